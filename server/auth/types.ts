@@ -1,0 +1,90 @@
+/** Sign-in as every codec (JSON, XMPP) uses it. Callbacks answer exactly once. */
+import type { AccountId, AccountName, DeviceId } from "../../shard/ids.ts";
+import type { ScramMechanism } from "../../shard/ops.ts";
+import type { Failure, Result } from "../../shard/errors.ts";
+
+/** A user who has proved who they are, by password. */
+export interface Verified {
+  readonly user: AccountName;
+  readonly id: AccountId;
+}
+
+/** A SCRAM exchange (RFC 5802) that waits for the client's final message. */
+export interface ScramExchange {
+  /** The server-first message. */
+  readonly message: string;
+  /** Checks the client-final message; single use. `serverFinal` is `v=…`. */
+  finish(
+    message: string,
+    done: (result: Result<Verified & { readonly serverFinal: string }>) => void,
+  ): void;
+}
+
+/** A new token for a device; the text is shown once and kept only as its hash. */
+export interface MintedToken {
+  readonly token: string;
+  readonly device: DeviceId;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Failures by address, for codecs that refuse what never reaches `SignIn`: tokens of devices. */
+export interface FailureLimits {
+  /** `rate_limited` where the address has failed too often; to be asked before a token is looked up. */
+  allowed(address: string): Failure | null;
+  /** Notes that the address gave a token that is not accepted. */
+  noteFailure(address: string): void;
+}
+
+/** All ways in. `address` is the client's IP address (after trusted proxies), for rate limits. */
+export interface SignIn {
+  /** Creates an account: registration mode, invite, name rules, password rules, rate limits. */
+  register(
+    input: {
+      readonly user: string;
+      readonly password: string;
+      readonly invite: string | null;
+      readonly address: string;
+    },
+    done: (result: Result<Verified>) => void,
+  ): void;
+  /** Checks a password through the small bounded queue. */
+  password(
+    input: { readonly user: string; readonly password: string; readonly address: string },
+    done: (result: Result<Verified>) => void,
+  ): void;
+  /** Begins SCRAM; the user name is in the client-first message. */
+  scram(
+    input: {
+      readonly mechanism: ScramMechanism;
+      readonly message: string;
+      readonly address: string;
+    },
+    done: (result: Result<ScramExchange>) => void,
+  ): void;
+  /** Verifies a token of a configured outside issuer. */
+  issuer(
+    input: { readonly jwt: string; readonly address: string },
+    done: (result: Result<Verified & { readonly expiresAt: number }>) => void,
+  ): void;
+  /** Makes and stores a token for a device of a verified user. device null: a new random one. */
+  mint(
+    input: {
+      readonly user: AccountName;
+      readonly device: DeviceId | null;
+      readonly label: string;
+    },
+    done: (result: Result<MintedToken>) => void,
+  ): void;
+  /** Changes a password after checking the old one; ends every device but `keepDevice`. */
+  changePassword(
+    input: {
+      readonly user: AccountName;
+      readonly oldPassword: string;
+      readonly newPassword: string;
+      readonly keepDevice: DeviceId | null;
+      readonly address: string;
+    },
+    done: (result: Result<null>) => void,
+  ): void;
+}

@@ -1,0 +1,190 @@
+/** Operations on accounts, their devices and invites. */
+import type { AccountId, MailboxId } from "./ids.ts";
+import type { Account } from "./account.ts";
+import type { EdgePacket } from "./ops.ts";
+import type { Handler, Turn } from "./turn.ts";
+import type { Attached } from "./presence.ts";
+import { fail, ok } from "./errors.ts";
+import { newId } from "./ids.ts";
+import { remove as removalStanzas } from "./subscription.ts";
+
+const NO_ACCOUNT = fail("not_found", "There is no such account");
+
+/** Ends sessions of the account that `which` picks, once the account's state is committed. */
+export function closeSessions(
+  turn: Turn,
+  account: Account,
+  reason: (EdgePacket & { kind: "closed" })["reason"],
+  which: (s: Attached) => boolean,
+): void {
+  for (const s of turn.presence.sessions(account.name).filter(which)) {
+    turn.presence.detach(account.name, s.session, turn.now.wall);
+    turn.emit(account, {
+      kind: "edge",
+      node: s.node,
+      packet: { kind: "closed", sessions: [s.session], reason },
+    });
+  }
+}
+
+export const createAccount: Handler<"account.create"> = (turn, account, input, pending) => {
+  if (account.state !== "absent") {
+    return fail("conflict", "Cannot register: this name is not available");
+  }
+  const seed = pending.seed;
+  if (seed === null) throw new Error("account.create without a seed");
+  const id = newId<AccountId>(seed.subarray(0, 12));
+  turn.append(account, {
+    kind: "created",
+    id,
+    mailboxId: newId<MailboxId>(seed.subarray(12, 24)),
+    at: turn.now.wall,
+    credentials: input.credentials,
+  });
+  return ok({ id });
+};
+
+export const getCredentials: Handler<"account.credentials"> = (_turn, account) =>
+  ok(
+    account.active && account.credentials !== null
+      ? { id: account.id as AccountId, credentials: account.credentials }
+      : null,
+  );
+
+export const setCredentials: Handler<"account.setCredentials"> = (turn, account, input) => {
+  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  turn.append(account, { kind: "credentials", credentials: input.credentials });
+  for (const d of account.devices) {
+    if (d.device !== input.keepDevice) {
+      turn.append(account, { kind: "device_removed", device: d.device });
+    }
+  }
+  closeSessions(turn, account, "revoked", (s) => s.device !== input.keepDevice);
+  return ok(null);
+};
+
+export const setDisabled: Handler<"account.setDisabled"> = (turn, account, input) => {
+  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  if (input.disabled !== (account.state === "disabled")) {
+    turn.append(account, { kind: "disabled", disabled: input.disabled });
+  }
+  if (input.disabled) closeSessions(turn, account, "revoked", () => true);
+  return ok(null);
+};
+
+export const removeAccount: Handler<"account.remove"> = (turn, account) => {
+  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  closeSessions(turn, account, "revoked", () => true);
+  for (const item of [...account.roster.values()]) {
+    if (item.peerId === "") continue;
+    for (const type of removalStanzas(item.state)) {
+      turn.owe(account, item.contact, item.peerId, { kind: "subscription", type });
+    }
+    revokeWatcher(turn, account, item.contact);
+  }
+  turn.append(account, { kind: "removed" });
+  account.owed.clear();
+  turn.presence.drop(account.name);
+  return ok(null);
+};
+
+/** Tells every node with watchers of the account that `watcher` is none any more. */
+export function revokeWatcher(turn: Turn, account: Account, watcher: Account["name"]): void {
+  for (const node of turn.presence.get(account.name)?.nodes ?? []) {
+    turn.emit(account, {
+      kind: "edge",
+      node,
+      packet: { kind: "revoke", watched: account.name, watcher },
+    });
+  }
+}
+
+export const releaseAccount: Handler<"account.release"> = (turn, account) => {
+  if (account.state !== "closed") {
+    return fail("conflict", "Cannot release: the account must have been removed first");
+  }
+  if (account.outbox.size > 0) {
+    return fail("busy", "Cannot release yet: its last messages are still being delivered", 1000);
+  }
+  turn.append(account, { kind: "released" });
+  return ok(null);
+};
+
+export const accountInfo: Handler<"account.info"> = (turn, account) => {
+  const state = account.state;
+  if (state === "absent" || state === "invite") return NO_ACCOUNT;
+  return ok({
+    name: account.name,
+    id: account.id as AccountId,
+    state: state === "closed" ? "deleted" : state,
+    createdAt: account.createdAt,
+    devices: account.devices.length,
+    sessions: turn.presence.sessions(account.name).length,
+    contacts: [...account.roster.values()].filter((i) => i.listed).length,
+    events: account.mailbox.last - account.mailbox.first + 1,
+  });
+};
+
+export const resolveAccount: Handler<"account.resolve"> = (_turn, account) =>
+  ok(account.state === "absent" ? null : { id: account.id as AccountId });
+
+export const addDevice: Handler<"device.add"> = (turn, account, input) => {
+  if (!account.active) return fail("unauthorized", "Cannot sign in");
+  for (const d of account.devices) {
+    if (d.expiresAt <= turn.now.wall && d.device !== input.device) {
+      turn.append(account, { kind: "device_removed", device: d.device });
+    }
+  }
+  const others = account.devices.filter((d) => d.device !== input.device).length;
+  if (others >= turn.limits.devicesPerAccountMax) {
+    const max = turn.limits.devicesPerAccountMax;
+    return fail("limit_reached", `Cannot sign in: the account has ${max} devices, revoke one`);
+  }
+  turn.append(account, {
+    kind: "device_added",
+    device: input.device,
+    label: input.label,
+    tokenHash: input.tokenHash,
+    at: turn.now.wall,
+    expiresAt: input.expiresAt,
+  });
+  closeSessions(turn, account, "replaced", (s) => s.device === input.device);
+  return ok({ id: account.id as AccountId });
+};
+
+export const listDevices: Handler<"device.list"> = (turn, account) => {
+  const online = new Set(turn.presence.sessions(account.name).map((s) => s.device));
+  return ok(
+    account.devices.filter((d) => d.expiresAt > turn.now.wall).map((d) => ({
+      device: d.device,
+      label: d.label,
+      createdAt: d.createdAt,
+      expiresAt: d.expiresAt,
+      online: online.has(d.device),
+    })),
+  );
+};
+
+export const revokeDevice: Handler<"device.revoke"> = (turn, account, input) => {
+  const known = account.devices.some((d) => d.device === input.device);
+  const attached = turn.presence.sessions(account.name).some((s) => s.device === input.device);
+  if (!known && !attached) return fail("not_found", "There is no such device");
+  if (known) turn.append(account, { kind: "device_removed", device: input.device });
+  closeSessions(turn, account, "revoked", (s) => s.device === input.device);
+  return ok(null);
+};
+
+export const createInvite: Handler<"invite.create"> = (turn, account, input) => {
+  if (account.state !== "absent") return fail("conflict", "Cannot invite: this code exists");
+  turn.append(account, { kind: "invite", expiresAt: input.expiresAt });
+  return ok(null);
+};
+
+export const redeemInvite: Handler<"invite.redeem"> = (turn, account, input) => {
+  const invite = account.invite;
+  const usable = invite !== null && account.state === "invite" &&
+    invite.expiresAt > turn.now.wall && (invite.usedBy === "" || invite.usedBy === input.name);
+  if (!usable) return fail("forbidden", "Cannot register: the invite is not valid (any more)");
+  if (invite.usedBy === "") turn.append(account, { kind: "invite_used", by: input.name });
+  return ok(null);
+};

@@ -1,0 +1,201 @@
+/**
+ * The packed byte format that records, checkpoints and peer frames are written in: little varints
+ * and length-prefixed UTF-8. It has no schema of its own; every user of it writes a version first.
+ */
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Bytes that cannot be what they should be. */
+export class CorruptBytes extends Error {
+  override readonly name = "CorruptBytes";
+}
+
+/** Appends values to a buffer that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  #reserve(count: number): void {
+    const need = this.#length + count;
+    if (need <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(need, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
+
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+    return this;
+  }
+
+  /** An integer in 0 … 2⁵³ − 1, in 1 to 8 bytes. */
+  uint(value: number): this {
+    this.#reserve(8);
+    let v = value;
+    while (v >= 0x80) {
+      this.#bytes[this.#length++] = (v % 0x80) | 0x80;
+      v = Math.floor(v / 0x80);
+    }
+    this.#bytes[this.#length++] = v;
+    return this;
+  }
+
+  /** A signed integer, zigzag. */
+  int(value: number): this {
+    return this.uint(value >= 0 ? value * 2 : -value * 2 - 1);
+  }
+
+  bool(value: boolean): this {
+    return this.u8(value ? 1 : 0);
+  }
+
+  /** UTF-8 with its length; lone surrogates become U+FFFD. */
+  str(text: string): this {
+    const n = text.length;
+    if (n < 40) {
+      this.#reserve(n + 8);
+      const at = this.#length;
+      const bytes = this.#bytes;
+      let i = 0;
+      for (; i < n; i++) {
+        const c = text.charCodeAt(i);
+        if (c >= 0x80) break;
+        bytes[at + 1 + i] = c;
+      }
+      if (i === n) {
+        bytes[at] = n;
+        this.#length = at + 1 + n;
+        return this;
+      }
+    }
+    const utf8 = encoder.encode(text);
+    return this.bytes(utf8);
+  }
+
+  bytes(value: Uint8Array): this {
+    this.uint(value.length);
+    return this.raw(value);
+  }
+
+  /** Bytes without a length. */
+  raw(value: Uint8Array): this {
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  /** A copy of what was written. */
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /** What was written, valid until the next write. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Forgets everything, keeps the buffer. */
+  clear(): void {
+    this.#length = 0;
+  }
+}
+
+/** Reads back what a `ByteWriter` wrote; throws `CorruptBytes` rather than reading past the end. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  #at: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = end;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get done(): boolean {
+    return this.#at >= this.#end;
+  }
+
+  u8(): number {
+    if (this.#at >= this.#end) throw new CorruptBytes(`read past the end at ${this.#at}`);
+    return this.#bytes[this.#at++]!;
+  }
+
+  uint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      const b = this.u8();
+      value += (b & 0x7f) * scale;
+      if (b < 0x80) {
+        if (!Number.isSafeInteger(value)) throw new CorruptBytes("integer over 2^53");
+        return value;
+      }
+      scale *= 0x80;
+    }
+    throw new CorruptBytes(`integer of more than 8 bytes at ${this.#at}`);
+  }
+
+  int(): number {
+    const v = this.uint();
+    return v % 2 === 0 ? v / 2 : -(v + 1) / 2;
+  }
+
+  bool(): boolean {
+    return this.u8() !== 0;
+  }
+
+  str(): string {
+    const n = this.uint();
+    const start = this.#at;
+    if (start + n > this.#end) throw new CorruptBytes(`string of ${n} bytes past the end`);
+    this.#at = start + n;
+    if (n < 24) {
+      let text = "";
+      let i = start;
+      for (; i < this.#at; i++) {
+        const c = this.#bytes[i]!;
+        if (c >= 0x80) break;
+        text += String.fromCharCode(c);
+      }
+      if (i === this.#at) return text;
+    }
+    try {
+      return decoder.decode(this.#bytes.subarray(start, this.#at));
+    } catch {
+      throw new CorruptBytes(`invalid UTF-8 at ${start}`);
+    }
+  }
+
+  /** A copy. */
+  bytes(): Uint8Array {
+    const n = this.uint();
+    if (this.#at + n > this.#end) throw new CorruptBytes(`${n} bytes past the end`);
+    const out = this.#bytes.slice(this.#at, this.#at + n);
+    this.#at += n;
+    return out;
+  }
+
+  /** A reader over the next `count` bytes, which this one skips. */
+  sub(count: number): ByteReader {
+    if (this.#at + count > this.#end) throw new CorruptBytes(`${count} bytes past the end`);
+    const inner = new ByteReader(this.#bytes, this.#at, this.#at + count);
+    this.#at += count;
+    return inner;
+  }
+}

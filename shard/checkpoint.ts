@@ -1,0 +1,314 @@
+/**
+ * The stored form of an account behind the log: a head of one or more rows, sealed mailbox blocks,
+ * and blocks of the dedupe window. All keys begin with a table and the account's point, so that a
+ * shard is a contiguous key range whatever the number of shards.
+ */
+import type { AccountId, AccountName, DeviceId, MailboxId } from "./ids.ts";
+import type { Account, SentBefore } from "./account.ts";
+import type { Conversation } from "./conversation.ts";
+import {
+  readCredentials,
+  readPayload,
+  readRosterItem,
+  writeCredentials,
+  writePayload,
+  writeRosterItem,
+} from "./records.ts";
+import { decodeBlock, encodeBlock } from "./mailbox_event.ts";
+import { Mailbox } from "./mailbox.ts";
+import { ByteReader, ByteWriter, CorruptBytes } from "./bytes.ts";
+
+/** A store key: table, point, account, … */
+export type Key = readonly (string | number)[];
+
+/** A row to write (`value`) or to delete (null). */
+export interface RowChange {
+  readonly key: Key;
+  readonly value: Uint8Array | null;
+}
+
+/** Bytes of a head in one row: a first row of this size may have others after it; below a store value's limit. */
+export const CHUNK_BYTES = 60_000;
+const HEAD_VERSION = 1;
+const STATES = ["absent", "active", "disabled", "closed", "invite"] as const;
+
+/** Key of chunk `chunk` of an account's head. */
+export function headKey(point: number, name: AccountName, chunk: number): Key {
+  return ["u", point, name, chunk];
+}
+
+/** Key of the sealed mailbox block that begins at `first`. */
+export function blockKey(point: number, id: AccountId | "", first: number): Key {
+  return ["m", point, id, first];
+}
+
+/** Key of the mark that an account owes packets or receipts, so that a start finds it. */
+export function owesKey(point: number, name: AccountName): Key {
+  return ["o", point, name];
+}
+
+/** Key of a dedupe block. */
+export function dedupeKey(point: number, id: AccountId | "", number: number): Key {
+  return ["d", point, id, number];
+}
+
+function writeConversation(w: ByteWriter, c: Conversation): void {
+  w.str(c.with).str(c.peerId).uint(c.outNum).uint(c.pairOut).str(c.inId).uint(c.pairIn);
+  w.uint(c.refusals.length);
+  for (const f of c.refusals) w.uint(f.n).str(f.reason);
+  w.uint(c.lastSeq).uint(c.lastAt).uint(c.lastInSeq).uint(c.lastInNum);
+  w.uint(c.unread.length);
+  for (const u of c.unread) w.uint(u.seq).uint(u.num);
+  w.uint(c.unreadMore).uint(c.readUpTo).uint(c.deliveredIn).uint(c.readIn);
+  w.uint(c.deliveredInTold).uint(c.readInTold).uint(c.deliveredOut).uint(c.readOut);
+}
+
+function readConversation(r: ByteReader, account: Account): void {
+  const c = account.conversation(r.str() as AccountName);
+  c.peerId = r.str() as AccountId | "";
+  c.outNum = r.uint();
+  c.pairOut = r.uint();
+  c.inId = r.str() as AccountId | "";
+  c.pairIn = r.uint();
+  c.refusals = Array.from({ length: r.uint() }, () => ({ n: r.uint(), reason: r.str() }));
+  c.lastSeq = r.uint();
+  c.lastAt = r.uint();
+  c.lastInSeq = r.uint();
+  c.lastInNum = r.uint();
+  c.unread = Array.from({ length: r.uint() }, () => ({ seq: r.uint(), num: r.uint() }));
+  c.unreadMore = r.uint();
+  c.readUpTo = r.uint();
+  c.deliveredIn = r.uint();
+  c.readIn = r.uint();
+  c.deliveredInTold = r.uint();
+  c.readInTold = r.uint();
+  c.deliveredOut = r.uint();
+  c.readOut = r.uint();
+}
+
+function writeMailbox(w: ByteWriter, m: Mailbox): void {
+  w.str(m.id).uint(m.blocks.length);
+  for (const b of m.blocks) {
+    w.uint(b.first).uint(b.count).uint(b.lastAt).uint(b.conversations.length);
+    for (const c of b.conversations) w.uint(c);
+  }
+  w.uint(m.tailFirst).uint(m.lastAt).uint(m.tailConversations.size);
+  for (const c of m.tailConversations) w.uint(c);
+  w.bytes(encodeBlock(m.tail));
+}
+
+function readMailbox(r: ByteReader): Mailbox {
+  const m = new Mailbox(r.str() as MailboxId);
+  m.blocks = Array.from({ length: r.uint() }, () => ({
+    first: r.uint(),
+    count: r.uint(),
+    lastAt: r.uint(),
+    conversations: Array.from({ length: r.uint() }, () => r.uint()),
+  }));
+  m.tailFirst = r.uint();
+  m.lastAt = r.uint();
+  const conversations = r.uint();
+  for (let i = 0; i < conversations; i++) m.tailConversations.add(r.uint());
+  m.tail = decodeBlock(r.bytes());
+  m.tailBytes = m.tail.reduce((sum, e) => sum + e.length, 0);
+  return m;
+}
+
+function writeOutbox(w: ByteWriter, a: Account): void {
+  w.uint(a.outbox.size);
+  for (const q of a.outbox.values()) {
+    w.str(q.to).str(q.toId).uint(q.entries.length);
+    for (const e of q.entries) writePayload(w.uint(e.n), e.payload);
+  }
+}
+
+function readOutbox(r: ByteReader, a: Account): void {
+  const queues = r.uint();
+  for (let i = 0; i < queues; i++) {
+    const to = r.str() as AccountName;
+    const toId = r.str() as AccountId;
+    const entries = Array.from(
+      { length: r.uint() },
+      () => ({ n: r.uint(), payload: readPayload(r) }),
+    );
+    a.outbox.set(to, { to, toId, entries, sentTo: 0, attempts: 0 });
+  }
+}
+
+function writePurge(w: ByteWriter, a: Account): void {
+  w.uint(a.purge.length);
+  for (const p of a.purge) {
+    w.str(p.id).uint(p.blocks.length);
+    for (const b of p.blocks) w.uint(b);
+    w.uint(p.dedupe.length);
+    for (const d of p.dedupe) w.uint(d);
+  }
+}
+
+/** The account's head: everything but sealed blocks. */
+export function encodeHead(a: Account, lsn: number): Uint8Array {
+  const w = new ByteWriter(2048);
+  w.u8(HEAD_VERSION).uint(lsn).u8(STATES.indexOf(a.state)).str(a.id).uint(a.createdAt);
+  writeCredentials(w, a.credentials);
+  w.uint(a.devices.length);
+  for (const d of a.devices) {
+    w.str(d.device).str(d.label).bytes(d.tokenHash).uint(d.createdAt).uint(d.expiresAt);
+  }
+  w.bool(a.messagesFrom === "anyone").uint(a.lastSeen).uint(a.ackedSeq);
+  w.bool(a.invite !== null);
+  if (a.invite !== null) w.uint(a.invite.expiresAt).str(a.invite.usedBy);
+  w.uint(a.roster.size);
+  for (const i of a.roster.values()) writeRosterItem(w, i);
+  w.uint(a.blocked.size);
+  for (const b of a.blocked) w.str(b);
+  w.uint(a.conversations.size);
+  for (const c of a.conversations.values()) writeConversation(w, c);
+  w.uint(a.undelivered.size);
+  for (const p of a.undelivered) w.str(p);
+  writeOutbox(w, a);
+  w.uint(a.dedupeBlocks.length);
+  for (const b of a.dedupeBlocks) w.uint(b.number).uint(b.firstAt).uint(b.lastAt).uint(b.count);
+  writePurge(w, a);
+  writeMailbox(w, a.mailbox);
+  return w.take();
+}
+
+/** Fills `account` from its head. Throws `CorruptBytes`. */
+export function decodeHead(account: Account, bytes: Uint8Array): void {
+  const r = new ByteReader(bytes);
+  const version = r.u8();
+  if (version !== HEAD_VERSION) {
+    throw new CorruptBytes(`account checkpoint of version ${version}, this program reads 1`);
+  }
+  account.savedLsn = r.uint();
+  const state = STATES[r.u8()];
+  if (state === undefined) throw new CorruptBytes("account checkpoint: no such state");
+  account.state = state;
+  account.id = r.str() as AccountId | "";
+  account.createdAt = r.uint();
+  account.credentials = readCredentials(r);
+  account.devices = Array.from({ length: r.uint() }, () => ({
+    device: r.str() as DeviceId,
+    label: r.str(),
+    tokenHash: r.bytes(),
+    createdAt: r.uint(),
+    expiresAt: r.uint(),
+  }));
+  account.messagesFrom = r.bool() ? "anyone" : "contacts";
+  account.lastSeen = r.uint();
+  account.ackedSeq = r.uint();
+  if (r.bool()) account.invite = { expiresAt: r.uint(), usedBy: r.str() };
+  for (let i = r.uint(); i > 0; i--) {
+    const item = readRosterItem(r);
+    account.roster.set(item.contact, item);
+  }
+  for (let i = r.uint(); i > 0; i--) account.blocked.add(r.str() as AccountName);
+  for (let i = r.uint(); i > 0; i--) readConversation(r, account);
+  for (let i = r.uint(); i > 0; i--) account.undelivered.add(r.str() as AccountName);
+  readOutbox(r, account);
+  account.dedupeBlocks = Array.from({ length: r.uint() }, () => ({
+    number: r.uint(),
+    firstAt: r.uint(),
+    lastAt: r.uint(),
+    count: r.uint(),
+  }));
+  account.dedupeComplete = account.dedupeBlocks.length === 0;
+  account.purge = Array.from({ length: r.uint() }, () => ({
+    id: r.str() as AccountId,
+    blocks: Array.from({ length: r.uint() }, () => r.uint()),
+    dedupe: Array.from({ length: r.uint() }, () => r.uint()),
+  }));
+  account.mailbox = readMailbox(r);
+}
+
+/** A dedupe block's value. */
+export function encodeDedupe(entries: readonly (readonly [string, SentBefore])[]): Uint8Array {
+  const w = new ByteWriter(entries.length * 48 + 16);
+  w.u8(HEAD_VERSION).uint(entries.length);
+  for (const [id, s] of entries) w.str(id).uint(s.seq).uint(s.at).uint(s.num);
+  return w.take();
+}
+
+/** The inverse of `encodeDedupe`. */
+export function decodeDedupe(bytes: Uint8Array): [string, SentBefore][] {
+  const r = new ByteReader(bytes);
+  if (r.u8() !== HEAD_VERSION) throw new CorruptBytes("dedupe block of an unknown version");
+  return Array.from(
+    { length: r.uint() },
+    () => [r.str(), { seq: r.uint(), at: r.uint(), num: r.uint() }] as [string, SentBefore],
+  );
+}
+
+/** Joins the chunks of a head; null where there is none. */
+export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array | null {
+  if (chunks.length === 0) return null;
+  if (chunks.length === 1) return chunks[0]!;
+  const out = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
+  let at = 0;
+  for (const c of chunks) {
+    out.set(c, at);
+    at += c.length;
+  }
+  return out;
+}
+
+/** Rows that one checkpoint of an account deletes at most; the rest wait for its next ones. */
+const DELETES_MAX = 256;
+
+/** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
+function takePurged(a: Account): RowChange[] {
+  if (a.mailbox.dropped.length + a.dedupeDropped.length > 0) {
+    a.purge.push({ id: a.id as AccountId, blocks: a.mailbox.dropped, dedupe: a.dedupeDropped });
+    a.mailbox.dropped = [];
+    a.dedupeDropped = [];
+  }
+  const rows: RowChange[] = [];
+  while (a.purge.length > 0 && rows.length < DELETES_MAX) {
+    const p = a.purge.shift()!;
+    const blocks = p.blocks.slice(0, DELETES_MAX - rows.length);
+    for (const b of blocks) rows.push({ key: blockKey(a.point, p.id, b), value: null });
+    const dedupe = p.dedupe.slice(0, DELETES_MAX - rows.length);
+    for (const n of dedupe) rows.push({ key: dedupeKey(a.point, p.id, n), value: null });
+    const rest = {
+      id: p.id,
+      blocks: p.blocks.slice(blocks.length),
+      dedupe: p.dedupe.slice(dedupe.length),
+    };
+    if (rest.blocks.length + rest.dedupe.length > 0) a.purge.unshift(rest);
+  }
+  return rows;
+}
+
+/**
+ * The rows that bring the store up to the account's state at `lsn`, and marks them as on their way:
+ * the caller either gets them durable or forgets the account.
+ */
+export function checkpointRows(a: Account, lsn: number): RowChange[] {
+  const rows = takePurged(a);
+  for (const [first, value] of a.mailbox.unsaved) {
+    rows.push({ key: blockKey(a.point, a.id, first), value });
+  }
+  a.mailbox.unsaved.clear();
+  for (const [number, entries] of a.dedupeUnsaved) {
+    rows.push({ key: dedupeKey(a.point, a.id, number), value: encodeDedupe(entries) });
+  }
+  a.dedupeUnsaved.clear();
+  const owes = a.outbox.size > 0 || a.owed.size > 0;
+  if (owes !== a.savedOwes) {
+    rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
+    a.savedOwes = owes;
+  }
+  const nothing = a.state === "absent" && a.purge.length === 0;
+  const head = nothing ? new Uint8Array() : encodeHead(a, lsn);
+  const chunks = Math.ceil(head.length / CHUNK_BYTES);
+  for (let i = 0; i < chunks; i++) {
+    const value = head.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES);
+    rows.push({ key: headKey(a.point, a.name, i), value });
+  }
+  for (let i = chunks; i < a.savedChunks; i++) {
+    rows.push({ key: headKey(a.point, a.name, i), value: null });
+  }
+  a.savedChunks = chunks;
+  a.savedLsn = lsn;
+  return rows;
+}

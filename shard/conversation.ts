@@ -1,0 +1,94 @@
+/**
+ * What an account knows of one peer besides the roster: the numbers that make delivery between the
+ * two exactly-once and in order, and the marks of what was delivered and read.
+ */
+import type { AccountId, AccountName } from "./ids.ts";
+
+/** An incoming message that has not been read. */
+export interface Unread {
+  readonly seq: number;
+  /** The sender's message number. */
+  readonly num: number;
+}
+
+/** Unread messages remembered one by one; older ones are only counted. */
+export const UNREAD_MAX = 100;
+
+/** A refusal whose reason the sender may be told. */
+export interface Refusal {
+  readonly n: number;
+  readonly reason: string;
+}
+
+/** One peer. Mutated only by applying records. */
+export class Conversation {
+  readonly with: AccountName;
+  /** Index number within the account: what mailbox blocks refer to. */
+  readonly index: number;
+  /** The peer's account as last learnt; "" while unknown or gone. */
+  peerId: AccountId | "" = "";
+  /** Message numbers this account has used in this conversation; never starts again. */
+  outNum = 0;
+  /** Pair number of the last packet sent to `peerId`; starts again with another `peerId`. */
+  pairOut = 0;
+  /** Account whose packets `pairIn` counts. */
+  inId: AccountId | "" = "";
+  /** Pair number of the last packet taken (or refused) from `inId`. */
+  pairIn = 0;
+  /** Refusals the sender may not have heard of yet. */
+  refusals: Refusal[] = [];
+  lastSeq = 0;
+  lastAt = 0;
+  /** Mailbox position and sender's number of the last incoming message. */
+  lastInSeq = 0;
+  lastInNum = 0;
+  unread: Unread[] = [];
+  /** Unread messages before those in `unread`. */
+  unreadMore = 0;
+  readUpTo = 0;
+  /** What this account has of the peer's messages, by the peer's numbers. */
+  deliveredIn = 0;
+  readIn = 0;
+  /** What of that the peer's shard has confirmed to know. */
+  deliveredInTold = 0;
+  readInTold = 0;
+  /** How far the peer has got this account's messages. */
+  deliveredOut = 0;
+  readOut = 0;
+
+  constructor(peer: AccountName, index: number) {
+    this.with = peer;
+    this.index = index;
+  }
+
+  /** Incoming messages after `readUpTo`. */
+  get unreadCount(): number {
+    return this.unread.length + this.unreadMore;
+  }
+
+  /** Counts an incoming message as unread. */
+  addUnread(seq: number, num: number): void {
+    this.unread.push({ seq, num });
+    if (this.unread.length > UNREAD_MAX) {
+      this.unread.shift();
+      this.unreadMore++;
+    }
+  }
+
+  /** The sender's number of the last incoming message at or before `seq`, as far as remembered. */
+  numAt(seq: number): number {
+    if (seq >= this.lastInSeq) return this.lastInNum;
+    let num = this.readIn;
+    for (const u of this.unread) if (u.seq <= seq) num = Math.max(num, u.num);
+    return num;
+  }
+
+  /** Marks everything up to `seq` as read. */
+  markRead(seq: number): void {
+    if (seq <= this.readUpTo) return;
+    this.readUpTo = seq;
+    const kept = this.unread.filter((u) => u.seq > seq);
+    if (kept.length < this.unread.length || seq >= this.lastInSeq) this.unreadMore = 0;
+    this.unread = kept;
+  }
+}

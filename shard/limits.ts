@@ -1,0 +1,57 @@
+/** The bounds a shard keeps, with units. The node's configuration fills them in. */
+export interface ShardLimits {
+  readonly sessionsPerAccountMax: number;
+  readonly devicesPerAccountMax: number;
+  /** Roster items, pending incoming requests not counted. */
+  readonly rosterMax: number;
+  readonly pendingRequestsMax: number;
+  readonly blockedMax: number;
+  /** Peers an account keeps numbers for. */
+  readonly conversationsMax: number;
+  /** Unacked packets to one peer before sends to it are refused. */
+  readonly outboxPerPeerMax: number;
+  /** Packets to one peer on their way at once. */
+  readonly outboxWindow: number;
+  /** Subscription requests: one per this many ms on average, in bursts of … */
+  readonly subscriptionRequestMs: number;
+  readonly subscriptionRequestBurst: number;
+  /** Incoming messages of one account: one per this many ms on average, in bursts of … */
+  readonly inboundMessageMs: number;
+  readonly inboundMessageBurst: number;
+  readonly mailboxEventsMax: number;
+  readonly retentionMs: number;
+  readonly dedupeWindowMs: number;
+  readonly dedupeEntriesMax: number;
+  /** Delay within which delivery receipts of a conversation are merged. */
+  readonly receiptDelayMs: number;
+  /** An unused account leaves memory after this. */
+  readonly cacheIdleMs: number;
+  /** Accounts in memory above which the least recently used clean ones leave earlier. */
+  readonly cacheAccountsMax: number;
+  /** A change is checkpointed at most this long after it was committed. */
+  readonly checkpointMs: number;
+}
+
+/** What a node uses unless configured otherwise. */
+export const DEFAULT_SHARD_LIMITS: ShardLimits = {
+  sessionsPerAccountMax: 10,
+  devicesPerAccountMax: 50,
+  rosterMax: 1000,
+  pendingRequestsMax: 100,
+  blockedMax: 1000,
+  conversationsMax: 5000,
+  outboxPerPeerMax: 1000,
+  outboxWindow: 64,
+  subscriptionRequestMs: 10_000,
+  subscriptionRequestBurst: 60,
+  inboundMessageMs: 10,
+  inboundMessageBurst: 2000,
+  mailboxEventsMax: 20_000,
+  retentionMs: 365 * 86_400_000,
+  dedupeWindowMs: 7 * 86_400_000,
+  dedupeEntriesMax: 200_000,
+  receiptDelayMs: 500,
+  cacheIdleMs: 60_000,
+  cacheAccountsMax: 5000,
+  checkpointMs: 2000,
+};

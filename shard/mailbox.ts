@@ -1,0 +1,211 @@
+/**
+ * A user's durable, totally ordered sequence of events: a tail of recent ones in memory, and sealed
+ * blocks of which only an index is kept. Positions are gap-free and times never decrease.
+ */
+import type { MailboxBody, MailboxEvent } from "./ops.ts";
+import type { MailboxId } from "./ids.ts";
+import { decodeBlock, decodeEvent, encodeBlock, encodeEvent } from "./mailbox_event.ts";
+
+/** What is known of a sealed block without reading it. */
+export interface BlockRef {
+  /** Position of its first event; its key in the store. */
+  readonly first: number;
+  readonly count: number;
+  /** Time of its last event (ms). */
+  readonly lastAt: number;
+  /** Index numbers of the conversations that have messages in it, ascending. */
+  readonly conversations: readonly number[];
+}
+
+/** Bytes of events after which the tail is sealed into a block; well under a store value's limit. */
+export const BLOCK_BYTES = 8 * 1024;
+
+/** The mailbox of one account. Mutated only by applying records. */
+export class Mailbox {
+  readonly id: MailboxId;
+  /** Sealed blocks, ascending. */
+  blocks: BlockRef[] = [];
+  /** Sealed blocks that no checkpoint has written yet, by first position. */
+  readonly unsaved = new Map<number, Uint8Array>();
+  /** First positions of dropped blocks that the store may still hold. */
+  dropped: number[] = [];
+  /** Encoded events after the last sealed block. */
+  tail: Uint8Array[] = [];
+  tailFirst = 1;
+  tailBytes = 0;
+  /** Conversations with messages in the tail. */
+  readonly tailConversations = new Set<number>();
+  lastAt = 0;
+
+  constructor(id: MailboxId) {
+    this.id = id;
+  }
+
+  /** Position of the last event; 0 when there never was one. */
+  get last(): number {
+    return this.tailFirst + this.tail.length - 1;
+  }
+
+  /** Position of the first retained event; `last + 1` when none is. */
+  get first(): number {
+    return this.blocks[0]?.first ?? this.tailFirst;
+  }
+
+  /** Whether a reader who has everything up to `seq` can go on without a gap. */
+  canContinueFrom(seq: number): boolean {
+    return seq >= this.first - 1 && seq <= this.last;
+  }
+
+  /** Appends an event at the next position; `conversation` is its index number or −1. */
+  append(at: number, body: MailboxBody, conversation: number): MailboxEvent {
+    this.lastAt = Math.max(this.lastAt, at);
+    const bytes = encodeEvent(this.lastAt, body);
+    this.tail.push(bytes);
+    this.tailBytes += bytes.length;
+    if (conversation >= 0) this.tailConversations.add(conversation);
+    const event = { seq: this.last, at: this.lastAt, ...body };
+    if (this.tailBytes >= BLOCK_BYTES) this.#seal();
+    return event;
+  }
+
+  #seal(): void {
+    this.blocks.push({
+      first: this.tailFirst,
+      count: this.tail.length,
+      lastAt: this.lastAt,
+      conversations: [...this.tailConversations].sort((a, b) => a - b),
+    });
+    this.unsaved.set(this.tailFirst, encodeBlock(this.tail));
+    this.tailFirst += this.tail.length;
+    this.tail = [];
+    this.tailBytes = 0;
+    this.tailConversations.clear();
+  }
+
+  /** How many whole blocks to drop so that at most `countMax` events and none before `cutoffMs`. */
+  expired(countMax: number, cutoffMs: number): number {
+    let drop = 0;
+    for (const b of this.blocks) {
+      const after = this.last - (b.first + b.count - 1);
+      if (after < countMax && b.lastAt >= cutoffMs) break;
+      drop++;
+    }
+    return drop;
+  }
+
+  /** Whether the whole tail is older than `cutoffMs`, so that it should be sealed and dropped. */
+  tailExpired(cutoffMs: number): boolean {
+    return this.tail.length > 0 && this.lastAt < cutoffMs;
+  }
+
+  /** Drops everything before position `first`, which must be the start of a block or the tail. */
+  trim(first: number): void {
+    if (first > this.tailFirst) this.#seal();
+    while (this.blocks.length > 0 && this.blocks[0]!.first < first) {
+      const gone = this.blocks.shift()!;
+      this.unsaved.delete(gone.first);
+      this.dropped.push(gone.first);
+    }
+  }
+
+  /** The block that holds `seq`, or null where it is in the tail. */
+  blockOf(seq: number): BlockRef | null {
+    if (seq >= this.tailFirst) return null;
+    let lo = 0;
+    let hi = this.blocks.length - 1;
+    while (lo < hi) {
+      const mid = (lo + hi + 1) >>> 1;
+      if (this.blocks[mid]!.first <= seq) lo = mid;
+      else hi = mid - 1;
+    }
+    return this.blocks[lo] ?? null;
+  }
+
+  /** Encoded events of a block from memory or from `loaded`; null where it must be read first. */
+  blockEvents(ref: BlockRef, loaded: ReadonlyMap<number, Uint8Array>): Uint8Array[] | null {
+    const bytes = this.unsaved.get(ref.first) ?? loaded.get(ref.first);
+    return bytes === undefined ? null : decodeBlock(bytes);
+  }
+
+  /** Decodes one event of the tail. */
+  tailEvent(seq: number): MailboxEvent {
+    return decodeEvent(this.tail[seq - this.tailFirst]!, seq);
+  }
+}
+
+/** What reading needs before it can answer: a block to be read from the store. */
+export interface NeedBlock {
+  readonly need: number;
+}
+
+/** Events after `after`, oldest first, at most `limit` and about `bytesMax` (one at least). */
+export function readForward(
+  mailbox: Mailbox,
+  after: number,
+  limit: number,
+  bytesMax: number,
+  loaded: ReadonlyMap<number, Uint8Array>,
+): MailboxEvent[] | NeedBlock {
+  const out: MailboxEvent[] = [];
+  let bytes = 0;
+  let seq = after + 1;
+  while (seq <= mailbox.last && out.length < limit) {
+    const ref = mailbox.blockOf(seq);
+    const events = ref === null ? mailbox.tail : mailbox.blockEvents(ref, loaded);
+    // A page ends where the next block would have to be read, unless it is still empty.
+    if (events === null) return out.length > 0 ? out : { need: ref!.first };
+    const first = ref === null ? mailbox.tailFirst : ref.first;
+    for (let i = seq - first; i < events.length && out.length < limit; i++) {
+      bytes += events[i]!.length;
+      if (out.length > 0 && bytes > bytesMax) return out;
+      out.push(decodeEvent(events[i]!, seq++));
+    }
+  }
+  return out;
+}
+
+/** A page of one conversation's messages. */
+export interface HistoryPage {
+  readonly events: MailboxEvent[];
+  readonly more: boolean;
+}
+
+/**
+ * Messages of conversation `conversation` (index number, peer `peer`), before or after a position,
+ * ascending. Blocks that hold none of its messages are skipped by their index.
+ */
+export function readConversation(
+  mailbox: Mailbox,
+  peer: string,
+  conversation: number,
+  query: { before: number | null; after: number | null; limit: number },
+  loaded: ReadonlyMap<number, Uint8Array>,
+): HistoryPage | NeedBlock {
+  const backward = query.after === null;
+  const spans: (BlockRef | null)[] = [...mailbox.blocks, null];
+  if (backward) spans.reverse();
+  const found: MailboxEvent[] = [];
+  for (const ref of spans) {
+    const first = ref === null ? mailbox.tailFirst : ref.first;
+    const last = ref === null ? mailbox.last : ref.first + ref.count - 1;
+    if (backward ? first >= (query.before ?? Infinity) : last <= query.after!) continue;
+    if (ref !== null && !ref.conversations.includes(conversation)) continue;
+    if (ref === null && !mailbox.tailConversations.has(conversation)) continue;
+    const events = ref === null ? mailbox.tail : mailbox.blockEvents(ref, loaded);
+    if (events === null) return { need: ref!.first };
+    const page: MailboxEvent[] = [];
+    events.forEach((bytes, i) => {
+      const seq = first + i;
+      if (backward ? seq >= (query.before ?? Infinity) : seq <= query.after!) return;
+      const e = decodeEvent(bytes, seq);
+      if ((e.kind === "message" || e.kind === "undelivered") && e.with === peer) page.push(e);
+    });
+    if (backward) page.reverse();
+    found.push(...page);
+    if (found.length > query.limit) break;
+  }
+  const more = found.length > query.limit;
+  found.length = Math.min(found.length, query.limit);
+  if (backward) found.reverse();
+  return { events: found, more };
+}

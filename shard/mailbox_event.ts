@@ -1,0 +1,145 @@
+/** The stored form of a mailbox event: one version byte, then the kind and its fields. */
+import type { MailboxBody, MailboxEvent } from "./ops.ts";
+import type { AccountName } from "./ids.ts";
+import type { Subscription } from "./subscription.ts";
+import { ByteReader, ByteWriter, CorruptBytes } from "./bytes.ts";
+
+const KINDS = [
+  "message",
+  "undelivered",
+  "receipt",
+  "read",
+  "roster",
+  "roster_removed",
+  "request",
+  "blocked",
+  "settings",
+] as const satisfies readonly MailboxBody["kind"][];
+
+/** Order is part of the stored format. */
+export const SUBSCRIPTIONS = ["none", "to", "from", "both"] as const satisfies Subscription[];
+
+/** Appends the body's stored form. */
+export function writeBody(w: ByteWriter, body: MailboxBody): void {
+  w.u8(KINDS.indexOf(body.kind));
+  switch (body.kind) {
+    case "message":
+      w.str(body.with).bool(body.out).uint(body.num).str(body.id).str(body.body).str(body.ext)
+        .str(body.device);
+      return;
+    case "undelivered":
+      w.str(body.with).uint(body.num).str(body.id).str(body.reason);
+      return;
+    case "receipt":
+      w.str(body.with).uint(body.delivered).uint(body.read);
+      return;
+    case "read":
+      w.str(body.with).uint(body.upTo).uint(body.unread);
+      return;
+    case "roster": {
+      const i = body.item;
+      w.str(i.contact).str(i.label).uint(i.groups.length);
+      for (const g of i.groups) w.str(g);
+      w.u8(SUBSCRIPTIONS.indexOf(i.subscription)).bool(i.pendingOut).bool(i.approved);
+      return;
+    }
+    case "roster_removed":
+      w.str(body.contact);
+      return;
+    case "request":
+      w.str(body.from).bool(body.pending);
+      return;
+    case "blocked":
+      w.str(body.contact).bool(body.blocked);
+      return;
+    case "settings":
+      w.bool(body.messagesFrom === "anyone");
+      return;
+  }
+}
+
+/** Reads what `writeBody` wrote. */
+export function readBody(r: ByteReader): MailboxBody {
+  const kind = KINDS[r.u8()];
+  const name = () => r.str() as AccountName;
+  switch (kind) {
+    case "message":
+      return {
+        kind,
+        with: name(),
+        out: r.bool(),
+        num: r.uint(),
+        id: r.str(),
+        body: r.str(),
+        ext: r.str(),
+        device: r.str(),
+      };
+    case "undelivered":
+      return { kind, with: name(), num: r.uint(), id: r.str(), reason: r.str() };
+    case "receipt":
+      return { kind, with: name(), delivered: r.uint(), read: r.uint() };
+    case "read":
+      return { kind, with: name(), upTo: r.uint(), unread: r.uint() };
+    case "roster": {
+      const contact = name();
+      const label = r.str();
+      const groups = Array.from({ length: r.uint() }, () => r.str());
+      const subscription = SUBSCRIPTIONS[r.u8()];
+      if (subscription === undefined) throw new CorruptBytes("roster event: no such subscription");
+      return {
+        kind,
+        item: { contact, label, groups, subscription, pendingOut: r.bool(), approved: r.bool() },
+      };
+    }
+    case "roster_removed":
+      return { kind, contact: name() };
+    case "request":
+      return { kind, from: name(), pending: r.bool() };
+    case "blocked":
+      return { kind, contact: name(), blocked: r.bool() };
+    case "settings":
+      return { kind, messagesFrom: r.bool() ? "anyone" : "contacts" };
+    default:
+      throw new CorruptBytes("mailbox event: no such kind");
+  }
+}
+
+const EVENT_VERSION = 1;
+
+/** The bytes of one event in a mailbox block: its length, version, time and body. */
+export function encodeEvent(at: number, body: MailboxBody): Uint8Array {
+  const w = new ByteWriter(64 + (body.kind === "message" ? body.body.length : 0));
+  w.u8(EVENT_VERSION).uint(at);
+  writeBody(w, body);
+  return w.take();
+}
+
+/** Reads an event back; its position is known from the block. */
+export function decodeEvent(bytes: Uint8Array, seq: number): MailboxEvent {
+  const r = new ByteReader(bytes);
+  const version = r.u8();
+  if (version !== EVENT_VERSION) throw new CorruptBytes(`mailbox event of version ${version}`);
+  const at = r.uint();
+  return { seq, at, ...readBody(r) };
+}
+
+/** Packs consecutive events into one block value. */
+export function encodeBlock(events: readonly Uint8Array[]): Uint8Array {
+  let size = 8;
+  for (const e of events) size += e.length + 4;
+  const w = new ByteWriter(size);
+  w.u8(EVENT_VERSION).uint(events.length);
+  for (const e of events) w.bytes(e);
+  return w.take();
+}
+
+/** The inverse of `encodeBlock`. */
+export function decodeBlock(bytes: Uint8Array): Uint8Array[] {
+  const r = new ByteReader(bytes);
+  const version = r.u8();
+  if (version !== EVENT_VERSION) throw new CorruptBytes(`mailbox block of version ${version}`);
+  const count = r.uint();
+  const events: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) events.push(r.bytes());
+  return events;
+}

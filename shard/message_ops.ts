@@ -1,0 +1,144 @@
+/** Operations on messages, mailboxes and signals. */
+import type { AccountId } from "./ids.ts";
+import type { Handler, Pending } from "./turn.ts";
+import type { Account } from "./account.ts";
+import { fail, ok } from "./errors.ts";
+import { readConversation, readForward } from "./mailbox.ts";
+import { snapshotOf } from "./snapshot.ts";
+
+const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
+
+/** The peer's account: as learnt before, or as just asked; undefined where it must be asked. */
+function peerOf(
+  account: Account,
+  to: Account["name"],
+  pending: Pending,
+): AccountId | null | undefined {
+  const known = account.conversations.get(to)?.peerId ?? "";
+  if (known !== "") return known;
+  return pending.resolved.get(to);
+}
+
+export const sendMessage: Handler<"message.send"> = (turn, account, input, pending) => {
+  if (!account.active) return NOT_ACTIVE;
+  if (!account.dedupeComplete) return { wait: "dedupe" };
+  const before = account.dedupe.get(input.id);
+  if (before !== undefined && before.at > turn.now.wall - turn.limits.dedupeWindowMs) {
+    return ok(before);
+  }
+  if (account.blocked.has(input.to)) {
+    return fail("conflict", "Cannot send: you have blocked this account");
+  }
+  if (account.dedupe.size >= turn.limits.dedupeEntriesMax) {
+    const max = turn.limits.dedupeEntriesMax;
+    return fail("limit_reached", `Cannot send: ${max} messages within the dedupe window`, 60_000);
+  }
+  const queue = account.outbox.get(input.to);
+  if (queue !== undefined && queue.entries.length >= turn.limits.outboxPerPeerMax) {
+    return fail("busy", "Cannot send: too many messages to this account are on their way", 2000);
+  }
+  const c = account.conversations.get(input.to);
+  if (c === undefined && account.conversations.size >= turn.limits.conversationsMax) {
+    const max = turn.limits.conversationsMax;
+    return fail("limit_reached", `Cannot send: the account has ${max} conversations`);
+  }
+  const toId = peerOf(account, input.to, pending);
+  if (toId === undefined) return { wait: "resolve", name: input.to };
+  const n = toId === null ? 0 : c?.peerId === toId ? c.pairOut + 1 : 1;
+  const num = (c?.outNum ?? 0) + 1;
+  const event = turn.append(account, {
+    kind: "sent",
+    to: input.to,
+    toId: toId ?? "",
+    n,
+    seq: account.mailbox.last + 1,
+    at: turn.eventTime(account),
+    num,
+    id: input.id,
+    body: input.body,
+    ext: input.ext,
+    device: input.device,
+  })!;
+  turn.push(account, event);
+  if (toId !== null) turn.sendOwed(account, input.to);
+  return ok({ seq: event.seq, at: event.at, num });
+};
+
+export const readMailbox: Handler<"mailbox.read"> = (_turn, account, input, pending) => {
+  if (!account.active) return NOT_ACTIVE;
+  const m = account.mailbox;
+  const cursor = input.cursor;
+  if (cursor !== null && (cursor.mailboxId !== m.id || !m.canContinueFrom(cursor.seq))) {
+    return fail("reset", "The cursor is not one this mailbox can continue from");
+  }
+  const after = cursor === null ? m.first - 1 : cursor.seq;
+  const events = readForward(m, after, input.limit, input.bytesMax, pending.blocks);
+  if ("need" in events) return { wait: "block", first: events.need };
+  return ok({ mailboxId: m.id, events, seq: m.last });
+};
+
+export const takeSnapshot: Handler<"mailbox.snapshot"> = (_turn, account) =>
+  account.active
+    ? ok({ mailboxId: account.mailbox.id, snapshot: snapshotOf(account) })
+    : NOT_ACTIVE;
+
+export const ackMailbox: Handler<"mailbox.ack"> = (turn, account, input) => {
+  if (!account.active) return NOT_ACTIVE;
+  if (input.seq > account.mailbox.last) {
+    return fail(
+      "bad_request",
+      `Cannot ack ${input.seq}: the mailbox ends at ${account.mailbox.last}`,
+    );
+  }
+  if (input.seq <= account.ackedSeq || account.undelivered.size === 0) return ok(null);
+  turn.append(account, { kind: "acked", seq: input.seq }, true);
+  noteOwed(account);
+  turn.scheduleReceipts(account, turn.limits.receiptDelayMs);
+  return ok(null);
+};
+
+/** Finds the peers that are owed a receipt after a mark has moved. */
+function noteOwed(account: Account): void {
+  for (const c of account.conversations.values()) {
+    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
+  }
+}
+
+export const readHistory: Handler<"conversation.history"> = (_turn, account, input, pending) => {
+  if (!account.active) return NOT_ACTIVE;
+  const c = account.conversations.get(input.with);
+  if (c === undefined) return ok({ events: [], more: false });
+  const page = readConversation(account.mailbox, input.with, c.index, input, pending.blocks);
+  if ("need" in page) return { wait: "block", first: page.need };
+  return ok(page);
+};
+
+export const readConversationMark: Handler<"conversation.read"> = (turn, account, input) => {
+  if (!account.active) return NOT_ACTIVE;
+  const c = account.conversations.get(input.with);
+  if (c === undefined) return ok({ unread: 0 });
+  const upTo = Math.min(input.upTo, account.mailbox.last);
+  if (upTo <= c.readUpTo) return ok({ unread: c.unreadCount });
+  turn.append(account, { kind: "read", with: input.with, upTo });
+  turn.event(account, { kind: "read", with: input.with, upTo, unread: c.unreadCount });
+  if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
+  turn.scheduleReceipts(account, turn.limits.receiptDelayMs / 5);
+  return ok({ unread: c.unreadCount });
+};
+
+export const sendSignal: Handler<"signal.send"> = (turn, account, input) => {
+  if (!account.active) return NOT_ACTIVE;
+  if (account.blocked.has(input.to)) return ok(null);
+  turn.send(account, {
+    kind: "signal",
+    from: account.name,
+    fromId: account.id as AccountId,
+    fromDevice: input.device,
+    to: input.to,
+    toDevice: input.toDevice,
+    type: input.type,
+    body: input.body,
+    id: input.id,
+  });
+  return ok(null);
+};

@@ -1,0 +1,401 @@
+/**
+ * What a shard can be asked to do for one of its users (`Ops`), what it tells edges without being
+ * asked (`EdgePacket`), and what shards tell each other (`ShardPacket`). Everything is plain data,
+ * so that the same values travel inside one node or between nodes.
+ */
+import type { AccountId, AccountName, Cursor, DeviceId, MailboxId, SessionId } from "./ids.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** SCRAM keys of one mechanism (RFC 5802): what is kept instead of a password. */
+export interface ScramKey {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  readonly storedKey: Uint8Array;
+  readonly serverKey: Uint8Array;
+}
+
+/** The mechanisms a password is kept for. */
+export type ScramMechanism = "SCRAM-SHA-256" | "SCRAM-SHA-1";
+
+/** All keys of one password; SHA-1 is absent where it is disabled. */
+export interface Credentials {
+  readonly sha256: ScramKey;
+  readonly sha1: ScramKey | null;
+}
+
+/** Availability as RFC 6121 section 4.7.2.1 names it; `online` is the absence of `<show/>`. */
+export type Show = "online" | "chat" | "away" | "xa" | "dnd";
+
+/** The presence of one device. */
+export interface DevicePresence {
+  readonly show: Show;
+  /** Free text, at most `statusBytesMax`. */
+  readonly status: string;
+  /** −128 … 127 (RFC 6121 section 4.7.2.3). */
+  readonly priority: number;
+  /** Opaque text of the client, carried untouched; "" for none. */
+  readonly ext: string;
+}
+
+/** A device of an account with its presence, as watchers see it. */
+export interface PresenceOfDevice {
+  readonly device: DeviceId;
+  readonly presence: DevicePresence;
+}
+
+/** Who may write to an account: those with a subscription either way, or everybody. */
+export type MessagesFrom = "contacts" | "anyone";
+
+/** A contact as its owner sees it. */
+export interface RosterItemView {
+  readonly contact: AccountName;
+  /** The owner's label for the contact; "" for none. */
+  readonly label: string;
+  readonly groups: readonly string[];
+  readonly subscription: Subscription;
+  /** RFC 6121 `ask='subscribe'`. */
+  readonly pendingOut: boolean;
+  /** RFC 6121 pre-approval, `approved='true'`. */
+  readonly approved: boolean;
+}
+
+/** One event of a mailbox. `seq` counts 1, 2, 3 … without gaps; `at` (ms) never decreases. */
+export type MailboxEvent =
+  & { readonly seq: number; readonly at: number }
+  & MailboxBody;
+
+/** What happened. */
+export type MailboxBody =
+  | {
+    readonly kind: "message";
+    readonly with: AccountName;
+    /** True where this account sent it. */
+    readonly out: boolean;
+    /** Number of the message among those its sender sent in this conversation: 1, 2, 3 … */
+    readonly num: number;
+    /** The sender's client message id. */
+    readonly id: string;
+    readonly body: string;
+    /** Opaque text, carried untouched; "" for none. */
+    readonly ext: string;
+    /** Device that sent it; "" on incoming messages. */
+    readonly device: string;
+  }
+  | {
+    readonly kind: "undelivered";
+    readonly with: AccountName;
+    readonly num: number;
+    readonly id: string;
+    readonly reason: string;
+  }
+  /** How far `with` has got the messages this account sent: cumulative message numbers. */
+  | {
+    readonly kind: "receipt";
+    readonly with: AccountName;
+    readonly delivered: number;
+    readonly read: number;
+  }
+  /** This account has read the conversation up to mailbox position `upTo`. */
+  | {
+    readonly kind: "read";
+    readonly with: AccountName;
+    readonly upTo: number;
+    readonly unread: number;
+  }
+  | { readonly kind: "roster"; readonly item: RosterItemView }
+  | { readonly kind: "roster_removed"; readonly contact: AccountName }
+  /** A subscription request came in (`pending`), or was answered, withdrawn or cut. */
+  | { readonly kind: "request"; readonly from: AccountName; readonly pending: boolean }
+  | { readonly kind: "blocked"; readonly contact: AccountName; readonly blocked: boolean }
+  | { readonly kind: "settings"; readonly messagesFrom: MessagesFrom };
+
+/** A conversation in a snapshot. */
+export interface ConversationView {
+  readonly with: AccountName;
+  /** Mailbox position and time of its last message; 0 where none is retained. */
+  readonly lastSeq: number;
+  readonly lastAt: number;
+  /** Incoming messages after `readUpTo`. */
+  readonly unread: number;
+  readonly readUpTo: number;
+  /** How far the peer has got this account's messages, by message number. */
+  readonly delivered: number;
+  readonly read: number;
+}
+
+/** State to start a device from, as of mailbox position `seq`. */
+export interface Snapshot {
+  readonly seq: number;
+  readonly roster: readonly RosterItemView[];
+  readonly requests: readonly AccountName[];
+  readonly blocked: readonly AccountName[];
+  readonly conversations: readonly ConversationView[];
+  readonly messagesFrom: MessagesFrom;
+}
+
+/** A contact whose presence a session may ask to watch. */
+export interface WatchTarget {
+  readonly name: AccountName;
+  readonly id: AccountId;
+}
+
+/** How a session proves whose it is when it attaches. */
+export type AttachAuth =
+  | { readonly kind: "token"; readonly tokenHash: Uint8Array }
+  /** The edge has verified a token of an outside issuer; it ends at `expiresAt` (ms). */
+  | { readonly kind: "issuer"; readonly expiresAt: number };
+
+/** A device in a list. */
+export interface DeviceView {
+  readonly device: DeviceId;
+  readonly label: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly online: boolean;
+}
+
+/** What an administrator sees of an account. */
+export interface AccountView {
+  readonly name: AccountName;
+  readonly id: AccountId;
+  readonly state: "active" | "disabled" | "deleted";
+  readonly createdAt: number;
+  readonly devices: number;
+  readonly sessions: number;
+  readonly contacts: number;
+  readonly events: number;
+}
+
+/** Requests about one account: name of the operation → `{in, out}`. */
+export interface Ops {
+  /** Creates the account. `conflict` where the name is taken, deleted or closed. */
+  "account.create": {
+    in: { readonly credentials: Credentials | null };
+    out: { readonly id: AccountId };
+  };
+  /** Keys to check a sign-in with; null where there is no active account with a password. */
+  "account.credentials": {
+    in: Record<never, never>;
+    out: { readonly id: AccountId; readonly credentials: Credentials } | null;
+  };
+  /** Sets the password and ends every other device: tokens revoked, sessions closed. */
+  "account.setCredentials": {
+    in: { readonly credentials: Credentials; readonly keepDevice: DeviceId | null };
+    out: null;
+  };
+  "account.setDisabled": { in: { readonly disabled: boolean }; out: null };
+  "account.remove": { in: Record<never, never>; out: null };
+  /** Frees the name of a removed account. `busy` while its last packets are still owed. */
+  "account.release": { in: Record<never, never>; out: null };
+  "account.info": { in: Record<never, never>; out: AccountView };
+  /** Internal: who has this name now; null where nobody. Never shown to clients. */
+  "account.resolve": { in: Record<never, never>; out: { readonly id: AccountId } | null };
+  /** Adds (or replaces) a device with a token. `expiresAt` in ms. */
+  "device.add": {
+    in: {
+      readonly device: DeviceId;
+      readonly label: string;
+      readonly tokenHash: Uint8Array;
+      readonly expiresAt: number;
+    };
+    out: { readonly id: AccountId };
+  };
+  "device.list": { in: Record<never, never>; out: readonly DeviceView[] };
+  /** Revokes the token and closes the session of a device. */
+  "device.revoke": { in: { readonly device: DeviceId }; out: null };
+  /** Whose token is this? `unauthorized` where nobody's (any more). */
+  "auth.token": {
+    in: { readonly tokenHash: Uint8Array };
+    out: { readonly id: AccountId; readonly device: DeviceId; readonly expiresAt: number };
+  };
+  /** Attaches a session to its user; replaces the session that the same device had. */
+  "session.attach": {
+    in: {
+      readonly session: SessionId;
+      readonly device: DeviceId;
+      readonly auth: AttachAuth;
+      readonly cursor: Cursor | null;
+      /** null: invisible sign-in. */
+      readonly presence: DevicePresence | null;
+    };
+    out: {
+      readonly id: AccountId;
+      readonly mailboxId: MailboxId;
+      /** Position of the mailbox now: every later event is pushed to the session. */
+      readonly seq: number;
+      /** `resume`: read on from the cursor. `snapshot`: none was given. `reset`: it was not valid. */
+      readonly mode: "resume" | "snapshot" | "reset";
+      /** Present unless `resume`. */
+      readonly snapshot: Snapshot | null;
+      /** Whom to watch: itself, and contacts with subscription `to` or `both`. */
+      readonly watch: readonly WatchTarget[];
+      /** When the token ends (ms): the edge closes the session then. */
+      readonly expiresAt: number;
+    };
+  };
+  /** Ends a session. Idempotent. Its presence ends at once: grace is the edge's work. */
+  "session.detach": { in: { readonly session: SessionId }; out: null };
+  /** null: becomes invisible (RFC 6121: unavailable while staying attached). */
+  "presence.set": {
+    in: { readonly session: SessionId; readonly presence: DevicePresence | null };
+    out: null;
+  };
+  /** Accepts a message; a retry with the same id gets the first result. */
+  "message.send": {
+    in: {
+      readonly device: DeviceId;
+      readonly to: AccountName;
+      readonly id: string;
+      readonly body: string;
+      readonly ext: string;
+    };
+    out: { readonly seq: number; readonly at: number; readonly num: number };
+  };
+  /** Events after `after`, at most `limit` and about `bytesMax`; `reset` as for cursors. */
+  "mailbox.read": {
+    in: {
+      readonly cursor: Cursor | null;
+      readonly limit: number;
+      readonly bytesMax: number;
+    };
+    out: {
+      readonly mailboxId: MailboxId;
+      readonly events: readonly MailboxEvent[];
+      /** The mailbox's last position; the reader is up to date when it has this one. */
+      readonly seq: number;
+    };
+  };
+  "mailbox.snapshot": {
+    in: Record<never, never>;
+    out: { readonly mailboxId: MailboxId; readonly snapshot: Snapshot };
+  };
+  /** A device has everything up to `seq`: moves `delivered` of its conversations. */
+  "mailbox.ack": { in: { readonly seq: number }; out: null };
+  /** Messages of one conversation, newest first with `before`, oldest first with `after`. */
+  "conversation.history": {
+    in: {
+      readonly with: AccountName;
+      /** Mailbox positions, exclusive; give one of them, or neither for the newest page. */
+      readonly before: number | null;
+      readonly after: number | null;
+      readonly limit: number;
+    };
+    /** Ascending by `seq`. `more`: there is another page in the asked direction. */
+    out: { readonly events: readonly MailboxEvent[]; readonly more: boolean };
+  };
+  /** Marks everything up to mailbox position `upTo` of the conversation as read. */
+  "conversation.read": {
+    in: { readonly with: AccountName; readonly upTo: number };
+    out: { readonly unread: number };
+  };
+  /** Adds or changes a contact's label and groups. */
+  "roster.set": {
+    in: {
+      readonly contact: AccountName;
+      readonly label: string;
+      readonly groups: readonly string[];
+    };
+    out: RosterItemView;
+  };
+  /** Removes a contact and both subscriptions (RFC 6121 section 2.5). */
+  "roster.remove": { in: { readonly contact: AccountName }; out: null };
+  /** One of the four subscription stanzas of RFC 6121 section 3, sent by this account. */
+  "roster.subscription": {
+    in: {
+      readonly contact: AccountName;
+      readonly type: "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed";
+    };
+    out: null;
+  };
+  "roster.block": { in: { readonly contact: AccountName; readonly blocked: boolean }; out: null };
+  "settings.set": { in: { readonly messagesFrom: MessagesFrom }; out: null };
+  /** Sends a signal (typing and the like) to a user's devices; never says whether it arrived. */
+  "signal.send": {
+    in: {
+      readonly device: DeviceId;
+      readonly to: AccountName;
+      readonly toDevice: DeviceId | null;
+      readonly type: string;
+      readonly body: string;
+      /** Set to tie a response to its request. */
+      readonly id: string;
+    };
+    out: null;
+  };
+  /** Makes a single-use invite under the reserved name `/invite/<hash of the code>`. */
+  "invite.create": { in: { readonly expiresAt: number }; out: null };
+  /** Uses the invite up for `name`; again for the same name is not an error. */
+  "invite.redeem": { in: { readonly name: AccountName }; out: null };
+}
+
+/** Names of the operations. */
+export type OpName = keyof Ops;
+
+/** What a shard tells a node's edge without being asked. Ordered per (shard, node). */
+export type EdgePacket =
+  /** Newly committed events of a mailbox, for the named sessions. */
+  | {
+    readonly kind: "events";
+    readonly sessions: readonly SessionId[];
+    readonly events: readonly MailboxEvent[];
+  }
+  /** Somebody's presence, for every local session that watches it. Last writer wins. */
+  | {
+    readonly kind: "presence";
+    readonly watched: AccountName;
+    readonly watchedId: AccountId;
+    /** Rises with every change; a lower one than last seen is stale. */
+    readonly version: number;
+    readonly devices: readonly PresenceOfDevice[];
+    /** When the last device left (ms); 0 while any is online or where unknown. */
+    readonly lastSeen: number;
+  }
+  /** `watcher` may no longer see `watched`: drop the watch and show it offline. */
+  | {
+    readonly kind: "revoke";
+    readonly watched: AccountName;
+    readonly watcher: AccountName;
+  }
+  /** The sessions' user may now see `target`: register interest in it. */
+  | {
+    readonly kind: "watch";
+    readonly sessions: readonly SessionId[];
+    readonly target: WatchTarget;
+  }
+  /** A session has ended: the device signed in again elsewhere, or its right was withdrawn. */
+  | {
+    readonly kind: "closed";
+    readonly sessions: readonly SessionId[];
+    readonly reason: "replaced" | "revoked" | "expired";
+  }
+  /** A signal for the named sessions. */
+  | {
+    readonly kind: "signal";
+    readonly sessions: readonly SessionId[];
+    readonly from: AccountName;
+    readonly fromDevice: DeviceId;
+    readonly type: string;
+    readonly body: string;
+    readonly id: string;
+  };
+
+/** One line of a node's interest registration. */
+export interface InterestItem {
+  readonly watcher: AccountName;
+  readonly watcherId: AccountId;
+  readonly watched: AccountName;
+  readonly watchedId: AccountId;
+}
+
+/** What an interest registration is answered for each allowed item, in the same order. */
+export interface InterestAnswer {
+  readonly watcher: AccountName;
+  readonly watched: AccountName;
+  /** null: not allowed, or there is no such account: shown as offline. */
+  readonly presence: {
+    readonly watchedId: AccountId;
+    readonly version: number;
+    readonly devices: readonly PresenceOfDevice[];
+    readonly lastSeen: number;
+  } | null;
+}

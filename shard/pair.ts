@@ -1,0 +1,324 @@
+/**
+ * The packets between two accounts' shards: numbered ones taken exactly once and in order, receipts
+ * as positions that only rise, and what is not kept at all (signals, nudges).
+ */
+import type { AccountId } from "./ids.ts";
+import type { Account } from "./account.ts";
+import type { Conversation } from "./conversation.ts";
+import type { ShardPacket } from "./packets.ts";
+import type { Turn } from "./turn.ts";
+import { inbound, NO_SUBSCRIPTION } from "./subscription.ts";
+import { itemOf, storeItem, watchContact } from "./roster_ops.ts";
+import { pointOf } from "./ids.ts";
+import { seenByOwner } from "./roster.ts";
+
+type Pair = ShardPacket & { kind: "pair" };
+
+/** First wait for an ack (ms); doubles with every attempt. */
+const RETRY_MS = 1000;
+const RETRY_MAX_MS = 30_000;
+
+/** Handles one packet addressed to `account`. */
+export function receivePacket(turn: Turn, account: Account, packet: ShardPacket): void {
+  switch (packet.kind) {
+    case "pair":
+      return takePair(turn, account, packet);
+    case "pair_ack":
+      return takeAck(turn, account, packet);
+    case "pair_gone":
+      return takeGone(turn, account, packet);
+    case "receipt":
+      return takeReceipt(turn, account, packet);
+    case "receipt_ack":
+      return takeReceiptAck(turn, account, packet);
+    case "signal":
+      return takeSignal(turn, account, packet);
+    case "nudge": {
+      const item = account.roster.get(packet.from);
+      if (account.id !== packet.toId || item?.peerId !== packet.fromId) return;
+      if (seenByOwner(item)) watchContact(turn, account, item);
+      return;
+    }
+    case "resolve": {
+      const known = account.state === "active" || account.state === "disabled";
+      return turn.send(account, {
+        kind: "resolved",
+        from: account.name,
+        fromId: known ? account.id as AccountId : null,
+        to: packet.from,
+      });
+    }
+    case "resolved":
+      throw new Error("an answer to resolve is the shard's own");
+  }
+}
+
+// ---- the recipient's side
+
+function ack(
+  turn: Turn,
+  account: Account,
+  p: Pair,
+  c: Conversation | undefined,
+  gap: boolean,
+): void {
+  turn.send(account, {
+    kind: "pair_ack",
+    gap,
+    from: account.name,
+    fromId: p.toId,
+    to: p.from,
+    toId: p.fromId,
+    n: c?.inId === p.fromId ? c.pairIn : 0,
+    refused: c === undefined || c.refusals.length === 0 ? [] : [...c.refusals],
+  });
+}
+
+function takePair(turn: Turn, account: Account, p: Pair): void {
+  const alive = account.state === "active" || account.state === "disabled";
+  if (!alive || account.id !== p.toId) {
+    return turn.send(account, {
+      kind: "pair_gone",
+      from: account.name,
+      fromId: p.toId,
+      to: p.from,
+      toId: p.fromId,
+    });
+  }
+  // While the store takes no writes nothing is acked; the sender's shard tries again.
+  if (!turn.writable) return;
+  const known = account.conversations.get(p.from);
+  // At this bound the packet stays with its sender, who tries again with growing pauses.
+  if (known === undefined && account.conversations.size >= turn.limits.conversationsMax) return;
+  const last = known?.inId === p.fromId ? known.pairIn : 0;
+  if (p.n <= last) return ack(turn, account, p, known, false);
+  if (p.n > last + 1) return ack(turn, account, p, known, true);
+  forgetFormer(turn, account, p);
+  if (p.payload.kind === "message") takeMessage(turn, account, p);
+  else takeSubscription(turn, account, p);
+  ack(turn, account, p, account.conversation(p.from), false);
+}
+
+/** The name belongs to another account than the roster knows: its rights end. */
+function forgetFormer(turn: Turn, account: Account, p: Pair): void {
+  const item = account.roster.get(p.from);
+  if (item === undefined || item.peerId === "" || item.peerId === p.fromId) return;
+  storeItem(turn, account, item, { ...item, peerId: p.fromId, state: NO_SUBSCRIPTION });
+}
+
+function refuse(turn: Turn, account: Account, p: Pair, reason: string): void {
+  turn.append(account, {
+    kind: "pair_in",
+    from: p.from,
+    fromId: p.fromId,
+    n: p.n,
+    refused: true,
+    reason,
+  });
+}
+
+/** Whether the account takes messages from this sender. */
+function accepts(account: Account, p: { from: Account["name"]; fromId: AccountId }): boolean {
+  if (account.blocked.has(p.from)) return false;
+  if (account.messagesFrom === "anyone" || p.fromId === account.id) return true;
+  const item = account.roster.get(p.from);
+  return item !== undefined && item.peerId === p.fromId && item.state.subscription !== "none";
+}
+
+function mayReceive(turn: Turn, account: Account): boolean {
+  const { inboundMessageMs: each, inboundMessageBurst: burst } = turn.limits;
+  const full = Math.max(account.inboundFullAtMs, turn.now.mono);
+  if (full + each - turn.now.mono > each * burst) return false;
+  account.inboundFullAtMs = full + each;
+  return true;
+}
+
+function takeMessage(turn: Turn, account: Account, p: Pair): void {
+  if (p.payload.kind !== "message") return;
+  if (!accepts(account, p)) return refuse(turn, account, p, "");
+  // Only those who may see the account's presence are told that it gets too much.
+  if (!mayReceive(turn, account)) {
+    const sub = account.roster.get(p.from)?.state.subscription ?? "none";
+    return refuse(turn, account, p, sub === "from" || sub === "both" ? "quota" : "");
+  }
+  const event = turn.append(account, {
+    kind: "received",
+    from: p.from,
+    fromId: p.fromId,
+    n: p.n,
+    seq: account.mailbox.last + 1,
+    at: turn.eventTime(account),
+    num: p.payload.num,
+    id: p.payload.id,
+    body: p.payload.body,
+    ext: p.payload.ext,
+  })!;
+  turn.push(account, event);
+}
+
+function pendingRequests(account: Account): number {
+  let count = 0;
+  for (const item of account.roster.values()) if (item.state.pendingIn) count++;
+  return count;
+}
+
+function takeSubscription(turn: Turn, account: Account, p: Pair): void {
+  if (p.payload.kind !== "subscription") return;
+  if (account.blocked.has(p.from)) return refuse(turn, account, p, "");
+  const before = itemOf(account, p.from);
+  const step = inbound(before.state, p.payload.type);
+  const asks = step.state.pendingIn && !before.state.pendingIn;
+  if (asks && pendingRequests(account) >= turn.limits.pendingRequestsMax) {
+    return refuse(turn, account, p, "");
+  }
+  turn.append(account, {
+    kind: "pair_in",
+    from: p.from,
+    fromId: p.fromId,
+    n: p.n,
+    refused: false,
+    reason: "",
+  });
+  const after = { ...before, peerId: p.fromId, state: step.state };
+  if (step.changed) storeItem(turn, account, before, after);
+  if (step.reply !== null) {
+    turn.owe(account, p.from, p.fromId, { kind: "subscription", type: step.reply });
+  }
+}
+
+// ---- the sender's side
+
+function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ack" }): void {
+  const queue = account.outbox.get(p.from);
+  if (account.id !== p.toId || queue === undefined || queue.toId !== p.fromId) return;
+  if (p.gap) queue.sentTo = Math.min(queue.sentTo, p.n);
+  const first = queue.entries[0]!.n;
+  if (p.n >= first && turn.writable) {
+    queue.attempts = 0;
+    for (const f of p.refused) {
+      const entry = queue.entries.find((e) => e.n === f.n);
+      if (f.n > p.n || entry?.payload.kind !== "message" || !account.active) continue;
+      const { num, id } = entry.payload;
+      turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
+    }
+    turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);
+  }
+  turn.sendOwed(account, p.from);
+}
+
+function takeGone(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_gone" }): void {
+  if (account.id !== p.toId || !turn.writable) return;
+  const c = account.conversations.get(p.from);
+  if (account.outbox.get(p.from)?.toId !== p.fromId && c?.peerId !== p.fromId) return;
+  turn.append(account, { kind: "pair_gone", to: p.from, toId: p.fromId }, true);
+}
+
+/** Sends again what was not acked in time. */
+export function retryOwed(turn: Turn, account: Account, receipts: boolean): void {
+  if (receipts) return sendReceipts(turn, account);
+  if (account.outbox.size === 0) return;
+  let attempts = 0;
+  for (const queue of account.outbox.values()) {
+    queue.sentTo = 0;
+    attempts = Math.max(attempts, ++queue.attempts);
+    turn.sendOwed(account, queue.to);
+  }
+  turn.scheduleOutbox(account, retryDelay(account, attempts));
+}
+
+/** Exponential, with a jitter of half that follows from the account and the attempt. */
+export function retryDelay(account: Account, attempts: number): number {
+  const full = Math.min(RETRY_MS * 2 ** Math.min(attempts, 10), RETRY_MAX_MS);
+  const jitter = (pointOf(`${account.name}#${attempts}`) % 1000) / 1000;
+  return full * (0.5 + jitter / 2);
+}
+
+// ---- receipts
+
+function sendReceipts(turn: Turn, account: Account): void {
+  for (const peer of account.owed) {
+    const c = account.conversations.get(peer);
+    const told = c === undefined || c.inId === "" ||
+      (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold);
+    if (told || !account.active || account.blocked.has(peer)) {
+      account.owed.delete(peer);
+      continue;
+    }
+    turn.send(account, {
+      kind: "receipt",
+      from: account.name,
+      fromId: account.id as AccountId,
+      to: peer,
+      toId: c.inId as AccountId,
+      delivered: c.deliveredIn,
+      read: c.readIn,
+    });
+  }
+  account.owedAttempts++;
+  turn.scheduleReceipts(account, retryDelay(account, account.owedAttempts));
+}
+
+function takeReceipt(turn: Turn, account: Account, p: ShardPacket & { kind: "receipt" }): void {
+  if (!turn.writable) return;
+  const c = account.conversations.get(p.from);
+  if (account.active && account.id === p.toId && c?.peerId === p.fromId) {
+    const delivered = Math.min(p.delivered, c.outNum);
+    const read = Math.min(p.read, c.outNum);
+    if (delivered > c.deliveredOut || read > c.readOut) {
+      turn.append(account, { kind: "receipt", with: p.from, delivered, read });
+      turn.event(account, {
+        kind: "receipt",
+        with: p.from,
+        delivered: c.deliveredOut,
+        read: c.readOut,
+      });
+    }
+  }
+  turn.send(account, {
+    kind: "receipt_ack",
+    from: p.to,
+    fromId: p.toId,
+    to: p.from,
+    toId: p.fromId,
+    delivered: p.delivered,
+    read: p.read,
+  });
+}
+
+function takeReceiptAck(
+  turn: Turn,
+  account: Account,
+  p: ShardPacket & { kind: "receipt_ack" },
+): void {
+  const c = account.conversations.get(p.from);
+  if (account.id !== p.toId || c?.inId !== p.fromId || !turn.writable) return;
+  account.owedAttempts = 0;
+  const { delivered, read } = p;
+  if (delivered > c.deliveredInTold || read > c.readInTold) {
+    turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);
+  }
+  if (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold) account.owed.delete(p.from);
+}
+
+// ---- signals
+
+function takeSignal(turn: Turn, account: Account, p: ShardPacket & { kind: "signal" }): void {
+  if (!account.active || !accepts(account, p)) return;
+  const sessions = turn.presence.sessions(account.name)
+    .filter((s) => p.toDevice === null || s.device === p.toDevice);
+  for (const node of new Set(sessions.map((s) => s.node))) {
+    turn.emit(account, {
+      kind: "edge",
+      node,
+      packet: {
+        kind: "signal",
+        sessions: sessions.filter((s) => s.node === node).map((s) => s.session),
+        from: p.from,
+        fromDevice: p.fromDevice,
+        type: p.type,
+        body: p.body,
+        id: p.id,
+      },
+    });
+  }
+}

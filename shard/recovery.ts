@@ -1,0 +1,49 @@
+/** Reading a shard's log at start: which accounts its rows change, and replaying them. */
+import type { Account } from "./account.ts";
+import type { AccountName } from "./ids.ts";
+import type { Entry } from "./records.ts";
+import { apply } from "./apply.ts";
+
+/** The tail of a log by account. */
+export class Recovery {
+  readonly #tail = new Map<AccountName, { lsn: number; entry: Entry }[]>();
+  /** Whether the whole log has been read. */
+  complete = false;
+
+  /** Accounts that have not been replayed yet. */
+  get left(): number {
+    return this.#tail.size;
+  }
+
+  names(): AccountName[] {
+    return [...this.#tail.keys()];
+  }
+
+  add(lsn: number, entries: readonly { account: AccountName; entry: Entry }[]): void {
+    for (const { account, entry } of entries) {
+      const list = this.#tail.get(account);
+      if (list === undefined) this.#tail.set(account, [{ lsn, entry }]);
+      else list.push({ lsn, entry });
+    }
+  }
+
+  /**
+   * Applies what the account's checkpoint does not include. Answers the LSN of the first row applied,
+   * 0 where there was none.
+   */
+  replay(account: Account): number {
+    let first = 0;
+    for (const { lsn, entry } of this.#tail.get(account.name) ?? []) {
+      if (lsn <= account.savedLsn) continue;
+      if (first === 0) first = lsn;
+      apply(account, entry);
+    }
+    this.#tail.delete(account.name);
+    for (const c of account.conversations.values()) {
+      const untold = c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold;
+      if (untold) account.owed.add(c.with);
+      else account.owed.delete(c.with);
+    }
+    return first;
+  }
+}

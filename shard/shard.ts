@@ -1,0 +1,538 @@
+/**
+ * One shard: a state machine over a log. `step` takes an input and answers what is to be done; it
+ * reads no clock, no disk and no randomness. Accounts live in memory while in use. What a step
+ * changes is provisional until its batch is committed: every effect that rests on it is held back.
+ */
+import type { AccountId, AccountName } from "./ids.ts";
+import type { MailboxBody, MailboxEvent, OpName } from "./ops.ts";
+import type {
+  CheckpointBatch,
+  CheckpointBudget,
+  Effect,
+  Now,
+  RequestId,
+  SealedBatch,
+  ShardInput,
+} from "./effects.ts";
+import type { Entry } from "./records.ts";
+import type { Handler, Outcome, Pending, Turn } from "./turn.ts";
+import type { Payload, ShardPacket } from "./packets.ts";
+import type { ShardLimits } from "./limits.ts";
+import { Account } from "./account.ts";
+import { AccountCache } from "./account_cache.ts";
+import { answerInterest } from "./interest.ts";
+import { apply } from "./apply.ts";
+import { fail } from "./errors.ts";
+import { HANDLERS, WRITES } from "./handlers.ts";
+import { OpenBatch } from "./open_batch.ts";
+import { pointOf } from "./ids.ts";
+import { PresenceTable, visibleDevices } from "./presence.ts";
+import { receivePacket, retryOwed } from "./pair.ts";
+import { readRecord } from "./records.ts";
+import { Recovery } from "./recovery.ts";
+import { setPresence } from "./session_ops.ts";
+import { trimEntry } from "./retention.ts";
+
+/** Longest a request waits for another shard's answer before it is given up (ms). */
+const RESOLVE_TIMEOUT_MS = 15_000;
+
+/** The slice `[lo, hi)` of a cell's users. */
+export class Shard implements Turn {
+  readonly id: number;
+  readonly lo: number;
+  readonly hi: number;
+  readonly limits: ShardLimits;
+  readonly presence = new PresenceTable();
+  now: Now = { mono: 0, wall: 0 };
+  writable = true;
+  retryAfterMs = 1000;
+
+  readonly #accounts: AccountCache;
+  readonly #batch = new OpenBatch();
+  #recovery: Recovery | null = new Recovery();
+  /** Inputs that came while the log was being read. */
+  #waiting: ShardInput[] = [];
+  readonly #blocked = new Map<RequestId, Pending>();
+  readonly #resolving = new Map<string, Pending[]>();
+  /** Packets to this shard's own users, handled within the step. */
+  #local: ShardPacket[] = [];
+  /** When to send again: account → monotonic ms. */
+  readonly #outboxDue = new Map<AccountName, number>();
+  readonly #receiptsDue = new Map<AccountName, number>();
+  #out: Effect[] = [];
+
+  constructor(id: number, lo: number, hi: number, limits: ShardLimits) {
+    this.id = id;
+    this.lo = lo;
+    this.hi = hi;
+    this.limits = limits;
+    this.#accounts = new AccountCache(limits);
+  }
+
+  /** Whether the log has been read and requests are being answered. */
+  get ready(): boolean {
+    return this.#recovery === null;
+  }
+
+  /** Whether there is something to commit that somebody waits for. */
+  get urgent(): boolean {
+    return this.#batch.urgent;
+  }
+
+  /** Whether there is anything to commit. */
+  get open(): boolean {
+    return this.#batch.open;
+  }
+
+  /** Bytes of the open batch. */
+  get openBytes(): number {
+    return this.#batch.bytes;
+  }
+
+  /** Accounts in memory. */
+  get accountsInMemory(): number {
+    return this.#accounts.size;
+  }
+
+  /** Whether a `tick` has anything to look at. */
+  get ticking(): boolean {
+    return this.#outboxDue.size + this.#receiptsDue.size + this.#resolving.size +
+        this.#accounts.size > 0;
+  }
+
+  /** Whether the point of a name falls into this shard. */
+  owns(name: AccountName): boolean {
+    const point = pointOf(name);
+    return point >= this.lo && point < this.hi;
+  }
+
+  /** Takes one input; answers what is to be done, in order. */
+  step(now: Now, input: ShardInput): Effect[] {
+    this.now = now;
+    this.#out = [];
+    this.#take(input);
+    this.#deliverLocal();
+    return this.#out;
+  }
+
+  /** After the inputs of a turn: one presence packet per changed user and interested node. */
+  endTurn(now: Now): Effect[] {
+    this.now = now;
+    this.#out = [];
+    for (const p of this.presence.takeChanged()) {
+      if (p.nodes.length === 0) continue;
+      const packet = {
+        kind: "presence",
+        watched: p.name,
+        watchedId: p.id,
+        version: p.version,
+        devices: visibleDevices(p),
+        lastSeen: p.lastSeen,
+      } as const;
+      for (const node of p.nodes) this.#out.push({ kind: "edge", node, packet });
+    }
+    return this.#out;
+  }
+
+  #take(input: ShardInput): void {
+    if (this.#recovery !== null && !this.#recover(this.#recovery, input)) return;
+    switch (input.kind) {
+      case "request":
+        return this.#request({
+          ...input,
+          blocks: new Map(),
+          resolved: new Map(),
+          sinceMs: this.now.mono,
+        });
+      case "packet":
+        return this.#packet(input.packet);
+      case "interest":
+        return this.#withAccounts(
+          input.items.map((i) => i.watched),
+          () => answerInterest(this, input, (n) => this.#accounts.get(n, this.now.mono)),
+        );
+      case "uninterest":
+        for (const name of input.watched) this.presence.removeInterest(name, input.node);
+        return;
+      case "loaded":
+      case "load_failed":
+      case "dedupe_loaded":
+        return this.#loaded(input);
+      case "block_loaded":
+        return this.#blockLoaded(input.request, input.first, input.bytes);
+      case "committed":
+        this.#out.push(...this.#batch.committed(input.batch));
+        return;
+      case "commit_failed":
+        return this.#restart();
+      case "checkpointed":
+        return this.#accounts.checkpointed();
+      case "writable":
+        this.writable = input.writable;
+        this.retryAfterMs = input.retryAfterMs;
+        return;
+      case "owing":
+        for (const name of input.names) this.#withAccounts([name], () => {});
+        return;
+      case "sweep":
+        return this.#withAccounts([input.name], () => this.#trim(input.name));
+      case "tick":
+        return this.#tick();
+      case "log_rows":
+        throw new Error(`shard ${this.id}: log rows outside recovery`);
+    }
+  }
+
+  // ---- accounts in and out of memory
+
+  #withAccounts(names: readonly AccountName[], run: () => void): void {
+    const missing = this.#accounts.await(names, this.now.mono, run);
+    for (const { name, generation } of missing) {
+      this.#out.push({ kind: "load", name, point: pointOf(name), generation });
+    }
+  }
+
+  #loaded(input: ShardInput & { kind: "loaded" | "load_failed" | "dedupe_loaded" }): void {
+    if (input.kind === "dedupe_loaded") {
+      if (!this.#accounts.dedupeLoaded(input)) return;
+      return this.#resume(`dedupe\n${input.name}`, () => {});
+    }
+    if (input.kind === "load_failed") {
+      for (const p of this.#takeWaiters(`dedupe\n${input.name}`)) this.#unavailable(p);
+      this.#accounts.loadFailed(input.name, input.generation);
+      return;
+    }
+    const account = this.#accounts.loaded(input, this.now.mono);
+    if (account === null) return;
+    if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
+    if (account.owed.size > 0) this.scheduleReceipts(account, 0);
+    this.#accounts.runWaiters(account.name);
+  }
+
+  #trim(name: AccountName): void {
+    const account = this.#accounts.get(name, this.now.mono);
+    if (account === undefined || !this.writable) return;
+    const entry = trimEntry(account, this.now.wall, this.limits);
+    if (entry !== null) this.append(account, entry, true);
+  }
+
+  // ---- requests
+
+  #request(p: Pending): void {
+    if (p.op === "presence.set") {
+      // The hottest request needs no account, only the session.
+      const input = p.input as Parameters<typeof setPresence>[2];
+      this.#reply(null, p, setPresence(this, p.name, input));
+      return;
+    }
+    if (!this.writable && WRITES.has(p.op)) return this.#unavailable(p);
+    this.#withAccounts([p.name], () => this.#run(p));
+  }
+
+  #run(p: Pending): void {
+    const account = this.#accounts.get(p.name, this.now.mono);
+    if (account === undefined) return this.#unavailable(p);
+    if (!this.writable && WRITES.has(p.op)) return this.#unavailable(p);
+    const handler = HANDLERS[p.op] as Handler<OpName>;
+    const outcome = handler(this, account, p.input, p);
+    if (!("wait" in outcome)) return this.#reply(account, p, outcome);
+    switch (outcome.wait) {
+      case "block":
+        this.#blocked.set(p.request, p);
+        return this.emit(null, {
+          kind: "load_block",
+          request: p.request,
+          name: p.name,
+          point: account.point,
+          id: account.id as AccountId,
+          first: outcome.first,
+        });
+      case "dedupe":
+        if (this.#await(`dedupe\n${p.name}`, p)) return;
+        return this.emit(null, {
+          kind: "load_dedupe",
+          name: p.name,
+          generation: this.#accounts.generation,
+          point: account.point,
+          id: account.id as AccountId,
+          numbers: this.#accounts.storedDedupe(account),
+        });
+      case "resolve":
+        this.#await(`${p.name}\n${outcome.name}`, p);
+        return this.#route({ kind: "resolve", from: p.name, to: outcome.name });
+    }
+  }
+
+  /** Parks a request; answers whether others wait for the same already. */
+  #await(key: string, p: Pending): boolean {
+    const waiters = this.#resolving.get(key);
+    if (waiters === undefined) this.#resolving.set(key, [p]);
+    else waiters.push(p);
+    return waiters !== undefined;
+  }
+
+  #takeWaiters(key: string): Pending[] {
+    const waiters = this.#resolving.get(key) ?? [];
+    this.#resolving.delete(key);
+    return waiters;
+  }
+
+  #resume(key: string, prepare: (p: Pending) => void): void {
+    for (const p of this.#takeWaiters(key)) {
+      prepare(p);
+      this.#withAccounts([p.name], () => this.#run(p));
+    }
+  }
+
+  #blockLoaded(request: RequestId, first: number, bytes: Uint8Array | null): void {
+    const p = this.#blocked.get(request);
+    if (p === undefined) return;
+    this.#blocked.delete(request);
+    if (bytes === null) return this.#unavailable(p);
+    p.blocks.set(first, bytes);
+    this.#withAccounts([p.name], () => this.#run(p));
+  }
+
+  #reply(account: Account | null, p: Pending, outcome: Outcome<OpName>): void {
+    if ("wait" in outcome) throw new Error("a waiting request cannot be answered");
+    this.emit(account, { kind: "reply", request: p.request, result: outcome });
+  }
+
+  #unavailable(p: Pending): void {
+    const result = fail(
+      "unavailable",
+      "The store does not take this now: try again with the same idempotency key",
+      this.retryAfterMs,
+    );
+    this.#out.push({ kind: "reply", request: p.request, result });
+  }
+
+  // ---- packets
+
+  #packet(packet: ShardPacket): void {
+    if (packet.kind === "resolved") {
+      return this.#resume(
+        `${packet.to}\n${packet.from}`,
+        (p) => p.resolved.set(packet.from, packet.fromId),
+      );
+    }
+    this.#withAccounts([packet.to], () => {
+      const account = this.#accounts.get(packet.to, this.now.mono);
+      if (account !== undefined) receivePacket(this, account, packet);
+    });
+  }
+
+  #deliverLocal(): void {
+    while (this.#local.length > 0) {
+      const packets = this.#local;
+      this.#local = [];
+      for (const packet of packets) this.#packet(packet);
+    }
+  }
+
+  #route(packet: ShardPacket): void {
+    if (this.owns(packet.to)) this.#local.push(packet);
+    else this.#out.push({ kind: "packet", packet });
+  }
+
+  // ---- Turn
+
+  append(account: Account, entry: Entry, lazy = false): MailboxEvent | null {
+    if (!this.writable) throw new Error(`shard ${this.id}: append while the store is failing`);
+    const blocks = account.mailbox.blocks.length;
+    const event = apply(account, entry);
+    this.#batch.append(account, entry, lazy);
+    this.#accounts.changed(account, this.#batch, this.now.mono);
+    if (account.mailbox.blocks.length > blocks && entry.kind !== "trimmed") {
+      const trim = trimEntry(account, this.now.wall, this.limits);
+      if (trim !== null) this.append(account, trim, true);
+    }
+    return event;
+  }
+
+  event(account: Account, body: MailboxBody): MailboxEvent {
+    const at = this.eventTime(account);
+    const event = this.append(account, { kind: "event", seq: account.mailbox.last + 1, at, body });
+    this.push(account, event!);
+    return event!;
+  }
+
+  push(account: Account, event: MailboxEvent): void {
+    const sessions = this.presence.sessions(account.name);
+    if (sessions.length === 0) return;
+    for (const node of new Set(sessions.map((s) => s.node))) {
+      const here = sessions.filter((s) => s.node === node).map((s) => s.session);
+      this.emit(account, {
+        kind: "edge",
+        node,
+        packet: { kind: "events", sessions: here, events: [event] },
+      });
+    }
+  }
+
+  emit(account: Account | null, effect: Effect): void {
+    if (account === null || !this.#batch.hold(account.batch, effect)) this.#out.push(effect);
+  }
+
+  send(account: Account, packet: ShardPacket): void {
+    // Within the shard the same commit, or a later one, carries what the packet changes.
+    if (this.owns(packet.to)) this.#local.push(packet);
+    else this.emit(account, { kind: "packet", packet });
+  }
+
+  owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void {
+    const c = account.conversation(to);
+    const n = c.peerId === toId ? c.pairOut + 1 : 1;
+    this.append(account, { kind: "pair_out", to, toId, n, payload });
+    this.sendOwed(account, to);
+  }
+
+  sendOwed(account: Account, to: AccountName): void {
+    const queue = account.outbox.get(to);
+    if (queue === undefined) return;
+    const limit = queue.entries[0]!.n + this.limits.outboxWindow;
+    for (const entry of queue.entries) {
+      if (entry.n <= queue.sentTo) continue;
+      if (entry.n >= limit) break;
+      queue.sentTo = entry.n;
+      this.send(account, {
+        kind: "pair",
+        from: account.name,
+        fromId: account.id as AccountId,
+        to,
+        toId: queue.toId,
+        n: entry.n,
+        payload: entry.payload,
+      });
+    }
+    if (!this.#outboxDue.has(account.name)) this.scheduleOutbox(account, 1000);
+  }
+
+  scheduleOutbox(account: Account, delayMs: number): void {
+    this.#outboxDue.set(account.name, this.now.mono + delayMs);
+  }
+
+  scheduleReceipts(account: Account, delayMs: number): void {
+    if (account.owed.size === 0) return;
+    const due = this.now.mono + delayMs;
+    const before = this.#receiptsDue.get(account.name);
+    if (before === undefined || before > due) this.#receiptsDue.set(account.name, due);
+  }
+
+  eventTime(account: Account): number {
+    return Math.max(this.now.wall, account.mailbox.lastAt);
+  }
+
+  // ---- time
+
+  #tick(): void {
+    for (const [due, receipts] of [[this.#outboxDue, false], [this.#receiptsDue, true]] as const) {
+      for (const [name, at] of due) {
+        if (at > this.now.mono) continue;
+        due.delete(name);
+        this.#withAccounts([name], () => {
+          const account = this.#accounts.get(name, this.now.mono);
+          if (account !== undefined) retryOwed(this, account, receipts);
+        });
+      }
+    }
+    for (const [key, waiters] of this.#resolving) {
+      if (this.now.mono - waiters[0]!.sinceMs < RESOLVE_TIMEOUT_MS) continue;
+      this.#resolving.delete(key);
+      for (const p of waiters) this.#unavailable(p);
+    }
+    this.#accounts.evict(this.now.mono, this.#batch.committedBatch);
+  }
+
+  // ---- commits, checkpoints, recovery
+
+  /** Closes the open batch for commit; null where there is none. One is in flight at a time. */
+  seal(): SealedBatch | null {
+    return this.#batch.seal();
+  }
+
+  /**
+   * Rows that bring due accounts' checkpoints up to the last sealed batch, and delete log rows that
+   * no account needs any more. Call it only when nothing is open; write it after that batch.
+   */
+  checkpoint(now: Now, budget: CheckpointBudget): CheckpointBatch | null {
+    if (this.#batch.open) throw new Error(`shard ${this.id}: checkpoint of an open batch`);
+    return this.#accounts.checkpoint(this.id, this.#batch, now.mono, budget);
+  }
+
+  /** Everything provisional is forgotten and the log read again; presence stays. */
+  #restart(): void {
+    for (const p of this.#blocked.values()) this.#unavailable(p);
+    this.#blocked.clear();
+    for (const waiters of this.#resolving.values()) waiters.forEach((p) => this.#unavailable(p));
+    this.#resolving.clear();
+    for (const effect of this.#batch.drop()) {
+      if (effect.kind === "reply") {
+        const result = fail(
+          "unavailable",
+          "The outcome is not known: repeat it",
+          this.retryAfterMs,
+        );
+        this.#out.push({ kind: "reply", request: effect.request, result });
+      }
+    }
+    this.#accounts.clear();
+    this.#outboxDue.clear();
+    this.#receiptsDue.clear();
+    this.#local = [];
+    this.#recovery = new Recovery();
+    this.#out.push({ kind: "recover" });
+  }
+
+  /** Answers whether `input` is to be handled now. */
+  #recover(recovery: Recovery, input: ShardInput): boolean {
+    switch (input.kind) {
+      case "log_rows":
+        for (const row of input.rows) {
+          recovery.add(row.lsn, readRecord(row.bytes));
+          this.#batch.sawRow(row.lsn);
+        }
+        if (!input.done) return false;
+        for (const name of recovery.names()) this.#withAccounts([name], () => {});
+        break;
+      case "loaded": {
+        const account = this.#accounts.loaded(input, this.now.mono);
+        if (account === null) return false;
+        const first = recovery.replay(account);
+        if (first > 0) this.#accounts.replayed(account, first, this.now.mono);
+        if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
+        if (account.owed.size > 0) this.scheduleReceipts(account, 0);
+        this.#accounts.runWaiters(account.name);
+        break;
+      }
+      case "load_failed":
+        this.#accounts.loadFailed(input.name, input.generation);
+        if (recovery.complete) this.#withAccounts([input.name], () => {});
+        return false;
+      case "writable":
+      case "uninterest":
+      case "tick":
+        return input.kind !== "tick";
+      case "checkpointed":
+      case "committed":
+      case "commit_failed":
+      case "dedupe_loaded":
+      case "block_loaded":
+        return false;
+      default:
+        this.#waiting.push(input);
+        return false;
+    }
+    if (input.kind === "log_rows") recovery.complete = true;
+    if (recovery.complete && recovery.left === 0) {
+      this.#recovery = null;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const w of waiting) {
+        this.#take(w);
+        this.#deliverLocal();
+      }
+    }
+    return false;
+  }
+}

@@ -1,0 +1,36 @@
+/** The state a new or reset device starts from. */
+import type { Account } from "./account.ts";
+import type { AccountName } from "./ids.ts";
+import type { ConversationView, RosterItemView, Snapshot } from "./ops.ts";
+import { rosterView } from "./roster.ts";
+
+/** Everything a device needs, as of the mailbox's last position. */
+export function snapshotOf(account: Account): Snapshot {
+  const roster: RosterItemView[] = [];
+  const requests: AccountName[] = [];
+  for (const item of account.roster.values()) {
+    if (item.listed) roster.push(rosterView(item));
+    if (item.state.pendingIn) requests.push(item.contact);
+  }
+  const conversations: ConversationView[] = [];
+  for (const c of account.conversations.values()) {
+    if (c.lastSeq < account.mailbox.first || c.lastSeq === 0) continue;
+    conversations.push({
+      with: c.with,
+      lastSeq: c.lastSeq,
+      lastAt: c.lastAt,
+      unread: c.unreadCount,
+      readUpTo: c.readUpTo,
+      delivered: c.deliveredOut,
+      read: c.readOut,
+    });
+  }
+  return {
+    seq: account.mailbox.last,
+    roster,
+    requests,
+    blocked: [...account.blocked],
+    conversations,
+    messagesFrom: account.messagesFrom,
+  };
+}

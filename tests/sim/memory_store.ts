@@ -1,0 +1,328 @@
+/**
+ * A disk in memory with the faults of real ones, and the stores that processes open on it. It
+ * behaves like `server/system/kv_store.ts` (one contract test runs on both): operations run one
+ * after the other, values are copied, and what a dead process asked for is never answered.
+ */
+import type { Cancel, Mutation, Row, Store, StoreError, StoreKey } from "../../server/ports.ts";
+import { checkKey, checkList, checkWrite } from "../../server/system/store_limits.ts";
+import { OrderedRows } from "./ordered_rows.ts";
+import type { Prng } from "./prng.ts";
+import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
+
+/** How long operations take, ms; uniform between the two. */
+export interface DiskLatency {
+  readonly commitMs: readonly [number, number];
+  readonly readMs: readonly [number, number];
+  /** Probability that a commit takes ten times as long. */
+  readonly slowCommits: number;
+}
+
+/** Like the disk that PLATFORM.md measures. */
+export const DISK_LATENCY: DiskLatency = {
+  commitMs: [0.3, 3],
+  readMs: [0.05, 0.2],
+  slowCommits: 0.01,
+};
+
+/** Probabilities that an operation fails; all 0 at the start. */
+export interface DiskFaults {
+  /** A write fails and has not happened. */
+  readonly failed: number;
+  /** A write's outcome is not known. */
+  readonly unknown: number;
+  /** A read or list fails. */
+  readonly readFailed: number;
+}
+
+/**
+ * What is behind an `unknown` outcome. `ghost`: not visible, but it will be after a crash, unless
+ * another write succeeds before: what SQLite does when an fsync fails.
+ */
+export type UnknownOutcome = "applied" | "lost" | "ghost";
+
+const NO_FAULTS: DiskFaults = { failed: 0, unknown: 0, readFailed: 0 };
+const OUTCOMES: readonly UnknownOutcome[] = ["applied", "lost", "ghost"];
+const CLOSED: StoreError = { kind: "failed", message: "The store is closed." };
+
+/** An operation of the process that has the disk open. */
+interface Job {
+  readonly latencyMs: number;
+  /** The mutations of a write, which a crash may let through; null for reads. */
+  readonly mutations: readonly Mutation[] | null;
+  /** Does it on the disk; what it returns calls back. */
+  readonly run: () => () => void;
+}
+
+/** One simulated disk; it outlives the processes that use it. */
+export class MemoryDisk {
+  readonly #time: VirtualTime;
+  readonly #prng: Prng;
+  readonly #latency: DiskLatency;
+  #rows = new OrderedRows();
+  #jobs: Job[] = [];
+  #job: Cancel | null = null;
+  #store: MemoryStore | null = null;
+  #stalledUntilMs = 0;
+  /** The oldest job is done but for the stall. */
+  #held = false;
+  #ghost: readonly Mutation[] | null = null;
+  #next: (StoreError["kind"] | UnknownOutcome)[] = [];
+  /** Probabilities of random faults. */
+  faults: DiskFaults = NO_FAULTS;
+  /** While true, writes fail with `full`; reads go on. */
+  full = false;
+
+  constructor(time: VirtualTime, prng: Prng, latency: DiskLatency = DISK_LATENCY) {
+    this.#time = time;
+    this.#prng = prng;
+    this.#latency = latency;
+  }
+
+  /**
+   * Opens it for a process; a dead one that has it open has crashed (`crash`). Throws while a
+   * living one has it open.
+   */
+  open(process: VirtualProcess): Store {
+    if (this.#store?.alive === false) this.crash();
+    if (this.#store !== null) throw new Error("open: another process has this disk open");
+    this.#store = new MemoryStore(this, process);
+    return this.#store;
+  }
+
+  /**
+   * The process is gone, or the power: writes that were not answered yet survive up to a random
+   * one of them (each whole, in their order), and nothing is called back. Faults stay as they are.
+   */
+  crash(): void {
+    this.#job?.();
+    this.#job = null;
+    this.#held = false;
+    const writes = this.#jobs.flatMap((job) => job.mutations === null ? [] : [job.mutations]);
+    this.#jobs = [];
+    this.#store?.die();
+    this.#store = null;
+    const survivors = this.#prng.int(0, writes.length);
+    const ghost = this.#prng.chance(0.5) ? this.#ghost : null;
+    // A later write that survives has taken its place.
+    if (ghost !== null && survivors === 0) this.#apply(ghost);
+    this.#ghost = null;
+    for (const write of writes.slice(0, survivors)) this.#apply(write);
+  }
+
+  /** Nothing is finished before this much time has passed; `Infinity` until `unstall`. */
+  stall(forMs: number): void {
+    this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.#time.nowMs + forMs);
+  }
+
+  /** Ends a stall. */
+  unstall(): void {
+    this.#stalledUntilMs = 0;
+    if (!this.#held) return;
+    this.#job?.();
+    this.#job = this.#time.world.timers.after(0, () => this.#finish());
+  }
+
+  /** Outcomes of the next writes, in order; `unknown` picks one of its three at random. */
+  failNext(...outcomes: readonly (StoreError["kind"] | UnknownOutcome)[]): void {
+    this.#next.push(...outcomes);
+  }
+
+  /** What is on the disk now, as a checker sees it: no latency, no faults, no copies. */
+  rows(prefix: StoreKey): readonly Row[] {
+    return this.#rows.list(prefix, null, Infinity);
+  }
+
+  /** Rows on the disk. */
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** Whether operations are under way. */
+  get busy(): boolean {
+    return this.#jobs.length > 0;
+  }
+
+  /** For its store: does a write in its turn. */
+  submitWrite(mutations: readonly Mutation[], done: (error: StoreError | null) => void): void {
+    const slow = this.#prng.chance(this.#latency.slowCommits) ? 10 : 1;
+    this.#submit({
+      latencyMs: this.#pick(this.#latency.commitMs) * slow,
+      mutations,
+      run: () => {
+        const error = this.#write(mutations);
+        return () => done(error);
+      },
+    });
+  }
+
+  /** For its store: does a read in its turn. */
+  submitRead<T>(
+    read: (rows: OrderedRows) => T,
+    done: (error: StoreError | null, value: T | null) => void,
+  ): void {
+    this.#submit({
+      latencyMs: this.#pick(this.#latency.readMs),
+      mutations: null,
+      run: () => {
+        if (this.#prng.chance(this.faults.readFailed)) {
+          return () => done({ kind: "failed", message: "simulated read error" }, null);
+        }
+        const value = read(this.#rows);
+        return () => done(null, value);
+      },
+    });
+  }
+
+  /** For its store: calls back when nothing is under way, and is free to be opened again. */
+  submitClose(done: () => void): void {
+    this.#submit({
+      latencyMs: 0,
+      mutations: null,
+      run: () => {
+        this.#store = null;
+        this.#ghost = null;
+        return done;
+      },
+    });
+  }
+
+  #submit(job: Job): void {
+    this.#jobs.push(job);
+    if (this.#jobs.length === 1) this.#start();
+  }
+
+  /** Starts the oldest job, where there is one. */
+  #start(): void {
+    const job = this.#jobs[0];
+    if (job === undefined) return;
+    this.#job = this.#time.world.timers.after(job.latencyMs, () => this.#finish());
+  }
+
+  #finish(): void {
+    this.#job = null;
+    const stallMs = this.#stalledUntilMs - this.#time.nowMs;
+    this.#held = stallMs > 0;
+    if (this.#held) {
+      if (stallMs < Infinity) {
+        this.#job = this.#time.world.timers.after(stallMs, () => this.#finish());
+      }
+      return;
+    }
+    const store = this.#store;
+    const done = this.#jobs[0]!.run();
+    // Only now: what `done` submits, in a later turn, finds the order of jobs settled.
+    this.#jobs.shift();
+    store?.answer(done);
+    this.#start();
+  }
+
+  #write(mutations: readonly Mutation[]): StoreError | null {
+    const fault = this.#fault();
+    if (fault === null) {
+      this.#ghost = null;
+      this.#apply(mutations);
+      return null;
+    }
+    if (fault === "applied") this.#apply(mutations);
+    // The failed write took the place of an earlier ghost.
+    if (fault === "ghost") this.#ghost = mutations;
+    const kind = fault === "full" || fault === "failed" ? fault : "unknown";
+    return { kind, message: `simulated: ${fault}` };
+  }
+
+  #fault(): "full" | "failed" | UnknownOutcome | null {
+    const next = this.#next.shift();
+    if (next === "unknown") return this.#prng.pick(OUTCOMES);
+    if (next !== undefined) return next;
+    if (this.full) return "full";
+    if (this.#prng.chance(this.faults.failed)) return "failed";
+    return this.#prng.chance(this.faults.unknown) ? this.#prng.pick(OUTCOMES) : null;
+  }
+
+  #apply(mutations: readonly Mutation[]): void {
+    for (const mutation of mutations) {
+      if (mutation.kind === "set") this.#rows.set(mutation.key, mutation.value);
+      else this.#rows.delete(mutation.key);
+    }
+  }
+
+  #pick([min, max]: readonly [number, number]): number {
+    return min + (max - min) * this.#prng.number();
+  }
+}
+
+/** The port. Its callbacks run as turns of its process: held while paused, lost when dead. */
+class MemoryStore implements Store {
+  readonly #disk: MemoryDisk;
+  readonly #process: VirtualProcess;
+  #state: "open" | "closed" | "dead" = "open";
+
+  constructor(disk: MemoryDisk, process: VirtualProcess) {
+    this.#disk = disk;
+    this.#process = process;
+  }
+
+  write(mutations: readonly Mutation[], done: (error: StoreError | null) => void): void {
+    checkWrite(mutations);
+    if (this.#state !== "open") return this.answer(() => done(CLOSED));
+    if (mutations.length === 0) return this.answer(() => done(null));
+    const copies = mutations.map((mutation): Mutation =>
+      mutation.kind === "set" ? { ...mutation, value: mutation.value.slice() } : mutation
+    );
+    this.#disk.submitWrite(copies, done);
+  }
+
+  read(
+    keys: readonly StoreKey[],
+    done: (error: StoreError | null, values: readonly (Uint8Array | null)[]) => void,
+  ): void {
+    for (const key of keys) checkKey("read", key);
+    if (this.#state !== "open") return this.answer(() => done(CLOSED, []));
+    if (keys.length === 0) return this.answer(() => done(null, []));
+    const wanted = [...keys];
+    this.#disk.submitRead(
+      (rows) => wanted.map((key) => rows.get(key)?.slice() ?? null),
+      (error, values) => done(error, values ?? []),
+    );
+  }
+
+  list(
+    options: { readonly prefix: StoreKey; readonly after: StoreKey | null; readonly limit: number },
+    done: (error: StoreError | null, rows: readonly Row[]) => void,
+  ): void {
+    checkList(options);
+    if (this.#state !== "open") return this.answer(() => done(CLOSED, []));
+    const { prefix, after, limit } = options;
+    this.#disk.submitRead(
+      (rows) =>
+        rows.list(prefix, after, limit).map(({ key, value }) => ({
+          key: [...key],
+          value: value.slice(),
+        })),
+      (error, rows) => done(error, rows ?? []),
+    );
+  }
+
+  close(done: () => void): void {
+    if (this.#state !== "open") return this.answer(done);
+    this.#state = "closed";
+    this.#disk.submitClose(done);
+  }
+
+  /** For its disk: calls back in a turn of the process. */
+  answer(run: () => void): void {
+    this.#process.timers.soon(() => {
+      if (this.#state !== "dead") run();
+    });
+  }
+
+  /** For its disk: whether its process lives. */
+  get alive(): boolean {
+    return this.#process.state !== "dead";
+  }
+
+  /** For its disk: nothing is called back any more. */
+  die(): void {
+    this.#state = "dead";
+  }
+}

@@ -1,0 +1,168 @@
+/** A node in a simulated world, asked directly, without edges or codecs. */
+import assert from "node:assert/strict";
+import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/ids.ts";
+import type { EdgePacket, InterestAnswer, MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
+import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
+import { MemoryDisk } from "./memory_store.ts";
+import { memoryLog, simPorts } from "./sim_ports.ts";
+import { Node } from "../../server/node.ts";
+import { Prng } from "./prng.ts";
+import { VirtualTime } from "./virtual_time.ts";
+
+/** Presence of a device that is simply online. */
+export const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
+
+/** One node, its disk and its time. */
+export class NodeWorld {
+  readonly time = new VirtualTime();
+  readonly prng: Prng;
+  readonly disk: MemoryDisk;
+  readonly limits: ShardLimits;
+  readonly shards: number;
+  /** What shards told the edge. */
+  packets: EdgePacket[] = [];
+  process = this.time.process();
+  node!: Node;
+  #sessions = 0;
+
+  constructor(options: { seed?: number; limits?: Partial<ShardLimits>; shards?: number } = {}) {
+    this.prng = new Prng(options.seed ?? 1);
+    this.disk = new MemoryDisk(this.time, this.prng.fork("disk"));
+    this.limits = { ...DEFAULT_SHARD_LIMITS, ...options.limits };
+    this.shards = options.shards ?? 4;
+    this.start();
+  }
+
+  /** Starts the process, again after `kill`. */
+  start(): void {
+    this.process = this.time.process();
+    const ports = simPorts({
+      process: this.process,
+      disk: this.disk,
+      prng: this.prng.fork("random"),
+      log: memoryLog().log,
+    });
+    this.node = new Node(ports, {
+      id: "node000000000001" as NodeId,
+      limits: this.limits,
+      shards: this.shards,
+      deliver: (packet) => this.packets.push(packet),
+      observeCommit: () => {},
+    });
+    let started = false;
+    this.node.start((error) => {
+      assert.equal(error, null);
+      started = true;
+    });
+    assert.ok(this.time.runWhile(() => !started, this.time.nowMs + 60_000), "node did not start");
+  }
+
+  /** kill -9, and power loss with it. */
+  kill(): void {
+    this.process.kill();
+    this.disk.crash();
+  }
+
+  /** Asks and lets time run until the answer. */
+  ask<K extends OpName>(name: string, op: K, input: Ops[K]["in"]): Result<Ops[K]["out"]> {
+    let result: Result<Ops[K]["out"]> | null = null;
+    this.node.request(name as AccountName, op, input, (r) => result = r);
+    this.time.runWhile(() => result === null, this.time.nowMs + 30_000);
+    assert.ok(result, `${op} was not answered`);
+    return result;
+  }
+
+  /** Asks, and fails the test where the answer is a refusal. */
+  must<K extends OpName>(name: string, op: K, input: Ops[K]["in"]): Ops[K]["out"] {
+    const result = this.ask(name, op, input);
+    assert.ok(result.ok, `${op} of ${name}: ${JSON.stringify(result)}`);
+    return result.value;
+  }
+
+  /** Lets what is under way come to rest. */
+  settle(ms = 3000): void {
+    this.time.runFor(ms);
+  }
+
+  /** Creates an account. */
+  account(name: string): AccountId {
+    return this.must(name, "account.create", { credentials: null }).id;
+  }
+
+  /** Makes two accounts contacts of each other. */
+  befriend(a: string, b: string): void {
+    const subscribe = (from: string, to: string, type: "subscribe" | "subscribed") =>
+      this.must(from, "roster.subscription", { contact: to as AccountName, type });
+    subscribe(a, b, "subscribe");
+    this.settle(200);
+    subscribe(b, a, "subscribed");
+    subscribe(b, a, "subscribe");
+    this.settle(200);
+    subscribe(a, b, "subscribed");
+    this.settle(200);
+  }
+
+  /** Attaches a session as an outside issuer's token would. */
+  attach(name: string, device = "phone", presence: Ops["session.attach"]["in"]["presence"] = ONLINE) {
+    const session = `session${String(++this.#sessions).padStart(9, "0")}` as SessionId;
+    const value = this.must(name, "session.attach", {
+      session,
+      device: device as DeviceId,
+      auth: { kind: "issuer", expiresAt: this.process.clock.wallMs() + 86_400_000 },
+      cursor: null,
+      presence,
+    });
+    return { session, ...value };
+  }
+
+  /** Registers the node's interest in everything the session may watch. */
+  watch(name: string, attached: ReturnType<NodeWorld["attach"]>): InterestAnswer[] {
+    const answers: InterestAnswer[] = [];
+    this.node.interest(
+      attached.watch.map((t) => ({
+        watcher: name as AccountName,
+        watcherId: attached.id,
+        watched: t.name,
+        watchedId: t.id,
+      })),
+      (some) => answers.push(...some),
+    );
+    this.time.runWhile(() => answers.length < attached.watch.length, this.time.nowMs + 5000);
+    return answers;
+  }
+
+  /** Sends a message. */
+  send(from: string, to: string, id: string, body = id): Ops["message.send"]["out"] {
+    return this.must(from, "message.send", {
+      device: "phone" as DeviceId,
+      to: to as AccountName,
+      id,
+      body,
+      ext: "",
+    });
+  }
+
+  /** Everything retained in a mailbox. */
+  mailbox(name: string): readonly MailboxEvent[] {
+    const events: MailboxEvent[] = [];
+    let cursor: Ops["mailbox.read"]["in"]["cursor"] = null;
+    for (;;) {
+      const page: Ops["mailbox.read"]["out"] = this.must(name, "mailbox.read", {
+        cursor,
+        limit: 100,
+        bytesMax: 65_536,
+      });
+      events.push(...page.events);
+      const last = page.events.at(-1)?.seq ?? page.seq;
+      if (last >= page.seq) return events;
+      cursor = { mailboxId: page.mailboxId, seq: last };
+    }
+  }
+
+  /** Bodies of the messages in a mailbox, in order. */
+  bodies(name: string): string[] {
+    return this.mailbox(name).flatMap((e) => e.kind === "message" ? [e.body] : []);
+  }
+}
