@@ -105,13 +105,15 @@ export function readBody(r: ByteReader): MailboxBody {
 }
 
 const EVENT_VERSION = 1;
+/** Only a buffer: nothing in it outlives the call that fills it. */
+const scratch = new ByteWriter(4096);
 
 /** The bytes of one event in a mailbox block: its length, version, time and body. */
 export function encodeEvent(at: number, body: MailboxBody): Uint8Array {
-  const w = new ByteWriter(64 + (body.kind === "message" ? body.body.length : 0));
-  w.u8(EVENT_VERSION).uint(at);
-  writeBody(w, body);
-  return w.take();
+  scratch.clear();
+  scratch.u8(EVENT_VERSION).uint(at);
+  writeBody(scratch, body);
+  return scratch.take();
 }
 
 /** Reads an event back; its position is known from the block. */

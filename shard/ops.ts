@@ -336,12 +336,16 @@ export type EdgePacket =
   /** Newly committed events of a mailbox, for the named sessions. */
   | {
     readonly kind: "events";
+    /** When what they tell began (monotonic ms of this node), for metrics; 0 where not known. */
+    readonly sinceMs: number;
     readonly sessions: readonly SessionId[];
     readonly events: readonly MailboxEvent[];
   }
   /** Somebody's presence, for every local session that watches it. Last writer wins. */
   | {
     readonly kind: "presence";
+    /** When it changed (monotonic ms of this node), for metrics. */
+    readonly sinceMs: number;
     readonly watched: AccountName;
     readonly watchedId: AccountId;
     /** Rises with every change; a lower one than last seen is stale. */

@@ -24,6 +24,8 @@ export type ShardPacket =
     readonly toId: AccountId;
     readonly n: number;
     readonly payload: Payload;
+    /** When it was decided (monotonic ms of the sender's node), for metrics; 0 when sent again. */
+    readonly sinceMs: number;
   }
   /** Everything up to `n` is settled by the recipient `from`; `gap`: send again from `n + 1`. */
   | {

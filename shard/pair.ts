@@ -153,7 +153,7 @@ function takeMessage(turn: Turn, account: Account, p: Pair): void {
     body: p.payload.body,
     ext: p.payload.ext,
   })!;
-  turn.push(account, event);
+  turn.push(account, event, p.sinceMs);
 }
 
 function pendingRequests(account: Account): number {

@@ -411,10 +411,13 @@ function readFields(r: ByteReader, kind: Entry["kind"]): Entry {
   }
 }
 
+/** Only a buffer: nothing in it outlives the call that fills it. */
+const fields = new ByteWriter(4096);
+
 /** Appends one entry: kind, account, length of the fields, fields. */
 export function writeEntry(w: ByteWriter, account: AccountName, entry: Entry): void {
   w.u8(KIND_NUMBER.get(entry.kind)!).str(account);
-  const fields = new ByteWriter(entry.kind === "sent" || entry.kind === "received" ? 256 : 64);
+  fields.clear();
   writeFields(fields, entry);
   w.bytes(fields.view());
 }

@@ -123,6 +123,7 @@ export class Shard implements Turn {
       if (p.nodes.length === 0) continue;
       const packet = {
         kind: "presence",
+        sinceMs: now.mono,
         watched: p.name,
         watchedId: p.id,
         version: p.version,
@@ -357,7 +358,7 @@ export class Shard implements Turn {
     return event!;
   }
 
-  push(account: Account, event: MailboxEvent): void {
+  push(account: Account, event: MailboxEvent, sinceMs = this.now.mono): void {
     const sessions = this.presence.sessions(account.name);
     if (sessions.length === 0) return;
     for (const node of new Set(sessions.map((s) => s.node))) {
@@ -365,7 +366,7 @@ export class Shard implements Turn {
       this.emit(account, {
         kind: "edge",
         node,
-        packet: { kind: "events", sessions: here, events: [event] },
+        packet: { kind: "events", sinceMs, sessions: here, events: [event] },
       });
     }
   }
@@ -391,6 +392,7 @@ export class Shard implements Turn {
     const queue = account.outbox.get(to);
     if (queue === undefined) return;
     const limit = queue.entries[0]!.n + this.limits.outboxWindow;
+    const sinceMs = queue.attempts === 0 ? this.now.mono : 0;
     for (const entry of queue.entries) {
       if (entry.n <= queue.sentTo) continue;
       if (entry.n >= limit) break;
@@ -403,6 +405,7 @@ export class Shard implements Turn {
         toId: queue.toId,
         n: entry.n,
         payload: entry.payload,
+        sinceMs,
       });
     }
     if (!this.#outboxDue.has(account.name)) this.scheduleOutbox(account, 1000);

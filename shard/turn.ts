@@ -59,7 +59,7 @@ export interface Turn {
   /** Appends a mailbox event and pushes it to the account's sessions. */
   event(account: Account, body: MailboxBody): MailboxEvent;
   /** Pushes an appended event to the account's sessions once it is committed. */
-  push(account: Account, event: MailboxEvent): void;
+  push(account: Account, event: MailboxEvent, sinceMs?: number): void;
   /** Wants `effect` done once everything the account's state rests on is committed. */
   emit(account: Account | null, effect: Effect): void;
   /** Sends a packet once the account's state is committed; within the shard, in this commit. */

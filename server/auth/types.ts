@@ -30,7 +30,7 @@ export interface MintedToken {
 
 /** Failures by address, for codecs that refuse what never reaches `SignIn`: tokens of devices. */
 export interface FailureLimits {
-  /** `rate_limited` where the address has failed too often; to be asked before a token is looked up. */
+  /** `rate_limited` where the address has failed too often; to be asked before a token lookup. */
   allowed(address: string): Failure | null;
   /** Notes that the address gave a token that is not accepted. */
   noteFailure(address: string): void;

@@ -10,7 +10,14 @@ import type {
   MailboxId,
   SessionId,
 } from "../../shard/ids.ts";
-import type { AttachAuth, DevicePresence, Snapshot } from "../../shard/ops.ts";
+import type {
+  AttachAuth,
+  DevicePresence,
+  EdgePacket,
+  MailboxEvent,
+  PresenceOfDevice,
+  Snapshot,
+} from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 
 /** Why a session or connection is being ended; part of the protocol (`goaway` and `closed`). */
@@ -30,8 +37,8 @@ export interface Sink {
   send(text: string): void;
   /** Bytes accepted by `send` that the peer's socket has not taken yet. */
   bufferedBytes(): number;
-  /** Ends politely with a reason the client can read. */
-  close(reason: CloseReason): void;
+  /** Ends politely with a reason the client can read, and when it should come back (ms). */
+  close(reason: CloseReason, retryAfterMs?: number): void;
   /** Ends at once and frees every buffer (RST): for readers that stalled. */
   terminate(): void;
 }
@@ -44,7 +51,10 @@ export interface OpenSession {
   readonly cursor: Cursor | null;
   /** null: invisible. */
   readonly presence: DevicePresence | null;
-  /** A session of the same user and device to take up again, where it still lives here. */
+  /**
+   * A session of the same user and device to take up again, where it still lives here: it keeps
+   * the presence it has, and `presence` is ignored.
+   */
   readonly resume: SessionId | null;
   /** null for long-poll: the session collects until somebody polls. */
   readonly sink: Sink | null;
@@ -55,6 +65,7 @@ export interface OpenedSession {
   readonly session: Session;
   readonly resumed: boolean;
   readonly mailboxId: MailboxId;
+  /** Where its events begin: the client's cursor on `resume`, else the snapshot's position. */
   readonly seq: number;
   readonly mode: "resume" | "snapshot" | "reset";
   readonly snapshot: Snapshot | null;
@@ -75,9 +86,12 @@ export interface Session {
   /** Explicit sign-out: detaches at once, presence ends without grace. */
   end(reason: CloseReason): void;
   /**
-   * Long-poll: takes the pending events after `cursor`, having dropped soft events up to `soft`;
-   * answers at once when there are some, else when the first comes or after `waitMs` with none.
-   * A newer poll of the same session answers the older one with nothing.
+   * Long-poll: takes the pending events after `cursor` (null: after what the last poll was given),
+   * having dropped soft events up to `soft`; answers at once when there are some, else when the
+   * first comes or after `waitMs` with none. A newer poll of the same session answers the older one
+   * with nothing; a poll takes the session over from a sink, which is closed as `replaced`.
+   * Refused with `reset` where the mailbox cannot continue from `cursor`, `unauthorized` where the
+   * session has ended, `busy` while the node is being stopped.
    */
   poll(
     options: { readonly cursor: Cursor | null; readonly soft: number; readonly waitMs: number },
@@ -96,4 +110,124 @@ export interface PollBatch {
   readonly soft: number;
   /** Position to repeat in the next poll. */
   readonly cursor: Cursor;
+}
+
+/** A signal on its way to a session. */
+export type SignalPacket = EdgePacket & { readonly kind: "signal" };
+
+/** How a protocol writes what sessions push: the only thing about protocols that edges know. */
+export interface EventCodec {
+  event(event: MailboxEvent): string;
+  /** `except`: a device that is left out, for watchers that see their own user. */
+  presence(
+    user: AccountName,
+    devices: readonly PresenceOfDevice[],
+    lastSeen: number,
+    except: DeviceId | null,
+  ): string;
+  signal(signal: SignalPacket): string;
+  /** One frame of several events, already encoded; at least one. */
+  frame(soft: number, events: readonly string[]): string;
+}
+
+/** Bounds of an edge and its sessions. */
+export interface EdgeLimits {
+  /** Sessions on this node, those in their grace included. */
+  readonly sessionsMax: number;
+  readonly sessionsPerAccountMax: number;
+  /** How long a session lives without a transport, ±10 %. */
+  readonly graceMs: number;
+  /** Bytes a session may have unsent; beyond, events stay in the mailbox and presence coalesces. */
+  readonly outboxBytesMax: number;
+  /** A sink that takes nothing for so long is terminated. */
+  readonly stalledMs: number;
+  /** Longest pause between two flushes of a busy node. */
+  readonly flushIntervalMaxMs: number;
+}
+
+/** The usual bounds. */
+export const DEFAULT_EDGE_LIMITS: EdgeLimits = {
+  sessionsMax: 100_000,
+  sessionsPerAccountMax: 10,
+  graceMs: 15_000,
+  outboxBytesMax: 262_144,
+  stalledMs: 20_000,
+  flushIntervalMaxMs: 40,
+};
+
+/** What an edge has done since it was made; only ever counted up. Read by metrics. */
+export interface EdgeCounters {
+  /** Sessions attached; taken up again; refused at a bound; ended for whatever reason. */
+  opened: number;
+  resumed: number;
+  refused: number;
+  ended: number;
+  /** Ended because nobody came back within the grace; because their token expired. */
+  graceOver: number;
+  expired: number;
+  /** Detaches that had to be repeated. */
+  detachRetries: number;
+  /** Frames to sinks and answers to polls that had events. */
+  frames: number;
+  durableEvents: number;
+  /** Packets from shards; those older than what is known; deliveries to sessions. */
+  presencePackets: number;
+  presenceStale: number;
+  presenceDeliveries: number;
+  /** Presence replaced by a newer one of the same user before it was sent. */
+  presenceCoalesced: number;
+  signals: number;
+  signalsDropped: number;
+  /** Times a session fell behind, caught up, was terminated as stalled; pages read for it. */
+  behind: number;
+  caughtUp: number;
+  stalled: number;
+  pagesRead: number;
+  polls: number;
+  /** Polls that did not acknowledge the soft events of the one before. */
+  pollRepeats: number;
+}
+
+/** Counters at zero. */
+export function newEdgeCounters(): EdgeCounters {
+  return {
+    opened: 0,
+    resumed: 0,
+    refused: 0,
+    ended: 0,
+    graceOver: 0,
+    expired: 0,
+    detachRetries: 0,
+    frames: 0,
+    durableEvents: 0,
+    presencePackets: 0,
+    presenceStale: 0,
+    presenceDeliveries: 0,
+    presenceCoalesced: 0,
+    signals: 0,
+    signalsDropped: 0,
+    behind: 0,
+    caughtUp: 0,
+    stalled: 0,
+    pagesRead: 0,
+    polls: 0,
+    pollRepeats: 0,
+  };
+}
+
+/** An edge at one moment. */
+export interface EdgeGauges {
+  /** All sessions, and of these: those in their grace, those of long-polls, those behind. */
+  readonly sessions: number;
+  readonly lost: number;
+  readonly polling: number;
+  readonly behind: number;
+  /** Users watched by anybody here, and pairs of session and user. */
+  readonly watched: number;
+  readonly watches: number;
+  /** Unsent bytes of all sessions, and of the worst. */
+  readonly outboxBytes: number;
+  readonly outboxBytesTop: number;
+  /** Detaches that no shard has confirmed yet. */
+  readonly detaching: number;
 }

@@ -11,7 +11,7 @@ function before(a: HeapEvent, b: HeapEvent): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** Binary heap of events by time, then insertion. Cancelled events are dropped when they surface. */
+/** Binary heap of events by time, then insertion. Cancelled ones are dropped when they surface. */
 export class EventHeap {
   #items: HeapEvent[] = [];
   #cancelled = 0;

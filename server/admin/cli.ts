@@ -1,0 +1,106 @@
+/** The command line. Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration. */
+import { Command, CommanderError } from "commander";
+import { nearest } from "../config/nearest.ts";
+import { VERSION } from "../version.ts";
+import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./cli_config.ts";
+import { type CliHost, EXIT, UsageError } from "./cli_host.ts";
+import { addUserCommands } from "./cli_users.ts";
+
+const EXAMPLES = `
+Examples:
+  roost                                      serve on http://127.0.0.1:8420
+  roost --data /srv/roost --domain chat.example.org --bind 0.0.0.0:443 \\
+        --tls-cert fullchain.pem --tls-key privkey.pem
+  roost --set limits.rosterMax=200           change any setting
+  roost config show                          every setting, its bounds and meaning
+  roost user add alice                       asks for the password
+  roost user passwd alice --password-stdin < secret
+  roost invite create
+
+User and invite commands talk to the server that runs on the same data directory (--data);
+while none runs, they change the directory itself.
+Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration.`;
+
+/** Serves until a signal drains the node; a second signal does not wait. */
+async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): Promise<number> {
+  const loaded = await loadConfig(host, options);
+  printWarnings(host, loaded);
+  const { startRoost } = await host.launcher();
+  const running = await startRoost(loaded.config);
+  host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
+  if (running.invite !== null) {
+    host.out(`Registration needs an invite. The first one, for one account: ${running.invite}\n`);
+  }
+  return await new Promise((resolve, reject) => {
+    let signals = 0;
+    const ignore = host.onSignal((signal) => {
+      if (++signals > 1) return resolve(EXIT.failed);
+      host.err(`roost: ${signal}: finishing accepted work; again to stop at once\n`);
+      running.stop();
+    });
+    running.stopped.finally(ignore).then(resolve, reject);
+  });
+}
+
+function buildProgram(host: CliHost, exit: (code: number) => void): Command {
+  const program = new Command("roost")
+    .description("Presence and instant messaging in one process.")
+    .version(`roost ${VERSION}`, "-V, --version", "print the version")
+    .helpCommand("help [command]", "explain a command")
+    .addHelpText("after", EXAMPLES)
+    .configureOutput({ writeOut: (text) => host.out(text), writeErr: (text) => host.err(text) })
+    .exitOverride();
+  // Subcommands inherit output and exit handling from here on.
+  addConfigOptions(program.command("start", { isDefault: true }))
+    .description("serve (what roost does without a command)")
+    .allowExcessArguments(false)
+    .action(async (options: Parameters<typeof loadConfig>[1]) => exit(await start(host, options)));
+  addUserCommands(program, host);
+  addConfigCommands(program, host);
+  program.command("version").description("print the version")
+    .allowExcessArguments(false)
+    .action(() => host.out(`roost ${VERSION}\n`));
+  return program;
+}
+
+/** The default command would take a mistyped one for an argument of its own. */
+function checkCommand(program: Command, args: readonly string[]): void {
+  const [first] = args;
+  const known = [...program.commands.map((command) => command.name()), "help"];
+  if (first === undefined || first.startsWith("-") || known.includes(first)) return;
+  const meant = nearest(first, known);
+  const hint = meant === null ? "see roost --help" : `did you mean ${meant}?`;
+  throw new UsageError(`there is no command ${first}: ${hint}`);
+}
+
+/** Messages of an error and what caused it; with the stack where it is a bug of ours. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const bug = error instanceof TypeError || error instanceof RangeError ||
+    error instanceof ReferenceError || error.name === "AssertionError";
+  if (bug) return error.stack ?? error.message;
+  const { cause } = error;
+  return cause instanceof Error && !error.message.includes(cause.message)
+    ? `${error.message} (${cause.message})`
+    : error.message;
+}
+
+/** Runs one command line and gives its exit code. Never rejects. */
+export async function runCli(args: readonly string[], host: CliHost): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = buildProgram(host, (given) => code = given);
+  try {
+    checkCommand(program, args);
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    // commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof UsageError) {
+      for (const line of error.lines) host.err(`roost: ${line}\n`);
+      return EXIT.usage;
+    }
+    host.err(`roost: ${describe(error)}\n`);
+    return EXIT.failed;
+  }
+}

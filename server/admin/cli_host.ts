@@ -1,0 +1,33 @@
+/** What the command line needs of the machine, and how its commands report. */
+import type { Terminal } from "../system/terminal.ts";
+import type { AdminTransport } from "./client.ts";
+import type { Launcher } from "./launcher.ts";
+
+/** The machine as the command line sees it. */
+export interface CliHost extends Terminal {
+  readonly env: Readonly<Record<string, string>>;
+  /** How many files the process may open; null where the platform does not say. */
+  readonly filesMax: number | null;
+  /** The text of a file; null where there is none. Rejects where it cannot be read. */
+  readTextFile(path: string): Promise<string | null>;
+  /** Loads what starts nodes; late, because most commands do not need it. */
+  launcher(): Promise<Launcher>;
+  /** Speaks to the admin socket at `path`. */
+  adminSocket(path: string): AdminTransport;
+  /** Calls `run` for each SIGTERM and SIGINT, which then do not end the process. */
+  onSignal(run: (signal: string) => void): () => void;
+}
+
+/** Exit codes of every command. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** The command was called wrongly, or the configuration is: one line each, exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  readonly lines: readonly string[];
+
+  constructor(...lines: readonly string[]) {
+    super(lines.join("\n"));
+    this.lines = lines;
+  }
+}

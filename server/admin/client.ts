@@ -1,0 +1,96 @@
+/** A client of the admin API, whatever carries the requests. */
+import type { Hono } from "hono";
+import { z } from "zod";
+import type { AccountPage, Invite } from "./api.ts";
+import type { AccountView } from "../../shard/ops.ts";
+
+/** One request; `body` undefined for none. */
+export interface AdminRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** Carries a request and brings the answer, its body parsed. Rejects where there is none. */
+export type AdminTransport = (
+  request: AdminRequest,
+) => Promise<{ readonly status: number; readonly body: unknown }>;
+
+/** The server refused; the message is meant for people. */
+export class AdminError extends Error {
+  override readonly name = "AdminError";
+  /** A code of the closed list. */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What an administrator can do. Every method rejects with `AdminError` where it is refused. */
+export interface AdminClient {
+  status(): Promise<{ readonly version: string; readonly domain: string }>;
+  /** password null: an account that only an outside issuer signs in to. */
+  addUser(user: string, password: string | null): Promise<{ readonly name: string }>;
+  setPassword(user: string, password: string): Promise<void>;
+  setDisabled(user: string, disabled: boolean): Promise<void>;
+  removeUser(user: string): Promise<void>;
+  releaseUser(user: string): Promise<void>;
+  listUsers(after: string | null): Promise<AccountPage>;
+  createInvite(): Promise<Invite>;
+}
+
+const REFUSAL = z.object({ code: z.string(), message: z.string() });
+const STATUS = z.object({ version: z.string(), domain: z.string() });
+const NAMED = z.object({ name: z.string() });
+const INVITE: z.ZodType<Invite> = z.object({ code: z.string(), expiresAt: z.number() });
+const ACCOUNT = z.custom<AccountView>((value) =>
+  typeof value === "object" && value !== null && "name" in value && "state" in value
+);
+const PAGE = z.object({
+  accounts: z.array(ACCOUNT),
+  next: z.custom<AccountPage["next"]>((value) => value === null || typeof value === "string"),
+});
+
+/** Sends the requests of `AdminClient` through `transport`. */
+export function adminClient(transport: AdminTransport): AdminClient {
+  const call = async <T>(request: AdminRequest, schema: z.ZodType<T>): Promise<T> => {
+    const { status, body } = await transport(request);
+    if (status >= 200 && status < 300) return schema.parse(body);
+    const refusal = REFUSAL.safeParse(body);
+    if (refusal.success) throw new AdminError(refusal.data.code, refusal.data.message);
+    throw new AdminError("unavailable", `The server answered ${request.path} with ${status}`);
+  };
+  const nothing = async (request: AdminRequest) => void await call(request, z.unknown());
+  const userPath = (user: string) => `/admin/users/${encodeURIComponent(user)}`;
+  return {
+    status: () => call({ method: "GET", path: "/admin/status" }, STATUS),
+    addUser: (user, password) =>
+      call({ method: "POST", path: "/admin/users", body: { user, password } }, NAMED),
+    setPassword: (user, password) =>
+      nothing({ method: "PUT", path: `${userPath(user)}/password`, body: { password } }),
+    setDisabled: (user, disabled) =>
+      nothing({ method: "POST", path: `${userPath(user)}/${disabled ? "disable" : "enable"}` }),
+    removeUser: (user) => nothing({ method: "DELETE", path: userPath(user) }),
+    releaseUser: (user) => nothing({ method: "POST", path: `${userPath(user)}/release` }),
+    listUsers: (after) => {
+      const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
+      return call({ method: "GET", path: `/admin/users${query}` }, PAGE);
+    },
+    createInvite: () => call({ method: "POST", path: "/admin/invites" }, INVITE),
+  };
+}
+
+/** Calls an app in this process. */
+export function appTransport(app: Hono): AdminTransport {
+  return async ({ method, path, body }) => {
+    const init = body === undefined ? { method } : {
+      method,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    };
+    const response = await app.request(path, init);
+    return { status: response.status, body: await response.json() };
+  };
+}

@@ -1,0 +1,345 @@
+/** `/metrics`: the counters and gauges of a node in Prometheus' text format, presence first. */
+import { Counter, Gauge, type Metric, Registry } from "prom-client";
+import { VERSION } from "../version.ts";
+import type { Counters, Histogram } from "./counters.ts";
+
+/** What is measured at the moment it is asked for. Each call should cost microseconds. */
+export interface Gauges {
+  /** Users that some local session watches. */
+  watchedUsers(): number;
+  /** Pairs of a local session and a user it watches. */
+  watchers(): number;
+  /** Pairs of a user and a node that wants its presence, at the shards of this node. */
+  interests(): number;
+  connections(): number;
+  /** Unsent bytes of all sessions, what the sockets hold included. */
+  outboxBytes(): number;
+  cachedUsers(): number;
+  /** Requests that wait for a commit. */
+  commitQueue(): number;
+  loopLagMs(): number;
+  storeFailing(): boolean;
+  ready(): boolean;
+  rssBytes(): number;
+}
+
+/** The answer of `/metrics`. */
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+type Labels = Readonly<Record<string, string>>;
+/** A value with its labels. */
+type Sample = readonly [labels: Labels, value: number];
+
+/** Builds the registry; the order of calls is the order of the output. */
+class Exporter {
+  readonly registry = new Registry();
+
+  counter(name: string, help: string, value: () => number): void {
+    this.counters(name, help, [], () => [[{}, value()]]);
+  }
+
+  counters(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    samples: () => Iterable<Sample>,
+  ): void {
+    new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [labels, value] of samples()) this.inc(labels, value);
+      },
+    });
+  }
+
+  gauge(name: string, help: string, value: () => number): void {
+    this.gauges(name, help, [], () => [[{}, value()]]);
+  }
+
+  gauges(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    samples: () => Iterable<Sample>,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [labels, value] of samples()) this.set(labels, value);
+      },
+    });
+  }
+
+  /** `scale` turns the histogram's unit into the exported base unit: 0.001 for ms to seconds. */
+  histogram(name: string, help: string, histogram: Histogram, scale = 1): void {
+    const get = () =>
+      Promise.resolve({ name, help, type: "histogram", values: buckets(name, histogram, scale) });
+    // The library's own histogram cannot be filled from outside; the registry asks only for this.
+    this.registry.registerMetric({ name, help, get } as unknown as Metric);
+  }
+}
+
+const SECONDS_PER_MS = 0.001;
+
+/** 2.5 ms is 0.0025 s, not 0.0025000000000000005. */
+function scaled(value: number, scale: number): number {
+  return Number((value * scale).toPrecision(12));
+}
+
+function buckets(name: string, { bounds, counts, sum }: Histogram, scale: number) {
+  let total = 0;
+  const values = [...counts].map((count, i) => {
+    total += count;
+    const le = i < bounds.length ? scaled(bounds[i]!, scale) : "+Inf";
+    return { metricName: `${name}_bucket`, labels: { le } as object, value: total };
+  });
+  values.push({ metricName: `${name}_sum`, labels: {}, value: scaled(sum, scale) });
+  values.push({ metricName: `${name}_count`, labels: {}, value: total });
+  return values;
+}
+
+function* byLabel(label: string, counts: Readonly<Record<string, number>>): Iterable<Sample> {
+  for (const [key, value] of Object.entries(counts)) yield [{ [label]: key }, value];
+}
+
+function* byLabels(
+  [row, column]: readonly [string, string],
+  table: Readonly<Record<string, Readonly<Record<string, number>>>>,
+): Iterable<Sample> {
+  for (const [a, counts] of Object.entries(table)) {
+    for (const [b, value] of Object.entries(counts)) yield [{ [row]: a, [column]: b }, value];
+  }
+}
+
+function addPresence(to: Exporter, { presence }: Counters, gauges: Gauges): void {
+  to.counter(
+    "roost_presence_deliveries_total",
+    "Presence states of contacts handed to sessions.",
+    () => presence.deliveries,
+  );
+  to.counter(
+    "roost_presence_changes_total",
+    "Presence changes published by the shards of this node.",
+    () => presence.changes,
+  );
+  to.counter(
+    "roost_presence_coalesced_total",
+    "Presence states replaced by a newer one of the same contact before they were sent.",
+    () => presence.coalesced,
+  );
+  to.histogram(
+    "roost_presence_fan_out_sessions",
+    "Local sessions told of one presence change.",
+    presence.fanOut,
+  );
+  to.histogram(
+    "roost_presence_latency_seconds",
+    "Time from a presence change at its shard to the frame at a watcher's transport.",
+    presence.latencyMs,
+    SECONDS_PER_MS,
+  );
+  to.gauge(
+    "roost_presence_watched_users",
+    "Users whose presence some local session watches.",
+    () => gauges.watchedUsers(),
+  );
+  to.gauge(
+    "roost_presence_watchers",
+    "Pairs of a local session and a user it watches.",
+    () => gauges.watchers(),
+  );
+  to.gauge(
+    "roost_presence_interests",
+    "Pairs of a user of this node's shards and a node that wants its presence.",
+    () => gauges.interests(),
+  );
+}
+
+function addMessages(to: Exporter, { messages, signals }: Counters): void {
+  to.counter(
+    "roost_messages_accepted_total",
+    "Messages committed with their sender.",
+    () => messages.accepted,
+  );
+  to.counter(
+    "roost_messages_delivered_total",
+    "Messages handed to sessions, once for each session.",
+    () => messages.delivered,
+  );
+  to.counters(
+    "roost_messages_refused_total",
+    "Sends that were refused, by the code of the answer.",
+    ["code"],
+    () => byLabel("code", messages.refused),
+  );
+  to.histogram(
+    "roost_message_latency_seconds",
+    "Time from the sender's frame to the frame at a recipient's transport.",
+    messages.latencyMs,
+    SECONDS_PER_MS,
+  );
+  to.counter("roost_signals_accepted_total", "Signals accepted.", () => signals.accepted);
+  to.counter(
+    "roost_signals_delivered_total",
+    "Signals handed to sessions, once for each session.",
+    () => signals.delivered,
+  );
+}
+
+function addSessions(to: Exporter, counters: Counters, gauges: Gauges): void {
+  const { sessions, connections, frames } = counters;
+  to.gauges(
+    "roost_sessions",
+    "Live sessions by the transport that carries them.",
+    ["transport"],
+    () => byLabel("transport", sessions.live),
+  );
+  to.counter("roost_sessions_opened_total", "Sessions opened.", () => sessions.opened);
+  to.counter(
+    "roost_sessions_resumed_total",
+    "Sessions taken up again by a new connection.",
+    () => sessions.resumed,
+  );
+  to.counters(
+    "roost_sessions_ended_total",
+    "Sessions ended; slow are readers that stalled.",
+    ["reason"],
+    () => byLabel("reason", sessions.ended),
+  );
+  to.counter(
+    "roost_sessions_fell_behind_total",
+    "Times that a session's outbox was full and it had to read from its mailbox.",
+    () => sessions.fellBehind,
+  );
+  to.gauge(
+    "roost_outbox_bytes",
+    "Unsent bytes of all sessions, what the sockets hold included.",
+    () => gauges.outboxBytes(),
+  );
+  to.gauge("roost_connections", "Open connections.", () => gauges.connections());
+  to.counter("roost_connections_opened_total", "Connections taken.", () => connections.opened);
+  to.counters(
+    "roost_connections_bad_total",
+    "Frames and connections that kept no rules, before or after signing in.",
+    ["fault"],
+    () => byLabel("fault", connections.bad),
+  );
+  to.counter("roost_frames_received_total", "Frames received.", () => frames.received);
+  to.counter("roost_received_bytes_total", "Bytes of frames received.", () => frames.receivedBytes);
+  to.counter("roost_frames_sent_total", "Frames sent.", () => frames.sent);
+  to.counter("roost_sent_bytes_total", "Bytes of frames sent.", () => frames.sentBytes);
+}
+
+function addCommits(to: Exporter, { commits }: Counters, gauges: Gauges): void {
+  to.histogram("roost_commit_rows", "Log rows in one commit.", commits.rows);
+  to.histogram("roost_commit_bytes", "Bytes of log rows in one commit.", commits.bytes);
+  to.histogram(
+    "roost_commit_latency_seconds",
+    "Time of one commit in the store.",
+    commits.latencyMs,
+    SECONDS_PER_MS,
+  );
+  to.counters(
+    "roost_commit_failures_total",
+    "Commits that failed; unknown ones may have happened.",
+    ["kind"],
+    () => byLabel("kind", commits.failures),
+  );
+  to.gauge(
+    "roost_commit_queue_requests",
+    "Requests that wait for a commit.",
+    () => gauges.commitQueue(),
+  );
+  to.gauge(
+    "roost_store_failing",
+    "1 while the store refuses writes, else 0.",
+    () => Number(gauges.storeFailing()),
+  );
+  to.gauge("roost_users_cached", "Users held in memory.", () => gauges.cachedUsers());
+}
+
+function addDoor(to: Exporter, counters: Counters): void {
+  to.counters(
+    "roost_sign_ins_total",
+    "Sign-ins by how they proved who they are and how they ended.",
+    ["kind", "result"],
+    () => byLabels(["kind", "result"], counters.signIns),
+  );
+  to.counters(
+    "roost_admission_refused_total",
+    "Refusals under overload or at the end, by what was asked for.",
+    ["kind", "reason"],
+    () => byLabels(["kind", "reason"], counters.admissionRefused),
+  );
+  to.counters(
+    "roost_rate_limited_total",
+    "Requests that a rate held back.",
+    ["limit"],
+    () => byLabel("limit", counters.rateLimited),
+  );
+  to.counters(
+    "roost_requests_total",
+    "Commands and requests by name and outcome.",
+    ["name", "outcome"],
+    function* () {
+      for (const [name, outcome, count] of counters.outcomes.entries()) {
+        yield [{ name, outcome }, count];
+      }
+    },
+  );
+}
+
+function addProcess(
+  to: Exporter,
+  counters: Counters,
+  gauges: Gauges,
+  startedAtMs: number,
+): void {
+  to.histogram(
+    "roost_loop_lag_seconds",
+    "How late the event loop ran its sampling timer.",
+    counters.loopLagMs,
+    SECONDS_PER_MS,
+  );
+  to.gauge(
+    "roost_loop_lag_average_seconds",
+    "Moving average of the event loop's lateness, by which admission decides.",
+    () => scaled(gauges.loopLagMs(), SECONDS_PER_MS),
+  );
+  to.gauge(
+    "roost_ready",
+    "1 while the node takes new work, else 0.",
+    () => Number(gauges.ready()),
+  );
+  to.gauge("roost_resident_memory_bytes", "Resident memory.", () => gauges.rssBytes());
+  to.gauge(
+    "roost_start_time_seconds",
+    "When the node started, since 1970.",
+    () => startedAtMs / 1000,
+  );
+  to.gauges("roost_build_info", "Always 1.", ["version"], () => [[{ version: VERSION }, 1]]);
+}
+
+/** Exports the counters and gauges of a node that started at `startedAtMs` (since 1970). */
+export function createMetrics(counters: Counters, gauges: Gauges, startedAtMs: number): Metrics {
+  const exporter = new Exporter();
+  addPresence(exporter, counters, gauges);
+  addMessages(exporter, counters);
+  addSessions(exporter, counters, gauges);
+  addCommits(exporter, counters, gauges);
+  addDoor(exporter, counters);
+  addProcess(exporter, counters, gauges, startedAtMs);
+  const { registry } = exporter;
+  return { contentType: registry.contentType, text: () => registry.metrics() };
+}

@@ -1,0 +1,153 @@
+/** Making accounts: the registration mode, names, passwords, invites, and how often who may try. */
+import type { AccountName } from "../../shard/ids.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import type { Credentials } from "../../shard/ops.ts";
+import { parseAddress, PASSWORD_BYTES_MAX, preparePassword } from "../../shard/name.ts";
+import type { Clock, Kdf, Log, Random } from "../ports.ts";
+import type { Router } from "../router.ts";
+import { deriveCredentials } from "./credentials.ts";
+import type { PasswordQueue } from "./password_queue.ts";
+import type { SignInOptions } from "./sign_in_options.ts";
+import { addressKey, Throttle } from "./throttle.ts";
+import { inviteName } from "./token.ts";
+import type { SignIn, Verified } from "./types.ts";
+
+/** The ports that registration needs. */
+export interface RegistrationDeps {
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly kdf: Kdf;
+  readonly log: Log;
+}
+
+/** Prepares a password to be set, or says what is wrong with it. `lengthMin`: in code points. */
+export function newPassword(text: string, lengthMin: number): Result<string> {
+  const password = preparePassword(text);
+  if (password === null) {
+    return fail(
+      "bad_request",
+      `Cannot set the password: want 1 to ${PASSWORD_BYTES_MAX} bytes of UTF-8 without ` +
+        "control, invisible or unassigned characters (RFC 8265).",
+    );
+  }
+  const length = [...password].length;
+  return length >= lengthMin ? ok(password) : fail(
+    "bad_request",
+    `Cannot set the password: it has ${length} characters, want at least ${lengthMin}.`,
+  );
+}
+
+type Done<T> = (result: Result<T>) => void;
+
+interface Wanted {
+  readonly name: AccountName;
+  readonly password: string;
+  /** null: none is needed. */
+  readonly invite: AccountName | null;
+  readonly address: string;
+}
+
+/**
+ * Makes `SignIn.register`. Its order keeps an invite good until it makes an account: first the name
+ * is known to be free, then the slow hashing, then the invite is used up for this name (again is
+ * no error, so that a repetition after a crash goes on), then the account is made.
+ */
+export function createRegistration(
+  deps: RegistrationDeps,
+  options: SignInOptions,
+  queue: PasswordQueue,
+): SignIn["register"] {
+  const throttle = new Throttle(options.registrations);
+  return (input, done) => {
+    const wanted = readWanted(input, options);
+    if (!wanted.ok) return done(wanted);
+    const waitMs = throttle.take(deps.clock.monoMs(), addressKey(input.address));
+    if (waitMs > 0) {
+      const retryAfterMs = Math.ceil(waitMs * (1 + deps.random.number()));
+      return done(fail("rate_limited", "Too many registrations from this address.", retryAfterMs));
+    }
+    requireFree(deps.router, wanted.value, (taken) => {
+      if (taken !== null) return done(taken);
+      const full = queue.push(
+        input.address,
+        (release) =>
+          deriveCredentials(deps, wanted.value.password, options.iterations, (credentials) => {
+            release();
+            redeemAndCreate(deps, wanted.value, credentials, done);
+          }),
+      );
+      if (full !== null) done(full);
+    });
+  };
+}
+
+/** Everything that is checked without asking anybody. */
+function readWanted(
+  input: Parameters<SignIn["register"]>[0],
+  options: SignInOptions,
+): Result<Wanted> {
+  if (options.registration === "closed") {
+    return fail("forbidden", "Cannot register: accounts are made by the operator here.");
+  }
+  const name = parseAddress(input.user, options.domain);
+  if (!name.ok) return fail("bad_request", `Cannot register this user name: ${name.reason}.`);
+  const password = newPassword(input.password, options.passwordLengthMin);
+  if (!password.ok) return password;
+  const wanted = { name: name.name, password: password.value, address: input.address };
+  if (options.registration === "open") return ok({ ...wanted, invite: null });
+  if (input.invite === null) {
+    return fail("forbidden", "Cannot register: an invite is needed here.");
+  }
+  const invite = inviteName(input.invite);
+  return invite === null ? badInvite() : ok({ ...wanted, invite });
+}
+
+function badInvite(): Failure {
+  return fail("forbidden", "Cannot register: the invite is not valid (any more).");
+}
+
+function taken(): Failure {
+  return fail("conflict", "Cannot register this user name: it is taken.");
+}
+
+/** Answers a refusal where the name is not free. */
+function requireFree(
+  router: Router,
+  wanted: Wanted,
+  done: (refusal: Failure | null) => void,
+): void {
+  router.request(wanted.name, "account.resolve", {}, (found) => {
+    if (!found.ok) return done(found);
+    if (found.value !== null) return done(taken());
+    if (wanted.invite === null) return done(null);
+    // A removed account has nobody, but its name stays closed: that must not cost the invite.
+    router.request(wanted.name, "account.info", {}, (info) => {
+      if (info.ok) return done(taken());
+      done(info.code === "not_found" ? null : info);
+    });
+  });
+}
+
+function redeemAndCreate(
+  deps: RegistrationDeps,
+  wanted: Wanted,
+  credentials: Credentials,
+  done: Done<Verified>,
+): void {
+  const { router, log } = deps;
+  const { name, invite, address } = wanted;
+  const create = () =>
+    router.request(name, "account.create", { credentials }, (made) => {
+      if (!made.ok) return done(made.code === "conflict" ? taken() : made);
+      log.info("account_registered", { user: name, address, invited: invite !== null });
+      done(ok({ user: name, id: made.value.id }));
+    });
+  if (invite === null) return create();
+  router.request(invite, "invite.redeem", { name }, (redeemed) => {
+    if (redeemed.ok) return create();
+    const transient = redeemed.retryAfterMs !== undefined || redeemed.code === "unavailable" ||
+      redeemed.code === "busy";
+    done(transient ? redeemed : badInvite());
+  });
+}

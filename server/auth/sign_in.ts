@@ -1,0 +1,336 @@
+/**
+ * All ways in, for every protocol. Who is refused learns nothing about who exists: accounts that
+ * are unknown, disabled or without a password cost the same work and get the same answers as wrong
+ * passwords. Only registration tells whether a name is taken, and it is rate-limited.
+ */
+import { type AccountName, type DeviceId, newId } from "../../shard/ids.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import type { Credentials, ScramKey, ScramMechanism } from "../../shard/ops.ts";
+import { parseAddress, preparePassword } from "../../shard/name.ts";
+import type { Clock, Kdf, Log, Random } from "../ports.ts";
+import type { Router } from "../router.ts";
+import { type Attempt, Attempts } from "./attempts.ts";
+import { deriveCredentials, fakeKey, keyOf, passwordFits } from "./credentials.ts";
+import { equalBytes } from "./hash.ts";
+import type { JwtVerifier } from "./jwt.ts";
+import { PasswordQueue } from "./password_queue.ts";
+import { createRegistration, newPassword } from "./registration.ts";
+import {
+  type ClientFirstFault,
+  finishScram,
+  parseClientFirst,
+  type ScramStart,
+  SERVER_NONCE_BYTES,
+  startScram,
+} from "./scram.ts";
+import type { SignInOptions } from "./sign_in_options.ts";
+import { hashToken, mintToken } from "./token.ts";
+import type { FailureLimits, ScramExchange, SignIn, Verified } from "./types.ts";
+
+/** The ports that signing in needs. */
+export interface SignInDeps {
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly kdf: Kdf;
+  readonly log: Log;
+  /** null where no outside issuer is configured. */
+  readonly issuers: JwtVerifier | null;
+}
+
+/** The key to check a proof against, real or not. */
+interface Claimed {
+  readonly name: AccountName;
+  readonly key: ScramKey;
+  /** null: nobody can sign in with this, whatever the proof. */
+  readonly account: Verified | null;
+}
+
+/** An attempt and what the log says about it. */
+interface About {
+  readonly attempt: Attempt;
+  readonly address: string;
+  readonly method: string;
+}
+
+type Done<T> = (result: Result<T>) => void;
+
+const UNAUTHORIZED = fail("unauthorized", "The user name or the password is not right.");
+
+const SCRAM_FAULTS: Readonly<Record<ClientFirstFault, Failure>> = {
+  malformed: fail("bad_request", "The SCRAM message is not a client-first message (RFC 5802)."),
+  binding: fail("unsupported", "Channel binding is not offered here; begin with n,, instead."),
+  extension: fail("unsupported", "The SCRAM message demands an extension that is not known here."),
+};
+
+class SignInService implements SignIn, FailureLimits {
+  readonly #deps: SignInDeps;
+  readonly #options: SignInOptions;
+  readonly #attempts: Attempts;
+  readonly #queue: PasswordQueue;
+  readonly register: SignIn["register"];
+
+  constructor(deps: SignInDeps, options: SignInOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#attempts = new Attempts(options.failures, deps.random);
+    this.#queue = new PasswordQueue(options.queue, deps.random);
+    this.register = createRegistration(deps, options, this.#queue);
+  }
+
+  allowed(address: string): Failure | null {
+    return this.#attempts.checkAddress(this.#deps.clock.monoMs(), address);
+  }
+
+  noteFailure(address: string): void {
+    this.#attempts.noteFailure(this.#deps.clock.monoMs(), address);
+  }
+
+  password(input: Parameters<SignIn["password"]>[0], done: Done<Verified>): void {
+    const address = parseAddress(input.user, this.#options.domain);
+    const password = preparePassword(input.password);
+    // Known without asking anybody: no account can have such a name or password.
+    if (!address.ok || password === null) return done(this.allowed(input.address) ?? UNAUTHORIZED);
+    const attempt = this.#begin(address.name, input.address, done);
+    if (attempt === null) return;
+    const about = { attempt, address: input.address, method: "password" };
+    this.#checkPassword(address.name, password, about, (next) => next(), done);
+  }
+
+  scram(input: Parameters<SignIn["scram"]>[0], done: Done<ScramExchange>): void {
+    const refused = this.allowed(input.address);
+    if (refused !== null) return done(refused);
+    if (input.mechanism === "SCRAM-SHA-1" && this.#options.iterations.sha1 === null) {
+      return done(fail("unsupported", "SCRAM-SHA-1 is not offered here; use SCRAM-SHA-256."));
+    }
+    const first = parseClientFirst(input.message);
+    if (typeof first === "string") return done(SCRAM_FAULTS[first]);
+    const address = parseAddress(first.user, this.#options.domain);
+    if (!address.ok) return done(UNAUTHORIZED);
+    if (first.authzid !== null) {
+      const other = parseAddress(first.authzid, this.#options.domain);
+      if (!other.ok || other.name !== address.name) {
+        return done(fail("forbidden", "Acting as another account is not possible here."));
+      }
+    }
+    const early = this.#attempts.check(this.#deps.clock.monoMs(), address.name, input.address);
+    if (early !== null) return done(early);
+    this.#claim(address.name, input.mechanism, (claimed) => {
+      if (!claimed.ok) return done(claimed);
+      const nonce = this.#deps.random.bytes(SERVER_NONCE_BYTES);
+      const start = startScram(first, claimed.value.key, nonce);
+      done(ok(this.#exchange(input, start, claimed.value)));
+    });
+  }
+
+  issuer(
+    input: Parameters<SignIn["issuer"]>[0],
+    done: Done<Verified & { readonly expiresAt: number }>,
+  ): void {
+    const { clock, issuers, log } = this.#deps;
+    const refused = this.allowed(input.address);
+    if (refused !== null) return done(refused);
+    if (issuers === null) {
+      return done(fail("unauthorized", "Tokens of outside issuers are not taken here."));
+    }
+    issuers.verify(input.jwt, clock.wallMs(), (check) => {
+      if (!check.ok) {
+        this.noteFailure(input.address);
+        log.info("sign_in_refused", { method: "jwt", address: input.address, why: check.reason });
+        return done(fail("unauthorized", "The token is not accepted."));
+      }
+      this.#accountOf(
+        check.user,
+        check.createAccount,
+        (result) => done(result.ok ? ok({ ...result.value, expiresAt: check.expiresAt }) : result),
+      );
+    });
+  }
+
+  mint(input: Parameters<SignIn["mint"]>[0], done: Parameters<SignIn["mint"]>[1]): void {
+    const { random, clock, router } = this.#deps;
+    const device = input.device ?? newId<DeviceId>(random.bytes(12));
+    const token = mintToken(input.user, random);
+    const expiresAt = clock.wallMs() + this.#options.tokenLifetimeMs;
+    const row = { device, label: input.label, tokenHash: hashToken(token), expiresAt };
+    router.request(
+      input.user,
+      "device.add",
+      row,
+      (result) => done(result.ok ? ok({ token, device, expiresAt }) : result),
+    );
+  }
+
+  changePassword(input: Parameters<SignIn["changePassword"]>[0], done: Done<null>): void {
+    const wanted = newPassword(input.newPassword, this.#options.passwordLengthMin);
+    if (!wanted.ok) return done(wanted);
+    const wrong = fail("forbidden", "Cannot change the password: the old one is not right.");
+    const old = preparePassword(input.oldPassword);
+    if (old === null) return done(wrong);
+    const attempt = this.#begin(input.user, input.address, done);
+    if (attempt === null) return;
+    const about = { attempt, address: input.address, method: "change" };
+    let made: Credentials | null = null;
+    const derive = (next: () => void) =>
+      deriveCredentials(this.#deps, wanted.value, this.#options.iterations, (credentials) => {
+        made = credentials;
+        next();
+      });
+    this.#checkPassword(input.user, old, about, derive, (result) => {
+      if (!result.ok) return done(result.code === "unauthorized" ? wrong : result);
+      const change = { credentials: made!, keepDevice: input.keepDevice };
+      this.#deps.router.request(input.user, "account.setCredentials", change, done);
+    });
+  }
+
+  #begin(name: AccountName, address: string, done: (failure: Failure) => void): Attempt | null {
+    const attempt = this.#attempts.begin(() => this.#deps.clock.monoMs(), name, address);
+    if ("succeeded" in attempt) return attempt;
+    done(attempt);
+    return null;
+  }
+
+  /**
+   * Checks a password and ends the attempt. A right one lets `also` hash something more in the same
+   * place of the queue; shards are asked outside of it, so that a slow one holds nobody else up.
+   */
+  #checkPassword(
+    name: AccountName,
+    password: string,
+    about: About,
+    also: (next: () => void) => void,
+    done: Done<Verified>,
+  ): void {
+    this.#claim(name, "SCRAM-SHA-256", (claimed) => {
+      if (!claimed.ok) {
+        about.attempt.abandoned();
+        return done(claimed);
+      }
+      const full = this.#queue.push(
+        about.address,
+        (release) =>
+          passwordFits(this.#deps.kdf, password, claimed.value.key, (fits) => {
+            const next = () => {
+              release();
+              this.#conclude(claimed.value, fits, about, done);
+            };
+            if (fits) also(next);
+            else next();
+          }),
+      );
+      if (full === null) return;
+      about.attempt.abandoned();
+      done(full);
+    });
+  }
+
+  /** Finds the key to check against. Computes the stand-in in any case: its cost must not tell. */
+  #claim(name: AccountName, mechanism: ScramMechanism, done: Done<Claimed>): void {
+    const { fakeSaltSecret, formerIterations, iterations } = this.#options;
+    const current = mechanism === "SCRAM-SHA-256" ? iterations.sha256 : iterations.sha1;
+    const counts = [current ?? iterations.sha256, ...formerIterations];
+    const fake = fakeKey(fakeSaltSecret, mechanism, name, counts);
+    this.#deps.router.request(name, "account.credentials", {}, (result) => {
+      if (!result.ok) return done(result);
+      const real = result.value === null ? null : keyOf(result.value.credentials, mechanism);
+      const account = real === null ? null : { user: name, id: result.value!.id };
+      done(ok({ name, key: real ?? fake, account }));
+    });
+  }
+
+  #exchange(
+    input: { readonly mechanism: ScramMechanism; readonly address: string },
+    start: ScramStart,
+    claimed: Claimed,
+  ): ScramExchange {
+    let used = false;
+    return {
+      message: start.message,
+      finish: (message, done) => {
+        if (used) return done(fail("conflict", "This SCRAM exchange is over; begin a new one."));
+        used = true;
+        const attempt = this.#begin(claimed.name, input.address, done);
+        if (attempt === null) return;
+        const end = finishScram(input.mechanism, start, claimed.key, message);
+        if (!end.ok && end.kind === "malformed") {
+          attempt.abandoned();
+          return done(
+            fail("bad_request", "The SCRAM message is not the client-final of this exchange."),
+          );
+        }
+        const about = { attempt, address: input.address, method: input.mechanism };
+        this.#conclude(claimed, end.ok, about, (result) => {
+          if (!result.ok || !end.ok) return done(result.ok ? UNAUTHORIZED : result);
+          done(ok({ ...result.value, serverFinal: end.serverFinal }));
+        });
+      },
+    };
+  }
+
+  /**
+   * The verdict on a proof. A right one is checked against the account as it is now, because its
+   * password may have been changed, or the account disabled, since the exchange began.
+   */
+  #conclude(
+    claimed: Claimed,
+    fits: boolean,
+    about: About,
+    done: Done<Verified>,
+  ): void {
+    const { attempt, address, method } = about;
+    const { account, key, name } = claimed;
+    const refuse = (why: string) => {
+      attempt.failed();
+      this.#deps.log.info("sign_in_refused", { method, address, user: name, why });
+      done(UNAUTHORIZED);
+    };
+    if (account === null) return refuse("no active account with such a password");
+    if (!fits) return refuse("wrong password");
+    this.#deps.router.request(name, "account.credentials", {}, (result) => {
+      if (!result.ok) {
+        attempt.abandoned();
+        return done(result);
+      }
+      const now = result.value;
+      const keys = now === null ? [] : [now.credentials.sha256, now.credentials.sha1];
+      const same = keys.some((k) => k !== null && equalBytes(k.storedKey, key.storedKey));
+      if (now?.id !== account.id || !same) return refuse("the password has just been changed");
+      attempt.succeeded();
+      done(ok(account));
+    });
+  }
+
+  /** The account that an outside issuer's token is for, made where that is configured. */
+  #accountOf(name: AccountName, create: boolean, done: Done<Verified>): void {
+    const { router, log } = this.#deps;
+    const none = fail("unauthorized", "The token is not accepted.");
+    router.request(name, "account.resolve", {}, (found) => {
+      if (!found.ok) return done(found);
+      if (found.value !== null) return done(ok({ user: name, id: found.value.id }));
+      if (!create) {
+        log.info("sign_in_refused", { method: "jwt", user: name, why: "no such account" });
+        return done(none);
+      }
+      router.request(name, "account.create", { credentials: null }, (made) => {
+        if (made.ok) return done(ok({ user: name, id: made.value.id }));
+        if (made.code !== "conflict") return done(made);
+        // Made by another connection meanwhile, or the name is closed.
+        this.#accountOf(name, false, done);
+      });
+    });
+  }
+}
+
+/** Makes the service. Throws where the options cannot work. */
+export function createSignIn(deps: SignInDeps, options: SignInOptions): SignIn & FailureLimits {
+  const { fakeSaltSecret, iterations, formerIterations } = options;
+  if (fakeSaltSecret.length < 16) {
+    throw new Error(`fakeSaltSecret: has ${fakeSaltSecret.length} bytes, want at least 16`);
+  }
+  for (const count of [iterations.sha256, iterations.sha1 ?? 1, ...formerIterations]) {
+    if (!Number.isSafeInteger(count) || count < 1) {
+      throw new Error(`iterations: ${count} is not a count, want at least 1`);
+    }
+  }
+  return new SignInService(deps, options);
+}

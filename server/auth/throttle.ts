@@ -1,0 +1,101 @@
+/**
+ * Rate limits by key (an account, an address, a session). Pure: the monotonic time comes in with
+ * every call.
+ */
+
+/** A token bucket for each key. */
+export interface ThrottleOptions {
+  /** Units that a key has which was not seen for long. */
+  readonly burst: number;
+  /** Milliseconds after which a key gets one unit back. */
+  readonly refillMs: number;
+  /** Keys remembered; the least recently used is forgotten first, and has its burst again. */
+  readonly keysMax: number;
+  /** Units that `charge` may overdraw; bounds how long a key waits. 0 where absent. */
+  readonly debtMax?: number;
+}
+
+interface Bucket {
+  units: number;
+  atMs: number;
+}
+
+/** Allowances by key, in bounded memory: about 100 bytes and the key's text for each key. */
+export class Throttle {
+  readonly #options: ThrottleOptions;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(options: ThrottleOptions) {
+    const { burst, refillMs, keysMax, debtMax = 0 } = options;
+    if (!(burst >= 1 && refillMs > 0 && keysMax >= 1 && debtMax >= 0)) {
+      throw new Error(`Throttle: bad options ${JSON.stringify(options)}`);
+    }
+    this.#options = options;
+  }
+
+  /** Keys remembered now; those with a full bucket are forgotten when they are next looked at. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /** Milliseconds until `units` are there; 0 where they are. Takes nothing. */
+  waitMs(nowMs: number, key: string, units = 1): number {
+    const missing = units - this.#units(nowMs, this.#buckets.get(key));
+    return missing <= 0 ? 0 : Math.ceil(missing * this.#options.refillMs);
+  }
+
+  /** Takes `units` and returns 0, or takes nothing and returns the milliseconds to wait. */
+  take(nowMs: number, key: string, units = 1): number {
+    const waitMs = this.waitMs(nowMs, key, units);
+    if (waitMs === 0) this.#change(nowMs, key, -units);
+    return waitMs;
+  }
+
+  /** Takes `units` whether they are there or not, but not beyond `debtMax` below nothing. */
+  charge(nowMs: number, key: string, units = 1): void {
+    this.#change(nowMs, key, -units);
+  }
+
+  /** Gives back units that were taken for something that did not count after all. */
+  refund(nowMs: number, key: string, units = 1): void {
+    if (this.#buckets.has(key)) this.#change(nowMs, key, units);
+  }
+
+  /** Makes the bucket of a key full. */
+  clear(key: string): void {
+    this.#buckets.delete(key);
+  }
+
+  #units(nowMs: number, bucket: Bucket | undefined): number {
+    const { burst, refillMs } = this.#options;
+    if (bucket === undefined) return burst;
+    return Math.min(burst, bucket.units + Math.max(0, nowMs - bucket.atMs) / refillMs);
+  }
+
+  #change(nowMs: number, key: string, by: number): void {
+    const { burst, keysMax, debtMax = 0 } = this.#options;
+    const units = Math.max(-debtMax, this.#units(nowMs, this.#buckets.get(key)) + by);
+    // Deleting and setting keeps the map in order of use.
+    this.#buckets.delete(key);
+    if (units >= burst) return;
+    if (this.#buckets.size >= keysMax) this.#buckets.delete(this.#buckets.keys().next().value!);
+    this.#buckets.set(key, { units, atMs: nowMs });
+  }
+}
+
+/**
+ * What stands for a client's IP address in rate limits: an IPv4 address itself, of an IPv6 address
+ * its /64 network, because one customer has at least that. Anything else stands for itself.
+ */
+export function addressKey(address: string): string {
+  const text = address.slice(0, 64).toLowerCase();
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(text);
+  if (mapped !== null) return mapped[1]!;
+  if (!text.includes(":")) return text;
+  const [head = "", tail] = text.split("%")[0]!.split("::", 2);
+  const left = head === "" ? [] : head.split(":");
+  const right = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
+  const groups = [...left, ...Array<string>(zeros).fill("0"), ...right];
+  return groups.slice(0, 4).map((g) => (parseInt(g, 16) || 0).toString(16)).join(":") + "::/64";
+}

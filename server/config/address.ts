@@ -1,0 +1,116 @@
+/** Addresses as settings name them: IP addresses, ranges, `host:port`, domains and URLs. */
+
+/** A range of IP addresses (RFC 4632, RFC 4291). IPv4 counts as `::ffff:0:0/96`. */
+export interface Cidr {
+  readonly text: string;
+  /** The first address, 16 bytes. */
+  readonly bytes: Uint8Array;
+  /** How many leading bits are fixed, of 128. */
+  readonly bits: number;
+}
+
+/** Where to listen. */
+export interface Bind {
+  /** An IP address or a host name; without brackets. */
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+}
+
+function parseIpv4(text: string): Uint8Array | null {
+  const parts = text.split(".");
+  if (parts.length !== 4) return null;
+  const bytes = new Uint8Array(16);
+  bytes.fill(0xff, 10, 12);
+  for (const [i, part] of parts.entries()) {
+    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return null;
+    bytes[12 + i] = Number(part);
+  }
+  return bytes;
+}
+
+function parseIpv6(text: string): Uint8Array | null {
+  const embedded = /^(.*:)([0-9.]+\.[0-9.]+)$/.exec(text);
+  if (embedded !== null) {
+    const v4 = parseIpv4(embedded[2]!);
+    if (v4 === null) return null;
+    const [a, b, c, d] = [v4[12]!, v4[13]!, v4[14]!, v4[15]!];
+    return parseIpv6(`${embedded[1]}${(a << 8 | b).toString(16)}:${(c << 8 | d).toString(16)}`);
+  }
+  const halves = text.split("::");
+  if (halves.length > 2) return null;
+  const [head, tail] = halves.map((half) => half === "" ? [] : half.split(":"));
+  const given = head!.length + (tail?.length ?? 0);
+  if (tail === undefined ? given !== 8 : given > 7) return null;
+  const groups = [...head!, ...Array<string>(8 - given).fill("0"), ...tail ?? []];
+  const bytes = new Uint8Array(16);
+  for (const [i, group] of groups.entries()) {
+    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return null;
+    const value = parseInt(group, 16);
+    bytes[2 * i] = value >>> 8;
+    bytes[2 * i + 1] = value & 0xff;
+  }
+  return bytes;
+}
+
+/** The 16 bytes of an IPv4 (mapped) or IPv6 address, or null. Zone ids are dropped. */
+export function parseIp(text: string): Uint8Array | null {
+  const bare = text.replace(/%[^%]*$/, "");
+  return bare.includes(":") ? parseIpv6(bare) : parseIpv4(bare);
+}
+
+/** `10.0.0.0/8`, `fd00::/8` or a single address, or null. */
+export function parseCidr(text: string): Cidr | null {
+  const [address, length, ...rest] = text.split("/");
+  if (address === undefined || rest.length > 0) return null;
+  const bytes = parseIp(address);
+  if (bytes === null) return null;
+  const own = address.includes(":") ? 128 : 32;
+  if (length === undefined) return { text, bytes, bits: 128 };
+  if (!/^(0|[1-9][0-9]{0,2})$/.test(length) || Number(length) > own) return null;
+  return { text, bytes, bits: 128 - own + Number(length) };
+}
+
+/** Whether the address is in the range; false where it is no IP address. */
+export function cidrContains(cidr: Cidr, address: string): boolean {
+  const bytes = parseIp(address);
+  if (bytes === null) return false;
+  const whole = cidr.bits >>> 3;
+  for (let i = 0; i < whole; i++) if (bytes[i] !== cidr.bytes[i]) return false;
+  const rest = cidr.bits & 7;
+  return rest === 0 || ((bytes[whole]! ^ cidr.bytes[whole]!) >>> (8 - rest)) === 0;
+}
+
+const LOOPBACK = ["127.0.0.0/8", "::1"].map((text) => parseCidr(text)!);
+
+/** Whether only this machine can reach the host: a loopback address or `localhost`. */
+export function isLoopback(host: string): boolean {
+  return host.toLowerCase() === "localhost" || LOOPBACK.some((cidr) => cidrContains(cidr, host));
+}
+
+/** `host:port` or `[IPv6]:port`, or null. */
+export function parseBind(text: string): Bind | null {
+  const m = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):([0-9]{1,5})$/.exec(text);
+  if (m === null || Number(m[3]) > 65535) return null;
+  if (m[1] !== undefined && parseIpv6(m[1]) === null) return null;
+  return { host: (m[1] ?? m[2])!, port: Number(m[3]) };
+}
+
+/** The inverse of `parseBind`. */
+export function formatBind(bind: Bind): string {
+  return bind.host.includes(":") ? `[${bind.host}]:${bind.port}` : `${bind.host}:${bind.port}`;
+}
+
+/** A DNS name in lower case, international labels in their `xn--` form (RFC 1123), or null. */
+export function parseDomain(text: string): string | null {
+  const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+  return text.length <= 253 && text.split(".").every((part) => label.test(part)) ? text : null;
+}
+
+/** The origin of an http or https URL without path, query or credentials, or null. */
+export function parseOrigin(text: string): string | null {
+  if (!URL.canParse(text)) return null;
+  const url = new URL(text);
+  if (url.protocol !== "http:" && url.protocol !== "https:") return null;
+  return url.href === `${url.origin}/` ? url.origin : null;
+}

@@ -1,0 +1,140 @@
+/** The bounds: what a connection, a session, an account, an address and the store may take. */
+import { int } from "./knob.ts";
+
+function count(value: number, unit: string, doc: string, min = 1, max = 1_000_000) {
+  return int({ default: value, min, max, unit, doc });
+}
+
+const limits = {
+  connectionsMax: count(
+    0,
+    "connections",
+    "Connections open at once; 0 takes as many as the process may open files, less a reserve.",
+    0,
+    10_000_000,
+  ),
+  connectionsPerAddressMax: count(500, "connections", "Connections open at once from one address."),
+  sessionsPerAccountMax: count(10, "sessions", "Live sessions of one account.", 1, 1000),
+  devicesPerAccountMax: count(50, "devices", "Devices with a token of one account.", 1, 1000),
+  outboxBytesMax: count(
+    262_144,
+    "bytes",
+    "What a session may have unsent before it has to read from its mailbox.",
+    16_384,
+    67_108_864,
+  ),
+  frameBytesMax: count(65_536, "bytes", "Largest frame or request body.", 4096, 1_048_576),
+  messageBytesMax: count(16_384, "bytes", "Largest message body, as UTF-8.", 64, 24_576),
+  extBytesMax: count(2048, "bytes", "Largest opaque extension of a message or presence.", 0, 6144),
+  statusBytesMax: count(512, "bytes", "Largest presence status text, as UTF-8.", 0, 8192),
+  signalBytesMax: count(8192, "bytes", "Largest signal body, as UTF-8.", 64, 24_576),
+  rosterMax: count(1000, "contacts", "Contacts in one roster.", 1, 10_000),
+  blockedMax: count(1000, "names", "Names one account may block.", 1, 10_000),
+  pendingRequestsMax: count(
+    100,
+    "requests",
+    "Unanswered subscription requests an account may have; further ones are dropped unseen.",
+    1,
+    10_000,
+  ),
+  conversationsMax: count(
+    5000,
+    "conversations",
+    "Others an account may exchange messages with.",
+    10,
+    100_000,
+  ),
+  subscriptionRequestsPerHour: count(
+    360,
+    "requests an hour",
+    "Subscription requests one account may send.",
+  ),
+  subscriptionRequestsBurst: count(
+    60,
+    "requests",
+    "Subscription requests that may come at once before the rate holds them back.",
+  ),
+  framesPerSecond: count(50, "frames a second", "Frames or requests of one session."),
+  framesBurst: count(
+    200,
+    "frames",
+    "Frames that may come at once before the rate holds them back.",
+  ),
+  sendsPerSecond: count(10, "messages a second", "Messages one session may send."),
+  sendsBurst: count(50, "messages", "Messages that may come at once before the rate applies."),
+  receivedPerSecond: count(100, "messages a second", "Messages one account takes from all others."),
+  receivedBurst: count(
+    2000,
+    "messages",
+    "Messages an account takes at once before the rate applies.",
+  ),
+  presencePerSecond: count(2, "changes a second", "Presence changes of one session."),
+  presenceBurst: count(10, "changes", "Presence changes that may come at once."),
+  signalsPerSecond: count(10, "signals a second", "Signals one session may send."),
+  signalsBurst: count(30, "signals", "Signals that may come at once before the rate applies."),
+  requestsPerAddressPerSecond: count(
+    100,
+    "requests a second",
+    "HTTP requests and new connections from one address.",
+  ),
+  requestsPerAddressBurst: count(
+    500,
+    "requests",
+    "HTTP requests and connections that may come at once from one address.",
+  ),
+} as const;
+
+const storage = {
+  shards: int({
+    default: 16,
+    min: 1,
+    max: 1024,
+    unit: "shards",
+    doc: "Into how many shards a new data directory is divided; an existing one keeps its number.",
+  }),
+  retentionDays: int({
+    default: 365,
+    min: 1,
+    max: 36_500,
+    unit: "days",
+    doc: "How long mailbox events are kept.",
+  }),
+  mailboxEventsMax: int({
+    default: 20_000,
+    min: 100,
+    max: 10_000_000,
+    unit: "events",
+    doc: "How many events a mailbox keeps; the oldest go first.",
+  }),
+  dedupeDays: int({
+    default: 7,
+    min: 1,
+    max: 90,
+    unit: "days",
+    doc: "For how long a repeated send gets the first result.",
+  }),
+  checkpointIntervalMs: int({
+    default: 2000,
+    min: 100,
+    max: 5000,
+    unit: "ms",
+    doc: "How often changed users are written behind the log, which bounds the replay at start.",
+  }),
+  cacheUsersMax: int({
+    default: 5000,
+    min: 100,
+    max: 10_000_000,
+    unit: "users",
+    doc: "Users kept in memory; those in use stay whatever it says.",
+  }),
+  cacheIdleMs: int({
+    default: 60_000,
+    min: 1000,
+    max: 86_400_000,
+    unit: "ms",
+    doc: "After how long an unused user leaves memory.",
+  }),
+} as const;
+
+/** Groups of bounds. */
+export const LIMIT_KNOBS = { limits, storage } as const;

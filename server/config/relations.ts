@@ -1,0 +1,205 @@
+/** What settings owe each other: faults stop the start, warnings are printed with it. */
+import type { Config, RegistrationMode, Settings } from "../config.ts";
+import { formatBind, isLoopback } from "./address.ts";
+
+/** What a frame holds besides the body and the extension of a message: names, keys, punctuation. */
+export const FRAME_OVERHEAD_BYTES = 2048;
+// Where the system does not tell how many files may be open, the smallest common limit is assumed.
+const FILES_ASSUMED = 1024;
+// Listeners, the store's files, standard streams, admin connections, and whoever is being refused.
+const FILES_RESERVED_MIN = 64;
+// Events are sent several to a frame: an outbox that holds fewer frames than this always overflows.
+const OUTBOX_FRAMES_MIN = 2;
+
+/** Connections that fit under a limit of open files: 5 % and at least 64 stay in reserve. */
+export function connectionsUsable(filesMax: number | null): number {
+  const files = filesMax ?? FILES_ASSUMED;
+  return Math.max(1, Math.min(Math.floor(files * 0.95), files - FILES_RESERVED_MIN));
+}
+
+/** Registration where nobody has said: open only where nobody else can reach the server. */
+export function deriveMode(
+  { server }: Pick<Settings, "server">,
+): { readonly mode: RegistrationMode; readonly reason: string } {
+  if (!isLoopback(server.bind.host)) return { mode: "invite", reason: "bind is not loopback" };
+  if (server.trustedProxies.length > 0) {
+    return { mode: "invite", reason: "trustedProxies let others in" };
+  }
+  if (server.publicUrl !== null && !isLoopback(hostOf(server.publicUrl))) {
+    return { mode: "invite", reason: "publicUrl is not loopback" };
+  }
+  return { mode: "open", reason: "bind is loopback" };
+}
+
+function hostOf(origin: string): string {
+  return new URL(origin).hostname.replace(/^\[|\]$/g, "");
+}
+
+function limitFaults({ limits, auth }: Config, filesMax: number | null): string[] {
+  const faults: string[] = [];
+  const usable = connectionsUsable(filesMax);
+  if (filesMax !== null && limits.connectionsMax > usable) {
+    faults.push(
+      `limits.connectionsMax is ${limits.connectionsMax} but the process may open ${filesMax} ` +
+        `files: lower it to ${usable} or raise the limit with ulimit -n`,
+    );
+  }
+  const frameMin = limits.messageBytesMax + limits.extBytesMax + FRAME_OVERHEAD_BYTES;
+  if (limits.frameBytesMax < frameMin) {
+    faults.push(
+      `limits.frameBytesMax is ${limits.frameBytesMax} but a message of messageBytesMax with an ` +
+        `extension of extBytesMax takes ${frameMin}: raise it to ${frameMin} or lower those`,
+    );
+  }
+  const signalMin = limits.signalBytesMax + FRAME_OVERHEAD_BYTES;
+  if (limits.frameBytesMax < signalMin) {
+    faults.push(
+      `limits.frameBytesMax is ${limits.frameBytesMax} but a signal of signalBytesMax takes ` +
+        `${signalMin}: raise it to ${signalMin} or lower signalBytesMax`,
+    );
+  }
+  const outboxMin = OUTBOX_FRAMES_MIN * limits.frameBytesMax;
+  if (limits.outboxBytesMax < outboxMin) {
+    faults.push(
+      `limits.outboxBytesMax is ${limits.outboxBytesMax} but must hold ${OUTBOX_FRAMES_MIN} ` +
+        `frames of frameBytesMax: raise it to ${outboxMin} or lower frameBytesMax`,
+    );
+  }
+  if (limits.sessionsPerAccountMax > limits.devicesPerAccountMax) {
+    faults.push(
+      `limits.sessionsPerAccountMax is ${limits.sessionsPerAccountMax} but each session is one ` +
+        `device and devicesPerAccountMax is ${limits.devicesPerAccountMax}: lower it to that`,
+    );
+  }
+  if (auth.passwordQueueMax < auth.passwordConcurrency) {
+    faults.push(
+      `auth.passwordQueueMax is ${auth.passwordQueueMax}, less than passwordConcurrency: ` +
+        `raise it to ${auth.passwordConcurrency}`,
+    );
+  }
+  return faults;
+}
+
+const RATES = [
+  ["limits.framesPerSecond", "limits.framesBurst"],
+  ["limits.sendsPerSecond", "limits.sendsBurst"],
+  ["limits.receivedPerSecond", "limits.receivedBurst"],
+  ["limits.presencePerSecond", "limits.presenceBurst"],
+  ["limits.signalsPerSecond", "limits.signalsBurst"],
+  ["limits.requestsPerAddressPerSecond", "limits.requestsPerAddressBurst"],
+] as const;
+
+type LimitName<K> = K extends `limits.${infer N}` ? N & keyof Config["limits"] : never;
+
+/** A second's worth must be able to come at once, or the rate can never be reached. */
+function rateFaults({ limits }: Config): string[] {
+  const at = (key: (typeof RATES)[number][number]) =>
+    limits[key.slice("limits.".length) as LimitName<typeof key>];
+  return RATES.filter(([rate, burst]) => at(burst) < at(rate)).map(([rate, burst]) =>
+    `${burst} is ${at(burst)}, less than ${rate}: raise it to ${at(rate)} or more`
+  );
+}
+
+function tlsFaults({ server }: Config): string[] {
+  if (server.tlsCert !== null && server.tlsKey === null) {
+    return ["server.tlsCert is set but server.tlsKey is not: name the file of its private key"];
+  }
+  if (server.tlsKey !== null && server.tlsCert === null) {
+    return ["server.tlsKey is set but server.tlsCert is not: name the file of the certificate"];
+  }
+  return [];
+}
+
+function jwtFaults({ jwt }: Config): string[] {
+  const given = jwt.audience.length > 0 || jwt.algorithms.length > 0 || jwt.keyFiles.length > 0 ||
+    jwt.jwksFile !== null || jwt.createAccounts || jwt.subjectClaim !== null;
+  if (jwt.issuer === null) {
+    return given ? ["jwt.issuer is empty but other jwt settings are set: name the issuer"] : [];
+  }
+  const faults: string[] = [];
+  if (jwt.audience.length === 0) {
+    faults.push("jwt.issuer is set but jwt.audience is empty: say what its aud claim must contain");
+  }
+  if (jwt.algorithms.length === 0) {
+    faults.push('jwt.issuer is set but jwt.algorithms is empty: list them, such as ["RS256"]');
+  }
+  if ((jwt.keyFiles.length > 0) === (jwt.jwksFile !== null)) {
+    faults.push("jwt.issuer needs exactly one of jwt.keyFiles and jwt.jwksFile");
+  }
+  if ((jwt.subjectClaim === null) !== (jwt.subjectPattern === null)) {
+    faults.push("jwt.subjectClaim and jwt.subjectPattern go together: set both or neither");
+  }
+  // One key must never be usable both as a public key and as a shared secret (RFC 8725 section 2.1).
+  const shared = jwt.algorithms.filter((name) => name.startsWith("HS")).length;
+  if (shared > 0 && shared < jwt.algorithms.length) {
+    faults.push("jwt.algorithms mixes HS with public-key algorithms: keep one kind");
+  }
+  return faults;
+}
+
+function timeoutFaults({ timeouts }: Config): string[] {
+  if (timeouts.drainMs >= timeouts.requestTimeoutMs) return [];
+  return [
+    `timeouts.drainMs is ${timeouts.drainMs} but accepted requests may take requestTimeoutMs: ` +
+    `raise it to ${timeouts.requestTimeoutMs} or lower requestTimeoutMs`,
+  ];
+}
+
+/** Accepted users come before new connections, and those before new sign-ins. */
+function admissionFaults({ admission }: Config): string[] {
+  const faults: string[] = [];
+  if (admission.connectionLagMs < admission.signInLagMs) {
+    faults.push(
+      `admission.connectionLagMs is ${admission.connectionLagMs}, less than signInLagMs: ` +
+        `raise it to ${admission.signInLagMs} or more`,
+    );
+  }
+  if (admission.writeLagMs < admission.connectionLagMs) {
+    faults.push(
+      `admission.writeLagMs is ${admission.writeLagMs}, less than connectionLagMs: ` +
+        `raise it to ${admission.connectionLagMs} or more`,
+    );
+  }
+  return faults;
+}
+
+/** Every relation that does not hold, each with what to change. */
+export function relationFaults(config: Config, filesMax: number | null): readonly string[] {
+  return [
+    ...tlsFaults(config),
+    ...jwtFaults(config),
+    ...limitFaults(config, filesMax),
+    ...rateFaults(config),
+    ...timeoutFaults(config),
+    ...admissionFaults(config),
+  ];
+}
+
+/** What works but is probably not meant. */
+export function warnings({ server, registration }: Config): readonly string[] {
+  const found: string[] = [];
+  const reachable = !isLoopback(server.bind.host);
+  if (reachable && server.tlsCert === null && server.trustedProxies.length === 0) {
+    found.push(
+      `${formatBind(server.bind)} is open to others without TLS, so passwords and tokens travel ` +
+        "readable: set server.tlsCert and server.tlsKey, or put a TLS proxy in front and list it " +
+        "in server.trustedProxies",
+    );
+  }
+  if (reachable && server.domain === "localhost") {
+    found.push(
+      "server.domain is still localhost, and accounts keep the domain they are created under: " +
+        "set it before others join",
+    );
+  }
+  if (reachable && registration.mode === "open") {
+    found.push(
+      "registration.mode is open, so anybody who reaches the server can create accounts: " +
+        "set it to invite if that is not meant",
+    );
+  }
+  if (server.tlsCert !== null && server.publicUrl?.startsWith("http:") === true) {
+    found.push("server.publicUrl begins with http: although TLS is on: write https:");
+  }
+  return found;
+}

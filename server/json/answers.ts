@@ -1,0 +1,186 @@
+/**
+ * What a client of protocol v1 is answered: the shapes of values, events and welcomes. They make
+ * the OpenAPI document, and the tests hold every encoder to them.
+ */
+import { z } from "zod";
+import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
+
+const name = z.string().describe("An account name, normalised");
+const seq = z.int().min(0).describe("Position in the mailbox");
+const ms = z.int().min(0).describe("Milliseconds since 1970");
+const cursor = z.string().describe("mailboxId:seq");
+
+const contact = z.object({
+  contact: name,
+  label: z.string().optional(),
+  groups: z.array(z.string()).optional(),
+  subscription: z.enum(["none", "to", "from", "both"]),
+  pendingOut: z.literal(true).optional(),
+  approved: z.literal(true).optional(),
+});
+
+const messagesFrom = z.enum(["contacts", "anyone"]);
+const stamp = { seq, at: ms };
+const ext = z.string().optional().describe("Opaque text, carried untouched");
+
+const message = z.object({
+  k: z.literal("message"),
+  ...stamp,
+  with: name,
+  out: z.literal(true).optional().describe("This account sent it"),
+  num: z.int().min(1).describe("Its number among what its sender sent in this conversation"),
+  id: z.string().describe("The sender's key"),
+  body: z.string(),
+  ext,
+  device: z.string().optional().describe("The device that sent it, on outgoing ones"),
+});
+
+const durable = z.discriminatedUnion("k", [
+  message,
+  z.object({
+    k: z.literal("undelivered"),
+    ...stamp,
+    with: name,
+    num: z.int().min(1),
+    id: z.string(),
+    reason: z.string(),
+  }),
+  z.object({
+    k: z.literal("receipt"),
+    ...stamp,
+    with: name,
+    delivered: z.int().min(0),
+    read: z.int().min(0),
+  }),
+  z.object({
+    k: z.literal("read"),
+    ...stamp,
+    with: name,
+    upTo: seq,
+    unread: z.int().min(0),
+  }),
+  z.object({ k: z.literal("roster"), ...stamp, ...contact.shape }),
+  z.object({ k: z.literal("roster_removed"), ...stamp, contact: name }),
+  z.object({ k: z.literal("request"), ...stamp, from: name, pending: z.boolean() }),
+  z.object({ k: z.literal("blocked"), ...stamp, contact: name, blocked: z.boolean() }),
+  z.object({ k: z.literal("settings"), ...stamp, messagesFrom }),
+]);
+
+const soft = z.discriminatedUnion("k", [
+  z.object({
+    k: z.literal("presence"),
+    user: name,
+    show: z.enum(["online", "chat", "away", "xa", "dnd", "offline"]),
+    status: z.string().optional(),
+    priority: z.int().optional(),
+    ext,
+    device: z.string().optional(),
+    devices: z.int().min(2).optional().describe("How many are online, where more than one"),
+    lastSeen: ms.optional(),
+  }),
+  z.object({
+    k: z.literal("signal"),
+    from: name,
+    device: z.string(),
+    type: z.string(),
+    body: z.string().optional(),
+    id: z.string().optional(),
+  }),
+]);
+
+const conversation = z.object({
+  with: name,
+  lastSeq: seq,
+  lastAt: ms,
+  unread: z.int().min(0),
+  readUpTo: seq,
+  delivered: z.int().min(0),
+  read: z.int().min(0),
+});
+
+const snapshot = z.object({
+  roster: z.array(contact),
+  requests: z.array(name),
+  blocked: z.array(name),
+  conversations: z.array(conversation),
+  messagesFrom,
+});
+
+const mode = z.enum(["resume", "snapshot", "reset"])
+  .describe("resume: events follow from your cursor. Otherwise: start from the snapshot");
+const limits = z.record(z.string(), z.int());
+
+const welcome = z.object({
+  v: z.literal(1),
+  domain: z.string(),
+  user: name,
+  device: z.string(),
+  session: z.string().describe("A secret of this device: continues the session"),
+  resumed: z.boolean().describe("An earlier session of this device goes on"),
+  mode,
+  cursor,
+  token: z.string().optional().describe("A new token, told once"),
+  expiresAt: ms,
+  scram: z.string().optional().describe("The server-final message"),
+  snapshot: snapshot.optional(),
+  limits,
+  serverTime: ms,
+});
+
+const codes = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];
+
+/** Every shape, under its name in the OpenAPI document. */
+export const ANSWERS = {
+  Error: z.object({
+    code: z.enum(codes),
+    message: z.string(),
+    retryAfterMs: z.int().min(0).optional().describe("Wait this long before repeating"),
+  }),
+  Contact: contact,
+  Message: message,
+  DurableEvent: durable,
+  SoftEvent: soft,
+  Snapshot: snapshot,
+  Welcome: welcome,
+  Sent: z.object({ seq, at: ms, num: z.int().min(1) }),
+  Unread: z.object({ unread: z.int().min(0) }),
+  History: z.object({
+    events: z.array(durable),
+    more: z.boolean().describe("There is another page in the asked direction"),
+  }),
+  SnapshotAt: z.object({ cursor, snapshot }),
+  Device: z.object({
+    device: z.string(),
+    label: z.string(),
+    createdAt: ms,
+    expiresAt: ms,
+    online: z.boolean(),
+  }),
+  SignedIn: z.object({
+    user: name,
+    device: z.string(),
+    token: z.string().describe("Send it as `Authorization: Bearer …`; told once"),
+    expiresAt: ms,
+    scram: z.string().optional().describe("The server-final message"),
+  }),
+  Challenge: z.object({ exchange: z.string(), message: z.string() }),
+  Events: z.object({
+    session: z.string(),
+    soft: z.int().min(0).describe("Repeat it as `soft` in the next request"),
+    cursor,
+    mode: mode.optional(),
+    snapshot: snapshot.optional(),
+    events: z.array(z.union([durable, soft])),
+  }),
+  Info: z.object({
+    v: z.literal(1),
+    domain: z.string(),
+    registration: z.enum(["open", "invite", "closed"]),
+    mechanisms: z.array(z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"])),
+    limits,
+    serverTime: ms,
+  }),
+} as const;
+
+/** Name of a shape. */
+export type AnswerName = keyof typeof ANSWERS;

@@ -1,0 +1,94 @@
+/** The bounds of protocol v1's inputs. Text is bounded in bytes of UTF-8, lists by their length. */
+
+/** What a client may send at most. `welcome` and `GET /v1/info` tell the public ones. */
+export interface ProtocolLimits {
+  /** A whole frame or request body. */
+  readonly frameBytesMax: number;
+  /** Nesting of arrays and objects in a frame or body. */
+  readonly jsonDepthMax: number;
+  readonly messageBytesMax: number;
+  /** `ext` of a message or of presence. */
+  readonly extBytesMax: number;
+  readonly statusBytesMax: number;
+  /** Labels of contacts and of devices. */
+  readonly labelBytesMax: number;
+  readonly groupsMax: number;
+  readonly groupBytesMax: number;
+  /** A user name or address, before normalisation. */
+  readonly userBytesMax: number;
+  readonly passwordBytesMax: number;
+  /** A token, of this server or of an outside issuer. */
+  readonly tokenBytesMax: number;
+  /** One SCRAM message. */
+  readonly scramBytesMax: number;
+  readonly signalTypeBytesMax: number;
+  readonly signalBytesMax: number;
+  /** Events in one answer of `history` and `events`. */
+  readonly pageEventsMax: number;
+  /** Bytes of events after which a page of `events` ends early. */
+  readonly pageBytesMax: number;
+  /** Seconds that a long-poll may wait. */
+  readonly waitSecondsMax: number;
+}
+
+/** The defaults that configuration starts from. */
+export const DEFAULT_PROTOCOL_LIMITS: ProtocolLimits = {
+  frameBytesMax: 65_536,
+  jsonDepthMax: 16,
+  messageBytesMax: 16_384,
+  extBytesMax: 2048,
+  statusBytesMax: 512,
+  labelBytesMax: 256,
+  groupsMax: 16,
+  groupBytesMax: 128,
+  userBytesMax: 1024,
+  passwordBytesMax: 1024,
+  tokenBytesMax: 8192,
+  scramBytesMax: 4096,
+  signalTypeBytesMax: 64,
+  signalBytesMax: 8192,
+  pageEventsMax: 500,
+  pageBytesMax: 262_144,
+  waitSecondsMax: 60,
+};
+
+/** The limits that a client needs to know, as `welcome` and `GET /v1/info` show them. */
+export function publicLimits(limits: ProtocolLimits): Readonly<Record<string, number>> {
+  return {
+    frameBytesMax: limits.frameBytesMax,
+    messageBytesMax: limits.messageBytesMax,
+    extBytesMax: limits.extBytesMax,
+    statusBytesMax: limits.statusBytesMax,
+    labelBytesMax: limits.labelBytesMax,
+    groupsMax: limits.groupsMax,
+    groupBytesMax: limits.groupBytesMax,
+    signalBytesMax: limits.signalBytesMax,
+    pageEventsMax: limits.pageEventsMax,
+  };
+}
+
+/**
+ * Whether `text` takes more than `bytesMax` bytes in UTF-8. A lone surrogate counts three, as its
+ * replacement would. Looks at the characters only where the length alone does not decide.
+ */
+export function exceedsBytes(text: string, bytesMax: number): boolean {
+  if (text.length > bytesMax) return true;
+  if (text.length * 3 <= bytesMax) return false;
+  return utf8Bytes(text) > bytesMax;
+}
+
+/** Bytes of `text` in UTF-8; a lone surrogate counts three, as its replacement would. */
+export function utf8Bytes(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c < 0x80) continue;
+    bytes += c < 0x800 ? 1 : 2;
+    if (c >= 0xd800 && c < 0xdc00) {
+      const next = text.charCodeAt(i + 1);
+      // A pair is four bytes from two units: two more than its length, not four.
+      if (next >= 0xdc00 && next < 0xe000) i++;
+    }
+  }
+  return bytes;
+}

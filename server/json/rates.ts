@@ -1,0 +1,103 @@
+/** Rate limits of those who are signed in: of all commands, and of the kinds that others feel. */
+import type { Throttle } from "../auth/throttle.ts";
+
+/** A rate: `perSecond` tokens come back each second, at most `burst` are saved up. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** `frames` holds for every command; each of the others for one kind besides. */
+export type RateClass = "frames" | "sends" | "presence" | "signals";
+/** A rate for each class. */
+export type Rates = Readonly<Record<RateClass, Rate>>;
+
+/** The defaults that configuration starts from. */
+export const DEFAULT_RATES: Rates = {
+  frames: { perSecond: 50, burst: 200 },
+  sends: { perSecond: 10, burst: 50 },
+  presence: { perSecond: 2, burst: 10 },
+  signals: { perSecond: 10, burst: 30 },
+};
+
+/** What a refusal for each class says. */
+export const TOO_FAST: Readonly<Record<RateClass, string>> = {
+  frames: "Too many commands: wait retryAfterMs",
+  sends: "Too many messages: wait retryAfterMs",
+  presence: "Too many presence changes: wait retryAfterMs",
+  signals: "Too many signals: wait retryAfterMs",
+};
+
+/** What a command or route takes: its cost of `frames`, and one of its own class. */
+export interface Taker {
+  readonly cost: number;
+  readonly rate: RateClass;
+}
+
+/** Takes from throttles by class; answers 0, or the ms to wait. */
+export function takeFrom(
+  throttles: Readonly<Record<RateClass, Throttle>>,
+  taker: Taker,
+  key: string,
+  nowMs: number,
+): number {
+  const waitMs = throttles.frames.take(nowMs, key, taker.cost);
+  if (waitMs > 0 || taker.rate === "frames") return waitMs;
+  return throttles[taker.rate].take(nowMs, key);
+}
+
+/** What rounding may cost, in ms: far below what anybody waits. */
+const EPSILON_MS = 1e-6;
+
+/**
+ * A token bucket that starts full, as one number where a `Throttle` keeps a map of keys: the time
+ * at which it is full again (the generic cell rate algorithm, ITU-T I.371).
+ */
+export class TokenBucket {
+  readonly #rate: Rate;
+  #fullAtMs: number;
+
+  constructor(rate: Rate, nowMs: number) {
+    this.#rate = rate;
+    this.#fullAtMs = nowMs;
+  }
+
+  /**
+   * Takes `cost` tokens and answers 0, or takes none and answers the ms until there are enough.
+   * A cost over the burst is taken as the burst. Times are monotonic ms.
+   */
+  take(cost: number, nowMs: number): number {
+    const { perSecond, burst } = this.#rate;
+    const tokenMs = 1000 / perSecond;
+    const fullAtMs = Math.max(this.#fullAtMs, nowMs) + Math.min(cost, burst) * tokenMs;
+    const waitMs = fullAtMs - nowMs - burst * tokenMs;
+    if (waitMs > EPSILON_MS) return Math.ceil(waitMs - EPSILON_MS);
+    this.#fullAtMs = fullAtMs;
+    return 0;
+  }
+}
+
+/** One connection's buckets; those of kinds that it never uses are never made. */
+export class RateBuckets {
+  readonly #rates: Rates;
+  readonly #frames: TokenBucket;
+  #others: Map<RateClass, TokenBucket> | null = null;
+
+  constructor(rates: Rates, nowMs: number) {
+    this.#rates = rates;
+    this.#frames = new TokenBucket(rates.frames, nowMs);
+  }
+
+  /** Answers 0, or the ms to wait. */
+  take({ cost, rate }: Taker, nowMs: number): number {
+    const waitMs = this.#frames.take(cost, nowMs);
+    if (waitMs > 0 || rate === "frames") return waitMs;
+    this.#others ??= new Map();
+    let bucket = this.#others.get(rate);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(this.#rates[rate], nowMs);
+      this.#others.set(rate, bucket);
+    }
+    return bucket.take(1, nowMs);
+  }
+}

@@ -1,0 +1,195 @@
+/** Protocol v1 over plain HTTP: a Hono app made from the route table. */
+import { type Context, Hono } from "hono";
+import { fail, type Result } from "../../shard/errors.ts";
+import { commandRoutes } from "./command_routes.ts";
+import {
+  corsHeaders,
+  errorResponse,
+  jsonResponse,
+  NOT_JSON,
+  preflightHeaders,
+  readJsonBody,
+  SECURITY_HEADERS,
+} from "./http.ts";
+import { openApiDocument } from "./openapi.ts";
+import {
+  authenticate,
+  type Call,
+  type Caller,
+  hasBody,
+  type RestDeps,
+  type Route,
+} from "./rest_call.ts";
+import {
+  DEFAULT_EXCHANGE_LIMITS,
+  type ExchangeLimits,
+  Exchanges,
+  signInRoutes,
+} from "./sign_in_routes.ts";
+import { addressKey } from "../auth/throttle.ts";
+import { takeFrom, TOO_FAST } from "./rates.ts";
+import { isObject } from "./validate.ts";
+import type { Protocol } from "./protocol.ts";
+
+/** Every route but `/openapi.json`; the document is made from them. */
+export function restRoutes(protocol: Protocol, exchanges: Exchanges): readonly Route[] {
+  return [...signInRoutes(protocol, exchanges), ...commandRoutes(protocol)];
+}
+
+/**
+ * Builds the app. Every answer is JSON, refusals included, whatever comes in; callers may add
+ * routes of their own before it serves, which then have the same headers unless they set others.
+ */
+export function createApp(
+  deps: RestDeps,
+  exchangeLimits: ExchangeLimits = DEFAULT_EXCHANGE_LIMITS,
+): Hono {
+  const app = new Hono();
+  const exchanges = new Exchanges(exchangeLimits, deps.clock, deps.random);
+  const routes = restRoutes(deps.protocol, exchanges);
+  app.use("*", async (c, next) => {
+    await next();
+    addHeaders(deps, c);
+  });
+  for (const route of routes) {
+    app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
+  }
+  const document = JSON.stringify(openApiDocument(routes, deps.protocol));
+  app.get("/openapi.json", () => jsonResponse(200, document));
+  for (const [path, methods] of methodsByPath(routes)) {
+    app.all(honoPath(path), (c) => otherMethod(deps, c, methods));
+  }
+  app.notFound(() => errorResponse(fail("not_found", "There is nothing at this address")));
+  app.onError((error) => {
+    deps.log.error("rest.bug", { error: String(error), stack: error.stack });
+    return errorResponse(fail("unavailable", "The request failed on the server", 1000));
+  });
+  return app;
+}
+
+/** `/v1/contacts/{contact}` as Hono writes it. */
+export function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+}
+
+function methodsByPath(routes: readonly Route[]): ReadonlyMap<string, string> {
+  const methods = new Map<string, string>([["/openapi.json", "GET, HEAD"]]);
+  for (const { path, method } of routes) {
+    const known = methods.get(path);
+    const own = method === "GET" && path !== EVENTS_PATH ? "GET, HEAD" : method;
+    methods.set(path, known === undefined ? own : `${known}, ${own}`);
+  }
+  return methods;
+}
+
+/** A HEAD of it would wait, or stream nothing. */
+const EVENTS_PATH = "/v1/events";
+
+function addHeaders(deps: RestDeps, c: Context): void {
+  const { headers } = c.res;
+  const cors = corsHeaders(c.req.header("origin") ?? null, deps.allowedOrigins);
+  for (const [name, value] of Object.entries(cors)) headers.set(name, value);
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+    if (!headers.has(name)) headers.set(name, value);
+  }
+}
+
+function otherMethod(deps: RestDeps, c: Context, methods: string): Response {
+  const allow = `${methods}, OPTIONS`;
+  if (c.req.method === "OPTIONS") {
+    const origin = c.req.header("origin") ?? null;
+    const allowed = "access-control-allow-origin" in corsHeaders(origin, deps.allowedOrigins);
+    const cors = allowed ? preflightHeaders(methods) : {};
+    return new Response(null, { status: 204, headers: { ...cors, allow } });
+  }
+  return errorResponse(fail("unsupported", `This address takes ${methods}`), 405, { allow });
+}
+
+/** One request from its rate limits to its answer. */
+async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response> {
+  const request = c.req.raw;
+  if (request.method === "HEAD" && route.path === EVENTS_PATH) {
+    return otherMethod(deps, c, "GET");
+  }
+  const address = deps.addressOf(request, c.env);
+  const caller = await identify(deps, route, request, address);
+  if (caller !== null && !caller.ok) return refused(deps, route, caller);
+  const input = await inputOf(deps, route, c);
+  if (!input.ok) return refused(deps, route, input, input === NOT_JSON ? 415 : undefined);
+  const call: Call = { deps, request, address, caller: caller?.value ?? null };
+  const reply = await route.run(call, input.value);
+  if (reply instanceof Response) {
+    deps.observe(route.id, "ok");
+    return reply;
+  }
+  if (!reply.ok) return refused(deps, route, reply);
+  deps.observe(route.id, "ok");
+  if (reply.value === null) return new Response(null, { status: 204 });
+  return jsonResponse(route.status, reply.value);
+}
+
+function refused(
+  deps: RestDeps,
+  route: Route,
+  failure: Exclude<Result<unknown>, { ok: true }>,
+  status?: number,
+): Response {
+  deps.observe(route.id, failure.code);
+  return errorResponse(failure, status);
+}
+
+/**
+ * Who calls, within the rate limits: null on public routes. An address pays for every request that
+ * nobody is signed in for; what a signed-in user asks is the user's to pay.
+ */
+async function identify(
+  deps: RestDeps,
+  route: Route,
+  request: Request,
+  address: string,
+): Promise<Result<Caller> | null> {
+  const { throttles, clock } = deps;
+  const key = addressKey(address);
+  const cost = route.access === "public" ? route.cost : 1;
+  const waitMs = throttles.address.take(clock.monoMs(), key, cost);
+  if (waitMs > 0) return fail("rate_limited", "Too many requests from this address", waitMs);
+  if (route.access === "public") return null;
+  const caller = await authenticate(deps, request, address);
+  if (!caller.ok) return caller;
+  throttles.address.refund(clock.monoMs(), key, cost);
+  const { user, device } = caller.value;
+  const rateMs = takeFrom(throttles.device, route, `${user}/${device}`, clock.monoMs());
+  return rateMs > 0 ? fail("rate_limited", TOO_FAST[route.rate], rateMs) : caller;
+}
+
+const INTEGER = /^-?[0-9]{1,16}$/;
+
+/** Gathers the input's fields from the body, the path, the query and the headers. */
+async function inputOf(
+  deps: RestDeps,
+  route: Route,
+  c: Context,
+): Promise<Result<Readonly<Record<string, unknown>>>> {
+  let fields: Record<string, unknown> = {};
+  if (hasBody(route)) {
+    const body = await readJsonBody(c.req.raw, deps.protocol.limits);
+    if (!body.ok) return body;
+    if (!isObject(body.value)) return fail("bad_request", "The body must be a JSON object");
+    // A spread, for an assignment would let a field `__proto__` do what its name says.
+    fields = { ...body.value };
+  }
+  for (const [name, source] of Object.entries(route.from)) {
+    const text = typeof source === "object"
+      ? c.req.header(source.header)
+      : source === "path"
+      ? c.req.param(name)
+      : c.req.query(name);
+    if (typeof source === "object" && source.required && text === undefined) {
+      return fail("bad_request", `The header ${source.header} is required`);
+    }
+    fields[name] = source === "number" && text !== undefined && INTEGER.test(text)
+      ? Number(text)
+      : text;
+  }
+  return { ok: true, value: Object.assign(fields, route.fixed) };
+}

@@ -1,0 +1,222 @@
+/**
+ * Every frame, body and query that a client of protocol v1 can send. These schemas are the one
+ * truth: they check the input, they make the OpenAPI document, and they are what the protocol's
+ * documentation describes. Unknown fields are ignored.
+ */
+import { z } from "zod";
+import { exceedsBytes, type ProtocolLimits } from "./limits.ts";
+import type { IssueParams } from "./validate.ts";
+
+/** Text of at most `bytesMax` bytes of UTF-8 (over it: `too_large`) without lone surrogates. */
+function text(bytesMax: number, lengthMin = 0) {
+  const tooLarge: IssueParams = { code: "too_large" };
+  return z.string().check((ctx) => {
+    const value = ctx.value;
+    if (exceedsBytes(value, bytesMax)) {
+      const message = `must have at most ${bytesMax} bytes of UTF-8`;
+      ctx.issues.push({ code: "custom", input: value, message, params: tooLarge });
+    } else if (value.length < lengthMin) {
+      ctx.issues.push({ code: "custom", input: value, message: "must not be empty" });
+    } else if (!value.isWellFormed()) {
+      const message = "must be well-formed Unicode (no lone surrogates)";
+      ctx.issues.push({ code: "custom", input: value, message });
+    }
+  }).meta({ maxLength: bytesMax, ...(lengthMin > 0 ? { minLength: lengthMin } : {}) });
+}
+
+/** Text that matches `pattern`; `wanted` completes the sentence "<field> must be …". */
+function pattern(expression: RegExp, wanted: string) {
+  return z.string().regex(expression, { error: `must be ${wanted}` });
+}
+
+const SHOWS = ["online", "chat", "away", "xa", "dnd"] as const;
+
+/** A whole number in 0 … 2⁵³ − 1. */
+const count = z.int().min(0);
+const device = pattern(/^[\x21-\x7e]{1,64}$/, "1 to 64 printable ASCII characters, no spaces");
+const cursor = pattern(/^[A-Za-z0-9_-]{16}:(0|[1-9][0-9]{0,14})$/, "a cursor (mailboxId:seq)");
+const session = pattern(/^[A-Za-z0-9_-]{16}$/, "a session id");
+const key = pattern(/^[\x21-\x7e]{1,64}$/, "1 to 64 printable ASCII characters, no spaces");
+const mechanism = z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"]);
+
+/** The fields that several frames share. */
+function fieldsOf(limits: ProtocolLimits) {
+  const user = text(limits.userBytesMax, 1).describe("`bob` or `bob@<domain>`");
+  const password = text(limits.passwordBytesMax, 1);
+  const label = text(limits.labelBytesMax);
+  const scram = text(limits.scramBytesMax, 1).describe("A SCRAM message (RFC 5802)");
+  const presence = {
+    show: z.enum(SHOWS).optional(),
+    status: text(limits.statusBytesMax).optional(),
+    priority: z.int().min(-128).max(127).optional(),
+    ext: text(limits.extBytesMax).optional().describe("Opaque text, carried untouched"),
+  };
+  return {
+    user,
+    password,
+    label,
+    scram,
+    presence,
+    token: text(limits.tokenBytesMax, 1),
+    limit: z.int().min(1).max(limits.pageEventsMax).optional(),
+  };
+}
+type Fields = ReturnType<typeof fieldsOf>;
+
+/** What `hello`, `register` and `POST /v1/sessions` say about the session to open. */
+function sessionFields(f: Fields) {
+  return {
+    session: session.optional().describe("A session of this device to take up again"),
+    after: cursor.optional().describe("Everything up to here is known: continue after it"),
+    presence: z.object(f.presence).nullable().optional()
+      .describe("Absent: online. null: invisible"),
+  };
+}
+
+/** The ways to prove who one is in a hello; exactly one of them is to be given. */
+function authSchema(f: Fields) {
+  return z.object({
+    token: f.token.optional(),
+    jwt: f.token.optional(),
+    user: f.user.optional(),
+    password: f.password.optional(),
+    scram: z.object({ mechanism, message: f.scram }).optional(),
+  }).check((ctx) => {
+    const a = ctx.value;
+    const ways = [a.token, a.jwt, a.user ?? a.password, a.scram];
+    const given = ways.filter((way) => way !== undefined).length;
+    const half = (a.user === undefined) !== (a.password === undefined);
+    if (given === 1 && !half) return;
+    const message = "must be one of {token}, {jwt}, {user, password}, {scram}";
+    ctx.issues.push({ code: "custom", input: a, message });
+  });
+}
+
+/** Frames before the welcome. */
+function greetingSchemas(f: Fields) {
+  const newDevice = { device: device.optional(), label: f.label.optional() };
+  const client = f.label.optional().describe("Name and version of the client, for logs");
+  return {
+    hello: z.object({
+      t: z.literal("hello"),
+      v: z.literal(1),
+      auth: authSchema(f),
+      ...newDevice,
+      ...sessionFields(f),
+      client,
+    }),
+    register: z.object({
+      t: z.literal("register"),
+      v: z.literal(1).optional(),
+      user: f.user,
+      password: f.password,
+      invite: f.token.optional(),
+      ...newDevice,
+      presence: z.object(f.presence).nullable().optional(),
+      client,
+    }),
+    auth: z.object({ t: z.literal("auth"), message: f.scram }),
+  };
+}
+
+/** Inputs of the commands, by the command's name: the fields of a frame besides `t` and `id`. */
+function commandSchemas(f: Fields, limits: ProtocolLimits) {
+  const none = z.object({});
+  return {
+    send: z.object({
+      to: f.user,
+      key: key.describe("The client's id of this message: a repetition is answered alike"),
+      body: text(limits.messageBytesMax, 1),
+      ext: text(limits.extBytesMax).optional(),
+    }),
+    ack: z.object({ seq: count.describe("This device has every event up to here") }),
+    read: z.object({ with: f.user, upTo: count }),
+    history: z.object({
+      with: f.user,
+      before: count.optional(),
+      after: count.optional(),
+      limit: f.limit,
+    }).check((ctx) => {
+      if (ctx.value.before === undefined || ctx.value.after === undefined) return;
+      const message = "must have before or after, not both";
+      ctx.issues.push({ code: "custom", input: ctx.value, message });
+    }),
+    events: z.object({ after: cursor, limit: f.limit }),
+    snapshot: none,
+    presence: z.object({ ...f.presence, invisible: z.boolean().optional() }),
+    signal: z.object({
+      to: f.user,
+      device: device.optional(),
+      type: text(limits.signalTypeBytesMax, 1),
+      body: text(limits.signalBytesMax).optional(),
+      key: key.optional().describe("Ties a response to its request; shown as `id`"),
+    }),
+    contact: z.object({
+      contact: f.user,
+      label: f.label.optional(),
+      groups: z.array(text(limits.groupBytesMax, 1)).max(limits.groupsMax).optional(),
+    }),
+    uncontact: z.object({ contact: f.user }),
+    subscription: z.object({
+      contact: f.user,
+      type: z.enum(["subscribe", "subscribed", "unsubscribe", "unsubscribed"]),
+    }),
+    block: z.object({ contact: f.user, blocked: z.boolean() }),
+    settings: z.object({ messagesFrom: z.enum(["contacts", "anyone"]) }),
+    devices: none,
+    revoke: z.object({ device }),
+    password: z.object({ old: f.password, new: f.password }),
+    bye: none,
+    signout: none,
+    ping: none,
+  };
+}
+
+/** Bodies of REST requests that are not commands. */
+function restSchemas(f: Fields, limits: ProtocolLimits) {
+  const newDevice = { device: device.optional(), label: f.label.optional() };
+  return {
+    register: z.object({
+      user: f.user,
+      password: f.password,
+      invite: f.token.optional(),
+      ...newDevice,
+    }),
+    signInPassword: z.object({ user: f.user, password: f.password, ...newDevice }),
+    scramFirst: z.object({ mechanism, message: f.scram }),
+    scramFinal: z.object({ message: f.scram, ...newDevice }),
+    openSession: z.object(sessionFields(f)),
+    events: z.object({
+      after: cursor.optional(),
+      lastEventId: cursor.optional().describe("As `after`, where an event stream is resumed"),
+      wait: z.int().min(0).max(limits.waitSecondsMax).optional().describe("Seconds; 30 if absent"),
+      soft: count.optional().describe("Acknowledges soft events up to this number"),
+      presence: z.enum(["online", "invisible"]).optional().describe("Of a session opened here"),
+      session: session.optional().describe("The session to go on with; absent: opens one"),
+    }),
+  };
+}
+
+/** All input schemas under the given limits. Made once per node: zod compiles them on first use. */
+export function protocolSchemas(limits: ProtocolLimits) {
+  const fields = fieldsOf(limits);
+  return {
+    greeting: greetingSchemas(fields),
+    commands: commandSchemas(fields, limits),
+    rest: restSchemas(fields, limits),
+    parameters: { device, session, key, cursor, user: fields.user },
+  };
+}
+
+/** What `protocolSchemas` makes. */
+export type ProtocolSchemas = ReturnType<typeof protocolSchemas>;
+/** Names of the commands. */
+export type CommandName = keyof ProtocolSchemas["commands"];
+/** A checked hello. */
+export type Hello = z.output<ProtocolSchemas["greeting"]["hello"]>;
+/** A checked registration. */
+export type Registration = z.output<ProtocolSchemas["greeting"]["register"]>;
+/** A checked way to prove who one is. */
+export type HelloAuth = Hello["auth"];
+/** Presence as a client sets it. */
+export type PresenceInput = NonNullable<Hello["presence"]>;

@@ -1,0 +1,211 @@
+/** From a way to prove who one is to a principal: the sign-in flows that WebSocket and REST share. */
+import {
+  type AccountName,
+  type DeviceId,
+  newId,
+  parseDeviceId,
+  parseSessionId,
+} from "../../shard/ids.ts";
+import type { AttachAuth, DevicePresence } from "../../shard/ops.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import { hashToken, parseToken } from "../auth/token.ts";
+import type { Random } from "../ports.ts";
+import type { Router } from "../router.ts";
+import type { FailureLimits, MintedToken, ScramExchange, SignIn, Verified } from "../auth/types.ts";
+import type { HelloAuth, PresenceInput } from "./schemas.ts";
+
+/** What the flows need. */
+export interface SignInDeps {
+  readonly router: Router;
+  readonly signIn: SignIn & FailureLimits;
+  readonly random: Random;
+  /** The configured domain, in lower case. */
+  readonly domain: string;
+  /** Whether the node takes new work of this kind now; a refusal where it does not. */
+  admit(kind: "signIn" | "write"): Failure | null;
+}
+
+/** Who a connection acts as, once proved. */
+export interface Principal {
+  readonly user: AccountName;
+  readonly device: DeviceId;
+  readonly auth: AttachAuth;
+  /** The token that the sign-in made; null where the client brought its own. */
+  readonly minted: MintedToken | null;
+}
+
+/** Which device signs in. */
+export interface DeviceChoice {
+  readonly device: DeviceId | null;
+  readonly label: string;
+}
+
+/** The refusal of every token that is not known, whatever the reason. */
+export function tokenRefused(): Failure {
+  return fail("unauthorized", "The token is not accepted; sign in again");
+}
+
+/** The device and label fields of a checked frame or body. */
+export function deviceChoice(
+  input: { readonly device?: string | undefined; readonly label?: string | undefined },
+): DeviceChoice {
+  return {
+    device: input.device === undefined ? null : parseDeviceId(input.device),
+    label: input.label ?? "",
+  };
+}
+
+/** A session id field of a checked frame or body. */
+export function sessionChoice(session: string | undefined) {
+  return session === undefined ? null : parseSessionId(session);
+}
+
+/** Presence as the shard takes it; absent is online, null invisible. */
+export function devicePresence(input: PresenceInput | null | undefined): DevicePresence | null {
+  if (input === null) return null;
+  return {
+    show: input?.show ?? "online",
+    status: input?.status ?? "",
+    priority: input?.priority ?? 0,
+    ext: input?.ext ?? "",
+  };
+}
+
+/** Proves a token. Without a device it costs one request, with it none: attaching checks both. */
+export function byToken(
+  deps: SignInDeps,
+  token: string,
+  address: string,
+  device: DeviceId | null,
+  done: (result: Result<Principal>) => void,
+): void {
+  const refusal = deps.signIn.allowed(address);
+  if (refusal !== null) return done(refusal);
+  const user = parseToken(token);
+  if (user === null) {
+    deps.signIn.noteFailure(address);
+    return done(tokenRefused());
+  }
+  const tokenHash = hashToken(token);
+  const auth: AttachAuth = { kind: "token", tokenHash };
+  if (device !== null) return done(ok({ user, device, auth, minted: null }));
+  deps.router.request(user, "auth.token", { tokenHash }, (result) => {
+    if (!result.ok) {
+      noteTokenFailure(deps, address, result);
+      return done(result);
+    }
+    done(ok({ user, device: result.value.device, auth, minted: null }));
+  });
+}
+
+/** Counts against its address that a token was not accepted; no other refusal does. */
+export function noteTokenFailure(deps: SignInDeps, address: string, failure: Failure): void {
+  if (failure.code === "unauthorized") deps.signIn.noteFailure(address);
+}
+
+/** Proves a token of an outside issuer; a device that the client does not name is a new one. */
+export function byIssuer(
+  deps: SignInDeps,
+  jwt: string,
+  address: string,
+  device: DeviceId | null,
+  done: (result: Result<Principal>) => void,
+): void {
+  deps.signIn.issuer({ jwt, address }, (result) => {
+    if (!result.ok) return done(result);
+    const { user, expiresAt } = result.value;
+    const auth: AttachAuth = { kind: "issuer", expiresAt };
+    const known = device ?? newId<DeviceId>(deps.random.bytes(12));
+    done(ok({ user, device: known, auth, minted: null }));
+  });
+}
+
+/** Gives a user who has just proved a password (or SCRAM) a token for the chosen device. */
+export function mintFor(
+  deps: SignInDeps,
+  verified: Verified,
+  choice: DeviceChoice,
+  done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
+): void {
+  const { device, label } = choice;
+  deps.signIn.mint({ user: verified.user, device, label }, (result) => {
+    if (!result.ok) return done(result);
+    const minted = result.value;
+    const auth: AttachAuth = { kind: "token", tokenHash: hashToken(minted.token) };
+    done(ok({ user: verified.user, device: minted.device, auth, minted }));
+  });
+}
+
+/** Proves a user and password through the bounded queue, then mints a token. */
+export function byPassword(
+  deps: SignInDeps,
+  input: { readonly user: string; readonly password: string; readonly address: string },
+  choice: DeviceChoice,
+  done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
+): void {
+  deps.signIn.password(input, (result) => {
+    if (!result.ok) return done(result);
+    mintFor(deps, result.value, choice, done);
+  });
+}
+
+/** Creates an account, then mints a token for its first device. */
+export function byRegistering(
+  deps: SignInDeps,
+  input: {
+    readonly user: string;
+    readonly password: string;
+    readonly invite?: string | undefined;
+  },
+  address: string,
+  choice: DeviceChoice,
+  done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
+): void {
+  const { user, password } = input;
+  const invite = input.invite ?? null;
+  deps.signIn.register({ user, password, invite, address }, (result) => {
+    if (!result.ok) return done(result);
+    mintFor(deps, result.value, choice, done);
+  });
+}
+
+/** Finishes a SCRAM exchange, then mints a token; with the server-final message. */
+export function byScram(
+  deps: SignInDeps,
+  exchange: ScramExchange,
+  message: string,
+  choice: DeviceChoice,
+  done: (
+    result: Result<{
+      readonly principal: Principal & { readonly minted: MintedToken };
+      readonly serverFinal: string;
+    }>,
+  ) => void,
+): void {
+  exchange.finish(message, (result) => {
+    if (!result.ok) return done(result);
+    const { serverFinal } = result.value;
+    mintFor(deps, result.value, choice, (minted) => {
+      done(minted.ok ? ok({ principal: minted.value, serverFinal }) : minted);
+    });
+  });
+}
+
+/** One way of a hello as a tagged value. */
+export type SignInWay =
+  | { readonly kind: "token"; readonly token: string }
+  | { readonly kind: "jwt"; readonly jwt: string }
+  | { readonly kind: "password"; readonly user: string; readonly password: string }
+  | {
+    readonly kind: "scram";
+    readonly mechanism: "SCRAM-SHA-256" | "SCRAM-SHA-1";
+    readonly message: string;
+  };
+
+/** The one way that a checked hello gives. */
+export function signInWay(auth: HelloAuth): SignInWay {
+  if (auth.token !== undefined) return { kind: "token", token: auth.token };
+  if (auth.jwt !== undefined) return { kind: "jwt", jwt: auth.jwt };
+  if (auth.scram !== undefined) return { kind: "scram", ...auth.scram };
+  return { kind: "password", user: auth.user ?? "", password: auth.password ?? "" };
+}

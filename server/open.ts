@@ -1,0 +1,84 @@
+/** Opens a node over its data directory, with the real ports, but lets nobody in yet. */
+import { join } from "node:path";
+import type { EdgePacket } from "../shard/ops.ts";
+import type { Config } from "./config.ts";
+import type { Counters } from "./admin/counters.ts";
+import type { Ports } from "./ports.ts";
+import type { SignInOptions } from "./auth/sign_in_options.ts";
+import { type DataDir, openDataDir } from "./system/data_dir.ts";
+import { type LiveLog, startLog } from "./system/logger.ts";
+import { createCounters } from "./admin/counters.ts";
+import { Node } from "./node.ts";
+import { openKvStore } from "./system/kv_store.ts";
+import { shardLimits, signInOptions } from "./settings.ts";
+import { stderrOut } from "./system/stderr.ts";
+import { systemClock } from "./system/clock.ts";
+import { systemKdf } from "./system/kdf.ts";
+import { systemRandom } from "./system/random.ts";
+import { systemTimers } from "./system/timers.ts";
+
+/** A node that serves its shards. */
+export interface OpenNode {
+  readonly dir: DataDir;
+  readonly ports: Ports;
+  readonly log: LiveLog;
+  readonly node: Node;
+  readonly counters: Counters;
+  readonly signIn: SignInOptions;
+  /** Resolves the path of a file that the configuration names, relative to the directory. */
+  path(file: string): string;
+  /** Commits and checkpoints what there is, closes the store, gives the directory back. */
+  close(): Promise<void>;
+}
+
+/** Takes the data directory, opens the store and reads the logs. */
+export async function openNode(
+  config: Config,
+  deliver: (packet: EdgePacket) => void,
+): Promise<OpenNode> {
+  const out = stderrOut({
+    pendingCharsMax: 1_000_000,
+    droppedLine: (count) => `{"level":"warn","event":"log lines dropped","count":${count}}`,
+  });
+  const log = startLog({ level: config.log.level, format: config.log.format, out });
+  const random = systemRandom();
+  const dir = await openDataDir(config.dataDir, random);
+  try {
+    const store = await openKvStore(dir.kvPath);
+    const clock = systemClock();
+    const ports = { clock, timers: systemTimers(), random, store, kdf: systemKdf(), log };
+    const counters = createCounters();
+    const node = new Node(ports, {
+      id: dir.nodeId,
+      limits: shardLimits(config),
+      shards: config.storage.shards,
+      deliver,
+      observeCommit(ms, rows, bytes) {
+        counters.commits.latencyMs.observe(ms);
+        counters.commits.rows.observe(rows);
+        counters.commits.bytes.observe(bytes);
+      },
+    });
+    await started(node);
+    const close = async () => {
+      await new Promise<void>((done) => node.stop(done));
+      await new Promise<void>((done) => store.close(done));
+      dir.release();
+    };
+    const signIn = signInOptions(config, dir.serverSecret);
+    const path = (file: string) => file.startsWith("/") ? file : join(dir.path, file);
+    return { dir, ports, log, node, counters, signIn, path, close };
+  } catch (error) {
+    dir.release();
+    throw error;
+  }
+}
+
+function started(node: Node): Promise<void> {
+  return new Promise((resolve, reject) => {
+    node.start((error) => {
+      if (error === null) resolve();
+      else reject(new Error(`Cannot open the store: ${error.message}`));
+    });
+  });
+}

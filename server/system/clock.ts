@@ -1,0 +1,6 @@
+import type { Clock } from "../ports.ts";
+
+/** The machine's clocks. Monotonic time starts near 0 with the process, in fractions of a ms. */
+export function systemClock(): Clock {
+  return { wallMs: () => Date.now(), monoMs: () => performance.now() };
+}

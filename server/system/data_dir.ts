@@ -1,0 +1,250 @@
+/**
+ * The data directory: one per node, used by one process at a time.
+ *
+ * | file | holds |
+ * | --- | --- |
+ * | `lock` | locked while a process uses the directory; the process id |
+ * | `format.json` | version of the layout, written last when the directory is made |
+ * | `secrets.json` | the node's id and the secret that fake salts are derived from |
+ * | `kv.sqlite3` (`-wal`, `-shm`) | the store |
+ * | `admin.sock` | the running node's admin API |
+ */
+import { isAbsolute, join, resolve } from "node:path";
+import type { Random } from "../ports.ts";
+import { newId, type NodeId } from "../../shard/ids.ts";
+import { type DirLock, lockFile } from "./dir_lock.ts";
+
+/** Version of the layout that this program writes; it reads this one and all before it. */
+export const FORMAT = 1;
+
+/** Longest path of a Unix socket everywhere (Linux: 107, macOS: 103 bytes). */
+const SOCKET_PATH_BYTES_MAX = 103;
+
+const SECRET_BYTES = 32;
+
+const OWN_FILES = /^(lock|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|roost\.toml)(\.new)?$/;
+
+/** What lives with the disk and is made once. */
+export interface NodeSecrets {
+  readonly nodeId: NodeId;
+  /** 32 random bytes; never shown, never changed. */
+  readonly serverSecret: Uint8Array;
+}
+
+/** A data directory in use by this process. Paths are absolute. */
+export interface DataDir extends NodeSecrets {
+  readonly path: string;
+  readonly kvPath: string;
+  /** Free to listen on: what a killed process left there has been removed. */
+  readonly adminSocketPath: string;
+  /** Gives the lock back; close the store first. */
+  release(): void;
+}
+
+/**
+ * Why a directory cannot be used; the message says what to change.
+ * `locked`: another process has it; `newer`: made by a newer program; `foreign`: holds other files;
+ * `damaged`: a file of it is missing or unreadable; `unusable`: the platform refused.
+ */
+export class DataDirError extends Error {
+  override readonly name = "DataDirError";
+  readonly kind: "locked" | "newer" | "foreign" | "damaged" | "unusable";
+  /** Process that has it, where `kind` is `locked` and it is known. */
+  readonly heldBy: number | null;
+
+  constructor(
+    kind: DataDirError["kind"],
+    message: string,
+    options: { readonly cause?: unknown; readonly heldBy?: number | null } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.heldBy = options.heldBy ?? null;
+  }
+}
+
+/**
+ * Makes the directory where it is missing (mode 0700, all files 0600), and takes it for this
+ * process. Rejects with `DataDirError`, having changed nothing in a directory that is not its own.
+ */
+export async function openDataDir(path: string, random: Random): Promise<DataDir> {
+  const dir = isAbsolute(path) ? path : resolve(path);
+  const adminSocketPath = join(dir, "admin.sock");
+  const socketBytes = new TextEncoder().encode(adminSocketPath).length;
+  if (socketBytes > SOCKET_PATH_BYTES_MAX) {
+    throw new DataDirError(
+      "unusable",
+      `Cannot use --data ${dir}: its admin socket's path is ${socketBytes} bytes, ` +
+        `limit is ${SOCKET_PATH_BYTES_MAX}. Choose a shorter path.`,
+    );
+  }
+  try {
+    Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+    refuseForeign(dir);
+    const lock = await take(dir);
+    try {
+      return { ...prepare(dir, random), path: dir, adminSocketPath, release: lock.release };
+    } catch (cause) {
+      lock.release();
+      throw cause;
+    }
+  } catch (cause) {
+    if (cause instanceof DataDirError) throw cause;
+    const actual = cause instanceof Error ? cause.message : String(cause);
+    throw new DataDirError(
+      "unusable",
+      `Cannot use --data ${dir}: ${actual}. Give a directory that this user may write to.`,
+      { cause },
+    );
+  }
+}
+
+async function take(dir: string): Promise<DirLock> {
+  const lock = await lockFile(join(dir, "lock"));
+  if ("release" in lock) return lock;
+  const who = lock.heldBy === null ? "another process" : `process ${lock.heldBy}`;
+  throw new DataDirError(
+    "locked",
+    `Cannot use --data ${dir}: ${who} is using it. Stop that one first, or give another directory.`,
+    { heldBy: lock.heldBy },
+  );
+}
+
+/** A directory that is not empty and was not made by this program is left alone. */
+function refuseForeign(dir: string): void {
+  for (const entry of Deno.readDirSync(dir)) {
+    if (entry.name === "format.json") return;
+  }
+  for (const entry of Deno.readDirSync(dir)) {
+    if (OWN_FILES.test(entry.name)) continue;
+    throw new DataDirError(
+      "foreign",
+      `Cannot use --data ${dir}: it holds other files (${entry.name}). ` +
+        "Give an empty or a new directory.",
+    );
+  }
+}
+
+/** Brings the layout to this version. The format file comes last: without it nothing is in use. */
+function prepare(dir: string, random: Random): NodeSecrets & { readonly kvPath: string } {
+  const kvPath = join(dir, "kv.sqlite3");
+  const format = readFormat(dir);
+  removeIfThere(join(dir, "admin.sock"));
+  if (format === null) {
+    if (sizeOf(kvPath) > 0) {
+      throw new DataDirError(
+        "damaged",
+        `Cannot use --data ${dir}: format.json is missing, but there is a store. Restore the file.`,
+      );
+    }
+    const secrets = {
+      v: 1,
+      nodeId: newId<NodeId>(random.bytes(12)),
+      serverSecret: random.bytes(SECRET_BYTES),
+    };
+    writeDurably(dir, "secrets.json", { ...secrets, serverSecret: hex(secrets.serverSecret) });
+    // SQLite gives its other files the mode of this one; an empty one is as good as none.
+    writeDurably(dir, "kv.sqlite3", null);
+    writeDurably(dir, "format.json", { format: FORMAT });
+  }
+  return { ...readSecrets(dir), kvPath };
+}
+
+function readFormat(dir: string): number | null {
+  const file = join(dir, "format.json");
+  const read = readJson(file);
+  if (read === null) return null;
+  const format = read["format"];
+  if (typeof format !== "number" || !Number.isSafeInteger(format) || format < 1) {
+    throw damaged(dir, "format.json");
+  }
+  if (format > FORMAT) {
+    throw new DataDirError(
+      "newer",
+      `Cannot use --data ${dir}: it has format ${format}, this program knows up to ${FORMAT}. ` +
+        "Use the newer program that made it.",
+    );
+  }
+  return format;
+}
+
+function readSecrets(dir: string): NodeSecrets {
+  const read = readJson(join(dir, "secrets.json")) ?? {};
+  const { nodeId, serverSecret } = read;
+  if (typeof nodeId !== "string" || !/^[A-Za-z0-9_-]{16}$/.test(nodeId)) {
+    throw damaged(dir, "secrets.json");
+  }
+  if (typeof serverSecret !== "string" || !/^([0-9a-f]{2}){32}$/.test(serverSecret)) {
+    throw damaged(dir, "secrets.json");
+  }
+  const bytes = serverSecret.match(/../g)!.map((pair) => parseInt(pair, 16));
+  return { nodeId: nodeId as NodeId, serverSecret: new Uint8Array(bytes) };
+}
+
+function damaged(dir: string, file: string, cause?: unknown): DataDirError {
+  return new DataDirError(
+    "damaged",
+    `Cannot use --data ${dir}: ${file} is missing or cannot be read. Restore it from a backup.`,
+    { cause },
+  );
+}
+
+/** A JSON object in a file; null where there is no file. */
+function readJson(file: string): Record<string, unknown> | null {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(file);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    throw cause;
+  }
+  try {
+    const read: unknown = JSON.parse(text);
+    if (typeof read === "object" && read !== null) return read as Record<string, unknown>;
+  } catch {
+    // Not JSON: reads as an object without fields, which is refused by name of the file.
+  }
+  return {};
+}
+
+/** Puts a file there in one step, so that a crash leaves the whole file or none. */
+function writeDurably(dir: string, name: string, content: Record<string, unknown> | null): void {
+  const made = join(dir, `${name}.new`);
+  const file = Deno.openSync(made, { create: true, truncate: true, write: true, mode: 0o600 });
+  try {
+    if (content !== null) {
+      file.writeSync(new TextEncoder().encode(JSON.stringify(content) + "\n"));
+    }
+    file.syncSync();
+  } finally {
+    file.close();
+  }
+  Deno.renameSync(made, join(dir, name));
+  const entries = Deno.openSync(dir);
+  try {
+    entries.syncSync();
+  } finally {
+    entries.close();
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function sizeOf(file: string): number {
+  try {
+    return Deno.statSync(file).size;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return 0;
+    throw cause;
+  }
+}
+
+function removeIfThere(file: string): void {
+  try {
+    Deno.removeSync(file);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  }
+}

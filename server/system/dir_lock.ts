@@ -1,0 +1,53 @@
+/** Milliseconds that a Deno without `tryLock` (before 2.5) waits before it says "held". */
+const LOCK_WAIT_MS = 500;
+
+/** A held lock. The kernel gives it back when the process ends, however it ends. */
+export interface DirLock {
+  /** Gives it back; the file stays, since removing it would let two processes in. */
+  release(): void;
+}
+
+/** What newer Denos can do; `lib.deno` of the oldest one does not know it. */
+interface TryLock {
+  readonly tryLock?: (exclusive: boolean) => Promise<boolean>;
+}
+
+/** Takes an exclusive lock where nobody holds it; otherwise closes the file, now or later. */
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  if ((file as TryLock).tryLock !== undefined) {
+    const taken = await (file as TryLock).tryLock!(true);
+    if (!taken) file.close();
+    return taken;
+  }
+  let wanted = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const taken = file.lock(true).then(() => {
+    // Too late: the caller was told that it is held.
+    if (!wanted) file.close();
+    return true;
+  });
+  const held = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), LOCK_WAIT_MS);
+  });
+  wanted = await Promise.race([taken, held]);
+  clearTimeout(timer);
+  return wanted;
+}
+
+/**
+ * Locks the file `path` (made where missing, mode 0600) against other processes and writes this
+ * process's id into it. Answers the holder's id, null where it is not known yet, when it is held.
+ * Throws what the platform throws where the file cannot be opened.
+ */
+export async function lockFile(
+  path: string,
+): Promise<DirLock | { readonly heldBy: number | null }> {
+  const file = await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 });
+  if (!await tryLock(file)) {
+    const holder = Number((await Deno.readTextFile(path)).trim());
+    return { heldBy: Number.isSafeInteger(holder) && holder > 0 ? holder : null };
+  }
+  await file.truncate();
+  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+  return { release: () => file.close() };
+}

@@ -1,0 +1,88 @@
+/** What the operating system says about this process, and how it ends. */
+import type { Cancel } from "../ports.ts";
+
+/** This process. */
+export interface Process {
+  readonly pid: number;
+  /** How many files and sockets it may open; null where the platform does not say. */
+  filesMax(): number | null;
+  /** How many it has open; null where the platform does not say. Costs a directory listing. */
+  filesOpen(): number | null;
+  /** Resident memory. Costs 10 µs. */
+  rssBytes(): number;
+  /** Calls `run` for each SIGTERM and SIGINT, which then neither end the process nor keep it. */
+  onSignal(run: (signal: "SIGTERM" | "SIGINT") => void): Cancel;
+  /**
+   * Calls `run` for each bug that nobody caught: thrown by a callback or a timer, or a rejection.
+   * The state is not to be trusted any more: `run` logs it and exits.
+   */
+  onFatal(run: (cause: unknown) => void): Cancel;
+  exit(code: number): never;
+}
+
+/** The soft limit of open files in the text of `/proc/self/limits`, or null. */
+export function parseFilesMax(limits: string): number | null {
+  const m = /^Max open files\s+(\d+|unlimited)\s/m.exec(limits);
+  if (m === null) return null;
+  return m[1] === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(m[1]);
+}
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+function onSignal(run: (signal: "SIGTERM" | "SIGINT") => void): Cancel {
+  const added = SIGNALS.map((signal) => {
+    const handler = () => run(signal);
+    Deno.addSignalListener(signal, handler);
+    return () => Deno.removeSignalListener(signal, handler);
+  });
+  return () => added.forEach((remove) => remove());
+}
+
+function onFatal(run: (cause: unknown) => void): Cancel {
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    run(event.error);
+  };
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    run(event.reason);
+  };
+  globalThis.addEventListener("error", onError);
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  return () => {
+    globalThis.removeEventListener("error", onError);
+    globalThis.removeEventListener("unhandledrejection", onRejection);
+  };
+}
+
+function filesMax(): number | null {
+  try {
+    return parseFilesMax(Deno.readTextFileSync("/proc/self/limits"));
+  } catch {
+    // There is no such file outside Linux: "not known" is the answer.
+    return null;
+  }
+}
+
+function filesOpen(): number | null {
+  try {
+    // One of them is the listing's own.
+    return Array.from(Deno.readDirSync("/proc/self/fd")).length - 1;
+  } catch {
+    // As above.
+    return null;
+  }
+}
+
+/** The process that runs this program. */
+export function systemProcess(): Process {
+  return {
+    pid: Deno.pid,
+    filesMax,
+    filesOpen,
+    rssBytes: () => Deno.memoryUsage().rss,
+    onSignal,
+    onFatal,
+    exit: (code) => Deno.exit(code),
+  };
+}

@@ -1,0 +1,24 @@
+/** What a slow proof is: it runs, prints its progress, and says whether the claim held. */
+
+/** The verdict of a proof with the figures it rests on. */
+export interface Verdict {
+  readonly pass: boolean;
+  readonly figures: Readonly<Record<string, string | number>>;
+}
+
+/** A claim about the real program that takes too long for the default tests. */
+export interface Proof {
+  readonly name: string;
+  /** The claim, in one sentence. */
+  readonly claim: string;
+  /** About how long it takes on two cores (s). */
+  readonly seconds: number;
+  run(options: ProofOptions): Promise<Verdict>;
+}
+
+/** What every proof is given. */
+export interface ProofOptions {
+  readonly seed: number;
+  /** Prints a line of progress. */
+  say(line: string): void;
+}

@@ -1,0 +1,94 @@
+/** Accounts in memory behind the admin API, for its tests and those of the command line. */
+import { Buffer } from "node:buffer";
+import type { AccountId, AccountName } from "../../shard/ids.ts";
+import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { AdminDeps } from "../../server/admin/api.ts";
+
+/** The fake: its accounts, and the password each would sign in with. */
+export interface FakeAccounts {
+  readonly deps: AdminDeps;
+  readonly accounts: Map<string, AccountView>;
+  readonly passwords: Map<string, string | null>;
+}
+
+const KEY = { salt: new Uint8Array(), iterations: 1, serverKey: new Uint8Array() };
+
+/** Credentials that carry the password itself, so that tests can look at it. */
+function credentialsOf(password: string): Credentials {
+  return { sha256: { ...KEY, storedKey: Buffer.from(password) }, sha1: null };
+}
+
+function passwordOf(credentials: Credentials): string {
+  return Buffer.from(credentials.sha256.storedKey).toString();
+}
+
+function view(name: AccountName): AccountView {
+  const counts = { devices: 2, sessions: 1, contacts: 3, events: 4 };
+  const id = "AAAAAAAAAAAAAAAA" as AccountId;
+  return { name, id, state: "active", createdAt: Date.UTC(2026, 0, 2), ...counts };
+}
+
+/** Makes the fake with no accounts. */
+export function fakeAccounts(): FakeAccounts {
+  const accounts = new Map<string, AccountView>();
+  const passwords = new Map<string, string | null>();
+  const missing = fail("not_found", "There is no such account");
+  const change = (name: AccountName, state: AccountView["state"]) => {
+    const account = accounts.get(name);
+    if (account === undefined) return missing;
+    accounts.set(name, { ...account, state });
+    return ok(null);
+  };
+  const perform = (name: AccountName, op: OpName, input: unknown): Result<unknown> => {
+    switch (op) {
+      case "account.create": {
+        if (accounts.has(name)) return fail("conflict", `The name ${name} is taken`);
+        const { credentials } = input as Ops["account.create"]["in"];
+        accounts.set(name, view(name));
+        passwords.set(name, credentials === null ? null : passwordOf(credentials));
+        return ok({ id: view(name).id });
+      }
+      case "account.setCredentials": {
+        if (!accounts.has(name)) return missing;
+        const { credentials } = input as Ops["account.setCredentials"]["in"];
+        passwords.set(name, passwordOf(credentials));
+        return ok(null);
+      }
+      case "account.setDisabled": {
+        const { disabled } = input as Ops["account.setDisabled"]["in"];
+        return change(name, disabled ? "disabled" : "active");
+      }
+      case "account.remove":
+        return change(name, "deleted");
+      case "account.release":
+        return accounts.delete(name) ? ok(null) : missing;
+      case "account.info":
+        return accounts.has(name) ? ok(accounts.get(name)) : missing;
+      default:
+        throw new Error(`the admin API asked for ${op}`);
+    }
+  };
+  const deps: AdminDeps = {
+    domain: "example.org",
+    version: "1.2.3",
+    router: {
+      request: (name, op, input, done) =>
+        done(perform(name, op, input) as Parameters<typeof done>[0]),
+    },
+    credentials: (password, done) =>
+      done(
+        password.length < 8
+          ? fail("bad_request", "The password has fewer than 8 characters")
+          : ok(credentialsOf(password)),
+      ),
+    createInvite: (done) => done(ok({ code: "invite-code", expiresAt: Date.UTC(2026, 6, 1) })),
+    listAccounts: ({ after, limit }, done) => {
+      const names = [...accounts.keys()].sort().filter((name) => after === null || name > after);
+      const page = names.slice(0, limit);
+      const next = names.length > page.length ? page.at(-1)! as AccountName : null;
+      done(ok({ accounts: page.map((name) => accounts.get(name)!), next }));
+    },
+  };
+  return { deps, accounts, passwords };
+}

@@ -1,0 +1,268 @@
+import assert from "node:assert/strict";
+import { createAdminApp } from "../../server/admin/api.ts";
+import { runCli } from "../../server/admin/cli.ts";
+import type { CliHost } from "../../server/admin/cli_host.ts";
+import { appTransport } from "../../server/admin/client.ts";
+import type { RunningRoost } from "../../server/admin/launcher.ts";
+import { NoServerError } from "../../server/admin/socket.ts";
+import type { Config } from "../../server/config.ts";
+import { VERSION } from "../../server/version.ts";
+import { fakeAccounts } from "./admin_fake.ts";
+
+/** A machine with files, typed lines, and perhaps a running server. */
+class FakeMachine {
+  readonly fake = fakeAccounts();
+  readonly files = new Map<string, string>();
+  readonly env: Record<string, string> = {};
+  stdin = "";
+  /** What is typed at hidden prompts; null where there is no terminal. */
+  typed: string[] | null = null;
+  online = false;
+  invite: string | null = null;
+  out = "";
+  err = "";
+  started: Config | null = null;
+  offline: "unused" | "open" | "closed" = "unused";
+  sockets: string[] = [];
+  stops = 0;
+  signal: (name: string) => void = () => assert.fail("nobody listens for signals");
+  finish: (code: number) => void = () => assert.fail("not started");
+  /** Called when the node has started. */
+  onStart: () => void = () => {};
+
+  host(): CliHost {
+    const app = createAdminApp(this.fake.deps);
+    return {
+      env: this.env,
+      filesMax: 20_000,
+      out: (text) => void (this.out += text),
+      err: (text) => void (this.err += text),
+      askHidden: () => Promise.resolve(this.typed?.shift() ?? null),
+      readAll: () => Promise.resolve(this.stdin),
+      readTextFile: (path) => Promise.resolve(this.files.get(path) ?? null),
+      adminSocket: (path) => {
+        this.sockets.push(path);
+        if (this.online) return appTransport(app);
+        return () => Promise.reject(new NoServerError("nobody"));
+      },
+      launcher: () =>
+        Promise.resolve({
+          startRoost: (config) => Promise.resolve(this.#start(config)),
+          openOffline: () => {
+            this.offline = "open";
+            const close = () => Promise.resolve(void (this.offline = "closed"));
+            return Promise.resolve({ admin: app, close });
+          },
+        }),
+      onSignal: (run) => {
+        this.signal = run;
+        queueMicrotask(() => this.onStart());
+        return () => this.signal = () => assert.fail("nobody listens for signals any more");
+      },
+    };
+  }
+
+  run(...args: string[]): Promise<number> {
+    return runCli(args, this.host());
+  }
+
+  #start(config: Config): RunningRoost {
+    this.started = config;
+    const stopped = new Promise<number>((resolve) => this.finish = resolve);
+    return { url: "http://h:1", invite: this.invite, stop: () => void this.stops++, stopped };
+  }
+}
+
+Deno.test("roost without a command starts with the options it is given", async () => {
+  const machine = new FakeMachine();
+  machine.files.set("here/roost.toml", "[limits]\nrosterMax = 7\n");
+  machine.env["ROOST_LOG_LEVEL"] = "warn";
+  machine.onStart = () => machine.finish(0);
+  const args = ["--data", "here", "--bind", "127.0.0.1:0", "--set", "limits.sendsBurst=60"];
+  assert.equal(await machine.run(...args, "--set", "storage.shards=4"), 0);
+  const { dataDir, limits, log, server, storage } = machine.started!;
+  assert.deepEqual(
+    [dataDir, limits.rosterMax, limits.sendsBurst, storage.shards, log.level, server.bind.port],
+    ["here", 7, 60, 4, "warn", 0],
+  );
+  assert.equal(machine.out, `Roost ${VERSION} serves localhost at http://h:1\n`);
+  assert.equal(machine.err, "");
+});
+
+Deno.test("roost start is the same, and prints the first invite and warnings", async () => {
+  const machine = new FakeMachine();
+  machine.invite = "first-invite";
+  machine.onStart = () => machine.finish(0);
+  assert.equal(await machine.run("start", "--bind", "0.0.0.0:1", "--domain", "example.org"), 0);
+  assert.match(machine.out, /^Roost \S+ serves example\.org at http:\/\/h:1\n.*first-invite\n$/);
+  assert.match(machine.err, /^roost: warning: 0\.0\.0\.0:1 is open to others without TLS/);
+  assert.equal(machine.started!.dataDir, "roost-data");
+  assert.equal(machine.started!.registration.mode, "invite");
+});
+
+Deno.test("roost drains at the first signal and stops at the second", async () => {
+  const machine = new FakeMachine();
+  machine.onStart = () => {
+    machine.signal("SIGTERM");
+    assert.equal(machine.stops, 1);
+    machine.finish(0);
+  };
+  assert.equal(await machine.run(), 0);
+  machine.onStart = () => {
+    machine.signal("SIGINT");
+    machine.signal("SIGINT");
+  };
+  assert.equal(await machine.run(), 1);
+  assert.equal(machine.stops, 2);
+});
+
+Deno.test("roost exits with what the node exits with, and 1 where it cannot start", async () => {
+  const machine = new FakeMachine();
+  machine.onStart = () => machine.finish(1);
+  assert.equal(await machine.run(), 1);
+  const host: CliHost = {
+    ...machine.host(),
+    launcher: () => Promise.reject(new Error("Cannot use --data x", { cause: new Error("why") })),
+  };
+  assert.equal(await runCli([], host), 1);
+  assert.equal(machine.err, "roost: Cannot use --data x (why)\n");
+});
+
+Deno.test("wrong usage exits with 2, says what is meant, and starts nothing", async () => {
+  const rows: readonly (readonly [readonly string[], RegExp])[] = [
+    [["strat"], /^roost: there is no command strat: did you mean start\?\n$/],
+    [["frobnicate"], /^roost: there is no command frobnicate: see roost --help\n$/],
+    [["--dat", "x"], /unknown option '--dat'[^]*--data/],
+    [["start", "now"], /too many arguments/],
+    [["user"], /Usage: roost user/],
+    [["user", "ad", "alice"], /unknown command 'ad'[^]*add/],
+    [["user", "add"], /missing required argument 'name'/],
+    [["--set", "limits.rosterMax"], /^roost: --set limits\.rosterMax has no value/],
+    [["--set", "limits.rostrMax=1"], /did you mean limits\.rosterMax\?/],
+    [["--config", "none.toml"], /^roost: Cannot read none\.toml: there is no such file\n$/],
+  ];
+  for (const [args, message] of rows) {
+    const machine = new FakeMachine();
+    assert.equal(await machine.run(...args), 2, args.join(" "));
+    assert.match(machine.err, message);
+    assert.equal(machine.started, null);
+    assert.equal(machine.out, "");
+  }
+});
+
+Deno.test("help and version go to standard output and exit with 0", async () => {
+  for (const args of [["--version"], ["-V"], ["version"]]) {
+    const machine = new FakeMachine();
+    assert.equal(await machine.run(...args), 0);
+    assert.equal(machine.out, `roost ${VERSION}\n`);
+  }
+  for (const args of [["--help"], ["help"], ["user", "--help"], ["help", "start"]]) {
+    const machine = new FakeMachine();
+    assert.equal(await machine.run(...args), 0);
+    assert.match(machine.out, /^Usage: roost /);
+    assert.equal(machine.err, "");
+  }
+});
+
+Deno.test("roost config check prints every fault on a line and exits with 2", async () => {
+  const machine = new FakeMachine();
+  machine.files.set("/etc/roost.toml", "[limits]\nrosterMax = 0\nrosterMx = 1\n");
+  machine.env["ROOST_CONFIG"] = "/etc/roost.toml";
+  assert.equal(await machine.run("config", "check"), 2);
+  assert.deepEqual(machine.err.split("\n").map((line) => line.slice(0, 35)), [
+    "roost: limits.rosterMx in /etc/roos",
+    "roost: limits.rosterMax is 0 in /et",
+    "",
+  ]);
+  machine.files.set("/etc/roost.toml", "[limits]\nrosterMax = 3\n");
+  assert.equal(await machine.run("config", "check"), 0);
+  assert.equal(machine.out, "The configuration is valid.\n");
+});
+
+Deno.test("roost config show prints all settings as TOML or JSON", async () => {
+  const machine = new FakeMachine();
+  const args = ["--data", "d", "--log-level", "debug"];
+  assert.equal(await machine.run("config", "show", ...args), 0);
+  assert.match(machine.out, /^# .*\n[^]*\[log\]\n[^]*\nlevel = "debug" {2}# flag --log-level\n/);
+  machine.out = "";
+  assert.equal(await machine.run("config", "show", "--json", ...args), 0);
+  const { dataDir, settings } = JSON.parse(machine.out);
+  assert.equal(dataDir, "d");
+  assert.equal(settings["log.level"].value, "debug");
+});
+
+for (const online of [true, false]) {
+  const where = online ? "the running server" : "the store while no server runs";
+
+  Deno.test(`roost user and roost invite work on ${where}`, async () => {
+    const machine = new FakeMachine();
+    machine.online = online;
+    machine.stdin = "correct horse\n";
+    const data = ["--data", "d"];
+    assert.equal(await machine.run("user", "add", "Alice", "--password-stdin", ...data), 0);
+    assert.equal(machine.fake.passwords.get("alice"), "correct horse");
+    machine.typed = ["battery staple", "battery staple"];
+    assert.equal(await machine.run("user", "passwd", "alice", ...data), 0);
+    assert.equal(machine.fake.passwords.get("alice"), "battery staple");
+    assert.equal(await machine.run("user", "disable", "alice", ...data), 0);
+    assert.equal(machine.fake.accounts.get("alice")!.state, "disabled");
+    assert.equal(await machine.run("user", "enable", "alice", ...data), 0);
+    assert.equal(machine.fake.accounts.get("alice")!.state, "active");
+    assert.equal(await machine.run("user", "add", "bob", "--no-password", ...data), 0);
+    assert.equal(machine.fake.passwords.get("bob"), null);
+    assert.equal(await machine.run("user", "remove", "bob", ...data), 0);
+    assert.equal(machine.fake.accounts.get("bob")!.state, "deleted");
+    assert.equal(await machine.run("user", "release", "bob", ...data), 0);
+    assert.ok(!machine.fake.accounts.has("bob"));
+    machine.out = "";
+    assert.equal(await machine.run("invite", "create", ...data), 0);
+    assert.equal(machine.out, "invite-code\n");
+    assert.equal(machine.offline, online ? "unused" : "closed");
+    assert.deepEqual([...new Set(machine.sockets)], ["d/admin.sock"]);
+  });
+}
+
+Deno.test("roost user list prints every page as a table or as JSON", async () => {
+  const machine = new FakeMachine();
+  machine.online = true;
+  for (let i = 0; i < 250; i++) {
+    await machine.run("user", "add", `user${String(i).padStart(3, "0")}`, "--no-password");
+  }
+  machine.out = "";
+  assert.equal(await machine.run("user", "list"), 0);
+  const lines = machine.out.split("\n");
+  assert.equal(lines.length, 252);
+  assert.equal(lines[0], "NAME     STATE   DEVICES  SESSIONS  CONTACTS  EVENTS  CREATED");
+  assert.equal(lines[250], "user249  active  2        1         3         4       2026-01-02");
+  machine.out = "";
+  assert.equal(await machine.run("user", "list", "--json"), 0);
+  assert.equal(JSON.parse(machine.out).length, 250);
+});
+
+Deno.test("roost user takes passwords from the terminal or standard input only", async () => {
+  const rows: readonly (readonly [string[] | null, string, readonly string[], RegExp])[] = [
+    [null, "", ["add", "alice", "s3cret-value"], /too many arguments/],
+    [null, "", ["add", "alice"], /no password was given: type one, or use --password-stdin/],
+    [["one password", "another one"], "", ["add", "alice"], /the two passwords differ/],
+    [null, "", ["add", "alice", "--password-stdin"], /standard input is empty/],
+    [null, "a password\nmore\n", ["passwd", "alice", "--password-stdin"], /several lines/],
+    [null, "", ["add", "a", "--no-password", "--password-stdin"], /exclude each other/],
+  ];
+  for (const [typed, stdin, args, message] of rows) {
+    const machine = new FakeMachine();
+    machine.typed = typed;
+    machine.stdin = stdin;
+    assert.equal(await machine.run("user", ...args), 2, args.join(" "));
+    assert.match(machine.err, message);
+    assert.doesNotMatch(machine.err, /password (one|another)/);
+    assert.equal(machine.fake.accounts.size, 0);
+  }
+});
+
+Deno.test("roost user exits with 1 where the operation is refused, and closes the store", async () => {
+  const machine = new FakeMachine();
+  assert.equal(await machine.run("user", "disable", "nobody"), 1);
+  assert.equal(machine.err, "roost: There is no such account\n");
+  assert.equal(machine.offline, "closed");
+  assert.equal(machine.out, "");
+});

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { type DataDir, DataDirError, openDataDir } from "../../server/system/data_dir.ts";
+import { openKvStore, StoreOpenError } from "../../server/system/kv_store.ts";
+import { Prng, simRandom } from "../sim/prng.ts";
+
+const random = simRandom(new Prng(1));
+
+/** Runs `test` with a path that does not exist yet. */
+async function inTemp(test: (path: string, parent: string) => Promise<void>): Promise<void> {
+  const parent = Deno.makeTempDirSync();
+  try {
+    await test(`${parent}/data`, parent);
+  } finally {
+    Deno.removeSync(parent, { recursive: true });
+  }
+}
+
+const mode = (path: string) => Deno.statSync(path).mode! & 0o777;
+
+async function refusal(path: string): Promise<DataDirError> {
+  const error = await openDataDir(path, random).then((dir: DataDir) => {
+    dir.release();
+    assert.fail("the directory was opened");
+  }, (cause) => cause);
+  assert.ok(error instanceof DataDirError, String(error));
+  return error;
+}
+
+async function make(path: string): Promise<void> {
+  (await openDataDir(path, random)).release();
+}
+
+Deno.test("openDataDir makes a directory that only its user can read", () =>
+  inTemp(async (path) => {
+    const dir = await openDataDir(path, random);
+    const store = await openKvStore(dir.kvPath);
+    await new Promise((resolve) =>
+      store.write([{ kind: "set", key: ["k"], value: new Uint8Array(10) }], resolve)
+    );
+    assert.equal(mode(path), 0o700);
+    const files = Array.from(Deno.readDirSync(path), (entry) => entry.name).sort();
+    assert.deepEqual(files, [
+      "format.json",
+      "kv.sqlite3",
+      "kv.sqlite3-shm",
+      "kv.sqlite3-wal",
+      "lock",
+      "secrets.json",
+    ]);
+    for (const file of files) assert.equal(mode(`${path}/${file}`), 0o600, file);
+    await new Promise<void>((resolve) => store.close(resolve));
+    dir.release();
+  }));
+
+Deno.test("openDataDir keeps the node's id and secret over restarts", () =>
+  inTemp(async (path) => {
+    const first = await openDataDir(path, random);
+    first.release();
+    const second = await openDataDir(path, random);
+    second.release();
+    assert.match(first.nodeId, /^[A-Za-z0-9_-]{16}$/);
+    assert.equal(first.serverSecret.length, 32);
+    assert.equal(second.nodeId, first.nodeId);
+    assert.deepEqual(second.serverSecret, first.serverSecret);
+    assert.equal(second.adminSocketPath, `${path}/admin.sock`);
+  }));
+
+Deno.test("openDataDir refuses a directory in use and names the process", () =>
+  inTemp(async (path) => {
+    const dir = await openDataDir(path, random);
+    const error = await refusal(path);
+    assert.equal(error.kind, "locked");
+    assert.equal(error.heldBy, Deno.pid);
+    assert.match(error.message, new RegExp(`process ${Deno.pid} is using it`));
+    dir.release();
+    await make(path);
+  }));
+
+Deno.test("openDataDir removes the admin socket of a killed process", () =>
+  inTemp(async (path) => {
+    await make(path);
+    Deno.writeTextFileSync(`${path}/admin.sock`, "");
+    const dir = await openDataDir(path, random);
+    assert.throws(() => Deno.statSync(dir.adminSocketPath), Deno.errors.NotFound);
+    dir.release();
+  }));
+
+Deno.test("openDataDir finishes a directory whose making was cut off", () =>
+  inTemp(async (path) => {
+    await make(path);
+    Deno.removeSync(`${path}/format.json`);
+    Deno.writeTextFileSync(`${path}/format.json.new`, '{"for');
+    await make(path);
+    assert.deepEqual(JSON.parse(Deno.readTextFileSync(`${path}/format.json`)), { format: 1 });
+  }));
+
+Deno.test("openDataDir leaves a directory with other files as it is", () =>
+  inTemp(async (_path, parent) => {
+    Deno.writeTextFileSync(`${parent}/thesis.tex`, "");
+    const error = await refusal(parent);
+    assert.equal(error.kind, "foreign");
+    assert.match(error.message, /thesis\.tex.*Give an empty or a new directory/);
+    assert.equal(Array.from(Deno.readDirSync(parent)).length, 1);
+  }));
+
+Deno.test("openDataDir refuses a newer format and says so", () =>
+  inTemp(async (path) => {
+    await make(path);
+    Deno.writeTextFileSync(`${path}/format.json`, '{"format":2,"more":"fields"}');
+    const error = await refusal(path);
+    assert.equal(error.kind, "newer");
+    assert.match(error.message, /has format 2, this program knows up to 1/);
+  }));
+
+Deno.test("openDataDir refuses what is damaged and names the file", () =>
+  inTemp(async (path) => {
+    await make(path);
+    const good = Deno.readTextFileSync(`${path}/secrets.json`);
+    for (const bad of ["", "{}", "[]", "7", good.replace(/"nodeId":"./, '"nodeId":"')]) {
+      Deno.writeTextFileSync(`${path}/secrets.json`, bad);
+      const error = await refusal(path);
+      assert.equal(error.kind, "damaged");
+      assert.match(error.message, /secrets\.json is missing or cannot be read/);
+    }
+    Deno.writeTextFileSync(`${path}/secrets.json`, good);
+    Deno.writeTextFileSync(`${path}/format.json`, '{"format":"1"}');
+    assert.match((await refusal(path)).message, /format\.json/);
+    Deno.removeSync(`${path}/format.json`);
+    Deno.writeTextFileSync(`${path}/kv.sqlite3`, "rows");
+    assert.match((await refusal(path)).message, /format\.json is missing, but there is a store/);
+  }));
+
+Deno.test("openDataDir says what is wrong with a path that cannot be used", () =>
+  inTemp(async (path, parent) => {
+    Deno.writeTextFileSync(path, "a file");
+    const file = await refusal(path);
+    assert.equal(file.kind, "unusable");
+    assert.match(file.message, /Give a directory that this user may write to/);
+    const long = await refusal(`${parent}/${"long".repeat(30)}`);
+    assert.match(long.message, /admin socket's path is \d+ bytes, limit is 103/);
+    assert.equal(Array.from(Deno.readDirSync(parent)).length, 1);
+  }));
+
+Deno.test("openKvStore rejects a file that is not a store, and leaves it as it was", () =>
+  inTemp(async (_path, parent) => {
+    const file = `${parent}/kv.sqlite3`;
+    Deno.writeTextFileSync(file, "not a database ".repeat(100));
+    await assert.rejects(openKvStore(file), (error: unknown) => {
+      assert.ok(error instanceof StoreOpenError);
+      assert.match(error.message, /Cannot open the store .*kv\.sqlite3/);
+      return true;
+    });
+    assert.match(Deno.readTextFileSync(file), /^not a database/);
+  }));

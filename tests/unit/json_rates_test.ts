@@ -1,0 +1,48 @@
+import { equal } from "node:assert/strict";
+import fc from "fast-check";
+import { DEFAULT_RATES, RateBuckets, TokenBucket } from "../../server/json/rates.ts";
+
+Deno.test("TokenBucket gives at most the burst and what came back since", () => {
+  const rate = { perSecond: 5, burst: 20 };
+  const steps = fc.array(
+    fc.record({ waitMs: fc.nat(3000), cost: fc.integer({ min: 1, max: 10 }) }),
+  );
+  fc.assert(fc.property(steps, (all) => {
+    const bucket = new TokenBucket(rate, 0);
+    let now = 0;
+    let taken = 0;
+    for (const { waitMs, cost } of all) {
+      now += waitMs;
+      if (bucket.take(cost, now) === 0) taken += cost;
+      equal(taken <= rate.burst + now / 1000 * rate.perSecond + 1e-6, true);
+    }
+  }));
+});
+
+Deno.test("TokenBucket tells the wait after which the same cost is given", () => {
+  const costs = fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 30 });
+  fc.assert(fc.property(costs, (all) => {
+    const bucket = new TokenBucket({ perSecond: 3, burst: 20 }, 0);
+    let now = 0;
+    for (const cost of all) {
+      const waitMs = bucket.take(cost, now);
+      if (waitMs === 0) continue;
+      equal(bucket.take(cost, now + waitMs - 1) > 0, true);
+      now += waitMs;
+      equal(bucket.take(cost, now), 0);
+    }
+  }));
+});
+
+Deno.test("RateBuckets holds each class back besides the one of all", () => {
+  const rates = {
+    ...DEFAULT_RATES,
+    frames: { perSecond: 1, burst: 3 },
+    sends: { perSecond: 1, burst: 1 },
+  };
+  const buckets = new RateBuckets(rates, 0);
+  equal(buckets.take({ cost: 1, rate: "sends" }, 0), 0);
+  equal(buckets.take({ cost: 1, rate: "sends" }, 0), 1000);
+  equal(buckets.take({ cost: 1, rate: "signals" }, 0), 0);
+  equal(buckets.take({ cost: 1, rate: "frames" }, 0), 1000);
+});
