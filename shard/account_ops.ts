@@ -1,7 +1,7 @@
 /** Operations on accounts, their devices and invites. */
 import type { AccountId, MailboxId } from "./ids.ts";
 import type { Account } from "./account.ts";
-import type { EdgePacket } from "./ops.ts";
+import type { EdgePacket, PasswordProof } from "./ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "./presence.ts";
 import { fail, ok } from "./errors.ts";
@@ -51,8 +51,18 @@ export const getCredentials: Handler<"account.credentials"> = (_turn, account) =
       : null,
   );
 
+/** Whether the password that was checked is still the account's. */
+function stillProved(account: Account, proof: PasswordProof): boolean {
+  if (proof === null) return true;
+  const keys = [account.credentials?.sha256, account.credentials?.sha1];
+  return keys.some((key) => key?.storedKey.every((byte, i) => byte === proof[i]) === true);
+}
+
+const PASSWORD_CHANGED = fail("unauthorized", "The password has just been changed: sign in again");
+
 export const setCredentials: Handler<"account.setCredentials"> = (turn, account, input) => {
   if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
   turn.append(account, { kind: "credentials", credentials: input.credentials });
   for (const d of account.devices) {
     if (d.device !== input.keepDevice) {
@@ -130,6 +140,7 @@ export const resolveAccount: Handler<"account.resolve"> = (_turn, account) =>
 
 export const addDevice: Handler<"device.add"> = (turn, account, input) => {
   if (!account.active) return fail("unauthorized", "Cannot sign in");
+  if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
   for (const d of account.devices) {
     if (d.expiresAt <= turn.now.wall && d.device !== input.device) {
       turn.append(account, { kind: "device_removed", device: d.device });

@@ -166,6 +166,12 @@ export interface AccountView {
   readonly events: number;
 }
 
+/**
+ * The StoredKey (RFC 5802) that a password was checked against, so that a password changed since
+ * then ends what the old one began: `unauthorized`. null where no password was asked for.
+ */
+export type PasswordProof = Uint8Array | null;
+
 /** Requests about one account: name of the operation → `{in, out}`. */
 export interface Ops {
   /** Creates the account. `conflict` where the name is taken, deleted or closed. */
@@ -180,7 +186,11 @@ export interface Ops {
   };
   /** Sets the password and ends every other device: tokens revoked, sessions closed. */
   "account.setCredentials": {
-    in: { readonly credentials: Credentials; readonly keepDevice: DeviceId | null };
+    in: {
+      readonly credentials: Credentials;
+      readonly keepDevice: DeviceId | null;
+      readonly proof: PasswordProof;
+    };
     out: null;
   };
   "account.setDisabled": { in: { readonly disabled: boolean }; out: null };
@@ -197,6 +207,7 @@ export interface Ops {
       readonly label: string;
       readonly tokenHash: Uint8Array;
       readonly expiresAt: number;
+      readonly proof: PasswordProof;
     };
     out: { readonly id: AccountId };
   };

@@ -124,7 +124,7 @@ class Admin {
   async setPassword(user: string, password: string): Promise<Result<null>> {
     const credentials = await this.credentials(password);
     if (!credentials.ok) return credentials;
-    const input = { credentials: credentials.value, keepDevice: null };
+    const input = { credentials: credentials.value, keepDevice: null, proof: null };
     return await this.ask(user, "account.setCredentials", input);
   }
 

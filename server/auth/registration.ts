@@ -141,7 +141,7 @@ function redeemAndCreate(
     router.request(name, "account.create", { credentials }, (made) => {
       if (!made.ok) return done(made.code === "conflict" ? taken() : made);
       log.info("account_registered", { user: name, address, invited: invite !== null });
-      done(ok({ user: name, id: made.value.id }));
+      done(ok({ user: name, id: made.value.id, proof: null }));
     });
   if (invite === null) return create();
   router.request(invite, "invite.redeem", { name }, (redeemed) => {

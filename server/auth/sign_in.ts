@@ -43,7 +43,7 @@ interface Claimed {
   readonly name: AccountName;
   readonly key: ScramKey;
   /** null: nobody can sign in with this, whatever the proof. */
-  readonly account: Verified | null;
+  readonly account: Omit<Verified, "proof"> | null;
 }
 
 /** An attempt and what the log says about it. */
@@ -152,7 +152,13 @@ class SignInService implements SignIn, FailureLimits {
     const device = input.device ?? newId<DeviceId>(random.bytes(12));
     const token = mintToken(input.user, random);
     const expiresAt = clock.wallMs() + this.#options.tokenLifetimeMs;
-    const row = { device, label: input.label, tokenHash: hashToken(token), expiresAt };
+    const row = {
+      device,
+      label: input.label,
+      tokenHash: hashToken(token),
+      expiresAt,
+      proof: input.proof,
+    };
     router.request(
       input.user,
       "device.add",
@@ -178,7 +184,8 @@ class SignInService implements SignIn, FailureLimits {
       });
     this.#checkPassword(input.user, old, about, derive, (result) => {
       if (!result.ok) return done(result.code === "unauthorized" ? wrong : result);
-      const change = { credentials: made!, keepDevice: input.keepDevice };
+      const { proof } = result.value;
+      const change = { credentials: made!, keepDevice: input.keepDevice, proof };
       this.#deps.router.request(input.user, "account.setCredentials", change, done);
     });
   }
@@ -296,7 +303,7 @@ class SignInService implements SignIn, FailureLimits {
       const same = keys.some((k) => k !== null && equalBytes(k.storedKey, key.storedKey));
       if (now?.id !== account.id || !same) return refuse("the password has just been changed");
       attempt.succeeded();
-      done(ok(account));
+      done(ok({ ...account, proof: key.storedKey }));
     });
   }
 
@@ -306,13 +313,15 @@ class SignInService implements SignIn, FailureLimits {
     const none = fail("unauthorized", "The token is not accepted.");
     router.request(name, "account.resolve", {}, (found) => {
       if (!found.ok) return done(found);
-      if (found.value !== null) return done(ok({ user: name, id: found.value.id }));
+      if (found.value !== null) {
+        return done(ok({ user: name, id: found.value.id, proof: null }));
+      }
       if (!create) {
         log.info("sign_in_refused", { method: "jwt", user: name, why: "no such account" });
         return done(none);
       }
       router.request(name, "account.create", { credentials: null }, (made) => {
-        if (made.ok) return done(ok({ user: name, id: made.value.id }));
+        if (made.ok) return done(ok({ user: name, id: made.value.id, proof: null }));
         if (made.code !== "conflict") return done(made);
         // Made by another connection meanwhile, or the name is closed.
         this.#accountOf(name, false, done);

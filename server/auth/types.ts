@@ -1,12 +1,14 @@
 /** Sign-in as every codec (JSON, XMPP) uses it. Callbacks answer exactly once. */
 import type { AccountId, AccountName, DeviceId } from "../../shard/ids.ts";
-import type { ScramMechanism } from "../../shard/ops.ts";
+import type { PasswordProof, ScramMechanism } from "../../shard/ops.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
 
 /** A user who has proved who they are, by password. */
 export interface Verified {
   readonly user: AccountName;
   readonly id: AccountId;
+  /** What the password was checked against; null where none was asked for. */
+  readonly proof: PasswordProof;
 }
 
 /** A SCRAM exchange (RFC 5802) that waits for the client's final message. */
@@ -73,6 +75,7 @@ export interface SignIn {
       readonly user: AccountName;
       readonly device: DeviceId | null;
       readonly label: string;
+      readonly proof: PasswordProof;
     },
     done: (result: Result<MintedToken>) => void,
   ): void;

@@ -6,7 +6,7 @@
  * an answer; a token bucket of commands; answers are not made for a client that does not read; and
  * a second bucket, the patience, of refusals, whose end is the end of the connection.
  */
-import { type Cursor, parseCursor } from "../../shard/ids.ts";
+import { parseCursor } from "../../shard/ids.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { ErrorCode } from "../../shard/errors.ts";
 import type { Clock, Log, Timers } from "../ports.ts";
@@ -61,6 +61,9 @@ export interface ConnectionDeps extends SignInDeps {
   /** Counts an outcome for metrics: a command's or greeting's name, `ok` or an error code. */
   observe(name: string, outcome: "ok" | ErrorCode): void;
 }
+
+/** What a client is told to wait that has used up the patience. */
+const PATIENCE_RETRY_MS = 5000;
 
 /** Makes the function that a WebSocket transport calls for each new connection. */
 export function makeConnector(deps: ConnectionDeps): (wire: WireConnection) => WireHandler {
@@ -159,11 +162,10 @@ class Connection implements WireHandler, Sink {
     return this.#wire.sink.bufferedBytes();
   }
 
-  close(reason: CloseReason): void {
-    if (this.#state.kind === "closed") return;
+  close(reason: CloseReason, retryAfterMs?: number): void {
     // Whoever signs out revokes the own device: the answer goes before the end that this causes.
     if (this.#leaving) this.#endsAs = reason;
-    else this.#closeNow(reason);
+    else this.#closeNow(reason, retryAfterMs);
   }
 
   terminate(): void {
@@ -192,14 +194,13 @@ class Connection implements WireHandler, Sink {
         noteTokenFailure(this.#deps, this.#wire.address, result);
         return this.#refuse(wanted.greeting, result);
       }
-      this.#welcome(wanted, result.value, cursor, minted?.token ?? null, scram);
+      this.#welcome(wanted, result.value, minted?.token ?? null, scram);
     });
   }
 
   #welcome(
     wanted: Proved["wanted"],
     opened: OpenedSession,
-    after: Cursor | null,
     token: string | null,
     scram: string | null,
   ): void {
@@ -213,7 +214,7 @@ class Connection implements WireHandler, Sink {
     const { limits } = protocol;
     const ctx = { router, signIn, clock, domain, limits, user, device, session, address };
     this.#state = { kind: "attached", ctx };
-    const fields = welcomeJson(protocol, clock, { opened, domain, after, token, scram });
+    const fields = welcomeJson(protocol, clock, { opened, domain, token, scram });
     this.send(`{"t":"welcome",${fields.slice(1)}`);
     this.#deps.observe(wanted.greeting, "ok");
     if (log.debugOn) {
@@ -309,14 +310,15 @@ class Connection implements WireHandler, Sink {
   #malformed(failure: Failure): void {
     this.#deps.observe("malformed", failure.code);
     this.#sendAnswer(errorFrame(failure, null));
-    if (this.#state.kind !== "attached") this.#end("protocol");
+    if (this.#state.kind !== "attached") this.#end();
     else this.#losePatience(this.#deps.connection.patience.burst / 8);
   }
 
   #losePatience(cost: number): void {
     if (this.#patience.take(cost, this.#deps.clock.monoMs()) === 0) return;
-    this.#sendAnswer(errorFrame(fail("rate_limited", "Too many refused frames", 5000), null));
-    this.#end("protocol");
+    const failure = fail("rate_limited", "Too many refused frames", PATIENCE_RETRY_MS);
+    this.#sendAnswer(errorFrame(failure, null));
+    this.#end(PATIENCE_RETRY_MS);
   }
 
   /** Refuses the sign-in, which ends the connection: every try costs the client a connection. */
@@ -324,18 +326,18 @@ class Connection implements WireHandler, Sink {
     this.#deps.observe(greeting, failure.code);
     if (this.#state.kind === "closed") return;
     this.send(errorFrame(failure, null));
-    this.#end("protocol");
+    this.#end(failure.retryAfterMs);
   }
 
-  #end(reason: CloseReason): void {
-    this.#closeNow(reason);
+  #end(retryAfterMs?: number): void {
+    this.#closeNow("protocol", retryAfterMs);
     this.#loseSession();
   }
 
-  #closeNow(reason: CloseReason): void {
+  #closeNow(reason: CloseReason, retryAfterMs?: number): void {
     if (this.#state.kind === "closed") return;
     this.#stop();
-    this.#wire.sink.close(reason);
+    this.#wire.sink.close(reason, retryAfterMs);
   }
 
   #loseSession(): void {

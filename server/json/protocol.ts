@@ -1,6 +1,5 @@
 /** Protocol v1 as one value: its limits, schemas and commands; and the welcome that starts it. */
 import { formatCursor } from "../../shard/ids.ts";
-import type { Cursor } from "../../shard/ids.ts";
 import type { Clock } from "../ports.ts";
 import type { OpenedSession } from "../edge/types.ts";
 import { type CommandTable, commandTable } from "./commands.ts";
@@ -31,8 +30,6 @@ export function makeProtocol(limits: ProtocolLimits): Protocol {
 export interface WelcomeInput {
   readonly opened: OpenedSession;
   readonly domain: string;
-  /** The cursor that the client gave: events follow from it on `resume`. */
-  readonly after: Cursor | null;
   /** A token made by this sign-in; null where the client brought its own. */
   readonly token: string | null;
   /** The server-final message of a SCRAM sign-in. */
@@ -43,11 +40,9 @@ export interface WelcomeInput {
 export function welcomeJson(
   protocol: Protocol,
   clock: Clock,
-  { opened, domain, after, token, scram }: WelcomeInput,
+  { opened, domain, token, scram }: WelcomeInput,
 ): string {
-  const { session, mode, mailboxId, snapshot } = opened;
-  const seq = snapshot?.seq ?? opened.seq;
-  const cursor = mode === "resume" && after !== null ? after : { mailboxId, seq };
+  const { session, mode, mailboxId, seq, snapshot } = opened;
   const head = JSON.stringify({
     v: PROTOCOL_VERSION,
     domain,
@@ -56,7 +51,7 @@ export function welcomeJson(
     session: session.id,
     resumed: opened.resumed,
     mode,
-    cursor: formatCursor(cursor),
+    cursor: formatCursor({ mailboxId, seq }),
     ...(token === null ? {} : { token }),
     expiresAt: opened.expiresAt,
     ...(scram === null ? {} : { scram }),

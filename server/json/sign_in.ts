@@ -128,7 +128,7 @@ export function mintFor(
   done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
 ): void {
   const { device, label } = choice;
-  deps.signIn.mint({ user: verified.user, device, label }, (result) => {
+  deps.signIn.mint({ user: verified.user, device, label, proof: verified.proof }, (result) => {
     if (!result.ok) return done(result);
     const minted = result.value;
     const auth: AttachAuth = { kind: "token", tokenHash: hashToken(minted.token) };

@@ -282,7 +282,7 @@ function openSession(call: Call, input: OpenInput): Promise<Reply> {
       if (!result.ok) return answer(result);
       const opened = result.value;
       const { domain, protocol, clock } = deps;
-      const parts = { opened, domain, after, token: null, scram: null };
+      const parts = { opened, domain, token: null, scram: null };
       answer(ok(welcomeJson(protocol, clock, parts)));
       opened.session.start();
     })

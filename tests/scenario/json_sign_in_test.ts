@@ -92,7 +92,7 @@ Deno.test("hello with a password gives a new token of the named device", () => {
   equal(welcome["device"], "desk");
   deepEqual(node.signIn.asked, [
     { ...PASSWORD, address: "192.0.2.1" },
-    { user: "alice", device: "desk", label: "My desk" },
+    { user: "alice", device: "desk", label: "My desk", proof: null },
   ]);
   const { auth, presence: set } = node.edge.opened[0]!;
   deepEqual(auth, { kind: "token", tokenHash: hashToken(String(welcome["token"])) });
@@ -184,6 +184,7 @@ Deno.test("greeting is refused where the node takes no sign-ins, before any work
   const client = connect(node);
   const answer = only(client.say({ ...HELLO, auth: PASSWORD }));
   deepEqual([answer["code"], answer["retryAfterMs"]], ["busy", 1500]);
+  deepEqual([client.sink.ended, client.sink.retryAfterMs], ["protocol", 1500]);
   deepEqual(node.signIn.asked, []);
 });
 

@@ -139,3 +139,38 @@ Deno.test("a full store refuses writes with a retryable error, reads go on, and 
   assert.deepEqual(w.bodies("alice"), ["m1", "m2"]);
   assert.deepEqual(w.bodies("bob"), ["m1", "m2"]);
 });
+
+Deno.test("device.add is refused where the password was changed after it was checked", () => {
+  const w = new NodeWorld();
+  const key = (byte: number) => ({
+    salt: new Uint8Array(16),
+    iterations: 4096,
+    storedKey: new Uint8Array(32).fill(byte),
+    serverKey: new Uint8Array(32),
+  });
+  const credentials = (byte: number) => ({ sha256: key(byte), sha1: null });
+  w.must("alice", "account.create", { credentials: credentials(1) });
+  const proof = key(1).storedKey;
+  const add = () =>
+    w.ask("alice", "device.add", {
+      device: "phone" as DeviceId,
+      label: "",
+      tokenHash: new Uint8Array(32),
+      expiresAt: w.process.clock.wallMs() + 1000,
+      proof,
+    });
+  assert.ok(add().ok);
+  w.must("alice", "account.setCredentials", {
+    credentials: credentials(2),
+    keepDevice: null,
+    proof,
+  });
+  const late = add();
+  assert.ok(!late.ok && late.code === "unauthorized");
+  const again = w.ask("alice", "account.setCredentials", {
+    credentials: credentials(3),
+    keepDevice: null,
+    proof,
+  });
+  assert.ok(!again.ok && again.code === "unauthorized");
+});

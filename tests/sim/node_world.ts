@@ -105,7 +105,11 @@ export class NodeWorld {
   }
 
   /** Attaches a session as an outside issuer's token would. */
-  attach(name: string, device = "phone", presence: Ops["session.attach"]["in"]["presence"] = ONLINE) {
+  attach(
+    name: string,
+    device = "phone",
+    presence: Ops["session.attach"]["in"]["presence"] = ONLINE,
+  ) {
     const session = `session${String(++this.#sessions).padStart(9, "0")}` as SessionId;
     const value = this.must(name, "session.attach", {
       session,

@@ -46,6 +46,9 @@ export class VirtualTime {
   #turnsAtInstant = 0;
   #soon: (() => void)[] = [];
   #soonHead = 0;
+  #turns = 0;
+  /** What is to be run between two turns, in order of the turn it waits for. */
+  #between: { readonly turn: number; run: (() => void) | null }[] = [];
   readonly #heap = new EventHeap();
   readonly #wallStartMs: number;
   /** What belongs to the world and no process: its own clock and timers. */
@@ -60,6 +63,24 @@ export class VirtualTime {
   /** Time since the world began, ms. */
   get nowMs(): number {
     return this.#nowMs;
+  }
+
+  /** Turns taken since the world began. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** Runs `run` between two turns, when `turns` more have been taken: at any step of the world. */
+  afterTurns(turns: number, run: () => void): Cancel {
+    const waiting: { readonly turn: number; run: (() => void) | null } = {
+      turn: this.#turns + turns,
+      run,
+    };
+    this.#between.push(waiting);
+    this.#between.sort((a, b) => a.turn - b.turn);
+    return () => {
+      waiting.run = null;
+    };
   }
 
   /** A new process. */
@@ -127,6 +148,10 @@ export class VirtualTime {
       throw new Error(`stuck: ${TURNS_PER_INSTANT_MAX} turns at ${this.#nowMs} ms`);
     }
     next();
+    this.#turns += 1;
+    while (this.#between.length > 0 && this.#between[0]!.turn <= this.#turns) {
+      this.#between.shift()!.run?.();
+    }
     return true;
   }
 

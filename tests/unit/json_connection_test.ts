@@ -181,6 +181,12 @@ Deno.test("signout whose outcome is unknown still ends what was revoked", () => 
   equal(sink.ended, "revoked");
 });
 
+Deno.test("Connection hands the edge's end on, with when to come back", () => {
+  const { sink, session } = signedIn();
+  session.sink?.close("shutdown", 1234);
+  deepEqual([sink.ended, sink.retryAfterMs], ["shutdown", 1234]);
+});
+
 Deno.test("Connection does nothing more for a session that the edge has ended", () => {
   const { say, sink, session, node } = signedIn();
   session.sink?.close("revoked");

@@ -183,7 +183,7 @@ export class FakeSignIn implements SignIn, FailureLimits {
 }
 
 function verified(user: string): Verified {
-  return { user: user as AccountName, id: ID };
+  return { user: user as AccountName, id: ID, proof: null };
 }
 
 /** A session that notes what happens to it. */
@@ -236,7 +236,8 @@ export class FakeEdge {
       const snapshot = this.mode === "resume" ? null : SNAPSHOT;
       const { mode } = this;
       const resumed = options.resume !== null;
-      const at = { mailboxId: MAILBOX, seq: 7, expiresAt: 9000 };
+      const seq = mode === "resume" ? options.cursor?.seq ?? 0 : SNAPSHOT.seq;
+      const at = { mailboxId: MAILBOX, seq, expiresAt: 9000 };
       done(ok({ session, resumed, mode, snapshot, ...at }));
     };
     if (this.held) this.#waiting.push(run);
@@ -267,6 +268,7 @@ export class FakeSink implements Sink {
   readonly frames: Frame[] = [];
   buffered = 0;
   ended: CloseReason | "terminated" | null = null;
+  retryAfterMs: number | null = null;
 
   send(text: string) {
     if (this.ended !== null) throw new Error("FakeSink: a frame after the end");
@@ -275,9 +277,10 @@ export class FakeSink implements Sink {
   bufferedBytes() {
     return this.buffered;
   }
-  close(reason: CloseReason) {
+  close(reason: CloseReason, retryAfterMs?: number) {
     if (this.ended !== null) throw new Error("FakeSink: closed twice");
     this.ended = reason;
+    this.retryAfterMs = retryAfterMs ?? null;
   }
   terminate() {
     this.ended = "terminated";

@@ -39,9 +39,12 @@ Deno.test("SignIn.register: makes an account that can sign in", () => {
   const { signIn, shards } = openSignIn();
   const made = register(signIn, "Bob@example.com");
   assert.ok(made.ok);
-  assert.deepEqual(made.value, { user: "bob", id: shards.accounts.get("bob")!.id });
+  const bob = shards.accounts.get("bob")!;
+  assert.deepEqual(made.value, { user: "bob", id: bob.id, proof: null });
   const input = { user: "bob", password: GOOD, address: "192.0.2.1" };
-  assert.deepEqual(answerOf<Verified>((done) => signIn.password(input, done)), made);
+  const proof = bob.credentials!.sha256.storedKey;
+  const signedIn = answerOf<Verified>((done) => signIn.password(input, done));
+  assert.deepEqual(signedIn, { ok: true, value: { ...made.value, proof } });
 });
 
 Deno.test("SignIn.register: keeps no SHA-1 key where that is disabled", () => {

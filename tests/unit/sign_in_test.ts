@@ -25,7 +25,12 @@ import {
 Deno.test("SignIn.password: the right one signs in, under any spelling of the name", () => {
   const { signIn, bob } = openWithAccounts();
   for (const user of ["bob", "Bob", "bob@example.com", "BOB@EXAMPLE.COM", "\uff42ob"]) {
-    assert.deepEqual(password(signIn, user, "pencil"), ok({ user: "bob", id: bob.id }), user);
+    const proof = bob.credentials!.sha256.storedKey;
+    assert.deepEqual(
+      password(signIn, user, "pencil"),
+      ok({ user: "bob", id: bob.id, proof }),
+      user,
+    );
   }
 });
 
@@ -182,7 +187,7 @@ Deno.test("SignIn.mint: stores a token's hash for the device and returns the tok
   const { signIn, shards, deps } = openWithAccounts();
   const mint = (device: DeviceId | null) =>
     answerOf<{ token: string; device: DeviceId; expiresAt: number }>((done) =>
-      signIn.mint({ user: nameOf("bob"), device, label: "Phone" }, done)
+      signIn.mint({ user: nameOf("bob"), device, label: "Phone", proof: null }, done)
     );
   const named = mint("phone" as DeviceId);
   assert.ok(named.ok);
@@ -194,6 +199,7 @@ Deno.test("SignIn.mint: stores a token's hash for the device and returns the tok
     label: "Phone",
     tokenHash: hashToken(named.value.token),
     expiresAt: named.value.expiresAt,
+    proof: null,
   });
   const fresh = mint(null);
   assert.ok(fresh.ok);
@@ -201,7 +207,7 @@ Deno.test("SignIn.mint: stores a token's hash for the device and returns the tok
   assert.notEqual(fresh.value.token, named.value.token);
   assert.deepEqual(shards.accounts.get("bob")!.devices, ["phone", fresh.value.device]);
   const gone = answerOf((done) =>
-    signIn.mint({ user: nameOf("dora"), device: null, label: "" }, done)
+    signIn.mint({ user: nameOf("dora"), device: null, label: "", proof: null }, done)
   );
   assert.equal(codeOf(gone), "unauthorized");
 });

@@ -1,0 +1,152 @@
+/**
+ * A session's place in its mailbox: what has been handed on, what is known to exist, and the
+ * reading of what lies between. Pushed events are taken only in order; everything else is read.
+ */
+import type { AccountName, MailboxId } from "../../shard/ids.ts";
+import type { MailboxEvent } from "../../shard/ops.ts";
+import { fail, type Failure } from "../../shard/errors.ts";
+import type { Clock } from "../ports.ts";
+import type { Router } from "../router.ts";
+import type { Outbox } from "./outbox.ts";
+import type { EdgeCounters, EventCodec } from "./types.ts";
+
+/** Bounds of one page that is read for a session. */
+export const PAGE = { limit: 100, bytesMax: 65_536 } as const;
+/** Pause after a failed read, where the failure does not say, ms. */
+const RETRY_MS = 500;
+
+/** Events that were pushed to several sessions, encoded once for all, when the first needs it. */
+export class EventBatch {
+  readonly events: readonly MailboxEvent[];
+  readonly #codec: EventCodec;
+  readonly #texts: string[] = [];
+
+  constructor(codec: EventCodec, events: readonly MailboxEvent[]) {
+    this.#codec = codec;
+    this.events = events;
+  }
+
+  /** The text of the event at `index`. */
+  text(index: number): string {
+    return this.#texts[index] ??= this.#codec.event(this.events[index]!);
+  }
+}
+
+/** What feeds share. */
+export interface FeedDeps {
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly codec: EventCodec;
+  readonly counters: EdgeCounters;
+}
+
+/** The durable side of one session. */
+export class Feed {
+  readonly #deps: FeedDeps;
+  readonly #user: AccountName;
+  mailboxId = "" as MailboxId;
+  /** Position of the last event handed to the outbox, or that the client is known to have. */
+  sent = 0;
+  /** Position of the last event that is known to exist. */
+  known = 0;
+  /** The read under way; another number when its answer is of no use any more. */
+  #reading = 0;
+  #lastRead = 0;
+  #retryAtMs = 0;
+
+  constructor(deps: FeedDeps, user: AccountName) {
+    this.#deps = deps;
+    this.#user = user;
+  }
+
+  get complete(): boolean {
+    return this.sent >= this.known;
+  }
+
+  /** Whether `read` would begin a read. */
+  get mayRead(): boolean {
+    return this.#reading === 0 && this.#deps.clock.monoMs() >= this.#retryAtMs;
+  }
+
+  /** Takes note that the mailbox goes up to `seq`. */
+  heard(seq: number): void {
+    if (seq > this.known) this.known = seq;
+  }
+
+  /**
+   * Hands the events that come next over to the outbox, as long as they fit `roomBytes`. False where
+   * some that the session does not have were left in the mailbox.
+   */
+  take(batch: EventBatch, outbox: Outbox, roomBytes: number): boolean {
+    let room = roomBytes - outbox.durableBytes;
+    for (let i = 0; i < batch.events.length; i++) {
+      const { seq } = batch.events[i]!;
+      this.heard(seq);
+      if (seq !== this.sent + 1) continue;
+      const text = batch.text(i);
+      room -= text.length;
+      if (room < 0) break;
+      outbox.pushDurable(text);
+      this.sent = seq;
+    }
+    return this.complete;
+  }
+
+  /** Takes the outbox's events back, as if they had not been handed over. */
+  rewind(outbox: Outbox | null): void {
+    this.sent -= outbox?.takeDurable().length ?? 0;
+    this.#reading = 0;
+    this.#retryAtMs = 0;
+  }
+
+  /**
+   * Reads the next page into the outbox that is there when it has come. `done` is told the refusal,
+   * if any; never called where the feed was rewound or moved meanwhile.
+   */
+  read(outbox: () => Outbox, done: (failure: Failure | null) => void): void {
+    const read = ++this.#lastRead;
+    this.#reading = read;
+    this.#deps.counters.pagesRead++;
+    const input = { cursor: { mailboxId: this.mailboxId, seq: this.sent }, ...PAGE };
+    this.#deps.router.request(this.#user, "mailbox.read", input, (result) => {
+      if (this.#reading !== read) return;
+      this.#reading = 0;
+      if (!result.ok) {
+        this.#pause(result.retryAfterMs);
+        return done(result);
+      }
+      done(this.accept(result.value.events, result.value.seq, outbox()));
+    });
+  }
+
+  /** Hands a page over; a refusal where the mailbox does not go on at the session's place. */
+  accept(events: readonly MailboxEvent[], seq: number, outbox: Outbox): Failure | null {
+    this.heard(seq);
+    let next: MailboxEvent | undefined;
+    for (const event of events) {
+      next ??= event;
+      if (event.seq !== this.sent + 1) continue;
+      outbox.pushDurable(this.#deps.codec.event(event));
+      this.sent = event.seq;
+    }
+    if (next !== undefined && next.seq > this.sent) {
+      return fail("reset", "The mailbox does not go back that far");
+    }
+    // An owner that has not caught up itself: do not ask again at once.
+    if (events.length === 0 && !this.complete) this.#pause();
+    return null;
+  }
+
+  /** Goes on from another place. */
+  moveTo(mailboxId: MailboxId, seq: number): void {
+    this.mailboxId = mailboxId;
+    this.sent = seq;
+    this.#reading = 0;
+    this.#retryAtMs = 0;
+    this.heard(seq);
+  }
+
+  #pause(ms: number = RETRY_MS): void {
+    this.#retryAtMs = this.#deps.clock.monoMs() + ms;
+  }
+}
