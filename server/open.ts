@@ -27,6 +27,8 @@ export interface OpenNode {
   readonly signIn: SignInOptions;
   /** Resolves the path of a file that the configuration names, relative to the directory. */
   path(file: string): string;
+  /** Calls back when what was logged is written. */
+  flushLog(done: () => void): void;
   /** Commits and checkpoints what there is, closes the store, gives the directory back. */
   close(): Promise<void>;
 }
@@ -67,7 +69,8 @@ export async function openNode(
     };
     const signIn = signInOptions(config, dir.serverSecret);
     const path = (file: string) => file.startsWith("/") ? file : join(dir.path, file);
-    return { dir, ports, log, node, counters, signIn, path, close };
+    const flushLog = (done: () => void) => out.flush(done);
+    return { dir, ports, log, node, counters, signIn, path, flushLog, close };
   } catch (error) {
     dir.release();
     throw error;

@@ -4,7 +4,8 @@
  */
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+// Without `ignoreBOM` a text that begins with U+FEFF would come back without it.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes that cannot be what they should be. */
 export class CorruptBytes extends Error {
@@ -189,6 +190,16 @@ export class ByteReader {
     const out = this.#bytes.slice(this.#at, this.#at + n);
     this.#at += n;
     return out;
+  }
+
+  /** A count and as many items; `read` takes at least one byte for each. */
+  list<T>(read: () => T): T[] {
+    const count = this.uint();
+    // A count that the bytes cannot hold must not cost its memory.
+    if (count > this.#end - this.#at) throw new CorruptBytes(`${count} items past the end`);
+    const items: T[] = [];
+    for (let i = 0; i < count; i++) items.push(read());
+    return items;
   }
 
   /** A reader over the next `count` bytes, which this one skips. */

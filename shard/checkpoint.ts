@@ -70,12 +70,12 @@ function readConversation(r: ByteReader, account: Account): void {
   c.pairOut = r.uint();
   c.inId = r.str() as AccountId | "";
   c.pairIn = r.uint();
-  c.refusals = Array.from({ length: r.uint() }, () => ({ n: r.uint(), reason: r.str() }));
+  c.refusals = r.list(() => ({ n: r.uint(), reason: r.str() }));
   c.lastSeq = r.uint();
   c.lastAt = r.uint();
   c.lastInSeq = r.uint();
   c.lastInNum = r.uint();
-  c.unread = Array.from({ length: r.uint() }, () => ({ seq: r.uint(), num: r.uint() }));
+  c.unread = r.list(() => ({ seq: r.uint(), num: r.uint() }));
   c.unreadMore = r.uint();
   c.readUpTo = r.uint();
   c.deliveredIn = r.uint();
@@ -97,18 +97,30 @@ function writeMailbox(w: ByteWriter, m: Mailbox): void {
   w.bytes(encodeBlock(m.tail));
 }
 
+/** Readers go from block to block by these numbers: with a hole they would never arrive. */
+function checkContiguous(m: Mailbox): void {
+  let next = m.first;
+  for (const b of m.blocks) {
+    if (b.first !== next || b.count === 0) break;
+    next += b.count;
+  }
+  if (m.first < 1 || next !== m.tailFirst) {
+    throw new CorruptBytes(`mailbox ${m.id}: its blocks do not join at ${next}`);
+  }
+}
+
 function readMailbox(r: ByteReader): Mailbox {
   const m = new Mailbox(r.str() as MailboxId);
-  m.blocks = Array.from({ length: r.uint() }, () => ({
+  m.blocks = r.list(() => ({
     first: r.uint(),
     count: r.uint(),
     lastAt: r.uint(),
-    conversations: Array.from({ length: r.uint() }, () => r.uint()),
+    conversations: r.list(() => r.uint()),
   }));
   m.tailFirst = r.uint();
+  checkContiguous(m);
   m.lastAt = r.uint();
-  const conversations = r.uint();
-  for (let i = 0; i < conversations; i++) m.tailConversations.add(r.uint());
+  for (const c of r.list(() => r.uint())) m.tailConversations.add(c);
   m.tail = decodeBlock(r.bytes());
   m.tailBytes = m.tail.reduce((sum, e) => sum + e.length, 0);
   return m;
@@ -127,10 +139,7 @@ function readOutbox(r: ByteReader, a: Account): void {
   for (let i = 0; i < queues; i++) {
     const to = r.str() as AccountName;
     const toId = r.str() as AccountId;
-    const entries = Array.from(
-      { length: r.uint() },
-      () => ({ n: r.uint(), payload: readPayload(r) }),
-    );
+    const entries = r.list(() => ({ n: r.uint(), payload: readPayload(r) }));
     a.outbox.set(to, { to, toId, entries, sentTo: 0, attempts: 0 });
   }
 }
@@ -187,7 +196,7 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
   account.id = r.str() as AccountId | "";
   account.createdAt = r.uint();
   account.credentials = readCredentials(r);
-  account.devices = Array.from({ length: r.uint() }, () => ({
+  account.devices = r.list(() => ({
     device: r.str() as DeviceId,
     label: r.str(),
     tokenHash: r.bytes(),
@@ -206,17 +215,17 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
   for (let i = r.uint(); i > 0; i--) readConversation(r, account);
   for (let i = r.uint(); i > 0; i--) account.undelivered.add(r.str() as AccountName);
   readOutbox(r, account);
-  account.dedupeBlocks = Array.from({ length: r.uint() }, () => ({
+  account.dedupeBlocks = r.list(() => ({
     number: r.uint(),
     firstAt: r.uint(),
     lastAt: r.uint(),
     count: r.uint(),
   }));
   account.dedupeComplete = account.dedupeBlocks.length === 0;
-  account.purge = Array.from({ length: r.uint() }, () => ({
+  account.purge = r.list(() => ({
     id: r.str() as AccountId,
-    blocks: Array.from({ length: r.uint() }, () => r.uint()),
-    dedupe: Array.from({ length: r.uint() }, () => r.uint()),
+    blocks: r.list(() => r.uint()),
+    dedupe: r.list(() => r.uint()),
   }));
   account.mailbox = readMailbox(r);
 }
@@ -232,11 +241,11 @@ export function encodeDedupe(entries: readonly (readonly [string, SentBefore])[]
 /** The inverse of `encodeDedupe`. */
 export function decodeDedupe(bytes: Uint8Array): [string, SentBefore][] {
   const r = new ByteReader(bytes);
-  if (r.u8() !== HEAD_VERSION) throw new CorruptBytes("dedupe block of an unknown version");
-  return Array.from(
-    { length: r.uint() },
-    () => [r.str(), { seq: r.uint(), at: r.uint(), num: r.uint() }] as [string, SentBefore],
-  );
+  const version = r.u8();
+  if (version !== HEAD_VERSION) {
+    throw new CorruptBytes(`dedupe block of version ${version}, this program reads 1`);
+  }
+  return r.list(() => [r.str(), { seq: r.uint(), at: r.uint(), num: r.uint() }]);
 }
 
 /** Joins the chunks of a head; null where there is none. */

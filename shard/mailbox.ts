@@ -4,6 +4,7 @@
  */
 import type { MailboxBody, MailboxEvent } from "./ops.ts";
 import type { MailboxId } from "./ids.ts";
+import { CorruptBytes } from "./bytes.ts";
 import { decodeBlock, decodeEvent, encodeBlock, encodeEvent } from "./mailbox_event.ts";
 
 /** What is known of a sealed block without reading it. */
@@ -124,7 +125,14 @@ export class Mailbox {
   /** Encoded events of a block from memory or from `loaded`; null where it must be read first. */
   blockEvents(ref: BlockRef, loaded: ReadonlyMap<number, Uint8Array>): Uint8Array[] | null {
     const bytes = this.unsaved.get(ref.first) ?? loaded.get(ref.first);
-    return bytes === undefined ? null : decodeBlock(bytes);
+    if (bytes === undefined) return null;
+    const events = decodeBlock(bytes);
+    if (events.length !== ref.count) {
+      throw new CorruptBytes(
+        `mailbox block at ${ref.first}: has ${events.length} events, want ${ref.count}`,
+      );
+    }
+    return events;
   }
 
   /** Decodes one event of the tail. */

@@ -83,7 +83,7 @@ export function readBody(r: ByteReader): MailboxBody {
     case "roster": {
       const contact = name();
       const label = r.str();
-      const groups = Array.from({ length: r.uint() }, () => r.str());
+      const groups = r.list(() => r.str());
       const subscription = SUBSCRIPTIONS[r.u8()];
       if (subscription === undefined) throw new CorruptBytes("roster event: no such subscription");
       return {
@@ -120,7 +120,9 @@ export function encodeEvent(at: number, body: MailboxBody): Uint8Array {
 export function decodeEvent(bytes: Uint8Array, seq: number): MailboxEvent {
   const r = new ByteReader(bytes);
   const version = r.u8();
-  if (version !== EVENT_VERSION) throw new CorruptBytes(`mailbox event of version ${version}`);
+  if (version !== EVENT_VERSION) {
+    throw new CorruptBytes(`mailbox event of version ${version}, this program reads 1`);
+  }
   const at = r.uint();
   return { seq, at, ...readBody(r) };
 }
@@ -139,9 +141,8 @@ export function encodeBlock(events: readonly Uint8Array[]): Uint8Array {
 export function decodeBlock(bytes: Uint8Array): Uint8Array[] {
   const r = new ByteReader(bytes);
   const version = r.u8();
-  if (version !== EVENT_VERSION) throw new CorruptBytes(`mailbox block of version ${version}`);
-  const count = r.uint();
-  const events: Uint8Array[] = [];
-  for (let i = 0; i < count; i++) events.push(r.bytes());
-  return events;
+  if (version !== EVENT_VERSION) {
+    throw new CorruptBytes(`mailbox block of version ${version}, this program reads 1`);
+  }
+  return r.list(() => r.bytes());
 }

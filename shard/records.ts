@@ -178,6 +178,7 @@ export function writeCredentials(w: ByteWriter, c: Credentials | null): void {
 export function readCredentials(r: ByteReader): Credentials | null {
   const form = r.u8();
   if (form === 0) return null;
+  if (form > 2) throw new CorruptBytes(`credentials of form ${form}`);
   const sha256 = readKey(r);
   return { sha256, sha1: form === 2 ? readKey(r) : null };
 }
@@ -198,7 +199,7 @@ export function readRosterItem(r: ByteReader): RosterItem {
   const contact = r.str() as AccountName;
   const peerId = r.str() as AccountId | "";
   const label = r.str();
-  const groups = Array.from({ length: r.uint() }, () => r.str());
+  const groups = r.list(() => r.str());
   const bits = r.u8();
   return {
     contact,
@@ -228,9 +229,11 @@ export function writePayload(w: ByteWriter, p: Payload): void {
 
 /** Reads what `writePayload` wrote. */
 export function readPayload(r: ByteReader): Payload {
-  if (r.u8() === 0) {
+  const kind = r.u8();
+  if (kind === 0) {
     return { kind: "message", num: r.uint(), id: r.str(), body: r.str(), ext: r.str() };
   }
+  if (kind !== 1) throw new CorruptBytes(`packet of unknown kind ${kind}`);
   const type: SubscriptionType | undefined = TYPES[r.u8()];
   if (type === undefined) throw new CorruptBytes("packet: no such subscription type");
   return { kind: "subscription", type };

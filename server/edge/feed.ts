@@ -63,7 +63,12 @@ export class Feed {
     return this.sent >= this.known;
   }
 
-  /** Whether `read` would begin a read. */
+  /** A read is under way. */
+  get reading(): boolean {
+    return this.#reading !== 0;
+  }
+
+  /** Whether it is time for a read. */
   get mayRead(): boolean {
     return this.#reading === 0 && this.#deps.clock.monoMs() >= this.#retryAtMs;
   }
@@ -94,7 +99,7 @@ export class Feed {
 
   /** Takes the outbox's events back, as if they had not been handed over. */
   rewind(outbox: Outbox | null): void {
-    this.sent -= outbox?.takeDurable().length ?? 0;
+    this.sent -= outbox?.dropDurable() ?? 0;
     this.#reading = 0;
     this.#retryAtMs = 0;
   }
@@ -137,13 +142,11 @@ export class Feed {
     return null;
   }
 
-  /** Goes on from another place. */
-  moveTo(mailboxId: MailboxId, seq: number): void {
-    this.mailboxId = mailboxId;
+  /** Goes on from another place of the mailbox, which need not be one it has. */
+  seek(seq: number): void {
     this.sent = seq;
     this.#reading = 0;
     this.#retryAtMs = 0;
-    this.heard(seq);
   }
 
   #pause(ms: number = RETRY_MS): void {

@@ -11,13 +11,19 @@ export const SIGNALS_MAX = 64;
 /** Up to so many entries a search through an array beats a set. */
 const ARRAY_MAX = 64;
 
+/** Everything that waited, as it leaves the outbox. */
+export interface Taken {
+  readonly presence: readonly Watched[];
+  /** Users to be shown offline, for they may not be seen any more. */
+  readonly gone: readonly AccountName[];
+  readonly signals: readonly string[];
+  readonly durable: readonly string[];
+}
+
 /** Soft events that are on their way to a poll, until the next one acknowledges them. */
-export interface Unacknowledged {
+export interface Unacknowledged extends Omit<Taken, "durable"> {
   /** The session's soft number after them. */
   readonly soft: number;
-  presence: Watched[];
-  readonly gone: AccountName[];
-  readonly signals: readonly string[];
 }
 
 /** Pending events of one session. */
@@ -32,14 +38,6 @@ export class Outbox {
   #index: Set<Watched> | null = null;
   /** Users to be shown offline, for they may not be seen any more. */
   #gone: Set<AccountName> | null = null;
-
-  get empty(): boolean {
-    return this.durable.length === 0 && !this.hasSoft;
-  }
-
-  get hasSoft(): boolean {
-    return this.#presence.length > 0 || this.signals.length > 0 || this.#gone !== null;
-  }
 
   pushDurable(text: string): void {
     this.durable.push(text);
@@ -75,41 +73,40 @@ export class Outbox {
     this.#gone.add(user.name);
   }
 
-  takePresence(): Watched[] {
-    const taken = this.#presence;
-    this.#presence = [];
-    this.#index = null;
-    return taken;
+  /** Everything; the outbox is not used any more then. */
+  take(): Taken {
+    return {
+      presence: this.#presence,
+      gone: this.#gone === null ? [] : [...this.#gone],
+      signals: this.signals,
+      durable: this.durable,
+    };
   }
 
-  takeGone(): AccountName[] {
-    const taken = this.#gone === null ? [] : [...this.#gone];
-    this.#gone = null;
-    return taken;
-  }
-
-  takeSignals(): string[] {
-    const taken = this.signals;
-    this.signals = [];
-    return taken;
-  }
-
-  takeDurable(): string[] {
-    const taken = this.durable;
+  /** Forgets the durable events; answers how many they were. */
+  dropDurable(): number {
+    const count = this.durable.length;
     this.durable = [];
     this.durableBytes = 0;
-    return taken;
+    return count;
   }
 
-  /** Puts back what a poll did not acknowledge; what has become pending since goes first. */
-  restore(items: Unacknowledged, watches: (name: AccountName) => boolean): number {
-    for (const user of items.presence) this.addPresence(user);
-    for (const name of items.gone) {
-      // Whoever may be seen again is pending, or was sent with a later acknowledged batch.
-      if (!watches(name)) (this.#gone ??= new Set()).add(name);
-    }
-    const signals = [...items.signals, ...this.signals];
-    this.signals = signals.slice(-SIGNALS_MAX);
-    return signals.length - this.signals.length;
+  /** What a lost session keeps: whom the client must not go on showing. */
+  onlyGone(): Outbox | null {
+    if (this.#gone === null) return null;
+    const kept = new Outbox();
+    kept.#gone = this.#gone;
+    return kept;
+  }
+
+  /** Puts back what a poll did not acknowledge; answers how many signals were too many. */
+  restore({ presence, gone, signals }: Unacknowledged): number {
+    // Whoever is watched again has become pending since, and counts more than having been gone.
+    const again = new Set(this.#presence.map((user) => user.name));
+    for (const user of presence) if (!this.#gone?.has(user.name)) this.addPresence(user);
+    for (const name of gone) if (!again.has(name)) (this.#gone ??= new Set()).add(name);
+    const all = [...signals, ...this.signals];
+    this.signals = all.slice(-SIGNALS_MAX);
+    return all.length - this.signals.length;
   }
 }

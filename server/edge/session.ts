@@ -1,55 +1,39 @@
 /**
- * A device's attachment to this node: attaching → opened → live → ended. A live session has a sink,
- * or is polled, or is lost: then it lives for its grace and keeps nothing that the mailbox or the
- * watched users can tell again. It knows no protocol and no socket.
+ * A device's attachment to this node: attaching → opened → live → ended. A live session has a way
+ * out, or is lost: then it lives for its grace and keeps nothing that the mailbox or the watched
+ * users can tell again. It knows no protocol and no socket.
  */
 import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/ids.ts";
-import type { MailboxEvent, Ops, WatchTarget } from "../../shard/ops.ts";
-import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { Clock, Random } from "../ports.ts";
-import type { CatchUp, Lagging } from "./catch_up.ts";
+import type { Ops, WatchTarget } from "../../shard/ops.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Random } from "../ports.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { type EventBatch, Feed, type FeedDeps } from "./feed.ts";
 import type { Flushed, Flusher } from "./flusher.ts";
-import { Outbox, type Unacknowledged } from "./outbox.ts";
+import { Outbox, type Taken, type Unacknowledged } from "./outbox.ts";
+import type { OutletDeps } from "./outlet.ts";
+import { type Poll, pollEnded, type PollHost, Polls } from "./polls.ts";
+import { Push, type PushHost } from "./push.ts";
 import type { Watched, Watcher, Watchers } from "./watchers.ts";
-import type { Cancelled, CloseReason, EdgeLimits, PollBatch, Session, Sink } from "./types.ts";
+import type { Cancelled, CloseReason, PollBatch, Session, Sink } from "./types.ts";
 
 /** How long the first batch waits for the presence of all contacts, ms. */
 const BATCH_WAIT_MS = 250;
 /** The grace is this part longer or shorter, so that lost sessions do not end all at once. */
 const GRACE_JITTER = 0.1;
-/** A sink with so many bytes untaken is looked after. */
-const UNTAKEN_BYTES = 16_384;
 
 /** What the sessions of a node share. */
-export interface SessionDeps extends FeedDeps {
-  readonly clock: Clock;
+export interface SessionDeps extends FeedDeps, OutletDeps {
   readonly random: Random;
-  readonly limits: EdgeLimits;
   readonly flusher: Flusher<LiveSession>;
   readonly watchers: Watchers;
   readonly deadlines: Deadlines<LiveSession>;
-  readonly catchUp: CatchUp;
   /** The session is over; `detach`: its shard has to be told. */
   ended(session: LiveSession, detach: boolean): void;
 }
 
-interface Parked {
-  readonly done: (result: Result<PollBatch>) => void;
-  readonly untilMs: number;
-}
-
-/** How a sink has taken what it was sent. */
-interface Lag {
-  bufferedBytes: number;
-  sentBytes: number;
-  /** When it was last seen to take something. */
-  takenAtMs: number;
-}
-
 /** See the head of this file. */
-export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
+export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, PollHost {
   readonly id: SessionId;
   readonly user: AccountName;
   readonly device: DeviceId;
@@ -58,32 +42,25 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
   expiresAt = Infinity;
   readonly watched: Watched[] = [];
   readonly feed: Feed;
+  outbox: Outbox | null = null;
+  soft = 0;
   slot = -1;
-  /** Rises whenever another transport takes over. */
+  /** Rises whenever the transport changes. */
   attachment = 0;
   /** Why it has ended. */
   endReason: CloseReason | null = null;
   readonly #deps: SessionDeps;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
-  #sink: Sink | null;
-  /** Without a sink: whether it is the polls' turn; else it is lost. */
-  #polling: boolean;
-  #parked: Parked | null = null;
-  #outbox: Outbox | null = null;
-  #unacknowledged: Unacknowledged | null = null;
-  /** Soft events sent so far. */
-  #soft = 0;
+  /** null while it is lost. */
+  #outlet: Push | Polls | null;
   /** Whom to watch, until it starts. */
   #targets: readonly WatchTarget[] | null = null;
   /** Waits for the presence of all targets. */
   #collecting = false;
   #flushAsked = false;
-  #behind = false;
-  #lag: Lag | null = null;
-  #sentBytes = 0;
   /** Whether other devices of the user were last shown online. */
   #othersShown = false;
-  /** End of the grace or of the parked poll's wait, monotonic ms. */
+  /** End of the grace or of the parked poll's wait, and of the wait for presence: monotonic ms. */
   #dueMs = Infinity;
   #batchMs = Infinity;
 
@@ -97,8 +74,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
     this.user = who.user;
     this.device = who.device;
     this.feed = new Feed(deps, who.user);
-    this.#sink = sink;
-    this.#polling = sink === null;
+    this.#outlet = this.#outletTo(sink);
+  }
+
+  #outletTo(sink: Sink | null): Push | Polls {
+    return sink === null ? new Polls(this.#deps, this) : new Push(this.#deps, this, sink);
   }
 
   get alive(): boolean {
@@ -110,21 +90,22 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
   }
 
   /** Its grace runs. */
-  get lostNow(): boolean {
-    return this.alive && this.#sink === null && !this.#polling;
+  get isLost(): boolean {
+    return this.alive && this.#outlet === null;
   }
 
-  get polling(): boolean {
-    return this.alive && this.#polling;
+  get isPolled(): boolean {
+    return this.#outlet instanceof Polls;
   }
 
-  get behind(): boolean {
-    return this.#behind;
+  get isBehind(): boolean {
+    return this.#outlet instanceof Push && this.#outlet.behind;
   }
 
   /** Bytes that wait here or in the sink. */
   get unsentBytes(): number {
-    return (this.#outbox?.durableBytes ?? 0) + (this.#sink?.bufferedBytes() ?? 0);
+    const buffered = this.#outlet instanceof Push ? this.#outlet.sink.bufferedBytes() : 0;
+    return (this.outbox?.durableBytes ?? 0) + buffered;
   }
 
   // ---- beginning
@@ -134,27 +115,44 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
     this.#phase = "opened";
     this.userId = out.id;
     this.expiresAt = out.expiresAt;
-    this.#targets = out.watch;
+    this.#targets = this.#targets === null ? out.watch : [...out.watch, ...this.#targets];
+    this.feed.mailboxId = out.mailboxId;
+    this.feed.seek(out.mode === "resume" && cursor !== null ? cursor.seq : out.seq);
     // Events that were pushed before this answer are known already.
-    this.feed.moveTo(out.mailboxId, out.mode === "resume" ? cursor?.seq ?? out.seq : out.seq);
     this.feed.heard(out.seq);
-    if (this.#polling) this.#beginGrace();
+    if (this.isPolled) this.beginGrace();
     else this.#schedule();
+  }
+
+  /** Watches `target` too when it starts; false where it has started already. */
+  watchLater(target: WatchTarget): boolean {
+    if (this.#phase !== "attaching" && this.#targets === null) return false;
+    this.#targets = [...this.#targets ?? [], target];
+    return true;
   }
 
   /** Another transport takes over; nothing is pushed before `start`. */
   reattach(sink: Sink | null): void {
-    const old = this.#sink;
-    this.#dropTransport();
-    this.#sink = sink;
-    this.#polling = sink === null;
+    const old = this.#outlet;
+    this.#dropOutlet();
     this.#phase = "opened";
-    if (this.#polling) this.#beginGrace();
-    else {
-      this.#dueMs = Infinity;
-      this.#schedule();
-    }
-    if (old !== sink) old?.close("replaced");
+    this.#othersShown = true;
+    this.#outlet = this.#outletTo(sink);
+    this.#dueMs = Infinity;
+    if (sink === null) this.beginGrace();
+    else this.#schedule();
+    old?.close("replaced");
+  }
+
+  /**
+   * After `reattach`: goes on after `seq`, where the mailbox was read. False where it does not go
+   * on there.
+   */
+  continueFrom(seq: number, page: Ops["mailbox.read"]["out"]): boolean {
+    this.feed.seek(seq);
+    this.feed.heard(page.seq);
+    if (this.isPolled) return true;
+    return this.feed.accept(page.events, page.seq, this.pending()) === null;
   }
 
   start(): void {
@@ -164,8 +162,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
     this.#targets = null;
     if (targets === null) this.#presentAll();
     else this.#collect(targets);
-    if (this.#sink !== null && !this.feed.complete) this.#fallBehind();
-    if (this.#outbox !== null) this.#askFlush();
+    this.#outlet?.start();
+    if (this.outbox !== null) this.askFlush();
   }
 
   #collect(targets: readonly WatchTarget[]): void {
@@ -177,105 +175,91 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
   }
 
   #collected(): void {
-    if (!this.#collecting) return;
     this.#collecting = false;
     this.#batchMs = Infinity;
-    if (this.#outbox !== null) this.#askFlush();
+    if (this.outbox !== null) this.askFlush();
   }
 
   /** The client may have missed any change: tells it everything again. */
   #presentAll(): void {
-    for (const user of this.watched) this.#pending().addPresence(user);
-    this.#askFlush();
+    for (const user of this.watched) this.pending().addPresence(user);
   }
 
   // ---- what comes from shards
 
   /** Newly committed events. */
   pushEvents(batch: EventBatch): void {
-    const { feed } = this;
-    const { limits } = this.#deps;
-    const listens = this.#phase === "live" && !this.#behind &&
-      (this.#sink !== null || this.#parked !== null);
-    if (!listens) {
-      for (const event of batch.events) feed.heard(event.seq);
-      return;
-    }
-    const room = limits.outboxBytesMax - (this.#sink?.bufferedBytes() ?? 0);
-    if (!feed.take(batch, this.#pending(), room)) this.#fallBehind();
-    this.#askFlush();
+    if (this.#phase === "live" && this.#outlet !== null) return this.#outlet.push(batch);
+    for (const { seq } of batch.events) this.feed.heard(seq);
   }
 
   /** A signal, already encoded. */
   pushSignal(text: string): void {
     const { counters } = this.#deps;
-    if (this.#phase !== "live" || this.lostNow) counters.signalsDropped++;
+    if (this.#phase !== "live" || this.#outlet === null) counters.signalsDropped++;
     else {
-      if (!this.#pending().pushSignal(text)) counters.signalsDropped++;
-      this.#askFlush();
+      if (!this.pending().pushSignal(text)) counters.signalsDropped++;
+      this.askFlush();
     }
   }
 
   presenceChanged(user: Watched, first: boolean): void {
-    if (this.#phase !== "live" || this.lostNow) return;
+    if (this.#phase !== "live" || this.#outlet === null) return;
     // Whoever was never listed counts as offline already.
     if (first && user.devices.length === 0 && user.lastSeen === 0) return;
-    if (!this.#pending().addPresence(user)) this.#deps.counters.presenceCoalesced++;
-    this.#askFlush();
+    if (!this.pending().addPresence(user)) this.#deps.counters.presenceCoalesced++;
+    this.askFlush();
   }
 
   presenceRevoked(user: Watched): void {
     // Lost sessions too have to remember whom they must take back.
-    this.#pending().revokePresence(user);
-    const sent = this.#unacknowledged;
-    if (sent !== null) sent.presence = sent.presence.filter((pending) => pending !== user);
-    this.#askFlush();
+    this.pending().revokePresence(user);
+    this.#outlet?.revoke(user);
+    this.askFlush();
   }
 
   // ---- sending
 
-  flush(): void {
-    this.#flushAsked = false;
-    if (this.#phase !== "live" || this.#collecting) return;
-    const sink = this.#sink;
-    if (sink === null) return this.#flushToPoll();
-    const outbox = this.#outbox;
-    if (outbox === null) return;
-    const { limits, catchUp, codec, counters, clock } = this.#deps;
-    const buffered = sink.bufferedBytes();
-    if (buffered > UNTAKEN_BYTES) catchUp.add(this);
-    if (buffered >= limits.outboxBytesMax) return;
-    this.#outbox = null;
-    const events = this.#encodeSoft(outbox.takePresence(), outbox.takeGone(), outbox.takeSignals());
-    this.#soft += events.length;
-    const durable = outbox.takeDurable();
-    counters.durableEvents += durable.length;
-    if (events.length + durable.length > 0) {
-      const text = codec.frame(this.#soft, durable.length === 0 ? events : events.concat(durable));
-      counters.frames++;
-      this.#sentBytes += text.length;
-      sink.send(text);
-    }
-    if (this.#behind) this.pump(clock.monoMs());
+  get ready(): boolean {
+    return this.#phase === "live" && !this.#collecting;
   }
 
-  /** The texts of soft events: whoever is gone first, for they may be seen again since. */
-  #encodeSoft(
-    presence: readonly Watched[],
-    gone: readonly AccountName[],
-    signals: readonly string[],
-  ): string[] {
+  pending(): Outbox {
+    return this.outbox ??= new Outbox();
+  }
+
+  take(): Taken {
+    const taken = this.pending().take();
+    this.outbox = null;
+    return taken;
+  }
+
+  askFlush(): void {
+    if (this.#flushAsked || this.#phase !== "live" || this.#outlet === null) return;
+    this.#flushAsked = true;
+    this.#deps.flusher.add(this);
+  }
+
+  flush(): void {
+    this.#flushAsked = false;
+    this.#outlet?.flush();
+  }
+
+  /** Who is gone comes first, for they may be seen again since; durable events come last. */
+  encode({ presence, gone, signals, durable }: Taken): readonly string[] {
     const { codec, counters } = this.#deps;
-    const texts = gone.map((name) => codec.presence(name, [], 0, null));
+    const soft = gone.map((name) => codec.presence(name, [], 0, null));
     for (const user of presence) {
       const text = user.name === this.user
         ? this.#encodeOwn(user)
         : user.encoded ??= codec.presence(user.name, user.devices, user.lastSeen, null);
-      if (text !== null) texts.push(text);
+      if (text !== null) soft.push(text);
     }
-    counters.presenceDeliveries += texts.length;
+    counters.presenceDeliveries += soft.length;
     counters.signals += signals.length;
-    return signals.length === 0 ? texts : texts.concat(signals);
+    counters.durableEvents += durable.length;
+    this.soft += soft.length + signals.length;
+    return signals.length + durable.length === 0 ? soft : [...soft, ...signals, ...durable];
   }
 
   /** The user's own presence is that of the other devices; null where it is not worth telling. */
@@ -286,169 +270,107 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, Lagging {
     return this.#deps.codec.presence(user.name, user.devices, 0, this.device);
   }
 
-  #pending(): Outbox {
-    return this.#outbox ??= new Outbox();
+  restore(sent: Unacknowledged): void {
+    this.#othersShown = true;
+    this.#deps.counters.signalsDropped += this.pending().restore(sent);
   }
 
-  #askFlush(): void {
-    if (this.#flushAsked || this.#phase !== "live") return;
-    this.#flushAsked = true;
-    this.#deps.flusher.add(this);
-  }
-
-  // ---- sinks that lag
-
-  #fallBehind(): void {
-    if (this.#sink === null) {
-      // A parked poll reads right away, for it has room.
-      if (this.#parked !== null && this.feed.mayRead) this.#readForPoll(this.#parked);
-      return;
+  poll(poll: Poll, done: (result: Result<PollBatch>) => void): Cancelled {
+    if (this.#phase === "ended") {
+      done(pollEnded(this.endReason ?? "idle"));
+      return () => {};
     }
-    this.#behind = true;
-    this.#deps.counters.behind++;
-    this.#deps.catchUp.add(this);
-    this.pump(this.#deps.clock.monoMs());
+    if (!(this.#outlet instanceof Polls)) this.reattach(null);
+    this.start();
+    // Starting asks shards, and an answer may have ended it.
+    if (this.#outlet instanceof Polls) return this.#outlet.poll(poll, done);
+    done(pollEnded(this.endReason ?? "idle"));
+    return () => {};
   }
 
-  pump(nowMs: number): boolean {
-    const sink = this.#sink;
-    if (this.#phase !== "live" || sink === null) return false;
-    const { limits } = this.#deps;
-    const buffered = sink.bufferedBytes();
-    if (this.#stalled(buffered, nowMs)) {
-      this.#deps.counters.stalled++;
-      sink.terminate();
-      this.lost(sink);
-      return false;
-    }
-    if (buffered <= limits.outboxBytesMax / 2) {
-      const pending = this.#outbox?.durableBytes ?? 0;
-      if (this.#behind && pending === 0 && this.feed.mayRead) this.#readOn();
-      if (this.#outbox !== null) this.#askFlush();
-    }
-    if (this.#behind || this.#outbox !== null || buffered > UNTAKEN_BYTES) return true;
-    this.#lag = null;
-    return false;
-  }
-
-  #stalled(bufferedBytes: number, nowMs: number): boolean {
-    const lag = this.#lag ??= { bufferedBytes, sentBytes: this.#sentBytes, takenAtMs: nowMs };
-    const untaken = lag.bufferedBytes + this.#sentBytes - lag.sentBytes;
-    if (bufferedBytes < untaken || bufferedBytes === 0) lag.takenAtMs = nowMs;
-    lag.bufferedBytes = bufferedBytes;
-    lag.sentBytes = this.#sentBytes;
-    return nowMs - lag.takenAtMs >= this.#deps.limits.stalledMs;
-  }
-
-  #readOn(): void {
-    this.feed.read(() => this.#pending(), (failure) => {
-      if (failure?.code === "reset") return this.#cutOff();
-      if (failure === null && this.feed.complete) {
-        this.#behind = false;
-        this.#deps.counters.caughtUp++;
-      }
-      if (this.#outbox !== null) this.#askFlush();
-    });
-  }
-
-  /** The mailbox has moved on: the client has to come back for a snapshot. */
-  #cutOff(): void {
-    const sink = this.#sink;
-    if (sink === null) return;
-    this.lost(sink);
-    sink.close("slow");
-  }
-
-  // ---- transports go
+  // ---- the end of transports, and of the session
 
   lost(sink: Sink): void {
-    if (this.#sink !== sink) return;
-    this.#dropTransport();
-    this.#sink = null;
-    this.#polling = false;
-    this.#beginGrace();
+    if (!(this.#outlet instanceof Push) || this.#outlet.sink !== sink) return;
+    this.#dropOutlet();
+    this.beginGrace();
   }
 
   /** Forgets what only the present transport needs. */
-  #dropTransport(): void {
+  #dropOutlet(): void {
+    const outlet = this.#outlet;
     this.attachment++;
-    this.#answerParked([]);
-    this.feed.rewind(this.#outbox);
-    this.#outbox = this.#outbox?.onlyGone() ?? null;
-    this.#unacknowledged = null;
-    this.#behind = false;
-    this.#lag = null;
-    this.#deps.catchUp.delete(this);
+    if (outlet instanceof Polls) outlet.yield();
+    outlet?.drop();
+    this.#outlet = null;
+    this.feed.rewind(this.outbox);
+    this.outbox = this.outbox?.onlyGone() ?? null;
   }
 
-  #beginGrace(): void {
+  beginGrace(): void {
     const { limits, random, clock } = this.#deps;
     const jitter = 1 + GRACE_JITTER * (2 * random.number() - 1);
-    this.#dueMs = clock.monoMs() + limits.graceMs * jitter;
-    this.#schedule();
+    this.waitUntil(clock.monoMs() + limits.graceMs * jitter);
   }
 
   end(reason: CloseReason): void {
-    this.finish(reason, { detach: true });
+    this.finish(reason, true);
   }
 
   /** Ends it, once. `detach`: its shard does not know yet. */
-  finish(
-    reason: CloseReason,
-    { detach, retryAfterMs }: { readonly detach: boolean; readonly retryAfterMs?: number },
-  ): void {
+  finish(reason: CloseReason, detach: boolean, retryAfterMs?: number): void {
     if (this.#phase === "ended") return;
-    const sink = this.#sink;
-    const parked = this.#parked;
+    const outlet = this.#outlet;
+    const { watchers, deadlines, counters } = this.#deps;
+    // Until it is attached, the answer to who wanted it comes first, and from there the rest.
+    const opened = !this.attaching;
     this.#phase = "ended";
     this.endReason = reason;
     this.attachment++;
-    this.#sink = null;
-    this.#parked = null;
-    this.#outbox = null;
-    this.#unacknowledged = null;
-    const { watchers, deadlines, catchUp, counters } = this.#deps;
+    this.#outlet = null;
+    this.outbox = null;
+    this.#targets = null;
     watchers.leave(this);
     deadlines.clear(this);
-    catchUp.delete(this);
     counters.ended++;
-    this.#deps.ended(this, detach);
-    sink?.close(reason, retryAfterMs);
-    parked?.done(ended(reason, retryAfterMs));
+    outlet?.drop();
+    this.#deps.ended(this, detach && opened);
+    if (opened) outlet?.close(reason, retryAfterMs);
   }
 
-  // ---- long-poll
+  // ---- time
 
-  poll(
-    { cursor, soft, waitMs }: {
-      readonly cursor: Cursor | null;
-      readonly soft: number;
-      readonly waitMs: number;
-    },
-    done: (result: Result<PollBatch>) => void,
-  ): Cancelled {
-    if (this.#phase === "ended") {
-      done(ended(this.endReason ?? "signed_out"));
-      return () => {};
-    }
-    this.#deps.counters.polls++;
-    this.#takeOverByPoll();
-    this.#acknowledge(soft);
-    if (cursor !== null && cursor.mailboxId !== this.feed.mailboxId) {
-      done(fail("reset", "The cursor is one of another mailbox"));
-      return () => {};
-    }
-    if (cursor !== null) this.feed.moveTo(cursor.mailboxId, cursor.seq);
-    const parked: Parked = { done, untilMs: this.#deps.clock.monoMs() + waitMs };
-    this.#parked = parked;
-    this.#dueMs = parked.untilMs;
+  waitUntil(dueMs: number): void {
+    this.#dueMs = dueMs;
     this.#schedule();
-    return () => this.#unpark(parked);
   }
-}
 
-function ended(reason: CloseReason, retryAfterMs?: number): Failure {
-  return reason === "shutdown"
-    ? fail("busy", "The server is going away for a moment", retryAfterMs ?? 1000)
-    : fail("unauthorized", `The session has ended: ${reason}`);
+  /** Something may be due. */
+  wake(nowMs: number): void {
+    const { clock, counters } = this.#deps;
+    const outlet = this.#outlet;
+    if (clock.wallMs() >= this.expiresAt) {
+      counters.expired++;
+      return this.end("expired");
+    }
+    if (nowMs >= this.#batchMs) this.#collected();
+    if (nowMs >= this.#dueMs) {
+      if (!(outlet instanceof Polls && outlet.parked)) {
+        counters.graceOver++;
+        return this.end("idle");
+      }
+      outlet.due();
+    }
+    this.#schedule();
+  }
+
+  /** Asks to be woken for whatever is due first. */
+  #schedule(): void {
+    if (!this.alive || this.attaching) return;
+    const { clock, deadlines } = this.#deps;
+    const expiryMs = clock.monoMs() + this.expiresAt - clock.wallMs();
+    const atMs = Math.min(this.#dueMs, this.#batchMs, expiryMs);
+    if (atMs < Infinity) deadlines.set(this, atMs);
+    else deadlines.clear(this);
+  }
 }

@@ -130,8 +130,12 @@ export class Greeting {
     const way = signInWay(hello.auth);
     const choice = deviceChoice(hello);
     switch (way.kind) {
-      case "token":
-        return byToken(deps, way.token, address, choice.device, proved);
+      case "token": {
+        const { token } = way;
+        const { device } = choice;
+        const attaches = hello.session === undefined;
+        return byToken(deps, { token, address, device, attaches }, proved);
+      }
       case "jwt":
         return byIssuer(deps, way.jwt, address, choice.device, proved);
       case "password": {

@@ -147,7 +147,9 @@ export function authenticate(
   }
   const bearer = BEARER.exec(header)?.[1] ?? "";
   return answered((done) => {
-    if (looksLikeToken(bearer)) return byToken(deps, bearer, address, null, done);
+    if (looksLikeToken(bearer)) {
+      return byToken(deps, { token: bearer, address, device: null, attaches: false }, done);
+    }
     if (THREE_PARTS.test(bearer)) return callerByIssuer(deps, request, bearer, address, done);
     done(tokenRefused());
   });

@@ -71,30 +71,41 @@ export function devicePresence(input: PresenceInput | null | undefined): DeviceP
   };
 }
 
-/** Proves a token. Without a device it costs one request, with it none: attaching checks both. */
+/** A token as a client gives it. */
+export interface TokenProof {
+  readonly token: string;
+  readonly address: string;
+  /** The device that the client says it is; null where it leaves that to the token. */
+  readonly device: DeviceId | null;
+  /**
+   * Attaching a session checks token and device once more: then, with the device known, it need not
+   * be asked about here. Taking an earlier session up again checks neither.
+   */
+  readonly attaches: boolean;
+}
+
+/** Proves a token. Costs one request, or none where attaching is the proof. */
 export function byToken(
   deps: SignInDeps,
-  token: string,
-  address: string,
-  device: DeviceId | null,
+  { token, address, device, attaches }: TokenProof,
   done: (result: Result<Principal>) => void,
 ): void {
   const refusal = deps.signIn.allowed(address);
   if (refusal !== null) return done(refusal);
+  const refuse = (failure: Failure) => {
+    noteTokenFailure(deps, address, failure);
+    done(failure);
+  };
   const user = parseToken(token);
-  if (user === null) {
-    deps.signIn.noteFailure(address);
-    return done(tokenRefused());
-  }
+  if (user === null) return refuse(tokenRefused());
   const tokenHash = hashToken(token);
   const auth: AttachAuth = { kind: "token", tokenHash };
-  if (device !== null) return done(ok({ user, device, auth, minted: null }));
+  if (attaches && device !== null) return done(ok({ user, device, auth, minted: null }));
   deps.router.request(user, "auth.token", { tokenHash }, (result) => {
-    if (!result.ok) {
-      noteTokenFailure(deps, address, result);
-      return done(result);
-    }
-    done(ok({ user, device: result.value.device, auth, minted: null }));
+    if (!result.ok) return refuse(result);
+    const owner = result.value.device;
+    if (device !== null && device !== owner) return refuse(tokenRefused());
+    done(ok({ user, device: owner, auth, minted: null }));
   });
 }
 

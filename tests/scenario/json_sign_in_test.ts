@@ -75,6 +75,22 @@ Deno.test("hello resumes: session, cursor and presence go to the edge, the curso
   deepEqual([opened.resume, opened.cursor?.seq, opened.presence], ["S000000000000009", 3, null]);
 });
 
+Deno.test("hello that names a session proves its token first, and whose device it is", () => {
+  const session = "S000000000000009";
+  const node = openNode();
+  const tries = [
+    { ...HELLO, session, auth: { token: UNKNOWN_TOKEN } },
+    { ...HELLO, session, device: "desk" },
+  ];
+  for (const hello of tries) {
+    equal(only(connect(node).say(hello))["code"], "unauthorized");
+  }
+  deepEqual(node.edge.opened, []);
+  equal(node.signIn.failures.length, 2);
+  equal(only(connect(node).say({ ...HELLO, session }))["t"], "welcome");
+  deepEqual(node.router.asked.map((asked) => asked.op), Array(3).fill("auth.token"));
+});
+
 Deno.test("hello with a cursor that is not valid any more gets the snapshot's", () => {
   const node = openNode();
   node.edge.mode = "reset";

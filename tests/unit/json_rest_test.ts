@@ -1,55 +1,11 @@
-import { deepEqual, equal, match, ok as truthy } from "node:assert/strict";
-import fc from "fast-check";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { ERROR_CODES, fail, ok } from "../../shard/errors.ts";
-import { Throttle } from "../../server/auth/throttle.ts";
+import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import { mintToken } from "../../server/auth/token.ts";
 import { STATUS_OF } from "../../server/json/http.ts";
-import { createApp } from "../../server/json/rest.ts";
-import type { EventsCall, RestDeps } from "../../server/json/rest_call.ts";
-import { CURSOR, type Frame, openNode, TOKEN, UNKNOWN_TOKEN } from "./json_fakes.ts";
-
-const throttle = (burst: number) => new Throttle({ burst, refillMs: 100, keysMax: 100 });
-
-/** An app over a fake node. */
-function openApp(change: Partial<RestDeps> = {}) {
-  const node = openNode();
-  const polls: EventsCall[] = [];
-  const device = throttle(1000);
-  const deps: RestDeps = {
-    ...node.deps,
-    info: { registration: "open", mechanisms: ["SCRAM-SHA-256"] },
-    allowedOrigins: [],
-    throttles: {
-      address: throttle(1000),
-      device: { frames: device, sends: device, presence: device, signals: device },
-    },
-    addressOf: () => "192.0.2.1",
-    session: (id) => node.edge.session(id),
-    events: (call) => {
-      polls.push(call);
-      return new Response("{}");
-    },
-    ...change,
-  };
-  const app = createApp(deps);
-  const bearer = { authorization: `Bearer ${TOKEN}` };
-  const call = async (
-    line: string,
-    body?: unknown,
-    headers: Readonly<Record<string, string>> = bearer,
-  ) => {
-    const [method, path] = line.split(" ") as [string, string];
-    const sent = body === undefined ? { method, headers } : {
-      method,
-      headers: { "content-type": "application/json", ...headers },
-      body: typeof body === "string" ? body : JSON.stringify(body),
-    };
-    const response = await app.request(path, sent);
-    const text = await response.text();
-    const value = text === "" ? null : JSON.parse(text) as Frame;
-    return { status: response.status, headers: response.headers, value };
-  };
-  return { app, node, polls, call, bearer };
-}
+import { Exchanges } from "../../server/json/sign_in_routes.ts";
+import { openApp } from "./json_app.ts";
+import { CURSOR, ID, UNKNOWN_TOKEN } from "./json_fakes.ts";
 
 Deno.test("POST /v1/messages sends under its Idempotency-Key", async () => {
   const { call, node, bearer } = openApp();
@@ -240,6 +196,33 @@ Deno.test("sessions are opened, named by their own device only, and closed", asy
   deepEqual(node.edge.sessions[0]?.happened, ["start", "end signed_out"]);
 });
 
+Deno.test("a session is not another user's, though the device has the same name", async () => {
+  const { call, node } = openApp();
+  const opened = await call("POST /v1/sessions", {});
+  const token = mintToken("bob" as AccountName, node.deps.random);
+  const phone = { id: ID, device: "phone" as DeviceId, expiresAt: 9000 };
+  node.router.answers["auth.token"] = () => ok(phone);
+  const bob = {
+    authorization: `Bearer ${token}`,
+    "roost-session": String(opened.value?.["session"]),
+  };
+  equal((await call("PUT /v1/presence", {}, bob)).status, 404);
+  equal((await call("GET /v1/events", undefined, bob)).status, 404);
+});
+
+Deno.test("Exchanges keeps at most exchangesMax, and forgets the oldest", () => {
+  const { deps } = openApp().node;
+  const limits = { exchangesMax: 2, exchangeTtlMs: 1000 };
+  const exchanges = new Exchanges(limits, deps.clock, deps.random);
+  const exchange = (message: string) => ({ message, finish: () => {} });
+  const [a, b, c] = ["a", "b", "c"].map((message) => exchanges.keep(exchange(message)));
+  equal(exchanges.size, 2);
+  equal(exchanges.take(a!), null);
+  equal(exchanges.take(b!)?.message, "b");
+  equal(exchanges.take(c!)?.message, "c");
+  equal(exchanges.take(c!), null);
+});
+
 Deno.test("PUT /v1/presence needs a session", async () => {
   const { call, bearer } = openApp();
   equal((await call("PUT /v1/presence", {})).status, 400);
@@ -278,187 +261,4 @@ Deno.test("GET /v1/events is handed on checked", async () => {
   equal((await call("GET /v1/events", undefined, unknown)).status, 404);
   equal((await call("HEAD /v1/events")).status, 405);
   equal(polls.length, 2);
-});
-
-Deno.test("bodies must be JSON objects of bounded size", async () => {
-  const { app, call, bearer } = openApp();
-  const body = async (text: string | Uint8Array<ArrayBuffer>, type = "application/json") => {
-    const headers = { ...bearer, "content-type": type };
-    const response = await app.request("/v1/ack", { method: "POST", headers, body: text });
-    return [response.status, (await response.json() as Frame)["code"]];
-  };
-  deepEqual(await body('{"seq":1}', "text/plain"), [415, "unsupported"]);
-  deepEqual(await body("{"), [400, "bad_request"]);
-  deepEqual(await body("[]"), [400, "bad_request"]);
-  deepEqual(await body("{}"), [400, "bad_request"]);
-  deepEqual(await body(Uint8Array.of(0xff)), [400, "bad_request"]);
-  deepEqual(await body(`{"seq":${"[".repeat(50)}`), [400, "bad_request"]);
-  deepEqual(await body(`{"x":"${"x".repeat(70_000)}"}`), [413, "too_large"]);
-  const announced = { ...bearer, "content-length": "70000" };
-  equal((await call("POST /v1/ack", "{}", announced)).status, 413);
-  const typed = { ...bearer, "content-type": "application/json; charset=utf-8" };
-  equal((await call("POST /v1/ack", { seq: 1 }, typed)).status, 204);
-});
-
-Deno.test("a body cannot stand in for the path, nor change what it inherits", async () => {
-  const { call, node } = openApp();
-  await call("PUT /v1/blocked/bob", '{"blocked":false,"contact":"eve","__proto__":{"x":1}}');
-  deepEqual(node.router.asked.at(-1)?.input, { contact: "bob", blocked: true });
-});
-
-Deno.test("other methods and paths are answered as JSON", async () => {
-  const { call } = openApp();
-  const put = await call("PUT /v1/messages", {});
-  deepEqual([put.status, put.value?.["code"]], [405, "unsupported"]);
-  equal(put.headers.get("allow"), "POST, OPTIONS");
-  equal((await call("POST /openapi.json", {})).status, 405);
-  const nowhere = await call("GET /v1/nowhere");
-  deepEqual([nowhere.status, nowhere.value?.["code"]], [404, "not_found"]);
-  const plain = await call("GET /v1/ws");
-  deepEqual([plain.status, plain.headers.get("upgrade")], [426, "websocket"]);
-});
-
-Deno.test("HEAD answers as GET, without the body", async () => {
-  const { call, bearer } = openApp();
-  const head = await call("HEAD /v1/info", undefined, {});
-  deepEqual([head.status, head.value], [200, null]);
-  equal((await call("HEAD /v1/devices", undefined, bearer)).status, 200);
-});
-
-Deno.test("pages of other origins get no CORS headers unless allowed", async () => {
-  const origin = "https://app.example.com";
-  const asked = { origin, "access-control-request-method": "POST" };
-  const closed = openApp();
-  const refused = await closed.call("OPTIONS /v1/messages", undefined, asked);
-  deepEqual([refused.status, refused.headers.get("allow")], [204, "POST, OPTIONS"]);
-  equal(refused.headers.get("access-control-allow-origin"), null);
-  equal(refused.headers.get("access-control-allow-methods"), null);
-  const open = openApp({ allowedOrigins: [origin] });
-  const preflight = await open.call("OPTIONS /v1/messages", undefined, asked);
-  equal(preflight.headers.get("access-control-allow-origin"), origin);
-  equal(preflight.headers.get("access-control-allow-methods"), "POST");
-  match(String(preflight.headers.get("access-control-allow-headers")), /Idempotency-Key/);
-  const actual = await open.call("GET /v1/nowhere", undefined, { origin });
-  equal(actual.headers.get("access-control-allow-origin"), origin);
-  equal(actual.headers.get("vary"), "Origin");
-  const other = await open.call("GET /v1/info", undefined, { origin: "https://evil.example" });
-  equal(other.headers.get("access-control-allow-origin"), null);
-  equal(other.headers.get("vary"), "Origin");
-  const all = await openApp({ allowedOrigins: ["*"] }).call("GET /v1/info", undefined, { origin });
-  equal(all.headers.get("access-control-allow-origin"), "*");
-  equal(all.headers.get("access-control-allow-credentials"), null);
-});
-
-Deno.test("every answer has the security headers, refusals included", async () => {
-  const { call } = openApp();
-  for (const line of ["GET /v1/info", "GET /nowhere", "GET /v1/devices", "PATCH /v1/ack"]) {
-    const { headers } = await call(line, undefined, {});
-    equal(headers.get("x-content-type-options"), "nosniff");
-    equal(headers.get("cache-control"), "no-store");
-    match(String(headers.get("content-security-policy")), /default-src 'none'/);
-  }
-});
-
-Deno.test("routes added by the caller keep their own headers", async () => {
-  const { app } = openApp();
-  app.get("/page", () => new Response("x", { headers: { "cache-control": "max-age=60" } }));
-  const { headers } = await app.request("/page");
-  equal(headers.get("cache-control"), "max-age=60");
-  equal(headers.get("x-content-type-options"), "nosniff");
-});
-
-Deno.test("an address pays for requests that nobody is signed in for", async () => {
-  const device = throttle(1000);
-  const devices = { frames: device, sends: device, presence: device, signals: device };
-  const { call } = openApp({ throttles: { address: throttle(10), device: devices } });
-  for (let i = 0; i < 20; i++) equal((await call("GET /v1/devices")).status, 200);
-  const proof = { user: "alice", password: "no" };
-  const codes = [];
-  for (let i = 0; i < 3; i++) codes.push((await call("POST /v1/auth/password", proof, {})).status);
-  deepEqual(codes, [401, 401, 429]);
-  const refused = await call("GET /v1/devices");
-  deepEqual([refused.status, refused.headers.get("retry-after")], [429, "1"]);
-});
-
-Deno.test("a device has the same rates over REST", async () => {
-  const device = throttle(1000);
-  const devices = { frames: device, sends: throttle(2), presence: device, signals: device };
-  const { call, bearer } = openApp({ throttles: { address: throttle(100), device: devices } });
-  const statuses = [];
-  for (let i = 0; i < 3; i++) {
-    const headers = { ...bearer, "idempotency-key": `k${i}` };
-    const sent = await call("POST /v1/messages", { to: "bob", body: "hi" }, headers);
-    statuses.push(sent.status);
-  }
-  deepEqual(statuses, [200, 200, 429]);
-  equal((await call("GET /v1/devices")).status, 200);
-});
-
-Deno.test("sign-ins, new sessions and writes are refused where the node refuses them", async () => {
-  const { call, node, bearer } = openApp();
-  node.gate.refusal = fail("busy", "Too much to do", 2500);
-  const key = { ...bearer, "idempotency-key": "k" };
-  const proof = { user: "alice", password: "secret" };
-  const refused = [
-    await call("POST /v1/auth/password", proof, {}),
-    await call("POST /v1/register", proof, {}),
-    await call("POST /v1/auth/scram", { mechanism: "SCRAM-SHA-256", message: "first" }, {}),
-    await call("POST /v1/sessions", {}),
-    await call("GET /v1/events"),
-    await call("POST /v1/messages", { to: "bob", body: "hi" }, key),
-  ];
-  deepEqual(refused.map((answer) => answer.status), [503, 503, 503, 503, 503, 503]);
-  equal(refused[0]?.headers.get("retry-after"), "3");
-  equal((await call("GET /v1/devices")).status, 200);
-  deepEqual(node.gate.asked, ["signIn", "signIn", "signIn", "signIn", "signIn", "write"]);
-});
-
-Deno.test("a bug is logged and answered, and its message kept inside", async () => {
-  const { call, node } = openApp();
-  node.router.answers["mailbox.ack"] = () => {
-    throw new Error("the secret plan");
-  };
-  const answer = await call("POST /v1/ack", { seq: 1 });
-  deepEqual([answer.status, answer.value?.["code"]], [503, "unavailable"]);
-  equal(JSON.stringify(answer.value).includes("secret"), false);
-  equal(node.lines.find((line) => line.level === "error")?.event, "rest.bug");
-});
-
-Deno.test("GET /v1/info tells how to sign in", async () => {
-  const { call } = openApp();
-  const { value } = await call("GET /v1/info", undefined, {});
-  deepEqual([value?.["v"], value?.["domain"], value?.["registration"]], [1, "example.com", "open"]);
-  truthy((value?.["limits"] as Frame)["frameBytesMax"]);
-});
-
-Deno.test("any request is answered with JSON and a known code", async () => {
-  const { app, node } = openApp();
-  node.router.answers["conversation.history"] = () => ok({ events: [], more: false });
-  const methods = ["GET", "POST", "PUT", "DELETE", "PATCH"];
-  const segment = fc.oneof(
-    fc.constantFrom("v1", "contacts", "messages", "auth", "scram", "events", "conversations"),
-    fc.string({ unit: "binary", maxLength: 8 }).map((text) =>
-      encodeURIComponent(text.toWellFormed())
-    ),
-    fc.constantFrom("%", "%ff", "%00", "..", "__proto__", ":contact"),
-  );
-  const request = fc.record({
-    method: fc.constantFrom(...methods),
-    path: fc.array(segment, { maxLength: 5 }).map((parts) => `/${parts.join("/")}`),
-    authorization: fc.constantFrom(`Bearer ${TOKEN}`, "Bearer a.b.c", "x"),
-    body: fc.oneof(fc.json(), fc.string()),
-  });
-  await fc.assert(
-    fc.asyncProperty(request, async ({ method, path, authorization, body }) => {
-      const headers = { authorization, "content-type": "application/json" };
-      const sent = method === "GET" ? { method, headers } : { method, headers, body };
-      const response = await app.request(`http://localhost${path}`, sent);
-      const text = await response.text();
-      if (response.status >= 400) {
-        equal(String((JSON.parse(text) as Frame)["code"]) in ERROR_CODES, true);
-      }
-      deepEqual(node.lines.filter((line) => line.level === "error"), []);
-    }),
-    { numRuns: 200 },
-  );
 });

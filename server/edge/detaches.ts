@@ -1,0 +1,64 @@
+/** Tells shards that sessions have ended, and again until they have heard it. */
+import type { AccountName, SessionId } from "../../shard/ids.ts";
+import type { Random, Timers } from "../ports.ts";
+import type { Router } from "../router.ts";
+import type { EdgeCounters } from "./types.ts";
+
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 30_000;
+
+/** The pause before try number `attempt` (from 1), ms; `random` in [0, 1) spreads it by half. */
+export function retryDelayMs(attempt: number, random: number): number {
+  const delayMs = Math.min(RETRY_MS_MIN * 2 ** (attempt - 1), RETRY_MS_MAX);
+  return delayMs * (0.75 + random / 2);
+}
+
+/** What it needs. */
+export interface DetachesDeps {
+  readonly router: Router;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly counters: EdgeCounters;
+}
+
+/** The detaches that are not confirmed yet: a session that is not detached stays online for ever. */
+export class Detaches {
+  readonly #deps: DetachesDeps;
+  readonly #pending = new Set<SessionId>();
+  #idle: (() => void) | null = null;
+
+  constructor(deps: DetachesDeps) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Detaches a session of `user`. */
+  add(user: AccountName, session: SessionId): void {
+    this.#pending.add(session);
+    this.#try(user, session, 1);
+  }
+
+  #try(user: AccountName, session: SessionId, attempt: number): void {
+    const { router, timers, random, counters } = this.#deps;
+    router.request(user, "session.detach", { session }, (result) => {
+      const unknown = !result.ok && (result.code === "unavailable" || result.code === "busy");
+      if (!unknown) return this.#confirmed(session);
+      counters.detachRetries++;
+      const delayMs = retryDelayMs(attempt, random.number());
+      timers.after(delayMs, () => this.#try(user, session, attempt + 1));
+    });
+  }
+
+  #confirmed(session: SessionId): void {
+    this.#pending.delete(session);
+    if (this.#pending.size === 0) this.#idle?.();
+  }
+
+  /** Calls `run` whenever the last detach has been confirmed. */
+  onIdle(run: () => void): void {
+    this.#idle = run;
+  }
+}

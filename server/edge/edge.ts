@@ -1,0 +1,371 @@
+/**
+ * The edge of a node: opens sessions, takes them up again, hands packets of shards to them, and
+ * ends them. Everything else is a session's own affair.
+ */
+import type { AccountName, Cursor, DeviceId, SessionId } from "../../shard/ids.ts";
+import { newId } from "../../shard/ids.ts";
+import type { EdgePacket, WatchTarget } from "../../shard/ops.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import type { Clock, Log, Random, Timers } from "../ports.ts";
+import type { Router } from "../router.ts";
+import { CatchUp } from "./catch_up.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Detaches } from "./detaches.ts";
+import { Directory } from "./directory.ts";
+import { EventBatch, PAGE } from "./feed.ts";
+import { Flusher } from "./flusher.ts";
+import { LiveSession, type SessionDeps } from "./session.ts";
+import { Watchers } from "./watchers.ts";
+import type {
+  EdgeCounters,
+  EdgeGauges,
+  EdgeLimits,
+  EventCodec,
+  OpenedSession,
+  OpenSession,
+  Session,
+} from "./types.ts";
+
+/** What somebody is asked to wait who is refused for want of room, ms. */
+const FULL_RETRY_MS = 5000;
+/** How often a few sessions are told to go while draining, ms. */
+const DRAIN_STEP_MS = 50;
+/** How long draining waits for shards to hear of the ends, ms. */
+const DRAIN_DETACH_MS = 2000;
+
+/** What an edge needs. */
+export interface EdgeDeps {
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly counters: EdgeCounters;
+  readonly codec: EventCodec;
+  /** Told after each round of flushes: the longest wait in it and its duration (ms). */
+  readonly flushed: (waitedMs: number, tookMs: number, sessions: number) => void;
+}
+
+/** How sessions are sent away. */
+export interface DrainOptions {
+  /** Over how long they are spread, ms. */
+  readonly spreadMs: number;
+  /** When clients should come back, ms: each is told half of it to one and a half. */
+  readonly retryAfterMs: number;
+}
+
+/** The sessions of one node. */
+export interface Edge {
+  /**
+   * Opens a session, or takes up the one that `resume` names; answers once, possibly before this
+   * returns. Refused with `limit_reached` where the account has too many sessions, `busy` where the
+   * node has or is draining, and with what the shard says. The caller starts the session.
+   */
+  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
+  /** The live session of this id, where it is this device's. */
+  find(id: SessionId, user: AccountName, device: DeviceId): Session | null;
+  /** The live session of this id, whoever's it is. */
+  session(id: SessionId): Session | null;
+  /** Takes a packet from a shard. Never throws. */
+  deliver(packet: EdgePacket): void;
+  /** Sends everybody away, and refuses who comes; `done` when all are gone and detached. */
+  drain(options: DrainOptions, done: () => void): void;
+  gauges(): EdgeGauges;
+}
+
+/** Makes the edge of a node. */
+export function createEdge(deps: EdgeDeps, limits: EdgeLimits): Edge {
+  return new NodeEdge(deps, limits);
+}
+
+class NodeEdge implements Edge {
+  readonly #deps: EdgeDeps;
+  readonly #limits: EdgeLimits;
+  readonly #sessions = new Directory();
+  readonly #watchers: Watchers;
+  readonly #detaches: Detaches;
+  readonly #shared: SessionDeps;
+  #draining: DrainOptions | null = null;
+
+  constructor(deps: EdgeDeps, limits: EdgeLimits) {
+    const { router, clock, timers, random, counters, codec, flushed } = deps;
+    this.#deps = deps;
+    this.#limits = limits;
+    this.#watchers = new Watchers(deps);
+    this.#detaches = new Detaches(deps);
+    this.#shared = {
+      router,
+      clock,
+      random,
+      counters,
+      codec,
+      limits,
+      flusher: new Flusher(clock, timers, limits.flushIntervalMaxMs, flushed),
+      watchers: this.#watchers,
+      deadlines: new Deadlines(clock, timers, (session, nowMs) => session.wake(nowMs)),
+      catchUp: new CatchUp(clock, timers),
+      ended: (session, detach) => this.#ended(session, detach),
+    };
+  }
+
+  // ---- opening
+
+  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
+    const { user, device, resume } = options;
+    const refusal = this.#drainRefusal();
+    if (refusal !== null) return done(refusal);
+    const old = resume === null ? null : this.#find(resume, user, device);
+    if (old !== null) return this.#resume(old, options, done);
+    const full = this.#fullRefusal(user, device);
+    if (full !== null) {
+      this.#deps.counters.refused++;
+      return done(full);
+    }
+    this.#attach(options, done);
+  }
+
+  #drainRefusal(): Failure | null {
+    if (this.#draining === null) return null;
+    return fail("busy", "The server is going away for a moment", this.#drainRetryMs());
+  }
+
+  #drainRetryMs(): number {
+    const retryAfterMs = this.#draining?.retryAfterMs ?? 0;
+    return Math.ceil(retryAfterMs * (0.5 + this.#deps.random.number()));
+  }
+
+  #fullRefusal(user: AccountName, device: DeviceId): Failure | null {
+    const { sessionsMax, sessionsPerAccountMax } = this.#limits;
+    if (this.#sessions.size >= sessionsMax) {
+      const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
+      return fail("busy", `The server has ${sessionsMax} sessions already`, retryMs);
+    }
+    if (this.#sessions.countOthers(user, device) < sessionsPerAccountMax) return null;
+    const message = `The account has ${sessionsPerAccountMax} sessions already`;
+    return fail("limit_reached", message);
+  }
+
+  #attach(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
+    const { user, device, auth, cursor, presence, sink } = options;
+    const id: SessionId = newId(this.#deps.random.bytes(12));
+    const session = new LiveSession(this.#shared, { id, user, device }, sink);
+    // Before the request: what the shard sends on may be here before its answer.
+    this.#sessions.add(session);
+    const input = { session: id, device, auth, cursor, presence };
+    this.#deps.router.request(user, "session.attach", input, (result) => {
+      if (!session.alive) {
+        // Whatever the answer, the shard may have the session now.
+        if (result.ok || result.code === "unavailable") this.#detaches.add(user, id);
+        return done(result.ok ? endedMeanwhile(session) : result);
+      }
+      if (!result.ok) {
+        session.finish("protocol", false);
+        if (result.code === "unavailable") this.#detaches.add(user, id);
+        return done(result);
+      }
+      const { mailboxId, seq, mode, snapshot, expiresAt } = result.value;
+      this.#deps.counters.opened++;
+      session.attached(result.value, cursor);
+      const from = mode === "resume" && cursor !== null ? cursor.seq : seq;
+      done(ok({ session, resumed: false, mailboxId, seq: from, mode, snapshot, expiresAt }));
+    });
+  }
+
+  // ---- taking up again
+
+  #resume(
+    session: LiveSession,
+    { cursor, sink }: OpenSession,
+    done: (result: Result<OpenedSession>) => void,
+  ): void {
+    session.reattach(sink);
+    const { attachment, feed } = session;
+    const current = (failure: Failure | null): boolean => {
+      if (session.attachment === attachment && failure === null) return true;
+      if (!session.alive) done(endedMeanwhile(session));
+      else if (session.attachment !== attachment) {
+        done(fail("conflict", "The session was taken up by another connection"));
+      } else {
+        // As if the transport had been lost right away: the client tries again.
+        if (sink !== null) session.lost(sink);
+        done(failure!);
+      }
+      return false;
+    };
+    if (cursor === null || cursor.mailboxId !== feed.mailboxId) {
+      return this.#resumeFromSnapshot(session, cursor, current, done);
+    }
+    if (cursor.seq === feed.known) {
+      feed.seek(cursor.seq);
+      return this.#resumed(session, cursor, done);
+    }
+    this.#deps.router.request(session.user, "mailbox.read", { cursor, ...PAGE }, (result) => {
+      const refused = !result.ok && result.code !== "reset" ? result : null;
+      if (!current(refused)) return;
+      if (!result.ok || !session.continueFrom(cursor.seq, result.value)) {
+        return this.#resumeFromSnapshot(session, cursor, current, done);
+      }
+      this.#resumed(session, cursor, done);
+    });
+  }
+
+  #resumed(
+    session: LiveSession,
+    cursor: Cursor,
+    done: (result: Result<OpenedSession>) => void,
+  ): void {
+    const { mailboxId, seq } = cursor;
+    const { expiresAt } = session;
+    this.#deps.counters.resumed++;
+    done(ok({ session, resumed: true, mailboxId, seq, mode: "resume", snapshot: null, expiresAt }));
+  }
+
+  #resumeFromSnapshot(
+    session: LiveSession,
+    cursor: Cursor | null,
+    current: (failure: Failure | null) => boolean,
+    done: (result: Result<OpenedSession>) => void,
+  ): void {
+    this.#deps.router.request(session.user, "mailbox.snapshot", {}, (result) => {
+      if (!current(result.ok ? null : result) || !result.ok) return;
+      const { mailboxId, snapshot } = result.value;
+      const { seq } = snapshot;
+      const { expiresAt, feed } = session;
+      const mode = cursor === null ? "snapshot" : "reset";
+      feed.mailboxId = mailboxId;
+      feed.seek(seq);
+      feed.heard(seq);
+      this.#deps.counters.resumed++;
+      done(ok({ session, resumed: true, mailboxId, seq, mode, snapshot, expiresAt }));
+    });
+  }
+
+  // ---- finding
+
+  find(id: SessionId, user: AccountName, device: DeviceId): Session | null {
+    return this.#find(id, user, device);
+  }
+
+  session(id: SessionId): Session | null {
+    const session = this.#sessions.get(id);
+    return session === undefined || session.attaching ? null : session;
+  }
+
+  #find(id: SessionId, user: AccountName, device: DeviceId): LiveSession | null {
+    const session = this.#sessions.get(id);
+    if (session === undefined || session.attaching) return null;
+    return session.user === user && session.device === device ? session : null;
+  }
+
+  // ---- packets
+
+  deliver(packet: EdgePacket): void {
+    switch (packet.kind) {
+      case "events": {
+        const batch = new EventBatch(this.#deps.codec, packet.events);
+        return this.#each(packet.sessions, (session) => session.pushEvents(batch));
+      }
+      case "presence":
+        return this.#watchers.changed(packet);
+      case "revoke":
+        for (const session of this.#sessions.of(packet.watcher)) {
+          this.#watchers.revoke(session, packet.watched);
+        }
+        return;
+      case "watch": {
+        const sessions: LiveSession[] = [];
+        this.#each(packet.sessions, (session) => sessions.push(session));
+        return this.#watch(sessions, packet.target);
+      }
+      case "closed":
+        return this.#each(packet.sessions, (session) => session.finish(packet.reason, false));
+      case "signal": {
+        const text = this.#deps.codec.signal(packet);
+        return this.#each(packet.sessions, (session) => session.pushSignal(text));
+      }
+    }
+  }
+
+  #each(ids: readonly SessionId[], run: (session: LiveSession) => void): void {
+    for (const id of ids) {
+      const session = this.#sessions.get(id);
+      if (session !== undefined) run(session);
+    }
+  }
+
+  /** Those that have not started yet ask when they do. */
+  #watch(sessions: readonly LiveSession[], target: WatchTarget): void {
+    const asking = sessions.filter((session) => !session.watchLater(target));
+    this.#watchers.register(asking, [target], () => {});
+  }
+
+  // ---- ends
+
+  #ended(session: LiveSession, detach: boolean): void {
+    this.#sessions.delete(session);
+    if (detach) this.#detaches.add(session.user, session.id);
+  }
+
+  drain(options: DrainOptions, done: () => void): void {
+    this.#draining = options;
+    const sessions = [...this.#sessions.all()];
+    const steps = Math.max(1, Math.ceil(options.spreadMs / DRAIN_STEP_MS));
+    const perStep = Math.ceil(sessions.length / steps);
+    const next = (from: number) => {
+      for (const session of sessions.slice(from, from + perStep)) {
+        session.finish("shutdown", true, this.#drainRetryMs());
+      }
+      if (from + perStep < sessions.length) {
+        this.#deps.timers.after(DRAIN_STEP_MS, () => next(from + perStep));
+      } else this.#afterDetaches(done);
+    };
+    next(0);
+  }
+
+  #afterDetaches(done: () => void): void {
+    if (this.#detaches.size === 0) return done();
+    let waiting = true;
+    const finish = () => {
+      if (waiting) done();
+      waiting = false;
+    };
+    this.#detaches.onIdle(finish);
+    this.#deps.timers.after(DRAIN_DETACH_MS, finish);
+  }
+
+  gauges(): EdgeGauges {
+    let lost = 0;
+    let polling = 0;
+    let behind = 0;
+    let outboxBytes = 0;
+    let outboxBytesTop = 0;
+    for (const session of this.#sessions.all()) {
+      if (session.isLost) lost++;
+      if (session.isPolled) polling++;
+      if (session.isBehind) behind++;
+      const bytes = session.unsentBytes;
+      outboxBytes += bytes;
+      outboxBytesTop = Math.max(outboxBytesTop, bytes);
+    }
+    const sessions = this.#sessions.size;
+    const { size: watched, pairs: watches } = this.#watchers;
+    const detaching = this.#detaches.size;
+    return {
+      sessions,
+      lost,
+      polling,
+      behind,
+      watched,
+      watches,
+      outboxBytes,
+      outboxBytesTop,
+      detaching,
+    };
+  }
+}
+
+function endedMeanwhile(session: LiveSession): Failure {
+  const reason = session.endReason ?? "idle";
+  const code = reason === "replaced" ? "conflict" : reason === "shutdown" ? "busy" : "unauthorized";
+  return fail(code, `The session has ended while it was being opened: ${reason}`);
+}

@@ -1,0 +1,51 @@
+/** The ways out of a session: a sink is pushed to, a poll is waited for. A lost session has none. */
+import type { Clock } from "../ports.ts";
+import type { CatchUp } from "./catch_up.ts";
+import type { EventBatch, Feed } from "./feed.ts";
+import type { Outbox, Taken } from "./outbox.ts";
+import type { CloseReason, EdgeCounters, EdgeLimits, EventCodec } from "./types.ts";
+import type { Watched } from "./watchers.ts";
+
+/** What outlets share. */
+export interface OutletDeps {
+  readonly clock: Clock;
+  readonly limits: EdgeLimits;
+  readonly codec: EventCodec;
+  readonly counters: EdgeCounters;
+  readonly catchUp: CatchUp;
+}
+
+/** A session as its outlet sees it. */
+export interface OutletHost {
+  readonly feed: Feed;
+  /** What waits; null where nothing does. */
+  readonly outbox: Outbox | null;
+  /** The number of soft events sent so far. */
+  readonly soft: number;
+  /** What waits, to add to. */
+  pending(): Outbox;
+  /** Empties the outbox. */
+  take(): Taken;
+  /** The texts of what was taken, in the order to send them; counts the soft ones. */
+  encode(taken: Taken): readonly string[];
+  /** Asks for a `flush` of the outlet, in the next round. */
+  askFlush(): void;
+  /** Whether anything may be sent: not before the first presence is complete. */
+  readonly ready: boolean;
+}
+
+/** One way out. */
+export interface Outlet {
+  /** Whether soft events are worth keeping at all is for the session to say; these are durable. */
+  push(batch: EventBatch): void;
+  /** Sends what waits, as far as it may. */
+  flush(): void;
+  /** The session has started: whatever the mailbox has beyond its place is to be sent. */
+  start(): void;
+  /** A user may not be seen any more. */
+  revoke(user: Watched): void;
+  /** Another way is taken, or none: frees everything. The other side is told by `close`. */
+  drop(): void;
+  /** Tells the other side that this was it; after `drop`. */
+  close(reason: CloseReason, retryAfterMs?: number): void;
+}

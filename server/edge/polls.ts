@@ -1,0 +1,175 @@
+/**
+ * Being polled. At most one poll is parked, and at most one batch of soft events waits to be
+ * acknowledged by the next poll; durable events are kept nowhere but in the mailbox while no poll
+ * is parked, for each poll says where it stands.
+ */
+import type { Cursor } from "../../shard/ids.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import type { EventBatch } from "./feed.ts";
+import type { Unacknowledged } from "./outbox.ts";
+import type { Outlet, OutletDeps, OutletHost } from "./outlet.ts";
+import type { Cancelled, CloseReason, PollBatch } from "./types.ts";
+import type { Watched } from "./watchers.ts";
+
+/** What a session is to its polls. */
+export interface PollHost extends OutletHost {
+  /** Wants `due` at this monotonic time (ms), unless it is told otherwise before. */
+  waitUntil(dueMs: number): void;
+  /** Nobody polls now: the grace begins. */
+  beginGrace(): void;
+  /** Soft events that did not arrive are to be sent again. */
+  restore(sent: Unacknowledged): void;
+}
+
+/** A poll as the transport hands it over. */
+export interface Poll {
+  readonly cursor: Cursor | null;
+  readonly soft: number;
+  readonly waitMs: number;
+}
+
+interface Parked {
+  readonly done: (result: Result<PollBatch>) => void;
+  readonly untilMs: number;
+}
+
+/** A session's way out through polls. */
+export class Polls implements Outlet {
+  readonly #deps: OutletDeps;
+  readonly #host: PollHost;
+  #parked: Parked | null = null;
+  #sent: Unacknowledged | null = null;
+
+  constructor(deps: OutletDeps, host: PollHost) {
+    this.#deps = deps;
+    this.#host = host;
+  }
+
+  /** A poll waits for its answer. */
+  get parked(): boolean {
+    return this.#parked !== null;
+  }
+
+  poll({ cursor, soft, waitMs }: Poll, done: Parked["done"]): Cancelled {
+    const host = this.#host;
+    const { counters, clock } = this.#deps;
+    counters.polls++;
+    this.#answer([]);
+    this.#acknowledge(soft);
+    if (cursor !== null && cursor.mailboxId !== host.feed.mailboxId) {
+      done(fail("reset", "The cursor is one of another mailbox"));
+      return () => {};
+    }
+    if (cursor !== null) host.feed.seek(cursor.seq);
+    const parked: Parked = { done, untilMs: clock.monoMs() + waitMs };
+    this.#parked = parked;
+    host.waitUntil(parked.untilMs);
+    if (host.feed.sent !== host.feed.known) this.#read();
+    else this.flush();
+    if (this.#parked === parked && waitMs <= 0 && !host.feed.reading) this.#answer([]);
+    return () => {
+      if (this.#parked === parked) this.#unpark();
+    };
+  }
+
+  /** Drops what the client has got, and puts back what it has not. */
+  #acknowledge(soft: number): void {
+    const sent = this.#sent;
+    this.#sent = null;
+    if (sent === null || soft >= sent.soft) return;
+    this.#deps.counters.pollRepeats++;
+    this.#host.restore(sent);
+  }
+
+  start(): void {}
+
+  push(batch: EventBatch): void {
+    const { feed } = this.#host;
+    if (this.#parked === null || feed.reading) {
+      for (const { seq } of batch.events) feed.heard(seq);
+      return;
+    }
+    const complete = feed.take(batch, this.#host.pending(), this.#deps.limits.outboxBytesMax);
+    if (!complete && feed.mayRead) this.#read();
+    this.#host.askFlush();
+  }
+
+  #read(): void {
+    const host = this.#host;
+    host.feed.read(() => host.pending(), (failure) => {
+      const parked = this.#parked;
+      if (failure !== null) {
+        this.#unpark();
+        return parked?.done(failure);
+      }
+      this.flush();
+      if (this.#parked === parked && parked !== null) this.due();
+    });
+  }
+
+  /** Answers the parked poll if there is something to tell. */
+  flush(): void {
+    const host = this.#host;
+    if (this.#parked === null || host.feed.reading || !host.ready || host.outbox === null) return;
+    const taken = host.take();
+    const events = host.encode(taken);
+    if (events.length === 0) return;
+    this.#deps.counters.frames++;
+    const { presence, gone, signals } = taken;
+    const hasSoft = presence.length + gone.length + signals.length > 0;
+    this.#sent = hasSoft ? { soft: host.soft, presence, gone, signals } : null;
+    this.#answer(events);
+  }
+
+  /** Answers the parked poll if it has waited for long enough. */
+  due(): void {
+    if (this.#parked === null || this.#deps.clock.monoMs() < this.#parked.untilMs) return;
+    this.#answer([]);
+  }
+
+  /** Answers the parked poll; the events have been taken from the outbox. */
+  #answer(events: readonly string[]): void {
+    const parked = this.#parked;
+    if (parked === null) return;
+    this.#unpark();
+    const { soft, feed } = this.#host;
+    const cursor = { mailboxId: feed.mailboxId, seq: feed.sent };
+    parked.done(ok({ events, soft, cursor }));
+  }
+
+  #unpark(): void {
+    const host = this.#host;
+    this.#parked = null;
+    host.feed.rewind(host.outbox);
+    host.beginGrace();
+  }
+
+  revoke(user: Watched): void {
+    const sent = this.#sent;
+    if (sent === null) return;
+    const presence = sent.presence.filter((other) => other !== user);
+    this.#sent = { ...sent, presence };
+  }
+
+  drop(): void {
+    this.#sent = null;
+  }
+
+  close(reason: CloseReason, retryAfterMs?: number): void {
+    const parked = this.#parked;
+    this.#parked = null;
+    parked?.done(pollEnded(reason, retryAfterMs));
+  }
+
+  /** Another transport takes over: the parked poll is answered with nothing. */
+  yield(): void {
+    this.#answer([]);
+  }
+}
+
+/** What a poll of a session that has ended is answered. */
+export function pollEnded(reason: CloseReason, retryAfterMs?: number): Failure {
+  return reason === "shutdown"
+    ? fail("busy", "The server is going away for a moment", retryAfterMs ?? 1000)
+    : fail("unauthorized", `The session has ended: ${reason}`);
+}

@@ -1,0 +1,141 @@
+/**
+ * Pushing to a sink. Bounds: when it has not taken `outboxBytesMax`, nothing more is sent; then
+ * events stay in the mailbox, from where they are read when half of that is free again; and when it
+ * has taken nothing for `stalledMs` it is terminated.
+ */
+import type { Lagging } from "./catch_up.ts";
+import type { EventBatch } from "./feed.ts";
+import type { Outlet, OutletDeps, OutletHost } from "./outlet.ts";
+import type { CloseReason, Sink } from "./types.ts";
+
+/** A sink with so many bytes untaken is looked after. */
+const UNTAKEN_BYTES = 16_384;
+
+/** What a session is to its sink's outlet. */
+export interface PushHost extends OutletHost {
+  /** The sink is of no use any more. */
+  lost(sink: Sink): void;
+}
+
+/** How the sink takes what it is sent, judged by its buffer and by what was added. */
+interface Progress {
+  bufferedBytes: number;
+  sentBytes: number;
+  takenAtMs: number;
+}
+
+/** A session's way out through a sink. */
+export class Push implements Outlet, Lagging {
+  readonly sink: Sink;
+  /** Events are read from the mailbox, not taken as they are pushed. */
+  behind = false;
+  readonly #deps: OutletDeps;
+  readonly #host: PushHost;
+  #progress: Progress | null = null;
+  #sentBytes = 0;
+
+  constructor(deps: OutletDeps, host: PushHost, sink: Sink) {
+    this.#deps = deps;
+    this.#host = host;
+    this.sink = sink;
+  }
+
+  start(): void {
+    if (!this.#host.feed.complete) this.#fallBehind();
+  }
+
+  push(batch: EventBatch): void {
+    const { feed } = this.#host;
+    if (this.behind) {
+      for (const { seq } of batch.events) feed.heard(seq);
+      return;
+    }
+    const roomBytes = this.#deps.limits.outboxBytesMax - this.sink.bufferedBytes();
+    if (!feed.take(batch, this.#host.pending(), roomBytes)) this.#fallBehind();
+    this.#host.askFlush();
+  }
+
+  flush(): void {
+    const host = this.#host;
+    const { limits, catchUp, codec, counters, clock } = this.#deps;
+    if (!host.ready || host.outbox === null) return;
+    const buffered = this.sink.bufferedBytes();
+    if (buffered > UNTAKEN_BYTES) catchUp.add(this);
+    // Presence that fills whatever is free would keep the mailbox from being read.
+    const roomBytes = limits.outboxBytesMax / (this.behind ? 2 : 1) - buffered;
+    if (roomBytes <= 0) return;
+    const events = host.encode(host.take());
+    if (events.length > 0) {
+      const text = codec.frame(host.soft, events);
+      counters.frames++;
+      this.#sentBytes += text.length;
+      this.sink.send(text);
+    }
+    if (this.behind) this.pump(clock.monoMs());
+  }
+
+  #fallBehind(): void {
+    this.behind = true;
+    this.#deps.counters.behind++;
+    this.#deps.catchUp.add(this);
+    this.pump(this.#deps.clock.monoMs());
+  }
+
+  pump(nowMs: number): boolean {
+    const host = this.#host;
+    const { limits, counters } = this.#deps;
+    const buffered = this.sink.bufferedBytes();
+    if (this.#untouchedMs(buffered, nowMs) >= limits.stalledMs) {
+      counters.stalled++;
+      this.sink.terminate();
+      host.lost(this.sink);
+      return false;
+    }
+    if (buffered < limits.outboxBytesMax / 2) {
+      const waits = host.outbox !== null && host.outbox.durableBytes > 0;
+      if (this.behind && !waits && host.feed.mayRead) this.#readOn();
+      if (host.outbox !== null) host.askFlush();
+    }
+    if (this.behind || host.outbox !== null || buffered > UNTAKEN_BYTES) return true;
+    this.#progress = null;
+    return false;
+  }
+
+  /** For how long nothing was seen to be taken, ms. */
+  #untouchedMs(bufferedBytes: number, nowMs: number): number {
+    const sentBytes = this.#sentBytes;
+    const last = this.#progress ??= { bufferedBytes, sentBytes, takenAtMs: nowMs };
+    const untaken = last.bufferedBytes + sentBytes - last.sentBytes;
+    if (bufferedBytes < untaken || bufferedBytes === 0) last.takenAtMs = nowMs;
+    last.bufferedBytes = bufferedBytes;
+    last.sentBytes = sentBytes;
+    return nowMs - last.takenAtMs;
+  }
+
+  #readOn(): void {
+    const host = this.#host;
+    host.feed.read(() => host.pending(), (failure) => {
+      // The mailbox has moved on: the client has to come back for a snapshot.
+      if (failure?.code === "reset") {
+        host.lost(this.sink);
+        return this.sink.close("slow");
+      }
+      if (failure === null && host.feed.complete) {
+        this.behind = false;
+        this.#deps.counters.caughtUp++;
+      }
+      if (host.outbox !== null) host.askFlush();
+    });
+  }
+
+  revoke(): void {}
+
+  drop(): void {
+    this.behind = false;
+    this.#deps.catchUp.delete(this);
+  }
+
+  close(reason: CloseReason, retryAfterMs?: number): void {
+    this.sink.close(reason, retryAfterMs);
+  }
+}

@@ -1,0 +1,65 @@
+/** Sockets: the one file here that knows them. */
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import type { Target } from "./target.ts";
+
+/** How long a connection may take to be made (ms). */
+const CONNECT_TIMEOUT_MS = 20_000;
+
+/** What happens on a connection. `closed` comes once and last, also where none was made. */
+export interface WireHandler {
+  opened(): void;
+  /** The bytes are only valid during the call. */
+  data(chunk: Uint8Array): void;
+  closed(why: string): void;
+}
+
+/** One connection. */
+export interface Wire {
+  /** Writes a string of bytes (latin1). */
+  send(bytes: string): void;
+  /** Finishes writing; the other side then closes. */
+  end(): void;
+  /** Drops it at once; `closed` comes soon. */
+  destroy(): void;
+}
+
+/** Makes connections. */
+export type Dial = (target: Target, from: string | null, handler: WireHandler) => Wire;
+
+/** Connects from the address `from`, or as the system chooses. */
+export const dialSocket: Dial = (target, from, handler) => {
+  const { host, port, secure } = target;
+  const source = from === null ? {} : { localAddress: from };
+  const socket: Socket = secure
+    ? connectTls({ host, port, servername: host, ...source })
+    : connectTcp({ host, port, ...source });
+  let why = "the server closed the connection";
+  let closed = false;
+  const timer = setTimeout(() => {
+    why = `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`;
+    socket.destroy();
+  }, CONNECT_TIMEOUT_MS);
+  socket.setNoDelay(true);
+  socket.once(secure ? "secureConnect" : "connect", () => {
+    clearTimeout(timer);
+    handler.opened();
+  });
+  socket.on("data", (chunk: Uint8Array) => {
+    if (!closed) handler.data(chunk);
+  });
+  socket.on("error", (error) => why = error.message);
+  socket.once("close", () => {
+    clearTimeout(timer);
+    closed = true;
+    handler.closed(why);
+  });
+  return {
+    send: (bytes) => void socket.write(bytes, "latin1"),
+    end: () => void socket.end(),
+    destroy: () => {
+      closed = true;
+      socket.destroy();
+    },
+  };
+};

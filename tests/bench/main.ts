@@ -1,0 +1,38 @@
+/** `deno task bench [NAME…] [--json FILE]`: runs benchmarks and prints their figures. */
+import type { Bench } from "./bench.ts";
+import { sizesBench } from "./sizes.ts";
+
+const BENCHES: readonly Bench[] = [sizesBench];
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+function shown(value: number): string {
+  if (value >= 1000) return Math.round(value).toLocaleString("en");
+  return Number(value.toPrecision(3)).toString();
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const json = args.indexOf("--json");
+  const names = args.filter((a, i) => !a.startsWith("--") && i !== json + 1 || json < 0 && true);
+  const chosen = names.length === 0 ? BENCHES : BENCHES.filter((b) => names.includes(b.name));
+  const unknown = names.filter((n) => !BENCHES.some((b) => b.name === n));
+  if (unknown.length > 0) {
+    print(`There is no benchmark ${unknown.join(", ")}: choose of ${BENCHES.map((b) => b.name)}`);
+    return 2;
+  }
+  const results: Record<string, unknown> = {};
+  for (const bench of chosen) {
+    print(`${bench.name}: ${bench.what}`);
+    const figures = await bench.run((line) => print(`  ${line}`));
+    for (const [name, value, unit] of figures) {
+      print(`  ${name.padEnd(44)} ${shown(value).padStart(12)} ${unit}`);
+    }
+    results[bench.name] = figures;
+  }
+  if (json >= 0) Deno.writeTextFileSync(args[json + 1]!, JSON.stringify(results, null, 2));
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

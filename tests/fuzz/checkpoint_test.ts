@@ -1,0 +1,166 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import fc from "fast-check";
+import { Account } from "../../shard/account.ts";
+import { ByteWriter } from "../../shard/bytes.ts";
+import {
+  checkpointRows,
+  CHUNK_BYTES,
+  decodeDedupe,
+  decodeHead,
+  encodeDedupe,
+  encodeHead,
+  joinChunks,
+} from "../../shard/checkpoint.ts";
+import type { AccountName } from "../../shard/ids.ts";
+import { readForward } from "../../shard/mailbox.ts";
+import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/records.ts";
+import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
+import { accountOf, history, text, uint } from "./stored.ts";
+
+const NAME = "al" as AccountName;
+
+function decoded(bytes: Uint8Array): Account {
+  const account = new Account(NAME, 0);
+  decodeHead(account, bytes);
+  return account;
+}
+
+/** What of an account a head must bring back. */
+function stored(a: Account) {
+  const { mailbox: m } = a;
+  return {
+    state: a.state,
+    id: a.id,
+    createdAt: a.createdAt,
+    credentials: a.credentials,
+    devices: a.devices,
+    messagesFrom: a.messagesFrom,
+    lastSeen: a.lastSeen,
+    ackedSeq: a.ackedSeq,
+    invite: a.invite,
+    roster: [...a.roster],
+    blocked: [...a.blocked],
+    conversations: [...a.conversations.values()].map((c) => ({ ...c })),
+    undelivered: [...a.undelivered],
+    outbox: [...a.outbox.values()].map(({ to, toId, entries }) => ({ to, toId, entries })),
+    dedupeBlocks: a.dedupeBlocks,
+    purge: a.purge,
+    mailbox: {
+      id: m.id,
+      blocks: m.blocks,
+      tailFirst: m.tailFirst,
+      tail: m.tail,
+      tailBytes: m.tailBytes,
+      lastAt: m.lastAt,
+      conversations: [...m.tailConversations],
+    },
+  };
+}
+
+Deno.test("decodeHead brings back what encodeHead kept of an account", () => {
+  fc.assert(
+    fc.property(history, uint, (life, lsn) => {
+      const before = accountOf(life);
+      const after = decoded(encodeHead(before, lsn));
+      deepEqual(stored(after), stored(before));
+      equal(after.savedLsn, lsn);
+    }),
+    runs(400),
+  );
+});
+
+Deno.test("a log that is read back makes the same account as the one that wrote it", () => {
+  fc.assert(
+    fc.property(history, (life) => {
+      const w = new ByteWriter();
+      w.u8(RECORD_VERSION);
+      for (const e of life) writeEntry(w, NAME, e);
+      const replayed = accountOf(readRecord(w.take()).map((r) => r.entry));
+      deepEqual(encodeHead(replayed, 1), encodeHead(accountOf(life), 1));
+    }),
+    runs(200),
+  );
+});
+
+Deno.test("decodeHead throws nothing but CorruptBytes", () => {
+  const heads = history.map((life) => encodeHead(accountOf(life), 5));
+  fc.assert(
+    fc.property(hostile(heads), (bytes) => {
+      const account = readOrCorrupt(() => decoded(bytes));
+      // What it took must be usable: it encodes, and its mailbox reads to an end.
+      if (account === null) return;
+      encodeHead(account, 5);
+      const { mailbox } = account;
+      const from = mailbox.tailFirst - 1;
+      readOrCorrupt(() => readForward(mailbox, from, 100, 100_000, new Map()));
+    }),
+    runs(1500),
+  );
+});
+
+Deno.test("readForward ends at any block that the store may give for another", () => {
+  fc.assert(
+    fc.property(history, hostile(fc.constant(new Uint8Array([1, 1, 2, 1, 1]))), (life, block) => {
+      const { mailbox } = accountOf(life);
+      const loaded = new Map(mailbox.blocks.map((b) => [b.first, block] as const));
+      mailbox.unsaved.clear();
+      const page = readOrCorrupt(() => {
+        return readForward(mailbox, mailbox.first - 1, 1000, 100_000, loaded);
+      });
+      if (page !== null && !("need" in page)) {
+        page.forEach((e, i) => equal(e.seq, mailbox.first + i));
+      }
+    }),
+    runs(300),
+  );
+});
+
+Deno.test("decodeHead refuses a mailbox whose blocks do not join", () => {
+  const account = new Account(NAME, 0);
+  account.mailbox.blocks = [
+    { first: 1, count: 5, lastAt: 0, conversations: [] },
+    { first: 7, count: 5, lastAt: 0, conversations: [] },
+  ];
+  account.mailbox.tailFirst = 12;
+  throws(() => decoded(encodeHead(account, 1)), { name: "CorruptBytes", message: /do not join/ });
+});
+
+Deno.test("checkpoint rows of a future version are refused with both versions", () => {
+  const message = /of version 2, this program reads 1/;
+  const head = encodeHead(new Account(NAME, 0), 1);
+  const dedupe = encodeDedupe([]);
+  head[0] = dedupe[0] = 2;
+  throws(() => decoded(head), { name: "CorruptBytes", message });
+  throws(() => decodeDedupe(dedupe), { name: "CorruptBytes", message });
+});
+
+Deno.test("checkpointRows: heads of many chunks join to the same account", () => {
+  const account = new Account(NAME, 0);
+  account.state = "active";
+  for (let i = 0; i < 3000; i++) account.blocked.add(`${"b".repeat(60)}${i}` as AccountName);
+  const rows = checkpointRows(account, 9).filter((r) => r.key[0] === "u");
+  ok(rows.length > 2 && rows.every((r) => r.value!.length <= CHUNK_BYTES));
+  const joined = joinChunks(rows.map((r) => r.value!))!;
+  deepEqual(stored(decoded(joined)), stored(account));
+  // Without one of them nothing may come out that looks whole.
+  throws(() => decoded(joinChunks(rows.slice(0, -1).map((r) => r.value!))!), {
+    name: "CorruptBytes",
+  });
+});
+
+const sent = fc.array(
+  fc.tuple(text, fc.record({ seq: uint, at: uint, num: uint })),
+  { maxLength: 10 },
+);
+
+Deno.test("decodeDedupe gives back the window, and throws nothing but CorruptBytes", () => {
+  fc.assert(fc.property(sent, (list) => deepEqual(decodeDedupe(encodeDedupe(list)), list)), {
+    ...runs(500),
+  });
+  fc.assert(
+    fc.property(hostile(sent.map(encodeDedupe)), (bytes) => {
+      readOrCorrupt(() => decodeDedupe(bytes));
+    }),
+    runs(1000),
+  );
+});

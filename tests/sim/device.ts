@@ -1,0 +1,282 @@
+/**
+ * A user's client: holds a token, a cursor and what it has been shown, connects over either
+ * transport, comes back with whatever it has, and checks all that it is told as it comes.
+ */
+import type { Answer, Greeting, Link, LinkHost, PresenceFields, Proof, Welcome } from "./link.ts";
+import type { Setting } from "./register.ts";
+import type { Life } from "./oracle.ts";
+import type { Person } from "./person.ts";
+import type { SoftEvent, WireEvent } from "./view.ts";
+import type { World } from "./world.ts";
+import { PollLink, SocketLink } from "./link.ts";
+import { Register } from "./register.ts";
+import { View } from "./view.ts";
+import { Violation } from "./history.ts";
+
+type Presence = SoftEvent & { readonly k: "presence" };
+
+/** One device of one user. */
+export class Device implements LinkHost {
+  readonly person: Person;
+  readonly id: string;
+  /** How history and messages name it. */
+  readonly who: string;
+  /** Whether it wants to be connected. */
+  wanted = false;
+  /** The transport of its next connection. */
+  transport: "socket" | "poll" = "socket";
+  /** Whether it has been welcomed and not lost its link since. */
+  online = false;
+  view: View | null = null;
+  token: string | null = null;
+  /** The presence that the server was last told, where it is certain that it knows. */
+  shown: { readonly presence: PresenceFields | null; readonly certain: boolean } = {
+    presence: null,
+    certain: false,
+  };
+  /** What it was last shown of each user. */
+  readonly seen = new Map<string, Presence>();
+  readonly #world: World;
+  readonly #address: string;
+  #link: Link | null = null;
+  #life: Life | null = null;
+  #session: string | null = null;
+  #askedAfter: string | null = null;
+  #signingIn: Setting<string | null> | null = null;
+  readonly #signals = new Set<string>();
+  /** Rises with every link, so that what comes from an old one is known as such. */
+  #links = 0;
+  #notBeforeMs = 0;
+
+  constructor(world: World, person: Person, id: string, address: string) {
+    this.#world = world;
+    this.person = person;
+    this.id = id;
+    this.who = `${person.name}/${id}`;
+    this.#address = address;
+  }
+
+  get link(): Link | null {
+    return this.#link;
+  }
+
+  /** The account that its session belongs to. */
+  get life(): Life | null {
+    return this.#life;
+  }
+
+  note(text: string): void {
+    this.#world.history.add(this.who, text, this.person.name);
+  }
+
+  /** Connects where it wants to be connected and is not; called every now and then. */
+  look(): void {
+    const { prng, time } = this.#world;
+    if (!this.wanted || this.#link !== null || time.nowMs < this.#notBeforeMs) return;
+    const life = this.person.life;
+    if (life === null) return;
+    if (this.#life !== life) this.#forget(life);
+    const greeting = this.#greeting(life);
+    this.#askedAfter = greeting.after;
+    this.note(
+      `connects by ${this.transport} with ${"token" in greeting.proof ? "token" : "password"}` +
+        `${greeting.session === null ? "" : ", session"}, after ${greeting.after ?? "nothing"}`,
+    );
+    const links = ++this.#links;
+    const host = this.#hostOf(links);
+    const node = this.#world.nodeFor(this, prng);
+    const Kind = this.transport === "socket" ? SocketLink : PollLink;
+    this.#link = new Kind(this.#world.network, node, this.#address, greeting, host);
+  }
+
+  #greeting(life: Life): Greeting {
+    const { prng, oracle } = this.#world;
+    let proof: Proof;
+    if (this.token !== null) proof = { token: this.token };
+    else {
+      const password = prng.pick(life.password.possible(oracle.nowMs));
+      proof = { user: this.person.name, password };
+      this.#signingIn = oracle.token(life, this.id).begin("?", oracle.nowMs);
+    }
+    const knows = this.view !== null && this.view.mailboxId === life.mailboxId;
+    const after = knows && prng.chance(0.9) ? this.view!.cursor : null;
+    const session = after !== null && prng.chance(0.8) ? this.#session : null;
+    const presence = prng.chance(0.1) ? null : this.person.presence();
+    this.shown = { presence, certain: false };
+    return { proof, device: this.id, after, session, presence };
+  }
+
+  /** Another account has the name now. */
+  #forget(life: Life): void {
+    this.#life = life;
+    this.token = null;
+    this.view = null;
+    this.#session = null;
+    this.seen.clear();
+  }
+
+  #hostOf(links: number): LinkHost {
+    const current = () => links === this.#links;
+    return {
+      welcome: (w) => current() && this.welcome(w),
+      events: (e) => current() && this.events(e),
+      token: (t) => current() && this.tokenMade(t),
+      down: (code, ms) => current() && this.down(code, ms),
+    };
+  }
+
+  // ---- what the link tells
+
+  tokenMade(token: string): void {
+    this.token = token;
+    const setting = this.#signingIn;
+    this.#signingIn = null;
+    if (setting === null) return;
+    setting.value = token;
+    Register.end(setting, "done", this.#world.oracle.nowMs);
+  }
+
+  welcome(w: Welcome): void {
+    const { name } = this.person;
+    if (w.user !== name || w.device !== this.id) {
+      throw new Violation("who is welcomed", `${this.who} is ${w.user}/${w.device}`, [name]);
+    }
+    if (w.token !== undefined) this.tokenMade(w.token);
+    this.note(`is welcomed: ${w.resumed ? "resumed, " : ""}${w.mode} ${w.cursor}`);
+    this.online = true;
+    this.#session = w.session;
+    const cleared = !w.resumed || this.#world.prng.chance(0.5);
+    if (cleared) this.seen.clear();
+    this.shown = { ...this.shown, certain: !w.resumed };
+    if (w.mode === "resume") this.#resumes(w);
+    else this.#starts(w);
+    this.person.welcomed(this);
+  }
+
+  #resumes(w: Welcome): void {
+    if (w.cursor !== this.#askedAfter) {
+      const text = `${this.who} asked to go on after ${this.#askedAfter}, is at ${w.cursor}`;
+      throw new Violation("resume goes on where it was", text, [this.person.name]);
+    }
+  }
+
+  #starts(w: Welcome): void {
+    const { oracle } = this.#world;
+    const life = this.#life!;
+    const before = this.view;
+    this.view = new View(this.person.name, w.cursor, w.snapshot!);
+    oracle.snapshot(life, this.view, this.who);
+    const known = before !== null && before.mailboxId === this.view.mailboxId;
+    if (w.mode === "reset" && known && !this.#world.config.trims) {
+      const text = `${this.who} is reset at ${this.#askedAfter}, though nothing is ever trimmed`;
+      throw new Violation("cursors stay valid", text, [this.person.name]);
+    }
+    if (known && this.view.seq < before.seq) {
+      const text = `${this.who} knows ${before.seq}, the snapshot ends at ${this.view.seq}`;
+      throw new Violation("what was shown is durable", text, [this.person.name]);
+    }
+  }
+
+  events(events: readonly (WireEvent | SoftEvent)[]): void {
+    const life = this.#life!;
+    const { oracle } = this.#world;
+    for (const event of events) {
+      if ("seq" in event) {
+        this.note(`< ${brief(event)}`);
+        oracle.saw(life, this.view!.mailboxId, event, this.who);
+        this.view!.apply(event);
+        this.person.learnt(this, event);
+      } else {
+        this.note(`< ${brief(event)}`);
+        oracle.sawSoft(life, event);
+        if (event.k === "presence") this.seen.set(event.user, event);
+        else this.#signalled(event);
+      }
+    }
+  }
+
+  #signalled(event: SoftEvent & { k: "signal" }): void {
+    const body = event.body ?? "";
+    this.person.signals.add(body);
+    if (this.#signals.has(body)) {
+      const text = `${this.who} got ${JSON.stringify(event)} twice`;
+      throw new Violation("signals come once", text, [this.person.name, event.from]);
+    }
+    this.#signals.add(body);
+  }
+
+  down(code: string | null, retryAfterMs: number): void {
+    this.note(`is disconnected: ${code ?? "no word"}`);
+    const { prng, oracle, time } = this.#world;
+    this.#link = null;
+    this.online = false;
+    this.#notBeforeMs = time.nowMs + retryAfterMs + prng.int(20, 2000);
+    if (this.#signingIn !== null) Register.end(this.#signingIn, "unknown", oracle.nowMs);
+    this.#signingIn = null;
+    this.shown = { ...this.shown, certain: false };
+    // A session that is over, or another transport's, is not asked for again.
+    if (code !== null && prng.chance(0.5)) this.#session = null;
+    if (code === "unauthorized" || code === "revoked" || code === "expired") {
+      this.token = null;
+      this.#session = null;
+    }
+    // The other device that has taken its place is this one itself.
+    if (code === "replaced" && this.token === null) this.#notBeforeMs += 1000;
+  }
+
+  // ---- what it does
+
+  /** Asks the server for something; null: no answer came. */
+  command(
+    name: string,
+    fields: Readonly<Record<string, unknown>>,
+    done: (answer: Answer | null) => void,
+  ): void {
+    if (this.#link === null) return done(null);
+    this.note(`> ${name} ${JSON.stringify(fields).slice(0, 120)}`);
+    this.#link.command(name, fields, (answer) => {
+      const text = answer === null
+        ? "no answer"
+        : answer.ok
+        ? `ok ${JSON.stringify(answer.value).slice(0, 60)}`
+        : answer.code;
+      this.note(`  ${name}: ${text}`);
+      done(answer);
+    });
+  }
+
+  /** The connection goes; how much the node hears of it depends. */
+  drop(how: "silently" | "politely" | "reset"): void {
+    const link = this.#link;
+    if (link === null) return;
+    this.note(`drops its connection ${how}`);
+    this.#links++;
+    if (how === "reset" && link.connection !== null) link.connection.reset();
+    link.close(how === "silently");
+    this.down(null, 0);
+  }
+
+  /** Sets its presence; `done` is told whether the server knows it. */
+  show(presence: PresenceFields | null, done: (known: boolean) => void = () => {}): void {
+    this.shown = { presence, certain: false };
+    const links = this.#links;
+    this.command("presence", presence ?? { invisible: true }, (answer) => {
+      const known = answer?.ok === true && links === this.#links &&
+        this.shown.presence === presence;
+      if (known) this.shown = { presence, certain: true };
+      done(known);
+    });
+  }
+
+  /** Its session and token, given up by itself. */
+  signedOut(): void {
+    this.token = null;
+    this.#session = null;
+  }
+}
+
+/** An event in one short line. */
+export function brief(event: WireEvent | SoftEvent): string {
+  const text = JSON.stringify(event);
+  return text.length <= 150 ? text : `${text.slice(0, 150)}…`;
+}

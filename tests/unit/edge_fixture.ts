@@ -1,0 +1,368 @@
+/** An edge under virtual time, with a router that plays all shards and can hold its answers back. */
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/ids.ts";
+import type {
+  AttachAuth,
+  DevicePresence,
+  EdgePacket,
+  InterestAnswer,
+  InterestItem,
+  MailboxEvent,
+  OpName,
+  Ops,
+  PresenceOfDevice,
+  Snapshot,
+} from "../../shard/ops.ts";
+import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import {
+  type CloseReason,
+  DEFAULT_EDGE_LIMITS,
+  type EdgeCounters,
+  type EdgeLimits,
+  newEdgeCounters,
+  type OpenedSession,
+  type OpenSession,
+  type PollBatch,
+  type Session,
+  type Sink,
+} from "../../server/edge/types.ts";
+import { JSON_CODEC } from "../../server/json/encode.ts";
+import type { Router } from "../../server/router.ts";
+import { Prng, simRandom } from "../sim/prng.ts";
+import { memoryLog } from "../sim/sim_ports.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
+
+export const MAILBOX = "mailboxMAILBOX00" as MailboxId;
+export const EXPIRES_AT = Date.UTC(2025, 0, 31);
+
+export const name = (text: string) => text as AccountName;
+export const device = (text: string) => text as DeviceId;
+export const idOf = (user: string) => `id-${user}` as AccountId;
+
+export function presenceOf(show: DevicePresence["show"], status = ""): DevicePresence {
+  return { show, status, priority: 0, ext: "" };
+}
+
+export function message(seq: number, body = `body ${seq}`): MailboxEvent {
+  return {
+    seq,
+    at: 1000 + seq,
+    kind: "message",
+    with: name("peer"),
+    out: false,
+    num: seq,
+    id: `m${seq}`,
+    body,
+    ext: "",
+    device: "",
+  };
+}
+
+const EMPTY_SNAPSHOT: Snapshot = {
+  seq: 0,
+  roster: [],
+  requests: [],
+  blocked: [],
+  conversations: [],
+  messagesFrom: "contacts",
+};
+
+interface Waiting {
+  readonly op: OpName | "interest";
+  readonly run: () => void;
+}
+
+/** All shards. Answers before `request` returns, but for operations in `held`. */
+export class FakeRouter implements Router {
+  readonly asked: { readonly op: OpName; readonly name: AccountName; readonly input: object }[] =
+    [];
+  readonly interests: (readonly InterestItem[])[] = [];
+  readonly uninterests: (readonly AccountName[])[] = [];
+  readonly held = new Set<OpName | "interest">();
+  /** Refusals in place of answers, by operation. */
+  readonly failing = new Map<OpName, Result<never>>();
+  readonly contacts = new Map<string, readonly string[]>();
+  readonly online = new Map<string, readonly PresenceOfDevice[]>();
+  readonly lastSeen = new Map<string, number>();
+  /** Pairs `watcher>watched` that are not allowed. */
+  readonly denied = new Set<string>();
+  readonly mailboxes = new Map<string, MailboxEvent[]>();
+  /** Events before this one are not retained. */
+  firstSeq = 1;
+  expiresAt = EXPIRES_AT;
+  version = 1;
+  #waiting: Waiting[] = [];
+
+  request<K extends OpName>(
+    user: AccountName,
+    op: K,
+    input: Ops[K]["in"],
+    done: (result: Result<Ops[K]["out"]>) => void,
+  ): void {
+    this.asked.push({ op, name: user, input });
+    const answer = () => done(this.failing.get(op) ?? this.#answer(user, op, input));
+    if (this.held.has(op)) this.#waiting.push({ op, run: answer });
+    else answer();
+  }
+
+  #answer<K extends OpName>(user: AccountName, op: K, input: Ops[K]["in"]): Result<Ops[K]["out"]> {
+    const answers: Partial<{ [Name in OpName]: () => Result<Ops[Name]["out"]> }> = {
+      "session.attach": () => this.#attach(user, input as Ops["session.attach"]["in"]),
+      "session.detach": () => ok(null),
+      "mailbox.read": () => this.#read(user, input as Ops["mailbox.read"]["in"]),
+      "mailbox.snapshot": () =>
+        ok({ mailboxId: MAILBOX, snapshot: { ...EMPTY_SNAPSHOT, seq: this.seq(user) } }),
+    };
+    const answer = answers[op];
+    if (answer === undefined) throw new Error(`FakeRouter: ${op} is not played`);
+    return answer() as Result<Ops[K]["out"]>;
+  }
+
+  #attach(
+    user: AccountName,
+    { cursor }: Ops["session.attach"]["in"],
+  ): Result<Ops["session.attach"]["out"]> {
+    const seq = this.seq(user);
+    const valid = cursor !== null && this.#valid(user, cursor);
+    const mode = cursor === null ? "snapshot" : valid ? "resume" : "reset";
+    const watch = (this.contacts.get(user) ?? []).map((contact) => ({
+      name: name(contact),
+      id: idOf(contact),
+    }));
+    const snapshot = valid ? null : { ...EMPTY_SNAPSHOT, seq };
+    const { expiresAt } = this;
+    return ok({ id: idOf(user), mailboxId: MAILBOX, seq, mode, snapshot, watch, expiresAt });
+  }
+
+  #valid(user: AccountName, { mailboxId, seq }: { mailboxId: MailboxId; seq: number }): boolean {
+    return mailboxId === MAILBOX && seq >= this.firstSeq - 1 && seq <= this.seq(user);
+  }
+
+  #read(
+    user: AccountName,
+    { cursor, limit, bytesMax }: Ops["mailbox.read"]["in"],
+  ): Result<Ops["mailbox.read"]["out"]> {
+    if (cursor === null || !this.#valid(user, cursor)) return fail("reset", "no such place");
+    const events: MailboxEvent[] = [];
+    let bytes = 0;
+    for (const event of this.mailboxes.get(user) ?? []) {
+      if (event.seq <= cursor.seq) continue;
+      bytes += event.kind === "message" ? event.body.length : 0;
+      if (events.length === limit || (events.length > 0 && bytes > bytesMax)) break;
+      events.push(event);
+    }
+    return ok({ mailboxId: MAILBOX, events, seq: this.seq(user) });
+  }
+
+  /** Position of a user's mailbox. */
+  seq(user: string): number {
+    return this.mailboxes.get(user)?.length ?? 0;
+  }
+
+  /** Appends to a mailbox; the packet is for the test to deliver, or not. */
+  append(user: string, bodies: readonly string[]): readonly MailboxEvent[] {
+    const mailbox = this.mailboxes.get(user) ?? [];
+    const events = bodies.map((body, i) => message(mailbox.length + i + 1, body));
+    this.mailboxes.set(user, [...mailbox, ...events]);
+    return events;
+  }
+
+  interest(
+    items: readonly InterestItem[],
+    done: (answers: readonly InterestAnswer[]) => void,
+  ): void {
+    this.interests.push(items);
+    const answer = () => done(items.map((item) => this.#presence(item)));
+    if (this.held.has("interest")) this.#waiting.push({ op: "interest", run: answer });
+    else answer();
+  }
+
+  #presence({ watcher, watched, watchedId }: InterestItem): InterestAnswer {
+    const denied = this.denied.has(`${watcher}>${watched}`);
+    const devices = this.online.get(watched) ?? [];
+    const lastSeen = this.lastSeen.get(watched) ?? 0;
+    const presence = denied ? null : { watchedId, version: this.version, devices, lastSeen };
+    return { watcher, watched, presence };
+  }
+
+  uninterest(watched: readonly AccountName[]): void {
+    this.uninterests.push(watched);
+  }
+
+  /** Answers what was held, in its order; further ones are held still. */
+  release(op?: OpName | "interest"): void {
+    const due = this.#waiting.filter((waiting) => op === undefined || waiting.op === op);
+    this.#waiting = this.#waiting.filter((waiting) => !due.includes(waiting));
+    for (const { run } of due) run();
+  }
+
+  /** How often an operation was asked for. */
+  count(op: OpName): number {
+    return this.asked.filter((request) => request.op === op).length;
+  }
+}
+
+/** An event as clients parse it. */
+export type Wire = Readonly<Record<string, unknown>>;
+
+/** A sink that takes what it is sent at once, or nothing. */
+export class FakeSink implements Sink {
+  readonly frames: string[] = [];
+  taking = true;
+  closed: { readonly reason: CloseReason; readonly retryAfterMs: number | undefined } | null = null;
+  terminated = false;
+  #buffered = 0;
+
+  send(text: string): void {
+    if (this.closed !== null || this.terminated) return;
+    this.frames.push(text);
+    if (!this.taking) this.#buffered += text.length;
+  }
+
+  bufferedBytes(): number {
+    return this.#buffered;
+  }
+
+  close(reason: CloseReason, retryAfterMs?: number): void {
+    this.closed ??= { reason, retryAfterMs };
+  }
+
+  terminate(): void {
+    this.terminated = true;
+    this.#buffered = 0;
+  }
+
+  /** Takes so many of the bytes that wait. */
+  take(bytes = Infinity): void {
+    this.#buffered = Math.max(0, this.#buffered - bytes);
+  }
+
+  /** All events sent so far. */
+  events(): readonly Wire[] {
+    return this.frames.flatMap((text) => (JSON.parse(text) as { ev: Wire[] }).ev);
+  }
+
+  /** Events of one kind. */
+  of(kind: string): readonly Wire[] {
+    return this.events().filter((event) => event["k"] === kind);
+  }
+}
+
+export const AUTH: AttachAuth = { kind: "token", tokenHash: new Uint8Array(32) };
+
+/** An edge and its world. */
+export interface Rig {
+  readonly edge: Edge;
+  readonly router: FakeRouter;
+  readonly time: VirtualTime;
+  readonly counters: EdgeCounters;
+  /** Opens a session and tells what came of it so far. */
+  open(options?: Partial<OpenSession> & { readonly user?: AccountName }): Opening;
+  /** Opens and starts one. */
+  start(options?: Partial<OpenSession>): { readonly session: Session; readonly sink: FakeSink };
+  deliver(packet: EdgePacket): void;
+  /** Delivers newly appended events to sessions. */
+  push(session: Session, bodies: readonly string[]): void;
+  presence(watched: string, devices: readonly PresenceOfDevice[], lastSeen?: number): void;
+}
+
+/** An opening under way. */
+export interface Opening {
+  readonly sink: FakeSink;
+  results: Result<OpenedSession>[];
+}
+
+export function rig(limits: Partial<EdgeLimits> = {}): Rig {
+  const time = new VirtualTime();
+  const router = new FakeRouter();
+  const counters = newEdgeCounters();
+  const { clock, timers } = time.world;
+  const random = simRandom(new Prng(7));
+  const { log } = memoryLog();
+  const flushed = () => {};
+  const deps = { router, clock, timers, random, log, counters, codec: JSON_CODEC, flushed };
+  const edge = createEdge(deps, { ...DEFAULT_EDGE_LIMITS, ...limits });
+  const open: Rig["open"] = (options = {}) => {
+    const sink = new FakeSink();
+    const opening: Opening = { sink, results: [] };
+    const defaults: OpenSession = {
+      user: name("alice"),
+      device: device("phone"),
+      auth: AUTH,
+      cursor: null,
+      presence: presenceOf("online"),
+      resume: null,
+      sink,
+    };
+    edge.open({ ...defaults, ...options }, (result) => opening.results.push(result));
+    return opening;
+  };
+  const deliver = (packet: EdgePacket) => edge.deliver(packet);
+  return {
+    edge,
+    router,
+    time,
+    counters,
+    open,
+    start(options = {}) {
+      const opening = open(options);
+      const { session } = opened(opening);
+      session.start();
+      time.runFor(0);
+      return { session, sink: opening.sink };
+    },
+    deliver,
+    push(session, bodies) {
+      const events = router.append(session.user, bodies);
+      deliver({ kind: "events", sessions: [session.id], events });
+    },
+    presence(watched, devices, lastSeen = 0) {
+      router.online.set(watched, devices);
+      router.lastSeen.set(watched, lastSeen);
+      const version = ++router.version;
+      const watchedId = idOf(watched);
+      deliver({ kind: "presence", watched: name(watched), watchedId, version, devices, lastSeen });
+    },
+  };
+}
+
+/** What an opening has come to, which must be a session. */
+export function opened({ results }: Opening): OpenedSession {
+  const result = results[0];
+  if (results.length !== 1 || result === undefined || !result.ok) {
+    throw new Error(`not opened: ${JSON.stringify(results)}`);
+  }
+  return result.value;
+}
+
+/** One device with this presence. */
+export function on(show: DevicePresence["show"], status = "", id = "d1"): PresenceOfDevice[] {
+  return [{ device: device(id), presence: presenceOf(show, status) }];
+}
+
+/** A poll's answers so far. */
+export interface Polling {
+  readonly answers: Result<PollBatch>[];
+  readonly cancel: () => void;
+}
+
+/** Polls a session. */
+export function poll(
+  session: Session,
+  { seq, soft = 0, waitMs = 30_000 }: { seq?: number; soft?: number; waitMs?: number } = {},
+): Polling {
+  const answers: Result<PollBatch>[] = [];
+  const cursor = seq === undefined ? null : { mailboxId: MAILBOX, seq };
+  const cancel = session.poll({ cursor, soft, waitMs }, (result) => answers.push(result));
+  return { answers, cancel };
+}
+
+/** The batch a poll was answered with, which must be there. */
+export function batch({ answers }: Polling): { events: Wire[]; soft: number; seq: number } {
+  const answer = answers[0];
+  if (answers.length !== 1 || answer === undefined || !answer.ok) {
+    throw new Error(`not answered with events: ${JSON.stringify(answers)}`);
+  }
+  const { events, soft, cursor } = answer.value;
+  return { events: events.map((text) => JSON.parse(text) as Wire), soft, seq: cursor.seq };
+}

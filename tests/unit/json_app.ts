@@ -1,0 +1,50 @@
+/** The REST app over a fake node. */
+import { Throttle } from "../../server/auth/throttle.ts";
+import { createApp } from "../../server/json/rest.ts";
+import type { EventsCall, RestDeps } from "../../server/json/rest_call.ts";
+import { type Frame, openNode, TOKEN } from "./json_fakes.ts";
+
+/** A throttle of this burst that gives a unit back every 100 ms. */
+export const throttle = (burst: number) => new Throttle({ burst, refillMs: 100, keysMax: 100 });
+
+/** An app over a fake node, and a client that calls it: `METHOD path`, body, headers. */
+export function openApp(change: Partial<RestDeps> = {}) {
+  const node = openNode();
+  const polls: EventsCall[] = [];
+  const device = throttle(1000);
+  const deps: RestDeps = {
+    ...node.deps,
+    info: { registration: "open", mechanisms: ["SCRAM-SHA-256"] },
+    allowedOrigins: [],
+    throttles: {
+      address: throttle(1000),
+      device: { frames: device, sends: device, presence: device, signals: device },
+    },
+    addressOf: () => "192.0.2.1",
+    session: (id) => node.edge.session(id),
+    events: (call) => {
+      polls.push(call);
+      return new Response("{}");
+    },
+    ...change,
+  };
+  const app = createApp(deps);
+  const bearer = { authorization: `Bearer ${TOKEN}` };
+  const call = async (
+    line: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = bearer,
+  ) => {
+    const [method, path] = line.split(" ") as [string, string];
+    const sent = body === undefined ? { method, headers } : {
+      method,
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    };
+    const response = await app.request(path, sent);
+    const text = await response.text();
+    const value = text === "" ? null : JSON.parse(text) as Frame;
+    return { status: response.status, headers: response.headers, value };
+  };
+  return { app, node, polls, call, bearer };
+}
