@@ -1,12 +1,14 @@
 /** Everything between a node's shards and its clients: edge, protocols, admission, front door. */
+import type { Buffer } from "node:buffer";
 import type { Hono } from "hono";
+import type { Socket } from "node:net";
 import type { Config } from "./config.ts";
 import type { EdgePacket } from "../shard/ops.ts";
 import type { ErrorCode, Failure } from "../shard/errors.ts";
 import type { OpenNode } from "./open.ts";
 import type { Process } from "./system/process.ts";
 import { admissionOptions } from "./settings.ts";
-import { admit, type Admission, type AdmissionKind, nextAdmission } from "./admission.ts";
+import { type Admission, type AdmissionKind, admit, nextAdmission } from "./admission.ts";
 import { connectionLimits, issuers, mechanisms, protocolLimits } from "./settings.ts";
 import { createApp } from "./json/rest.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
@@ -21,7 +23,10 @@ import { openJwtVerifier } from "./auth/jwt.ts";
 import { rates, throttleOptions } from "./settings.ts";
 import { sampleLoopLag } from "./system/loop_lag.ts";
 import { Throttle } from "./auth/throttle.ts";
-import { tmpDoor } from "./tmp_transport.ts";
+import { addressFromEnv, addressOf, isLocal, openFrontDoor } from "./system/front_door.ts";
+import { TrustedProxies } from "./system/front_door.ts";
+import { createWsTransport, DEFAULT_WS_LIMITS, newWsCounters } from "./json/ws.ts";
+import { makeEvents } from "./json/events.ts";
 
 /** The serving side of a node. */
 export interface Front {
@@ -44,6 +49,13 @@ export async function createFront(
 ): Promise<Front> {
   const { ports, node, counters, log } = open;
   const edgeCounters = newEdgeCounters();
+  const doorCounters = {
+    opened: 0,
+    refusedFull: 0,
+    refusedAddress: 0,
+    refusedBusy: 0,
+    malformed: 0,
+  };
   let draining = false;
   let admission: Admission | null = null;
   let connections = () => 0;
@@ -124,6 +136,7 @@ export async function createFront(
     observe,
   };
   const rate = rates(config);
+  const proxies = new TrustedProxies(config.server.trustedProxies);
   const app = createApp({
     ...shared,
     info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
@@ -140,9 +153,16 @@ export async function createFront(
         signals: new Throttle(throttleOptions(rate.signals)),
       },
     },
-    addressOf: () => "127.0.0.1",
+    addressOf: (_request, env) => addressFromEnv(proxies, env),
     session: (id) => edge.session(id),
-    events: () => Response.json({ code: "unsupported", message: "not wired yet" }, { status: 400 }),
+    events: makeEvents({
+      clock: ports.clock,
+      timers: ports.timers,
+      protocol,
+      domain: config.server.domain,
+      streamBytesMax: config.limits.outboxBytesMax,
+      open: shared.open,
+    }),
   });
   const startedAtMs = ports.clock.wallMs();
   const metrics = createMetrics(counters, {
@@ -167,6 +187,12 @@ export async function createFront(
     counters.sessions.resumed = edgeCounters.resumed;
     counters.sessions.fellBehind = edgeCounters.behind;
     counters.frames.sent = edgeCounters.frames;
+    counters.frames.received = wsCounters.framesReceived;
+    counters.frames.receivedBytes = wsCounters.bytesReceived;
+    counters.connections.opened = doorCounters.opened;
+    counters.connections.bad.http = doorCounters.malformed;
+    counters.connections.bad.hello_timeout = wsCounters.faults.no_hello;
+    counters.connections.bad.malformed = wsCounters.faults.frame + wsCounters.faults.binary;
     return new Response(await metrics.text(), {
       headers: { "content-type": metrics.contentType },
     });
@@ -182,15 +208,52 @@ export async function createFront(
       : "reading the log";
     return why === null ? c.text("ready") : c.text(why, 503);
   });
-  app.get("/metrics", metricsText);
+  // From this machine only: what a server does is nobody else's business.
+  app.get("/metrics", (c) => isLocal(c.env) ? metricsText() : c.notFound());
   app.get("/", (c) => c.text("Roost serves here. The protocol is described at /openapi.json\n"));
   const connect = makeConnector({ ...shared, connection: connectionLimits(config) });
-  const door = await tmpDoor(app, config.server.bind, connect);
+  const wsCounters = newWsCounters();
+  const ws = createWsTransport({
+    clock: ports.clock,
+    timers: ports.timers,
+    random: ports.random,
+    counters: wsCounters,
+    admit: () => admitKind("connection"),
+    addressOf: (request) => addressOf(proxies, request),
+    onConnection: connect,
+  }, {
+    ...DEFAULT_WS_LIMITS,
+    frameBytesMax: config.limits.frameBytesMax,
+    connectionsMax: config.limits.connectionsMax,
+    connectionsPerAddressMax: config.limits.connectionsPerAddressMax,
+    helloTimeoutMs: config.timeouts.helloTimeoutMs + 2000,
+    pingIntervalMs: config.timeouts.pingIntervalMs,
+    framesPerSecond: config.limits.framesPerSecond * 2,
+    framesBurst: config.limits.framesBurst * 2,
+  });
+  const { tlsCert, tlsKey } = config.server;
+  const door = await openFrontDoor({
+    app,
+    counters: doorCounters,
+    admit: () => admitKind("connection"),
+    upgrade: (request, socket, head) => ws.upgrade(request, socket as Socket, head as Buffer),
+  }, {
+    host: config.server.bind.host,
+    port: config.server.bind.port,
+    tls: tlsCert === null || tlsKey === null ? null : {
+      cert: await Deno.readTextFile(open.path(tlsCert)),
+      key: await Deno.readTextFile(open.path(tlsKey)),
+    },
+    trustedProxies: config.server.trustedProxies,
+    connectionsMax: config.limits.connectionsMax,
+    connectionsPerAddressMax: config.limits.connectionsPerAddressMax,
+    requestTimeoutMs: config.timeouts.requestTimeoutMs,
+  });
   connections = door.connections;
   const host = config.server.bind.host;
   const at = host.includes(":") ? `[${host}]` : host;
   return {
-    url: config.server.publicUrl ?? `http://${at}:${door.port}`,
+    url: config.server.publicUrl ?? `http${tlsCert === null ? "" : "s"}://${at}:${door.port}`,
     deliver(packet) {
       if (packet.kind === "presence") {
         counters.presence.changes++;
@@ -214,6 +277,7 @@ export async function createFront(
         }, done);
       });
       lag.stop();
+      await ws.close(2000);
       await door.close();
     },
     addAdminRoutes(admin) {

@@ -14,6 +14,7 @@ import { fail } from "../shard/errors.ts";
 import { Loader } from "./loader.ts";
 import { POINT_SPACE, pointOf } from "../shard/ids.ts";
 import { Shard } from "../shard/shard.ts";
+import { traceEffect, traceSend } from "./trace.ts";
 
 /** Longest a request stays unanswered (ms); its outcome is then not known. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -156,6 +157,14 @@ export class Node implements Router {
     if (this.#stopped || this.shards.length === 0) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
+    if (op === "message.send" && this.#ports.log.debugOn) {
+      const answer = done as (result: Result<Ops["message.send"]["out"]>) => void;
+      const sent = input as Ops["message.send"]["in"];
+      done = ((result: Result<Ops["message.send"]["out"]>) => {
+        traceSend(this.#ports.log, name, sent, result);
+        answer(result);
+      }) as typeof done;
+    }
     const request = ++this.#lastRequest;
     const untilMs = this.#ports.clock.monoMs() + REQUEST_TIMEOUT_MS;
     this.#requests.set(request, { done: done as Waiting["done"], untilMs });
@@ -246,6 +255,7 @@ export class Node implements Router {
   }
 
   #execute(shard: Shard, effect: Effect): void {
+    if (this.#ports.log.debugOn) traceEffect(this.#ports.log, effect);
     switch (effect.kind) {
       case "reply": {
         const waiting = this.#requests.get(effect.request);

@@ -347,6 +347,8 @@ export type EdgePacket =
   /** Newly committed events of a mailbox, for the named sessions. */
   | {
     readonly kind: "events";
+    /** Whose mailbox it is. */
+    readonly owner: AccountName;
     /** When what they tell began (monotonic ms of this node), for metrics; 0 where not known. */
     readonly sinceMs: number;
     readonly sessions: readonly SessionId[];

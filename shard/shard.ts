@@ -366,7 +366,7 @@ export class Shard implements Turn {
       this.emit(account, {
         kind: "edge",
         node,
-        packet: { kind: "events", sinceMs, sessions: here, events: [event] },
+        packet: { kind: "events", owner: account.name, sinceMs, sessions: here, events: [event] },
       });
     }
   }

@@ -227,7 +227,7 @@ const jwt = {
 
 const presence = {
   graceMs: int({
-    default: 10_000,
+    default: 15_000,
     min: 0,
     max: 300_000,
     unit: "ms",

@@ -42,7 +42,7 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly counters: EdgeCounters;
   readonly codec: EventCodec;
-  /** Told after each round of flushes: the longest wait in it and its duration (ms). */
+  /** Told after each round of flushes: since when its oldest news was, and its duration (ms). */
   readonly flushed: (waitedMs: number, tookMs: number, sessions: number) => void;
 }
 
@@ -66,8 +66,8 @@ export interface Edge {
   find(id: SessionId, user: AccountName, device: DeviceId): Session | null;
   /** The live session of this id, whoever's it is. */
   session(id: SessionId): Session | null;
-  /** Takes a packet from a shard. Never throws. */
-  deliver(packet: EdgePacket): void;
+  /** Takes a packet from a shard; answers how many sessions it concerns. Never throws. */
+  deliver(packet: EdgePacket): number;
   /** Sends everybody away, and refuses who comes; `done` when all are gone and detached. */
   drain(options: DrainOptions, done: () => void): void;
   gauges(): EdgeGauges;
@@ -259,24 +259,22 @@ class NodeEdge implements Edge {
 
   // ---- packets
 
-  deliver(packet: EdgePacket): void {
+  deliver(packet: EdgePacket): number {
     switch (packet.kind) {
       case "events": {
         const batch = new EventBatch(this.#deps.codec, packet.events);
         return this.#each(packet.sessions, (session) => session.pushEvents(batch));
       }
       case "presence":
+        this.#shared.flusher.began(packet.sinceMs);
         return this.#watchers.changed(packet);
-      case "revoke":
-        for (const session of this.#sessions.of(packet.watcher)) {
-          this.#watchers.revoke(session, packet.watched);
-        }
-        return;
-      case "watch": {
-        const sessions: LiveSession[] = [];
-        this.#each(packet.sessions, (session) => sessions.push(session));
-        return this.#watch(sessions, packet.target);
+      case "revoke": {
+        const sessions = this.#sessions.of(packet.watcher);
+        for (const session of sessions) this.#watchers.revoke(session, packet.watched);
+        return sessions.length;
       }
+      case "watch":
+        return this.#watch(packet.sessions, packet.target);
       case "closed":
         return this.#each(packet.sessions, (session) => session.finish(packet.reason, false));
       case "signal": {
@@ -286,17 +284,25 @@ class NodeEdge implements Edge {
     }
   }
 
-  #each(ids: readonly SessionId[], run: (session: LiveSession) => void): void {
+  #each(ids: readonly SessionId[], run: (session: LiveSession) => void): number {
+    let count = 0;
     for (const id of ids) {
       const session = this.#sessions.get(id);
-      if (session !== undefined) run(session);
+      if (session === undefined) continue;
+      run(session);
+      count++;
     }
+    return count;
   }
 
   /** Those that have not started yet ask when they do. */
-  #watch(sessions: readonly LiveSession[], target: WatchTarget): void {
-    const asking = sessions.filter((session) => !session.watchLater(target));
+  #watch(ids: readonly SessionId[], target: WatchTarget): number {
+    const asking: LiveSession[] = [];
+    const count = this.#each(ids, (session) => {
+      if (!session.watchLater(target)) asking.push(session);
+    });
     this.#watchers.register(asking, [target], () => {});
+    return count;
   }
 
   // ---- ends

@@ -28,11 +28,13 @@ export class Flusher<T extends Flushed> {
   #round: T[] = [];
   #next = 0;
   #scheduled = false;
-  #sinceMs = 0;
+  /** Since when the oldest of what is pending, and of what is being sent, has waited. */
+  #sinceMs = Infinity;
+  #roundSinceMs = 0;
   #tookMs = 0;
   #notBeforeMs = 0;
 
-  /** `flushed` is told after each round how long its first item had waited. */
+  /** `flushed` is told after each round how long the oldest of it had waited. */
   constructor(
     clock: Clock,
     timers: Timers,
@@ -51,10 +53,15 @@ export class Flusher<T extends Flushed> {
     if (!this.#scheduled) this.#schedule();
   }
 
+  /** What is about to be added began at this time already (monotonic ms). */
+  began(sinceMs: number): void {
+    if (sinceMs < this.#sinceMs) this.#sinceMs = sinceMs;
+  }
+
   #schedule(): void {
     this.#scheduled = true;
     const nowMs = this.#clock.monoMs();
-    this.#sinceMs = nowMs;
+    this.began(nowMs);
     const begin = () => this.#begin();
     if (nowMs >= this.#notBeforeMs) this.#timers.soon(begin);
     else this.#timers.after(this.#notBeforeMs - nowMs, begin);
@@ -62,7 +69,9 @@ export class Flusher<T extends Flushed> {
 
   #begin(): void {
     this.#round = this.#pending;
+    this.#roundSinceMs = this.#sinceMs;
     this.#pending = [];
+    this.#sinceMs = Infinity;
     this.#next = 0;
     this.#tookMs = 0;
     this.#turn();
@@ -83,7 +92,7 @@ export class Flusher<T extends Flushed> {
     this.#round = [];
     this.#scheduled = false;
     this.#notBeforeMs = nowMs + Math.min(PAUSE_FACTOR * this.#tookMs, this.#intervalMaxMs);
-    this.#flushed(nowMs - this.#sinceMs, this.#tookMs, count);
+    this.#flushed(nowMs - this.#roundSinceMs, this.#tookMs, count);
     if (this.#pending.length > 0) this.#schedule();
   }
 }

@@ -176,17 +176,18 @@ export class Watchers {
     watcher.presenceChanged(user, first);
   }
 
-  /** A packet of presence. */
-  changed(packet: EdgePacket & { readonly kind: "presence" }): void {
+  /** A packet of presence; answers how many watch. */
+  changed(packet: EdgePacket & { readonly kind: "presence" }): number {
     const { counters } = this.#deps;
     counters.presencePackets++;
     const user = this.#users.get(packet.watched);
     const known = user !== undefined && user.id === packet.watchedId;
     if (!known || packet.version <= user.version) {
       counters.presenceStale++;
-      return;
+      return 0;
     }
     this.#update(user, packet);
+    return user.size;
   }
 
   #update(

@@ -1,6 +1,7 @@
 /** Sockets: the one file here that knows them. */
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import type { Timers } from "../ports.ts";
 import type { Target } from "./target.ts";
 
 /** How long a connection may take to be made (ms). */
@@ -27,39 +28,40 @@ export interface Wire {
 /** Makes connections. */
 export type Dial = (target: Target, from: string | null, handler: WireHandler) => Wire;
 
-/** Connects from the address `from`, or as the system chooses. */
-export const dialSocket: Dial = (target, from, handler) => {
-  const { host, port, secure } = target;
-  const source = from === null ? {} : { localAddress: from };
-  const socket: Socket = secure
-    ? connectTls({ host, port, servername: host, ...source })
-    : connectTcp({ host, port, ...source });
-  let why = "the server closed the connection";
-  let closed = false;
-  const timer = setTimeout(() => {
-    why = `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`;
-    socket.destroy();
-  }, CONNECT_TIMEOUT_MS);
-  socket.setNoDelay(true);
-  socket.once(secure ? "secureConnect" : "connect", () => {
-    clearTimeout(timer);
-    handler.opened();
-  });
-  socket.on("data", (chunk: Uint8Array) => {
-    if (!closed) handler.data(chunk);
-  });
-  socket.on("error", (error) => why = error.message);
-  socket.once("close", () => {
-    clearTimeout(timer);
-    closed = true;
-    handler.closed(why);
-  });
-  return {
-    send: (bytes) => void socket.write(bytes, "latin1"),
-    end: () => void socket.end(),
-    destroy: () => {
-      closed = true;
+/** Connects from the address `from`, or as the system chooses where it is null. */
+export function socketDial(timers: Timers): Dial {
+  return (target, from, handler) => {
+    const { host, port, secure } = target;
+    const source = from === null ? {} : { localAddress: from };
+    const socket: Socket = secure
+      ? connectTls({ host, port, servername: host, ...source })
+      : connectTcp({ host, port, ...source });
+    let why = "the server closed the connection";
+    let deaf = false;
+    const cancelTimeout = timers.after(CONNECT_TIMEOUT_MS, () => {
+      why = `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`;
       socket.destroy();
-    },
+    });
+    socket.setNoDelay(true);
+    socket.once(secure ? "secureConnect" : "connect", () => {
+      cancelTimeout();
+      if (!deaf) handler.opened();
+    });
+    socket.on("data", (chunk: Uint8Array) => {
+      if (!deaf) handler.data(chunk);
+    });
+    socket.on("error", (error) => why = error.message);
+    socket.once("close", () => {
+      cancelTimeout();
+      handler.closed(why);
+    });
+    return {
+      send: (bytes) => void socket.write(bytes, "latin1"),
+      end: () => void socket.end(),
+      destroy: () => {
+        deaf = true;
+        socket.destroy();
+      },
+    };
   };
-};
+}

@@ -16,8 +16,8 @@ export function showOf(version: number): (typeof SHOWS)[number] {
 
 /** Nothing is known of the contact; the same as offline to a watcher, but no news. */
 const UNKNOWN = 0;
-/** The contact was said to be offline. */
-const OFFLINE = -1;
+/** What is kept for a contact that was said to be offline: that, and the version held before. */
+const offlineAfter = (version: number) => version < 0 ? version : -version - 1;
 
 /** What watchers have counted. */
 export interface PresenceCounts {
@@ -110,17 +110,9 @@ export class PresenceBook {
     this.#online[user - this.#lo] = 0;
   }
 
-  /** A local user holds no presence of `contacts` of its contacts yet. */
-  unknown(user: number): number {
-    const at = (user - this.#lo) * this.#ring.contacts;
-    let count = 0;
-    for (let i = at; i < at + this.#ring.contacts; i++) if (this.#seen[i] === UNKNOWN) count++;
-    return count;
-  }
-
   /**
    * A local watcher was told of a contact: `version` with its show, or −1 for offline. Answers
-   * whether it is a change on its way to a watcher that held an older one, to be timed.
+   * whether it is a version that the watcher did not have: news, to be timed.
    */
   received(watcher: number, contact: number, version: number, showMatches: boolean): boolean {
     const slot = slotOf(this.#ring, watcher, contact);
@@ -131,24 +123,25 @@ export class PresenceBook {
     }
     const at = (watcher - this.#lo) * this.#ring.contacts + slot;
     const before = this.#seen[at]!;
-    if (version === OFFLINE) {
+    if (version < 0) {
       counts.offline++;
-      this.#seen[at] = OFFLINE;
+      this.#seen[at] = offlineAfter(before);
       this.#sawOffline[at] = 1;
       return false;
     }
-    if (before <= UNKNOWN) {
-      counts.initial++;
-    } else if (version <= before) {
+    if (before > UNKNOWN && version <= before) {
       if (version === before) counts.repeated++;
       else counts.backwards++;
       return false;
-    } else {
-      counts.delivered++;
-      counts.coalesced += version - before - 1;
     }
     this.#seen[at] = version;
-    return before > UNKNOWN;
+    if (before > UNKNOWN) {
+      counts.delivered++;
+      counts.coalesced += version - before - 1;
+      return true;
+    }
+    counts.initial++;
+    return before === UNKNOWN || version > -before - 1;
   }
 
   /** The part of the truth that is decided here: for the users `lo … hi − 1`. */

@@ -40,7 +40,13 @@ export class ScannedEvent {
     this.kind = "other";
     this.seq = this.num = -1;
     this.out = false;
-    this.userFrom = this.userTo = this.showFrom = this.showTo = this.textFrom = this.textTo = -1;
+    this.userFrom =
+      this.userTo =
+      this.showFrom =
+      this.showTo =
+      this.textFrom =
+      this.textTo =
+        -1;
   }
 }
 

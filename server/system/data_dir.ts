@@ -22,7 +22,8 @@ const SOCKET_PATH_BYTES_MAX = 103;
 
 const SECRET_BYTES = 32;
 
-const OWN_FILES = /^(lock|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|roost\.toml)(\.new)?$/;
+const OWN_FILES =
+  /^(lock|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|roost\.toml)(\.new)?$/;
 
 /** What lives with the disk and is made once. */
 export interface NodeSecrets {

@@ -16,7 +16,7 @@ import { Violation } from "./history.ts";
 type Presence = SoftEvent & { readonly k: "presence" };
 
 /** One device of one user. */
-export class Device implements LinkHost {
+export class Device {
   readonly person: Person;
   readonly id: string;
   /** How history and messages name it. */
@@ -260,11 +260,81 @@ export class Device implements LinkHost {
   show(presence: PresenceFields | null, done: (known: boolean) => void = () => {}): void {
     this.shown = { presence, certain: false };
     const links = this.#links;
-    this.command("presence", presence ?? { invisible: true }, (answer) => {
+    this.command("presence", presence === null ? { invisible: true } : { ...presence }, (answer) => {
       const known = answer?.ok === true && links === this.#links &&
         this.shown.presence === presence;
       if (known) this.shown = { presence, certain: true };
       done(known);
+    });
+  }
+
+  /** Signs the session out politely, then goes. */
+  leave(): void {
+    const links = this.#links;
+    this.command("bye", {}, () => {
+      if (links === this.#links) this.drop("politely");
+    });
+  }
+
+  /** Reads the mailbox on from a position; what comes is checked. */
+  page(after: number, limit: number, done: (events: readonly WireEvent[] | null) => void): void {
+    const view = this.view!;
+    const life = this.#life!;
+    this.command("events", { after: `${view.mailboxId}:${after}`, limit }, (answer) => {
+      if (!answer?.ok) return done(null);
+      const { events } = answer.value as { readonly events: readonly WireEvent[] };
+      events.forEach((event, i) => {
+        this.#world.oracle.saw(life, view.mailboxId, event, this.who);
+        if (event.seq === after + 1 + i) return;
+        const text = `${this.who} asked for what is after ${after}, got ${brief(event)}`;
+        throw new Violation("gap-free", text, [this.person.name]);
+      });
+      done(events);
+    });
+  }
+
+  /** Reads a page of a conversation; what comes is checked. */
+  history(
+    query: {
+      readonly with: string;
+      readonly limit: number;
+      readonly before?: number;
+      readonly after?: number;
+    },
+    done: (page: { readonly events: readonly WireEvent[]; readonly more: boolean } | null) => void,
+  ): void {
+    const view = this.view!;
+    const life = this.#life!;
+    this.command("history", query, (answer) => {
+      if (!answer?.ok) return done(null);
+      const page = answer.value as { readonly events: readonly WireEvent[]; readonly more: boolean };
+      let last = query.after ?? 0;
+      for (const event of page.events) {
+        this.#world.oracle.saw(life, view.mailboxId, event, this.who);
+        const mine = event.k === "message" || event.k === "undelivered";
+        const before = query.before ?? Infinity;
+        if (mine && event.with === query.with && event.seq > last && event.seq < before) {
+          last = event.seq;
+          continue;
+        }
+        const text = `${this.who} asked for ${JSON.stringify(query)}, got ${brief(event)}`;
+        throw new Violation("history is of one conversation", text, [this.person.name]);
+      }
+      done(page);
+    });
+  }
+
+  /** Takes a snapshot, which is checked in the end. */
+  takeSnapshot(): void {
+    const life = this.#life!;
+    this.command("snapshot", {}, (answer) => {
+      if (!answer?.ok) return;
+      const { cursor, snapshot } = answer.value as {
+        readonly cursor: string;
+        readonly snapshot: ConstructorParameters<typeof View>[2];
+      };
+      const view = new View(this.person.name, cursor, snapshot);
+      this.#world.oracle.snapshot(life, view, this.who);
     });
   }
 

@@ -324,10 +324,12 @@ export class PollLink implements Link {
     done: (answer: Answer | null) => void,
   ): void {
     if (!this.#open || this.#session === null) return done(null);
+    // Only these are about the session; the others need none, as REST requests.
+    const session = name === "presence" || name === "bye" ? this.#session : null;
     this.#network.call<Answer>(
       this.#node,
       (reply) => {
-        this.#node.restCommand(this.#token, this.#address, this.#session, name, fields, reply);
+        this.#node.restCommand(this.#token, this.#address, session, name, fields, reply);
         return () => {};
       },
       done,

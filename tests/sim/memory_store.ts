@@ -127,6 +127,14 @@ export class MemoryDisk {
     this.#next.push(...outcomes);
   }
 
+  /** Ends every fault there is, and those that were still to come. */
+  heal(): void {
+    this.faults = NO_FAULTS;
+    this.full = false;
+    this.#next = [];
+    this.unstall();
+  }
+
   /** What is on the disk now, as a checker sees it: no latency, no faults, no copies. */
   rows(prefix: StoreKey): readonly Row[] {
     return this.#rows.list(prefix, null, Infinity);

@@ -139,6 +139,11 @@ export class Oracle {
     return life;
   }
 
+  /** The account is about to be removed. */
+  ends(life: Life): void {
+    life.endsMs = this.#now();
+  }
+
   /** All lives of a name, oldest first. */
   lives(name: string): readonly Life[] {
     return this.#lives.get(name) ?? [];
@@ -307,8 +312,9 @@ export class Oracle {
     if (mark === undefined || mark.life.name !== event.from || mark.to !== life.name) {
       throw new Violation("no phantoms", `${life.name} got ${JSON.stringify(event)}`, users);
     }
-    const blocked = this.block(life, event.from).certain(mark.beganMs) === true ||
-      this.block(mark.life, life.name).certain(mark.beganMs) === true;
+    const now = this.#now();
+    const blocked = this.block(life, event.from).always(true, mark.beganMs, now) ||
+      this.block(mark.life, life.name).always(true, mark.beganMs, now);
     if (blocked && event.from !== life.name) {
       const text = `${life.name} got ${JSON.stringify(event)} although blocked`;
       throw new Violation("no signals past a block", text, users);
@@ -318,12 +324,13 @@ export class Oracle {
     }
   }
 
-  /** Why `watcher` cannot see what `seen` has set at `atMs`; null where it possibly can. */
+  /** Why `watcher` cannot ever have seen what `seen` has set at `atMs`; null where it can. */
   #cut(seen: Life, watcher: Life, atMs: number): string | null {
-    if (this.block(seen, watcher.name).certain(atMs) === true) return `${seen.name} blocks`;
-    if (this.block(watcher, seen.name).certain(atMs) === true) return `${watcher.name} blocks`;
-    if (this.grant(seen, watcher.name).certain(atMs) === false) return "has not granted it";
-    if (this.want(watcher, seen.name).certain(atMs) === false) return "has not asked for it";
+    const now = this.#now();
+    if (this.block(seen, watcher.name).always(true, atMs, now)) return `${seen.name} blocks`;
+    if (this.block(watcher, seen.name).always(true, atMs, now)) return `${watcher.name} blocks`;
+    if (this.grant(seen, watcher.name).always(false, atMs, now)) return "it has not granted it";
+    if (this.want(watcher, seen.name).always(false, atMs, now)) return "nobody has asked for it";
     if (watcher.number > 1) {
       // What was granted to a former account of the name was not granted to this one.
       const former = this.lives(watcher.name)[watcher.number - 2]!;

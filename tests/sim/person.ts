@@ -19,6 +19,8 @@ export class Person {
   readonly signals = new Set<string>();
   /** Probability that it grants a request to see it. */
   kindness = 1;
+  /** An operator is at work on its account. */
+  busy = false;
   readonly #world: World;
   /** Messages without a final answer, and whether a try is under way. */
   readonly #unsent = new Map<Sent, boolean>();

@@ -49,9 +49,27 @@ export class Register<T> {
     return [...new Set(values)];
   }
 
+  /** Whether anybody has ever tried to set it. */
+  get touched(): boolean {
+    return this.#settings.length > 1;
+  }
+
+  /** Every value that it was ever to have. */
+  get values(): readonly T[] {
+    return this.#settings.map((s) => s.value);
+  }
+
   /** Whether any value but the first was set, possibly, after `ms`. */
   since(ms: number): boolean {
     return this.#settings.some((s) => s.outcome !== "refused" && s.endMs >= ms);
+  }
+
+  /** Whether it certainly has had this value all the time between. */
+  always(value: T, fromMs: number, toMs: number): boolean {
+    if (this.certain(fromMs) !== value) return false;
+    return !this.#settings.some((s) =>
+      s.outcome !== "refused" && s.value !== value && s.beganMs > fromMs && s.beganMs <= toMs
+    );
   }
 
   /** The value where only one is possible, else undefined. */

@@ -19,7 +19,7 @@ Deno.test("parseIp reads the same address from all its spellings", () => {
   ];
   for (const [first, ...others] of same) {
     for (const other of others) assert.deepEqual(parseIp(other), parseIp(first!), other);
-    assert.ok(parseIp(first!) !== null, first);
+    assert.ok(parseIp(first!) !== null, first!);
   }
 });
 

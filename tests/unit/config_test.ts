@@ -153,7 +153,7 @@ for (const assignment of BAD_VALUES) {
   Deno.test(`resolveConfig refuses ${assignment}`, () => {
     const key = assignment.slice(0, assignment.indexOf("="));
     const errors = refused(set(assignment));
-    assert.ok(errors[0]!.startsWith(`${key} is `) && errors[0]!.includes("it must be"), errors[0]);
+    assert.ok(errors[0]!.startsWith(`${key} is `) && errors[0]!.includes("it must be"), errors[0]!);
   });
 }
 

@@ -260,7 +260,7 @@ export interface Rig {
   open(options?: Partial<OpenSession> & { readonly user?: AccountName }): Opening;
   /** Opens and starts one. */
   start(options?: Partial<OpenSession>): { readonly session: Session; readonly sink: FakeSink };
-  deliver(packet: EdgePacket): void;
+  deliver(packet: EdgePacket): number;
   /** Delivers newly appended events to sessions. */
   push(session: Session, bodies: readonly string[]): void;
   presence(watched: string, devices: readonly PresenceOfDevice[], lastSeen?: number): void;
@@ -314,14 +314,16 @@ export function rig(limits: Partial<EdgeLimits> = {}): Rig {
     deliver,
     push(session, bodies) {
       const events = router.append(session.user, bodies);
-      deliver({ kind: "events", sessions: [session.id], events });
+      deliver({ kind: "events", owner: session.user, sinceMs: 0, sessions: [session.id], events });
     },
     presence(watched, devices, lastSeen = 0) {
       router.online.set(watched, devices);
       router.lastSeen.set(watched, lastSeen);
       const version = ++router.version;
       const watchedId = idOf(watched);
-      deliver({ kind: "presence", watched: name(watched), watchedId, version, devices, lastSeen });
+      const sinceMs = time.nowMs;
+      const about = { watched: name(watched), watchedId, version, devices, lastSeen };
+      deliver({ kind: "presence", sinceMs, ...about });
     },
   };
 }

@@ -82,7 +82,7 @@ Deno.test("openApiDocument refers only to schemas that it has", () => {
   const names = new Set(Object.keys(DOCUMENT.components.schemas));
   for (const [, name] of JSON.stringify(DOCUMENT).matchAll(/"\$ref":"([^"]+)"/g)) {
     match(name!, /^#\/components\/schemas\//);
-    equal(names.has(name!.split("/").at(-1)!), true, name);
+    equal(names.has(name!.split("/").at(-1)!), true, name!);
   }
 });
 

@@ -1,0 +1,322 @@
+/**
+ * The WebSocket transport: `/v1/ws` on the front door's `upgrade` event. Refuses before the
+ * upgrade what is too much, hands connections over to the protocol, and keeps one wheel for all
+ * their pings and deadlines.
+ */
+import type { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { addressKey } from "../auth/throttle.ts";
+import type { Cancel, Clock, Random, Timers } from "../ports.ts";
+import { fail, type Failure } from "../../shard/errors.ts";
+import { refuseRaw } from "../system/refusal.ts";
+import type { WireConnection, WireHandler } from "./wire.ts";
+import {
+  type ConnectionHost,
+  type ConnectionRules,
+  type Fault,
+  WsConnection,
+} from "./ws_connection.ts";
+
+/** The only path that can be upgraded. */
+export const WS_PATH = "/v1/ws";
+
+/** Bounds of the transport. */
+export interface WsLimits extends ConnectionRules {
+  readonly frameBytesMax: number;
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  /** Time for the first frame, after which the protocol's own deadline has failed to act. */
+  readonly helloTimeoutMs: number;
+  /** A connection is pinged so often, and ended when it has not answered twice. */
+  readonly pingIntervalMs: number;
+  /** Time for the other side to answer a close, ms. */
+  readonly closeTimeoutMs: number;
+  /** Whether to negotiate permessage-deflate: tens of kilobytes of memory for each connection. */
+  readonly compress: boolean;
+}
+
+/** The usual bounds. */
+export const DEFAULT_WS_LIMITS: WsLimits = {
+  frameBytesMax: 65_536,
+  connectionsMax: 10_000,
+  connectionsPerAddressMax: 500,
+  helloTimeoutMs: 10_000,
+  pingIntervalMs: 30_000,
+  closeTimeoutMs: 2000,
+  compress: false,
+  framesPerSecond: 100,
+  framesBurst: 400,
+  floodMs: 10_000,
+  unreadBytesMax: 8_388_608,
+};
+
+/** What the transport has done; only ever counted up, but for `open`. */
+export interface WsCounters {
+  open: number;
+  opened: number;
+  refused: number;
+  framesReceived: number;
+  bytesReceived: number;
+  /** Connections that the transport ended, by reason; `frame`: broken or too large frames. */
+  readonly faults: Record<Fault, number>;
+}
+
+/** Counters at zero. */
+export function newWsCounters(): WsCounters {
+  const faults = { binary: 0, flood: 0, silent: 0, no_hello: 0, unread: 0, frame: 0 };
+  return { open: 0, opened: 0, refused: 0, framesReceived: 0, bytesReceived: 0, faults };
+}
+
+/** What the transport needs. */
+export interface WsDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly counters: WsCounters;
+  /** Whether the node takes a connection now; asked after the transport's own limits. */
+  admit(): Failure | null;
+  /** The client's address, after trusted proxies. */
+  addressOf(request: IncomingMessage): string;
+  /** The protocol of a new connection. */
+  onConnection(connection: WireConnection): WireHandler;
+}
+
+/** The transport. */
+export interface WsTransport {
+  /** Takes a request to upgrade, whatever its path. */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** Live connections. */
+  readonly connections: number;
+  /** Refuses further connections, sends goaway to those left, and waits until all are gone. */
+  close(retryAfterMs: number): Promise<void>;
+}
+
+/** Into how many parts connections are divided, each pinged at its own moment. */
+const SLOTS = 64;
+/** How often paused connections are looked at, ms. */
+const RESUME_MS = 50;
+/** Parts in which a message may come, so that a slow client cannot make it cost more. */
+const PARTS_MAX = 1024;
+const FULL_RETRY_MS = 5000;
+
+/** Makes the transport. */
+export function createWsTransport(deps: WsDeps, limits: WsLimits): WsTransport {
+  return new Transport(deps, limits);
+}
+
+/** Where `ws`'s objects find their connection. */
+const CONNECTION = Symbol("connection");
+type Carrier = WebSocket & { [CONNECTION]?: WsConnection };
+
+// One function for all sockets each, for closures would cost memory.
+function onMessage(this: Carrier, data: Buffer, isBinary: boolean): void {
+  this[CONNECTION]?.message(data, isBinary);
+}
+function onPing(this: Carrier, data: Buffer): void {
+  this[CONNECTION]?.ping(data);
+}
+function onPong(this: Carrier): void {
+  this[CONNECTION]?.alive();
+}
+
+class Transport implements WsTransport, ConnectionHost {
+  readonly rules: ConnectionRules;
+  readonly #deps: WsDeps;
+  readonly #limits: WsLimits;
+  readonly #server: WebSocketServer;
+  readonly #byAddress = new Map<string, number>();
+  readonly #slots: WsConnection[][] = Array.from({ length: SLOTS }, () => []);
+  #nextSlot = 0;
+  #wheel: Cancel | null = null;
+  /** In the order of their deadlines. */
+  readonly #greeting = new Set<WsConnection>();
+  #paused = new Set<WsConnection>();
+  #corked: WsConnection[] = [];
+  #closing: { readonly retryAfterMs: number; readonly done: () => void } | null = null;
+  readonly #onClose: (this: Carrier) => void;
+  readonly #onError: (this: Carrier) => void;
+
+  constructor(deps: WsDeps, limits: WsLimits) {
+    this.#deps = deps;
+    this.#limits = limits;
+    this.rules = limits;
+    const options: ServerOptions & { readonly closeTimeout: number } = {
+      noServer: true,
+      clientTracking: false,
+      autoPong: false,
+      maxPayload: limits.frameBytesMax,
+      maxFragments: PARTS_MAX,
+      maxBufferedChunks: PARTS_MAX,
+      perMessageDeflate: limits.compress,
+      closeTimeout: limits.closeTimeoutMs,
+    };
+    this.#server = new WebSocketServer(options);
+    this.#server.on("wsClientError", (error, socket) => {
+      this.#refuse(socket as Socket, 400, fail("bad_request", error.message));
+    });
+    // deno-lint-ignore no-this-alias
+    const transport = this;
+    this.#onClose = function () {
+      if (this[CONNECTION] !== undefined) transport.#closed(this[CONNECTION]);
+    };
+    this.#onError = function () {
+      if (this[CONNECTION] !== undefined) transport.fault("frame", this[CONNECTION]);
+    };
+  }
+
+  get connections(): number {
+    return this.#deps.counters.open;
+  }
+
+  // ---- the way in
+
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const path = request.url?.split("?", 1)[0];
+    if (path !== WS_PATH) {
+      const message = `Only ${WS_PATH} can be upgraded`;
+      return this.#refuse(socket, 404, fail("not_found", message));
+    }
+    const address = this.#deps.addressOf(request);
+    const key = addressKey(address);
+    const refusal = this.#refusal(key);
+    if (refusal !== null) return this.#refuse(socket, 503, refusal);
+    this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, address, key));
+  }
+
+  #refusal(key: string): Failure | null {
+    const { connectionsMax, connectionsPerAddressMax } = this.#limits;
+    const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
+    if (this.#closing !== null) {
+      return fail("busy", "The server is going away for a moment", this.#closing.retryAfterMs);
+    }
+    if (this.connections >= connectionsMax) {
+      return fail("busy", `The server has ${connectionsMax} connections already`, retryMs);
+    }
+    if ((this.#byAddress.get(key) ?? 0) >= connectionsPerAddressMax) {
+      const message = `There are ${connectionsPerAddressMax} connections from this address already`;
+      return fail("busy", message, retryMs);
+    }
+    return this.#deps.admit();
+  }
+
+  #refuse(socket: Socket, status: number, failure: Failure): void {
+    this.#deps.counters.refused++;
+    refuseRaw(socket, status, failure);
+  }
+
+  #open(ws: WebSocket, socket: Socket, address: string, key: string): void {
+    const { counters, clock, random } = this.#deps;
+    const connection = new WsConnection(this, ws, socket, address);
+    const carrier: Carrier = ws;
+    carrier[CONNECTION] = connection;
+    carrier.on("message", onMessage);
+    carrier.on("ping", onPing);
+    carrier.on("pong", onPong);
+    carrier.on("close", this.#onClose);
+    carrier.on("error", this.#onError);
+    counters.open++;
+    counters.opened++;
+    this.#byAddress.set(key, (this.#byAddress.get(key) ?? 0) + 1);
+    connection.slot = Math.floor(random.number() * SLOTS);
+    const slot = this.#slots[connection.slot]!;
+    connection.index = slot.length;
+    slot.push(connection);
+    connection.helloUntilMs = clock.monoMs() + this.#limits.helloTimeoutMs;
+    this.#greeting.add(connection);
+    this.#turnWheel();
+    connection.handle(this.#deps.onConnection(connection));
+  }
+
+  #closed(connection: WsConnection): void {
+    this.#deps.counters.open--;
+    const key = addressKey(connection.address);
+    const left = (this.#byAddress.get(key) ?? 1) - 1;
+    if (left === 0) this.#byAddress.delete(key);
+    else this.#byAddress.set(key, left);
+    const slot = this.#slots[connection.slot]!;
+    const last = slot.pop()!;
+    if (last !== connection) {
+      slot[connection.index] = last;
+      last.index = connection.index;
+    }
+    this.#greeting.delete(connection);
+    this.#paused.delete(connection);
+    connection.closed();
+    if (this.connections === 0) this.#closing?.done();
+  }
+
+  // ---- what connections ask for
+
+  nowMs(): number {
+    return this.#deps.clock.monoMs();
+  }
+
+  cork(connection: WsConnection): void {
+    this.#corked.push(connection);
+    if (this.#corked.length === 1) queueMicrotask(() => this.#uncork());
+  }
+
+  #uncork(): void {
+    const corked = this.#corked;
+    this.#corked = [];
+    for (const connection of corked) connection.flush();
+  }
+
+  greeted(connection: WsConnection): void {
+    this.#greeting.delete(connection);
+  }
+
+  received(bytes: number): void {
+    this.#deps.counters.framesReceived++;
+    this.#deps.counters.bytesReceived += bytes;
+  }
+
+  fault(fault: Fault, _connection: WsConnection): void {
+    this.#deps.counters.faults[fault]++;
+  }
+
+  paused(connection: WsConnection): void {
+    this.#paused.add(connection);
+    if (this.#paused.size === 1) this.#deps.timers.after(RESUME_MS, () => this.#resume());
+  }
+
+  #resume(): void {
+    const nowMs = this.nowMs();
+    for (const connection of this.#paused) {
+      if (connection.resume(nowMs)) this.#paused.delete(connection);
+    }
+    if (this.#paused.size > 0) this.#deps.timers.after(RESUME_MS, () => this.#resume());
+  }
+
+  // ---- the wheel
+
+  #turnWheel(): void {
+    if (this.#wheel !== null) return;
+    this.#wheel = this.#deps.timers.after(this.#limits.pingIntervalMs / SLOTS, () => {
+      this.#wheel = null;
+      const slot = this.#slots[this.#nextSlot]!;
+      this.#nextSlot = (this.#nextSlot + 1) % SLOTS;
+      // Backwards: those that end take themselves out.
+      for (let i = slot.length - 1; i >= 0; i--) slot[i]?.check();
+      const nowMs = this.nowMs();
+      for (const connection of this.#greeting) {
+        if (connection.helloUntilMs > nowMs) break;
+        this.#greeting.delete(connection);
+        connection.unhelloed();
+      }
+      if (this.connections > 0) this.#turnWheel();
+    });
+  }
+
+  close(retryAfterMs: number): Promise<void> {
+    return new Promise((done) => {
+      this.#closing = { retryAfterMs, done };
+      for (const slot of this.#slots) {
+        for (const connection of [...slot]) connection.close("shutdown", retryAfterMs);
+      }
+      if (this.connections === 0) done();
+    });
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The one listening socket for clients: node:http (or node:https) with Hono behind its requests and
+ * WebSockets behind its upgrades. It bounds what a connection may cost before anybody has signed in.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
+import { fail, type Failure } from "../../shard/errors.ts";
+import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
+import { refuseRaw } from "./refusal.ts";
+
+/** Bounds of a connection, and who it may be. */
+export interface DoorOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** PEM texts; null: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Addresses (CIDR) whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly Cidr[];
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  /** Time for a request's head, and for all of it (ms). */
+  readonly requestTimeoutMs: number;
+}
+
+/** What the door counts. */
+export interface DoorCounters {
+  opened: number;
+  refusedFull: number;
+  refusedAddress: number;
+  refusedBusy: number;
+  malformed: number;
+}
+
+/** What the door needs. */
+export interface DoorDeps {
+  readonly app: Hono;
+  readonly counters: DoorCounters;
+  /** Whether a new connection is taken now. */
+  admit(): Failure | null;
+  /** A request to upgrade; whoever takes it answers on the socket. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
+}
+
+/** A listening door. */
+export interface FrontDoor {
+  readonly port: number;
+  /** Open connections. */
+  connections(): number;
+  /** Stops listening and ends what is open. */
+  close(): Promise<void>;
+}
+
+/** Headers of one request, together. */
+const HEADER_BYTES_MAX = 16_384;
+const KEEP_ALIVE_MS = 20_000;
+/** How often node:http looks for requests that take too long (ms). */
+const CHECK_MS = 1000;
+
+/** What `@hono/node-server` binds to each request. */
+interface Bindings {
+  readonly incoming: IncomingMessage;
+}
+
+/** Which addresses are trusted to say whom they forward for. */
+export class TrustedProxies {
+  readonly #ranges: readonly Cidr[];
+
+  constructor(ranges: readonly Cidr[]) {
+    this.#ranges = ranges;
+  }
+
+  trusts(address: string): boolean {
+    return this.#ranges.some((range) => cidrContains(range, address));
+  }
+
+  /** The client: the last address in the chain that is not a trusted proxy's. */
+  clientOf(peer: string, forwardedFor: string | undefined): string {
+    let client = plainAddress(peer);
+    const chain = (forwardedFor ?? "").split(",").map((s) => plainAddress(s.trim()));
+    while (chain.length > 0 && this.trusts(client)) {
+      const next = chain.pop()!;
+      if (parseIp(next) === null) break;
+      client = next;
+    }
+    return client;
+  }
+}
+
+/** `::ffff:192.0.2.1` is 192.0.2.1. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+/** The client's address of a request, after trusted proxies. */
+export function addressOf(proxies: TrustedProxies, request: IncomingMessage): string {
+  const header = request.headers["x-forwarded-for"];
+  const forwarded = Array.isArray(header) ? header.join(",") : header;
+  return proxies.clientOf(request.socket.remoteAddress ?? "", forwarded);
+}
+
+/** The same, from what Hono hands on. */
+export function addressFromEnv(proxies: TrustedProxies, env: unknown): string {
+  return addressOf(proxies, (env as Bindings).incoming);
+}
+
+/** Whether a request comes from this machine itself, not through a proxy. */
+export function isLocal(env: unknown): boolean {
+  const { incoming } = env as Bindings;
+  const peer = plainAddress(incoming.socket.remoteAddress ?? "");
+  return incoming.headers["x-forwarded-for"] === undefined && isLoopback(peer);
+}
+
+/** Connections by address, so that none takes all. */
+class Callers {
+  readonly #counts = new Map<string, number>();
+  total = 0;
+
+  of(address: string): number {
+    return this.#counts.get(address) ?? 0;
+  }
+
+  add(address: string): void {
+    this.total++;
+    this.#counts.set(address, this.of(address) + 1);
+  }
+
+  remove(address: string): void {
+    this.total--;
+    const left = this.of(address) - 1;
+    if (left > 0) this.#counts.set(address, left);
+    else this.#counts.delete(address);
+  }
+}
+
+/** Why a new connection is refused, or null. */
+function refusalOf(
+  callers: Callers,
+  address: string,
+  trusted: boolean,
+  deps: DoorDeps,
+  options: DoorOptions,
+): Failure | null {
+  if (callers.total >= options.connectionsMax) {
+    deps.counters.refusedFull++;
+    return fail("busy", "The server has all the connections it can hold", 5000);
+  }
+  if (!trusted && callers.of(address) >= options.connectionsPerAddressMax) {
+    deps.counters.refusedAddress++;
+    return fail("rate_limited", "Too many connections from this address", 5000);
+  }
+  const busy = deps.admit();
+  if (busy !== null) deps.counters.refusedBusy++;
+  return busy;
+}
+
+function watchConnections(
+  server: Server,
+  proxies: TrustedProxies,
+  deps: DoorDeps,
+  options: DoorOptions,
+): Callers {
+  const callers = new Callers();
+  const event = options.tls === null ? "connection" : "secureConnection";
+  server.on(event, (socket: Socket) => {
+    const peer = plainAddress(socket.remoteAddress ?? "");
+    // Through a proxy the peer is the proxy: it is not one client.
+    const refusal = refusalOf(callers, peer, proxies.trusts(peer), deps, options);
+    callers.add(peer);
+    deps.counters.opened++;
+    socket.once("close", () => callers.remove(peer));
+    // Whoever is gone in the middle of something is no news.
+    socket.on("error", () => {});
+    if (refusal !== null) refuseRaw(socket, 503, refusal);
+  });
+  return callers;
+}
+
+/** Opens the door; rejects where it cannot listen, with a message that says what to change. */
+export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<FrontDoor> {
+  const proxies = new TrustedProxies(options.trustedProxies);
+  const listener = getRequestListener(deps.app.fetch, { overrideGlobalObjects: false });
+  const limits: ServerOptions = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: options.requestTimeoutMs,
+    requestTimeout: options.requestTimeoutMs * 2,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  const server = options.tls === null
+    ? createServer(limits, listener)
+    : createTlsServer({ ...limits, ...options.tls }, listener);
+  const callers = watchConnections(server, proxies, deps, options);
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    deps.upgrade(request, socket, head, addressOf(proxies, request));
+  });
+  server.on("clientError", (_error: Error, socket: Duplex) => {
+    deps.counters.malformed++;
+    const refusal = fail("bad_request", "This is not an HTTP request that ended in time");
+    refuseRaw(socket as Socket, 400, refusal);
+  });
+  return new Promise((resolve, reject) => {
+    const at = `${options.host}:${options.port}`;
+    server.once("error", (cause: Error) => {
+      reject(new Error(`Cannot listen on ${at}: ${cause.message}`, { cause }));
+    });
+    server.listen(options.port, options.host, () => {
+      const address = server.address();
+      const port = typeof address === "object" && address !== null ? address.port : options.port;
+      resolve({ port, connections: () => callers.total, close: () => closeServer(server) });
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,44 @@
+/**
+ * Decodes samples of everything that is stored with a length bomb at every place, then prints the
+ * peak of its resident memory in MB. Run with a small heap, so that a bomb that is believed is the
+ * end of the process.
+ */
+import fc from "fast-check";
+import { Account } from "../../shard/account.ts";
+import { ByteWriter } from "../../shard/bytes.ts";
+import { decodeDedupe, decodeHead, encodeDedupe, encodeHead } from "../../shard/checkpoint.ts";
+import type { AccountName } from "../../shard/ids.ts";
+import { decodeBlock, decodeEvent, encodeBlock, encodeEvent } from "../../shard/mailbox_event.ts";
+import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/records.ts";
+import { LENGTH_BOMBS, readOrCorrupt, splice } from "./hostile_bytes.ts";
+import { accountOf, body, history, row } from "./stored.ts";
+
+const NAME = "al" as AccountName;
+
+function bombard(bytes: Uint8Array, decode: (bytes: Uint8Array) => unknown): void {
+  decode(bytes);
+  for (let at = 1; at < Math.min(bytes.length, 1500); at++) {
+    for (const bomb of LENGTH_BOMBS) readOrCorrupt(() => decode(splice(bytes, at, 1, bomb)));
+  }
+}
+
+const samples = <T>(arbitrary: fc.Arbitrary<T>) => fc.sample(arbitrary, { seed: 7, numRuns: 12 });
+
+for (const life of samples(history)) {
+  bombard(encodeHead(accountOf(life), 1), (b) => decodeHead(new Account(NAME, 0), b));
+}
+for (const entries of samples(row)) {
+  const w = new ByteWriter();
+  w.u8(RECORD_VERSION);
+  for (const { account, entry } of entries) writeEntry(w, account, entry);
+  bombard(w.take(), readRecord);
+}
+for (const b of samples(body)) {
+  const event = encodeEvent(1, b);
+  bombard(event, (bytes) => decodeEvent(bytes, 1));
+  bombard(encodeBlock([event, event]), decodeBlock);
+}
+bombard(encodeDedupe([["a", { seq: 1, at: 2, num: 3 }]]), decodeDedupe);
+
+const peak = /^VmHWM:\s+(\d+) kB$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
+Deno.stdout.writeSync(new TextEncoder().encode(`${Math.round(Number(peak) / 1024)}\n`));

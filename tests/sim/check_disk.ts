@@ -1,0 +1,58 @@
+/** What must be on the disk of a node that was stopped: everything, once, and nothing else. */
+import type { Account } from "../../shard/account.ts";
+import type { MemoryDisk } from "./memory_store.ts";
+import { Account as AccountOf } from "../../shard/account.ts";
+import type { AccountName } from "../../shard/ids.ts";
+import { decodeHead, joinChunks } from "../../shard/checkpoint.ts";
+import { Violation } from "./history.ts";
+
+function fail(text: string): never {
+  throw new Violation("the disk holds what it should", text);
+}
+
+function heads(disk: MemoryDisk): Account[] {
+  const chunks = new Map<string, Uint8Array[]>();
+  const points = new Map<string, number>();
+  for (const { key, value } of disk.rows(["u"])) {
+    const name = key[2] as string;
+    points.set(name, key[1] as number);
+    const list = chunks.get(name);
+    if (list === undefined) chunks.set(name, [value]);
+    else list.push(value);
+  }
+  return [...chunks].map(([name, values]) => {
+    const account = new AccountOf(name as AccountName, points.get(name)!);
+    decodeHead(account, joinChunks(values)!);
+    return account;
+  });
+}
+
+/** After a clean stop: logs are cut, checkpoints are complete, nothing is left over. */
+export function checkDisk(disk: MemoryDisk, shards: number): void {
+  for (let shard = 0; shard < shards; shard++) {
+    const rows = disk.rows(["log", shard]).length;
+    if (rows > 1) fail(`the log of shard ${shard} has ${rows} rows after a clean stop`);
+  }
+  const accounts = heads(disk);
+  const wanted = { m: new Set<string>(), d: new Set<string>() };
+  const allowed = { m: new Set<string>(), d: new Set<string>() };
+  const owing = new Set<string>();
+  for (const a of accounts) {
+    for (const b of a.mailbox.blocks) wanted.m.add(`${a.id} ${b.first}`);
+    for (const b of a.dedupeBlocks) wanted.d.add(`${a.id} ${b.number}`);
+    for (const p of a.purge) {
+      for (const first of p.blocks) allowed.m.add(`${p.id} ${first}`);
+      for (const number of p.dedupe) allowed.d.add(`${p.id} ${number}`);
+    }
+    if (a.outbox.size > 0) owing.add(a.name);
+  }
+  for (const table of ["m", "d"] as const) {
+    const there = new Set(disk.rows([table]).map((r) => `${r.key[2]} ${r.key[3]}`));
+    for (const row of wanted[table]) if (!there.has(row)) fail(`${table} ${row} is missing`);
+    for (const row of there) {
+      if (!wanted[table].has(row) && !allowed[table].has(row)) fail(`${table} ${row} is left over`);
+    }
+  }
+  const marks = new Set(disk.rows(["o"]).map((r) => r.key[2] as string));
+  for (const name of owing) if (!marks.has(name)) fail(`${name} owes packets, but has no mark`);
+}

@@ -1,0 +1,214 @@
+/** What must hold of the mailboxes of a world at rest: nothing lost, doubled, made up or mixed up. */
+import type { AccountDump } from "./dump.ts";
+import type { Life, Sent } from "./oracle.ts";
+import type { World } from "./world.ts";
+import { encodeEvent, encodeSnapshot } from "../../server/json/encode.ts";
+import { View, type WireEvent, type WireSnapshot } from "./view.ts";
+import { Violation } from "./history.ts";
+
+type Message = WireEvent & { readonly k: "message" };
+
+/** A mailbox with what follows from it. */
+export interface Folded {
+  readonly life: Life;
+  readonly dump: AccountDump;
+  readonly events: readonly WireEvent[];
+  /** Position of the first retained event. */
+  readonly first: number;
+  /** Whether nothing was trimmed. */
+  readonly whole: boolean;
+  /** The state after the last event; of the snapshot where the beginning is missing. */
+  readonly view: View;
+  /** By peer: whether the state after position `i` takes messages from it; only where whole. */
+  readonly accepts: ReadonlyMap<string, readonly boolean[]>;
+}
+
+/** Folds the mailboxes of all accounts that there are; checks each by itself. */
+export function foldAll(world: World, dumps: readonly AccountDump[]): Folded[] {
+  const out: Folded[] = [];
+  for (const person of world.people) {
+    const dump = dumps.find((d) => d.name === person.name)!;
+    if (person.life === null) continue;
+    if (dump.snapshot === null) {
+      throw new Violation("accounts are durable", `${person.name} is gone`, [person.name]);
+    }
+    out.push(foldOne(world, person.life, dump));
+  }
+  return out;
+}
+
+function foldOne(world: World, life: Life, dump: AccountDump): Folded {
+  const events = dump.events.map((e) => JSON.parse(encodeEvent(e)) as WireEvent);
+  const first = events[0]?.seq ?? dump.snapshot!.seq + 1;
+  const whole = first === 1;
+  if (!whole && !world.config.trims) {
+    const text = `${life.name} begins at ${first}, but nothing is ever trimmed here`;
+    throw new Violation("nothing is lost", text, [life.name]);
+  }
+  for (const event of events) world.oracle.saw(life, dump.mailboxId, event, "the auditor");
+  const cursor = `${dump.mailboxId}:${dump.snapshot!.seq}`;
+  const snapshot = JSON.parse(encodeSnapshot(dump.snapshot!)) as WireSnapshot;
+  const told = new View(life.name, cursor, snapshot);
+  const accepts = new Map<string, boolean[]>();
+  if (!whole) {
+    contiguous(life, events, told.seq);
+    return { life, dump, events, first, whole, view: told, accepts };
+  }
+  for (const { name } of world.people) accepts.set(name, []);
+  const view = new View(life.name, `${dump.mailboxId}:0`, null);
+  const wanted = world.oracle.snapshots.filter((s) => s.life === life);
+  const look = () => {
+    for (const [name, list] of accepts) list.push(view.accepts(name));
+    for (const { seq, text, who } of wanted) {
+      if (seq === view.seq) sameState(life, `${who} at ${seq}`, text, view.text(0));
+    }
+  };
+  look();
+  for (const event of events) {
+    view.apply(event);
+    look();
+  }
+  sameState(life, "the last one", told.text(0), view.text(0));
+  return { life, dump, events, first, whole, view, accepts };
+}
+
+function contiguous(life: Life, events: readonly WireEvent[], last: number): void {
+  let seq = (events[0]?.seq ?? last + 1) - 1;
+  for (const event of events) {
+    if (event.seq !== ++seq) {
+      const text = `${life.name} has ${event.seq} where ${seq} should be`;
+      throw new Violation("gap-free", text, [life.name]);
+    }
+  }
+  if (seq !== last) {
+    throw new Violation("gap-free", `${life.name} ends at ${seq}, not ${last}`, [life.name]);
+  }
+}
+
+function sameState(life: Life, what: string, snapshot: string, folded: string): void {
+  if (snapshot === folded) return;
+  const text = `${life.name}, ${what}:\n${snapshot}\nbut the events say\n${folded}`;
+  throw new Violation("snapshots are what the events say", text, [life.name]);
+}
+
+// ---- messages
+
+/** The sender's side: every acked message is where it was said to be, none is there twice. */
+export function checkSent(folded: readonly Folded[]): void {
+  for (const { life, events, first, whole } of folded) {
+    const keys = new Set<string>();
+    const numbers = new Map<string, number>();
+    for (const event of events) {
+      if (event.k !== "message" || !event.out) continue;
+      if (keys.has(event.id)) fail(life, event.with, "exactly once", `${event.id} is there twice`);
+      keys.add(event.id);
+      const before = numbers.get(event.with) ?? (whole ? 0 : event.num - 1);
+      if (event.num !== before + 1) {
+        fail(life, event.with, "numbers", `number ${event.num} to ${event.with} after ${before}`);
+      }
+      numbers.set(event.with, event.num);
+    }
+    const bySeq = new Map(events.map((e) => [e.seq, e]));
+    for (const sent of life.sent.values()) {
+      if (sent.acked === null || sent.acked.seq < first) continue;
+      const event = bySeq.get(sent.acked.seq);
+      const there = event?.k === "message" && event.out === true && event.id === sent.key &&
+        event.num === sent.acked.num && event.at === sent.acked.at;
+      if (!there) {
+        const found = JSON.stringify(event);
+        const text = `${sent.key} was acked as ${JSON.stringify(sent.acked)}, there is ${found}`;
+        fail(life, sent.to, "no lost ack", text);
+      }
+    }
+  }
+}
+
+function fail(life: Life, peer: string, check: string, text: string): never {
+  throw new Violation(check, `${life.name}: ${text}`, [life.name, peer]);
+}
+
+/** The recipient's side: in order, once, as the sender has it, and only what was to be accepted. */
+export function checkReceived(world: World, folded: readonly Folded[]): void {
+  for (const to of folded) {
+    for (const name of world.oracle.names) {
+      for (const from of world.oracle.lives(name)) {
+        const received = to.events.filter((e): e is Message =>
+          e.k === "message" && !e.out && e.with === name && from.sent.get(e.id)?.body === e.body
+        );
+        inOrder(to, from, received);
+        if (to.whole) {
+          onlyAccepted(to, from, received);
+          nothingLost(to, from, received);
+        }
+        bothAgree(to, from, received, folded);
+      }
+    }
+  }
+}
+
+function inOrder(to: Folded, from: Life, received: readonly Message[]): void {
+  let last = 0;
+  for (const { num, seq } of received) {
+    if (num <= last) {
+      fail(to.life, from.name, "per-pair FIFO", `${num} after ${last} from ${from.name} at ${seq}`);
+    }
+    last = num;
+  }
+}
+
+function onlyAccepted(to: Folded, from: Life, received: readonly Message[]): void {
+  const accepts = to.accepts.get(from.name);
+  for (const event of received) {
+    if (accepts?.[event.seq - 1] !== false) continue;
+    fail(to.life, from.name, "messages only from the authorised", JSON.stringify(event));
+  }
+}
+
+/** Every acked message has arrived, or was refused by a state that was there at that time. */
+function nothingLost(to: Folded, from: Life, received: readonly Message[]): void {
+  const at = new Map(received.map((e) => [e.num, e.seq]));
+  const wanted: Sent[] = [...from.sent.values()]
+    .filter((s) => s.acked !== null && s.to === to.life.name)
+    .sort((a, b) => a.acked!.num - b.acked!.num);
+  const accepts = to.accepts.get(from.name) ?? [];
+  // What was addressed to a former account of the name is not for this one; what its sender has
+  // sent before it learnt of this one cannot be told from that.
+  const knownFrom = from.bornMs >= to.life.bornMs || to.life.number === 1
+    ? 0
+    : received[0]?.num ?? Infinity;
+  for (const sent of wanted) {
+    const { num } = sent.acked!;
+    if (at.has(num) || num < knownFrom) continue;
+    let before = 0;
+    let after = Infinity;
+    for (const [n, seq] of at) {
+      if (n < num) before = Math.max(before, seq);
+      else after = Math.min(after, seq);
+    }
+    if (accepts.slice(before, after).includes(false)) continue;
+    fail(to.life, from.name, "no lost ack", `${sent.key} from ${from.name} (${num}) never came`);
+  }
+}
+
+function bothAgree(
+  to: Folded,
+  from: Life,
+  received: readonly Message[],
+  folded: readonly Folded[],
+): void {
+  const sender = folded.find((f) => f.life === from);
+  if (sender === undefined) return;
+  const sent = new Map<number, Message>();
+  for (const e of sender.events) {
+    if (e.k === "message" && e.out && e.with === to.life.name) sent.set(e.num, e);
+  }
+  for (const event of received) {
+    const other = sent.get(event.num);
+    if (other === undefined && !sender.whole) continue;
+    const same = other?.id === event.id && other.body === event.body && other.ext === event.ext;
+    if (!same) {
+      const text = `${JSON.stringify(event)}, but its sender has ${JSON.stringify(other)}`;
+      fail(to.life, from.name, "both mailboxes agree", text);
+    }
+  }
+}

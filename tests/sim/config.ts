@@ -1,0 +1,158 @@
+/**
+ * What a seed makes of a world: its size, its bounds, what its clients like to do, and which faults
+ * meet it. Each seed leaves some of it out, so that what remains meets more often (swarm testing).
+ */
+import type { EdgeLimits } from "../../server/edge/types.ts";
+import type { NetworkQuality } from "./network.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
+import { DEFAULT_EDGE_LIMITS } from "../../server/edge/types.ts";
+import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
+import { LAN } from "./network.ts";
+import type { Prng } from "./prng.ts";
+
+/** What clients and operators do. */
+export const ACTIONS = {
+  write: 30,
+  repeat: 6,
+  burst: 3,
+  present: 10,
+  hide: 2,
+  ack: 6,
+  read: 5,
+  history: 3,
+  page: 3,
+  snapshot: 2,
+  contact: 3,
+  uncontact: 2,
+  subscribe: 4,
+  unsubscribe: 2,
+  approve: 2,
+  deny: 2,
+  block: 2,
+  unblock: 3,
+  settings: 2,
+  signal: 4,
+  leave: 3,
+  vanish: 2,
+  drop: 4,
+  switch: 3,
+  slow: 2,
+  cut: 2,
+  signOut: 1,
+  revoke: 1,
+  password: 0.5,
+  remove: 0.7,
+  disable: 0.5,
+} as const;
+
+/** Name of an action. */
+export type ActionName = keyof typeof ACTIONS;
+
+/** What goes wrong. */
+export const FAULTS = [
+  "crash",
+  "crashLoop",
+  "restart",
+  "pause",
+  "wallJump",
+  "diskStall",
+  "diskErrors",
+  "diskFull",
+  "diskUnknown",
+  "diskReads",
+  "resets",
+  "partition",
+  "cuts",
+  "requestsLost",
+] as const;
+
+/** Name of a fault. */
+export type FaultName = typeof FAULTS[number];
+
+/** One world. */
+export interface SimConfig {
+  readonly users: number;
+  readonly devicesPerUser: number;
+  readonly nodes: number;
+  readonly shards: number;
+  readonly limits: ShardLimits;
+  readonly edge: EdgeLimits;
+  readonly network: NetworkQuality;
+  /** How long clients act and faults happen, ms. */
+  readonly chaosMs: number;
+  /** Actions of all clients in a second. */
+  readonly actionsPerSecond: number;
+  readonly weights: Readonly<Record<ActionName, number>>;
+  readonly faults: readonly FaultName[];
+  readonly faultCount: number;
+  readonly bodyBytes: number;
+  readonly ackChance: number;
+  readonly readChance: number;
+  readonly pollChance: number;
+  /** Probability that two users begin as contacts of each other. */
+  readonly friends: number;
+  readonly kindness: number;
+  /** Whether mailboxes lose old events in this world. */
+  readonly trims: boolean;
+}
+
+/** Names of users; a `/` never occurs in one. */
+export const NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"] as const;
+
+function shardLimits(prng: Prng, trims: boolean): ShardLimits {
+  return {
+    ...DEFAULT_SHARD_LIMITS,
+    subscriptionRequestBurst: 10_000,
+    checkpointMs: prng.pick([50, 300, 2000]),
+    cacheIdleMs: prng.pick([200, 2000, 60_000]),
+    cacheAccountsMax: prng.pick([1, 3, 5000]),
+    outboxWindow: prng.pick([1, 4, 64]),
+    receiptDelayMs: prng.pick([50, 500]),
+    mailboxEventsMax: trims ? prng.pick([20, 60]) : DEFAULT_SHARD_LIMITS.mailboxEventsMax,
+  };
+}
+
+function edgeLimits(prng: Prng): EdgeLimits {
+  return {
+    ...DEFAULT_EDGE_LIMITS,
+    graceMs: prng.pick([300, 2000, 15_000]),
+    outboxBytesMax: prng.pick([1200, 8192, 262_144]),
+    stalledMs: prng.pick([3000, 20_000]),
+  };
+}
+
+function weights(prng: Prng): Record<ActionName, number> {
+  const out = {} as Record<ActionName, number>;
+  for (const [name, weight] of Object.entries(ACTIONS)) {
+    out[name as ActionName] = prng.chance(0.2) ? 0 : weight * (0.3 + 2 * prng.number());
+  }
+  return out;
+}
+
+/** The world of a seed. */
+export function configOf(prng: Prng): SimConfig {
+  const trims = prng.chance(0.15);
+  const bulky = trims || prng.chance(0.15);
+  const calm = prng.chance(0.1);
+  return {
+    users: prng.int(2, 5),
+    devicesPerUser: prng.int(1, 3),
+    nodes: 1,
+    shards: prng.pick([1, 2, 3, 5]),
+    limits: shardLimits(prng, trims),
+    edge: edgeLimits(prng),
+    network: prng.chance(0.8) ? LAN : { ...LAN, latencyMs: [1, 80], slow: 0.05, slowMs: 900 },
+    chaosMs: prng.int(5000, 15_000),
+    actionsPerSecond: prng.int(6, 20),
+    weights: weights(prng),
+    faults: calm ? [] : FAULTS.filter(() => prng.chance(0.4)),
+    faultCount: calm ? 0 : prng.int(0, 6),
+    bodyBytes: bulky ? 3000 : 80,
+    ackChance: prng.pick([0, 0.2, 0.6]),
+    readChance: prng.pick([0, 0.1, 0.4]),
+    pollChance: prng.pick([0, 0.2, 0.5]),
+    friends: prng.pick([0.4, 0.7, 1]),
+    kindness: prng.pick([0.5, 0.9, 1]),
+    trims,
+  };
+}

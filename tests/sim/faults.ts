@@ -1,0 +1,127 @@
+/** What goes wrong in a world while its clients act, and the end of it. */
+import type { FaultName } from "./config.ts";
+import type { SimNode } from "./sim_node.ts";
+import type { World } from "./world.ts";
+
+/** The faults' part of the chaos. */
+export class Faults {
+  readonly #world: World;
+  #running = true;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { config, time } = world;
+    const prng = world.prng.fork("faults");
+    for (let i = 0; i < config.faultCount && config.faults.length > 0; i++) {
+      const fault = prng.pick(config.faults);
+      time.world.timers.after(prng.int(0, config.chaosMs), () => {
+        if (this.#running) this.#strike(fault);
+      });
+    }
+  }
+
+  /** Everything that was broken works again; nodes that are down are started. */
+  heal(): void {
+    this.#running = false;
+    const { nodes, network } = this.#world;
+    network.blocked = false;
+    for (const connection of network.connections) {
+      connection.cut("up", 0);
+      connection.cut("down", 0);
+      connection.readEveryMs = 0;
+    }
+    for (const node of nodes) {
+      node.disk.heal();
+      node.process.resume();
+      this.#world.restartLater(node, 0);
+    }
+  }
+
+  #strike(fault: FaultName): void {
+    const { prng, nodes, history } = this.#world;
+    const node = prng.pick(nodes);
+    history.add("fault", `${fault} at ${node.who}`);
+    switch (fault) {
+      case "crash":
+        return this.#crash(node, prng.pick([50, 500, 3000]));
+      case "crashLoop":
+        return this.#crashLoop(node, prng.int(2, 4));
+      case "restart":
+        return this.#world.restart(node);
+      case "pause":
+        node.process.pause();
+        return this.#later(prng.int(100, 15_000), () => node.process.resume());
+      case "wallJump":
+        return node.process.jumpWall(prng.pick([-86_400_000, -5000, 5000, 3_600_000]));
+      case "resets":
+      case "partition":
+      case "cuts":
+      case "requestsLost":
+        return this.#network(fault);
+      default:
+        return this.#disk(node, fault);
+    }
+  }
+
+  #later(delayMs: number, run: () => void): void {
+    this.#world.time.world.timers.after(delayMs, run);
+  }
+
+  /** At any step, for turns come where work is done. */
+  #crash(node: SimNode, downMs: number): void {
+    const { time, prng } = this.#world;
+    time.afterTurns(prng.int(0, 60), () => {
+      if (!this.#running) return;
+      this.#world.kill(node);
+      this.#world.restartLater(node, downMs);
+    });
+  }
+
+  #crashLoop(node: SimNode, times: number): void {
+    this.#crash(node, 5);
+    if (times > 1) {
+      const { prng } = this.#world;
+      this.#later(5 + prng.int(0, 40), () => this.#crashLoop(node, times - 1));
+    }
+  }
+
+  #disk({ disk }: SimNode, fault: FaultName): void {
+    const { prng } = this.#world;
+    const healthy = { failed: 0, unknown: 0, readFailed: 0 };
+    const until = (end: () => void) => this.#later(prng.int(200, 6000), end);
+    switch (fault) {
+      case "diskStall":
+        return disk.stall(prng.int(100, 8000));
+      case "diskErrors":
+        disk.faults = { ...healthy, failed: prng.pick([0.1, 0.5, 1]) };
+        return until(() => disk.faults = healthy);
+      case "diskReads":
+        disk.faults = { ...healthy, readFailed: prng.pick([0.1, 0.5]) };
+        return until(() => disk.faults = healthy);
+      case "diskUnknown":
+        return disk.failNext(...Array.from({ length: prng.int(1, 3) }, () => "unknown" as const));
+      case "diskFull":
+        disk.full = true;
+        return until(() => disk.full = false);
+      default:
+        throw new Error(`no such fault: ${fault}`);
+    }
+  }
+
+  #network(fault: FaultName): void {
+    const { prng, network } = this.#world;
+    const forMs = prng.int(200, 12_000);
+    for (const connection of network.connections) {
+      if (fault === "resets" && prng.chance(0.5)) connection.reset();
+      if (fault === "cuts" && prng.chance(0.4)) connection.cut(prng.pick(["up", "down"]), forMs);
+      if (fault !== "partition") continue;
+      connection.cut("up", forMs);
+      connection.cut("down", forMs);
+    }
+    if (fault !== "partition" && fault !== "requestsLost") return;
+    network.blocked = true;
+    this.#later(forMs, () => {
+      network.blocked = false;
+    });
+  }
+}

@@ -1,0 +1,89 @@
+/** The simulator's command line: runs seeds, prints progress, failures with their history, a summary. */
+import { runSeed, type SeedReport } from "./seed.ts";
+
+const USAGE = `deno task sim [--seeds N] [--seed S] [--from A --to B] [--fail-fast] [--quiet]
+  --seeds N   seeds 1 to N (1000 unless said)
+  --seed S    one seed
+  --from A --to B   seeds A to B`;
+
+interface Options {
+  readonly from: number;
+  readonly to: number;
+  readonly failFast: boolean;
+  readonly quiet: boolean;
+}
+
+/** What the arguments say, or null where they say nothing sensible. */
+export function parseArgs(args: readonly string[]): Options | null {
+  const numbers = new Map<string, number>();
+  let failFast = false;
+  let quiet = false;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--fail-fast") failFast = true;
+    else if (arg === "--quiet") quiet = true;
+    else {
+      const value = Number(args[++i]);
+      if (!/^--(seeds|seed|from|to)$/.test(arg) || !Number.isSafeInteger(value)) return null;
+      numbers.set(arg, value);
+    }
+  }
+  const one = numbers.get("--seed");
+  const from = one ?? numbers.get("--from") ?? 1;
+  const to = one ?? numbers.get("--to") ?? from + (numbers.get("--seeds") ?? 1000) - 1;
+  return { from, to, failFast, quiet };
+}
+
+function show(report: SeedReport): string {
+  const { check, message, history } = report.failure!;
+  return `\nseed ${report.seed} fails: ${check}\n${message}\n\n${history}\n\n` +
+    `replay: deno task sim --seed ${report.seed}\n`;
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+/** Runs what the arguments ask for; answers the exit code. */
+export function main(args: readonly string[]): number {
+  const options = parseArgs(args);
+  if (options === null) {
+    print(`${USAGE}\n`);
+    return 2;
+  }
+  const { from, to } = options;
+  const began = performance.now();
+  const failed: SeedReport[] = [];
+  let turns = 0;
+  let virtualMs = 0;
+  let checked = 0;
+  let shown = began;
+  let ran = 0;
+  for (let seed = from; seed <= to; seed++) {
+    const report = runSeed(seed);
+    ran++;
+    turns += report.turns;
+    virtualMs += report.virtualMs;
+    checked += report.checked;
+    if (report.failure !== null) {
+      failed.push(report);
+      print(failed.length <= 3 ? show(report) : `seed ${seed} fails: ${report.failure.check}\n`);
+      if (options.failFast) break;
+    } else if (from === to) print(`seed ${seed} passes; history ${report.hash}\n`);
+    if (!options.quiet && performance.now() - shown > 5000) {
+      shown = performance.now();
+      const rate = ran / (shown - began) * 1000;
+      print(`${ran} of ${to - from + 1} seeds, ${rate.toFixed(1)}/s, ` +
+        `${failed.length} failed\n`);
+    }
+  }
+  const seconds = (performance.now() - began) / 1000;
+  print(
+    `${ran} seeds in ${seconds.toFixed(1)} s (${(ran / seconds).toFixed(1)}/s): ` +
+      `${(virtualMs / 3_600_000).toFixed(1)} virtual hours, ${turns} turns, ${checked} checks, ` +
+      `${failed.length} failed${failed.length > 0 ? `: ${failed.map((f) => f.seed).join(" ")}` : ""}\n`,
+  );
+  return failed.length > 0 ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(main(Deno.args));

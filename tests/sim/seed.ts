@@ -1,0 +1,244 @@
+/**
+ * One seed: a world is made, its clients act while things go wrong, it heals, comes to rest, and is
+ * measured by what its clients were promised; then it is killed and stopped, and must still be it.
+ */
+import type { AccountDump } from "./dump.ts";
+import type { SimConfig } from "./config.ts";
+import {
+  checkPresence,
+  checkReceipts,
+  checkRosters,
+  checkSettings,
+  checkTokens,
+  checkViews,
+} from "./check_state.ts";
+import { checkReceived, checkSent, foldAll } from "./check_mail.ts";
+import { checkDisk } from "./check_disk.ts";
+import { Driver } from "./driver.ts";
+import { dumpAll } from "./dump.ts";
+import { Faults } from "./faults.ts";
+import { poisoned } from "./poison.ts";
+import { Violation } from "./history.ts";
+import { World } from "./world.ts";
+
+/** Everything that was sent is acked, and everybody connected, so long after the faults, ms. */
+export const RECOVER_MS = 60_000;
+/** Outboxes are empty, presence and rosters as they should be, so long after that, ms. */
+export const CONVERGE_MS = 50_000;
+/** Lines of history that a failure shows. */
+const TAIL_LINES = 120;
+
+/** How a seed went. */
+export interface SeedReport {
+  readonly seed: number;
+  /** null: every invariant held. */
+  readonly failure: SeedFailure | null;
+  /** Depends on everything that happened. */
+  readonly hash: string;
+  readonly turns: number;
+  readonly checked: number;
+  readonly virtualMs: number;
+}
+
+/** What was wrong, and how it came to it. */
+export interface SeedFailure {
+  /** The invariant's name, or `bug` where code threw. */
+  readonly check: string;
+  readonly message: string;
+  readonly history: string;
+}
+
+/** Runs a seed to its end. `change`: parts of its configuration to have otherwise. */
+export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedReport {
+  const world = new World(seed, change);
+  let failure: SeedFailure | null = null;
+  const { used } = poisoned(() => {
+    try {
+      live(world);
+    } catch (error) {
+      failure = failureOf(world, error as Error);
+    }
+  });
+  if (failure === null && used.length > 0) {
+    failure = { check: "no real clock, timer or chance", message: used.join(), history: "" };
+  }
+  return {
+    seed,
+    failure,
+    hash: world.history.hash,
+    turns: world.time.turns,
+    checked: world.oracle.checked,
+    virtualMs: world.time.nowMs,
+  };
+}
+
+function failureOf(world: World, error: Error): SeedFailure {
+  if (error instanceof Violation) {
+    const history = world.history.tail(TAIL_LINES, error.users);
+    return { check: error.check, message: error.message, history };
+  }
+  const message = error.stack ?? String(error);
+  return { check: "bug", message, history: world.history.tail(TAIL_LINES) };
+}
+
+function live(world: World): void {
+  begin(world);
+  chaos(world);
+  recover(world);
+  converge(world);
+  measure(world);
+  rest(world);
+}
+
+/** Nodes start, accounts are made, some become contacts of each other. */
+function begin(world: World): void {
+  const { nodes, people, prng, config } = world;
+  for (const node of nodes) node.start();
+  world.await("a first start", () => nodes.some((n) => !n.serving), 10_000);
+  let left = people.length;
+  for (const person of people) world.register(person, () => left--);
+  world.await("registration", () => left > 0, 10_000);
+  for (const person of people) {
+    for (const device of person.devices) {
+      device.transport = prng.chance(config.pollChance) ? "poll" : "socket";
+      device.wanted = device.id === "d1" || prng.chance(0.8);
+    }
+  }
+  world.await("first sign-ins", () => people.some((p) => p.online.length === 0), 10_000);
+  for (const a of people) {
+    for (const b of people) {
+      const friends = a.name < b.name && prng.chance(config.friends);
+      if (friends) a.subscription(a.online[0]!, b.name, "subscribe");
+    }
+  }
+  world.time.runFor(2500);
+  for (const person of people) person.kindness = config.kindness;
+}
+
+function chaos(world: World): void {
+  const driver = new Driver(world);
+  const faults = new Faults(world);
+  world.time.runFor(world.config.chaosMs);
+  driver.stop();
+  faults.heal();
+  world.history.add("world", "heals");
+}
+
+/** Everybody who is to be connected is, and has an answer to all that was sent. */
+function recover(world: World): void {
+  const { people, prng, nodes } = world;
+  for (const person of people) {
+    for (const device of person.devices) {
+      device.wanted = prng.chance(0.7);
+      if (!device.wanted) device.drop(prng.pick(["silently", "politely", "reset"]));
+    }
+    if (!person.devices.some((d) => d.wanted)) person.devices[0]!.wanted = true;
+  }
+  const waits = () =>
+    nodes.some((n) => !n.serving) || people.some((p) =>
+      p.busy || p.unsent > 0 || p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
+    );
+  const recovered = world.runWhile(waits, RECOVER_MS);
+  if (recovered) return;
+  const late = people.flatMap((p) => [
+    ...(p.busy ? [`${p.name} is being operated on`] : []),
+    ...(p.unsent > 0 ? [`${p.name} has ${p.unsent} unsent`] : []),
+    ...p.devices.filter((d) => d.wanted && !d.online).map((d) => `${d.who} is not connected`),
+  ]);
+  const names = people.filter((p) => late.some((t) => t.startsWith(p.name))).map((p) => p.name);
+  throw new Violation("liveness", `${RECOVER_MS} ms after healing: ${late.join(", ")}`, names);
+}
+
+/** Everybody does one last thing, whose effects are then waited for. */
+function converge(world: World): void {
+  const { people, prng, nodes } = world;
+  for (const person of people) {
+    const device = prng.pick(person.online);
+    const roster = [...device.view!.roster.values()].filter((c) => c.subscription === "both");
+    for (const { contact } of roster) {
+      if (people.some((p) => p.name === contact)) person.write(device, contact, 40);
+    }
+    for (const each of person.online) showLast(world, each);
+  }
+  world.time.runFor(CONVERGE_MS);
+  world.await("last presence", () => people.some((p) => p.online.some((d) => !d.shown.certain)), 5000);
+  world.time.runFor(1000);
+  const pending = nodes.reduce((sum, n) => sum + n.running.node.pending, 0);
+  if (pending > 0) throw new Violation("liveness", `${pending} requests are not answered`);
+}
+
+/** Sets a last presence until the server knows it. */
+function showLast(world: World, device: Parameters<typeof checkPresence>[0]["people"][0]["devices"][0]) {
+  const { prng, time } = world;
+  const presence = prng.chance(0.15) ? null : device.person.presence();
+  const attempt = () => {
+    if (!device.online) return time.world.timers.after(300, attempt);
+    return device.show(presence, (known) => {
+      if (!known) time.world.timers.after(300, attempt);
+    });
+  };
+  attempt();
+}
+
+function measure(world: World): void {
+  for (const node of world.nodes) node.checkLog();
+  const folded = foldAll(world, dumpAll(world));
+  checkSent(folded);
+  checkReceived(world, folded);
+  checkRosters(world, folded);
+  checkReceipts(world, folded);
+  checkSettings(world, folded);
+  checkTokens(world);
+  checkPresence(world, folded);
+  checkViews(world, folded);
+}
+
+/** Everybody goes, nothing of them is left in memory; a crash and a stop change nothing. */
+function rest(world: World): void {
+  const { people, nodes, prng } = world;
+  for (const person of people) {
+    for (const device of person.devices) {
+      device.wanted = false;
+      if (prng.chance(0.5)) device.leave();
+      else device.drop("politely");
+    }
+  }
+  world.time.runFor(world.config.edge.graceMs * 1.1 + 5000);
+  for (const node of nodes) noneLeft(node);
+  const before = dumpAll(world);
+  for (const node of nodes) world.kill(node);
+  for (const node of nodes) node.start();
+  world.await("a start after a crash", () => nodes.some((n) => !n.serving), 20_000);
+  same("after a crash", before, dumpAll(world));
+  for (const node of nodes) {
+    let stopped = false;
+    node.stop(() => stopped = true);
+    world.await("a stop", () => !stopped, 20_000);
+    checkDisk(node.disk, world.config.shards);
+    node.start();
+  }
+  world.await("a start after a stop", () => nodes.some((n) => !n.serving), 20_000);
+  same("after a stop", before, dumpAll(world));
+}
+
+function noneLeft(node: World["nodes"][0]): void {
+  const { edge, node: core } = node.running;
+  const gauges = edge.gauges();
+  const presentities = core.shards.reduce((sum, s) => sum + s.presence.size, 0);
+  const left = Object.entries({ ...gauges, presentities, pending: core.pending });
+  if (left.every(([, count]) => count === 0)) return;
+  const text = left.filter(([, count]) => count !== 0).map(([name, count]) => `${count} ${name}`);
+  throw new Violation("nothing is kept for nobody", `${node.who} has ${text.join(", ")}`);
+}
+
+function same(when: string, before: readonly AccountDump[], after: readonly AccountDump[]): void {
+  before.forEach((b, i) => {
+    const [was, is] = [JSON.stringify(b), JSON.stringify(after[i])];
+    if (was === is) return;
+    let at = 0;
+    while (was[at] === is[at]) at++;
+    const part = (text: string) => text.slice(Math.max(0, at - 100), at + 200);
+    const text = `${b.name} ${when}:\n${part(was)}\nhas become\n${part(is)}`;
+    throw new Violation("nothing acked is lost on restart", text, [b.name]);
+  });
+}

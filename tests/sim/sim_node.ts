@@ -1,0 +1,375 @@
+/**
+ * One node of a simulated world: a disk that stays, and processes on it that come and go. It runs
+ * the code that production runs, from the protocol down to the store; only the ports, the transports
+ * and the rim of HTTP are the simulation's.
+ */
+import type { AccountName, DeviceId, NodeId } from "../../shard/ids.ts";
+import type { Answer, PresenceFields } from "./link.ts";
+import type { Cancel, Ports } from "../../server/ports.ts";
+import type { EdgeCounters } from "../../server/edge/types.ts";
+import type { LogLine } from "./sim_ports.ts";
+import type { MemoryDisk } from "./memory_store.ts";
+import type { Prng } from "./prng.ts";
+import type { Principal, SignInDeps } from "../../server/json/sign_in.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Server } from "./network.ts";
+import type { SimConfig } from "./config.ts";
+import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
+import type { WireConnection, WireHandler } from "../../server/json/wire.ts";
+import { byPassword, byToken, devicePresence, sessionChoice } from "../../server/json/sign_in.ts";
+import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import { createSignIn } from "../../server/auth/sign_in.ts";
+import { DEFAULT_CONNECTION_LIMITS, makeConnector } from "../../server/json/connection.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
+import { JSON_CODEC } from "../../server/json/encode.ts";
+import { makeProtocol, welcomeJson } from "../../server/json/protocol.ts";
+import { memoryLog, simPorts } from "./sim_ports.ts";
+import { newEdgeCounters } from "../../server/edge/types.ts";
+import { Node } from "../../server/node.ts";
+import { parseCursor, parseSessionId } from "../../shard/ids.ts";
+import { SIGN_IN_DEFAULTS } from "../../server/auth/sign_in_options.ts";
+
+/** The domain of every simulated account. */
+export const DOMAIN = "sim.example";
+
+const PROTOCOL = makeProtocol(DEFAULT_PROTOCOL_LIMITS);
+const CONNECTION = {
+  ...DEFAULT_CONNECTION_LIMITS,
+  rates: {
+    ...DEFAULT_CONNECTION_LIMITS.rates,
+    sends: { perSecond: 50, burst: 50 },
+    presence: { perSecond: 10, burst: 10 },
+  },
+};
+const SIGN_IN = {
+  ...SIGN_IN_DEFAULTS,
+  domain: DOMAIN,
+  registration: "open",
+  // One iteration: the cost of real ones is virtual time only.
+  iterations: { sha256: 1, sha1: null },
+  fakeSaltSecret: new Uint8Array(16),
+  failures: {
+    ...SIGN_IN_DEFAULTS.failures,
+    perAccount: { burst: 1000, refillMs: 1, keysMax: 100 },
+    perAddress: { burst: 1000, refillMs: 1, keysMax: 100 },
+  },
+} as const;
+
+/** A process of a node. */
+interface Running {
+  readonly process: VirtualProcess;
+  readonly ports: Ports;
+  readonly node: Node;
+  readonly edge: Edge;
+  readonly counters: EdgeCounters;
+  readonly signIn: SignInDeps;
+  readonly connect: (wire: WireConnection) => WireHandler;
+  readonly lines: readonly LogLine[];
+  serving: boolean;
+}
+
+/** What a node needs of its world. */
+export interface NodeHost {
+  readonly time: VirtualTime;
+  readonly config: SimConfig;
+  note(who: string, text: string): void;
+  /** Its process has ended by itself: it could not start. */
+  exited(node: SimNode): void;
+}
+
+/** One node. */
+export class SimNode implements Server {
+  readonly id: NodeId;
+  readonly who: string;
+  readonly disk: MemoryDisk;
+  readonly #host: NodeHost;
+  readonly #prng: Prng;
+  #running: Running | null = null;
+  #starts = 0;
+  #wallAheadMs = 0;
+
+  constructor(host: NodeHost, number: number, disk: MemoryDisk, prng: Prng) {
+    this.#host = host;
+    this.id = `node${String(number).padStart(12, "0")}` as NodeId;
+    this.who = `node ${number}`;
+    this.disk = disk;
+    this.#prng = prng;
+  }
+
+  get process(): VirtualProcess {
+    return this.#running?.process ?? this.#host.time.world;
+  }
+
+  /** Whether it is up and every shard has read its log. */
+  get serving(): boolean {
+    return this.#running?.serving === true && this.#running.process.state === "running";
+  }
+
+  get up(): boolean {
+    return this.#running !== null;
+  }
+
+  /** The node's code, for checkers. Throws while it is down. */
+  get running(): Running {
+    if (this.#running === null) throw new Error(`${this.who} is down`);
+    return this.#running;
+  }
+
+  /** Starts a process. */
+  start(): void {
+    const { time, config } = this.#host;
+    this.#starts++;
+    const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
+    const { log, lines } = memoryLog();
+    const prng = this.#prng.fork(`start ${this.#starts}`);
+    const ports = simPorts({ process, disk: this.disk, prng, log });
+    let edge: Edge | null = null;
+    const node = new Node(ports, {
+      id: this.id,
+      limits: config.limits,
+      shards: config.shards,
+      deliver: (packet) => edge!.deliver(packet),
+      observeCommit: () => {},
+    });
+    const counters = newEdgeCounters();
+    const deps = { ...ports, router: node, counters, codec: JSON_CODEC, flushed: () => {} };
+    edge = createEdge(deps, config.edge);
+    const signIn: SignInDeps = {
+      router: node,
+      signIn: createSignIn({ ...ports, router: node, issuers: null }, SIGN_IN),
+      random: ports.random,
+      domain: DOMAIN,
+      admit: () => null,
+    };
+    const connect = makeConnector({
+      ...signIn,
+      clock: ports.clock,
+      timers: ports.timers,
+      log,
+      protocol: PROTOCOL,
+      connection: CONNECTION,
+      open: (options, done) => edge.open(options, done),
+      observe: () => {},
+    });
+    const running: Running = {
+      process,
+      ports,
+      node,
+      edge,
+      counters,
+      signIn,
+      connect,
+      lines,
+      serving: false,
+    };
+    this.#running = running;
+    this.#host.note(this.who, `starts (${this.#starts})`);
+    node.start((error) => {
+      if (error !== null) {
+        this.#host.note(this.who, `cannot start: ${error.kind}`);
+        this.kill();
+        return this.#host.exited(this);
+      }
+      running.serving = true;
+      this.#host.note(this.who, "serves");
+    });
+  }
+
+  /** kill -9 and power loss: the process is gone, and what its disk had not synced. */
+  kill(): void {
+    const running = this.#running;
+    if (running === null) return;
+    this.#checkLog(running);
+    this.#running = null;
+    this.#wallAheadMs = this.#ahead(running);
+    running.process.kill();
+    this.disk.crash();
+    this.#host.note(this.who, "is killed");
+  }
+
+  /** SIGTERM: sends everybody away, finishes, and closes the disk; `done` when it is gone. */
+  stop(done: () => void): void {
+    const running = this.running;
+    this.#host.note(this.who, "stops");
+    running.edge.drain({ spreadMs: 100, retryAfterMs: 500 }, () => {
+      running.node.stop(() => {
+        running.ports.store.close(() => {
+          if (this.#running !== running) return;
+          this.#checkLog(running);
+          this.#running = null;
+          this.#wallAheadMs = this.#ahead(running);
+          running.process.kill();
+          this.#host.note(this.who, "has stopped");
+          done();
+        });
+      });
+    });
+  }
+
+  #ahead(running: Running): number {
+    return running.process.clock.wallMs() - this.#host.time.world.clock.wallMs();
+  }
+
+  /** Code that catches what it did not expect must not hide it. */
+  #checkLog(running: Running): void {
+    const bug = running.lines.find((line) => /bug/.test(line.event));
+    if (bug !== undefined) throw new Error(`${bug.event}: ${JSON.stringify(bug.fields)}`);
+  }
+
+  /** Looks for what the node has caught and logged as a bug; throws it. */
+  checkLog(): void {
+    if (this.#running !== null) this.#checkLog(this.#running);
+  }
+
+  // ---- Server
+
+  accept(wire: WireConnection): WireHandler | null {
+    return this.serving ? this.running.connect(wire) : null;
+  }
+
+  // ---- what the REST routes do, without HTTP
+
+  /** POST /v1/auth/password; the value is the token. */
+  restSignIn(
+    input: { readonly user: string; readonly password: string; readonly device: string },
+    address: string,
+    reply: (answer: Answer) => void,
+  ): void {
+    if (!this.serving) return;
+    const { signIn } = this.running;
+    const proof = { user: input.user, password: input.password, address };
+    const choice = { device: input.device as DeviceId, label: "" };
+    byPassword(signIn, proof, choice, (result) => {
+      reply(result.ok ? { ok: true, value: result.value.minted.token } : answerOf(result));
+    });
+  }
+
+  /** POST /v1/sessions; the value is the welcome's text. */
+  restOpen(
+    token: string,
+    address: string,
+    input: {
+      readonly after: string | null;
+      readonly session: string | null;
+      readonly presence: PresenceFields | null;
+    },
+    reply: (answer: Answer) => void,
+  ): void {
+    this.#authenticated(token, address, reply, (principal) => {
+      const { edge, ports } = this.running;
+      const { user, device, auth } = principal;
+      const options = {
+        user,
+        device,
+        auth,
+        cursor: input.after === null ? null : parseCursor(input.after),
+        presence: devicePresence(input.presence as Parameters<typeof devicePresence>[0]),
+        resume: sessionChoice(input.session ?? undefined),
+        sink: null,
+      };
+      edge.open(options, (result) => {
+        if (!result.ok) return reply(answerOf(result));
+        const parts = { opened: result.value, domain: DOMAIN, token: null, scram: null };
+        reply({ ok: true, value: welcomeJson(PROTOCOL, ports.clock, parts) });
+        result.value.session.start();
+      });
+    });
+  }
+
+  /** GET /v1/events. */
+  restPoll(
+    token: string,
+    address: string,
+    sessionId: string,
+    asked: { readonly after: string; readonly soft: number; readonly wait: number },
+    reply: (answer: Answer) => void,
+  ): Cancel {
+    let cancel: Cancel | null = null;
+    let wanted = true;
+    this.#authenticated(token, address, reply, (principal) => {
+      if (!wanted) return;
+      const session = this.#session(principal, sessionId);
+      if (session === null) return reply({ ok: false, code: "not_found" });
+      const options = {
+        cursor: parseCursor(asked.after),
+        soft: asked.soft,
+        waitMs: asked.wait * 1000,
+      };
+      cancel = session.poll(options, (result) => {
+        if (!result.ok) return reply(answerOf(result));
+        const { mailboxId, seq } = result.value.cursor;
+        reply({ ok: true, value: { ...result.value, cursor: `${mailboxId}:${seq}` } });
+      });
+    });
+    return () => {
+      wanted = false;
+      cancel?.();
+    };
+  }
+
+  /** Any command as a REST request. */
+  restCommand(
+    token: string,
+    address: string,
+    sessionId: string | null,
+    name: string,
+    fields: Readonly<Record<string, unknown>>,
+    reply: (answer: Answer) => void,
+  ): void {
+    this.#authenticated(token, address, reply, (principal) => {
+      const { signIn, ports } = this.running;
+      const session = sessionId === null ? null : this.#session(principal, sessionId);
+      if (sessionId !== null && session === null) return reply({ ok: false, code: "not_found" });
+      const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
+      const { user, device } = principal;
+      const { router, domain } = signIn;
+      const { clock } = ports;
+      const { limits } = PROTOCOL;
+      const ctx = {
+        router,
+        signIn: signIn.signIn,
+        clock,
+        domain,
+        limits,
+        user,
+        device,
+        session,
+        address,
+      };
+      command.run(ctx, fields, (result) => {
+        if (!result.ok) return reply(answerOf(result));
+        reply({ ok: true, value: result.value === null ? null : JSON.parse(result.value) });
+        // DELETE /v1/sessions/{session}
+        if (name === "bye") session?.end("signed_out");
+      });
+    });
+  }
+
+  #authenticated(
+    token: string,
+    address: string,
+    reply: (answer: Answer) => void,
+    then: (principal: Principal) => void,
+  ): void {
+    if (!this.serving) return;
+    const proof = { token, address, device: null, attaches: false };
+    byToken(this.running.signIn, proof, (result) => {
+      if (result.ok) then(result.value);
+      else reply(answerOf(result));
+    });
+  }
+
+  #session(principal: Principal, id: string) {
+    const parsed = parseSessionId(id);
+    if (parsed === null) return null;
+    return this.running.edge.find(parsed, principal.user as AccountName, principal.device);
+  }
+}
+
+function answerOf(result: Result<unknown>): Answer {
+  if (result.ok) return { ok: true, value: result.value };
+  const { code, retryAfterMs } = result;
+  return retryAfterMs === undefined
+    ? { ok: false, code }
+    : { ok: false, code, retryAfterMs };
+}

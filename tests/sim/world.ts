@@ -1,0 +1,185 @@
+/**
+ * A simulated world: one time, one network, nodes with their disks, users with their devices, and
+ * the oracle that knows what they were promised. Everything in it follows from one seed.
+ */
+import type { OpName, Ops } from "../../shard/ops.ts";
+import type { AccountName } from "../../shard/ids.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { SimConfig } from "./config.ts";
+import { configOf, NAMES } from "./config.ts";
+import { deriveCredentials } from "../../server/auth/credentials.ts";
+import { Device } from "./device.ts";
+import { History, Violation } from "./history.ts";
+import { MemoryDisk } from "./memory_store.ts";
+import { Network } from "./network.ts";
+import { Oracle } from "./oracle.ts";
+import { Person } from "./person.ts";
+import { Prng } from "./prng.ts";
+import { SimNode } from "./sim_node.ts";
+import { VirtualTime } from "./virtual_time.ts";
+
+/** How often devices look whether they should connect, and users at what is unsent, ms. */
+const LOOK_MS = 250;
+/** Pause before a node that could not start is started again, ms. */
+const RESTART_MS = 500;
+
+/** One world. */
+export class World {
+  readonly seed: number;
+  readonly time = new VirtualTime();
+  readonly prng: Prng;
+  readonly config: SimConfig;
+  readonly history = new History(() => this.time.nowMs);
+  readonly oracle = new Oracle(this.history, () => this.time.nowMs);
+  readonly network: Network;
+  readonly nodes: readonly SimNode[];
+  readonly people: readonly Person[];
+  /** Whether nodes that are down are to be started again. */
+  keepUp = true;
+
+  constructor(seed: number, change: Partial<SimConfig> = {}) {
+    this.seed = seed;
+    const root = new Prng(seed);
+    this.config = { ...configOf(root.fork("config")), ...change };
+    this.prng = root.fork("clients");
+    this.network = new Network(this.time, root.fork("network"), this.config.network);
+    this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
+      const disk = new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
+      return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));
+    });
+    this.people = NAMES.slice(0, this.config.users).map((name) => this.#person(name));
+    this.#scheduleLook();
+  }
+
+  #nodeHost() {
+    return {
+      time: this.time,
+      config: this.config,
+      note: (who: string, text: string) => this.history.add(who, text),
+      exited: (node: SimNode) => this.restartLater(node, RESTART_MS),
+    };
+  }
+
+  #person(name: string): Person {
+    const person = new Person(this, name);
+    const devices = this.prng.int(1, this.config.devicesPerUser);
+    for (let i = 1; i <= devices; i++) {
+      person.devices.push(new Device(this, person, `d${i}`, `10.0.0.${name.length}.${i}`));
+    }
+    return person;
+  }
+
+  #scheduleLook(): void {
+    this.time.world.timers.after(LOOK_MS, () => {
+      for (const person of this.people) {
+        person.look();
+        for (const device of person.devices) device.look();
+      }
+      this.#scheduleLook();
+    });
+  }
+
+  /** The node that a device connects to. */
+  nodeFor(_device: Device, prng: Prng): SimNode {
+    return prng.pick(this.nodes);
+  }
+
+  /** A user by name. */
+  person(name: string): Person {
+    const person = this.people.find((p) => p.name === name);
+    if (person === undefined) throw new Error(`there is no ${name}`);
+    return person;
+  }
+
+  // ---- nodes
+
+  /** Kills a node; connections break, some clients do not hear of it. */
+  kill(node: SimNode): void {
+    if (!node.up) return;
+    node.kill();
+    this.network.died(node, 0.7);
+  }
+
+  /** Stops a node as an operator would, then starts it again. */
+  restart(node: SimNode): void {
+    if (!node.serving) return;
+    node.stop(() => {
+      this.network.died(node, 1);
+      this.restartLater(node, 100);
+    });
+  }
+
+  /** Starts a node after a while, if it is still down then. */
+  restartLater(node: SimNode, delayMs: number): void {
+    this.time.world.timers.after(delayMs, () => {
+      if (!node.up && this.keepUp) node.start();
+    });
+  }
+
+  // ---- operators
+
+  /** Asks a node directly, as the admin API does; null: no answer came. */
+  admin<K extends OpName>(
+    name: string,
+    op: K,
+    input: Ops[K]["in"],
+    done: (result: Result<Ops[K]["out"]> | null) => void,
+  ): void {
+    const node = this.prng.pick(this.nodes);
+    const note = (text: string) => this.history.add("operator", `${op} ${name}: ${text}`, name);
+    this.network.call<Result<Ops[K]["out"]>>(
+      node,
+      (reply) => {
+        if (node.serving) node.running.node.request(name as AccountName, op, input, reply);
+        return () => {};
+      },
+      (result) => {
+        note(result === null ? "no answer" : result.ok ? "ok" : result.code);
+        done(result);
+      },
+      20_000,
+    );
+  }
+
+  /** Repeats a request until it is done; `over`: codes that mean that it has been done before. */
+  insist<K extends OpName>(
+    name: string,
+    op: K,
+    input: Ops[K]["in"],
+    over: readonly string[],
+    done: () => void,
+  ): void {
+    this.admin(name, op, input, (result) => {
+      if (result !== null && (result.ok || over.includes(result.code))) return done();
+      this.time.world.timers.after(300, () => this.insist(name, op, input, over, done));
+    });
+  }
+
+  /** Gives a name an account, with a password. */
+  register(person: Person, done: () => void): void {
+    const { oracle } = this;
+    const password = `password ${oracle.lives(person.name).length + 1}`;
+    const life = oracle.born(person.name, password);
+    const node = this.nodes[0]!;
+    const ports = node.running.ports;
+    deriveCredentials(ports, password, { sha256: 1, sha1: null }, (credentials) => {
+      this.insist(person.name, "account.create", { credentials }, ["conflict"], () => {
+        person.reborn(life);
+        done();
+      });
+    });
+  }
+
+  // ---- time
+
+  /** Lets time run while `wanted` holds, at most `forMs`; true where it ceased to hold. */
+  runWhile(wanted: () => boolean, forMs: number): boolean {
+    return this.time.runWhile(wanted, this.time.nowMs + forMs);
+  }
+
+  /** As `runWhile`; a violation where it holds for longer. */
+  await(what: string, wanted: () => boolean, forMs: number): void {
+    if (this.runWhile(wanted, forMs)) return;
+    throw new Violation("liveness", `${what} not within ${forMs} ms`);
+  }
+}
