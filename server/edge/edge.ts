@@ -265,9 +265,11 @@ class NodeEdge implements Edge {
         const batch = new EventBatch(this.#deps.codec, packet.events);
         return this.#each(packet.sessions, (session) => session.pushEvents(batch));
       }
-      case "presence":
+      case "presence": {
+        const count = this.#watchers.changed(packet);
         this.#shared.flusher.began(packet.sinceMs);
-        return this.#watchers.changed(packet);
+        return count;
+      }
       case "revoke": {
         const sessions = this.#sessions.of(packet.watcher);
         for (const session of sessions) this.#watchers.revoke(session, packet.watched);

@@ -53,9 +53,9 @@ export class Flusher<T extends Flushed> {
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** What is about to be added began at this time already (monotonic ms). */
+  /** What has just been added began at this time already (monotonic ms). */
   began(sinceMs: number): void {
-    if (sinceMs < this.#sinceMs) this.#sinceMs = sinceMs;
+    if (this.#pending.length > 0 && sinceMs < this.#sinceMs) this.#sinceMs = sinceMs;
   }
 
   #schedule(): void {

@@ -61,9 +61,10 @@ export class Push implements Outlet, Lagging {
     if (!host.ready || host.outbox === null) return;
     const buffered = this.sink.bufferedBytes();
     if (buffered > UNTAKEN_BYTES) catchUp.add(this);
-    // Presence that fills whatever is free would keep the mailbox from being read.
-    const roomBytes = limits.outboxBytesMax / (this.behind ? 2 : 1) - buffered;
-    if (roomBytes <= 0) return;
+    if (buffered >= limits.outboxBytesMax / (this.behind ? 2 : 1)) return;
+    // Presence alone would take whatever room there is, and the mailbox would never be read.
+    if (this.behind) this.#readOn();
+    if (host.feed.reading) return;
     const events = host.encode(host.take());
     if (events.length > 0) {
       const text = codec.frame(host.soft, events);
@@ -92,8 +93,7 @@ export class Push implements Outlet, Lagging {
       return false;
     }
     if (buffered < limits.outboxBytesMax / 2) {
-      const waits = host.outbox !== null && host.outbox.durableBytes > 0;
-      if (this.behind && !waits && host.feed.mayRead) this.#readOn();
+      if (this.behind) this.#readOn();
       if (host.outbox !== null) host.askFlush();
     }
     if (this.behind || host.outbox !== null || buffered > UNTAKEN_BYTES) return true;
@@ -112,8 +112,10 @@ export class Push implements Outlet, Lagging {
     return nowMs - last.takenAtMs;
   }
 
+  /** Reads the next page, unless one is on its way or waits to be sent. */
   #readOn(): void {
     const host = this.#host;
+    if (!host.feed.mayRead || (host.outbox?.durableBytes ?? 0) > 0) return;
     host.feed.read(() => host.pending(), (failure) => {
       // The mailbox has moved on: the client has to come back for a snapshot.
       if (failure?.code === "reset") {

@@ -179,6 +179,9 @@ export class SyntheticUser implements ChannelHandler {
     if (mode === "resume") crowd.counts.resumes++;
     else crowd.counts.signIns++;
     if (mode === "resume" && cursor !== this.#incoming.cursor) crowd.messages.gap();
+    if (mode !== "resume" && back) {
+      crowd.faults.add("return", { code: mode, message: "the session began anew" });
+    }
     crowd.latencies.record(back ? "resumed" : "login", now - this.#dueUs);
     if (back) crowd.cameBack(this.index, now - this.#goneUs);
     this.#incoming.begin(cursor, back ? 0 : this.#dueUs);

@@ -36,7 +36,7 @@ export function parseArgs(args: readonly string[]): Options | null {
 
 function show(report: SeedReport): string {
   const { check, message, history } = report.failure!;
-  return `\nseed ${report.seed} fails: ${check}\n${message}\n\n${history}\n\n` +
+  return `\n${history}\n\nseed ${report.seed} fails: ${check}\n${message}\n\n` +
     `replay: deno task sim --seed ${report.seed}\n`;
 }
 

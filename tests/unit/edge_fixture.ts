@@ -232,6 +232,11 @@ export class FakeSink implements Sink {
     this.#buffered = 0;
   }
 
+  /** Why it was closed; "" while it is open. */
+  reason(): string {
+    return this.closed?.reason ?? "";
+  }
+
   /** Takes so many of the bytes that wait. */
   take(bytes = Infinity): void {
     this.#buffered = Math.max(0, this.#buffered - bytes);
@@ -335,6 +340,12 @@ export function opened({ results }: Opening): OpenedSession {
     throw new Error(`not opened: ${JSON.stringify(results)}`);
   }
   return result.value;
+}
+
+/** The code of the one refusal; "ok" or "" where there is a value or nothing. */
+export function codeOf(results: readonly Result<unknown>[]): string {
+  const [result] = results;
+  return result === undefined ? "" : result.ok ? "ok" : result.code;
 }
 
 /** One device with this presence. */

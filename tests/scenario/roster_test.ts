@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import type { AccountName } from "../../shard/ids.ts";
+import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+
+const name = (text: string) => text as AccountName;
+
+function people(...names: string[]): NodeWorld {
+  const w = new NodeWorld();
+  for (const n of names) w.account(n);
+  return w;
+}
+
+function subscribe(
+  w: NodeWorld,
+  from: string,
+  to: string,
+  type: "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed",
+) {
+  const result = w.ask(from, "roster.subscription", { contact: name(to), type });
+  w.settle(200);
+  return result;
+}
+
+const snapshot = (w: NodeWorld, who: string) => w.must(who, "mailbox.snapshot", {}).snapshot;
+
+Deno.test("a request, its approval and its end are events of both mailboxes", () => {
+  const w = people("alice", "bob");
+  subscribe(w, "alice", "bob", "subscribe");
+  assert.deepEqual(snapshot(w, "bob").requests, ["alice"]);
+  assert.deepEqual(snapshot(w, "bob").roster, [], "a request is no contact yet");
+  assert.equal(snapshot(w, "alice").roster[0]!.pendingOut, true);
+  subscribe(w, "bob", "alice", "subscribed");
+  assert.equal(snapshot(w, "alice").roster[0]!.subscription, "to");
+  assert.equal(snapshot(w, "bob").roster[0]!.subscription, "from");
+  assert.deepEqual(snapshot(w, "bob").requests, []);
+  subscribe(w, "alice", "bob", "unsubscribe");
+  assert.equal(snapshot(w, "bob").roster[0]!.subscription, "none");
+  const kinds = w.mailbox("bob").map((e) => e.kind === "request" ? `request ${e.pending}` : e.kind);
+  assert.deepEqual(kinds, ["request true", "roster", "request false", "roster"]);
+});
+
+Deno.test("a pre-approved request is granted unseen", () => {
+  const w = people("alice", "bob");
+  subscribe(w, "bob", "alice", "subscribed");
+  assert.equal(snapshot(w, "bob").roster[0]!.approved, true);
+  subscribe(w, "alice", "bob", "subscribe");
+  assert.equal(snapshot(w, "alice").roster[0]!.subscription, "to");
+  assert.equal(snapshot(w, "bob").roster[0]!.subscription, "from");
+  assert.deepEqual(snapshot(w, "bob").requests, []);
+});
+
+Deno.test("removing a contact ends both subscriptions on both sides", () => {
+  const w = people("alice", "bob");
+  w.befriend("alice", "bob");
+  w.must("alice", "roster.set", { contact: name("bob"), label: "Bobby", groups: ["friends"] });
+  assert.deepEqual(snapshot(w, "alice").roster[0], {
+    contact: "bob",
+    label: "Bobby",
+    groups: ["friends"],
+    subscription: "both",
+    pendingOut: false,
+    approved: false,
+  });
+  w.must("alice", "roster.remove", { contact: name("bob") });
+  w.settle(500);
+  assert.deepEqual(snapshot(w, "alice").roster, []);
+  assert.equal(snapshot(w, "bob").roster[0]!.subscription, "none");
+});
+
+Deno.test("blocking cuts messages, presence and requests both ways, and tells nobody", () => {
+  const w = people("alice", "bob");
+  w.befriend("alice", "bob");
+  const alice = w.attach("alice");
+  const bob = w.attach("bob");
+  w.watch("alice", alice);
+  w.watch("bob", bob);
+  w.packets = [];
+  w.must("bob", "roster.block", { contact: name("alice"), blocked: true });
+  const revoked = w.packets.flatMap((p) =>
+    p.kind === "revoke" ? [`${p.watcher} sees ${p.watched}`] : []
+  );
+  assert.deepEqual(revoked.sort(), ["alice sees bob", "bob sees alice"]);
+  w.send("alice", "bob", "m1");
+  w.must("alice", "signal.send", {
+    device: alice.watch[0]!.name as never,
+    to: name("bob"),
+    toDevice: null,
+    type: "typing",
+    body: "",
+    id: "",
+  });
+  w.settle();
+  assert.deepEqual(w.bodies("bob"), []);
+  assert.ok(!w.packets.some((p) => p.kind === "signal"));
+  assert.deepEqual(w.mailbox("alice").at(-1)!.kind, "message", "alice is not told");
+  const refused = w.ask("bob", "message.send", {
+    device: "phone" as never,
+    to: name("alice"),
+    id: "x",
+    body: "x",
+    ext: "",
+  });
+  assert.ok(!refused.ok && refused.code === "conflict");
+  const answers = w.watch("alice", w.attach("alice", "desk"));
+  assert.equal(answers.find((a) => a.watched === "bob")!.presence, null);
+  w.packets = [];
+  w.must("bob", "roster.block", { contact: name("alice"), blocked: false });
+  w.settle();
+  const targets = w.packets.flatMap((p) => p.kind === "watch" ? [p.target.name] : []);
+  assert.deepEqual(targets.sort(), ["alice", "bob"], "both are told to look again");
+  w.send("alice", "bob", "m2");
+  w.settle();
+  assert.deepEqual(w.bodies("bob"), ["m2"]);
+});
+
+Deno.test("missing and blocking accounts look alike to who asks them", () => {
+  const w = people("alice", "bob");
+  w.must("bob", "roster.block", { contact: name("alice"), blocked: true });
+  const seen = (to: string) => {
+    const sent = w.ask("alice", "message.send", {
+      device: "phone" as never,
+      to: name(to),
+      id: to,
+      body: "hello",
+      ext: "",
+    });
+    const asked = subscribe(w, "alice", to, "subscribe");
+    w.settle(40_000);
+    const item = snapshot(w, "alice").roster.find((i) => i.contact === to);
+    const events = w.mailbox("alice").filter((e) => JSON.stringify(e).includes(`"${to}"`)).map((
+      e,
+    ) => e.kind);
+    return { sent: sent.ok, asked: asked.ok, pending: item?.pendingOut, events };
+  };
+  assert.deepEqual(seen("nobody"), seen("bob"));
+});
+
+Deno.test("pending requests are capped, and requests are rate-limited", () => {
+  const names = Array.from({ length: 8 }, (_, i) => `user${i}`);
+  const w = new NodeWorld({
+    limits: { pendingRequestsMax: 3, subscriptionRequestBurst: 5, subscriptionRequestMs: 60_000 },
+  });
+  w.account("alice");
+  for (const n of names) w.account(n);
+  for (const n of names) subscribe(w, n, "alice", "subscribe");
+  assert.equal(snapshot(w, "alice").requests.length, 3);
+  const codes = names.map((n) => {
+    const r = subscribe(w, "alice", n, "subscribe");
+    return r.ok ? "ok" : r.code;
+  });
+  assert.deepEqual(codes, [...Array(5).fill("ok"), ...Array(3).fill("rate_limited")]);
+  w.settle(61_000);
+  assert.ok(subscribe(w, "alice", "user7", "subscribe").ok);
+});
+
+Deno.test("presence: invisible sign-in, last device out, and a replaced session", () => {
+  const w = people("alice", "bob");
+  w.befriend("alice", "bob");
+  const alice = w.attach("alice");
+  w.watch("alice", alice);
+  w.packets = [];
+  const hidden = w.attach("bob", "desk", null);
+  assert.ok(!w.packets.some((p) => p.kind === "presence"), "invisible is not seen");
+  w.must("bob", "presence.set", { session: hidden.session, presence: ONLINE });
+  w.attach("bob", "desk");
+  const closed = w.packets.flatMap((p) => p.kind === "closed" ? [[p.reason, p.sessions[0]]] : []);
+  assert.deepEqual(closed, [["replaced", hidden.session]]);
+  w.packets = [];
+  w.must("bob", "session.detach", { session: hidden.session });
+  assert.ok(!w.packets.some((p) => p.kind === "presence"), "the old session is nobody's");
+  const before = w.process.clock.wallMs();
+  const now = w.attach("bob", "desk");
+  w.must("bob", "session.detach", { session: now.session });
+  const last = w.packets.findLast((p) => p.kind === "presence");
+  assert.ok(last?.kind === "presence" && last.devices.length === 0 && last.lastSeen >= before);
+});
