@@ -13,9 +13,13 @@ import { STORE_LIMITS } from "./ports.ts";
 const LOG_BYTES_MAX = STORE_LIMITS.writeBytesMax - 80 * 1024;
 /** Bounds of one checkpoint write: small, so that commits do not wait long behind it. */
 const CHECKPOINT_ROWS_MAX = 64;
-const CHECKPOINT_BYTES_MAX = 192 * 1024;
+const CHECKPOINT_BYTES_MAX = 128 * 1024;
 /** How long changes nobody waits for may wait for company (ms). */
 const LAZY_MS = 50;
+/** Bytes of log from which on a commit counts as one under load. */
+const LOADED_BYTES = 16 * 1024;
+/** Least time from the start of such a commit to that of the next (ms): fewer, fuller rows. */
+const LOADED_GAP_MS = 10;
 /** Pause between attempts to write while the store is failing (ms). */
 const PROBE_MS = 1000;
 
@@ -66,6 +70,7 @@ export class Committer {
   #soon = false;
   #lazy: Cancel | null = null;
   #turn = 0;
+  #notBeforeMs = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
 
@@ -78,10 +83,14 @@ export class Committer {
     if (this.writingSinceMs !== 0 || this.#soon || this.#stopped) return;
     if (this.#host.shards.some((s) => s.urgent)) {
       this.#soon = true;
-      this.#host.ports.timers.soon(() => {
+      const run = () => {
         this.#soon = false;
         if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();
-      });
+      };
+      const { clock, timers } = this.#host.ports;
+      const pauseMs = this.#notBeforeMs - clock.monoMs();
+      if (pauseMs < 1) timers.soon(run);
+      else timers.after(pauseMs, run);
     } else if (this.#lazy === null && this.#host.shards.some((s) => s.open)) {
       this.#lazy = this.#host.ports.timers.after(LAZY_MS, () => {
         this.#lazy = null;
@@ -142,14 +151,16 @@ export class Committer {
     const checkpoint = this.#collectCheckpoint(false);
     const began = this.#host.ports.clock.monoMs();
     this.writingSinceMs = began;
+    this.#notBeforeMs = bytes >= LOADED_BYTES ? began + LOADED_GAP_MS : 0;
     this.#host.ports.store.write(mutations, (error) => {
-      this.writingSinceMs = 0;
       if (error !== null) {
         return this.#failed(error, new Set([...sealed, ...checkpoint ?? []].map((s) => s.shard)));
       }
       const took = this.#host.ports.clock.monoMs() - began;
       this.#succeeded(took, mutations.length, bytes);
       for (const s of sealed) this.#host.committed(s.shard, s.batch);
+      // Only now: what the shards let go may ask for the next commit, which must not begin between.
+      this.writingSinceMs = 0;
       this.#writeCheckpoint(checkpoint, () => this.#next());
     });
   }
@@ -200,7 +211,6 @@ export class Committer {
     if (parts === null) return next();
     this.writingSinceMs = this.#host.ports.clock.monoMs();
     this.#host.ports.store.write(parts.flatMap((p) => p.changes), (error) => {
-      this.writingSinceMs = 0;
       if (error !== null) return this.#failed(error, new Set(parts.map((p) => p.shard)));
       for (const p of parts) {
         this.stats.checkpoints++;
@@ -208,6 +218,7 @@ export class Committer {
         this.stats.checkpointBytes += p.bytes;
         this.#host.checkpointed(p.shard);
       }
+      this.writingSinceMs = 0;
       next();
     });
   }
@@ -234,6 +245,7 @@ export class Committer {
     }
     for (const s of this.#host.shards) if (s.open) shards.add(s);
     for (const s of shards) this.#host.commitFailed(s);
+    this.writingSinceMs = 0;
     this.#next();
   }
 

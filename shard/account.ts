@@ -100,6 +100,10 @@ export class Account {
   /** Not stored: monotonic time at which the allowance of incoming messages is full again. */
   inboundFullAtMs = 0;
 
+  /** Not stored: about how many bytes its head takes, and those of `outbox` alone. */
+  headBytes = 0;
+  outboxBytes = 0;
+
   /** LSN that the stored checkpoint includes. */
   savedLsn = 0;
   /** Rows the stored checkpoint has; the rest are deleted when it shrinks. */
@@ -118,7 +122,12 @@ export class Account {
     this.point = point;
   }
 
-  /** Whether it can sign in, send and be sent to. */
+  /** Whether it is somebody's: a disabled account still takes what is for it. */
+  get alive(): boolean {
+    return this.state === "active" || this.state === "disabled";
+  }
+
+  /** Whether it can sign in and send. */
   get active(): boolean {
     return this.state === "active";
   }

@@ -130,7 +130,7 @@ export class AccountCache {
     }
     for (const [id, sent] of newer) account.dedupe.set(id, sent);
     // Go on filling the last block, so that few sends at a time do not make many blocks.
-    if (newer.size === 0 && lastBlock.length > 0 && lastBlock.length < 256) {
+    if (newer.size === 0 && lastBlock.length > 0 && lastBlock.length < 64) {
       account.dedupeOpen = lastBlock;
     }
     account.dedupeComplete = true;
@@ -161,9 +161,11 @@ export class AccountCache {
     let bytes = 0;
     for (const [account, since] of this.#dirty) {
       if (!budget.all && monoMs - since < this.#limits.checkpointMs) break;
-      const rows = checkpointRows(account, batch.lastLsn);
+      const { rows, complete } = checkpointRows(account, batch.lastLsn);
       changes.push(...rows);
       for (const r of rows) bytes += rowBytes(r);
+      // What is left of it is the next write's; until then its log rows stay.
+      if (!complete) break;
       account.dirtyLsn = 0;
       this.#dirty.delete(account);
       this.#saving.add(account);
@@ -217,13 +219,15 @@ export class AccountCache {
     }
   }
 
-  /** Forgets everything, waiters included. */
+  /** Forgets everything; who waits for an account finds it missing. */
   clear(): void {
+    const waiters = [...this.#loading.values()].flatMap((loading) => loading.waiters);
     this.generation++;
     this.#accounts.clear();
     this.#loading = new Map();
     this.#dirty.clear();
     this.#saving.clear();
     this.#evictCursor = null;
+    for (const waiter of waiters) waiter();
   }
 }

@@ -7,6 +7,7 @@ import type { Attached } from "./presence.ts";
 import { fail, ok } from "./errors.ts";
 import { newId } from "./ids.ts";
 import { remove as removalStanzas } from "./subscription.ts";
+import { seesOwner } from "./roster.ts";
 
 const NO_ACCOUNT = fail("not_found", "There is no such account");
 
@@ -79,8 +80,23 @@ export const setDisabled: Handler<"account.setDisabled"> = (turn, account, input
     turn.append(account, { kind: "disabled", disabled: input.disabled });
   }
   if (input.disabled) closeSessions(turn, account, "revoked", () => true);
+  else showAgain(turn, account);
   return ok(null);
 };
+
+/** Those who came while the account was disabled were told that there is nobody to see. */
+function showAgain(turn: Turn, account: Account): void {
+  for (const item of account.roster.values()) {
+    if (!seesOwner(item) || item.peerId === "" || account.blocked.has(item.contact)) continue;
+    turn.send(account, {
+      kind: "nudge",
+      from: account.name,
+      fromId: account.id as AccountId,
+      to: item.contact,
+      toId: item.peerId,
+    });
+  }
+}
 
 export const removeAccount: Handler<"account.remove"> = (turn, account) => {
   if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
@@ -94,7 +110,6 @@ export const removeAccount: Handler<"account.remove"> = (turn, account) => {
   }
   turn.append(account, { kind: "removed" });
   account.owed.clear();
-  turn.presence.drop(account.name);
   return ok(null);
 };
 

@@ -8,7 +8,7 @@ import type { Entry } from "./records.ts";
 import { Mailbox } from "./mailbox.ts";
 
 /** Entries of a dedupe block. */
-const DEDUPE_BLOCK_ENTRIES = 256;
+const DEDUPE_BLOCK_ENTRIES = 64;
 
 function assertSeq(account: Account, seq: number): void {
   const next = account.mailbox.last + 1;
@@ -108,6 +108,7 @@ function applyLifecycle(account: Account, entry: Entry): void {
       clearAccount(account);
       account.conversations.clear();
       account.outbox.clear();
+      account.outboxBytes = 0;
       account.state = "absent";
       account.id = "";
       return;
@@ -223,10 +224,21 @@ function pushOutbox(
 ): void {
   let queue = account.outbox.get(to);
   if (queue === undefined || queue.toId !== toId) {
+    if (queue !== undefined) dropOwed(account, queue.entries);
     queue = { to, toId, entries: [], sentTo: 0, attempts: 0 };
     account.outbox.set(to, queue);
   }
   queue.entries.push({ n, payload });
+  account.outboxBytes += payloadSize(payload);
+}
+
+/** Characters of what a packet carries. */
+export function payloadSize(payload: Payload): number {
+  return payload.kind === "message" ? payload.body.length + payload.ext.length + 100 : 50;
+}
+
+function dropOwed(account: Account, entries: readonly { readonly payload: Payload }[]): void {
+  for (const { payload } of entries) account.outboxBytes -= payloadSize(payload);
 }
 
 function applyPair(account: Account, entry: Entry): void {
@@ -251,12 +263,16 @@ function applyPair(account: Account, entry: Entry): void {
       const queue = account.outbox.get(entry.to);
       if (queue === undefined || queue.toId !== entry.toId) return;
       const keep = queue.entries.findIndex((o) => o.n > entry.n);
-      queue.entries = keep < 0 ? [] : queue.entries.slice(keep);
+      dropOwed(account, queue.entries.splice(0, keep < 0 ? queue.entries.length : keep));
       if (queue.entries.length === 0) account.outbox.delete(entry.to);
       return;
     }
     case "pair_gone": {
-      if (account.outbox.get(entry.to)?.toId === entry.toId) account.outbox.delete(entry.to);
+      const gone = account.outbox.get(entry.to);
+      if (gone?.toId === entry.toId) {
+        dropOwed(account, gone.entries);
+        account.outbox.delete(entry.to);
+      }
       const c = account.conversation(entry.to);
       if (c.peerId === entry.toId) {
         c.peerId = "";

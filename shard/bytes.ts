@@ -5,6 +5,8 @@
 
 const encoder = new TextEncoder();
 // Without `ignoreBOM` a text that begins with U+FEFF would come back without it.
+/** Characters up to which a text is first taken for ASCII; below 2¹⁴, a length of two bytes. */
+const ASCII_LOOP_MAX = 512;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes that cannot be what they should be. */
@@ -63,24 +65,25 @@ export class ByteWriter {
   /** UTF-8 with its length; lone surrogates become U+FFFD. */
   str(text: string): this {
     const n = text.length;
-    if (n < 40) {
-      this.#reserve(n + 8);
-      const at = this.#length;
-      const bytes = this.#bytes;
-      let i = 0;
-      for (; i < n; i++) {
-        const c = text.charCodeAt(i);
-        if (c >= 0x80) break;
-        bytes[at + 1 + i] = c;
-      }
-      if (i === n) {
-        bytes[at] = n;
-        this.#length = at + 1 + n;
-        return this;
-      }
+    // A loop over ASCII is quicker than a call of the encoder until the text gets long.
+    if (n >= ASCII_LOOP_MAX) return this.bytes(encoder.encode(text));
+    this.#reserve(n + 8);
+    const start = this.#length;
+    const bytes = this.#bytes;
+    let at = start;
+    if (n < 0x80) {
+      bytes[at++] = n;
+    } else {
+      bytes[at++] = (n & 0x7f) | 0x80;
+      bytes[at++] = n >>> 7;
     }
-    const utf8 = encoder.encode(text);
-    return this.bytes(utf8);
+    for (let i = 0; i < n; i++) {
+      const c = text.charCodeAt(i);
+      if (c >= 0x80) return this.bytes(encoder.encode(text));
+      bytes[at++] = c;
+    }
+    this.#length = at;
+    return this;
   }
 
   bytes(value: Uint8Array): this {

@@ -16,6 +16,7 @@ import {
 } from "./records.ts";
 import { decodeBlock, encodeBlock } from "./mailbox_event.ts";
 import { Mailbox } from "./mailbox.ts";
+import { payloadSize } from "./apply.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "./bytes.ts";
 
 /** A store key: table, point, account, … */
@@ -141,6 +142,7 @@ function readOutbox(r: ByteReader, a: Account): void {
     const toId = r.str() as AccountId;
     const entries = r.list(() => ({ n: r.uint(), payload: readPayload(r) }));
     a.outbox.set(to, { to, toId, entries, sentTo: 0, attempts: 0 });
+    for (const e of entries) a.outboxBytes += payloadSize(e.payload);
   }
 }
 
@@ -228,6 +230,7 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
     dedupe: r.list(() => r.uint()),
   }));
   account.mailbox = readMailbox(r);
+  account.headBytes = bytes.length;
 }
 
 /** A dedupe block's value. */
@@ -261,6 +264,8 @@ export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array | null {
   return out;
 }
 
+/** Bytes of blocks in one checkpoint of an account; the rest, and its head, wait for the next. */
+const BLOCKS_BYTES_MAX = 48 * 1024;
 /** Rows that one checkpoint of an account deletes at most; the rest wait for its next ones. */
 const DELETES_MAX = 256;
 
@@ -292,16 +297,14 @@ function takePurged(a: Account): RowChange[] {
  * The rows that bring the store up to the account's state at `lsn`, and marks them as on their way:
  * the caller either gets them durable or forgets the account.
  */
-export function checkpointRows(a: Account, lsn: number): RowChange[] {
-  const rows = takePurged(a);
-  for (const [first, value] of a.mailbox.unsaved) {
-    rows.push({ key: blockKey(a.point, a.id, first), value });
-  }
-  a.mailbox.unsaved.clear();
-  for (const [number, entries] of a.dedupeUnsaved) {
-    rows.push({ key: dedupeKey(a.point, a.id, number), value: encodeDedupe(entries) });
-  }
-  a.dedupeUnsaved.clear();
+export function checkpointRows(
+  a: Account,
+  lsn: number,
+): { readonly rows: RowChange[]; readonly complete: boolean } {
+  const blocks = takeBlocks(a);
+  // Blocks may be ahead of their head: a replay seals the same ones again.
+  if (a.mailbox.unsaved.size + a.dedupeUnsaved.size > 0) return { rows: blocks, complete: false };
+  const rows = [...takePurged(a), ...blocks];
   const owes = a.outbox.size > 0 || a.owed.size > 0;
   if (owes !== a.savedOwes) {
     rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
@@ -319,5 +322,26 @@ export function checkpointRows(a: Account, lsn: number): RowChange[] {
   }
   a.savedChunks = chunks;
   a.savedLsn = lsn;
+  a.headBytes = head.length;
+  return { rows, complete: true };
+}
+
+/** Takes unsaved blocks, at most about `BLOCKS_BYTES_MAX`. */
+function takeBlocks(a: Account): RowChange[] {
+  const rows: RowChange[] = [];
+  let bytes = 0;
+  for (const [first, value] of a.mailbox.unsaved) {
+    if (bytes >= BLOCKS_BYTES_MAX) return rows;
+    rows.push({ key: blockKey(a.point, a.id, first), value });
+    bytes += value.length;
+    a.mailbox.unsaved.delete(first);
+  }
+  for (const [number, entries] of a.dedupeUnsaved) {
+    if (bytes >= BLOCKS_BYTES_MAX) return rows;
+    const value = encodeDedupe(entries);
+    rows.push({ key: dedupeKey(a.point, a.id, number), value });
+    bytes += value.length;
+    a.dedupeUnsaved.delete(number);
+  }
   return rows;
 }

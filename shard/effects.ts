@@ -90,6 +90,8 @@ export type Effect =
   | {
     readonly kind: "interest_answer";
     readonly request: RequestId;
+    /** What it answers. */
+    readonly input: ShardInput & { readonly kind: "interest" };
     readonly answers: readonly InterestAnswer[];
   }
   | { readonly kind: "edge"; readonly node: NodeId; readonly packet: EdgePacket }

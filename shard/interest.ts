@@ -16,7 +16,10 @@ function maySee(account: Account, item: InterestItem): boolean {
   return seesOwner(entry) && entry!.peerId === item.watcherId;
 }
 
-/** Registers the allowed items and answers all of them, once what they rest on is committed. */
+/**
+ * Registers the allowed items and answers all of them, once what they rest on is committed. All
+ * accounts must be in memory.
+ */
 export function answerInterest(
   turn: Turn,
   input: ShardInput & { kind: "interest" },
@@ -24,11 +27,12 @@ export function answerInterest(
 ): void {
   let newest: Account | null = null;
   const answers: InterestAnswer[] = input.items.map((item) => {
-    const account = find(item.watched);
-    if (account === undefined || !maySee(account, item)) {
+    const account = find(item.watched)!;
+    // A refusal, too, may rest on what is not committed yet.
+    if (newest === null || account.batch > newest.batch) newest = account;
+    if (!maySee(account, item)) {
       return { watcher: item.watcher, watched: item.watched, presence: null };
     }
-    if (newest === null || account.batch > newest.batch) newest = account;
     const p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
     turn.presence.addInterest(p, input.node);
     return {
@@ -42,5 +46,5 @@ export function answerInterest(
       },
     };
   });
-  turn.emit(newest, { kind: "interest_answer", request: input.request, answers });
+  turn.emit(newest, { kind: "interest_answer", request: input.request, input, answers });
 }

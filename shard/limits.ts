@@ -10,6 +10,11 @@ export interface ShardLimits {
   readonly conversationsMax: number;
   /** Unacked packets to one peer before sends to it are refused. */
   readonly outboxPerPeerMax: number;
+  /** Characters of unacked messages of one account, to all peers, before sends are refused. */
+  readonly outboxCharsMax: number;
+  /** Bytes of contacts, blocks and conversations of one account. With the outbox they are one
+   * head, which has to fit into one write of the store. */
+  readonly headBytesMax: number;
   /** Packets to one peer on their way at once. */
   readonly outboxWindow: number;
   /** Subscription requests: one per this many ms on average, in bursts of … */
@@ -41,6 +46,8 @@ export const DEFAULT_SHARD_LIMITS: ShardLimits = {
   blockedMax: 1000,
   conversationsMax: 5000,
   outboxPerPeerMax: 1000,
+  outboxCharsMax: 65_536,
+  headBytesMax: 200_000,
   outboxWindow: 64,
   subscriptionRequestMs: 10_000,
   subscriptionRequestBurst: 60,

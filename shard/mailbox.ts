@@ -21,6 +21,9 @@ export interface BlockRef {
 /** Bytes of events after which the tail is sealed into a block; well under a store value's limit. */
 export const BLOCK_BYTES = 8 * 1024;
 
+/** Blocks of one mailbox: their index is part of the account's head. */
+export const BLOCKS_MAX = 8000;
+
 /** The mailbox of one account. Mutated only by applying records. */
 export class Mailbox {
   readonly id: MailboxId;
@@ -88,7 +91,8 @@ export class Mailbox {
     let drop = 0;
     for (const b of this.blocks) {
       const after = this.last - (b.first + b.count - 1);
-      if (after < countMax && b.lastAt >= cutoffMs) break;
+      const few = this.blocks.length - drop <= BLOCKS_MAX;
+      if (few && after < countMax && b.lastAt >= cutoffMs) break;
       drop++;
     }
     return drop;

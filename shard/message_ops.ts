@@ -1,6 +1,6 @@
 /** Operations on messages, mailboxes and signals. */
 import type { AccountId } from "./ids.ts";
-import type { Handler, Pending } from "./turn.ts";
+import type { Handler, Pending, Turn } from "./turn.ts";
 import type { Account } from "./account.ts";
 import { fail, ok } from "./errors.ts";
 import { readConversation, readForward } from "./mailbox.ts";
@@ -19,6 +19,11 @@ function peerOf(
   return pending.resolved.get(to);
 }
 
+/** Whether the account has as many contacts, blocks and conversations as fit. */
+export function headFull(turn: Turn, account: Account): boolean {
+  return account.headBytes >= turn.limits.headBytesMax;
+}
+
 export const sendMessage: Handler<"message.send"> = (turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
   if (!account.dedupeComplete) return { wait: "dedupe" };
@@ -34,13 +39,19 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
     return fail("limit_reached", `Cannot send: ${max} messages within the dedupe window`, 60_000);
   }
   const queue = account.outbox.get(input.to);
-  if (queue !== undefined && queue.entries.length >= turn.limits.outboxPerPeerMax) {
-    return fail("busy", "Cannot send: too many messages to this account are on their way", 2000);
+  const owes = account.outboxBytes + input.body.length + input.ext.length;
+  const full = queue !== undefined && queue.entries.length >= turn.limits.outboxPerPeerMax;
+  if (full || owes > turn.limits.outboxCharsMax) {
+    return fail("busy", "Cannot send: too much is on its way already", 1000);
   }
   const c = account.conversations.get(input.to);
-  if (c === undefined && account.conversations.size >= turn.limits.conversationsMax) {
-    const max = turn.limits.conversationsMax;
-    return fail("limit_reached", `Cannot send: the account has ${max} conversations`);
+  if (c === undefined) {
+    if (account.conversations.size >= turn.limits.conversationsMax || headFull(turn, account)) {
+      return fail(
+        "limit_reached",
+        "Cannot send: the account has all the conversations it can hold",
+      );
+    }
   }
   const toId = peerOf(account, input.to, pending);
   if (toId === undefined) return { wait: "resolve", name: input.to };
@@ -116,7 +127,8 @@ export const readHistory: Handler<"conversation.history"> = (_turn, account, inp
 export const readConversationMark: Handler<"conversation.read"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   const c = account.conversations.get(input.with);
-  if (c === undefined) return ok({ unread: 0 });
+  // Where there is no message there is nothing to mark, and snapshots show no such conversation.
+  if (c === undefined || c.lastSeq === 0) return ok({ unread: 0 });
   const upTo = Math.min(input.upTo, account.mailbox.last);
   if (upTo <= c.readUpTo) return ok({ unread: c.unreadCount });
   turn.append(account, { kind: "read", with: input.with, upTo });

@@ -4,15 +4,23 @@
  * the log (LSN).
  */
 import type { Account } from "./account.ts";
+import type { AccountName } from "./ids.ts";
 import type { Effect, SealedBatch } from "./effects.ts";
 import { type Entry, RECORD_VERSION, writeEntry } from "./records.ts";
 import { ByteWriter } from "./bytes.ts";
 
 /** Bytes of one log row at most; below a store value's limit. */
 const ROW_BYTES = 60_000;
+/** Bytes of one batch, so that batches of several shards fit into one write of the store. */
+const BATCH_BYTES = 240_000;
 
-interface Held {
+interface Held extends Lost {
   readonly batch: number;
+}
+
+/** An effect that was to be done once the state of the account `name` was committed. */
+export interface Lost {
+  readonly name: AccountName;
   readonly effect: Effect;
 }
 
@@ -24,18 +32,28 @@ export class OpenBatch {
   committedBatch = 0;
   /** LSN of the last row that was sealed (or found in the log). */
   lastLsn = 0;
-  /** Whether somebody waits for the open batch. */
-  urgent = false;
+  #urgent = false;
   #rows: ByteWriter[] = [];
+  #rowBytes = 0;
+  /** Batches that are complete but wait for those before them. */
+  #full: { readonly batch: number; readonly rows: ByteWriter[] }[] = [];
+  #sealedBatch = 0;
   readonly #entry = new ByteWriter(1024);
   #held: Held[] = [];
 
-  get open(): boolean {
-    return this.#rows.length > 0;
+  /** Whether somebody waits for what is not sealed yet. */
+  get urgent(): boolean {
+    return this.#urgent || this.#full.length > 0;
   }
 
+  get open(): boolean {
+    return this.#rows.length > 0 || this.#full.length > 0;
+  }
+
+  /** Bytes of the batch that `seal` takes next. */
   get bytes(): number {
-    return this.#rows.reduce((sum, r) => sum + r.length, 0);
+    const rows = this.#full[0]?.rows ?? this.#rows;
+    return rows.reduce((sum, r) => sum + r.length, 0);
   }
 
   /** LSN that the first row of the open batch will have. */
@@ -47,7 +65,8 @@ export class OpenBatch {
     this.lastLsn = Math.max(this.lastLsn, lsn);
   }
 
-  append(account: Account, entry: Entry, lazy: boolean): void {
+  /** Adds an entry; answers its bytes. */
+  append(account: Account, entry: Entry, lazy: boolean): number {
     this.#entry.clear();
     writeEntry(this.#entry, account.name, entry);
     let row = this.#rows.at(-1);
@@ -58,25 +77,40 @@ export class OpenBatch {
     }
     row.raw(this.#entry.view());
     account.batch = this.number;
-    if (!lazy) this.urgent = true;
+    if (!lazy) this.#urgent = true;
+    this.#rowBytes += this.#entry.length;
+    if (this.#rowBytes >= BATCH_BYTES) {
+      this.#full.push({ batch: this.number, rows: this.#rows });
+      this.#begin();
+    }
+    return this.#entry.length;
   }
 
-  /** Keeps the effect until `batch` is committed; false where it is already. */
-  hold(batch: number, effect: Effect): boolean {
+  #begin(): void {
+    this.#rows = [];
+    this.#rowBytes = 0;
+    this.#urgent = false;
+    this.number++;
+  }
+
+  /** Keeps the effect until the account's state is committed; false where it is already. */
+  hold({ batch, name }: Account, effect: Effect): boolean {
     if (batch <= this.committedBatch) return false;
-    if (batch === this.number) this.urgent = true;
-    this.#held.push({ batch, effect });
+    if (batch === this.number) this.#urgent = true;
+    this.#held.push({ batch, name, effect });
     return true;
   }
 
+  /** Takes the oldest batch for commit; null where there is none. */
   seal(): SealedBatch | null {
-    if (this.#rows.length === 0) return null;
-    if (this.committedBatch !== this.number - 1) throw new Error("a batch is in flight already");
+    if (!this.open) return null;
+    if (this.committedBatch !== this.#sealedBatch) throw new Error("a batch is in flight already");
     const bytes = this.bytes;
-    const rows = this.#rows.map((r) => ({ lsn: ++this.lastLsn, bytes: r.take() }));
-    this.#rows = [];
-    this.urgent = false;
-    return { batch: this.number++, rows, bytes };
+    const full = this.#full.shift();
+    const { batch, rows } = full ?? { batch: this.number, rows: this.#rows };
+    if (full === undefined) this.#begin();
+    this.#sealedBatch = batch;
+    return { batch, rows: rows.map((r) => ({ lsn: ++this.lastLsn, bytes: r.take() })), bytes };
   }
 
   /** The batch is durable: answers the effects that waited for it, in their order. */
@@ -93,13 +127,12 @@ export class OpenBatch {
   }
 
   /** Forgets everything provisional; answers the effects that will now never be released. */
-  drop(): Effect[] {
-    const effects = this.#held.map((h) => h.effect);
+  drop(): Lost[] {
+    const lost = this.#held;
     this.#held = [];
-    this.#rows = [];
-    this.urgent = false;
-    this.committedBatch = this.number;
-    this.number++;
-    return effects;
+    this.#full = [];
+    this.committedBatch = this.#sealedBatch = this.number;
+    this.#begin();
+    return lost;
   }
 }

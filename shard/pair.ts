@@ -7,8 +7,9 @@ import type { Account } from "./account.ts";
 import type { Conversation } from "./conversation.ts";
 import type { ShardPacket } from "./packets.ts";
 import type { Turn } from "./turn.ts";
-import { inbound, NO_SUBSCRIPTION } from "./subscription.ts";
-import { itemOf, storeItem, watchContact } from "./roster_ops.ts";
+import { inbound } from "./subscription.ts";
+import { headFull } from "./message_ops.ts";
+import { itemOf, stateTowards, storeItem, watchContact } from "./roster_ops.ts";
 import { pointOf } from "./ids.ts";
 import { seenByOwner } from "./roster.ts";
 
@@ -40,11 +41,10 @@ export function receivePacket(turn: Turn, account: Account, packet: ShardPacket)
       return;
     }
     case "resolve": {
-      const known = account.state === "active" || account.state === "disabled";
       return turn.send(account, {
         kind: "resolved",
         from: account.name,
-        fromId: known ? account.id as AccountId : null,
+        fromId: account.alive ? account.id as AccountId : null,
         to: packet.from,
       });
     }
@@ -75,8 +75,7 @@ function ack(
 }
 
 function takePair(turn: Turn, account: Account, p: Pair): void {
-  const alive = account.state === "active" || account.state === "disabled";
-  if (!alive || account.id !== p.toId) {
+  if (!account.alive || account.id !== p.toId) {
     return turn.send(account, {
       kind: "pair_gone",
       from: account.name,
@@ -89,7 +88,9 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   if (!turn.writable) return;
   const known = account.conversations.get(p.from);
   // At this bound the packet stays with its sender, who tries again with growing pauses.
-  if (known === undefined && account.conversations.size >= turn.limits.conversationsMax) return;
+  const full = account.conversations.size >= turn.limits.conversationsMax ||
+    headFull(turn, account);
+  if (known === undefined && full) return;
   const last = known?.inId === p.fromId ? known.pairIn : 0;
   if (p.n <= last) return ack(turn, account, p, known, false);
   if (p.n > last + 1) return ack(turn, account, p, known, true);
@@ -102,8 +103,9 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
 /** The name belongs to another account than the roster knows: its rights end. */
 function forgetFormer(turn: Turn, account: Account, p: Pair): void {
   const item = account.roster.get(p.from);
-  if (item === undefined || item.peerId === "" || item.peerId === p.fromId) return;
-  storeItem(turn, account, item, { ...item, peerId: p.fromId, state: NO_SUBSCRIPTION });
+  if (item === undefined) return;
+  const state = stateTowards(item, p.fromId);
+  if (state !== item.state) storeItem(turn, account, item, { ...item, peerId: p.fromId, state });
 }
 
 function refuse(turn: Turn, account: Account, p: Pair, reason: string): void {
@@ -197,7 +199,7 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
     queue.attempts = 0;
     for (const f of p.refused) {
       const entry = queue.entries.find((e) => e.n === f.n);
-      if (f.n > p.n || entry?.payload.kind !== "message" || !account.active) continue;
+      if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;
       const { num, id } = entry.payload;
       turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
     }
@@ -240,7 +242,7 @@ function sendReceipts(turn: Turn, account: Account): void {
     const c = account.conversations.get(peer);
     const told = c === undefined || c.inId === "" ||
       (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold);
-    if (told || !account.active || account.blocked.has(peer)) {
+    if (told || !account.alive || account.blocked.has(peer)) {
       account.owed.delete(peer);
       continue;
     }
@@ -261,7 +263,7 @@ function sendReceipts(turn: Turn, account: Account): void {
 function takeReceipt(turn: Turn, account: Account, p: ShardPacket & { kind: "receipt" }): void {
   if (!turn.writable) return;
   const c = account.conversations.get(p.from);
-  if (account.active && account.id === p.toId && c?.peerId === p.fromId) {
+  if (account.alive && account.id === p.toId && c?.peerId === p.fromId) {
     const delivered = Math.min(p.delivered, c.outNum);
     const read = Math.min(p.read, c.outNum);
     if (delivered > c.deliveredOut || read > c.readOut) {

@@ -101,16 +101,6 @@ export class PresenceTable {
     this.#forgetIdle(p);
   }
 
-  /** The account is no more: nobody is attached or interested. */
-  drop(name: AccountName): void {
-    const p = this.#users.get(name);
-    if (p === undefined) return;
-    p.sessions = [];
-    p.nodes = [];
-    this.#changed.delete(p);
-    this.#users.delete(name);
-  }
-
   #forgetIdle(p: Presentity): void {
     if (p.sessions.length > 0 || p.nodes.length > 0) return;
     this.#changed.delete(p);

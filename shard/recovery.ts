@@ -7,6 +7,8 @@ import { apply } from "./apply.ts";
 /** The tail of a log by account. */
 export class Recovery {
   readonly #tail = new Map<AccountName, { lsn: number; entry: Entry }[]>();
+  /** Whether the first page of the log has come. */
+  begun = false;
   /** Whether the whole log has been read. */
   complete = false;
 

@@ -6,6 +6,7 @@ import type { RosterItem } from "./roster.ts";
 import type { SubscriptionState } from "./subscription.ts";
 import { NO_SUBSCRIPTION, outbound, remove as removalStanzas } from "./subscription.ts";
 import { fail, ok } from "./errors.ts";
+import { headFull } from "./message_ops.ts";
 import { revokeWatcher } from "./account_ops.ts";
 import { rosterView, seenByOwner, seesOwner } from "./roster.ts";
 
@@ -21,6 +22,16 @@ export function itemOf(account: Account, contact: AccountName): RosterItem {
     state: NO_SUBSCRIPTION,
     listed: false,
   };
+}
+
+/**
+ * The state of an item towards the account `peerId`: nothing of it was for another account of the
+ * name, and an approval that was given while nobody had the name is not for whoever takes it.
+ */
+export function stateTowards(item: RosterItem, peerId: AccountId | ""): SubscriptionState {
+  if (item.peerId === peerId) return item.state;
+  if (item.peerId !== "") return NO_SUBSCRIPTION;
+  return item.state.approved ? { ...item.state, approved: false } : item.state;
 }
 
 function isEmpty(state: SubscriptionState): boolean {
@@ -96,6 +107,10 @@ function listedCount(account: Account): number {
 }
 
 function rosterFull(turn: Turn, account: Account, item: RosterItem) {
+  if (headFull(turn, account)) {
+    const max = turn.limits.headBytesMax;
+    return fail("limit_reached", `Cannot add: contacts and conversations take ${max} bytes`);
+  }
   if (item.listed || listedCount(account) < turn.limits.rosterMax) return null;
   return fail("limit_reached", `Cannot add: the roster has ${turn.limits.rosterMax} contacts`);
 }
@@ -155,7 +170,8 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   const resolved = pending.resolved.get(input.contact);
   if (fresh && resolved === undefined) return { wait: "resolve", name: input.contact };
   const peerId: AccountId | "" = fresh ? resolved ?? "" : before.peerId;
-  const step = outbound(before.state, input.type);
+  const current = stateTowards(before, peerId);
+  const step = outbound(current, input.type);
   const listed = before.listed || input.type === "subscribe" ||
     (input.type === "subscribed" && step.changed);
   const after = { ...before, peerId, state: step.state, listed };
@@ -164,7 +180,8 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   if (input.type === "subscribe" && !mayRequest(turn, account)) {
     return fail("rate_limited", "Cannot subscribe: too many requests", subscriptionWait(turn));
   }
-  if (step.changed || listed !== before.listed) storeItem(turn, account, before, after);
+  const changed = step.changed || current !== before.state || peerId !== before.peerId;
+  if (changed || listed !== before.listed) storeItem(turn, account, before, after);
   if (step.route && peerId !== "") {
     turn.owe(account, input.contact, peerId, { kind: "subscription", type: input.type });
   }
@@ -181,7 +198,8 @@ export const block: Handler<"roster.block"> = (turn, account, input) => {
     return fail("bad_request", "Cannot block: this is the account itself");
   }
   if (account.blocked.has(input.contact) === input.blocked) return ok(null);
-  if (input.blocked && account.blocked.size >= turn.limits.blockedMax) {
+  const full = account.blocked.size >= turn.limits.blockedMax || headFull(turn, account);
+  if (input.blocked && full) {
     return fail("limit_reached", `Cannot block: ${turn.limits.blockedMax} are blocked already`);
   }
   turn.append(account, { kind: "blocked", contact: input.contact, blocked: input.blocked });

@@ -16,6 +16,7 @@ import type {
 } from "./effects.ts";
 import type { Entry } from "./records.ts";
 import type { Handler, Outcome, Pending, Turn } from "./turn.ts";
+import type { Lost } from "./open_batch.ts";
 import type { Payload, ShardPacket } from "./packets.ts";
 import type { ShardLimits } from "./limits.ts";
 import { Account } from "./account.ts";
@@ -24,6 +25,7 @@ import { answerInterest } from "./interest.ts";
 import { apply } from "./apply.ts";
 import { fail } from "./errors.ts";
 import { HANDLERS, WRITES } from "./handlers.ts";
+import { makeGood } from "./aftermath.ts";
 import { OpenBatch } from "./open_batch.ts";
 import { pointOf } from "./ids.ts";
 import { PresenceTable, visibleDevices } from "./presence.ts";
@@ -35,6 +37,12 @@ import { trimEntry } from "./retention.ts";
 
 /** Longest a request waits for another shard's answer before it is given up (ms). */
 const RESOLVE_TIMEOUT_MS = 15_000;
+
+/** About what a conversation adds to an account's head; with long names it is more. */
+const CONVERSATION_BYTES = 200;
+/** What most requests wait for: nothing. */
+const NO_BLOCKS: ReadonlyMap<number, Uint8Array> = new Map();
+const NOBODY: ReadonlyMap<AccountName, AccountId | null> = new Map();
 
 /** The slice `[lo, hi)` of a cell's users. */
 export class Shard implements Turn {
@@ -56,6 +64,10 @@ export class Shard implements Turn {
   readonly #resolving = new Map<string, Pending[]>();
   /** Packets to this shard's own users, handled within the step. */
   #local: ShardPacket[] = [];
+  /** What to try again at the next tick, for the store could not be read. */
+  #again: ShardInput[] = [];
+  /** Effects that went with a failed commit, to be made good. */
+  #lost: Lost[] = [];
   /** When to send again: account → monotonic ms. */
   readonly #outboxDue = new Map<AccountName, number>();
   readonly #receiptsDue = new Map<AccountName, number>();
@@ -97,7 +109,7 @@ export class Shard implements Turn {
   /** Whether a `tick` has anything to look at. */
   get ticking(): boolean {
     return this.#outboxDue.size + this.#receiptsDue.size + this.#resolving.size +
-        this.#accounts.size > 0;
+        this.#accounts.size + this.#again.length + this.#lost.length > 0;
   }
 
   /** Whether the point of a name falls into this shard. */
@@ -141,17 +153,14 @@ export class Shard implements Turn {
       case "request":
         return this.#request({
           ...input,
-          blocks: new Map(),
-          resolved: new Map(),
+          blocks: NO_BLOCKS,
+          resolved: NOBODY,
           sinceMs: this.now.mono,
         });
       case "packet":
         return this.#packet(input.packet);
       case "interest":
-        return this.#withAccounts(
-          input.items.map((i) => i.watched),
-          () => answerInterest(this, input, (n) => this.#accounts.get(n, this.now.mono)),
-        );
+        return this.#interest(input);
       case "uninterest":
         for (const name of input.watched) this.presence.removeInterest(name, input.node);
         return;
@@ -173,7 +182,12 @@ export class Shard implements Turn {
         this.retryAfterMs = input.retryAfterMs;
         return;
       case "owing":
-        for (const name of input.names) this.#withAccounts([name], () => {});
+        for (const name of input.names) {
+          this.#withAccounts([name], () => {
+            const loaded = this.#accounts.get(name, this.now.mono) !== undefined;
+            if (!loaded) this.#again.push({ kind: "owing", names: [name] });
+          });
+        }
         return;
       case "sweep":
         return this.#withAccounts([input.name], () => this.#trim(input.name));
@@ -187,6 +201,9 @@ export class Shard implements Turn {
   // ---- accounts in and out of memory
 
   #withAccounts(names: readonly AccountName[], run: () => void): void {
+    if (names.length === 1 && this.#accounts.get(names[0]!, this.now.mono) !== undefined) {
+      return run();
+    }
     const missing = this.#accounts.await(names, this.now.mono, run);
     for (const { name, generation } of missing) {
       this.#out.push({ kind: "load", name, point: pointOf(name), generation });
@@ -290,7 +307,7 @@ export class Shard implements Turn {
     if (p === undefined) return;
     this.#blocked.delete(request);
     if (bytes === null) return this.#unavailable(p);
-    p.blocks.set(first, bytes);
+    p.blocks = new Map(p.blocks).set(first, bytes);
     this.#withAccounts([p.name], () => this.#run(p));
   }
 
@@ -308,18 +325,30 @@ export class Shard implements Turn {
     this.#out.push({ kind: "reply", request: p.request, result });
   }
 
+  /** Nobody asks again: where an account cannot be read now, it is tried again. */
+  #interest(input: ShardInput & { kind: "interest" }): void {
+    const names = input.items.map((i) => i.watched);
+    const find = (name: AccountName) => this.#accounts.get(name, this.now.mono);
+    this.#withAccounts(names, () => {
+      if (names.some((n) => find(n) === undefined)) this.#again.push(input);
+      else answerInterest(this, input, find);
+    });
+  }
+
   // ---- packets
 
   #packet(packet: ShardPacket): void {
     if (packet.kind === "resolved") {
       return this.#resume(
         `${packet.to}\n${packet.from}`,
-        (p) => p.resolved.set(packet.from, packet.fromId),
+        (p) => p.resolved = new Map(p.resolved).set(packet.from, packet.fromId),
       );
     }
     this.#withAccounts([packet.to], () => {
       const account = this.#accounts.get(packet.to, this.now.mono);
       if (account !== undefined) receivePacket(this, account, packet);
+      // The only packet that is neither sent again nor without consequence.
+      else if (packet.kind === "nudge") this.#again.push({ kind: "packet", packet });
     });
   }
 
@@ -341,8 +370,14 @@ export class Shard implements Turn {
   append(account: Account, entry: Entry, lazy = false): MailboxEvent | null {
     if (!this.writable) throw new Error(`shard ${this.id}: append while the store is failing`);
     const blocks = account.mailbox.blocks.length;
+    const peers = account.conversations.size;
     const event = apply(account, entry);
-    this.#batch.append(account, entry, lazy);
+    const bytes = this.#batch.append(account, entry, lazy);
+    // What makes the head grow counts at once, so that it never outgrows a write of the store.
+    if (entry.kind === "roster" || entry.kind === "blocked" || entry.kind === "device_added") {
+      account.headBytes += bytes;
+    }
+    if (account.conversations.size > peers) account.headBytes += CONVERSATION_BYTES;
     this.#accounts.changed(account, this.#batch, this.now.mono);
     if (account.mailbox.blocks.length > blocks && entry.kind !== "trimmed") {
       const trim = trimEntry(account, this.now.wall, this.limits);
@@ -360,19 +395,27 @@ export class Shard implements Turn {
 
   push(account: Account, event: MailboxEvent, sinceMs = this.now.mono): void {
     const sessions = this.presence.sessions(account.name);
-    if (sessions.length === 0) return;
-    for (const node of new Set(sessions.map((s) => s.node))) {
-      const here = sessions.filter((s) => s.node === node).map((s) => s.session);
+    const first = sessions[0];
+    if (first === undefined) return;
+    const alone = sessions.every((s) => s.node === first.node);
+    for (const node of alone ? [first.node] : new Set(sessions.map((s) => s.node))) {
+      const here = alone ? sessions : sessions.filter((s) => s.node === node);
       this.emit(account, {
         kind: "edge",
         node,
-        packet: { kind: "events", owner: account.name, sinceMs, sessions: here, events: [event] },
+        packet: {
+          kind: "events",
+          owner: account.name,
+          sinceMs,
+          sessions: here.map((s) => s.session),
+          events: [event],
+        },
       });
     }
   }
 
   emit(account: Account | null, effect: Effect): void {
-    if (account === null || !this.#batch.hold(account.batch, effect)) this.#out.push(effect);
+    if (account === null || !this.#batch.hold(account, effect)) this.#out.push(effect);
   }
 
   send(account: Account, packet: ShardPacket): void {
@@ -436,6 +479,7 @@ export class Shard implements Turn {
         this.#withAccounts([name], () => {
           const account = this.#accounts.get(name, this.now.mono);
           if (account !== undefined) retryOwed(this, account, receipts);
+          else due.set(name, this.now.mono + 1000);
         });
       }
     }
@@ -444,6 +488,10 @@ export class Shard implements Turn {
       this.#resolving.delete(key);
       for (const p of waiters) this.#unavailable(p);
     }
+    const again = this.#again;
+    this.#again = [];
+    for (const input of again) this.#take(input);
+    this.#makeGood();
     this.#accounts.evict(this.now.mono, this.#batch.committedBatch);
   }
 
@@ -469,16 +517,7 @@ export class Shard implements Turn {
     this.#blocked.clear();
     for (const waiters of this.#resolving.values()) waiters.forEach((p) => this.#unavailable(p));
     this.#resolving.clear();
-    for (const effect of this.#batch.drop()) {
-      if (effect.kind === "reply") {
-        const result = fail(
-          "unavailable",
-          "The outcome is not known: repeat it",
-          this.retryAfterMs,
-        );
-        this.#out.push({ kind: "reply", request: effect.request, result });
-      }
-    }
+    for (const lost of this.#batch.drop()) this.#lose(lost);
     this.#accounts.clear();
     this.#outboxDue.clear();
     this.#receiptsDue.clear();
@@ -487,10 +526,42 @@ export class Shard implements Turn {
     this.#out.push({ kind: "recover" });
   }
 
+  /** An effect is dropped, although what it was to tell may have become durable. */
+  #lose(lost: Lost): void {
+    const { effect } = lost;
+    if (effect.kind === "reply") {
+      const message = "The outcome is not known: repeat it";
+      const result = fail("unavailable", message, this.retryAfterMs);
+      this.#out.push({ kind: "reply", request: effect.request, result });
+    } else if (effect.kind === "interest_answer") {
+      this.#waiting.push(effect.input);
+    } else if (effect.kind === "edge" && effect.packet.kind === "closed") {
+      // Its sessions are detached already: their edge must hear of it, whatever became of the change.
+      this.#out.push(effect);
+    } else this.#lost.push(lost);
+  }
+
+  /** Tells what dropped effects were to tell, as far as it is still so. */
+  #makeGood(): void {
+    const all = this.#lost;
+    this.#lost = [];
+    for (const lost of all) {
+      this.#withAccounts([lost.name], () => {
+        const account = this.#accounts.get(lost.name, this.now.mono);
+        if (account === undefined) this.#lost.push(lost);
+        else makeGood(this, account, lost.effect);
+      });
+    }
+  }
+
   /** Answers whether `input` is to be handled now. */
   #recover(recovery: Recovery, input: ShardInput): boolean {
     switch (input.kind) {
       case "log_rows":
+        if (!recovery.begun && input.rows.length > 0) {
+          this.#accounts.logBegins(input.rows[0]!.lsn);
+        }
+        recovery.begun = true;
         for (const row of input.rows) {
           recovery.add(row.lsn, readRecord(row.bytes));
           this.#batch.sawRow(row.lsn);
@@ -531,6 +602,7 @@ export class Shard implements Turn {
       this.#recovery = null;
       const waiting = this.#waiting;
       this.#waiting = [];
+      this.#makeGood();
       for (const w of waiting) {
         this.#take(w);
         this.#deliverLocal();

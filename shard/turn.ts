@@ -19,9 +19,9 @@ export interface Pending {
   readonly input: Ops[OpName]["in"];
   readonly seed: Uint8Array | null;
   /** Mailbox blocks read for it so far, by first position. */
-  readonly blocks: Map<number, Uint8Array>;
+  blocks: ReadonlyMap<number, Uint8Array>;
   /** Accounts asked for by name; null where there is none. */
-  readonly resolved: Map<AccountName, AccountId | null>;
+  resolved: ReadonlyMap<AccountName, AccountId | null>;
   /** Monotonic time of the request (ms). */
   readonly sinceMs: number;
 }

@@ -272,7 +272,10 @@ class NodeEdge implements Edge {
       }
       case "revoke": {
         const sessions = this.#sessions.of(packet.watcher);
-        for (const session of sessions) this.#watchers.revoke(session, packet.watched);
+        for (const session of sessions) {
+          session.unwatchLater(packet.watched);
+          this.#watchers.revoke(session, packet.watched);
+        }
         return sessions.length;
       }
       case "watch":

@@ -101,7 +101,7 @@ export class Outbox {
 
   /** Puts back what a poll did not acknowledge; answers how many signals were too many. */
   restore({ presence, gone, signals }: Unacknowledged): number {
-    // Whoever is watched again has become pending since, and counts more than having been gone.
+    // What has become pending since counts: seen again, or not to be seen any more.
     const again = new Set(this.#presence.map((user) => user.name));
     for (const user of presence) if (!this.#gone?.has(user.name)) this.addPresence(user);
     for (const name of gone) if (!again.has(name)) (this.#gone ??= new Set()).add(name);

@@ -4,7 +4,6 @@ import type { CatchUp } from "./catch_up.ts";
 import type { EventBatch, Feed } from "./feed.ts";
 import type { Outbox, Taken } from "./outbox.ts";
 import type { CloseReason, EdgeCounters, EdgeLimits, EventCodec } from "./types.ts";
-import type { Watched } from "./watchers.ts";
 
 /** What outlets share. */
 export interface OutletDeps {
@@ -36,14 +35,12 @@ export interface OutletHost {
 
 /** One way out. */
 export interface Outlet {
-  /** Whether soft events are worth keeping at all is for the session to say; these are durable. */
+  /** Newly committed events. */
   push(batch: EventBatch): void;
   /** Sends what waits, as far as it may. */
   flush(): void;
   /** The session has started: whatever the mailbox has beyond its place is to be sent. */
   start(): void;
-  /** A user may not be seen any more. */
-  revoke(user: Watched): void;
   /** Another way is taken, or none: frees everything. The other side is told by `close`. */
   drop(): void;
   /** Tells the other side that this was it; after `drop`. */

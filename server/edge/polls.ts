@@ -9,7 +9,6 @@ import type { EventBatch } from "./feed.ts";
 import type { Unacknowledged } from "./outbox.ts";
 import type { Outlet, OutletDeps, OutletHost } from "./outlet.ts";
 import type { Cancelled, CloseReason, PollBatch } from "./types.ts";
-import type { Watched } from "./watchers.ts";
 
 /** What a session is to its polls. */
 export interface PollHost extends OutletHost {
@@ -142,13 +141,6 @@ export class Polls implements Outlet {
     this.#parked = null;
     host.feed.rewind(host.outbox);
     host.beginGrace();
-  }
-
-  revoke(user: Watched): void {
-    const sent = this.#sent;
-    if (sent === null) return;
-    const presence = sent.presence.filter((other) => other !== user);
-    this.#sent = { ...sent, presence };
   }
 
   drop(): void {

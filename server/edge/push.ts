@@ -31,6 +31,7 @@ export class Push implements Outlet, Lagging {
   behind = false;
   readonly #deps: OutletDeps;
   readonly #host: PushHost;
+  #dropped = false;
   #progress: Progress | null = null;
   #sentBytes = 0;
 
@@ -64,7 +65,7 @@ export class Push implements Outlet, Lagging {
     if (buffered >= limits.outboxBytesMax / (this.behind ? 2 : 1)) return;
     // Presence alone would take whatever room there is, and the mailbox would never be read.
     if (this.behind) this.#readOn();
-    if (host.feed.reading) return;
+    if (this.#dropped || host.feed.reading) return;
     const events = host.encode(host.take());
     if (events.length > 0) {
       const text = codec.frame(host.soft, events);
@@ -85,6 +86,7 @@ export class Push implements Outlet, Lagging {
   pump(nowMs: number): boolean {
     const host = this.#host;
     const { limits, counters } = this.#deps;
+    if (this.#dropped) return false;
     const buffered = this.sink.bufferedBytes();
     if (this.#untouchedMs(buffered, nowMs) >= limits.stalledMs) {
       counters.stalled++;
@@ -130,9 +132,8 @@ export class Push implements Outlet, Lagging {
     });
   }
 
-  revoke(): void {}
-
   drop(): void {
+    this.#dropped = true;
     this.behind = false;
     this.#deps.catchUp.delete(this);
   }

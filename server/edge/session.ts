@@ -131,6 +131,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     return true;
   }
 
+  /** It will not watch `name` when it starts. */
+  unwatchLater(name: AccountName): void {
+    const targets = this.#targets;
+    if (targets !== null) this.#targets = targets.filter((target) => target.name !== name);
+  }
+
   /** Another transport takes over; nothing is pushed before `start`. */
   reattach(sink: Sink | null): void {
     const old = this.#outlet;
@@ -214,7 +220,6 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   presenceRevoked(user: Watched): void {
     // Lost sessions too have to remember whom they must take back.
     this.pending().revokePresence(user);
-    this.#outlet?.revoke(user);
     this.askFlush();
   }
 

@@ -99,6 +99,8 @@ export class Watchers {
   /** Users that nobody watches any more, and since when; in the order of time. */
   readonly #idle = new Map<Watched, number>();
   #sweeping = false;
+  /** Registrations under way, with the users whose answers have become void meanwhile. */
+  readonly #asking = new Map<readonly Watcher[], Set<AccountName> | null>();
   #pairs = 0;
 
   constructor(deps: WatchersDeps) {
@@ -135,10 +137,14 @@ export class Watchers {
       return { watcher: first.user, watcherId: first.userId, watched: name, watchedId: id };
     });
     let left = items.length;
+    const asking = [...watchers];
+    this.#asking.set(asking, null);
     this.#deps.router.interest(items, (answers) => {
-      for (const answer of answers) this.#answered(watchers, answer);
+      for (const answer of answers) this.#answered(asking, answer);
       left -= answers.length;
-      if (left === 0) done();
+      if (left > 0) return;
+      this.#asking.delete(asking);
+      done();
     });
   }
 
@@ -157,7 +163,8 @@ export class Watchers {
     if (user === undefined) return;
     user.asking--;
     const { presence } = answer;
-    if (presence !== null) {
+    const isVoid = this.#asking.get(watchers)?.has(answer.watched) === true;
+    if (presence !== null && !isVoid) {
       // Those who watch already may hear of a change by this answer first.
       const newer = user.id !== presence.watchedId || presence.version > user.version;
       if (newer) this.#update(user, presence);
@@ -209,6 +216,12 @@ export class Watchers {
 
   /** A watcher has lost the right to see a user. */
   revoke(watcher: Watcher, name: AccountName): void {
+    // All watchers of a registration are one user's: what one has lost, all have.
+    for (const [watchers, revoked] of this.#asking) {
+      if (!watchers.includes(watcher)) continue;
+      if (revoked === null) this.#asking.set(watchers, new Set([name]));
+      else revoked.add(name);
+    }
     const user = this.#users.get(name);
     if (user === undefined || !user.has(watcher)) return;
     user.delete(watcher);

@@ -1,15 +1,11 @@
 /** The users that one process plays, and what they count together. */
 import type { Random, Timers } from "../ports.ts";
-import { contactAt, PoolNames, poolName, type Ring } from "./ring.ts";
+import { contactAt, poolName, PoolNames, type Ring } from "./ring.ts";
 import type { CrowdContext, DeliveryWatch, Fault } from "./tally.ts";
 import { FaultTally, NO_COUNTS } from "./tally.ts";
 import { type EncodedLatencies, Latencies } from "./latency.ts";
 import { MessageBook, type MessageCounts, type MessageMismatches } from "./message_book.ts";
-import {
-  PresenceBook,
-  type PresenceCounts,
-  type PresenceMismatches,
-} from "./presence_book.ts";
+import { PresenceBook, type PresenceCounts, type PresenceMismatches } from "./presence_book.ts";
 import type { Counts } from "./tally.ts";
 import type { OpenChannel, Proof } from "./channel.ts";
 import { Scratch } from "./incoming.ts";

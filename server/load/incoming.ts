@@ -1,6 +1,6 @@
 /** What one synthetic user gets: the user's mailbox position, and every event checked and timed. */
 import type { CrowdContext } from "./tally.ts";
-import { equals, ScannedEvent, scanEvents } from "./scan.ts";
+import { equals, scanEvents, ScannedEvent } from "./scan.ts";
 import { showOf } from "./presence_book.ts";
 import { TagReader } from "./tag.ts";
 

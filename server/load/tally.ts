@@ -68,7 +68,11 @@ export class FaultTally {
 
   /** All of them, the most frequent first. */
   list(): readonly Fault[] {
-    const faults = [...this.#byCode].map(([what, { count, example }]) => ({ what, count, example }));
+    const faults = [...this.#byCode].map(([what, { count, example }]) => ({
+      what,
+      count,
+      example,
+    }));
     return faults.sort((a, b) => b.count - a.count);
   }
 }

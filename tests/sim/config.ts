@@ -112,10 +112,11 @@ function shardLimits(prng: Prng, trims: boolean): ShardLimits {
   };
 }
 
-function edgeLimits(prng: Prng): EdgeLimits {
+function edgeLimits(prng: Prng, far: boolean): EdgeLimits {
   return {
     ...DEFAULT_EDGE_LIMITS,
-    graceMs: prng.pick([300, 2000, 15_000]),
+    // A grace shorter than what a poll needs to come back would end every polled session.
+    graceMs: prng.pick([far ? 5000 : 300, 5000, 15_000]),
     outboxBytesMax: prng.pick([1200, 8192, 262_144]),
     stalledMs: prng.pick([3000, 20_000]),
   };
@@ -134,14 +135,15 @@ export function configOf(prng: Prng): SimConfig {
   const trims = prng.chance(0.15);
   const bulky = trims || prng.chance(0.15);
   const calm = prng.chance(0.1);
+  const far = prng.chance(0.2);
   return {
     users: prng.int(2, 5),
     devicesPerUser: prng.int(1, 3),
     nodes: 1,
     shards: prng.pick([1, 2, 3, 5]),
     limits: shardLimits(prng, trims),
-    edge: edgeLimits(prng),
-    network: prng.chance(0.8) ? LAN : { ...LAN, latencyMs: [1, 80], slow: 0.05, slowMs: 900 },
+    edge: edgeLimits(prng, far),
+    network: far ? { ...LAN, latencyMs: [1, 80], slow: 0.05, slowMs: 900 } : LAN,
     chaosMs: prng.int(5000, 15_000),
     actionsPerSecond: prng.int(6, 20),
     weights: weights(prng),

@@ -47,6 +47,8 @@ export class Device {
   /** Rises with every link, so that what comes from an old one is known as such. */
   #links = 0;
   #notBeforeMs = 0;
+  /** It has asked to be signed out: nothing else is asked on this connection. */
+  #leaving = false;
 
   constructor(world: World, person: Person, id: string, address: string) {
     this.#world = world;
@@ -145,8 +147,8 @@ export class Device {
     this.note(`is welcomed: ${w.resumed ? "resumed, " : ""}${w.mode} ${w.cursor}`);
     this.online = true;
     this.#session = w.session;
-    const cleared = !w.resumed || this.#world.prng.chance(0.5);
-    if (cleared) this.seen.clear();
+    // The first batch shows everybody who is online.
+    this.seen.clear();
     this.shown = { ...this.shown, certain: !w.resumed };
     if (w.mode === "resume") this.#resumes(w);
     else this.#starts(w);
@@ -209,6 +211,7 @@ export class Device {
     this.note(`is disconnected: ${code ?? "no word"}`);
     const { prng, oracle, time } = this.#world;
     this.#link = null;
+    this.#leaving = false;
     this.online = false;
     this.#notBeforeMs = time.nowMs + retryAfterMs + prng.int(20, 2000);
     if (this.#signingIn !== null) Register.end(this.#signingIn, "unknown", oracle.nowMs);
@@ -232,15 +235,18 @@ export class Device {
     fields: Readonly<Record<string, unknown>>,
     done: (answer: Answer | null) => void,
   ): void {
-    if (this.#link === null) return done(null);
+    if (this.#link === null || this.#leaving) return done(null);
+    this.#leaving = name === "bye" || name === "signout";
     this.note(`> ${name} ${JSON.stringify(fields).slice(0, 120)}`);
     this.#link.command(name, fields, (answer) => {
+      if (!answer?.ok) this.#leaving = false;
       const text = answer === null
         ? "no answer"
         : answer.ok
         ? `ok ${JSON.stringify(answer.value).slice(0, 60)}`
         : answer.code;
-      this.note(`  ${name}: ${text}`);
+      const { key = "" } = fields;
+      this.note(`  ${name} ${key}: ${text}`);
       done(answer);
     });
   }

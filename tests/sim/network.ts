@@ -30,7 +30,7 @@ export const LAN: NetworkQuality = {
   slow: 0.01,
   slowMs: 50,
   socketBytes: 4096,
-  keepaliveMs: 30_000,
+  keepaliveMs: 10_000,
 };
 
 /** What a client's end of a connection wants to know. */

@@ -44,7 +44,8 @@ export interface Sent {
   readonly key: string;
   readonly body: string;
   readonly ext: string;
-  readonly beganMs: number;
+  /** When it was last tried. */
+  triedMs: number;
   /** What it was acked with. */
   acked: { readonly seq: number; readonly at: number; readonly num: number } | null;
   /** An answer is awaited or has got lost. */
@@ -186,11 +187,12 @@ export class Oracle {
   sending(life: Life, device: string, to: string, key: string, body: string, ext: string): Sent {
     let sent = life.sent.get(key);
     if (sent === undefined) {
-      const beganMs = this.#now();
-      sent = { life, to, key, body, ext, beganMs, acked: null, unknown: 0, device };
+      const triedMs = this.#now();
+      sent = { life, to, key, body, ext, triedMs, acked: null, unknown: 0, device };
       life.sent.set(key, sent);
     }
     sent.unknown++;
+    sent.triedMs = this.#now();
     return sent;
   }
 
@@ -269,7 +271,7 @@ export class Oracle {
       throw new Violation("no phantoms", `${JSON.stringify(event)} was refused to its sender`, peers);
     }
     // Who addressed a former account of the name has not addressed this one.
-    if (!out && life.number > 1 && sent.beganMs < life.bornMs) {
+    if (!out && life.number > 1 && sent.triedMs < life.bornMs) {
       throw new Violation("nothing leaks to a new account", JSON.stringify(event), peers);
     }
   }

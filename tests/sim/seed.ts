@@ -26,7 +26,7 @@ export const RECOVER_MS = 60_000;
 /** Outboxes are empty, presence and rosters as they should be, so long after that, ms. */
 export const CONVERGE_MS = 50_000;
 /** Lines of history that a failure shows. */
-const TAIL_LINES = 120;
+const TAIL_LINES = 400;
 
 /** How a seed went. */
 export interface SeedReport {
@@ -144,6 +144,8 @@ function recover(world: World): void {
     ...(p.busy ? [`${p.name} is being operated on`] : []),
     ...(p.unsent > 0 ? [`${p.name} has ${p.unsent} unsent`] : []),
     ...p.devices.filter((d) => d.wanted && !d.online).map((d) => `${d.who} is not connected`),
+    ...p.devices.filter((d) => d.online && d.life !== p.life)
+      .map((d) => `${d.who} is connected to an account that is no more`),
   ]);
   const names = people.filter((p) => late.some((t) => t.startsWith(p.name))).map((p) => p.name);
   throw new Violation("liveness", `${RECOVER_MS} ms after healing: ${late.join(", ")}`, names);
@@ -161,7 +163,11 @@ function converge(world: World): void {
     for (const each of person.online) showLast(world, each);
   }
   world.time.runFor(CONVERGE_MS);
-  world.await("last presence", () => people.some((p) => p.online.some((d) => !d.shown.certain)), 5000);
+  const unsure = () => people.flatMap((p) => p.online).filter((d) => !d.shown.certain);
+  if (!world.runWhile(() => unsure().length > 0, 5000)) {
+    const text = `presence of ${unsure().map((d) => d.who).join(", ")} is not accepted`;
+    throw new Violation("liveness", text, unsure().map((d) => d.person.name));
+  }
   world.time.runFor(1000);
   const pending = nodes.reduce((sum, n) => sum + n.running.node.pending, 0);
   if (pending > 0) throw new Violation("liveness", `${pending} requests are not answered`);

@@ -14,7 +14,8 @@ import { MemoryDisk } from "./memory_store.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Person } from "./person.ts";
-import { Prng } from "./prng.ts";
+import { Prng, simRandom } from "./prng.ts";
+import { simKdf } from "./sim_ports.ts";
 import { SimNode } from "./sim_node.ts";
 import { VirtualTime } from "./virtual_time.ts";
 
@@ -160,8 +161,8 @@ export class World {
     const { oracle } = this;
     const password = `password ${oracle.lives(person.name).length + 1}`;
     const life = oracle.born(person.name, password);
-    const node = this.nodes[0]!;
-    const ports = node.running.ports;
+    const { timers } = this.time.world;
+    const ports = { kdf: simKdf(timers), random: simRandom(this.prng) };
     deriveCredentials(ports, password, { sha256: 1, sha1: null }, (credentials) => {
       this.insist(person.name, "account.create", { credentials }, ["conflict"], () => {
         person.reborn(life);

@@ -78,6 +78,8 @@ export class FakeRouter implements Router {
     [];
   readonly interests: (readonly InterestItem[])[] = [];
   readonly uninterests: (readonly AccountName[])[] = [];
+  /** Every line of both, in the order in which the shards take them. */
+  readonly registrations: { readonly name: AccountName; readonly on: boolean }[] = [];
   readonly held = new Set<OpName | "interest">();
   /** Refusals in place of answers, by operation. */
   readonly failing = new Map<OpName, Result<never>>();
@@ -172,6 +174,7 @@ export class FakeRouter implements Router {
     done: (answers: readonly InterestAnswer[]) => void,
   ): void {
     this.interests.push(items);
+    for (const item of items) this.registrations.push({ name: item.watched, on: true });
     const answer = () => done(items.map((item) => this.#presence(item)));
     if (this.held.has("interest")) this.#waiting.push({ op: "interest", run: answer });
     else answer();
@@ -187,6 +190,7 @@ export class FakeRouter implements Router {
 
   uninterest(watched: readonly AccountName[]): void {
     this.uninterests.push(watched);
+    for (const user of watched) this.registrations.push({ name: user, on: false });
   }
 
   /** Answers what was held, in its order; further ones are held still. */

@@ -166,6 +166,19 @@ Deno.test("a sink that takes little but something is not terminated", () => {
   assert.equal(r.counters.stalled, 0);
 });
 
+Deno.test("a sink that takes less than it is sent is not terminated either", () => {
+  const r = rig({ outboxBytesMax: 1_000_000, stalledMs: 5000 });
+  const { session, sink } = r.start();
+  sink.taking = false;
+  for (let i = 0; i < 100; i++) {
+    r.push(session, ["x".repeat(2000)]);
+    r.time.runFor(250);
+    sink.take(800);
+  }
+  assert.ok(sink.bufferedBytes() > 100_000);
+  assert.ok(!sink.terminated);
+});
+
 Deno.test("a sink with little unsent is watched too, where that does not move", () => {
   const r = rig({ outboxBytesMax: 1_000_000, stalledMs: 5000 });
   const { session, sink } = r.start();

@@ -1,0 +1,94 @@
+/** Provisioning over the admin API of a server on this machine: the fast way. */
+import type { AdminTransport } from "../admin/client.ts";
+import type { Pool } from "./pool.ts";
+import { PROVISION_USERS_MAX, type Provisioned, type ProvisionInput } from "./provision.ts";
+import type { Timers } from "../ports.ts";
+
+/** Users in one request: it has to be answered well within the admin client's patience. */
+const BATCH = { accounts: 500, contacts: 50, check: 1000, remove: 200 } as const;
+/** Wait before asking again where the server has not said. */
+const RETRY_MS = 500;
+/** Answers without any progress after which it is given up. */
+const ATTEMPTS_MAX = 60;
+
+/** Tells how far a step is: users done of all. */
+export type Progress = (step: ProvisionInput["step"], done: number, of: number) => void;
+
+/** Where and how. */
+export interface AdminProvisioning {
+  readonly admin: AdminTransport;
+  readonly timers: Timers;
+  readonly progress: Progress;
+}
+
+/** Creates the pool's accounts, tokens and contacts. Rejects where it cannot be done. */
+export async function provisionByAdmin(options: AdminProvisioning, pool: Pool): Promise<void> {
+  await step(options, pool, "accounts");
+  if (pool.contacts === 0) return;
+  await step(options, pool, "contacts");
+  await step(options, pool, "check");
+}
+
+/** Removes the pool's accounts and frees their names. Rejects where it cannot be done. */
+export async function removeByAdmin(options: AdminProvisioning, pool: Pool): Promise<void> {
+  await step(options, pool, "remove");
+}
+
+async function step(
+  options: AdminProvisioning,
+  pool: Pool,
+  name: ProvisionInput["step"],
+): Promise<void> {
+  const size = Math.min(BATCH[name], PROVISION_USERS_MAX);
+  for (let from = 0; from < pool.users; from += size) {
+    options.progress(name, from, pool.users);
+    await batch(options, pool, name, from, Math.min(pool.users, from + size));
+  }
+  options.progress(name, pool.users, pool.users);
+}
+
+async function batch(
+  { admin, timers }: AdminProvisioning,
+  pool: Pool,
+  step: ProvisionInput["step"],
+  from: number,
+  to: number,
+): Promise<void> {
+  const { users, contacts, secret, password, expiresAt } = pool;
+  const body: ProvisionInput = {
+    pool: pool.pool,
+    users,
+    contacts,
+    from,
+    to,
+    step,
+    secret,
+    password,
+    expiresAt,
+  };
+  let done = -1;
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const answer = await admin({ method: "POST", path: "/admin/provision", body });
+    if (answer.status !== 200) throw new Error(`Cannot provision: ${describe(answer)}`);
+    const provisioned = answer.body as Provisioned;
+    if (provisioned.left === 0) return;
+    if (provisioned.done > done) attempt = 0;
+    done = Math.max(done, provisioned.done);
+    if (fatal(provisioned)) throw new Error(`Cannot provision: ${provisioned.refusal?.message}`);
+    const waitMs = provisioned.refusal?.retryAfterMs ?? RETRY_MS;
+    await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
+  }
+  throw new Error(`Cannot provision: users ${from} to ${to - 1} make no progress at "${step}"`);
+}
+
+const TRANSIENT = new Set(["busy", "unavailable", "rate_limited", "conflict", "not_found"]);
+
+function fatal({ refusal }: Provisioned): boolean {
+  return refusal !== null && !TRANSIENT.has(refusal.code);
+}
+
+function describe({ status, body }: Awaited<ReturnType<AdminTransport>>): string {
+  const { message } = (body ?? {}) as { readonly message?: string };
+  const hint = status === 404 ? " (is the server older than this program?)" : "";
+  return `${message ?? `the server answered ${status}`}${hint}`;
+}

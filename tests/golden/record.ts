@@ -1,0 +1,25 @@
+/**
+ * `deno run -A tests/golden/record.ts DRAFT…` shows the transcripts of drafts; with `--record` it
+ * writes them to `v1/` under the drafts' names. What is there already is never overwritten.
+ */
+import { basename } from "node:path";
+import { openSimHost } from "./sim_host.ts";
+import { parseTranscript } from "./transcript.ts";
+import { record, transcriptText } from "./recorder.ts";
+
+async function transcribe(path: string): Promise<string> {
+  const text = await Deno.readTextFile(path);
+  const draft = parseTranscript(text);
+  return transcriptText(text, await record(draft, await openSimHost(draft.settings)));
+}
+
+const encoder = new TextEncoder();
+const write = Deno.args.includes("--record");
+for (const path of Deno.args.filter((arg) => !arg.startsWith("--"))) {
+  const text = await transcribe(path);
+  if (!write) Deno.stdout.writeSync(encoder.encode(text));
+  else {
+    const file = new URL(`v1/${basename(path)}`, import.meta.url);
+    await Deno.writeTextFile(file, text, { createNew: true });
+  }
+}

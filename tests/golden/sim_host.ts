@@ -1,0 +1,143 @@
+/** Transcripts on a simulated node, in virtual time. */
+import { configOf } from "../../server/config.ts";
+import type { Sink } from "../../server/edge/types.ts";
+import { goawayFrame } from "../../server/json/encode.ts";
+import { fetchHeard, type Host, type Wire } from "./host.ts";
+import type { Heard } from "./transcript.ts";
+import { ADDRESS, breathe, openWorld, type World } from "./world.ts";
+
+/** How far the world goes at once while promises may be under way, ms. */
+const STEP_MS = 1;
+/** Longest wait for something, ms of the world. */
+const WAIT_MS = 30_000;
+/** What comes of a line comes within this, ms of the world. */
+const SETTLE_MS = 200;
+/** Rounds without real time passing, after which other threads get some. */
+const ROUNDS_BEFORE_SLEEP = 500;
+
+/** The key that `golden-key.json` holds: transcripts have tokens signed with it. */
+const ISSUER_KEY = JSON.stringify({
+  kty: "oct",
+  k: "YSBrZXkgdGhhdCBub2JvZHkgYnV0IHRyYW5zY3JpcHRzIGtub3dz",
+});
+
+/** Settings of every transcript, which it can change. */
+const SETTINGS = { "server.domain": "example.com", "storage.shards": "4" };
+
+/** Opens a world for a transcript. */
+export async function openSimHost(settings: Readonly<Record<string, string>>): Promise<Host> {
+  const config = configOf("/data", { ...SETTINGS, ...settings });
+  return new SimHost(await openWorld({ config, files: { "golden-key.json": ISSUER_KEY } }));
+}
+
+/** A world as a host. */
+export class SimHost implements Host {
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  open(heard: (heard: Heard) => void): Wire {
+    return new SimWire(this.#world, heard);
+  }
+
+  request(...[request, gone, heard]: Parameters<Host["request"]>): void {
+    const { app } = this.#world;
+    void fetchHeard(async (r) => await app.fetch(r), "http://golden", request, gone, heard);
+  }
+
+  async act(words: readonly string[]) {
+    const world = this.#world;
+    const [what, name = ""] = words;
+    switch (what) {
+      case "invite": {
+        let code = "";
+        world.invite((made) => code = made);
+        await this.until(() => code !== "");
+        return { name: `invite:${name}`, value: code };
+      }
+      case "disable":
+      case "enable":
+        world.setDisabled(name, what === "disable");
+        return null;
+      case "drain":
+        world.drain();
+        return null;
+      case "busy":
+        world.busy = name === "on";
+        return null;
+      case "disk":
+        world.disk.full = name === "full";
+        return null;
+      default:
+        throw new Error(`nobody can do ${what}`);
+    }
+  }
+
+  async pause(ms: number): Promise<void> {
+    const untilMs = this.#world.time.nowMs + ms;
+    const stepMs = Math.max(STEP_MS, ms / 200);
+    while (this.#world.time.nowMs < untilMs) {
+      this.#world.time.runFor(Math.min(stepMs, untilMs - this.#world.time.nowMs));
+      await breathe();
+    }
+  }
+
+  async until(met: () => boolean): Promise<boolean> {
+    const untilMs = this.#world.time.nowMs + WAIT_MS;
+    for (let round = 0; !met(); round++) {
+      if (this.#world.time.nowMs >= untilMs) return false;
+      this.#world.time.runFor(STEP_MS);
+      await breathe();
+      if (round > ROUNDS_BEFORE_SLEEP && round % 10 === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }
+    return true;
+  }
+
+  async settle(): Promise<void> {
+    await this.pause(SETTLE_MS);
+  }
+}
+
+/** A WebSocket without a network: what is sent is there when the turn is done. */
+class SimWire implements Wire {
+  readonly #world: World;
+  readonly #handler: ReturnType<World["connect"]>;
+  /** Neither side has ended it. */
+  #open = true;
+
+  constructor(world: World, heard: (heard: Heard) => void) {
+    this.#world = world;
+    const end = (goaway: string | null) => {
+      if (!this.#open) return;
+      this.#open = false;
+      if (goaway !== null) heard({ kind: "frame", frame: JSON.parse(goaway) });
+      heard({ kind: "end" });
+      world.ports.timers.soon(() => this.#handler.closed());
+    };
+    const sink: Sink = {
+      send: (text) => {
+        if (this.#open) heard({ kind: "frame", frame: JSON.parse(text) });
+      },
+      bufferedBytes: () => 0,
+      close: (reason, retryAfterMs) => end(goawayFrame(reason, retryAfterMs)),
+      terminate: () => end(null),
+    };
+    this.#handler = world.connect({ sink, address: ADDRESS });
+  }
+
+  send(text: string): void {
+    this.#world.ports.timers.soon(() => {
+      if (this.#open) this.#handler.frame(text);
+    });
+  }
+
+  end(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#world.ports.timers.soon(() => this.#handler.closed());
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * A node with everything around it but sockets: shards, edge, JSON protocol and REST app, wired as
+ * `server/front.ts` does it, over simulated ports. It is fast, and the same in every run.
+ */
+import { setImmediate } from "node:timers";
+import type { Hono } from "hono";
+import type { AccountName, NodeId } from "../../shard/ids.ts";
+import type { Config } from "../../server/config.ts";
+import type { Ports } from "../../server/ports.ts";
+import type { WireConnection, WireHandler } from "../../server/json/wire.ts";
+import { adminDeps } from "../../server/accounts.ts";
+import { connectionLimits, mechanisms, protocolLimits, rates } from "../../server/settings.ts";
+import { createApp } from "../../server/json/rest.ts";
+import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import { createSignIn } from "../../server/auth/sign_in.ts";
+import { fail } from "../../shard/errors.ts";
+import { issuers, shardLimits, signInOptions, throttleOptions } from "../../server/settings.ts";
+import { JSON_CODEC } from "../../server/json/encode.ts";
+import { makeConnector } from "../../server/json/connection.ts";
+import { makeEvents } from "../../server/json/events.ts";
+import { makeProtocol } from "../../server/json/protocol.ts";
+import { MemoryDisk } from "../sim/memory_store.ts";
+import { memoryLog, simPorts } from "../sim/sim_ports.ts";
+import { newEdgeCounters } from "../../server/edge/types.ts";
+import { Node } from "../../server/node.ts";
+import { openJwtVerifier } from "../../server/auth/jwt.ts";
+import { Prng } from "../sim/prng.ts";
+import { Throttle } from "../../server/auth/throttle.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
+
+const DAY_MS = 86_400_000;
+/** PBKDF2 iterations of simulated accounts: what real ones cost is not what is looked at here. */
+const ITERATIONS = 4096;
+/** The address that every client seems to have. */
+export const ADDRESS = "192.0.2.1";
+
+/** Where a world begins. */
+export interface WorldOptions {
+  readonly config: Config;
+  /** ms since 1970 at the beginning. */
+  readonly wallMs?: number;
+  /** Rows that the disk has already. */
+  readonly rows?: readonly { readonly key: readonly (string | number)[]; value: Uint8Array }[];
+  /** Texts of the files that the configuration names. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly serverSecret?: Uint8Array;
+}
+
+/** One node in its own time. */
+export interface World {
+  readonly time: VirtualTime;
+  readonly disk: MemoryDisk;
+  readonly ports: Ports;
+  readonly node: Node;
+  readonly edge: Edge;
+  readonly app: Hono;
+  connect(wire: WireConnection): WireHandler;
+  /** While true, everything new is refused as busy. */
+  busy: boolean;
+  /** Makes an invite and answers its code. */
+  invite(done: (code: string) => void): void;
+  setDisabled(user: string, disabled: boolean): void;
+  /** Sends everybody away. */
+  drain(): void;
+}
+
+/** Waits until real promises have come as far as they can without time. */
+export async function breathe(times = 4): Promise<void> {
+  for (let i = 0; i < times; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Starts a node. */
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const { config } = options;
+  const time = new VirtualTime(options.wallMs ?? Date.UTC(2025, 0, 1));
+  const prng = new Prng("golden");
+  const disk = new MemoryDisk(time, prng.fork("disk"));
+  fill(time, disk, options.rows ?? []);
+  const { log } = memoryLog();
+  const ports = simPorts({ process: time.process(), disk, prng: prng.fork("random"), log });
+  let edge: Edge | null = null;
+  const node = new Node(ports, {
+    id: "node000000000001" as NodeId,
+    limits: shardLimits(config),
+    shards: config.storage.shards,
+    deliver: (packet) => void edge?.deliver(packet),
+    observeCommit: () => {},
+  });
+  let started = false;
+  node.start((error) => {
+    if (error !== null) throw new Error(error.message);
+    started = true;
+  });
+  if (!time.runWhile(() => !started, time.nowMs + 60_000)) throw new Error("it did not start");
+  edge = createEdge({
+    ...ports,
+    router: node,
+    counters: newEdgeCounters(),
+    codec: JSON_CODEC,
+    flushed: () => {},
+  }, {
+    sessionsMax: 1000,
+    sessionsPerAccountMax: config.limits.sessionsPerAccountMax,
+    graceMs: config.presence.graceMs,
+    outboxBytesMax: config.limits.outboxBytesMax,
+    stalledMs: config.timeouts.stalledMs,
+    flushIntervalMaxMs: config.presence.flushIntervalMaxMs,
+  });
+  return await serve(options, { time, disk, ports, node, edge });
+}
+
+function fill(time: VirtualTime, disk: MemoryDisk, rows: WorldOptions["rows"] & object): void {
+  const process = time.process();
+  const store = disk.open(process);
+  let waiting = rows.length;
+  for (const { key, value } of rows) {
+    store.write([{ kind: "set", key, value }], (error) => {
+      if (error !== null) throw new Error(error.message);
+      waiting--;
+    });
+  }
+  store.close(() => {});
+  time.runWhile(() => waiting > 0, Infinity);
+  time.runFor(1000);
+  process.kill();
+}
+
+type Parts = Pick<World, "time" | "disk" | "ports" | "node" | "edge">;
+
+async function serve(options: WorldOptions, parts: Parts): Promise<World> {
+  const { config, files = {} } = options;
+  const { ports, node, edge } = parts;
+  const keys = await issuers(config, (file) => Promise.resolve(files[file] ?? ""));
+  const secret = options.serverSecret ?? new Uint8Array(32);
+  const signInAs = {
+    ...signInOptions(config, secret),
+    iterations: { sha256: ITERATIONS, sha1: ITERATIONS },
+  };
+  const verifier = config.jwt.issuer === null ? null : await openJwtVerifier(keys);
+  const signIn = createSignIn({ ...ports, router: node, issuers: verifier }, signInAs);
+  const protocol = makeProtocol(protocolLimits(config));
+  const world = { busy: false };
+  const shared = {
+    ...ports,
+    router: node,
+    signIn,
+    domain: config.server.domain,
+    protocol,
+    admit: () => world.busy ? fail("busy", "Refused for now: overload", 2000) : null,
+    open: edge.open.bind(edge),
+    observe: () => {},
+  };
+  const app = createApp({
+    ...shared,
+    info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
+    allowedOrigins: [],
+    throttles: throttles(config),
+    addressOf: () => ADDRESS,
+    session: (id) => edge.session(id),
+    events: makeEvents({ ...shared, streamBytesMax: config.limits.outboxBytesMax }),
+  });
+  const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS);
+  return Object.assign(world, parts, {
+    app,
+    connect: makeConnector({ ...shared, connection: connectionLimits(config) }),
+    invite: (done: (code: string) => void) =>
+      admin.createInvite((made) => {
+        if (made.ok) done(made.value.code);
+      }),
+    setDisabled: (user: string, disabled: boolean) =>
+      node.request(user as AccountName, "account.setDisabled", { disabled }, () => {}),
+    drain: () => edge.drain({ spreadMs: 0, retryAfterMs: 2000 }, () => {}),
+  });
+}
+
+function throttles(config: Config) {
+  const rate = rates(config);
+  return {
+    address: new Throttle(throttleOptions({
+      perSecond: config.limits.requestsPerAddressPerSecond,
+      burst: config.limits.requestsPerAddressBurst,
+    })),
+    device: {
+      frames: new Throttle(throttleOptions(rate.frames)),
+      sends: new Throttle(throttleOptions(rate.sends)),
+      presence: new Throttle(throttleOptions(rate.presence)),
+      signals: new Throttle(throttleOptions(rate.signals)),
+    },
+  };
+}
