@@ -14,7 +14,6 @@ import {
   writePayload,
   writeRosterItem,
 } from "./records.ts";
-import { decodeBlock, encodeBlock } from "./mailbox_event.ts";
 import { Mailbox } from "./mailbox.ts";
 import { payloadSize } from "./apply.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "./bytes.ts";
@@ -95,7 +94,7 @@ function writeMailbox(w: ByteWriter, m: Mailbox): void {
   }
   w.uint(m.tailFirst).uint(m.lastAt).uint(m.tailConversations.size);
   for (const c of m.tailConversations) w.uint(c);
-  w.bytes(encodeBlock(m.tail));
+  w.bytes(m.encodeTail());
 }
 
 /** Readers go from block to block by these numbers: with a hole they would never arrive. */
@@ -122,8 +121,7 @@ function readMailbox(r: ByteReader): Mailbox {
   checkContiguous(m);
   m.lastAt = r.uint();
   for (const c of r.list(() => r.uint())) m.tailConversations.add(c);
-  m.tail = decodeBlock(r.bytes());
-  m.tailBytes = m.tail.reduce((sum, e) => sum + e.length, 0);
+  m.decodeTail(r.bytes());
   return m;
 }
 

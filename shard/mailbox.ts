@@ -4,8 +4,8 @@
  */
 import type { MailboxBody, MailboxEvent } from "./ops.ts";
 import type { MailboxId } from "./ids.ts";
-import { CorruptBytes } from "./bytes.ts";
-import { decodeBlock, decodeEvent, encodeBlock, encodeEvent } from "./mailbox_event.ts";
+import { ByteWriter, CorruptBytes } from "./bytes.ts";
+import { decodeBlock, decodeEvent, packBlock, writeEvent } from "./mailbox_event.ts";
 
 /** What is known of a sealed block without reading it. */
 export interface BlockRef {
@@ -33,10 +33,11 @@ export class Mailbox {
   readonly unsaved = new Map<number, Uint8Array>();
   /** First positions of dropped blocks that the store may still hold. */
   dropped: number[] = [];
-  /** Encoded events after the last sealed block. */
-  tail: Uint8Array[] = [];
+  /** Encoded events after the last sealed block, each behind its length. */
+  readonly #tail = new ByteWriter(0);
+  /** Where each of them begins, behind its length, and ends. */
+  #spans: [start: number, end: number][] = [];
   tailFirst = 1;
-  tailBytes = 0;
   /** Conversations with messages in the tail. */
   readonly tailConversations = new Set<number>();
   lastAt = 0;
@@ -47,7 +48,7 @@ export class Mailbox {
 
   /** Position of the last event; 0 when there never was one. */
   get last(): number {
-    return this.tailFirst + this.tail.length - 1;
+    return this.tailFirst + this.#spans.length - 1;
   }
 
   /** Position of the first retained event; `last + 1` when none is. */
@@ -63,26 +64,46 @@ export class Mailbox {
   /** Appends an event at the next position; `conversation` is its index number or −1. */
   append(at: number, body: MailboxBody, conversation: number): MailboxEvent {
     this.lastAt = Math.max(this.lastAt, at);
-    const bytes = encodeEvent(this.lastAt, body);
-    this.tail.push(bytes);
-    this.tailBytes += bytes.length;
+    this.#push(writeEvent(this.lastAt, body));
     if (conversation >= 0) this.tailConversations.add(conversation);
     const event = { seq: this.last, at: this.lastAt, ...body };
-    if (this.tailBytes >= BLOCK_BYTES) this.#seal();
+    if (this.#tail.length >= BLOCK_BYTES) this.#seal();
     return event;
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#tail.uint(bytes.length);
+    const start = this.#tail.length;
+    this.#tail.raw(bytes);
+    this.#spans.push([start, this.#tail.length]);
+  }
+
+  /** Bytes of the tail. */
+  get tailBytes(): number {
+    return this.#tail.length;
+  }
+
+  /** The tail as one block, for the account's head. */
+  encodeTail(): Uint8Array {
+    return packBlock(this.#spans.length, this.#tail.view());
+  }
+
+  /** Fills an empty tail from what `encodeTail` gave. */
+  decodeTail(block: Uint8Array): void {
+    for (const bytes of decodeBlock(block)) this.#push(bytes);
   }
 
   #seal(): void {
     this.blocks.push({
       first: this.tailFirst,
-      count: this.tail.length,
+      count: this.#spans.length,
       lastAt: this.lastAt,
       conversations: [...this.tailConversations].sort((a, b) => a - b),
     });
-    this.unsaved.set(this.tailFirst, encodeBlock(this.tail));
-    this.tailFirst += this.tail.length;
-    this.tail = [];
-    this.tailBytes = 0;
+    this.unsaved.set(this.tailFirst, this.encodeTail());
+    this.tailFirst += this.#spans.length;
+    this.#tail.clear();
+    this.#spans = [];
     this.tailConversations.clear();
   }
 
@@ -100,7 +121,7 @@ export class Mailbox {
 
   /** Whether the whole tail is older than `cutoffMs`, so that it should be sealed and dropped. */
   tailExpired(cutoffMs: number): boolean {
-    return this.tail.length > 0 && this.lastAt < cutoffMs;
+    return this.#spans.length > 0 && this.lastAt < cutoffMs;
   }
 
   /** Drops everything before position `first`, which must be the start of a block or the tail. */
@@ -139,9 +160,12 @@ export class Mailbox {
     return events;
   }
 
-  /** Decodes one event of the tail. */
-  tailEvent(seq: number): MailboxEvent {
-    return decodeEvent(this.tail[seq - this.tailFirst]!, seq);
+  /** Encoded events of the tail from position `seq` on; views, valid until the next change. */
+  tailEvents(seq = this.tailFirst): Uint8Array[] {
+    const bytes = this.#tail.view();
+    return this.#spans.slice(seq - this.tailFirst).map(([start, end]) =>
+      bytes.subarray(start, end)
+    );
   }
 }
 
@@ -163,10 +187,10 @@ export function readForward(
   let seq = after + 1;
   while (seq <= mailbox.last && out.length < limit) {
     const ref = mailbox.blockOf(seq);
-    const events = ref === null ? mailbox.tail : mailbox.blockEvents(ref, loaded);
+    const events = ref === null ? mailbox.tailEvents(seq) : mailbox.blockEvents(ref, loaded);
     // A page ends where the next block would have to be read, unless it is still empty.
     if (events === null) return out.length > 0 ? out : { need: ref!.first };
-    const first = ref === null ? mailbox.tailFirst : ref.first;
+    const first = ref === null ? seq : ref.first;
     for (let i = seq - first; i < events.length && out.length < limit; i++) {
       bytes += events[i]!.length;
       if (out.length > 0 && bytes > bytesMax) return out;
@@ -203,7 +227,7 @@ export function readConversation(
     if (backward ? first >= (query.before ?? Infinity) : last <= query.after!) continue;
     if (ref !== null && !ref.conversations.includes(conversation)) continue;
     if (ref === null && !mailbox.tailConversations.has(conversation)) continue;
-    const events = ref === null ? mailbox.tail : mailbox.blockEvents(ref, loaded);
+    const events = ref === null ? mailbox.tailEvents() : mailbox.blockEvents(ref, loaded);
     if (events === null) return { need: ref!.first };
     const page: MailboxEvent[] = [];
     events.forEach((bytes, i) => {

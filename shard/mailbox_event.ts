@@ -108,12 +108,17 @@ const EVENT_VERSION = 1;
 /** Only a buffer: nothing in it outlives the call that fills it. */
 const scratch = new ByteWriter(4096);
 
-/** The bytes of one event in a mailbox block: its length, version, time and body. */
-export function encodeEvent(at: number, body: MailboxBody): Uint8Array {
+/** The bytes of one event in a mailbox block; valid until the next call. */
+export function writeEvent(at: number, body: MailboxBody): Uint8Array {
   scratch.clear();
   scratch.u8(EVENT_VERSION).uint(at);
   writeBody(scratch, body);
-  return scratch.take();
+  return scratch.view();
+}
+
+/** The bytes of one event in a mailbox block. */
+export function encodeEvent(at: number, body: MailboxBody): Uint8Array {
+  return writeEvent(at, body).slice();
 }
 
 /** Reads an event back; its position is known from the block. */
@@ -127,14 +132,16 @@ export function decodeEvent(bytes: Uint8Array, seq: number): MailboxEvent {
   return { seq, at, ...readBody(r) };
 }
 
-/** Packs consecutive events into one block value. */
+/** One block value of `count` events, each behind its length in `packed`. */
+export function packBlock(count: number, packed: Uint8Array): Uint8Array {
+  return new ByteWriter(packed.length + 8).u8(EVENT_VERSION).uint(count).raw(packed).take();
+}
+
+/** One block value of these events. */
 export function encodeBlock(events: readonly Uint8Array[]): Uint8Array {
-  let size = 8;
-  for (const e of events) size += e.length + 4;
-  const w = new ByteWriter(size);
-  w.u8(EVENT_VERSION).uint(events.length);
-  for (const e of events) w.bytes(e);
-  return w.take();
+  const packed = new ByteWriter();
+  for (const e of events) packed.bytes(e);
+  return packBlock(events.length, packed.view());
 }
 
 /** The inverse of `encodeBlock`. */

@@ -38,3 +38,9 @@ export function seenByOwner(item: RosterItem | undefined): boolean {
   return item !== undefined &&
     (item.state.subscription === "to" || item.state.subscription === "both");
 }
+
+/** Whether the owner is shown the same of two states: a request that waits is shown apart. */
+export function showsSame(a: SubscriptionState, b: SubscriptionState): boolean {
+  return a.subscription === b.subscription && a.pendingOut === b.pendingOut &&
+    a.approved === b.approved;
+}

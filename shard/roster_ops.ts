@@ -8,7 +8,7 @@ import { NO_SUBSCRIPTION, outbound, remove as removalStanzas } from "./subscript
 import { fail, ok } from "./errors.ts";
 import { headFull } from "./message_ops.ts";
 import { revokeWatcher } from "./account_ops.ts";
-import { rosterView, seenByOwner, seesOwner } from "./roster.ts";
+import { rosterView, seenByOwner, seesOwner, showsSame } from "./roster.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
 
@@ -84,9 +84,13 @@ export function storeItem(
   } else {
     turn.append(account, { kind: "roster", item: after });
   }
-  if (after.listed) turn.event(account, { kind: "roster", item: rosterView(after) });
-  else if (before.listed) turn.event(account, { kind: "roster_removed", contact: after.contact });
-  if (before.state.pendingIn !== after.state.pendingIn) {
+  const asks = before.state.pendingIn !== after.state.pendingIn;
+  if (!after.listed) {
+    if (before.listed) turn.event(account, { kind: "roster_removed", contact: after.contact });
+  } else if (!asks || !before.listed || !showsSame(before.state, after.state)) {
+    turn.event(account, { kind: "roster", item: rosterView(after) });
+  }
+  if (asks) {
     turn.event(account, {
       kind: "request",
       from: after.contact,

@@ -2,12 +2,13 @@
  * `GET /v1/events`: the events of a session by long-poll, or as server-sent events. Both are read
  * with fetch, so that the token travels as a header.
  */
-import type { OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
+import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
 import type { Clock, Timers } from "../ports.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { formatCursor } from "../../shard/ids.ts";
 import { goawayFrame } from "./encode.ts";
 import { errorResponse, jsonResponse } from "./http.ts";
+import { abortConnection } from "../system/front_door.ts";
 import { type Protocol, welcomeJson } from "./protocol.ts";
 import type { EventsCall } from "./rest_call.ts";
 
@@ -102,11 +103,13 @@ function parked(
       ));
     });
     // The signal also fires after success: a cancelled poll that was answered does nothing.
-    gone.addEventListener("abort", () => {
+    const leave = () => {
       if (answered) return;
       cancel();
       resolve(errorResponse(fail("unavailable", "The client is gone")));
-    }, { once: true });
+    };
+    if (gone.aborted) leave();
+    else gone.addEventListener("abort", leave, { once: true });
   });
 }
 
@@ -123,12 +126,15 @@ class EventStream implements Sink {
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   readonly #encoder = new TextEncoder();
   readonly #ended: () => void;
+  readonly #abort: () => void;
   readonly #bytesMax: number;
   /** The cursor after what was sent, for `id:`. */
   cursor = "";
 
-  constructor(bytesMax: number, ended: () => void) {
+  /** `ended` is called once, at the end; `abort` cuts the connection where there is one. */
+  constructor(bytesMax: number, ended: () => void, abort: () => void) {
     this.#ended = ended;
+    this.#abort = abort;
     this.body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller;
@@ -138,7 +144,12 @@ class EventStream implements Sink {
     this.#bytesMax = bytesMax;
   }
 
+  get open(): boolean {
+    return this.#controller !== null;
+  }
+
   #over(): void {
+    if (this.#controller === null) return;
     this.#controller = null;
     this.#ended();
   }
@@ -163,21 +174,22 @@ class EventStream implements Sink {
     return Math.max(0, this.#bytesMax - room);
   }
 
-  close(reason: Parameters<Sink["close"]>[0]): void {
-    this.write(`event: goaway\ndata: ${goawayFrame(reason)}\n\n`);
-    this.#finish((controller) => controller.close());
+  close(reason: CloseReason, retryAfterMs?: number): void {
+    this.write(`event: goaway\ndata: ${goawayFrame(reason, retryAfterMs)}\n\n`);
+    this.#finish();
   }
 
   terminate(): void {
-    this.#finish((controller) => controller.error(new Error("terminated")));
+    this.#finish();
+    // What was queued for the reader goes with its connection.
+    this.#abort();
   }
 
-  #finish(end: (controller: ReadableStreamDefaultController<Uint8Array>) => void): void {
+  #finish(): void {
     const controller = this.#controller;
-    if (controller === null) return;
     this.#over();
     try {
-      end(controller);
+      controller?.close();
     } catch {
       // It has been closed from the other side meanwhile.
     }
@@ -198,7 +210,7 @@ async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
   const sink: EventStream = new EventStream(deps.streamBytesMax, () => {
     stopHeartbeat();
     session?.lost(sink);
-  });
+  }, () => abortConnection(call.request));
   const opened = await openSession(deps, call, sink);
   if (!opened.ok) return errorResponse(opened);
   session = opened.value.session;
@@ -213,7 +225,7 @@ async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
   sink.write(`event: welcome\nid: ${cursor}\ndata: ${welcome}\n\n`);
   const beat = () => {
     sink.write(": still here\n\n");
-    stopHeartbeat = deps.timers.after(HEARTBEAT_MS, beat);
+    if (sink.open) stopHeartbeat = deps.timers.after(HEARTBEAT_MS, beat);
   };
   stopHeartbeat = deps.timers.after(HEARTBEAT_MS, beat);
   session.start();

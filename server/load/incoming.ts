@@ -116,7 +116,7 @@ export class Incoming {
     if (!crowd.presence.received(this.#user, contact, version, right)) return;
     if (dueUs >= this.#onlineSinceUs) {
       crowd.latencies.record("presence", now - dueUs);
-      crowd.watch?.presenceDelivered(contact, version, now - dueUs);
+      crowd.watch?.presenceDelivered(contact, version, this.#user, now);
     } else if (this.#signInDueUs > 0) {
       crowd.latencies.record("roster", now - this.#signInDueUs);
       this.#signInDueUs = 0;
@@ -130,7 +130,7 @@ export class Incoming {
     const { number, dueUs } = this.#scratch.tag;
     crowd.messages.received(this.#user, sender, event.num, number);
     crowd.latencies.record("message", now - dueUs);
-    crowd.watch?.messageDelivered(sender, this.#user, number, now - dueUs);
+    crowd.watch?.messageDelivered(sender, number, this.#user, now);
     crowd.wantsAck(this.#user);
   }
 }

@@ -122,7 +122,7 @@ function dashed(name: string): string {
 export function readRequest(
   scenarioName: string | null,
   raw: RawLoadOptions,
-  machine: { readonly filesMax: number | null; readonly cores: number },
+  machine: { readonly filesMax: number | null },
 ): Request | readonly string[] {
   const options = new Options(raw);
   const dark = options.flag("dark");
@@ -142,7 +142,12 @@ function readCommon(options: Options, defaults: {
   readonly pool: string | null;
 }): CommonOptions {
   const users = options.number("users", defaults.users, 2, 1_000_000);
-  const contacts = options.number("contacts", Math.min(defaults.contacts, 2 * ((users - 1) >> 1)), 0, 10_000);
+  const contacts = options.number(
+    "contacts",
+    Math.min(defaults.contacts, 2 * ((users - 1) >> 1)),
+    0,
+    10_000,
+  );
   const ring = makeRing(users, contacts);
   if (typeof ring === "string") options.faults.push(`--users or --contacts: ${ring}`);
   const provision = options.choice("provision", "auto", ["auto", "admin", "public"]);
@@ -187,7 +192,7 @@ function readTarget(options: Options): Target {
 function readScenario(
   options: Options,
   scenario: Scenario,
-  { filesMax }: { readonly filesMax: number | null; readonly cores: number },
+  { filesMax }: { readonly filesMax: number | null },
 ): LoadRequest {
   const common = readCommon(options, { users: scenario.users, contacts: 40, pool: null });
   const { users, contacts } = common;

@@ -21,6 +21,7 @@ export interface Machine {
   readFile(path: string): Promise<string | null>;
   /** Writes a file in one step; `secret`: for its owner only. */
   writeFile(path: string, text: string, secret: boolean): Promise<void>;
+  appendFile(path: string, text: string): Promise<void>;
   removeFile(path: string): Promise<void>;
   /** What a process uses; null where there is no such process, or no /proc. */
   use(pid: number): ProcessUse | null;
@@ -56,6 +57,7 @@ export function thisMachine(): Machine {
     live: Deno.stderr.isTerminal(),
     readFile,
     writeFile,
+    appendFile: (path, text) => Deno.writeTextFile(path, text, { append: true }),
     removeFile: (path) => Deno.remove(path).catch(ignoreMissing),
     use,
     serverPid,

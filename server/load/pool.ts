@@ -10,6 +10,8 @@ import { poolToken } from "./provision.ts";
 
 /** How long tokens of a new pool are valid (ms). */
 const TOKEN_MS = 90 * 86_400_000;
+/** A pool with less time left is made anew (ms): a dark launch goes on for weeks. */
+const LEFT_MS_MIN = 30 * 86_400_000;
 const SECRET_BYTES = 32;
 
 const POOL_SCHEMA = z.object({
@@ -85,7 +87,7 @@ export function poolMismatch(pool: Pool, wish: PoolWish, nowMs: number): string 
     return `it has ${pool.users} users with ${pool.contacts} contacts each`;
   }
   if (wish.password && pool.password === null) return "its users have no password";
-  if (pool.expiresAt <= nowMs + 3_600_000) return "its tokens are about to expire";
+  if (pool.expiresAt <= nowMs + LEFT_MS_MIN) return "its tokens are about to expire";
   return null;
 }
 

@@ -21,7 +21,8 @@ svg{width:100%;height:auto;display:block}svg text{font-size:11px;fill:var(--soft
 svg .grid{stroke:var(--line)}svg .shade{fill:var(--shade)}svg path{fill:none;stroke-width:1.6}
 code{font-size:13px;word-break:break-all}`;
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table; cells are text. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[], tag: string) =>
     `<tr>${cells.map((cell) => `<${tag}>${escapeXml(cell)}</${tag}>`).join("")}</tr>`;
   const top = head.length === 0 ? "" : `<thead>${line(head, "th")}</thead>`;
@@ -141,6 +142,13 @@ function head(r: RunResult): string {
     `<p class="${good ? "good" : "bad"}"><strong>${verdict}</strong></p>`;
 }
 
+/** A page around a body, with the style of all reports. */
+export function page(title: string, body: string): string {
+  return `<!doctype html><html lang="en"><meta charset="utf-8">` +
+    `<meta name="viewport" content="width=device-width,initial-scale=1">` +
+    `<title>${escapeXml(title)}</title><style>${STYLE}</style><body>${body}</body></html>\n`;
+}
+
 /** The whole page. */
 export function reportHtml(r: RunResult): string {
   const curve = curvePlot(r);
@@ -149,21 +157,20 @@ export function reportHtml(r: RunResult): string {
   const metrics = Object.entries(r.server?.metrics ?? {})
     .map(([name, value]) => [name, String(Math.round(value * 1000) / 1000)]);
   const options = Object.entries(r.options).map(([name, value]) => [name, String(value)]);
-  return `<!doctype html><html lang="en"><meta charset="utf-8">` +
-    `<meta name="viewport" content="width=device-width,initial-scale=1">` +
-    `<title>roost load: ${escapeXml(r.scenario)}</title><style>${STYLE}</style><body>` +
+  return page(
+    `roost load: ${r.scenario}`,
     head(r) + list("Wrong", r.violations, "bad") + list("Mind", r.hints) +
-    `<h2>Figures</h2>${table([], figures(r).map(({ label, value }) => [label, value]))}` +
-    `<h2>Latency from when it was due</h2>` +
-    table(["", "count", "mean", "p50", "p90", "p99", "p99.9", "max"], latencyRows(r)) +
-    `<p class="soft">The shaded part of the plots is what was measured.</p>` +
-    plots.filter((plot) => plot.lines.length > 0).map(plotSvg).join("") +
-    `<h2>Checked at the clients</h2>${table([], checkRows(r))}` +
-    (faults.length === 0 ? "" : `<h2>Refusals and faults</h2>${table([], faults)}`) +
-    `<h2>Options</h2>${table([], options)}` +
-    (metrics.length === 0
-      ? ""
-      : `<h2>The server's metrics</h2><p class="soft">Counters: what the run has added.</p>` +
-        table([], metrics)) +
-    `</body></html>\n`;
+      `<h2>Figures</h2>${table([], figures(r).map(({ label, value }) => [label, value]))}` +
+      `<h2>Latency from when it was due</h2>` +
+      table(["", "count", "mean", "p50", "p90", "p99", "p99.9", "max"], latencyRows(r)) +
+      `<p class="soft">The shaded part of the plots is what was measured.</p>` +
+      plots.filter((plot) => plot.lines.length > 0).map(plotSvg).join("") +
+      `<h2>Checked at the clients</h2>${table([], checkRows(r))}` +
+      (faults.length === 0 ? "" : `<h2>Refusals and faults</h2>${table([], faults)}`) +
+      `<h2>Options</h2>${table([], options)}` +
+      (metrics.length === 0
+        ? ""
+        : `<h2>The server's metrics</h2><p class="soft">Counters: what the run has added.</p>` +
+          table([], metrics)),
+  );
 }

@@ -43,6 +43,11 @@ export class Pace {
     this.#nextUs = options.startUs;
   }
 
+  /** When something comes due next at the earliest (µs). */
+  get nextUs(): number {
+    return this.#nextUs;
+  }
+
   /** Whether nothing more will come due. */
   get over(): boolean {
     return this.#nextUs >= this.#options.endUs || this.#options.perSecond <= 0;

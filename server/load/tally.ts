@@ -114,8 +114,9 @@ export interface CrowdContext {
   readonly watch: DeliveryWatch | null;
 }
 
-/** Told of each operation and each delivery, for objectives that are about every single one. */
+/** Told of each delivery, for objectives that are about every single one. */
 export interface DeliveryWatch {
-  presenceDelivered(contact: number, version: number, latencyUs: number): void;
-  messageDelivered(sender: number, recipient: number, number: number, latencyUs: number): void;
+  /** A watcher has a contact's change of this version, or a newer one. */
+  presenceDelivered(contact: number, version: number, watcher: number, nowUs: number): void;
+  messageDelivered(sender: number, number: number, recipient: number, nowUs: number): void;
 }

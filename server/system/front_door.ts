@@ -2,7 +2,13 @@
  * The one listening socket for clients: node:http (or node:https) with Hono behind its requests and
  * WebSockets behind its upgrades. It bounds what a connection may cost before anybody has signed in.
  */
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
@@ -10,6 +16,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
+import { errorResponse } from "../json/http.ts";
 import { refuseRaw } from "./refusal.ts";
 
 /** Bounds of a connection, and who it may be. */
@@ -60,10 +67,25 @@ const HEADER_BYTES_MAX = 16_384;
 const KEEP_ALIVE_MS = 20_000;
 /** How often node:http looks for requests that take too long (ms). */
 const CHECK_MS = 1000;
+/** A connection on which nothing moves for so long is ended: more than a long-poll waits (ms). */
+const IDLE_MS = 120_000;
 
 /** What `@hono/node-server` binds to each request. */
 interface Bindings {
   readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+}
+
+/** Where a request carries the response that belongs to it. */
+const OUTGOING = Symbol("outgoing");
+type Carrier = Request & { [OUTGOING]?: ServerResponse };
+
+/** Cuts the connection that a request came by, with all that waits to be sent on it. */
+export function abortConnection(request: Request): void {
+  const socket = (request as Carrier)[OUTGOING]?.socket;
+  // Only plain TCP can reset; a TLS connection is destroyed.
+  if (socket && !("encrypted" in socket)) socket.resetAndDestroy();
+  else socket?.destroy();
 }
 
 /** Which addresses are trusted to say whom they forward for. */
@@ -158,6 +180,8 @@ function refusalOf(
   return busy;
 }
 
+function ignore(): void {}
+
 function watchConnections(
   server: Server,
   proxies: TrustedProxies,
@@ -165,8 +189,8 @@ function watchConnections(
   options: DoorOptions,
 ): Callers {
   const callers = new Callers();
-  const event = options.tls === null ? "connection" : "secureConnection";
-  server.on(event, (socket: Socket) => {
+  // Before TLS has begun as well: who never begins it holds a connection all the same.
+  server.on("connection", (socket: Socket) => {
     const peer = plainAddress(socket.remoteAddress ?? "");
     // Through a proxy the peer is the proxy: it is not one client.
     const refusal = refusalOf(callers, peer, proxies.trusts(peer), deps, options);
@@ -174,8 +198,10 @@ function watchConnections(
     deps.counters.opened++;
     socket.once("close", () => callers.remove(peer));
     // Whoever is gone in the middle of something is no news.
-    socket.on("error", () => {});
-    if (refusal !== null) refuseRaw(socket, 503, refusal);
+    socket.on("error", ignore);
+    if (refusal === null) return;
+    if (options.tls === null) refuseRaw(socket, 503, refusal);
+    else socket.destroy();
   });
   return callers;
 }
@@ -183,7 +209,16 @@ function watchConnections(
 /** Opens the door; rejects where it cannot listen, with a message that says what to change. */
 export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<FrontDoor> {
   const proxies = new TrustedProxies(options.trustedProxies);
-  const listener = getRequestListener(deps.app.fetch, { overrideGlobalObjects: false });
+  const listener = getRequestListener((request, env) => {
+    (request as Carrier)[OUTGOING] = (env as Bindings).outgoing;
+    return deps.app.fetch(request, env as Bindings);
+  }, {
+    overrideGlobalObjects: false,
+    errorHandler: () => {
+      deps.counters.malformed++;
+      return errorResponse(fail("bad_request", "The request's host or address is malformed"));
+    },
+  });
   const limits: ServerOptions = {
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: options.requestTimeoutMs,
@@ -191,18 +226,19 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: CHECK_MS,
   };
-  const server = options.tls === null
-    ? createServer(limits, listener)
-    : createTlsServer({ ...limits, ...options.tls }, listener);
+  const server = options.tls === null ? createServer(limits, listener) : createTlsServer(
+    { ...limits, ...options.tls, handshakeTimeout: options.requestTimeoutMs },
+    listener,
+  );
   const callers = watchConnections(server, proxies, deps, options);
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
     deps.upgrade(request, socket, head, addressOf(proxies, request));
   });
-  server.on("clientError", (_error: Error, socket: Duplex) => {
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     deps.counters.malformed++;
-    const refusal = fail("bad_request", "This is not an HTTP request that ended in time");
-    refuseRaw(socket as Socket, 400, refusal);
+    refuseRaw(socket as Socket, ...clientFault(error.code));
   });
+  server.setTimeout(IDLE_MS);
   return new Promise((resolve, reject) => {
     const at = `${options.host}:${options.port}`;
     server.once("error", (cause: Error) => {
@@ -214,6 +250,18 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
       resolve({ port, connections: () => callers.total, close: () => closeServer(server) });
     });
   });
+}
+
+/** What is answered to what is not HTTP, or does not come to its end. */
+function clientFault(code: string | undefined): [status: number, failure: Failure] {
+  switch (code) {
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return [408, fail("bad_request", "The request did not come to its end in time")];
+    case "HPE_HEADER_OVERFLOW":
+      return [431, fail("too_large", `The headers have more than ${HEADER_BYTES_MAX} bytes`)];
+    default:
+      return [400, fail("bad_request", "This is not an HTTP request")];
+  }
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -144,6 +144,13 @@ class Names {
   }
 }
 
+/** Whether what a line does is answered soon, so that the next one can wait for it. */
+function answers(line: Line): line is Line & { readonly kind: "step" } {
+  if (line.kind !== "step") return false;
+  const { step } = line;
+  return step.kind === "say" || (step.kind === "ask" && !step.request.path.includes("/events"));
+}
+
 /** Plays a draft and gives the lines of the transcript, without the draft's comments. */
 export async function record(
   draft: Transcript,
@@ -167,6 +174,7 @@ export async function record(
       names.own(line.label, token === undefined ? null : String(token));
     }
     await stage.perform(line);
+    if (answers(line)) await host.until(() => heard.some((h) => h.startsWith(`${line.label} `)));
     await host.settle();
     out.push({ after: line, heard });
   }
