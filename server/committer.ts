@@ -211,7 +211,10 @@ export class Committer {
     if (parts === null) return next();
     this.writingSinceMs = this.#host.ports.clock.monoMs();
     this.#host.ports.store.write(parts.flatMap((p) => p.changes), (error) => {
-      if (error !== null) return this.#failed(error, new Set(parts.map((p) => p.shard)));
+      if (error !== null) {
+        this.#failed(error, new Set(parts.map((p) => p.shard)));
+        return next();
+      }
       for (const p of parts) {
         this.stats.checkpoints++;
         this.stats.checkpointAccounts += p.accounts;

@@ -6,6 +6,7 @@ import type { EdgePacket } from "../shard/ops.ts";
 import { adminDeps } from "./accounts.ts";
 import { createAdminApp } from "./admin/api.ts";
 import { createFront } from "./front.ts";
+import { addProvisionRoute } from "./load/provision_route.ts";
 import { listenAdmin } from "./admin/socket.ts";
 import { type OpenNode, openNode } from "./open.ts";
 import { systemProcess } from "./system/process.ts";
@@ -16,7 +17,10 @@ const LAST_WORDS_MS = 1000;
 
 function adminApp(config: Config, open: OpenNode): Hono {
   const inviteMs = config.registration.inviteDays * DAY_MS;
-  return createAdminApp(adminDeps(open.node, open.ports, open.signIn, inviteMs));
+  const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs);
+  const app = createAdminApp(deps);
+  addProvisionRoute(app, deps);
+  return app;
 }
 
 /** Starts a node; see `Launcher`. */

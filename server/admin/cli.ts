@@ -5,6 +5,7 @@ import { VERSION } from "../version.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./cli_config.ts";
 import { type CliHost, EXIT, UsageError } from "./cli_host.ts";
 import { addUserCommands } from "./cli_users.ts";
+import { addLoadCommand } from "../load/command.ts";
 
 const EXAMPLES = `
 Examples:
@@ -56,6 +57,7 @@ function buildProgram(host: CliHost, exit: (code: number) => void): Command {
     .allowExcessArguments(false)
     .action(async (options: Parameters<typeof loadConfig>[1]) => exit(await start(host, options)));
   addUserCommands(program, host);
+  addLoadCommand(program, host, exit);
   addConfigCommands(program, host);
   program.command("version").description("print the version")
     .allowExcessArguments(false)

@@ -7,9 +7,8 @@ import type { SyntheticUser } from "./user.ts";
 
 /** Time between looks at the schedules (ms); what came due meanwhile is done at once. */
 const TICK_MS = 1;
-/** The same where at most `BRISK` operations a second are due. */
-const SLOW_TICK_MS = 5;
-const BRISK = 200;
+/** The same in phases without a schedule. */
+const QUIET_TICK_MS = 20;
 /** Operations in one look, after which sockets get their turn. */
 const BATCH_MAX = 1000;
 /** A user that flaps is away up to this long (ms). */
@@ -191,9 +190,9 @@ export function runPhase(
   done: () => void,
 ): void {
   const running = new Running(deps, phase, startUs, done);
-  const { presence, messages, signals, queries } = phase.traffic;
-  const perSecond = presence + messages + signals + queries + (phase.arrivals?.perSecond ?? 0);
-  const tickMs = perSecond > BRISK ? TICK_MS : SLOW_TICK_MS;
+  const scheduled = phase.arrivals !== null || phase.drop !== null || phase.population !== null ||
+    Object.values(phase.traffic).some((perSecond: number) => perSecond > 0);
+  const tickMs = scheduled ? TICK_MS : QUIET_TICK_MS;
   const tick = () => {
     if (running.tick()) deps.timers.after(tickMs, tick);
   };

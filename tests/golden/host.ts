@@ -24,7 +24,7 @@ export interface Host {
 }
 
 /** Headers of answers that are part of the protocol. */
-const HEADERS = ["allow", "retry-after", "upgrade", "www-authenticate"];
+const HEADERS = ["retry-after", "upgrade", "www-authenticate"];
 
 function jsonOf(path: string, text: string): Json {
   if (text === "") return null;
@@ -60,7 +60,7 @@ export async function fetchHeard(
     const response = await send(
       new Request(`${base}${path}`, { method, headers: sent, signal: gone, ...init }),
     );
-    await answerHeard(path, response, heard);
+    await answerHeard(path, response, gone, heard);
   } catch (error) {
     // Whoever hung up hears nothing more.
     if (!gone.aborted) throw error;
@@ -70,6 +70,7 @@ export async function fetchHeard(
 async function answerHeard(
   path: string,
   response: Response,
+  gone: AbortSignal,
   heard: (heard: Heard) => void,
 ): Promise<void> {
   const { status } = response;
@@ -80,8 +81,11 @@ async function answerHeard(
   });
   if (type === "text/event-stream") {
     heard({ kind: "answer", status, headers: [["content-type", type], ...headers], body: null });
-    for await (const event of serverSent(response.body!)) heard(event);
-    return heard({ kind: "end" });
+    const reader = response.body!.getReader();
+    gone.addEventListener("abort", () => void reader.cancel());
+    for await (const event of serverSent(reader)) heard(event);
+    if (!gone.aborted) heard({ kind: "end" });
+    return;
   }
   const text = await response.text();
   const body = type === "application/json" ? jsonOf(path, text) : null;
@@ -89,26 +93,32 @@ async function answerHeard(
 }
 
 /** The events of a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
-async function* serverSent(body: ReadableStream<Uint8Array>): AsyncGenerator<Heard> {
+async function* serverSent(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): AsyncGenerator<Heard> {
   let text = "";
   const decoder = new TextDecoder();
-  for await (const chunk of body) {
-    text += decoder.decode(chunk, { stream: true });
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += decoder.decode(value, { stream: true });
     const blocks = text.split("\n\n");
     text = blocks.pop()!;
     for (const block of blocks) {
-      const fields = new Map(
-        block.split("\n").filter((line) => !line.startsWith(":"))
-          .map((line) => line.split(/: ?(.*)/s) as [string, string]),
-      );
-      const data = fields.get("data");
-      if (data === undefined) continue;
-      yield {
-        kind: "event",
-        event: fields.get("event") ?? "message",
-        id: fields.get("id") ?? "",
-        data: JSON.parse(data),
-      };
+      const event = serverSentEvent(block);
+      if (event !== null) yield event;
     }
   }
+}
+
+/** One event; null for a comment. An event without an id has `-`. */
+function serverSentEvent(block: string): Heard | null {
+  const fields = new Map(
+    block.split("\n").filter((line) => !line.startsWith(":"))
+      .map((line) => line.split(/: ?(.*)/s) as [string, string]),
+  );
+  const data = fields.get("data");
+  if (data === undefined) return null;
+  const event = fields.get("event") ?? "message";
+  return { kind: "event", event, id: fields.get("id") ?? "-", data: JSON.parse(data) };
 }

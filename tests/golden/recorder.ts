@@ -131,7 +131,7 @@ class Names {
       case "event":
         return {
           ...heard,
-          id: this.#cursor(label, heard.id),
+          id: heard.id === "-" ? "-" : this.#cursor(label, heard.id),
           data: this.json(label, heard.data),
         };
       case "answer": {

@@ -43,8 +43,8 @@ async function flood(options: Flood): Promise<void> {
     live.add(connection);
     connection.write(options.head);
     if (options.body.length === 0) {
-      await connection.until(() => true);
       connection.reset();
+      await connection.closed;
     }
     while (!stopped && !connection.over) {
       await connection.drained(options.body);

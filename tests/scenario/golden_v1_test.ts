@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { ERROR_CODES } from "../../shard/errors.ts";
+import { commandRoutes } from "../../server/json/command_routes.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
+import { makeProtocol } from "../../server/json/protocol.ts";
+import { openSimHost } from "../golden/sim_host.ts";
+import { parseTranscript } from "../golden/transcript.ts";
+import { play } from "../golden/player.ts";
+
+const FOLDER = new URL("../golden/v1/", import.meta.url);
+const FILES = [...Deno.readDirSync(FOLDER)].map((entry) => entry.name).sort();
+const text = (file: string) => Deno.readTextFileSync(new URL(file, FOLDER));
+
+for (const file of FILES) {
+  Deno.test(`golden v1 ${file.replace(".txt", "")} is accepted and answered as it was`, async () => {
+    const transcript = parseTranscript(text(file));
+    await play(transcript, await openSimHost(transcript.settings));
+  });
+}
+
+Deno.test("golden v1 has every command, every code, every event and every REST command", () => {
+  const all = FILES.map(text).join("\n");
+  const protocol = makeProtocol(DEFAULT_PROTOCOL_LIMITS);
+  const wanted = [
+    ...Object.keys(protocol.commands).map((name) => `→ {"t":"${name}",`),
+    ...Object.keys(ERROR_CODES).map((code) => `"code":"${code}"`),
+    ..."message undelivered receipt read roster roster_removed request blocked settings presence signal"
+      .split(" ").map((k) => `"k":"${k}"`),
+    ..."signed_out replaced revoked expired shutdown protocol".split(" ")
+      .map((reason) => `"reason":"${reason}"`),
+  ];
+  assert.deepEqual(wanted.filter((part) => !all.includes(part)), []);
+  const routes = commandRoutes(protocol).map(({ method, path }) =>
+    new RegExp(`→ ${method} ${path.replaceAll(/\{\w+\}/g, "[^ ?/]+")}[ ?]`)
+  );
+  assert.deepEqual(routes.filter((route) => !route.test(all)).map(String), []);
+});
