@@ -21,8 +21,9 @@ import { makeProtocol } from "./json/protocol.ts";
 import { newEdgeCounters } from "./edge/types.ts";
 import { openJwtVerifier } from "./auth/jwt.ts";
 import { rates, throttleOptions } from "./settings.ts";
+import { readConfigFile, readTlsFiles } from "./system/config_files.ts";
 import { sampleLoopLag } from "./system/loop_lag.ts";
-import { Throttle } from "./auth/throttle.ts";
+import { addressKey, Throttle } from "./auth/throttle.ts";
 import { addressFromEnv, addressOf, isLocal, openFrontDoor } from "./system/front_door.ts";
 import { TrustedProxies } from "./system/front_door.ts";
 import { createWsTransport, DEFAULT_WS_LIMITS, newWsCounters } from "./json/ws.ts";
@@ -55,6 +56,7 @@ export async function createFront(
     refusedAddress: 0,
     refusedBusy: 0,
     malformed: 0,
+    pipelined: 0,
   };
   let draining = false;
   let admission: Admission | null = null;
@@ -105,7 +107,7 @@ export async function createFront(
     flushIntervalMaxMs: config.presence.flushIntervalMaxMs,
   });
   const verifier = await openJwtVerifier(
-    await issuers(config, (file) => Deno.readTextFile(open.path(file))),
+    await issuers(config, (file) => readConfigFile("the key file", open.path(file))),
   );
   const signIn = createSignIn({
     router: node,
@@ -116,8 +118,10 @@ export async function createFront(
     issuers: config.jwt.issuer === null ? null : verifier,
   }, open.signIn);
   const protocol = makeProtocol(protocolLimits(config));
+  const refusedByProtocol = { malformed: 0, timeout: 0 };
   const observe = (name: string, outcome: "ok" | ErrorCode) => {
     counters.outcomes.add(name, outcome);
+    if (name === "malformed" || name === "timeout") refusedByProtocol[name]++;
     if (name !== "send") return;
     if (outcome === "ok") counters.messages.accepted++;
     else counters.messages.refused[outcome]++;
@@ -136,16 +140,27 @@ export async function createFront(
     observe,
   };
   const rate = rates(config);
+  const streams = { open: 0 };
+  const addresses = new Throttle(throttleOptions({
+    perSecond: config.limits.requestsPerAddressPerSecond,
+    burst: config.limits.requestsPerAddressBurst,
+  }));
+  /** Whether an address may ask for more: `cost` 0 only looks. */
+  const admitAddress = (address: string, cost: 0 | 1): Failure | null => {
+    const key = addressKey(address);
+    const nowMs = ports.clock.monoMs();
+    const waitMs = cost === 0 ? addresses.waitMs(nowMs, key) : addresses.take(nowMs, key, cost);
+    if (waitMs === 0) return null;
+    counters.rateLimited[cost === 0 ? "address_requests" : "address_connections"]++;
+    return fail("rate_limited", "Too many requests from this address", waitMs);
+  };
   const proxies = new TrustedProxies(config.server.trustedProxies);
   const app = createApp({
     ...shared,
     info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
     allowedOrigins: [],
     throttles: {
-      address: new Throttle(throttleOptions({
-        perSecond: config.limits.requestsPerAddressPerSecond,
-        burst: config.limits.requestsPerAddressBurst,
-      })),
+      address: addresses,
       device: {
         frames: new Throttle(throttleOptions(rate.frames)),
         sends: new Throttle(throttleOptions(rate.sends)),
@@ -161,6 +176,7 @@ export async function createFront(
       protocol,
       domain: config.server.domain,
       streamBytesMax: config.limits.outboxBytesMax,
+      streams,
       open: shared.open,
     }),
   });
@@ -183,6 +199,11 @@ export async function createFront(
     counters.presence.coalesced = edgeCounters.presenceCoalesced;
     counters.messages.delivered = edgeCounters.durableEvents;
     counters.signals.delivered = edgeCounters.signals;
+    const { sessions, lost, polling } = edge.gauges();
+    counters.sessions.live.poll = polling;
+    counters.sessions.live.sse = streams.open;
+    counters.sessions.live.websocket = sessions - lost - polling - streams.open;
+    counters.sessions.live.none = lost;
     counters.sessions.opened = edgeCounters.opened;
     counters.sessions.resumed = edgeCounters.resumed;
     counters.sessions.fellBehind = edgeCounters.behind;
@@ -191,8 +212,13 @@ export async function createFront(
     counters.frames.receivedBytes = wsCounters.bytesReceived;
     counters.connections.opened = doorCounters.opened;
     counters.connections.bad.http = doorCounters.malformed;
-    counters.connections.bad.hello_timeout = wsCounters.faults.no_hello;
-    counters.connections.bad.malformed = wsCounters.faults.frame + wsCounters.faults.binary;
+    const { faults } = wsCounters;
+    counters.connections.bad.hello_timeout = faults.no_hello + refusedByProtocol.timeout;
+    counters.connections.bad.malformed = faults.frame + faults.binary + refusedByProtocol.malformed;
+    counters.connections.bad.too_large = faults.too_large;
+    counters.connections.bad.flood = faults.flood + faults.late + doorCounters.pipelined;
+    counters.connections.bad.silent = faults.silent;
+    counters.connections.bad.unread = faults.unread + edgeCounters.stalled;
     return new Response(await metrics.text(), {
       headers: { "content-type": metrics.contentType },
     });
@@ -218,7 +244,7 @@ export async function createFront(
     timers: ports.timers,
     random: ports.random,
     counters: wsCounters,
-    admit: () => admitKind("connection"),
+    admit: (address) => admitAddress(address, 1) ?? admitKind("connection"),
     addressOf: (request) => addressOf(proxies, request),
     onConnection: connect,
   }, {
@@ -236,14 +262,14 @@ export async function createFront(
     app,
     counters: doorCounters,
     admit: () => admitKind("connection"),
+    admitAddress: (address) => admitAddress(address, 0),
     upgrade: (request, socket, head) => ws.upgrade(request, socket as Socket, head as Buffer),
   }, {
     host: config.server.bind.host,
     port: config.server.bind.port,
-    tls: tlsCert === null || tlsKey === null ? null : {
-      cert: await Deno.readTextFile(open.path(tlsCert)),
-      key: await Deno.readTextFile(open.path(tlsKey)),
-    },
+    tls: tlsCert === null || tlsKey === null
+      ? null
+      : await readTlsFiles(open.path(tlsCert), open.path(tlsKey)),
     trustedProxies: config.server.trustedProxies,
     connectionsMax: config.limits.connectionsMax,
     connectionsPerAddressMax: config.limits.connectionsPerAddressMax,

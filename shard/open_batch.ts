@@ -126,13 +126,18 @@ export class OpenBatch {
     return out;
   }
 
-  /** Forgets everything provisional; answers the effects that will now never be released. */
+  /**
+   * Forgets everything provisional; answers the effects that will now never be released. The log has
+   * to be read again: which of its rows is the last is not known any more.
+   */
   drop(): Lost[] {
     const lost = this.#held;
     this.#held = [];
     this.#full = [];
     this.committedBatch = this.#sealedBatch = this.number;
     this.#begin();
+    // A row that was never written must not count: log rows before the last one are deleted.
+    this.lastLsn = 0;
     return lost;
   }
 }

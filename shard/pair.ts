@@ -193,8 +193,9 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
 function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ack" }): void {
   const queue = account.outbox.get(p.from);
   if (account.id !== p.toId || queue === undefined || queue.toId !== p.fromId) return;
-  if (p.gap) queue.sentTo = Math.min(queue.sentTo, p.n);
   const first = queue.entries[0]!.n;
+  // What was acked before cannot be sent again: asked for that, do not answer with the same for ever.
+  if (p.gap && p.n + 1 >= first) queue.sentTo = Math.min(queue.sentTo, p.n);
   if (p.n >= first && turn.writable) {
     queue.attempts = 0;
     for (const f of p.refused) {

@@ -7,6 +7,8 @@ import { apply } from "./apply.ts";
 /** The tail of a log by account. */
 export class Recovery {
   readonly #tail = new Map<AccountName, { lsn: number; entry: Entry }[]>();
+  /** Accounts that could not be read, to be tried again. */
+  failed: AccountName[] = [];
   /** Whether the first page of the log has come. */
   begun = false;
   /** Whether the whole log has been read. */
@@ -19,6 +21,12 @@ export class Recovery {
 
   names(): AccountName[] {
     return [...this.#tail.keys()];
+  }
+
+  takeFailed(): AccountName[] {
+    const failed = this.failed;
+    this.failed = [];
+    return failed;
   }
 
   add(lsn: number, entries: readonly { account: AccountName; entry: Entry }[]): void {

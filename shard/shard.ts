@@ -109,7 +109,8 @@ export class Shard implements Turn {
   /** Whether a `tick` has anything to look at. */
   get ticking(): boolean {
     return this.#outboxDue.size + this.#receiptsDue.size + this.#resolving.size +
-        this.#accounts.size + this.#again.length + this.#lost.length > 0;
+            this.#accounts.size + this.#again.length + this.#lost.length > 0 ||
+      this.#recovery !== null;
   }
 
   /** Whether the point of a name falls into this shard. */
@@ -220,11 +221,21 @@ export class Shard implements Turn {
       this.#accounts.loadFailed(input.name, input.generation);
       return;
     }
-    const account = this.#accounts.loaded(input, this.now.mono);
+    const account = this.#load(input);
     if (account === null) return;
     if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
     if (account.owed.size > 0) this.scheduleReceipts(account, 0);
     this.#accounts.runWaiters(account.name);
+  }
+
+  #load(input: ShardInput & { kind: "loaded" }): Account | null {
+    const account = this.#accounts.loaded(input, this.now.mono);
+    if (account !== null && account.savedLsn > this.#batch.lastLsn) {
+      // What is logged from here on would be taken for included in the checkpoint.
+      const { savedLsn } = account;
+      throw new Error(`shard ${this.id}: checkpoint ${savedLsn} after ${this.#batch.lastLsn}`);
+    }
+    return account;
   }
 
   #trim(name: AccountName): void {
@@ -570,7 +581,7 @@ export class Shard implements Turn {
         for (const name of recovery.names()) this.#withAccounts([name], () => {});
         break;
       case "loaded": {
-        const account = this.#accounts.loaded(input, this.now.mono);
+        const account = this.#load(input);
         if (account === null) return false;
         const first = recovery.replay(account);
         if (first > 0) this.#accounts.replayed(account, first, this.now.mono);
@@ -581,12 +592,14 @@ export class Shard implements Turn {
       }
       case "load_failed":
         this.#accounts.loadFailed(input.name, input.generation);
-        if (recovery.complete) this.#withAccounts([input.name], () => {});
+        if (input.generation === this.#accounts.generation) recovery.failed.push(input.name);
         return false;
       case "writable":
       case "uninterest":
+        return true;
       case "tick":
-        return input.kind !== "tick";
+        for (const name of recovery.takeFailed()) this.#withAccounts([name], () => {});
+        return false;
       case "checkpointed":
       case "committed":
       case "commit_failed":

@@ -22,25 +22,36 @@ User and invite commands talk to the server that runs on the same data directory
 while none runs, they change the directory itself.
 Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration.`;
 
-/** Serves until a signal drains the node; a second signal does not wait. */
+/**
+ * Serves until a signal drains the node; a second signal does not wait. A signal that comes while
+ * the node is starting drains it as soon as it serves: somebody may have got in already.
+ */
 async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): Promise<number> {
   const loaded = await loadConfig(host, options);
   printWarnings(host, loaded);
   const { startRoost } = await host.launcher();
-  const running = await startRoost(loaded.config);
-  host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
-  if (running.invite !== null) {
-    host.out(`Registration needs an invite. The first one, for one account: ${running.invite}\n`);
-  }
-  return await new Promise((resolve, reject) => {
-    let signals = 0;
-    const ignore = host.onSignal((signal) => {
+  let signals = 0;
+  let stop: () => void = () => {};
+  let ignore = () => {};
+  const stopped = new Promise<number>((resolve) => {
+    ignore = host.onSignal((signal) => {
       if (++signals > 1) return resolve(EXIT.failed);
       host.err(`roost: ${signal}: finishing accepted work; again to stop at once\n`);
-      running.stop();
+      stop();
     });
-    running.stopped.finally(ignore).then(resolve, reject);
   });
+  try {
+    const running = await startRoost(loaded.config);
+    stop = () => running.stop();
+    host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
+    if (running.invite !== null) {
+      host.out(`Registration needs an invite. The first one, for one account: ${running.invite}\n`);
+    }
+    if (signals > 0) stop();
+    return await Promise.race([stopped, running.stopped]);
+  } finally {
+    ignore();
+  }
 }
 
 function buildProgram(host: CliHost, exit: (code: number) => void): Command {

@@ -49,8 +49,8 @@ export class OutcomeCounts {
   }
 }
 
-/** Transports that carry sessions. */
-export const TRANSPORTS = ["websocket", "sse", "poll"] as const;
+/** Transports that carry sessions; `none`: lost, and kept for the grace. */
+export const TRANSPORTS = ["websocket", "sse", "poll", "none"] as const;
 /** Ways to prove who one is. */
 export const SIGN_IN_KINDS = ["password", "scram", "token", "issuer", "register"] as const;
 /** How a sign-in can end: refused is a wrong proof, limited a rate, failed our own fault. */
@@ -78,8 +78,19 @@ const CLOSE_REASONS = [
   "shutdown",
   "protocol",
 ] as const satisfies readonly CloseReason[];
-/** What a connection can be counted out for before it has a session. */
-export const BAD_CONNECTIONS = ["malformed", "too_large", "hello_timeout", "http"] as const;
+/**
+ * What a connection can be ended for. `silent`: answers no pings. `unread`: does not take what it is
+ * sent. `flood`: sends too fast, or goes on after it was told to go.
+ */
+export const BAD_CONNECTIONS = [
+  "malformed",
+  "too_large",
+  "hello_timeout",
+  "http",
+  "flood",
+  "silent",
+  "unread",
+] as const;
 const ADMISSION_KINDS = [
   "connection",
   "signIn",

@@ -1,12 +1,12 @@
 /**
  * Decides when sessions send what they have collected: at once while little happens, in rounds
  * that grow longer while much does, so that more events share a frame. Under load a round costs a
- * fifth of the time.
+ * small part of the time.
  */
 import type { Clock, Timers } from "../ports.ts";
 
 /** The pause after a round is this many times the time it took. */
-const PAUSE_FACTOR = 4;
+const PAUSE_FACTOR = 10;
 /** Longest stretch of work before others get a turn, ms. */
 const TURN_MS_MAX = 8;
 /** How many flushes happen between two looks at the clock. */

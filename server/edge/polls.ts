@@ -161,7 +161,13 @@ export class Polls implements Outlet {
 
 /** What a poll of a session that has ended is answered. */
 export function pollEnded(reason: CloseReason, retryAfterMs?: number): Failure {
-  return reason === "shutdown"
-    ? fail("busy", "The server is going away for a moment", retryAfterMs ?? 1000)
-    : fail("unauthorized", `The session has ended: ${reason}`);
+  switch (reason) {
+    case "shutdown":
+      return fail("busy", "The server is going away for a moment", retryAfterMs ?? 1000);
+    case "revoked":
+    case "expired":
+      return fail("unauthorized", `The session has ended: ${reason}`);
+    default:
+      return fail("not_found", `The session has ended: ${reason}; open another`);
+  }
 }

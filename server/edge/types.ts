@@ -90,8 +90,8 @@ export interface Session {
    * having dropped soft events up to `soft`; answers at once when there are some, else when the
    * first comes or after `waitMs` with none. A newer poll of the same session answers the older one
    * with nothing; a poll takes the session over from a sink, which is closed as `replaced`.
-   * Refused with `reset` where the mailbox cannot continue from `cursor`, `unauthorized` where the
-   * session has ended, `busy` while the node is being stopped.
+   * Refused with `reset` where the mailbox cannot continue from `cursor`; where the session has
+   * ended, with `unauthorized` if its right has, `busy` if the node is stopping, else `not_found`.
    */
   poll(
     options: { readonly cursor: Cursor | null; readonly soft: number; readonly waitMs: number },

@@ -107,16 +107,21 @@ export function encodePresence(
   const best = devices.length === 1 && except === null
     ? devices[0]!
     : leadingDevice(devices, except);
-  const head = `{"k":"presence","user":${quote(user)},"show":"`;
+  const parts = ['{"k":"presence","user":', quote(user), ',"show":"'];
   if (best === null) {
-    return lastSeen === 0 ? `${head}offline"}` : `${head}offline","lastSeen":${lastSeen}}`;
+    parts.push("offline", lastSeen === 0 ? '"}' : `","lastSeen":${lastSeen}}`);
+    return parts.join("");
   }
   const { show, status, priority, ext } = best.presence;
-  let count = devices.length;
-  if (except !== null && devices.some((item) => item.device === except)) count--;
-  return `${head}${show}"${optional("status", status)}` +
-    `${priority === 0 ? "" : `,"priority":${priority}`}${optional("ext", ext)}` +
-    `,"device":${quote(best.device)}${count > 1 ? `,"devices":${count}` : ""}}`;
+  parts.push(show, '"', optional("status", status));
+  if (priority !== 0) parts.push(',"priority":', String(priority));
+  parts.push(optional("ext", ext), ',"device":', quote(best.device));
+  const hidden = except !== null && devices.some(({ device }) => device === except);
+  const count = hidden ? devices.length - 1 : devices.length;
+  if (count > 1) parts.push(',"devices":', String(count));
+  parts.push("}");
+  // Joined, for what is kept and sent many times should be one string, not a tree of its parts.
+  return parts.join("");
 }
 
 /** A signal of somebody's device. */

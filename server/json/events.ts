@@ -20,6 +20,8 @@ export interface EventsDeps {
   readonly domain: string;
   /** Bytes of an event stream that may wait for its reader before it counts as unsent. */
   readonly streamBytesMax: number;
+  /** How many event streams are open: counted up and down here, for metrics. */
+  readonly streams: { open: number };
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }
 
@@ -207,12 +209,17 @@ function lastCursor(before: string, frame: string): string {
 async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
   let session: Session | null = null;
   let stopHeartbeat = () => {};
+  deps.streams.open++;
   const sink: EventStream = new EventStream(deps.streamBytesMax, () => {
+    deps.streams.open--;
     stopHeartbeat();
     session?.lost(sink);
   }, () => abortConnection(call.request));
   const opened = await openSession(deps, call, sink);
-  if (!opened.ok) return errorResponse(opened);
+  if (!opened.ok) {
+    deps.streams.open--;
+    return errorResponse(opened);
+  }
   session = opened.value.session;
   const welcome = welcomeJson(deps.protocol, deps.clock, {
     opened: opened.value,

@@ -1,6 +1,6 @@
 /** Protocol v1 over plain HTTP: a Hono app made from the route table. */
 import { type Context, Hono } from "hono";
-import { fail, type Result } from "../../shard/errors.ts";
+import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import { commandRoutes } from "./command_routes.ts";
 import {
   corsHeaders,
@@ -48,7 +48,9 @@ export function createApp(
   const exchanges = new Exchanges(exchangeLimits, deps.clock, deps.random);
   const routes = restRoutes(deps.protocol, exchanges);
   app.use("*", async (c, next) => {
-    await next();
+    const refusal = payAddress(deps, deps.addressOf(c.req.raw, c.env), 1);
+    if (refusal === null) await next();
+    else c.res = errorResponse(refusal);
     addHeaders(deps, c);
   });
   for (const route of routes) {
@@ -138,9 +140,19 @@ function refused(
   return errorResponse(failure, status);
 }
 
+/** Takes from the address's rate of requests; a refusal, counted, where there is too little. */
+function payAddress(deps: RestDeps, address: string, cost: number): Failure | null {
+  const waitMs = deps.throttles.address.take(deps.clock.monoMs(), addressKey(address), cost);
+  if (waitMs === 0) return null;
+  const failure = fail("rate_limited", "Too many requests from this address", waitMs);
+  deps.observe("request", failure.code);
+  return failure;
+}
+
 /**
- * Who calls, within the rate limits: null on public routes. An address pays for every request that
- * nobody is signed in for; what a signed-in user asks is the user's to pay.
+ * Who calls, within the rate limits: null on public routes. An address has paid 1 for every request
+ * and gets it back where somebody is signed in: what a user asks is the user's to pay. It does not
+ * where the user asks too much: refusing is work too.
  */
 async function identify(
   deps: RestDeps,
@@ -148,18 +160,15 @@ async function identify(
   request: Request,
   address: string,
 ): Promise<Result<Caller> | null> {
-  const { throttles, clock } = deps;
-  const key = addressKey(address);
-  const cost = route.access === "public" ? route.cost : 1;
-  const waitMs = throttles.address.take(clock.monoMs(), key, cost);
-  if (waitMs > 0) return fail("rate_limited", "Too many requests from this address", waitMs);
-  if (route.access === "public") return null;
+  if (route.access === "public") return payAddress(deps, address, route.cost - 1);
   const caller = await authenticate(deps, request, address);
   if (!caller.ok) return caller;
-  throttles.address.refund(clock.monoMs(), key, cost);
+  const { throttles, clock } = deps;
   const { user, device } = caller.value;
   const rateMs = takeFrom(throttles.device, route, `${user}/${device}`, clock.monoMs());
-  return rateMs > 0 ? fail("rate_limited", TOO_FAST[route.rate], rateMs) : caller;
+  if (rateMs > 0) return fail("rate_limited", TOO_FAST[route.rate], rateMs);
+  throttles.address.refund(clock.monoMs(), addressKey(address));
+  return caller;
 }
 
 const INTEGER = /^-?[0-9]{1,16}$/;

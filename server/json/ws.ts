@@ -11,6 +11,7 @@ import { addressKey } from "../auth/throttle.ts";
 import type { Cancel, Clock, Random, Timers } from "../ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { refuseRaw } from "../system/refusal.ts";
+import { STATUS_OF } from "./http.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 import {
   type ConnectionHost,
@@ -59,13 +60,25 @@ export interface WsCounters {
   refused: number;
   framesReceived: number;
   bytesReceived: number;
-  /** Connections that the transport ended, by reason; `frame`: broken or too large frames. */
+  /**
+   * Connections that the transport ended, by reason. `frame`: broken frames; `late`: cut, for it
+   * went on sending after it had been told to go.
+   */
   readonly faults: Record<Fault, number>;
 }
 
 /** Counters at zero. */
 export function newWsCounters(): WsCounters {
-  const faults = { binary: 0, flood: 0, silent: 0, no_hello: 0, unread: 0, frame: 0 };
+  const faults = {
+    binary: 0,
+    flood: 0,
+    silent: 0,
+    no_hello: 0,
+    unread: 0,
+    frame: 0,
+    too_large: 0,
+    late: 0,
+  };
   return { open: 0, opened: 0, refused: 0, framesReceived: 0, bytesReceived: 0, faults };
 }
 
@@ -75,8 +88,8 @@ export interface WsDeps {
   readonly timers: Timers;
   readonly random: Random;
   readonly counters: WsCounters;
-  /** Whether the node takes a connection now; asked after the transport's own limits. */
-  admit(): Failure | null;
+  /** Whether a connection from this address is taken now; asked after the transport's limits. */
+  admit(address: string): Failure | null;
   /** The client's address, after trusted proxies. */
   addressOf(request: IncomingMessage): string;
   /** The protocol of a new connection. */
@@ -100,6 +113,8 @@ const RESUME_MS = 50;
 /** Parts in which a message may come, so that a slow client cannot make it cost more. */
 const PARTS_MAX = 1024;
 const FULL_RETRY_MS = 5000;
+/** `ws`'s code of a frame over `maxPayload`. */
+const TOO_LARGE = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
 
 /** Makes the transport. */
 export function createWsTransport(deps: WsDeps, limits: WsLimits): WsTransport {
@@ -118,7 +133,7 @@ function onPing(this: Carrier, data: Buffer): void {
   this[CONNECTION]?.ping(data);
 }
 function onPong(this: Carrier): void {
-  this[CONNECTION]?.alive();
+  this[CONNECTION]?.pong();
 }
 
 class Transport implements WsTransport, ConnectionHost {
@@ -130,13 +145,13 @@ class Transport implements WsTransport, ConnectionHost {
   readonly #slots: WsConnection[][] = Array.from({ length: SLOTS }, () => []);
   #nextSlot = 0;
   #wheel: Cancel | null = null;
-  /** In the order of their deadlines. */
-  readonly #greeting = new Set<WsConnection>();
+  /** Until when the first frame is awaited (monotonic ms), in this order. */
+  readonly #greeting = new Map<WsConnection, number>();
   #paused = new Set<WsConnection>();
   #corked: WsConnection[] = [];
   #closing: { readonly retryAfterMs: number; readonly done: () => void } | null = null;
   readonly #onClose: (this: Carrier) => void;
-  readonly #onError: (this: Carrier) => void;
+  readonly #onError: (this: Carrier, error: NodeJS.ErrnoException) => void;
 
   constructor(deps: WsDeps, limits: WsLimits) {
     this.#deps = deps;
@@ -161,8 +176,9 @@ class Transport implements WsTransport, ConnectionHost {
     this.#onClose = function () {
       if (this[CONNECTION] !== undefined) transport.#closed(this[CONNECTION]);
     };
-    this.#onError = function () {
-      if (this[CONNECTION] !== undefined) transport.fault("frame", this[CONNECTION]);
+    this.#onError = function (error) {
+      const fault = error.code === TOO_LARGE ? "too_large" : "frame";
+      if (this[CONNECTION] !== undefined) transport.fault(fault);
     };
   }
 
@@ -180,12 +196,12 @@ class Transport implements WsTransport, ConnectionHost {
     }
     const address = this.#deps.addressOf(request);
     const key = addressKey(address);
-    const refusal = this.#refusal(key);
-    if (refusal !== null) return this.#refuse(socket, 503, refusal);
+    const refusal = this.#refusal(address, key);
+    if (refusal !== null) return this.#refuse(socket, STATUS_OF[refusal.code], refusal);
     this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, address, key));
   }
 
-  #refusal(key: string): Failure | null {
+  #refusal(address: string, key: string): Failure | null {
     const { connectionsMax, connectionsPerAddressMax } = this.#limits;
     const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
     if (this.#closing !== null) {
@@ -198,7 +214,7 @@ class Transport implements WsTransport, ConnectionHost {
       const message = `There are ${connectionsPerAddressMax} connections from this address already`;
       return fail("busy", message, retryMs);
     }
-    return this.#deps.admit();
+    return this.#deps.admit(address);
   }
 
   #refuse(socket: Socket, status: number, failure: Failure): void {
@@ -206,10 +222,9 @@ class Transport implements WsTransport, ConnectionHost {
     refuseRaw(socket, status, failure);
   }
 
-  #open(ws: WebSocket, socket: Socket, address: string, key: string): void {
+  #open(carrier: Carrier, socket: Socket, address: string, key: string): void {
     const { counters, clock, random } = this.#deps;
-    const connection = new WsConnection(this, ws, socket, address);
-    const carrier: Carrier = ws;
+    const connection = new WsConnection(this, carrier, socket, address);
     carrier[CONNECTION] = connection;
     carrier.on("message", onMessage);
     carrier.on("ping", onPing);
@@ -223,8 +238,7 @@ class Transport implements WsTransport, ConnectionHost {
     const slot = this.#slots[connection.slot]!;
     connection.index = slot.length;
     slot.push(connection);
-    connection.helloUntilMs = clock.monoMs() + this.#limits.helloTimeoutMs;
-    this.#greeting.add(connection);
+    this.#greeting.set(connection, clock.monoMs() + this.#limits.helloTimeoutMs);
     this.#turnWheel();
     connection.handle(this.#deps.onConnection(connection));
   }
@@ -273,7 +287,7 @@ class Transport implements WsTransport, ConnectionHost {
     this.#deps.counters.bytesReceived += bytes;
   }
 
-  fault(fault: Fault, _connection: WsConnection): void {
+  fault(fault: Fault): void {
     this.#deps.counters.faults[fault]++;
   }
 
@@ -301,8 +315,8 @@ class Transport implements WsTransport, ConnectionHost {
       // Backwards: those that end take themselves out.
       for (let i = slot.length - 1; i >= 0; i--) slot[i]?.check();
       const nowMs = this.nowMs();
-      for (const connection of this.#greeting) {
-        if (connection.helloUntilMs > nowMs) break;
+      for (const [connection, untilMs] of this.#greeting) {
+        if (untilMs > nowMs) break;
         this.#greeting.delete(connection);
         connection.unhelloed();
       }

@@ -30,8 +30,19 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
   protocol: 1008,
 };
 
+/** Frames of a client that has been told to go, until the connection is cut. */
+const LATE_MAX = 64;
+
 /** Why the transport itself ends a connection. */
-export type Fault = "binary" | "flood" | "silent" | "no_hello" | "unread" | "frame";
+export type Fault =
+  | "binary"
+  | "flood"
+  | "silent"
+  | "no_hello"
+  | "unread"
+  | "frame"
+  | "too_large"
+  | "late";
 
 /** What connections share. */
 export interface ConnectionRules {
@@ -55,7 +66,7 @@ export interface ConnectionHost {
   /** The first frame has come. */
   greeted(connection: WsConnection): void;
   received(bytes: number): void;
-  fault(fault: Fault, connection: WsConnection): void;
+  fault(fault: Fault): void;
 }
 
 /** See the head of this file. */
@@ -64,8 +75,6 @@ export class WsConnection implements WireConnection, Sink {
   /** Place in the wheel of pings. */
   slot = 0;
   index = 0;
-  /** Until when the first frame is awaited, monotonic ms. */
-  helloUntilMs = 0;
   readonly #host: ConnectionHost;
   readonly #ws: WebSocket;
   readonly #socket: Socket;
@@ -83,6 +92,7 @@ export class WsConnection implements WireConnection, Sink {
   #framesAtMs: number;
   /** Since when it sends too much; 0 where it does not. */
   #floodSinceMs = 0;
+  #late = 0;
 
   constructor(host: ConnectionHost, ws: WebSocket, socket: Socket, address: string) {
     this.#host = host;
@@ -166,7 +176,7 @@ export class WsConnection implements WireConnection, Sink {
 
   /** A whole message has come. */
   message(data: Buffer, isBinary: boolean): void {
-    if (this.#over) return;
+    if (this.#over) return this.#tooLate();
     this.#host.received(data.length);
     if (isBinary) return this.#fault("binary");
     if (!this.#greeted) {
@@ -178,7 +188,25 @@ export class WsConnection implements WireConnection, Sink {
 
   /** A ping has come: it counts as a frame, for it makes work too. */
   ping(data: Buffer): void {
-    if (!this.#over && this.#spend()) this.#ws.pong(data);
+    if (this.#over) this.#tooLate();
+    else if (this.#spend()) this.#ws.pong(data);
+  }
+
+  /** A pong has come, asked for or not. */
+  pong(): void {
+    if (this.#over) this.#tooLate();
+    else this.#spend();
+  }
+
+  /**
+   * Frames that were on their way are welcome to be late. Whoever goes on sending would otherwise be
+   * read at full speed until the closing handshake times out.
+   */
+  #tooLate(): void {
+    if (++this.#late <= LATE_MAX) return;
+    this.#late = -Infinity;
+    this.#host.fault("late");
+    this.terminate();
   }
 
   /** Pays for a frame; false where it is one too many. Reading stops while there is a debt. */
@@ -218,11 +246,6 @@ export class WsConnection implements WireConnection, Sink {
 
   // ---- keepalive and faults
 
-  /** Something has come. */
-  alive(): void {
-    this.#silentRounds = 0;
-  }
-
   /** A round of pings. */
   check(): void {
     if (this.#over) return;
@@ -242,7 +265,7 @@ export class WsConnection implements WireConnection, Sink {
   }
 
   #fault(fault: Fault): void {
-    this.#host.fault(fault, this);
+    this.#host.fault(fault);
     if (fault === "silent" || fault === "unread") this.terminate();
     else if (fault === "binary") this.closeWith(1003, "frames are text");
     else this.close("protocol");

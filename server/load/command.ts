@@ -23,7 +23,7 @@ const OPTIONS: readonly (readonly [flags: string, doc: string])[] = [
   ["--ack-ms <ms>", "how often clients acknowledge messages, 0 for never (1000)"],
   ["--grace-ms <ms>", "the server's presence.graceMs, to be held to it (10000)"],
   ["--settle <time>", "longest wait for the last deliveries (20s)"],
-  ["--provision <way>", "make users over the admin or the public API (auto)"],
+  ["--provision <way>", "make users over the admin API, as on this machine, or public (slow)"],
   ["--pool <name>", "name of the users, to have several sets of them"],
   ["--state <file>", "where the users' secrets are kept between runs (mode 0600)"],
   ["--remove", "remove the users afterwards; without a scenario: only that"],

@@ -19,7 +19,7 @@ export interface CommonOptions {
   /** The server's data directory, for its admin socket and process id. */
   readonly dataDir: string;
   readonly pid: number | null;
-  readonly provision: "auto" | "admin" | "public";
+  readonly provision: "admin" | "public";
   /** Whether the pool's accounts go when it is over. */
   readonly remove: boolean;
   readonly json: string | null;
@@ -150,14 +150,16 @@ function readCommon(options: Options, defaults: {
   );
   const ring = makeRing(users, contacts);
   if (typeof ring === "string") options.faults.push(`--users or --contacts: ${ring}`);
-  const provision = options.choice("provision", "auto", ["auto", "admin", "public"]);
+  const target = readTarget(options);
+  const way = isLoopback(target) ? "admin" : "public";
+  const provision = options.choice("provision", way, ["admin", "public"]);
   const shape = `${users}x${contacts}`;
   const own = provision === "public" ? `load${shape}` : `${RESERVED_PREFIX}${shape}`;
   const pool = options.text("pool") ?? defaults.pool ?? own;
   const fault = poolFault(pool);
   if (fault !== null) options.faults.push(`--pool ${pool}: ${fault}`);
   return {
-    target: readTarget(options),
+    target,
     users,
     contacts,
     pool,

@@ -86,6 +86,7 @@ export function poolMismatch(pool: Pool, wish: PoolWish, nowMs: number): string 
   if (pool.users !== wish.users || pool.contacts !== wish.contacts) {
     return `it has ${pool.users} users with ${pool.contacts} contacts each`;
   }
+  if (pool.via !== wish.via) return `its users were made over the ${pool.via} API`;
   if (wish.password && pool.password === null) return "its users have no password";
   if (pool.expiresAt <= nowMs + LEFT_MS_MIN) return "its tokens are about to expire";
   return null;

@@ -6,11 +6,15 @@ import { provisionByAdmin, removeByAdmin } from "./provision_admin.ts";
 import type { CommonOptions } from "./load_options.ts";
 import { grouped } from "./report_text.ts";
 import { HttpConnection, type HttpResult } from "./http_connection.ts";
-import { isLoopback, sourceAddress } from "./target.ts";
+import { sourceAddress } from "./target.ts";
 import type { LoadPorts } from "./ports.ts";
 import { NoServerError } from "../admin/socket.ts";
 import type { Progress } from "./provision_admin.ts";
 import { provisionByPublic } from "./provision_public.ts";
+
+/** How often a busy server is asked again, and after how long (ms). */
+const ATTEMPTS_MAX = 30;
+const RETRY_MS = 1000;
 
 /** What provisioning is doing, for people. */
 const STEPS = {
@@ -42,7 +46,9 @@ export class PoolStore {
   /** A pool whose users can sign in. Rejects with what to do about it where there is none. */
   async get(password: boolean): Promise<Pool> {
     const kept = await this.#read();
-    const wish = await this.#wish(password, kept);
+    await this.#reach();
+    const { target, pool: name, users, contacts, provision: via } = this.#options;
+    const wish: PoolWish = { url: target.url, pool: name, users, contacts, via, password };
     const nowMs = this.#ports.clock.wallMs();
     const mismatch = kept === null ? "" : poolMismatch(kept, wish, nowMs);
     if (kept !== null && mismatch === null && kept.complete && await this.#works(kept)) return kept;
@@ -74,25 +80,6 @@ export class PoolStore {
     await removeByAdmin({ admin, timers, progress }, known);
     await this.#ports.machine.removeFile(this.#path);
     this.#ports.console.note(`${grouped(known.users)} accounts of ${known.pool} are removed.`);
-  }
-
-  async #wish(password: boolean, kept: Pool | null): Promise<PoolWish> {
-    const { target, pool, users, contacts, provision } = this.#options;
-    const wish = { url: target.url, pool, users, contacts, password };
-    if (provision !== "auto") return { ...wish, via: provision };
-    if (kept !== null) return { ...wish, via: kept.via };
-    const local = isLoopback(target) && await this.#adminAnswers();
-    return { ...wish, via: local ? "admin" : "public" };
-  }
-
-  async #adminAnswers(): Promise<boolean> {
-    try {
-      const { admin } = await this.#admin();
-      return (await admin({ method: "GET", path: "/admin/status" })).status === 200;
-    } catch (error) {
-      if (error instanceof UsageError) return false;
-      throw error;
-    }
   }
 
   async #provision(pool: Pool): Promise<Pool> {
@@ -136,29 +123,45 @@ export class PoolStore {
     return { admin, timers: this.#ports.timers, progress: this.#progress() };
   }
 
+  /** Rejects where nothing that speaks the protocol answers. */
+  async #reach(): Promise<void> {
+    const status = await this.#ask("/v1/info", {});
+    const { url } = this.#options.target;
+    if (status !== 200) throw new Error(`${url} answered ${status}: it is no Roost server`);
+  }
+
   /** Whether the first and the last user's tokens are accepted. */
   async #works(pool: Pool): Promise<boolean> {
     const token = tokensOf(pool);
     for (const user of [0, pool.users - 1]) {
-      const result = await this.#ask(token(user));
-      if (!result.ok) throw new Error(`Cannot reach ${pool.url}: ${result.why}`);
-      const { status } = result.response;
+      const status = await this.#ask("/v1/devices", { authorization: `Bearer ${token(user)}` });
       if (status === 401) return false;
-      if (status !== 200) throw new Error(`${pool.url} answered ${status}: is it a Roost server?`);
+      if (status !== 200) throw new Error(`${pool.url} answered a token with ${status}`);
     }
     return true;
   }
 
-  #ask(token: string): Promise<HttpResult> {
+  /** The status of an answer, once the server is not too busy; rejects where there is none. */
+  async #ask(path: string, headers: Readonly<Record<string, string>>): Promise<number> {
+    let status = 0;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      status = await this.#askOnce(path, headers);
+      if (status !== 429 && status !== 503) break;
+      await new Promise<void>((resolve) => void this.#ports.timers.after(RETRY_MS, resolve));
+    }
+    return status;
+  }
+
+  async #askOnce(path: string, headers: Readonly<Record<string, string>>): Promise<number> {
     const { dial } = this.#ports;
-    const connection = new HttpConnection({ target: this.#options.target, dial, from: null });
-    const headers = { authorization: `Bearer ${token}` };
-    return new Promise((resolve) =>
-      connection.ask({ method: "GET", path: "/v1/devices", headers, body: null }, (result) => {
-        connection.drop();
-        resolve(result);
-      })
+    const { target } = this.#options;
+    const connection = new HttpConnection({ target, dial, from: null });
+    const result = await new Promise<HttpResult>((resolve) =>
+      connection.ask({ method: "GET", path, headers, body: null }, resolve)
     );
+    connection.drop();
+    if (!result.ok) throw new Error(`Cannot reach ${target.url}: ${result.why}`);
+    return result.response.status;
   }
 
   async #read(): Promise<Pool | null> {

@@ -9,6 +9,7 @@ export function grouped(count: number): string {
 
 /** A time of µs in the unit that suits it. */
 export function duration(us: number): string {
+  if (us < 10) return `${us.toFixed(1)} µs`;
   if (us < 1000) return `${Math.round(us)} µs`;
   if (us < 1e6) return `${(us / 1000).toFixed(us < 10_000 ? 2 : us < 100_000 ? 1 : 0)} ms`;
   return `${(us / 1e6).toFixed(2)} s`;

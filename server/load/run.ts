@@ -134,7 +134,9 @@ class Run {
     const from = this.#seconds(before.atUs);
     const { name, measured } = phase;
     this.#phases.push({ name, measured, from, to: this.#seconds(after.atUs) });
-    if (measured) this.#window = windowBetween(before, after);
+    // What crowds count of presence begins anew with the phase, perhaps only after that look.
+    const zero = { ...after.presence, delivered: 0, initial: 0, offline: 0 };
+    if (measured) this.#window = windowBetween({ ...before, presence: zero }, after);
   }
 
   /** Waits until everything that was sent has arrived, or for as long as the plan allows. */

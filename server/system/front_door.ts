@@ -5,6 +5,7 @@
 import {
   createServer,
   type IncomingMessage,
+  type RequestListener,
   type Server,
   type ServerOptions,
   type ServerResponse,
@@ -16,7 +17,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
-import { errorResponse } from "../json/http.ts";
+import { errorResponse, STATUS_OF } from "../json/http.ts";
 import { refuseRaw } from "./refusal.ts";
 
 /** Bounds of a connection, and who it may be. */
@@ -41,6 +42,8 @@ export interface DoorCounters {
   refusedAddress: number;
   refusedBusy: number;
   malformed: number;
+  /** Connections cut because too many of their requests waited for answers. */
+  pipelined: number;
 }
 
 /** What the door needs. */
@@ -49,6 +52,8 @@ export interface DoorDeps {
   readonly counters: DoorCounters;
   /** Whether a new connection is taken now. */
   admit(): Failure | null;
+  /** Whether clients of this address may ask for anything now. */
+  admitAddress(address: string): Failure | null;
   /** A request to upgrade; whoever takes it answers on the socket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
 }
@@ -69,6 +74,11 @@ const KEEP_ALIVE_MS = 20_000;
 const CHECK_MS = 1000;
 /** A connection on which nothing moves for so long is ended: more than a long-poll waits (ms). */
 const IDLE_MS = 120_000;
+/**
+ * Requests of one connection that may wait for their answers. node:http parses whatever has been
+ * read, so that without a bound one write of a client is work for seconds.
+ */
+const PIPELINED_MAX = 16;
 
 /** What `@hono/node-server` binds to each request. */
 interface Bindings {
@@ -175,6 +185,11 @@ function refusalOf(
     deps.counters.refusedAddress++;
     return fail("rate_limited", "Too many connections from this address", 5000);
   }
+  const tooFast = trusted ? null : deps.admitAddress(address);
+  if (tooFast !== null) {
+    deps.counters.refusedAddress++;
+    return tooFast;
+  }
   const busy = deps.admit();
   if (busy !== null) deps.counters.refusedBusy++;
   return busy;
@@ -200,10 +215,48 @@ function watchConnections(
     // Whoever is gone in the middle of something is no news.
     socket.on("error", ignore);
     if (refusal === null) return;
-    if (options.tls === null) refuseRaw(socket, 503, refusal);
+    if (options.tls === null) refuseRaw(socket, STATUS_OF[refusal.code], refusal);
     else socket.destroy();
   });
   return callers;
+}
+
+/** Where a socket carries how many of its requests wait for their answers. */
+const WAITING = Symbol("waiting");
+type Caller = Socket & { [WAITING]?: number };
+
+/** Stands before everything that a request costs. */
+function gate(
+  proxies: TrustedProxies,
+  deps: DoorDeps,
+  listener: (request: IncomingMessage, response: ServerResponse) => unknown,
+): RequestListener {
+  return (request, response) => {
+    const socket: Caller = request.socket;
+    // The rest of what had been read of a connection that was cut.
+    if (socket.destroyed) return;
+    const waiting = (socket[WAITING] ?? 0) + 1;
+    if (waiting > PIPELINED_MAX) {
+      deps.counters.pipelined++;
+      return void socket.destroy();
+    }
+    socket[WAITING] = waiting;
+    response.once("close", () => socket[WAITING]!--);
+    const refusal = deps.admitAddress(addressOf(proxies, request));
+    if (refusal !== null) return refuse(response, refusal);
+    listener(request, response);
+  };
+}
+
+/** Answers, and ends the connection: another one costs the client as much as the server. */
+function refuse(response: ServerResponse, { code, message, retryAfterMs }: Failure): void {
+  response.statusCode = STATUS_OF[code];
+  response.setHeader("connection", "close");
+  response.setHeader("content-type", "application/json");
+  if (retryAfterMs !== undefined) {
+    response.setHeader("retry-after", Math.ceil(retryAfterMs / 1000));
+  }
+  response.end(JSON.stringify({ code, message, retryAfterMs }));
 }
 
 /** Opens the door; rejects where it cannot listen, with a message that says what to change. */
@@ -226,9 +279,10 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: CHECK_MS,
   };
-  const server = options.tls === null ? createServer(limits, listener) : createTlsServer(
+  const gated = gate(proxies, deps, listener);
+  const server = options.tls === null ? createServer(limits, gated) : createTlsServer(
     { ...limits, ...options.tls, handshakeTimeout: options.requestTimeoutMs },
-    listener,
+    gated,
   );
   const callers = watchConnections(server, proxies, deps, options);
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
@@ -236,7 +290,10 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     deps.counters.malformed++;
-    refuseRaw(socket as Socket, ...clientFault(error.code));
+    const fault = clientFault(error.code ?? "");
+    // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
+    if (fault === null) socket.destroy();
+    else refuseRaw(socket as Socket, fault.status, fault.failure);
   });
   server.setTimeout(IDLE_MS);
   return new Promise((resolve, reject) => {
@@ -252,16 +309,18 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
   });
 }
 
-/** What is answered to what is not HTTP, or does not come to its end. */
-function clientFault(code: string | undefined): [status: number, failure: Failure] {
-  switch (code) {
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return [408, fail("bad_request", "The request did not come to its end in time")];
-    case "HPE_HEADER_OVERFLOW":
-      return [431, fail("too_large", `The headers have more than ${HEADER_BYTES_MAX} bytes`)];
-    default:
-      return [400, fail("bad_request", "This is not an HTTP request")];
+/** What is answered to what is not HTTP, or does not come to its end; null: nothing. */
+function clientFault(code: string): { status: number; failure: Failure } | null {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const failure = fail("bad_request", "The request did not come to its end in time");
+    return { status: 408, failure };
   }
+  if (code === "HPE_HEADER_OVERFLOW") {
+    const failure = fail("too_large", `The headers have more than ${HEADER_BYTES_MAX} bytes`);
+    return { status: 431, failure };
+  }
+  if (!code.startsWith("HPE_")) return null;
+  return { status: 400, failure: fail("bad_request", "This is not an HTTP request") };
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -9,7 +9,7 @@ function arm(dueMs: number, run: () => void): Cancel {
   let timer: ReturnType<typeof setTimeout>;
   const wait = (restMs: number) => {
     // The platform cuts fractions off and would fire early.
-    timer = setTimeout(fire, Math.min(Math.ceil(restMs), DELAY_MS_MAX));
+    timer = setTimeout(fire, Math.min(Math.max(0, Math.ceil(restMs)), DELAY_MS_MAX));
   };
   const fire = () => {
     const restMs = dueMs - performance.now();

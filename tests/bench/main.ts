@@ -1,8 +1,9 @@
 /** `deno task bench [NAME…] [--json FILE]`: runs benchmarks and prints their figures. */
 import type { Bench } from "./bench.ts";
+import { serverBench } from "./server_bench.ts";
 import { sizesBench } from "./sizes.ts";
 
-const BENCHES: readonly Bench[] = [sizesBench];
+const BENCHES: readonly Bench[] = [sizesBench, serverBench];
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -15,7 +16,7 @@ function shown(value: number): string {
 
 async function main(args: readonly string[]): Promise<number> {
   const json = args.indexOf("--json");
-  const names = args.filter((a, i) => !a.startsWith("--") && i !== json + 1 || json < 0 && true);
+  const names = args.filter((a, i) => !a.startsWith("--") && (json < 0 || i !== json + 1));
   const chosen = names.length === 0 ? BENCHES : BENCHES.filter((b) => names.includes(b.name));
   const unknown = names.filter((n) => !BENCHES.some((b) => b.name === n));
   if (unknown.length > 0) {

@@ -19,7 +19,12 @@ for (const path of Deno.args.filter((arg) => !arg.startsWith("--"))) {
   const text = await transcribe(path);
   if (!write) Deno.stdout.writeSync(encoder.encode(text));
   else {
-    const file = new URL(`v1/${basename(path)}`, import.meta.url);
-    await Deno.writeTextFile(file, text, { createNew: true });
+    const name = `v1/${basename(path)}`;
+    try {
+      await Deno.writeTextFile(new URL(name, import.meta.url), text, { createNew: true });
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
+      throw new Error(`${name} is there already, and is for ever: record under another name`);
+    }
   }
 }

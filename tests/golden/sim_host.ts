@@ -9,11 +9,11 @@ import { ADDRESS, breathe, openWorld, type World } from "./world.ts";
 /** How far the world goes at once while promises may be under way, ms. */
 const STEP_MS = 1;
 /** Longest wait for something, ms of the world. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 5000;
 /** What comes of a line comes within this, ms of the world. */
 const SETTLE_MS = 200;
 /** Rounds without real time passing, after which other threads get some. */
-const ROUNDS_BEFORE_SLEEP = 500;
+const ROUNDS_BEFORE_SLEEP = 1000;
 
 /** The key that `golden-key.json` holds: transcripts have tokens signed with it. */
 const ISSUER_KEY = JSON.stringify({
@@ -91,7 +91,7 @@ export class SimHost implements Host {
       this.#world.time.runFor(STEP_MS);
       await breathe();
       if (round > ROUNDS_BEFORE_SLEEP && round % 10 === 0) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
     return true;

@@ -157,7 +157,11 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     throttles: throttles(config),
     addressOf: () => ADDRESS,
     session: (id) => edge.session(id),
-    events: makeEvents({ ...shared, streamBytesMax: config.limits.outboxBytesMax }),
+    events: makeEvents({
+      ...shared,
+      streamBytesMax: config.limits.outboxBytesMax,
+      streams: { open: 0 },
+    }),
   });
   const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS);
   return Object.assign(world, parts, {

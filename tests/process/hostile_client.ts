@@ -11,7 +11,7 @@ export class RawConnection {
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #wake = () => {};
-  /** Whether it is gone, from whatever side. */
+  /** Whether it is gone, from whatever side, and nothing will come any more. */
   over = false;
   /** When it was gone, ms since it was opened. */
   lastedMs = 0;
@@ -75,7 +75,7 @@ export class RawConnection {
 
   /** Writes, and resolves when the kernel has taken it all or the connection is gone. */
   async drained(data: Uint8Array): Promise<void> {
-    if (this.over) return;
+    if (this.#socket.destroyed) return await this.closed;
     const written = new Promise<void>((resolve) => this.#socket.write(data, () => resolve()));
     await Promise.race([written, this.closed]);
   }

@@ -1,5 +1,7 @@
 /** A real server process for tests: started from the source, stopped or killed by its id. */
 
+const HERE = new URL(".", import.meta.url).pathname;
+
 /** A running server. */
 export class ServerProcess {
   readonly url: string;
@@ -7,18 +9,30 @@ export class ServerProcess {
   readonly dataDir: string;
   readonly #child: Deno.ChildProcess;
   readonly #lines: string[];
+  readonly #output: { readonly text: string };
+  /** All of its stderr has been read. */
+  readonly #drained: Promise<void>;
 
   private constructor(
     child: Deno.ChildProcess,
     url: string,
     dataDir: string,
     lines: string[],
+    output: { readonly text: string },
+    drained: Promise<void>,
   ) {
     this.#child = child;
     this.url = url;
     this.pid = child.pid;
     this.dataDir = dataDir;
     this.#lines = lines;
+    this.#output = output;
+    this.#drained = drained;
+  }
+
+  /** What it wrote to stdout so far. */
+  get output(): string {
+    return this.#output.text;
   }
 
   /** What it wrote to stderr so far. */
@@ -31,41 +45,57 @@ export class ServerProcess {
     return `${this.url.replace(/^http/, "ws")}/v1/ws`;
   }
 
-  /** Starts one on a free port of loopback and waits until it serves. */
+  /**
+   * Starts one on a free port of loopback and waits until it serves. `command` is what stands before
+   * `start` on its command line; `clockShiftMs`: by how much its wall clock is ahead.
+   */
   static async start(
-    options: { dataDir: string; flags?: readonly string[]; root?: string; command?: string[] },
+    options: {
+      dataDir: string;
+      flags?: readonly string[];
+      root?: string;
+      command?: string[];
+      clockShiftMs?: number;
+    },
   ): Promise<ServerProcess> {
     const root = options.root ?? new URL("../..", import.meta.url).pathname;
+    const shiftMs = options.clockShiftMs ?? 0;
+    const preload = shiftMs === 0 ? [] : ["--preload", `${HERE}/shifted_clock.ts`];
     const command = options.command ??
-      [Deno.execPath(), "run", "-A", "--no-check", "--quiet", `${root}/main.ts`];
+      [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...preload, `${root}/main.ts`];
     const flags = options.flags ?? [];
     const bind = flags.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
     const child = new Deno.Command(command[0]!, {
       args: [...command.slice(1), "start", "--data", options.dataDir, ...bind, ...flags],
       cwd: root,
+      env: { CLOCK_SHIFT_MS: String(shiftMs) },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     const lines: string[] = [];
-    void drain(child.stderr, (text) => {
+    const drained = drain(child.stderr, (text) => {
       lines.push(text);
       if (lines.length > 2000) lines.shift();
     });
-    const url = await firstUrl(child.stdout, () => lines.join(""));
-    return new ServerProcess(child, url, options.dataDir, lines);
+    const output = { text: "" };
+    const url = await firstUrl(child.stdout, output, () => lines.join(""));
+    return new ServerProcess(child, url, options.dataDir, lines, output, drained);
   }
 
   /** kill -9, and waits for its end. */
   async kill(): Promise<void> {
     this.#signal("SIGKILL");
     await this.#child.status;
+    await this.#drained;
   }
 
   /** SIGTERM; answers the exit code. */
   async stop(): Promise<number> {
     this.#signal("SIGTERM");
-    return (await this.#child.status).code;
+    const { code } = await this.#child.status;
+    await this.#drained;
+    return code;
   }
 
   #signal(signal: Deno.Signal): void {
@@ -84,15 +114,18 @@ async function drain(stream: ReadableStream<Uint8Array>, take: (text: string) =>
 }
 
 /** The first address on stdout; goes on draining the stream after that. */
-function firstUrl(stream: ReadableStream<Uint8Array>, log: () => string): Promise<string> {
+function firstUrl(
+  stream: ReadableStream<Uint8Array>,
+  output: { text: string },
+  log: () => string,
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    let text = "";
     drain(stream, (more) => {
-      text += more;
-      const m = /https?:\/\/\S+/.exec(text);
+      output.text += more;
+      const m = /https?:\/\/\S+/.exec(output.text);
       if (m !== null) resolve(m[0].replace(/\/$/, ""));
     }).then(
-      () => reject(new Error(`the server ended before it served: ${text}\n${log()}`)),
+      () => reject(new Error(`the server ended before it served: ${output.text}\n${log()}`)),
       reject,
     );
   });

@@ -23,6 +23,7 @@ interface World {
   readonly counters: DoorCounters;
   readonly upgrades: string[];
   refusal: Failure | null;
+  addressRefusal: Failure | null;
 }
 
 /** Runs `test` with an open door; the app tells how it sees requests. */
@@ -30,10 +31,18 @@ async function withDoor(
   options: Partial<DoorOptions>,
   test: (world: World) => Promise<void>,
 ): Promise<void> {
-  const counters = { opened: 0, refusedFull: 0, refusedAddress: 0, refusedBusy: 0, malformed: 0 };
+  const counters = {
+    opened: 0,
+    refusedFull: 0,
+    refusedAddress: 0,
+    refusedBusy: 0,
+    malformed: 0,
+    pipelined: 0,
+  };
   const upgrades: string[] = [];
   const proxies = new TrustedProxies(options.trustedProxies ?? []);
   const app = new Hono();
+  app.onError(() => new Response("broken off", { status: 400 }));
   app.get("/address", (c) => c.text(addressFromEnv(proxies, c.env)));
   app.post("/echo", async (c) => c.text(await c.req.text()));
   app.get("/never", () => new Promise<Response>(() => {}));
@@ -41,11 +50,12 @@ async function withDoor(
     abortConnection(c.req.raw);
     return c.text("nobody reads this");
   });
-  const shared: { refusal: Failure | null } = { refusal: null };
+  const shared: Pick<World, "refusal" | "addressRefusal"> = { refusal: null, addressRefusal: null };
   const door = await openFrontDoor({
     app,
     counters,
     admit: () => shared.refusal,
+    admitAddress: () => shared.addressRefusal,
     upgrade(request, socket, _head, address) {
       upgrades.push(`${request.url} ${address}`);
       socket.destroy();
@@ -188,7 +198,7 @@ Deno.test("connections over the limits are refused at once, with a wait", async 
     const held = new RawSocket(door.port);
     await new Promise<void>((done) => held.socket.once("connect", () => done()));
     const second = new RawSocket(door.port);
-    assert.equal(await second.status(), 503);
+    assert.equal(await second.status(), 429);
     assert.equal(counters.refusedAddress, 1);
     held.destroy();
   });
@@ -238,5 +248,49 @@ Deno.test("with a certificate the door speaks TLS, and counts who never begins t
     assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*hi/);
     await silent.ended();
     assert.equal(counters.opened, 2);
+  });
+});
+
+Deno.test("a connection whose requests pile up unanswered is cut, others are served", async () => {
+  await withDoor({}, async ({ door, counters }) => {
+    const raw = new RawSocket(door.port);
+    raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n".repeat(40));
+    await raw.ended();
+    assert.equal(counters.pipelined, 1);
+    const patient = new RawSocket(door.port);
+    patient.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10));
+    assert.equal(await patient.status(), 200);
+    assert.equal(counters.pipelined, 1);
+  });
+});
+
+Deno.test("answered requests do not pile up: a connection may have as many as it likes", async () => {
+  await withDoor({}, async ({ door, counters }) => {
+    for (let i = 0; i < 40; i++) {
+      const response = await fetch(`http://127.0.0.1:${door.port}/address`);
+      assert.equal(await response.text(), "127.0.0.1");
+    }
+    assert.deepEqual([counters.pipelined, counters.opened], [0, 1]);
+  });
+});
+
+Deno.test("an address that asks too much is refused at the door, and its connections end", async () => {
+  await withDoor({}, async (world) => {
+    const { door, counters } = world;
+    const request = "GET /address HTTP/1.1\r\nHost: x\r\n\r\n";
+    const raw = new RawSocket(door.port);
+    raw.write(request);
+    assert.equal(await raw.status(), 200);
+    world.addressRefusal = fail("rate_limited", "Too many requests from this address", 1500);
+    const before = raw.bytes.length;
+    raw.write(request);
+    await raw.ended();
+    const answer = raw.bytes.subarray(before).toString("latin1");
+    assert.match(answer, /^HTTP\/1\.1 429 /);
+    assert.match(answer, /\r\nretry-after: 2\r\n/i);
+    assert.match(answer, /\{"code":"rate_limited",/);
+    const [status, value] = await answerTo(door.port, request);
+    assert.deepEqual([status, value["code"]], [429, "rate_limited"]);
+    assert.equal(counters.refusedAddress, 1);
   });
 });

@@ -173,7 +173,8 @@ for (const [what, bytes, code] of BROKEN) {
       assert.deepEqual(echoes.map(({ frames, closings }) => ({ frames, closings })), [
         { frames: [], closings: 1 },
       ]);
-      assert.equal(counters.faults.binary + counters.faults.frame, 1);
+      const { binary, frame, too_large } = counters.faults;
+      assert.equal(binary + frame + too_large, 1);
       assert.equal(ws.connections, 0);
     });
   });

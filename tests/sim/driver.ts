@@ -86,7 +86,9 @@ export class Driver {
         return this.#look(device, peer, action);
       case "signal": {
         const body = this.#world.oracle.signal(person.life!, peer);
-        return device.command("signal", { to: peer, type: "typing", body }, () => {});
+        return device.command("signal", { to: peer, type: "typing", body }, (answer) => {
+          if (answer?.ok) this.#world.oracle.signalTaken(body);
+        });
       }
       case "settings":
         return person.settings(device, prng.chance(0.5));

@@ -44,8 +44,8 @@ export interface Sent {
   readonly key: string;
   readonly body: string;
   readonly ext: string;
-  /** When it was last tried. */
-  triedMs: number;
+  /** When its sender was told that it is acked; Infinity before. */
+  ackedMs: number;
   /** What it was acked with. */
   acked: { readonly seq: number; readonly at: number; readonly num: number } | null;
   /** An answer is awaited or has got lost. */
@@ -57,6 +57,13 @@ export interface Sent {
 interface Mark {
   readonly life: Life;
   readonly beganMs: number;
+}
+
+/** A signal that was sent; its body is unique. */
+interface SentSignal extends Mark {
+  readonly to: string;
+  /** When its sender was told that it was taken; Infinity before. */
+  takenMs: number;
 }
 
 /** Codes that say nothing about what a repetition will get. */
@@ -96,7 +103,7 @@ export class Oracle {
     readonly who: string;
   }[] = [];
   readonly #marks = new Map<string, Mark>();
-  readonly #signals = new Map<string, Mark & { readonly to: string }>();
+  readonly #signals = new Map<string, SentSignal>();
   #serial = 0;
   /** Checks made, so that a run that checked nothing is noticed. */
   checked = 0;
@@ -187,12 +194,10 @@ export class Oracle {
   sending(life: Life, device: string, to: string, key: string, body: string, ext: string): Sent {
     let sent = life.sent.get(key);
     if (sent === undefined) {
-      const triedMs = this.#now();
-      sent = { life, to, key, body, ext, triedMs, acked: null, unknown: 0, device };
+      sent = { life, to, key, body, ext, ackedMs: Infinity, acked: null, unknown: 0, device };
       life.sent.set(key, sent);
     }
     sent.unknown++;
-    sent.triedMs = this.#now();
     return sent;
   }
 
@@ -202,8 +207,10 @@ export class Oracle {
     const known = sent.acked;
     if (value !== null) {
       sent.unknown--;
-      if (known === null) sent.acked = { seq: value.seq, at: value.at, num: value.num };
-      else if (known.seq !== value.seq || known.at !== value.at || known.num !== value.num) {
+      if (known === null) {
+        sent.acked = { seq: value.seq, at: value.at, num: value.num };
+        sent.ackedMs = this.#now();
+      } else if (known.seq !== value.seq || known.at !== value.at || known.num !== value.num) {
         const text = `${sent.key}: ${JSON.stringify(known)} at first, then ${JSON.stringify(value)}`;
         throw new Violation("a retry gets the first result", text, [sent.life.name, sent.to]);
       }
@@ -271,7 +278,7 @@ export class Oracle {
       throw new Violation("no phantoms", `${JSON.stringify(event)} was refused to its sender`, peers);
     }
     // Who addressed a former account of the name has not addressed this one.
-    if (!out && life.number > 1 && sent.triedMs < life.bornMs) {
+    if (!out && life.number > 1 && sent.ackedMs < life.bornMs) {
       throw new Violation("nothing leaks to a new account", JSON.stringify(event), peers);
     }
   }
@@ -286,8 +293,14 @@ export class Oracle {
   /** A device sends a signal; answers a body that nobody has sent before. */
   signal(life: Life, to: string): string {
     const text = `${life.name}#${life.number}:${++this.#serial}`;
-    this.#signals.set(text, { life, to, beganMs: this.#now() });
+    this.#signals.set(text, { life, to, beganMs: this.#now(), takenMs: Infinity });
     return text;
+  }
+
+  /** The sender of a signal was told that it was taken. */
+  signalTaken(body: string): void {
+    const signal = this.#signals.get(body);
+    if (signal !== undefined) signal.takenMs = this.#now();
   }
 
   /** A device of `life` has been shown a soft event. */
@@ -321,7 +334,7 @@ export class Oracle {
       const text = `${life.name} got ${JSON.stringify(event)} although blocked`;
       throw new Violation("no signals past a block", text, users);
     }
-    if (mark.beganMs < life.bornMs) {
+    if (mark.takenMs < life.bornMs) {
       throw new Violation("nothing leaks to a new account", JSON.stringify(event), users);
     }
   }

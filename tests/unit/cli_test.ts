@@ -35,7 +35,10 @@ class FakeMachine {
     return {
       env: this.env,
       filesMax: 20_000,
-      out: (text) => void (this.out += text),
+      out: (text) => {
+        this.out += text;
+        if (this.started !== null) queueMicrotask(() => this.onStart());
+      },
       err: (text) => void (this.err += text),
       askHidden: () => Promise.resolve(this.typed?.shift() ?? null),
       readAll: () => Promise.resolve(this.stdin),
@@ -56,7 +59,6 @@ class FakeMachine {
         }),
       onSignal: (run) => {
         this.signal = run;
-        queueMicrotask(() => this.onStart());
         return () => this.signal = () => assert.fail("nobody listens for signals any more");
       },
     };
@@ -114,6 +116,28 @@ Deno.test("roost drains at the first signal and stops at the second", async () =
   };
   assert.equal(await machine.run(), 1);
   assert.equal(machine.stops, 2);
+});
+
+Deno.test("roost that gets a signal while it starts drains as soon as it serves", async () => {
+  const machine = new FakeMachine();
+  const { launcher, ...rest } = machine.host();
+  const host: CliHost = {
+    ...rest,
+    launcher: async () => {
+      const { startRoost, openOffline } = await launcher();
+      const slow: typeof startRoost = (config) => {
+        machine.signal("SIGTERM");
+        assert.equal(machine.stops, 0);
+        return startRoost(config);
+      };
+      return { startRoost: slow, openOffline };
+    },
+  };
+  machine.onStart = () => {
+    assert.equal(machine.stops, 1);
+    machine.finish(0);
+  };
+  assert.equal(await runCli([], host), 0);
 });
 
 Deno.test("roost exits with what the node exits with, and 1 where it cannot start", async () => {

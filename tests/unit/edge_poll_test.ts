@@ -187,7 +187,7 @@ Deno.test("a session that nobody polls is detached after the grace, a polled one
   r.time.runFor(5000);
   assert.equal(r.router.count("session.detach"), 1);
   assert.equal(r.counters.graceOver, 1);
-  assert.equal(codeOf(poll(session, { seq: 0 }).answers), "unauthorized");
+  assert.equal(codeOf(poll(session, { seq: 0 }).answers), "not_found");
 });
 
 Deno.test("a parked poll is refused when its session is closed", () => {

@@ -1,0 +1,146 @@
+/**
+ * The mutation run: breaks a copy of the code in one way after another and runs seeds on it until
+ * one fails. Prints what became of each; a mutant that survives fails the run.
+ */
+import { type Mutant, MUTANTS } from "./mutants.ts";
+
+const USAGE = `deno task mutants [--seeds N] [--only TEXT] [--jobs N]
+  --seeds N     seeds that a mutant may survive (300 unless said)
+  --only TEXT   mutants whose name or file has this text
+  --jobs N      processes at a time (2 unless said)`;
+
+/** Longest time for one mutant, ms: one that hangs is caught too. */
+const TIMEOUT_MS = 180_000;
+
+const ROOT = new URL("../../", import.meta.url);
+const PARTS = ["shard", "server", "tests/sim", "deno.json", "deno.lock", "main.ts"];
+
+/** What became of a mutant. */
+interface Outcome {
+  readonly mutant: Mutant;
+  readonly caught: boolean;
+  /** The seed and invariant that caught it, or how it failed otherwise. */
+  readonly by: string;
+  readonly seconds: number;
+}
+
+/** Applies a mutant to a file's text; throws where it does not match exactly once. */
+export function mutate(text: string, { name, file, find, replace }: Mutant): string {
+  const parts = text.split(find);
+  if (parts.length !== 2) {
+    throw new Error(`mutant "${name}": ${file} has its text ${parts.length - 1} times, wants 1`);
+  }
+  return parts.join(replace);
+}
+
+async function copyTree(from: URL, to: string): Promise<void> {
+  const info = await Deno.stat(from);
+  if (!info.isDirectory) return await Deno.copyFile(from, to);
+  await Deno.mkdir(to, { recursive: true });
+  for await (const entry of Deno.readDir(from)) {
+    const suffix = entry.isDirectory ? "/" : "";
+    await copyTree(new URL(entry.name + suffix, from), `${to}/${entry.name}`);
+  }
+}
+
+/** A copy of the code that one process after another is broken in. */
+async function makeCopy(): Promise<string> {
+  const dir = await Deno.makeTempDir({ prefix: "roost-mutants-" });
+  for (const part of PARTS) {
+    const isDirectory = !part.includes(".");
+    await Deno.mkdir(`${dir}/${part.split("/").slice(0, -1).join("/")}`, { recursive: true });
+    await copyTree(new URL(isDirectory ? `${part}/` : part, ROOT), `${dir}/${part}`);
+  }
+  return dir;
+}
+
+async function simulate(dir: string, seeds: number): Promise<{ code: number; text: string }> {
+  const args = ["run", "-A", "--no-check", "--unstable-kv", "tests/sim/main.ts"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args, "--seeds", String(seeds), "--fail-fast", "--quiet"],
+    cwd: dir,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+  const { code, stdout, stderr } = await child.output();
+  clearTimeout(timer);
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+async function tryMutant(dir: string, mutant: Mutant, seeds: number): Promise<Outcome> {
+  const path = `${dir}/${mutant.file}`;
+  const original = await Deno.readTextFile(path);
+  const began = performance.now();
+  await Deno.writeTextFile(path, mutate(original, mutant));
+  try {
+    const { code, text } = await simulate(dir, seeds);
+    const seconds = (performance.now() - began) / 1000;
+    const found = /^seed (\d+) fails: (.*)$/m.exec(text);
+    const detail = found?.[2] === "bug"
+      ? /^seed \d+ fails: bug\n(.*)$/m.exec(text)?.[1] ?? "bug"
+      : found?.[2];
+    const by = found === null ? (code === 0 ? "" : "crash") : `seed ${found[1]}: ${detail}`;
+    return { mutant, caught: code !== 0, by, seconds };
+  } finally {
+    await Deno.writeTextFile(path, original);
+  }
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+function show({ mutant, caught, by, seconds }: Outcome): string {
+  const head = `${caught ? "caught  " : "SURVIVED"} ${seconds.toFixed(1).padStart(5)} s`;
+  return `${head}  ${mutant.name} (${mutant.file})${by === "" ? "" : `\n${" ".repeat(20)}${by}`}`;
+}
+
+function optionsOf(args: readonly string[]) {
+  const options = { seeds: 300, only: "", jobs: 2 };
+  for (let i = 0; i < args.length; i += 2) {
+    const value = args[i + 1];
+    if (value === undefined) return null;
+    if (args[i] === "--only") options.only = value;
+    else if (args[i] === "--seeds") options.seeds = Number(value);
+    else if (args[i] === "--jobs") options.jobs = Number(value);
+    else return null;
+  }
+  return options;
+}
+
+/** Runs what the arguments ask for; answers the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = optionsOf(args);
+  if (options === null) {
+    print(USAGE);
+    return 2;
+  }
+  const { seeds, only, jobs } = options;
+  const chosen = MUTANTS.filter((m) => m.name.includes(only) || m.file.includes(only));
+  const outcomes: Outcome[] = [];
+  const queue = [...chosen];
+  const began = performance.now();
+  const work = async () => {
+    const dir = await makeCopy();
+    for (let m = queue.shift(); m !== undefined; m = queue.shift()) {
+      const outcome = await tryMutant(dir, m, seeds);
+      outcomes.push(outcome);
+      print(show(outcome));
+    }
+    await Deno.remove(dir, { recursive: true });
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  const missed = outcomes.filter((o) => !o.caught);
+  const seconds = (performance.now() - began) / 1000;
+  print(
+    `${outcomes.length - missed.length} of ${outcomes.length} mutants caught in ${
+      seconds.toFixed(0)
+    } s`,
+  );
+  for (const { mutant } of missed) print(`  survived: ${mutant.name} (${mutant.file})`);
+  return missed.length === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

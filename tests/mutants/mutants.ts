@@ -1,0 +1,606 @@
+/**
+ * Ways to break the code on purpose, one at a time: the simulator's checkers must notice each. A
+ * mutant that is not noticed shows what is not checked, or code that does nothing.
+ */
+
+/** One way to break the code. */
+export interface Mutant {
+  /** What it does wrong. */
+  readonly name: string;
+  readonly file: string;
+  /** Text that the file has exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+type Row = readonly [name: string, find: string, replace: string];
+
+function inFile(file: string, ...rows: readonly Row[]): Mutant[] {
+  return rows.map(([name, find, replace]) => ({ name, file, find, replace }));
+}
+
+const HOLD = "if (account === null || !this.#batch.hold(account, effect)) this.#out.push(effect);";
+
+const COMMITS: readonly Mutant[] = [
+  ...inFile(
+    "shard/shard.ts",
+    ["ack before commit", HOLD, `if (effect.kind === "reply") account = null;\n    ${HOLD}`],
+    ["show events before commit", HOLD, `if (effect.kind === "edge") account = null;\n    ${HOLD}`],
+    [
+      "send packets before commit",
+      HOLD,
+      `if (effect.kind === "packet") account = null;\n    ${HOLD}`,
+    ],
+    [
+      "keep what a failed commit left in memory",
+      "    this.#accounts.clear();\n    this.#outboxDue.clear();",
+      "    this.#outboxDue.clear();",
+    ],
+    [
+      "forget the effects of an unknown commit",
+      "    } else this.#lost.push(lost);",
+      "    }",
+    ],
+    [
+      "forget who asked for presence when a commit fails",
+      "this.#waiting.push(effect.input);",
+      "void effect.input;",
+    ],
+    [
+      "take an unreadable account for one that may not be seen",
+      "if (names.some((n) => find(n) === undefined)) this.#again.push(input);",
+      "if (names.some((n) => find(n) === undefined)) {\n" +
+      '        this.#out.push({ kind: "interest_answer", request: input.request, input, answers:\n' +
+      "          input.items.map((i) => ({ ...i, presence: null })) });\n      }",
+    ],
+    [
+      "forget that an unreadable account owes packets",
+      'if (!loaded) this.#again.push({ kind: "owing", names: [name] });',
+      "void loaded;",
+    ],
+    [
+      "do not tell edges of sessions that a failed commit has ended",
+      "      this.#out.push(effect);\n    } else this.#lost",
+      "    } else this.#lost",
+    ],
+  ),
+  ...inFile(
+    "shard/open_batch.ts",
+    [
+      "skip held-back effects",
+      "if (h.batch <= this.committedBatch) out.push(h.effect);",
+      'if (h.batch <= this.committedBatch) {\n        if (h.effect.kind !== "edge") out.push(h.effect);\n      }',
+    ],
+    [
+      "lose the last LSN",
+      "this.lastLsn = Math.max(this.lastLsn, lsn);",
+      "void lsn;",
+    ],
+    [
+      "count a log row that was never written",
+      "    this.lastLsn = 0;\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/committer.ts",
+    [
+      "take an unknown commit for a success",
+      "      if (error !== null) {\n        return this.#failed(error, new Set([...sealed",
+      '      if (error !== null && error.kind !== "unknown") {\n        return this.#failed(error, new Set([...sealed',
+    ],
+    [
+      "take a failed commit for a success",
+      "      if (error !== null) {\n        return this.#failed(error, new Set([...sealed",
+      '      if (error !== null && error.kind !== "failed") {\n        return this.#failed(error, new Set([...sealed',
+    ],
+    [
+      "hang when the store fails while stopping",
+      "        return next();\n",
+      "        return;\n",
+    ],
+    [
+      "never try the store again",
+      "if (error !== null) return this.#probe();",
+      "if (error !== null) return;",
+    ],
+    [
+      "stop without a checkpoint",
+      "const rows = this.failingSinceMs === 0 ? this.#collectCheckpoint(true) : null;",
+      "const rows = null;",
+    ],
+  ),
+];
+
+const STORE: readonly Mutant[] = [
+  ...inFile(
+    "shard/account_cache.ts",
+    [
+      "cut the log before its checkpoint",
+      "upTo = Math.min(upTo, account.dirtyLsn - 1);",
+      "void account;",
+    ],
+    [
+      "forget stored message ids when new ones come",
+      "for (const [id, sent] of lastBlock) account.dedupe.set(id, sent);",
+      "if (newer.size === 0) for (const [id, sent] of lastBlock) account.dedupe.set(id, sent);",
+    ],
+    [
+      "evict accounts that have changed",
+      "if (monoMs - account.usedMs < idleMs || account.dirtyLsn !== 0) continue;",
+      "if (monoMs - account.usedMs < idleMs) continue;",
+    ],
+    [
+      "begin to cut the log at its first row ever",
+      "this.#cutLsn = lsn - 1;",
+      "void lsn;",
+    ],
+    [
+      "forget who waits when a shard starts over",
+      "for (const waiter of waiters) waiter();",
+      "void waiters;",
+    ],
+  ),
+  ...inFile(
+    "shard/checkpoint.ts",
+    [
+      "checkpoint without mailbox blocks",
+      "rows.push({ key: blockKey(a.point, a.id, first), value });",
+      "void [first, value];",
+    ],
+    [
+      "checkpoint without message ids",
+      "rows.push({ key: dedupeKey(a.point, a.id, number), value });",
+      "void [number, value];",
+    ],
+    [
+      "take the message ids in memory for all there are",
+      "account.dedupeComplete = account.dedupeBlocks.length === 0;",
+      "account.dedupeComplete = true;",
+    ],
+    [
+      "do not mark who owes packets",
+      "if (owes !== a.savedOwes) {",
+      "if (owes !== a.savedOwes && !owes) {",
+    ],
+    ["checkpoint ahead of its log", "  a.savedLsn = lsn;", "  a.savedLsn = lsn + 1;"],
+    [
+      "leave rows of dropped blocks",
+      "for (const b of blocks) rows.push({ key: blockKey(a.point, p.id, b), value: null });",
+      "",
+    ],
+  ),
+  ...inFile(
+    "shard/recovery.ts",
+    [
+      "replay what the checkpoint has",
+      "if (lsn <= account.savedLsn) continue;",
+      "",
+    ],
+    [
+      "skip a row after the checkpoint",
+      "if (lsn <= account.savedLsn) continue;",
+      "if (lsn <= account.savedLsn + (account.savedLsn === 0 ? 0 : 1)) continue;",
+    ],
+  ),
+  ...inFile(
+    "server/node.ts",
+    [
+      "forget owing accounts at start",
+      "    this.#findOwing(this.shards);\n",
+      "",
+    ],
+    [
+      "forget owing accounts when a shard starts over",
+      "        return this.#findOwing([shard]);",
+      "        return;",
+    ],
+  ),
+];
+
+const MESSAGES: readonly Mutant[] = [
+  ...inFile(
+    "shard/message_ops.ts",
+    [
+      "drop dedupe",
+      "if (before !== undefined && before.at > turn.now.wall - turn.limits.dedupeWindowMs) {",
+      "if (before !== undefined && before.at > turn.now.wall) {",
+    ],
+    [
+      "mark as read in a conversation without messages",
+      "if (c === undefined || c.lastSeq === 0) return ok({ unread: 0 });",
+      "if (c === undefined) return ok({ unread: 0 });",
+    ],
+    [
+      "send past one's own block",
+      '  if (account.blocked.has(input.to)) return ok(null);\n  turn.send(account, {\n    kind: "signal"',
+      '  turn.send(account, {\n    kind: "signal"',
+    ],
+  ),
+  ...inFile(
+    "shard/shard.ts",
+    [
+      "skip a pair number",
+      "const n = c.peerId === toId ? c.pairOut + 1 : 1;",
+      "const n = c.peerId === toId ? c.pairOut + (c.pairOut === 3 ? 2 : 1) : 1;",
+    ],
+    [
+      "go on numbering for another account of the name",
+      "const n = c.peerId === toId ? c.pairOut + 1 : 1;",
+      "const n = c.pairOut + 1;",
+    ],
+    [
+      "never send again what is owed",
+      "else due.set(name, this.now.mono + 1000);",
+      "",
+    ],
+    [
+      "let event times go back",
+      "return Math.max(this.now.wall, account.mailbox.lastAt);",
+      "return this.now.wall;",
+    ],
+  ),
+  ...inFile(
+    "shard/pair.ts",
+    [
+      "take packets past a gap",
+      "if (p.n > last + 1) return ack(turn, account, p, known, true);",
+      "",
+    ],
+    [
+      "take packets twice",
+      "if (p.n <= last) return ack(turn, account, p, known, false);",
+      "if (p.n <= last) {\n    takeMessage(turn, account, { ...p, n: last + 1 });\n    return;\n  }",
+    ],
+    [
+      "clear packets that were not acked",
+      'turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);',
+      'turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n + 1 }, true);',
+    ],
+    ["deliver past a block", "if (account.blocked.has(p.from)) return false;", ""],
+    [
+      "deliver to whoever wants no strangers",
+      'return item !== undefined && item.peerId === p.fromId && item.state.subscription !== "none";',
+      "return item !== undefined;",
+    ],
+    [
+      "refuse without using up the number",
+      'if (!accepts(account, p)) return refuse(turn, account, p, "");',
+      "if (!accepts(account, p)) return;",
+    ],
+    [
+      "refuse whom one accepts, now and then",
+      'if (!accepts(account, p)) return refuse(turn, account, p, "");',
+      'if (!accepts(account, p) || p.n % 7 === 6) return refuse(turn, account, p, "");',
+    ],
+    [
+      "never send the second time",
+      "    queue.sentTo = 0;\n",
+      "",
+    ],
+    [
+      "tell of more than was delivered",
+      "      delivered: c.deliveredIn,\n",
+      "      delivered: c.lastInNum,\n",
+    ],
+    [
+      "believe receipts for good, tell nobody",
+      "  if (!turn.writable) return;\n  const c = account.conversations.get(p.from);\n  if (account.alive",
+      "  if (!turn.writable) return;\n  const c = undefined as Conversation | undefined;\n  if (account.alive",
+    ],
+    [
+      "take receipts of a former account",
+      "account.id === p.toId && c?.peerId === p.fromId) {\n    const delivered",
+      "c !== undefined) {\n    const delivered",
+    ],
+    [
+      "do not answer for the user",
+      "  if (step.reply !== null) {",
+      "  if (step.reply === null) {",
+    ],
+    [
+      "let rights of a former account pass to the new one",
+      "  if (state !== item.state) storeItem(",
+      '  if (item.contact === "") storeItem(',
+    ],
+  ),
+  ...inFile(
+    "shard/apply.ts",
+    [
+      "receipts go backwards",
+      "c.deliveredOut = Math.max(c.deliveredOut, entry.delivered);",
+      "c.deliveredOut = entry.read;",
+    ],
+    ["number messages alike", "  c.outNum = e.num;\n", ""],
+    ["count no unread messages", "  c.addUnread(event.seq, e.num);\n", ""],
+    ["lose the mark of what was acked", "  account.undelivered.add(e.from);\n", ""],
+    [
+      "forget blocks",
+      "if (entry.blocked) account.blocked.add(entry.contact);",
+      "if (entry.blocked && account.blocked.size === 0) account.blocked.add(entry.contact);",
+    ],
+    [
+      "reuse a deleted account's conversations",
+      "      account.conversations.clear();\n",
+      "",
+    ],
+    ["reuse a deleted account's roster", "  account.roster.clear();\n", ""],
+    [
+      "reuse a deleted account's devices",
+      "  account.devices = [];\n  account.mailbox",
+      "  account.mailbox",
+    ],
+    [
+      "reuse a deleted account's message ids",
+      "  account.dedupe.clear();\n  account.dedupeBlocks = [];",
+      "",
+    ],
+    [
+      "reuse a deleted account's settings",
+      '  account.messagesFrom = "contacts";\n',
+      "",
+    ],
+  ),
+  ...inFile(
+    "shard/conversation.ts",
+    [
+      "mark all as read",
+      "const kept = this.unread.filter((u) => u.seq > seq);",
+      "const kept: Unread[] = [];",
+    ],
+  ),
+  ...inFile(
+    "shard/mailbox.ts",
+    [
+      "trim what is to be retained",
+      "if (few && after < countMax && b.lastAt >= cutoffMs) break;",
+      "if (few && after < countMax / 1000 && b.lastAt >= cutoffMs) break;",
+    ],
+    [
+      "skip blocks that hold the conversation",
+      "if (ref !== null && !ref.conversations.includes(conversation)) continue;",
+      "if (ref !== null && ref.conversations[0] !== conversation) continue;",
+    ],
+  ),
+];
+
+const PRESENCE: readonly Mutant[] = [
+  ...inFile(
+    "shard/presence.ts",
+    [
+      "forget an interest",
+      "if (!p.nodes.includes(node)) p.nodes.push(node);",
+      "if (p.sessions.length > 0 && !p.nodes.includes(node)) p.nodes.push(node);",
+    ],
+    [
+      "keep a stale session",
+      "    p.sessions = p.sessions.filter((s) => s !== old);\n",
+      "",
+    ],
+    [
+      "show who has gone",
+      "      p.lastSeen = wallMs;\n      this.touch(p);\n    }",
+      "      p.lastSeen = wallMs;\n    }",
+    ],
+    ["give changes old versions", "    p.version = ++this.#version;\n", "    ++this.#version;\n"],
+    [
+      "keep who has neither session nor watcher",
+      "if (p.sessions.length > 0 || p.nodes.length > 0) return;",
+      'if (p.name !== "") return;',
+    ],
+  ),
+  ...inFile(
+    "shard/interest.ts",
+    [
+      "show to whom one has blocked",
+      "  if (account.blocked.has(item.watcher)) return false;\n",
+      "",
+    ],
+    [
+      "show to whom it was never granted",
+      "return seesOwner(entry) && entry!.peerId === item.watcherId;",
+      "return entry !== undefined;",
+    ],
+    [
+      "show to a former account's watchers",
+      "return seesOwner(entry) && entry!.peerId === item.watcherId;",
+      "return seesOwner(entry);",
+    ],
+  ),
+  ...inFile(
+    "shard/roster_ops.ts",
+    [
+      "go on showing after the right has ended",
+      "if (seesOwner(before) && !seesOwner(after)) revokeWatcher(turn, account, after.contact);",
+      "",
+    ],
+    [
+      "go on showing to whom one blocks",
+      "    revokeWatcher(turn, account, input.contact);\n",
+      "",
+    ],
+    [
+      "go on seeing whom one blocks",
+      "    unwatchContact(turn, account, input.contact);\n",
+      "",
+    ],
+    [
+      "do not look at new contacts",
+      "    watchContact(turn, account, after);\n",
+      "    void after;\n",
+    ],
+    [
+      "stay hidden after unblocking",
+      "  if (seesOwner(item)) {\n    turn.send(account, {",
+      "  if (!seesOwner(item)) {\n    turn.send(account, {",
+    ],
+    [
+      "remove a contact on one side only",
+      "for (const type of removalStanzas(before.state)) {",
+      "for (const type of removalStanzas(before.state).slice(1)) {",
+    ],
+    [
+      "carry approvals over to another account",
+      'if (item.peerId !== "") return NO_SUBSCRIPTION;',
+      'if (item.peerId !== "") return item.state;',
+    ],
+  ),
+  ...inFile(
+    "shard/account_ops.ts",
+    [
+      "revoke no token",
+      '  if (known) turn.append(account, { kind: "device_removed", device: input.device });\n',
+      "",
+    ],
+    [
+      "leave sessions of a revoked device",
+      '  closeSessions(turn, account, "revoked", (s) => s.device === input.device);\n',
+      "",
+    ],
+    [
+      "leave sessions of a removed account",
+      'turn, account) => {\n  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;\n' +
+      '  closeSessions(turn, account, "revoked", () => true);\n  for',
+      'turn, account) => {\n  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;\n  for',
+    ],
+    [
+      "leave other devices' tokens when the password changes",
+      "    if (d.device !== input.keepDevice) {",
+      "    if (d.device === input.keepDevice) {",
+    ],
+    [
+      "leave contacts of a removed account",
+      "for (const type of removalStanzas(item.state)) {",
+      "for (const type of removalStanzas(item.state).slice(2)) {",
+    ],
+    ["stay hidden after being enabled again", "  else showAgain(turn, account);\n", ""],
+    [
+      "end sessions without telling the edge",
+      "    turn.presence.detach(account.name, s.session, turn.now.wall);\n    turn.emit(account, {",
+      '    turn.presence.detach(account.name, s.session, turn.now.wall);\n    if (reason === "expired") turn.emit(account, {',
+    ],
+  ),
+];
+
+const EDGE: readonly Mutant[] = [
+  ...inFile(
+    "server/edge/watchers.ts",
+    ["take stale presence", "if (!known || packet.version <= user.version) {", "if (!known) {"],
+    [
+      "overlook a right that ends while it is asked for",
+      "if (presence !== null && !isVoid) {",
+      "if (presence !== null) {",
+    ],
+    ["keep interest for nobody", "if (names.length > 0) this.#deps.router.uninterest(names);", ""],
+    [
+      "give interest back that is still wanted",
+      "    this.#idle.delete(user);\n    return user;",
+      "    return user;",
+    ],
+    [
+      "revoke without showing it",
+      "    watcher.presenceRevoked(user);\n",
+      "",
+    ],
+    [
+      "show old presence",
+      "    user.encoded = null;\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/feed.ts",
+    [
+      "push past a gap",
+      "      if (seq !== this.sent + 1) continue;\n      const text",
+      "      const text",
+    ],
+    [
+      "take what was never sent for sent",
+      "    this.sent -= outbox?.dropDurable() ?? 0;\n",
+      "    outbox?.dropDurable();\n",
+    ],
+    [
+      "take an event for known only when it is sent",
+      "      this.heard(seq);\n      if (seq !== this.sent + 1) continue;",
+      "      if (seq !== this.sent + 1) continue;\n      this.heard(seq);",
+    ],
+  ),
+  ...inFile(
+    "server/edge/push.ts",
+    [
+      "never catch up",
+      "      if (this.behind) this.#readOn();\n      if (host",
+      "      if (host",
+    ],
+    [
+      "never cut off who does not read",
+      "if (this.#untouchedMs(buffered, nowMs) >= limits.stalledMs) {",
+      "if (this.#untouchedMs(buffered, nowMs) >= 1e9) {",
+    ],
+    [
+      "begin where the mailbox ends",
+      "    if (!this.#host.feed.complete) this.#fallBehind();\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/polls.ts",
+    ["lose soft events of a lost answer", "    this.#host.restore(sent);\n", ""],
+    [
+      "begin a poll where the last one was",
+      "    if (cursor !== null) host.feed.seek(cursor.seq);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/session.ts",
+    [
+      "keep lost sessions for ever",
+      "    this.#dropOutlet();\n    this.beginGrace();",
+      "    this.#dropOutlet();",
+    ],
+    [
+      "watch nobody when taken up again",
+      "    for (const user of this.watched) this.pending().addPresence(user);\n",
+      "",
+    ],
+    [
+      "end a session without its shard",
+      "this.#deps.ended(this, detach && opened);",
+      "this.#deps.ended(this, false);",
+    ],
+    [
+      "send presence while it is being collected",
+      'return this.#phase === "live" && !this.#collecting;',
+      "return !this.#collecting;",
+    ],
+    [
+      "lose whoever comes while a session starts",
+      "    this.#targets = [...this.#targets ?? [], target];\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/edge.ts",
+    [
+      "hand a session to another device",
+      "return session.user === user && session.device === device ? session : null;",
+      "return session.user === user ? session : null;",
+    ],
+    [
+      "go on after a cursor without looking",
+      "if (cursor.seq === feed.known) {",
+      "if (cursor.seq <= feed.known) {",
+    ],
+  ),
+];
+
+/** All of them. */
+export const MUTANTS: readonly Mutant[] = [
+  ...COMMITS,
+  ...STORE,
+  ...MESSAGES,
+  ...PRESENCE,
+  ...EDGE,
+];

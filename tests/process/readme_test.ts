@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { ServerProcess, tempDir } from "./server.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+/** What stands between the outputs of two commands. */
+const MARK = "---8<---";
+
+/** The texts of the fenced blocks of a language in a section, which ends where the next begins. */
+function blocksOf(section: string, language: string): readonly string[] {
+  const readme = Deno.readTextFileSync(`${ROOT}/README.md`);
+  const [, after] = readme.split(`\n### ${section}\n`);
+  assert.ok(after !== undefined, `the README has no section "${section}"`);
+  const text = after.split(/\n##+ /)[0]!;
+  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter((m) => m[1] === language)
+    .map((m) => m[2]!);
+}
+
+/** The commands of a block: a line each, but for what a here-document holds. */
+function commandsOf(block: string): readonly string[] {
+  const commands: string[] = [];
+  let end: string | null = null;
+  for (const line of block.split("\n")) {
+    if (end !== null) {
+      commands.push(`${commands.pop()}\n${line}`);
+      if (line === end) end = null;
+    } else if (line.trim() !== "" && !line.startsWith("#")) {
+      commands.push(line);
+      end = /<<'(\w+)'/.exec(line)?.[1] ?? null;
+    }
+  }
+  return commands;
+}
+
+/** Runs commands in one shell, each as it stands; the standard output of each. */
+async function run(commands: readonly string[], cwd: string): Promise<ReadonlyMap<string, string>> {
+  // Not stopped by errors: a reader who pastes lines is not either.
+  const script = commands.map((command) => `${command}\necho; echo "${MARK}$?"\n`).join("");
+  const child = new Deno.Command("bash", {
+    args: ["-s"],
+    cwd,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(script));
+  await writer.close();
+  const { stdout, stderr } = await child.output();
+  const errors = new TextDecoder().decode(stderr);
+  const parts = new TextDecoder().decode(stdout).split(MARK);
+  const outputs = new Map<string, string>();
+  commands.forEach((command, i) => {
+    const code = parts[i + 1]?.split("\n")[0];
+    assert.equal(code, "0", `${command}\nended with ${code}: ${parts[i]}${errors}`);
+    outputs.set(command, parts[i]!.replace(/^0\n/, "").trim());
+  });
+  assert.equal(errors, "");
+  return outputs;
+}
+
+function missing(): string | null {
+  for (const program of ["bash", "curl", "sed"]) {
+    const { success } = new Deno.Command("sh", {
+      args: ["-c", `command -v ${program}`],
+      stdout: "null",
+    }).outputSync();
+    if (!success) return program;
+  }
+  return null;
+}
+
+const lacks = missing();
+if (lacks !== null) {
+  // deno-lint-ignore no-console -- a test that is not run says why
+  console.log(`The README's dialogue is not tested here, for there is no ${lacks}.`);
+}
+
+Deno.test({
+  name: "the README's dialogue of two users works as it is written, line by line",
+  ignore: lacks !== null,
+  fn: async () => {
+    using data = tempDir();
+    using work = tempDir();
+    // As the README starts it, but for the port, which may be in use.
+    const command = [Deno.execPath(), "task", "--quiet"];
+    const server = await ServerProcess.start({ dataDir: data.path, command });
+    try {
+      const commands = blocksOf("Two users talk", "sh").flatMap(commandsOf).map((line) =>
+        line.replace("http://127.0.0.1:8420", server.url)
+          .replaceAll("npx -y deno@2.9.6", Deno.execPath())
+      );
+      const outputs = await run(commands, work.path);
+      const output = (part: string) => {
+        const found = [...outputs].find(([line]) => line.includes(part));
+        assert.ok(found !== undefined, `no line of the dialogue has ${part}`);
+        return found[1];
+      };
+      assert.match(output('-d \'{"to":"bob"'), /^\{"seq":\d+,"at":\d+,"num":1\}$/);
+      assert.match(output("conversations/ann/messages"), /"with":"ann".*"body":"Hello Bob"/);
+      assert.match(output("/v1/events"), /^\{.*"mode":"snapshot".*"subscription":"both"/);
+      const chat = output("chat.js $BASE").split("\n").map((line) => JSON.parse(line).t);
+      assert.deepEqual([chat[0], chat.includes("ok"), chat.includes("events")], [
+        "welcome",
+        true,
+        true,
+      ]);
+      assert.match(output("conversations/bob/messages"), /"body":"Hello Ann"/);
+      const silent = [...outputs].filter(([line]) => line.includes("/subscription"));
+      assert.deepEqual(silent.map(([, text]) => text), ["", "", "", ""]);
+    } finally {
+      await server.stop();
+    }
+  },
+});
+
+Deno.test("the README's ways to run it are tasks that there are", () => {
+  const readme = Deno.readTextFileSync(`${ROOT}/README.md`);
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}/deno.json`));
+  const named = [...readme.matchAll(/deno(?:@2\.9\.6)? task (\w+)/g)].map((m) => m[1]!);
+  assert.ok(named.length > 5, named.join());
+  assert.deepEqual(named.filter((name) => !(name in tasks)), []);
+});

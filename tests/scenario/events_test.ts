@@ -1,0 +1,244 @@
+/** Long-poll and server-sent events through the real front door. */
+import assert from "node:assert/strict";
+import { Hono } from "hono";
+import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import {
+  DEFAULT_EDGE_LIMITS,
+  type EdgeCounters,
+  type EdgeLimits,
+  newEdgeCounters,
+} from "../../server/edge/types.ts";
+import { JSON_CODEC } from "../../server/json/encode.ts";
+import { makeEvents } from "../../server/json/events.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
+import { makeProtocol } from "../../server/json/protocol.ts";
+import { systemClock } from "../../server/system/clock.ts";
+import { openFrontDoor } from "../../server/system/front_door.ts";
+import { systemTimers } from "../../server/system/timers.ts";
+import { parseCursor, type SessionId } from "../../shard/ids.ts";
+import { Prng, simRandom } from "../sim/prng.ts";
+import { memoryLog } from "../sim/sim_ports.ts";
+import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts";
+import { RawSocket } from "./raw_socket.ts";
+
+interface World {
+  readonly port: number;
+  readonly edge: Edge;
+  readonly router: FakeRouter;
+  readonly counters: EdgeCounters;
+  /** Appends to alice's mailbox and tells her session. */
+  push(session: SessionId, bodies: readonly string[]): void;
+}
+
+/** Runs `test` with a server that takes everybody for alice's phone. */
+async function withServer(
+  limits: Partial<EdgeLimits>,
+  test: (world: World) => Promise<void>,
+): Promise<void> {
+  const [clock, timers, router] = [systemClock(), systemTimers(), new FakeRouter()];
+  const counters = newEdgeCounters();
+  const random = simRandom(new Prng(5));
+  const shared = { router, clock, timers, random, log: memoryLog().log, counters };
+  const bounds = { ...DEFAULT_EDGE_LIMITS, ...limits };
+  const edge = createEdge({ ...shared, codec: JSON_CODEC, flushed: () => {} }, bounds);
+  router.expiresAt = clock.wallMs() + 3_600_000;
+  const streams = { open: 0 };
+  const events = makeEvents({
+    clock,
+    timers,
+    protocol: makeProtocol(DEFAULT_PROTOCOL_LIMITS),
+    domain: "example.org",
+    streamBytesMax: bounds.outboxBytesMax,
+    streams,
+    open: edge.open.bind(edge),
+  });
+  const app = new Hono();
+  app.get("/v1/events", (c) => {
+    const id = c.req.header("roost-session");
+    return events({
+      request: c.req.raw,
+      caller: { user: name("alice"), device: device("phone"), auth: AUTH },
+      session: id === undefined ? null : edge.session(id as SessionId),
+      after: parseCursor(c.req.query("after") ?? ""),
+      soft: Number(c.req.query("soft") ?? 0),
+      waitMs: 20_000,
+      invisible: false,
+      stream: c.req.header("accept") === "text/event-stream",
+    });
+  });
+  const doorCounters = {
+    opened: 0,
+    refusedFull: 0,
+    refusedAddress: 0,
+    refusedBusy: 0,
+    malformed: 0,
+    pipelined: 0,
+  };
+  const door = await openFrontDoor({
+    app,
+    counters: doorCounters,
+    admit: () => null,
+    upgrade: (_request, socket) => void socket.destroy(),
+  }, {
+    host: "127.0.0.1",
+    port: 0,
+    tls: null,
+    trustedProxies: [],
+    connectionsMax: 100,
+    connectionsPerAddressMax: 100,
+    requestTimeoutMs: 5000,
+  });
+  const push: World["push"] = (session, bodies) => {
+    const appended = router.append("alice", bodies);
+    const owner = name("alice");
+    edge.deliver({ kind: "events", owner, sinceMs: 0, sessions: [session], events: appended });
+  };
+  try {
+    await test({ port: door.port, edge, router, counters, push });
+  } finally {
+    await new Promise<void>((done) => edge.drain({ spreadMs: 0, retryAfterMs: 0 }, done));
+    await door.close();
+  }
+  assert.equal(streams.open, 0, "streams that were opened and not ended");
+}
+
+/** Waits until something holds that no event tells of. */
+async function eventually(holds: () => boolean): Promise<void> {
+  const endMs = performance.now() + 10_000;
+  while (!holds()) {
+    if (performance.now() > endMs) throw new Error(`eventually: waited 10 s for ${holds}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
+interface Answer {
+  readonly session: SessionId;
+  readonly soft: number;
+  readonly cursor: string;
+  readonly mode?: string;
+  readonly snapshot?: object;
+  readonly events: readonly { readonly k: string; readonly seq?: number }[];
+}
+
+async function get(port: number, query = "", session = "", signal?: AbortSignal): Promise<Answer> {
+  const headers: Record<string, string> = session === "" ? {} : { "roost-session": session };
+  const url = `http://127.0.0.1:${port}/v1/events${query}`;
+  const response = await fetch(url, { headers, ...(signal ? { signal } : {}) });
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  return JSON.parse(text);
+}
+
+Deno.test("the first poll opens a session and answers at once, the next one waits", async () => {
+  await withServer({}, async ({ port, router, push, edge }) => {
+    router.append("alice", ["old"]);
+    const first = await get(port);
+    assert.deepEqual([first.mode, first.cursor, first.events], ["snapshot", `${MAILBOX}:1`, []]);
+    assert.ok(first.snapshot !== undefined);
+    const parked = get(port, `?after=${first.cursor}&soft=0`, first.session);
+    await eventually(() => edge.gauges().polling === 1);
+    push(first.session, ["new"]);
+    const second = await parked;
+    assert.deepEqual(second.events.map(({ k, seq }) => [k, seq]), [["message", 2]]);
+    assert.equal(second.cursor, `${MAILBOX}:2`);
+  });
+});
+
+Deno.test("a first poll with a cursor resumes and brings what follows", async () => {
+  await withServer({}, async ({ port, router }) => {
+    router.append("alice", ["one", "two", "three"]);
+    const first = await get(port, `?after=${MAILBOX}:1`);
+    assert.equal(first.mode, "resume");
+    assert.equal(first.snapshot, undefined);
+    assert.deepEqual(first.events.map(({ seq }) => seq), [2, 3]);
+    assert.equal(first.cursor, `${MAILBOX}:3`);
+  });
+});
+
+Deno.test("a poll whose client goes away is cancelled, and nothing is lost", async () => {
+  await withServer({}, async ({ port, push, counters }) => {
+    const { session, cursor } = await get(port);
+    const controller = new AbortController();
+    const gone = get(port, `?after=${cursor}`, session, controller.signal);
+    await eventually(() => counters.polls === 2);
+    controller.abort();
+    await assert.rejects(gone);
+    push(session, ["one"]);
+    const { events } = await get(port, `?after=${cursor}`, session);
+    assert.deepEqual(events.map(({ seq }) => seq), [1]);
+  });
+});
+
+/** An event stream, as bytes. */
+function stream(port: number, query = "", headers = ""): RawSocket {
+  const raw = new RawSocket(port);
+  raw.write(
+    `GET /v1/events${query} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n${headers}\r\n`,
+  );
+  return raw;
+}
+
+Deno.test("a stream begins with the welcome, and each event carries its cursor", async () => {
+  await withServer({}, async ({ port, edge, push }) => {
+    const raw = stream(port);
+    await raw.until(() => raw.bytes.includes("event: welcome\n"));
+    const text = raw.bytes.toString();
+    assert.match(text, /content-type: text\/event-stream/i);
+    assert.match(text, new RegExp(`event: welcome\nid: ${MAILBOX}:0\ndata: {"v":1,`));
+    const session = /"session":"([^"]+)"/.exec(text)![1] as SessionId;
+    push(session, ["one", "two"]);
+    await raw.until(() => raw.bytes.includes("event: events\n"));
+    const frame = /event: events\nid: (.*)\ndata: (.*)\n\n/.exec(raw.bytes.toString())!;
+    assert.equal(frame[1], `${MAILBOX}:2`);
+    const { t, ev } = JSON.parse(frame[2]!) as { t: string; ev: { seq: number }[] };
+    assert.deepEqual([t, ev.map(({ seq }) => seq)], ["events", [1, 2]]);
+    // Gone, but still online for the grace.
+    raw.destroy();
+    await eventually(() => edge.gauges().lost === 1);
+    const again = stream(port, `?after=${MAILBOX}:1`, `Roost-Session: ${session}\r\n`);
+    await again.until(() => again.bytes.includes("event: events\n"));
+    assert.match(again.bytes.toString(), /"resumed":true/);
+    assert.match(again.bytes.toString(), new RegExp(`event: events\nid: ${MAILBOX}:2\n`));
+    again.destroy();
+  });
+});
+
+Deno.test("a stream that is sent away says why and when to come back, then ends", async () => {
+  await withServer({}, async ({ port, edge }) => {
+    const raw = stream(port);
+    await raw.until(() => raw.bytes.includes("event: welcome\n"));
+    edge.drain({ spreadMs: 0, retryAfterMs: 1000 }, () => {});
+    await raw.until(() => raw.bytes.includes("\r\n0\r\n\r\n"));
+    assert.match(
+      raw.bytes.toString(),
+      /event: goaway\ndata: {"t":"goaway","reason":"shutdown","retryAfterMs":\d+}\n\n/,
+    );
+    raw.destroy();
+  });
+});
+
+Deno.test("a stream whose reader stalls is cut off within the time, and its memory freed", async () => {
+  const limits = { outboxBytesMax: 100_000, stalledMs: 300 };
+  await withServer(limits, async ({ port, edge, push, counters }) => {
+    const raw = stream(port);
+    await raw.until(() => raw.bytes.includes("event: welcome\n"));
+    const session = /"session":"([^"]+)"/.exec(raw.bytes.toString())![1] as SessionId;
+    raw.socket.pause();
+    let top = 0;
+    await eventually(() => {
+      if (counters.stalled === 0) {
+        push(
+          session,
+          Array.from({ length: 20 }, () => "x".repeat(10_000)),
+        );
+      }
+      top = Math.max(top, edge.gauges().outboxBytes);
+      return counters.stalled === 1;
+    });
+    assert.ok(top < 400_000, `${top} bytes waited`);
+    assert.equal(edge.gauges().outboxBytes, 0);
+    // The reset is seen when the client looks again.
+    raw.socket.resume();
+    await raw.ended();
+  });
+});
