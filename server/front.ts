@@ -7,27 +7,39 @@ import type { EdgePacket } from "../shard/ops.ts";
 import type { ErrorCode, Failure } from "../shard/errors.ts";
 import type { OpenNode } from "./open.ts";
 import type { Process } from "./system/process.ts";
-import { admissionOptions } from "./settings.ts";
-import { type Admission, type AdmissionKind, admit, nextAdmission } from "./admission.ts";
-import { connectionLimits, issuers, mechanisms, protocolLimits } from "./settings.ts";
-import { createApp } from "./json/rest.ts";
-import { createEdge, type Edge } from "./edge/edge.ts";
-import { createMetrics } from "./admin/metrics.ts";
-import { createSignIn } from "./auth/sign_in.ts";
-import { fail } from "../shard/errors.ts";
-import { JSON_CODEC } from "./json/encode.ts";
-import { makeConnector } from "./json/connection.ts";
-import { makeProtocol } from "./json/protocol.ts";
-import { newEdgeCounters } from "./edge/types.ts";
-import { openJwtVerifier } from "./auth/jwt.ts";
-import { rates, throttleOptions } from "./settings.ts";
-import { readConfigFile, readTlsFiles } from "./system/config_files.ts";
-import { sampleLoopLag } from "./system/loop_lag.ts";
+import {
+  addressFromEnv,
+  addressOf,
+  type FrontDoor,
+  isLocal,
+  openFrontDoor,
+  TrustedProxies,
+} from "./system/front_door.ts";
 import { addressKey, Throttle } from "./auth/throttle.ts";
-import { addressFromEnv, addressOf, isLocal, openFrontDoor } from "./system/front_door.ts";
-import { TrustedProxies } from "./system/front_door.ts";
-import { createWsTransport, DEFAULT_WS_LIMITS, newWsCounters } from "./json/ws.ts";
+import {
+  connectionLimits,
+  edgeLimits,
+  issuers,
+  mechanisms,
+  protocolLimits,
+  rates,
+  throttleOptions,
+  wsLimits,
+} from "./settings.ts";
+import { createApp } from "./json/rest.ts";
+import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
+import { createEdge, type Edge } from "./edge/edge.ts";
+import { createSignIn } from "./auth/sign_in.ts";
+import { createWsTransport, type WsTransport } from "./json/ws.ts";
+import { fail } from "../shard/errors.ts";
+import { formatBind } from "./config/address.ts";
+import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
+import { JSON_CODEC } from "./json/encode.ts";
+import { type ConnectionDeps, makeConnector } from "./json/connection.ts";
 import { makeEvents } from "./json/events.ts";
+import { makeProtocol } from "./json/protocol.ts";
+import { type JwtVerifier, openJwtVerifier } from "./auth/jwt.ts";
+import { readConfigFile, readTlsFiles } from "./system/config_files.ts";
 
 /** The serving side of a node. */
 export interface Front {
@@ -39,8 +51,10 @@ export interface Front {
   addAdminRoutes(app: Hono): void;
 }
 
-const LAG_PERIOD_MS = 20;
-const LAG_TAU_MS = 500;
+/** When clients that are sent away should come back (ms), before jitter. */
+const COME_BACK_MS = 2000;
+/** Over how long at most they are sent away (ms). */
+const SPREAD_MS_MAX = 2000;
 
 /** Makes the edge and opens the front door. */
 export async function createFront(
@@ -48,266 +62,219 @@ export async function createFront(
   open: OpenNode,
   process: Process,
 ): Promise<Front> {
-  const { ports, node, counters, log } = open;
-  const edgeCounters = newEdgeCounters();
-  const doorCounters = {
-    opened: 0,
-    refusedFull: 0,
-    refusedAddress: 0,
-    refusedBusy: 0,
-    malformed: 0,
-    pipelined: 0,
-  };
-  let draining = false;
-  let admission: Admission | null = null;
-  let connections = () => 0;
-  const options = admissionOptions(config);
-  const lag = sampleLoopLag(ports, {
-    periodMs: LAG_PERIOD_MS,
-    tauMs: LAG_TAU_MS,
-    observe(lagMs) {
-      counters.loopLagMs.observe(lagMs);
-      const { committer } = node;
-      const writingMs = committer.writingSinceMs === 0
-        ? 0
-        : ports.clock.monoMs() - committer.writingSinceMs;
-      admission = nextAdmission(admission, {
-        loopLagMs: lag.lagMs(),
-        commitQueue: node.pending,
-        commitLatencyMs: Math.max(committer.stats.lastCommitMs, writingMs),
-        connections: connections(),
-        connectionsMax: config.limits.connectionsMax,
-        draining,
-        storeFailing: committer.failingSinceMs !== 0,
-      }, options);
-    },
-  });
-  const admitKind = (kind: AdmissionKind): Failure | null => {
-    if (admission === null) return null;
-    const verdict = admit(admission, kind, ports.random.number(), options);
-    if (verdict.admit) return null;
-    counters.admissionRefused[kind][verdict.reason]++;
-    return fail("busy", `Refused for now: ${verdict.reason}`, verdict.retryAfterMs);
-  };
-  const edge: Edge = createEdge({
-    router: node,
-    clock: ports.clock,
-    timers: ports.timers,
-    random: ports.random,
-    log,
-    counters: edgeCounters,
-    codec: JSON_CODEC,
-    flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
-  }, {
-    sessionsMax: config.limits.connectionsMax * 2,
-    sessionsPerAccountMax: config.limits.sessionsPerAccountMax,
-    graceMs: config.presence.graceMs,
-    outboxBytesMax: config.limits.outboxBytesMax,
-    stalledMs: config.timeouts.stalledMs,
-    flushIntervalMaxMs: config.presence.flushIntervalMaxMs,
-  });
   const verifier = await openJwtVerifier(
     await issuers(config, (file) => readConfigFile("the key file", open.path(file))),
   );
-  const signIn = createSignIn({
-    router: node,
-    clock: ports.clock,
-    random: ports.random,
-    kdf: ports.kdf,
-    log,
-    issuers: config.jwt.issuer === null ? null : verifier,
-  }, open.signIn);
-  const protocol = makeProtocol(protocolLimits(config));
-  const refusedByProtocol = { malformed: 0, timeout: 0 };
-  const observe = (name: string, outcome: "ok" | ErrorCode) => {
+  const issuer = config.jwt.issuer === null ? null : verifier;
+  const front = new NodeFront(config, open, process, issuer);
+  await front.openDoor();
+  return front;
+}
+
+/** What WebSocket connections and HTTP requests both need. */
+type Shared = Omit<ConnectionDeps, "connection">;
+
+class NodeFront implements Front {
+  readonly #config: Config;
+  readonly #open: OpenNode;
+  readonly #counts = newFrontCounters();
+  readonly #keeper: Doorkeeper;
+  readonly #edge: Edge;
+  readonly #addresses: Throttle;
+  readonly #proxies: TrustedProxies;
+  readonly #app: Hono;
+  readonly #ws: WsTransport;
+  readonly #metrics: () => Promise<Response>;
+  #door: FrontDoor | null = null;
+
+  constructor(
+    config: Config,
+    open: OpenNode,
+    process: Process,
+    issuer: JwtVerifier | null,
+  ) {
+    this.#config = config;
+    this.#open = open;
+    const { ports, node, counters } = open;
+    const connections = () => this.#door?.connections() ?? 0;
+    this.#keeper = createDoorkeeper(config, node, ports, counters, connections);
+    this.#edge = createEdge({
+      ...ports,
+      router: node,
+      counters: this.#counts.edge,
+      codec: JSON_CODEC,
+      flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
+    }, edgeLimits(config));
+    const { requestsPerAddressPerSecond: perSecond, requestsPerAddressBurst: burst } =
+      config.limits;
+    this.#addresses = new Throttle(throttleOptions({ perSecond, burst }));
+    this.#proxies = new TrustedProxies(config.server.trustedProxies);
+    const shared = this.#shared(issuer);
+    this.#app = this.#makeApp(shared);
+    this.#ws = createWsTransport({
+      ...ports,
+      counters: this.#counts.ws,
+      admit: (address) => this.#admitAddress(address, 1) ?? this.#keeper.admit("connection"),
+      blame: (address, requests) => this.#blame(address, requests),
+      addressOf: (request) => addressOf(this.#proxies, request),
+      onConnection: makeConnector({ ...shared, connection: connectionLimits(config) }),
+    }, wsLimits(config));
+    this.#metrics = frontMetrics({
+      counts: this.#counts,
+      counters,
+      edge: this.#edge,
+      node,
+      keeper: this.#keeper,
+      process,
+      connections,
+      startedAtMs: ports.clock.wallMs(),
+    });
+    this.#addRoutes();
+  }
+
+  /** What WebSocket connections and HTTP requests both need. */
+  #shared(issuer: JwtVerifier | null): Shared {
+    const { ports, node } = this.#open;
+    const signIn = createSignIn({ ...ports, router: node, issuers: issuer }, this.#open.signIn);
+    return {
+      ...ports,
+      router: node,
+      signIn,
+      domain: this.#config.server.domain,
+      admit: (kind: "signIn" | "write") => this.#keeper.admit(kind),
+      protocol: makeProtocol(protocolLimits(this.#config)),
+      open: this.#edge.open.bind(this.#edge),
+      observe: (name: string, outcome: "ok" | ErrorCode) => this.#observe(name, outcome),
+    };
+  }
+
+  #observe(name: string, outcome: "ok" | ErrorCode): void {
+    const { counters } = this.#open;
     counters.outcomes.add(name, outcome);
-    if (name === "malformed" || name === "timeout") refusedByProtocol[name]++;
+    if (name === "malformed" || name === "timeout") this.#counts.protocol[name]++;
     if (name !== "send") return;
     if (outcome === "ok") counters.messages.accepted++;
     else counters.messages.refused[outcome]++;
-  };
-  const shared = {
-    router: node,
-    signIn,
-    random: ports.random,
-    domain: config.server.domain,
-    admit: admitKind,
-    clock: ports.clock,
-    timers: ports.timers,
-    log,
-    protocol,
-    open: edge.open.bind(edge),
-    observe,
-  };
-  const rate = rates(config);
-  const streams = { open: 0 };
-  const addresses = new Throttle(throttleOptions({
-    perSecond: config.limits.requestsPerAddressPerSecond,
-    burst: config.limits.requestsPerAddressBurst,
-  }));
+  }
+
   /** Whether an address may ask for more: `cost` 0 only looks. */
-  const admitAddress = (address: string, cost: 0 | 1): Failure | null => {
+  #admitAddress(address: string, cost: 0 | 1): Failure | null {
+    const { ports, counters } = this.#open;
     const key = addressKey(address);
     const nowMs = ports.clock.monoMs();
-    const waitMs = cost === 0 ? addresses.waitMs(nowMs, key) : addresses.take(nowMs, key, cost);
+    const waitMs = cost === 0
+      ? this.#addresses.waitMs(nowMs, key)
+      : this.#addresses.take(nowMs, key, cost);
     if (waitMs === 0) return null;
     counters.rateLimited[cost === 0 ? "address_requests" : "address_connections"]++;
     return fail("rate_limited", "Too many requests from this address", waitMs);
-  };
-  const proxies = new TrustedProxies(config.server.trustedProxies);
-  const app = createApp({
-    ...shared,
-    info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
-    allowedOrigins: [],
-    throttles: {
-      address: addresses,
-      device: {
-        frames: new Throttle(throttleOptions(rate.frames)),
-        sends: new Throttle(throttleOptions(rate.sends)),
-        presence: new Throttle(throttleOptions(rate.presence)),
-        signals: new Throttle(throttleOptions(rate.signals)),
+  }
+
+  /** An address pays for what was wrong on its connections as for so many requests. */
+  #blame(address: string, requests: number): void {
+    this.#addresses.charge(this.#open.ports.clock.monoMs(), addressKey(address), requests);
+  }
+
+  #makeApp(shared: Shared): Hono {
+    const config = this.#config;
+    const rate = rates(config);
+    return createApp({
+      ...shared,
+      info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
+      allowedOrigins: [],
+      throttles: {
+        address: this.#addresses,
+        device: {
+          frames: new Throttle(throttleOptions(rate.frames)),
+          sends: new Throttle(throttleOptions(rate.sends)),
+          presence: new Throttle(throttleOptions(rate.presence)),
+          signals: new Throttle(throttleOptions(rate.signals)),
+        },
       },
-    },
-    addressOf: (_request, env) => addressFromEnv(proxies, env),
-    session: (id) => edge.session(id),
-    events: makeEvents({
-      clock: ports.clock,
-      timers: ports.timers,
-      protocol,
-      domain: config.server.domain,
-      streamBytesMax: config.limits.outboxBytesMax,
-      streams,
-      open: shared.open,
-    }),
-  });
-  const startedAtMs = ports.clock.wallMs();
-  const metrics = createMetrics(counters, {
-    watchedUsers: () => edge.gauges().watched,
-    watchers: () => edge.gauges().watches,
-    interests: () => node.shards.reduce((n, s) => n + s.presence.size, 0),
-    connections: () => connections(),
-    outboxBytes: () => edge.gauges().outboxBytes,
-    cachedUsers: () => node.accountsInMemory,
-    commitQueue: () => node.pending,
-    loopLagMs: () => lag.lagMs(),
-    storeFailing: () => node.committer.failingSinceMs !== 0,
-    ready: () => node.ready,
-    rssBytes: () => process.rssBytes(),
-  }, startedAtMs);
-  const metricsText = async () => {
-    counters.presence.deliveries = edgeCounters.presenceDeliveries;
-    counters.presence.coalesced = edgeCounters.presenceCoalesced;
-    counters.messages.delivered = edgeCounters.durableEvents;
-    counters.signals.delivered = edgeCounters.signals;
-    const { sessions, lost, polling } = edge.gauges();
-    counters.sessions.live.poll = polling;
-    counters.sessions.live.sse = streams.open;
-    counters.sessions.live.websocket = sessions - lost - polling - streams.open;
-    counters.sessions.live.none = lost;
-    counters.sessions.opened = edgeCounters.opened;
-    counters.sessions.resumed = edgeCounters.resumed;
-    counters.sessions.fellBehind = edgeCounters.behind;
-    counters.frames.sent = edgeCounters.frames;
-    counters.frames.received = wsCounters.framesReceived;
-    counters.frames.receivedBytes = wsCounters.bytesReceived;
-    counters.connections.opened = doorCounters.opened;
-    counters.connections.bad.http = doorCounters.malformed;
-    const { faults } = wsCounters;
-    counters.connections.bad.hello_timeout = faults.no_hello + refusedByProtocol.timeout;
-    counters.connections.bad.malformed = faults.frame + faults.binary + refusedByProtocol.malformed;
-    counters.connections.bad.too_large = faults.too_large;
-    counters.connections.bad.flood = faults.flood + faults.late + doorCounters.pipelined;
-    counters.connections.bad.silent = faults.silent;
-    counters.connections.bad.unread = faults.unread + edgeCounters.stalled;
-    return new Response(await metrics.text(), {
-      headers: { "content-type": metrics.contentType },
+      addressOf: (_request, env) => addressFromEnv(this.#proxies, env),
+      session: (id) => this.#edge.session(id),
+      events: makeEvents({
+        ...shared,
+        streamBytesMax: config.limits.outboxBytesMax,
+        streams: this.#counts.streams,
+      }),
     });
-  };
-  app.get("/healthz", (c) => c.text("ok"));
-  app.get("/readyz", (c) => {
-    const why = draining
-      ? "draining"
-      : node.committer.failingSinceMs !== 0
-      ? "the store takes no writes"
-      : node.ready
-      ? null
-      : "reading the log";
-    return why === null ? c.text("ready") : c.text(why, 503);
-  });
-  // From this machine only: what a server does is nobody else's business.
-  app.get("/metrics", (c) => isLocal(c.env) ? metricsText() : c.notFound());
-  app.get("/", (c) => c.text("Roost serves here. The protocol is described at /openapi.json\n"));
-  const connect = makeConnector({ ...shared, connection: connectionLimits(config) });
-  const wsCounters = newWsCounters();
-  const ws = createWsTransport({
-    clock: ports.clock,
-    timers: ports.timers,
-    random: ports.random,
-    counters: wsCounters,
-    admit: (address) => admitAddress(address, 1) ?? admitKind("connection"),
-    addressOf: (request) => addressOf(proxies, request),
-    onConnection: connect,
-  }, {
-    ...DEFAULT_WS_LIMITS,
-    frameBytesMax: config.limits.frameBytesMax,
-    connectionsMax: config.limits.connectionsMax,
-    connectionsPerAddressMax: config.limits.connectionsPerAddressMax,
-    helloTimeoutMs: config.timeouts.helloTimeoutMs + 2000,
-    pingIntervalMs: config.timeouts.pingIntervalMs,
-    framesPerSecond: config.limits.framesPerSecond * 2,
-    framesBurst: config.limits.framesBurst * 2,
-  });
-  const { tlsCert, tlsKey } = config.server;
-  const door = await openFrontDoor({
-    app,
-    counters: doorCounters,
-    admit: () => admitKind("connection"),
-    admitAddress: (address) => admitAddress(address, 0),
-    upgrade: (request, socket, head) => ws.upgrade(request, socket as Socket, head as Buffer),
-  }, {
-    host: config.server.bind.host,
-    port: config.server.bind.port,
-    tls: tlsCert === null || tlsKey === null
-      ? null
-      : await readTlsFiles(open.path(tlsCert), open.path(tlsKey)),
-    trustedProxies: config.server.trustedProxies,
-    connectionsMax: config.limits.connectionsMax,
-    connectionsPerAddressMax: config.limits.connectionsPerAddressMax,
-    requestTimeoutMs: config.timeouts.requestTimeoutMs,
-  });
-  connections = door.connections;
-  const host = config.server.bind.host;
-  const at = host.includes(":") ? `[${host}]` : host;
-  return {
-    url: config.server.publicUrl ?? `http${tlsCert === null ? "" : "s"}://${at}:${door.port}`,
-    deliver(packet) {
-      if (packet.kind === "presence") {
-        counters.presence.changes++;
-        const before = edgeCounters.presenceDeliveries;
-        edge.deliver(packet);
-        counters.presence.fanOut.observe(edgeCounters.presenceDeliveries - before);
-        return;
-      }
-      if (packet.kind === "events" && packet.sinceMs > 0) {
-        counters.messages.latencyMs.observe(ports.clock.monoMs() - packet.sinceMs);
-      }
-      edge.deliver(packet);
-    },
-    async drain() {
-      draining = true;
-      await new Promise<void>((done) => {
-        ports.timers.after(config.timeouts.drainMs, done);
-        edge.drain({
-          spreadMs: Math.min(2000, config.timeouts.drainMs / 4),
-          retryAfterMs: 2000,
-        }, done);
-      });
-      lag.stop();
-      await ws.close(2000);
-      await door.close();
-    },
-    addAdminRoutes(admin) {
-      admin.get("/admin/metrics", metricsText);
-    },
-  };
+  }
+
+  #addRoutes(): void {
+    const app = this.#app;
+    app.get("/healthz", (c) => c.text("ok"));
+    app.get("/readyz", (c) => {
+      const why = this.#notReady();
+      return why === null ? c.text("ready") : c.text(why, 503);
+    });
+    // From this machine only: what a server does is nobody else's business.
+    app.get("/metrics", (c) => isLocal(c.env) ? this.#metrics() : c.notFound());
+    app.get("/", (c) => c.text("Roost serves here. The protocol is described at /openapi.json\n"));
+  }
+
+  #notReady(): string | null {
+    const { node } = this.#open;
+    if (this.#keeper.draining) return "draining";
+    if (node.committer.failingSinceMs !== 0) return "the store takes no writes";
+    return node.ready ? null : "reading the log";
+  }
+
+  async openDoor(): Promise<void> {
+    const { server, limits, timeouts } = this.#config;
+    const { tlsCert, tlsKey } = server;
+    const path = (file: string) => this.#open.path(file);
+    this.#door = await openFrontDoor({
+      app: this.#app,
+      counters: this.#counts.door,
+      admit: () => this.#keeper.admit("connection"),
+      admitAddress: (address) => this.#admitAddress(address, 0),
+      blame: (address, requests) => this.#blame(address, requests),
+      upgrade: (request, socket, head) =>
+        this.#ws.upgrade(request, socket as Socket, head as Buffer),
+    }, {
+      ...server.bind,
+      tls: tlsCert === null || tlsKey === null
+        ? null
+        : await readTlsFiles(path(tlsCert), path(tlsKey)),
+      trustedProxies: server.trustedProxies,
+      connectionsMax: limits.connectionsMax,
+      connectionsPerAddressMax: limits.connectionsPerAddressMax,
+      requestTimeoutMs: timeouts.requestTimeoutMs,
+    });
+  }
+
+  get url(): string {
+    const { publicUrl, tlsCert, bind } = this.#config.server;
+    const scheme = tlsCert === null ? "http" : "https";
+    return publicUrl ?? `${scheme}://${formatBind({ ...bind, port: this.#door!.port })}`;
+  }
+
+  deliver(packet: EdgePacket): void {
+    const { counters, ports } = this.#open;
+    const told = this.#edge.deliver(packet);
+    if (packet.kind === "presence") {
+      counters.presence.changes++;
+      counters.presence.fanOut.observe(told);
+    } else if (packet.kind === "events" && packet.sinceMs > 0) {
+      counters.messages.latencyMs.observe(ports.clock.monoMs() - packet.sinceMs);
+    }
+  }
+
+  async drain(): Promise<void> {
+    const { drainMs } = this.#config.timeouts;
+    this.#keeper.drain();
+    await new Promise<void>((done) => {
+      this.#open.ports.timers.after(drainMs, done);
+      const spreadMs = Math.min(SPREAD_MS_MAX, drainMs / 4);
+      this.#edge.drain({ spreadMs, retryAfterMs: COME_BACK_MS }, done);
+    });
+    this.#keeper.stop();
+    await this.#ws.close(COME_BACK_MS);
+    await this.#door!.close();
+  }
+
+  addAdminRoutes(admin: Hono): void {
+    admin.get("/admin/metrics", this.#metrics);
+  }
 }

@@ -10,9 +10,11 @@ import type { ShardLimits } from "../shard/limits.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import type { ThrottleOptions } from "./auth/throttle.ts";
 import type { AdmissionOptions } from "./admission.ts";
+import type { EdgeLimits } from "./edge/types.ts";
 import { ADMISSION_DEFAULTS } from "./admission.ts";
 import { DEFAULT_CONNECTION_LIMITS } from "./json/connection.ts";
 import { DEFAULT_PROTOCOL_LIMITS } from "./json/limits.ts";
+import { DEFAULT_WS_LIMITS, type WsLimits } from "./json/ws.ts";
 import { DEFAULT_SHARD_LIMITS } from "../shard/limits.ts";
 import { SCRAM_ITERATIONS_MIN } from "./auth/credentials.ts";
 import { SIGN_IN_DEFAULTS } from "./auth/sign_in_options.ts";
@@ -163,5 +165,36 @@ export function admissionOptions({ admission }: Config): AdmissionOptions {
       connection: { ...refuseAt.connection, loopLagMs: admission.connectionLagMs },
       write: { ...refuseAt.write, loopLagMs: admission.writeLagMs },
     },
+  };
+}
+
+/** Bounds of the edge. */
+export function edgeLimits({ limits, presence, timeouts }: Config): EdgeLimits {
+  return {
+    // Sessions in their grace have no connection.
+    sessionsMax: limits.connectionsMax * 2,
+    sessionsPerAccountMax: limits.sessionsPerAccountMax,
+    graceMs: presence.graceMs,
+    outboxBytesMax: limits.outboxBytesMax,
+    stalledMs: timeouts.stalledMs,
+    flushIntervalMaxMs: presence.flushIntervalMaxMs,
+  };
+}
+
+/** Time that the protocol's own deadline has before the transport's, ms. */
+const HELLO_MARGIN_MS = 2000;
+
+/** Bounds of the WebSocket transport. */
+export function wsLimits({ limits, timeouts }: Config): WsLimits {
+  return {
+    ...DEFAULT_WS_LIMITS,
+    frameBytesMax: limits.frameBytesMax,
+    connectionsMax: limits.connectionsMax,
+    connectionsPerAddressMax: limits.connectionsPerAddressMax,
+    helloTimeoutMs: timeouts.helloTimeoutMs + HELLO_MARGIN_MS,
+    pingIntervalMs: timeouts.pingIntervalMs,
+    // The transport holds back what the protocol's own rates have not answered.
+    framesPerSecond: limits.framesPerSecond * 2,
+    framesBurst: limits.framesBurst * 2,
   };
 }

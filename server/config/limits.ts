@@ -121,14 +121,14 @@ const storage = {
     doc: "How often changed users are written behind the log, which bounds the replay at start.",
   }),
   cacheUsersMax: int({
-    default: 5000,
+    default: 3000,
     min: 100,
     max: 10_000_000,
     unit: "users",
     doc: "Users kept in memory; those in use stay whatever it says.",
   }),
   cacheIdleMs: int({
-    default: 60_000,
+    default: 20_000,
     min: 1000,
     max: 86_400_000,
     unit: "ms",

@@ -21,7 +21,7 @@ export interface DetachesDeps {
   readonly counters: EdgeCounters;
 }
 
-/** The detaches that are not confirmed yet: a session that is not detached stays online for ever. */
+/** Detaches that are not confirmed yet: a session that is not detached stays online for ever. */
 export class Detaches {
   readonly #deps: DetachesDeps;
   readonly #pending = new Set<SessionId>();

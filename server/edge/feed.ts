@@ -79,8 +79,8 @@ export class Feed {
   }
 
   /**
-   * Hands the events that come next over to the outbox, as long as they fit `roomBytes`. False where
-   * some that the session does not have were left in the mailbox.
+   * Hands the events that come next over to the outbox, as long as they fit `roomBytes`. False
+   * where some that the session does not have were left in the mailbox.
    */
   take(batch: EventBatch, outbox: Outbox, roomBytes: number): boolean {
     let room = roomBytes - outbox.durableBytes;

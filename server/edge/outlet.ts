@@ -1,4 +1,4 @@
-/** The ways out of a session: a sink is pushed to, a poll is waited for. A lost session has none. */
+/** The ways out of a session: a sink is pushed to, a poll is waited for; a lost one has none. */
 import type { Clock } from "../ports.ts";
 import type { CatchUp } from "./catch_up.ts";
 import type { EventBatch, Feed } from "./feed.ts";

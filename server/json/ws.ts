@@ -90,6 +90,8 @@ export interface WsDeps {
   readonly counters: WsCounters;
   /** Whether a connection from this address is taken now; asked after the transport's limits. */
   admit(address: string): Failure | null;
+  /** Makes the address pay for as much as so many requests. */
+  blame(address: string, requests: number): void;
   /** The client's address, after trusted proxies. */
   addressOf(request: IncomingMessage): string;
   /** The protocol of a new connection. */
@@ -113,6 +115,17 @@ const RESUME_MS = 50;
 /** Parts in which a message may come, so that a slow client cannot make it cost more. */
 const PARTS_MAX = 1024;
 const FULL_RETRY_MS = 5000;
+/** What a fault costs, in requests: a flood has had up to 64 KiB of small frames taken apart. */
+const BLAME: Readonly<Record<Fault, number>> = {
+  binary: 1,
+  frame: 1,
+  too_large: 1,
+  no_hello: 0,
+  silent: 0,
+  unread: 0,
+  flood: 100,
+  late: 100,
+};
 /** `ws`'s code of a frame over `maxPayload`. */
 const TOO_LARGE = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
 

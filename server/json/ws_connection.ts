@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { CloseReason, Sink } from "../edge/types.ts";
+import { cut } from "../system/refusal.ts";
 import { goawayFrame } from "./encode.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 
@@ -30,6 +31,8 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
   protocol: 1008,
 };
 
+/** Bytes that make a frame count as one more. */
+const COSTLY_BYTES = 4096;
 /** Frames of a client that has been told to go, until the connection is cut. */
 const LATE_MAX = 64;
 
@@ -167,9 +170,7 @@ export class WsConnection implements WireConnection, Sink {
   terminate(): void {
     this.#over = true;
     this.#batch = "";
-    // Only plain TCP can reset; for the others this is as abrupt as it gets.
-    if ("encrypted" in this.#socket) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    cut(this.#socket);
   }
 
   // ---- receiving
@@ -183,7 +184,8 @@ export class WsConnection implements WireConnection, Sink {
       this.#greeted = true;
       this.#host.greeted(this);
     }
-    if (this.#spend()) this.#handler?.frame(data.toString());
+    const cost = 1 + Math.floor(data.length / COSTLY_BYTES);
+    if (this.#spend(cost)) this.#handler?.frame(data.toString());
   }
 
   /** A ping has come: it counts as a frame, for it makes work too. */
@@ -199,8 +201,8 @@ export class WsConnection implements WireConnection, Sink {
   }
 
   /**
-   * Frames that were on their way are welcome to be late. Whoever goes on sending would otherwise be
-   * read at full speed until the closing handshake times out.
+   * Frames that were on their way are welcome to be late. Whoever goes on sending would otherwise
+   * be read at full speed until the closing handshake times out.
    */
   #tooLate(): void {
     if (++this.#late <= LATE_MAX) return;
@@ -210,12 +212,12 @@ export class WsConnection implements WireConnection, Sink {
   }
 
   /** Pays for a frame; false where it is one too many. Reading stops while there is a debt. */
-  #spend(): boolean {
+  #spend(cost = 1): boolean {
     const { framesPerSecond, framesBurst, floodMs } = this.#host.rules;
     const nowMs = this.#host.nowMs();
     const gained = (nowMs - this.#framesAtMs) / 1000 * framesPerSecond;
     this.#silentRounds = 0;
-    this.#frames = Math.min(framesBurst, this.#frames + gained) - 1;
+    this.#frames = Math.min(framesBurst, this.#frames + gained) - cost;
     this.#framesAtMs = nowMs;
     if (this.#frames > framesBurst / 2) this.#floodSinceMs = 0;
     if (this.#frames >= 0) return true;

@@ -12,8 +12,10 @@ export interface Opening {
   readonly user: string;
   readonly proof: Proof;
   readonly device: string;
-  /** Where an earlier session ended, to go on from there; null for a new one. */
-  readonly resume: { readonly session: string; readonly cursor: string } | null;
+  /** The session to take up again, null for a new one. */
+  readonly session: string | null;
+  /** What is known from before, to be told only what came after it; null for a snapshot. */
+  readonly after: string | null;
   readonly status: string;
   readonly show: string;
 }

@@ -38,12 +38,13 @@ export interface CrowdSample {
   readonly latencies: EncodedLatencies;
 }
 
-/** Who has sent what, for recipients to be compared with; arrays by user (and slot). */
+/** Who has sent what, for recipients to be compared with: by user (messages: and slot). */
 export interface Truth {
   readonly presence: Int32Array;
   readonly messages: Int32Array;
-  /** How long users were away that vanished and came back (ms), −1 for the others. */
-  readonly awayMs: Int32Array;
+  /** When users were away last whose session broke and went on (ms since 1970); 0: never. */
+  readonly goneMs: Float64Array;
+  readonly backMs: Float64Array;
 }
 
 /** How what has arrived compares with the truth. */
@@ -56,7 +57,7 @@ export interface Verdict {
 }
 
 /** How many users are tried for an operation before it counts as skipped. */
-const TRIES_MAX = 200;
+const TRIES_MAX = 2000;
 
 /** A crowd. */
 export class Crowd {
@@ -69,14 +70,16 @@ export class Crowd {
   readonly #order: (place: number) => number;
   #turn = 0;
   readonly #wantAck = new Set<number>();
-  readonly #awayMs: Int32Array;
+  readonly #goneMs: Float64Array;
+  readonly #backMs: Float64Array;
 
   constructor(options: CrowdOptions) {
     const { ring, pool, lo, hi, bodyBytes } = options;
     const padding = "x".repeat(bodyBytes);
     this.lo = lo;
     this.hi = hi;
-    this.#awayMs = new Int32Array(hi - lo).fill(-1);
+    this.#goneMs = new Float64Array(hi - lo);
+    this.#backMs = new Float64Array(hi - lo);
     this.#context = {
       ...options,
       names: new PoolNames(pool),
@@ -91,7 +94,10 @@ export class Crowd {
       name: (user) => poolName(pool, user),
       body: (tag) => tag + padding.slice(tag.length),
       wantsAck: (user) => void this.#wantAck.add(user),
-      cameBack: (user, awayUs) => void (this.#awayMs[user - lo] = Math.ceil(awayUs / 1000)),
+      cameBack: (user, goneUs, backUs) => {
+        this.#goneMs[user - lo] = goneUs / 1000;
+        this.#backMs[user - lo] = backUs / 1000;
+      },
     };
     const scratch = new Scratch();
     this.#users = Array.from(
@@ -155,7 +161,8 @@ export class Crowd {
   beginMeasured(): void {
     this.#context.presence.resetCounts();
     this.#context.latencies.reset();
-    this.#awayMs.fill(-1);
+    this.#goneMs.fill(0);
+    this.#backMs.fill(0);
   }
 
   /** What was counted so far, and timed since the last sample. */
@@ -179,7 +186,12 @@ export class Crowd {
   /** The part of the truth that is decided here. */
   truth(): Truth {
     const { presence, messages } = this.#context;
-    return { presence: presence.truth(), messages: messages.truth(), awayMs: this.#awayMs };
+    return {
+      presence: presence.truth(),
+      messages: messages.truth(),
+      goneMs: this.#goneMs.slice(),
+      backMs: this.#backMs.slice(),
+    };
   }
 
   /** Compares with the truth about all users. */
@@ -188,7 +200,7 @@ export class Crowd {
     return {
       presence: presence.compare(truth.presence),
       messages: messages.compare(truth.messages),
-      falseOffline: presence.falseOffline(truth.awayMs, graceMs),
+      falseOffline: presence.falseOffline(truth.goneMs, truth.backMs, graceMs),
       unanswered: this.#users.reduce((sum, user) => sum + user.unanswered, 0),
     };
   }

@@ -36,9 +36,9 @@ export class Incoming {
     return this.#seq;
   }
 
-  /** Everything up to here has come in: `mailboxId:seq`. */
-  get cursor(): string {
-    return `${this.#mailboxId}:${this.#seq}`;
+  /** Everything up to here has come in: `mailboxId:seq`; null before the first session. */
+  get cursor(): string | null {
+    return this.#mailboxId === "" ? null : `${this.#mailboxId}:${this.#seq}`;
   }
 
   /**
@@ -106,7 +106,7 @@ export class Incoming {
     if (contact === this.#user) return;
     const { bytes, showFrom, showTo } = event;
     if (equals(bytes, showFrom, showTo, "offline")) {
-      crowd.presence.received(this.#user, contact, -1, true);
+      crowd.presence.wentOffline(this.#user, contact, now / 1000);
       return;
     }
     // A status of an earlier run: the contact will say something of this one.

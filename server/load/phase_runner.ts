@@ -15,6 +15,8 @@ const BATCH_MAX = 1000;
 const FLAP_MS = 2000;
 /** How often the population is brought to what it should be (µs). */
 const POPULATION_STEP_US = 100_000;
+/** By which share of all it changes at most at a time. */
+const POPULATION_STEP_SHARE = 0.01;
 
 /** What runs phases. */
 export interface PhaseDeps {
@@ -38,7 +40,7 @@ class Running {
   readonly #startUs: number;
   readonly #endUs: number;
   readonly #activities: Activity[] = [];
-  readonly #done: () => void;
+  readonly #done: (missing: number) => void;
   #begun = false;
   /** Users awaited: the phase without a time ends when none is. */
   #awaited: SyntheticUser[] = [];
@@ -46,7 +48,7 @@ class Running {
   #progress = { count: 0, atUs: 0 };
   #nextAckUs: number;
 
-  constructor(deps: PhaseDeps, phase: Phase, startUs: number, done: () => void) {
+  constructor(deps: PhaseDeps, phase: Phase, startUs: number, done: (missing: number) => void) {
     this.#deps = deps;
     this.#phase = phase;
     this.#startUs = startUs;
@@ -80,16 +82,24 @@ class Running {
       this.#nextAckUs = now + this.#deps.ackMs * 1000;
       this.#deps.crowd.acknowledge();
     }
-    const over = this.#phase.seconds === null ? this.#allArrived(now) : now >= this.#endUs;
-    if (over) this.#done();
+    const over = this.#phase.seconds === null
+      ? this.#allArrived() || this.#stuck(now)
+      : now >= this.#endUs;
+    if (over) this.#done(this.#missing());
     return !over;
   }
 
-  #allArrived(now: number): boolean {
-    if (this.#arriving > 0) return false;
+  #allArrived(): boolean {
+    return this.#arriving === 0 && this.#awaited.every((user) => user.online || user.failed);
+  }
+
+  #missing(): number {
+    return this.#arriving + this.#awaited.filter((user) => !user.online).length;
+  }
+
+  #stuck(now: number): boolean {
     const { online } = this.#deps.crowd.counts;
     if (online !== this.#progress.count) this.#progress = { count: online, atUs: now };
-    if (this.#awaited.every((user) => user.online || user.failed)) return true;
     return now - this.#progress.atUs > STUCK_SECONDS * 1e6;
   }
 
@@ -175,19 +185,24 @@ class Running {
       nextUs = now + POPULATION_STEP_US;
       const activity = DAY(Math.min(1, (now - this.#startUs) / lengthUs));
       const wanted = Math.round(crowd.size * peak * (0.3 + 0.7 * activity));
-      for (; here < wanted; here++) crowd.at(turn++ % crowd.size).signIn(now);
-      for (; here > wanted; here--) crowd.at((turn - here) % crowd.size).signOut();
+      const few = Math.ceil(crowd.size * POPULATION_STEP_SHARE);
+      const next = Math.max(here - few, Math.min(here + few, wanted));
+      for (; here < next; here++) crowd.at(turn++ % crowd.size).signIn(now);
+      for (; here > next; here--) crowd.at((turn - here) % crowd.size).signOut();
       return now >= this.#endUs;
     });
   }
 }
 
-/** Runs one phase from `startUs` on; `done` is called when it is over. */
+/**
+ * Runs one phase from `startUs` on; `done` is called when it is over, with the number of users who
+ * were to come online in it and are not.
+ */
 export function runPhase(
   deps: PhaseDeps,
   phase: Phase,
   startUs: number,
-  done: () => void,
+  done: (missing: number) => void,
 ): void {
   const running = new Running(deps, phase, startUs, done);
   const scheduled = phase.arrivals !== null || phase.drop !== null || phase.population !== null ||

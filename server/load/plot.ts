@@ -11,7 +11,7 @@ export interface Plot {
   readonly title: string;
   /** What the y axis counts, for example `ms`. */
   readonly unit: string;
-  /** The x value of each place in the lines; ascending. */
+  /** The x value of each place in the lines; ascending, from 0 on. */
   readonly x: readonly number[];
   readonly xUnit: string;
   readonly lines: readonly PlotLine[];
@@ -76,8 +76,8 @@ function scaleOf(plot: Plot): Scale {
   const yTicks = log ? logTicks(min, max) : ticks(max);
   const top = yTicks.at(-1)!;
   const bottom = yTicks[0]!;
-  const xFrom = plot.x[0] ?? 0;
-  const xTo = Math.max(plot.x.at(-1) ?? 1, xFrom + 1e-9);
+  const xFrom = 0;
+  const xTo = Math.max(plot.x.at(-1) ?? 1, 1e-9);
   const share = log
     ? (v: number) => Math.log(Math.max(v, bottom) / bottom) / Math.log(top / bottom)
     : (v: number) => v / top;
@@ -117,9 +117,8 @@ function xAxis(plot: Plot, scale: Scale): string {
   if (plot.xLabels !== undefined) {
     return plot.xLabels.map((words, i) => text(plot.x[i] ?? 0, words)).join("");
   }
-  const from = plot.x[0] ?? 0;
   const to = plot.x.at(-1) ?? 1;
-  return ticks(to - from).map((t) => from + t).filter((t) => t <= to)
+  return ticks(to).filter((t) => t <= to)
     .map((t) => text(t, `${label(t)} ${plot.xUnit}`)).join("");
 }
 
@@ -127,7 +126,7 @@ function xAxis(plot: Plot, scale: Scale): string {
 export function plotSvg(plot: Plot): string {
   const scale = scaleOf(plot);
   const shaded = (plot.shaded ?? []).map(({ from, to }) => {
-    const x = scale.x(Math.max(from, plot.x[0] ?? 0));
+    const x = scale.x(from);
     const width = Math.max(0, scale.x(Math.min(to, plot.x.at(-1) ?? to)) - x);
     return `<rect class="shade" x="${round(x)}" y="${TOP}" width="${round(width)}" ` +
       `height="${HEIGHT - TOP - BOTTOM}"/>`;

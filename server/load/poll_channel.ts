@@ -101,9 +101,10 @@ class PollChannel implements Channel {
   }
 
   #open(): void {
-    const { resume, status, show } = this.#opening;
+    const { session, after, status, show } = this.#opening;
     const body = JSON.stringify({
-      ...(resume === null ? {} : { session: resume.session, after: resume.cursor }),
+      ...(session === null ? {} : { session }),
+      ...(after === null ? {} : { after }),
       presence: { show, status },
     });
     const headers = this.#headers();

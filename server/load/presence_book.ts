@@ -55,8 +55,8 @@ export class PresenceBook {
   readonly #lo: number;
   readonly #hi: number;
   readonly #seen: Int32Array;
-  /** Whether a contact was seen offline, by watcher and slot. */
-  readonly #sawOffline: Uint8Array;
+  /** When a contact was last shown offline, by watcher and slot (ms since 1970); 0: never. */
+  readonly #offlineAtMs: Float64Array;
   readonly #versions: Int32Array;
   readonly #online: Uint8Array;
   #counts = noCounts();
@@ -66,7 +66,7 @@ export class PresenceBook {
     this.#lo = lo;
     this.#hi = hi;
     this.#seen = new Int32Array((hi - lo) * ring.contacts);
-    this.#sawOffline = new Uint8Array((hi - lo) * ring.contacts);
+    this.#offlineAtMs = new Float64Array((hi - lo) * ring.contacts);
     this.#versions = new Int32Array(hi - lo);
     this.#online = new Uint8Array(hi - lo);
   }
@@ -79,7 +79,7 @@ export class PresenceBook {
   /** Begins to count anew, for a measured phase. */
   resetCounts(): void {
     this.#counts = noCounts();
-    this.#sawOffline.fill(0);
+    this.#offlineAtMs.fill(0);
   }
 
   /** A local user's version for its next change. */
@@ -111,8 +111,8 @@ export class PresenceBook {
   }
 
   /**
-   * A local watcher was told of a contact: `version` with its show, or −1 for offline. Answers
-   * whether it is a version that the watcher did not have: news, to be timed.
+   * A local watcher was told of a contact's `version`, with its show or not. Answers whether the
+   * watcher did not have it: news, to be timed.
    */
   received(watcher: number, contact: number, version: number, showMatches: boolean): boolean {
     const slot = slotOf(this.#ring, watcher, contact);
@@ -123,12 +123,6 @@ export class PresenceBook {
     }
     const at = (watcher - this.#lo) * this.#ring.contacts + slot;
     const before = this.#seen[at]!;
-    if (version < 0) {
-      counts.offline++;
-      this.#seen[at] = offlineAfter(before);
-      this.#sawOffline[at] = 1;
-      return false;
-    }
     if (before > UNKNOWN && version <= before) {
       if (version === before) counts.repeated++;
       else counts.backwards++;
@@ -142,6 +136,19 @@ export class PresenceBook {
     }
     counts.initial++;
     return before === UNKNOWN || version > -before - 1;
+  }
+
+  /** A local watcher was shown a contact offline at `nowMs`. */
+  wentOffline(watcher: number, contact: number, nowMs: number): void {
+    const slot = slotOf(this.#ring, watcher, contact);
+    if (slot < 0) {
+      this.#counts.wrong++;
+      return;
+    }
+    const at = (watcher - this.#lo) * this.#ring.contacts + slot;
+    this.#counts.offline++;
+    this.#seen[at] = offlineAfter(this.#seen[at]!);
+    this.#offlineAtMs[at] = nowMs;
   }
 
   /** The part of the truth that is decided here: for the users `lo … hi − 1`. */
@@ -165,14 +172,16 @@ export class PresenceBook {
   }
 
   /**
-   * How often a watcher that is online was shown a contact offline that was back within
-   * `graceMs`; `awayMs` tells how long each user was away, −1 for not at all.
+   * How often a watcher that is online was shown a contact offline while it was only away for less
+   * than `graceMs`. `goneMs` and `backMs` tell when users were away last (ms since 1970); 0: never.
    */
-  falseOffline(awayMs: Int32Array, graceMs: number): number {
+  falseOffline(goneMs: Float64Array, backMs: Float64Array, graceMs: number): number {
     let count = 0;
     this.#eachSlot((contact, at) => {
-      const away = awayMs[contact]!;
-      if (this.#sawOffline[at] === 1 && away >= 0 && away < graceMs) count++;
+      const gone = goneMs[contact]!;
+      const back = backMs[contact]!;
+      const seenMs = this.#offlineAtMs[at]!;
+      if (gone > 0 && back - gone < graceMs && seenMs >= gone && seenMs <= back) count++;
     });
     return count;
   }

@@ -1,6 +1,6 @@
 /** The admin route that `provision` is reached by. */
 import type { Hono } from "hono";
-import { PROVISION_SCHEMA, provision, type ProvisionDeps } from "./provision.ts";
+import { provision, PROVISION_SCHEMA, type ProvisionDeps } from "./provision.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 
 /** Adds `POST /admin/provision`; refusals are `{code, message}` like the other routes'. */

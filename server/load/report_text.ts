@@ -1,6 +1,6 @@
 /** A run for people who read it in a terminal. */
 import { TIMED, TIMED_NAMES } from "./latency.ts";
-import type { Point, RunResult } from "./result.ts";
+import type { Point, RunResult, Window } from "./result.ts";
 
 /** A count with thousands apart. */
 export function grouped(count: number): string {
@@ -47,16 +47,17 @@ export interface Figure {
 
 /** The figures that a run is made for. */
 export function figures(r: RunResult): readonly Figure[] {
-  const list: Figure[] = [];
   const { window, server } = r;
+  if (window === null) return [];
+  const list: Figure[] = [];
   const add = (label: string, value: string) => list.push({ label, value });
   const cost = (count: number) => {
     if (window.serverCpuUs === null || count === 0) return "";
     return `, ${duration(window.serverCpuUs / count)} of server CPU each`;
   };
   const rate = (count: number) => `${grouped(count / window.seconds)}/s`;
-  const main = mainCount(r);
-  for (const [label, count] of Object.entries(countsOf(r))) {
+  const main = mainCount(r.scenario, window);
+  for (const [label, count] of Object.entries(countsOf(window))) {
     if (count === 0) continue;
     const each = label === main ? cost(count) : "";
     add(label, `${grouped(count)} in ${window.seconds.toFixed(1)} s: ${rate(count)}${each}`);
@@ -88,7 +89,7 @@ export function figures(r: RunResult): readonly Figure[] {
   return list;
 }
 
-function countsOf({ window }: RunResult): Readonly<Record<string, number>> {
+function countsOf(window: Window): Readonly<Record<string, number>> {
   return {
     "presence deliveries": window.presence,
     "message deliveries": window.messages,
@@ -97,9 +98,9 @@ function countsOf({ window }: RunResult): Readonly<Record<string, number>> {
 }
 
 /** What the server's CPU is set against: the most costly thing that was asked for. */
-function mainCount(r: RunResult): string {
-  if (r.scenario === "login" || r.scenario === "reconnect") return "sign-ins";
-  return r.window.presence > r.window.messages ? "presence deliveries" : "message deliveries";
+function mainCount(scenario: string, { presence, messages }: Window): string {
+  if (scenario === "login" || scenario === "reconnect") return "sign-ins";
+  return presence > messages ? "presence deliveries" : "message deliveries";
 }
 
 function columns(rows: readonly (readonly string[])[]): string {
@@ -155,7 +156,7 @@ function checks(r: RunResult): string {
 /** The whole summary, ending with the verdict. */
 export function summaryText(r: RunResult): string {
   const { users, contacts, processes } = r.options;
-  const width = Math.max(...figures(r).map((figure) => figure.label.length));
+  const width = Math.max(0, ...figures(r).map((figure) => figure.label.length));
   const list = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? "" : `\n${title}\n${lines.map((line) => `  ${line}\n`).join("")}`;
   const faults = r.faults.slice(0, 10).map(({ what, count, example }) =>

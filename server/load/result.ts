@@ -33,6 +33,8 @@ export interface PhaseResult {
   readonly measured: boolean;
   readonly from: number;
   readonly to: number;
+  /** Users who were to come online in it and did not. */
+  readonly missing: number;
 }
 
 /** Totals of the measured phase alone, from its start to its end. */
@@ -83,7 +85,8 @@ export interface RunResult {
   };
   readonly phases: readonly PhaseResult[];
   readonly points: readonly Point[];
-  readonly window: Window;
+  /** null where the run ended before. */
+  readonly window: Window | null;
   readonly latencies: Readonly<Partial<Record<Timed, LatencyResult>>>;
   readonly counts: Counts;
   readonly presence: PresenceCounts & PresenceMismatches;
@@ -100,14 +103,21 @@ export interface RunResult {
   readonly hints: readonly string[];
 }
 
-/** What must not be. `checks` is a result without its conclusions. */
+/** What must not be. */
 export function violationsOf(
-  r: Pick<RunResult, "presence" | "messages" | "falseOffline" | "counts" | "options">,
+  r: Pick<
+    RunResult,
+    "phases" | "window" | "presence" | "messages" | "falseOffline" | "counts" | "options"
+  >,
 ): readonly string[] {
   const list: string[] = [];
+  if (r.window === null) list.push("The run ended before anything was measured");
   const check = (count: number, text: string) => {
     if (count > 0) list.push(`${count} ${text}`);
   };
+  for (const { name, missing } of r.phases) {
+    check(missing, `users who were to come online did not (phase "${name}")`);
+  }
   check(r.presence.stale, "watchers do not hold a contact's final presence");
   check(r.presence.backwards, "presence changes arrived after a newer one");
   check(r.presence.wrong, "presence events name the wrong user or show");
@@ -138,7 +148,7 @@ export function hintsOf(
         "the figures include that. Give it another core or more --processes.",
     );
   }
-  if (r.window.toolCpuUs > 0.9e6 * r.window.seconds * r.options.processes) {
+  if (r.window !== null && r.window.toolCpuUs > 0.9e6 * r.window.seconds * r.options.processes) {
     list.push("This tool used all of its cores: the server may be faster. Use more --processes.");
   }
   const limited = r.faults.filter((fault) => fault.what.endsWith("rate_limited"));

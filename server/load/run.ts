@@ -101,13 +101,13 @@ class Run {
     return {
       phases: this.#phases,
       points: this.#points,
-      window: this.#window ?? windowBetween(last, last),
+      window: this.#window,
       latencies: this.#latencies(),
       counts: last.counts,
       presence: { ...last.presence, ...verdict.presence },
       messages: { ...last.messages, ...verdict.messages, unanswered: verdict.unanswered },
       falseOffline: verdict.falseOffline,
-      awayMaxMs: truth.awayMs.reduce((max, ms) => Math.max(max, ms), 0),
+      awayMaxMs: truth.backMs.reduce((max, ms, i) => Math.max(max, ms - truth.goneMs[i]!), 0),
       settledSeconds: seconds,
       faults: faults.list(),
     };
@@ -129,11 +129,11 @@ class Run {
       await this.#look();
     }
     if (!over) return;
-    await all;
+    const missing = (await all).reduce((sum, count) => sum + count, 0);
     const after = await this.#look();
     const from = this.#seconds(before.atUs);
     const { name, measured } = phase;
-    this.#phases.push({ name, measured, from, to: this.#seconds(after.atUs) });
+    this.#phases.push({ name, measured, from, to: this.#seconds(after.atUs), missing });
     // What crowds count of presence begins anew with the phase, perhaps only after that look.
     const zero = { ...after.presence, delivered: 0, initial: 0, offline: 0 };
     if (measured) this.#window = windowBetween({ ...before, presence: zero }, after);

@@ -167,7 +167,12 @@ const mixed: Scenario = {
       queries: MIX.queries * rate,
       flaps: MIX.flaps * rate,
     };
-    return [warmUp(0, 0.3), measured("a day", { seconds, traffic, day: true, population: 1 })];
+    return [
+      // All have been there once, so that all have a position from which to read what they missed.
+      warmUp(0, 1),
+      measured("a day", { seconds, traffic, day: true, population: 1 }),
+      { ...warmUp(0, 1), name: "everybody comes to look" },
+    ];
   },
 };
 

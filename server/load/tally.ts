@@ -108,8 +108,8 @@ export interface CrowdContext {
   body(tag: string): string;
   /** A message came in that this user has not acknowledged yet. */
   wantsAck(user: number): void;
-  /** How long the user was away, from a drop to its return. */
-  cameBack(user: number, awayUs: number): void;
+  /** The user's session broke, and was taken up again. */
+  cameBack(user: number, goneUs: number, backUs: number): void;
   /** Observers of single deliveries (dark launch). */
   readonly watch: DeliveryWatch | null;
 }

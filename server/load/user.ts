@@ -87,7 +87,7 @@ export class SyntheticUser implements ChannelHandler {
     return true;
   }
 
-  /** Signs out for good. */
+  /** Signs out; the next session is a new one. */
   signOut(): boolean {
     if (this.#state === "offline" || this.#state === "failed") return false;
     this.#crowd.counts.signOuts++;
@@ -176,14 +176,14 @@ export class SyntheticUser implements ChannelHandler {
     this.#state = "online";
     this.#attempt = 0;
     crowd.counts.online++;
-    if (mode === "resume") crowd.counts.resumes++;
+    if (back) crowd.counts.resumes++;
     else crowd.counts.signIns++;
-    if (mode === "resume" && cursor !== this.#incoming.cursor) crowd.messages.gap();
-    if (mode !== "resume" && back) {
-      crowd.faults.add("return", { code: mode, message: "the session began anew" });
+    if (this.#incoming.cursor !== null) {
+      if (mode !== "resume") crowd.faults.add("return", { code: mode, message: "began anew" });
+      else if (cursor !== this.#incoming.cursor) crowd.messages.gap();
     }
     crowd.latencies.record(back ? "resumed" : "login", now - this.#dueUs);
-    if (back) crowd.cameBack(this.index, now - this.#goneUs);
+    if (back) crowd.cameBack(this.index, this.#goneUs, now);
     this.#incoming.begin(cursor, back ? 0 : this.#dueUs);
     this.#goneUs = 0;
     this.#session = welcome.session;
@@ -245,9 +245,8 @@ export class SyntheticUser implements ChannelHandler {
       user: crowd.name(this.index),
       proof: crowd.proof(this.index),
       device: DEVICE,
-      resume: this.#session === null
-        ? null
-        : { session: this.#session, cursor: this.#incoming.cursor },
+      session: this.#session,
+      after: this.#incoming.cursor,
       show: showOf(this.#version),
       status: this.#status,
     }, this);

@@ -36,8 +36,11 @@ export interface WorkerSample extends CrowdSample {
 
 /** A worker, in this process or in another one. Every call rejects when it is gone. */
 export interface Worker {
-  /** Runs a phase from `startUs` on; resolves when it is over. */
-  phase(phase: Phase, startUs: number): Promise<void>;
+  /**
+   * Runs a phase from `startUs` on; resolves when it is over, with the number of users who were to
+   * come online in it and are not.
+   */
+  phase(phase: Phase, startUs: number): Promise<number>;
   sample(): Promise<WorkerSample>;
   /** Its part of the truth: presence and time away of its users, messages of its senders. */
   truth(): Promise<Truth>;
@@ -121,17 +124,10 @@ export function localWorker(ports: WorkerPorts, plan: WorkerPlan): Worker {
   };
 }
 
-/** The truth of all workers as one, in the order of their users. */
-export function joinTruth(parts: readonly Truth[]): Truth {
-  return {
-    presence: joinInts(parts.map((part) => part.presence)),
-    messages: joinInts(parts.map((part) => part.messages)),
-    awayMs: joinInts(parts.map((part) => part.awayMs)),
-  };
-}
+type Numbers = Int32Array | Float64Array;
 
-function joinInts(parts: readonly Int32Array[]): Int32Array {
-  const whole = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+function joinNumbers<T extends Numbers>(parts: readonly T[], make: (length: number) => T): T {
+  const whole = make(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);
@@ -140,23 +136,41 @@ function joinInts(parts: readonly Int32Array[]): Int32Array {
   return whole;
 }
 
-/** Truth as text, to travel between processes of one machine. */
-export function encodeTruth(truth: Truth): Readonly<Record<keyof Truth, string>> {
-  const text = (ints: Int32Array) =>
-    encodeBase64(new Uint8Array(ints.buffer, ints.byteOffset, ints.byteLength));
+/** The truth of all workers as one, in the order of their users. */
+export function joinTruth(parts: readonly Truth[]): Truth {
+  const ints = (length: number) => new Int32Array(length);
+  const floats = (length: number) => new Float64Array(length);
+  return {
+    presence: joinNumbers(parts.map((part) => part.presence), ints),
+    messages: joinNumbers(parts.map((part) => part.messages), ints),
+    goneMs: joinNumbers(parts.map((part) => part.goneMs), floats),
+    backMs: joinNumbers(parts.map((part) => part.backMs), floats),
+  };
+}
+
+/** Truth as texts, to travel between processes of one machine. */
+export type EncodedTruth = Readonly<Record<keyof Truth, string>>;
+
+/** The inverse of `decodeTruth`. */
+export function encodeTruth(truth: Truth): EncodedTruth {
+  const text = ({ buffer, byteOffset, byteLength }: Numbers) =>
+    encodeBase64(new Uint8Array(buffer, byteOffset, byteLength));
   return {
     presence: text(truth.presence),
     messages: text(truth.messages),
-    awayMs: text(truth.awayMs),
+    goneMs: text(truth.goneMs),
+    backMs: text(truth.backMs),
   };
 }
 
 /** The inverse of `encodeTruth`. */
-export function decodeTruth(encoded: Readonly<Record<keyof Truth, string>>): Truth {
-  const ints = (text: string) => new Int32Array(decodeBase64(text).slice().buffer);
+export function decodeTruth(encoded: EncodedTruth): Truth {
+  // Copied, for what is decoded need not be aligned.
+  const buffer = (text: string) => decodeBase64(text).slice().buffer;
   return {
-    presence: ints(encoded.presence),
-    messages: ints(encoded.messages),
-    awayMs: ints(encoded.awayMs),
+    presence: new Int32Array(buffer(encoded.presence)),
+    messages: new Int32Array(buffer(encoded.messages)),
+    goneMs: new Float64Array(buffer(encoded.goneMs)),
+    backMs: new Float64Array(buffer(encoded.backMs)),
   };
 }

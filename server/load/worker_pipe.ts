@@ -3,14 +3,17 @@
  * on its standard output. A child ends when its input does, so that none outlives its parent.
  */
 import type { Child } from "./machine.ts";
-import { decodeTruth, encodeTruth, type Worker, type WorkerPlan } from "./worker.ts";
+import {
+  decodeTruth,
+  type EncodedTruth,
+  encodeTruth,
+  type Worker,
+  type WorkerPlan,
+} from "./worker.ts";
 import type { Phase } from "./phase.ts";
-import type { Truth } from "./crowd.ts";
 
 /** Name of the hidden command that a child is started with. */
 export const WORKER_COMMAND = "load-worker";
-
-type EncodedTruth = ReturnType<typeof encodeTruth>;
 
 /** A call as it travels. */
 type Call =
@@ -111,7 +114,7 @@ export async function serveWorker(
       case "truth":
         return encodeTruth(await worker.truth());
       case "compare":
-        return await worker.compare(decodeTruth(call.truth) as Truth, call.graceMs);
+        return await worker.compare(decodeTruth(call.truth), call.graceMs);
       case "faults":
         return await worker.faults();
       case "stop":

@@ -188,14 +188,15 @@ class WsChannel implements Channel, WireHandler, FrameHandler {
   }
 
   #hello(): void {
-    const { user, proof, device, resume, status, show } = this.#opening;
+    const { user, proof, device, session, after, status, show } = this.#opening;
     const hello = (auth: Readonly<Record<string, unknown>>) =>
       this.#send({
         t: "hello",
         v: 1,
         auth,
         device,
-        ...(resume === null ? {} : { session: resume.session, after: resume.cursor }),
+        ...(session === null ? {} : { session }),
+        ...(after === null ? {} : { after }),
         presence: { show, status },
         client: "roost-load",
       });

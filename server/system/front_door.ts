@@ -1,6 +1,7 @@
 /**
- * The one listening socket for clients: node:http (or node:https) with Hono behind its requests and
- * WebSockets behind its upgrades. It bounds what a connection may cost before anybody has signed in.
+ * The one listening socket for clients: node:http (or node:https) with Hono behind its requests
+ * and WebSockets behind its upgrades. It bounds what a connection may cost before anybody has
+ * signed in.
  */
 import {
   createServer,
@@ -18,7 +19,7 @@ import type { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
 import { errorResponse, STATUS_OF } from "../json/http.ts";
-import { refuseRaw } from "./refusal.ts";
+import { cut, refuseRaw } from "./refusal.ts";
 
 /** Bounds of a connection, and who it may be. */
 export interface DoorOptions {
@@ -54,6 +55,8 @@ export interface DoorDeps {
   admit(): Failure | null;
   /** Whether clients of this address may ask for anything now. */
   admitAddress(address: string): Failure | null;
+  /** Makes the address pay for `requests` that it sent in vain. */
+  blame(address: string, requests: number): void;
   /** A request to upgrade; whoever takes it answers on the socket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
 }
@@ -93,9 +96,7 @@ type Carrier = Request & { [OUTGOING]?: ServerResponse };
 /** Cuts the connection that a request came by, with all that waits to be sent on it. */
 export function abortConnection(request: Request): void {
   const socket = (request as Carrier)[OUTGOING]?.socket;
-  // Only plain TCP can reset; a TLS connection is destroyed.
-  if (socket && !("encrypted" in socket)) socket.resetAndDestroy();
-  else socket?.destroy();
+  if (socket) cut(socket);
 }
 
 /** Which addresses are trusted to say whom they forward for. */
@@ -185,11 +186,6 @@ function refusalOf(
     deps.counters.refusedAddress++;
     return fail("rate_limited", "Too many connections from this address", 5000);
   }
-  const tooFast = trusted ? null : deps.admitAddress(address);
-  if (tooFast !== null) {
-    deps.counters.refusedAddress++;
-    return tooFast;
-  }
   const busy = deps.admit();
   if (busy !== null) deps.counters.refusedBusy++;
   return busy;
@@ -208,43 +204,62 @@ function watchConnections(
   server.on("connection", (socket: Socket) => {
     const peer = plainAddress(socket.remoteAddress ?? "");
     // Through a proxy the peer is the proxy: it is not one client.
-    const refusal = refusalOf(callers, peer, proxies.trusts(peer), deps, options);
+    const trusted = proxies.trusts(peer);
+    const refusal = refusalOf(callers, peer, trusted, deps, options);
     callers.add(peer);
     deps.counters.opened++;
     socket.once("close", () => callers.remove(peer));
     // Whoever is gone in the middle of something is no news.
     socket.on("error", ignore);
+    // Even to refuse it politely would be to read it first, which is what a flood wants.
+    if (!trusted && deps.admitAddress(peer) !== null) {
+      deps.counters.refusedAddress++;
+      return void socket.destroy();
+    }
     if (refusal === null) return;
+    (socket as CallerSocket)[CALLER] = { address: peer, waiting: 0, refused: true };
     if (options.tls === null) refuseRaw(socket, STATUS_OF[refusal.code], refusal);
     else socket.destroy();
   });
   return callers;
 }
 
-/** Where a socket carries how many of its requests wait for their answers. */
-const WAITING = Symbol("waiting");
-type Caller = Socket & { [WAITING]?: number };
+/** What is known of a connection besides its socket. */
+interface Caller {
+  /** Whom its last request was from. */
+  address: string;
+  /** Requests without an answer. */
+  waiting: number;
+  /** Nothing is answered any more. */
+  refused: boolean;
+}
 
-/** Stands before everything that a request costs. */
+/** Where a socket carries it. */
+const CALLER = Symbol("caller");
+type CallerSocket = Socket & { [CALLER]?: Caller };
+
+/** Stands before everything that a request costs but its parsing. */
 function gate(
   proxies: TrustedProxies,
   deps: DoorDeps,
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
   return (request, response) => {
-    const socket: Caller = request.socket;
-    // The rest of what had been read of a connection that was cut.
-    if (socket.destroyed) return;
-    const waiting = (socket[WAITING] ?? 0) + 1;
-    if (waiting > PIPELINED_MAX) {
+    const socket: CallerSocket = request.socket;
+    const caller = socket[CALLER] ??= { address: "", waiting: 0, refused: false };
+    // Whatever had been read of it is parsed to its end.
+    if (caller.refused) return deps.blame(caller.address, 1);
+    caller.address = addressOf(proxies, request);
+    if (++caller.waiting > PIPELINED_MAX) {
       deps.counters.pipelined++;
+      caller.refused = true;
       return void socket.destroy();
     }
-    socket[WAITING] = waiting;
-    response.once("close", () => socket[WAITING]!--);
-    const refusal = deps.admitAddress(addressOf(proxies, request));
-    if (refusal !== null) return refuse(response, refusal);
-    listener(request, response);
+    response.once("close", () => caller.waiting--);
+    const refusal = deps.admitAddress(caller.address);
+    if (refusal === null) return void listener(request, response);
+    caller.refused = true;
+    refuse(response, refusal);
   };
 }
 

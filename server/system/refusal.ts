@@ -3,6 +3,13 @@ import type { Socket } from "node:net";
 import { STATUS_CODES } from "node:http";
 import type { Failure } from "../../shard/errors.ts";
 
+/** Ends a socket at once, with all that waits to be sent on it: by a reset where it can. */
+export function cut(socket: Socket): void {
+  // TLS cannot reset, and Deno 2.4 does not know how.
+  if ("encrypted" in socket || typeof socket.resetAndDestroy !== "function") socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** Sends a whole HTTP answer with the refusal as JSON, and ends the socket. Never throws. */
 export function refuseRaw(socket: Socket, status: number, failure: Failure): void {
   if (!socket.writable) {

@@ -121,8 +121,12 @@ export function difference(
     if (!Array.isArray(actual)) return differs();
     const open = OPEN_LISTS.has(path.split(".").at(-1)!);
     const wanted = open ? actual.filter((item) => recorded.includes(item)) : actual;
-    if (wanted.length !== recorded.length) return differs();
-    return firstOf(recorded, (item, i) => difference(item, wanted[i], bindings, `${path}[${i}]`));
+    const first = firstOf(
+      recorded,
+      (item, i) => difference(item, wanted[i], bindings, `${path}[${i}]`),
+    );
+    if (first !== null || wanted.length === recorded.length) return first;
+    return `${path}[${recorded.length}] was absent, is ${JSON.stringify(wanted[recorded.length])}`;
   }
   if (Array.isArray(actual)) return differs();
   return firstOf(Object.entries(recorded), ([name, value]) => {

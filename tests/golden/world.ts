@@ -37,13 +37,8 @@ export const ADDRESS = "192.0.2.1";
 /** Where a world begins. */
 export interface WorldOptions {
   readonly config: Config;
-  /** ms since 1970 at the beginning. */
-  readonly wallMs?: number;
-  /** Rows that the disk has already. */
-  readonly rows?: readonly { readonly key: readonly (string | number)[]; value: Uint8Array }[];
   /** Texts of the files that the configuration names. */
   readonly files?: Readonly<Record<string, string>>;
-  readonly serverSecret?: Uint8Array;
 }
 
 /** One node in its own time. */
@@ -72,10 +67,9 @@ export async function breathe(times = 4): Promise<void> {
 /** Starts a node. */
 export async function openWorld(options: WorldOptions): Promise<World> {
   const { config } = options;
-  const time = new VirtualTime(options.wallMs ?? Date.UTC(2025, 0, 1));
+  const time = new VirtualTime(Date.UTC(2025, 0, 1));
   const prng = new Prng("golden");
   const disk = new MemoryDisk(time, prng.fork("disk"));
-  fill(time, disk, options.rows ?? []);
   const { log } = memoryLog();
   const ports = simPorts({ process: time.process(), disk, prng: prng.fork("random"), log });
   let edge: Edge | null = null;
@@ -109,31 +103,14 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return await serve(options, { time, disk, ports, node, edge });
 }
 
-function fill(time: VirtualTime, disk: MemoryDisk, rows: WorldOptions["rows"] & object): void {
-  const process = time.process();
-  const store = disk.open(process);
-  let waiting = rows.length;
-  for (const { key, value } of rows) {
-    store.write([{ kind: "set", key, value }], (error) => {
-      if (error !== null) throw new Error(error.message);
-      waiting--;
-    });
-  }
-  store.close(() => {});
-  time.runWhile(() => waiting > 0, Infinity);
-  time.runFor(1000);
-  process.kill();
-}
-
 type Parts = Pick<World, "time" | "disk" | "ports" | "node" | "edge">;
 
 async function serve(options: WorldOptions, parts: Parts): Promise<World> {
   const { config, files = {} } = options;
   const { ports, node, edge } = parts;
   const keys = await issuers(config, (file) => Promise.resolve(files[file] ?? ""));
-  const secret = options.serverSecret ?? new Uint8Array(32);
   const signInAs = {
-    ...signInOptions(config, secret),
+    ...signInOptions(config, new Uint8Array(32)),
     iterations: { sha256: ITERATIONS, sha1: ITERATIONS },
   };
   const verifier = config.jwt.issuer === null ? null : await openJwtVerifier(keys);

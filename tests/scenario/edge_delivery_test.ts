@@ -192,6 +192,6 @@ function check(steps: readonly Step[]): void {
   assert.ok(r.edge.find(client.session.id, name("alice"), device("phone")) !== null);
 }
 
-Deno.test("whatever happens to a client, it gets every event once, in order, and true presence", () => {
+Deno.test("whatever happens, a client gets every event once, in order, and true presence", () => {
   fc.assert(fc.property(fc.array(step, { maxLength: 80 }), check), { numRuns: 1500 });
 });

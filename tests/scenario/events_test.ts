@@ -78,6 +78,7 @@ async function withServer(
     app,
     counters: doorCounters,
     admit: () => null,
+    admitAddress: () => null,
     upgrade: (_request, socket) => void socket.destroy(),
   }, {
     host: "127.0.0.1",
@@ -217,7 +218,7 @@ Deno.test("a stream that is sent away says why and when to come back, then ends"
   });
 });
 
-Deno.test("a stream whose reader stalls is cut off within the time, and its memory freed", async () => {
+Deno.test("a stream whose reader stalls is cut off in time, and its memory freed", async () => {
   const limits = { outboxBytesMax: 100_000, stalledMs: 300 };
   await withServer(limits, async ({ port, edge, push, counters }) => {
     const raw = stream(port);

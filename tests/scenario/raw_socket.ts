@@ -130,7 +130,8 @@ export class RawSocket {
 
 /** The request that begins a WebSocket. */
 export function upgradeRequest(path = "/v1/ws", headers = ""): string {
-  return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+  return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n" +
     `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A self-signed certificate of localhost and 127.0.0.1 for tests, valid for a hundred years; its key
- * is public, here. Made with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1`.
+ * A self-signed certificate of localhost and 127.0.0.1 for tests, valid for a hundred years; its
+ * key is public, here. Made with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1`.
  */
 
 export const TEST_CERT = `-----BEGIN CERTIFICATE-----

@@ -1,20 +1,8 @@
 /** The WebSocket transport on real sockets, against clients that do what they should not. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { createServer } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { fail, type Failure } from "../../shard/errors.ts";
-import type { Sink } from "../../server/edge/types.ts";
-import {
-  createWsTransport,
-  DEFAULT_WS_LIMITS,
-  newWsCounters,
-  type WsLimits,
-  type WsTransport,
-} from "../../server/json/ws.ts";
+import { fail } from "../../shard/errors.ts";
 import { frameHead } from "../../server/json/ws_connection.ts";
-import { Prng, simRandom } from "../sim/prng.ts";
-import { VirtualTime } from "../sim/virtual_time.ts";
 import {
   BINARY,
   CLOSE,
@@ -26,80 +14,7 @@ import {
   TEXT,
   upgradeRequest,
 } from "./raw_socket.ts";
-
-/** The protocol of the tests: answers each frame with itself, and notes what happens. */
-class Echo {
-  readonly sink: Sink;
-  readonly frames: string[] = [];
-  closings = 0;
-  /** When the transport has told the end. */
-  readonly gone: Promise<void>;
-  #onClosed!: () => void;
-
-  constructor(sink: Sink) {
-    this.sink = sink;
-    this.gone = new Promise((done) => this.#onClosed = done);
-  }
-
-  frame(text: string): void {
-    this.frames.push(text);
-    this.sink.send(text);
-  }
-
-  closed(): void {
-    this.closings++;
-    this.#onClosed();
-  }
-}
-
-interface World {
-  readonly port: number;
-  readonly ws: WsTransport;
-  readonly counters: ReturnType<typeof newWsCounters>;
-  readonly echoes: Echo[];
-  /** The transport's time, which moves only when told: its pings and deadlines. */
-  readonly time: VirtualTime;
-  refusal: Failure | null;
-}
-
-/** Runs `test` against a transport behind a bare HTTP server. */
-async function withTransport(
-  limits: Partial<WsLimits>,
-  test: (world: World) => Promise<void>,
-): Promise<void> {
-  const time = new VirtualTime();
-  const counters = newWsCounters();
-  const echoes: Echo[] = [];
-  const ws = createWsTransport({
-    ...time.world,
-    clock: time.world.clock,
-    timers: time.world.timers,
-    random: simRandom(new Prng(3)),
-    counters,
-    admit: () => world.refusal,
-    addressOf: (request) => String(request.headers["x-test-address"] ?? "192.0.2.1"),
-    onConnection(connection) {
-      const echo = new Echo(connection.sink);
-      echoes.push(echo);
-      return echo;
-    },
-  }, { ...DEFAULT_WS_LIMITS, framesPerSecond: 1e6, framesBurst: 1e6, ...limits });
-  const server = createServer((_, response) => void response.end("plain"));
-  server.on("upgrade", (request, socket, head) => ws.upgrade(request, socket as Socket, head));
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  const world: World = { port, ws, counters, echoes, time, refusal: null };
-  try {
-    await test(world);
-  } finally {
-    for (const { sink } of echoes) sink.terminate();
-    await ws.close(0);
-    await new Promise((done) => {
-      server.close(done);
-      server.closeAllConnections();
-    });
-  }
-}
+import { withTransport } from "./ws_world.ts";
 
 Deno.test("frameHead writes every length as RFC 6455 wants it", () => {
   const bytes = (length: number) => [...Buffer.from(frameHead(length), "latin1")];
@@ -235,7 +150,7 @@ Deno.test("pings are answered with what they carry", async () => {
   });
 });
 
-Deno.test("a connection that says nothing is closed after the time for its first frame", async () => {
+Deno.test("a connection that says nothing is closed after the time for a first frame", async () => {
   await withTransport({ helloTimeoutMs: 10_000 }, async ({ port, time, counters, echoes }) => {
     const raw = await rawWebSocket(port);
     const talking = await rawWebSocket(port);
@@ -405,7 +320,7 @@ Deno.test("connections are refused while the node takes none", async () => {
   });
 });
 
-Deno.test("close sends everybody away, refuses who comes, and waits until all are gone", async () => {
+Deno.test("close sends all away, refuses who comes, and waits until all are gone", async () => {
   await withTransport({ closeTimeoutMs: 100 }, async ({ port, ws }) => {
     const raws = await Promise.all(Array.from({ length: 5 }, () => rawWebSocket(port)));
     const closing = ws.close(4000);

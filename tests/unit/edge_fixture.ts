@@ -1,4 +1,4 @@
-/** An edge under virtual time, with a router that plays all shards and can hold its answers back. */
+/** An edge under virtual time, and a router that plays all shards and can hold answers back. */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/ids.ts";
 import type {

@@ -54,7 +54,7 @@ Deno.test("open gives what the shard says, and pushes nothing before start", () 
   ]);
 });
 
-Deno.test("open refuses one account's sessions over the limit, but replaces the same device's", () => {
+Deno.test("open refuses an account's sessions over the limit, not the same device's", () => {
   const r = rig({ sessionsPerAccountMax: 2 });
   r.start({ device: device("a") });
   r.start({ device: device("b") });

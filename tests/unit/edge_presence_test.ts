@@ -229,7 +229,7 @@ Deno.test("one's own presence is that of one's other devices", () => {
   ]);
 });
 
-Deno.test("a change that a registration's answer tells first reaches those who watch already", () => {
+Deno.test("a change that a registration's answer tells first reaches earlier watchers", () => {
   const r = rig();
   r.router.contacts.set("alice", ["bob"]);
   r.router.contacts.set("dave", ["bob"]);

@@ -14,7 +14,8 @@ Deno.test("difference ignores what was added to objects, and nothing else", () =
   assert.equal(none({ a: 1 }, { a: 2 }), "a was 1, is 2");
   assert.equal(none({ a: 1 }, {}), "a was 1, is absent");
   assert.equal(none({ a: null }, {}), "a was null, is absent");
-  assert.equal(none({ a: { b: [1] } }, { a: { b: [1, 2] } }), "a.b was [1], is [1,2]");
+  assert.equal(none({ a: { b: [1] } }, { a: { b: [1, 2] } }), "a.b[1] was absent, is 2");
+  assert.equal(none({ a: { b: [1, 2] } }, { a: { b: [1] } }), "a.b[1] was 2, is absent");
   assert.equal(none([1, 2], [2, 1]), "[0] was 1, is 2");
   assert.equal(none({ a: [] }, { a: {} }), "a was [], is {}");
   assert.equal(none({ a: {} }, { a: [] }), "a was {}, is []");

@@ -62,7 +62,7 @@ Deno.test("Watched keeps its watchers, few or many, each once", () => {
   ));
 });
 
-Deno.test("register tells each watcher of every target it may see, and when all have answered", () => {
+Deno.test("register tells each watcher of every target it may see, and when all is told", () => {
   const { router, watchers } = table();
   router.denied.add("alice>mallory");
   const [phone, desk] = [new FakeWatcher("alice"), new FakeWatcher("alice")];

@@ -1,0 +1,71 @@
+/** Watches how loaded the node is, and decides by it what new work is taken. */
+import type { Config } from "./config.ts";
+import type { Counters } from "./admin/counters.ts";
+import type { Node } from "./node.ts";
+import type { Ports } from "./ports.ts";
+import { type Admission, type AdmissionKind, admit, nextAdmission } from "./admission.ts";
+import { admissionOptions } from "./settings.ts";
+import { fail, type Failure } from "../shard/errors.ts";
+import { sampleLoopLag } from "./system/loop_lag.ts";
+
+const LAG_PERIOD_MS = 20;
+const LAG_TAU_MS = 500;
+
+/** Says whether new work is taken. */
+export interface Doorkeeper {
+  /** A refusal with a jittered wait, or null where work of this kind is taken. */
+  admit(kind: AdmissionKind): Failure | null;
+  /** How late the event loop runs (ms). */
+  lagMs(): number;
+  /** From now on nothing new is taken. */
+  drain(): void;
+  readonly draining: boolean;
+  stop(): void;
+}
+
+/** Starts watching. `connections` tells how many are open. */
+export function createDoorkeeper(
+  config: Config,
+  node: Node,
+  ports: Ports,
+  counters: Counters,
+  connections: () => number,
+): Doorkeeper {
+  const options = admissionOptions(config);
+  let draining = false;
+  let admission: Admission | null = null;
+  const lag = sampleLoopLag(ports, {
+    periodMs: LAG_PERIOD_MS,
+    tauMs: LAG_TAU_MS,
+    observe(lagMs) {
+      counters.loopLagMs.observe(lagMs);
+      const { committer } = node;
+      const since = committer.writingSinceMs;
+      const writingMs = since === 0 ? 0 : ports.clock.monoMs() - since;
+      admission = nextAdmission(admission, {
+        loopLagMs: lag.lagMs(),
+        commitQueue: node.pending,
+        commitLatencyMs: Math.max(committer.stats.lastCommitMs, writingMs),
+        connections: connections(),
+        connectionsMax: config.limits.connectionsMax,
+        draining,
+        storeFailing: committer.failingSinceMs !== 0,
+      }, options);
+    },
+  });
+  return {
+    admit(kind) {
+      if (admission === null) return null;
+      const verdict = admit(admission, kind, ports.random.number(), options);
+      if (verdict.admit) return null;
+      counters.admissionRefused[kind][verdict.reason]++;
+      return fail("busy", `Refused for now: ${verdict.reason}`, verdict.retryAfterMs);
+    },
+    lagMs: () => lag.lagMs(),
+    drain: () => draining = true,
+    get draining() {
+      return draining;
+    },
+    stop: () => lag.stop(),
+  };
+}

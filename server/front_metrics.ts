@@ -1,0 +1,108 @@
+/** The metrics of a serving node, put together from what its parts count. */
+import type { Counters } from "./admin/counters.ts";
+import type { DoorCounters } from "./system/front_door.ts";
+import type { Doorkeeper } from "./doorkeeper.ts";
+import type { Edge } from "./edge/edge.ts";
+import type { Node } from "./node.ts";
+import type { Process } from "./system/process.ts";
+import { createMetrics } from "./admin/metrics.ts";
+import { type EdgeCounters, newEdgeCounters } from "./edge/types.ts";
+import { newWsCounters, type WsCounters } from "./json/ws.ts";
+
+/** What the parts of a front count for themselves. */
+export interface FrontCounters {
+  readonly edge: EdgeCounters;
+  readonly ws: WsCounters;
+  readonly door: DoorCounters;
+  /** Open event streams. */
+  readonly streams: { open: number };
+  /** Connections that the protocol refused. */
+  readonly protocol: { malformed: number; timeout: number };
+}
+
+/** Counters at zero. */
+export function newFrontCounters(): FrontCounters {
+  return {
+    edge: newEdgeCounters(),
+    ws: newWsCounters(),
+    door: {
+      opened: 0,
+      refusedFull: 0,
+      refusedAddress: 0,
+      refusedBusy: 0,
+      malformed: 0,
+      pipelined: 0,
+    },
+    streams: { open: 0 },
+    protocol: { malformed: 0, timeout: 0 },
+  };
+}
+
+/** What the metrics are about. */
+export interface MetricsSources {
+  readonly counts: FrontCounters;
+  readonly counters: Counters;
+  readonly edge: Edge;
+  readonly node: Node;
+  readonly keeper: Doorkeeper;
+  readonly process: Process;
+  connections(): number;
+  readonly startedAtMs: number;
+}
+
+/** Brings the numbers that parts of the node count for themselves into the metrics' counters. */
+function gather({ counters, counts, edge }: MetricsSources): void {
+  counters.presence.deliveries = counts.edge.presenceDeliveries;
+  counters.presence.coalesced = counts.edge.presenceCoalesced;
+  counters.messages.delivered = counts.edge.durableEvents;
+  counters.signals.delivered = counts.edge.signals;
+  const { sessions, lost, polling } = edge.gauges();
+  counters.sessions.live.poll = polling;
+  counters.sessions.live.sse = counts.streams.open;
+  counters.sessions.live.websocket = sessions - lost - polling - counts.streams.open;
+  counters.sessions.live.none = lost;
+  counters.sessions.opened = counts.edge.opened;
+  counters.sessions.resumed = counts.edge.resumed;
+  counters.sessions.fellBehind = counts.edge.behind;
+  counters.frames.sent = counts.edge.frames;
+  counters.frames.received = counts.ws.framesReceived;
+  counters.frames.receivedBytes = counts.ws.bytesReceived;
+  gatherBad(counters, counts);
+}
+
+/** Connections that were ended for what they did, by kind. */
+function gatherBad({ connections }: Counters, { ws, door, edge, protocol }: FrontCounters): void {
+  const { faults } = ws;
+  connections.opened = door.opened;
+  connections.bad.http = door.malformed;
+  connections.bad.hello_timeout = faults.no_hello + protocol.timeout;
+  connections.bad.malformed = faults.frame + faults.binary + protocol.malformed;
+  connections.bad.too_large = faults.too_large;
+  connections.bad.flood = faults.flood + faults.late + door.pipelined;
+  connections.bad.silent = faults.silent;
+  connections.bad.unread = faults.unread + edge.stalled;
+}
+
+/** Makes what answers `/metrics`. */
+export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
+  const { counters, edge, node, keeper, process } = sources;
+  const metrics = createMetrics(counters, {
+    watchedUsers: () => edge.gauges().watched,
+    watchers: () => edge.gauges().watches,
+    interests: () => node.shards.reduce((n, s) => n + s.presence.size, 0),
+    connections: () => sources.connections(),
+    outboxBytes: () => edge.gauges().outboxBytes,
+    cachedUsers: () => node.accountsInMemory,
+    commitQueue: () => node.pending,
+    loopLagMs: () => keeper.lagMs(),
+    storeFailing: () => node.committer.failingSinceMs !== 0,
+    ready: () => node.ready,
+    rssBytes: () => process.rssBytes(),
+  }, sources.startedAtMs);
+  return async () => {
+    gather(sources);
+    return new Response(await metrics.text(), {
+      headers: { "content-type": metrics.contentType },
+    });
+  };
+}
