@@ -4,7 +4,7 @@ import type { Hono } from "hono";
 import type { Socket } from "node:net";
 import type { Config } from "./config.ts";
 import type { EdgePacket } from "../shard/ops.ts";
-import type { ErrorCode, Failure } from "../shard/errors.ts";
+import type { ErrorCode } from "../shard/errors.ts";
 import type { OpenNode } from "./open.ts";
 import type { Process } from "./system/process.ts";
 import {
@@ -15,7 +15,8 @@ import {
   openFrontDoor,
   TrustedProxies,
 } from "./system/front_door.ts";
-import { addressKey, Throttle } from "./auth/throttle.ts";
+import { type AddressRate, createAddressRate } from "./address_rate.ts";
+import { Throttle } from "./auth/throttle.ts";
 import {
   connectionLimits,
   edgeLimits,
@@ -31,7 +32,6 @@ import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
 import { createWsTransport, type WsTransport } from "./json/ws.ts";
-import { fail } from "../shard/errors.ts";
 import { formatBind } from "./config/address.ts";
 import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
 import { JSON_CODEC } from "./json/encode.ts";
@@ -80,7 +80,7 @@ class NodeFront implements Front {
   readonly #counts = newFrontCounters();
   readonly #keeper: Doorkeeper;
   readonly #edge: Edge;
-  readonly #addresses: Throttle;
+  readonly #addresses: AddressRate;
   readonly #proxies: TrustedProxies;
   readonly #app: Hono;
   readonly #ws: WsTransport;
@@ -105,17 +105,15 @@ class NodeFront implements Front {
       codec: JSON_CODEC,
       flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
     }, edgeLimits(config));
-    const { requestsPerAddressPerSecond: perSecond, requestsPerAddressBurst: burst } =
-      config.limits;
-    this.#addresses = new Throttle(throttleOptions({ perSecond, burst }));
+    this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     const shared = this.#shared(issuer);
     this.#app = this.#makeApp(shared);
     this.#ws = createWsTransport({
       ...ports,
       counters: this.#counts.ws,
-      admit: (address) => this.#admitAddress(address, 1) ?? this.#keeper.admit("connection"),
-      blame: (address, requests) => this.#blame(address, requests),
+      admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
+      blame: this.#addresses.blame,
       addressOf: (request) => addressOf(this.#proxies, request),
       onConnection: makeConnector({ ...shared, connection: connectionLimits(config) }),
     }, wsLimits(config));
@@ -157,24 +155,6 @@ class NodeFront implements Front {
     else counters.messages.refused[outcome]++;
   }
 
-  /** Whether an address may ask for more: `cost` 0 only looks. */
-  #admitAddress(address: string, cost: 0 | 1): Failure | null {
-    const { ports, counters } = this.#open;
-    const key = addressKey(address);
-    const nowMs = ports.clock.monoMs();
-    const waitMs = cost === 0
-      ? this.#addresses.waitMs(nowMs, key)
-      : this.#addresses.take(nowMs, key, cost);
-    if (waitMs === 0) return null;
-    counters.rateLimited[cost === 0 ? "address_requests" : "address_connections"]++;
-    return fail("rate_limited", "Too many requests from this address", waitMs);
-  }
-
-  /** An address pays for what was wrong on its connections as for so many requests. */
-  #blame(address: string, requests: number): void {
-    this.#addresses.charge(this.#open.ports.clock.monoMs(), addressKey(address), requests);
-  }
-
   #makeApp(shared: Shared): Hono {
     const config = this.#config;
     const rate = rates(config);
@@ -183,7 +163,7 @@ class NodeFront implements Front {
       info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
       allowedOrigins: [],
       throttles: {
-        address: this.#addresses,
+        address: this.#addresses.throttle,
         device: {
           frames: new Throttle(throttleOptions(rate.frames)),
           sends: new Throttle(throttleOptions(rate.sends)),
@@ -228,8 +208,8 @@ class NodeFront implements Front {
       app: this.#app,
       counters: this.#counts.door,
       admit: () => this.#keeper.admit("connection"),
-      admitAddress: (address) => this.#admitAddress(address, 0),
-      blame: (address, requests) => this.#blame(address, requests),
+      admitAddress: this.#addresses.look,
+      blame: this.#addresses.blame,
       upgrade: (request, socket, head) =>
         this.#ws.upgrade(request, socket as Socket, head as Buffer),
     }, {

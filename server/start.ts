@@ -38,7 +38,7 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
   try {
     const invite = await firstInvite(config, open);
     const front = await createFront(config, open, process);
-    deliver = front.deliver;
+    deliver = (packet) => front.deliver(packet);
     const admin = adminApp(config, open);
     front.addAdminRoutes(admin);
     const socket = await listenAdmin(admin, open.dir.adminSocketPath);

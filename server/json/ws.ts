@@ -191,7 +191,7 @@ class Transport implements WsTransport, ConnectionHost {
     };
     this.#onError = function (error) {
       const fault = error.code === TOO_LARGE ? "too_large" : "frame";
-      if (this[CONNECTION] !== undefined) transport.fault(fault);
+      if (this[CONNECTION] !== undefined) transport.fault(fault, this[CONNECTION]);
     };
   }
 
@@ -300,8 +300,9 @@ class Transport implements WsTransport, ConnectionHost {
     this.#deps.counters.bytesReceived += bytes;
   }
 
-  fault(fault: Fault): void {
+  fault(fault: Fault, { address }: WsConnection): void {
     this.#deps.counters.faults[fault]++;
+    this.#deps.blame(address, BLAME[fault]);
   }
 
   paused(connection: WsConnection): void {

@@ -69,7 +69,7 @@ export interface ConnectionHost {
   /** The first frame has come. */
   greeted(connection: WsConnection): void;
   received(bytes: number): void;
-  fault(fault: Fault): void;
+  fault(fault: Fault, connection: WsConnection): void;
 }
 
 /** See the head of this file. */
@@ -207,7 +207,7 @@ export class WsConnection implements WireConnection, Sink {
   #tooLate(): void {
     if (++this.#late <= LATE_MAX) return;
     this.#late = -Infinity;
-    this.#host.fault("late");
+    this.#host.fault("late", this);
     this.terminate();
   }
 
@@ -267,7 +267,7 @@ export class WsConnection implements WireConnection, Sink {
   }
 
   #fault(fault: Fault): void {
-    this.#host.fault(fault);
+    this.#host.fault(fault, this);
     if (fault === "silent" || fault === "unread") this.terminate();
     else if (fault === "binary") this.closeWith(1003, "frames are text");
     else this.close("protocol");

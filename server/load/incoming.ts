@@ -129,7 +129,7 @@ export class Incoming {
     const sender = this.#peer(event);
     const { number, dueUs } = this.#scratch.tag;
     crowd.messages.received(this.#user, sender, event.num, number);
-    crowd.latencies.record("message", now - dueUs);
+    crowd.latencies.record(dueUs >= this.#onlineSinceUs ? "message" : "missed", now - dueUs);
     crowd.watch?.messageDelivered(sender, number, this.#user, now);
     crowd.wantsAck(this.#user);
   }

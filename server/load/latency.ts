@@ -11,6 +11,7 @@ export const TIMED = {
   roster: "login (to all contacts' presence)",
   presence: "presence delivery",
   message: "message delivery",
+  missed: "message to who was away",
   sent: "message ack",
   changed: "presence ack",
   signal: "signal delivery",

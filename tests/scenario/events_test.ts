@@ -79,6 +79,7 @@ async function withServer(
     counters: doorCounters,
     admit: () => null,
     admitAddress: () => null,
+    blame: () => {},
     upgrade: (_request, socket) => void socket.destroy(),
   }, {
     host: "127.0.0.1",

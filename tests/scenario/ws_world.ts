@@ -63,6 +63,7 @@ export async function withTransport(
     random: simRandom(new Prng(3)),
     counters,
     admit: () => world.refusal,
+    blame: () => {},
     addressOf: (request) => String(request.headers["x-test-address"] ?? "192.0.2.1"),
     onConnection(connection) {
       const echo = new Echo(connection.sink);

@@ -74,7 +74,7 @@ Deno.test("startLog text lines quote what could break a line or pretend to be a 
   assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} INFO {2}listening port=5222 /);
   assert.ok(
     lines[0]!.endsWith(' host=127.0.0.1 note="a b" evil="x\\ny=\\"1" none=null'),
-    lines[0],
+    lines[0]!,
   );
 });
 
