@@ -28,6 +28,7 @@ import {
   wsLimits,
 } from "./settings.ts";
 import { createApp } from "./json/rest.ts";
+import { DEFAULT_EXCHANGE_LIMITS } from "./json/sign_in_routes.ts";
 import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
@@ -178,7 +179,7 @@ class NodeFront implements Front {
         streamBytesMax: config.limits.outboxBytesMax,
         streams: this.#counts.streams,
       }),
-    });
+    }, { ...DEFAULT_EXCHANGE_LIMITS, exchangesMax: config.auth.exchangesMax });
   }
 
   #addRoutes(): void {

@@ -93,7 +93,7 @@ export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignI
     domain: config.server.domain,
     registration: registration.mode,
     iterations: { sha256, sha1: auth.scramSha1 ? sha256 : null },
-    formerIterations: SIGN_IN_DEFAULTS.formerIterations,
+    formerIterations: auth.formerScramIterations,
     fakeSaltSecret,
     passwordLengthMin: registration.passwordCharsMin,
     tokenLifetimeMs: auth.tokenTtlDays * DAY_MS,
@@ -118,7 +118,7 @@ export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignI
     },
     registrations: {
       ...SIGN_IN_DEFAULTS.registrations,
-      burst: registration.perAddressPerHour,
+      burst: registration.perAddressBurst,
       refillMs: 3_600_000 / registration.perAddressPerHour,
     },
   };

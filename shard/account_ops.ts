@@ -28,6 +28,7 @@ export function closeSessions(
   }
 }
 
+/** `conflict` unless the name was never taken or has been released. */
 export const createAccount: Handler<"account.create"> = (turn, account, input, pending) => {
   if (account.state !== "absent") {
     return fail("conflict", "Cannot register: this name is not available");
@@ -45,6 +46,7 @@ export const createAccount: Handler<"account.create"> = (turn, account, input, p
   return ok({ id });
 };
 
+/** The keys of an active account with a password; null for every other name. */
 export const getCredentials: Handler<"account.credentials"> = (_turn, account) =>
   ok(
     account.active && account.credentials !== null
@@ -61,6 +63,7 @@ function stillProved(account: Account, proof: PasswordProof): boolean {
 
 const PASSWORD_CHANGED = fail("unauthorized", "The password has just been changed: sign in again");
 
+/** Ends every device but the one to keep, with its session. */
 export const setCredentials: Handler<"account.setCredentials"> = (turn, account, input) => {
   if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
   if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
@@ -74,6 +77,7 @@ export const setCredentials: Handler<"account.setCredentials"> = (turn, account,
   return ok(null);
 };
 
+/** A disabled account keeps what is for it, but nobody gets in. */
 export const setDisabled: Handler<"account.setDisabled"> = (turn, account, input) => {
   if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
   if (input.disabled !== (account.state === "disabled")) {
@@ -98,6 +102,7 @@ function showAgain(turn: Turn, account: Account): void {
   }
 }
 
+/** Ends its subscriptions through the outbox, then forgets all but that. */
 export const removeAccount: Handler<"account.remove"> = (turn, account) => {
   if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
   closeSessions(turn, account, "revoked", () => true);
@@ -124,6 +129,7 @@ export function revokeWatcher(turn: Turn, account: Account, watcher: Account["na
   }
 }
 
+/** `busy` until the last packet has been settled. */
 export const releaseAccount: Handler<"account.release"> = (turn, account) => {
   if (account.state !== "closed") {
     return fail("conflict", "Cannot release: the account must have been removed first");
@@ -135,6 +141,7 @@ export const releaseAccount: Handler<"account.release"> = (turn, account) => {
   return ok(null);
 };
 
+/** For operators: every state but a name that was never taken. */
 export const accountInfo: Handler<"account.info"> = (turn, account) => {
   const state = account.state;
   if (state === "absent" || state === "invite") return NO_ACCOUNT;
@@ -150,9 +157,11 @@ export const accountInfo: Handler<"account.info"> = (turn, account) => {
   });
 };
 
+/** Also for closed names, so that they are not taken for free ones. */
 export const resolveAccount: Handler<"account.resolve"> = (_turn, account) =>
   ok(account.state === "absent" ? null : { id: account.id as AccountId });
 
+/** Replaces a device of the same id; expired ones make room. */
 export const addDevice: Handler<"device.add"> = (turn, account, input) => {
   if (!account.active) return fail("unauthorized", "Cannot sign in");
   if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
@@ -178,6 +187,7 @@ export const addDevice: Handler<"device.add"> = (turn, account, input) => {
   return ok({ id: account.id as AccountId });
 };
 
+/** Without expired ones. */
 export const listDevices: Handler<"device.list"> = (turn, account) => {
   const online = new Set(turn.presence.sessions(account.name).map((s) => s.device));
   return ok(
@@ -191,6 +201,7 @@ export const listDevices: Handler<"device.list"> = (turn, account) => {
   );
 };
 
+/** Also ends a session that an outside issuer's token opened. */
 export const revokeDevice: Handler<"device.revoke"> = (turn, account, input) => {
   const known = account.devices.some((d) => d.device === input.device);
   const attached = turn.presence.sessions(account.name).some((s) => s.device === input.device);
@@ -200,12 +211,14 @@ export const revokeDevice: Handler<"device.revoke"> = (turn, account, input) => 
   return ok(null);
 };
 
+/** Under a reserved name that no account can have. */
 export const createInvite: Handler<"invite.create"> = (turn, account, input) => {
   if (account.state !== "absent") return fail("conflict", "Cannot invite: this code exists");
   turn.append(account, { kind: "invite", expiresAt: input.expiresAt });
   return ok(null);
 };
 
+/** Again for the same name is no error, so that a repetition goes on. */
 export const redeemInvite: Handler<"invite.redeem"> = (turn, account, input) => {
   const invite = account.invite;
   const usable = invite !== null && account.state === "invite" &&

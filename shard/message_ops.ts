@@ -24,6 +24,7 @@ export function headFull(turn: Turn, account: Account): boolean {
   return account.headBytes >= turn.limits.headBytesMax;
 }
 
+/** Dedupe, numbers, mailbox and outbox in one commit; asks who the peer is first. */
 export const sendMessage: Handler<"message.send"> = (turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
   if (!account.dedupeComplete) return { wait: "dedupe" };
@@ -75,6 +76,7 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   return ok({ seq: event.seq, at: event.at, num });
 };
 
+/** A page ends early where the next block would have to be read. */
 export const readMailbox: Handler<"mailbox.read"> = (_turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
   const m = account.mailbox;
@@ -88,11 +90,13 @@ export const readMailbox: Handler<"mailbox.read"> = (_turn, account, input, pend
   return ok({ mailboxId: m.id, events, seq: m.last });
 };
 
+/** State as of the mailbox's last position. */
 export const takeSnapshot: Handler<"mailbox.snapshot"> = (_turn, account) =>
   account.active
     ? ok({ mailboxId: account.mailbox.id, snapshot: snapshotOf(account) })
     : NOT_ACTIVE;
 
+/** Not worth a commit of its own: it waits for the next. */
 export const ackMailbox: Handler<"mailbox.ack"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   if (input.seq > account.mailbox.last) {
@@ -115,6 +119,7 @@ function noteOwed(account: Account): void {
   }
 }
 
+/** Reads only blocks that have messages of the conversation. */
 export const readHistory: Handler<"conversation.history"> = (_turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
   const c = account.conversations.get(input.with);
@@ -124,6 +129,7 @@ export const readHistory: Handler<"conversation.history"> = (_turn, account, inp
   return ok(page);
 };
 
+/** A mark never goes back; other devices and the peer are told. */
 export const readConversationMark: Handler<"conversation.read"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   const c = account.conversations.get(input.with);
@@ -138,6 +144,7 @@ export const readConversationMark: Handler<"conversation.read"> = (turn, account
   return ok({ unread: c.unreadCount });
 };
 
+/** Never tells whether anybody got it. */
 export const sendSignal: Handler<"signal.send"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   if (account.blocked.has(input.to)) return ok(null);

@@ -119,6 +119,7 @@ function rosterFull(turn: Turn, account: Account, item: RosterItem) {
   return fail("limit_reached", `Cannot add: the roster has ${turn.limits.rosterMax} contacts`);
 }
 
+/** Adds or changes; subscriptions stay as they are. */
 export const setContact: Handler<"roster.set"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   if (input.contact === account.name) {
@@ -132,6 +133,7 @@ export const setContact: Handler<"roster.set"> = (turn, account, input) => {
   return ok(rosterView(after));
 };
 
+/** Both subscriptions end on both sides (RFC 6121 section 2.5). */
 export const removeContact: Handler<"roster.remove"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   const before = itemOf(account, input.contact);
@@ -154,6 +156,7 @@ function mayRequest(turn: Turn, account: Account): boolean {
   return true;
 }
 
+/** RFC 6121 section 3, from the side of who sends the stanza. */
 export const changeSubscription: Handler<"roster.subscription"> = (
   turn,
   account,
@@ -196,6 +199,7 @@ function subscriptionWait(turn: Turn): number {
   return turn.limits.subscriptionRequestMs;
 }
 
+/** Cuts both ways at once; the other side is not told. */
 export const block: Handler<"roster.block"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   if (input.contact === account.name) {
@@ -228,6 +232,7 @@ export const block: Handler<"roster.block"> = (turn, account, input) => {
   return ok(null);
 };
 
+/** Who may write to the account. */
 export const setSettings: Handler<"settings.set"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   if (account.messagesFrom !== input.messagesFrom) {

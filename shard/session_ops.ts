@@ -22,6 +22,7 @@ function deviceOf(account: Account, tokenHash: Uint8Array, wallMs: number) {
   return account.devices.find((d) => d.expiresAt > wallMs && sameBytes(d.tokenHash, tokenHash));
 }
 
+/** Whose token it is, while it is good. */
 export const checkToken: Handler<"auth.token"> = (turn, account, input) => {
   const device = deviceOf(account, input.tokenHash, turn.now.wall);
   if (device === undefined) return NOT_SIGNED_IN;
@@ -50,6 +51,7 @@ function watchTargets(account: Account): WatchTarget[] {
   return targets;
 }
 
+/** A cursor that cannot be continued from is answered with a snapshot. */
 export const attachSession: Handler<"session.attach"> = (turn, account, input, pending) => {
   const expiresAt = expiryOf(turn, account, input.auth, input.device);
   if (expiresAt === 0) return NOT_SIGNED_IN;
@@ -88,6 +90,7 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   });
 };
 
+/** Idempotent; presence ends at once, for the grace is the edge's. */
 export const detachSession: Handler<"session.detach"> = (turn, account, input) => {
   const wasSeen = turn.presence.find(account.name, input.session)?.presence ?? null;
   turn.presence.detach(account.name, input.session, turn.now.wall);

@@ -148,7 +148,7 @@ const auth = {
     min: 10,
     max: 1_000_000,
     unit: "exchanges",
-    doc: "SCRAM exchanges that may wait for the client's second message; more are answered busy.",
+    doc: "SCRAM exchanges that may wait for the client's second request; beyond, the oldest go.",
   }),
   accountFailuresPerMinute: int({
     default: 2,

@@ -11,12 +11,8 @@ function hoursOf(reports: readonly DarkReport[]): readonly number[] {
   return reports.map(({ at }) => (Date.parse(at) - first) / 3_600_000);
 }
 
-/** The page; `reports` in order of time, at least one. */
-export function darkHtml(reports: readonly DarkReport[], objective: Objective): string {
-  const last = reports.at(-1)!;
-  const { overall } = last;
+function plotsOf(reports: readonly DarkReport[], objective: Objective): string {
   const x = hoursOf(reports);
-  const bad = reports.filter((report) => !report.held);
   const plots = [
     plotSvg({
       title: "Latency of deliveries",
@@ -48,6 +44,14 @@ export function darkHtml(reports: readonly DarkReport[], objective: Objective): 
       lines: [{ name: "online", values: reports.map(({ online }) => online) }],
     }),
   ];
+  return plots.join("");
+}
+
+/** The page; `reports` in order of time, at least one. */
+export function darkHtml(reports: readonly DarkReport[], objective: Objective): string {
+  const last = reports.at(-1)!;
+  const { overall } = last;
+  const bad = reports.filter((report) => !report.held);
   const percent = (share: number) => `${(Math.floor(share * 1e5) / 1e3).toFixed(3)} %`;
   const p99 = (ms: number | null) =>
     ms === null ? "–" : ms >= LATENCY_US_MAX / 1000 * 0.99 ? "lost" : duration(ms * 1000);
@@ -69,7 +73,7 @@ export function darkHtml(reports: readonly DarkReport[], objective: Objective): 
     "roost load: dark launch",
     `<h1>Dark launch <small>until ${escapeXml(last.at)}</small></h1>` +
       `<p class="${overall.held ? "good" : "bad"}"><strong>${verdict}</strong></p>` +
-      table(["", "reached", "objective"], rows) + plots.join("") +
+      table(["", "reached", "objective"], rows) + plotsOf(reports, objective) +
       (bad.length === 0
         ? ""
         : `<h2>Intervals that missed it (${bad.length} of ${reports.length})</h2>` +

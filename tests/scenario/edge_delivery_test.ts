@@ -176,10 +176,14 @@ function check(steps: readonly Step[]): void {
         r.router.release();
     }
   }
-  // The faults end: everything that is owed comes.
+  checkEnd(r, client, () => push(late));
+}
+
+/** The faults end: everything that is owed comes. */
+function checkEnd(r: ReturnType<typeof rig>, client: Client, pushLate: () => void): void {
   r.router.held.clear();
   r.router.release();
-  push(late);
+  pushLate();
   client.connect();
   client.connect();
   r.time.runFor(3000);

@@ -30,6 +30,25 @@ interface World {
   push(session: SessionId, bodies: readonly string[]): void;
 }
 
+/** The events route for alice's phone, whoever asks. */
+function appOf(edge: Edge, events: ReturnType<typeof makeEvents>): Hono {
+  const app = new Hono();
+  app.get("/v1/events", (c) => {
+    const id = c.req.header("roost-session");
+    return events({
+      request: c.req.raw,
+      caller: { user: name("alice"), device: device("phone"), auth: AUTH },
+      session: id === undefined ? null : edge.session(id as SessionId),
+      after: parseCursor(c.req.query("after") ?? ""),
+      soft: Number(c.req.query("soft") ?? 0),
+      waitMs: 20_000,
+      invisible: false,
+      stream: c.req.header("accept") === "text/event-stream",
+    });
+  });
+  return app;
+}
+
 /** Runs `test` with a server that takes everybody for alice's phone. */
 async function withServer(
   limits: Partial<EdgeLimits>,
@@ -52,20 +71,7 @@ async function withServer(
     streams,
     open: edge.open.bind(edge),
   });
-  const app = new Hono();
-  app.get("/v1/events", (c) => {
-    const id = c.req.header("roost-session");
-    return events({
-      request: c.req.raw,
-      caller: { user: name("alice"), device: device("phone"), auth: AUTH },
-      session: id === undefined ? null : edge.session(id as SessionId),
-      after: parseCursor(c.req.query("after") ?? ""),
-      soft: Number(c.req.query("soft") ?? 0),
-      waitMs: 20_000,
-      invisible: false,
-      stream: c.req.header("accept") === "text/event-stream",
-    });
-  });
+  const app = appOf(edge, events);
   const doorCounters = {
     opened: 0,
     refusedFull: 0,

@@ -113,7 +113,9 @@ export function checkSettings(world: World, folded: readonly Folded[]): void {
       }
     }
     for (const [peer, register] of life.grants) {
-      if (register.certain(now) === false && sub(view, peer).from) fail(`still shows ${peer}`, peer);
+      if (register.certain(now) === false && sub(view, peer).from) {
+        fail(`still shows ${peer}`, peer);
+      }
     }
     for (const [peer, register] of life.wants) {
       if (register.certain(now) === false && sub(view, peer).to) fail(`still sees ${peer}`, peer);

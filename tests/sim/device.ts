@@ -266,12 +266,16 @@ export class Device {
   show(presence: PresenceFields | null, done: (known: boolean) => void = () => {}): void {
     this.shown = { presence, certain: false };
     const links = this.#links;
-    this.command("presence", presence === null ? { invisible: true } : { ...presence }, (answer) => {
-      const known = answer?.ok === true && links === this.#links &&
-        this.shown.presence === presence;
-      if (known) this.shown = { presence, certain: true };
-      done(known);
-    });
+    this.command(
+      "presence",
+      presence === null ? { invisible: true } : { ...presence },
+      (answer) => {
+        const known = answer?.ok === true && links === this.#links &&
+          this.shown.presence === presence;
+        if (known) this.shown = { presence, certain: true };
+        done(known);
+      },
+    );
   }
 
   /** Signs the session out politely, then goes. */
@@ -313,7 +317,10 @@ export class Device {
     const life = this.#life!;
     this.command("history", query, (answer) => {
       if (!answer?.ok) return done(null);
-      const page = answer.value as { readonly events: readonly WireEvent[]; readonly more: boolean };
+      const page = answer.value as {
+        readonly events: readonly WireEvent[];
+        readonly more: boolean;
+      };
       let last = query.after ?? 0;
       for (const event of page.events) {
         this.#world.oracle.saw(life, view.mailboxId, event, this.who);

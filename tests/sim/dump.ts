@@ -50,7 +50,11 @@ export function dumpAccount(world: World, node: SimNode, name: string): AccountD
   let cursor: Ops["mailbox.read"]["in"]["cursor"] = null;
   for (;;) {
     const input: Ops["mailbox.read"]["in"] = { cursor, limit: 100, bytesMax: 30_000 };
-    const page: Ops["mailbox.read"]["out"] = must("mailbox", name, ask(world, node, name, "mailbox.read", input));
+    const page: Ops["mailbox.read"]["out"] = must(
+      "mailbox",
+      name,
+      ask(world, node, name, "mailbox.read", input),
+    );
     events.push(...page.events);
     const seq = page.events.at(-1)?.seq ?? page.seq;
     if (seq >= page.seq) break;

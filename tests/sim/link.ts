@@ -100,7 +100,13 @@ export class SocketLink implements Link {
   #heardMs: number;
   #beat: Cancel | null = null;
 
-  constructor(network: Network, node: SimNode, address: string, greeting: Greeting, host: LinkHost) {
+  constructor(
+    network: Network,
+    node: SimNode,
+    address: string,
+    greeting: Greeting,
+    host: LinkHost,
+  ) {
     this.#network = network;
     this.#host = host;
     this.#heardMs = network.time.nowMs;
@@ -203,9 +209,7 @@ export class SocketLink implements Link {
 
 function refusal(frame: { readonly code?: string; readonly retryAfterMs?: number }): Answer {
   const { code = "", retryAfterMs } = frame;
-  return retryAfterMs === undefined
-    ? { ok: false, code }
-    : { ok: false, code, retryAfterMs };
+  return retryAfterMs === undefined ? { ok: false, code } : { ok: false, code, retryAfterMs };
 }
 
 /** Over single requests: signs in, opens a session, polls it. */
@@ -225,7 +229,13 @@ export class PollLink implements Link {
   #failures = 0;
   #poll: Cancel | null = null;
 
-  constructor(network: Network, node: SimNode, address: string, greeting: Greeting, host: LinkHost) {
+  constructor(
+    network: Network,
+    node: SimNode,
+    address: string,
+    greeting: Greeting,
+    host: LinkHost,
+  ) {
     this.#network = network;
     this.#node = node;
     this.#address = address;
@@ -250,8 +260,7 @@ export class PollLink implements Link {
     this.#token = token;
     const { after, session, presence } = this.#greeting;
     this.#call(
-      (reply) =>
-        this.#node.restOpen(token, this.#address, { after, session, presence }, reply),
+      (reply) => this.#node.restOpen(token, this.#address, { after, session, presence }, reply),
       (text) => {
         const welcome = JSON.parse(text) as Welcome;
         this.#session = welcome.session;

@@ -73,15 +73,19 @@ export function main(args: readonly string[]): number {
     if (!options.quiet && performance.now() - shown > 5000) {
       shown = performance.now();
       const rate = ran / (shown - began) * 1000;
-      print(`${ran} of ${to - from + 1} seeds, ${rate.toFixed(1)}/s, ` +
-        `${failed.length} failed\n`);
+      print(
+        `${ran} of ${to - from + 1} seeds, ${rate.toFixed(1)}/s, ` +
+          `${failed.length} failed\n`,
+      );
     }
   }
   const seconds = (performance.now() - began) / 1000;
   print(
     `${ran} seeds in ${seconds.toFixed(1)} s (${(ran / seconds).toFixed(1)}/s): ` +
       `${(virtualMs / 3_600_000).toFixed(1)} virtual hours, ${turns} turns, ${checked} checks, ` +
-      `${failed.length} failed${failed.length > 0 ? `: ${failed.map((f) => f.seed).join(" ")}` : ""}\n`,
+      `${failed.length} failed${
+        failed.length > 0 ? `: ${failed.map((f) => f.seed).join(" ")}` : ""
+      }\n`,
   );
   return failed.length > 0 ? 1 : 0;
 }

@@ -211,7 +211,9 @@ export class Oracle {
         sent.acked = { seq: value.seq, at: value.at, num: value.num };
         sent.ackedMs = this.#now();
       } else if (known.seq !== value.seq || known.at !== value.at || known.num !== value.num) {
-        const text = `${sent.key}: ${JSON.stringify(known)} at first, then ${JSON.stringify(value)}`;
+        const text = `${sent.key}: ${JSON.stringify(known)} at first, then ${
+          JSON.stringify(value)
+        }`;
         throw new Violation("a retry gets the first result", text, [sent.life.name, sent.to]);
       }
       return;
@@ -275,7 +277,11 @@ export class Oracle {
       throw new Violation("no phantoms", `${life.name} has ${JSON.stringify(event)}`, peers);
     }
     if (sent.acked === null && sent.unknown === 0) {
-      throw new Violation("no phantoms", `${JSON.stringify(event)} was refused to its sender`, peers);
+      throw new Violation(
+        "no phantoms",
+        `${JSON.stringify(event)} was refused to its sender`,
+        peers,
+      );
     }
     // Who addressed a former account of the name has not addressed this one.
     if (!out && life.number > 1 && sent.ackedMs < life.bornMs) {

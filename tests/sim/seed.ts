@@ -135,7 +135,8 @@ function recover(world: World): void {
     if (!person.devices.some((d) => d.wanted)) person.devices[0]!.wanted = true;
   }
   const waits = () =>
-    nodes.some((n) => !n.serving) || people.some((p) =>
+    nodes.some((n) => !n.serving) ||
+    people.some((p) =>
       p.busy || p.unsent > 0 || p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
     );
   const recovered = world.runWhile(waits, RECOVER_MS);
@@ -174,7 +175,10 @@ function converge(world: World): void {
 }
 
 /** Sets a last presence until the server knows it. */
-function showLast(world: World, device: Parameters<typeof checkPresence>[0]["people"][0]["devices"][0]) {
+function showLast(
+  world: World,
+  device: Parameters<typeof checkPresence>[0]["people"][0]["devices"][0],
+) {
   const { prng, time } = world;
   const presence = prng.chance(0.15) ? null : device.person.presence();
   const attempt = () => {

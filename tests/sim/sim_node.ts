@@ -369,7 +369,5 @@ export class SimNode implements Server {
 function answerOf(result: Result<unknown>): Answer {
   if (result.ok) return { ok: true, value: result.value };
   const { code, retryAfterMs } = result;
-  return retryAfterMs === undefined
-    ? { ok: false, code }
-    : { ok: false, code, retryAfterMs };
+  return retryAfterMs === undefined ? { ok: false, code } : { ok: false, code, retryAfterMs };
 }

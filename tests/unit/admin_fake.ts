@@ -29,6 +29,13 @@ function view(name: AccountName): AccountView {
   return { name, id, state: "active", createdAt: Date.UTC(2026, 0, 2), ...counts };
 }
 
+function pageOf(accounts: ReadonlyMap<string, AccountView>, after: string | null, limit: number) {
+  const names = [...accounts.keys()].sort().filter((name) => after === null || name > after);
+  const page = names.slice(0, limit);
+  const next = names.length > page.length ? page.at(-1)! as AccountName : null;
+  return { accounts: page.map((name) => accounts.get(name)!), next };
+}
+
 /** Makes the fake with no accounts. */
 export function fakeAccounts(): FakeAccounts {
   const accounts = new Map<string, AccountView>();
@@ -83,12 +90,7 @@ export function fakeAccounts(): FakeAccounts {
           : ok(credentialsOf(password)),
       ),
     createInvite: (done) => done(ok({ code: "invite-code", expiresAt: Date.UTC(2026, 6, 1) })),
-    listAccounts: ({ after, limit }, done) => {
-      const names = [...accounts.keys()].sort().filter((name) => after === null || name > after);
-      const page = names.slice(0, limit);
-      const next = names.length > page.length ? page.at(-1)! as AccountName : null;
-      done(ok({ accounts: page.map((name) => accounts.get(name)!), next }));
-    },
+    listAccounts: ({ after, limit }, done) => done(ok(pageOf(accounts, after, limit))),
   };
   return { deps, accounts, passwords };
 }

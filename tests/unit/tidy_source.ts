@@ -108,7 +108,7 @@ const NOT_METHODS = /^(if|for|while|switch|catch|return|await|throw|new|super|el
 const NAMED = /^(?:export )?(?:async )?function\*? ?(\w+)/;
 const MEMBER =
   /^(?:static |async |override |readonly |get |set |private |\*)*(#?[a-zA-Z]\w*)(?:<.*>)?\(/;
-const ARROW = /(?:const |let )?(#?[\w.]*)[^=]*=> \{$/;
+const ARROW = /^(?:export )?(?:const |let |readonly )?(#?[\w.]+)(?:: .*)? = .*=> \{$/;
 
 /** Functions, methods and arrow functions with a body of several lines. */
 export function functionsOf({ path, code, lines }: Source): readonly FunctionLines[] {
@@ -131,7 +131,7 @@ function nameOf(head: string, line: string): string | null {
   if (named !== null) return named[1]!;
   const test = /^Deno\.test\(["`]([^"`]*)/.exec(line);
   if (test !== null && head.endsWith("=> {")) return test[1]!;
-  if (ARROW.test(head)) return ARROW.exec(head)![1]! || "=>";
+  if (head.endsWith("=> {")) return ARROW.exec(head)?.[1] ?? "=>";
   if (NOT_METHODS.test(head) || !/[({]$/.test(head)) return null;
   return MEMBER.exec(head)?.[1] ?? null;
 }

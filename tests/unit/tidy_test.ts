@@ -1,0 +1,249 @@
+/** Holds what the project has decided about its own sources. Exemptions are here, with reasons. */
+import assert from "node:assert/strict";
+import { blank, functionsOf, readSources, ROOT, type Source } from "./tidy_source.ts";
+import { ERROR_CODES } from "../../shard/errors.ts";
+import { KNOB_TABLE } from "../../server/config.ts";
+import { STATUS_OF } from "../../server/json/http.ts";
+
+const SOURCES = readSources();
+const README = Deno.readTextFileSync(`${ROOT}README.md`);
+const DENO: {
+  readonly imports: Readonly<Record<string, string>>;
+  readonly tasks: Readonly<Record<string, string>>;
+} = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
+
+const FILE_LINES_MAX = 400;
+const FUNCTION_LINES_MAX = 60;
+
+/** Files of server/ outside system/ that touch the outside world themselves. */
+const IO_FILES: Readonly<Record<string, string>> = {
+  "server/admin/socket.ts": "the admin API's transport: HTTP over a Unix socket",
+  "server/load/dial.ts": "the load tool's sockets",
+  "server/load/machine.ts": "the load tool's files, processes and clocks",
+  "server/load/worker_main.ts": "the entry of the load tool's processes",
+};
+
+/** Who may import server/system/: those that wire a process together, and transports. */
+const WIRING: ReadonlySet<string> = new Set([
+  "main.ts",
+  "server/doorkeeper.ts",
+  "server/front.ts",
+  "server/json/events.ts",
+  "server/json/ws.ts",
+  "server/json/ws_connection.ts",
+  "server/load/ports.ts",
+  "server/open.ts",
+  "server/start.ts",
+]);
+
+/** Files over the limit. */
+const LONG_FILES: Readonly<Record<string, string>> = {
+  "shard/ops.ts": "one table of operations and their types",
+  "shard/records.ts": "one codec: each kind's writer and reader side by side",
+  "shard/shard.ts": "the shard's step: one state machine over one set of fields",
+  "tests/mutants/mutants.ts": "one table of mutants",
+};
+
+/** Functions over the limit, as `path name`. */
+const LONG_FUNCTIONS: Readonly<Record<string, string>> = {
+  "shard/records.ts readFields": "one switch with a row for each kind of record",
+  "shard/records.ts writeFields": "one switch with a row for each kind of record",
+};
+
+interface Import {
+  readonly path: string;
+  readonly spec: string;
+  readonly type: boolean;
+}
+
+const IMPORT =
+  /^(?:import|export)\s+(type\s+)?[^;"]*?\bfrom\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+
+function importsOf({ path, text }: Source): readonly Import[] {
+  return [...text.matchAll(IMPORT)]
+    .map((m) => ({ path, spec: (m[2] ?? m[3] ?? m[4])!, type: m[1] !== undefined }));
+}
+
+const IMPORTS = SOURCES.flatMap(importsOf);
+
+/** Where an import leads, from the root; null for packages. */
+function target({ path, spec }: Import): string | null {
+  return spec.startsWith(".") ? new URL(spec, `file:///${path}`).pathname.slice(1) : null;
+}
+
+const inDir = (dir: string) => ({ path }: { readonly path: string }) => path.startsWith(`${dir}/`);
+
+/** Places where the code matches, as `path:line text`. */
+function places(sources: readonly Source[], pattern: RegExp): readonly string[] {
+  return sources.flatMap(({ path, code, lines }) =>
+    code.flatMap((line, i) => pattern.test(line) ? [`${path}:${i + 1} ${lines[i]!.trim()}`] : [])
+  );
+}
+
+/** What is over a limit and not exempt, and what is exempt and not over it. */
+function unexpected(over: readonly string[], exempt: Readonly<Record<string, string>>) {
+  return {
+    over: over.filter((name) => !Object.hasOwn(exempt, name)),
+    exemptForNothing: Object.keys(exempt).filter((name) => !over.includes(name)),
+  };
+}
+
+const NOTHING = { over: [], exemptForNothing: [] };
+
+Deno.test("tidy: the clock, chance, timers and Deno are only behind ports", () => {
+  const pure = SOURCES.filter((source) =>
+    (inDir("shard")(source) || inDir("server")(source)) && !inDir("server/system")(source)
+  );
+  const touches =
+    /\b(Date\.now|new Date\(\)|Math\.random|crypto\.(?:getRandomValues|randomUUID)|setTimeout|setInterval|setImmediate|performance\.(?:now|timeOrigin)|Deno\.\w)/;
+  const network = /^node:(net|tls|https?|fs|dgram|dns|child_process|worker_threads|process)\b/;
+  const importing = IMPORTS.filter(({ path, spec, type }) =>
+    !type && network.test(spec) && pure.some((source) => source.path === path)
+  );
+  const touching = places(pure, touches).map((place) => place.split(":")[0]!);
+  const files = [...new Set([...touching, ...importing.map(({ path }) => path)])].sort();
+  assert.deepEqual(unexpected(files, IO_FILES), NOTHING);
+});
+
+Deno.test("tidy: imports lead from main.ts to server/ to shard/, and nothing to tests/", () => {
+  const upwards = IMPORTS.filter((i) => {
+    const to = target(i) ?? "";
+    if (inDir("tests")(i)) return false;
+    if (to.startsWith("tests/") || to === "main.ts") return true;
+    return inDir("shard")(i) && !to.startsWith("shard/") && i.spec !== "bidi-js";
+  });
+  assert.deepEqual(upwards, []);
+  const entries = IMPORTS.filter((i) => !i.type && target(i) === "main.ts");
+  assert.deepEqual(entries, []);
+});
+
+Deno.test("tidy: only what wires a process together, and transports, use server/system/", () => {
+  const users = IMPORTS.filter((i) =>
+    !i.type && !inDir("tests")(i) && !inDir("server/system")(i) &&
+    target(i)?.startsWith("server/system/")
+  ).map(({ path }) => path);
+  assert.deepEqual([...new Set(users)].sort(), [...WIRING].sort());
+});
+
+Deno.test("tidy: there is no any, no enum, no default export, and nothing is left to be done", () => {
+  assert.deepEqual(places(SOURCES, /(?::|<|\||&|,|=>|\bas)\s*any\b(?!\s*\?)/), []);
+  assert.deepEqual(places(SOURCES, /^\s*(?:export |declare |const )*enum\s/), []);
+  assert.deepEqual(places(SOURCES, /\bexport\s+default\b|\bexport\s*=/), []);
+  const marks = new RegExp(["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|"));
+  const left = SOURCES.filter(({ text }) => marks.test(text)).map(({ path }) => path);
+  assert.deepEqual(left, []);
+});
+
+Deno.test("tidy: files and functions are short, but for those with a reason", () => {
+  const files = SOURCES.filter(({ lines }) => lines.length > FILE_LINES_MAX).map((s) => s.path);
+  assert.deepEqual(unexpected(files, LONG_FILES), NOTHING);
+  const functions = SOURCES.flatMap(functionsOf).filter(({ lines }) => lines > FUNCTION_LINES_MAX)
+    .map(({ path, name }) => `${path} ${name}`);
+  assert.deepEqual(unexpected(functions, LONG_FUNCTIONS), NOTHING);
+});
+
+Deno.test("tidy: functionsOf measures functions, methods and arrow functions", () => {
+  const text = `export function one(
+  a: string,
+): { b: string } {
+  return { b: a };
+}
+class C {
+  static async two(): Promise<void> {
+    await call(
+      () => {
+        x();
+      },
+    );
+  }
+  #three = (a: number) => {
+    return /}"/.test(\`\${a}}\`) ? "}" : '{';
+  };
+}
+Deno.test("four", () => {
+  // }
+});
+`;
+  const lines = text.split("\n");
+  const source: Source = { path: "x.ts", text, lines, code: blank(text).split("\n") };
+  const found = functionsOf(source).map(({ name, line, lines }) => [name, line, lines]);
+  assert.deepEqual(found, [
+    ["one", 1, 5],
+    ["two", 7, 7],
+    ["=>", 9, 3],
+    ["#three", 14, 3],
+    ["four", 18, 3],
+  ]);
+});
+
+Deno.test("tidy: files are named in snake_case, and the top level is what was agreed", () => {
+  const named = SOURCES.filter(({ path }) => !/^([a-z0-9_]+\/)*[a-z0-9_]+\.ts$/.test(path));
+  assert.deepEqual(named.map(({ path }) => path), []);
+  const { stdout, success } = new Deno.Command("git", {
+    args: ["ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd: ROOT,
+    stderr: "null",
+  }).outputSync();
+  // Where this is no checkout, there is nothing to look at.
+  const top = new Set(
+    new TextDecoder().decode(stdout).trim().split("\n").map((f) => f.split("/")[0]),
+  );
+  const wanted = ["LICENSE", "README.md", "deno.json", "deno.lock", "main.ts", "server", "shard"];
+  const others = [...top].filter((name) => !name!.startsWith(".")).sort();
+  if (success) assert.deepEqual(others, [...wanted, "tests"]);
+});
+
+Deno.test("tidy: every setting is read by what it is about", () => {
+  const readers = SOURCES.filter((s) => inDir("server")(s) && !s.path.startsWith("server/config"));
+  const code = readers.map((s) => s.code.join("\n")).join("\n");
+  const taken = new Set(
+    [...code.matchAll(/\bconst \{([^{}]*)\} = [\w.#]*?(\w+);/g)].flatMap(([, names, group]) =>
+      names!.split(",").map((name) => `${group}.${name.split(":")[0]!.trim()}`)
+    ),
+  );
+  const unread = [...KNOB_TABLE.keys()].filter((key) =>
+    !taken.has(key) && !new RegExp(`\\b${key.replace(".", "\\.")}\\b`).test(code)
+  );
+  assert.deepEqual(unread, []);
+});
+
+/** The rows of the table in a section of the README, without the heads. */
+function rowsOf(section: string): readonly (readonly string[])[] {
+  const [, after] = README.split(new RegExp(`^#+ ${section}$`, "m"));
+  assert.ok(after !== undefined, `the README has no section ${section}`);
+  const rows = after.split(/^#+ /m)[0]!.split("\n").filter((line) => line.startsWith("|"));
+  return rows.slice(2).map((row) => row.split("|").slice(1).map((cell) => cell.trim()));
+}
+
+Deno.test("tidy: the README explains every dependency, no other, and each is used", () => {
+  const told = rowsOf("Dependencies").flatMap(([cell]) =>
+    [...cell!.matchAll(/`([^`]+)`/g)].map((m) => m[1]!)
+  ).sort();
+  const packageOf = (spec: string) => /^(@[^/]+\/)?[^/]+/.exec(spec)![0];
+  const had = [...new Set(Object.keys(DENO.imports).map((name) => name.replace(/\/$/, "")))].sort();
+  assert.deepEqual(told, had);
+  const used = new Set(
+    IMPORTS.filter((i) => target(i) === null).map(({ spec }) => packageOf(spec)),
+  );
+  const types = had.filter((name) => name.startsWith("@types/"));
+  assert.deepEqual(had.filter((name) => !used.has(name) && !types.includes(name)), []);
+});
+
+Deno.test("tidy: the README has every error code with its status", () => {
+  const rows = new Map(
+    rowsOf("Errors").map(([code, statuses]) =>
+      [code!.replaceAll("`", ""), statuses!.split(", ").map(Number)] as const
+    ),
+  );
+  assert.deepEqual([...rows.keys()].sort(), Object.keys(ERROR_CODES).sort());
+  for (const [code, status] of Object.entries(STATUS_OF)) {
+    assert.ok(rows.get(code)!.includes(status), `${code} is ${status}`);
+  }
+});
+
+Deno.test("tidy: the README's tables have every command line task", () => {
+  const untold = Object.keys(DENO.tasks).filter((task) =>
+    !new RegExp(`deno(@[\\d.]+)? task ${task}\\b`).test(README)
+  );
+  assert.deepEqual(untold, []);
+});
