@@ -10,6 +10,8 @@ import { sampleLoopLag } from "./system/loop_lag.ts";
 
 const LAG_PERIOD_MS = 20;
 const LAG_TAU_MS = 500;
+/** How long the duration of the last commit says something about the next one. */
+const COMMIT_NEWS_MS = 1000;
 
 /** Says whether new work is taken. */
 export interface Doorkeeper {
@@ -34,6 +36,8 @@ export function createDoorkeeper(
   const options = admissionOptions(config);
   let draining = false;
   let admission: Admission | null = null;
+  let commits = 0;
+  let committedAtMs = 0;
   const lag = sampleLoopLag(ports, {
     periodMs: LAG_PERIOD_MS,
     tauMs: LAG_TAU_MS,
@@ -41,11 +45,18 @@ export function createDoorkeeper(
       counters.loopLagMs.observe(lagMs);
       const { committer } = node;
       const since = committer.writingSinceMs;
-      const writingMs = since === 0 ? 0 : ports.clock.monoMs() - since;
+      const now = ports.clock.monoMs();
+      const writingMs = since === 0 ? 0 : now - since;
+      if (committer.stats.commits !== commits) {
+        commits = committer.stats.commits;
+        committedAtMs = now;
+      }
+      // Without a bound in time, one slow commit would keep everybody out who could cause another.
+      const lastMs = now - committedAtMs < COMMIT_NEWS_MS ? committer.stats.lastCommitMs : 0;
       admission = nextAdmission(admission, {
         loopLagMs: lag.lagMs(),
         commitQueue: node.pending,
-        commitLatencyMs: Math.max(committer.stats.lastCommitMs, writingMs),
+        commitLatencyMs: Math.max(lastMs, writingMs),
         connections: connections(),
         connectionsMax: config.limits.connectionsMax,
         draining,

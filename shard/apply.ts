@@ -197,14 +197,8 @@ function takePair(
 ): ReturnType<Account["conversation"]> {
   const c = account.conversation(e.from);
   if (c.inId !== e.fromId) {
-    c.inId = e.fromId;
-    c.pairIn = 0;
-    c.refusals = [];
-    c.deliveredIn =
-      c.readIn =
-      c.deliveredInTold =
-      c.readInTold =
-        0;
+    c.startWith(e.fromId);
+    account.undelivered.delete(e.from);
   }
   if (e.n !== c.pairIn + 1) {
     throw new Error(`pair ${e.fromId} to ${account.id}: packet ${e.n} after ${c.pairIn}`);

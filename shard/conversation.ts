@@ -66,6 +66,18 @@ export class Conversation {
     return this.unread.length + this.unreadMore;
   }
 
+  /** Another account has the peer's name now: what was numbered by the former one is over. */
+  startWith(peer: AccountId): void {
+    this.inId = peer;
+    this.pairIn = 0;
+    this.refusals = [];
+    this.deliveredIn = this.deliveredInTold = 0;
+    this.readIn = this.readInTold = 0;
+    // The former one's messages stay unread, but none of the new one's numbers is theirs.
+    this.lastInNum = 0;
+    this.unread = this.unread.map(({ seq }) => ({ seq, num: 0 }));
+  }
+
   /** Counts an incoming message as unread. */
   addUnread(seq: number, num: number): void {
     this.unread.push({ seq, num });

@@ -1,5 +1,9 @@
 /** A real server process for tests: started from the source, stopped or killed by its id. */
 
+/** A machine that is busy with other tests is no reason to refuse work. */
+const PATIENT = ["signInLagMs", "connectionLagMs", "writeLagMs"]
+  .flatMap((name) => ["--set", `admission.${name}=60000`]);
+
 const HERE = new URL(".", import.meta.url).pathname;
 
 /** A running server. */
@@ -66,7 +70,15 @@ export class ServerProcess {
     const flags = options.flags ?? [];
     const bind = flags.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
     const child = new Deno.Command(command[0]!, {
-      args: [...command.slice(1), "start", "--data", options.dataDir, ...bind, ...flags],
+      args: [
+        ...command.slice(1),
+        "start",
+        "--data",
+        options.dataDir,
+        ...bind,
+        ...PATIENT,
+        ...flags,
+      ],
       cwd: root,
       env: { CLOCK_SHIFT_MS: String(shiftMs) },
       stdin: "null",

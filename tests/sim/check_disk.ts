@@ -27,6 +27,16 @@ function heads(disk: MemoryDisk): Account[] {
   });
 }
 
+/** At rest everything that was owed to others has come to them, and the checkpoints say so. */
+export function checkNothingOwed(disk: MemoryDisk): void {
+  for (const { name, outbox } of heads(disk)) {
+    const owed = [...outbox.values()].map((q) => `${q.entries.length} packets to ${q.to}`);
+    if (owed.length > 0) {
+      throw new Violation("everything owed arrives", `${name} owes ${owed.join(", ")}`, [name]);
+    }
+  }
+}
+
 /** After a clean stop: logs are cut, checkpoints are complete, nothing is left over. */
 export function checkDisk(disk: MemoryDisk, shards: number): void {
   for (let shard = 0; shard < shards; shard++) {

@@ -1,7 +1,10 @@
 /** What must hold of the mailboxes of a world at rest: nothing lost, doubled, made up or mixed up. */
 import type { AccountDump } from "./dump.ts";
+import type { AccountName } from "../../shard/ids.ts";
+import type { Ops } from "../../shard/ops.ts";
 import type { Life, Sent } from "./oracle.ts";
 import type { World } from "./world.ts";
+import { ask } from "./dump.ts";
 import { encodeEvent, encodeSnapshot } from "../../server/json/encode.ts";
 import { View, type WireEvent, type WireSnapshot } from "./view.ts";
 import { Violation } from "./history.ts";
@@ -142,6 +145,38 @@ export function checkReceived(world: World, folded: readonly Folded[]): void {
         }
         bothAgree(to, from, received, folded);
       }
+    }
+  }
+}
+
+/** History pages through exactly the messages of a conversation, both ways. */
+export function checkHistory(world: World, folded: readonly Folded[]): void {
+  const { prng, people, nodes } = world;
+  for (const { life, events } of folded) {
+    const peer = prng.pick(people).name;
+    const wanted = events
+      .filter((e) => (e.k === "message" || e.k === "undelivered") && e.with === peer)
+      .map((e) => e.seq);
+    const forward = prng.chance(0.5);
+    const found: number[] = [];
+    for (let edge: number | null = null;;) {
+      const input: Ops["conversation.history"]["in"] = {
+        with: peer as AccountName,
+        before: forward ? null : edge,
+        after: forward ? edge ?? 0 : null,
+        limit: prng.int(3, 12),
+      };
+      const page = ask(world, nodes[0]!, life.name, "conversation.history", input);
+      if (!page.ok) throw new Violation("liveness", `history of ${life.name}: ${page.code}`);
+      const seqs = page.value.events.map((e) => e.seq);
+      if (forward) found.push(...seqs);
+      else found.unshift(...seqs);
+      if (!page.value.more) break;
+      edge = (forward ? seqs.at(-1) : seqs[0])!;
+    }
+    if (found.join() !== wanted.join()) {
+      const way = forward ? "forward" : "backward";
+      fail(life, peer, "history is whole", `${way} it is ${found}, the mailbox has ${wanted}`);
     }
   }
 }

@@ -53,12 +53,12 @@ export function checkRosters(world: World, folded: readonly Folded[]): void {
 export function checkReceipts(world: World, folded: readonly Folded[]): void {
   for (const [a, b] of pairs(folded)) {
     const [left, right] = [a.life.name, b.life.name];
-    const first = a.life.number === 1 && b.life.number === 1;
-    if (everBlocked(world, left, right) || !first || !b.whole) continue;
+    if (everBlocked(world, left, right) || b.life.number > 1 || !b.whole) continue;
     const numberAt = (seq: number) => {
       let number = 0;
       for (const e of b.events) {
-        if (e.k === "message" && !e.out && e.with === left && e.seq <= seq) number = e.num;
+        const mine = e.k === "message" && !e.out && e.with === left && e.seq <= seq;
+        if (mine && a.life.sent.get(e.id)?.body === e.body) number = e.num;
       }
       return number;
     };

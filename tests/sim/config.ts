@@ -45,14 +45,29 @@ export const ACTIONS = {
   disable: 0.5,
 } as const;
 
+/** Actions that decide who may see and write to whom. */
+const RELATIONS: ReadonlySet<string> = new Set([
+  "uncontact",
+  "subscribe",
+  "unsubscribe",
+  "approve",
+  "deny",
+  "block",
+  "unblock",
+  "settings",
+  "remove",
+]);
+
 /** Name of an action. */
 export type ActionName = keyof typeof ACTIONS;
 
 /** What goes wrong. */
 export const FAULTS = [
   "crash",
+  "crashAtWrite",
   "crashLoop",
   "restart",
+  "failingStop",
   "pause",
   "wallJump",
   "diskStall",
@@ -89,6 +104,8 @@ export interface SimConfig {
   readonly ackChance: number;
   readonly readChance: number;
   readonly pollChance: number;
+  /** Probability that a single request or its answer gets lost. */
+  readonly loss: number;
   /** Probability that two users begin as contacts of each other. */
   readonly friends: number;
   readonly kindness: number;
@@ -99,13 +116,13 @@ export interface SimConfig {
 /** Names of users; a `/` never occurs in one. */
 export const NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"] as const;
 
-function shardLimits(prng: Prng, trims: boolean): ShardLimits {
+function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
   return {
     ...DEFAULT_SHARD_LIMITS,
     subscriptionRequestBurst: 10_000,
     checkpointMs: prng.pick([50, 300, 2000]),
-    cacheIdleMs: prng.pick([200, 2000, 60_000]),
-    cacheAccountsMax: prng.pick([1, 3, 5000]),
+    cacheIdleMs: cold ? 200 : prng.pick([200, 2000, 60_000]),
+    cacheAccountsMax: cold ? 1 : prng.pick([1, 3, 5000]),
     outboxWindow: prng.pick([1, 4, 64]),
     receiptDelayMs: prng.pick([50, 500]),
     mailboxEventsMax: trims ? prng.pick([20, 60]) : DEFAULT_SHARD_LIMITS.mailboxEventsMax,
@@ -124,8 +141,10 @@ function edgeLimits(prng: Prng, far: boolean): EdgeLimits {
 
 function weights(prng: Prng): Record<ActionName, number> {
   const out = {} as Record<ActionName, number>;
+  const relations = prng.chance(0.3) ? 5 : 1;
   for (const [name, weight] of Object.entries(ACTIONS)) {
-    out[name as ActionName] = prng.chance(0.2) ? 0 : weight * (0.3 + 2 * prng.number());
+    const factor = RELATIONS.has(name) ? relations : 1;
+    out[name as ActionName] = prng.chance(0.2) ? 0 : factor * weight * (0.3 + 2 * prng.number());
   }
   return out;
 }
@@ -136,23 +155,26 @@ export function configOf(prng: Prng): SimConfig {
   const bulky = trims || prng.chance(0.15);
   const calm = prng.chance(0.1);
   const far = prng.chance(0.2);
+  // Accounts leave memory at once, and reading them is not always possible.
+  const cold = prng.chance(0.2);
   return {
-    users: prng.int(2, 5),
+    users: prng.int(2, 6),
     devicesPerUser: prng.int(1, 3),
     nodes: 1,
     shards: prng.pick([1, 2, 3, 5]),
-    limits: shardLimits(prng, trims),
+    limits: shardLimits(prng, trims, cold),
     edge: edgeLimits(prng, far),
     network: far ? { ...LAN, latencyMs: [1, 80], slow: 0.05, slowMs: 900 } : LAN,
-    chaosMs: prng.int(5000, 15_000),
-    actionsPerSecond: prng.int(6, 20),
+    chaosMs: prng.int(6000, 24_000),
+    actionsPerSecond: prng.int(6, 24),
     weights: weights(prng),
-    faults: calm ? [] : FAULTS.filter(() => prng.chance(0.4)),
-    faultCount: calm ? 0 : prng.int(0, 6),
+    faults: calm ? [] : FAULTS.filter((f) => prng.chance(cold && f === "diskReads" ? 1 : 0.4)),
+    faultCount: calm ? 0 : prng.int(0, 10),
     bodyBytes: bulky ? 3000 : 80,
     ackChance: prng.pick([0, 0.2, 0.6]),
     readChance: prng.pick([0, 0.1, 0.4]),
     pollChance: prng.pick([0, 0.2, 0.5]),
+    loss: prng.pick([0, 0.02, 0.1]),
     friends: prng.pick([0.4, 0.7, 1]),
     kindness: prng.pick([0.5, 0.9, 1]),
     trims,

@@ -42,6 +42,8 @@ export class Device {
   #life: Life | null = null;
   #session: string | null = null;
   #askedAfter: string | null = null;
+  /** The presence it gave with its greeting. */
+  #offered: PresenceFields | null = null;
   #signingIn: Setting<string | null> | null = null;
   readonly #signals = new Set<string>();
   /** Rises with every link, so that what comes from an old one is known as such. */
@@ -102,10 +104,17 @@ export class Device {
     }
     const knows = this.view !== null && this.view.mailboxId === life.mailboxId;
     const after = knows && prng.chance(0.9) ? this.view!.cursor : null;
-    const session = after !== null && prng.chance(0.8) ? this.#session : null;
+    const own = after !== null && prng.chance(0.8) ? this.#session : null;
+    const session = prng.chance(0.03) ? this.#stolen() : own;
     const presence = prng.chance(0.1) ? null : this.person.presence();
-    this.shown = { presence, certain: false };
+    this.#offered = presence;
     return { proof, device: this.id, after, session, presence };
+  }
+
+  /** The session of another device of the user, which must be of no use. */
+  #stolen(): string | null {
+    const others = this.person.devices.filter((d) => d !== this);
+    return others.length === 0 ? null : this.#world.prng.pick(others).#session;
   }
 
   /** Another account has the name now. */
@@ -145,11 +154,17 @@ export class Device {
     }
     if (w.token !== undefined) this.tokenMade(w.token);
     this.note(`is welcomed: ${w.resumed ? "resumed, " : ""}${w.mode} ${w.cursor}`);
+    if (this.person.devices.some((d) => d !== this && d.#session === w.session)) {
+      throw new Violation("sessions belong to one device", `${this.who} is given another's`, [
+        name,
+      ]);
+    }
     this.online = true;
     this.#session = w.session;
     // The first batch shows everybody who is online.
     this.seen.clear();
-    this.shown = { ...this.shown, certain: !w.resumed };
+    // A session that is taken up again has the presence it had.
+    if (!w.resumed) this.shown = { presence: this.#offered, certain: true };
     if (w.mode === "resume") this.#resumes(w);
     else this.#starts(w);
     this.person.welcomed(this);
@@ -216,7 +231,6 @@ export class Device {
     this.#notBeforeMs = time.nowMs + retryAfterMs + prng.int(20, 2000);
     if (this.#signingIn !== null) Register.end(this.#signingIn, "unknown", oracle.nowMs);
     this.#signingIn = null;
-    this.shown = { ...this.shown, certain: false };
     // A session that is over, or another transport's, is not asked for again.
     if (code !== null && prng.chance(0.5)) this.#session = null;
     if (code === "unauthorized" || code === "revoked" || code === "expired") {

@@ -25,6 +25,7 @@ export class Faults {
     this.#running = false;
     const { nodes, network } = this.#world;
     network.blocked = false;
+    network.quality = { ...network.quality, loss: 0 };
     for (const connection of network.connections) {
       connection.cut("up", 0);
       connection.cut("down", 0);
@@ -44,6 +45,15 @@ export class Faults {
     switch (fault) {
       case "crash":
         return this.#crash(node, prng.pick([50, 500, 3000]));
+      case "crashAtWrite":
+        return node.disk.afterWrites(prng.int(0, 3), () => {
+          if (!this.#running) return;
+          this.#world.kill(node);
+          this.#world.restartLater(node, prng.pick([50, 500, 3000]));
+        });
+      case "failingStop":
+        this.#disk(node, "diskErrors");
+        return this.#later(prng.int(0, 300), () => this.#running && this.#world.restart(node));
       case "crashLoop":
         return this.#crashLoop(node, prng.int(2, 4));
       case "restart":
@@ -96,7 +106,7 @@ export class Faults {
         disk.faults = { ...healthy, failed: prng.pick([0.1, 0.5, 1]) };
         return until(() => disk.faults = healthy);
       case "diskReads":
-        disk.faults = { ...healthy, readFailed: prng.pick([0.1, 0.5]) };
+        disk.faults = { ...healthy, readFailed: prng.pick([0.1, 0.5, 1]) };
         return until(() => disk.faults = healthy);
       case "diskUnknown":
         return disk.failNext(...Array.from({ length: prng.int(1, 3) }, () => "unknown" as const));

@@ -67,6 +67,7 @@ export class MemoryDisk {
   #held = false;
   #ghost: readonly Mutation[] | null = null;
   #next: (StoreError["kind"] | UnknownOutcome)[] = [];
+  #trap: { writes: number; readonly run: () => void } | null = null;
   /** Probabilities of random faults. */
   faults: DiskFaults = NO_FAULTS;
   /** While true, writes fail with `full`; reads go on. */
@@ -127,11 +128,20 @@ export class MemoryDisk {
     this.#next.push(...outcomes);
   }
 
+  /**
+   * Runs `run` right after the write that comes after `writes` others is on the disk, before anybody
+   * is told: for crashes between the two. A second call replaces the first.
+   */
+  afterWrites(writes: number, run: () => void): void {
+    this.#trap = { writes, run };
+  }
+
   /** Ends every fault there is, and those that were still to come. */
   heal(): void {
     this.faults = NO_FAULTS;
     this.full = false;
     this.#next = [];
+    this.#trap = null;
     this.unstall();
   }
 
@@ -217,11 +227,20 @@ export class MemoryDisk {
       return;
     }
     const store = this.#store;
-    const done = this.#jobs[0]!.run();
+    const job = this.#jobs[0]!;
+    const done = job.run();
     // Only now: what `done` submits, in a later turn, finds the order of jobs settled.
     this.#jobs.shift();
     store?.answer(done);
     this.#start();
+    if (job.mutations !== null) this.#springTrap();
+  }
+
+  #springTrap(): void {
+    const trap = this.#trap;
+    if (trap === null || trap.writes-- > 0) return;
+    this.#trap = null;
+    trap.run();
   }
 
   #write(mutations: readonly Mutation[]): StoreError | null {

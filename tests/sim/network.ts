@@ -20,6 +20,8 @@ export interface NetworkQuality {
   readonly slowMs: number;
   /** Bytes that sockets take although the peer does not read. */
   readonly socketBytes: number;
+  /** Probability that a single request, or its answer, is lost; the client hears of it. */
+  readonly loss: number;
   /** After this time without life from a client a node's transport gives it up, ms. */
   readonly keepaliveMs: number;
 }
@@ -30,6 +32,7 @@ export const LAN: NetworkQuality = {
   slow: 0.01,
   slowMs: 50,
   socketBytes: 4096,
+  loss: 0,
   keepaliveMs: 10_000,
 };
 
@@ -118,12 +121,17 @@ export class Network {
       giveUp();
       done(null);
     });
+    const lost = () => {
+      if (this.prng.chance(this.quality.loss)) timers.after(this.latencyMs(), () => end(null));
+      else return false;
+      return true;
+    };
     timers.after(this.latencyMs(), () => {
-      if (this.blocked) return;
+      if (this.blocked || lost()) return;
       process.timers.soon(() => {
         if (!open) return;
         cancelServe = serve((answer) => {
-          if (!this.blocked) timers.after(this.latencyMs(), () => end(answer));
+          if (!this.blocked && !lost()) timers.after(this.latencyMs(), () => end(answer));
         });
       });
     });

@@ -281,7 +281,7 @@ export class SimNode implements Server {
     token: string,
     address: string,
     sessionId: string,
-    asked: { readonly after: string; readonly soft: number; readonly wait: number },
+    asked: { readonly after: string | null; readonly soft: number; readonly wait: number },
     reply: (answer: Answer) => void,
   ): Cancel {
     let cancel: Cancel | null = null;
@@ -291,7 +291,7 @@ export class SimNode implements Server {
       const session = this.#session(principal, sessionId);
       if (session === null) return reply({ ok: false, code: "not_found" });
       const options = {
-        cursor: parseCursor(asked.after),
+        cursor: asked.after === null ? null : parseCursor(asked.after),
         soft: asked.soft,
         waitMs: asked.wait * 1000,
       };

@@ -43,7 +43,10 @@ export class World {
     const root = new Prng(seed);
     this.config = { ...configOf(root.fork("config")), ...change };
     this.prng = root.fork("clients");
-    this.network = new Network(this.time, root.fork("network"), this.config.network);
+    this.network = new Network(this.time, root.fork("network"), {
+      ...this.config.network,
+      loss: this.config.loss,
+    });
     this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
       const disk = new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
       return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));
