@@ -5,7 +5,7 @@
 import type { MailboxBody, MailboxEvent } from "./ops.ts";
 import type { MailboxId } from "./ids.ts";
 import { ByteWriter, CorruptBytes } from "./bytes.ts";
-import { decodeBlock, decodeEvent, packBlock, writeEvent } from "./mailbox_event.ts";
+import { decodeBlock, decodeEvent, packBlock, unpackBlock, writeEvent } from "./mailbox_event.ts";
 
 /** What is known of a sealed block without reading it. */
 export interface BlockRef {
@@ -90,7 +90,10 @@ export class Mailbox {
 
   /** Fills an empty tail from what `encodeTail` gave. */
   decodeTail(block: Uint8Array): void {
-    for (const bytes of decodeBlock(block)) this.#push(bytes);
+    const { packed, spans } = unpackBlock(block);
+    this.#tail.clear();
+    this.#tail.raw(packed);
+    this.#spans = spans;
   }
 
   #seal(): void {

@@ -144,12 +144,29 @@ export function encodeBlock(events: readonly Uint8Array[]): Uint8Array {
   return packBlock(events.length, packed.view());
 }
 
-/** The inverse of `encodeBlock`. */
-export function decodeBlock(bytes: Uint8Array): Uint8Array[] {
-  const r = new ByteReader(bytes);
+/** What `packBlock` packed, and where in it each event begins and ends. */
+export function unpackBlock(
+  block: Uint8Array,
+): { readonly packed: Uint8Array; readonly spans: [start: number, end: number][] } {
+  const r = new ByteReader(block);
   const version = r.u8();
   if (version !== EVENT_VERSION) {
     throw new CorruptBytes(`mailbox block of version ${version}, this program reads 1`);
   }
-  return r.list(() => r.bytes());
+  const count = r.uint();
+  const first = r.at;
+  const spans: [number, number][] = [];
+  for (let i = 0; i < count; i++) {
+    const length = r.uint();
+    const start = r.at - first;
+    r.skip(length);
+    spans.push([start, start + length]);
+  }
+  return { packed: block.subarray(first, r.at), spans };
+}
+
+/** The inverse of `encodeBlock`; views into the block. */
+export function decodeBlock(bytes: Uint8Array): Uint8Array[] {
+  const { packed, spans } = unpackBlock(bytes);
+  return spans.map(([start, end]) => packed.subarray(start, end));
 }

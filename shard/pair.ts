@@ -183,6 +183,10 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
   });
   const after = { ...before, peerId: p.fromId, state: step.state };
   if (step.changed) storeItem(turn, account, before, after);
+  // A block had kept the two sides apart: what this one had all along, the other grants again.
+  else if (p.payload.type === "subscribed" && seenByOwner(after)) {
+    watchContact(turn, account, after);
+  }
   if (step.reply !== null) {
     turn.owe(account, p.from, p.fromId, { kind: "subscription", type: step.reply });
   }

@@ -156,6 +156,7 @@ export class Shard implements Turn {
           ...input,
           blocks: NO_BLOCKS,
           resolved: NOBODY,
+          accountId: null,
           sinceMs: this.now.mono,
         });
       case "packet":
@@ -262,6 +263,9 @@ export class Shard implements Turn {
     const account = this.#accounts.get(p.name, this.now.mono);
     if (account === undefined) return this.#unavailable(p);
     if (!this.writable && WRITES.has(p.op)) return this.#unavailable(p);
+    if ((p.accountId ??= account.id) !== account.id) {
+      return this.#reply(account, p, fail("unauthorized", "The account is no more"));
+    }
     const handler = HANDLERS[p.op] as Handler<OpName>;
     const outcome = handler(this, account, p.input, p);
     if (!("wait" in outcome)) return this.#reply(account, p, outcome);

@@ -22,6 +22,8 @@ export interface Pending {
   blocks: ReadonlyMap<number, Uint8Array>;
   /** Accounts asked for by name; null where there is none. */
   resolved: ReadonlyMap<AccountName, AccountId | null>;
+  /** The account that it was begun for; null before. The name may be another's by the end. */
+  accountId: AccountId | "" | null;
   /** Monotonic time of the request (ms). */
   readonly sinceMs: number;
 }

@@ -247,8 +247,12 @@ function gate(
   return (request, response) => {
     const socket: CallerSocket = request.socket;
     const caller = socket[CALLER] ??= { address: "", waiting: 0, refused: false };
-    // Whatever had been read of it is parsed to its end.
-    if (caller.refused) return deps.blame(caller.address, 1);
+    if (caller.refused) {
+      // Only this ends the reading, and whatever had been read is parsed to its end all the same.
+      // The first may have been on its way before the refusal, which it would cut short.
+      if (caller.waiting++ > 0) socket.destroy();
+      return deps.blame(caller.address, 1);
+    }
     caller.address = addressOf(proxies, request);
     if (++caller.waiting > PIPELINED_MAX) {
       deps.counters.pipelined++;

@@ -1,9 +1,10 @@
 /** `deno task bench [NAME…] [--json FILE]`: runs benchmarks and prints their figures. */
 import type { Bench } from "./bench.ts";
+import { microBench } from "./micro.ts";
 import { serverBench } from "./server_bench.ts";
 import { sizesBench } from "./sizes.ts";
 
-const BENCHES: readonly Bench[] = [sizesBench, serverBench];
+const BENCHES: readonly Bench[] = [sizesBench, microBench, serverBench];
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));

@@ -195,6 +195,35 @@ async function idle(dataDir: string, users: number): Promise<Figure[]> {
   ];
 }
 
+/** CPU µs of the barest program for one frame of `bytes` to each of 1,000 sockets at `rate`. */
+async function bareLimit(rate: number, bytes: number): Promise<number> {
+  const script = new URL("./bare_sockets.ts", import.meta.url).pathname;
+  const run = (core: number, ...args: string[]) => {
+    const command = [
+      ...pinned(core),
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--no-check",
+      "--quiet",
+      script,
+    ];
+    return new Deno.Command(command[0]!, {
+      args: [...command.slice(1), ...args],
+      stdout: "piped",
+      stderr: "null",
+      cwd: ROOT,
+    }).spawn();
+  };
+  const server = run(0, "serve", "1000", String(rate), String(bytes), "5");
+  const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const port = (await lines.read()).value!.trim();
+  const reader = run(1, "read", port, "1000");
+  const line = (await lines.read()).value ?? "0";
+  await Promise.all([server.status, reader.status, reader.stdout.cancel(), lines.cancel()]);
+  return Number(line.split(" ")[0]);
+}
+
 /** Figures of the whole server. */
 export const serverBench: Bench = {
   name: "server",
@@ -208,6 +237,12 @@ export const serverBench: Bench = {
     figures.push(
       ...(await presence(dir.path, 6250)).map(([n, v, u]): Figure => [`${n} (max)`, v, u]),
     );
+    const events = 5;
+    const frames = Math.round(100_000 / events);
+    const bare = await bareLimit(frames, 100 * events) / events;
+    const own = figures[1]![1];
+    figures.push(["limit: bare sockets, 5 events a frame", bare, "µs/delivery"]);
+    figures.push(["presence: CPU, times the limit", own / bare, ""]);
     say("chat at 15,000 messages/s");
     figures.push(...await chat(dir.path, 15_000));
     figures.push(...await logins(dir.path));

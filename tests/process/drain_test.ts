@@ -35,6 +35,12 @@ Deno.test("SIGTERM sends everybody away, finishes what was accepted, and exits w
   const poll = fetch(`${server.url}/v1/events?after=${opened.cursor}&wait=60`, {
     headers: { ...headers, "roost-session": opened.session },
   });
+  const stream = await fetch(`${server.url}/v1/events`, {
+    headers: {
+      authorization: `Bearer ${await register(server, "dan")}`,
+      accept: "text/event-stream",
+    },
+  });
   assert.equal((await phone.command("send", { to: "bob", key: "k0", body: "first" })).t, "ok");
   const sends = Array.from(
     { length: 40 },
@@ -49,6 +55,7 @@ Deno.test("SIGTERM sends everybody away, finishes what was accepted, and exits w
     assert.deepEqual([goaway.t, goaway["reason"], code], ["goaway", "shutdown", 1001]);
     assert.ok(Number(goaway["retryAfterMs"]) > 0);
   }
+  assert.match(await stream.text(), /event: goaway\ndata: .*"reason":"shutdown".*\n\n$/);
   const answer = await poll;
   const { code, retryAfterMs } = await answer.json();
   assert.deepEqual([answer.status, code], [503, "busy"]);

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { commandRoutes } from "../../server/json/command_routes.ts";
 import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
+import { Exchanges } from "../../server/json/sign_in_routes.ts";
 import { makeProtocol } from "../../server/json/protocol.ts";
 import { openSimHost } from "../golden/sim_host.ts";
 import { parseTranscript } from "../golden/transcript.ts";
 import { play } from "../golden/player.ts";
+import { restRoutes } from "../../server/json/rest.ts";
+import { systemClock } from "../../server/system/clock.ts";
+import { systemRandom } from "../../server/system/random.ts";
 
 const FOLDER = new URL("../golden/v1/", import.meta.url);
 const FILES = [...Deno.readDirSync(FOLDER)].map((entry) => entry.name).sort();
@@ -18,7 +21,7 @@ for (const file of FILES) {
   });
 }
 
-Deno.test("golden v1 has every command, every code, every event and every REST command", () => {
+Deno.test("golden v1 has every command, every code, every event and every route", () => {
   const all = FILES.map(text).join("\n");
   const protocol = makeProtocol(DEFAULT_PROTOCOL_LIMITS);
   const wanted = [
@@ -30,8 +33,10 @@ Deno.test("golden v1 has every command, every code, every event and every REST c
       .map((reason) => `"reason":"${reason}"`),
   ];
   assert.deepEqual(wanted.filter((part) => !all.includes(part)), []);
-  const routes = commandRoutes(protocol).map(({ method, path }) =>
-    new RegExp(`→ ${method} ${path.replaceAll(/\{\w+\}/g, "[^ ?/]+")}[ ?]`)
+  const limits = { exchangesMax: 1, exchangeTtlMs: 1 };
+  const exchanges = new Exchanges(limits, systemClock(), systemRandom());
+  const routes = restRoutes(protocol, exchanges).map(({ method, path }) =>
+    new RegExp(`→ ${method} ${path.replaceAll(/\{\w+\}/g, "[^ ?/]+")}( |\\?|$)`, "m")
   );
   assert.deepEqual(routes.filter((route) => !route.test(all)).map(String), []);
 });

@@ -1,0 +1,136 @@
+/** Microbenchmarks of the parts that every delivery passes. */
+import type { Bench, Figure } from "./bench.ts";
+import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import { Account } from "../../shard/account.ts";
+import { apply } from "../../shard/apply.ts";
+import { ByteWriter } from "../../shard/bytes.ts";
+import { decodeHead, encodeHead } from "../../shard/checkpoint.ts";
+import { encodeEvent, encodePresence } from "../../server/json/encode.ts";
+import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/records.ts";
+import { NodeWorld } from "../sim/node_world.ts";
+
+/** Median of several rounds, in µs for one call. */
+function measure(calls: number, run: (i: number) => void): number {
+  const rounds: number[] = [];
+  for (let round = 0; round < 7; round++) {
+    const began = performance.now();
+    for (let i = 0; i < calls; i++) run(round * calls + i);
+    rounds.push((performance.now() - began) * 1000 / calls);
+  }
+  return rounds.sort((a, b) => a - b)[3]!;
+}
+
+const BODY = "See you at seven at the usual place, then? I bring the tickets.";
+
+function received(seq: number): Entry & { kind: "received" } {
+  return {
+    kind: "received",
+    from: "alice" as AccountName,
+    fromId: "AAAAAAAAAAAAAAAA" as never,
+    n: seq,
+    seq,
+    at: 1_800_000_000_000 + seq,
+    num: seq,
+    id: `3f1c0c9e-77ab-4c51-9d3b-${String(seq).padStart(12, "0")}`,
+    body: BODY,
+    ext: "",
+  };
+}
+
+function codec(): Figure[] {
+  const w = new ByteWriter(1 << 20);
+  const name = "bob" as AccountName;
+  const write = measure(20_000, (i) => {
+    if (i % 2000 === 0) w.clear();
+    writeEntry(w, name, received(i + 1));
+  });
+  w.clear();
+  w.u8(RECORD_VERSION);
+  for (let i = 0; i < 100; i++) writeEntry(w, name, received(i + 1));
+  const record = w.take();
+  const read = measure(100, () => readRecord(record)) / 100;
+  const event = { ...received(1), kind: "message", with: name, out: false, device: "" } as const;
+  const json = measure(20_000, () => encodeEvent(event));
+  const devices = [{
+    device: "phone" as DeviceId,
+    presence: { show: "away", status: "In a meeting", priority: 1, ext: "" } as const,
+  }];
+  const presence = measure(20_000, () => encodePresence(name, devices, 0, null));
+  return [
+    ["codec: log entry of a message, written", write, "µs"],
+    ["codec: log entry of a message, read", read, "µs"],
+    ["codec: message as JSON", json, "µs"],
+    ["codec: presence as JSON", presence, "µs"],
+  ];
+}
+
+function accounts(): Figure[] {
+  const account = new Account("bob" as AccountName, 0);
+  let seq = 0;
+  const applied = measure(20_000, () => {
+    apply(account, received(++seq));
+    account.mailbox.unsaved.clear();
+  });
+  const w = new NodeWorld();
+  w.account("hub");
+  for (let i = 0; i < 40; i++) {
+    w.account(`user${i}`);
+    w.befriend("hub", `user${i}`);
+  }
+  let done = false;
+  w.node.committer.checkpointAll(() => done = true);
+  w.time.runWhile(() => !done, w.time.nowMs + 60_000);
+  const row = w.disk.rows(["u"]).find((r) => r.key[2] === "hub")!;
+  const load = measure(500, () => decodeHead(new Account("hub" as AccountName, 0), row.value));
+  const hub = new Account("hub" as AccountName, 0);
+  decodeHead(hub, row.value);
+  const checkpoint = measure(500, () => encodeHead(hub, 1));
+  return [
+    ["account: message applied to a mailbox", applied, "µs"],
+    ["account: head of 40 contacts", row.value.length, "B"],
+    ["account: load of that head", load, "µs"],
+    ["account: checkpoint of that head", checkpoint, "µs"],
+  ];
+}
+
+/** The shard's step with the store, timers and edge simulated: decisions and records alone. */
+function steps(): Figure[] {
+  const w = new NodeWorld({ shards: 16, limits: { inboundMessageBurst: 1e9, checkpointMs: 1e9 } });
+  const names = Array.from({ length: 100 }, (_, i) => `user${i}` as AccountName);
+  for (const n of names) {
+    w.account(n);
+    w.must(n, "settings.set", { messagesFrom: "anyone" });
+  }
+  const sessions = names.map((n) => w.attach(n).session);
+  let acked = 0;
+  const send = measure(2000, (i) => {
+    w.node.request(names[i % 100]!, "message.send", {
+      device: "phone" as DeviceId,
+      to: names[(i * 7 + 1) % 100]!,
+      id: `m${i}`,
+      body: BODY,
+      ext: "",
+    }, () => acked++);
+    if (i % 200 === 199) w.time.runFor(50);
+    w.packets.length = 0;
+  });
+  const shows = ["away", "dnd", "online"] as const;
+  const presence = measure(20_000, (i) => {
+    w.node.request(names[i % 100]!, "presence.set", {
+      session: sessions[i % 100]!,
+      presence: { show: shows[i % 3]!, status: `s${i}`, priority: 0, ext: "" },
+    }, () => {});
+  });
+  return [
+    ["shard: message between two accounts, both commits", send, "µs"],
+    ["shard: presence change, nobody interested", presence, "µs"],
+  ];
+}
+
+/** Codec, mailbox, checkpoint, shard step. */
+export const microBench: Bench = {
+  name: "micro",
+  what: "codec, records, accounts, shard steps; median of 7 rounds",
+  seconds: 10,
+  run: () => Promise.resolve([...codec(), ...accounts(), ...steps()]),
+};
