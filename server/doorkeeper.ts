@@ -10,6 +10,8 @@ import { sampleLoopLag } from "./system/loop_lag.ts";
 
 const LAG_PERIOD_MS = 20;
 const LAG_TAU_MS = 500;
+/** For so long after the start lag is not taken for overload (ms). */
+const START_MS = 5000;
 /** How long the duration of the last commit says something about the next one. */
 const COMMIT_NEWS_MS = 1000;
 
@@ -34,6 +36,7 @@ export function createDoorkeeper(
   connections: () => number,
 ): Doorkeeper {
   const options = admissionOptions(config);
+  const startedMs = ports.clock.monoMs();
   let draining = false;
   let admission: Admission | null = null;
   let commits = 0;
@@ -54,7 +57,8 @@ export function createDoorkeeper(
       // Without a bound in time, one slow commit would keep everybody out who could cause another.
       const lastMs = now - committedAtMs < COMMIT_NEWS_MS ? committer.stats.lastCommitMs : 0;
       admission = nextAdmission(admission, {
-        loopLagMs: lag.lagMs(),
+        // A program that has just started is slow for a moment, not overloaded.
+        loopLagMs: ports.clock.monoMs() - startedMs < START_MS ? 0 : lag.lagMs(),
         commitQueue: node.pending,
         commitLatencyMs: Math.max(lastMs, writingMs),
         connections: connections(),

@@ -173,7 +173,11 @@ export class AccountCache {
       if (changes.length >= budget.rowsMax || bytes >= budget.bytesMax) break;
     }
     this.#cut(shard, batch, changes, budget.all);
-    if (changes.length === 0) return null;
+    if (changes.length === 0) {
+      // Accounts that came and went between two checkpoints need no row, and nobody to save them.
+      this.#saving.clear();
+      return null;
+    }
     return { changes, accounts: this.#saving.size, bytes };
   }
 

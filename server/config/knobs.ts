@@ -269,7 +269,7 @@ const timeouts = {
     min: 100,
     max: 120_000,
     unit: "ms",
-    doc: "Longest wait for a shard before a request is answered unavailable.",
+    doc: "Time for the head of an HTTP request, and half of the time for all of it.",
   }),
   drainMs: int({
     default: 15_000,

@@ -65,7 +65,7 @@ export class Polls implements Outlet {
     host.waitUntil(parked.untilMs);
     if (host.feed.sent !== host.feed.known) this.#read();
     else this.flush();
-    if (this.#parked === parked && waitMs <= 0 && !host.feed.reading) this.#answer([]);
+    if (this.#parked === parked) this.due();
     return () => {
       if (this.#parked === parked) this.#unpark();
     };
@@ -112,7 +112,7 @@ export class Polls implements Outlet {
     if (this.#parked === null || host.feed.reading || !host.ready || host.outbox === null) return;
     const taken = host.take();
     const events = host.encode(taken);
-    if (events.length === 0) return;
+    if (events.length === 0) return this.due();
     this.#deps.counters.frames++;
     const { presence, gone, signals } = taken;
     const hasSoft = presence.length + gone.length + signals.length > 0;
@@ -123,6 +123,8 @@ export class Polls implements Outlet {
   /** Answers the parked poll if it has waited for long enough. */
   due(): void {
     if (this.#parked === null || this.#deps.clock.monoMs() < this.#parked.untilMs) return;
+    // What the poll is to be told is still on its way: the flush that follows answers it.
+    if (this.#host.feed.reading || !this.#host.ready) return;
     this.#answer([]);
   }
 

@@ -8,11 +8,11 @@ import { contactAt, type Ring, slotOf } from "./ring.ts";
 /** What senders and recipients have counted. */
 export interface MessageCounts {
   readonly received: number;
-  /** Numbers that had arrived before. */
-  readonly duplicated: number;
+  /** Numbers not above the one before: arrived again, or late. */
+  readonly outOfTurn: number;
   /** Numbers that were jumped over; those of undelivered messages are among them. */
   readonly skipped: number;
-  /** Own numbers that came after a higher one. */
+  /** Numbers of this tool's own that came after a higher one. */
   readonly reordered: number;
   /** Messages that the server accepted and then told the sender of as undelivered. */
   readonly undelivered: number;
@@ -46,7 +46,7 @@ export class MessageBook {
   readonly #lastOwn: Int32Array;
   readonly #counts = {
     received: 0,
-    duplicated: 0,
+    outOfTurn: 0,
     skipped: 0,
     reordered: 0,
     undelivered: 0,
@@ -104,7 +104,7 @@ export class MessageBook {
     const at = this.#pair(recipient, slot);
     const last = this.#lastNum[at]!;
     if (num <= last) {
-      counts.duplicated++;
+      counts.outOfTurn++;
       return;
     }
     if (last > 0) counts.skipped += num - last - 1;

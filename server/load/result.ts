@@ -122,11 +122,11 @@ export function violationsOf(
   check(r.presence.backwards, "presence changes arrived after a newer one");
   check(r.presence.wrong, "presence events name the wrong user or show");
   check(r.messages.missing, "accepted messages did not arrive");
-  check(r.messages.duplicated, "messages arrived more than once");
+  check(r.messages.outOfTurn, "messages arrived again, or after later ones");
   check(r.messages.wrong, "messages came from somebody who did not send them");
   check(Math.max(0, r.messages.skipped - r.messages.undelivered), "messages were skipped");
   const repeated = r.counts.sendsRepeated;
-  check(Math.max(0, r.messages.reordered - repeated), "messages arrived out of order");
+  check(Math.max(0, r.messages.reordered - repeated), "messages were taken in another order than they were sent");
   check(Math.max(0, r.messages.surplus - repeated), "messages arrived that were not accepted");
   check(r.messages.gaps, "mailbox events did not follow the one before");
   check(r.messages.unanswered, "messages were never answered");

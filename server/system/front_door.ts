@@ -217,7 +217,7 @@ function watchConnections(
       return void socket.destroy();
     }
     if (refusal === null) return;
-    (socket as CallerSocket)[CALLER] = { address: peer, waiting: 0, refused: true };
+    (socket as CallerSocket)[CALLER] = { address: peer, waiting: 0, refused: true, late: 0 };
     if (options.tls === null) refuseRaw(socket, STATUS_OF[refusal.code], refusal);
     else socket.destroy();
   });
@@ -232,6 +232,8 @@ interface Caller {
   waiting: number;
   /** Nothing is answered any more. */
   refused: boolean;
+  /** Requests that came all the same. */
+  late: number;
 }
 
 /** Where a socket carries it. */
@@ -246,11 +248,11 @@ function gate(
 ): RequestListener {
   return (request, response) => {
     const socket: CallerSocket = request.socket;
-    const caller = socket[CALLER] ??= { address: "", waiting: 0, refused: false };
+    const caller = socket[CALLER] ??= { address: "", waiting: 0, refused: false, late: 0 };
     if (caller.refused) {
       // Only this ends the reading, and whatever had been read is parsed to its end all the same.
       // The first may have been on its way before the refusal, which it would cut short.
-      if (caller.waiting++ > 0) socket.destroy();
+      if (++caller.late > 1) socket.destroy();
       return deps.blame(caller.address, 1);
     }
     caller.address = addressOf(proxies, request);

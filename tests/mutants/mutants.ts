@@ -27,14 +27,19 @@ const COMMITS: readonly Mutant[] = [
     ["ack before commit", HOLD, `if (effect.kind === "reply") account = null;\n    ${HOLD}`],
     ["show events before commit", HOLD, `if (effect.kind === "edge") account = null;\n    ${HOLD}`],
     [
-      "send packets before commit",
-      HOLD,
-      `if (effect.kind === "packet") account = null;\n    ${HOLD}`,
-    ],
-    [
       "keep what a failed commit left in memory",
       "    this.#accounts.clear();\n    this.#outboxDue.clear();",
       "    this.#outboxDue.clear();",
+    ],
+    [
+      "go on for another account of the name",
+      "if ((p.accountId ??= account.id) !== account.id) {",
+      "if (p.accountId === undefined) {",
+    ],
+    [
+      "retry what nobody can read without a pause",
+      "recovery.failed.push(input.name);",
+      "this.#withAccounts([input.name], () => {});",
     ],
     [
       "forget the effects of an unknown commit",
@@ -126,6 +131,11 @@ const STORE: readonly Mutant[] = [
       "if (newer.size === 0) for (const [id, sent] of lastBlock) account.dedupe.set(id, sent);",
     ],
     [
+      "wait for a checkpoint that needs no write",
+      "      this.#saving.clear();\n      return null;",
+      "      return null;",
+    ],
+    [
       "evict accounts that have changed",
       "if (monoMs - account.usedMs < idleMs || account.dirtyLsn !== 0) continue;",
       "if (monoMs - account.usedMs < idleMs) continue;",
@@ -149,6 +159,11 @@ const STORE: readonly Mutant[] = [
       "void [first, value];",
     ],
     [
+      "checkpoint ahead of its log",
+      "w.u8(HEAD_VERSION).uint(lsn)",
+      "w.u8(HEAD_VERSION).uint(lsn + 1)",
+    ],
+    [
       "checkpoint without message ids",
       "rows.push({ key: dedupeKey(a.point, a.id, number), value });",
       "void [number, value];",
@@ -163,7 +178,6 @@ const STORE: readonly Mutant[] = [
       "if (owes !== a.savedOwes) {",
       "if (owes !== a.savedOwes && !owes) {",
     ],
-    ["checkpoint ahead of its log", "  a.savedLsn = lsn;", "  a.savedLsn = lsn + 1;"],
     [
       "leave rows of dropped blocks",
       "for (const b of blocks) rows.push({ key: blockKey(a.point, p.id, b), value: null });",
@@ -228,16 +242,6 @@ const MESSAGES: readonly Mutant[] = [
       "go on numbering for another account of the name",
       "const n = c.peerId === toId ? c.pairOut + 1 : 1;",
       "const n = c.pairOut + 1;",
-    ],
-    [
-      "never send again what is owed",
-      "else due.set(name, this.now.mono + 1000);",
-      "",
-    ],
-    [
-      "let event times go back",
-      "return Math.max(this.now.wall, account.mailbox.lastAt);",
-      "return this.now.wall;",
     ],
   ),
   ...inFile(
@@ -370,7 +374,7 @@ const PRESENCE: readonly Mutant[] = [
     [
       "forget an interest",
       "if (!p.nodes.includes(node)) p.nodes.push(node);",
-      "if (p.sessions.length > 0 && !p.nodes.includes(node)) p.nodes.push(node);",
+      "void node;",
     ],
     [
       "keep a stale session",
@@ -391,6 +395,11 @@ const PRESENCE: readonly Mutant[] = [
   ),
   ...inFile(
     "shard/interest.ts",
+    [
+      "forget interest in who is offline",
+      "    turn.presence.addInterest(p, input.node);\n",
+      "    if (p.sessions.length > 0) turn.presence.addInterest(p, input.node);\n",
+    ],
     [
       "show to whom one has blocked",
       "  if (account.blocked.has(item.watcher)) return false;\n",
@@ -485,7 +494,11 @@ const PRESENCE: readonly Mutant[] = [
 const EDGE: readonly Mutant[] = [
   ...inFile(
     "server/edge/watchers.ts",
-    ["take stale presence", "if (!known || packet.version <= user.version) {", "if (!known) {"],
+    [
+      "take an old answer for new presence",
+      "const newer = user.id !== presence.watchedId || presence.version > user.version;",
+      "const newer = true;",
+    ],
     [
       "overlook a right that ends while it is asked for",
       "if (presence !== null && !isVoid) {",
@@ -571,11 +584,6 @@ const EDGE: readonly Mutant[] = [
       "this.#deps.ended(this, false);",
     ],
     [
-      "send presence while it is being collected",
-      'return this.#phase === "live" && !this.#collecting;',
-      "return !this.#collecting;",
-    ],
-    [
       "lose whoever comes while a session starts",
       "    this.#targets = [...this.#targets ?? [], target];\n",
       "",
@@ -587,11 +595,6 @@ const EDGE: readonly Mutant[] = [
       "hand a session to another device",
       "return session.user === user && session.device === device ? session : null;",
       "return session.user === user ? session : null;",
-    ],
-    [
-      "go on after a cursor without looking",
-      "if (cursor.seq === feed.known) {",
-      "if (cursor.seq <= feed.known) {",
     ],
   ),
 ];

@@ -1,0 +1,339 @@
+/**
+ * A server in memory that speaks as much of protocol v1 as the load tool needs, over a fake of its
+ * sockets; it can be told to break each promise that the tool checks.
+ */
+import type { Timers } from "../../server/ports.ts";
+import type { Dial, WireHandler } from "../../server/load/dial.ts";
+import { contactAt, poolName, type Ring } from "../../server/load/ring.ts";
+import { WS_ACCEPT } from "../../server/load/ws_channel.ts";
+
+/** A promise to break; each is broken once, at the `FLAW_AT`th chance. */
+export type Flaw =
+  | "lose_message"
+  | "repeat_message"
+  | "swap_messages"
+  | "lose_presence"
+  | "old_presence"
+  | "wrong_show"
+  | "wrong_user"
+  | "no_grace"
+  | "jump_seq"
+  | "refuse_sign_in";
+
+const FLAW_AT = 5;
+const utf8 = new TextEncoder();
+
+interface Presence {
+  readonly show: string;
+  readonly status: string;
+}
+
+interface FakeUser {
+  readonly index: number;
+  session: string;
+  connection: Connection | null;
+  presence: Presence | null;
+  before: Presence | null;
+  readonly mailbox: string[];
+  readonly sent: Map<number, number>;
+  epoch: number;
+}
+
+type Frame = Readonly<Record<string, unknown>>;
+
+/** A server frame with a text. */
+export function serverFrame(text: string, first = 0x81): Uint8Array {
+  const body = utf8.encode(text);
+  const head = body.length < 126
+    ? [first, body.length]
+    : body.length < 65_536
+    ? [first, 126, body.length >> 8, body.length & 0xff]
+    : [first, 127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((bits) => (body.length >>> bits) & 0xff)];
+  const frame = new Uint8Array(head.length + body.length);
+  frame.set(head);
+  frame.set(body, head.length);
+  return frame;
+}
+
+/** One connection, from the server's side. */
+class Connection {
+  readonly #server: FakeRoost;
+  readonly #handler: WireHandler;
+  #text = "";
+  #upgraded = false;
+  user: FakeUser | null = null;
+  open = true;
+
+  constructor(server: FakeRoost, handler: WireHandler) {
+    this.#server = server;
+    this.#handler = handler;
+  }
+
+  receive(bytes: string): void {
+    this.#text += bytes;
+    if (!this.#upgraded) {
+      if (!this.#text.endsWith("\r\n\r\n")) return;
+      this.#text = "";
+      this.#upgraded = true;
+      this.#write(utf8.encode(
+        `HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: ${WS_ACCEPT}\r\n\r\n`,
+      ));
+      return;
+    }
+    for (let text = this.#next(); text !== null; text = this.#next()) {
+      if (text !== "") this.#server.frame(this, JSON.parse(text));
+    }
+  }
+
+  /** The next client frame's text, "" for frames without; null where there is no whole one. */
+  #next(): string | null {
+    if (this.#text.length < 6) return null;
+    const opcode = this.#text.charCodeAt(0) & 0x0f;
+    let length = this.#text.charCodeAt(1) & 0x7f;
+    let header = 6;
+    if (length === 126) {
+      length = (this.#text.charCodeAt(2) << 8) | this.#text.charCodeAt(3);
+      header = 8;
+    }
+    if (this.#text.length < header + length) return null;
+    const payload = this.#text.slice(header, header + length);
+    this.#text = this.#text.slice(header + length);
+    return opcode === 1 ? payload : "";
+  }
+
+  send(text: string): void {
+    this.#write(serverFrame(text));
+  }
+
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.#server.timers.soon(() => this.#handler.closed("the server closed the connection"));
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#server.timers.after(this.#server.delayMs, () => {
+      if (this.open) this.#handler.data(bytes);
+    });
+  }
+}
+
+/** The server. */
+export class FakeRoost {
+  readonly timers: Timers;
+  readonly ring: Ring;
+  readonly delayMs: number;
+  readonly #pool: string;
+  readonly #graceMs: number;
+  readonly #users: FakeUser[];
+  #flaw: Flaw | null;
+  #chances = 0;
+  #sessions = 0;
+  #held: { readonly pair: string; readonly deliver: () => void } | null = null;
+  /** Sign-ins that are refused as busy before the next is taken. */
+  busy = 0;
+  connections = 0;
+
+  constructor(options: {
+    readonly timers: Timers;
+    readonly ring: Ring;
+    readonly pool: string;
+    readonly delayMs?: number;
+    readonly graceMs?: number;
+    readonly flaw?: Flaw;
+  }) {
+    this.timers = options.timers;
+    this.ring = options.ring;
+    this.#pool = options.pool;
+    this.delayMs = options.delayMs ?? 1;
+    this.#graceMs = options.graceMs ?? 10_000;
+    this.#flaw = options.flaw ?? null;
+    this.#users = Array.from({ length: options.ring.users }, (_, index) => ({
+      index,
+      session: "",
+      connection: null,
+      presence: null,
+      before: null,
+      mailbox: [],
+      sent: new Map(),
+      epoch: 0,
+    }));
+  }
+
+  readonly dial: Dial = (_target, _from, handler) => {
+    const connection = new Connection(this, handler);
+    this.connections++;
+    this.timers.soon(() => handler.opened());
+    const gone = () => {
+      connection.open = false;
+      this.#lost(connection);
+    };
+    return {
+      send: (bytes) => {
+        if (connection.open) connection.receive(bytes);
+      },
+      end: () => this.timers.soon(gone),
+      destroy: gone,
+    };
+  };
+
+  /** Breaks every connection, as a restart would. */
+  breakAll(): void {
+    for (const { connection } of this.#users) {
+      if (connection === null) continue;
+      connection.close();
+      this.#lost(connection);
+    }
+  }
+
+  frame(connection: Connection, frame: Frame): void {
+    const { user } = connection;
+    const t = frame["t"];
+    if (user === null) return this.#hello(connection, frame);
+    const id = frame["id"];
+    const ok = (value = "") => connection.send(`{"t":"ok","id":${id}${value}}`);
+    switch (t) {
+      case "presence":
+        ok();
+        return this.#setPresence(user, frame as unknown as Presence);
+      case "send":
+        return ok(`,"value":{"seq":1,"at":1,"num":${this.#message(user, frame)}}`);
+      case "signal":
+        ok();
+        return this.#events(this.#named(String(frame["to"])), [
+          `{"k":"signal","from":"${this.#name(user)}","device":"load",` +
+          `"type":"typing","body":"${frame["body"]}"}`,
+        ]);
+      case "bye":
+        this.#offline(user);
+        user.session = "";
+        user.connection = null;
+        return;
+      default:
+        return ok();
+    }
+  }
+
+  #strikes(flaw: Flaw): boolean {
+    if (this.#flaw !== flaw || ++this.#chances < FLAW_AT) return false;
+    this.#flaw = null;
+    return true;
+  }
+
+  #name(user: FakeUser): string {
+    return poolName(this.#pool, user.index);
+  }
+
+  #named(name: string): FakeUser {
+    return this.#users[Number(name.slice(-6))]!;
+  }
+
+  #contacts(user: FakeUser): readonly FakeUser[] {
+    return Array.from(
+      { length: this.ring.contacts },
+      (_, slot) => this.#users[contactAt(this.ring, user.index, slot)]!,
+    );
+  }
+
+  #hello(connection: Connection, frame: Frame): void {
+    const refuse = (code: string) => {
+      connection.send(`{"t":"error","code":"${code}","message":"no","retryAfterMs":100}`);
+      this.timers.after(this.delayMs + 1, () => connection.close());
+    };
+    if (this.busy > 0) {
+      this.busy--;
+      return refuse("busy");
+    }
+    if (this.#strikes("refuse_sign_in")) return refuse("unauthorized");
+    const { token } = frame["auth"] as { readonly token: string };
+    const name = atob(token.split("_")[1]!.replaceAll("-", "+").replaceAll("_", "/"));
+    const user = this.#named(name);
+    const resumed = user.session !== "" && frame["session"] === user.session;
+    user.connection?.close();
+    user.connection = connection;
+    connection.user = user;
+    user.epoch++;
+    if (!resumed) user.session = `session${String(++this.#sessions).padStart(9, "0")}`;
+    const after = typeof frame["after"] === "string" ? Number(frame["after"].split(":")[1]) : null;
+    const seq = after ?? user.mailbox.length;
+    connection.send(
+      `{"t":"welcome","v":1,"session":"${user.session}","resumed":${resumed},` +
+        `"mode":"${after === null ? "snapshot" : "resume"}","cursor":"mailbox000000000:${seq}"` +
+        `${after === null ? `,"snapshot":{"roster":[]}` : ""}}`,
+    );
+    if (!resumed) this.#setPresence(user, frame["presence"] as Presence);
+    const here = this.#contacts(user).filter((contact) => resumed || contact.presence !== null);
+    this.#events(user, [
+      ...here.map((contact) => this.#presenceEvent(contact, contact.presence)),
+      ...user.mailbox.slice(seq),
+    ]);
+  }
+
+  #presenceEvent(user: FakeUser, presence: Presence | null): string {
+    const show = presence?.show ?? "offline";
+    const shown = this.#strikes("wrong_show") ? "dnd?" : show;
+    const name = this.#strikes("wrong_user") ? poolName(this.#pool, 999_999) : this.#name(user);
+    const status = presence === null ? "" : `,"status":"${presence.status}"`;
+    return `{"k":"presence","user":"${name}","show":"${shown}"${status}}`;
+  }
+
+  #setPresence(user: FakeUser, presence: Presence | null): void {
+    user.before = user.presence;
+    user.presence = presence;
+    for (const contact of this.#contacts(user)) {
+      if (this.#strikes("lose_presence")) continue;
+      if (user.before !== null && this.#strikes("old_presence")) {
+        this.#events(contact, [this.#presenceEvent(user, presence)]);
+        this.#events(contact, [this.#presenceEvent(user, user.before)]);
+      }
+      this.#events(contact, [this.#presenceEvent(user, presence)]);
+    }
+  }
+
+  #offline(user: FakeUser): void {
+    if (user.presence !== null) this.#setPresence(user, null);
+  }
+
+  #lost(connection: Connection): void {
+    const { user } = connection;
+    if (user === null || user.connection !== connection) return;
+    user.connection = null;
+    const { epoch } = user;
+    const graceMs = this.#strikes("no_grace") ? 0 : this.#graceMs;
+    this.timers.after(graceMs, () => {
+      if (user.epoch !== epoch || user.connection !== null) return;
+      this.#offline(user);
+      if (graceMs > 0) user.session = "";
+    });
+  }
+
+  #message(from: FakeUser, frame: Frame): number {
+    const to = this.#named(String(frame["to"]));
+    const num = (from.sent.get(to.index) ?? 0) + 1;
+    from.sent.set(to.index, num);
+    if (this.#strikes("lose_message")) return num;
+    const deliver = () => {
+      const times = this.#strikes("repeat_message") ? 2 : 1;
+      for (let i = 0; i < times; i++) {
+        if (this.#strikes("jump_seq")) to.mailbox.push("{}");
+        const seq = to.mailbox.length + 1;
+        const event = `{"k":"message","seq":${seq},"at":1,"with":"${this.#name(from)}",` +
+          `"num":${num},"id":"k","body":"${frame["body"]}"}`;
+        to.mailbox.push(event);
+        this.#events(to, [event]);
+      }
+    };
+    const pair = `${from.index}-${to.index}`;
+    if (this.#strikes("swap_messages")) this.#held = { pair, deliver };
+    else deliver();
+    if (this.#held?.pair === pair && this.#held.deliver !== deliver) {
+      this.#held.deliver();
+      this.#held = null;
+    }
+    return num;
+  }
+
+  #events(user: FakeUser, events: readonly string[]): void {
+    if (events.length > 0) user.connection?.send(`{"t":"events","soft":1,"ev":[${events}]}`);
+  }
+}
