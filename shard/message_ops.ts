@@ -54,8 +54,7 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
       );
     }
   }
-  // A note to oneself is one event, which every device has anyway.
-  const toId = input.to === account.name ? null : peerOf(account, input.to, pending);
+  const toId = peerOf(account, input.to, pending);
   if (toId === undefined) return { wait: "resolve", name: input.to };
   const n = toId === null ? 0 : c?.peerId === toId ? c.pairOut + 1 : 1;
   const num = (c?.outNum ?? 0) + 1;

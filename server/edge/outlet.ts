@@ -25,8 +25,11 @@ export interface OutletHost {
   pending(): Outbox;
   /** Empties the outbox. */
   take(): Taken;
-  /** The texts of what was taken, in the order to send them; counts the soft ones. */
-  encode(taken: Taken): readonly string[];
+  /**
+   * The texts of what was taken, in the order to send them; counts the soft ones. Presence and
+   * signals beyond `roomBytes` go back into the outbox, all but the first of them.
+   */
+  encode(taken: Taken, roomBytes: number): readonly string[];
   /** Asks for a `flush` of the outlet, in the next round. */
   askFlush(): void;
   /** Whether anything may be sent: not before the first presence is complete. */

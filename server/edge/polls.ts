@@ -111,7 +111,7 @@ export class Polls implements Outlet {
     const host = this.#host;
     if (this.#parked === null || host.feed.reading || !host.ready || host.outbox === null) return;
     const taken = host.take();
-    const events = host.encode(taken);
+    const events = host.encode(taken, Infinity);
     if (events.length === 0) return this.due();
     this.#deps.counters.frames++;
     const { presence, gone, signals } = taken;

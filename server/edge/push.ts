@@ -61,18 +61,21 @@ export class Push implements Outlet, Lagging {
     const { limits, catchUp, codec, counters, clock } = this.#deps;
     if (!host.ready || host.outbox === null) return;
     const buffered = this.sink.bufferedBytes();
-    if (buffered > UNTAKEN_BYTES) catchUp.add(this);
-    if (buffered >= limits.outboxBytesMax / (this.behind ? 2 : 1)) return;
+    const roomBytes = limits.outboxBytesMax / (this.behind ? 2 : 1) - buffered;
+    if (buffered > UNTAKEN_BYTES || roomBytes <= 0) catchUp.add(this);
+    if (roomBytes <= 0) return;
     // Presence alone would take whatever room there is, and the mailbox would never be read.
     if (this.behind) this.#readOn();
     if (this.#dropped || host.feed.reading) return;
-    const events = host.encode(host.take());
+    const events = host.encode(host.take(), roomBytes);
     if (events.length > 0) {
       const text = codec.frame(host.soft, events);
       counters.frames++;
       this.#sentBytes += text.length;
       this.sink.send(text);
     }
+    // What there was no room for: with the next round if it is taken at once.
+    if (host.outbox !== null) host.askFlush();
     if (this.behind) this.pump(clock.monoMs());
   }
 

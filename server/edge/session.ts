@@ -251,20 +251,35 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   }
 
   /** Who is gone comes first, for they may be seen again since; durable events come last. */
-  encode({ presence, gone, signals, durable }: Taken): readonly string[] {
+  encode({ presence, gone, signals, durable }: Taken, roomBytes: number): readonly string[] {
     const { codec, counters } = this.#deps;
-    const soft = gone.map((name) => codec.presence(name, [], 0, null));
+    const texts = gone.map((name) => codec.presence(name, [], 0, null));
+    let leftBytes = roomBytes;
     for (const user of presence) {
+      if (leftBytes <= 0) {
+        this.pending().addPresence(user);
+        continue;
+      }
       const text = user.name === this.user
         ? this.#encodeOwn(user)
         : user.encoded ??= codec.presence(user.name, user.devices, user.lastSeen, null);
-      if (text !== null) soft.push(text);
+      if (text === null) continue;
+      texts.push(text);
+      leftBytes -= text.length;
     }
-    counters.presenceDeliveries += soft.length;
-    counters.signals += signals.length;
+    counters.presenceDeliveries += texts.length;
+    for (const text of signals) {
+      if (leftBytes <= 0) {
+        this.pending().pushSignal(text);
+        continue;
+      }
+      texts.push(text);
+      leftBytes -= text.length;
+      counters.signals++;
+    }
     counters.durableEvents += durable.length;
-    this.soft += soft.length + signals.length;
-    return signals.length + durable.length === 0 ? soft : [...soft, ...signals, ...durable];
+    this.soft += texts.length;
+    return durable.length === 0 ? texts : [...texts, ...durable];
   }
 
   /** The user's own presence is that of the other devices; null where it is not worth telling. */

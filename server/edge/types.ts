@@ -81,6 +81,8 @@ export interface Session {
   readonly device: DeviceId;
   /** Starts pushing: call it after the welcome has been sent to the sink. */
   start(): void;
+  /** Sends what waits for the next round now, for something else goes to the sink anyway. */
+  flush(): void;
   /** The transport broke: keeps the session for the grace, then detaches it. */
   lost(sink: Sink): void;
   /** Explicit sign-out: detaches at once, presence ends without grace. */

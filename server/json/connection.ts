@@ -274,6 +274,8 @@ class Connection implements WireHandler, Sink {
     }
     const value = result.value === null ? "" : `,"value":${result.value}`;
     this.#sendAnswer(`{"t":"ok","id":${id}${value}}`);
+    // The sender's own event is there already: both leave in one write.
+    if (command.name === "send") this.#session?.flush();
   }
 
   /** Small answers too must be read some time: a client that never does is cut off. */

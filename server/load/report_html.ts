@@ -123,7 +123,7 @@ function checkRows(r: RunResult): readonly (readonly string[])[] {
     ["presence overtaken by a newer change", grouped(p.coalesced)],
     ["final presence compared / wrong", `${grouped(p.compared)} / ${grouped(p.stale)}`],
     ["messages accepted / arrived", `${grouped(m.accepted)} / ${grouped(m.received)}`],
-    ["messages twice / out of order", `${grouped(m.outOfTurn)} / ${grouped(m.reordered)}`],
+    ["messages out of turn / reordered", `${grouped(m.outOfTurn)} / ${grouped(m.reordered)}`],
     ["connections lost / resumed", `${grouped(r.counts.lost)} / ${grouped(r.counts.resumes)}`],
     ["false offline within the grace", grouped(r.falseOffline)],
   ];

@@ -146,7 +146,7 @@ function checks(r: RunResult): string {
   if (m.accepted > 0 || m.received > 0) {
     lines.push(
       `messages: ${grouped(m.received)} of ${grouped(m.accepted)} accepted ones arrived, ` +
-        `${m.outOfTurn} twice, ${m.reordered} out of order`,
+        `${m.outOfTurn} again or late, ${m.reordered} reordered`,
     );
   }
   lines.push(`settled in ${r.settledSeconds.toFixed(1)} s`);

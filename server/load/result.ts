@@ -126,7 +126,10 @@ export function violationsOf(
   check(r.messages.wrong, "messages came from somebody who did not send them");
   check(Math.max(0, r.messages.skipped - r.messages.undelivered), "messages were skipped");
   const repeated = r.counts.sendsRepeated;
-  check(Math.max(0, r.messages.reordered - repeated), "messages were taken in another order than they were sent");
+  check(
+    Math.max(0, r.messages.reordered - repeated),
+    "messages were taken in another order than they were sent",
+  );
   check(Math.max(0, r.messages.surplus - repeated), "messages arrived that were not accepted");
   check(r.messages.gaps, "mailbox events did not follow the one before");
   check(r.messages.unanswered, "messages were never answered");

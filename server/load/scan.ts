@@ -8,6 +8,7 @@
 /** What an event is about; `other` for kinds that are only counted. */
 export type EventKind = "presence" | "message" | "undelivered" | "signal" | "durable" | "other";
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -79,13 +80,13 @@ function skipValue(bytes: Uint8Array, at: number): number {
       i++;
     }
   }
-  let i = at;
-  while (i < bytes.length) {
+  // A number, true, false or null; not the space of JSON that is not compact.
+  if (first === undefined || first <= SPACE) throw new Error("Cannot read a frame: no value");
+  for (let i = at; i < bytes.length; i++) {
     const c = bytes[i];
     if (c === COMMA || c === CLOSE || c === CLOSE_LIST) return i;
-    i++;
   }
-  return i;
+  return bytes.length;
 }
 
 /** The whole number that begins at `at`. */

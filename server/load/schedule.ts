@@ -69,7 +69,8 @@ export class Pace {
         // Slow: goes on in steps, so that a rate that rises meanwhile is not missed.
         this.#nextUs = dueUs + CURVE_STEP_US;
         this.#part += CURVE_STEP_US / wholeUs;
-        if (this.#part < 1) continue;
+        // Sums of parts may miss a whole by a rounding error.
+        if (this.#part < 1 - 1e-9) continue;
         this.#part -= 1;
       } else {
         this.#nextUs = dueUs + wholeUs;

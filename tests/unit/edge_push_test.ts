@@ -113,6 +113,24 @@ Deno.test("a sink that takes nothing holds no more than the bound and one frame"
   assert.equal(r.router.count("mailbox.read"), 0, "nothing is read for who takes nothing");
 });
 
+Deno.test("presence that does not fit is sent in parts, as the sink takes them", () => {
+  const r = rig({ outboxBytesMax: 1000, stalledMs: 20_000 });
+  const contacts = Array.from({ length: 40 }, (_, i) => `bob${i}`);
+  r.router.contacts.set("alice", contacts);
+  for (const contact of contacts) r.router.online.set(contact, on("away", "x".repeat(50)));
+  const { sink } = r.start();
+  sink.taking = false;
+  for (const contact of contacts) r.presence(contact, on("dnd", "y".repeat(50)));
+  r.time.runFor(1000);
+  assert.ok(sink.bufferedBytes() <= 1200, `${sink.bufferedBytes()} bytes wait`);
+  sink.taking = true;
+  sink.take();
+  r.time.runFor(5000);
+  const last = new Map(sink.of("presence").map((event) => [event["user"], event["show"]]));
+  assert.deepEqual([...last.values()], contacts.map(() => "dnd"));
+  assert.ok(sink.frames.every((frame) => JSON.stringify(frame).length < 1300));
+});
+
 Deno.test("who was behind gets everything once it takes again, presence as it is then", () => {
   const r = rig({ outboxBytesMax: 1000 });
   r.router.contacts.set("alice", ["bob"]);

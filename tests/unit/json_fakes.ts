@@ -201,6 +201,10 @@ export class FakeSession implements Session {
     this.device = options.device;
     this.sink = options.sink;
   }
+  flushes = 0;
+  flush(): void {
+    this.flushes++;
+  }
   start() {
     this.happened.push("start");
   }
