@@ -126,8 +126,11 @@ const BLAME: Readonly<Record<Fault, number>> = {
   flood: 100,
   late: 100,
 };
-/** `ws`'s code of a frame over `maxPayload`. */
-const TOO_LARGE = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
+/** `ws`'s codes of a frame over `maxPayload`, and of one over 2⁵³ bytes. */
+const TOO_LARGE: readonly (string | undefined)[] = [
+  "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+  "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+];
 
 /** Makes the transport. */
 export function createWsTransport(deps: WsDeps, limits: WsLimits): WsTransport {
@@ -190,7 +193,7 @@ class Transport implements WsTransport, ConnectionHost {
       if (this[CONNECTION] !== undefined) transport.#closed(this[CONNECTION]);
     };
     this.#onError = function (error) {
-      const fault = error.code === TOO_LARGE ? "too_large" : "frame";
+      const fault = TOO_LARGE.includes(error.code) ? "too_large" : "frame";
       if (this[CONNECTION] !== undefined) transport.fault(fault, this[CONNECTION]);
     };
   }

@@ -16,9 +16,10 @@ import { Pace } from "./schedule.ts";
 import type { Pool } from "./pool.ts";
 import { PoolStore } from "./pool_store.ts";
 
-/** Users sign in spread over this time (ms). */
-const ARRIVAL_MS = 5000;
-/** Before this nothing is judged (ms): everybody signs in first. */
+/** Users sign in spread over this time each (ms), all of them over `ARRIVAL_MAX_MS` at most. */
+const ARRIVAL_MS = 50;
+const ARRIVAL_MAX_MS = 5000;
+/** Nothing is judged before everybody is online, or this has passed (ms). */
 const HEAD_START_MS = 10_000;
 /** How often what has not arrived is looked for, and messages are acknowledged (ms). */
 const SWEEP_MS = 1000;
@@ -93,8 +94,7 @@ class DarkLaunch {
       `Dark launch: ${users} users, ${rate} operations/s. Objective: p99 of deliveries at most ` +
         `${objectiveMs} ms, ${Number(percent.toPrecision(6))} % delivered.`,
     );
-    this.#arrive();
-    await this.#sleep(HEAD_START_MS);
+    await this.#arrive();
     const startUs = machine.nowUs();
     const endUs = seconds === null ? Infinity : startUs + seconds * 1e6;
     const pace = new Pace({ perSecond: rate, startUs, endUs });
@@ -125,11 +125,17 @@ class DarkLaunch {
     return this.#request.reportSeconds * 1e6;
   }
 
-  #arrive(): void {
+  async #arrive(): Promise<void> {
     const { timers, random, machine } = this.#ports;
-    for (let place = 0; place < this.#crowd.size; place++) {
+    const { size, counts } = this.#crowd;
+    const overMs = Math.min(ARRIVAL_MAX_MS, size * ARRIVAL_MS);
+    for (let place = 0; place < size; place++) {
       const user = this.#crowd.at(place);
-      timers.after(ARRIVAL_MS * random.number(), () => user.signIn(machine.nowUs()));
+      timers.after(overMs * random.number(), () => user.signIn(machine.nowUs()));
+    }
+    const lastUs = machine.nowUs() + HEAD_START_MS * 1000;
+    while (!this.#stopped && counts.online < size && machine.nowUs() < lastUs) {
+      await this.#sleep(100);
     }
   }
 

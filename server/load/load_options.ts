@@ -238,7 +238,7 @@ function readDark(options: Options): DarkRequest | RemoveRequest {
   return {
     ...common,
     kind: "dark",
-    rate: options.number("rate", 1, 0.001, 1000, false),
+    rate: options.number("rate", 1, 0.001, 100, false),
     objectiveMs: options.number("objectiveMs", 100, 1, 60_000, false),
     objectiveShare: options.number("objectiveSuccess", 99.9, 1, 100, false) / 100,
     reportSeconds: options.span("report") ?? 300,

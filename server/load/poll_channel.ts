@@ -28,6 +28,8 @@ export function pollChannels(options: PollOptions): OpenChannel {
   const { target, dial } = options;
   const connections: HttpConnection[] = [];
   const commands = (user: string): HttpConnection => {
+    const idle = connections.find(({ pending }) => pending === 0);
+    if (idle !== undefined) return idle;
     if (connections.length < COMMAND_CONNECTIONS) {
       const made = new HttpConnection({ target, dial, from: options.from(user) });
       connections.push(made);

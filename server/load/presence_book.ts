@@ -76,9 +76,10 @@ export class PresenceBook {
     return this.#counts;
   }
 
-  /** Begins to count anew, for a measured phase. */
+  /** Begins to count anew, for a measured phase; but what may never be is not forgotten. */
   resetCounts(): void {
-    this.#counts = noCounts();
+    const { backwards, wrong } = this.#counts;
+    this.#counts = { ...noCounts(), backwards, wrong };
     this.#offlineAtMs.fill(0);
   }
 

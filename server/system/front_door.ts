@@ -217,7 +217,7 @@ function watchConnections(
       return void socket.destroy();
     }
     if (refusal === null) return;
-    (socket as CallerSocket)[CALLER] = { address: peer, waiting: 0, refused: true, late: 0 };
+    callerOf(socket).refused = true;
     if (options.tls === null) refuseRaw(socket, STATUS_OF[refusal.code], refusal);
     else socket.destroy();
   });
@@ -238,7 +238,15 @@ interface Caller {
 
 /** Where a socket carries it. */
 const CALLER = Symbol("caller");
-type CallerSocket = Socket & { [CALLER]?: Caller };
+
+function callerOf(socket: Socket & { [CALLER]?: Caller }): Caller {
+  return socket[CALLER] ??= {
+    address: plainAddress(socket.remoteAddress ?? ""),
+    waiting: 0,
+    refused: false,
+    late: 0,
+  };
+}
 
 /** Stands before everything that a request costs but its parsing. */
 function gate(
@@ -247,8 +255,8 @@ function gate(
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
   return (request, response) => {
-    const socket: CallerSocket = request.socket;
-    const caller = socket[CALLER] ??= { address: "", waiting: 0, refused: false, late: 0 };
+    const { socket } = request;
+    const caller = callerOf(socket);
     if (caller.refused) {
       // Only this ends the reading, and whatever had been read is parsed to its end all the same.
       // The first may have been on its way before the refusal, which it would cut short.
@@ -310,6 +318,10 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
     deps.upgrade(request, socket, head, addressOf(proxies, request));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const caller = callerOf(socket as Socket);
+    // What comes after the first fault is none of its own.
+    if (caller.refused) return void socket.destroy();
+    caller.refused = true;
     deps.counters.malformed++;
     const fault = clientFault(error.code ?? "");
     // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.

@@ -6,7 +6,7 @@ import { type Mutant, MUTANTS } from "./mutants.ts";
 
 const USAGE = `deno task mutants [--seeds N] [--only TEXT] [--jobs N]
   --seeds N     seeds that a mutant may survive (300 unless said)
-  --only TEXT   mutants whose name or file has this text
+  --only TEXT   mutants whose name or file has this text, or one of several: a|b
   --jobs N      processes at a time (2 unless said)`;
 
 /** Longest time for one mutant, ms: one that hangs is caught too. */
@@ -118,7 +118,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const { seeds, only, jobs } = options;
-  const chosen = MUTANTS.filter((m) => m.name.includes(only) || m.file.includes(only));
+  const texts = only.split("|");
+  const chosen = MUTANTS.filter((m) => texts.some((t) => m.name.includes(t) || m.file.includes(t)));
   const outcomes: Outcome[] = [];
   const queue = [...chosen];
   const began = performance.now();

@@ -293,11 +293,6 @@ const MESSAGES: readonly Mutant[] = [
       "  if (!turn.writable) return;\n  const c = undefined as Conversation | undefined;\n  if (account.alive",
     ],
     [
-      "take receipts of a former account",
-      "account.id === p.toId && c?.peerId === p.fromId) {\n    const delivered",
-      "c !== undefined) {\n    const delivered",
-    ],
-    [
       "do not answer for the user",
       "  if (step.reply !== null) {",
       "  if (step.reply === null) {",
@@ -409,11 +404,6 @@ const PRESENCE: readonly Mutant[] = [
       "show to whom it was never granted",
       "return seesOwner(entry) && entry!.peerId === item.watcherId;",
       "return entry !== undefined;",
-    ],
-    [
-      "show to a former account's watchers",
-      "return seesOwner(entry) && entry!.peerId === item.watcherId;",
-      "return seesOwner(entry);",
     ],
   ),
   ...inFile(
@@ -529,11 +519,6 @@ const EDGE: readonly Mutant[] = [
       "      const text",
     ],
     [
-      "take what was never sent for sent",
-      "    this.sent -= outbox?.dropDurable() ?? 0;\n",
-      "    outbox?.dropDurable();\n",
-    ],
-    [
       "take an event for known only when it is sent",
       "      this.heard(seq);\n      if (seq !== this.sent + 1) continue;",
       "      if (seq !== this.sent + 1) continue;\n      this.heard(seq);",
@@ -582,11 +567,6 @@ const EDGE: readonly Mutant[] = [
       "end a session without its shard",
       "this.#deps.ended(this, detach && opened);",
       "this.#deps.ended(this, false);",
-    ],
-    [
-      "lose whoever comes while a session starts",
-      "    this.#targets = [...this.#targets ?? [], target];\n",
-      "",
     ],
   ),
   ...inFile(

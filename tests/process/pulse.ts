@@ -47,6 +47,13 @@ function newStretch(): Stretch {
   return { messages: new Latencies(), presence: new Latencies(), missing: 0 };
 }
 
+/** Settings under which the two may go on for ever: `group.name=value`. */
+export const PULSE_SETTINGS: readonly string[] = [
+  "limits.sendsPerSecond=100",
+  "limits.sendsBurst=100",
+  "limits.presencePerSecond=10",
+];
+
 /** How often each user sends a message, and changes presence (ms). */
 const MESSAGE_MS = 50;
 const PRESENCE_MS = 500;

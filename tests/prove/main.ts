@@ -1,8 +1,9 @@
 /** `deno task prove`: lists the slow proofs; `deno task prove NAME…|all [--seed N]` runs them. */
 import type { Proof } from "./proof.ts";
 import { crashProof } from "./crash.ts";
+import { hostileProof } from "./hostile.ts";
 
-const PROOFS: readonly Proof[] = [crashProof];
+const PROOFS: readonly Proof[] = [crashProof, hostileProof];
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));

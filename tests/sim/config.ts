@@ -39,10 +39,12 @@ export const ACTIONS = {
   slow: 2,
   cut: 2,
   signOut: 1,
-  revoke: 1,
+  revoke: 1.5,
   password: 0.5,
   remove: 0.7,
   disable: 0.5,
+  estrange: 1,
+  race: 1.5,
 } as const;
 
 /** Actions that decide who may see and write to whom. */
@@ -75,6 +77,7 @@ export const FAULTS = [
   "diskFull",
   "diskUnknown",
   "diskReads",
+  "strand",
   "resets",
   "partition",
   "cuts",
@@ -93,6 +96,8 @@ export interface SimConfig {
   readonly limits: ShardLimits;
   readonly edge: EdgeLimits;
   readonly network: NetworkQuality;
+  /** Accounts leave memory as soon as nobody uses them. */
+  readonly cold: boolean;
   /** How long clients act and faults happen, ms. */
   readonly chaosMs: number;
   /** Actions of all clients in a second. */
@@ -120,7 +125,7 @@ function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
   return {
     ...DEFAULT_SHARD_LIMITS,
     subscriptionRequestBurst: 10_000,
-    checkpointMs: prng.pick([50, 300, 2000]),
+    checkpointMs: cold ? 50 : prng.pick([50, 300, 2000]),
     cacheIdleMs: cold ? 200 : prng.pick([200, 2000, 60_000]),
     cacheAccountsMax: cold ? 1 : prng.pick([1, 3, 5000]),
     outboxWindow: prng.pick([1, 4, 64]),
@@ -163,13 +168,14 @@ export function configOf(prng: Prng): SimConfig {
     nodes: 1,
     shards: prng.pick([1, 2, 3, 5]),
     limits: shardLimits(prng, trims, cold),
+    cold,
     edge: edgeLimits(prng, far),
     network: far ? { ...LAN, latencyMs: [1, 80], slow: 0.05, slowMs: 900 } : LAN,
     chaosMs: prng.int(6000, 24_000),
     actionsPerSecond: prng.int(6, 24),
     weights: weights(prng),
-    faults: calm ? [] : FAULTS.filter((f) => prng.chance(cold && f === "diskReads" ? 1 : 0.4)),
-    faultCount: calm ? 0 : prng.int(0, 10),
+    faults: calm ? [] : FAULTS.filter((f) => prng.chance(cold && f.startsWith("disk") ? 1 : 0.4)),
+    faultCount: calm ? 0 : prng.int(cold ? 4 : 0, 10),
     bodyBytes: bulky ? 3000 : 80,
     ackChance: prng.pick([0, 0.2, 0.6]),
     readChance: prng.pick([0, 0.1, 0.4]),

@@ -60,6 +60,11 @@ export class Device {
     this.#address = address;
   }
 
+  /** The session that it has, as far as it knows. */
+  get session(): string | null {
+    return this.#session;
+  }
+
   get link(): Link | null {
     return this.#link;
   }

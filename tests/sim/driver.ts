@@ -105,11 +105,44 @@ export class Driver {
         return person.signOut(device);
       case "revoke":
         return person.revoke(device, prng.pick(person.devices).id);
+      case "estrange":
+        return this.#estrange(person, device, other);
+      case "race":
+        return this.#race(person, device, other);
       case "password":
         return person.changePassword(device, `password ${prng.u32()}`);
       default:
         return this.#move(device, action);
     }
+  }
+
+  /** Forgets somebody behind a block, then unblocks: that one still believes to see this user. */
+  #estrange(person: Person, device: Device, other: string): void {
+    const after = (ms: number, step: () => void) =>
+      this.#world.time.world.timers.after(ms, () => device.online && step());
+    person.block(device, other, true);
+    after(30, () => person.uncontact(device, other));
+    after(60, () => person.contact(device, other, "estranged"));
+    after(90, () => person.block(device, other, false));
+    after(150, () => {
+      for (const theirs of this.#world.people.find((p) => p.name === other)?.devices ?? []) {
+        theirs.drop("politely");
+      }
+    });
+  }
+
+  /** One device connects while another takes away what that one is about to see. */
+  #race(person: Person, device: Device, other: string): void {
+    const { prng, time } = this.#world;
+    const second = person.devices.find((d) => d !== device);
+    if (second === undefined) return;
+    second.wanted = true;
+    second.drop("politely");
+    time.world.timers.after(prng.int(2100, 2400), () => {
+      if (!device.online) return;
+      if (prng.chance(0.7)) person.block(device, other, true);
+      else person.subscription(device, other, "unsubscribe");
+    });
   }
 
   /** A message that was acked, or is under way, is sent again. */
@@ -180,8 +213,10 @@ export class Driver {
   // ---- operators
 
   #operate(person: Person, action: "remove" | "disable"): void {
+    const { prng, nodes } = this.#world;
     if (person.life === null || person.busy) return;
     person.busy = true;
+    if (prng.chance(0.15)) nodes[0]!.disk.failNext(prng.pick(["failed", "unknown"]));
     if (action === "remove") this.#remove(person);
     else this.#disable(person);
   }
@@ -192,7 +227,7 @@ export class Driver {
     oracle.ends(person.life!);
     person.reborn(null);
     this.#world.insist(person.name, "account.remove", {}, ["not_found"], () => {
-      time.world.timers.after(prng.int(0, 2000), () => {
+      time.world.timers.after(prng.chance(0.5) ? 0 : prng.int(0, 2000), () => {
         this.#world.insist(person.name, "account.release", {}, ["conflict"], () => {
           this.#world.register(person, () => {
             person.busy = false;
@@ -204,7 +239,9 @@ export class Driver {
 
   #disable(person: Person): void {
     const { prng, time } = this.#world;
+    const ended = this.#world.sessionsOf(person);
     this.#world.insist(person.name, "account.setDisabled", { disabled: true }, [], () => {
+      this.#world.mustEnd(person, ended, "was disabled");
       time.world.timers.after(prng.int(100, 3000), () => {
         this.#world.insist(person.name, "account.setDisabled", { disabled: false }, [], () => {
           person.busy = false;

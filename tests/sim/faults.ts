@@ -1,5 +1,6 @@
 /** What goes wrong in a world while its clients act, and the end of it. */
 import type { FaultName } from "./config.ts";
+import type { Person } from "./person.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";
 
@@ -14,7 +15,9 @@ export class Faults {
     const prng = world.prng.fork("faults");
     for (let i = 0; i < config.faultCount && config.faults.length > 0; i++) {
       const fault = prng.pick(config.faults);
-      time.world.timers.after(prng.int(0, config.chaosMs), () => {
+      // Some at the very end, so that little comes after them that would make up for what they broke.
+      const atMs = config.chaosMs - (prng.chance(0.15) ? prng.int(0, 300) : 0);
+      time.world.timers.after(prng.chance(0.2) ? atMs : prng.int(0, config.chaosMs), () => {
         if (this.#running) this.#strike(fault);
       });
     }
@@ -54,6 +57,8 @@ export class Faults {
       case "failingStop":
         this.#disk(node, "diskErrors");
         return this.#later(prng.int(0, 300), () => this.#running && this.#world.restart(node));
+      case "strand":
+        return this.#strand(node);
       case "crashLoop":
         return this.#crashLoop(node, prng.int(2, 4));
       case "restart":
@@ -84,6 +89,38 @@ export class Faults {
       if (!this.#running) return;
       this.#world.kill(node);
       this.#world.restartLater(node, downMs);
+    });
+  }
+
+  /**
+   * Somebody writes to somebody whose account cannot be read, leaves for good, and is forgotten; the
+   * node may then crash. What is owed must be found and delivered all the same.
+   */
+  #strand(node: SimNode): void {
+    const { prng, people } = this.#world;
+    const [from, to] = prng.shuffle(people) as [Person, Person];
+    for (const device of to.devices) {
+      device.wanted = false;
+      device.drop("politely");
+    }
+    this.#later(3500, () => {
+      if (!this.#running || from.online.length === 0) return;
+      node.disk.faults = { failed: 0, unknown: 0, readFailed: 1 };
+      from.write(from.online[0]!, to.name, 40);
+      this.#later(prng.int(50, 1500), () => {
+        for (const device of from.devices) {
+          device.wanted = false;
+          device.drop("politely");
+        }
+      });
+      this.#later(prng.int(1500, 3000), () => {
+        const broken = prng.pick(["crash", "writes", "nothing"]);
+        if (broken === "crash") this.#crash(node, 50);
+        if (broken === "writes") node.disk.failNext("failed", "failed");
+        this.#later(300, () => {
+          node.disk.faults = { failed: 0, unknown: 0, readFailed: 0 };
+        });
+      });
     });
   }
 

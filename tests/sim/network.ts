@@ -174,12 +174,25 @@ export class Connection {
   /** Least ms between two frames that the client reads. */
   readEveryMs = 0;
   #nextReadMs = 0;
+  /** When the client last took something. */
+  #takenMs = 0;
+  #process: VirtualProcess;
 
   constructor(network: Network, server: Server, end: ClientEnd, forget: () => void) {
     this.#network = network;
     this.server = server;
     this.#end = end;
     this.#forget = forget;
+    this.#process = server.process;
+  }
+
+  /** For how long the client has taken nothing while the node held `bytes` or more for it, ms. */
+  stalledMs(bytes: number): number {
+    const { nowMs } = this.#network.time;
+    const held = this.#serverGone ? 0 : this.#down.bytes - this.#network.quality.socketBytes;
+    const lately = this.server.process !== this.#process;
+    if (held < bytes || lately) this.#takenMs = nowMs;
+    return nowMs - this.#takenMs;
   }
 
   /** Whether the client can still use it, as far as it knows. */
@@ -357,6 +370,7 @@ export class Connection {
       const frame = p.queue.shift();
       if (frame === undefined) return;
       p.bytes -= frame.text.length;
+      if (p === this.#down) this.#takenMs = this.#network.time.nowMs;
       deliver(frame.text);
       this.#pump(p, deliver);
     });

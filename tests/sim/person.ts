@@ -205,7 +205,12 @@ export class Person {
   /** Revokes a device. */
   revoke(device: Device, other: string): void {
     const register = this.#world.oracle.token(device.life!, other);
-    this.#set<string | null>(device, register, null, "revoke", { device: other });
+    const ended = this.#world.sessionsOf(this, other);
+    const setting = register.begin(null, this.#world.oracle.nowMs);
+    device.command("revoke", { device: other }, (answer) => {
+      this.#end(setting, answer);
+      if (answer?.ok) this.#world.mustEnd(this, ended, `${other} was revoked`);
+    });
   }
 
   /** Signs the device out for good. */
@@ -223,7 +228,9 @@ export class Person {
     const settings = [life.password.begin(next, oracle.nowMs)];
     const tokens = this.devices.filter((d) => d !== device)
       .map((d) => oracle.token(life, d.id).begin(null, oracle.nowMs));
+    const ended = this.#world.sessionsOf(this).filter((s) => s.device !== device.id);
     device.command("password", { old, new: next }, (answer) => {
+      if (answer?.ok) this.#world.mustEnd(this, ended, "the password was changed");
       for (const s of settings) this.#end(s, answer);
       for (const s of tokens) this.#end(s, answer);
     });

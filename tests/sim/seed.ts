@@ -132,12 +132,14 @@ function recover(world: World): void {
       device.wanted = prng.chance(0.7);
       if (!device.wanted) device.drop(prng.pick(["silently", "politely", "reset"]));
     }
-    if (!person.devices.some((d) => d.wanted)) person.devices[0]!.wanted = true;
+    const away = !person.devices.some((d) => d.wanted);
+    if (away && prng.chance(0.6)) person.devices[0]!.wanted = true;
   }
   const waits = () =>
     nodes.some((n) => !n.serving) ||
     people.some((p) =>
-      p.busy || p.unsent > 0 || p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
+      p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
+      p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
     );
   const recovered = world.runWhile(waits, RECOVER_MS);
   if (recovered) return;
@@ -155,11 +157,13 @@ function recover(world: World): void {
 /** Everybody does one last thing, whose effects are then waited for. */
 function converge(world: World): void {
   const { people, prng, nodes } = world;
+  const quiet = prng.chance(0.4);
   for (const person of people) {
+    if (person.online.length === 0) continue;
     const device = prng.pick(person.online);
     const roster = [...device.view!.roster.values()].filter((c) => c.subscription === "both");
     // Not everybody: what was lost before must not be made up for by what comes now.
-    for (const { contact } of prng.chance(0.4) ? roster : []) {
+    for (const { contact } of !quiet && prng.chance(0.4) ? roster : []) {
       if (people.some((p) => p.name === contact)) person.write(device, contact, 40);
     }
     for (const each of person.online) {
@@ -194,7 +198,11 @@ function showLast(
 }
 
 function measure(world: World): void {
-  for (const node of world.nodes) node.checkLog();
+  for (const node of world.nodes) {
+    node.checkLog();
+    // Before anything is read: reading an account reminds its shard of what it owes.
+    checkNothingOwed(node.disk);
+  }
   const folded = foldAll(world, dumpAll(world));
   checkSent(folded);
   checkReceived(world, folded);
@@ -205,7 +213,6 @@ function measure(world: World): void {
   checkPresence(world, folded);
   checkViews(world, folded);
   checkHistory(world, folded);
-  for (const { disk } of world.nodes) checkNothingOwed(disk);
 }
 
 /** Everybody goes, nothing of them is left in memory; a crash and a stop change nothing. */

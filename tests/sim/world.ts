@@ -3,7 +3,7 @@
  * the oracle that knows what they were promised. Everything in it follows from one seed.
  */
 import type { OpName, Ops } from "../../shard/ops.ts";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName, DeviceId, SessionId } from "../../shard/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
 import { configOf, NAMES } from "./config.ts";
@@ -23,6 +23,18 @@ import { VirtualTime } from "./virtual_time.ts";
 const LOOK_MS = 250;
 /** Pause before a node that could not start is started again, ms. */
 const RESTART_MS = 500;
+
+/** Sessions that lost their right are gone after this, ms. */
+const ENDED_MS = 1000;
+/** A stalled reader that holds so many bytes is cut off so long after the bound, at most. */
+const STALLED_BYTES = 16_384;
+const STALLED_SLACK_MS = 2500;
+
+/** A session and whose it is. */
+interface OfDevice {
+  readonly device: string;
+  readonly session: string;
+}
 
 /** One world. */
 export class World {
@@ -79,6 +91,7 @@ export class World {
         person.look();
         for (const device of person.devices) device.look();
       }
+      this.#lookForStalled();
       this.#scheduleLook();
     });
   }
@@ -172,6 +185,44 @@ export class World {
         done();
       });
     });
+  }
+
+  // ---- sessions that are to end
+
+  /** The sessions that a user's devices have now, or one of them. */
+  sessionsOf(person: Person, device?: string): readonly OfDevice[] {
+    return person.devices.flatMap(({ id, session, life }) =>
+      session === null || life !== person.life || (device !== undefined && device !== id)
+        ? []
+        : [{ device: id, session }]
+    );
+  }
+
+  /** These sessions have lost their right: within a second no node has them any more. */
+  mustEnd(person: Person, sessions: readonly OfDevice[], why: string): void {
+    for (const node of this.nodes) {
+      node.process.timers.after(ENDED_MS, () => {
+        if (!node.serving) return;
+        for (const { device, session } of sessions) {
+          const [id, of] = [session as SessionId, device as DeviceId];
+          const found = node.running.edge.find(id, person.name as AccountName, of);
+          if (found === null) continue;
+          const text = `${person.name}/${device} has its session still, although ${why}`;
+          throw new Violation("sessions end with their right", text, [person.name]);
+        }
+      });
+    }
+  }
+
+  /** Readers that take nothing are cut off: nobody holds a node's memory for longer. */
+  #lookForStalled(): void {
+    const boundMs = this.config.edge.stalledMs + STALLED_SLACK_MS;
+    const stalled = this.network.connections.find((c) => {
+      const heldBytes = Math.max(STALLED_BYTES, this.config.edge.outboxBytesMax);
+      return c.server.process.state === "running" && c.stalledMs(heldBytes) > boundMs;
+    });
+    if (stalled === undefined) return;
+    throw new Violation("stalled readers are cut off", `one is there after ${boundMs} ms`);
   }
 
   // ---- time

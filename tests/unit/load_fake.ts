@@ -73,7 +73,9 @@ class Connection {
     this.#text += bytes;
     if (!this.#upgraded) {
       if (!this.#text.endsWith("\r\n\r\n")) return;
+      const plain = !this.#text.startsWith("GET /v1/ws ");
       this.#text = "";
+      if (plain) return this.#write(utf8.encode("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
       this.#upgraded = true;
       this.#write(utf8.encode(
         `HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: ${WS_ACCEPT}\r\n\r\n`,
@@ -281,7 +283,7 @@ export class FakeRoost {
     user.before = user.presence;
     user.presence = presence;
     for (const contact of this.#contacts(user)) {
-      if (this.#strikes("lose_presence")) continue;
+      if (contact.connection === null || this.#strikes("lose_presence")) continue;
       if (user.before !== null && this.#strikes("old_presence")) {
         this.#events(contact, [this.#presenceEvent(user, presence)]);
         this.#events(contact, [this.#presenceEvent(user, user.before)]);

@@ -75,8 +75,7 @@ Deno.test("scanEvents counts what JSON.parse counts, whatever else is in the fra
   fc.assert(fc.property(fc.array(event), fc.jsonValue(), fc.string(), (ev, more, other) => {
     const key = `x${other}`;
     const text = JSON.stringify({ t: "events", [key]: more, ev, after: 1 });
-    const kinds = ev.map((e) => typeof e["seq"] === "number");
-    assert.equal(scan(text).length, kinds.length);
+    assert.equal(scan(text).length, ev.length);
   }));
 });
 

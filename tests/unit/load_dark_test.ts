@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { type Console, consoleOf, type LoadPorts } from "../../server/load/ports.ts";
+import { type DarkRequest, type LoadRequest, readRequest } from "../../server/load/load_options.ts";
+import { LoadWorld, POOL } from "./load_world.ts";
+import type { Machine } from "../../server/load/machine.ts";
+import { NoServerError } from "../../server/admin/socket.ts";
+import { parsePool } from "../../server/load/pool.ts";
+import { perform } from "../../server/load/perform.ts";
+import type { RawLoadOptions, Request } from "../../server/load/load_options.ts";
+import { UsageError } from "../../server/admin/cli_host.ts";
+
+/** A machine, an admin socket and a console in memory, beside a fake server. */
+class DarkWorld extends LoadWorld {
+  readonly files = new Map<string, string>();
+  readonly steps: string[] = [];
+  out = "";
+  notes: string[] = [];
+  adminRuns = true;
+  signal: () => void = () => assert.fail("nobody listens for signals");
+
+  machine(): Machine {
+    const none = () => assert.fail("not needed here");
+    return {
+      nowUs: () => this.nowUs(),
+      own: () => ({ cpuUs: 0, rssBytes: 0 }),
+      cores: 2,
+      cpuModel: "none",
+      commandLine: "roost load",
+      stateDir: "/state",
+      live: false,
+      readFile: (path) => Promise.resolve(this.files.get(path) ?? null),
+      writeFile: (path, text) => Promise.resolve(void this.files.set(path, text)),
+      appendFile: (path, text) =>
+        Promise.resolve(void this.files.set(path, (this.files.get(path) ?? "") + text)),
+      removeFile: (path) => Promise.resolve(void this.files.delete(path)),
+      use: () => null,
+      serverPid: () => null,
+      child: none,
+    };
+  }
+
+  loadPorts(): LoadPorts {
+    const console: Console = {
+      out: (text) => this.out += text,
+      note: (text) => this.notes.push(text),
+      progress: () => {},
+    };
+    return {
+      ...this.ports(),
+      clock: this.time.world.clock,
+      machine: this.machine(),
+      console,
+      adminSocket: () => ({ path, body }) => {
+        if (!this.adminRuns) return Promise.reject(new NoServerError("nobody"));
+        const { step } = (body ?? {}) as { readonly step?: string };
+        if (step !== undefined) this.steps.push(step);
+        const status = path === "/admin/status" || step !== undefined ? 200 : 404;
+        return Promise.resolve({ status, body: { done: 1, left: 0, refusal: null } });
+      },
+      onSignal: (run) => {
+        this.signal = () => run("SIGTERM");
+        return () => this.signal = () => {};
+      },
+    };
+  }
+
+  perform(request: Request): Promise<number> {
+    return this.until(perform(this.loadPorts(), request));
+  }
+}
+
+function request(scenario: string | null, raw: RawLoadOptions): Request {
+  const read = readRequest(scenario, { pool: POOL, ...raw }, { filesMax: 1000 });
+  assert.ok(!("length" in read), JSON.stringify(read));
+  return read;
+}
+
+function dark(raw: RawLoadOptions = {}): DarkRequest {
+  const shape = { users: "12", contacts: "4", rate: "10", report: "10s" };
+  return request(null, { dark: true, ...shape, ...raw }) as DarkRequest;
+}
+
+Deno.test("dark: reports at intervals, holds its objective, and removes its users", async () => {
+  const world = new DarkWorld();
+  const code = await world.perform(dark({ seconds: "60s", json: "/r.ndjson", html: "/r.html" }));
+  assert.equal(code, 0, world.out);
+  const reports = world.files.get("/r.ndjson")!.trim().split("\n").map((line) => JSON.parse(line));
+  assert.ok(reports.length >= 6 && reports.length <= 7, `${reports.length}`);
+  // Half of the operations are messages to one, half presence for four.
+  const last = reports.at(-1).overall;
+  assert.deepEqual([last.expected, last.arrived, last.lost, last.held], [1500, 1500, 0, true]);
+  assert.ok(last.p99Ms < 10);
+  assert.match(world.files.get("/r.html")!, /The objective holds/);
+  assert.match(world.out, /^The objective held: 100\.000 % of 1,500 delivered/);
+  assert.deepEqual(world.steps, ["accounts", "contacts", "check", "remove"]);
+  assert.deepEqual([...world.files.keys()].filter((path) => path.startsWith("/state")), []);
+});
+
+Deno.test("dark: goes on until it is stopped", async () => {
+  const world = new DarkWorld();
+  world.time.world.timers.after(7_200_000, () => world.signal());
+  assert.equal(await world.perform(dark({ rate: "0.1", report: "1h" })), 0);
+  assert.match(world.out, /of 1,[78]\d\d delivered/);
+  assert.equal(world.steps.at(-1), "remove");
+});
+
+Deno.test("dark: an outage is counted in full, and survived", async () => {
+  const world = new DarkWorld();
+  const { timers } = world.time.world;
+  timers.after(30_000, () => {
+    world.server.busy = 200;
+    world.server.breakAll();
+  });
+  const code = await world.perform(dark({ seconds: "120s", json: "/r.ndjson" }));
+  assert.equal(code, 1);
+  assert.match(world.out, /^THE OBJECTIVE DID NOT HOLD: 9\d\.\d+ % of 3,000 delivered/);
+  const reports = world.files.get("/r.ndjson")!.trim().split("\n").map((line) => JSON.parse(line));
+  assert.ok(reports.some(({ held }) => !held));
+  assert.equal(reports.at(-1).held, true);
+  assert.equal(reports.at(-1).online, 12);
+  assert.equal(reports.at(-1).broken, 12);
+});
+
+Deno.test("dark: users it cannot remove are not made", async () => {
+  const world = new DarkWorld();
+  await assert.rejects(world.perform(dark({ provision: "public" })), UsageError);
+  world.adminRuns = false;
+  await assert.rejects(world.perform(dark()), /no server runs on the data directory/);
+  assert.equal(world.server.connections <= 2, true);
+});
+
+Deno.test("load: users are made once, reused, and removed when that is asked for", async () => {
+  const world = new DarkWorld();
+  const shape = { users: "12", contacts: "4", rate: "20", seconds: "3s" };
+  assert.equal(await world.perform(request("presence", shape)), 0, world.out);
+  assert.match(world.out, /12 users with 4 contacts each/);
+  const [path] = [...world.files.keys()];
+  const kept = parsePool(world.files.get(path!)!);
+  assert.ok(typeof kept !== "string" && kept.complete);
+  assert.equal(await world.perform(request("chat", { ...shape, json: "-" })), 0);
+  assert.deepEqual(world.steps, ["accounts", "contacts", "check"]);
+  const { messages } = JSON.parse(world.out.slice(world.out.lastIndexOf('\n{\n "v": 1')));
+  assert.equal(messages.received, 60);
+  assert.equal(await world.perform(request(null, { ...shape, remove: true })), 0);
+  assert.equal(world.steps.at(-1), "remove");
+  assert.equal(world.files.size, 0);
+});
+
+Deno.test("load: a state file that does not fit is not overwritten", async () => {
+  const world = new DarkWorld();
+  const shape = { users: "12", contacts: "4", seconds: "1s", state: "/my.json" };
+  world.files.set("/my.json", "{}");
+  await assert.rejects(world.perform(request("idle", shape)), /is no pool of users: v/);
+  world.files.set("/my.json", JSON.stringify({ ...world.pool, complete: true }));
+  await assert.rejects(world.perform(request("idle", shape)), /does not fit: it is for/);
+  assert.match(world.files.get("/my.json")!, /"complete":true/);
+});
+
+Deno.test("load: a signal ends a run early, with a report and a bad exit code", async () => {
+  const world = new DarkWorld();
+  const shape = { users: "12", contacts: "4", rate: "20", seconds: "1h" };
+  world.time.world.timers.after(10_000, () => world.signal());
+  const run = request("presence", shape) as LoadRequest;
+  assert.equal(await world.perform(run), 1);
+  assert.match(world.out, /The run ended before anything was measured/);
+});
+
+Deno.test("consoleOf rewrites progress on a terminal, and is sparing elsewhere", () => {
+  let err = "";
+  let out = "";
+  const host = { out: (text: string) => out += text, err: (text: string) => err += text };
+  const live = consoleOf(host, true, false);
+  live.progress("a");
+  live.progress("b");
+  live.out("result\n");
+  live.note("n");
+  assert.equal(err, "\r\x1b[Ka\r\x1b[Kb\r\x1b[Kn\n");
+  assert.equal(out, "result\n");
+  err = "";
+  const file = consoleOf(host, false, false);
+  for (let i = 0; i < 20; i++) file.progress(`${i}`);
+  assert.equal(err, "0\n10\n");
+  err = "";
+  consoleOf(host, true, true).progress("a");
+  assert.equal(err, "");
+});

@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { Hono } from "hono";
+import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import { addProvisionRoute } from "../../server/load/provision_route.ts";
+import { appTransport } from "../../server/admin/client.ts";
+import { contactAt, poolName } from "../../server/load/ring.ts";
+import { fail, ok } from "../../shard/errors.ts";
+import { hashToken, parseToken } from "../../server/auth/token.ts";
+import { newPool, type Pool, tokensOf } from "../../server/load/pool.ts";
+import { NodeWorld } from "../sim/node_world.ts";
+import { poolToken, provision, type ProvisionInput } from "../../server/load/provision.ts";
+import { provisionByAdmin, removeByAdmin } from "../../server/load/provision_admin.ts";
+
+const SECRET = "s".repeat(43);
+const INPUT: ProvisionInput = {
+  pool: "roost.test",
+  users: 8,
+  contacts: 4,
+  from: 0,
+  to: 8,
+  step: "accounts",
+  secret: SECRET,
+  password: null,
+  expiresAt: Date.UTC(2025, 1, 1),
+};
+
+class World extends NodeWorld {
+  readonly deps = {
+    router: { request: this.node.request.bind(this.node) } as Pick<NodeWorld["node"], "request">,
+    credentials: () => assert.fail("no password was asked for"),
+  };
+
+  /** Lets the world run until the promise is settled. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let over = false;
+    const settled = promise.finally(() => over = true);
+    settled.catch(() => {});
+    while (!over) {
+      this.time.runFor(5);
+      for (let i = 0; i < 20 && !over; i++) await new Promise((done) => setTimeout(done, 0));
+    }
+    return await settled;
+  }
+
+  async run(step: ProvisionInput["step"], more: Partial<ProvisionInput> = {}) {
+    const result = await this.until(provision(this.deps, { ...INPUT, ...more, step }));
+    assert.ok(result.ok, JSON.stringify(result));
+    return result.value;
+  }
+}
+
+Deno.test("poolToken makes tokens as the server does, each user another", () => {
+  const token = poolToken(SECRET, "roost.test.000001");
+  assert.equal(parseToken(token), "roost.test.000001");
+  assert.notEqual(token, poolToken(SECRET, "roost.test.000002"));
+  assert.notEqual(token, poolToken("t".repeat(43), "roost.test.000001"));
+});
+
+Deno.test("provision makes accounts that sign in, and contacts that are mutual", async () => {
+  const world = new World();
+  assert.deepEqual(await world.run("accounts"), { done: 8, left: 0, refusal: null });
+  assert.equal((await world.run("check")).left, 8);
+  assert.equal((await world.run("contacts")).done, 16);
+  world.settle();
+  assert.deepEqual(await world.run("check"), { done: 8, left: 0, refusal: null });
+  for (let user = 0; user < 8; user++) {
+    const name = poolName(INPUT.pool, user);
+    const tokenHash = hashToken(poolToken(SECRET, name));
+    assert.equal(world.must(name, "auth.token", { tokenHash }).device, "load");
+    const { roster, requests } = world.must(name, "mailbox.snapshot", {}).snapshot;
+    const wanted = [0, 1, 2, 3].map((slot) => poolName(INPUT.pool, contactAt(INPUT, user, slot)));
+    assert.deepEqual(roster.map(({ contact }) => contact).sort(), wanted.sort());
+    assert.ok(roster.every(({ subscription }) => subscription === "both"));
+    assert.deepEqual(requests, []);
+  }
+});
+
+Deno.test("provision may be repeated, and takes up what was left or removed", async () => {
+  const world = new World();
+  await world.run("accounts", { to: 4 });
+  await world.run("accounts");
+  await world.run("contacts");
+  await world.run("contacts");
+  world.settle();
+  assert.equal((await world.run("check")).left, 0);
+  assert.equal((await world.run("remove")).left, 0);
+  world.settle();
+  const name = poolName(INPUT.pool, 3);
+  assert.equal(world.ask(name, "mailbox.snapshot", {}).ok, false);
+  assert.equal((await world.run("remove")).left, 0);
+  assert.equal((await world.run("accounts")).left, 0);
+  assert.deepEqual(world.must(name, "mailbox.snapshot", {}).snapshot.roster, []);
+});
+
+Deno.test("provision leaves accounts that are not the pool's alone", async () => {
+  const world = new World();
+  world.account("alice");
+  await world.run("accounts");
+  await world.run("remove");
+  assert.ok(world.ask("alice", "mailbox.snapshot", {}).ok);
+  const phone = { device: "phone" as DeviceId };
+  assert.equal(world.ask("alice", "device.revoke", phone).ok, false);
+});
+
+Deno.test("provision refuses shapes and ranges that are none", async () => {
+  const { deps } = new World();
+  for (const bad of [{ contacts: 3 }, { pool: "No" }, { from: 8 }, { to: 9 }, { users: 1 }]) {
+    const result = await provision(deps, { ...INPUT, ...bad });
+    assert.ok(!result.ok && result.code === "bad_request", JSON.stringify(bad));
+  }
+});
+
+Deno.test("provision stops at the first sign of overload, and says what is left", async () => {
+  let asked = 0;
+  const router = {
+    request: (_name: AccountName, _op: string, _input: unknown, done: (r: never) => void) => {
+      asked++;
+      done(fail("busy", "later", 700) as never);
+    },
+  };
+  const deps = { router: router as never, credentials: () => {} };
+  const result = await provision(deps, { ...INPUT, users: 1000, contacts: 40, to: 1000 });
+  assert.ok(result.ok);
+  const { done, left, refusal } = result.value;
+  assert.deepEqual([done, left, refusal?.retryAfterMs], [0, 1000, 700]);
+  assert.ok(asked <= 256, `${asked}`);
+});
+
+/** An admin API that refuses every other call for a moment. */
+function flaky(world: World) {
+  const app = new Hono();
+  addProvisionRoute(app, {
+    router: world.deps.router,
+    credentials: (_password, done) =>
+      done(ok({
+        sha256: {
+          salt: new Uint8Array(16),
+          iterations: 100_000,
+          storedKey: new Uint8Array(32),
+          serverKey: new Uint8Array(32),
+        },
+        sha1: null,
+      })),
+  });
+  const transport = appTransport(app);
+  let calls = 0;
+  return {
+    admin: (request: Parameters<typeof transport>[0]) => {
+      if (++calls % 2 === 0) return transport(request);
+      const refusal = fail("busy", "later", 10);
+      return Promise.resolve({ status: 200, body: { done: 0, left: 8, refusal } });
+    },
+    timers: world.time.world.timers,
+    progress: () => {},
+  };
+}
+
+function poolOf(password: boolean): Pool {
+  const wish = { url: "http://127.0.0.1:1", pool: "roost.test", users: 8, contacts: 4 } as const;
+  const random = { bytes: (count: number) => new Uint8Array(count).fill(7), number: () => 0.5 };
+  return newPool({ ...wish, via: "admin", password }, random, Date.UTC(2025, 0, 1));
+}
+
+Deno.test("provisionByAdmin and removeByAdmin go on until all is done", async () => {
+  const world = new World();
+  const options = flaky(world);
+  const pool = poolOf(true);
+  await world.until(provisionByAdmin(options, pool));
+  const name = poolName(pool.pool, 5);
+  const tokenHash = hashToken(tokensOf(pool)(5));
+  assert.ok(world.ask(name, "auth.token", { tokenHash }).ok);
+  assert.notEqual(world.must(name, "account.credentials", {}), null);
+  assert.equal(world.must(name, "mailbox.snapshot", {}).snapshot.roster.length, 4);
+  await world.until(removeByAdmin(options, pool));
+  assert.equal(world.ask(name, "auth.token", { tokenHash }).ok, false);
+});
+
+Deno.test("provisionByAdmin rejects with what the server says, or that it does not know how", async () => {
+  const { timers } = new World().time.world;
+  const refused = { status: 400, body: { code: "bad_request", message: "no such pool" } };
+  const cases = [[refused, /no such pool/], [{ status: 404, body: {} }, /older/]] as const;
+  for (const [answer, wanted] of cases) {
+    const admin = () => Promise.resolve(answer);
+    const done = provisionByAdmin({ admin, timers, progress: () => {} }, poolOf(false));
+    await assert.rejects(done, wanted);
+  }
+});
