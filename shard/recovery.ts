@@ -43,8 +43,12 @@ export class Recovery {
    */
   replay(account: Account): number {
     let first = 0;
+    // A released name has no checkpoint to say what is done: rows of its former account may be there
+    // still, without its beginning.
+    let begun = account.savedChunks > 0;
     for (const { lsn, entry } of this.#tail.get(account.name) ?? []) {
-      if (lsn <= account.savedLsn) continue;
+      begun ||= entry.kind === "created" || entry.kind === "invite";
+      if (lsn <= account.savedLsn || !begun) continue;
       if (first === 0) first = lsn;
       apply(account, entry);
     }

@@ -38,11 +38,12 @@ const COUNTED: Readonly<Record<CountedAs, string>> = {
   unauthorized: 'roost_requests_total{name="hello",outcome="unauthorized"}',
 };
 
-/** Sends a crowd of `count` against a server that was started with `CROWD_SETTINGS`. */
+/** Sends a crowd of `count` within `openingMs` to a server started with `CROWD_SETTINGS`. */
 export async function crowd(
   server: ServerProcess,
   pulse: Pulse,
   count: number,
+  openingMs: number,
 ): Promise<CrowdFigures> {
   const before = await Metrics.of(server.url);
   pulse.cut();
@@ -50,6 +51,7 @@ export async function crowd(
   const report = await runCrowd({
     url: server.url,
     count,
+    openingMs,
     from: ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"],
     deadlineMs: GONE_MS,
   });

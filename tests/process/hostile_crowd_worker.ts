@@ -9,6 +9,8 @@ import { BAD_KINDS, type BadKind, DRIP_MS } from "./hostile_kinds.ts";
 export interface Crowd {
   readonly url: string;
   readonly count: number;
+  /** Over how long they come (ms). */
+  readonly openingMs: number;
   /** Addresses of one's own, used in turn: servers bound what one address may have. */
   readonly from: readonly string[];
   /** Until when all must be gone, from when the last was opened. */
@@ -79,7 +81,7 @@ function wasTold({ text }: RawConnection): boolean {
 }
 
 scope.onmessage = async (event) => {
-  const { url, count, from, deadlineMs } = event.data;
+  const { url, count, openingMs, from, deadlineMs } = event.data;
   const kinds: Record<string, KindReport> = {};
   for (const { name } of BAD_KINDS) {
     kinds[name] = { opened: 0, refused: 0, left: 0, lastedMs: 0, told: 0 };
@@ -87,6 +89,7 @@ scope.onmessage = async (event) => {
   const all = await Promise.all(Array.from({ length: count }, async (_, i) => {
     const kind = BAD_KINDS[i % BAD_KINDS.length]!;
     const report = kinds[kind.name]!;
+    await new Promise((resolve) => setTimeout(resolve, openingMs * i / count));
     const address = from[Math.floor(i / BAD_KINDS.length) % from.length]!;
     return { report, connection: await misbehave(url, address, kind, report) };
   }));

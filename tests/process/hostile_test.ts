@@ -48,7 +48,7 @@ Deno.test("a stalled reader costs its outbox bound, and is gone after stalledMs"
 Deno.test("bad connections of sixteen kinds are told, counted and gone in time", async () => {
   await withServer([...CROWD_SETTINGS, ...PULSE_SETTINGS], async (server) => {
     const pulse = await Pulse.start(server.url, server.wsUrl);
-    const { kinds, during, counted, expected } = await crowd(server, pulse, 96);
+    const { kinds, during, counted, expected } = await crowd(server, pulse, 96, 0);
     await pulse.stop();
     for (const [name, { opened, refused, left, lastedMs, told }] of Object.entries(kinds)) {
       const figures = `${name}: ${told} of ${opened} told, ${left} left, ${lastedMs} ms`;
@@ -60,6 +60,7 @@ Deno.test("bad connections of sixteen kinds are told, counted and gone in time",
     const metrics = await Metrics.of(server.url);
     // The one that asks.
     equal(metrics.get("roost_connections"), 1);
+    equal(metrics.get('roost_sessions{transport="websocket"}'), 0);
   });
 });
 

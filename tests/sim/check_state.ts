@@ -40,6 +40,10 @@ export function checkRosters(world: World, folded: readonly Folded[]): void {
     const mine = sub(a.view, right);
     const theirs = sub(b.view, left);
     const asked = b.view.requests.has(left);
+    // RFC 6121 has a race: a second request that meets a denial and then an approval on its way
+    // leaves a right that the other side does not know of, until it asks again.
+    const granted = b.life.grants.get(left)?.values ?? [];
+    if (theirs.from && !mine.to && granted.includes(true) && granted.includes(false, 1)) continue;
     // Who asks for somebody who does not exist (yet) waits for ever.
     const mayWait = b.life.number > 1;
     if (mine.to === theirs.from && (mine.pendingOut === asked || mayWait && !asked)) continue;

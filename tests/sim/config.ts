@@ -45,6 +45,9 @@ export const ACTIONS = {
   disable: 0.5,
   estrange: 1,
   race: 1.5,
+  stalledLook: 1,
+  flood: 0.7,
+  flash: 0.7,
 } as const;
 
 /** Actions that decide who may see and write to whom. */

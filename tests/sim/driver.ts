@@ -10,6 +10,7 @@ export class Driver {
   readonly #actions: readonly { readonly name: ActionName; readonly upTo: number }[];
   readonly #sum: number;
   #running = true;
+  #flashes = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -43,6 +44,7 @@ export class Driver {
     const action = this.#actions.find((a) => at < a.upTo)!.name;
     const person = prng.pick(people);
     if (action === "remove" || action === "disable") return this.#operate(person, action);
+    if (action === "flash") return this.#flash();
     const device = prng.pick(person.devices);
     if (!device.wanted) {
       if (!prng.chance(0.5)) return;
@@ -109,6 +111,10 @@ export class Driver {
         return this.#estrange(person, device, other);
       case "race":
         return this.#race(person, device, other);
+      case "stalledLook":
+        return this.#stalledLook(device);
+      case "flood":
+        return this.#flood(person, device, other);
       case "password":
         return person.changePassword(device, `password ${prng.u32()}`);
       default:
@@ -133,15 +139,52 @@ export class Driver {
 
   /** One device connects while another takes away what that one is about to see. */
   #race(person: Person, device: Device, other: string): void {
-    const { prng, time } = this.#world;
+    const { prng, time, config, nodes } = this.#world;
     const second = person.devices.find((d) => d !== device);
     if (second === undefined) return;
-    second.wanted = true;
-    second.drop("politely");
-    time.world.timers.after(prng.int(2100, 2400), () => {
+    if (config.cold) nodes[0]!.disk.failReads(0.7, 300);
+    second.reconnect();
+    time.world.timers.after(prng.int(0, 60), () => {
       if (!device.online) return;
       if (prng.chance(0.7)) person.block(device, other, true);
       else person.subscription(device, other, "unsubscribe");
+    });
+  }
+
+  /** Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile. */
+  #stalledLook(watcher: Device): void {
+    const { prng, time, people, nodes } = this.#world;
+    const seen = prng.pick(people);
+    const device = seen.online[0];
+    if (device === undefined || device === watcher) return;
+    nodes[0]!.disk.stall(500);
+    seen.write(device, watcher.person.name, 40);
+    time.world.timers.after(10, () => watcher.reconnect());
+    time.world.timers.after(100, () => {
+      if (device.online && device.life === seen.life) device.show(seen.presence());
+    });
+  }
+
+  /** Much is written to somebody whose device takes nothing. */
+  #flood(person: Person, device: Device, other: string): void {
+    const { prng, people, time } = this.#world;
+    const reader = people.find((p) => p.name === other)?.online[0]?.link?.connection ?? null;
+    if (reader === null) return;
+    reader.cut("down", 30_000);
+    for (let i = 0; i < prng.int(5, 20); i++) {
+      time.world.timers.after(i * 40, () => {
+        if (device.online && device.life === person.life) person.write(device, other, 6000);
+      });
+    }
+  }
+
+  /** An account comes and goes before any checkpoint has seen it. */
+  #flash(): void {
+    const name = `flash-${++this.#flashes}`;
+    this.#world.insist(name, "account.create", { credentials: null }, ["conflict"], () => {
+      this.#world.insist(name, "account.remove", {}, ["not_found"], () => {
+        this.#world.insist(name, "account.release", {}, ["conflict"], () => {});
+      });
     });
   }
 

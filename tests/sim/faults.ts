@@ -1,6 +1,6 @@
 /** What goes wrong in a world while its clients act, and the end of it. */
+import type { AccountName, DeviceId } from "../../shard/ids.ts";
 import type { FaultName } from "./config.ts";
-import type { Person } from "./person.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";
 
@@ -8,6 +8,7 @@ import type { World } from "./world.ts";
 export class Faults {
   readonly #world: World;
   #running = true;
+  #hermits = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -93,35 +94,49 @@ export class Faults {
   }
 
   /**
-   * Somebody writes to somebody whose account cannot be read, leaves for good, and is forgotten; the
+   * Somebody whom nobody watches writes to an account that cannot be read, and is forgotten; the
    * node may then crash. What is owed must be found and delivered all the same.
    */
   #strand(node: SimNode): void {
-    const { prng, people } = this.#world;
-    const [from, to] = prng.shuffle(people) as [Person, Person];
-    for (const device of to.devices) {
-      device.wanted = false;
-      device.drop("politely");
+    const { prng } = this.#world;
+    const [from, to] = [`hermit-${++this.#hermits}-a`, `hermit-${this.#hermits}-b`];
+    const create = (name: string, done: () => void) =>
+      this.#world.insist(name, "account.create", { credentials: null }, ["conflict"], done);
+    const send = () => {
+      if (!this.#running) return;
+      // From when the message is stored, before its recipient has been read.
+      node.disk.afterWrites(0, () => node.disk.failReads(1, prng.int(1500, 4000)));
+      const message = { to: to as AccountName, id: "m1", body: "stranded", ext: "" };
+      const input = { ...message, device: "d" as DeviceId };
+      this.#world.insist(from, "message.send", input, [], () => {
+        this.#later(prng.int(300, 2500), () => this.#breakStranded(node));
+      });
+    };
+    create(
+      from,
+      () =>
+        create(
+          to,
+          () =>
+            this.#world.insist(to, "settings.set", { messagesFrom: "anyone" }, [], () => {
+              // Until both have left memory.
+              this.#later(prng.int(500, 1500), send);
+            }),
+        ),
+    );
+  }
+
+  #breakStranded(node: SimNode): void {
+    const { prng } = this.#world;
+    switch (prng.pick(["crash", "cold start", "failed commit"])) {
+      case "crash":
+        return this.#crash(node, 50);
+      case "cold start":
+        node.disk.failReads(0.5, 3000);
+        return this.#crash(node, 5);
+      default:
+        return node.disk.failNext("failed", "failed");
     }
-    this.#later(3500, () => {
-      if (!this.#running || from.online.length === 0) return;
-      node.disk.faults = { failed: 0, unknown: 0, readFailed: 1 };
-      from.write(from.online[0]!, to.name, 40);
-      this.#later(prng.int(50, 1500), () => {
-        for (const device of from.devices) {
-          device.wanted = false;
-          device.drop("politely");
-        }
-      });
-      this.#later(prng.int(1500, 3000), () => {
-        const broken = prng.pick(["crash", "writes", "nothing"]);
-        if (broken === "crash") this.#crash(node, 50);
-        if (broken === "writes") node.disk.failNext("failed", "failed");
-        this.#later(300, () => {
-          node.disk.faults = { failed: 0, unknown: 0, readFailed: 0 };
-        });
-      });
-    });
   }
 
   #crashLoop(node: SimNode, times: number): void {
@@ -146,6 +161,7 @@ export class Faults {
         disk.faults = { ...healthy, readFailed: prng.pick([0.1, 0.5, 1]) };
         return until(() => disk.faults = healthy);
       case "diskUnknown":
+        this.#burst();
         return disk.failNext(...Array.from({ length: prng.int(1, 3) }, () => "unknown" as const));
       case "diskFull":
         disk.full = true;
@@ -153,6 +169,15 @@ export class Faults {
       default:
         throw new Error(`no such fault: ${fault}`);
     }
+  }
+
+  /** Somebody writes much at once, so that the next commit has it. */
+  #burst(): void {
+    const { prng, people } = this.#world;
+    const person = prng.pick(people);
+    const [device] = person.online;
+    if (device === undefined) return;
+    for (let i = 0; i < 5; i++) person.write(device, prng.pick(people).name, 40);
   }
 
   #network(fault: FaultName): void {

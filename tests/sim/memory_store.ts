@@ -136,6 +136,14 @@ export class MemoryDisk {
     this.#trap = { writes, run };
   }
 
+  /** Reads fail with this probability for a while. */
+  failReads(probability: number, forMs: number): void {
+    this.faults = { ...this.faults, readFailed: probability };
+    this.#time.world.timers.after(forMs, () => {
+      this.faults = { ...this.faults, readFailed: 0 };
+    });
+  }
+
   /** Ends every fault there is, and those that were still to come. */
   heal(): void {
     this.faults = NO_FAULTS;
