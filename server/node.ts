@@ -282,6 +282,10 @@ export class Node implements Router {
         return this.#loader.block(shard, effect);
       case "load_dedupe":
         return this.#loader.dedupe(shard, effect);
+      case "corrupt": {
+        const { name, error } = effect;
+        return this.#ports.log.error("account_corrupt", { user: name, error });
+      }
       case "recover":
         this.#loader.log(shard);
         return this.#findOwing([shard]);

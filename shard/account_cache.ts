@@ -5,6 +5,7 @@ import type { OpenBatch } from "./open_batch.ts";
 import type { RowChange } from "./checkpoint.ts";
 import type { ShardLimits } from "./limits.ts";
 import { Account } from "./account.ts";
+import { CorruptBytes } from "./bytes.ts";
 import { checkpointRows, decodeDedupe, decodeHead, joinChunks } from "./checkpoint.ts";
 import { pointOf } from "./ids.ts";
 
@@ -20,6 +21,16 @@ interface Loading {
 /** Key of a log row. */
 export function logKey(shard: number, lsn: number): readonly (string | number)[] {
   return ["log", shard, lsn];
+}
+
+/** Fills the account; says whose head it is that cannot be read. */
+function readHead(account: Account, head: Uint8Array): void {
+  try {
+    decodeHead(account, head);
+  } catch (cause) {
+    if (!(cause instanceof CorruptBytes)) throw cause;
+    throw new CorruptBytes(`account ${account.name}: ${cause.message}`, { cause });
+  }
 }
 
 function rowBytes(c: RowChange): number {
@@ -90,7 +101,7 @@ export class AccountCache {
     if (input.generation !== this.generation || !this.#loading.has(input.name)) return null;
     const account = new Account(input.name, pointOf(input.name));
     const head = joinChunks(input.chunks);
-    if (head !== null) decodeHead(account, head);
+    if (head !== null) readHead(account, head);
     account.savedChunks = input.chunks.length;
     for (const c of account.conversations.values()) {
       if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
@@ -121,14 +132,11 @@ export class AccountCache {
     if (input.generation !== this.generation) return false;
     const account = this.#accounts.get(input.name);
     if (account === undefined || account.id !== input.id || account.dedupeComplete) return true;
+    const blocks = input.blocks.map(decodeDedupe);
     const newer = account.dedupe;
-    account.dedupe = new Map();
-    let lastBlock: ReturnType<typeof decodeDedupe> = [];
-    for (const bytes of input.blocks) {
-      lastBlock = decodeDedupe(bytes);
-      for (const [id, sent] of lastBlock) account.dedupe.set(id, sent);
-    }
+    account.dedupe = new Map(blocks.flat());
     for (const [id, sent] of newer) account.dedupe.set(id, sent);
+    const lastBlock = blocks.at(-1) ?? [];
     // Go on filling the last block, so that few sends at a time do not make many blocks.
     if (newer.size === 0 && lastBlock.length > 0 && lastBlock.length < 64) {
       account.dedupeOpen = lastBlock;

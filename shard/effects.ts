@@ -119,7 +119,9 @@ export type Effect =
     readonly first: number;
   }
   /** Read the log again from its first row, as at start. */
-  | { readonly kind: "recover" };
+  | { readonly kind: "recover" }
+  /** What is stored of an account cannot be read: for the log. Its requests are `unavailable`. */
+  | { readonly kind: "corrupt"; readonly name: AccountName; readonly error: string };
 
 /** Log rows to append in one atomic write. */
 export interface SealedBatch {

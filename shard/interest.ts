@@ -17,8 +17,8 @@ function maySee(account: Account, item: InterestItem): boolean {
 }
 
 /**
- * Registers the allowed items and answers all of them, once what they rest on is committed. All
- * accounts must be in memory.
+ * Registers the allowed items and answers all of them, once what they rest on is committed. An
+ * account that is not in memory is one that cannot be read: nobody sees it.
  */
 export function answerInterest(
   turn: Turn,
@@ -27,12 +27,12 @@ export function answerInterest(
 ): void {
   let newest: Account | null = null;
   const answers: InterestAnswer[] = input.items.map((item) => {
-    const account = find(item.watched)!;
+    const refused = { watcher: item.watcher, watched: item.watched, presence: null };
+    const account = find(item.watched);
+    if (account === undefined) return refused;
     // A refusal, too, may rest on what is not committed yet.
     if (newest === null || account.batch > newest.batch) newest = account;
-    if (!maySee(account, item)) {
-      return { watcher: item.watcher, watched: item.watched, presence: null };
-    }
+    if (!maySee(account, item)) return refused;
     const p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
     turn.presence.addInterest(p, input.node);
     return {

@@ -23,6 +23,7 @@ import { Account } from "./account.ts";
 import { AccountCache } from "./account_cache.ts";
 import { answerInterest } from "./interest.ts";
 import { apply } from "./apply.ts";
+import { CorruptBytes } from "./bytes.ts";
 import { fail } from "./errors.ts";
 import { HANDLERS, WRITES } from "./handlers.ts";
 import { makeGood } from "./aftermath.ts";
@@ -64,6 +65,8 @@ export class Shard implements Turn {
   readonly #resolving = new Map<string, Pending[]>();
   /** Packets to this shard's own users, handled within the step. */
   #local: ShardPacket[] = [];
+  /** Accounts whose stored bytes cannot be read: told once. */
+  readonly #corrupt = new Set<AccountName>();
   /** What to try again at the next tick, for the store could not be read. */
   #again: ShardInput[] = [];
   /** Effects that went with a failed commit, to be made good. */
@@ -186,8 +189,7 @@ export class Shard implements Turn {
       case "owing":
         for (const name of input.names) {
           this.#withAccounts([name], () => {
-            const loaded = this.#accounts.get(name, this.now.mono) !== undefined;
-            if (!loaded) this.#again.push({ kind: "owing", names: [name] });
+            if (this.#unread(name)) this.#again.push({ kind: "owing", names: [name] });
           });
         }
         return;
@@ -214,19 +216,36 @@ export class Shard implements Turn {
 
   #loaded(input: ShardInput & { kind: "loaded" | "load_failed" | "dedupe_loaded" }): void {
     if (input.kind === "dedupe_loaded") {
-      if (!this.#accounts.dedupeLoaded(input)) return;
+      const known = this.#readable(input.name, () => this.#accounts.dedupeLoaded(input));
+      if (known === null) return this.#loadFailed(input);
+      if (!known) return;
       return this.#resume(`dedupe\n${input.name}`, () => {});
     }
-    if (input.kind === "load_failed") {
-      for (const p of this.#takeWaiters(`dedupe\n${input.name}`)) this.#unavailable(p);
-      this.#accounts.loadFailed(input.name, input.generation);
-      return;
-    }
-    const account = this.#load(input);
-    if (account === null) return;
+    if (input.kind === "load_failed") return this.#loadFailed(input);
+    const account = this.#readable(input.name, () => this.#load(input));
+    if (account === null) return this.#accounts.loadFailed(input.name, input.generation);
     if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
     if (account.owed.size > 0) this.scheduleReceipts(account, 0);
     this.#accounts.runWaiters(account.name);
+  }
+
+  #loadFailed({ name, generation }: { name: AccountName; generation: number }): void {
+    for (const p of this.#takeWaiters(`dedupe\n${name}`)) this.#unavailable(p);
+    this.#accounts.loadFailed(name, generation);
+  }
+
+  /** Runs what reads stored bytes; null where it cannot, which is this account's fault alone. */
+  #readable<T>(name: AccountName, read: () => T): T | null {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof CorruptBytes)) throw error;
+      if (!this.#corrupt.has(name)) {
+        this.#out.push({ kind: "corrupt", name, error: error.message });
+        this.#corrupt.add(name);
+      }
+      return null;
+    }
   }
 
   #load(input: ShardInput & { kind: "loaded" }): Account | null {
@@ -267,7 +286,8 @@ export class Shard implements Turn {
       return this.#reply(account, p, fail("unauthorized", "The account is no more"));
     }
     const handler = HANDLERS[p.op] as Handler<OpName>;
-    const outcome = handler(this, account, p.input, p);
+    const outcome = this.#readable(p.name, () => handler(this, account, p.input, p));
+    if (outcome === null) return this.#unavailable(p);
     if (!("wait" in outcome)) return this.#reply(account, p, outcome);
     switch (outcome.wait) {
       case "block":
@@ -340,12 +360,17 @@ export class Shard implements Turn {
     this.#out.push({ kind: "reply", request: p.request, result });
   }
 
+  /** Whether the account could not be read, but may be another time. */
+  #unread(name: AccountName): boolean {
+    return this.#accounts.get(name, this.now.mono) === undefined && !this.#corrupt.has(name);
+  }
+
   /** Nobody asks again: where an account cannot be read now, it is tried again. */
   #interest(input: ShardInput & { kind: "interest" }): void {
     const names = input.items.map((i) => i.watched);
     const find = (name: AccountName) => this.#accounts.get(name, this.now.mono);
     this.#withAccounts(names, () => {
-      if (names.some((n) => find(n) === undefined)) this.#again.push(input);
+      if (names.some((n) => this.#unread(n))) this.#again.push(input);
       else answerInterest(this, input, find);
     });
   }
@@ -363,7 +388,9 @@ export class Shard implements Turn {
       const account = this.#accounts.get(packet.to, this.now.mono);
       if (account !== undefined) receivePacket(this, account, packet);
       // The only packet that is neither sent again nor without consequence.
-      else if (packet.kind === "nudge") this.#again.push({ kind: "packet", packet });
+      else if (packet.kind === "nudge" && this.#unread(packet.to)) {
+        this.#again.push({ kind: "packet", packet });
+      }
     });
   }
 

@@ -59,8 +59,7 @@ class Running {
   }
 
   #begin(): void {
-    const { arrivals, drop, population, measured } = this.#phase;
-    if (measured) this.#deps.crowd.beginMeasured();
+    const { arrivals, drop, population } = this.#phase;
     if (arrivals !== null) this.#arrivals(arrivals);
     if (drop !== null) this.#drop(drop);
     if (population !== null) this.#population(population);
@@ -204,6 +203,8 @@ export function runPhase(
   startUs: number,
   done: (missing: number) => void,
 ): void {
+  // Before the start: another process may be the first to do something.
+  if (phase.measured) deps.crowd.beginMeasured();
   const running = new Running(deps, phase, startUs, done);
   const scheduled = phase.arrivals !== null || phase.drop !== null || phase.population !== null ||
     Object.values(phase.traffic).some((perSecond: number) => perSecond > 0);

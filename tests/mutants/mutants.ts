@@ -53,15 +53,15 @@ const COMMITS: readonly Mutant[] = [
     ],
     [
       "take an unreadable account for one that may not be seen",
-      "if (names.some((n) => find(n) === undefined)) this.#again.push(input);",
-      "if (names.some((n) => find(n) === undefined)) {\n" +
+      "if (names.some((n) => this.#unread(n))) this.#again.push(input);",
+      "if (names.some((n) => this.#unread(n))) {\n" +
       '        this.#out.push({ kind: "interest_answer", request: input.request, input, answers:\n' +
       "          input.items.map((i) => ({ ...i, presence: null })) });\n      }",
     ],
     [
       "forget that an unreadable account owes packets",
-      'if (!loaded) this.#again.push({ kind: "owing", names: [name] });',
-      "void loaded;",
+      'if (this.#unread(name)) this.#again.push({ kind: "owing", names: [name] });',
+      "",
     ],
     [
       "do not tell edges of sessions that a failed commit has ended",
@@ -126,14 +126,14 @@ const STORE: readonly Mutant[] = [
       "void account;",
     ],
     [
-      "forget stored message ids when new ones come",
-      "for (const [id, sent] of lastBlock) account.dedupe.set(id, sent);",
-      "if (newer.size === 0) for (const [id, sent] of lastBlock) account.dedupe.set(id, sent);",
-    ],
-    [
       "wait for a checkpoint that needs no write",
       "      this.#saving.clear();\n      return null;",
       "      return null;",
+    ],
+    [
+      "forget stored message ids when new ones come",
+      "account.dedupe = new Map(blocks.flat());",
+      "account.dedupe = new Map(newer.size > 0 ? [] : blocks.flat());",
     ],
     [
       "evict accounts that have changed",
@@ -188,13 +188,18 @@ const STORE: readonly Mutant[] = [
     "shard/recovery.ts",
     [
       "replay what the checkpoint has",
-      "if (lsn <= account.savedLsn) continue;",
-      "",
+      "if (lsn <= account.savedLsn || !begun) continue;",
+      "if (!begun) continue;",
     ],
     [
       "skip a row after the checkpoint",
-      "if (lsn <= account.savedLsn) continue;",
-      "if (lsn <= account.savedLsn + (account.savedLsn === 0 ? 0 : 1)) continue;",
+      "if (lsn <= account.savedLsn || !begun) continue;",
+      "if (lsn <= account.savedLsn + (account.savedLsn === 0 ? 0 : 1) || !begun) continue;",
+    ],
+    [
+      "replay what is left of a released account",
+      "let begun = account.savedChunks > 0;",
+      "let begun = true;",
     ],
   ),
   ...inFile(

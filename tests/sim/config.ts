@@ -157,6 +157,12 @@ function weights(prng: Prng): Record<ActionName, number> {
   return out;
 }
 
+function faults(prng: Prng, cold: boolean): FaultName[] {
+  // Cold worlds are about what has to be read, or cannot be.
+  const of = (name: FaultName) => name === "strand" ? (cold ? 1 : 0) : cold ? 0.6 : 0.4;
+  return FAULTS.filter((name) => prng.chance(of(name)));
+}
+
 /** The world of a seed. */
 export function configOf(prng: Prng): SimConfig {
   const trims = prng.chance(0.15);
@@ -164,7 +170,7 @@ export function configOf(prng: Prng): SimConfig {
   const calm = prng.chance(0.1);
   const far = prng.chance(0.2);
   // Accounts leave memory at once, and reading them is not always possible.
-  const cold = prng.chance(0.2);
+  const cold = prng.chance(0.3);
   return {
     users: prng.int(2, 6),
     devicesPerUser: prng.int(1, 3),
@@ -177,7 +183,7 @@ export function configOf(prng: Prng): SimConfig {
     chaosMs: prng.int(6000, 24_000),
     actionsPerSecond: prng.int(6, 24),
     weights: weights(prng),
-    faults: calm ? [] : FAULTS.filter((f) => prng.chance(cold && f.startsWith("disk") ? 1 : 0.4)),
+    faults: calm ? [] : faults(prng, cold),
     faultCount: calm ? 0 : prng.int(cold ? 4 : 0, 10),
     bodyBytes: bulky ? 3000 : 80,
     ackChance: prng.pick([0, 0.2, 0.6]),

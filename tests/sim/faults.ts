@@ -99,31 +99,29 @@ export class Faults {
    */
   #strand(node: SimNode): void {
     const { prng } = this.#world;
-    const [from, to] = [`hermit-${++this.#hermits}-a`, `hermit-${this.#hermits}-b`];
+    const [from, to] = [`hermit-${++this.#hermits}-a`, `hermit-${this.#hermits}-b`] as const;
     const create = (name: string, done: () => void) =>
       this.#world.insist(name, "account.create", { credentials: null }, ["conflict"], done);
-    const send = () => {
-      if (!this.#running) return;
-      // From when the message is stored, before its recipient has been read.
-      node.disk.afterWrites(0, () => node.disk.failReads(1, prng.int(1500, 4000)));
-      const message = { to: to as AccountName, id: "m1", body: "stranded", ext: "" };
+    const send = (id: string, done: () => void) => {
+      const message = { to: to as AccountName, id, body: "stranded", ext: "" };
       const input = { ...message, device: "d" as DeviceId };
-      this.#world.insist(from, "message.send", input, [], () => {
-        this.#later(prng.int(300, 2500), () => this.#breakStranded(node));
-      });
+      this.#world.insist(from, "message.send", input, [], done);
     };
-    create(
-      from,
-      () =>
-        create(
-          to,
-          () =>
-            this.#world.insist(to, "settings.set", { messagesFrom: "anyone" }, [], () => {
-              // Until both have left memory.
-              this.#later(prng.int(500, 1500), send);
-            }),
-        ),
-    );
+    const strand = () => {
+      if (!this.#running) return;
+      node.disk.failReadsOf(to, prng.int(1500, 5000));
+      send("m2", () => this.#later(prng.int(300, 2000), () => this.#breakStranded(node)));
+    };
+    // The first message makes the two known to each other; then both have to leave memory.
+    const steps: ((next: () => void) => void)[] = [
+      (next) => create(from, next),
+      (next) => create(to, next),
+      (next) => this.#world.insist(to, "settings.set", { messagesFrom: "anyone" }, [], next),
+      (next) => send("m1", next),
+      () => this.#later(prng.int(500, 1500), strand),
+    ];
+    const run = (i: number): void => steps[i]?.(() => run(i + 1));
+    run(0);
   }
 
   #breakStranded(node: SimNode): void {

@@ -67,6 +67,7 @@ export class MemoryDisk {
   #held = false;
   #ghost: readonly Mutation[] | null = null;
   #next: (StoreError["kind"] | UnknownOutcome)[] = [];
+  readonly #bad = new Set<string>();
   #trap: { writes: number; readonly run: () => void } | null = null;
   /** Probabilities of random faults. */
   faults: DiskFaults = NO_FAULTS;
@@ -144,12 +145,19 @@ export class MemoryDisk {
     });
   }
 
+  /** A bad place: reads of keys with this part fail, until `heal` or for a while. */
+  failReadsOf(part: string, forMs: number): void {
+    this.#bad.add(part);
+    this.#time.world.timers.after(forMs, () => this.#bad.delete(part));
+  }
+
   /** Ends every fault there is, and those that were still to come. */
   heal(): void {
     this.faults = NO_FAULTS;
     this.full = false;
     this.#next = [];
     this.#trap = null;
+    this.#bad.clear();
     this.unstall();
   }
 
@@ -183,6 +191,7 @@ export class MemoryDisk {
 
   /** For its store: does a read in its turn. */
   submitRead<T>(
+    keys: readonly StoreKey[],
     read: (rows: OrderedRows) => T,
     done: (error: StoreError | null, value: T | null) => void,
   ): void {
@@ -190,7 +199,9 @@ export class MemoryDisk {
       latencyMs: this.#pick(this.#latency.readMs),
       mutations: null,
       run: () => {
-        if (this.#prng.chance(this.faults.readFailed)) {
+        const bad = this.#bad.size > 0 &&
+          keys.some((key) => key.some((part) => this.#bad.has(String(part))));
+        if (bad || this.#prng.chance(this.faults.readFailed)) {
           return () => done({ kind: "failed", message: "simulated read error" }, null);
         }
         const value = read(this.#rows);
@@ -316,6 +327,7 @@ class MemoryStore implements Store {
     if (keys.length === 0) return this.answer(() => done(null, []));
     const wanted = [...keys];
     this.#disk.submitRead(
+      wanted,
       (rows) => wanted.map((key) => rows.get(key)?.slice() ?? null),
       (error, values) => done(error, values ?? []),
     );
@@ -329,6 +341,7 @@ class MemoryStore implements Store {
     if (this.#state !== "open") return this.answer(() => done(CLOSED, []));
     const { prefix, after, limit } = options;
     this.#disk.submitRead(
+      [prefix],
       (rows) =>
         rows.list(prefix, after, limit).map(({ key, value }) => ({
           key: [...key],

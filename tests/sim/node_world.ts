@@ -6,7 +6,7 @@ import type { Result } from "../../shard/errors.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
 import { MemoryDisk } from "./memory_store.ts";
-import { memoryLog, simPorts } from "./sim_ports.ts";
+import { type LogLine, memoryLog, simPorts } from "./sim_ports.ts";
 import { Node } from "../../server/node.ts";
 import { Prng } from "./prng.ts";
 import { VirtualTime } from "./virtual_time.ts";
@@ -26,6 +26,7 @@ export class NodeWorld {
   process = this.time.process();
   node!: Node;
   #sessions = 0;
+  readonly #memory = memoryLog();
 
   constructor(options: { seed?: number; limits?: Partial<ShardLimits>; shards?: number } = {}) {
     this.prng = new Prng(options.seed ?? 1);
@@ -42,7 +43,7 @@ export class NodeWorld {
       process: this.process,
       disk: this.disk,
       prng: this.prng.fork("random"),
-      log: memoryLog().log,
+      log: this.#memory.log,
     });
     this.node = new Node(ports, {
       id: "node000000000001" as NodeId,
@@ -57,6 +58,11 @@ export class NodeWorld {
       started = true;
     });
     assert.ok(this.time.runWhile(() => !started, this.time.nowMs + 60_000), "node did not start");
+  }
+
+  /** Lines of the log of this event, of all processes so far. */
+  logged(event: string): readonly LogLine[] {
+    return this.#memory.lines.filter((line) => line.event === event);
   }
 
   /** kill -9, and power loss with it. */
