@@ -461,8 +461,9 @@ export class Shard implements Turn {
   }
 
   send(account: Account, packet: ShardPacket): void {
-    // Within the shard the same commit, or a later one, carries what the packet changes.
-    if (this.owns(packet.to)) this.#local.push(packet);
+    // Within the shard the same commit, or a later one, carries what the packet changes. A nudge
+    // changes nothing: what edges are told for it must not overtake what was held back before.
+    if (this.owns(packet.to) && packet.kind !== "nudge") this.#local.push(packet);
     else this.emit(account, { kind: "packet", packet });
   }
 

@@ -33,8 +33,8 @@ const OPTIONS: readonly (readonly [flags: string, doc: string])[] = [
   ["--quiet", "no progress"],
   ["--i-own-this-server", "allow a server that is not on this machine"],
   ["--dark", "dark launch: a few synthetic users beside real ones, until stopped"],
-  ["--objective-ms <ms>", "dark: what counts as delivered in time (100)"],
-  ["--objective-success <percent>", "dark: share of deliveries that are to be in time (99.9)"],
+  ["--objective-ms <ms>", "dark: p99 of deliveries that is to hold (100)"],
+  ["--objective-success <percent>", "dark: share that is to arrive within 10 s (99.9)"],
   ["--report <time>", "dark: time between reports (300s)"],
 ];
 

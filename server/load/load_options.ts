@@ -45,9 +45,9 @@ export interface DarkRequest extends CommonOptions {
   readonly kind: "dark";
   /** Presence changes and messages a second, together. */
   readonly rate: number;
-  /** A delivery within this counts as in time. */
+  /** The p99 of deliveries that is to hold. */
   readonly objectiveMs: number;
-  /** Share of the deliveries that are to be in time. */
+  /** Share of the deliveries that are to arrive at all. */
   readonly objectiveShare: number;
   readonly reportSeconds: number;
   /** null: until it is stopped. */

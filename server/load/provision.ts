@@ -10,12 +10,9 @@ import type { Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { Router } from "../router.ts";
-import { contactAt, makeRing, poolFault, poolName, type Ring } from "./ring.ts";
+import { contactAt, DEVICE, makeRing, poolFault, poolName, type Ring } from "./ring.ts";
 import { hashToken } from "../auth/token.ts";
 import { sha256 } from "../auth/hash.ts";
-
-/** The device that synthetic users sign in with. */
-export const LOAD_DEVICE = "load";
 
 /** Users in one call. */
 export const PROVISION_USERS_MAX = 1000;
@@ -146,14 +143,14 @@ class Provisioning {
     }
     if (!created.ok && created.code !== "conflict") return created;
     if (!created.ok && credentials !== null) {
-      const device = LOAD_DEVICE as DeviceId;
+      const device = DEVICE as DeviceId;
       const set = { credentials, keepDevice: device, proof: null };
       const changed = await this.#ask(name, "account.setCredentials", set);
       if (!changed.ok) return changed;
     }
     const { secret, expiresAt } = this.#input;
     const added = await this.#ask(name, "device.add", {
-      device: LOAD_DEVICE as DeviceId,
+      device: DEVICE as DeviceId,
       label: "roost load",
       tokenHash: hashToken(poolToken(secret, name)),
       expiresAt,

@@ -8,9 +8,8 @@ import type { Pool } from "./pool.ts";
 import type { Progress } from "./provision_admin.ts";
 import type { Target } from "./target.ts";
 import type { Timers } from "../ports.ts";
-import { contactAt, poolName } from "./ring.ts";
+import { contactAt, DEVICE, poolName } from "./ring.ts";
 import { HttpConnection, type HttpRequest } from "./http_connection.ts";
-import { DEVICE } from "./user.ts";
 import { poolRing } from "./pool.ts";
 import { refusalOf } from "./channel.ts";
 

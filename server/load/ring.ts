@@ -42,6 +42,9 @@ export function slotOf({ users, contacts }: Ring, i: number, j: number): number 
 /** Prefix of the names that registration is to refuse to everybody: they belong to this tool. */
 export const RESERVED_PREFIX = "roost.";
 
+/** The device that synthetic users sign in with by token. */
+export const DEVICE = "load";
+
 /** Digits of the number at the end of a name. */
 const DIGITS = 6;
 const DOT = 0x2e;

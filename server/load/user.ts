@@ -2,7 +2,7 @@
 import type { Cancel } from "../ports.ts";
 import type { Answer, Channel, ChannelHandler, Command, Refusal, Welcome } from "./channel.ts";
 import type { CrowdContext } from "./tally.ts";
-import { contactAt } from "./ring.ts";
+import { contactAt, DEVICE } from "./ring.ts";
 import { formatTag } from "./tag.ts";
 import { fullJitterMs } from "./schedule.ts";
 import { Incoming, type Scratch } from "./incoming.ts";
@@ -21,8 +21,8 @@ interface Unanswered {
   readonly body: string;
 }
 
-/** The device that every synthetic user signs in with. */
-export const DEVICE = "load";
+/** By password, it is another device: it gets a new token, and the pool's is to stay valid. */
+const PASSWORD_DEVICE = `${DEVICE}-password`;
 
 /** One user. Every sign-in is repeated with full jitter until it succeeds or never can. */
 export class SyntheticUser implements ChannelHandler {
@@ -241,10 +241,11 @@ export class SyntheticUser implements ChannelHandler {
       this.#version = crowd.presence.version(this.index);
       this.#status = formatTag(crowd.run, this.#version, crowd.nowUs());
     }
+    const proof = crowd.proof(this.index);
     this.#channel = crowd.open(this.index)({
       user: crowd.name(this.index),
-      proof: crowd.proof(this.index),
-      device: DEVICE,
+      proof,
+      device: proof.kind === "token" ? DEVICE : PASSWORD_DEVICE,
       session: this.#session,
       after: this.#incoming.cursor,
       show: showOf(this.#version),

@@ -32,7 +32,7 @@ const SETTINGS = [
   "timeouts.requestTimeoutMs=1000",
   "timeouts.drainMs=1000",
 ];
-/** All that is bad must be gone by then (ms): a request's 2 s, a look each second, a closing's 2 s. */
+/** All that is bad must be gone by then (ms): a request's 2 s, a look a second, a closing's 2 s. */
 const GONE_MS = 6000;
 /** What a process may have grown by after all this (bytes). */
 const RSS_RISE_MAX = 200 * 2 ** 20;

@@ -231,6 +231,47 @@ Deno.test("many small frames in one segment do not get past the limit", async ()
   });
 });
 
+for (const [what, opcode] of [["pings", PING], ["pongs", PONG]] as const) {
+  Deno.test(`a flood of ${what} is a flood too, and its address pays`, async () => {
+    const limits = { framesPerSecond: 10, framesBurst: 20 };
+    await withTransport(limits, async (world) => {
+      const raw = await rawWebSocket(world.port);
+      raw.write(Buffer.concat(Array.from({ length: 5000 }, () => masked(opcode, ""))));
+      await raw.ended();
+      assert.equal(world.counters.faults.flood, 1);
+      assert.ok(world.blamed >= 100);
+    });
+  });
+}
+
+Deno.test("large frames count for several", async () => {
+  const limits = { framesPerSecond: 10, framesBurst: 20, floodMs: 60_000 };
+  await withTransport(limits, async ({ port, counters, echoes }) => {
+    const raw = await rawWebSocket(port);
+    const large = masked(TEXT, "x".repeat(65_000));
+    for (let i = 0; i < 5; i++) raw.write(large);
+    await raw.until(() => raw.closeCode() !== 0);
+    assert.equal(counters.faults.flood, 1);
+    assert.ok(echoes[0]!.frames.length <= 2, `${echoes[0]!.frames.length} frames were taken`);
+    raw.destroy();
+  });
+});
+
+Deno.test("a client that goes on sending after it was told to go is cut off", async () => {
+  await withTransport({}, async ({ port, counters, echoes }) => {
+    const raw = await rawWebSocket(port);
+    await raw.until(() => echoes.length === 1);
+    echoes[0]!.sink.close("protocol");
+    await raw.until(() => raw.closeCode() !== 0);
+    for (let i = 0; i < 60; i++) raw.write(masked(TEXT, "late"));
+    assert.equal(counters.faults.late, 0);
+    for (let i = 0; i < 60; i++) raw.write(masked(TEXT, "too late"));
+    await raw.ended();
+    assert.equal(counters.faults.late, 1);
+    assert.deepEqual(echoes[0]!.frames, []);
+  });
+});
+
 Deno.test("a client that reads nothing does not make the server keep without end", async () => {
   await withTransport({ unreadBytesMax: 1_000_000 }, async ({ port, echoes, counters, ws }) => {
     const raw = await rawWebSocket(port);

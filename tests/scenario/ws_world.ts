@@ -47,6 +47,8 @@ export interface World {
   /** The transport's time, which moves only when told: its pings and deadlines. */
   readonly time: VirtualTime;
   refusal: Failure | null;
+  /** Requests that addresses had to pay for. */
+  blamed: number;
 }
 
 /** Runs `test` against a transport behind a bare HTTP server. */
@@ -63,7 +65,7 @@ export async function withTransport(
     random: simRandom(new Prng(3)),
     counters,
     admit: () => world.refusal,
-    blame: () => {},
+    blame: (_address, requests) => world.blamed += requests,
     addressOf: (request) => String(request.headers["x-test-address"] ?? "192.0.2.1"),
     onConnection(connection) {
       const echo = new Echo(connection.sink);
@@ -75,7 +77,7 @@ export async function withTransport(
   server.on("upgrade", (request, socket, head) => ws.upgrade(request, socket as Socket, head));
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
-  const world: World = { port, ws, counters, echoes, time, refusal: null };
+  const world: World = { port, ws, counters, echoes, time, refusal: null, blamed: 0 };
   try {
     await test(world);
   } finally {

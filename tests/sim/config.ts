@@ -80,7 +80,6 @@ export const FAULTS = [
   "diskFull",
   "diskUnknown",
   "diskReads",
-  "strand",
   "resets",
   "partition",
   "cuts",
@@ -159,8 +158,7 @@ function weights(prng: Prng): Record<ActionName, number> {
 
 function faults(prng: Prng, cold: boolean): FaultName[] {
   // Cold worlds are about what has to be read, or cannot be.
-  const of = (name: FaultName) => name === "strand" ? (cold ? 1 : 0) : cold ? 0.6 : 0.4;
-  return FAULTS.filter((name) => prng.chance(of(name)));
+  return FAULTS.filter(() => prng.chance(cold ? 0.6 : 0.4));
 }
 
 /** The world of a seed. */

@@ -51,6 +51,8 @@ export class Device {
   #notBeforeMs = 0;
   /** It has asked to be signed out: nothing else is asked on this connection. */
   #leaving = false;
+  /** Changes of presence without an answer. */
+  #showing = 0;
 
   constructor(world: World, person: Person, id: string, address: string) {
     this.#world = world;
@@ -285,11 +287,14 @@ export class Device {
   show(presence: PresenceFields | null, done: (known: boolean) => void = () => {}): void {
     this.shown = { presence, certain: false };
     const links = this.#links;
+    this.#showing++;
     this.command(
       "presence",
       presence === null ? { invisible: true } : { ...presence },
       (answer) => {
-        const known = answer?.ok === true && links === this.#links &&
+        this.#showing--;
+        // Single requests overtake each other: with another one under way nothing is certain.
+        const known = answer?.ok === true && links === this.#links && this.#showing === 0 &&
           this.shown.presence === presence;
         if (known) this.shown = { presence, certain: true };
         done(known);
@@ -297,10 +302,11 @@ export class Device {
     );
   }
 
-  /** Comes back at once, without waiting as it otherwise would. */
+  /** Comes back at once, without waiting as it otherwise would, with a new session. */
   reconnect(): void {
     this.wanted = true;
     this.drop("politely");
+    this.#session = null;
     this.#notBeforeMs = 0;
     this.look();
   }

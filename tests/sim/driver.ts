@@ -3,6 +3,7 @@ import type { ActionName } from "./config.ts";
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
 import type { World } from "./world.ts";
+import { estrange, flash, flood, race, stalledLook } from "./stunts.ts";
 
 /** The clients' part of the chaos. */
 export class Driver {
@@ -44,7 +45,7 @@ export class Driver {
     const action = this.#actions.find((a) => at < a.upTo)!.name;
     const person = prng.pick(people);
     if (action === "remove" || action === "disable") return this.#operate(person, action);
-    if (action === "flash") return this.#flash();
+    if (action === "flash") return flash(this.#world, `flash-${++this.#flashes}`);
     const device = prng.pick(person.devices);
     if (!device.wanted) {
       if (!prng.chance(0.5)) return;
@@ -108,84 +109,18 @@ export class Driver {
       case "revoke":
         return person.revoke(device, prng.pick(person.devices).id);
       case "estrange":
-        return this.#estrange(person, device, other);
+        return estrange(this.#world, person, device, other);
       case "race":
-        return this.#race(person, device, other);
+        return race(this.#world, person, device, other);
       case "stalledLook":
-        return this.#stalledLook(device);
+        return stalledLook(this.#world, device);
       case "flood":
-        return this.#flood(person, device, other);
+        return flood(this.#world, person, device, other);
       case "password":
         return person.changePassword(device, `password ${prng.u32()}`);
       default:
         return this.#move(device, action);
     }
-  }
-
-  /** Forgets somebody behind a block, then unblocks: that one still believes to see this user. */
-  #estrange(person: Person, device: Device, other: string): void {
-    const after = (ms: number, step: () => void) =>
-      this.#world.time.world.timers.after(ms, () => device.online && step());
-    person.block(device, other, true);
-    after(30, () => person.uncontact(device, other));
-    after(60, () => person.contact(device, other, "estranged"));
-    after(90, () => person.block(device, other, false));
-    after(150, () => {
-      for (const theirs of this.#world.people.find((p) => p.name === other)?.devices ?? []) {
-        theirs.drop("politely");
-      }
-    });
-  }
-
-  /** One device connects while another takes away what that one is about to see. */
-  #race(person: Person, device: Device, other: string): void {
-    const { prng, time, config, nodes } = this.#world;
-    const second = person.devices.find((d) => d !== device);
-    if (second === undefined) return;
-    if (config.cold) nodes[0]!.disk.failReads(0.7, 300);
-    second.reconnect();
-    time.world.timers.after(prng.int(0, 60), () => {
-      if (!device.online) return;
-      if (prng.chance(0.7)) person.block(device, other, true);
-      else person.subscription(device, other, "unsubscribe");
-    });
-  }
-
-  /** Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile. */
-  #stalledLook(watcher: Device): void {
-    const { prng, time, people, nodes } = this.#world;
-    const seen = prng.pick(people);
-    const device = seen.online[0];
-    if (device === undefined || device === watcher) return;
-    nodes[0]!.disk.stall(500);
-    seen.write(device, watcher.person.name, 40);
-    time.world.timers.after(10, () => watcher.reconnect());
-    time.world.timers.after(100, () => {
-      if (device.online && device.life === seen.life) device.show(seen.presence());
-    });
-  }
-
-  /** Much is written to somebody whose device takes nothing. */
-  #flood(person: Person, device: Device, other: string): void {
-    const { prng, people, time } = this.#world;
-    const reader = people.find((p) => p.name === other)?.online[0]?.link?.connection ?? null;
-    if (reader === null) return;
-    reader.cut("down", 30_000);
-    for (let i = 0; i < prng.int(5, 20); i++) {
-      time.world.timers.after(i * 40, () => {
-        if (device.online && device.life === person.life) person.write(device, other, 6000);
-      });
-    }
-  }
-
-  /** An account comes and goes before any checkpoint has seen it. */
-  #flash(): void {
-    const name = `flash-${++this.#flashes}`;
-    this.#world.insist(name, "account.create", { credentials: null }, ["conflict"], () => {
-      this.#world.insist(name, "account.remove", {}, ["not_found"], () => {
-        this.#world.insist(name, "account.release", {}, ["conflict"], () => {});
-      });
-    });
   }
 
   /** A message that was acked, or is under way, is sent again. */

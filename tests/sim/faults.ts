@@ -1,14 +1,13 @@
 /** What goes wrong in a world while its clients act, and the end of it. */
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
 import type { FaultName } from "./config.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";
+import { burst } from "./stunts.ts";
 
 /** The faults' part of the chaos. */
 export class Faults {
   readonly #world: World;
   #running = true;
-  #hermits = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -58,8 +57,6 @@ export class Faults {
       case "failingStop":
         this.#disk(node, "diskErrors");
         return this.#later(prng.int(0, 300), () => this.#running && this.#world.restart(node));
-      case "strand":
-        return this.#strand(node);
       case "crashLoop":
         return this.#crashLoop(node, prng.int(2, 4));
       case "restart":
@@ -93,50 +90,6 @@ export class Faults {
     });
   }
 
-  /**
-   * Somebody whom nobody watches writes to an account that cannot be read, and is forgotten; the
-   * node may then crash. What is owed must be found and delivered all the same.
-   */
-  #strand(node: SimNode): void {
-    const { prng } = this.#world;
-    const [from, to] = [`hermit-${++this.#hermits}-a`, `hermit-${this.#hermits}-b`] as const;
-    const create = (name: string, done: () => void) =>
-      this.#world.insist(name, "account.create", { credentials: null }, ["conflict"], done);
-    const send = (id: string, done: () => void) => {
-      const message = { to: to as AccountName, id, body: "stranded", ext: "" };
-      const input = { ...message, device: "d" as DeviceId };
-      this.#world.insist(from, "message.send", input, [], done);
-    };
-    const strand = () => {
-      if (!this.#running) return;
-      node.disk.failReadsOf(to, prng.int(1500, 5000));
-      send("m2", () => this.#later(prng.int(300, 2000), () => this.#breakStranded(node)));
-    };
-    // The first message makes the two known to each other; then both have to leave memory.
-    const steps: ((next: () => void) => void)[] = [
-      (next) => create(from, next),
-      (next) => create(to, next),
-      (next) => this.#world.insist(to, "settings.set", { messagesFrom: "anyone" }, [], next),
-      (next) => send("m1", next),
-      () => this.#later(prng.int(500, 1500), strand),
-    ];
-    const run = (i: number): void => steps[i]?.(() => run(i + 1));
-    run(0);
-  }
-
-  #breakStranded(node: SimNode): void {
-    const { prng } = this.#world;
-    switch (prng.pick(["crash", "cold start", "failed commit"])) {
-      case "crash":
-        return this.#crash(node, 50);
-      case "cold start":
-        node.disk.failReads(0.5, 3000);
-        return this.#crash(node, 5);
-      default:
-        return node.disk.failNext("failed", "failed");
-    }
-  }
-
   #crashLoop(node: SimNode, times: number): void {
     this.#crash(node, 5);
     if (times > 1) {
@@ -159,7 +112,7 @@ export class Faults {
         disk.faults = { ...healthy, readFailed: prng.pick([0.1, 0.5, 1]) };
         return until(() => disk.faults = healthy);
       case "diskUnknown":
-        this.#burst();
+        burst(this.#world);
         return disk.failNext(...Array.from({ length: prng.int(1, 3) }, () => "unknown" as const));
       case "diskFull":
         disk.full = true;
@@ -167,15 +120,6 @@ export class Faults {
       default:
         throw new Error(`no such fault: ${fault}`);
     }
-  }
-
-  /** Somebody writes much at once, so that the next commit has it. */
-  #burst(): void {
-    const { prng, people } = this.#world;
-    const person = prng.pick(people);
-    const [device] = person.online;
-    if (device === undefined) return;
-    for (let i = 0; i < 5; i++) person.write(device, prng.pick(people).name, 40);
   }
 
   #network(fault: FaultName): void {

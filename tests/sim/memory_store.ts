@@ -148,7 +148,7 @@ export class MemoryDisk {
   /** A bad place: reads of keys with this part fail, until `heal` or for a while. */
   failReadsOf(part: string, forMs: number): void {
     this.#bad.add(part);
-    this.#time.world.timers.after(forMs, () => this.#bad.delete(part));
+    if (forMs < Infinity) this.#time.world.timers.after(forMs, () => this.#bad.delete(part));
   }
 
   /** Ends every fault there is, and those that were still to come. */

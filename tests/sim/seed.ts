@@ -18,6 +18,8 @@ import { Driver } from "./driver.ts";
 import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
 import { poisoned } from "./poison.ts";
+import { stalledLook } from "./stunts.ts";
+import { strand } from "./strand.ts";
 import { Violation } from "./history.ts";
 import { World } from "./world.ts";
 
@@ -88,6 +90,7 @@ function live(world: World): void {
   converge(world);
   measure(world);
   rest(world);
+  if (world.config.cold) strand(world);
 }
 
 /** Nodes start, accounts are made, some become contacts of each other. */
@@ -170,8 +173,11 @@ function converge(world: World): void {
       if (!each.shown.certain || prng.chance(0.4)) showLast(world, each);
     }
   }
+  const watcher = prng.pick(people).online[0];
+  if (watcher !== undefined && prng.chance(0.3)) stalledLook(world, watcher);
   world.time.runFor(CONVERGE_MS);
   const unsure = () => people.flatMap((p) => p.online).filter((d) => !d.shown.certain);
+  for (const device of unsure()) showLast(world, device);
   if (!world.runWhile(() => unsure().length > 0, 5000)) {
     const text = `presence of ${unsure().map((d) => d.who).join(", ")} is not accepted`;
     throw new Violation("liveness", text, unsure().map((d) => d.person.name));

@@ -218,8 +218,7 @@ export class World {
   #lookForStalled(): void {
     const boundMs = this.config.edge.stalledMs + STALLED_SLACK_MS;
     const stalled = this.network.connections.find((c) => {
-      const heldBytes = Math.max(STALLED_BYTES, this.config.edge.outboxBytesMax);
-      return c.server.process.state === "running" && c.stalledMs(heldBytes) > boundMs;
+      return c.server.process.state === "running" && c.stalledMs(STALLED_BYTES) > boundMs;
     });
     if (stalled === undefined) return;
     throw new Violation("stalled readers are cut off", `one is there after ${boundMs} ms`);

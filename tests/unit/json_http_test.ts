@@ -134,6 +134,17 @@ Deno.test("a device has the same rates over REST", async () => {
   equal((await call("GET /v1/devices")).status, 200);
 });
 
+Deno.test("an address pays for what a signed-in device asks beyond its rate, and for nothing", async () => {
+  const devices = { frames: throttle(2), sends: throttle(9), presence: throttle(9) };
+  const throttles = { address: throttle(5), device: { ...devices, signals: throttle(9) } };
+  const { call } = openApp({ throttles });
+  const statuses = [];
+  for (let i = 0; i < 8; i++) statuses.push((await call("GET /v1/devices")).status);
+  deepEqual(statuses, [200, 200, 429, 429, 429, 429, 429, 429]);
+  // Two were given back, five paid for; where there is nothing an address pays as well.
+  equal((await call("GET /nothing")).status, 429);
+});
+
 Deno.test("sign-ins, new sessions and writes are refused where the node refuses them", async () => {
   const { call, node, bearer } = openApp();
   node.gate.refusal = fail("busy", "Too much to do", 2500);

@@ -1,0 +1,87 @@
+/**
+ * What is owed to an account that cannot be read, by one that nobody uses any more, is found again
+ * after whatever happens to the shard: a start must not depend on somebody's looking at accounts.
+ */
+import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { SimNode } from "./sim_node.ts";
+import type { World } from "./world.ts";
+import { ask } from "./dump.ts";
+import { Violation } from "./history.ts";
+
+/** The stranded message arrives so long after nothing keeps it any more, ms. */
+const ARRIVES_MS = 4500;
+const DEVICE = "d1" as DeviceId;
+
+/** Two accounts that nobody watches, in a world at rest whose accounts leave memory at once. */
+export function strand(world: World): void {
+  const { prng, nodes } = world;
+  const node = nodes[0]!;
+  // A fresh process looks through all accounts only after ten seconds: until then nothing helps.
+  world.kill(node);
+  node.start();
+  world.await("a start", () => !node.serving, 20_000);
+  const [from, to] = ["hermit-a", "hermit-b"] as const;
+  for (const name of [from, to]) ask(world, node, name, "account.create", { credentials: null });
+  ask(world, node, to, "settings.set", { messagesFrom: "anyone" });
+  const send = (id: string) =>
+    ask(world, node, from, "message.send", {
+      device: DEVICE,
+      to: to as AccountName,
+      id,
+      body: id,
+      ext: "",
+    });
+  // The first message makes the two known to each other; then both leave memory.
+  send("m1");
+  world.time.runFor(600);
+  node.disk.failReadsOf(to, Infinity);
+  const sent = send("m2");
+  if (!sent.ok) throw new Violation("liveness", `${from} cannot send: ${sent.code}`, [from]);
+  noise(world, node);
+  world.time.runFor(prng.int(200, 400));
+  hurt(world, node, from);
+  world.await("a start", () => !node.serving, 20_000);
+  node.disk.heal();
+  world.time.runFor(ARRIVES_MS);
+  const input = { cursor: null, limit: 100, bytesMax: 65_536 };
+  const mailbox = ask(world, node, to, "mailbox.read", input);
+  const found = mailbox.ok && mailbox.value.events.some((e) => "body" in e && e.body === "m2");
+  if (found) return;
+  const text = `what ${from} owed to ${to} did not arrive within ${ARRIVES_MS} ms`;
+  throw new Violation("everything owed arrives", text, [from, to]);
+}
+
+/** Rows after theirs in every log, so that no log still has them. */
+function noise(world: World, node: SimNode): void {
+  for (let i = 0; i < 4 * world.config.shards; i++) {
+    ask(world, node, `noise-${i}`, "account.create", { credentials: null });
+  }
+}
+
+function hurt(world: World, node: SimNode, from: string): void {
+  switch (world.prng.pick(["crash", "crash, unreadable", "failed commit"])) {
+    case "crash":
+      world.kill(node);
+      return node.start();
+    case "crash, unreadable":
+      world.kill(node);
+      node.disk.failReadsOf(from, 1500);
+      node.start();
+      world.time.runFor(1000);
+      return;
+    default: {
+      // Every shard has something in the commit that fails.
+      node.disk.failNext("failed");
+      const { shards } = node.running.node;
+      for (let i = 0, left = shards.length * 6; left > 0; i++, left--) {
+        node.running.node.request(
+          `doomed-${i}` as AccountName,
+          "account.create",
+          { credentials: null },
+          () => {},
+        );
+      }
+      world.time.runFor(1500);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Sequences that only meet by luck otherwise: each sets up what a subtle fault needs, then leaves
+ * the rest to the world. Drivers pick them as they pick single actions.
+ */
+import type { Device } from "./device.ts";
+import type { Person } from "./person.ts";
+import type { World } from "./world.ts";
+
+/** Forgets somebody behind a block, then unblocks: that one still believes to see this user. */
+export function estrange(world: World, person: Person, device: Device, other: string): void {
+  const after = (ms: number, step: () => void) =>
+    world.time.world.timers.after(ms, () => device.online && device.life === person.life && step());
+  person.block(device, other, true);
+  after(30, () => person.uncontact(device, other));
+  after(60, () => person.contact(device, other, "estranged"));
+  after(90, () => person.block(device, other, false));
+  after(150, () => {
+    for (const theirs of world.people.find((p) => p.name === other)?.devices ?? []) {
+      theirs.drop("politely");
+    }
+  });
+}
+
+/** One device connects while another takes away what that one is about to see. */
+export function race(world: World, person: Person, device: Device, other: string): void {
+  const { prng, time, config, nodes } = world;
+  const second = person.devices.find((d) => d !== device);
+  if (second === undefined) return;
+  if (config.cold) nodes[0]!.disk.failReads(0.7, 300);
+  second.reconnect();
+  time.world.timers.after(prng.int(0, 60), () => {
+    if (!device.online || device.life !== person.life) return;
+    if (prng.chance(0.7)) person.block(device, other, true);
+    else person.subscription(device, other, "unsubscribe");
+  });
+}
+
+/** Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile. */
+export function stalledLook(world: World, watcher: Device): void {
+  const { prng, time, people, nodes } = world;
+  const seen = prng.pick(people);
+  const device = seen.online[0];
+  if (device === undefined || device === watcher) return;
+  nodes[0]!.disk.stall(500);
+  seen.write(device, watcher.person.name, 40);
+  time.world.timers.after(10, () => watcher.reconnect());
+  time.world.timers.after(100, () => {
+    if (device.online && device.life === seen.life) device.show(seen.presence());
+  });
+}
+
+/** Much is written to somebody whose device takes nothing. */
+export function flood(world: World, person: Person, device: Device, other: string): void {
+  const { prng, people, time } = world;
+  const reader = people.find((p) => p.name === other)?.online[0]?.link?.connection ?? null;
+  if (reader === null) return;
+  reader.cut("down", 40_000);
+  for (let i = 0; i < prng.int(5, 20); i++) {
+    time.world.timers.after(i * 40, () => {
+      if (device.online && device.life === person.life) person.write(device, other, 6000);
+    });
+  }
+}
+
+/** An account comes and goes before any checkpoint has seen it. */
+export function flash(world: World, name: string): void {
+  world.insist(name, "account.create", { credentials: null }, ["conflict"], () => {
+    world.insist(name, "account.remove", {}, ["not_found"], () => {
+      world.insist(name, "account.release", {}, ["conflict"], () => {});
+    });
+  });
+}
+
+/** Somebody writes much at once, so that the next commit has it. */
+export function burst(world: World): void {
+  const { prng, people } = world;
+  const person = prng.pick(people);
+  const [device] = person.online;
+  if (device === undefined) return;
+  for (let i = 0; i < 5; i++) person.write(device, prng.pick(people).name, 40);
+}
