@@ -183,8 +183,8 @@ function converge(world: World): void {
     throw new Violation("liveness", text, unsure().map((d) => d.person.name));
   }
   world.time.runFor(1000);
-  const pending = nodes.reduce((sum, n) => sum + n.running.node.pending, 0);
-  if (pending > 0) throw new Violation("liveness", `${pending} requests are not answered`);
+  const pending = () => nodes.reduce((sum, n) => sum + n.running.node.pending, 0);
+  world.await("every answer", () => pending() > 0, 15_000);
 }
 
 /** Sets a last presence until the server knows it. */

@@ -42,6 +42,7 @@ const LONG_FILES: Readonly<Record<string, string>> = {
   "shard/records.ts": "one codec: each kind's writer and reader side by side",
   "shard/shard.ts": "the shard's step: one state machine over one set of fields",
   "tests/mutants/mutants.ts": "one table of mutants",
+  "tests/scenario/ws_test.ts": "every fault of one transport, one after another",
 };
 
 /** Functions over the limit, as `path name`. */
