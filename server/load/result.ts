@@ -83,6 +83,8 @@ export interface RunResult {
     readonly ackMs: number;
     readonly graceMs: number;
   };
+  /** Whether somebody ended it early. */
+  readonly stopped: boolean;
   readonly phases: readonly PhaseResult[];
   readonly points: readonly Point[];
   /** null where the run ended before. */
@@ -107,11 +109,11 @@ export interface RunResult {
 export function violationsOf(
   r: Pick<
     RunResult,
-    "phases" | "window" | "presence" | "messages" | "falseOffline" | "counts" | "options"
+    "stopped" | "phases" | "presence" | "messages" | "falseOffline" | "counts" | "options"
   >,
 ): readonly string[] {
   const list: string[] = [];
-  if (r.window === null) list.push("The run ended before anything was measured");
+  if (r.stopped) return ["The run was stopped: what was on its way then was not waited for"];
   const check = (count: number, text: string) => {
     if (count > 0) list.push(`${count} ${text}`);
   };

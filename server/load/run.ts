@@ -40,6 +40,7 @@ export interface RunPlan {
 /** A result without what the caller knows: who, where and how. */
 export type Findings = Pick<
   RunResult,
+  | "stopped"
   | "phases"
   | "points"
   | "window"
@@ -99,6 +100,7 @@ class Run {
     const faults = new FaultTally();
     for (const worker of this.#deps.workers) faults.merge(await worker.faults());
     return {
+      stopped: this.#deps.stopped(),
       phases: this.#phases,
       points: this.#points,
       window: this.#window,

@@ -54,13 +54,13 @@ export class Person {
 
   // ---- messages
 
-  /** Writes a new message and sends it from `device`. */
-  write(device: Device, to: string, bodyBytes: number): void {
+  /** Writes a new message, of up to so many bytes, and sends it from `device`. */
+  write(device: Device, to: string, bodyBytes: number, bodyBytesMin = 0): void {
     const { prng, oracle } = this.#world;
     const life = this.life!;
     const key = `m${++this.#keys}`;
     const head = `${this.name}#${life.number} to ${to}: ${key}`;
-    const body = head.padEnd(prng.int(0, bodyBytes), ".");
+    const body = head.padEnd(prng.int(bodyBytesMin, bodyBytes), ".");
     const ext = prng.chance(0.1) ? `ext of ${key}` : "";
     this.#try(device, oracle.sending(life, device.id, to, key, body, ext));
   }

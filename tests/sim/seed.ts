@@ -17,6 +17,7 @@ import { checkDisk, checkNothingOwed } from "./check_disk.ts";
 import { Driver } from "./driver.ts";
 import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
+import { leftovers } from "./leftovers.ts";
 import { poisoned } from "./poison.ts";
 import { stalledLook } from "./stunts.ts";
 import { strand } from "./strand.ts";
@@ -91,6 +92,7 @@ function live(world: World): void {
   measure(world);
   rest(world);
   if (world.config.cold) strand(world);
+  else if (world.config.limits.checkpointMs >= 1000) leftovers(world);
 }
 
 /** Nodes start, accounts are made, some become contacts of each other. */

@@ -49,15 +49,14 @@ export function stalledLook(world: World, watcher: Device): void {
   });
 }
 
-/** Much is written to somebody whose device takes nothing. */
+/** Much comes to a device that takes nothing: all that its own user writes. */
 export function flood(world: World, person: Person, device: Device, other: string): void {
-  const { prng, people, time } = world;
-  const reader = people.find((p) => p.name === other)?.online[0]?.link?.connection ?? null;
-  if (reader === null) return;
-  reader.cut("down", 40_000);
-  for (let i = 0; i < prng.int(5, 20); i++) {
+  const { prng, time } = world;
+  const writer = prng.pick(person.online);
+  device.link?.connection?.cut("down", 40_000);
+  for (let i = 0; i < 8; i++) {
     time.world.timers.after(i * 40, () => {
-      if (device.online && device.life === person.life) person.write(device, other, 6000);
+      if (writer.online && writer.life === person.life) person.write(writer, other, 5000, 4000);
     });
   }
 }

@@ -162,7 +162,7 @@ Deno.test("load: a signal ends a run early, with a report and a bad exit code", 
   world.time.world.timers.after(10_000, () => world.signal());
   const run = request("presence", shape) as LoadRequest;
   assert.equal(await world.perform(run), 1);
-  assert.match(world.out, /The run ended before anything was measured/);
+  assert.match(world.out, /The run was stopped: what was on its way/);
 });
 
 Deno.test("consoleOf rewrites progress on a terminal, and is sparing elsewhere", () => {

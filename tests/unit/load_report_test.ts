@@ -64,6 +64,7 @@ const RESULT: RunResult = {
     ackMs: 1000,
     graceMs: 10_000,
   },
+  stopped: false,
   phases: [
     { name: "bringing users online", measured: false, from: 0, to: 2, missing: 0 },
     { name: "presence storm", measured: true, from: 2, to: 12, missing: 0 },
@@ -162,7 +163,7 @@ Deno.test("violationsOf is empty where all is well, and names each thing that is
   assert.deepEqual(violationsOf(RESULT), []);
   const { presence, messages, counts } = RESULT;
   const cases: readonly (readonly [Partial<RunResult>, RegExp])[] = [
-    [{ window: null }, /ended before anything was measured/],
+    [{ stopped: true, falseOffline: 4 }, /^The run was stopped/],
     [
       { phases: [{ ...RESULT.phases[0]!, missing: 3 }] },
       /^3 users who were to come online did not/,

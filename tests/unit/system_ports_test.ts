@@ -123,8 +123,11 @@ Deno.test("systemProcess says what it uses", () => {
   if (Deno.build.os !== "linux") return;
   const [open, max] = [process.filesOpen(), process.filesMax()];
   assert.ok(open !== null && max !== null && open > 2 && open < max, `${open} of ${max}`);
-  using _file = Deno.openSync("/proc/self/limits");
-  assert.equal(process.filesOpen(), open + 1);
+  // Other tests of the same process open and close files of their own meanwhile: a few.
+  const files = Array.from({ length: 200 }, () => Deno.openSync("/proc/self/limits"));
+  const more = process.filesOpen()! - open;
+  for (const file of files) file.close();
+  assert.ok(more > 100 && more < 300, `${more} more`);
 });
 
 Deno.test("commitError says full or failed only where the outcome is certain", () => {
