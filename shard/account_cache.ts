@@ -60,6 +60,11 @@ export class AccountCache {
     return this.#accounts.size;
   }
 
+  /** An account in memory, for a look that does not keep it there. */
+  peek(name: AccountName): Account | undefined {
+    return this.#accounts.get(name);
+  }
+
   /** An account in memory, noted as used. */
   get(name: AccountName, monoMs: number): Account | undefined {
     const account = this.#accounts.get(name);
@@ -212,8 +217,11 @@ export class AccountCache {
     this.#saving.clear();
   }
 
-  /** Forgets clean accounts that nobody has used for a while, a few at a time. */
-  evict(monoMs: number, committedBatch: number): void {
+  /**
+   * Forgets clean accounts that nobody has used for a while, a few at a time; `leaves` is told of
+   * each: all that it was is committed.
+   */
+  evict(monoMs: number, committedBatch: number, leaves: (account: Account) => void): void {
     const crowded = this.#accounts.size > this.#limits.cacheAccountsMax;
     const idleMs = crowded ? this.#limits.cacheIdleMs / 20 : this.#limits.cacheIdleMs;
     for (let i = 0; i < EVICT_LOOK; i++) {
@@ -228,6 +236,7 @@ export class AccountCache {
       if (account.batch > committedBatch || this.#saving.has(account)) continue;
       if (account.outbox.size > 0 || account.owed.size > 0) continue;
       this.#accounts.delete(account.name);
+      leaves(account);
     }
   }
 

@@ -4,8 +4,9 @@ import type { AccountName } from "./ids.ts";
 import type { InterestAnswer, InterestItem } from "./ops.ts";
 import type { ShardInput } from "./effects.ts";
 import type { Turn } from "./turn.ts";
+import { hasRight } from "./rights.ts";
+import { type Presentity, visibleDevices } from "./presence.ts";
 import { seesOwner } from "./roster.ts";
-import { visibleDevices } from "./presence.ts";
 
 /** Whether the watcher of `item` may see the presence of `account`. */
 function maySee(account: Account, item: InterestItem): boolean {
@@ -16,9 +17,24 @@ function maySee(account: Account, item: InterestItem): boolean {
   return seesOwner(entry) && entry!.peerId === item.watcherId;
 }
 
+/** Whether it may see that of a user whose account is not in memory, but was. */
+function maySeeAway(p: Presentity, item: InterestItem): boolean {
+  return p.id === item.watchedId && p.rights !== null && hasRight(p.rights, item.watcherId);
+}
+
+/** Users of `items` whose accounts have to be in memory for an answer. */
+export function toLoadFor(turn: Turn, items: readonly InterestItem[]): AccountName[] {
+  const names: AccountName[] = [];
+  for (const { watched } of items) {
+    if ((turn.presence.get(watched)?.rights ?? null) === null) names.push(watched);
+  }
+  return names;
+}
+
 /**
  * Registers the allowed items and answers all of them, once what they rest on is committed. An
- * account that is not in memory is one that cannot be read: nobody sees it.
+ * account that is neither in memory nor known by its rights is one that cannot be read: nobody sees
+ * it.
  */
 export function answerInterest(
   turn: Turn,
@@ -29,11 +45,15 @@ export function answerInterest(
   const answers: InterestAnswer[] = input.items.map((item) => {
     const refused = { watcher: item.watcher, watched: item.watched, presence: null };
     const account = find(item.watched);
-    if (account === undefined) return refused;
-    // A refusal, too, may rest on what is not committed yet.
-    if (newest === null || account.batch > newest.batch) newest = account;
-    if (!maySee(account, item)) return refused;
-    const p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
+    let p = turn.presence.get(item.watched);
+    if (account !== undefined) {
+      // A refusal, too, may rest on what is not committed yet.
+      if (newest === null || account.batch > newest.batch) newest = account;
+      if (!maySee(account, item)) return refused;
+      p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
+    } else if (p === undefined || !maySeeAway(p, item)) {
+      return refused;
+    }
     turn.presence.addInterest(p, input.node);
     return {
       watcher: item.watcher,

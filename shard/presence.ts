@@ -4,6 +4,7 @@
  */
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "./ids.ts";
 import type { DevicePresence, PresenceOfDevice } from "./ops.ts";
+import type { Rights } from "./rights.ts";
 
 /** A session attached to its user. */
 export interface Attached {
@@ -24,6 +25,8 @@ export interface Presentity {
   /** Rises with every change, across all users of the shard. */
   version: number;
   lastSeen: number;
+  /** Who may see it, while its account is not in memory; null while it is, or nobody knows. */
+  rights: Rights | null;
 }
 
 /** The presence of a shard's users. */
@@ -45,7 +48,7 @@ export class PresenceTable {
   ensure(name: AccountName, id: AccountId, lastSeen: number): Presentity {
     let p = this.#users.get(name);
     if (p === undefined || p.id !== id) {
-      p = { name, id, sessions: [], nodes: [], version: ++this.#version, lastSeen };
+      p = { name, id, sessions: [], nodes: [], version: ++this.#version, lastSeen, rights: null };
       this.#users.set(name, p);
     }
     return p;
@@ -88,6 +91,12 @@ export class PresenceTable {
     session.presence = presence;
     p.lastSeen = wallMs;
     this.touch(p);
+  }
+
+  /** The account leaves memory (`rights`), or comes back (null). */
+  setRights(name: AccountName, id: AccountId | "", rights: Rights | null): void {
+    const p = this.#users.get(name);
+    if (p !== undefined) p.rights = p.id === id ? rights : null;
   }
 
   addInterest(p: Presentity, node: NodeId): void {

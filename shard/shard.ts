@@ -21,7 +21,7 @@ import type { Payload, ShardPacket } from "./packets.ts";
 import type { ShardLimits } from "./limits.ts";
 import { Account } from "./account.ts";
 import { AccountCache } from "./account_cache.ts";
-import { answerInterest } from "./interest.ts";
+import { answerInterest, toLoadFor } from "./interest.ts";
 import { apply } from "./apply.ts";
 import { CorruptBytes } from "./bytes.ts";
 import { fail } from "./errors.ts";
@@ -33,6 +33,7 @@ import { PresenceTable, visibleDevices } from "./presence.ts";
 import { receivePacket, retryOwed } from "./pair.ts";
 import { readRecord } from "./records.ts";
 import { Recovery } from "./recovery.ts";
+import { rightsOf } from "./rights.ts";
 import { setPresence } from "./session_ops.ts";
 import { trimEntry } from "./retention.ts";
 
@@ -250,6 +251,7 @@ export class Shard implements Turn {
 
   #load(input: ShardInput & { kind: "loaded" }): Account | null {
     const account = this.#accounts.loaded(input, this.now.mono);
+    if (account !== null) this.presence.setRights(account.name, "", null);
     if (account !== null && account.savedLsn > this.#batch.lastLsn) {
       // What is logged from here on would be taken for included in the checkpoint.
       const { savedLsn } = account;
@@ -367,10 +369,10 @@ export class Shard implements Turn {
 
   /** Nobody asks again: where an account cannot be read now, it is tried again. */
   #interest(input: ShardInput & { kind: "interest" }): void {
-    const names = input.items.map((i) => i.watched);
-    const find = (name: AccountName) => this.#accounts.get(name, this.now.mono);
-    this.#withAccounts(names, () => {
-      if (names.some((n) => this.#unread(n))) this.#again.push(input);
+    const find = (name: AccountName) => this.#accounts.peek(name);
+    this.#withAccounts(toLoadFor(this, input.items), () => {
+      // By now an account may be needed that was not before.
+      if (toLoadFor(this, input.items).some((n) => this.#unread(n))) this.#again.push(input);
       else answerInterest(this, input, find);
     });
   }
@@ -535,7 +537,9 @@ export class Shard implements Turn {
     this.#again = [];
     for (const input of again) this.#take(input);
     this.#makeGood();
-    this.#accounts.evict(this.now.mono, this.#batch.committedBatch);
+    this.#accounts.evict(this.now.mono, this.#batch.committedBatch, (account) => {
+      this.presence.setRights(account.name, account.id, rightsOf(account));
+    });
   }
 
   // ---- commits, checkpoints, recovery

@@ -53,8 +53,8 @@ const COMMITS: readonly Mutant[] = [
     ],
     [
       "take an unreadable account for one that may not be seen",
-      "if (names.some((n) => this.#unread(n))) this.#again.push(input);",
-      "if (names.some((n) => this.#unread(n))) {\n" +
+      "if (toLoadFor(this, input.items).some((n) => this.#unread(n))) this.#again.push(input);",
+      "if (toLoadFor(this, input.items).some((n) => this.#unread(n))) {\n" +
       '        this.#out.push({ kind: "interest_answer", request: input.request, input, answers:\n' +
       "          input.items.map((i) => ({ ...i, presence: null })) });\n      }",
     ],
@@ -409,6 +409,24 @@ const PRESENCE: readonly Mutant[] = [
       "show to whom it was never granted",
       "return seesOwner(entry) && entry!.peerId === item.watcherId;",
       "return entry !== undefined;",
+    ],
+  ),
+  ...inFile(
+    "shard/rights.ts",
+    [
+      "show to whom one has blocked, once the account has left memory",
+      " || account.blocked.has(item.contact)",
+      "",
+    ],
+    [
+      "show to whom it was never granted, once the account has left memory",
+      " || !seesOwner(item)",
+      "",
+    ],
+    [
+      "show to nobody, once the account has left memory",
+      "    ids.push(item.peerId);\n",
+      "",
     ],
   ),
   ...inFile(
