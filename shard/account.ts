@@ -97,6 +97,8 @@ export class Account {
   owedAttempts = 0;
   /** Not stored: monotonic time at which the allowance of subscription requests is full again. */
   requestsFullAtMs = 0;
+  /** Not stored: monotonic time at which the allowance of characters to send is full again. */
+  sentFullAtMs = 0;
   /** Not stored: monotonic time at which the allowance of incoming messages is full again. */
   inboundFullAtMs = 0;
 

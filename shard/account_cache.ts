@@ -48,6 +48,8 @@ export class AccountCache {
   #saving = new Set<Account>();
   /** Log rows before this one have been deleted. */
   #cutLsn = 0;
+  /** The log is kept from here on: its rows are all there is of an account that cannot be read. */
+  #heldLsn = Infinity;
   #evictCursor: Iterator<[AccountName, Account]> | null = null;
   /** Rises when everything is forgotten: answers to older loads are ignored. */
   generation = 1;
@@ -196,7 +198,7 @@ export class AccountCache {
 
   /** Deletes log rows whose changes every checkpoint includes; the last row always stays. */
   #cut(shard: number, batch: OpenBatch, changes: RowChange[], all: boolean): void {
-    let upTo = batch.lastLsn - 1;
+    let upTo = Math.min(batch.lastLsn, this.#heldLsn) - 1;
     // Replayed accounts are not in the order of their first change: look at all.
     for (const account of this.#dirty.keys()) upTo = Math.min(upTo, account.dirtyLsn - 1);
     // A few rows are not worth a write of their own.
@@ -211,6 +213,12 @@ export class AccountCache {
   /** The log begins at this row: rows before it are gone. */
   logBegins(lsn: number): void {
     this.#cutLsn = lsn - 1;
+  }
+
+  /** Forgets an account that could not be brought up to date, and keeps its log rows. */
+  abandon(name: AccountName, firstLsn: number): void {
+    this.#accounts.delete(name);
+    this.#heldLsn = Math.min(this.#heldLsn, firstLsn);
   }
 
   checkpointed(): void {
@@ -249,6 +257,7 @@ export class AccountCache {
     this.#dirty.clear();
     this.#saving.clear();
     this.#evictCursor = null;
+    this.#heldLsn = Infinity;
     for (const waiter of waiters) waiter();
   }
 }

@@ -153,7 +153,9 @@ function applySent(account: Account, e: Entry & { kind: "sent" }): MailboxEvent 
       ext: e.ext,
     });
   }
-  const event = appendEvent(account, e.at, {
+  const event = account.mailbox.push({
+    seq: e.seq,
+    at: Math.max(account.mailbox.lastAt, e.at),
     kind: "message",
     with: e.to,
     out: true,
@@ -162,7 +164,7 @@ function applySent(account: Account, e: Entry & { kind: "sent" }): MailboxEvent 
     body: e.body,
     ext: e.ext,
     device: e.device,
-  });
+  }, c.index);
   c.lastSeq = event.seq;
   c.lastAt = event.at;
   remember(account, e.id, { seq: event.seq, at: event.at, num: e.num });
@@ -172,7 +174,9 @@ function applySent(account: Account, e: Entry & { kind: "sent" }): MailboxEvent 
 function applyReceived(account: Account, e: Entry & { kind: "received" }): MailboxEvent {
   assertSeq(account, e.seq);
   const c = takePair(account, e);
-  const event = appendEvent(account, e.at, {
+  const event = account.mailbox.push({
+    seq: e.seq,
+    at: Math.max(account.mailbox.lastAt, e.at),
     kind: "message",
     with: e.from,
     out: false,
@@ -181,7 +185,7 @@ function applyReceived(account: Account, e: Entry & { kind: "received" }): Mailb
     body: e.body,
     ext: e.ext,
     device: "",
-  });
+  }, c.index);
   c.lastSeq = event.seq;
   c.lastAt = event.at;
   c.lastInSeq = event.seq;
@@ -200,7 +204,8 @@ function takePair(
     c.startWith(e.fromId);
     account.undelivered.delete(e.from);
   }
-  if (e.n !== c.pairIn + 1) {
+  // Packets that were refused without a note leave gaps.
+  if (e.n <= c.pairIn) {
     throw new Error(`pair ${e.fromId} to ${account.id}: packet ${e.n} after ${c.pairIn}`);
   }
   c.pairIn = e.n;

@@ -7,6 +7,8 @@ const encoder = new TextEncoder();
 // Without `ignoreBOM` a text that begins with U+FEFF would come back without it.
 /** Characters up to which a text is first taken for ASCII; below 2¹⁴, a length of two bytes. */
 const ASCII_LOOP_MAX = 512;
+/** Bytes that are copied one by one. */
+const COPY_LOOP_MAX = 256;
 /** Bytes up to which a text is first taken for ASCII when it is read. */
 const ASCII_ARRAY_MAX = 48;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -98,6 +100,20 @@ export class ByteWriter {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
+    return this;
+  }
+
+  /** What another writer holds, without a length. */
+  copy(from: ByteWriter): this {
+    const n = from.#length;
+    this.#reserve(n);
+    const bytes = this.#bytes;
+    const source = from.#bytes;
+    const at = this.#length;
+    // A view costs more than the copying, until there is much of it.
+    if (n > COPY_LOOP_MAX) bytes.set(source.subarray(0, n), at);
+    else for (let i = 0; i < n; i++) bytes[at + i] = source[i]!;
+    this.#length = at + n;
     return this;
   }
 

@@ -5,7 +5,14 @@
 import type { MailboxBody, MailboxEvent } from "./ops.ts";
 import type { MailboxId } from "./ids.ts";
 import { ByteWriter, CorruptBytes } from "./bytes.ts";
-import { decodeBlock, decodeEvent, packBlock, unpackBlock, writeEvent } from "./mailbox_event.ts";
+import {
+  cutSpans,
+  decodeBlock,
+  decodeEvent,
+  packBlock,
+  unpackBlock,
+  writeEvent,
+} from "./mailbox_event.ts";
 
 /** What is known of a sealed block without reading it. */
 export interface BlockRef {
@@ -35,8 +42,8 @@ export class Mailbox {
   dropped: number[] = [];
   /** Encoded events after the last sealed block, each behind its length. */
   readonly #tail = new ByteWriter(0);
-  /** Where each of them begins, behind its length, and ends. */
-  #spans: [start: number, end: number][] = [];
+  /** Where each of them begins, behind its length, and ends; see `unpackBlock`. */
+  #spans: number[] = [];
   tailFirst = 1;
   /** Conversations with messages in the tail. */
   readonly tailConversations = new Set<number>();
@@ -48,7 +55,7 @@ export class Mailbox {
 
   /** Position of the last event; 0 when there never was one. */
   get last(): number {
-    return this.tailFirst + this.#spans.length - 1;
+    return this.tailFirst + this.#spans.length / 2 - 1;
   }
 
   /** Position of the first retained event; `last + 1` when none is. */
@@ -63,19 +70,18 @@ export class Mailbox {
 
   /** Appends an event at the next position; `conversation` is its index number or −1. */
   append(at: number, body: MailboxBody, conversation: number): MailboxEvent {
-    this.lastAt = Math.max(this.lastAt, at);
-    this.#push(writeEvent(this.lastAt, body));
-    if (conversation >= 0) this.tailConversations.add(conversation);
-    const event = { seq: this.last, at: this.lastAt, ...body };
-    if (this.#tail.length >= BLOCK_BYTES) this.#seal();
-    return event;
+    return this.push({ seq: this.last + 1, at: Math.max(this.lastAt, at), ...body }, conversation);
   }
 
-  #push(bytes: Uint8Array): void {
-    this.#tail.uint(bytes.length);
-    const start = this.#tail.length;
-    this.#tail.raw(bytes);
-    this.#spans.push([start, this.#tail.length]);
+  /** The same for an event that is complete: its position is the next, its time not before the last. */
+  push<T extends MailboxEvent>(event: T, conversation: number): T {
+    this.lastAt = event.at;
+    const bytes = writeEvent(event.at, event);
+    const start = this.#tail.uint(bytes.length).length;
+    this.#spans.push(start, this.#tail.copy(bytes).length);
+    if (conversation >= 0) this.tailConversations.add(conversation);
+    if (this.#tail.length >= BLOCK_BYTES) this.#seal();
+    return event;
   }
 
   /** Bytes of the tail. */
@@ -85,7 +91,7 @@ export class Mailbox {
 
   /** The tail as one block, for the account's head. */
   encodeTail(): Uint8Array {
-    return packBlock(this.#spans.length, this.#tail.view());
+    return packBlock(this.#spans.length / 2, this.#tail.view());
   }
 
   /** Fills an empty tail from what `encodeTail` gave. */
@@ -99,12 +105,12 @@ export class Mailbox {
   #seal(): void {
     this.blocks.push({
       first: this.tailFirst,
-      count: this.#spans.length,
+      count: this.#spans.length / 2,
       lastAt: this.lastAt,
       conversations: [...this.tailConversations].sort((a, b) => a - b),
     });
     this.unsaved.set(this.tailFirst, this.encodeTail());
-    this.tailFirst += this.#spans.length;
+    this.tailFirst += this.#spans.length / 2;
     this.#tail.clear();
     this.#spans = [];
     this.tailConversations.clear();
@@ -165,10 +171,7 @@ export class Mailbox {
 
   /** Encoded events of the tail from position `seq` on; views, valid until the next change. */
   tailEvents(seq = this.tailFirst): Uint8Array[] {
-    const bytes = this.#tail.view();
-    return this.#spans.slice(seq - this.tailFirst).map(([start, end]) =>
-      bytes.subarray(start, end)
-    );
+    return cutSpans(this.#tail.view(), this.#spans, seq - this.tailFirst);
   }
 }
 

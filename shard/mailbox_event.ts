@@ -109,16 +109,16 @@ const EVENT_VERSION = 1;
 const scratch = new ByteWriter(4096);
 
 /** The bytes of one event in a mailbox block; valid until the next call. */
-export function writeEvent(at: number, body: MailboxBody): Uint8Array {
+export function writeEvent(at: number, body: MailboxBody): ByteWriter {
   scratch.clear();
   scratch.u8(EVENT_VERSION).uint(at);
   writeBody(scratch, body);
-  return scratch.view();
+  return scratch;
 }
 
 /** The bytes of one event in a mailbox block. */
 export function encodeEvent(at: number, body: MailboxBody): Uint8Array {
-  return writeEvent(at, body).slice();
+  return writeEvent(at, body).take();
 }
 
 /** Reads an event back; its position is known from the block. */
@@ -144,10 +144,13 @@ export function encodeBlock(events: readonly Uint8Array[]): Uint8Array {
   return packBlock(events.length, packed.view());
 }
 
-/** What `packBlock` packed, and where in it each event begins and ends. */
+/**
+ * What `packBlock` packed, and where in it the events are: the beginning and the end of the first,
+ * then those of the second, and so on.
+ */
 export function unpackBlock(
   block: Uint8Array,
-): { readonly packed: Uint8Array; readonly spans: [start: number, end: number][] } {
+): { readonly packed: Uint8Array; readonly spans: number[] } {
   const r = new ByteReader(block);
   const version = r.u8();
   if (version !== EVENT_VERSION) {
@@ -155,12 +158,12 @@ export function unpackBlock(
   }
   const count = r.uint();
   const first = r.at;
-  const spans: [number, number][] = [];
+  const spans: number[] = [];
   for (let i = 0; i < count; i++) {
     const length = r.uint();
     const start = r.at - first;
     r.skip(length);
-    spans.push([start, start + length]);
+    spans.push(start, start + length);
   }
   return { packed: block.subarray(first, r.at), spans };
 }
@@ -168,5 +171,18 @@ export function unpackBlock(
 /** The inverse of `encodeBlock`; views into the block. */
 export function decodeBlock(bytes: Uint8Array): Uint8Array[] {
   const { packed, spans } = unpackBlock(bytes);
-  return spans.map(([start, end]) => packed.subarray(start, end));
+  return cutSpans(packed, spans, 0);
+}
+
+/** Views of the events in `packed` from the one with this index on. */
+export function cutSpans(
+  packed: Uint8Array,
+  spans: readonly number[],
+  from: number,
+): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  for (let i = from * 2; i < spans.length; i += 2) {
+    out.push(packed.subarray(spans[i]!, spans[i + 1]!));
+  }
+  return out;
 }

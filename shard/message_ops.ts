@@ -24,6 +24,23 @@ export function headFull(turn: Turn, account: Account): boolean {
   return account.headBytes >= turn.limits.headBytesMax;
 }
 
+/** For so long what was sent counts as on its way, whether it is or there is nobody to take it. */
+const ON_ITS_WAY_MS = 250;
+
+/**
+ * Takes the characters of a message from what the account may have on its way; answers 0, or the
+ * ms to wait. The outbox has only what is for accounts that exist: a bound on it alone would tell
+ * which do.
+ */
+function takeAllowance(turn: Turn, account: Account, chars: number): number {
+  const costMs = chars / turn.limits.outboxCharsMax * ON_ITS_WAY_MS;
+  const full = Math.max(account.sentFullAtMs, turn.now.mono) + Math.min(costMs, ON_ITS_WAY_MS);
+  const waitMs = full - turn.now.mono - ON_ITS_WAY_MS;
+  if (waitMs > 0) return Math.ceil(waitMs);
+  account.sentFullAtMs = full;
+  return 0;
+}
+
 /** Dedupe, numbers, mailbox and outbox in one commit; asks who the peer is first. */
 export const sendMessage: Handler<"message.send"> = (turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
@@ -56,6 +73,8 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   }
   const toId = peerOf(account, input.to, pending);
   if (toId === undefined) return { wait: "resolve", name: input.to };
+  const waitMs = takeAllowance(turn, account, input.body.length + input.ext.length + 100);
+  if (waitMs > 0) return fail("busy", "Cannot send: too much is on its way already", waitMs);
   const n = toId === null ? 0 : c?.peerId === toId ? c.pairOut + 1 : 1;
   const num = (c?.outNum ?? 0) + 1;
   const event = turn.append(account, {

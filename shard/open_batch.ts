@@ -75,7 +75,7 @@ export class OpenBatch {
       row.u8(RECORD_VERSION);
       this.#rows.push(row);
     }
-    row.raw(this.#entry.view());
+    row.copy(this.#entry);
     account.batch = this.number;
     if (!lazy) this.#urgent = true;
     this.#rowBytes += this.#entry.length;

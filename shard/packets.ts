@@ -23,14 +23,19 @@ export type ShardPacket =
     readonly to: AccountName;
     readonly toId: AccountId;
     readonly n: number;
+    /** All below is settled: the recipient has said so. */
+    readonly base: number;
     readonly payload: Payload;
     /** When it was decided (monotonic ms of the sender's node), for metrics; 0 when sent again. */
     readonly sinceMs: number;
   }
-  /** Everything up to `n` is settled by the recipient `from`; `gap`: send again from `n + 1`. */
+  /**
+   * Everything up to `n` is settled by the recipient `from`. `gap`: send again from `n + 1`. `alone`:
+   * only `n` is, which the recipient keeps no note of.
+   */
   | {
     readonly kind: "pair_ack";
-    readonly gap: boolean;
+    readonly as: "upTo" | "gap" | "alone";
     readonly from: AccountName;
     readonly fromId: AccountId;
     readonly to: AccountName;

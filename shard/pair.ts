@@ -4,7 +4,6 @@
  */
 import type { AccountId } from "./ids.ts";
 import type { Account } from "./account.ts";
-import type { Conversation } from "./conversation.ts";
 import type { ShardPacket } from "./packets.ts";
 import type { Turn } from "./turn.ts";
 import { inbound } from "./subscription.ts";
@@ -55,23 +54,19 @@ export function receivePacket(turn: Turn, account: Account, packet: ShardPacket)
 
 // ---- the recipient's side
 
-function ack(
+function ack(turn: Turn, account: Account, p: Pair, n: number, as: "upTo" | "gap"): void {
+  const c = account.conversations.get(p.from);
+  sendAck(turn, account, p, { as, n, refused: c?.inId === p.fromId ? [...c.refusals] : [] });
+}
+
+function sendAck(
   turn: Turn,
   account: Account,
   p: Pair,
-  c: Conversation | undefined,
-  gap: boolean,
+  what: Pick<ShardPacket & { kind: "pair_ack" }, "as" | "n" | "refused">,
 ): void {
-  turn.send(account, {
-    kind: "pair_ack",
-    gap,
-    from: account.name,
-    fromId: p.toId,
-    to: p.from,
-    toId: p.fromId,
-    n: c?.inId === p.fromId ? c.pairIn : 0,
-    refused: c === undefined || c.refusals.length === 0 ? [] : [...c.refusals],
-  });
+  const { from, fromId, to, toId } = p;
+  turn.send(account, { kind: "pair_ack", from: to, fromId: toId, to: from, toId: fromId, ...what });
 }
 
 function takePair(turn: Turn, account: Account, p: Pair): void {
@@ -87,17 +82,50 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   // While the store takes no writes nothing is acked; the sender's shard tries again.
   if (!turn.writable) return;
   const known = account.conversations.get(p.from);
-  // At this bound the packet stays with its sender, who tries again with growing pauses.
-  const full = account.conversations.size >= turn.limits.conversationsMax ||
-    headFull(turn, account);
-  if (known === undefined && full) return;
-  const last = known?.inId === p.fromId ? known.pairIn : 0;
-  if (p.n <= last) return ack(turn, account, p, known, false);
-  if (p.n > last + 1) return ack(turn, account, p, known, true);
+  const taken = known?.inId === p.fromId ? known.pairIn : 0;
+  if (p.n <= taken) return ack(turn, account, p, taken, "upTo");
+  const reason = known === undefined ? turnedAway(turn, account, p) : null;
+  if (reason !== null) {
+    // No note is kept of strangers, or they could fill an account to which they may not write.
+    const refused = reason === "" ? [] : [{ n: p.n, reason }];
+    return sendAck(turn, account, p, { as: "alone", n: p.n, refused });
+  }
+  const last = Math.max(taken, p.base - 1);
+  if (p.n > last + 1) return ack(turn, account, p, last, "gap");
   forgetFormer(turn, account, p);
   if (p.payload.kind === "message") takeMessage(turn, account, p);
   else takeSubscription(turn, account, p);
-  ack(turn, account, p, account.conversation(p.from), false);
+  ack(turn, account, p, p.n, "upTo");
+}
+
+/** Whether no more others can be kept numbers for. */
+function conversationsFull(turn: Turn, account: Account): boolean {
+  return account.conversations.size >= turn.limits.conversationsMax || headFull(turn, account);
+}
+
+/**
+ * Why a packet of somebody with whom there never was anything changes nothing; null where it does.
+ * It may be asked again for the same packet, with another answer.
+ */
+function turnedAway(turn: Turn, account: Account, p: Pair): string | null {
+  if (p.payload.kind === "message") {
+    if (!accepts(account, p)) return "";
+    // Who takes messages from anyone hides from nobody.
+    if (!conversationsFull(turn, account)) return null;
+    return account.messagesFrom === "anyone" ? "quota" : "";
+  }
+  if (account.blocked.has(p.from) || conversationsFull(turn, account)) return "";
+  const step = inbound(itemOf(account, p.from).state, p.payload.type);
+  if (!step.changed && step.reply === null) return "";
+  return asksTooMany(turn, account, p) ? "" : null;
+}
+
+/** Whether it is a request more than may wait for an answer. */
+function asksTooMany(turn: Turn, account: Account, p: Pair): boolean {
+  if (p.payload.kind !== "subscription") return false;
+  const { state } = itemOf(account, p.from);
+  const asks = inbound(state, p.payload.type).state.pendingIn && !state.pendingIn;
+  return asks && pendingRequests(account) >= turn.limits.pendingRequestsMax;
 }
 
 /** The name belongs to another account than the roster knows: its rights end. */
@@ -169,10 +197,7 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
   if (account.blocked.has(p.from)) return refuse(turn, account, p, "");
   const before = itemOf(account, p.from);
   const step = inbound(before.state, p.payload.type);
-  const asks = step.state.pendingIn && !before.state.pendingIn;
-  if (asks && pendingRequests(account) >= turn.limits.pendingRequestsMax) {
-    return refuse(turn, account, p, "");
-  }
+  if (asksTooMany(turn, account, p)) return refuse(turn, account, p, "");
   turn.append(account, {
     kind: "pair_in",
     from: p.from,
@@ -199,8 +224,10 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
   if (account.id !== p.toId || queue === undefined || queue.toId !== p.fromId) return;
   const first = queue.entries[0]!.n;
   // What was acked before cannot be sent again: asked for that, do not answer with the same for ever.
-  if (p.gap && p.n + 1 >= first) queue.sentTo = Math.min(queue.sentTo, p.n);
-  if (p.n >= first && turn.writable) {
+  if (p.as === "gap" && p.n + 1 >= first) queue.sentTo = Math.min(queue.sentTo, p.n);
+  // Alone it says nothing of those before it: should one of them be lost, all are sent again.
+  const settles = p.as === "alone" ? p.n === first : p.n >= first;
+  if (settles && turn.writable) {
     queue.attempts = 0;
     for (const f of p.refused) {
       const entry = queue.entries.find((e) => e.n === f.n);

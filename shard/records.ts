@@ -422,7 +422,7 @@ export function writeEntry(w: ByteWriter, account: AccountName, entry: Entry): v
   w.u8(KIND_NUMBER.get(entry.kind)!).str(account);
   fields.clear();
   writeFields(fields, entry);
-  w.bytes(fields.view());
+  w.uint(fields.length).copy(fields);
 }
 
 /** Reads a log row. Entries of unknown optional kinds are left out; other unknown kinds throw. */

@@ -37,6 +37,13 @@ export class Recovery {
     }
   }
 
+  /** Gives up replaying an account; answers the LSN of the first row that changes it. */
+  abandon(name: AccountName): number {
+    const first = this.#tail.get(name)?.[0]?.lsn ?? Infinity;
+    this.#tail.delete(name);
+    return first;
+  }
+
   /**
    * Applies what the account's checkpoint does not include. Answers the LSN of the first row applied,
    * 0 where there was none.

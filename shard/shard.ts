@@ -68,6 +68,8 @@ export class Shard implements Turn {
   #local: ShardPacket[] = [];
   /** Accounts whose stored bytes cannot be read: told once. */
   readonly #corrupt = new Set<AccountName>();
+  /** Those of them whose changes in the log could not be replayed: nobody gets them before a start. */
+  readonly #abandoned = new Set<AccountName>();
   /** What to try again at the next tick, for the store could not be read. */
   #again: ShardInput[] = [];
   /** Effects that went with a failed commit, to be made good. */
@@ -157,7 +159,13 @@ export class Shard implements Turn {
     switch (input.kind) {
       case "request":
         return this.#request({
-          ...input,
+          // One by one: a copy of all of them takes longer.
+          request: input.request,
+          node: input.node,
+          name: input.name,
+          op: input.op,
+          input: input.input,
+          seed: input.seed,
           blocks: NO_BLOCKS,
           resolved: NOBODY,
           accountId: null,
@@ -222,7 +230,9 @@ export class Shard implements Turn {
       if (!known) return;
       return this.#resume(`dedupe\n${input.name}`, () => {});
     }
-    if (input.kind === "load_failed") return this.#loadFailed(input);
+    if (input.kind === "load_failed" || this.#abandoned.has(input.name)) {
+      return this.#loadFailed(input);
+    }
     const account = this.#readable(input.name, () => this.#load(input));
     if (account === null) return this.#accounts.loadFailed(input.name, input.generation);
     if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
@@ -492,6 +502,7 @@ export class Shard implements Turn {
         to,
         toId: queue.toId,
         n: entry.n,
+        base: queue.entries[0]!.n,
         payload: entry.payload,
         sinceMs,
       });
@@ -566,6 +577,7 @@ export class Shard implements Turn {
     this.#resolving.clear();
     for (const lost of this.#batch.drop()) this.#lose(lost);
     this.#accounts.clear();
+    this.#abandoned.clear();
     this.#outboxDue.clear();
     this.#receiptsDue.clear();
     this.#local = [];
@@ -617,9 +629,18 @@ export class Shard implements Turn {
         for (const name of recovery.names()) this.#withAccounts([name], () => {});
         break;
       case "loaded": {
-        const account = this.#load(input);
+        const replayed = this.#readable(input.name, () => {
+          const account = this.#load(input);
+          return { account, first: account === null ? 0 : recovery.replay(account) };
+        });
+        if (replayed === null) {
+          this.#accounts.abandon(input.name, recovery.abandon(input.name));
+          this.#abandoned.add(input.name);
+          this.#accounts.loadFailed(input.name, input.generation);
+          break;
+        }
+        const { account, first } = replayed;
         if (account === null) return false;
-        const first = recovery.replay(account);
         if (first > 0) this.#accounts.replayed(account, first, this.now.mono);
         if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
         if (account.owed.size > 0) this.scheduleReceipts(account, 0);

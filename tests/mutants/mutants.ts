@@ -28,8 +28,8 @@ const COMMITS: readonly Mutant[] = [
     ["show events before commit", HOLD, `if (effect.kind === "edge") account = null;\n    ${HOLD}`],
     [
       "keep what a failed commit left in memory",
-      "    this.#accounts.clear();\n    this.#outboxDue.clear();",
-      "    this.#outboxDue.clear();",
+      "    this.#accounts.clear();\n    this.#abandoned.clear();",
+      "    this.#abandoned.clear();",
     ],
     [
       "go on for another account of the name",
@@ -253,18 +253,28 @@ const MESSAGES: readonly Mutant[] = [
     "shard/pair.ts",
     [
       "take packets past a gap",
-      "if (p.n > last + 1) return ack(turn, account, p, known, true);",
+      'if (p.n > last + 1) return ack(turn, account, p, last, "gap");',
       "",
     ],
     [
       "take packets twice",
-      "if (p.n <= last) return ack(turn, account, p, known, false);",
-      "if (p.n <= last) {\n    takeMessage(turn, account, { ...p, n: last + 1 });\n    return;\n  }",
+      'if (p.n <= taken) return ack(turn, account, p, taken, "upTo");',
+      "if (p.n <= taken) {\n    takeMessage(turn, account, { ...p, n: taken + 1 });\n    return;\n  }",
     ],
     [
       "clear packets that were not acked",
       'turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);',
       'turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n + 1 }, true);',
+    ],
+    [
+      "forget that a stranger was answered",
+      "const last = Math.max(taken, p.base - 1);",
+      "const last = taken;",
+    ],
+    [
+      "turn strangers away whom one accepts",
+      "if (!conversationsFull(turn, account)) return null;",
+      "",
     ],
     ["deliver past a block", "if (account.blocked.has(p.from)) return false;", ""],
     [

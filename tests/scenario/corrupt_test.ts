@@ -49,6 +49,33 @@ Deno.test("an account whose head is corrupt is unavailable, alone", () => {
   equal(w.logged("account_corrupt").length, 1);
 });
 
+Deno.test("an account whose head is corrupt keeps what only the log has, until it can be read", () => {
+  const w = friends();
+  w.start();
+  // Committed, and no checkpoint has it.
+  w.send("bob", "alice", "kept", "to be kept");
+  w.kill();
+  const head = w.disk.rows(["u"]).find((row) => row.key[2] === "bob")!;
+  const good = head.value[0]!;
+  head.value[0] = 99;
+  w.start();
+  const read = { cursor: null, limit: 100, bytesMax: 65_536 };
+  const refused = w.ask("bob", "mailbox.read", read);
+  deepEqual([refused.ok, refused.ok || refused.code], [false, "unavailable"]);
+  ok(w.ask("alice", "mailbox.read", read).ok);
+  // Many checkpoints later the rows are there still; and the head alone is not enough.
+  for (let i = 0; i < 300; i++) w.send("alice", "carol", `a${i}`);
+  w.settle(30_000);
+  head.value[0] = good;
+  w.settle(5000);
+  equal(w.ask("bob", "mailbox.read", read).ok, false);
+  w.kill();
+  w.start();
+  w.settle(5000);
+  ok(w.bodies("bob").includes("to be kept"));
+  equal(w.bodies("alice").filter((body) => body === "to be kept").length, 1);
+});
+
 Deno.test("a corrupt mailbox block makes that part of the mailbox unavailable, nothing else", () => {
   const w = friends();
   spoil(w, "m", "bob");
