@@ -61,10 +61,8 @@ Deno.test("an account that can take no more others says so, and holds nobody up"
 Deno.test("what a stranger may not do is settled alone: what was lost before it is sent again", () => {
   const w = new NodeWorld();
   for (const user of ["asker", "asked"]) w.account(user);
-  w.settle(90_000);
-  w.kill();
-  w.start();
   w.send("asker", "asked", "m0", "known by now");
+  w.settle();
   w.kill();
   w.start();
   // The first is lost, for the account cannot be read; the second is refused.
