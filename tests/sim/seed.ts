@@ -88,6 +88,7 @@ function live(world: World): void {
   begin(world);
   chaos(world);
   recover(world);
+  if (world.config.cold) startUnread(world);
   converge(world);
   measure(world);
   rest(world);
@@ -131,7 +132,7 @@ function chaos(world: World): void {
 
 /** Everybody who is to be connected is, and has an answer to all that was sent. */
 function recover(world: World): void {
-  const { people, prng, nodes } = world;
+  const { people, prng } = world;
   for (const person of people) {
     for (const device of person.devices) {
       device.wanted = prng.chance(0.7);
@@ -140,14 +141,29 @@ function recover(world: World): void {
     const away = !person.devices.some((d) => d.wanted);
     if (away && prng.chance(0.6)) person.devices[0]!.wanted = true;
   }
+  recovered(world);
+}
+
+/** A start with nothing in memory, while one account cannot be read. */
+function startUnread(world: World): void {
+  const prng = world.prng.fork("unread");
+  const node = world.nodes[0]!;
+  world.kill(node);
+  node.disk.failReadsOf(prng.pick(world.people).name, prng.int(2000, 4000));
+  node.start();
+  world.time.runFor(4500);
+  recovered(world);
+}
+
+function recovered(world: World): void {
+  const { people, nodes } = world;
   const waits = () =>
     nodes.some((n) => !n.serving) ||
     people.some((p) =>
       p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
     );
-  const recovered = world.runWhile(waits, RECOVER_MS);
-  if (recovered) return;
+  if (world.runWhile(waits, RECOVER_MS)) return;
   const late = people.flatMap((p) => [
     ...(p.busy ? [`${p.name} is being operated on`] : []),
     ...(p.unsent > 0 ? [`${p.name} has ${p.unsent} unsent`] : []),
