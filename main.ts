@@ -21,6 +21,7 @@ function systemHost(): CliHost {
     env: Deno.env.toObject(),
     filesMax: process.filesMax(),
     readTextFile,
+    fileFaults: async (config) => (await import("./server/files.ts")).configFileFaults(config),
     // Loaded late: `roost config check` should not wait for the store and the HTTP stack.
     launcher: () => import("./server/start.ts"),
     adminSocket: socketTransport,

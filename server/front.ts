@@ -20,7 +20,6 @@ import { Throttle } from "./auth/throttle.ts";
 import {
   connectionLimits,
   edgeLimits,
-  issuers,
   mechanisms,
   protocolLimits,
   rates,
@@ -32,6 +31,7 @@ import { DEFAULT_EXCHANGE_LIMITS } from "./json/sign_in_routes.ts";
 import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
+import { createWebRules, type WebRules } from "./web_rules.ts";
 import { createWsTransport, type WsTransport } from "./json/ws.ts";
 import { formatBind } from "./config/address.ts";
 import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
@@ -39,8 +39,8 @@ import { JSON_CODEC } from "./json/encode.ts";
 import { type ConnectionDeps, makeConnector } from "./json/connection.ts";
 import { makeEvents } from "./json/events.ts";
 import { makeProtocol } from "./json/protocol.ts";
-import { type JwtVerifier, openJwtVerifier } from "./auth/jwt.ts";
-import { readConfigFile, readTlsFiles } from "./system/config_files.ts";
+import type { JwtVerifier } from "./auth/jwt.ts";
+import { type ConfigFiles, openConfigFiles } from "./files.ts";
 
 /** The serving side of a node. */
 export interface Front {
@@ -63,12 +63,9 @@ export async function createFront(
   open: OpenNode,
   process: Process,
 ): Promise<Front> {
-  const verifier = await openJwtVerifier(
-    await issuers(config, (file) => readConfigFile("the key file", open.path(file))),
-  );
-  const issuer = config.jwt.issuer === null ? null : verifier;
-  const front = new NodeFront(config, open, process, issuer);
-  await front.openDoor();
+  const { tls, verifier } = await openConfigFiles(config);
+  const front = new NodeFront(config, open, process, verifier);
+  await front.openDoor(tls);
   return front;
 }
 
@@ -83,6 +80,7 @@ class NodeFront implements Front {
   readonly #edge: Edge;
   readonly #addresses: AddressRate;
   readonly #proxies: TrustedProxies;
+  readonly #rules: WebRules;
   readonly #app: Hono;
   readonly #ws: WsTransport;
   readonly #metrics: () => Promise<Response>;
@@ -108,12 +106,14 @@ class NodeFront implements Front {
     }, edgeLimits(config));
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
+    this.#rules = createWebRules(config);
     const shared = this.#shared(issuer);
     this.#app = this.#makeApp(shared);
     this.#ws = createWsTransport({
       ...ports,
       counters: this.#counts.ws,
       admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
+      admitPage: ({ headers }) => this.#rules.originRefusal(headers.origin, headers.host),
       blame: this.#addresses.blame,
       addressOf: (request) => addressOf(this.#proxies, request),
       onConnection: makeConnector({ ...shared, connection: connectionLimits(config) }),
@@ -162,7 +162,7 @@ class NodeFront implements Front {
     return createApp({
       ...shared,
       info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
-      allowedOrigins: [],
+      allowedOrigins: config.server.allowedOrigins,
       throttles: {
         address: this.#addresses.throttle,
         device: {
@@ -201,23 +201,20 @@ class NodeFront implements Front {
     return node.ready ? null : "reading the log";
   }
 
-  async openDoor(): Promise<void> {
+  async openDoor(tls: ConfigFiles["tls"]): Promise<void> {
     const { server, limits, timeouts } = this.#config;
-    const { tlsCert, tlsKey } = server;
-    const path = (file: string) => this.#open.path(file);
     this.#door = await openFrontDoor({
       app: this.#app,
       counters: this.#counts.door,
       admit: () => this.#keeper.admit("connection"),
       admitAddress: this.#addresses.look,
+      admitHost: this.#rules.hostRefusal,
       blame: this.#addresses.blame,
       upgrade: (request, socket, head) =>
         this.#ws.upgrade(request, socket as Socket, head as Buffer),
     }, {
       ...server.bind,
-      tls: tlsCert === null || tlsKey === null
-        ? null
-        : await readTlsFiles(path(tlsCert), path(tlsKey)),
+      tls,
       trustedProxies: server.trustedProxies,
       connectionsMax: limits.connectionsMax,
       connectionsPerAddressMax: limits.connectionsPerAddressMax,

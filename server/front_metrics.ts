@@ -6,7 +6,8 @@ import type { Edge } from "./edge/edge.ts";
 import type { Node } from "./node.ts";
 import type { Process } from "./system/process.ts";
 import { createMetrics } from "./admin/metrics.ts";
-import { type EdgeCounters, newEdgeCounters } from "./edge/types.ts";
+import { type EdgeCounters, type EdgeGauges, newEdgeCounters } from "./edge/types.ts";
+import type { OpenStreams } from "./json/events.ts";
 import { newWsCounters, type WsCounters } from "./json/ws.ts";
 
 /** What the parts of a front count for themselves. */
@@ -14,8 +15,7 @@ export interface FrontCounters {
   readonly edge: EdgeCounters;
   readonly ws: WsCounters;
   readonly door: DoorCounters;
-  /** Open event streams. */
-  readonly streams: { open: number };
+  readonly streams: OpenStreams;
   /** Connections that the protocol refused. */
   readonly protocol: { malformed: number; timeout: number };
 }
@@ -33,7 +33,7 @@ export function newFrontCounters(): FrontCounters {
       malformed: 0,
       pipelined: 0,
     },
-    streams: { open: 0 },
+    streams: { open: 0, synthetic: 0 },
     protocol: { malformed: 0, timeout: 0 },
   };
 }
@@ -56,18 +56,40 @@ function gather({ counters, counts, edge }: MetricsSources): void {
   counters.presence.coalesced = counts.edge.presenceCoalesced;
   counters.messages.delivered = counts.edge.durableEvents;
   counters.signals.delivered = counts.edge.signals;
-  const { sessions, lost, polling } = edge.gauges();
-  counters.sessions.live.poll = polling;
-  counters.sessions.live.sse = counts.streams.open;
-  counters.sessions.live.websocket = sessions - lost - polling - counts.streams.open;
-  counters.sessions.live.none = lost;
+  gatherLive(counters, counts.streams, edge.gauges());
   counters.sessions.opened = counts.edge.opened;
   counters.sessions.resumed = counts.edge.resumed;
+  Object.assign(counters.sessions.ended, counts.edge.ended);
   counters.sessions.fellBehind = counts.edge.behind;
   counters.frames.sent = counts.edge.frames;
   counters.frames.received = counts.ws.framesReceived;
   counters.frames.receivedBytes = counts.ws.bytesReceived;
   gatherBad(counters, counts);
+}
+
+/** Live sessions by what carries them, and who has them: apart for users of the load tool. */
+function gatherLive({ sessions }: Counters, streams: OpenStreams, all: EdgeGauges): void {
+  const synthetic = {
+    users: all.syntheticUsers,
+    sessions: all.syntheticSessions,
+    lost: all.syntheticLost,
+    polling: all.syntheticPolling,
+    sse: streams.synthetic,
+  };
+  const real = {
+    users: all.users - synthetic.users,
+    sessions: all.sessions - synthetic.sessions,
+    lost: all.lost - synthetic.lost,
+    polling: all.polling - synthetic.polling,
+    sse: streams.open - synthetic.sse,
+  };
+  for (const [label, of] of [["false", real], ["true", synthetic]] as const) {
+    sessions.users[label] = of.users;
+    sessions.live.poll[label] = of.polling;
+    sessions.live.sse[label] = of.sse;
+    sessions.live.websocket[label] = of.sessions - of.lost - of.polling - of.sse;
+    sessions.live.none[label] = of.lost;
+  }
 }
 
 /** Connections that were ended for what they did, by kind. */

@@ -50,6 +50,8 @@ export class Node implements Router {
   readonly #loader: Loader;
   readonly #inbox: { shard: Shard; input: ShardInput }[] = [];
   #running = false;
+  /** Shards of the turn that runs. */
+  readonly #touched = new Set<Shard>();
   #lastRequest: RequestId = 0;
   readonly #requests = new Map<RequestId, Waiting>();
   readonly #interests = new Map<RequestId, (answers: readonly InterestAnswer[]) => void>();
@@ -228,7 +230,7 @@ export class Node implements Router {
   #run(): void {
     this.#running = true;
     const now = this.#now();
-    const touched = new Set<Shard>();
+    const touched = this.#touched;
     try {
       do {
         for (let i = 0; i < this.#inbox.length; i++) {
@@ -245,6 +247,7 @@ export class Node implements Router {
     } finally {
       this.#running = false;
       this.#inbox.length = 0;
+      touched.clear();
     }
     this.committer.poke();
     if (this.#readyCallbacks.length > 0 && this.ready) {

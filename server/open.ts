@@ -1,5 +1,4 @@
 /** Opens a node over its data directory, with the real ports, but lets nobody in yet. */
-import { join } from "node:path";
 import type { EdgePacket } from "../shard/ops.ts";
 import type { Config } from "./config.ts";
 import type { Counters } from "./admin/counters.ts";
@@ -8,6 +7,7 @@ import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { type DataDir, openDataDir } from "./system/data_dir.ts";
 import { type LiveLog, startLog } from "./system/logger.ts";
 import { createCounters } from "./admin/counters.ts";
+import { keepDomain, storedDomain } from "./domain.ts";
 import { Node } from "./node.ts";
 import { openKvStore } from "./system/kv_store.ts";
 import { shardLimits, signInOptions } from "./settings.ts";
@@ -25,18 +25,28 @@ export interface OpenNode {
   readonly node: Node;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
-  /** Resolves the path of a file that the configuration names, relative to the directory. */
-  path(file: string): string;
   /** Calls back when what was logged is written. */
   flushLog(done: () => void): void;
   /** Commits and checkpoints what there is, closes the store, gives the directory back. */
   close(): Promise<void>;
 }
 
+/** What a node is opened for. */
+export interface OpenOptions {
+  /** Whether a data directory is made where there is none. */
+  readonly makes: boolean;
+  /**
+   * Whether clients will be served: then the directory keeps the configuration's domain, and must
+   * have no other. Else the domain that it has counts.
+   */
+  readonly serves: boolean;
+}
+
 /** Takes the data directory, opens the store and reads the logs. */
 export async function openNode(
   config: Config,
   deliver: (packet: EdgePacket) => void,
+  { makes, serves }: OpenOptions,
 ): Promise<OpenNode> {
   const out = stderrOut({
     pendingCharsMax: 1_000_000,
@@ -44,9 +54,11 @@ export async function openNode(
   });
   const log = startLog({ level: config.log.level, format: config.log.format, out });
   const random = systemRandom();
-  const dir = await openDataDir(config.dataDir, random);
+  const dir = await openDataDir(config.dataDir, random, makes);
   try {
     const store = await openKvStore(dir.kvPath);
+    if (serves) await keepDomain(store, config.server.domain, dir.path);
+    const domain = await storedDomain(store) ?? config.server.domain;
     const clock = systemClock();
     const ports = { clock, timers: systemTimers(), random, store, kdf: systemKdf(), log };
     const counters = createCounters();
@@ -67,10 +79,9 @@ export async function openNode(
       await new Promise<void>((done) => store.close(done));
       dir.release();
     };
-    const signIn = signInOptions(config, dir.serverSecret);
-    const path = (file: string) => file.startsWith("/") ? file : join(dir.path, file);
+    const signIn = { ...signInOptions(config, dir.serverSecret), domain };
     const flushLog = (done: () => void) => out.flush(done);
-    return { dir, ports, log, node, counters, signIn, path, flushLog, close };
+    return { dir, ports, log, node, counters, signIn, flushLog, close };
   } catch (error) {
     dir.release();
     throw error;

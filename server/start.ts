@@ -27,7 +27,8 @@ function adminApp(config: Config, open: OpenNode): Hono {
 export async function startRoost(config: Config): Promise<RunningRoost> {
   // The shards' packets find the edge once there is one; before that no session can exist.
   let deliver: (packet: EdgePacket) => void = () => {};
-  const open = await openNode(config, (packet) => deliver(packet));
+  const options = { makes: true, serves: true };
+  const open = await openNode(config, (packet) => deliver(packet), options);
   const process = systemProcess();
   process.onFatal((cause) => {
     const stack = cause instanceof Error ? cause.stack : undefined;
@@ -86,10 +87,8 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
 }
 
 /** Opens the store for the admin API alone; see `Launcher`. */
-export async function openOffline(config: Config): Promise<OfflineRoost> {
-  const open = await openNode(
-    { ...config, log: { ...config.log, level: "warn" } },
-    () => {},
-  );
-  return { admin: adminApp(config, open), close: open.close };
+export async function openOffline(config: Config, makes: boolean): Promise<OfflineRoost> {
+  const quiet: Config = { ...config, log: { ...config.log, level: "warn" } };
+  const open = await openNode(quiet, () => {}, { makes, serves: false });
+  return { admin: adminApp(config, open), domain: open.signIn.domain, close: open.close };
 }

@@ -17,6 +17,16 @@ export interface Device {
   readonly tokenHash: Uint8Array;
   readonly createdAt: number;
   readonly expiresAt: number;
+  /** When a session of it last ended (ms); 0 where none has, or a former version did not note it. */
+  readonly usedAt: number;
+}
+
+/** Somebody the account has blocked. */
+export interface Block {
+  /** The account that could see this one's presence until then; "" where none could. */
+  readonly peerId: AccountId | "";
+  /** What that account goes on being shown as the time this one was last seen (ms). */
+  readonly lastSeen: number;
 }
 
 /** A packet that the recipient's shard has not acked yet. */
@@ -66,7 +76,7 @@ export class Account {
   devices: Device[] = [];
   mailbox = new Mailbox("" as MailboxId);
   roster = new Map<AccountName, RosterItem>();
-  blocked = new Set<AccountName>();
+  blocked = new Map<AccountName, Block>();
   conversations = new Map<AccountName, Conversation>();
   outbox = new Map<AccountName, OutboxQueue>();
   messagesFrom: MessagesFrom = "contacts";

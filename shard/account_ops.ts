@@ -1,9 +1,10 @@
 /** Operations on accounts, their devices and invites. */
 import type { AccountId, MailboxId } from "./ids.ts";
-import type { Account } from "./account.ts";
+import type { Account, Device } from "./account.ts";
 import type { EdgePacket, PasswordProof } from "./ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "./presence.ts";
+import { endSession } from "./last_seen.ts";
 import { fail, ok } from "./errors.ts";
 import { newId } from "./ids.ts";
 import { remove as removalStanzas } from "./subscription.ts";
@@ -19,7 +20,7 @@ export function closeSessions(
   which: (s: Attached) => boolean,
 ): void {
   for (const s of turn.presence.sessions(account.name).filter(which)) {
-    turn.presence.detach(account.name, s.session, turn.now.wall);
+    endSession(turn, account, s);
     turn.emit(account, {
       kind: "edge",
       node: s.node,
@@ -118,13 +119,17 @@ export const removeAccount: Handler<"account.remove"> = (turn, account) => {
   return ok(null);
 };
 
-/** Tells every node with watchers of the account that `watcher` is none any more. */
+/**
+ * Tells every node with watchers of the account that `watcher` is none any more; one that has been
+ * blocked is to take it for a sign-out.
+ */
 export function revokeWatcher(turn: Turn, account: Account, watcher: Account["name"]): void {
+  const lastSeen = shownToBlocked(account, watcher);
   for (const node of turn.presence.get(account.name)?.nodes ?? []) {
     turn.emit(account, {
       kind: "edge",
       node,
-      packet: { kind: "revoke", watched: account.name, watcher },
+      packet: { kind: "revoke", watched: account.name, watcher, lastSeen },
     });
   }
 }
@@ -161,7 +166,29 @@ export const accountInfo: Handler<"account.info"> = (turn, account) => {
 export const resolveAccount: Handler<"account.resolve"> = (_turn, account) =>
   ok(account.state === "absent" ? null : { id: account.id as AccountId });
 
-/** Replaces a device of the same id; expired ones make room. */
+/** What a contact goes on being shown of the account, if it is blocked; null: nothing. */
+export function shownToBlocked(account: Account, watcher: Account["name"]): number | null {
+  const block = account.blocked.get(watcher);
+  return block === undefined || block.peerId === "" ? null : block.lastSeen;
+}
+
+/** The device that makes room for another: not connected, and unused for the longest time. */
+function leastUsed(
+  turn: Turn,
+  account: Account,
+  devices: readonly Device[],
+): Device | undefined {
+  const connected = new Set(turn.presence.sessions(account.name).map((s) => s.device));
+  const usedAt = (d: Device) => Math.max(d.createdAt, d.usedAt);
+  let least: Device | undefined;
+  for (const d of devices) {
+    if (connected.has(d.device)) continue;
+    if (least === undefined || usedAt(d) < usedAt(least)) least = d;
+  }
+  return least;
+}
+
+/** Replaces a device of the same id; expired ones make room, then the one unused for longest. */
 export const addDevice: Handler<"device.add"> = (turn, account, input) => {
   if (!account.active) return fail("unauthorized", "Cannot sign in");
   if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
@@ -170,10 +197,14 @@ export const addDevice: Handler<"device.add"> = (turn, account, input) => {
       turn.append(account, { kind: "device_removed", device: d.device });
     }
   }
-  const others = account.devices.filter((d) => d.device !== input.device).length;
-  if (others >= turn.limits.devicesPerAccountMax) {
-    const max = turn.limits.devicesPerAccountMax;
-    return fail("limit_reached", `Cannot sign in: the account has ${max} devices, revoke one`);
+  const others = account.devices.filter((d) => d.device !== input.device);
+  if (others.length >= turn.limits.devicesPerAccountMax) {
+    const gone = leastUsed(turn, account, others);
+    if (gone === undefined) {
+      const max = turn.limits.devicesPerAccountMax;
+      return fail("limit_reached", `Cannot sign in: ${max} devices are connected already`);
+    }
+    turn.append(account, { kind: "device_removed", device: gone.device });
   }
   turn.append(account, {
     kind: "device_added",

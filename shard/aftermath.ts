@@ -8,6 +8,7 @@ import type { EdgePacket } from "./ops.ts";
 import type { ShardPacket } from "./packets.ts";
 import type { Turn } from "./turn.ts";
 import { readForward } from "./mailbox.ts";
+import { shownToBlocked } from "./account_ops.ts";
 import { seenByOwner, seesOwner } from "./roster.ts";
 
 /** Does `effect` of the account, which was dropped, where the account's state still wants it. */
@@ -16,7 +17,7 @@ export function makeGood(turn: Turn, account: Account, effect: Effect): void {
     const { packet } = effect;
     if (packet.kind === "nudge" && mayBeSeen(account, packet)) turn.send(account, packet);
   } else if (effect.kind === "edge" && isWanted(turn, account, effect.packet)) {
-    turn.emit(account, effect);
+    turn.emit(account, { ...effect, packet: asItIsNow(account, effect.packet) });
   }
 }
 
@@ -26,7 +27,13 @@ function mayBeSeen(account: Account, packet: ShardPacket & { kind: "nudge" }): b
     !account.blocked.has(packet.to);
 }
 
-/** Whether the packet is still to be sent as it is. */
+/** A block may be another one than the packet was about. */
+function asItIsNow(account: Account, packet: EdgePacket): EdgePacket {
+  if (packet.kind !== "revoke" || packet.watched !== account.name) return packet;
+  return { ...packet, lastSeen: shownToBlocked(account, packet.watcher) };
+}
+
+/** Whether the packet is still to be sent. */
 function isWanted(turn: Turn, account: Account, packet: EdgePacket): boolean {
   switch (packet.kind) {
     case "events":

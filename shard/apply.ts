@@ -120,6 +120,7 @@ function applyLifecycle(account: Account, entry: Entry): void {
         tokenHash: entry.tokenHash,
         createdAt: entry.at,
         expiresAt: entry.expiresAt,
+        usedAt: 0,
       });
       return;
     case "device_removed":
@@ -316,6 +317,9 @@ function applyMarks(account: Account, entry: Entry): void {
     }
     case "last_seen":
       account.lastSeen = Math.max(account.lastSeen, entry.at);
+      account.devices = account.devices.map((d) =>
+        d.device === entry.device ? { ...d, usedAt: Math.max(d.usedAt, entry.usedAt) } : d
+      );
       return;
     case "trimmed":
       account.mailbox.trim(entry.first);
@@ -341,8 +345,9 @@ export function apply(account: Account, entry: Entry): MailboxEvent | null {
       account.roster.delete(entry.contact);
       return null;
     case "blocked":
-      if (entry.blocked) account.blocked.add(entry.contact);
-      else account.blocked.delete(entry.contact);
+      if (entry.blocked) {
+        account.blocked.set(entry.contact, { peerId: entry.peerId, lastSeen: entry.lastSeen });
+      } else account.blocked.delete(entry.contact);
       return null;
     case "settings":
       account.messagesFrom = entry.anyone ? "anyone" : "contacts";

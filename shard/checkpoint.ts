@@ -169,7 +169,7 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   w.uint(a.roster.size);
   for (const i of a.roster.values()) writeRosterItem(w, i);
   w.uint(a.blocked.size);
-  for (const b of a.blocked) w.str(b);
+  for (const b of a.blocked.keys()) w.str(b);
   w.uint(a.conversations.size);
   for (const c of a.conversations.values()) writeConversation(w, c);
   w.uint(a.undelivered.size);
@@ -179,6 +179,8 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   for (const b of a.dedupeBlocks) w.uint(b.number).uint(b.firstAt).uint(b.lastAt).uint(b.count);
   writePurge(w, a);
   writeMailbox(w, a.mailbox);
+  for (const b of a.blocked.values()) w.str(b.peerId).uint(b.lastSeen);
+  for (const d of a.devices) w.uint(d.usedAt);
   return w.take();
 }
 
@@ -202,6 +204,7 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
     tokenHash: r.bytes(),
     createdAt: r.uint(),
     expiresAt: r.uint(),
+    usedAt: 0,
   }));
   account.messagesFrom = r.bool() ? "anyone" : "contacts";
   account.lastSeen = r.uint();
@@ -211,7 +214,9 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
     const item = readRosterItem(r);
     account.roster.set(item.contact, item);
   }
-  for (let i = r.uint(); i > 0; i--) account.blocked.add(r.str() as AccountName);
+  for (let i = r.uint(); i > 0; i--) {
+    account.blocked.set(r.str() as AccountName, { peerId: "", lastSeen: 0 });
+  }
   for (let i = r.uint(); i > 0; i--) readConversation(r, account);
   for (let i = r.uint(); i > 0; i--) account.undelivered.add(r.str() as AccountName);
   readOutbox(r, account);
@@ -228,7 +233,17 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
     dedupe: r.list(() => r.uint()),
   }));
   account.mailbox = readMailbox(r);
+  readLater(r, account);
   account.headBytes = bytes.length;
+}
+
+/** What heads of the first programs end without. */
+function readLater(r: ByteReader, account: Account): void {
+  if (r.done) return;
+  for (const name of account.blocked.keys()) {
+    account.blocked.set(name, { peerId: r.str() as AccountId | "", lastSeen: r.uint() });
+  }
+  account.devices = account.devices.map((d) => ({ ...d, usedAt: r.uint() }));
 }
 
 /** A dedupe block's value. */

@@ -4,7 +4,7 @@ import type { AccountName } from "./ids.ts";
 import type { InterestAnswer, InterestItem } from "./ops.ts";
 import type { ShardInput } from "./effects.ts";
 import type { Turn } from "./turn.ts";
-import { hasRight } from "./rights.ts";
+import { frozenFor, frozenRight, hasRight } from "./rights.ts";
 import { type Presentity, visibleDevices } from "./presence.ts";
 import { seesOwner } from "./roster.ts";
 
@@ -20,6 +20,16 @@ function maySee(account: Account, item: InterestItem): boolean {
 /** Whether it may see that of a user whose account is not in memory, but was. */
 function maySeeAway(p: Presentity, item: InterestItem): boolean {
   return p.id === item.watchedId && p.rights !== null && hasRight(p.rights, item.watcherId);
+}
+
+/** What the watcher is shown in place of it, having been blocked. */
+function frozenAt(account: Account, { watcher, watcherId, watchedId }: InterestItem) {
+  return account.id === watchedId ? frozenFor(account, watcher, watcherId) : null;
+}
+
+/** The same of a user whose account is not in memory. */
+function frozenAway(p: Presentity, { watcherId, watchedId }: InterestItem): number | null {
+  return p.id === watchedId && p.rights !== null ? frozenRight(p.rights, watcherId) : null;
 }
 
 /** Users of `items` whose accounts have to be in memory for an answer. */
@@ -43,16 +53,18 @@ export function answerInterest(
 ): void {
   let newest: Account | null = null;
   const answers: InterestAnswer[] = input.items.map((item) => {
-    const refused = { watcher: item.watcher, watched: item.watched, presence: null };
+    const refused = (lastSeen: number | null) => {
+      return { watcher: item.watcher, watched: item.watched, presence: null, lastSeen };
+    };
     const account = find(item.watched);
     let p = turn.presence.get(item.watched);
     if (account !== undefined) {
       // A refusal, too, may rest on what is not committed yet.
       if (newest === null || account.batch > newest.batch) newest = account;
-      if (!maySee(account, item)) return refused;
+      if (!maySee(account, item)) return refused(frozenAt(account, item));
       p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
     } else if (p === undefined || !maySeeAway(p, item)) {
-      return refused;
+      return refused(p === undefined ? null : frozenAway(p, item));
     }
     turn.presence.addInterest(p, input.node);
     return {
@@ -64,6 +76,7 @@ export function answerInterest(
         devices: visibleDevices(p),
         lastSeen: p.lastSeen,
       },
+      lastSeen: null,
     };
   });
   turn.emit(newest, { kind: "interest_answer", request: input.request, input, answers });

@@ -15,6 +15,8 @@ export interface ShardLimits {
   /** Bytes of contacts, blocks and conversations of one account. With the outbox they are one
    * head, which has to fit into one write of the store. */
   readonly headBytesMax: number;
+  /** Bytes beyond `headBytesMax` that only blocks may take: whoever has no room can still block. */
+  readonly blockBytesMax: number;
   /** Packets to one peer on their way at once. */
   readonly outboxWindow: number;
   /** Subscription requests: one per this many ms on average, in bursts of … */
@@ -48,6 +50,7 @@ export const DEFAULT_SHARD_LIMITS: ShardLimits = {
   outboxPerPeerMax: 1000,
   outboxCharsMax: 65_536,
   headBytesMax: 200_000,
+  blockBytesMax: 100_000,
   outboxWindow: 64,
   subscriptionRequestMs: 10_000,
   subscriptionRequestBurst: 60,

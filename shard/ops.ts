@@ -372,6 +372,8 @@ export type EdgePacket =
     readonly kind: "revoke";
     readonly watched: AccountName;
     readonly watcher: AccountName;
+    /** Not null where `watcher` must not notice, for it is blocked: last seen then (ms). */
+    readonly lastSeen: number | null;
   }
   /** The sessions' user may now see `target`: register interest in it. */
   | {
@@ -415,4 +417,9 @@ export interface InterestAnswer {
     readonly devices: readonly PresenceOfDevice[];
     readonly lastSeen: number;
   } | null;
+  /**
+   * Where there is none, but one who signed out has to look the same: when it was last seen (ms).
+   * null: it is not shown at all.
+   */
+  readonly lastSeen: number | null;
 }

@@ -64,11 +64,14 @@ export class PresenceTable {
   }
 
   /** Adds a session; answers the one of the same device that it replaces. */
-  attach(p: Presentity, session: Attached): Attached | undefined {
+  attach(p: Presentity, session: Attached, wallMs: number): Attached | undefined {
     const old = p.sessions.find((s) => s.device === session.device);
     p.sessions = p.sessions.filter((s) => s !== old);
     p.sessions.push(session);
-    if (!samePresence(old?.presence ?? null, session.presence)) this.touch(p);
+    if (!samePresence(old?.presence ?? null, session.presence)) {
+      if (old !== undefined && old.presence !== null) seenAt(p, wallMs);
+      this.touch(p);
+    }
     return old;
   }
 
@@ -79,7 +82,7 @@ export class PresenceTable {
     if (p === undefined || gone === undefined) return false;
     p.sessions = p.sessions.filter((s) => s !== gone);
     if (gone.presence !== null) {
-      p.lastSeen = wallMs;
+      seenAt(p, wallMs);
       this.touch(p);
     }
     this.#forgetIdle(p);
@@ -88,8 +91,8 @@ export class PresenceTable {
 
   set(p: Presentity, session: Attached, presence: DevicePresence | null, wallMs: number): void {
     if (samePresence(session.presence, presence)) return;
+    if (session.presence !== null) seenAt(p, wallMs);
     session.presence = presence;
-    p.lastSeen = wallMs;
     this.touch(p);
   }
 
@@ -129,6 +132,11 @@ export class PresenceTable {
     this.#changed.clear();
     return changed;
   }
+}
+
+/** It never goes back, whatever the clock does. */
+function seenAt(p: Presentity, wallMs: number): void {
+  p.lastSeen = Math.max(p.lastSeen, wallMs);
 }
 
 /** Devices that may be seen, as watchers see them. */

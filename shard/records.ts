@@ -92,9 +92,22 @@ export type Entry =
   | { readonly kind: "pair_gone"; readonly to: AccountName; readonly toId: AccountId }
   | { readonly kind: "roster"; readonly item: RosterItem }
   | { readonly kind: "roster_removed"; readonly contact: AccountName }
-  | { readonly kind: "blocked"; readonly contact: AccountName; readonly blocked: boolean }
+  | {
+    readonly kind: "blocked";
+    readonly contact: AccountName;
+    readonly blocked: boolean;
+    /** Which account of that name is shown `lastSeen` from then on; "" and 0 in older records. */
+    readonly peerId: AccountId | "";
+    readonly lastSeen: number;
+  }
   | { readonly kind: "settings"; readonly anyone: boolean }
-  | { readonly kind: "last_seen"; readonly at: number }
+  /** A session of `device` has ended at `usedAt`; "" and 0 in older records. */
+  | {
+    readonly kind: "last_seen";
+    readonly at: number;
+    readonly device: DeviceId | "";
+    readonly usedAt: number;
+  }
   /** A device has everything up to `seq`. */
   | { readonly kind: "acked"; readonly seq: number }
   | { readonly kind: "read"; readonly with: AccountName; readonly upTo: number }
@@ -287,13 +300,13 @@ function writeFields(w: ByteWriter, e: Entry): void {
       w.str(e.contact);
       return;
     case "blocked":
-      w.str(e.contact).bool(e.blocked);
+      w.str(e.contact).bool(e.blocked).str(e.peerId).uint(e.lastSeen);
       return;
     case "settings":
       w.bool(e.anyone);
       return;
     case "last_seen":
-      w.uint(e.at);
+      w.uint(e.at).str(e.device).uint(e.usedAt);
       return;
     case "acked":
       w.uint(e.seq);
@@ -393,11 +406,22 @@ function readFields(r: ByteReader, kind: Entry["kind"]): Entry {
     case "roster_removed":
       return { kind, contact: name() };
     case "blocked":
-      return { kind, contact: name(), blocked: r.bool() };
+      return {
+        kind,
+        contact: name(),
+        blocked: r.bool(),
+        peerId: r.done ? "" : id(),
+        lastSeen: r.done ? 0 : r.uint(),
+      };
     case "settings":
       return { kind, anyone: r.bool() };
     case "last_seen":
-      return { kind, at: r.uint() };
+      return {
+        kind,
+        at: r.uint(),
+        device: r.done ? "" : text() as DeviceId,
+        usedAt: r.done ? 0 : r.uint(),
+      };
     case "acked":
       return { kind, seq: r.uint() };
     case "read":

@@ -1,12 +1,13 @@
 /** Operations on the roster: contacts, subscriptions, blocks, settings (RFC 6121 sections 2, 3). */
 import type { AccountId, AccountName } from "./ids.ts";
-import type { Account } from "./account.ts";
+import type { Account, Block } from "./account.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { RosterItem } from "./roster.ts";
 import type { SubscriptionState } from "./subscription.ts";
 import { NO_SUBSCRIPTION, outbound, remove as removalStanzas } from "./subscription.ts";
 import { fail, ok } from "./errors.ts";
 import { headFull } from "./message_ops.ts";
+import { lastSeenNow } from "./last_seen.ts";
 import { revokeWatcher } from "./account_ops.ts";
 import { rosterView, seenByOwner, seesOwner, showsSame } from "./roster.ts";
 
@@ -62,7 +63,7 @@ export function unwatchContact(turn: Turn, account: Account, contact: AccountNam
     turn.emit(account, {
       kind: "edge",
       node,
-      packet: { kind: "revoke", watched: contact, watcher: account.name },
+      packet: { kind: "revoke", watched: contact, watcher: account.name, lastSeen: null },
     });
   }
 }
@@ -97,7 +98,9 @@ export function storeItem(
       pending: after.state.pendingIn,
     });
   }
-  if (seesOwner(before) && !seesOwner(after)) revokeWatcher(turn, account, after.contact);
+  // Whoever is blocked has been revoked, and is not told more.
+  const told = account.blocked.has(after.contact);
+  if (seesOwner(before) && !seesOwner(after) && !told) revokeWatcher(turn, account, after.contact);
   if (seenByOwner(before) && !seenByOwner(after)) unwatchContact(turn, account, after.contact);
   if (seenByOwner(after) && (!seenByOwner(before) || before.peerId !== after.peerId)) {
     watchContact(turn, account, after);
@@ -199,18 +202,41 @@ function subscriptionWait(turn: Turn): number {
   return turn.limits.subscriptionRequestMs;
 }
 
-/** Cuts both ways at once; the other side is not told. */
+function blocksFull(turn: Turn, account: Account) {
+  const { blockedMax, headBytesMax, blockBytesMax } = turn.limits;
+  if (account.blocked.size >= blockedMax) {
+    return fail("limit_reached", `Cannot block: ${blockedMax} are blocked already`);
+  }
+  const max = headBytesMax + blockBytesMax;
+  if (account.headBytes < max) return null;
+  return fail(
+    "limit_reached",
+    `Cannot block: contacts, blocks and conversations take ${max} bytes`,
+  );
+}
+
+/** Who has seen the account until now, and what it is shown from now on. */
+function shownFrom(turn: Turn, account: Account, contact: AccountName): Block {
+  const item = account.roster.get(contact);
+  if (item === undefined || !seesOwner(item)) return { peerId: "", lastSeen: 0 };
+  return { peerId: item.peerId, lastSeen: lastSeenNow(turn, account) };
+}
+
+/** Cuts both ways at once; the other side is not told: to it, the account has signed out. */
 export const block: Handler<"roster.block"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   if (input.contact === account.name) {
     return fail("bad_request", "Cannot block: this is the account itself");
   }
   if (account.blocked.has(input.contact) === input.blocked) return ok(null);
-  const full = account.blocked.size >= turn.limits.blockedMax || headFull(turn, account);
-  if (input.blocked && full) {
-    return fail("limit_reached", `Cannot block: ${turn.limits.blockedMax} are blocked already`);
-  }
-  turn.append(account, { kind: "blocked", contact: input.contact, blocked: input.blocked });
+  const full = input.blocked ? blocksFull(turn, account) : null;
+  if (full !== null) return full;
+  turn.append(account, {
+    kind: "blocked",
+    contact: input.contact,
+    blocked: input.blocked,
+    ...(input.blocked ? shownFrom(turn, account, input.contact) : { peerId: "", lastSeen: 0 }),
+  });
   turn.event(account, { kind: "blocked", contact: input.contact, blocked: input.blocked });
   const item = account.roster.get(input.contact);
   if (input.blocked) {

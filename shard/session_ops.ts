@@ -4,6 +4,7 @@ import type { Account } from "./account.ts";
 import type { Handler, Outcome, Turn } from "./turn.ts";
 import type { AttachAuth, Ops, WatchTarget } from "./ops.ts";
 import { fail, ok } from "./errors.ts";
+import { endSession } from "./last_seen.ts";
 import { seenByOwner } from "./roster.ts";
 import { snapshotOf } from "./snapshot.ts";
 
@@ -67,7 +68,7 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
     device: input.device,
     node: pending.node,
     presence: input.presence,
-  });
+  }, turn.now.wall);
   if (old !== undefined && old.session !== input.session) {
     turn.emit(account, {
       kind: "edge",
@@ -92,11 +93,8 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
 
 /** Idempotent; presence ends at once, for the grace is the edge's. */
 export const detachSession: Handler<"session.detach"> = (turn, account, input) => {
-  const wasSeen = turn.presence.find(account.name, input.session)?.presence ?? null;
-  turn.presence.detach(account.name, input.session, turn.now.wall);
-  if (wasSeen !== null && turn.writable && account.state !== "absent") {
-    turn.append(account, { kind: "last_seen", at: turn.now.wall }, true);
-  }
+  const session = turn.presence.find(account.name, input.session);
+  if (session !== undefined) endSession(turn, account, session);
   return ok(null);
 };
 

@@ -613,6 +613,29 @@ export class Shard implements Turn {
     }
   }
 
+  /** Brings an account up to date with the log; false where the load is out of date. */
+  #replay(recovery: Recovery, input: ShardInput & { kind: "loaded" }): boolean {
+    const { name, generation } = input;
+    const replayed = this.#readable(name, () => {
+      const account = this.#load(input);
+      return { account, first: account === null ? 0 : recovery.replay(account) };
+    });
+    if (replayed === null) {
+      // Its rows stay in the log for a program, or a day, that can read it.
+      this.#accounts.abandon(name, recovery.abandon(name));
+      this.#abandoned.add(name);
+      this.#accounts.loadFailed(name, generation);
+      return true;
+    }
+    const { account, first } = replayed;
+    if (account === null) return false;
+    if (first > 0) this.#accounts.replayed(account, first, this.now.mono);
+    if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
+    if (account.owed.size > 0) this.scheduleReceipts(account, 0);
+    this.#accounts.runWaiters(name);
+    return true;
+  }
+
   /** Answers whether `input` is to be handled now. */
   #recover(recovery: Recovery, input: ShardInput): boolean {
     switch (input.kind) {
@@ -628,25 +651,9 @@ export class Shard implements Turn {
         if (!input.done) return false;
         for (const name of recovery.names()) this.#withAccounts([name], () => {});
         break;
-      case "loaded": {
-        const replayed = this.#readable(input.name, () => {
-          const account = this.#load(input);
-          return { account, first: account === null ? 0 : recovery.replay(account) };
-        });
-        if (replayed === null) {
-          this.#accounts.abandon(input.name, recovery.abandon(input.name));
-          this.#abandoned.add(input.name);
-          this.#accounts.loadFailed(input.name, input.generation);
-          break;
-        }
-        const { account, first } = replayed;
-        if (account === null) return false;
-        if (first > 0) this.#accounts.replayed(account, first, this.now.mono);
-        if (account.outbox.size > 0) this.scheduleOutbox(account, 0);
-        if (account.owed.size > 0) this.scheduleReceipts(account, 0);
-        this.#accounts.runWaiters(account.name);
+      case "loaded":
+        if (!this.#replay(recovery, input)) return false;
         break;
-      }
       case "load_failed":
         this.#accounts.loadFailed(input.name, input.generation);
         if (input.generation === this.#accounts.generation) recovery.failed.push(input.name);

@@ -29,7 +29,7 @@ export function snapshotOf(account: Account): Snapshot {
     seq: account.mailbox.last,
     roster,
     requests,
-    blocked: [...account.blocked],
+    blocked: [...account.blocked.keys()],
     conversations,
     messagesFrom: account.messagesFrom,
   };

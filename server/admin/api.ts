@@ -12,6 +12,7 @@ import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name.ts";
 import { errorResponse } from "../json/http.ts";
 import type { Router } from "../router.ts";
+import { isReserved, RESERVED_REASON } from "../synthetic.ts";
 
 /** A new invite; the code is shown once and kept only as its hash. */
 export interface Invite {
@@ -115,6 +116,9 @@ class Admin {
   async create(user: string, password: string | null): Promise<Result<unknown>> {
     const name = this.name(user);
     if (!name.ok) return name;
+    if (isReserved(name.value)) {
+      return fail("bad_request", `Cannot create ${name.value}: ${RESERVED_REASON}`);
+    }
     const credentials = password === null ? ok(null) : await this.credentials(password);
     if (!credentials.ok) return credentials;
     const created = await this.ask(user, "account.create", { credentials: credentials.value });

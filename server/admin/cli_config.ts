@@ -100,10 +100,12 @@ export function printWarnings(host: CliHost, { warnings }: Loaded): void {
 export function addConfigCommands(program: Command, host: CliHost): void {
   const config = program.command("config").description("check or show the configuration");
   addConfigOptions(config.command("check"))
-    .description("check the configuration and say what to change")
+    .description("check the configuration and its files, and say what to change")
     .allowExcessArguments(false)
     .action(async (options: ConfigOptions) => {
       const loaded = await loadConfig(host, options);
+      const faults = await host.fileFaults(loaded.config);
+      if (faults.length > 0) throw new UsageError(...faults);
       printWarnings(host, loaded);
       host.out("The configuration is valid.\n");
     });

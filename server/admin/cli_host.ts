@@ -1,4 +1,5 @@
 /** What the command line needs of the machine, and how its commands report. */
+import type { Config } from "../config.ts";
 import type { Terminal } from "../system/terminal.ts";
 import type { AdminTransport } from "./client.ts";
 import type { Launcher } from "./launcher.ts";
@@ -10,6 +11,8 @@ export interface CliHost extends Terminal {
   readonly filesMax: number | null;
   /** The text of a file; null where there is none. Rejects where it cannot be read. */
   readTextFile(path: string): Promise<string | null>;
+  /** What is wrong with the files that the configuration names: certificates and keys. */
+  fileFaults(config: Config): Promise<readonly string[]>;
   /** Loads what starts nodes; late, because most commands do not need it. */
   launcher(): Promise<Launcher>;
   /** Speaks to the admin socket at `path`. */

@@ -5,6 +5,7 @@ import type { AccountView } from "../../shard/ops.ts";
 import { type AdminClient, adminClient, appTransport } from "./client.ts";
 import { addConfigOptions, loadConfig } from "./cli_config.ts";
 import { type CliHost, UsageError } from "./cli_host.ts";
+import { isSynthetic } from "../synthetic.ts";
 import { NoServerError } from "./socket.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
@@ -19,20 +20,24 @@ async function onlineDomain(admin: AdminClient): Promise<string | null> {
   }
 }
 
-/** Runs `task` on the server that uses the data directory, or on the directory while none does. */
+/**
+ * Runs `task` on the server that uses the data directory, or on the directory while none does.
+ * `makes`: where there is none either, it is made; a mistyped one should not be.
+ */
 async function withAdmin(
   host: CliHost,
   options: ConfigOptions,
   task: (admin: AdminClient, domain: string) => Promise<void>,
+  makes = false,
 ): Promise<void> {
   const { config } = await loadConfig(host, options);
   const online = adminClient(host.adminSocket(join(config.dataDir, "admin.sock")));
   const domain = await onlineDomain(online);
   if (domain !== null) return await task(online, domain);
   const { openOffline } = await host.launcher();
-  const offline = await openOffline(config);
+  const offline = await openOffline(config, makes);
   try {
-    await task(adminClient(appTransport(offline.admin)), config.server.domain);
+    await task(adminClient(appTransport(offline.admin)), offline.domain);
   } finally {
     await offline.close();
   }
@@ -79,7 +84,7 @@ function addPasswordCommands(user: Command, host: CliHost): void {
       await withAdmin(host, options, async (admin, domain) => {
         const created = await admin.addUser(name, password);
         host.out(`${created.name}@${domain} is created.\n`);
-      });
+      }, true);
     });
   addConfigOptions(user.command("passwd <name>"))
     .description("set a new password; every device has to sign in again")
@@ -92,6 +97,11 @@ function addPasswordCommands(user: Command, host: CliHost): void {
         host.out(`${name} has a new password, and all its devices are signed out.\n`);
       });
     });
+}
+
+interface ListOptions extends ConfigOptions {
+  readonly json?: true;
+  readonly synthetic?: true;
 }
 
 /** Commands that only name an account: verb, help, what is done, what is said then. */
@@ -175,13 +185,18 @@ export function addUserCommands(program: Command, host: CliHost): void {
       );
   }
   addConfigOptions(user.command("list"))
-    .description("list all accounts")
+    .description("list all accounts but those of `roost load`")
+    .option("--synthetic", "list the accounts of `roost load` instead")
     .option("--json", "as one JSON array")
     .allowExcessArguments(false)
-    .action((options: ConfigOptions & { readonly json?: true }) =>
+    .action((options: ListOptions) =>
       withAdmin(host, options, async (admin) => {
-        const accounts = await allAccounts(admin);
+        const all = await allAccounts(admin);
+        const wanted = options.synthetic === true;
+        const accounts = all.filter(({ name }) => isSynthetic(name) === wanted);
         host.out(options.json === true ? JSON.stringify(accounts) + "\n" : table(accounts));
+        const left = all.length - accounts.length;
+        if (!wanted && left > 0) host.err(`Synthetic accounts left out: ${left} (--synthetic).\n`);
       })
     );
   const invite = program.command("invite").description("manage invites");

@@ -3,7 +3,7 @@
  * somebody asks, so that a delivery costs one addition whether or not anybody measures.
  */
 import type { AdmissionKind, RefusalReason } from "../admission.ts";
-import type { CloseReason } from "../edge/types.ts";
+import { SESSION_ENDS } from "../edge/types.ts";
 import type { StoreError } from "../ports.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 
@@ -51,6 +51,8 @@ export class OutcomeCounts {
 
 /** Transports that carry sessions; `none`: lost, and kept for the grace. */
 export const TRANSPORTS = ["websocket", "sse", "poll", "none"] as const;
+/** Whether they are users of the load tool, as values of a label. */
+export const SYNTHETIC = ["false", "true"] as const;
 /** Ways to prove who one is. */
 export const SIGN_IN_KINDS = ["password", "scram", "token", "issuer", "register"] as const;
 /** How a sign-in can end: refused is a wrong proof, limited a rate, failed our own fault. */
@@ -68,16 +70,6 @@ export const RATE_LIMITS = [
   "sign_in_failures",
   "registrations",
 ] as const;
-const CLOSE_REASONS = [
-  "signed_out",
-  "replaced",
-  "revoked",
-  "expired",
-  "slow",
-  "idle",
-  "shutdown",
-  "protocol",
-] as const satisfies readonly CloseReason[];
 /**
  * What a connection can be ended for. `silent`: answers no pings. `unread`: does not take what it is
  * sent. `flood`: sends too fast, or goes on after it was told to go.
@@ -130,8 +122,8 @@ const COMMIT_BYTES = [1, 4, 16, 64, 128, 256, 512, 800].map((kib) => kib * 1024)
 const errorCodes = Object.keys(ERROR_CODES) as readonly ErrorCode[];
 
 /**
- * All counters of one node. Everything rises for ever but `sessions.live`, which goes up and down.
- * Durations are observed in milliseconds.
+ * All counters of one node. Everything rises for ever but `sessions.live` and `sessions.users`, which
+ * go up and down. Durations are observed in milliseconds.
  */
 export function createCounters() {
   return {
@@ -159,10 +151,12 @@ export function createCounters() {
     },
     signals: { accepted: 0, delivered: 0 },
     sessions: {
-      live: zeros(TRANSPORTS),
+      live: tables(TRANSPORTS, SYNTHETIC),
+      /** Users who have sessions. */
+      users: zeros(SYNTHETIC),
       opened: 0,
       resumed: 0,
-      ended: zeros(CLOSE_REASONS),
+      ended: zeros(SESSION_ENDS),
       /** Times that a session had to read on from its mailbox. */
       fellBehind: 0,
     },

@@ -17,12 +17,17 @@ export interface RunningRoost {
 /** The store of a node that does not run, opened for the admin API alone. */
 export interface OfflineRoost {
   readonly admin: Hono;
+  /** The domain of its accounts, which counts more than the configuration's. */
+  readonly domain: string;
   close(): Promise<void>;
 }
 
 /** Starts and opens nodes. Both reject with an error whose message says what to change. */
 export interface Launcher {
   startRoost(config: Config): Promise<RunningRoost>;
-  /** Takes the data directory's lock, so that it rejects while a node runs. */
-  openOffline(config: Config): Promise<OfflineRoost>;
+  /**
+   * Takes the data directory's lock, so that it rejects while a node runs; and where there is no
+   * directory, unless it `makes` one.
+   */
+  openOffline(config: Config, makes: boolean): Promise<OfflineRoost>;
 }

@@ -201,9 +201,15 @@ function addSessions(to: Exporter, counters: Counters, gauges: Gauges): void {
   const { sessions, connections, frames } = counters;
   to.gauges(
     "roost_sessions",
-    "Live sessions by the transport that carries them.",
-    ["transport"],
-    () => byLabel("transport", sessions.live),
+    "Live sessions by the transport that carries them; synthetic are those of roost load.",
+    ["transport", "synthetic"],
+    () => byLabels(["transport", "synthetic"], sessions.live),
+  );
+  to.gauges(
+    "roost_users_online",
+    "Users who have live sessions; synthetic are those of roost load.",
+    ["synthetic"],
+    () => byLabel("synthetic", sessions.users),
   );
   to.counter("roost_sessions_opened_total", "Sessions opened.", () => sessions.opened);
   to.counter(
@@ -213,7 +219,7 @@ function addSessions(to: Exporter, counters: Counters, gauges: Gauges): void {
   );
   to.counters(
     "roost_sessions_ended_total",
-    "Sessions ended; slow are readers that stalled.",
+    "Sessions ended; lost and slow ones (readers that stalled) did not come back.",
     ["reason"],
     () => byLabel("reason", sessions.ended),
   );

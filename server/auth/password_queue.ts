@@ -4,6 +4,7 @@
  */
 import { fail, type Failure } from "../../shard/errors.ts";
 import type { Random } from "../ports.ts";
+import { addressKey } from "./throttle.ts";
 
 /** Bounds of the queue. */
 export interface PasswordQueueOptions {
@@ -11,7 +12,10 @@ export interface PasswordQueueOptions {
   readonly concurrency: number;
   /** Requests that wait, in all. */
   readonly waitingMax: number;
-  /** Requests of one address that wait or run: one client's flood leaves room for others. */
+  /**
+   * Requests of one address (of one IPv6 network, see `addressKey`) that wait or run: one client's
+   * flood leaves room for others.
+   */
   readonly perAddressMax: number;
   /** Least wait that a refused client is told, in milliseconds; jitter adds up to as much again. */
   readonly busyRetryMs: number;
@@ -24,8 +28,8 @@ export type PasswordJob = (release: () => void) => void;
 export class PasswordQueue {
   readonly #options: PasswordQueueOptions;
   readonly #random: Random;
-  readonly #waiting: { readonly address: string; readonly job: PasswordJob }[] = [];
-  readonly #perAddress = new Map<string, number>();
+  readonly #waiting: { readonly place: string; readonly job: PasswordJob }[] = [];
+  readonly #perPlace = new Map<string, number>();
   #running = 0;
 
   constructor(options: PasswordQueueOptions, random: Random) {
@@ -41,11 +45,12 @@ export class PasswordQueue {
   /** Runs `job` when its turn comes, perhaps before returning; `busy` where the queue is full. */
   push(address: string, job: PasswordJob): Failure | null {
     const { concurrency, waitingMax, perAddressMax } = this.#options;
-    const own = this.#perAddress.get(address) ?? 0;
+    const place = addressKey(address);
+    const own = this.#perPlace.get(place) ?? 0;
     const full = this.#running >= concurrency && this.#waiting.length >= waitingMax;
     if (full || own >= perAddressMax) return this.#busy();
-    this.#perAddress.set(address, own + 1);
-    this.#waiting.push({ address, job });
+    this.#perPlace.set(place, own + 1);
+    this.#waiting.push({ place, job });
     this.#pump();
     return null;
   }
@@ -65,15 +70,15 @@ export class PasswordQueue {
         if (released) throw new Error("PasswordQueue: a job released its place twice");
         released = true;
         this.#running--;
-        this.#leave(next.address);
+        this.#leave(next.place);
         this.#pump();
       });
     }
   }
 
-  #leave(address: string): void {
-    const left = this.#perAddress.get(address)! - 1;
-    if (left === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, left);
+  #leave(place: string): void {
+    const left = this.#perPlace.get(place)! - 1;
+    if (left === 0) this.#perPlace.delete(place);
+    else this.#perPlace.set(place, left);
   }
 }

@@ -88,11 +88,18 @@ export function isLoopback(host: string): boolean {
   return host.toLowerCase() === "localhost" || LOOPBACK.some((cidr) => cidrContains(cidr, host));
 }
 
-/** `host:port` or `[IPv6]:port`, or null. */
+/** As in URLs, a host whose last label is a number is meant as an IPv4 address. */
+function isIpv4OrName(host: string): boolean {
+  if (/(^|\.)[0-9]+\.?$/.test(host)) return parseIpv4(host) !== null;
+  const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+  return host.length <= 253 && host.replace(/\.$/, "").split(".").every((l) => label.test(l));
+}
+
+/** `host:port` or `[IPv6]:port`, or null; whether there is such a host is not looked at. */
 export function parseBind(text: string): Bind | null {
   const m = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):([0-9]{1,5})$/.exec(text);
   if (m === null || Number(m[3]) > 65535) return null;
-  if (m[1] !== undefined && parseIpv6(m[1]) === null) return null;
+  if (m[1] === undefined ? !isIpv4OrName(m[2]!) : parseIpv6(m[1]) === null) return null;
   return { host: (m[1] ?? m[2])!, port: Number(m[3]) };
 }
 

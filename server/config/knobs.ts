@@ -49,6 +49,11 @@ const server = {
     doc: "The address clients use, where it differs from the one listened on.",
     read: parseOrigin,
   }),
+  allowedOrigins: list({
+    wants: "origins such as https://app.example.org",
+    doc: "Origins of web pages from elsewhere that may use this server; its own always may.",
+    read: parseOrigin,
+  }),
   tlsCert: optional({
     wants: "the path of a file",
     doc: "PEM file of the TLS certificate and its chain; with it, clients speak https and wss.",

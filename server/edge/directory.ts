@@ -12,6 +12,14 @@ export class Directory {
     return this.#byId.size;
   }
 
+  get userCount(): number {
+    return this.#byUser.size;
+  }
+
+  users(): Iterable<AccountName> {
+    return this.#byUser.keys();
+  }
+
   get(id: SessionId): LiveSession | undefined {
     return this.#byId.get(id);
   }

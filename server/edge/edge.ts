@@ -14,6 +14,7 @@ import { Detaches } from "./detaches.ts";
 import { Directory } from "./directory.ts";
 import { EventBatch, PAGE } from "./feed.ts";
 import { Flusher } from "./flusher.ts";
+import { gaugesOf } from "./gauges.ts";
 import { LiveSession, type SessionDeps } from "./session.ts";
 import { Watchers } from "./watchers.ts";
 import type {
@@ -159,7 +160,8 @@ class NodeEdge implements Edge {
         return done(result.ok ? endedMeanwhile(session) : result);
       }
       if (!result.ok) {
-        session.finish("protocol", false);
+        // It never was open, so that nobody is told a reason.
+        session.finish("revoked", false);
         if (result.code === "unavailable") this.#detaches.add(user, id);
         return done(result);
       }
@@ -175,9 +177,10 @@ class NodeEdge implements Edge {
 
   #resume(
     session: LiveSession,
-    { cursor, sink }: OpenSession,
+    { cursor, sink, provedUntil }: OpenSession,
     done: (result: Result<OpenedSession>) => void,
   ): void {
+    session.proved(provedUntil);
     session.reattach(sink);
     const { attachment, feed } = session;
     const current = (failure: Failure | null): boolean => {
@@ -273,8 +276,9 @@ class NodeEdge implements Edge {
       case "revoke": {
         const sessions = this.#sessions.of(packet.watcher);
         for (const session of sessions) {
-          session.unwatchLater(packet.watched);
-          this.#watchers.revoke(session, packet.watched);
+          // Who has been blocked asks all the same, and is told what to show.
+          if (packet.lastSeen === null) session.unwatchLater(packet.watched);
+          this.#watchers.revoke(session, packet.watched, packet.lastSeen);
         }
         return sessions.length;
       }
@@ -345,33 +349,7 @@ class NodeEdge implements Edge {
   }
 
   gauges(): EdgeGauges {
-    let lost = 0;
-    let polling = 0;
-    let behind = 0;
-    let outboxBytes = 0;
-    let outboxBytesTop = 0;
-    for (const session of this.#sessions.all()) {
-      if (session.isLost) lost++;
-      if (session.isPolled) polling++;
-      if (session.isBehind) behind++;
-      const bytes = session.unsentBytes;
-      outboxBytes += bytes;
-      outboxBytesTop = Math.max(outboxBytesTop, bytes);
-    }
-    const sessions = this.#sessions.size;
-    const { size: watched, pairs: watches } = this.#watchers;
-    const detaching = this.#detaches.size;
-    return {
-      sessions,
-      lost,
-      polling,
-      behind,
-      watched,
-      watches,
-      outboxBytes,
-      outboxBytesTop,
-      detaching,
-    };
+    return gaugesOf(this.#sessions, this.#watchers, this.#detaches);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Watched } from "./watchers.ts";
 
 /** Signals that wait at most; the oldest go first. */
 export const SIGNALS_MAX = 64;
+const NOBODY: readonly AccountName[] = [];
 /** Up to so many entries a search through an array beats a set. */
 const ARRAY_MAX = 64;
 
@@ -65,10 +66,17 @@ export class Outbox {
     return true;
   }
 
+  /** The user's presence is not to be sent; false where it was not pending. */
+  dropPresence(user: Watched): boolean {
+    const pending = this.#presence.length;
+    this.#presence = this.#presence.filter((other) => other !== user);
+    this.#index?.delete(user);
+    return this.#presence.length < pending;
+  }
+
   /** The user may not be seen any more: what was pending is not sent, but that it is offline. */
   revokePresence(user: Watched): void {
-    this.#presence = this.#presence.filter((pending) => pending !== user);
-    this.#index?.delete(user);
+    this.dropPresence(user);
     this.#gone ??= new Set();
     this.#gone.add(user.name);
   }
@@ -77,7 +85,7 @@ export class Outbox {
   take(): Taken {
     return {
       presence: this.#presence,
-      gone: this.#gone === null ? [] : [...this.#gone],
+      gone: this.#gone === null ? NOBODY : [...this.#gone],
       signals: this.signals,
       durable: this.durable,
     };

@@ -38,6 +38,8 @@ export class Polls implements Outlet {
   readonly #host: PollHost;
   #parked: Parked | null = null;
   #sent: Unacknowledged | null = null;
+  /** Where the feed was before the client named a place that has not been read from yet. */
+  #before: number | null = null;
 
   constructor(deps: OutletDeps, host: PollHost) {
     this.#deps = deps;
@@ -59,12 +61,18 @@ export class Polls implements Outlet {
       done(fail("reset", "The cursor is one of another mailbox"));
       return () => {};
     }
-    if (cursor !== null) host.feed.seek(cursor.seq);
+    if (cursor !== null && cursor.seq !== host.feed.sent) {
+      this.#before ??= host.feed.sent;
+      host.feed.seek(cursor.seq);
+    }
     const parked: Parked = { done, untilMs: clock.monoMs() + waitMs };
     this.#parked = parked;
     host.waitUntil(parked.untilMs);
     if (host.feed.sent !== host.feed.known) this.#read();
-    else this.flush();
+    else {
+      this.#before = null;
+      this.flush();
+    }
     if (this.#parked === parked) this.due();
     return () => {
       if (this.#parked === parked) this.#unpark();
@@ -99,11 +107,19 @@ export class Polls implements Outlet {
       const parked = this.#parked;
       if (failure !== null) {
         this.#unpark();
+        if (failure.code === "reset") this.#seekBack();
         return parked?.done(failure);
       }
+      this.#before = null;
       this.flush();
       if (this.#parked === parked && parked !== null) this.due();
     });
+  }
+
+  /** Forgets a place that the mailbox does not have: the next poll need not name one. */
+  #seekBack(): void {
+    if (this.#before !== null) this.#host.feed.seek(this.#before);
+    this.#before = null;
   }
 
   /** Answers the parked poll if there is something to tell. */

@@ -13,8 +13,8 @@ const UNTAKEN_BYTES = 16_384;
 
 /** What a session is to its sink's outlet. */
 export interface PushHost extends OutletHost {
-  /** The sink is of no use any more. */
-  lost(sink: Sink): void;
+  /** The sink is of no use any more, for what it takes is too little. */
+  stalled(sink: Sink): void;
 }
 
 /** How the sink takes what it is sent, judged by its buffer and by what was added. */
@@ -94,7 +94,7 @@ export class Push implements Outlet, Lagging {
     if (this.#untouchedMs(buffered, nowMs) >= limits.stalledMs) {
       counters.stalled++;
       this.sink.terminate();
-      host.lost(this.sink);
+      host.stalled(this.sink);
       return false;
     }
     if (buffered < limits.outboxBytesMax / 2) {
@@ -124,7 +124,7 @@ export class Push implements Outlet, Lagging {
     host.feed.read(() => host.pending(), (failure) => {
       // The mailbox has moved on: the client has to come back for a snapshot.
       if (failure?.code === "reset") {
-        host.lost(this.sink);
+        host.stalled(this.sink);
         return this.sink.close("slow");
       }
       if (failure === null && host.feed.complete) {

@@ -8,6 +8,7 @@ import type { Ops, WatchTarget } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Random } from "../ports.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
+import { encodeTaken, type Telling } from "./encode_taken.ts";
 import { type EventBatch, Feed, type FeedDeps } from "./feed.ts";
 import type { Flushed, Flusher } from "./flusher.ts";
 import { Outbox, type Taken, type Unacknowledged } from "./outbox.ts";
@@ -15,7 +16,7 @@ import type { OutletDeps } from "./outlet.ts";
 import { type Poll, pollEnded, type PollHost, Polls } from "./polls.ts";
 import { Push, type PushHost } from "./push.ts";
 import type { Watched, Watcher, Watchers } from "./watchers.ts";
-import type { Cancelled, CloseReason, PollBatch, Session, Sink } from "./types.ts";
+import type { Cancelled, EndReason, PollBatch, Session, Sink } from "./types.ts";
 
 /** How long the first batch waits for the presence of all contacts, ms. */
 const BATCH_WAIT_MS = 250;
@@ -33,7 +34,7 @@ export interface SessionDeps extends FeedDeps, OutletDeps {
 }
 
 /** See the head of this file. */
-export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, PollHost {
+export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, PollHost, Telling {
   readonly id: SessionId;
   readonly user: AccountName;
   readonly device: DeviceId;
@@ -41,6 +42,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** Milliseconds since 1970. */
   expiresAt = Infinity;
   readonly watched: Watched[] = [];
+  frozen: Map<AccountName, Watched> | null = null;
   readonly feed: Feed;
   outbox: Outbox | null = null;
   soft = 0;
@@ -48,11 +50,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** Rises whenever the transport changes. */
   attachment = 0;
   /** Why it has ended. */
-  endReason: CloseReason | null = null;
+  endReason: EndReason | null = null;
   readonly #deps: SessionDeps;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
   /** null while it is lost. */
   #outlet: Push | Polls | null;
+  /** What its end counts as if nobody comes back. */
+  #lostAs: "lost" | "slow" = "lost";
   /** Whom to watch, until it starts. */
   #targets: readonly WatchTarget[] | null = null;
   /** Waits for the presence of all targets. */
@@ -137,6 +141,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     if (targets !== null) this.#targets = targets.filter((target) => target.name !== name);
   }
 
+  proved(untilMs: number | null): void {
+    if (untilMs === null || untilMs === this.expiresAt) return;
+    this.expiresAt = untilMs;
+    this.#schedule();
+  }
+
   /** Another transport takes over; nothing is pushed before `start`. */
   reattach(sink: Sink | null): void {
     const old = this.#outlet;
@@ -189,6 +199,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** The client may have missed any change: tells it everything again. */
   #presentAll(): void {
     for (const user of this.watched) this.pending().addPresence(user);
+    for (const user of this.frozen?.values() ?? []) this.pending().addPresence(user);
   }
 
   // ---- what comes from shards
@@ -223,6 +234,18 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.askFlush();
   }
 
+  /** Who was offline already stays so, and nothing is sent: after a sign-out neither is. */
+  presenceFrozen(before: Watched | null, frozen: Watched): void {
+    if (before === null) return this.presenceChanged(frozen, true);
+    const pending = this.outbox?.dropPresence(before) ?? false;
+    const same = before.devices.length === 0 && before.lastSeen === frozen.lastSeen;
+    if (pending || !same) this.presenceChanged(frozen, false);
+  }
+
+  presenceThawed(frozen: Watched): void {
+    this.outbox?.dropPresence(frozen);
+  }
+
   // ---- sending
 
   get ready(): boolean {
@@ -250,40 +273,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.#outlet?.flush();
   }
 
-  /** Who is gone comes first, for they may be seen again since; durable events come last. */
-  encode({ presence, gone, signals, durable }: Taken, roomBytes: number): readonly string[] {
-    const { codec, counters } = this.#deps;
-    const texts = gone.map((name) => codec.presence(name, [], 0, null));
-    let leftBytes = roomBytes;
-    for (const user of presence) {
-      if (leftBytes <= 0) {
-        this.pending().addPresence(user);
-        continue;
-      }
-      const text = user.name === this.user
-        ? this.#encodeOwn(user)
-        : user.encoded ??= codec.presence(user.name, user.devices, user.lastSeen, null);
-      if (text === null) continue;
-      texts.push(text);
-      leftBytes -= text.length;
-    }
-    counters.presenceDeliveries += texts.length;
-    for (const text of signals) {
-      if (leftBytes <= 0) {
-        this.pending().pushSignal(text);
-        continue;
-      }
-      texts.push(text);
-      leftBytes -= text.length;
-      counters.signals++;
-    }
-    counters.durableEvents += durable.length;
-    this.soft += texts.length;
-    return durable.length === 0 ? texts : [...texts, ...durable];
+  encode(taken: Taken, roomBytes: number): readonly string[] {
+    return encodeTaken(this.#deps, this, taken, roomBytes);
   }
 
   /** The user's own presence is that of the other devices; null where it is not worth telling. */
-  #encodeOwn(user: Watched): string | null {
+  encodeOwn(user: Watched): string | null {
     const others = user.devices.some(({ device }) => device !== this.device);
     if (!others && !this.#othersShown) return null;
     this.#othersShown = others;
@@ -292,7 +287,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   restore(sent: Unacknowledged): void {
     this.#othersShown = true;
-    this.#deps.counters.signalsDropped += this.pending().restore(sent);
+    // Whom it may not see any more it is shown as it is to see them now.
+    const presence = sent.presence.flatMap((user) => {
+      if (user.has(this)) return [user];
+      return this.frozen?.get(user.name) ?? [];
+    });
+    this.#deps.counters.signalsDropped += this.pending().restore({ ...sent, presence });
   }
 
   poll(poll: Poll, done: (result: Result<PollBatch>) => void): Cancelled {
@@ -312,8 +312,14 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   lost(sink: Sink): void {
     if (!(this.#outlet instanceof Push) || this.#outlet.sink !== sink) return;
+    this.#lostAs = "lost";
     this.#dropOutlet();
     this.beginGrace();
+  }
+
+  stalled(sink: Sink): void {
+    this.lost(sink);
+    this.#lostAs = "slow";
   }
 
   /** Forgets what only the present transport needs. */
@@ -333,12 +339,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.waitUntil(clock.monoMs() + limits.graceMs * jitter);
   }
 
-  end(reason: CloseReason): void {
+  end(reason: EndReason): void {
     this.finish(reason, true);
   }
 
   /** Ends it, once. `detach`: its shard does not know yet. */
-  finish(reason: CloseReason, detach: boolean, retryAfterMs?: number): void {
+  finish(reason: EndReason, detach: boolean, retryAfterMs?: number): void {
     if (this.#phase === "ended") return;
     const outlet = this.#outlet;
     const { watchers, deadlines, counters } = this.#deps;
@@ -352,7 +358,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.#targets = null;
     watchers.leave(this);
     deadlines.clear(this);
-    counters.ended++;
+    if (opened) counters.ended[reason === "idle" && outlet === null ? this.#lostAs : reason]++;
     outlet?.drop();
     this.#deps.ended(this, detach && opened);
     if (opened) outlet?.close(reason, retryAfterMs);
@@ -367,18 +373,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   /** Something may be due. */
   wake(nowMs: number): void {
-    const { clock, counters } = this.#deps;
     const outlet = this.#outlet;
-    if (clock.wallMs() >= this.expiresAt) {
-      counters.expired++;
-      return this.end("expired");
-    }
+    if (this.#deps.clock.wallMs() >= this.expiresAt) return this.end("expired");
     if (nowMs >= this.#batchMs) this.#collected();
     if (nowMs >= this.#dueMs) {
-      if (!(outlet instanceof Polls && outlet.parked)) {
-        counters.graceOver++;
-        return this.end("idle");
-      }
+      if (!(outlet instanceof Polls && outlet.parked)) return this.end("idle");
       outlet.due();
     }
     this.#schedule();

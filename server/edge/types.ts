@@ -31,6 +31,27 @@ export type CloseReason =
   | "shutdown"
   | "protocol";
 
+/** Why a session is ended; `protocol` ends connections only. */
+export type EndReason = Exclude<CloseReason, "protocol">;
+
+/**
+ * What the end of a session counts as. `signed_out`: by `bye`, or by DELETE. `replaced`: its device
+ * signed in again. `revoked`: its device was signed out, or its account disabled, removed or given
+ * another password. `expired`: its token. `lost`: its connection broke and nobody came back within
+ * the grace. `slow`: the same, after its reader had stalled. `idle`: nobody polled it any more.
+ * `shutdown`: the node went away.
+ */
+export const SESSION_ENDS = [
+  "signed_out",
+  "replaced",
+  "revoked",
+  "expired",
+  "lost",
+  "slow",
+  "idle",
+  "shutdown",
+] as const satisfies readonly (EndReason | "lost")[];
+
 /** One direction of one live transport: text towards the client. Only transports implement it. */
 export interface Sink {
   /** Sends one frame of JSON text. Never throws; after the end it does nothing. */
@@ -48,6 +69,8 @@ export interface OpenSession {
   readonly user: AccountName;
   readonly device: DeviceId;
   readonly auth: AttachAuth;
+  /** When what was proved ends (ms since 1970); null where only attaching finds that out. */
+  readonly provedUntil: number | null;
   readonly cursor: Cursor | null;
   /** null: invisible. */
   readonly presence: DevicePresence | null;
@@ -79,6 +102,11 @@ export interface Session {
   readonly user: AccountName;
   readonly userId: AccountId;
   readonly device: DeviceId;
+  /**
+   * The client has proved anew who it is, by something that ends then (ms since 1970; null where
+   * that is not known): the session ends with it, sooner or later than it would have.
+   */
+  proved(untilMs: number | null): void;
   /** Starts pushing: call it after the welcome has been sent to the sink. */
   start(): void;
   /** Sends what waits for the next round now, for something else goes to the sink anyway. */
@@ -86,7 +114,7 @@ export interface Session {
   /** The transport broke: keeps the session for the grace, then detaches it. */
   lost(sink: Sink): void;
   /** Explicit sign-out: detaches at once, presence ends without grace. */
-  end(reason: CloseReason): void;
+  end(reason: EndReason): void;
   /**
    * Long-poll: takes the pending events after `cursor` (null: after what the last poll was given),
    * having dropped soft events up to `soft`; answers at once when there are some, else when the
@@ -159,14 +187,12 @@ export const DEFAULT_EDGE_LIMITS: EdgeLimits = {
 
 /** What an edge has done since it was made; only ever counted up. Read by metrics. */
 export interface EdgeCounters {
-  /** Sessions attached; taken up again; refused at a bound; ended for whatever reason. */
+  /** Sessions attached; taken up again; refused at a bound. */
   opened: number;
   resumed: number;
   refused: number;
-  ended: number;
-  /** Ended because nobody came back within the grace; because their token expired. */
-  graceOver: number;
-  expired: number;
+  /** Sessions that were attached and have ended: with the live ones they are all opened ones. */
+  readonly ended: { [reason in typeof SESSION_ENDS[number]]: number };
   /** Detaches that had to be repeated. */
   detachRetries: number;
   /** Frames to sinks and answers to polls that had events. */
@@ -196,9 +222,16 @@ export function newEdgeCounters(): EdgeCounters {
     opened: 0,
     resumed: 0,
     refused: 0,
-    ended: 0,
-    graceOver: 0,
-    expired: 0,
+    ended: {
+      signed_out: 0,
+      replaced: 0,
+      revoked: 0,
+      expired: 0,
+      lost: 0,
+      slow: 0,
+      idle: 0,
+      shutdown: 0,
+    },
     detachRetries: 0,
     frames: 0,
     durableEvents: 0,
@@ -219,11 +252,18 @@ export function newEdgeCounters(): EdgeCounters {
 
 /** An edge at one moment. */
 export interface EdgeGauges {
+  /** Users who have sessions. */
+  readonly users: number;
   /** All sessions, and of these: those in their grace, those of long-polls, those behind. */
   readonly sessions: number;
   readonly lost: number;
   readonly polling: number;
   readonly behind: number;
+  /** What of this is the load tool's. */
+  readonly syntheticUsers: number;
+  readonly syntheticSessions: number;
+  readonly syntheticLost: number;
+  readonly syntheticPolling: number;
   /** Users watched by anybody here, and pairs of session and user. */
   readonly watched: number;
   readonly watches: number;

@@ -26,12 +26,18 @@ export interface Watcher {
   readonly userId: AccountId;
   /** Whom it watches; only `Watchers` changes it. */
   readonly watched: Watched[];
+  /** Users who have blocked it, as they are shown for as long as that lasts: `Watchers`' too. */
+  frozen: Map<AccountName, Watched> | null;
   /** False once it has ended. */
   readonly alive: boolean;
   /** The presence of `watched` is another than before, or is seen for the first time. */
   presenceChanged(watched: Watched, first: boolean): void;
   /** The right to see this user is gone: to be shown offline. */
   presenceRevoked(watched: Watched): void;
+  /** In place of `before` (null: nobody), `frozen` is seen: offline, as after a sign-out. */
+  presenceFrozen(before: Watched | null, frozen: Watched): void;
+  /** The user is seen as it is again, or not at all, in place of `frozen`. */
+  presenceThawed(frozen: Watched): void;
 }
 
 /** A user whose presence somebody here may see. */
@@ -99,8 +105,8 @@ export class Watchers {
   /** Users that nobody watches any more, and since when; in the order of time. */
   readonly #idle = new Map<Watched, number>();
   #sweeping = false;
-  /** Registrations under way, with the users whose answers have become void meanwhile. */
-  readonly #asking = new Map<readonly Watcher[], Set<AccountName> | null>();
+  /** Registrations under way, with the users whose answers a revocation has made void meanwhile. */
+  readonly #asking = new Map<readonly Watcher[], Map<AccountName, number | null> | null>();
   #pairs = 0;
 
   constructor(deps: WatchersDeps) {
@@ -163,19 +169,43 @@ export class Watchers {
     if (user === undefined) return;
     user.asking--;
     const { presence } = answer;
-    const isVoid = this.#asking.get(watchers)?.has(answer.watched) === true;
-    if (presence !== null && !isVoid) {
+    const revoked = this.#asking.get(watchers)?.get(answer.watched);
+    if (presence !== null && revoked === undefined) {
       // Those who watch already may hear of a change by this answer first.
       const newer = user.id !== presence.watchedId || presence.version > user.version;
       if (newer) this.#update(user, presence);
       for (const watcher of watchers) if (watcher.alive) this.#watch(watcher, user);
+    } else {
+      const lastSeen = presence === null ? answer.lastSeen : revoked ?? null;
+      for (const watcher of watchers) {
+        if (lastSeen === null || !watcher.alive || user.has(watcher)) continue;
+        this.#freeze(watcher, watcher.frozen?.get(user.name) ?? null, user, lastSeen);
+      }
     }
     this.#forgetIfIdle(user);
+  }
+
+  /** The frozen user is nobody else's: it has no place in the table, and no interest. */
+  #freeze(watcher: Watcher, before: Watched | null, user: Watched, lastSeen: number): void {
+    if (before !== null && before !== user && before.lastSeen === lastSeen) return;
+    const frozen = new Watched(user.name, user.id);
+    frozen.lastSeen = lastSeen;
+    (watcher.frozen ??= new Map()).set(user.name, frozen);
+    watcher.presenceFrozen(before, frozen);
+  }
+
+  #thaw(watcher: Watcher, name: AccountName): Watched | null {
+    const frozen = watcher.frozen?.get(name);
+    if (frozen === undefined) return null;
+    watcher.frozen!.delete(name);
+    watcher.presenceThawed(frozen);
+    return frozen;
   }
 
   #watch(watcher: Watcher, user: Watched): void {
     const first = !user.has(watcher);
     if (first) {
+      this.#thaw(watcher, user.name);
       user.add(watcher);
       watcher.watched.push(user);
       this.#pairs++;
@@ -214,20 +244,30 @@ export class Watchers {
     for (const watcher of user.watchers) watcher.presenceChanged(user, false);
   }
 
-  /** A watcher has lost the right to see a user. */
-  revoke(watcher: Watcher, name: AccountName): void {
+  /**
+   * A watcher has lost the right to see a user. Where `lastSeen` is given it must not notice: it goes
+   * on seeing the user as one who has signed out.
+   */
+  revoke(watcher: Watcher, name: AccountName, lastSeen: number | null): void {
     // All watchers of a registration are one user's: what one has lost, all have.
     for (const [watchers, revoked] of this.#asking) {
       if (!watchers.includes(watcher)) continue;
-      if (revoked === null) this.#asking.set(watchers, new Set([name]));
-      else revoked.add(name);
+      if (revoked === null) this.#asking.set(watchers, new Map([[name, lastSeen]]));
+      else revoked.set(name, lastSeen);
     }
     const user = this.#users.get(name);
-    if (user === undefined || !user.has(watcher)) return;
+    if (user === undefined || !user.has(watcher)) {
+      const frozen = watcher.frozen?.get(name) ?? null;
+      if (frozen === null) return;
+      if (lastSeen !== null) return this.#freeze(watcher, frozen, frozen, lastSeen);
+      this.#thaw(watcher, name);
+      return watcher.presenceRevoked(frozen);
+    }
     user.delete(watcher);
     remove(watcher.watched, user);
     this.#pairs--;
-    watcher.presenceRevoked(user);
+    if (lastSeen === null) watcher.presenceRevoked(user);
+    else this.#freeze(watcher, user, user, lastSeen);
     this.#forgetIfIdle(user);
   }
 
@@ -239,6 +279,7 @@ export class Watchers {
     }
     this.#pairs -= watcher.watched.length;
     watcher.watched.length = 0;
+    watcher.frozen = null;
   }
 
   #forgetIfIdle(user: Watched): void {

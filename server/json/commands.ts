@@ -115,7 +115,11 @@ function messageCommands(define: Define) {
       withName(ctx, input.to, done, (to) => {
         const { body, key } = input;
         const message = { device: ctx.device, to, id: key, body, ext: input.ext ?? "" };
-        ctx.router.request(ctx.user, "message.send", message, asJson(done));
+        ctx.router.request(ctx.user, "message.send", message, (result) => {
+          if (!result.ok) return done(result);
+          const { seq, at, num } = result.value;
+          done(ok(`{"seq":${seq},"at":${at},"num":${num}}`));
+        });
       });
     }),
     ack: define("ack", "says that this device has the events", WRITE, (ctx, input, done) => {

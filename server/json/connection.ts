@@ -176,13 +176,14 @@ class Connection implements WireHandler, Sink {
   // The session.
 
   #open({ wanted, principal, scram }: Proved): void {
-    const { user, device, auth, minted } = principal;
+    const { user, device, auth, provedUntil, minted } = principal;
     const { after, session, presence } = wanted.input;
     const cursor = after === undefined ? null : parseCursor(after);
     const options: OpenSession = {
       user,
       device,
       auth,
+      provedUntil,
       cursor,
       presence: devicePresence(presence),
       resume: sessionChoice(session),

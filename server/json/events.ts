@@ -11,6 +11,13 @@ import { errorResponse, jsonResponse } from "./http.ts";
 import { abortConnection } from "../system/front_door.ts";
 import { type Protocol, welcomeJson } from "./protocol.ts";
 import type { EventsCall } from "./rest_call.ts";
+import { isSynthetic } from "../synthetic.ts";
+
+/** How many event streams are open, and how many of them are the load tool's: for metrics. */
+export interface OpenStreams {
+  open: number;
+  synthetic: number;
+}
 
 /** What the transport needs. */
 export interface EventsDeps {
@@ -20,8 +27,7 @@ export interface EventsDeps {
   readonly domain: string;
   /** Bytes of an event stream that may wait for its reader before it counts as unsent. */
   readonly streamBytesMax: number;
-  /** How many event streams are open: counted up and down here, for metrics. */
-  readonly streams: { open: number };
+  readonly streams: OpenStreams;
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }
 
@@ -46,6 +52,7 @@ function openSession(
       user: caller.user,
       device: caller.device,
       auth: caller.auth,
+      provedUntil: caller.provedUntil,
       cursor: after,
       presence: invisible ? null : ONLINE,
       resume: session?.id ?? null,
@@ -77,7 +84,7 @@ async function poll(deps: EventsDeps, call: EventsCall): Promise<Response> {
     if (mode !== "resume") after = { mailboxId, seq: snapshot?.seq ?? opened.value.seq };
     waitMs = 0;
     session.start();
-  }
+  } else session.proved(call.caller.provedUntil);
   return await parked(
     session,
     call.request.signal,
@@ -209,15 +216,20 @@ function lastCursor(before: string, frame: string): string {
 async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
   let session: Session | null = null;
   let stopHeartbeat = () => {};
-  deps.streams.open++;
+  const synthetic = Number(isSynthetic(call.caller.user));
+  const count = (change: 1 | -1) => {
+    deps.streams.open += change;
+    deps.streams.synthetic += change * synthetic;
+  };
+  count(1);
   const sink: EventStream = new EventStream(deps.streamBytesMax, () => {
-    deps.streams.open--;
+    count(-1);
     stopHeartbeat();
     session?.lost(sink);
   }, () => abortConnection(call.request));
   const opened = await openSession(deps, call, sink);
   if (!opened.ok) {
-    deps.streams.open--;
+    count(-1);
     return errorResponse(opened);
   }
   session = opened.value.session;

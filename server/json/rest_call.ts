@@ -70,6 +70,8 @@ export interface Caller {
   readonly user: AccountName;
   readonly device: DeviceId;
   readonly auth: AttachAuth;
+  /** When what the request proves ends (ms since 1970). */
+  readonly provedUntil: number | null;
 }
 
 /** One request on its way. */
@@ -168,7 +170,8 @@ function callerByIssuer(
   deps.signIn.issuer({ jwt, address }, (result) => {
     if (!result.ok) return done(result);
     const { user, expiresAt } = result.value;
-    done(ok({ user, device, auth: { kind: "issuer", expiresAt } }));
+    const auth = { kind: "issuer", expiresAt } as const;
+    done(ok({ user, device, auth, provedUntil: expiresAt }));
   });
 }
 

@@ -30,6 +30,8 @@ export interface Principal {
   readonly user: AccountName;
   readonly device: DeviceId;
   readonly auth: AttachAuth;
+  /** When the proof ends (ms since 1970); null where only attaching a session finds that out. */
+  readonly provedUntil: number | null;
   /** The token that the sign-in made; null where the client brought its own. */
   readonly minted: MintedToken | null;
 }
@@ -100,12 +102,14 @@ export function byToken(
   if (user === null) return refuse(tokenRefused());
   const tokenHash = hashToken(token);
   const auth: AttachAuth = { kind: "token", tokenHash };
-  if (attaches && device !== null) return done(ok({ user, device, auth, minted: null }));
+  if (attaches && device !== null) {
+    return done(ok({ user, device, auth, provedUntil: null, minted: null }));
+  }
   deps.router.request(user, "auth.token", { tokenHash }, (result) => {
     if (!result.ok) return refuse(result);
-    const owner = result.value.device;
+    const { device: owner, expiresAt: provedUntil } = result.value;
     if (device !== null && device !== owner) return refuse(tokenRefused());
-    done(ok({ user, device: owner, auth, minted: null }));
+    done(ok({ user, device: owner, auth, provedUntil, minted: null }));
   });
 }
 
@@ -127,7 +131,7 @@ export function byIssuer(
     const { user, expiresAt } = result.value;
     const auth: AttachAuth = { kind: "issuer", expiresAt };
     const known = device ?? newId<DeviceId>(deps.random.bytes(12));
-    done(ok({ user, device: known, auth, minted: null }));
+    done(ok({ user, device: known, auth, provedUntil: expiresAt, minted: null }));
   });
 }
 
@@ -138,12 +142,13 @@ export function mintFor(
   choice: DeviceChoice,
   done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
 ): void {
-  const { device, label } = choice;
-  deps.signIn.mint({ user: verified.user, device, label, proof: verified.proof }, (result) => {
+  const { user, proof } = verified;
+  deps.signIn.mint({ ...choice, user, proof }, (result) => {
     if (!result.ok) return done(result);
     const minted = result.value;
     const auth: AttachAuth = { kind: "token", tokenHash: hashToken(minted.token) };
-    done(ok({ user: verified.user, device: minted.device, auth, minted }));
+    const { device, expiresAt: provedUntil } = minted;
+    done(ok({ user: verified.user, device, auth, provedUntil, minted }));
   });
 }
 

@@ -365,7 +365,7 @@ function publicRoutes(): readonly Route[] {
       summary: "Upgrades to the WebSocket protocol",
       status: 101,
       answer: null,
-      errors: ["unsupported"],
+      errors: ["unsupported", "forbidden"],
       run: () => {
         const message = "This address speaks WebSocket only: a proxy may have dropped the upgrade";
         const text = JSON.stringify({ code: "unsupported", message });

@@ -90,6 +90,8 @@ export interface WsDeps {
   readonly counters: WsCounters;
   /** Whether a connection from this address is taken now; asked after the transport's limits. */
   admit(address: string): Failure | null;
+  /** Whether the page that the request comes from, if any, may connect. */
+  admitPage(request: IncomingMessage): Failure | null;
   /** Makes the address pay for as much as so many requests. */
   blame(address: string, requests: number): void;
   /** The client's address, after trusted proxies. */
@@ -212,7 +214,7 @@ class Transport implements WsTransport, ConnectionHost {
     }
     const address = this.#deps.addressOf(request);
     const key = addressKey(address);
-    const refusal = this.#refusal(address, key);
+    const refusal = this.#refusal(address, key) ?? this.#deps.admitPage(request);
     if (refusal !== null) return this.#refuse(socket, STATUS_OF[refusal.code], refusal);
     this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, address, key));
   }

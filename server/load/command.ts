@@ -10,11 +10,12 @@ const OPTIONS: readonly (readonly [flags: string, doc: string])[] = [
   ["--data <dir>", "the server's data directory, for its admin socket (roost-data; ROOST_DATA)"],
   ["--users <n>", "users that are played"],
   ["--contacts <n>", "mutual contacts of each, an even number (40)"],
+  ["--absent <n>", "contacts of each besides, who never come: rosters larger than watched (0)"],
   ["--rate <n>", "operations a second, never slowed by the server (see the scenario)"],
   ["--seconds <time>", "length of the measured part: 30, 90s, 15m, 2h, 7d"],
   ["--online <n>", "login: users who are online before the storm (0)"],
-  ["--presence-rate <n>", "login, reconnect: presence changes a second meanwhile"],
-  ["--message-rate <n>", "reconnect: messages a second meanwhile"],
+  ["--presence-rate <n>", "login, reconnect, restart: presence changes a second meanwhile"],
+  ["--message-rate <n>", "reconnect, restart: messages a second meanwhile"],
   ["--drop <share>", "reconnect: share of the sessions that break (0.933)"],
   ["--over <time>", "reconnect: time over which they come back (8s)"],
   ["--auth <way>", "token, password or scram (token)"],
@@ -61,7 +62,8 @@ Examples:
 Rates are open-loop: operations come when they are due, and latency counts from then. Every
 delivery is checked at its recipient. Users are made once and reused. On IPv4 loopback they
 connect from many addresses of 127.0.0.0/8, so that limits per address do not matter; limits
-per session do: raise them on the server where the report says so.
+per session do: raise them on the server where the report says so, and for users with more than 60
+contacts limits.subscriptionRequestsBurst.
 Exit codes: 0 all as promised (dark: the objective held), 1 not so, 2 wrong usage.`;
 }
 

@@ -113,9 +113,10 @@ export class Incoming {
     if (!this.#tagged(event)) return;
     const { number: version, dueUs } = this.#scratch.tag;
     const right = equals(bytes, showFrom, showTo, showOf(version));
-    if (!crowd.presence.received(this.#user, contact, version, right)) return;
+    const news = crowd.presence.received(this.#user, contact, version, right);
+    if (news === null) return;
     if (dueUs >= this.#onlineSinceUs) {
-      crowd.latencies.record("presence", now - dueUs);
+      crowd.latencies.record(news === "change" ? "presence" : "arrived", now - dueUs);
       crowd.watch?.presenceDelivered(contact, version, this.#user, now);
     } else if (this.#signInDueUs > 0) {
       crowd.latencies.record("roster", now - this.#signInDueUs);

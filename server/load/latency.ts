@@ -10,6 +10,7 @@ export const TIMED = {
   login: "login (to the welcome)",
   roster: "login (to all contacts' presence)",
   presence: "presence delivery",
+  arrived: "sign-in to a contact's screen",
   message: "message delivery",
   missed: "message to who was away",
   sent: "message ack",

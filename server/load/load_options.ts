@@ -1,7 +1,8 @@
 /** What `roost load` can be told, checked. */
 import { isLoopback, parseTarget, type Target } from "./target.ts";
-import { makeRing, poolFault, RESERVED_PREFIX } from "./ring.ts";
+import { ABSENT_MAX, makeRing, poolFault, poolName } from "./ring.ts";
 import type { Proof } from "./channel.ts";
+import { isReserved, RESERVED_PREFIX, RESERVED_REASON } from "../synthetic.ts";
 import { type Scenario, type ScenarioOptions, SCENARIOS } from "./scenario.ts";
 
 /** Options as the command line gives them; numbers are texts. */
@@ -14,6 +15,8 @@ export interface CommonOptions {
   readonly target: Target;
   readonly users: number;
   readonly contacts: number;
+  /** Contacts of each besides, who never come. */
+  readonly absent: number;
   readonly pool: string;
   readonly state: string | null;
   /** The server's data directory, for its admin socket and process id. */
@@ -150,10 +153,14 @@ function readCommon(options: Options, defaults: {
   );
   const ring = makeRing(users, contacts);
   if (typeof ring === "string") options.faults.push(`--users or --contacts: ${ring}`);
+  const absent = options.number("absent", 0, 0, ABSENT_MAX);
   const target = readTarget(options);
   const way = isLoopback(target) ? "admin" : "public";
   const provision = options.choice("provision", way, ["admin", "public"]);
-  const shape = `${users}x${contacts}`;
+  if (provision === "public" && absent > 0) {
+    options.faults.push("--absent: accounts that nobody signs in to are made over the admin API");
+  }
+  const shape = `${users}x${contacts}${absent === 0 ? "" : `-${absent}`}`;
   const own = provision === "public" ? `load${shape}` : `${RESERVED_PREFIX}${shape}`;
   const pool = options.text("pool") ?? defaults.pool ?? own;
   const fault = poolFault(pool);
@@ -162,6 +169,7 @@ function readCommon(options: Options, defaults: {
     target,
     users,
     contacts,
+    absent,
     pool,
     provision,
     state: options.text("state"),
@@ -197,7 +205,12 @@ function readScenario(
   { filesMax }: { readonly filesMax: number | null },
 ): LoadRequest {
   const common = readCommon(options, { users: scenario.users, contacts: 40, pool: null });
-  const { users, contacts } = common;
+  const { users, contacts, pool } = common;
+  if (common.provision === "public" && isReserved(poolName(pool, 0))) {
+    options.faults.push(
+      `--pool ${pool}: users of the public API cannot have it, for ${RESERVED_REASON}`,
+    );
+  }
   const auth = options.choice("auth", "token", ["token", "password", "scram"]);
   if (auth !== "token" && scenario.pollShare > 0) {
     options.faults.push(`--auth ${auth}: users of ${scenario.name} poll, which needs tokens`);

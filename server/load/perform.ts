@@ -14,6 +14,9 @@ import { PoolStore } from "./pool_store.ts";
 import { progressLine, summaryText } from "./report_text.ts";
 import { reportHtml } from "./report_html.ts";
 
+/** What scenario restart says when it is ready, for people and programs to act on. */
+export const OUTAGE_NOTE = "Restart the server now";
+
 /** Runs it; answers the exit code: 0 where everything was as promised, else 1. */
 export async function perform(ports: LoadPorts, request: Request): Promise<number> {
   switch (request.kind) {
@@ -86,6 +89,10 @@ async function measure(
       timers,
       nowUs: () => machine.nowUs(),
       server: () => server.use(),
+      begins: ({ outage }) => {
+        if (outage === null) return;
+        console.note(`${OUTAGE_NOTE}: it is waited for, for ${outage.waitSeconds} s`);
+      },
       progress: (point) => console.progress(progressLine(point)),
       stopped: () => stopped,
     }, {

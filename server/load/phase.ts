@@ -38,6 +38,12 @@ export interface Drop {
   readonly returnSeconds: number;
 }
 
+/** The server stops, by somebody else's doing, and all users come back once it serves again. */
+export interface Outage {
+  /** How long to wait for the first session to break (s); then it counts as not having come. */
+  readonly waitSeconds: number;
+}
+
 /** One phase. */
 export interface Phase {
   /** For people. */
@@ -51,6 +57,7 @@ export interface Phase {
   readonly day: boolean;
   readonly arrivals: Arrivals | null;
   readonly drop: Drop | null;
+  readonly outage: Outage | null;
   /** Share of the users that are to be online at the busiest time of the day; null: unchanged. */
   readonly population: number | null;
 }
@@ -64,6 +71,7 @@ export const NO_PHASE: Phase = {
   day: false,
   arrivals: null,
   drop: null,
+  outage: null,
   population: null,
 };
 

@@ -1,7 +1,7 @@
 /** Runs phases with a crowd: asks the schedules what is due, and has users do it. */
 import type { Random, Timers } from "../ports.ts";
 import type { Crowd } from "./crowd.ts";
-import { type Arrivals, type Drop, type Phase, STUCK_SECONDS } from "./phase.ts";
+import { type Arrivals, type Drop, type Outage, type Phase, STUCK_SECONDS } from "./phase.ts";
 import { type Curve, DAY, FLAT, Pace } from "./schedule.ts";
 import type { SyntheticUser } from "./user.ts";
 
@@ -59,9 +59,10 @@ class Running {
   }
 
   #begin(): void {
-    const { arrivals, drop, population } = this.#phase;
+    const { arrivals, drop, outage, population } = this.#phase;
     if (arrivals !== null) this.#arrivals(arrivals);
     if (drop !== null) this.#drop(drop);
+    if (outage !== null) this.#outage(outage);
     if (population !== null) this.#population(population);
     this.#traffic();
   }
@@ -169,6 +170,22 @@ class Running {
       if (this.#arriving === 0) return;
       const user = dropped[dropped.length - this.#arriving--]!;
       if (user.signIn(dueUs)) this.#awaited.push(user);
+    });
+  }
+
+  /** Waits until every session has broken, which users answer by coming back by themselves. */
+  #outage({ waitSeconds }: Outage): void {
+    const { crowd } = this.#deps;
+    const { broken, online } = crowd.counts;
+    const waitEndUs = this.#startUs + waitSeconds * 1e6;
+    this.#arriving = online;
+    this.#activities.push((now) => {
+      this.#arriving = Math.max(0, online - (crowd.counts.broken - broken));
+      const waiting = this.#arriving === online && now < waitEndUs;
+      if (waiting) this.#progress.atUs = now;
+      if (this.#arriving > 0) return false;
+      for (let place = 0; place < crowd.size; place++) this.#awaited.push(crowd.at(place));
+      return true;
     });
   }
 

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { Random } from "../ports.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import { makeRing, poolFault, poolName, type Ring } from "./ring.ts";
+import { ABSENT_MAX, makeRing, poolFault, poolName, type Ring } from "./ring.ts";
 import { poolToken } from "./provision.ts";
 
 /** How long tokens of a new pool are valid (ms). */
@@ -21,6 +21,8 @@ const POOL_SCHEMA = z.object({
   pool: z.string(),
   users: z.int(),
   contacts: z.int(),
+  /** Contacts of each besides, who never come: accounts that all users share. */
+  absent: z.int().min(0).max(ABSENT_MAX).default(0),
   /** admin: tokens follow from the secret. public: each was registered and got its own. */
   via: z.enum(["admin", "public"]),
   secret: z.string(),
@@ -41,6 +43,7 @@ export interface PoolWish {
   readonly pool: string;
   readonly users: number;
   readonly contacts: number;
+  readonly absent: number;
   readonly via: "admin" | "public";
   /** Whether the users need a password. */
   readonly password: boolean;
@@ -86,6 +89,7 @@ export function poolMismatch(pool: Pool, wish: PoolWish, nowMs: number): string 
   if (pool.users !== wish.users || pool.contacts !== wish.contacts) {
     return `it has ${pool.users} users with ${pool.contacts} contacts each`;
   }
+  if (pool.absent !== wish.absent) return `it has ${pool.absent} contacts who never come`;
   if (pool.via !== wish.via) return `its users were made over the ${pool.via} API`;
   if (wish.password && pool.password === null) return "its users have no password";
   if (pool.expiresAt <= nowMs + LEFT_MS_MIN) return "its tokens are about to expire";

@@ -47,8 +47,8 @@ export class PoolStore {
   async get(password: boolean): Promise<Pool> {
     const kept = await this.#read();
     await this.#reach();
-    const { target, pool: name, users, contacts, provision: via } = this.#options;
-    const wish: PoolWish = { url: target.url, pool: name, users, contacts, via, password };
+    const { target, pool: name, users, contacts, absent, provision: via } = this.#options;
+    const wish: PoolWish = { url: target.url, pool: name, users, contacts, absent, via, password };
     const nowMs = this.#ports.clock.wallMs();
     const mismatch = kept === null ? "" : poolMismatch(kept, wish, nowMs);
     if (kept !== null && mismatch === null && kept.complete && await this.#works(kept)) return kept;
@@ -73,8 +73,8 @@ export class PoolStore {
   /** Removes the pool's accounts and its file. */
   async remove(): Promise<void> {
     const kept = await this.#read();
-    const { target, users, contacts, pool } = this.#options;
-    const wish = { url: target.url, pool, users, contacts, password: false } as const;
+    const { target, users, contacts, absent, pool } = this.#options;
+    const wish = { url: target.url, pool, users, contacts, absent, password: false } as const;
     const known = kept ?? newPool({ ...wish, via: "admin" }, this.#ports.random, 0);
     const { admin, timers, progress } = await this.#admin();
     await removeByAdmin({ admin, timers, progress }, known);
@@ -85,7 +85,8 @@ export class PoolStore {
   async #provision(pool: Pool): Promise<Pool> {
     const { console, timers, dial, clock } = this.#ports;
     const startMs = clock.monoMs();
-    const shape = `${grouped(pool.users)} users with ${pool.contacts} contacts each`;
+    const contacts = pool.contacts + pool.absent;
+    const shape = `${grouped(pool.users)} users with ${contacts} contacts each`;
     console.note(`Provisioning ${shape} (${pool.pool}) over the ${pool.via} API …`);
     const { target } = this.#options;
     const progress = this.#progress();

@@ -36,6 +36,9 @@ export interface PresenceCounts {
   readonly wrong: number;
 }
 
+/** A change of a contact that the watcher held online, or the first it hears of the contact. */
+export type News = "change" | "arrival";
+
 /** How a watcher's view compares with what its contacts are. */
 export interface PresenceMismatches {
   /** Pairs of watcher and contact that were compared. */
@@ -55,7 +58,7 @@ export class PresenceBook {
   readonly #lo: number;
   readonly #hi: number;
   readonly #seen: Int32Array;
-  /** When a contact was last shown offline, by watcher and slot (ms since 1970); 0: never. */
+  /** When a contact seen online was last shown offline, by watcher and slot (ms since 1970); 0: never. */
   readonly #offlineAtMs: Float64Array;
   readonly #versions: Int32Array;
   readonly #online: Uint8Array;
@@ -112,31 +115,31 @@ export class PresenceBook {
   }
 
   /**
-   * A local watcher was told of a contact's `version`, with its show or not. Answers whether the
-   * watcher did not have it: news, to be timed.
+   * A local watcher was told of a contact's `version`, with its show or not. Answers what news it
+   * is, to be timed; null where the watcher had it.
    */
-  received(watcher: number, contact: number, version: number, showMatches: boolean): boolean {
+  received(watcher: number, contact: number, version: number, showMatches: boolean): News | null {
     const slot = slotOf(this.#ring, watcher, contact);
     const counts = this.#counts;
     if (slot < 0 || !showMatches) {
       counts.wrong++;
-      return false;
+      return null;
     }
     const at = (watcher - this.#lo) * this.#ring.contacts + slot;
     const before = this.#seen[at]!;
     if (before > UNKNOWN && version <= before) {
       if (version === before) counts.repeated++;
       else counts.backwards++;
-      return false;
+      return null;
     }
     this.#seen[at] = version;
     if (before > UNKNOWN) {
       counts.delivered++;
       counts.coalesced += version - before - 1;
-      return true;
+      return "change";
     }
     counts.initial++;
-    return before === UNKNOWN || version > -before - 1;
+    return before === UNKNOWN || version > -before - 1 ? "arrival" : null;
   }
 
   /** A local watcher was shown a contact offline at `nowMs`. */
@@ -147,9 +150,11 @@ export class PresenceBook {
       return;
     }
     const at = (watcher - this.#lo) * this.#ring.contacts + slot;
+    const before = this.#seen[at]!;
     this.#counts.offline++;
-    this.#seen[at] = offlineAfter(this.#seen[at]!);
-    this.#offlineAtMs[at] = nowMs;
+    this.#seen[at] = offlineAfter(before);
+    // What a new session is first shown is no change: only who was seen online goes offline.
+    if (before > UNKNOWN) this.#offlineAtMs[at] = nowMs;
   }
 
   /** The part of the truth that is decided here: for the users `lo … hi − 1`. */

@@ -10,7 +10,7 @@ import type { Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { Router } from "../router.ts";
-import { contactAt, DEVICE, makeRing, poolFault, poolName, type Ring } from "./ring.ts";
+import { ABSENT_MAX, contactAt, DEVICE, makeRing, poolFault, poolName, type Ring } from "./ring.ts";
 import { hashToken } from "../auth/token.ts";
 import { sha256 } from "../auth/hash.ts";
 
@@ -19,16 +19,20 @@ export const PROVISION_USERS_MAX = 1000;
 /** Operations under way at a time: enough for full commits, few enough for others' sake. */
 const IN_FLIGHT_MAX = 256;
 
-/** What a call asks for, about the users `from … to − 1` of a pool. */
+/**
+ * What a call asks for, about the users `from … to − 1` of a pool. Accounts of those who never come
+ * follow those who do: `users … users + absent − 1`.
+ */
 export const PROVISION_SCHEMA = z.strictObject({
   pool: z.string(),
   users: z.int(),
   contacts: z.int(),
+  absent: z.int().min(0).max(ABSENT_MAX).default(0),
   from: z.int().min(0),
   to: z.int().min(0),
   /**
    * accounts: create them, and give each the token that follows from `secret`.
-   * contacts: make them contacts of those after them in the ring, mutually.
+   * contacts: make them contacts of those after them in the ring and of the absent, mutually.
    * check: count those that lack contacts yet.
    * remove: delete them and free their names.
    */
@@ -76,8 +80,9 @@ export async function provision(
   if (typeof ring === "string") return fail("bad_request", `Cannot provision: ${ring}`);
   const fault = poolFault(input.pool);
   if (fault !== null) return fail("bad_request", `Cannot provision: ${fault}`);
-  const { from, to } = input;
-  if (to > ring.users || from >= to || to - from > PROVISION_USERS_MAX) {
+  const { from, to, step, absent } = input;
+  const all = step === "accounts" || step === "remove" ? ring.users + absent : ring.users;
+  if (to > all || from >= to || to - from > PROVISION_USERS_MAX) {
     const message = `from ${from} to ${to} must be 1 to ${PROVISION_USERS_MAX} of the users`;
     return fail("bad_request", `Cannot provision: ${message}`);
   }
@@ -159,13 +164,18 @@ class Provisioning {
     return added.ok ? null : added;
   }
 
-  /** The pairs of a user with those after it: so every pair of the ring comes up once. */
+  /**
+   * The pairs of a user with those after it, so that every pair of the ring comes up once, and with
+   * the absent.
+   */
   #pairs(user: number): readonly Task[] {
     const half = this.#ring.contacts / 2;
     const a = this.#name(user);
-    return Array.from({ length: half }, (_, slot) => {
-      const b = this.#name(contactAt(this.#ring, user, slot));
-      return () => this.#befriend(a, b);
+    return Array.from({ length: half + this.#input.absent }, (_, slot) => {
+      const other = slot < half
+        ? contactAt(this.#ring, user, slot)
+        : this.#ring.users + slot - half;
+      return () => this.#befriend(a, this.#name(other));
     });
   }
 
@@ -185,8 +195,8 @@ class Provisioning {
     const read = await this.#ask(this.#name(user), "mailbox.snapshot", {});
     if (!read.ok) return read;
     const mutual = read.value.snapshot.roster.filter((item) => item.subscription === "both").length;
-    if (mutual >= this.#ring.contacts) return null;
-    const { contacts } = this.#ring;
+    const contacts = this.#ring.contacts + this.#input.absent;
+    if (mutual >= contacts) return null;
     return fail("conflict", `${this.#name(user)} has ${mutual} of ${contacts} contacts`, 200);
   }
 

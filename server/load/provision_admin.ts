@@ -6,6 +6,8 @@ import type { Timers } from "../ports.ts";
 
 /** Users in one request: it has to be answered well within the admin client's patience. */
 const BATCH = { accounts: 500, contacts: 50, check: 1000, remove: 200 } as const;
+/** Pairs of contacts in one request. */
+const PAIRS_MAX = 1000;
 /** Wait before asking again where the server has not said. */
 const RETRY_MS = 500;
 /** Answers without any progress after which it is given up. */
@@ -24,7 +26,7 @@ export interface AdminProvisioning {
 /** Creates the pool's accounts, tokens and contacts. Rejects where it cannot be done. */
 export async function provisionByAdmin(options: AdminProvisioning, pool: Pool): Promise<void> {
   await step(options, pool, "accounts");
-  if (pool.contacts === 0) return;
+  if (pool.contacts + pool.absent === 0) return;
   await step(options, pool, "contacts");
   await step(options, pool, "check");
 }
@@ -39,12 +41,19 @@ async function step(
   pool: Pool,
   name: ProvisionInput["step"],
 ): Promise<void> {
-  const size = Math.min(BATCH[name], PROVISION_USERS_MAX);
-  for (let from = 0; from < pool.users; from += size) {
-    options.progress(name, from, pool.users);
-    await batch(options, pool, name, from, Math.min(pool.users, from + size));
+  const all = name === "accounts" || name === "remove" ? pool.users + pool.absent : pool.users;
+  const size = batchSize(pool, name);
+  for (let from = 0; from < all; from += size) {
+    options.progress(name, from, all);
+    await batch(options, pool, name, from, Math.min(all, from + size));
   }
-  options.progress(name, pool.users, pool.users);
+  options.progress(name, all, all);
+}
+
+/** Those with many contacts come in smaller batches. */
+function batchSize({ contacts, absent }: Pool, name: ProvisionInput["step"]): number {
+  if (name !== "contacts") return Math.min(BATCH[name], PROVISION_USERS_MAX);
+  return Math.max(1, Math.min(BATCH.contacts, Math.floor(PAIRS_MAX / (contacts / 2 + absent))));
 }
 
 async function batch(
@@ -54,11 +63,12 @@ async function batch(
   from: number,
   to: number,
 ): Promise<void> {
-  const { users, contacts, secret, password, expiresAt } = pool;
+  const { users, contacts, absent, secret, password, expiresAt } = pool;
   const body: ProvisionInput = {
     pool: pool.pool,
     users,
     contacts,
+    absent,
     from,
     to,
     step,
@@ -67,6 +77,7 @@ async function batch(
     expiresAt,
   };
   let done = -1;
+  let why = "";
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const answer = await admin({ method: "POST", path: "/admin/provision", body });
     if (answer.status !== 200) throw new Error(`Cannot provision: ${describe(answer)}`);
@@ -75,13 +86,23 @@ async function batch(
     if (provisioned.done > done) attempt = 0;
     done = Math.max(done, provisioned.done);
     if (fatal(provisioned)) throw new Error(`Cannot provision: ${provisioned.refusal?.message}`);
+    why = provisioned.refusal?.message ?? "";
     const waitMs = provisioned.refusal?.retryAfterMs ?? RETRY_MS;
     await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
   }
-  throw new Error(`Cannot provision: users ${from} to ${to - 1} make no progress at "${step}"`);
+  const whose = `users ${from} to ${to - 1}`;
+  throw new Error(`Cannot provision: ${whose} make no progress at "${step}": ${why}`);
 }
 
-const TRANSIENT = new Set(["busy", "unavailable", "rate_limited", "conflict", "not_found"]);
+/** Refusals that pass; a full account does where it was only changed much since its checkpoint. */
+const TRANSIENT = new Set([
+  "busy",
+  "unavailable",
+  "rate_limited",
+  "conflict",
+  "not_found",
+  "limit_reached",
+]);
 
 function fatal({ refusal }: Provisioned): boolean {
   return refusal !== null && !TRANSIENT.has(refusal.code);

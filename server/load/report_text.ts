@@ -64,6 +64,9 @@ export function figures(r: RunResult): readonly Figure[] {
   }
   if (r.awayMaxMs > 0) {
     add("all back after", `${duration(r.awayMaxMs * 1000)} (the longest time away)`);
+    const { resumes, sessionsKept, begunAnew } = r.counts;
+    const anew = begunAnew === 0 ? "" : `, ${grouped(begunAnew)} had to read their mailbox anew`;
+    add("returns", `${grouped(resumes)}, ${grouped(sessionsKept)} to the same session${anew}`);
   }
   if (server !== null) {
     const online = r.points.reduce((max, point) => Math.max(max, point.online), 0);
@@ -99,7 +102,7 @@ function countsOf(window: Window): Readonly<Record<string, number>> {
 
 /** What the server's CPU is set against: the most costly thing that was asked for. */
 function mainCount(scenario: string, { presence, messages }: Window): string {
-  if (scenario === "login" || scenario === "reconnect") return "sign-ins";
+  if (["login", "reconnect", "restart"].includes(scenario)) return "sign-ins";
   return presence > messages ? "presence deliveries" : "message deliveries";
 }
 
@@ -147,6 +150,14 @@ function checks(r: RunResult): string {
     lines.push(
       `messages: ${grouped(m.received)} of ${grouped(m.accepted)} accepted ones arrived, ` +
         `${m.outOfTurn} again or late, ${m.reordered} reordered`,
+    );
+  }
+  if (r.awayMaxMs > 0) {
+    const { graceMs } = r.options;
+    lines.push(
+      `contacts shown offline though back within ${grouped(graceMs)} ms: ${
+        grouped(r.falseOffline)
+      }`,
     );
   }
   lines.push(`settled in ${r.settledSeconds.toFixed(1)} s`);

@@ -4,6 +4,9 @@
  * keeps no rosters. Names are hashed over shards, so that neighbours are not neighbours there.
  */
 
+/** Contacts at most that each user has besides, who never come. */
+export const ABSENT_MAX = 1000;
+
 /** The shape of a population. Made by `makeRing`. */
 export interface Ring {
   readonly users: number;
@@ -39,9 +42,6 @@ export function slotOf({ users, contacts }: Ring, i: number, j: number): number 
   return before >= 1 && before <= half ? half + before - 1 : -1;
 }
 
-/** Prefix of the names that registration is to refuse to everybody: they belong to this tool. */
-export const RESERVED_PREFIX = "roost.";
-
 /** The device that synthetic users sign in with by token. */
 export const DEVICE = "load";
 
@@ -52,11 +52,6 @@ const DOT = 0x2e;
 /** Name of the pool's user `index`. */
 export function poolName(pool: string, index: number): string {
   return `${pool}.${String(index).padStart(DIGITS, "0")}`;
-}
-
-/** Whether a name is one that this tool makes under the reserved prefix: no real user's. */
-export function isSynthetic(name: string): boolean {
-  return name.startsWith(RESERVED_PREFIX) && /\.[0-9]{6}$/.test(name);
 }
 
 /** Why a text is no name of a pool, or null. */

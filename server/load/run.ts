@@ -23,6 +23,8 @@ export interface RunDeps {
   nowUs(): number;
   /** A look at the server's process; null where it cannot be seen. */
   server(): ProcessUse | null;
+  /** Told before every phase. */
+  begins(phase: Phase): void;
   /** Told after every look. */
   progress(point: Point): void;
   /** Whether somebody wants it to end early. */
@@ -117,6 +119,7 @@ class Run {
 
   async #run(phase: Phase): Promise<void> {
     this.#phase = phase.name;
+    this.#deps.begins(phase);
     await this.#look();
     if (phase.measured) this.#measuring = true;
     const startUs = this.#deps.nowUs() + HEAD_START_US;

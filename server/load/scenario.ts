@@ -11,9 +11,9 @@ export interface ScenarioOptions {
   readonly seconds: number;
   /** login: users online before the storm. */
   readonly online: number;
-  /** login, reconnect: presence changes a second of those online meanwhile. */
+  /** login, reconnect, restart: presence changes a second of those online meanwhile. */
   readonly presenceRate: number;
-  /** reconnect: messages a second meanwhile. */
+  /** reconnect, restart: messages a second meanwhile. */
   readonly messageRate: number;
   /** reconnect: share of the users that drop. */
   readonly drop: number;
@@ -138,6 +138,34 @@ const reconnect: Scenario = {
   },
 };
 
+/** How long scenario restart waits for the restart (s). */
+const OUTAGE_WAIT_SECONDS = 300;
+
+const restart: Scenario = {
+  name: "restart",
+  summary: "you restart the server when told to: everybody comes back at once, under traffic",
+  users: 1000,
+  pollShare: 0,
+  rateUnit: null,
+  defaults: (users) => ({
+    ...NONE,
+    presenceRate: Math.ceil(users / 50),
+    messageRate: Math.ceil(users / 20),
+    seconds: 5,
+  }),
+  phases({ presenceRate, messageRate, seconds }) {
+    const traffic = { ...QUIET, presence: presenceRate, messages: messageRate };
+    const outage = { waitSeconds: OUTAGE_WAIT_SECONDS };
+    return [
+      warmUp(0, 1),
+      calm(),
+      { ...NO_PHASE, name: "traffic before", seconds: 3, traffic },
+      measured("the server's restart", { seconds: null, outage, traffic }),
+      { ...NO_PHASE, name: "traffic after", seconds, traffic },
+    ];
+  },
+};
+
 const poll: Scenario = {
   name: "poll",
   summary: "everybody on long-poll, with presence changes and messages",
@@ -176,6 +204,16 @@ const mixed: Scenario = {
   },
 };
 
+const provision: Scenario = {
+  name: "provision",
+  summary: "the users are made, and nothing else: for measurements with a server started anew",
+  users: 1000,
+  pollShare: 0,
+  rateUnit: null,
+  defaults: () => NONE,
+  phases: () => [],
+};
+
 /** All of them, by name. */
 export const SCENARIOS: readonly Scenario[] = [
   login,
@@ -183,6 +221,8 @@ export const SCENARIOS: readonly Scenario[] = [
   chat,
   idle,
   reconnect,
+  restart,
   poll,
   mixed,
+  provision,
 ];

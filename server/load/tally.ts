@@ -11,13 +11,20 @@ export const NO_COUNTS = {
   /** Users with a live session now. */
   online: 0,
   signIns: 0,
+  /** Returns after a break or drop. */
   resumes: 0,
+  /** Of these, those that the server took up as the same session. */
+  sessionsKept: 0,
+  /** Sessions whose mailbox was not read on from where it was known, but anew. */
+  begunAnew: 0,
   /** Attempts to sign in that were refused, to be tried again. */
   signInsRefused: 0,
   /** Users given up: their sign-in can never succeed. */
   signInsFailed: 0,
   /** Connections that broke without this tool's doing. */
   lost: 0,
+  /** Live sessions that broke, or that the server asked to leave, without this tool's doing. */
+  broken: 0,
   signOuts: 0,
   vanished: 0,
   changes: 0,

@@ -178,9 +178,12 @@ export class SyntheticUser implements ChannelHandler {
     crowd.counts.online++;
     if (back) crowd.counts.resumes++;
     else crowd.counts.signIns++;
+    if (back && welcome.resumed) crowd.counts.sessionsKept++;
     if (this.#incoming.cursor !== null) {
-      if (mode !== "resume") crowd.faults.add("return", { code: mode, message: "began anew" });
-      else if (cursor !== this.#incoming.cursor) crowd.messages.gap();
+      if (mode !== "resume") {
+        crowd.counts.begunAnew++;
+        crowd.faults.add("return", { code: mode, message: "began anew" });
+      } else if (cursor !== this.#incoming.cursor) crowd.messages.gap();
     }
     crowd.latencies.record(back ? "resumed" : "login", now - this.#dueUs);
     if (back) crowd.cameBack(this.index, this.#goneUs, now);
@@ -255,6 +258,7 @@ export class SyntheticUser implements ChannelHandler {
 
   /** The session broke without this tool's doing: to be taken up again, timed from now. */
   #broken(): void {
+    this.#crowd.counts.broken++;
     this.#goneUs = this.#dueUs = this.#crowd.nowUs();
   }
 

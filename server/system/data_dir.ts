@@ -44,12 +44,13 @@ export interface DataDir extends NodeSecrets {
 
 /**
  * Why a directory cannot be used; the message says what to change.
- * `locked`: another process has it; `newer`: made by a newer program; `foreign`: holds other files;
+ * `missing`: is not there, and is not to be made; `locked`: another process has it; `newer`: made by
+ * a newer program; `foreign`: holds other files;
  * `damaged`: a file of it is missing or unreadable; `unusable`: the platform refused.
  */
 export class DataDirError extends Error {
   override readonly name = "DataDirError";
-  readonly kind: "locked" | "newer" | "foreign" | "damaged" | "unusable";
+  readonly kind: "missing" | "locked" | "newer" | "foreign" | "damaged" | "unusable";
   /** Process that has it, where `kind` is `locked` and it is known. */
   readonly heldBy: number | null;
 
@@ -65,10 +66,14 @@ export class DataDirError extends Error {
 }
 
 /**
- * Makes the directory where it is missing (mode 0700, all files 0600), and takes it for this
- * process. Rejects with `DataDirError`, having changed nothing in a directory that is not its own.
+ * Makes the directory where it is missing (mode 0700, all files 0600) unless `makes` is false, and
+ * takes it for this process. Rejects with `DataDirError`, having changed nothing in a directory that is not its own.
  */
-export async function openDataDir(path: string, random: Random): Promise<DataDir> {
+export async function openDataDir(
+  path: string,
+  random: Random,
+  makes = true,
+): Promise<DataDir> {
   const dir = isAbsolute(path) ? path : resolve(path);
   const adminSocketPath = join(dir, "admin.sock");
   const socketBytes = new TextEncoder().encode(adminSocketPath).length;
@@ -80,6 +85,7 @@ export async function openDataDir(path: string, random: Random): Promise<DataDir
     );
   }
   try {
+    if (!makes) refuseMissing(dir);
     Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
     refuseForeign(dir);
     const lock = await take(dir);
@@ -108,6 +114,16 @@ async function take(dir: string): Promise<DirLock> {
     "locked",
     `Cannot use --data ${dir}: ${who} is using it. Stop that one first, or give another directory.`,
     { heldBy: lock.heldBy },
+  );
+}
+
+/** What is not there, or is empty, is left alone. */
+function refuseMissing(dir: string): void {
+  if (readFormat(dir) !== null || sizeOf(join(dir, "kv.sqlite3")) > 0) return;
+  const what = statOf(dir) !== null ? "there is nothing of a server in it" : "it does not exist";
+  throw new DataDirError(
+    "missing",
+    `Cannot use --data ${dir}: ${what}. Give the directory that the server is started with.`,
   );
 }
 
@@ -234,10 +250,15 @@ function hex(bytes: Uint8Array): string {
 }
 
 function sizeOf(file: string): number {
+  return statOf(file)?.size ?? 0;
+}
+
+/** What is there; null where nothing is. */
+function statOf(path: string): Deno.FileInfo | null {
   try {
-    return Deno.statSync(file).size;
+    return Deno.statSync(path);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return 0;
+    if (cause instanceof Deno.errors.NotFound) return null;
     throw cause;
   }
 }

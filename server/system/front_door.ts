@@ -19,6 +19,7 @@ import type { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
 import { errorResponse, STATUS_OF } from "../json/http.ts";
+import { Callers } from "./callers.ts";
 import { cut, refuseRaw } from "./refusal.ts";
 
 /** Bounds of a connection, and who it may be. */
@@ -55,6 +56,8 @@ export interface DoorDeps {
   admit(): Failure | null;
   /** Whether clients of this address may ask for anything now. */
   admitAddress(address: string): Failure | null;
+  /** Whether requests with this `Host` header are answered. */
+  admitHost(host: string | undefined): Failure | null;
   /** Makes the address pay for `requests` that it sent in vain. */
   blame(address: string, requests: number): void;
   /** A request to upgrade; whoever takes it answers on the socket. */
@@ -146,28 +149,6 @@ export function isLocal(env: unknown): boolean {
   const { incoming } = env as Bindings;
   const peer = plainAddress(incoming.socket.remoteAddress ?? "");
   return incoming.headers["x-forwarded-for"] === undefined && isLoopback(peer);
-}
-
-/** Connections by address, so that none takes all. */
-class Callers {
-  readonly #counts = new Map<string, number>();
-  total = 0;
-
-  of(address: string): number {
-    return this.#counts.get(address) ?? 0;
-  }
-
-  add(address: string): void {
-    this.total++;
-    this.#counts.set(address, this.of(address) + 1);
-  }
-
-  remove(address: string): void {
-    this.total--;
-    const left = this.of(address) - 1;
-    if (left > 0) this.#counts.set(address, left);
-    else this.#counts.delete(address);
-  }
 }
 
 /** Why a new connection is refused, or null. */
@@ -270,11 +251,22 @@ function gate(
       return void socket.destroy();
     }
     response.once("close", () => caller.waiting--);
-    const refusal = deps.admitAddress(caller.address);
+    const refusal = deps.admitAddress(caller.address) ?? hostRefusal(deps, request, caller);
     if (refusal === null) return void listener(request, response);
     caller.refused = true;
     refuse(response, refusal);
   };
+}
+
+/** What is refused by its name costs as much as what is served. */
+function hostRefusal(
+  deps: DoorDeps,
+  request: IncomingMessage,
+  { address }: Pick<Caller, "address">,
+): Failure | null {
+  const refusal = deps.admitHost(request.headers.host);
+  if (refusal !== null) deps.blame(address, 1);
+  return refusal;
 }
 
 /** Answers, and ends the connection: another one costs the client as much as the server. */
@@ -315,7 +307,10 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
   );
   const callers = watchConnections(server, proxies, deps, options);
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
-    deps.upgrade(request, socket, head, addressOf(proxies, request));
+    const address = addressOf(proxies, request);
+    const refusal = hostRefusal(deps, request, { address });
+    if (refusal === null) return deps.upgrade(request, socket, head, address);
+    refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     const caller = callerOf(socket as Socket);

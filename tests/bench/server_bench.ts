@@ -4,108 +4,10 @@
  * the same frames to as many sockets from the barest program.
  */
 import type { Bench, Figure } from "./bench.ts";
-import { ServerProcess, tempDir } from "../process/server.ts";
+import { pinned, rssOf, runLoad, startPinned, windowOf } from "../process/pinned.ts";
+import { tempDir } from "../process/server.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-/** Limits per session out of the way: they are not what is measured. */
-const FLAGS = [
-  "limits.presencePerSecond=1000",
-  "limits.presenceBurst=1000",
-  "limits.framesPerSecond=1000",
-  "limits.framesBurst=2000",
-  "limits.sendsPerSecond=1000",
-  "limits.sendsBurst=1000",
-  "limits.receivedPerSecond=1000",
-  "limits.receivedBurst=10000",
-].flatMap((s) => ["--set", s]);
-
-/** What the load tool's JSON says, as far as it is shown here. */
-export interface LoadResult {
-  readonly window: Readonly<Record<string, number>>;
-  readonly latencies: Readonly<Record<string, { readonly p50Us: number; readonly p99Us: number }>>;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly falseOffline: number;
-  readonly server: { readonly rssAfterBytes: number; readonly rssPeakBytes: number };
-  readonly violations: readonly unknown[];
-}
-
-/** `taskset`'s words that pin to a core, where that is possible. */
-export function pinned(core: number): string[] {
-  if (navigator.hardwareConcurrency < 2 || Deno.build.os !== "linux") return [];
-  return ["taskset", "-c", String(core)];
-}
-
-/** A port that is free now, so that restarts have the same address. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** Starts the server pinned to the first core, on the port that its directory was first given. */
-export function startPinned(dataDir: string, extra: readonly string[] = []) {
-  const file = `${dataDir}.port`;
-  let port: number;
-  try {
-    port = Number(Deno.readTextFileSync(file));
-  } catch {
-    port = freePort();
-    Deno.writeTextFileSync(file, String(port));
-  }
-  const deno = [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...V8_FLAGS];
-  return ServerProcess.start({
-    dataDir,
-    flags: ["--bind", `127.0.0.1:${port}`, ...FLAGS, ...extra],
-    command: [...pinned(0), ...deno, `${ROOT}/main.ts`],
-  });
-}
-
-/** The flags that `deno task start` runs with. */
-const V8_FLAGS = (/--v8-flags=\S+/.exec(Deno.readTextFileSync(`${ROOT}/deno.json`)) ?? [])
-  .map(String);
-
-/** Runs one load scenario from the second core; answers its JSON. */
-export async function runLoad(
-  server: ServerProcess,
-  args: readonly string[],
-): Promise<LoadResult> {
-  const json = Deno.makeTempFileSync({ suffix: ".json" });
-  const state = `${server.dataDir}.load.json`;
-  const command = [
-    ...pinned(1),
-    Deno.execPath(),
-    "run",
-    "-A",
-    "--no-check",
-    "--quiet",
-    `${ROOT}/main.ts`,
-    "load",
-    ...args,
-    "--url",
-    server.url,
-    "--data",
-    server.dataDir,
-    "--state",
-    state,
-    "--quiet",
-    "--json",
-    json,
-  ];
-  const { code, stderr } = await new Deno.Command(command[0]!, {
-    args: command.slice(1),
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  const text = Deno.readTextFileSync(json);
-  Deno.removeSync(json);
-  if (text === "") throw new Error(`load ended with ${code}: ${new TextDecoder().decode(stderr)}`);
-  return JSON.parse(text) as LoadResult;
-}
-
-/** Resident bytes of a process. */
-export function rssOf(pid: number): number {
-  const m = /VmRSS:\s+(\d+) kB/.exec(Deno.readTextFileSync(`/proc/${pid}/status`));
-  return m === null ? 0 : Number(m[1]) * 1024;
-}
 
 async function presence(dataDir: string, rate: number): Promise<Figure[]> {
   const server = await startPinned(dataDir);
@@ -119,12 +21,12 @@ async function presence(dataDir: string, rate: number): Promise<Figure[]> {
     "15",
   ]);
   await server.stop();
-  const { presence: delivered = 0, seconds = 1, serverCpuUs = 0 } = r.window;
+  const { presence: delivered, seconds, serverCpuUs } = windowOf(r);
   return [
     ["presence: deliveries", delivered / seconds, "/s"],
     ["presence: CPU", serverCpuUs / delivered, "µs/delivery"],
-    ["presence: p50", r.latencies["presence"]!.p50Us / 1000, "ms"],
-    ["presence: p99", r.latencies["presence"]!.p99Us / 1000, "ms"],
+    ["presence: p50", r.latencies.presence!.p50Us / 1000, "ms"],
+    ["presence: p99", r.latencies.presence!.p99Us / 1000, "ms"],
     ["presence: violations", r.violations.length, ""],
   ];
 }
@@ -143,12 +45,12 @@ async function chat(dataDir: string, rate: number): Promise<Figure[]> {
     "5000",
   ]);
   await server.stop();
-  const { messages = 0, seconds = 1, serverCpuUs = 0 } = r.window;
+  const { messages, seconds, serverCpuUs } = windowOf(r);
   return [
     ["chat: messages", messages / seconds, "/s"],
     ["chat: CPU", serverCpuUs / messages, "µs/message"],
-    ["chat: ack p50", (r.latencies["ack"]?.p50Us ?? 0) / 1000, "ms"],
-    ["chat: ack p99", (r.latencies["ack"]?.p99Us ?? 0) / 1000, "ms"],
+    ["chat: ack p50", (r.latencies.sent?.p50Us ?? 0) / 1000, "ms"],
+    ["chat: ack p99", (r.latencies.sent?.p99Us ?? 0) / 1000, "ms"],
     ["chat: violations", r.violations.length, ""],
   ];
 }
@@ -157,11 +59,11 @@ async function logins(dataDir: string): Promise<Figure[]> {
   const server = await startPinned(dataDir);
   const r = await runLoad(server, ["login", "--users", "1000", "--rate", "1500"]);
   await server.stop();
-  const { signIns = 0, seconds = 1, serverCpuUs = 0 } = r.window;
+  const { signIns, seconds, serverCpuUs } = windowOf(r);
   return [
     ["login by token: sign-ins", signIns / seconds, "/s"],
     ["login by token: CPU", serverCpuUs / signIns, "µs/sign-in"],
-    ["login by token: p99", (r.latencies["login"]?.p99Us ?? 0) / 1000, "ms"],
+    ["login by token: p99", (r.latencies.login?.p99Us ?? 0) / 1000, "ms"],
   ];
 }
 
@@ -186,11 +88,11 @@ async function idle(dataDir: string, users: number): Promise<Figure[]> {
     "800",
   ]);
   await server.stop();
-  const { serverCpuUs = 0, seconds = 1 } = r.window;
+  const { serverCpuUs, seconds } = windowOf(r);
   return [
-    ["idle: sessions", r.counts["online"] ?? 0, ""],
+    ["idle: sessions", r.counts.online, ""],
     ["idle: RSS of an empty server", rss / 1024 ** 2, "MiB"],
-    ["idle: RSS for each session", (r.server.rssAfterBytes - rss) / users / 1024, "KiB"],
+    ["idle: RSS for each session", ((r.server?.rssAfterBytes ?? 0) - rss) / users / 1024, "KiB"],
     ["idle: CPU", serverCpuUs / seconds / 10_000, "% of a core"],
   ];
 }

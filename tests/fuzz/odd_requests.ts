@@ -1,9 +1,9 @@
 /** Requests at and beyond the edges of HTTP/1.1 (RFC 9112), by what is odd about them. */
 import { handshake } from "../process/hostile_client.ts";
 
-const GET = "GET /v1/info HTTP/1.1\r\nHost: x\r\n";
+const GET = "GET /v1/info HTTP/1.1\r\nHost: localhost\r\n";
 const post = (headers: string, body = "") =>
-  "POST /v1/auth/password HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+  "POST /v1/auth/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
   `${headers}\r\n${body}`;
 const upgrade = handshake;
 
@@ -15,20 +15,20 @@ export const ODD_REQUESTS: readonly (readonly [what: string, text: string])[] = 
   ["two hosts", `${GET}Host: y\r\n\r\n`],
   ["HTTP/0.9", "GET /\r\n"],
   ["HTTP/1.0", "GET /v1/info HTTP/1.0\r\n\r\n"],
-  ["HTTP/9.9", "GET / HTTP/9.9\r\nHost: x\r\n\r\n"],
+  ["HTTP/9.9", "GET / HTTP/9.9\r\nHost: localhost\r\n\r\n"],
   ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   ["TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
-  ["CONNECT", "CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["TRACE", "TRACE /v1/info HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["unknown method", "BREW /v1/info HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["lower-case method", "get /v1/info HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["long method", `${"X".repeat(60_000)} / HTTP/1.1\r\nHost: x\r\n\r\n`],
-  ["long target", `GET /${"x".repeat(60_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
-  ["absolute target", "GET http://elsewhere/ HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["asterisk", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["bad escape", "GET /v1/contacts/%zz HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["bad UTF-8", "GET /v1/contacts/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n"],
-  ["dots", "GET /v1/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n"],
+  ["CONNECT", "CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["TRACE", "TRACE /v1/info HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["unknown method", "BREW /v1/info HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["lower-case method", "get /v1/info HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["long method", `${"X".repeat(60_000)} / HTTP/1.1\r\nHost: localhost\r\n\r\n`],
+  ["long target", `GET /${"x".repeat(60_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`],
+  ["absolute target", "GET http://elsewhere/ HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["asterisk", "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["bad escape", "GET /v1/contacts/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["bad UTF-8", "GET /v1/contacts/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["dots", "GET /v1/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n"],
   ["bad host", "GET / HTTP/1.1\r\nHost: a b[\r\n\r\n"],
   ["host with a user", "GET / HTTP/1.1\r\nHost: a@b:99999999\r\n\r\n"],
   ["NUL", `${GET}X: a\0b\r\n\r\n`],
@@ -41,7 +41,9 @@ export const ODD_REQUESTS: readonly (readonly [what: string, text: string])[] = 
   ["empty lines", "\r\n".repeat(30_000)],
   [
     "bearer bomb",
-    `GET /v1/devices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${"a.".repeat(4000)}\r\n\r\n`,
+    `GET /v1/devices HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${
+      "a.".repeat(4000)
+    }\r\n\r\n`,
   ],
   ["negative length", post("Content-Length: -5\r\n")],
   ["vast length", post("Content-Length: 99999999999999999999\r\n")],

@@ -51,6 +51,17 @@ Deno.test("readRecord ignores fields that a newer program added at an entry's en
   deepEqual(readRecord(w.take()), [{ account: "al", entry }]);
 });
 
+Deno.test("readRecord reads blocks and times last seen as the first programs wrote them", () => {
+  const w = new ByteWriter().u8(RECORD_VERSION);
+  w.u8(16).str("al").bytes(new ByteWriter().str("bo").bool(true).take());
+  w.u8(18).str("al").bytes(new ByteWriter().uint(5).take());
+  const account = "al";
+  deepEqual(readRecord(w.take()), [
+    { account, entry: { kind: "blocked", contact: "bo", blocked: true, peerId: "", lastSeen: 0 } },
+    { account, entry: { kind: "last_seen", at: 5, device: "", usedAt: 0 } },
+  ]);
+});
+
 Deno.test("readRecord refuses unknown kinds that it must not skip, and says why", () => {
   for (const kind of [26, 27, 127]) {
     const bytes = new ByteWriter().u8(RECORD_VERSION).u8(kind).str("al").bytes(new Uint8Array())

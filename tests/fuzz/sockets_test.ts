@@ -89,7 +89,7 @@ async function oddRequests({ url }: ServerProcess): Promise<void> {
 
 const requests = fc.constantFrom(
   ...ODD_REQUESTS.map(([, text]) => text),
-  "POST /v1/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+  "POST /v1/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
     'Content-Length: 33\r\n\r\n{"user":"x","password":"yyyyyyyy"}',
   handshake(),
 ).map((text) => Uint8Array.from(text, (char) => char.charCodeAt(0)));
@@ -170,7 +170,7 @@ async function brokenOff({ url }: ServerProcess, token: string): Promise<void> {
   const bearer = `Authorization: Bearer ${token}\r\n`;
   const accept = "Accept: text/event-stream\r\n";
   const get = (header: string) =>
-    `GET /v1/events?presence=invisible HTTP/1.1\r\nHost: x\r\n${bearer}${header}\r\n`;
+    `GET /v1/events?presence=invisible HTTP/1.1\r\nHost: localhost\r\n${bearer}${header}\r\n`;
   const hello = wsFrame(JSON.stringify({ t: "hello", v: 1, auth: { token }, presence: null }));
   const heads = [[get(accept)], [get("")], [get(""), get("")], [handshake(), hello]] as const;
   for (let round = 0; round < 10; round++) {

@@ -137,7 +137,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     events: makeEvents({
       ...shared,
       streamBytesMax: config.limits.outboxBytesMax,
-      streams: { open: 0 },
+      streams: { open: 0, synthetic: 0 },
     }),
   });
   const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS);

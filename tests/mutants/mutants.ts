@@ -56,7 +56,7 @@ const COMMITS: readonly Mutant[] = [
       "if (toLoadFor(this, input.items).some((n) => this.#unread(n))) this.#again.push(input);",
       "if (toLoadFor(this, input.items).some((n) => this.#unread(n))) {\n" +
       '        this.#out.push({ kind: "interest_answer", request: input.request, input, answers:\n' +
-      "          input.items.map((i) => ({ ...i, presence: null })) });\n      }",
+      "          input.items.map((i) => ({ ...i, presence: null, lastSeen: null })) });\n      }",
     ],
     [
       "forget that an unreadable account owes packets",
@@ -330,8 +330,8 @@ const MESSAGES: readonly Mutant[] = [
     ["lose the mark of what was acked", "  account.undelivered.add(e.from);\n", ""],
     [
       "forget blocks",
-      "if (entry.blocked) account.blocked.add(entry.contact);",
-      "if (entry.blocked && account.blocked.size === 0) account.blocked.add(entry.contact);",
+      "      if (entry.blocked) {\n        account",
+      "      if (entry.blocked && account.blocked.size === 0) {\n        account",
     ],
     [
       "reuse a deleted account's conversations",
@@ -393,8 +393,8 @@ const PRESENCE: readonly Mutant[] = [
     ],
     [
       "show who has gone",
-      "      p.lastSeen = wallMs;\n      this.touch(p);\n    }",
-      "      p.lastSeen = wallMs;\n    }",
+      "      seenAt(p, wallMs);\n      this.touch(p);\n    }\n    this.#forgetIdle",
+      "      seenAt(p, wallMs);\n    }\n    this.#forgetIdle",
     ],
     ["give changes old versions", "    p.version = ++this.#version;\n", "    ++this.#version;\n"],
     [
@@ -420,6 +420,11 @@ const PRESENCE: readonly Mutant[] = [
       "return seesOwner(entry) && entry!.peerId === item.watcherId;",
       "return entry !== undefined;",
     ],
+    [
+      "show nothing to whom one has blocked, where a sign-out would be shown",
+      "if (!maySee(account, item)) return refused(frozenAt(account, item));",
+      "if (!maySee(account, item)) return refused(null);",
+    ],
   ),
   ...inFile(
     "shard/rights.ts",
@@ -438,12 +443,17 @@ const PRESENCE: readonly Mutant[] = [
       "    ids.push(item.peerId);\n",
       "",
     ],
+    [
+      "show nothing to whom one has blocked, once the account has left memory",
+      "  if (at < 0) return null;\n",
+      "  if (at < 1e9) return null;\n",
+    ],
   ),
   ...inFile(
     "shard/roster_ops.ts",
     [
       "go on showing after the right has ended",
-      "if (seesOwner(before) && !seesOwner(after)) revokeWatcher(turn, account, after.contact);",
+      "if (seesOwner(before) && !seesOwner(after) && !told) revokeWatcher(turn, account, after.contact);",
       "",
     ],
     [
@@ -508,8 +518,8 @@ const PRESENCE: readonly Mutant[] = [
     ["stay hidden after being enabled again", "  else showAgain(turn, account);\n", ""],
     [
       "end sessions without telling the edge",
-      "    turn.presence.detach(account.name, s.session, turn.now.wall);\n    turn.emit(account, {",
-      '    turn.presence.detach(account.name, s.session, turn.now.wall);\n    if (reason === "expired") turn.emit(account, {',
+      "    endSession(turn, account, s);\n    turn.emit(account, {",
+      '    endSession(turn, account, s);\n    if (reason === "expired") turn.emit(account, {',
     ],
   ),
 ];
@@ -524,7 +534,7 @@ const EDGE: readonly Mutant[] = [
     ],
     [
       "overlook a right that ends while it is asked for",
-      "if (presence !== null && !isVoid) {",
+      "if (presence !== null && revoked === undefined) {",
       "if (presence !== null) {",
     ],
     ["keep interest for nobody", "if (names.length > 0) this.#deps.router.uninterest(names);", ""],
@@ -535,8 +545,8 @@ const EDGE: readonly Mutant[] = [
     ],
     [
       "revoke without showing it",
-      "    watcher.presenceRevoked(user);\n",
-      "",
+      "if (lastSeen === null) watcher.presenceRevoked(user);",
+      "if (lastSeen === null) void user;",
     ],
     [
       "show old presence",
@@ -580,7 +590,7 @@ const EDGE: readonly Mutant[] = [
     ["lose soft events of a lost answer", "    this.#host.restore(sent);\n", ""],
     [
       "begin a poll where the last one was",
-      "    if (cursor !== null) host.feed.seek(cursor.seq);\n",
+      "      host.feed.seek(cursor.seq);\n",
       "",
     ],
   ),

@@ -37,7 +37,8 @@ export function floodKinds(token: string): Readonly<Record<string, FloodKind>> {
     ws,
     wsFrame(JSON.stringify({ t: "hello", v: 1, auth: { token }, device: "phone" })),
   );
-  const get = (path: string, header = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${header}\r\n`;
+  const get = (path: string, header = "") =>
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${header}\r\n`;
   const part = wsFrame("1", { opcode: 0, fin: false });
   const large = `{"t":"ping","id":1,"x":[${"{},".repeat(20_000)}1]}`;
   return {

@@ -35,13 +35,17 @@ async function withServer(
 }
 
 Deno.test("a stalled reader costs its outbox bound, and is gone after stalledMs", async () => {
-  await withServer([...STORM_SETTINGS, "timeouts.stalledMs=1000"], async (server) => {
+  const settings = ["timeouts.stalledMs=1000", "presence.graceMs=1000"];
+  await withServer([...STORM_SETTINGS, ...settings], async (server) => {
     const figures = await stall(server, 8);
     const text = JSON.stringify(figures);
     // The bound of limits.outboxBytesMax, and the one event that reached over it.
     ok(figures.outboxTopBytes <= 262_144 + 16_384, text);
     ok(figures.outboxTopBytes > 200_000 && figures.unread === 1, text);
     ok(figures.goneAfterMs >= 900 && figures.goneAfterMs < 4000, text);
+    // Nobody comes back for its session.
+    const slow = 'roost_sessions_ended_total{reason="slow"}';
+    await Metrics.when(server.url, (metrics) => metrics.get(slow) === 1);
   });
 });
 
@@ -60,7 +64,7 @@ Deno.test("bad connections of sixteen kinds are told, counted and gone in time",
     const metrics = await Metrics.of(server.url);
     // The one that asks.
     equal(metrics.get("roost_connections"), 1);
-    equal(metrics.get('roost_sessions{transport="websocket"}'), 0);
+    equal(metrics.get('roost_sessions{transport="websocket",synthetic="false"}'), 0);
   });
 });
 

@@ -58,7 +58,14 @@ Deno.test("roost load: every scenario runs against a real server, and all arrive
   const removed = await load("--remove", "--users", "40", "--contacts", "6");
   assert.equal(removed.code, 0, removed.err);
   assert.match(removed.err, /40 accounts of roost\.40x6 are removed/);
-  const { out } = await roost(["user", "list", "--json", "--data", `${dir.path}/data`]);
+  const { out } = await roost([
+    "user",
+    "list",
+    "--synthetic",
+    "--json",
+    "--data",
+    `${dir.path}/data`,
+  ]);
   const active = JSON.parse(out).filter((a: { state: string }) => a.state === "active");
   assert.deepEqual(active, []);
   assert.equal(await server.stop(), 0);
@@ -72,6 +79,15 @@ Deno.test("roost load: users may come from the public API, and sign in by SCRAM"
   const { code, out, err } = await load("login", "--auth", "scram", "--rate", "20", ...shape);
   assert.equal(code, 0, `${err}\n${out}`);
   assert.match(out, /sign-ins +6 in/);
+  // As the README says: on the server's machine such users are removed by the pool's name.
+  const all = async () => {
+    const listed = await roost(["user", "list", "--json", "--data", `${dir.path}/data`]);
+    return JSON.parse(listed.out).length;
+  };
+  assert.equal(await all(), 6);
+  const removed = await load("--remove", "--users", "6", "--contacts", "2", "--pool", "load6x2");
+  assert.match(removed.err, /6 accounts of load6x2 are removed/);
+  assert.equal(await all(), 0);
   assert.equal(await server.stop(), 0);
 });
 
@@ -83,7 +99,14 @@ Deno.test("roost load --dark: reports, removes its users, and exits by its objec
   assert.equal(held.code, 0, `${held.err}\n${held.out}`);
   assert.match(held.out, /^The objective held: 100\.000 % of 200 delivered/);
   assert.match(Deno.readTextFileSync(`${dir.path}/dark.html`), /The objective holds/);
-  const { out } = await roost(["user", "list", "--json", "--data", `${dir.path}/data`]);
+  const { out } = await roost([
+    "user",
+    "list",
+    "--synthetic",
+    "--json",
+    "--data",
+    `${dir.path}/data`,
+  ]);
   assert.deepEqual(JSON.parse(out), []);
   assert.equal(await server.stop(), 0);
 });

@@ -1,5 +1,8 @@
 /** What a server process counts about itself, as its `/metrics` say. */
 
+/** Longest wait for a reading, ms. */
+const WAIT_MS = 15_000;
+
 /** One reading. */
 export class Metrics {
   readonly #values = new Map<string, number>();
@@ -17,6 +20,17 @@ export class Metrics {
       const text = await read(url).catch(() => null);
       if (text !== null) return new Metrics(text);
       await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** The first reading that fits; throws where none does within 15 s. */
+  static async when(url: string, fits: (metrics: Metrics) => boolean): Promise<Metrics> {
+    const began = performance.now();
+    for (;;) {
+      const metrics = await Metrics.of(url);
+      if (fits(metrics)) return metrics;
+      if (performance.now() - began > WAIT_MS) throw new Error(`Metrics: never as wanted: ${fits}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 

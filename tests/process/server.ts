@@ -51,7 +51,8 @@ export class ServerProcess {
 
   /**
    * Starts one on a free port of loopback and waits until it serves. `command` is what stands before
-   * `start` on its command line; `clockShiftMs`: by how much its wall clock is ahead.
+   * `start` on its command line; `clockShiftMs`: by how much its wall clock is ahead; `patient`
+   * (the default): it refuses no work however late it runs.
    */
   static async start(
     options: {
@@ -60,6 +61,7 @@ export class ServerProcess {
       root?: string;
       command?: string[];
       clockShiftMs?: number;
+      patient?: boolean;
     },
   ): Promise<ServerProcess> {
     const root = options.root ?? new URL("../..", import.meta.url).pathname;
@@ -76,7 +78,7 @@ export class ServerProcess {
         "--data",
         options.dataDir,
         ...bind,
-        ...PATIENT,
+        ...(options.patient === false ? [] : PATIENT),
         ...flags,
       ],
       cwd: root,

@@ -1,41 +1,83 @@
-/** `deno task prove`: lists the slow proofs; `deno task prove NAME…|all [--seed N]` runs them. */
-import type { Proof } from "./proof.ts";
+/** `deno task prove`: lists the slow proofs; `deno task prove NAME…|all` runs them. */
+import { chatProof } from "./chat.ts";
+import { coldProof } from "./cold.ts";
 import { crashProof } from "./crash.ts";
+import { curvesProof } from "./curves.ts";
 import { hostileProof } from "./hostile.ts";
+import { idleProof } from "./idle.ts";
+import { loginProof } from "./login.ts";
+import { presenceProof } from "./presence.ts";
+import type { Proof, ProofOptions } from "./proof.ts";
+import { reconnectProof } from "./reconnect.ts";
 
-const PROOFS: readonly Proof[] = [crashProof, hostileProof];
+const PROOFS: readonly Proof[] = [
+  crashProof,
+  hostileProof,
+  presenceProof,
+  loginProof,
+  chatProof,
+  idleProof,
+  reconnectProof,
+  curvesProof,
+  coldProof,
+];
+
+/** Options, each with a value. */
+const HELP: Readonly<Record<string, string>> = {
+  "--seed": "N: repeats a run's random choices",
+  "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
+  "--scale": "SHARE: that share of the users and rates, to try a proof; the figures mean nothing",
+};
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
-async function run(proof: Proof, seed: number): Promise<boolean> {
+async function run(proof: Proof, options: ProofOptions): Promise<boolean> {
   print(`${proof.name}: ${proof.claim}`);
   const began = performance.now();
-  const verdict = await proof.run({ seed, say: (line) => print(`  ${line}`) });
+  const verdict = await proof.run(options);
   for (const [name, value] of Object.entries(verdict.figures)) print(`  ${name}: ${value}`);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  print(`${verdict.pass ? "PASS" : "FAIL"} ${proof.name} (${seconds} s, seed ${seed})`);
+  const scale = options.scale === 1 ? "" : `, scale ${options.scale}: no proof`;
+  print(
+    `${verdict.pass ? "PASS" : "FAIL"} ${proof.name} (${seconds} s, seed ${options.seed}${scale})`,
+  );
   return verdict.pass;
 }
 
+function list(): void {
+  print("Proofs (deno task prove NAME…, or all):");
+  for (const p of PROOFS) print(`  ${p.name.padEnd(14)} ~${p.seconds} s  ${p.claim}`);
+  for (const [flag, text] of Object.entries(HELP)) print(`  ${flag} ${text}`);
+}
+
 async function main(args: readonly string[]): Promise<number> {
-  const names = args.filter((a, i) => !a.startsWith("--") && args[i - 1] !== "--seed");
-  const at = args.indexOf("--seed");
-  const seed = at < 0 ? Math.floor(Math.random() * 1e9) : Number(args[at + 1]);
+  const given = new Map<string, string>();
+  const names: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (args[i]! in HELP) given.set(args[i]!, args[++i] ?? "");
+    else names.push(args[i]!);
+  }
   if (names.length === 0) {
-    print("Proofs (deno task prove NAME, or all):");
-    for (const p of PROOFS) print(`  ${p.name.padEnd(14)} ~${p.seconds} s  ${p.claim}`);
+    list();
     return 0;
   }
-  const chosen = names.includes("all") ? PROOFS : PROOFS.filter((p) => names.includes(p.name));
   const unknown = names.filter((n) => n !== "all" && !PROOFS.some((p) => p.name === n));
   if (unknown.length > 0) {
     print(`There is no proof ${unknown.join(", ")}; run without a name for the list`);
     return 2;
   }
+  const temp = Deno.env.get("TMPDIR") ?? "/tmp";
+  const options: ProofOptions = {
+    seed: Number(given.get("--seed") ?? Math.floor(Math.random() * 1e9)),
+    keep: given.get("--keep") ?? `${temp}/roost-prove`,
+    scale: Number(given.get("--scale") ?? 1),
+    say: (line) => print(`  ${line}`),
+  };
+  const chosen = names.includes("all") ? PROOFS : PROOFS.filter((p) => names.includes(p.name));
   let failed = 0;
-  for (const proof of chosen) if (!await run(proof, seed)) failed++;
+  for (const proof of chosen) if (!await run(proof, options)) failed++;
   return failed === 0 ? 0 : 1;
 }
 

@@ -19,6 +19,10 @@ export interface Proof {
 /** What every proof is given. */
 export interface ProofOptions {
   readonly seed: number;
+  /** Where data directories with many users are kept, for later proofs to begin with. */
+  readonly keep: string;
+  /** Share of the users and rates of the figures, to try a proof with; 1 for the real thing. */
+  readonly scale: number;
   /** Prints a line of progress. */
   say(line: string): void;
 }

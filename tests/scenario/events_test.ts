@@ -37,7 +37,7 @@ function appOf(edge: Edge, events: ReturnType<typeof makeEvents>): Hono {
     const id = c.req.header("roost-session");
     return events({
       request: c.req.raw,
-      caller: { user: name("alice"), device: device("phone"), auth: AUTH },
+      caller: { user: name("alice"), device: device("phone"), auth: AUTH, provedUntil: null },
       session: id === undefined ? null : edge.session(id as SessionId),
       after: parseCursor(c.req.query("after") ?? ""),
       soft: Number(c.req.query("soft") ?? 0),
@@ -61,7 +61,7 @@ async function withServer(
   const bounds = { ...DEFAULT_EDGE_LIMITS, ...limits };
   const edge = createEdge({ ...shared, codec: JSON_CODEC, flushed: () => {} }, bounds);
   router.expiresAt = clock.wallMs() + 3_600_000;
-  const streams = { open: 0 };
+  const streams = { open: 0, synthetic: 0 };
   const events = makeEvents({
     clock,
     timers,
@@ -85,6 +85,7 @@ async function withServer(
     counters: doorCounters,
     admit: () => null,
     admitAddress: () => null,
+    admitHost: () => null,
     blame: () => {},
     upgrade: (_request, socket) => void socket.destroy(),
   }, {
@@ -107,7 +108,7 @@ async function withServer(
     await new Promise<void>((done) => edge.drain({ spreadMs: 0, retryAfterMs: 0 }, done));
     await door.close();
   }
-  assert.equal(streams.open, 0, "streams that were opened and not ended");
+  assert.deepEqual(streams, { open: 0, synthetic: 0 }, "streams that were opened and not ended");
 }
 
 /** Waits until something holds that no event tells of. */

@@ -59,6 +59,7 @@ async function withDoor(
     counters,
     admit: () => shared.refusal,
     admitAddress: () => shared.addressRefusal,
+    admitHost: (host) => host === "stranger" ? fail("forbidden", "not me") : null,
     blame: (_address, requests) => shared.blamed += requests,
     upgrade(request, socket, _head, address) {
       upgrades.push(`${request.url} ${address}`);
@@ -216,6 +217,19 @@ Deno.test("connections are refused while the node takes none", async () => {
     assert.equal(status, 503);
     assert.deepEqual(body, { code: "busy", message: "overload", retryAfterMs: 2500 });
     assert.equal(world.counters.refusedBusy, 1);
+  });
+});
+
+Deno.test("requests and upgrades for a host that is not admitted are refused, and cost", async () => {
+  await withDoor({}, async (world) => {
+    const { door, upgrades } = world;
+    for (const more of ["", "Upgrade: websocket\r\nConnection: Upgrade\r\n"]) {
+      const request = `GET /address HTTP/1.1\r\nHost: stranger\r\n${more}\r\n`;
+      const [status, body] = await answerTo(door.port, request);
+      assert.deepEqual([status, body], [403, { code: "forbidden", message: "not me" }]);
+    }
+    assert.deepEqual(upgrades, []);
+    assert.equal(world.blamed, 2);
   });
 });
 

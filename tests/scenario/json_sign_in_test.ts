@@ -47,6 +47,7 @@ Deno.test("hello with a token and device: one frame each way, one request to the
     user: "alice",
     device: "phone",
     auth: { kind: "token", tokenHash: hashToken(TOKEN) },
+    provedUntil: null,
     cursor: null,
     presence: { show: "online", status: "", priority: 0, ext: "" },
     resume: null,
@@ -73,6 +74,19 @@ Deno.test("hello resumes: session, cursor and presence go to the edge, the curso
   equal("snapshot" in welcome, false);
   const opened = node.edge.opened[0]!;
   deepEqual([opened.resume, opened.cursor?.seq, opened.presence], ["S000000000000009", 3, null]);
+});
+
+Deno.test("hello that names a session tells the edge until when its proof holds, whatever it is", () => {
+  const ways: readonly (readonly [object, number])[] = [
+    [{ token: TOKEN }, 9000],
+    [{ jwt: "a.b.c" }, 5000],
+    [PASSWORD, 9000],
+  ];
+  for (const [auth, until] of ways) {
+    const node = openNode();
+    only(connect(node).say({ ...HELLO, auth, session: "S000000000000009" }));
+    equal(node.edge.opened[0]?.provedUntil, until);
+  }
 });
 
 Deno.test("hello that names a session proves its token first, and whose device it is", () => {

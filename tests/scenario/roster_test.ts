@@ -102,7 +102,9 @@ Deno.test("blocking cuts messages, presence and requests both ways, and tells no
   });
   assert.ok(!refused.ok && refused.code === "conflict");
   const answers = w.watch("alice", w.attach("alice", "desk"));
-  assert.equal(answers.find((a) => a.watched === "bob")!.presence, null);
+  const shown = answers.find((a) => a.watched === "bob")!;
+  assert.equal(shown.presence, null);
+  assert.ok(shown.lastSeen !== null && shown.lastSeen > 0, "as if bob had signed out");
   w.packets = [];
   w.must("bob", "roster.block", { contact: name("alice"), blocked: false });
   w.settle();

@@ -1,120 +1,176 @@
-/** Those who may not write to an account cannot fill it, stop it, or learn that it is there. */
-import { deepEqual, equal, ok } from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+/**
+ * What a stranger is told about an account that is missing, blocks him, takes no messages from
+ * strangers, is disabled, or was removed: everywhere the same, or accounts could be probed.
+ */
+import assert from "node:assert/strict";
+import type { AccountName } from "../../shard/ids.ts";
+import { configOf } from "../../server/config.ts";
+import { breathe, openWorld, type World } from "../golden/world.ts";
 
-const name = (text: string) => text as AccountName;
-const PHONE = "phone" as DeviceId;
+type Json = Readonly<Record<string, unknown>>;
 
-function subscribe(w: NodeWorld, from: string, to: string): void {
-  w.must(from, "roster.subscription", { contact: name(to), type: "subscribe" });
-}
+const KINDS = ["missing", "blocking", "hiding", "disabled", "removed"] as const;
+/** A control: this one answers a subscription, so that what is seen of it is not the same. */
+const FRIENDLY = "friendly";
 
-/** Users who have asked `user` for a subscription. */
-function requests(w: NodeWorld, user: string): string[] {
-  return [...w.must(user, "mailbox.snapshot", {}).snapshot.requests];
-}
+const openStrangersWorld = () =>
+  openWorld({
+    config: configOf("/data", {
+      "storage.shards": "4",
+      "registration.perAddressBurst": "100",
+      "limits.requestsPerAddressBurst": "10000",
+    }),
+  });
 
-Deno.test("strangers whose messages are refused take none of an account's conversations", () => {
-  const w = new NodeWorld({ limits: { conversationsMax: 3 } });
-  for (const user of ["victim", "friend", "late"]) w.account(user);
-  for (let i = 0; i < 10; i++) {
-    w.account(`stranger${i}`);
-    w.send(`stranger${i}`, "victim", "m1", "hello");
-    // Nor do answers to requests that were never made.
-    const type = i % 2 === 0 ? "unsubscribe" : "unsubscribed";
-    w.must(`stranger${i}`, "roster.subscription", { contact: name("victim"), type });
+/** Lets time go on until the answer is there. */
+async function settled<T>(world: World, task: Promise<T>): Promise<T> {
+  let over = false;
+  task.then(() => over = true, () => over = true);
+  while (!over) {
+    world.time.runFor(1);
+    await breathe(1);
   }
-  w.settle();
-  w.befriend("friend", "victim");
-  w.send("victim", "friend", "m1", "still here");
-  subscribe(w, "late", "victim");
-  w.settle();
-  ok(w.bodies("friend").includes("still here"));
-  deepEqual(requests(w, "victim"), ["late"]);
-  deepEqual(w.bodies("victim"), ["still here"]);
-});
+  return await task;
+}
 
-Deno.test("an account that can take no more others says so, and holds nobody up", () => {
-  const w = new NodeWorld({ limits: { conversationsMax: 2 } });
-  for (const user of ["full", "a", "b", "c", "d"]) w.account(user);
-  w.must("full", "settings.set", { messagesFrom: "anyone" });
-  for (const user of ["a", "b", "c"]) w.send(user, "full", "m1", `from ${user}`);
-  w.settle();
-  deepEqual(w.bodies("full"), ["from a", "from b"]);
-  const events = w.mailbox("c").map((e) => e.kind === "undelivered" ? e.reason : e.kind);
-  deepEqual(events, ["message", "quota"]);
-  // Requests are dropped unseen, as beyond the bound of those.
-  subscribe(w, "c", "full");
-  w.settle();
-  deepEqual(requests(w, "full"), []);
-  // Nothing waits at the sender, and the name can be given up.
-  w.must("d", "settings.set", { messagesFrom: "anyone" });
-  w.send("c", "d", "m2", "elsewhere");
-  w.settle();
-  ok(w.bodies("d").includes("elsewhere"));
-  w.must("c", "account.remove", {});
-  w.settle();
-  w.must("c", "account.release", {});
-});
-
-Deno.test("what a stranger may not do is settled alone: what was lost before it is sent again", () => {
-  const w = new NodeWorld({ limits: { cacheIdleMs: 200, checkpointMs: 100 } });
-  for (const user of ["asker", "asked"]) w.account(user);
-  w.send("asker", "asked", "m0", "known by now");
-  // By then neither is in memory.
-  w.settle();
-  // The first is lost, for the account cannot be read; the second is refused.
-  w.disk.failReadsOf("asked", 100);
-  w.send("asker", "asked", "m1", "lost");
-  w.settle(150);
-  w.send("asker", "asked", "m2", "refused");
-  w.settle(150);
-  w.must("asked", "settings.set", { messagesFrom: "anyone" });
-  w.settle(10_000);
-  deepEqual(w.bodies("asked"), ["lost", "refused"]);
-});
-
-Deno.test("a stranger who is let in is taken from there on, in order", () => {
-  const w = new NodeWorld();
-  for (const user of ["a", "b"]) w.account(user);
-  for (let i = 0; i < 5; i++) w.send("a", "b", `m${i}`, "unwanted");
-  w.settle();
-  w.must("b", "settings.set", { messagesFrom: "anyone" });
-  for (let i = 0; i < 5; i++) w.send("a", "b", `n${i}`);
-  w.settle();
-  deepEqual(w.bodies("b"), ["n0", "n1", "n2", "n3", "n4"]);
-});
-
-Deno.test("a burst of large messages has the same answers whether there is anybody or not", () => {
-  const answers = (to: "missing" | "hiding" | "blocking") => {
-    const w = new NodeWorld();
-    w.account("a");
-    if (to !== "missing") w.account(to);
-    if (to === "blocking") w.must(to, "roster.block", { contact: name("a"), blocked: true });
-    const said: string[] = [];
-    for (let i = 0; i < 12; i++) {
-      const message = { device: PHONE, to: name(to), id: `m${i}`, body: "x".repeat(16_000) };
-      w.node.request(name("a"), "message.send", { ...message, ext: "" }, (result) => {
-        said.push(result.ok ? "ok" : `${result.code}: ${result.message}`);
-      });
-    }
-    w.settle();
-    // What was held back can be sent after the pause that was asked for.
-    said.push(String(
-      w.ask("a", "message.send", {
-        device: PHONE,
-        to: name(to),
-        id: "later",
-        body: "x".repeat(16_000),
-        ext: "",
-      }).ok,
-    ));
-    return said;
+/** One request, with status, headers and body of its answer as one text. */
+async function ask(world: World, token: string, line: string, body?: Json): Promise<string> {
+  const [method, path] = line.split(" ") as [string, string];
+  const headers = {
+    ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
+    "content-type": "application/json",
+    "idempotency-key": "by-rest",
   };
-  const missing = answers("missing");
-  equal(missing.filter((text) => text === "ok").length, 4);
-  ok(missing.some((text) => text.startsWith("busy")));
-  deepEqual(answers("hiding"), missing);
-  deepEqual(answers("blocking"), missing);
+  const text = body === undefined ? {} : { body: JSON.stringify(body) };
+  const asked = Promise.resolve(world.app.request(path, { method, headers, ...text }));
+  const response = await settled(world, asked);
+  const told = JSON.stringify([...response.headers].sort());
+  return `${response.status} ${told} ${await response.text()}`;
+}
+
+async function register(world: World, user: string): Promise<string> {
+  const answer = await ask(world, "", "POST /v1/register", { user, password: `secret of ${user}` });
+  const token = /"token":"([^"]+)"/.exec(answer)?.[1];
+  assert.ok(token !== undefined, answer);
+  return token;
+}
+
+/** A connection whose frames are kept as they come. */
+function connect(world: World, token: string) {
+  const frames: string[] = [];
+  const handler = world.connect({
+    sink: {
+      send: (text) => void frames.push(text),
+      bufferedBytes: () => 0,
+      close: (reason) => void frames.push(`closed ${reason}`),
+      terminate: () => void frames.push("terminated"),
+    },
+    address: "192.0.2.1",
+  });
+  let id = 0;
+  const say = (t: string, fields: Json) => {
+    handler.frame(JSON.stringify({ t, id: ++id, ...fields }));
+    world.time.runFor(200);
+  };
+  handler.frame(JSON.stringify({ t: "hello", v: 1, auth: { token } }));
+  world.time.runFor(1000);
+  return { frames, say, handler };
+}
+
+/** Makes an account of this kind, and brings it about as far as the stranger is concerned. */
+async function prepare(world: World, kind: string, target: string, stranger: string) {
+  if (kind === "missing") return;
+  const token = await register(world, target);
+  if (kind === "blocking") await ask(world, token, `PUT /v1/blocked/${stranger}`);
+  if (kind === "hiding") {
+    await ask(world, token, "PUT /v1/settings", { messagesFrom: "contacts" });
+    // He is there: only nobody may see it.
+    connect(world, token);
+  }
+  if (kind === FRIENDLY) {
+    const path = `POST /v1/contacts/${stranger}/subscription`;
+    await ask(world, token, path, { type: "subscribed" });
+    connect(world, token);
+  }
+  if (kind === "disabled") world.setDisabled(target, true);
+  if (kind === "removed") {
+    world.node.request(
+      target as AccountName,
+      "account.remove",
+      {},
+      (result) => assert.ok(result.ok),
+    );
+  }
+  world.time.runFor(60_000);
+}
+
+/** Everything that a stranger is told who tries whatever there is. */
+async function probe(world: World, kind: string): Promise<string> {
+  const stranger = `stranger-of-${kind}`;
+  const target = `target-${kind}`;
+  const token = await register(world, stranger);
+  await prepare(world, kind, target, stranger);
+  const told: string[] = [];
+  const first = connect(world, token);
+  first.say("send", { to: target, key: "one", body: "hello?" });
+  first.say("signal", { to: target, type: "typing", key: "s" });
+  first.say("subscription", { contact: target, type: "subscribe" });
+  first.say("send", { to: target, key: "two", body: "hello again" });
+  first.say("history", { with: target });
+  first.say("contact", { contact: target, label: "him" });
+  // Whatever comes of it later: refusals, receipts, presence.
+  world.time.runFor(300_000);
+  first.say("ping", {});
+  told.push(...first.frames);
+  first.handler.closed();
+  world.time.runFor(60_000);
+  const again = connect(world, token);
+  told.push("again", ...again.frames);
+  const base = `/v1/contacts/${target}`;
+  for (
+    const [line, body] of [
+      ["POST /v1/messages", { to: target, body: "by REST" }],
+      ["POST /v1/signals", { to: target, type: "typing" }],
+      [`POST ${base}/subscription`, { type: "subscribe" }],
+      [`POST ${base}/subscription`, { type: "subscribed" }],
+      [`GET /v1/conversations/${target}/messages`, undefined],
+      ["GET /v1/snapshot", undefined],
+      [`POST ${base}/subscription`, { type: "unsubscribe" }],
+      [`PUT /v1/blocked/${target}`, undefined],
+      [`DELETE /v1/blocked/${target}`, undefined],
+      [`DELETE ${base}`, undefined],
+      ["GET /v1/snapshot", undefined],
+    ] as const
+  ) told.push(`${line}: ${await ask(world, token, line, body)}`);
+  world.time.runFor(60_000);
+  told.push("at last", ...again.frames.slice(1));
+  return normal(told.join("\n"), kind);
+}
+
+/** The text without what differs between any two accounts: names, secrets and times. */
+function normal(text: string, kind: string): string {
+  return text
+    .replaceAll(`stranger-of-${kind}`, "STRANGER")
+    .replaceAll(`target-${kind}`, "TARGET")
+    .replaceAll(/"(session|device)":"[^"]*"/g, '"$1":"…"')
+    .replaceAll(/"cursor":"[^":]+/g, '"cursor":"…')
+    .replaceAll(/"(at|lastAt|serverTime|expiresAt)":\d+/g, '"$1":0');
+}
+
+Deno.test("missing, blocking, hiding, disabled and removed accounts answer a stranger alike", async () => {
+  const world = await openStrangersWorld();
+  const [missing, ...others] = KINDS;
+  const wanted = await probe(world, missing);
+  // What is compared is not nothing: the acks, the roster's events, and no word about anybody.
+  assert.match(wanted, /\{"t":"ok","id":1,"value":\{"seq":\d+,"at":0,"num":1\}\}/);
+  assert.match(wanted, /"k":"roster","seq":\d+,"at":0,"contact":"TARGET"[^}]*"pendingOut":true/);
+  assert.doesNotMatch(wanted, /"k":"(undelivered|receipt|presence)"|"t":"error"/);
+  for (const kind of others) assert.equal(await probe(world, kind), wanted, kind);
+});
+
+Deno.test("an account that lets a stranger see it does not answer like that", async () => {
+  const world = await openStrangersWorld();
+  const told = await probe(world, FRIENDLY);
+  assert.match(told, /"k":"presence","user":"TARGET","show":"online"/);
+  assert.notEqual(told, await probe(world, "missing"));
 });

@@ -321,6 +321,12 @@ const REFUSED: readonly (readonly [string, string, number, string])[] = [
   ["a missing key", upgradeRequest().replace(/Sec-WebSocket-Key: .*\r\n/, ""), 400, "bad_request"],
   ["another version", upgradeRequest().replace("Version: 13", "Version: 7"), 400, "bad_request"],
   ["another method", upgradeRequest().replace("GET", "POST"), 400, "bad_request"],
+  [
+    "a page of elsewhere",
+    upgradeRequest("/v1/ws", "Origin: https://evil.example\r\n"),
+    403,
+    "forbidden",
+  ],
 ];
 
 for (const [what, request, status, code] of REFUSED) {

@@ -1,7 +1,7 @@
 /** The WebSocket transport on a loopback port, under a protocol that echoes. */
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { Failure } from "../../shard/errors.ts";
+import { fail, type Failure } from "../../shard/errors.ts";
 import type { Sink } from "../../server/edge/types.ts";
 import {
   createWsTransport,
@@ -65,6 +65,8 @@ export async function withTransport(
     random: simRandom(new Prng(3)),
     counters,
     admit: () => world.refusal,
+    admitPage: ({ headers }) =>
+      headers.origin === "https://evil.example" ? fail("forbidden", "not from there") : null,
     blame: (_address, requests) => world.blamed += requests,
     addressOf: (request) => String(request.headers["x-test-address"] ?? "192.0.2.1"),
     onConnection(connection) {

@@ -201,6 +201,30 @@ export function checkPresence(world: World, folded: readonly Folded[]): void {
   }
 }
 
+/**
+ * All devices of a watcher are shown the same time of who is offline. Some of them were there when it
+ * signed out or blocked them, others came later: the two must look alike to both.
+ */
+export function checkLastSeen(world: World, folded: readonly Folded[]): void {
+  for (const watcher of folded) {
+    const devices = world.person(watcher.life.name).devices.filter((d) => d.online);
+    for (const seen of folded) {
+      const { name } = seen.life;
+      if (seen === watcher || !sub(watcher.view, name).to || watcher.view.blocked.has(name)) {
+        continue;
+      }
+      const shown = devices.map((d) => {
+        const event = d.seen.get(name);
+        return event === undefined ? 0 : event.show === "offline" ? event.lastSeen ?? 0 : -1;
+      });
+      if (new Set(shown).size <= 1) continue;
+      const who = devices.map((d) => d.who).join();
+      const text = `${who} are shown that ${name} was last seen at ${shown.join()}`;
+      throw new Violation("last seen is the same everywhere", text, [watcher.life.name, name]);
+    }
+  }
+}
+
 /** What each connected device has folded is what its mailbox says. */
 export function checkViews(world: World, folded: readonly Folded[]): void {
   for (const { life, view, whole } of folded) {

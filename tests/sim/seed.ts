@@ -5,6 +5,7 @@
 import type { AccountDump } from "./dump.ts";
 import type { SimConfig } from "./config.ts";
 import {
+  checkLastSeen,
   checkPresence,
   checkReceipts,
   checkRosters,
@@ -235,6 +236,7 @@ function measure(world: World): void {
   checkSettings(world, folded);
   checkTokens(world);
   checkPresence(world, folded);
+  checkLastSeen(world, folded);
   checkViews(world, folded);
   checkHistory(world, folded);
 }

@@ -257,11 +257,12 @@ export class SimNode implements Server {
   ): void {
     this.#authenticated(token, address, reply, (principal) => {
       const { edge, ports } = this.running;
-      const { user, device, auth } = principal;
+      const { user, device, auth, provedUntil } = principal;
       const options = {
         user,
         device,
         auth,
+        provedUntil,
         cursor: input.after === null ? null : parseCursor(input.after),
         presence: devicePresence(input.presence as Parameters<typeof devicePresence>[0]),
         resume: sessionChoice(input.session ?? undefined),

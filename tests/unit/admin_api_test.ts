@@ -34,6 +34,7 @@ Deno.test("the admin API refuses what cannot be an account, and changes nothing"
   assert.equal(await codeOf(client.addUser("carol", "short")), "bad_request");
   assert.equal(await codeOf(client.addUser("a b", null)), "bad_request");
   assert.equal(await codeOf(client.addUser("carol@elsewhere.org", null)), "bad_request");
+  assert.equal(await codeOf(client.addUser("roost.dark.000001", null)), "bad_request");
   assert.deepEqual([...accounts.keys()], ["alice"]);
 });
 

@@ -10,6 +10,8 @@ export interface FakeAccounts {
   readonly deps: AdminDeps;
   readonly accounts: Map<string, AccountView>;
   readonly passwords: Map<string, string | null>;
+  /** Adds an account past the admin API. */
+  add(name: string): void;
 }
 
 const KEY = { salt: new Uint8Array(), iterations: 1, serverKey: new Uint8Array() };
@@ -92,5 +94,6 @@ export function fakeAccounts(): FakeAccounts {
     createInvite: (done) => done(ok({ code: "invite-code", expiresAt: Date.UTC(2026, 6, 1) })),
     listAccounts: ({ after, limit }, done) => done(ok(pageOf(accounts, after, limit))),
   };
-  return { deps, accounts, passwords };
+  const add = (name: string) => void accounts.set(name, view(name as AccountName));
+  return { deps, accounts, passwords, add };
 }

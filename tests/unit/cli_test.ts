@@ -23,6 +23,12 @@ class FakeMachine {
   err = "";
   started: Config | null = null;
   offline: "unused" | "open" | "closed" = "unused";
+  /** Whether it was opened so that the data directory may be made. */
+  made = false;
+  /** The domain that the data directory has already. */
+  ownDomain: string | null = null;
+  /** What is wrong with the files of the configuration. */
+  fileFaults: string[] = [];
   sockets: string[] = [];
   stops = 0;
   signal: (name: string) => void = () => assert.fail("nobody listens for signals");
@@ -42,6 +48,7 @@ class FakeMachine {
       err: (text) => void (this.err += text),
       askHidden: () => Promise.resolve(this.typed?.shift() ?? null),
       readAll: () => Promise.resolve(this.stdin),
+      fileFaults: () => Promise.resolve(this.fileFaults),
       readTextFile: (path) => Promise.resolve(this.files.get(path) ?? null),
       adminSocket: (path) => {
         this.sockets.push(path);
@@ -51,10 +58,12 @@ class FakeMachine {
       launcher: () =>
         Promise.resolve({
           startRoost: (config) => Promise.resolve(this.#start(config)),
-          openOffline: () => {
+          openOffline: (config, makes) => {
             this.offline = "open";
+            this.made = makes;
             const close = () => Promise.resolve(void (this.offline = "closed"));
-            return Promise.resolve({ admin: app, close });
+            const domain = this.ownDomain ?? config.server.domain;
+            return Promise.resolve({ admin: app, domain, close });
           },
         }),
       onSignal: (run) => {
@@ -203,6 +212,15 @@ Deno.test("roost config check prints every fault on a line and exits with 2", as
   assert.equal(machine.out, "The configuration is valid.\n");
 });
 
+Deno.test("roost config check looks into the files that are named, config show does not", async () => {
+  const machine = new FakeMachine();
+  machine.fileFaults = ["Cannot read server.tlsCert x", "Cannot use the jwt settings"];
+  assert.equal(await machine.run("config", "check"), 2);
+  assert.equal(machine.err, machine.fileFaults.map((fault) => `roost: ${fault}\n`).join(""));
+  assert.equal(machine.out, "");
+  assert.equal(await machine.run("config", "show"), 0);
+});
+
 Deno.test("roost config show prints all settings as TOML or JSON", async () => {
   const machine = new FakeMachine();
   const args = ["--data", "d", "--log-level", "debug"];
@@ -246,6 +264,22 @@ for (const online of [true, false]) {
   });
 }
 
+Deno.test("only roost user add makes a data directory, and tells the domain that it has", async () => {
+  const machine = new FakeMachine();
+  machine.ownDomain = "old.example.org";
+  const add = ["user", "add", "alice", "--no-password", "--domain", "new.example.org"];
+  assert.equal(await machine.run(...add), 0);
+  assert.equal(machine.made, true);
+  assert.equal(machine.out, "alice@old.example.org is created.\n");
+  machine.typed = ["battery staple", "battery staple"];
+  const others = ["user list", "user passwd alice", "user disable alice", "user enable alice"];
+  for (const line of [...others, "user remove alice", "user release alice", "invite create"]) {
+    machine.made = true;
+    assert.equal(await machine.run(...line.split(" ")), 0, line);
+    assert.equal(machine.made, false, line);
+  }
+});
+
 Deno.test("roost user list prints every page as a table or as JSON", async () => {
   const machine = new FakeMachine();
   machine.online = true;
@@ -261,6 +295,33 @@ Deno.test("roost user list prints every page as a table or as JSON", async () =>
   machine.out = "";
   assert.equal(await machine.run("user", "list", "--json"), 0);
   assert.equal(JSON.parse(machine.out).length, 250);
+});
+
+Deno.test("roost user list leaves the load tool's users out, and --synthetic lists them", async () => {
+  const machine = new FakeMachine();
+  machine.online = true;
+  machine.fake.add("alice");
+  machine.fake.add("roost.dark.000007");
+  const names = async (...flags: string[]) => {
+    machine.out = machine.err = "";
+    assert.equal(await machine.run("user", "list", "--json", ...flags), 0);
+    return JSON.parse(machine.out).map((account: { name: string }) => account.name);
+  };
+  assert.deepEqual(await names(), ["alice"]);
+  assert.equal(machine.err, "Synthetic accounts left out: 1 (--synthetic).\n");
+  assert.deepEqual(await names("--synthetic"), ["roost.dark.000007"]);
+  assert.equal(machine.err, "");
+});
+
+Deno.test("roost user add refuses the load tool's names, and says whose they are", async () => {
+  const machine = new FakeMachine();
+  machine.online = true;
+  for (const name of ["roost.dark.000007", "Roost.Fan", "roost.fan@example.org"]) {
+    assert.equal(await machine.run("user", "add", name, "--no-password"), 1, name);
+    assert.match(machine.err, /reserved for the synthetic users of roost load/);
+    machine.err = "";
+  }
+  assert.equal(machine.fake.accounts.size, 0);
 });
 
 Deno.test("roost user takes passwords from the terminal or standard input only", async () => {

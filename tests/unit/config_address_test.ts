@@ -81,6 +81,22 @@ Deno.test("parseBind and formatBind are inverse", () => {
   }
 });
 
+Deno.test("parseBind refuses what looks like an address and is none, and names that none can have", () => {
+  for (
+    const host of ["300.1.1.1", "1.2.3", "1.2.3.4.5", "0127.0.0.1", "80", "host.1", "1.2.3.4."]
+  ) {
+    assert.equal(parseBind(`${host}:99`), null, host);
+  }
+  for (
+    const host of ["-a", "a..b", "a-.b", "*", "x".repeat(64), "a".repeat(63).concat(".a").repeat(4)]
+  ) {
+    assert.equal(parseBind(`${host}:99`), null, host);
+  }
+  for (const host of ["1.example", "a_b", "LocalHost", "chat.example.org.", "0.0.0.0"]) {
+    assert.equal(parseBind(`${host}:99`)?.host, host);
+  }
+});
+
 Deno.test("isLoopback knows loopback addresses however they are written", () => {
   for (const host of ["127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1", "LocalHost"]) {
     assert.ok(isLoopback(host), host);

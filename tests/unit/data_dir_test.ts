@@ -152,3 +152,20 @@ Deno.test("openKvStore rejects a file that is not a store, and leaves it as it w
     });
     assert.match(Deno.readTextFileSync(file), /^not a database/);
   }));
+
+Deno.test("openDataDir that is not to make a directory leaves alone what is none", () =>
+  inTemp(async (path, parent) => {
+    const open = () => openDataDir(path, random, false);
+    const missing = await open().catch((error) => error);
+    assert.ok(missing instanceof DataDirError && missing.kind === "missing", String(missing));
+    assert.match(missing.message, /^Cannot use --data \S+\/data: it does not exist\. Give the /);
+    assert.deepEqual([...Deno.readDirSync(parent)], []);
+    Deno.mkdirSync(path);
+    await assert.rejects(open(), /there is nothing of a server in it/);
+    assert.deepEqual([...Deno.readDirSync(path)], []);
+    await make(path);
+    (await open()).release();
+    Deno.removeSync(`${path}/format.json`);
+    Deno.writeTextFileSync(`${path}/kv.sqlite3`, "something");
+    await assert.rejects(open(), /format\.json is missing, but there is a store/);
+  }));

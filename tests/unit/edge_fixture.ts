@@ -88,6 +88,8 @@ export class FakeRouter implements Router {
   readonly lastSeen = new Map<string, number>();
   /** Pairs `watcher>watched` that are not allowed. */
   readonly denied = new Set<string>();
+  /** What some of those are shown all the same: when the user was last seen. */
+  readonly frozen = new Map<string, number>();
   readonly mailboxes = new Map<string, MailboxEvent[]>();
   /** Events before this one are not retained. */
   firstSeq = 1;
@@ -185,7 +187,8 @@ export class FakeRouter implements Router {
     const devices = this.online.get(watched) ?? [];
     const lastSeen = this.lastSeen.get(watched) ?? 0;
     const presence = denied ? null : { watchedId, version: this.version, devices, lastSeen };
-    return { watcher, watched, presence };
+    const frozen = this.frozen.get(`${watcher}>${watched}`) ?? null;
+    return { watcher, watched, presence, lastSeen: denied ? frozen : null };
   }
 
   uninterest(watched: readonly AccountName[]): void {
@@ -300,6 +303,7 @@ export function rig(limits: Partial<EdgeLimits> = {}): Rig {
       auth: AUTH,
       cursor: null,
       presence: presenceOf("online"),
+      provedUntil: null,
       resume: null,
       sink,
     };

@@ -175,7 +175,7 @@ Deno.test("a session ends within a second of its token", () => {
   r.time.runFor(1001);
   assert.equal(sink.reason(), "expired");
   assert.deepEqual(detached(r), [session.id]);
-  assert.equal(r.counters.expired, 1);
+  assert.equal(r.counters.ended.expired, 1);
 });
 
 Deno.test("a session ends soon after its token where the wall clock has jumped ahead", () => {
@@ -197,7 +197,7 @@ Deno.test("end closes the sink, detaches, and is done once", () => {
   assert.equal(sink.reason(), "signed_out");
   assert.deepEqual(detached(r), [session.id]);
   assert.deepEqual(sink.frames, []);
-  assert.equal(r.counters.ended, 1);
+  assert.deepEqual([r.counters.ended.signed_out, r.counters.ended.expired], [1, 0]);
 });
 
 Deno.test("a detach is repeated until the shard has heard it", () => {

@@ -113,7 +113,7 @@ Deno.test("a revoked user is not given again by a poll that was not acknowledged
   const { r, session } = polled(["bob"]);
   r.presence("bob", on("away"));
   assert.deepEqual(brief(batch(poll(session, { seq: 0 })).events), ["presence bob away"]);
-  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice") });
+  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice"), lastSeen: null });
   const again = batch(poll(session, { seq: 0, soft: 0 }));
   assert.deepEqual(brief(again.events), ["presence bob offline"]);
   // Nor is it forgotten that he is to be shown offline.
@@ -168,6 +168,32 @@ Deno.test("poll refuses cursors that the mailbox cannot continue from", () => {
   assert.deepEqual(brief(batch(poll(session, { seq: 0 })).events), ["message 1"]);
 });
 
+Deno.test("a refused cursor does not stay: the next poll goes on without one", () => {
+  const { r, session } = polled();
+  r.push(session, ["one"]);
+  assert.deepEqual(brief(batch(poll(session, { seq: 0 })).events), ["message 1"]);
+  r.push(session, ["two"]);
+  assert.equal(codeOf(poll(session, { seq: 999 }).answers), "reset");
+  assert.deepEqual(brief(batch(poll(session)).events), ["message 2"]);
+  // Neither does it where nobody could say for a while that it is wrong.
+  r.router.failing.set("mailbox.read", fail("unavailable", "no answer", 1000));
+  assert.equal(codeOf(poll(session, { seq: 999 }).answers), "unavailable");
+  poll(session, { seq: 998 }).cancel();
+  r.router.failing.delete("mailbox.read");
+  assert.equal(codeOf(poll(session).answers), "reset");
+  r.push(session, ["three"]);
+  assert.deepEqual(brief(batch(poll(session)).events), ["message 3"]);
+});
+
+Deno.test("a cursor that was good is where the session goes on, whatever is refused later", () => {
+  const { r, session } = polled();
+  r.push(session, ["one", "two", "three"]);
+  assert.deepEqual(batch(poll(session, { seq: 3, waitMs: 0 })).events, []);
+  assert.deepEqual(batch(poll(session, { seq: 1 })).seq, 3);
+  assert.equal(codeOf(poll(session, { seq: 7 }).answers), "reset");
+  assert.deepEqual(batch(poll(session, { waitMs: 0 })), { events: [], soft: 0, seq: 3 });
+});
+
 Deno.test("poll hands on that the mailbox cannot be read", () => {
   const { r, session } = polled();
   r.push(session, ["one"]);
@@ -186,7 +212,7 @@ Deno.test("a session that nobody polls is detached after the grace, a polled one
   assert.equal(r.router.count("session.detach"), 0);
   r.time.runFor(5000);
   assert.equal(r.router.count("session.detach"), 1);
-  assert.equal(r.counters.graceOver, 1);
+  assert.equal(r.counters.ended.idle, 1);
   assert.equal(codeOf(poll(session, { seq: 0 }).answers), "not_found");
 });
 

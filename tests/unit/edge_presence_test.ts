@@ -119,6 +119,7 @@ Deno.test("presence is encoded once, however many watch", () => {
       auth: AUTH,
       cursor: null,
       presence: presenceOf("online"),
+      provedUntil: null,
       resume: null,
       sink,
     }, (result) => result.ok && result.value.session.start());
@@ -140,7 +141,7 @@ Deno.test("revocation stops pending presence at once and shows the user offline"
   r.router.online.set("bob", on("online"));
   const { sink } = r.start();
   r.presence("bob", on("away", "secret"));
-  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice") });
+  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice"), lastSeen: null });
   r.presence("bob", on("dnd", "secret too"));
   r.time.runFor(100);
   assert.deepEqual(sink.of("presence").map(({ user, show }) => `${user} ${show}`), [
@@ -161,7 +162,7 @@ Deno.test("revocation meets all devices of the watcher and nobody else", () => {
     r.start({ user: name("dave") }).sink,
   ];
   assert.equal(
-    r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice") }),
+    r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice"), lastSeen: null }),
     2,
   );
   r.presence("bob", on("away"));
@@ -175,7 +176,7 @@ Deno.test("a right given back after its revocation shows the user again", () => 
   r.router.contacts.set("alice", ["bob"]);
   r.router.online.set("bob", on("online"));
   const { session, sink } = r.start();
-  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice") });
+  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice"), lastSeen: null });
   const target = { name: name("bob"), id: idOf("bob") };
   r.deliver({ kind: "watch", sessions: [session.id], target });
   r.time.runFor(100);
@@ -188,7 +189,7 @@ Deno.test("a lost session remembers whom the client must not go on showing", () 
   r.router.online.set("bob", on("online"));
   const { session, sink } = r.start();
   session.lost(sink);
-  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice") });
+  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice"), lastSeen: null });
   const again = r.start({ resume: session.id });
   assert.deepEqual(again.sink.of("presence").map(({ user, show }) => `${user} ${show}`), [
     "bob offline",
@@ -297,7 +298,7 @@ Deno.test("a released and registered name shows the new account only", () => {
   r.router.contacts.set("alice", ["bob"]);
   r.router.online.set("bob", on("online", "old"));
   const { session, sink } = r.start();
-  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice") });
+  r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice"), lastSeen: null });
   const target = { name: name("bob"), id: idOf("bob2") };
   r.router.version = 1;
   r.router.online.set("bob", on("away", "new"));

@@ -205,6 +205,9 @@ export class FakeSession implements Session {
   flush(): void {
     this.flushes++;
   }
+  proved(untilMs: number | null) {
+    this.happened.push(`proved until ${untilMs}`);
+  }
   start() {
     this.happened.push("start");
   }

@@ -5,7 +5,7 @@ import { mintToken } from "../../server/auth/token.ts";
 import { STATUS_OF } from "../../server/json/http.ts";
 import { Exchanges } from "../../server/json/sign_in_routes.ts";
 import { openApp } from "./json_app.ts";
-import { CURSOR, ID, UNKNOWN_TOKEN } from "./json_fakes.ts";
+import { CURSOR, ID, TOKEN, UNKNOWN_TOKEN } from "./json_fakes.ts";
 
 Deno.test("POST /v1/messages sends under its Idempotency-Key", async () => {
   const { call, node, bearer } = openApp();
@@ -261,4 +261,32 @@ Deno.test("GET /v1/events is handed on checked", async () => {
   equal((await call("GET /v1/events", undefined, unknown)).status, 404);
   equal((await call("HEAD /v1/events")).status, 405);
   equal(polls.length, 2);
+});
+
+Deno.test("a token is taken from the Authorization header only, never from address or cookie", async () => {
+  const { call, node, polls } = openApp();
+  const cookie = ["token", "access_token", "authorization", "session", "roost", "auth"]
+    .map((name) => `${name}=${TOKEN}`).join("; ");
+  const query = ["token", "access_token", "authorization", "jwt", "auth", "bearer"]
+    .map((name) => `${name}=${TOKEN}`).join("&");
+  const headers: readonly Readonly<Record<string, string>>[] = [
+    {},
+    { cookie },
+    { "proxy-authorization": `Bearer ${TOKEN}`, "x-auth-token": TOKEN, "roost-token": TOKEN },
+    { authorization: `Basic ${btoa(`alice:${TOKEN}`)}` },
+    { authorization: TOKEN },
+  ];
+  for (const path of ["/v1/devices", "/v1/events", "/v1/snapshot"]) {
+    for (const given of headers) {
+      const answer = await call(`GET ${path}?${query}`, undefined, given);
+      deepEqual([answer.status, answer.value?.["code"]], [401, "unauthorized"], path);
+    }
+    // Nor do they stand in the way of the header.
+    const bearer = { cookie: "token=x", authorization: `Bearer ${TOKEN}` };
+    equal((await call(`GET ${path}?token=x`, undefined, bearer)).status, 200, path);
+  }
+  const body = { to: "bob", body: "hi", token: TOKEN, auth: { token: TOKEN } };
+  equal((await call("POST /v1/messages", body, { cookie, "idempotency-key": "k" })).status, 401);
+  equal(node.router.asked.some(({ op }) => op === "message.send"), false);
+  equal(polls.length, 1);
 });

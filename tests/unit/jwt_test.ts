@@ -296,6 +296,7 @@ Deno.test("createSubjectMapper: takes the name out of the claim, or nothing", ()
   assert.equal(mapped(template("{sub}"), { sub: 7 }), null);
   assert.equal(mapped(template("{sub}"), { sub: ["bob"] }), null);
   assert.equal(mapped(template("{sub}"), {}), null);
+  assert.equal(mapped(template("{sub}"), { sub: "roost.dark.000001" }), null, "reserved");
   assert.equal(mapped(template("{constructor}"), {}), null, "own claims only");
   assert.equal(mapped(template("{sub}"), { sub: "b".repeat(2000) }), null);
   const mail = template("{email}@corp.example");

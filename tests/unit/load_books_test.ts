@@ -82,8 +82,27 @@ Deno.test("PresenceBook.compare: offline contacts are to be offline or unknown, 
   assert.equal(book.compare(book.truth()).stale, 0);
 });
 
+Deno.test("PresenceBook.falseOffline: what a new session is first shown is no change", () => {
+  const book = presence();
+  book.received(0, 1, 1, true);
+  book.signedIn(0, false);
+  book.wentOffline(0, 1, 5000);
+  const [gone, back] = [new Float64Array(6).fill(4000), new Float64Array(6).fill(9000)];
+  assert.equal(book.falseOffline(gone, back, 10_000), 0);
+});
+
+Deno.test("PresenceBook.received tells changes from arrivals", () => {
+  const book = presence();
+  assert.equal(book.received(0, 1, 1, true), "arrival");
+  assert.equal(book.received(0, 1, 2, true), "change");
+  assert.equal(book.received(0, 1, 2, true), null);
+  book.wentOffline(0, 1, 1);
+  assert.equal(book.received(0, 1, 3, true), "arrival");
+});
+
 Deno.test("PresenceBook.falseOffline: only while away, and only for those back within the grace", () => {
   const book = presence();
+  book.received(0, 1, 1, true);
   book.wentOffline(0, 1, 5000);
   const away = (gone: number, back: number) =>
     book.falseOffline(

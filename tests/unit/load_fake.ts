@@ -131,6 +131,7 @@ export class FakeRoost {
   #flaw: Flaw | null;
   #chances = 0;
   #sessions = 0;
+  #down = false;
   #held: { readonly pair: string; readonly deliver: () => void } | null = null;
   /** Sign-ins that are refused as busy before the next is taken. */
   busy = 0;
@@ -165,7 +166,12 @@ export class FakeRoost {
   readonly dial: Dial = (_target, _from, handler) => {
     const connection = new Connection(this, handler);
     this.connections++;
-    this.timers.soon(() => handler.opened());
+    if (this.#down) {
+      connection.open = false;
+      this.timers.soon(() => handler.closed("connection refused"));
+    } else {
+      this.timers.soon(() => handler.opened());
+    }
     const gone = () => {
       connection.open = false;
       this.#lost(connection);
@@ -186,6 +192,18 @@ export class FakeRoost {
       connection.close();
       this.#lost(connection);
     }
+  }
+
+  /** Ends and, after a while in which nobody can connect, starts again without any session. */
+  restart(downMs: number): void {
+    this.#down = true;
+    this.breakAll();
+    for (const user of this.#users) {
+      user.session = "";
+      user.presence = null;
+      user.epoch++;
+    }
+    this.timers.after(downMs, () => this.#down = false);
   }
 
   frame(connection: Connection, frame: Frame): void {

@@ -30,7 +30,8 @@ Deno.test("readRequest fills in defaults that fit each scenario", () => {
     assert.equal(request.target.url, "http://127.0.0.1:8420");
     assert.equal(request.provision, "admin");
     assert.equal(request.processes, 1);
-    assert.ok(request.scenario.phases(request.options).some(({ measured }) => measured));
+    const phases = request.scenario.phases(request.options);
+    assert.equal(phases.some(({ measured }) => measured), name !== "provision");
   }
   assert.equal(scenario("presence", { users: "10" }).contacts, 8);
   assert.equal(scenario("idle", { users: "60000" }).processes, 4);
@@ -56,6 +57,12 @@ Deno.test("readRequest takes what it is given", () => {
   assert.ok(request.remove);
 });
 
+Deno.test("readRequest: contacts who never come make another pool", () => {
+  const request = scenario("presence", { users: "100", contacts: "10", absent: "30" });
+  assert.deepEqual([request.absent, request.pool], [30, "roost.100x10-30"]);
+  assert.equal(scenario("presence").absent, 0);
+});
+
 const WRONG: readonly (readonly [string | null, RawLoadOptions, RegExp])[] = [
   [null, {}, /name a scenario \(login, presence/],
   ["storm", {}, /no scenario storm/],
@@ -73,6 +80,7 @@ const WRONG: readonly (readonly [string | null, RawLoadOptions, RegExp])[] = [
   ["chat", { url: "https://chat.example.org" }, /an attack on a server that is not yours/],
   ["chat", { dark: true }, /--dark takes no scenario/],
   [null, { dark: true, contacts: "0" }, /no deliveries/],
+  ["chat", { provision: "public", pool: "roost.mine" }, /--pool roost\.mine: .*reserved/],
 ];
 
 for (const [name, raw, wanted] of WRONG) {
@@ -84,7 +92,7 @@ for (const [name, raw, wanted] of WRONG) {
 Deno.test("readRequest goes to other machines only where it is told to, by the public API", () => {
   const request = scenario("chat", { url: "https://chat.example.org", iOwnThisServer: true });
   assert.equal(request.provision, "public");
-  // Not under the prefix that registration may refuse.
+  // Not under the prefix that registration refuses.
   assert.equal(request.pool, "load1000x40");
 });
 

@@ -8,6 +8,7 @@ const WISH = {
   pool: "roost.10x4",
   users: 10,
   contacts: 4,
+  absent: 0,
   via: "admin",
   password: false,
 } as const;
@@ -24,6 +25,11 @@ Deno.test("newPool makes what parsePool reads back", () => {
   }
 });
 
+Deno.test("parsePool reads files from before there were contacts who never come", () => {
+  const { absent: _, ...pool } = newPool(WISH, RANDOM, NOW);
+  assert.deepEqual(parsePool(JSON.stringify(pool)), { ...pool, absent: 0 });
+});
+
 Deno.test("parsePool says what is wrong with a file", () => {
   const pool = newPool(WISH, RANDOM, NOW);
   assert.equal(parsePool("{"), "it is not JSON");
@@ -38,6 +44,7 @@ Deno.test("poolMismatch says why a pool cannot serve", () => {
     [{ url: "http://127.0.0.1:1" }, /it is for http:\/\/127\.0\.0\.1:8420/],
     [{ pool: "other" }, /holds the pool roost\.10x4/],
     [{ users: 20 }, /has 10 users with 4 contacts/],
+    [{ absent: 6 }, /has 0 contacts who never come/],
     [{ via: "public" }, /over the admin API/],
     [{ password: true }, /no password/],
   ];

@@ -16,6 +16,7 @@ const INPUT: ProvisionInput = {
   pool: "roost.test",
   users: 8,
   contacts: 4,
+  absent: 0,
   from: 0,
   to: 8,
   step: "accounts",
@@ -92,6 +93,27 @@ Deno.test("provision may be repeated, and takes up what was left or removed", as
   assert.deepEqual(world.must(name, "mailbox.snapshot", {}).snapshot.roster, []);
 });
 
+Deno.test("provision gives everybody the absent as contacts, who are accounts behind the ring's", async () => {
+  const world = new World();
+  const absent = { absent: 3 };
+  assert.equal((await world.run("accounts", { ...absent, to: 11 })).done, 11);
+  assert.equal((await world.run("contacts", absent)).done, 8 * (2 + 3));
+  world.settle();
+  assert.equal((await world.run("check", absent)).left, 0);
+  assert.equal((await world.run("check", { absent: 4 })).left, 8);
+  const all = (user: number) =>
+    world.must(poolName(INPUT.pool, user), "mailbox.snapshot", {}).snapshot.roster;
+  const wanted = [8, 9, 10].map((user) => poolName(INPUT.pool, user));
+  for (let user = 0; user < 8; user++) {
+    const contacts = all(user).map(({ contact }) => String(contact));
+    assert.equal(contacts.length, 7);
+    assert.ok(wanted.every((name) => contacts.includes(name)));
+  }
+  assert.equal(all(9).length, 8);
+  const beyond = await provision(world.deps, { ...INPUT, ...absent, step: "contacts", to: 9 });
+  assert.ok(!beyond.ok && beyond.code === "bad_request");
+});
+
 Deno.test("provision leaves accounts that are not the pool's alone", async () => {
   const world = new World();
   world.account("alice");
@@ -156,7 +178,13 @@ function flaky(world: World) {
 }
 
 function poolOf(password: boolean): Pool {
-  const wish = { url: "http://127.0.0.1:1", pool: "roost.test", users: 8, contacts: 4 } as const;
+  const wish = {
+    url: "http://127.0.0.1:1",
+    pool: "roost.test",
+    users: 8,
+    contacts: 4,
+    absent: 2,
+  } as const;
   const random = { bytes: (count: number) => new Uint8Array(count).fill(7), number: () => 0.5 };
   return newPool({ ...wish, via: "admin", password }, random, Date.UTC(2025, 0, 1));
 }
@@ -170,9 +198,21 @@ Deno.test("provisionByAdmin and removeByAdmin go on until all is done", async ()
   const tokenHash = hashToken(tokensOf(pool)(5));
   assert.ok(world.ask(name, "auth.token", { tokenHash }).ok);
   assert.notEqual(world.must(name, "account.credentials", {}), null);
-  assert.equal(world.must(name, "mailbox.snapshot", {}).snapshot.roster.length, 4);
+  assert.equal(world.must(name, "mailbox.snapshot", {}).snapshot.roster.length, 6);
+  const absent = hashToken(tokensOf(pool)(9));
+  assert.ok(world.ask(poolName(pool.pool, 9), "auth.token", { tokenHash: absent }).ok);
   await world.until(removeByAdmin(options, pool));
   assert.equal(world.ask(name, "auth.token", { tokenHash }).ok, false);
+  assert.equal(world.ask(poolName(pool.pool, 9), "mailbox.snapshot", {}).ok, false);
+});
+
+Deno.test("provisionByAdmin gives up on a refusal that does not pass, and says which", async () => {
+  const world = new World();
+  const { timers } = world.time.world;
+  const refusal = fail("limit_reached", "the roster is full", 10);
+  const admin = () => Promise.resolve({ status: 200, body: { done: 0, left: 8, refusal } });
+  const done = provisionByAdmin({ admin, timers, progress: () => {} }, poolOf(false));
+  await assert.rejects(world.until(done), /no progress at "accounts": the roster is full/);
 });
 
 Deno.test("provisionByAdmin rejects with what the server says, or that it does not know how", async () => {

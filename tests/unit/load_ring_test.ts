@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   contactAt,
-  isSynthetic,
   makeRing,
   poolFault,
   poolName,
@@ -10,6 +9,7 @@ import {
   type Ring,
   slotOf,
 } from "../../server/load/ring.ts";
+import { isReserved, isSynthetic } from "../../server/synthetic.ts";
 
 const rings = fc.integer({ min: 2, max: 60 }).chain((users) =>
   fc.integer({ min: 0, max: Math.floor((users - 1) / 2) }).map((half) => ({
@@ -61,6 +61,14 @@ Deno.test("PoolNames.indexOf reads the numbers of its pool's names, wherever the
     const other of ["roost.b.000001", "roost.a.00001", "roost.a.00000x", "roost.a", "alice", ""]
   ) {
     assert.equal(read(other), -1, other);
+  }
+});
+
+Deno.test("isReserved keeps every name with the prefix for the tool, and no other", () => {
+  assert.ok(isReserved(poolName("roost.dark", 7)));
+  assert.ok(isReserved("roost.fan"));
+  for (const name of ["roost", "roosts", "a.roost.b", "roost_x"]) {
+    assert.ok(!isReserved(name), name);
   }
 });
 

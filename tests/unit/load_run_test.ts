@@ -3,6 +3,7 @@ import type { Flaw } from "./load_fake.ts";
 import { LoadWorld, runScenario } from "./load_world.ts";
 import { localWorker } from "../../server/load/worker.ts";
 import { NO_PHASE, QUIET } from "../../server/load/phase.ts";
+import { SCENARIOS } from "../../server/load/scenario.ts";
 
 Deno.test("presence: every change is counted at every watcher, and timed from when it was due", async () => {
   const { findings, violations } = await runScenario({
@@ -60,11 +61,67 @@ Deno.test("reconnect: the dropped take their sessions up again and miss nothing"
   assert.deepEqual(violations, []);
   assert.equal(findings.counts.vanished, 16);
   assert.equal(findings.counts.resumes, 16);
+  const { sessionsKept, begunAnew, broken } = findings.counts;
+  assert.deepEqual([sessionsKept, begunAnew, broken], [16, 0, 0]);
   assert.equal(findings.latencies.resumed?.count, 16);
   assert.equal(findings.falseOffline, 0);
   assert.ok(findings.messages.received > 100);
   assert.equal(findings.messages.received, findings.messages.accepted);
   assert.ok(findings.awayMaxMs > 4000 && findings.awayMaxMs < 6000, `${findings.awayMaxMs}`);
+});
+
+const RESTART = { presenceRate: 5, messageRate: 20, seconds: 3 };
+
+Deno.test("restart: everybody comes back to a server that started again, and misses nothing", async () => {
+  const world = new LoadWorld({ users: 20 });
+  const users = { users: 20, contacts: 4 };
+  const scenario = SCENARIOS.find(({ name }) => name === "restart")!;
+  const phases = scenario.phases({ ...users, ...scenario.defaults(20), ...RESTART });
+  const begun: string[] = [];
+  const workers = [[0, 8], [8, 20]] as const;
+  const findings = await world.lead(
+    workers.map(([lo, hi]) => localWorker(world.ports(), world.plan(lo, hi))),
+    phases,
+    {},
+    ({ name, outage }) => {
+      begun.push(name);
+      if (outage !== null) world.time.world.timers.after(1500, () => world.server.restart(3000));
+    },
+  );
+  assert.deepEqual(begun, phases.map(({ name }) => name));
+  const { broken, resumes, sessionsKept, begunAnew, online } = findings.counts;
+  assert.deepEqual([broken, resumes, sessionsKept, begunAnew, online], [20, 20, 0, 0, 20]);
+  assert.ok(findings.awayMaxMs > 3000 && findings.awayMaxMs < 20_000, `${findings.awayMaxMs}`);
+  assert.ok(findings.phases.every(({ missing }) => missing === 0));
+  // Who starts again begins with what it is shown: that is not a contact gone offline.
+  assert.deepEqual([findings.falseOffline, findings.presence.stale], [0, 0]);
+  assert.deepEqual([findings.messages.missing, findings.messages.unanswered], [0, 0]);
+  assert.ok(findings.messages.received > 50);
+});
+
+Deno.test("restart: a restart that never comes is not waited for without end", async () => {
+  const { findings, violations } = await runScenario({ scenario: "restart", options: RESTART });
+  assert.equal(findings.counts.broken, 0);
+  assert.match(violations.join("\n"), /12 users .* \(phase "the server's restart"/);
+});
+
+Deno.test("login: who comes online is timed apart from changes of those who are", async () => {
+  const { findings } = await runScenario({
+    scenario: "login",
+    users: 40,
+    options: { online: 20, presenceRate: 10, rate: 2 },
+  });
+  assert.ok(findings.counts.changes > 90);
+  assert.ok(findings.latencies.presence!.count > 100);
+  // The first presence of 20 users at each of their contacts who were there.
+  const { count } = findings.latencies.arrived!;
+  assert.ok(count >= 40 && count <= 80, `${count}`);
+});
+
+Deno.test("provision: makes the pool and plays nothing", async () => {
+  const { findings, violations } = await runScenario({ scenario: "provision" });
+  assert.deepEqual(violations, []);
+  assert.deepEqual([findings.window, findings.phases, findings.counts.signIns], [null, [], 0]);
 });
 
 Deno.test("mixed: a day of coming and going leaves everything right", async () => {

@@ -50,7 +50,7 @@ export class LoadWorld {
       ...(flaw === undefined ? {} : { flaw }),
       ...(graceMs === undefined ? {} : { graceMs }),
     });
-    const wish = { url: "http://127.0.0.1:1", pool: POOL, users, contacts } as const;
+    const wish = { url: "http://127.0.0.1:1", pool: POOL, users, contacts, absent: 0 } as const;
     this.pool = newPool({ ...wish, via: "admin", password: false }, seeded(this.prng), 0);
   }
 
@@ -93,12 +93,14 @@ export class LoadWorld {
     workers: readonly Worker[],
     phases: readonly Phase[],
     { graceMs = 10_000, settleSeconds = 20 }: Partial<WorldOptions> = {},
+    begins: (phase: Phase) => void = () => {},
   ): Promise<Findings> {
     return await this.until(lead({
       workers,
       timers: this.time.world.timers,
       nowUs: () => this.nowUs(),
       server: () => null,
+      begins,
       progress: (point) => this.points.push(point),
       stopped: () => false,
     }, { phases, graceMs, settleSeconds }));

@@ -91,8 +91,10 @@ Deno.test("createMetrics exports what was counted, however often it is asked", a
   counters.presence.fanOut.observe(40);
   counters.presence.latencyMs.observe(2.5, 40);
   counters.messages.refused.busy++;
-  counters.sessions.live.sse += 3;
-  counters.sessions.live.sse--;
+  counters.sessions.live.sse.false += 3;
+  counters.sessions.live.sse.false--;
+  counters.sessions.users.true = 4;
+  counters.sessions.ended.slow += 7;
   counters.admissionRefused.signIn.overload += 5;
   counters.signIns.scram.ok += 6;
   counters.outcomes.add("send", "too_large");
@@ -109,8 +111,12 @@ Deno.test("createMetrics exports what was counted, however often it is asked", a
     "roost_presence_latency_seconds_count": 40,
     'roost_messages_refused_total{code="busy"}': 1,
     'roost_messages_refused_total{code="forbidden"}': 0,
-    'roost_sessions{transport="sse"}': 2,
-    'roost_sessions{transport="poll"}': 0,
+    'roost_sessions{transport="sse",synthetic="false"}': 2,
+    'roost_sessions{transport="sse",synthetic="true"}': 0,
+    'roost_sessions{transport="poll",synthetic="false"}': 0,
+    'roost_users_online{synthetic="true"}': 4,
+    'roost_sessions_ended_total{reason="slow"}': 7,
+    'roost_sessions_ended_total{reason="lost"}': 0,
     'roost_admission_refused_total{kind="signIn",reason="overload"}': 5,
     'roost_sign_ins_total{kind="scram",result="ok"}': 6,
     'roost_requests_total{name="send",outcome="too_large"}': 1,

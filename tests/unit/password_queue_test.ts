@@ -51,6 +51,16 @@ Deno.test("PasswordQueue: one address leaves room for others", () => {
   assert.equal(push("flood"), null);
 });
 
+Deno.test("PasswordQueue: the addresses of one IPv6 network are one address", () => {
+  const { releases, push } = open({ perAddressMax: 2 });
+  assert.equal(push("2001:db8::1"), null);
+  assert.equal(push("2001:db8::2"), null);
+  assert.equal(push("2001:db8:0:0:ffff::3")?.code, "busy");
+  assert.equal(push("2001:db8:0:1::1"), null);
+  releases[0]!();
+  assert.equal(push("2001:db8::4"), null);
+});
+
 Deno.test("PasswordQueue: jobs that end at once do not pile up", () => {
   const { queue } = open({ concurrency: 1 });
   let ran = 0;

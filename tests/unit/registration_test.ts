@@ -61,6 +61,9 @@ Deno.test("SignIn.register: says what is wrong with a name or password", () => {
     ["a".repeat(257), GOOD, /256 bytes/],
     ["bob@elsewhere.example", GOOD, /domain is not example\.com/],
     ["/invite/x", GOOD, /U\+002F/],
+    ["roost.dark.000001", GOOD, /"roost\." are reserved for the synthetic users of roost load/],
+    ["ROOST.fan@example.com", GOOD, /reserved/],
+    ["\uff52oost.fan", GOOD, /reserved/],
     ["bob", "1234567", /7 characters, want at least 8/],
     ["bob", "\u{1f600}\u{1f600}\u{1f600}\u{1f600}", /4 characters/],
     ["bob", "", /1 to 1024 bytes/],
@@ -114,6 +117,7 @@ Deno.test("SignIn.register: nothing but an account uses an invite up", () => {
   assert.equal(codeOf(register(signIn, "taken", { invite: code })), "conflict");
   assert.equal(codeOf(register(signIn, "gone", { invite: code })), "conflict");
   assert.equal(codeOf(register(signIn, "foo bar", { invite: code })), "bad_request");
+  assert.equal(codeOf(register(signIn, "roost.fan", { invite: code })), "bad_request");
   assert.equal(codeOf(register(signIn, "bob", { invite: code, password: "x" })), "bad_request");
   for (const op of ["account.resolve", "account.info", "invite.redeem"] as const) {
     shards.intercept = (asked) => asked === op ? fail("unavailable", "x", 5) : undefined;

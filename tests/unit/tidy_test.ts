@@ -27,6 +27,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
 const WIRING: ReadonlySet<string> = new Set([
   "main.ts",
   "server/doorkeeper.ts",
+  "server/files.ts",
   "server/front.ts",
   "server/json/events.ts",
   "server/json/ws.ts",

@@ -10,6 +10,7 @@ class FakeWatcher implements Watcher {
   readonly user: AccountName;
   readonly userId;
   readonly watched: Watched[] = [];
+  frozen: Map<AccountName, Watched> | null = null;
   alive = true;
   readonly told: string[] = [];
 
@@ -24,6 +25,14 @@ class FakeWatcher implements Watcher {
 
   presenceRevoked(watched: Watched): void {
     this.told.push(`${watched.name} gone`);
+  }
+
+  presenceFrozen(_before: Watched | null, frozen: Watched): void {
+    this.told.push(`${frozen.name} frozen`);
+  }
+
+  presenceThawed(frozen: Watched): void {
+    this.told.push(`${frozen.name} thawed`);
   }
 }
 
@@ -111,7 +120,7 @@ Deno.test("interest in users that come and go is given back exactly when nobody 
     for (const { who, whom, what } of steps) {
       const watcher = alive[who]!;
       if (what === "register") watchers.register([watcher], [target(`u${whom}`)], () => {});
-      else if (what === "revoke") watchers.revoke(watcher, name(`u${whom}`));
+      else if (what === "revoke") watchers.revoke(watcher, name(`u${whom}`), null);
       else if (what === "answer") router.release();
       else if (what === "wait") time.runFor(700);
       else {

@@ -1,0 +1,60 @@
+/** What a session has taken from its outbox, as texts to send. */
+import type { AccountName } from "../../shard/ids.ts";
+import type { Outbox, Taken } from "./outbox.ts";
+import type { EdgeCounters, EventCodec } from "./types.ts";
+import type { Watched } from "./watchers.ts";
+
+/** A session as it tells its client something. */
+export interface Telling {
+  readonly user: AccountName;
+  /** The number of soft events sent so far. */
+  soft: number;
+  /** What waits, to add to. */
+  pending(): Outbox;
+  /** The user's own presence is that of the other devices; null where it is not worth telling. */
+  encodeOwn(user: Watched): string | null;
+}
+
+/**
+ * The texts in their order: who is gone comes first, for they may be seen again since; durable
+ * events come last. Presence and signals beyond `roomBytes` go back into the outbox, all but the
+ * first of them. Counts the soft ones.
+ */
+export function encodeTaken(
+  { codec, counters }: { readonly codec: EventCodec; readonly counters: EdgeCounters },
+  session: Telling,
+  { presence, gone, signals, durable }: Taken,
+  roomBytes: number,
+): readonly string[] {
+  if (gone.length + presence.length + signals.length === 0) {
+    counters.durableEvents += durable.length;
+    return durable;
+  }
+  const texts = gone.map((name) => codec.presence(name, [], 0, null));
+  let leftBytes = roomBytes;
+  for (const user of presence) {
+    if (leftBytes <= 0) {
+      session.pending().addPresence(user);
+      continue;
+    }
+    const text = user.name === session.user
+      ? session.encodeOwn(user)
+      : user.encoded ??= codec.presence(user.name, user.devices, user.lastSeen, null);
+    if (text === null) continue;
+    texts.push(text);
+    leftBytes -= text.length;
+  }
+  counters.presenceDeliveries += texts.length;
+  for (const text of signals) {
+    if (leftBytes <= 0) {
+      session.pending().pushSignal(text);
+      continue;
+    }
+    texts.push(text);
+    leftBytes -= text.length;
+    counters.signals++;
+  }
+  counters.durableEvents += durable.length;
+  session.soft += texts.length;
+  return durable.length === 0 ? texts : [...texts, ...durable];
+}

@@ -1,0 +1,34 @@
+/** Issue, figure 3: durable messages. */
+import type { Proof, Verdict } from "./proof.ts";
+import { Figures, p99Ms, percentiles } from "./figures.ts";
+import { thousand, withPools } from "./provisioned.ts";
+import { windowOf } from "../process/pinned.ts";
+
+/** 1,000 users: 15,000 messages/s, acked after fsync, p99 50 ms. */
+export const chatProof: Proof = {
+  name: "chat",
+  claim: "15,000 durable messages/s, acked after fsync, at p99 under 50 ms",
+  seconds: 60,
+  async run(options): Promise<Verdict> {
+    const figures = new Figures(options);
+    await withPools(options, [thousand(options)], async (place) => {
+      const result = await place.load("chat", thousand(options), {
+        rate: 15_300 * options.scale,
+        seconds: options.scale < 1 ? 5 : 20,
+      });
+      const { messages, seconds, serverCpuUs } = windowOf(result);
+      const { sent, message } = result.latencies;
+      figures.run("chat", result);
+      figures.atLeast("messages", messages / seconds, 15_000 * options.scale, "/s");
+      figures.atMost("p99 of acks", p99Ms(sent), 50, "ms");
+      figures.atMost("p99 of deliveries", p99Ms(message), 50, "ms");
+      figures.note("acks", percentiles(sent));
+      figures.note("deliveries", percentiles(message));
+      figures.note("CPU of a message", serverCpuUs / messages, "µs");
+      if (result.counts.sendsRefused > 0) {
+        figures.fault(`${result.counts.sendsRefused} messages were refused`);
+      }
+    });
+    return figures.verdict;
+  },
+};

@@ -1,0 +1,42 @@
+/** Issue, figure 4: what an idle session takes. */
+import type { Proof, Verdict } from "./proof.ts";
+import { crowd, withPools } from "./provisioned.ts";
+import { Figures } from "./figures.ts";
+import { rssOf, startPinned, windowOf } from "../process/pinned.ts";
+import { tempDir } from "../process/server.ts";
+
+/** A server without anybody: what it takes is not the sessions' (bytes). */
+async function emptyRss(): Promise<number> {
+  using dir = tempDir();
+  const server = await startPinned(`${dir.path}/data`);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const rss = rssOf(server.pid);
+  await server.stop();
+  return rss;
+}
+
+/** 15,000 sessions with 40 contacts: 20 KB each, and no CPU to speak of. */
+export const idleProof: Proof = {
+  name: "idle",
+  claim: "15,000 idle sessions with 40 contacts each take at most 20 KB each, and 5 % of a core",
+  seconds: 330,
+  async run(options): Promise<Verdict> {
+    const figures = new Figures(options);
+    const pool = crowd(options);
+    const empty = await emptyRss();
+    await withPools(options, [pool], async (place) => {
+      const seconds = options.scale < 1 ? 5 : 75;
+      const result = await place.load("idle", pool, { seconds });
+      const { seconds: took, serverCpuUs } = windowOf(result);
+      const { rssAfterBytes = NaN, rssPeakBytes = NaN } = result.server ?? {};
+      const each = (bytes: number) => (bytes - empty) / pool.users / 1024;
+      figures.run("idle", result);
+      figures.atLeast("sessions", result.counts.online, pool.users, "");
+      figures.note("empty server", empty / 2 ** 20, "MiB");
+      figures.atMost("memory of a session", each(rssAfterBytes), 20, "KiB");
+      figures.note("memory of a session, at the highest", each(rssPeakBytes), "KiB");
+      figures.atMost("CPU of the idle server", serverCpuUs / took / 10_000, 5, "% of a core");
+    });
+    return figures.verdict;
+  },
+};

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import type { AccountName, SessionId } from "../../shard/ids.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
+import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+
+const name = (text: string) => text as AccountName;
+
+/** Ann may see bob and cid. */
+function friends(limits: Partial<ShardLimits> = {}): NodeWorld {
+  const w = new NodeWorld({ limits });
+  for (const n of ["ann", "bob", "cid"]) w.account(n);
+  w.befriend("ann", "bob");
+  w.befriend("ann", "cid");
+  w.settle(1000);
+  return w;
+}
+
+const block = (w: NodeWorld, who: string, contact: string, blocked = true) =>
+  w.must(who, "roster.block", { contact: name(contact), blocked });
+const detach = (w: NodeWorld, who: string, session: SessionId) =>
+  w.must(who, "session.detach", { session });
+const wall = (w: NodeWorld) => w.process.clock.wallMs();
+
+/** What a new session of `watcher` is told of `watched`; null: nothing. */
+function shown(w: NodeWorld, watched: string, watcher = "ann", device = "new"): number | null {
+  const answers = w.watch(watcher, w.attach(watcher, device));
+  const answer = answers.find((a) => a.watched === watched)!;
+  if (answer.presence !== null) assert.deepEqual(answer.presence.devices, []);
+  return answer.presence?.lastSeen ?? answer.lastSeen;
+}
+
+function revokes(w: NodeWorld, watcher: string) {
+  return w.packets.flatMap((p) => p.kind === "revoke" && p.watcher === watcher ? [p.lastSeen] : []);
+}
+
+Deno.test("roster.block of somebody online shows the same as a sign-out, then and for ever", () => {
+  const w = friends({ cacheIdleMs: 2000 });
+  w.watch("ann", w.attach("ann"));
+  const bob = w.attach("bob");
+  const cid = w.attach("cid");
+  const before = wall(w);
+  w.packets = [];
+  block(w, "bob", "ann");
+  const [at] = revokes(w, "ann");
+  assert.ok(typeof at === "number" && at >= before && at <= wall(w), `${at}`);
+  detach(w, "cid", cid.session);
+  const signedOut = shown(w, "cid");
+  assert.ok(signedOut !== null && signedOut >= before);
+  assert.equal(shown(w, "bob"), at);
+  // Whatever bob does, it stays so: his presence, his absence, his roster.
+  w.must("bob", "presence.set", { session: bob.session, presence: { ...ONLINE, show: "away" } });
+  w.settle(1000);
+  w.packets = [];
+  detach(w, "bob", bob.session);
+  w.settle(1000);
+  w.must("bob", "roster.remove", { contact: name("ann") });
+  assert.deepEqual(revokes(w, "ann"), [], "nor is she told that he has removed her");
+  assert.equal(shown(w, "bob"), at);
+  w.settle(30_000);
+  assert.equal(shown(w, "bob"), at, "once his account has left memory");
+  w.settle(10_000);
+  w.kill();
+  w.start();
+  assert.equal(shown(w, "bob"), at, "after a restart");
+});
+
+Deno.test("a blocking account that has left memory while it is watched answers the same", () => {
+  const w = friends({ cacheIdleMs: 2000 });
+  w.watch("cid", w.attach("cid"));
+  w.befriend("bob", "cid");
+  w.watch("cid", w.attach("cid"));
+  w.attach("bob");
+  block(w, "bob", "ann");
+  const at = shown(w, "bob");
+  assert.ok(at !== null && at > 0);
+  w.settle(60_000);
+  assert.equal(shown(w, "bob"), at);
+});
+
+Deno.test("roster.block by who is not seen changes nothing of what is shown", () => {
+  const w = friends();
+  const first = w.attach("bob");
+  w.settle(5000);
+  detach(w, "bob", first.session);
+  const left = shown(w, "bob");
+  assert.ok(left !== null && left > 0);
+  w.settle(5000);
+  const hidden = w.attach("bob", "phone", null);
+  block(w, "bob", "ann");
+  assert.equal(shown(w, "bob"), left);
+  detach(w, "bob", hidden.session);
+  assert.equal(shown(w, "bob"), left);
+  block(w, "bob", "ann", false);
+  assert.equal(shown(w, "bob"), left);
+});
+
+Deno.test("a block shows nothing to who could not see before, nor to a later account", () => {
+  const w = friends();
+  w.account("eve");
+  w.must("eve", "roster.subscription", { contact: name("bob"), type: "subscribe" });
+  w.attach("bob");
+  block(w, "bob", "eve");
+  block(w, "bob", "ann");
+  const ask = (watcher: string, watcherId: string) => {
+    let answer: unknown;
+    const bob = w.must("bob", "account.info", {}).id;
+    w.node.interest(
+      [{
+        watcher: name(watcher),
+        watcherId: watcherId as never,
+        watched: name("bob"),
+        watchedId: bob,
+      }],
+      ([a]) => answer = [a!.presence, a!.lastSeen !== null],
+    );
+    w.settle(1000);
+    return answer;
+  };
+  assert.deepEqual(ask("ann", w.must("ann", "account.info", {}).id), [null, true]);
+  assert.deepEqual(ask("ann", "AAAAAAAAAAAAAAAA"), [null, false]);
+  assert.deepEqual(ask("eve", w.must("eve", "account.info", {}).id), [null, false]);
+});

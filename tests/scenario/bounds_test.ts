@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import type { AccountName, DeviceId, SessionId } from "../../shard/ids.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
+import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+
+const name = (text: string) => text as AccountName;
+
+function world(limits: Partial<ShardLimits>, ...names: string[]): NodeWorld {
+  const w = new NodeWorld({ shards: 1, limits });
+  for (const n of names) w.account(n);
+  return w;
+}
+
+const state = (w: NodeWorld, who: string) => [
+  w.must(who, "mailbox.snapshot", {}),
+  w.must(who, "account.info", {}),
+];
+
+/** Asks for what is refused as `code`, and looks that nothing has changed. */
+function refused(
+  w: NodeWorld,
+  who: string,
+  code: string,
+  ask: () => { readonly ok: boolean; readonly code?: string; readonly message?: string },
+): string {
+  const before = state(w, who);
+  const result = ask();
+  assert.equal(result.ok ? "ok" : result.code, code);
+  assert.deepEqual(state(w, who), before);
+  return result.message ?? "";
+}
+
+function send(w: NodeWorld, from: string, to: string, id: string) {
+  const message = { id, body: id, ext: "", device: "phone" as DeviceId };
+  return w.ask(from, "message.send", { to: name(to), ...message });
+}
+
+const contact = (w: NodeWorld, text: string, label = "") =>
+  w.ask("ann", "roster.set", { contact: name(text), label, groups: [] });
+const block = (w: NodeWorld, text: string) =>
+  w.ask("ann", "roster.block", { contact: name(text), blocked: true });
+
+Deno.test("rosterMax: one more contact is refused, by either way in; a change is not", () => {
+  const w = world({ rosterMax: 2 }, "ann", "bob", "cid", "dan");
+  assert.ok(contact(w, "bob").ok && contact(w, "cid").ok);
+  const text = refused(w, "ann", "limit_reached", () => contact(w, "dan"));
+  assert.match(text, /roster has 2 contacts/);
+  refused(
+    w,
+    "ann",
+    "limit_reached",
+    () => w.ask("ann", "roster.subscription", { contact: name("dan"), type: "subscribe" }),
+  );
+  assert.ok(contact(w, "bob", "Bobby").ok);
+  w.must("ann", "roster.remove", { contact: name("bob") });
+  assert.ok(contact(w, "dan").ok);
+});
+
+Deno.test("blockedMax: one more block is refused, one less makes room", () => {
+  const w = world({ blockedMax: 2 }, "ann");
+  assert.ok(block(w, "bob").ok && block(w, "cid").ok);
+  assert.match(refused(w, "ann", "limit_reached", () => block(w, "dan")), /2 are blocked/);
+  assert.ok(block(w, "bob").ok, "again is no change");
+  w.must("ann", "roster.block", { contact: name("bob"), blocked: false });
+  assert.ok(block(w, "dan").ok);
+});
+
+Deno.test("conversationsMax: a message to one more is refused, to those before it is not", () => {
+  const w = world({ conversationsMax: 2 }, "ann");
+  assert.ok(send(w, "ann", "x", "1").ok && send(w, "ann", "y", "2").ok);
+  refused(w, "ann", "limit_reached", () => send(w, "ann", "z", "3"));
+  assert.ok(send(w, "ann", "x", "4").ok);
+});
+
+Deno.test("dedupeEntriesMax: one more message is refused until the window has moved on", () => {
+  const w = world({ dedupeEntriesMax: 3, dedupeWindowMs: 60_000 }, "ann", "bob");
+  const sent = ["1", "2", "3"].map((id) => send(w, "ann", "bob", id));
+  assert.ok(sent.every((r) => r.ok));
+  refused(w, "ann", "limit_reached", () => send(w, "ann", "bob", "4"));
+  assert.deepEqual(send(w, "ann", "bob", "2"), sent[1], "a repetition is no other message");
+});
+
+Deno.test("pendingRequestsMax: one more request is not kept, and its sender is not told", () => {
+  const w = world({ pendingRequestsMax: 1 }, "ann", "bob", "cid");
+  const ask = (from: string) =>
+    w.must(from, "roster.subscription", { contact: name("ann"), type: "subscribe" });
+  ask("bob");
+  w.settle();
+  const before = state(w, "ann");
+  ask("cid");
+  w.settle();
+  assert.deepEqual(state(w, "ann"), before);
+  assert.deepEqual(w.must("ann", "mailbox.snapshot", {}).snapshot.requests, ["bob"]);
+  const kinds = w.mailbox("cid").map((e) => e.kind);
+  assert.deepEqual(kinds, ["roster"], "it looks as if it waited");
+});
+
+// ---- devices
+
+const hash = (device: string) => new Uint8Array(32).fill(device.charCodeAt(0));
+
+function add(w: NodeWorld, device: string) {
+  return w.ask("ann", "device.add", {
+    device: device as DeviceId,
+    label: "",
+    tokenHash: hash(device),
+    expiresAt: w.process.clock.wallMs() + 86_400_000,
+    proof: null,
+  });
+}
+
+let sessions = 0;
+function connect(w: NodeWorld, device: string): SessionId {
+  const session = `attached${String(++sessions).padStart(8, "0")}` as SessionId;
+  w.must("ann", "session.attach", {
+    session,
+    device: device as DeviceId,
+    auth: { kind: "token", tokenHash: hash(device) },
+    cursor: null,
+    presence: ONLINE,
+  });
+  return session;
+}
+
+const devices = (w: NodeWorld) => w.must("ann", "device.list", {}).map((d) => d.device).sort();
+
+Deno.test("devicesPerAccountMax: the device that is unused for longest makes room", () => {
+  const w = world({ devicesPerAccountMax: 3 }, "ann");
+  for (const device of ["a", "b", "c"]) {
+    assert.ok(add(w, device).ok);
+    w.settle(1000);
+  }
+  connect(w, "a");
+  assert.ok(add(w, "d").ok);
+  assert.deepEqual(devices(w), ["a", "c", "d"], "a is connected, b the next oldest");
+  const token = w.ask("ann", "auth.token", { tokenHash: hash("b") });
+  assert.equal(token.ok ? "ok" : token.code, "unauthorized");
+  assert.ok(w.ask("ann", "auth.token", { tokenHash: hash("a") }).ok);
+});
+
+Deno.test("devicesPerAccountMax: use counts, not only age, also after a restart", () => {
+  const w = world({ devicesPerAccountMax: 2 }, "ann");
+  assert.ok(add(w, "a").ok);
+  w.settle(1000);
+  assert.ok(add(w, "b").ok);
+  w.settle(7_200_000);
+  w.must("ann", "session.detach", { session: connect(w, "a") });
+  w.settle(10_000);
+  w.kill();
+  w.start();
+  assert.ok(add(w, "c").ok);
+  assert.deepEqual(devices(w), ["a", "c"]);
+});
+
+Deno.test("devicesPerAccountMax: refused where all are connected, and nothing changes", () => {
+  const w = world({ devicesPerAccountMax: 2 }, "ann");
+  for (const device of ["a", "b"]) {
+    assert.ok(add(w, device).ok);
+    connect(w, device);
+  }
+  refused(w, "ann", "limit_reached", () => add(w, "c"));
+  assert.deepEqual(devices(w), ["a", "b"]);
+  assert.ok(add(w, "a").ok, "it takes its own place");
+});
+
+// ---- the head
+
+/** Fills ann's head with contacts. */
+function fill(w: NodeWorld): void {
+  const groups = Array.from({ length: 16 }, (_, i) => `${i}`.repeat(32));
+  for (let i = 0;; i++) {
+    const r = w.ask("ann", "roster.set", { contact: name(`contact${i}`), label: "", groups });
+    if (r.ok) continue;
+    assert.match(r.message, /contacts and conversations take/);
+    return;
+  }
+}
+
+Deno.test("roster.block is possible where contacts and conversations leave no room", () => {
+  const w = world({ rosterMax: 10_000 }, "ann");
+  fill(w);
+  for (let i = 0; i < 200; i++) assert.ok(block(w, `enemy${i}`).ok);
+  const r = send(w, "ann", "somebody", "1");
+  assert.equal(r.ok ? "ok" : r.code, "limit_reached");
+});
+
+Deno.test("roster.block says what is full, and the head still fits into one write", () => {
+  const w = world({ rosterMax: 10_000, blockedMax: 10_000 }, "ann");
+  fill(w);
+  let blocked = 0;
+  while (block(w, `${"x".repeat(240)}${blocked}`).ok) blocked++;
+  const text = refused(w, "ann", "limit_reached", () => block(w, "one-more"));
+  assert.match(text, /contacts, blocks and conversations take 300000 bytes/);
+  assert.ok(blocked > 100 && blocked < 1000, `${blocked}`);
+  w.settle(10_000);
+  w.kill();
+  w.start();
+  assert.equal(w.must("ann", "mailbox.snapshot", {}).snapshot.blocked.length, blocked);
+});

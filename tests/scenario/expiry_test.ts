@@ -1,0 +1,122 @@
+/** Sessions of an outside issuer's users: they last as long as the token that was last given. */
+import assert from "node:assert/strict";
+import { base64url, SignJWT } from "jose";
+import { configOf } from "../../server/config.ts";
+import type { CloseReason } from "../../server/edge/types.ts";
+import { breathe, openWorld, type World } from "../golden/world.ts";
+
+const SECRET = new Uint8Array(32).fill(7);
+const KEY = JSON.stringify({ kty: "oct", k: base64url.encode(SECRET) });
+const SETTINGS = {
+  "storage.shards": "1",
+  "jwt.issuer": "https://id.example.com",
+  "jwt.audience": "roost",
+  "jwt.algorithms": "HS256",
+  "jwt.keyFiles": "key.json",
+  "jwt.createAccounts": "true",
+  "jwt.leewaySeconds": "0",
+};
+
+const openIssuerWorld = () =>
+  openWorld({
+    config: configOf("/data", SETTINGS),
+    files: { "key.json": KEY },
+  });
+
+/** A token of ann that lasts for so long. */
+function tokenFor({ ports }: World, seconds: number): Promise<string> {
+  const now = Math.floor(ports.clock.wallMs() / 1000);
+  return new SignJWT({
+    sub: "ann",
+    iss: "https://id.example.com",
+    aud: "roost",
+    exp: now + seconds,
+  })
+    .setProtectedHeader({ alg: "HS256" })
+    .sign(SECRET);
+}
+
+/** Lets time go on until the answer is there. */
+async function settled<T>(world: World, task: Promise<T>): Promise<T> {
+  let over = false;
+  task.then(() => over = true, () => over = true);
+  while (!over) {
+    world.time.runFor(10);
+    await breathe(1);
+  }
+  return await task;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** One request for events; with the header where a session is named. */
+async function poll(world: World, seconds: number, session = "", query = "wait=0") {
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${await tokenFor(world, seconds)}`,
+    "roost-device": "phone",
+    ...(session === "" ? {} : { "roost-session": session }),
+  };
+  const asked = Promise.resolve(world.app.request(`/v1/events?${query}`, { headers }));
+  const response = await settled(world, asked);
+  return { status: response.status, body: await response.json() as Json };
+}
+
+/** Says hello with a token that lasts for so long. */
+async function hello(world: World, seconds: number, more: Json = {}) {
+  const frames: Json[] = [];
+  let reason: CloseReason | null = null;
+  const handler = world.connect({
+    sink: {
+      send: (text) => void frames.push(JSON.parse(text)),
+      bufferedBytes: () => 0,
+      close: (why) => reason = why,
+      terminate: () => {},
+    },
+    address: "192.0.2.1",
+  });
+  const auth = { jwt: await tokenFor(world, seconds) };
+  handler.frame(JSON.stringify({ t: "hello", v: 1, auth, device: "phone", ...more }));
+  while (frames.length === 0) {
+    world.time.runFor(1);
+    await breathe(1);
+  }
+  return { welcome: frames[0]!, handler, reason: () => reason };
+}
+
+Deno.test("a poll with a fresh token lengthens its session, one with a shorter one cuts it", async () => {
+  const world = await openIssuerWorld();
+  const { body } = await poll(world, 20);
+  const session = String(body["session"]);
+  const wallMs = () => world.ports.clock.wallMs();
+  assert.ok(Number(body["expiresAt"]) <= wallMs() + 20_000);
+  for (let i = 0; i < 5; i++) {
+    world.time.runFor(10_000);
+    assert.equal((await poll(world, 60, session)).status, 200, `after ${i} times 10 s`);
+  }
+  assert.equal((await poll(world, 3, session)).status, 200);
+  // Parked when the right ends.
+  const parked = poll(world, 3, session, "wait=30");
+  const begunMs = wallMs();
+  assert.equal((await parked).status, 401);
+  assert.ok(wallMs() - begunMs < 5000, `it waited for ${wallMs() - begunMs} ms`);
+  assert.equal((await poll(world, 60, session)).status, 404);
+});
+
+Deno.test("a resume with a fresh token lengthens its session, one with a shorter one cuts it", async () => {
+  const world = await openIssuerWorld();
+  const first = await hello(world, 20);
+  const { session, cursor } = first.welcome;
+  first.handler.closed();
+  world.time.runFor(5000);
+  const longer = await hello(world, 100, { session, after: cursor });
+  assert.equal(longer.welcome["resumed"], true);
+  const expiresAt = Number(longer.welcome["expiresAt"]);
+  assert.ok(expiresAt > world.ports.clock.wallMs() + 98_000, "the welcome tells the new end");
+  world.time.runFor(60_000);
+  assert.equal(longer.reason(), null);
+  const shorter = await hello(world, 10, { session, after: cursor });
+  assert.equal(shorter.welcome["resumed"], true);
+  assert.equal(longer.reason(), "replaced");
+  world.time.runFor(12_000);
+  assert.equal(shorter.reason(), "expired");
+});

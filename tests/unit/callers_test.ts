@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { Callers } from "../../server/system/callers.ts";
+
+Deno.test("Callers counts an IPv4 address by itself, and an IPv6 network of 64 bits as one", () => {
+  const callers = new Callers();
+  for (const address of ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::f:0:0:2"]) {
+    callers.add(address);
+  }
+  assert.equal(callers.total, 4);
+  assert.deepEqual([callers.of("192.0.2.1"), callers.of("192.0.2.3")], [1, 0]);
+  assert.equal(callers.of("2001:db8:0:0:1:2:3:4"), 2);
+  assert.equal(callers.of("2001:db8:0:1::1"), 0);
+  callers.remove("2001:db8::1");
+  callers.remove("192.0.2.1");
+  assert.deepEqual([callers.of("2001:db8::1"), callers.of("192.0.2.1"), callers.total], [1, 0, 2]);
+});
