@@ -15,10 +15,17 @@ export interface Telling {
   encodeOwn(user: Watched): string | null;
 }
 
+/** Bytes of texts with the commas between them. */
+function lengthOf(texts: readonly string[]): number {
+  let bytes = texts.length;
+  for (const text of texts) bytes += text.length;
+  return bytes;
+}
+
 /**
  * The texts in their order: who is gone comes first, for they may be seen again since; durable
- * events come last. Presence and signals beyond `roomBytes` go back into the outbox, all but the
- * first of them. Counts the soft ones.
+ * events come last. Presence and signals that do not fit into `roomBytes` go back into the outbox.
+ * Counts the soft ones.
  */
 export function encodeTaken(
   { codec, counters }: { readonly codec: EventCodec; readonly counters: EdgeCounters },
@@ -31,27 +38,28 @@ export function encodeTaken(
     return durable;
   }
   const texts = gone.map((name) => codec.presence(name, [], 0, null));
-  let leftBytes = roomBytes;
+  let leftBytes = roomBytes - lengthOf(texts) - lengthOf(durable);
   for (const user of presence) {
-    if (leftBytes <= 0) {
-      session.pending().addPresence(user);
-      continue;
-    }
-    const text = user.name === session.user
+    const own = user.name === session.user;
+    const text = own
       ? session.encodeOwn(user)
       : user.encoded ??= codec.presence(user.name, user.devices, user.lastSeen, null);
     if (text === null) continue;
+    if (text.length >= leftBytes && !own) {
+      session.pending().addPresence(user);
+      continue;
+    }
     texts.push(text);
-    leftBytes -= text.length;
+    leftBytes -= text.length + 1;
   }
   counters.presenceDeliveries += texts.length;
   for (const text of signals) {
-    if (leftBytes <= 0) {
+    if (text.length >= leftBytes) {
       session.pending().pushSignal(text);
       continue;
     }
     texts.push(text);
-    leftBytes -= text.length;
+    leftBytes -= text.length + 1;
     counters.signals++;
   }
   counters.durableEvents += durable.length;

@@ -10,6 +10,8 @@ import type { CloseReason, Sink } from "./types.ts";
 
 /** A sink with so many bytes untaken is looked after. */
 const UNTAKEN_BYTES = 16_384;
+/** What a frame takes besides its events. */
+const FRAME_BYTES = 64;
 
 /** What a session is to its sink's outlet. */
 export interface PushHost extends OutletHost {
@@ -67,16 +69,25 @@ export class Push implements Outlet, Lagging {
     // Presence alone would take whatever room there is, and the mailbox would never be read.
     if (this.behind) this.#readOn();
     if (this.#dropped || host.feed.reading) return;
-    const events = host.encode(host.take(), roomBytes);
+    const events = host.encode(host.take(), roomBytes - FRAME_BYTES);
     if (events.length > 0) {
       const text = codec.frame(host.soft, events);
       counters.frames++;
-      this.#sentBytes += text.length;
       this.sink.send(text);
+      this.sentPast(text.length);
     }
     // What there was no room for: with the next round if it is taken at once.
-    if (host.outbox !== null) host.askFlush();
+    if (host.outbox !== null) {
+      if (events.length > 0) host.askFlush();
+      else catchUp.add(this);
+    }
     if (this.behind) this.pump(clock.monoMs());
+  }
+
+  /** So many bytes have gone to the sink, by this or by another way. */
+  sentPast(bytes: number): void {
+    this.#sentBytes += bytes;
+    if (this.sink.bufferedBytes() > UNTAKEN_BYTES) this.#deps.catchUp.add(this);
   }
 
   #fallBehind(): void {

@@ -268,6 +268,10 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.#deps.flusher.add(this);
   }
 
+  sentPast(bytes: number): void {
+    if (this.#outlet instanceof Push) this.#outlet.sentPast(bytes);
+  }
+
   flush(): void {
     this.#flushAsked = false;
     this.#outlet?.flush();

@@ -111,6 +111,8 @@ export interface Session {
   start(): void;
   /** Sends what waits for the next round now, for something else goes to the sink anyway. */
   flush(): void;
+  /** So many bytes went to the sink that are not the session's: a reader that stalls is cut off. */
+  sentPast(bytes: number): void;
   /** The transport broke: keeps the session for the grace, then detaches it. */
   lost(sink: Sink): void;
   /** Explicit sign-out: detaches at once, presence ends without grace. */

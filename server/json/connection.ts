@@ -283,6 +283,7 @@ class Connection implements WireHandler, Sink {
   #sendAnswer(text: string): void {
     if (this.bufferedBytes() > 4 * this.#deps.connection.unreadBytesMax) return this.#stalled();
     this.send(text);
+    this.#session?.sentPast(text.length);
   }
 
   #stalled(): void {

@@ -195,6 +195,8 @@ export class FakeSession implements Session {
   readonly device: DeviceId;
   readonly sink: Sink | null;
 
+  sentPast(): void {}
+
   constructor(options: OpenSession, number: number) {
     this.id = `S${String(number).padStart(15, "0")}` as SessionId;
     this.user = options.user;
