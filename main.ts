@@ -3,7 +3,10 @@ import { runCli } from "./server/admin/cli.ts";
 import type { CliHost } from "./server/admin/cli_host.ts";
 import { socketTransport } from "./server/admin/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
+import { claimFile, createFile, readLines } from "./server/system/text_file.ts";
+import { systemRandom } from "./server/system/random.ts";
 import { systemTerminal } from "./server/system/terminal.ts";
+import { systemTimers } from "./server/system/timers.ts";
 
 async function readTextFile(path: string): Promise<string | null> {
   try {
@@ -16,15 +19,27 @@ async function readTextFile(path: string): Promise<string | null> {
 
 function systemHost(): CliHost {
   const process = systemProcess();
+  const timers = systemTimers();
   return {
     ...systemTerminal(),
     env: Deno.env.toObject(),
     filesMax: process.filesMax(),
     readTextFile,
+    createFile,
+    claimFile,
+    readLines,
     fileFaults: async (config) => (await import("./server/files.ts")).configFileFaults(config),
     // Loaded late: `roost config check` should not wait for the store and the HTTP stack.
     launcher: () => import("./server/start.ts"),
+    backups: async () => (await import("./server/admin/backup.ts")).systemBackups(),
+    adminToken: async (dataDir, renew) => {
+      const { readDataDir } = await import("./server/system/data_dir.ts");
+      readDataDir(dataDir);
+      const { adminToken } = await import("./server/system/admin_token.ts");
+      return adminToken(dataDir, systemRandom(), renew);
+    },
     adminSocket: socketTransport,
+    pause: (delayMs) => new Promise((done) => void timers.after(delayMs, done)),
     onSignal: (run) => process.onSignal(run),
   };
 }

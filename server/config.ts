@@ -5,13 +5,15 @@
  * secret: keys are named by their files.
  */
 import { parse as parseToml, TomlError } from "smol-toml";
+import { ADMIN_KNOBS } from "./config/admin.ts";
+import { GATEWAY_KNOBS } from "./config/gateway.ts";
 import { GENERAL_KNOBS } from "./config/knobs.ts";
 import { LIMIT_KNOBS } from "./config/limits.ts";
 import type { Knob } from "./config/knob.ts";
 import { nearest } from "./config/nearest.ts";
 import { connectionsUsable, deriveMode, relationFaults, warnings } from "./config/relations.ts";
 
-const KNOBS = { ...GENERAL_KNOBS, ...LIMIT_KNOBS } as const;
+const KNOBS = { ...GENERAL_KNOBS, ...LIMIT_KNOBS, ...GATEWAY_KNOBS, ...ADMIN_KNOBS } as const;
 
 type ValueOf<K> = K extends Knob<infer T> ? T : never;
 

@@ -2,10 +2,14 @@
 import type { Buffer } from "node:buffer";
 import type { Hono } from "hono";
 import type { Socket } from "node:net";
+import type { Busyness } from "./admin/inspect_api.ts";
 import type { Config } from "./config.ts";
 import type { EdgePacket } from "../shard/ops.ts";
 import type { ErrorCode } from "../shard/errors.ts";
+import type { OpenedSession, OpenSession } from "./edge/types.ts";
 import type { OpenNode } from "./open.ts";
+import type { Result } from "../shard/errors.ts";
+import type { Services } from "./services.ts";
 import type { Process } from "./system/process.ts";
 import {
   addressFromEnv,
@@ -26,9 +30,12 @@ import {
   throttleOptions,
   wsLimits,
 } from "./settings.ts";
+import { addAssets, clientLibrary } from "./web/assets.ts";
 import { createApp } from "./json/rest.ts";
 import { DEFAULT_EXCHANGE_LIMITS } from "./json/sign_in_routes.ts";
 import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
+import { addGateway } from "./gateway/api.ts";
+import { addressKey } from "./auth/throttle.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
 import { createWebRules, type WebRules } from "./web_rules.ts";
@@ -46,6 +53,10 @@ import { type ConfigFiles, openConfigFiles } from "./files.ts";
 export interface Front {
   readonly url: string;
   deliver(packet: EdgePacket): void;
+  /** Opens a session for who needs no transport. */
+  openSession(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
+  /** What a pause of the server would be felt by. */
+  busyness(): Busyness;
   /** Sends sessions away and closes the door; accepted work is finished by the node itself. */
   drain(): Promise<void>;
   /** Adds what operators see of the running node. */
@@ -62,9 +73,10 @@ export async function createFront(
   config: Config,
   open: OpenNode,
   process: Process,
+  services: Services,
 ): Promise<Front> {
   const { tls, verifier } = await openConfigFiles(config);
-  const front = new NodeFront(config, open, process, verifier);
+  const front = new NodeFront(config, open, process, verifier, services);
   await front.openDoor(tls);
   return front;
 }
@@ -75,6 +87,7 @@ type Shared = Omit<ConnectionDeps, "connection">;
 class NodeFront implements Front {
   readonly #config: Config;
   readonly #open: OpenNode;
+  readonly #services: Services;
   readonly #counts = newFrontCounters();
   readonly #keeper: Doorkeeper;
   readonly #edge: Edge;
@@ -91,8 +104,10 @@ class NodeFront implements Front {
     open: OpenNode,
     process: Process,
     issuer: JwtVerifier | null,
+    services: Services,
   ) {
     this.#config = config;
+    this.#services = services;
     this.#open = open;
     const { ports, node, counters } = open;
     const connections = () => this.#door?.connections() ?? 0;
@@ -102,6 +117,7 @@ class NodeFront implements Front {
       router: node,
       counters: this.#counts.edge,
       codec: JSON_CODEC,
+      trial: services.trial,
       flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
     }, edgeLimits(config));
     this.#addresses = createAddressRate(config, ports.clock, counters);
@@ -122,6 +138,7 @@ class NodeFront implements Front {
       counts: this.#counts,
       counters,
       edge: this.#edge,
+      ...services,
       node,
       keeper: this.#keeper,
       process,
@@ -190,8 +207,38 @@ class NodeFront implements Front {
       return why === null ? c.text("ready") : c.text(why, 503);
     });
     // From this machine only: what a server does is nobody else's business.
-    app.get("/metrics", (c) => isLocal(c.env) ? this.#metrics() : c.notFound());
+    const { publicMetrics } = this.#config.admin;
+    app.get("/metrics", (c) => {
+      const seen = publicMetrics === "all" || (publicMetrics === "local" && isLocal(c.env));
+      return seen ? this.#metrics() : c.notFound();
+    });
+    this.#addGateway();
+    addAssets(app, clientLibrary());
     app.get("/", (c) => c.text("Roost serves here. The protocol is described at /openapi.json\n"));
+  }
+
+  #addGateway(): void {
+    const { ports, node } = this.#open;
+    const { gateway, server } = this.#config;
+    addGateway(this.#app, {
+      ...ports,
+      gateway: this.#services.gateway,
+      router: node,
+      domain: server.domain,
+      limits: protocolLimits(this.#config),
+      throttle: new Throttle(throttleOptions({
+        perSecond: gateway.requestsPerSecond,
+        burst: gateway.requestsBurst,
+      })),
+      privateTargets: gateway.privateTargets,
+      streamsMax: gateway.streamsMax,
+      observe: (name, outcome) => this.#observe(name, outcome),
+      admit: (kind) => this.#keeper.admit(kind),
+      refundAddress: (_request, env) => {
+        const key = addressKey(addressFromEnv(this.#proxies, env));
+        this.#addresses.throttle.refund(ports.clock.monoMs(), key);
+      },
+    });
   }
 
   #notReady(): string | null {
@@ -234,9 +281,19 @@ class NodeFront implements Front {
     if (packet.kind === "presence") {
       counters.presence.changes++;
       counters.presence.fanOut.observe(told);
+      const { experiments } = this.#services;
+      experiments.count("offline-grace", packet.watchedId, "presence_changes");
     } else if (packet.kind === "events" && packet.sinceMs > 0) {
       counters.messages.latencyMs.observe(ports.clock.monoMs() - packet.sinceMs);
     }
+  }
+
+  openSession(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
+    this.#edge.open(options, done);
+  }
+
+  busyness(): Busyness {
+    return { sessions: this.#edge.gauges().sessions, lagMs: this.#keeper.lagMs() };
   }
 
   async drain(): Promise<void> {
@@ -254,5 +311,6 @@ class NodeFront implements Front {
 
   addAdminRoutes(admin: Hono): void {
     admin.get("/admin/metrics", this.#metrics);
+    admin.get("/metrics", this.#metrics);
   }
 }

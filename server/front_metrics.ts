@@ -3,6 +3,8 @@ import type { Counters } from "./admin/counters.ts";
 import type { DoorCounters } from "./system/front_door.ts";
 import type { Doorkeeper } from "./doorkeeper.ts";
 import type { Edge } from "./edge/edge.ts";
+import type { Experiments } from "./experiments.ts";
+import type { Gateway } from "./gateway/gateway.ts";
 import type { Node } from "./node.ts";
 import type { Process } from "./system/process.ts";
 import { createMetrics } from "./admin/metrics.ts";
@@ -43,6 +45,8 @@ export interface MetricsSources {
   readonly counts: FrontCounters;
   readonly counters: Counters;
   readonly edge: Edge;
+  readonly gateway: Gateway;
+  readonly experiments: Experiments;
   readonly node: Node;
   readonly keeper: Doorkeeper;
   readonly process: Process;
@@ -51,12 +55,13 @@ export interface MetricsSources {
 }
 
 /** Brings the numbers that parts of the node count for themselves into the metrics' counters. */
-function gather({ counters, counts, edge }: MetricsSources): void {
+function gather(sources: MetricsSources): void {
+  const { counters, counts, edge } = sources;
   counters.presence.deliveries = counts.edge.presenceDeliveries;
   counters.presence.coalesced = counts.edge.presenceCoalesced;
   counters.messages.delivered = counts.edge.durableEvents;
   counters.signals.delivered = counts.edge.signals;
-  gatherLive(counters, counts.streams, edge.gauges());
+  gatherLive(counters, counts.streams, edge.gauges(), sources.gateway.attached);
   counters.sessions.opened = counts.edge.opened;
   counters.sessions.resumed = counts.edge.resumed;
   Object.assign(counters.sessions.ended, counts.edge.ended);
@@ -65,10 +70,30 @@ function gather({ counters, counts, edge }: MetricsSources): void {
   counters.frames.received = counts.ws.framesReceived;
   counters.frames.receivedBytes = counts.ws.bytesReceived;
   gatherBad(counters, counts);
+  gatherServices(sources);
 }
 
-/** Live sessions by what carries them, and who has them: apart for users of the load tool. */
-function gatherLive({ sessions }: Counters, streams: OpenStreams, all: EdgeGauges): void {
+/** What services and experiments count. */
+function gatherServices({ counters, gateway, experiments }: MetricsSources): void {
+  const { hooks } = gateway;
+  const status = hooks.status(null);
+  Object.assign(counters.webhooks, hooks.counters, {
+    waiting: status.reduce((sum, { waiting }) => sum + waiting, 0),
+    dead: status.reduce((sum, { dead }) => sum + dead, 0),
+  });
+  counters.arms.splice(0, Infinity, ...experiments.counts());
+}
+
+/**
+ * Live sessions by what carries them, and who has them: apart for users of the load tool, and
+ * without those of services, which nothing carries.
+ */
+function gatherLive(
+  { sessions }: Counters,
+  streams: OpenStreams,
+  all: EdgeGauges,
+  services: number,
+): void {
   const synthetic = {
     users: all.syntheticUsers,
     sessions: all.syntheticSessions,
@@ -77,8 +102,8 @@ function gatherLive({ sessions }: Counters, streams: OpenStreams, all: EdgeGauge
     sse: streams.synthetic,
   };
   const real = {
-    users: all.users - synthetic.users,
-    sessions: all.sessions - synthetic.sessions,
+    users: all.users - synthetic.users - services,
+    sessions: all.sessions - synthetic.sessions - services,
     lost: all.lost - synthetic.lost,
     polling: all.polling - synthetic.polling,
     sse: streams.open - synthetic.sse,

@@ -10,6 +10,7 @@ import { createCounters } from "./admin/counters.ts";
 import { keepDomain, storedDomain } from "./domain.ts";
 import { Node } from "./node.ts";
 import { openKvStore } from "./system/kv_store.ts";
+import { restoreTag } from "./restored.ts";
 import { shardLimits, signInOptions } from "./settings.ts";
 import { stderrOut } from "./system/stderr.ts";
 import { systemClock } from "./system/clock.ts";
@@ -59,12 +60,13 @@ export async function openNode(
     const store = await openKvStore(dir.kvPath);
     if (serves) await keepDomain(store, config.server.domain, dir.path);
     const domain = await storedDomain(store) ?? config.server.domain;
+    const tag = await restoreTag(store);
     const clock = systemClock();
     const ports = { clock, timers: systemTimers(), random, store, kdf: systemKdf(), log };
     const counters = createCounters();
     const node = new Node(ports, {
       id: dir.nodeId,
-      limits: shardLimits(config),
+      limits: { ...shardLimits(config), restoreTag: tag },
       shards: config.storage.shards,
       deliver,
       observeCommit(ms, rows, bytes) {

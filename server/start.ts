@@ -6,21 +6,59 @@ import type { EdgePacket } from "../shard/ops.ts";
 import { adminDeps } from "./accounts.ts";
 import { createAdminApp } from "./admin/api.ts";
 import { createFront } from "./front.ts";
+import { addServiceRoutes } from "./admin/services.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
-import { listenAdmin } from "./admin/socket.ts";
+import { addInspectRoutes } from "./admin/inspect_api.ts";
+import { addTransferRoutes } from "./admin/transfer_api.ts";
+import { type AdminListener, listenAdmin, listenAdminNetwork } from "./admin/socket.ts";
+import { adminToken, adminTokenFile } from "./system/admin_token.ts";
+import { guardAdmin } from "./admin/guard.ts";
+import { isLoopback } from "./config/address.ts";
+import { openConfigFiles } from "./files.ts";
+import { fail } from "../shard/errors.ts";
 import { type OpenNode, openNode } from "./open.ts";
+import { openServices, type Services } from "./services.ts";
+import { systemProfiler } from "./system/profiler.ts";
 import { systemProcess } from "./system/process.ts";
 
 const DAY_MS = 86_400_000;
 /** How long the log may take to be written before the process exits all the same (ms). */
 const LAST_WORDS_MS = 1000;
 
-function adminApp(config: Config, open: OpenNode): Hono {
+function adminApp(config: Config, open: OpenNode, services: Services): Hono {
   const inviteMs = config.registration.inviteDays * DAY_MS;
   const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs);
   const app = createAdminApp(deps);
   addProvisionRoute(app, deps);
+  addServiceRoutes(app, { ...services, clock: open.ports.clock });
+  addTransferRoutes(app, { ...deps, random: open.ports.random, clock: open.ports.clock });
   return app;
+}
+
+/** The admin API over the network, where that is configured. */
+async function listenNetwork(
+  config: Config,
+  open: OpenNode,
+  admin: Hono,
+): Promise<(AdminListener & { readonly url: string; readonly tokenFile: string }) | null> {
+  const { listen } = config.admin;
+  const { dir, ports } = open;
+  if (listen === null) return null;
+  // The configuration was checked; what listens makes sure of it.
+  if (!isLoopback(listen.host) && !config.admin.allowRemote) {
+    throw new Error("Cannot listen at admin.listen: it is not loopback, see admin.allowRemote");
+  }
+  let token = adminToken(dir.path, ports.random);
+  admin.post("/admin/token/reload", () => {
+    token = adminToken(dir.path, ports.random);
+    return Response.json({});
+  });
+  // On this machine nobody listens in, and the certificate is for another name.
+  const tls = isLoopback(listen.host) ? null : (await openConfigFiles(config)).tls;
+  const app = guardAdmin(admin, { token: () => token, clock: ports.clock, log: open.log });
+  const listener = listenAdminNetwork(app, listen, tls);
+  open.log.info("admin listens", { url: listener.url });
+  return { ...listener, tokenFile: adminTokenFile(dir.path) };
 }
 
 /** Starts a node; see `Launcher`. */
@@ -38,10 +76,25 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
   });
   try {
     const invite = await firstInvite(config, open);
-    const front = await createFront(config, open, process);
+    const services: Services = await openServices(
+      config,
+      open,
+      (o, done) => front.openSession(o, done),
+    );
+    const front = await createFront(config, open, process, services);
     deliver = (packet) => front.deliver(packet);
-    const admin = adminApp(config, open);
+    const admin = adminApp(config, open, services);
+    services.gateway.start();
     front.addAdminRoutes(admin);
+    addInspectRoutes(admin, {
+      ...open.ports,
+      log: open.log,
+      profiler: systemProfiler(),
+      busyness: () => front.busyness(),
+      rssBytes: () => process.rssBytes(),
+      dataDir: open.dir.path,
+    });
+    const network = await listenNetwork(config, open, admin);
     const socket = await listenAdmin(admin, open.dir.adminSocketPath);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
     let stopping = false;
@@ -51,7 +104,9 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
       if (stopping) return;
       stopping = true;
       open.log.info("draining", { limitMs: config.timeouts.drainMs });
+      services.gateway.stop();
       front.drain()
+        .then(() => network?.close())
         .then(() => socket.close())
         .then(() => open.close())
         .then(() => resolve(0), (error) => {
@@ -59,7 +114,7 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
           resolve(1);
         });
     };
-    return { url: front.url, invite, stop, stopped };
+    return { url: front.url, invite, admin: network, stop, stopped };
   } catch (error) {
     await open.close();
     throw error;
@@ -90,5 +145,7 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
 export async function openOffline(config: Config, makes: boolean): Promise<OfflineRoost> {
   const quiet: Config = { ...config, log: { ...config.log, level: "warn" } };
   const open = await openNode(quiet, () => {}, { makes, serves: false });
-  return { admin: adminApp(config, open), domain: open.signIn.domain, close: open.close };
+  const away = fail("unavailable", "No server runs");
+  const services = await openServices(config, open, (_, done) => done(away));
+  return { admin: adminApp(config, open, services), domain: open.signIn.domain, close: open.close };
 }

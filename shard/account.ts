@@ -62,8 +62,11 @@ export interface DedupeBlock {
   readonly count: number;
 }
 
-/** absent: no such account and never was. closed: removed, the name is not free. */
-export type AccountState = "absent" | "active" | "disabled" | "closed" | "invite";
+/**
+ * absent: no such account and never was. closed: removed, the name is not free. importing: not all
+ * of it is there, and to everybody else there is nobody.
+ */
+export type AccountState = "absent" | "active" | "disabled" | "closed" | "invite" | "importing";
 
 /** One account. */
 export class Account {

@@ -90,7 +90,7 @@ export const setDisabled: Handler<"account.setDisabled"> = (turn, account, input
 };
 
 /** Those who came while the account was disabled were told that there is nobody to see. */
-function showAgain(turn: Turn, account: Account): void {
+export function showAgain(turn: Turn, account: Account): void {
   for (const item of account.roster.values()) {
     if (!seesOwner(item) || item.peerId === "" || account.blocked.has(item.contact)) continue;
     turn.send(account, {
@@ -105,7 +105,7 @@ function showAgain(turn: Turn, account: Account): void {
 
 /** Ends its subscriptions through the outbox, then forgets all but that. */
 export const removeAccount: Handler<"account.remove"> = (turn, account) => {
-  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  if (!account.alive && account.state !== "importing") return NO_ACCOUNT;
   closeSessions(turn, account, "revoked", () => true);
   for (const item of [...account.roster.values()]) {
     if (item.peerId === "") continue;

@@ -5,6 +5,7 @@
 import type { MailboxBody, MailboxEvent } from "./ops.ts";
 import type { Account, SentBefore } from "./account.ts";
 import type { Entry } from "./records.ts";
+import { applyImport } from "./import_records.ts";
 import { Mailbox } from "./mailbox.ts";
 
 /** Entries of a dedupe block. */
@@ -365,6 +366,11 @@ export function apply(account: Account, entry: Entry): MailboxEvent | null {
     case "last_seen":
     case "trimmed":
       applyMarks(account, entry);
+      return null;
+    case "import_begun":
+    case "import_conversation":
+    case "import_done":
+      applyImport(account, entry);
       return null;
     default:
       applyLifecycle(account, entry);

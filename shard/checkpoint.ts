@@ -30,7 +30,7 @@ export interface RowChange {
 /** Bytes of a head in one row: a first row of this size may have others after it; below a store value's limit. */
 export const CHUNK_BYTES = 60_000;
 const HEAD_VERSION = 1;
-const STATES = ["absent", "active", "disabled", "closed", "invite"] as const;
+const STATES = ["absent", "active", "disabled", "closed", "invite", "importing"] as const;
 
 /** Key of chunk `chunk` of an account's head. */
 export function headKey(point: number, name: AccountName, chunk: number): Key {

@@ -26,6 +26,17 @@ import {
   sendSignal,
   takeSnapshot,
 } from "./message_ops.ts";
+import {
+  appendImport,
+  beginImport,
+  endImport,
+  exportAccount,
+  exportEvents,
+  importedPeer,
+  importedRoster,
+  linkImport,
+  lookAtImport,
+} from "./import_ops.ts";
 import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
 
 /** One handler for each operation. */
@@ -59,6 +70,15 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "signal.send": sendSignal,
   "invite.create": createInvite,
   "invite.redeem": redeemInvite,
+  "export.account": exportAccount,
+  "export.events": exportEvents,
+  "import.look": lookAtImport,
+  "import.begin": beginImport,
+  "import.append": appendImport,
+  "import.roster": importedRoster,
+  "import.peer": importedPeer,
+  "import.link": linkImport,
+  "import.done": endImport,
 };
 
 /** Operations that change something durable: refused while the store takes no writes. */
@@ -80,4 +100,8 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "settings.set",
   "invite.create",
   "invite.redeem",
+  "import.begin",
+  "import.append",
+  "import.link",
+  "import.done",
 ]);

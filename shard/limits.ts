@@ -37,6 +37,8 @@ export interface ShardLimits {
   readonly cacheAccountsMax: number;
   /** A change is checkpointed at most this long after it was committed. */
   readonly checkpointMs: number;
+  /** 16 characters of an id: the store was restored from a backup, see `shownMailboxId`; "": never. */
+  readonly restoreTag: string;
 }
 
 /** What a node uses unless configured otherwise. */
@@ -64,4 +66,5 @@ export const DEFAULT_SHARD_LIMITS: ShardLimits = {
   cacheIdleMs: 60_000,
   cacheAccountsMax: 5000,
   checkpointMs: 2000,
+  restoreTag: "",
 };

@@ -4,6 +4,7 @@ import type { Handler, Pending, Turn } from "./turn.ts";
 import type { Account } from "./account.ts";
 import { fail, ok } from "./errors.ts";
 import { readConversation, readForward } from "./mailbox.ts";
+import { shownMailboxId } from "./restored.ts";
 import { snapshotOf } from "./snapshot.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
@@ -96,24 +97,26 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
 };
 
 /** A page ends early where the next block would have to be read. */
-export const readMailbox: Handler<"mailbox.read"> = (_turn, account, input, pending) => {
+export const readMailbox: Handler<"mailbox.read"> = (turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
   const m = account.mailbox;
   const cursor = input.cursor;
-  if (cursor !== null && (cursor.mailboxId !== m.id || !m.canContinueFrom(cursor.seq))) {
+  const mailboxId = shownMailboxId(m.id, turn.limits.restoreTag);
+  if (cursor !== null && (cursor.mailboxId !== mailboxId || !m.canContinueFrom(cursor.seq))) {
     return fail("reset", "The cursor is not one this mailbox can continue from");
   }
   const after = cursor === null ? m.first - 1 : cursor.seq;
   const events = readForward(m, after, input.limit, input.bytesMax, pending.blocks);
   if ("need" in events) return { wait: "block", first: events.need };
-  return ok({ mailboxId: m.id, events, seq: m.last });
+  return ok({ mailboxId, events, seq: m.last });
 };
 
 /** State as of the mailbox's last position. */
-export const takeSnapshot: Handler<"mailbox.snapshot"> = (_turn, account) =>
-  account.active
-    ? ok({ mailboxId: account.mailbox.id, snapshot: snapshotOf(account) })
-    : NOT_ACTIVE;
+export const takeSnapshot: Handler<"mailbox.snapshot"> = (turn, account) => {
+  if (!account.active) return NOT_ACTIVE;
+  const mailboxId = shownMailboxId(account.mailbox.id, turn.limits.restoreTag);
+  return ok({ mailboxId, snapshot: snapshotOf(account) });
+};
 
 /** Not worth a commit of its own: it waits for the next. */
 export const ackMailbox: Handler<"mailbox.ack"> = (turn, account, input) => {

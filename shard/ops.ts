@@ -4,7 +4,16 @@
  * so that the same values travel inside one node or between nodes.
  */
 import type { AccountId, AccountName, Cursor, DeviceId, MailboxId, SessionId } from "./ids.ts";
-import type { Subscription } from "./subscription.ts";
+import type {
+  ExportedAccount,
+  ImportedContact,
+  ImportedHead,
+  ImportItem,
+  ImportKey,
+  ImportLink,
+  ImportState,
+} from "./transfer.ts";
+import type { Subscription, SubscriptionState } from "./subscription.ts";
 
 /** SCRAM keys of one mechanism (RFC 5802): what is kept instead of a password. */
 export interface ScramKey {
@@ -158,7 +167,8 @@ export interface DeviceView {
 export interface AccountView {
   readonly name: AccountName;
   readonly id: AccountId;
-  readonly state: "active" | "disabled" | "deleted";
+  /** importing: not all of it is there yet. */
+  readonly state: "active" | "disabled" | "deleted" | "importing";
   readonly createdAt: number;
   readonly devices: number;
   readonly sessions: number;
@@ -337,6 +347,42 @@ export interface Ops {
   "invite.create": { in: { readonly expiresAt: number }; out: null };
   /** Uses the invite up for `name`; again for the same name is not an error. */
   "invite.redeem": { in: { readonly name: AccountName }; out: null };
+  /** Everything of an account but its events; its credentials where they are asked for. */
+  "export.account": { in: { readonly credentials: boolean }; out: ExportedAccount };
+  /** Events after `after` up to `upTo`, at most `limit` and about `bytesMax`. */
+  "export.events": {
+    in: {
+      readonly after: number;
+      readonly upTo: number;
+      readonly limit: number;
+      readonly bytesMax: number;
+    };
+    out: readonly MailboxEvent[];
+  };
+  /** What the name holds: nothing, this import (not all of it, or all), or something else. */
+  "import.look": { in: ImportKey; out: ImportState };
+  /** Makes the account, which is nobody's until `import.done`. `conflict` where it is `taken`. */
+  "import.begin": {
+    in: ImportKey & { readonly id: AccountId; readonly account: ImportedHead };
+    /** Position of its last event so far; null where all of the import is there. */
+    out: { readonly last: number | null };
+  };
+  /** Adds to what is being imported; what is there already is no error, a gap of events is. */
+  "import.append": {
+    in: ImportKey & { readonly items: readonly ImportItem[] };
+    out: { readonly last: number };
+  };
+  /** Contacts of an import whose accounts are not known: to be linked before it is done. */
+  "import.roster": { in: ImportKey; out: readonly ImportedContact[] };
+  /** Which account the same import made of this name, and where it stands with `asker`. */
+  "import.peer": {
+    in: ImportKey & { readonly asker: AccountName };
+    out: { readonly id: AccountId; readonly state: SubscriptionState } | null;
+  };
+  /** Ties contacts to accounts; subscriptions with those that have none (`peerId` "") end. */
+  "import.link": { in: ImportKey & { readonly links: readonly ImportLink[] }; out: null };
+  /** From here on the account is like any other. */
+  "import.done": { in: ImportKey & { readonly disabled: boolean }; out: null };
 }
 
 /** Names of the operations. */

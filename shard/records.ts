@@ -7,6 +7,7 @@ import type { Credentials, MailboxBody, ScramKey } from "./ops.ts";
 import type { Payload } from "./packets.ts";
 import type { RosterItem } from "./roster.ts";
 import type { SubscriptionType } from "./subscription.ts";
+import { type ImportEntry, readImport, writeImport } from "./import_records.ts";
 import { readBody, SUBSCRIPTIONS, writeBody } from "./mailbox_event.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "./bytes.ts";
 
@@ -128,7 +129,8 @@ export type Entry =
   /** Events before `first` and dedupe blocks before number `dedupe` are dropped. */
   | { readonly kind: "trimmed"; readonly first: number; readonly dedupe: number }
   | { readonly kind: "invite"; readonly expiresAt: number }
-  | { readonly kind: "invite_used"; readonly by: AccountName };
+  | { readonly kind: "invite_used"; readonly by: AccountName }
+  | ImportEntry;
 
 /** Numbers are part of the stored format: only ever append. */
 const KINDS = [
@@ -158,6 +160,9 @@ const KINDS = [
   "trimmed",
   "invite",
   "invite_used",
+  "import_begun",
+  "import_conversation",
+  "import_done",
 ] as const satisfies readonly Entry["kind"][];
 
 const KIND_NUMBER = new Map<string, number>(KINDS.map((k, i) => [k, i]));
@@ -327,6 +332,12 @@ function writeFields(w: ByteWriter, e: Entry): void {
     case "invite_used":
       w.str(e.by);
       return;
+    case "import_begun":
+      return writeCredentials(writeImport(w, e), e.credentials);
+    case "import_conversation":
+    case "import_done":
+      writeImport(w, e);
+      return;
   }
 }
 
@@ -435,6 +446,10 @@ function readFields(r: ByteReader, kind: Entry["kind"]): Entry {
       return { kind, expiresAt: r.uint() };
     case "invite_used":
       return { kind, by: name() };
+    case "import_begun":
+    case "import_conversation":
+    case "import_done":
+      return readImport(r, kind, readCredentials);
   }
 }
 

@@ -54,7 +54,8 @@ export class Recovery {
     // still, without its beginning.
     let begun = account.savedChunks > 0;
     for (const { lsn, entry } of this.#tail.get(account.name) ?? []) {
-      begun ||= entry.kind === "created" || entry.kind === "invite";
+      begun ||= entry.kind === "created" || entry.kind === "invite" ||
+        entry.kind === "import_begun";
       if (lsn <= account.savedLsn || !begun) continue;
       if (first === 0) first = lsn;
       apply(account, entry);

@@ -5,6 +5,7 @@ import type { Handler, Outcome, Turn } from "./turn.ts";
 import type { AttachAuth, Ops, WatchTarget } from "./ops.ts";
 import { fail, ok } from "./errors.ts";
 import { endSession } from "./last_seen.ts";
+import { shownMailboxId } from "./restored.ts";
 import { seenByOwner } from "./roster.ts";
 import { snapshotOf } from "./snapshot.ts";
 
@@ -78,11 +79,12 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   }
   const m = account.mailbox;
   const cursor = input.cursor;
-  const valid = cursor !== null && cursor.mailboxId === m.id && m.canContinueFrom(cursor.seq);
+  const mailboxId = shownMailboxId(m.id, turn.limits.restoreTag);
+  const valid = cursor !== null && cursor.mailboxId === mailboxId && m.canContinueFrom(cursor.seq);
   const mode = valid ? "resume" : cursor === null ? "snapshot" : "reset";
   return ok({
     id,
-    mailboxId: m.id,
+    mailboxId,
     seq: m.last,
     mode,
     snapshot: valid ? null : snapshotOf(account),

@@ -3,7 +3,7 @@
  * line calls in its own process when no node runs. Whoever reaches it may do everything: the
  * socket's directory is the fence.
  */
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import type { AccountName } from "../../shard/ids.ts";
@@ -12,7 +12,7 @@ import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name.ts";
 import { errorResponse } from "../json/http.ts";
 import type { Router } from "../router.ts";
-import { isReserved, RESERVED_REASON } from "../synthetic.ts";
+import { reservedReason } from "../synthetic.ts";
 
 /** A new invite; the code is shown once and kept only as its hash. */
 export interface Invite {
@@ -46,6 +46,8 @@ export interface AdminDeps {
 
 /** Bound of a request body. */
 const BODY_BYTES_MAX = 65_536;
+/** The same where accounts are imported. */
+const IMPORT_BYTES_MAX = 2_097_152;
 /** Accounts a page has unless asked otherwise, and at most. */
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
@@ -116,8 +118,9 @@ class Admin {
   async create(user: string, password: string | null): Promise<Result<unknown>> {
     const name = this.name(user);
     if (!name.ok) return name;
-    if (isReserved(name.value)) {
-      return fail("bad_request", `Cannot create ${name.value}: ${RESERVED_REASON}`);
+    const reserved = reservedReason(name.value);
+    if (reserved !== null) {
+      return fail("bad_request", `Cannot create ${name.value}: ${reserved}`);
     }
     const credentials = password === null ? ok(null) : await this.credentials(password);
     if (!credentials.ok) return credentials;
@@ -142,14 +145,17 @@ class Admin {
   }
 }
 
+function bodyOf(maxSize: number): MiddlewareHandler {
+  const onError = () => errorResponse(fail("too_large", `The body is over ${maxSize} bytes`));
+  return bodyLimit({ maxSize, onError });
+}
+
 /** Makes the app. Every refusal is `{code, message, retryAfterMs?}` with the code's status. */
 export function createAdminApp(deps: AdminDeps): Hono {
   const app = new Hono();
   const admin = new Admin(deps);
-  app.use(bodyLimit({
-    maxSize: BODY_BYTES_MAX,
-    onError: () => errorResponse(fail("too_large", `The body is over ${BODY_BYTES_MAX} bytes`)),
-  }));
+  const [small, large] = [bodyOf(BODY_BYTES_MAX), bodyOf(IMPORT_BYTES_MAX)];
+  app.use((c, next) => (c.req.path.startsWith("/admin/import/") ? large : small)(c, next));
   app.notFound(() => errorResponse(fail("not_found", "There is no such admin operation")));
   app.get("/admin/status", (c) => c.json({ version: deps.version, domain: deps.domain }));
   app.get("/admin/users", async (c) => answer(await admin.list(c.req.query())));

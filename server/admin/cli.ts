@@ -2,8 +2,13 @@
 import { Command, CommanderError } from "commander";
 import { nearest } from "../config/nearest.ts";
 import { VERSION } from "../version.ts";
+import { addAdminCommands } from "./cli_admin.ts";
+import { addBackupCommands } from "./cli_backup.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./cli_config.ts";
 import { type CliHost, EXIT, UsageError } from "./cli_host.ts";
+import { addInspectCommands } from "./cli_inspect.ts";
+import { addTransferCommands } from "./cli_transfer.ts";
+import { addServiceCommands } from "./cli_services.ts";
 import { addUserCommands } from "./cli_users.ts";
 import { addLoadCommand } from "../load/command.ts";
 
@@ -17,6 +22,8 @@ Examples:
   roost user add alice                       asks for the password
   roost user passwd alice --password-stdin < secret
   roost invite create
+  roost service add mail --scope send,outcomes  a token for another system
+  roost backup --out /backups                copy everything, while the server runs
 
 User and invite commands talk to the server that runs on the same data directory (--data);
 while none runs, they change the directory itself.
@@ -47,6 +54,10 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
     if (running.invite !== null) {
       host.out(`Registration needs an invite. The first one, for one account: ${running.invite}\n`);
     }
+    if (running.admin !== null) {
+      const { url, tokenFile } = running.admin;
+      host.out(`The admin API listens at ${url}; its token is in ${tokenFile}\n`);
+    }
     if (signals > 0) stop();
     return await Promise.race([stopped, running.stopped]);
   } finally {
@@ -68,6 +79,11 @@ function buildProgram(host: CliHost, exit: (code: number) => void): Command {
     .allowExcessArguments(false)
     .action(async (options: Parameters<typeof loadConfig>[1]) => exit(await start(host, options)));
   addUserCommands(program, host);
+  addServiceCommands(program, host);
+  addAdminCommands(program, host);
+  addBackupCommands(program, host);
+  addTransferCommands(program, host);
+  addInspectCommands(program, host);
   addLoadCommand(program, host, exit);
   addConfigCommands(program, host);
   program.command("version").description("print the version")

@@ -1,5 +1,7 @@
 /** What the command line needs of the machine, and how its commands report. */
+import type { Backups } from "./backup.ts";
 import type { Config } from "../config.ts";
+import type { ClaimedFile, TextSink } from "../system/text_file.ts";
 import type { Terminal } from "../system/terminal.ts";
 import type { AdminTransport } from "./client.ts";
 import type { Launcher } from "./launcher.ts";
@@ -11,12 +13,24 @@ export interface CliHost extends Terminal {
   readonly filesMax: number | null;
   /** The text of a file; null where there is none. Rejects where it cannot be read. */
   readTextFile(path: string): Promise<string | null>;
+  /** Makes a file that must not be there, for this user only. */
+  createFile(path: string): Promise<TextSink>;
+  /** Takes a name that no file has. */
+  claimFile(path: string): Promise<ClaimedFile>;
+  /** The lines of a file. Rejects where it cannot be read. */
+  readLines(path: string): AsyncIterable<string>;
   /** What is wrong with the files that the configuration names: certificates and keys. */
   fileFaults(config: Config): Promise<readonly string[]>;
   /** Loads what starts nodes; late, because most commands do not need it. */
   launcher(): Promise<Launcher>;
+  /** The admin token of a data directory that is there; made where there is none or to `renew`. */
+  adminToken(dataDir: string, renew: boolean): Promise<string>;
+  /** Loads what makes backups; late, for the same reason. */
+  backups(): Promise<Backups>;
   /** Speaks to the admin socket at `path`. */
   adminSocket(path: string): AdminTransport;
+  /** Waits (ms). */
+  pause(delayMs: number): Promise<void>;
   /** Calls `run` for each SIGTERM and SIGINT, which then do not end the process. */
   onSignal(run: (signal: string) => void): () => void;
 }

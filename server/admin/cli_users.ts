@@ -24,7 +24,7 @@ async function onlineDomain(admin: AdminClient): Promise<string | null> {
  * Runs `task` on the server that uses the data directory, or on the directory while none does.
  * `makes`: where there is none either, it is made; a mistyped one should not be.
  */
-async function withAdmin(
+export async function withAdmin(
   host: CliHost,
   options: ConfigOptions,
   task: (admin: AdminClient, domain: string) => Promise<void>,

@@ -2,6 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { AccountPage, Invite } from "./api.ts";
+import { type TransferClient, transferClient } from "./transfer_client.ts";
 import type { AccountView } from "../../shard/ops.ts";
 
 /** One request; `body` undefined for none. */
@@ -30,6 +31,8 @@ export class AdminError extends Error {
 
 /** What an administrator can do. Every method rejects with `AdminError` where it is refused. */
 export interface AdminClient {
+  /** Any request; the answer must be what `schema` says. */
+  call<T>(request: AdminRequest, schema: z.ZodType<T>): Promise<T>;
   status(): Promise<{ readonly version: string; readonly domain: string }>;
   /** password null: an account that only an outside issuer signs in to. */
   addUser(user: string, password: string | null): Promise<{ readonly name: string }>;
@@ -39,6 +42,7 @@ export interface AdminClient {
   releaseUser(user: string): Promise<void>;
   listUsers(after: string | null): Promise<AccountPage>;
   createInvite(): Promise<Invite>;
+  readonly transfer: TransferClient;
 }
 
 const REFUSAL = z.object({ code: z.string(), message: z.string() });
@@ -53,18 +57,27 @@ const PAGE = z.object({
   next: z.custom<AccountPage["next"]>((value) => value === null || typeof value === "string"),
 });
 
-/** Sends the requests of `AdminClient` through `transport`. */
-export function adminClient(transport: AdminTransport): AdminClient {
-  const call = async <T>(request: AdminRequest, schema: z.ZodType<T>): Promise<T> => {
+/** Sends a request and checks the answer; rejects with `AdminError` where it is refused. */
+export type AdminCall = <T>(request: AdminRequest, schema: z.ZodType<T>) => Promise<T>;
+
+/** Sends single requests through `transport`. */
+export function adminCall(transport: AdminTransport): AdminCall {
+  return async (request, schema) => {
     const { status, body } = await transport(request);
     if (status >= 200 && status < 300) return schema.parse(body);
     const refusal = REFUSAL.safeParse(body);
     if (refusal.success) throw new AdminError(refusal.data.code, refusal.data.message);
     throw new AdminError("unavailable", `The server answered ${request.path} with ${status}`);
   };
+}
+
+/** Sends the requests of `AdminClient` through `transport`. */
+export function adminClient(transport: AdminTransport): AdminClient {
+  const call = adminCall(transport);
   const nothing = async (request: AdminRequest) => void await call(request, z.unknown());
   const userPath = (user: string) => `/admin/users/${encodeURIComponent(user)}`;
   return {
+    call,
     status: () => call({ method: "GET", path: "/admin/status" }, STATUS),
     addUser: (user, password) =>
       call({ method: "POST", path: "/admin/users", body: { user, password } }, NAMED),
@@ -78,6 +91,7 @@ export function adminClient(transport: AdminTransport): AdminClient {
       const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
       return call({ method: "GET", path: `/admin/users${query}` }, PAGE);
     },
+    transfer: transferClient(call),
     createInvite: () => call({ method: "POST", path: "/admin/invites" }, INVITE),
   };
 }

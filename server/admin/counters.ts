@@ -173,6 +173,10 @@ export function createCounters() {
     rateLimited: zeros(RATE_LIMITS),
     signIns: tables(SIGN_IN_KINDS, SIGN_IN_RESULTS),
     outcomes: new OutcomeCounts(),
+    /** Webhooks of services: events taken and requests failed; waiting and dead are levels. */
+    webhooks: { delivered: 0, failed: 0, waiting: 0, dead: 0 },
+    /** Experiments, arms and what is counted of them: few, for the code names them all. */
+    arms: [] as (readonly [experiment: string, arm: string, what: string, count: number])[],
   };
 }
 

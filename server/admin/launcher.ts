@@ -8,6 +8,8 @@ export interface RunningRoost {
   readonly url: string;
   /** A new single-use invite on the first start of a server that needs one, else null. */
   readonly invite: string | null;
+  /** Where the admin API listens besides the socket, and the file of its token; null: nowhere. */
+  readonly admin: { readonly url: string; readonly tokenFile: string } | null;
   /** Begins to drain: goaway, accepted work finished, everything closed. Idempotent. */
   stop(): void;
   /** The exit code, once everything is closed: 0 after a drain. */

@@ -306,6 +306,36 @@ function addDoor(to: Exporter, counters: Counters): void {
   );
 }
 
+function addServices(to: Exporter, counters: Counters): void {
+  const { webhooks } = counters;
+  to.counter(
+    "roost_webhook_events_delivered_total",
+    "Events that receivers of webhooks have taken.",
+    () => webhooks.delivered,
+  );
+  to.counter(
+    "roost_webhook_requests_failed_total",
+    "Requests to receivers of webhooks that failed, and are repeated.",
+    () => webhooks.failed,
+  );
+  to.gauges(
+    "roost_webhook_events",
+    "Events of all webhooks that wait, and that are dead letters.",
+    ["state"],
+    () => [[{ state: "waiting" }, webhooks.waiting], [{ state: "dead" }, webhooks.dead]],
+  );
+  to.counters(
+    "roost_experiment_events_total",
+    "What happened to accounts of running experiments, by arm.",
+    ["experiment", "arm", "what"],
+    function* () {
+      for (const [experiment, arm, what, count] of counters.arms) {
+        yield [{ experiment, arm, what }, count];
+      }
+    },
+  );
+}
+
 function addProcess(
   to: Exporter,
   counters: Counters,
@@ -345,6 +375,7 @@ export function createMetrics(counters: Counters, gauges: Gauges, startedAtMs: n
   addSessions(exporter, counters, gauges);
   addCommits(exporter, counters, gauges);
   addDoor(exporter, counters);
+  addServices(exporter, counters);
   addProcess(exporter, counters, gauges, startedAtMs);
   const { registry } = exporter;
   return { contentType: registry.contentType, text: () => registry.metrics() };

@@ -1,7 +1,7 @@
 /** Whose account a token of an outside issuer is for: an explicit mapping of one of its claims. */
 import type { AccountName } from "../../shard/ids.ts";
 import { checkName } from "../../shard/name.ts";
-import { isReserved, RESERVED_REASON } from "../synthetic.ts";
+import { reservedReason } from "../synthetic.ts";
 import { JwtConfigError } from "./jwt_error.ts";
 
 /**
@@ -80,8 +80,9 @@ export function createSubjectMapper(mapping: SubjectMapping): (claims: Claims) =
     if (text === null) return { ok: false, reason: `claim ${claim} does not fit the mapping` };
     const checked = checkName(text);
     if (!checked.ok) return { ok: false, reason: `claim ${claim} is no name: ${checked.reason}` };
-    if (isReserved(checked.name)) {
-      return { ok: false, reason: `claim ${claim} is no name: ${RESERVED_REASON}` };
+    const reserved = reservedReason(checked.name);
+    if (reserved !== null) {
+      return { ok: false, reason: `claim ${claim} is no name: ${reserved}` };
     }
     return checked.name === text.normalize("NFC")
       ? { ok: true, user: checked.name }

@@ -5,7 +5,7 @@ import type { Credentials } from "../../shard/ops.ts";
 import { parseAddress, PASSWORD_BYTES_MAX, preparePassword } from "../../shard/name.ts";
 import type { Clock, Kdf, Log, Random } from "../ports.ts";
 import type { Router } from "../router.ts";
-import { isReserved, RESERVED_REASON } from "../synthetic.ts";
+import { reservedReason } from "../synthetic.ts";
 import { deriveCredentials } from "./credentials.ts";
 import type { PasswordQueue } from "./password_queue.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
@@ -93,8 +93,9 @@ function readWanted(
   }
   const name = parseAddress(input.user, options.domain);
   if (!name.ok) return fail("bad_request", `Cannot register this user name: ${name.reason}.`);
-  if (isReserved(name.name)) {
-    return fail("bad_request", `Cannot register this user name: ${RESERVED_REASON}.`);
+  const reserved = reservedReason(name.name);
+  if (reserved !== null) {
+    return fail("bad_request", `Cannot register this user name: ${reserved}.`);
   }
   const password = newPassword(input.password, options.passwordLengthMin);
   if (!password.ok) return password;

@@ -137,6 +137,22 @@ function jwtFaults({ jwt }: Config): string[] {
   return faults;
 }
 
+function adminFaults({ admin, server }: Config): string[] {
+  const { listen } = admin;
+  if (listen === null) return [];
+  const faults: string[] = [];
+  if (!isLoopback(listen.host) && !admin.allowRemote) {
+    faults.push(
+      `admin.listen ${formatBind(listen)} is open to others, and whoever has the admin token may ` +
+        "do everything: listen on 127.0.0.1, or set admin.allowRemote to true if that is meant",
+    );
+  }
+  if (listen.port !== 0 && formatBind(listen) === formatBind(server.bind)) {
+    faults.push(`admin.listen is ${formatBind(listen)}, as server.bind is: take another port`);
+  }
+  return faults;
+}
+
 function timeoutFaults({ timeouts }: Config): string[] {
   if (timeouts.drainMs >= timeouts.requestTimeoutMs) return [];
   return [
@@ -167,6 +183,7 @@ function admissionFaults({ admission }: Config): string[] {
 export function relationFaults(config: Config, filesMax: number | null): readonly string[] {
   return [
     ...tlsFaults(config),
+    ...adminFaults(config),
     ...jwtFaults(config),
     ...limitFaults(config, filesMax),
     ...rateFaults(config),
@@ -176,7 +193,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
 }
 
 /** What works but is probably not meant. */
-export function warnings({ server, registration }: Config): readonly string[] {
+export function warnings({ server, registration, admin }: Config): readonly string[] {
   const found: string[] = [];
   const reachable = !isLoopback(server.bind.host);
   if (reachable && server.tlsCert === null && server.trustedProxies.length === 0) {
@@ -196,6 +213,14 @@ export function warnings({ server, registration }: Config): readonly string[] {
     found.push(
       "registration.mode is open, so anybody who reaches the server can create accounts: " +
         "set it to invite if that is not meant",
+    );
+  }
+  if (admin.listen !== null && !isLoopback(admin.listen.host) && server.tlsCert === null) {
+    found.push(
+      `admin.listen ${
+        formatBind(admin.listen)
+      } is open to others without TLS, so the admin token ` +
+        "travels readable: set server.tlsCert and server.tlsKey, which it then uses too",
     );
   }
   if (server.tlsCert !== null && server.publicUrl?.startsWith("http:") === true) {

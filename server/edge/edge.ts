@@ -2,7 +2,7 @@
  * The edge of a node: opens sessions, takes them up again, hands packets of shards to them, and
  * ends them. Everything else is a session's own affair.
  */
-import type { AccountName, Cursor, DeviceId, SessionId } from "../../shard/ids.ts";
+import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/ids.ts";
 import { newId } from "../../shard/ids.ts";
 import type { EdgePacket, WatchTarget } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
@@ -43,8 +43,21 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly counters: EdgeCounters;
   readonly codec: EventCodec;
+  /** Serves some accounts differently and counts what comes of it; absent: nobody. */
+  readonly trial?: Trial;
   /** Told after each round of flushes: since when its oldest news was, and its duration (ms). */
   readonly flushed: (waitedMs: number, tookMs: number, sessions: number) => void;
+}
+
+/** An experiment with the grace. */
+export interface Trial {
+  /** In place of the limits' grace, ms. */
+  graceMs(account: AccountId, graceMs: number): number;
+  /**
+   * A session was opened, or taken up within its grace; `falseOffline`: one was opened by a client
+   * that would have taken another up, but its grace was over.
+   */
+  count(account: AccountId, what: "opened" | "resumed" | "falseOffline"): void;
 }
 
 /** How sessions are sent away. */
@@ -101,6 +114,7 @@ class NodeEdge implements Edge {
       counters,
       codec,
       limits,
+      graceMs: (account) => deps.trial?.graceMs(account, limits.graceMs) ?? limits.graceMs,
       flusher: new Flusher(clock, timers, limits.flushIntervalMaxMs, flushed),
       watchers: this.#watchers,
       deadlines: new Deadlines(clock, timers, (session, nowMs) => session.wake(nowMs)),
@@ -147,7 +161,7 @@ class NodeEdge implements Edge {
   }
 
   #attach(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
-    const { user, device, auth, cursor, presence, sink } = options;
+    const { user, device, auth, cursor, presence, sink, resume } = options;
     const id: SessionId = newId(this.#deps.random.bytes(12));
     const session = new LiveSession(this.#shared, { id, user, device }, sink);
     // Before the request: what the shard sends on may be here before its answer.
@@ -167,6 +181,9 @@ class NodeEdge implements Edge {
       }
       const { mailboxId, seq, mode, snapshot, expiresAt } = result.value;
       this.#deps.counters.opened++;
+      const { trial } = this.#deps;
+      trial?.count(result.value.id, "opened");
+      if (resume !== null) trial?.count(result.value.id, "falseOffline");
       session.attached(result.value, cursor);
       const from = mode === "resume" && cursor !== null ? cursor.seq : seq;
       done(ok({ session, resumed: false, mailboxId, seq: from, mode, snapshot, expiresAt }));
@@ -220,6 +237,7 @@ class NodeEdge implements Edge {
     const { mailboxId, seq } = cursor;
     const { expiresAt } = session;
     this.#deps.counters.resumed++;
+    this.#deps.trial?.count(session.userId, "resumed");
     done(ok({ session, resumed: true, mailboxId, seq, mode: "resume", snapshot: null, expiresAt }));
   }
 
@@ -239,6 +257,7 @@ class NodeEdge implements Edge {
       feed.seek(seq);
       feed.heard(seq);
       this.#deps.counters.resumed++;
+      this.#deps.trial?.count(session.userId, "resumed");
       done(ok({ session, resumed: true, mailboxId, seq, mode, snapshot, expiresAt }));
     });
   }

@@ -1,4 +1,5 @@
 /** The ways out of a session: a sink is pushed to, a poll is waited for; a lost one has none. */
+import type { AccountId } from "../../shard/ids.ts";
 import type { Clock } from "../ports.ts";
 import type { CatchUp } from "./catch_up.ts";
 import type { EventBatch, Feed } from "./feed.ts";
@@ -9,6 +10,8 @@ import type { CloseReason, EdgeCounters, EdgeLimits, EventCodec } from "./types.
 export interface OutletDeps {
   readonly clock: Clock;
   readonly limits: EdgeLimits;
+  /** How long a session of this account lives without a transport, before jitter. */
+  graceMs(account: AccountId): number;
   readonly codec: EventCodec;
   readonly counters: EdgeCounters;
   readonly catchUp: CatchUp;

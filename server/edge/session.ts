@@ -338,9 +338,9 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   }
 
   beginGrace(): void {
-    const { limits, random, clock } = this.#deps;
+    const { random, clock } = this.#deps;
     const jitter = 1 + GRACE_JITTER * (2 * random.number() - 1);
-    this.waitUntil(clock.monoMs() + limits.graceMs * jitter);
+    this.waitUntil(clock.monoMs() + this.#deps.graceMs(this.userId) * jitter);
   }
 
   end(reason: EndReason): void {

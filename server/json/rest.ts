@@ -11,6 +11,7 @@ import {
   readJsonBody,
   SECURITY_HEADERS,
 } from "./http.ts";
+import { exportRoute } from "./export_route.ts";
 import { openApiDocument } from "./openapi.ts";
 import {
   authenticate,
@@ -33,7 +34,7 @@ import type { Protocol } from "./protocol.ts";
 
 /** Every route but `/openapi.json`; the document is made from them. */
 export function restRoutes(protocol: Protocol, exchanges: Exchanges): readonly Route[] {
-  return [...signInRoutes(protocol, exchanges), ...commandRoutes(protocol)];
+  return [...signInRoutes(protocol, exchanges), ...commandRoutes(protocol), exportRoute()];
 }
 
 /**
@@ -90,7 +91,10 @@ const EVENTS_PATH = "/v1/events";
 function addHeaders(deps: RestDeps, c: Context): void {
   const { headers } = c.res;
   const cors = corsHeaders(c.req.header("origin") ?? null, deps.allowedOrigins);
-  for (const [name, value] of Object.entries(cors)) headers.set(name, value);
+  // What is for every origin stays so.
+  if (!headers.has("access-control-allow-origin")) {
+    for (const [name, value] of Object.entries(cors)) headers.set(name, value);
+  }
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
     if (!headers.has(name)) headers.set(name, value);
   }

@@ -7,6 +7,7 @@
  * | `format.json` | version of the layout, written last when the directory is made |
  * | `secrets.json` | the node's id and the secret that fake salts are derived from |
  * | `kv.sqlite3` (`-wal`, `-shm`) | the store |
+ * | `admin.token` | the token of the admin API over the network, where that is on |
  * | `admin.sock` | the running node's admin API |
  */
 import { isAbsolute, join, resolve } from "node:path";
@@ -23,7 +24,7 @@ const SOCKET_PATH_BYTES_MAX = 103;
 const SECRET_BYTES = 32;
 
 const OWN_FILES =
-  /^(lock|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|roost\.toml)(\.new)?$/;
+  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|roost\.toml)(\.new)?$/;
 
 /** What lives with the disk and is made once. */
 export interface NodeSecrets {
@@ -103,6 +104,53 @@ export async function openDataDir(
       `Cannot use --data ${dir}: ${actual}. Give a directory that this user may write to.`,
       { cause },
     );
+  }
+}
+
+/** The secrets of a directory that another process may be using. Rejects with `DataDirError`. */
+export function readDataDir(path: string): NodeSecrets & { readonly kvPath: string } {
+  const dir = resolve(path);
+  refuseMissing(dir);
+  if (readFormat(dir) === null) throw damaged(dir, "format.json");
+  return { ...readSecrets(dir), kvPath: join(dir, "kv.sqlite3") };
+}
+
+/**
+ * Makes the directory of a restored server: `place` puts the store at the path that it is given.
+ * Until all of it is there, nothing starts from it. Rejects with `DataDirError` where there is
+ * anything but settings already.
+ */
+export async function restoreDataDir(
+  path: string,
+  random: Random,
+  serverSecret: Uint8Array,
+  place: (kvPath: string) => Promise<void>,
+): Promise<void> {
+  const dir = resolve(path);
+  Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+  for (const { name } of Deno.readDirSync(dir)) {
+    if (name === "roost.toml") continue;
+    const why = `Cannot restore to ${dir}: it is not empty (${name}). Give a new directory.`;
+    throw new DataDirError("foreign", why);
+  }
+  Deno.chmodSync(dir, 0o700);
+  const lock = await take(dir);
+  try {
+    // A node's identity lives with its disk: this is another one.
+    const nodeId = newId<NodeId>(random.bytes(12));
+    const kvPath = join(dir, "kv.sqlite3");
+    // Until format.json follows, a start refuses a store that is not empty.
+    writeDurably(dir, "kv.sqlite3", { restoring: true });
+    await place(kvPath);
+    writeDurably(dir, "secrets.json", { v: 1, nodeId, serverSecret: hex(serverSecret) });
+    writeDurably(dir, "format.json", { format: FORMAT });
+  } catch (error) {
+    for (const { name } of [...Deno.readDirSync(dir)]) {
+      if (name !== "roost.toml") removeIfThere(join(dir, name));
+    }
+    throw error;
+  } finally {
+    lock.release();
   }
 }
 

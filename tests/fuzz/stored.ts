@@ -132,6 +132,28 @@ const ENTRY_FIELDS: Readonly<Record<Entry["kind"], Fields>> = {
   trimmed: { first: uint, dedupe: uint },
   invite: { expiresAt: uint },
   invite_used: { by: name },
+  import_begun: {
+    id,
+    mailboxId: id,
+    createdAt: uint,
+    lastSeen: uint,
+    messagesFrom: fc.constantFrom("contacts", "anyone"),
+    credentials: fc.option(credentials),
+    first: uint,
+  },
+  import_conversation: {
+    with: name,
+    sent: uint,
+    lastSeq: uint,
+    lastAt: uint,
+    lastInSeq: uint,
+    unread: fc.array(uint, { maxLength: 4 }),
+    unreadMore: uint,
+    readUpTo: uint,
+    delivered: uint,
+    read: uint,
+  },
+  import_done: { disabled: flag },
 };
 
 /** Log entries of every kind with fields of any value. */
@@ -154,7 +176,7 @@ const ids = { toId: few(["B", "C", ""]), fromId: few(["B", "C"]) };
 
 /** Kinds that keep an account alive, so that histories grow. */
 const HISTORY_KINDS = (Object.keys(ENTRY_FIELDS) as Entry["kind"][])
-  .filter((k) => !["removed", "released", "created", "trimmed"].includes(k));
+  .filter((k) => !["removed", "released", "created", "trimmed", "import_begun"].includes(k));
 
 /** Entries about few peers; `valid` then gives them numbers that fit. */
 const historyEntry: fc.Arbitrary<Entry> = fc.oneof(

@@ -501,9 +501,8 @@ const PRESENCE: readonly Mutant[] = [
     ],
     [
       "leave sessions of a removed account",
-      'turn, account) => {\n  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;\n' +
-      '  closeSessions(turn, account, "revoked", () => true);\n  for',
-      'turn, account) => {\n  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;\n  for',
+      'return NO_ACCOUNT;\n  closeSessions(turn, account, "revoked", () => true);\n  for',
+      "return NO_ACCOUNT;\n  for",
     ],
     [
       "leave other devices' tokens when the password changes",

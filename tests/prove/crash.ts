@@ -8,11 +8,13 @@ import { Client, rest } from "../process/client.ts";
 import { Prng } from "../sim/prng.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
 
-const USERS = ["ann", "bea", "cid", "dan"] as const;
+/** Who sends to each other. */
+export const USERS = ["ann", "bea", "cid", "dan"] as const;
 const ROUNDS = 10;
 const SENDS = 20_000;
 const IN_FLIGHT = 32;
-const FLAGS = [
+/** No rate holds the senders back, and nothing is trimmed. */
+export const FLAGS = [
   "--registration",
   "open",
   ...[
@@ -26,7 +28,8 @@ const FLAGS = [
   ].flatMap((s) => ["--set", s]),
 ];
 
-interface Event {
+/** An event of a mailbox; the fields of a message are there where `k` is `message`. */
+export interface Event {
   readonly seq: number;
   readonly k: string;
   readonly with: string;
@@ -84,7 +87,8 @@ class Sender {
   }
 }
 
-async function makeUsers(server: ServerProcess): Promise<Map<string, string>> {
+/** Registers `USERS`, who take messages from anyone; their tokens. */
+export async function makeUsers(server: ServerProcess): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();
   for (const user of USERS) {
     const made = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
@@ -99,7 +103,8 @@ async function makeUsers(server: ServerProcess): Promise<Map<string, string>> {
   return tokens;
 }
 
-async function mailbox(server: ServerProcess, token: string): Promise<Event[]> {
+/** All events of a mailbox. */
+export async function mailbox(server: ServerProcess, token: string): Promise<Event[]> {
   const client = await Client.connect(server.wsUrl, { auth: { token } });
   const mailboxId = String(client.welcome["cursor"]).split(":")[0];
   const events: Event[] = [];

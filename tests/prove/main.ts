@@ -1,5 +1,7 @@
 /** `deno task prove`: lists the slow proofs; `deno task prove NAME…|all` runs them. */
+import { backupProof } from "./backup.ts";
 import { chatProof } from "./chat.ts";
+import { clientProof } from "./client.ts";
 import { coldProof } from "./cold.ts";
 import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
@@ -9,9 +11,11 @@ import { loginProof } from "./login.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
 import { reconnectProof } from "./reconnect.ts";
+import { webhookProof } from "./webhook.ts";
 
 const PROOFS: readonly Proof[] = [
   crashProof,
+  backupProof,
   hostileProof,
   presenceProof,
   loginProof,
@@ -20,6 +24,8 @@ const PROOFS: readonly Proof[] = [
   reconnectProof,
   curvesProof,
   coldProof,
+  clientProof,
+  webhookProof,
 ];
 
 /** Options, each with a value. */

@@ -19,6 +19,7 @@ class FakeMachine {
   typed: string[] | null = null;
   online = false;
   invite: string | null = null;
+  admin: RunningRoost["admin"] = null;
   out = "";
   err = "";
   started: Config | null = null;
@@ -66,6 +67,14 @@ class FakeMachine {
             return Promise.resolve({ admin: app, domain, close });
           },
         }),
+      claimFile: (path) => Promise.reject(new Error(`no file ${path}`)),
+      createFile: (path) => Promise.reject(new Error(`no file ${path}`)),
+      readLines: (path) => {
+        throw new Error(`no file ${path}`);
+      },
+      pause: () => Promise.resolve(),
+      adminToken: (dataDir, renew) => Promise.resolve(`${renew ? "new" : "kept"} of ${dataDir}`),
+      backups: () => Promise.reject(new Error("no backups here")),
       onSignal: (run) => {
         this.signal = run;
         return () => this.signal = () => assert.fail("nobody listens for signals any more");
@@ -80,7 +89,8 @@ class FakeMachine {
   #start(config: Config): RunningRoost {
     this.started = config;
     const stopped = new Promise<number>((resolve) => this.finish = resolve);
-    return { url: "http://h:1", invite: this.invite, stop: () => void this.stops++, stopped };
+    const { invite, admin } = this;
+    return { url: "http://h:1", invite, admin, stop: () => void this.stops++, stopped };
   }
 }
 

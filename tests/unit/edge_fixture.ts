@@ -13,7 +13,7 @@ import type {
   PresenceOfDevice,
   Snapshot,
 } from "../../shard/ops.ts";
-import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import { createEdge, type Edge, type Trial } from "../../server/edge/edge.ts";
 import {
   type CloseReason,
   DEFAULT_EDGE_LIMITS,
@@ -284,7 +284,7 @@ export interface Opening {
   results: Result<OpenedSession>[];
 }
 
-export function rig(limits: Partial<EdgeLimits> = {}): Rig {
+export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
   const time = new VirtualTime();
   const router = new FakeRouter();
   const counters = newEdgeCounters();
@@ -293,7 +293,8 @@ export function rig(limits: Partial<EdgeLimits> = {}): Rig {
   const { log } = memoryLog();
   const flushed = () => {};
   const deps = { router, clock, timers, random, log, counters, codec: JSON_CODEC, flushed };
-  const edge = createEdge(deps, { ...DEFAULT_EDGE_LIMITS, ...limits });
+  const inTrial = trial === undefined ? deps : { ...deps, trial };
+  const edge = createEdge(inTrial, { ...DEFAULT_EDGE_LIMITS, ...limits });
   const open: Rig["open"] = (options = {}) => {
     const sink = new FakeSink();
     const opening: Opening = { sink, results: [] };

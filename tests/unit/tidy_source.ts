@@ -16,7 +16,7 @@ export interface Source {
 function* walk(path: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(`${ROOT}${path}`)) {
     if (isDirectory) yield* walk(`${path}/${name}`);
-    else if (name.endsWith(".ts")) yield `${path}/${name}`;
+    else if (/\.[jt]s$/.test(name)) yield `${path}/${name}`;
   }
 }
 

@@ -1,0 +1,62 @@
+/** Lets those with the token in to the admin API over the network. */
+import type { Hono } from "hono";
+import type { Clock, Log } from "../ports.ts";
+import { addressKey, Throttle } from "../auth/throttle.ts";
+import { equalBytes, sha256 } from "../auth/hash.ts";
+import { errorResponse } from "../json/http.ts";
+import { fail } from "../../shard/errors.ts";
+
+/** Wrong tokens from one address: so many at once, then one in so many ms. */
+const FAILURES = { burst: 10, refillMs: 6000, keysMax: 10_000 } as const;
+
+const BEARER = /^Bearer +([\x21-\x7e]{1,200}) *$/i;
+
+/** Serves one request from `address`. */
+export type GuardedApp = (request: Request, address: string) => Promise<Response>;
+
+/** What the guard needs. */
+export interface GuardOptions {
+  /** The token as of now. */
+  token(): string;
+  readonly clock: Pick<Clock, "monoMs">;
+  readonly log: Pick<Log, "warn">;
+}
+
+function hash(text: string): Uint8Array {
+  return sha256(new TextEncoder().encode(text));
+}
+
+/**
+ * Asks for `Authorization: Bearer <token>` before anything else: `unauthorized`, and after some
+ * failures from one address `rate_limited`. The right token always gets in, so that nobody can
+ * lock operators out.
+ */
+export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): GuardedApp {
+  const failures = new Throttle(FAILURES);
+  return async (request, address) => {
+    const given = BEARER.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+    // Of hashes: what a comparison takes tells nothing about the token.
+    if (!equalBytes(hash(given), hash(options.token()))) {
+      return refuse(options, failures, given, address);
+    }
+    const response = await app.fetch(request);
+    const headers = new Headers(response.headers);
+    headers.set("cache-control", "no-store");
+    headers.set("x-content-type-options", "nosniff");
+    return new Response(response.body, { status: response.status, headers });
+  };
+}
+
+function refuse(
+  { clock, log }: GuardOptions,
+  failures: Throttle,
+  given: string,
+  address: string,
+): Response {
+  const waitMs = failures.take(clock.monoMs(), addressKey(address));
+  if (waitMs > 0) return errorResponse(fail("rate_limited", "Too many wrong tokens", waitMs));
+  if (given !== "") log.warn("admin token refused", { address });
+  return errorResponse(
+    fail("unauthorized", "Authorization: Bearer <token of roost admin token> is required"),
+  );
+}

@@ -1,0 +1,233 @@
+/**
+ * Sends what waits for one webhook: batches in order, one under way at a time, the same batch again
+ * after a growing wait until it is taken or too old. While a receiver is away nothing of its events
+ * is in memory but a number.
+ */
+import type { Cancel, Clock, Log, Random, Timers } from "../ports.ts";
+import { HOOK_CHUNK, type HookLog, type LoggedEvent } from "./hook_log.ts";
+import { signatureHeaders } from "./sign.ts";
+
+/** A request to a receiver. */
+export interface HookRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly timeoutMs: number;
+}
+
+/** How it ended. `retryAfterMs`: when the receiver wants to be asked again, null where not said. */
+export type HookAnswer =
+  | { readonly kind: "answered"; readonly status: number; readonly retryAfterMs: number | null }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Posts; answers once, in a later turn, unless what it returns is called before. */
+export type PostHook = (request: HookRequest, done: (answer: HookAnswer) => void) => Cancel;
+
+/** Bounds of the sending. */
+export interface HookSenderLimits {
+  readonly timeoutMs: number;
+  /** The wait after the first failure, and the longest, before jitter. */
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** Events that could not be delivered for so long become dead letters. */
+  readonly ageMaxMs: number;
+  /** About how many characters of events one request has. */
+  readonly batchCharsMax: number;
+}
+
+/** What a sender needs. */
+export interface HookSenderDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Pick<Log, "warn" | "info">;
+  readonly post: PostHook;
+  readonly counters: HookCounters;
+}
+
+/** What is counted over all webhooks. */
+export interface HookCounters {
+  /** Events that receivers have taken, and requests that failed. */
+  delivered: number;
+  failed: number;
+}
+
+/** The webhook that is sent to. */
+export interface HookIdentity {
+  readonly service: string;
+  readonly id: string;
+  readonly url: string;
+  readonly secret: string;
+}
+
+/** How long after a failure of the store it is tried again (ms). */
+const STORE_RETRY_MS = 1000;
+/** Half of a wait is certain, half is random, so that senders do not come back together. */
+const JITTER = 0.5;
+
+interface Batch {
+  readonly first: number;
+  /** Exclusive. */
+  readonly end: number;
+  readonly body: string;
+}
+
+/** See the head of this file. */
+export class HookSender {
+  readonly #deps: HookSenderDeps;
+  readonly #limits: HookSenderLimits;
+  readonly #hook: HookIdentity;
+  readonly #log: HookLog;
+  #state: "idle" | "busy" | "waiting" | "stopped" = "idle";
+  #cancel: Cancel = () => {};
+  #failures = 0;
+  /** The batch that failed is repeated as it was: the receiver knows it by its id. */
+  #end: number | null = null;
+  /** Why the last request failed; "" where it did not. */
+  #trouble = "";
+
+  constructor(deps: HookSenderDeps, limits: HookSenderLimits, hook: HookIdentity, log: HookLog) {
+    this.#deps = deps;
+    this.#limits = limits;
+    this.#hook = hook;
+    this.#log = log;
+  }
+
+  get trouble(): string {
+    return this.#trouble;
+  }
+
+  /** Requests that failed since one was taken. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Something waits. */
+  poke(): void {
+    if (this.#state === "idle") this.#next();
+  }
+
+  /** Tries now, however long it meant to wait. */
+  retryNow(): void {
+    if (this.#state !== "waiting") return this.poke();
+    this.#cancel();
+    this.#next();
+  }
+
+  /** Ends what is under way; nothing is sent after it. */
+  stop(): void {
+    this.#state = "stopped";
+    this.#cancel();
+  }
+
+  get #stopped(): boolean {
+    return this.#state === "stopped";
+  }
+
+  #next(): void {
+    if (this.#log.waiting === 0) {
+      this.#state = "idle";
+      return;
+    }
+    this.#state = "busy";
+    this.#log.head(HOOK_CHUNK, (error, events) => {
+      if (this.#stopped) return;
+      if (error !== null) return this.#wait(STORE_RETRY_MS);
+      if (events.length === 0) return this.#wait(STORE_RETRY_MS);
+      const tooOld = this.#deps.clock.wallMs() - this.#limits.ageMaxMs;
+      const fresh = events.findIndex(({ at }) => at >= tooOld);
+      if (fresh === 0) return this.#send(this.#batch(events));
+      const end = fresh < 0 ? events.at(-1)!.n + 1 : events[fresh]!.n;
+      this.#bury(end);
+    });
+  }
+
+  #bury(end: number): void {
+    const { service, id } = this.#hook;
+    this.#deps.log.warn("webhook events are too old", { service, webhook: id, before: end });
+    this.#log.bury(end, (error) => {
+      if (this.#stopped) return;
+      if (error !== null) this.#wait(STORE_RETRY_MS);
+      else this.#next();
+    });
+  }
+
+  #batch(events: readonly LoggedEvent[]): Batch {
+    const first = events[0]!.n;
+    const same = this.#end !== null && this.#end > first ? this.#end : null;
+    const texts: string[] = [];
+    let chars = 0;
+    for (const { n, event } of events) {
+      if (same === null ? chars >= this.#limits.batchCharsMax : n >= same) break;
+      const text = JSON.stringify({ n, ...event as object });
+      texts.push(text);
+      chars += text.length;
+    }
+    const { service, id } = this.#hook;
+    const head = JSON.stringify({ service, webhook: id }).slice(0, -1);
+    return { first, end: first + texts.length, body: `${head},"events":[${texts.join()}]}` };
+  }
+
+  #send(batch: Batch): void {
+    const { id, secret, url } = this.#hook;
+    const { post, clock } = this.#deps;
+    this.#end = batch.end;
+    const signed = {
+      id: `${id}.${batch.first}-${batch.end - 1}`,
+      timestamp: Math.floor(clock.wallMs() / 1000),
+      body: batch.body,
+    };
+    const headers = { "content-type": "application/json", ...signatureHeaders(secret, signed) };
+    const { timeoutMs } = this.#limits;
+    this.#cancel = post({ url, headers, body: batch.body, timeoutMs }, (answer) => {
+      if (this.#stopped) return;
+      if (answer.kind === "answered" && answer.status >= 200 && answer.status < 300) {
+        return this.#taken(batch);
+      }
+      this.#failed(answer);
+    });
+  }
+
+  #taken(batch: Batch): void {
+    if (this.#failures > 0) this.#note("webhook receiver is back");
+    this.#failures = 0;
+    this.#trouble = "";
+    this.#deps.counters.delivered += batch.end - batch.first;
+    this.#drop(batch.end);
+  }
+
+  #drop(end: number): void {
+    this.#log.drop(end, (error) => {
+      if (this.#stopped) return;
+      if (error === null) {
+        this.#end = null;
+        return this.#next();
+      }
+      this.#state = "waiting";
+      this.#cancel = this.#deps.timers.after(STORE_RETRY_MS, () => this.#drop(end));
+    });
+  }
+
+  #failed(answer: HookAnswer): void {
+    const { retryMinMs, retryMaxMs } = this.#limits;
+    this.#deps.counters.failed++;
+    this.#failures++;
+    this.#trouble = answer.kind === "answered" ? `status ${answer.status}` : answer.reason;
+    // Once for each time that a receiver goes away.
+    if (this.#failures === 1) this.#note("webhook receiver does not take events");
+    const asked = answer.kind === "answered" ? answer.retryAfterMs ?? 0 : 0;
+    const grown = retryMinMs * 2 ** Math.min(this.#failures - 1, 30);
+    const waitMs = Math.min(retryMaxMs, Math.max(asked, grown));
+    this.#wait(waitMs * (1 - JITTER * this.#deps.random.number()));
+  }
+
+  #note(event: string): void {
+    const { service, id } = this.#hook;
+    this.#deps.log.info(event, { service, webhook: id, trouble: this.#trouble });
+  }
+
+  #wait(ms: number): void {
+    this.#state = "waiting";
+    this.#cancel = this.#deps.timers.after(ms, () => this.#next());
+  }
+}

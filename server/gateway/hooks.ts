@@ -1,0 +1,293 @@
+/** The webhooks of all services: what is kept of each, its log and its sender. */
+import type { Clock, Log, Random, StoreError, StoreKey, Timers } from "../ports.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import { HOOK_CHUNK, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
+import {
+  type HookCounters,
+  HookSender,
+  type HookSenderLimits,
+  type PostHook,
+} from "./hook_sender.ts";
+import { type Rows, rowValue, setRow } from "./rows.ts";
+import { mintSecret } from "./sign.ts";
+import type { News } from "./hub.ts";
+
+/** What a webhook is told. */
+export type HookTopic = "outcomes" | "presence";
+
+/** A webhook as its service has set it. */
+export interface HookRecord {
+  readonly service: string;
+  readonly id: string;
+  readonly url: string;
+  readonly topics: readonly HookTopic[];
+  /** Whose presence; null: everybody's that the service may see. */
+  readonly users: readonly string[] | null;
+  readonly secret: string;
+}
+
+/** How a webhook does. */
+export interface HookStatus {
+  readonly service: string;
+  readonly id: string;
+  readonly url: string;
+  readonly waiting: number;
+  readonly dead: number;
+  /** Requests that failed since one was taken, and why the last did. */
+  readonly failures: number;
+  readonly trouble: string;
+}
+
+/** What they need. */
+export interface HooksDeps {
+  readonly rows: Rows;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Pick<Log, "warn" | "info">;
+  readonly post: PostHook;
+}
+
+/** Their bounds. */
+export interface HooksLimits extends HookLogLimits, HookSenderLimits {
+  readonly perServiceMax: number;
+}
+
+const PREFIX: StoreKey = ["meta", "webhook"];
+const NOT_NOW = fail("unavailable", "The store takes no changes now", 1000);
+const NO_HOOK = fail("not_found", "The service has no such webhook");
+/** How long after a failure of the store events are put there again (ms). */
+const STORE_RETRY_MS = 1000;
+
+interface Live {
+  readonly record: HookRecord;
+  readonly log: HookLog;
+  readonly sender: HookSender;
+}
+
+/** See the head of this file. */
+export class Hooks {
+  readonly #deps: HooksDeps;
+  readonly #limits: HooksLimits;
+  /** By service and id, in the order of their making. */
+  readonly #live = new Map<string, Map<string, Live>>();
+  readonly counters: HookCounters = { delivered: 0, failed: 0 };
+  #stopped = false;
+
+  constructor(deps: HooksDeps, limits: HooksLimits) {
+    this.#deps = deps;
+    this.#limits = limits;
+  }
+
+  /** Reads them; nothing is sent before `start`. */
+  load(done: (error: StoreError | null) => void): void {
+    this.#deps.rows.all(PREFIX, (error, rows) => {
+      if (error !== null) return done(error);
+      let left = rows.length;
+      let failed: StoreError | null = null;
+      if (left === 0) return done(null);
+      for (const { value } of rows) {
+        const live = this.#make(rowValue(value) as HookRecord);
+        live.log.open((error) => {
+          failed ??= error;
+          if (--left === 0) done(failed);
+        });
+      }
+    });
+  }
+
+  #make(record: HookRecord): Live {
+    const { service, id } = record;
+    const old = this.#live.get(service)?.get(id);
+    const log = old?.log ?? new HookLog(this.#deps.rows, service, id, this.#limits);
+    const deps = { ...this.#deps, counters: this.counters };
+    const live = { record, log, sender: new HookSender(deps, this.#limits, record, log) };
+    let own = this.#live.get(service);
+    if (own === undefined) this.#live.set(service, own = new Map());
+    old?.sender.stop();
+    own.set(id, live);
+    return live;
+  }
+
+  /** Begins to send what waits. */
+  start(): void {
+    for (const live of this.#all()) live.sender.poke();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const live of this.#all()) live.sender.stop();
+  }
+
+  *#all(): Iterable<Live> {
+    for (const own of this.#live.values()) yield* own.values();
+  }
+
+  of(service: string): readonly HookRecord[] {
+    return [...this.#live.get(service)?.values() ?? []].map(({ record }) => record);
+  }
+
+  /** How all of them do, or those of one service. */
+  status(service: string | null): readonly HookStatus[] {
+    return [...this.#all()].filter(({ record }) => service === null || record.service === service)
+      .map(({ record: { service, id, url }, log, sender }) => ({
+        service,
+        id,
+        url,
+        waiting: log.waiting,
+        dead: log.dead,
+        failures: sender.failures,
+        trouble: sender.trouble,
+      }));
+  }
+
+  /** Mailbox positions up to which the logs of a service's outcomes have events. */
+  cursors(service: string): readonly string[] {
+    return [...this.#live.get(service)?.values() ?? []]
+      .filter(({ record }) => record.topics.includes("outcomes")).map(({ log }) => log.cursor);
+  }
+
+  /**
+   * Makes a webhook, or changes one, which keeps its secret and what waits. A new one is told what
+   * comes after `cursor`.
+   */
+  put(
+    record: Omit<HookRecord, "secret">,
+    cursor: string,
+    done: (result: Result<HookRecord>) => void,
+  ): void {
+    const { service, id } = record;
+    const old = this.#live.get(service)?.get(id);
+    const max = this.#limits.perServiceMax;
+    if (old === undefined && (this.#live.get(service)?.size ?? 0) >= max) {
+      return done(fail("limit_reached", `The service has ${max} webhooks already`));
+    }
+    const secret = old?.record.secret ?? mintSecret(this.#deps.random);
+    const kept: HookRecord = { ...record, secret };
+    this.#deps.rows.write([setRow([...PREFIX, service, id], kept)], (error) => {
+      if (error !== null) return done(NOT_NOW);
+      const live = this.#make(kept);
+      const began = (error: StoreError | null) => {
+        if (error !== null) return done(NOT_NOW);
+        live.sender.poke();
+        done(ok(kept));
+      };
+      const had = old?.record.topics.includes("outcomes") ?? false;
+      if (had) began(null);
+      else live.log.begin(cursor, began);
+    });
+  }
+
+  /** Removes a webhook with all that waits. */
+  remove(service: string, id: string, done: (result: Result<null>) => void): void {
+    const live = this.#live.get(service)?.get(id);
+    if (live === undefined) return done(NO_HOOK);
+    live.sender.stop();
+    this.#live.get(service)!.delete(id);
+    this.#deps.rows.write([{ kind: "delete", key: [...PREFIX, service, id] }], (error) => {
+      if (error !== null) return done(NOT_NOW);
+      live.log.clear((error) => done(error === null ? ok(null) : NOT_NOW));
+    });
+  }
+
+  /** Removes all webhooks of a service; what cannot be removed now is there at the next start. */
+  removeAll(service: string): void {
+    for (const { id } of this.of(service)) this.remove(service, id, () => {});
+  }
+
+  /** Puts news into the logs of a service's webhooks; `done` when all of it is durable. */
+  store(service: string, news: News, done: () => void): void {
+    const lives = [...this.#live.get(service)?.values() ?? []];
+    let left = lives.length;
+    if (left === 0) return done();
+    for (const live of lives) {
+      this.#append(live, eventsFor(live, news), news.cursor, () => {
+        // It may have been changed meanwhile.
+        this.#live.get(service)?.get(live.record.id)?.sender.poke();
+        if (--left === 0) done();
+      });
+    }
+  }
+
+  #append(live: Live, events: readonly HookEvent[], cursor: string, done: () => void): void {
+    const { service, id } = live.record;
+    const gone = this.#live.get(service)?.get(id)?.log !== live.log;
+    if (events.length === 0 || gone || this.#stopped) return done();
+    const some = events.slice(0, HOOK_CHUNK);
+    const rest = events.slice(HOOK_CHUNK);
+    // A part is only known up to its own last outcome.
+    const upTo = rest.length === 0 && cursor !== "" ? cursor : cursorOf(some) ?? live.log.cursor;
+    live.log.append(some, upTo, this.#deps.clock.wallMs(), (error) => {
+      if (error === null) return this.#append(live, rest, cursor, done);
+      // The outcome may be unknown: what the log has already is not put there again.
+      const missing = events.filter((event) => isNew(event, live.log.cursor));
+      this.#deps.timers.after(STORE_RETRY_MS, () => this.#append(live, missing, cursor, done));
+    });
+  }
+
+  /** Dead letters of a webhook. */
+  dead(
+    service: string,
+    id: string,
+    after: number,
+    limit: number,
+    done: (result: Result<readonly LoggedEvent[]>) => void,
+  ): void {
+    const live = this.#live.get(service)?.get(id);
+    if (live === undefined) return done(NO_HOOK);
+    live.log.listDead(after, limit, (error, events) => done(error === null ? ok(events) : NOT_NOW));
+  }
+
+  /** Sends the dead letters of a webhook again, behind what waits; tells how many. */
+  replay(service: string, id: string, done: (result: Result<number>) => void): void {
+    const live = this.#live.get(service)?.get(id);
+    if (live === undefined) return done(NO_HOOK);
+    let left = live.log.dead;
+    let total = 0;
+    const step = (): void =>
+      live.log.replay(this.#deps.clock.wallMs(), (error, count) => {
+        total += count;
+        left -= count;
+        if (error !== null) return done(NOT_NOW);
+        if (count > 0 && left > 0) return step();
+        live.sender.retryNow();
+        done(ok(total));
+      });
+    step();
+  }
+}
+
+/** An event as a webhook gets it. */
+type HookEvent = Readonly<Record<string, unknown>> & { readonly type: string };
+
+function eventsFor({ record, log }: Live, news: News): readonly HookEvent[] {
+  const events: HookEvent[] = [];
+  if (record.topics.includes("outcomes")) {
+    if (news.gap) events.push({ type: "gap" });
+    for (const outcome of news.outcomes) {
+      const event = { type: "outcome", ...outcome };
+      if (isNew(event, log.cursor)) events.push(event);
+    }
+  }
+  if (record.topics.includes("presence")) {
+    for (const view of news.presence) {
+      if (record.users === null || record.users.includes(view.user)) {
+        events.push({ type: "presence", ...view });
+      }
+    }
+  }
+  return events;
+}
+
+function cursorOf(events: readonly HookEvent[]): string | null {
+  const last = events.findLast((event) => event.type === "outcome");
+  return last === undefined ? null : String(last["cursor"]);
+}
+
+/** Whether an event is after the position; events of another mailbox are. */
+function isNew(event: HookEvent, cursor: string): boolean {
+  if (event.type !== "outcome") return true;
+  const [mailbox, seq] = String(event["cursor"]).split(":");
+  const [known, upTo] = cursor.split(":");
+  return mailbox !== known || Number(seq) > Number(upTo);
+}

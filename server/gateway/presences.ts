@@ -1,0 +1,150 @@
+/**
+ * Presence that services set for users: a device of the user, `service:NAME`, for as long as was
+ * asked. Who has the service as a contact, in either direction, and does not block it has agreed;
+ * everybody else is answered like a name that nobody has. Like all presence it is not durable.
+ */
+import { newId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId, SessionId } from "../../shard/ids.ts";
+import type { DevicePresence, Snapshot } from "../../shard/ops.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import type { Cancel, Clock, Random, Timers } from "../ports.ts";
+import type { Router } from "../router.ts";
+import { accountOf } from "./service.ts";
+
+/** What they need. */
+export interface PresencesDeps {
+  readonly router: Pick<Router, "request">;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+}
+
+/** A presence that stands. */
+interface Standing {
+  readonly service: string;
+  readonly user: AccountName;
+  readonly session: SessionId;
+  cancel: Cancel;
+}
+
+const REFUSED = fail("not_found", "There is no such user who has this service as a contact");
+/** A device ends by its timer; its right lasts a little longer. */
+const RIGHT_MARGIN_MS = 60_000;
+
+/** Whether the user has agreed that the service acts for it. */
+export function agrees(snapshot: Snapshot, service: string): boolean {
+  const account = accountOf(service);
+  if (snapshot.blocked.includes(account)) return false;
+  return snapshot.roster.some((item) => item.contact === account && item.subscription !== "none");
+}
+
+/** See the head of this file. */
+export class Presences {
+  readonly #deps: PresencesDeps;
+  /** How many one service may have standing. */
+  readonly #perServiceMax: number;
+  readonly #standing = new Map<string, Standing>();
+  readonly #counts = new Map<string, number>();
+
+  constructor(deps: PresencesDeps, perServiceMax: number) {
+    this.#deps = deps;
+    this.#perServiceMax = perServiceMax;
+  }
+
+  /** Standing presences of all services. */
+  get size(): number {
+    return this.#standing.size;
+  }
+
+  /** Sets a user's presence for `ttlMs`; null takes it away, and is never refused. */
+  set(
+    service: string,
+    user: AccountName,
+    presence: DevicePresence | null,
+    ttlMs: number,
+    done: (result: Result<null>) => void,
+  ): void {
+    const old = this.#standing.get(keyOf(service, user));
+    if (presence === null) {
+      if (old !== undefined) this.#end(old);
+      return done(ok(null));
+    }
+    if (old === undefined && (this.#counts.get(service) ?? 0) >= this.#perServiceMax) {
+      const max = this.#perServiceMax;
+      return done(fail("limit_reached", `The service has presence set for ${max} users already`));
+    }
+    this.#deps.router.request(user, "mailbox.snapshot", {}, (result) => {
+      if (!result.ok) return done(refusalOf(result));
+      if (agrees(result.value.snapshot, service)) {
+        return this.#stand(service, user, presence, ttlMs, done);
+      }
+      const standing = this.#standing.get(keyOf(service, user));
+      if (standing !== undefined) this.#end(standing);
+      done(REFUSED);
+    });
+  }
+
+  #stand(
+    service: string,
+    user: AccountName,
+    presence: DevicePresence,
+    ttlMs: number,
+    done: (result: Result<null>) => void,
+  ): void {
+    const { router, clock, random } = this.#deps;
+    // Attached anew each time: the same device's earlier session is replaced without a gap.
+    const session: SessionId = newId(random.bytes(12));
+    const input = {
+      session,
+      device: `service:${service}` as DeviceId,
+      auth: { kind: "issuer", expiresAt: clock.wallMs() + ttlMs + RIGHT_MARGIN_MS } as const,
+      cursor: null,
+      presence,
+    };
+    router.request(user, "session.attach", input, (result) => {
+      if (!result.ok) {
+        // It may be attached all the same.
+        if (result.code === "unavailable") this.#detach(user, session);
+        return done(refusalOf(result));
+      }
+      const key = keyOf(service, user);
+      const before = this.#standing.get(key);
+      if (before === undefined) this.#counts.set(service, (this.#counts.get(service) ?? 0) + 1);
+      else before.cancel();
+      const standing: Standing = { service, user, session, cancel: () => {} };
+      standing.cancel = this.#deps.timers.after(ttlMs, () => this.#end(standing));
+      this.#standing.set(key, standing);
+      done(ok(null));
+    });
+  }
+
+  /** The service is gone, or (null) the server is going. */
+  endAll(service: string | null): void {
+    for (const standing of [...this.#standing.values()]) {
+      if (service === null || standing.service === service) this.#end(standing);
+    }
+  }
+
+  #end(standing: Standing): void {
+    const key = keyOf(standing.service, standing.user);
+    if (this.#standing.get(key) !== standing) return;
+    standing.cancel();
+    this.#standing.delete(key);
+    this.#counts.set(standing.service, (this.#counts.get(standing.service) ?? 1) - 1);
+    this.#detach(standing.user, standing.session);
+  }
+
+  #detach(user: AccountName, session: SessionId): void {
+    this.#deps.router.request(user, "session.detach", { session }, () => {});
+  }
+}
+
+function keyOf(service: string, user: string): string {
+  return `${service} ${user}`;
+}
+
+/** What does not tell whether there is such a user. */
+function refusalOf(failure: Failure): Failure {
+  const passing = ["unavailable", "busy", "limit_reached"].includes(failure.code);
+  return passing ? failure : REFUSED;
+}

@@ -1,0 +1,155 @@
+/** The services there are: kept in the store, all of them in memory, each change durable at once. */
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { Clock, Random, StoreError, StoreKey } from "../ports.ts";
+import type { Router } from "../router.ts";
+import { equalBytes } from "../auth/hash.ts";
+import { type Rows, rowValue, setRow } from "./rows.ts";
+import {
+  accountOf,
+  hashServiceToken,
+  isServiceName,
+  mintServiceToken,
+  type Scope,
+  serviceOfToken,
+  type ServiceRecord,
+} from "./service.ts";
+
+/** What it needs. */
+export interface RegistryDeps {
+  readonly rows: Rows;
+  readonly router: Pick<Router, "request">;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Told which service has changed. */
+export type Changed = (service: ServiceRecord) => void;
+
+const PREFIX: StoreKey = ["meta", "service"];
+const SERVICES_MAX = 100;
+const NOT_NOW = fail("unavailable", "The store takes no changes now", 1000);
+const UNKNOWN = fail("unauthorized", "The token is not one of a service, or is revoked or expired");
+const utf8 = new TextEncoder();
+
+/** See the head of this file. */
+export class Registry {
+  readonly #deps: RegistryDeps;
+  readonly #services = new Map<string, ServiceRecord>();
+  /** Revoked ones that are not durably so. */
+  readonly #unsaved = new Set<string>();
+  /** Called after a service was added or revoked. */
+  onChange: Changed = () => {};
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Reads them all; before that there are none. */
+  load(done: (error: StoreError | null) => void): void {
+    this.#deps.rows.all(PREFIX, (error, rows) => {
+      for (const { value } of rows) {
+        const service = rowValue(value) as ServiceRecord;
+        this.#services.set(service.name, service);
+      }
+      done(error);
+    });
+  }
+
+  /** All of them by name, revoked ones too. */
+  list(): readonly ServiceRecord[] {
+    return [...this.#services.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** Whether its token can be used now. */
+  active(service: ServiceRecord): boolean {
+    const { tokenHash, expiresAt } = service;
+    return tokenHash !== null && (expiresAt === null || expiresAt > this.#deps.clock.wallMs());
+  }
+
+  /** Those that are not revoked. */
+  get(name: string): ServiceRecord | null {
+    const service = this.#services.get(name);
+    return service === undefined || !this.active(service) ? null : service;
+  }
+
+  /** Whose token it is. */
+  authenticate(token: string): Result<ServiceRecord> {
+    const service = this.get(serviceOfToken(token) ?? "");
+    if (service === null) return UNKNOWN;
+    const same = equalBytes(utf8.encode(hashServiceToken(token)), utf8.encode(service.tokenHash!));
+    return same ? ok(service) : UNKNOWN;
+  }
+
+  /**
+   * Makes a service, its account and its token, which is told only here. The name of a revoked or
+   * expired one can be used again, and is the same account; `conflict` while it is in use.
+   */
+  add(
+    name: string,
+    scopes: readonly Scope[],
+    expiresAt: number | null,
+    done: (result: Result<{ readonly token: string; readonly service: ServiceRecord }>) => void,
+  ): void {
+    const refusal = this.#addRefusal(name);
+    if (refusal !== null) return done(refusal);
+    const { random, clock, router } = this.#deps;
+    const known = this.#services.get(name);
+    const token = mintServiceToken(name, random);
+    const service: ServiceRecord = {
+      name,
+      tokenHash: hashServiceToken(token),
+      scopes,
+      expiresAt,
+      createdAt: known?.createdAt ?? clock.wallMs(),
+    };
+    router.request(accountOf(name), "account.create", { credentials: null }, (created) => {
+      if (!created.ok && !(created.code === "conflict" && known !== undefined)) {
+        const account = accountOf(name);
+        const taken = fail("conflict", `The account ${account} exists and is not a service's`);
+        return done(created.code === "conflict" ? taken : created);
+      }
+      this.#keep(service, (result) => done(result.ok ? ok({ token, service }) : result));
+    });
+  }
+
+  #addRefusal(name: string) {
+    if (!isServiceName(name)) {
+      return fail(
+        "bad_request",
+        `${JSON.stringify(name)} is no service name: 1 to 32 of a-z 0-9 -`,
+      );
+    }
+    if (this.get(name) !== null) {
+      return fail("conflict", `The service ${name} exists: revoke it first`);
+    }
+    if (this.#services.size < SERVICES_MAX || this.#services.has(name)) return null;
+    return fail("limit_reached", `There are ${SERVICES_MAX} services already`);
+  }
+
+  /** Its token is worth nothing from now on. */
+  revoke(name: string, done: (result: Result<null>) => void): void {
+    const service = this.#services.get(name);
+    const revokable = service?.tokenHash !== null || this.#unsaved.has(name);
+    if (service === undefined || !revokable) {
+      return done(fail("not_found", `There is no service ${JSON.stringify(name)}`));
+    }
+    const revoked = { ...service, tokenHash: null };
+    // Before it is durable: nothing is let in by a token that was meant to be worth nothing.
+    this.#services.set(name, revoked);
+    this.#unsaved.add(name);
+    this.onChange(revoked);
+    this.#keep(revoked, (result) => {
+      if (result.ok) this.#unsaved.delete(name);
+      done(result);
+    });
+  }
+
+  #keep(service: ServiceRecord, done: (result: Result<null>) => void): void {
+    this.#deps.rows.write([setRow([...PREFIX, service.name], service)], (error) => {
+      if (error !== null) return done(NOT_NOW);
+      this.#services.set(service.name, service);
+      this.onChange(service);
+      done(ok(null));
+    });
+  }
+}

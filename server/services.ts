@@ -1,0 +1,76 @@
+/** Wires what is beside the protocol: the gateway for other systems, and experiments. */
+import type { AccountId } from "../shard/ids.ts";
+import type { Config } from "./config.ts";
+import type { GatewayDeps, GatewayLimits } from "./gateway/gateway.ts";
+import type { OpenNode } from "./open.ts";
+import type { StoreError } from "./ports.ts";
+import type { Trial } from "./edge/edge.ts";
+import { EXPERIMENTS, Experiments } from "./experiments.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import { systemPostHook } from "./system/post_hook.ts";
+
+/** Both, with what has been kept of them. */
+export interface Services {
+  readonly gateway: Gateway;
+  readonly experiments: Experiments;
+  /** The experiment with the offline grace, as the edge takes part in it. */
+  readonly trial: Trial;
+}
+
+const HOUR_MS = 3_600_000;
+/** About how many characters of events one webhook request has. */
+const BATCH_CHARS_MAX = 65_536;
+
+function gatewayLimits({ gateway }: Config): GatewayLimits {
+  return {
+    presencesMax: gateway.presencesMax,
+    perServiceMax: gateway.webhooksMax,
+    eventsMax: gateway.webhookEventsMax,
+    deadMax: gateway.webhookDeadMax,
+    ageMaxMs: gateway.webhookAgeHours * HOUR_MS,
+    timeoutMs: gateway.webhookTimeoutMs,
+    retryMinMs: gateway.webhookRetryMinMs,
+    retryMaxMs: Math.max(gateway.webhookRetryMinMs, gateway.webhookRetryMaxMs),
+    batchCharsMax: BATCH_CHARS_MAX,
+  };
+}
+
+const COUNTED = { opened: "sessions", resumed: "resumes", falseOffline: "false_offlines" } as const;
+
+function graceTrial(experiments: Experiments): Trial {
+  return {
+    graceMs(account: AccountId, graceMs: number) {
+      const arm = experiments.arm("offline-grace", account);
+      if (arm === null) return graceMs;
+      experiments.count("offline-grace", account, "exposures");
+      return graceMs * EXPERIMENTS["offline-grace"].arms[arm];
+    },
+    count: (account, what) => experiments.count("offline-grace", account, COUNTED[what]),
+  };
+}
+
+function loaded(load: (done: (error: StoreError | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) =>
+    load((error) => {
+      if (error === null) resolve();
+      else reject(new Error(`Cannot open the store: ${error.message}`));
+    })
+  );
+}
+
+/** Makes them over a node's store; `openSession` is how the gateway's services are attached. */
+export async function openServices(
+  config: Config,
+  { ports, node }: Pick<OpenNode, "ports" | "node">,
+  openSession: GatewayDeps["open"],
+): Promise<Services> {
+  const post = systemPostHook(config.gateway.privateTargets);
+  const deps = { ...ports, router: node, post, open: openSession };
+  const gateway = new Gateway(deps, gatewayLimits(config));
+  const experiments = new Experiments(ports.store, {
+    "offline-grace": config.experiments.offlineGrace,
+  });
+  await loaded((done) => gateway.load(done));
+  await loaded((done) => experiments.load(done));
+  return { gateway, experiments, trial: graceTrial(experiments) };
+}

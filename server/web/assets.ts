@@ -1,0 +1,87 @@
+/**
+ * Files that are served as they are: what browsers load. They are read once, when the server
+ * starts, from where this module is; a compiled binary has them inside (`deno compile --include`).
+ */
+import type { Hono } from "hono";
+import { encodeBase64Url } from "byte-encodings/base64url";
+import { sha256 } from "../auth/hash.ts";
+
+/** A file in memory, as it is served. */
+export interface Asset {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Everything that its answers carry: type, entity tag, how it may be cached and used. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Content types, by the ending of a file's name. */
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".ts": "application/typescript; charset=utf-8",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".webmanifest": "application/manifest+json",
+};
+
+/** For what pages of other origins may import as well: `Access-Control-Allow-Origin: *`. */
+export const FOR_EVERY_ORIGIN: Readonly<Record<string, string>> = {
+  "access-control-allow-origin": "*",
+  "cross-origin-resource-policy": "cross-origin",
+};
+
+/**
+ * Reads a file of this directory; `name` is relative to it (`chat/chat.css`) and its ending decides
+ * the type. `headers` are added to every answer, and win. Caches may keep it, but have to ask each
+ * time whether its entity tag still holds. Throws where there is no such file, or no type for it.
+ */
+export function readAsset(
+  name: string,
+  headers: Readonly<Record<string, string>> = {},
+): Asset {
+  const type = TYPES[/\.\w+$/.exec(name)?.[0] ?? ""];
+  if (type === undefined) throw new Error(`Cannot serve ${name}: its type is not known`);
+  const bytes = Deno.readFileSync(new URL(`./${name}`, import.meta.url));
+  return {
+    bytes,
+    headers: {
+      "content-type": type,
+      "cache-control": "no-cache",
+      "etag": `"${encodeBase64Url(sha256(bytes)).slice(0, 22)}"`,
+      "x-content-type-options": "nosniff",
+      ...headers,
+    },
+  };
+}
+
+/**
+ * Answers a GET (or HEAD, whose body the server leaves out) with a file: 304 without it where
+ * `If-None-Match` has its entity tag.
+ */
+export function serveAsset(asset: Asset, request: Request): Response {
+  const { bytes, headers } = asset;
+  const known = (request.headers.get("if-none-match") ?? "").split(",")
+    .map((tag) => tag.trim().replace(/^W\//, ""));
+  if (known.includes(headers["etag"]!)) return new Response(null, { status: 304, headers });
+  return new Response(bytes, { headers });
+}
+
+/** Serves files at their paths. */
+export function addAssets(app: Hono, assets: Readonly<Record<string, Asset>>): void {
+  for (const [path, asset] of Object.entries(assets)) {
+    app.get(path, (c) => serveAsset(asset, c.req.raw));
+  }
+}
+
+/** The client library: what is served where. */
+export function clientLibrary(): Readonly<Record<string, Asset>> {
+  return {
+    "/client.js": readAsset("client.js", {
+      ...FOR_EVERY_ORIGIN,
+      // Deno and editors find the types by it.
+      "x-typescript-types": "./client.d.ts",
+    }),
+    "/client.d.ts": readAsset("client.d.ts", FOR_EVERY_ORIGIN),
+  };
+}

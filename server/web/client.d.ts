@@ -1,0 +1,398 @@
+/** Roost's client library: types of `client.js`. Times are ms since 1970 unless said otherwise. */
+
+/** How available somebody is, as they chose it. */
+export type Show = "online" | "chat" | "away" | "xa" | "dnd";
+/** What carries events and commands. */
+export type Transport = "ws" | "poll";
+
+/** One's own presence; what is left out is reset (online, no status, priority 0). */
+export interface OwnPresence {
+  readonly show?: Show;
+  readonly status?: string;
+  /** −128 … 127: the device of highest priority stands for the user. */
+  readonly priority?: number;
+  /** Opaque text, carried untouched. */
+  readonly ext?: string;
+}
+
+/** Somebody's presence, all devices as one. */
+export interface Presence {
+  readonly show: Show | "offline";
+  readonly status: string;
+  readonly priority: number;
+  readonly ext: string;
+  /** The device that stands for the user; `null` while offline. */
+  readonly device: string | null;
+  /** How many devices are online. */
+  readonly devices: number;
+  /** When the user went offline; 0 where that is not known, or while online. */
+  readonly lastSeen: number;
+}
+
+/** A presence and whose it is; one's own name means one's other devices. */
+export type PresenceEvent = Presence & { readonly user: string };
+
+/** An entry of the contact list with its live presence. */
+export interface Contact {
+  readonly name: string;
+  readonly label: string;
+  readonly groups: readonly string[];
+  /** `to`: I see them; `from`: they see me. */
+  readonly subscription: "none" | "to" | "from" | "both";
+  /** I asked to see them and wait for the answer. */
+  readonly pendingOut: boolean;
+  /** They may see me as soon as they ask. */
+  readonly approved: boolean;
+  readonly presence: Presence;
+}
+
+/** Where a conversation stands. Positions (`seq`, `upTo`) are this account's own. */
+export interface Conversation {
+  readonly with: string;
+  readonly lastSeq: number;
+  readonly lastAt: number;
+  readonly unread: number;
+  readonly readUpTo: number;
+  /** How far the other side has got, and has read, my messages: by their `num`. */
+  readonly delivered: number;
+  readonly read: number;
+}
+
+/** An event of the mailbox. */
+export interface Durable {
+  /** Its position: 1, 2, 3 … without gaps. */
+  readonly seq: number;
+  readonly at: number;
+}
+
+/** A message of mine or to me, live or from the history. */
+export interface Message extends Durable {
+  readonly k: "message";
+  readonly with: string;
+  /** This account sent it. */
+  readonly out?: true;
+  /** Its number among what its sender sent in this conversation. */
+  readonly num: number;
+  /** The sender's key. */
+  readonly id: string;
+  readonly body: string;
+  readonly ext?: string;
+  /** Which device sent it. */
+  readonly device?: string;
+}
+
+/** A message of mine that the other side's server refused after all. */
+export interface Undelivered extends Durable {
+  readonly k: "undelivered";
+  readonly with: string;
+  readonly num: number;
+  readonly id: string;
+  readonly reason: string;
+}
+
+/** How far the other side has my messages, by `num`. */
+export interface Receipt extends Durable {
+  readonly k: "receipt";
+  readonly with: string;
+  readonly delivered: number;
+  readonly read: number;
+}
+
+/** I have read so far, on any of my devices. */
+export interface Read extends Durable {
+  readonly k: "read";
+  readonly with: string;
+  readonly upTo: number;
+  readonly unread: number;
+}
+
+/** Somebody asks to see my presence, or does not any more. */
+export interface SubscriptionRequest extends Durable {
+  readonly k: "request";
+  readonly from: string;
+  readonly pending: boolean;
+}
+
+/** The contact list, the block list or the settings changed; the client's maps have it already. */
+export interface RosterEvent extends Durable {
+  readonly k: "roster" | "roster_removed" | "blocked" | "settings";
+  readonly contact?: string;
+}
+
+/** Something of the moment, such as typing; it is not kept. */
+export interface Signal {
+  readonly k: "signal";
+  readonly from: string;
+  readonly device: string;
+  readonly type: string;
+  readonly body?: string;
+  readonly id?: string;
+}
+
+/** The state was taken anew: contacts, requests, conversations and the rest are in the client. */
+export interface SnapshotEvent {
+  /** Events may be missing before it: throw shown messages away and read the history again. */
+  readonly reset: boolean;
+}
+
+/** What a client is doing. */
+export interface State {
+  /**
+   * `waiting`: for the next try to connect. `stopped`: it does not try any more, `reason` says why
+   * (an error code, or `replaced`: the device signed in elsewhere); `signIn()` tries again.
+   */
+  readonly status: "signed_out" | "connecting" | "online" | "waiting" | "stopped" | "closed";
+  readonly transport: Transport | null;
+  readonly user: string | null;
+  readonly device: string | null;
+  readonly domain: string | null;
+  /** The code of the last error of the connection, until it is online again. */
+  readonly reason: string | null;
+  /** How long it waits for the next try, ms. */
+  readonly retryInMs: number | null;
+  /** When the token ends. */
+  readonly expiresAt: number | null;
+  /** Sizes that the server takes; empty before the first connection. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+/** A message that the server has not acknowledged yet. */
+export interface PendingMessage {
+  readonly to: string;
+  readonly key: string;
+  readonly body: string;
+  readonly ext?: string;
+  /** When it was handed over. */
+  readonly at: number;
+}
+
+/** Where a sent message is: it is durable, and will be delivered once. */
+export interface Sent extends Durable {
+  readonly num: number;
+}
+
+/** One of the account's devices. */
+export interface Device {
+  readonly device: string;
+  readonly label: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly online: boolean;
+}
+
+/** What listeners are given, by event. */
+export interface Events {
+  /** A message, in the mailbox's order, once; one's own too, from every device. */
+  message: Message;
+  undelivered: Undelivered;
+  receipt: Receipt;
+  read: Read;
+  presence: PresenceEvent;
+  roster: RosterEvent;
+  request: SubscriptionRequest;
+  signal: Signal;
+  snapshot: SnapshotEvent;
+  status: State;
+  /**
+   * Something failed that nobody waits for: a stored message of an earlier run was refused (then
+   * `key` and `to` are set), or the storage takes nothing.
+   */
+  error: RoostError;
+}
+
+/** A refusal, by the server's closed list of codes, or one of the client's own. */
+export declare class RoostError extends Error {
+  constructor(code: string, message: string, retryAfterMs?: number);
+  /**
+   * The server's codes, and: `offline` (no answer: the outcome is not known), `closed` (the client
+   * was closed or signed out first), `untrusted` (the server does not know the password's keys),
+   * `storage`.
+   */
+  readonly code: string;
+  readonly retryAfterMs: number | undefined;
+  /** Of the message that failed. */
+  key: string | undefined;
+  to: string | undefined;
+}
+
+/** What is kept between runs: `localStorage`, `sessionStorage`, or anything like them. */
+export interface Storage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+/** Times, all in ms. */
+export interface Timing {
+  /** Waits between tries are random in 0 … min(cap, base × 2ⁿ), besides `retryAfterMs`. */
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
+  /** A connection that lasts so long forgets the tries before. */
+  readonly stableMs: number;
+  /** Time from connecting to the welcome. */
+  readonly connectMs: number;
+  /** After so long without a frame a WebSocket is pinged. */
+  readonly idleMs: number;
+  /** Time for the answer to a ping or command, after which the connection counts as dead. */
+  readonly answerMs: number;
+  /** Received messages are acknowledged together, so often. */
+  readonly ackMs: number;
+  /** While on long-poll, WebSocket is tried again after so long; longer each time it fails. */
+  readonly upgradeMs: number;
+  /** How long a poll may stay open. */
+  readonly pollMs: number;
+  /** Least time from one poll that was answered at once to the next. */
+  readonly pollGapMs: number;
+  /** How long questions (history, devices) wait for a connection and their answer. */
+  readonly requestMs: number;
+}
+
+/** A socket as browsers have it, as far as it is used. */
+export interface Socket {
+  onopen: ((event: Event) => void) | null;
+  onmessage: ((event: MessageEvent) => void) | null;
+  onclose: ((event: CloseEvent) => void) | null;
+  onerror: ((event: Event) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+/** What the client needs of its surroundings; tests give their own. */
+export interface Platform {
+  /** Monotonic ms. */
+  now(): number;
+  /** Runs once after so many ms; the answer cancels it. */
+  after(ms: number, run: () => void): () => void;
+  /** In 0 … 1. */
+  random(): number;
+  /** `null` where there are no WebSockets. */
+  readonly socket: ((url: string) => Socket) | null;
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  /** Calls back whenever there may be a network again: online, or looked at after a while. */
+  onOnline(run: () => void): () => void;
+}
+
+/** How to make a client. */
+export interface ClientOptions {
+  /** The server; absent: where the module came from. */
+  readonly url?: string;
+  /**
+   * Keeps token, session, position and unsent messages; absent: memory. One client at a time may
+   * use a storage under one `storageKey`.
+   */
+  readonly storage?: Storage;
+  readonly storageKey?: string;
+  /** Names this client among the account's; absent: the server makes a name, which is kept. */
+  readonly device?: string;
+  /** For people, in the list of devices. */
+  readonly label?: string;
+  /** Never use the other one. */
+  readonly onlyTransport?: Transport;
+  /**
+   * Send the password itself where SCRAM cannot be used (no WebCrypto, as on pages without HTTPS,
+   * or a server without SCRAM-SHA-256). Only do this over an encrypted or local connection.
+   */
+  readonly allowPlainPassword?: boolean;
+  /** Messages that may wait to be sent; 1,000 if absent. */
+  readonly pendingMax?: number;
+  readonly timing?: Partial<Timing>;
+  readonly platform?: Partial<Platform>;
+}
+
+/** A way to sign in. */
+export type Credentials =
+  | { readonly user: string; readonly password: string }
+  | { readonly token: string }
+  | { readonly jwt: string };
+
+/** A page of a conversation, ascending. */
+export type Page = { readonly events: readonly Message[]; readonly more: boolean };
+
+/** One account on one device. */
+export interface Client {
+  readonly state: State;
+  /** The contact list with live presence, by name. */
+  readonly contacts: ReadonlyMap<string, Contact>;
+  /** Who asks to see my presence. */
+  readonly requests: ReadonlySet<string>;
+  readonly blocked: ReadonlySet<string>;
+  readonly conversations: ReadonlyMap<string, Conversation>;
+  /** Who may write to me; `null` before the first snapshot. */
+  readonly messagesFrom: "contacts" | "anyone" | null;
+  /** Presence of my other devices. */
+  readonly otherDevices: Presence;
+  /** Messages that wait to be sent, or for their acknowledgement, in their order. */
+  readonly pending: readonly PendingMessage[];
+
+  /** Calls `listener` for every such event; the answer takes it off again. */
+  on<K extends keyof Events>(event: K, listener: (detail: Events[K]) => void): () => void;
+
+  /** Makes an account and signs in. */
+  register(
+    account: { readonly user: string; readonly password: string; readonly invite?: string },
+  ): Promise<State>;
+  /**
+   * Signs in and stays connected until `signOut`, `close` or a refusal; answers when it is online
+   * for the first time. Without credentials: with the stored token (`unauthorized` where there is
+   * none).
+   */
+  signIn(credentials?: Credentials): Promise<State>;
+  /**
+   * Revokes the token and forgets everything, unsent messages too; whether the server was told. The
+   * client can sign in again.
+   */
+  signOut(): Promise<boolean>;
+  /** Ends the connection. Token, position and unsent messages stay stored. */
+  close(): void;
+
+  /**
+   * Sends a message, now or when there is a connection, in order for each recipient, once. Resolves
+   * when it is durable on the server; rejects only where it was refused, or with `closed`.
+   */
+  send(
+    to: string,
+    body: string,
+    options?: { readonly ext?: string; readonly key?: string },
+  ): Promise<Sent>;
+  /** Sets one's presence, also for connections to come; `null`: invisible. */
+  setPresence(presence: OwnPresence | null): Promise<void>;
+  /** Asks to see somebody's presence. */
+  subscribe(contact: string): Promise<void>;
+  /** Lets somebody see mine. */
+  approve(contact: string): Promise<void>;
+  /** Does not let them see mine (any more). */
+  deny(contact: string): Promise<void>;
+  /** Does not want to see theirs any more. */
+  unsubscribe(contact: string): Promise<void>;
+  /** Adds or changes a contact. */
+  contact(
+    contact: string,
+    fields?: { readonly label?: string; readonly groups?: readonly string[] },
+  ): Promise<void>;
+  uncontact(contact: string): Promise<void>;
+  block(contact: string): Promise<void>;
+  unblock(contact: string): Promise<void>;
+  setMessagesFrom(who: "contacts" | "anyone"): Promise<void>;
+  /** A page of a conversation: the newest, or what is before or after a position. */
+  history(
+    peer: string,
+    options?: { readonly before?: number; readonly after?: number; readonly limit?: number },
+  ): Promise<Page>;
+  /** Everything up to this position (absent: everything) has been read. */
+  markRead(peer: string, upTo?: number): Promise<void>;
+  /** Tells that the user types (a signal `typing`, at most every 3 s), or has stopped (`paused`). */
+  typing(to: string, active?: boolean): Promise<boolean>;
+  /** Sends something of the moment; whether the server took it. Nothing is kept while offline. */
+  signal(
+    to: string,
+    type: string,
+    options?: { readonly body?: string; readonly device?: string; readonly key?: string },
+  ): Promise<boolean>;
+  devices(): Promise<readonly Device[]>;
+  revoke(device: string): Promise<void>;
+  /** Every other device is signed out. */
+  changePassword(change: { readonly old: string; readonly new: string }): Promise<void>;
+}
+
+/** Makes a client; it does nothing before `signIn` or `register`. */
+export declare function createClient(options?: ClientOptions): Client;

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { roost } from "./cli.ts";
+import { ServerProcess, tempDir } from "./server.ts";
+
+const NETWORK = ["--set", "admin.listen=127.0.0.1:0"];
+
+function adminUrl(server: ServerProcess): string {
+  const url = /The admin API listens at (\S+); its token is in (\S+)/.exec(server.output)?.[1];
+  assert.ok(url !== undefined, server.output);
+  return url;
+}
+
+async function get(url: string, token: string | null): Promise<[number, string]> {
+  const headers: HeadersInit = token === null ? {} : { authorization: `Bearer ${token}` };
+  const response = await fetch(url, { headers });
+  return [response.status, await response.text()];
+}
+
+/** Waits until the server has printed where its admin API is. */
+async function printed(server: ServerProcess): Promise<string> {
+  while (!server.output.includes("its token is in")) {
+    await fetch(`${server.url}/healthz`).then((r) => r.body?.cancel());
+  }
+  return adminUrl(server);
+}
+
+Deno.test("admin.listen serves the admin API and metrics to those with the token", async () => {
+  using dir = tempDir();
+  const server = await ServerProcess.start({ dataDir: dir.path, flags: NETWORK });
+  const url = await printed(server);
+  const data = ["--data", dir.path];
+  const shown = await roost(["admin", "token", ...data]);
+  const token = shown.out.trim();
+  assert.match(token, /^ra1_[A-Za-z0-9_-]{43}$/);
+  const file = `${dir.path}/admin.token`;
+  assert.equal(Deno.statSync(file).mode! & 0o777, 0o600);
+  assert.equal(Deno.readTextFileSync(file), `${token}\n`);
+  assert.match((await get(`${url}/metrics`, token))[1], /^roost_ready 1$/m);
+  assert.equal((await get(`${url}/admin/status`, token))[0], 200);
+  const made = await fetch(`${url}/admin/users`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ user: "ann", password: null }),
+  });
+  assert.equal(made.status, 201);
+  await made.body?.cancel();
+  for (const wrong of [null, `${token}x`, token.slice(0, -1), ""]) {
+    for (const path of ["/metrics", "/admin/status", "/admin/users", "/nothing"]) {
+      const [status, body] = await get(url + path, wrong);
+      assert.ok(status === 401 || status === 429, `${path} ${status}`);
+      assert.equal(body.includes("roost_ready") || body.includes("ann"), false);
+    }
+  }
+  assert.equal((await get(`${url}/metrics`, "wrong"))[0], 429);
+  // Whoever has the right one is not locked out with them.
+  assert.equal((await get(`${url}/admin/status`, token))[0], 200);
+  const renewed = (await roost(["admin", "token", "--new", ...data])).out.trim();
+  assert.notEqual(renewed, token);
+  assert.equal((await get(`${url}/admin/status`, renewed))[0], 200);
+  assert.notEqual((await get(`${url}/admin/status`, token))[0], 200);
+  assert.equal(server.log.includes(token) || server.log.includes(renewed), false);
+  assert.equal(await server.stop(), 0);
+});
+
+Deno.test("the admin API is not where clients connect, and metrics only if configured", async () => {
+  using dir = tempDir();
+  for (const [value, status] of [["local", 200], ["off", 404], ["all", 200]] as const) {
+    const flags = ["--set", `admin.publicMetrics=${value}`];
+    const server = await ServerProcess.start({ dataDir: dir.path, flags });
+    assert.equal((await get(`${server.url}/admin/status`, null))[0], 404);
+    assert.equal((await get(`${server.url}/metrics`, null))[0], status);
+    assert.equal(await server.stop(), 0);
+  }
+});
+
+Deno.test("roost admin token makes no data directory", async () => {
+  using dir = tempDir();
+  const none = await roost(["admin", "token", "--data", `${dir.path}/none`]);
+  assert.equal(none.code, 1);
+  assert.match(none.err, /does not exist/);
+});

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { createClient } from "../../server/web/client.js";
+import type { Client, Events, Transport } from "../../server/web/client.d.ts";
+import { chat, CHAT_FLAGS } from "../prove/client_chat.ts";
+import { rest } from "./client.ts";
+import { Prng } from "../sim/prng.ts";
+import { ServerProcess, tempDir } from "./server.ts";
+
+/** The next event of a kind that fits; listens from now on. */
+function next<K extends keyof Events>(
+  client: Client,
+  event: K,
+  fits: (detail: Events[K]) => boolean = () => true,
+): Promise<Events[K]> {
+  return new Promise((resolve) => {
+    const off = client.on(event, (detail) => {
+      if (!fits(detail)) return;
+      off();
+      resolve(detail);
+    });
+  });
+}
+
+async function talk(url: string, onlyTransport: Transport): Promise<void> {
+  const [annName, bobName] = [`ann.${onlyTransport}`, `bob.${onlyTransport}`];
+  const timing = { ackMs: 20 };
+  const ann = createClient({ url, onlyTransport, timing, device: "desk", label: "Ann's desk" });
+  const bob = createClient({ url, onlyTransport, timing });
+  assert.equal((await ann.register({ user: annName, password: "correct horse" })).user, annName);
+  await bob.register({ user: bobName, password: "battery staple" });
+  await ann.signOut();
+  const wrong = ann.signIn({ user: annName, password: "wrong horse" });
+  await assert.rejects(wrong, { code: "unauthorized" });
+  const { device, transport } = await ann.signIn({ user: annName, password: "correct horse" });
+  assert.deepEqual([device, transport], ["desk", onlyTransport]);
+
+  const asked = next(bob, "request");
+  await ann.subscribe(bobName);
+  assert.equal((await asked).from, annName);
+  assert.deepEqual([...bob.requests], [annName]);
+  const seen = next(ann, "presence", ({ show }) => show === "dnd");
+  await bob.approve(annName);
+  await bob.setPresence({ show: "dnd", status: "Writing" });
+  assert.equal((await seen).status, "Writing");
+  const { subscription, presence } = ann.contacts.get(bobName)!;
+  assert.deepEqual([subscription, presence.show], ["to", "dnd"]);
+
+  await bob.setMessagesFrom("anyone");
+  const [got, own] = [next(bob, "message"), next(ann, "message")];
+  const read = next(ann, "receipt", (receipt) => receipt.read > 0);
+  const sent = await ann.send(bobName, "Hello, Bob", { key: "k1" });
+  const [received, mine] = [await got, await own];
+  assert.deepEqual([received.with, received.body, received.id], [annName, "Hello, Bob", "k1"]);
+  assert.deepEqual([mine.seq, mine.out, mine.num], [sent.seq, true, sent.num]);
+  assert.equal(bob.conversations.get(annName)!.unread, 1);
+  await bob.markRead(annName);
+  assert.equal((await read).read, sent.num);
+  const { events, more } = await bob.history(annName, { limit: 10 });
+  assert.deepEqual([events.map(({ body }) => body), more], [["Hello, Bob"], false]);
+  // Only those who see somebody may send them what is of the moment.
+  await ann.approve(bobName);
+  await bob.subscribe(annName);
+  const typing = next(bob, "signal");
+  await ann.contact(bobName, { label: "Bob", groups: ["Friends"] });
+  assert.equal(await ann.typing(bobName), true);
+  assert.deepEqual([(await typing).from, (await typing).type], [annName, "typing"]);
+  assert.deepEqual((await ann.devices()).map(({ label }) => label), ["Ann's desk"]);
+  assert.equal(await ann.signOut(), true);
+  bob.close();
+}
+
+for (const transport of ["ws", "poll"] as const) {
+  Deno.test(`the client library does everything over ${transport}`, async () => {
+    using dir = tempDir();
+    const server = await ServerProcess.start({ dataDir: dir.path });
+    try {
+      await talk(server.url, transport);
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+Deno.test("the client library loses and doubles nothing over a network with faults", async () => {
+  using dir = tempDir();
+  const server = await ServerProcess.start({ dataDir: dir.path, flags: CHAT_FLAGS });
+  try {
+    const { faults, figures } = await chat({
+      server: server.url,
+      people: ["ann", "bob"],
+      messages: 200,
+      transport: "both",
+      restarts: 1,
+      meanMs: 80,
+      stallMs: 200,
+      prng: new Prng(4),
+      withinMs: 60_000,
+    });
+    assert.deepEqual(faults, []);
+    assert.ok(Number(figures["cut"]) > 0, JSON.stringify(figures));
+  } finally {
+    await server.stop();
+  }
+});
+
+Deno.test("the client library and its types are served to pages of every origin", async () => {
+  using dir = tempDir();
+  const server = await ServerProcess.start({ dataDir: dir.path });
+  try {
+    const types = { "client.js": "text/javascript", "client.d.ts": "application/typescript" };
+    for (const [name, type] of Object.entries(types)) {
+      const url = `${server.url}/${name}`;
+      const response = await fetch(url, { headers: { origin: "https://example.com" } });
+      const { headers } = response;
+      const file = new URL(`../../server/web/${name}`, import.meta.url);
+      assert.equal(await response.text(), Deno.readTextFileSync(file));
+      assert.equal(headers.get("content-type"), `${type}; charset=utf-8`);
+      assert.equal(headers.get("x-content-type-options"), "nosniff");
+      assert.equal(headers.get("access-control-allow-origin"), "*");
+      assert.equal(headers.get("cross-origin-resource-policy"), "cross-origin");
+      const etag = headers.get("etag")!;
+      assert.match(etag, /^"[\w-]{22}"$/);
+      const again = await fetch(url, { headers: { "if-none-match": `"other", ${etag}` } });
+      assert.deepEqual([again.status, await again.text(), again.headers.get("etag")], [
+        304,
+        "",
+        etag,
+      ]);
+    }
+    const info = await fetch(`${server.url}/v1/info`, {
+      headers: { origin: "https://example.com" },
+    });
+    await info.body?.cancel();
+    assert.equal(info.headers.get("access-control-allow-origin"), null);
+  } finally {
+    await server.stop();
+  }
+});
+
+/** A program for Node: two users, one message; prints what arrived and how. */
+const NODE = `
+const [url] = process.argv.slice(2);
+const { createClient } = await import("./client.mjs");
+const ann = createClient({ url }), bob = createClient({ url });
+await ann.register({ user: "ann", password: "correct horse" });
+await ann.signOut();
+await ann.signIn({ user: "ann", password: "correct horse" });
+await bob.register({ user: "bob", password: "battery staple" });
+await bob.setMessagesFrom("anyone");
+const got = new Promise((resolve) => bob.on("message", resolve));
+await ann.send("bob", "Hello from Node");
+const { with: from, body } = await got;
+console.log(JSON.stringify([from, body, ann.state.transport]));
+ann.close();
+bob.close();
+`;
+
+const node = new Deno.Command("node", { args: ["--version"], stdout: "piped" });
+let version = "";
+try {
+  version = new TextDecoder().decode(node.outputSync().stdout).trim();
+} catch {
+  // deno-lint-ignore no-console -- a test that is not run says why
+  console.log("The client library is not tested under Node here, for there is no node.");
+}
+
+Deno.test({
+  name: "the client library as it is served works under Node, with WebSockets and without",
+  ignore: version === "",
+  fn: async () => {
+    using dir = tempDir();
+    using work = tempDir();
+    const server = await ServerProcess.start({ dataDir: `${dir.path}/ws` });
+    const other = await ServerProcess.start({ dataDir: `${dir.path}/poll` });
+    try {
+      const source = await (await fetch(`${server.url}/client.js`)).text();
+      Deno.writeTextFileSync(`${work.path}/client.mjs`, source);
+      Deno.writeTextFileSync(`${work.path}/main.mjs`, NODE);
+      // Node has WebSockets since 22, and before that behind this flag.
+      const major = Number(/^v(\d+)/.exec(version)![1]);
+      const flags = {
+        ws: major < 22 ? ["--experimental-websocket"] : [],
+        poll: ["--no-experimental-websocket"],
+      };
+      for (const [transport, { url }] of [["ws", server], ["poll", other]] as const) {
+        const { code, stdout, stderr } = await new Deno.Command("node", {
+          args: [...flags[transport], "main.mjs", url],
+          cwd: work.path,
+        }).output();
+        assert.equal(code, 0, new TextDecoder().decode(stderr));
+        const said = JSON.parse(new TextDecoder().decode(stdout));
+        assert.deepEqual(said, ["ann", "Hello from Node", transport]);
+      }
+    } finally {
+      await server.stop();
+      await other.stop();
+    }
+  },
+});
+
+Deno.test("the README's example of the client library works as it is written, with its types", async () => {
+  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  const section = readme.split("\n## Client library\n")[1]!.split("\n## ")[0]!;
+  const example = /^```js\n(.*?)^```$/ms.exec(section)![1]!;
+  using dir = tempDir();
+  using work = tempDir();
+  const server = await ServerProcess.start({ dataDir: dir.path });
+  try {
+    for (const [user, password] of [["ann", "correct horse"], ["bob", "battery staple"]] as const) {
+      await rest(server.url, "POST", "/v1/register", { body: { user, password } });
+    }
+    Deno.writeTextFileSync(
+      `${work.path}/main.ts`,
+      example.replaceAll("http://127.0.0.1:8420", server.url),
+    );
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--check", "--quiet", "-A", "--location", server.url, "main.ts"],
+      cwd: work.path,
+      // The module is remote, and nothing of it is to be kept.
+      env: { DENO_DIR: `${work.path}/cache`, NO_COLOR: "1" },
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    assert.ok(lines.includes("to bob Hello Bob"), lines.join("\n"));
+    assert.match(lines.join("\n"), /^\d+ \[ "Hello Bob" \] \[ "bob" \]$/m);
+  } finally {
+    await server.stop();
+  }
+});

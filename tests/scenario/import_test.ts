@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import type { AccountId, AccountName, MailboxId } from "../../shard/ids.ts";
+import type { ExportedAccount, ImportItem } from "../../shard/transfer.ts";
+import type { MailboxEvent } from "../../shard/ops.ts";
+import { NodeWorld } from "../sim/node_world.ts";
+
+const name = (text: string) => text as AccountName;
+const KEY = { key: "keykeykeykeykey0" as MailboxId };
+const OTHER = { key: "otherotherother0" as MailboxId };
+const ID = "importedaccount0" as AccountId;
+
+/** Alice and Bob have written to each other a lot, and Carol has asked Alice. */
+function world(): NodeWorld {
+  const w = new NodeWorld({ limits: { cacheIdleMs: 1000, checkpointMs: 300 } });
+  for (const who of ["alice", "bob", "carol"]) w.account(who);
+  w.befriend("alice", "bob");
+  for (let i = 0; i < 150; i++) {
+    w.send(i % 3 === 0 ? "bob" : "alice", i % 3 === 0 ? "alice" : "bob", `m${i}`, "x".repeat(150));
+  }
+  w.must("carol", "roster.subscription", { contact: name("alice"), type: "subscribe" });
+  w.must("alice", "roster.block", { contact: name("dave"), blocked: true });
+  w.must("alice", "conversation.read", { with: name("bob"), upTo: 100 });
+  w.settle();
+  return w;
+}
+
+function exported(w: NodeWorld, who: string): { head: ExportedAccount; events: MailboxEvent[] } {
+  const head = w.must(who, "export.account", { credentials: true });
+  const events: MailboxEvent[] = [];
+  for (let after = head.first - 1; after < head.last; after = events.at(-1)!.seq) {
+    const input = { after, upTo: head.last, limit: 40, bytesMax: 10_000 };
+    events.push(...w.must(who, "export.events", input));
+  }
+  return { head, events };
+}
+
+function itemsOf({ head, events }: ReturnType<typeof exported>): ImportItem[] {
+  return [
+    ...head.contacts.map((contact) => ({ kind: "contact", contact } as const)),
+    ...head.blocked.map((contact) => ({ kind: "blocked", contact } as const)),
+    ...head.conversations.map((conversation) => ({ kind: "conversation", conversation } as const)),
+    ...events.map((event) => ({ kind: "event", event } as const)),
+  ];
+}
+
+function begin(w: NodeWorld, who: string, from: ReturnType<typeof exported>, id = ID, key = KEY) {
+  const { createdAt, lastSeen, messagesFrom, credentials, first } = from.head;
+  const account = { createdAt, lastSeen, messagesFrom, credentials, first };
+  return w.ask(who, "import.begin", { ...key, id, account });
+}
+
+function importAll(w: NodeWorld, who: string, from: ReturnType<typeof exported>): void {
+  assert.deepEqual(begin(w, who, from), { ok: true, value: { last: from.head.first - 1 } });
+  w.must(who, "import.append", { ...KEY, items: itemsOf(from) });
+  const tied = w.must(who, "import.roster", KEY);
+  const links = tied.map((t) => ({ ...t, peerId: "" as const }));
+  w.must(who, "import.link", { ...KEY, links });
+  w.must(who, "import.done", { ...KEY, disabled: false });
+}
+
+Deno.test("export and import carry an account over: events, marks, contacts, blocks", () => {
+  const w = world();
+  const from = exported(w, "alice");
+  assert.deepEqual(from.events, w.mailbox("alice"));
+  importAll(w, "copy", from);
+  const check = () => {
+    assert.deepEqual(w.mailbox("copy"), from.events);
+    const { snapshot } = w.must("copy", "mailbox.snapshot", {});
+    const was = w.must("alice", "mailbox.snapshot", {}).snapshot;
+    assert.deepEqual(snapshot.conversations, was.conversations);
+    assert.deepEqual(snapshot.blocked, ["dave"]);
+    assert.deepEqual(snapshot.roster, [{ ...was.roster[0]!, subscription: "none" }]);
+    // Nobody else's account knows of this one: what Carol asked was not asked of it.
+    assert.deepEqual([was.requests, snapshot.requests], [["carol"], []]);
+  };
+  check();
+  w.kill();
+  w.start();
+  check();
+  w.settle(10_000);
+  check();
+  assert.equal(w.must("copy", "account.info", {}).id, ID);
+  // It goes on like any other account.
+  const { seq } = w.send("copy", "bob", "first", "hello");
+  assert.equal(seq, from.head.last + 1);
+  w.settle();
+  assert.equal(w.mailbox("bob").some((e) => e.kind === "message" && e.with === "copy"), false);
+  w.must("bob", "settings.set", { messagesFrom: "anyone" });
+  w.send("copy", "bob", "second", "hello again");
+  w.settle();
+  assert.equal(w.bodies("bob").at(-1), "hello again");
+});
+
+Deno.test("an import that is broken off goes on where it was, and twice is as once", () => {
+  const w = world();
+  const from = exported(w, "alice");
+  const items = itemsOf(from);
+  assert.ok(begin(w, "copy", from).ok);
+  w.must("copy", "import.append", { ...KEY, items: items.slice(0, 60) });
+  w.kill();
+  w.start();
+  assert.equal(w.must("copy", "import.look", KEY), "importing");
+  const again = begin(w, "copy", from, "anotherAccountId" as AccountId);
+  const last = w.must("copy", "import.append", { ...KEY, items: [] }).last;
+  assert.ok(last > 0 && last < from.head.last);
+  assert.deepEqual(again, { ok: true, value: { last } });
+  w.must("copy", "import.append", { ...KEY, items });
+  assert.deepEqual(w.must("copy", "import.append", { ...KEY, items }), { last: from.head.last });
+  w.must("copy", "import.done", { ...KEY, disabled: false });
+  assert.deepEqual(w.mailbox("copy"), from.events);
+  assert.equal(w.must("copy", "account.info", {}).id, ID);
+  assert.deepEqual(begin(w, "copy", from), { ok: true, value: { last: null } });
+  assert.equal(w.must("copy", "import.look", KEY), "done");
+  const late = w.ask("copy", "import.append", { ...KEY, items });
+  assert.ok(!late.ok && late.code === "conflict");
+});
+
+Deno.test("a name that is taken, by whatever, is not imported to", () => {
+  const w = world();
+  const from = exported(w, "alice");
+  const refused = begin(w, "bob", from);
+  assert.ok(!refused.ok && refused.code === "conflict");
+  assert.equal(w.must("bob", "import.look", KEY), "taken");
+  assert.ok(begin(w, "copy", from).ok);
+  const other = begin(w, "copy", from, ID, OTHER);
+  assert.ok(!other.ok && other.code === "conflict");
+  // Removed, and its name released, it is free again, even for the same import.
+  w.must("copy", "account.remove", {});
+  assert.equal(w.must("copy", "import.look", KEY), "taken");
+  w.must("copy", "account.release", {});
+  assert.equal(w.must("copy", "import.look", KEY), "free");
+  importAll(w, "copy", from);
+  assert.deepEqual(w.mailbox("copy"), from.events);
+});
+
+Deno.test("an account that is being imported is nobody's", () => {
+  const w = world();
+  assert.ok(begin(w, "copy", exported(w, "alice")).ok);
+  assert.equal(w.must("copy", "account.info", {}).state, "importing");
+  assert.equal(w.must("copy", "account.credentials", {}), null);
+  const read = w.ask("copy", "mailbox.snapshot", {});
+  assert.ok(!read.ok && read.code === "unauthorized");
+  const created = w.ask("copy", "account.create", { credentials: null });
+  assert.ok(!created.ok && created.code === "conflict");
+  w.send("bob", "copy", "one", "is anybody there?");
+  w.send("bob", "nosuch", "two", "is anybody there?");
+  w.settle();
+  const kinds = (of: string) =>
+    w.mailbox("bob").filter((e) => "with" in e && e.with === of).map((e) => e.kind);
+  assert.deepEqual(kinds("copy"), kinds("nosuch"));
+  w.must("copy", "import.done", { ...KEY, disabled: false });
+  w.settle();
+  assert.deepEqual(w.mailbox("copy"), []);
+});
+
+Deno.test("import.append refuses a gap of events and more than an account may hold", () => {
+  const w = new NodeWorld({ limits: { rosterMax: 2, pendingRequestsMax: 1, conversationsMax: 2 } });
+  w.account("alice");
+  const from = exported(w, "alice");
+  assert.ok(begin(w, "copy", from).ok);
+  const ask = (item: ImportItem) => w.ask("copy", "import.append", { ...KEY, items: [item] });
+  const code = (result: ReturnType<typeof ask>) => result.ok ? "ok" : result.code;
+  const event = (seq: number, peer: string): ImportItem => ({
+    kind: "event",
+    event: { seq, at: 1, kind: "undelivered", with: name(peer), num: 1, id: "i", reason: "r" },
+  });
+  assert.equal(code(ask(event(2, "bob"))), "bad_request");
+  assert.equal(code(ask(event(1, "bob"))), "ok");
+  assert.equal(code(ask(event(2, "carol"))), "ok");
+  assert.equal(code(ask(event(3, "dave"))), "limit_reached");
+  assert.equal(code(ask(event(3, "carol"))), "ok");
+  const state = { subscription: "none", pendingOut: false, pendingIn: false, approved: false };
+  const contact = (of: string): ImportItem => ({
+    kind: "contact",
+    contact: {
+      contact: name(of),
+      label: "",
+      groups: [],
+      state: state as ExportedAccount["contacts"][number]["state"],
+      listed: true,
+    },
+  });
+  assert.deepEqual(["a", "b", "c", "d", "c"].map((of) => code(ask(contact(of)))), [
+    "ok",
+    "ok",
+    "ok",
+    "limit_reached",
+    "ok",
+  ]);
+});

@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
+import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
+import { decodeBase64, encodeBase64 } from "byte-encodings/base64";
+import { hmacOf, sha256 } from "../../server/auth/hash.ts";
+import { keysOf } from "../../server/auth/scram.ts";
+import { type Frame, heard, MAILBOX, message, RESUMED, SNAPSHOT, World } from "./client_world.ts";
+
+/** Answers the opening of a long-polling session. */
+function opened(world: World, fields: Frame = {}): void {
+  assert.deepEqual([world.request.method, world.request.path], ["POST", "/v1/sessions"]);
+  const cursor = `${MAILBOX}:10`;
+  const who = { user: "ann", device: "desk", session: "SSSSSSSSSSSSSSSS", cursor };
+  world.request.answer({ ...who, mode: "snapshot", snapshot: SNAPSHOT, ...fields }, 201);
+}
+
+Deno.test("createClient: after two failures without a welcome it polls, and finds back without loss", async () => {
+  const world = new World();
+  const client = world.client({ timing: { upgradeMs: 4000 } });
+  const shown = heard(client, "message");
+  const signedIn = client.signIn({ token: "rt1_token" });
+  for (const waitMs of [500, 1000]) {
+    await world.settle();
+    world.socket.breaks();
+    await world.pass(waitMs);
+  }
+  assert.equal(world.sockets.length, 2);
+  opened(world);
+  assert.equal((await signedIn).transport, "poll");
+  const poll = world.request;
+  assert.equal(poll.path, `/v1/events?after=${MAILBOX}:10&wait=30&soft=0`);
+  assert.equal(poll.headers.get("roost-session"), "SSSSSSSSSSSSSSSS");
+  poll.answer({ soft: 2, cursor: `${MAILBOX}:11`, events: [message(11)] });
+  await world.pass(40);
+  assert.equal(world.request.path, `/v1/events?after=${MAILBOX}:11&wait=30&soft=2`);
+  // A message is on its way when the WebSocket comes back.
+  const sent = client.send("bob", "1");
+  const post = world.request;
+  assert.deepEqual([post.path, post.body], ["/v1/messages", { to: "bob", body: "1" }]);
+  const key = post.headers.get("idempotency-key");
+  await world.pass(6000);
+  assert.equal(world.sockets.length, 3);
+  const hello = world.socket.open();
+  assert.deepEqual([hello["session"], hello["after"]], ["SSSSSSSSSSSSSSSS", `${MAILBOX}:11`]);
+  world.socket.welcome({ ...RESUMED, cursor: `${MAILBOX}:11` });
+  assert.equal(client.state.transport, "ws");
+  world.socket.events(message(12));
+  assert.deepEqual(shown.map(({ seq }) => seq), [11, 12]);
+  const again = world.socket.commands("send")[0]!;
+  assert.deepEqual([again["key"], again["body"]], [key, "1"]);
+  world.socket.says({ t: "ok", id: again["id"], value: { seq: 13, at: 1, num: 1 } });
+  assert.equal((await sent).seq, 13);
+});
+
+Deno.test("createClient: onlyTransport ws never polls, and poll opens no WebSocket", async () => {
+  const world = new World();
+  const client = world.client({ onlyTransport: "ws" });
+  client.signIn({ token: "t" }).catch(() => {});
+  for (let i = 0; i < 5; i++) {
+    await world.settle();
+    world.socket.breaks();
+    await world.pass(client.state.retryInMs!);
+  }
+  assert.deepEqual([world.sockets.length, world.requests.length], [6, 0]);
+  const other = new World();
+  const polling = other.client({ onlyTransport: "poll" });
+  const signedIn = polling.signIn({ token: "t" });
+  await other.settle();
+  opened(other);
+  await signedIn;
+  await other.pass(600_000);
+  assert.equal(other.sockets.length, 0);
+});
+
+Deno.test("createClient: a WebSocket that fails while it polls changes nothing, and is tried later", async () => {
+  const world = new World();
+  const client = world.client({ timing: { upgradeMs: 4000 } });
+  const signedIn = client.signIn({ token: "t" });
+  for (const waitMs of [500, 1000]) {
+    await world.settle();
+    world.socket.breaks();
+    await world.pass(waitMs);
+  }
+  opened(world);
+  await signedIn;
+  const poll = world.request;
+  await world.pass(6000);
+  assert.equal(world.sockets.length, 3);
+  world.socket.breaks();
+  assert.deepEqual([client.state.transport, poll.aborted()], ["poll", false]);
+  await world.pass(11_999);
+  assert.equal(world.sockets.length, 3);
+  await world.pass(1);
+  assert.equal(world.sockets.length, 4);
+});
+
+Deno.test("createClient: polls that another one ends at once are not repeated at once", async () => {
+  const world = new World();
+  const client = world.client({ onlyTransport: "poll" });
+  const signedIn = client.signIn({ token: "t" });
+  await world.settle();
+  opened(world);
+  await signedIn;
+  const polls = () => world.requests.filter(({ path }) => path.startsWith("/v1/events")).length;
+  world.request.answer({ soft: 0, cursor: `${MAILBOX}:10`, events: [] });
+  await world.pass(499);
+  assert.equal(polls(), 1);
+  await world.pass(1);
+  assert.equal(polls(), 2);
+});
+
+Deno.test("createClient: a poll that breaks is repeated, and only several in a row end the link", async () => {
+  const world = new World();
+  const client = world.client({}, false);
+  const signedIn = client.signIn({ token: "t" });
+  await world.settle();
+  opened(world);
+  await signedIn;
+  for (const waitMs of [500, 1000]) {
+    world.request.fail();
+    await world.pass(waitMs);
+    assert.equal(client.state.status, "online");
+    assert.match(world.request.path, /^\/v1\/events/);
+  }
+  world.request.fail();
+  await world.settle();
+  assert.equal(client.state.status, "waiting");
+});
+
+Deno.test("createClient: a session that is over is opened anew, with presence and cursor", async () => {
+  const world = new World();
+  const client = world.client({}, false);
+  client.setPresence({ show: "dnd", status: "busy" });
+  const signedIn = client.signIn({ token: "t" });
+  await world.settle();
+  assert.deepEqual(world.request.body, { presence: { show: "dnd", status: "busy" } });
+  opened(world);
+  await signedIn;
+  const poll = world.requests.find(({ path }) => path.startsWith("/v1/events"))!;
+  poll.answer({ code: "not_found", message: "idle" }, 404);
+  await world.pass(500);
+  assert.deepEqual(world.request.body, {
+    session: "SSSSSSSSSSSSSSSS",
+    after: `${MAILBOX}:10`,
+    presence: { show: "dnd", status: "busy" },
+  });
+});
+
+/** Answers a SCRAM sign-in as a server that knows the password, or as one that does not. */
+async function serveScram(world: World, knows: boolean): Promise<void> {
+  const first = String(world.request.body["message"]);
+  const bare = first.replace("n,,", "");
+  const nonce = `${/r=(.*)$/.exec(bare)![1]}server`;
+  const salt = new Uint8Array(16).fill(7);
+  const serverFirst = `r=${nonce},s=${encodeBase64(salt)},i=4096`;
+  world.request.answer({ exchange: "e", message: serverFirst });
+  await world.acts();
+  const final = String(world.request.body["message"]);
+  const salted = pbkdf2(nobleSha256, knows ? "correct horse" : "another", salt, { c: 4096 });
+  const { storedKey, serverKey } = keysOf("SHA-256", salted);
+  const withoutProof = final.slice(0, final.indexOf(",p="));
+  const auth = new TextEncoder().encode(`${bare},${serverFirst},${withoutProof}`);
+  const signature = hmacOf("SHA-256", storedKey, auth);
+  const proof = decodeBase64(final.slice(final.indexOf(",p=") + 3));
+  const clientKey = proof.map((byte, i) => byte ^ signature[i]!);
+  assert.equal(encodeBase64(sha256(clientKey)) === encodeBase64(storedKey), knows);
+  const scram = `v=${encodeBase64(hmacOf("SHA-256", serverKey, auth))}`;
+  world.request.answer({ user: "ann", device: "desk", token: "rt1_new", expiresAt: 1, scram });
+}
+
+Deno.test("signIn: proves the password by SCRAM without sending it, and keeps the token", async () => {
+  const world = new World();
+  const client = world.client({ label: "My desk" });
+  const signedIn = client.signIn({ user: "ann", password: "correct horse" });
+  await world.settle();
+  await serveScram(world, true);
+  await world.acts();
+  assert.deepEqual(world.socket.open()["auth"], { token: "rt1_new" });
+  world.socket.welcome();
+  assert.equal((await signedIn).user, "ann");
+  const sent = world.requests.map(({ body }) => JSON.stringify(body)).join();
+  assert.equal(sent.includes("correct horse"), false);
+  assert.match([...world.items.values()].join(), /rt1_new/);
+});
+
+Deno.test("signIn: a server that does not know the password's keys is not trusted", async () => {
+  const world = new World();
+  const client = world.client({ allowPlainPassword: true });
+  const signedIn = assert.rejects(
+    client.signIn({ user: "ann", password: "correct horse" }),
+    { code: "untrusted" },
+  );
+  await world.settle();
+  await serveScram(world, false);
+  await signedIn;
+  assert.deepEqual([world.sockets.length, world.items.size], [0, 0]);
+});
+
+Deno.test("signIn: the password itself is sent only where that was allowed", async () => {
+  for (const allowPlainPassword of [false, true]) {
+    const world = new World();
+    const client = world.client({ allowPlainPassword });
+    const signedIn = client.signIn({ user: "ann", password: "correct horse" });
+    await world.settle();
+    world.request.answer({ code: "unsupported", message: "no SCRAM-SHA-256" }, 400);
+    if (!allowPlainPassword) {
+      await assert.rejects(signedIn, { code: "unsupported" });
+      continue;
+    }
+    await world.settle();
+    assert.equal(world.request.path, "/v1/auth/password");
+    world.request.answer({ user: "ann", device: "desk", token: "rt1_new", expiresAt: 1 });
+    await world.settle();
+    world.socket.welcome();
+    assert.equal((await signedIn).status, "online");
+  }
+});
+
+Deno.test("signOut: revokes the token and forgets everything", async () => {
+  const world = new World();
+  const client = await world.connected();
+  client.send("bob", "1").catch(() => {});
+  const out = client.signOut();
+  await world.settle();
+  assert.deepEqual([world.request.method, world.request.path], ["DELETE", "/v1/auth"]);
+  assert.equal(world.request.headers.get("authorization"), "Bearer rt1_token");
+  world.request.answer(undefined, 204);
+  assert.equal(await out, true);
+  assert.deepEqual([client.state.status, client.state.user, world.items.size], [
+    "signed_out",
+    null,
+    0,
+  ]);
+});
