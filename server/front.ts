@@ -37,6 +37,7 @@ import { formatBind } from "./config/address.ts";
 import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
 import { JSON_CODEC } from "./json/encode.ts";
 import { type ConnectionDeps, makeConnector } from "./json/connection.ts";
+import { Lobby } from "./edge/lobby.ts";
 import { makeEvents } from "./json/events.ts";
 import { makeProtocol } from "./json/protocol.ts";
 import type { JwtVerifier } from "./auth/jwt.ts";
@@ -78,6 +79,7 @@ class NodeFront implements Front {
   readonly #counts = newFrontCounters();
   readonly #keeper: Doorkeeper;
   readonly #edge: Edge;
+  readonly #lobby: Lobby;
   readonly #addresses: AddressRate;
   readonly #proxies: TrustedProxies;
   readonly #rules: WebRules;
@@ -104,6 +106,7 @@ class NodeFront implements Front {
       codec: JSON_CODEC,
       flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
     }, edgeLimits(config));
+    this.#lobby = new Lobby(ports);
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
@@ -142,6 +145,7 @@ class NodeFront implements Front {
       domain: this.#config.server.domain,
       admit: (kind: "signIn" | "write") => this.#keeper.admit(kind),
       protocol: makeProtocol(protocolLimits(this.#config)),
+      lobby: this.#lobby,
       open: this.#edge.open.bind(this.#edge),
       observe: (name: string, outcome: "ok" | ErrorCode) => this.#observe(name, outcome),
     };

@@ -66,6 +66,7 @@ export async function openNode(
       id: dir.nodeId,
       limits: shardLimits(config),
       shards: config.storage.shards,
+      cacheUsersMax: config.storage.cacheUsersMax,
       deliver,
       observeCommit(ms, rows, bytes) {
         counters.commits.latencyMs.observe(ms);
