@@ -58,17 +58,18 @@ export interface AdmissionOptions {
 }
 
 /**
- * Chosen from what the node promises: presence within 100 ms of loop time; 2,000 waiting requests
- * are about 50 ms of commits (44,000 events/s), 16,000 are 0.4 s.
+ * What makes a node sick, not what makes it busy: a spike of sign-ins waits in the lobby, for
+ * whoever is sent away comes again and costs more. 4,000 waiting requests are about 100 ms of
+ * commits (44,000 events/s), 16,000 are 0.4 s.
  */
 export const ADMISSION_DEFAULTS: AdmissionOptions = {
   refuseAt: {
-    signIn: { loopLagMs: 100, commitQueue: 2000, commitLatencyMs: 250 },
-    connection: { loopLagMs: 200, commitQueue: 4000, commitLatencyMs: 1000 },
-    write: { loopLagMs: 500, commitQueue: 16_000, commitLatencyMs: 4000 },
+    signIn: { loopLagMs: 400, commitQueue: 8000, commitLatencyMs: 2000 },
+    connection: { loopLagMs: 800, commitQueue: 8000, commitLatencyMs: 2000 },
+    write: { loopLagMs: 1500, commitQueue: 16_000, commitLatencyMs: 4000 },
   },
   resume: 0.5,
-  retryAfterMs: { overload: 2000, full: 5000, draining: 1000, storeFailing: 5000 },
+  retryAfterMs: { overload: 1000, full: 5000, draining: 1000, storeFailing: 5000 },
   retryAfterMaxMs: 60_000,
 };
 
@@ -155,7 +156,7 @@ function refusal(state: Admission, kind: AdmissionKind): RefusalReason | null {
 
 /**
  * Answers one request. `random` is uniform in [0, 1): refused clients must not come back all at
- * once. The wait is the reason's, times the pressure under overload (at most 8), times
+ * once. The wait is the reason's, times the pressure under overload (at most 4), times
  * `1 + random`.
  */
 export function admit(
@@ -167,7 +168,7 @@ export function admit(
   const reason = refusal(state, kind);
   if (reason === null) return { admit: true };
   const factor = reason === "overload"
-    ? Math.min(8, Math.max(1, pressure(state.load, options.refuseAt[kind])))
+    ? Math.min(4, Math.max(1, pressure(state.load, options.refuseAt[kind])))
     : 1;
   // Half of the bound, so that the jitter is not cut off by it.
   const waitMs = Math.min(options.retryAfterMs[reason] * factor, options.retryAfterMaxMs / 2);

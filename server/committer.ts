@@ -99,6 +99,12 @@ export class Committer {
     }
   }
 
+  /** Commits what is open as soon as it can be. */
+  hurry(): void {
+    this.#notBeforeMs = 0;
+    if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();
+  }
+
   /** Calls `done` when nothing is open or under way. */
   whenIdle(done: () => void): void {
     this.#idle.push(done);

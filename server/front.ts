@@ -30,7 +30,7 @@ import {
   throttleOptions,
   wsLimits,
 } from "./settings.ts";
-import { addAssets, clientLibrary } from "./web/assets.ts";
+import { addAssets, addChat, clientLibrary } from "./web/assets.ts";
 import { createApp } from "./json/rest.ts";
 import { DEFAULT_EXCHANGE_LIMITS } from "./json/sign_in_routes.ts";
 import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
@@ -44,6 +44,7 @@ import { formatBind } from "./config/address.ts";
 import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
 import { JSON_CODEC } from "./json/encode.ts";
 import { type ConnectionDeps, makeConnector } from "./json/connection.ts";
+import { Lobby } from "./edge/lobby.ts";
 import { makeEvents } from "./json/events.ts";
 import { makeProtocol } from "./json/protocol.ts";
 import type { JwtVerifier } from "./auth/jwt.ts";
@@ -91,6 +92,7 @@ class NodeFront implements Front {
   readonly #counts = newFrontCounters();
   readonly #keeper: Doorkeeper;
   readonly #edge: Edge;
+  readonly #lobby: Lobby;
   readonly #addresses: AddressRate;
   readonly #proxies: TrustedProxies;
   readonly #rules: WebRules;
@@ -120,6 +122,7 @@ class NodeFront implements Front {
       trial: services.trial,
       flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
     }, edgeLimits(config));
+    this.#lobby = new Lobby(ports);
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
@@ -159,6 +162,7 @@ class NodeFront implements Front {
       domain: this.#config.server.domain,
       admit: (kind: "signIn" | "write") => this.#keeper.admit(kind),
       protocol: makeProtocol(protocolLimits(this.#config)),
+      lobby: this.#lobby,
       open: this.#edge.open.bind(this.#edge),
       observe: (name: string, outcome: "ok" | ErrorCode) => this.#observe(name, outcome),
     };
@@ -214,7 +218,7 @@ class NodeFront implements Front {
     });
     this.#addGateway();
     addAssets(app, clientLibrary());
-    app.get("/", (c) => c.text("Roost serves here. The protocol is described at /openapi.json\n"));
+    addChat(app);
   }
 
   #addGateway(): void {

@@ -79,12 +79,18 @@ export class Loader {
     });
   }
 
-  /** Reads a shard's log from its first row. */
+  /** Reads a shard's log from its first row, after those that it inherits. */
   log(shard: Shard): void {
-    this.#pages(["log", shard.id], (rows, done) => {
-      const records = rows.map((r) => ({ lsn: r.key[2] as number, bytes: r.value }));
-      this.#submit(shard, { kind: "log_rows", rows: records, done });
-    });
+    const logs = [...shard.row.inherits.map(({ log }) => log), shard.id];
+    const read = (at: number) => {
+      this.#pages(["log", logs[at]!], (rows, ended) => {
+        const records = rows.map((r) => ({ lsn: r.key[2] as number, bytes: r.value }));
+        const done = ended && at + 1 === logs.length;
+        this.#submit(shard, { kind: "log_rows", rows: records, done });
+        if (ended && !done) read(at + 1);
+      });
+    };
+    read(0);
   }
 
   /** Finds the accounts that owe packets or receipts. */

@@ -12,8 +12,16 @@ import type { ShardLimits } from "../shard/limits.ts";
 import { Committer } from "./committer.ts";
 import { fail } from "../shard/errors.ts";
 import { Loader } from "./loader.ts";
-import { POINT_SPACE, pointOf } from "../shard/ids.ts";
+import { pointOf } from "../shard/ids.ts";
+import { type Reshaping, Resharder, TABLE_KEY } from "./resharder.ts";
 import { Shard } from "../shard/shard.ts";
+import {
+  decodeTable,
+  evenTable,
+  type Reshape,
+  type ShardRow,
+  type ShardTable,
+} from "../shard/table.ts";
 import { traceEffect, traceSend } from "./trace.ts";
 
 /** Longest a request stays unanswered (ms); its outcome is then not known. */
@@ -23,11 +31,18 @@ const TICK_MS = 100;
 const SWEEP_MS = 10_000;
 const SWEEP_ROWS = 50;
 
+/** What waits while the shard that it is for is replaced; the rest concludes what was begun. */
+const HELD: ReadonlySet<ShardInput["kind"]> = new Set(
+  ["request", "packet", "interest", "uninterest", "owing", "sweep", "tick"] as const,
+);
+
 /** What a node is made with. */
 export interface NodeOptions {
   readonly id: NodeId;
   readonly limits: ShardLimits;
-  /** Shards of a new store; an old one keeps the number it has. */
+  /** Accounts kept in memory, over all shards; those in use stay whatever it says. */
+  readonly cacheUsersMax: number;
+  /** Shards of a new store; an old one keeps those it has. */
   readonly shards: number;
   /** Takes packets for this node's edge. */
   readonly deliver: (packet: EdgePacket) => void;
@@ -38,6 +53,12 @@ export interface NodeOptions {
 interface Waiting {
   readonly done: (result: Result<Ops[OpName]["out"]>) => void;
   readonly untilMs: number;
+}
+
+interface Interested {
+  readonly done: (answers: readonly InterestAnswer[]) => void;
+  /** Items without an answer: a shard may end before, and its successors answer one by one. */
+  left: number;
 }
 
 /** One node of a cell. */
@@ -54,12 +75,18 @@ export class Node implements Router {
   readonly #touched = new Set<Shard>();
   #lastRequest: RequestId = 0;
   readonly #requests = new Map<RequestId, Waiting>();
-  readonly #interests = new Map<RequestId, (answers: readonly InterestAnswer[]) => void>();
+  readonly #interests = new Map<RequestId, Interested>();
   #tick: Cancel | null = null;
   #ticks = 0;
   #sweepAfter: readonly (string | number)[] | null = null;
+  #stopping = false;
   #stopped = false;
   #readyCallbacks: (() => void)[] = [];
+  #table: ShardTable = evenTable(1);
+  /** What comes for shards that are about to end, and the shards themselves. */
+  #held: ShardInput[] = [];
+  #ending: readonly Shard[] = [];
+  readonly #resharder: Resharder;
 
   constructor(ports: Ports, options: NodeOptions) {
     this.id = options.id;
@@ -82,6 +109,22 @@ export class Node implements Router {
       },
       observe: options.observeCommit,
     });
+    this.#resharder = new Resharder({
+      ports,
+      get table() {
+        return node.#table;
+      },
+      shard: (id) => this.shards.find((s) => s.id === id)!,
+      hold: (shards) => this.#hold(shards),
+      hurry: () => this.committer.hurry(),
+      adopt: (table, ended) => this.#adopt(table, ended),
+      release: () => this.#release(),
+    });
+  }
+
+  /** Which shard has what. */
+  get table(): ShardTable {
+    return this.#table;
   }
 
   /** Requests that have not been answered. */
@@ -106,29 +149,108 @@ export class Node implements Router {
 
   /** Reads the shard table and the logs; `done` when every shard serves. */
   start(done: (error: StoreError | null) => void): void {
-    this.#ports.store.read([["meta", "shards"]], (error, [value]) => {
+    const { store } = this.#ports;
+    store.read([["meta", "shards"], TABLE_KEY], (error, [count, table]) => {
       if (error !== null) return done(error);
-      if (value) return this.#open(value[0]! | (value[1]! << 8), done);
-      const count = this.#options.shards;
-      const row = new Uint8Array([count & 0xff, count >>> 8]);
-      this.#ports.store.write([{ kind: "set", key: ["meta", "shards"], value: row }], (error) => {
+      if (table) return this.#open(decodeTable(table), done);
+      if (count) return this.#open(evenTable(count[0]! | (count[1]! << 8)), done);
+      const { shards } = this.#options;
+      const row = new Uint8Array([shards & 0xff, shards >>> 8]);
+      store.write([{ kind: "set", key: ["meta", "shards"], value: row }], (error) => {
         if (error !== null) return done(error);
-        this.#open(count, done);
+        this.#open(evenTable(shards), done);
       });
     });
   }
 
-  #open(count: number, done: (error: StoreError | null) => void): void {
-    const bound = (i: number) => Math.floor(POINT_SPACE / count * i);
-    this.shards = Array.from(
-      { length: count },
-      (_, i) =>
-        new Shard(i, bound(i), i + 1 === count ? POINT_SPACE : bound(i + 1), this.#options.limits),
-    );
+  #open(table: ShardTable, done: (error: StoreError | null) => void): void {
+    this.#table = table;
+    this.shards = table.shards.map((row) => this.#makeShard(row, table));
     this.#readyCallbacks.push(() => done(null));
     for (const shard of this.shards) this.#loader.log(shard);
     this.#findOwing(this.shards);
     this.#scheduleTick();
+  }
+
+  #makeShard(row: ShardRow, table: ShardTable): Shard {
+    const { limits, cacheUsersMax } = this.#options;
+    const cacheAccountsMax = Math.ceil(cacheUsersMax / table.shards.length);
+    return new Shard(row, { ...limits, cacheAccountsMax });
+  }
+
+  // ---- changes of the shard table
+
+  /** Makes one change of the shard table; see `Resharder`. */
+  reshape(change: Reshape, done: (result: Result<Reshaping>) => void): void {
+    if (this.#stopped || this.#stopping || !this.ready) {
+      return done(fail("unavailable", "The server is not serving now", 1000));
+    }
+    this.#resharder.reshape(change, done);
+  }
+
+  #hold(shards: readonly Shard[]): void {
+    this.#ending = shards;
+    for (const shard of shards) shard.ending = true;
+  }
+
+  #adopt(table: ShardTable, ended: readonly Shard[]): void {
+    const before = new Map(this.shards.map((s) => [s.id, s]));
+    for (const shard of ended) shard.ended = true;
+    this.#table = table;
+    this.shards = table.shards.map((row) => {
+      const kept = before.get(row.id);
+      if (kept !== undefined) {
+        kept.row = row;
+        return kept;
+      }
+      const shard = this.#makeShard(row, table);
+      shard.inherit(ended);
+      return shard;
+    });
+  }
+
+  #release(): void {
+    for (const shard of this.#ending) shard.ending = false;
+    this.#ending = [];
+    const held = this.#held;
+    this.#held = [];
+    for (const input of held) this.#route(input);
+  }
+
+  /** Submits what was held back to whom it is for by now. */
+  #route(input: ShardInput): void {
+    switch (input.kind) {
+      case "request":
+      case "sweep":
+        return this.#submit(this.shardOf(input.name), input);
+      case "packet":
+        return this.#submit(this.shardOf(input.packet.to), input);
+      case "interest":
+        for (const [shard, items] of this.#byShard(input.items, (i) => i.watched)) {
+          this.#submit(shard, { ...input, items });
+        }
+        return;
+      case "uninterest":
+        for (const [shard, watched] of this.#byShard(input.watched, (name) => name)) {
+          this.#submit(shard, { ...input, watched });
+        }
+        return;
+      case "owing":
+        for (const [shard, names] of this.#byShard(input.names, (name) => name)) {
+          this.#submit(shard, { ...input, names });
+        }
+    }
+  }
+
+  #byShard<T>(items: readonly T[], nameOf: (item: T) => AccountName): Map<Shard, T[]> {
+    const byShard = new Map<Shard, T[]>();
+    for (const item of items) {
+      const shard = this.shardOf(nameOf(item));
+      const list = byShard.get(shard);
+      if (list === undefined) byShard.set(shard, [item]);
+      else list.push(item);
+    }
+    return byShard;
   }
 
   #findOwing(shards: readonly Shard[]): void {
@@ -186,28 +308,16 @@ export class Node implements Router {
     items: readonly InterestItem[],
     done: (answers: readonly InterestAnswer[]) => void,
   ): void {
-    const byShard = new Map<Shard, InterestItem[]>();
-    for (const item of items) {
-      const shard = this.shardOf(item.watched);
-      const list = byShard.get(shard);
-      if (list === undefined) byShard.set(shard, [item]);
-      else list.push(item);
-    }
+    const byShard = this.#byShard(items, (item) => item.watched);
     for (const [shard, mine] of byShard) {
       const request = ++this.#lastRequest;
-      this.#interests.set(request, done);
+      this.#interests.set(request, { done, left: mine.length });
       this.#submit(shard, { kind: "interest", request, node: this.id, items: mine });
     }
   }
 
   uninterest(watched: readonly AccountName[]): void {
-    const byShard = new Map<Shard, AccountName[]>();
-    for (const name of watched) {
-      const shard = this.shardOf(name);
-      const list = byShard.get(shard);
-      if (list === undefined) byShard.set(shard, [name]);
-      else list.push(name);
-    }
+    const byShard = this.#byShard(watched, (name) => name);
     for (const [shard, names] of byShard) {
       this.#submit(shard, { kind: "uninterest", node: this.id, watched: names });
     }
@@ -222,6 +332,12 @@ export class Node implements Router {
 
   #submit(shard: Shard, input: ShardInput): void {
     if (this.#stopped && input.kind === "request") return;
+    // A listing may have been begun for a shard that is no more.
+    if (shard.ended) return this.#route(input);
+    if (shard.ending && HELD.has(input.kind)) {
+      if (input.kind !== "tick") this.#held.push(input);
+      return;
+    }
     this.#inbox.push({ shard, input });
     if (!this.#running) this.#run();
   }
@@ -250,6 +366,7 @@ export class Node implements Router {
       touched.clear();
     }
     this.committer.poke();
+    this.#resharder.check();
     if (this.#readyCallbacks.length > 0 && this.ready) {
       const callbacks = this.#readyCallbacks;
       this.#readyCallbacks = [];
@@ -267,10 +384,11 @@ export class Node implements Router {
         return;
       }
       case "interest_answer": {
-        const done = this.#interests.get(effect.request);
-        this.#interests.delete(effect.request);
-        done?.(effect.answers);
-        return;
+        const asked = this.#interests.get(effect.request);
+        if (asked === undefined) return;
+        asked.left -= effect.answers.length;
+        if (asked.left <= 0) this.#interests.delete(effect.request);
+        return asked.done(effect.answers);
       }
       case "edge":
         return this.#options.deliver(effect.packet);
@@ -304,7 +422,10 @@ export class Node implements Router {
         if (shard.ticking) this.#submit(shard, { kind: "tick" });
       }
       this.committer.checkpoint();
-      if (this.#ticks % 10 === 0) this.#expireRequests();
+      if (this.#ticks % 10 === 0) {
+        this.#expireRequests();
+        if (this.ready) this.#resharder.clean();
+      }
       if (this.#ticks % (SWEEP_MS / TICK_MS) === 0) this.#sweep();
       if (!this.#stopped) this.#scheduleTick();
     });
@@ -360,6 +481,8 @@ export class Node implements Router {
 
   /** Finishes commits, writes checkpoints, and stops; `done` when the store may be closed. */
   stop(done: () => void): void {
+    this.#stopping = true;
+    if (this.#resharder.busy) return void this.#ports.timers.after(TICK_MS, () => this.stop(done));
     this.committer.checkpointAll(() => {
       this.#stopped = true;
       this.committer.stop();

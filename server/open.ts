@@ -68,6 +68,7 @@ export async function openNode(
       id: dir.nodeId,
       limits: { ...shardLimits(config), restoreTag: tag },
       shards: config.storage.shards,
+      cacheUsersMax: config.storage.cacheUsersMax,
       deliver,
       observeCommit(ms, rows, bytes) {
         counters.commits.latencyMs.observe(ms);

@@ -41,7 +41,7 @@ export function shardLimits({ limits, storage }: Config): ShardLimits {
     retentionMs: storage.retentionDays * DAY_MS,
     dedupeWindowMs: storage.dedupeDays * DAY_MS,
     cacheIdleMs: storage.cacheIdleMs,
-    cacheAccountsMax: Math.ceil(storage.cacheUsersMax / storage.shards),
+    cacheAccountsMax: storage.cacheUsersMax,
     checkpointMs: storage.checkpointIntervalMs,
   };
 }

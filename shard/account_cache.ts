@@ -221,6 +221,32 @@ export class AccountCache {
     this.#heldLsn = Math.min(this.#heldLsn, firstLsn);
   }
 
+  /** Whether no account is being read or written. */
+  get atRest(): boolean {
+    return this.#loading.size === 0 && this.#saving.size === 0;
+  }
+
+  /** Whether checkpoints include all of the log up to `lsn`. */
+  includes(lsn: number): boolean {
+    if (this.#saving.size > 0 || this.#heldLsn <= lsn) return false;
+    for (const account of this.#dirty.keys()) if (account.dirtyLsn <= lsn) return false;
+    return true;
+  }
+
+  /** Takes over the accounts that `owns` has from the cache of a shard that ends. */
+  inherit(from: AccountCache, owns: (name: AccountName) => boolean): void {
+    for (const [name, account] of from.#accounts) {
+      if (!owns(name)) continue;
+      // All that it is was committed, in batches of another shard.
+      account.batch = 0;
+      this.#accounts.set(name, account);
+    }
+    for (const [account, sinceMs] of from.#dirty) {
+      if (owns(account.name)) this.#dirty.set(account, sinceMs);
+    }
+    this.#heldLsn = Math.min(this.#heldLsn, from.#heldLsn);
+  }
+
   checkpointed(): void {
     this.#saving.clear();
   }

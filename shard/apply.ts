@@ -246,8 +246,7 @@ function applyPair(account: Account, entry: Entry): void {
   switch (entry.kind) {
     case "pair_in": {
       const c = takePair(account, entry);
-      if (entry.reason !== "") c.refusals.push({ n: entry.n, reason: entry.reason });
-      if (c.refusals.length > 64) c.refusals.shift();
+      if (entry.reason !== "") c.addRefusal({ n: entry.n, reason: entry.reason });
       return;
     }
     case "pair_out": {

@@ -7,6 +7,8 @@ const encoder = new TextEncoder();
 // Without `ignoreBOM` a text that begins with U+FEFF would come back without it.
 /** Characters up to which a text is first taken for ASCII; below 2¹⁴, a length of two bytes. */
 const ASCII_LOOP_MAX = 512;
+/** Every array of bytes costs some hundred of its own. */
+const NOTHING = new Uint8Array(0);
 /** Bytes that are copied one by one. */
 const COPY_LOOP_MAX = 256;
 /** Bytes up to which a text is first taken for ASCII when it is read. */
@@ -24,7 +26,7 @@ export class ByteWriter {
   #length = 0;
 
   constructor(capacity = 256) {
-    this.#bytes = new Uint8Array(capacity);
+    this.#bytes = capacity === 0 ? NOTHING : new Uint8Array(capacity);
   }
 
   get length(): number {
@@ -208,6 +210,14 @@ export class ByteReader {
     const out = this.#bytes.slice(this.#at, this.#at + n);
     this.#at += n;
     return out;
+  }
+
+  /** The same bytes, not a copy. */
+  view(): Uint8Array {
+    const n = this.uint();
+    if (this.#at + n > this.#end) throw new CorruptBytes(`${n} bytes past the end`);
+    this.#at += n;
+    return this.#bytes.subarray(this.#at - n, this.#at);
   }
 
   /** Passes over `count` bytes. */

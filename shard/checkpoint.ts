@@ -64,18 +64,22 @@ function writeConversation(w: ByteWriter, c: Conversation): void {
 }
 
 function readConversation(r: ByteReader, account: Account): void {
-  const c = account.conversation(r.str() as AccountName);
-  c.peerId = r.str() as AccountId | "";
+  const name = r.str() as AccountName;
+  // Most have a contact of the same name and id: one text for both.
+  const item = account.roster.get(name);
+  const same = <T extends string>(text: T): T => text === item?.peerId ? item.peerId as T : text;
+  const c = account.conversation(item?.contact ?? name);
+  c.peerId = same(r.str() as AccountId | "");
   c.outNum = r.uint();
   c.pairOut = r.uint();
-  c.inId = r.str() as AccountId | "";
+  c.inId = same(r.str() as AccountId | "");
   c.pairIn = r.uint();
-  c.refusals = r.list(() => ({ n: r.uint(), reason: r.str() }));
+  for (let i = r.uint(); i > 0; i--) c.addRefusal({ n: r.uint(), reason: r.str() });
   c.lastSeq = r.uint();
   c.lastAt = r.uint();
   c.lastInSeq = r.uint();
   c.lastInNum = r.uint();
-  c.unread = r.list(() => ({ seq: r.uint(), num: r.uint() }));
+  for (let i = r.uint(); i > 0; i--) c.addUnread(r.uint(), r.uint());
   c.unreadMore = r.uint();
   c.readUpTo = r.uint();
   c.deliveredIn = r.uint();
@@ -121,7 +125,7 @@ function readMailbox(r: ByteReader): Mailbox {
   checkContiguous(m);
   m.lastAt = r.uint();
   for (const c of r.list(() => r.uint())) m.tailConversations.add(c);
-  m.decodeTail(r.bytes());
+  m.decodeTail(r.view());
   return m;
 }
 

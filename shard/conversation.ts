@@ -20,6 +20,12 @@ export interface Refusal {
   readonly reason: string;
 }
 
+// Most conversations have none of either: one array for all of them.
+const NO_REFUSALS: readonly Refusal[] = [];
+const NONE_UNREAD: Unread[] = [];
+/** Refusals remembered. */
+const REFUSALS_MAX = 64;
+
 /** One peer. Mutated only by applying records. */
 export class Conversation {
   readonly with: AccountName;
@@ -36,13 +42,13 @@ export class Conversation {
   /** Pair number of the last packet taken (or refused) from `inId`. */
   pairIn = 0;
   /** Refusals the sender may not have heard of yet. */
-  refusals: Refusal[] = [];
+  refusals: readonly Refusal[] = NO_REFUSALS;
   lastSeq = 0;
   lastAt = 0;
   /** Mailbox position and sender's number of the last incoming message. */
   lastInSeq = 0;
   lastInNum = 0;
-  unread: Unread[] = [];
+  unread: Unread[] = NONE_UNREAD;
   /** Unread messages before those in `unread`. */
   unreadMore = 0;
   readUpTo = 0;
@@ -70,7 +76,7 @@ export class Conversation {
   startWith(peer: AccountId): void {
     this.inId = peer;
     this.pairIn = 0;
-    this.refusals = [];
+    this.refusals = NO_REFUSALS;
     this.deliveredIn = this.deliveredInTold = 0;
     this.readIn = this.readInTold = 0;
     // The former one's messages stay unread, but none of the new one's numbers is theirs.
@@ -78,9 +84,15 @@ export class Conversation {
     this.unread = this.unread.map(({ seq }) => ({ seq, num: 0 }));
   }
 
+  /** Remembers a refusal that the sender is told. */
+  addRefusal(refusal: Refusal): void {
+    this.refusals = [...this.refusals.slice(1 - REFUSALS_MAX), refusal];
+  }
+
   /** Counts an incoming message as unread. */
   addUnread(seq: number, num: number): void {
-    this.unread.push({ seq, num });
+    if (this.unread.length === 0) this.unread = [{ seq, num }];
+    else this.unread.push({ seq, num });
     if (this.unread.length > UNREAD_MAX) {
       this.unread.shift();
       this.unreadMore++;

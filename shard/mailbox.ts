@@ -6,6 +6,7 @@ import type { MailboxBody, MailboxEvent } from "./ops.ts";
 import type { MailboxId } from "./ids.ts";
 import { ByteWriter, CorruptBytes } from "./bytes.ts";
 import {
+  countBlock,
   cutSpans,
   decodeBlock,
   decodeEvent,
@@ -44,6 +45,9 @@ export class Mailbox {
   readonly #tail = new ByteWriter(0);
   /** Where each of them begins, behind its length, and ends; see `unpackBlock`. */
   #spans: number[] = [];
+  /** The tail as it was stored, as long as nothing has been added. */
+  #stored: Uint8Array | null = null;
+  #storedCount = 0;
   tailFirst = 1;
   /** Conversations with messages in the tail. */
   readonly tailConversations = new Set<number>();
@@ -55,7 +59,7 @@ export class Mailbox {
 
   /** Position of the last event; 0 when there never was one. */
   get last(): number {
-    return this.tailFirst + this.#spans.length / 2 - 1;
+    return this.tailFirst + this.#count - 1;
   }
 
   /** Position of the first retained event; `last + 1` when none is. */
@@ -75,6 +79,7 @@ export class Mailbox {
 
   /** The same for an event that is complete: its position is the next, its time not before the last. */
   push<T extends MailboxEvent>(event: T, conversation: number): T {
+    this.#unpack();
     this.lastAt = event.at;
     const bytes = writeEvent(event.at, event);
     const start = this.#tail.uint(bytes.length).length;
@@ -86,23 +91,37 @@ export class Mailbox {
 
   /** Bytes of the tail. */
   get tailBytes(): number {
-    return this.#tail.length;
+    return this.#stored?.length ?? this.#tail.length;
   }
 
   /** The tail as one block, for the account's head. */
   encodeTail(): Uint8Array {
+    if (this.#stored !== null) return this.#stored;
     return packBlock(this.#spans.length / 2, this.#tail.view());
   }
 
-  /** Fills an empty tail from what `encodeTail` gave. */
+  /** Fills an empty tail from what `encodeTail` gave. Throws `CorruptBytes`. */
   decodeTail(block: Uint8Array): void {
-    const { packed, spans } = unpackBlock(block);
+    this.#storedCount = countBlock(block);
+    this.#stored = block;
+  }
+
+  /** Takes the stored tail apart: most accounts leave memory without anybody asking for it. */
+  #unpack(): void {
+    if (this.#stored === null) return;
+    const { packed, spans } = unpackBlock(this.#stored);
+    this.#stored = null;
     this.#tail.clear();
     this.#tail.raw(packed);
     this.#spans = spans;
   }
 
+  get #count(): number {
+    return this.#stored === null ? this.#spans.length / 2 : this.#storedCount;
+  }
+
   #seal(): void {
+    this.#unpack();
     this.blocks.push({
       first: this.tailFirst,
       count: this.#spans.length / 2,
@@ -130,7 +149,7 @@ export class Mailbox {
 
   /** Whether the whole tail is older than `cutoffMs`, so that it should be sealed and dropped. */
   tailExpired(cutoffMs: number): boolean {
-    return this.#spans.length > 0 && this.lastAt < cutoffMs;
+    return this.#count > 0 && this.lastAt < cutoffMs;
   }
 
   /** Drops everything before position `first`, which must be the start of a block or the tail. */
@@ -171,6 +190,7 @@ export class Mailbox {
 
   /** Encoded events of the tail from position `seq` on; views, valid until the next change. */
   tailEvents(seq = this.tailFirst): Uint8Array[] {
+    this.#unpack();
     return cutSpans(this.#tail.view(), this.#spans, seq - this.tailFirst);
   }
 }

@@ -144,6 +144,18 @@ export function encodeBlock(events: readonly Uint8Array[]): Uint8Array {
   return packBlock(events.length, packed.view());
 }
 
+/** How many events a block has; throws `CorruptBytes` where it is no block. */
+export function countBlock(block: Uint8Array): number {
+  const r = new ByteReader(block);
+  const version = r.u8();
+  if (version !== EVENT_VERSION) {
+    throw new CorruptBytes(`mailbox block of version ${version}, this program reads 1`);
+  }
+  const count = r.uint();
+  for (let i = 0; i < count; i++) r.skip(r.uint());
+  return count;
+}
+
 /**
  * What `packBlock` packed, and where in it the events are: the beginning and the end of the first,
  * then those of the second, and so on.

@@ -50,6 +50,11 @@ export class OpenBatch {
     return this.#rows.length > 0 || this.#full.length > 0;
   }
 
+  /** Whether nothing is collected, under way, or held back. */
+  get atRest(): boolean {
+    return !this.open && this.#held.length === 0 && this.committedBatch === this.#sealedBatch;
+  }
+
   /** Bytes of the batch that `seal` takes next. */
   get bytes(): number {
     const rows = this.#full[0]?.rows ?? this.#rows;

@@ -119,6 +119,16 @@ export class PresenceTable {
     this.#users.delete(p.name);
   }
 
+  /** Takes over the users that `owns` has from the table of a shard that ends. */
+  inherit(from: PresenceTable, owns: (name: AccountName) => boolean): void {
+    this.#version = Math.max(this.#version, from.#version);
+    for (const [name, p] of from.#users) {
+      if (!owns(name)) continue;
+      this.#users.set(name, p);
+      if (from.#changed.has(p)) this.#changed.add(p);
+    }
+  }
+
   /** Marks a user as changed. */
   touch(p: Presentity): void {
     p.version = ++this.#version;

@@ -6,7 +6,7 @@ import type { AccountId, AccountName, DeviceId, MailboxId } from "./ids.ts";
 import type { Credentials, MailboxBody, ScramKey } from "./ops.ts";
 import type { Payload } from "./packets.ts";
 import type { RosterItem } from "./roster.ts";
-import type { SubscriptionType } from "./subscription.ts";
+import type { SubscriptionState, SubscriptionType } from "./subscription.ts";
 import { type ImportEntry, readImport, writeImport } from "./import_records.ts";
 import { readBody, SUBSCRIPTIONS, writeBody } from "./mailbox_event.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "./bytes.ts";
@@ -212,6 +212,14 @@ export function writeRosterItem(w: ByteWriter, item: RosterItem): void {
   );
 }
 
+/** Every state there is, by its bits: contacts in the same one share it. */
+const STATES: readonly SubscriptionState[] = Array.from({ length: 32 }, (_, bits) => ({
+  subscription: SUBSCRIPTIONS[bits & 3]!,
+  pendingOut: (bits & 4) !== 0,
+  pendingIn: (bits & 8) !== 0,
+  approved: (bits & 16) !== 0,
+}));
+
 /** Reads what `writeRosterItem` wrote. */
 export function readRosterItem(r: ByteReader): RosterItem {
   const contact = r.str() as AccountName;
@@ -224,12 +232,7 @@ export function readRosterItem(r: ByteReader): RosterItem {
     peerId,
     label,
     groups,
-    state: {
-      subscription: SUBSCRIPTIONS[bits & 3]!,
-      pendingOut: (bits & 4) !== 0,
-      pendingIn: (bits & 8) !== 0,
-      approved: (bits & 16) !== 0,
-    },
+    state: STATES[bits & 31]!,
     listed: (bits & 32) !== 0,
   };
 }

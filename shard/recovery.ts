@@ -9,7 +9,7 @@ export class Recovery {
   readonly #tail = new Map<AccountName, { lsn: number; entry: Entry }[]>();
   /** Accounts that could not be read, to be tried again. */
   failed: AccountName[] = [];
-  /** Whether the first page of the log has come. */
+  /** Whether a row of the shard's own log has come. */
   begun = false;
   /** Whether the whole log has been read. */
   complete = false;

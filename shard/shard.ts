@@ -18,7 +18,9 @@ import type { Entry } from "./records.ts";
 import type { Handler, Outcome, Pending, Turn } from "./turn.ts";
 import type { Lost } from "./open_batch.ts";
 import type { Payload, ShardPacket } from "./packets.ts";
+import type { RosterItem } from "./roster.ts";
 import type { ShardLimits } from "./limits.ts";
+import type { ShardRow } from "./table.ts";
 import { Account } from "./account.ts";
 import { AccountCache } from "./account_cache.ts";
 import { answerInterest, toLoadFor } from "./interest.ts";
@@ -46,11 +48,24 @@ const CONVERSATION_BYTES = 200;
 const NO_BLOCKS: ReadonlyMap<number, Uint8Array> = new Map();
 const NOBODY: ReadonlyMap<AccountName, AccountId | null> = new Map();
 
+/** By how much more bytes, at least, a roster item takes than before. */
+function itemGrowth(before: RosterItem, after: RosterItem): number {
+  const texts = (i: RosterItem) => i.label + i.groups.join("") + i.peerId;
+  // A character takes three bytes at most.
+  return 3 * Math.max(0, texts(after).length - texts(before).length) + after.groups.length;
+}
+
 /** The slice `[lo, hi)` of a cell's users. */
 export class Shard implements Turn {
   readonly id: number;
   readonly lo: number;
   readonly hi: number;
+  /** As the shard table has it. */
+  row: ShardRow;
+  /** Successors are about to take over: no checkpoint begins any more. */
+  ending = false;
+  /** Successors have taken over: it takes nothing any more. */
+  ended = false;
   readonly limits: ShardLimits;
   readonly presence = new PresenceTable();
   now: Now = { mono: 0, wall: 0 };
@@ -79,12 +94,53 @@ export class Shard implements Turn {
   readonly #receiptsDue = new Map<AccountName, number>();
   #out: Effect[] = [];
 
-  constructor(id: number, lo: number, hi: number, limits: ShardLimits) {
-    this.id = id;
-    this.lo = lo;
-    this.hi = hi;
+  constructor(row: ShardRow, limits: ShardLimits) {
+    this.id = row.id;
+    this.lo = row.lo;
+    this.hi = row.hi;
+    this.row = row;
     this.limits = limits;
     this.#accounts = new AccountCache(limits);
+    this.#accounts.logBegins(row.start);
+    this.#batch.sawRow(row.start - 1);
+  }
+
+  /** LSN of the last row that was written. */
+  get lastLsn(): number {
+    return this.#batch.lastLsn;
+  }
+
+  /** Whether checkpoints include all of the log up to `lsn`: those rows are not needed any more. */
+  includes(lsn: number): boolean {
+    return this.ready && this.#accounts.includes(lsn);
+  }
+
+  /** Whether nothing is under way: only then may others take over. */
+  get atRest(): boolean {
+    return this.ready && this.#batch.atRest && this.#accounts.atRest && this.#blocked.size === 0 &&
+      this.#again.length + this.#lost.length + this.#waiting.length === 0 &&
+      // Those who wait for an answer of another shard wait on at the successor.
+      ![...this.#resolving.keys()].some((key) => key.startsWith("dedupe\n"));
+  }
+
+  /** Takes over from shards that end, all at rest, what belongs to its own range. */
+  inherit(from: readonly Shard[]): void {
+    const owns = (name: AccountName) => this.owns(name);
+    for (const old of from) {
+      if (!old.atRest) throw new Error(`shard ${old.id} is not at rest`);
+      this.#recovery = null;
+      this.writable &&= old.writable;
+      this.retryAfterMs = Math.max(this.retryAfterMs, old.retryAfterMs);
+      this.presence.inherit(old.presence, owns);
+      this.#accounts.inherit(old.#accounts, owns);
+      for (const [key, waiters] of old.#resolving) {
+        if (owns(waiters[0]!.name)) this.#resolving.set(key, waiters);
+      }
+      for (const [name, at] of old.#outboxDue) if (owns(name)) this.#outboxDue.set(name, at);
+      for (const [name, at] of old.#receiptsDue) if (owns(name)) this.#receiptsDue.set(name, at);
+      for (const name of old.#corrupt) if (owns(name)) this.#corrupt.add(name);
+      for (const name of old.#abandoned) if (owns(name)) this.#abandoned.add(name);
+    }
   }
 
   /** Whether the log has been read and requests are being answered. */
@@ -425,10 +481,13 @@ export class Shard implements Turn {
     if (!this.writable) throw new Error(`shard ${this.id}: append while the store is failing`);
     const blocks = account.mailbox.blocks.length;
     const peers = account.conversations.size;
+    const before = entry.kind === "roster" ? account.roster.get(entry.item.contact) : undefined;
     const event = apply(account, entry);
     const bytes = this.#batch.append(account, entry, lazy);
     // What makes the head grow counts at once, so that it never outgrows a write of the store.
-    if (entry.kind === "roster" || entry.kind === "blocked" || entry.kind === "device_added") {
+    if (entry.kind === "roster") {
+      account.headBytes += before === undefined ? bytes : itemGrowth(before, entry.item);
+    } else if (entry.kind === "blocked" || entry.kind === "device_added") {
       account.headBytes += bytes;
     }
     if (account.conversations.size > peers) account.headBytes += CONVERSATION_BYTES;
@@ -566,6 +625,7 @@ export class Shard implements Turn {
    */
   checkpoint(now: Now, budget: CheckpointBudget): CheckpointBatch | null {
     if (this.#batch.open) throw new Error(`shard ${this.id}: checkpoint of an open batch`);
+    if (this.ending) return null;
     return this.#accounts.checkpoint(this.id, this.#batch, now.mono, budget);
   }
 
@@ -582,6 +642,7 @@ export class Shard implements Turn {
     this.#receiptsDue.clear();
     this.#local = [];
     this.#recovery = new Recovery();
+    this.#batch.sawRow(this.row.start - 1);
     this.#out.push({ kind: "recover" });
   }
 
@@ -640,12 +701,13 @@ export class Shard implements Turn {
   #recover(recovery: Recovery, input: ShardInput): boolean {
     switch (input.kind) {
       case "log_rows":
-        if (!recovery.begun && input.rows.length > 0) {
-          this.#accounts.logBegins(input.rows[0]!.lsn);
-        }
-        recovery.begun = true;
         for (const row of input.rows) {
-          recovery.add(row.lsn, readRecord(row.bytes));
+          // Inherited logs come first; they have rows of others as well.
+          if (!recovery.begun && row.lsn >= this.row.start) {
+            this.#accounts.logBegins(row.lsn);
+            recovery.begun = true;
+          }
+          recovery.add(row.lsn, readRecord(row.bytes).filter((r) => this.owns(r.account)));
           this.#batch.sawRow(row.lsn);
         }
         if (!input.done) return false;

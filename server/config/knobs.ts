@@ -287,21 +287,21 @@ const timeouts = {
 
 const admission = {
   signInLagMs: int({
-    default: 100,
+    default: 400,
     min: 5,
     max: 60_000,
     unit: "ms",
     doc: "Mean lateness of the event loop at which new sign-ins are refused as busy.",
   }),
   connectionLagMs: int({
-    default: 200,
+    default: 800,
     min: 5,
     max: 60_000,
     unit: "ms",
     doc: "Mean lateness of the event loop at which new connections are refused too.",
   }),
   writeLagMs: int({
-    default: 500,
+    default: 1500,
     min: 5,
     max: 60_000,
     unit: "ms",

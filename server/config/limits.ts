@@ -121,7 +121,7 @@ const storage = {
     doc: "How often changed users are written behind the log, which bounds the replay at start.",
   }),
   cacheUsersMax: int({
-    default: 3000,
+    default: 20_000,
     min: 100,
     max: 10_000_000,
     unit: "users",

@@ -22,6 +22,7 @@ import {
   TokenBucket,
   TOO_FAST,
 } from "./rates.ts";
+import { type Leave, openInTurn } from "../edge/lobby.ts";
 import { isObject, parseJson } from "./validate.ts";
 import { devicePresence, noteTokenFailure, sessionChoice, type SignInDeps } from "./sign_in.ts";
 import { EARLY, Greeting, type Proved } from "./greeting.ts";
@@ -110,7 +111,7 @@ class Connection implements WireHandler, Sink {
     const greeting = new Greeting(deps, wire.address, {
       send: (text) => this.send(text),
       refuse: (name, failure) => this.#refuse(name, failure),
-      proved: (proved) => this.#open(proved),
+      proved: (proved, leave) => this.#open(proved, leave),
     });
     this.#state = { kind: "greeting", greeting };
   }
@@ -175,7 +176,7 @@ class Connection implements WireHandler, Sink {
 
   // The session.
 
-  #open({ wanted, principal, scram }: Proved): void {
+  #open({ wanted, principal, scram }: Proved, leave: Leave | null): void {
     const { user, device, auth, provedUntil, minted } = principal;
     const { after, session, presence } = wanted.input;
     const cursor = after === undefined ? null : parseCursor(after);
@@ -190,13 +191,16 @@ class Connection implements WireHandler, Sink {
       sink: this,
     };
     this.#state = { kind: "opening" };
-    this.#deps.open(options, (result) => {
+    const opened = (result: Result<OpenedSession>) => {
+      leave?.();
       if (!result.ok) {
         noteTokenFailure(this.#deps, this.#wire.address, result);
         return this.#refuse(wanted.greeting, result);
       }
       this.#welcome(wanted, result.value, minted?.token ?? null, scram);
-    });
+    };
+    if (leave === null) openInTurn(this.#deps, options, opened);
+    else this.#deps.open(options, opened);
   }
 
   #welcome(

@@ -11,6 +11,7 @@ import { errorResponse, jsonResponse } from "./http.ts";
 import { abortConnection } from "../system/front_door.ts";
 import { type Protocol, welcomeJson } from "./protocol.ts";
 import type { EventsCall } from "./rest_call.ts";
+import { type Lobby, openInTurn } from "../edge/lobby.ts";
 import { isSynthetic } from "../synthetic.ts";
 
 /** How many event streams are open, and how many of them are the load tool's: for metrics. */
@@ -28,6 +29,7 @@ export interface EventsDeps {
   /** Bytes of an event stream that may wait for its reader before it counts as unsent. */
   readonly streamBytesMax: number;
   readonly streams: OpenStreams;
+  readonly lobby: Pick<Lobby, "enter">;
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }
 
@@ -48,7 +50,7 @@ function openSession(
 ): Promise<Result<OpenedSession>> {
   const { caller, session, after, invisible } = call;
   return new Promise((done) =>
-    deps.open({
+    openInTurn(deps, {
       user: caller.user,
       device: caller.device,
       auth: caller.auth,

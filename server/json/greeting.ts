@@ -7,6 +7,7 @@ import type { Cancel, Timers } from "../ports.ts";
 import type { ScramExchange } from "../auth/types.ts";
 import type { Hello, Registration } from "./schemas.ts";
 import { type Protocol, PROTOCOL_VERSION } from "./protocol.ts";
+import type { Leave } from "../edge/lobby.ts";
 import { validate } from "./validate.ts";
 import {
   byIssuer,
@@ -49,7 +50,8 @@ export interface GreetingOutput {
   send(text: string): void;
   /** `name` is what was refused, for metrics. */
   refuse(name: string, failure: Failure): void;
-  proved(proved: Proved): void;
+  /** `leave`: its turn in the lobby, which lasts until the session is open; null where it has none. */
+  proved(proved: Proved, leave: Leave | null): void;
 }
 
 type State =
@@ -68,6 +70,8 @@ export class Greeting {
   readonly #output: GreetingOutput;
   #state: State = { kind: "first" };
   #timer: Cancel | null = null;
+  /** Its turn in the lobby lasts. */
+  #leave: Leave | null = null;
 
   constructor(deps: GreetingDeps, address: string, output: GreetingOutput) {
     this.#deps = deps;
@@ -113,8 +117,17 @@ export class Greeting {
     const refusal = this.#deps.admit("signIn");
     if (refusal !== null) return this.#refuse(t, refusal);
     this.#enter({ kind: "proving" });
-    if (checked.value.t === "hello") this.#prove(checked.value);
-    else this.#register(checked.value);
+    const { value } = checked;
+    if (value.t === "register") return this.#register(value);
+    const { kind } = signInWay(value.auth);
+    // Passwords have a queue of their own; who has proved one waits before its session is opened.
+    if (kind === "password" || kind === "scram") return this.#prove(value);
+    const resumes = value.session !== undefined;
+    this.#deps.lobby.enter(resumes, (leave) => {
+      if (this.#state.kind === "over") return leave();
+      this.#leave = leave;
+      this.#prove(value);
+    }, (failure) => this.#refuse(t, failure));
   }
 
   #register(input: Registration): void {
@@ -179,8 +192,10 @@ export class Greeting {
 
   #succeed(proved: Proved): void {
     if (this.#state.kind === "over") return;
+    const leave = this.#leave;
+    this.#leave = null;
     this.#enter({ kind: "over" });
-    this.#output.proved(proved);
+    this.#output.proved(proved, leave);
   }
 
   #refuse(name: string, failure: Failure): void {
@@ -191,6 +206,10 @@ export class Greeting {
 
   /** Every change of state ends the wait for the client. */
   #enter(state: State): void {
+    if (state.kind === "over") {
+      this.#leave?.();
+      this.#leave = null;
+    }
     this.#timer?.();
     this.#timer = null;
     this.#state = state;

@@ -1,4 +1,5 @@
 /** From a way to prove who one is to a principal: the sign-in flows that WebSocket and REST share. */
+import type { Lobby } from "../edge/lobby.ts";
 import {
   type AccountName,
   type DeviceId,
@@ -23,6 +24,8 @@ export interface SignInDeps {
   readonly domain: string;
   /** Whether the node takes new work of this kind now; a refusal where it does not. */
   admit(kind: "signIn" | "write"): Failure | null;
+  /** Where sign-ins wait for their turn. */
+  readonly lobby: Pick<Lobby, "enter">;
 }
 
 /** Who a connection acts as, once proved. */

@@ -26,6 +26,7 @@ import {
   type Principal,
   sessionChoice,
 } from "./sign_in.ts";
+import { openInTurn } from "../edge/lobby.ts";
 import { validate } from "./validate.ts";
 
 /** SCRAM exchanges between their two requests. */
@@ -278,7 +279,7 @@ function openSession(call: Call, input: OpenInput): Promise<Reply> {
     sink: null,
   };
   return answered((answer) =>
-    deps.open(options, (result) => {
+    openInTurn(deps, options, (result) => {
       if (!result.ok) return answer(result);
       const opened = result.value;
       const { domain, protocol, clock } = deps;

@@ -172,6 +172,13 @@ function refusalOf(
   return busy;
 }
 
+/**
+ * Connections that the system holds until they are looked at. Over it a client's attempt is dropped
+ * without a word, and made again after one, three, seven … seconds: a crowd that comes back would
+ * be kept out by that alone. The system may allow fewer (`net.core.somaxconn`).
+ */
+const BACKLOG = 4096;
+
 function ignore(): void {}
 
 function watchConnections(
@@ -329,10 +336,11 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
     server.once("error", (cause: Error) => {
       reject(new Error(`Cannot listen on ${at}: ${cause.message}`, { cause }));
     });
-    server.listen(options.port, options.host, () => {
+    const { host, port } = options;
+    server.listen({ host, port, backlog: BACKLOG }, () => {
       const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : options.port;
-      resolve({ port, connections: () => callers.total, close: () => closeServer(server) });
+      const actual = typeof address === "object" && address !== null ? address.port : port;
+      resolve({ port: actual, connections: () => callers.total, close: () => closeServer(server) });
     });
   });
 }

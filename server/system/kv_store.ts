@@ -22,7 +22,7 @@ import { checkKey, checkList, checkWrite } from "./store_limits.ts";
 const GROUP_KEYS_MAX = 10;
 
 /** Reads and lists under way at once; four already keep KV's thread busy. */
-const READS_MAX = 8;
+const READS_MAX = 32;
 
 const CLOSED: StoreError = { kind: "failed", message: "The store is closed." };
 

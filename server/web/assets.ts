@@ -85,3 +85,45 @@ export function clientLibrary(): Readonly<Record<string, Asset>> {
     "/client.d.ts": readAsset("client.d.ts", FOR_EVERY_ORIGIN),
   };
 }
+
+/** Where the chat may be loaded from and connect to: here, and nowhere else. */
+function chatPolicy(host: string): string {
+  // Not every browser takes 'self' for WebSockets too.
+  const sockets = /^[\w.\-[\]:]+$/.test(host) ? ` ws://${host} wss://${host}` : "";
+  return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+    `connect-src 'self'${sockets}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`;
+}
+
+/** The chat's files in `chat/`, besides its page. */
+const CHAT_FILES = [
+  "app.js",
+  "chat.css",
+  "connection.js",
+  "contact.js",
+  "dom.js",
+  "icon.svg",
+  "main.js",
+  "message.js",
+  "people.js",
+  "people_list.js",
+  "settings.js",
+  "sign_in.js",
+  "status.js",
+  "tabs.js",
+  "talk.css",
+  "talk.js",
+  "text.js",
+  "timeline.js",
+  "typing.js",
+] as const;
+
+/** Serves the chat: its page at `/`, under a policy that lets nothing in from elsewhere. */
+export function addChat(app: Hono): void {
+  const page = readAsset("chat/index.html");
+  app.get("/", (c) => {
+    const policy = chatPolicy(new URL(c.req.url).host);
+    const headers = { ...page.headers, "content-security-policy": policy };
+    return serveAsset({ ...page, headers }, c.req.raw);
+  });
+  addAssets(app, Object.fromEntries(CHAT_FILES.map((name) => [`/chat/${name}`, readAsset(`chat/${name}`)])));
+}

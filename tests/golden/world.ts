@@ -3,6 +3,7 @@
  * `server/front.ts` does it, over simulated ports. It is fast, and the same in every run.
  */
 import { setImmediate } from "node:timers";
+import { Lobby } from "../../server/edge/lobby.ts";
 import type { Hono } from "hono";
 import type { AccountName, NodeId } from "../../shard/ids.ts";
 import type { Config } from "../../server/config.ts";
@@ -77,6 +78,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     id: "node000000000001" as NodeId,
     limits: shardLimits(config),
     shards: config.storage.shards,
+    cacheUsersMax: config.storage.cacheUsersMax,
     deliver: (packet) => void edge?.deliver(packet),
     observeCommit: () => {},
   });
@@ -123,6 +125,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     signIn,
     domain: config.server.domain,
     protocol,
+    lobby: new Lobby(ports),
     admit: () => world.busy ? fail("busy", "Refused for now: overload", 2000) : null,
     open: edge.open.bind(edge),
     observe: () => {},

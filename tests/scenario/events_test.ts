@@ -1,5 +1,6 @@
 /** Long-poll and server-sent events through the real front door. */
 import assert from "node:assert/strict";
+import { Lobby } from "../../server/edge/lobby.ts";
 import { Hono } from "hono";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import {
@@ -49,6 +50,15 @@ function appOf(edge: Edge, events: ReturnType<typeof makeEvents>): Hono {
   return app;
 }
 
+const DOOR_COUNTERS = {
+  opened: 0,
+  refusedFull: 0,
+  refusedAddress: 0,
+  refusedBusy: 0,
+  malformed: 0,
+  pipelined: 0,
+};
+
 /** Runs `test` with a server that takes everybody for alice's phone. */
 async function withServer(
   limits: Partial<EdgeLimits>,
@@ -69,20 +79,13 @@ async function withServer(
     domain: "example.org",
     streamBytesMax: bounds.outboxBytesMax,
     streams,
+    lobby: new Lobby({ clock, random }),
     open: edge.open.bind(edge),
   });
   const app = appOf(edge, events);
-  const doorCounters = {
-    opened: 0,
-    refusedFull: 0,
-    refusedAddress: 0,
-    refusedBusy: 0,
-    malformed: 0,
-    pipelined: 0,
-  };
   const door = await openFrontDoor({
     app,
-    counters: doorCounters,
+    counters: { ...DOOR_COUNTERS },
     admit: () => null,
     admitAddress: () => null,
     admitHost: () => null,

@@ -4,6 +4,7 @@ import type { MemoryDisk } from "./memory_store.ts";
 import { Account as AccountOf } from "../../shard/account.ts";
 import type { AccountName } from "../../shard/ids.ts";
 import { decodeHead, joinChunks } from "../../shard/checkpoint.ts";
+import { decodeTable } from "../../shard/table.ts";
 import { Violation } from "./history.ts";
 
 function fail(text: string): never {
@@ -38,10 +39,20 @@ export function checkNothingOwed(disk: MemoryDisk): void {
 }
 
 /** After a clean stop: logs are cut, checkpoints are complete, nothing is left over. */
-export function checkDisk(disk: MemoryDisk, shards: number): void {
-  for (let shard = 0; shard < shards; shard++) {
-    const rows = disk.rows(["log", shard]).length;
-    if (rows > 1) fail(`the log of shard ${shard} has ${rows} rows after a clean stop`);
+export function checkDisk(disk: MemoryDisk): void {
+  const [table] = disk.rows(["meta", "table"]).map(({ value }) => decodeTable(value));
+  const inherited = new Set(table?.shards.flatMap((s) => s.inherits.map(({ log }) => log)));
+  const shards = table === undefined ? null : new Set(table.shards.map(({ id }) => id));
+  const counts = new Map<number, number>();
+  for (const { key } of disk.rows(["log"])) {
+    const log = key[1] as number;
+    // Those of shards that are no more are deleted by and by.
+    if (inherited.has(log)) continue;
+    if (shards?.has(log) === false) fail(`log ${log} is nobody's`);
+    counts.set(log, (counts.get(log) ?? 0) + 1);
+  }
+  for (const [log, rows] of counts) {
+    if (rows > 1) fail(`the log of shard ${log} has ${rows} rows after a clean stop`);
   }
   const accounts = heads(disk);
   const wanted = { m: new Set<string>(), d: new Set<string>() };

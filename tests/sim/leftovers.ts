@@ -50,7 +50,7 @@ function namesOfOneShard(world: World, count: number): string[] {
   const names: string[] = [];
   for (let i = 0; names.length < count; i++) {
     const name = `leftover-${i}`;
-    if (node.shardOf(name as AccountName).id === 0) names.push(name);
+    if (node.shardOf(name as AccountName) === node.shards[0]) names.push(name);
   }
   return names;
 }

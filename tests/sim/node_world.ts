@@ -49,6 +49,7 @@ export class NodeWorld {
       id: "node000000000001" as NodeId,
       limits: this.limits,
       shards: this.shards,
+      cacheUsersMax: this.limits.cacheAccountsMax * this.shards,
       deliver: (packet) => this.packets.push(packet),
       observeCommit: () => {},
     });

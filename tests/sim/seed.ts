@@ -21,6 +21,7 @@ import { Faults } from "./faults.ts";
 import { leftovers } from "./leftovers.ts";
 import { poisoned } from "./poison.ts";
 import { stalledLook } from "./stunts.ts";
+import { checkTable, reshards } from "./reshards.ts";
 import { strand } from "./strand.ts";
 import { Violation } from "./history.ts";
 import { World } from "./world.ts";
@@ -125,6 +126,7 @@ function begin(world: World): void {
 function chaos(world: World): void {
   const driver = new Driver(world);
   const faults = new Faults(world);
+  reshards(world);
   world.time.runFor(world.config.chaosMs);
   driver.stop();
   faults.heal();
@@ -228,6 +230,7 @@ function measure(world: World): void {
     // Before anything is read: reading an account reminds its shard of what it owes.
     checkNothingOwed(node.disk);
   }
+  checkTable(world);
   const folded = foldAll(world, dumpAll(world));
   checkSent(folded);
   checkReceived(world, folded);
@@ -273,7 +276,7 @@ function stop(world: World, node: World["nodes"][0]): void {
   let stopped = false;
   node.stop(() => stopped = true);
   world.await("a stop", () => !stopped, 20_000);
-  checkDisk(node.disk, world.config.shards);
+  checkDisk(node.disk);
 }
 
 function noneLeft(node: World["nodes"][0]): void {

@@ -4,6 +4,7 @@
  * and the rim of HTTP are the simulation's.
  */
 import type { AccountName, DeviceId, NodeId } from "../../shard/ids.ts";
+import { Lobby } from "../../server/edge/lobby.ts";
 import type { Answer, PresenceFields } from "./link.ts";
 import type { Cancel, Ports } from "../../server/ports.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
@@ -105,6 +106,11 @@ export class SimNode implements Server {
     return this.#running?.serving === true && this.#running.process.state === "running";
   }
 
+  /** How often it has been started. */
+  get starts(): number {
+    return this.#starts;
+  }
+
   get up(): boolean {
     return this.#running !== null;
   }
@@ -128,6 +134,7 @@ export class SimNode implements Server {
       id: this.id,
       limits: config.limits,
       shards: config.shards,
+      cacheUsersMax: config.limits.cacheAccountsMax * config.shards,
       deliver: (packet) => edge!.deliver(packet),
       observeCommit: () => {},
     });
@@ -140,6 +147,7 @@ export class SimNode implements Server {
       random: ports.random,
       domain: DOMAIN,
       admit: () => null,
+      lobby: new Lobby(ports),
     };
     const connect = makeConnector({
       ...signIn,

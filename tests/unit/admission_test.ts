@@ -37,19 +37,19 @@ type Reasons = readonly [RefusalReason | null, RefusalReason | null, RefusalReas
 
 const TABLE: readonly (readonly [string, Partial<Load>, Reasons])[] = [
   ["idle", {}, [null, null, null]],
-  ["lag just below the sign-in threshold", { loopLagMs: 99.9 }, [null, null, null]],
-  ["lag at the sign-in threshold", { loopLagMs: 100 }, [null, "overload", null]],
-  ["lag at the connection threshold", { loopLagMs: 200 }, ["overload", "overload", null]],
-  ["lag at the write threshold", { loopLagMs: 500 }, ["overload", "overload", "overload"]],
-  ["a commit queue for sign-ins", { commitQueue: 2000 }, [null, "overload", null]],
+  ["lag just below the sign-in threshold", { loopLagMs: 399.9 }, [null, null, null]],
+  ["lag at the sign-in threshold", { loopLagMs: 400 }, [null, "overload", null]],
+  ["lag at the connection threshold", { loopLagMs: 800 }, ["overload", "overload", null]],
+  ["lag at the write threshold", { loopLagMs: 1500 }, ["overload", "overload", "overload"]],
+  ["a commit queue for sign-ins", { commitQueue: 8000 }, ["overload", "overload", null]],
   ["a commit queue for all", { commitQueue: 16_000 }, ["overload", "overload", "overload"]],
-  ["slow commits", { commitLatencyMs: 1000 }, ["overload", "overload", null]],
+  ["slow commits", { commitLatencyMs: 2000 }, ["overload", "overload", null]],
   ["a stuck commit", { commitLatencyMs: Infinity }, ["overload", "overload", "overload"]],
   ["a gauge that is not a number", { loopLagMs: NaN }, ["overload", "overload", "overload"]],
   ["all connections taken", { connections: 1000 }, ["full", null, null]],
   ["one connection left", { connections: 999 }, [null, null, null]],
   ["draining", { draining: true }, ["draining", "draining", null]],
-  ["draining under load", { draining: true, loopLagMs: 900 }, [
+  ["draining under load", { draining: true, loopLagMs: 1600 }, [
     "draining",
     "draining",
     "overload",
@@ -64,16 +64,16 @@ for (const [name, load, wanted] of TABLE) {
 }
 
 Deno.test("nextAdmission refuses on until every gauge has fallen to resume", () => {
-  let state = nextAdmission(null, { ...IDLE, loopLagMs: 120 }, OPTIONS);
+  let state = nextAdmission(null, { ...IDLE, loopLagMs: 420 }, OPTIONS);
   const signIn = (load: Partial<Load>) => {
     state = nextAdmission(state, { ...IDLE, ...load }, OPTIONS);
     return state.overloaded.signIn;
   };
-  assert.equal(signIn({ loopLagMs: 60 }), true);
-  assert.equal(signIn({ loopLagMs: 10, commitQueue: 1500 }), true);
-  assert.equal(signIn({ loopLagMs: 50 }), true);
-  assert.equal(signIn({ loopLagMs: 49 }), false);
-  assert.equal(signIn({ loopLagMs: 99 }), false);
+  assert.equal(signIn({ loopLagMs: 260 }), true);
+  assert.equal(signIn({ loopLagMs: 10, commitQueue: 6000 }), true);
+  assert.equal(signIn({ loopLagMs: 200 }), true);
+  assert.equal(signIn({ loopLagMs: 199 }), false);
+  assert.equal(signIn({ loopLagMs: 399 }), false);
 });
 
 Deno.test("pressure is the worst gauge over its threshold", () => {
@@ -91,10 +91,10 @@ Deno.test("admit asks for longer waits under more pressure, spread by random", (
     assert.ok(!verdict.admit);
     return verdict.retryAfterMs;
   };
-  assert.equal(wait({ loopLagMs: 100 }, 0), 2000);
-  assert.equal(wait({ loopLagMs: 100 }, 0.5), 3000);
-  assert.equal(wait({ loopLagMs: 300 }, 0), 6000);
-  assert.equal(wait({ loopLagMs: 100_000 }, 0), 16_000);
+  assert.equal(wait({ loopLagMs: 400 }, 0), 1000);
+  assert.equal(wait({ loopLagMs: 400 }, 0.5), 1500);
+  assert.equal(wait({ loopLagMs: 1200 }, 0), 3000);
+  assert.equal(wait({ loopLagMs: 100_000 }, 0), 4000);
   assert.equal(wait({ draining: true }, 0), 1000);
 });
 
@@ -166,8 +166,8 @@ Deno.test("checkAdmissionOptions takes the defaults and says what contradicts it
     [{ resume: 1 }, /resume is 1, wants/],
     [{ resume: 0 }, /resume is 0, wants/],
     [
-      { refuseAt: { ...refuseAt, signIn: { ...refuseAt.signIn, loopLagMs: 201 } } },
-      /loopLagMs: refuses sign-ins at 201, connections at 200/,
+      { refuseAt: { ...refuseAt, signIn: { ...refuseAt.signIn, loopLagMs: 801 } } },
+      /loopLagMs: refuses sign-ins at 801, connections at 800/,
     ],
     [
       { refuseAt: { ...refuseAt, signIn: { ...refuseAt.signIn, commitQueue: 0 } } },

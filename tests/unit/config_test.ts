@@ -258,12 +258,12 @@ const BROKEN: readonly (readonly [readonly string[], string])[] = [
     "or lower requestTimeoutMs",
   ],
   [
-    ["admission.signInLagMs=201"],
-    "admission.connectionLagMs is 200, less than signInLagMs: raise it to 201 or more",
+    ["admission.signInLagMs=801"],
+    "admission.connectionLagMs is 800, less than signInLagMs: raise it to 801 or more",
   ],
   [
-    ["admission.writeLagMs=199"],
-    "admission.writeLagMs is 199, less than connectionLagMs: raise it to 200 or more",
+    ["admission.writeLagMs=799"],
+    "admission.writeLagMs is 799, less than connectionLagMs: raise it to 800 or more",
   ],
   [
     ["jwt.audience=roost"],

@@ -7,6 +7,7 @@ import {
   newId,
   type SessionId,
 } from "../../shard/ids.ts";
+import { Lobby } from "../../server/edge/lobby.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { OpName, Ops, Snapshot } from "../../shard/ops.ts";
 import type { Router } from "../../server/router.ts";
@@ -328,6 +329,7 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
       gate.asked.push(kind);
       return gate.refusal;
     },
+    lobby: new Lobby({ clock, random }),
     open: edge.open.bind(edge),
     observe: (name: string, outcome: string) => void outcomes.push(`${name} ${outcome}`),
   };

@@ -1,0 +1,76 @@
+/** The shard table changes while everything else happens: cuts, merges, and new numbers of shards. */
+import { planTo, type Reshape, reshapeOf } from "../../shard/table.ts";
+import { POINT_SPACE } from "../../shard/ids.ts";
+import type { Result } from "../../shard/errors.ts";
+import { Violation } from "./history.ts";
+import type { World } from "./world.ts";
+
+/** Longest time until a change is made or refused, ms. */
+const ANSWER_MS = 30_000;
+/** More shards than this are merged again. */
+const MANY = 12;
+
+/** Makes changes at random moments of the chaos. */
+export function reshards(world: World): void {
+  const prng = world.prng.fork("reshards");
+  const count = prng.chance(0.5) ? prng.int(1, 8) : 0;
+  for (let i = 0; i < count; i++) {
+    world.time.world.timers.after(prng.int(0, world.config.chaosMs), () => {
+      const node = world.nodes[0]!;
+      if (!node.serving) return;
+      if (prng.chance(0.3)) return setNumber(world, prng.int(1, 7));
+      const { shards } = node.running.node.table;
+      const many = shards.length > 1 && (shards.length > MANY || prng.chance(0.5));
+      const first = prng.int(0, shards.length - (many ? 2 : 1));
+      const of = many ? shards.slice(first, first + prng.int(2, 3)) : [shards[first]!];
+      const { lo } = of[0]!;
+      const { hi } = of.at(-1)!;
+      const at = many && prng.chance(0.6) ? [] : [lo + 1 + prng.int(0, hi - lo - 2)];
+      reshape(world, { of: of.map(({ id }) => id), at }, () => {});
+    });
+  }
+}
+
+function reshape(world: World, change: Reshape, done: (result: Result<unknown>) => void): void {
+  const node = world.nodes[0]!;
+  const { running } = node;
+  let answered = false;
+  const text = `shards ${change.of.join("+")} cut at ${change.at.join() || "nothing"}`;
+  running.node.reshape(change, (result) => {
+    answered = true;
+    world.history.add("shards", `${text}: ${result.ok ? "done" : result.code}`);
+    done(result);
+  });
+  world.time.world.timers.after(ANSWER_MS, () => {
+    // A process that is gone owes no answer; one that waits for its disk may.
+    if (answered || !node.up || node.running !== running || !running.serving) return;
+    if (running.process.state !== "running") return;
+    throw new Violation("liveness", `${text}: no answer within ${ANSWER_MS} ms`);
+  });
+}
+
+/** Brings the table to a number of shards as the admin API does, step by step. */
+function setNumber(world: World, count: number): void {
+  const { running } = world.nodes[0]!;
+  const steps = planTo(running.node.table, count);
+  const next = (): void => {
+    const step = steps.shift();
+    if (step === undefined || world.nodes[0]!.up === false) return;
+    if (world.nodes[0]!.running !== running) return;
+    const change = reshapeOf(running.node.table, step);
+    if (change !== null) reshape(world, change, (result) => result.ok && next());
+  };
+  next();
+}
+
+/** Every point has one shard, now and on the disk. */
+export function checkTable(world: World): void {
+  for (const { running } of world.nodes) {
+    let lo = 0;
+    for (const shard of running.node.shards) {
+      if (shard.lo !== lo) throw new Violation("one shard for each point", `gap at ${lo}`);
+      lo = shard.hi;
+    }
+    if (lo !== POINT_SPACE) throw new Violation("one shard for each point", `ends at ${lo}`);
+  }
+}
