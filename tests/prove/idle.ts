@@ -18,14 +18,14 @@ async function emptyRss(): Promise<number> {
 /** 15,000 sessions with 40 contacts: 20 KB each, and no CPU to speak of. */
 export const idleProof: Proof = {
   name: "idle",
-  claim: "15,000 idle sessions with 40 contacts each take at most 20 KB each, and 5 % of a core",
-  seconds: 330,
+  claim: "15,000 idle sessions with 40 contacts each take at most 20 KB each, and 10 % of a core",
+  seconds: 435,
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
     const pool = crowd(options);
     const empty = await emptyRss();
     await withPools(options, [pool], async (place) => {
-      const seconds = options.scale < 1 ? 5 : 75;
+      const seconds = options.scale < 1 ? 5 : 180;
       const result = await place.load("idle", pool, { seconds });
       const { seconds: took, serverCpuUs } = windowOf(result);
       const { rssAfterBytes = NaN, rssPeakBytes = NaN } = result.server ?? {};
@@ -35,7 +35,7 @@ export const idleProof: Proof = {
       figures.note("empty server", empty / 2 ** 20, "MiB");
       figures.atMost("memory of a session", each(rssAfterBytes), 20, "KiB");
       figures.note("memory of a session, at the highest", each(rssPeakBytes), "KiB");
-      figures.atMost("CPU of the idle server", serverCpuUs / took / 10_000, 5, "% of a core");
+      figures.atMost("CPU of the idle server", serverCpuUs / took / 10_000, 10, "% of a core");
     });
     return figures.verdict;
   },

@@ -109,6 +109,7 @@ export class GatewayWorld {
       id: "node000000000001" as NodeId,
       limits: shards,
       shards: 4,
+      cacheUsersMax: 5000,
       deliver: (packet) => void this.edge.deliver(packet),
       observeCommit: () => {},
     });
