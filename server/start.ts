@@ -9,6 +9,8 @@ import { createFront } from "./front.ts";
 import { addServiceRoutes } from "./admin/services.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes } from "./admin/inspect_api.ts";
+import { addShardRoutes } from "./admin/shards_api.ts";
+import { keepShardsEven } from "./shard_keeper.ts";
 import { addTransferRoutes } from "./admin/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./admin/socket.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
@@ -86,6 +88,8 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
     const admin = adminApp(config, open, services);
     services.gateway.start();
     front.addAdminRoutes(admin);
+    addShardRoutes(admin, { node: open.node, timers: open.ports.timers });
+    if (config.storage.shardsFollowLoad) keepShardsEven(open.node, open.ports, config.storage.shards);
     addInspectRoutes(admin, {
       ...open.ports,
       log: open.log,

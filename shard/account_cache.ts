@@ -58,6 +58,11 @@ export class AccountCache {
     this.#limits = limits;
   }
 
+  /** Log rows up to this one have been deleted. */
+  get cutLsn(): number {
+    return this.#cutLsn;
+  }
+
   get size(): number {
     return this.#accounts.size;
   }

@@ -66,6 +66,8 @@ export class Shard implements Turn {
   ending = false;
   /** Successors have taken over: it takes nothing any more. */
   ended = false;
+  /** Inputs taken so far. */
+  inputs = 0;
   readonly limits: ShardLimits;
   readonly presence = new PresenceTable();
   now: Now = { mono: 0, wall: 0 };
@@ -158,6 +160,11 @@ export class Shard implements Turn {
     return this.#batch.open;
   }
 
+  /** Rows of its log that no checkpoint has made superfluous yet, about. */
+  get logRows(): number {
+    return Math.max(0, this.#batch.lastLsn - this.#accounts.cutLsn);
+  }
+
   /** Bytes of the open batch. */
   get openBytes(): number {
     return this.#batch.bytes;
@@ -183,6 +190,7 @@ export class Shard implements Turn {
 
   /** Takes one input; answers what is to be done, in order. */
   step(now: Now, input: ShardInput): Effect[] {
+    this.inputs++;
     this.now = now;
     this.#out = [];
     this.#take(input);

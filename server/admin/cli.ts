@@ -7,6 +7,7 @@ import { addBackupCommands } from "./cli_backup.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./cli_config.ts";
 import { type CliHost, EXIT, UsageError } from "./cli_host.ts";
 import { addInspectCommands } from "./cli_inspect.ts";
+import { addShardCommands } from "./cli_shards.ts";
 import { addTransferCommands } from "./cli_transfer.ts";
 import { addServiceCommands } from "./cli_services.ts";
 import { addUserCommands } from "./cli_users.ts";
@@ -84,6 +85,7 @@ function buildProgram(host: CliHost, exit: (code: number) => void): Command {
   addBackupCommands(program, host);
   addTransferCommands(program, host);
   addInspectCommands(program, host);
+  addShardCommands(program, host);
   addLoadCommand(program, host, exit);
   addConfigCommands(program, host);
   program.command("version").description("print the version")

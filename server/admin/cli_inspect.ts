@@ -9,7 +9,8 @@ import { CPU_SECONDS_MAX } from "./inspect_api.ts";
 import type { ClaimedFile } from "../system/text_file.ts";
 import { NoServerError } from "./socket.ts";
 
-type ConfigOptions = Parameters<typeof loadConfig>[1];
+/** What `addConfigOptions` adds. */
+export type ConfigOptions = Parameters<typeof loadConfig>[1];
 
 interface CpuOptions extends ConfigOptions {
   readonly seconds: number;
@@ -27,7 +28,7 @@ const SNAPSHOT = z.object({ file: z.string(), bytes: z.number(), tookMs: z.numbe
 const LEVEL = z.object({ level: z.string(), before: z.string().optional() });
 
 /** Runs `task` on the server that uses the data directory; rejects where none does. */
-async function withServer(
+export async function withServer(
   host: CliHost,
   options: ConfigOptions,
   task: (call: AdminCall) => Promise<void>,

@@ -1,5 +1,5 @@
 /** The bounds: what a connection, a session, an account, an address and the store may take. */
-import { int } from "./knob.ts";
+import { bool, int } from "./knob.ts";
 
 function count(value: number, unit: string, doc: string, min = 1, max = 1_000_000) {
   return int({ default: value, min, max, unit, doc });
@@ -91,6 +91,10 @@ const storage = {
     max: 1024,
     unit: "shards",
     doc: "Into how many shards a new data directory is divided; an existing one keeps its number.",
+  }),
+  shardsFollowLoad: bool({
+    default: false,
+    doc: "Whether hot shards are cut and cold ones merged by the server itself, never below shards.",
   }),
   retentionDays: int({
     default: 365,

@@ -651,10 +651,18 @@ class Book {
   /** @type {"contacts" | "anyone" | null} */
   messagesFrom = null;
   otherDevices = OFFLINE;
+  /** Presences that came before it was known who is a contact. @type {Map<string, Api.Presence>} */
+  #early = new Map();
   /** Events up to here are in it. */
   #seq = 0;
 
+  /** A new link tells everybody's presence anew. */
+  forgetEarly() {
+    this.#early.clear();
+  }
+
   clear() {
+    this.#early.clear();
     for (const part of [this.contacts, this.requests, this.blocked, this.conversations]) {
       part.clear();
     }
@@ -668,7 +676,8 @@ class Book {
    * @param {Json} snapshot
    */
   replace(seq, snapshot) {
-    const presences = new Map([...this.contacts].map(([name, c]) => [name, c.presence]));
+    const presences = new Map(this.#early);
+    for (const { name, presence } of this.contacts.values()) presences.set(name, presence);
     const { otherDevices } = this;
     this.clear();
     this.otherDevices = otherDevices;
@@ -702,13 +711,14 @@ class Book {
   }
 
   /**
-   * Takes a presence; that of somebody who is no contact is not kept.
+   * Takes a presence; once there is a snapshot, that of somebody who is no contact is not kept.
    * @param {string} user
    * @param {Api.Presence} presence
    */
   show(user, presence) {
     const contact = this.contacts.get(user);
     if (contact !== undefined) this.contacts.set(user, { ...contact, presence });
+    else if (this.messagesFrom === null) this.#early.set(user, presence);
   }
 
   /** @param {Json} e */
@@ -1276,6 +1286,7 @@ class RoostClient {
       limits: /** @type {Record<string, number> | undefined} */ (limits) ?? {},
     };
     const [mailbox = "", seq] = cursor.split(":");
+    this.#book.forgetEarly();
     if (snapshot !== undefined) {
       this.#cursor = { mailbox, seq: Number(seq) };
       this.#book.replace(Number(seq), /** @type {Json} */ (snapshot));
@@ -1348,7 +1359,6 @@ class RoostClient {
       if (this.#known || this.#cursor === null) return;
       this.#book.replace(Number(cursor.split(":")[1]), snapshot);
       this.#gotSnapshot(false);
-      this.#expectPresence();
     }, () => {});
   }
 

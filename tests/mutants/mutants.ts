@@ -64,6 +64,21 @@ const COMMITS: readonly Mutant[] = [
       "",
     ],
     [
+      "lose the presence of a shard that is replaced",
+      "      this.presence.inherit(old.presence, owns);\n",
+      "",
+    ],
+    [
+      "take users of others from an inherited log",
+      "readRecord(row.bytes).filter((r) => this.owns(r.account))",
+      "readRecord(row.bytes)",
+    ],
+    [
+      "lose the accounts of a shard that is replaced",
+      "      this.#accounts.inherit(old.#accounts, owns);\n",
+      "",
+    ],
+    [
       "do not tell edges of sessions that a failed commit has ended",
       "      this.#out.push(effect);\n    } else this.#lost",
       "    } else this.#lost",
@@ -424,6 +439,32 @@ const PRESENCE: readonly Mutant[] = [
       "show nothing to whom one has blocked, where a sign-out would be shown",
       "if (!maySee(account, item)) return refused(frozenAt(account, item));",
       "if (!maySee(account, item)) return refused(null);",
+    ],
+  ),
+  ...inFile(
+    "shard/table.ts",
+    [
+      "forget the log of a shard that is replaced",
+      "if (upTo >= s.start) inherits.push({ log: s.id, upTo });",
+      "void upTo;",
+    ],
+    [
+      "number the log of a successor from the beginning",
+      "const start = Math.max(...old.map((s) => lastLsn.get(s.id)!)) + 1;",
+      "const start = 1;",
+    ],
+  ),
+  ...inFile(
+    "server/resharder.ts",
+    [
+      "delete logs that are still needed",
+      "if (!shard.writable || !shard.includes(upTo)) needed.add(log);",
+      "if (!shard.writable) needed.add(log);",
+    ],
+    [
+      "lose what was held back for shards that are replaced",
+      "      this.#host.release();\n      const { of, at }",
+      "      const { of, at }",
     ],
   ),
   ...inFile(

@@ -11,7 +11,9 @@ import { loginProof } from "./login.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
 import { reconnectProof } from "./reconnect.ts";
+import { reshardProof } from "./reshard.ts";
 import { webhookProof } from "./webhook.ts";
+import { webProof } from "./web.ts";
 
 const PROOFS: readonly Proof[] = [
   crashProof,
@@ -22,10 +24,12 @@ const PROOFS: readonly Proof[] = [
   chatProof,
   idleProof,
   reconnectProof,
+  reshardProof,
   curvesProof,
   coldProof,
   clientProof,
   webhookProof,
+  webProof,
 ];
 
 /** Options, each with a value. */
