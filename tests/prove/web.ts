@@ -230,6 +230,8 @@ async function account(stage: Stage, ann: Person, bob: Person): Promise<void> {
   await other.signIn(PASSWORD);
   await bob.page.getByRole("button", { name: "Settings" }).click();
   const settings = bob.page.getByRole("dialog", { name: "Settings" });
+  await settings.getByRole("button", { name: /^Sign out \S/ }).waitFor();
+  assert.deepEqual(await faultsOfPage(bob.page), []);
   await settings.getByRole("button", { name: /^Sign out \S/ }).click();
   await other.page.getByText("You were signed out").waitFor();
   await settings.getByLabel("Now").fill("something else");
@@ -243,6 +245,7 @@ async function account(stage: Stage, ann: Person, bob: Person): Promise<void> {
   await bob.talkTo("ann");
   await bob.page.getByRole("button", { name: "About this contact" }).click();
   const about = bob.page.getByRole("dialog", { name: "ann" });
+  assert.deepEqual(await faultsOfPage(bob.page), []);
   await about.getByRole("button", { name: "Block" }).click();
   await about.getByRole("button", { name: "Unblock" }).waitFor();
   await ann.page.locator("#talk-line", { hasText: "Offline" }).waitFor();

@@ -222,7 +222,9 @@ export function checkLastSeen(world: World, folded: readonly Folded[]): void {
         const event = d.seen.get(name);
         return event === undefined ? 0 : event.show === "offline" ? event.lastSeen ?? 0 : -1;
       });
-      if (new Set(shown).size <= 1) continue;
+      // A device that came while its interest was under way may not have been told of it at all.
+      const told = shown.filter((at) => at !== 0);
+      if (new Set(told).size <= 1) continue;
       const text = `${
         devices.map((d) => d.who).join()
       } are shown that ${name} was last seen at ${shown.join()}`;
