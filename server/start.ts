@@ -89,7 +89,9 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
     services.gateway.start();
     front.addAdminRoutes(admin);
     addShardRoutes(admin, { node: open.node, timers: open.ports.timers });
-    if (config.storage.shardsFollowLoad) keepShardsEven(open.node, open.ports, config.storage.shards);
+    if (config.storage.shardsFollowLoad) {
+      keepShardsEven(open.node, open.ports, config.storage.shards);
+    }
     addInspectRoutes(admin, {
       ...open.ports,
       log: open.log,

@@ -68,8 +68,11 @@ export function addShardRoutes(app: Hono, deps: ShardsDeps): void {
   const { node } = deps;
   const reshape = (change: Reshape) =>
     new Promise<Response>((done) =>
-      node.reshape(change, (result: Result<Reshaping>) =>
-        done(result.ok ? Response.json(result.value) : errorResponse(result)))
+      node.reshape(
+        change,
+        (result: Result<Reshaping>) =>
+          done(result.ok ? Response.json(result.value) : errorResponse(result)),
+      )
     );
   app.get("/admin/shards", async () => Response.json({ shards: await viewShards(deps) }));
   app.post("/admin/shards/plan", async (c) => {

@@ -94,7 +94,8 @@ const storage = {
   }),
   shardsFollowLoad: bool({
     default: false,
-    doc: "Whether hot shards are cut and cold ones merged by the server itself, never below shards.",
+    doc:
+      "Whether hot shards are cut and cold ones merged by the server itself, never below shards.",
   }),
   retentionDays: int({
     default: 365,

@@ -227,6 +227,7 @@ class Connection implements WireHandler, Sink {
       log.debug("json.attached", { user, device, address, client, mode: opened.mode });
     }
     session.start();
+    session.sentPast(fields.length);
   }
 
   // Commands.

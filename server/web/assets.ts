@@ -101,6 +101,7 @@ const CHAT_FILES = [
   "connection.js",
   "contact.js",
   "dom.js",
+  "forms.css",
   "icon.svg",
   "main.js",
   "message.js",
@@ -125,5 +126,8 @@ export function addChat(app: Hono): void {
     const headers = { ...page.headers, "content-security-policy": policy };
     return serveAsset({ ...page, headers }, c.req.raw);
   });
-  addAssets(app, Object.fromEntries(CHAT_FILES.map((name) => [`/chat/${name}`, readAsset(`chat/${name}`)])));
+  addAssets(
+    app,
+    Object.fromEntries(CHAT_FILES.map((name) => [`/chat/${name}`, readAsset(`chat/${name}`)])),
+  );
 }

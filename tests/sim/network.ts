@@ -175,7 +175,7 @@ export class Connection {
   readEveryMs = 0;
   #nextReadMs = 0;
   /** When the client last took something. */
-  #takenMs = 0;
+  #takenMs: number | null = null;
   #process: VirtualProcess;
 
   constructor(network: Network, server: Server, end: ClientEnd, forget: () => void) {
@@ -191,7 +191,8 @@ export class Connection {
     const { nowMs } = this.#network.time;
     const held = this.#serverGone ? 0 : this.#down.bytes - this.#network.quality.socketBytes;
     const lately = this.server.process !== this.#process;
-    if (held < bytes || lately) this.#takenMs = nowMs;
+    // The first look may come when much is held already.
+    if (held < bytes || lately || this.#takenMs === null) this.#takenMs = nowMs;
     return nowMs - this.#takenMs;
   }
 

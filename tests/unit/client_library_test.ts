@@ -266,11 +266,15 @@ Deno.test("send: messages survive the end of the application, in their order", a
   assert.deepEqual(bodies, ["1", "3"]);
   // It has no contacts yet: it asks for them.
   const asked = world.socket.commands("snapshot")[0]!;
+  // Presence comes before the answer, and is kept for it.
+  world.socket.events({ k: "presence", user: "bob", show: "away", device: "desk" });
   const roster = [{ contact: "bob", subscription: "to" }];
   const value = { cursor: `${MAILBOX}:12`, snapshot: { ...SNAPSHOT, roster } };
   world.socket.says({ t: "ok", id: asked["id"], value });
   await world.settle();
   assert.deepEqual([...second.contacts.keys()], ["bob"]);
+  await world.pass(5000);
+  assert.equal(second.contacts.get("bob")!.presence.show, "away");
 });
 
 Deno.test("send: another account does not get the messages of the one before", async () => {

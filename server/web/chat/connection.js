@@ -1,0 +1,50 @@
+// @ts-check
+/** The line that says when there is no connection. */
+import { button, byId } from "./dom.js";
+import { connectionText } from "./text.js";
+
+/**
+ * @import { Chat } from "./app.js"
+ */
+
+/** A connection that is back so soon is not worth a word (ms). */
+const PATIENCE_MS = 700;
+/** How long it is said that it is back (ms). */
+const BACK_MS = 2500;
+
+/** See the head of this file. */
+export class Connection {
+  #line = byId("connection", HTMLElement);
+  #chat;
+  #timer = 0;
+
+  /** @param {Chat} chat */
+  constructor(chat) {
+    this.#chat = chat;
+  }
+
+  render() {
+    const { status } = this.#chat.client.state;
+    clearTimeout(this.#timer);
+    const shown = this.#line.textContent !== "";
+    if (status === "online") {
+      if (shown) this.#show("Connected again.");
+      this.#timer = setTimeout(() => this.#show(""), shown ? BACK_MS : 0);
+    } else if (shown || status === "stopped") this.#tell();
+    else this.#timer = setTimeout(() => this.#tell(), PATIENCE_MS);
+  }
+
+  #tell() {
+    const { client, attempt } = this.#chat;
+    this.#show(connectionText(client.state));
+    if (client.state.status !== "stopped") return;
+    this.#line.append(button("Connect here", () => attempt(client.signIn())));
+  }
+
+  /** @param {string} text */
+  #show(text) {
+    const said = this.#line.firstChild?.textContent ?? "";
+    if (said !== text || this.#line.childElementCount > 0) this.#line.replaceChildren(text);
+    this.#line.dataset["status"] = this.#chat.client.state.status;
+  }
+}

@@ -1,0 +1,162 @@
+// @ts-check
+/** Dialogs to add a contact, and to say what it may see. */
+import { button, byId, dialog, make, onSubmit, setText } from "./dom.js";
+import { seen, sees } from "./people.js";
+import { presenceText } from "./text.js";
+
+/**
+ * @import { Chat } from "./app.js"
+ */
+
+/** @typedef {{ text: string, act: string, run: () => Promise<unknown>, danger?: boolean }} Fact */
+
+/** See the head of this file. */
+export class ContactDialogs {
+  #addDialog = dialog("add-dialog");
+  #addName = byId("add-name", HTMLInputElement);
+  #addMutual = byId("add-mutual", HTMLInputElement);
+  #addError = byId("add-error", HTMLElement);
+  #dialog = dialog("contact-dialog");
+  #label = byId("contact-label", HTMLInputElement);
+  #facts = byId("contact-facts", HTMLElement);
+  #error = byId("contact-error", HTMLElement);
+  #chat;
+  /** @type {string | null} */
+  #name = null;
+  #shown = "";
+
+  /** @param {Chat} chat */
+  constructor(chat) {
+    this.#chat = chat;
+    byId("add-open", HTMLElement).addEventListener("click", () => {
+      this.#addName.value = byId("find", HTMLInputElement).value.trim();
+      setText(this.#addError, "");
+      this.#addDialog.showModal();
+      this.#addName.focus();
+    });
+    onSubmit(byId("add-form", HTMLFormElement), () => this.#add());
+    onSubmit(byId("contact-form", HTMLFormElement), () => this.#rename());
+    this.#dialog.addEventListener("close", () => this.#name = null);
+  }
+
+  async #add() {
+    const { client, attempt, open } = this.#chat;
+    const name = this.#addName.value.trim();
+    const ask = async () => {
+      if (this.#addMutual.checked) await client.approve(name);
+      await client.subscribe(name);
+    };
+    if (!await attempt(ask(), this.#addError)) return;
+    this.#addDialog.close();
+    const domain = client.state.domain;
+    const bare = name.endsWith(`@${domain}`) ? name.slice(0, -1 - `${domain}`.length) : name;
+    byId("find", HTMLInputElement).value = "";
+    const known = [...client.contacts.keys()].find((one) =>
+      one === bare || one === bare.normalize("NFC").toLowerCase()
+    );
+    if (known !== undefined) open(known);
+  }
+
+  async #rename() {
+    const name = this.#name;
+    if (name === null) return;
+    const { client, attempt } = this.#chat;
+    const groups = client.contacts.get(name)?.groups ?? [];
+    await attempt(client.contact(name, { label: this.#label.value.trim(), groups }), this.#error);
+  }
+
+  /** @param {string} name */
+  showContact(name) {
+    this.#name = name;
+    this.#shown = "";
+    this.#label.value = this.#chat.client.contacts.get(name)?.label ?? "";
+    setText(this.#error, "");
+    this.render();
+    this.#dialog.showModal();
+  }
+
+  render() {
+    const name = this.#name;
+    if (name === null) return;
+    const { client } = this.#chat;
+    const contact = client.contacts.get(name);
+    setText(byId("contact-title", HTMLElement), name);
+    const presence = contact !== undefined && sees(contact)
+      ? presenceText(contact.presence, Date.now())
+      : "";
+    setText(byId("contact-presence", HTMLElement), presence);
+    byId("contact-form", HTMLElement).hidden = contact === undefined;
+    const facts = this.#factsOf(name);
+    // Buttons keep the focus while nothing has changed.
+    const shown = JSON.stringify(facts);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#facts.replaceChildren(...facts.map(({ text, act, run, danger = false }) => {
+      const attributes = { class: danger ? "danger" : null };
+      const one = button(act, () => this.#chat.attempt(run(), this.#error), attributes);
+      return make("li", {}, make("span", {}, text), one);
+    }));
+  }
+
+  /**
+   * @param {string} name
+   * @returns {readonly Fact[]}
+   */
+  #factsOf(name) {
+    const { client, leave, peer } = this.#chat;
+    const contact = client.contacts.get(name);
+    const mutual = async () => {
+      await client.approve(name);
+      await client.subscribe(name);
+    };
+    /** @type {Fact[]} */
+    const facts = [];
+    if (contact === undefined) {
+      facts.push({ text: "Not one of your contacts", act: "Add", run: mutual });
+    } else {
+      facts.push(
+        sees(contact)
+          ? { text: "You see their presence", act: "Stop", run: () => client.unsubscribe(name) }
+          : contact.pendingOut
+          ? {
+            text: "You have asked to see their presence",
+            act: "Withdraw",
+            run: () => client.unsubscribe(name),
+          }
+          : {
+            text: "You do not see their presence",
+            act: "Ask",
+            run: () => client.subscribe(name),
+          },
+        seen(contact)
+          ? { text: "They see your presence", act: "Stop", run: () => client.deny(name) }
+          : contact.approved
+          ? { text: "They may see your presence", act: "Stop", run: () => client.deny(name) }
+          : {
+            text: "They do not see your presence",
+            act: "Allow",
+            run: () => client.approve(name),
+          },
+      );
+    }
+    facts.push(
+      client.blocked.has(name)
+        ? { text: "Blocked", act: "Unblock", run: () => client.unblock(name) }
+        : {
+          text: "They can write to you",
+          act: "Block",
+          danger: true,
+          run: () => client.block(name),
+        },
+    );
+    if (contact !== undefined) {
+      const remove = async () => {
+        await client.uncontact(name);
+        this.#dialog.close();
+        if (peer() === name && !client.conversations.has(name)) leave();
+      };
+      facts.push({ text: "In your list", act: "Remove", danger: true, run: remove });
+    }
+    return facts;
+  }
+}

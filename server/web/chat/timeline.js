@@ -1,0 +1,169 @@
+// @ts-check
+/** What a conversation shows, in its order, however it came. Nothing here touches the page. */
+
+/**
+ * @import * as Api from "../client.d.ts"
+ */
+
+/**
+ * A message as it is shown. `id` stays the same from waiting to sent. `seq` and `num` are 0 until
+ * the server has it.
+ * @typedef {{
+ *   readonly id: string, readonly key: string, readonly seq: number, readonly num: number,
+ *   readonly at: number, readonly out: boolean, readonly body: string,
+ *   readonly failure: string | null
+ * }} Item
+ */
+
+/**
+ * A line: a day's heading, or a message. `first` and `last` of what one person wrote in a row.
+ * @typedef {{ readonly kind: "day", readonly id: string, readonly at: number } |
+ *   { readonly kind: "message", readonly id: string, readonly item: Item, readonly first: boolean,
+ *     readonly last: boolean }} Row
+ */
+
+/** Messages further apart than this are no longer one group (ms). */
+const GROUP_MS = 5 * 60_000;
+
+/**
+ * @param {Api.Message} message
+ * @returns {Item}
+ */
+function itemOf({ id, seq, num, at, out: mine, body }) {
+  const out = mine === true;
+  return { id: out ? `key ${id}` : `seq ${seq}`, key: id, seq, num, at, out, body, failure: null };
+}
+
+/** The messages of one conversation that are known here. */
+export class Timeline {
+  /** By position. @type {Map<number, Item>} */
+  #kept = new Map();
+  /** What the server does not have yet, or refused, by key. @type {Map<string, Item>} */
+  #waiting = new Map();
+  /** Refusals that came after the acknowledgement, by key. @type {Map<string, string>} */
+  #refused = new Map();
+  /** Whether there are older ones on the server. */
+  more = true;
+  /** Whether the newest page is here, so that what comes now follows it. */
+  loaded = false;
+
+  /** The position of the oldest one here. @returns {number | undefined} */
+  get oldest() {
+    return this.#kept.size === 0 ? undefined : Math.min(...this.#kept.keys());
+  }
+
+  /** Takes a page of the history. @param {Api.Page} page */
+  addPage({ events, more }) {
+    for (const event of events) if (event.k === "message") this.add(event);
+    this.more = more;
+    this.loaded = true;
+  }
+
+  /** @param {Api.Message} message */
+  add(message) {
+    this.#kept.set(message.seq, itemOf(message));
+    if (message.out === true) this.#waiting.delete(message.id);
+  }
+
+  /** A message that was handed to the client. @param {Pick<Api.PendingMessage, "key" | "body" | "at">} message */
+  wait({ key, body, at }) {
+    const item = { id: `key ${key}`, key, seq: 0, num: 0, at, out: true, body, failure: null };
+    this.#waiting.set(key, item);
+  }
+
+  /**
+   * The server has it.
+   * @param {string} key
+   * @param {Api.Sent} sent
+   */
+  sent(key, { seq, at, num }) {
+    const item = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    if (item !== undefined && !this.#kept.has(seq)) this.#kept.set(seq, { ...item, seq, at, num });
+  }
+
+  /**
+   * The server did not take it.
+   * @param {string} key
+   * @param {string} failure
+   */
+  fail(key, failure) {
+    const item = this.#waiting.get(key);
+    if (item !== undefined) this.#waiting.set(key, { ...item, failure });
+  }
+
+  /**
+   * The server took it, and the other side's did not.
+   * @param {string} key
+   * @param {string} failure
+   */
+  undelivered(key, failure) {
+    this.#refused.set(key, failure);
+  }
+
+  /** Forgets a message that failed; its text. @param {string} key */
+  drop(key) {
+    const body = this.#waiting.get(key)?.body;
+    this.#waiting.delete(key);
+    return body;
+  }
+
+  /** Forgets what may have gaps; what waits stays. */
+  reset() {
+    this.#kept.clear();
+    this.more = true;
+    this.loaded = false;
+  }
+
+  /** All messages, oldest first; those that wait last. @returns {readonly Item[]} */
+  items() {
+    const kept = [...this.#kept.values()].sort((a, b) => a.seq - b.seq);
+    const told = kept.map((item) => {
+      const failure = item.out ? this.#refused.get(item.key) : undefined;
+      return failure === undefined ? item : { ...item, failure };
+    });
+    return [...told, ...this.#waiting.values()];
+  }
+
+  /** The same as lines, with a heading for each day. @returns {readonly Row[]} */
+  rows() {
+    const items = this.items();
+    /** @type {Row[]} */
+    const rows = [];
+    let day = "";
+    items.forEach((item, i) => {
+      const today = new Date(item.at).toDateString();
+      if (today !== day) rows.push({ kind: "day", id: `day ${today}`, at: item.at });
+      const before = today === day ? items[i - 1] : undefined;
+      const first = before === undefined || !together(before, item);
+      const after = items[i + 1];
+      const last = after === undefined || !together(item, after);
+      rows.push({ kind: "message", id: item.id, item, first, last });
+      day = today;
+    });
+    return rows;
+  }
+}
+
+/**
+ * @param {Item} a
+ * @param {Item} b
+ */
+function together(a, b) {
+  const sameDay = new Date(a.at).toDateString() === new Date(b.at).toDateString();
+  return a.out === b.out && sameDay && b.at - a.at < GROUP_MS;
+}
+
+/**
+ * How far a message of mine has got.
+ * @param {Item} item
+ * @param {Pick<Api.Conversation, "delivered" | "read"> | undefined} conversation
+ * @returns {"waiting" | "sent" | "delivered" | "read" | "failed"}
+ */
+export function markOf({ failure, seq, num }, conversation) {
+  if (failure !== null) return "failed";
+  if (seq === 0) return "waiting";
+  if (conversation === undefined) return "sent";
+  if (num <= conversation.read) return "read";
+  return num <= conversation.delivered ? "delivered" : "sent";
+}

@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Hono } from "hono";
+import { addChat } from "../../server/web/assets.ts";
+import type { Contact, Conversation, Message, Presence } from "../../server/web/client.d.ts";
+import { entriesOf, unreadOf } from "../../server/web/chat/people.js";
+import {
+  connectionText,
+  dayText,
+  deviceLabel,
+  errorText,
+  hueOf,
+  initials,
+  presenceText,
+  splitLinks,
+} from "../../server/web/chat/text.js";
+import { markOf, Timeline } from "../../server/web/chat/timeline.js";
+
+const NOW = new Date(2026, 4, 20, 12).getTime();
+const HOUR_MS = 3_600_000;
+const OFFLINE: Presence = {
+  show: "offline",
+  status: "",
+  priority: 0,
+  ext: "",
+  device: null,
+  devices: 0,
+  lastSeen: 0,
+};
+
+function message(seq: number, fields: Partial<Message> = {}): Message {
+  return { k: "message", seq, at: NOW, with: "bob", num: seq, id: `k${seq}`, body: "", ...fields };
+}
+
+function contact(name: string, fields: Partial<Contact> = {}): Contact {
+  const none = { label: "", groups: [], pendingOut: false, approved: false, presence: OFFLINE };
+  return { name, subscription: "both", ...none, ...fields };
+}
+
+function conversation(name: string, fields: Partial<Conversation> = {}): Conversation {
+  const none = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0 };
+  return { with: name, ...none, ...fields };
+}
+
+const byName = <T>(items: readonly T[], name: (item: T) => string) =>
+  new Map(items.map((item) => [name(item), item]));
+
+Deno.test("Timeline: shows every message once and in order, however pages and events come", () => {
+  fc.assert(fc.property(
+    fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 8 }),
+    fc.array(fc.integer({ min: 1, max: 8 })),
+    (order, again) => {
+      const timeline = new Timeline();
+      for (const seq of [...order, ...again]) timeline.add(message(seq));
+      assert.deepEqual(timeline.items().map(({ seq }) => seq), [1, 2, 3, 4, 5, 6, 7, 8]);
+      assert.equal(timeline.oldest, 1);
+    },
+  ));
+});
+
+Deno.test("Timeline: a message that waits becomes the sent one, whether event or answer is first", () => {
+  for (const eventFirst of [true, false]) {
+    const timeline = new Timeline();
+    timeline.add(message(4));
+    timeline.wait({ key: "mine", body: "hello", at: NOW });
+    const [, waiting] = timeline.items();
+    assert.equal(markOf(waiting!, conversation("bob")), "waiting");
+    const event = () => timeline.add(message(5, { out: true, id: "mine", body: "hello" }));
+    if (eventFirst) event();
+    timeline.sent("mine", { seq: 5, at: NOW, num: 2 });
+    if (!eventFirst) event();
+    assert.deepEqual(timeline.items().map(({ id, seq }) => [id, seq]), [["seq 4", 4], [
+      waiting!.id,
+      5,
+    ]]);
+  }
+});
+
+Deno.test("Timeline: a refused message says so until it is dropped, which gives its text back", () => {
+  const timeline = new Timeline();
+  timeline.wait({ key: "a", body: "hello", at: NOW });
+  timeline.fail("a", "no");
+  assert.equal(markOf(timeline.items()[0]!, undefined), "failed");
+  assert.equal(timeline.drop("a"), "hello");
+  assert.deepEqual(timeline.items(), []);
+  timeline.add(message(1, { out: true, id: "b" }));
+  timeline.undelivered("b", "not theirs");
+  assert.equal(timeline.items()[0]!.failure, "not theirs");
+});
+
+Deno.test("Timeline: reset forgets what was received and keeps what waits", () => {
+  const timeline = new Timeline();
+  timeline.addPage({ events: [message(1)], more: false });
+  timeline.wait({ key: "a", body: "hello", at: NOW });
+  timeline.reset();
+  assert.deepEqual(timeline.items().map(({ body }) => body), ["hello"]);
+  assert.deepEqual([timeline.loaded, timeline.more], [false, true]);
+});
+
+Deno.test("Timeline.rows: every day has a heading, and what one wrote in a row is a group", () => {
+  const timeline = new Timeline();
+  const at = [NOW - 24 * HOUR_MS, NOW, NOW + 1000, NOW + 2000, NOW + HOUR_MS];
+  at.forEach((at, i) => timeline.add(message(i + 1, { at, ...(i === 3 ? { out: true } : {}) })));
+  const rows = timeline.rows().map((row) =>
+    row.kind === "day" ? "day" : [row.item.seq, row.first, row.last]
+  );
+  assert.deepEqual(rows, [
+    "day",
+    [1, true, true],
+    "day",
+    [2, true, false],
+    [3, false, true],
+    [4, true, true],
+    [5, true, true],
+  ]);
+});
+
+Deno.test("markOf: tells how far a message has got, by its number", () => {
+  const [item] = (() => {
+    const timeline = new Timeline();
+    timeline.add(message(9, { out: true, num: 3 }));
+    return timeline.items();
+  })();
+  const mark = (delivered: number, read: number) =>
+    markOf(item!, conversation("bob", { delivered, read }));
+  assert.deepEqual([mark(2, 0), mark(3, 2), mark(3, 3)], ["sent", "delivered", "read"]);
+});
+
+Deno.test("entriesOf: the latest conversation is first, then names; who is blocked is last", () => {
+  const client = {
+    contacts: byName([
+      contact("cid"),
+      contact("bob"),
+      contact("dan", { label: "Älter" }),
+      contact("eve", { subscription: "none", pendingOut: true }),
+    ], ({ name }) => name),
+    conversations: byName([
+      conversation("cid", { lastAt: 5, unread: 2 }),
+      conversation("stranger", { lastAt: 9 }),
+      conversation("mallory", { lastAt: 99, unread: 7 }),
+    ], ({ with: name }) => name),
+    blocked: new Set(["mallory"]),
+  };
+  const entries = entriesOf(client, "");
+  const names = entries.map(({ name }) => name);
+  assert.deepEqual(names, ["stranger", "cid", "dan", "bob", "eve", "mallory"]);
+  assert.deepEqual(entries.filter(({ asked }) => asked).map(({ name }) => name), ["eve"]);
+  assert.deepEqual(entriesOf(client, " äLT ").map(({ name }) => name), ["dan"]);
+  assert.equal(unreadOf(client), 2);
+});
+
+Deno.test("splitLinks: loses nothing of a text, and only addresses of the web become links", () => {
+  fc.assert(fc.property(fc.string(), fc.webUrl(), fc.string(), (before, url, after) => {
+    const text = `${before} ${url} ${after}`;
+    assert.equal(splitLinks(text).map((part) => part.text).join(""), text);
+  }));
+  assert.deepEqual(splitLinks("See (https://example.org/a?b=1)."), [
+    { text: "See (" },
+    { text: "https://example.org/a?b=1", href: "https://example.org/a?b=1" },
+    { text: ")." },
+  ]);
+  for (const text of ["javascript:alert(1)", "http://", '<a href="x">', "data:text/html,x"]) {
+    assert.ok(splitLinks(text).every(({ href }) => href === undefined), text);
+  }
+});
+
+Deno.test("texts: presence, days, errors, connection, devices", () => {
+  assert.equal(presenceText({ ...OFFLINE, show: "away", status: "lunch" }, NOW), "Away – lunch");
+  assert.match(
+    presenceText({ ...OFFLINE, lastSeen: NOW - 24 * HOUR_MS }, NOW),
+    /seen yesterday, \d/,
+  );
+  assert.equal(presenceText(OFFLINE, NOW), "Offline");
+  assert.deepEqual([dayText(NOW, NOW), dayText(NOW - 24 * HOUR_MS, NOW)], ["Today", "Yesterday"]);
+  assert.equal(
+    errorText({ code: "rate_limited", retryAfterMs: 1200 }),
+    "Too many tries. Wait 2 seconds.",
+  );
+  assert.equal(errorText({ code: "closed" }), null);
+  assert.equal(errorText({ code: "conflict", message: "It is taken." }), "It is taken.");
+  assert.equal(connectionText({ status: "online", reason: null }), "");
+  assert.match(connectionText({ status: "stopped", reason: "replaced" }), /elsewhere/);
+  assert.equal(
+    deviceLabel("Mozilla/5.0 (Android 14; Mobile; rv:1) Firefox/1"),
+    "Firefox on Android",
+  );
+  assert.equal(deviceLabel(""), "Browser, web chat");
+  assert.deepEqual([initials("carla.meyer"), initials("bob"), initials("")], ["CM", "B", "?"]);
+  assert.ok(hueOf("bob") === hueOf("bob") && hueOf("bob") < 8);
+});
+
+Deno.test("addChat: every file that the page loads is served, under a policy that names this host", async () => {
+  const app = new Hono();
+  addChat(app);
+  const page = await app.request("http://chat.example:8420/");
+  assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
+  assert.equal(
+    page.headers.get("content-security-policy"),
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+      "connect-src 'self' ws://chat.example:8420 wss://chat.example:8420; form-action 'self'; " +
+      "base-uri 'none'; frame-ancestors 'none'",
+  );
+  const html = await page.text();
+  const dir = new URL("../../server/web/chat/", import.meta.url);
+  const scripts = [...Deno.readDirSync(dir)].map(({ name }) => name).filter((n) =>
+    n.endsWith(".js")
+  );
+  const named = [...html.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map((match) => match[1]!);
+  for (const path of new Set([...named, ...scripts.map((name) => `/chat/${name}`)])) {
+    const response = await app.request(`http://chat.example${path}`);
+    assert.equal(response.status, 200, path);
+    assert.ok(response.headers.has("etag"), path);
+  }
+  const etag = page.headers.get("etag")!;
+  const again = await app.request("http://chat.example/", { headers: { "if-none-match": etag } });
+  assert.equal(again.status, 304);
+});
+
+Deno.test("addChat: a host that is no host does not get into the policy", async () => {
+  const app = new Hono();
+  addChat(app);
+  const page = await app.request("http://a;script-src/");
+  assert.match(page.headers.get("content-security-policy")!, /connect-src 'self'; /);
+});
+
+Deno.test("the chat's scripts make no markup of texts", () => {
+  const dir = new URL("../../server/web/chat/", import.meta.url);
+  for (const { name } of Deno.readDirSync(dir)) {
+    if (!/\.(js|html)$/.test(name)) continue;
+    const text = Deno.readTextFileSync(new URL(name, dir));
+    const made = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|\beval\(/;
+    assert.doesNotMatch(text, made, name);
+    assert.doesNotMatch(text, /\sstyle="|<script>|\son\w+="|https?:\/\/(?!www\.w3\.org)\w/, name);
+  }
+});
