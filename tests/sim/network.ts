@@ -192,7 +192,8 @@ export class Connection {
     const held = this.#serverGone ? 0 : this.#down.bytes - this.#network.quality.socketBytes;
     const lately = this.server.process !== this.#process;
     // The first look may come when much is held already.
-    if (held < bytes || lately || this.#takenMs === null) this.#takenMs = nowMs;
+    const paused = this.server.process.state !== "running";
+    if (held < bytes || lately || paused || this.#takenMs === null) this.#takenMs = nowMs;
     return nowMs - this.#takenMs;
   }
 
