@@ -90,6 +90,11 @@ function whole(text: string, what: string, min: number, max: number): number {
 
 const ID_MAX = Number.MAX_SAFE_INTEGER;
 
+/** `roost shards` has the same options as its subcommands, and takes them wherever they stand. */
+function optionsOf(command: Command): ConfigOptions {
+  return command.optsWithGlobals<ConfigOptions>();
+}
+
 /** Adds `roost shards`. */
 export function addShardCommands(program: Command, host: CliHost): void {
   const shards = addConfigOptions(program.command("shards"))
@@ -108,20 +113,23 @@ export function addShardCommands(program: Command, host: CliHost): void {
   addConfigOptions(shards.command("set <count>"))
     .description("divide the users evenly among so many shards, under traffic")
     .allowExcessArguments(false)
-    .action((text: string, options: ConfigOptions) => {
+    .action((text: string, _own: ConfigOptions, command: Command) => {
+      const options = optionsOf(command);
       const count = whole(text, "the number of shards", 1, SHARDS_MAX);
       return withServer(host, options, (call) => setNumber(host, call, count));
     });
   addConfigOptions(shards.command("split <shard>"))
     .description("cut a shard in two")
     .allowExcessArguments(false)
-    .action((text: string, options: ConfigOptions) => {
+    .action((text: string, _own: ConfigOptions, command: Command) => {
+      const options = optionsOf(command);
       const id = whole(text, "the shard", 0, ID_MAX);
       return withServer(host, options, (call) => one(call, "/admin/shards/split", { id }));
     });
   addConfigOptions(shards.command("merge <shards...>"))
     .description("make one shard of neighbours, in their order")
-    .action((texts: readonly string[], options: ConfigOptions) => {
+    .action((texts: readonly string[], _own: ConfigOptions, command: Command) => {
+      const options = optionsOf(command);
       if (texts.length < 2) throw new UsageError("name two shards or more, neighbours in order");
       const ids = texts.map((text) => whole(text, "the shard", 0, ID_MAX));
       return withServer(host, options, (call) => one(call, "/admin/shards/merge", { ids }));
