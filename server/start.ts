@@ -8,7 +8,7 @@ import { createAdminApp } from "./admin/api.ts";
 import { createFront } from "./front.ts";
 import { addServiceRoutes } from "./admin/services.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
-import { addInspectRoutes } from "./admin/inspect_api.ts";
+import { addInspectRoutes, type Busyness } from "./admin/inspect_api.ts";
 import { addShardRoutes } from "./admin/shards_api.ts";
 import { keepShardsEven } from "./shard_keeper.ts";
 import { addTransferRoutes } from "./admin/transfer_api.ts";
@@ -21,7 +21,7 @@ import { fail } from "../shard/errors.ts";
 import { type OpenNode, openNode } from "./open.ts";
 import { openServices, type Services } from "./services.ts";
 import { systemProfiler } from "./system/profiler.ts";
-import { systemProcess } from "./system/process.ts";
+import { type Process, systemProcess } from "./system/process.ts";
 
 const DAY_MS = 86_400_000;
 /** How long the log may take to be written before the process exits all the same (ms). */
@@ -63,6 +63,26 @@ async function listenNetwork(
   return { ...listener, tokenFile: adminTokenFile(dir.path) };
 }
 
+/** What can be asked only of a node that runs. */
+function addRunningRoutes(
+  admin: Hono,
+  config: Config,
+  { node, ports, log, dir }: OpenNode,
+  process: Process,
+  busyness: () => Busyness,
+): void {
+  addShardRoutes(admin, { node, timers: ports.timers });
+  if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
+  addInspectRoutes(admin, {
+    ...ports,
+    log,
+    profiler: systemProfiler(),
+    busyness,
+    rssBytes: () => process.rssBytes(),
+    dataDir: dir.path,
+  });
+}
+
 /** Starts a node; see `Launcher`. */
 export async function startRoost(config: Config): Promise<RunningRoost> {
   // The shards' packets find the edge once there is one; before that no session can exist.
@@ -88,18 +108,7 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
     const admin = adminApp(config, open, services);
     services.gateway.start();
     front.addAdminRoutes(admin);
-    addShardRoutes(admin, { node: open.node, timers: open.ports.timers });
-    if (config.storage.shardsFollowLoad) {
-      keepShardsEven(open.node, open.ports, config.storage.shards);
-    }
-    addInspectRoutes(admin, {
-      ...open.ports,
-      log: open.log,
-      profiler: systemProfiler(),
-      busyness: () => front.busyness(),
-      rssBytes: () => process.rssBytes(),
-      dataDir: open.dir.path,
-    });
+    addRunningRoutes(admin, config, open, process, () => front.busyness());
     const network = await listenNetwork(config, open, admin);
     const socket = await listenAdmin(admin, open.dir.adminSocketPath);
     open.log.info("serving", { url: front.url, domain: config.server.domain });

@@ -36,12 +36,15 @@ function tokenFor({ ports }: World, seconds: number): Promise<string> {
     .sign(SECRET);
 }
 
-/** Lets time go on until the answer is there. */
-async function settled<T>(world: World, task: Promise<T>): Promise<T> {
+/**
+ * Lets time go on until the answer is there: little of it, for tokens are checked in real time, and
+ * a slow machine must not let sessions end meanwhile.
+ */
+async function settled<T>(world: World, task: Promise<T>, stepMs: number): Promise<T> {
   let over = false;
   task.then(() => over = true, () => over = true);
   while (!over) {
-    world.time.runFor(10);
+    world.time.runFor(stepMs);
     await breathe(1);
   }
   return await task;
@@ -57,7 +60,7 @@ async function poll(world: World, seconds: number, session = "", query = "wait=0
     ...(session === "" ? {} : { "roost-session": session }),
   };
   const asked = Promise.resolve(world.app.request(`/v1/events?${query}`, { headers }));
-  const response = await settled(world, asked);
+  const response = await settled(world, asked, query === "wait=0" ? 0.05 : 20);
   return { status: response.status, body: await response.json() as Json };
 }
 
@@ -77,7 +80,7 @@ async function hello(world: World, seconds: number, more: Json = {}) {
   const auth = { jwt: await tokenFor(world, seconds) };
   handler.frame(JSON.stringify({ t: "hello", v: 1, auth, device: "phone", ...more }));
   while (frames.length === 0) {
-    world.time.runFor(1);
+    world.time.runFor(0.05);
     await breathe(1);
   }
   return { welcome: frames[0]!, handler, reason: () => reason };
