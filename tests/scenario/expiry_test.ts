@@ -60,7 +60,7 @@ async function poll(world: World, seconds: number, session = "", query = "wait=0
     ...(session === "" ? {} : { "roost-session": session }),
   };
   const asked = Promise.resolve(world.app.request(`/v1/events?${query}`, { headers }));
-  const response = await settled(world, asked, query === "wait=0" ? 0.05 : 20);
+  const response = await settled(world, asked, query === "wait=0" ? 0.05 : 2);
   return { status: response.status, body: await response.json() as Json };
 }
 
