@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { base64url, SignJWT } from "jose";
 import { configOf } from "../../server/config.ts";
 import type { CloseReason } from "../../server/edge/types.ts";
-import { breathe, openWorld, type World } from "../golden/world.ts";
+import { openWorld, type World } from "../golden/world.ts";
 
 const SECRET = new Uint8Array(32).fill(7);
 const KEY = JSON.stringify({ kty: "oct", k: base64url.encode(SECRET) });
@@ -36,6 +36,11 @@ function tokenFor({ ports }: World, seconds: number): Promise<string> {
     .sign(SECRET);
 }
 
+/** A millisecond of real time, for tokens are checked on other threads. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 /**
  * Lets time go on until the answer is there: little of it, for tokens are checked in real time, and
  * a slow machine must not let sessions end meanwhile.
@@ -45,7 +50,7 @@ async function settled<T>(world: World, task: Promise<T>, stepMs: number): Promi
   task.then(() => over = true, () => over = true);
   while (!over) {
     world.time.runFor(stepMs);
-    await breathe(1);
+    await pause();
   }
   return await task;
 }
@@ -60,7 +65,7 @@ async function poll(world: World, seconds: number, session = "", query = "wait=0
     ...(session === "" ? {} : { "roost-session": session }),
   };
   const asked = Promise.resolve(world.app.request(`/v1/events?${query}`, { headers }));
-  const response = await settled(world, asked, query === "wait=0" ? 0.05 : 2);
+  const response = await settled(world, asked, query === "wait=0" ? 0.5 : 10);
   return { status: response.status, body: await response.json() as Json };
 }
 
@@ -80,8 +85,8 @@ async function hello(world: World, seconds: number, more: Json = {}) {
   const auth = { jwt: await tokenFor(world, seconds) };
   handler.frame(JSON.stringify({ t: "hello", v: 1, auth, device: "phone", ...more }));
   while (frames.length === 0) {
-    world.time.runFor(0.05);
-    await breathe(1);
+    world.time.runFor(0.5);
+    await pause();
   }
   return { welcome: frames[0]!, handler, reason: () => reason };
 }
