@@ -1,7 +1,7 @@
 /**
- * Who may see an account's presence, and in its place whoever it has blocked, in one short text: what
- * stays of a user that somebody watches when the account leaves memory. Without it, everybody who signs in would have the accounts of all
- * contacts loaded, only to be asked who may see them.
+ * Who may see an account's presence, and whom it has blocked, in one short text: what stays of a user
+ * that somebody watches when the account leaves memory. Without it, everybody who signs in would have
+ * the accounts of all contacts loaded, only to be asked who may see them.
  */
 import type { Account } from "./account.ts";
 import type { AccountId, AccountName } from "./ids.ts";
@@ -30,7 +30,8 @@ export function rightsOf(account: Account): Rights {
 
 /** Whether the account of that id is among them. Ids are equally long and have no spaces. */
 export function hasRight(rights: Rights, id: AccountId): boolean {
-  return id !== "" && rights.includes(`${id} `);
+  const at = id === "" ? -1 : rights.indexOf(id);
+  return at >= 0 && rights[at + id.length] === " ";
 }
 
 /** When a blocked account of that id is to be shown it was last seen (ms); null: not at all. */

@@ -616,6 +616,7 @@ export class Shard implements Turn {
     for (const input of again) this.#take(input);
     this.#makeGood();
     this.#accounts.evict(this.now.mono, this.#batch.committedBatch, (account) => {
+      if (this.presence.get(account.name) === undefined) return;
       this.presence.setRights(account.name, account.id, rightsOf(account));
     });
   }
