@@ -67,6 +67,7 @@ const contact = {
 
 /** Answers where a test sets no others. */
 const ANSWERS: Answers = {
+  "export.account": () => fail("not_found", "There is no such account"),
   "message.send": () => ok({ seq: 8, at: 1000, num: 3 }),
   "mailbox.ack": () => ok(null),
   "conversation.read": () => ok({ unread: 0 }),
