@@ -140,16 +140,13 @@ function applyLifecycle(account: Account, entry: Entry): void {
 function applySent(account: Account, e: Entry & { kind: "sent" }): MailboxEvent {
   assertSeq(account, e.seq);
   const c = account.conversation(e.to);
+  if (e.toId !== "") c.reach(e.toId);
   c.outNum = e.num;
   if (e.toId !== "") {
-    if (c.peerId !== e.toId) {
-      c.peerId = e.toId;
-      c.pairOut = 0;
-    }
     c.pairOut = e.n;
     pushOutbox(account, e.to, e.toId, e.n, {
       kind: "message",
-      num: e.num,
+      num: Math.max(0, e.num - c.outBase),
       id: e.id,
       body: e.body,
       ext: e.ext,
@@ -251,10 +248,7 @@ function applyPair(account: Account, entry: Entry): void {
     }
     case "pair_out": {
       const c = account.conversation(entry.to);
-      if (c.peerId !== entry.toId) {
-        c.peerId = entry.toId;
-        c.pairOut = 0;
-      }
+      c.reach(entry.toId);
       c.pairOut = entry.n;
       pushOutbox(account, entry.to, entry.toId, entry.n, entry.payload);
       return;

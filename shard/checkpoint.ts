@@ -185,6 +185,9 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   writeMailbox(w, a.mailbox);
   for (const b of a.blocked.values()) w.str(b.peerId).uint(b.lastSeen);
   for (const d of a.devices) w.uint(d.usedAt);
+  const based = [...a.conversations.values()].filter((c) => c.outBase > 0);
+  w.uint(based.length);
+  for (const c of based) w.str(c.with).uint(c.outBase);
   return w.take();
 }
 
@@ -248,6 +251,10 @@ function readLater(r: ByteReader, account: Account): void {
     account.blocked.set(name, { peerId: r.str() as AccountId | "", lastSeen: r.uint() });
   }
   account.devices = account.devices.map((d) => ({ ...d, usedAt: r.uint() }));
+  if (r.done) return;
+  for (let i = r.uint(); i > 0; i--) {
+    account.conversation(r.str() as AccountName).outBase = r.uint();
+  }
 }
 
 /** A dedupe block's value. */

@@ -35,6 +35,8 @@ export class Conversation {
   peerId: AccountId | "" = "";
   /** Message numbers this account has used in this conversation; never starts again. */
   outNum = 0;
+  /** Of these, those from before `peerId`: it is told numbers from 1 on, not how many others had. */
+  outBase = 0;
   /** Pair number of the last packet sent to `peerId`; starts again with another `peerId`. */
   pairOut = 0;
   /** Account whose packets `pairIn` counts. */
@@ -82,6 +84,19 @@ export class Conversation {
     // The former one's messages stay unread, but none of the new one's numbers is theirs.
     this.lastInNum = 0;
     this.unread = this.unread.map(({ seq }) => ({ seq, num: 0 }));
+  }
+
+  /** What is sent from now on is for this account. */
+  reach(peer: AccountId): void {
+    if (this.peerId === peer) return;
+    this.peerId = peer;
+    this.pairOut = 0;
+    this.outBase = this.outNum;
+  }
+
+  /** This account's number of a message by the number that the peer was told; 0 for none. */
+  ownNum(told: number): number {
+    return told === 0 ? 0 : Math.min(told + this.outBase, this.outNum);
   }
 
   /** Remembers a refusal that the sender is told. */

@@ -232,7 +232,8 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
     for (const f of p.refused) {
       const entry = queue.entries.find((e) => e.n === f.n);
       if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;
-      const { num, id } = entry.payload;
+      const { id } = entry.payload;
+      const num = account.conversation(p.from).ownNum(entry.payload.num);
       turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
     }
     turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);
@@ -296,8 +297,8 @@ function takeReceipt(turn: Turn, account: Account, p: ShardPacket & { kind: "rec
   if (!turn.writable) return;
   const c = account.conversations.get(p.from);
   if (account.alive && account.id === p.toId && c?.peerId === p.fromId) {
-    const delivered = Math.min(p.delivered, c.outNum);
-    const read = Math.min(p.read, c.outNum);
+    const delivered = c.ownNum(p.delivered);
+    const read = c.ownNum(p.read);
     if (delivered > c.deliveredOut || read > c.readOut) {
       turn.append(account, { kind: "receipt", with: p.from, delivered, read });
       turn.event(account, {

@@ -95,9 +95,10 @@ Deno.test("decodeHead reads what the first programs wrote, without what came lat
     usedAt: 0,
   }];
   const head = encodeHead(account, 7);
-  // Three zeros: a text, a time and another one.
-  deepEqual([...head.slice(-3)], [0, 0, 0]);
-  deepEqual(stored(decoded(head.slice(0, -3))), stored(account));
+  // Four zeros: a text and a time, another one, and a count.
+  deepEqual([...head.slice(-4)], [0, 0, 0, 0]);
+  deepEqual(stored(decoded(head.slice(0, -1))), stored(account));
+  deepEqual(stored(decoded(head.slice(0, -4))), stored(account));
 });
 
 Deno.test("decodeHead throws nothing but CorruptBytes", () => {

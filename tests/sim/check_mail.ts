@@ -135,10 +135,11 @@ export function checkReceived(world: World, folded: readonly Folded[]): void {
   for (const to of folded) {
     for (const name of world.oracle.names) {
       for (const from of world.oracle.lives(name)) {
-        const received = to.events.filter((e): e is Message =>
+        const taken = to.events.filter((e): e is Message =>
           e.k === "message" && !e.out && e.with === name && from.sent.get(e.id)?.body === e.body
         );
-        inOrder(to, from, received);
+        inOrder(to, from, taken);
+        const received = asSent(from, taken, folded);
         if (to.whole) {
           onlyAccepted(to, from, received);
           nothingLost(to, from, received);
@@ -179,6 +180,19 @@ export function checkHistory(world: World, folded: readonly Folded[]): void {
       fail(life, peer, "history is whole", `${way} it is ${found}, the mailbox has ${wanted}`);
     }
   }
+}
+
+/**
+ * The same by the numbers that their sender has: each account of a name is told its own from 1 on,
+ * so that one number, the same for all, lies between the two.
+ */
+function asSent(from: Life, taken: readonly Message[], folded: readonly Folded[]): Message[] {
+  const [first] = taken;
+  if (first === undefined) return [];
+  const own = folded.find((f) => f.life === from)?.events
+    .find((e): e is Message => e.k === "message" && e.out === true && e.id === first.id);
+  const before = (own?.num ?? from.sent.get(first.id)?.acked?.num ?? first.num) - first.num;
+  return taken.map((e) => ({ ...e, num: e.num + before }));
 }
 
 function inOrder(to: Folded, from: Life, received: readonly Message[]): void {
