@@ -6,7 +6,9 @@ import type { AccountId, AccountName, DeviceId, MailboxId } from "./ids.ts";
 import type { Credentials, MessagesFrom } from "./ops.ts";
 import type { Payload } from "./packets.ts";
 import type { RosterItem } from "./roster.ts";
+import type { Rights } from "./rights.ts";
 import { Conversation } from "./conversation.ts";
+import { LazyMap } from "./lazy_map.ts";
 import { Mailbox } from "./mailbox.ts";
 
 /** A signed-in client of the account. */
@@ -78,9 +80,11 @@ export class Account {
   credentials: Credentials | null = null;
   devices: Device[] = [];
   mailbox = new Mailbox("" as MailboxId);
-  roster = new Map<AccountName, RosterItem>();
+  readonly contacts = new LazyMap<RosterItem>();
   blocked = new Map<AccountName, Block>();
-  conversations = new Map<AccountName, Conversation>();
+  readonly talks = new LazyMap<Conversation>();
+  /** Not stored: who may see it by contacts that nobody has looked at singly; null: not asked yet. */
+  seers: Rights | null = null;
   outbox = new Map<AccountName, OutboxQueue>();
   messagesFrom: MessagesFrom = "contacts";
   lastSeen = 0;
@@ -147,12 +151,23 @@ export class Account {
     return this.state === "active";
   }
 
+  /** Its contacts by name, and those who ask to be. */
+  get roster(): Map<AccountName, RosterItem> {
+    return this.contacts.map;
+  }
+
+  /** Its conversations by the peer's name. */
+  get conversations(): Map<AccountName, Conversation> {
+    return this.talks.map;
+  }
+
   /** The conversation with a peer, made when there is none. */
   conversation(peer: AccountName): Conversation {
-    let c = this.conversations.get(peer);
+    const { conversations } = this;
+    let c = conversations.get(peer);
     if (c === undefined) {
-      c = new Conversation(peer, this.conversations.size);
-      this.conversations.set(peer, c);
+      c = new Conversation(peer, conversations.size);
+      conversations.set(peer, c);
     }
     return c;
   }

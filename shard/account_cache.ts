@@ -115,9 +115,6 @@ export class AccountCache {
     const head = joinChunks(input.chunks);
     if (head !== null) readHead(account, head);
     account.savedChunks = input.chunks.length;
-    for (const c of account.conversations.values()) {
-      if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
-    }
     account.savedOwes = account.outbox.size > 0 || account.owed.size > 0;
     account.usedMs = monoMs;
     this.#accounts.set(input.name, account);

@@ -220,6 +220,35 @@ export class ByteReader {
     return this.#bytes.subarray(this.#at - n, this.#at);
   }
 
+  /** Passes over a string that `str` could read. */
+  skipStr(): void {
+    const before = this.#at;
+    const n = this.uint();
+    const start = this.#at;
+    if (start + n > this.#end) throw new CorruptBytes(`string of ${n} bytes past the end`);
+    let high = 0;
+    for (let i = 0; i < n; i++) high |= this.#bytes[start + i]!;
+    this.#at = start + n;
+    if (high < 0x80) return;
+    this.#at = before;
+    this.str();
+  }
+
+  /** The string at an earlier place. */
+  strAt(at: number): string {
+    return new ByteReader(this.#bytes, at, this.#end).str();
+  }
+
+  /** Passes over integers that `uint` could read. */
+  skipUints(count: number): void {
+    for (let i = 0; i < count; i++) this.uint();
+  }
+
+  /** What was read since `at`, not a copy. */
+  since(at: number): Uint8Array {
+    return this.#bytes.subarray(at, this.#at);
+  }
+
   /** Passes over `count` bytes. */
   skip(count: number): void {
     if (this.#at + count > this.#end) throw new CorruptBytes(`${count} bytes past the end`);

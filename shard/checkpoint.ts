@@ -5,15 +5,14 @@
  */
 import type { AccountId, AccountName, DeviceId, MailboxId } from "./ids.ts";
 import type { Account, SentBefore } from "./account.ts";
-import type { Conversation } from "./conversation.ts";
 import {
   readCredentials,
   readPayload,
-  readRosterItem,
   writeCredentials,
   writePayload,
   writeRosterItem,
 } from "./records.ts";
+import { holdContacts, holdConversations, writeAll, writeConversation } from "./head_items.ts";
 import { Mailbox } from "./mailbox.ts";
 import { payloadSize } from "./apply.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "./bytes.ts";
@@ -50,44 +49,6 @@ export function owesKey(point: number, name: AccountName): Key {
 /** Key of a dedupe block. */
 export function dedupeKey(point: number, id: AccountId | "", number: number): Key {
   return ["d", point, id, number];
-}
-
-function writeConversation(w: ByteWriter, c: Conversation): void {
-  w.str(c.with).str(c.peerId).uint(c.outNum).uint(c.pairOut).str(c.inId).uint(c.pairIn);
-  w.uint(c.refusals.length);
-  for (const f of c.refusals) w.uint(f.n).str(f.reason);
-  w.uint(c.lastSeq).uint(c.lastAt).uint(c.lastInSeq).uint(c.lastInNum);
-  w.uint(c.unread.length);
-  for (const u of c.unread) w.uint(u.seq).uint(u.num);
-  w.uint(c.unreadMore).uint(c.readUpTo).uint(c.deliveredIn).uint(c.readIn);
-  w.uint(c.deliveredInTold).uint(c.readInTold).uint(c.deliveredOut).uint(c.readOut);
-}
-
-function readConversation(r: ByteReader, account: Account): void {
-  const name = r.str() as AccountName;
-  // Most have a contact of the same name and id: one text for both.
-  const item = account.roster.get(name);
-  const same = <T extends string>(text: T): T => text === item?.peerId ? item.peerId as T : text;
-  const c = account.conversation(item?.contact ?? name);
-  c.peerId = same(r.str() as AccountId | "");
-  c.outNum = r.uint();
-  c.pairOut = r.uint();
-  c.inId = same(r.str() as AccountId | "");
-  c.pairIn = r.uint();
-  for (let i = r.uint(); i > 0; i--) c.addRefusal({ n: r.uint(), reason: r.str() });
-  c.lastSeq = r.uint();
-  c.lastAt = r.uint();
-  c.lastInSeq = r.uint();
-  c.lastInNum = r.uint();
-  for (let i = r.uint(); i > 0; i--) c.addUnread(r.uint(), r.uint());
-  c.unreadMore = r.uint();
-  c.readUpTo = r.uint();
-  c.deliveredIn = r.uint();
-  c.readIn = r.uint();
-  c.deliveredInTold = r.uint();
-  c.readInTold = r.uint();
-  c.deliveredOut = r.uint();
-  c.readOut = r.uint();
 }
 
 function writeMailbox(w: ByteWriter, m: Mailbox): void {
@@ -170,12 +131,10 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   w.bool(a.messagesFrom === "anyone").uint(a.lastSeen).uint(a.ackedSeq);
   w.bool(a.invite !== null);
   if (a.invite !== null) w.uint(a.invite.expiresAt).str(a.invite.usedBy);
-  w.uint(a.roster.size);
-  for (const i of a.roster.values()) writeRosterItem(w, i);
+  writeAll(w, a.contacts, writeRosterItem);
   w.uint(a.blocked.size);
   for (const b of a.blocked.keys()) w.str(b);
-  w.uint(a.conversations.size);
-  for (const c of a.conversations.values()) writeConversation(w, c);
+  writeAll(w, a.talks, writeConversation);
   w.uint(a.undelivered.size);
   for (const p of a.undelivered) w.str(p);
   writeOutbox(w, a);
@@ -185,7 +144,10 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   writeMailbox(w, a.mailbox);
   for (const b of a.blocked.values()) w.str(b.peerId).uint(b.lastSeen);
   for (const d of a.devices) w.uint(d.usedAt);
-  const based = [...a.conversations.values()].filter((c) => c.outBase > 0);
+  // None of those that nobody has looked at: to be given its number it was looked up.
+  const based = a.talks.bytes !== null
+    ? []
+    : [...a.conversations.values()].filter((c) => c.outBase > 0);
   w.uint(based.length);
   for (const c of based) w.str(c.with).uint(c.outBase);
   return w.take();
@@ -217,14 +179,11 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
   account.lastSeen = r.uint();
   account.ackedSeq = r.uint();
   if (r.bool()) account.invite = { expiresAt: r.uint(), usedBy: r.str() };
-  for (let i = r.uint(); i > 0; i--) {
-    const item = readRosterItem(r);
-    account.roster.set(item.contact, item);
-  }
+  holdContacts(r, account);
   for (let i = r.uint(); i > 0; i--) {
     account.blocked.set(r.str() as AccountName, { peerId: "", lastSeen: 0 });
   }
-  for (let i = r.uint(); i > 0; i--) readConversation(r, account);
+  holdConversations(r, account);
   for (let i = r.uint(); i > 0; i--) account.undelivered.add(r.str() as AccountName);
   readOutbox(r, account);
   account.dedupeBlocks = r.list(() => ({

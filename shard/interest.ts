@@ -4,17 +4,15 @@ import type { AccountName } from "./ids.ts";
 import type { InterestAnswer, InterestItem } from "./ops.ts";
 import type { ShardInput } from "./effects.ts";
 import type { Turn } from "./turn.ts";
-import { frozenFor, frozenRight, hasRight } from "./rights.ts";
+import { contactSees, frozenFor, frozenRight, hasRight } from "./rights.ts";
 import { type Presentity, visibleDevices } from "./presence.ts";
-import { seesOwner } from "./roster.ts";
 
 /** Whether the watcher of `item` may see the presence of `account`. */
 function maySee(account: Account, item: InterestItem): boolean {
   if (!account.active || account.id !== item.watchedId) return false;
   if (item.watcher === item.watched) return account.id === item.watcherId;
   if (account.blocked.has(item.watcher)) return false;
-  const entry = account.roster.get(item.watcher);
-  return seesOwner(entry) && entry!.peerId === item.watcherId;
+  return contactSees(account, item.watcher, item.watcherId);
 }
 
 /** Whether it may see that of a user whose account is not in memory, but was. */

@@ -237,6 +237,15 @@ export function readRosterItem(r: ByteReader): RosterItem {
   };
 }
 
+/** Passes over what `readRosterItem` could read. */
+export function skipRosterItem(r: ByteReader): void {
+  r.skipStr();
+  r.skipStr();
+  r.skipStr();
+  for (let i = r.uint(); i > 0; i--) r.skipStr();
+  r.u8();
+}
+
 const TYPES = ["subscribe", "subscribed", "unsubscribe", "unsubscribed"] as const;
 
 /** Writes what a packet carries. */

@@ -61,6 +61,7 @@ export class Recovery {
       apply(account, entry);
     }
     this.#tail.delete(account.name);
+    if (first === 0) return 0;
     for (const c of account.conversations.values()) {
       const untold = c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold;
       if (untold) account.owed.add(c.with);

@@ -18,10 +18,10 @@ export function rightsOf(account: Account): Rights {
   if (!account.active) return "" as Rights;
   // Joined, not added up: a text that is added up keeps its parts.
   const ids: string[] = [account.id];
-  for (const item of account.roster.values()) {
-    if (item.peerId === "" || !seesOwner(item) || account.blocked.has(item.contact)) continue;
+  account.contacts.forEach((item) => {
+    if (item.peerId === "" || !seesOwner(item) || account.blocked.has(item.contact)) return;
     ids.push(item.peerId);
-  }
+  });
   for (const b of account.blocked.values()) {
     if (b.peerId !== "") ids.push(`${b.peerId}=${b.lastSeen}`);
   }
@@ -32,6 +32,22 @@ export function rightsOf(account: Account): Rights {
 export function hasRight(rights: Rights, id: AccountId): boolean {
   const at = id === "" ? -1 : rights.indexOf(id);
   return at >= 0 && rights[at + id.length] === " ";
+}
+
+/** Whether a contact that is not blocked may see the account; it is not loaded singly for it. */
+export function contactSees(account: Account, watcher: AccountName, id: AccountId): boolean {
+  if (account.contacts.bytes === null) {
+    const item = account.roster.get(watcher);
+    return seesOwner(item) && item!.peerId === id;
+  }
+  if (account.seers === null) {
+    const ids: string[] = [];
+    account.contacts.forEach((item) => {
+      if (item.peerId !== "" && seesOwner(item)) ids.push(item.peerId);
+    });
+    account.seers = `${ids.join(" ")} ` as Rights;
+  }
+  return hasRight(account.seers, id);
 }
 
 /** When a blocked account of that id is to be shown it was last seen (ms); null: not at all. */

@@ -6,8 +6,8 @@ import type { AttachAuth, Ops, WatchTarget } from "./ops.ts";
 import { fail, ok } from "./errors.ts";
 import { endSession } from "./last_seen.ts";
 import { shownMailboxId } from "./restored.ts";
-import { seenByOwner } from "./roster.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { type RosterItem, seenByOwner } from "./roster.ts";
+import { contactsOf, snapshotOf } from "./snapshot.ts";
 
 const NOT_SIGNED_IN = fail("unauthorized", "The token is not valid (any more): sign in again");
 const NO_SESSION = fail("unauthorized", "The session has ended: connect again");
@@ -44,9 +44,9 @@ function expiryOf(turn: Turn, account: Account, auth: AttachAuth, device: string
 }
 
 /** Itself, and the contacts whose presence it may see. */
-function watchTargets(account: Account): WatchTarget[] {
+function watchTargets(account: Account, contacts: readonly RosterItem[]): WatchTarget[] {
   const targets: WatchTarget[] = [{ name: account.name, id: account.id as AccountId }];
-  for (const item of account.roster.values()) {
+  for (const item of contacts) {
     if (!seenByOwner(item) || item.peerId === "" || account.blocked.has(item.contact)) continue;
     targets.push({ name: item.contact, id: item.peerId });
   }
@@ -82,13 +82,14 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   const mailboxId = shownMailboxId(m.id, turn.limits.restoreTag);
   const valid = cursor !== null && cursor.mailboxId === mailboxId && m.canContinueFrom(cursor.seq);
   const mode = valid ? "resume" : cursor === null ? "snapshot" : "reset";
+  const contacts = contactsOf(account);
   return ok({
     id,
     mailboxId,
     seq: m.last,
     mode,
-    snapshot: valid ? null : snapshotOf(account),
-    watch: watchTargets(account),
+    snapshot: valid ? null : snapshotOf(account, contacts),
+    watch: watchTargets(account, contacts),
     expiresAt,
   });
 };

@@ -2,19 +2,26 @@
 import type { Account } from "./account.ts";
 import type { AccountName } from "./ids.ts";
 import type { ConversationView, RosterItemView, Snapshot } from "./ops.ts";
-import { rosterView } from "./roster.ts";
+import { type RosterItem, rosterView } from "./roster.ts";
+
+/** Its contacts, and those who ask to be. */
+export function contactsOf(account: Account): RosterItem[] {
+  const items: RosterItem[] = [];
+  account.contacts.forEach((item) => items.push(item));
+  return items;
+}
 
 /** Everything a device needs, as of the mailbox's last position. */
-export function snapshotOf(account: Account): Snapshot {
+export function snapshotOf(account: Account, contacts = contactsOf(account)): Snapshot {
   const roster: RosterItemView[] = [];
   const requests: AccountName[] = [];
-  for (const item of account.roster.values()) {
+  for (const item of contacts) {
     if (item.listed) roster.push(rosterView(item));
     if (item.state.pendingIn) requests.push(item.contact);
   }
   const conversations: ConversationView[] = [];
-  for (const c of account.conversations.values()) {
-    if (c.lastSeq < account.mailbox.first || c.lastSeq === 0) continue;
+  account.talks.forEach((c) => {
+    if (c.lastSeq < account.mailbox.first || c.lastSeq === 0) return;
     conversations.push({
       with: c.with,
       lastSeq: c.lastSeq,
@@ -24,7 +31,7 @@ export function snapshotOf(account: Account): Snapshot {
       delivered: c.deliveredOut,
       read: c.readOut,
     });
-  }
+  });
   return {
     seq: account.mailbox.last,
     roster,

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
+import { rightsOf } from "../../shard/rights.ts";
 import { Account } from "../../shard/account.ts";
 import { ByteWriter } from "../../shard/bytes.ts";
 import {
@@ -69,6 +70,26 @@ Deno.test("decodeHead brings back what encodeHead kept of an account", () => {
   );
 });
 
+Deno.test("encodeHead writes the same whether anybody has looked into a decoded head or not", () => {
+  fc.assert(
+    fc.property(history, uint, (life, lsn) => {
+      const head = encodeHead(accountOf(life), lsn);
+      const unread = decoded(head);
+      const read = decoded(head);
+      equal(unread.contacts.size, read.roster.size);
+      equal(unread.talks.size, read.conversations.size);
+      const seen: unknown[] = [];
+      unread.contacts.forEach((item) => seen.push(item));
+      unread.talks.forEach((c) => seen.push(c));
+      deepEqual(seen, [...read.roster.values(), ...read.conversations.values()]);
+      deepEqual(encodeHead(unread, lsn), head);
+      deepEqual(encodeHead(read, lsn), head);
+      deepEqual(rightsOf(unread), rightsOf(read));
+    }),
+    runs(200),
+  );
+});
+
 Deno.test("a log that is read back makes the same account as the one that wrote it", () => {
   fc.assert(
     fc.property(history, (life) => {
@@ -108,6 +129,9 @@ Deno.test("decodeHead throws nothing but CorruptBytes", () => {
       const account = readOrCorrupt(() => decoded(bytes));
       // What it took must be usable: it encodes, and its mailbox reads to an end.
       if (account === null) return;
+      encodeHead(account, 5);
+      // Nor may what is read late be found corrupt then.
+      for (const kept of [account.roster, account.conversations]) ok(kept.size >= 0);
       encodeHead(account, 5);
       const { mailbox } = account;
       const from = mailbox.tailFirst - 1;

@@ -431,11 +431,6 @@ const PRESENCE: readonly Mutant[] = [
       "",
     ],
     [
-      "show to whom it was never granted",
-      "return seesOwner(entry) && entry!.peerId === item.watcherId;",
-      "return entry !== undefined;",
-    ],
-    [
       "show nothing to whom one has blocked, where a sign-out would be shown",
       "if (!maySee(account, item)) return refused(frozenAt(account, item));",
       "if (!maySee(account, item)) return refused(null);",
@@ -468,7 +463,25 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/head_items.ts",
+    [
+      "forget who is owed a receipt, once the account has left memory",
+      '    if (owed !== "") account.owed.add(owed);\n',
+      "",
+    ],
+  ),
+  ...inFile(
     "shard/rights.ts",
+    [
+      "show to whom it was never granted",
+      "return seesOwner(item) && item!.peerId === id;",
+      "return item !== undefined;",
+    ],
+    [
+      "show to whom it was never granted, of contacts as they are stored",
+      'if (item.peerId !== "" && seesOwner(item)) ids.push(item.peerId);',
+      'if (item.peerId !== "") ids.push(item.peerId);',
+    ],
     [
       "show to whom one has blocked, once the account has left memory",
       " || account.blocked.has(item.contact)",
