@@ -1,4 +1,4 @@
-/** Issue, figure 3: durable messages. */
+/** Durable messages. */
 import type { Proof, Verdict } from "./proof.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";
 import { thousand, withPools } from "./provisioned.ts";

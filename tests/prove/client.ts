@@ -80,7 +80,7 @@ async function brokenLibrary({ name, from, to }: Broken): Promise<typeof createC
   return module.createClient;
 }
 
-/** Issue 4, what must be seen, 3: the client library over a fault proxy. */
+/** The client library over a fault proxy. */
 export const clientProof: Proof = {
   name: "client",
   claim: "10,000 messages over connections that break: nothing lost, doubled or misordered, " +

@@ -1,4 +1,4 @@
-/** Issue, figure 7: a start with an empty cache while everybody reconnects. */
+/** A start with an empty cache while everybody reconnects. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { crowd, type Place, withPools } from "./provisioned.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";

@@ -1,4 +1,4 @@
-/** Issue, figure 6: what the cost of a presence change depends on, over four sizes each. */
+/** What the cost of a presence change depends on, over four sizes each. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { type Place, type PoolShape, scaled, withPools } from "./provisioned.ts";
 import { Figures } from "./figures.ts";

@@ -1,4 +1,4 @@
-/** Issue, figure 4: what an idle session takes. */
+/** What an idle session takes. */
 import type { Proof, Verdict } from "./proof.ts";
 import { crowd, withPools } from "./provisioned.ts";
 import { Figures } from "./figures.ts";

@@ -1,4 +1,4 @@
-/** Issue, figure 2: login storms, by token and by password. */
+/** Login storms, by token and by password. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { crowd, type Place, type PoolShape, scaled, withPools } from "./provisioned.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";

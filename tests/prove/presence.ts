@@ -1,4 +1,4 @@
-/** Issue, figure 1: a presence storm. */
+/** A presence storm. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";
 import { type Place, thousand, withPools } from "./provisioned.ts";

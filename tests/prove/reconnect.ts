@@ -1,4 +1,4 @@
-/** Issue, figure 5: most sessions drop and come back. */
+/** Most sessions drop and come back. */
 import type { Proof, Verdict } from "./proof.ts";
 import { crowd, withPools } from "./provisioned.ts";
 import { Figures, percentiles } from "./figures.ts";

@@ -303,7 +303,7 @@ async function prove(executable: string, { say }: ProofOptions): Promise<Verdict
   }
 }
 
-/** Issue 4, what must be seen, 2: the web chat in Chromium. */
+/** The web chat in Chromium. */
 export const webProof: Proof = {
   name: "web",
   claim: "the web chat in Chromium: two users chat, one drops off the network and comes back, " +
