@@ -254,7 +254,7 @@ function brokenCopy(path: string): string {
   return path;
 }
 
-/** Issue: backup under load, restored elsewhere, consistent as of a stated moment. */
+/** Backup under load, restored elsewhere, consistent as of a stated moment. */
 export const backupProof: Proof = {
   name: "backup",
   claim: "backups under traffic restore to exactly what was acked before the stated moment",

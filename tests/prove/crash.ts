@@ -214,7 +214,7 @@ function brokenCopy(path: string): string {
   return path;
 }
 
-/** Issue: kill -9 during 20,000 sends with retries, ten times. */
+/** Kill -9 during 20,000 sends with retries, ten times. */
 export const crashProof: Proof = {
   name: "crash",
   claim: "kill -9 ten times during 20,000 sends: every acked message exactly once, in order",

@@ -166,7 +166,7 @@ async function beside(options: ProofOptions): Promise<readonly Part[]> {
   });
 }
 
-/** Issue: a stalled reader, 1,000 bad connections, floods; and what others notice. */
+/** A stalled reader, 1,000 bad connections, floods; and what others notice. */
 export const hostileProof: Proof = {
   name: "hostile",
   claim: "a stalled reader costs its bound; 1,000 bad connections and floods disturb nobody",
