@@ -105,6 +105,33 @@ export class ByteWriter {
     return this;
   }
 
+  /** Leaves room for the length of what is written up to `endSized`, which takes the answer. */
+  beginSized(): number {
+    this.#reserve(2);
+    this.#length += 2;
+    return this.#length;
+  }
+
+  /** Puts the length before what was written since: two bytes where they hold it. */
+  endSized(start: number): this {
+    const n = this.#length - start;
+    if (n >= 0x4000) {
+      const large = this.#bytes.slice(start, this.#length);
+      this.#length = start - 2;
+      return this.bytes(large);
+    }
+    this.#bytes[start - 2] = (n & 0x7f) | 0x80;
+    this.#bytes[start - 1] = n >>> 7;
+    return this;
+  }
+
+  /** Takes back what was written from `length` on: a copy. */
+  cutFrom(length: number): Uint8Array {
+    const rest = this.#bytes.slice(length, this.#length);
+    this.#length = length;
+    return rest;
+  }
+
   /** What another writer holds, without a length. */
   copy(from: ByteWriter): this {
     const n = from.#length;

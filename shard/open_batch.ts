@@ -11,6 +11,8 @@ import { ByteWriter } from "./bytes.ts";
 
 /** Bytes of one log row at most; below a store value's limit. */
 const ROW_BYTES = 60_000;
+/** Bytes of a row that are kept for the next one. */
+const SPARE_BYTES_MAX = 16_000;
 /** Bytes of one batch, so that batches of several shards fit into one write of the store. */
 const BATCH_BYTES = 240_000;
 
@@ -38,7 +40,8 @@ export class OpenBatch {
   /** Batches that are complete but wait for those before them. */
   #full: { readonly batch: number; readonly rows: ByteWriter[] }[] = [];
   #sealedBatch = 0;
-  readonly #entry = new ByteWriter(1024);
+  /** A row that was sealed, to be written anew: they all have about the same length. */
+  #spare: ByteWriter | null = null;
   #held: Held[] = [];
 
   /** Whether somebody waits for what is not sealed yet. */
@@ -72,23 +75,28 @@ export class OpenBatch {
 
   /** Adds an entry; answers its bytes. */
   append(account: Account, entry: Entry, lazy: boolean): number {
-    this.#entry.clear();
-    writeEntry(this.#entry, account.name, entry);
-    let row = this.#rows.at(-1);
-    if (row === undefined || row.length + this.#entry.length > ROW_BYTES) {
-      row = new ByteWriter(4096);
-      row.u8(RECORD_VERSION);
-      this.#rows.push(row);
-    }
-    row.copy(this.#entry);
+    const row = this.#rows.at(-1) ?? this.#newRow();
+    const start = row.length;
+    writeEntry(row, account.name, entry);
+    const bytes = row.length - start;
+    // Only a row's first entry may make it larger than that.
+    if (row.length > ROW_BYTES && start > 1) this.#newRow().raw(row.cutFrom(start));
     account.batch = this.number;
     if (!lazy) this.#urgent = true;
-    this.#rowBytes += this.#entry.length;
+    this.#rowBytes += bytes;
     if (this.#rowBytes >= BATCH_BYTES) {
       this.#full.push({ batch: this.number, rows: this.#rows });
       this.#begin();
     }
-    return this.#entry.length;
+    return bytes;
+  }
+
+  #newRow(): ByteWriter {
+    const row = this.#spare ?? new ByteWriter(4096);
+    this.#spare = null;
+    row.clear();
+    this.#rows.push(row.u8(RECORD_VERSION));
+    return row;
   }
 
   #begin(): void {
@@ -115,7 +123,9 @@ export class OpenBatch {
     const { batch, rows } = full ?? { batch: this.number, rows: this.#rows };
     if (full === undefined) this.#begin();
     this.#sealedBatch = batch;
-    return { batch, rows: rows.map((r) => ({ lsn: ++this.lastLsn, bytes: r.take() })), bytes };
+    const sealed = rows.map((r) => ({ lsn: ++this.lastLsn, bytes: r.take() }));
+    this.#spare ??= rows.find((r) => r.length < SPARE_BYTES_MAX) ?? null;
+    return { batch, rows: sealed, bytes };
   }
 
   /** The batch is durable: answers the effects that waited for it, in their order. */

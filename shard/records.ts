@@ -465,15 +465,12 @@ function readFields(r: ByteReader, kind: Entry["kind"]): Entry {
   }
 }
 
-/** Only a buffer: nothing in it outlives the call that fills it. */
-const fields = new ByteWriter(4096);
-
 /** Appends one entry: kind, account, length of the fields, fields. */
 export function writeEntry(w: ByteWriter, account: AccountName, entry: Entry): void {
   w.u8(KIND_NUMBER.get(entry.kind)!).str(account);
-  fields.clear();
-  writeFields(fields, entry);
-  w.uint(fields.length).copy(fields);
+  const start = w.beginSized();
+  writeFields(w, entry);
+  w.endSized(start);
 }
 
 /** Reads a log row. Entries of unknown optional kinds are left out; other unknown kinds throw. */

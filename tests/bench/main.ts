@@ -16,9 +16,19 @@ function shown(value: number): string {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    print("deno task bench [NAME…] [--json FILE]: runs benchmarks and prints their figures");
+    for (const b of BENCHES) print(`  ${b.name.padEnd(10)} ${b.what} (about ${b.seconds} s)`);
+    return 0;
+  }
   const json = args.indexOf("--json");
   const names = args.filter((a, i) => !a.startsWith("--") && (json < 0 || i !== json + 1));
   const chosen = names.length === 0 ? BENCHES : BENCHES.filter((b) => names.includes(b.name));
+  const odd = args.find((a) => a.startsWith("--") && a !== "--json");
+  if (odd !== undefined || (json >= 0 && args[json + 1] === undefined)) {
+    print(`There is no option ${odd ?? "--json without a file"}: see --help`);
+    return 2;
+  }
   const unknown = names.filter((n) => !BENCHES.some((b) => b.name === n));
   if (unknown.length > 0) {
     print(`There is no benchmark ${unknown.join(", ")}: choose of ${BENCHES.map((b) => b.name)}`);
