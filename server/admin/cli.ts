@@ -26,8 +26,8 @@ Examples:
   roost service add mail --scope send,outcomes  a token for another system
   roost backup --out /backups                copy everything, while the server runs
 
-User and invite commands talk to the server that runs on the same data directory (--data);
-while none runs, they change the directory itself.
+Commands about users, invites, services and experiments, export and import talk to the server that
+runs on the same data directory (--data); while none runs, they use the directory itself.
 Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration.`;
 
 /**
@@ -72,7 +72,11 @@ function buildProgram(host: CliHost, exit: (code: number) => void): Command {
     .version(`roost ${VERSION}`, "-V, --version", "print the version")
     .helpCommand("help [command]", "explain a command")
     .addHelpText("after", EXAMPLES)
-    .configureOutput({ writeOut: (text) => host.out(text), writeErr: (text) => host.err(text) })
+    .configureOutput({
+      writeOut: (text) => host.out(text),
+      writeErr: (text) => host.err(text),
+      outputError: (text, write) => write(text.replace(/^error:/, "roost:")),
+    })
     .exitOverride();
   // Subcommands inherit output and exit handling from here on.
   addConfigOptions(program.command("start", { isDefault: true }))
@@ -94,14 +98,34 @@ function buildProgram(host: CliHost, exit: (code: number) => void): Command {
   return program;
 }
 
-/** The default command would take a mistyped one for an argument of its own. */
-function checkCommand(program: Command, args: readonly string[]): void {
-  const [first] = args;
-  const known = [...program.commands.map((command) => command.name()), "help"];
-  if (first === undefined || first.startsWith("-") || known.includes(first)) return;
-  const meant = nearest(first, known);
-  const hint = meant === null ? "see roost --help" : `did you mean ${meant}?`;
-  throw new UsageError(`there is no command ${first}: ${hint}`);
+/**
+ * The words that name a command, checked: the default command would take a mistyped one for an
+ * argument of its own. `help` among them asks for the help of what the others name.
+ */
+function readCommand(program: Command, args: readonly string[]): readonly string[] {
+  const words: string[] = [];
+  let command = program;
+  let help = false;
+  for (const word of args) {
+    if (word.startsWith("-") || command.commands.length === 0) break;
+    if (word === "help") {
+      help = true;
+      continue;
+    }
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) throw unknownCommand(words, word, command);
+    words.push(word);
+    command = next;
+  }
+  return help ? [...words, "--help"] : args;
+}
+
+function unknownCommand(words: readonly string[], word: string, { commands }: Command): UsageError {
+  const meant = nearest(word, commands.map((command) => command.name()));
+  const hint = meant === null
+    ? `see ${["roost", ...words].join(" ")} --help`
+    : `did you mean ${[...words, meant].join(" ")}?`;
+  return new UsageError(`there is no command ${[...words, word].join(" ")}: ${hint}`);
 }
 
 /** Messages of an error and what caused it; with the stack where it is a bug of ours. */
@@ -121,8 +145,7 @@ export async function runCli(args: readonly string[], host: CliHost): Promise<nu
   let code: number = EXIT.ok;
   const program = buildProgram(host, (given) => code = given);
   try {
-    checkCommand(program, args);
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(readCommand(program, args), { from: "user" });
     return code;
   } catch (error) {
     // commander has printed its message, or the help that was asked for.

@@ -1,7 +1,7 @@
 /** `roost backup` and `roost restore`. */
 import type { Command } from "commander";
 import { addConfigOptions, loadConfig } from "./cli_config.ts";
-import type { CliHost } from "./cli_host.ts";
+import { type CliHost, sized } from "./cli_host.ts";
 
 const BACKUP_HELP = `
 The server goes on while the copy is made. The backup holds everything that was acknowledged before
@@ -35,9 +35,8 @@ export function addBackupCommands(program: Command, host: CliHost): void {
       const backups = await host.backups();
       const { file, bytes, momentMs } = backups.backup(config.dataDir, options.out);
       host.out(`${file}\n`);
-      const size = (bytes / 1_000_000).toFixed(1);
       host.err(
-        `${size} MB, with everything that was acknowledged before ${when(momentMs)} ` +
+        `${sized(bytes)}, with everything that was acknowledged before ${when(momentMs)} ` +
           `(${momentMs} ms).\n`,
       );
     });

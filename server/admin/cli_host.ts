@@ -38,6 +38,18 @@ export interface CliHost extends Terminal {
 /** Exit codes of every command. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
+/** A number of things, in words: `1 account`, `2 accounts`. */
+export function counted(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? "" : "s"}`;
+}
+
+/** A size for people, of three figures at most below a gigabyte: `45 KB`, `1.2 MB`. */
+export function sized(bytes: number): string {
+  return bytes < 1_000_000
+    ? `${Math.ceil(bytes / 1000)} KB`
+    : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
 /** The command was called wrongly, or the configuration is: one line each, exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";

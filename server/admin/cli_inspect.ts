@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { z } from "zod";
 import { type AdminCall, adminCall } from "./client.ts";
 import { addConfigOptions, loadConfig } from "./cli_config.ts";
-import { type CliHost, UsageError } from "./cli_host.ts";
+import { type CliHost, sized, UsageError } from "./cli_host.ts";
 import { CPU_SECONDS_MAX } from "./inspect_api.ts";
 import type { ClaimedFile } from "../system/text_file.ts";
 import { NoServerError } from "./socket.ts";
@@ -84,8 +84,9 @@ async function profileHeap(host: CliHost, options: HeapOptions): Promise<void> {
     // The server wrote it: it may be larger than what an answer should hold.
     await file.take(made.file);
     host.out(`${options.out}\n`);
-    const size = (made.bytes / 1_000_000).toFixed(1);
-    host.err(`${size} MB; the server stood still for ${made.tookMs} ms. It holds messages.\n`);
+    host.err(
+      `${sized(made.bytes)}; the server stood still for ${made.tookMs} ms. It holds messages.\n`,
+    );
   });
 }
 
@@ -95,7 +96,8 @@ export function addInspectCommands(program: Command, host: CliHost): void {
   addConfigOptions(profile.command("cpu"))
     .description("where its time goes, as a .cpuprofile for a browser's developer tools")
     .addOption(
-      new Option("--seconds <n>", "for how long").argParser(seconds).default(10),
+      new Option("--seconds <n>", `for how long, 1 to ${CPU_SECONDS_MAX}`)
+        .argParser(seconds).default(10),
     )
     .requiredOption("--out <file>", "the new file")
     .allowExcessArguments(false)

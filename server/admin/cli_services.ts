@@ -4,7 +4,7 @@ import { z } from "zod";
 import { SCOPES } from "../gateway/service.ts";
 import type { AdminClient } from "./client.ts";
 import { addConfigOptions, type loadConfig } from "./cli_config.ts";
-import { type CliHost, UsageError } from "./cli_host.ts";
+import { type CliHost, counted, UsageError } from "./cli_host.ts";
 import { withAdmin } from "./cli_users.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
@@ -172,7 +172,8 @@ function addHookCommands(service: Command, host: CliHost): void {
       withAdmin(host, options, async (admin) => {
         const path = `${servicePath(name)}/webhooks/${encodeURIComponent(webhook)}/replay`;
         const { replayed } = await admin.call({ method: "POST", path }, REPLAYED);
-        host.out(`${replayed} events wait to be sent again.\n`);
+        const verb = replayed === 1 ? "waits" : "wait";
+        host.out(`${counted(replayed, "event")} ${verb} to be sent again.\n`);
       })
     );
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { AdminClient } from "./client.ts";
 import type { TextSink } from "../system/text_file.ts";
 import { addConfigOptions, type loadConfig } from "./cli_config.ts";
-import { type CliHost, UsageError } from "./cli_host.ts";
+import { type CliHost, counted, UsageError } from "./cli_host.ts";
 import { doneLine, endLine } from "../transfer/lines.ts";
 import { importFile } from "./import_file.ts";
 import { reservedReason } from "../synthetic.ts";
@@ -92,7 +92,9 @@ class Export {
   }
 
   tell(): void {
-    this.#host.err(`Exported: ${this.accounts} accounts, ${this.events} events.\n`);
+    this.#host.err(
+      `Exported: ${counted(this.accounts, "account")}, ${counted(this.events, "event")}.\n`,
+    );
   }
 
   async #write(lines: readonly string[]): Promise<void> {
@@ -131,9 +133,11 @@ export function addTransferCommands(program: Command, host: CliHost): void {
     .option("--as <name>", "under another name; for a file of one account")
     .addHelpText("after", IMPORT_HELP)
     .allowExcessArguments(false)
-    .action((file: string, options: ImportOptions) =>
-      withAdmin(host, options, async (admin) => {
+    .action(async (file: string, options: ImportOptions) => {
+      // Before a data directory is made for it: a mistyped name should leave nothing behind.
+      for await (const _line of host.readLines(file)) break;
+      await withAdmin(host, options, async (admin) => {
         await importFile(host, admin, file, options.as ?? null);
-      }, true)
-    );
+      }, true);
+    });
 }

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { type AdminClient, AdminError } from "./client.ts";
-import type { CliHost } from "./cli_host.ts";
+import { type CliHost, counted } from "./cli_host.ts";
 import type { TransferTarget } from "./transfer_client.ts";
 import { HEAD_LINE } from "../transfer/line_schemas.ts";
 
@@ -192,7 +192,8 @@ export async function importFile(
     await patiently(host, () => transfer.finish(targetOf(id, name), state === "disabled"));
   }
   const before = counts.done === 0 ? "" : ` (${counts.done} were there already)`;
-  host.out(`${counts.accounts} accounts are imported${before}.\n`);
+  const verb = counts.accounts === 1 ? "is" : "are";
+  host.out(`${counted(counts.accounts, "account")} ${verb} imported${before}.\n`);
 }
 
 async function eachAccount(

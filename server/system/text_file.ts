@@ -27,14 +27,27 @@ async function open(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path, { createNew: true, write: true, mode: 0o600 });
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
-    throw new Error(`Cannot write ${path}: it is there already`, { cause });
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new Error(`Cannot write ${path}: it is there already`);
+    }
+    throw new Error(`Cannot write ${path}`, { cause });
+  }
+}
+
+async function openToRead(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) {
+      throw new Error(`Cannot read ${path}: there is no such file`);
+    }
+    throw new Error(`Cannot read ${path}`, { cause });
   }
 }
 
 /** The lines of a file without their ends; what follows the last end is a line if it is not empty. */
 export async function* readLines(path: string): AsyncIterable<string> {
-  using file = await Deno.open(path);
+  using file = await openToRead(path);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const buffer = new Uint8Array(65_536);
   let partial = "";

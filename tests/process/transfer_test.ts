@@ -95,7 +95,7 @@ Deno.test("roost export and import carry all accounts to another server", async 
   assert.equal(await other.stop(), 0);
   // While no server runs, the directory itself is used.
   const as = await roost(["import", second, "--as", "anna", "--data", `${dir.path}/b`]);
-  assert.deepEqual([as.code, as.out], [0, "1 accounts are imported.\n"], as.err);
+  assert.deepEqual([as.code, as.out], [0, "1 account is imported.\n"], as.err);
   const passwd = ["user", "passwd", "anna", "--password-stdin", "--data", `${dir.path}/b`];
   assert.equal((await roost(passwd, "a new password")).code, 0);
   const last = await ServerProcess.start({ dataDir: `${dir.path}/b` });
@@ -107,6 +107,10 @@ Deno.test("roost export and import carry all accounts to another server", async 
 Deno.test("roost import refuses a file that is cut off, without having changed anything", async () => {
   using dir = tempDir();
   const data = ["--data", `${dir.path}/a`];
+  const none = await roost(["import", `${dir.path}/none`, ...data]);
+  assert.deepEqual([none.code, none.out], [1, ""]);
+  assert.match(none.err, /^roost: Cannot read \S+none: there is no such file\n$/);
+  assert.throws(() => Deno.statSync(`${dir.path}/a`), Deno.errors.NotFound);
   assert.equal((await roost(["user", "add", "ann", "--no-password", ...data])).code, 0);
   const whole = await roost(["export", "ann", "--out", "-", ...data]);
   assert.equal(whole.code, 0, whole.err);

@@ -178,8 +178,10 @@ Deno.test("wrong usage exits with 2, says what is meant, and starts nothing", as
     [["--dat", "x"], /unknown option '--dat'[^]*--data/],
     [["start", "now"], /too many arguments/],
     [["user"], /Usage: roost user/],
-    [["user", "ad", "alice"], /unknown command 'ad'[^]*add/],
-    [["user", "add"], /missing required argument 'name'/],
+    [["user", "ad", "alice"], /^roost: there is no command user ad: did you mean user add\?\n$/],
+    [["shards", "nope"], /^roost: there is no command shards nope: see roost shards --help\n$/],
+    [["help", "usr"], /^roost: there is no command usr: did you mean user\?\n$/],
+    [["user", "add"], /^roost: missing required argument 'name'/],
     [["--set", "limits.rosterMax"], /^roost: --set limits\.rosterMax has no value/],
     [["--set", "limits.rostrMax=1"], /did you mean limits\.rosterMax\?/],
     [["--config", "none.toml"], /^roost: Cannot read none\.toml: there is no such file\n$/],
@@ -204,6 +206,11 @@ Deno.test("help and version go to standard output and exit with 0", async () => 
     assert.equal(await machine.run(...args), 0);
     assert.match(machine.out, /^Usage: roost /);
     assert.equal(machine.err, "");
+  }
+  for (const args of [["help", "user", "add"], ["user", "help", "add"], ["user", "add", "-h"]]) {
+    const machine = new FakeMachine();
+    assert.equal(await machine.run(...args), 0);
+    assert.match(machine.out, /^Usage: roost user add /, args.join(" "));
   }
 });
 
