@@ -19,6 +19,13 @@ function pathOf(config: Config, file: string): string {
   return resolve(config.dataDir, file);
 }
 
+/** Absolute paths of all files that the configuration names, whether they are there or not. */
+export function configFilePaths(config: Config): readonly string[] {
+  const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles } } = config;
+  return [tlsCert, tlsKey, jwksFile, ...keyFiles]
+    .flatMap((file) => file === null ? [] : [pathOf(config, file)]);
+}
+
 async function openTls(config: Config): Promise<TlsFiles | null> {
   const { tlsCert, tlsKey } = config.server;
   if (tlsCert === null || tlsKey === null) return null;

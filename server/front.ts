@@ -38,6 +38,7 @@ import { addGateway } from "./gateway/api.ts";
 import { addressKey } from "./auth/throttle.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
+import { within } from "./within.ts";
 import { createWebRules, type WebRules } from "./web_rules.ts";
 import { createWsTransport, type WsTransport } from "./json/ws.ts";
 import { formatBind } from "./config/address.ts";
@@ -68,6 +69,11 @@ export interface Front {
 const COME_BACK_MS = 2000;
 /** Over how long at most they are sent away (ms). */
 const SPREAD_MS_MAX = 2000;
+/**
+ * How long a drain waits for the door to close once nobody is served any more: a connection that
+ * is kept open without a request does not hold up the end on platforms that do not cut it off.
+ */
+const DOOR_CLOSES_MS = 1000;
 
 /** Makes the edge and opens the front door. */
 export async function createFront(
@@ -303,14 +309,15 @@ class NodeFront implements Front {
   async drain(): Promise<void> {
     const { drainMs } = this.#config.timeouts;
     this.#keeper.drain();
-    await new Promise<void>((done) => {
-      this.#open.ports.timers.after(drainMs, done);
-      const spreadMs = Math.min(SPREAD_MS_MAX, drainMs / 4);
+    const { timers } = this.#open.ports;
+    const spreadMs = Math.min(SPREAD_MS_MAX, drainMs / 4);
+    const sentAway = new Promise<void>((done) => {
       this.#edge.drain({ spreadMs, retryAfterMs: COME_BACK_MS }, done);
     });
+    await within(timers, drainMs, sentAway);
     this.#keeper.stop();
-    await this.#ws.close(COME_BACK_MS);
-    await this.#door!.close();
+    await within(timers, drainMs, this.#ws.close(COME_BACK_MS));
+    await within(timers, DOOR_CLOSES_MS, this.#door!.close());
   }
 
   addAdminRoutes(admin: Hono): void {

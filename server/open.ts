@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { Counters } from "./admin/counters.ts";
 import type { Ports } from "./ports.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
+import { configFilePaths } from "./files.ts";
 import { type DataDir, openDataDir } from "./system/data_dir.ts";
 import { type LiveLog, startLog } from "./system/logger.ts";
 import { createCounters } from "./admin/counters.ts";
@@ -55,7 +56,7 @@ export async function openNode(
   });
   const log = startLog({ level: config.log.level, format: config.log.format, out });
   const random = systemRandom();
-  const dir = await openDataDir(config.dataDir, random, makes);
+  const dir = await openDataDir(config.dataDir, random, makes, configFilePaths(config));
   try {
     const store = await openKvStore(dir.kvPath);
     if (serves) await keepDomain(store, config.server.domain, dir.path);

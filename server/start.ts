@@ -13,6 +13,7 @@ import { addShardRoutes } from "./admin/shards_api.ts";
 import { keepShardsEven } from "./shard_keeper.ts";
 import { addTransferRoutes } from "./admin/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./admin/socket.ts";
+import { within } from "./within.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin } from "./admin/guard.ts";
 import { isLoopback } from "./config/address.ts";
@@ -118,11 +119,12 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
     const stop = () => {
       if (stopping) return;
       stopping = true;
-      open.log.info("draining", { limitMs: config.timeouts.drainMs });
+      const { timers } = open.ports;
+      const { drainMs } = config.timeouts;
+      open.log.info("draining", { limitMs: drainMs });
       services.gateway.stop();
       front.drain()
-        .then(() => network?.close())
-        .then(() => socket.close())
+        .then(() => within(timers, drainMs, closeAll([network, socket])))
         .then(() => open.close())
         .then(() => resolve(0), (error) => {
           open.log.error("drain failed", { error: String(error) });
@@ -134,6 +136,10 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
     await open.close();
     throw error;
   }
+}
+
+async function closeAll(listeners: readonly (AdminListener | null)[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener?.close()));
 }
 
 /** A server that needs invites prints one at its first start, or nobody could get in. */

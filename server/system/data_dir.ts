@@ -68,12 +68,14 @@ export class DataDirError extends Error {
 
 /**
  * Makes the directory where it is missing (mode 0700, all files 0600) unless `makes` is false, and
- * takes it for this process. Rejects with `DataDirError`, having changed nothing in a directory that is not its own.
+ * takes it for this process. Rejects with `DataDirError`, having changed nothing in a directory that
+ * is not its own: one that is new may hold settings, and the files at the absolute paths `named`.
  */
 export async function openDataDir(
   path: string,
   random: Random,
   makes = true,
+  named: readonly string[] = [],
 ): Promise<DataDir> {
   const dir = isAbsolute(path) ? path : resolve(path);
   const adminSocketPath = join(dir, "admin.sock");
@@ -88,7 +90,7 @@ export async function openDataDir(
   try {
     if (!makes) refuseMissing(dir);
     Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
-    refuseForeign(dir);
+    refuseForeign(dir, named);
     const lock = await take(dir);
     try {
       return { ...prepare(dir, random), path: dir, adminSocketPath, release: lock.release };
@@ -176,12 +178,14 @@ function refuseMissing(dir: string): void {
 }
 
 /** A directory that is not empty and was not made by this program is left alone. */
-function refuseForeign(dir: string): void {
+function refuseForeign(dir: string, named: readonly string[]): void {
   for (const entry of Deno.readDirSync(dir)) {
     if (entry.name === "format.json") return;
   }
   for (const entry of Deno.readDirSync(dir)) {
+    const own = join(dir, entry.name);
     if (OWN_FILES.test(entry.name)) continue;
+    if (named.some((file) => file === own || file.startsWith(`${own}/`))) continue;
     throw new DataDirError(
       "foreign",
       `Cannot use --data ${dir}: it holds other files (${entry.name}). ` +

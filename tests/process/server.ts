@@ -52,7 +52,8 @@ export class ServerProcess {
   /**
    * Starts one on a free port of loopback and waits until it serves. `command` is what stands before
    * `start` on its command line; `clockShiftMs`: by how much its wall clock is ahead; `patient`
-   * (the default): it refuses no work however late it runs.
+   * (the default): it refuses no work however late it runs; `place`: where it runs, with what
+   * environment and nothing of the tests' own.
    */
   static async start(
     options: {
@@ -62,6 +63,7 @@ export class ServerProcess {
       command?: string[];
       clockShiftMs?: number;
       patient?: boolean;
+      place?: { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
     },
   ): Promise<ServerProcess> {
     const root = options.root ?? new URL("../..", import.meta.url).pathname;
@@ -71,18 +73,32 @@ export class ServerProcess {
       [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...preload, `${root}/main.ts`];
     const flags = options.flags ?? [];
     const bind = flags.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
-    const child = new Deno.Command(command[0]!, {
-      args: [
-        ...command.slice(1),
-        "start",
-        "--data",
-        options.dataDir,
-        ...bind,
-        ...(options.patient === false ? [] : PATIENT),
-        ...flags,
+    const patience = options.patient === false ? [] : PATIENT;
+    return await ServerProcess.run({
+      command: [
+        ...command,
+        ...["start", "--data", options.dataDir, ...bind, ...patience, ...flags],
       ],
-      cwd: root,
-      env: { CLOCK_SHIFT_MS: String(shiftMs) },
+      dataDir: options.dataDir,
+      ...(options.place === undefined
+        ? { cwd: root, env: { CLOCK_SHIFT_MS: String(shiftMs) } }
+        : { ...options.place, clearEnv: true }),
+    });
+  }
+
+  /** Runs a command line that serves, and waits until it says where. */
+  static async run(
+    { command: [program, ...args], dataDir, ...place }: {
+      readonly command: readonly string[];
+      readonly dataDir: string;
+      readonly cwd: string;
+      readonly env: Readonly<Record<string, string>>;
+      readonly clearEnv?: boolean;
+    },
+  ): Promise<ServerProcess> {
+    const child = new Deno.Command(program!, {
+      args,
+      ...place,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -94,7 +110,7 @@ export class ServerProcess {
     });
     const output = { text: "" };
     const url = await firstUrl(child.stdout, output, () => lines.join(""));
-    return new ServerProcess(child, url, options.dataDir, lines, output, drained);
+    return new ServerProcess(child, url, dataDir, lines, output, drained);
   }
 
   /** kill -9, and waits for its end. */

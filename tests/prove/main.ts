@@ -1,5 +1,6 @@
 /** `deno task prove`: lists the slow proofs; `deno task prove NAME…|all` runs them. */
 import { backupProof } from "./backup.ts";
+import { binaryProof } from "./binary.ts";
 import { chatProof } from "./chat.ts";
 import { clientProof } from "./client.ts";
 import { coldProof } from "./cold.ts";
@@ -30,12 +31,14 @@ const PROOFS: readonly Proof[] = [
   clientProof,
   webhookProof,
   webProof,
+  binaryProof,
 ];
 
 /** Options, each with a value. */
 const HELP: Readonly<Record<string, string>> = {
   "--seed": "N: repeats a run's random choices",
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
+  "--binary": "PATH: the compiled binary to prove, instead of compiling one",
   "--scale": "SHARE: that share of the users and rates, to try a proof; the figures mean nothing",
 };
 
@@ -82,6 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options: ProofOptions = {
     seed: Number(given.get("--seed") ?? Math.floor(Math.random() * 1e9)),
     keep: given.get("--keep") ?? `${temp}/roost-prove`,
+    binary: given.get("--binary") ?? null,
     scale: Number(given.get("--scale") ?? 1),
     say: (line) => print(`  ${line}`),
   };

@@ -21,6 +21,8 @@ export interface ProofOptions {
   readonly seed: number;
   /** Where data directories with many users are kept, for later proofs to begin with. */
   readonly keep: string;
+  /** The compiled binary to prove; null: one is compiled. */
+  readonly binary: string | null;
   /** Share of the users and rates of the figures, to try a proof with; 1 for the real thing. */
   readonly scale: number;
   /** Prints a line of progress. */

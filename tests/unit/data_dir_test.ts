@@ -103,6 +103,19 @@ Deno.test("openDataDir leaves a directory with other files as it is", () =>
     assert.equal(Array.from(Deno.readDirSync(parent)).length, 1);
   }));
 
+Deno.test("openDataDir takes a new directory with the files that the settings name", () =>
+  inTemp(async (_path, parent) => {
+    Deno.mkdirSync(`${parent}/tls`);
+    for (const name of ["roost.toml", "cert.pem", "tls/key.pem"]) {
+      Deno.writeTextFileSync(`${parent}/${name}`, "");
+    }
+    assert.equal((await refusal(parent)).kind, "foreign");
+    const one = openDataDir(parent, random, true, [`${parent}/cert.pem`]);
+    await assert.rejects(one, /it holds other files \(tls\)/);
+    const named = [`${parent}/cert.pem`, `${parent}/tls/key.pem`];
+    (await openDataDir(parent, random, true, named)).release();
+  }));
+
 Deno.test("openDataDir refuses a newer format and says so", () =>
   inTemp(async (path) => {
     await make(path);

@@ -1,0 +1,167 @@
+/** What the binary serves to browsers: pages with all that they load, and their content policy. */
+import assert from "node:assert/strict";
+import { DESKTOP, findChromium, Person, startBrowser } from "../browser.ts";
+import { type Check, PASSWORD, type Stage } from "./stage.ts";
+
+const WEB = new URL("../../../server/web/", import.meta.url);
+
+/** A page for people. */
+interface PageRow {
+  readonly name: string;
+  readonly path: string;
+  /** Where its files are in `server/web/`. */
+  readonly folder: string;
+  /** Its files are served below this path. */
+  readonly below: string;
+  /** How many files it loads at least, itself included. */
+  readonly filesMin: number;
+}
+
+/** Every page for people that there is: a new one is a row here. */
+const PAGES: readonly PageRow[] = [
+  { name: "the chat", path: "/", folder: "chat/", below: "/chat/", filesMin: 20 },
+];
+
+const TYPES: readonly (readonly [RegExp, RegExp])[] = [
+  [/\.js$/, /^text\/javascript/],
+  [/\.css$/, /^text\/css/],
+  [/\.svg$/, /^image\/svg\+xml/],
+  [/\/$/, /^text\/html/],
+];
+
+/** What is wrong with a content policy: nothing, where only the page's own files get in. */
+function policyFaults(policy: string, host: string): readonly string[] {
+  const directives = new Map(
+    policy.split(";").map((text) => text.trim().split(/\s+/)).map(([name, ...rest]) =>
+      [name!, rest] as const
+    ),
+  );
+  const allowed = new Set(["'none'", "'self'", `ws://${host}`, `wss://${host}`]);
+  const faults = [...directives].flatMap(([name, sources]) =>
+    sources.filter((source) => !allowed.has(source) && !(name === "img-src" && source === "data:"))
+      .map((source) => `${name} has ${source}`)
+  );
+  for (const name of ["default-src", "base-uri", "frame-ancestors"]) {
+    if (directives.get(name)?.join() !== "'none'") faults.push(`${name} is not 'none'`);
+  }
+  return faults;
+}
+
+/** What a file refers to, as it is written. */
+function references(path: string, text: string): readonly string[] {
+  const patterns = path.endsWith(".js")
+    ? [/\bfrom\s+"(\.[^"]+)"/g, /^import\s+"([^"]+)"/gm, /\bimport\("(\.[^"]+)"\)/g]
+    : path.endsWith(".css")
+    ? [/url\(["']?([^"')]+)/g, /@import\s+"([^"]+)"/g]
+    : path.endsWith("/")
+    ? [/<(?:script|img)\b[^>]*?\ssrc="([^"]+)"/g, /<link\b[^>]*?\shref="([^"]+)"/g]
+    : [];
+  return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map((m) => m[1]!))
+    // Types that a comment names are for editors.
+    .filter((reference) => !reference.endsWith(".d.ts"))
+    .filter((reference) => !reference.startsWith("data:") && !reference.startsWith("#"));
+}
+
+/** Fetches a page and all that it loads; paths and their sizes. */
+async function crawl(base: string, first: string): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  const waiting = [first];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (sizes.has(path)) continue;
+    const url = new URL(path, base);
+    assert.equal(url.origin, new URL(base).origin, `${path} is loaded from elsewhere`);
+    const response = await fetch(url);
+    const text = await response.text();
+    assert.equal(response.status, 200, `${path}: ${text}`);
+    const type = TYPES.find(([ending]) => ending.test(path))?.[1];
+    assert.match(response.headers.get("content-type") ?? "", type ?? /^$/, path);
+    assert.equal(response.headers.get("x-content-type-options"), "nosniff", path);
+    sizes.set(path, text.length);
+    waiting.push(...references(path, text).map((to) => new URL(to, url).pathname));
+  }
+  return sizes;
+}
+
+/** Whether the files are those of the sources; their names that are not. */
+async function differing(base: string, { folder, below }: PageRow, paths: Iterable<string>) {
+  const names: string[] = [];
+  for (const path of paths) {
+    if (!path.startsWith(below)) continue;
+    const source = Deno.readTextFileSync(new URL(folder + path.slice(below.length), WEB));
+    if (await (await fetch(base + path)).text() !== source) names.push(path);
+  }
+  return names;
+}
+
+async function pageCheck({ server }: Stage, row: PageRow): Promise<string> {
+  const response = await fetch(server.url + row.path);
+  const html = await response.text();
+  const policy = response.headers.get("content-security-policy") ?? "";
+  assert.deepEqual(policyFaults(policy, new URL(server.url).host), []);
+  assert.doesNotMatch(html, /<style|<script(?![^>]*\ssrc=)|\s(?:style|on[a-z]+)=/i);
+  const sizes = await crawl(server.url, row.path);
+  assert.ok(sizes.size >= row.filesMin, [...sizes.keys()].join());
+  assert.deepEqual(await differing(server.url, row, sizes.keys()), []);
+  const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  return `${row.name} at ${row.path}: ${sizes.size} files, ${Math.round(bytes / 1024)} KiB`;
+}
+
+const pages: Check = {
+  name: "pages with their modules and styles, under a policy that lets nothing else in",
+  async run(stage) {
+    const told: string[] = [];
+    for (const row of PAGES) told.push(await pageCheck(stage, row));
+    return told.join("; ");
+  },
+};
+
+const browser: Check = {
+  name: "the chat in Chromium: two sign up and write, and the policy is not violated",
+  async run({ server }) {
+    const executable = findChromium();
+    if (executable === null) return "NOT RUN: there is no Chromium here";
+    const chromium = await startBrowser(executable);
+    try {
+      const window = { viewport: DESKTOP };
+      const ada = await Person.open(chromium, "ada", server.url, window);
+      const bea = await Person.open(chromium, "bea", server.url, window);
+      for (const person of [ada, bea]) await person.signUp(PASSWORD);
+      await ada.add("bea");
+      await bea.accept("ada");
+      await bea.talkTo("ada");
+      await bea.say("Hello from the binary");
+      await ada.talkTo("bea");
+      await ada.page.locator(".message", { hasText: "Hello from the binary" }).waitFor();
+      assert.deepEqual([...ada.faults, ...bea.faults], []);
+      return "1 message, no faults";
+    } finally {
+      await chromium.close();
+    }
+  },
+};
+
+const openapi: Check = {
+  name: "openapi.json of the protocol and of the gateways",
+  async run({ server }) {
+    const told: string[] = [];
+    for (const path of ["/openapi.json", "/gateway/v1/openapi.json"]) {
+      const response = await fetch(server.url + path);
+      const text = await response.text();
+      const document = JSON.parse(text);
+      assert.match(document.openapi, /^3\.1/);
+      const refs = [...text.matchAll(/"\$ref":"#\/([^"]+)"/g)].map((m) => m[1]!);
+      for (const ref of refs) {
+        let at = document;
+        for (const key of ref.split("/")) at = at?.[key];
+        assert.ok(at !== undefined, `${path}: #/${ref} leads nowhere`);
+      }
+      const paths = Object.keys(document.paths).length;
+      assert.ok(paths >= 7, `${path} has ${paths} paths`);
+      told.push(`${path}: ${paths} paths, ${refs.length} references`);
+    }
+    return told.join("; ");
+  },
+};
+
+/** All of it. */
+export const PAGE_CHECKS: readonly Check[] = [pages, browser, openapi];
