@@ -34,6 +34,10 @@ interface Ends {
 const NONE: Ends = { first: 1, next: 1, deadFirst: 1, deadNext: 1, cursor: "" };
 /** Events put, moved or dropped in one write. */
 export const HOOK_CHUNK = 100;
+/** Bytes of events that are put or moved in one write: it must stay under the store's bound. */
+const CHUNK_BYTES_MAX = 400_000;
+/** Dead letters that are removed in one write. */
+const TRIM_CHUNK = 500;
 
 type Done = (error: StoreError | null) => void;
 
@@ -80,8 +84,8 @@ export class HookLog {
   }
 
   /**
-   * Puts at most `HOOK_CHUNK` events at the end, and keeps `cursor` with them. Where there are too
-   * many, the oldest go to the dead letters first.
+   * Puts events that `hookChunk` lets through at the end, and keeps `cursor` with them. Where there
+   * are too many, the oldest go to the dead letters first.
    */
   append(events: readonly unknown[], cursor: string, at: number, done: Done): void {
     this.#do(done, (finish) => {
@@ -141,8 +145,9 @@ export class HookLog {
     this.#do((error) => done(error, count), (finish) => {
       const room = Math.min(HOOK_CHUNK, this.dead, this.#limits.eventsMax - this.waiting);
       if (room === 0) return finish(null);
-      this.#rows.list(this.#prefix("dead"), null, room, (error, rows) => {
+      this.#rows.list(this.#prefix("dead"), null, room, (error, page) => {
         if (error !== null) return finish(error);
+        const rows = page.slice(0, fitting(page));
         const { next, deadFirst } = this.#ends;
         const moves = rows.flatMap((row, i): Mutation[] => [
           remove(row.key),
@@ -183,10 +188,13 @@ export class HookLog {
   /** In pieces; the oldest dead letters go where there are too many. */
   #moveToDead(end: number, done: Done): void {
     const { first, next, deadFirst, deadNext } = this.#ends;
-    const upTo = Math.min(end, next, first + HOOK_CHUNK);
-    if (upTo <= first) return done(null);
-    this.#rows.list(this.#prefix("queue"), null, upTo - first, (error, rows) => {
+    if (this.dead > this.#limits.deadMax) return this.#trimDead(end, done);
+    const most = Math.min(end, next, first + HOOK_CHUNK);
+    if (most <= first) return done(null);
+    this.#rows.list(this.#prefix("queue"), null, most - first, (error, page) => {
       if (error !== null) return done(error);
+      const rows = page.slice(0, fitting(page));
+      const upTo = Math.min(most, first + Math.max(1, rows.length));
       const sets = rows.map((row, i) => ({
         kind: "set" as const,
         key: this.#deadKey(deadNext + i),
@@ -201,6 +209,17 @@ export class HookLog {
         if (error !== null || upTo >= end) return done(error);
         this.#moveToDead(end, done);
       });
+    });
+  }
+
+  /** The bound may have been larger when they were put there. */
+  #trimDead(end: number, done: Done): void {
+    const { deadFirst, deadNext } = this.#ends;
+    const keep = Math.min(deadNext - this.#limits.deadMax, deadFirst + TRIM_CHUNK);
+    const gone = range(deadFirst, keep).map((n) => remove(this.#deadKey(n)));
+    this.#commit(gone, { ...this.#ends, deadFirst: keep }, (error) => {
+      if (error === null) this.#moveToDead(end, done);
+      else done(error);
     });
   }
 
@@ -254,6 +273,22 @@ export class HookLog {
   #deadKey(n: number): StoreKey {
     return [...this.#prefix("dead"), n];
   }
+}
+
+/** How many of the first events one `append` takes: at least one, where there is one. */
+export function hookChunk(events: readonly unknown[]): number {
+  // Three bytes are the most that a character of JSON takes.
+  return fits(events.slice(0, HOOK_CHUNK), (event) => JSON.stringify(event).length * 3);
+}
+
+function fitting(rows: readonly Row[]): number {
+  return fits(rows, ({ value }) => value.length);
+}
+
+function fits<T>(items: readonly T[], bytesOf: (item: T) => number): number {
+  let bytes = 0;
+  const over = items.findIndex((item) => (bytes += bytesOf(item)) > CHUNK_BYTES_MAX);
+  return over < 0 ? items.length : Math.max(1, over);
 }
 
 function remove(key: StoreKey): Mutation {

@@ -1,7 +1,7 @@
 /** The webhooks of all services: what is kept of each, its log and its sender. */
 import type { Clock, Log, Random, StoreError, StoreKey, Timers } from "../ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import { HOOK_CHUNK, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
+import { hookChunk, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
 import {
   type HookCounters,
   HookSender,
@@ -56,6 +56,7 @@ export interface HooksLimits extends HookLogLimits, HookSenderLimits {
 const PREFIX: StoreKey = ["meta", "webhook"];
 const NOT_NOW = fail("unavailable", "The store takes no changes now", 1000);
 const NO_HOOK = fail("not_found", "The service has no such webhook");
+const CHANGING = fail("unavailable", "The webhook is being changed: try again", 500);
 /** How long after a failure of the store events are put there again (ms). */
 const STORE_RETRY_MS = 1000;
 
@@ -71,6 +72,8 @@ export class Hooks {
   readonly #limits: HooksLimits;
   /** By service and id, in the order of their making. */
   readonly #live = new Map<string, Map<string, Live>>();
+  /** Being made, changed or removed, by service and id: what one change leaves, the next finds. */
+  readonly #changing = new Map<string, Set<string>>();
   readonly counters: HookCounters = { delivered: 0, failed: 0 };
   #stopped = false;
 
@@ -159,18 +162,20 @@ export class Hooks {
     const { service, id } = record;
     const old = this.#live.get(service)?.get(id);
     const max = this.#limits.perServiceMax;
-    if (old === undefined && (this.#live.get(service)?.size ?? 0) >= max) {
+    if (this.#isChanging(service, id)) return done(CHANGING);
+    if (old === undefined && this.#countOf(service) >= max) {
       return done(fail("limit_reached", `The service has ${max} webhooks already`));
     }
     const secret = old?.record.secret ?? mintSecret(this.#deps.random);
+    const finish = this.#change(service, id, done);
     const kept: HookRecord = { ...record, secret };
     this.#deps.rows.write([setRow([...PREFIX, service, id], kept)], (error) => {
-      if (error !== null) return done(NOT_NOW);
+      if (error !== null) return finish(NOT_NOW);
       const live = this.#make(kept);
       const began = (error: StoreError | null) => {
-        if (error !== null) return done(NOT_NOW);
+        if (error !== null) return finish(NOT_NOW);
         live.sender.poke();
-        done(ok(kept));
+        finish(ok(kept));
       };
       const had = old?.record.topics.includes("outcomes") ?? false;
       if (had) began(null);
@@ -178,21 +183,72 @@ export class Hooks {
     });
   }
 
+  #isChanging(service: string, id: string): boolean {
+    return this.#changing.get(service)?.has(id) ?? false;
+  }
+
+  /** Webhooks of a service, those that are just being made or removed too. */
+  #countOf(service: string): number {
+    const ids = [...this.#live.get(service)?.keys() ?? []];
+    return new Set([...ids, ...this.#changing.get(service) ?? []]).size;
+  }
+
+  /** Nothing else changes the webhook until what this answers is called. */
+  #change<T>(
+    service: string,
+    id: string,
+    done: (result: Result<T>) => void,
+  ): (result: Result<T>) => void {
+    const ids = this.#changing.get(service) ?? new Set();
+    this.#changing.set(service, ids.add(id));
+    return (result) => {
+      ids.delete(id);
+      if (ids.size === 0) this.#changing.delete(service);
+      done(result);
+    };
+  }
+
   /** Removes a webhook with all that waits. */
   remove(service: string, id: string, done: (result: Result<null>) => void): void {
     const live = this.#live.get(service)?.get(id);
+    if (this.#isChanging(service, id)) return done(CHANGING);
     if (live === undefined) return done(NO_HOOK);
-    live.sender.stop();
-    this.#live.get(service)!.delete(id);
-    this.#deps.rows.write([{ kind: "delete", key: [...PREFIX, service, id] }], (error) => {
-      if (error !== null) return done(NOT_NOW);
-      live.log.clear((error) => done(error === null ? ok(null) : NOT_NOW));
+    const finish = this.#change(service, id, done);
+    this.#takeOut(live);
+    this.#erase(live, (error) => {
+      if (error === null) return finish(ok(null));
+      // It is there as before, so that it can be removed again.
+      this.#live.get(service)?.set(id, live);
+      this.#make(live.record).sender.poke();
+      finish(NOT_NOW);
     });
   }
 
-  /** Removes all webhooks of a service; what cannot be removed now is there at the next start. */
+  /** Removes all webhooks of a service, and does not give up. */
   removeAll(service: string): void {
-    for (const { id } of this.of(service)) this.remove(service, id, () => {});
+    for (const live of [...this.#live.get(service)?.values() ?? []]) {
+      const finish = this.#change(service, live.record.id, () => {});
+      this.#takeOut(live);
+      const tryAgain = (): void =>
+        this.#erase(live, (error) => {
+          if (error === null) finish(ok(null));
+          else if (!this.#stopped) this.#deps.timers.after(STORE_RETRY_MS, tryAgain);
+        });
+      tryAgain();
+    }
+  }
+
+  #takeOut({ record: { service, id }, sender }: Live): void {
+    sender.stop();
+    this.#live.get(service)?.delete(id);
+  }
+
+  /** Its row goes last: where this is broken off, there is still something to be removed. */
+  #erase({ record: { service, id }, log }: Live, done: (error: StoreError | null) => void): void {
+    log.clear((error) => {
+      if (error !== null) return done(error);
+      this.#deps.rows.write([{ kind: "delete", key: [...PREFIX, service, id] }], done);
+    });
   }
 
   /** Puts news into the logs of a service's webhooks; `done` when all of it is durable. */
@@ -213,8 +269,9 @@ export class Hooks {
     const { service, id } = live.record;
     const gone = this.#live.get(service)?.get(id)?.log !== live.log;
     if (events.length === 0 || gone || this.#stopped) return done();
-    const some = events.slice(0, HOOK_CHUNK);
-    const rest = events.slice(HOOK_CHUNK);
+    const taken = hookChunk(events);
+    const some = events.slice(0, taken);
+    const rest = events.slice(taken);
     // A part is only known up to its own last outcome.
     const upTo = rest.length === 0 && cursor !== "" ? cursor : cursorOf(some) ?? live.log.cursor;
     live.log.append(some, upTo, this.#deps.clock.wallMs(), (error) => {
