@@ -66,6 +66,8 @@ const STORE_RETRY_MS = 1000;
 const JITTER = 0.5;
 
 interface Batch {
+  /** No other batch of any webhook has it, nor one of a webhook that had the name before. */
+  readonly id: string;
   readonly first: number;
   /** Exclusive. */
   readonly end: number;
@@ -165,15 +167,21 @@ export class HookSender {
     }
     const { service, id } = this.#hook;
     const head = JSON.stringify({ service, webhook: id }).slice(0, -1);
-    return { first, end: first + texts.length, body: `${head},"events":[${texts.join()}]}` };
+    const end = first + texts.length;
+    return {
+      id: `${service}_${id}_${first}_${end - 1}_${events[0]!.at}`,
+      first,
+      end,
+      body: `${head},"events":[${texts.join()}]}`,
+    };
   }
 
   #send(batch: Batch): void {
-    const { id, secret, url } = this.#hook;
+    const { secret, url } = this.#hook;
     const { post, clock } = this.#deps;
     this.#end = batch.end;
     const signed = {
-      id: `${id}.${batch.first}-${batch.end - 1}`,
+      id: batch.id,
       timestamp: Math.floor(clock.wallMs() / 1000),
       body: batch.body,
     };
@@ -217,8 +225,8 @@ export class HookSender {
     if (this.#failures === 1) this.#note("webhook receiver does not take events");
     const asked = answer.kind === "answered" ? answer.retryAfterMs ?? 0 : 0;
     const grown = retryMinMs * 2 ** Math.min(this.#failures - 1, 30);
-    const waitMs = Math.min(retryMaxMs, Math.max(asked, grown));
-    this.#wait(waitMs * (1 - JITTER * this.#deps.random.number()));
+    const jittered = Math.min(retryMaxMs, grown) * (1 - JITTER * this.#deps.random.number());
+    this.#wait(Math.max(Math.min(retryMaxMs, asked), jittered));
   }
 
   #note(event: string): void {

@@ -133,14 +133,16 @@ async function readHead(conn: Deno.Conn): Promise<string> {
   const buffer = new Uint8Array(4096);
   let text = "";
   while (text.length < HEAD_BYTES_MAX) {
+    const end = text.indexOf("\r\n\r\n");
+    if (end >= 0) {
+      // Interim answers come before the one that counts, which may have come with them.
+      if (!/^HTTP\/1\.[01] 1\d\d/.test(text)) return text.slice(0, end);
+      text = text.slice(end + 4);
+      continue;
+    }
     const count = await conn.read(buffer);
     if (count === null) break;
     text += decoder.decode(buffer.subarray(0, count));
-    const end = text.indexOf("\r\n\r\n");
-    if (end < 0) continue;
-    // Interim answers come before the one that counts.
-    if (!/^HTTP\/1\.[01] 1\d\d/.test(text)) return text.slice(0, end);
-    text = text.slice(end + 4);
   }
   return text;
 }

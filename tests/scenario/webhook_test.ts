@@ -142,3 +142,31 @@ Deno.test("a revoked service is sent nothing more, and its rows are gone", () =>
     assert.equal(w.rows(kind).count, 0, kind);
   }
 });
+
+Deno.test("a webhook made anew repeats no id of a batch, for receivers know what they had by it", () => {
+  const { w, send } = world();
+  const before = w.hook("mail", "main", ["outcomes"]);
+  for (const id of names(3)) send(id);
+  w.time.runFor(1000);
+  w.must<null>((done) => w.gateway.hooks.remove("mail", "main", done));
+  const after = w.hook("mail", "main", ["outcomes"]);
+  for (const id of names(3)) send(`again-${id}`);
+  w.time.runFor(1000);
+  assert.equal(after.events.length, 3);
+  const ids = [...before.ids, ...after.ids];
+  assert.equal(new Set(ids).size, ids.length, ids.join(" "));
+});
+
+Deno.test("a batch that comes again has the id that it had, and not before the receiver wants it", () => {
+  const { w, send } = world();
+  const receiver = w.hook("mail", "main", ["outcomes"]);
+  Object.assign(receiver, { state: "full", retryAfterMs: 30_000 });
+  send("m1");
+  w.time.runFor(200_000);
+  const gaps = receiver.times.slice(1).map((at, i) => at - receiver.times[i]!);
+  assert.ok(gaps.length > 2 && gaps.every((ms) => ms >= 30_000), gaps.join(" "));
+  Object.assign(receiver, { state: "up", losesAnswers: 2 });
+  w.time.runFor(200_000);
+  assert.equal(receiver.ids.length, 3);
+  assert.equal(new Set(receiver.ids).size, 1);
+});

@@ -43,6 +43,12 @@ export class Receiver {
   state: "up" | "down" | "hangs" | "full" = "up";
   secret = "";
   readonly events: HookEvent[] = [];
+  /** Of batches that it took. */
+  readonly ids: string[] = [];
+  /** When requests came (ms). */
+  readonly times: number[] = [];
+  /** With `full`: when it wants to be asked again. */
+  retryAfterMs: number | null = null;
   /** Positions that came again. */
   repeated = 0;
   requests = 0;
@@ -51,12 +57,15 @@ export class Receiver {
   /** Takes the events, but its answer is lost: so many times. */
   losesAnswers = 0;
 
-  take(request: HookRequest): HookAnswer | null {
+  take(request: HookRequest, nowMs: number): HookAnswer | null {
     this.requests++;
+    this.times.push(nowMs);
     this.longest = Math.max(this.longest, request.body.length);
     if (this.state === "down") return { kind: "failed", reason: "connection refused" };
     if (this.state === "hangs") return null;
-    if (this.state === "full") return { kind: "answered", status: 503, retryAfterMs: null };
+    if (this.state === "full") {
+      return { kind: "answered", status: 503, retryAfterMs: this.retryAfterMs };
+    }
     const { headers, body } = request;
     const signed = {
       id: headers["webhook-id"]!,
@@ -69,6 +78,7 @@ export class Receiver {
     const fresh = events.filter(({ n }) => n > last);
     this.repeated += events.length - fresh.length;
     this.events.push(...fresh);
+    this.ids.push(signed.id);
     if (this.losesAnswers-- > 0) return { kind: "failed", reason: "connection reset" };
     return { kind: "answered", status: 204, retryAfterMs: null };
   }
@@ -135,7 +145,8 @@ export class GatewayWorld {
       const receiver = this.receivers.get(request.url)!;
       // What arrives, arrives after a while on the wire; the answer takes as long.
       return process.timers.after(2, () => {
-        const answer = receiver.take(request) ?? { kind: "failed", reason: "no answer" };
+        const answer = receiver.take(request, this.time.nowMs) ??
+          { kind: "failed", reason: "no answer" };
         const waits = receiver.state === "hangs" ? request.timeoutMs : 2;
         process.timers.after(waits, () => done(answer));
       });

@@ -69,6 +69,18 @@ Deno.test("systemPostHook posts the body with its length, and reads the status",
   });
 });
 
+Deno.test("systemPostHook does not wait for more when the answer came with an interim one", async () => {
+  await withRaw(async (conn) => {
+    await readRequest(conn);
+    await write(conn, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
+    // A receiver that leaves it to the other side to close.
+    await conn.read(new Uint8Array(1));
+  }, async (url) => {
+    const answer = await post(url, { timeoutMs: 3000 });
+    assert.deepEqual(answer, { kind: "answered", status: 204, retryAfterMs: null });
+  });
+});
+
 Deno.test("systemPostHook follows no redirect and reads Retry-After", async () => {
   const answers = [
     "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\r\n",
