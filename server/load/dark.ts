@@ -46,17 +46,27 @@ export async function performDark(ports: LoadPorts, request: DarkRequest): Promi
     throw new UsageError("--dark needs the admin API: its users could not be removed otherwise");
   }
   const store = new PoolStore(ports, { ...request, provision: "admin" });
-  const pool = await store.get(false);
-  const launch = new DarkLaunch(ports, request, pool);
-  const ignore = ports.onSignal(() => launch.stop());
-  let overall: Standing;
+  // Listened to before there are users: whoever stops it then wants none to be left.
+  let launch: DarkLaunch | null = null;
+  let stopped = false;
+  const ignore = ports.onSignal(() => {
+    stopped = true;
+    launch?.stop();
+  });
   try {
-    overall = await launch.run();
+    const pool = await store.get(false);
+    try {
+      launch = new DarkLaunch(ports, request, pool);
+      if (stopped) launch.stop();
+      const overall = await launch.run();
+      return overall.held ? EXIT.ok : EXIT.failed;
+    } finally {
+      // Where a report cannot be written too.
+      await store.remove();
+    }
   } finally {
     ignore();
   }
-  await store.remove();
-  return overall.held ? EXIT.ok : EXIT.failed;
 }
 
 class DarkLaunch {

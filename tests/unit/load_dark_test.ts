@@ -121,6 +121,34 @@ Deno.test("dark: an outage is counted in full, and survived", async () => {
   assert.equal(reports.at(-1).broken, 12);
 });
 
+Deno.test("dark: users are removed where a report cannot be written, too", async () => {
+  const world = new DarkWorld();
+  const ports = world.loadPorts();
+  const appendFile = () => Promise.reject(new Error("the disk is full"));
+  const broken = { ...ports, machine: { ...ports.machine, appendFile } };
+  await assert.rejects(
+    world.until(perform(broken, dark({ seconds: "60s", json: "/r.ndjson" }))),
+    /the disk is full/,
+  );
+  assert.equal(world.steps.at(-1), "remove");
+});
+
+Deno.test("dark: stopped while its users are being made, it leaves none", async () => {
+  const world = new DarkWorld();
+  const ports = world.loadPorts();
+  const adminSocket: LoadPorts["adminSocket"] = (path) => {
+    const send = ports.adminSocket(path);
+    return (request) => {
+      if (world.steps.at(-1) === "contacts") world.signal();
+      return send(request);
+    };
+  };
+  const code = await world.until(perform({ ...ports, adminSocket }, dark({ seconds: "9h" })));
+  assert.equal(code, 0);
+  assert.equal(world.steps.at(-1), "remove");
+  assert.match(world.out, /of 0 delivered/);
+});
+
 Deno.test("dark: users it cannot remove are not made", async () => {
   const world = new DarkWorld();
   await assert.rejects(world.perform(dark({ provision: "public" })), UsageError);
