@@ -1,6 +1,7 @@
 /** `roost export` and `roost import`. */
 import type { Command } from "commander";
-import type { AdminClient } from "./client.ts";
+import { z } from "zod";
+import { type AdminClient, AdminError } from "./client.ts";
 import type { TextSink } from "../system/text_file.ts";
 import { addConfigOptions, type loadConfig } from "./cli_config.ts";
 import { type CliHost, counted, UsageError } from "./cli_host.ts";
@@ -33,6 +34,7 @@ interface ImportOptions extends ConfigOptions {
   readonly as?: string;
 }
 
+const ACCOUNT = z.object({ name: z.string() });
 /** Accounts after which progress is told. */
 const TOLD_EVERY = 1000;
 /** Events of one account after which it is. */
@@ -45,6 +47,7 @@ class Export {
   readonly #credentials: boolean;
   accounts = 0;
   events = 0;
+  #lines = 0;
 
   constructor(admin: AdminClient, sink: TextSink, host: CliHost, credentials: boolean) {
     this.#admin = admin;
@@ -57,9 +60,11 @@ class Export {
     await this.#write([await this.#admin.transfer.head(this.#credentials)]);
   }
 
-  async user(name: string): Promise<void> {
+  async user(written: string): Promise<void> {
     const { transfer } = this.#admin;
-    let page = await transfer.account(name, this.#credentials);
+    let page = await transfer.account(written, this.#credentials);
+    // As the server writes it: it may have been given in capitals, or with the domain.
+    const { name } = ACCOUNT.parse(JSON.parse(page.lines[0] ?? ""));
     const first = page.after;
     await this.#write(page.lines);
     while (page.after < page.upTo) {
@@ -79,10 +84,21 @@ class Export {
       const page = await this.#admin.listUsers(after);
       for (const { name, state } of page.accounts) {
         if (reservedReason(name) !== null || state === "deleted" || state === "importing") continue;
-        await this.user(name);
+        await this.#userIfAny(name);
       }
       after = page.next;
     } while (after !== null);
+  }
+
+  /** Who is removed after they were listed is left out, as if it had been before. */
+  async #userIfAny(name: string): Promise<void> {
+    const written = this.#lines;
+    try {
+      await this.user(name);
+    } catch (error) {
+      const gone = error instanceof AdminError && error.code === "not_found";
+      if (!gone || this.#lines > written) throw error;
+    }
   }
 
   async end(): Promise<void> {
@@ -98,6 +114,7 @@ class Export {
   }
 
   async #write(lines: readonly string[]): Promise<void> {
+    this.#lines += lines.length;
     if (lines.length > 0) await this.#sink.write(lines.join("\n") + "\n");
   }
 }
@@ -107,15 +124,28 @@ async function runExport(host: CliHost, user: string | undefined, options: Expor
     throw new UsageError("say whom to export: a name, or --all");
   }
   await withAdmin(host, options, async (admin) => {
-    const sink = options.out === "-"
-      ? { write: (text: string) => Promise.resolve(host.out(text)), close: () => Promise.resolve() }
-      : await host.createFile(options.out);
+    const sink = options.out === "-" ? standardOutput(host) : await host.createFile(options.out);
     const task = new Export(admin, sink, host, options.withCredentials === true);
-    await task.begin();
-    if (user === undefined) await task.all();
-    else await task.user(user);
+    try {
+      await task.begin();
+      if (user === undefined) await task.all();
+      else await task.user(user);
+    } catch (error) {
+      // A part is of no use, and would be in the way of the next try.
+      await sink.discard();
+      throw error;
+    }
     await task.end();
   });
+}
+
+function standardOutput(host: CliHost): TextSink {
+  const nothing = () => Promise.resolve();
+  return {
+    write: (text) => Promise.resolve(host.out(text)),
+    close: nothing,
+    discard: nothing,
+  };
 }
 
 /** Adds both commands. */

@@ -5,6 +5,8 @@ export interface TextSink {
   write(text: string): Promise<void>;
   /** Makes what was written durable. */
   close(): Promise<void>;
+  /** Instead of `close`: what was written counts for nothing, and is gone. */
+  discard(): Promise<void>;
 }
 
 /** Makes a file that must not be there, for this user only. */
@@ -19,6 +21,10 @@ export async function createFile(path: string): Promise<TextSink> {
     async close() {
       await file.sync();
       file.close();
+    },
+    async discard() {
+      file.close();
+      await Deno.remove(path);
     },
   };
 }

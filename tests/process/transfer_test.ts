@@ -157,3 +157,16 @@ Deno.test("GET /v1/export gives a person their own data, without credentials, at
   await nobody.body?.cancel();
   assert.equal(await server.stop(), 0);
 });
+
+Deno.test("roost export takes a name as people write it, and leaves no file where it fails", async () => {
+  using dir = tempDir();
+  const data = ["--data", `${dir.path}/a`];
+  assert.equal((await roost(["user", "add", "ann", "--no-password", ...data])).code, 0);
+  const file = `${dir.path}/one.ndjson`;
+  const failed = await roost(["export", "nobody", "--out", file, ...data]);
+  assert.deepEqual([failed.code, failed.err], [1, "roost: There is no such account\n"]);
+  const made = await roost(["export", "Ann@localhost", "--out", file, ...data]);
+  assert.equal(made.code, 0, made.err);
+  const done = await roost(["import", file, "--as", "carl", ...data]);
+  assert.deepEqual([done.code, done.out], [0, "1 account is imported.\n"], done.err);
+});
