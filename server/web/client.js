@@ -1127,22 +1127,27 @@ class RoostClient {
 
   async signOut() {
     this.#assertOpen();
-    let told = false;
     const who = this.#who;
+    const signedIn = who !== null && (who.token ?? who.jwt) !== undefined;
+    const headers = signedIn ? this.#headers() : {};
     this.#disconnect();
-    this.#status = "signed_out";
-    if (who !== null && (who.token ?? who.jwt) !== undefined) {
-      const request = { method: "DELETE", headers: this.#headers(), timeoutMs: 5000 };
-      const answer = rest(this.#env, `${this.#base}/v1/auth`, request);
-      told = await answer.then(() => true, ({ code }) => code === "unauthorized");
-    }
+    // Before the server is told, which may take a while: whoever closes the page is signed out here.
     this.#forgetMailbox();
     this.#presence = undefined;
     this.#who = this.#session = null;
     this.#reason = null;
     this.#store(() => this.#storage.removeItem(this.#prefix));
+    this.#status = "signed_out";
     this.#settleWaiters(new RoostError("closed", "Signed out"));
-    this.#become("signed_out");
+    if (!signedIn) {
+      this.#become("signed_out");
+      return false;
+    }
+    const request = { method: "DELETE", headers, timeoutMs: 5000 };
+    const answer = rest(this.#env, `${this.#base}/v1/auth`, request);
+    const told = await answer.then(() => true, ({ code }) => code === "unauthorized");
+    // Somebody may have signed in meanwhile.
+    if (this.#status === "signed_out") this.#become("signed_out");
     return told;
   }
 
