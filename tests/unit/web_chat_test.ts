@@ -97,6 +97,31 @@ Deno.test("Timeline: reset forgets what was received and keeps what waits", () =
   assert.deepEqual([timeline.loaded, timeline.more], [false, true]);
 });
 
+Deno.test("Timeline: what came before the newest page hides nothing that lies between them", () => {
+  const timeline = new Timeline();
+  // Written on another device while the conversation was closed here.
+  timeline.add(message(10, { out: true }));
+  timeline.wait({ key: "a", body: "waits", at: NOW });
+  const page = Array.from({ length: 50 }, (_, i) => message(200 + i));
+  timeline.addPage({ events: page, more: true });
+  assert.equal(timeline.oldest, 200);
+  assert.equal(timeline.items().length, 51);
+  timeline.addPage({ events: [message(198), message(199)], more: true });
+  assert.equal(timeline.oldest, 198);
+});
+
+Deno.test("Timeline.trim: keeps the newest of very many, and knows that there are more", () => {
+  const timeline = new Timeline();
+  timeline.addPage({ events: [message(1)], more: false });
+  for (let seq = 2; seq <= 600; seq++) timeline.add(message(seq));
+  timeline.trim();
+  assert.deepEqual([timeline.oldest, timeline.more], [1, false]);
+  timeline.add(message(601));
+  timeline.trim();
+  assert.deepEqual([timeline.oldest, timeline.more], [302, true]);
+  assert.equal(timeline.items().length, 300);
+});
+
 Deno.test("Timeline.rows: every day has a heading, and what one wrote in a row is a group", () => {
   const timeline = new Timeline();
   const at = [NOW - 24 * HOUR_MS, NOW, NOW + 1000, NOW + 2000, NOW + HOUR_MS];

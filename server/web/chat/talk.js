@@ -94,6 +94,7 @@ export class Talk {
     const open = peer === this.#peer;
     // What is not loaded yet comes with its page.
     if (timeline.loaded || (open && this.#loading) || out === true) timeline.add(message);
+    if (!open || this.#atEnd) timeline.trim();
     if (out === true) return;
     const title = this.#chat.titleOf(peer);
     if (!this.#chat.client.blocked.has(peer)) {

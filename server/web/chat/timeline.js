@@ -25,6 +25,9 @@
 /** Messages further apart than this are no longer one group (ms). */
 const GROUP_MS = 5 * 60_000;
 
+/** So many messages are kept of a conversation whose end is shown; beyond twice that, no more. */
+const KEPT = 300;
+
 /**
  * @param {Api.Message} message
  * @returns {Item}
@@ -54,9 +57,24 @@ export class Timeline {
 
   /** Takes a page of the history. @param {Api.Page} page */
   addPage({ events, more }) {
+    // What came before this newest page was asked for may lie far above it: between them nothing is
+    // known, and with the pages above it comes again.
+    if (!this.loaded && more) this.#dropBefore(events[0]?.seq ?? 0);
     for (const event of events) if (event.k === "message") this.add(event);
     this.more = more;
     this.loaded = true;
+  }
+
+  /** @param {number} seq */
+  #dropBefore(seq) {
+    for (const known of [...this.#kept.keys()]) if (known < seq) this.#kept.delete(known);
+  }
+
+  /** Forgets what is far above the end; the server has it. */
+  trim() {
+    if (!this.loaded || this.#kept.size <= 2 * KEPT) return;
+    this.#dropBefore([...this.#kept.keys()].sort((a, b) => a - b).at(-KEPT) ?? 0);
+    this.more = true;
   }
 
   /** @param {Api.Message} message */
