@@ -106,6 +106,7 @@ async function away({ proxy }: Stage, ann: Person, bob: Person): Promise<string>
   proxy.cut();
   await ann.context.setOffline(true);
   await ann.page.locator("#connection", { hasText: "Reconnecting" }).waitFor();
+  await ann.page.locator("#talk-line").waitFor({ state: "hidden" });
   const own = Array.from({ length: AWAY_MESSAGES }, (_, i) => `from away ${i}`);
   const theirs = Array.from({ length: AWAY_MESSAGES }, (_, i) => `to away ${i}`);
   for (let i = 0; i < AWAY_MESSAGES; i++) {
@@ -131,6 +132,7 @@ async function away({ proxy }: Stage, ann: Person, bob: Person): Promise<string>
     assert.deepEqual(got.filter((body) => body.startsWith("from")), own);
     assert.deepEqual(got.filter((body) => body.startsWith("to")), theirs);
   }
+  await ann.page.locator("#talk-line", { hasText: "Online" }).waitFor();
   await ann.page.locator("#connection:empty").waitFor({ state: "attached" });
   return `${2 * AWAY_MESSAGES} messages while one was away: each shown once and in order to both`;
 }
@@ -234,11 +236,11 @@ async function account(stage: Stage, ann: Person, bob: Person): Promise<void> {
   assert.deepEqual(await faultsOfPage(bob.page), []);
   await settings.getByRole("button", { name: /^Sign out \S/ }).click();
   await other.page.getByText("You were signed out").waitFor();
-  await settings.getByLabel("Now").fill("something else");
-  await settings.getByLabel("New").fill(`${PASSWORD} staple`);
+  await settings.getByLabel("Current password").fill("something else");
+  await settings.getByLabel("New password").fill(`${PASSWORD} staple`);
   await settings.getByRole("button", { name: "Change the password" }).click();
   await settings.getByText("is another").waitFor();
-  await settings.getByLabel("Now").fill(PASSWORD);
+  await settings.getByLabel("Current password").fill(PASSWORD);
   await settings.getByRole("button", { name: "Change the password" }).click();
   await settings.getByText("was changed").waitFor();
   await settings.getByRole("button", { name: "Close" }).click();

@@ -15,6 +15,7 @@ const BACK_MS = 2500;
 /** See the head of this file. */
 export class Connection {
   #line = byId("connection", HTMLElement);
+  #panes = byId("panes", HTMLElement);
   #chat;
   #timer = 0;
 
@@ -26,6 +27,7 @@ export class Connection {
   render() {
     const { status } = this.#chat.client.state;
     clearTimeout(this.#timer);
+    if (status === "online") this.#panes.dataset["connected"] = "true";
     const shown = this.#line.textContent !== "";
     if (status === "online") {
       if (shown) this.#show("Connected again.");
@@ -37,6 +39,7 @@ export class Connection {
   #tell() {
     const { client, attempt } = this.#chat;
     this.#show(connectionText(client.state));
+    this.#panes.dataset["connected"] = "false";
     if (client.state.status !== "stopped") return;
     this.#line.append(button("Connect here", () => attempt(client.signIn())));
   }

@@ -92,7 +92,9 @@ export class People {
   /** @param {number} count */
   #noneText(count) {
     if (count > 0) return "";
-    if (this.#chat.client.messagesFrom === null) return "Loading …";
+    const { messagesFrom, requests } = this.#chat.client;
+    if (messagesFrom === null) return "Loading …";
+    if (requests.size > 0 && this.#find.value === "") return "";
     return this.#find.value === ""
       ? "Nobody here yet. Add a contact with the plus above."
       : "Nobody of this name. The plus above adds a contact.";
