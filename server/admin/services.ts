@@ -80,7 +80,10 @@ export function addServiceRoutes(app: Hono, { gateway, experiments, clock }: Ser
     return answer(await once<Result<null>>((done) => registry.revoke(c.req.param("name"), done)));
   });
   app.get("/admin/services/:name/webhooks", (c) => {
-    return answer(ok({ webhooks: hooks.status(c.req.param("name")) }));
+    const name = c.req.param("name");
+    const known = registry.list().some((service) => service.name === name);
+    if (!known) return answer(fail("not_found", `There is no service ${JSON.stringify(name)}`));
+    return answer(ok({ webhooks: hooks.status(name) }));
   });
   app.get("/admin/services/:name/webhooks/:id/dead", async (c) => {
     const after = AFTER.safeParse(c.req.query("after"));

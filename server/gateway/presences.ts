@@ -45,6 +45,8 @@ export class Presences {
   readonly #perServiceMax: number;
   readonly #standing = new Map<string, Standing>();
   readonly #counts = new Map<string, number>();
+  /** Those that are being set for the first time. */
+  readonly #opening = new Map<string, number>();
 
   constructor(deps: PresencesDeps, perServiceMax: number) {
     this.#deps = deps;
@@ -69,10 +71,33 @@ export class Presences {
       if (old !== undefined) this.#end(old);
       return done(ok(null));
     }
-    if (old === undefined && (this.#counts.get(service) ?? 0) >= this.#perServiceMax) {
+    if (old === undefined) {
+      const opening = this.#opening.get(service) ?? 0;
       const max = this.#perServiceMax;
-      return done(fail("limit_reached", `The service has presence set for ${max} users already`));
+      if ((this.#counts.get(service) ?? 0) + opening >= max) {
+        return done(fail("limit_reached", `The service has presence set for ${max} users already`));
+      }
+      this.#opening.set(service, opening + 1);
     }
+    this.#ask(service, user, presence, ttlMs, (result) => {
+      if (old === undefined) this.#opened(service);
+      done(result);
+    });
+  }
+
+  #opened(service: string): void {
+    const left = this.#opening.get(service)! - 1;
+    if (left > 0) this.#opening.set(service, left);
+    else this.#opening.delete(service);
+  }
+
+  #ask(
+    service: string,
+    user: AccountName,
+    presence: DevicePresence,
+    ttlMs: number,
+    done: (result: Result<null>) => void,
+  ): void {
     this.#deps.router.request(user, "mailbox.snapshot", {}, (result) => {
       if (!result.ok) return done(refusalOf(result));
       if (agrees(result.value.snapshot, service)) {

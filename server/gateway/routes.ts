@@ -264,7 +264,8 @@ async function send(call: GatewayCall, input: In<"message">): Promise<Result<unk
 }
 
 async function outcomes(call: GatewayCall, input: In<"outcomes">) {
-  const after = input.after ?? call.request.headers.get("last-event-id");
+  // Whoever reads on by itself repeats the address, with what it had when it began.
+  const after = call.request.headers.get("last-event-id") ?? input.after ?? null;
   const cursor = after === null ? null : parseCursor(after);
   if (after !== null && cursor === null) return fail("bad_request", "Last-Event-ID is no cursor");
   const { deps, service, account } = call;

@@ -128,6 +128,7 @@ Deno.test("operators add, list and revoke services, with or without a server, an
     assert.deepEqual(await cli("service", "dead", "mail", "main"), { code: 0, out: "", err: "" });
     assert.match((await cli("service", "replay", "mail", "main")).out, /^0 events/);
     assert.equal((await cli("service", "dead", "mail", "other")).code, 1);
+    assert.match((await cli("service", "webhooks", "other")).err, /There is no service "other"/);
     const metrics = async () => await (await fetch(`${server.url}/metrics`)).text();
     assert.match(await metrics(), /roost_users_online\{synthetic="false"\} 0/);
     assert.match(await metrics(), /roost_webhook_events\{state="waiting"\} 1/);

@@ -172,3 +172,28 @@ Deno.test("a removal that was broken off leaves nothing to a webhook of the same
     );
   }
 });
+
+Deno.test("presence set at once is for no more users than a service may have", () => {
+  const w = new GatewayWorld({ limits: { presencesMax: 2 } });
+  w.service("calendar", ["presence.set"]);
+  const names = ["ann", "bob", "cid", "dan"] as readonly string[] as readonly AccountName[];
+  for (const name of names) w.person(name, "calendar");
+  // Started anew, it has to read them first.
+  w.time.runFor(120_000);
+  w.kill();
+  w.start();
+  const presence = { show: "dnd", status: "", priority: 0, ext: "" } as const;
+  const set = (users: readonly AccountName[]) => {
+    const answers: boolean[] = [];
+    for (const user of users) {
+      w.gateway.presences.set("calendar", user, presence, 60_000, ({ ok }) => answers.push(ok));
+    }
+    w.time.runFor(1000);
+    return answers.filter((ok) => ok).length;
+  };
+  assert.equal(set(names), 2);
+  assert.equal(w.gateway.presences.size, 2);
+  assert.equal(set(names.slice(0, 2)), 2, "who has it set may have it changed");
+  w.time.runFor(120_000);
+  assert.equal(set(names.slice(2)), 2, "they have ended");
+});

@@ -109,6 +109,10 @@ Deno.test("messages of a service are sent once for each key, and their outcomes 
   );
   const next = await call(`GET /gateway/v1/outcomes?after=${page.value["cursor"]}`, token);
   assert.deepEqual(next.value["outcomes"], []);
+  // Whoever reads events on by itself repeats the address that it began with.
+  const began = `GET /gateway/v1/outcomes?after=${String(page.value["cursor"]).split(":")[0]}:0`;
+  const on = { "last-event-id": String(page.value["cursor"]) };
+  assert.deepEqual((await call(began, token, undefined, on)).value["outcomes"], []);
   const wrong = await call("GET /gateway/v1/outcomes?after=AAAAAAAAAAAAAAAA:1", token);
   assert.equal(wrong.status, 410);
 });
