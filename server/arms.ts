@@ -3,7 +3,10 @@
 /** Percentages by arm; they make 100. */
 export type Arms = Readonly<Record<string, number>>;
 
-/** Reads `control=50,short=50` where all names are known and the sum is 100, else null. */
+/**
+ * Reads `control=50,short=50` where all names are known and the sum is 100, else null. They come in
+ * the order in which they are known: who is in which arm must not depend on how it was written.
+ */
 export function parseArms(text: string, known: readonly string[]): Arms | null {
   const arms: Record<string, number> = {};
   for (const part of text.split(",")) {
@@ -11,7 +14,10 @@ export function parseArms(text: string, known: readonly string[]): Arms | null {
     if (m === null || !known.includes(m[1]!) || m[1]! in arms) return null;
     arms[m[1]!] = Number(m[2]);
   }
-  return Object.values(arms).reduce((sum, percent) => sum + percent, 0) === 100 ? arms : null;
+  if (Object.values(arms).reduce((sum, percent) => sum + percent, 0) !== 100) return null;
+  return Object.fromEntries(
+    known.flatMap((name) => arms[name] === undefined ? [] : [[name, arms[name]]]),
+  );
 }
 
 /** The inverse of `parseArms`. */

@@ -45,6 +45,16 @@ Deno.test("parseArms takes percentages of known arms that make 100, and formatAr
   assert.deepEqual(parseArms(formatArms(HALVES), known), HALVES);
 });
 
+Deno.test("parseArms makes the same of the same arms in another order, so that nobody moves", () => {
+  const known = ["control", "short", "long"];
+  const arms = parseArms("long=10,control=70,short=20", known)!;
+  assert.equal(formatArms(arms), "control=70,short=20,long=10");
+  const same = parseArms("control=70,short=20,long=10", known)!;
+  for (let n = 0; n < 500; n++) {
+    assert.equal(armAt(arms, "offline-grace", id(n)), armAt(same, "offline-grace", id(n)));
+  }
+});
+
 Deno.test("armAt gives each arm about its share, and always the same to an account", () => {
   const counts = new Map<string, number>();
   for (let i = 0; i < 10_000; i++) {
