@@ -51,22 +51,46 @@ async function openToRead(path: string): Promise<Deno.FsFile> {
   }
 }
 
-/** The lines of a file without their ends; what follows the last end is a line if it is not empty. */
+/** Characters that a line may have: a file without ends of lines must not fill the memory. */
+const LINE_CHARS_MAX = 4_000_000;
+
+/**
+ * The lines of a file without their ends; what follows the last end is a line if it is not empty.
+ * Rejects where it cannot be read, is not UTF-8 or has a line of more than 4,000,000 characters.
+ */
 export async function* readLines(path: string): AsyncIterable<string> {
-  using file = await openToRead(path);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const buffer = new Uint8Array(65_536);
   let partial = "";
-  for (;;) {
-    const count = await file.read(buffer);
-    if (count === null) break;
-    const parts = (partial + decoder.decode(buffer.subarray(0, count), { stream: true }))
-      .split("\n");
+  for await (const bytes of chunksOf(path)) {
+    const parts = (partial + decoded(path, decoder, bytes)).split("\n");
     partial = parts.pop()!;
+    if (partial.length > LINE_CHARS_MAX) throw new Error(`Cannot read ${path}: a line is too long`);
     yield* parts;
   }
-  partial += decoder.decode();
+  partial += decoded(path, decoder, null);
   if (partial !== "") yield partial;
+}
+
+async function* chunksOf(path: string): AsyncIterable<Uint8Array> {
+  using file = await openToRead(path);
+  const buffer = new Uint8Array(65_536);
+  for (;;) {
+    const count = await file.read(buffer).catch((cause) => {
+      // A directory can be opened.
+      throw new Error(`Cannot read ${path}`, { cause });
+    });
+    if (count === null) return;
+    yield buffer.subarray(0, count);
+  }
+}
+
+/** `bytes` null: no more come. */
+function decoded(path: string, decoder: TextDecoder, bytes: Uint8Array | null): string {
+  try {
+    return bytes === null ? decoder.decode() : decoder.decode(bytes, { stream: true });
+  } catch (cause) {
+    throw new Error(`Cannot read ${path}: it is not text in UTF-8`, { cause });
+  }
 }
 
 /** A name taken for a file that is made later. */
