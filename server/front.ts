@@ -35,6 +35,7 @@ import { createApp } from "./json/rest.ts";
 import { DEFAULT_EXCHANGE_LIMITS } from "./json/sign_in_routes.ts";
 import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
 import { addGateway } from "./gateway/api.ts";
+import { mindAgreement } from "./gateway/agreement.ts";
 import { addressKey } from "./auth/throttle.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
@@ -163,7 +164,7 @@ class NodeFront implements Front {
     const signIn = createSignIn({ ...ports, router: node, issuers: issuer }, this.#open.signIn);
     return {
       ...ports,
-      router: node,
+      router: mindAgreement(node, this.#services.gateway.presences),
       signIn,
       domain: this.#config.server.domain,
       admit: (kind: "signIn" | "write") => this.#keeper.admit(kind),

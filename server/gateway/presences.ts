@@ -143,6 +143,18 @@ export class Presences {
     });
   }
 
+  /** The user has changed what there is between it and the service: does it still agree? */
+  recheck(service: string, user: AccountName): void {
+    const key = keyOf(service, user);
+    if (!this.#standing.has(key)) return;
+    this.#deps.router.request(user, "mailbox.snapshot", {}, (result) => {
+      if (result.ok && agrees(result.value.snapshot, service)) return;
+      // Where it cannot be told, too: the service can set it again.
+      const standing = this.#standing.get(key);
+      if (standing !== undefined) this.#end(standing);
+    });
+  }
+
   /** The service is gone, or (null) the server is going. */
   endAll(service: string | null): void {
     for (const standing of [...this.#standing.values()]) {

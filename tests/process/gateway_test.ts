@@ -179,7 +179,10 @@ Deno.test("a calendar sets and clears the presence of those who have it as a con
     await until(() => Promise.resolve(seen.join()), /ann dnd service:calendar/);
     await put([{ user: "ann", clear: true }]);
     await until(() => Promise.resolve(seen.at(-1) ?? ""), /^ann offline/);
+    await put([all[0]]);
+    await until(() => Promise.resolve(seen.at(-1) ?? ""), /ann dnd service:calendar/);
     await rest(server.url, "PUT", "/v1/blocked/service.calendar", { token: ann });
+    await until(() => Promise.resolve(seen.at(-1) ?? ""), /^ann offline/);
     await until(async () => JSON.stringify(await put([all[0]])), /"ok":false,"code":"not_found"/);
     await device.close();
     void bob;

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/ids.ts";
 import type { HookRecord } from "../../server/gateway/hooks.ts";
 import type { Result } from "../../shard/errors.ts";
+import { mindAgreement } from "../../server/gateway/agreement.ts";
+import type { Router } from "../../server/router.ts";
 import { GatewayWorld } from "../sim/gateway_world.ts";
 
 const MAIL = "service.mail";
@@ -196,4 +198,37 @@ Deno.test("presence set at once is for no more users than a service may have", (
   assert.equal(set(names.slice(0, 2)), 2, "who has it set may have it changed");
   w.time.runFor(120_000);
   assert.equal(set(names.slice(2)), 2, "they have ended");
+});
+
+Deno.test("presence that a service has set ends when its user takes the agreement back", () => {
+  const contact = "service.calendar" as AccountName;
+  const ann = "ann" as AccountName;
+  const takesBack = (change: (clients: Router) => void) => {
+    const w = new GatewayWorld();
+    w.service("calendar", ["presence.set"]);
+    w.person("ann", "calendar");
+    const presence = { show: "dnd", status: "", priority: 0, ext: "" } as const;
+    w.must<null>((done) => w.gateway.presences.set("calendar", ann, presence, 60_000, done));
+    change(mindAgreement(w.node, w.gateway.presences));
+    w.time.runFor(1000);
+    return w.ask("ann", "account.info", {}).sessions === 0;
+  };
+  const changes = {
+    block: takesBack((clients) =>
+      clients.request(ann, "roster.block", { contact, blocked: true }, () => {})
+    ),
+    remove: takesBack((clients) => clients.request(ann, "roster.remove", { contact }, () => {})),
+    unsubscribe: takesBack((clients) =>
+      clients.request(ann, "roster.subscription", { contact, type: "unsubscribe" }, () => {})
+    ),
+    other: takesBack((clients) =>
+      clients.request(
+        ann,
+        "roster.block",
+        { contact: "bob" as AccountName, blocked: true },
+        () => {},
+      )
+    ),
+  };
+  assert.deepEqual(changes, { block: true, remove: true, unsubscribe: true, other: false });
 });
