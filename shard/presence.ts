@@ -6,6 +6,8 @@ import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "./ids.
 import type { DevicePresence, PresenceOfDevice } from "./ops.ts";
 import type { Rights } from "./rights.ts";
 
+const NO_DEVICES: readonly PresenceOfDevice[] = [];
+
 /** A session attached to its user. */
 export interface Attached {
   readonly session: SessionId;
@@ -150,7 +152,9 @@ function seenAt(p: Presentity, wallMs: number): void {
 }
 
 /** Devices that may be seen, as watchers see them. */
-export function visibleDevices(p: Presentity): PresenceOfDevice[] {
+export function visibleDevices(p: Presentity): readonly PresenceOfDevice[] {
+  // Most who are asked for while all sign in are not there yet.
+  if (p.sessions.length === 0) return NO_DEVICES;
   const out: PresenceOfDevice[] = [];
   for (const s of p.sessions) {
     if (s.presence !== null) out.push({ device: s.device, presence: s.presence });

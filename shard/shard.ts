@@ -444,7 +444,9 @@ export class Shard implements Turn {
   /** Nobody asks again: where an account cannot be read now, it is tried again. */
   #interest(input: ShardInput & { kind: "interest" }): void {
     const find = (name: AccountName) => this.#accounts.peek(name);
-    this.#withAccounts(toLoadFor(this, input.items), () => {
+    const names = toLoadFor(this, input.items);
+    if (names.length === 0) return answerInterest(this, input, find);
+    this.#withAccounts(names, () => {
       // By now an account may be needed that was not before.
       if (toLoadFor(this, input.items).some((n) => this.#unread(n))) this.#again.push(input);
       else answerInterest(this, input, find);

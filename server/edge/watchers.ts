@@ -160,7 +160,7 @@ export class Watchers {
       user = new Watched(name, id);
       this.#users.set(name, user);
     }
-    this.#idle.delete(user);
+    if (this.#idle.size > 0) this.#idle.delete(user);
     return user;
   }
 
