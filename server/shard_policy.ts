@@ -17,7 +17,7 @@ export interface PolicyOptions {
   /** Shards are never merged below, nor cut beyond these numbers. */
   readonly shardsMin: number;
   readonly shardsMax: number;
-  /** A shard with more than this, and with `hotTimes` the mean of all, is cut. */
+  /** A shard with more than this, and with `hotTimes` the mean of the others, is cut. */
   readonly hotPerSecond: number;
   readonly hotTimes: number;
   /** Two neighbours that have less than this part of the mean together are merged. */
@@ -40,7 +40,9 @@ export function nextChange(
   const mean = loads.reduce((sum, { perSecond }) => sum + perSecond, 0) / loads.length;
   const hottest = loads.reduce((a, b) => b.perSecond > a.perSecond ? b : a);
   const { hotPerSecond, hotTimes, coldPart, shardsMin, shardsMax } = options;
-  const hot = hottest.perSecond > hotPerSecond && hottest.perSecond > hotTimes * mean;
+  // Of all, as many as `hotTimes` shards could never have one that is hot.
+  const others = (mean * loads.length - hottest.perSecond) / Math.max(1, loads.length - 1);
+  const hot = hottest.perSecond > hotPerSecond && hottest.perSecond > hotTimes * others;
   // A shard of one point holds one name, or names that nothing can tell apart.
   const middle = Math.floor((hottest.lo + hottest.hi) / 2);
   if (hot && loads.length < shardsMax && middle > hottest.lo) {

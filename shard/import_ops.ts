@@ -51,6 +51,7 @@ export const exportAccount: Handler<"export.account"> = (_turn, account, input) 
     credentials: input.credentials ? account.credentials : null,
     first: account.mailbox.first,
     last: account.mailbox.last,
+    devices: account.devices.map(({ tokenHash: _, ...device }) => device),
     contacts: [...account.roster.values()].map(contactOf),
     blocked: [...account.blocked.keys()],
     conversations: conversationsOf(account),

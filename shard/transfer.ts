@@ -1,5 +1,5 @@
 /** What an account is made of when it leaves a server as a file, or comes from one. */
-import type { AccountId, AccountName, MailboxId } from "./ids.ts";
+import type { AccountId, AccountName, DeviceId, MailboxId } from "./ids.ts";
 import type { Credentials, MailboxEvent, MessagesFrom } from "./ops.ts";
 import type { SubscriptionState } from "./subscription.ts";
 
@@ -42,10 +42,22 @@ export interface ImportedHead {
   readonly first: number;
 }
 
+/** A device, without what it signs in with; times in ms since 1970. */
+export interface ExportedDevice {
+  readonly device: DeviceId;
+  readonly label: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** When a session of it last ended; 0: never. */
+  readonly usedAt: number;
+}
+
 /** An account without its events, of which `first` to `last` are retained. */
 export interface ExportedAccount extends ImportedHead {
   readonly state: "active" | "disabled";
   readonly last: number;
+  /** For the person to see: an import has no devices, for nobody has its tokens. */
+  readonly devices: readonly ExportedDevice[];
   readonly contacts: readonly ExportedContact[];
   readonly blocked: readonly AccountName[];
   readonly conversations: readonly ExportedConversation[];

@@ -46,11 +46,11 @@ function credentialsField({ sha256, sha1 }: Credentials) {
 
 /** Everything of an account that stands before its events. */
 export function accountLines(name: AccountName, a: ExportedAccount): string[] {
-  const { state, createdAt, lastSeen, messagesFrom, first, last, credentials } = a;
+  const { state, createdAt, lastSeen, messagesFrom, first, last, devices, credentials } = a;
   const account = { t: "account", name, state, createdAt, lastSeen, messagesFrom, first, last };
   const secret = credentials === null ? {} : { credentials: credentialsField(credentials) };
   return [
-    JSON.stringify({ ...account, ...secret }),
+    JSON.stringify({ ...account, devices, ...secret }),
     ...a.contacts.map(({ state, ...contact }) =>
       JSON.stringify({ t: "contact", ...contact, ...state })
     ),

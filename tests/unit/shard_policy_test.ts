@@ -20,6 +20,9 @@ Deno.test("nextChange cuts the hottest, merges the coldest neighbours, and else 
   const hot = loads(10, 10, 5000, 10);
   const middle = Math.floor((hot[2]!.lo + hot[2]!.hi) / 2);
   assert.deepEqual(nextChange(hot, OPTIONS), { of: [2], at: [middle] });
+  assert.deepEqual(nextChange(loads(5000, 10), OPTIONS)?.of, [0]);
+  assert.deepEqual(nextChange(loads(5000), OPTIONS)?.of, [0]);
+  assert.equal(nextChange(loads(5000, 4000), OPTIONS), null);
   // Hot beside the others, but with little to do.
   assert.deepEqual(nextChange(loads(0.1, 0.1, 40, 0.1), OPTIONS), { of: [0, 1], at: [] });
   assert.deepEqual(nextChange(loads(400, 300, 1, 2, 3, 300), OPTIONS), { of: [2, 3], at: [] });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/ids.ts";
 import type { ExportedAccount } from "../../shard/transfer.ts";
 import type { MailboxBody, MailboxEvent } from "../../shard/ops.ts";
 import type { SubscriptionState } from "../../shard/subscription.ts";
@@ -91,6 +91,16 @@ const account: fc.Arbitrary<ExportedAccount> = fc.record({
   credentials: fc.option(fc.record({ sha256: key, sha1: fc.option(key) })),
   first: fc.integer({ min: 1 }),
   last: uint,
+  devices: fc.array(
+    fc.record({
+      device: text.map((t) => t as DeviceId),
+      label: text,
+      createdAt: uint,
+      expiresAt: uint,
+      usedAt: uint,
+    }),
+    { maxLength: 2 },
+  ),
   contacts: fc.array(
     fc.record({ contact: name, label: text, groups, state, listed: flag }),
     { maxLength: 3 },
@@ -103,7 +113,8 @@ Deno.test("ACCOUNT_LINE and ITEM_LINE read an account as accountLines wrote it",
   fc.assert(fc.property(name, account, (name, made) => {
     const account = structuredClone(made);
     const [first, ...rest] = accountLines(name, account).map((line) => JSON.parse(line));
-    const { contacts, blocked, conversations, credentials, ...head } = account;
+    const { contacts, blocked, conversations, credentials, devices, ...head } = account;
+    assert.deepEqual(first.devices, devices);
     const read = ACCOUNT_LINE.parse(first);
     assert.deepEqual(read, {
       t: "account",
