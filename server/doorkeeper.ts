@@ -15,10 +15,14 @@ const START_MS = 5000;
 /** How long the duration of the last commit says something about the next one. */
 const COMMIT_NEWS_MS = 1000;
 
+const NOTHING_OVERLOADED = { connection: false, signIn: false, write: false } as const;
+
 /** Says whether new work is taken. */
 export interface Doorkeeper {
   /** A refusal with a jittered wait, or null where work of this kind is taken. */
   admit(kind: AdmissionKind): Failure | null;
+  /** What is refused for overload at the moment. */
+  overloaded(): Admission["overloaded"];
   /** How late the event loop runs (ms). */
   lagMs(): number;
   /** From now on nothing new is taken. */
@@ -76,6 +80,7 @@ export function createDoorkeeper(
       counters.admissionRefused[kind][verdict.reason]++;
       return fail("busy", `Refused for now: ${verdict.reason}`, verdict.retryAfterMs);
     },
+    overloaded: () => admission?.overloaded ?? NOTHING_OVERLOADED,
     lagMs: () => lag.lagMs(),
     drain: () => draining = true,
     get draining() {

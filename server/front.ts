@@ -43,7 +43,9 @@ import { within } from "./within.ts";
 import { createWebRules, type WebRules } from "./web_rules.ts";
 import { createWsTransport, type WsTransport } from "./json/ws.ts";
 import { formatBind } from "./config/address.ts";
+import { frontLive } from "./front_live.ts";
 import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
+import { addLiveRoute, type LiveFeed } from "./live/feed.ts";
 import { JSON_CODEC } from "./json/encode.ts";
 import { type ConnectionDeps, makeConnector } from "./json/connection.ts";
 import { Lobby } from "./edge/lobby.ts";
@@ -68,6 +70,15 @@ export interface Front {
 
 /** When clients that are sent away should come back (ms), before jitter. */
 const COME_BACK_MS = 2000;
+/** Names of what people sign in by, as outcomes are counted. */
+const GREETINGS: ReadonlySet<string> = new Set([
+  "hello",
+  "register",
+  "signInPassword",
+  "scramFirst",
+  "scramFinal",
+  "openSession",
+]);
 /** Over how long at most they are sent away (ms). */
 const SPREAD_MS_MAX = 2000;
 /**
@@ -106,6 +117,7 @@ class NodeFront implements Front {
   readonly #app: Hono;
   readonly #ws: WsTransport;
   readonly #metrics: () => Promise<Response>;
+  readonly #live: LiveFeed;
   #door: FrontDoor | null = null;
 
   constructor(
@@ -144,16 +156,24 @@ class NodeFront implements Front {
       addressOf: (request) => addressOf(this.#proxies, request),
       onConnection: makeConnector({ ...shared, connection: connectionLimits(config) }),
     }, wsLimits(config));
-    this.#metrics = frontMetrics({
+    const sources = {
       counts: this.#counts,
       counters,
       edge: this.#edge,
-      ...services,
+      lobby: this.#lobby,
       node,
       keeper: this.#keeper,
       process,
       connections,
       startedAtMs: ports.clock.wallMs(),
+    };
+    this.#metrics = frontMetrics({ ...sources, ...services });
+    this.#live = frontLive({
+      ...sources,
+      ports,
+      domain: config.server.domain,
+      connectionsMax: config.limits.connectionsMax,
+      services: () => services.gateway.attached,
     });
     this.#addRoutes();
   }
@@ -172,12 +192,17 @@ class NodeFront implements Front {
       lobby: this.#lobby,
       open: this.#edge.open.bind(this.#edge),
       observe: (name: string, outcome: "ok" | ErrorCode) => this.#observe(name, outcome),
+      acked: (tookMs: number) => this.#open.counters.messages.ackMs.observe(tookMs),
     };
   }
 
   #observe(name: string, outcome: "ok" | ErrorCode): void {
     const { counters } = this.#open;
     counters.outcomes.add(name, outcome);
+    if (outcome !== "ok") {
+      counters.answers[outcome]++;
+      if (GREETINGS.has(name)) counters.greetingsRefused++;
+    }
     if (name === "malformed" || name === "timeout") this.#counts.protocol[name]++;
     if (name !== "send") return;
     if (outcome === "ok") counters.messages.accepted++;
@@ -317,6 +342,7 @@ class NodeFront implements Front {
     });
     await within(timers, drainMs, sentAway);
     this.#keeper.stop();
+    this.#live.stop();
     await within(timers, drainMs, this.#ws.close(COME_BACK_MS));
     await within(timers, DOOR_CLOSES_MS, this.#door!.close());
   }
@@ -324,5 +350,7 @@ class NodeFront implements Front {
   addAdminRoutes(admin: Hono): void {
     admin.get("/admin/metrics", this.#metrics);
     admin.get("/metrics", this.#metrics);
+    this.#live.start();
+    addLiveRoute(admin, this.#live);
   }
 }

@@ -5,6 +5,7 @@ import type { Doorkeeper } from "./doorkeeper.ts";
 import type { Edge } from "./edge/edge.ts";
 import type { Experiments } from "./experiments.ts";
 import type { Gateway } from "./gateway/gateway.ts";
+import type { Lobby } from "./edge/lobby.ts";
 import type { Node } from "./node.ts";
 import type { Process } from "./system/process.ts";
 import { createMetrics } from "./admin/metrics.ts";
@@ -49,6 +50,7 @@ export interface MetricsSources {
   readonly experiments: Experiments;
   readonly node: Node;
   readonly keeper: Doorkeeper;
+  readonly lobby: Pick<Lobby, "waiting" | "refused">;
   readonly process: Process;
   connections(): number;
   readonly startedAtMs: number;
@@ -69,6 +71,7 @@ function gather(sources: MetricsSources): void {
   counters.frames.sent = counts.edge.frames;
   counters.frames.received = counts.ws.framesReceived;
   counters.frames.receivedBytes = counts.ws.bytesReceived;
+  Object.assign(counters.lobby, { waiting: sources.lobby.waiting, refused: sources.lobby.refused });
   gatherBad(counters, counts);
   gatherServices(sources);
 }
@@ -145,6 +148,8 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
     storeFailing: () => node.committer.failingSinceMs !== 0,
     ready: () => node.ready,
     rssBytes: () => process.rssBytes(),
+    cpuMs: () => process.cpuMs() ?? 0,
+    behind: () => edge.gauges().behind,
   }, sources.startedAtMs);
   return async () => {
     gather(sources);

@@ -13,7 +13,7 @@ import { Committer } from "./committer.ts";
 import { fail } from "../shard/errors.ts";
 import { Loader } from "./loader.ts";
 import { pointOf } from "../shard/ids.ts";
-import { type Reshaping, Resharder, TABLE_KEY } from "./resharder.ts";
+import { type Reshaped, type Reshaping, Resharder, TABLE_KEY } from "./resharder.ts";
 import { Shard } from "../shard/shard.ts";
 import {
   decodeTable,
@@ -125,6 +125,11 @@ export class Node implements Router {
   /** Which shard has what. */
   get table(): ShardTable {
     return this.#table;
+  }
+
+  /** The latest changes of the table, oldest first. */
+  get reshaped(): readonly Reshaped[] {
+    return this.#resharder.reshaped;
   }
 
   /** Requests that have not been answered. */

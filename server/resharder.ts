@@ -51,6 +51,17 @@ export interface Reshaping {
   readonly shards: readonly number[];
 }
 
+/** A change that was made. */
+export interface Reshaped extends Reshaping {
+  /** Shards that are no more. */
+  readonly of: readonly number[];
+  /** When it was made (ms since 1970). */
+  readonly at: number;
+}
+
+/** Changes that are remembered. */
+const RESHAPED_MAX = 12;
+
 interface Change {
   readonly reshape: Reshape;
   readonly shards: readonly Shard[];
@@ -64,6 +75,8 @@ export class Resharder {
   readonly #host: ReshardHost;
   #change: Change | null = null;
   #cleaning = false;
+  /** The latest changes, oldest first. */
+  reshaped: readonly Reshaped[] = [];
 
   constructor(host: ReshardHost) {
     this.#host = host;
@@ -119,7 +132,10 @@ export class Resharder {
       const { of, at } = change.reshape;
       const first = table.nextId - at.length - 1;
       const shards = Array.from({ length: at.length + 1 }, (_, i) => first + i);
-      this.#host.ports.log.info("shards changed", { of, shards, pauseMs: Math.round(pauseMs) });
+      const { log, clock } = this.#host.ports;
+      log.info("shards changed", { of, shards, pauseMs: Math.round(pauseMs) });
+      const made = { of, shards, pauseMs, at: clock.wallMs() };
+      this.reshaped = [...this.reshaped.slice(1 - RESHAPED_MAX), made];
       change.done(ok({ pauseMs, shards }));
     });
   }

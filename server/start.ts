@@ -15,11 +15,12 @@ import { addTransferRoutes } from "./admin/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./admin/socket.ts";
 import { within } from "./within.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
-import { guardAdmin } from "./admin/guard.ts";
+import { guardAdmin, guardBrowsers, type GuardedApp } from "./admin/guard.ts";
 import { isLoopback } from "./config/address.ts";
 import { openConfigFiles } from "./files.ts";
 import { fail } from "../shard/errors.ts";
 import { type OpenNode, openNode } from "./open.ts";
+import { dashboard } from "./web/assets.ts";
 import { openServices, type Services } from "./services.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
@@ -38,30 +39,47 @@ function adminApp(config: Config, open: OpenNode, services: Services): Hono {
   return app;
 }
 
-/** The admin API over the network, where that is configured. */
-async function listenNetwork(
-  config: Config,
-  open: OpenNode,
-  admin: Hono,
-): Promise<(AdminListener & { readonly url: string; readonly tokenFile: string }) | null> {
-  const { listen } = config.admin;
-  const { dir, ports } = open;
-  if (listen === null) return null;
-  // The configuration was checked; what listens makes sure of it.
-  if (!isLoopback(listen.host) && !config.admin.allowRemote) {
-    throw new Error("Cannot listen at admin.listen: it is not loopback, see admin.allowRemote");
-  }
+/** Where the admin API listens: the socket, and the network where that is configured. */
+interface AdminListeners {
+  readonly network: { readonly url: string; readonly tokenFile: string } | null;
+  close(): Promise<void>;
+}
+
+async function listen(config: Config, open: OpenNode, admin: Hono): Promise<AdminListeners> {
+  const { dir, ports, log } = open;
   let token = adminToken(dir.path, ports.random);
   admin.post("/admin/token/reload", () => {
     token = adminToken(dir.path, ports.random);
     return Response.json({});
   });
+  const guarded = guardAdmin(admin, {
+    open: dashboard(),
+    token: () => token,
+    clock: ports.clock,
+    log,
+  });
+  const network = await listenNetwork(config, guarded);
+  if (network !== null) log.info("admin listens", { url: network.url });
+  const socket = await listenAdmin(guardBrowsers(admin, guarded), dir.adminSocketPath);
+  return {
+    network: network === null ? null : { url: network.url, tokenFile: adminTokenFile(dir.path) },
+    close: () => closeAll([network, socket]),
+  };
+}
+
+async function listenNetwork(
+  config: Config,
+  app: GuardedApp,
+): Promise<(AdminListener & { readonly url: string }) | null> {
+  const { listen } = config.admin;
+  if (listen === null) return null;
+  // The configuration was checked; what listens makes sure of it.
+  if (!isLoopback(listen.host) && !config.admin.allowRemote) {
+    throw new Error("Cannot listen at admin.listen: it is not loopback, see admin.allowRemote");
+  }
   // On this machine nobody listens in, and the certificate is for another name.
   const tls = isLoopback(listen.host) ? null : (await openConfigFiles(config)).tls;
-  const app = guardAdmin(admin, { token: () => token, clock: ports.clock, log: open.log });
-  const listener = listenAdminNetwork(app, listen, tls);
-  open.log.info("admin listens", { url: listener.url });
-  return { ...listener, tokenFile: adminTokenFile(dir.path) };
+  return listenAdminNetwork(app, listen, tls);
 }
 
 /** What can be asked only of a node that runs. */
@@ -110,8 +128,7 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
     services.gateway.start();
     front.addAdminRoutes(admin);
     addRunningRoutes(admin, config, open, process, () => front.busyness());
-    const network = await listenNetwork(config, open, admin);
-    const socket = await listenAdmin(admin, open.dir.adminSocketPath);
+    const listeners = await listen(config, open, admin);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
     let stopping = false;
     let resolve: (code: number) => void;
@@ -124,14 +141,14 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
       open.log.info("draining", { limitMs: drainMs });
       services.gateway.stop();
       front.drain()
-        .then(() => within(timers, drainMs, closeAll([network, socket])))
+        .then(() => within(timers, drainMs, listeners.close()))
         .then(() => open.close())
         .then(() => resolve(0), (error) => {
           open.log.error("drain failed", { error: String(error) });
           resolve(1);
         });
     };
-    return { url: front.url, invite, admin: network, stop, stopped };
+    return { url: front.url, invite, admin: listeners.network, stop, stopped };
   } catch (error) {
     await open.close();
     throw error;
@@ -154,7 +171,7 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
   const inviteMs = config.registration.inviteDays * DAY_MS;
   const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs);
   const made = await new Promise<string | null>((done) =>
-    deps.createInvite((result) => done(result.ok ? result.value.code : null))
+    deps.invites.create((result) => done(result.ok ? result.value.code : null))
   );
   await new Promise<void>((done) =>
     store.write([{ kind: "set", key, value: new Uint8Array([1]) }], () => done())

@@ -1,5 +1,5 @@
 /** Operations on accounts, their devices and invites. */
-import type { AccountId, MailboxId } from "./ids.ts";
+import type { AccountId, AccountName, MailboxId } from "./ids.ts";
 import type { Account, Device } from "./account.ts";
 import type { EdgePacket, PasswordProof } from "./ops.ts";
 import type { Handler, Turn } from "./turn.ts";
@@ -76,6 +76,18 @@ export const setCredentials: Handler<"account.setCredentials"> = (turn, account,
   }
   closeSessions(turn, account, "revoked", (s) => s.device !== input.keepDevice);
   return ok(null);
+};
+
+/** Also ends sessions that an outside issuer's tokens opened. */
+export const signOutAccount: Handler<"account.signOut"> = (turn, account) => {
+  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  const devices = new Set(turn.presence.sessions(account.name).map((s) => s.device));
+  for (const { device } of account.devices) {
+    devices.add(device);
+    turn.append(account, { kind: "device_removed", device });
+  }
+  closeSessions(turn, account, "revoked", () => true);
+  return ok({ devices: devices.size });
 };
 
 /** A disabled account keeps what is for it, but nobody gets in. */
@@ -246,6 +258,32 @@ export const revokeDevice: Handler<"device.revoke"> = (turn, account, input) => 
 export const createInvite: Handler<"invite.create"> = (turn, account, input) => {
   if (account.state !== "absent") return fail("conflict", "Cannot invite: this code exists");
   turn.append(account, { kind: "invite", expiresAt: input.expiresAt });
+  return ok(null);
+};
+
+/** Who has used up an invite that was revoked: no account can have this name. */
+const REVOKED = "/revoked" as AccountName;
+const NO_INVITE = fail("not_found", "There is no such invite");
+
+/** For operators. */
+export const inviteInfo: Handler<"invite.info"> = (_turn, { invite }) => {
+  if (invite === null) return NO_INVITE;
+  const { expiresAt, usedBy } = invite;
+  const revoked = usedBy === REVOKED;
+  return ok({
+    expiresAt,
+    usedBy: revoked || usedBy === "" ? null : usedBy as AccountName,
+    revoked,
+  });
+};
+
+/** Uses it up for nobody; again is no error. */
+export const revokeInvite: Handler<"invite.revoke"> = (turn, account) => {
+  const { invite } = account;
+  if (invite === null) return NO_INVITE;
+  if (invite.usedBy === REVOKED) return ok(null);
+  if (invite.usedBy !== "") return fail("conflict", "Cannot revoke: the invite was used");
+  turn.append(account, { kind: "invite_used", by: REVOKED });
   return ok(null);
 };
 

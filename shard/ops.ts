@@ -176,6 +176,15 @@ export interface AccountView {
   readonly events: number;
 }
 
+/** What an administrator sees of an invite. */
+export interface InviteView {
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** Who registered with it. */
+  readonly usedBy: AccountName | null;
+  readonly revoked: boolean;
+}
+
 /**
  * The StoredKey (RFC 5802) that a password was checked against, so that a password changed since
  * then ends what the old one began: `unauthorized`. null where no password was asked for.
@@ -204,6 +213,8 @@ export interface Ops {
     out: null;
   };
   "account.setDisabled": { in: { readonly disabled: boolean }; out: null };
+  /** Ends every device and session; how many there were of both, each device once. */
+  "account.signOut": { in: Record<never, never>; out: { readonly devices: number } };
   "account.remove": { in: Record<never, never>; out: null };
   /** Frees the name of a removed account. `busy` while its last packets are still owed. */
   "account.release": { in: Record<never, never>; out: null };
@@ -345,6 +356,9 @@ export interface Ops {
   };
   /** Makes a single-use invite under the reserved name `/invite/<hash of the code>`. */
   "invite.create": { in: { readonly expiresAt: number }; out: null };
+  "invite.info": { in: Record<never, never>; out: InviteView };
+  /** Nobody can use it any more; `conflict` where somebody has. */
+  "invite.revoke": { in: Record<never, never>; out: null };
   /** Uses the invite up for `name`; again for the same name is not an error. */
   "invite.redeem": { in: { readonly name: AccountName }; out: null };
   /** Everything of an account but its events; its credentials where they are asked for. */

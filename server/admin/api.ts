@@ -6,7 +6,8 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { Invites } from "./invites.ts";
 import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name.ts";
@@ -14,18 +15,22 @@ import { errorResponse } from "../json/http.ts";
 import type { Router } from "../router.ts";
 import { reservedReason } from "../synthetic.ts";
 
-/** A new invite; the code is shown once and kept only as its hash. */
-export interface Invite {
-  readonly code: string;
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
-}
-
 /** Accounts in a fixed order. */
 export interface AccountPage {
   readonly accounts: readonly AccountView[];
   /** Where the next page begins; null on the last. */
   readonly next: AccountName | null;
+}
+
+/** Which accounts are listed. */
+export interface PageOptions {
+  /** Where the page before ended; null for the first. */
+  readonly after: AccountName | null;
+  readonly limit: number;
+  /** What their names must contain; "" for all. */
+  readonly match: string;
+  /** Whether those of the load tool are among them. */
+  readonly synthetic: boolean;
 }
 
 /** What the admin API needs of a node. Callbacks answer exactly once. */
@@ -35,13 +40,9 @@ export interface AdminDeps {
   readonly router: Pick<Router, "request">;
   /** Checks a password against the rules and makes its keys. */
   credentials(password: string, done: (result: Result<Credentials>) => void): void;
-  /** Makes a single-use invite that is valid as long as the configuration says. */
-  createInvite(done: (result: Result<Invite>) => void): void;
-  /** Accounts of every state after `after` (exclusive), at most `limit`. */
-  listAccounts(
-    page: { readonly after: AccountName | null; readonly limit: number },
-    done: (result: Result<AccountPage>) => void,
-  ): void;
+  readonly invites: Pick<Invites, "create" | "list" | "revoke">;
+  /** A page of accounts of every state. */
+  listAccounts(page: PageOptions, done: (result: Result<AccountPage>) => void): void;
 }
 
 /** Bound of a request body. */
@@ -57,6 +58,8 @@ const PASSWORD = z.strictObject({ password: z.string() });
 const LIST = z.object({
   after: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
+  match: z.string().max(256).default(""),
+  synthetic: z.enum(["yes", "no"]).default("yes"),
 });
 
 function answer(result: Result<unknown>, status = 200): Response {
@@ -140,7 +143,13 @@ class Admin {
     if (!page.ok) return page;
     const after = page.value.after === undefined ? ok(null) : this.name(page.value.after);
     if (!after.ok) return after;
-    const options = { after: after.value, limit: page.value.limit };
+    const { limit, match, synthetic } = page.value;
+    const options = {
+      after: after.value,
+      limit,
+      match: match.trim().toLowerCase(),
+      synthetic: synthetic === "yes",
+    };
     return await once((done) => this.#deps.listAccounts(options, done));
   }
 }
@@ -183,6 +192,35 @@ export function createAdminApp(deps: AdminDeps): Hono {
   app.post("/admin/users/:user/release", async (c) => {
     return answer(await admin.ask(c.req.param("user"), "account.release", {}));
   });
-  app.post("/admin/invites", async () => answer(await once(deps.createInvite.bind(deps)), 201));
+  addDeviceRoutes(app, admin);
+  addInviteRoutes(app, deps.invites);
   return app;
+}
+
+function addDeviceRoutes(app: Hono, admin: Admin): void {
+  app.get("/admin/users/:user/devices", async (c) => {
+    const devices = await admin.ask(c.req.param("user"), "device.list", {});
+    return answer(devices.ok ? ok({ devices: devices.value }) : devices);
+  });
+  app.delete("/admin/users/:user/devices/:device", async (c) => {
+    const { user, device } = c.req.param();
+    return answer(await admin.ask(user, "device.revoke", { device: device as DeviceId }));
+  });
+  app.post("/admin/users/:user/sign-out", async (c) => {
+    return answer(await admin.ask(c.req.param("user"), "account.signOut", {}));
+  });
+}
+
+function addInviteRoutes(app: Hono, invites: AdminDeps["invites"]): void {
+  app.post("/admin/invites", async () => {
+    return answer(await once<Result<unknown>>((done) => invites.create(done)), 201);
+  });
+  app.get("/admin/invites", async () => {
+    const all = await once<Result<unknown>>((done) => invites.list(done));
+    return answer(all.ok ? ok({ invites: all.value }) : all);
+  });
+  app.delete("/admin/invites/:id", async (c) => {
+    const id = c.req.param("id");
+    return answer(await once<Result<null>>((done) => invites.revoke(id, done)));
+  });
 }

@@ -1,6 +1,7 @@
 /** The command line. Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration. */
 import { Command, CommanderError } from "commander";
 import { nearest } from "../config/nearest.ts";
+import { DASHBOARD_PATH } from "./dashboard_path.ts";
 import { VERSION } from "../version.ts";
 import { addAdminCommands } from "./cli_admin.ts";
 import { addBackupCommands } from "./cli_backup.ts";
@@ -8,6 +9,7 @@ import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "
 import { type CliHost, EXIT, UsageError } from "./cli_host.ts";
 import { addInspectCommands } from "./cli_inspect.ts";
 import { addShardCommands } from "./cli_shards.ts";
+import { addInviteCommands } from "./cli_invites.ts";
 import { addTransferCommands } from "./cli_transfer.ts";
 import { addServiceCommands } from "./cli_services.ts";
 import { addUserCommands } from "./cli_users.ts";
@@ -58,6 +60,7 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
     if (running.admin !== null) {
       const { url, tokenFile } = running.admin;
       host.out(`The admin API listens at ${url}; its token is in ${tokenFile}\n`);
+      host.out(`The dashboard is at ${url}${DASHBOARD_PATH}\n`);
     }
     if (signals > 0) stop();
     return await Promise.race([stopped, running.stopped]);
@@ -84,6 +87,7 @@ function buildProgram(host: CliHost, exit: (code: number) => void): Command {
     .allowExcessArguments(false)
     .action(async (options: Parameters<typeof loadConfig>[1]) => exit(await start(host, options)));
   addUserCommands(program, host);
+  addInviteCommands(program, host);
   addServiceCommands(program, host);
   addAdminCommands(program, host);
   addBackupCommands(program, host);

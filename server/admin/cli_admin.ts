@@ -1,9 +1,11 @@
 /** `roost admin …`: what concerns the admin API itself. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { AdminError } from "./client.ts";
 import { addConfigOptions, loadConfig } from "./cli_config.ts";
 import type { CliHost } from "./cli_host.ts";
+import { type Bind, formatBind, isLoopback } from "../config/address.ts";
+import { DASHBOARD_PATH } from "./dashboard_path.ts";
 import { NoServerError } from "./socket.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
@@ -31,6 +33,24 @@ async function reload(host: CliHost, dataDir: string): Promise<void> {
   }
 }
 
+/** How to get to the dashboard, from this machine and from another. */
+function dashboardHelp(listen: Bind | null, socket: string): string {
+  const port = listen === null || listen.port === 0 ? 8421 : listen.port;
+  const here = listen !== null && !isLoopback(listen.host)
+    ? `https://${formatBind(listen)}${DASHBOARD_PATH}`
+    : `http://127.0.0.1:${port}${DASHBOARD_PATH}`;
+  const target = listen === null ? socket : `127.0.0.1:${port}`;
+  return `${here}
+It asks for the token that \`roost admin token\` shows.
+` + (listen === null
+    ? `admin.listen is not set, so it is behind the socket alone. From another machine:
+  ssh -L 127.0.0.1:${port}:${target} HOST
+and open the address there. For a browser on this machine set admin.listen = "127.0.0.1:${port}".
+`
+    : `From another machine: ssh -L 127.0.0.1:${port}:${target} HOST, and open the address there.
+`);
+}
+
 /** Adds `roost admin`. */
 export function addAdminCommands(program: Command, host: CliHost): void {
   const admin = program.command("admin").description("the admin API over the network");
@@ -45,5 +65,13 @@ export function addAdminCommands(program: Command, host: CliHost): void {
       const token = await host.adminToken(config.dataDir, renew);
       if (renew) await reload(host, config.dataDir);
       host.out(`${token}\n`);
+    });
+  addConfigOptions(admin.command("dashboard"))
+    .description("tell where the dashboard is, and how to get there from another machine")
+    .allowExcessArguments(false)
+    .action(async (options: ConfigOptions) => {
+      const { config } = await loadConfig(host, options);
+      const { listen } = config.admin;
+      host.out(dashboardHelp(listen, resolve(config.dataDir, "admin.sock")));
     });
 }

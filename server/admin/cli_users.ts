@@ -1,4 +1,4 @@
-/** `roost user …` and `roost invite …`: through a running server, or on the store directly. */
+/** `roost user …`: through a running server, or on the store directly. */
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { AccountView } from "../../shard/ops.ts";
@@ -6,6 +6,7 @@ import { type AdminClient, adminClient, appTransport } from "./client.ts";
 import { addConfigOptions, loadConfig } from "./cli_config.ts";
 import { type CliHost, UsageError } from "./cli_host.ts";
 import { isSynthetic } from "../synthetic.ts";
+import { tableOf } from "./cli_table.ts";
 import { NoServerError } from "./socket.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
@@ -124,6 +125,12 @@ const SIMPLE: readonly (readonly [
     "can sign in again.",
   ],
   [
+    "signout",
+    "sign all devices of an account out",
+    async (admin, name) => void await admin.signOut(name),
+    "is signed out everywhere.",
+  ],
+  [
     "remove",
     "delete an account and all it holds; its name stays closed",
     (admin, name) => admin.removeUser(name),
@@ -137,10 +144,6 @@ const SIMPLE: readonly (readonly [
   ],
 ];
 
-function cell(text: string, width: number): string {
-  return text.padEnd(width);
-}
-
 function table(accounts: readonly AccountView[]): string {
   const head = ["NAME", "STATE", "DEVICES", "SESSIONS", "CONTACTS", "EVENTS", "CREATED"];
   const rows = accounts.map((account) => [
@@ -149,13 +152,7 @@ function table(accounts: readonly AccountView[]): string {
     ...[account.devices, account.sessions, account.contacts, account.events].map(String),
     new Date(account.createdAt).toISOString().slice(0, 10),
   ]);
-  const widths = head.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => row[i]!.length))
-  );
-  const lines = [head, ...rows].map((row) =>
-    row.map((text, i) => cell(text, widths[i]!)).join("  ")
-  );
-  return lines.map((line) => line.trimEnd() + "\n").join("");
+  return tableOf(head, rows);
 }
 
 async function allAccounts(admin: AdminClient): Promise<readonly AccountView[]> {
@@ -169,7 +166,7 @@ async function allAccounts(admin: AdminClient): Promise<readonly AccountView[]> 
   return accounts;
 }
 
-/** Adds `roost user` and `roost invite`. */
+/** Adds `roost user`. */
 export function addUserCommands(program: Command, host: CliHost): void {
   const user = program.command("user").description("manage accounts");
   addPasswordCommands(user, host);
@@ -199,15 +196,24 @@ export function addUserCommands(program: Command, host: CliHost): void {
         if (!wanted && left > 0) host.err(`Synthetic accounts left out: ${left} (--synthetic).\n`);
       })
     );
-  const invite = program.command("invite").description("manage invites");
-  addConfigOptions(invite.command("create"))
-    .description("make an invite that one account can be registered with")
+  addDevicesCommand(user, host);
+}
+
+function addDevicesCommand(user: Command, host: CliHost): void {
+  addConfigOptions(user.command("devices <name>"))
+    .description("list the devices that an account is signed in on")
     .allowExcessArguments(false)
-    .action((options: ConfigOptions) =>
+    .action((name: string, options: ConfigOptions) =>
       withAdmin(host, options, async (admin) => {
-        const { code, expiresAt } = await admin.createInvite();
-        host.out(`${code}\n`);
-        host.err(`Valid for one account until ${new Date(expiresAt).toISOString()}.\n`);
+        const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+        const rows = (await admin.devices(name)).map((d) => [
+          d.device,
+          d.online ? "online" : "offline",
+          day(d.createdAt),
+          day(d.expiresAt),
+          d.label,
+        ]);
+        host.out(tableOf(["DEVICE", "STATE", "SINCE", "UNTIL", "LABEL"], rows));
       })
     );
 }

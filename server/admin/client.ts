@@ -1,9 +1,10 @@
 /** A client of the admin API, whatever carries the requests. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import type { AccountPage, Invite } from "./api.ts";
+import type { AccountPage } from "./api.ts";
+import type { Invite, InviteView } from "./invites.ts";
 import { type TransferClient, transferClient } from "./transfer_client.ts";
-import type { AccountView } from "../../shard/ops.ts";
+import type { AccountView, DeviceView } from "../../shard/ops.ts";
 
 /** One request; `body` undefined for none. */
 export interface AdminRequest {
@@ -41,7 +42,12 @@ export interface AdminClient {
   removeUser(user: string): Promise<void>;
   releaseUser(user: string): Promise<void>;
   listUsers(after: string | null): Promise<AccountPage>;
+  devices(user: string): Promise<readonly DeviceView[]>;
+  /** Signs every device out; how many there were. */
+  signOut(user: string): Promise<number>;
   createInvite(): Promise<Invite>;
+  invites(): Promise<readonly InviteView[]>;
+  revokeInvite(id: string): Promise<void>;
   readonly transfer: TransferClient;
 }
 
@@ -49,6 +55,25 @@ const REFUSAL = z.object({ code: z.string(), message: z.string() });
 const STATUS = z.object({ version: z.string(), domain: z.string() });
 const NAMED = z.object({ name: z.string() });
 const INVITE: z.ZodType<Invite> = z.object({ code: z.string(), expiresAt: z.number() });
+const INVITES = z.object({
+  invites: z.array(z.object({
+    id: z.string(),
+    createdAt: z.number(),
+    expiresAt: z.number(),
+    state: z.enum(["open", "used", "expired", "revoked"]),
+    usedBy: z.string().nullable(),
+  })),
+});
+const DEVICES = z.object({
+  devices: z.array(z.object({
+    device: z.custom<DeviceView["device"]>((value) => typeof value === "string"),
+    label: z.string(),
+    createdAt: z.number(),
+    expiresAt: z.number(),
+    online: z.boolean(),
+  })),
+});
+const SIGNED_OUT = z.object({ devices: z.number() });
 const ACCOUNT = z.custom<AccountView>((value) =>
   typeof value === "object" && value !== null && "name" in value && "state" in value
 );
@@ -92,7 +117,14 @@ export function adminClient(transport: AdminTransport): AdminClient {
       return call({ method: "GET", path: `/admin/users${query}` }, PAGE);
     },
     transfer: transferClient(call),
+    devices: async (user) =>
+      (await call({ method: "GET", path: `${userPath(user)}/devices` }, DEVICES)).devices,
+    signOut: async (user) =>
+      (await call({ method: "POST", path: `${userPath(user)}/sign-out` }, SIGNED_OUT)).devices,
     createInvite: () => call({ method: "POST", path: "/admin/invites" }, INVITE),
+    invites: async () => (await call({ method: "GET", path: "/admin/invites" }, INVITES)).invites,
+    revokeInvite: (id) =>
+      nothing({ method: "DELETE", path: `/admin/invites/${encodeURIComponent(id)}` }),
   };
 }
 

@@ -148,6 +148,8 @@ export function createCounters() {
       refused: zeros(errorCodes),
       /** From the sender's frame to the frame at the recipient's transport. */
       latencyMs: new Histogram(LATENCY_MS),
+      /** From a send's frame to its ack, over WebSockets. */
+      ackMs: new Histogram(LATENCY_MS),
     },
     signals: { accepted: 0, delivered: 0 },
     sessions: {
@@ -173,6 +175,12 @@ export function createCounters() {
     rateLimited: zeros(RATE_LIMITS),
     signIns: tables(SIGN_IN_KINDS, SIGN_IN_RESULTS),
     outcomes: new OutcomeCounts(),
+    /** Everything that was refused, by the code of its answer. */
+    answers: zeros(errorCodes),
+    /** Sign-ins and registrations among it, whatever the code. */
+    greetingsRefused: 0,
+    /** Where sign-ins wait: how many do, and how many were told to come later. */
+    lobby: { waiting: 0, refused: 0 },
     /** Webhooks of services: events taken and requests failed; waiting and dead are levels. */
     webhooks: { delivered: 0, failed: 0, waiting: 0, dead: 0 },
     /** Experiments, arms and what is counted of them: few, for the code names them all. */

@@ -16,6 +16,8 @@ export type GuardedApp = (request: Request, address: string) => Promise<Response
 
 /** What the guard needs. */
 export interface GuardOptions {
+  /** What everybody may see, by its exact path: the dashboard before it knows the token. */
+  readonly open: ReadonlyMap<string, (request: Request) => Response>;
   /** The token as of now. */
   token(): string;
   readonly clock: Pick<Clock, "monoMs">;
@@ -27,13 +29,18 @@ function hash(text: string): Uint8Array {
 }
 
 /**
- * Asks for `Authorization: Bearer <token>` before anything else: `unauthorized`, and after some
+ * Asks for `Authorization: Bearer <token>` before anything but what is open: `unauthorized`, and after some
  * failures from one address `rate_limited`. The right token always gets in, so that nobody can
  * lock operators out.
  */
 export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): GuardedApp {
   const failures = new Throttle(FAILURES);
   return async (request, address) => {
+    const { method } = request;
+    const page = method === "GET" || method === "HEAD"
+      ? options.open.get(new URL(request.url).pathname)
+      : undefined;
+    if (page !== undefined) return page(request);
     const given = BEARER.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
     // Of hashes: what a comparison takes tells nothing about the token.
     if (!equalBytes(hash(given), hash(options.token()))) {
@@ -59,4 +66,26 @@ function refuse(
   return errorResponse(
     fail("unauthorized", "Authorization: Bearer <token of roost admin token> is required"),
   );
+}
+
+/** Names by which programs of this machine call: the command line, and curl over a socket. */
+const OWN_HOSTS: ReadonlySet<string> = new Set(["admin", "localhost"]);
+
+/**
+ * Whether a program of this machine asks, and not a browser. A page can make a browser send
+ * requests wherever it likes, but not without `Origin` or `Sec-Fetch-Site` to a host of these.
+ */
+function isProgram({ headers }: Request): boolean {
+  const host = (headers.get("host") ?? "").replace(/:\d*$/, "").toLowerCase();
+  return OWN_HOSTS.has(host) && !headers.has("origin") && !headers.has("sec-fetch-site");
+}
+
+/**
+ * What listens on the socket. Its directory is the fence for programs; a browser reaches it where
+ * somebody forwards a port to it, and then has to know the token as over the network.
+ */
+export function guardBrowsers(app: Pick<Hono, "fetch">, guarded: GuardedApp): Pick<Hono, "fetch"> {
+  return {
+    fetch: (request) => isProgram(request) ? app.fetch(request) : guarded(request, "admin.sock"),
+  };
 }

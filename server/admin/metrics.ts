@@ -21,6 +21,10 @@ export interface Gauges {
   storeFailing(): boolean;
   ready(): boolean;
   rssBytes(): number;
+  /** CPU time of the process so far; 0 where the platform does not say. */
+  cpuMs(): number;
+  /** Live sessions that read on from their mailboxes because their outbox was full. */
+  behind(): number;
 }
 
 /** The answer of `/metrics`. */
@@ -189,6 +193,12 @@ function addMessages(to: Exporter, { messages, signals }: Counters): void {
     messages.latencyMs,
     SECONDS_PER_MS,
   );
+  to.histogram(
+    "roost_message_ack_seconds",
+    "Time from the frame of a send to its ack, which follows its commit; WebSockets only.",
+    messages.ackMs,
+    SECONDS_PER_MS,
+  );
   to.counter("roost_signals_accepted_total", "Signals accepted.", () => signals.accepted);
   to.counter(
     "roost_signals_delivered_total",
@@ -227,6 +237,11 @@ function addSessions(to: Exporter, counters: Counters, gauges: Gauges): void {
     "roost_sessions_fell_behind_total",
     "Times that a session's outbox was full and it had to read from its mailbox.",
     () => sessions.fellBehind,
+  );
+  to.gauge(
+    "roost_sessions_behind",
+    "Live sessions whose outbox was full, and that read on from their mailbox.",
+    () => gauges.behind(),
   );
   to.gauge(
     "roost_outbox_bytes",
@@ -281,6 +296,16 @@ function addDoor(to: Exporter, counters: Counters): void {
     "Sign-ins by how they proved who they are and how they ended.",
     ["kind", "result"],
     () => byLabels(["kind", "result"], counters.signIns),
+  );
+  to.gauge(
+    "roost_sign_ins_waiting",
+    "Sign-ins that wait in line.",
+    () => counters.lobby.waiting,
+  );
+  to.counter(
+    "roost_sign_ins_deferred_total",
+    "Sign-ins that were told to come later, for too many came at once.",
+    () => counters.lobby.refused,
   );
   to.counters(
     "roost_admission_refused_total",
@@ -357,6 +382,11 @@ function addProcess(
     "roost_ready",
     "1 while the node takes new work, else 0.",
     () => Number(gauges.ready()),
+  );
+  to.counter(
+    "roost_process_cpu_seconds_total",
+    "CPU time of the process, user and system.",
+    () => scaled(gauges.cpuMs(), SECONDS_PER_MS),
   );
   to.gauge("roost_resident_memory_bytes", "Resident memory.", () => gauges.rssBytes());
   to.gauge(

@@ -23,7 +23,10 @@ export interface AdminListener {
  * Serves the app at `path`, for this user only; the path must be free. Not by node:http, whose
  * `listen(path)` opens a TCP port for everybody on Deno 2.4.
  */
-export async function listenAdmin(app: Hono, path: string): Promise<AdminListener> {
+export async function listenAdmin(
+  app: Pick<Hono, "fetch">,
+  path: string,
+): Promise<AdminListener> {
   // It listens when the call returns, and throws where it cannot.
   const server = Deno.serve({ path, onListen: () => {} }, (request) => app.fetch(request));
   // Until here the directory, which only its owner can enter, is the only fence.

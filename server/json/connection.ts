@@ -61,6 +61,8 @@ export interface ConnectionDeps extends SignInDeps {
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
   /** Counts an outcome for metrics: a command's or greeting's name, `ok` or an error code. */
   observe(name: string, outcome: "ok" | ErrorCode): void;
+  /** A send was acked, so many ms after its frame came. */
+  acked(tookMs: number): void;
 }
 
 /** What a client is told to wait that has used up the patience. */
@@ -245,8 +247,10 @@ class Connection implements WireHandler, Sink {
     if (refusal !== null) return this.#refuseCommand(id, t, refusal);
     this.#inFlight++;
     if (command.ends) this.#leaving = true;
+    const sinceMs = command.name === "send" ? ctx.clock.monoMs() : 0;
     command.run(ctx, frame, (result) => {
       this.#inFlight--;
+      if (sinceMs > 0 && result.ok) this.#deps.acked(ctx.clock.monoMs() - sinceMs);
       this.#answer(id, command, result);
       if (command.ends) this.#leave(result.ok);
     });

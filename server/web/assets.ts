@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import { encodeBase64Url } from "byte-encodings/base64url";
+import { DASHBOARD_PATH } from "../admin/dashboard_path.ts";
 import { sha256 } from "../auth/hash.ts";
 
 /** A file in memory, as it is served. */
@@ -130,4 +131,54 @@ export function addChat(app: Hono): void {
     app,
     Object.fromEntries(CHAT_FILES.map((name) => [`/chat/${name}`, readAsset(`chat/${name}`)])),
   );
+}
+
+/** It loads its own files and asks its own server. */
+const DASHBOARD_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; " +
+  "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; " +
+  "frame-ancestors 'none'";
+
+/** What it has in common with the chat. */
+const SHARED_FILES = ["dom.js", "icon.svg"] as const;
+/** The dashboard's files in `admin/`, besides its page. */
+const DASHBOARD_FILES = [
+  "api.js",
+  "chart.js",
+  "charts.js",
+  "dashboard.css",
+  "invites.js",
+  "main.js",
+  "plots.css",
+  "scale.js",
+  "shards.js",
+  "store.js",
+  "text.js",
+  "tiles.js",
+  "users.js",
+] as const;
+
+/** The dashboard: what answers at which path. Nothing of it is secret. */
+export function dashboard(): ReadonlyMap<string, (request: Request) => Response> {
+  const secure = {
+    "content-security-policy": DASHBOARD_POLICY,
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+  };
+  const page = readAsset("admin/index.html", secure);
+  const away = () => new Response(null, { status: 302, headers: { location: DASHBOARD_PATH } });
+  const paths = [
+    ...DASHBOARD_FILES.map((name) => [`assets/${name}`, `admin/${name}`]),
+    ...SHARED_FILES.map((name) => [`chat/${name}`, `chat/${name}`]),
+  ];
+  const files = paths.map(([path, name]) => {
+    const asset = readAsset(name!, secure);
+    return [`${DASHBOARD_PATH}/${path}`, (r: Request) => serveAsset(asset, r)] as const;
+  });
+  return new Map([
+    ["/", away],
+    [`${DASHBOARD_PATH}/`, away],
+    [DASHBOARD_PATH, (request: Request) => serveAsset(page, request)],
+    ...files,
+  ]);
 }

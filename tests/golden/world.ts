@@ -128,6 +128,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     lobby: new Lobby(ports),
     admit: () => world.busy ? fail("busy", "Refused for now: overload", 2000) : null,
     open: edge.open.bind(edge),
+    acked: () => {},
     observe: () => {},
   };
   const app = createApp({
@@ -148,7 +149,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     app,
     connect: makeConnector({ ...shared, connection: connectionLimits(config) }),
     invite: (done: (code: string) => void) =>
-      admin.createInvite((made) => {
+      admin.invites.create((made) => {
         if (made.ok) done(made.value.code);
       }),
     setDisabled: (user: string, disabled: boolean) =>

@@ -157,6 +157,7 @@ export class SimNode implements Server {
       protocol: PROTOCOL,
       connection: CONNECTION,
       open: (options, done) => edge.open(options, done),
+      acked: () => {},
       observe: () => {},
     });
     const running: Running = {

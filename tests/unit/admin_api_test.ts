@@ -106,8 +106,9 @@ Deno.test("the admin API never repeats a body that it cannot read", async () => 
 Deno.test("the admin API gives every code of the closed list its status", async () => {
   const statuses: Record<string, number> = {};
   for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
-    const createInvite: AdminDeps["createInvite"] = (done) => done(fail(code, "no", 1500));
-    const { app } = setUp({ createInvite });
+    const { invites } = fakeAccounts().deps;
+    const create: AdminDeps["invites"]["create"] = (done) => done(fail(code, "no", 1500));
+    const { app } = setUp({ invites: { ...invites, create } });
     const response = await app.request("/admin/invites", { method: "POST" });
     assert.deepEqual(await response.json(), { code, message: "no", retryAfterMs: 1500 });
     statuses[code] = response.status;

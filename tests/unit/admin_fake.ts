@@ -4,6 +4,7 @@ import type { AccountId, AccountName } from "../../shard/ids.ts";
 import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { AdminDeps } from "../../server/admin/api.ts";
+import type { InviteView } from "../../server/admin/invites.ts";
 
 /** The fake: its accounts, and the password each would sign in with. */
 export interface FakeAccounts {
@@ -25,6 +26,14 @@ function passwordOf(credentials: Credentials): string {
   return Buffer.from(credentials.sha256.storedKey).toString();
 }
 
+const DEVICE = {
+  device: "phone",
+  label: "Ann's phone",
+  createdAt: Date.UTC(2026, 0, 2),
+  expiresAt: Date.UTC(2026, 1, 2),
+  online: true,
+};
+
 function view(name: AccountName): AccountView {
   const counts = { devices: 2, sessions: 1, contacts: 3, events: 4 };
   const id = "AAAAAAAAAAAAAAAA" as AccountId;
@@ -42,6 +51,8 @@ function pageOf(accounts: ReadonlyMap<string, AccountView>, after: string | null
 export function fakeAccounts(): FakeAccounts {
   const accounts = new Map<string, AccountView>();
   const passwords = new Map<string, string | null>();
+  const open = { id: "I1", createdAt: 0, expiresAt: Date.UTC(2026, 6, 1), state: "open" } as const;
+  const invites = new Map<string, InviteView>([["I1", { ...open, usedBy: null }]]);
   const missing = fail("not_found", "There is no such account");
   const change = (name: AccountName, state: AccountView["state"]) => {
     const account = accounts.get(name);
@@ -72,6 +83,12 @@ export function fakeAccounts(): FakeAccounts {
         return change(name, "deleted");
       case "account.release":
         return accounts.delete(name) ? ok(null) : missing;
+      case "device.list":
+        return accounts.has(name) ? ok([DEVICE]) : missing;
+      case "device.revoke":
+        return accounts.has(name) ? ok(null) : missing;
+      case "account.signOut":
+        return accounts.has(name) ? ok({ devices: 1 }) : missing;
       case "account.info":
         return accounts.has(name) ? ok(accounts.get(name)) : missing;
       default:
@@ -91,8 +108,20 @@ export function fakeAccounts(): FakeAccounts {
           ? fail("bad_request", "The password has fewer than 8 characters")
           : ok(credentialsOf(password)),
       ),
-    createInvite: (done) => done(ok({ code: "invite-code", expiresAt: Date.UTC(2026, 6, 1) })),
-    listAccounts: ({ after, limit }, done) => done(ok(pageOf(accounts, after, limit))),
+    invites: {
+      create: (done) => done(ok({ code: "invite-code", expiresAt: Date.UTC(2026, 6, 1) })),
+      list: (done) => done(ok([...invites.values()])),
+      revoke(id, done) {
+        const invite = invites.get(id);
+        if (invite === undefined) return done(fail("not_found", "There is no such invite"));
+        invites.set(id, { ...invite, state: "revoked" });
+        done(ok(null));
+      },
+    },
+    listAccounts: ({ after, limit, match }, done) => {
+      const found = new Map([...accounts].filter(([name]) => name.includes(match)));
+      done(ok(pageOf(found, after, limit)));
+    },
   };
   const add = (name: string) => void accounts.set(name, view(name as AccountName));
   return { deps, accounts, passwords, add };

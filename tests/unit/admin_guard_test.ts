@@ -13,6 +13,7 @@ function guarded() {
     return c.json({ version: "1" });
   });
   const fetch = guardAdmin(app, {
+    open: new Map([["/admin", () => new Response("the page")]]),
     token: () => state.token,
     clock: { monoMs: () => time.monoMs },
     log: { warn: () => void state.warned++ },

@@ -332,6 +332,7 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
     },
     lobby: new Lobby({ clock, random }),
     open: edge.open.bind(edge),
+    acked: () => {},
     observe: (name: string, outcome: string) => void outcomes.push(`${name} ${outcome}`),
   };
   return { time, router, signIn, edge, lines, outcomes, gate, deps };

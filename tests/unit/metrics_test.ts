@@ -22,6 +22,8 @@ const GAUGES: Gauges = {
   storeFailing: () => true,
   ready: () => false,
   rssBytes: () => 18,
+  cpuMs: () => 19,
+  behind: () => 20,
 };
 
 /** Scrapes: sample with labels → value, and metric → its help and type. */
