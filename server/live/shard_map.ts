@@ -29,7 +29,10 @@ export interface MappedNode {
 /** A row of the map, in the order of `SHARD_FIELDS`. */
 export type MapRow = readonly number[];
 
-/** What the numbers of a row are. `state`: 0 starting, 1 serves, 2 held up by a change. */
+/**
+ * What the numbers of a row are. `state`: 0 starting, 1 serves, 2 held up by a change; `perSecond`:
+ * −1 before it has been measured.
+ */
 export const SHARD_FIELDS = [
   "id",
   "lo",
@@ -87,7 +90,7 @@ export class ShardMapper {
       s.logRows,
       s.openBytes,
       s.row.inherits.length,
-      this.#rates.get(s.id) ?? 0,
+      this.#rates.get(s.id) ?? -1,
     ]);
     return { version: table.version, fields: SHARD_FIELDS, rows, changes: reshaped };
   }

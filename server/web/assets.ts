@@ -145,6 +145,7 @@ const DASHBOARD_FILES = [
   "api.js",
   "chart.js",
   "charts.js",
+  "confirm.js",
   "dashboard.css",
   "invites.js",
   "main.js",

@@ -6,6 +6,7 @@ import { clientProof } from "./client.ts";
 import { coldProof } from "./cold.ts";
 import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
+import { dashboardProof } from "./dashboard.ts";
 import { hostileProof } from "./hostile.ts";
 import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
@@ -32,6 +33,7 @@ const PROOFS: readonly Proof[] = [
   webhookProof,
   webProof,
   binaryProof,
+  dashboardProof,
 ];
 
 /** Options, each with a value. */
@@ -39,6 +41,7 @@ const HELP: Readonly<Record<string, string>> = {
   "--seed": "N: repeats a run's random choices",
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
   "--binary": "PATH: the compiled binary to prove, instead of compiling one",
+  "--shots": "DIR: where dashboard writes its screenshots, in place of a temporary directory",
   "--scale": "SHARE: that share of the users and rates, to try a proof; the figures mean nothing",
 };
 
@@ -87,6 +90,7 @@ async function main(args: readonly string[]): Promise<number> {
     keep: given.get("--keep") ?? `${temp}/roost-prove`,
     binary: given.get("--binary") ?? null,
     scale: Number(given.get("--scale") ?? 1),
+    shots: given.get("--shots") ?? null,
     say: (line) => print(`  ${line}`),
   };
   const chosen = names.includes("all") ? PROOFS : PROOFS.filter((p) => names.includes(p.name));

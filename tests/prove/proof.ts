@@ -25,6 +25,8 @@ export interface ProofOptions {
   readonly binary: string | null;
   /** Share of the users and rates of the figures, to try a proof with; 1 for the real thing. */
   readonly scale: number;
+  /** Where screenshots are written; null for a new directory among the temporary files. */
+  readonly shots: string | null;
   /** Prints a line of progress. */
   say(line: string): void;
 }

@@ -1,0 +1,246 @@
+// @ts-check
+/** The dashboard: signing in, asking the server every second, and showing what it tells. */
+import { byId, make, onSubmit, setAttributes, setText } from "../chat/dom.js";
+import { Api, Refusal } from "./api.js";
+import { Chart } from "./chart.js";
+import { CHARTS } from "./charts.js";
+import { InviteView } from "./invites.js";
+import { ShardView } from "./shards.js";
+import { Store } from "./store.js";
+import { clockText, durationText, refusalText, stateText } from "./text.js";
+import { makeTiles } from "./tiles.js";
+import { UserView } from "./users.js";
+
+const VIEWS = /** @type {const} */ (["overview", "shards", "users"]);
+/** Time between questions. */
+const POLL_MS = 1000;
+/** Longest pause between tries to reach a server that does not answer. */
+const RETRY_MS_MAX = 5000;
+
+class Dashboard {
+  #api = new Api();
+  #store = new Store();
+  #gate = byId("gate", HTMLElement);
+  #app = byId("app", HTMLElement);
+  #connection = byId("connection", HTMLElement);
+  #health = byId("health", HTMLElement);
+  #pause = byId("pause", HTMLButtonElement);
+  #tiles = makeTiles();
+  #shards = new ShardView(this.#api);
+  #users = new UserView(this.#api);
+  #invites = new InviteView(this.#api);
+  /** @type {Chart[]} */
+  #charts = [];
+  /** @type {(typeof VIEWS)[number]} */
+  #view = "overview";
+  #windowMs = 300_000;
+  /** The moment that is read in all plots. @type {number | null} */
+  #cursor = null;
+  #paused = false;
+  /** Answers that did not come in a row. */
+  #failures = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** Number of the sign-in: answers for an older one come too late. */
+  #signedIn = 0;
+  #drawing = false;
+
+  start() {
+    this.#makeCharts();
+    this.#listen();
+    this.#api.onUnauthorized = () => this.#leave("The token is not valid any more.");
+    if (this.#api.token === null) this.#leave("");
+    else this.#enter();
+  }
+
+  #makeCharts() {
+    const place = byId("plots", HTMLElement);
+    for (const { title, charts } of CHARTS) {
+      const made = charts.map((spec) => new Chart(spec, (at) => this.#read(at)));
+      this.#charts.push(...made);
+      const group = make("div", { class: "group" }, ...made.map(({ element }) => element));
+      place.append(make("section", { "aria-label": title }, make("h3", {}, title), group));
+    }
+  }
+
+  #listen() {
+    onSubmit(byId("sign-in", HTMLFormElement), () => this.#signIn());
+    byId("sign-out", HTMLElement).addEventListener("click", () => {
+      this.#api.token = null;
+      this.#leave("");
+    });
+    this.#pause.addEventListener("click", () => this.#setPaused(!this.#paused));
+    byId("window", HTMLElement).addEventListener("change", ({ target }) => {
+      if (target instanceof HTMLInputElement) this.#windowMs = Number(target.value) * 1000;
+      this.#render();
+    });
+    addEventListener("hashchange", () => this.#showView());
+    addEventListener("resize", () => this.#render());
+    document.addEventListener("visibilitychange", () => this.#poll());
+  }
+
+  // ---- signing in and out
+
+  async #signIn() {
+    const field = byId("token", HTMLInputElement);
+    const told = byId("sign-in-error", HTMLElement);
+    try {
+      const token = field.value.trim();
+      // A header has no other characters.
+      if (!/^[\x21-\x7e]+$/.test(token)) throw new Refusal({ code: "unauthorized" });
+      await this.#api.open(token);
+      field.value = "";
+      setText(told, "");
+      this.#enter();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      setText(told, refusalText(error));
+      field.select();
+    }
+  }
+
+  #enter() {
+    this.#signedIn++;
+    this.#failures = 0;
+    this.#gate.hidden = true;
+    this.#app.hidden = false;
+    this.#setPaused(false);
+    this.#showView();
+  }
+
+  /** @param {string} why */
+  #leave(why) {
+    this.#signedIn++;
+    clearTimeout(this.#timer);
+    this.#api.token = null;
+    this.#store.clear();
+    for (const dialog of document.querySelectorAll("dialog[open]")) {
+      if (dialog instanceof HTMLDialogElement) dialog.close();
+    }
+    this.#app.hidden = true;
+    this.#gate.hidden = false;
+    setText(byId("sign-in-error", HTMLElement), why);
+    byId("token", HTMLElement).focus();
+  }
+
+  // ---- asking
+
+  /** @param {boolean} paused */
+  #setPaused(paused) {
+    this.#paused = paused;
+    setAttributes(this.#pause, { "aria-pressed": String(paused) });
+    this.#poll();
+  }
+
+  /** Asks now, and again every second while somebody can see it. */
+  async #poll() {
+    clearTimeout(this.#timer);
+    this.#renderConnection();
+    if (this.#app.hidden || this.#paused || document.hidden) return;
+    const mine = this.#signedIn;
+    let waitMs = POLL_MS;
+    try {
+      const live = await this.#api.live(this.#store.last);
+      if (mine !== this.#signedIn) return;
+      this.#failures = 0;
+      // A server that was started anew has a history of its own.
+      const again = this.#store.live !== null &&
+        this.#store.live.node.startedAt !== live.node.startedAt;
+      this.#store.take(again && live.first > 1 ? await this.#api.live(0) : live);
+      this.#shards.note(this.#store);
+      this.#render();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (mine !== this.#signedIn) return;
+      this.#failures++;
+      waitMs = Math.min(RETRY_MS_MAX, Math.max(POLL_MS * this.#failures, error.retryAfterMs ?? 0));
+    }
+    this.#renderConnection();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#poll(), waitMs);
+  }
+
+  // ---- showing
+
+  #showView() {
+    const wanted = VIEWS.find((view) => location.hash === `#${view}`) ?? "overview";
+    const changed = wanted !== this.#view;
+    this.#view = wanted;
+    for (const view of VIEWS) byId(`view-${view}`, HTMLElement).hidden = view !== wanted;
+    for (const link of document.querySelectorAll("nav a")) {
+      const here = link.getAttribute("href") === `#${wanted}`;
+      setAttributes(link, { "aria-current": here ? "page" : null });
+    }
+    if (changed) scrollTo(0, 0);
+    if (wanted === "users" && !this.#app.hidden) {
+      this.#users.load();
+      this.#invites.load();
+    }
+    this.#render();
+  }
+
+  /** A moment is read in all plots. @param {number | null} at */
+  #read(at) {
+    if (at === this.#cursor) return;
+    this.#cursor = at;
+    this.#render();
+  }
+
+  /** Draws once before the next picture, however often it is called. */
+  #render() {
+    if (this.#drawing) return;
+    this.#drawing = true;
+    requestAnimationFrame(() => {
+      this.#drawing = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const { live } = this.#store;
+    if (live === null || this.#app.hidden) return;
+    const { domain, version, startedAt } = live.node;
+    setText(byId("domain", HTMLElement), domain);
+    setText(
+      byId("about", HTMLElement),
+      `Roost ${version} · up ${durationText(this.#store.now - startedAt)}`,
+    );
+    this.#renderHealth();
+    if (this.#view === "overview") {
+      this.#tiles(this.#store);
+      const look = { windowMs: this.#windowMs, cursor: this.#cursor };
+      for (const chart of this.#charts) chart.render(this.#store, look);
+    } else if (this.#view === "shards") this.#shards.render(this.#store);
+  }
+
+  #renderHealth() {
+    const { state, reasons } = this.#store.live?.health ?? { state: "", reasons: [] };
+    const lost = this.#failures > 1;
+    const text = lost ? "Not reached" : stateText(state);
+    setAttributes(this.#health, { "data-state": lost ? "lost" : state });
+    const key = [text, ...lost ? [] : reasons].join(" ");
+    if (this.#health.dataset["key"] === key) return;
+    this.#health.dataset["key"] = key;
+    const why = lost || reasons.length === 0
+      ? []
+      : [make("span", { class: "why" }, reasons.join(" · "))];
+    this.#health.replaceChildren(make("strong", {}, text), ...why);
+  }
+
+  #renderConnection() {
+    const since = this.#store.now === 0 ? "" : ` since ${clockText(this.#store.now)}`;
+    const lost = this.#failures > 1;
+    setText(
+      this.#connection,
+      lost
+        ? `The server does not answer${since}. What is shown is old; it is asked again and again.`
+        : this.#paused
+        ? `Paused${since}. The server goes on, and its last 15 minutes are kept.`
+        : "",
+    );
+    setAttributes(this.#app, { "data-stale": lost });
+    if (lost) this.#renderHealth();
+  }
+}
+
+new Dashboard().start();

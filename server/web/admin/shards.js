@@ -1,0 +1,317 @@
+// @ts-check
+/** The shards: a map of their load, what became of them, a table, and dividing them anew. */
+import { byId, make, onSubmit, setAttributes, setText, showList } from "../chat/dom.js";
+import { Refusal } from "./api.js";
+import { draw } from "./chart.js";
+import { confirm } from "./confirm.js";
+import { niceAbove } from "./scale.js";
+import {
+  bytesText,
+  changeText,
+  clockText,
+  counted,
+  countText,
+  msText,
+  refusalText,
+} from "./text.js";
+
+/**
+ * @import { Api, Step } from "./api.js"
+ * @import { Change, Store } from "./store.js"
+ * @typedef {{ id: number, lo: number, hi: number, state: number, accounts: number, presences: number, logRows: number, openBytes: number, inherits: number, perSecond: number }} Shard
+ */
+
+const SPACE = 2 ** 32;
+const HEIGHT = 150;
+/** How long a shard counts as new (ms). */
+const NEW_MS = 8000;
+/** How long after its last change a table counts as changing (ms). */
+const CHANGING_MS = 4000;
+/** Rows of the table that are shown; the map has all. */
+const ROWS_MAX = 256;
+/** How often a step that found no rest is tried again, and after what pause (ms). */
+const TRIES = 20;
+const PAUSE_MS = 300;
+const STATES = ["starting", "serves", "held up"];
+
+/** The shards of the newest answer. @param {Store} store @returns {readonly Shard[]} */
+export function shardsOf(store) {
+  const { fields, rows } = store.live?.shards ?? { fields: [], rows: [] };
+  return rows.map((row) => {
+    const shard = {
+      id: 0,
+      lo: 0,
+      hi: 0,
+      state: 0,
+      accounts: 0,
+      presences: 0,
+      logRows: 0,
+      openBytes: 0,
+      inherits: 0,
+      perSecond: 0,
+    };
+    return Object.assign(shard, Object.fromEntries(fields.map((name, i) => [name, row[i] ?? 0])));
+  });
+}
+
+/** Part of all hashes. @param {Shard} shard */
+function percent({ lo, hi }) {
+  const part = (/** @type {number} */ point) => Number((point / SPACE * 100).toFixed(2));
+  return `${part(lo)}–${part(hi)} %`;
+}
+
+/** What it has to do; of a new one that is not known yet. @param {Shard} shard */
+function rateText({ perSecond }) {
+  return perSecond < 0 ? "–" : `${countText(perSecond)}/s`;
+}
+
+/** See the head of this file. */
+export class ShardView {
+  #api;
+  #map = byId("shard-map", HTMLElement);
+  #svg = draw("svg", { class: "map", role: "img" });
+  #line = byId("shards-line", HTMLElement);
+  #reshaping = byId("reshaping", HTMLElement);
+  #changes = byId("shard-changes", HTMLElement);
+  #table = byId("shard-table", HTMLTableElement);
+  #count = byId("divide-count", HTMLInputElement);
+  #told = byId("divide-told", HTMLElement);
+  /** When each was first seen. @type {Map<number, number>} */
+  #seen = new Map();
+  #began = 0;
+  /** Number of shards and version before the changes that go on. */
+  #before = { count: 0, version: 0, at: 0 };
+  /** Top of the map; it comes down late, so that it does not jump. */
+  #top = 10;
+
+  /** @param {Api} api */
+  constructor(api) {
+    this.#api = api;
+    this.#map.append(this.#svg);
+    onSubmit(byId("divide", HTMLFormElement), () => this.#divide());
+  }
+
+  /** Notes which are new; for every answer, whether they are looked at or not. @param {Store} store */
+  note(store) {
+    const { live } = store;
+    if (live === null) return;
+    const { version, rows, changes } = live.shards;
+    if (this.#began !== live.node.startedAt) {
+      this.#began = live.node.startedAt;
+      this.#seen.clear();
+      for (const [id] of rows) this.#seen.set(id ?? 0, -Infinity);
+      this.#before = { count: rows.length, version, at: 0 };
+    }
+    for (const [id] of rows) if (!this.#seen.has(id ?? 0)) this.#seen.set(id ?? 0, store.now);
+    const latest = changes.at(-1)?.at ?? 0;
+    if (store.now - latest > CHANGING_MS) {
+      this.#before = { count: rows.length, version, at: latest };
+    }
+  }
+
+  /** @param {Store} store */
+  render(store) {
+    const { live } = store;
+    if (live === null) return;
+    const shards = shardsOf(store);
+    const all = shards.reduce((sum, { perSecond }) => sum + Math.max(0, perSecond), 0);
+    const users = shards.reduce((sum, { accounts }) => sum + accounts, 0);
+    setText(
+      this.#line,
+      `${counted(shards.length, "shard")} · ${countText(all)} inputs/s · ${
+        counted(users, "user")
+      } in memory`,
+    );
+    this.#renderReshaping(store, shards.length);
+    this.#renderMap(shards, store.now);
+    this.#renderChanges(live.shards.changes);
+    this.#renderTable(shards, store.now);
+    if (this.#count.value === "" && document.activeElement !== this.#count) {
+      this.#count.value = String(shards.length);
+    }
+  }
+
+  /** @param {Store} store @param {number} count */
+  #renderReshaping(store, count) {
+    const { version, changes } = store.live?.shards ?? { version: 0, changes: [] };
+    const made = version - this.#before.version;
+    const latest = changes.at(-1)?.at ?? 0;
+    if (made <= 0 || store.now - latest > CHANGING_MS) return setText(this.#reshaping, "");
+    const longest = Math.max(
+      ...changes.filter(({ at }) => at > this.#before.at).map((c) => c.pauseMs),
+    );
+    setText(
+      this.#reshaping,
+      `The shards are being changed: ${this.#before.count} → ${count} so far. ` +
+        `A shard was held up for ${msText(longest)} at most.`,
+    );
+  }
+
+  /** @param {readonly Shard[]} shards @param {number} now */
+  #renderMap(shards, now) {
+    const width = this.#map.clientWidth;
+    if (width === 0) return;
+    setAttributes(this.#svg, { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT });
+    const [left, top, bottom] = [46, 10, 24];
+    const most = shards.reduce((max, s) => Math.max(max, s.perSecond), 0);
+    const wanted = niceAbove(Math.max(most, 10));
+    if (wanted > this.#top || most < this.#top / 5) this.#top = wanted;
+    const plot = HEIGHT - top - bottom;
+    const x = (/** @type {number} */ point) => left + point / SPACE * (width - left);
+    /** @type {SVGElement[]} */
+    const parts = [];
+    for (const part of [0, 0.5, 1]) {
+      const y = top + (1 - part) * plot;
+      const text = draw("text", { x: left - 6, y: y + 4, "text-anchor": "end" });
+      text.textContent = countText(this.#top * part);
+      parts.push(draw("line", { class: "rule", x1: left, x2: width, y1: y, y2: y }), text);
+    }
+    for (const shard of shards) {
+      const [from, to] = [x(shard.lo), x(shard.hi)];
+      const gap = to - from > 4 ? 1 : 0;
+      const height = Math.min(1, Math.max(0, shard.perSecond) / this.#top) * plot;
+      const load = Math.min(5, Math.max(0, Math.ceil(shard.perSecond / this.#top * 5)));
+      const place = { x: from, width: Math.max(0.5, to - from - gap) };
+      const fresh = now - (this.#seen.get(shard.id) ?? 0) < NEW_MS ? " new" : "";
+      const column = draw("rect", {
+        class: `load-${load}`,
+        ...place,
+        y: top + plot - height,
+        height,
+      });
+      const base = draw("rect", {
+        class: `base state-${shard.state}${fresh}`,
+        ...place,
+        y: HEIGHT - bottom + 3,
+        height: 6,
+      });
+      const title = draw("title", {});
+      title.textContent = `Shard ${shard.id}, ${percent(shard)}: ${
+        countText(shard.perSecond)
+      } inputs/s`;
+      column.append(title);
+      parts.push(column, base);
+    }
+    for (const part of [0, 25, 50, 75, 100]) {
+      const anchor = part === 0 ? "start" : part === 100 ? "end" : "middle";
+      const text = draw("text", { x: x(SPACE * part / 100), y: HEIGHT - 2, "text-anchor": anchor });
+      text.textContent = `${part} %`;
+      parts.push(text);
+    }
+    this.#svg.replaceChildren(...parts);
+    const hottest = [...shards].sort((a, b) => b.perSecond - a.perSecond)[0];
+    const told = hottest === undefined || hottest.perSecond < 0
+      ? ""
+      : `, most in shard ${hottest.id}: ${countText(hottest.perSecond)}/s`;
+    setAttributes(this.#svg, {
+      "aria-label": `Load of ${
+        counted(shards.length, "shard")
+      }${told}. The table below has all of them.`,
+    });
+  }
+
+  /** @param {readonly Change[]} changes */
+  #renderChanges(changes) {
+    const latest = [...changes].reverse();
+    showList(this.#changes, latest.length === 0 ? [null] : latest, {
+      key: (change) => change === null ? "none" : `${change.at} ${change.shards[0]}`,
+      make: (change) =>
+        change === null
+          ? make("li", { class: "quiet" }, "None since the server was started.")
+          : make(
+            "li",
+            {},
+            make("time", {}, clockText(change.at)),
+            ` ${changeText(change)} `,
+            make("span", { class: "quiet" }, `held up ${msText(change.pauseMs)}`),
+          ),
+      update: () => {},
+    });
+  }
+
+  /** @param {readonly Shard[]} shards @param {number} now */
+  #renderTable(shards, now) {
+    const body = this.#table.tBodies[0];
+    if (body === undefined) return;
+    const shown = shards.length > ROWS_MAX
+      ? [...shards].sort((a, b) => b.perSecond - a.perSecond).slice(0, ROWS_MAX)
+      : shards;
+    showList(body, shown, {
+      key: ({ id }) => String(id),
+      make: ({ id }) => {
+        const row = make(
+          "tr",
+          {},
+          make("th", { scope: "row" }, String(id)),
+          make("td"),
+          make("td"),
+        );
+        for (let i = 0; i < 5; i++) row.append(make("td", { class: "number" }));
+        return row;
+      },
+      update: (row, shard) => {
+        const fresh = now - (this.#seen.get(shard.id) ?? 0) < NEW_MS;
+        const logs = shard.inherits > 0 ? ` + ${counted(shard.inherits, "older log")}` : "";
+        const texts = [
+          percent(shard),
+          `${STATES[shard.state] ?? ""}${fresh ? ", new" : ""}`,
+          rateText(shard),
+          countText(shard.accounts),
+          countText(shard.presences),
+          countText(shard.logRows) + logs,
+          bytesText(shard.openBytes),
+        ];
+        texts.forEach((text, i) => {
+          const cell = row.children[i + 1];
+          if (cell !== undefined) setText(cell, text);
+        });
+        setAttributes(row, { class: fresh ? "new" : null });
+      },
+    });
+  }
+
+  // ---- dividing them anew
+
+  async #divide() {
+    const count = Number(this.#count.value);
+    try {
+      const steps = await this.#api.planShards(count);
+      if (steps.length === 0) {
+        return setText(this.#told, `There are ${counted(count, "shard")} already.`);
+      }
+      const yes = await confirm({
+        title: `Divide the users among ${counted(count, "shard")}?`,
+        text:
+          `This takes ${counted(steps.length, "change")} under traffic. Each holds the shards ` +
+          "that it is about up for some milliseconds; clients see no error.",
+        action: "Divide",
+      });
+      if (!yes) return;
+      let longest = 0;
+      for (const [i, step] of steps.entries()) {
+        setText(this.#told, `Change ${i + 1} of ${steps.length} …`);
+        longest = Math.max(longest, (await this.#step(step)).pauseMs);
+      }
+      setText(
+        this.#told,
+        `Done: ${counted(count, "shard")}. A shard was held up for ${msText(longest)} at most.`,
+      );
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      setText(this.#told, refusalText(error));
+    }
+  }
+
+  /** Makes one step, again where the shards did not come to rest at once. @param {Step} step */
+  async #step(step) {
+    for (let i = 1;; i++) {
+      try {
+        return await this.#api.stepShards(step);
+      } catch (error) {
+        const later = error instanceof Refusal && ["busy", "unavailable"].includes(error.code);
+        if (!later || i === TRIES) throw error;
+        await new Promise((done) => setTimeout(done, PAUSE_MS));
+      }
+    }
+  }
+}

@@ -1,0 +1,350 @@
+/**
+ * The operator's dashboard in Chromium, over a server with real traffic: what it shows is what the
+ * metrics say, what is done in it is done, and it survives a restart of the server.
+ */
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { DESKTOP, findChromium, PHONE, startBrowser } from "./browser.ts";
+import { beginTraffic, type Traffic } from "./dashboard_traffic.ts";
+import { faultsOfPage } from "./page_checks.ts";
+import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import { rest } from "../process/client.ts";
+import { freePort } from "../process/pinned.ts";
+import { roost } from "../process/cli.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
+
+const TRAFFIC_SECONDS = 150;
+/** How long the plots fill before they are looked at. */
+const FILL_MS = 45_000;
+const PATIENCE_MS = 20_000;
+const LOOKS = [
+  ["desktop-light", DESKTOP, "light"],
+  ["desktop-dark", DESKTOP, "dark"],
+  ["phone-light", PHONE, "light"],
+  ["phone-dark", PHONE, "dark"],
+] as const;
+
+/** What every part of the proof has. */
+interface Stage {
+  server: ServerProcess;
+  readonly page: Page;
+  readonly admin: string;
+  readonly token: string;
+  readonly traffic: Traffic;
+  readonly shots: string;
+  readonly faults: string[];
+  /** Share of the time that plots are given to fill. */
+  readonly scale: number;
+  readonly say: (line: string) => void;
+}
+
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/** Waits until it is so; the last value is in the error. */
+async function until<T>(
+  what: string,
+  ask: () => Promise<T>,
+  wanted: (value: T) => boolean,
+): Promise<T> {
+  const began = performance.now();
+  for (;;) {
+    const value = await ask();
+    if (wanted(value)) return value;
+    if (performance.now() - began > PATIENCE_MS) {
+      throw new Error(`${what} did not come; it is ${JSON.stringify(value)}`);
+    }
+    await pause(100);
+  }
+}
+
+function watch(page: Page): string[] {
+  const faults: string[] = [];
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    const text = message.text();
+    // What a stopped server and a wrong token leave behind is no fault of the page.
+    const expected = /net::ERR_|status of 4/.test(text);
+    if (message.type() === "error" && !expected) faults.push(text);
+  });
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.hostname !== "127.0.0.1") faults.push(`it asked ${url}`);
+    if (/ra1_/.test(request.url())) faults.push("the token is in an address");
+  });
+  return faults;
+}
+
+/** The samples of a metric, by their labels. */
+async function metric({ admin, token }: Stage, name: string): Promise<ReadonlyMap<string, number>> {
+  const headers = { authorization: `Bearer ${token}` };
+  const text = await (await fetch(`${admin}/metrics`, { headers })).text();
+  const lines = [...text.matchAll(new RegExp(`^${name}(\\{.*\\})? (\\S+)$`, "gm"))];
+  return new Map(lines.map((line) => [line[1] ?? "", Number(line[2])]));
+}
+
+const sum = (samples: ReadonlyMap<string, number>) =>
+  [...samples.values()].reduce((a, b) => a + b, 0);
+
+/** The big number of a tile. */
+async function tile({ page }: Stage, title: string): Promise<number> {
+  const text = await page.locator(`.tile:has(h3:text-is("${title}")) .value`).innerText();
+  return Number(text.replaceAll(/[^\d.]/g, ""));
+}
+
+/** A wrong token is told, the right one opens, and it stays in this tab. */
+async function signIn(stage: Stage): Promise<void> {
+  const { page, admin, token } = stage;
+  await page.goto(admin);
+  assert.equal(page.url(), `${admin}/admin`);
+  await page.screenshot({ path: `${stage.shots}/sign-in.png` });
+  assert.deepEqual(await faultsOfPage(page), []);
+  await page.getByLabel("Admin token").fill("ra1_wrong");
+  await page.keyboard.press("Enter");
+  await page.getByText("not the server's admin token").waitFor();
+  await page.getByLabel("Admin token").fill(token);
+  await page.keyboard.press("Enter");
+  await page.getByRole("slider", { name: "Presence latency, plotted" }).waitFor();
+  assert.equal(await page.evaluate("localStorage.length + document.cookie.length"), 0);
+  await page.reload();
+  await page.getByRole("slider", { name: "Presence latency, plotted" }).waitFor();
+}
+
+/** Tiles and plots say what the metrics do, and change. */
+async function agrees(stage: Stage): Promise<string> {
+  const { page, admin, token } = stage;
+  const both = async () => [
+    await tile(stage, "Sessions"),
+    sum(await metric(stage, "roost_sessions")),
+  ];
+  await until("the sessions that metrics have", both, ([a, b]) => Math.abs(a! - b!) <= 3);
+  const online = (await metric(stage, "roost_users_online")).get('{synthetic="false"}');
+  assert.equal(await tile(stage, "Users online"), online);
+  const rate = () => page.locator("#plot-presence ~ table td").first().innerText();
+  const before = await rate();
+  await until("a new rate", rate, (now) => now !== before);
+  const headers = { authorization: `Bearer ${token}` };
+  const live = await (await fetch(`${admin}/admin/live`, { headers })).json();
+  const counted = sum(await metric(stage, "roost_presence_deliveries_total"));
+  let plotted = 0;
+  for (let i = 1; i < live.at.length; i++) {
+    plotted += live.series.presenceDeliveries[i] * (live.at[i] - live.at[i - 1]) / 1000;
+  }
+  assert.ok(Math.abs(plotted - counted) < 0.05 * counted + 500, `${plotted} of ${counted}`);
+  return `${Math.round(plotted)} plotted, ${counted} counted`;
+}
+
+/** By keyboard, a moment is read in all plots. */
+async function readsMoments({ page }: Stage): Promise<void> {
+  const plot = page.getByRole("slider", { name: "Presence, plotted" });
+  await plot.focus();
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("ArrowLeft");
+  const told = () => plot.getAttribute("aria-valuetext");
+  await until("the moment", told, (text) => /^\d\d:\d\d:\d\d: Deliveries/.test(text ?? ""));
+  const heads = await page.locator(".legend thead th:nth-child(2)").allInnerTexts();
+  assert.ok(heads.every((text) => text === heads[0] && /^\d/.test(text)), String(heads));
+  await page.keyboard.press("Escape");
+}
+
+/** The number of shards is changed in the page, under traffic. */
+async function divides(stage: Stage): Promise<string> {
+  const { page } = stage;
+  await page.getByRole("link", { name: "Shards" }).click();
+  await page.getByLabel("Divide users among").fill("24");
+  await page.getByRole("button", { name: "Change …" }).click();
+  await page.getByRole("button", { name: "Divide", exact: true }).click();
+  await page.locator("#reshaping", { hasText: "being changed: 16 →" }).waitFor();
+  await page.screenshot({ path: `${stage.shots}/reshard.png`, fullPage: true });
+  await page.locator("#divide-told", { hasText: "Done: 24 shards" }).waitFor();
+  await until("24 rows", () => page.locator("#shard-table tbody tr").count(), (n) => n === 24);
+  assert.equal(await page.locator("#shard-map .base").count(), 24);
+  return await page.locator("#divide-told").innerText();
+}
+
+/** Makes an invite that lets somebody in, and revokes another. */
+async function invites(stage: Stage): Promise<void> {
+  const { page, server } = stage;
+  await page.getByRole("link", { name: "Users" }).click();
+  for (const state of ["Used by ina", "Revoked"]) {
+    await page.getByRole("button", { name: "Make an invite" }).click();
+    const dialog = page.getByRole("dialog", { name: "A new invite" });
+    const invite = await dialog.locator("#invite-code").innerText();
+    assert.match(invite, /^ri1_/);
+    assert.deepEqual(await faultsOfPage(page), []);
+    await page.screenshot({ path: `${stage.shots}/invite.png` });
+    await dialog.getByRole("button", { name: "Close" }).click();
+    if (state === "Revoked") {
+      await page.getByRole("button", { name: /^Revoke invite/ }).first().click();
+      await page.getByRole("button", { name: "Revoke", exact: true }).click();
+    }
+    const body = { user: state === "Revoked" ? "tom" : "ina", password: "correct horse", invite };
+    if (state === "Revoked") {
+      await page.locator("#invite-table", { hasText: state }).waitFor();
+      await assert.rejects(rest(server.url, "POST", "/v1/register", { body }), /not valid/);
+    } else {
+      await rest(server.url, "POST", "/v1/register", { body });
+      await page.reload();
+    }
+    await page.locator("#invite-table", { hasText: state }).waitFor();
+  }
+}
+
+/** Finds a user, signs out and disables; what was there is gone at once. */
+async function users(stage: Stage): Promise<void> {
+  const { page, traffic } = stage;
+  await page.getByLabel("Part of a name").fill("an");
+  await page.getByRole("button", { name: "Find" }).click();
+  const names = page.locator("#user-table tbody th");
+  await until("who was found", () => names.allInnerTexts(), (n) => n.join() === "ann,dan,hana");
+  assert.ok(traffic.connected("ann"));
+  await page.getByRole("button", { name: "Manage ann" }).click();
+  const dialog = page.getByRole("dialog", { name: "ann" });
+  await dialog.getByText("Laptop of ann").waitFor();
+  assert.deepEqual(await faultsOfPage(page), []);
+  await page.screenshot({ path: `${stage.shots}/user.png` });
+  await dialog.getByRole("button", { name: "Disable …" }).click();
+  const question = page.getByRole("alertdialog");
+  await page.screenshot({ path: `${stage.shots}/confirm.png` });
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await dialog.getByRole("button", { name: "Disable …" }).click();
+  await question.getByRole("button", { name: "Disable" }).click();
+  await dialog.getByRole("button", { name: "Enable …" }).waitFor();
+  await until("ann's end", () => Promise.resolve(traffic.connected("ann")), (there) => !there);
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.locator("#user-table tr", { hasText: "ann" }).getByText("Disabled").waitFor();
+  await page.getByLabel("Part of a name").fill("");
+  await page.getByRole("button", { name: "Find" }).click();
+  await page.getByText("9 users.").waitFor();
+}
+
+/** Pictures of every view at every size; nothing is wrong with them. */
+async function pictures({ page, shots }: Stage): Promise<number> {
+  let count = 0;
+  for (const view of ["Overview", "Shards", "Users"]) {
+    await page.setViewportSize(DESKTOP);
+    await page.getByRole("link", { name: view }).click();
+    await page.locator(`#view-${view.toLowerCase()}`).waitFor();
+    for (const [name, viewport, colorScheme] of LOOKS) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await pause(1500);
+      await page.screenshot({ path: `${shots}/${view.toLowerCase()}-${name}.png`, fullPage: true });
+      assert.deepEqual(await faultsOfPage(page), [], `${view} ${name}`);
+      count++;
+    }
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize(DESKTOP);
+  return count;
+}
+
+/** Nobody is asked while nobody looks; a server that goes away and comes back is told. */
+async function comesBack(stage: Stage, start: () => Promise<ServerProcess>): Promise<void> {
+  const { page } = stage;
+  await page.getByRole("link", { name: "Overview" }).click();
+  let asked = 0;
+  page.on("request", () => asked++);
+  const hide = (hidden: boolean) =>
+    page.evaluate(
+      `Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"))`,
+    );
+  await hide(true);
+  await pause(500);
+  asked = 0;
+  await pause(3000);
+  assert.equal(asked, 0, "a hidden tab asks nothing");
+  await hide(false);
+  await until("questions", () => Promise.resolve(asked), (n) => n > 1);
+  await stage.server.stop();
+  await page.locator("#connection", { hasText: "does not answer since" }).waitFor();
+  await page.screenshot({ path: `${stage.shots}/lost.png` });
+  stage.server = await start();
+  await page.locator("#connection:empty").waitFor({ state: "attached" });
+  await page.locator("#health", { hasText: "Healthy" }).waitFor();
+}
+
+/** With another token the page says so, and signing out forgets it. */
+async function leaves({ page, server, token }: Stage): Promise<void> {
+  const renewed = (await roost(["admin", "token", "--new", "--data", server.dataDir])).out.trim();
+  assert.notEqual(renewed, token);
+  await page.getByText("not valid any more").waitFor();
+  await page.getByLabel("Admin token").fill(renewed);
+  await page.getByRole("button", { name: "Open" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Admin token").waitFor();
+  assert.equal(await page.evaluate("sessionStorage.length"), 0);
+}
+
+async function play(
+  stage: Stage,
+  start: () => Promise<ServerProcess>,
+): Promise<Verdict["figures"]> {
+  const figures: Record<string, string> = {};
+  await signIn(stage);
+  stage.say("a wrong token is told, the right one opens");
+  await pause(FILL_MS * stage.scale);
+  figures["presence deliveries"] = await agrees(stage);
+  await readsMoments(stage);
+  figures["shards"] = await divides(stage);
+  await invites(stage);
+  await users(stage);
+  stage.say("an invite was made, used, another revoked; a user was found and disabled");
+  figures["screenshots"] = `${await pictures(stage)} and more in ${stage.shots}`;
+  await stage.traffic.stop();
+  await comesBack(stage, start);
+  await leaves(stage);
+  assert.deepEqual(stage.faults, []);
+  figures["faults of the page"] = "none: exceptions, policy, labels, sizes of targets, widths";
+  return figures;
+}
+
+async function prove(
+  executable: string,
+  { say, scale, shots: wanted }: ProofOptions,
+): Promise<Verdict> {
+  using dir = tempDir();
+  const shots = wanted ?? Deno.makeTempDirSync({ prefix: "roost-dashboard-" });
+  Deno.mkdirSync(shots, { recursive: true });
+  const flags = [
+    ...["--bind", `127.0.0.1:${freePort()}`],
+    ...["--set", `admin.listen=127.0.0.1:${freePort()}`],
+    ...["--set", "registration.mode=invite", "--set", "limits.subscriptionRequestsBurst=1000"],
+  ];
+  const start = () => ServerProcess.start({ dataDir: dir.path, flags });
+  const server = await start();
+  const admin = `http://${flags[3]!.split("=")[1]}`;
+  const token = (await roost(["admin", "token", "--data", dir.path])).out.trim();
+  const browser = await startBrowser(executable);
+  const page = await (await browser.newContext({ viewport: DESKTOP })).newPage();
+  const faults = watch(page);
+  const traffic = await beginTraffic(server, { url: admin, token }, TRAFFIC_SECONDS);
+  const stage: Stage = { server, page, admin, token, traffic, shots, faults, scale, say };
+  try {
+    return { pass: true, figures: await play(stage, start) };
+  } catch (error) {
+    say(`FAULT ${error instanceof Error ? error.stack : error}`);
+    for (const fault of faults) say(`FAULT ${fault}`);
+    await page.screenshot({ path: `${shots}/failed.png`, fullPage: true }).catch(() => {});
+    return { pass: false, figures: { screenshots: shots } };
+  } finally {
+    await browser.close();
+    await traffic.stop();
+    await stage.server.stop();
+  }
+}
+
+/** The dashboard in Chromium. */
+export const dashboardProof: Proof = {
+  name: "dashboard",
+  claim: "the operator's dashboard in Chromium: what it shows agrees with the metrics under " +
+    "traffic and a change of shards, and what is done in it is done",
+  seconds: 120,
+  async run(options): Promise<Verdict> {
+    const executable = findChromium();
+    if (executable !== null) return await prove(executable, options);
+    options.say("NOT RUN: there is no Chromium here (ROOST_CHROMIUM can name it)");
+    return { pass: false, figures: { "not run": "no Chromium" } };
+  },
+};
