@@ -121,6 +121,21 @@ const COMMIT_BYTES = [1, 4, 16, 64, 128, 256, 512, 800].map((kib) => kib * 1024)
 
 const errorCodes = Object.keys(ERROR_CODES) as readonly ErrorCode[];
 
+function messageCounters() {
+  return {
+    /** Committed with their sender. */
+    accepted: 0,
+    /** Handed to sessions; a message counts once for each. */
+    delivered: 0,
+    /** By the code the sender was answered with. */
+    refused: zeros(errorCodes),
+    /** From the sender's frame to the frame at the recipient's transport. */
+    latencyMs: new Histogram(LATENCY_MS),
+    /** From a send's frame to its ack, over WebSockets. */
+    ackMs: new Histogram(LATENCY_MS),
+  };
+}
+
 /**
  * All counters of one node. Everything rises for ever but `sessions.live` and `sessions.users`, which
  * go up and down. Durations are observed in milliseconds.
@@ -139,18 +154,7 @@ export function createCounters() {
       /** From the change at its shard to the frame at the transport. */
       latencyMs: new Histogram(LATENCY_MS),
     },
-    messages: {
-      /** Committed with their sender. */
-      accepted: 0,
-      /** Handed to sessions; a message counts once for each. */
-      delivered: 0,
-      /** By the code the sender was answered with. */
-      refused: zeros(errorCodes),
-      /** From the sender's frame to the frame at the recipient's transport. */
-      latencyMs: new Histogram(LATENCY_MS),
-      /** From a send's frame to its ack, over WebSockets. */
-      ackMs: new Histogram(LATENCY_MS),
-    },
+    messages: messageCounters(),
     signals: { accepted: 0, delivered: 0 },
     sessions: {
       live: tables(TRANSPORTS, SYNTHETIC),

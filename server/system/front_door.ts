@@ -324,7 +324,8 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
     // What comes after the first fault is none of its own.
     if (caller.refused) return void socket.destroy();
     caller.refused = true;
-    deps.counters.malformed++;
+    // Who merely broke off has broken no rule.
+    if (error.code !== "ECONNRESET") deps.counters.malformed++;
     const fault = clientFault(error.code ?? "");
     // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
     if (fault === null) socket.destroy();

@@ -135,7 +135,7 @@ async function agrees(stage: Stage): Promise<string> {
 }
 
 /** By keyboard, a moment is read in all plots. */
-async function readsMoments({ page }: Stage): Promise<void> {
+async function readsMoments({ page, shots }: Stage): Promise<void> {
   const plot = page.getByRole("slider", { name: "Presence, plotted" });
   await plot.focus();
   await page.keyboard.press("ArrowLeft");
@@ -144,6 +144,7 @@ async function readsMoments({ page }: Stage): Promise<void> {
   await until("the moment", told, (text) => /^\d\d:\d\d:\d\d: Deliveries/.test(text ?? ""));
   const heads = await page.locator(".legend thead th:nth-child(2)").allInnerTexts();
   assert.ok(heads.every((text) => text === heads[0] && /^\d/.test(text)), String(heads));
+  await page.screenshot({ path: `${shots}/moment.png` });
   await page.keyboard.press("Escape");
 }
 
@@ -295,7 +296,7 @@ async function play(
   await stage.traffic.stop();
   await comesBack(stage, start);
   await leaves(stage);
-  assert.deepEqual(stage.faults, []);
+  assert.deepEqual([...stage.faults, ...stage.traffic.faults], []);
   figures["faults of the page"] = "none: exceptions, policy, labels, sizes of targets, widths";
   return figures;
 }

@@ -12,6 +12,8 @@ export const NAMES = ["ann", "bob", "cleo", "dan", "eve", "finn", "gus", "hana"]
 
 /** What plays until it is stopped. */
 export interface Traffic {
+  /** What went wrong with somebody. */
+  readonly faults: readonly string[];
   /** Whether a person's connection is still there. */
   connected(name: string): boolean;
   stop(): Promise<void>;
@@ -105,8 +107,9 @@ export async function beginTraffic(
     clients.set(name, client);
   }
   const stopping = new AbortController();
+  const faults: string[] = [];
   const ended = (error: unknown) => {
-    if (!stopping.signal.aborted) console.error(`traffic: ${error}`);
+    if (!stopping.signal.aborted) faults.push(`traffic: ${error}`);
   };
   const [sse, poll] = NAMES.slice(-2).map((name) => tokens.get(name)!);
   const streams = [
@@ -130,6 +133,7 @@ export async function beginTraffic(
   }, STEP_MS);
   const tool = loadTool(server, seconds);
   return {
+    faults,
     connected: (name) => clients.has(name) && !gone.has(name),
     async stop() {
       clearInterval(timer);

@@ -56,6 +56,9 @@ const SIGN_IN = {
   },
 } as const;
 
+/** Nothing is counted here. */
+const UNCOUNTED = { observe: () => {}, acked: () => {} };
+
 /** A process of a node. */
 interface Running {
   readonly process: VirtualProcess;
@@ -157,8 +160,7 @@ export class SimNode implements Server {
       protocol: PROTOCOL,
       connection: CONNECTION,
       open: (options, done) => edge.open(options, done),
-      acked: () => {},
-      observe: () => {},
+      ...UNCOUNTED,
     });
     const running: Running = {
       process,

@@ -133,3 +133,23 @@ Deno.test("adminClient rejects answers that are not the admin API's", async () =
   const client = adminClient(() => Promise.resolve({ status: 502, body: "Bad Gateway" }));
   assert.equal(await codeOf(client.status()), "unavailable");
 });
+
+Deno.test("the admin API lists and revokes invites, and signs devices out", async () => {
+  const { client } = setUp();
+  await client.addUser("alice", null);
+  assert.deepEqual((await client.invites()).map(({ id, state }) => [id, state]), [["I1", "open"]]);
+  await client.revokeInvite("I1");
+  assert.equal((await client.invites())[0]!.state, "revoked");
+  assert.equal(await codeOf(client.revokeInvite("I2")), "not_found");
+  assert.deepEqual((await client.devices("alice")).map(({ device }) => device), ["phone"]);
+  assert.equal(await client.signOut("alice"), 1);
+  assert.equal(await codeOf(client.signOut("bob")), "not_found");
+});
+
+Deno.test("the admin API finds accounts by a part of their names", async () => {
+  const { client, app } = setUp();
+  for (const name of ["carol", "alice", "bob"]) await client.addUser(name, null);
+  const page = await (await app.request("/admin/users?match=%20AL")).json();
+  assert.deepEqual(page.accounts.map((a: { name: string }) => a.name), ["alice"]);
+  assert.equal((await app.request(`/admin/users?match=${"x".repeat(257)}`)).status, 400);
+});

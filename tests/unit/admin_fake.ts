@@ -47,12 +47,26 @@ function pageOf(accounts: ReadonlyMap<string, AccountView>, after: string | null
   return { accounts: page.map((name) => accounts.get(name)!), next };
 }
 
+/** One invite in memory. */
+function fakeInvites(): AdminDeps["invites"] {
+  const open = { id: "I1", createdAt: 0, expiresAt: Date.UTC(2026, 6, 1), state: "open" } as const;
+  const invites = new Map<string, InviteView>([["I1", { ...open, usedBy: null }]]);
+  return {
+    create: (done) => done(ok({ code: "invite-code", expiresAt: Date.UTC(2026, 6, 1) })),
+    list: (done) => done(ok([...invites.values()])),
+    revoke(id, done) {
+      const invite = invites.get(id);
+      if (invite === undefined) return done(fail("not_found", "There is no such invite"));
+      invites.set(id, { ...invite, state: "revoked" });
+      done(ok(null));
+    },
+  };
+}
+
 /** Makes the fake with no accounts. */
 export function fakeAccounts(): FakeAccounts {
   const accounts = new Map<string, AccountView>();
   const passwords = new Map<string, string | null>();
-  const open = { id: "I1", createdAt: 0, expiresAt: Date.UTC(2026, 6, 1), state: "open" } as const;
-  const invites = new Map<string, InviteView>([["I1", { ...open, usedBy: null }]]);
   const missing = fail("not_found", "There is no such account");
   const change = (name: AccountName, state: AccountView["state"]) => {
     const account = accounts.get(name);
@@ -108,16 +122,7 @@ export function fakeAccounts(): FakeAccounts {
           ? fail("bad_request", "The password has fewer than 8 characters")
           : ok(credentialsOf(password)),
       ),
-    invites: {
-      create: (done) => done(ok({ code: "invite-code", expiresAt: Date.UTC(2026, 6, 1) })),
-      list: (done) => done(ok([...invites.values()])),
-      revoke(id, done) {
-        const invite = invites.get(id);
-        if (invite === undefined) return done(fail("not_found", "There is no such invite"));
-        invites.set(id, { ...invite, state: "revoked" });
-        done(ok(null));
-      },
-    },
+    invites: fakeInvites(),
     listAccounts: ({ after, limit, match }, done) => {
       const found = new Map([...accounts].filter(([name]) => name.includes(match)));
       done(ok(pageOf(found, after, limit)));

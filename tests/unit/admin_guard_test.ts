@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { guardAdmin } from "../../server/admin/guard.ts";
+import { guardAdmin, guardBrowsers } from "../../server/admin/guard.ts";
 
 const TOKEN = "ra1_" + "A".repeat(43);
 
@@ -24,7 +24,7 @@ function guarded() {
     await response.body?.cancel();
     return response;
   };
-  return { time, state, get };
+  return { time, state, get, fetch, app };
 }
 
 Deno.test("guardAdmin serves whoever has the token, and keeps answers out of caches", async () => {
@@ -66,4 +66,44 @@ Deno.test("guardAdmin takes a new token at once, and the old one no more", async
   state.token = "ra1_" + "B".repeat(43);
   assert.equal((await get(`Bearer ${TOKEN}`)).status, 401);
   assert.equal((await get(`Bearer ${state.token}`)).status, 200);
+});
+
+Deno.test("guardAdmin shows what is open to everybody, by its exact path, to be read only", async () => {
+  const { fetch, time } = guarded();
+  const ask = async (path: string, method = "GET") => {
+    time.monoMs += 60_000;
+    const response = await fetch(new Request(`http://h${path}`, { method }), "10.0.0.1");
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.equal(await ask("/admin"), 200);
+  assert.equal(await ask("/admin?after=1"), 200);
+  assert.equal(await ask("/admin", "HEAD"), 200);
+  for (const path of ["/admin/", "/admin/status", "/admin/../admin/status", "//admin", "/Admin"]) {
+    assert.equal(await ask(path), 401, path);
+  }
+  for (const method of ["POST", "PUT", "DELETE"]) assert.equal(await ask("/admin", method), 401);
+});
+
+Deno.test("guardBrowsers lets programs in as they are, and asks browsers for the token", async () => {
+  const { app, fetch, time } = guarded();
+  const socket = guardBrowsers(app, fetch);
+  const ask = async (headers: Record<string, string>) => {
+    time.monoMs += 60_000;
+    const response = await socket.fetch(new Request("http://h/admin/status", { headers }));
+    await response.body?.cancel();
+    return response.status;
+  };
+  for (const host of ["admin", "localhost"]) assert.equal(await ask({ host }), 200);
+  const browsers = [
+    { host: "127.0.0.1:8421" },
+    { host: "evil.example" },
+    { host: "localhost:8421", origin: "http://evil.example" },
+    { host: "localhost:8421", "sec-fetch-site": "cross-site" },
+    { host: "admin", "sec-fetch-site": "same-origin" },
+  ];
+  for (const headers of browsers) {
+    assert.equal(await ask(headers), 401, JSON.stringify(headers));
+    assert.equal(await ask({ ...headers, authorization: `Bearer ${TOKEN}` }), 200);
+  }
 });

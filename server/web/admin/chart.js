@@ -149,11 +149,13 @@ export class Chart {
     const max = columns.flat().reduce((/** @type {number} */ top, v) => Math.max(top, v ?? 0), 0);
     const y = this.#drawAxes(max, start, store.now, x);
     const gapMs = this.#spec.unit === "ms" ? REST_MS : GAP_MS;
-    columns.forEach((values, i) => {
-      this.#lines[i]?.path.setAttribute("d", linePath(at, values, { x, y, gapMs }));
-    });
     const { none } = this.#spec;
-    this.#none.textContent = none !== undefined && max === 0 && at.length > 0 ? none : "";
+    const nothing = none !== undefined && max === 0 && at.length > 0;
+    columns.forEach((values, i) => {
+      const path = nothing ? "" : linePath(at, values, { x, y, gapMs });
+      this.#lines[i]?.path.setAttribute("d", path);
+    });
+    this.#none.textContent = nothing ? none : "";
     setAttributes(this.#none, {
       x: LEFT + (width - LEFT - RIGHT) / 2,
       y: TOP + (HEIGHT - TOP - BOTTOM) / 2,
@@ -186,8 +188,9 @@ export class Chart {
     const times = end === 0 ? [] : timeMarks(start, end, Math.max(2, Math.floor(this.#width / 90)));
     for (const time of times) {
       const place = x(time);
-      if (place < LEFT + 12 || place > right - 16) continue;
-      const text = draw("text", { x: place, y: HEIGHT - 4, "text-anchor": "middle" });
+      // At the ends there is no room on both sides.
+      const anchor = place < LEFT + 14 ? "start" : place > right - 24 ? "end" : "middle";
+      const text = draw("text", { x: place, y: HEIGHT - 4, "text-anchor": anchor });
       text.textContent = axisTimeText(time);
       parts.push(
         draw("line", { class: "tick", x1: place, x2: place, y1: y(0), y2: y(0) + 3 }),

@@ -27,26 +27,27 @@ export const CHARTS = [
       {
         id: "sessions",
         title: "Sessions",
-        about: "Live sessions by what carries them. Lost ones may come back within the grace.",
+        about: "Live sessions by what carries them; in grace: lost, and may come back.",
         unit: "count",
         least: 4,
         lines: [
           { name: "websocket", label: "WebSocket", tone: 1 },
-          { name: "sse", label: "Server-sent events", tone: 3 },
+          { name: "sse", label: "SSE", tone: 3 },
           { name: "poll", label: "Long-poll", tone: 2 },
-          { name: "lost", label: "Lost, in grace", tone: 4, dashed: true },
+          { name: "lost", label: "In grace", tone: 4, dashed: true },
         ],
       },
       {
         id: "presence",
         title: "Presence",
-        about: "What presence costs: changes, times those who watch.",
+        about:
+          "Changes, and what they cost: a delivery for each who watches. Merged: replaced before it was sent.",
         unit: "rate",
         least: 10,
         lines: [
           { name: "presenceDeliveries", label: "Deliveries", tone: 1 },
           { name: "presenceChanges", label: "Changes", tone: 2 },
-          { name: "presenceCoalesced", label: "Merged unsent", tone: 5, dashed: true },
+          { name: "presenceCoalesced", label: "Merged", tone: 5, dashed: true },
         ],
       },
       {
@@ -92,14 +93,6 @@ export const CHARTS = [
         least: 20,
         lines: percentiles("commit", "", 3),
       },
-      {
-        id: "loop-lag",
-        title: "Event loop lag",
-        about: "How late the event loop runs its timers: 1 ms is idle.",
-        unit: "ms",
-        least: 20,
-        lines: percentiles("lag", "", 5),
-      },
     ],
   },
   {
@@ -114,7 +107,7 @@ export const CHARTS = [
         least: 4,
         lines: [
           { name: "sessionsOpened", label: "Opened", tone: 1 },
-          { name: "sessionsResumed", label: "Taken up again", tone: 3 },
+          { name: "sessionsResumed", label: "Resumed", tone: 3 },
           { name: "signInsRefused", label: "Refused", tone: 4 },
         ],
       },
@@ -155,7 +148,7 @@ export const CHARTS = [
         unit: "count",
         least: 4,
         none: "Nobody was behind",
-        lines: [{ name: "behind", label: "Sessions behind", tone: 4 }],
+        lines: [{ name: "behind", label: "Behind", tone: 4 }],
       },
       {
         id: "outbox",
@@ -163,9 +156,10 @@ export const CHARTS = [
         about: "Bytes that clients have not taken yet: of all, and of the slowest.",
         unit: "bytes",
         least: 10_000,
+        none: "Everything was taken",
         lines: [
-          { name: "outboxBytes", label: "All sessions", tone: 1 },
-          { name: "outboxBytesTop", label: "The slowest", tone: 4 },
+          { name: "outboxBytes", label: "All", tone: 1 },
+          { name: "outboxBytesTop", label: "Slowest", tone: 4 },
         ],
       },
       {
@@ -177,9 +171,9 @@ export const CHARTS = [
         none: "Nobody was cut off or lost",
         lines: [
           { name: "cutOff", label: "Cut off", tone: 4 },
-          { name: "endedSlow", label: "Slow, gone for good", tone: 2 },
-          { name: "endedLost", label: "Lost for good", tone: 5 },
-          { name: "badConnections", label: "Broke the rules", tone: 6 },
+          { name: "endedSlow", label: "Slow, gone", tone: 2 },
+          { name: "endedLost", label: "Lost", tone: 5 },
+          { name: "badConnections", label: "Broke rules", tone: 6 },
         ],
       },
     ],
@@ -187,6 +181,14 @@ export const CHARTS = [
   {
     title: "Process",
     charts: [
+      {
+        id: "loop-lag",
+        title: "Event loop lag",
+        about: "How late timers run; 1 ms is idle.",
+        unit: "ms",
+        least: 20,
+        lines: percentiles("lag", "", 5),
+      },
       {
         id: "memory",
         title: "Memory",
@@ -206,12 +208,12 @@ export const CHARTS = [
       {
         id: "commits",
         title: "Commits",
-        about: "Group commits, and requests that wait for one.",
+        about: "Group commits, and requests in line.",
         unit: "count",
         least: 10,
         lines: [
           { name: "commits", label: "Commits/s", tone: 3 },
-          { name: "commitQueue", label: "Requests waiting", tone: 2 },
+          { name: "commitQueue", label: "Waiting", tone: 2 },
           { name: "commitFailures", label: "Failures/s", tone: 4 },
         ],
       },

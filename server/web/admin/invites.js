@@ -72,7 +72,11 @@ export class InviteView {
       make("th", { scope: "row" }, make("code", { title: id }, short)),
       make("td", {}, make("span", { class: "badge", "data-state": state }, text)),
       make("td", { class: "wide" }, dateText(createdAt)),
-      make("td", {}, dateText(expiresAt)),
+      make(
+        "td",
+        {},
+        make("time", { title: dateText(expiresAt) }, dateText(expiresAt).slice(0, 10)),
+      ),
       make("td", { class: "number" }, revoke),
     );
   }

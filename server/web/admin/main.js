@@ -58,7 +58,11 @@ class Dashboard {
     for (const { title, charts } of CHARTS) {
       const made = charts.map((spec) => new Chart(spec, (at) => this.#read(at)));
       this.#charts.push(...made);
-      const group = make("div", { class: "group" }, ...made.map(({ element }) => element));
+      const group = make(
+        "div",
+        { class: "group", "data-count": charts.length },
+        ...made.map(({ element }) => element),
+      );
       place.append(make("section", { "aria-label": title }, make("h3", {}, title), group));
     }
   }
@@ -172,6 +176,8 @@ class Dashboard {
       setAttributes(link, { "aria-current": here ? "page" : null });
     }
     if (changed) scrollTo(0, 0);
+    // What is paused are the plots.
+    if (wanted !== "overview" && this.#paused) this.#setPaused(false);
     if (wanted === "users" && !this.#app.hidden) {
       this.#users.load();
       this.#invites.load();
@@ -208,7 +214,9 @@ class Dashboard {
     this.#renderHealth();
     if (this.#view === "overview") {
       this.#tiles(this.#store);
-      const look = { windowMs: this.#windowMs, cursor: this.#cursor };
+      // A server that was just started has no more to show.
+      const known = Math.max(60_000, this.#store.now - (this.#store.at[0] ?? 0));
+      const look = { windowMs: Math.min(this.#windowMs, known), cursor: this.#cursor };
       for (const chart of this.#charts) chart.render(this.#store, look);
     } else if (this.#view === "shards") this.#shards.render(this.#store);
   }
@@ -233,7 +241,7 @@ class Dashboard {
     setText(
       this.#connection,
       lost
-        ? `The server does not answer${since}. What is shown is old; it is asked again and again.`
+        ? `The server does not answer${since}. What is shown is old. Trying again …`
         : this.#paused
         ? `Paused${since}. The server goes on, and its last 15 minutes are kept.`
         : "",

@@ -23,6 +23,8 @@ import {
 
 const SPACE = 2 ** 32;
 const HEIGHT = 150;
+const [LEFT, TOP, BOTTOM] = [46, 10, 24];
+const PLOT = HEIGHT - TOP - BOTTOM;
 /** How long a shard counts as new (ms). */
 const NEW_MS = 8000;
 /** How long after its last change a table counts as changing (ms). */
@@ -63,6 +65,49 @@ function percent({ lo, hi }) {
 /** What it has to do; of a new one that is not known yet. @param {Shard} shard */
 function rateText({ perSecond }) {
   return perSecond < 0 ? "–" : `${countText(perSecond)}/s`;
+}
+
+/** Where a point of the hash space is. @param {number} point @param {number} width */
+function place(point, width) {
+  return LEFT + point / SPACE * (width - LEFT);
+}
+
+/** The lines and numbers around the map. @param {number} width @param {number} top @returns {SVGElement[]} */
+function mapAxes(width, top) {
+  const parts = [0, 0.5, 1].flatMap((part) => {
+    const y = TOP + (1 - part) * PLOT;
+    const text = draw("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" });
+    text.textContent = countText(top * part);
+    return [draw("line", { class: "rule", x1: LEFT, x2: width, y1: y, y2: y }), text];
+  });
+  const shares = [0, 25, 50, 75, 100].map((share) => {
+    const anchor = share === 0 ? "start" : share === 100 ? "end" : "middle";
+    const x = place(SPACE * share / 100, width);
+    const text = draw("text", { x, y: HEIGHT - 2, "text-anchor": anchor });
+    text.textContent = `${share} %`;
+    return text;
+  });
+  return [...parts, ...shares];
+}
+
+/**
+ * A shard's column, and what shows its state below it.
+ * @param {Shard} shard
+ * @param {{ width: number, top: number, fresh: boolean }} look
+ */
+function mapColumn(shard, { width, top, fresh }) {
+  const [from, to] = [place(shard.lo, width), place(shard.hi, width)];
+  const gap = to - from > 4 ? 1 : 0;
+  const share = Math.min(1, Math.max(0, shard.perSecond) / top);
+  const x = { x: from, width: Math.max(0.5, to - from - gap) };
+  const y = { y: TOP + (1 - share) * PLOT, height: share * PLOT };
+  const column = draw("rect", { class: `load-${Math.ceil(share * 5)}`, ...x, ...y });
+  const state = `base state-${shard.state}${fresh ? " new" : ""}`;
+  const base = draw("rect", { class: state, ...x, y: HEIGHT - BOTTOM + 3, height: 6 });
+  const title = draw("title", {});
+  title.textContent = `Shard ${shard.id}, ${percent(shard)}: ${rateText(shard)}`;
+  column.append(title);
+  return [column, base];
 }
 
 /** See the head of this file. */
@@ -152,51 +197,13 @@ export class ShardView {
     const width = this.#map.clientWidth;
     if (width === 0) return;
     setAttributes(this.#svg, { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT });
-    const [left, top, bottom] = [46, 10, 24];
     const most = shards.reduce((max, s) => Math.max(max, s.perSecond), 0);
     const wanted = niceAbove(Math.max(most, 10));
     if (wanted > this.#top || most < this.#top / 5) this.#top = wanted;
-    const plot = HEIGHT - top - bottom;
-    const x = (/** @type {number} */ point) => left + point / SPACE * (width - left);
-    /** @type {SVGElement[]} */
-    const parts = [];
-    for (const part of [0, 0.5, 1]) {
-      const y = top + (1 - part) * plot;
-      const text = draw("text", { x: left - 6, y: y + 4, "text-anchor": "end" });
-      text.textContent = countText(this.#top * part);
-      parts.push(draw("line", { class: "rule", x1: left, x2: width, y1: y, y2: y }), text);
-    }
+    const parts = mapAxes(width, this.#top);
     for (const shard of shards) {
-      const [from, to] = [x(shard.lo), x(shard.hi)];
-      const gap = to - from > 4 ? 1 : 0;
-      const height = Math.min(1, Math.max(0, shard.perSecond) / this.#top) * plot;
-      const load = Math.min(5, Math.max(0, Math.ceil(shard.perSecond / this.#top * 5)));
-      const place = { x: from, width: Math.max(0.5, to - from - gap) };
-      const fresh = now - (this.#seen.get(shard.id) ?? 0) < NEW_MS ? " new" : "";
-      const column = draw("rect", {
-        class: `load-${load}`,
-        ...place,
-        y: top + plot - height,
-        height,
-      });
-      const base = draw("rect", {
-        class: `base state-${shard.state}${fresh}`,
-        ...place,
-        y: HEIGHT - bottom + 3,
-        height: 6,
-      });
-      const title = draw("title", {});
-      title.textContent = `Shard ${shard.id}, ${percent(shard)}: ${
-        countText(shard.perSecond)
-      } inputs/s`;
-      column.append(title);
-      parts.push(column, base);
-    }
-    for (const part of [0, 25, 50, 75, 100]) {
-      const anchor = part === 0 ? "start" : part === 100 ? "end" : "middle";
-      const text = draw("text", { x: x(SPACE * part / 100), y: HEIGHT - 2, "text-anchor": anchor });
-      text.textContent = `${part} %`;
-      parts.push(text);
+      const fresh = now - (this.#seen.get(shard.id) ?? 0) < NEW_MS;
+      parts.push(...mapColumn(shard, { width, top: this.#top, fresh }));
     }
     this.#svg.replaceChildren(...parts);
     const hottest = [...shards].sort((a, b) => b.perSecond - a.perSecond)[0];

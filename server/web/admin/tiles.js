@@ -56,7 +56,7 @@ const TILES = [
       const parts = /** @type {const} */ ([
         ["websocket", "WebSocket"],
         ["sse", "SSE"],
-        ["poll", "long-poll"],
+        ["poll", "poll"],
         ["lost", "in grace"],
       ]).flatMap(([name, label]) => {
         const count = store.value(name) ?? 0;

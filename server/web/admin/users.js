@@ -112,7 +112,7 @@ export class UserView {
       make("th", { scope: "row" }, name),
       make("td", {}, make("span", { class: "badge" })),
     );
-    for (const wide of [false, false, true, true]) {
+    for (const wide of [false, true, true, true]) {
       row.append(make("td", { class: wide ? "number wide" : "number" }));
     }
     const open = button("Manage", () => this.#open(name), { "aria-label": `Manage ${name}` });

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { dashboard } from "../../server/web/assets.ts";
+import { CHARTS } from "../../server/web/admin/charts.js";
+import { linePath, marks, nearest, niceAbove, timeMarks } from "../../server/web/admin/scale.js";
+import { Store } from "../../server/web/admin/store.js";
+import {
+  bytesText,
+  changeText,
+  countText,
+  durationText,
+  msText,
+  refusalText,
+  valueText,
+} from "../../server/web/admin/text.js";
+import { SERIES } from "../../server/live/series.ts";
+
+type Live = Parameters<Store["take"]>[0];
+
+/** An answer with samples from `first` on, a second apart; the series `users` is their number. */
+function answer(first: number, last: number, startedAt = 0): Live {
+  const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  return {
+    node: { version: "1", domain: "d", startedAt },
+    stepMs: 1000,
+    health: { state: "healthy", reasons: [] },
+    shards: { version: 1, fields: [], rows: [], changes: [] },
+    first,
+    last,
+    at: numbers.map((n) => startedAt + n * 1000),
+    series: { users: numbers },
+  };
+}
+
+Deno.test("niceAbove, marks: an axis has few steps that people like, and room for all of it", () => {
+  assert.deepEqual([0.3, 1, 1.1, 3, 7, 99, 100].map(niceAbove), [0.5, 1, 2, 5, 10, 100, 100]);
+  fc.assert(fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (max) => {
+    const levels = marks(max, 4);
+    assert.ok(levels.length >= 2 && levels.length <= 6, String(levels));
+    assert.ok(levels[0] === 0 && levels.at(-1)! >= Math.max(max, 4) * (1 - 1e-6));
+    assert.deepEqual([...levels].sort((a, b) => a - b), levels);
+  }));
+});
+
+Deno.test("timeMarks: round times within the window, no more than asked for", () => {
+  const from = new Date(2026, 4, 20, 12, 0, 7).getTime();
+  const times = timeMarks(from, from + 60_000, 4);
+  assert.deepEqual(times.map((t) => (t - from) / 1000), [8, 23, 38, 53]);
+  assert.equal(timeMarks(from, from + 900_000, 3).length, 3);
+});
+
+Deno.test("linePath: is broken at gaps and where nothing was measured", () => {
+  const scale = { x: (t: number) => t, y: (v: number) => v, gapMs: 3 };
+  assert.equal(linePath([1, 2, 3], [1, 2, 3], scale), "M1,1L2,2L3,3");
+  assert.equal(linePath([1, 2, 3, 4], [1, null, 3, 4], scale), "M1,1L3,3L4,4");
+  assert.equal(linePath([1, 2, 9, 10], [1, 2, 3, 4], scale), "M1,1L2,2M9,3L10,4");
+  assert.equal(linePath([1, 9], [1, 2], scale), "M1,1h0.1M9,2h0.1", "single values are dots");
+  assert.equal(linePath([1, 2], [null, null], scale), "");
+});
+
+Deno.test("nearest: is the index of the closest moment", () => {
+  const moments = fc.uniqueArray(fc.integer({ min: 0, max: 1000 }), { minLength: 1 });
+  fc.assert(fc.property(moments, fc.integer({ min: -10, max: 1010 }), (all, time) => {
+    const at = [...all].sort((a, b) => a - b);
+    const best = Math.min(...at.map((t) => Math.abs(t - time)));
+    assert.equal(Math.abs(at[nearest(at, time)]! - time), best);
+  }));
+  assert.equal(nearest([], 5), -1);
+});
+
+Deno.test("Store: samples come once and in order, whichever answers come twice or late", () => {
+  const store = new Store();
+  store.take(answer(1, 5));
+  store.take(answer(4, 7));
+  store.take(answer(6, 7));
+  store.take(answer(3, 4));
+  store.take(answer(8, 8));
+  assert.deepEqual(store.series("users"), [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual([store.last, store.now, store.value("users")], [8, 8000, 8]);
+  assert.equal(store.since(2500), 5);
+  assert.equal(store.value("nothing"), null);
+});
+
+Deno.test("Store: a server that was started anew goes on where the one before ended", () => {
+  const store = new Store();
+  store.take(answer(1, 3));
+  store.take(answer(1, 2, 60_000));
+  assert.deepEqual(store.at, [1000, 2000, 3000, 61_000, 62_000]);
+  assert.equal(store.last, 2);
+  store.clear();
+  assert.deepEqual([store.last, store.at.length], [0, 0]);
+});
+
+Deno.test("Store: keeps a quarter of an hour", () => {
+  const store = new Store();
+  store.take(answer(1, 900));
+  store.take(answer(901, 950));
+  assert.deepEqual([store.at.length, store.series("users")[0]], [900, 51]);
+});
+
+Deno.test("texts: numbers, sizes, durations, refusals", () => {
+  assert.deepEqual([0, 0.04, 3.14, 9, 12_345].map(countText), ["0", "0", "3.1", "9", "12,345"]);
+  assert.deepEqual([0.31, 12.4, 1500, 12_000].map(msText), ["0.3 ms", "12 ms", "1.50 s", "12 s"]);
+  assert.deepEqual([0, 999, 1500, 1.64e8].map(bytesText), ["0 B", "999 B", "1.5 kB", "164 MB"]);
+  assert.deepEqual(
+    [0, 59_000, 61_000, 3_600_000, 90_061_000].map(durationText),
+    ["0 s", "59 s", "1 min 1 s", "1 h", "1 d 1 h"],
+  );
+  assert.deepEqual([valueText(null, "ms"), valueText(0.5, "cores")], ["–", "50 %"]);
+  assert.equal(changeText({ of: [3], shards: [16, 17] }), "Shard 3 cut into 16, 17");
+  assert.equal(changeText({ of: [1, 2], shards: [9] }), "Shards 1, 2 merged into 9");
+  assert.match(refusalText({ code: "rate_limited", retryAfterMs: 5500 }), /Wait 6 s/);
+  assert.equal(refusalText({ code: "conflict", message: "It is used" }), "It is used.");
+});
+
+Deno.test("the plots show series that there are, and each has a name of its own", () => {
+  const charts = CHARTS.flatMap((group) => group.charts);
+  assert.equal(new Set(charts.map(({ id }) => id)).size, charts.length);
+  const shown = charts.flatMap(({ lines }) => lines.map(({ name }) => name));
+  assert.deepEqual(shown.filter((name) => !(SERIES as readonly string[]).includes(name)), []);
+});
+
+Deno.test("dashboard: every file that the page loads is served, under the strictest policy", async () => {
+  const served = dashboard();
+  const ask = (path: string) => served.get(path)!(new Request(`http://127.0.0.1${path}`));
+  const page = ask("/admin");
+  assert.equal(
+    page.headers.get("content-security-policy"),
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+      "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  );
+  assert.equal(page.headers.get("referrer-policy"), "no-referrer");
+  const html = await page.text();
+  const named = [...html.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map((match) => match[1]!);
+  const dir = new URL("../../server/web/admin/", import.meta.url);
+  const names = [...Deno.readDirSync(dir)].map(({ name }) => name)
+    .filter((name) => /\.(js|css)$/.test(name));
+  for (const path of new Set([...named, ...names.map((name) => `/admin/assets/${name}`)])) {
+    assert.equal(ask(path).status, 200, path);
+  }
+  for (const path of ["/", "/admin/"]) assert.equal(ask(path).headers.get("location"), "/admin");
+  for (const name of names.filter((name) => name.endsWith(".js"))) {
+    const text = await ask(`/admin/assets/${name}`).text();
+    for (const [, path] of text.matchAll(/^import .* from "([^"]+)";$/gm)) {
+      const url = new URL(path!, `http://h/admin/assets/${name}`).pathname;
+      assert.ok(served.has(url), `${name} imports ${url}`);
+    }
+  }
+});
+
+Deno.test("the dashboard's scripts make no markup of texts, and keep the token in this tab", () => {
+  const dir = new URL("../../server/web/admin/", import.meta.url);
+  for (const { name } of Deno.readDirSync(dir)) {
+    if (!/\.(js|html)$/.test(name)) continue;
+    const text = Deno.readTextFileSync(new URL(name, dir));
+    const made = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|\beval\(/;
+    assert.doesNotMatch(text, made, name);
+    assert.doesNotMatch(text, /\sstyle="|<script>|\son\w+="|https?:\/\/(?!www\.w3\.org)\w/, name);
+    assert.doesNotMatch(text, /localStorage|\.cookie/, name);
+  }
+});
