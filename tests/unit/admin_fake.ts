@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import type { AccountId, AccountName } from "../../shard/ids.ts";
 import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { AdminDeps } from "../../server/admin/api.ts";
+import type { AdminDeps, PageOptions } from "../../server/admin/api.ts";
 import type { InviteView } from "../../server/admin/invites.ts";
 
 /** The fake: its accounts, and the password each would sign in with. */
@@ -34,14 +34,24 @@ const DEVICE = {
   online: true,
 };
 
+const DEVICE_ANSWERS = {
+  "device.list": [DEVICE],
+  "device.revoke": null,
+  "account.signOut": { devices: 1 },
+};
+
 function view(name: AccountName): AccountView {
   const counts = { devices: 2, sessions: 1, contacts: 3, events: 4 };
   const id = "AAAAAAAAAAAAAAAA" as AccountId;
   return { name, id, state: "active", createdAt: Date.UTC(2026, 0, 2), ...counts };
 }
 
-function pageOf(accounts: ReadonlyMap<string, AccountView>, after: string | null, limit: number) {
-  const names = [...accounts.keys()].sort().filter((name) => after === null || name > after);
+function pageOf(
+  accounts: ReadonlyMap<string, AccountView>,
+  { after, limit, match }: PageOptions,
+) {
+  const names = [...accounts.keys()].sort()
+    .filter((name) => (after === null || name > after) && name.includes(match));
   const page = names.slice(0, limit);
   const next = names.length > page.length ? page.at(-1)! as AccountName : null;
   return { accounts: page.map((name) => accounts.get(name)!), next };
@@ -98,11 +108,9 @@ export function fakeAccounts(): FakeAccounts {
       case "account.release":
         return accounts.delete(name) ? ok(null) : missing;
       case "device.list":
-        return accounts.has(name) ? ok([DEVICE]) : missing;
       case "device.revoke":
-        return accounts.has(name) ? ok(null) : missing;
       case "account.signOut":
-        return accounts.has(name) ? ok({ devices: 1 }) : missing;
+        return accounts.has(name) ? ok(DEVICE_ANSWERS[op]) : missing;
       case "account.info":
         return accounts.has(name) ? ok(accounts.get(name)) : missing;
       default:
@@ -123,10 +131,7 @@ export function fakeAccounts(): FakeAccounts {
           : ok(credentialsOf(password)),
       ),
     invites: fakeInvites(),
-    listAccounts: ({ after, limit, match }, done) => {
-      const found = new Map([...accounts].filter(([name]) => name.includes(match)));
-      done(ok(pageOf(found, after, limit)));
-    },
+    listAccounts: (page, done) => done(ok(pageOf(accounts, page))),
   };
   const add = (name: string) => void accounts.set(name, view(name as AccountName));
   return { deps, accounts, passwords, add };
