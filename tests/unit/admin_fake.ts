@@ -57,6 +57,12 @@ function pageOf(
   return { accounts: page.map((name) => accounts.get(name)!), next };
 }
 
+function checkedPassword(password: string): Result<Credentials> {
+  return password.length < 8
+    ? fail("bad_request", "The password has fewer than 8 characters")
+    : ok(credentialsOf(password));
+}
+
 /** One invite in memory. */
 function fakeInvites(): AdminDeps["invites"] {
   const open = { id: "I1", createdAt: 0, expiresAt: Date.UTC(2026, 6, 1), state: "open" } as const;
@@ -124,12 +130,7 @@ export function fakeAccounts(): FakeAccounts {
       request: (name, op, input, done) =>
         done(perform(name, op, input) as Parameters<typeof done>[0]),
     },
-    credentials: (password, done) =>
-      done(
-        password.length < 8
-          ? fail("bad_request", "The password has fewer than 8 characters")
-          : ok(credentialsOf(password)),
-      ),
+    credentials: (password, done) => done(checkedPassword(password)),
     invites: fakeInvites(),
     listAccounts: (page, done) => done(ok(pageOf(accounts, page))),
   };

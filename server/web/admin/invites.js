@@ -63,7 +63,7 @@ export class InviteView {
       ? `Used by ${usedBy}`
       : state.replace(/^./, (c) => c.toUpperCase());
     const short = id.slice(0, ID_CHARS);
-    const revoke = state !== "open" ? "" : button("Revoke …", () => this.#revoke(id), {
+    const revoke = state !== "open" ? "" : button("Revoke", () => this.#revoke(id), {
       "aria-label": `Revoke invite ${short}`,
     });
     return make(
