@@ -14,9 +14,12 @@ export interface Columns {
 }
 
 /** Three digits are more than a plot shows, and a third of the text. */
-function short(value: number): number | null {
-  if (!Number.isFinite(value)) return null;
+function short(value: number): number {
   return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(3));
+}
+
+function known(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
 /** See the head of this file. */
@@ -42,7 +45,7 @@ export class History {
     const slot = this.#last % this.#max;
     this.#last++;
     this.#at[slot] = atMs;
-    for (const [name, column] of this.#columns) column[slot] = sample[name] ?? NaN;
+    for (const [name, column] of this.#columns) column[slot] = short(sample[name] ?? NaN);
   }
 
   /** What came after sample number `after`, as far as it is kept; all for what never was one. */
@@ -51,7 +54,7 @@ export class History {
     const from = after > this.#last ? oldest : Math.max(after, oldest);
     const slots = Array.from({ length: this.#last - from }, (_, i) => (from + i) % this.#max);
     const series = Object.fromEntries(
-      [...this.#columns].map(([name, column]) => [name, slots.map((i) => short(column[i]!))]),
+      [...this.#columns].map(([name, column]) => [name, slots.map((i) => known(column[i]!))]),
     ) as Record<SeriesName, (number | null)[]>;
     return { first: from + 1, at: slots.map((i) => this.#at[i]!), series };
   }

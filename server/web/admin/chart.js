@@ -16,6 +16,8 @@ const TOP = 8;
 const BOTTOM = 18;
 const LEFT = 46;
 const RIGHT = 6;
+/** Least distance of two times on the axis. */
+const TIME_GAP = 60;
 /** A line is broken where no sample came for so long. */
 const GAP_MS = 3500;
 /** Percentiles are missing in seconds in which nothing happened: their lines go on over short rests. */
@@ -186,8 +188,11 @@ export class Chart {
       parts.push(text);
     }
     const times = end === 0 ? [] : timeMarks(start, end, Math.max(2, Math.floor(this.#width / 90)));
+    let lastPlace = -Infinity;
     for (const time of times) {
       const place = x(time);
+      if (place - lastPlace < TIME_GAP) continue;
+      lastPlace = place < LEFT + 14 ? place + 26 : place;
       // At the ends there is no room on both sides.
       const anchor = place < LEFT + 14 ? "start" : place > right - 24 ? "end" : "middle";
       const text = draw("text", { x: place, y: HEIGHT - 4, "text-anchor": anchor });

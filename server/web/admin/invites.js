@@ -59,9 +59,10 @@ export class InviteView {
 
   /** @param {Invite} invite */
   #makeRow({ id, state, usedBy, createdAt, expiresAt }) {
-    const text = usedBy !== null
-      ? `Used by ${usedBy}`
-      : state.replace(/^./, (c) => c.toUpperCase());
+    // A name may be long and without a place to break.
+    const told = usedBy !== null
+      ? ["Used by ", make("span", {}, usedBy)]
+      : [state.replace(/^./, (c) => c.toUpperCase())];
     const short = id.slice(0, ID_CHARS);
     const revoke = state !== "open" ? "" : button("Revoke", () => this.#revoke(id), {
       "aria-label": `Revoke invite ${short}`,
@@ -70,7 +71,7 @@ export class InviteView {
       "tr",
       {},
       make("th", { scope: "row" }, make("code", { title: id }, short)),
-      make("td", {}, make("span", { class: "badge", "data-state": state }, text)),
+      make("td", {}, make("span", { class: "badge", "data-state": state }, ...told)),
       make("td", { class: "wide" }, dateText(createdAt)),
       make(
         "td",
