@@ -93,8 +93,9 @@ function risingOf({ counts, counters, lobby, node, process }: LiveSources): Read
     storeFailing: refused(counters, "storeFailing"),
     rateLimited: counters.answers.rate_limited + rateLimited.address_connections +
       door.refusedAddress,
-    badConnections: Object.values(ws.faults).reduce((sum, n) => sum + n, 0) + door.malformed +
-      door.pipelined + counts.protocol.malformed + counts.protocol.timeout,
+    // Not door.malformed: it also counts connections that merely broke off.
+    badConnections: Object.values(ws.faults).reduce((sum, n) => sum + n, 0) + door.pipelined +
+      counts.protocol.malformed + counts.protocol.timeout,
     cpuMs: process.cpuMs() ?? 0,
   };
 }

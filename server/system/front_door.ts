@@ -324,8 +324,7 @@ export function openFrontDoor(deps: DoorDeps, options: DoorOptions): Promise<Fro
     // What comes after the first fault is none of its own.
     if (caller.refused) return void socket.destroy();
     caller.refused = true;
-    // Who merely broke off has broken no rule.
-    if (error.code !== "ECONNRESET") deps.counters.malformed++;
+    deps.counters.malformed++;
     const fault = clientFault(error.code ?? "");
     // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
     if (fault === null) socket.destroy();
