@@ -1,6 +1,7 @@
 /** What the binary serves to browsers: pages with all that they load, and their content policy. */
 import assert from "node:assert/strict";
 import { DESKTOP, findChromium, Person, startBrowser } from "../browser.ts";
+import { adminUrl } from "./look.ts";
 import { type Check, PASSWORD, type Stage } from "./stage.ts";
 
 const WEB = new URL("../../../server/web/", import.meta.url);
@@ -9,6 +10,8 @@ const WEB = new URL("../../../server/web/", import.meta.url);
 interface PageRow {
   readonly name: string;
   readonly path: string;
+  /** Who serves it. */
+  readonly at: "door" | "admin";
   /** Where its files are in `server/web/`. */
   readonly folder: string;
   /** Its files are served below this path. */
@@ -19,7 +22,15 @@ interface PageRow {
 
 /** Every page for people that there is: a new one is a row here. */
 const PAGES: readonly PageRow[] = [
-  { name: "the chat", path: "/", folder: "chat/", below: "/chat/", filesMin: 20 },
+  { name: "the chat", path: "/", at: "door", folder: "chat/", below: "/chat/", filesMin: 20 },
+  {
+    name: "the dashboard",
+    path: "/admin/",
+    at: "admin",
+    folder: "admin/",
+    below: "/admin/assets/",
+    filesMin: 16,
+  },
 ];
 
 const TYPES: readonly (readonly [RegExp, RegExp])[] = [
@@ -93,15 +104,16 @@ async function differing(base: string, { folder, below }: PageRow, paths: Iterab
   return names;
 }
 
-async function pageCheck({ server }: Stage, row: PageRow): Promise<string> {
-  const response = await fetch(server.url + row.path);
+async function pageCheck(stage: Stage, row: PageRow): Promise<string> {
+  const base = row.at === "door" ? stage.server.url : await adminUrl(stage);
+  const response = await fetch(base + row.path);
   const html = await response.text();
   const policy = response.headers.get("content-security-policy") ?? "";
-  assert.deepEqual(policyFaults(policy, new URL(server.url).host), []);
+  assert.deepEqual(policyFaults(policy, new URL(base).host), []);
   assert.doesNotMatch(html, /<style|<script(?![^>]*\ssrc=)|\s(?:style|on[a-z]+)=/i);
-  const sizes = await crawl(server.url, row.path);
+  const sizes = await crawl(base, row.path);
   assert.ok(sizes.size >= row.filesMin, [...sizes.keys()].join());
-  assert.deepEqual(await differing(server.url, row, sizes.keys()), []);
+  assert.deepEqual(await differing(base, row, sizes.keys()), []);
   const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   return `${row.name} at ${row.path}: ${sizes.size} files, ${Math.round(bytes / 1024)} KiB`;
 }
