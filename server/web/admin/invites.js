@@ -8,7 +8,7 @@ import { dateText, refusalText } from "./text.js";
 /** @import { Api, Invite } from "./api.js" */
 
 /** Characters of an id that tell invites apart. */
-const ID_CHARS = 8;
+const ID_CHARS = 6;
 
 /** See the head of this file. */
 export class InviteView {
