@@ -593,7 +593,7 @@ const EDGE: readonly Mutant[] = [
     ["keep interest for nobody", "if (names.length > 0) this.#deps.router.uninterest(names);", ""],
     [
       "give interest back that is still wanted",
-      "    this.#idle.delete(user);\n    return user;",
+      "    if (this.#idle.size > 0) this.#idle.delete(user);\n    return user;",
       "    return user;",
     ],
     [
