@@ -81,7 +81,8 @@ export class Push implements Outlet, Lagging {
       if (events.length > 0) host.askFlush();
       else catchUp.add(this);
     }
-    if (this.behind) this.pump(clock.monoMs());
+    // Where nothing went, nothing changes before the sink has taken something.
+    if (this.behind && events.length > 0) this.pump(clock.monoMs());
   }
 
   /** So many bytes have gone to the sink, by this or by another way. */

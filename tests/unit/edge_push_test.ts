@@ -235,6 +235,22 @@ Deno.test("a page that cannot be read is asked for again after the wait", () => 
   assert.deepEqual(seqs(opening.sink), [1]);
 });
 
+Deno.test("presence that does not fit waits for the sink, not round after round", () => {
+  const r = rig({ outboxBytesMax: 1000 });
+  r.router.contacts.set("alice", ["bob"]);
+  const { session, sink } = r.start();
+  sink.taking = false;
+  r.push(session, ["x".repeat(300)]);
+  r.time.runFor(100);
+  r.router.failing.set("mailbox.read", fail("unavailable", "no answer", 2000));
+  r.router.append("alice", ["unseen"]);
+  r.push(session, ["after a gap"]);
+  r.presence("bob", on("away", "z".repeat(80)));
+  const turns = r.time.runFor(1000);
+  assert.equal(r.edge.gauges().behind, 1);
+  assert.ok(turns < 100, `${turns} turns`);
+});
+
 Deno.test("a reader whose place is not retained any more is sent away for a snapshot", () => {
   const r = rig({ outboxBytesMax: 1000 });
   const { session, sink } = stall(r);
