@@ -9,6 +9,7 @@ import type { Cancel, Ports, StoreError } from "./ports.ts";
 import type { Result } from "../shard/errors.ts";
 import type { Router } from "./router.ts";
 import type { ShardLimits } from "../shard/limits.ts";
+import type { ShardPacket } from "../shard/packets.ts";
 import { Committer } from "./committer.ts";
 import { fail } from "../shard/errors.ts";
 import { Loader } from "./loader.ts";
@@ -48,6 +49,11 @@ export interface NodeOptions {
   readonly deliver: (packet: EdgePacket) => void;
   /** Called with the duration (ms), rows and bytes of every commit. */
   readonly observeCommit: (ms: number, rows: number, bytes: number) => void;
+  /**
+   * Carries a packet from one shard to another; at once where it is not given. All but nudges may get
+   * lost, and all but signals come twice: what must not is sent again, and known when it was there.
+   */
+  readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
 }
 
 interface Waiting {
@@ -398,10 +404,7 @@ export class Node implements Router {
       case "edge":
         return this.#options.deliver(effect.packet);
       case "packet":
-        return this.#submit(this.shardOf(effect.packet.to), {
-          kind: "packet",
-          packet: effect.packet,
-        });
+        return this.#carry(effect.packet);
       case "load":
         return this.#loader.load(shard, effect);
       case "load_block":
@@ -416,6 +419,13 @@ export class Node implements Router {
         this.#loader.log(shard);
         return this.#findOwing([shard]);
     }
+  }
+
+  #carry(packet: ShardPacket): void {
+    const arrive = () => this.#submit(this.shardOf(packet.to), { kind: "packet", packet });
+    const { carry } = this.#options;
+    if (carry === undefined) arrive();
+    else carry(packet, arrive);
   }
 
   // ---- time

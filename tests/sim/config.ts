@@ -9,6 +9,7 @@ import { DEFAULT_EDGE_LIMITS } from "../../server/edge/types.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
 import { LAN } from "./network.ts";
 import type { Prng } from "./prng.ts";
+import { STEADY, type WireQuality } from "./wire.ts";
 
 /** What clients and operators do. */
 export const ACTIONS = {
@@ -48,6 +49,7 @@ export const ACTIONS = {
   stalledLook: 1,
   flood: 0.7,
   flash: 0.7,
+  haunt: 0.5,
 } as const;
 
 /** Actions that decide who may see and write to whom. */
@@ -98,6 +100,9 @@ export interface SimConfig {
   readonly limits: ShardLimits;
   readonly edge: EdgeLimits;
   readonly network: NetworkQuality;
+  readonly wire: WireQuality;
+  /** Changes of the shard table. */
+  readonly reshards: number;
   /** Accounts leave memory as soon as nobody uses them. */
   readonly cold: boolean;
   /** How long clients act and faults happen, ms. */
@@ -161,6 +166,16 @@ function faults(prng: Prng, cold: boolean): FaultName[] {
   return FAULTS.filter(() => prng.chance(cold ? 0.6 : 0.4));
 }
 
+function wire(prng: Prng): WireQuality {
+  if (prng.chance(0.5)) return STEADY;
+  return {
+    lost: prng.pick([0, 0.05, 0.3]),
+    twice: prng.pick([0, 0.1, 0.3]),
+    late: prng.pick([0.1, 0.5]),
+    lateMs: prng.pick([20, 300, 2000]),
+  };
+}
+
 /** The world of a seed. */
 export function configOf(prng: Prng): SimConfig {
   const trims = prng.chance(0.15);
@@ -173,6 +188,8 @@ export function configOf(prng: Prng): SimConfig {
     users: prng.int(2, 6),
     devicesPerUser: prng.int(1, 3),
     nodes: 1,
+    wire: wire(prng.fork("wire")),
+    reshards: prng.fork("reshards").pick([0, prng.int(1, 8)]),
     shards: prng.pick([1, 2, 3, 5]),
     limits: shardLimits(prng, trims, cold),
     cold,

@@ -3,7 +3,7 @@ import type { ActionName } from "./config.ts";
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
 import type { World } from "./world.ts";
-import { estrange, flash, flood, race, stalledLook } from "./stunts.ts";
+import { estrange, flash, flood, haunt, race, stalledLook } from "./stunts.ts";
 
 /** The clients' part of the chaos. */
 export class Driver {
@@ -114,6 +114,9 @@ export class Driver {
         return race(this.#world, person, device, other);
       case "stalledLook":
         return stalledLook(this.#world, device);
+      case "haunt":
+        haunt(this.#world, person, device);
+        return this.#operate(person, "remove");
       case "flood":
         return flood(this.#world, person, device, other);
       case "password":
@@ -201,14 +204,17 @@ export class Driver {
 
   /** The account is removed, its name freed, and registered by somebody else. */
   #remove(person: Person): void {
-    const { prng, oracle, time } = this.#world;
+    const { prng, oracle, time, config } = this.#world;
     oracle.ends(person.life!);
     person.reborn(null);
     this.#world.insist(person.name, "account.remove", {}, ["not_found"], () => {
       time.world.timers.after(prng.chance(0.5) ? 0 : prng.int(0, 2000), () => {
         this.#world.insist(person.name, "account.release", {}, ["conflict"], () => {
-          this.#world.register(person, () => {
-            person.busy = false;
+          // What is on its way is of no use to anybody, but it must not meet the next account.
+          time.world.timers.after(config.wire.lateMs, () => {
+            this.#world.register(person, () => {
+              person.busy = false;
+            });
           });
         });
       });

@@ -3,6 +3,7 @@ import type { FaultName } from "./config.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";
 import { burst } from "./stunts.ts";
+import { STEADY } from "./wire.ts";
 
 /** The faults' part of the chaos. */
 export class Faults {
@@ -26,7 +27,8 @@ export class Faults {
   /** Everything that was broken works again; nodes that are down are started. */
   heal(): void {
     this.#running = false;
-    const { nodes, network } = this.#world;
+    const { nodes, network, wire } = this.#world;
+    wire.quality = STEADY;
     network.blocked = false;
     network.quality = { ...network.quality, loss: 0 };
     for (const connection of network.connections) {

@@ -27,6 +27,11 @@ export class History {
     this.#now = now;
   }
 
+  /** Time of the world, ms. */
+  get nowMs(): number {
+    return this.#now();
+  }
+
   /** Lines so far. */
   get count(): number {
     return this.#count;

@@ -201,8 +201,8 @@ export class Oracle {
     return sent;
   }
 
-  /** The answer to one try. */
-  answered(sent: Sent, value: Sent["acked"], code: string | null): void {
+  /** The answer to a try that began at `beganMs`. */
+  answered(sent: Sent, value: Sent["acked"], code: string | null, beganMs: number): void {
     this.checked++;
     const known = sent.acked;
     if (value !== null) {
@@ -220,7 +220,8 @@ export class Oracle {
     }
     if (code === null || code === "unavailable") return;
     sent.unknown--;
-    if (known !== null && !isTransient(code)) {
+    // Another try may have been taken while the answer to this one was on its way.
+    if (known !== null && beganMs >= sent.ackedMs && !isTransient(code)) {
       const text = `${sent.key} was acked, then refused as ${code}`;
       throw new Violation("a retry gets the first result", text, [sent.life.name, sent.to]);
     }

@@ -76,10 +76,11 @@ export class Person {
     this.#unsent.set(sent, true);
     const { to, key, body, ext } = sent;
     const fields = { to, key, body, ...(ext === "" ? {} : { ext }) };
+    const beganMs = oracle.nowMs;
     device.command("send", fields, (answer) => {
       const code = answer === null || answer.ok ? null : answer.code;
       const value = answer?.ok ? answer.value as NonNullable<Sent["acked"]> : null;
-      oracle.answered(sent, value, code);
+      oracle.answered(sent, value, code, beganMs);
       const over = value !== null || (code !== null && !isTransient(code));
       if (over || sent.life !== this.life) this.#unsent.delete(sent);
       else if (this.#unsent.has(sent)) this.#unsent.set(sent, false);

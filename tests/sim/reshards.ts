@@ -13,8 +13,7 @@ const MANY = 12;
 /** Makes changes at random moments of the chaos. */
 export function reshards(world: World): void {
   const prng = world.prng.fork("reshards");
-  const count = prng.chance(0.5) ? prng.int(1, 8) : 0;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < world.config.reshards; i++) {
     world.time.world.timers.after(prng.int(0, world.config.chaosMs), () => {
       const node = world.nodes[0]!;
       if (!node.serving) return;

@@ -16,6 +16,7 @@ import type { Result } from "../../shard/errors.ts";
 import type { Server } from "./network.ts";
 import type { SimConfig } from "./config.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
+import type { Wire } from "./wire.ts";
 import type { WireConnection, WireHandler } from "../../server/json/wire.ts";
 import { byPassword, byToken, devicePresence, sessionChoice } from "../../server/json/sign_in.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
@@ -77,6 +78,8 @@ export interface NodeHost {
   readonly time: VirtualTime;
   readonly config: SimConfig;
   note(who: string, text: string): void;
+  /** Carries what one shard of a process tells another. */
+  readonly wire: Wire;
   /** Its process has ended by itself: it could not start. */
   exited(node: SimNode): void;
 }
@@ -140,6 +143,7 @@ export class SimNode implements Server {
       cacheUsersMax: config.limits.cacheAccountsMax * config.shards,
       deliver: (packet) => edge!.deliver(packet),
       observeCommit: () => {},
+      carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
     });
     const counters = newEdgeCounters();
     const deps = { ...ports, router: node, counters, codec: JSON_CODEC, flushed: () => {} };

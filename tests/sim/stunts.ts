@@ -61,6 +61,15 @@ export function flood(world: World, person: Person, device: Device, other: strin
   }
 }
 
+/**
+ * Somebody writes to a name that nobody knows, and the answer comes when there is another account: to
+ * be removed next.
+ */
+export function haunt(world: World, person: Person, device: Device): void {
+  world.wire.holdAnswers(world.time.nowMs + 6000, person.name);
+  person.write(device, "nobody", 40);
+}
+
 /** An account comes and goes before any checkpoint has seen it. */
 export function flash(world: World, name: string): void {
   world.insist(name, "account.create", { credentials: null }, ["conflict"], () => {

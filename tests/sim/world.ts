@@ -18,6 +18,7 @@ import { Prng, simRandom } from "./prng.ts";
 import { simKdf } from "./sim_ports.ts";
 import { SimNode } from "./sim_node.ts";
 import { VirtualTime } from "./virtual_time.ts";
+import { Wire } from "./wire.ts";
 
 /** How often devices look whether they should connect, and users at what is unsent, ms. */
 const LOOK_MS = 250;
@@ -45,6 +46,7 @@ export class World {
   readonly history = new History(() => this.time.nowMs);
   readonly oracle = new Oracle(this.history, () => this.time.nowMs);
   readonly network: Network;
+  readonly wire: Wire;
   readonly nodes: readonly SimNode[];
   readonly people: readonly Person[];
   /** Whether nodes that are down are to be started again. */
@@ -59,6 +61,9 @@ export class World {
       ...this.config.network,
       loss: this.config.loss,
     });
+    // What goes within a shard is not seen: with shards that change, numbers would be missing.
+    const whole = this.config.reshards === 0;
+    this.wire = new Wire(this.history, root.fork("wire"), this.config.wire, whole);
     this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
       const disk = new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
       return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));
@@ -71,6 +76,7 @@ export class World {
     return {
       time: this.time,
       config: this.config,
+      wire: this.wire,
       note: (who: string, text: string) => this.history.add(who, text),
       exited: (node: SimNode) => this.restartLater(node, RESTART_MS),
     };

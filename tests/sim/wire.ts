@@ -1,0 +1,121 @@
+/**
+ * What shards of a node tell each other, on its way: it may get lost, come twice, and be overtaken.
+ * On the way it is also looked at: the numbers of a pair of accounts have to hold whatever happens.
+ */
+import type { History } from "./history.ts";
+import type { Prng } from "./prng.ts";
+import type { ShardPacket } from "../../shard/packets.ts";
+import type { VirtualProcess } from "./virtual_time.ts";
+import { Violation } from "./history.ts";
+
+/** How the way is; probabilities of each packet. */
+export interface WireQuality {
+  readonly lost: number;
+  readonly twice: number;
+  /** That it takes up to `lateMs`, so that others overtake it. */
+  readonly late: number;
+  readonly lateMs: number;
+}
+
+/** Everything comes at once, in order. */
+export const STEADY: WireQuality = { lost: 0, twice: 0, late: 0, lateMs: 0 };
+
+/** What must hold of the packets of one account for another. */
+interface Pair {
+  /** Number by number what it carries. */
+  readonly payloads: string[];
+  /** The recipient has said that everything up to this one is settled. */
+  settled: number;
+  /** The recipient is no more: whatever is for it may be forgotten. */
+  gone: boolean;
+}
+
+/** All ways between shards. */
+export class Wire {
+  quality: WireQuality;
+  readonly #history: History;
+  readonly #prng: Prng;
+  /** Whether every packet comes by here: none of a pair's numbers is missing. */
+  readonly #whole: boolean;
+  readonly #pairs = new Map<string, Pair>();
+  #held = { untilMs: 0, name: "" };
+
+  constructor(history: History, prng: Prng, quality: WireQuality, whole: boolean) {
+    this.#history = history;
+    this.#prng = prng;
+    this.quality = quality;
+    this.#whole = whole;
+  }
+
+  /** Answers to who has some name, asked for `name`, come at a time of the world (ms). */
+  holdAnswers(untilMs: number, name: string): void {
+    this.#held = { untilMs, name };
+  }
+
+  /** Carries a packet between two shards of a process. */
+  carry(process: VirtualProcess, packet: ShardPacket, arrive: () => void): void {
+    this.#look(packet);
+    const { quality } = this;
+    const heldMs = this.#heldMs(packet);
+    if (heldMs > 0) return void process.timers.after(heldMs, arrive);
+    if (quality === STEADY) return arrive();
+    const { lost, twice, late, lateMs } = quality;
+    // Nobody notices the loss of a nudge, nor that a signal came twice.
+    if (packet.kind !== "nudge" && this.#prng.chance(lost)) return;
+    const copies = packet.kind !== "signal" && this.#prng.chance(twice) ? 2 : 1;
+    for (let i = 0; i < copies; i++) {
+      if (this.#prng.chance(late)) process.timers.after(this.#prng.number() * lateMs, arrive);
+      else process.timers.soon(arrive);
+    }
+  }
+
+  #heldMs(packet: ShardPacket): number {
+    if (packet.kind !== "resolved" || packet.to !== this.#held.name) return 0;
+    return this.#held.untilMs - this.#history.nowMs;
+  }
+
+  // ---- what must hold
+
+  #look(packet: ShardPacket): void {
+    if (packet.kind === "pair") return this.#sent(packet);
+    if (packet.kind === "pair_gone") this.#pair(packet.toId, packet.fromId).gone = true;
+    if (packet.kind === "pair_ack" && packet.as !== "alone") this.#settled(packet);
+  }
+
+  #pair(fromId: string, toId: string): Pair {
+    const key = `${fromId} ${toId}`;
+    let pair = this.#pairs.get(key);
+    if (pair === undefined) {
+      pair = { payloads: [], settled: 0, gone: false };
+      this.#pairs.set(key, pair);
+    }
+    return pair;
+  }
+
+  #sent(packet: ShardPacket & { kind: "pair" }): void {
+    const { payloads, gone } = this.#pair(packet.fromId, packet.toId);
+    if (gone) return;
+    const { n } = packet;
+    const payload = JSON.stringify(packet.payload);
+    if (payloads[n] !== undefined && payloads[n] !== payload) {
+      fail("a number is of one packet", packet, `${n} was ${payloads[n]}, is ${payload}`);
+    }
+    if (this.#whole && n > Math.max(1, payloads.length)) {
+      fail("numbers are without gaps", packet, `${n} comes after ${payloads.length - 1}`);
+    }
+    payloads[n] = payload;
+  }
+
+  #settled(packet: ShardPacket & { kind: "pair_ack" }): void {
+    const pair = this.#pair(packet.toId, packet.fromId);
+    const { n } = packet;
+    if (n < pair.settled) {
+      fail("what is settled stays settled", packet, `${n} after ${pair.settled}`);
+    }
+    if (packet.as === "upTo") pair.settled = n;
+  }
+}
+
+function fail(check: string, { from, to }: ShardPacket, text: string): never {
+  throw new Violation(check, `${from} to ${to}: ${text}`, [from, to]);
+}
