@@ -101,16 +101,26 @@ export const setDisabled: Handler<"account.setDisabled"> = (turn, account, input
   return ok(null);
 };
 
-/** Those who came while the account was disabled were told that there is nobody to see. */
+/**
+ * Those who came while the account was disabled were told that there is nobody to see; whoever is
+ * blocked is to be told what others are of one who is offline.
+ */
 export function showAgain(turn: Turn, account: Account): void {
+  const shown = new Map<Account["name"], AccountId>();
   for (const item of account.roster.values()) {
-    if (!seesOwner(item) || item.peerId === "" || account.blocked.has(item.contact)) continue;
+    if (item.peerId !== "" && seesOwner(item)) shown.set(item.contact, item.peerId);
+  }
+  for (const [name, { peerId }] of account.blocked) {
+    if (peerId === "") shown.delete(name);
+    else shown.set(name, peerId);
+  }
+  for (const [to, toId] of shown) {
     turn.send(account, {
       kind: "nudge",
       from: account.name,
       fromId: account.id as AccountId,
-      to: item.contact,
-      toId: item.peerId,
+      to,
+      toId,
     });
   }
 }

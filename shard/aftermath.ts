@@ -15,16 +15,18 @@ import { seenByOwner, seesOwner } from "./roster.ts";
 export function makeGood(turn: Turn, account: Account, effect: Effect): void {
   if (effect.kind === "packet") {
     const { packet } = effect;
-    if (packet.kind === "nudge" && mayBeSeen(account, packet)) turn.send(account, packet);
+    if (packet.kind === "nudge" && isShown(account, packet)) turn.send(account, packet);
   } else if (effect.kind === "edge" && isWanted(turn, account, effect.packet)) {
     turn.emit(account, { ...effect, packet: asItIsNow(account, effect.packet) });
   }
 }
 
-function mayBeSeen(account: Account, packet: ShardPacket & { kind: "nudge" }): boolean {
+/** As it is, or as one who is offline to whom it has blocked. */
+function isShown(account: Account, packet: ShardPacket & { kind: "nudge" }): boolean {
+  const block = account.blocked.get(packet.to);
+  if (block !== undefined) return account.active && block.peerId === packet.toId;
   const item = account.roster.get(packet.to);
-  return account.active && seesOwner(item) && item!.peerId === packet.toId &&
-    !account.blocked.has(packet.to);
+  return account.active && seesOwner(item) && item!.peerId === packet.toId;
 }
 
 /** A block may be another one than the packet was about. */

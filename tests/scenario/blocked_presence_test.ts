@@ -77,6 +77,24 @@ Deno.test("a blocking account that has left memory while it is watched answers t
   assert.equal(shown(w, "bob"), at);
 });
 
+Deno.test("who came while a blocking account was disabled looks again when it is enabled", () => {
+  const w = friends();
+  const { id } = w.attach("bob");
+  block(w, "bob", "ann");
+  w.must("bob", "roster.remove", { contact: name("ann") });
+  w.must("bob", "account.setDisabled", { disabled: true });
+  const ann = w.attach("ann", "new");
+  assert.equal(w.watch("ann", ann).find((a) => a.watched === "bob")!.lastSeen, null);
+  w.packets = [];
+  w.must("bob", "account.setDisabled", { disabled: false });
+  w.settle(1000);
+  const target = { name: name("bob"), id };
+  assert.deepEqual(w.packets.filter((p) => p.kind === "watch"), [
+    { kind: "watch", sessions: [ann.session], target },
+  ]);
+  assert.ok(shown(w, "bob", "ann", "another")! > 0);
+});
+
 Deno.test("roster.block by who is not seen changes nothing of what is shown", () => {
   const w = friends();
   const first = w.attach("bob");

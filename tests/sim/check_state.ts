@@ -40,10 +40,13 @@ export function checkRosters(world: World, folded: readonly Folded[]): void {
     const mine = sub(a.view, right);
     const theirs = sub(b.view, left);
     const asked = b.view.requests.has(left);
-    // RFC 6121 has a race: a second request that meets a denial and then an approval on its way
-    // leaves a right that the other side does not know of, until it asks again.
+    // RFC 6121 has a race: a second request that meets a denial on its way waits at the other side
+    // alone, and an approval then leaves a right that nobody knows of, until it is asked for again.
     const granted = b.life.grants.get(left)?.values ?? [];
-    if (theirs.from && !mine.to && granted.includes(true) && granted.includes(false, 1)) continue;
+    const wanted = a.life.wants.get(right)?.values ?? [];
+    const denied = !mine.to && granted.includes(false, 1);
+    if (denied && theirs.from && granted.includes(true)) continue;
+    if (denied && asked && wanted.filter((want) => want).length > 1) continue;
     // Who asks for somebody who does not exist (yet) waits for ever.
     const mayWait = b.life.number > 1;
     if (mine.to === theirs.from && (mine.pendingOut === asked || mayWait && !asked)) continue;
@@ -206,8 +209,6 @@ export function checkPresence(world: World, folded: readonly Folded[]): void {
  * signed out or blocked them, others came later: the two must look alike to both.
  */
 export function checkLastSeen(world: World, folded: readonly Folded[]): void {
-  // A crash takes what no session has stored at its end: who was there before knows more.
-  if (world.nodes.some((node) => node.starts > 1)) return;
   for (const watcher of folded) {
     const devices = world.person(watcher.life.name).devices.filter((d) => d.online);
     for (const seen of folded) {
@@ -222,9 +223,7 @@ export function checkLastSeen(world: World, folded: readonly Folded[]): void {
         const event = d.seen.get(name);
         return event === undefined ? 0 : event.show === "offline" ? event.lastSeen ?? 0 : -1;
       });
-      // A device that came while its interest was under way may not have been told of it at all.
-      const told = shown.filter((at) => at !== 0);
-      if (new Set(told).size <= 1) continue;
+      if (new Set(shown).size <= 1) continue;
       const text = `${
         devices.map((d) => d.who).join()
       } are shown that ${name} was last seen at ${shown.join()}`;

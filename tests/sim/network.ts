@@ -253,13 +253,14 @@ export class Connection {
 
   /** For its network: the process on the other side is gone. */
   serverDied(heard: boolean): void {
+    if (this.#serverGone) return;
     this.#serverGone = true;
     this.#handler = null;
     this.#drop(this.#up);
     // What had left the machine arrives, the rest does not.
     this.#down.queue.length = this.#network.prng.int(0, this.#down.queue.length);
+    // Who does not hear of it goes on reading until it asks for something.
     if (heard) this.#breakDown();
-    else this.#forget();
   }
 
   #breakDown(): void {
