@@ -69,6 +69,7 @@ export class MemoryDisk {
   #next: (StoreError["kind"] | UnknownOutcome)[] = [];
   readonly #bad = new Set<string>();
   #trap: { writes: number; readonly run: () => void } | null = null;
+  #watched: { readonly part: string; readonly run: () => void } | null = null;
   /** Probabilities of random faults. */
   faults: DiskFaults = NO_FAULTS;
   /** While true, writes fail with `full`; reads go on. */
@@ -137,6 +138,11 @@ export class MemoryDisk {
     this.#trap = { writes, run };
   }
 
+  /** Runs `run` when next a read of a key with this part is asked for. Replaces the one before. */
+  whenRead(part: string, run: () => void): void {
+    this.#watched = { part, run };
+  }
+
   /** Reads fail with this probability for a while. */
   failReads(probability: number, forMs: number): void {
     this.faults = { ...this.faults, readFailed: probability };
@@ -157,6 +163,7 @@ export class MemoryDisk {
     this.full = false;
     this.#next = [];
     this.#trap = null;
+    this.#watched = null;
     this.#bad.clear();
     this.unstall();
   }
@@ -195,6 +202,11 @@ export class MemoryDisk {
     read: (rows: OrderedRows) => T,
     done: (error: StoreError | null, value: T | null) => void,
   ): void {
+    const watched = this.#watched;
+    if (watched !== null && keys.some((key) => key.includes(watched.part))) {
+      this.#watched = null;
+      watched.run();
+    }
     this.#submit({
       latencyMs: this.#pick(this.#latency.readMs),
       mutations: null,

@@ -15,6 +15,7 @@ import {
 } from "./check_state.ts";
 import { checkHistory, checkReceived, checkSent, foldAll } from "./check_mail.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
+import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
 import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
@@ -91,6 +92,10 @@ function live(world: World): void {
   chaos(world);
   recover(world);
   if (world.config.cold) startUnread(world);
+  if (world.config.cold) {
+    coldLook(world);
+    recovered(world);
+  }
   converge(world);
   measure(world);
   rest(world);
