@@ -268,10 +268,7 @@ function applyPair(account: Account, entry: Entry): void {
         account.outbox.delete(entry.to);
       }
       const c = account.conversation(entry.to);
-      if (c.peerId === entry.toId) {
-        c.peerId = "";
-        c.pairOut = 0;
-      }
+      if (c.peerId === entry.toId) c.peerId = "";
       return;
     }
   }

@@ -37,7 +37,7 @@ export class Conversation {
   outNum = 0;
   /** Of these, those from before `peerId`: it is told numbers from 1 on, not how many others had. */
   outBase = 0;
-  /** Pair number of the last packet sent to `peerId`; starts again with another `peerId`. */
+  /** Pair number of the last packet sent to whatever account had the name; never starts again. */
   pairOut = 0;
   /** Account whose packets `pairIn` counts. */
   inId: AccountId | "" = "";
@@ -90,7 +90,6 @@ export class Conversation {
   reach(peer: AccountId): void {
     if (this.peerId === peer) return;
     this.peerId = peer;
-    this.pairOut = 0;
     this.outBase = this.outNum;
   }
 

@@ -10,7 +10,7 @@ import type { MailboxBody } from "./ops.ts";
 import type { RosterItem } from "./roster.ts";
 import type { Handler, Turn } from "./turn.ts";
 import { fail, type Failure, ok } from "./errors.ts";
-import { headFull } from "./message_ops.ts";
+import { headFull } from "./head_full.ts";
 import { NO_SUBSCRIPTION } from "./subscription.ts";
 import { readForward } from "./mailbox.ts";
 import { showAgain } from "./account_ops.ts";

@@ -3,6 +3,8 @@ import type { AccountId } from "./ids.ts";
 import type { Handler, Pending, Turn } from "./turn.ts";
 import type { Account } from "./account.ts";
 import { fail, ok } from "./errors.ts";
+import { forgetFormer } from "./roster_ops.ts";
+import { headFull } from "./head_full.ts";
 import { readConversation, readForward } from "./mailbox.ts";
 import { shownMailboxId } from "./restored.ts";
 import { snapshotOf } from "./snapshot.ts";
@@ -18,11 +20,6 @@ function peerOf(
   const known = account.conversations.get(to)?.peerId ?? "";
   if (known !== "") return known;
   return pending.resolved.get(to);
-}
-
-/** Whether the account has as many contacts, blocks and conversations as fit. */
-export function headFull(turn: Turn, account: Account): boolean {
-  return account.headBytes >= turn.limits.headBytesMax;
 }
 
 /** For so long what was sent counts as on its way, whether it is or there is nobody to take it. */
@@ -76,7 +73,9 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   if (toId === undefined) return { wait: "resolve", name: input.to };
   const waitMs = takeAllowance(turn, account, input.body.length + input.ext.length + 100);
   if (waitMs > 0) return fail("busy", "Cannot send: too much is on its way already", waitMs);
-  const n = toId === null ? 0 : c?.peerId === toId ? c.pairOut + 1 : 1;
+  // What the roster has of a former account of the name must not be taken for news later.
+  if (toId !== null && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
+  const n = toId === null ? 0 : (c?.pairOut ?? 0) + 1;
   const num = (c?.outNum ?? 0) + 1;
   const event = turn.append(account, {
     kind: "sent",

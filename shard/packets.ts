@@ -15,7 +15,7 @@ export type Payload =
 
 /** A packet between two accounts' shards. */
 export type ShardPacket =
-  /** Durable packet number `n` of the pair: 1, 2, 3 … for these two account ids. */
+  /** Durable packet number `n` of the pair: ascending by one for these two account ids. */
   | {
     readonly kind: "pair";
     readonly from: AccountName;

@@ -7,8 +7,8 @@ import type { Account } from "./account.ts";
 import type { ShardPacket } from "./packets.ts";
 import type { Turn } from "./turn.ts";
 import { inbound } from "./subscription.ts";
-import { headFull } from "./message_ops.ts";
-import { itemOf, stateTowards, storeItem, watchContact } from "./roster_ops.ts";
+import { headFull } from "./head_full.ts";
+import { forgetFormer, itemOf, storeItem, watchContact } from "./roster_ops.ts";
 import { pointOf } from "./ids.ts";
 import { seenByOwner } from "./roster.ts";
 
@@ -92,7 +92,7 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   }
   const last = Math.max(taken, p.base - 1);
   if (p.n > last + 1) return ack(turn, account, p, last, "gap");
-  forgetFormer(turn, account, p);
+  forgetFormer(turn, account, p.from, p.fromId);
   if (p.payload.kind === "message") takeMessage(turn, account, p);
   else takeSubscription(turn, account, p);
   ack(turn, account, p, p.n, "upTo");
@@ -126,14 +126,6 @@ function asksTooMany(turn: Turn, account: Account, p: Pair): boolean {
   const { state } = itemOf(account, p.from);
   const asks = inbound(state, p.payload.type).state.pendingIn && !state.pendingIn;
   return asks && pendingRequests(account) >= turn.limits.pendingRequestsMax;
-}
-
-/** The name belongs to another account than the roster knows: its rights end. */
-function forgetFormer(turn: Turn, account: Account, p: Pair): void {
-  const item = account.roster.get(p.from);
-  if (item === undefined) return;
-  const state = stateTowards(item, p.fromId);
-  if (state !== item.state) storeItem(turn, account, item, { ...item, peerId: p.fromId, state });
 }
 
 function refuse(turn: Turn, account: Account, p: Pair, reason: string): void {

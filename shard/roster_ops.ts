@@ -6,7 +6,7 @@ import type { RosterItem } from "./roster.ts";
 import type { SubscriptionState } from "./subscription.ts";
 import { NO_SUBSCRIPTION, outbound, remove as removalStanzas } from "./subscription.ts";
 import { fail, ok } from "./errors.ts";
-import { headFull } from "./message_ops.ts";
+import { headFull } from "./head_full.ts";
 import { lastSeenNow } from "./last_seen.ts";
 import { revokeWatcher } from "./account_ops.ts";
 import { rosterView, seenByOwner, seesOwner, showsSame } from "./roster.ts";
@@ -105,6 +105,19 @@ export function storeItem(
   if (seenByOwner(after) && (!seenByOwner(before) || before.peerId !== after.peerId)) {
     watchContact(turn, account, after);
   }
+}
+
+/** The name belongs to another account than the roster knows: its rights end. */
+export function forgetFormer(
+  turn: Turn,
+  account: Account,
+  contact: AccountName,
+  peerId: AccountId,
+): void {
+  const item = account.roster.get(contact);
+  if (item === undefined) return;
+  const state = stateTowards(item, peerId);
+  if (state !== item.state) storeItem(turn, account, item, { ...item, peerId, state });
 }
 
 function listedCount(account: Account): number {

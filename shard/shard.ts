@@ -550,7 +550,7 @@ export class Shard implements Turn {
 
   owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void {
     const c = account.conversation(to);
-    const n = c.peerId === toId ? c.pairOut + 1 : 1;
+    const n = c.pairOut + 1;
     this.append(account, { kind: "pair_out", to, toId, n, payload });
     this.sendOwed(account, to);
   }

@@ -179,6 +179,11 @@ const STORE: readonly Mutant[] = [
       "w.u8(HEAD_VERSION).uint(lsn + 1)",
     ],
     [
+      "checkpoint without where the numbers of an account begin",
+      "filter((c) => c.outBase > 0)",
+      "filter((c) => c.outBase < 0)",
+    ],
+    [
       "checkpoint without message ids",
       "rows.push({ key: dedupeKey(a.point, a.id, number), value });",
       "void [number, value];",
@@ -255,13 +260,8 @@ const MESSAGES: readonly Mutant[] = [
     "shard/shard.ts",
     [
       "skip a pair number",
-      "const n = c.peerId === toId ? c.pairOut + 1 : 1;",
-      "const n = c.peerId === toId ? c.pairOut + (c.pairOut === 3 ? 2 : 1) : 1;",
-    ],
-    [
-      "go on numbering for another account of the name",
-      "const n = c.peerId === toId ? c.pairOut + 1 : 1;",
       "const n = c.pairOut + 1;",
+      "const n = c.pairOut + (c.pairOut === 3 ? 2 : 1);",
     ],
   ),
   ...inFile(
@@ -290,6 +290,16 @@ const MESSAGES: readonly Mutant[] = [
       "turn strangers away whom one accepts",
       "if (!conversationsFull(turn, account)) return null;",
       "",
+    ],
+    [
+      "forget gaps behind packets that are settled",
+      "const last = Math.max(taken, p.base - 1);",
+      "const last = p.n - 1;",
+    ],
+    [
+      "clear what was sent before an answer that stands alone",
+      'const settles = p.as === "alone" ? p.n === first : p.n >= first;',
+      "const settles = p.n >= first;",
     ],
     ["deliver past a block", "if (account.blocked.has(p.from)) return false;", ""],
     [
@@ -326,11 +336,6 @@ const MESSAGES: readonly Mutant[] = [
       "do not answer for the user",
       "  if (step.reply !== null) {",
       "  if (step.reply === null) {",
-    ],
-    [
-      "let rights of a former account pass to the new one",
-      "  if (state !== item.state) storeItem(",
-      '  if (item.contact === "") storeItem(',
     ],
   ),
   ...inFile(
@@ -372,6 +377,16 @@ const MESSAGES: readonly Mutant[] = [
   ),
   ...inFile(
     "shard/conversation.ts",
+    [
+      "tell another account of the name the numbers of the former",
+      "    this.outBase = this.outNum;\n",
+      "",
+    ],
+    [
+      "take told numbers for one's own",
+      "return told === 0 ? 0 : Math.min(told + this.outBase, this.outNum);",
+      "return told;",
+    ],
     [
       "mark all as read",
       "const kept = this.unread.filter((u) => u.seq > seq);",
@@ -420,11 +435,6 @@ const PRESENCE: readonly Mutant[] = [
   ),
   ...inFile(
     "shard/interest.ts",
-    [
-      "forget interest in who is offline",
-      "    turn.presence.addInterest(p, input.node);\n",
-      "    if (p.sessions.length > 0) turn.presence.addInterest(p, input.node);\n",
-    ],
     [
       "show to whom one has blocked",
       "  if (account.blocked.has(item.watcher)) return false;\n",
@@ -536,6 +546,11 @@ const PRESENCE: readonly Mutant[] = [
       "for (const type of removalStanzas(before.state).slice(1)) {",
     ],
     [
+      "let rights of a former account pass to the new one",
+      "  if (state !== item.state) storeItem(",
+      '  if (item.contact === "") storeItem(',
+    ],
+    [
       "carry approvals over to another account",
       'if (item.peerId !== "") return NO_SUBSCRIPTION;',
       'if (item.peerId !== "") return item.state;',
@@ -567,6 +582,11 @@ const PRESENCE: readonly Mutant[] = [
       "leave contacts of a removed account",
       "for (const type of removalStanzas(item.state)) {",
       "for (const type of removalStanzas(item.state).slice(2)) {",
+    ],
+    [
+      "stay unseen by whom one has blocked after being enabled again",
+      "    else shown.set(name, peerId);\n",
+      "    else shown.delete(name);\n",
     ],
     ["stay hidden after being enabled again", "  else showAgain(turn, account);\n", ""],
     [

@@ -150,3 +150,27 @@ Deno.test("whoever gets a released name is not told how much its former owner wa
   const receipts = w.mailbox("lou").flatMap((e) => e.kind === "receipt" ? [e.delivered] : []);
   equal(receipts.at(-1), 8);
 });
+
+Deno.test("what the roster has of a former account does not stop messages to the present one", () => {
+  const w = new NodeWorld();
+  for (const user of ["ann", "bob"]) w.account(user);
+  w.befriend("ann", "bob");
+  // Behind a block bob forgets ann, who is not told and goes on seeing this account of the name.
+  w.must("bob", "roster.block", { contact: name("ann"), blocked: true });
+  w.must("bob", "roster.remove", { contact: name("ann") });
+  w.must("bob", "account.remove", {});
+  w.settle();
+  w.must("bob", "account.release", {});
+  w.account("bob");
+  w.must("bob", "settings.set", { messagesFrom: "anyone" });
+  w.send("ann", "bob", "for the former");
+  w.settle();
+  for (const id of ["m1", "m2"]) w.send("ann", "bob", id);
+  w.settle();
+  deepEqual(w.bodies("bob"), ["m1", "m2"]);
+  w.must("ann", "roster.remove", { contact: name("bob") });
+  w.settle();
+  for (const id of ["m3", "m4"]) w.send("ann", "bob", id);
+  w.settle();
+  deepEqual(w.bodies("bob"), ["m1", "m2", "m3", "m4"]);
+});
