@@ -130,6 +130,26 @@ function fail(life: Life, peer: string, check: string, text: string): never {
   throw new Violation(check, `${life.name}: ${text}`, [life.name, peer]);
 }
 
+/** What was not delivered is said of a message that there is, and of none that has arrived. */
+export function checkUndelivered(folded: readonly Folded[]): void {
+  for (const { life, events, whole } of folded) {
+    for (const event of events) {
+      if (event.k !== "undelivered") continue;
+      const sent = events.find((e) => e.k === "message" && e.out && e.id === event.id);
+      const same = sent?.k === "message" && sent.num === event.num && sent.with === event.with;
+      if (sent === undefined ? whole : !same) {
+        const text = `${JSON.stringify(event)}, sent was ${JSON.stringify(sent)}`;
+        fail(life, event.with, "undelivered is what was sent", text);
+      }
+      const body = life.sent.get(event.id)?.body;
+      const to = folded.find((f) => f.life.name === event.with);
+      const came = to?.events.find((e) => e.k === "message" && !e.out && e.body === body);
+      if (came === undefined) continue;
+      fail(life, event.with, "undelivered is what was not delivered", JSON.stringify(came));
+    }
+  }
+}
+
 /** The recipient's side: in order, once, as the sender has it, and only what was to be accepted. */
 export function checkReceived(world: World, folded: readonly Folded[]): void {
   for (const to of folded) {

@@ -56,21 +56,17 @@ export function checkRosters(world: World, folded: readonly Folded[]): void {
   }
 }
 
-/** Receipts say exactly how far the peer has got, where nothing was in their way. */
+/**
+ * Receipts say exactly how far the peer has got, where nothing was in their way, in the numbers of
+ * who wrote: what a former account of the peer's name has told stays.
+ */
 export function checkReceipts(world: World, folded: readonly Folded[]): void {
   for (const [a, b] of pairs(folded)) {
     const [left, right] = [a.life.name, b.life.name];
-    if (everBlocked(world, left, right) || b.life.number > 1 || !b.whole) continue;
-    const numberAt = (seq: number) => {
-      let number = 0;
-      for (const e of b.events) {
-        const mine = e.k === "message" && !e.out && e.with === left && e.seq <= seq;
-        if (mine && a.life.sent.get(e.id)?.body === e.body) number = e.num;
-      }
-      return number;
-    };
+    if (everBlocked(world, left, right) || !b.whole || (b.life.number > 1 && !a.whole)) continue;
+    const { numberAt, before } = numbersOf(a, b);
     const mark = b.life.reads.get(left) ?? { done: 0, tried: 0 };
-    const read = [numberAt(mark.done), numberAt(mark.tried)] as const;
+    const read = [numberAt(mark.done), Math.max(numberAt(mark.tried), before)] as const;
     const delivered = [
       Math.max(numberAt(b.life.ackedSeq), read[0]),
       Math.max(numberAt(b.life.ackTriedSeq), read[1]),
@@ -81,6 +77,25 @@ export function checkReceipts(world: World, folded: readonly Folded[]): void {
     within(left, right, "delivered", told.delivered, delivered);
     within(left, right, "read", told.read, read);
   }
+}
+
+/**
+ * The writer's number of the last message that the peer has up to a position; and of the last one
+ * that was for a former account of the peer's name.
+ */
+function numbersOf(a: Folded, b: Folded) {
+  const own = new Map<string, number>();
+  for (const e of a.events) {
+    if (e.k === "message" && e.out && e.with === b.life.name) own.set(e.id, e.num);
+  }
+  const taken = b.events.flatMap((e) => {
+    const mine = e.k === "message" && !e.out && e.with === a.life.name &&
+      a.life.sent.get(e.id)?.body === e.body;
+    return mine ? [{ seq: e.seq, num: own.get(e.id) ?? e.num }] : [];
+  });
+  const numberAt = (seq: number) => taken.findLast((e) => e.seq <= seq)?.num ?? 0;
+  const former = b.life.number === 1 ? 0 : (taken[0]?.num ?? Infinity) - 1;
+  return { numberAt, before: former };
 }
 
 function within(

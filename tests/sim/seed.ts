@@ -13,7 +13,7 @@ import {
   checkTokens,
   checkViews,
 } from "./check_state.ts";
-import { checkHistory, checkReceived, checkSent, foldAll } from "./check_mail.ts";
+import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
 import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
@@ -239,6 +239,7 @@ function measure(world: World): void {
   const folded = foldAll(world, dumpAll(world));
   checkSent(folded);
   checkReceived(world, folded);
+  checkUndelivered(folded);
   checkRosters(world, folded);
   checkReceipts(world, folded);
   checkSettings(world, folded);

@@ -41,7 +41,9 @@ export function stalledLook(world: World, watcher: Device): void {
   const seen = prng.pick(people);
   const device = seen.online[0];
   if (device === undefined || device === watcher) return;
-  nodes[0]!.disk.stall(500);
+  const { disk } = nodes[0]!;
+  disk.stall(500);
+  if (prng.chance(0.5)) disk.failNext(prng.pick(["failed", "unknown"]));
   seen.write(device, watcher.person.name, 40);
   time.world.timers.after(10, () => watcher.reconnect());
   time.world.timers.after(100, () => {
@@ -66,7 +68,7 @@ export function flood(world: World, person: Person, device: Device, other: strin
  * be removed next.
  */
 export function haunt(world: World, person: Person, device: Device): void {
-  world.wire.holdAnswers(world.time.nowMs + 6000, person.name);
+  world.wire.holdAnswers(world.time.nowMs + 6000, "nobody", person.name);
   person.write(device, "nobody", 40);
 }
 

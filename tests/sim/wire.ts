@@ -38,7 +38,7 @@ export class Wire {
   /** Whether every packet comes by here: none of a pair's numbers is missing. */
   readonly #whole: boolean;
   readonly #pairs = new Map<string, Pair>();
-  #held = { untilMs: 0, name: "" };
+  #held = { untilMs: 0, from: "", to: "" };
 
   constructor(history: History, prng: Prng, quality: WireQuality, whole: boolean) {
     this.#history = history;
@@ -47,9 +47,9 @@ export class Wire {
     this.#whole = whole;
   }
 
-  /** Answers to who has some name, asked for `name`, come at a time of the world (ms). */
-  holdAnswers(untilMs: number, name: string): void {
-    this.#held = { untilMs, name };
+  /** What account has the name `from`, asked for `to`, is answered at a time of the world (ms). */
+  holdAnswers(untilMs: number, from: string, to: string): void {
+    this.#held = { untilMs, from, to };
   }
 
   /** Carries a packet between two shards of a process. */
@@ -70,8 +70,9 @@ export class Wire {
   }
 
   #heldMs(packet: ShardPacket): number {
-    if (packet.kind !== "resolved" || packet.to !== this.#held.name) return 0;
-    return this.#held.untilMs - this.#history.nowMs;
+    const { untilMs, from, to } = this.#held;
+    if (packet.kind !== "resolved" || packet.from !== from || packet.to !== to) return 0;
+    return untilMs - this.#history.nowMs;
   }
 
   // ---- what must hold
@@ -100,7 +101,8 @@ export class Wire {
     if (payloads[n] !== undefined && payloads[n] !== payload) {
       fail("a number is of one packet", packet, `${n} was ${payloads[n]}, is ${payload}`);
     }
-    if (this.#whole && n > Math.max(1, payloads.length)) {
+    // The first follows on what went to a former account of the name.
+    if (this.#whole && payloads.length > 0 && n > payloads.length) {
       fail("numbers are without gaps", packet, `${n} comes after ${payloads.length - 1}`);
     }
     payloads[n] = payload;
