@@ -5,7 +5,7 @@
 import { type Mutant, MUTANTS } from "./mutants.ts";
 
 const USAGE = `deno task mutants [--seeds N] [--only TEXT] [--jobs N]
-  --seeds N     seeds that a mutant may survive (300 unless said)
+  --seeds N     seeds that a mutant may survive (1000 unless said)
   --only TEXT   mutants whose name or file has this text, or one of several: a|b
   --jobs N      processes at a time (2 unless said)`;
 
@@ -94,11 +94,11 @@ function print(text: string): void {
 
 function show({ mutant, caught, by, seconds }: Outcome): string {
   const head = `${caught ? "caught  " : "SURVIVED"} ${seconds.toFixed(1).padStart(5)} s`;
-  return `${head}  ${mutant.name} (${mutant.file})${by === "" ? "" : `\n${" ".repeat(20)}${by}`}`;
+  return `${head}  ${mutant.name} (${mutant.file})${by === "" ? "" : `\n${" ".repeat(32)}${by}`}`;
 }
 
 function optionsOf(args: readonly string[]) {
-  const options = { seeds: 300, only: "", jobs: 2 };
+  const options = { seeds: 1000, only: "", jobs: 2 };
   for (let i = 0; i < args.length; i += 2) {
     const value = args[i + 1];
     if (value === undefined) return null;
@@ -128,7 +128,7 @@ export async function main(args: readonly string[]): Promise<number> {
     for (let m = queue.shift(); m !== undefined; m = queue.shift()) {
       const outcome = await tryMutant(dir, m, seeds);
       outcomes.push(outcome);
-      print(show(outcome));
+      print(`${String(outcomes.length).padStart(3)} of ${chosen.length}  ${show(outcome)}`);
     }
     await Deno.remove(dir, { recursive: true });
   };

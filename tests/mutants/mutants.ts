@@ -251,6 +251,11 @@ const MESSAGES: readonly Mutant[] = [
       "if (c === undefined) return ok({ unread: 0 });",
     ],
     [
+      "go on with rights of a former account of whom one writes to",
+      "if (toId !== null && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);",
+      "",
+    ],
+    [
       "send past one's own block",
       '  if (account.blocked.has(input.to)) return ok(null);\n  turn.send(account, {\n    kind: "signal"',
       '  turn.send(account, {\n    kind: "signal"',

@@ -159,15 +159,28 @@ export function checkReceived(world: World, folded: readonly Folded[]): void {
           e.k === "message" && !e.out && e.with === name && from.sent.get(e.id)?.body === e.body
         );
         inOrder(to, from, taken);
-        const received = asSent(from, taken, folded);
+        fromOneOn(to, from, taken);
+        const before = toldFrom(from, taken, folded);
+        const received = taken.map((e) => ({ ...e, num: e.num + (before ?? 0) }));
         if (to.whole) {
           onlyAccepted(to, from, received);
-          nothingLost(to, from, received);
+          nothingLost(to, from, received, before !== null);
         }
         bothAgree(to, from, received, folded);
       }
     }
   }
+}
+
+/** An account is told numbers that count what was sent to it, not to a former one of the name. */
+function fromOneOn(to: Folded, from: Life, taken: readonly Message[]): void {
+  const sent = [...from.sent.values()].filter((s) => {
+    return s.to === to.life.name && s.ackedMs >= to.life.bornMs;
+  });
+  const most = taken.at(-1)?.num ?? 0;
+  if (most <= sent.length) return;
+  const text = `is told number ${most} by ${from.name}, who has sent it ${sent.length}`;
+  fail(to.life, from.name, "nothing leaks to a new account", text);
 }
 
 /** History pages through exactly the messages of a conversation, both ways. */
@@ -203,16 +216,17 @@ export function checkHistory(world: World, folded: readonly Folded[]): void {
 }
 
 /**
- * The same by the numbers that their sender has: each account of a name is told its own from 1 on,
- * so that one number, the same for all, lies between the two.
+ * How many numbers of the sender come before those that this account was told, which is told its own
+ * from 1 on; null where no message that it has was acked to a sender that is no more.
  */
-function asSent(from: Life, taken: readonly Message[], folded: readonly Folded[]): Message[] {
-  const [first] = taken;
-  if (first === undefined) return [];
-  const own = folded.find((f) => f.life === from)?.events
-    .find((e): e is Message => e.k === "message" && e.out === true && e.id === first.id);
-  const before = (own?.num ?? from.sent.get(first.id)?.acked?.num ?? first.num) - first.num;
-  return taken.map((e) => ({ ...e, num: e.num + before }));
+function toldFrom(from: Life, taken: readonly Message[], folded: readonly Folded[]): number | null {
+  const events = folded.find((f) => f.life === from)?.events ?? [];
+  for (const { id, num } of taken) {
+    const own = events.find((e) => e.k === "message" && e.out === true && e.id === id);
+    const ownNum = own?.k === "message" ? own.num : from.sent.get(id)?.acked?.num;
+    if (ownNum !== undefined) return ownNum - num;
+  }
+  return null;
 }
 
 function inOrder(to: Folded, from: Life, received: readonly Message[]): void {
@@ -234,7 +248,12 @@ function onlyAccepted(to: Folded, from: Life, received: readonly Message[]): voi
 }
 
 /** Every acked message has arrived, or was refused by a state that was there at that time. */
-function nothingLost(to: Folded, from: Life, received: readonly Message[]): void {
+function nothingLost(
+  to: Folded,
+  from: Life,
+  received: readonly Message[],
+  known: boolean,
+): void {
   const at = new Map(received.map((e) => [e.num, e.seq]));
   const wanted: Sent[] = [...from.sent.values()]
     .filter((s) => s.acked !== null && s.to === to.life.name)
@@ -244,7 +263,9 @@ function nothingLost(to: Folded, from: Life, received: readonly Message[]): void
   // sent before it learnt of this one cannot be told from that.
   const knownFrom = from.bornMs >= to.life.bornMs || to.life.number === 1
     ? 0
-    : received[0]?.num ?? Infinity;
+    : known
+    ? received[0]!.num
+    : Infinity;
   for (const sent of wanted) {
     const { num } = sent.acked!;
     if (at.has(num) || num < knownFrom) continue;

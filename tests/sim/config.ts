@@ -47,9 +47,10 @@ export const ACTIONS = {
   estrange: 1,
   race: 1.5,
   stalledLook: 1,
-  flood: 0.7,
+  flood: 1.5,
   flash: 0.7,
   haunt: 0.5,
+  namesake: 0.7,
 } as const;
 
 /** Actions that decide who may see and write to whom. */

@@ -257,10 +257,11 @@ export class Device {
     done: (answer: Answer | null) => void,
   ): void {
     if (this.#link === null || this.#leaving) return done(null);
-    this.#leaving = name === "bye" || name === "signout";
+    const leaves = name === "bye" || name === "signout";
+    this.#leaving = leaves;
     this.note(`> ${name} ${JSON.stringify(fields).slice(0, 120)}`);
     this.#link.command(name, fields, (answer) => {
-      if (!answer?.ok) this.#leaving = false;
+      if (leaves && !answer?.ok) this.#leaving = false;
       const text = answer === null
         ? "no answer"
         : answer.ok

@@ -3,7 +3,7 @@ import type { ActionName } from "./config.ts";
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
 import type { World } from "./world.ts";
-import { estrange, flash, flood, haunt, race, stalledLook } from "./stunts.ts";
+import { estrange, flash, flood, haunt, namesake, race, stalledLook } from "./stunts.ts";
 
 /** The clients' part of the chaos. */
 export class Driver {
@@ -117,6 +117,8 @@ export class Driver {
       case "haunt":
         haunt(this.#world, person, device);
         return this.#operate(person, "remove");
+      case "namesake":
+        return namesake(this.#world, person, device, other, () => this.#operate(person, "remove"));
       case "flood":
         return flood(this.#world, person, device, other);
       case "password":

@@ -72,6 +72,53 @@ export function haunt(world: World, person: Person, device: Device): void {
   person.write(device, "nobody", 40);
 }
 
+/**
+ * Somebody is forgotten behind a block by an account that is removed then, goes on seeing it as far
+ * as it knows, writes to the next account of the name, and removes the contact meanwhile.
+ */
+export function namesake(
+  world: World,
+  person: Person,
+  device: Device,
+  other: string,
+  remove: () => void,
+): void {
+  const { prng, time, people } = world;
+  const after = (ms: number, step: () => void) => time.world.timers.after(ms, step);
+  const { life } = person;
+  const writer = people.find((p) => p.name === other);
+  if (writer === undefined || writer === person) return;
+  person.block(device, other, true);
+  after(30, () => person.uncontact(device, other));
+  after(60, remove);
+  const write = (count: number) => {
+    const [from] = writer.online;
+    for (let i = 0; i < count && from !== undefined; i++) writer.write(from, person.name, 40);
+  };
+  const meet = (tries: number): void => {
+    const [theirs] = person.online;
+    if (person.life === life || theirs === undefined) {
+      if (tries > 0) after(300, () => meet(tries - 1));
+      return;
+    }
+    person.settings(theirs, true);
+    // The first one finds out that the former account is gone.
+    write(1);
+    after(150, () => {
+      const [from] = writer.online;
+      write(1);
+      if (from !== undefined) writer.subscription(from, person.name, "unsubscribe");
+    });
+    after(200, () => write(3));
+    after(200 + prng.int(0, 50), () => {
+      const [from] = writer.online;
+      if (from !== undefined) writer.uncontact(from, person.name);
+      write(2);
+    });
+  };
+  after(300, () => meet(30));
+}
+
 /** An account comes and goes before any checkpoint has seen it. */
 export function flash(world: World, name: string): void {
   world.insist(name, "account.create", { credentials: null }, ["conflict"], () => {
