@@ -14,7 +14,10 @@ const MANY = 12;
 export function reshards(world: World): void {
   const prng = world.prng.fork("reshards");
   for (let i = 0; i < world.config.reshards; i++) {
-    world.time.world.timers.after(prng.int(0, world.config.chaosMs), () => {
+    const { chaosMs } = world.config;
+    // Some at the end: what came meanwhile and got lost is not made up for then.
+    const atMs = prng.chance(0.3) ? chaosMs - prng.int(10, 300) : prng.int(0, chaosMs);
+    world.time.world.timers.after(atMs, () => {
       const node = world.nodes[0]!;
       if (!node.serving) return;
       if (prng.chance(0.3)) return setNumber(world, prng.int(1, 7));
@@ -24,10 +27,19 @@ export function reshards(world: World): void {
       const of = many ? shards.slice(first, first + prng.int(2, 3)) : [shards[first]!];
       const { lo } = of[0]!;
       const { hi } = of.at(-1)!;
+      if (prng.chance(0.5)) hurry(world);
       const at = many && prng.chance(0.6) ? [] : [lo + 1 + prng.int(0, hi - lo - 2)];
       reshape(world, { of: of.map(({ id }) => id), at }, () => {});
     });
   }
+}
+
+/** The change takes a while, and much is asked for meanwhile. */
+function hurry(world: World): void {
+  world.nodes[0]!.disk.stall(100);
+  world.time.world.timers.after(5, () => {
+    for (const { online } of world.people) online[0]?.reconnect();
+  });
 }
 
 function reshape(world: World, change: Reshape, done: (result: Result<unknown>) => void): void {

@@ -200,7 +200,7 @@ function converge(world: World): void {
     }
   }
   const watcher = prng.pick(people).online[0];
-  if (watcher !== undefined && prng.chance(0.3)) stalledLook(world, watcher);
+  if (watcher !== undefined && prng.chance(0.5)) stalledLook(world, watcher);
   world.time.runFor(CONVERGE_MS);
   const unsure = () => people.flatMap((p) => p.online).filter((d) => !d.shown.certain);
   for (const device of unsure()) showLast(world, device);

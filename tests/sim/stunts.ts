@@ -38,12 +38,16 @@ export function race(world: World, person: Person, device: Device, other: string
 /** Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile. */
 export function stalledLook(world: World, watcher: Device): void {
   const { prng, time, people, nodes } = world;
-  const seen = prng.pick(people);
+  const visible = people.filter(({ name }) => {
+    const sub = watcher.view?.roster.get(name)?.subscription;
+    return sub === "to" || sub === "both";
+  });
+  const seen = prng.pick(visible.length > 0 ? visible : people);
   const device = seen.online[0];
   if (device === undefined || device === watcher) return;
   const { disk } = nodes[0]!;
   disk.stall(500);
-  if (prng.chance(0.5)) disk.failNext(prng.pick(["failed", "unknown"]));
+  if (prng.chance(0.3)) disk.failNext(prng.pick(["failed", "unknown"]));
   seen.write(device, watcher.person.name, 40);
   time.world.timers.after(10, () => watcher.reconnect());
   time.world.timers.after(100, () => {
