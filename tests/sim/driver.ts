@@ -224,10 +224,17 @@ export class Driver {
   }
 
   #disable(person: Person): void {
-    const { prng, time } = this.#world;
+    const { prng, time, people } = this.#world;
+    const others = people.filter((p) => p !== person);
+    const [device] = person.online;
+    if (device !== undefined && prng.chance(0.4)) {
+      person.block(device, prng.pick(others).name, true);
+    }
     const ended = this.#world.sessionsOf(person);
     this.#world.insist(person.name, "account.setDisabled", { disabled: true }, [], () => {
       this.#world.mustEnd(person, ended, "was disabled");
+      // Some come while there is nobody to see.
+      for (const { online } of others) if (prng.chance(0.5)) online.at(-1)?.reconnect();
       time.world.timers.after(prng.int(100, 3000), () => {
         this.#world.insist(person.name, "account.setDisabled", { disabled: false }, [], () => {
           person.busy = false;

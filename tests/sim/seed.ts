@@ -21,7 +21,7 @@ import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
 import { leftovers } from "./leftovers.ts";
 import { poisoned } from "./poison.ts";
-import { stalledLook } from "./stunts.ts";
+import { blockedReturn, stalledLook } from "./stunts.ts";
 import { checkTable, reshards } from "./reshards.ts";
 import { strand } from "./strand.ts";
 import { Violation } from "./history.ts";
@@ -96,6 +96,8 @@ function live(world: World): void {
     coldLook(world);
     recovered(world);
   }
+  blockedReturn(world);
+  recovered(world);
   converge(world);
   measure(world);
   rest(world);

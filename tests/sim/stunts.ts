@@ -38,10 +38,7 @@ export function race(world: World, person: Person, device: Device, other: string
 /** Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile. */
 export function stalledLook(world: World, watcher: Device): void {
   const { prng, time, people, nodes } = world;
-  const visible = people.filter(({ name }) => {
-    const sub = watcher.view?.roster.get(name)?.subscription;
-    return sub === "to" || sub === "both";
-  });
+  const visible = people.filter((p) => mayBeSeen(p, watcher));
   const seen = prng.pick(visible.length > 0 ? visible : people);
   const device = seen.online[0];
   if (device === undefined || device === watcher) return;
@@ -53,6 +50,38 @@ export function stalledLook(world: World, watcher: Device): void {
   time.world.timers.after(100, () => {
     if (device.online && device.life === seen.life) device.show(seen.presence());
   });
+}
+
+/** Whether the device's roster says that its user sees a person. */
+function mayBeSeen({ name }: Person, watcher: Device): boolean {
+  const sub = watcher.view?.roster.get(name)?.subscription;
+  return sub === "to" || sub === "both";
+}
+
+/**
+ * Somebody who has blocked a contact is disabled, and enabled again when one more device of that
+ * contact has come. For a world in which everybody is connected.
+ */
+export function blockedReturn(world: World): void {
+  const { people, time } = world;
+  const prng = world.prng.fork("blocked return");
+  const pairs = people.flatMap((watcher) => {
+    const [first, second] = watcher.online;
+    if (first === undefined || second === undefined) return [];
+    return people.filter((p) => mayBeSeen(p, first) && p.online.length > 0)
+      .map((seen) => ({ seen, watcher, second }));
+  });
+  if (pairs.length === 0 || prng.chance(0.7)) return;
+  const { seen, watcher, second } = prng.pick(pairs);
+  seen.block(seen.online[0]!, watcher.name, true);
+  time.runFor(500);
+  for (const disabled of [true, false]) {
+    let done = false;
+    world.insist(seen.name, "account.setDisabled", { disabled }, [], () => done = true);
+    world.await(`disabled: ${disabled} of ${seen.name}`, () => !done, 30_000);
+    if (disabled) second.reconnect();
+    time.runFor(2500);
+  }
 }
 
 /** Much comes to a device that takes nothing: all that its own user writes. */
