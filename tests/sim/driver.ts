@@ -108,21 +108,30 @@ export class Driver {
         return person.signOut(device);
       case "revoke":
         return person.revoke(device, prng.pick(person.devices).id);
-      case "estrange":
-        return estrange(this.#world, person, device, other);
-      case "race":
-        return race(this.#world, person, device, other);
-      case "stalledLook":
-        return stalledLook(this.#world, device);
-      case "haunt":
-        haunt(this.#world, person, device);
-        return this.#operate(person, "remove");
-      case "namesake":
-        return namesake(this.#world, person, device, other, () => this.#operate(person, "remove"));
-      case "flood":
-        return flood(this.#world, person, device, other);
       case "password":
         return person.changePassword(device, `password ${prng.u32()}`);
+      default:
+        return this.#stunt(person, device, other, action);
+    }
+  }
+
+  #stunt(person: Person, device: Device, other: string, action: ActionName): void {
+    const world = this.#world;
+    const remove = () => this.#operate(person, "remove");
+    switch (action) {
+      case "estrange":
+        return estrange(world, person, device, other);
+      case "race":
+        return race(world, person, device, other);
+      case "stalledLook":
+        return stalledLook(world, device);
+      case "haunt":
+        haunt(world, person, device);
+        return remove();
+      case "namesake":
+        return namesake(world, person, device, other, remove);
+      case "flood":
+        return flood(world, person, device, other);
       default:
         return this.#move(device, action);
     }

@@ -136,15 +136,7 @@ export class SimNode implements Server {
     const prng = this.#prng.fork(`start ${this.#starts}`);
     const ports = simPorts({ process, disk: this.disk, prng, log });
     let edge: Edge | null = null;
-    const node = new Node(ports, {
-      id: this.id,
-      limits: config.limits,
-      shards: config.shards,
-      cacheUsersMax: config.limits.cacheAccountsMax * config.shards,
-      deliver: (packet) => edge!.deliver(packet),
-      observeCommit: () => {},
-      carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
-    });
+    const node = this.#makeNode(process, ports, (packet) => edge!.deliver(packet));
     const counters = newEdgeCounters();
     const deps = { ...ports, router: node, counters, codec: JSON_CODEC, flushed: () => {} };
     edge = createEdge(deps, config.edge);
@@ -187,6 +179,19 @@ export class SimNode implements Server {
       }
       running.serving = true;
       this.#host.note(this.who, "serves");
+    });
+  }
+
+  #makeNode(process: VirtualProcess, ports: Ports, deliver: Edge["deliver"]): Node {
+    const { limits, shards } = this.#host.config;
+    return new Node(ports, {
+      id: this.id,
+      limits,
+      shards,
+      cacheUsersMax: limits.cacheAccountsMax * shards,
+      deliver,
+      observeCommit: () => {},
+      carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
     });
   }
 
