@@ -204,6 +204,8 @@ function converge(world: World): void {
   const watcher = prng.pick(people).online[0];
   if (watcher !== undefined && prng.chance(0.5)) stalledLook(world, watcher);
   world.time.runFor(CONVERGE_MS);
+  // A failure that no write has met is not for what comes now.
+  for (const { disk } of nodes) disk.heal();
   const unsure = () => people.flatMap((p) => p.online).filter((d) => !d.shown.certain);
   for (const device of unsure()) showLast(world, device);
   if (!world.runWhile(() => unsure().length > 0, 5000)) {
