@@ -8,7 +8,7 @@ import { windowOf } from "../process/pinned.ts";
 export const chatProof: Proof = {
   name: "chat",
   claim: "15,000 durable messages/s, acked after fsync, at p99 under 50 ms",
-  seconds: 60,
+  seconds: 90,
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
     await withPools(options, [thousand(options)], async (place) => {
@@ -28,6 +28,17 @@ export const chatProof: Proof = {
       if (result.counts.sendsRefused > 0) {
         figures.fault(`${result.counts.sendsRefused} messages were refused`);
       }
+      // What it does well within its means: the first sends of all, who are read from the store for
+      // it, are behind them.
+      const calm = await place.load("chat", thousand(options), {
+        rate: 5000 * options.scale,
+        seconds: options.scale < 1 ? 3 : 15,
+      });
+      const part = windowOf(calm);
+      figures.run("at a third of it", calm);
+      figures.note("at a third of it", part.messages / part.seconds, "/s");
+      figures.note("at a third of it: acks", percentiles(calm.latencies.sent));
+      figures.note("at a third of it: deliveries", percentiles(calm.latencies.message));
     });
     return figures.verdict;
   },
