@@ -29,9 +29,9 @@ function hash(text: string): Uint8Array {
 }
 
 /**
- * Asks for `Authorization: Bearer <token>` before anything but what is open: `unauthorized`, and after some
- * failures from one address `rate_limited`. The right token always gets in, so that nobody can
- * lock operators out.
+ * Asks for `Authorization: Bearer <token>` before anything but what is open: `unauthorized`, and
+ * after some failures from one address `rate_limited`. The right token always gets in, so that
+ * nobody can lock operators out.
  */
 export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): GuardedApp {
   const failures = new Throttle(FAILURES);
