@@ -46,6 +46,7 @@ import { formatBind } from "./config/address.ts";
 import { frontLive } from "./front_live.ts";
 import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
 import { addLiveRoute, type LiveFeed } from "./live/feed.ts";
+import { type RateLimit, type SignInKind, signInResult } from "./admin/counters.ts";
 import { JSON_CODEC } from "./json/encode.ts";
 import { type ConnectionDeps, makeConnector } from "./json/connection.ts";
 import { Lobby } from "./edge/lobby.ts";
@@ -70,15 +71,6 @@ export interface Front {
 
 /** When clients that are sent away should come back (ms), before jitter. */
 const COME_BACK_MS = 2000;
-/** Names of what people sign in by, as outcomes are counted. */
-const GREETINGS: ReadonlySet<string> = new Set([
-  "hello",
-  "register",
-  "signInPassword",
-  "scramFirst",
-  "scramFinal",
-  "openSession",
-]);
 /** Over how long at most they are sent away (ms). */
 const SPREAD_MS_MAX = 2000;
 /**
@@ -181,7 +173,9 @@ class NodeFront implements Front {
   /** What WebSocket connections and HTTP requests both need. */
   #shared(issuer: JwtVerifier | null): Shared {
     const { ports, node } = this.#open;
-    const signIn = createSignIn({ ...ports, router: node, issuers: issuer }, this.#open.signIn);
+    const limited = this.#limited;
+    const deps = { ...ports, router: node, issuers: issuer, limited };
+    const signIn = createSignIn(deps, this.#open.signIn);
     return {
       ...ports,
       router: mindAgreement(node, this.#services.gateway.presences),
@@ -192,17 +186,24 @@ class NodeFront implements Front {
       lobby: this.#lobby,
       open: this.#edge.open.bind(this.#edge),
       observe: (name: string, outcome: "ok" | ErrorCode) => this.#observe(name, outcome),
+      signedIn: (kind: SignInKind, outcome: "ok" | ErrorCode) => this.#signedIn(kind, outcome),
+      limited,
       acked: (tookMs: number) => this.#open.counters.messages.ackMs.observe(tookMs),
     };
+  }
+
+  readonly #limited = (limit: RateLimit): void => {
+    this.#open.counters.rateLimited[limit]++;
+  };
+
+  #signedIn(kind: SignInKind, outcome: "ok" | ErrorCode): void {
+    const result = signInResult(outcome);
+    if (result !== null) this.#open.counters.signIns[kind][result]++;
   }
 
   #observe(name: string, outcome: "ok" | ErrorCode): void {
     const { counters } = this.#open;
     counters.outcomes.add(name, outcome);
-    if (outcome !== "ok") {
-      counters.answers[outcome]++;
-      if (GREETINGS.has(name)) counters.greetingsRefused++;
-    }
     if (name === "malformed" || name === "timeout") this.#counts.protocol[name]++;
     if (name !== "send") return;
     if (outcome === "ok") counters.messages.accepted++;
@@ -269,6 +270,7 @@ class NodeFront implements Front {
       privateTargets: gateway.privateTargets,
       streamsMax: gateway.streamsMax,
       observe: (name, outcome) => this.#observe(name, outcome),
+      limited: this.#limited,
       admit: (kind) => this.#keeper.admit(kind),
       refundAddress: (_request, env) => {
         const key = addressKey(addressFromEnv(this.#proxies, env));

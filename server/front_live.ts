@@ -67,9 +67,21 @@ function refused(
   return connection[reason] + signIn[reason] + write[reason];
 }
 
+/** Sign-ins that came to nothing, whatever the reason. */
+function signInsRefused({ signIns }: Counters): number {
+  let sum = 0;
+  for (const { refused, limited, busy, failed } of Object.values(signIns)) {
+    sum += refused + limited + busy + failed;
+  }
+  return sum;
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, n) => sum + n, 0);
+}
+
 function risingOf({ counts, counters, lobby, node, process }: LiveSources): Reading["rising"] {
   const { edge, ws, door } = counts;
-  const { rateLimited } = counters;
   return {
     presenceChanges: counters.presence.changes,
     presenceDeliveries: edge.presenceDeliveries,
@@ -79,7 +91,7 @@ function risingOf({ counts, counters, lobby, node, process }: LiveSources): Read
     signals: edge.signals,
     sessionsOpened: edge.opened,
     sessionsResumed: edge.resumed,
-    signInsRefused: counters.greetingsRefused,
+    signInsRefused: signInsRefused(counters),
     endedLost: edge.ended.lost,
     endedSlow: edge.ended.slow,
     fellBehind: edge.behind,
@@ -91,10 +103,9 @@ function risingOf({ counts, counters, lobby, node, process }: LiveSources): Read
     busyFull: refused(counters, "full") + door.refusedFull + edge.refused,
     busyDraining: refused(counters, "draining"),
     storeFailing: refused(counters, "storeFailing"),
-    rateLimited: counters.answers.rate_limited + rateLimited.address_connections +
-      door.refusedAddress,
+    rateLimited: total(counters.rateLimited) + door.refusedAddress,
     // Not door.malformed: it also counts connections that merely broke off.
-    badConnections: Object.values(ws.faults).reduce((sum, n) => sum + n, 0) + door.pipelined +
+    badConnections: total(ws.faults) + door.pipelined +
       counts.protocol.malformed + counts.protocol.timeout,
     cpuMs: process.cpuMs() ?? 0,
   };

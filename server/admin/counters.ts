@@ -55,9 +55,14 @@ export const TRANSPORTS = ["websocket", "sse", "poll", "none"] as const;
 export const SYNTHETIC = ["false", "true"] as const;
 /** Ways to prove who one is. */
 export const SIGN_IN_KINDS = ["password", "scram", "token", "issuer", "register"] as const;
+/** A way to prove who one is. */
+export type SignInKind = (typeof SIGN_IN_KINDS)[number];
 /** How a sign-in can end: refused is a wrong proof, limited a rate, failed our own fault. */
 export const SIGN_IN_RESULTS = ["ok", "refused", "limited", "busy", "failed"] as const;
-/** Rates that hold somebody back. */
+/**
+ * Rates that hold somebody back: the classes of commands, what an address asks for, requests for
+ * subscriptions, wrong proofs, registrations, exports, and what services ask for.
+ */
 export const RATE_LIMITS = [
   "frames",
   "sends",
@@ -66,10 +71,13 @@ export const RATE_LIMITS = [
   "address_requests",
   "address_connections",
   "subscription_requests",
-  "received",
   "sign_in_failures",
   "registrations",
+  "exports",
+  "services",
 ] as const;
+/** A rate that holds somebody back. */
+export type RateLimit = (typeof RATE_LIMITS)[number];
 /**
  * What a connection can be ended for. `silent`: answers no pings. `unread`: does not take what it is
  * sent. `flood`: sends too fast, or goes on after it was told to go.
@@ -179,10 +187,6 @@ export function createCounters() {
     rateLimited: zeros(RATE_LIMITS),
     signIns: tables(SIGN_IN_KINDS, SIGN_IN_RESULTS),
     outcomes: new OutcomeCounts(),
-    /** Everything that was refused, by the code of its answer. */
-    answers: zeros(errorCodes),
-    /** Sign-ins and registrations among it, whatever the code. */
-    greetingsRefused: 0,
     /** Where sign-ins wait: how many do, and how many were told to come later. */
     lobby: { waiting: 0, refused: 0 },
     /** Webhooks of services: events taken and requests failed; waiting and dead are levels. */
@@ -195,11 +199,15 @@ export function createCounters() {
 /** One node's counters; its numbers are added to where things happen. */
 export type Counters = ReturnType<typeof createCounters>;
 
-/** What a sign-in that was answered with `code` counts as. */
-export function signInResult(code: "ok" | ErrorCode): (typeof SIGN_IN_RESULTS)[number] {
+/** What a sign-in that was answered with `code` counts as; null: it was not understood as one. */
+export function signInResult(code: "ok" | ErrorCode): (typeof SIGN_IN_RESULTS)[number] | null {
   switch (code) {
     case "ok":
       return "ok";
+    case "bad_request":
+    case "unsupported":
+    case "too_large":
+      return null;
     case "rate_limited":
       return "limited";
     case "busy":

@@ -39,13 +39,16 @@ export class Attempts {
   readonly #known = new Set<string>();
   readonly #knownMax: number;
   readonly #random: Random;
+  readonly #limited: () => void;
 
-  constructor(options: AttemptsOptions, random: Random) {
+  /** `limited` is called with each refusal. */
+  constructor(options: AttemptsOptions, random: Random, limited: () => void) {
     this.#accounts = new Throttle(options.perAccount);
     this.#pairs = new Throttle(options.perAccount);
     this.#addresses = new Throttle(options.perAddress);
     this.#knownMax = options.knownPairsMax;
     this.#random = random;
+    this.#limited = limited;
   }
 
   /** Refuses an address that has failed too often; takes nothing. */
@@ -107,6 +110,7 @@ export class Attempts {
   }
 
   #refusal(waitMs: number): Failure {
+    this.#limited();
     // Jitter: those behind one address must not all come back for the one unit that is there.
     const retryAfterMs = Math.ceil(waitMs * (1 + this.#random.number()));
     return fail("rate_limited", "Too many failed sign-ins; wait before the next.", retryAfterMs);

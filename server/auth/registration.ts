@@ -20,6 +20,8 @@ export interface RegistrationDeps {
   readonly random: Random;
   readonly kdf: Kdf;
   readonly log: Log;
+  /** Counts that an address has registered too often. */
+  limited(limit: "registrations"): void;
 }
 
 /** Prepares a password to be set, or says what is wrong with it. `lengthMin`: in code points. */
@@ -65,6 +67,7 @@ export function createRegistration(
     if (!wanted.ok) return done(wanted);
     const waitMs = throttle.take(deps.clock.monoMs(), addressKey(input.address));
     if (waitMs > 0) {
+      deps.limited("registrations");
       const retryAfterMs = Math.ceil(waitMs * (1 + deps.random.number()));
       return done(fail("rate_limited", "Too many registrations from this address.", retryAfterMs));
     }

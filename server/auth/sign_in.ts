@@ -36,6 +36,8 @@ export interface SignInDeps {
   readonly log: Log;
   /** null where no outside issuer is configured. */
   readonly issuers: JwtVerifier | null;
+  /** Counts that a rate has held somebody back. */
+  limited(limit: "sign_in_failures" | "registrations"): void;
 }
 
 /** The key to check a proof against, real or not. */
@@ -73,7 +75,8 @@ class SignInService implements SignIn, FailureLimits {
   constructor(deps: SignInDeps, options: SignInOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#attempts = new Attempts(options.failures, deps.random);
+    const limited = () => deps.limited("sign_in_failures");
+    this.#attempts = new Attempts(options.failures, deps.random, limited);
     this.#queue = new PasswordQueue(options.queue, deps.random);
     this.register = createRegistration(deps, options, this.#queue);
   }

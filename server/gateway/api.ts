@@ -63,7 +63,10 @@ function identify(deps: GatewayApiDeps, route: GatewayRoute, c: Context): Result
   deps.refundAddress(c.req.raw, c.env);
   const { name, scopes } = service.value;
   const waitMs = deps.throttle.take(deps.clock.monoMs(), name);
-  if (waitMs > 0) return fail("rate_limited", "Too many requests: wait retryAfterMs", waitMs);
+  if (waitMs > 0) {
+    deps.limited("services");
+    return fail("rate_limited", "Too many requests: wait retryAfterMs", waitMs);
+  }
   if (route.scopes === null || route.scopes.some((scope) => scopes.includes(scope))) return service;
   return fail("forbidden", `The token has not the scope ${route.scopes.join(" or ")}`);
 }

@@ -35,6 +35,8 @@ export interface GatewayApiDeps {
   admit(kind: AdmissionKind): Failure | null;
   /** Counts an outcome for metrics: a route's id, `ok` or an error code. */
   observe(name: string, outcome: "ok" | ErrorCode): void;
+  /** Counts that a rate has held a service back. Needs no `this`. */
+  limited(limit: "services" | "subscription_requests"): void;
   /** A service has proved itself: the address gets back what the request cost it. */
   refundAddress(request: Request, env: unknown): void;
 }
@@ -105,7 +107,9 @@ function nameOf({ deps }: GatewayCall, text: string): AccountName | null {
 /** Takes what a batch costs beyond the request itself. */
 function payBatch({ deps, service }: GatewayCall, names: number): Failure | null {
   const waitMs = deps.throttle.take(deps.clock.monoMs(), service.name, names * NAME_COST);
-  return waitMs === 0 ? null : fail("rate_limited", "Too many names: wait retryAfterMs", waitMs);
+  if (waitMs === 0) return null;
+  deps.limited("services");
+  return fail("rate_limited", "Too many names: wait retryAfterMs", waitMs);
 }
 
 /** What a service's messages are sent by. */
@@ -311,11 +315,15 @@ async function batch<T extends { readonly user: string }>(
 }
 
 function contacts(call: GatewayCall, { users }: In<"users">) {
-  const { gateway } = call.deps;
+  const { gateway, limited } = call.deps;
   return batch(
     call,
     users.map((user) => ({ user })),
-    (user, _item, done) => gateway.ask(call.account, user, done),
+    (user, _item, done) =>
+      gateway.ask(call.account, user, (result) => {
+        if (!result.ok && result.code === "rate_limited") limited("subscription_requests");
+        done(result);
+      }),
   );
 }
 

@@ -171,8 +171,9 @@ function exampleOf({ command, fixed }: Row): Route["example"] {
 }
 
 function contextOf(call: Call, session: Session | null): CommandContext {
-  const { router, signIn, clock, domain, protocol } = call.deps;
+  const { router, signIn, clock, domain, protocol, limited } = call.deps;
   const { user, device } = callerOf(call);
   const { limits } = protocol;
-  return { router, signIn, clock, domain, limits, user, device, session, address: call.address };
+  const { address } = call;
+  return { router, signIn, clock, domain, limits, user, device, session, address, limited };
 }

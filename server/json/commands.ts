@@ -8,6 +8,7 @@ import type { MailboxEvent } from "../../shard/ops.ts";
 import { parseAddress } from "../../shard/name.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Clock } from "../ports.ts";
+import type { Counting } from "./counting.ts";
 import type { Router } from "../router.ts";
 import type { Session } from "../edge/types.ts";
 import type { SignIn } from "../auth/types.ts";
@@ -31,6 +32,8 @@ export interface CommandContext {
   readonly session: Session | null;
   /** The client's IP address, for the rate limits of password checks. */
   readonly address: string;
+  /** Counts that a shard's rate has held the request back. */
+  readonly limited: Counting["limited"];
 }
 
 /** The JSON text of a command's value; null where it has none. */
@@ -229,7 +232,10 @@ function rosterCommands(define: Define) {
       (ctx, input, done) => {
         withName(ctx, input.contact, done, (contact) => {
           const asked = { contact, type: input.type };
-          ctx.router.request(ctx.user, "roster.subscription", asked, asJson(done));
+          ctx.router.request(ctx.user, "roster.subscription", asked, (result) => {
+            if (!result.ok && result.code === "rate_limited") ctx.limited("subscription_requests");
+            asJson(done)(result);
+          });
         });
       },
     ),

@@ -8,11 +8,12 @@
  */
 import { parseCursor } from "../../shard/ids.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
-import type { ErrorCode } from "../../shard/errors.ts";
 import type { Clock, Log, Timers } from "../ports.ts";
 import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 import type { Command, CommandContext, JsonText } from "./commands.ts";
+import type { Counting } from "./counting.ts";
+import type { SignInKind } from "../admin/counters.ts";
 import { type Protocol, welcomeJson } from "./protocol.ts";
 import {
   DEFAULT_RATES,
@@ -51,7 +52,7 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
 };
 
 /** What connections need. */
-export interface ConnectionDeps extends SignInDeps {
+export interface ConnectionDeps extends SignInDeps, Counting {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
@@ -59,8 +60,6 @@ export interface ConnectionDeps extends SignInDeps {
   readonly connection: ConnectionLimits;
   /** Opens a session on this node's edge. Answers once, possibly before it returns. */
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
-  /** Counts an outcome for metrics: a command's or greeting's name, `ok` or an error code. */
-  observe(name: string, outcome: "ok" | ErrorCode): void;
   /** A send was acked, so many ms after its frame came. */
   acked(tookMs: number): void;
 }
@@ -112,7 +111,7 @@ class Connection implements WireHandler, Sink {
     this.#patience = new TokenBucket(deps.connection.patience, now);
     const greeting = new Greeting(deps, wire.address, {
       send: (text) => this.send(text),
-      refuse: (name, failure) => this.#refuse(name, failure),
+      refuse: (name, failure, kind) => this.#refuse(name, failure, kind),
       proved: (proved, leave) => this.#open(proved, leave),
     });
     this.#state = { kind: "greeting", greeting };
@@ -144,7 +143,7 @@ class Connection implements WireHandler, Sink {
       case "greeting":
         return this.#state.greeting.frame(frame["t"], frame);
       case "opening":
-        return this.#refuse("early", fail("bad_request", EARLY));
+        return this.#refuse("early", fail("bad_request", EARLY), null);
       case "attached":
         return this.#command(this.#state.ctx, frame["t"], frame);
     }
@@ -178,8 +177,9 @@ class Connection implements WireHandler, Sink {
 
   // The session.
 
-  #open({ wanted, principal, scram }: Proved, leave: Leave | null): void {
-    const { user, device, auth, provedUntil, minted } = principal;
+  #open(proved: Proved, leave: Leave | null): void {
+    const { wanted, principal, kind } = proved;
+    const { user, device, auth, provedUntil } = principal;
     const { after, session, presence } = wanted.input;
     const cursor = after === undefined ? null : parseCursor(after);
     const options: OpenSession = {
@@ -197,33 +197,30 @@ class Connection implements WireHandler, Sink {
       leave?.();
       if (!result.ok) {
         noteTokenFailure(this.#deps, this.#wire.address, result);
-        return this.#refuse(wanted.greeting, result);
+        return this.#refuse(wanted.greeting, result, kind);
       }
-      this.#welcome(wanted, result.value, minted?.token ?? null, scram);
+      this.#welcome(proved, result.value);
     };
     if (leave === null) openInTurn(this.#deps, options, opened);
     else this.#deps.open(options, opened);
   }
 
-  #welcome(
-    wanted: Proved["wanted"],
-    opened: OpenedSession,
-    token: string | null,
-    scram: string | null,
-  ): void {
+  #welcome({ wanted, principal, kind, scram }: Proved, opened: OpenedSession): void {
     const { session } = opened;
+    const token = principal.minted?.token ?? null;
     this.#session = session;
     // The client went while its session was being opened: the session's grace begins now.
     if (this.#state.kind === "closed") return this.#loseSession();
-    const { router, signIn, clock, domain, protocol, log } = this.#deps;
+    const { router, signIn, clock, domain, protocol, log, limited } = this.#deps;
     const { user, device } = session;
     const { address } = this.#wire;
     const { limits } = protocol;
-    const ctx = { router, signIn, clock, domain, limits, user, device, session, address };
+    const ctx = { router, signIn, clock, domain, limits, user, device, session, address, limited };
     this.#state = { kind: "attached", ctx };
     const fields = welcomeJson(protocol, clock, { opened, domain, token, scram });
     this.send(`{"t":"welcome",${fields.slice(1)}`);
     this.#deps.observe(wanted.greeting, "ok");
+    this.#deps.signedIn(kind, "ok");
     if (log.debugOn) {
       const { client } = wanted.input;
       log.debug("json.attached", { user, device, address, client, mode: opened.mode });
@@ -258,13 +255,13 @@ class Connection implements WireHandler, Sink {
 
   /** Why the command is not even begun. */
   #refusal(command: Command): Failure | null {
-    const { connection, clock } = this.#deps;
+    const { connection, clock, limited } = this.#deps;
     if (this.#leaving) return fail("conflict", "The session is being signed out");
     if (this.#inFlight >= connection.inFlightMax) {
       const message = `At most ${connection.inFlightMax} commands may wait for their answers`;
       return fail("busy", message, 100);
     }
-    const waitMs = this.#buckets.take(command, clock.monoMs());
+    const waitMs = this.#buckets.take(command, clock.monoMs(), limited);
     if (waitMs > 0) return fail("rate_limited", TOO_FAST[command.rate], waitMs);
     if (command.bulky && this.bufferedBytes() > connection.unreadBytesMax) {
       return fail("busy", "Read the earlier answers first", 1000);
@@ -335,8 +332,9 @@ class Connection implements WireHandler, Sink {
   }
 
   /** Refuses the sign-in, which ends the connection: every try costs the client a connection. */
-  #refuse(greeting: string, failure: Failure): void {
+  #refuse(greeting: string, failure: Failure, kind: SignInKind | null): void {
     this.#deps.observe(greeting, failure.code);
+    if (kind !== null) this.#deps.signedIn(kind, failure.code);
     if (this.#state.kind === "closed") return;
     this.send(errorFrame(failure, null));
     this.#end(failure.retryAfterMs);

@@ -9,6 +9,7 @@ import { formatCursor } from "../../shard/ids.ts";
 import { goawayFrame } from "./encode.ts";
 import { errorResponse, jsonResponse } from "./http.ts";
 import { abortConnection } from "../system/front_door.ts";
+import type { Counting } from "./counting.ts";
 import { type Protocol, welcomeJson } from "./protocol.ts";
 import type { EventsCall } from "./rest_call.ts";
 import { type Lobby, openInTurn } from "../edge/lobby.ts";
@@ -21,7 +22,7 @@ export interface OpenStreams {
 }
 
 /** What the transport needs. */
-export interface EventsDeps {
+export interface EventsDeps extends Pick<Counting, "signedIn"> {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly protocol: Protocol;
@@ -59,7 +60,10 @@ function openSession(
       presence: invisible ? null : ONLINE,
       resume: session?.id ?? null,
       sink,
-    }, done)
+    }, (result) => {
+      deps.signedIn(caller.auth.kind, result.ok ? "ok" : result.code);
+      done(result);
+    })
   );
 }
 

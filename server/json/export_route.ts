@@ -37,7 +37,10 @@ export function exportRoute(): Route {
       const refusal = deps.admit("write");
       if (refusal !== null) return refusal;
       const waitMs = rate.take(deps.clock.monoMs(), user);
-      if (waitMs > 0) return fail("rate_limited", "Too many exports of this account", waitMs);
+      if (waitMs > 0) {
+        deps.limited("exports");
+        return fail("rate_limited", "Too many exports of this account", waitMs);
+      }
       const head = await exportHead(deps.router, user, false);
       return head.ok ? response(deps, user, head.value) : head;
     },

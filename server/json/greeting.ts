@@ -5,6 +5,7 @@
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { Cancel, Timers } from "../ports.ts";
 import type { ScramExchange } from "../auth/types.ts";
+import type { SignInKind } from "../admin/counters.ts";
 import type { Hello, Registration } from "./schemas.ts";
 import { type Protocol, PROTOCOL_VERSION } from "./protocol.ts";
 import type { Leave } from "../edge/lobby.ts";
@@ -18,6 +19,7 @@ import {
   deviceChoice,
   type Principal,
   type SignInDeps,
+  signInKind,
   signInWay,
 } from "./sign_in.ts";
 
@@ -41,6 +43,7 @@ export interface Wanted {
 export interface Proved {
   readonly wanted: Wanted;
   readonly principal: Principal;
+  readonly kind: SignInKind;
   /** The server-final message where the proof was SCRAM. */
   readonly scram: string | null;
 }
@@ -48,8 +51,8 @@ export interface Proved {
 /** What a greeting does to its connection. */
 export interface GreetingOutput {
   send(text: string): void;
-  /** `name` is what was refused, for metrics. */
-  refuse(name: string, failure: Failure): void;
+  /** `name` is what was refused, `kind` the way of a sign-in that was: for metrics. */
+  refuse(name: string, failure: Failure, kind: SignInKind | null): void;
   /** `leave`: its turn in the lobby, which lasts until the session is open; null where it has none. */
   proved(proved: Proved, leave: Leave | null): void;
 }
@@ -72,6 +75,8 @@ export class Greeting {
   #timer: Cancel | null = null;
   /** Its turn in the lobby lasts. */
   #leave: Leave | null = null;
+  /** How somebody tries to sign in; null until that is known. */
+  #kind: SignInKind | null = null;
 
   constructor(deps: GreetingDeps, address: string, output: GreetingOutput) {
     this.#deps = deps;
@@ -114,12 +119,13 @@ export class Greeting {
       ? validate(schemas.greeting.hello, frame)
       : validate(schemas.greeting.register, frame);
     if (!checked.ok) return this.#refuse(t, checked);
+    const { value } = checked;
+    const kind = value.t === "register" ? "register" : signInKind(value.auth);
+    this.#kind = kind;
     const refusal = this.#deps.admit("signIn");
     if (refusal !== null) return this.#refuse(t, refusal);
     this.#enter({ kind: "proving" });
-    const { value } = checked;
     if (value.t === "register") return this.#register(value);
-    const { kind } = signInWay(value.auth);
     // Passwords have a queue of their own; who has proved one waits before its session is opened.
     if (kind === "password" || kind === "scram") return this.#prove(value);
     const resumes = value.session !== undefined;
@@ -179,29 +185,29 @@ export class Greeting {
     byScram(this.#deps, exchange, input.value.message, deviceChoice(wanted.input), (result) => {
       if (!result.ok) return this.#refuse("hello", result);
       const { principal, serverFinal } = result.value;
-      this.#succeed({ wanted, principal, scram: serverFinal });
+      this.#succeed(wanted, principal, serverFinal);
     });
   }
 
   #proved(wanted: Wanted): (result: Result<Principal>) => void {
     return (result) => {
       if (!result.ok) this.#refuse(wanted.greeting, result);
-      else this.#succeed({ wanted, principal: result.value, scram: null });
+      else this.#succeed(wanted, result.value, null);
     };
   }
 
-  #succeed(proved: Proved): void {
+  #succeed(wanted: Wanted, principal: Principal, scram: string | null): void {
     if (this.#state.kind === "over") return;
     const leave = this.#leave;
     this.#leave = null;
     this.#enter({ kind: "over" });
-    this.#output.proved(proved, leave);
+    this.#output.proved({ wanted, principal, kind: this.#kind!, scram }, leave);
   }
 
   #refuse(name: string, failure: Failure): void {
     if (this.#state.kind === "over") return;
     this.#enter({ kind: "over" });
-    this.#output.refuse(name, failure);
+    this.#output.refuse(name, failure, this.#kind);
   }
 
   /** Every change of state ends the wait for the client. */
@@ -219,6 +225,8 @@ export class Greeting {
     const { helloTimeoutMs } = this.#deps.connection;
     this.#timer = this.#deps.timers.after(helloTimeoutMs, () => {
       const message = `Nobody signed in within ${helloTimeoutMs} ms`;
+      // Who never came to an end has proved nothing, neither right nor wrong.
+      this.#kind = null;
       this.#refuse("timeout", fail("unauthorized", message));
     });
   }

@@ -34,16 +34,23 @@ export interface Taker {
   readonly rate: RateClass;
 }
 
+/** Is told which class has held somebody back. */
+type Limited = (rate: RateClass) => void;
+
 /** Takes from throttles by class; answers 0, or the ms to wait. */
 export function takeFrom(
   throttles: Readonly<Record<RateClass, Throttle>>,
   taker: Taker,
   key: string,
   nowMs: number,
+  limited: Limited,
 ): number {
   const waitMs = throttles.frames.take(nowMs, key, taker.cost);
+  if (waitMs > 0) limited("frames");
   if (waitMs > 0 || taker.rate === "frames") return waitMs;
-  return throttles[taker.rate].take(nowMs, key);
+  const ownMs = throttles[taker.rate].take(nowMs, key);
+  if (ownMs > 0) limited(taker.rate);
+  return ownMs;
 }
 
 /** What rounding may cost, in ms: far below what anybody waits. */
@@ -89,8 +96,9 @@ export class RateBuckets {
   }
 
   /** Answers 0, or the ms to wait. */
-  take({ cost, rate }: Taker, nowMs: number): number {
+  take({ cost, rate }: Taker, nowMs: number, limited: Limited): number {
     const waitMs = this.#frames.take(cost, nowMs);
+    if (waitMs > 0) limited("frames");
     if (waitMs > 0 || rate === "frames") return waitMs;
     this.#others ??= new Map();
     let bucket = this.#others.get(rate);
@@ -98,6 +106,8 @@ export class RateBuckets {
       bucket = new TokenBucket(this.#rates[rate], nowMs);
       this.#others.set(rate, bucket);
     }
-    return bucket.take(1, nowMs);
+    const ownMs = bucket.take(1, nowMs);
+    if (ownMs > 0) limited(rate);
+    return ownMs;
   }
 }

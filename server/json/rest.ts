@@ -1,6 +1,6 @@
 /** Protocol v1 over plain HTTP: a Hono app made from the route table. */
 import { type Context, Hono } from "hono";
-import { fail, type Failure, type Result } from "../../shard/errors.ts";
+import { type ErrorCode, fail, type Failure, type Result } from "../../shard/errors.ts";
 import { commandRoutes } from "./command_routes.ts";
 import {
   corsHeaders,
@@ -119,28 +119,32 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
   }
   const address = deps.addressOf(request, c.env);
   const caller = await identify(deps, route, request, address);
-  if (caller !== null && !caller.ok) return refused(deps, route, caller);
+  if (caller !== null && !caller.ok) return refused(deps, route, request, caller);
   const input = await inputOf(deps, route, c);
-  if (!input.ok) return refused(deps, route, input, input === NOT_JSON ? 415 : undefined);
+  if (!input.ok) return refused(deps, route, request, input, input === NOT_JSON ? 415 : undefined);
   const call: Call = { deps, request, address, caller: caller?.value ?? null };
   const reply = await route.run(call, input.value);
-  if (reply instanceof Response) {
-    deps.observe(route.id, "ok");
-    return reply;
-  }
-  if (!reply.ok) return refused(deps, route, reply);
-  deps.observe(route.id, "ok");
+  if (!(reply instanceof Response) && !reply.ok) return refused(deps, route, request, reply);
+  count(deps, route, request, "ok");
+  if (reply instanceof Response) return reply;
   if (reply.value === null) return new Response(null, { status: 204 });
   return jsonResponse(route.status, reply.value);
+}
+
+function count(deps: RestDeps, route: Route, request: Request, outcome: "ok" | ErrorCode): void {
+  deps.observe(route.id, outcome);
+  const kind = route.signsInBy?.(request, outcome) ?? null;
+  if (kind !== null) deps.signedIn(kind, outcome);
 }
 
 function refused(
   deps: RestDeps,
   route: Route,
+  request: Request,
   failure: Exclude<Result<unknown>, { ok: true }>,
   status?: number,
 ): Response {
-  deps.observe(route.id, failure.code);
+  count(deps, route, request, failure.code);
   return errorResponse(failure, status);
 }
 
@@ -150,6 +154,7 @@ function payAddress(deps: RestDeps, address: string, cost: number): Failure | nu
   if (waitMs === 0) return null;
   const failure = fail("rate_limited", "Too many requests from this address", waitMs);
   deps.observe("request", failure.code);
+  deps.limited("address_requests");
   return failure;
 }
 
@@ -169,7 +174,8 @@ async function identify(
   if (!caller.ok) return caller;
   const { throttles, clock } = deps;
   const { user, device } = caller.value;
-  const rateMs = takeFrom(throttles.device, route, `${user}/${device}`, clock.monoMs());
+  const who = `${user}/${device}`;
+  const rateMs = takeFrom(throttles.device, route, who, clock.monoMs(), deps.limited);
   if (rateMs > 0) return fail("rate_limited", TOO_FAST[route.rate], rateMs);
   throttles.address.refund(clock.monoMs(), addressKey(address));
   return caller;

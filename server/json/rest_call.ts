@@ -16,12 +16,14 @@ import type { Throttle } from "../auth/throttle.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { AnswerName } from "./answers.ts";
 import type { JsonText } from "./commands.ts";
+import type { Counting } from "./counting.ts";
+import type { SignInKind } from "../admin/counters.ts";
 import type { Protocol } from "./protocol.ts";
 import type { RateClass } from "./rates.ts";
 import { byToken, type SignInDeps, tokenRefused } from "./sign_in.ts";
 
 /** What the REST API needs. */
-export interface RestDeps extends SignInDeps {
+export interface RestDeps extends SignInDeps, Counting {
   readonly clock: Clock;
   readonly log: Log;
   readonly protocol: Protocol;
@@ -46,8 +48,6 @@ export interface RestDeps extends SignInDeps {
   session(id: SessionId): Session | null;
   /** Serves `GET /v1/events`: long-poll, or SSE where `stream`. */
   events(call: EventsCall): Response | Promise<Response>;
-  /** Counts an outcome for metrics: a route's id, `ok` or an error code. */
-  observe(name: string, outcome: "ok" | ErrorCode): void;
 }
 
 /** A checked `GET /v1/events`. */
@@ -118,6 +118,8 @@ export interface Route {
   readonly example: Readonly<Record<string, unknown>>;
   /** Refusals besides those that every route of its kind has. */
   readonly errors: readonly ErrorCode[];
+  /** Where the route signs in: what a request with this outcome counts as, if as anything. */
+  readonly signsInBy?: (request: Request, outcome: "ok" | ErrorCode) => SignInKind | null;
   /** Checks the input and acts. Rejects only on a bug. */
   run(call: Call, input: unknown): Promise<Reply>;
 }
@@ -143,11 +145,10 @@ export function authenticate(
   request: Request,
   address: string,
 ): Promise<Result<Caller>> {
-  const header = request.headers.get("authorization");
-  if (header === null) {
+  const bearer = bearerOf(request);
+  if (bearer === null) {
     return Promise.resolve(fail("unauthorized", "Authorization: Bearer <token> is required"));
   }
-  const bearer = BEARER.exec(header)?.[1] ?? "";
   return answered((done) => {
     if (looksLikeToken(bearer)) {
       return byToken(deps, { token: bearer, address, device: null, attaches: false }, done);
@@ -155,6 +156,19 @@ export function authenticate(
     if (THREE_PARTS.test(bearer)) return callerByIssuer(deps, request, bearer, address, done);
     done(tokenRefused());
   });
+}
+
+/** What the header gives; null where there is none, empty where it gives nothing. */
+function bearerOf(request: Request): string | null {
+  const header = request.headers.get("authorization");
+  return header === null ? null : BEARER.exec(header)?.[1] ?? "";
+}
+
+/** What signing in by the request's bearer token counts as; null where it has none. */
+export function bearerKind(request: Request): SignInKind | null {
+  const bearer = bearerOf(request);
+  if (bearer === null) return null;
+  return !looksLikeToken(bearer) && THREE_PARTS.test(bearer) ? "issuer" : "token";
 }
 
 function callerByIssuer(

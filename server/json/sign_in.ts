@@ -11,6 +11,7 @@ import type { AttachAuth, DevicePresence } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import { hashToken, parseToken } from "../auth/token.ts";
 import type { Random } from "../ports.ts";
+import type { SignInKind } from "../admin/counters.ts";
 import type { Router } from "../router.ts";
 import type { FailureLimits, MintedToken, ScramExchange, SignIn, Verified } from "../auth/types.ts";
 import type { HelloAuth, PresenceInput } from "./schemas.ts";
@@ -227,4 +228,10 @@ export function signInWay(auth: HelloAuth): SignInWay {
   if (auth.jwt !== undefined) return { kind: "jwt", jwt: auth.jwt };
   if (auth.scram !== undefined) return { kind: "scram", ...auth.scram };
   return { kind: "password", user: auth.user ?? "", password: auth.password ?? "" };
+}
+
+/** What a checked hello's one way counts as. */
+export function signInKind(auth: HelloAuth): SignInKind {
+  const { kind } = signInWay(auth);
+  return kind === "jwt" ? "issuer" : kind;
 }

@@ -10,6 +10,7 @@ import { type Protocol, PROTOCOL_VERSION, welcomeJson } from "./protocol.ts";
 import type { JsonText } from "./commands.ts";
 import {
   answered,
+  bearerKind,
   type Call,
   callerOf,
   namedSession,
@@ -89,7 +90,7 @@ export class Exchanges {
 
 type Spec<S extends z.ZodType> =
   & Pick<Route, "id" | "method" | "path" | "summary" | "access" | "status" | "answer">
-  & Partial<Pick<Route, "from" | "fixed" | "cost" | "errors">>
+  & Partial<Pick<Route, "from" | "fixed" | "cost" | "errors" | "signsInBy">>
   & { readonly input: S; run(call: Call, input: z.output<S>): Promise<Reply> };
 
 /** A row whose `run` gets its input checked. */
@@ -140,6 +141,7 @@ function passwordRoutes({ schemas }: Protocol): readonly Route[] {
       input: schemas.rest.register,
       status: 201,
       errors: [...errors, "conflict"],
+      signsInBy: () => "register",
       run: (call, input) => {
         const { deps, address } = call;
         const choice = deviceChoice(input);
@@ -154,6 +156,7 @@ function passwordRoutes({ schemas }: Protocol): readonly Route[] {
       input: schemas.rest.signInPassword,
       status: 200,
       errors,
+      signsInBy: () => "password",
       run: (call, input) => {
         const { user, password } = input;
         const choice = deviceChoice(input);
@@ -176,6 +179,8 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       input: schemas.rest.scramFirst,
       answer: "Challenge",
       errors: ["unauthorized"],
+      // A challenge is no end yet.
+      signsInBy: (_request, outcome) => outcome === "ok" ? null : "scram",
       run: async ({ deps, address }, { mechanism, message }) => {
         const refusal = deps.admit("signIn");
         if (refusal !== null) return refusal;
@@ -196,6 +201,7 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       from: { exchange: "path" },
       answer: "SignedIn",
       errors: ["unauthorized", "not_found", "limit_reached"],
+      signsInBy: () => "scram",
       run: ({ deps }, input) => {
         const exchange = exchanges.take(input.exchange);
         if (exchange === null) {
@@ -241,6 +247,7 @@ function sessionRoutes({ schemas }: Protocol): readonly Route[] {
       status: 201,
       answer: "Welcome",
       errors: ["limit_reached"],
+      signsInBy: bearerKind,
       run: openSession,
     }),
     route({
@@ -311,6 +318,9 @@ function eventsRoute({ schemas }: Protocol): Route {
     status: 200,
     answer: "Events",
     errors: ["not_found", "limit_reached", "reset"],
+    // Sessions that it opens are counted there; who names one has signed in before.
+    signsInBy: (request, outcome) =>
+      outcome === "ok" || request.headers.has("roost-session") ? null : bearerKind(request),
     run: async (call, input) => {
       const session = namedSession(call);
       if (!session.ok) return session;

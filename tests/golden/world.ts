@@ -116,7 +116,10 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     iterations: { sha256: ITERATIONS, sha1: ITERATIONS },
   };
   const verifier = config.jwt.issuer === null ? null : await openJwtVerifier(keys);
-  const signIn = createSignIn({ ...ports, router: node, issuers: verifier }, signInAs);
+  const signIn = createSignIn(
+    { ...ports, router: node, issuers: verifier, limited: () => {} },
+    signInAs,
+  );
   const protocol = makeProtocol(protocolLimits(config));
   const world = { busy: false };
   const shared = {
@@ -130,6 +133,8 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     open: edge.open.bind(edge),
     acked: () => {},
     observe: () => {},
+    signedIn: () => {},
+    limited: () => {},
   };
   const app = createApp({
     ...shared,

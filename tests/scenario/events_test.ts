@@ -27,6 +27,8 @@ interface World {
   readonly edge: Edge;
   readonly router: FakeRouter;
   readonly counters: EdgeCounters;
+  /** Sign-ins as they were counted. */
+  readonly signIns: readonly string[];
   /** Appends to alice's mailbox and tells her session. */
   push(session: SessionId, bodies: readonly string[]): void;
 }
@@ -72,6 +74,7 @@ async function withServer(
   const edge = createEdge({ ...shared, codec: JSON_CODEC, flushed: () => {} }, bounds);
   router.expiresAt = clock.wallMs() + 3_600_000;
   const streams = { open: 0, synthetic: 0 };
+  const signIns: string[] = [];
   const events = makeEvents({
     clock,
     timers,
@@ -81,6 +84,7 @@ async function withServer(
     streams,
     lobby: new Lobby({ clock, random }),
     open: edge.open.bind(edge),
+    signedIn: (kind, outcome) => signIns.push(`${kind} ${outcome}`),
   });
   const app = appOf(edge, events);
   const door = await openFrontDoor({
@@ -106,7 +110,7 @@ async function withServer(
     edge.deliver({ kind: "events", owner, sinceMs: 0, sessions: [session], events: appended });
   };
   try {
-    await test({ port: door.port, edge, router, counters, push });
+    await test({ port: door.port, edge, router, counters, signIns, push });
   } finally {
     await new Promise<void>((done) => edge.drain({ spreadMs: 0, retryAfterMs: 0 }, done));
     await door.close();
@@ -142,7 +146,7 @@ async function get(port: number, query = "", session = "", signal?: AbortSignal)
 }
 
 Deno.test("the first poll opens a session and answers at once, the next one waits", async () => {
-  await withServer({}, async ({ port, router, push, edge }) => {
+  await withServer({}, async ({ port, router, push, edge, signIns }) => {
     router.append("alice", ["old"]);
     const first = await get(port);
     assert.deepEqual([first.mode, first.cursor, first.events], ["snapshot", `${MAILBOX}:1`, []]);
@@ -153,6 +157,7 @@ Deno.test("the first poll opens a session and answers at once, the next one wait
     const second = await parked;
     assert.deepEqual(second.events.map(({ k, seq }) => [k, seq]), [["message", 2]]);
     assert.equal(second.cursor, `${MAILBOX}:2`);
+    assert.deepEqual(signIns, ["token ok"], "who polls on has signed in before");
   });
 });
 

@@ -318,3 +318,46 @@ Deno.test("refusals never repeat a password, token or body", () => {
     equal(JSON.stringify(node.lines).includes(secret), false);
   }
 });
+
+Deno.test("each greeting counts once as a sign-in of its kind, by how it ended", () => {
+  const node = openNode();
+  const counted = (...frames: unknown[]) => {
+    const client = connect(node);
+    for (const frame of frames) client.say(frame);
+    return node.signIns.splice(0);
+  };
+  const scram = { ...HELLO, auth: { scram: { mechanism: "SCRAM-SHA-256", message: "first" } } };
+  const register = { t: "register", user: "carol", password: "secret" };
+  const token = { ...HELLO, auth: { token: UNKNOWN_TOKEN } };
+  deepEqual(counted(HELLO), ["token ok"]);
+  deepEqual(counted({ ...HELLO, session: "S000000000000000" }), ["token ok"]);
+  deepEqual(counted(token), ["token unauthorized"], "attaching is the proof");
+  deepEqual(counted({ ...token, device: undefined }), ["token unauthorized"]);
+  deepEqual(counted({ ...HELLO, auth: PASSWORD }), ["password ok"]);
+  deepEqual(counted({ ...HELLO, auth: { jwt: "a.b.c" } }), ["issuer ok"]);
+  deepEqual(counted({ ...HELLO, auth: { jwt: "x.y.z" } }), ["issuer unauthorized"]);
+  deepEqual(counted(register), ["register ok"]);
+  deepEqual(counted({ ...register, user: "taken" }), ["register conflict"]);
+  deepEqual(counted(scram), [], "a challenge is no end yet");
+  deepEqual(counted(scram, { t: "auth", message: "good" }), ["scram ok"]);
+  deepEqual(counted(scram, { t: "auth", message: "bad" }), ["scram unauthorized"]);
+  deepEqual(counted({ ...HELLO, v: 2 }), []);
+  deepEqual(counted({ ...HELLO, auth: {} }), []);
+  deepEqual(counted("{"), []);
+  connect(node);
+  connect(node).say(scram);
+  node.time.runFor(1_000_000);
+  deepEqual(node.signIns, [], "who never came to an end has proved nothing");
+  node.gate.refusal = fail("busy", "Too much to do", 1500);
+  deepEqual(counted(HELLO), ["token busy"]);
+});
+
+Deno.test("a session that opens after its connection went is no sign-in", () => {
+  const node = openNode();
+  node.edge.held = true;
+  const client = connect(node);
+  client.say(HELLO);
+  client.handler.closed();
+  node.edge.release();
+  deepEqual(node.signIns, []);
+});

@@ -58,7 +58,7 @@ const SIGN_IN = {
 } as const;
 
 /** Nothing is counted here. */
-const UNCOUNTED = { observe: () => {}, acked: () => {} };
+const UNCOUNTED = { observe: () => {}, acked: () => {}, signedIn: () => {}, limited: () => {} };
 
 /** A process of a node. */
 interface Running {
@@ -142,7 +142,7 @@ export class SimNode implements Server {
     edge = createEdge(deps, config.edge);
     const signIn: SignInDeps = {
       router: node,
-      signIn: createSignIn({ ...ports, router: node, issuers: null }, SIGN_IN),
+      signIn: createSignIn({ ...ports, ...UNCOUNTED, router: node, issuers: null }, SIGN_IN),
       random: ports.random,
       domain: DOMAIN,
       admit: () => null,
@@ -346,6 +346,7 @@ export class SimNode implements Server {
       const { router, domain } = signIn;
       const { clock } = ports;
       const { limits } = PROTOCOL;
+      const { limited } = UNCOUNTED;
       const ctx = {
         router,
         signIn: signIn.signIn,
@@ -356,6 +357,7 @@ export class SimNode implements Server {
         device,
         session,
         address,
+        limited,
       };
       command.run(ctx, fields, (result) => {
         if (!result.ok) return reply(answerOf(result));

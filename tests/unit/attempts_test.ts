@@ -5,11 +5,16 @@ import { countingRandom, nameOf } from "./sign_in_fixture.ts";
 
 function open() {
   const time = { nowMs: 0 };
-  const attempts = new Attempts({
-    perAccount: { burst: 3, refillMs: 1000, keysMax: 100 },
-    perAddress: { burst: 5, refillMs: 100, keysMax: 100, debtMax: 2 },
-    knownPairsMax: 2,
-  }, countingRandom(0.5));
+  const limited: number[] = [];
+  const attempts = new Attempts(
+    {
+      perAccount: { burst: 3, refillMs: 1000, keysMax: 100 },
+      perAddress: { burst: 5, refillMs: 100, keysMax: 100, debtMax: 2 },
+      knownPairsMax: 2,
+    },
+    countingRandom(0.5),
+    () => limited.push(time.nowMs),
+  );
   const begin = (name: string, address: string) =>
     attempts.begin(() => time.nowMs, nameOf(name), address);
   const guess = (name: string, address: string, verdict: keyof Attempt = "failed") => {
@@ -18,17 +23,19 @@ function open() {
     attempt[verdict]();
     return null;
   };
-  return { time, attempts, begin, guess };
+  return { time, attempts, begin, guess, limited };
 }
 
 const code = (refusal: Failure | null) => refusal?.code ?? "taken";
 
 Deno.test("Attempts: an account has so many failures, from wherever they come", () => {
-  const { time, guess } = open();
+  const { time, guess, limited } = open();
   for (const address of ["a", "b", "c"]) assert.equal(guess("bob", address), null);
+  assert.deepEqual(limited, []);
   const refused = guess("bob", "d");
   assert.equal(code(refused), "rate_limited");
   assert.equal(refused?.retryAfterMs, 1500, "a second, and jitter");
+  assert.deepEqual(limited, [0], "each refusal is told, and nothing else");
   assert.equal(guess("alice", "d"), null, "another account");
   time.nowMs += 1000;
   assert.equal(guess("bob", "d"), null, "it is never locked out for ever");

@@ -16,6 +16,7 @@ type Answer = { readonly status: number; readonly value: Readonly<Record<string,
 function openApi(burst = 1000) {
   const w = new GatewayWorld();
   const app = new Hono();
+  const limits: string[] = [];
   addGateway(app, {
     gateway: w.gateway,
     router: w.node,
@@ -28,6 +29,7 @@ function openApi(burst = 1000) {
     streamsMax: 2,
     admit: () => null,
     observe: () => {},
+    limited: (limit) => limits.push(limit),
     refundAddress: () => {},
   });
   const request = (line: string, token: string, body?: unknown, headers = {}) => {
@@ -55,7 +57,7 @@ function openApi(burst = 1000) {
     const text = await answered.text();
     return { status: answered.status, value: text === "" ? {} : JSON.parse(text) };
   };
-  return { w, app, call, request };
+  return { w, app, call, request, limits };
 }
 
 Deno.test("the gateway lets nobody in without a service's token, nor beyond its scopes", async () => {
@@ -151,12 +153,13 @@ Deno.test("presence of unknown users and of those who did not agree is answered 
 });
 
 Deno.test("a service has its own rate, of which names of a batch take a part", async () => {
-  const { w, call } = openApi(10);
+  const { w, call, limits } = openApi(10);
   const token = w.service("mail", ["presence.set"]);
   const other = w.service("other", ["send"]);
   const users = Array.from({ length: 100 }, (_, i) => ({ user: `u${i}`, clear: true }));
   const refused = await call("PUT /gateway/v1/presence", token, { users });
   assert.deepEqual([refused.status, refused.value["code"]], [429, "rate_limited"]);
+  assert.deepEqual(limits, ["services"]);
   assert.equal((await call("GET /gateway/v1/service", other)).status, 200);
   const many = Array.from({ length: 201 }, (_, i) => ({ user: `u${i}`, clear: true }));
   const tooMany = await call("PUT /gateway/v1/presence", token, { users: many });

@@ -79,6 +79,7 @@ Deno.test("Connection limits the rate of commands and tells when to go on", () =
   const { say, node } = signedIn({ rates: { ...node0().rates, frames } });
   const codes = [1, 2, 3, 4].map((id) => say({ t: "ping", id })[0]?.["code"] ?? "ok");
   deepEqual(codes, ["ok", "ok", "ok", "rate_limited"]);
+  deepEqual(node.limits, ["frames"]);
   const wait = say({ t: "ping", id: 5 })[0]?.["retryAfterMs"] as number;
   equal(wait, 100);
   node.time.runFor(wait);
@@ -86,12 +87,22 @@ Deno.test("Connection limits the rate of commands and tells when to go on", () =
 });
 
 Deno.test("Connection limits presence changes without holding back other commands", () => {
-  const { say } = signedIn({
+  const { say, node } = signedIn({
     rates: { ...node0().rates, presence: { perSecond: 1, burst: 1 } },
   });
   equal(say({ t: "presence", id: 1 })[0]?.["t"], "ok");
   equal(say({ t: "presence", id: 2 })[0]?.["code"], "rate_limited");
   equal(say({ t: "ping", id: 3 })[0]?.["t"], "ok");
+  deepEqual(node.limits, ["presence"]);
+});
+
+Deno.test("Connection counts a request for a subscription that its shard's rate holds back", () => {
+  const { say, node } = signedIn({});
+  const ask = { t: "subscription", contact: "bob", type: "subscribe" };
+  equal(say({ ...ask, id: 1 })[0]?.["t"], "ok");
+  node.router.answers["roster.subscription"] = () => fail("rate_limited", "Too many", 1000);
+  equal(say({ ...ask, id: 2 })[0]?.["code"], "rate_limited");
+  deepEqual(node.limits, ["subscription_requests"]);
 });
 
 function node0() {

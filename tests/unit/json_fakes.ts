@@ -307,6 +307,8 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
   const edge = new FakeEdge();
   const { log, lines } = memoryLog(true);
   const outcomes: string[] = [];
+  const signIns: string[] = [];
+  const limits: string[] = [];
   const gate: { refusal: ReturnType<FailureLimits["allowed"]>; asked: string[] } = {
     refusal: null,
     asked: [],
@@ -334,8 +336,10 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
     open: edge.open.bind(edge),
     acked: () => {},
     observe: (name: string, outcome: string) => void outcomes.push(`${name} ${outcome}`),
+    signedIn: (kind: string, outcome: string) => void signIns.push(`${kind} ${outcome}`),
+    limited: (limit: string) => void limits.push(limit),
   };
-  return { time, router, signIn, edge, lines, outcomes, gate, deps };
+  return { time, router, signIn, edge, lines, outcomes, signIns, limits, gate, deps };
 }
 
 /** A client's end: says frames, and takes what was answered since. */

@@ -1,6 +1,11 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { DEFAULT_RATES, RateBuckets, TokenBucket } from "../../server/json/rates.ts";
+import {
+  DEFAULT_RATES,
+  RateBuckets,
+  type RateClass,
+  TokenBucket,
+} from "../../server/json/rates.ts";
 
 Deno.test("TokenBucket gives at most the burst and what came back since", () => {
   const rate = { perSecond: 5, burst: 20 };
@@ -41,8 +46,13 @@ Deno.test("RateBuckets holds each class back besides the one of all", () => {
     sends: { perSecond: 1, burst: 1 },
   };
   const buckets = new RateBuckets(rates, 0);
-  equal(buckets.take({ cost: 1, rate: "sends" }, 0), 0);
-  equal(buckets.take({ cost: 1, rate: "sends" }, 0), 1000);
-  equal(buckets.take({ cost: 1, rate: "signals" }, 0), 0);
-  equal(buckets.take({ cost: 1, rate: "frames" }, 0), 1000);
+  const limits: RateClass[] = [];
+  const take = (rate: RateClass) => buckets.take({ cost: 1, rate }, 0, (by) => limits.push(by));
+  equal(take("sends"), 0);
+  equal(take("sends"), 1000);
+  equal(take("signals"), 0);
+  deepEqual(limits, ["sends"]);
+  equal(take("frames"), 1000);
+  equal(take("sends"), 1000);
+  deepEqual(limits, ["sends", "frames", "frames"], "what held it back, not what was asked for");
 });

@@ -4,7 +4,7 @@ import type { AccountName, DeviceId } from "../../shard/ids.ts";
 import { mintToken } from "../../server/auth/token.ts";
 import { STATUS_OF } from "../../server/json/http.ts";
 import { Exchanges } from "../../server/json/sign_in_routes.ts";
-import { openApp } from "./json_app.ts";
+import { openApp, throttle } from "./json_app.ts";
 import { CURSOR, ID, TOKEN, UNKNOWN_TOKEN } from "./json_fakes.ts";
 
 Deno.test("POST /v1/messages sends under its Idempotency-Key", async () => {
@@ -289,4 +289,80 @@ Deno.test("a token is taken from the Authorization header only, never from addre
   equal((await call("POST /v1/messages", body, { cookie, "idempotency-key": "k" })).status, 401);
   equal(node.router.asked.some(({ op }) => op === "message.send"), false);
   equal(polls.length, 1);
+});
+
+Deno.test("requests that sign in count once as sign-ins of their kind, and others do not", async () => {
+  const { call, node } = openApp();
+  const counted = async (...args: Parameters<typeof call>) => {
+    await call(...args);
+    return node.signIns.splice(0);
+  };
+  const alice = { user: "alice", password: "secret" };
+  const scram = { mechanism: "SCRAM-SHA-256", message: "first" };
+  const unknown = { authorization: `Bearer ${UNKNOWN_TOKEN}` };
+  const jwt = (text: string) => ({ authorization: `Bearer ${text}` });
+  deepEqual(await counted("POST /v1/register", alice), ["register ok"]);
+  deepEqual(await counted("POST /v1/auth/password", alice), ["password ok"]);
+  const wrong = { ...alice, password: "no" };
+  deepEqual(await counted("POST /v1/auth/password", wrong), ["password unauthorized"]);
+  const { value } = await call("POST /v1/auth/scram", scram);
+  deepEqual(node.signIns, [], "a challenge is no end yet");
+  const final = `POST /v1/auth/scram/${value?.["exchange"]}`;
+  deepEqual(await counted(final, { message: "good" }), ["scram ok"]);
+  deepEqual(await counted(final, { message: "good" }), ["scram not_found"]);
+  deepEqual(await counted("POST /v1/sessions", {}), ["token ok"]);
+  deepEqual(await counted("POST /v1/sessions", {}, unknown), ["token unauthorized"]);
+  deepEqual(await counted("POST /v1/sessions", {}, jwt("a.b.c")), ["issuer ok"]);
+  deepEqual(await counted("POST /v1/sessions", {}, jwt("x.y.z")), ["issuer unauthorized"]);
+  deepEqual(await counted("POST /v1/sessions", {}, {}), []);
+  deepEqual(await counted("GET /v1/events", undefined, unknown), ["token unauthorized"]);
+  deepEqual(await counted("GET /v1/events"), [], "what opens its session counts it");
+  const named = { ...unknown, "roost-session": "S000000000000000" };
+  deepEqual(await counted("GET /v1/events", undefined, named), []);
+  deepEqual(await counted("GET /v1/devices", undefined, unknown), []);
+  node.gate.refusal = fail("busy", "Too much to do", 1500);
+  deepEqual(await counted("POST /v1/auth/password", alice), ["password busy"]);
+  deepEqual(await counted("POST /v1/auth/scram", scram), ["scram busy"]);
+});
+
+Deno.test("every refusal for a rate is counted once, by the rate", async () => {
+  const { call, node } = openApp({
+    throttles: {
+      address: throttle(11),
+      device: {
+        frames: throttle(12),
+        sends: throttle(1),
+        presence: throttle(1),
+        signals: throttle(1),
+      },
+    },
+  });
+  const counted = async (...args: Parameters<typeof call>) => {
+    const { status } = await call(...args);
+    return [status, ...node.limits.splice(0)];
+  };
+  const signal = ["POST /v1/signals", { to: "bob", type: "typing" }] as const;
+  deepEqual(await counted(...signal), [204]);
+  deepEqual(await counted(...signal), [429, "signals"]);
+  const ask = ["POST /v1/contacts/bob/subscription", { type: "subscribe" }] as const;
+  node.router.answers["roster.subscription"] = () => fail("forbidden", "No");
+  deepEqual(await counted(...ask), [403]);
+  node.router.answers["roster.subscription"] = () => fail("rate_limited", "Too many", 1000);
+  deepEqual(await counted(...ask), [429, "subscription_requests"]);
+  deepEqual(await counted("PUT /v1/password", { old: "secret", new: "sesame!!" }), [204]);
+  deepEqual(await counted("PUT /v1/password", { old: "secret", new: "sesame!!" }), [429, "frames"]);
+  const alice = { user: "alice", password: "secret" };
+  while ((await call("POST /v1/auth/password", alice)).status === 200) node.signIns.splice(0);
+  deepEqual(node.signIns.splice(0), ["password rate_limited"]);
+  deepEqual(node.limits.splice(0), ["address_requests"]);
+  deepEqual(await counted("POST /v1/auth/password", alice), [429, "address_requests"]);
+  deepEqual(node.signIns, ["password rate_limited"]);
+});
+
+Deno.test("an export too many is counted", async () => {
+  const { call, node } = openApp();
+  for (let i = 0; i < 3; i++) equal((await call("GET /v1/export")).status, 404);
+  deepEqual(node.limits, []);
+  equal((await call("GET /v1/export")).status, 429);
+  deepEqual(node.limits, ["exports"]);
 });

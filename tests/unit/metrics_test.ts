@@ -79,12 +79,14 @@ Deno.test("OutcomeCounts adds up by name and outcome", () => {
 });
 
 Deno.test("signInResult sorts every error code", () => {
-  const sorted = Object.groupBy(Object.keys(ERROR_CODES) as ErrorCode[], signInResult);
+  const codes = Object.keys(ERROR_CODES) as ErrorCode[];
+  const sorted = Object.groupBy(codes, (code) => signInResult(code) ?? "none");
   assert.equal(signInResult("ok"), "ok");
   assert.deepEqual(sorted.limited, ["rate_limited"]);
   assert.deepEqual(sorted.busy, ["busy"]);
   assert.deepEqual(sorted.failed, ["unavailable"]);
   assert.ok(sorted.refused!.includes("unauthorized"));
+  assert.deepEqual(sorted.none, ["bad_request", "unsupported", "too_large"]);
 });
 
 Deno.test("createMetrics exports what was counted, however often it is asked", async () => {

@@ -163,7 +163,7 @@ Deno.test("SignIn.register: of two at once one gets the name", () => {
 });
 
 Deno.test("SignIn.register: attempts are limited per address, whatever comes of them", () => {
-  const { signIn, time } = openSignIn();
+  const { signIn, time, limits } = openSignIn();
   for (let i = 0; i < 20; i++) register(signIn, i % 2 === 0 ? `user${i}` : "user0");
   const refused = register(signIn, "user0");
   assert.deepEqual(
@@ -175,4 +175,5 @@ Deno.test("SignIn.register: attempts are limited per address, whatever comes of 
   time.nowMs += 60_000;
   assert.equal(codeOf(register(signIn, "another")), "ok");
   assert.equal(codeOf(register(signIn, "another")), "rate_limited");
+  assert.deepEqual(limits, ["registrations", "registrations"]);
 });

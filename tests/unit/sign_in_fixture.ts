@@ -178,6 +178,7 @@ export function openSignIn(
     monoMs: () => time.nowMs,
   };
   const lines: string[] = [];
+  const limits: string[] = [];
   const write = (event: string, fields?: Readonly<Record<string, unknown>>) =>
     void lines.push(`${event} ${JSON.stringify(fields ?? {})}`);
   const log: Log = { debug: write, info: write, warn: write, error: write, debugOn: true };
@@ -197,8 +198,9 @@ export function openSignIn(
     kdf: ports.kdf ?? syncKdf,
     log,
     issuers: ports.issuers ?? null,
+    limited: (limit: string) => void limits.push(limit),
   };
-  return { signIn: createSignIn(deps, options), shards, time, lines, deps, options };
+  return { signIn: createSignIn(deps, options), shards, time, lines, limits, deps, options };
 }
 
 /** The answer of a call that answers at once, and only once. */

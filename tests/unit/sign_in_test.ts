@@ -160,10 +160,11 @@ Deno.test("SignIn: a user at a known address is not locked out by strangers", ()
 });
 
 Deno.test("SignIn: failures are limited per address, whatever failed", () => {
-  const { signIn, time } = openWithAccounts();
+  const { signIn, time, limits } = openWithAccounts();
   for (let i = 0; i < 60; i++) password(signIn, `user${i}`, "wrong");
   for (let i = 0; i < 39; i++) signIn.noteFailure(ADDRESS);
   assert.equal(signIn.allowed(ADDRESS), null);
+  assert.deepEqual(limits, []);
   signIn.noteFailure(ADDRESS);
   assert.equal(signIn.allowed(ADDRESS)?.code, "rate_limited");
   assert.equal(codeOf(password(signIn, "bob", "pencil")), "rate_limited");
@@ -171,6 +172,7 @@ Deno.test("SignIn: failures are limited per address, whatever failed", () => {
   assert.equal(codeOf(begin(signIn, "n,,n=bob,r=client")), "rate_limited");
   const jwt = answerOf((done) => signIn.issuer({ jwt: "x", address: ADDRESS }, done));
   assert.equal(codeOf(jwt), "rate_limited");
+  assert.deepEqual(limits, Array(5).fill("sign_in_failures"));
   assert.equal(signIn.allowed("192.0.2.2"), null);
   time.nowMs += 1000;
   assert.equal(codeOf(password(signIn, "bob", "pencil")), "ok");
