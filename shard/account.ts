@@ -80,9 +80,9 @@ export class Account {
   credentials: Credentials | null = null;
   devices: Device[] = [];
   mailbox = new Mailbox("" as MailboxId);
-  readonly contacts = new LazyMap<RosterItem>();
+  readonly lazyRoster = new LazyMap<RosterItem>();
   blocked = new Map<AccountName, Block>();
-  readonly talks = new LazyMap<Conversation>();
+  readonly lazyConversations = new LazyMap<Conversation>();
   /** Not stored: who may see it by contacts that nobody has looked at singly; null: not asked yet. */
   seers: Rights | null = null;
   outbox = new Map<AccountName, OutboxQueue>();
@@ -153,12 +153,12 @@ export class Account {
 
   /** Its contacts by name, and those who ask to be. */
   get roster(): Map<AccountName, RosterItem> {
-    return this.contacts.map;
+    return this.lazyRoster.map;
   }
 
   /** Its conversations by the peer's name. */
   get conversations(): Map<AccountName, Conversation> {
-    return this.talks.map;
+    return this.lazyConversations.map;
   }
 
   /** The conversation with a peer, made when there is none. */

@@ -131,10 +131,10 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   w.bool(a.messagesFrom === "anyone").uint(a.lastSeen).uint(a.ackedSeq);
   w.bool(a.invite !== null);
   if (a.invite !== null) w.uint(a.invite.expiresAt).str(a.invite.usedBy);
-  writeAll(w, a.contacts, writeRosterItem);
+  writeAll(w, a.lazyRoster, writeRosterItem);
   w.uint(a.blocked.size);
   for (const b of a.blocked.keys()) w.str(b);
-  writeAll(w, a.talks, writeConversation);
+  writeAll(w, a.lazyConversations, writeConversation);
   w.uint(a.undelivered.size);
   for (const p of a.undelivered) w.str(p);
   writeOutbox(w, a);
@@ -145,7 +145,7 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   for (const b of a.blocked.values()) w.str(b.peerId).uint(b.lastSeen);
   for (const d of a.devices) w.uint(d.usedAt);
   // None of those that nobody has looked at: to be given its number it was looked up.
-  const based = a.talks.bytes !== null
+  const based = a.lazyConversations.bytes !== null
     ? []
     : [...a.conversations.values()].filter((c) => c.outBase > 0);
   w.uint(based.length);

@@ -76,7 +76,7 @@ export function holdConversations(r: ByteReader, account: Account): void {
     const owed = skipConversation(r);
     if (owed !== "") account.owed.add(owed);
   }
-  account.talks.hold(r.since(at), count, readConversation);
+  account.lazyConversations.hold(r.since(at), count, readConversation);
 }
 
 function readContact(r: ByteReader): readonly [AccountName, RosterItem] {
@@ -89,7 +89,7 @@ export function holdContacts(r: ByteReader, account: Account): void {
   const count = r.uint();
   const at = r.at;
   for (let i = 0; i < count; i++) skipRosterItem(r);
-  account.contacts.hold(r.since(at), count, readContact);
+  account.lazyRoster.hold(r.since(at), count, readContact);
 }
 
 /** Writes their number and all of them, as they were stored if nobody has looked into them. */

@@ -18,7 +18,7 @@ export function rightsOf(account: Account): Rights {
   if (!account.active) return "" as Rights;
   // Joined, not added up: a text that is added up keeps its parts.
   const ids: string[] = [account.id];
-  account.contacts.forEach((item) => {
+  account.lazyRoster.forEach((item) => {
     if (item.peerId === "" || !seesOwner(item) || account.blocked.has(item.contact)) return;
     ids.push(item.peerId);
   });
@@ -36,13 +36,13 @@ export function hasRight(rights: Rights, id: AccountId): boolean {
 
 /** Whether a contact that is not blocked may see the account; it is not loaded singly for it. */
 export function contactSees(account: Account, watcher: AccountName, id: AccountId): boolean {
-  if (account.contacts.bytes === null) {
+  if (account.lazyRoster.bytes === null) {
     const item = account.roster.get(watcher);
     return seesOwner(item) && item!.peerId === id;
   }
   if (account.seers === null) {
     const ids: string[] = [];
-    account.contacts.forEach((item) => {
+    account.lazyRoster.forEach((item) => {
       if (item.peerId !== "" && seesOwner(item)) ids.push(item.peerId);
     });
     account.seers = `${ids.join(" ")} ` as Rights;

@@ -490,7 +490,7 @@ export class Shard implements Turn {
   append(account: Account, entry: Entry, lazy = false): MailboxEvent | null {
     if (!this.writable) throw new Error(`shard ${this.id}: append while the store is failing`);
     const blocks = account.mailbox.blocks.length;
-    const peers = account.talks.size;
+    const peers = account.lazyConversations.size;
     const before = entry.kind === "roster" ? account.roster.get(entry.item.contact) : undefined;
     const event = apply(account, entry);
     const bytes = this.#batch.append(account, entry, lazy);
@@ -500,7 +500,7 @@ export class Shard implements Turn {
     } else if (entry.kind === "blocked" || entry.kind === "device_added") {
       account.headBytes += bytes;
     }
-    if (account.talks.size > peers) account.headBytes += CONVERSATION_BYTES;
+    if (account.lazyConversations.size > peers) account.headBytes += CONVERSATION_BYTES;
     this.#accounts.changed(account, this.#batch, this.now.mono);
     if (account.mailbox.blocks.length > blocks && entry.kind !== "trimmed") {
       const trim = trimEntry(account, this.now.wall, this.limits);

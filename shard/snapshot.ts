@@ -7,7 +7,7 @@ import { type RosterItem, rosterView } from "./roster.ts";
 /** Its contacts, and those who ask to be. */
 export function contactsOf(account: Account): RosterItem[] {
   const items: RosterItem[] = [];
-  account.contacts.forEach((item) => items.push(item));
+  account.lazyRoster.forEach((item) => items.push(item));
   return items;
 }
 
@@ -20,7 +20,7 @@ export function snapshotOf(account: Account, contacts = contactsOf(account)): Sn
     if (item.state.pendingIn) requests.push(item.contact);
   }
   const conversations: ConversationView[] = [];
-  account.talks.forEach((c) => {
+  account.lazyConversations.forEach((c) => {
     if (c.lastSeq < account.mailbox.first || c.lastSeq === 0) return;
     conversations.push({
       with: c.with,

@@ -76,11 +76,11 @@ Deno.test("encodeHead writes the same whether anybody has looked into a decoded 
       const head = encodeHead(accountOf(life), lsn);
       const unread = decoded(head);
       const read = decoded(head);
-      equal(unread.contacts.size, read.roster.size);
-      equal(unread.talks.size, read.conversations.size);
+      equal(unread.lazyRoster.size, read.roster.size);
+      equal(unread.lazyConversations.size, read.conversations.size);
       const seen: unknown[] = [];
-      unread.contacts.forEach((item) => seen.push(item));
-      unread.talks.forEach((c) => seen.push(c));
+      unread.lazyRoster.forEach((item) => seen.push(item));
+      unread.lazyConversations.forEach((c) => seen.push(c));
       deepEqual(seen, [...read.roster.values(), ...read.conversations.values()]);
       deepEqual(encodeHead(unread, lsn), head);
       deepEqual(encodeHead(read, lsn), head);
