@@ -1,7 +1,7 @@
 /** The command line: gives the commands this machine, and exits with their code. */
-import { runCli } from "./server/admin/cli.ts";
-import type { CliHost } from "./server/admin/cli_host.ts";
-import { socketTransport } from "./server/admin/socket.ts";
+import { runCli } from "./server/cli/cli.ts";
+import type { CliHost } from "./server/cli/host.ts";
+import { socketTransport } from "./server/ops/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
 import { claimFile, createFile, readLines } from "./server/system/text_file.ts";
 import { systemRandom } from "./server/system/random.ts";
@@ -28,10 +28,11 @@ function systemHost(): CliHost {
     createFile,
     claimFile,
     readLines,
-    fileFaults: async (config) => (await import("./server/files.ts")).configFileFaults(config),
+    fileFaults: async (config) =>
+      (await import("./server/config/files.ts")).configFileFaults(config),
     // Loaded late: `roost config check` should not wait for the store and the HTTP stack.
     launcher: () => import("./server/start.ts"),
-    backups: async () => (await import("./server/admin/backup.ts")).systemBackups(),
+    backups: async () => (await import("./server/ops/backup.ts")).systemBackups(),
     adminToken: async (dataDir, renew) => {
       const { readDataDir } = await import("./server/system/data_dir.ts");
       readDataDir(dataDir);

@@ -1,9 +1,9 @@
-/** Everything between a node's shards and its clients: edge, protocols, admission, front door. */
+/** Everything between a node's shards and its clients: edge, protocols, admission, HTTP server. */
 import type { Buffer } from "node:buffer";
 import type { Hono } from "hono";
 import type { Socket } from "node:net";
-import type { Busyness } from "./admin/inspect_api.ts";
-import type { Config } from "./config.ts";
+import type { Busyness } from "./ops/inspect_api.ts";
+import type { Config } from "./config/config.ts";
 import type { EdgePacket } from "../shard/ops.ts";
 import type { ErrorCode } from "../shard/errors.ts";
 import type { OpenedSession, OpenSession } from "./edge/types.ts";
@@ -14,12 +14,12 @@ import type { Process } from "./system/process.ts";
 import {
   addressFromEnv,
   addressOf,
-  type FrontDoor,
+  type HttpServer,
   isLocal,
-  openFrontDoor,
+  openHttpServer,
   TrustedProxies,
-} from "./system/front_door.ts";
-import { type AddressRate, createAddressRate } from "./address_rate.ts";
+} from "./http/http_server.ts";
+import { type AddressRate, createAddressRate } from "./http/address_rate.ts";
 import { Throttle } from "./auth/throttle.ts";
 import {
   connectionLimits,
@@ -29,31 +29,31 @@ import {
   rates,
   throttleOptions,
   wsLimits,
-} from "./settings.ts";
+} from "./config/settings.ts";
 import { addAssets, addChat, clientLibrary } from "./web/assets.ts";
-import { createApp } from "./json/rest.ts";
-import { DEFAULT_EXCHANGE_LIMITS } from "./json/sign_in_routes.ts";
-import { createDoorkeeper, type Doorkeeper } from "./doorkeeper.ts";
+import { createApp } from "./v1/rest.ts";
+import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
+import { type AdmissionControl, createDoorkeeper } from "./http/admission_control.ts";
 import { addGateway } from "./gateway/api.ts";
 import { mindAgreement } from "./gateway/agreement.ts";
 import { addressKey } from "./auth/throttle.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
-import { within } from "./within.ts";
-import { createWebRules, type WebRules } from "./web_rules.ts";
-import { createWsTransport, type WsTransport } from "./json/ws.ts";
+import { within } from "./system/within.ts";
+import { createWebRules, type WebRules } from "./http/web_rules.ts";
+import { createWsTransport, type WsTransport } from "./v1/ws.ts";
 import { formatBind } from "./config/address.ts";
-import { frontLive } from "./front_live.ts";
-import { frontMetrics, newFrontCounters } from "./front_metrics.ts";
-import { addLiveRoute, type LiveFeed } from "./live/feed.ts";
-import { type RateLimit, type SignInKind, signInResult } from "./admin/counters.ts";
-import { JSON_CODEC } from "./json/encode.ts";
-import { type ConnectionDeps, makeConnector } from "./json/connection.ts";
-import { Lobby } from "./edge/lobby.ts";
-import { makeEvents } from "./json/events.ts";
-import { makeProtocol } from "./json/protocol.ts";
+import { frontLive } from "./ops/front_live.ts";
+import { frontMetrics, newFrontCounters } from "./ops/front_metrics.ts";
+import { addLiveRoute, type LiveFeed } from "./ops/live/feed.ts";
+import { type RateLimit, type SignInKind, signInResult } from "./ops/counters.ts";
+import { JSON_CODEC } from "./v1/encode.ts";
+import { type ConnectionDeps, makeConnector } from "./v1/connection.ts";
+import { SignInQueue } from "./http/sign_in_queue.ts";
+import { makeEvents } from "./v1/events.ts";
+import { makeProtocol } from "./v1/protocol.ts";
 import type { JwtVerifier } from "./auth/jwt.ts";
-import { type ConfigFiles, openConfigFiles } from "./files.ts";
+import { type ConfigFiles, openConfigFiles } from "./config/files.ts";
 
 /** The serving side of a node. */
 export interface Front {
@@ -79,7 +79,7 @@ const SPREAD_MS_MAX = 2000;
  */
 const DOOR_CLOSES_MS = 1000;
 
-/** Makes the edge and opens the front door. */
+/** Makes the edge and opens the HTTP server. */
 export async function createFront(
   config: Config,
   open: OpenNode,
@@ -100,9 +100,9 @@ class NodeFront implements Front {
   readonly #open: OpenNode;
   readonly #services: Services;
   readonly #counts = newFrontCounters();
-  readonly #keeper: Doorkeeper;
+  readonly #keeper: AdmissionControl;
   readonly #edge: Edge;
-  readonly #lobby: Lobby;
+  readonly #signInQueue: SignInQueue;
   readonly #addresses: AddressRate;
   readonly #proxies: TrustedProxies;
   readonly #rules: WebRules;
@@ -110,7 +110,7 @@ class NodeFront implements Front {
   readonly #ws: WsTransport;
   readonly #metrics: () => Promise<Response>;
   readonly #live: LiveFeed;
-  #door: FrontDoor | null = null;
+  #door: HttpServer | null = null;
 
   constructor(
     config: Config,
@@ -133,7 +133,7 @@ class NodeFront implements Front {
       trial: services.trial,
       flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
     }, edgeLimits(config));
-    this.#lobby = new Lobby(ports);
+    this.#signInQueue = new SignInQueue(ports);
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
@@ -144,7 +144,7 @@ class NodeFront implements Front {
       counters: this.#counts.ws,
       admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
       admitPage: ({ headers }) => this.#rules.originRefusal(headers.origin, headers.host),
-      blame: this.#addresses.blame,
+      penalize: this.#addresses.penalize,
       addressOf: (request) => addressOf(this.#proxies, request),
       onConnection: makeConnector({ ...shared, connection: connectionLimits(config) }),
     }, wsLimits(config));
@@ -152,7 +152,7 @@ class NodeFront implements Front {
       counts: this.#counts,
       counters,
       edge: this.#edge,
-      lobby: this.#lobby,
+      signInQueue: this.#signInQueue,
       node,
       keeper: this.#keeper,
       process,
@@ -183,7 +183,7 @@ class NodeFront implements Front {
       domain: this.#config.server.domain,
       admit: (kind: "signIn" | "write") => this.#keeper.admit(kind),
       protocol: makeProtocol(protocolLimits(this.#config)),
-      lobby: this.#lobby,
+      signInQueue: this.#signInQueue,
       open: this.#edge.open.bind(this.#edge),
       observe: (name: string, outcome: "ok" | ErrorCode) => this.#observe(name, outcome),
       signedIn: (kind: SignInKind, outcome: "ok" | ErrorCode) => this.#signedIn(kind, outcome),
@@ -288,13 +288,13 @@ class NodeFront implements Front {
 
   async openDoor(tls: ConfigFiles["tls"]): Promise<void> {
     const { server, limits, timeouts } = this.#config;
-    this.#door = await openFrontDoor({
+    this.#door = await openHttpServer({
       app: this.#app,
       counters: this.#counts.door,
       admit: () => this.#keeper.admit("connection"),
       admitAddress: this.#addresses.look,
       admitHost: this.#rules.hostRefusal,
-      blame: this.#addresses.blame,
+      penalize: this.#addresses.penalize,
       upgrade: (request, socket, head) =>
         this.#ws.upgrade(request, socket as Socket, head as Buffer),
     }, {

@@ -1,11 +1,11 @@
 /** Wires what is beside the protocol: the gateway for other systems, and experiments. */
-import type { AccountId } from "../shard/ids.ts";
-import type { Config } from "./config.ts";
+import type { AccountId } from "../shard/name/ids.ts";
+import type { Config } from "./config/config.ts";
 import type { GatewayDeps, GatewayLimits } from "./gateway/gateway.ts";
 import type { OpenNode } from "./open.ts";
-import type { StoreError } from "./ports.ts";
+import type { StoreError } from "./node/ports.ts";
 import type { Trial } from "./edge/edge.ts";
-import { EXPERIMENTS, Experiments } from "./experiments.ts";
+import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { systemPostHook } from "./system/post_hook.ts";
 

@@ -1,23 +1,23 @@
-/** Wires a node: store, shards, edge, protocols, front door, admin socket; and takes it down. */
+/** Wires a node: store, shards, edge, protocols, HTTP server, admin socket; and takes it down. */
 import type { Hono } from "hono";
-import type { OfflineRoost, RunningRoost } from "./admin/launcher.ts";
-import type { Config } from "./config.ts";
+import type { OfflineRoost, RunningRoost } from "./cli/launcher.ts";
+import type { Config } from "./config/config.ts";
 import type { EdgePacket } from "../shard/ops.ts";
-import { adminDeps } from "./accounts.ts";
-import { createAdminApp } from "./admin/api.ts";
+import { adminDeps } from "./ops/accounts.ts";
+import { createAdminApp } from "./ops/api.ts";
 import { createFront } from "./front.ts";
-import { addServiceRoutes } from "./admin/services.ts";
+import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
-import { addInspectRoutes, type Busyness } from "./admin/inspect_api.ts";
-import { addShardRoutes } from "./admin/shards_api.ts";
-import { keepShardsEven } from "./shard_keeper.ts";
-import { addTransferRoutes } from "./admin/transfer_api.ts";
-import { type AdminListener, listenAdmin, listenAdminNetwork } from "./admin/socket.ts";
-import { within } from "./within.ts";
+import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
+import { addShardRoutes } from "./ops/shards_api.ts";
+import { keepShardsEven } from "./node/shard_keeper.ts";
+import { addTransferRoutes } from "./ops/transfer_api.ts";
+import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
+import { within } from "./system/within.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
-import { guardAdmin, guardBrowsers, type GuardedApp } from "./admin/guard.ts";
+import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback } from "./config/address.ts";
-import { openConfigFiles } from "./files.ts";
+import { openConfigFiles } from "./config/files.ts";
 import { fail } from "../shard/errors.ts";
 import { type OpenNode, openNode } from "./open.ts";
 import { dashboard } from "./web/assets.ts";

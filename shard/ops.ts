@@ -3,7 +3,7 @@
  * asked (`EdgePacket`), and what shards tell each other (`ShardPacket`). Everything is plain data,
  * so that the same values travel inside one node or between nodes.
  */
-import type { AccountId, AccountName, Cursor, DeviceId, MailboxId, SessionId } from "./ids.ts";
+import type { AccountId, AccountName, Cursor, DeviceId, MailboxId, SessionId } from "./name/ids.ts";
 import type {
   ExportedAccount,
   ImportedContact,
@@ -12,8 +12,8 @@ import type {
   ImportKey,
   ImportLink,
   ImportState,
-} from "./transfer.ts";
-import type { Subscription, SubscriptionState } from "./subscription.ts";
+} from "./account/transfer.ts";
+import type { Subscription, SubscriptionState } from "./roster/subscription.ts";
 
 /** SCRAM keys of one mechanism (RFC 5802): what is kept instead of a password. */
 export interface ScramKey {

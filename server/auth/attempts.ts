@@ -8,9 +8,9 @@
  * guesses cannot overtake the count, and gets it back unless it was a wrong guess. The address is
  * charged only for failures, so that a thousand users behind one NAT can come back at once.
  */
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 import { addressKey, Throttle, type ThrottleOptions } from "./throttle.ts";
 
 /** The allowances. */

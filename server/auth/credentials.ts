@@ -1,7 +1,7 @@
 /** What is kept of a password, how one is checked, and what stands in where there is none. */
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { Credentials, ScramKey, ScramMechanism } from "../../shard/ops.ts";
-import type { Kdf, Random } from "../ports.ts";
+import type { Kdf, Random } from "../node/ports.ts";
 import { equalBytes, type HashName, hmacOf } from "./hash.ts";
 import { hashNameOf, keysOf } from "./scram.ts";
 

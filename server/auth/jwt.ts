@@ -3,7 +3,7 @@
  * whose they are. Verifying uses WebCrypto's promises; behind `JwtVerifier` there are callbacks.
  */
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { JwtConfigError } from "./jwt_error.ts";
 import {
   checkAlgorithms,

@@ -1,7 +1,7 @@
 /** Whose account a token of an outside issuer is for: an explicit mapping of one of its claims. */
-import type { AccountName } from "../../shard/ids.ts";
-import { checkName } from "../../shard/name.ts";
-import { reservedReason } from "../synthetic.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { checkName } from "../../shard/name/name.ts";
+import { reservedReason } from "../node/reserved_names.ts";
 import { JwtConfigError } from "./jwt_error.ts";
 
 /**

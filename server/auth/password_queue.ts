@@ -3,7 +3,7 @@
  * milliseconds of a core, and never more than is done soon, because clients do not wait for ever.
  */
 import { fail, type Failure } from "../../shard/errors.ts";
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 import { addressKey } from "./throttle.ts";
 
 /** Bounds of the queue. */

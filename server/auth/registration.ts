@@ -1,11 +1,11 @@
 /** Making accounts: the registration mode, names, passwords, invites, and how often who may try. */
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Credentials } from "../../shard/ops.ts";
-import { parseAddress, PASSWORD_BYTES_MAX, preparePassword } from "../../shard/name.ts";
-import type { Clock, Kdf, Log, Random } from "../ports.ts";
-import type { Router } from "../router.ts";
-import { reservedReason } from "../synthetic.ts";
+import { parseAddress, PASSWORD_BYTES_MAX, preparePassword } from "../../shard/name/name.ts";
+import type { Clock, Kdf, Log, Random } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
+import { reservedReason } from "../node/reserved_names.ts";
 import { deriveCredentials } from "./credentials.ts";
 import type { PasswordQueue } from "./password_queue.ts";
 import type { SignInOptions } from "./sign_in_options.ts";

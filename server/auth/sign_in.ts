@@ -3,12 +3,12 @@
  * are unknown, disabled or without a password cost the same work and get the same answers as wrong
  * passwords. Only registration tells whether a name is taken, and it is rate-limited.
  */
-import { type AccountName, type DeviceId, newId } from "../../shard/ids.ts";
+import { type AccountName, type DeviceId, newId } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Credentials, ScramKey, ScramMechanism } from "../../shard/ops.ts";
-import { parseAddress, preparePassword } from "../../shard/name.ts";
-import type { Clock, Kdf, Log, Random } from "../ports.ts";
-import type { Router } from "../router.ts";
+import { parseAddress, preparePassword } from "../../shard/name/name.ts";
+import type { Clock, Kdf, Log, Random } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
 import { type Attempt, Attempts } from "./attempts.ts";
 import { deriveCredentials, fakeKey, keyOf, passwordFits } from "./credentials.ts";
 import { equalBytes } from "./hash.ts";

@@ -1,8 +1,8 @@
 /** The secrets this server hands out: tokens of devices, codes of invites. Kept only as hashes. */
 import { decodeBase64Url, encodeBase64Url } from "byte-encodings/base64url";
-import type { AccountName } from "../../shard/ids.ts";
-import { parseName } from "../../shard/name.ts";
-import type { Random } from "../ports.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { parseName } from "../../shard/name/name.ts";
+import type { Random } from "../node/ports.ts";
 import { sha256 } from "./hash.ts";
 
 const TOKEN = /^rt1_([A-Za-z0-9_-]{1,342})_[A-Za-z0-9_-]{43}$/;

@@ -1,5 +1,5 @@
 /** Sign-in as every codec (JSON, XMPP) uses it. Callbacks answer exactly once. */
-import type { AccountId, AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountId, AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { PasswordProof, ScramMechanism } from "../../shard/ops.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
 

@@ -1,5 +1,5 @@
 /** The settings of gateways for other systems, and of experiments. */
-import { type Arms, parseArms } from "../arms.ts";
+import { type Arms, parseArms } from "./arms.ts";
 import { bool, int, optional } from "./knob.ts";
 
 function count(value: number, unit: string, doc: string, min = 1, max = 1_000_000) {

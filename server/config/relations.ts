@@ -1,5 +1,5 @@
 /** What settings owe each other: faults stop the start, warnings are printed with it. */
-import type { Config, RegistrationMode, Settings } from "../config.ts";
+import type { Config, RegistrationMode, Settings } from "./config.ts";
 import { formatBind, isLoopback } from "./address.ts";
 
 /** What a frame holds besides the body and the extension of a message: names, keys, punctuation. */

@@ -1,5 +1,5 @@
 /** The settings in effect, for people and programs. */
-import { type EffectiveSetting, envName } from "../config.ts";
+import { type EffectiveSetting, envName } from "./config.ts";
 
 /** A value as TOML: what JSON writes of these types is TOML too, but for U+007F. */
 function toToml(value: unknown): string {

@@ -1,5 +1,5 @@
 /** Looks after the sessions that lag: by one timer, 50 ms apart at first, up to 500 ms. */
-import type { Clock, Timers } from "../ports.ts";
+import type { Clock, Timers } from "../node/ports.ts";
 
 const LOOK_MS_MIN = 50;
 const LOOK_MS_MAX = 500;

@@ -3,7 +3,7 @@
  * distance, as in hierarchical timing wheels (Varghese and Lauck, 1987), but with early wake-ups in
  * place of cascades: whoever is woken looks at what is due and asks to be woken again.
  */
-import type { Cancel, Clock, Timers } from "../ports.ts";
+import type { Cancel, Clock, Timers } from "../node/ports.ts";
 
 /** Width of the finest slots, ms: how late a wake-up is at most. */
 export const SLOT_MS = 100;

@@ -1,7 +1,7 @@
 /** Tells shards that sessions have ended, and again until they have heard it. */
-import type { AccountName, SessionId } from "../../shard/ids.ts";
-import type { Random, Timers } from "../ports.ts";
-import type { Router } from "../router.ts";
+import type { AccountName, SessionId } from "../../shard/name/ids.ts";
+import type { Random, Timers } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
 import type { EdgeCounters } from "./types.ts";
 
 const RETRY_MS_MIN = 500;

@@ -1,5 +1,5 @@
 /** The sessions of a node, by id and by user. */
-import type { AccountName, DeviceId, SessionId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { LiveSession } from "./session.ts";
 
 /** All sessions that have not ended, those included that are being attached. */

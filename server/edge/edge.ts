@@ -2,12 +2,12 @@
  * The edge of a node: opens sessions, takes them up again, hands packets of shards to them, and
  * ends them. Everything else is a session's own affair.
  */
-import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/ids.ts";
-import { newId } from "../../shard/ids.ts";
+import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import { newId } from "../../shard/name/ids.ts";
 import type { EdgePacket, WatchTarget } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { Clock, Log, Random, Timers } from "../ports.ts";
-import type { Router } from "../router.ts";
+import type { Clock, Log, Random, Timers } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Detaches } from "./detaches.ts";

@@ -1,6 +1,6 @@
-/** What a session has taken from its outbox, as texts to send. */
-import type { AccountName } from "../../shard/ids.ts";
-import type { Outbox, Taken } from "./outbox.ts";
+/** What a session has taken from its send queue, as texts to send. */
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { SendQueue, Taken } from "./send_queue.ts";
 import type { EdgeCounters, EventCodec } from "./types.ts";
 import type { Watched } from "./watchers.ts";
 
@@ -10,7 +10,7 @@ export interface Telling {
   /** The number of soft events sent so far. */
   soft: number;
   /** What waits, to add to. */
-  pending(): Outbox;
+  pending(): SendQueue;
   /** The user's own presence is that of the other devices; null where it is not worth telling. */
   encodeOwn(user: Watched): string | null;
 }
@@ -24,7 +24,7 @@ function lengthOf(texts: readonly string[]): number {
 
 /**
  * The texts in their order: who is gone comes first, for they may be seen again since; durable
- * events come last. Presence and signals that do not fit into `roomBytes` go back into the outbox.
+ * events come last. Presence and signals that do not fit into `roomBytes` go back into the send queue.
  * Counts the soft ones.
  */
 export function encodeTaken(

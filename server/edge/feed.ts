@@ -2,12 +2,12 @@
  * A session's place in its mailbox: what has been handed on, what is known to exist, and the
  * reading of what lies between. Pushed events are taken only in order; everything else is read.
  */
-import type { AccountName, MailboxId } from "../../shard/ids.ts";
+import type { AccountName, MailboxId } from "../../shard/name/ids.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
-import type { Clock } from "../ports.ts";
-import type { Router } from "../router.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Clock } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
+import type { SendQueue } from "./send_queue.ts";
 import type { EdgeCounters, EventCodec } from "./types.ts";
 
 /** Bounds of one page that is read for a session. */
@@ -45,7 +45,7 @@ export class Feed {
   readonly #deps: FeedDeps;
   readonly #user: AccountName;
   mailboxId = "" as MailboxId;
-  /** Position of the last event handed to the outbox, or that the client is known to have. */
+  /** Position of the last event handed to the send queue, or that the client is known to have. */
   sent = 0;
   /** Position of the last event that is known to exist. */
   known = 0;
@@ -79,11 +79,11 @@ export class Feed {
   }
 
   /**
-   * Hands the events that come next over to the outbox, as long as they fit `roomBytes`. False
+   * Hands the events that come next over to the send queue, as long as they fit `roomBytes`. False
    * where some that the session does not have were left in the mailbox.
    */
-  take(batch: EventBatch, outbox: Outbox, roomBytes: number): boolean {
-    let room = roomBytes - outbox.durableBytes;
+  take(batch: EventBatch, sendQueue: SendQueue, roomBytes: number): boolean {
+    let room = roomBytes - sendQueue.durableBytes;
     for (let i = 0; i < batch.events.length; i++) {
       const { seq } = batch.events[i]!;
       this.heard(seq);
@@ -91,24 +91,24 @@ export class Feed {
       const text = batch.text(i);
       room -= text.length;
       if (room < 0) break;
-      outbox.pushDurable(text);
+      sendQueue.pushDurable(text);
       this.sent = seq;
     }
     return this.complete;
   }
 
-  /** Takes the outbox's events back, as if they had not been handed over. */
-  rewind(outbox: Outbox | null): void {
-    this.sent -= outbox?.dropDurable() ?? 0;
+  /** Takes the send queue's events back, as if they had not been handed over. */
+  rewind(sendQueue: SendQueue | null): void {
+    this.sent -= sendQueue?.dropDurable() ?? 0;
     this.#reading = 0;
     this.#retryAtMs = 0;
   }
 
   /**
-   * Reads the next page into the outbox that is there when it has come. `done` is told the refusal,
+   * Reads the next page into the send queue that is there when it has come. `done` is told the refusal,
    * if any; never called where the feed was rewound or moved meanwhile.
    */
-  read(outbox: () => Outbox, done: (failure: Failure | null) => void): void {
+  read(sendQueue: () => SendQueue, done: (failure: Failure | null) => void): void {
     const read = ++this.#lastRead;
     this.#reading = read;
     this.#deps.counters.pagesRead++;
@@ -120,18 +120,18 @@ export class Feed {
         this.#pause(result.retryAfterMs);
         return done(result);
       }
-      done(this.accept(result.value.events, result.value.seq, outbox()));
+      done(this.accept(result.value.events, result.value.seq, sendQueue()));
     });
   }
 
   /** Hands a page over; a refusal where the mailbox does not go on at the session's place. */
-  accept(events: readonly MailboxEvent[], seq: number, outbox: Outbox): Failure | null {
+  accept(events: readonly MailboxEvent[], seq: number, sendQueue: SendQueue): Failure | null {
     this.heard(seq);
     let next: MailboxEvent | undefined;
     for (const event of events) {
       next ??= event;
       if (event.seq !== this.sent + 1) continue;
-      outbox.pushDurable(this.#deps.codec.event(event));
+      sendQueue.pushDurable(this.#deps.codec.event(event));
       this.sent = event.seq;
     }
     if (next !== undefined && next.seq > this.sent) {

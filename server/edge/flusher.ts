@@ -3,7 +3,7 @@
  * that grow longer while much does, so that more events share a frame. Under load a round costs a
  * small part of the time.
  */
-import type { Clock, Timers } from "../ports.ts";
+import type { Clock, Timers } from "../node/ports.ts";
 
 /** The pause after a round is this many times the time it took. */
 const PAUSE_FACTOR = 10;

@@ -1,5 +1,5 @@
 /** An edge at one moment, counted by looking at every session: for metrics. */
-import { isSynthetic } from "../synthetic.ts";
+import { isSynthetic } from "../node/reserved_names.ts";
 import type { Detaches } from "./detaches.ts";
 import type { Directory } from "./directory.ts";
 import type { EdgeGauges } from "./types.ts";

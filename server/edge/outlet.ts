@@ -1,9 +1,9 @@
 /** The ways out of a session: a sink is pushed to, a poll is waited for; a lost one has none. */
-import type { AccountId } from "../../shard/ids.ts";
-import type { Clock } from "../ports.ts";
+import type { AccountId } from "../../shard/name/ids.ts";
+import type { Clock } from "../node/ports.ts";
 import type { CatchUp } from "./catch_up.ts";
 import type { EventBatch, Feed } from "./feed.ts";
-import type { Outbox, Taken } from "./outbox.ts";
+import type { SendQueue, Taken } from "./send_queue.ts";
 import type { CloseReason, EdgeCounters, EdgeLimits, EventCodec } from "./types.ts";
 
 /** What outlets share. */
@@ -21,16 +21,16 @@ export interface OutletDeps {
 export interface OutletHost {
   readonly feed: Feed;
   /** What waits; null where nothing does. */
-  readonly outbox: Outbox | null;
+  readonly sendQueue: SendQueue | null;
   /** The number of soft events sent so far. */
   readonly soft: number;
   /** What waits, to add to. */
-  pending(): Outbox;
-  /** Empties the outbox. */
+  pending(): SendQueue;
+  /** Empties the send queue. */
   take(): Taken;
   /**
    * The texts of what was taken, in the order to send them; counts the soft ones. Presence and
-   * signals beyond `roomBytes` go back into the outbox, all but the first of them.
+   * signals beyond `roomBytes` go back into the send queue, all but the first of them.
    */
   encode(taken: Taken, roomBytes: number): readonly string[];
   /** Asks for a `flush` of the outlet, in the next round. */

@@ -3,10 +3,10 @@
  * acknowledged by the next poll; durable events are kept nowhere but in the mailbox while no poll
  * is parked, for each poll says where it stands.
  */
-import type { Cursor } from "../../shard/ids.ts";
+import type { Cursor } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { EventBatch } from "./feed.ts";
-import type { Unacknowledged } from "./outbox.ts";
+import type { Unacknowledged } from "./send_queue.ts";
 import type { Outlet, OutletDeps, OutletHost } from "./outlet.ts";
 import type { Cancelled, CloseReason, PollBatch } from "./types.ts";
 
@@ -125,7 +125,9 @@ export class Polls implements Outlet {
   /** Answers the parked poll if there is something to tell. */
   flush(): void {
     const host = this.#host;
-    if (this.#parked === null || host.feed.reading || !host.ready || host.outbox === null) return;
+    if (this.#parked === null || host.feed.reading || !host.ready || host.sendQueue === null) {
+      return;
+    }
     const taken = host.take();
     const events = host.encode(taken, Infinity);
     if (events.length === 0) return this.due();
@@ -144,7 +146,7 @@ export class Polls implements Outlet {
     this.#answer([]);
   }
 
-  /** Answers the parked poll; the events have been taken from the outbox. */
+  /** Answers the parked poll; the events have been taken from the send queue. */
   #answer(events: readonly string[]): void {
     const parked = this.#parked;
     if (parked === null) return;
@@ -157,7 +159,7 @@ export class Polls implements Outlet {
   #unpark(): void {
     const host = this.#host;
     this.#parked = null;
-    host.feed.rewind(host.outbox);
+    host.feed.rewind(host.sendQueue);
     host.beginGrace();
   }
 

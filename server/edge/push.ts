@@ -61,7 +61,7 @@ export class Push implements Outlet, Lagging {
   flush(): void {
     const host = this.#host;
     const { limits, catchUp, codec, counters, clock } = this.#deps;
-    if (!host.ready || host.outbox === null) return;
+    if (!host.ready || host.sendQueue === null) return;
     const buffered = this.sink.bufferedBytes();
     const roomBytes = limits.outboxBytesMax / (this.behind ? 2 : 1) - buffered;
     if (buffered > UNTAKEN_BYTES || roomBytes <= 0) catchUp.add(this);
@@ -77,7 +77,7 @@ export class Push implements Outlet, Lagging {
       this.sentPast(text.length);
     }
     // What there was no room for: with the next round if it is taken at once.
-    if (host.outbox !== null) {
+    if (host.sendQueue !== null) {
       if (events.length > 0) host.askFlush();
       else catchUp.add(this);
     }
@@ -111,9 +111,9 @@ export class Push implements Outlet, Lagging {
     }
     if (buffered < limits.outboxBytesMax / 2) {
       if (this.behind) this.#readOn();
-      if (host.outbox !== null) host.askFlush();
+      if (host.sendQueue !== null) host.askFlush();
     }
-    if (this.behind || host.outbox !== null || buffered > UNTAKEN_BYTES) return true;
+    if (this.behind || host.sendQueue !== null || buffered > UNTAKEN_BYTES) return true;
     this.#progress = null;
     return false;
   }
@@ -132,7 +132,7 @@ export class Push implements Outlet, Lagging {
   /** Reads the next page, unless one is on its way or waits to be sent. */
   #readOn(): void {
     const host = this.#host;
-    if (!host.feed.mayRead || (host.outbox?.durableBytes ?? 0) > 0) return;
+    if (!host.feed.mayRead || (host.sendQueue?.durableBytes ?? 0) > 0) return;
     host.feed.read(() => host.pending(), (failure) => {
       // The mailbox has moved on: the client has to come back for a snapshot.
       if (failure?.code === "reset") {
@@ -143,7 +143,7 @@ export class Push implements Outlet, Lagging {
         this.behind = false;
         this.#deps.counters.caughtUp++;
       }
-      if (host.outbox !== null) host.askFlush();
+      if (host.sendQueue !== null) host.askFlush();
     });
   }
 

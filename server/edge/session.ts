@@ -3,15 +3,15 @@
  * out, or is lost: then it lives for its grace and keeps nothing that the mailbox or the watched
  * users can tell again. It knows no protocol and no socket.
  */
-import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/ids.ts";
+import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Ops, WatchTarget } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { encodeTaken, type Telling } from "./encode_taken.ts";
 import { type EventBatch, Feed, type FeedDeps } from "./feed.ts";
 import type { Flushed, Flusher } from "./flusher.ts";
-import { Outbox, type Taken, type Unacknowledged } from "./outbox.ts";
+import { SendQueue, type Taken, type Unacknowledged } from "./send_queue.ts";
 import type { OutletDeps } from "./outlet.ts";
 import { type Poll, pollEnded, type PollHost, Polls } from "./polls.ts";
 import { Push, type PushHost } from "./push.ts";
@@ -44,7 +44,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   readonly watched: Watched[] = [];
   frozen: Map<AccountName, Watched> | null = null;
   readonly feed: Feed;
-  outbox: Outbox | null = null;
+  sendQueue: SendQueue | null = null;
   soft = 0;
   slot = -1;
   /** Rises whenever the transport changes. */
@@ -109,7 +109,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** Bytes that wait here or in the sink. */
   get unsentBytes(): number {
     const buffered = this.#outlet instanceof Push ? this.#outlet.sink.bufferedBytes() : 0;
-    return (this.outbox?.durableBytes ?? 0) + buffered;
+    return (this.sendQueue?.durableBytes ?? 0) + buffered;
   }
 
   // ---- beginning
@@ -179,7 +179,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     if (targets === null) this.#presentAll();
     else this.#collect(targets);
     this.#outlet?.start();
-    if (this.outbox !== null) this.askFlush();
+    if (this.sendQueue !== null) this.askFlush();
   }
 
   #collect(targets: readonly WatchTarget[]): void {
@@ -193,7 +193,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   #collected(): void {
     this.#collecting = false;
     this.#batchMs = Infinity;
-    if (this.outbox !== null) this.askFlush();
+    if (this.sendQueue !== null) this.askFlush();
   }
 
   /** The client may have missed any change: tells it everything again. */
@@ -237,13 +237,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** Who was offline already stays so, and nothing is sent: after a sign-out neither is. */
   presenceFrozen(before: Watched | null, frozen: Watched): void {
     if (before === null) return this.presenceChanged(frozen, true);
-    const pending = this.outbox?.dropPresence(before) ?? false;
+    const pending = this.sendQueue?.dropPresence(before) ?? false;
     const same = before.devices.length === 0 && before.lastSeen === frozen.lastSeen;
     if (pending || !same) this.presenceChanged(frozen, false);
   }
 
   presenceThawed(frozen: Watched): void {
-    this.outbox?.dropPresence(frozen);
+    this.sendQueue?.dropPresence(frozen);
   }
 
   // ---- sending
@@ -252,13 +252,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     return this.#phase === "live" && !this.#collecting;
   }
 
-  pending(): Outbox {
-    return this.outbox ??= new Outbox();
+  pending(): SendQueue {
+    return this.sendQueue ??= new SendQueue();
   }
 
   take(): Taken {
     const taken = this.pending().take();
-    this.outbox = null;
+    this.sendQueue = null;
     return taken;
   }
 
@@ -333,8 +333,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     if (outlet instanceof Polls) outlet.yield();
     outlet?.drop();
     this.#outlet = null;
-    this.feed.rewind(this.outbox);
-    this.outbox = this.outbox?.onlyGone() ?? null;
+    this.feed.rewind(this.sendQueue);
+    this.sendQueue = this.sendQueue?.onlyGone() ?? null;
   }
 
   beginGrace(): void {
@@ -358,7 +358,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.endReason = reason;
     this.attachment++;
     this.#outlet = null;
-    this.outbox = null;
+    this.sendQueue = null;
     this.#targets = null;
     watchers.leave(this);
     deadlines.clear(this);

@@ -9,7 +9,7 @@ import type {
   DeviceId,
   MailboxId,
   SessionId,
-} from "../../shard/ids.ts";
+} from "../../shard/name/ids.ts";
 import type {
   AttachAuth,
   DevicePresence,

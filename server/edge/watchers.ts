@@ -3,7 +3,7 @@
  * and its encoding; interest is registered with the shard of the watched user for each watcher, for
  * it decides who may see what, and given back when nobody here has watched for a while.
  */
-import type { AccountId, AccountName } from "../../shard/ids.ts";
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type {
   EdgePacket,
   InterestAnswer,
@@ -11,8 +11,8 @@ import type {
   PresenceOfDevice,
   WatchTarget,
 } from "../../shard/ops.ts";
-import type { Clock, Timers } from "../ports.ts";
-import type { Router } from "../router.ts";
+import type { Clock, Timers } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
 import type { EdgeCounters } from "./types.ts";
 
 /** How long interest outlives the last watcher, ms. */

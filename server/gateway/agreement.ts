@@ -2,12 +2,12 @@
  * What users take back of services at once: who blocks a service or has it no more as a contact is
  * no longer shown as the service has set.
  */
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Presences } from "./presences.ts";
-import type { Router } from "../router.ts";
-import { SERVICE_PREFIX } from "../synthetic.ts";
+import type { Router } from "../node/router.ts";
+import { SERVICE_PREFIX } from "../node/reserved_names.ts";
 
 /** What users do that may end their agreement. */
 const CHANGES: ReadonlySet<OpName> = new Set(

@@ -2,9 +2,9 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { ERROR_CODES, type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
-import { errorResponse, jsonResponse, NOT_JSON, readJsonBody, STATUS_OF } from "../json/http.ts";
-import { honoPath } from "../json/rest.ts";
-import { isObject } from "../json/validate.ts";
+import { errorResponse, jsonResponse, NOT_JSON, readJsonBody, STATUS_OF } from "../v1/http.ts";
+import { honoPath } from "../v1/rest.ts";
+import { isObject } from "../v1/validate.ts";
 import { type GatewayApiDeps, type GatewayRoute, gatewayRoutes } from "./routes.ts";
 import { GATEWAY_ANSWERS, gatewaySchemas } from "./schemas.ts";
 import { accountOf, type ServiceRecord } from "./service.ts";

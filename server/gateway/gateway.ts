@@ -2,11 +2,11 @@
  * The gateway: lets other systems in as services. It is a client of the edge and the router like
  * every other; whatever it may know or do, an account may.
  */
-import type { AccountName, Cursor } from "../../shard/ids.ts";
+import type { AccountName, Cursor } from "../../shard/name/ids.ts";
 import { ok, type Result } from "../../shard/errors.ts";
-import type { Cancel, Ports, StoreError } from "../ports.ts";
+import type { Cancel, Ports, StoreError } from "../node/ports.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
-import type { Router } from "../router.ts";
+import type { Router } from "../node/router.ts";
 import type { PostHook } from "./hook_sender.ts";
 import { type HookRecord, Hooks, type HooksLimits } from "./hooks.ts";
 import { earliest, Hub, type News } from "./hub.ts";

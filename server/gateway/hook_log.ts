@@ -3,7 +3,7 @@
  * dead letters that it spills over into, bounded too. In memory there are only its ends. Operations
  * run one after the other; each is one or several atomic writes, and what failed has not happened.
  */
-import type { Mutation, Row, StoreError, StoreKey } from "../ports.ts";
+import type { Mutation, Row, StoreError, StoreKey } from "../node/ports.ts";
 import { type Rows, rowValue, setRow } from "./rows.ts";
 
 /** Bounds of the two lists. */

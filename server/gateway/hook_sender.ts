@@ -3,7 +3,7 @@
  * after a growing wait until it is taken or too old. While a receiver is away nothing of its events
  * is in memory but a number.
  */
-import type { Cancel, Clock, Log, Random, Timers } from "../ports.ts";
+import type { Cancel, Clock, Log, Random, Timers } from "../node/ports.ts";
 import { HOOK_CHUNK, type HookLog, type LoggedEvent } from "./hook_log.ts";
 import { signatureHeaders } from "./sign.ts";
 

@@ -1,5 +1,5 @@
 /** The webhooks of all services: what is kept of each, its log and its sender. */
-import type { Clock, Log, Random, StoreError, StoreKey, Timers } from "../ports.ts";
+import type { Clock, Log, Random, StoreError, StoreKey, Timers } from "../node/ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { hookChunk, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
 import {

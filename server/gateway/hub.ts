@@ -3,12 +3,12 @@
  * session tells is what the service may know. Whoever asks to see the service is let, for that is
  * how users take one as a contact; where its scopes allow it asks to see them in turn.
  */
-import type { AccountName, Cursor, DeviceId } from "../../shard/ids.ts";
-import { parseCursor } from "../../shard/ids.ts";
+import type { AccountName, Cursor, DeviceId } from "../../shard/name/ids.ts";
+import { parseCursor } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Cancel, Clock, Log, Random, Timers } from "../ports.ts";
+import type { Cancel, Clock, Log, Random, Timers } from "../node/ports.ts";
 import type { OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
-import type { Router } from "../router.ts";
+import type { Router } from "../node/router.ts";
 import { type Outcome, outcomesOf, type PresenceView } from "./outcome.ts";
 import { accountOf } from "./service.ts";
 

@@ -3,12 +3,12 @@
  * asked. Who has the service as a contact, in either direction, and does not block it has agreed;
  * everybody else is answered like a name that nobody has. Like all presence it is not durable.
  */
-import { newId } from "../../shard/ids.ts";
-import type { AccountName, DeviceId, SessionId } from "../../shard/ids.ts";
+import { newId } from "../../shard/name/ids.ts";
+import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { DevicePresence, Snapshot } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { Cancel, Clock, Random, Timers } from "../ports.ts";
-import type { Router } from "../router.ts";
+import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
 import { accountOf } from "./service.ts";
 
 /** What they need. */

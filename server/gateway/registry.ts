@@ -1,7 +1,7 @@
 /** The services there are: kept in the store, all of them in memory, each change durable at once. */
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { Clock, Random, StoreError, StoreKey } from "../ports.ts";
-import type { Router } from "../router.ts";
+import type { Clock, Random, StoreError, StoreKey } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
 import { equalBytes } from "../auth/hash.ts";
 import { type Rows, rowValue, setRow } from "./rows.ts";
 import {

@@ -1,15 +1,15 @@
 /** The gateway's HTTP API: a table of routes, which the app and the document are made from. */
 import type { z } from "zod";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
-import { parseCursor } from "../../shard/ids.ts";
-import { parseAddress } from "../../shard/name.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import { parseCursor } from "../../shard/name/ids.ts";
+import { parseAddress } from "../../shard/name/name.ts";
 import { type ErrorCode, fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { AdmissionKind } from "../admission.ts";
+import type { AdmissionKind } from "../http/admission.ts";
 import type { Throttle } from "../auth/throttle.ts";
-import type { Clock, Timers } from "../ports.ts";
-import type { Router } from "../router.ts";
-import type { ProtocolLimits } from "../json/limits.ts";
-import { validate } from "../json/validate.ts";
+import type { Clock, Timers } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
+import type { ProtocolLimits } from "../v1/limits.ts";
+import { validate } from "../v1/validate.ts";
 import type { Gateway } from "./gateway.ts";
 import type { HookRecord, HookStatus } from "./hooks.ts";
 import { unseen } from "./outcome.ts";

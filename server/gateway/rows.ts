@@ -1,5 +1,5 @@
 /** The gateway's rows: JSON in the store, one write in flight as the store wants it. */
-import type { Mutation, Row, Store, StoreError, StoreKey } from "../ports.ts";
+import type { Mutation, Row, Store, StoreError, StoreKey } from "../node/ports.ts";
 
 /** Told how a write ended. */
 export type Written = (error: StoreError | null) => void;

@@ -1,7 +1,7 @@
 /** What a service is: another system that acts here by a token, and as an account of its own. */
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 import { sha256 } from "../auth/hash.ts";
 
 /** What a token may be used for, with what it means. */

@@ -4,7 +4,7 @@
  */
 import { decodeBase64, encodeBase64 } from "byte-encodings/base64";
 import { equalBytes, hmacOf } from "../auth/hash.ts";
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 
 const SECRET = /^whsec_([A-Za-z0-9+/]{32,88}={0,2})$/;
 const SECRET_BYTES = 32;

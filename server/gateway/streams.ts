@@ -2,12 +2,12 @@
  * Server-sent events for services. A reader that is slow keeps the server waiting, not its memory:
  * of presence it gets the newest of each user, and outcomes are read on when there is room.
  */
-import type { AccountName, Cursor } from "../../shard/ids.ts";
+import type { AccountName, Cursor } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
-import { formatCursor } from "../../shard/ids.ts";
-import type { Timers } from "../ports.ts";
-import type { Router } from "../router.ts";
+import { formatCursor } from "../../shard/name/ids.ts";
+import type { Timers } from "../node/ports.ts";
+import type { Router } from "../node/router.ts";
 import type { Gateway, Listener } from "./gateway.ts";
 import { type Outcome, outcomesOf, type PresenceView, unseen } from "./outcome.ts";
 

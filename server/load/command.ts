@@ -1,6 +1,6 @@
 /** `roost load`: the command line of the load tool. */
 import { type Command, Option } from "commander";
-import { type CliHost, UsageError } from "../admin/cli_host.ts";
+import { type CliHost, UsageError } from "../cli/host.ts";
 import { type RawLoadOptions, readRequest } from "./load_options.ts";
 import { SCENARIOS } from "./scenario.ts";
 import { WORKER_COMMAND } from "./worker_pipe.ts";

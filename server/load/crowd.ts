@@ -1,5 +1,5 @@
 /** The users that one process plays, and what they count together. */
-import type { Random, Timers } from "../ports.ts";
+import type { Random, Timers } from "../node/ports.ts";
 import { contactAt, poolName, PoolNames, type Ring } from "./ring.ts";
 import type { CrowdContext, DeliveryWatch, Fault } from "./tally.ts";
 import { FaultTally, NO_COUNTS } from "./tally.ts";

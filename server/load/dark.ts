@@ -3,7 +3,7 @@
  * contacts are each other, so that nobody sees them; their names are under a reserved prefix, so
  * that counts for people can leave them out; and they are removed when it is over.
  */
-import { EXIT, UsageError } from "../admin/cli_host.ts";
+import { EXIT, UsageError } from "../cli/host.ts";
 import type { Crowd } from "./crowd.ts";
 import type { DarkRequest } from "./load_options.ts";
 import { DEADLINE_US, Deliveries, Judgement, type Standing } from "./objective.ts";

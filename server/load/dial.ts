@@ -1,7 +1,7 @@
 /** Sockets: the one file here that knows them. */
 import { connect as connectTcp, type Socket, type TcpNetConnectOpts } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { Timers } from "../ports.ts";
+import type { Timers } from "../node/ports.ts";
 import type { Target } from "./target.ts";
 
 /** How long a connection may take to be made (ms). */

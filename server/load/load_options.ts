@@ -2,7 +2,7 @@
 import { isLoopback, parseTarget, type Target } from "./target.ts";
 import { ABSENT_MAX, makeRing, poolFault, poolName } from "./ring.ts";
 import type { Proof } from "./channel.ts";
-import { isReserved, RESERVED_PREFIX, RESERVED_REASON } from "../synthetic.ts";
+import { isReserved, RESERVED_PREFIX, RESERVED_REASON } from "../node/reserved_names.ts";
 import { type Scenario, type ScenarioOptions, SCENARIOS } from "./scenario.ts";
 
 /** Options as the command line gives them; numbers are texts. */

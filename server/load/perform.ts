@@ -1,6 +1,6 @@
 /** Does what `roost load` is asked for. */
-import { EXIT } from "../admin/cli_host.ts";
-import { VERSION } from "../version.ts";
+import { EXIT } from "../cli/host.ts";
+import { VERSION } from "../config/version.ts";
 import type { LoadRequest, RemoveRequest, Request } from "./load_options.ts";
 import type { LoadPorts } from "./ports.ts";
 import { localWorker, type Worker, type WorkerPlan } from "./worker.ts";

@@ -1,5 +1,5 @@
 /** Runs phases with a crowd: asks the schedules what is due, and has users do it. */
-import type { Random, Timers } from "../ports.ts";
+import type { Random, Timers } from "../node/ports.ts";
 import type { Crowd } from "./crowd.ts";
 import { type Arrivals, type Drop, type Outage, type Phase, STUCK_SECONDS } from "./phase.ts";
 import { type Curve, DAY, FLAT, Pace } from "./schedule.ts";

@@ -3,7 +3,7 @@
  * in: it is written for its owner only.
  */
 import { z } from "zod";
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { ABSENT_MAX, makeRing, poolFault, poolName, type Ring } from "./ring.ts";
 import { poolToken } from "./provision.ts";

@@ -1,6 +1,6 @@
 /** Gets the pool that a run needs: reused from its file, or provisioned. */
 import { join } from "node:path";
-import { type CliHost, UsageError } from "../admin/cli_host.ts";
+import { type CliHost, UsageError } from "../cli/host.ts";
 import { newPool, parsePool, type Pool, poolMismatch, type PoolWish, tokensOf } from "./pool.ts";
 import { provisionByAdmin, removeByAdmin } from "./provision_admin.ts";
 import type { CommonOptions } from "./load_options.ts";
@@ -8,7 +8,7 @@ import { grouped } from "./report_text.ts";
 import { HttpConnection, type HttpResult } from "./http_connection.ts";
 import { sourceAddress } from "./target.ts";
 import type { LoadPorts } from "./ports.ts";
-import { NoServerError } from "../admin/socket.ts";
+import { NoServerError } from "../ops/socket.ts";
 import type { Progress } from "./provision_admin.ts";
 import { provisionByPublic } from "./provision_public.ts";
 

@@ -1,13 +1,13 @@
 /** The real ports of the load tool, and the console it talks to people on. */
-import type { CliHost } from "../admin/cli_host.ts";
-import type { AdminTransport } from "../admin/client.ts";
+import type { CliHost } from "../cli/host.ts";
+import type { AdminTransport } from "../cli/client.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { socketDial } from "./dial.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemKdf } from "../system/kdf.ts";
 import { systemRandom } from "../system/random.ts";
 import { systemTimers } from "../system/timers.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../node/ports.ts";
 import type { WorkerPorts } from "./worker.ts";
 
 /** Everything the tool reaches the world with. */

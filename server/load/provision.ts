@@ -5,11 +5,11 @@
  * for again.
  */
 import { z } from "zod";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
-import type { Router } from "../router.ts";
+import type { Router } from "../node/router.ts";
 import { ABSENT_MAX, contactAt, DEVICE, makeRing, poolFault, poolName, type Ring } from "./ring.ts";
 import { hashToken } from "../auth/token.ts";
 import { sha256 } from "../auth/hash.ts";

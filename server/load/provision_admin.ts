@@ -1,10 +1,10 @@
 /** Provisioning over the admin API of a server on this machine: the fast way. */
-import type { AdminTransport } from "../admin/client.ts";
+import type { AdminTransport } from "../cli/client.ts";
 import type { Pool } from "./pool.ts";
 import { PROVISION_USERS_MAX, type Provisioned, type ProvisionInput } from "./provision.ts";
-import type { Timers } from "../ports.ts";
+import type { Timers } from "../node/ports.ts";
 
-/** Users in one request: it has to be answered well within the admin client's patience. */
+/** Users in one request: it has to be answered well within the admin client's refusalAllowance. */
 const BATCH = { accounts: 500, contacts: 50, check: 1000, remove: 200 } as const;
 /** Pairs of contacts in one request. */
 const PAIRS_MAX = 1000;

@@ -7,7 +7,7 @@ import type { Dial } from "./dial.ts";
 import type { Pool } from "./pool.ts";
 import type { Progress } from "./provision_admin.ts";
 import type { Target } from "./target.ts";
-import type { Timers } from "../ports.ts";
+import type { Timers } from "../node/ports.ts";
 import { contactAt, DEVICE, poolName } from "./ring.ts";
 import { HttpConnection, type HttpRequest } from "./http_connection.ts";
 import { poolRing } from "./pool.ts";

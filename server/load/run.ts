@@ -1,7 +1,7 @@
 /** Leads a run: phases in step on all workers, a look at everything every second, the verdict. */
 import type { Phase } from "./phase.ts";
 import type { LatencyResult, PhaseResult, Point, RunResult, Window } from "./result.ts";
-import type { Timers } from "../ports.ts";
+import type { Timers } from "../node/ports.ts";
 import type { Truth, Verdict } from "./crowd.ts";
 import { type Counts, FaultTally, NO_COUNTS } from "./tally.ts";
 import { joinTruth, type Worker, type WorkerSample } from "./worker.ts";

@@ -4,7 +4,7 @@
  */
 import { createScramClient, type ScramClient, type ScramReply } from "../auth/scram_client.ts";
 import { hmacOf, sha256 } from "../auth/hash.ts";
-import type { Kdf, Random } from "../ports.ts";
+import type { Kdf, Random } from "../node/ports.ts";
 
 /** Salted passwords that are kept. */
 const KEPT_MAX = 20_000;

@@ -1,5 +1,5 @@
 /** What synthetic users count, and in what they are configured alike. */
-import type { Random, Timers } from "../ports.ts";
+import type { Random, Timers } from "../node/ports.ts";
 import type { Latencies } from "./latency.ts";
 import type { MessageBook } from "./message_book.ts";
 import type { OpenChannel, Proof, Refusal } from "./channel.ts";

@@ -1,5 +1,5 @@
 /** One synthetic user: signs in, does what it is told, and comes back when its connection breaks. */
-import type { Cancel } from "../ports.ts";
+import type { Cancel } from "../node/ports.ts";
 import type { Answer, Channel, ChannelHandler, Command, Refusal, Welcome } from "./channel.ts";
 import type { CrowdContext } from "./tally.ts";
 import { contactAt, DEVICE } from "./ring.ts";

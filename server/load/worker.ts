@@ -1,6 +1,6 @@
 /** The process that plays users: does what the run asks of it, over calls that can be piped. */
 import { decodeBase64, encodeBase64 } from "byte-encodings/base64";
-import type { Kdf, Random, Timers } from "../ports.ts";
+import type { Kdf, Random, Timers } from "../node/ports.ts";
 import { Crowd, type CrowdSample, type Truth, type Verdict } from "./crowd.ts";
 import type { DeliveryWatch, Fault } from "./tally.ts";
 import { type Pool, poolRing, tokensOf } from "./pool.ts";

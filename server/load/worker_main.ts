@@ -1,5 +1,5 @@
 /** A further process of a run: serves the calls of the one that started it. */
-import type { CliHost } from "../admin/cli_host.ts";
+import type { CliHost } from "../cli/host.ts";
 import { loadPorts } from "./ports.ts";
 import { localWorker } from "./worker.ts";
 import { serveWorker } from "./worker_pipe.ts";

@@ -1,7 +1,7 @@
 /** The token of the admin API over the network, in a file of the data directory. */
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { join } from "node:path";
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 
 const TOKEN = /^ra1_[A-Za-z0-9_-]{43}$/;
 

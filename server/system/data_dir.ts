@@ -11,8 +11,8 @@
  * | `admin.sock` | the running node's admin API |
  */
 import { isAbsolute, join, resolve } from "node:path";
-import type { Random } from "../ports.ts";
-import { newId, type NodeId } from "../../shard/ids.ts";
+import type { Random } from "../node/ports.ts";
+import { newId, type NodeId } from "../../shard/name/ids.ts";
 import { type DirLock, lockFile } from "./dir_lock.ts";
 
 /** Version of the layout that this program writes; it reads this one and all before it. */

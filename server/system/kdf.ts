@@ -1,4 +1,4 @@
-import type { Kdf } from "../ports.ts";
+import type { Kdf } from "../node/ports.ts";
 import { runCallback } from "./callback.ts";
 
 /** Bytes that each hash gives. */

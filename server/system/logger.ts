@@ -1,6 +1,6 @@
 /** Structured log lines by LogTape: JSON for machines, one short line for people. */
 import { configureSync, getLogger, type LogRecord, resetSync } from "@logtape/logtape";
-import type { Log } from "../ports.ts";
+import type { Log } from "../node/ports.ts";
 import { redact } from "./redact.ts";
 import type { LogOut } from "./stderr.ts";
 

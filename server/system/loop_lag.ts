@@ -1,4 +1,4 @@
-import type { Clock, Timers } from "../ports.ts";
+import type { Clock, Timers } from "../node/ports.ts";
 
 /** How late the event loop runs, in milliseconds. */
 export interface LoopLag {

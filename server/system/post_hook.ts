@@ -4,10 +4,10 @@
  * redirect, and of the answer it reads the head.
  */
 import { lookup } from "node:dns/promises";
-import type { Cancel } from "../ports.ts";
+import type { Cancel } from "../node/ports.ts";
 import type { HookAnswer, HookRequest, PostHook } from "../gateway/hook_sender.ts";
 import { isPublicIp, parseTarget, type Target } from "../gateway/target.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../config/version.ts";
 
 /** Bytes of an answer's head that are looked at. */
 const HEAD_BYTES_MAX = 16_384;

@@ -1,6 +1,6 @@
 /** What the operating system says about this process, and how it ends. */
 import process from "node:process";
-import type { Cancel } from "../ports.ts";
+import type { Cancel } from "../node/ports.ts";
 
 /** This process. */
 export interface Process {

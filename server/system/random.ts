@@ -1,4 +1,4 @@
-import type { Random } from "../ports.ts";
+import type { Random } from "../node/ports.ts";
 
 /** The platform's random sources: `bytes` is fit for secrets, `number` only for jitter. */
 export function systemRandom(): Random {

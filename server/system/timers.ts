@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Cancel, Timers } from "../ports.ts";
+import type { Cancel, Timers } from "../node/ports.ts";
 
 /** Longest delay a platform timer takes; a longer one would fire at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;

@@ -4,7 +4,7 @@
  */
 import type { Hono } from "hono";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import { DASHBOARD_PATH } from "../admin/dashboard_path.ts";
+import { DASHBOARD_PATH } from "./dashboard_path.ts";
 import { sha256 } from "../auth/hash.ts";
 
 /** A file in memory, as it is served. */

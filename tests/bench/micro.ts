@@ -1,12 +1,12 @@
 /** Microbenchmarks of the parts that every delivery passes. */
 import type { Bench, Figure } from "./bench.ts";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
-import { Account } from "../../shard/account.ts";
-import { apply } from "../../shard/apply.ts";
-import { ByteWriter } from "../../shard/bytes.ts";
-import { decodeHead, encodeHead } from "../../shard/checkpoint.ts";
-import { encodeEvent, encodePresence } from "../../server/json/encode.ts";
-import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/records.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import { Account } from "../../shard/account/account.ts";
+import { apply } from "../../shard/account/apply.ts";
+import { ByteWriter } from "../../shard/record/bytes.ts";
+import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
+import { encodeEvent, encodePresence } from "../../server/v1/encode.ts";
+import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 
 /** Median of several rounds, in µs for one call. */

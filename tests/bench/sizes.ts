@@ -1,8 +1,8 @@
 /** Where stored and wire bytes go: a message in the log, in checkpoints and on the wire. */
 import type { Bench, Figure } from "./bench.ts";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
-import { encodeEvent } from "../../server/json/encode.ts";
-import { encodeEvent as encodeStored } from "../../shard/mailbox_event.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import { encodeEvent } from "../../server/v1/encode.ts";
+import { encodeEvent as encodeStored } from "../../shard/mailbox/mailbox_event.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 
 const BODY = "See you at seven at the usual place, then? I bring the tickets.";

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/bytes.ts";
+import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { hostile, LENGTH_BOMBS, readOrCorrupt, runs } from "./hostile_bytes.ts";
 import { text, uint } from "./stored.ts";
 

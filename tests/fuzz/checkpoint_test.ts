@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { rightsOf } from "../../shard/rights.ts";
-import { Account } from "../../shard/account.ts";
-import { ByteWriter } from "../../shard/bytes.ts";
+import { rightsOf } from "../../shard/roster/rights.ts";
+import { Account } from "../../shard/account/account.ts";
+import { ByteWriter } from "../../shard/record/bytes.ts";
 import {
   checkpointRows,
   CHUNK_BYTES,
@@ -11,10 +11,10 @@ import {
   encodeDedupe,
   encodeHead,
   joinChunks,
-} from "../../shard/checkpoint.ts";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
-import { readForward } from "../../shard/mailbox.ts";
-import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/records.ts";
+} from "../../shard/account/checkpoint.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import { readForward } from "../../shard/mailbox/mailbox.ts";
+import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
 import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
 import { accountOf, history, text, uint } from "./stored.ts";
 

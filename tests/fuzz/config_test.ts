@@ -1,6 +1,11 @@
 import { deepEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { type ConfigInput, envName, KNOB_TABLE, resolveConfig } from "../../server/config.ts";
+import {
+  type ConfigInput,
+  envName,
+  KNOB_TABLE,
+  resolveConfig,
+} from "../../server/config/config.ts";
 import {
   cidrContains,
   parseBind,

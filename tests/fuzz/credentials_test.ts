@@ -25,7 +25,7 @@ import {
   mintToken,
   parseToken,
 } from "../../server/auth/token.ts";
-import { parseName } from "../../shard/name.ts";
+import { parseName } from "../../shard/name/name.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { syncScramCrypto } from "../unit/sign_in_fixture.ts";
 import { hostile, runs } from "./hostile_bytes.ts";

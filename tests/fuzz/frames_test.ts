@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { FRAME_EXAMPLES, GREETING_EXAMPLES } from "../../server/json/examples.ts";
-import { DEFAULT_CONNECTION_LIMITS } from "../../server/json/connection.ts";
+import { FRAME_EXAMPLES, GREETING_EXAMPLES } from "../../server/v1/examples.ts";
+import { DEFAULT_CONNECTION_LIMITS } from "../../server/v1/connection.ts";
 import { connect, type Frame, openNode, TOKEN } from "../unit/json_fakes.ts";
 import { hostile, runs } from "./hostile_bytes.ts";
 import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
@@ -10,7 +10,7 @@ import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
 /** Rates that hold nothing back, so that every frame gets to its check. */
 const FREE = { perSecond: 1e6, burst: 1e6 };
 const LIMITS = {
-  patience: FREE,
+  refusalAllowance: FREE,
   rates: Object.fromEntries(
     Object.keys(DEFAULT_CONNECTION_LIMITS.rates).map((name) => [name, FREE]),
   ) as typeof DEFAULT_CONNECTION_LIMITS.rates,
@@ -62,7 +62,7 @@ Deno.test("Connection: wrong t and id, and odd JSON, are refused without harm", 
   sink.frames.length = 0;
   const frames = [...wrongFields({ t: "ping", id: 1 }), ...ODD_JSON];
   for (const frame of frames) {
-    // Malformed frames try the patience by an eighth each.
+    // Malformed frames try the refusalAllowance by an eighth each.
     node.time.runFor(1000);
     const answers = say(frame);
     equal(answers.length, 1);

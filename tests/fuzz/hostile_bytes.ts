@@ -1,6 +1,6 @@
 /** Bytes that no encoder wrote: random ones, and valid ones that were cut, flipped or spliced. */
 import fc from "fast-check";
-import { CorruptBytes } from "../../shard/bytes.ts";
+import { CorruptBytes } from "../../shard/record/bytes.ts";
 
 /** Runs of one property; `FUZZ_TIMES=100` makes them a hundred times as many. */
 export function runs(count: number): { readonly numRuns: number } {

@@ -4,12 +4,22 @@
  * end of the process.
  */
 import fc from "fast-check";
-import { Account } from "../../shard/account.ts";
-import { ByteWriter } from "../../shard/bytes.ts";
-import { decodeDedupe, decodeHead, encodeDedupe, encodeHead } from "../../shard/checkpoint.ts";
-import type { AccountName } from "../../shard/ids.ts";
-import { decodeBlock, decodeEvent, encodeBlock, encodeEvent } from "../../shard/mailbox_event.ts";
-import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/records.ts";
+import { Account } from "../../shard/account/account.ts";
+import { ByteWriter } from "../../shard/record/bytes.ts";
+import {
+  decodeDedupe,
+  decodeHead,
+  encodeDedupe,
+  encodeHead,
+} from "../../shard/account/checkpoint.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import {
+  decodeBlock,
+  decodeEvent,
+  encodeBlock,
+  encodeEvent,
+} from "../../shard/mailbox/mailbox_event.ts";
+import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
 import { LENGTH_BOMBS, readOrCorrupt, splice } from "./hostile_bytes.ts";
 import { accountOf, body, history, row } from "./stored.ts";
 

@@ -7,7 +7,7 @@ import {
   parseDeviceId,
   parseSessionId,
   pointOf,
-} from "../../shard/ids.ts";
+} from "../../shard/name/ids.ts";
 import {
   checkName,
   NAME_BYTES_MAX,
@@ -15,7 +15,7 @@ import {
   parseName,
   PASSWORD_BYTES_MAX,
   preparePassword,
-} from "../../shard/name.ts";
+} from "../../shard/name/name.ts";
 import { runs } from "./hostile_bytes.ts";
 import { codePoint } from "./stored.ts";
 

@@ -1,9 +1,14 @@
 import { deepEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { ByteWriter, CorruptBytes } from "../../shard/bytes.ts";
-import type { AccountName } from "../../shard/ids.ts";
-import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/records.ts";
-import { decodeBlock, decodeEvent, encodeBlock, encodeEvent } from "../../shard/mailbox_event.ts";
+import { ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import {
+  decodeBlock,
+  decodeEvent,
+  encodeBlock,
+  encodeEvent,
+} from "../../shard/mailbox/mailbox_event.ts";
 import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
 import { body, row, uint } from "./stored.ts";
 

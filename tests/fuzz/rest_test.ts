@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { STATUS_OF } from "../../server/json/http.ts";
-import { restRoutes } from "../../server/json/rest.ts";
-import { hasBody, type Route } from "../../server/json/rest_call.ts";
-import { DEFAULT_EXCHANGE_LIMITS, Exchanges } from "../../server/json/sign_in_routes.ts";
+import { STATUS_OF } from "../../server/v1/http.ts";
+import { restRoutes } from "../../server/v1/rest.ts";
+import { hasBody, type Route } from "../../server/v1/rest_call.ts";
+import { DEFAULT_EXCHANGE_LIMITS, Exchanges } from "../../server/v1/sign_in_routes.ts";
 import { throttle } from "../unit/json_app.ts";
 import { openApp } from "../unit/json_app.ts";
 import { openNode, PROTOCOL, TOKEN } from "../unit/json_fakes.ts";

@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { FRAME_EXAMPLES } from "../../server/json/examples.ts";
+import { FRAME_EXAMPLES } from "../../server/v1/examples.ts";
 import { handshake, RawConnection, wsFrame } from "../process/hostile_client.ts";
 import { Client, Refused, rest } from "../process/client.ts";
 import { Metrics } from "../process/metrics.ts";
@@ -218,7 +218,7 @@ async function left({ url }: ServerProcess): Promise<readonly [number, number]> 
   return count();
 }
 
-Deno.test("front door: whatever comes, nothing breaks, leaks or stays", async (t) => {
+Deno.test("HTTP server: whatever comes, nothing breaks, leaks or stays", async (t) => {
   using dir = tempDir();
   const flags = ["--registration", "open", ...SETTINGS.flatMap((s) => ["--set", s])];
   const server = await ServerProcess.start({ dataDir: dir.path, flags });

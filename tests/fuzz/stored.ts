@@ -1,12 +1,12 @@
 /** Arbitrary values of everything a shard stores. */
 import fc from "fast-check";
-import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/ids.ts";
+import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/name/ids.ts";
 import type { Credentials, MailboxBody, ScramKey } from "../../shard/ops.ts";
-import type { Entry } from "../../shard/records.ts";
-import type { Payload } from "../../shard/packets.ts";
-import type { RosterItem } from "../../shard/roster.ts";
-import { Account } from "../../shard/account.ts";
-import { apply } from "../../shard/apply.ts";
+import type { Entry } from "../../shard/record/records.ts";
+import type { Payload } from "../../shard/message/packets.ts";
+import type { RosterItem } from "../../shard/roster/roster.ts";
+import { Account } from "../../shard/account/account.ts";
+import { apply } from "../../shard/account/apply.ts";
 
 /** Every character but lone surrogates; `unit: "binary"` would hold 120 MB of tables for it. */
 export const codePoint: fc.Arbitrary<string> = fc.oneof(

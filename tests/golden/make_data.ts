@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
-import { adminClient } from "../../server/admin/client.ts";
-import { openKvStore } from "../../server/system/kv_store.ts";
-import { socketTransport } from "../../server/admin/socket.ts";
+import { adminClient } from "../../server/cli/client.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
+import { socketTransport } from "../../server/ops/socket.ts";
 import { Client, rest } from "../process/client.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
 import { delay } from "./delay.ts";

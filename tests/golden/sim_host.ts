@@ -1,7 +1,7 @@
 /** Transcripts on a simulated node, in virtual time. */
-import { configOf } from "../../server/config.ts";
+import { configOf } from "../../server/config/config.ts";
 import type { Sink } from "../../server/edge/types.ts";
-import { goawayFrame } from "../../server/json/encode.ts";
+import { goawayFrame } from "../../server/v1/encode.ts";
 import { fetchHeard, type Host, type Wire } from "./host.ts";
 import type { Heard } from "./transcript.ts";
 import { ADDRESS, breathe, openWorld, type World } from "./world.ts";

@@ -3,27 +3,37 @@
  * `server/front.ts` does it, over simulated ports. It is fast, and the same in every run.
  */
 import { setImmediate } from "node:timers";
-import { Lobby } from "../../server/edge/lobby.ts";
+import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Hono } from "hono";
-import type { AccountName, NodeId } from "../../shard/ids.ts";
-import type { Config } from "../../server/config.ts";
-import type { Ports } from "../../server/ports.ts";
-import type { WireConnection, WireHandler } from "../../server/json/wire.ts";
-import { adminDeps } from "../../server/accounts.ts";
-import { connectionLimits, mechanisms, protocolLimits, rates } from "../../server/settings.ts";
-import { createApp } from "../../server/json/rest.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { Config } from "../../server/config/config.ts";
+import type { Ports } from "../../server/node/ports.ts";
+import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
+import { adminDeps } from "../../server/ops/accounts.ts";
+import {
+  connectionLimits,
+  mechanisms,
+  protocolLimits,
+  rates,
+} from "../../server/config/settings.ts";
+import { createApp } from "../../server/v1/rest.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { fail } from "../../shard/errors.ts";
-import { issuers, shardLimits, signInOptions, throttleOptions } from "../../server/settings.ts";
-import { JSON_CODEC } from "../../server/json/encode.ts";
-import { makeConnector } from "../../server/json/connection.ts";
-import { makeEvents } from "../../server/json/events.ts";
-import { makeProtocol } from "../../server/json/protocol.ts";
+import {
+  issuers,
+  shardLimits,
+  signInOptions,
+  throttleOptions,
+} from "../../server/config/settings.ts";
+import { JSON_CODEC } from "../../server/v1/encode.ts";
+import { makeConnector } from "../../server/v1/connection.ts";
+import { makeEvents } from "../../server/v1/events.ts";
+import { makeProtocol } from "../../server/v1/protocol.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { memoryLog, simPorts } from "../sim/sim_ports.ts";
 import { newEdgeCounters } from "../../server/edge/types.ts";
-import { Node } from "../../server/node.ts";
+import { Node } from "../../server/node/node.ts";
 import { openJwtVerifier } from "../../server/auth/jwt.ts";
 import { Prng } from "../sim/prng.ts";
 import { Throttle } from "../../server/auth/throttle.ts";
@@ -128,7 +138,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     signIn,
     domain: config.server.domain,
     protocol,
-    lobby: new Lobby(ports),
+    signInQueue: new SignInQueue(ports),
     admit: () => world.busy ? fail("busy", "Refused for now: overload", 2000) : null,
     open: edge.open.bind(edge),
     acked: () => {},

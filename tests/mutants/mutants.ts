@@ -23,7 +23,7 @@ const HOLD = "if (account === null || !this.#batch.hold(account, effect)) this.#
 
 const COMMITS: readonly Mutant[] = [
   ...inFile(
-    "shard/shard.ts",
+    "shard/step/shard.ts",
     ["ack before commit", HOLD, `if (effect.kind === "reply") account = null;\n    ${HOLD}`],
     ["show events before commit", HOLD, `if (effect.kind === "edge") account = null;\n    ${HOLD}`],
     [
@@ -85,7 +85,7 @@ const COMMITS: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/open_batch.ts",
+    "shard/step/open_batch.ts",
     [
       "skip held-back effects",
       "if (h.batch <= this.committedBatch) out.push(h.effect);",
@@ -103,7 +103,7 @@ const COMMITS: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "server/committer.ts",
+    "server/node/committer.ts",
     [
       "take an unknown commit for a success",
       "      if (error !== null) {\n        return this.#failed(error, new Set([...sealed",
@@ -134,7 +134,7 @@ const COMMITS: readonly Mutant[] = [
 
 const STORE: readonly Mutant[] = [
   ...inFile(
-    "shard/account_cache.ts",
+    "shard/account/account_cache.ts",
     [
       "cut the log before its checkpoint",
       "upTo = Math.min(upTo, account.dirtyLsn - 1);",
@@ -167,7 +167,7 @@ const STORE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/checkpoint.ts",
+    "shard/account/checkpoint.ts",
     [
       "checkpoint without mailbox blocks",
       "rows.push({ key: blockKey(a.point, a.id, first), value });",
@@ -205,7 +205,7 @@ const STORE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/recovery.ts",
+    "shard/step/recovery.ts",
     [
       "replay what the checkpoint has",
       "if (lsn <= account.savedLsn || !begun) continue;",
@@ -223,7 +223,7 @@ const STORE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "server/node.ts",
+    "server/node/node.ts",
     [
       "forget owing accounts at start",
       "    this.#findOwing(this.shards);\n",
@@ -239,7 +239,7 @@ const STORE: readonly Mutant[] = [
 
 const MESSAGES: readonly Mutant[] = [
   ...inFile(
-    "shard/message_ops.ts",
+    "shard/message/message_ops.ts",
     [
       "drop dedupe",
       "if (before !== undefined && before.at > turn.now.wall - turn.limits.dedupeWindowMs) {",
@@ -262,7 +262,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/shard.ts",
+    "shard/step/shard.ts",
     [
       "skip a pair number",
       "const n = c.pairOut + 1;",
@@ -270,7 +270,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/pair.ts",
+    "shard/message/pair.ts",
     [
       "take packets past a gap",
       'if (p.n > last + 1) return ack(turn, account, p, last, "gap");',
@@ -344,7 +344,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/apply.ts",
+    "shard/account/apply.ts",
     [
       "receipts go backwards",
       "c.deliveredOut = Math.max(c.deliveredOut, entry.delivered);",
@@ -381,7 +381,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/conversation.ts",
+    "shard/mailbox/conversation.ts",
     [
       "tell another account of the name the numbers of the former",
       "    this.outBase = this.outNum;\n",
@@ -399,7 +399,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/mailbox.ts",
+    "shard/mailbox/mailbox.ts",
     [
       "trim what is to be retained",
       "if (few && after < countMax && b.lastAt >= cutoffMs) break;",
@@ -415,7 +415,7 @@ const MESSAGES: readonly Mutant[] = [
 
 const PRESENCE: readonly Mutant[] = [
   ...inFile(
-    "shard/presence.ts",
+    "shard/presence/presence.ts",
     [
       "forget an interest",
       "if (!p.nodes.includes(node)) p.nodes.push(node);",
@@ -439,7 +439,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/interest.ts",
+    "shard/presence/interest.ts",
     [
       "show to whom one has blocked",
       "  if (account.blocked.has(item.watcher)) return false;\n",
@@ -452,7 +452,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/table.ts",
+    "shard/table/table.ts",
     [
       "forget the log of a shard that is replaced",
       "if (upTo >= s.start) inherits.push({ log: s.id, upTo });",
@@ -465,7 +465,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "server/resharder.ts",
+    "server/node/resharder.ts",
     [
       "delete logs that are still needed",
       "if (!shard.writable || !shard.includes(upTo)) needed.add(log);",
@@ -478,7 +478,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/head_items.ts",
+    "shard/account/head_items.ts",
     [
       "forget who is owed a receipt, once the account has left memory",
       '    if (owed !== "") account.owed.add(owed);\n',
@@ -486,7 +486,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/rights.ts",
+    "shard/roster/rights.ts",
     [
       "show to whom it was never granted",
       "return seesOwner(item) && item!.peerId === id;",
@@ -519,7 +519,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/roster_ops.ts",
+    "shard/roster/roster_ops.ts",
     [
       "go on showing after the right has ended",
       "if (seesOwner(before) && !seesOwner(after) && !told) revokeWatcher(turn, account, after.contact);",
@@ -562,7 +562,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/account_ops.ts",
+    "shard/account/account_ops.ts",
     [
       "revoke no token",
       '  if (known) turn.append(account, { kind: "device_removed", device: input.device });\n',

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { createAdminApp } from "../../server/admin/api.ts";
-import { adminClient } from "../../server/admin/client.ts";
-import { listenAdmin, NoServerError, socketTransport } from "../../server/admin/socket.ts";
+import { createAdminApp } from "../../server/ops/api.ts";
+import { adminClient } from "../../server/cli/client.ts";
+import { listenAdmin, NoServerError, socketTransport } from "../../server/ops/socket.ts";
 import { fakeAccounts } from "../unit/admin_fake.ts";
 
 async function inTempDir(run: (dir: string) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type AdminClient, adminClient } from "../../server/admin/client.ts";
-import { socketTransport } from "../../server/admin/socket.ts";
+import { type AdminClient, adminClient } from "../../server/cli/client.ts";
+import { socketTransport } from "../../server/ops/socket.ts";
 import { Refused, rest } from "./client.ts";
 import { Metrics } from "./metrics.ts";
 import { poolToken } from "../../server/load/provision.ts";

@@ -3,7 +3,7 @@
  * says so and exits with 70.
  */
 import { systemKdf } from "../../server/system/kdf.ts";
-import { openKvStore } from "../../server/system/kv_store.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
 import { systemProcess } from "../../server/system/process.ts";
 import { systemTimers } from "../../server/system/timers.ts";
 

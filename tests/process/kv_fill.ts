@@ -2,8 +2,8 @@
  * Fills the disk under the directory argv 0 (a file system or file size limit of a few MiB), and
  * prints what the store says as one line of JSON. With argv 1 = "free", frees space again.
  */
-import type { Store, StoreError } from "../../server/ports.ts";
-import { openKvStore, StoreOpenError } from "../../server/system/kv_store.ts";
+import type { Store, StoreError } from "../../server/node/ports.ts";
+import { openKvStore, StoreOpenError } from "../../server/store/kv_store.ts";
 
 const [dir, free] = Deno.args;
 const ballast = `${dir}/ballast`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Store } from "../../server/ports.ts";
-import { openKvStore } from "../../server/system/kv_store.ts";
+import type { Store } from "../../server/node/ports.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
 import { commandOf, start } from "./child_process.ts";
 
 /** Runs a shell script with a command line behind it (`"$@"`), and reads its one line of JSON. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Row, type Store, type StoreKey } from "../../server/ports.ts";
-import { openKvStore } from "../../server/system/kv_store.ts";
+import { type Row, type Store, type StoreKey } from "../../server/node/ports.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
 import { Prng } from "../sim/prng.ts";
 import { commandOf, start } from "./child_process.ts";
 

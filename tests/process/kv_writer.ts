@@ -1,6 +1,6 @@
 /** Writes batches to the store at argv 0 from number argv 1 on; prints each number once acked. */
-import { openKvStore } from "../../server/system/kv_store.ts";
-import type { Mutation } from "../../server/ports.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
+import type { Mutation } from "../../server/node/ports.ts";
 
 const [path, first] = Deno.args;
 const store = await openKvStore(path!);

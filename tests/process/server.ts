@@ -73,11 +73,11 @@ export class ServerProcess {
       [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...preload, `${root}/main.ts`];
     const flags = options.flags ?? [];
     const bind = flags.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
-    const patience = options.patient === false ? [] : PATIENT;
+    const refusalAllowance = options.patient === false ? [] : PATIENT;
     return await ServerProcess.run({
       command: [
         ...command,
-        ...["start", "--data", options.dataDir, ...bind, ...patience, ...flags],
+        ...["start", "--data", options.dataDir, ...bind, ...refusalAllowance, ...flags],
       ],
       dataDir: options.dataDir,
       ...(options.place === undefined

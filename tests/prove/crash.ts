@@ -206,7 +206,7 @@ function brokenCopy(path: string): string {
   for (const part of ["main.ts", "deno.json", "deno.lock", "server", "shard"]) {
     new Deno.Command("cp", { args: ["-r", `${root}/${part}`, path] }).outputSync();
   }
-  const file = `${path}/shard/open_batch.ts`;
+  const file = `${path}/shard/step/open_batch.ts`;
   const source = Deno.readTextFileSync(file);
   const broken = source.replace("if (batch <= this.committedBatch) return false;", "return false;");
   if (broken === source) throw new Error("the deliberate fault no longer fits the source");

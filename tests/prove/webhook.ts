@@ -1,7 +1,7 @@
 /**
  * Webhooks whose receivers are away: the real gateway, edge, shards and store rows in virtual time.
  */
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { GatewayWorld, type Receiver } from "../sim/gateway_world.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 

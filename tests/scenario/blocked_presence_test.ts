@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { AccountName, SessionId } from "../../shard/ids.ts";
+import type { AccountName, SessionId } from "../../shard/name/ids.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { NodeWorld, ONLINE } from "../sim/node_world.ts";
 

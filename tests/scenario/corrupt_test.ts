@@ -1,6 +1,6 @@
 /** Stored bytes that cannot be read are the fault of one account, and stay there. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 
 const name = (text: string) => text as AccountName;

@@ -1,6 +1,6 @@
-/** Long-poll and server-sent events through the real front door. */
+/** Long-poll and server-sent events through the real HTTP server. */
 import assert from "node:assert/strict";
-import { Lobby } from "../../server/edge/lobby.ts";
+import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { Hono } from "hono";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import {
@@ -9,14 +9,14 @@ import {
   type EdgeLimits,
   newEdgeCounters,
 } from "../../server/edge/types.ts";
-import { JSON_CODEC } from "../../server/json/encode.ts";
-import { makeEvents } from "../../server/json/events.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
-import { makeProtocol } from "../../server/json/protocol.ts";
+import { JSON_CODEC } from "../../server/v1/encode.ts";
+import { makeEvents } from "../../server/v1/events.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
+import { makeProtocol } from "../../server/v1/protocol.ts";
 import { systemClock } from "../../server/system/clock.ts";
-import { openFrontDoor } from "../../server/system/front_door.ts";
+import { openHttpServer } from "../../server/http/http_server.ts";
 import { systemTimers } from "../../server/system/timers.ts";
-import { parseCursor, type SessionId } from "../../shard/ids.ts";
+import { parseCursor, type SessionId } from "../../shard/name/ids.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts";
@@ -82,18 +82,18 @@ async function withServer(
     domain: "example.org",
     streamBytesMax: bounds.outboxBytesMax,
     streams,
-    lobby: new Lobby({ clock, random }),
+    signInQueue: new SignInQueue({ clock, random }),
     open: edge.open.bind(edge),
     signedIn: (kind, outcome) => signIns.push(`${kind} ${outcome}`),
   });
   const app = appOf(edge, events);
-  const door = await openFrontDoor({
+  const door = await openHttpServer({
     app,
     counters: { ...DOOR_COUNTERS },
     admit: () => null,
     admitAddress: () => null,
     admitHost: () => null,
-    blame: () => {},
+    penalize: () => {},
     upgrade: (_request, socket) => void socket.destroy(),
   }, {
     host: "127.0.0.1",

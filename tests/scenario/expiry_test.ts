@@ -1,7 +1,7 @@
 /** Sessions of an outside issuer's users: they last as long as the token that was last given. */
 import assert from "node:assert/strict";
 import { base64url, SignJWT } from "jose";
-import { configOf } from "../../server/config.ts";
+import { configOf } from "../../server/config/config.ts";
 import type { CloseReason } from "../../server/edge/types.ts";
 import { openWorld, type World } from "../golden/world.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
-import { Exchanges } from "../../server/json/sign_in_routes.ts";
-import { makeProtocol } from "../../server/json/protocol.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
+import { Exchanges } from "../../server/v1/sign_in_routes.ts";
+import { makeProtocol } from "../../server/v1/protocol.ts";
 import { openSimHost } from "../golden/sim_host.ts";
 import { parseTranscript } from "../golden/transcript.ts";
 import { play } from "../golden/player.ts";
-import { restRoutes } from "../../server/json/rest.ts";
+import { restRoutes } from "../../server/v1/rest.ts";
 import { systemClock } from "../../server/system/clock.ts";
 import { systemRandom } from "../../server/system/random.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { AccountId, AccountName, MailboxId } from "../../shard/ids.ts";
-import type { ExportedAccount, ImportItem } from "../../shard/transfer.ts";
+import type { AccountId, AccountName, MailboxId } from "../../shard/name/ids.ts";
+import type { ExportedAccount, ImportItem } from "../../shard/account/transfer.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { DeviceId, SessionId } from "../../shard/ids.ts";
+import type { DeviceId, SessionId } from "../../shard/name/ids.ts";
 import { NodeWorld, ONLINE } from "../sim/node_world.ts";
 
 const wall = (w: NodeWorld) => w.process.clock.wallMs();

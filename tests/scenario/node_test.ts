@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { NodeWorld, ONLINE } from "../sim/node_world.ts";
 
 const name = (text: string) => text as AccountName;

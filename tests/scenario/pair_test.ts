@@ -1,6 +1,6 @@
 /** Those who may not write to an account cannot fill it, stop it, or learn that it is there. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 
 const name = (text: string) => text as AccountName;

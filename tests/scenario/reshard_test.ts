@@ -1,11 +1,17 @@
 /** Changes of the shard table on a whole node; at random moments they are the simulator's work. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { evenBounds, planTo, type Reshape, reshapeOf, type ShardTable } from "../../shard/table.ts";
-import { keepShardsEven } from "../../server/shard_keeper.ts";
+import {
+  evenBounds,
+  planTo,
+  type Reshape,
+  reshapeOf,
+  type ShardTable,
+} from "../../shard/table/table.ts";
+import { keepShardsEven } from "../../server/node/shard_keeper.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Reshaping } from "../../server/resharder.ts";
+import type { Reshaping } from "../../server/node/resharder.ts";
 
 function reshape(w: NodeWorld, change: Reshape): Result<Reshaping> {
   let result: Result<Reshaping> | null = null;

@@ -3,8 +3,8 @@
  * strangers, is disabled, or was removed: everywhere the same, or accounts could be probed.
  */
 import assert from "node:assert/strict";
-import type { AccountName } from "../../shard/ids.ts";
-import { configOf } from "../../server/config.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { configOf } from "../../server/config/config.ts";
 import { breathe, openWorld, type World } from "../golden/world.ts";
 
 type Json = Readonly<Record<string, unknown>>;

@@ -1,10 +1,10 @@
 /** Webhooks at their bounds: large events, smaller limits after a start, many requests at once. */
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { HookRecord } from "../../server/gateway/hooks.ts";
 import type { Result } from "../../shard/errors.ts";
 import { mindAgreement } from "../../server/gateway/agreement.ts";
-import type { Router } from "../../server/router.ts";
+import type { Router } from "../../server/node/router.ts";
 import { GatewayWorld } from "../sim/gateway_world.ts";
 
 const MAIL = "service.mail";

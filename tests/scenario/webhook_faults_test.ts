@@ -1,6 +1,6 @@
 /** Webhooks on a disk that fails, with kills, for many seeds. */
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { GatewayWorld } from "../sim/gateway_world.ts";
 import { Prng } from "../sim/prng.ts";
 

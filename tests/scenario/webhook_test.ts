@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { GatewayWorld, type HookEvent, type Receiver } from "../sim/gateway_world.ts";
 import type { Outcome } from "../../server/gateway/outcome.ts";
 import { type OutcomePage, readOutcomes } from "../../server/gateway/streams.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { fail } from "../../shard/errors.ts";
-import { frameHead } from "../../server/json/ws_connection.ts";
+import { frameHead } from "../../server/v1/ws_connection.ts";
 import {
   BINARY,
   CLOSE,

@@ -9,7 +9,7 @@ import {
   newWsCounters,
   type WsLimits,
   type WsTransport,
-} from "../../server/json/ws.ts";
+} from "../../server/v1/ws.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
@@ -67,7 +67,7 @@ export async function withTransport(
     admit: () => world.refusal,
     admitPage: ({ headers }) =>
       headers.origin === "https://evil.example" ? fail("forbidden", "not from there") : null,
-    blame: (_address, requests) => world.blamed += requests,
+    penalize: (_address, requests) => world.blamed += requests,
     addressOf: (request) => String(request.headers["x-test-address"] ?? "192.0.2.1"),
     onConnection(connection) {
       const echo = new Echo(connection.sink);

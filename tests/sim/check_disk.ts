@@ -1,10 +1,10 @@
 /** What must be on the disk of a node that was stopped: everything, once, and nothing else. */
-import type { Account } from "../../shard/account.ts";
+import type { Account } from "../../shard/account/account.ts";
 import type { MemoryDisk } from "./memory_store.ts";
-import { Account as AccountOf } from "../../shard/account.ts";
-import type { AccountName } from "../../shard/ids.ts";
-import { decodeHead, joinChunks } from "../../shard/checkpoint.ts";
-import { decodeTable } from "../../shard/table.ts";
+import { Account as AccountOf } from "../../shard/account/account.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { decodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
+import { decodeTable } from "../../shard/table/table.ts";
 import { Violation } from "./history.ts";
 
 function fail(text: string): never {

@@ -1,11 +1,11 @@
 /** What must hold of the mailboxes of a world at rest: nothing lost, doubled, made up or mixed up. */
 import type { AccountDump } from "./dump.ts";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
 import type { Life, Sent } from "./oracle.ts";
 import type { World } from "./world.ts";
 import { ask } from "./dump.ts";
-import { encodeEvent, encodeSnapshot } from "../../server/json/encode.ts";
+import { encodeEvent, encodeSnapshot } from "../../server/v1/encode.ts";
 import { View, type WireEvent, type WireSnapshot } from "./view.ts";
 import { Violation } from "./history.ts";
 

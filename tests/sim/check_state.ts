@@ -1,13 +1,13 @@
 /** What must hold of rosters, marks, settings, tokens and presence of a world at rest. */
 import type { Device } from "./device.ts";
-import type { DeviceId } from "../../shard/ids.ts";
+import type { DeviceId } from "../../shard/name/ids.ts";
 import type { DevicePresence, PresenceOfDevice } from "../../shard/ops.ts";
 import type { Folded } from "./check_mail.ts";
 import type { SoftEvent, View } from "./view.ts";
 import type { World } from "./world.ts";
 import { ask } from "./dump.ts";
-import { devicePresence } from "../../server/json/sign_in.ts";
-import { encodePresence } from "../../server/json/encode.ts";
+import { devicePresence } from "../../server/v1/sign_in.ts";
+import { encodePresence } from "../../server/v1/encode.ts";
 import { hashToken } from "../../server/auth/token.ts";
 import { Violation } from "./history.ts";
 

@@ -2,7 +2,7 @@
  * Somebody looks at a user whom nobody has looked at for so long that nothing of it is in memory, and
  * something happens while its account is being read.
  */
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { Person } from "./person.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";

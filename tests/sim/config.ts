@@ -44,12 +44,12 @@ export const ACTIONS = {
   password: 0.5,
   remove: 0.7,
   disable: 0.5,
-  estrange: 1,
+  unblockAfterRemoval: 1,
   race: 1.5,
   stalledLook: 1,
   flood: 1.5,
   flash: 0.7,
-  haunt: 0.5,
+  answerAfterReuse: 0.5,
   namesake: 0.7,
 } as const;
 

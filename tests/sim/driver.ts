@@ -3,7 +3,15 @@ import type { ActionName } from "./config.ts";
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
 import type { World } from "./world.ts";
-import { estrange, flash, flood, haunt, namesake, race, stalledLook } from "./stunts.ts";
+import {
+  flash,
+  flood,
+  namesake,
+  race,
+  answerAfterReuse,
+  stalledLook,
+  unblockAfterRemoval,
+} from "./injections.ts";
 
 /** The clients' part of the chaos. */
 export class Driver {
@@ -111,22 +119,22 @@ export class Driver {
       case "password":
         return person.changePassword(device, `password ${prng.u32()}`);
       default:
-        return this.#stunt(person, device, other, action);
+        return this.#inject(person, device, other, action);
     }
   }
 
-  #stunt(person: Person, device: Device, other: string, action: ActionName): void {
+  #inject(person: Person, device: Device, other: string, action: ActionName): void {
     const world = this.#world;
     const remove = () => this.#operate(person, "remove");
     switch (action) {
-      case "estrange":
-        return estrange(world, person, device, other);
+      case "unblockAfterRemoval":
+        return unblockAfterRemoval(world, person, device, other);
       case "race":
         return race(world, person, device, other);
       case "stalledLook":
         return stalledLook(world, device);
-      case "haunt":
-        haunt(world, person, device);
+      case "answerAfterReuse":
+        answerAfterReuse(world, person, device);
         return remove();
       case "namesake":
         return namesake(world, person, device, other, remove);

@@ -1,5 +1,5 @@
 /** Everything durable that a world's nodes know of its accounts, read when nothing moves. */
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { AccountView, MailboxEvent, OpName, Ops, Snapshot } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimNode } from "./sim_node.ts";

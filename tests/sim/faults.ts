@@ -2,7 +2,7 @@
 import type { FaultName } from "./config.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";
-import { burst } from "./stunts.ts";
+import { burst } from "./injections.ts";
 import { STEADY } from "./wire.ts";
 
 /** The faults' part of the chaos. */

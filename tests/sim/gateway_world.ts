@@ -3,7 +3,7 @@
  * code of production from the HTTP routes' inside down to the store.
  */
 import assert from "node:assert/strict";
-import type { AccountName, NodeId } from "../../shard/ids.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { HookAnswer, HookRequest, PostHook } from "../../server/gateway/hook_sender.ts";
 import type { HookRecord } from "../../server/gateway/hooks.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
@@ -13,10 +13,10 @@ import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { DEFAULT_EDGE_LIMITS, newEdgeCounters } from "../../server/edge/types.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
 import { Gateway, type GatewayLimits } from "../../server/gateway/gateway.ts";
-import { JSON_CODEC } from "../../server/json/encode.ts";
+import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { MemoryDisk } from "./memory_store.ts";
 import { memoryLog, simPorts } from "./sim_ports.ts";
-import { Node } from "../../server/node.ts";
+import { Node } from "../../server/node/node.ts";
 import { Prng } from "./prng.ts";
 import { verifySignature } from "../../server/gateway/sign.ts";
 import { VirtualTime } from "./virtual_time.ts";

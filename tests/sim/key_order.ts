@@ -1,4 +1,4 @@
-import type { StoreKey } from "../../server/ports.ts";
+import type { StoreKey } from "../../server/node/ports.ts";
 
 const scratch = new DataView(new ArrayBuffer(8));
 const encoder = new TextEncoder();

@@ -2,7 +2,7 @@
  * An account is removed and released while the log still has some of its rows, but not its
  * beginning: a start must not take them for anything.
  */
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { World } from "./world.ts";
 import { ask } from "./dump.ts";
 import { Violation } from "./history.ts";

@@ -2,7 +2,7 @@
  * How a simulated device is connected: protocol v1 over a simulated WebSocket, or over single
  * requests with a long-poll. Both ask the node's real code, and neither knows what devices want.
  */
-import type { Cancel } from "../../server/ports.ts";
+import type { Cancel } from "../../server/node/ports.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { SoftEvent, WireEvent, WireSnapshot } from "./view.ts";
 import type { Connection, Network } from "./network.ts";

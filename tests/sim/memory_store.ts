@@ -1,10 +1,17 @@
 /**
  * A disk in memory with the faults of real ones, and the stores that processes open on it. It
- * behaves like `server/system/kv_store.ts` (one contract test runs on both): operations run one
+ * behaves like `server/store/kv_store.ts` (one contract test runs on both): operations run one
  * after the other, values are copied, and what a dead process asked for is never answered.
  */
-import type { Cancel, Mutation, Row, Store, StoreError, StoreKey } from "../../server/ports.ts";
-import { checkKey, checkList, checkWrite } from "../../server/system/store_limits.ts";
+import type {
+  Cancel,
+  Mutation,
+  Row,
+  Store,
+  StoreError,
+  StoreKey,
+} from "../../server/node/ports.ts";
+import { checkKey, checkList, checkWrite } from "../../server/store/store_limits.ts";
 import { OrderedRows } from "./ordered_rows.ts";
 import type { Prng } from "./prng.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";

@@ -5,11 +5,11 @@
  * of its own; between connections nothing keeps any order.
  */
 import type { Sink } from "../../server/edge/types.ts";
-import type { WireConnection, WireHandler } from "../../server/json/wire.ts";
-import type { Cancel } from "../../server/ports.ts";
+import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
+import type { Cancel } from "../../server/node/ports.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import type { Prng } from "./prng.ts";
-import { goawayFrame } from "../../server/json/encode.ts";
+import { goawayFrame } from "../../server/v1/encode.ts";
 
 /** How a network behaves. */
 export interface NetworkQuality {

@@ -1,13 +1,13 @@
 /** A node in a simulated world, asked directly, without edges or codecs. */
 import assert from "node:assert/strict";
-import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/ids.ts";
+import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
 import { MemoryDisk } from "./memory_store.ts";
 import { type LogLine, memoryLog, simPorts } from "./sim_ports.ts";
-import { Node } from "../../server/node.ts";
+import { Node } from "../../server/node/node.ts";
 import { Prng } from "./prng.ts";
 import { VirtualTime } from "./virtual_time.ts";
 

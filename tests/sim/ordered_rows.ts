@@ -1,4 +1,4 @@
-import type { Row, StoreKey } from "../../server/ports.ts";
+import type { Row, StoreKey } from "../../server/node/ports.ts";
 import { encodeKey } from "./key_order.ts";
 
 interface Entry {

@@ -1,4 +1,4 @@
-import type { Random } from "../../server/ports.ts";
+import type { Random } from "../../server/node/ports.ts";
 
 /** 32-bit hash of a text (FNV-1a with murmur3's finaliser): how seeds and labels become states. */
 function hash(text: string, basis: number): number {

@@ -1,6 +1,6 @@
 /** The shard table changes while everything else happens: cuts, merges, and new numbers of shards. */
-import { planTo, type Reshape, reshapeOf } from "../../shard/table.ts";
-import { POINT_SPACE } from "../../shard/ids.ts";
+import { planTo, type Reshape, reshapeOf } from "../../shard/table/table.ts";
+import { POINT_SPACE } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import { Violation } from "./history.ts";
 import type { World } from "./world.ts";

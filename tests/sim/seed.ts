@@ -21,9 +21,9 @@ import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
 import { leftovers } from "./leftovers.ts";
 import { poisoned } from "./poison.ts";
-import { blockedReturn, stalledLook } from "./stunts.ts";
+import { blockedReturn, stalledLook } from "./injections.ts";
 import { checkTable, reshards } from "./reshards.ts";
-import { strand } from "./strand.ts";
+import { delayOwed } from "./delayed_packets.ts";
 import { Violation } from "./history.ts";
 import { World } from "./world.ts";
 
@@ -101,7 +101,7 @@ function live(world: World): void {
   converge(world);
   measure(world);
   rest(world);
-  if (world.config.cold) strand(world);
+  if (world.config.cold) delayOwed(world);
   else if (world.config.limits.checkpointMs >= 1000) leftovers(world);
 }
 

@@ -3,32 +3,32 @@
  * the code that production runs, from the protocol down to the store; only the ports, the transports
  * and the rim of HTTP are the simulation's.
  */
-import type { AccountName, DeviceId, NodeId } from "../../shard/ids.ts";
-import { Lobby } from "../../server/edge/lobby.ts";
+import type { AccountName, DeviceId, NodeId } from "../../shard/name/ids.ts";
+import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Answer, PresenceFields } from "./link.ts";
-import type { Cancel, Ports } from "../../server/ports.ts";
+import type { Cancel, Ports } from "../../server/node/ports.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
 import type { LogLine } from "./sim_ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { Prng } from "./prng.ts";
-import type { Principal, SignInDeps } from "../../server/json/sign_in.ts";
+import type { Principal, SignInDeps } from "../../server/v1/sign_in.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Server } from "./network.ts";
 import type { SimConfig } from "./config.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import type { Wire } from "./wire.ts";
-import type { WireConnection, WireHandler } from "../../server/json/wire.ts";
-import { byPassword, byToken, devicePresence, sessionChoice } from "../../server/json/sign_in.ts";
+import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
+import { byPassword, byToken, devicePresence, sessionChoice } from "../../server/v1/sign_in.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
-import { DEFAULT_CONNECTION_LIMITS, makeConnector } from "../../server/json/connection.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
-import { JSON_CODEC } from "../../server/json/encode.ts";
-import { makeProtocol, welcomeJson } from "../../server/json/protocol.ts";
+import { DEFAULT_CONNECTION_LIMITS, makeConnector } from "../../server/v1/connection.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
+import { JSON_CODEC } from "../../server/v1/encode.ts";
+import { makeProtocol, welcomeJson } from "../../server/v1/protocol.ts";
 import { memoryLog, simPorts } from "./sim_ports.ts";
 import { newEdgeCounters } from "../../server/edge/types.ts";
-import { Node } from "../../server/node.ts";
-import { parseCursor, parseSessionId } from "../../shard/ids.ts";
+import { Node } from "../../server/node/node.ts";
+import { parseCursor, parseSessionId } from "../../shard/name/ids.ts";
 import { SIGN_IN_DEFAULTS } from "../../server/auth/sign_in_options.ts";
 
 /** The domain of every simulated account. */
@@ -146,7 +146,7 @@ export class SimNode implements Server {
       random: ports.random,
       domain: DOMAIN,
       admit: () => null,
-      lobby: new Lobby(ports),
+      signInQueue: new SignInQueue(ports),
     };
     const connect = makeConnector({
       ...signIn,

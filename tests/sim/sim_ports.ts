@@ -1,6 +1,6 @@
 /** All ports of one simulated process. */
 import { pbkdf2Sync } from "node:crypto";
-import type { Kdf, Log, Ports, Timers } from "../../server/ports.ts";
+import type { Kdf, Log, Ports, Timers } from "../../server/node/ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import { type Prng, simRandom } from "./prng.ts";
 import type { VirtualProcess } from "./virtual_time.ts";

@@ -3,7 +3,7 @@
  * start gives the state that a whole mailbox stands for, which snapshots must agree with.
  */
 import type { z } from "zod";
-import type { ANSWERS } from "../../server/json/answers.ts";
+import type { ANSWERS } from "../../server/v1/answers.ts";
 import { Violation } from "./history.ts";
 
 /** A durable event as clients get it. */

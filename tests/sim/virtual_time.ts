@@ -3,7 +3,7 @@
  * can be killed, paused, and given clocks of their own. Nothing waits; nothing depends on the
  * machine. Order is time, then insertion; `soon` runs before time moves on.
  */
-import type { Cancel, Clock, Timers } from "../../server/ports.ts";
+import type { Cancel, Clock, Timers } from "../../server/node/ports.ts";
 import { EventHeap, type HeapEvent } from "./event_heap.ts";
 
 /** Turns without time moving on, after which a simulation is taken to be stuck. */

@@ -4,7 +4,7 @@
  */
 import type { History } from "./history.ts";
 import type { Prng } from "./prng.ts";
-import type { ShardPacket } from "../../shard/packets.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { VirtualProcess } from "./virtual_time.ts";
 import { Violation } from "./history.ts";
 
@@ -60,8 +60,8 @@ export class Wire {
     if (heldMs > 0) return void process.timers.after(heldMs, arrive);
     if (quality === STEADY) return arrive();
     const { lost, twice, late, lateMs } = quality;
-    // Nobody notices the loss of a nudge, nor that a signal came twice.
-    if (packet.kind !== "nudge" && this.#prng.chance(lost)) return;
+    // Nobody notices the loss of a rewatch, nor that a signal came twice.
+    if (packet.kind !== "rewatch" && this.#prng.chance(lost)) return;
     const copies = packet.kind !== "signal" && this.#prng.chance(twice) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       if (this.#prng.chance(late)) process.timers.after(this.#prng.number() * lateMs, arrive);

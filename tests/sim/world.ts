@@ -3,7 +3,7 @@
  * the oracle that knows what they were promised. Everything in it follows from one seed.
  */
 import type { OpName, Ops } from "../../shard/ops.ts";
-import type { AccountName, DeviceId, SessionId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
 import { configOf, NAMES } from "./config.ts";

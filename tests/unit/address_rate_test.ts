@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { createCounters } from "../../server/admin/counters.ts";
-import { createAddressRate } from "../../server/address_rate.ts";
-import { configOf } from "../../server/config.ts";
+import { createCounters } from "../../server/ops/counters.ts";
+import { createAddressRate } from "../../server/http/address_rate.ts";
+import { configOf } from "../../server/config/config.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 function rate() {
@@ -31,9 +31,9 @@ Deno.test("AddressRate.look takes nothing", () => {
   for (let i = 0; i < 100; i++) equal(addresses.look("192.0.2.1"), null);
 });
 
-Deno.test("AddressRate.blame shuts an address out, for 20 s at most", () => {
+Deno.test("AddressRate.penalize shuts an address out, for 20 s at most", () => {
   const { addresses, time } = rate();
-  addresses.blame("192.0.2.1", 1_000_000);
+  addresses.penalize("192.0.2.1", 1_000_000);
   equal(addresses.look("192.0.2.1")?.retryAfterMs, 20_100);
   time.runFor(20_000);
   equal(addresses.look("192.0.2.1")?.retryAfterMs, 100);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type AdminDeps, createAdminApp } from "../../server/admin/api.ts";
-import { adminClient, AdminError, appTransport } from "../../server/admin/client.ts";
+import { type AdminDeps, createAdminApp } from "../../server/ops/api.ts";
+import { adminClient, AdminError, appTransport } from "../../server/cli/client.ts";
 import { ERROR_CODES, type ErrorCode, fail } from "../../shard/errors.ts";
 import { fakeAccounts } from "./admin_fake.ts";
 

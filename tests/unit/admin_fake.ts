@@ -1,10 +1,10 @@
 /** Accounts in memory behind the admin API, for its tests and those of the command line. */
 import { Buffer } from "node:buffer";
-import type { AccountId, AccountName } from "../../shard/ids.ts";
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { AdminDeps, PageOptions } from "../../server/admin/api.ts";
-import type { InviteView } from "../../server/admin/invites.ts";
+import type { AdminDeps, PageOptions } from "../../server/ops/api.ts";
+import type { InviteView } from "../../server/ops/invites.ts";
 
 /** The fake: its accounts, and the password each would sign in with. */
 export interface FakeAccounts {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { guardAdmin, guardBrowsers } from "../../server/admin/guard.ts";
+import { guardAdmin, guardBrowsers } from "../../server/ops/guard.ts";
 
 const TOKEN = "ra1_" + "A".repeat(43);
 

@@ -11,7 +11,7 @@ import {
   nextAdmission,
   pressure,
   type RefusalReason,
-} from "../../server/admission.ts";
+} from "../../server/http/admission.ts";
 
 const IDLE: Load = {
   loopLagMs: 0,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Callers } from "../../server/system/callers.ts";
+import { Callers } from "../../server/http/callers.ts";
 
 Deno.test("Callers counts an IPv4 address by itself, and an IPv6 network of 64 bits as one", () => {
   const callers = new Callers();

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { createAdminApp } from "../../server/admin/api.ts";
-import { runCli } from "../../server/admin/cli.ts";
-import type { CliHost } from "../../server/admin/cli_host.ts";
-import { appTransport } from "../../server/admin/client.ts";
-import type { RunningRoost } from "../../server/admin/launcher.ts";
-import { NoServerError } from "../../server/admin/socket.ts";
-import type { Config } from "../../server/config.ts";
-import { VERSION } from "../../server/version.ts";
+import { createAdminApp } from "../../server/ops/api.ts";
+import { runCli } from "../../server/cli/cli.ts";
+import type { CliHost } from "../../server/cli/host.ts";
+import { appTransport } from "../../server/cli/client.ts";
+import type { RunningRoost } from "../../server/cli/launcher.ts";
+import { NoServerError } from "../../server/ops/socket.ts";
+import type { Config } from "../../server/config/config.ts";
+import { VERSION } from "../../server/config/version.ts";
 import { fakeAccounts } from "./admin_fake.ts";
 
 /** A machine with files, typed lines, and perhaps a running server. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { CliHost } from "../../server/admin/cli_host.ts";
-import { runCli } from "../../server/admin/cli.ts";
-import { VERSION } from "../../server/version.ts";
+import type { CliHost } from "../../server/cli/host.ts";
+import { runCli } from "../../server/cli/cli.ts";
+import { VERSION } from "../../server/config/version.ts";
 
 Deno.test("roost export --all leaves out who is removed after they were listed", async () => {
   let written = "";

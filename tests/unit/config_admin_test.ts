@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { resolveConfig } from "../../server/config.ts";
+import { resolveConfig } from "../../server/config/config.ts";
 
 function resolved(settings: Readonly<Record<string, string>>) {
   const flags = Object.entries(settings).map(([key, text]) => ({ flag: "--set", key, text }));

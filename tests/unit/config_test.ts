@@ -7,7 +7,7 @@ import {
   envName,
   KNOB_TABLE,
   resolveConfig,
-} from "../../server/config.ts";
+} from "../../server/config/config.ts";
 import { showJson, showText } from "../../server/config/show.ts";
 
 const EMPTY: ConfigInput = { dataDir: "/data", file: null, env: {}, flags: [], filesMax: 20_000 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type DataDir, DataDirError, openDataDir } from "../../server/system/data_dir.ts";
-import { openKvStore, StoreOpenError } from "../../server/system/kv_store.ts";
+import { openKvStore, StoreOpenError } from "../../server/store/kv_store.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 
 const random = simRandom(new Prng(1));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { keepDomain, storedDomain } from "../../server/domain.ts";
+import { keepDomain, storedDomain } from "../../server/node/domain.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { Prng } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";

@@ -1,6 +1,6 @@
 /** An edge under virtual time, and a router that plays all shards and can hold answers back. */
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/ids.ts";
+import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/name/ids.ts";
 import type {
   AttachAuth,
   DevicePresence,
@@ -26,8 +26,8 @@ import {
   type Session,
   type Sink,
 } from "../../server/edge/types.ts";
-import { JSON_CODEC } from "../../server/json/encode.ts";
-import type { Router } from "../../server/router.ts";
+import { JSON_CODEC } from "../../server/v1/encode.ts";
+import type { Router } from "../../server/node/router.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";

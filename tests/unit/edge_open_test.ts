@@ -1,7 +1,7 @@
 /** Opening sessions: bounds, and every race between the shard's answer and its packets. */
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
-import type { SessionId } from "../../shard/ids.ts";
+import type { SessionId } from "../../shard/name/ids.ts";
 import type { OpName } from "../../shard/ops.ts";
 import {
   codeOf,

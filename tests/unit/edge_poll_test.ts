@@ -1,7 +1,7 @@
 /** Long-poll: answers at once or when something comes, acknowledgements, grace, and takeovers. */
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
-import type { MailboxId } from "../../shard/ids.ts";
+import type { MailboxId } from "../../shard/name/ids.ts";
 import { batch, codeOf, device, MAILBOX, name, on, poll, rig, type Wire } from "./edge_fixture.ts";
 
 const brief = (events: readonly Wire[]) =>

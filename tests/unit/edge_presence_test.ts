@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { PresenceOfDevice } from "../../shard/ops.ts";
 import { DEFAULT_EDGE_LIMITS, newEdgeCounters } from "../../server/edge/types.ts";
 import { createEdge } from "../../server/edge/edge.ts";
-import { JSON_CODEC } from "../../server/json/encode.ts";
+import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { Prng, simRandom } from "../sim/prng.ts";

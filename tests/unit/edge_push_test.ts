@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
 import { EventBatch } from "../../server/edge/feed.ts";
-import { JSON_CODEC } from "../../server/json/encode.ts";
+import { JSON_CODEC } from "../../server/v1/encode.ts";
 import {
   type FakeSink,
   MAILBOX,

@@ -1,7 +1,7 @@
 /** Losing a transport and coming back. */
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
-import type { MailboxId, SessionId } from "../../shard/ids.ts";
+import type { MailboxId, SessionId } from "../../shard/name/ids.ts";
 import { codeOf, device, type FakeSink, MAILBOX, name, on, opened, rig } from "./edge_fixture.ts";
 
 const seqs = (sink: FakeSink) => sink.of("message").map((event) => event["seq"]);

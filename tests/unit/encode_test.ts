@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { MailboxEvent, PresenceOfDevice, RosterItemView } from "../../shard/ops.ts";
-import type { Subscription } from "../../shard/subscription.ts";
-import { ANSWERS } from "../../server/json/answers.ts";
+import type { Subscription } from "../../shard/roster/subscription.ts";
+import { ANSWERS } from "../../server/v1/answers.ts";
 import {
   encodeEvent,
   encodePresence,
@@ -13,7 +13,7 @@ import {
   goawayFrame,
   leadingDevice,
   quote,
-} from "../../server/json/encode.ts";
+} from "../../server/v1/encode.ts";
 import { device, name, presenceOf } from "./edge_fixture.ts";
 
 /** Any UTF-16: lone surrogates, control characters, quotes and line separators included. */

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import type { AccountId } from "../../shard/ids.ts";
+import type { AccountId } from "../../shard/name/ids.ts";
 import {
   armAt,
   EXPERIMENTS,
   Experiments,
   type ExperimentStatus,
-} from "../../server/experiments.ts";
-import { type Arms, formatArms, parseArms } from "../../server/arms.ts";
-import { configOf } from "../../server/config.ts";
+} from "../../server/gateway/experiments.ts";
+import { type Arms, formatArms, parseArms } from "../../server/config/arms.ts";
+import { configOf } from "../../server/config/config.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { Prng } from "../sim/prng.ts";
 import type { Result } from "../../shard/errors.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { addGateway } from "../../server/gateway/api.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
 import { GatewayWorld } from "../sim/gateway_world.ts";
-import { honoPath } from "../../server/json/rest.ts";
+import { honoPath } from "../../server/v1/rest.ts";
 import { gatewayRoutes } from "../../server/gateway/routes.ts";
 import { gatewaySchemas } from "../../server/gateway/schemas.ts";
 import { SCOPE_NAMES } from "../../server/gateway/service.ts";

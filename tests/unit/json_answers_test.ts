@@ -1,17 +1,17 @@
 import { deepEqual } from "node:assert/strict";
 import fc from "fast-check";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { MailboxEvent, RosterItemView, Snapshot } from "../../shard/ops.ts";
-import { type AnswerName, ANSWERS } from "../../server/json/answers.ts";
+import { type AnswerName, ANSWERS } from "../../server/v1/answers.ts";
 import {
   encodeEvent,
   encodePresence,
   encodeRosterItem,
   encodeSignal,
   encodeSnapshot,
-} from "../../server/json/encode.ts";
-import { FRAME_EXAMPLES } from "../../server/json/examples.ts";
-import type { CommandName } from "../../server/json/schemas.ts";
+} from "../../server/v1/encode.ts";
+import { FRAME_EXAMPLES } from "../../server/v1/examples.ts";
+import type { CommandName } from "../../server/v1/schemas.ts";
 import { connect, type Frame, MAILBOX, openNode, TOKEN } from "./json_fakes.ts";
 import { ok } from "../../shard/errors.ts";
 

@@ -1,7 +1,7 @@
 /** The REST app over a fake node. */
 import { Throttle } from "../../server/auth/throttle.ts";
-import { createApp } from "../../server/json/rest.ts";
-import type { EventsCall, RestDeps } from "../../server/json/rest_call.ts";
+import { createApp } from "../../server/v1/rest.ts";
+import type { EventsCall, RestDeps } from "../../server/v1/rest_call.ts";
 import { type Frame, openNode, TOKEN } from "./json_fakes.ts";
 
 /** A throttle of this burst that gives a unit back every 100 ms. */

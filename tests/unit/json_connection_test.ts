@@ -1,10 +1,10 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import fc from "fast-check";
 import { fail, ok } from "../../shard/errors.ts";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { FRAME_EXAMPLES } from "../../server/json/examples.ts";
-import type { CommandName } from "../../server/json/schemas.ts";
+import { FRAME_EXAMPLES } from "../../server/v1/examples.ts";
+import type { CommandName } from "../../server/v1/schemas.ts";
 import { connect, CURSOR, openNode, PROTOCOL, TOKEN } from "./json_fakes.ts";
 
 /** A welcomed client of a new node. */
@@ -109,9 +109,9 @@ function node0() {
   return openNode().deps.connection;
 }
 
-Deno.test("Connection ends where refusals have used up its patience", () => {
-  const patience = { perSecond: 1, burst: 3 };
-  const { say, sink, session } = signedIn({ patience });
+Deno.test("Connection ends where refusals have used up its refusalAllowance", () => {
+  const refusalAllowance = { perSecond: 1, burst: 3 };
+  const { say, sink, session } = signedIn({ refusalAllowance });
   for (let id = 1; id <= 3; id++) equal(say({ t: "nonsense", id })[0]?.["code"], "unsupported");
   const last = say({ t: "nonsense", id: 4 });
   deepEqual(last.map((frame) => [frame["id"], frame["code"]]), [

@@ -6,11 +6,11 @@ import {
   type MailboxId,
   newId,
   type SessionId,
-} from "../../shard/ids.ts";
-import { Lobby } from "../../server/edge/lobby.ts";
+} from "../../shard/name/ids.ts";
+import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { OpName, Ops, Snapshot } from "../../shard/ops.ts";
-import type { Router } from "../../server/router.ts";
+import type { Router } from "../../server/node/router.ts";
 import type {
   CloseReason,
   OpenedSession,
@@ -20,10 +20,10 @@ import type {
 } from "../../server/edge/types.ts";
 import type { FailureLimits, ScramExchange, SignIn, Verified } from "../../server/auth/types.ts";
 import { hashToken, mintToken } from "../../server/auth/token.ts";
-import { type ConnectionLimits, makeConnector } from "../../server/json/connection.ts";
-import { DEFAULT_CONNECTION_LIMITS } from "../../server/json/connection.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/json/limits.ts";
-import { makeProtocol } from "../../server/json/protocol.ts";
+import { type ConnectionLimits, makeConnector } from "../../server/v1/connection.ts";
+import { DEFAULT_CONNECTION_LIMITS } from "../../server/v1/connection.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
+import { makeProtocol } from "../../server/v1/protocol.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -332,7 +332,7 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
       gate.asked.push(kind);
       return gate.refusal;
     },
-    lobby: new Lobby({ clock, random }),
+    signInQueue: new SignInQueue({ clock, random }),
     open: edge.open.bind(edge),
     acked: () => {},
     observe: (name: string, outcome: string) => void outcomes.push(`${name} ${outcome}`),

@@ -1,14 +1,14 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { z } from "zod";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
-import { type AnswerName, ANSWERS } from "../../server/json/answers.ts";
-import { ANSWER_EXAMPLES, FRAME_EXAMPLES, GREETING_EXAMPLES } from "../../server/json/examples.ts";
-import { STATUS_OF } from "../../server/json/http.ts";
-import { openApiDocument } from "../../server/json/openapi.ts";
-import { createApp, restRoutes } from "../../server/json/rest.ts";
-import type { RestDeps } from "../../server/json/rest_call.ts";
-import { DEFAULT_EXCHANGE_LIMITS, Exchanges } from "../../server/json/sign_in_routes.ts";
-import type { CommandName } from "../../server/json/schemas.ts";
+import { type AnswerName, ANSWERS } from "../../server/v1/answers.ts";
+import { ANSWER_EXAMPLES, FRAME_EXAMPLES, GREETING_EXAMPLES } from "../../server/v1/examples.ts";
+import { STATUS_OF } from "../../server/v1/http.ts";
+import { openApiDocument } from "../../server/v1/openapi.ts";
+import { createApp, restRoutes } from "../../server/v1/rest.ts";
+import type { RestDeps } from "../../server/v1/rest_call.ts";
+import { DEFAULT_EXCHANGE_LIMITS, Exchanges } from "../../server/v1/sign_in_routes.ts";
+import type { CommandName } from "../../server/v1/schemas.ts";
 import { openNode, PROTOCOL } from "./json_fakes.ts";
 
 interface Operation {

@@ -1,11 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import {
-  DEFAULT_RATES,
-  RateBuckets,
-  type RateClass,
-  TokenBucket,
-} from "../../server/json/rates.ts";
+import { DEFAULT_RATES, RateBuckets, type RateClass, TokenBucket } from "../../server/v1/rates.ts";
 
 Deno.test("TokenBucket gives at most the burst and what came back since", () => {
   const rate = { perSecond: 5, burst: 20 };

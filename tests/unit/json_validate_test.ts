@@ -6,8 +6,8 @@ import {
   exceedsBytes,
   publicLimits,
   utf8Bytes,
-} from "../../server/json/limits.ts";
-import { nestsDeeper, parseJson, validate } from "../../server/json/validate.ts";
+} from "../../server/v1/limits.ts";
+import { nestsDeeper, parseJson, validate } from "../../server/v1/validate.ts";
 import { PROTOCOL } from "./json_fakes.ts";
 
 const LIMITS = DEFAULT_PROTOCOL_LIMITS;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
-import { Histogram } from "../../server/admin/counters.ts";
-import { addLiveRoute, LiveFeed } from "../../server/live/feed.ts";
-import { healthOf, type Signs } from "../../server/live/health.ts";
-import { History } from "../../server/live/history.ts";
-import { ShardMapper } from "../../server/live/shard_map.ts";
+import { Histogram } from "../../server/ops/counters.ts";
+import { addLiveRoute, LiveFeed } from "../../server/ops/live/feed.ts";
+import { healthOf, type Signs } from "../../server/ops/live/health.ts";
+import { History } from "../../server/ops/live/history.ts";
+import { ShardMapper } from "../../server/ops/live/shard_map.ts";
 import {
   LATENCIES,
   LEVELS,
@@ -13,7 +13,7 @@ import {
   type Reading,
   RISING,
   Sampler,
-} from "../../server/live/series.ts";
+} from "../../server/ops/live/series.ts";
 
 const BOUNDS = [1, 2.5, 5, 10, 25, 50, 100];
 

@@ -3,11 +3,11 @@ import { type Console, consoleOf, type LoadPorts } from "../../server/load/ports
 import { type DarkRequest, type LoadRequest, readRequest } from "../../server/load/load_options.ts";
 import { LoadWorld, POOL } from "./load_world.ts";
 import type { Machine } from "../../server/load/machine.ts";
-import { NoServerError } from "../../server/admin/socket.ts";
+import { NoServerError } from "../../server/ops/socket.ts";
 import { parsePool } from "../../server/load/pool.ts";
 import { perform } from "../../server/load/perform.ts";
 import type { RawLoadOptions, Request } from "../../server/load/load_options.ts";
-import { UsageError } from "../../server/admin/cli_host.ts";
+import { UsageError } from "../../server/cli/host.ts";
 
 /** A machine, an admin socket and a console in memory, beside a fake server. */
 class DarkWorld extends LoadWorld {

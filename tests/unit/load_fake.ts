@@ -2,7 +2,7 @@
  * A server in memory that speaks as much of protocol v1 as the load tool needs, over a fake of its
  * sockets; it can be told to break each promise that the tool checks.
  */
-import type { Timers } from "../../server/ports.ts";
+import type { Timers } from "../../server/node/ports.ts";
 import type { Dial, WireHandler } from "../../server/load/dial.ts";
 import { contactAt, poolName, type Ring } from "../../server/load/ring.ts";
 import { WS_ACCEPT } from "../../server/load/ws_channel.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { addProvisionRoute } from "../../server/load/provision_route.ts";
-import { appTransport } from "../../server/admin/client.ts";
+import { appTransport } from "../../server/cli/client.ts";
 import { contactAt, poolName } from "../../server/load/ring.ts";
 import { fail, ok } from "../../shard/errors.ts";
 import { hashToken, parseToken } from "../../server/auth/token.ts";

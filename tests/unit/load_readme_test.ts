@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import { addLoadCommand } from "../../server/load/command.ts";
-import { addUserCommands } from "../../server/admin/cli_users.ts";
-import type { CliHost } from "../../server/admin/cli_host.ts";
+import { addUserCommands } from "../../server/cli/users.ts";
+import type { CliHost } from "../../server/cli/host.ts";
 import { SCENARIOS } from "../../server/load/scenario.ts";
 import { SESSION_ENDS } from "../../server/edge/types.ts";
 

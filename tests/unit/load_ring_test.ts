@@ -9,7 +9,7 @@ import {
   type Ring,
   slotOf,
 } from "../../server/load/ring.ts";
-import { isReserved, isSynthetic } from "../../server/synthetic.ts";
+import { isReserved, isSynthetic } from "../../server/node/reserved_names.ts";
 
 const rings = fc.integer({ min: 2, max: 60 }).chain((users) =>
   fc.integer({ min: 0, max: Math.floor((users - 1) / 2) }).map((half) => ({

@@ -7,7 +7,7 @@ import { newPool, type Pool } from "../../server/load/pool.ts";
 import type { Phase } from "../../server/load/phase.ts";
 import type { Point } from "../../server/load/result.ts";
 import { Prng } from "../sim/prng.ts";
-import type { Random } from "../../server/ports.ts";
+import type { Random } from "../../server/node/ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 import { type RunResult, violationsOf } from "../../server/load/result.ts";
 import type { WorkerPorts } from "../../server/load/worker.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Clock, Timers } from "../../server/ports.ts";
+import type { Clock, Timers } from "../../server/node/ports.ts";
 import { nextLagMs, sampleLoopLag } from "../../server/system/loop_lag.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 

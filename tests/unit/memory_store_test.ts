@@ -1,7 +1,7 @@
 /** The faults of the simulated disk; what all stores have in common is in store_contract_test. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Mutation, Store, StoreError } from "../../server/ports.ts";
+import type { Mutation, Store, StoreError } from "../../server/node/ports.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { Prng } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";

@@ -6,8 +6,8 @@ import {
   Histogram,
   OutcomeCounts,
   signInResult,
-} from "../../server/admin/counters.ts";
-import { createMetrics, type Gauges } from "../../server/admin/metrics.ts";
+} from "../../server/ops/counters.ts";
+import { createMetrics, type Gauges } from "../../server/ops/metrics.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 
 const GAUGES: Gauges = {

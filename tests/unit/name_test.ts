@@ -6,7 +6,7 @@ import {
   parseAddress,
   parseName,
   preparePassword,
-} from "../../shard/name.ts";
+} from "../../shard/name/name.ts";
 
 /** Names and what they become; null: refused. */
 const NAMES: readonly (readonly [string, string | null, string])[] = [

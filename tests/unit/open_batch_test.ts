@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { NodeWorld } from "../sim/node_world.ts";
-import { OpenBatch } from "../../shard/open_batch.ts";
-import { Account } from "../../shard/account.ts";
-import { STORE_LIMITS } from "../../server/ports.ts";
+import { OpenBatch } from "../../shard/step/open_batch.ts";
+import { Account } from "../../shard/account/account.ts";
+import { STORE_LIMITS } from "../../server/node/ports.ts";
 
 Deno.test("OpenBatch splits what is too much for one write, and releases in order", () => {
   const batch = new OpenBatch();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { MailboxId } from "../../shard/ids.ts";
-import { shownMailboxId } from "../../shard/restored.ts";
+import type { MailboxId } from "../../shard/name/ids.ts";
+import { shownMailboxId } from "../../shard/mailbox/restored.ts";
 
 const ID = "AZaz09-_AZaz09-_" as MailboxId;
 

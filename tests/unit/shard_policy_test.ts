@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { nextChange, POLICY, type ShardLoad } from "../../server/shard_policy.ts";
-import { POINT_SPACE } from "../../shard/ids.ts";
+import { nextChange, POLICY, type ShardLoad } from "../../server/node/shard_policy.ts";
+import { POINT_SPACE } from "../../shard/name/ids.ts";
 
 const OPTIONS = { ...POLICY, shardsMin: 2 };
 

@@ -1,12 +1,12 @@
 /** A sign-in service over accounts in a Map, with time, randomness and hashing under control. */
 import assert from "node:assert/strict";
 import { pbkdf2Sync } from "node:crypto";
-import { type AccountId, type AccountName, newId } from "../../shard/ids.ts";
+import { type AccountId, type AccountName, newId } from "../../shard/name/ids.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Credentials, OpName, Ops, ScramMechanism } from "../../shard/ops.ts";
-import { parseName } from "../../shard/name.ts";
-import type { Clock, Kdf, Log, Random } from "../../server/ports.ts";
-import type { Router } from "../../server/router.ts";
+import { parseName } from "../../shard/name/name.ts";
+import type { Clock, Kdf, Log, Random } from "../../server/node/ports.ts";
+import type { Router } from "../../server/node/router.ts";
 import { hashNameOf } from "../../server/auth/scram.ts";
 import {
   createScramClient,

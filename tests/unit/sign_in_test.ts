@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fail, ok } from "../../shard/errors.ts";
-import type { DeviceId } from "../../shard/ids.ts";
-import type { Random } from "../../server/ports.ts";
+import type { DeviceId } from "../../shard/name/ids.ts";
+import type { Random } from "../../server/node/ports.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { hashToken, parseToken } from "../../server/auth/token.ts";
 import type { SignIn, Verified } from "../../server/auth/types.ts";

@@ -8,9 +8,9 @@ import {
   STORE_LIMITS,
   type StoreError,
   type StoreKey,
-} from "../../server/ports.ts";
-import { openKvStore } from "../../server/system/kv_store.ts";
-import { KEY_BYTES_MAX } from "../../server/system/store_limits.ts";
+} from "../../server/node/ports.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
+import { KEY_BYTES_MAX } from "../../server/store/store_limits.ts";
 import { encodeKey } from "../sim/key_order.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { Prng } from "../sim/prng.ts";

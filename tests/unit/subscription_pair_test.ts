@@ -11,7 +11,7 @@ import {
   remove,
   type SubscriptionState,
   type SubscriptionType,
-} from "../../shard/subscription.ts";
+} from "../../shard/roster/subscription.ts";
 
 const TYPES = ["subscribe", "subscribed", "unsubscribe", "unsubscribed"] as const;
 

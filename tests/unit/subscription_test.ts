@@ -14,7 +14,7 @@ import {
   type Subscription,
   type SubscriptionState,
   type SubscriptionType,
-} from "../../shard/subscription.ts";
+} from "../../shard/roster/subscription.ts";
 
 const TYPES = ["subscribe", "subscribed", "unsubscribe", "unsubscribed"] as const;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../server/system/clock.ts";
 import { systemKdf } from "../../server/system/kdf.ts";
-import { commitError } from "../../server/system/kv_store.ts";
+import { commitError } from "../../server/store/kv_store.ts";
 import { parseFilesMax, systemProcess } from "../../server/system/process.ts";
 import { systemRandom } from "../../server/system/random.ts";
 import { systemTimers } from "../../server/system/timers.ts";

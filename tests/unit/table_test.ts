@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { CorruptBytes } from "../../shard/bytes.ts";
-import { POINT_SPACE } from "../../shard/ids.ts";
+import { CorruptBytes } from "../../shard/record/bytes.ts";
+import { POINT_SPACE } from "../../shard/name/ids.ts";
 import {
   decodeTable,
   encodeTable,
@@ -14,7 +14,7 @@ import {
   reshapeOf,
   type ShardTable,
   withoutLogs,
-} from "../../shard/table.ts";
+} from "../../shard/table/table.ts";
 
 function covers(table: ShardTable): void {
   let lo = 0;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import { parseName } from "../../shard/name.ts";
+import { parseName } from "../../shard/name/name.ts";
 import {
   hashToken,
   inviteName,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { AccountName } from "../../shard/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { newEdgeCounters } from "../../server/edge/types.ts";
 import { Watched, type Watcher, Watchers } from "../../server/edge/watchers.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";

@@ -13,7 +13,7 @@ import {
   refusalText,
   valueText,
 } from "../../server/web/admin/text.js";
-import { SERIES } from "../../server/live/series.ts";
+import { SERIES } from "../../server/ops/live/series.ts";
 
 type Live = Parameters<Store["take"]>[0];
 

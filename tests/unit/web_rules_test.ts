@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { configOf } from "../../server/config.ts";
-import { createWebRules } from "../../server/web_rules.ts";
+import { configOf } from "../../server/config/config.ts";
+import { createWebRules } from "../../server/http/web_rules.ts";
 
 const rules = (settings: Readonly<Record<string, string>> = {}) =>
   createWebRules(configOf("/data", settings));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { within } from "../../server/within.ts";
+import { within } from "../../server/system/within.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 Deno.test("within resolves with its task, or when its time is over, and rejects as the task does", async () => {

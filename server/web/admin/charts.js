@@ -128,7 +128,7 @@ export const CHARTS = [
         least: 4,
         none: "Nobody was refused",
         lines: [
-          { name: "lobbyRefused", label: "Line too long", tone: 2 },
+          { name: "queueRefused", label: "Line too long", tone: 2 },
           { name: "busyOverload", label: "Overload", tone: 4 },
           { name: "busyFull", label: "Full", tone: 1 },
           { name: "rateLimited", label: "Rate limits", tone: 5 },

@@ -85,7 +85,7 @@ const TILES = [
       const opened = store.mean("sessionsOpened");
       const all = opened === null ? null : opened + (store.mean("sessionsResumed") ?? 0);
       const waiting = store.value("waiting") ?? 0;
-      const refused = store.mean("lobbyRefused") ?? 0;
+      const refused = store.mean("queueRefused") ?? 0;
       const note = waiting > 0 ? `${countText(waiting)} wait in line` : "nobody waits";
       return told(
         valueText(all, "rate"),
@@ -133,7 +133,7 @@ const TILES = [
     title: "Told to come later",
     tell(store) {
       const names = [
-        "lobbyRefused",
+        "queueRefused",
         "busyOverload",
         "busyFull",
         "busyDraining",

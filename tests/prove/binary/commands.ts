@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Check, PASSWORD, type Stage } from "./stage.ts";
 import { Refused, rest } from "../../process/client.ts";
-import { VERSION } from "../../../server/version.ts";
+import { VERSION } from "../../../server/config/version.ts";
 
 /** What is left behind by an error that nobody foresaw. */
 const CRASH = /^\s+at |panicked|Uncaught|undefined|\[object/m;

@@ -1,0 +1,164 @@
+/** The command line. Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration. */
+import { Command, CommanderError } from "commander";
+import { nearest } from "../config/nearest.ts";
+import { DASHBOARD_PATH } from "../web/dashboard_path.ts";
+import { VERSION } from "../config/version.ts";
+import { addAdminCommands } from "./admin.ts";
+import { addBackupCommands } from "./backup.ts";
+import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
+import { type CliHost, EXIT, UsageError } from "./host.ts";
+import { addInspectCommands } from "./inspect.ts";
+import { addShardCommands } from "./shards.ts";
+import { addInviteCommands } from "./invites.ts";
+import { addTransferCommands } from "./transfer.ts";
+import { addServiceCommands } from "./services.ts";
+import { addUserCommands } from "./users.ts";
+import { addLoadCommand } from "../load/command.ts";
+
+const EXAMPLES = `
+Examples:
+  roost                                      serve on http://127.0.0.1:8420
+  roost --data /srv/roost --domain chat.example.org --bind 0.0.0.0:443 \\
+        --tls-cert fullchain.pem --tls-key privkey.pem
+  roost --set limits.rosterMax=200           change any setting
+  roost config show                          every setting, its bounds and meaning
+  roost user add alice                       asks for the password
+  roost user passwd alice --password-stdin < secret
+  roost invite create
+  roost service add mail --scope send,outcomes  a token for another system
+  roost backup --out /backups                copy everything, while the server runs
+
+Commands about users, invites, services and experiments, export and import talk to the server that
+runs on the same data directory (--data); while none runs, they use the directory itself.
+Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration.`;
+
+/**
+ * Serves until a signal drains the node; a second signal does not wait. A signal that comes while
+ * the node is starting drains it as soon as it serves: somebody may have got in already.
+ */
+async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): Promise<number> {
+  const loaded = await loadConfig(host, options);
+  printWarnings(host, loaded);
+  const { startRoost } = await host.launcher();
+  let signals = 0;
+  let stop: () => void = () => {};
+  let ignore = () => {};
+  const stopped = new Promise<number>((resolve) => {
+    ignore = host.onSignal((signal) => {
+      if (++signals > 1) return resolve(EXIT.failed);
+      host.err(`roost: ${signal}: finishing accepted work; again to stop at once\n`);
+      stop();
+    });
+  });
+  try {
+    const running = await startRoost(loaded.config);
+    stop = () => running.stop();
+    host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
+    if (running.invite !== null) {
+      host.out(`Registration needs an invite. The first one, for one account: ${running.invite}\n`);
+    }
+    if (running.admin !== null) {
+      const { url, tokenFile } = running.admin;
+      host.out(`The admin API listens at ${url}; its token is in ${tokenFile}\n`);
+      host.out(`The dashboard is at ${url}${DASHBOARD_PATH}\n`);
+    }
+    if (signals > 0) stop();
+    return await Promise.race([stopped, running.stopped]);
+  } finally {
+    ignore();
+  }
+}
+
+function buildProgram(host: CliHost, exit: (code: number) => void): Command {
+  const program = new Command("roost")
+    .description("Presence and instant messaging in one process.")
+    .version(`roost ${VERSION}`, "-V, --version", "print the version")
+    .helpCommand("help [command]", "explain a command")
+    .addHelpText("after", EXAMPLES)
+    .configureOutput({
+      writeOut: (text) => host.out(text),
+      writeErr: (text) => host.err(text),
+      outputError: (text, write) => write(text.replace(/^error:/, "roost:")),
+    })
+    .exitOverride();
+  // Subcommands inherit output and exit handling from here on.
+  addConfigOptions(program.command("start", { isDefault: true }))
+    .description("serve (what roost does without a command)")
+    .allowExcessArguments(false)
+    .action(async (options: Parameters<typeof loadConfig>[1]) => exit(await start(host, options)));
+  addUserCommands(program, host);
+  addInviteCommands(program, host);
+  addServiceCommands(program, host);
+  addAdminCommands(program, host);
+  addBackupCommands(program, host);
+  addTransferCommands(program, host);
+  addInspectCommands(program, host);
+  addShardCommands(program, host);
+  addLoadCommand(program, host, exit);
+  addConfigCommands(program, host);
+  program.command("version").description("print the version")
+    .allowExcessArguments(false)
+    .action(() => host.out(`roost ${VERSION}\n`));
+  return program;
+}
+
+/**
+ * The words that name a command, checked: the default command would take a mistyped one for an
+ * argument of its own. `help` among them asks for the help of what the others name.
+ */
+function readCommand(program: Command, args: readonly string[]): readonly string[] {
+  const words: string[] = [];
+  let command = program;
+  let help = false;
+  for (const word of args) {
+    if (word.startsWith("-") || command.commands.length === 0) break;
+    if (word === "help") {
+      help = true;
+      continue;
+    }
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) throw unknownCommand(words, word, command);
+    words.push(word);
+    command = next;
+  }
+  return help ? [...words, "--help"] : args;
+}
+
+function unknownCommand(words: readonly string[], word: string, { commands }: Command): UsageError {
+  const meant = nearest(word, commands.map((command) => command.name()));
+  const hint = meant === null
+    ? `see ${["roost", ...words].join(" ")} --help`
+    : `did you mean ${[...words, meant].join(" ")}?`;
+  return new UsageError(`there is no command ${[...words, word].join(" ")}: ${hint}`);
+}
+
+/** Messages of an error and what caused it; with the stack where it is a bug of ours. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const bug = error instanceof TypeError || error instanceof RangeError ||
+    error instanceof ReferenceError || error.name === "AssertionError";
+  if (bug) return error.stack ?? error.message;
+  const { cause } = error;
+  return cause instanceof Error && !error.message.includes(cause.message)
+    ? `${error.message} (${cause.message})`
+    : error.message;
+}
+
+/** Runs one command line and gives its exit code. Never rejects. */
+export async function runCli(args: readonly string[], host: CliHost): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = buildProgram(host, (given) => code = given);
+  try {
+    await program.parseAsync(readCommand(program, args), { from: "user" });
+    return code;
+  } catch (error) {
+    // commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof UsageError) {
+      for (const line of error.lines) host.err(`roost: ${line}\n`);
+      return EXIT.usage;
+    }
+    host.err(`roost: ${describe(error)}\n`);
+    return EXIT.failed;
+  }
+}

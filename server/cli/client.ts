@@ -1,0 +1,142 @@
+/** A client of the admin API, whatever carries the requests. */
+import type { Hono } from "hono";
+import { z } from "zod";
+import type { AccountPage } from "../ops/api.ts";
+import type { Invite, InviteView } from "../ops/invites.ts";
+import { type TransferClient, transferClient } from "./transfer_client.ts";
+import type { AccountView, DeviceView } from "../../shard/ops.ts";
+
+/** One request; `body` undefined for none. */
+export interface AdminRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** Carries a request and brings the answer, its body parsed. Rejects where there is none. */
+export type AdminTransport = (
+  request: AdminRequest,
+) => Promise<{ readonly status: number; readonly body: unknown }>;
+
+/** The server refused; the message is meant for people. */
+export class AdminError extends Error {
+  override readonly name = "AdminError";
+  /** A code of the closed list. */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What an administrator can do. Every method rejects with `AdminError` where it is refused. */
+export interface AdminClient {
+  /** Any request; the answer must be what `schema` says. */
+  call<T>(request: AdminRequest, schema: z.ZodType<T>): Promise<T>;
+  status(): Promise<{ readonly version: string; readonly domain: string }>;
+  /** password null: an account that only an outside issuer signs in to. */
+  addUser(user: string, password: string | null): Promise<{ readonly name: string }>;
+  setPassword(user: string, password: string): Promise<void>;
+  setDisabled(user: string, disabled: boolean): Promise<void>;
+  removeUser(user: string): Promise<void>;
+  releaseUser(user: string): Promise<void>;
+  listUsers(after: string | null): Promise<AccountPage>;
+  devices(user: string): Promise<readonly DeviceView[]>;
+  /** Signs every device out; how many there were. */
+  signOut(user: string): Promise<number>;
+  createInvite(): Promise<Invite>;
+  invites(): Promise<readonly InviteView[]>;
+  revokeInvite(id: string): Promise<void>;
+  readonly transfer: TransferClient;
+}
+
+const REFUSAL = z.object({ code: z.string(), message: z.string() });
+const STATUS = z.object({ version: z.string(), domain: z.string() });
+const NAMED = z.object({ name: z.string() });
+const INVITE: z.ZodType<Invite> = z.object({ code: z.string(), expiresAt: z.number() });
+const INVITES = z.object({
+  invites: z.array(z.object({
+    id: z.string(),
+    createdAt: z.number(),
+    expiresAt: z.number(),
+    state: z.enum(["open", "used", "expired", "revoked"]),
+    usedBy: z.string().nullable(),
+  })),
+});
+const DEVICES = z.object({
+  devices: z.array(z.object({
+    device: z.custom<DeviceView["device"]>((value) => typeof value === "string"),
+    label: z.string(),
+    createdAt: z.number(),
+    expiresAt: z.number(),
+    online: z.boolean(),
+  })),
+});
+const SIGNED_OUT = z.object({ devices: z.number() });
+const ACCOUNT = z.custom<AccountView>((value) =>
+  typeof value === "object" && value !== null && "name" in value && "state" in value
+);
+const PAGE = z.object({
+  accounts: z.array(ACCOUNT),
+  next: z.custom<AccountPage["next"]>((value) => value === null || typeof value === "string"),
+});
+
+/** Sends a request and checks the answer; rejects with `AdminError` where it is refused. */
+export type AdminCall = <T>(request: AdminRequest, schema: z.ZodType<T>) => Promise<T>;
+
+/** Sends single requests through `transport`. */
+export function adminCall(transport: AdminTransport): AdminCall {
+  return async (request, schema) => {
+    const { status, body } = await transport(request);
+    if (status >= 200 && status < 300) return schema.parse(body);
+    const refusal = REFUSAL.safeParse(body);
+    if (refusal.success) throw new AdminError(refusal.data.code, refusal.data.message);
+    throw new AdminError("unavailable", `The server answered ${request.path} with ${status}`);
+  };
+}
+
+/** Sends the requests of `AdminClient` through `transport`. */
+export function adminClient(transport: AdminTransport): AdminClient {
+  const call = adminCall(transport);
+  const nothing = async (request: AdminRequest) => void await call(request, z.unknown());
+  const userPath = (user: string) => `/admin/users/${encodeURIComponent(user)}`;
+  return {
+    call,
+    status: () => call({ method: "GET", path: "/admin/status" }, STATUS),
+    addUser: (user, password) =>
+      call({ method: "POST", path: "/admin/users", body: { user, password } }, NAMED),
+    setPassword: (user, password) =>
+      nothing({ method: "PUT", path: `${userPath(user)}/password`, body: { password } }),
+    setDisabled: (user, disabled) =>
+      nothing({ method: "POST", path: `${userPath(user)}/${disabled ? "disable" : "enable"}` }),
+    removeUser: (user) => nothing({ method: "DELETE", path: userPath(user) }),
+    releaseUser: (user) => nothing({ method: "POST", path: `${userPath(user)}/release` }),
+    listUsers: (after) => {
+      const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
+      return call({ method: "GET", path: `/admin/users${query}` }, PAGE);
+    },
+    transfer: transferClient(call),
+    devices: async (user) =>
+      (await call({ method: "GET", path: `${userPath(user)}/devices` }, DEVICES)).devices,
+    signOut: async (user) =>
+      (await call({ method: "POST", path: `${userPath(user)}/sign-out` }, SIGNED_OUT)).devices,
+    createInvite: () => call({ method: "POST", path: "/admin/invites" }, INVITE),
+    invites: async () => (await call({ method: "GET", path: "/admin/invites" }, INVITES)).invites,
+    revokeInvite: (id) =>
+      nothing({ method: "DELETE", path: `/admin/invites/${encodeURIComponent(id)}` }),
+  };
+}
+
+/** Calls an app in this process. */
+export function appTransport(app: Hono): AdminTransport {
+  return async ({ method, path, body }) => {
+    const init = body === undefined ? { method } : {
+      method,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    };
+    const response = await app.request(path, init);
+    return { status: response.status, body: await response.json() };
+  };
+}

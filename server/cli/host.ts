@@ -1,0 +1,62 @@
+/** What the command line needs of the machine, and how its commands report. */
+import type { Backups } from "../ops/backup.ts";
+import type { Config } from "../config/config.ts";
+import type { ClaimedFile, TextSink } from "../system/text_file.ts";
+import type { Terminal } from "../system/terminal.ts";
+import type { AdminTransport } from "./client.ts";
+import type { Launcher } from "./launcher.ts";
+
+/** The machine as the command line sees it. */
+export interface CliHost extends Terminal {
+  readonly env: Readonly<Record<string, string>>;
+  /** How many files the process may open; null where the platform does not say. */
+  readonly filesMax: number | null;
+  /** The text of a file; null where there is none. Rejects where it cannot be read. */
+  readTextFile(path: string): Promise<string | null>;
+  /** Makes a file that must not be there, for this user only. */
+  createFile(path: string): Promise<TextSink>;
+  /** Takes a name that no file has. */
+  claimFile(path: string): Promise<ClaimedFile>;
+  /** The lines of a file. Rejects where it cannot be read. */
+  readLines(path: string): AsyncIterable<string>;
+  /** What is wrong with the files that the configuration names: certificates and keys. */
+  fileFaults(config: Config): Promise<readonly string[]>;
+  /** Loads what starts nodes; late, because most commands do not need it. */
+  launcher(): Promise<Launcher>;
+  /** The admin token of a data directory that is there; made where there is none or to `renew`. */
+  adminToken(dataDir: string, renew: boolean): Promise<string>;
+  /** Loads what makes backups; late, for the same reason. */
+  backups(): Promise<Backups>;
+  /** Speaks to the admin socket at `path`. */
+  adminSocket(path: string): AdminTransport;
+  /** Waits (ms). */
+  pause(delayMs: number): Promise<void>;
+  /** Calls `run` for each SIGTERM and SIGINT, which then do not end the process. */
+  onSignal(run: (signal: string) => void): () => void;
+}
+
+/** Exit codes of every command. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** A number of things, in words: `1 account`, `2 accounts`. */
+export function counted(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? "" : "s"}`;
+}
+
+/** A size for people, of three figures at most below a gigabyte: `45 KB`, `1.2 MB`. */
+export function sized(bytes: number): string {
+  return bytes < 1_000_000
+    ? `${Math.ceil(bytes / 1000)} KB`
+    : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** The command was called wrongly, or the configuration is: one line each, exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  readonly lines: readonly string[];
+
+  constructor(...lines: readonly string[]) {
+    super(lines.join("\n"));
+    this.lines = lines;
+  }
+}

@@ -1,0 +1,35 @@
+/** What the command line needs of the place that wires a node (`server/start.ts`). */
+import type { Hono } from "hono";
+import type { Config } from "../config/config.ts";
+
+/** A node that serves clients. */
+export interface RunningRoost {
+  /** The address to open: `publicUrl`, or where it listens. */
+  readonly url: string;
+  /** A new single-use invite on the first start of a server that needs one, else null. */
+  readonly invite: string | null;
+  /** Where the admin API listens besides the socket, and the file of its token; null: nowhere. */
+  readonly admin: { readonly url: string; readonly tokenFile: string } | null;
+  /** Begins to drain: goaway, accepted work finished, everything closed. Idempotent. */
+  stop(): void;
+  /** The exit code, once everything is closed: 0 after a drain. */
+  readonly stopped: Promise<number>;
+}
+
+/** The store of a node that does not run, opened for the admin API alone. */
+export interface OfflineRoost {
+  readonly admin: Hono;
+  /** The domain of its accounts, which counts more than the configuration's. */
+  readonly domain: string;
+  close(): Promise<void>;
+}
+
+/** Starts and opens nodes. Both reject with an error whose message says what to change. */
+export interface Launcher {
+  startRoost(config: Config): Promise<RunningRoost>;
+  /**
+   * Takes the data directory's lock, so that it rejects while a node runs; and where there is no
+   * directory, unless it `makes` one.
+   */
+  openOffline(config: Config, makes: boolean): Promise<OfflineRoost>;
+}

@@ -1,0 +1,137 @@
+/** `roost shards`: what a running server is divided into, and dividing it anew under traffic. */
+import type { Command } from "commander";
+import { z } from "zod";
+import { type AdminCall, AdminError } from "./client.ts";
+import { addConfigOptions } from "./config.ts";
+import { type CliHost, UsageError } from "./host.ts";
+import { type ConfigOptions, withServer } from "./inspect.ts";
+import { POINT_SPACE } from "../../shard/name/ids.ts";
+import { SHARDS_MAX } from "../../shard/table/table.ts";
+
+const SHARD = z.object({
+  id: z.number(),
+  lo: z.number(),
+  hi: z.number(),
+  ready: z.boolean(),
+  accounts: z.number(),
+  presences: z.number(),
+  logRows: z.number(),
+  inherits: z.number(),
+  perSecond: z.number(),
+});
+const SHARDS = z.object({ shards: z.array(SHARD) });
+const STEP = z.object({ lo: z.number(), hi: z.number(), at: z.array(z.number()) });
+const PLAN = z.object({ steps: z.array(STEP) });
+const DONE = z.object({ pauseMs: z.number(), shards: z.array(z.number()) });
+/** How often a step that found no rest is tried again, and after what pause (ms). */
+const TRIES = 20;
+const PAUSE_MS = 300;
+
+type Step = z.output<typeof STEP>;
+
+function table(shards: z.output<typeof SHARDS>["shards"]): string {
+  const rows = shards.map((s) => [
+    String(s.id),
+    `${(s.lo / POINT_SPACE * 100).toFixed(2)}-${(s.hi / POINT_SPACE * 100).toFixed(2)} %`,
+    s.ready ? "serves" : "starting",
+    String(s.accounts),
+    String(s.presences),
+    `${s.logRows}${s.inherits > 0 ? ` +${s.inherits} logs` : ""}`,
+    s.perSecond.toFixed(0),
+  ]);
+  const head = ["shard", "part", "state", "accounts", "presences", "log rows", "inputs/s"];
+  const all = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
+  return all.map((row) => row.map((cell, i) => cell.padStart(widths[i]!)).join("  ")).join("\n");
+}
+
+/** Makes one step, again where the shards did not come to rest at once. */
+async function makeStep(host: CliHost, call: AdminCall, step: Step) {
+  for (let i = 1;; i++) {
+    try {
+      const path = "/admin/shards/step";
+      return await call({ method: "POST", path, body: step }, DONE);
+    } catch (error) {
+      const later = error instanceof AdminError && ["busy", "unavailable"].includes(error.code);
+      if (!later || i === TRIES) throw error;
+      await host.pause(PAUSE_MS);
+    }
+  }
+}
+
+function pausesLine(pauses: readonly number[]): string {
+  const sorted = [...pauses].sort((a, b) => a - b);
+  const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
+  return `held up: p99 ${p99.toFixed(1)} ms, longest ${sorted.at(-1)!.toFixed(1)} ms`;
+}
+
+async function setNumber(host: CliHost, call: AdminCall, count: number): Promise<void> {
+  const path = "/admin/shards/plan";
+  const { steps } = await call({ method: "POST", path, body: { count } }, PLAN);
+  if (steps.length === 0) return host.out(`There are ${count} shards already.\n`);
+  const pauses: number[] = [];
+  for (const [i, step] of steps.entries()) {
+    const { pauseMs, shards } = await makeStep(host, call, step);
+    pauses.push(pauseMs);
+    const what = step.at.length > 0 ? "cut" : "merged";
+    host.err(
+      `${i + 1} of ${steps.length}: ${what}, shards ${shards.join(", ")}, ` +
+        `held up for ${pauseMs.toFixed(1)} ms\n`,
+    );
+  }
+  host.out(`${count} shards; ${pausesLine(pauses)}\n`);
+}
+
+function whole(text: string, what: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`${what} is ${text}: it must be a whole number from ${min} to ${max}`);
+}
+
+const ID_MAX = Number.MAX_SAFE_INTEGER;
+
+/** `roost shards` has the same options as its subcommands, and takes them wherever they stand. */
+function optionsOf(command: Command): ConfigOptions {
+  return command.optsWithGlobals<ConfigOptions>();
+}
+
+/** Adds `roost shards`. */
+export function addShardCommands(program: Command, host: CliHost): void {
+  const shards = addConfigOptions(program.command("shards"))
+    .description("the shards of a running server: state, size, load")
+    .allowExcessArguments(false)
+    .action((options: ConfigOptions) =>
+      withServer(host, options, async (call) => {
+        const answer = await call({ method: "GET", path: "/admin/shards" }, SHARDS);
+        host.out(`${table(answer.shards)}\n`);
+      })
+    );
+  const one = async (call: AdminCall, path: string, body: unknown) => {
+    const made = await call({ method: "POST", path, body }, DONE);
+    host.out(`shards ${made.shards.join(", ")}; held up for ${made.pauseMs.toFixed(1)} ms\n`);
+  };
+  addConfigOptions(shards.command("set <count>"))
+    .description("divide the users evenly among so many shards, under traffic")
+    .allowExcessArguments(false)
+    .action((text: string, _own: ConfigOptions, command: Command) => {
+      const options = optionsOf(command);
+      const count = whole(text, "the number of shards", 1, SHARDS_MAX);
+      return withServer(host, options, (call) => setNumber(host, call, count));
+    });
+  addConfigOptions(shards.command("split <shard>"))
+    .description("cut a shard in two")
+    .allowExcessArguments(false)
+    .action((text: string, _own: ConfigOptions, command: Command) => {
+      const options = optionsOf(command);
+      const id = whole(text, "the shard", 0, ID_MAX);
+      return withServer(host, options, (call) => one(call, "/admin/shards/split", { id }));
+    });
+  addConfigOptions(shards.command("merge <shards...>"))
+    .description("make one shard of neighbours, in their order")
+    .action((texts: readonly string[], _own: ConfigOptions, command: Command) => {
+      const options = optionsOf(command);
+      if (texts.length < 2) throw new UsageError("name two shards or more, neighbours in order");
+      const ids = texts.map((text) => whole(text, "the shard", 0, ID_MAX));
+      return withServer(host, options, (call) => one(call, "/admin/shards/merge", { ids }));
+    });
+}

@@ -1,0 +1,219 @@
+/** `roost user …`: through a running server, or on the store directly. */
+import { join } from "node:path";
+import type { Command } from "commander";
+import type { AccountView } from "../../shard/ops.ts";
+import { type AdminClient, adminClient, appTransport } from "./client.ts";
+import { addConfigOptions, loadConfig } from "./config.ts";
+import { type CliHost, UsageError } from "./host.ts";
+import { isSynthetic } from "../node/reserved_names.ts";
+import { tableOf } from "./table.ts";
+import { NoServerError } from "../ops/socket.ts";
+
+type ConfigOptions = Parameters<typeof loadConfig>[1];
+
+/** The domain of the server that listens, which counts more than this command's; null for none. */
+async function onlineDomain(admin: AdminClient): Promise<string | null> {
+  try {
+    return (await admin.status()).domain;
+  } catch (error) {
+    if (error instanceof NoServerError) return null;
+    throw error;
+  }
+}
+
+/**
+ * Runs `task` on the server that uses the data directory, or on the directory while none does.
+ * `makes`: where there is none either, it is made; a mistyped one should not be.
+ */
+export async function withAdmin(
+  host: CliHost,
+  options: ConfigOptions,
+  task: (admin: AdminClient, domain: string) => Promise<void>,
+  makes = false,
+): Promise<void> {
+  const { config } = await loadConfig(host, options);
+  const online = adminClient(host.adminSocket(join(config.dataDir, "admin.sock")));
+  const domain = await onlineDomain(online);
+  if (domain !== null) return await task(online, domain);
+  const { openOffline } = await host.launcher();
+  const offline = await openOffline(config, makes);
+  try {
+    await task(adminClient(appTransport(offline.admin)), offline.domain);
+  } finally {
+    await offline.close();
+  }
+}
+
+/** Reads a new password: one line of standard input, or typed twice and not shown. */
+async function readPassword(host: CliHost, fromStdin: boolean): Promise<string> {
+  if (fromStdin) {
+    const [line = "", ...rest] = (await host.readAll()).split(/\r?\n/);
+    if (rest.some((text) => text !== "")) {
+      throw new UsageError("standard input holds several lines: give the password alone");
+    }
+    if (line === "") throw new UsageError("standard input is empty: give the password there");
+    return line;
+  }
+  const first = await host.askHidden("New password: ");
+  if (first === null) {
+    throw new UsageError("no password was given: type one, or use --password-stdin");
+  }
+  const second = await host.askHidden("The same again: ");
+  if (first !== second) throw new UsageError("the two passwords differ");
+  return first;
+}
+
+interface PasswordOptions extends ConfigOptions {
+  readonly passwordStdin?: true;
+  /** false after `--no-password`. */
+  readonly password?: boolean;
+}
+
+function addPasswordCommands(user: Command, host: CliHost): void {
+  addConfigOptions(user.command("add <name>"))
+    .description("create an account; asks for its password")
+    .option("--password-stdin", "read the password from standard input")
+    .option("--no-password", "no password: only tokens of the configured issuer sign in")
+    .allowExcessArguments(false)
+    .action(async (name: string, options: PasswordOptions) => {
+      if (options.password === false && options.passwordStdin === true) {
+        throw new UsageError("--no-password and --password-stdin exclude each other");
+      }
+      const password = options.password === false
+        ? null
+        : await readPassword(host, options.passwordStdin === true);
+      await withAdmin(host, options, async (admin, domain) => {
+        const created = await admin.addUser(name, password);
+        host.out(`${created.name}@${domain} is created.\n`);
+      }, true);
+    });
+  addConfigOptions(user.command("passwd <name>"))
+    .description("set a new password; every device has to sign in again")
+    .option("--password-stdin", "read the password from standard input")
+    .allowExcessArguments(false)
+    .action(async (name: string, options: PasswordOptions) => {
+      const password = await readPassword(host, options.passwordStdin === true);
+      await withAdmin(host, options, async (admin) => {
+        await admin.setPassword(name, password);
+        host.out(`${name} has a new password, and all its devices are signed out.\n`);
+      });
+    });
+}
+
+interface ListOptions extends ConfigOptions {
+  readonly json?: true;
+  readonly synthetic?: true;
+}
+
+/** Commands that only name an account: verb, help, what is done, what is said then. */
+const SIMPLE: readonly (readonly [
+  string,
+  string,
+  (admin: AdminClient, name: string) => Promise<void>,
+  string,
+])[] = [
+  [
+    "disable",
+    "keep an account from signing in and end its sessions",
+    (admin, name) => admin.setDisabled(name, true),
+    "is disabled, and its sessions have ended.",
+  ],
+  [
+    "enable",
+    "let a disabled account sign in again",
+    (admin, name) => admin.setDisabled(name, false),
+    "can sign in again.",
+  ],
+  [
+    "signout",
+    "sign all devices of an account out",
+    async (admin, name) => void await admin.signOut(name),
+    "is signed out everywhere.",
+  ],
+  [
+    "remove",
+    "delete an account and all it holds; its name stays closed",
+    (admin, name) => admin.removeUser(name),
+    "is removed; its name stays closed until `roost user release`.",
+  ],
+  [
+    "release",
+    "let the name of a removed account be used again",
+    (admin, name) => admin.releaseUser(name),
+    "can be registered again.",
+  ],
+];
+
+function table(accounts: readonly AccountView[]): string {
+  const head = ["NAME", "STATE", "DEVICES", "SESSIONS", "CONTACTS", "EVENTS", "CREATED"];
+  const rows = accounts.map((account) => [
+    account.name,
+    account.state,
+    ...[account.devices, account.sessions, account.contacts, account.events].map(String),
+    new Date(account.createdAt).toISOString().slice(0, 10),
+  ]);
+  return tableOf(head, rows);
+}
+
+async function allAccounts(admin: AdminClient): Promise<readonly AccountView[]> {
+  const accounts: AccountView[] = [];
+  let after: string | null = null;
+  do {
+    const page = await admin.listUsers(after);
+    accounts.push(...page.accounts);
+    after = page.next;
+  } while (after !== null);
+  return accounts;
+}
+
+/** Adds `roost user`. */
+export function addUserCommands(program: Command, host: CliHost): void {
+  const user = program.command("user").description("manage accounts");
+  addPasswordCommands(user, host);
+  for (const [verb, doc, run, said] of SIMPLE) {
+    addConfigOptions(user.command(`${verb} <name>`))
+      .description(doc)
+      .allowExcessArguments(false)
+      .action((name: string, options: ConfigOptions) =>
+        withAdmin(host, options, async (admin) => {
+          await run(admin, name);
+          host.out(`${name} ${said}\n`);
+        })
+      );
+  }
+  addConfigOptions(user.command("list"))
+    .description("list all accounts but those of `roost load`")
+    .option("--synthetic", "list the accounts of `roost load` instead")
+    .option("--json", "as one JSON array")
+    .allowExcessArguments(false)
+    .action((options: ListOptions) =>
+      withAdmin(host, options, async (admin) => {
+        const all = await allAccounts(admin);
+        const wanted = options.synthetic === true;
+        const accounts = all.filter(({ name }) => isSynthetic(name) === wanted);
+        host.out(options.json === true ? JSON.stringify(accounts) + "\n" : table(accounts));
+        const left = all.length - accounts.length;
+        if (!wanted && left > 0) host.err(`Synthetic accounts left out: ${left} (--synthetic).\n`);
+      })
+    );
+  addDevicesCommand(user, host);
+}
+
+function addDevicesCommand(user: Command, host: CliHost): void {
+  addConfigOptions(user.command("devices <name>"))
+    .description("list the devices that an account is signed in on")
+    .allowExcessArguments(false)
+    .action((name: string, options: ConfigOptions) =>
+      withAdmin(host, options, async (admin) => {
+        const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+        const rows = (await admin.devices(name)).map((d) => [
+          d.device,
+          d.online ? "online" : "offline",
+          day(d.createdAt),
+          day(d.expiresAt),
+          d.label,
+        ]);
+        host.out(tableOf(["DEVICE", "STATE", "SINCE", "UNTIL", "LABEL"], rows));
+      })
+    );
+}

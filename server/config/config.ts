@@ -1,0 +1,248 @@
+/**
+ * The configuration of a node: every setting with its value and where it came from. Settings are
+ * read from, in rising order of precedence: defaults, the TOML file, `ROOST_…` environment
+ * variables, flags. All faults are reported at once, each with what to change. No setting holds a
+ * secret: keys are named by their files.
+ */
+import { parse as parseToml, TomlError } from "smol-toml";
+import { ADMIN_KNOBS } from "./admin.ts";
+import { GATEWAY_KNOBS } from "./gateway.ts";
+import { GENERAL_KNOBS } from "./knobs.ts";
+import { LIMIT_KNOBS } from "./limits.ts";
+import type { Knob } from "./knob.ts";
+import { nearest } from "./nearest.ts";
+import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relations.ts";
+
+const KNOBS = { ...GENERAL_KNOBS, ...LIMIT_KNOBS, ...GATEWAY_KNOBS, ...ADMIN_KNOBS } as const;
+
+type ValueOf<K> = K extends Knob<infer T> ? T : never;
+
+/** Every setting as it was read, by group. */
+export type Settings = {
+  readonly [G in keyof typeof KNOBS]: {
+    readonly [K in keyof (typeof KNOBS)[G]]: ValueOf<(typeof KNOBS)[G][K]>;
+  };
+};
+
+/** Who may create an account. */
+export type RegistrationMode = "open" | "invite" | "closed";
+
+/**
+ * What a node runs with: the settings, where `registration.mode` and `limits.connectionsMax` are
+ * decided and never `auto` or 0, and the data directory.
+ */
+export type Config = Omit<Settings, "registration"> & {
+  /** Directory of everything the node keeps. */
+  readonly dataDir: string;
+  readonly registration: Omit<Settings["registration"], "mode"> & {
+    readonly mode: RegistrationMode;
+  };
+};
+
+/** Where settings are read from. */
+export interface ConfigInput {
+  readonly dataDir: string;
+  /** The file's path (for messages) and text; null where there is none. */
+  readonly file: { readonly path: string; readonly text: string } | null;
+  /** Only `ROOST_…` variables are looked at. */
+  readonly env: Readonly<Record<string, string>>;
+  /** In order; a later one of the same key wins. `flag` is named in messages. */
+  readonly flags: readonly { readonly flag: string; readonly key: string; readonly text: string }[];
+  /** How many files the process may open; null where the system does not tell. */
+  readonly filesMax: number | null;
+}
+
+/** A setting in effect. */
+export interface EffectiveSetting {
+  /** `group.name`. */
+  readonly key: string;
+  /** As it would stand in a TOML file. */
+  readonly value: unknown;
+  /** `default`, `file PATH`, `environment NAME` or `flag NAME`, and what was decided from it. */
+  readonly source: string;
+  readonly knob: Knob<unknown>;
+}
+
+/** A configuration, or every reason why there is none. */
+export type ConfigResult =
+  | {
+    readonly ok: true;
+    readonly config: Config;
+    readonly effective: readonly EffectiveSetting[];
+    /** What works but is probably not meant. */
+    readonly warnings: readonly string[];
+  }
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+interface Given {
+  readonly raw: unknown;
+  readonly source: string;
+}
+
+/** Every setting: `group.name` → knob, in the order of the documentation. */
+export const KNOB_TABLE: ReadonlyMap<string, Knob<unknown>> = new Map(
+  Object.entries(KNOBS).flatMap(([group, knobs]) =>
+    Object.entries(knobs).map(([name, knob]) => [`${group}.${name}`, knob as Knob<unknown>])
+  ),
+);
+
+/** `limits.frameBytesMax` → `ROOST_LIMITS_FRAME_BYTES_MAX`. */
+export function envName(key: string): string {
+  return `ROOST_${key.replace(".", "_").replace(/(?<=[a-z0-9])[A-Z]/g, "_$&").toUpperCase()}`;
+}
+
+/** Variables that name files for the command line, not settings. */
+const ENV_OTHER: ReadonlySet<string> = new Set(["ROOST_DATA", "ROOST_CONFIG"]);
+// Docker and Kubernetes set these for every container beside a service that is called roost.
+const ENV_SERVICE_LINK = /^ROOST_(SERVICE_(HOST|PORT)|PORT$|PORT_[0-9])/;
+
+function unknownKey(key: string, where: string): string {
+  const meant = nearest(key, KNOB_TABLE.keys());
+  const hint = meant === null
+    ? "see `roost config show` for all of them"
+    : `did you mean ${meant}?`;
+  return `${key} in ${where} is not a setting: ${hint}`;
+}
+
+function readFile(file: NonNullable<ConfigInput["file"]>, given: Map<string, Given>): string[] {
+  let tables: Readonly<Record<string, unknown>>;
+  try {
+    tables = parseToml(file.text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = error.message.split("\n")[0]!.replace(/^Invalid TOML document: /, "");
+    return [`${file.path} line ${error.line}, column ${error.column} is not TOML: ${reason}`];
+  }
+  const errors: string[] = [];
+  for (const [group, table] of Object.entries(tables)) {
+    const isTable = typeof table === "object" && table !== null && !Array.isArray(table);
+    for (const [name, raw] of Object.entries(isTable ? table : { [group]: table })) {
+      const key = isTable ? `${group}.${name}` : group;
+      if (!KNOB_TABLE.has(key)) errors.push(unknownKey(key, file.path));
+      given.set(key, { raw, source: `file ${file.path}` });
+    }
+  }
+  return errors;
+}
+
+function readEnv(env: ConfigInput["env"], given: Map<string, Given>): string[] {
+  const keyOf = new Map([...KNOB_TABLE.keys()].map((key) => [envName(key), key]));
+  const errors: string[] = [];
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith("ROOST_") || ENV_OTHER.has(name) || ENV_SERVICE_LINK.test(name)) continue;
+    const key = keyOf.get(name);
+    if (key === undefined) {
+      const meant = nearest(name, [...keyOf.keys(), ...ENV_OTHER]);
+      const hint = meant === null ? "unset it" : `did you mean ${meant}?`;
+      errors.push(`${name} in the environment is not a setting: ${hint}`);
+    } else {
+      given.set(key, { raw: KNOB_TABLE.get(key)!.parse(text), source: `environment ${name}` });
+    }
+  }
+  return errors;
+}
+
+function readFlags(flags: ConfigInput["flags"], given: Map<string, Given>): string[] {
+  const errors: string[] = [];
+  for (const { flag, key, text } of flags) {
+    const knob = KNOB_TABLE.get(key);
+    if (knob === undefined) errors.push(unknownKey(key, flag));
+    else given.set(key, { raw: knob.parse(text), source: `flag ${flag}` });
+  }
+  return errors;
+}
+
+/** One line, short enough for a message. */
+function quote(raw: unknown): string {
+  const text = typeof raw === "bigint" ? String(raw) : JSON.stringify(raw) ?? String(raw);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+interface Checked {
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly effective: EffectiveSetting[];
+  readonly errors: readonly string[];
+}
+
+function check(given: ReadonlyMap<string, Given>): Checked {
+  const values = new Map<string, unknown>();
+  const effective: EffectiveSetting[] = [];
+  const errors: string[] = [];
+  for (const [key, knob] of KNOB_TABLE) {
+    const { raw, source } = given.get(key) ?? { raw: knob.default, source: "default" };
+    const result = knob.schema.safeParse(raw);
+    if (result.success) values.set(key, result.data);
+    else {
+      const where = source.replace(/^(file|environment|flag) /, "");
+      errors.push(`${key} is ${quote(raw)} in ${where}: it must be ${knob.wants}`);
+    }
+    effective.push({ key, value: raw, source, knob });
+  }
+  return { values, effective, errors };
+}
+
+/** Groups `group.name` values into objects; the table's types are those of `Settings`. */
+function group(values: ReadonlyMap<string, unknown>): Settings {
+  const groups: Record<string, Record<string, unknown>> = {};
+  for (const [key, value] of values) {
+    const [head, name] = key.split(".") as [string, string];
+    (groups[head] ??= {})[name] = value;
+  }
+  return groups as unknown as Settings;
+}
+
+/** Decides what was left open and notes on what ground. */
+function decide(settings: Settings, input: ConfigInput, effective: EffectiveSetting[]): Config {
+  const mode = settings.registration.mode;
+  const decidedMode = mode === "auto" ? deriveMode(settings) : { mode, reason: "" };
+  const usable = connectionsUsable(input.filesMax);
+  const connectionsMax = settings.limits.connectionsMax === 0
+    ? usable
+    : settings.limits.connectionsMax;
+  const note = (key: string, value: unknown, reason: string) => {
+    const at = effective.findIndex((setting) => setting.key === key);
+    const setting = effective[at]!;
+    effective[at] = { ...setting, value, source: `${setting.source}: ${reason}` };
+  };
+  if (mode === "auto") note("registration.mode", decidedMode.mode, decidedMode.reason);
+  if (settings.limits.connectionsMax === 0) {
+    note(
+      "limits.connectionsMax",
+      connectionsMax,
+      `${input.filesMax ?? "unknown"} files may be open`,
+    );
+  }
+  return {
+    ...settings,
+    dataDir: input.dataDir,
+    registration: { ...settings.registration, mode: decidedMode.mode },
+    limits: { ...settings.limits, connectionsMax },
+  };
+}
+
+/** Reads, checks and relates all settings. Pure: the same input gives the same result. */
+export function resolveConfig(input: ConfigInput): ConfigResult {
+  const given = new Map<string, Given>();
+  const unknown = [
+    ...input.file === null ? [] : readFile(input.file, given),
+    ...readEnv(input.env, given),
+    ...readFlags(input.flags, given),
+  ];
+  const { values, effective, errors } = check(given);
+  if (unknown.length + errors.length > 0) return { ok: false, errors: [...unknown, ...errors] };
+  const config = decide(group(values), input, effective);
+  const faults = relationFaults(config, input.filesMax);
+  if (faults.length > 0) return { ok: false, errors: faults };
+  return { ok: true, config, effective, warnings: warnings(config) };
+}
+
+/** The defaults, with `settings` (`group.name` → text as in a flag) on top; throws on faults. */
+export function configOf(
+  dataDir: string,
+  settings: Readonly<Record<string, string>> = {},
+): Config {
+  const flags = Object.entries(settings).map(([key, text]) => ({ flag: key, key, text }));
+  const result = resolveConfig({ dataDir, file: null, env: {}, flags, filesMax: null });
+  if (!result.ok) throw new Error(result.errors.join("\n"));
+  return result.config;
+}

@@ -1,0 +1,367 @@
+/**
+ * The one listening socket for clients: node:http (or node:https) with Hono behind its requests
+ * and WebSockets behind its upgrades. It bounds what a connection may cost before anybody has
+ * signed in.
+ */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
+import { fail, type Failure } from "../../shard/errors.ts";
+import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
+import { errorResponse, STATUS_OF } from "../v1/http.ts";
+import { Callers } from "./callers.ts";
+import { cut, refuseRaw } from "./refusal.ts";
+
+/** Bounds of a connection, and who it may be. */
+export interface DoorOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** PEM texts; null: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Addresses (CIDR) whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly Cidr[];
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  /** Time for a request's head, and for all of it (ms). */
+  readonly requestTimeoutMs: number;
+}
+
+/** What the door counts. */
+export interface DoorCounters {
+  opened: number;
+  refusedFull: number;
+  refusedAddress: number;
+  refusedBusy: number;
+  malformed: number;
+  /** Connections cut because too many of their requests waited for answers. */
+  pipelined: number;
+}
+
+/** What the door needs. */
+export interface DoorDeps {
+  readonly app: Hono;
+  readonly counters: DoorCounters;
+  /** Whether a new connection is taken now. */
+  admit(): Failure | null;
+  /** Whether clients of this address may ask for anything now. */
+  admitAddress(address: string): Failure | null;
+  /** Whether requests with this `Host` header are answered. */
+  admitHost(host: string | undefined): Failure | null;
+  /** Makes the address pay for `requests` that it sent in vain. */
+  penalize(address: string, requests: number): void;
+  /** A request to upgrade; whoever takes it answers on the socket. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
+}
+
+/** A listening door. */
+export interface HttpServer {
+  readonly port: number;
+  /** Open connections. */
+  connections(): number;
+  /** Stops listening and ends what is open. */
+  close(): Promise<void>;
+}
+
+/** Headers of one request, together. */
+const HEADER_BYTES_MAX = 16_384;
+const KEEP_ALIVE_MS = 20_000;
+/** How often node:http looks for requests that take too long (ms). */
+const CHECK_MS = 1000;
+/** A connection on which nothing moves for so long is ended: more than a long-poll waits (ms). */
+const IDLE_MS = 120_000;
+/**
+ * Requests of one connection that may wait for their answers. node:http parses whatever has been
+ * read, so that without a bound one write of a client is work for seconds.
+ */
+const PIPELINED_MAX = 16;
+
+/** What `@hono/node-server` binds to each request. */
+interface Bindings {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+}
+
+/** Where a request carries the response that belongs to it. */
+const OUTGOING = Symbol("outgoing");
+type Carrier = Request & { [OUTGOING]?: ServerResponse };
+
+/** Cuts the connection that a request came by, with all that waits to be sent on it. */
+export function abortConnection(request: Request): void {
+  const socket = (request as Carrier)[OUTGOING]?.socket;
+  if (socket) cut(socket);
+}
+
+/** Which addresses are trusted to say whom they forward for. */
+export class TrustedProxies {
+  readonly #ranges: readonly Cidr[];
+
+  constructor(ranges: readonly Cidr[]) {
+    this.#ranges = ranges;
+  }
+
+  trusts(address: string): boolean {
+    return this.#ranges.some((range) => cidrContains(range, address));
+  }
+
+  /** The client: the last address in the chain that is not a trusted proxy's. */
+  clientOf(peer: string, forwardedFor: string | undefined): string {
+    let client = plainAddress(peer);
+    const chain = (forwardedFor ?? "").split(",").map((s) => plainAddress(s.trim()));
+    while (chain.length > 0 && this.trusts(client)) {
+      const next = chain.pop()!;
+      if (parseIp(next) === null) break;
+      client = next;
+    }
+    return client;
+  }
+}
+
+/** `::ffff:192.0.2.1` is 192.0.2.1. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+/** The client's address of a request, after trusted proxies. */
+export function addressOf(proxies: TrustedProxies, request: IncomingMessage): string {
+  const header = request.headers["x-forwarded-for"];
+  const forwarded = Array.isArray(header) ? header.join(",") : header;
+  return proxies.clientOf(request.socket.remoteAddress ?? "", forwarded);
+}
+
+/** The same, from what Hono hands on. */
+export function addressFromEnv(proxies: TrustedProxies, env: unknown): string {
+  return addressOf(proxies, (env as Bindings).incoming);
+}
+
+/** Whether a request comes from this machine itself, not through a proxy. */
+export function isLocal(env: unknown): boolean {
+  const { incoming } = env as Bindings;
+  const peer = plainAddress(incoming.socket.remoteAddress ?? "");
+  return incoming.headers["x-forwarded-for"] === undefined && isLoopback(peer);
+}
+
+/** Why a new connection is refused, or null. */
+function refusalOf(
+  callers: Callers,
+  address: string,
+  trusted: boolean,
+  deps: DoorDeps,
+  options: DoorOptions,
+): Failure | null {
+  if (callers.total >= options.connectionsMax) {
+    deps.counters.refusedFull++;
+    return fail("busy", "The server has all the connections it can hold", 5000);
+  }
+  if (!trusted && callers.of(address) >= options.connectionsPerAddressMax) {
+    deps.counters.refusedAddress++;
+    return fail("rate_limited", "Too many connections from this address", 5000);
+  }
+  const busy = deps.admit();
+  if (busy !== null) deps.counters.refusedBusy++;
+  return busy;
+}
+
+/**
+ * Connections that the system holds until they are looked at. Over it a client's attempt is dropped
+ * without a word, and made again after one, three, seven … seconds: a crowd that comes back would
+ * be kept out by that alone. The system may allow fewer (`net.core.somaxconn`).
+ */
+const BACKLOG = 4096;
+
+function ignore(): void {}
+
+function watchConnections(
+  server: Server,
+  proxies: TrustedProxies,
+  deps: DoorDeps,
+  options: DoorOptions,
+): Callers {
+  const callers = new Callers();
+  // Before TLS has begun as well: who never begins it holds a connection all the same.
+  server.on("connection", (socket: Socket) => {
+    const peer = plainAddress(socket.remoteAddress ?? "");
+    // Through a proxy the peer is the proxy: it is not one client.
+    const trusted = proxies.trusts(peer);
+    const refusal = refusalOf(callers, peer, trusted, deps, options);
+    callers.add(peer);
+    deps.counters.opened++;
+    socket.once("close", () => callers.remove(peer));
+    // Whoever is gone in the middle of something is no news.
+    socket.on("error", ignore);
+    // Even to refuse it politely would be to read it first, which is what a flood wants.
+    if (!trusted && deps.admitAddress(peer) !== null) {
+      deps.counters.refusedAddress++;
+      return void socket.destroy();
+    }
+    if (refusal === null) return;
+    callerOf(socket).refused = true;
+    if (options.tls === null) refuseRaw(socket, STATUS_OF[refusal.code], refusal);
+    else socket.destroy();
+  });
+  return callers;
+}
+
+/** What is known of a connection besides its socket. */
+interface Caller {
+  /** Whom its last request was from. */
+  address: string;
+  /** Requests without an answer. */
+  waiting: number;
+  /** Nothing is answered any more. */
+  refused: boolean;
+  /** Requests that came all the same. */
+  late: number;
+}
+
+/** Where a socket carries it. */
+const CALLER = Symbol("caller");
+
+function callerOf(socket: Socket & { [CALLER]?: Caller }): Caller {
+  return socket[CALLER] ??= {
+    address: plainAddress(socket.remoteAddress ?? ""),
+    waiting: 0,
+    refused: false,
+    late: 0,
+  };
+}
+
+/** Stands before everything that a request costs but its parsing. */
+function gate(
+  proxies: TrustedProxies,
+  deps: DoorDeps,
+  listener: (request: IncomingMessage, response: ServerResponse) => unknown,
+): RequestListener {
+  return (request, response) => {
+    const { socket } = request;
+    const caller = callerOf(socket);
+    if (caller.refused) {
+      // Only this ends the reading, and whatever had been read is parsed to its end all the same.
+      // The first may have been on its way before the refusal, which it would cut short.
+      if (++caller.late > 1) socket.destroy();
+      return deps.penalize(caller.address, 1);
+    }
+    caller.address = addressOf(proxies, request);
+    if (++caller.waiting > PIPELINED_MAX) {
+      deps.counters.pipelined++;
+      caller.refused = true;
+      return void socket.destroy();
+    }
+    response.once("close", () => caller.waiting--);
+    const refusal = deps.admitAddress(caller.address) ?? hostRefusal(deps, request, caller);
+    if (refusal === null) return void listener(request, response);
+    caller.refused = true;
+    refuse(response, refusal);
+  };
+}
+
+/** What is refused by its name costs as much as what is served. */
+function hostRefusal(
+  deps: DoorDeps,
+  request: IncomingMessage,
+  { address }: Pick<Caller, "address">,
+): Failure | null {
+  const refusal = deps.admitHost(request.headers.host);
+  if (refusal !== null) deps.penalize(address, 1);
+  return refusal;
+}
+
+/** Answers, and ends the connection: another one costs the client as much as the server. */
+function refuse(response: ServerResponse, { code, message, retryAfterMs }: Failure): void {
+  response.statusCode = STATUS_OF[code];
+  response.setHeader("connection", "close");
+  response.setHeader("content-type", "application/json");
+  if (retryAfterMs !== undefined) {
+    response.setHeader("retry-after", Math.ceil(retryAfterMs / 1000));
+  }
+  response.end(JSON.stringify({ code, message, retryAfterMs }));
+}
+
+/** Opens the door; rejects where it cannot listen, with a message that says what to change. */
+export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<HttpServer> {
+  const proxies = new TrustedProxies(options.trustedProxies);
+  const listener = getRequestListener((request, env) => {
+    (request as Carrier)[OUTGOING] = (env as Bindings).outgoing;
+    return deps.app.fetch(request, env as Bindings);
+  }, {
+    overrideGlobalObjects: false,
+    errorHandler: () => {
+      deps.counters.malformed++;
+      return errorResponse(fail("bad_request", "The request's host or address is malformed"));
+    },
+  });
+  const limits: ServerOptions = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: options.requestTimeoutMs,
+    requestTimeout: options.requestTimeoutMs * 2,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  const gated = gate(proxies, deps, listener);
+  const server = options.tls === null ? createServer(limits, gated) : createTlsServer(
+    { ...limits, ...options.tls, handshakeTimeout: options.requestTimeoutMs },
+    gated,
+  );
+  const callers = watchConnections(server, proxies, deps, options);
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    const address = addressOf(proxies, request);
+    const refusal = hostRefusal(deps, request, { address });
+    if (refusal === null) return deps.upgrade(request, socket, head, address);
+    refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const caller = callerOf(socket as Socket);
+    // What comes after the first fault is none of its own.
+    if (caller.refused) return void socket.destroy();
+    caller.refused = true;
+    deps.counters.malformed++;
+    const fault = clientFault(error.code ?? "");
+    // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
+    if (fault === null) socket.destroy();
+    else refuseRaw(socket as Socket, fault.status, fault.failure);
+  });
+  server.setTimeout(IDLE_MS);
+  return new Promise((resolve, reject) => {
+    const at = `${options.host}:${options.port}`;
+    server.once("error", (cause: Error) => {
+      reject(new Error(`Cannot listen on ${at}: ${cause.message}`, { cause }));
+    });
+    const { host, port } = options;
+    server.listen({ host, port, backlog: BACKLOG }, () => {
+      const address = server.address();
+      const actual = typeof address === "object" && address !== null ? address.port : port;
+      resolve({ port: actual, connections: () => callers.total, close: () => closeServer(server) });
+    });
+  });
+}
+
+/** What is answered to what is not HTTP, or does not come to its end; null: nothing. */
+function clientFault(code: string): { status: number; failure: Failure } | null {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const failure = fail("bad_request", "The request did not come to its end in time");
+    return { status: 408, failure };
+  }
+  if (code === "HPE_HEADER_OVERFLOW") {
+    const failure = fail("too_large", `The headers have more than ${HEADER_BYTES_MAX} bytes`);
+    return { status: 431, failure };
+  }
+  if (!code.startsWith("HPE_")) return null;
+  return { status: 400, failure: fail("bad_request", "This is not an HTTP request") };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,126 @@
+/** Reads for shards: accounts, mailbox blocks, dedupe blocks, logs. Gathers loads of one turn. */
+import type { Ports, Row } from "./ports.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { Effect, ShardInput } from "../../shard/step/effects.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import { blockKey, CHUNK_BYTES, dedupeKey, headKey } from "../../shard/account/checkpoint.ts";
+
+/** Rows of one page of a listing. */
+const PAGE = 500;
+/** Pause before a failed listing is tried again (ms). */
+const RETRY_MS = 500;
+
+type Load = Effect & { kind: "load" };
+
+/** Turns a shard's load effects into reads and their answers into inputs. */
+export class Loader {
+  readonly #ports: Ports;
+  readonly #submit: (shard: Shard, input: ShardInput) => void;
+  #loads: { shard: Shard; effect: Load }[] = [];
+  /** Accounts read from the store. */
+  loaded = 0;
+
+  constructor(ports: Ports, submit: (shard: Shard, input: ShardInput) => void) {
+    this.#ports = ports;
+    this.#submit = submit;
+  }
+
+  /** Asks for an account's head with the others of this turn. */
+  load(shard: Shard, effect: Load): void {
+    this.#loads.push({ shard, effect });
+    if (this.#loads.length === 1) this.#ports.timers.soon(() => this.#read());
+  }
+
+  #read(): void {
+    const loads = this.#loads;
+    this.#loads = [];
+    const keys = loads.map((l) => headKey(l.effect.point, l.effect.name, 0));
+    this.#ports.store.read(keys, (error, values) => {
+      loads.forEach(({ shard, effect }, i) => {
+        const { name, generation } = effect;
+        if (error !== null) {
+          return this.#submit(shard, { kind: "load_failed", name, generation });
+        }
+        this.loaded++;
+        const first = values[i] ?? null;
+        if (first !== null && first.length >= CHUNK_BYTES) {
+          return this.#readChunks(shard, effect);
+        }
+        const chunks = first === null ? [] : [first];
+        this.#submit(shard, { kind: "loaded", name, generation, chunks });
+      });
+    });
+  }
+
+  #readChunks(shard: Shard, effect: Load): void {
+    const { name, point, generation } = effect;
+    const prefix = headKey(point, name, 0).slice(0, -1);
+    this.#ports.store.list({ prefix, after: null, limit: 100 }, (error, rows) => {
+      if (error !== null) return this.#submit(shard, { kind: "load_failed", name, generation });
+      this.#submit(shard, { kind: "loaded", name, generation, chunks: rows.map((r) => r.value) });
+    });
+  }
+
+  block(shard: Shard, effect: Effect & { kind: "load_block" }): void {
+    const { request, first, point, id } = effect;
+    this.#ports.store.read([blockKey(point, id, first)], (error, values) => {
+      const bytes = error === null ? values[0] ?? null : null;
+      this.#submit(shard, { kind: "block_loaded", request, first, bytes });
+    });
+  }
+
+  dedupe(shard: Shard, effect: Effect & { kind: "load_dedupe" }): void {
+    const { name, generation, point, id, numbers } = effect;
+    const keys = numbers.map((n) => dedupeKey(point, id, n));
+    this.#ports.store.read(keys, (error, values) => {
+      if (error !== null) return this.#submit(shard, { kind: "load_failed", name, generation });
+      const blocks = values.filter((v) => v !== null);
+      this.#submit(shard, { kind: "dedupe_loaded", name, generation, id, blocks });
+    });
+  }
+
+  /** Reads a shard's log from its first row, after those that it inherits. */
+  log(shard: Shard): void {
+    const logs = [...shard.row.inherits.map(({ log }) => log), shard.id];
+    const read = (at: number) => {
+      this.#pages(["log", logs[at]!], (rows, ended) => {
+        const records = rows.map((r) => ({ lsn: r.key[2] as number, bytes: r.value }));
+        const done = ended && at + 1 === logs.length;
+        this.#submit(shard, { kind: "log_rows", rows: records, done });
+        if (ended && !done) read(at + 1);
+      });
+    };
+    read(0);
+  }
+
+  /** Finds the accounts that owe packets or receipts. */
+  owing(shards: readonly Shard[], found: (shard: Shard, names: AccountName[]) => void): void {
+    this.#pages(["o"], (rows) => {
+      for (const shard of shards) {
+        const names = rows
+          .filter((r) => (r.key[1] as number) >= shard.lo && (r.key[1] as number) < shard.hi)
+          .map((r) => r.key[2] as AccountName);
+        if (names.length > 0) found(shard, names);
+      }
+    });
+  }
+
+  #pages(
+    prefix: readonly (string | number)[],
+    take: (rows: readonly Row[], done: boolean) => void,
+  ) {
+    const page = (after: Row["key"] | null) => {
+      this.#ports.store.list({ prefix, after, limit: PAGE }, (error, rows) => {
+        if (error !== null) {
+          this.#ports.log.error("store read failed", { kind: error.kind, error: error.message });
+          this.#ports.timers.after(RETRY_MS, () => page(after));
+          return;
+        }
+        const done = rows.length < PAGE;
+        take(rows, done);
+        if (!done) page(rows.at(-1)!.key);
+      });
+    };
+    page(null);
+  }
+}

@@ -1,0 +1,512 @@
+/**
+ * A node: shards, the store under them, and the way from edges to them. Inputs go into an inbox; a
+ * turn takes all of them, executes what the shards want done, and ends with their presence.
+ */
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { Effect, Now, RequestId, ShardInput } from "../../shard/step/effects.ts";
+import type { Cancel, Ports, StoreError } from "./ports.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Router } from "./router.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
+import { Committer } from "./committer.ts";
+import { fail } from "../../shard/errors.ts";
+import { Loader } from "./loader.ts";
+import { pointOf } from "../../shard/name/ids.ts";
+import { type Reshaped, type Reshaping, Resharder, TABLE_KEY } from "./resharder.ts";
+import { Shard } from "../../shard/step/shard.ts";
+import {
+  decodeTable,
+  evenTable,
+  type Reshape,
+  type ShardRow,
+  type ShardTable,
+} from "../../shard/table/table.ts";
+import { traceEffect, traceSend } from "./trace.ts";
+
+/** Longest a request stays unanswered (ms); its outcome is then not known. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const TICK_MS = 100;
+/** One page of accounts is looked through for what is over age every … (ms). */
+const SWEEP_MS = 10_000;
+const SWEEP_ROWS = 50;
+
+/** What waits while the shard that it is for is replaced; the rest concludes what was begun. */
+const HELD: ReadonlySet<ShardInput["kind"]> = new Set(
+  ["request", "packet", "interest", "uninterest", "owing", "sweep", "tick"] as const,
+);
+
+/** What a node is made with. */
+export interface NodeOptions {
+  readonly id: NodeId;
+  readonly limits: ShardLimits;
+  /** Accounts kept in memory, over all shards; those in use stay whatever it says. */
+  readonly cacheUsersMax: number;
+  /** Shards of a new store; an old one keeps those it has. */
+  readonly shards: number;
+  /** Takes packets for this node's edge. */
+  readonly deliver: (packet: EdgePacket) => void;
+  /** Called with the duration (ms), rows and bytes of every commit. */
+  readonly observeCommit: (ms: number, rows: number, bytes: number) => void;
+  /**
+   * Carries a packet from one shard to another; at once where it is not given. All but rewatches may get
+   * lost, and all but signals come twice: what must not is sent again, and known when it was there.
+   */
+  readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
+}
+
+interface Waiting {
+  readonly done: (result: Result<Ops[OpName]["out"]>) => void;
+  readonly untilMs: number;
+}
+
+interface Interested {
+  readonly done: (answers: readonly InterestAnswer[]) => void;
+  /** Items without an answer: a shard may end before, and its successors answer one by one. */
+  left: number;
+}
+
+/** One node of a cell. */
+export class Node implements Router {
+  readonly id: NodeId;
+  readonly committer: Committer;
+  shards: readonly Shard[] = [];
+  readonly #ports: Ports;
+  readonly #options: NodeOptions;
+  readonly #loader: Loader;
+  readonly #inbox: { shard: Shard; input: ShardInput }[] = [];
+  #running = false;
+  /** Shards of the turn that runs. */
+  readonly #touched = new Set<Shard>();
+  #lastRequest: RequestId = 0;
+  readonly #requests = new Map<RequestId, Waiting>();
+  readonly #interests = new Map<RequestId, Interested>();
+  #tick: Cancel | null = null;
+  #ticks = 0;
+  #sweepAfter: readonly (string | number)[] | null = null;
+  #stopping = false;
+  #stopped = false;
+  #readyCallbacks: (() => void)[] = [];
+  #table: ShardTable = evenTable(1);
+  /** What comes for shards that are about to end, and the shards themselves. */
+  #held: ShardInput[] = [];
+  #ending: readonly Shard[] = [];
+  readonly #resharder: Resharder;
+
+  constructor(ports: Ports, options: NodeOptions) {
+    this.id = options.id;
+    this.#ports = ports;
+    this.#options = options;
+    this.#loader = new Loader(ports, (shard, input) => this.#submit(shard, input));
+    // deno-lint-ignore no-this-alias
+    const node = this;
+    this.committer = new Committer({
+      ports,
+      get shards() {
+        return node.shards;
+      },
+      now: () => this.#now(),
+      committed: (shard, batch) => this.#submit(shard, { kind: "committed", batch }),
+      checkpointed: (shard) => this.#submit(shard, { kind: "checkpointed" }),
+      commitFailed: (shard) => this.#submit(shard, { kind: "commit_failed" }),
+      writable: (writable, retryAfterMs) => {
+        for (const s of this.shards) this.#submit(s, { kind: "writable", writable, retryAfterMs });
+      },
+      observe: options.observeCommit,
+    });
+    this.#resharder = new Resharder({
+      ports,
+      get table() {
+        return node.#table;
+      },
+      shard: (id) => this.shards.find((s) => s.id === id)!,
+      hold: (shards) => this.#hold(shards),
+      hurry: () => this.committer.hurry(),
+      adopt: (table, ended) => this.#adopt(table, ended),
+      release: () => this.#release(),
+    });
+  }
+
+  /** Which shard has what. */
+  get table(): ShardTable {
+    return this.#table;
+  }
+
+  /** The latest changes of the table, oldest first. */
+  get reshaped(): readonly Reshaped[] {
+    return this.#resharder.reshaped;
+  }
+
+  /** Requests that have not been answered. */
+  get pending(): number {
+    return this.#requests.size;
+  }
+
+  /** Accounts in memory, over all shards. */
+  get accountsInMemory(): number {
+    return this.shards.reduce((sum, s) => sum + s.accountsInMemory, 0);
+  }
+
+  /** Accounts that had to be read from the store so far. */
+  get accountsLoaded(): number {
+    return this.#loader.loaded;
+  }
+
+  /** Whether every shard has read its log and answers. */
+  get ready(): boolean {
+    return this.shards.length > 0 && this.shards.every((s) => s.ready);
+  }
+
+  /** Reads the shard table and the logs; `done` when every shard serves. */
+  start(done: (error: StoreError | null) => void): void {
+    const { store } = this.#ports;
+    store.read([["meta", "shards"], TABLE_KEY], (error, [count, table]) => {
+      if (error !== null) return done(error);
+      if (table) return this.#open(decodeTable(table), done);
+      if (count) return this.#open(evenTable(count[0]! | (count[1]! << 8)), done);
+      const { shards } = this.#options;
+      const row = new Uint8Array([shards & 0xff, shards >>> 8]);
+      store.write([{ kind: "set", key: ["meta", "shards"], value: row }], (error) => {
+        if (error !== null) return done(error);
+        this.#open(evenTable(shards), done);
+      });
+    });
+  }
+
+  #open(table: ShardTable, done: (error: StoreError | null) => void): void {
+    this.#table = table;
+    this.shards = table.shards.map((row) => this.#makeShard(row, table));
+    this.#readyCallbacks.push(() => done(null));
+    for (const shard of this.shards) this.#loader.log(shard);
+    this.#findOwing(this.shards);
+    this.#scheduleTick();
+  }
+
+  #makeShard(row: ShardRow, table: ShardTable): Shard {
+    const { limits, cacheUsersMax } = this.#options;
+    const cacheAccountsMax = Math.ceil(cacheUsersMax / table.shards.length);
+    return new Shard(row, { ...limits, cacheAccountsMax });
+  }
+
+  // ---- changes of the shard table
+
+  /** Makes one change of the shard table; see `Resharder`. */
+  reshape(change: Reshape, done: (result: Result<Reshaping>) => void): void {
+    if (this.#stopped || this.#stopping || !this.ready) {
+      return done(fail("unavailable", "The server is not serving now", 1000));
+    }
+    this.#resharder.reshape(change, done);
+  }
+
+  #hold(shards: readonly Shard[]): void {
+    this.#ending = shards;
+    for (const shard of shards) shard.ending = true;
+  }
+
+  #adopt(table: ShardTable, ended: readonly Shard[]): void {
+    const before = new Map(this.shards.map((s) => [s.id, s]));
+    for (const shard of ended) shard.ended = true;
+    this.#table = table;
+    this.shards = table.shards.map((row) => {
+      const kept = before.get(row.id);
+      if (kept !== undefined) {
+        kept.row = row;
+        return kept;
+      }
+      const shard = this.#makeShard(row, table);
+      shard.inherit(ended);
+      return shard;
+    });
+  }
+
+  #release(): void {
+    for (const shard of this.#ending) shard.ending = false;
+    this.#ending = [];
+    const held = this.#held;
+    this.#held = [];
+    for (const input of held) this.#route(input);
+  }
+
+  /** Submits what was held back to whom it is for by now. */
+  #route(input: ShardInput): void {
+    switch (input.kind) {
+      case "request":
+      case "sweep":
+        return this.#submit(this.shardOf(input.name), input);
+      case "packet":
+        return this.#submit(this.shardOf(input.packet.to), input);
+      case "interest":
+        for (const [shard, items] of this.#byShard(input.items, (i) => i.watched)) {
+          this.#submit(shard, { ...input, items });
+        }
+        return;
+      case "uninterest":
+        for (const [shard, watched] of this.#byShard(input.watched, (name) => name)) {
+          this.#submit(shard, { ...input, watched });
+        }
+        return;
+      case "owing":
+        for (const [shard, names] of this.#byShard(input.names, (name) => name)) {
+          this.#submit(shard, { ...input, names });
+        }
+    }
+  }
+
+  #byShard<T>(items: readonly T[], nameOf: (item: T) => AccountName): Map<Shard, T[]> {
+    const byShard = new Map<Shard, T[]>();
+    for (const item of items) {
+      const shard = this.shardOf(nameOf(item));
+      const list = byShard.get(shard);
+      if (list === undefined) byShard.set(shard, [item]);
+      else list.push(item);
+    }
+    return byShard;
+  }
+
+  #findOwing(shards: readonly Shard[]): void {
+    this.#loader.owing(shards, (shard, names) => this.#submit(shard, { kind: "owing", names }));
+  }
+
+  /** The shard that a user belongs to. */
+  shardOf(name: AccountName): Shard {
+    const point = pointOf(name);
+    let lo = 0;
+    let hi = this.shards.length - 1;
+    while (lo < hi) {
+      const mid = (lo + hi + 1) >>> 1;
+      if (this.shards[mid]!.lo <= point) lo = mid;
+      else hi = mid - 1;
+    }
+    return this.shards[lo]!;
+  }
+
+  // ---- Router
+
+  request<K extends OpName>(
+    name: AccountName,
+    op: K,
+    input: Ops[K]["in"],
+    done: (result: Result<Ops[K]["out"]>) => void,
+  ): void {
+    if (this.#stopped || this.shards.length === 0) {
+      return done(fail("unavailable", "The server is not serving now", 1000));
+    }
+    if (op === "message.send" && this.#ports.log.debugOn) {
+      const answer = done as (result: Result<Ops["message.send"]["out"]>) => void;
+      const sent = input as Ops["message.send"]["in"];
+      done = ((result: Result<Ops["message.send"]["out"]>) => {
+        traceSend(this.#ports.log, name, sent, result);
+        answer(result);
+      }) as typeof done;
+    }
+    const request = ++this.#lastRequest;
+    const untilMs = this.#ports.clock.monoMs() + REQUEST_TIMEOUT_MS;
+    this.#requests.set(request, { done: done as Waiting["done"], untilMs });
+    const seed = op === "account.create" ? this.#ports.random.bytes(24) : null;
+    this.#submit(this.shardOf(name), {
+      kind: "request",
+      request,
+      node: this.id,
+      name,
+      op,
+      input,
+      seed,
+    });
+  }
+
+  interest(
+    items: readonly InterestItem[],
+    done: (answers: readonly InterestAnswer[]) => void,
+  ): void {
+    const byShard = this.#byShard(items, (item) => item.watched);
+    for (const [shard, mine] of byShard) {
+      const request = ++this.#lastRequest;
+      this.#interests.set(request, { done, left: mine.length });
+      this.#submit(shard, { kind: "interest", request, node: this.id, items: mine });
+    }
+  }
+
+  uninterest(watched: readonly AccountName[]): void {
+    const byShard = this.#byShard(watched, (name) => name);
+    for (const [shard, names] of byShard) {
+      this.#submit(shard, { kind: "uninterest", node: this.id, watched: names });
+    }
+  }
+
+  // ---- the inbox
+
+  #now(): Now {
+    const { clock } = this.#ports;
+    return { mono: clock.monoMs(), wall: clock.wallMs() };
+  }
+
+  #submit(shard: Shard, input: ShardInput): void {
+    if (this.#stopped && input.kind === "request") return;
+    // A listing may have been begun for a shard that is no more.
+    if (shard.ended) return this.#route(input);
+    if (shard.ending && HELD.has(input.kind)) {
+      if (input.kind !== "tick") this.#held.push(input);
+      return;
+    }
+    this.#inbox.push({ shard, input });
+    if (!this.#running) this.#run();
+  }
+
+  /** One turn: everything in the inbox, and what follows from it. */
+  #run(): void {
+    this.#running = true;
+    const now = this.#now();
+    const touched = this.#touched;
+    try {
+      do {
+        for (let i = 0; i < this.#inbox.length; i++) {
+          const { shard, input } = this.#inbox[i]!;
+          touched.add(shard);
+          for (const effect of shard.step(now, input)) this.#execute(shard, effect);
+        }
+        this.#inbox.length = 0;
+        for (const shard of touched) {
+          for (const effect of shard.endTurn(now)) this.#execute(shard, effect);
+        }
+        touched.clear();
+      } while (this.#inbox.length > 0);
+    } finally {
+      this.#running = false;
+      this.#inbox.length = 0;
+      touched.clear();
+    }
+    this.committer.poke();
+    this.#resharder.check();
+    if (this.#readyCallbacks.length > 0 && this.ready) {
+      const callbacks = this.#readyCallbacks;
+      this.#readyCallbacks = [];
+      for (const done of callbacks) done();
+    }
+  }
+
+  #execute(shard: Shard, effect: Effect): void {
+    if (this.#ports.log.debugOn) traceEffect(this.#ports.log, effect);
+    switch (effect.kind) {
+      case "reply": {
+        const waiting = this.#requests.get(effect.request);
+        this.#requests.delete(effect.request);
+        waiting?.done(effect.result);
+        return;
+      }
+      case "interest_answer": {
+        const asked = this.#interests.get(effect.request);
+        if (asked === undefined) return;
+        asked.left -= effect.answers.length;
+        if (asked.left <= 0) this.#interests.delete(effect.request);
+        return asked.done(effect.answers);
+      }
+      case "edge":
+        return this.#options.deliver(effect.packet);
+      case "packet":
+        return this.#carry(effect.packet);
+      case "load":
+        return this.#loader.load(shard, effect);
+      case "load_block":
+        return this.#loader.block(shard, effect);
+      case "load_dedupe":
+        return this.#loader.dedupe(shard, effect);
+      case "corrupt": {
+        const { name, error } = effect;
+        return this.#ports.log.error("account_corrupt", { user: name, error });
+      }
+      case "recover":
+        this.#loader.log(shard);
+        return this.#findOwing([shard]);
+    }
+  }
+
+  #carry(packet: ShardPacket): void {
+    const arrive = () => this.#submit(this.shardOf(packet.to), { kind: "packet", packet });
+    const { carry } = this.#options;
+    if (carry === undefined) arrive();
+    else carry(packet, arrive);
+  }
+
+  // ---- time
+
+  #scheduleTick(): void {
+    this.#tick = this.#ports.timers.after(TICK_MS, () => {
+      this.#ticks++;
+      for (const shard of this.shards) {
+        if (shard.ticking) this.#submit(shard, { kind: "tick" });
+      }
+      this.committer.checkpoint();
+      if (this.#ticks % 10 === 0) {
+        this.#expireRequests();
+        if (this.ready) this.#resharder.clean();
+      }
+      if (this.#ticks % (SWEEP_MS / TICK_MS) === 0) this.#sweep();
+      if (!this.#stopped) this.#scheduleTick();
+    });
+  }
+
+  #expireRequests(): void {
+    const now = this.#ports.clock.monoMs();
+    for (const [request, waiting] of this.#requests) {
+      if (waiting.untilMs > now) break;
+      this.#requests.delete(request);
+      waiting.done(
+        fail("unavailable", "The outcome is not known: repeat with the same key", 1000),
+      );
+    }
+  }
+
+  /** Looks through a few accounts after another, so that idle mailboxes are trimmed as well. */
+  #sweep(): void {
+    this.#ports.store.list(
+      { prefix: ["u"], after: this.#sweepAfter, limit: SWEEP_ROWS },
+      (error, rows) => {
+        if (error !== null || this.#stopped) return;
+        this.#sweepAfter = rows.length < SWEEP_ROWS ? null : rows.at(-1)!.key;
+        for (const row of rows) {
+          if (row.key[3] !== 0) continue;
+          const name = row.key[2] as AccountName;
+          this.#submit(this.shardOf(name), { kind: "sweep", name });
+        }
+      },
+    );
+  }
+
+  /** Names of accounts in the order of their keys, from checkpoints that are brought up to date. */
+  listAccounts(
+    after: readonly (string | number)[] | null,
+    limit: number,
+    done: (
+      error: StoreError | null,
+      names: readonly AccountName[],
+      next: readonly (string | number)[] | null,
+    ) => void,
+  ): void {
+    const list = () =>
+      this.#ports.store.list({ prefix: ["u"], after, limit }, (error, rows) => {
+        if (error !== null) return done(error, [], null);
+        const names = rows.filter((r) => r.key[3] === 0).map((r) => r.key[2] as AccountName)
+          .filter((n) => !n.startsWith("/"));
+        done(null, names, rows.length < limit ? null : rows.at(-1)!.key);
+      });
+    if (after === null) this.committer.checkpointAll(list);
+    else list();
+  }
+
+  /** Finishes commits, writes checkpoints, and stops; `done` when the store may be closed. */
+  stop(done: () => void): void {
+    this.#stopping = true;
+    if (this.#resharder.busy) return void this.#ports.timers.after(TICK_MS, () => this.stop(done));
+    this.committer.checkpointAll(() => {
+      this.#stopped = true;
+      this.committer.stop();
+      this.#tick?.();
+      for (const w of this.#requests.values()) {
+        w.done(fail("unavailable", "The server is stopping", 1000));
+      }
+      this.#requests.clear();
+      done();
+    });
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Changes the shard table of a node under traffic. For one change: what comes for the shards it
+ * touches is held back; when all that they had begun is committed, the new table is written; then
+ * their successors take over what they have in memory, and go on with what was held back. Nobody
+ * outside sees more than a short pause. Logs of shards that are no more are deleted when checkpoints
+ * include all of them.
+ */
+import type { Ports, StoreError } from "./ports.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import {
+  encodeTable,
+  type Reshape,
+  reshaped,
+  reshapeFault,
+  type ShardTable,
+  withoutLogs,
+} from "../../shard/table/table.ts";
+
+/** Where the table is stored. */
+export const TABLE_KEY = ["meta", "table"] as const;
+/** How long shards may take to come to rest before the change is given up (ms). */
+const REST_MAX_MS = 1000;
+/** Pause after that, for what had piled up (ms). */
+const RETRY_MS = 250;
+/** Pause between reads of a table of which it is not known whether it was written (ms). */
+const READ_AGAIN_MS = 250;
+/** Rows of an ended log that are deleted in one write. */
+const DELETE_ROWS = 200;
+
+/** What it needs of its node. */
+export interface ReshardHost {
+  readonly ports: Ports;
+  readonly table: ShardTable;
+  shard(id: number): Shard;
+  /** From now on holds back what comes for these shards. */
+  hold(shards: readonly Shard[]): void;
+  /** Sees to it that what they have open is committed soon. */
+  hurry(): void;
+  /** Puts successors in the place of the shards of a former table. */
+  adopt(table: ShardTable, ended: readonly Shard[]): void;
+  /** Lets what was held back go where it belongs by now. */
+  release(): void;
+}
+
+/** How one change went. */
+export interface Reshaping {
+  /** How long the shards were held up (ms). */
+  readonly pauseMs: number;
+  /** The shards there are now, of those that the change was about. */
+  readonly shards: readonly number[];
+}
+
+/** A change that was made. */
+export interface Reshaped extends Reshaping {
+  /** Shards that are no more. */
+  readonly of: readonly number[];
+  /** When it was made (ms since 1970). */
+  readonly at: number;
+}
+
+/** Changes that are remembered. */
+const RESHAPED_MAX = 12;
+
+interface Change {
+  readonly reshape: Reshape;
+  readonly shards: readonly Shard[];
+  readonly sinceMs: number;
+  writing: boolean;
+  readonly done: (result: Result<Reshaping>) => void;
+}
+
+/** See the head of this file. */
+export class Resharder {
+  readonly #host: ReshardHost;
+  #change: Change | null = null;
+  #cleaning = false;
+  /** The latest changes, oldest first. */
+  reshaped: readonly Reshaped[] = [];
+
+  constructor(host: ReshardHost) {
+    this.#host = host;
+  }
+
+  /** Whether a change is under way. */
+  get busy(): boolean {
+    return this.#change !== null;
+  }
+
+  /** Makes one change; refused as `conflict` where it does not fit, `busy` where it found no rest. */
+  reshape(reshape: Reshape, done: (result: Result<Reshaping>) => void): void {
+    const { table, ports } = this.#host;
+    const fault = reshapeFault(table, reshape);
+    if (fault !== null) return done(fail("conflict", `Cannot change the shards: ${fault}`));
+    if (this.#change !== null || this.#cleaning) {
+      return done(fail("busy", "Another change of the shards is under way", RETRY_MS));
+    }
+    const shards = reshape.of.map((id) => this.#host.shard(id));
+    if (shards.some((s) => !s.ready || !s.writable)) {
+      return done(fail("unavailable", "The store does not take changes now", 1000));
+    }
+    const change: Change = {
+      reshape,
+      shards,
+      sinceMs: ports.clock.monoMs(),
+      writing: false,
+      done,
+    };
+    this.#change = change;
+    this.#host.hold(shards);
+    this.#host.hurry();
+    ports.timers.after(REST_MAX_MS, () => {
+      if (this.#change === change && !change.writing) this.#giveUp("They did not come to rest");
+    });
+    this.check();
+  }
+
+  /** To be called after every turn: goes on when the shards are at rest. */
+  check(): void {
+    const change = this.#change;
+    if (change === null || change.writing) return;
+    if (!change.shards.every((s) => s.quiescent)) return;
+    change.writing = true;
+    const lastLsn = new Map(change.shards.map((s) => [s.id, s.lastLsn]));
+    const table = reshaped(this.#host.table, change.reshape, lastLsn);
+    this.#write(table, (written) => {
+      if (!written) return this.#giveUp("The store did not take the new table");
+      this.#host.adopt(table, change.shards);
+      this.#change = null;
+      const pauseMs = this.#host.ports.clock.monoMs() - change.sinceMs;
+      this.#host.release();
+      const { of, at } = change.reshape;
+      const first = table.nextId - at.length - 1;
+      const shards = Array.from({ length: at.length + 1 }, (_, i) => first + i);
+      const { log, clock } = this.#host.ports;
+      log.info("shards changed", { of, shards, pauseMs: Math.round(pauseMs) });
+      const made = { of, shards, pauseMs, at: clock.wallMs() };
+      this.reshaped = [...this.reshaped.slice(1 - RESHAPED_MAX), made];
+      change.done(ok({ pauseMs, shards }));
+    });
+  }
+
+  #giveUp(why: string): void {
+    const change = this.#change!;
+    this.#change = null;
+    this.#host.release();
+    change.done(fail("busy", `${why}: the shards are as they were`, RETRY_MS));
+  }
+
+  /** Answers whether the table is the stored one; where the outcome is not known, it is read. */
+  #write(table: ShardTable, done: (written: boolean) => void): void {
+    const { store, timers, log } = this.#host.ports;
+    const value = encodeTable(table);
+    const look = () =>
+      store.read([TABLE_KEY], (error, [stored]) => {
+        if (error !== null) return void timers.after(READ_AGAIN_MS, look);
+        done(stored?.length === value.length && stored.every((b, i) => b === value[i]));
+      });
+    store.write([{ kind: "set", key: TABLE_KEY, value }], (error: StoreError | null) => {
+      if (error === null) return done(true);
+      log.error("shard table not written", { kind: error.kind, error: error.message });
+      if (error.kind === "unknown") look();
+      else done(false);
+    });
+  }
+
+  /** Deletes logs that nobody needs any more; to be called now and then. */
+  clean(): void {
+    const { table, ports } = this.#host;
+    if (this.#change !== null || this.#cleaning) return;
+    const needed = new Set<number>();
+    const known = new Set<number>();
+    for (const row of table.shards) {
+      for (const { log, upTo } of row.inherits) {
+        known.add(log);
+        const shard = this.#host.shard(row.id);
+        if (!shard.writable || !shard.includes(upTo)) needed.add(log);
+      }
+    }
+    const [log] = [...known].filter((each) => !needed.has(each));
+    if (log === undefined) return;
+    this.#cleaning = true;
+    const over = () => this.#cleaning = false;
+    const page = () =>
+      ports.store.list({ prefix: ["log", log], after: null, limit: DELETE_ROWS }, (error, rows) => {
+        if (error !== null) return over();
+        if (rows.length === 0) return this.#forget(log, over);
+        const deletes = rows.map(({ key }) => ({ kind: "delete", key }) as const);
+        ports.store.write(deletes, (failed) => failed === null ? page() : over());
+      });
+    page();
+  }
+
+  /** Takes an empty log out of the table. */
+  #forget(log: number, over: () => void): void {
+    const table = withoutLogs(this.#host.table, new Set([log]));
+    this.#write(table, (written) => {
+      over();
+      if (written) this.#host.adopt(table, []);
+    });
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * The way from an edge to the shard that owns a user. Edges and services know names only; which
+ * shard and which node answer is decided here, and so is every retry.
+ */
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { Result } from "../../shard/errors.ts";
+
+/** What edges may ask of the rest of the system. Callbacks may run before the call returns. */
+export interface Router {
+  /**
+   * Performs an operation about the user `name` wherever its shard is. Answers exactly once, with
+   * `unavailable` where the outcome is not known within the request's deadline.
+   */
+  request<K extends OpName>(
+    name: AccountName,
+    op: K,
+    input: Ops[K]["in"],
+    done: (result: Result<Ops[K]["out"]>) => void,
+  ): void;
+  /**
+   * Registers this node's interest in watched users and asks for their presence. `done` is called
+   * once per shard asked, with the answers for that shard's users; calls to one shard keep their
+   * order, and presence packets that follow an answer are newer than it.
+   */
+  interest(
+    items: readonly InterestItem[],
+    done: (answers: readonly InterestAnswer[]) => void,
+  ): void;
+  /** Nobody on this node watches these users any more. */
+  uninterest(watched: readonly AccountName[]): void;
+}

@@ -1,0 +1,220 @@
+/**
+ * What a node counts about itself. Hot paths add to plain numbers here; `metrics.ts` reads them when
+ * somebody asks, so that a delivery costs one addition whether or not anybody measures.
+ */
+import type { AdmissionKind, RefusalReason } from "../http/admission.ts";
+import { SESSION_ENDS } from "../edge/types.ts";
+import type { StoreError } from "../node/ports.ts";
+import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
+
+/** How many observations fell between fixed bounds, and their sum. */
+export class Histogram {
+  /** Upper ends, inclusive, ascending; what is above the last has a bucket of its own. */
+  readonly bounds: readonly number[];
+  /** One more than bounds; not cumulative. */
+  readonly counts: Float64Array;
+  sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = new Float64Array(bounds.length + 1);
+  }
+
+  /** Counts `value`; `times` where several were equal. Finite values only. */
+  observe(value: number, times = 1): void {
+    const { bounds } = this;
+    let i = 0;
+    while (i < bounds.length && value > bounds[i]!) i++;
+    this.counts[i]! += times;
+    this.sum += value * times;
+  }
+}
+
+/** Outcomes by name, for names that are fixed in the code (commands, routes, greetings). */
+export class OutcomeCounts {
+  readonly #counts = new Map<string, Map<"ok" | ErrorCode, number>>();
+
+  /** Counts one outcome of `name`, which must never come from a client. */
+  add(name: string, outcome: "ok" | ErrorCode): void {
+    let outcomes = this.#counts.get(name);
+    if (outcomes === undefined) this.#counts.set(name, outcomes = new Map());
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+
+  /** Everything counted so far. */
+  *entries(): IterableIterator<readonly [name: string, outcome: string, count: number]> {
+    for (const [name, outcomes] of this.#counts) {
+      for (const [outcome, count] of outcomes) yield [name, outcome, count];
+    }
+  }
+}
+
+/** Transports that carry sessions; `none`: lost, and kept for the grace. */
+export const TRANSPORTS = ["websocket", "sse", "poll", "none"] as const;
+/** Whether they are users of the load tool, as values of a label. */
+export const SYNTHETIC = ["false", "true"] as const;
+/** Ways to prove who one is. */
+export const SIGN_IN_KINDS = ["password", "scram", "token", "issuer", "register"] as const;
+/** A way to prove who one is. */
+export type SignInKind = (typeof SIGN_IN_KINDS)[number];
+/** How a sign-in can end: refused is a wrong proof, limited a rate, failed our own fault. */
+export const SIGN_IN_RESULTS = ["ok", "refused", "limited", "busy", "failed"] as const;
+/**
+ * Rates that hold somebody back: the classes of commands, what an address asks for, requests for
+ * subscriptions, wrong proofs, registrations, exports, and what services ask for.
+ */
+export const RATE_LIMITS = [
+  "frames",
+  "sends",
+  "presence",
+  "signals",
+  "address_requests",
+  "address_connections",
+  "subscription_requests",
+  "sign_in_failures",
+  "registrations",
+  "exports",
+  "services",
+] as const;
+/** A rate that holds somebody back. */
+export type RateLimit = (typeof RATE_LIMITS)[number];
+/**
+ * What a connection can be ended for. `silent`: answers no pings. `unread`: does not take what it is
+ * sent. `flood`: sends too fast, or goes on after it was told to go.
+ */
+export const BAD_CONNECTIONS = [
+  "malformed",
+  "too_large",
+  "hello_timeout",
+  "http",
+  "flood",
+  "silent",
+  "unread",
+] as const;
+const ADMISSION_KINDS = [
+  "connection",
+  "signIn",
+  "write",
+] as const satisfies readonly AdmissionKind[];
+const REFUSAL_REASONS = [
+  "overload",
+  "full",
+  "draining",
+  "storeFailing",
+] as const satisfies readonly RefusalReason[];
+const STORE_FAILURES = [
+  "full",
+  "failed",
+  "unknown",
+] as const satisfies readonly StoreError["kind"][];
+
+type Counts<K extends string> = { [key in K]: number };
+
+function zeros<K extends string>(keys: readonly K[]): Counts<K> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Counts<K>;
+}
+
+function tables<A extends string, B extends string>(
+  rows: readonly A[],
+  columns: readonly B[],
+): Readonly<Record<A, Counts<B>>> {
+  return Object.fromEntries(rows.map((row) => [row, zeros(columns)])) as Record<A, Counts<B>>;
+}
+
+/** Bounds of durations, ms: dense around the promise of 100 ms. */
+const LATENCY_MS = [1, 2.5, 5, 10, 25, 50, 75, 100, 150, 250, 500, 1000, 2500, 10_000, 60_000];
+const FAN_OUT = [0, 1, 2, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 5000];
+const COMMIT_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000];
+const COMMIT_BYTES = [1, 4, 16, 64, 128, 256, 512, 800].map((kib) => kib * 1024);
+
+const errorCodes = Object.keys(ERROR_CODES) as readonly ErrorCode[];
+
+function messageCounters() {
+  return {
+    /** Committed with their sender. */
+    accepted: 0,
+    /** Handed to sessions; a message counts once for each. */
+    delivered: 0,
+    /** By the code the sender was answered with. */
+    refused: zeros(errorCodes),
+    /** From the sender's frame to the frame at the recipient's transport. */
+    latencyMs: new Histogram(LATENCY_MS),
+    /** From a send's frame to its ack, over WebSockets. */
+    ackMs: new Histogram(LATENCY_MS),
+  };
+}
+
+/**
+ * All counters of one node. Everything rises for ever but `sessions.live` and `sessions.users`, which
+ * go up and down. Durations are observed in milliseconds.
+ */
+export function createCounters() {
+  return {
+    presence: {
+      /** States of a contact handed to a session's outbox. */
+      deliveries: 0,
+      /** Changes of somebody's presence that a shard has published. */
+      changes: 0,
+      /** States that a newer one of the same contact replaced before they were sent. */
+      coalesced: 0,
+      /** Local sessions told of one change. */
+      fanOut: new Histogram(FAN_OUT),
+      /** From the change at its shard to the frame at the transport. */
+      latencyMs: new Histogram(LATENCY_MS),
+    },
+    messages: messageCounters(),
+    signals: { accepted: 0, delivered: 0 },
+    sessions: {
+      live: tables(TRANSPORTS, SYNTHETIC),
+      /** Users who have sessions. */
+      users: zeros(SYNTHETIC),
+      opened: 0,
+      resumed: 0,
+      ended: zeros(SESSION_ENDS),
+      /** Times that a session had to read on from its mailbox. */
+      fellBehind: 0,
+    },
+    connections: { opened: 0, bad: zeros(BAD_CONNECTIONS) },
+    frames: { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0 },
+    commits: {
+      rows: new Histogram(COMMIT_ROWS),
+      bytes: new Histogram(COMMIT_BYTES),
+      latencyMs: new Histogram(LATENCY_MS),
+      failures: zeros(STORE_FAILURES),
+    },
+    loopLagMs: new Histogram(LATENCY_MS),
+    admissionRefused: tables(ADMISSION_KINDS, REFUSAL_REASONS),
+    rateLimited: zeros(RATE_LIMITS),
+    signIns: tables(SIGN_IN_KINDS, SIGN_IN_RESULTS),
+    outcomes: new OutcomeCounts(),
+    /** Where sign-ins wait: how many do, and how many were told to come later. */
+    signInQueue: { waiting: 0, refused: 0 },
+    /** Webhooks of services: events taken and requests failed; waiting and dead are levels. */
+    webhooks: { delivered: 0, failed: 0, waiting: 0, dead: 0 },
+    /** Experiments, arms and what is counted of them: few, for the code names them all. */
+    arms: [] as (readonly [experiment: string, arm: string, what: string, count: number])[],
+  };
+}
+
+/** One node's counters; its numbers are added to where things happen. */
+export type Counters = ReturnType<typeof createCounters>;
+
+/** What a sign-in that was answered with `code` counts as; null: it was not understood as one. */
+export function signInResult(code: "ok" | ErrorCode): (typeof SIGN_IN_RESULTS)[number] | null {
+  switch (code) {
+    case "ok":
+      return "ok";
+    case "bad_request":
+    case "unsupported":
+    case "too_large":
+      return null;
+    case "rate_limited":
+      return "limited";
+    case "busy":
+      return "busy";
+    case "unavailable":
+      return "failed";
+    default:
+      return "refused";
+  }
+}

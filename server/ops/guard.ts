@@ -1,0 +1,91 @@
+/** Lets those with the token in to the admin API over the network. */
+import type { Hono } from "hono";
+import type { Clock, Log } from "../node/ports.ts";
+import { addressKey, Throttle } from "../auth/throttle.ts";
+import { equalBytes, sha256 } from "../auth/hash.ts";
+import { errorResponse } from "../v1/http.ts";
+import { fail } from "../../shard/errors.ts";
+
+/** Wrong tokens from one address: so many at once, then one in so many ms. */
+const FAILURES = { burst: 10, refillMs: 6000, keysMax: 10_000 } as const;
+
+const BEARER = /^Bearer +([\x21-\x7e]{1,200}) *$/i;
+
+/** Serves one request from `address`. */
+export type GuardedApp = (request: Request, address: string) => Promise<Response>;
+
+/** What the guard needs. */
+export interface GuardOptions {
+  /** What everybody may see, by its exact path: the dashboard before it knows the token. */
+  readonly open: ReadonlyMap<string, (request: Request) => Response>;
+  /** The token as of now. */
+  token(): string;
+  readonly clock: Pick<Clock, "monoMs">;
+  readonly log: Pick<Log, "warn">;
+}
+
+function hash(text: string): Uint8Array {
+  return sha256(new TextEncoder().encode(text));
+}
+
+/**
+ * Asks for `Authorization: Bearer <token>` before anything but what is open: `unauthorized`, and
+ * after some failures from one address `rate_limited`. The right token always gets in, so that
+ * nobody can lock operators out.
+ */
+export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): GuardedApp {
+  const failures = new Throttle(FAILURES);
+  return async (request, address) => {
+    const { method } = request;
+    const page = method === "GET" || method === "HEAD"
+      ? options.open.get(new URL(request.url).pathname)
+      : undefined;
+    if (page !== undefined) return page(request);
+    const given = BEARER.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+    // Of hashes: what a comparison takes tells nothing about the token.
+    if (!equalBytes(hash(given), hash(options.token()))) {
+      return refuse(options, failures, given, address);
+    }
+    const response = await app.fetch(request);
+    const headers = new Headers(response.headers);
+    headers.set("cache-control", "no-store");
+    headers.set("x-content-type-options", "nosniff");
+    return new Response(response.body, { status: response.status, headers });
+  };
+}
+
+function refuse(
+  { clock, log }: GuardOptions,
+  failures: Throttle,
+  given: string,
+  address: string,
+): Response {
+  const waitMs = failures.take(clock.monoMs(), addressKey(address));
+  if (waitMs > 0) return errorResponse(fail("rate_limited", "Too many wrong tokens", waitMs));
+  if (given !== "") log.warn("admin token refused", { address });
+  return errorResponse(
+    fail("unauthorized", "Authorization: Bearer <token of roost admin token> is required"),
+  );
+}
+
+/** Names by which programs of this machine call: the command line, and curl over a socket. */
+const OWN_HOSTS: ReadonlySet<string> = new Set(["admin", "localhost"]);
+
+/**
+ * Whether a program of this machine asks, and not a browser. A page can make a browser send
+ * requests wherever it likes, but not without `Origin` or `Sec-Fetch-Site` to a host of these.
+ */
+function isProgram({ headers }: Request): boolean {
+  const host = (headers.get("host") ?? "").replace(/:\d*$/, "").toLowerCase();
+  return OWN_HOSTS.has(host) && !headers.has("origin") && !headers.has("sec-fetch-site");
+}
+
+/**
+ * What listens on the socket. Its directory is the fence for programs; a browser reaches it where
+ * somebody forwards a port to it, and then has to know the token as over the network.
+ */
+export function guardBrowsers(app: Pick<Hono, "fetch">, guarded: GuardedApp): Pick<Hono, "fetch"> {
+  return {
+    fetch: (request) => isProgram(request) ? app.fetch(request) : guarded(request, "admin.sock"),
+  };
+}

@@ -1,0 +1,110 @@
+/** The admin API over a Unix socket and the network: the one transport file of `admin/`. */
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import type { Hono } from "hono";
+import type { AdminTransport } from "../cli/client.ts";
+import { formatBind } from "../config/address.ts";
+import type { GuardedApp } from "./guard.ts";
+
+/** How long the server may take for one request: a password's keys take tenths of a second. */
+const ANSWER_TIMEOUT_MS = 60_000;
+
+/** Nobody listens there: the server does not run, or not with this data directory. */
+export class NoServerError extends Error {
+  override readonly name = "NoServerError";
+}
+
+/** A listening admin socket. */
+export interface AdminListener {
+  /** Stops listening, finishes open requests and removes the socket. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the app at `path`, for this user only; the path must be free. Not by node:http, whose
+ * `listen(path)` opens a TCP port for everybody on Deno 2.4.
+ */
+export async function listenAdmin(
+  app: Pick<Hono, "fetch">,
+  path: string,
+): Promise<AdminListener> {
+  // It listens when the call returns, and throws where it cannot.
+  const server = Deno.serve({ path, onListen: () => {} }, (request) => app.fetch(request));
+  // Until here the directory, which only its owner can enter, is the only fence.
+  await Deno.chmod(path, 0o600);
+  return {
+    close: async () => {
+      await server.shutdown();
+      await removeSocket(path);
+    },
+  };
+}
+
+/** Serves the app at an address, over TLS where there are keys. Answers its URL. */
+export function listenAdminNetwork(
+  app: GuardedApp,
+  { host, port }: { readonly host: string; readonly port: number },
+  tls: { readonly cert: string; readonly key: string } | null,
+): AdminListener & { readonly url: string } {
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve(
+      { hostname: host, port, onListen: () => {}, ...(tls ?? {}) },
+      (request, { remoteAddr }) => app(request, remoteAddr.hostname),
+    );
+  } catch (cause) {
+    const actual = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot listen at admin.listen ${formatBind({ host, port })}: ${actual}`, {
+      cause,
+    });
+  }
+  const url = `${tls === null ? "http" : "https"}://${
+    formatBind({ host, port: server.addr.port })
+  }`;
+  return { url, close: () => server.shutdown() };
+}
+
+async function removeSocket(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    // Some versions remove it themselves.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function readBody(message: IncomingMessage): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of message) chunks.push(chunk);
+  return JSON.parse(await new Blob(chunks as BlobPart[]).text());
+}
+
+/** Talks to the server that listens at `path`; rejects with `NoServerError` where none does. */
+export function socketTransport(path: string): AdminTransport {
+  return (request) =>
+    new Promise((resolve, reject) => {
+      const body = request.body === undefined ? "" : JSON.stringify(request.body);
+      const message = httpRequest({
+        socketPath: path,
+        method: request.method,
+        path: request.path,
+        headers: {
+          host: "admin",
+          connection: "close",
+          "content-type": "application/json",
+          "content-length": new TextEncoder().encode(body).length,
+        },
+        timeout: ANSWER_TIMEOUT_MS,
+      });
+      // More than once on some versions; the first settles the promise.
+      message.on("error", (cause: Error & { readonly code?: string }) => {
+        const absent = cause.code === "ENOENT" || cause.code === "ECONNREFUSED";
+        reject(absent ? new NoServerError(`Nobody listens at ${path}`, { cause }) : cause);
+      });
+      message.once("timeout", () => message.destroy(new Error(`No answer from ${path} in time`)));
+      message.once("response", (response) => {
+        const status = response.statusCode ?? 500;
+        readBody(response).then((parsed) => resolve({ status, body: parsed }), reject);
+      });
+      message.end(body);
+    });
+}

@@ -1,0 +1,162 @@
+/** The admin API's routes for export and import: pages of lines, in both directions. */
+import type { Hono } from "hono";
+import { z } from "zod";
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { Clock, Random } from "../node/ports.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Router } from "../node/router.ts";
+import { ACCOUNT_LINE, ITEM_LINE } from "./transfer/line_schemas.ts";
+import { errorResponse } from "../v1/http.ts";
+import { exportEvents, exportHead } from "./transfer/exporter.ts";
+import { fail, ok } from "../../shard/errors.ts";
+import { headLine } from "./transfer/lines.ts";
+import { Importer, type ImportTarget } from "./transfer/importer.ts";
+import { reservedReason } from "../node/reserved_names.ts";
+import { newId, type SessionId } from "../../shard/name/ids.ts";
+import { parseAddress } from "../../shard/name/name.ts";
+
+/** What the routes need of a node. */
+export interface TransferDeps {
+  readonly domain: string;
+  readonly version: string;
+  readonly router: Pick<Router, "request">;
+  readonly random: Random;
+  readonly clock: Clock;
+}
+
+const CREDENTIALS = z.object({ credentials: z.enum(["true", "false"]).default("false") });
+const PAGE = z.object({ after: z.coerce.number().int(), upTo: z.coerce.number().int() });
+const target = {
+  export: z.string().regex(/^[A-Za-z0-9_-]{16}$/),
+  source: z.string(),
+  user: z.string(),
+};
+const LOOK = z.object(target);
+const BEGIN = z.object({ ...target, account: ACCOUNT_LINE });
+const APPEND = z.object({ ...target, items: z.array(ITEM_LINE).max(1000) });
+const FINISH = z.object({ ...target, disabled: z.boolean() });
+
+function read<T>(schema: z.ZodType<T>, input: unknown): Result<T> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return ok(parsed.data);
+  const [issue] = parsed.error.issues;
+  return fail("bad_request", `Request field ${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+function answer(result: Result<unknown>): Response {
+  return result.ok ? Response.json(result.value) : errorResponse(result);
+}
+
+class Transfers {
+  readonly #deps: TransferDeps;
+  readonly #importer: Importer;
+
+  constructor(deps: TransferDeps) {
+    this.#deps = deps;
+    this.#importer = new Importer(deps.router, deps.random);
+  }
+
+  name(text: string): Result<AccountName> {
+    const check = parseAddress(text, this.#deps.domain);
+    if (check.ok) return ok(check.name);
+    return fail("bad_request", `${JSON.stringify(text)} is no account name: ${check.reason}`);
+  }
+
+  head(query: unknown): Result<unknown> {
+    const input = read(CREDENTIALS, query);
+    if (!input.ok) return input;
+    const { domain, version, random, clock } = this.#deps;
+    const line = headLine({
+      export: newId<SessionId>(random.bytes(12)),
+      domain,
+      program: version,
+      at: clock.wallMs(),
+      credentials: input.value.credentials === "true",
+    });
+    return ok({ line });
+  }
+
+  async account(user: string, query: unknown): Promise<Result<unknown>> {
+    const name = this.name(user);
+    if (!name.ok) return name;
+    const input = read(CREDENTIALS, query);
+    if (!input.ok) return input;
+    return await exportHead(this.#deps.router, name.value, input.value.credentials === "true");
+  }
+
+  async events(user: string, query: unknown): Promise<Result<unknown>> {
+    const name = this.name(user);
+    if (!name.ok) return name;
+    const page = read(PAGE, query);
+    if (!page.ok) return page;
+    return await exportEvents(this.#deps.router, name.value, page.value);
+  }
+
+  #target(input: { export: string; source: string; user: string }): Result<ImportTarget> {
+    const source = this.name(input.source);
+    if (!source.ok) return source;
+    const user = this.name(input.user);
+    if (!user.ok) return user;
+    const reserved = reservedReason(user.value);
+    if (reserved !== null) {
+      return fail("bad_request", `Cannot import to ${user.value}: ${reserved}`);
+    }
+    return ok({ export: input.export, source: source.value, user: user.value });
+  }
+
+  /** Checks a body, and runs `run` with whom it is about. */
+  async with<T extends z.infer<typeof LOOK>>(
+    schema: z.ZodType<T>,
+    request: Request,
+    run: (importer: Importer, target: ImportTarget, input: T) => Promise<Result<unknown>>,
+  ): Promise<Response> {
+    const input = read(schema, await request.json().catch(() => null));
+    if (!input.ok) return errorResponse(input);
+    const target = this.#target(input.value);
+    if (!target.ok) return errorResponse(target);
+    return answer(await run(this.#importer, target.value, input.value));
+  }
+}
+
+/** Adds `/admin/export…` and `/admin/import…`. */
+export function addTransferRoutes(app: Hono, deps: TransferDeps): void {
+  const transfers = new Transfers(deps);
+  app.get("/admin/export", (c) => answer(transfers.head(c.req.query())));
+  app.get("/admin/export/:user", async (c) => {
+    return answer(await transfers.account(c.req.param("user"), c.req.query()));
+  });
+  app.get("/admin/export/:user/events", async (c) => {
+    return answer(await transfers.events(c.req.param("user"), c.req.query()));
+  });
+  app.post(
+    "/admin/import/look",
+    (c) =>
+      transfers.with(LOOK, c.req.raw, async (importer, target) => {
+        const state = await importer.look(target);
+        return state.ok ? ok({ state: state.value }) : state;
+      }),
+  );
+  app.post(
+    "/admin/import/begin",
+    (c) =>
+      transfers.with(BEGIN, c.req.raw, (importer, target, { account }) => {
+        const { createdAt, lastSeen, messagesFrom, first, credentials = null } = account;
+        return importer.begin(target, { createdAt, lastSeen, messagesFrom, first, credentials });
+      }),
+  );
+  app.post(
+    "/admin/import/append",
+    (c) =>
+      transfers.with(APPEND, c.req.raw, (importer, target, { items }) => {
+        return importer.append(target, items);
+      }),
+  );
+  app.post(
+    "/admin/import/finish",
+    (c) =>
+      transfers.with(FINISH, c.req.raw, async (importer, target, { disabled }) => {
+        const done = await importer.finish(target, disabled);
+        return done.ok ? ok({}) : done;
+      }),
+  );
+}

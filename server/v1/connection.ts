@@ -1,0 +1,372 @@
+/**
+ * The WebSocket protocol as a state machine without a socket:
+ * greeting (see there) → opening → attached → closed.
+ *
+ * Bounds: one sign-in per connection, refused ones close it; at most `inFlightMax` commands without
+ * an answer; a token bucket of commands; answers are not made for a client that does not read; and
+ * a second bucket, the refusalAllowance, of refusals, whose end is the end of the connection.
+ */
+import { parseCursor } from "../../shard/name/ids.ts";
+import { fail, type Failure, type Result } from "../../shard/errors.ts";
+import type { Clock, Log, Timers } from "../node/ports.ts";
+import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
+import type { WireConnection, WireHandler } from "./wire.ts";
+import type { Command, CommandContext, JsonText } from "./commands.ts";
+import type { Counting } from "./counting.ts";
+import type { SignInKind } from "../ops/counters.ts";
+import { type Protocol, welcomeJson } from "./protocol.ts";
+import {
+  DEFAULT_RATES,
+  type Rate,
+  RateBuckets,
+  type Rates,
+  TokenBucket,
+  TOO_FAST,
+} from "./rates.ts";
+import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
+import { isObject, parseJson } from "./validate.ts";
+import { devicePresence, noteTokenFailure, sessionChoice, type SignInDeps } from "./sign_in.ts";
+import { EARLY, Greeting, type Proved } from "./greeting.ts";
+
+/** Bounds of one connection. */
+export interface ConnectionLimits {
+  /** Time for the first frame, and again for the answer to a challenge. */
+  readonly helloTimeoutMs: number;
+  /** Commands that wait for their answer; over it `busy`. */
+  readonly inFlightMax: number;
+  /** Bytes that the client has left unread, over which no page of events is made for it. */
+  readonly unreadBytesMax: number;
+  /** Commands, by class. */
+  readonly rates: Rates;
+  /** Refusals: one each, a malformed frame an eighth of the burst. At its end: closed. */
+  readonly refusalAllowance: Rate;
+}
+
+/** The defaults that configuration starts from. */
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
+  helloTimeoutMs: 10_000,
+  inFlightMax: 64,
+  unreadBytesMax: 262_144,
+  rates: DEFAULT_RATES,
+  refusalAllowance: { perSecond: 50, burst: 1000 },
+};
+
+/** What connections need. */
+export interface ConnectionDeps extends SignInDeps, Counting {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly protocol: Protocol;
+  readonly connection: ConnectionLimits;
+  /** Opens a session on this node's edge. Answers once, possibly before it returns. */
+  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
+  /** A send was acked, so many ms after its frame came. */
+  acked(tookMs: number): void;
+}
+
+/** What a client is told to wait that has used up the refusalAllowance. */
+const REFUSALS_RETRY_MS = 5000;
+
+/** Makes the function that a WebSocket transport calls for each new connection. */
+export function makeConnector(deps: ConnectionDeps): (wire: WireConnection) => WireHandler {
+  const commands = new Map<string, Command>(Object.entries(deps.protocol.commands));
+  return (wire) => new Connection(deps, commands, wire);
+}
+
+type State =
+  | { readonly kind: "greeting"; readonly greeting: Greeting }
+  | { readonly kind: "opening" }
+  | { readonly kind: "attached"; readonly ctx: CommandContext }
+  | { readonly kind: "closed" };
+
+/**
+ * It stands between the edge and the transport's sink as a sink of its own, so that nothing the
+ * client sends after its session was ended can still be done.
+ */
+class Connection implements WireHandler, Sink {
+  readonly #deps: ConnectionDeps;
+  readonly #commands: ReadonlyMap<string, Command>;
+  readonly #wire: WireConnection;
+  readonly #buckets: RateBuckets;
+  readonly #refusalAllowance: TokenBucket;
+  #state: State;
+  /** The session to tell when the transport is gone, whatever the state is by then. */
+  #session: Session | null = null;
+  #inFlight = 0;
+  /** A command that ends the session waits for its answer. */
+  #leaving = false;
+  /** Why the session was ended meanwhile. */
+  #endsAs: CloseReason | null = null;
+
+  constructor(
+    deps: ConnectionDeps,
+    commands: ReadonlyMap<string, Command>,
+    wire: WireConnection,
+  ) {
+    this.#deps = deps;
+    this.#commands = commands;
+    this.#wire = wire;
+    const now = deps.clock.monoMs();
+    this.#buckets = new RateBuckets(deps.connection.rates, now);
+    this.#refusalAllowance = new TokenBucket(deps.connection.refusalAllowance, now);
+    const greeting = new Greeting(deps, wire.address, {
+      send: (text) => this.send(text),
+      refuse: (name, failure, kind) => this.#refuse(name, failure, kind),
+      proved: (proved, leave) => this.#open(proved, leave),
+    });
+    this.#state = { kind: "greeting", greeting };
+  }
+
+  // As the transport's handler.
+
+  frame(text: string): void {
+    if (this.#state.kind === "closed") return;
+    try {
+      this.#take(text);
+    } catch (error) {
+      // A bug that one connection has met must not take the others with it.
+      const { message, stack } = error as Error;
+      this.#deps.log.error("json.bug", { message, stack });
+      this.terminate();
+      this.#loseSession();
+    }
+  }
+
+  #take(text: string): void {
+    const parsed = parseJson(text, this.#deps.protocol.limits);
+    if (!parsed.ok) return this.#malformed(parsed);
+    const frame = parsed.value;
+    if (!isObject(frame) || typeof frame["t"] !== "string") {
+      return this.#malformed(fail("bad_request", "A frame must be a JSON object with the text t"));
+    }
+    switch (this.#state.kind) {
+      case "greeting":
+        return this.#state.greeting.frame(frame["t"], frame);
+      case "opening":
+        return this.#refuse("early", fail("bad_request", EARLY), null);
+      case "attached":
+        return this.#command(this.#state.ctx, frame["t"], frame);
+    }
+  }
+
+  closed(): void {
+    this.#stop();
+    this.#loseSession();
+  }
+
+  // As the session's sink.
+
+  send(text: string): void {
+    if (this.#state.kind !== "closed") this.#wire.sink.send(text);
+  }
+
+  bufferedBytes(): number {
+    return this.#wire.sink.bufferedBytes();
+  }
+
+  close(reason: CloseReason, retryAfterMs?: number): void {
+    // Whoever signs out revokes the own device: the answer goes before the end that this causes.
+    if (this.#leaving) this.#endsAs = reason;
+    else this.#closeNow(reason, retryAfterMs);
+  }
+
+  terminate(): void {
+    this.#stop();
+    this.#wire.sink.terminate();
+  }
+
+  // The session.
+
+  #open(proved: Proved, leave: Leave | null): void {
+    const { wanted, principal, kind } = proved;
+    const { user, device, auth, provedUntil } = principal;
+    const { after, session, presence } = wanted.input;
+    const cursor = after === undefined ? null : parseCursor(after);
+    const options: OpenSession = {
+      user,
+      device,
+      auth,
+      provedUntil,
+      cursor,
+      presence: devicePresence(presence),
+      resume: sessionChoice(session),
+      sink: this,
+    };
+    this.#state = { kind: "opening" };
+    const opened = (result: Result<OpenedSession>) => {
+      leave?.();
+      if (!result.ok) {
+        noteTokenFailure(this.#deps, this.#wire.address, result);
+        return this.#refuse(wanted.greeting, result, kind);
+      }
+      this.#welcome(proved, result.value);
+    };
+    if (leave === null) openInTurn(this.#deps, options, opened);
+    else this.#deps.open(options, opened);
+  }
+
+  #welcome({ wanted, principal, kind, scram }: Proved, opened: OpenedSession): void {
+    const { session } = opened;
+    const token = principal.minted?.token ?? null;
+    this.#session = session;
+    // The client went while its session was being opened: the session's grace begins now.
+    if (this.#state.kind === "closed") return this.#loseSession();
+    const { router, signIn, clock, domain, protocol, log, limited } = this.#deps;
+    const { user, device } = session;
+    const { address } = this.#wire;
+    const { limits } = protocol;
+    const ctx = { router, signIn, clock, domain, limits, user, device, session, address, limited };
+    this.#state = { kind: "attached", ctx };
+    const fields = welcomeJson(protocol, clock, { opened, domain, token, scram });
+    this.send(`{"t":"welcome",${fields.slice(1)}`);
+    this.#deps.observe(wanted.greeting, "ok");
+    this.#deps.signedIn(kind, "ok");
+    if (log.debugOn) {
+      const { client } = wanted.input;
+      log.debug("json.attached", { user, device, address, client, mode: opened.mode });
+    }
+    session.start();
+    session.sentPast(fields.length);
+  }
+
+  // Commands.
+
+  #command(ctx: CommandContext, t: string, frame: Readonly<Record<string, unknown>>): void {
+    const id = frame["id"];
+    if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0) {
+      return this.#malformed(fail("bad_request", "id must be a whole number from 0 on"));
+    }
+    const command = this.#commands.get(t);
+    if (command === undefined) {
+      return this.#refuseCommand(id, "unknown", fail("unsupported", "There is no such command"));
+    }
+    const refusal = this.#refusal(command);
+    if (refusal !== null) return this.#refuseCommand(id, t, refusal);
+    this.#inFlight++;
+    if (command.ends) this.#leaving = true;
+    const sinceMs = command.name === "send" ? ctx.clock.monoMs() : 0;
+    command.run(ctx, frame, (result) => {
+      this.#inFlight--;
+      if (sinceMs > 0 && result.ok) this.#deps.acked(ctx.clock.monoMs() - sinceMs);
+      this.#answer(id, command, result);
+      if (command.ends) this.#leave(result.ok);
+    });
+  }
+
+  /** Why the command is not even begun. */
+  #refusal(command: Command): Failure | null {
+    const { connection, clock, limited } = this.#deps;
+    if (this.#leaving) return fail("conflict", "The session is being signed out");
+    if (this.#inFlight >= connection.inFlightMax) {
+      const message = `At most ${connection.inFlightMax} commands may wait for their answers`;
+      return fail("busy", message, 100);
+    }
+    const waitMs = this.#buckets.take(command, clock.monoMs(), limited);
+    if (waitMs > 0) return fail("rate_limited", TOO_FAST[command.rate], waitMs);
+    if (command.bulky && this.bufferedBytes() > connection.unreadBytesMax) {
+      return fail("busy", "Read the earlier answers first", 1000);
+    }
+    return command.write ? this.#deps.admit("write") : null;
+  }
+
+  /** Answers come in the order in which commands are done. After the end they are dropped. */
+  #answer(id: number, command: Command, result: Result<JsonText>): void {
+    this.#deps.observe(command.name, result.ok ? "ok" : result.code);
+    if (this.#state.kind === "closed") return;
+    if (!result.ok) return this.#sendAnswer(errorFrame(result, id));
+    const unread = this.bufferedBytes() > this.#deps.connection.unreadBytesMax;
+    if (command.bulky && unread) {
+      const failure = fail("busy", "Read the earlier answers first", 1000);
+      return this.#sendAnswer(errorFrame(failure, id));
+    }
+    const value = result.value === null ? "" : `,"value":${result.value}`;
+    this.#sendAnswer(`{"t":"ok","id":${id}${value}}`);
+    // The sender's own event is there already: both leave in one write.
+    if (command.name === "send") this.#session?.flush();
+  }
+
+  /** Small answers too must be read some time: a client that never does is cut off. */
+  #sendAnswer(text: string): void {
+    if (this.bufferedBytes() > 4 * this.#deps.connection.unreadBytesMax) return this.#stalled();
+    this.send(text);
+    this.#session?.sentPast(text.length);
+  }
+
+  #stalled(): void {
+    this.#deps.log.debug("json.stalled", { address: this.#wire.address });
+    this.terminate();
+    this.#loseSession();
+  }
+
+  /** After the answer to a command that ends the session, or to its failed try. */
+  #leave(done: boolean): void {
+    this.#leaving = false;
+    if (done) {
+      this.#session?.end("signed_out");
+      this.#session = null;
+      this.#closeNow("signed_out");
+    } else if (this.#endsAs !== null) this.#closeNow(this.#endsAs);
+  }
+
+  // Refusals and the end.
+
+  #refuseCommand(id: number, name: string, failure: Failure): void {
+    this.#deps.observe(name, failure.code);
+    this.#sendAnswer(errorFrame(failure, id));
+    this.#chargeRefusal(1);
+  }
+
+  /** A frame that cannot be answered by its id. Before the welcome there is no second try. */
+  #malformed(failure: Failure): void {
+    this.#deps.observe("malformed", failure.code);
+    this.#sendAnswer(errorFrame(failure, null));
+    if (this.#state.kind !== "attached") this.#end();
+    else this.#chargeRefusal(this.#deps.connection.refusalAllowance.burst / 8);
+  }
+
+  #chargeRefusal(cost: number): void {
+    if (this.#refusalAllowance.take(cost, this.#deps.clock.monoMs()) === 0) return;
+    const failure = fail("rate_limited", "Too many refused frames", REFUSALS_RETRY_MS);
+    this.#sendAnswer(errorFrame(failure, null));
+    this.#end(REFUSALS_RETRY_MS);
+  }
+
+  /** Refuses the sign-in, which ends the connection: every try costs the client a connection. */
+  #refuse(greeting: string, failure: Failure, kind: SignInKind | null): void {
+    this.#deps.observe(greeting, failure.code);
+    if (kind !== null) this.#deps.signedIn(kind, failure.code);
+    if (this.#state.kind === "closed") return;
+    this.send(errorFrame(failure, null));
+    this.#end(failure.retryAfterMs);
+  }
+
+  #end(retryAfterMs?: number): void {
+    this.#closeNow("protocol", retryAfterMs);
+    this.#loseSession();
+  }
+
+  #closeNow(reason: CloseReason, retryAfterMs?: number): void {
+    if (this.#state.kind === "closed") return;
+    this.#stop();
+    this.#wire.sink.close(reason, retryAfterMs);
+  }
+
+  #loseSession(): void {
+    const session = this.#session;
+    this.#session = null;
+    session?.lost(this);
+  }
+
+  #stop(): void {
+    if (this.#state.kind === "greeting") this.#state.greeting.stop();
+    this.#state = { kind: "closed" };
+  }
+}
+
+/** The frame of a refusal; `id` null where it answers no command. */
+export function errorFrame(failure: Failure, id: number | null): string {
+  const { code, message, retryAfterMs } = failure;
+  const numbered = id === null ? {} : { id };
+  const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return JSON.stringify({ t: "error", ...numbered, code, message, ...retry });
+}

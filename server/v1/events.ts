@@ -1,0 +1,264 @@
+/**
+ * `GET /v1/events`: the events of a session by long-poll, or as server-sent events. Both are read
+ * with fetch, so that the token travels as a header.
+ */
+import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
+import type { Clock, Timers } from "../node/ports.ts";
+import { fail, type Result } from "../../shard/errors.ts";
+import { formatCursor } from "../../shard/name/ids.ts";
+import { goawayFrame } from "./encode.ts";
+import { errorResponse, jsonResponse } from "./http.ts";
+import { abortConnection } from "../http/http_server.ts";
+import type { Counting } from "./counting.ts";
+import { type Protocol, welcomeJson } from "./protocol.ts";
+import type { EventsCall } from "./rest_call.ts";
+import { openInTurn, type SignInQueue } from "../http/sign_in_queue.ts";
+import { isSynthetic } from "../node/reserved_names.ts";
+
+/** How many event streams are open, and how many of them are the load tool's: for metrics. */
+export interface OpenStreams {
+  open: number;
+  synthetic: number;
+}
+
+/** What the transport needs. */
+export interface EventsDeps extends Pick<Counting, "signedIn"> {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly protocol: Protocol;
+  readonly domain: string;
+  /** Bytes of an event stream that may wait for its reader before it counts as unsent. */
+  readonly streamBytesMax: number;
+  readonly streams: OpenStreams;
+  readonly signInQueue: Pick<SignInQueue, "enter">;
+  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
+}
+
+/** A comment keeps proxies from closing an idle stream (ms). */
+const HEARTBEAT_MS = 15_000;
+
+const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
+
+/** Makes the handler of the events route. */
+export function makeEvents(deps: EventsDeps): (call: EventsCall) => Promise<Response> {
+  return (call) => call.stream ? stream(deps, call) : poll(deps, call);
+}
+
+function openSession(
+  deps: EventsDeps,
+  call: EventsCall,
+  sink: Sink | null,
+): Promise<Result<OpenedSession>> {
+  const { caller, session, after, invisible } = call;
+  return new Promise((done) =>
+    openInTurn(deps, {
+      user: caller.user,
+      device: caller.device,
+      auth: caller.auth,
+      provedUntil: caller.provedUntil,
+      cursor: after,
+      presence: invisible ? null : ONLINE,
+      resume: session?.id ?? null,
+      sink,
+    }, (result) => {
+      deps.signedIn(caller.auth.kind, result.ok ? "ok" : result.code);
+      done(result);
+    })
+  );
+}
+
+// ---- long-poll
+
+async function poll(deps: EventsDeps, call: EventsCall): Promise<Response> {
+  let head = "";
+  let session = call.session;
+  let waitMs = call.waitMs;
+  let after = call.after;
+  if (session === null) {
+    const opened = await openSession(deps, call, null);
+    if (!opened.ok) return errorResponse(opened);
+    session = opened.value.session;
+    const { mode, snapshot, mailboxId } = opened.value;
+    const welcome = welcomeJson(deps.protocol, deps.clock, {
+      opened: opened.value,
+      domain: deps.domain,
+      token: null,
+      scram: null,
+    });
+    // The welcome's fields come first; what a poll answers follows and wins.
+    head = `${welcome.slice(1, -1)},`;
+    if (mode !== "resume") after = { mailboxId, seq: snapshot?.seq ?? opened.value.seq };
+    waitMs = 0;
+    session.start();
+  } else session.proved(call.caller.provedUntil);
+  return await parked(
+    session,
+    call.request.signal,
+    { cursor: after, soft: call.soft, waitMs },
+    head,
+  );
+}
+
+function parked(
+  session: Session,
+  gone: AbortSignal,
+  options: Parameters<Session["poll"]>[0],
+  head: string,
+): Promise<Response> {
+  return new Promise((resolve) => {
+    let answered = false;
+    const cancel = session.poll(options, (result) => {
+      answered = true;
+      if (!result.ok) return resolve(errorResponse(result));
+      const { events, soft, cursor } = result.value;
+      const own = head === "" ? `"session":"${session.id}",` : without(head, "cursor");
+      resolve(jsonResponse(
+        200,
+        `{${own}"soft":${soft},"cursor":"${formatCursor(cursor)}","events":[${events.join()}]}`,
+      ));
+    });
+    // The signal also fires after success: a cancelled poll that was answered does nothing.
+    const leave = () => {
+      if (answered) return;
+      cancel();
+      resolve(errorResponse(fail("unavailable", "The client is gone")));
+    };
+    if (gone.aborted) leave();
+    else gone.addEventListener("abort", leave, { once: true });
+  });
+}
+
+/** The members of an object without one whose value is a plain string. */
+function without(members: string, name: string): string {
+  return members.replace(new RegExp(`"${name}":"[^"]*",?`), "");
+}
+
+// ---- server-sent events
+
+/** One open stream as a session's sink. */
+class EventStream implements Sink {
+  readonly body: ReadableStream<Uint8Array>;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  readonly #encoder = new TextEncoder();
+  readonly #ended: () => void;
+  readonly #abort: () => void;
+  readonly #bytesMax: number;
+  /** The cursor after what was sent, for `id:`. */
+  cursor = "";
+
+  /** `ended` is called once, at the end; `abort` cuts the connection where there is one. */
+  constructor(bytesMax: number, ended: () => void, abort: () => void) {
+    this.#ended = ended;
+    this.#abort = abort;
+    this.body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      cancel: () => this.#over(),
+    }, new ByteLengthQueuingStrategy({ highWaterMark: bytesMax }));
+    this.#bytesMax = bytesMax;
+  }
+
+  get open(): boolean {
+    return this.#controller !== null;
+  }
+
+  #over(): void {
+    if (this.#controller === null) return;
+    this.#controller = null;
+    this.#ended();
+  }
+
+  write(text: string): void {
+    try {
+      this.#controller?.enqueue(this.#encoder.encode(text));
+    } catch {
+      // The stream was cancelled in this very turn.
+      this.#over();
+    }
+  }
+
+  send(text: string): void {
+    this.cursor = lastCursor(this.cursor, text);
+    const id = this.cursor === "" ? "" : `id: ${this.cursor}\n`;
+    this.write(`event: events\n${id}data: ${text}\n\n`);
+  }
+
+  bufferedBytes(): number {
+    const room = this.#controller?.desiredSize ?? this.#bytesMax;
+    return Math.max(0, this.#bytesMax - room);
+  }
+
+  close(reason: CloseReason, retryAfterMs?: number): void {
+    this.write(`event: goaway\ndata: ${goawayFrame(reason, retryAfterMs)}\n\n`);
+    this.#finish();
+  }
+
+  terminate(): void {
+    this.#finish();
+    // What was queued for the reader goes with its connection.
+    this.#abort();
+  }
+
+  #finish(): void {
+    const controller = this.#controller;
+    this.#over();
+    try {
+      controller?.close();
+    } catch {
+      // It has been closed from the other side meanwhile.
+    }
+  }
+}
+
+/** The cursor after a frame of events: that of its last durable one. */
+function lastCursor(before: string, frame: string): string {
+  const at = frame.lastIndexOf('"seq":');
+  if (at < 0) return before;
+  const seq = /^"seq":(\d+)/.exec(frame.slice(at, at + 24))?.[1];
+  return seq === undefined ? before : `${before.split(":")[0]}:${seq}`;
+}
+
+async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
+  let session: Session | null = null;
+  let stopHeartbeat = () => {};
+  const synthetic = Number(isSynthetic(call.caller.user));
+  const count = (change: 1 | -1) => {
+    deps.streams.open += change;
+    deps.streams.synthetic += change * synthetic;
+  };
+  count(1);
+  const sink: EventStream = new EventStream(deps.streamBytesMax, () => {
+    count(-1);
+    stopHeartbeat();
+    session?.lost(sink);
+  }, () => abortConnection(call.request));
+  const opened = await openSession(deps, call, sink);
+  if (!opened.ok) {
+    count(-1);
+    return errorResponse(opened);
+  }
+  session = opened.value.session;
+  const welcome = welcomeJson(deps.protocol, deps.clock, {
+    opened: opened.value,
+    domain: deps.domain,
+    token: null,
+    scram: null,
+  });
+  const { cursor } = JSON.parse(welcome) as { cursor: string };
+  sink.cursor = cursor;
+  sink.write(`event: welcome\nid: ${cursor}\ndata: ${welcome}\n\n`);
+  const beat = () => {
+    sink.write(": still here\n\n");
+    if (sink.open) stopHeartbeat = deps.timers.after(HEARTBEAT_MS, beat);
+  };
+  stopHeartbeat = deps.timers.after(HEARTBEAT_MS, beat);
+  session.start();
+  return new Response(sink.body, {
+    headers: {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    },
+  });
+}

@@ -1,0 +1,91 @@
+/** `GET /v1/export`: what the server holds of a person, for that person. */
+import { z } from "zod";
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { Reply, RestDeps, Route } from "./rest_call.ts";
+import { doneLine, endLine, headLine } from "../ops/transfer/lines.ts";
+import { exportEvents, exportHead, type ExportPage } from "../ops/transfer/exporter.ts";
+import { callerOf } from "./rest_call.ts";
+import { fail } from "../../shard/errors.ts";
+import { newId, type SessionId } from "../../shard/name/ids.ts";
+import { Throttle } from "../auth/throttle.ts";
+import { VERSION } from "../config/version.ts";
+
+/** Exports of one account: so many at once, then one in so many ms. */
+const RATE = { burst: 3, refillMs: 60_000, keysMax: 100_000 } as const;
+
+/** The row of the route table; each call makes one with rates of its own. */
+export function exportRoute(): Route {
+  const rate = new Throttle(RATE);
+  return {
+    id: "export",
+    method: "GET",
+    path: "/v1/export",
+    summary: "Everything that the server holds of the caller but credentials, as lines of JSON",
+    access: "bearer",
+    input: z.object({}),
+    from: {},
+    fixed: {},
+    cost: 5,
+    rate: "frames",
+    status: 200,
+    answer: null,
+    example: {},
+    errors: [],
+    async run(call): Promise<Reply> {
+      const { deps } = call;
+      const { user } = callerOf(call);
+      const refusal = deps.admit("write");
+      if (refusal !== null) return refusal;
+      const waitMs = rate.take(deps.clock.monoMs(), user);
+      if (waitMs > 0) {
+        deps.limited("exports");
+        return fail("rate_limited", "Too many exports of this account", waitMs);
+      }
+      const head = await exportHead(deps.router, user, false);
+      return head.ok ? response(deps, user, head.value) : head;
+    },
+  };
+}
+
+function response(deps: RestDeps, user: AccountName, head: ExportPage): Response {
+  const first = headLine({
+    export: newId<SessionId>(deps.random.bytes(12)),
+    domain: deps.domain,
+    program: VERSION,
+    at: deps.clock.wallMs(),
+    credentials: false,
+  });
+  return new Response(lineStream([first, ...head.lines], deps, user, head), {
+    headers: {
+      "content-type": "application/x-ndjson",
+      "content-disposition": 'attachment; filename="roost-export.ndjson"',
+    },
+  });
+}
+
+/** A page at a time, as the reader takes them; it breaks off where the account can no longer be read. */
+function lineStream(
+  begin: readonly string[],
+  deps: RestDeps,
+  user: AccountName,
+  head: ExportPage,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const encode = (lines: readonly string[]) => encoder.encode(lines.join("\n") + "\n");
+  let page = head;
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(encode(begin));
+    },
+    async pull(controller) {
+      if (page.after >= page.upTo) {
+        controller.enqueue(encode([endLine(user, head.upTo - head.after), doneLine(1)]));
+        return controller.close();
+      }
+      const next = await exportEvents(deps.router, user, page);
+      if (!next.ok) return controller.error(new Error(next.message));
+      page = next.value;
+      controller.enqueue(encode(page.lines));
+    },
+  });
+}

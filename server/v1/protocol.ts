@@ -1,0 +1,62 @@
+/** Protocol v1 as one value: its limits, schemas and commands; and the welcome that starts it. */
+import { formatCursor } from "../../shard/name/ids.ts";
+import type { Clock } from "../node/ports.ts";
+import type { OpenedSession } from "../edge/types.ts";
+import { type CommandTable, commandTable } from "./commands.ts";
+import { encodeSnapshot } from "./encode.ts";
+import { type ProtocolLimits, publicLimits } from "./limits.ts";
+import { type ProtocolSchemas, protocolSchemas } from "./schemas.ts";
+
+/** The one version that is spoken here. */
+export const PROTOCOL_VERSION = 1;
+
+/** What every transport of the protocol shares. Made once per node. */
+export interface Protocol {
+  readonly limits: ProtocolLimits;
+  readonly schemas: ProtocolSchemas;
+  readonly commands: CommandTable;
+  /** The public limits as JSON text. */
+  readonly limitsJson: string;
+}
+
+/** Builds the protocol under the given limits. */
+export function makeProtocol(limits: ProtocolLimits): Protocol {
+  const schemas = protocolSchemas(limits);
+  const limitsJson = JSON.stringify(publicLimits(limits));
+  return { limits, schemas, commands: commandTable(schemas), limitsJson };
+}
+
+/** What a welcome is made of. */
+export interface WelcomeInput {
+  readonly opened: OpenedSession;
+  readonly domain: string;
+  /** A token made by this sign-in; null where the client brought its own. */
+  readonly token: string | null;
+  /** The server-final message of a SCRAM sign-in. */
+  readonly scram: string | null;
+}
+
+/** The fields of the welcome as the text of one JSON object, without `t`. */
+export function welcomeJson(
+  protocol: Protocol,
+  clock: Clock,
+  { opened, domain, token, scram }: WelcomeInput,
+): string {
+  const { session, mode, mailboxId, seq, snapshot } = opened;
+  const head = JSON.stringify({
+    v: PROTOCOL_VERSION,
+    domain,
+    user: session.user,
+    device: session.device,
+    session: session.id,
+    resumed: opened.resumed,
+    mode,
+    cursor: formatCursor({ mailboxId, seq }),
+    ...(token === null ? {} : { token }),
+    expiresAt: opened.expiresAt,
+    ...(scram === null ? {} : { scram }),
+    serverTime: clock.wallMs(),
+  });
+  const state = snapshot === null ? "" : `,"snapshot":${encodeSnapshot(snapshot)}`;
+  return `${head.slice(0, -1)},"limits":${protocol.limitsJson}${state}}`;
+}

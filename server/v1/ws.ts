@@ -1,0 +1,355 @@
+/**
+ * The WebSocket transport: `/v1/ws` on the HTTP server's `upgrade` event. Refuses before the
+ * upgrade what is too much, hands connections over to the protocol, and keeps one wheel for all
+ * their pings and deadlines.
+ */
+import type { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { addressKey } from "../auth/throttle.ts";
+import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
+import { fail, type Failure } from "../../shard/errors.ts";
+import { refuseRaw } from "../http/refusal.ts";
+import { STATUS_OF } from "./http.ts";
+import type { WireConnection, WireHandler } from "./wire.ts";
+import {
+  type ConnectionHost,
+  type ConnectionRules,
+  type Fault,
+  WsConnection,
+} from "./ws_connection.ts";
+
+/** The only path that can be upgraded. */
+export const WS_PATH = "/v1/ws";
+
+/** Bounds of the transport. */
+export interface WsLimits extends ConnectionRules {
+  readonly frameBytesMax: number;
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  /** Time for the first frame, after which the protocol's own deadline has failed to act. */
+  readonly helloTimeoutMs: number;
+  /** A connection is pinged so often, and ended when it has not answered twice. */
+  readonly pingIntervalMs: number;
+  /** Time for the other side to answer a close, ms. */
+  readonly closeTimeoutMs: number;
+  /** Whether to negotiate permessage-deflate: tens of kilobytes of memory for each connection. */
+  readonly compress: boolean;
+}
+
+/** The usual bounds. */
+export const DEFAULT_WS_LIMITS: WsLimits = {
+  frameBytesMax: 65_536,
+  connectionsMax: 10_000,
+  connectionsPerAddressMax: 500,
+  helloTimeoutMs: 10_000,
+  pingIntervalMs: 30_000,
+  closeTimeoutMs: 2000,
+  compress: false,
+  framesPerSecond: 100,
+  framesBurst: 400,
+  floodMs: 10_000,
+  unreadBytesMax: 8_388_608,
+};
+
+/** What the transport has done; only ever counted up, but for `open`. */
+export interface WsCounters {
+  open: number;
+  opened: number;
+  refused: number;
+  framesReceived: number;
+  bytesReceived: number;
+  /**
+   * Connections that the transport ended, by reason. `frame`: broken frames; `late`: cut, for it
+   * went on sending after it had been told to go.
+   */
+  readonly faults: Record<Fault, number>;
+}
+
+/** Counters at zero. */
+export function newWsCounters(): WsCounters {
+  const faults = {
+    binary: 0,
+    flood: 0,
+    silent: 0,
+    no_hello: 0,
+    unread: 0,
+    frame: 0,
+    too_large: 0,
+    late: 0,
+  };
+  return { open: 0, opened: 0, refused: 0, framesReceived: 0, bytesReceived: 0, faults };
+}
+
+/** What the transport needs. */
+export interface WsDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly counters: WsCounters;
+  /** Whether a connection from this address is taken now; asked after the transport's limits. */
+  admit(address: string): Failure | null;
+  /** Whether the page that the request comes from, if any, may connect. */
+  admitPage(request: IncomingMessage): Failure | null;
+  /** Makes the address pay for as much as so many requests. */
+  penalize(address: string, requests: number): void;
+  /** The client's address, after trusted proxies. */
+  addressOf(request: IncomingMessage): string;
+  /** The protocol of a new connection. */
+  onConnection(connection: WireConnection): WireHandler;
+}
+
+/** The transport. */
+export interface WsTransport {
+  /** Takes a request to upgrade, whatever its path. */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** Live connections. */
+  readonly connections: number;
+  /** Refuses further connections, sends goaway to those left, and waits until all are gone. */
+  close(retryAfterMs: number): Promise<void>;
+}
+
+/** Into how many parts connections are divided, each pinged at its own moment. */
+const SLOTS = 64;
+/** How often paused connections are looked at, ms. */
+const RESUME_MS = 50;
+/** Parts in which a message may come, so that a slow client cannot make it cost more. */
+const PARTS_MAX = 1024;
+const FULL_RETRY_MS = 5000;
+/** What a fault costs, in requests: a flood has had up to 64 KiB of small frames taken apart. */
+const PENALTY: Readonly<Record<Fault, number>> = {
+  binary: 1,
+  frame: 1,
+  too_large: 1,
+  no_hello: 0,
+  silent: 0,
+  unread: 0,
+  flood: 100,
+  late: 100,
+};
+/** `ws`'s codes of a frame over `maxPayload`, and of one over 2⁵³ bytes. */
+const TOO_LARGE: readonly (string | undefined)[] = [
+  "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+  "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+];
+
+/** Makes the transport. */
+export function createWsTransport(deps: WsDeps, limits: WsLimits): WsTransport {
+  return new Transport(deps, limits);
+}
+
+/** Where `ws`'s objects find their connection. */
+const CONNECTION = Symbol("connection");
+type Carrier = WebSocket & { [CONNECTION]?: WsConnection };
+
+// One function for all sockets each, for closures would cost memory.
+function onMessage(this: Carrier, data: Buffer, isBinary: boolean): void {
+  this[CONNECTION]?.message(data, isBinary);
+}
+function onPing(this: Carrier, data: Buffer): void {
+  this[CONNECTION]?.ping(data);
+}
+function onPong(this: Carrier): void {
+  this[CONNECTION]?.pong();
+}
+
+class Transport implements WsTransport, ConnectionHost {
+  readonly rules: ConnectionRules;
+  readonly #deps: WsDeps;
+  readonly #limits: WsLimits;
+  readonly #server: WebSocketServer;
+  readonly #byAddress = new Map<string, number>();
+  readonly #slots: WsConnection[][] = Array.from({ length: SLOTS }, () => []);
+  #nextSlot = 0;
+  #wheel: Cancel | null = null;
+  /** Until when the first frame is awaited (monotonic ms), in this order. */
+  readonly #greeting = new Map<WsConnection, number>();
+  #paused = new Set<WsConnection>();
+  #corked: WsConnection[] = [];
+  #closing: { readonly retryAfterMs: number; readonly done: () => void } | null = null;
+  readonly #onClose: (this: Carrier) => void;
+  readonly #onError: (this: Carrier, error: NodeJS.ErrnoException) => void;
+
+  constructor(deps: WsDeps, limits: WsLimits) {
+    this.#deps = deps;
+    this.#limits = limits;
+    this.rules = limits;
+    const options: ServerOptions & { readonly closeTimeout: number } = {
+      noServer: true,
+      clientTracking: false,
+      autoPong: false,
+      maxPayload: limits.frameBytesMax,
+      maxFragments: PARTS_MAX,
+      maxBufferedChunks: PARTS_MAX,
+      perMessageDeflate: limits.compress,
+      closeTimeout: limits.closeTimeoutMs,
+    };
+    this.#server = new WebSocketServer(options);
+    this.#server.on("wsClientError", (error, socket) => {
+      this.#refuse(socket as Socket, 400, fail("bad_request", error.message));
+    });
+    // deno-lint-ignore no-this-alias
+    const transport = this;
+    this.#onClose = function () {
+      if (this[CONNECTION] !== undefined) transport.#closed(this[CONNECTION]);
+    };
+    this.#onError = function (error) {
+      const fault = TOO_LARGE.includes(error.code) ? "too_large" : "frame";
+      if (this[CONNECTION] !== undefined) transport.fault(fault, this[CONNECTION]);
+    };
+  }
+
+  get connections(): number {
+    return this.#deps.counters.open;
+  }
+
+  // ---- the way in
+
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const path = request.url?.split("?", 1)[0];
+    if (path !== WS_PATH) {
+      const message = `Only ${WS_PATH} can be upgraded`;
+      return this.#refuse(socket, 404, fail("not_found", message));
+    }
+    const address = this.#deps.addressOf(request);
+    const key = addressKey(address);
+    const refusal = this.#refusal(address, key) ?? this.#deps.admitPage(request);
+    if (refusal !== null) return this.#refuse(socket, STATUS_OF[refusal.code], refusal);
+    this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, address, key));
+  }
+
+  #refusal(address: string, key: string): Failure | null {
+    const { connectionsMax, connectionsPerAddressMax } = this.#limits;
+    const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
+    if (this.#closing !== null) {
+      return fail("busy", "The server is going away for a moment", this.#closing.retryAfterMs);
+    }
+    if (this.connections >= connectionsMax) {
+      return fail("busy", `The server has ${connectionsMax} connections already`, retryMs);
+    }
+    if ((this.#byAddress.get(key) ?? 0) >= connectionsPerAddressMax) {
+      const message = `There are ${connectionsPerAddressMax} connections from this address already`;
+      return fail("busy", message, retryMs);
+    }
+    return this.#deps.admit(address);
+  }
+
+  #refuse(socket: Socket, status: number, failure: Failure): void {
+    this.#deps.counters.refused++;
+    refuseRaw(socket, status, failure);
+  }
+
+  #open(carrier: Carrier, socket: Socket, address: string, key: string): void {
+    const { counters, clock, random } = this.#deps;
+    const connection = new WsConnection(this, carrier, socket, address);
+    carrier[CONNECTION] = connection;
+    carrier.on("message", onMessage);
+    carrier.on("ping", onPing);
+    carrier.on("pong", onPong);
+    carrier.on("close", this.#onClose);
+    carrier.on("error", this.#onError);
+    counters.open++;
+    counters.opened++;
+    this.#byAddress.set(key, (this.#byAddress.get(key) ?? 0) + 1);
+    connection.slot = Math.floor(random.number() * SLOTS);
+    const slot = this.#slots[connection.slot]!;
+    connection.index = slot.length;
+    slot.push(connection);
+    this.#greeting.set(connection, clock.monoMs() + this.#limits.helloTimeoutMs);
+    this.#turnWheel();
+    connection.handle(this.#deps.onConnection(connection));
+  }
+
+  #closed(connection: WsConnection): void {
+    this.#deps.counters.open--;
+    const key = addressKey(connection.address);
+    const left = (this.#byAddress.get(key) ?? 1) - 1;
+    if (left === 0) this.#byAddress.delete(key);
+    else this.#byAddress.set(key, left);
+    const slot = this.#slots[connection.slot]!;
+    const last = slot.pop()!;
+    if (last !== connection) {
+      slot[connection.index] = last;
+      last.index = connection.index;
+    }
+    this.#greeting.delete(connection);
+    this.#paused.delete(connection);
+    connection.closed();
+    if (this.connections === 0) this.#closing?.done();
+  }
+
+  // ---- what connections ask for
+
+  nowMs(): number {
+    return this.#deps.clock.monoMs();
+  }
+
+  cork(connection: WsConnection): void {
+    this.#corked.push(connection);
+    if (this.#corked.length === 1) queueMicrotask(() => this.#uncork());
+  }
+
+  #uncork(): void {
+    const corked = this.#corked;
+    this.#corked = [];
+    for (const connection of corked) connection.flush();
+  }
+
+  greeted(connection: WsConnection): void {
+    this.#greeting.delete(connection);
+  }
+
+  received(bytes: number): void {
+    this.#deps.counters.framesReceived++;
+    this.#deps.counters.bytesReceived += bytes;
+  }
+
+  fault(fault: Fault, { address }: WsConnection): void {
+    this.#deps.counters.faults[fault]++;
+    this.#deps.penalize(address, PENALTY[fault]);
+  }
+
+  paused(connection: WsConnection): void {
+    this.#paused.add(connection);
+    if (this.#paused.size === 1) this.#deps.timers.after(RESUME_MS, () => this.#resume());
+  }
+
+  #resume(): void {
+    const nowMs = this.nowMs();
+    for (const connection of this.#paused) {
+      if (connection.resume(nowMs)) this.#paused.delete(connection);
+    }
+    if (this.#paused.size > 0) this.#deps.timers.after(RESUME_MS, () => this.#resume());
+  }
+
+  // ---- the wheel
+
+  #turnWheel(): void {
+    if (this.#wheel !== null) return;
+    this.#wheel = this.#deps.timers.after(this.#limits.pingIntervalMs / SLOTS, () => {
+      this.#wheel = null;
+      const slot = this.#slots[this.#nextSlot]!;
+      this.#nextSlot = (this.#nextSlot + 1) % SLOTS;
+      // Backwards: those that end take themselves out.
+      for (let i = slot.length - 1; i >= 0; i--) slot[i]?.check();
+      const nowMs = this.nowMs();
+      for (const [connection, untilMs] of this.#greeting) {
+        if (untilMs > nowMs) break;
+        this.#greeting.delete(connection);
+        connection.unhelloed();
+      }
+      if (this.connections > 0) this.#turnWheel();
+    });
+  }
+
+  close(retryAfterMs: number): Promise<void> {
+    return new Promise((done) => {
+      this.#closing = { retryAfterMs, done };
+      for (const slot of this.#slots) {
+        for (const connection of [...slot]) connection.close("shutdown", retryAfterMs);
+      }
+      if (this.connections === 0) done();
+    });
+  }
+}

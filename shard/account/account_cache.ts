@@ -1,0 +1,291 @@
+/** The accounts a shard has in memory: loading, ageing out, and their checkpoints. */
+import type { AccountName } from "../name/ids.ts";
+import type { CheckpointBatch, CheckpointBudget, ShardInput } from "../step/effects.ts";
+import type { OpenBatch } from "../step/open_batch.ts";
+import type { RowChange } from "./checkpoint.ts";
+import type { ShardLimits } from "../limits.ts";
+import { Account } from "./account.ts";
+import { CorruptBytes } from "../record/bytes.ts";
+import { checkpointRows, decodeDedupe, decodeHead, joinChunks } from "./checkpoint.ts";
+import { pointOf } from "../name/ids.ts";
+
+/** Log rows that one checkpoint write deletes at most. */
+const CUT_ROWS_MAX = 200;
+/** Accounts looked at by one call of `evict`. */
+const EVICT_LOOK = 200;
+
+interface Loading {
+  readonly waiters: (() => void)[];
+}
+
+/** Key of a log row. */
+export function logKey(shard: number, lsn: number): readonly (string | number)[] {
+  return ["log", shard, lsn];
+}
+
+/** Fills the account; says whose head it is that cannot be read. */
+function readHead(account: Account, head: Uint8Array): void {
+  try {
+    decodeHead(account, head);
+  } catch (cause) {
+    if (!(cause instanceof CorruptBytes)) throw cause;
+    throw new CorruptBytes(`account ${account.name}: ${cause.message}`, { cause });
+  }
+}
+
+function rowBytes(c: RowChange): number {
+  return (c.value?.length ?? 0) + 64;
+}
+
+/** Accounts by name. */
+export class AccountCache {
+  readonly #limits: ShardLimits;
+  readonly #accounts = new Map<AccountName, Account>();
+  #loading = new Map<AccountName, Loading>();
+  /** Accounts with changes no checkpoint includes, oldest change first. */
+  readonly #dirty = new Map<Account, number>();
+  /** Accounts in the checkpoint write under way. */
+  #saving = new Set<Account>();
+  /** Log rows before this one have been deleted. */
+  #cutLsn = 0;
+  /** The log is kept from here on: its rows are all there is of an account that cannot be read. */
+  #heldLsn = Infinity;
+  #evictCursor: Iterator<[AccountName, Account]> | null = null;
+  /** Rises when everything is forgotten: answers to older loads are ignored. */
+  generation = 1;
+
+  constructor(limits: ShardLimits) {
+    this.#limits = limits;
+  }
+
+  /** Log rows up to this one have been deleted. */
+  get cutLsn(): number {
+    return this.#cutLsn;
+  }
+
+  get size(): number {
+    return this.#accounts.size;
+  }
+
+  /** An account in memory, for a look that does not keep it there. */
+  peek(name: AccountName): Account | undefined {
+    return this.#accounts.get(name);
+  }
+
+  /** An account in memory, noted as used. */
+  get(name: AccountName, monoMs: number): Account | undefined {
+    const account = this.#accounts.get(name);
+    if (account !== undefined) account.usedMs = monoMs;
+    return account;
+  }
+
+  /**
+   * Runs `run` when all of `names` are in memory: at once, or after the answered loads. A name that
+   * cannot be loaded counts as answered: `run` then finds it missing.
+   */
+  await(
+    names: readonly AccountName[],
+    monoMs: number,
+    run: () => void,
+  ): { name: AccountName; generation: number }[] {
+    const toLoad: { name: AccountName; generation: number }[] = [];
+    let missing = 0;
+    const arrived = () => {
+      if (--missing === 0) run();
+    };
+    for (const name of new Set(names)) {
+      if (this.get(name, monoMs) !== undefined) continue;
+      missing++;
+      const loading = this.#loading.get(name);
+      if (loading !== undefined) {
+        loading.waiters.push(arrived);
+        continue;
+      }
+      this.#loading.set(name, { waiters: [arrived] });
+      toLoad.push({ name, generation: this.generation });
+    }
+    if (missing === 0) run();
+    return toLoad;
+  }
+
+  /** Takes a stored head; null where nobody waits for it any more. Run the waiters next. */
+  loaded(input: ShardInput & { kind: "loaded" }, monoMs: number): Account | null {
+    if (input.generation !== this.generation || !this.#loading.has(input.name)) return null;
+    const account = new Account(input.name, pointOf(input.name));
+    const head = joinChunks(input.chunks);
+    if (head !== null) readHead(account, head);
+    account.savedChunks = input.chunks.length;
+    account.savedOwes = account.outbox.size > 0 || account.owed.size > 0;
+    account.usedMs = monoMs;
+    this.#accounts.set(input.name, account);
+    return account;
+  }
+
+  runWaiters(name: AccountName): void {
+    const loading = this.#loading.get(name);
+    this.#loading.delete(name);
+    for (const waiter of loading?.waiters ?? []) waiter();
+  }
+
+  loadFailed(name: AccountName, generation: number): void {
+    if (generation === this.generation) this.runWaiters(name);
+  }
+
+  /** Numbers of the dedupe blocks that must be read to know the whole window. */
+  storedDedupe(account: Account): number[] {
+    return account.dedupeBlocks.map((b) => b.number).filter((n) => !account.dedupeUnsaved.has(n));
+  }
+
+  /** Puts stored dedupe blocks before what is known; false where the answer is out of date. */
+  dedupeLoaded(input: ShardInput & { kind: "dedupe_loaded" }): boolean {
+    if (input.generation !== this.generation) return false;
+    const account = this.#accounts.get(input.name);
+    if (account === undefined || account.id !== input.id || account.dedupeComplete) return true;
+    const blocks = input.blocks.map(decodeDedupe);
+    const newer = account.dedupe;
+    account.dedupe = new Map(blocks.flat());
+    for (const [id, sent] of newer) account.dedupe.set(id, sent);
+    const lastBlock = blocks.at(-1) ?? [];
+    // Go on filling the last block, so that few sends at a time do not make many blocks.
+    if (newer.size === 0 && lastBlock.length > 0 && lastBlock.length < 64) {
+      account.dedupeOpen = lastBlock;
+    }
+    account.dedupeComplete = true;
+    return true;
+  }
+
+  /** Notes that the account differs from its checkpoint since the open batch. */
+  changed(account: Account, batch: OpenBatch, monoMs: number): void {
+    if (account.dirtyLsn !== 0) return;
+    account.dirtyLsn = batch.nextLsn;
+    this.#dirty.set(account, monoMs);
+  }
+
+  /** Notes that the account was changed by log rows from `firstLsn` on. */
+  replayed(account: Account, firstLsn: number, monoMs: number): void {
+    account.dirtyLsn = firstLsn;
+    this.#dirty.set(account, monoMs);
+  }
+
+  checkpoint(
+    shard: number,
+    batch: OpenBatch,
+    monoMs: number,
+    budget: CheckpointBudget,
+  ): CheckpointBatch | null {
+    if (this.#saving.size > 0) return null;
+    const changes: RowChange[] = [];
+    let bytes = 0;
+    for (const [account, since] of this.#dirty) {
+      if (!budget.all && monoMs - since < this.#limits.checkpointMs) break;
+      const { rows, complete } = checkpointRows(account, batch.lastLsn);
+      changes.push(...rows);
+      for (const r of rows) bytes += rowBytes(r);
+      // What is left of it is the next write's; until then its log rows stay.
+      if (!complete) break;
+      account.dirtyLsn = 0;
+      this.#dirty.delete(account);
+      this.#saving.add(account);
+      if (account.purge.length > 0) this.replayed(account, batch.lastLsn, monoMs);
+      if (changes.length >= budget.rowsMax || bytes >= budget.bytesMax) break;
+    }
+    this.#cut(shard, batch, changes, budget.all);
+    if (changes.length === 0) {
+      // Accounts that came and went between two checkpoints need no row, and nobody to save them.
+      this.#saving.clear();
+      return null;
+    }
+    return { changes, accounts: this.#saving.size, bytes };
+  }
+
+  /** Deletes log rows whose changes every checkpoint includes; the last row always stays. */
+  #cut(shard: number, batch: OpenBatch, changes: RowChange[], all: boolean): void {
+    let upTo = Math.min(batch.lastLsn, this.#heldLsn) - 1;
+    // Replayed accounts are not in the order of their first change: look at all.
+    for (const account of this.#dirty.keys()) upTo = Math.min(upTo, account.dirtyLsn - 1);
+    // A few rows are not worth a write of their own.
+    if (changes.length === 0 && !all && upTo - this.#cutLsn < CUT_ROWS_MAX / 4) return;
+    const to = Math.min(upTo, this.#cutLsn + CUT_ROWS_MAX);
+    for (let lsn = this.#cutLsn + 1; lsn <= to; lsn++) {
+      changes.push({ key: logKey(shard, lsn), value: null });
+    }
+    this.#cutLsn = Math.max(this.#cutLsn, to);
+  }
+
+  /** The log begins at this row: rows before it are gone. */
+  logBegins(lsn: number): void {
+    this.#cutLsn = lsn - 1;
+  }
+
+  /** Forgets an account that could not be brought up to date, and keeps its log rows. */
+  abandon(name: AccountName, firstLsn: number): void {
+    this.#accounts.delete(name);
+    this.#heldLsn = Math.min(this.#heldLsn, firstLsn);
+  }
+
+  /** Whether no account is being read or written. */
+  get quiescent(): boolean {
+    return this.#loading.size === 0 && this.#saving.size === 0;
+  }
+
+  /** Whether checkpoints include all of the log up to `lsn`. */
+  includes(lsn: number): boolean {
+    if (this.#saving.size > 0 || this.#heldLsn <= lsn) return false;
+    for (const account of this.#dirty.keys()) if (account.dirtyLsn <= lsn) return false;
+    return true;
+  }
+
+  /** Takes over the accounts that `owns` has from the cache of a shard that ends. */
+  inherit(from: AccountCache, owns: (name: AccountName) => boolean): void {
+    for (const [name, account] of from.#accounts) {
+      if (!owns(name)) continue;
+      // All that it is was committed, in batches of another shard.
+      account.batch = 0;
+      this.#accounts.set(name, account);
+    }
+    for (const [account, sinceMs] of from.#dirty) {
+      if (owns(account.name)) this.#dirty.set(account, sinceMs);
+    }
+    this.#heldLsn = Math.min(this.#heldLsn, from.#heldLsn);
+  }
+
+  checkpointed(): void {
+    this.#saving.clear();
+  }
+
+  /**
+   * Forgets clean accounts that nobody has used for a while, a few at a time; `leaves` is told of
+   * each: all that it was is committed.
+   */
+  evict(monoMs: number, committedBatch: number, leaves: (account: Account) => void): void {
+    const crowded = this.#accounts.size > this.#limits.cacheAccountsMax;
+    const idleMs = crowded ? this.#limits.cacheIdleMs / 20 : this.#limits.cacheIdleMs;
+    for (let i = 0; i < EVICT_LOOK; i++) {
+      this.#evictCursor ??= this.#accounts.entries();
+      const next = this.#evictCursor.next();
+      if (next.done) {
+        this.#evictCursor = null;
+        return;
+      }
+      const account = next.value[1];
+      if (monoMs - account.usedMs < idleMs || account.dirtyLsn !== 0) continue;
+      if (account.batch > committedBatch || this.#saving.has(account)) continue;
+      if (account.outbox.size > 0 || account.owed.size > 0) continue;
+      this.#accounts.delete(account.name);
+      leaves(account);
+    }
+  }
+
+  /** Forgets everything; who waits for an account finds it missing. */
+  clear(): void {
+    const waiters = [...this.#loading.values()].flatMap((loading) => loading.waiters);
+    this.generation++;
+    this.#accounts.clear();
+    this.#loading = new Map();
+    this.#dirty.clear();
+    this.#saving.clear();
+    this.#evictCursor = null;
+    this.#heldLsn = Infinity;
+    for (const waiter of waiters) waiter();
+  }
+}

@@ -1,0 +1,308 @@
+/** Operations on accounts, their devices and invites. */
+import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
+import type { Account, Device } from "./account.ts";
+import type { EdgePacket, PasswordProof } from "../ops.ts";
+import type { Handler, Turn } from "../step/turn.ts";
+import type { Attached } from "../presence/presence.ts";
+import { endSession } from "../presence/last_seen.ts";
+import { fail, ok } from "../errors.ts";
+import { newId } from "../name/ids.ts";
+import { remove as removalStanzas } from "../roster/subscription.ts";
+import { seesOwner } from "../roster/roster.ts";
+
+const NO_ACCOUNT = fail("not_found", "There is no such account");
+
+/** Ends sessions of the account that `which` picks, once the account's state is committed. */
+export function closeSessions(
+  turn: Turn,
+  account: Account,
+  reason: (EdgePacket & { kind: "closed" })["reason"],
+  which: (s: Attached) => boolean,
+): void {
+  for (const s of turn.presence.sessions(account.name).filter(which)) {
+    endSession(turn, account, s);
+    turn.emit(account, {
+      kind: "edge",
+      node: s.node,
+      packet: { kind: "closed", sessions: [s.session], reason },
+    });
+  }
+}
+
+/** `conflict` unless the name was never taken or has been released. */
+export const createAccount: Handler<"account.create"> = (turn, account, input, pending) => {
+  if (account.state !== "absent") {
+    return fail("conflict", "Cannot register: this name is not available");
+  }
+  const seed = pending.seed;
+  if (seed === null) throw new Error("account.create without a seed");
+  const id = newId<AccountId>(seed.subarray(0, 12));
+  turn.append(account, {
+    kind: "created",
+    id,
+    mailboxId: newId<MailboxId>(seed.subarray(12, 24)),
+    at: turn.now.wall,
+    credentials: input.credentials,
+  });
+  return ok({ id });
+};
+
+/** The keys of an active account with a password; null for every other name. */
+export const getCredentials: Handler<"account.credentials"> = (_turn, account) =>
+  ok(
+    account.active && account.credentials !== null
+      ? { id: account.id as AccountId, credentials: account.credentials }
+      : null,
+  );
+
+/** Whether the password that was checked is still the account's. */
+function stillProved(account: Account, proof: PasswordProof): boolean {
+  if (proof === null) return true;
+  const keys = [account.credentials?.sha256, account.credentials?.sha1];
+  return keys.some((key) => key?.storedKey.every((byte, i) => byte === proof[i]) === true);
+}
+
+const PASSWORD_CHANGED = fail("unauthorized", "The password has just been changed: sign in again");
+
+/** Ends every device but the one to keep, with its session. */
+export const setCredentials: Handler<"account.setCredentials"> = (turn, account, input) => {
+  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
+  turn.append(account, { kind: "credentials", credentials: input.credentials });
+  for (const d of account.devices) {
+    if (d.device !== input.keepDevice) {
+      turn.append(account, { kind: "device_removed", device: d.device });
+    }
+  }
+  closeSessions(turn, account, "revoked", (s) => s.device !== input.keepDevice);
+  return ok(null);
+};
+
+/** Also ends sessions that an outside issuer's tokens opened. */
+export const signOutAccount: Handler<"account.signOut"> = (turn, account) => {
+  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  const devices = new Set(turn.presence.sessions(account.name).map((s) => s.device));
+  for (const { device } of account.devices) {
+    devices.add(device);
+    turn.append(account, { kind: "device_removed", device });
+  }
+  closeSessions(turn, account, "revoked", () => true);
+  return ok({ devices: devices.size });
+};
+
+/** A disabled account keeps what is for it, but nobody gets in. */
+export const setDisabled: Handler<"account.setDisabled"> = (turn, account, input) => {
+  if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
+  if (input.disabled !== (account.state === "disabled")) {
+    turn.append(account, { kind: "disabled", disabled: input.disabled });
+  }
+  if (input.disabled) closeSessions(turn, account, "revoked", () => true);
+  else showAgain(turn, account);
+  return ok(null);
+};
+
+/**
+ * Those who came while the account was disabled were told that there is nobody to see; whoever is
+ * blocked is to be told what others are of one who is offline.
+ */
+export function showAgain(turn: Turn, account: Account): void {
+  const shown = new Map<Account["name"], AccountId>();
+  for (const item of account.roster.values()) {
+    if (item.peerId !== "" && seesOwner(item)) shown.set(item.contact, item.peerId);
+  }
+  for (const [name, { peerId }] of account.blocked) {
+    if (peerId === "") shown.delete(name);
+    else shown.set(name, peerId);
+  }
+  for (const [to, toId] of shown) {
+    turn.send(account, {
+      kind: "rewatch",
+      from: account.name,
+      fromId: account.id as AccountId,
+      to,
+      toId,
+    });
+  }
+}
+
+/** Ends its subscriptions through the outbox, then forgets all but that. */
+export const removeAccount: Handler<"account.remove"> = (turn, account) => {
+  if (!account.alive && account.state !== "importing") return NO_ACCOUNT;
+  closeSessions(turn, account, "revoked", () => true);
+  for (const item of [...account.roster.values()]) {
+    if (item.peerId === "") continue;
+    for (const type of removalStanzas(item.state)) {
+      turn.owe(account, item.contact, item.peerId, { kind: "subscription", type });
+    }
+    revokeWatcher(turn, account, item.contact);
+  }
+  turn.append(account, { kind: "removed" });
+  account.owed.clear();
+  return ok(null);
+};
+
+/**
+ * Tells every node with watchers of the account that `watcher` is none any more; one that has been
+ * blocked is to take it for a sign-out.
+ */
+export function revokeWatcher(turn: Turn, account: Account, watcher: Account["name"]): void {
+  const lastSeen = shownToBlocked(account, watcher);
+  for (const node of turn.presence.get(account.name)?.nodes ?? []) {
+    turn.emit(account, {
+      kind: "edge",
+      node,
+      packet: { kind: "revoke", watched: account.name, watcher, lastSeen },
+    });
+  }
+}
+
+/** `busy` until the last packet has been settled. */
+export const releaseAccount: Handler<"account.release"> = (turn, account) => {
+  if (account.state !== "closed") {
+    return fail("conflict", "Cannot release: the account must have been removed first");
+  }
+  if (account.outbox.size > 0) {
+    return fail("busy", "Cannot release yet: its last messages are still being delivered", 1000);
+  }
+  turn.append(account, { kind: "released" });
+  return ok(null);
+};
+
+/** For operators: every state but a name that was never taken. */
+export const accountInfo: Handler<"account.info"> = (turn, account) => {
+  const state = account.state;
+  if (state === "absent" || state === "invite") return NO_ACCOUNT;
+  return ok({
+    name: account.name,
+    id: account.id as AccountId,
+    state: state === "closed" ? "deleted" : state,
+    createdAt: account.createdAt,
+    devices: account.devices.length,
+    sessions: turn.presence.sessions(account.name).length,
+    contacts: [...account.roster.values()].filter((i) => i.listed).length,
+    events: account.mailbox.last - account.mailbox.first + 1,
+  });
+};
+
+/** Also for closed names, so that they are not taken for free ones. */
+export const resolveAccount: Handler<"account.resolve"> = (_turn, account) =>
+  ok(account.state === "absent" ? null : { id: account.id as AccountId });
+
+/** What a contact goes on being shown of the account, if it is blocked; null: nothing. */
+export function shownToBlocked(account: Account, watcher: Account["name"]): number | null {
+  const block = account.blocked.get(watcher);
+  return block === undefined || block.peerId === "" ? null : block.lastSeen;
+}
+
+/** The device that makes room for another: not connected, and unused for the longest time. */
+function leastUsed(
+  turn: Turn,
+  account: Account,
+  devices: readonly Device[],
+): Device | undefined {
+  const connected = new Set(turn.presence.sessions(account.name).map((s) => s.device));
+  const usedAt = (d: Device) => Math.max(d.createdAt, d.usedAt);
+  let least: Device | undefined;
+  for (const d of devices) {
+    if (connected.has(d.device)) continue;
+    if (least === undefined || usedAt(d) < usedAt(least)) least = d;
+  }
+  return least;
+}
+
+/** Replaces a device of the same id; expired ones make room, then the one unused for longest. */
+export const addDevice: Handler<"device.add"> = (turn, account, input) => {
+  if (!account.active) return fail("unauthorized", "Cannot sign in");
+  if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
+  for (const d of account.devices) {
+    if (d.expiresAt <= turn.now.wall && d.device !== input.device) {
+      turn.append(account, { kind: "device_removed", device: d.device });
+    }
+  }
+  const others = account.devices.filter((d) => d.device !== input.device);
+  if (others.length >= turn.limits.devicesPerAccountMax) {
+    const gone = leastUsed(turn, account, others);
+    if (gone === undefined) {
+      const max = turn.limits.devicesPerAccountMax;
+      return fail("limit_reached", `Cannot sign in: ${max} devices are connected already`);
+    }
+    turn.append(account, { kind: "device_removed", device: gone.device });
+  }
+  turn.append(account, {
+    kind: "device_added",
+    device: input.device,
+    label: input.label,
+    tokenHash: input.tokenHash,
+    at: turn.now.wall,
+    expiresAt: input.expiresAt,
+  });
+  closeSessions(turn, account, "replaced", (s) => s.device === input.device);
+  return ok({ id: account.id as AccountId });
+};
+
+/** Without expired ones. */
+export const listDevices: Handler<"device.list"> = (turn, account) => {
+  const online = new Set(turn.presence.sessions(account.name).map((s) => s.device));
+  return ok(
+    account.devices.filter((d) => d.expiresAt > turn.now.wall).map((d) => ({
+      device: d.device,
+      label: d.label,
+      createdAt: d.createdAt,
+      expiresAt: d.expiresAt,
+      online: online.has(d.device),
+    })),
+  );
+};
+
+/** Also ends a session that an outside issuer's token opened. */
+export const revokeDevice: Handler<"device.revoke"> = (turn, account, input) => {
+  const known = account.devices.some((d) => d.device === input.device);
+  const attached = turn.presence.sessions(account.name).some((s) => s.device === input.device);
+  if (!known && !attached) return fail("not_found", "There is no such device");
+  if (known) turn.append(account, { kind: "device_removed", device: input.device });
+  closeSessions(turn, account, "revoked", (s) => s.device === input.device);
+  return ok(null);
+};
+
+/** Under a reserved name that no account can have. */
+export const createInvite: Handler<"invite.create"> = (turn, account, input) => {
+  if (account.state !== "absent") return fail("conflict", "Cannot invite: this code exists");
+  turn.append(account, { kind: "invite", expiresAt: input.expiresAt });
+  return ok(null);
+};
+
+/** Who has used up an invite that was revoked: no account can have this name. */
+const REVOKED = "/revoked" as AccountName;
+const NO_INVITE = fail("not_found", "There is no such invite");
+
+/** For operators. */
+export const inviteInfo: Handler<"invite.info"> = (_turn, { invite }) => {
+  if (invite === null) return NO_INVITE;
+  const { expiresAt, usedBy } = invite;
+  const revoked = usedBy === REVOKED;
+  return ok({
+    expiresAt,
+    usedBy: revoked || usedBy === "" ? null : usedBy as AccountName,
+    revoked,
+  });
+};
+
+/** Uses it up for nobody; again is no error. */
+export const revokeInvite: Handler<"invite.revoke"> = (turn, account) => {
+  const { invite } = account;
+  if (invite === null) return NO_INVITE;
+  if (invite.usedBy === REVOKED) return ok(null);
+  if (invite.usedBy !== "") return fail("conflict", "Cannot revoke: the invite was used");
+  turn.append(account, { kind: "invite_used", by: REVOKED });
+  return ok(null);
+};
+
+/** Again for the same name is no error, so that a repetition goes on. */
+export const redeemInvite: Handler<"invite.redeem"> = (turn, account, input) => {
+  const invite = account.invite;
+  const usable = invite !== null && account.state === "invite" &&
+    invite.expiresAt > turn.now.wall && (invite.usedBy === "" || invite.usedBy === input.name);
+  if (!usable) return fail("forbidden", "Cannot register: the invite is not valid (any more)");
+  if (invite.usedBy === "") turn.append(account, { kind: "invite_used", by: input.name });
+  return ok(null);
+};

@@ -1,0 +1,369 @@
+/**
+ * Applies an entry of the log to its account. This is the only code that changes an account, both
+ * when a decision is made and when a log is replayed, so that the two cannot differ.
+ */
+import type { MailboxBody, MailboxEvent } from "../ops.ts";
+import type { Account, SentBefore } from "./account.ts";
+import type { Entry } from "../record/records.ts";
+import { applyImport } from "./import_records.ts";
+import { Mailbox } from "../mailbox/mailbox.ts";
+
+/** Entries of a dedupe block. */
+const DEDUPE_BLOCK_ENTRIES = 64;
+
+function assertSeq(account: Account, seq: number): void {
+  const next = account.mailbox.last + 1;
+  if (seq !== next) throw new Error(`mailbox of ${account.id}: event ${seq} after ${next - 1}`);
+}
+
+function appendEvent(account: Account, at: number, body: MailboxBody): MailboxEvent {
+  const index = body.kind === "message" || body.kind === "undelivered"
+    ? account.conversation(body.with).index
+    : -1;
+  return account.mailbox.append(at, body, index);
+}
+
+function remember(account: Account, id: string, sent: SentBefore): void {
+  account.dedupe.set(id, sent);
+  account.dedupeOpen.push([id, sent]);
+  const last = account.dedupeBlocks.at(-1);
+  if (account.dedupeOpen.length === 1 || last === undefined) {
+    account.dedupeBlocks.push({
+      number: last === undefined ? 1 : last.number + 1,
+      firstAt: sent.at,
+      lastAt: sent.at,
+      count: 1,
+    });
+  } else {
+    account.dedupeBlocks[account.dedupeBlocks.length - 1] = {
+      ...last,
+      lastAt: sent.at,
+      count: last.count + 1,
+    };
+  }
+  const block = account.dedupeBlocks.at(-1)!;
+  account.dedupeUnsaved.set(block.number, account.dedupeOpen);
+  if (account.dedupeOpen.length >= DEDUPE_BLOCK_ENTRIES) account.dedupeOpen = [];
+}
+
+function trimDedupe(account: Account, before: number): void {
+  while (account.dedupeBlocks.length > 0 && account.dedupeBlocks[0]!.number < before) {
+    const gone = account.dedupeBlocks.shift()!;
+    account.dedupeUnsaved.delete(gone.number);
+    account.dedupeDropped.push(gone.number);
+    for (const [id, sent] of account.dedupe) {
+      if (sent.at > gone.lastAt) break;
+      account.dedupe.delete(id);
+    }
+    if (account.dedupeBlocks.length === 0) account.dedupeOpen = [];
+  }
+}
+
+/** Forgets what belongs to the account id; the name, its state and the outbox stay. */
+function clearAccount(account: Account): void {
+  if (account.id !== "") {
+    account.purge.push({
+      id: account.id,
+      blocks: [...account.mailbox.blocks.map((b) => b.first), ...account.mailbox.dropped],
+      dedupe: [...account.dedupeBlocks.map((b) => b.number), ...account.dedupeDropped],
+    });
+  }
+  account.credentials = null;
+  account.devices = [];
+  account.mailbox = new Mailbox(account.mailbox.id);
+  account.roster.clear();
+  account.blocked.clear();
+  account.undelivered.clear();
+  account.dedupe.clear();
+  account.dedupeBlocks = [];
+  account.dedupeComplete = true;
+  account.dedupeOpen = [];
+  account.dedupeUnsaved.clear();
+  account.dedupeDropped = [];
+  account.messagesFrom = "contacts";
+  account.lastSeen = 0;
+  account.ackedSeq = 0;
+}
+
+/** Changes that make, end or close the account itself. */
+function applyLifecycle(account: Account, entry: Entry): void {
+  switch (entry.kind) {
+    case "created":
+      account.state = "active";
+      account.id = entry.id;
+      account.createdAt = entry.at;
+      account.mailbox = new Mailbox(entry.mailboxId);
+      account.credentials = entry.credentials;
+      return;
+    case "credentials":
+      account.credentials = entry.credentials;
+      return;
+    case "disabled":
+      account.state = entry.disabled ? "disabled" : "active";
+      return;
+    case "removed":
+      clearAccount(account);
+      account.state = "closed";
+      return;
+    case "released":
+      clearAccount(account);
+      account.conversations.clear();
+      account.outbox.clear();
+      account.outboxBytes = 0;
+      account.state = "absent";
+      account.id = "";
+      return;
+    case "device_added":
+      account.devices = account.devices.filter((d) => d.device !== entry.device);
+      account.devices.push({
+        device: entry.device,
+        label: entry.label,
+        tokenHash: entry.tokenHash,
+        createdAt: entry.at,
+        expiresAt: entry.expiresAt,
+        usedAt: 0,
+      });
+      return;
+    case "device_removed":
+      account.devices = account.devices.filter((d) => d.device !== entry.device);
+      return;
+    case "invite":
+      account.state = "invite";
+      account.invite = { expiresAt: entry.expiresAt, usedBy: "" };
+      return;
+    case "invite_used":
+      account.invite = { expiresAt: account.invite?.expiresAt ?? 0, usedBy: entry.by };
+      return;
+  }
+}
+
+function applySent(account: Account, e: Entry & { kind: "sent" }): MailboxEvent {
+  assertSeq(account, e.seq);
+  const c = account.conversation(e.to);
+  if (e.toId !== "") c.reach(e.toId);
+  c.outNum = e.num;
+  if (e.toId !== "") {
+    c.pairOut = e.n;
+    pushOutbox(account, e.to, e.toId, e.n, {
+      kind: "message",
+      num: Math.max(0, e.num - c.outBase),
+      id: e.id,
+      body: e.body,
+      ext: e.ext,
+    });
+  }
+  const event = account.mailbox.push({
+    seq: e.seq,
+    at: Math.max(account.mailbox.lastAt, e.at),
+    kind: "message",
+    with: e.to,
+    out: true,
+    num: e.num,
+    id: e.id,
+    body: e.body,
+    ext: e.ext,
+    device: e.device,
+  }, c.index);
+  c.lastSeq = event.seq;
+  c.lastAt = event.at;
+  remember(account, e.id, { seq: event.seq, at: event.at, num: e.num });
+  return event;
+}
+
+function applyReceived(account: Account, e: Entry & { kind: "received" }): MailboxEvent {
+  assertSeq(account, e.seq);
+  const c = takePair(account, e);
+  const event = account.mailbox.push({
+    seq: e.seq,
+    at: Math.max(account.mailbox.lastAt, e.at),
+    kind: "message",
+    with: e.from,
+    out: false,
+    num: e.num,
+    id: e.id,
+    body: e.body,
+    ext: e.ext,
+    device: "",
+  }, c.index);
+  c.lastSeq = event.seq;
+  c.lastAt = event.at;
+  c.lastInSeq = event.seq;
+  c.lastInNum = e.num;
+  c.addUnread(event.seq, e.num);
+  account.undelivered.add(e.from);
+  return event;
+}
+
+function takePair(
+  account: Account,
+  e: Entry & { kind: "received" | "pair_in" },
+): ReturnType<Account["conversation"]> {
+  const c = account.conversation(e.from);
+  if (c.inId !== e.fromId) {
+    c.startWith(e.fromId);
+    account.undelivered.delete(e.from);
+  }
+  // Packets that were refused without a note leave gaps.
+  if (e.n <= c.pairIn) {
+    throw new Error(`pair ${e.fromId} to ${account.id}: packet ${e.n} after ${c.pairIn}`);
+  }
+  c.pairIn = e.n;
+  return c;
+}
+
+type Payload = (Entry & { kind: "pair_out" })["payload"];
+
+function pushOutbox(
+  account: Account,
+  to: Account["name"],
+  toId: (Entry & { kind: "pair_out" })["toId"],
+  n: number,
+  payload: Payload,
+): void {
+  let queue = account.outbox.get(to);
+  if (queue === undefined || queue.toId !== toId) {
+    if (queue !== undefined) dropOwed(account, queue.entries);
+    queue = { to, toId, entries: [], sentTo: 0, attempts: 0 };
+    account.outbox.set(to, queue);
+  }
+  queue.entries.push({ n, payload });
+  account.outboxBytes += payloadSize(payload);
+}
+
+/** Characters of what a packet carries. */
+export function payloadSize(payload: Payload): number {
+  return payload.kind === "message" ? payload.body.length + payload.ext.length + 100 : 50;
+}
+
+function dropOwed(account: Account, entries: readonly { readonly payload: Payload }[]): void {
+  for (const { payload } of entries) account.outboxBytes -= payloadSize(payload);
+}
+
+function applyPair(account: Account, entry: Entry): void {
+  switch (entry.kind) {
+    case "pair_in": {
+      const c = takePair(account, entry);
+      if (entry.reason !== "") c.addRefusal({ n: entry.n, reason: entry.reason });
+      return;
+    }
+    case "pair_out": {
+      const c = account.conversation(entry.to);
+      c.reach(entry.toId);
+      c.pairOut = entry.n;
+      pushOutbox(account, entry.to, entry.toId, entry.n, entry.payload);
+      return;
+    }
+    case "pair_acked": {
+      const queue = account.outbox.get(entry.to);
+      if (queue === undefined || queue.toId !== entry.toId) return;
+      const keep = queue.entries.findIndex((o) => o.n > entry.n);
+      dropOwed(account, queue.entries.splice(0, keep < 0 ? queue.entries.length : keep));
+      if (queue.entries.length === 0) account.outbox.delete(entry.to);
+      return;
+    }
+    case "pair_gone": {
+      const gone = account.outbox.get(entry.to);
+      if (gone?.toId === entry.toId) {
+        dropOwed(account, gone.entries);
+        account.outbox.delete(entry.to);
+      }
+      const c = account.conversation(entry.to);
+      if (c.peerId === entry.toId) c.peerId = "";
+      return;
+    }
+  }
+}
+
+function applyAcked(account: Account, seq: number): void {
+  account.ackedSeq = Math.max(account.ackedSeq, seq);
+  for (const peer of account.undelivered) {
+    const c = account.conversation(peer);
+    c.deliveredIn = Math.max(c.deliveredIn, c.numAt(account.ackedSeq));
+    if (c.lastInSeq <= account.ackedSeq) account.undelivered.delete(peer);
+  }
+}
+
+function applyMarks(account: Account, entry: Entry): void {
+  switch (entry.kind) {
+    case "acked":
+      return applyAcked(account, entry.seq);
+    case "read": {
+      const c = account.conversation(entry.with);
+      c.readIn = Math.max(c.readIn, c.numAt(entry.upTo));
+      c.deliveredIn = Math.max(c.deliveredIn, c.readIn);
+      c.markRead(entry.upTo);
+      return;
+    }
+    case "receipt": {
+      const c = account.conversation(entry.with);
+      c.deliveredOut = Math.max(c.deliveredOut, entry.delivered);
+      c.readOut = Math.max(c.readOut, entry.read);
+      return;
+    }
+    case "receipt_told": {
+      const c = account.conversation(entry.with);
+      c.deliveredInTold = Math.max(c.deliveredInTold, entry.delivered);
+      c.readInTold = Math.max(c.readInTold, entry.read);
+      return;
+    }
+    case "last_seen":
+      account.lastSeen = Math.max(account.lastSeen, entry.at);
+      account.devices = account.devices.map((d) =>
+        d.device === entry.device ? { ...d, usedAt: Math.max(d.usedAt, entry.usedAt) } : d
+      );
+      return;
+    case "trimmed":
+      account.mailbox.trim(entry.first);
+      trimDedupe(account, entry.dedupe);
+      return;
+  }
+}
+
+/** Changes `account`; answers the mailbox event that the entry appended, if any. */
+export function apply(account: Account, entry: Entry): MailboxEvent | null {
+  switch (entry.kind) {
+    case "event":
+      assertSeq(account, entry.seq);
+      return appendEvent(account, entry.at, entry.body);
+    case "sent":
+      return applySent(account, entry);
+    case "received":
+      return applyReceived(account, entry);
+    case "roster":
+      account.roster.set(entry.item.contact, entry.item);
+      return null;
+    case "roster_removed":
+      account.roster.delete(entry.contact);
+      return null;
+    case "blocked":
+      if (entry.blocked) {
+        account.blocked.set(entry.contact, { peerId: entry.peerId, lastSeen: entry.lastSeen });
+      } else account.blocked.delete(entry.contact);
+      return null;
+    case "settings":
+      account.messagesFrom = entry.anyone ? "anyone" : "contacts";
+      return null;
+    case "pair_in":
+    case "pair_out":
+    case "pair_acked":
+    case "pair_gone":
+      applyPair(account, entry);
+      return null;
+    case "acked":
+    case "read":
+    case "receipt":
+    case "receipt_told":
+    case "last_seen":
+    case "trimmed":
+      applyMarks(account, entry);
+      return null;
+    case "import_begun":
+    case "import_conversation":
+    case "import_done":
+      applyImport(account, entry);
+      return null;
+    default:
+      applyLifecycle(account, entry);
+      return null;
+  }
+}

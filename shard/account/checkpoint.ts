@@ -1,0 +1,330 @@
+/**
+ * The stored form of an account behind the log: a head of one or more rows, sealed mailbox blocks,
+ * and blocks of the dedupe window. All keys begin with a table and the account's point, so that a
+ * shard is a contiguous key range whatever the number of shards.
+ */
+import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
+import type { Account, SentBefore } from "./account.ts";
+import {
+  readCredentials,
+  readPayload,
+  writeCredentials,
+  writePayload,
+  writeRosterItem,
+} from "../record/records.ts";
+import { holdContacts, holdConversations, writeAll, writeConversation } from "./head_items.ts";
+import { Mailbox } from "../mailbox/mailbox.ts";
+import { payloadSize } from "./apply.ts";
+import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
+
+/** A store key: table, point, account, … */
+export type Key = readonly (string | number)[];
+
+/** A row to write (`value`) or to delete (null). */
+export interface RowChange {
+  readonly key: Key;
+  readonly value: Uint8Array | null;
+}
+
+/** Bytes of a head in one row: a first row of this size may have others after it; below a store value's limit. */
+export const CHUNK_BYTES = 60_000;
+const HEAD_VERSION = 1;
+const STATES = ["absent", "active", "disabled", "closed", "invite", "importing"] as const;
+
+/** Key of chunk `chunk` of an account's head. */
+export function headKey(point: number, name: AccountName, chunk: number): Key {
+  return ["u", point, name, chunk];
+}
+
+/** Key of the sealed mailbox block that begins at `first`. */
+export function blockKey(point: number, id: AccountId | "", first: number): Key {
+  return ["m", point, id, first];
+}
+
+/** Key of the mark that an account owes packets or receipts, so that a start finds it. */
+export function owesKey(point: number, name: AccountName): Key {
+  return ["o", point, name];
+}
+
+/** Key of a dedupe block. */
+export function dedupeKey(point: number, id: AccountId | "", number: number): Key {
+  return ["d", point, id, number];
+}
+
+function writeMailbox(w: ByteWriter, m: Mailbox): void {
+  w.str(m.id).uint(m.blocks.length);
+  for (const b of m.blocks) {
+    w.uint(b.first).uint(b.count).uint(b.lastAt).uint(b.conversations.length);
+    for (const c of b.conversations) w.uint(c);
+  }
+  w.uint(m.tailFirst).uint(m.lastAt).uint(m.tailConversations.size);
+  for (const c of m.tailConversations) w.uint(c);
+  w.bytes(m.encodeTail());
+}
+
+/** Readers go from block to block by these numbers: with a hole they would never arrive. */
+function checkContiguous(m: Mailbox): void {
+  let next = m.first;
+  for (const b of m.blocks) {
+    if (b.first !== next || b.count === 0) break;
+    next += b.count;
+  }
+  if (m.first < 1 || next !== m.tailFirst) {
+    throw new CorruptBytes(`mailbox ${m.id}: its blocks do not join at ${next}`);
+  }
+}
+
+function readMailbox(r: ByteReader): Mailbox {
+  const m = new Mailbox(r.str() as MailboxId);
+  m.blocks = r.list(() => ({
+    first: r.uint(),
+    count: r.uint(),
+    lastAt: r.uint(),
+    conversations: r.list(() => r.uint()),
+  }));
+  m.tailFirst = r.uint();
+  checkContiguous(m);
+  m.lastAt = r.uint();
+  for (const c of r.list(() => r.uint())) m.tailConversations.add(c);
+  m.decodeTail(r.view());
+  return m;
+}
+
+function writeOutbox(w: ByteWriter, a: Account): void {
+  w.uint(a.outbox.size);
+  for (const q of a.outbox.values()) {
+    w.str(q.to).str(q.toId).uint(q.entries.length);
+    for (const e of q.entries) writePayload(w.uint(e.n), e.payload);
+  }
+}
+
+function readOutbox(r: ByteReader, a: Account): void {
+  const queues = r.uint();
+  for (let i = 0; i < queues; i++) {
+    const to = r.str() as AccountName;
+    const toId = r.str() as AccountId;
+    const entries = r.list(() => ({ n: r.uint(), payload: readPayload(r) }));
+    a.outbox.set(to, { to, toId, entries, sentTo: 0, attempts: 0 });
+    for (const e of entries) a.outboxBytes += payloadSize(e.payload);
+  }
+}
+
+function writePurge(w: ByteWriter, a: Account): void {
+  w.uint(a.purge.length);
+  for (const p of a.purge) {
+    w.str(p.id).uint(p.blocks.length);
+    for (const b of p.blocks) w.uint(b);
+    w.uint(p.dedupe.length);
+    for (const d of p.dedupe) w.uint(d);
+  }
+}
+
+/** The account's head: everything but sealed blocks. */
+export function encodeHead(a: Account, lsn: number): Uint8Array {
+  const w = new ByteWriter(2048);
+  w.u8(HEAD_VERSION).uint(lsn).u8(STATES.indexOf(a.state)).str(a.id).uint(a.createdAt);
+  writeCredentials(w, a.credentials);
+  w.uint(a.devices.length);
+  for (const d of a.devices) {
+    w.str(d.device).str(d.label).bytes(d.tokenHash).uint(d.createdAt).uint(d.expiresAt);
+  }
+  w.bool(a.messagesFrom === "anyone").uint(a.lastSeen).uint(a.ackedSeq);
+  w.bool(a.invite !== null);
+  if (a.invite !== null) w.uint(a.invite.expiresAt).str(a.invite.usedBy);
+  writeAll(w, a.lazyRoster, writeRosterItem);
+  w.uint(a.blocked.size);
+  for (const b of a.blocked.keys()) w.str(b);
+  writeAll(w, a.lazyConversations, writeConversation);
+  w.uint(a.undelivered.size);
+  for (const p of a.undelivered) w.str(p);
+  writeOutbox(w, a);
+  w.uint(a.dedupeBlocks.length);
+  for (const b of a.dedupeBlocks) w.uint(b.number).uint(b.firstAt).uint(b.lastAt).uint(b.count);
+  writePurge(w, a);
+  writeMailbox(w, a.mailbox);
+  for (const b of a.blocked.values()) w.str(b.peerId).uint(b.lastSeen);
+  for (const d of a.devices) w.uint(d.usedAt);
+  // None of those that nobody has looked at: to be given its number it was looked up.
+  const based = a.lazyConversations.bytes !== null
+    ? []
+    : [...a.conversations.values()].filter((c) => c.outBase > 0);
+  w.uint(based.length);
+  for (const c of based) w.str(c.with).uint(c.outBase);
+  return w.take();
+}
+
+/** Fills `account` from its head. Throws `CorruptBytes`. */
+export function decodeHead(account: Account, bytes: Uint8Array): void {
+  const r = new ByteReader(bytes);
+  const version = r.u8();
+  if (version !== HEAD_VERSION) {
+    throw new CorruptBytes(`account checkpoint of version ${version}, this program reads 1`);
+  }
+  account.savedLsn = r.uint();
+  const state = STATES[r.u8()];
+  if (state === undefined) throw new CorruptBytes("account checkpoint: no such state");
+  account.state = state;
+  account.id = r.str() as AccountId | "";
+  account.createdAt = r.uint();
+  account.credentials = readCredentials(r);
+  account.devices = r.list(() => ({
+    device: r.str() as DeviceId,
+    label: r.str(),
+    tokenHash: r.bytes(),
+    createdAt: r.uint(),
+    expiresAt: r.uint(),
+    usedAt: 0,
+  }));
+  account.messagesFrom = r.bool() ? "anyone" : "contacts";
+  account.lastSeen = r.uint();
+  account.ackedSeq = r.uint();
+  if (r.bool()) account.invite = { expiresAt: r.uint(), usedBy: r.str() };
+  holdContacts(r, account);
+  for (let i = r.uint(); i > 0; i--) {
+    account.blocked.set(r.str() as AccountName, { peerId: "", lastSeen: 0 });
+  }
+  holdConversations(r, account);
+  for (let i = r.uint(); i > 0; i--) account.undelivered.add(r.str() as AccountName);
+  readOutbox(r, account);
+  account.dedupeBlocks = r.list(() => ({
+    number: r.uint(),
+    firstAt: r.uint(),
+    lastAt: r.uint(),
+    count: r.uint(),
+  }));
+  account.dedupeComplete = account.dedupeBlocks.length === 0;
+  account.purge = r.list(() => ({
+    id: r.str() as AccountId,
+    blocks: r.list(() => r.uint()),
+    dedupe: r.list(() => r.uint()),
+  }));
+  account.mailbox = readMailbox(r);
+  readLater(r, account);
+  account.headBytes = bytes.length;
+}
+
+/** What heads of the first programs end without. */
+function readLater(r: ByteReader, account: Account): void {
+  if (r.done) return;
+  for (const name of account.blocked.keys()) {
+    account.blocked.set(name, { peerId: r.str() as AccountId | "", lastSeen: r.uint() });
+  }
+  account.devices = account.devices.map((d) => ({ ...d, usedAt: r.uint() }));
+  if (r.done) return;
+  for (let i = r.uint(); i > 0; i--) {
+    account.conversation(r.str() as AccountName).outBase = r.uint();
+  }
+}
+
+/** A dedupe block's value. */
+export function encodeDedupe(entries: readonly (readonly [string, SentBefore])[]): Uint8Array {
+  const w = new ByteWriter(entries.length * 48 + 16);
+  w.u8(HEAD_VERSION).uint(entries.length);
+  for (const [id, s] of entries) w.str(id).uint(s.seq).uint(s.at).uint(s.num);
+  return w.take();
+}
+
+/** The inverse of `encodeDedupe`. */
+export function decodeDedupe(bytes: Uint8Array): [string, SentBefore][] {
+  const r = new ByteReader(bytes);
+  const version = r.u8();
+  if (version !== HEAD_VERSION) {
+    throw new CorruptBytes(`dedupe block of version ${version}, this program reads 1`);
+  }
+  return r.list(() => [r.str(), { seq: r.uint(), at: r.uint(), num: r.uint() }]);
+}
+
+/** Joins the chunks of a head; null where there is none. */
+export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array | null {
+  if (chunks.length === 0) return null;
+  if (chunks.length === 1) return chunks[0]!;
+  const out = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
+  let at = 0;
+  for (const c of chunks) {
+    out.set(c, at);
+    at += c.length;
+  }
+  return out;
+}
+
+/** Bytes of blocks in one checkpoint of an account; the rest, and its head, wait for the next. */
+const BLOCKS_BYTES_MAX = 48 * 1024;
+/** Rows that one checkpoint of an account deletes at most; the rest wait for its next ones. */
+const DELETES_MAX = 256;
+
+/** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
+function takePurged(a: Account): RowChange[] {
+  if (a.mailbox.dropped.length + a.dedupeDropped.length > 0) {
+    a.purge.push({ id: a.id as AccountId, blocks: a.mailbox.dropped, dedupe: a.dedupeDropped });
+    a.mailbox.dropped = [];
+    a.dedupeDropped = [];
+  }
+  const rows: RowChange[] = [];
+  while (a.purge.length > 0 && rows.length < DELETES_MAX) {
+    const p = a.purge.shift()!;
+    const blocks = p.blocks.slice(0, DELETES_MAX - rows.length);
+    for (const b of blocks) rows.push({ key: blockKey(a.point, p.id, b), value: null });
+    const dedupe = p.dedupe.slice(0, DELETES_MAX - rows.length);
+    for (const n of dedupe) rows.push({ key: dedupeKey(a.point, p.id, n), value: null });
+    const rest = {
+      id: p.id,
+      blocks: p.blocks.slice(blocks.length),
+      dedupe: p.dedupe.slice(dedupe.length),
+    };
+    if (rest.blocks.length + rest.dedupe.length > 0) a.purge.unshift(rest);
+  }
+  return rows;
+}
+
+/**
+ * The rows that bring the store up to the account's state at `lsn`, and marks them as on their way:
+ * the caller either gets them durable or forgets the account.
+ */
+export function checkpointRows(
+  a: Account,
+  lsn: number,
+): { readonly rows: RowChange[]; readonly complete: boolean } {
+  const blocks = takeBlocks(a);
+  // Blocks may be ahead of their head: a replay seals the same ones again.
+  if (a.mailbox.unsaved.size + a.dedupeUnsaved.size > 0) return { rows: blocks, complete: false };
+  const rows = [...takePurged(a), ...blocks];
+  const owes = a.outbox.size > 0 || a.owed.size > 0;
+  if (owes !== a.savedOwes) {
+    rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
+    a.savedOwes = owes;
+  }
+  const nothing = a.state === "absent" && a.purge.length === 0;
+  const head = nothing ? new Uint8Array() : encodeHead(a, lsn);
+  const chunks = Math.ceil(head.length / CHUNK_BYTES);
+  for (let i = 0; i < chunks; i++) {
+    const value = head.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES);
+    rows.push({ key: headKey(a.point, a.name, i), value });
+  }
+  for (let i = chunks; i < a.savedChunks; i++) {
+    rows.push({ key: headKey(a.point, a.name, i), value: null });
+  }
+  a.savedChunks = chunks;
+  a.savedLsn = lsn;
+  a.headBytes = head.length;
+  return { rows, complete: true };
+}
+
+/** Takes unsaved blocks, at most about `BLOCKS_BYTES_MAX`. */
+function takeBlocks(a: Account): RowChange[] {
+  const rows: RowChange[] = [];
+  let bytes = 0;
+  for (const [first, value] of a.mailbox.unsaved) {
+    if (bytes >= BLOCKS_BYTES_MAX) return rows;
+    rows.push({ key: blockKey(a.point, a.id, first), value });
+    bytes += value.length;
+    a.mailbox.unsaved.delete(first);
+  }
+  for (const [number, entries] of a.dedupeUnsaved) {
+    if (bytes >= BLOCKS_BYTES_MAX) return rows;
+    const value = encodeDedupe(entries);
+    rows.push({ key: dedupeKey(a.point, a.id, number), value });
+    bytes += value.length;
+    a.dedupeUnsaved.delete(number);
+  }
+  return rows;
+}

@@ -1,8 +1,0 @@
-/** The bound on an account's head. */
-import type { Account } from "./account.ts";
-import type { Turn } from "./turn.ts";
-
-/** Whether the account has as many contacts, blocks and conversations as fit. */
-export function headFull(turn: Turn, account: Account): boolean {
-  return account.headBytes >= turn.limits.headBytesMax;
-}

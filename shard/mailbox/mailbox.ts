@@ -1,0 +1,273 @@
+/**
+ * A user's durable, totally ordered sequence of events: a tail of recent ones in memory, and sealed
+ * blocks of which only an index is kept. Positions are gap-free and times never decrease.
+ */
+import type { MailboxBody, MailboxEvent } from "../ops.ts";
+import type { MailboxId } from "../name/ids.ts";
+import { ByteWriter, CorruptBytes } from "../record/bytes.ts";
+import {
+  countBlock,
+  cutSpans,
+  decodeBlock,
+  decodeEvent,
+  packBlock,
+  unpackBlock,
+  writeEvent,
+} from "./mailbox_event.ts";
+
+/** What is known of a sealed block without reading it. */
+export interface BlockRef {
+  /** Position of its first event; its key in the store. */
+  readonly first: number;
+  readonly count: number;
+  /** Time of its last event (ms). */
+  readonly lastAt: number;
+  /** Index numbers of the conversations that have messages in it, ascending. */
+  readonly conversations: readonly number[];
+}
+
+/** Bytes of events after which the tail is sealed into a block; well under a store value's limit. */
+export const BLOCK_BYTES = 8 * 1024;
+
+/** Blocks of one mailbox: their index is part of the account's head. */
+export const BLOCKS_MAX = 8000;
+
+/** The mailbox of one account. Mutated only by applying records. */
+export class Mailbox {
+  readonly id: MailboxId;
+  /** Sealed blocks, ascending. */
+  blocks: BlockRef[] = [];
+  /** Sealed blocks that no checkpoint has written yet, by first position. */
+  readonly unsaved = new Map<number, Uint8Array>();
+  /** First positions of dropped blocks that the store may still hold. */
+  dropped: number[] = [];
+  /** Encoded events after the last sealed block, each behind its length. */
+  readonly #tail = new ByteWriter(0);
+  /** Where each of them begins, behind its length, and ends; see `unpackBlock`. */
+  #spans: number[] = [];
+  /** The tail as it was stored, as long as nothing has been added. */
+  #stored: Uint8Array | null = null;
+  #storedCount = 0;
+  tailFirst = 1;
+  /** Conversations with messages in the tail. */
+  readonly tailConversations = new Set<number>();
+  lastAt = 0;
+
+  constructor(id: MailboxId) {
+    this.id = id;
+  }
+
+  /** Position of the last event; 0 when there never was one. */
+  get last(): number {
+    return this.tailFirst + this.#count - 1;
+  }
+
+  /** Position of the first retained event; `last + 1` when none is. */
+  get first(): number {
+    return this.blocks[0]?.first ?? this.tailFirst;
+  }
+
+  /** Whether a reader who has everything up to `seq` can go on without a gap. */
+  canContinueFrom(seq: number): boolean {
+    return seq >= this.first - 1 && seq <= this.last;
+  }
+
+  /** Appends an event at the next position; `conversation` is its index number or −1. */
+  append(at: number, body: MailboxBody, conversation: number): MailboxEvent {
+    return this.push({ seq: this.last + 1, at: Math.max(this.lastAt, at), ...body }, conversation);
+  }
+
+  /** The same for an event that is complete: its position is the next, its time not before the last. */
+  push<T extends MailboxEvent>(event: T, conversation: number): T {
+    this.#unpack();
+    this.lastAt = event.at;
+    const bytes = writeEvent(event.at, event);
+    const start = this.#tail.uint(bytes.length).length;
+    this.#spans.push(start, this.#tail.copy(bytes).length);
+    if (conversation >= 0) this.tailConversations.add(conversation);
+    if (this.#tail.length >= BLOCK_BYTES) this.#seal();
+    return event;
+  }
+
+  /** Bytes of the tail. */
+  get tailBytes(): number {
+    return this.#stored?.length ?? this.#tail.length;
+  }
+
+  /** The tail as one block, for the account's head. */
+  encodeTail(): Uint8Array {
+    if (this.#stored !== null) return this.#stored;
+    return packBlock(this.#spans.length / 2, this.#tail.view());
+  }
+
+  /** Fills an empty tail from what `encodeTail` gave. Throws `CorruptBytes`. */
+  decodeTail(block: Uint8Array): void {
+    this.#storedCount = countBlock(block);
+    this.#stored = block;
+  }
+
+  /** Takes the stored tail apart: most accounts leave memory without anybody asking for it. */
+  #unpack(): void {
+    if (this.#stored === null) return;
+    const { packed, spans } = unpackBlock(this.#stored);
+    this.#stored = null;
+    this.#tail.clear();
+    this.#tail.raw(packed);
+    this.#spans = spans;
+  }
+
+  get #count(): number {
+    return this.#stored === null ? this.#spans.length / 2 : this.#storedCount;
+  }
+
+  #seal(): void {
+    this.#unpack();
+    this.blocks.push({
+      first: this.tailFirst,
+      count: this.#spans.length / 2,
+      lastAt: this.lastAt,
+      conversations: [...this.tailConversations].sort((a, b) => a - b),
+    });
+    this.unsaved.set(this.tailFirst, this.encodeTail());
+    this.tailFirst += this.#spans.length / 2;
+    this.#tail.clear();
+    this.#spans = [];
+    this.tailConversations.clear();
+  }
+
+  /** How many whole blocks to drop so that at most `countMax` events and none before `cutoffMs`. */
+  expired(countMax: number, cutoffMs: number): number {
+    let drop = 0;
+    for (const b of this.blocks) {
+      const after = this.last - (b.first + b.count - 1);
+      const few = this.blocks.length - drop <= BLOCKS_MAX;
+      if (few && after < countMax && b.lastAt >= cutoffMs) break;
+      drop++;
+    }
+    return drop;
+  }
+
+  /** Whether the whole tail is older than `cutoffMs`, so that it should be sealed and dropped. */
+  tailExpired(cutoffMs: number): boolean {
+    return this.#count > 0 && this.lastAt < cutoffMs;
+  }
+
+  /** Drops everything before position `first`, which must be the start of a block or the tail. */
+  trim(first: number): void {
+    if (first > this.tailFirst) this.#seal();
+    while (this.blocks.length > 0 && this.blocks[0]!.first < first) {
+      const gone = this.blocks.shift()!;
+      this.unsaved.delete(gone.first);
+      this.dropped.push(gone.first);
+    }
+  }
+
+  /** The block that holds `seq`, or null where it is in the tail. */
+  blockOf(seq: number): BlockRef | null {
+    if (seq >= this.tailFirst) return null;
+    let lo = 0;
+    let hi = this.blocks.length - 1;
+    while (lo < hi) {
+      const mid = (lo + hi + 1) >>> 1;
+      if (this.blocks[mid]!.first <= seq) lo = mid;
+      else hi = mid - 1;
+    }
+    return this.blocks[lo] ?? null;
+  }
+
+  /** Encoded events of a block from memory or from `loaded`; null where it must be read first. */
+  blockEvents(ref: BlockRef, loaded: ReadonlyMap<number, Uint8Array>): Uint8Array[] | null {
+    const bytes = this.unsaved.get(ref.first) ?? loaded.get(ref.first);
+    if (bytes === undefined) return null;
+    const events = decodeBlock(bytes);
+    if (events.length !== ref.count) {
+      throw new CorruptBytes(
+        `mailbox block at ${ref.first}: has ${events.length} events, want ${ref.count}`,
+      );
+    }
+    return events;
+  }
+
+  /** Encoded events of the tail from position `seq` on; views, valid until the next change. */
+  tailEvents(seq = this.tailFirst): Uint8Array[] {
+    this.#unpack();
+    return cutSpans(this.#tail.view(), this.#spans, seq - this.tailFirst);
+  }
+}
+
+/** What reading needs before it can answer: a block to be read from the store. */
+export interface NeedBlock {
+  readonly need: number;
+}
+
+/** Events after `after`, oldest first, at most `limit` and about `bytesMax` (one at least). */
+export function readForward(
+  mailbox: Mailbox,
+  after: number,
+  limit: number,
+  bytesMax: number,
+  loaded: ReadonlyMap<number, Uint8Array>,
+): MailboxEvent[] | NeedBlock {
+  const out: MailboxEvent[] = [];
+  let bytes = 0;
+  let seq = after + 1;
+  while (seq <= mailbox.last && out.length < limit) {
+    const ref = mailbox.blockOf(seq);
+    const events = ref === null ? mailbox.tailEvents(seq) : mailbox.blockEvents(ref, loaded);
+    // A page ends where the next block would have to be read, unless it is still empty.
+    if (events === null) return out.length > 0 ? out : { need: ref!.first };
+    const first = ref === null ? seq : ref.first;
+    for (let i = seq - first; i < events.length && out.length < limit; i++) {
+      bytes += events[i]!.length;
+      if (out.length > 0 && bytes > bytesMax) return out;
+      out.push(decodeEvent(events[i]!, seq++));
+    }
+  }
+  return out;
+}
+
+/** A page of one conversation's messages. */
+export interface HistoryPage {
+  readonly events: MailboxEvent[];
+  readonly more: boolean;
+}
+
+/**
+ * Messages of conversation `conversation` (index number, peer `peer`), before or after a position,
+ * ascending. Blocks that hold none of its messages are skipped by their index.
+ */
+export function readConversation(
+  mailbox: Mailbox,
+  peer: string,
+  conversation: number,
+  query: { before: number | null; after: number | null; limit: number },
+  loaded: ReadonlyMap<number, Uint8Array>,
+): HistoryPage | NeedBlock {
+  const backward = query.after === null;
+  const spans: (BlockRef | null)[] = [...mailbox.blocks, null];
+  if (backward) spans.reverse();
+  const found: MailboxEvent[] = [];
+  for (const ref of spans) {
+    const first = ref === null ? mailbox.tailFirst : ref.first;
+    const last = ref === null ? mailbox.last : ref.first + ref.count - 1;
+    if (backward ? first >= (query.before ?? Infinity) : last <= query.after!) continue;
+    if (ref !== null && !ref.conversations.includes(conversation)) continue;
+    if (ref === null && !mailbox.tailConversations.has(conversation)) continue;
+    const events = ref === null ? mailbox.tailEvents() : mailbox.blockEvents(ref, loaded);
+    if (events === null) return { need: ref!.first };
+    const page: MailboxEvent[] = [];
+    events.forEach((bytes, i) => {
+      const seq = first + i;
+      if (backward ? seq >= (query.before ?? Infinity) : seq <= query.after!) return;
+      const e = decodeEvent(bytes, seq);
+      if ((e.kind === "message" || e.kind === "undelivered") && e.with === peer) page.push(e);
+    });
+    if (backward) page.reverse();
+    found.push(...page);
+    if (found.length > query.limit) break;
+  }
+  const more = found.length > query.limit;
+  found.length = Math.min(found.length, query.limit);
+  if (backward) found.reverse();
+  return { events: found, more };
+}

@@ -1,0 +1,43 @@
+/** The state a new or reset device starts from. */
+import type { Account } from "../account/account.ts";
+import type { AccountName } from "../name/ids.ts";
+import type { ConversationView, RosterItemView, Snapshot } from "../ops.ts";
+import { type RosterItem, rosterView } from "../roster/roster.ts";
+
+/** Its contacts, and those who ask to be. */
+export function contactsOf(account: Account): RosterItem[] {
+  const items: RosterItem[] = [];
+  account.lazyRoster.forEach((item) => items.push(item));
+  return items;
+}
+
+/** Everything a device needs, as of the mailbox's last position. */
+export function snapshotOf(account: Account, contacts = contactsOf(account)): Snapshot {
+  const roster: RosterItemView[] = [];
+  const requests: AccountName[] = [];
+  for (const item of contacts) {
+    if (item.listed) roster.push(rosterView(item));
+    if (item.state.pendingIn) requests.push(item.contact);
+  }
+  const conversations: ConversationView[] = [];
+  account.lazyConversations.forEach((c) => {
+    if (c.lastSeq < account.mailbox.first || c.lastSeq === 0) return;
+    conversations.push({
+      with: c.with,
+      lastSeq: c.lastSeq,
+      lastAt: c.lastAt,
+      unread: c.unreadCount,
+      readUpTo: c.readUpTo,
+      delivered: c.deliveredOut,
+      read: c.readOut,
+    });
+  });
+  return {
+    seq: account.mailbox.last,
+    roster,
+    requests,
+    blocked: [...account.blocked.keys()],
+    conversations,
+    messagesFrom: account.messagesFrom,
+  };
+}

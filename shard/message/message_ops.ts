@@ -1,0 +1,184 @@
+/** Operations on messages, mailboxes and signals. */
+import type { AccountId } from "../name/ids.ts";
+import type { Handler, Pending, Turn } from "../step/turn.ts";
+import type { Account } from "../account/account.ts";
+import { fail, ok } from "../errors.ts";
+import { forgetFormer } from "../roster/roster_ops.ts";
+import { headFull } from "../account/head_full.ts";
+import { readConversation, readForward } from "../mailbox/mailbox.ts";
+import { shownMailboxId } from "../mailbox/restored.ts";
+import { snapshotOf } from "../mailbox/snapshot.ts";
+
+const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
+
+/** The peer's account: as learnt before, or as just asked; undefined where it must be asked. */
+function peerOf(
+  account: Account,
+  to: Account["name"],
+  pending: Pending,
+): AccountId | null | undefined {
+  const known = account.conversations.get(to)?.peerId ?? "";
+  if (known !== "") return known;
+  return pending.resolved.get(to);
+}
+
+/** For so long what was sent counts as on its way, whether it is or there is nobody to take it. */
+const ON_ITS_WAY_MS = 250;
+
+/**
+ * Takes the characters of a message from what the account may have on its way; answers 0, or the
+ * ms to wait. The outbox has only what is for accounts that exist: a bound on it alone would tell
+ * which do.
+ */
+function takeAllowance(turn: Turn, account: Account, chars: number): number {
+  const costMs = chars / turn.limits.outboxCharsMax * ON_ITS_WAY_MS;
+  const full = Math.max(account.sentFullAtMs, turn.now.mono) + Math.min(costMs, ON_ITS_WAY_MS);
+  const waitMs = full - turn.now.mono - ON_ITS_WAY_MS;
+  if (waitMs > 0) return Math.ceil(waitMs);
+  account.sentFullAtMs = full;
+  return 0;
+}
+
+/** Dedupe, numbers, mailbox and outbox in one commit; asks who the peer is first. */
+export const sendMessage: Handler<"message.send"> = (turn, account, input, pending) => {
+  if (!account.active) return NOT_ACTIVE;
+  if (!account.dedupeComplete) return { wait: "dedupe" };
+  const before = account.dedupe.get(input.id);
+  if (before !== undefined && before.at > turn.now.wall - turn.limits.dedupeWindowMs) {
+    return ok(before);
+  }
+  if (account.blocked.has(input.to)) {
+    return fail("conflict", "Cannot send: you have blocked this account");
+  }
+  if (account.dedupe.size >= turn.limits.dedupeEntriesMax) {
+    const max = turn.limits.dedupeEntriesMax;
+    return fail("limit_reached", `Cannot send: ${max} messages within the dedupe window`, 60_000);
+  }
+  const queue = account.outbox.get(input.to);
+  const owes = account.outboxBytes + input.body.length + input.ext.length;
+  const full = queue !== undefined && queue.entries.length >= turn.limits.outboxPerPeerMax;
+  if (full || owes > turn.limits.outboxCharsMax) {
+    return fail("busy", "Cannot send: too much is on its way already", 1000);
+  }
+  const c = account.conversations.get(input.to);
+  if (c === undefined) {
+    if (account.conversations.size >= turn.limits.conversationsMax || headFull(turn, account)) {
+      return fail(
+        "limit_reached",
+        "Cannot send: the account has all the conversations it can hold",
+      );
+    }
+  }
+  const toId = peerOf(account, input.to, pending);
+  if (toId === undefined) return { wait: "resolve", name: input.to };
+  const waitMs = takeAllowance(turn, account, input.body.length + input.ext.length + 100);
+  if (waitMs > 0) return fail("busy", "Cannot send: too much is on its way already", waitMs);
+  // What the roster has of a former account of the name must not be taken for news later.
+  if (toId !== null && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
+  const n = toId === null ? 0 : (c?.pairOut ?? 0) + 1;
+  const num = (c?.outNum ?? 0) + 1;
+  const event = turn.append(account, {
+    kind: "sent",
+    to: input.to,
+    toId: toId ?? "",
+    n,
+    seq: account.mailbox.last + 1,
+    at: turn.eventTime(account),
+    num,
+    id: input.id,
+    body: input.body,
+    ext: input.ext,
+    device: input.device,
+  })!;
+  turn.push(account, event);
+  if (toId !== null) turn.sendOwed(account, input.to);
+  return ok({ seq: event.seq, at: event.at, num });
+};
+
+/** A page ends early where the next block would have to be read. */
+export const readMailbox: Handler<"mailbox.read"> = (turn, account, input, pending) => {
+  if (!account.active) return NOT_ACTIVE;
+  const m = account.mailbox;
+  const cursor = input.cursor;
+  const mailboxId = shownMailboxId(m.id, turn.limits.restoreTag);
+  if (cursor !== null && (cursor.mailboxId !== mailboxId || !m.canContinueFrom(cursor.seq))) {
+    return fail("reset", "The cursor is not one this mailbox can continue from");
+  }
+  const after = cursor === null ? m.first - 1 : cursor.seq;
+  const events = readForward(m, after, input.limit, input.bytesMax, pending.blocks);
+  if ("need" in events) return { wait: "block", first: events.need };
+  return ok({ mailboxId, events, seq: m.last });
+};
+
+/** State as of the mailbox's last position. */
+export const takeSnapshot: Handler<"mailbox.snapshot"> = (turn, account) => {
+  if (!account.active) return NOT_ACTIVE;
+  const mailboxId = shownMailboxId(account.mailbox.id, turn.limits.restoreTag);
+  return ok({ mailboxId, snapshot: snapshotOf(account) });
+};
+
+/** Not worth a commit of its own: it waits for the next. */
+export const ackMailbox: Handler<"mailbox.ack"> = (turn, account, input) => {
+  if (!account.active) return NOT_ACTIVE;
+  if (input.seq > account.mailbox.last) {
+    return fail(
+      "bad_request",
+      `Cannot ack ${input.seq}: the mailbox ends at ${account.mailbox.last}`,
+    );
+  }
+  if (input.seq <= account.ackedSeq || account.undelivered.size === 0) return ok(null);
+  turn.append(account, { kind: "acked", seq: input.seq }, true);
+  noteOwed(account);
+  turn.scheduleReceipts(account, turn.limits.receiptDelayMs);
+  return ok(null);
+};
+
+/** Finds the peers that are owed a receipt after a mark has moved. */
+function noteOwed(account: Account): void {
+  for (const c of account.conversations.values()) {
+    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
+  }
+}
+
+/** Reads only blocks that have messages of the conversation. */
+export const readHistory: Handler<"conversation.history"> = (_turn, account, input, pending) => {
+  if (!account.active) return NOT_ACTIVE;
+  const c = account.conversations.get(input.with);
+  if (c === undefined) return ok({ events: [], more: false });
+  const page = readConversation(account.mailbox, input.with, c.index, input, pending.blocks);
+  if ("need" in page) return { wait: "block", first: page.need };
+  return ok(page);
+};
+
+/** A mark never goes back; other devices and the peer are told. */
+export const readConversationMark: Handler<"conversation.read"> = (turn, account, input) => {
+  if (!account.active) return NOT_ACTIVE;
+  const c = account.conversations.get(input.with);
+  // Where there is no message there is nothing to mark, and snapshots show no such conversation.
+  if (c === undefined || c.lastSeq === 0) return ok({ unread: 0 });
+  const upTo = Math.min(input.upTo, account.mailbox.last);
+  if (upTo <= c.readUpTo) return ok({ unread: c.unreadCount });
+  turn.append(account, { kind: "read", with: input.with, upTo });
+  turn.event(account, { kind: "read", with: input.with, upTo, unread: c.unreadCount });
+  if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
+  turn.scheduleReceipts(account, turn.limits.receiptDelayMs / 5);
+  return ok({ unread: c.unreadCount });
+};
+
+/** Never tells whether anybody got it. */
+export const sendSignal: Handler<"signal.send"> = (turn, account, input) => {
+  if (!account.active) return NOT_ACTIVE;
+  if (account.blocked.has(input.to)) return ok(null);
+  turn.send(account, {
+    kind: "signal",
+    from: account.name,
+    fromId: account.id as AccountId,
+    fromDevice: input.device,
+    to: input.to,
+    toDevice: input.toDevice,
+    type: input.type,
+    body: input.body,
+    id: input.id,
+  });
+  return ok(null);
+};

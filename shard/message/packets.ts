@@ -1,0 +1,101 @@
+/** What shards tell each other about two of their users. Always addressed by `to`. */
+import type { AccountId, AccountName, DeviceId } from "../name/ids.ts";
+import type { SubscriptionType } from "../roster/subscription.ts";
+
+/** What a durable, numbered packet carries. */
+export type Payload =
+  | {
+    readonly kind: "message";
+    readonly num: number;
+    readonly id: string;
+    readonly body: string;
+    readonly ext: string;
+  }
+  | { readonly kind: "subscription"; readonly type: SubscriptionType };
+
+/** A packet between two accounts' shards. */
+export type ShardPacket =
+  /** Durable packet number `n` of the pair: ascending by one for these two account ids. */
+  | {
+    readonly kind: "pair";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+    readonly n: number;
+    /** All below is settled: the recipient has said so. */
+    readonly base: number;
+    readonly payload: Payload;
+    /** When it was decided (monotonic ms of the sender's node), for metrics; 0 when sent again. */
+    readonly sinceMs: number;
+  }
+  /**
+   * Everything up to `n` is settled by the recipient `from`. `gap`: send again from `n + 1`. `alone`:
+   * only `n` is, which the recipient keeps no note of.
+   */
+  | {
+    readonly kind: "pair_ack";
+    readonly as: "upTo" | "gap" | "alone";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+    readonly n: number;
+    readonly refused: readonly { readonly n: number; readonly reason: string }[];
+  }
+  /** The account `fromId` the packets were for is no more (and its id never comes back). */
+  | {
+    readonly kind: "pair_gone";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+  }
+  /** How far `from` has got the messages of `to`: cumulative, the highest wins. */
+  | {
+    readonly kind: "receipt";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+    readonly delivered: number;
+    readonly read: number;
+  }
+  /** `from` knows the receipt up to these numbers. */
+  | {
+    readonly kind: "receipt_ack";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+    readonly delivered: number;
+    readonly read: number;
+  }
+  | {
+    readonly kind: "signal";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly fromDevice: DeviceId;
+    readonly to: AccountName;
+    readonly toDevice: DeviceId | null;
+    readonly type: string;
+    readonly body: string;
+    readonly id: string;
+  }
+  /** `from` may be seen by `to` (again): its sessions should register interest. */
+  | {
+    readonly kind: "rewatch";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+  }
+  /** Which account has the name `to`? Asked for the account `from`. */
+  | { readonly kind: "resolve"; readonly from: AccountName; readonly to: AccountName }
+  /** The account that has the name `from`, null where none has. */
+  | {
+    readonly kind: "resolved";
+    readonly from: AccountName;
+    readonly fromId: AccountId | null;
+    readonly to: AccountName;
+  };

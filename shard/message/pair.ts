@@ -1,0 +1,351 @@
+/**
+ * The packets between two accounts' shards: numbered ones taken exactly once and in order, receipts
+ * as positions that only rise, and what is not kept at all (signals, rewatches).
+ */
+import type { AccountId } from "../name/ids.ts";
+import type { Account } from "../account/account.ts";
+import type { ShardPacket } from "./packets.ts";
+import type { Turn } from "../step/turn.ts";
+import { inbound } from "../roster/subscription.ts";
+import { headFull } from "../account/head_full.ts";
+import { forgetFormer, itemOf, storeItem, watchContact } from "../roster/roster_ops.ts";
+import { pointOf } from "../name/ids.ts";
+import { seenByOwner } from "../roster/roster.ts";
+
+type Pair = ShardPacket & { kind: "pair" };
+
+/** First wait for an ack (ms); doubles with every attempt. */
+const RETRY_MS = 1000;
+const RETRY_MAX_MS = 30_000;
+
+/** Handles one packet addressed to `account`. */
+export function receivePacket(turn: Turn, account: Account, packet: ShardPacket): void {
+  switch (packet.kind) {
+    case "pair":
+      return takePair(turn, account, packet);
+    case "pair_ack":
+      return takeAck(turn, account, packet);
+    case "pair_gone":
+      return takeGone(turn, account, packet);
+    case "receipt":
+      return takeReceipt(turn, account, packet);
+    case "receipt_ack":
+      return takeReceiptAck(turn, account, packet);
+    case "signal":
+      return takeSignal(turn, account, packet);
+    case "rewatch": {
+      const item = account.roster.get(packet.from);
+      if (account.id !== packet.toId || item?.peerId !== packet.fromId) return;
+      if (seenByOwner(item)) watchContact(turn, account, item);
+      return;
+    }
+    case "resolve": {
+      return turn.send(account, {
+        kind: "resolved",
+        from: account.name,
+        fromId: account.alive ? account.id as AccountId : null,
+        to: packet.from,
+      });
+    }
+    case "resolved":
+      throw new Error("an answer to resolve is the shard's own");
+  }
+}
+
+// ---- the recipient's side
+
+function ack(turn: Turn, account: Account, p: Pair, n: number, as: "upTo" | "gap"): void {
+  const c = account.conversations.get(p.from);
+  sendAck(turn, account, p, { as, n, refused: c?.inId === p.fromId ? [...c.refusals] : [] });
+}
+
+function sendAck(
+  turn: Turn,
+  account: Account,
+  p: Pair,
+  what: Pick<ShardPacket & { kind: "pair_ack" }, "as" | "n" | "refused">,
+): void {
+  const { from, fromId, to, toId } = p;
+  turn.send(account, { kind: "pair_ack", from: to, fromId: toId, to: from, toId: fromId, ...what });
+}
+
+function takePair(turn: Turn, account: Account, p: Pair): void {
+  if (!account.alive || account.id !== p.toId) {
+    return turn.send(account, {
+      kind: "pair_gone",
+      from: account.name,
+      fromId: p.toId,
+      to: p.from,
+      toId: p.fromId,
+    });
+  }
+  // While the store takes no writes nothing is acked; the sender's shard tries again.
+  if (!turn.writable) return;
+  const known = account.conversations.get(p.from);
+  const taken = known?.inId === p.fromId ? known.pairIn : 0;
+  if (p.n <= taken) return ack(turn, account, p, taken, "upTo");
+  const reason = known === undefined ? turnedAway(turn, account, p) : null;
+  if (reason !== null) {
+    // No note is kept of strangers, or they could fill an account to which they may not write.
+    const refused = reason === "" ? [] : [{ n: p.n, reason }];
+    return sendAck(turn, account, p, { as: "alone", n: p.n, refused });
+  }
+  const last = Math.max(taken, p.base - 1);
+  if (p.n > last + 1) return ack(turn, account, p, last, "gap");
+  forgetFormer(turn, account, p.from, p.fromId);
+  if (p.payload.kind === "message") takeMessage(turn, account, p);
+  else takeSubscription(turn, account, p);
+  ack(turn, account, p, p.n, "upTo");
+}
+
+/** Whether no more others can be kept numbers for. */
+function conversationsFull(turn: Turn, account: Account): boolean {
+  return account.conversations.size >= turn.limits.conversationsMax || headFull(turn, account);
+}
+
+/**
+ * Why a packet of somebody with whom there never was anything changes nothing; null where it does.
+ * It may be asked again for the same packet, with another answer.
+ */
+function turnedAway(turn: Turn, account: Account, p: Pair): string | null {
+  if (p.payload.kind === "message") {
+    if (!accepts(account, p)) return "";
+    // Who takes messages from anyone hides from nobody.
+    if (!conversationsFull(turn, account)) return null;
+    return account.messagesFrom === "anyone" ? "quota" : "";
+  }
+  if (account.blocked.has(p.from) || conversationsFull(turn, account)) return "";
+  const step = inbound(itemOf(account, p.from).state, p.payload.type);
+  if (!step.changed && step.reply === null) return "";
+  return asksTooMany(turn, account, p) ? "" : null;
+}
+
+/** Whether it is a request more than may wait for an answer. */
+function asksTooMany(turn: Turn, account: Account, p: Pair): boolean {
+  if (p.payload.kind !== "subscription") return false;
+  const { state } = itemOf(account, p.from);
+  const asks = inbound(state, p.payload.type).state.pendingIn && !state.pendingIn;
+  return asks && pendingRequests(account) >= turn.limits.pendingRequestsMax;
+}
+
+function refuse(turn: Turn, account: Account, p: Pair, reason: string): void {
+  turn.append(account, {
+    kind: "pair_in",
+    from: p.from,
+    fromId: p.fromId,
+    n: p.n,
+    refused: true,
+    reason,
+  });
+}
+
+/** Whether the account takes messages from this sender. */
+function accepts(account: Account, p: { from: Account["name"]; fromId: AccountId }): boolean {
+  if (account.blocked.has(p.from)) return false;
+  if (account.messagesFrom === "anyone" || p.fromId === account.id) return true;
+  const item = account.roster.get(p.from);
+  return item !== undefined && item.peerId === p.fromId && item.state.subscription !== "none";
+}
+
+function mayReceive(turn: Turn, account: Account): boolean {
+  const { inboundMessageMs: each, inboundMessageBurst: burst } = turn.limits;
+  const full = Math.max(account.inboundFullAtMs, turn.now.mono);
+  if (full + each - turn.now.mono > each * burst) return false;
+  account.inboundFullAtMs = full + each;
+  return true;
+}
+
+function takeMessage(turn: Turn, account: Account, p: Pair): void {
+  if (p.payload.kind !== "message") return;
+  if (!accepts(account, p)) return refuse(turn, account, p, "");
+  // Only those who may see the account's presence are told that it gets too much.
+  if (!mayReceive(turn, account)) {
+    const sub = account.roster.get(p.from)?.state.subscription ?? "none";
+    return refuse(turn, account, p, sub === "from" || sub === "both" ? "quota" : "");
+  }
+  const event = turn.append(account, {
+    kind: "received",
+    from: p.from,
+    fromId: p.fromId,
+    n: p.n,
+    seq: account.mailbox.last + 1,
+    at: turn.eventTime(account),
+    num: p.payload.num,
+    id: p.payload.id,
+    body: p.payload.body,
+    ext: p.payload.ext,
+  })!;
+  turn.push(account, event, p.sinceMs);
+}
+
+function pendingRequests(account: Account): number {
+  let count = 0;
+  for (const item of account.roster.values()) if (item.state.pendingIn) count++;
+  return count;
+}
+
+function takeSubscription(turn: Turn, account: Account, p: Pair): void {
+  if (p.payload.kind !== "subscription") return;
+  if (account.blocked.has(p.from)) return refuse(turn, account, p, "");
+  const before = itemOf(account, p.from);
+  const step = inbound(before.state, p.payload.type);
+  if (asksTooMany(turn, account, p)) return refuse(turn, account, p, "");
+  turn.append(account, {
+    kind: "pair_in",
+    from: p.from,
+    fromId: p.fromId,
+    n: p.n,
+    refused: false,
+    reason: "",
+  });
+  const after = { ...before, peerId: p.fromId, state: step.state };
+  if (step.changed) storeItem(turn, account, before, after);
+  // A block had kept the two sides apart: what this one had all along, the other grants again.
+  else if (p.payload.type === "subscribed" && seenByOwner(after)) {
+    watchContact(turn, account, after);
+  }
+  if (step.reply !== null) {
+    turn.owe(account, p.from, p.fromId, { kind: "subscription", type: step.reply });
+  }
+}
+
+// ---- the sender's side
+
+function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ack" }): void {
+  const queue = account.outbox.get(p.from);
+  if (account.id !== p.toId || queue === undefined || queue.toId !== p.fromId) return;
+  const first = queue.entries[0]!.n;
+  // What was acked before cannot be sent again: asked for that, do not answer with the same for ever.
+  if (p.as === "gap" && p.n + 1 >= first) queue.sentTo = Math.min(queue.sentTo, p.n);
+  // Alone it says nothing of those before it: should one of them be lost, all are sent again.
+  const settles = p.as === "alone" ? p.n === first : p.n >= first;
+  if (settles && turn.writable) {
+    queue.attempts = 0;
+    for (const f of p.refused) {
+      const entry = queue.entries.find((e) => e.n === f.n);
+      if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;
+      const { id } = entry.payload;
+      const num = account.conversation(p.from).ownNum(entry.payload.num);
+      turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
+    }
+    turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);
+  }
+  turn.sendOwed(account, p.from);
+}
+
+function takeGone(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_gone" }): void {
+  if (account.id !== p.toId || !turn.writable) return;
+  const c = account.conversations.get(p.from);
+  if (account.outbox.get(p.from)?.toId !== p.fromId && c?.peerId !== p.fromId) return;
+  turn.append(account, { kind: "pair_gone", to: p.from, toId: p.fromId }, true);
+}
+
+/** Sends again what was not acked in time. */
+export function retryOwed(turn: Turn, account: Account, receipts: boolean): void {
+  if (receipts) return sendReceipts(turn, account);
+  if (account.outbox.size === 0) return;
+  let attempts = 0;
+  for (const queue of account.outbox.values()) {
+    queue.sentTo = 0;
+    attempts = Math.max(attempts, ++queue.attempts);
+    turn.sendOwed(account, queue.to);
+  }
+  turn.scheduleOutbox(account, retryDelay(account, attempts));
+}
+
+/** Exponential, with a jitter of half that follows from the account and the attempt. */
+export function retryDelay(account: Account, attempts: number): number {
+  const full = Math.min(RETRY_MS * 2 ** Math.min(attempts, 10), RETRY_MAX_MS);
+  const jitter = (pointOf(`${account.name}#${attempts}`) % 1000) / 1000;
+  return full * (0.5 + jitter / 2);
+}
+
+// ---- receipts
+
+function sendReceipts(turn: Turn, account: Account): void {
+  for (const peer of account.owed) {
+    const c = account.conversations.get(peer);
+    const told = c === undefined || c.inId === "" ||
+      (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold);
+    if (told || !account.alive || account.blocked.has(peer)) {
+      account.owed.delete(peer);
+      continue;
+    }
+    turn.send(account, {
+      kind: "receipt",
+      from: account.name,
+      fromId: account.id as AccountId,
+      to: peer,
+      toId: c.inId as AccountId,
+      delivered: c.deliveredIn,
+      read: c.readIn,
+    });
+  }
+  account.owedAttempts++;
+  turn.scheduleReceipts(account, retryDelay(account, account.owedAttempts));
+}
+
+function takeReceipt(turn: Turn, account: Account, p: ShardPacket & { kind: "receipt" }): void {
+  if (!turn.writable) return;
+  const c = account.conversations.get(p.from);
+  if (account.alive && account.id === p.toId && c?.peerId === p.fromId) {
+    const delivered = c.ownNum(p.delivered);
+    const read = c.ownNum(p.read);
+    if (delivered > c.deliveredOut || read > c.readOut) {
+      turn.append(account, { kind: "receipt", with: p.from, delivered, read });
+      turn.event(account, {
+        kind: "receipt",
+        with: p.from,
+        delivered: c.deliveredOut,
+        read: c.readOut,
+      });
+    }
+  }
+  turn.send(account, {
+    kind: "receipt_ack",
+    from: p.to,
+    fromId: p.toId,
+    to: p.from,
+    toId: p.fromId,
+    delivered: p.delivered,
+    read: p.read,
+  });
+}
+
+function takeReceiptAck(
+  turn: Turn,
+  account: Account,
+  p: ShardPacket & { kind: "receipt_ack" },
+): void {
+  const c = account.conversations.get(p.from);
+  if (account.id !== p.toId || c?.inId !== p.fromId || !turn.writable) return;
+  account.owedAttempts = 0;
+  const { delivered, read } = p;
+  if (delivered > c.deliveredInTold || read > c.readInTold) {
+    turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);
+  }
+  if (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold) account.owed.delete(p.from);
+}
+
+// ---- signals
+
+function takeSignal(turn: Turn, account: Account, p: ShardPacket & { kind: "signal" }): void {
+  if (!account.active || !accepts(account, p)) return;
+  const sessions = turn.presence.sessions(account.name)
+    .filter((s) => p.toDevice === null || s.device === p.toDevice);
+  for (const node of new Set(sessions.map((s) => s.node))) {
+    turn.emit(account, {
+      kind: "edge",
+      node,
+      packet: {
+        kind: "signal",
+        sessions: sessions.filter((s) => s.node === node).map((s) => s.session),
+        from: p.from,
+        fromDevice: p.fromDevice,
+        type: p.type,
+        body: p.body,
+        id: p.id,
+      },
+    });
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Who is online among a shard's users, and which nodes want to know. None of it is durable: edges
+ * announce sessions and interests again when it is lost.
+ */
+import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../name/ids.ts";
+import type { DevicePresence, PresenceOfDevice } from "../ops.ts";
+import type { Rights } from "../roster/rights.ts";
+
+const NO_DEVICES: readonly PresenceOfDevice[] = [];
+
+/** A session attached to its user. */
+export interface Attached {
+  readonly session: SessionId;
+  readonly device: DeviceId;
+  readonly node: NodeId;
+  /** null while invisible. */
+  presence: DevicePresence | null;
+}
+
+/** One user's presence, for as long as somebody is attached or interested. */
+export interface Presentity {
+  readonly name: AccountName;
+  id: AccountId;
+  sessions: Attached[];
+  /** Nodes with watchers. */
+  nodes: NodeId[];
+  /** Rises with every change, across all users of the shard. */
+  version: number;
+  lastSeen: number;
+  /** Who may see it, while its account is not in memory; null while it is, or nobody knows. */
+  rights: Rights | null;
+}
+
+/** The presence of a shard's users. */
+export class PresenceTable {
+  readonly #users = new Map<AccountName, Presentity>();
+  readonly #changed = new Set<Presentity>();
+  #version = 0;
+
+  /** Users with a session or an interested node. */
+  get size(): number {
+    return this.#users.size;
+  }
+
+  get(name: AccountName): Presentity | undefined {
+    return this.#users.get(name);
+  }
+
+  /** The user's entry, made when there is none; starts anew for another account of the name. */
+  ensure(name: AccountName, id: AccountId, lastSeen: number): Presentity {
+    let p = this.#users.get(name);
+    if (p === undefined || p.id !== id) {
+      p = { name, id, sessions: [], nodes: [], version: ++this.#version, lastSeen, rights: null };
+      this.#users.set(name, p);
+    }
+    return p;
+  }
+
+  /** Sessions of a user; empty where none is attached. */
+  sessions(name: AccountName): readonly Attached[] {
+    return this.#users.get(name)?.sessions ?? [];
+  }
+
+  find(name: AccountName, session: SessionId): Attached | undefined {
+    return this.sessions(name).find((s) => s.session === session);
+  }
+
+  /** Adds a session; answers the one of the same device that it replaces. */
+  attach(p: Presentity, session: Attached, wallMs: number): Attached | undefined {
+    const old = p.sessions.find((s) => s.device === session.device);
+    p.sessions = p.sessions.filter((s) => s !== old);
+    p.sessions.push(session);
+    if (!samePresence(old?.presence ?? null, session.presence)) {
+      if (old !== undefined && old.presence !== null) seenAt(p, wallMs);
+      this.touch(p);
+    }
+    return old;
+  }
+
+  /** Removes a session; answers whether it was there. */
+  detach(name: AccountName, session: SessionId, wallMs: number): boolean {
+    const p = this.#users.get(name);
+    const gone = p?.sessions.find((s) => s.session === session);
+    if (p === undefined || gone === undefined) return false;
+    p.sessions = p.sessions.filter((s) => s !== gone);
+    if (gone.presence !== null) {
+      seenAt(p, wallMs);
+      this.touch(p);
+    }
+    this.#forgetIdle(p);
+    return true;
+  }
+
+  set(p: Presentity, session: Attached, presence: DevicePresence | null, wallMs: number): void {
+    if (samePresence(session.presence, presence)) return;
+    if (session.presence !== null) seenAt(p, wallMs);
+    session.presence = presence;
+    this.touch(p);
+  }
+
+  /** The account leaves memory (`rights`), or comes back (null). */
+  setRights(name: AccountName, id: AccountId | "", rights: Rights | null): void {
+    const p = this.#users.get(name);
+    if (p !== undefined) p.rights = p.id === id ? rights : null;
+  }
+
+  addInterest(p: Presentity, node: NodeId): void {
+    if (!p.nodes.includes(node)) p.nodes.push(node);
+  }
+
+  removeInterest(name: AccountName, node: NodeId): void {
+    const p = this.#users.get(name);
+    if (p === undefined) return;
+    p.nodes = p.nodes.filter((n) => n !== node);
+    this.#forgetIdle(p);
+  }
+
+  #forgetIdle(p: Presentity): void {
+    if (p.sessions.length > 0 || p.nodes.length > 0) return;
+    this.#changed.delete(p);
+    this.#users.delete(p.name);
+  }
+
+  /** Takes over the users that `owns` has from the table of a shard that ends. */
+  inherit(from: PresenceTable, owns: (name: AccountName) => boolean): void {
+    this.#version = Math.max(this.#version, from.#version);
+    for (const [name, p] of from.#users) {
+      if (!owns(name)) continue;
+      this.#users.set(name, p);
+      if (from.#changed.has(p)) this.#changed.add(p);
+    }
+  }
+
+  /** Marks a user as changed. */
+  touch(p: Presentity): void {
+    p.version = ++this.#version;
+    this.#changed.add(p);
+  }
+
+  /** Takes the users that changed since the last call: one packet per interested node each. */
+  takeChanged(): Presentity[] {
+    if (this.#changed.size === 0) return [];
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    return changed;
+  }
+}
+
+/** It never goes back, whatever the clock does. */
+function seenAt(p: Presentity, wallMs: number): void {
+  p.lastSeen = Math.max(p.lastSeen, wallMs);
+}
+
+/** Devices that may be seen, as watchers see them. */
+export function visibleDevices(p: Presentity): readonly PresenceOfDevice[] {
+  // Most who are asked for while all sign in are not there yet.
+  if (p.sessions.length === 0) return NO_DEVICES;
+  const out: PresenceOfDevice[] = [];
+  for (const s of p.sessions) {
+    if (s.presence !== null) out.push({ device: s.device, presence: s.presence });
+  }
+  return out;
+}
+
+function samePresence(a: DevicePresence | null, b: DevicePresence | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.show === b.show && a.status === b.status && a.priority === b.priority &&
+    a.ext === b.ext;
+}

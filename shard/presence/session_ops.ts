@@ -1,0 +1,115 @@
+/** Operations on sessions and presence. */
+import type { AccountId, AccountName } from "../name/ids.ts";
+import type { Account } from "../account/account.ts";
+import type { Handler, Outcome, Turn } from "../step/turn.ts";
+import type { AttachAuth, Ops, WatchTarget } from "../ops.ts";
+import { fail, ok } from "../errors.ts";
+import { endSession } from "./last_seen.ts";
+import { shownMailboxId } from "../mailbox/restored.ts";
+import { type RosterItem, seenByOwner } from "../roster/roster.ts";
+import { contactsOf, snapshotOf } from "../mailbox/snapshot.ts";
+
+const NOT_SIGNED_IN = fail("unauthorized", "The token is not valid (any more): sign in again");
+const NO_SESSION = fail("unauthorized", "The session has ended: connect again");
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let differ = 0;
+  for (let i = 0; i < a.length; i++) differ |= a[i]! ^ b[i]!;
+  return differ === 0;
+}
+
+function deviceOf(account: Account, tokenHash: Uint8Array, wallMs: number) {
+  if (!account.active) return undefined;
+  return account.devices.find((d) => d.expiresAt > wallMs && sameBytes(d.tokenHash, tokenHash));
+}
+
+/** Whose token it is, while it is good. */
+export const checkToken: Handler<"auth.token"> = (turn, account, input) => {
+  const device = deviceOf(account, input.tokenHash, turn.now.wall);
+  if (device === undefined) return NOT_SIGNED_IN;
+  return ok({
+    id: account.id as AccountId,
+    device: device.device,
+    expiresAt: device.expiresAt,
+  });
+};
+
+function expiryOf(turn: Turn, account: Account, auth: AttachAuth, device: string): number {
+  if (auth.kind === "issuer") {
+    return account.active && auth.expiresAt > turn.now.wall ? auth.expiresAt : 0;
+  }
+  const found = deviceOf(account, auth.tokenHash, turn.now.wall);
+  return found?.device === device ? found.expiresAt : 0;
+}
+
+/** Itself, and the contacts whose presence it may see. */
+function watchTargets(account: Account, contacts: readonly RosterItem[]): WatchTarget[] {
+  const targets: WatchTarget[] = [{ name: account.name, id: account.id as AccountId }];
+  for (const item of contacts) {
+    if (!seenByOwner(item) || item.peerId === "" || account.blocked.has(item.contact)) continue;
+    targets.push({ name: item.contact, id: item.peerId });
+  }
+  return targets;
+}
+
+/** A cursor that cannot be continued from is answered with a snapshot. */
+export const attachSession: Handler<"session.attach"> = (turn, account, input, pending) => {
+  const expiresAt = expiryOf(turn, account, input.auth, input.device);
+  if (expiresAt === 0) return NOT_SIGNED_IN;
+  const id = account.id as AccountId;
+  const p = turn.presence.ensure(account.name, id, account.lastSeen);
+  const replaces = p.sessions.some((s) => s.device === input.device);
+  if (!replaces && p.sessions.length >= turn.limits.sessionsPerAccountMax) {
+    const max = turn.limits.sessionsPerAccountMax;
+    return fail("limit_reached", `Cannot connect: the account has ${max} sessions already`, 5000);
+  }
+  const old = turn.presence.attach(p, {
+    session: input.session,
+    device: input.device,
+    node: pending.node,
+    presence: input.presence,
+  }, turn.now.wall);
+  if (old !== undefined && old.session !== input.session) {
+    turn.emit(account, {
+      kind: "edge",
+      node: old.node,
+      packet: { kind: "closed", sessions: [old.session], reason: "replaced" },
+    });
+  }
+  const m = account.mailbox;
+  const cursor = input.cursor;
+  const mailboxId = shownMailboxId(m.id, turn.limits.restoreTag);
+  const valid = cursor !== null && cursor.mailboxId === mailboxId && m.canContinueFrom(cursor.seq);
+  const mode = valid ? "resume" : cursor === null ? "snapshot" : "reset";
+  const contacts = contactsOf(account);
+  return ok({
+    id,
+    mailboxId,
+    seq: m.last,
+    mode,
+    snapshot: valid ? null : snapshotOf(account, contacts),
+    watch: watchTargets(account, contacts),
+    expiresAt,
+  });
+};
+
+/** Idempotent; presence ends at once, for the grace is the edge's. */
+export const detachSession: Handler<"session.detach"> = (turn, account, input) => {
+  const session = turn.presence.find(account.name, input.session);
+  if (session !== undefined) endSession(turn, account, session);
+  return ok(null);
+};
+
+/** Sets the presence of a session; needs no account in memory. */
+export function setPresence(
+  turn: Turn,
+  name: AccountName,
+  input: Ops["presence.set"]["in"],
+): Outcome<"presence.set"> {
+  const p = turn.presence.get(name);
+  const session = p?.sessions.find((s) => s.session === input.session);
+  if (p === undefined || session === undefined) return NO_SESSION;
+  turn.presence.set(p, session, input.presence, turn.now.wall);
+  return ok(null);
+}

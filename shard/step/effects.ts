@@ -1,0 +1,145 @@
+/** What goes into a shard and what comes out of it: the two unions of its `step`. */
+import type { AccountId, AccountName, NodeId } from "../name/ids.ts";
+import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../ops.ts";
+import type { ShardPacket } from "../message/packets.ts";
+import type { RowChange } from "../account/checkpoint.ts";
+import type { Result } from "../errors.ts";
+
+/** The time a step happens at, in ms: `mono` for delays, `wall` for what people see. */
+export interface Now {
+  readonly mono: number;
+  readonly wall: number;
+}
+
+/** Number of a request within the asking node. */
+export type RequestId = number;
+
+/** What a shard is told. */
+export type ShardInput =
+  | {
+    readonly kind: "request";
+    readonly request: RequestId;
+    /** Node whose edge asks; sessions attach to it. */
+    readonly node: NodeId;
+    readonly name: AccountName;
+    readonly op: OpName;
+    readonly input: Ops[OpName]["in"];
+    /** 24 fresh random bytes where the operation makes ids, else null. */
+    readonly seed: Uint8Array | null;
+  }
+  | { readonly kind: "packet"; readonly packet: ShardPacket }
+  | {
+    readonly kind: "interest";
+    readonly request: RequestId;
+    readonly node: NodeId;
+    readonly items: readonly InterestItem[];
+  }
+  | {
+    readonly kind: "uninterest";
+    readonly node: NodeId;
+    readonly watched: readonly AccountName[];
+  }
+  /** The head rows of an account as stored; none where it has never been checkpointed. */
+  | {
+    readonly kind: "loaded";
+    readonly name: AccountName;
+    /** The generation of the `load` that this answers. */
+    readonly generation: number;
+    readonly chunks: readonly Uint8Array[];
+  }
+  | {
+    readonly kind: "dedupe_loaded";
+    readonly name: AccountName;
+    readonly generation: number;
+    readonly id: AccountId;
+    readonly blocks: readonly Uint8Array[];
+  }
+  | {
+    readonly kind: "block_loaded";
+    readonly request: RequestId;
+    readonly first: number;
+    readonly bytes: Uint8Array | null;
+  }
+  /** The store could not read what the shard asked for. */
+  | { readonly kind: "load_failed"; readonly name: AccountName; readonly generation: number }
+  /** Log rows at start or after a failed commit, ascending; `done` with the last ones. */
+  | {
+    readonly kind: "log_rows";
+    readonly rows: readonly { readonly lsn: number; readonly bytes: Uint8Array }[];
+    readonly done: boolean;
+  }
+  /** Accounts that owe something, found by their marks at start. */
+  | { readonly kind: "owing"; readonly names: readonly AccountName[] }
+  | { readonly kind: "committed"; readonly batch: number }
+  /** The commit failed or its outcome is unknown: forget what is provisional, read again. */
+  | { readonly kind: "commit_failed" }
+  | { readonly kind: "checkpointed" }
+  /** Whether the store takes writes; where not, after how many ms to ask again. */
+  | { readonly kind: "writable"; readonly writable: boolean; readonly retryAfterMs: number }
+  /** Bring this account into memory and trim what is over age. */
+  | { readonly kind: "sweep"; readonly name: AccountName }
+  | { readonly kind: "tick" };
+
+/** What a shard wants done. */
+export type Effect =
+  | {
+    readonly kind: "reply";
+    readonly request: RequestId;
+    readonly result: Result<Ops[OpName]["out"]>;
+  }
+  | {
+    readonly kind: "interest_answer";
+    readonly request: RequestId;
+    /** What it answers. */
+    readonly input: ShardInput & { readonly kind: "interest" };
+    readonly answers: readonly InterestAnswer[];
+  }
+  | { readonly kind: "edge"; readonly node: NodeId; readonly packet: EdgePacket }
+  | { readonly kind: "packet"; readonly packet: ShardPacket }
+  | {
+    readonly kind: "load";
+    readonly name: AccountName;
+    readonly point: number;
+    readonly generation: number;
+  }
+  | {
+    readonly kind: "load_dedupe";
+    readonly name: AccountName;
+    readonly generation: number;
+    readonly point: number;
+    readonly id: AccountId;
+    readonly numbers: readonly number[];
+  }
+  | {
+    readonly kind: "load_block";
+    readonly request: RequestId;
+    readonly name: AccountName;
+    readonly point: number;
+    readonly id: AccountId;
+    readonly first: number;
+  }
+  /** Read the log again from its first row, as at start. */
+  | { readonly kind: "recover" }
+  /** What is stored of an account cannot be read: for the log. Its requests are `unavailable`. */
+  | { readonly kind: "corrupt"; readonly name: AccountName; readonly error: string };
+
+/** Log rows to append in one atomic write. */
+export interface SealedBatch {
+  readonly batch: number;
+  readonly rows: readonly { readonly lsn: number; readonly bytes: Uint8Array }[];
+  readonly bytes: number;
+}
+
+/** How much one checkpoint write may carry. `all`: also accounts that are not due yet. */
+export interface CheckpointBudget {
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+  readonly all: boolean;
+}
+
+/** Rows of one checkpoint write, and the log rows it makes superfluous. */
+export interface CheckpointBatch {
+  readonly changes: readonly RowChange[];
+  readonly accounts: number;
+  readonly bytes: number;
+}

@@ -1,0 +1,79 @@
+/** What the handlers of a shard's requests and packets may do: the shard seen from inside a step. */
+import type { AccountId, AccountName } from "../name/ids.ts";
+import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
+import type { Account } from "../account/account.ts";
+import type { Effect, Now, RequestId } from "./effects.ts";
+import type { Entry } from "../record/records.ts";
+import type { Failure } from "../errors.ts";
+import type { NodeId } from "../name/ids.ts";
+import type { Payload, ShardPacket } from "../message/packets.ts";
+import type { PresenceTable } from "../presence/presence.ts";
+import type { ShardLimits } from "../limits.ts";
+
+/** A request that may have to wait for something and is then run again from its beginning. */
+export interface Pending {
+  readonly request: RequestId;
+  readonly node: NodeId;
+  readonly name: AccountName;
+  readonly op: OpName;
+  readonly input: Ops[OpName]["in"];
+  readonly seed: Uint8Array | null;
+  /** Mailbox blocks read for it so far, by first position. */
+  blocks: ReadonlyMap<number, Uint8Array>;
+  /** Accounts asked for by name; null where there is none. */
+  resolved: ReadonlyMap<AccountName, AccountId | null>;
+  /** The account that it was begun for; null before. The name may be another's by the end. */
+  accountId: AccountId | "" | null;
+  /** Monotonic time of the request (ms). */
+  readonly sinceMs: number;
+}
+
+/** What a request has to wait for. */
+export type Wait =
+  | { readonly wait: "block"; readonly first: number }
+  | { readonly wait: "dedupe" }
+  | { readonly wait: "resolve"; readonly name: AccountName };
+
+/** How a handler ends. */
+export type Outcome<K extends OpName> =
+  | { readonly ok: true; readonly value: Ops[K]["out"] }
+  | Failure
+  | Wait;
+
+/** A handler of one operation. */
+export type Handler<K extends OpName> = (
+  turn: Turn,
+  account: Account,
+  input: Ops[K]["in"],
+  pending: Pending,
+) => Outcome<K>;
+
+/** The shard inside a step. */
+export interface Turn {
+  readonly now: Now;
+  readonly limits: ShardLimits;
+  readonly presence: PresenceTable;
+  readonly writable: boolean;
+  /** How long to wait while the store takes no writes (ms). */
+  readonly retryAfterMs: number;
+  /** Changes the account and logs the change; `lazy` changes wait for a commit of others. */
+  append(account: Account, entry: Entry, lazy?: boolean): MailboxEvent | null;
+  /** Appends a mailbox event and pushes it to the account's sessions. */
+  event(account: Account, body: MailboxBody): MailboxEvent;
+  /** Pushes an appended event to the account's sessions once it is committed. */
+  push(account: Account, event: MailboxEvent, sinceMs?: number): void;
+  /** Wants `effect` done once everything the account's state rests on is committed. */
+  emit(account: Account | null, effect: Effect): void;
+  /** Sends a packet once the account's state is committed; within the shard, in this commit. */
+  send(account: Account, packet: ShardPacket): void;
+  /** Takes the next pair number towards `toId`, keeps the packet in the outbox and sends it. */
+  owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void;
+  /** Sends what the outbox window allows. */
+  sendOwed(account: Account, to: AccountName): void;
+  /** Sees to it that the account's receipts are told within `delayMs`. */
+  scheduleReceipts(account: Account, delayMs: number): void;
+  /** Sees to it that unacked packets are sent again. */
+  scheduleOutbox(account: Account, delayMs: number): void;
+  /** The next event time of a mailbox: never before its last. */
+  eventTime(account: Account): number;
+}

@@ -1,0 +1,210 @@
+/**
+ * The shard table: which shard has which part of the hash space, and the logs that it has to read
+ * besides its own. A shard that is split or merged ends; those that follow it have new ids and new
+ * logs, and inherit its log until checkpoints include all of it.
+ */
+import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
+import { POINT_SPACE } from "../name/ids.ts";
+
+/** Most shards of a table; it is one value of the store. */
+export const SHARDS_MAX = 1024;
+
+/** A log of a shard that is no more: its rows up to `upTo` may have what no checkpoint has. */
+export interface InheritedLog {
+  readonly log: number;
+  readonly upTo: number;
+}
+
+/** One shard: the users with points in `[lo, hi)`. */
+export interface ShardRow {
+  /** Never used again; also the number of its log. */
+  readonly id: number;
+  readonly lo: number;
+  readonly hi: number;
+  /** The first LSN of its own log: over all that it inherits. */
+  readonly start: number;
+  /** In the order in which they are to be read. */
+  readonly inherits: readonly InheritedLog[];
+}
+
+/** All shards of a cell, ascending by `lo`, without gaps. */
+export interface ShardTable {
+  /** One more with every change. */
+  readonly version: number;
+  readonly nextId: number;
+  readonly shards: readonly ShardRow[];
+}
+
+/** One change: the shards `of`, neighbours in this order, are replaced by those that `at` cuts. */
+export interface Reshape {
+  readonly of: readonly number[];
+  /** Points strictly inside the range of `of`, ascending; none makes one shard of them. */
+  readonly at: readonly number[];
+}
+
+/** Where shards begin that divide the space evenly. */
+export function evenBounds(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => Math.floor(POINT_SPACE / count * i));
+}
+
+/** The table that a new store begins with. */
+export function evenTable(count: number): ShardTable {
+  const bounds = [...evenBounds(count), POINT_SPACE];
+  const shards = Array.from(
+    { length: count },
+    (_, id): ShardRow => ({ id, lo: bounds[id]!, hi: bounds[id + 1]!, start: 1, inherits: [] }),
+  );
+  return { version: 1, nextId: count, shards };
+}
+
+/**
+ * The table after one change. `lastLsn`: of each shard in `of`, its last committed LSN. Throws where
+ * the change does not fit the table: check with `reshapeFault` first.
+ */
+export function reshaped(
+  table: ShardTable,
+  change: Reshape,
+  lastLsn: ReadonlyMap<number, number>,
+): ShardTable {
+  const fault = reshapeFault(table, change);
+  if (fault !== null) throw new Error(`shard table: ${fault}`);
+  const first = table.shards.findIndex(({ id }) => id === change.of[0]);
+  const old = table.shards.slice(first, first + change.of.length);
+  const inherits: InheritedLog[] = [];
+  for (const s of old) {
+    // What was cut from one shard inherits the same logs.
+    const known = new Set(inherits.map(({ log }) => log));
+    inherits.push(...s.inherits.filter(({ log }) => !known.has(log)));
+    // A log that nothing was written to has nothing to be read.
+    const upTo = lastLsn.get(s.id)!;
+    if (upTo >= s.start) inherits.push({ log: s.id, upTo });
+  }
+  const start = Math.max(...old.map((s) => lastLsn.get(s.id)!)) + 1;
+  const bounds = [old[0]!.lo, ...change.at, old.at(-1)!.hi];
+  const shards = bounds.slice(1).map((hi, i): ShardRow => ({
+    id: table.nextId + i,
+    lo: bounds[i]!,
+    hi,
+    start,
+    inherits,
+  }));
+  return {
+    version: table.version + 1,
+    nextId: table.nextId + shards.length,
+    shards: table.shards.toSpliced(first, old.length, ...shards),
+  };
+}
+
+/** What is wrong with a change, in words for the operator; null where nothing is. */
+export function reshapeFault(table: ShardTable, { of, at }: Reshape): string | null {
+  const first = table.shards.findIndex(({ id }) => id === of[0]);
+  if (first < 0) return `there is no shard ${of[0]}`;
+  const old = table.shards.slice(first, first + of.length);
+  const strange = of.find((id, i) => old[i]?.id !== id);
+  if (strange !== undefined) return `shard ${strange} is not the next neighbour`;
+  const { lo } = old[0]!;
+  const { hi } = old.at(-1)!;
+  let last = lo;
+  for (const point of at) {
+    if (!Number.isInteger(point) || point <= last || point >= hi) {
+      return `shard ${of[0]} cannot be cut at ${point}`;
+    }
+    last = point;
+  }
+  const after = table.shards.length - of.length + at.length + 1;
+  if (after > SHARDS_MAX) return `there can be ${SHARDS_MAX} shards at most`;
+  return null;
+}
+
+/** Shards that are changed together when a table is brought to another number. */
+export interface PlannedStep {
+  /** Ranges, for ids are not known before the step. */
+  readonly lo: number;
+  readonly hi: number;
+  readonly at: readonly number[];
+}
+
+/**
+ * The steps that divide the space evenly among `count` shards. Each touches as few shards as there
+ * can be, for those are held up together: first the cuts, one shard at a time, then the merges.
+ */
+export function planTo(table: ShardTable, count: number): PlannedStep[] {
+  const bounds = evenBounds(count);
+  const cuts: PlannedStep[] = [];
+  const pieces: number[] = [];
+  for (const { lo, hi } of table.shards) {
+    const at = bounds.filter((b) => b > lo && b < hi);
+    if (at.length > 0) cuts.push({ lo, hi, at });
+    pieces.push(lo, ...at);
+  }
+  const merges: PlannedStep[] = [];
+  bounds.forEach((lo, i) => {
+    const hi = bounds[i + 1] ?? POINT_SPACE;
+    const inside = pieces.filter((p) => p >= lo && p < hi);
+    if (inside.length > 1) merges.push({ lo, hi, at: [] });
+  });
+  return [...cuts, ...merges];
+}
+
+/** The change that a planned step is in the table as it is by then; null where it does not fit. */
+export function reshapeOf(table: ShardTable, { lo, hi, at }: PlannedStep): Reshape | null {
+  const of = table.shards.filter((s) => s.lo >= lo && s.hi <= hi);
+  if (of[0]?.lo !== lo || of.at(-1)?.hi !== hi) return null;
+  return { of: of.map(({ id }) => id), at };
+}
+
+/** The table without logs of which nothing is needed any more. */
+export function withoutLogs(table: ShardTable, logs: ReadonlySet<number>): ShardTable {
+  const shards = table.shards.map((s) => ({
+    ...s,
+    inherits: s.inherits.filter(({ log }) => !logs.has(log)),
+  }));
+  return { ...table, version: table.version + 1, shards };
+}
+
+const TABLE_VERSION = 1;
+
+/** The stored form. */
+export function encodeTable(table: ShardTable): Uint8Array {
+  // Shards that were made together inherit the same: each list is written once.
+  const lists: (readonly InheritedLog[])[] = [];
+  for (const { inherits } of table.shards) if (!lists.includes(inherits)) lists.push(inherits);
+  const w = new ByteWriter().u8(TABLE_VERSION).uint(table.version).uint(table.nextId);
+  w.uint(lists.length);
+  for (const list of lists) {
+    w.uint(list.length);
+    for (const { log, upTo } of list) w.uint(log).uint(upTo);
+  }
+  w.uint(table.shards.length);
+  for (const s of table.shards) {
+    w.uint(s.id).uint(s.hi).uint(s.start).uint(lists.indexOf(s.inherits));
+  }
+  return w.take();
+}
+
+/** Reads what `encodeTable` wrote; throws `CorruptBytes` where that is no table. */
+export function decodeTable(bytes: Uint8Array): ShardTable {
+  const r = new ByteReader(bytes);
+  const format = r.u8();
+  if (format !== TABLE_VERSION) {
+    throw new CorruptBytes(`shard table of version ${format}, this program reads 1`);
+  }
+  const version = r.uint();
+  const nextId = r.uint();
+  const lists = r.list(() => r.list((): InheritedLog => ({ log: r.uint(), upTo: r.uint() })));
+  let lo = 0;
+  const shards = r.list((): ShardRow => {
+    const id = r.uint();
+    const hi = r.uint();
+    const start = r.uint();
+    const inherits = lists[r.uint()];
+    if (hi <= lo || id >= nextId || inherits === undefined) {
+      throw new CorruptBytes(`shard table: shard ${id} does not fit`);
+    }
+    const row = { id, lo, hi, start, inherits };
+    lo = hi;
+    return row;
+  });
+  if (lo !== POINT_SPACE) throw new CorruptBytes("shard table: does not cover all points");
+  return { version, nextId, shards };
+}

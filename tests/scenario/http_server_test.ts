@@ -1,0 +1,319 @@
+/** The HTTP server on real sockets: what a connection may cost before anybody has signed in. */
+import assert from "node:assert/strict";
+import { connect as connectTls } from "node:tls";
+import { Hono } from "hono";
+import { fail, type Failure } from "../../shard/errors.ts";
+import { type Cidr, parseCidr } from "../../server/config/address.ts";
+import {
+  abortConnection,
+  addressFromEnv,
+  type DoorCounters,
+  type DoorOptions,
+  type HttpServer,
+  openHttpServer,
+  TrustedProxies,
+} from "../../server/http/http_server.ts";
+import { RawSocket } from "./raw_socket.ts";
+import { TEST_CERT, TEST_KEY } from "./test_cert.ts";
+
+const cidrs = (texts: readonly string[]): readonly Cidr[] => texts.map((text) => parseCidr(text)!);
+
+interface World {
+  readonly door: HttpServer;
+  readonly counters: DoorCounters;
+  readonly upgrades: string[];
+  refusal: Failure | null;
+  addressRefusal: Failure | null;
+  /** Requests that addresses had to pay for. */
+  blamed: number;
+}
+type Shared = "refusal" | "addressRefusal" | "blamed";
+
+/** Runs `test` with an open door; the app tells how it sees requests. */
+async function withDoor(
+  options: Partial<DoorOptions>,
+  test: (world: World) => Promise<void>,
+): Promise<void> {
+  const counters = {
+    opened: 0,
+    refusedFull: 0,
+    refusedAddress: 0,
+    refusedBusy: 0,
+    malformed: 0,
+    pipelined: 0,
+  };
+  const upgrades: string[] = [];
+  const proxies = new TrustedProxies(options.trustedProxies ?? []);
+  const app = new Hono();
+  app.onError(() => new Response("broken off", { status: 400 }));
+  app.get("/address", (c) => c.text(addressFromEnv(proxies, c.env)));
+  app.post("/echo", async (c) => c.text(await c.req.text()));
+  app.get("/never", () => new Promise<Response>(() => {}));
+  app.get("/abort", (c) => {
+    abortConnection(c.req.raw);
+    return c.text("nobody reads this");
+  });
+  const shared = { refusal: null, addressRefusal: null, blamed: 0 } as Pick<World, Shared>;
+  const door = await openHttpServer({
+    app,
+    counters,
+    admit: () => shared.refusal,
+    admitAddress: () => shared.addressRefusal,
+    admitHost: (host) => host === "stranger" ? fail("forbidden", "not me") : null,
+    penalize: (_address, requests) => shared.blamed += requests,
+    upgrade(request, socket, _head, address) {
+      upgrades.push(`${request.url} ${address}`);
+      socket.destroy();
+    },
+  }, {
+    host: "127.0.0.1",
+    port: 0,
+    tls: null,
+    trustedProxies: [],
+    connectionsMax: 100,
+    connectionsPerAddressMax: 100,
+    requestTimeoutMs: 5000,
+    ...options,
+  });
+  try {
+    await test(Object.assign(shared, { door, counters, upgrades }));
+  } finally {
+    await door.close();
+  }
+}
+
+/** Sends bytes and gives the status and the JSON of the answer. */
+async function answerTo(port: number, bytes: string): Promise<[number, Record<string, unknown>]> {
+  const raw = new RawSocket(port);
+  raw.write(bytes);
+  return [await raw.status(), await raw.json()];
+}
+
+Deno.test("the door serves requests and hands upgrades on with the client's address", async () => {
+  await withDoor({}, async ({ door, counters, upgrades }) => {
+    const response = await fetch(`http://127.0.0.1:${door.port}/echo`, {
+      method: "POST",
+      body: "hi",
+    });
+    assert.equal(await response.text(), "hi");
+    const raw = new RawSocket(door.port);
+    raw.write(
+      "GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    );
+    await raw.ended();
+    assert.deepEqual(upgrades, ["/v1/ws 127.0.0.1"]);
+    assert.equal(counters.opened, 2);
+    assert.equal(counters.malformed, 0);
+  });
+});
+
+Deno.test("X-Forwarded-For is believed from trusted proxies only, from the right", async () => {
+  const seen = async (trusted: readonly string[], header: string) => {
+    let address = "";
+    await withDoor({ trustedProxies: cidrs(trusted) }, async ({ door }) => {
+      const headers = { "x-forwarded-for": header };
+      const response = await fetch(`http://127.0.0.1:${door.port}/address`, { headers });
+      address = await response.text();
+    });
+    return address;
+  };
+  assert.equal(await seen([], "198.51.100.7"), "127.0.0.1");
+  assert.equal(await seen(["127.0.0.0/8"], "198.51.100.7"), "198.51.100.7");
+  assert.equal(await seen(["127.0.0.0/8"], "203.0.113.9, 198.51.100.7"), "198.51.100.7");
+  const chain = ["127.0.0.0/8", "198.51.100.0/24"];
+  assert.equal(await seen(chain, "10.9.9.9, 203.0.113.9, 198.51.100.7"), "203.0.113.9");
+  assert.equal(await seen(["127.0.0.0/8"], "rubbish"), "127.0.0.1");
+});
+
+const BROKEN: readonly (readonly [string, string, number, string])[] = [
+  ["rubbish", "\x00\x01\x02 rubbish\r\n\r\n", 400, "bad_request"],
+  ["TLS on the plain port", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "bad_request"],
+  [
+    "a length that is none",
+    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: a\r\n\r\n",
+    400,
+    "bad_request",
+  ],
+  [
+    "two lengths of one body",
+    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n" +
+    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    400,
+    "bad_request",
+  ],
+  [
+    "a host that is none",
+    "GET / HTTP/1.1\r\nHost: a b/c\r\nConnection: close\r\n\r\n",
+    400,
+    "bad_request",
+  ],
+  [
+    "headers without end",
+    `GET / HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(20_000)}\r\n\r\n`,
+    431,
+    "too_large",
+  ],
+];
+
+for (const [what, bytes, status, code] of BROKEN) {
+  Deno.test(`${what} is answered with ${status} and a reason`, async () => {
+    await withDoor({}, async ({ door, counters }) => {
+      const [answered, body] = await answerTo(door.port, bytes);
+      assert.deepEqual([answered, body["code"]], [status, code]);
+      assert.equal(counters.malformed, 1);
+    });
+  });
+}
+
+Deno.test("connections that send slowly, or nothing, are cut by the request timeout", async () => {
+  await withDoor({ requestTimeoutMs: 300 }, async ({ door }) => {
+    const sent = [
+      "",
+      "GET / HTTP/1.1\r\nHost: x\r\n",
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this",
+    ];
+    const answers = await Promise.all(sent.map((bytes) => answerTo(door.port, bytes)));
+    for (const [status, { code }] of answers) {
+      assert.deepEqual([status, code], [408, "bad_request"]);
+    }
+    // A request whose answer takes long is not meant.
+    const waiting = new RawSocket(door.port);
+    waiting.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n");
+    const silent = new RawSocket(door.port);
+    await silent.ended();
+    assert.equal(waiting.closed, false);
+    waiting.destroy();
+  });
+});
+
+Deno.test("connections over the limits are refused at once, with a wait", async () => {
+  await withDoor({ connectionsMax: 2 }, async ({ door, counters }) => {
+    const held = [new RawSocket(door.port), new RawSocket(door.port)];
+    await Promise.all(held.map((raw) => {
+      raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n");
+      return new Promise<void>((done) => raw.socket.once("connect", () => done()));
+    }));
+    const third = new RawSocket(door.port);
+    assert.equal(await third.status(), 503);
+    assert.match(third.bytes.toString(), /\r\nRetry-After: 5\r\n/);
+    assert.equal((await third.json())["code"], "busy");
+    assert.equal(counters.refusedFull, 1);
+    held.forEach((raw) => raw.destroy());
+  });
+  await withDoor({ connectionsPerAddressMax: 1 }, async ({ door, counters }) => {
+    const held = new RawSocket(door.port);
+    await new Promise<void>((done) => held.socket.once("connect", () => done()));
+    const second = new RawSocket(door.port);
+    assert.equal(await second.status(), 429);
+    assert.equal(counters.refusedAddress, 1);
+    held.destroy();
+  });
+});
+
+Deno.test("connections are refused while the node takes none", async () => {
+  await withDoor({}, async (world) => {
+    world.refusal = fail("busy", "overload", 2500);
+    const [status, body] = await answerTo(world.door.port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.equal(status, 503);
+    assert.deepEqual(body, { code: "busy", message: "overload", retryAfterMs: 2500 });
+    assert.equal(world.counters.refusedBusy, 1);
+  });
+});
+
+Deno.test("requests and upgrades for a host that is not admitted are refused, and cost", async () => {
+  await withDoor({}, async (world) => {
+    const { door, upgrades } = world;
+    for (const more of ["", "Upgrade: websocket\r\nConnection: Upgrade\r\n"]) {
+      const request = `GET /address HTTP/1.1\r\nHost: stranger\r\n${more}\r\n`;
+      const [status, body] = await answerTo(door.port, request);
+      assert.deepEqual([status, body], [403, { code: "forbidden", message: "not me" }]);
+    }
+    assert.deepEqual(upgrades, []);
+    assert.equal(world.blamed, 2);
+  });
+});
+
+Deno.test("abortConnection resets the connection of a request", async () => {
+  await withDoor({}, async ({ door }) => {
+    const raw = new RawSocket(door.port);
+    let reset = "";
+    raw.socket.on("error", (error: NodeJS.ErrnoException) => reset = error.code ?? "");
+    raw.write("GET /abort HTTP/1.1\r\nHost: x\r\n\r\n");
+    await raw.ended();
+    assert.equal(reset, "ECONNRESET");
+    assert.equal(raw.bytes.length, 0);
+  });
+});
+
+Deno.test("the door says what is wrong where it cannot listen", async () => {
+  await withDoor({}, async ({ door }) => {
+    const second = withDoor({ port: door.port }, () => Promise.resolve());
+    await assert.rejects(second, /^Error: Cannot listen on 127\.0\.0\.1:\d+: /);
+  });
+});
+
+Deno.test("with a certificate the door speaks TLS, and counts who never begins to", async () => {
+  const tls = { cert: TEST_CERT, key: TEST_KEY };
+  await withDoor({ tls, connectionsMax: 2, requestTimeoutMs: 300 }, async ({ door, counters }) => {
+    const silent = new RawSocket(door.port);
+    await new Promise<void>((done) => silent.socket.once("connect", () => done()));
+    const socket = connectTls({ port: door.port, host: "127.0.0.1", ca: TEST_CERT });
+    let text = "";
+    socket.on("data", (data) => text += data);
+    socket.write(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+    );
+    await new Promise((done) => socket.on("close", done));
+    assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*hi/);
+    await silent.ended();
+    assert.equal(counters.opened, 2);
+  });
+});
+
+Deno.test("a connection whose requests pile up unanswered is cut, others are served", async () => {
+  await withDoor({}, async (world) => {
+    const { door, counters } = world;
+    const raw = new RawSocket(door.port);
+    raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n".repeat(40));
+    await raw.ended();
+    assert.equal(counters.pipelined, 1);
+    // 16 waited, one cut it, and the others were parsed in vain.
+    assert.equal(world.blamed, 23);
+    const patient = new RawSocket(door.port);
+    patient.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10));
+    assert.equal(await patient.status(), 200);
+    assert.equal(counters.pipelined, 1);
+  });
+});
+
+Deno.test("answered requests do not pile up: a connection may have as many as it likes", async () => {
+  await withDoor({}, async ({ door, counters }) => {
+    for (let i = 0; i < 40; i++) {
+      const response = await fetch(`http://127.0.0.1:${door.port}/address`);
+      assert.equal(await response.text(), "127.0.0.1");
+    }
+    assert.deepEqual([counters.pipelined, counters.opened], [0, 1]);
+  });
+});
+
+Deno.test("an address that asks too much is refused at the door, and its connections end", async () => {
+  await withDoor({}, async (world) => {
+    const { door, counters } = world;
+    const request = "GET /address HTTP/1.1\r\nHost: x\r\n\r\n";
+    const raw = new RawSocket(door.port);
+    raw.write(request);
+    assert.equal(await raw.status(), 200);
+    world.addressRefusal = fail("rate_limited", "Too many requests from this address", 1500);
+    const before = raw.bytes.length;
+    raw.write(request);
+    await raw.ended();
+    const answer = raw.bytes.subarray(before).toString("latin1");
+    assert.match(answer, /^HTTP\/1\.1 429 /);
+    assert.match(answer, /\r\nretry-after: 2\r\n/i);
+    assert.match(answer, /\{"code":"rate_limited",/);
+    const next = new RawSocket(door.port);
+    next.write(request);
+    await next.ended();
+    assert.deepEqual([next.bytes.length, counters.refusedAddress], [0, 1]);
+  });
+});

@@ -1,0 +1,176 @@
+/**
+ * Sequences that only meet by luck otherwise: each sets up what a subtle fault needs, then leaves
+ * the rest to the world. Drivers pick them as they pick single actions.
+ */
+import type { Device } from "./device.ts";
+import type { Person } from "./person.ts";
+import type { World } from "./world.ts";
+
+/** Forgets somebody behind a block, then unblocks: that one still believes to see this user. */
+export function unblockAfterRemoval(
+  world: World,
+  person: Person,
+  device: Device,
+  other: string,
+): void {
+  const after = (ms: number, step: () => void) =>
+    world.time.world.timers.after(ms, () => device.online && device.life === person.life && step());
+  person.block(device, other, true);
+  after(30, () => person.uncontact(device, other));
+  after(60, () => person.contact(device, other, "estranged"));
+  after(90, () => person.block(device, other, false));
+  after(150, () => {
+    for (const theirs of world.people.find((p) => p.name === other)?.devices ?? []) {
+      theirs.drop("politely");
+    }
+  });
+}
+
+/** One device connects while another takes away what that one is about to see. */
+export function race(world: World, person: Person, device: Device, other: string): void {
+  const { prng, time, config, nodes } = world;
+  const second = person.devices.find((d) => d !== device);
+  if (second === undefined) return;
+  if (config.cold) nodes[0]!.disk.failReads(0.7, 300);
+  second.reconnect();
+  time.world.timers.after(prng.int(0, 60), () => {
+    if (!device.online || device.life !== person.life) return;
+    if (prng.chance(0.7)) person.block(device, other, true);
+    else person.subscription(device, other, "unsubscribe");
+  });
+}
+
+/** Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile. */
+export function stalledLook(world: World, watcher: Device): void {
+  const { prng, time, people, nodes } = world;
+  const visible = people.filter((p) => mayBeSeen(p, watcher));
+  const seen = prng.pick(visible.length > 0 ? visible : people);
+  const device = seen.online[0];
+  if (device === undefined || device === watcher) return;
+  const { disk } = nodes[0]!;
+  disk.stall(500);
+  if (prng.chance(0.3)) disk.failNext(prng.pick(["failed", "unknown"]));
+  seen.write(device, watcher.person.name, 40);
+  time.world.timers.after(10, () => watcher.reconnect());
+  time.world.timers.after(100, () => {
+    if (device.online && device.life === seen.life) device.show(seen.presence());
+  });
+}
+
+/** Whether the device's roster says that its user sees a person. */
+function mayBeSeen({ name }: Person, watcher: Device): boolean {
+  const sub = watcher.view?.roster.get(name)?.subscription;
+  return sub === "to" || sub === "both";
+}
+
+/**
+ * Somebody who has blocked a contact is disabled, and enabled again when one more device of that
+ * contact has come. For a world in which everybody is connected.
+ */
+export function blockedReturn(world: World): void {
+  const { people, time } = world;
+  const prng = world.prng.fork("blocked return");
+  const pairs = people.flatMap((watcher) => {
+    const [first, second] = watcher.online;
+    if (first === undefined || second === undefined) return [];
+    return people.filter((p) => mayBeSeen(p, first) && p.online.length > 0)
+      .map((seen) => ({ seen, watcher, second }));
+  });
+  if (pairs.length === 0 || prng.chance(0.7)) return;
+  const { seen, watcher, second } = prng.pick(pairs);
+  seen.block(seen.online[0]!, watcher.name, true);
+  time.runFor(500);
+  for (const disabled of [true, false]) {
+    let done = false;
+    world.insist(seen.name, "account.setDisabled", { disabled }, [], () => done = true);
+    world.await(`disabled: ${disabled} of ${seen.name}`, () => !done, 30_000);
+    if (disabled) second.reconnect();
+    time.runFor(2500);
+  }
+}
+
+/** Much comes to a device that takes nothing: all that its own user writes. */
+export function flood(world: World, person: Person, device: Device, other: string): void {
+  const { prng, time } = world;
+  const writer = prng.pick(person.online);
+  device.link?.connection?.cut("down", 40_000);
+  for (let i = 0; i < 8; i++) {
+    time.world.timers.after(i * 40, () => {
+      if (writer.online && writer.life === person.life) person.write(writer, other, 5000, 4000);
+    });
+  }
+}
+
+/**
+ * Somebody writes to a name that nobody knows, and the answer comes when there is another account: to
+ * be removed next.
+ */
+export function answerAfterReuse(world: World, person: Person, device: Device): void {
+  world.wire.holdAnswers(world.time.nowMs + 6000, "nobody", person.name);
+  person.write(device, "nobody", 40);
+}
+
+/**
+ * Somebody is forgotten behind a block by an account that is removed then, goes on seeing it as far
+ * as it knows, writes to the next account of the name, and removes the contact meanwhile.
+ */
+export function namesake(
+  world: World,
+  person: Person,
+  device: Device,
+  other: string,
+  remove: () => void,
+): void {
+  const { prng, time, people } = world;
+  const after = (ms: number, step: () => void) => time.world.timers.after(ms, step);
+  const { life } = person;
+  const writer = people.find((p) => p.name === other);
+  if (writer === undefined || writer === person) return;
+  person.block(device, other, true);
+  after(30, () => person.uncontact(device, other));
+  after(60, remove);
+  const write = (count: number) => {
+    const [from] = writer.online;
+    for (let i = 0; i < count && from !== undefined; i++) writer.write(from, person.name, 40);
+  };
+  const meet = (tries: number): void => {
+    const [theirs] = person.online;
+    if (person.life === life || theirs === undefined) {
+      if (tries > 0) after(300, () => meet(tries - 1));
+      return;
+    }
+    person.settings(theirs, true);
+    // The first one finds out that the former account is gone.
+    write(1);
+    after(150, () => {
+      const [from] = writer.online;
+      write(1);
+      if (from !== undefined) writer.subscription(from, person.name, "unsubscribe");
+    });
+    after(200, () => write(3));
+    after(200 + prng.int(0, 50), () => {
+      const [from] = writer.online;
+      if (from !== undefined) writer.uncontact(from, person.name);
+      write(2);
+    });
+  };
+  after(300, () => meet(30));
+}
+
+/** An account comes and goes before any checkpoint has seen it. */
+export function flash(world: World, name: string): void {
+  world.insist(name, "account.create", { credentials: null }, ["conflict"], () => {
+    world.insist(name, "account.remove", {}, ["not_found"], () => {
+      world.insist(name, "account.release", {}, ["conflict"], () => {});
+    });
+  });
+}
+
+/** Somebody writes much at once, so that the next commit has it. */
+export function burst(world: World): void {
+  const { prng, people } = world;
+  const person = prng.pick(people);
+  const [device] = person.online;
+  if (device === undefined) return;
+  for (let i = 0; i < 5; i++) person.write(device, prng.pick(people).name, 40);
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { type Leave, LOBBY_LIMITS, SignInQueue } from "../../server/http/sign_in_queue.ts";
+import { Prng, simRandom } from "../sim/prng.ts";
+
+const LIMITS = { ...LOBBY_LIMITS, inFlightMax: 2, waitingMax: 3, waitMaxMs: 1000 };
+
+function signInQueue() {
+  let nowMs = 0;
+  const clock = { monoMs: () => nowMs, wallMs: () => nowMs };
+  const it = new SignInQueue({ clock, random: simRandom(new Prng(1)) }, LIMITS);
+  const inside: string[] = [];
+  const leaves = new Map<string, Leave>();
+  const refused: (number | undefined)[] = [];
+  const enter = (name: string, resumes = false) =>
+    it.enter(resumes, (leave) => {
+      inside.push(name);
+      leaves.set(name, leave);
+    }, (failure) => refused.push(failure.retryAfterMs));
+  return { it, inside, leaves, refused, enter, pass: (ms: number) => nowMs += ms };
+}
+
+Deno.test("SignInQueue lets so many in at once, the others in their order, those who resume first", () => {
+  const { it, inside, leaves, enter } = signInQueue();
+  for (const name of ["a", "b", "c", "d"]) enter(name);
+  enter("back", true);
+  assert.deepEqual([inside, it.waiting], [["a", "b"], 3]);
+  leaves.get("b")!();
+  leaves.get("b")!();
+  assert.deepEqual(inside, ["a", "b", "back"]);
+  for (const name of ["a", "back", "c", "d"]) leaves.get(name)!();
+  assert.deepEqual(inside, ["a", "b", "back", "c", "d"]);
+  enter("late");
+  assert.deepEqual([inside.at(-1), it.waiting], ["late", 0]);
+});
+
+Deno.test("SignInQueue sends away whoever would wait too long, or is one too many, with a spread wait", () => {
+  const { enter, refused, inside, leaves, pass } = signInQueue();
+  for (const name of ["a", "b", "c", "d", "e", "f"]) enter(name);
+  assert.equal(refused.length, 1);
+  leaves.get("a")!();
+  pass(1001);
+  enter("g");
+  assert.equal(refused.length, 2);
+  // Those who resume have a line of their own.
+  enter("back", true);
+  assert.equal(refused.length, 2);
+  for (const wait of refused) assert.ok(wait! >= 2000 && wait! < 4000);
+  assert.notEqual(refused[0], refused[1]);
+  assert.deepEqual(inside, ["a", "b", "c"]);
+});
+
+Deno.test("SignInQueue goes on for visitors who leave at once, however many", () => {
+  const it = new SignInQueue({
+    clock: { monoMs: () => 0, wallMs: () => 0 },
+    random: simRandom(new Prng(1)),
+  });
+  const stay: Leave[] = [];
+  let count = 0;
+  for (let i = 0; i < LOBBY_LIMITS.inFlightMax; i++) it.enter(false, (l) => stay.push(l), () => {});
+  for (let i = 0; i < 15_000; i++) it.enter(false, (leave) => (count++, leave()), () => {});
+  assert.equal(count, 0);
+  stay[0]!();
+  assert.equal(count, 15_000);
+});
