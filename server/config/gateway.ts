@@ -36,7 +36,7 @@ const gateway = {
 const experiments = {
   offlineGrace: optional<Arms>({
     wants: "percentages of arms that make 100, such as control=50,short=50",
-    doc: "Arms (control, short, long) of how long a lost connection counts as online; see README.",
+    doc: "Arms (control, short, long) of how long a lost connection counts as online.",
     read: (text) => parseArms(text, ["control", "short", "long"]),
   }),
 } as const;

@@ -198,9 +198,9 @@ Deno.test({
   },
 });
 
-Deno.test("the README's example of the client library works as it is written, with its types", async () => {
-  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
-  const section = readme.split("\n## Client library\n")[1]!.split("\n## ")[0]!;
+Deno.test("the documented example of the client library works as written, with its types", async () => {
+  const text = Deno.readTextFileSync(new URL("../../server/web/README.md", import.meta.url));
+  const section = text.split("\n## Client library\n")[1]!.split("\n## ")[0]!;
   const example = /^```js\n(.*?)^```$/ms.exec(section)![1]!;
   using dir = tempDir();
   using work = tempDir();

@@ -79,7 +79,7 @@ Deno.test("roost load: users may come from the public API, and sign in by SCRAM"
   const { code, out, err } = await load("login", "--auth", "scram", "--rate", "20", ...shape);
   assert.equal(code, 0, `${err}\n${out}`);
   assert.match(out, /sign-ins +6 in/);
-  // As the README says: on the server's machine such users are removed by the pool's name.
+  // As server/ops/README.md says: on the server the users of a pool are removed by its name.
   const all = async () => {
     const listed = await roost(["user", "list", "--json", "--data", `${dir.path}/data`]);
     return JSON.parse(listed.out).length;

@@ -4,11 +4,11 @@ import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
 import type { World } from "./world.ts";
 import {
+  answerAfterReuse,
   flash,
   flood,
   namesake,
   race,
-  answerAfterReuse,
   stalledLook,
   unblockAfterRemoval,
 } from "./injections.ts";

@@ -1,4 +1,4 @@
-/** What the README says about the load tool is so. */
+/** Checks what the operating document says about the load tool. */
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import { addLoadCommand } from "../../server/load/command.ts";
@@ -7,8 +7,10 @@ import type { CliHost } from "../../server/cli/host.ts";
 import { SCENARIOS } from "../../server/load/scenario.ts";
 import { SESSION_ENDS } from "../../server/edge/types.ts";
 
-const README = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
-const SECTION = README.split("\n### Load and dark launch\n")[1]!.split(/\n## /)[0]!;
+const OPERATING = Deno.readTextFileSync(
+  new URL("../../server/ops/README.md", import.meta.url),
+);
+const SECTION = OPERATING.split("\n## Load and dark launch\n")[1]!.split(/\n## /)[0]!;
 
 /** The first cells of a table's rows, where they are code: rows up to the first empty line. */
 function firstCells(text: string, head: string): readonly string[] {
@@ -16,16 +18,16 @@ function firstCells(text: string, head: string): readonly string[] {
   return [...rows.matchAll(/^\| `(\w+)`/gm)].map((m) => m[1]!);
 }
 
-Deno.test("the README has every scenario of the load tool, and no other", () => {
+Deno.test("the operating document lists every scenario of the load tool, and no other", () => {
   const names = SCENARIOS.map(({ name }) => name);
   assert.deepEqual([...firstCells(SECTION, "scenario")].sort(), names.toSorted());
 });
 
-Deno.test("the README has every reason that ends of sessions are counted by, and no other", () => {
-  assert.deepEqual([...firstCells(README, "`reason`")].sort(), SESSION_ENDS.toSorted());
+Deno.test("the operating document lists every reason for the end of a session, and no other", () => {
+  assert.deepEqual([...firstCells(OPERATING, "`reason`")].sort(), SESSION_ENDS.toSorted());
 });
 
-Deno.test("the README's options of roost load and roost user list exist", () => {
+Deno.test("the documented options of roost load and roost user list exist", () => {
   const program = new Command();
   // Nothing of the machine is touched before a command runs.
   const host = {} as CliHost;

@@ -6,7 +6,6 @@ import { KNOB_TABLE } from "../../server/config/config.ts";
 import { STATUS_OF } from "../../server/v1/http.ts";
 
 const SOURCES = readSources();
-const README = Deno.readTextFileSync(`${ROOT}README.md`);
 const DENO: {
   readonly imports: Readonly<Record<string, string>>;
   readonly tasks: Readonly<Record<string, string>>;
@@ -217,16 +216,17 @@ Deno.test("tidy: every setting is read by what it is about", () => {
   assert.deepEqual(unread, []);
 });
 
-/** The rows of the table in a section of the README, without the heads. */
-function rowsOf(section: string): readonly (readonly string[])[] {
-  const [, after] = README.split(new RegExp(`^#+ ${section}$`, "m"));
-  assert.ok(after !== undefined, `the README has no section ${section}`);
+/** The rows of the table in a section of a document, without the head. */
+function rowsOf(path: string, section: string): readonly (readonly string[])[] {
+  const text = Deno.readTextFileSync(`${ROOT}${path}`);
+  const [, after] = text.split(new RegExp(`^#+ ${section}$`, "m"));
+  assert.ok(after !== undefined, `${path} has no section ${section}`);
   const rows = after.split(/^#+ /m)[0]!.split("\n").filter((line) => line.startsWith("|"));
   return rows.slice(2).map((row) => row.split("|").slice(1).map((cell) => cell.trim()));
 }
 
-Deno.test("tidy: the README explains every dependency, no other, and each is used", () => {
-  const told = rowsOf("Dependencies").flatMap(([cell]) =>
+Deno.test("tidy: the documents explain every dependency, no other, and each is used", () => {
+  const told = rowsOf("server/README.md", "Dependencies").flatMap(([cell]) =>
     [...cell!.matchAll(/`([^`]+)`/g)].map((m) => m[1]!)
   ).sort();
   const packageOf = (spec: string) => /^(@[^/]+\/)?[^/]+/.exec(spec)![0];
@@ -239,9 +239,9 @@ Deno.test("tidy: the README explains every dependency, no other, and each is use
   assert.deepEqual(had.filter((name) => !used.has(name) && !types.includes(name)), []);
 });
 
-Deno.test("tidy: the README has every error code with its status", () => {
+Deno.test("tidy: the protocol's document lists every error code with its status", () => {
   const rows = new Map(
-    rowsOf("Errors").map(([code, statuses]) =>
+    rowsOf("server/v1/README.md", "Errors").map(([code, statuses]) =>
       [code!.replaceAll("`", ""), statuses!.split(", ").map(Number)] as const
     ),
   );
@@ -251,9 +251,16 @@ Deno.test("tidy: the README has every error code with its status", () => {
   }
 });
 
-Deno.test("tidy: the README's tables have every command line task", () => {
-  const untold = Object.keys(DENO.tasks).filter((task) =>
-    !new RegExp(`deno(@[\\d.]+)? task ${task}\\b`).test(README)
+Deno.test("tidy: the documents name every task of deno.json", () => {
+  const text = ["README.md", "tests/README.md"]
+    .map((path) => Deno.readTextFileSync(`${ROOT}${path}`)).join("\n");
+  const unnamed = Object.keys(DENO.tasks).filter((task) =>
+    !new RegExp(`deno(@[\\d.]+)? task ${task}\\b`).test(text)
   );
-  assert.deepEqual(untold, []);
+  assert.deepEqual(unnamed, []);
+});
+
+Deno.test("tidy: README.md has at most 6 KB", () => {
+  const { size } = Deno.statSync(`${ROOT}README.md`);
+  assert.ok(size <= 6_144, `README.md has ${size} bytes`);
 });
