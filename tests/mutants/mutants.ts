@@ -19,27 +19,43 @@ function inFile(file: string, ...rows: readonly Row[]): Mutant[] {
   return rows.map(([name, find, replace]) => ({ name, file, find, replace }));
 }
 
-const HOLD = "if (account === null || !this.#batch.hold(account, effect)) this.#out.push(effect);";
+const HOLD = "if (account === null || !this.batch.hold(account, effect)) this.out.push(effect);";
 
 const COMMITS: readonly Mutant[] = [
   ...inFile(
-    "shard/step/shard.ts",
+    "shard/step/shard_turn.ts",
     ["ack before commit", HOLD, `if (effect.kind === "reply") account = null;\n    ${HOLD}`],
     ["show events before commit", HOLD, `if (effect.kind === "edge") account = null;\n    ${HOLD}`],
     [
       "keep what a failed commit left in memory",
-      "    this.#accounts.clear();\n    this.#abandoned.clear();",
-      "    this.#abandoned.clear();",
+      "    this.accounts.clear();\n    this.timers.clear();",
+      "    this.timers.clear();",
     ],
+    [
+      "lose the presence of a shard that is replaced",
+      "    this.presence.inherit(from.presence, owns);\n",
+      "",
+    ],
+    [
+      "lose the accounts of a shard that is replaced",
+      "    this.accounts.inherit(from.accounts, owns);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "shard/step/requests.ts",
     [
       "go on for another account of the name",
       "if ((p.accountId ??= account.id) !== account.id) {",
       "if (p.accountId === undefined) {",
     ],
+  ),
+  ...inFile(
+    "shard/step/recovery.ts",
     [
       "retry what nobody can read without a pause",
-      "recovery.failed.push(input.name);",
-      "this.#withAccounts([input.name], () => {});",
+      "reading.failed.push(input.name);",
+      "this.#load(input.name);",
     ],
     [
       "forget the effects of an unknown commit",
@@ -48,40 +64,33 @@ const COMMITS: readonly Mutant[] = [
     ],
     [
       "forget who asked for presence when a commit fails",
-      "this.#waiting.push(effect.input);",
+      "this.#withheld.push(effect.input);",
       "void effect.input;",
     ],
     [
+      "take users of others from an inherited log",
+      "readRecord(row.bytes).filter((r) => this.#turn.owns(r.account))",
+      "readRecord(row.bytes)",
+    ],
+    [
+      "do not tell edges of sessions that a failed commit has ended",
+      "      this.#turn.out.push(effect);\n    } else this.#lost",
+      "    } else this.#lost",
+    ],
+  ),
+  ...inFile(
+    "shard/step/incoming.ts",
+    [
       "take an unreadable account for one that may not be seen",
-      "if (toLoadFor(this, input.items).some((n) => this.#unread(n))) this.#again.push(input);",
-      "if (toLoadFor(this, input.items).some((n) => this.#unread(n))) {\n" +
-      '        this.#out.push({ kind: "interest_answer", request: input.request, input, answers:\n' +
+      "if (missing().some((n) => this.#accounts.unread(n))) this.#again.push(input);",
+      "if (missing().some((n) => this.#accounts.unread(n))) {\n" +
+      '        this.#turn.emit(null, { kind: "interest_answer", request: input.request, input, answers:\n' +
       "          input.items.map((i) => ({ ...i, presence: null, lastSeen: null })) });\n      }",
     ],
     [
       "forget that an unreadable account owes packets",
-      'if (this.#unread(name)) this.#again.push({ kind: "owing", names: [name] });',
+      'if (this.#accounts.unread(name)) this.#again.push({ kind: "owing", names: [name] });',
       "",
-    ],
-    [
-      "lose the presence of a shard that is replaced",
-      "      this.presence.inherit(old.presence, owns);\n",
-      "",
-    ],
-    [
-      "take users of others from an inherited log",
-      "readRecord(row.bytes).filter((r) => this.owns(r.account))",
-      "readRecord(row.bytes)",
-    ],
-    [
-      "lose the accounts of a shard that is replaced",
-      "      this.#accounts.inherit(old.#accounts, owns);\n",
-      "",
-    ],
-    [
-      "do not tell edges of sessions that a failed commit has ended",
-      "      this.#out.push(effect);\n    } else this.#lost",
-      "    } else this.#lost",
     ],
   ),
   ...inFile(
@@ -205,7 +214,7 @@ const STORE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/step/recovery.ts",
+    "shard/step/log_tail.ts",
     [
       "replay what the checkpoint has",
       "if (lsn <= account.savedLsn || !begun) continue;",
@@ -262,7 +271,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/step/shard.ts",
+    "shard/step/shard_turn.ts",
     [
       "skip a pair number",
       "const n = c.pairOut + 1;",

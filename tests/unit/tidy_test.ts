@@ -47,7 +47,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
   "server/web/client.js": "one module is what clients import; a third of it are types in comments",
   "shard/ops.ts": "one table of operations and their types",
   "shard/record/records.ts": "one codec: each kind's writer and reader side by side",
-  "shard/step/shard.ts": "the shard's step: one state machine over one set of fields",
   "tests/mutants/mutants.ts": "one table of mutants",
   "tests/scenario/ws_test.ts": "every fault of one transport, one after another",
 };

@@ -1,0 +1,149 @@
+/** The requests of a shard: run, made to wait, run again, replied to. */
+import type { Handler, Outcome, Pending, Wait } from "./turn.ts";
+import type { RequestId, ShardInput } from "./effects.ts";
+import type { Account } from "../account/account.ts";
+import type { AccountAccess } from "./account_access.ts";
+import type { AccountId, AccountName } from "../name/ids.ts";
+import type { OpName } from "../ops.ts";
+import type { ShardTurn } from "./shard_turn.ts";
+import { fail } from "../errors.ts";
+import { HANDLERS, WRITES } from "./handlers.ts";
+import { WaitingRequests } from "./waiting.ts";
+import { setPresence } from "../presence/session_ops.ts";
+
+/** Longest a request waits for another shard's answer before it is given up (ms). */
+const RESOLVE_TIMEOUT_MS = 15_000;
+
+/** What most requests wait for: nothing. */
+const NO_BLOCKS: ReadonlyMap<number, Uint8Array> = new Map();
+const NOBODY: ReadonlyMap<AccountName, AccountId | null> = new Map();
+
+/** Runs requests. */
+export class Requests {
+  readonly waiting = new WaitingRequests();
+  readonly #turn: ShardTurn;
+  readonly #accounts: AccountAccess;
+
+  constructor(turn: ShardTurn, accounts: AccountAccess) {
+    this.#turn = turn;
+    this.#accounts = accounts;
+  }
+
+  /** Takes a new request. */
+  take(input: ShardInput & { kind: "request" }): void {
+    const p: Pending = {
+      // One by one: a copy of all of them takes longer.
+      request: input.request,
+      node: input.node,
+      name: input.name,
+      op: input.op,
+      input: input.input,
+      seed: input.seed,
+      blocks: NO_BLOCKS,
+      resolved: NOBODY,
+      accountId: null,
+      sinceMs: this.#turn.now.mono,
+    };
+    if (p.op === "presence.set") {
+      // The hottest request needs no account, only the session.
+      const input = p.input as Parameters<typeof setPresence>[2];
+      this.#reply(null, p, setPresence(this.#turn, p.name, input));
+      return;
+    }
+    if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
+    this.#run(p);
+  }
+
+  /** A mailbox block was read for a request; null where it could not be. */
+  blockLoaded(request: RequestId, first: number, bytes: Uint8Array | null): void {
+    for (const p of this.waiting.take({ kind: "block", request })) {
+      if (bytes === null) return this.unavailable(p);
+      p.blocks = new Map(p.blocks).set(first, bytes);
+      this.#run(p);
+    }
+  }
+
+  /** The dedupe window of an account was read, or cannot be. */
+  dedupeLoaded(name: AccountName, loaded: boolean): void {
+    for (const p of this.waiting.take({ kind: "dedupe", name })) {
+      if (loaded) this.#run(p);
+      else this.unavailable(p);
+    }
+  }
+
+  /** Another account's shard says which account has the name `to`; null: none has. */
+  resolved(from: AccountName, to: AccountName, id: AccountId | null): void {
+    for (const p of this.waiting.take({ kind: "resolve", from, to })) {
+      p.resolved = new Map(p.resolved).set(to, id);
+      this.#run(p);
+    }
+  }
+
+  /** Gives up requests that have waited too long for another shard. */
+  tick(): void {
+    const over = this.waiting.takeUnresolved(this.#turn.now.mono - RESOLVE_TIMEOUT_MS);
+    for (const p of over) this.unavailable(p);
+  }
+
+  /** Replies `unavailable` to all that wait. */
+  giveUp(): void {
+    for (const p of this.waiting.takeAll()) this.unavailable(p);
+  }
+
+  unavailable(p: { readonly request: RequestId }): void {
+    const result = fail(
+      "unavailable",
+      "The store does not take this now: try again with the same idempotency key",
+      this.#turn.retryAfterMs,
+    );
+    this.#turn.out.push({ kind: "reply", request: p.request, result });
+  }
+
+  #run(p: Pending): void {
+    this.#accounts.whenLoaded([p.name], () => this.#handle(p));
+  }
+
+  #handle(p: Pending): void {
+    const account = this.#accounts.get(p.name);
+    if (account === undefined) return this.unavailable(p);
+    if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
+    if ((p.accountId ??= account.id) !== account.id) {
+      return this.#reply(account, p, fail("unauthorized", "The account is no more"));
+    }
+    const handler = HANDLERS[p.op] as Handler<OpName>;
+    const outcome = this.#accounts.readable(
+      p.name,
+      () => handler(this.#turn, account, p.input, p),
+    );
+    if (outcome === null) return this.unavailable(p);
+    if ("wait" in outcome) this.#wait(account, p, outcome);
+    else this.#reply(account, p, outcome);
+  }
+
+  #wait(account: Account, p: Pending, outcome: Wait): void {
+    const { name, request } = p;
+    const { point } = account;
+    const id = account.id as AccountId;
+    switch (outcome.wait) {
+      case "block": {
+        this.waiting.add({ kind: "block", request }, p);
+        const { first } = outcome;
+        return this.#turn.emit(null, { kind: "load_block", request, name, point, id, first });
+      }
+      case "dedupe": {
+        if (this.waiting.add({ kind: "dedupe", name }, p)) return;
+        const { generation } = this.#turn.accounts;
+        const numbers = this.#turn.accounts.storedDedupe(account);
+        return this.#turn.emit(null, { kind: "load_dedupe", name, generation, point, id, numbers });
+      }
+      case "resolve":
+        this.waiting.add({ kind: "resolve", from: name, to: outcome.name }, p);
+        return this.#turn.route({ kind: "resolve", from: name, to: outcome.name });
+    }
+  }
+
+  #reply(account: Account | null, p: Pending, outcome: Outcome<OpName>): void {
+    if ("wait" in outcome) throw new Error("a waiting request cannot be replied to");
+    this.#turn.emit(account, { kind: "reply", request: p.request, result: outcome });
+  }
+}

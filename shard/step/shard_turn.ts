@@ -1,0 +1,211 @@
+/** The turn of a shard: what its handlers may do to accounts, and the effects that follow. */
+import type { AccountId, AccountName } from "../name/ids.ts";
+import type { MailboxBody, MailboxEvent } from "../ops.ts";
+import type { Effect, Now } from "./effects.ts";
+import type { Account } from "../account/account.ts";
+import type { Entry } from "../record/records.ts";
+import type { Payload, ShardPacket } from "../message/packets.ts";
+import type { RosterItem } from "../roster/roster.ts";
+import type { ShardLimits } from "../limits.ts";
+import type { Turn } from "./turn.ts";
+import { AccountCache } from "../account/account_cache.ts";
+import { apply } from "../account/apply.ts";
+import { OpenBatch } from "./open_batch.ts";
+import { pointOf } from "../name/ids.ts";
+import { PresenceTable } from "../presence/presence.ts";
+import { Timers } from "./timers.ts";
+import { trimEntry } from "../mailbox/retention.ts";
+
+/** About what a conversation adds to an account's head; with long names it is more. */
+const CONVERSATION_BYTES = 200;
+/** Pause before packets that were sent for the first time are sent again (ms). */
+const FIRST_RETRY_MS = 1000;
+
+/** By how much more bytes, at least, a roster item takes than before. */
+function itemGrowth(before: RosterItem, after: RosterItem): number {
+  const texts = (i: RosterItem) => i.label + i.groups.join("") + i.peerId;
+  // A character takes three bytes at most.
+  return 3 * Math.max(0, texts(after).length - texts(before).length) + after.groups.length;
+}
+
+/** The points `[lo, hi)` of the shard `id`. */
+export interface ShardRange {
+  readonly id: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** One shard's `Turn`, with the state that its changes go into. It lives as long as the shard. */
+export class ShardTurn implements Turn {
+  readonly limits: ShardLimits;
+  readonly presence = new PresenceTable();
+  readonly accounts: AccountCache;
+  readonly batch = new OpenBatch();
+  readonly timers = new Timers();
+  now: Now = { mono: 0, wall: 0 };
+  writable = true;
+  retryAfterMs = 1000;
+  /** Effects of the step so far, in order. */
+  out: Effect[] = [];
+  readonly #range: ShardRange;
+  /** Packets to this shard's own users, to be handled within the step. */
+  #local: ShardPacket[] = [];
+
+  constructor(range: ShardRange, limits: ShardLimits) {
+    this.#range = range;
+    this.limits = limits;
+    this.accounts = new AccountCache(limits);
+  }
+
+  /** Begins a step at `now`. */
+  begin(now: Now): void {
+    this.now = now;
+    this.out = [];
+  }
+
+  /** Whether the point of a name falls into this shard. */
+  owns(name: AccountName): boolean {
+    const point = pointOf(name);
+    return point >= this.#range.lo && point < this.#range.hi;
+  }
+
+  /** Sends a packet that rests on no account's state; within the shard it is handled in this step. */
+  route(packet: ShardPacket): void {
+    if (this.owns(packet.to)) this.#local.push(packet);
+    else this.out.push({ kind: "packet", packet });
+  }
+
+  /** Takes the packets to the shard's own users. */
+  takeLocal(): readonly ShardPacket[] {
+    const packets = this.#local;
+    if (packets.length > 0) this.#local = [];
+    return packets;
+  }
+
+  append(account: Account, entry: Entry, lazy = false): MailboxEvent | null {
+    if (!this.writable) {
+      throw new Error(`shard ${this.#range.id}: append while the store is failing`);
+    }
+    const blocks = account.mailbox.blocks.length;
+    const peers = account.lazyConversations.size;
+    const before = entry.kind === "roster" ? account.roster.get(entry.item.contact) : undefined;
+    const event = apply(account, entry);
+    const bytes = this.batch.append(account, entry, lazy);
+    // What makes the head grow counts at once, so that it never outgrows a write of the store.
+    if (entry.kind === "roster") {
+      account.headBytes += before === undefined ? bytes : itemGrowth(before, entry.item);
+    } else if (entry.kind === "blocked" || entry.kind === "device_added") {
+      account.headBytes += bytes;
+    }
+    if (account.lazyConversations.size > peers) account.headBytes += CONVERSATION_BYTES;
+    this.accounts.changed(account, this.batch, this.now.mono);
+    if (account.mailbox.blocks.length > blocks && entry.kind !== "trimmed") this.trim(account);
+    return event;
+  }
+
+  /** Removes the events of the account that are over age or over its bound. */
+  trim(account: Account): void {
+    const entry = trimEntry(account, this.now.wall, this.limits);
+    if (entry !== null) this.append(account, entry, true);
+  }
+
+  event(account: Account, body: MailboxBody): MailboxEvent {
+    const at = this.eventTime(account);
+    const event = this.append(account, { kind: "event", seq: account.mailbox.last + 1, at, body });
+    this.push(account, event!);
+    return event!;
+  }
+
+  push(account: Account, event: MailboxEvent, sinceMs = this.now.mono): void {
+    const sessions = this.presence.sessions(account.name);
+    const first = sessions[0];
+    if (first === undefined) return;
+    const alone = sessions.every((s) => s.node === first.node);
+    for (const node of alone ? [first.node] : new Set(sessions.map((s) => s.node))) {
+      const here = alone ? sessions : sessions.filter((s) => s.node === node);
+      this.emit(account, {
+        kind: "edge",
+        node,
+        packet: {
+          kind: "events",
+          owner: account.name,
+          sinceMs,
+          sessions: here.map((s) => s.session),
+          events: [event],
+        },
+      });
+    }
+  }
+
+  emit(account: Account | null, effect: Effect): void {
+    if (account === null || !this.batch.hold(account, effect)) this.out.push(effect);
+  }
+
+  send(account: Account, packet: ShardPacket): void {
+    // Within the shard the same commit, or a later one, carries what the packet changes. A rewatch
+    // changes nothing: the effects on edges that follow from it must not overtake withheld ones.
+    if (this.owns(packet.to) && packet.kind !== "rewatch") this.#local.push(packet);
+    else this.emit(account, { kind: "packet", packet });
+  }
+
+  owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void {
+    const c = account.conversation(to);
+    const n = c.pairOut + 1;
+    this.append(account, { kind: "pair_out", to, toId, n, payload });
+    this.sendOwed(account, to);
+  }
+
+  sendOwed(account: Account, to: AccountName): void {
+    const queue = account.outbox.get(to);
+    if (queue === undefined) return;
+    const limit = queue.entries[0]!.n + this.limits.outboxWindow;
+    const sinceMs = queue.attempts === 0 ? this.now.mono : 0;
+    for (const entry of queue.entries) {
+      if (entry.n <= queue.sentTo) continue;
+      if (entry.n >= limit) break;
+      queue.sentTo = entry.n;
+      this.send(account, {
+        kind: "pair",
+        from: account.name,
+        fromId: account.id as AccountId,
+        to,
+        toId: queue.toId,
+        n: entry.n,
+        base: queue.entries[0]!.n,
+        payload: entry.payload,
+        sinceMs,
+      });
+    }
+    if (!this.timers.has("outbox", account.name)) this.scheduleOutbox(account, FIRST_RETRY_MS);
+  }
+
+  scheduleOutbox(account: Account, delayMs: number): void {
+    this.timers.set("outbox", account.name, this.now.mono + delayMs);
+  }
+
+  scheduleReceipts(account: Account, delayMs: number): void {
+    if (account.owed.size === 0) return;
+    this.timers.setEarlier("receipts", account.name, this.now.mono + delayMs);
+  }
+
+  eventTime(account: Account): number {
+    return Math.max(this.now.wall, account.mailbox.lastAt);
+  }
+
+  /** Forgets the accounts in memory and what is due for them; presence stays. */
+  forget(): void {
+    this.accounts.clear();
+    this.timers.clear();
+    this.#local = [];
+  }
+
+  /** Takes over from a shard that ends what belongs to its own range. */
+  inherit(from: ShardTurn): void {
+    const owns = (name: AccountName) => this.owns(name);
+    this.writable &&= from.writable;
+    this.retryAfterMs = Math.max(this.retryAfterMs, from.retryAfterMs);
+    this.presence.inherit(from.presence, owns);
+    this.accounts.inherit(from.accounts, owns);
+    this.timers.inherit(from.timers, owns);
+  }
+}

@@ -1,0 +1,57 @@
+/** When a shard retries by itself: unacked outboxes and untold receipts, by account. */
+import type { AccountName } from "../name/ids.ts";
+
+/** What is due: packets of the outbox, or receipts. */
+export type DueKind = "outbox" | "receipts";
+
+/** The due times of a shard, in monotonic ms. */
+export class Timers {
+  readonly #due: Readonly<Record<DueKind, Map<AccountName, number>>> = {
+    outbox: new Map(),
+    receipts: new Map(),
+  };
+
+  /** Due times that are set. */
+  get size(): number {
+    return this.#due.outbox.size + this.#due.receipts.size;
+  }
+
+  has(kind: DueKind, name: AccountName): boolean {
+    return this.#due[kind].has(name);
+  }
+
+  /** Sets the due time of an account, whatever it was before. */
+  set(kind: DueKind, name: AccountName, atMs: number): void {
+    this.#due[kind].set(name, atMs);
+  }
+
+  /** Sets the due time of an account unless an earlier one is set. */
+  setEarlier(kind: DueKind, name: AccountName, atMs: number): void {
+    const before = this.#due[kind].get(name);
+    if (before === undefined || before > atMs) this.#due[kind].set(name, atMs);
+  }
+
+  /** Calls `run` for each account that is due and clears its time first. */
+  takeDue(nowMs: number, run: (kind: DueKind, name: AccountName) => void): void {
+    for (const kind of ["outbox", "receipts"] as const) {
+      const due = this.#due[kind];
+      for (const [name, at] of due) {
+        if (at > nowMs) continue;
+        due.delete(name);
+        run(kind, name);
+      }
+    }
+  }
+
+  /** Takes over the times of the accounts that `owns` has from a shard that ends. */
+  inherit(from: Timers, owns: (name: AccountName) => boolean): void {
+    for (const kind of ["outbox", "receipts"] as const) {
+      for (const [name, at] of from.#due[kind]) if (owns(name)) this.#due[kind].set(name, at);
+    }
+  }
+
+  clear(): void {
+    this.#due.outbox.clear();
+    this.#due.receipts.clear();
+  }
+}
