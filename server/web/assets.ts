@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import { encodeBase64Url } from "byte-encodings/base64url";
+import { bundle } from "./bundle.ts";
 import { DASHBOARD_PATH } from "./dashboard_path.ts";
 import { sha256 } from "../auth/hash.ts";
 
@@ -32,18 +33,19 @@ export const FOR_EVERY_ORIGIN: Readonly<Record<string, string>> = {
   "cross-origin-resource-policy": "cross-origin",
 };
 
-/**
- * Reads a file of this directory; `name` is relative to it (`chat/chat.css`) and its ending decides
- * the type. `headers` are added to every answer, and win. Caches may keep it, but have to ask each
- * time whether its entity tag still holds. Throws where there is no such file, or no type for it.
- */
-export function readAsset(
-  name: string,
-  headers: Readonly<Record<string, string>> = {},
-): Asset {
+const read = (name: string) => Deno.readFileSync(new URL(`./${name}`, import.meta.url));
+
+function typeOf(name: string): string {
   const type = TYPES[/\.\w+$/.exec(name)?.[0] ?? ""];
   if (type === undefined) throw new Error(`Cannot serve ${name}: its type is not known`);
-  const bytes = Deno.readFileSync(new URL(`./${name}`, import.meta.url));
+  return type;
+}
+
+function asset(
+  type: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  headers: Readonly<Record<string, string>>,
+): Asset {
   return {
     bytes,
     headers: {
@@ -54,6 +56,24 @@ export function readAsset(
       ...headers,
     },
   };
+}
+
+/**
+ * Reads a file of this directory; `name` is relative to it (`chat/chat.css`) and its ending decides
+ * the type. `headers` are added to every response, and win. Caches may keep it, but have to ask
+ * each time whether its entity tag still holds. Throws where the file or its type is not known.
+ */
+export function readAsset(
+  name: string,
+  headers: Readonly<Record<string, string>> = {},
+): Asset {
+  return asset(typeOf(name), read(name), headers);
+}
+
+/** As `readAsset`, for a module and all that it imports as one (see bundle.ts). */
+export function readBundle(name: string, headers: Readonly<Record<string, string>> = {}): Asset {
+  const text = bundle(name, (path) => new TextDecoder().decode(read(path)));
+  return asset(typeOf(name), new TextEncoder().encode(text), headers);
 }
 
 /**
@@ -78,7 +98,7 @@ export function addAssets(app: Hono, assets: Readonly<Record<string, Asset>>): v
 /** The client library: what is served where. */
 export function clientLibrary(): Readonly<Record<string, Asset>> {
   return {
-    "/client.js": readAsset("client.js", {
+    "/client.js": readBundle("client.js", {
       ...FOR_EVERY_ORIGIN,
       // Deno and editors find the types by it.
       "x-typescript-types": "./client.d.ts",

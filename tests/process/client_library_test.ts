@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createClient } from "../../server/web/client.js";
 import type { Client, Events, Transport } from "../../server/web/client.d.ts";
 import { chat, CHAT_FLAGS } from "../prove/client_chat.ts";
+import { clientLibrary } from "../../server/web/assets.ts";
 import { rest } from "./client.ts";
 import { Prng } from "../sim/prng.ts";
 import { ServerProcess, tempDir } from "./server.ts";
@@ -112,8 +113,8 @@ Deno.test("the client library and its types are served to pages of every origin"
       const url = `${server.url}/${name}`;
       const response = await fetch(url, { headers: { origin: "https://example.com" } });
       const { headers } = response;
-      const file = new URL(`../../server/web/${name}`, import.meta.url);
-      assert.equal(await response.text(), Deno.readTextFileSync(file));
+      const { bytes } = clientLibrary()[`/${name}`]!;
+      assert.equal(await response.text(), new TextDecoder().decode(bytes));
       assert.equal(headers.get("content-type"), `${type}; charset=utf-8`);
       assert.equal(headers.get("x-content-type-options"), "nosniff");
       assert.equal(headers.get("access-control-allow-origin"), "*");

@@ -13,7 +13,7 @@ Deno.test("readAsset: gives a file its type and a tag of its content; headers th
 
 Deno.test("readAsset: throws for a file that is not there or has no type", () => {
   assert.throws(() => readAsset("missing.js"), Deno.errors.NotFound);
-  assert.throws(() => readAsset("client"), /its type is not known/);
+  assert.throws(() => readAsset("client/scram"), /its type is not known/);
   assert.throws(() => readAsset("notes.doc"), /its type is not known/);
 });
 

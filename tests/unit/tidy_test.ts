@@ -44,7 +44,6 @@ const WIRING: ReadonlySet<string> = new Set([
 const LONG_FILES: Readonly<Record<string, string>> = {
   "server/node/node.ts":
     "the turn of a node: one set of fields for routing, changes of shards and time",
-  "server/web/client.js": "one module is what clients import; a third of it are types in comments",
   "shard/ops.ts": "one table of operations and their types",
   "shard/record/records.ts": "one codec: each kind's writer and reader side by side",
   "tests/mutants/mutants.ts": "one table of mutants",

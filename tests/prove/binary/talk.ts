@@ -8,6 +8,7 @@ import { type Check, PASSWORD, type Stage, until } from "./stage.ts";
 import { parseTranscript } from "../../golden/transcript.ts";
 import { play } from "../../golden/player.ts";
 import { ProcessHost } from "../../golden/process_host.ts";
+import { clientLibrary } from "../../../server/web/assets.ts";
 import { rest } from "../../process/client.ts";
 import { TEST_CERT, TEST_KEY } from "../../scenario/test_cert.ts";
 
@@ -20,8 +21,9 @@ const TRANSCRIPTS = ["messages", "coming_back", "signals", "scram", "long_poll",
 export async function servedLibrary(stage: Stage): Promise<typeof createClient> {
   for (const name of ["client.js", "client.d.ts"]) {
     const text = await (await fetch(`${stage.server.url}/${name}`)).text();
-    const source = new URL(`../../../server/web/${name}`, import.meta.url);
-    assert.equal(text, Deno.readTextFileSync(source), `${name} is not that of the sources`);
+    const { bytes } = clientLibrary()[`/${name}`]!;
+    const source = new TextDecoder().decode(bytes);
+    assert.equal(text, source, `${name} is not that of the sources`);
     Deno.writeTextFileSync(stage.path(name), text);
   }
   const module: { readonly createClient: typeof createClient } = await import(

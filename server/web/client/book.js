@@ -1,0 +1,167 @@
+// @ts-check
+/** Contacts and conversations, as the snapshots and events of the mailbox have them. */
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { Json } from "./types.d.ts"
+ */
+
+/** @type {Api.Presence} */
+const OFFLINE = Object.freeze({
+  show: "offline",
+  status: "",
+  priority: 0,
+  ext: "",
+  device: null,
+  devices: 0,
+  lastSeen: 0,
+});
+
+/**
+ * @param {Json} e
+ * @returns {Api.Presence}
+ */
+export function presenceOf(e) {
+  if (e["show"] === "offline") return { ...OFFLINE, lastSeen: Number(e["lastSeen"] ?? 0) };
+  return {
+    show: /** @type {Api.Show} */ (e["show"]),
+    status: String(e["status"] ?? ""),
+    priority: Number(e["priority"] ?? 0),
+    ext: String(e["ext"] ?? ""),
+    device: /** @type {string | undefined} */ (e["device"]) ?? null,
+    devices: Number(e["devices"] ?? 1),
+    lastSeen: 0,
+  };
+}
+
+/** See the head of this file. */
+export class Book {
+  /** @type {Map<string, Api.Contact>} */
+  contacts = new Map();
+  /** @type {Set<string>} */
+  requests = new Set();
+  /** @type {Set<string>} */
+  blocked = new Set();
+  /** @type {Map<string, Api.Conversation>} */
+  conversations = new Map();
+  /** @type {"contacts" | "anyone" | null} */
+  messagesFrom = null;
+  otherDevices = OFFLINE;
+  /** Presences that came before it was known who is a contact. @type {Map<string, Api.Presence>} */
+  #early = new Map();
+  /** Events up to here are in it. */
+  #seq = 0;
+
+  /** A new link tells everybody's presence anew. */
+  forgetEarly() {
+    this.#early.clear();
+  }
+
+  clear() {
+    this.#early.clear();
+    for (const part of [this.contacts, this.requests, this.blocked, this.conversations]) {
+      part.clear();
+    }
+    this.messagesFrom = null;
+    this.otherDevices = OFFLINE;
+    this.#seq = 0;
+  }
+
+  /**
+   * @param {number} seq
+   * @param {Json} snapshot
+   */
+  replace(seq, snapshot) {
+    const presences = new Map(this.#early);
+    for (const { name, presence } of this.contacts.values()) presences.set(name, presence);
+    const { otherDevices } = this;
+    this.clear();
+    this.otherDevices = otherDevices;
+    this.#seq = seq;
+    for (const item of /** @type {Json[]} */ (snapshot["roster"])) {
+      this.#list(item, presences.get(String(item["contact"])) ?? OFFLINE);
+    }
+    for (const name of /** @type {string[]} */ (snapshot["requests"])) this.requests.add(name);
+    for (const name of /** @type {string[]} */ (snapshot["blocked"])) this.blocked.add(name);
+    for (const item of /** @type {Api.Conversation[]} */ (snapshot["conversations"])) {
+      this.conversations.set(item.with, { ...item });
+    }
+    this.messagesFrom = /** @type {"contacts" | "anyone"} */ (snapshot["messagesFrom"]);
+  }
+
+  /**
+   * @param {Json} item
+   * @param {Api.Presence} presence
+   */
+  #list(item, presence) {
+    const name = String(item["contact"]);
+    this.contacts.set(name, {
+      name,
+      label: String(item["label"] ?? ""),
+      groups: /** @type {string[] | undefined} */ (item["groups"]) ?? [],
+      subscription: /** @type {Api.Contact["subscription"]} */ (item["subscription"]),
+      pendingOut: item["pendingOut"] === true,
+      approved: item["approved"] === true,
+      presence,
+    });
+  }
+
+  /**
+   * Takes a presence; once there is a snapshot, that of somebody who is no contact is not kept.
+   * @param {string} user
+   * @param {Api.Presence} presence
+   */
+  show(user, presence) {
+    const contact = this.contacts.get(user);
+    if (contact !== undefined) this.contacts.set(user, { ...contact, presence });
+    else if (this.messagesFrom === null) this.#early.set(user, presence);
+  }
+
+  /** @param {Json} e */
+  apply(e) {
+    const seq = Number(e["seq"]);
+    if (seq <= this.#seq) return;
+    this.#seq = seq;
+    const contact = String(e["contact"]);
+    switch (e["k"]) {
+      case "message":
+      case "receipt":
+      case "read":
+        return this.#converse(seq, e);
+      case "roster":
+        return this.#list(e, this.contacts.get(contact)?.presence ?? OFFLINE);
+      case "roster_removed":
+        return void this.contacts.delete(contact);
+      case "request":
+        if (e["pending"] === true) this.requests.add(String(e["from"]));
+        else this.requests.delete(String(e["from"]));
+        return;
+      case "blocked":
+        if (e["blocked"] === true) this.blocked.add(contact);
+        else this.blocked.delete(contact);
+        return;
+      case "settings":
+        this.messagesFrom = /** @type {"contacts" | "anyone"} */ (e["messagesFrom"]);
+    }
+  }
+
+  /**
+   * @param {number} seq
+   * @param {Json} e
+   */
+  #converse(seq, e) {
+    const peer = String(e["with"]);
+    const none = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0 };
+    const c = this.conversations.get(peer) ?? { with: peer, ...none };
+    if (e["k"] === "message") {
+      const unread = c.unread + (e["out"] === true ? 0 : 1);
+      this.conversations.set(peer, { ...c, lastSeq: seq, lastAt: Number(e["at"]), unread });
+    } else if (e["k"] === "receipt") {
+      const { delivered, read } = e;
+      this.conversations.set(peer, { ...c, delivered: Number(delivered), read: Number(read) });
+    } else {
+      const { upTo, unread } = e;
+      this.conversations.set(peer, { ...c, readUpTo: Number(upTo), unread: Number(unread) });
+    }
+  }
+}

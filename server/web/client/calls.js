@@ -1,0 +1,116 @@
+// @ts-check
+/** What an application asks for by one command each. */
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { Commands } from "./commands.js"
+ * @import { Json } from "./types.d.ts"
+ */
+
+/**
+ * `enqueue` takes a command in. `lastSeq` is the position of the newest message of a conversation.
+ * `present`: new sessions have this presence.
+ * @typedef {{
+ *   env: Api.Platform,
+ *   timing: Api.Timing,
+ *   online: () => boolean,
+ *   lastSeq: (peer: string) => number,
+ *   present: (presence: Api.OwnPresence | null) => void,
+ *   enqueue: (t: string, fields: Json, how?: Parameters<Commands["add"]>[2]) => Promise<unknown>
+ * }} CallsHost
+ */
+
+/** Typing to one person is signalled at most so often (ms). */
+const TYPING_MS = 3000;
+
+/** See the head of this file. */
+export class Calls {
+  #host;
+  /** @type {{ to: string, at: number }} */
+  #typed = { to: "", at: 0 };
+
+  /** @param {CallsHost} host */
+  constructor(host) {
+    this.#host = host;
+  }
+
+  /**
+   * A change that can be repeated; those of one lane keep their order.
+   * @param {string} t
+   * @param {Json} fields
+   * @param {string} [lane]
+   * @param {string} [merge]
+   */
+  #change(t, fields, lane = "roster", merge) {
+    const how = merge === undefined ? { lane } : { lane, merge };
+    return /** @type {Promise<void>} */ (this.#host.enqueue(t, fields, how));
+  }
+
+  /**
+   * A query, or a change that must not be repeated.
+   * @param {string} t
+   * @param {Json} fields
+   * @param {boolean} [repeat]
+   */
+  #ask(t, fields, repeat = true) {
+    return this.#host.enqueue(t, fields, { repeat, deadlineMs: this.#host.timing.requestMs });
+  }
+
+  /** @type {Api.Client["setPresence"]} */
+  setPresence = (presence) => {
+    this.#host.present(presence);
+    const fields = presence === null ? { invisible: true } : { ...presence };
+    return this.#change("presence", fields, "presence", "presence");
+  };
+  /** @type {Api.Client["subscribe"]} */
+  subscribe = (contact) => this.#change("subscription", { contact, type: "subscribe" });
+  /** @type {Api.Client["approve"]} */
+  approve = (contact) => this.#change("subscription", { contact, type: "subscribed" });
+  /** @type {Api.Client["deny"]} */
+  deny = (contact) => this.#change("subscription", { contact, type: "unsubscribed" });
+  /** @type {Api.Client["unsubscribe"]} */
+  unsubscribe = (contact) => this.#change("subscription", { contact, type: "unsubscribe" });
+  /** @type {Api.Client["contact"]} */
+  contact = (contact, fields = {}) => this.#change("contact", { ...fields, contact });
+  /** @type {Api.Client["uncontact"]} */
+  uncontact = (contact) => this.#change("uncontact", { contact });
+  /** @type {Api.Client["block"]} */
+  block = (contact) => this.#change("block", { contact, blocked: true });
+  /** @type {Api.Client["unblock"]} */
+  unblock = (contact) => this.#change("block", { contact, blocked: false });
+  /** @type {Api.Client["setMessagesFrom"]} */
+  setMessagesFrom = (messagesFrom) => this.#change("settings", { messagesFrom });
+  /** @type {Api.Client["markRead"]} */
+  markRead = (peer, upTo = this.#host.lastSeq(peer)) =>
+    this.#change("read", { with: peer, upTo }, `read ${peer}`, "read");
+  /** @type {Api.Client["history"]} */
+  history = (
+    peer,
+    options = {},
+  ) => /** @type {Promise<Api.Page>} */ (this.#ask("history", { ...options, with: peer }));
+  /** @type {Api.Client["devices"]} */
+  devices = () => /** @type {Promise<readonly Api.Device[]>} */ (this.#ask("devices", {}));
+  /** @type {Api.Client["revoke"]} */
+  revoke = (device) => /** @type {Promise<void>} */ (this.#ask("revoke", { device }, false));
+  /** @type {Api.Client["changePassword"]} */
+  changePassword = (
+    change,
+  ) => /** @type {Promise<void>} */ (this.#ask("password", { ...change }, false));
+  /** @type {Api.Client["typing"]} */
+  typing = (to, active = true) => {
+    const now = this.#host.env.now();
+    const just = this.#typed.to === to && now - this.#typed.at < TYPING_MS;
+    if (active && just) return Promise.resolve(true);
+    this.#typed = active ? { to, at: now } : { to: "", at: 0 };
+    return this.signal(to, active ? "typing" : "paused");
+  };
+  /** @type {Api.Client["signal"]} */
+  signal = async (to, type, options = {}) => {
+    if (!this.#host.online()) return false;
+    const how = { repeat: false, deadlineMs: this.#host.timing.answerMs };
+    return await this.#host.enqueue("signal", { ...options, to, type }, how).then(
+      () => true,
+      () => false,
+    );
+  };
+}

@@ -1,0 +1,368 @@
+// @ts-check
+/**
+ * The client: what an application calls. Its account, token and position are in the record, its
+ * contacts and conversations in the mailbox, and what the server has not settled in the commands.
+ */
+import { newKey } from "./bytes.js";
+import { Calls } from "./calls.js";
+import { Commands, laneOf } from "./commands.js";
+import { Connection } from "./connection.js";
+import { Emitter } from "./emitter.js";
+import { closed, RoostError } from "./error.js";
+import { Mailbox } from "./mailbox.js";
+import { memory, platform, TIMING } from "./platform.js";
+import { ClientRecord } from "./record.js";
+import { rest } from "./rest.js";
+import { SignIn } from "./sign_in.js";
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { Json, Link, Who } from "./types.d.ts"
+ */
+
+/** See `Client` in client.d.ts. @implements {Api.Client} */
+export class RoostClient extends Calls {
+  #env;
+  #options;
+  #base;
+  #emitter = new Emitter();
+  #record;
+  #mailbox;
+  #commands;
+  #connection;
+  #signIn;
+  /** @type {Pick<Api.State, "domain" | "expiresAt" | "limits">} */
+  #told = { domain: null, expiresAt: null, limits: {} };
+  /** For new sessions; a resumed one has it. @type {Api.OwnPresence | null | undefined} */
+  #presence = undefined;
+  /** @type {{ resolve: (state: Api.State) => void, reject: (e: RoostError) => void }[]} */
+  #waiters = [];
+
+  /** @param {Api.ClientOptions} options */
+  constructor(options) {
+    const env = { ...platform(), ...options.platform };
+    const timing = { ...TIMING, ...options.timing };
+    super({
+      env,
+      timing,
+      online: () => this.#connection.status === "online",
+      lastSeq: (peer) => this.conversations.get(peer)?.lastSeq ?? 0,
+      present: (presence) => this.#presence = presence,
+      enqueue: (t, fields, how) => this.#enqueue(t, fields, how),
+    });
+    const url = new URL(options.url ?? import.meta.url);
+    if (!/^https?:$/.test(url.protocol)) throw new TypeError("createClient needs the server's url");
+    this.#base = options.url === undefined ? url.origin : url.href.replace(/\/$/, "");
+    this.#options = options;
+    this.#env = env;
+    const key = options.storageKey ?? `roost ${this.#base}`;
+    const storage = options.storage ?? memory();
+    this.#record = new ClientRecord(storage, key, (error) => this.#emit("error", error));
+    this.#mailbox = new Mailbox({
+      env,
+      timing,
+      record: this.#record,
+      emitter: this.#emitter,
+      has: (link) => this.#connection.has(link),
+      lost: (link, error) => this.#connection.lost(link, error),
+      ask: (t, fields) => this.#enqueue(t, fields, { lane: t, merge: t }),
+    });
+    this.#commands = new Commands({
+      env,
+      link: () => this.#connection.onlineLink,
+      limits: () => this.#told.limits,
+      backoffMs: (tries) => this.#connection.backoffMs(tries),
+      tried: (op) => this.#record.updateMessage(op),
+      done: (slot) => this.#record.removeMessage(slot, () => this.#commands.slots),
+      unauthorized: (link, error) => {
+        link.drop();
+        this.#connection.lost(link, error);
+      },
+    });
+    this.#connection = new Connection(env, timing, options.onlyTransport, this.#host());
+    this.#signIn = new SignIn(options, {
+      env,
+      timing,
+      base: this.#base,
+      backoffMs: (tries) => this.#connection.backoffMs(tries),
+      assertOpen: () => this.#assertOpen(),
+    });
+    this.#load();
+  }
+
+  /** @returns {import("./connection.js").ConnectionHost} */
+  #host() {
+    return {
+      opening: () => this.#opening(),
+      cursor: () => this.#record.cursorText,
+      welcomed: (welcome) => this.#welcomed(welcome),
+      online: (link, welcome) => this.#online(link, welcome),
+      events: (link, events) => this.#mailbox.events(link, events),
+      settled: (link, op, error, value) => this.#commands.settled(link, op, error, value),
+      released: (link) => this.#commands.release(link),
+      down: () => this.#mailbox.down(),
+      malformed: () => this.#mailbox.forgetPosition(),
+      changed: () => this.#emit("status", this.state),
+      gaveUp: (error) => this.#gaveUp(error),
+    };
+  }
+
+  /** Takes what an earlier run has stored. */
+  #load() {
+    this.#record.load();
+    for (const [slot, { fields, at, tries }] of this.#record.messages()) {
+      const to = String(fields["to"]);
+      this.#commands.add("send", fields, { lane: laneOf(to), slot, at, tries }).catch((error) => {
+        if (error.code === "closed") return;
+        this.#emit("error", Object.assign(error, { key: fields["key"], to }));
+      });
+    }
+  }
+
+  // What the application reads.
+
+  /** @returns {Api.State} */
+  get state() {
+    const { user = null, device = null } = this.#record.who ?? {};
+    const { status, reason, retryInMs, onlineLink } = this.#connection;
+    const transport = onlineLink?.kind ?? null;
+    return Object.freeze({ status, transport, user, device, reason, retryInMs, ...this.#told });
+  }
+  get contacts() {
+    return this.#mailbox.book.contacts;
+  }
+  get requests() {
+    return this.#mailbox.book.requests;
+  }
+  get blocked() {
+    return this.#mailbox.book.blocked;
+  }
+  get conversations() {
+    return this.#mailbox.book.conversations;
+  }
+  get messagesFrom() {
+    return this.#mailbox.book.messagesFrom;
+  }
+  get otherDevices() {
+    return this.#mailbox.book.otherDevices;
+  }
+  get pending() {
+    return this.#commands.messages().map(({ fields, at }) => {
+      return /** @type {Api.PendingMessage} */ ({ ...fields, at });
+    });
+  }
+
+  /**
+   * @template {keyof Api.Events} K
+   * @param {K} event
+   * @param {(detail: Api.Events[K]) => void} listener
+   */
+  on(event, listener) {
+    return this.#emitter.on(event, listener);
+  }
+
+  /**
+   * @template {keyof Api.Events} K
+   * @param {K} event
+   * @param {Api.Events[K]} detail
+   */
+  #emit(event, detail) {
+    this.#emitter.emit(event, detail);
+  }
+
+  // Signing in.
+
+  /** @param {{ user: string, password: string, invite?: string }} account */
+  async register(account) {
+    this.#assertOpen();
+    return await this.#begin(await this.#signIn.register(account));
+  }
+
+  /** @param {Api.Credentials} [credentials] */
+  async signIn(credentials) {
+    this.#assertOpen();
+    return await this.#begin(await this.#signIn.prove(credentials, this.#record));
+  }
+
+  /**
+   * Connects as an account and waits for the first welcome.
+   * @param {Who} who
+   * @returns {Promise<Api.State>}
+   */
+  #begin({ token, jwt, user, device }) {
+    this.#assertOpen();
+    this.#disconnect();
+    const old = this.#record.who;
+    const changed = user !== old?.user || device !== old?.device;
+    if (changed) this.#record.session = null;
+    if (user !== null && old?.user !== user && old !== null) this.#forgetMailbox();
+    const proof = token === undefined ? { jwt: String(jwt) } : { token };
+    this.#record.who = { ...proof, user: user ?? old?.user ?? null, device };
+    this.#connection.restart();
+    this.#record.save();
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.#connection.connect();
+    });
+  }
+
+  async signOut() {
+    this.#assertOpen();
+    const { signedIn } = this.#record;
+    const headers = signedIn ? this.#headers() : {};
+    this.#disconnect();
+    // Before the server answers, which may take a while: a page that is closed now is signed out.
+    this.#forgetMailbox();
+    this.#presence = undefined;
+    this.#record.remove();
+    this.#connection.signedOut();
+    this.#settleWaiters(new RoostError("closed", "Signed out"));
+    if (!signedIn) {
+      this.#connection.become("signed_out");
+      return false;
+    }
+    const request = { method: "DELETE", headers, timeoutMs: 5000 };
+    const answer = rest(this.#env, `${this.#base}/v1/auth`, request);
+    const told = await answer.then(() => true, ({ code }) => code === "unauthorized");
+    // The application may have signed in meanwhile.
+    if (this.#connection.status === "signed_out") this.#connection.become("signed_out");
+    return told;
+  }
+
+  close() {
+    if (this.#connection.status === "closed") return;
+    this.#disconnect();
+    this.#connection.close();
+    this.#commands.close();
+    this.#settleWaiters(closed());
+    this.#connection.become("closed");
+  }
+
+  #assertOpen() {
+    if (this.#connection.status === "closed") throw closed();
+  }
+
+  #disconnect() {
+    this.#mailbox.disconnect();
+    this.#commands.dropHolds();
+    this.#connection.disconnect();
+  }
+
+  /** Another account signs in, or none: unsent messages are forgotten too. */
+  #forgetMailbox() {
+    this.#commands.forget();
+    this.#mailbox.forget();
+  }
+
+  /** @param {RoostError | null} error */
+  #settleWaiters(error) {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const { resolve, reject } of waiters) {
+      if (error === null) resolve(this.state);
+      else reject(error);
+    }
+  }
+
+  /** No repetition changes the refusal. @param {RoostError} error */
+  #gaveUp(error) {
+    const { user = null, device = null } = this.#record.who ?? {};
+    if (error.code === "unauthorized") {
+      this.#record.who = { user, device };
+      this.#record.session = null;
+      this.#record.save();
+    }
+    this.#settleWaiters(error);
+    this.#connection.become(error.code === "unauthorized" ? "signed_out" : "stopped");
+  }
+
+  // The connection.
+
+  /** @returns {Record<string, string>} */
+  #headers() {
+    const { token, jwt, device } = /** @type {Who} */ (this.#record.who);
+    const named = jwt === undefined || device === null ? {} : { "roost-device": device };
+    return { authorization: `Bearer ${token ?? jwt}`, ...named };
+  }
+
+  #opening() {
+    const { token, jwt, device } = /** @type {Who} */ (this.#record.who);
+    const { session, cursorText: after } = this.#record;
+    const opening = {
+      ...(session === null ? {} : { session }),
+      ...(after === null ? {} : { after }),
+      ...(this.#presence === undefined ? {} : { presence: this.#presence }),
+    };
+    const { label } = this.#options;
+    const hello = {
+      t: "hello",
+      v: 1,
+      auth: token === undefined ? { jwt } : { token },
+      ...(device === null ? {} : { device }),
+      ...(label ? { label } : {}),
+      client: "roost-client/1",
+      ...opening,
+    };
+    return { url: this.#base, hello, headers: this.#headers(), opening };
+  }
+
+  /** @param {Json} welcome */
+  #welcomed(welcome) {
+    const { domain, user, device, session, expiresAt, limits } =
+      /** @type {Json & Record<"domain" | "user" | "device" | "session", string>} */ (
+        welcome
+      );
+    const record = this.#record;
+    const who = /** @type {Who} */ (record.who);
+    // A given token may be of another account than what was stored.
+    if (who.user !== null && who.user !== user) this.#forgetMailbox();
+    record.who = { ...who, user, device };
+    record.session = session;
+    this.#told = {
+      domain,
+      expiresAt: Number(expiresAt),
+      limits: /** @type {Record<string, number> | undefined} */ (limits) ?? {},
+    };
+    this.#mailbox.welcomed(welcome);
+    record.save();
+  }
+
+  /**
+   * @param {Link} link
+   * @param {Json} welcome
+   */
+  #online(link, welcome) {
+    this.#settleWaiters(null);
+    // A listener may have closed the client.
+    if (!this.#connection.has(link)) return;
+    this.#mailbox.online(welcome);
+    this.#commands.pump();
+  }
+
+  // What the application asks for.
+
+  /**
+   * @param {string} t
+   * @param {Json} fields
+   * @param {Parameters<Commands["add"]>[2]} [how]
+   */
+  #enqueue(t, fields, how) {
+    if (this.#connection.status === "closed") return Promise.reject(closed());
+    return this.#commands.add(t, fields, how);
+  }
+
+  /** @type {Api.Client["send"]} */
+  send = (to, body, { ext, key = newKey() } = {}) => {
+    const { pendingMax = 1000 } = this.#options;
+    if (this.#connection.status === "closed") return Promise.reject(closed());
+    if (this.#commands.sends >= pendingMax) {
+      const message = `Cannot take a message: ${pendingMax} wait to be sent already`;
+      return Promise.reject(new RoostError("limit_reached", message));
+    }
+    const fields = { to, key, body, ...(ext === undefined ? {} : { ext }) };
+    const at = Date.now();
+    const slot = this.#record.addMessage({ fields, at, tries: 0 });
+    const sent = this.#commands.add("send", fields, { lane: laneOf(to), slot, at });
+    return /** @type {Promise<Api.Sent>} */ (sent);
+  };
+}

@@ -1,0 +1,261 @@
+// @ts-check
+/**
+ * The connection of a client: one link to the server, a WebSocket, or long-polls where that does
+ * not get through. Links break and are replaced. A link that was replaced is ignored.
+ */
+import { PollLink } from "./poll_link.js";
+import { WsLink } from "./ws_link.js";
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { RoostError } from "./error.js"
+ * @import { Host, Json, Link } from "./types.d.ts"
+ */
+
+/**
+ * `opening`: what a new link sends first. `welcomed` takes a welcome before the status is `online`,
+ * `online` goes on after it. `released`: a link was left, and with it what it has not settled.
+ * `hello`: the server refused the opening as malformed; the client forgets what it had stored.
+ * @typedef {Pick<Host, "events" | "settled" | "cursor"> & {
+ *   opening: () => {
+ *     url: string, hello: Json, headers: Record<string, string>, opening: Json
+ *   },
+ *   welcomed: (welcome: Json) => void,
+ *   online: (link: Link, welcome: Json) => void,
+ *   released: (link: Link) => void,
+ *   down: () => void,
+ *   malformed: () => void,
+ *   changed: () => void,
+ *   gaveUp: (error: RoostError) => void
+ * }} ConnectionHost
+ */
+
+/** Failed tries of WebSocket in a row, before long-poll is tried. */
+const WS_FAILURES_MAX = 2;
+/** Links in a row that another client of this device replaced, after which this one gives up. */
+const REPLACED_MAX = 4;
+/** Refusals of the client itself, which no repetition changes. */
+const FINAL = ["unauthorized", "forbidden", "unsupported"];
+
+/** See the head of this file. */
+export class Connection {
+  #env;
+  #timing;
+  #only;
+  #host;
+  /** @type {Api.State["status"]} */
+  #status = "signed_out";
+  /** @type {Link | null} */
+  #link = null;
+  /** A WebSocket that is tried while long-poll works. @type {Link | null} */
+  #trial = null;
+  #tries = 0;
+  #wsFailures = 0;
+  #replaced = 0;
+  #malformed = 0;
+  #upgradeMs;
+  /** @type {string | null} */
+  #reason = null;
+  /** @type {number | null} */
+  #retryAt = null;
+  #stop = { retry: () => {}, stable: () => {}, upgrade: () => {}, online: () => {} };
+  /** @type {Host} */
+  #linkHost;
+
+  /**
+   * @param {Api.Platform} env
+   * @param {Api.Timing} timing
+   * @param {Api.Transport | undefined} only
+   * @param {ConnectionHost} host
+   */
+  constructor(env, timing, only, host) {
+    this.#env = env;
+    this.#timing = timing;
+    this.#only = only;
+    this.#host = host;
+    this.#upgradeMs = timing.upgradeMs;
+    this.#linkHost = {
+      welcomed: (link, welcome) => this.#welcomed(link, welcome),
+      events: host.events,
+      settled: host.settled,
+      lost: (link, error) => this.lost(link, error),
+      cursor: host.cursor,
+    };
+    this.#stop.online = env.onOnline(() => {
+      // A wait that the server asked for is kept.
+      if (this.#status === "waiting" && this.#reason === "offline") this.connect();
+    });
+  }
+
+  get status() {
+    return this.#status;
+  }
+  get reason() {
+    return this.#reason;
+  }
+  get retryInMs() {
+    return this.#retryAt === null ? null : Math.max(0, this.#retryAt - this.#env.now());
+  }
+  /** The link while online. */
+  get onlineLink() {
+    return this.#status === "online" ? this.#link : null;
+  }
+
+  /** Whether it is the link of now. @param {Link} link */
+  has(link) {
+    return this.#link === link;
+  }
+
+  /** Forgets failed tries: a sign-in begins. */
+  restart() {
+    this.#tries =
+      this.#wsFailures =
+      this.#replaced =
+      this.#malformed =
+        0;
+  }
+
+  connect() {
+    this.#stop.retry();
+    this.#retryAt = null;
+    const link = this.#makeLink(this.#chooseTransport());
+    this.#link = link;
+    this.become("connecting");
+    // A listener may have closed the client.
+    if (this.#link === link) link.open();
+  }
+
+  /** @returns {Api.Transport} */
+  #chooseTransport() {
+    if (this.#only !== undefined) return this.#only;
+    return this.#env.socket === null || this.#wsFailures >= WS_FAILURES_MAX ? "poll" : "ws";
+  }
+
+  /** @param {Api.Transport} kind */
+  #makeLink(kind) {
+    const { url, hello, headers, opening } = this.#host.opening();
+    if (kind === "poll") {
+      const target = { url, headers, opening };
+      return new PollLink(this.#env, this.#timing, target, this.#linkHost);
+    }
+    const target = { url: `${url.replace(/^http/, "ws")}/v1/ws`, hello };
+    return new WsLink(this.#env, this.#timing, target, this.#linkHost);
+  }
+
+  /** @param {Api.State["status"]} status */
+  become(status) {
+    this.#status = status;
+    this.#host.changed();
+  }
+
+  /** Leaves the link, if any, and the wait for the next one. */
+  disconnect() {
+    const { retry, stable, upgrade } = this.#stop;
+    for (const stop of [retry, stable, upgrade]) stop();
+    this.#retryAt = null;
+    for (const link of [this.#trial, this.#link]) {
+      if (link === null) continue;
+      link.drop();
+      this.#host.released(link);
+    }
+    this.#trial = this.#link = null;
+  }
+
+  /** Signed out by the application: nothing is told to listeners yet. */
+  signedOut() {
+    this.#reason = null;
+    this.#status = "signed_out";
+  }
+
+  close() {
+    this.disconnect();
+    this.#stop.online();
+  }
+
+  /**
+   * @param {Link} link
+   * @param {Json} welcome
+   */
+  #welcomed(link, welcome) {
+    if (link === this.#trial) {
+      const old = this.#link;
+      this.#trial = null;
+      this.#link = link;
+      old?.drop();
+      if (old !== null) this.#host.released(old);
+    }
+    if (link !== this.#link) return;
+    this.#host.welcomed(welcome);
+    if (link.kind === "ws") this.#wsFailures = 0;
+    this.#malformed = 0;
+    this.#reason = null;
+    this.#watchStability(link);
+    this.become("online");
+    this.#host.online(link, welcome);
+  }
+
+  /** @param {Link} link */
+  #watchStability(link) {
+    this.#stop.stable();
+    this.#stop.stable = this.#env.after(this.#timing.stableMs, () => {
+      this.#tries = this.#replaced = 0;
+    });
+    if (link.kind === "ws") this.#upgradeMs = this.#timing.upgradeMs;
+    else this.#planUpgrade();
+  }
+
+  /** Tries a WebSocket again after a while, at a random moment. */
+  #planUpgrade() {
+    this.#stop.upgrade();
+    if (this.#only !== undefined || this.#env.socket === null) return;
+    const ms = this.#upgradeMs * (0.5 + this.#env.random());
+    this.#upgradeMs = Math.min(this.#upgradeMs * 2, this.#timing.upgradeMs * 10);
+    this.#stop.upgrade = this.#env.after(ms, () => {
+      if (this.#link?.kind !== "poll" || !this.#link.welcomed) return;
+      this.#trial = this.#makeLink("ws");
+      this.#trial.open();
+    });
+  }
+
+  /**
+   * A link ended: plans the next one, or gives up where no repetition helps.
+   * @param {Link} link
+   * @param {RoostError} error
+   */
+  lost(link, error) {
+    this.#host.released(link);
+    if (link === this.#trial) {
+      this.#trial = null;
+      return this.#planUpgrade();
+    }
+    if (link !== this.#link) return;
+    this.#link = null;
+    this.#trial?.drop();
+    this.#trial = null;
+    this.#stop.stable();
+    this.#stop.upgrade();
+    this.#host.down();
+    this.#reason = error.code;
+    if (error.code === "offline" && !link.welcomed) {
+      // Without a network neither gets through: they take turns.
+      this.#wsFailures = link.kind === "ws" ? this.#wsFailures + 1 : WS_FAILURES_MAX - 1;
+    }
+    this.#replaced = error.code === "replaced" ? this.#replaced + 1 : 0;
+    const malformed = error.code === "bad_request" && !link.welcomed;
+    if (malformed && this.#malformed++ === 0) {
+      // The server may not take what was stored.
+      this.#host.malformed();
+    } else if (malformed || FINAL.includes(error.code)) return this.#host.gaveUp(error);
+    if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
+    const ms = (error.retryAfterMs ?? 0) + this.backoffMs(this.#tries++);
+    this.#retryAt = this.#env.now() + ms;
+    this.#stop.retry = this.#env.after(ms, () => this.connect());
+    this.become("waiting");
+  }
+
+  /** Full jitter: a random time up to the bound. @param {number} tries */
+  backoffMs(tries) {
+    const { backoffBaseMs, backoffCapMs } = this.#timing;
+    return this.#env.random() * Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(tries, 30));
+  }
+}

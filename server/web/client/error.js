@@ -1,0 +1,44 @@
+// @ts-check
+/** The error of the client library, and those that the client makes itself. */
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { Json } from "./types.d.ts"
+ */
+
+/** See client.d.ts. */
+export class RoostError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {number} [retryAfterMs]
+   */
+  constructor(code, message, retryAfterMs) {
+    super(message);
+    this.name = "RoostError";
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+    /** @type {string | undefined} */
+    this.key = undefined;
+    /** @type {string | undefined} */
+    this.to = undefined;
+  }
+}
+
+/**
+ * No answer of the server: whether it did anything is unknown.
+ * @param {string} message
+ */
+export const offline = (message) => new RoostError("offline", message);
+
+/** The application closed the client. */
+export const closed = () => new RoostError("closed", "The client was closed");
+
+/**
+ * The refusal in a frame or body.
+ * @param {Json} frame
+ */
+export function refusal({ code, message, retryAfterMs }) {
+  const wait = typeof retryAfterMs === "number" ? retryAfterMs : undefined;
+  return new RoostError(String(code), String(message), wait);
+}

@@ -1,0 +1,96 @@
+// @ts-check
+/** The client library's HTTP requests. */
+import { offline, refusal, RoostError } from "./error.js";
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { Json } from "./types.d.ts"
+ */
+
+/**
+ * Sends one request. Rejects with the refusal of the server, or with `offline` without an answer of it.
+ * @param {Api.Platform} env
+ * @param {string} url
+ * @param {{
+ *   method: string, body?: unknown, headers?: Record<string, string>, timeoutMs: number,
+ *   signal?: AbortSignal
+ * }} request
+ * @returns {Promise<unknown>}
+ */
+export async function rest(env, url, { method, body, headers = {}, timeoutMs, signal }) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const stop = env.after(timeoutMs, abort);
+  signal?.addEventListener("abort", abort);
+  try {
+    const response = await env.fetch(url, {
+      method,
+      headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
+      signal: controller.signal,
+      cache: "no-store",
+      credentials: "omit",
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const told = text === "" ? undefined : JSON.parse(text);
+    if (response.ok) return told;
+    if (typeof told?.code === "string") throw refusal(told);
+    throw offline(`HTTP ${response.status} from something that is not the server`);
+  } catch (error) {
+    throw error instanceof RoostError ? error : offline(`No answer: ${String(error)}`);
+  } finally {
+    stop();
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * A command as a request. `not` names the fields that are not part of the body.
+ * @param {string} t
+ * @param {Json} f
+ * @returns {{ method: string, path: string, not?: string[], headers?: Record<string, string> }}
+ */
+export function asRequest(t, f) {
+  /** @param {unknown} name */
+  const part = (name) => encodeURIComponent(String(name));
+  const contact = `/v1/contacts/${part(f["contact"])}`;
+  switch (t) {
+    case "send": {
+      const headers = { "idempotency-key": String(f["key"]) };
+      return { method: "POST", path: "/v1/messages", not: ["key"], headers };
+    }
+    case "history": {
+      const query = ["before", "after", "limit"].flatMap((name) =>
+        f[name] === undefined ? [] : `${name}=${part(f[name])}`
+      );
+      const path = `/v1/conversations/${part(f["with"])}/messages?${query.join("&")}`;
+      return { method: "GET", path };
+    }
+    case "read":
+      return { method: "PUT", path: `/v1/conversations/${part(f["with"])}/read`, not: ["with"] };
+    case "signal":
+      return { method: "POST", path: "/v1/signals" };
+    case "contact":
+      return { method: "PUT", path: contact, not: ["contact"] };
+    case "uncontact":
+      return { method: "DELETE", path: contact };
+    case "subscription":
+      return { method: "POST", path: `${contact}/subscription`, not: ["contact"] };
+    case "block": {
+      const method = f["blocked"] === true ? "PUT" : "DELETE";
+      return { method, path: `/v1/blocked/${part(f["contact"])}`, not: ["contact", "blocked"] };
+    }
+    case "revoke":
+      return { method: "DELETE", path: `/v1/devices/${part(f["device"])}` };
+    case "signout":
+      return { method: "DELETE", path: "/v1/auth" };
+    case "ack":
+      return { method: "POST", path: "/v1/ack" };
+    case "devices":
+    case "snapshot":
+      return { method: "GET", path: `/v1/${t}` };
+    default:
+      // presence, settings, password
+      return { method: "PUT", path: `/v1/${t}` };
+  }
+}

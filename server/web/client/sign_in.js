@@ -1,0 +1,125 @@
+// @ts-check
+/** How an application's credentials become a token. */
+import { newKey } from "./bytes.js";
+import { PASSING } from "./commands.js";
+import { provePassword } from "./password.js";
+import { rest } from "./rest.js";
+import { RoostError } from "./error.js";
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { ClientRecord } from "./record.js"
+ * @import { Json, Who } from "./types.d.ts"
+ */
+
+/**
+ * `assertOpen` throws where the client was closed meanwhile.
+ * @typedef {{
+ *   env: Api.Platform,
+ *   timing: Api.Timing,
+ *   base: string,
+ *   backoffMs: (tries: number) => number,
+ *   assertOpen: () => void
+ * }} SignInHost
+ */
+
+/** Repetitions of a sign-in that the server sheds. */
+const TRIES_MAX = 4;
+/** A longer wait that the server asks for is left to the application (ms). */
+const WAIT_MAX_MS = 10_000;
+
+/** See the head of this file. */
+export class SignIn {
+  #options;
+  #host;
+
+  /**
+   * @param {Api.ClientOptions} options
+   * @param {SignInHost} host
+   */
+  constructor(options, host) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  /**
+   * Makes an account.
+   * @param {{ user: string, password: string, invite?: string }} account
+   * @returns {Promise<Who>}
+   */
+  async register({ user, password, invite }) {
+    const { label, device } = this.#options;
+    const who = { user, password, ...(invite === undefined ? {} : { invite }) };
+    const body = { ...who, ...(device ? { device } : {}), ...(label ? { label } : {}) };
+    return /** @type {Who} */ (/** @type {unknown} */ (await this.#post("/v1/register", body)));
+  }
+
+  /**
+   * Returns the account and its proof; rejects with `unauthorized` where there are neither
+   * credentials nor a stored token.
+   * @param {Api.Credentials | undefined} credentials
+   * @param {ClientRecord} record
+   * @returns {Promise<Who>}
+   */
+  async prove(credentials, { who, signedIn }) {
+    if (credentials === undefined) {
+      if (who !== null && signedIn) return who;
+      throw new RoostError("unauthorized", "There is no stored token to sign in with");
+    }
+    if ("password" in credentials) {
+      const known = who !== null && who.user === credentials.user ? who.device : null;
+      const device = this.#options.device ?? known;
+      return await this.#patiently(() => this.#provePassword(credentials, device));
+    }
+    const same = "token" in credentials
+      ? credentials.token === who?.token
+      : credentials.jwt === who?.jwt;
+    const device = this.#options.device ?? ("jwt" in credentials ? who?.device ?? newKey() : null);
+    return same && who !== null ? who : { ...credentials, user: null, device };
+  }
+
+  /**
+   * Repeats for some seconds while the server cannot be reached or sheds load.
+   * @param {() => Promise<Who>} prove
+   */
+  async #patiently(prove) {
+    const { env, backoffMs, assertOpen } = this.#host;
+    for (let tries = 0;; tries++) {
+      try {
+        return await prove();
+      } catch (error) {
+        const { code, retryAfterMs = 0 } = /** @type {RoostError} */ (error);
+        const futile = !PASSING.includes(code) || retryAfterMs > WAIT_MAX_MS;
+        if (futile || tries >= TRIES_MAX) throw error;
+        const ms = retryAfterMs + backoffMs(tries);
+        await new Promise((resolve) => env.after(ms, () => resolve(undefined)));
+        assertOpen();
+      }
+    }
+  }
+
+  /**
+   * @param {{ user: string, password: string }} credentials
+   * @param {string | null} device
+   */
+  #provePassword(credentials, device) {
+    const { label, allowPlainPassword: allowPlain = false } = this.#options;
+    const choice = { ...(device === null ? {} : { device }), ...(label ? { label } : {}) };
+    /**
+     * @param {string} path
+     * @param {Json} body
+     */
+    const post = (path, body) => this.#post(`/v1/auth/${path}`, body);
+    return provePassword(post, credentials, { choice, allowPlain });
+  }
+
+  /**
+   * @param {string} path
+   * @param {Json} body
+   */
+  async #post(path, body) {
+    const { env, timing, base } = this.#host;
+    const request = { method: "POST", body, timeoutMs: timing.requestMs };
+    return /** @type {Json} */ (await rest(env, base + path, request));
+  }
+}
