@@ -1,3 +1,6 @@
+/** Longest a request stays without a reply (ms): its outcome is then unknown to the caller. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+
 /** The bounds a shard keeps, with units. The node's configuration fills them in. */
 export interface ShardLimits {
   readonly sessionsPerAccountMax: number;

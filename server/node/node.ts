@@ -8,7 +8,7 @@ import type { Effect, Now, RequestId, ShardInput } from "../../shard/step/effect
 import type { Cancel, Ports, StoreError } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Router } from "./router.ts";
-import type { ShardLimits } from "../../shard/limits.ts";
+import { REQUEST_TIMEOUT_MS, type ShardLimits } from "../../shard/limits.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import { Committer } from "./committer.ts";
 import { fail } from "../../shard/errors.ts";
@@ -25,8 +25,6 @@ import {
 } from "../../shard/table/table.ts";
 import { traceEffect, traceSend } from "./trace.ts";
 
-/** Longest a request stays unanswered (ms); its outcome is then not known. */
-const REQUEST_TIMEOUT_MS = 10_000;
 const TICK_MS = 100;
 /** One page of accounts is looked through for what is over age every … (ms). */
 const SWEEP_MS = 10_000;

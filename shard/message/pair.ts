@@ -253,8 +253,8 @@ export function retryOwed(turn: Turn, account: Account, receipts: boolean): void
   turn.scheduleOutbox(account, retryDelay(account, attempts));
 }
 
-/** Exponential, with a jitter of half that follows from the account and the attempt. */
-export function retryDelay(account: Account, attempts: number): number {
+/** Delay in ms: exponential, with a jitter of half that follows from the account and the attempt. */
+export function retryDelay(account: Pick<Account, "name">, attempts: number): number {
   const full = Math.min(RETRY_MS * 2 ** Math.min(attempts, 10), RETRY_MAX_MS);
   const jitter = (pointOf(`${account.name}#${attempts}`) % 1000) / 1000;
   return full * (0.5 + jitter / 2);

@@ -8,11 +8,15 @@ import type { OpName } from "../ops.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
 import { HANDLERS, WRITES } from "./handlers.ts";
+import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { WaitingRequests } from "./waiting.ts";
 import { setPresence } from "../presence/session_ops.ts";
 
-/** Longest a request waits for another shard's answer before it is given up (ms). */
-const RESOLVE_TIMEOUT_MS = 15_000;
+/**
+ * Longest a request waits for another shard's answer before it is given up (ms): early enough that
+ * the caller still gets the reply, which says that nothing was done.
+ */
+export const RESOLVE_TIMEOUT_MS = REQUEST_TIMEOUT_MS - 1000;
 
 /** What most requests wait for: nothing. */
 const NO_BLOCKS: ReadonlyMap<number, Uint8Array> = new Map();
@@ -79,10 +83,11 @@ export class Requests {
     }
   }
 
-  /** Gives up requests that have waited too long for another shard. */
+  /** Asks other shards again, and gives up requests that have waited too long for them. */
   tick(): void {
     const over = this.waiting.takeUnresolved(this.#turn.now.mono - RESOLVE_TIMEOUT_MS);
     for (const p of over) this.unavailable(p);
+    this.#ask();
   }
 
   /** Replies `unavailable` to all that wait. */
@@ -137,8 +142,14 @@ export class Requests {
         return this.#turn.emit(null, { kind: "load_dedupe", name, generation, point, id, numbers });
       }
       case "resolve":
-        this.waiting.add({ kind: "resolve", from: name, to: outcome.name }, p);
-        return this.#turn.route({ kind: "resolve", from: name, to: outcome.name });
+        if (this.waiting.add({ kind: "resolve", from: name, to: outcome.name }, p)) return;
+        return this.#ask();
+    }
+  }
+
+  #ask(): void {
+    for (const { from, to } of this.waiting.takeQuestions(this.#turn.now.mono)) {
+      this.#turn.route({ kind: "resolve", from, to });
     }
   }
 

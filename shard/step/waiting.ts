@@ -2,6 +2,7 @@
 import type { AccountName } from "../name/ids.ts";
 import type { Pending } from "./turn.ts";
 import type { RequestId } from "./effects.ts";
+import { retryDelay } from "../message/pair.ts";
 
 /** What a request waits for. */
 export type Reason =
@@ -12,12 +13,20 @@ export type Reason =
   /** Which account has the name `to`, asked for the account `from`. */
   | { readonly kind: "resolve"; readonly from: AccountName; readonly to: AccountName };
 
+/** A question to another shard, and the requests that wait for its answer. */
+interface Question {
+  waiters: Pending[];
+  attempts: number;
+  /** When it is to be sent (again), in monotonic ms. */
+  askAtMs: number;
+}
+
 /** Waiting requests. Those with the same reason are one group, in the order in which they came. */
 export class WaitingRequests {
   readonly #blocks = new Map<RequestId, Pending>();
   readonly #dedupes = new Map<AccountName, Pending[]>();
   /** By the account that asks, then by the name that is asked for. */
-  readonly #resolves = new Map<AccountName, Map<AccountName, Pending[]>>();
+  readonly #resolves = new Map<AccountName, Map<AccountName, Question>>();
 
   get size(): number {
     return this.#blocks.size + this.#dedupes.size + this.#resolves.size;
@@ -37,9 +46,12 @@ export class WaitingRequests {
       case "dedupe":
         return push(this.#dedupes, reason.name, p);
       case "resolve": {
-        const asked = this.#resolves.get(reason.from) ?? new Map<AccountName, Pending[]>();
+        const asked = this.#resolves.get(reason.from) ?? new Map<AccountName, Question>();
         this.#resolves.set(reason.from, asked);
-        return push(asked, reason.to, p);
+        const question = asked.get(reason.to);
+        if (question !== undefined) return question.waiters.push(p) > 1;
+        asked.set(reason.to, { waiters: [p], attempts: 0, askAtMs: 0 });
+        return false;
       }
     }
   }
@@ -59,7 +71,7 @@ export class WaitingRequests {
       }
       case "resolve": {
         const asked = this.#resolves.get(reason.from);
-        const waiters = asked?.get(reason.to) ?? [];
+        const waiters = asked?.get(reason.to)?.waiters ?? [];
         asked?.delete(reason.to);
         if (asked?.size === 0) this.#resolves.delete(reason.from);
         return waiters;
@@ -67,23 +79,40 @@ export class WaitingRequests {
     }
   }
 
-  /** Takes the groups whose name was asked for at `sinceMs` (monotonic) or before. */
+  /** Takes the requests that were made at `sinceMs` (monotonic) or before and wait for an answer. */
   takeUnresolved(sinceMs: number): readonly Pending[] {
     const over: Pending[] = [];
     for (const [from, asked] of this.#resolves) {
-      for (const [to, waiters] of asked) {
+      for (const [to, question] of asked) {
+        const { waiters } = question;
         if (waiters[0]!.sinceMs > sinceMs) continue;
-        over.push(...this.take({ kind: "resolve", from, to }));
+        const left = waiters.filter((p) => p.sinceMs > sinceMs);
+        over.push(...waiters.filter((p) => p.sinceMs <= sinceMs));
+        if (left.length > 0) question.waiters = left;
+        else this.take({ kind: "resolve", from, to });
       }
     }
     return over;
+  }
+
+  /** The questions to be asked (again) by now, because their answers may be lost; with backoff. */
+  takeQuestions(nowMs: number): readonly { from: AccountName; to: AccountName }[] {
+    const due: { from: AccountName; to: AccountName }[] = [];
+    for (const [from, asked] of this.#resolves) {
+      for (const [to, question] of asked) {
+        if (question.askAtMs > nowMs) continue;
+        question.askAtMs = nowMs + retryDelay({ name: from }, question.attempts++);
+        due.push({ from, to });
+      }
+    }
+    return due;
   }
 
   /** Takes all of them. */
   takeAll(): readonly Pending[] {
     const all = [...this.#blocks.values(), ...[...this.#dedupes.values()].flat()];
     for (const asked of this.#resolves.values()) {
-      for (const group of asked.values()) all.push(...group);
+      for (const { waiters } of asked.values()) all.push(...waiters);
     }
     this.#blocks.clear();
     this.#dedupes.clear();

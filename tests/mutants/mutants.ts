@@ -49,6 +49,7 @@ const COMMITS: readonly Mutant[] = [
       "if ((p.accountId ??= account.id) !== account.id) {",
       "if (p.accountId === undefined) {",
     ],
+    ["never ask again which account has a name", "    this.#ask();\n  }\n", "  }\n"],
   ),
   ...inFile(
     "shard/step/recovery.ts",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
 import { MemoryDisk } from "./memory_store.ts";
@@ -23,6 +24,8 @@ export class NodeWorld {
   readonly shards: number;
   /** What shards told the edge. */
   packets: EdgePacket[] = [];
+  /** Whether a packet from one shard to another gets lost. */
+  loses: (packet: ShardPacket) => boolean = () => false;
   process = this.time.process();
   node!: Node;
   #sessions = 0;
@@ -52,6 +55,7 @@ export class NodeWorld {
       cacheUsersMax: this.limits.cacheAccountsMax * this.shards,
       deliver: (packet) => this.packets.push(packet),
       observeCommit: () => {},
+      carry: (packet, arrive) => this.loses(packet) || arrive(),
     });
     let started = false;
     this.node.start((error) => {

@@ -20,6 +20,7 @@ import { Driver } from "./driver.ts";
 import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
 import { leftovers } from "./leftovers.ts";
+import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedReturn, stalledLook } from "./injections.ts";
 import { checkTable, reshards } from "./reshards.ts";
@@ -98,6 +99,7 @@ function live(world: World): void {
   }
   blockedReturn(world);
   recovered(world);
+  lostAnswers(world);
   converge(world);
   measure(world);
   rest(world);

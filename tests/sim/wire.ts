@@ -39,6 +39,7 @@ export class Wire {
   readonly #whole: boolean;
   readonly #pairs = new Map<string, Pair>();
   #held = { untilMs: 0, from: "", to: "" };
+  #lostAnswers = 0;
 
   constructor(history: History, prng: Prng, quality: WireQuality, whole: boolean) {
     this.#history = history;
@@ -52,9 +53,18 @@ export class Wire {
     this.#held = { untilMs, from, to };
   }
 
+  /** The next `count` answers to which account has a name get lost. */
+  loseAnswers(count: number): void {
+    this.#lostAnswers = count;
+  }
+
   /** Carries a packet between two shards of a process. */
   carry(process: VirtualProcess, packet: ShardPacket, arrive: () => void): void {
     this.#look(packet);
+    if (packet.kind === "resolved" && this.#lostAnswers > 0) {
+      this.#lostAnswers--;
+      return;
+    }
     const { quality } = this;
     const heldMs = this.#heldMs(packet);
     if (heldMs > 0) return void process.timers.after(heldMs, arrive);

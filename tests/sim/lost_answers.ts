@@ -1,0 +1,35 @@
+/**
+ * The answers to a shard's question, which account has a name, get lost: the request that waits for
+ * one has to be replied to all the same, because the shard asks again.
+ */
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { World } from "./world.ts";
+import { ask } from "./dump.ts";
+import { Violation } from "./history.ts";
+
+/** Answers that get lost; the shard asks again within 1, 2 and 4 s at most. */
+const LOST = 3;
+/** The reply comes within this time, ms. */
+const REPLY_MS = 8000;
+
+/** For a healed world. The request changes nothing. */
+export function lostAnswers(world: World): void {
+  const prng = world.prng.fork("lost answers");
+  const node = world.nodes[0]!;
+  const core = node.running.node;
+  const { name } = prng.pick(world.people);
+  const shard = core.shardOf(name as AccountName);
+  if (core.shards.length === 1 || prng.chance(0.5)) return;
+  let contact = "nobody";
+  for (let i = 0; core.shardOf(contact as AccountName) === shard; i++) contact = `nobody-${i}`;
+  const began = world.time.nowMs;
+  world.wire.loseAnswers(LOST);
+  const input = { contact: contact as AccountName, type: "unsubscribe" } as const;
+  const result = ask(world, node, name, "roster.subscription", input);
+  world.wire.loseAnswers(0);
+  // A disabled account gets no further than that.
+  const fine = result.ok || result.code === "unauthorized";
+  if (fine && world.time.nowMs - began <= REPLY_MS) return;
+  const text = `${name} asks for ${contact}: ${result.ok ? "late" : result.code}`;
+  throw new Violation("a lost answer is asked for again", text, [name]);
+}
