@@ -31,6 +31,7 @@ import {
   wsLimits,
 } from "./config/settings.ts";
 import { addAssets, addChat, clientLibrary } from "./web/assets.ts";
+import { docs } from "./web/docs/docs.ts";
 import { createApp } from "./v1/rest.ts";
 import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
 import { type AdmissionControl, createDoorkeeper } from "./http/admission_control.ts";
@@ -252,6 +253,7 @@ class NodeFront implements Front {
     this.#addGateway();
     addAssets(app, clientLibrary());
     addChat(app);
+    for (const [path, serve] of docs()) app.get(path, (c) => serve(c.req.raw));
   }
 
   #addGateway(): void {

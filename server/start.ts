@@ -21,6 +21,7 @@ import { openConfigFiles } from "./config/files.ts";
 import { fail } from "../shard/errors.ts";
 import { type OpenNode, openNode } from "./open.ts";
 import { dashboard } from "./web/assets.ts";
+import { docs } from "./web/docs/docs.ts";
 import { openServices, type Services } from "./services.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
@@ -53,7 +54,7 @@ async function listen(config: Config, open: OpenNode, admin: Hono): Promise<Admi
     return Response.json({});
   });
   const guarded = guardAdmin(admin, {
-    open: dashboard(),
+    open: new Map([...dashboard(), ...docs()]),
     token: () => token,
     clock: ports.clock,
     log,

@@ -69,7 +69,8 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
   }
 }
 
-function buildProgram(host: CliHost, exit: (code: number) => void): Command {
+/** Builds the command tree; `exit` receives the exit code of an action. Touches nothing yet. */
+export function buildProgram(host: CliHost, exit: (code: number) => void): Command {
   const program = new Command("roost")
     .description("Presence and instant messaging in one process.")
     .version(`roost ${VERSION}`, "-V, --version", "print the version")

@@ -70,6 +70,16 @@ export function readAsset(
   return asset(typeOf(name), read(name), headers);
 }
 
+/** Returns the text of a file of the sources; `path` is relative to their root. */
+export function readSource(path: string): string {
+  return Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));
+}
+
+/** Makes an asset of HTML text; `headers` as for `readAsset`. */
+export function htmlAsset(html: string, headers: Readonly<Record<string, string>>): Asset {
+  return asset(typeOf(".html"), new TextEncoder().encode(html), headers);
+}
+
 /** As `readAsset`, for a module and all that it imports as one (see bundle.ts). */
 export function readBundle(name: string, headers: Readonly<Record<string, string>> = {}): Asset {
   const text = bundle(name, (path) => new TextDecoder().decode(read(path)));

@@ -79,3 +79,24 @@ Deno.test("roost admin token makes no data directory", async () => {
   assert.equal(none.code, 1);
   assert.match(none.err, /does not exist/);
 });
+
+Deno.test("/docs is served to clients, and beside the admin API without a token", async () => {
+  using dir = tempDir();
+  const server = await ServerProcess.start({ dataDir: dir.path, flags: NETWORK });
+  try {
+    for (const url of [server.url, await printed(server)]) {
+      const list = await fetch(`${url}/docs`);
+      assert.deepEqual([list.status, list.url], [200, `${url}/docs/`]);
+      assert.match(await list.text(), /<a href="operating">Operating<\/a>/);
+      const [status, page] = await get(`${url}/docs/operating`, null);
+      assert.equal(status, 200);
+      assert.match(page, /<h1 id="operating-roost">/);
+      const style = await fetch(`${url}/docs/assets/docs.css`);
+      assert.equal(style.headers.get("content-type"), "text/css; charset=utf-8");
+      await style.body?.cancel();
+    }
+    assert.equal((await get(`${server.url}/docs/nothing`, null))[0], 404);
+  } finally {
+    await server.stop();
+  }
+});

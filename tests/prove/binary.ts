@@ -16,7 +16,7 @@ import { TALK_CHECKS } from "./binary/talk.ts";
 import { tempDir } from "../process/server.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const SOURCES = ["main.ts", "deno.json", "deno.lock", "server", "shard"];
+const SOURCES = ["main.ts", "deno.json", "deno.lock", "README.md", "server", "shard", "tests"];
 
 /** The server that most is shown with: rates of one session are not what is shown. */
 const FLAGS = [

@@ -31,6 +31,14 @@ const PAGES: readonly PageRow[] = [
     below: "/admin/assets/",
     filesMin: 16,
   },
+  {
+    name: "the documents",
+    path: "/docs/",
+    at: "door",
+    folder: "docs/",
+    below: "/docs/assets/",
+    filesMin: 3,
+  },
 ];
 
 const TYPES: readonly (readonly [RegExp, RegExp])[] = [
