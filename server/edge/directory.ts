@@ -34,10 +34,10 @@ export class Directory {
     return isArray(found) ? found : [found];
   }
 
-  /** Sessions of other devices of the user: the one of the same device is about to be replaced. */
-  countOthers(user: AccountName, device: DeviceId): number {
+  /** Counts the user's sessions but for those of `devices`, which a new session replaces. */
+  countOthers(user: AccountName, devices: readonly (DeviceId | undefined)[]): number {
     let count = 0;
-    for (const session of this.of(user)) if (session.device !== device) count++;
+    for (const session of this.of(user)) if (!devices.includes(session.device)) count++;
     return count;
   }
 

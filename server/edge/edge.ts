@@ -126,12 +126,12 @@ class NodeEdge implements Edge {
   // ---- opening
 
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
-    const { user, device, resume } = options;
+    const { user, device, resume, ends } = options;
     const refusal = this.#drainRefusal();
     if (refusal !== null) return done(refusal);
     const old = resume === null ? null : this.#find(resume, user, device);
     if (old !== null) return this.#resume(old, options, done);
-    const full = this.#fullRefusal(user, device);
+    const full = this.#fullRefusal(user, [device, ends]);
     if (full !== null) {
       this.#deps.counters.refused++;
       return done(full);
@@ -149,19 +149,23 @@ class NodeEdge implements Edge {
     return Math.ceil(retryAfterMs * (0.5 + this.#deps.random.number()));
   }
 
-  #fullRefusal(user: AccountName, device: DeviceId): Failure | null {
+  #fullRefusal(
+    user: AccountName,
+    replaced: readonly (DeviceId | undefined)[],
+  ): Failure | null {
     const { sessionsMax, sessionsPerAccountMax } = this.#limits;
     if (this.#sessions.size >= sessionsMax) {
       const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
       return fail("busy", `The server has ${sessionsMax} sessions already`, retryMs);
     }
-    if (this.#sessions.countOthers(user, device) < sessionsPerAccountMax) return null;
-    const message = `The account has ${sessionsPerAccountMax} sessions already`;
+    if (this.#sessions.countOthers(user, replaced) < sessionsPerAccountMax) return null;
+    const message = `Cannot open a session: the account has ${sessionsPerAccountMax} already, ` +
+      "as many as it may have. End another one first (end)";
     return fail("limit_reached", message);
   }
 
   #attach(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
-    const { user, device, auth, cursor, presence, sink, resume } = options;
+    const { user, device, auth, cursor, presence, sink, resume, ends } = options;
     const id: SessionId = newId(this.#deps.random.bytes(12));
     const session = new LiveSession(this.#shared, { id, user, device }, sink);
     // Before the request: what the shard sends on may be here before its answer.
@@ -185,9 +189,18 @@ class NodeEdge implements Edge {
       trial?.count(result.value.id, "opened");
       if (resume !== null) trial?.count(result.value.id, "falseOffline");
       session.attached(result.value, cursor);
+      this.#endOther(session, ends);
       const from = mode === "resume" && cursor !== null ? cursor.seq : seq;
       done(ok({ session, resumed: false, mailboxId, seq: from, mode, snapshot, expiresAt }));
     });
+  }
+
+  /** Only now is the token known to be right: an attacker must not end sessions. */
+  #endOther(session: LiveSession, device: DeviceId | undefined): void {
+    if (device === undefined || device === session.device) return;
+    for (const other of this.#sessions.of(session.user)) {
+      if (other.device === device) other.finish("replaced", true);
+    }
   }
 
   // ---- taking up again

@@ -79,6 +79,11 @@ export interface OpenSession {
    * the presence it has, and `presence` is ignored.
    */
   readonly resume: SessionId | null;
+  /**
+   * Another device of the user, whose sessions here end as `replaced` once this one is attached.
+   * They do not count towards the limit of the account's sessions.
+   */
+  readonly ends?: DeviceId;
   /** null for long-poll: the session collects until somebody polls. */
   readonly sink: Sink | null;
 }

@@ -25,7 +25,13 @@ import {
 } from "./rates.ts";
 import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
 import { isObject, parseJson } from "./validate.ts";
-import { devicePresence, noteTokenFailure, sessionChoice, type SignInDeps } from "./sign_in.ts";
+import {
+  devicePresence,
+  endChoice,
+  noteTokenFailure,
+  sessionChoice,
+  type SignInDeps,
+} from "./sign_in.ts";
 import { EARLY, Greeting, type Proved } from "./greeting.ts";
 
 /** Bounds of one connection. */
@@ -180,7 +186,7 @@ class Connection implements WireHandler, Sink {
   #open(proved: Proved, leave: Leave | null): void {
     const { wanted, principal, kind } = proved;
     const { user, device, auth, provedUntil } = principal;
-    const { after, session, presence } = wanted.input;
+    const { after, session, presence, end } = wanted.input;
     const cursor = after === undefined ? null : parseCursor(after);
     const options: OpenSession = {
       user,
@@ -190,6 +196,7 @@ class Connection implements WireHandler, Sink {
       cursor,
       presence: devicePresence(presence),
       resume: sessionChoice(session),
+      ...endChoice(end),
       sink: this,
     };
     this.#state = { kind: "opening" };

@@ -49,7 +49,7 @@ function openSession(
   call: EventsCall,
   sink: Sink | null,
 ): Promise<Result<OpenedSession>> {
-  const { caller, session, after, invisible } = call;
+  const { caller, session, after, invisible, ends } = call;
   return new Promise((done) =>
     openInTurn(deps, {
       user: caller.user,
@@ -59,6 +59,7 @@ function openSession(
       cursor: after,
       presence: invisible ? null : ONLINE,
       resume: session?.id ?? null,
+      ...(ends === undefined ? {} : { ends }),
       sink,
     }, (result) => {
       deps.signedIn(caller.auth.kind, result.ok ? "ok" : result.code);

@@ -61,6 +61,8 @@ export interface EventsCall {
   readonly soft: number;
   readonly waitMs: number;
   readonly invisible: boolean;
+  /** Another device, whose sessions end for one that is opened here. */
+  readonly ends?: DeviceId;
   /** Server-sent events are wanted. */
   readonly stream: boolean;
 }

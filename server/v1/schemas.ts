@@ -70,6 +70,7 @@ function sessionFields(f: Fields) {
     after: cursor.optional().describe("Everything up to here is known: continue after it"),
     presence: z.object(f.presence).nullable().optional()
       .describe("Absent: online. null: invisible"),
+    end: device.optional().describe("Another device of the account, whose sessions end for this"),
   };
 }
 
@@ -192,6 +193,7 @@ function restSchemas(f: Fields, limits: ProtocolLimits) {
       wait: z.int().min(0).max(limits.waitSecondsMax).optional().describe("Seconds; 30 if absent"),
       soft: count.optional().describe("Acknowledges soft events up to this number"),
       presence: z.enum(["online", "invisible"]).optional().describe("Of a session opened here"),
+      end: device.optional().describe("As in `POST /v1/sessions`, of a session opened here"),
       session: session.optional().describe("The session to go on with; absent: opens one"),
     }),
   };

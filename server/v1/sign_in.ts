@@ -14,6 +14,7 @@ import type { Random } from "../node/ports.ts";
 import type { SignInKind } from "../ops/counters.ts";
 import type { Router } from "../node/router.ts";
 import type { FailureLimits, MintedToken, ScramExchange, SignIn, Verified } from "../auth/types.ts";
+import type { OpenSession } from "../edge/types.ts";
 import type { HelloAuth, PresenceInput } from "./schemas.ts";
 
 /** What the flows need. */
@@ -59,6 +60,12 @@ export function deviceChoice(
     device: input.device === undefined ? null : parseDeviceId(input.device),
     label: input.label ?? "",
   };
+}
+
+/** What `end` of a checked frame or body means for the session to open. */
+export function endChoice(end: string | undefined): Pick<OpenSession, "ends"> {
+  const device = end === undefined ? null : parseDeviceId(end);
+  return device === null ? {} : { ends: device };
 }
 
 /** A session id field of a checked frame or body. */

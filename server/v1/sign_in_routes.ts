@@ -24,6 +24,7 @@ import {
   byScram,
   deviceChoice,
   devicePresence,
+  endChoice,
   type Principal,
   sessionChoice,
 } from "./sign_in.ts";
@@ -283,6 +284,7 @@ function openSession(call: Call, input: OpenInput): Promise<Reply> {
     cursor: after,
     presence: devicePresence(input.presence),
     resume: sessionChoice(input.session),
+    ...endChoice(input.end),
     sink: null,
   };
   return answered((answer) =>
@@ -312,6 +314,7 @@ function eventsRoute({ schemas }: Protocol): Route {
       wait: "number",
       soft: "number",
       presence: "query",
+      end: "query",
       lastEventId: { header: "Last-Event-ID", required: false },
       session: { header: "Roost-Session", required: false },
     },
@@ -336,6 +339,7 @@ function eventsRoute({ schemas }: Protocol): Route {
         after: after === undefined ? null : parseCursor(after),
         soft: input.soft ?? 0,
         waitMs: (input.wait ?? WAIT_SECONDS) * 1000,
+        ...endChoice(input.end),
         invisible: input.presence === "invisible",
         stream: wantsStream(call.request),
       });

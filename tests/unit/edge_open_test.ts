@@ -64,6 +64,21 @@ Deno.test("open refuses an account's sessions over the limit, not the same devic
   assert.equal(r.counters.refused, 1);
 });
 
+Deno.test("open ends the session of another device that is named, once it is attached (A11)", () => {
+  const r = rig({ sessionsPerAccountMax: 2 });
+  const { sink } = r.start({ device: device("a") });
+  r.start({ device: device("b") });
+  const ends = device("a");
+  r.router.failing.set("session.attach", fail("unauthorized", "no such token"));
+  assert.equal(codeOf(r.open({ device: device("c"), ends }).results), "unauthorized");
+  assert.equal(sink.reason(), "");
+  r.router.failing.clear();
+  assert.equal(codeOf(r.open({ device: device("c"), ends: device("d") }).results), "limit_reached");
+  assert.ok(r.open({ device: device("c"), ends }).results[0]!.ok);
+  assert.equal(sink.reason(), "replaced");
+  assert.equal(r.edge.gauges().sessions, 2);
+});
+
 Deno.test("open refuses with a wait when the node has as many sessions as it may", () => {
   const r = rig({ sessionsMax: 1 });
   const { session } = r.start();
