@@ -139,7 +139,8 @@ export interface SnapshotEvent {
 export interface State {
   /**
    * `waiting`: for the next try to connect. `stopped`: it does not try any more, `reason` says why
-   * (an error code, or `replaced`: the device signed in elsewhere); `signIn()` tries again.
+   * (an error code, or `replaced`: the device signed in elsewhere); `signIn()` tries again. For
+   * `limit_reached` see there.
    */
   readonly status: "signed_out" | "connecting" | "online" | "waiting" | "stopped" | "closed";
   readonly transport: Transport | null;
@@ -200,15 +201,46 @@ export interface Events {
   error: RoostError;
 }
 
-/** A refusal, by the server's closed list of codes, or one of the client's own. */
+/** Every code of an error: the server's closed list, and the client's own. */
+export type ErrorCode =
+  | "bad_request"
+  | "unsupported"
+  | "unauthorized"
+  | "forbidden"
+  | "not_found"
+  | "conflict"
+  | "too_large"
+  | "limit_reached"
+  | "rate_limited"
+  | "busy"
+  | "unavailable"
+  | "reset"
+  /** There was no answer: whether the server did it is unknown. */
+  | "offline"
+  /** The client was closed or signed out before it was done. */
+  | "closed"
+  /** Nobody is signed in: call `signIn` or `register` first. */
+  | "signed_out"
+  /** The server does not know the keys of the password. */
+  | "untrusted"
+  /** The storage takes nothing. */
+  | "storage"
+  /** The device signed in elsewhere, again and again. */
+  | "replaced"
+  /** Ends of a connection, as the server named them; the client connects again. */
+  | "protocol"
+  | "shutdown"
+  | "slow"
+  | "idle";
+
+/**
+ * Every error of the client: a refusal of the server or of the client itself. `forbidden` for a page
+ * of an origin that the server refuses names the setting, `server.allowedOrigins`.
+ */
 export declare class RoostError extends Error {
-  constructor(code: string, message: string, retryAfterMs?: number);
-  /**
-   * The server's codes, and: `offline` (no answer: the outcome is not known), `closed` (the client
-   * was closed or signed out first), `untrusted` (the server does not know the password's keys),
-   * `storage`.
-   */
-  readonly code: string;
+  constructor(code: ErrorCode, message: string, retryAfterMs?: number);
+  readonly code: ErrorCode;
+  /** When a repetition makes sense, in ms from now; absent where it never does. */
   readonly retryAfterMs: number | undefined;
   /** Of the message that failed. */
   key: string | undefined;
@@ -265,6 +297,8 @@ export interface Platform {
   after(ms: number, run: () => void): () => void;
   /** In 0 … 1. */
   random(): number;
+  /** The origin of the page; `null` outside of pages. */
+  readonly origin: string | null;
   /** `null` where there are no WebSockets. */
   readonly socket: ((url: string) => Socket) | null;
   fetch(url: string, init: RequestInit): Promise<Response>;
@@ -274,7 +308,7 @@ export interface Platform {
 
 /** How to make a client. */
 export interface ClientOptions {
-  /** The server; absent: where the module came from. */
+  /** The server, as `http(s)://` or `ws(s)://`; absent: where the module came from. */
   readonly url?: string;
   /**
    * Keeps token, session, position and unsent messages; absent: memory. One client at a time may
@@ -286,6 +320,8 @@ export interface ClientOptions {
   readonly device?: string;
   /** For people, in the list of devices. */
   readonly label?: string;
+  /** Presence of new sessions until `setPresence`; `null`: invisible; absent: online. */
+  readonly presence?: OwnPresence | null;
   /** Never use the other one. */
   readonly onlyTransport?: Transport;
   /**
@@ -305,10 +341,19 @@ export type Credentials =
   | { readonly token: string }
   | { readonly jwt: string };
 
+/** How to sign in. */
+export interface SignInOptions {
+  /** Another device of the account, whose session ends when this one is open. */
+  readonly end?: string | null;
+}
+
 /** A page of a conversation, ascending. */
 export type Page = { readonly events: readonly Message[]; readonly more: boolean };
 
-/** One account on one device. */
+/**
+ * One account on one device. Until `signIn` or `register` has proved who that is, commands reject
+ * with `signed_out`.
+ */
 export interface Client {
   readonly state: State;
   /** The contact list with live presence, by name. */
@@ -324,7 +369,10 @@ export interface Client {
   /** Messages that wait to be sent, or for their acknowledgement, in their order. */
   readonly pending: readonly PendingMessage[];
 
-  /** Calls `listener` for every such event; the answer takes it off again. */
+  /**
+   * Calls `listener` for every such event; returns the function that takes it off again. Throws
+   * `bad_request` for the name of no event.
+   */
   on<K extends keyof Events>(event: K, listener: (detail: Events[K]) => void): () => void;
 
   /** Makes an account and signs in. */
@@ -334,9 +382,11 @@ export interface Client {
   /**
    * Signs in and stays connected until `signOut`, `close` or a refusal; answers when it is online
    * for the first time. Without credentials: with the stored token (`unauthorized` where there is
-   * none).
+   * none). Rejects with every refusal that no repetition changes. `limit_reached`: the account has
+   * as many sessions as it may; then `devices` lists them, and `revoke`, or `signIn` with the `end`
+   * of one, makes room: `signIn(undefined, { end })` uses the token of the first try.
    */
-  signIn(credentials?: Credentials): Promise<State>;
+  signIn(credentials?: Credentials, options?: SignInOptions): Promise<State>;
   /**
    * Revokes the token and forgets everything, unsent messages too; whether the server was told. The
    * client can sign in again.
@@ -354,7 +404,9 @@ export interface Client {
     body: string,
     options?: { readonly ext?: string; readonly key?: string },
   ): Promise<Sent>;
-  /** Sets one's presence, also for connections to come; `null`: invisible. */
+  /**
+   * Sets one's presence, and that of later sessions once the server has taken it; `null`: invisible.
+   */
   setPresence(presence: OwnPresence | null): Promise<void>;
   /** Asks to see somebody's presence. */
   subscribe(contact: string): Promise<void>;
@@ -394,5 +446,8 @@ export interface Client {
   changePassword(change: { readonly old: string; readonly new: string }): Promise<void>;
 }
 
-/** Makes a client; it does nothing before `signIn` or `register`. */
+/**
+ * Makes a client; it does nothing before `signIn` or `register`. Throws `bad_request` where `url` is
+ * not an address of a server.
+ */
 export declare function createClient(options?: ClientOptions): Client;

@@ -292,7 +292,8 @@ Deno.test("send: another account does not get the messages of the one before", a
 
 Deno.test("send: no more messages wait than pendingMax", async () => {
   const world = new World();
-  const client = world.client({ pendingMax: 2 });
+  const client = await world.connected({ pendingMax: 2 });
+  world.socket.breaks();
   client.send("bob", "1").catch(() => {});
   client.send("bob", "2").catch(() => {});
   await assert.rejects(client.send("bob", "3"), { code: "limit_reached" });

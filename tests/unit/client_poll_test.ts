@@ -129,8 +129,7 @@ Deno.test("createClient: a poll that breaks is repeated, and only several in a r
 
 Deno.test("createClient: a session that is over is opened anew, with presence and cursor", async () => {
   const world = new World();
-  const client = world.client({}, false);
-  client.setPresence({ show: "dnd", status: "busy" });
+  const client = world.client({ presence: { show: "dnd", status: "busy" } }, false);
   const signedIn = client.signIn({ token: "t" });
   await world.settle();
   assert.deepEqual(world.request.body, { presence: { show: "dnd", status: "busy" } });

@@ -44,6 +44,7 @@ const WIRING: ReadonlySet<string> = new Set([
 const LONG_FILES: Readonly<Record<string, string>> = {
   "server/node/node.ts":
     "the turn of a node: one set of fields for routing, changes of shards and time",
+  "server/web/client.d.ts": "one module's declarations, which clients load as one file",
   "shard/ops.ts": "one table of operations and their types",
   "shard/record/records.ts": "one codec: each kind's writer and reader side by side",
   "tests/mutants/mutants.ts": "one table of mutants",

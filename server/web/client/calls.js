@@ -1,5 +1,6 @@
 // @ts-check
 /** What an application asks for by one command each. */
+import { signedOut } from "./error.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -13,7 +14,7 @@
  * @typedef {{
  *   env: Api.Platform,
  *   timing: Api.Timing,
- *   online: () => boolean,
+ *   status: () => Api.State["status"],
  *   lastSeq: (peer: string) => number,
  *   present: (presence: Api.OwnPresence | null) => void,
  *   enqueue: (t: string, fields: Json, how?: Parameters<Commands["add"]>[2]) => Promise<unknown>
@@ -58,9 +59,11 @@ export class Calls {
 
   /** @type {Api.Client["setPresence"]} */
   setPresence = (presence) => {
-    this.#host.present(presence);
     const fields = presence === null ? { invisible: true } : { ...presence };
-    return this.#change("presence", fields, "presence", "presence");
+    // A refused one must not be in the next greeting, which would be refused as well.
+    return this.#change("presence", fields, "presence", "presence").then(() => {
+      this.#host.present(presence);
+    });
   };
   /** @type {Api.Client["subscribe"]} */
   subscribe = (contact) => this.#change("subscription", { contact, type: "subscribe" });
@@ -106,7 +109,8 @@ export class Calls {
   };
   /** @type {Api.Client["signal"]} */
   signal = async (to, type, options = {}) => {
-    if (!this.#host.online()) return false;
+    if (this.#host.status() === "signed_out") throw signedOut();
+    if (this.#host.status() !== "online") return false;
     const how = { repeat: false, deadlineMs: this.#host.timing.answerMs };
     return await this.#host.enqueue("signal", { ...options, to, type }, how).then(
       () => true,

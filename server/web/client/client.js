@@ -8,11 +8,13 @@ import { Calls } from "./calls.js";
 import { Commands, laneOf } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { closed, RoostError } from "./error.js";
+import { closed, RoostError, signedOut } from "./error.js";
+import { greetingOf, headersOf } from "./greeting.js";
 import { Mailbox } from "./mailbox.js";
+import { originRefusal } from "./origin.js";
 import { memory, platform, TIMING } from "./platform.js";
 import { ClientRecord } from "./record.js";
-import { rest } from "./rest.js";
+import { asRequest, baseOf, rest } from "./rest.js";
 import { SignIn } from "./sign_in.js";
 
 /**
@@ -20,9 +22,13 @@ import { SignIn } from "./sign_in.js";
  * @import { Json, Link, Who } from "./types.d.ts"
  */
 
+/** Commands that a client can do whose session was refused. */
+const WITHOUT_SESSION = ["devices", "revoke"];
+
 /** See `Client` in client.d.ts. @implements {Api.Client} */
 export class RoostClient extends Calls {
   #env;
+  #timing;
   #options;
   #base;
   #emitter = new Emitter();
@@ -34,7 +40,9 @@ export class RoostClient extends Calls {
   /** @type {Pick<Api.State, "domain" | "expiresAt" | "limits">} */
   #told = { domain: null, expiresAt: null, limits: {} };
   /** For new sessions; a resumed one has it. @type {Api.OwnPresence | null | undefined} */
-  #presence = undefined;
+  #presence;
+  /** The device to end for the next session. @type {string | null} */
+  #end = null;
   /** @type {{ resolve: (state: Api.State) => void, reject: (e: RoostError) => void }[]} */
   #waiters = [];
 
@@ -45,16 +53,16 @@ export class RoostClient extends Calls {
     super({
       env,
       timing,
-      online: () => this.#connection.status === "online",
+      status: () => this.#connection.status,
       lastSeq: (peer) => this.conversations.get(peer)?.lastSeq ?? 0,
       present: (presence) => this.#presence = presence,
       enqueue: (t, fields, how) => this.#enqueue(t, fields, how),
     });
-    const url = new URL(options.url ?? import.meta.url);
-    if (!/^https?:$/.test(url.protocol)) throw new TypeError("createClient needs the server's url");
-    this.#base = options.url === undefined ? url.origin : url.href.replace(/\/$/, "");
+    this.#base = baseOf(options.url);
     this.#options = options;
+    this.#presence = options.presence;
     this.#env = env;
+    this.#timing = timing;
     const key = options.storageKey ?? `roost ${this.#base}`;
     const storage = options.storage ?? memory();
     this.#record = new ClientRecord(storage, key, (error) => this.#emit("error", error));
@@ -93,7 +101,12 @@ export class RoostClient extends Calls {
   /** @returns {import("./connection.js").ConnectionHost} */
   #host() {
     return {
-      opening: () => this.#opening(),
+      opening: () =>
+        greetingOf(this.#base, this.#record, {
+          label: this.#options.label,
+          presence: this.#presence,
+          end: this.#end,
+        }),
       cursor: () => this.#record.cursorText,
       welcomed: (welcome) => this.#welcomed(welcome),
       online: (link, welcome) => this.#online(link, welcome),
@@ -102,6 +115,7 @@ export class RoostClient extends Calls {
       released: (link) => this.#commands.release(link),
       down: () => this.#mailbox.down(),
       malformed: () => this.#mailbox.forgetPosition(),
+      unreached: () => this.#unreached(),
       changed: () => this.#emit("status", this.state),
       gaveUp: (error) => this.#gaveUp(error),
     };
@@ -178,19 +192,24 @@ export class RoostClient extends Calls {
     return await this.#begin(await this.#signIn.register(account));
   }
 
-  /** @param {Api.Credentials} [credentials] */
-  async signIn(credentials) {
+  /**
+   * @param {Api.Credentials} [credentials]
+   * @param {Api.SignInOptions} [options]
+   */
+  async signIn(credentials, { end = null } = {}) {
     this.#assertOpen();
-    return await this.#begin(await this.#signIn.prove(credentials, this.#record));
+    return await this.#begin(await this.#signIn.prove(credentials, this.#record), end);
   }
 
   /**
    * Connects as an account and waits for the first welcome.
    * @param {Who} who
+   * @param {string | null} [end]
    * @returns {Promise<Api.State>}
    */
-  #begin({ token, jwt, user, device }) {
+  #begin({ token, jwt, user, device }, end = null) {
     this.#assertOpen();
+    this.#end = end;
     this.#disconnect();
     const old = this.#record.who;
     const changed = user !== old?.user || device !== old?.device;
@@ -209,11 +228,11 @@ export class RoostClient extends Calls {
   async signOut() {
     this.#assertOpen();
     const { signedIn } = this.#record;
-    const headers = signedIn ? this.#headers() : {};
+    const headers = signedIn ? headersOf(this.#record) : {};
     this.#disconnect();
     // Before the server answers, which may take a while: a page that is closed now is signed out.
     this.#forgetMailbox();
-    this.#presence = undefined;
+    this.#presence = this.#options.presence;
     this.#record.remove();
     this.#connection.signedOut();
     this.#settleWaiters(new RoostError("closed", "Signed out"));
@@ -278,32 +297,9 @@ export class RoostClient extends Calls {
 
   // The connection.
 
-  /** @returns {Record<string, string>} */
-  #headers() {
-    const { token, jwt, device } = /** @type {Who} */ (this.#record.who);
-    const named = jwt === undefined || device === null ? {} : { "roost-device": device };
-    return { authorization: `Bearer ${token ?? jwt}`, ...named };
-  }
-
-  #opening() {
-    const { token, jwt, device } = /** @type {Who} */ (this.#record.who);
-    const { session, cursorText: after } = this.#record;
-    const opening = {
-      ...(session === null ? {} : { session }),
-      ...(after === null ? {} : { after }),
-      ...(this.#presence === undefined ? {} : { presence: this.#presence }),
-    };
-    const { label } = this.#options;
-    const hello = {
-      t: "hello",
-      v: 1,
-      auth: token === undefined ? { jwt } : { token },
-      ...(device === null ? {} : { device }),
-      ...(label ? { label } : {}),
-      client: "roost-client/1",
-      ...opening,
-    };
-    return { url: this.#base, hello, headers: this.#headers(), opening };
+  async #unreached() {
+    const error = await originRefusal(this.#env, this.#base);
+    if (error !== null) this.#connection.refuse(error);
   }
 
   /** @param {Json} welcome */
@@ -316,6 +312,7 @@ export class RoostClient extends Calls {
     const who = /** @type {Who} */ (record.who);
     // A given token may be of another account than what was stored.
     if (who.user !== null && who.user !== user) this.#forgetMailbox();
+    this.#end = null;
     record.who = { ...who, user, device };
     record.session = session;
     this.#told = {
@@ -347,14 +344,41 @@ export class RoostClient extends Calls {
    * @param {Parameters<Commands["add"]>[2]} [how]
    */
   #enqueue(t, fields, how) {
-    if (this.#connection.status === "closed") return Promise.reject(closed());
+    const refusal = this.#refusal();
+    if (refusal !== null) return Promise.reject(refusal);
+    const { status } = this.#connection;
+    if (status === "stopped" && WITHOUT_SESSION.includes(t) && this.#record.signedIn) {
+      return this.#withoutSession(t, fields);
+    }
     return this.#commands.add(t, fields, how);
+  }
+
+  /** Why nothing can be asked for. */
+  #refusal() {
+    const { status } = this.#connection;
+    return status === "closed" ? closed() : status === "signed_out" ? signedOut() : null;
+  }
+
+  /**
+   * Makes room for a session of this device, where the account has as many as it may.
+   * @param {string} t
+   * @param {Json} fields
+   */
+  #withoutSession(t, fields) {
+    const { method, path } = asRequest(t, fields);
+    const { requestMs: timeoutMs } = this.#timing;
+    return rest(this.#env, this.#base + path, {
+      method,
+      headers: headersOf(this.#record),
+      timeoutMs,
+    });
   }
 
   /** @type {Api.Client["send"]} */
   send = (to, body, { ext, key = newKey() } = {}) => {
     const { pendingMax = 1000 } = this.#options;
-    if (this.#connection.status === "closed") return Promise.reject(closed());
+    const refusal = this.#refusal();
+    if (refusal !== null) return Promise.reject(refusal);
     if (this.#commands.sends >= pendingMax) {
       const message = `Cannot take a message: ${pendingMax} wait to be sent already`;
       return Promise.reject(new RoostError("limit_reached", message));

@@ -3,6 +3,7 @@
  * The connection of a client: one link to the server, a WebSocket, or long-polls where that does
  * not get through. Links break and are replaced. A link that was replaced is ignored.
  */
+import { PASSING } from "./commands.js";
 import { PollLink } from "./poll_link.js";
 import { WsLink } from "./ws_link.js";
 
@@ -15,7 +16,8 @@ import { WsLink } from "./ws_link.js";
 /**
  * `opening`: what a new link sends first. `welcomed` takes a welcome before the status is `online`,
  * `online` goes on after it. `released`: a link was left, and with it what it has not settled.
- * `hello`: the server refused the opening as malformed; the client forgets what it had stored.
+ * `malformed`: the server refused the opening as such; the client forgets what it had stored.
+ * `unreached`: a new link found no server.
  * @typedef {Pick<Host, "events" | "settled" | "cursor"> & {
  *   opening: () => {
  *     url: string, hello: Json, headers: Record<string, string>, opening: Json
@@ -25,6 +27,7 @@ import { WsLink } from "./ws_link.js";
  *   released: (link: Link) => void,
  *   down: () => void,
  *   malformed: () => void,
+ *   unreached: () => void,
  *   changed: () => void,
  *   gaveUp: (error: RoostError) => void
  * }} ConnectionHost
@@ -34,8 +37,12 @@ import { WsLink } from "./ws_link.js";
 const WS_FAILURES_MAX = 2;
 /** Links in a row that another client of this device replaced, after which this one gives up. */
 const REPLACED_MAX = 4;
-/** Refusals of the client itself, which no repetition changes. */
+/** Ends of a link that mean that another client of this device has the session. */
+const REPLACED = ["replaced", "conflict"];
+/** Refusals of a client that was online, which no repetition changes. */
 const FINAL = ["unauthorized", "forbidden", "unsupported"];
+/** Refusals of a greeting that a repetition can change; after every other one it gives up. */
+const AGAIN = [...PASSING, ...REPLACED, "shutdown", "slow", "idle", "signed_out", "protocol"];
 
 /** See the head of this file. */
 export class Connection {
@@ -240,17 +247,28 @@ export class Connection {
       // Without a network neither gets through: they take turns.
       this.#wsFailures = link.kind === "ws" ? this.#wsFailures + 1 : WS_FAILURES_MAX - 1;
     }
-    this.#replaced = error.code === "replaced" ? this.#replaced + 1 : 0;
+    const contested = REPLACED.includes(error.code) || error.code === "protocol";
+    this.#replaced = contested ? this.#replaced + 1 : 0;
+    const final = link.welcomed ? FINAL.includes(error.code) : !AGAIN.includes(error.code);
     const malformed = error.code === "bad_request" && !link.welcomed;
     if (malformed && this.#malformed++ === 0) {
       // The server may not take what was stored.
       this.#host.malformed();
-    } else if (malformed || FINAL.includes(error.code)) return this.#host.gaveUp(error);
+    } else if (final) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
     const ms = (error.retryAfterMs ?? 0) + this.backoffMs(this.#tries++);
     this.#retryAt = this.#env.now() + ms;
     this.#stop.retry = this.#env.after(ms, () => this.connect());
     this.become("waiting");
+    if (error.code === "offline" && !link.welcomed) this.#host.unreached();
+  }
+
+  /** Gives up, if it is not online. @param {RoostError} error */
+  refuse(error) {
+    if (this.#status !== "waiting" && this.#status !== "connecting") return;
+    this.disconnect();
+    this.#reason = error.code;
+    this.#host.gaveUp(error);
   }
 
   /** Full jitter: a random time up to the bound. @param {number} tries */

@@ -1,9 +1,25 @@
 // @ts-check
 /** The listeners of a client. */
+import { badRequest } from "./error.js";
 
 /**
  * @import * as Api from "../client.d.ts"
  */
+
+/** Every event. @type {readonly (keyof Api.Events)[]} */
+const EVENTS = [
+  "message",
+  "undelivered",
+  "receipt",
+  "read",
+  "presence",
+  "roster",
+  "request",
+  "signal",
+  "snapshot",
+  "status",
+  "error",
+];
 
 /** See the head of this file. */
 export class Emitter {
@@ -11,11 +27,15 @@ export class Emitter {
   #listeners = new Map();
 
   /**
+   * Throws `bad_request` for a name that is no event's.
    * @template {keyof Api.Events} K
    * @param {K} event
    * @param {(detail: Api.Events[K]) => void} listener
    */
   on(event, listener) {
+    if (!EVENTS.includes(event)) {
+      throw badRequest(`Cannot listen to ${String(event)}: events are ${EVENTS.join(", ")}`);
+    }
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners.add(listener));
     return () => void listeners.delete(listener);

@@ -9,7 +9,7 @@
 /** See client.d.ts. */
 export class RoostError extends Error {
   /**
-   * @param {string} code
+   * @param {Api.ErrorCode} code
    * @param {string} message
    * @param {number} [retryAfterMs]
    */
@@ -31,6 +31,16 @@ export class RoostError extends Error {
  */
 export const offline = (message) => new RoostError("offline", message);
 
+/** Nobody is signed in. */
+export const signedOut = () =>
+  new RoostError("signed_out", "Nobody is signed in: call signIn or register first");
+
+/**
+ * The application passed what no server takes.
+ * @param {string} message
+ */
+export const badRequest = (message) => new RoostError("bad_request", message);
+
 /** The application closed the client. */
 export const closed = () => new RoostError("closed", "The client was closed");
 
@@ -40,5 +50,5 @@ export const closed = () => new RoostError("closed", "The client was closed");
  */
 export function refusal({ code, message, retryAfterMs }) {
   const wait = typeof retryAfterMs === "number" ? retryAfterMs : undefined;
-  return new RoostError(String(code), String(message), wait);
+  return new RoostError(/** @type {Api.ErrorCode} */ (String(code)), String(message), wait);
 }

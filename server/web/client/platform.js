@@ -28,6 +28,7 @@ export function platform() {
       return () => clearTimeout(timer);
     },
     random: Math.random,
+    origin: globalThis.location?.origin ?? null,
     socket: typeof WebSocket === "function" ? (url) => new WebSocket(url) : null,
     fetch: (url, init) => fetch(url, init),
     onOnline(run) {

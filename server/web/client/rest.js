@@ -1,11 +1,25 @@
 // @ts-check
 /** The client library's HTTP requests. */
-import { offline, refusal, RoostError } from "./error.js";
+import { badRequest, offline, refusal, RoostError } from "./error.js";
 
 /**
  * @import * as Api from "../client.d.ts"
  * @import { Json } from "./types.d.ts"
  */
+
+/**
+ * Returns the server's address without a slash at its end. Absent: where this module is from.
+ * @param {string | undefined} given
+ */
+export function baseOf(given) {
+  const text = (given ?? import.meta.url).replace(/^ws(?=s?:)/i, "http");
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    const message = `Cannot connect to ${given ?? "no address"}: url must be the server's address`;
+    throw badRequest(`${message}, as http, https, ws or wss`);
+  }
+  return given === undefined ? url.origin : url.href.replace(/\/$/, "");
+}
 
 /**
  * Sends one request. Rejects with the refusal of the server, or with `offline` without an answer of it.

@@ -2,6 +2,7 @@
 /** How an application's credentials become a token. */
 import { newKey } from "./bytes.js";
 import { PASSING } from "./commands.js";
+import { originRefusal } from "./origin.js";
 import { provePassword } from "./password.js";
 import { rest } from "./rest.js";
 import { RoostError } from "./error.js";
@@ -120,6 +121,11 @@ export class SignIn {
   async #post(path, body) {
     const { env, timing, base } = this.#host;
     const request = { method: "POST", body, timeoutMs: timing.requestMs };
-    return /** @type {Json} */ (await rest(env, base + path, request));
+    try {
+      return /** @type {Json} */ (await rest(env, base + path, request));
+    } catch (error) {
+      const { code } = /** @type {RoostError} */ (error);
+      throw code === "offline" ? await originRefusal(env, base) ?? error : error;
+    }
   }
 }
