@@ -1,12 +1,13 @@
 /**
- * Group commit: one atomic write in flight, everything that shards collect meanwhile is the next.
- * Behind it, at most one checkpoint write at a time. A failed write makes its shards forget what was
- * provisional, and stops further writes until a probe succeeds.
+ * Group commit: one append in flight, everything that shards collect meanwhile is the next. Behind
+ * it, at most one checkpoint write at a time. A failed write makes its shards forget what was
+ * provisional, and stops further writes until a probe succeeds; where its outcome is unknown, the
+ * probe claims the shards again. A shard whose claim is not current any more is dropped, and the rest
+ * of the write is repeated without it.
  */
 import type { Cancel, Mutation, Ports, StoreError } from "./ports.ts";
+import type { CheckpointBatch, Now, SealedBatch } from "../../shard/step/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { Now } from "../../shard/step/effects.ts";
-import { logKey } from "../../shard/account/account_cache.ts";
 import { STORE_LIMITS } from "./ports.ts";
 
 /** Bytes of log rows in one write; leaves room for keys below the store's limit. */
@@ -45,9 +46,23 @@ export interface CommitHost {
   committed(shard: Shard, batch: number): void;
   checkpointed(shard: Shard): void;
   commitFailed(shard: Shard): void;
+  /** Somebody else has claimed the shard: it must not be served from memory any more. */
+  fenced(shard: Shard): void;
+  /** Claims shards again, whose claims an append of unknown outcome has voided. */
+  reclaim(shards: readonly Shard[], done: (error: StoreError | null) => void): void;
   writable(writable: boolean, retryAfterMs: number): void;
   /** Called with the duration of every commit (ms) and its number of rows. */
   observe(commitMs: number, rows: number, bytes: number): void;
+}
+
+interface Sealed {
+  readonly shard: Shard;
+  readonly batch: SealedBatch;
+}
+
+interface Part {
+  readonly shard: Shard;
+  readonly batch: CheckpointBatch;
 }
 
 /** Writes what shards seal. */
@@ -73,6 +88,8 @@ export class Committer {
   #notBeforeMs = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
+  /** Shards to be claimed before anything is written again. */
+  readonly #unclaimed = new Set<Shard>();
 
   constructor(host: CommitHost) {
     this.#host = host;
@@ -137,8 +154,7 @@ export class Committer {
   }
 
   #commit(): void {
-    const mutations: Mutation[] = [];
-    const sealed: { shard: Shard; batch: number }[] = [];
+    const sealed: Sealed[] = [];
     let bytes = 0;
     const shards = this.#host.shards;
     for (let i = 0; i < shards.length; i++) {
@@ -147,28 +163,51 @@ export class Committer {
       if (!shard.open || (bytes > 0 && bytes + shard.openBytes > LOG_BYTES_MAX)) continue;
       const batch = shard.seal()!;
       bytes += batch.bytes;
-      sealed.push({ shard, batch: batch.batch });
-      for (const row of batch.rows) {
-        mutations.push({ kind: "set", key: logKey(shard.id, row.lsn), value: row.bytes });
-      }
+      sealed.push({ shard, batch });
     }
     this.#turn++;
-    if (mutations.length === 0) return this.#next();
+    if (sealed.length === 0) return this.#next();
     const checkpoint = this.#collectCheckpoint(false);
     const began = this.#host.ports.clock.monoMs();
     this.writingSinceMs = began;
     this.#notBeforeMs = bytes >= LOADED_BYTES ? began + LOADED_GAP_MS : 0;
-    this.#host.ports.store.write(mutations, (error) => {
-      if (error !== null) {
+    this.#append(sealed, checkpoint, began, bytes);
+  }
+
+  #append(sealed: readonly Sealed[], checkpoint: Part[] | null, began: number, bytes: number) {
+    const batches = sealed.map(({ shard, batch }) => ({
+      shard: shard.id,
+      epoch: shard.row.epoch,
+      from: batch.rows[0]!.lsn,
+      records: batch.rows.map((row) => row.bytes),
+    }));
+    this.#host.ports.store.append(batches, (error) => {
+      if (error?.kind === "fenced") {
+        const rest = this.#fence(sealed, error.shards);
+        if (rest.length > 0) return this.#append(rest, checkpoint, began, bytes);
+      } else if (error !== null) {
+        if (error.kind === "unknown") { for (const s of sealed) this.#unclaimed.add(s.shard); }
         return this.#failed(error, new Set([...sealed, ...checkpoint ?? []].map((s) => s.shard)));
+      } else {
+        const took = this.#host.ports.clock.monoMs() - began;
+        const rows = sealed.reduce((sum, { batch }) => sum + batch.rows.length, 0);
+        this.#succeeded(took, rows, bytes);
+        for (const { shard, batch } of sealed) this.#host.committed(shard, batch.batch);
       }
-      const took = this.#host.ports.clock.monoMs() - began;
-      this.#succeeded(took, mutations.length, bytes);
-      for (const s of sealed) this.#host.committed(s.shard, s.batch);
-      // Only now: what the shards let go may ask for the next commit, which must not begin between.
+      // Only now: what the shards release may ask for the next commit, which must not begin between.
       this.writingSinceMs = 0;
       this.#writeCheckpoint(checkpoint, () => this.#next());
     });
+  }
+
+  /** Drops the shards of a refused write whose claims are not current; returns the rest of it. */
+  #fence<T extends { readonly shard: Shard }>(all: readonly T[], fenced: readonly number[]): T[] {
+    for (const { shard } of all) {
+      if (fenced.includes(shard.id) && !shard.ended) this.#host.fenced(shard);
+    }
+    const rest = all.filter(({ shard }) => !shard.ended);
+    if (rest.length === all.length) throw new Error("a fenced write names none of its shards");
+    return rest;
   }
 
   #succeeded(tookMs: number, rows: number, bytes: number): void {
@@ -180,11 +219,9 @@ export class Committer {
   }
 
   /** Due checkpoints, of shards with nothing open; null where there are none. */
-  #collectCheckpoint(
-    all: boolean,
-  ): { shard: Shard; changes: Mutation[]; accounts: number; bytes: number }[] | null {
+  #collectCheckpoint(all: boolean): Part[] | null {
     const now = this.#host.now();
-    const parts: { shard: Shard; changes: Mutation[]; accounts: number; bytes: number }[] = [];
+    const parts: Part[] = [];
     let rows = 0;
     let bytes = 0;
     const shards = this.#host.shards;
@@ -192,40 +229,48 @@ export class Committer {
       const shard = shards[(i + this.#turn) % shards.length]!;
       if (shard.open || !shard.ready) continue;
       if (rows >= CHECKPOINT_ROWS_MAX || bytes >= CHECKPOINT_BYTES_MAX) break;
-      const part = shard.checkpoint(now, {
+      const batch = shard.checkpoint(now, {
         rowsMax: CHECKPOINT_ROWS_MAX - rows,
         bytesMax: CHECKPOINT_BYTES_MAX - bytes,
         all,
       });
-      if (part === null) continue;
-      rows += part.changes.length;
-      bytes += part.bytes;
-      const changes = part.changes.map((c): Mutation =>
-        c.value === null
-          ? { kind: "delete", key: c.key }
-          : { kind: "set", key: c.key, value: c.value }
-      );
-      parts.push({ shard, changes, accounts: part.accounts, bytes: part.bytes });
+      if (batch === null) continue;
+      const { changes, cut } = batch;
+      rows += changes.length + (cut === null ? 0 : cut.below - cut.from);
+      bytes += batch.bytes;
+      parts.push({ shard, batch });
     }
     return parts.length === 0 ? null : parts;
   }
 
-  #writeCheckpoint(
-    parts: { shard: Shard; changes: Mutation[]; accounts: number; bytes: number }[] | null,
-    next: () => void,
-  ): void {
-    if (parts === null) return next();
+  #writeCheckpoint(all: readonly Part[] | null, next: () => void): void {
+    // A shard may have been dropped since its checkpoint was collected.
+    const parts = all?.filter(({ shard }) => !shard.ended) ?? [];
+    if (parts.length === 0) return next();
     this.writingSinceMs = this.#host.ports.clock.monoMs();
-    this.#host.ports.store.write(parts.flatMap((p) => p.changes), (error) => {
+    const claims = parts.map(({ shard }) => ({ shard: shard.id, epoch: shard.row.epoch }));
+    const cuts = parts.flatMap(({ shard, batch: { cut } }) =>
+      cut === null ? [] : [{ log: shard.id, ...cut }]
+    );
+    const rows = parts.flatMap(({ batch }) => batch.changes).map((c): Mutation =>
+      c.value === null
+        ? { kind: "delete", key: c.key }
+        : { kind: "set", key: c.key, value: c.value }
+    );
+    this.#host.ports.store.checkpoint(claims, rows, cuts, (error) => {
+      if (error?.kind === "fenced") {
+        this.writingSinceMs = 0;
+        return this.#writeCheckpoint(this.#fence(parts, error.shards), next);
+      }
       if (error !== null) {
         this.#failed(error, new Set(parts.map((p) => p.shard)));
         return next();
       }
-      for (const p of parts) {
+      for (const { shard, batch } of parts) {
         this.stats.checkpoints++;
-        this.stats.checkpointAccounts += p.accounts;
-        this.stats.checkpointBytes += p.bytes;
-        this.#host.checkpointed(p.shard);
+        this.stats.checkpointAccounts += batch.accounts;
+        this.stats.checkpointBytes += batch.bytes;
+        this.#host.checkpointed(shard);
       }
       this.writingSinceMs = 0;
       next();
@@ -247,28 +292,47 @@ export class Committer {
     const { ports } = this.#host;
     this.stats.failures++;
     ports.log.error("store write failed", { kind: error.kind, error: error.message });
-    if (this.failingSinceMs === 0) {
-      this.failingSinceMs = ports.clock.monoMs();
-      this.#host.writable(false, PROBE_MS * 2);
-      this.#probe();
-    }
+    this.#stopWrites();
     for (const s of this.#host.shards) if (s.open) shards.add(s);
     for (const s of shards) this.#host.commitFailed(s);
     this.writingSinceMs = 0;
     this.#next();
   }
 
+  /** These shards' claims are void: nothing is written before they are claimed again. */
+  doubt(shards: readonly Shard[]): void {
+    for (const shard of shards) this.#unclaimed.add(shard);
+    this.#stopWrites();
+  }
+
+  #stopWrites(): void {
+    if (this.failingSinceMs !== 0) return;
+    this.failingSinceMs = this.#host.ports.clock.monoMs();
+    this.#host.writable(false, PROBE_MS * 2);
+    this.#probe();
+  }
+
   #probe(): void {
     const { timers, store, clock, log, random } = this.#host.ports;
     timers.after(PROBE_MS * (0.75 + random.number() / 2), () => {
       if (this.#stopped) return;
-      const value = new Uint8Array(4096);
-      store.write([{ kind: "set", key: ["meta", "probe"], value }], (error) => {
-        if (error !== null) return this.#probe();
+      const probed = (error: StoreError | null) => {
+        const unclaimed = [...this.#unclaimed].some((shard) => !shard.ended);
+        if (error !== null || unclaimed) return this.#probe();
+        this.#unclaimed.clear();
         log.info("store writes again", { failedMs: clock.monoMs() - this.failingSinceMs });
         this.failingSinceMs = 0;
         this.#host.writable(true, 0);
         this.poke();
+      };
+      const unclaimed = [...this.#unclaimed].filter((shard) => !shard.ended);
+      if (unclaimed.length === 0) {
+        const value = new Uint8Array(4096);
+        return store.write([{ kind: "set", key: ["meta", "probe"], value }], probed);
+      }
+      this.#host.reclaim(unclaimed, (error) => {
+        if (error === null) { for (const shard of unclaimed) this.#unclaimed.delete(shard); }
+        probed(error);
       });
     });
   }

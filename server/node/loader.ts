@@ -5,8 +5,9 @@ import type { Effect, ShardInput } from "../../shard/step/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { blockKey, CHUNK_BYTES, dedupeKey, headKey } from "../../shard/account/checkpoint.ts";
 
-/** Rows of one page of a listing. */
+/** Rows of one page of a listing, and bytes of one page of a log. */
 const PAGE = 500;
+const LOG_PAGE_BYTES = 1_048_576;
 /** Pause before a failed listing is tried again (ms). */
 const RETRY_MS = 500;
 
@@ -81,16 +82,22 @@ export class Loader {
 
   /** Reads a shard's log from its first row, after those that it inherits. */
   log(shard: Shard): void {
+    const { store, log, timers } = this.#ports;
     const logs = [...shard.row.inherits.map(({ log }) => log), shard.id];
-    const read = (at: number) => {
-      this.#pages(["log", logs[at]!], (rows, ended) => {
-        const records = rows.map((r) => ({ lsn: r.key[2] as number, bytes: r.value }));
-        const done = ended && at + 1 === logs.length;
+    const read = (at: number, after: number): void => {
+      if (shard.ended) return;
+      store.readLog(logs[at]!, after, LOG_PAGE_BYTES, (error, { records, end }) => {
+        if (error !== null) {
+          log.error("store read failed", { kind: error.kind, error: error.message });
+          return void timers.after(RETRY_MS, () => read(at, after));
+        }
+        const done = end && at + 1 === logs.length;
         this.#submit(shard, { kind: "log_rows", rows: records, done });
-        if (ended && !done) read(at + 1);
+        if (!end) read(at, records.at(-1)!.lsn);
+        else if (!done) read(at + 1, 0);
       });
     };
-    read(0);
+    read(0, 0);
   }
 
   /** Finds the accounts that owe packets or receipts. */

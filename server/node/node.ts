@@ -5,24 +5,29 @@
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { Effect, Now, RequestId, ShardInput } from "../../shard/step/effects.ts";
-import type { Cancel, Ports, StoreError } from "./ports.ts";
+import type { Cancel, Holder, Opening, Owned, Ports, Register, StoreError } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Router } from "./router.ts";
 import { REQUEST_TIMEOUT_MS, type ShardLimits } from "../../shard/limits.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import { Committer } from "./committer.ts";
-import { fail } from "../../shard/errors.ts";
+import { fail, ok } from "../../shard/errors.ts";
 import { Loader } from "./loader.ts";
 import { pointOf } from "../../shard/name/ids.ts";
-import { type Reshaped, type Reshaping, Resharder, TABLE_KEY } from "./resharder.ts";
+import { Ownership } from "./ownership.ts";
+import { REPEATABLE } from "../../shard/step/handlers.ts";
+import { type Reshaped, type Reshaping, Resharder } from "./resharder.ts";
 import { Shard } from "../../shard/step/shard.ts";
 import {
   decodeTable,
+  encodeTable,
   evenTable,
   type Reshape,
   type ShardRow,
   type ShardTable,
+  withEpochs,
 } from "../../shard/table/table.ts";
+import { TABLE_REGISTER } from "./ports.ts";
 import { traceEffect, traceSend } from "./trace.ts";
 
 const TICK_MS = 100;
@@ -54,15 +59,25 @@ export interface NodeOptions {
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
 }
 
+type Interest = ShardInput & { readonly kind: "interest" };
+
 interface Waiting {
   readonly done: (result: Result<Ops[OpName]["out"]>) => void;
   readonly untilMs: number;
+  readonly input: ShardInput & { readonly kind: "request" };
 }
 
 interface Interested {
   readonly done: (answers: readonly InterestAnswer[]) => void;
-  /** Items without an answer: a shard may end before, and its successors answer one by one. */
-  left: number;
+  /** One shard replies to all of it at once. */
+  readonly input: Interest;
+}
+
+/** How a shard was reloaded. */
+export interface Reloaded {
+  /** How long it did not serve (ms). */
+  readonly pauseMs: number;
+  readonly epoch: number;
 }
 
 /** One node of a cell. */
@@ -91,6 +106,9 @@ export class Node implements Router {
   #held: ShardInput[] = [];
   #ending: readonly Shard[] = [];
   readonly #resharder: Resharder;
+  readonly #ownership: Ownership;
+  /** Shards that are being taken over, and what is called when they serve. */
+  readonly #reloading = new Map<Shard, (() => void)[]>();
 
   constructor(ports: Ports, options: NodeOptions) {
     this.id = options.id;
@@ -108,20 +126,32 @@ export class Node implements Router {
       committed: (shard, batch) => this.#submit(shard, { kind: "committed", batch }),
       checkpointed: (shard) => this.#submit(shard, { kind: "checkpointed" }),
       commitFailed: (shard) => this.#submit(shard, { kind: "commit_failed" }),
+      fenced: (shard) => this.#fenced(shard),
+      reclaim: (shards, done) => this.#ownership.reclaim(shards, done),
       writable: (writable, retryAfterMs) => {
         for (const s of this.shards) this.#submit(s, { kind: "writable", writable, retryAfterMs });
       },
       observe: options.observeCommit,
+    });
+    this.#ownership = new Ownership(options.id, {
+      ports,
+      claimed: (owned) => this.#claimed(owned),
+      outdated: (shard) => this.#submit(shard, { kind: "commit_failed" }),
+      fenced: (shard) => this.#fenced(shard),
     });
     this.#resharder = new Resharder({
       ports,
       get table() {
         return node.#table;
       },
+      get self() {
+        return node.#ownership.self;
+      },
       shard: (id) => this.shards.find((s) => s.id === id)!,
       hold: (shards) => this.#hold(shards),
       hurry: () => this.committer.hurry(),
       adopt: (table, ended) => this.#adopt(table, ended),
+      doubt: (ids) => this.committer.doubt(this.shards.filter(({ id }) => ids.includes(id))),
       release: () => this.#release(),
     });
   }
@@ -156,24 +186,69 @@ export class Node implements Router {
     return this.shards.length > 0 && this.shards.every((s) => s.ready);
   }
 
-  /** Reads the shard table and the logs; `done` when every shard serves. */
+  /** Reads the shard table, claims its shards and reads their logs; `done` when every shard serves. */
   start(done: (error: StoreError | null) => void): void {
     const { store } = this.#ports;
-    store.read([["meta", "shards"], TABLE_KEY], (error, [count, table]) => {
+    store.register(TABLE_REGISTER, (error, register) => {
       if (error !== null) return done(error);
-      if (table) return this.#open(decodeTable(table), done);
-      if (count) return this.#open(evenTable(count[0]! | (count[1]! << 8)), done);
-      const { shards } = this.#options;
-      const row = new Uint8Array([shards & 0xff, shards >>> 8]);
-      store.write([{ kind: "set", key: ["meta", "shards"], value: row }], (error) => {
+      store.holders((error, holders) => {
         if (error !== null) return done(error);
-        this.#open(evenTable(shards), done);
+        this.#ownership.begin(holders);
+        if (register !== null) {
+          return this.#begin(decodeTable(register.value), register, holders, done);
+        }
+        // Stores of earlier versions have a table only once it was changed.
+        store.read([["meta", "shards"]], (error, [count]) => {
+          if (error !== null) return done(error);
+          const shards = count ? count[0]! | (count[1]! << 8) : this.#options.shards;
+          this.#begin(evenTable(shards), null, holders, done);
+        });
       });
     });
   }
 
+  #begin(
+    table: ShardTable,
+    register: Register | null,
+    holders: readonly Holder[],
+    done: (error: StoreError | null) => void,
+  ): void {
+    const version = register?.version ?? 0;
+    const claim = (table: ShardTable) => {
+      this.#table = table;
+      this.#ownership.claimAll(table.shards, (error) => {
+        if (error !== null) return done(error);
+        this.#open(this.#table, done);
+      });
+    };
+    this.#resharder.registerVersion = version;
+    if (holders.length > 0) return claim(withEpochs(table, holders));
+    // A new store, or one of an earlier version, which knows no epochs.
+    const owner = this.#ownership.self;
+    const open = table.shards.map(({ id, epoch, start }): Opening => ({
+      shard: id,
+      epoch,
+      start,
+      owner,
+    }));
+    const change = { version, table: encodeTable(table), seal: [], open };
+    this.#ports.store.reshape(change, (error, made) => {
+      if (error !== null) return done(error);
+      if (!made) return done({ kind: "failed", message: "the shard table changes meanwhile" });
+      this.#resharder.registerVersion = version + 1;
+      claim(table);
+    });
+  }
+
+  #claimed(owned: Owned): void {
+    const { shard: id, epoch } = owned;
+    this.#table = withEpochs(this.#table, [{ shard: id, epoch, owner: this.#ownership.self }]);
+    const row = this.#table.shards.find((s) => s.id === id);
+    const shard = this.shards.find((s) => s.id === id);
+    if (row !== undefined && shard !== undefined) shard.row = row;
+  }
+
   #open(table: ShardTable, done: (error: StoreError | null) => void): void {
-    this.#table = table;
     this.shards = table.shards.map((row) => this.#makeShard(row, table));
     this.#readyCallbacks.push(() => done(null));
     for (const shard of this.shards) this.#loader.log(shard);
@@ -195,6 +270,69 @@ export class Node implements Router {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
     this.#resharder.reshape(change, done);
+  }
+
+  /**
+   * Drops what a shard has in memory, as if its owner had died, and takes it over: raises its epoch,
+   * then reads its log. Requests that can be done twice wait for that; the outcome of others is
+   * unknown. Refused as `conflict` where there is no such shard, `busy` while it is being changed.
+   */
+  reload(id: number, done: (result: Result<Reloaded>) => void): void {
+    const shard = this.shards.find((s) => s.id === id);
+    if (shard === undefined) return done(fail("conflict", `There is no shard ${id}`));
+    if (this.#stopped || this.#stopping || shard.ending || !shard.ready) {
+      return done(fail("busy", `Shard ${id} is being changed`, TICK_MS));
+    }
+    const sinceMs = this.#ports.clock.monoMs();
+    this.#takeOver(shard, (fresh) => {
+      const pauseMs = this.#ports.clock.monoMs() - sinceMs;
+      done(ok({ pauseMs, epoch: fresh.row.epoch }));
+    });
+  }
+
+  /** Somebody else has claimed the shard. With one node in the cell, this one takes it back. */
+  #fenced(shard: Shard): void {
+    if (shard.ended) return;
+    this.#ports.log.warn("shard fenced", { shard: shard.id, epoch: shard.row.epoch });
+    this.#takeOver(shard, () => {});
+  }
+
+  #takeOver(old: Shard, serves: (fresh: Shard) => void): void {
+    const fresh = this.#makeShard(old.row, this.#table);
+    old.ended = true;
+    this.shards = this.shards.map((s) => s === old ? fresh : s);
+    const before = this.#reloading.get(old) ?? [];
+    this.#reloading.delete(old);
+    this.#reloading.set(fresh, [...before, () => serves(fresh)]);
+    // All that is held for it is repeated below.
+    this.#held = this.#held.filter((input) => {
+      if (input.kind === "request") return !fresh.owns(input.name);
+      return input.kind !== "interest" || !fresh.owns(input.items[0]!.watched);
+    });
+    const { writable } = old;
+    if (!writable) this.#submit(fresh, { kind: "writable", writable, retryAfterMs: TICK_MS });
+    const wanted = () => !fresh.ended && !this.#stopped;
+    this.#ownership.takeOver(fresh.id, wanted, (owned) => {
+      if (owned === null) return;
+      this.#loader.log(fresh);
+      this.#findOwing([fresh]);
+    });
+    this.#repeat(fresh);
+  }
+
+  /** What the former owner of the shard was asked and has not replied to. */
+  #repeat(shard: Shard): void {
+    for (const [request, { input, done }] of this.#requests) {
+      if (!shard.owns(input.name)) continue;
+      if (REPEATABLE.has(input.op)) this.#submit(shard, input);
+      else {
+        this.#requests.delete(request);
+        done(fail("unavailable", "The outcome is not known: look before you repeat it", TICK_MS));
+      }
+    }
+    for (const { input } of this.#interests.values()) {
+      if (shard.owns(input.items[0]!.watched)) this.#submit(shard, input);
+    }
   }
 
   #hold(shards: readonly Shard[]): void {
@@ -235,10 +373,7 @@ export class Node implements Router {
       case "packet":
         return this.#submit(this.shardOf(input.packet.to), input);
       case "interest":
-        for (const [shard, items] of this.#byShard(input.items, (i) => i.watched)) {
-          this.#submit(shard, { ...input, items });
-        }
-        return;
+        return this.#routeInterest(input);
       case "uninterest":
         for (const [shard, watched] of this.#byShard(input.watched, (name) => name)) {
           this.#submit(shard, { ...input, watched });
@@ -249,6 +384,14 @@ export class Node implements Router {
           this.#submit(shard, { ...input, names });
         }
     }
+  }
+
+  /** One shard may have become several by now: each part is replied to by itself. */
+  #routeInterest(input: Interest): void {
+    const asked = this.#interests.get(input.request);
+    if (asked === undefined) return;
+    this.#interests.delete(input.request);
+    this.#interest(input.items, asked.done);
   }
 
   #byShard<T>(items: readonly T[], nameOf: (item: T) => AccountName): Map<Shard, T[]> {
@@ -300,28 +443,26 @@ export class Node implements Router {
     }
     const request = ++this.#lastRequest;
     const untilMs = this.#ports.clock.monoMs() + REQUEST_TIMEOUT_MS;
-    this.#requests.set(request, { done: done as Waiting["done"], untilMs });
     const seed = op === "account.create" ? this.#ports.random.bytes(24) : null;
-    this.#submit(this.shardOf(name), {
-      kind: "request",
-      request,
-      node: this.id,
-      name,
-      op,
-      input,
-      seed,
-    });
+    const asked = { kind: "request", request, node: this.id, name, op, input, seed } as const;
+    this.#requests.set(request, { done: done as Waiting["done"], untilMs, input: asked });
+    this.#submit(this.shardOf(name), asked);
   }
 
   interest(
     items: readonly InterestItem[],
     done: (answers: readonly InterestAnswer[]) => void,
   ): void {
+    this.#interest(items, done);
+  }
+
+  #interest(items: readonly InterestItem[], done: Interested["done"]): void {
     const byShard = this.#byShard(items, (item) => item.watched);
     for (const [shard, mine] of byShard) {
       const request = ++this.#lastRequest;
-      this.#interests.set(request, { done, left: mine.length });
-      this.#submit(shard, { kind: "interest", request, node: this.id, items: mine });
+      const input = { kind: "interest", request, node: this.id, items: mine } as const;
+      this.#interests.set(request, { done, input });
+      this.#submit(shard, input);
     }
   }
 
@@ -376,6 +517,11 @@ export class Node implements Router {
     }
     this.committer.poke();
     this.#resharder.check();
+    for (const [shard, callbacks] of this.#reloading) {
+      if (!shard.ready) continue;
+      this.#reloading.delete(shard);
+      for (const serves of callbacks) serves();
+    }
     if (this.#readyCallbacks.length > 0 && this.ready) {
       const callbacks = this.#readyCallbacks;
       this.#readyCallbacks = [];
@@ -394,10 +540,8 @@ export class Node implements Router {
       }
       case "interest_answer": {
         const asked = this.#interests.get(effect.request);
-        if (asked === undefined) return;
-        asked.left -= effect.answers.length;
-        if (asked.left <= 0) this.#interests.delete(effect.request);
-        return asked.done(effect.answers);
+        this.#interests.delete(effect.request);
+        return asked?.done(effect.answers);
       }
       case "edge":
         return this.#options.deliver(effect.packet);

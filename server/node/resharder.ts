@@ -5,9 +5,11 @@
  * outside sees more than a short pause. Logs of shards that are no more are deleted when checkpoints
  * include all of them.
  */
-import type { Ports, StoreError } from "./ports.ts";
+import type { Opening, Owned, Ports, StoreError } from "./ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Shard } from "../../shard/step/shard.ts";
+import { TABLE_REGISTER } from "./ports.ts";
+import type { NodeRef } from "../../shard/name/ids.ts";
 import {
   encodeTable,
   type Reshape,
@@ -17,21 +19,22 @@ import {
   withoutLogs,
 } from "../../shard/table/table.ts";
 
-/** Where the table is stored. */
-export const TABLE_KEY = ["meta", "table"] as const;
 /** How long shards may take to come to rest before the change is given up (ms). */
 const REST_MAX_MS = 1000;
 /** Pause after that, for what had piled up (ms). */
 const RETRY_MS = 250;
 /** Pause between reads of a table of which it is not known whether it was written (ms). */
 const READ_AGAIN_MS = 250;
-/** Rows of an ended log that are deleted in one write. */
+/** Rows of an ended log that are deleted in one write, and about how many bytes are looked at. */
 const DELETE_ROWS = 200;
+const DELETE_BYTES = 262_144;
 
 /** What it needs of its node. */
 export interface ReshardHost {
   readonly ports: Ports;
   readonly table: ShardTable;
+  /** This process. */
+  readonly self: NodeRef;
   shard(id: number): Shard;
   /** From now on holds back what comes for these shards. */
   hold(shards: readonly Shard[]): void;
@@ -39,6 +42,8 @@ export interface ReshardHost {
   hurry(): void;
   /** Puts successors in the place of the shards of a former table. */
   adopt(table: ShardTable, ended: readonly Shard[]): void;
+  /** The claims to these shards are void: nothing is written before they are claimed again. */
+  doubt(shards: readonly number[]): void;
   /** Lets what was held back go where it belongs by now. */
   release(): void;
 }
@@ -75,6 +80,8 @@ export class Resharder {
   readonly #host: ReshardHost;
   #change: Change | null = null;
   #cleaning = false;
+  /** Version of the table's register. */
+  registerVersion = 0;
   /** The latest changes, oldest first. */
   reshaped: readonly Reshaped[] = [];
 
@@ -123,9 +130,22 @@ export class Resharder {
     change.writing = true;
     const lastLsn = new Map(change.shards.map((s) => [s.id, s.lastLsn]));
     const table = reshaped(this.#host.table, change.reshape, lastLsn);
-    this.#write(table, (written) => {
+    const seal = change.shards.map(({ id, row, lastLsn }) => ({
+      shard: id,
+      epoch: row.epoch,
+      head: lastLsn,
+    }));
+    const known = new Set(this.#host.table.shards.map(({ id }) => id));
+    const open = table.shards.filter(({ id }) => !known.has(id)).map((row): Opening => ({
+      shard: row.id,
+      epoch: row.epoch,
+      start: row.start,
+      owner: this.#host.self,
+    }));
+    this.#write(table, seal, open, (written, sure) => {
+      if (written) this.#host.adopt(table, change.shards);
+      if (!sure) this.#host.doubt((written ? open : seal).map(({ shard }) => shard));
       if (!written) return this.#giveUp("The store did not take the new table");
-      this.#host.adopt(table, change.shards);
       this.#change = null;
       const pauseMs = this.#host.ports.clock.monoMs() - change.sinceMs;
       this.#host.release();
@@ -147,20 +167,33 @@ export class Resharder {
     change.done(fail("busy", `${why}: the shards are as they were`, RETRY_MS));
   }
 
-  /** Answers whether the table is the stored one; where the outcome is not known, it is read. */
-  #write(table: ShardTable, done: (written: boolean) => void): void {
+  /**
+   * Calls back with whether the table is the stored one. `sure`: the store said so; else it was read,
+   * and the claims to the shards of the change are void.
+   */
+  #write(
+    table: ShardTable,
+    seal: readonly Owned[],
+    open: readonly Opening[],
+    done: (written: boolean, sure: boolean) => void,
+  ): void {
     const { store, timers, log } = this.#host.ports;
-    const value = encodeTable(table);
+    const version = this.registerVersion;
     const look = () =>
-      store.read([TABLE_KEY], (error, [stored]) => {
+      store.register(TABLE_REGISTER, (error, register) => {
         if (error !== null) return void timers.after(READ_AGAIN_MS, look);
-        done(stored?.length === value.length && stored.every((b, i) => b === value[i]));
+        const written = register?.version === version + 1;
+        if (written) this.registerVersion = version + 1;
+        done(written, false);
       });
-    store.write([{ kind: "set", key: TABLE_KEY, value }], (error: StoreError | null) => {
-      if (error === null) return done(true);
-      log.error("shard table not written", { kind: error.kind, error: error.message });
-      if (error.kind === "unknown") look();
-      else done(false);
+    const change = { version, table: encodeTable(table), seal, open };
+    store.reshape(change, (error: StoreError | null, made) => {
+      if (error !== null) {
+        log.error("shard table not written", { kind: error.kind, error: error.message });
+      }
+      if (error?.kind === "unknown") return look();
+      if (made) this.registerVersion = version + 1;
+      done(made, true);
     });
   }
 
@@ -182,11 +215,13 @@ export class Resharder {
     this.#cleaning = true;
     const over = () => this.#cleaning = false;
     const page = () =>
-      ports.store.list({ prefix: ["log", log], after: null, limit: DELETE_ROWS }, (error, rows) => {
+      ports.store.readLog(log, 0, DELETE_BYTES, (error, { records }) => {
         if (error !== null) return over();
-        if (rows.length === 0) return this.#forget(log, over);
-        const deletes = rows.map(({ key }) => ({ kind: "delete", key }) as const);
-        ports.store.write(deletes, (failed) => failed === null ? page() : over());
+        const first = records[0];
+        if (first === undefined) return this.#forget(log, over);
+        const below = Math.min(records.at(-1)!.lsn + 1, first.lsn + DELETE_ROWS);
+        const cuts = [{ log, from: first.lsn, below }];
+        ports.store.checkpoint([], [], cuts, (failed) => failed === null ? page() : over());
       });
     page();
   }
@@ -194,7 +229,7 @@ export class Resharder {
   /** Takes an empty log out of the table. */
   #forget(log: number, over: () => void): void {
     const table = withoutLogs(this.#host.table, new Set([log]));
-    this.#write(table, (written) => {
+    this.#write(table, [], [], (written) => {
       over();
       if (written) this.#host.adopt(table, []);
     });

@@ -14,7 +14,9 @@
  * - Reads wait for the commit under way: one thread does both.
  * - `Deno.Kv.close` comes back before SQLite has closed the file; opening it again is safe at once.
  */
-import type { Mutation, Row, Store, StoreError, StoreKey } from "../node/ports.ts";
+import type { ListOptions, Mutation, Row, Store, StoreKey } from "../node/ports.ts";
+import type { RowError, RowStore } from "./row_store.ts";
+import { FencedStore } from "./fenced_store.ts";
 import { runCallback } from "../system/callback.ts";
 import { checkKey, checkList, checkWrite } from "./store_limits.ts";
 
@@ -24,13 +26,13 @@ const GROUP_KEYS_MAX = 10;
 /** Reads and lists under way at once; four already keep KV's thread busy. */
 const READS_MAX = 32;
 
-const CLOSED: StoreError = { kind: "failed", message: "The store is closed." };
+const CLOSED: RowError = { kind: "failed", message: "The store is closed." };
 
 /** Messages of SQLite after which the commit certainly has not happened, nor ever will. */
 const DEFINITE_RE = /database is locked|readonly database|unable to open database/;
 
 /** What a rejected commit says about its outcome; what is not certain is `unknown`. */
-export function commitError(cause: unknown): StoreError {
+export function commitError(cause: unknown): RowError {
   const message = cause instanceof Error ? cause.message : String(cause);
   if (/database or disk is full/.test(message)) return { kind: "full", message };
   return { kind: DEFINITE_RE.test(message) ? "failed" : "unknown", message };
@@ -46,6 +48,11 @@ export class StoreOpenError extends Error {
  * it open. Rejects with `StoreOpenError`; the file is then unchanged and may be tried again.
  */
 export async function openKvStore(path: string): Promise<Store> {
+  return new FencedStore(await openKvRows(path));
+}
+
+/** The rows of the store in the file `path`; otherwise as `openKvStore`. */
+export async function openKvRows(path: string): Promise<RowStore> {
   let kv: Deno.Kv;
   try {
     kv = await Deno.openKv(path);
@@ -56,10 +63,10 @@ export async function openKvStore(path: string): Promise<Store> {
       { cause },
     );
   }
-  return new KvStore(kv);
+  return new KvRows(kv);
 }
 
-class KvStore implements Store {
+class KvRows implements RowStore {
   readonly #kv: Deno.Kv;
   #writes = 0;
   #reads = 0;
@@ -73,12 +80,12 @@ class KvStore implements Store {
     this.#kv = kv;
   }
 
-  write(mutations: readonly Mutation[], done: (error: StoreError | null) => void): void {
+  write(mutations: readonly Mutation[], done: (error: RowError | null) => void): void {
     checkWrite(mutations);
     if (this.#closing !== null) return queueMicrotask(() => done(CLOSED));
     if (mutations.length === 0) return queueMicrotask(() => done(null));
     this.#writes += 1;
-    const settle = (error: StoreError | null) => {
+    const settle = (error: RowError | null) => {
       this.#writes -= 1;
       runCallback(() => done(error));
       this.#closeWhenIdle();
@@ -97,14 +104,14 @@ class KvStore implements Store {
 
   read(
     keys: readonly StoreKey[],
-    done: (error: StoreError | null, values: readonly (Uint8Array | null)[]) => void,
+    done: (error: RowError | null, values: readonly (Uint8Array | null)[]) => void,
   ): void {
     for (const key of keys) checkKey("read", key);
     if (this.#closing !== null) return queueMicrotask(() => done(CLOSED, []));
     if (keys.length === 0) return queueMicrotask(() => done(null, []));
     const values: (Uint8Array | null)[] = new Array(keys.length).fill(null);
     let groups = Math.ceil(keys.length / GROUP_KEYS_MAX);
-    let failure: StoreError | null = null;
+    let failure: RowError | null = null;
     for (let from = 0; from < keys.length; from += GROUP_KEYS_MAX) {
       const group = keys.slice(from, from + GROUP_KEYS_MAX);
       this.#read(() => readGroup(this.#kv, group), (error, found) => {
@@ -116,13 +123,15 @@ class KvStore implements Store {
     }
   }
 
-  list(
-    options: { readonly prefix: StoreKey; readonly after: StoreKey | null; readonly limit: number },
-    done: (error: StoreError | null, rows: readonly Row[]) => void,
-  ): void {
+  list(options: ListOptions, done: (error: RowError | null, rows: readonly Row[]) => void): void {
     checkList(options);
     if (this.#closing !== null) return queueMicrotask(() => done(CLOSED, []));
     this.#read(() => listRows(this.#kv, options), (error, rows) => done(error, rows ?? []));
+  }
+
+  last(prefix: StoreKey, done: (error: RowError | null, row: Row | null) => void): void {
+    if (this.#closing !== null) return queueMicrotask(() => done(CLOSED, null));
+    this.#read<Row | null>(() => lastRow(this.#kv, prefix), done);
   }
 
   close(done: () => void): void {
@@ -132,8 +141,8 @@ class KvStore implements Store {
   }
 
   /** Runs a read when there is a place for it. A read that fails has no effect: always `failed`. */
-  #read<T>(start: () => Promise<T>, done: (error: StoreError | null, value: T | null) => void) {
-    const settle = (error: StoreError | null, value: T | null) => {
+  #read<T>(start: () => Promise<T>, done: (error: RowError | null, value: T | null) => void) {
+    const settle = (error: RowError | null, value: T | null) => {
       this.#reads -= 1;
       this.#startReads();
       runCallback(() => done(error, value));
@@ -183,10 +192,14 @@ async function readGroup(
   return (await kv.getMany<unknown[]>(keys)).map(bytesOf);
 }
 
-async function listRows(
-  kv: Deno.Kv,
-  options: { readonly prefix: StoreKey; readonly after: StoreKey | null; readonly limit: number },
-): Promise<readonly Row[]> {
+async function lastRow(kv: Deno.Kv, prefix: StoreKey): Promise<Row | null> {
+  for await (const entry of kv.list<unknown>({ prefix }, { limit: 1, reverse: true })) {
+    return { key: entry.key as StoreKey, value: bytesOf(entry)! };
+  }
+  return null;
+}
+
+async function listRows(kv: Deno.Kv, options: ListOptions): Promise<readonly Row[]> {
   const { prefix, after, limit } = options;
   // Empty bytes are the least part there is: the first key that can follow `after`.
   const selector = after === null ? { prefix } : { prefix, start: [...after, new Uint8Array()] };

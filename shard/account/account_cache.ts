@@ -18,11 +18,6 @@ interface Loading {
   readonly waiters: (() => void)[];
 }
 
-/** Key of a log row. */
-export function logKey(shard: number, lsn: number): readonly (string | number)[] {
-  return ["log", shard, lsn];
-}
-
 /** Fills the account; says whose head it is that cannot be read. */
 function readHead(account: Account, head: Uint8Array): void {
   try {
@@ -168,7 +163,6 @@ export class AccountCache {
   }
 
   checkpoint(
-    shard: number,
     batch: OpenBatch,
     monoMs: number,
     budget: CheckpointBudget,
@@ -189,27 +183,29 @@ export class AccountCache {
       if (account.purge.length > 0) this.replayed(account, batch.lastLsn, monoMs);
       if (changes.length >= budget.rowsMax || bytes >= budget.bytesMax) break;
     }
-    this.#cut(shard, batch, changes, budget.all);
-    if (changes.length === 0) {
+    const cut = this.#cut(batch, changes.length > 0 || budget.all);
+    if (changes.length === 0 && cut === null) {
       // Accounts that came and went between two checkpoints need no row, and nobody to save them.
       this.#saving.clear();
       return null;
     }
-    return { changes, accounts: this.#saving.size, bytes };
+    return { changes, cut, accounts: this.#saving.size, bytes };
   }
 
-  /** Deletes log rows whose changes every checkpoint includes; the last row always stays. */
-  #cut(shard: number, batch: OpenBatch, changes: RowChange[], all: boolean): void {
+  /**
+   * Log rows whose changes every checkpoint includes, a few at a time; the last row always stays. Few
+   * rows are not worth a write of their own: `now` where there is a write in any case.
+   */
+  #cut(batch: OpenBatch, now: boolean): CheckpointBatch["cut"] {
     let upTo = Math.min(batch.lastLsn, this.#heldLsn) - 1;
     // Replayed accounts are not in the order of their first change: look at all.
     for (const account of this.#dirty.keys()) upTo = Math.min(upTo, account.dirtyLsn - 1);
-    // A few rows are not worth a write of their own.
-    if (changes.length === 0 && !all && upTo - this.#cutLsn < CUT_ROWS_MAX / 4) return;
-    const to = Math.min(upTo, this.#cutLsn + CUT_ROWS_MAX);
-    for (let lsn = this.#cutLsn + 1; lsn <= to; lsn++) {
-      changes.push({ key: logKey(shard, lsn), value: null });
-    }
-    this.#cutLsn = Math.max(this.#cutLsn, to);
+    if (!now && upTo - this.#cutLsn < CUT_ROWS_MAX / 4) return null;
+    const from = this.#cutLsn + 1;
+    const below = Math.min(upTo, this.#cutLsn + CUT_ROWS_MAX) + 1;
+    if (below <= from) return null;
+    this.#cutLsn = below - 1;
+    return { from, below };
   }
 
   /** The log begins at this row: rows before it are gone. */

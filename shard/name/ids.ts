@@ -15,6 +15,11 @@ export type SessionId = string & { readonly __brand: "SessionId" };
 export type MailboxId = string & { readonly __brand: "MailboxId" };
 /** A node: its identity lives with its disk. */
 export type NodeId = string & { readonly __brand: "NodeId" };
+/** One process of a node: every start has a higher incarnation. */
+export interface NodeRef {
+  readonly id: NodeId;
+  readonly incarnation: number;
+}
 
 /** Exclusive upper end of the hash space that shards divide: points are `0 … 2³² − 1`. */
 export const POINT_SPACE = 0x1_0000_0000;

@@ -140,6 +140,8 @@ export interface CheckpointBudget {
 /** Rows of one checkpoint write, and the log rows it makes superfluous. */
 export interface CheckpointBatch {
   readonly changes: readonly RowChange[];
+  /** Rows `from ≤ lsn < below` of the shard's log; there are none before `from`. */
+  readonly cut: { readonly from: number; readonly below: number } | null;
   readonly accounts: number;
   readonly bytes: number;
 }

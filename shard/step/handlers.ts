@@ -119,3 +119,41 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "import.link",
   "import.done",
 ]);
+
+/**
+ * Operations that may be done twice in a row as if once. All others have an unknown outcome where the
+ * owner of the shard is gone before it has replied.
+ */
+export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
+  "account.credentials",
+  "account.setDisabled",
+  "account.info",
+  "account.resolve",
+  "device.add",
+  "device.list",
+  "auth.token",
+  "session.attach",
+  "session.detach",
+  "presence.set",
+  "message.send",
+  "mailbox.read",
+  "mailbox.snapshot",
+  "mailbox.ack",
+  "conversation.history",
+  "conversation.read",
+  "roster.set",
+  "roster.block",
+  "settings.set",
+  "invite.info",
+  "invite.revoke",
+  "invite.redeem",
+  "export.account",
+  "export.events",
+  "import.look",
+  "import.begin",
+  "import.append",
+  "import.roster",
+  "import.peer",
+  "import.link",
+  "import.done",
+]);

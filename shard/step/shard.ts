@@ -171,7 +171,7 @@ export class Shard {
     const { accounts, batch } = this.#turn;
     if (batch.open) throw new Error(`shard ${this.id}: checkpoint of an open batch`);
     if (this.ending) return null;
-    return accounts.checkpoint(this.id, batch, now.mono, budget);
+    return accounts.checkpoint(batch, now.mono, budget);
   }
 
   #take(input: ShardInput): void {

@@ -4,7 +4,7 @@
  * logs, and inherit its log until checkpoints include all of it.
  */
 import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
-import { POINT_SPACE } from "../name/ids.ts";
+import { type NodeId, type NodeRef, POINT_SPACE } from "../name/ids.ts";
 
 /** Most shards of a table; it is one value of the store. */
 export const SHARDS_MAX = 1024;
@@ -25,6 +25,10 @@ export interface ShardRow {
   readonly start: number;
   /** In the order in which they are to be read. */
   readonly inherits: readonly InheritedLog[];
+  /** Rises with every change of owner. Successors of a shard begin with the highest of theirs. */
+  readonly epoch: number;
+  /** The node that serves it; null while no node has claimed it. */
+  readonly owner: NodeRef | null;
 }
 
 /** All shards of a cell, ascending by `lo`, without gaps. */
@@ -52,7 +56,15 @@ export function evenTable(count: number): ShardTable {
   const bounds = [...evenBounds(count), POINT_SPACE];
   const shards = Array.from(
     { length: count },
-    (_, id): ShardRow => ({ id, lo: bounds[id]!, hi: bounds[id + 1]!, start: 1, inherits: [] }),
+    (_, id): ShardRow => ({
+      id,
+      lo: bounds[id]!,
+      hi: bounds[id + 1]!,
+      start: 1,
+      inherits: [],
+      epoch: 1,
+      owner: null,
+    }),
   );
   return { version: 1, nextId: count, shards };
 }
@@ -81,12 +93,16 @@ export function reshaped(
   }
   const start = Math.max(...old.map((s) => lastLsn.get(s.id)!)) + 1;
   const bounds = [old[0]!.lo, ...change.at, old.at(-1)!.hi];
+  // Presence of their users goes on: its versions must not fall behind what edges have seen.
+  const epoch = Math.max(...old.map((s) => s.epoch));
   const shards = bounds.slice(1).map((hi, i): ShardRow => ({
     id: table.nextId + i,
     lo: bounds[i]!,
     hi,
     start,
     inherits,
+    epoch,
+    owner: old[0]!.owner,
   }));
   return {
     version: table.version + 1,
@@ -162,7 +178,25 @@ export function withoutLogs(table: ShardTable, logs: ReadonlySet<number>): Shard
   return { ...table, version: table.version + 1, shards };
 }
 
-const TABLE_VERSION = 1;
+/** An epoch of a shard, with its owner. */
+export interface ShardEpoch {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly owner: NodeRef | null;
+}
+
+/** The table with these epochs and owners, where they are newer than its own. */
+export function withEpochs(table: ShardTable, epochs: readonly ShardEpoch[]): ShardTable {
+  const byId = new Map(epochs.map((e) => [e.shard, e]));
+  const shards = table.shards.map((s) => {
+    const known = byId.get(s.id);
+    if (known === undefined || known.epoch < s.epoch) return s;
+    return { ...s, epoch: known.epoch, owner: known.owner };
+  });
+  return { ...table, shards };
+}
+
+const TABLE_VERSION = 2;
 
 /** The stored form. */
 export function encodeTable(table: ShardTable): Uint8Array {
@@ -175,33 +209,53 @@ export function encodeTable(table: ShardTable): Uint8Array {
     w.uint(list.length);
     for (const { log, upTo } of list) w.uint(log).uint(upTo);
   }
+  const owners: NodeRef[] = [];
+  const ownerOf = new Map<NodeRef, number>();
+  for (const { owner } of table.shards) {
+    if (owner === null || ownerOf.has(owner)) continue;
+    const same = owners.findIndex((o) => {
+      return o.id === owner.id && o.incarnation === owner.incarnation;
+    });
+    ownerOf.set(owner, same < 0 ? owners.push(owner) : same + 1);
+  }
+  w.uint(owners.length);
+  for (const { id, incarnation } of owners) w.str(id).uint(incarnation);
   w.uint(table.shards.length);
   for (const s of table.shards) {
-    w.uint(s.id).uint(s.hi).uint(s.start).uint(lists.indexOf(s.inherits));
+    w.uint(s.id).uint(s.hi).uint(s.start).uint(lists.indexOf(s.inherits)).uint(s.epoch);
+    w.uint(s.owner === null ? 0 : ownerOf.get(s.owner)!);
   }
   return w.take();
 }
 
-/** Reads what `encodeTable` wrote; throws `CorruptBytes` where that is no table. */
+/**
+ * Reads what `encodeTable` wrote, and tables of version 1, which have neither epochs nor owners: each
+ * shard has epoch 1 and no owner then. Throws `CorruptBytes` where that is no table.
+ */
 export function decodeTable(bytes: Uint8Array): ShardTable {
   const r = new ByteReader(bytes);
   const format = r.u8();
-  if (format !== TABLE_VERSION) {
-    throw new CorruptBytes(`shard table of version ${format}, this program reads 1`);
+  if (format < 1 || format > TABLE_VERSION) {
+    throw new CorruptBytes(`shard table of version ${format}, this program reads 1 and 2`);
   }
   const version = r.uint();
   const nextId = r.uint();
   const lists = r.list(() => r.list((): InheritedLog => ({ log: r.uint(), upTo: r.uint() })));
+  const owners = format === 1
+    ? []
+    : r.list((): NodeRef => ({ id: r.str() as NodeId, incarnation: r.uint() }));
   let lo = 0;
   const shards = r.list((): ShardRow => {
     const id = r.uint();
     const hi = r.uint();
     const start = r.uint();
     const inherits = lists[r.uint()];
-    if (hi <= lo || id >= nextId || inherits === undefined) {
+    const [epoch, index] = format === 1 ? [1, 0] : [r.uint(), r.uint()];
+    const owner = index === 0 ? null : owners[index - 1];
+    if (hi <= lo || id >= nextId || inherits === undefined || owner === undefined) {
       throw new CorruptBytes(`shard table: shard ${id} does not fit`);
     }
-    const row = { id, lo, hi, start, inherits };
+    const row = { id, lo, hi, start, inherits, epoch, owner };
     lo = hi;
     return row;
   });

@@ -116,13 +116,13 @@ const COMMITS: readonly Mutant[] = [
     "server/node/committer.ts",
     [
       "take an unknown commit for a success",
-      "      if (error !== null) {\n        return this.#failed(error, new Set([...sealed",
-      '      if (error !== null && error.kind !== "unknown") {\n        return this.#failed(error, new Set([...sealed',
+      "} else if (error !== null) {\n        if (error.kind",
+      '} else if (error !== null && error.kind !== "unknown") {\n        if (error.kind',
     ],
     [
       "take a failed commit for a success",
-      "      if (error !== null) {\n        return this.#failed(error, new Set([...sealed",
-      '      if (error !== null && error.kind !== "failed") {\n        return this.#failed(error, new Set([...sealed',
+      "} else if (error !== null) {\n        if (error.kind",
+      '} else if (error !== null && error.kind !== "failed") {\n        if (error.kind',
     ],
     [
       "hang when the store fails while stopping",
@@ -131,8 +131,8 @@ const COMMITS: readonly Mutant[] = [
     ],
     [
       "never try the store again",
-      "if (error !== null) return this.#probe();",
-      "if (error !== null) return;",
+      "if (error !== null || unclaimed) return this.#probe();",
+      "if (error !== null || unclaimed) return;",
     ],
     [
       "stop without a checkpoint",

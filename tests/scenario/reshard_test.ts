@@ -34,6 +34,12 @@ function setNumber(w: NodeWorld, count: number): void {
   deepEqual(w.node.shards.map((s) => s.lo), evenBounds(count));
 }
 
+/** Without what every start changes: epochs and owners. */
+function ranges({ version, nextId, shards }: ShardTable) {
+  const rows = shards.map(({ id, lo, hi, start, inherits }) => ({ id, lo, hi, start, inherits }));
+  return { version, nextId, rows };
+}
+
 const inherited = ({ shards }: ShardTable) => shards.some((s) => s.inherits.length > 0);
 
 function friends(): NodeWorld {
@@ -114,7 +120,7 @@ Deno.test("a change that does not fit, or that the store does not take, leaves a
   w.send("user1", "user0", "after");
   w.kill();
   w.start();
-  deepEqual(w.node.table, table);
+  deepEqual(ranges(w.node.table), ranges(table));
   ok(reshape(w, { of: [0, 1], at: [] }).ok);
 });
 

@@ -4,8 +4,16 @@ import type { MemoryDisk } from "./memory_store.ts";
 import { Account as AccountOf } from "../../shard/account/account.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { decodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
-import { decodeTable } from "../../shard/table/table.ts";
+import { decodeRegister } from "../../server/store/fenced_store.ts";
+import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
+import { TABLE_REGISTER } from "../../server/node/ports.ts";
 import { Violation } from "./history.ts";
+
+/** The shard table on the disk; undefined where there is none. */
+function storedTable(disk: MemoryDisk): ShardTable | undefined {
+  const row = disk.rows(["meta"]).find(({ key }) => key.length === 2 && key[1] === TABLE_REGISTER);
+  return row && decodeTable(decodeRegister(row.value).value);
+}
 
 function fail(text: string): never {
   throw new Violation("the disk holds what it should", text);
@@ -40,7 +48,7 @@ export function checkNothingOwed(disk: MemoryDisk): void {
 
 /** After a clean stop: logs are cut, checkpoints are complete, nothing is left over. */
 export function checkDisk(disk: MemoryDisk): void {
-  const [table] = disk.rows(["meta", "table"]).map(({ value }) => decodeTable(value));
+  const table = storedTable(disk);
   const inherited = new Set(table?.shards.flatMap((s) => s.inherits.map(({ log }) => log)));
   const shards = table === undefined ? null : new Set(table.shards.map(({ id }) => id));
   const counts = new Map<number, number>();

@@ -1,16 +1,10 @@
 /**
- * A disk in memory with the faults of real ones, and the stores that processes open on it. It
- * behaves like `server/store/kv_store.ts` (one contract test runs on both): operations run one
+ * A disk in memory with the faults of real ones, and the rows that processes open on it. It behaves
+ * like the rows of `server/store/kv_store.ts` (one contract test runs on both): operations run one
  * after the other, values are copied, and what a dead process asked for is never answered.
  */
-import type {
-  Cancel,
-  Mutation,
-  Row,
-  Store,
-  StoreError,
-  StoreKey,
-} from "../../server/node/ports.ts";
+import type { Cancel, ListOptions, Mutation, Row, StoreKey } from "../../server/node/ports.ts";
+import type { RowError, RowStore } from "../../server/store/row_store.ts";
 import { checkKey, checkList, checkWrite } from "../../server/store/store_limits.ts";
 import { OrderedRows } from "./ordered_rows.ts";
 import type { Prng } from "./prng.ts";
@@ -49,7 +43,7 @@ export type UnknownOutcome = "applied" | "lost" | "ghost";
 
 const NO_FAULTS: DiskFaults = { failed: 0, unknown: 0, readFailed: 0 };
 const OUTCOMES: readonly UnknownOutcome[] = ["applied", "lost", "ghost"];
-const CLOSED: StoreError = { kind: "failed", message: "The store is closed." };
+const CLOSED: RowError = { kind: "failed", message: "The store is closed." };
 
 /** An operation of the process that has the disk open. */
 interface Job {
@@ -68,12 +62,12 @@ export class MemoryDisk {
   #rows = new OrderedRows();
   #jobs: Job[] = [];
   #job: Cancel | null = null;
-  #store: MemoryStore | null = null;
+  #store: MemoryRows | null = null;
   #stalledUntilMs = 0;
   /** The oldest job is done but for the stall. */
   #held = false;
   #ghost: readonly Mutation[] | null = null;
-  #next: (StoreError["kind"] | UnknownOutcome)[] = [];
+  #next: (RowError["kind"] | UnknownOutcome)[] = [];
   readonly #bad = new Set<string>();
   #trap: { writes: number; readonly run: () => void } | null = null;
   #watched: { readonly part: string; readonly run: () => void } | null = null;
@@ -92,10 +86,10 @@ export class MemoryDisk {
    * Opens it for a process; a dead one that has it open has crashed (`crash`). Throws while a
    * living one has it open.
    */
-  open(process: VirtualProcess): Store {
+  open(process: VirtualProcess): RowStore {
     if (this.#store?.alive === false) this.crash();
     if (this.#store !== null) throw new Error("open: another process has this disk open");
-    this.#store = new MemoryStore(this, process);
+    this.#store = new MemoryRows(this, process);
     return this.#store;
   }
 
@@ -133,7 +127,7 @@ export class MemoryDisk {
   }
 
   /** Outcomes of the next writes, in order; `unknown` picks one of its three at random. */
-  failNext(...outcomes: readonly (StoreError["kind"] | UnknownOutcome)[]): void {
+  failNext(...outcomes: readonly (RowError["kind"] | UnknownOutcome)[]): void {
     this.#next.push(...outcomes);
   }
 
@@ -191,7 +185,7 @@ export class MemoryDisk {
   }
 
   /** For its store: does a write in its turn. */
-  submitWrite(mutations: readonly Mutation[], done: (error: StoreError | null) => void): void {
+  submitWrite(mutations: readonly Mutation[], done: (error: RowError | null) => void): void {
     const slow = this.#prng.chance(this.#latency.slowCommits) ? 10 : 1;
     this.#submit({
       latencyMs: this.#pick(this.#latency.commitMs) * slow,
@@ -207,7 +201,7 @@ export class MemoryDisk {
   submitRead<T>(
     keys: readonly StoreKey[],
     read: (rows: OrderedRows) => T,
-    done: (error: StoreError | null, value: T | null) => void,
+    done: (error: RowError | null, value: T | null) => void,
   ): void {
     const watched = this.#watched;
     if (watched !== null && keys.some((key) => key.includes(watched.part))) {
@@ -281,7 +275,7 @@ export class MemoryDisk {
     trap.run();
   }
 
-  #write(mutations: readonly Mutation[]): StoreError | null {
+  #write(mutations: readonly Mutation[]): RowError | null {
     const fault = this.#fault();
     if (fault === null) {
       this.#ghost = null;
@@ -317,7 +311,7 @@ export class MemoryDisk {
 }
 
 /** The port. Its callbacks run as turns of its process: held while paused, lost when dead. */
-class MemoryStore implements Store {
+class MemoryRows implements RowStore {
   readonly #disk: MemoryDisk;
   readonly #process: VirtualProcess;
   #state: "open" | "closed" | "dead" = "open";
@@ -327,7 +321,7 @@ class MemoryStore implements Store {
     this.#process = process;
   }
 
-  write(mutations: readonly Mutation[], done: (error: StoreError | null) => void): void {
+  write(mutations: readonly Mutation[], done: (error: RowError | null) => void): void {
     checkWrite(mutations);
     if (this.#state !== "open") return this.answer(() => done(CLOSED));
     if (mutations.length === 0) return this.answer(() => done(null));
@@ -339,7 +333,7 @@ class MemoryStore implements Store {
 
   read(
     keys: readonly StoreKey[],
-    done: (error: StoreError | null, values: readonly (Uint8Array | null)[]) => void,
+    done: (error: RowError | null, values: readonly (Uint8Array | null)[]) => void,
   ): void {
     for (const key of keys) checkKey("read", key);
     if (this.#state !== "open") return this.answer(() => done(CLOSED, []));
@@ -352,10 +346,7 @@ class MemoryStore implements Store {
     );
   }
 
-  list(
-    options: { readonly prefix: StoreKey; readonly after: StoreKey | null; readonly limit: number },
-    done: (error: StoreError | null, rows: readonly Row[]) => void,
-  ): void {
+  list(options: ListOptions, done: (error: RowError | null, rows: readonly Row[]) => void): void {
     checkList(options);
     if (this.#state !== "open") return this.answer(() => done(CLOSED, []));
     const { prefix, after, limit } = options;
@@ -367,6 +358,18 @@ class MemoryStore implements Store {
           value: value.slice(),
         })),
       (error, rows) => done(error, rows ?? []),
+    );
+  }
+
+  last(prefix: StoreKey, done: (error: RowError | null, row: Row | null) => void): void {
+    if (this.#state !== "open") return this.answer(() => done(CLOSED, null));
+    this.#disk.submitRead<Row | null>(
+      [prefix],
+      (rows) => {
+        const row = rows.list(prefix, null, Infinity).at(-1);
+        return row === undefined ? null : { key: [...row.key], value: row.value.slice() };
+      },
+      done,
     );
   }
 

@@ -1,6 +1,7 @@
 /** All ports of one simulated process. */
 import { pbkdf2Sync } from "node:crypto";
 import type { Kdf, Log, Ports, Timers } from "../../server/node/ports.ts";
+import { FencedStore } from "../../server/store/fenced_store.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import { type Prng, simRandom } from "./prng.ts";
 import type { VirtualProcess } from "./virtual_time.ts";
@@ -56,7 +57,7 @@ export function simPorts(
     clock: process.clock,
     timers: process.timers,
     random: simRandom(prng),
-    store: disk.open(process),
+    store: new FencedStore(disk.open(process)),
     kdf: simKdf(process.timers),
     log,
   };

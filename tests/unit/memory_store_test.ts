@@ -1,7 +1,8 @@
 /** The faults of the simulated disk; what all stores have in common is in store_contract_test. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Mutation, Store, StoreError } from "../../server/node/ports.ts";
+import type { Mutation } from "../../server/node/ports.ts";
+import type { RowError, RowStore } from "../../server/store/row_store.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { Prng } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -16,10 +17,10 @@ function world(seed: number | string = 1) {
 }
 
 /** What the writes 1 … count are answered, in order; runs the world until it is idle. */
-function writeAll(time: VirtualTime, store: Store, count: number): (string | null)[] {
+function writeAll(time: VirtualTime, store: RowStore, count: number): (string | null)[] {
   const kinds: (string | null)[] = [];
   for (let n = 1; n <= count; n++) {
-    store.write([set(n)], (error: StoreError | null) => kinds.push(error?.kind ?? null));
+    store.write([set(n)], (error: RowError | null) => kinds.push(error?.kind ?? null));
   }
   time.runUntilIdle();
   return kinds;

@@ -1,97 +1,11 @@
-/** What every store does: the same tests run on embedded Deno KV and on the simulated disk. */
+/** Rows of every store: the same tests run on each kind. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type Mutation,
-  type Row,
-  type Store,
-  STORE_LIMITS,
-  type StoreError,
-  type StoreKey,
-} from "../../server/node/ports.ts";
-import { openKvStore } from "../../server/store/kv_store.ts";
+import { type Mutation, type Row, STORE_LIMITS, type StoreKey } from "../../server/node/ports.ts";
+import { type Bench, del, MEDIA, set, withBench } from "./store_media.ts";
 import { KEY_BYTES_MAX } from "../../server/store/store_limits.ts";
 import { encodeKey } from "../sim/key_order.ts";
-import { MemoryDisk } from "../sim/memory_store.ts";
-import { Prng } from "../sim/prng.ts";
-import { VirtualTime } from "../sim/virtual_time.ts";
 
-/** A store under test, with promises for callbacks. */
-interface Bench {
-  readonly store: Store;
-  write(mutations: readonly Mutation[]): Promise<StoreError | null>;
-  read(keys: readonly StoreKey[]): Promise<readonly (Uint8Array | null)[]>;
-  list(prefix: StoreKey, after?: StoreKey | null, limit?: number): Promise<readonly Row[]>;
-  /** Closes it and opens the same rows again. */
-  reopen(): Promise<void>;
-}
-
-/** What a kind of store needs for the tests. */
-interface Medium {
-  open(): Promise<Store>;
-  /** Lets the callbacks of everything asked for come. */
-  run(): void;
-  end(): void;
-}
-
-function kvMedium(): Medium {
-  const dir = Deno.makeTempDirSync();
-  return {
-    open: () => openKvStore(`${dir}/kv.sqlite3`),
-    run: () => {},
-    end: () => Deno.removeSync(dir, { recursive: true }),
-  };
-}
-
-function memoryMedium(): Medium {
-  const time = new VirtualTime();
-  const disk = new MemoryDisk(time, new Prng(1));
-  return {
-    open: () => Promise.resolve(disk.open(time.process())),
-    run: () => void time.runUntilIdle(),
-    end: () => {},
-  };
-}
-
-async function withBench(medium: Medium, test: (bench: Bench) => Promise<void>): Promise<void> {
-  let store = await medium.open();
-  const ask = <T>(start: (resolve: (value: T) => void, reject: (cause: unknown) => void) => void) =>
-    new Promise<T>((resolve, reject) => {
-      start(resolve, reject);
-      medium.run();
-    });
-  const close = () => ask<void>((resolve) => store.close(resolve));
-  await test({
-    get store() {
-      return store;
-    },
-    write: (mutations) => ask((resolve) => store.write(mutations, resolve)),
-    read: (keys) =>
-      ask((resolve, reject) =>
-        store.read(keys, (error, values) => error === null ? resolve(values) : reject(error))
-      ),
-    list: (prefix, after = null, limit = 500) =>
-      ask((resolve, reject) =>
-        store.list(
-          { prefix, after, limit },
-          (error, rows) => error === null ? resolve(rows) : reject(error),
-        )
-      ),
-    reopen: async () => {
-      await close();
-      store = await medium.open();
-    },
-  });
-  await close();
-  medium.end();
-}
-
-const set = (key: StoreKey, ...bytes: number[]): Mutation => ({
-  kind: "set",
-  key,
-  value: new Uint8Array(bytes),
-});
-const del = (key: StoreKey): Mutation => ({ kind: "delete", key });
 const keysOf = (rows: readonly Row[]) => rows.map((row) => row.key);
 
 const part = fc.oneof(
@@ -103,7 +17,7 @@ const part = fc.oneof(
 );
 const anyKey = fc.array(part, { minLength: 1, maxLength: 3 });
 
-for (const [name, medium] of [["kv_store", kvMedium], ["memory_store", memoryMedium]] as const) {
+for (const [name, medium] of MEDIA) {
   const contract = (behaviour: string, test: (bench: Bench) => Promise<void>) =>
     Deno.test(`${name} ${behaviour}`, () => withBench(medium(), test));
 

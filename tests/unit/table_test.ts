@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { CorruptBytes } from "../../shard/record/bytes.ts";
-import { POINT_SPACE } from "../../shard/name/ids.ts";
+import { ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
+import { type NodeId, POINT_SPACE } from "../../shard/name/ids.ts";
 import {
   decodeTable,
   encodeTable,
@@ -13,6 +13,7 @@ import {
   reshapeFault,
   reshapeOf,
   type ShardTable,
+  withEpochs,
   withoutLogs,
 } from "../../shard/table/table.ts";
 
@@ -88,6 +89,34 @@ Deno.test("reshapeFault says what does not fit", () => {
     if (wanted === null) assert.equal(fault, null);
     else assert.match(fault!, wanted);
   }
+});
+
+Deno.test("decodeTable reads a table of version 1: epoch 1, claimed by no node", () => {
+  // Two shards that inherit the log of shard 0 up to 10, as a program without epochs has stored them.
+  const w = new ByteWriter().u8(1).uint(2).uint(3);
+  w.uint(1).uint(1).uint(0).uint(10);
+  w.uint(2).uint(1).uint(1000).uint(11).uint(0).uint(2).uint(POINT_SPACE).uint(11).uint(0);
+  const table = decodeTable(w.take());
+  covers(table);
+  assert.deepEqual(table.shards.map(({ id, epoch, owner }) => ({ id, epoch, owner })), [
+    { id: 1, epoch: 1, owner: null },
+    { id: 2, epoch: 1, owner: null },
+  ]);
+  assert.deepEqual(decodeTable(encodeTable(table)), table);
+});
+
+Deno.test("withEpochs takes newer epochs with their owners, and reshaped keeps the highest", () => {
+  const owner = (incarnation: number) => ({ id: "node" as NodeId, incarnation });
+  const table = withEpochs(evenTable(3), [
+    { shard: 1, epoch: 4, owner: owner(2) },
+    { shard: 2, epoch: 0, owner: owner(1) },
+    { shard: 9, epoch: 9, owner: owner(1) },
+  ]);
+  assert.deepEqual(table.shards.map(({ epoch }) => epoch), [1, 4, 1]);
+  assert.deepEqual(table.shards.map((s) => s.owner), [null, owner(2), null]);
+  assert.deepEqual(decodeTable(encodeTable(table)), table);
+  const [merged] = make(table, { of: [0, 1], at: [] }).shards;
+  assert.equal(merged!.epoch, 4);
 });
 
 Deno.test("decodeTable throws nothing but CorruptBytes", () => {

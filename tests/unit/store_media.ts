@@ -1,0 +1,105 @@
+/** The kinds of store that the contract tests run on. Another implementation adds its medium here. */
+import type { Mutation, Row, Store, StoreError, StoreKey } from "../../server/node/ports.ts";
+import { FencedStore } from "../../server/store/fenced_store.ts";
+import { MemoryDisk } from "../sim/memory_store.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
+import { Prng } from "../sim/prng.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
+
+/** A store under test, with promises for callbacks. */
+export interface Bench {
+  readonly store: Store;
+  write(mutations: readonly Mutation[]): Promise<StoreError | null>;
+  read(keys: readonly StoreKey[]): Promise<readonly (Uint8Array | null)[]>;
+  list(prefix: StoreKey, after?: StoreKey | null, limit?: number): Promise<readonly Row[]>;
+  /** Starts an operation and resolves with what it calls back with. */
+  call<T>(start: (done: (error: StoreError | null, value: T) => void) => void): Promise<Called<T>>;
+  /** Closes it and opens the same rows again. */
+  reopen(): Promise<void>;
+}
+
+/** What an operation called back with. */
+export interface Called<T> {
+  readonly error: StoreError | null;
+  readonly value: T;
+}
+
+/** What a kind of store needs for the tests. */
+export interface Medium {
+  open(): Promise<Store>;
+  /** Lets the callbacks of everything asked for come. */
+  run(): void;
+  end(): void;
+}
+
+function kvMedium(): Medium {
+  const dir = Deno.makeTempDirSync();
+  return {
+    open: () => openKvStore(`${dir}/kv.sqlite3`),
+    run: () => {},
+    end: () => Deno.removeSync(dir, { recursive: true }),
+  };
+}
+
+function memoryMedium(): Medium {
+  const time = new VirtualTime();
+  const disk = new MemoryDisk(time, new Prng(1));
+  return {
+    open: () => Promise.resolve(new FencedStore(disk.open(time.process()))),
+    run: () => void time.runUntilIdle(),
+    end: () => {},
+  };
+}
+
+/** Runs a test on an empty store. */
+export async function withBench(
+  medium: Medium,
+  test: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  let store = await medium.open();
+  const ask = <T>(start: (resolve: (value: T) => void, reject: (cause: unknown) => void) => void) =>
+    new Promise<T>((resolve, reject) => {
+      start(resolve, reject);
+      medium.run();
+    });
+  const close = () => ask<void>((resolve) => store.close(resolve));
+  await test({
+    get store() {
+      return store;
+    },
+    write: (mutations) => ask((resolve) => store.write(mutations, resolve)),
+    read: (keys) =>
+      ask((resolve, reject) =>
+        store.read(keys, (error, values) => error === null ? resolve(values) : reject(error))
+      ),
+    list: (prefix, after = null, limit = 500) =>
+      ask((resolve, reject) =>
+        store.list(
+          { prefix, after, limit },
+          (error, rows) => error === null ? resolve(rows) : reject(error),
+        )
+      ),
+    call: (start) => ask((resolve) => start((error, value) => resolve({ error, value }))),
+    reopen: async () => {
+      await close();
+      store = await medium.open();
+    },
+  });
+  await close();
+  medium.end();
+}
+
+/** Every kind, by the name that its tests begin with. */
+export const MEDIA: readonly (readonly [name: string, medium: () => Medium])[] = [
+  ["kv_store", kvMedium],
+  ["memory_store", memoryMedium],
+];
+
+/** Sets a row. */
+export const set = (key: StoreKey, ...bytes: number[]): Mutation => ({
+  kind: "set",
+  key,
+  value: new Uint8Array(bytes),
+});
+/** Deletes a row. */
+export const del = (key: StoreKey): Mutation => ({ kind: "delete", key });
