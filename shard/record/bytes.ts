@@ -11,8 +11,10 @@ const ASCII_LOOP_MAX = 512;
 const NOTHING = new Uint8Array(0);
 /** Bytes that are copied one by one. */
 const COPY_LOOP_MAX = 256;
+/** Above it, integers are no 32-bit integers. */
+const INT32_MAX = 0x7fff_ffff;
 /** Bytes up to which a text is first taken for ASCII when it is read. */
-const ASCII_ARRAY_MAX = 48;
+const ASCII_ARRAY_MAX = 96;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes that cannot be what they should be. */
@@ -50,12 +52,25 @@ export class ByteWriter {
   /** An integer in 0 … 2⁵³ − 1, in 1 to 8 bytes. */
   uint(value: number): this {
     this.#reserve(8);
+    const bytes = this.#bytes;
+    let at = this.#length;
     let v = value;
-    while (v >= 0x80) {
-      this.#bytes[this.#length++] = (v % 0x80) | 0x80;
-      v = Math.floor(v / 0x80);
+    if (v > INT32_MAX) {
+      // Divided once, not once for each byte: times are this long.
+      const high = Math.floor(v / 2 ** 28);
+      const low = v - high * 2 ** 28;
+      bytes[at++] = (low & 0x7f) | 0x80;
+      bytes[at++] = (low >>> 7 & 0x7f) | 0x80;
+      bytes[at++] = (low >>> 14 & 0x7f) | 0x80;
+      bytes[at++] = (low >>> 21) | 0x80;
+      v = high;
     }
-    this.#bytes[this.#length++] = v;
+    while (v >= 0x80) {
+      bytes[at++] = (v & 0x7f) | 0x80;
+      v >>>= 7;
+    }
+    bytes[at++] = v;
+    this.#length = at;
     return this;
   }
 
@@ -188,9 +203,15 @@ export class ByteReader {
   }
 
   uint(): number {
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < 8; i++) {
+    const first = this.u8();
+    return first < 0x80 ? first : this.#longUint(first & 0x7f);
+  }
+
+  /** The rest of an integer whose lowest seven bits are `low`. */
+  #longUint(low: number): number {
+    let value = low;
+    let scale = 0x80;
+    for (let i = 1; i < 8; i++) {
       const b = this.u8();
       value += (b & 0x7f) * scale;
       if (b < 0x80) {
@@ -247,15 +268,17 @@ export class ByteReader {
     return this.#bytes.subarray(this.#at - n, this.#at);
   }
 
-  /** Passes over a string that `str` could read. */
+  /** Skips a string that `str` could read. */
   skipStr(): void {
     const before = this.#at;
     const n = this.uint();
     const start = this.#at;
-    if (start + n > this.#end) throw new CorruptBytes(`string of ${n} bytes past the end`);
+    const end = start + n;
+    if (end > this.#end) throw new CorruptBytes(`string of ${n} bytes past the end`);
+    const bytes = this.#bytes;
     let high = 0;
-    for (let i = 0; i < n; i++) high |= this.#bytes[start + i]!;
-    this.#at = start + n;
+    for (let i = start; i < end; i++) high |= bytes[i]!;
+    this.#at = end;
     if (high < 0x80) return;
     this.#at = before;
     this.str();
@@ -266,7 +289,7 @@ export class ByteReader {
     return new ByteReader(this.#bytes, at, this.#end).str();
   }
 
-  /** Passes over integers that `uint` could read. */
+  /** Skips integers that `uint` could read. */
   skipUints(count: number): void {
     for (let i = 0; i < count; i++) this.uint();
   }
@@ -276,18 +299,26 @@ export class ByteReader {
     return this.#bytes.subarray(at, this.#at);
   }
 
-  /** Passes over `count` bytes. */
+  /** Skips `count` bytes. */
   skip(count: number): void {
     if (this.#at + count > this.#end) throw new CorruptBytes(`${count} bytes past the end`);
     this.#at += count;
   }
 
+  /** A count of items of at least `bytesMin` bytes (1 at least), which the rest can hold. */
+  count(bytesMin = 1): number {
+    const count = this.uint();
+    // A count that the bytes cannot hold must not cost its memory.
+    if (count * bytesMin > this.#end - this.#at) {
+      throw new CorruptBytes(`${count} items past the end`);
+    }
+    return count;
+  }
+
   /** A count and as many items; `read` takes at least one byte for each. */
   list<T>(read: () => T): T[] {
-    const count = this.uint();
+    const count = this.count();
     if (count === 0) return [];
-    // A count that the bytes cannot hold must not cost its memory.
-    if (count > this.#end - this.#at) throw new CorruptBytes(`${count} items past the end`);
     const items: T[] = [];
     for (let i = 0; i < count; i++) items.push(read());
     return items;
