@@ -13,7 +13,9 @@ import type {
   ImportLink,
   ImportState,
 } from "./account/transfer.ts";
+import type { BODY } from "./mailbox/mailbox_event.ts";
 import type { Subscription, SubscriptionState } from "./roster/subscription.ts";
+import type { TypeOf } from "./record/schema.ts";
 
 /** SCRAM keys of one mechanism (RFC 5802): what is kept instead of a password. */
 export interface ScramKey {
@@ -73,50 +75,8 @@ export type MailboxEvent =
   & { readonly seq: number; readonly at: number }
   & MailboxBody;
 
-/** What happened. */
-export type MailboxBody =
-  | {
-    readonly kind: "message";
-    readonly with: AccountName;
-    /** True where this account sent it. */
-    readonly out: boolean;
-    /** Number of the message among those its sender sent in this conversation: 1, 2, 3 … */
-    readonly num: number;
-    /** The sender's client message id. */
-    readonly id: string;
-    readonly body: string;
-    /** Opaque text, carried untouched; "" for none. */
-    readonly ext: string;
-    /** Device that sent it; "" on incoming messages. */
-    readonly device: string;
-  }
-  | {
-    readonly kind: "undelivered";
-    readonly with: AccountName;
-    readonly num: number;
-    readonly id: string;
-    readonly reason: string;
-  }
-  /** How far `with` has got the messages this account sent: cumulative message numbers. */
-  | {
-    readonly kind: "receipt";
-    readonly with: AccountName;
-    readonly delivered: number;
-    readonly read: number;
-  }
-  /** This account has read the conversation up to mailbox position `upTo`. */
-  | {
-    readonly kind: "read";
-    readonly with: AccountName;
-    readonly upTo: number;
-    readonly unread: number;
-  }
-  | { readonly kind: "roster"; readonly item: RosterItemView }
-  | { readonly kind: "roster_removed"; readonly contact: AccountName }
-  /** A subscription request came in (`pending`), or was answered, withdrawn or cut. */
-  | { readonly kind: "request"; readonly from: AccountName; readonly pending: boolean }
-  | { readonly kind: "blocked"; readonly contact: AccountName; readonly blocked: boolean }
-  | { readonly kind: "settings"; readonly messagesFrom: MessagesFrom };
+/** What happened: `BODY` describes each kind. */
+export type MailboxBody = TypeOf<typeof BODY>;
 
 /** A conversation in a snapshot. */
 export interface ConversationView {

@@ -5,7 +5,7 @@
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
 import type { Account, SentBefore } from "./account.ts";
 import type { Entry } from "../record/records.ts";
-import { applyImport } from "./import_records.ts";
+import { applyImport } from "./apply_import.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 
 /** Entries of a dedupe block. */

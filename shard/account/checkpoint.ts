@@ -3,18 +3,24 @@
  * and blocks of the dedupe window. All keys begin with a table and the account's point, so that a
  * shard is a contiguous key range whatever the number of shards.
  */
-import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
+import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
 import type { Account, SentBefore } from "./account.ts";
 import {
-  readCredentials,
-  readPayload,
-  writeCredentials,
-  writePayload,
-  writeRosterItem,
-} from "../record/records.ts";
+  accountId,
+  accountIdOrNone,
+  accountName,
+  credentialsOrNone,
+  deviceId,
+  mailboxId,
+  messagesFrom,
+} from "../record/fields.ts";
+import { bytes, list, mapped, oneOf, optional, text, uint } from "../record/schema.ts";
 import { holdContacts, holdConversations, writeAll, writeConversation } from "./head_items.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
+import { PAYLOAD } from "../message/packets.ts";
 import { payloadSize } from "./apply.ts";
+import { readVersion, struct } from "../record/struct.ts";
+import { ROSTER_ITEM } from "../roster/roster.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
 
 /** A store key: table, point, account, … */
@@ -51,16 +57,48 @@ export function dedupeKey(point: number, id: AccountId | "", number: number): Ke
   return ["d", point, id, number];
 }
 
-function writeMailbox(w: ByteWriter, m: Mailbox): void {
-  w.str(m.id).uint(m.blocks.length);
-  for (const b of m.blocks) {
-    w.uint(b.first).uint(b.count).uint(b.lastAt).uint(b.conversations.length);
-    for (const c of b.conversations) w.uint(c);
-  }
-  w.uint(m.tailFirst).uint(m.lastAt).uint(m.tailConversations.size);
-  for (const c of m.tailConversations) w.uint(c);
-  w.bytes(m.encodeTail());
-}
+/** A device, but for when it was used, which `readLater` adds. */
+const DEVICE = mapped(
+  struct({ device: deviceId, label: text, tokenHash: bytes, createdAt: uint, expiresAt: uint }),
+  (d) => ({ ...d, usedAt: 0 }),
+  (d) => d,
+);
+
+/** What a head begins with, behind its version and LSN. */
+const HEAD_START = struct({
+  state: oneOf("account checkpoint", STATES),
+  id: accountIdOrNone,
+  createdAt: uint,
+  credentials: credentialsOrNone,
+  devices: list(DEVICE),
+  messagesFrom,
+  lastSeen: uint,
+  ackedSeq: uint,
+  invite: optional("invite", struct({ expiresAt: uint, usedBy: text })),
+});
+
+const QUEUE = struct({
+  to: accountName,
+  toId: accountId,
+  entries: list(struct({ n: uint, payload: PAYLOAD })),
+});
+
+const PURGE = list(struct({ id: accountId, blocks: list(uint), dedupe: list(uint) }));
+
+/** A mailbox, but for the events in its tail, which follow. */
+const MAILBOX = struct({
+  id: mailboxId,
+  blocks: list(struct({ first: uint, count: uint, lastAt: uint, conversations: list(uint) })),
+  tailFirst: uint,
+  lastAt: uint,
+  tailConversations: mapped(list(uint), (items) => new Set(items), (set) => [...set]),
+});
+
+/** Of each block, in the order of the names: see `Block`. */
+const BLOCK = struct({ peerId: accountIdOrNone, lastSeen: uint });
+
+/** Of conversations with several accounts of one name: see `Conversation.outBase`. */
+const OUT_BASES = list(struct({ with: accountName, outBase: uint }));
 
 /** Readers go from block to block by these numbers: with a hole they would never arrive. */
 function checkContiguous(m: Mailbox): void {
@@ -75,63 +113,31 @@ function checkContiguous(m: Mailbox): void {
 }
 
 function readMailbox(r: ByteReader): Mailbox {
-  const m = new Mailbox(r.str() as MailboxId);
-  m.blocks = r.list(() => ({
-    first: r.uint(),
-    count: r.uint(),
-    lastAt: r.uint(),
-    conversations: r.list(() => r.uint()),
-  }));
-  m.tailFirst = r.uint();
+  const m = MAILBOX.fill(r, new Mailbox("" as MailboxId));
   checkContiguous(m);
-  m.lastAt = r.uint();
-  for (const c of r.list(() => r.uint())) m.tailConversations.add(c);
   m.decodeTail(r.view());
   return m;
 }
 
 function writeOutbox(w: ByteWriter, a: Account): void {
   w.uint(a.outbox.size);
-  for (const q of a.outbox.values()) {
-    w.str(q.to).str(q.toId).uint(q.entries.length);
-    for (const e of q.entries) writePayload(w.uint(e.n), e.payload);
-  }
+  for (const q of a.outbox.values()) QUEUE.write(w, q);
 }
 
 function readOutbox(r: ByteReader, a: Account): void {
-  const queues = r.uint();
-  for (let i = 0; i < queues; i++) {
-    const to = r.str() as AccountName;
-    const toId = r.str() as AccountId;
-    const entries = r.list(() => ({ n: r.uint(), payload: readPayload(r) }));
-    a.outbox.set(to, { to, toId, entries, sentTo: 0, attempts: 0 });
+  for (let i = r.count(QUEUE.bytesMin); i > 0; i--) {
+    const { to, toId, entries } = QUEUE.read(r);
+    a.outbox.set(to, { to, toId, entries: [...entries], sentTo: 0, attempts: 0 });
     for (const e of entries) a.outboxBytes += payloadSize(e.payload);
-  }
-}
-
-function writePurge(w: ByteWriter, a: Account): void {
-  w.uint(a.purge.length);
-  for (const p of a.purge) {
-    w.str(p.id).uint(p.blocks.length);
-    for (const b of p.blocks) w.uint(b);
-    w.uint(p.dedupe.length);
-    for (const d of p.dedupe) w.uint(d);
   }
 }
 
 /** The account's head: everything but sealed blocks. */
 export function encodeHead(a: Account, lsn: number): Uint8Array {
   const w = new ByteWriter(2048);
-  w.u8(HEAD_VERSION).uint(lsn).u8(STATES.indexOf(a.state)).str(a.id).uint(a.createdAt);
-  writeCredentials(w, a.credentials);
-  w.uint(a.devices.length);
-  for (const d of a.devices) {
-    w.str(d.device).str(d.label).bytes(d.tokenHash).uint(d.createdAt).uint(d.expiresAt);
-  }
-  w.bool(a.messagesFrom === "anyone").uint(a.lastSeen).uint(a.ackedSeq);
-  w.bool(a.invite !== null);
-  if (a.invite !== null) w.uint(a.invite.expiresAt).str(a.invite.usedBy);
-  writeAll(w, a.lazyRoster, writeRosterItem);
+  w.u8(HEAD_VERSION).uint(lsn);
+  HEAD_START.write(w, a);
+  writeAll(w, a.lazyRoster, (to, item) => ROSTER_ITEM.write(to, item));
   w.uint(a.blocked.size);
   for (const b of a.blocked.keys()) w.str(b);
   writeAll(w, a.lazyConversations, writeConversation);
@@ -140,45 +146,25 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   writeOutbox(w, a);
   w.uint(a.dedupeBlocks.length);
   for (const b of a.dedupeBlocks) w.uint(b.number).uint(b.firstAt).uint(b.lastAt).uint(b.count);
-  writePurge(w, a);
-  writeMailbox(w, a.mailbox);
-  for (const b of a.blocked.values()) w.str(b.peerId).uint(b.lastSeen);
+  PURGE.write(w, a.purge);
+  MAILBOX.write(w, a.mailbox);
+  w.bytes(a.mailbox.encodeTail());
+  for (const b of a.blocked.values()) BLOCK.write(w, b);
   for (const d of a.devices) w.uint(d.usedAt);
   // None of those that nobody has looked at: to be given its number it was looked up.
   const based = a.lazyConversations.bytes !== null
     ? []
     : [...a.conversations.values()].filter((c) => c.outBase > 0);
-  w.uint(based.length);
-  for (const c of based) w.str(c.with).uint(c.outBase);
+  OUT_BASES.write(w, based);
   return w.take();
 }
 
 /** Fills `account` from its head. Throws `CorruptBytes`. */
 export function decodeHead(account: Account, bytes: Uint8Array): void {
   const r = new ByteReader(bytes);
-  const version = r.u8();
-  if (version !== HEAD_VERSION) {
-    throw new CorruptBytes(`account checkpoint of version ${version}, this program reads 1`);
-  }
+  readVersion(r, "account checkpoint", HEAD_VERSION);
   account.savedLsn = r.uint();
-  const state = STATES[r.u8()];
-  if (state === undefined) throw new CorruptBytes("account checkpoint: no such state");
-  account.state = state;
-  account.id = r.str() as AccountId | "";
-  account.createdAt = r.uint();
-  account.credentials = readCredentials(r);
-  account.devices = r.list(() => ({
-    device: r.str() as DeviceId,
-    label: r.str(),
-    tokenHash: r.bytes(),
-    createdAt: r.uint(),
-    expiresAt: r.uint(),
-    usedAt: 0,
-  }));
-  account.messagesFrom = r.bool() ? "anyone" : "contacts";
-  account.lastSeen = r.uint();
-  account.ackedSeq = r.uint();
-  if (r.bool()) account.invite = { expiresAt: r.uint(), usedBy: r.str() };
+  HEAD_START.fill(r, account);
   holdContacts(r, account);
   for (let i = r.uint(); i > 0; i--) {
     account.blocked.set(r.str() as AccountName, { peerId: "", lastSeen: 0 });
@@ -193,11 +179,7 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
     count: r.uint(),
   }));
   account.dedupeComplete = account.dedupeBlocks.length === 0;
-  account.purge = r.list(() => ({
-    id: r.str() as AccountId,
-    blocks: r.list(() => r.uint()),
-    dedupe: r.list(() => r.uint()),
-  }));
+  account.purge = [...PURGE.read(r)];
   account.mailbox = readMailbox(r);
   readLater(r, account);
   account.headBytes = bytes.length;
@@ -207,13 +189,11 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
 function readLater(r: ByteReader, account: Account): void {
   if (r.done) return;
   for (const name of account.blocked.keys()) {
-    account.blocked.set(name, { peerId: r.str() as AccountId | "", lastSeen: r.uint() });
+    account.blocked.set(name, BLOCK.read(r));
   }
   account.devices = account.devices.map((d) => ({ ...d, usedAt: r.uint() }));
   if (r.done) return;
-  for (let i = r.uint(); i > 0; i--) {
-    account.conversation(r.str() as AccountName).outBase = r.uint();
-  }
+  for (const based of OUT_BASES.read(r)) account.conversation(based.with).outBase = based.outBase;
 }
 
 /** A dedupe block's value. */
@@ -227,10 +207,7 @@ export function encodeDedupe(entries: readonly (readonly [string, SentBefore])[]
 /** The inverse of `encodeDedupe`. */
 export function decodeDedupe(bytes: Uint8Array): [string, SentBefore][] {
   const r = new ByteReader(bytes);
-  const version = r.u8();
-  if (version !== HEAD_VERSION) {
-    throw new CorruptBytes(`dedupe block of version ${version}, this program reads 1`);
-  }
+  readVersion(r, "dedupe block", HEAD_VERSION);
   return r.list(() => [r.str(), { seq: r.uint(), at: r.uint(), num: r.uint() }]);
 }
 

@@ -1,108 +1,39 @@
 /** The stored form of a mailbox event: one version byte, then the kind and its fields. */
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
-import type { AccountName } from "../name/ids.ts";
-import type { Subscription } from "../roster/subscription.ts";
-import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
+import { ByteReader, ByteWriter } from "../record/bytes.ts";
+import { accountName, messagesFrom } from "../record/fields.ts";
+import { bool, text, uint } from "../record/schema.ts";
+import { readVersion, union, variant } from "../record/struct.ts";
+import { ROSTER_VIEW } from "../roster/roster.ts";
 
-const KINDS = [
-  "message",
-  "undelivered",
-  "receipt",
-  "read",
-  "roster",
-  "roster_removed",
-  "request",
-  "blocked",
-  "settings",
-] as const satisfies readonly MailboxBody["kind"][];
-
-/** Order is part of the stored format. */
-export const SUBSCRIPTIONS = ["none", "to", "from", "both"] as const satisfies Subscription[];
-
-/** Appends the body's stored form. */
-export function writeBody(w: ByteWriter, body: MailboxBody): void {
-  w.u8(KINDS.indexOf(body.kind));
-  switch (body.kind) {
-    case "message":
-      w.str(body.with).bool(body.out).uint(body.num).str(body.id).str(body.body).str(body.ext)
-        .str(body.device);
-      return;
-    case "undelivered":
-      w.str(body.with).uint(body.num).str(body.id).str(body.reason);
-      return;
-    case "receipt":
-      w.str(body.with).uint(body.delivered).uint(body.read);
-      return;
-    case "read":
-      w.str(body.with).uint(body.upTo).uint(body.unread);
-      return;
-    case "roster": {
-      const i = body.item;
-      w.str(i.contact).str(i.label).uint(i.groups.length);
-      for (const g of i.groups) w.str(g);
-      w.u8(SUBSCRIPTIONS.indexOf(i.subscription)).bool(i.pendingOut).bool(i.approved);
-      return;
-    }
-    case "roster_removed":
-      w.str(body.contact);
-      return;
-    case "request":
-      w.str(body.from).bool(body.pending);
-      return;
-    case "blocked":
-      w.str(body.contact).bool(body.blocked);
-      return;
-    case "settings":
-      w.bool(body.messagesFrom === "anyone");
-      return;
-  }
-}
-
-/** Reads what `writeBody` wrote. */
-export function readBody(r: ByteReader): MailboxBody {
-  const kind = KINDS[r.u8()];
-  const name = () => r.str() as AccountName;
-  switch (kind) {
-    case "message":
-      return {
-        kind,
-        with: name(),
-        out: r.bool(),
-        num: r.uint(),
-        id: r.str(),
-        body: r.str(),
-        ext: r.str(),
-        device: r.str(),
-      };
-    case "undelivered":
-      return { kind, with: name(), num: r.uint(), id: r.str(), reason: r.str() };
-    case "receipt":
-      return { kind, with: name(), delivered: r.uint(), read: r.uint() };
-    case "read":
-      return { kind, with: name(), upTo: r.uint(), unread: r.uint() };
-    case "roster": {
-      const contact = name();
-      const label = r.str();
-      const groups = r.list(() => r.str());
-      const subscription = SUBSCRIPTIONS[r.u8()];
-      if (subscription === undefined) throw new CorruptBytes("roster event: no such subscription");
-      return {
-        kind,
-        item: { contact, label, groups, subscription, pendingOut: r.bool(), approved: r.bool() },
-      };
-    }
-    case "roster_removed":
-      return { kind, contact: name() };
-    case "request":
-      return { kind, from: name(), pending: r.bool() };
-    case "blocked":
-      return { kind, contact: name(), blocked: r.bool() };
-    case "settings":
-      return { kind, messagesFrom: r.bool() ? "anyone" : "contacts" };
-    default:
-      throw new CorruptBytes("mailbox event: no such kind");
-  }
-}
+/** What happened, by kind. Numbers and fields are the stored format: only ever append kinds. */
+export const BODY = union("mailbox event", {
+  message: variant(0, {
+    with: accountName,
+    /** True where this account sent it. */
+    out: bool,
+    /** Number of the message among those its sender sent in this conversation: 1, 2, 3 … */
+    num: uint,
+    /** The sender's client message id. */
+    id: text,
+    body: text,
+    /** Opaque text, carried untouched; "" for none. */
+    ext: text,
+    /** Device that sent it; "" on incoming messages. */
+    device: text,
+  }),
+  undelivered: variant(1, { with: accountName, num: uint, id: text, reason: text }),
+  /** How far `with` has got the messages this account sent: cumulative message numbers. */
+  receipt: variant(2, { with: accountName, delivered: uint, read: uint }),
+  /** This account has read the conversation up to mailbox position `upTo`. */
+  read: variant(3, { with: accountName, upTo: uint, unread: uint }),
+  roster: variant(4, { item: ROSTER_VIEW }),
+  roster_removed: variant(5, { contact: accountName }),
+  /** A subscription request came in (`pending`), or was answered, withdrawn or cut. */
+  request: variant(6, { from: accountName, pending: bool }),
+  blocked: variant(7, { contact: accountName, blocked: bool }),
+  settings: variant(8, { messagesFrom }),
+});
 
 const EVENT_VERSION = 1;
 /** Only a buffer: nothing in it outlives the call that fills it. */
@@ -112,7 +43,7 @@ const scratch = new ByteWriter(4096);
 export function writeEvent(at: number, body: MailboxBody): ByteWriter {
   scratch.clear();
   scratch.u8(EVENT_VERSION).uint(at);
-  writeBody(scratch, body);
+  BODY.write(scratch, body);
   return scratch;
 }
 
@@ -124,12 +55,9 @@ export function encodeEvent(at: number, body: MailboxBody): Uint8Array {
 /** Reads an event back; its position is known from the block. */
 export function decodeEvent(bytes: Uint8Array, seq: number): MailboxEvent {
   const r = new ByteReader(bytes);
-  const version = r.u8();
-  if (version !== EVENT_VERSION) {
-    throw new CorruptBytes(`mailbox event of version ${version}, this program reads 1`);
-  }
+  readVersion(r, "mailbox event", EVENT_VERSION);
   const at = r.uint();
-  return { seq, at, ...readBody(r) };
+  return { seq, at, ...BODY.read(r) };
 }
 
 /** One block value of `count` events, each behind its length in `packed`. */
@@ -147,10 +75,7 @@ export function encodeBlock(events: readonly Uint8Array[]): Uint8Array {
 /** How many events a block has; throws `CorruptBytes` where it is no block. */
 export function countBlock(block: Uint8Array): number {
   const r = new ByteReader(block);
-  const version = r.u8();
-  if (version !== EVENT_VERSION) {
-    throw new CorruptBytes(`mailbox block of version ${version}, this program reads 1`);
-  }
+  readVersion(r, "mailbox block", EVENT_VERSION);
   const count = r.uint();
   for (let i = 0; i < count; i++) r.skip(r.uint());
   return count;
@@ -164,10 +89,7 @@ export function unpackBlock(
   block: Uint8Array,
 ): { readonly packed: Uint8Array; readonly spans: number[] } {
   const r = new ByteReader(block);
-  const version = r.u8();
-  if (version !== EVENT_VERSION) {
-    throw new CorruptBytes(`mailbox block of version ${version}, this program reads 1`);
-  }
+  readVersion(r, "mailbox block", EVENT_VERSION);
   const count = r.uint();
   const first = r.at;
   const spans: number[] = [];

@@ -1,17 +1,24 @@
 /** What shards tell each other about two of their users. Always addressed by `to`. */
 import type { AccountId, AccountName, DeviceId } from "../name/ids.ts";
 import type { SubscriptionType } from "../roster/subscription.ts";
+import { oneOf, text, type TypeOf, uint } from "../record/schema.ts";
+import { union, variant } from "../record/struct.ts";
+
+const SUBSCRIPTION_TYPES = [
+  "subscribe",
+  "subscribed",
+  "unsubscribe",
+  "unsubscribed",
+] as const satisfies readonly SubscriptionType[];
 
 /** What a durable, numbered packet carries. */
-export type Payload =
-  | {
-    readonly kind: "message";
-    readonly num: number;
-    readonly id: string;
-    readonly body: string;
-    readonly ext: string;
-  }
-  | { readonly kind: "subscription"; readonly type: SubscriptionType };
+export const PAYLOAD = union("packet", {
+  message: variant(0, { num: uint, id: text, body: text, ext: text }),
+  subscription: variant(1, { type: oneOf("subscription packet", SUBSCRIPTION_TYPES) }),
+});
+
+/** What a durable, numbered packet carries. */
+export type Payload = TypeOf<typeof PAYLOAD>;
 
 /** A packet between two accounts' shards. */
 export type ShardPacket =

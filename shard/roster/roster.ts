@@ -1,7 +1,10 @@
 /** A roster item as its owner's shard keeps it (RFC 6121 section 2). */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { RosterItemView } from "../ops.ts";
-import type { SubscriptionState } from "./subscription.ts";
+import { accountIdOrNone, accountName } from "../record/fields.ts";
+import { bool, list, mapped, oneOf, type Schema, text, u8 } from "../record/schema.ts";
+import { struct } from "../record/struct.ts";
+import { SUBSCRIPTIONS, type SubscriptionState } from "./subscription.ts";
 
 /** One contact. Immutable: every change makes a new one. */
 export interface RosterItem {
@@ -14,6 +17,46 @@ export interface RosterItem {
   /** False for a mere pending-in request, which is no roster item to its owner. */
   readonly listed: boolean;
 }
+
+/** Every state by its stored bits: all contacts in one state share its object. */
+const STATES: readonly SubscriptionState[] = Array.from({ length: 32 }, (_, bits) => ({
+  subscription: SUBSCRIPTIONS[bits & 3]!,
+  pendingOut: (bits & 4) !== 0,
+  pendingIn: (bits & 8) !== 0,
+  approved: (bits & 16) !== 0,
+}));
+
+function bitsOf(s: SubscriptionState): number {
+  return SUBSCRIPTIONS.indexOf(s.subscription) | (s.pendingOut ? 4 : 0) | (s.pendingIn ? 8 : 0) |
+    (s.approved ? 16 : 0);
+}
+
+/** A roster item as it is stored: its state and `listed` are one byte. */
+export const ROSTER_ITEM: Schema<RosterItem> = mapped(
+  struct({
+    contact: accountName,
+    peerId: accountIdOrNone,
+    label: text,
+    groups: list(text),
+    bits: u8,
+  }),
+  ({ bits, contact, peerId, label, groups }) => {
+    return { contact, peerId, label, groups, state: STATES[bits & 31]!, listed: (bits & 32) !== 0 };
+  },
+  ({ contact, peerId, label, groups, state, listed }) => {
+    return { contact, peerId, label, groups, bits: bitsOf(state) | (listed ? 32 : 0) };
+  },
+);
+
+/** A contact as its owner sees it, in the event of a change. */
+export const ROSTER_VIEW: Schema<RosterItemView> = struct({
+  contact: accountName,
+  label: text,
+  groups: list(text),
+  subscription: oneOf("subscription", SUBSCRIPTIONS),
+  pendingOut: bool,
+  approved: bool,
+});
 
 /** What the owner's devices are shown. */
 export function rosterView(item: RosterItem): RosterItemView {

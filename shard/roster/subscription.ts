@@ -5,8 +5,11 @@
  * `isReachable` holds.
  */
 
+/** The states of RFC 6121 section 2.1.2.5; their order is part of the stored format. */
+export const SUBSCRIPTIONS = ["none", "to", "from", "both"] as const;
+
 /** RFC 6121 section 2.1.2.5, from the side of the roster's owner. */
-export type Subscription = "none" | "to" | "from" | "both";
+export type Subscription = typeof SUBSCRIPTIONS[number];
 
 /** The stanzas of RFC 6121 section 3 that change subscriptions. */
 export type SubscriptionType = "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed";

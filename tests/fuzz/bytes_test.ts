@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { hostile, LENGTH_BOMBS, readOrCorrupt, runs } from "./hostile_bytes.ts";
-import { text, uint } from "./stored.ts";
+import { text, uint } from "./schema_values.ts";
 
 /** One value with how it is written and read. */
 type Step =

@@ -16,7 +16,8 @@ import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { readForward } from "../../shard/mailbox/mailbox.ts";
 import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
 import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
-import { accountOf, history, text, uint } from "./stored.ts";
+import { accountOf, history } from "./stored.ts";
+import { text, uint } from "./schema_values.ts";
 
 const NAME = "al" as AccountName;
 

@@ -16,7 +16,7 @@ import {
 } from "../../server/config/address.ts";
 import { showText } from "../../server/config/show.ts";
 import { hostile, runs } from "./hostile_bytes.ts";
-import { codePoint } from "./stored.ts";
+import { codePoint } from "./schema_values.ts";
 
 const keys = [...KNOB_TABLE.keys()];
 const key = fc.oneof(

@@ -29,7 +29,7 @@ import { parseName } from "../../shard/name/name.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { syncScramCrypto } from "../unit/sign_in_fixture.ts";
 import { hostile, runs } from "./hostile_bytes.ts";
-import { codePoint } from "./stored.ts";
+import { codePoint } from "./schema_values.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const latin1 = (bytes: Uint8Array) => Array.from(bytes, (b) => String.fromCharCode(b)).join("");

@@ -17,7 +17,7 @@ import {
   preparePassword,
 } from "../../shard/name/name.ts";
 import { runs } from "./hostile_bytes.ts";
-import { codePoint } from "./stored.ts";
+import { codePoint } from "./schema_values.ts";
 
 /** Any UTF-16, lone surrogates included. */
 const utf16 = fc.string({

@@ -10,7 +10,8 @@ import {
   encodeEvent,
 } from "../../shard/mailbox/mailbox_event.ts";
 import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
-import { body, row, uint } from "./stored.ts";
+import { body, row } from "./stored.ts";
+import { uint } from "./schema_values.ts";
 
 function encodeRow(entries: readonly { account: AccountName; entry: Entry }[]): Uint8Array {
   const w = new ByteWriter();

@@ -9,7 +9,7 @@ import { throttle } from "../unit/json_app.ts";
 import { openApp } from "../unit/json_app.ts";
 import { openNode, PROTOCOL, TOKEN } from "../unit/json_fakes.ts";
 import { hostile, runs } from "./hostile_bytes.ts";
-import { codePoint } from "./stored.ts";
+import { codePoint } from "./schema_values.ts";
 import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
 
 const { clock } = openNode().time.world;

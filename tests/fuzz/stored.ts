@@ -1,160 +1,23 @@
 /** Arbitrary values of everything a shard stores. */
 import fc from "fast-check";
-import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/name/ids.ts";
-import type { Credentials, MailboxBody, ScramKey } from "../../shard/ops.ts";
-import type { Entry } from "../../shard/record/records.ts";
-import type { Payload } from "../../shard/message/packets.ts";
-import type { RosterItem } from "../../shard/roster/roster.ts";
+import type { AccountId, AccountName, MailboxId } from "../../shard/name/ids.ts";
+import type { MailboxBody } from "../../shard/ops.ts";
+import { ENTRIES, type Entry } from "../../shard/record/records.ts";
 import { Account } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
-
-/** Every character but lone surrogates; `unit: "binary"` would hold 120 MB of tables for it. */
-export const codePoint: fc.Arbitrary<string> = fc.oneof(
-  { weight: 2, arbitrary: fc.integer({ min: 0x20, max: 0x7e }) },
-  { weight: 1, arbitrary: fc.integer({ min: 0, max: 0x7ff }) },
-  { weight: 2, arbitrary: fc.integer({ min: 0, max: 0x10f7ff }) },
-).map((c) => String.fromCodePoint(c < 0xd800 ? c : c + 0x800));
-
-/** Text with every kind of character that the packed format treats in a way of its own. */
-export const text: fc.Arbitrary<string> = fc.oneof(
-  { weight: 4, arbitrary: fc.string({ unit: codePoint, maxLength: 60 }) },
-  { weight: 2, arbitrary: fc.string({ maxLength: 60 }) },
-  fc.constantFrom(
-    "",
-    "\ufeff",
-    "\ufeffhello",
-    "\0",
-    "é".repeat(20),
-    "😀".repeat(10),
-    "x".repeat(200),
-  ),
-);
-/** Integers in 0 … 2⁵³ − 1, most of them where the varints change their length. */
-export const uint: fc.Arbitrary<number> = fc.oneof(
-  fc.nat(300),
-  fc.maxSafeNat(),
-  fc.integer({ min: 0, max: 53 }).chain((n) => {
-    const power = 2 ** n;
-    return fc.constantFrom(power - 1, Math.min(power, Number.MAX_SAFE_INTEGER));
-  }),
-);
-const name = text as fc.Arbitrary<AccountName>;
-const id = text as fc.Arbitrary<AccountId>;
-const device = text as fc.Arbitrary<DeviceId>;
-const bytes = fc.uint8Array({ maxLength: 40 });
-const subscription = fc.constantFrom("none", "to", "from", "both");
-const flag = fc.boolean();
-
-const key: fc.Arbitrary<ScramKey> = fc.record({
-  salt: bytes,
-  iterations: uint,
-  storedKey: bytes,
-  serverKey: bytes,
-});
-const credentials: fc.Arbitrary<Credentials> = fc.record({
-  sha256: key,
-  sha1: fc.option(key),
-});
-
-const groups = fc.array(text, { maxLength: 4 });
-
-const rosterItem: fc.Arbitrary<RosterItem> = fc.record({
-  contact: name,
-  peerId: id,
-  label: text,
-  groups,
-  state: fc.record({ subscription, pendingOut: flag, pendingIn: flag, approved: flag }),
-  listed: flag,
-});
-
-const message = { num: uint, id: text, body: text, ext: text };
-const payload: fc.Arbitrary<Payload> = fc.oneof(
-  fc.record({ kind: fc.constant("message"), ...message }),
-  fc.record({
-    kind: fc.constant("subscription"),
-    type: fc.constantFrom("subscribe", "subscribed", "unsubscribe", "unsubscribed"),
-  }),
-);
+import { BODY } from "../../shard/mailbox/mailbox_event.ts";
+import { credentialsOrNone } from "../../shard/record/fields.ts";
+import { fieldValues, text, valuesOf } from "./schema_values.ts";
 
 /** Bodies of mailbox events, of every kind. */
-export const body: fc.Arbitrary<MailboxBody> = fc.oneof(
-  fc.record({ kind: fc.constant("message"), with: name, out: flag, ...message, device: text }),
-  fc.record({ kind: fc.constant("undelivered"), with: name, num: uint, id: text, reason: text }),
-  fc.record({ kind: fc.constant("receipt"), with: name, delivered: uint, read: uint }),
-  fc.record({ kind: fc.constant("read"), with: name, upTo: uint, unread: uint }),
-  fc.record({
-    kind: fc.constant("roster"),
-    item: fc.record({
-      contact: name,
-      label: text,
-      groups,
-      subscription,
-      pendingOut: flag,
-      approved: flag,
-    }),
-  }),
-  fc.record({ kind: fc.constant("roster_removed"), contact: name }),
-  fc.record({ kind: fc.constant("request"), from: name, pending: flag }),
-  fc.record({ kind: fc.constant("blocked"), contact: name, blocked: flag }),
-  fc.record({
-    kind: fc.constant("settings"),
-    messagesFrom: fc.constantFrom("contacts", "anyone"),
-  }),
-);
+export const body: fc.Arbitrary<MailboxBody> = valuesOf(BODY);
 
-type Fields = { readonly [name: string]: fc.Arbitrary<unknown> };
+type Values = { readonly [name: string]: fc.Arbitrary<unknown> };
 
-/** Fields of an entry of each kind; the compiler sees to it that no kind is missing. */
-const ENTRY_FIELDS: Readonly<Record<Entry["kind"], Fields>> = {
-  created: { id, mailboxId: id, at: uint, credentials: fc.option(credentials) },
-  credentials: { credentials },
-  disabled: { disabled: flag },
-  removed: {},
-  released: {},
-  device_added: { device, label: text, tokenHash: bytes, at: uint, expiresAt: uint },
-  device_removed: { device },
-  event: { seq: uint, at: uint, body },
-  sent: { to: name, toId: id, n: uint, seq: uint, at: uint, ...message, device },
-  received: { from: name, fromId: id, n: uint, seq: uint, at: uint, ...message },
-  pair_in: { from: name, fromId: id, n: uint, refused: flag, reason: text },
-  pair_out: { to: name, toId: id, n: uint, payload },
-  pair_acked: { to: name, toId: id, n: uint },
-  pair_gone: { to: name, toId: id },
-  roster: { item: rosterItem },
-  roster_removed: { contact: name },
-  blocked: { contact: name, blocked: flag, peerId: id, lastSeen: uint },
-  settings: { anyone: flag },
-  last_seen: { at: uint, device, usedAt: uint },
-  acked: { seq: uint },
-  read: { with: name, upTo: uint },
-  receipt: { with: name, delivered: uint, read: uint },
-  receipt_told: { with: name, delivered: uint, read: uint },
-  trimmed: { first: uint, dedupe: uint },
-  invite: { expiresAt: uint },
-  invite_used: { by: name },
-  import_begun: {
-    id,
-    mailboxId: id,
-    createdAt: uint,
-    lastSeen: uint,
-    messagesFrom: fc.constantFrom("contacts", "anyone"),
-    credentials: fc.option(credentials),
-    first: uint,
-  },
-  import_conversation: {
-    with: name,
-    sent: uint,
-    lastSeq: uint,
-    lastAt: uint,
-    lastInSeq: uint,
-    unread: fc.array(uint, { maxLength: 4 }),
-    unreadMore: uint,
-    readUpTo: uint,
-    delivered: uint,
-    read: uint,
-  },
-  import_done: { disabled: flag },
-};
+/** Values of the fields of each kind of entry. */
+const ENTRY_FIELDS = Object.fromEntries(
+  Object.entries(ENTRIES).map(([kind, { struct }]) => [kind, fieldValues(struct)]),
+) as Readonly<Record<Entry["kind"], Values>>;
 
 /** Log entries of every kind with fields of any value. */
 export const entry: fc.Arbitrary<Entry> = fc.oneof(
@@ -165,7 +28,7 @@ export const entry: fc.Arbitrary<Entry> = fc.oneof(
 
 /** A log row's content: entries, each of some account. */
 export const row: fc.Arbitrary<{ account: AccountName; entry: Entry }[]> = fc.array(
-  fc.record({ account: name, entry }),
+  fc.record({ account: text as fc.Arbitrary<AccountName>, entry }),
   { maxLength: 8 },
 );
 
@@ -212,7 +75,7 @@ function fitting(account: Account, e: Entry): Entry | null {
 /** An account's life: entries that apply one after another. */
 export const history: fc.Arbitrary<readonly Entry[]> = fc.tuple(
   fc.array(historyEntry, { maxLength: 25 }),
-  fc.option(credentials),
+  valuesOf(credentialsOrNone),
   fc.boolean(),
 ).map(([entries, credentials, again]) => {
   const made: Entry = {

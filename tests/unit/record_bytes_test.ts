@@ -4,10 +4,10 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import { Account } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
-import { decodeEvent, encodeEvent } from "../../shard/mailbox/mailbox_event.ts";
+import { BODY, decodeEvent, encodeEvent } from "../../shard/mailbox/mailbox_event.ts";
 import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
-import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
-import { BODIES, ENTRIES, HEAD_LSN, LIFE } from "./record_samples.ts";
+import { ENTRIES, readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { BODIES, ENTRY_SAMPLES, HEAD_LSN, LIFE } from "./record_samples.ts";
 
 /** What the first programs wrote: these bytes are in stores, and never change. */
 const PINNED: Readonly<Record<"entries" | "bodies" | "heads", Readonly<Record<string, string>>>> =
@@ -18,7 +18,7 @@ const NAME = "al" as AccountName;
 const AT = 1_700_000_000_000;
 
 Deno.test("writeEntry writes an entry of each kind as it always was", () => {
-  const written = Object.entries(ENTRIES).map(([label, entry]) => {
+  const written = Object.entries(ENTRY_SAMPLES).map(([label, entry]) => {
     const w = new ByteWriter();
     writeEntry(w, NAME, entry);
     return [label, encodeHex(w.take())];
@@ -26,8 +26,15 @@ Deno.test("writeEntry writes an entry of each kind as it always was", () => {
   deepEqual(Object.fromEntries(written), PINNED.entries);
 });
 
+Deno.test("every kind of entry and every kind of event has pinned bytes", () => {
+  const kinds = (samples: Readonly<Record<string, { readonly kind: string }>>) =>
+    [...new Set(Object.values(samples).map((s) => s.kind))].sort();
+  deepEqual(kinds(ENTRY_SAMPLES), Object.keys(ENTRIES).sort());
+  deepEqual(kinds(BODIES), Object.keys(BODY.variants).sort());
+});
+
 Deno.test("readRecord reads the pinned bytes of each kind of entry", () => {
-  for (const [label, entry] of Object.entries(ENTRIES)) {
+  for (const [label, entry] of Object.entries(ENTRY_SAMPLES)) {
     const row = new ByteWriter().u8(RECORD_VERSION).raw(decodeHex(PINNED.entries[label]!)).take();
     deepEqual(readRecord(row), [{ account: NAME, entry }], label);
   }

@@ -23,7 +23,7 @@ const BOTH: Credentials = { sha256: key(1), sha1: key(2) };
 const MESSAGE = { num: 300, id: "m-1", body: "Grüße, 😀", ext: '{"a":1}' };
 
 /** Log entries: every kind, and every form of those that have several. */
-export const ENTRIES: Readonly<Record<string, Entry>> = {
+export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   created: { kind: "created", id: AL_ID, mailboxId: MAILBOX_ID, at: AT, credentials: null },
   "created with a password": {
     kind: "created",
@@ -212,11 +212,11 @@ export const LIFE: readonly Entry[] = [
   ...Array.from({ length: 4 }, (_, i) => event(i + 1, "a".repeat(3000))),
   { kind: "removed" },
   { kind: "created", id: AL_ID, mailboxId: MAILBOX_ID, at: AT, credentials: BOTH },
-  ENTRIES.device_added!,
-  ENTRIES.last_seen!,
-  ENTRIES["roster none"]!,
-  ENTRIES["roster to"]!,
-  ENTRIES.blocked!,
+  ENTRY_SAMPLES.device_added!,
+  ENTRY_SAMPLES.last_seen!,
+  ENTRY_SAMPLES["roster none"]!,
+  ENTRY_SAMPLES["roster to"]!,
+  ENTRY_SAMPLES.blocked!,
   { kind: "settings", anyone: true },
   { kind: "import_conversation", ...importedConversation() },
   { kind: "received", from: BO, fromId: BO_ID, n: 1, seq: 1, at: AT, ...MESSAGE },
@@ -238,7 +238,7 @@ export const LIFE: readonly Entry[] = [
 ];
 
 function importedConversation() {
-  const { kind: _, ...fields } = ENTRIES.import_conversation as Entry & {
+  const { kind: _, ...fields } = ENTRY_SAMPLES.import_conversation as Entry & {
     kind: "import_conversation";
   };
   return fields;

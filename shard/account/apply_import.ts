@@ -1,0 +1,46 @@
+/** What the records of an import change. */
+import type { Account } from "./account.ts";
+import type { Entry } from "../record/records.ts";
+import type { ExportedConversation } from "./transfer.ts";
+import { Mailbox } from "../mailbox/mailbox.ts";
+
+/** Contacts, blocks and events of an import are records like those of everybody else. */
+type ImportEntry = Entry & {
+  readonly kind: "import_begun" | "import_conversation" | "import_done";
+};
+
+/** Changes `account` as the record says. */
+export function applyImport(account: Account, e: ImportEntry): void {
+  switch (e.kind) {
+    case "import_begun":
+      account.state = "importing";
+      account.id = e.id;
+      account.createdAt = e.createdAt;
+      account.lastSeen = e.lastSeen;
+      account.messagesFrom = e.messagesFrom;
+      account.credentials = e.credentials;
+      account.mailbox = new Mailbox(e.mailboxId);
+      account.mailbox.tailFirst = Math.max(1, e.first);
+      return;
+    case "import_conversation":
+      return applyConversation(account, e);
+    case "import_done":
+      account.state = e.disabled ? "disabled" : "active";
+      return;
+  }
+}
+
+function applyConversation(account: Account, e: ExportedConversation): void {
+  const c = account.conversation(e.with);
+  c.outNum = e.sent;
+  c.lastSeq = e.lastSeq;
+  c.lastAt = e.lastAt;
+  c.lastInSeq = e.lastInSeq;
+  // The numbers were another account's: nobody waits for receipts of them.
+  c.lastInNum = 0;
+  c.unread = e.unread.map((seq) => ({ seq, num: 0 }));
+  c.unreadMore = e.unreadMore;
+  c.readUpTo = e.readUpTo;
+  c.deliveredOut = e.delivered;
+  c.readOut = e.read;
+}
