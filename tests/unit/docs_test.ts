@@ -253,6 +253,13 @@ Deno.test("docs: pages have no script and no inline style, and their policy allo
   }
 });
 
+Deno.test("docs: the sign-in page and the dashboard link to them, relative to their own address", () => {
+  for (const page of ["chat", "admin"]) {
+    const html = Deno.readTextFileSync(`${ROOT}server/web/${page}/index.html`);
+    assert.match(html, /<a href="docs\/"/);
+  }
+});
+
 Deno.test("docs: a compiled binary includes every document", () => {
   const compile: string = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`)).tasks.compile;
   for (const text of [compile, Deno.readTextFileSync(`${ROOT}.ci/run`)]) {
