@@ -6,7 +6,7 @@ import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts
 import type { Credentials, MessagesFrom } from "../ops.ts";
 import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
-import type { Rights } from "../roster/rights.ts";
+import { AccountRuntime } from "./account_runtime.ts";
 import { Conversation } from "../mailbox/conversation.ts";
 import { LazyMap } from "./lazy_map.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
@@ -43,9 +43,6 @@ export interface OutboxQueue {
   readonly toId: AccountId;
   /** Ascending by `n`, without gaps. */
   entries: OutboxEntry[];
-  /** Not stored: highest `n` sent since the last (re)start, attempts without an ack. */
-  sentTo: number;
-  attempts: number;
 }
 
 /** The result that a repetition of a message id gets. */
@@ -83,8 +80,6 @@ export class Account {
   readonly lazyRoster = new LazyMap<RosterItem>();
   blocked = new Map<AccountName, Block>();
   readonly lazyConversations = new LazyMap<Conversation>();
-  /** Not stored: who may see it by contacts that nobody has looked at singly; null: not asked yet. */
-  watcherIds: Rights | null = null;
   outbox = new Map<AccountName, OutboxQueue>();
   messagesFrom: MessagesFrom = "contacts";
   lastSeen = 0;
@@ -108,33 +103,9 @@ export class Account {
   /** Rows of a former account of this name that the next checkpoint deletes. */
   purge: PurgedRows[] = [];
 
-  /** Not stored: peers that are owed a receipt. */
-  readonly owed = new Set<AccountName>();
-  /** Not stored: attempts to get those receipts acked. */
-  owedAttempts = 0;
-  /** Not stored: monotonic time at which the allowance of subscription requests is full again. */
-  requestsFullAtMs = 0;
-  /** Not stored: monotonic time at which the allowance of characters to send is full again. */
-  sentFullAtMs = 0;
-  /** Not stored: monotonic time at which the allowance of incoming messages is full again. */
-  inboundFullAtMs = 0;
-
-  /** Not stored: about how many bytes its head takes, and those of `outbox` alone. */
-  headBytes = 0;
+  /** About how many bytes `outbox` takes. */
   outboxBytes = 0;
-
-  /** LSN that the stored checkpoint includes. */
-  savedLsn = 0;
-  /** Rows the stored checkpoint has; the rest are deleted when it shrinks. */
-  savedChunks = 0;
-  /** Whether the store marks it as owing packets or receipts. */
-  savedOwes = false;
-  /** Commit batch that the newest change belongs to. */
-  batch = 0;
-  /** First LSN that no checkpoint includes; 0 when clean. */
-  dirtyLsn = 0;
-  /** Monotonic time of last use, for eviction. */
-  usedMs = 0;
+  readonly runtime = new AccountRuntime();
 
   constructor(name: AccountName, point: number) {
     this.name = name;

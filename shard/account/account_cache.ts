@@ -70,7 +70,7 @@ export class AccountCache {
   /** An account in memory, noted as used. */
   get(name: AccountName, monoMs: number): Account | undefined {
     const account = this.#accounts.get(name);
-    if (account !== undefined) account.usedMs = monoMs;
+    if (account !== undefined) account.runtime.usedMs = monoMs;
     return account;
   }
 
@@ -109,9 +109,9 @@ export class AccountCache {
     const account = new Account(input.name, pointOf(input.name));
     const head = joinChunks(input.chunks);
     if (head !== null) readHead(account, head);
-    account.savedChunks = input.chunks.length;
-    account.savedOwes = account.outbox.size > 0 || account.owed.size > 0;
-    account.usedMs = monoMs;
+    account.runtime.savedChunks = input.chunks.length;
+    account.runtime.savedOwes = account.outbox.size > 0 || account.runtime.owed.size > 0;
+    account.runtime.usedMs = monoMs;
     this.#accounts.set(input.name, account);
     return account;
   }
@@ -151,14 +151,14 @@ export class AccountCache {
 
   /** Notes that the account differs from its checkpoint since the open batch. */
   changed(account: Account, batch: OpenBatch, monoMs: number): void {
-    if (account.dirtyLsn !== 0) return;
-    account.dirtyLsn = batch.nextLsn;
+    if (account.runtime.dirtyLsn !== 0) return;
+    account.runtime.dirtyLsn = batch.nextLsn;
     this.#dirty.set(account, monoMs);
   }
 
   /** Notes that the account was changed by log rows from `firstLsn` on. */
   replayed(account: Account, firstLsn: number, monoMs: number): void {
-    account.dirtyLsn = firstLsn;
+    account.runtime.dirtyLsn = firstLsn;
     this.#dirty.set(account, monoMs);
   }
 
@@ -177,7 +177,7 @@ export class AccountCache {
       for (const r of rows) bytes += rowBytes(r);
       // What is left of it is the next write's; until then its log rows stay.
       if (!complete) break;
-      account.dirtyLsn = 0;
+      account.runtime.dirtyLsn = 0;
       this.#dirty.delete(account);
       this.#saving.add(account);
       if (account.purge.length > 0) this.replayed(account, batch.lastLsn, monoMs);
@@ -199,7 +199,7 @@ export class AccountCache {
   #cut(batch: OpenBatch, now: boolean): CheckpointBatch["cut"] {
     let upTo = Math.min(batch.lastLsn, this.#heldLsn) - 1;
     // Replayed accounts are not in the order of their first change: look at all.
-    for (const account of this.#dirty.keys()) upTo = Math.min(upTo, account.dirtyLsn - 1);
+    for (const account of this.#dirty.keys()) upTo = Math.min(upTo, account.runtime.dirtyLsn - 1);
     if (!now && upTo - this.#cutLsn < CUT_ROWS_MAX / 4) return null;
     const from = this.#cutLsn + 1;
     const below = Math.min(upTo, this.#cutLsn + CUT_ROWS_MAX) + 1;
@@ -227,7 +227,7 @@ export class AccountCache {
   /** Whether checkpoints include all of the log up to `lsn`. */
   includes(lsn: number): boolean {
     if (this.#saving.size > 0 || this.#heldLsn <= lsn) return false;
-    for (const account of this.#dirty.keys()) if (account.dirtyLsn <= lsn) return false;
+    for (const account of this.#dirty.keys()) if (account.runtime.dirtyLsn <= lsn) return false;
     return true;
   }
 
@@ -236,7 +236,7 @@ export class AccountCache {
     for (const [name, account] of from.#accounts) {
       if (!owns(name)) continue;
       // All that it is was committed, in batches of another shard.
-      account.batch = 0;
+      account.runtime.batch = 0;
       this.#accounts.set(name, account);
     }
     for (const [account, sinceMs] of from.#dirty) {
@@ -264,9 +264,9 @@ export class AccountCache {
         return;
       }
       const account = next.value[1];
-      if (monoMs - account.usedMs < idleMs || account.dirtyLsn !== 0) continue;
-      if (account.batch > committedBatch || this.#saving.has(account)) continue;
-      if (account.outbox.size > 0 || account.owed.size > 0) continue;
+      if (monoMs - account.runtime.usedMs < idleMs || account.runtime.dirtyLsn !== 0) continue;
+      if (account.runtime.batch > committedBatch || this.#saving.has(account)) continue;
+      if (account.outbox.size > 0 || account.runtime.owed.size > 0) continue;
       this.#accounts.delete(account.name);
       leaves(account);
     }

@@ -137,7 +137,7 @@ export const removeAccount: Handler<"account.remove"> = (turn, account) => {
     revokeWatcher(turn, account, item.contact);
   }
   turn.append(account, { kind: "removed" });
-  account.owed.clear();
+  account.runtime.owed.clear();
   return ok(null);
 };
 

@@ -223,7 +223,7 @@ function pushOutbox(
   let queue = account.outbox.get(to);
   if (queue === undefined || queue.toId !== toId) {
     if (queue !== undefined) dropOwed(account, queue.entries);
-    queue = { to, toId, entries: [], sentTo: 0, attempts: 0 };
+    queue = { to, toId, entries: [] };
     account.outbox.set(to, queue);
   }
   queue.entries.push({ n, payload });

@@ -127,7 +127,7 @@ function writeOutbox(w: ByteWriter, a: Account): void {
 function readOutbox(r: ByteReader, a: Account): void {
   for (let i = r.count(QUEUE.bytesMin); i > 0; i--) {
     const { to, toId, entries } = QUEUE.read(r);
-    a.outbox.set(to, { to, toId, entries: [...entries], sentTo: 0, attempts: 0 });
+    a.outbox.set(to, { to, toId, entries: [...entries] });
     for (const e of entries) a.outboxBytes += payloadSize(e.payload);
   }
 }
@@ -163,7 +163,7 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
 export function decodeHead(account: Account, bytes: Uint8Array): void {
   const r = new ByteReader(bytes);
   readVersion(r, "account checkpoint", HEAD_VERSION);
-  account.savedLsn = r.uint();
+  account.runtime.savedLsn = r.uint();
   HEAD_START.fill(r, account);
   holdContacts(r, account);
   for (let i = r.uint(); i > 0; i--) {
@@ -182,7 +182,7 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
   account.purge = [...PURGE.read(r)];
   account.mailbox = readMailbox(r);
   readLater(r, account);
-  account.headBytes = bytes.length;
+  account.runtime.headBytes = bytes.length;
 }
 
 /** What heads of the first programs end without. */
@@ -265,10 +265,10 @@ export function checkpointRows(
   // Blocks may be ahead of their head: a replay seals the same ones again.
   if (a.mailbox.unsaved.size + a.dedupeUnsaved.size > 0) return { rows: blocks, complete: false };
   const rows = [...takePurged(a), ...blocks];
-  const owes = a.outbox.size > 0 || a.owed.size > 0;
-  if (owes !== a.savedOwes) {
+  const owes = a.outbox.size > 0 || a.runtime.owed.size > 0;
+  if (owes !== a.runtime.savedOwes) {
     rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
-    a.savedOwes = owes;
+    a.runtime.savedOwes = owes;
   }
   const nothing = a.state === "absent" && a.purge.length === 0;
   const head = nothing ? new Uint8Array() : encodeHead(a, lsn);
@@ -277,12 +277,12 @@ export function checkpointRows(
     const value = head.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES);
     rows.push({ key: headKey(a.point, a.name, i), value });
   }
-  for (let i = chunks; i < a.savedChunks; i++) {
+  for (let i = chunks; i < a.runtime.savedChunks; i++) {
     rows.push({ key: headKey(a.point, a.name, i), value: null });
   }
-  a.savedChunks = chunks;
-  a.savedLsn = lsn;
-  a.headBytes = head.length;
+  a.runtime.savedChunks = chunks;
+  a.runtime.savedLsn = lsn;
+  a.runtime.headBytes = head.length;
   return { rows, complete: true };
 }
 

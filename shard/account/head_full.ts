@@ -4,5 +4,5 @@ import type { Turn } from "../step/turn.ts";
 
 /** Whether the account has as many contacts, blocks and conversations as fit. */
 export function headFull(turn: Turn, account: Account): boolean {
-  return account.headBytes >= turn.limits.headBytesMax;
+  return account.runtime.headBytes >= turn.limits.headBytesMax;
 }

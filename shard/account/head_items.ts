@@ -74,7 +74,7 @@ export function holdConversations(r: ByteReader, account: Account): void {
   const at = r.at;
   for (let i = 0; i < count; i++) {
     const owed = skipConversation(r);
-    if (owed !== "") account.owed.add(owed);
+    if (owed !== "") account.runtime.owed.add(owed);
   }
   account.lazyConversations.hold(r.since(at), count, readConversation);
 }

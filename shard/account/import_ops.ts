@@ -194,7 +194,7 @@ function noMore(
   }
   if (!headFull(turn, account)) return null;
   // Until its checkpoint, an account's size is only estimated, and too high.
-  return account.dirtyLsn === 0
+  return account.runtime.dirtyLsn === 0
     ? fail("limit_reached", `Cannot import: the account has all the ${what} that it can hold`)
     : fail("busy", "Cannot import yet: the account is being written", MEASURE_MS);
 }

@@ -32,10 +32,11 @@ const ON_ITS_WAY_MS = 250;
  */
 function takeAllowance(turn: Turn, account: Account, chars: number): number {
   const costMs = chars / turn.limits.outboxCharsMax * ON_ITS_WAY_MS;
-  const full = Math.max(account.sentFullAtMs, turn.now.mono) + Math.min(costMs, ON_ITS_WAY_MS);
+  const full = Math.max(account.runtime.sentFullAtMs, turn.now.mono) +
+    Math.min(costMs, ON_ITS_WAY_MS);
   const waitMs = full - turn.now.mono - ON_ITS_WAY_MS;
   if (waitMs > 0) return Math.ceil(waitMs);
-  account.sentFullAtMs = full;
+  account.runtime.sentFullAtMs = full;
   return 0;
 }
 
@@ -136,7 +137,9 @@ export const ackMailbox: Handler<"mailbox.ack"> = (turn, account, input) => {
 /** Finds the peers that are owed a receipt after a mark has moved. */
 function noteOwed(account: Account): void {
   for (const c of account.conversations.values()) {
-    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
+    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) {
+      account.runtime.owed.add(c.with);
+    }
   }
 }
 
@@ -160,7 +163,9 @@ export const readConversationMark: Handler<"conversation.read"> = (turn, account
   if (upTo <= c.readUpTo) return ok({ unread: c.unreadCount });
   turn.append(account, { kind: "read", with: input.with, upTo });
   turn.event(account, { kind: "read", with: input.with, upTo, unread: c.unreadCount });
-  if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) account.owed.add(c.with);
+  if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) {
+    account.runtime.owed.add(c.with);
+  }
   turn.scheduleReceipts(account, turn.limits.receiptDelayMs / 5);
   return ok({ unread: c.unreadCount });
 };

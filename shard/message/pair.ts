@@ -149,9 +149,9 @@ function accepts(account: Account, p: { from: Account["name"]; fromId: AccountId
 
 function mayReceive(turn: Turn, account: Account): boolean {
   const { inboundMessageMs: each, inboundMessageBurst: burst } = turn.limits;
-  const full = Math.max(account.inboundFullAtMs, turn.now.mono);
+  const full = Math.max(account.runtime.inboundFullAtMs, turn.now.mono);
   if (full + each - turn.now.mono > each * burst) return false;
-  account.inboundFullAtMs = full + each;
+  account.runtime.inboundFullAtMs = full + each;
   return true;
 }
 
@@ -216,11 +216,12 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
   if (account.id !== p.toId || queue === undefined || queue.toId !== p.fromId) return;
   const first = queue.entries[0]!.n;
   // What was acked before cannot be sent again: asked for that, do not answer with the same for ever.
-  if (p.as === "gap" && p.n + 1 >= first) queue.sentTo = Math.min(queue.sentTo, p.n);
+  const progress = account.runtime.progress(p.from, p.fromId);
+  if (p.as === "gap" && p.n + 1 >= first) progress.sentTo = Math.min(progress.sentTo, p.n);
   // Alone it says nothing of those before it: should one of them be lost, all are sent again.
   const settles = p.as === "alone" ? p.n === first : p.n >= first;
   if (settles && turn.writable) {
-    queue.attempts = 0;
+    progress.attempts = 0;
     for (const f of p.refused) {
       const entry = queue.entries.find((e) => e.n === f.n);
       if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;
@@ -238,6 +239,7 @@ function takeGone(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_g
   const c = account.conversations.get(p.from);
   if (account.outbox.get(p.from)?.toId !== p.fromId && c?.peerId !== p.fromId) return;
   turn.append(account, { kind: "pair_gone", to: p.from, toId: p.fromId }, true);
+  turn.sendOwed(account, p.from);
 }
 
 /** Sends again what was not acked in time. */
@@ -246,8 +248,9 @@ export function retryOwed(turn: Turn, account: Account, receipts: boolean): void
   if (account.outbox.size === 0) return;
   let attempts = 0;
   for (const queue of account.outbox.values()) {
-    queue.sentTo = 0;
-    attempts = Math.max(attempts, ++queue.attempts);
+    const progress = account.runtime.progress(queue.to, queue.toId);
+    progress.sentTo = 0;
+    attempts = Math.max(attempts, ++progress.attempts);
     turn.sendOwed(account, queue.to);
   }
   turn.scheduleOutbox(account, retryDelay(account, attempts));
@@ -263,12 +266,12 @@ export function retryDelay(account: Pick<Account, "name">, attempts: number): nu
 // ---- receipts
 
 function sendReceipts(turn: Turn, account: Account): void {
-  for (const peer of account.owed) {
+  for (const peer of account.runtime.owed) {
     const c = account.conversations.get(peer);
     const told = c === undefined || c.inId === "" ||
       (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold);
     if (told || !account.alive || account.blocked.has(peer)) {
-      account.owed.delete(peer);
+      account.runtime.owed.delete(peer);
       continue;
     }
     turn.send(account, {
@@ -281,8 +284,8 @@ function sendReceipts(turn: Turn, account: Account): void {
       read: c.readIn,
     });
   }
-  account.owedAttempts++;
-  turn.scheduleReceipts(account, retryDelay(account, account.owedAttempts));
+  account.runtime.owedAttempts++;
+  turn.scheduleReceipts(account, retryDelay(account, account.runtime.owedAttempts));
 }
 
 function takeReceipt(turn: Turn, account: Account, p: ShardPacket & { kind: "receipt" }): void {
@@ -319,12 +322,14 @@ function takeReceiptAck(
 ): void {
   const c = account.conversations.get(p.from);
   if (account.id !== p.toId || c?.inId !== p.fromId || !turn.writable) return;
-  account.owedAttempts = 0;
+  account.runtime.owedAttempts = 0;
   const { delivered, read } = p;
   if (delivered > c.deliveredInTold || read > c.readInTold) {
     turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);
   }
-  if (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold) account.owed.delete(p.from);
+  if (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold) {
+    account.runtime.owed.delete(p.from);
+  }
 }
 
 // ---- signals

@@ -58,7 +58,7 @@ export function answerInterest(
     let p = turn.presence.get(item.watched);
     if (account !== undefined) {
       // A refusal, too, may rest on what is not committed yet.
-      if (newest === null || account.batch > newest.batch) newest = account;
+      if (newest === null || account.runtime.batch > newest.runtime.batch) newest = account;
       if (!maySee(account, item)) return refused(frozenAt(account, item));
       p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
     } else if (p === undefined || !maySeeAway(p, item)) {

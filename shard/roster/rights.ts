@@ -40,14 +40,14 @@ export function contactSees(account: Account, watcher: AccountName, id: AccountI
     const item = account.roster.get(watcher);
     return seesOwner(item) && item!.peerId === id;
   }
-  if (account.watcherIds === null) {
+  if (account.runtime.watcherIds === null) {
     const ids: string[] = [];
     account.lazyRoster.forEach((item) => {
       if (item.peerId !== "" && seesOwner(item)) ids.push(item.peerId);
     });
-    account.watcherIds = `${ids.join(" ")} ` as Rights;
+    account.runtime.watcherIds = `${ids.join(" ")} ` as Rights;
   }
-  return hasRight(account.watcherIds, id);
+  return hasRight(account.runtime.watcherIds, id);
 }
 
 /** When a blocked account of that id is to be shown it was last seen (ms); null: not at all. */

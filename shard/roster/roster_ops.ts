@@ -166,9 +166,9 @@ export const removeContact: Handler<"roster.remove"> = (turn, account, input) =>
 /** Whether the account may send another subscription request now; takes it from the allowance. */
 function mayRequest(turn: Turn, account: Account): boolean {
   const { subscriptionRequestMs: each, subscriptionRequestBurst: burst } = turn.limits;
-  const full = Math.max(account.requestsFullAtMs, turn.now.mono);
+  const full = Math.max(account.runtime.requestsFullAtMs, turn.now.mono);
   if (full + each - turn.now.mono > each * burst) return false;
-  account.requestsFullAtMs = full + each;
+  account.runtime.requestsFullAtMs = full + each;
   return true;
 }
 
@@ -221,7 +221,7 @@ function blocksFull(turn: Turn, account: Account) {
     return fail("limit_reached", `Cannot block: ${blockedMax} are blocked already`);
   }
   const max = headBytesMax + blockBytesMax;
-  if (account.headBytes < max) return null;
+  if (account.runtime.headBytes < max) return null;
   return fail(
     "limit_reached",
     `Cannot block: contacts, blocks and conversations take ${max} bytes`,

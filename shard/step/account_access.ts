@@ -71,9 +71,9 @@ export class AccountAccess {
     const { accounts, presence, batch, now } = this.#turn;
     const account = accounts.loaded(input, now.mono);
     if (account !== null) presence.setRights(account.name, "", null);
-    if (account !== null && account.savedLsn > batch.lastLsn) {
+    if (account !== null && account.runtime.savedLsn > batch.lastLsn) {
       // What is logged from here on would be taken for included in the checkpoint.
-      const { savedLsn } = account;
+      const { savedLsn } = account.runtime;
       throw new Error(`shard ${this.#id}: checkpoint ${savedLsn} after ${batch.lastLsn}`);
     }
     return account;
@@ -82,7 +82,7 @@ export class AccountAccess {
   /** Schedules what a loaded account owes, and runs what waits for the account. */
   serve(account: Account): void {
     if (account.outbox.size > 0) this.#turn.scheduleOutbox(account, 0);
-    if (account.owed.size > 0) this.#turn.scheduleReceipts(account, 0);
+    if (account.runtime.owed.size > 0) this.#turn.scheduleReceipts(account, 0);
     this.#turn.accounts.runWaiters(account.name);
   }
 

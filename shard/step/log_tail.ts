@@ -40,11 +40,11 @@ export class LogTail {
     let first = 0;
     // A released name has no checkpoint to say what is done: rows of its former account may be there
     // still, without its beginning.
-    let begun = account.savedChunks > 0;
+    let begun = account.runtime.savedChunks > 0;
     for (const { lsn, entry } of this.#tail.get(account.name) ?? []) {
       begun ||= entry.kind === "created" || entry.kind === "invite" ||
         entry.kind === "import_begun";
-      if (lsn <= account.savedLsn || !begun) continue;
+      if (lsn <= account.runtime.savedLsn || !begun) continue;
       if (first === 0) first = lsn;
       apply(account, entry);
     }
@@ -52,8 +52,8 @@ export class LogTail {
     if (first === 0) return 0;
     for (const c of account.conversations.values()) {
       const untold = c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold;
-      if (untold) account.owed.add(c.with);
-      else account.owed.delete(c.with);
+      if (untold) account.runtime.owed.add(c.with);
+      else account.runtime.owed.delete(c.with);
     }
     return first;
   }

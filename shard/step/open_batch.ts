@@ -81,7 +81,7 @@ export class OpenBatch {
     const bytes = row.length - start;
     // Only a row's first entry may make it larger than that.
     if (row.length > ROW_BYTES && start > 1) this.#newRow().raw(row.cutFrom(start));
-    account.batch = this.number;
+    account.runtime.batch = this.number;
     if (!lazy) this.#urgent = true;
     this.#rowBytes += bytes;
     if (this.#rowBytes >= BATCH_BYTES) {
@@ -107,7 +107,7 @@ export class OpenBatch {
   }
 
   /** Keeps the effect until the account's state is committed; false where it is already. */
-  hold({ batch, name }: Account, effect: Effect): boolean {
+  hold({ name, runtime: { batch } }: Account, effect: Effect): boolean {
     if (batch <= this.committedBatch) return false;
     if (batch === this.number) this.#urgent = true;
     this.#held.push({ batch, name, effect });

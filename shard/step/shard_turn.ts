@@ -93,11 +93,11 @@ export class ShardTurn implements Turn {
     const bytes = this.batch.append(account, entry, lazy);
     // What makes the head grow counts at once, so that it never outgrows a write of the store.
     if (entry.kind === "roster") {
-      account.headBytes += before === undefined ? bytes : itemGrowth(before, entry.item);
+      account.runtime.headBytes += before === undefined ? bytes : itemGrowth(before, entry.item);
     } else if (entry.kind === "blocked" || entry.kind === "device_added") {
-      account.headBytes += bytes;
+      account.runtime.headBytes += bytes;
     }
-    if (account.lazyConversations.size > peers) account.headBytes += CONVERSATION_BYTES;
+    if (account.lazyConversations.size > peers) account.runtime.headBytes += CONVERSATION_BYTES;
     this.accounts.changed(account, this.batch, this.now.mono);
     if (account.mailbox.blocks.length > blocks && entry.kind !== "trimmed") this.trim(account);
     return event;
@@ -157,13 +157,14 @@ export class ShardTurn implements Turn {
 
   sendOwed(account: Account, to: AccountName): void {
     const queue = account.outbox.get(to);
-    if (queue === undefined) return;
+    if (queue === undefined) return account.runtime.forgetProgress(to);
+    const progress = account.runtime.progress(to, queue.toId);
     const limit = queue.entries[0]!.n + this.limits.outboxWindow;
-    const sinceMs = queue.attempts === 0 ? this.now.mono : 0;
+    const sinceMs = progress.attempts === 0 ? this.now.mono : 0;
     for (const entry of queue.entries) {
-      if (entry.n <= queue.sentTo) continue;
+      if (entry.n <= progress.sentTo) continue;
       if (entry.n >= limit) break;
-      queue.sentTo = entry.n;
+      progress.sentTo = entry.n;
       this.send(account, {
         kind: "pair",
         from: account.name,
@@ -184,7 +185,7 @@ export class ShardTurn implements Turn {
   }
 
   scheduleReceipts(account: Account, delayMs: number): void {
-    if (account.owed.size === 0) return;
+    if (account.runtime.owed.size === 0) return;
     this.timers.setEarlier("receipts", account.name, this.now.mono + delayMs);
   }
 

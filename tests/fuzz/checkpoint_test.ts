@@ -65,7 +65,7 @@ Deno.test("decodeHead brings back what encodeHead kept of an account", () => {
       const before = accountOf(life);
       const after = decoded(encodeHead(before, lsn));
       deepEqual(stored(after), stored(before));
-      equal(after.savedLsn, lsn);
+      equal(after.runtime.savedLsn, lsn);
     }),
     runs(400),
   );

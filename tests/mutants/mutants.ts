@@ -147,7 +147,7 @@ const STORE: readonly Mutant[] = [
     "shard/account/account_cache.ts",
     [
       "cut the log before its checkpoint",
-      "upTo = Math.min(upTo, account.dirtyLsn - 1);",
+      "upTo = Math.min(upTo, account.runtime.dirtyLsn - 1);",
       "void account;",
     ],
     [
@@ -162,8 +162,8 @@ const STORE: readonly Mutant[] = [
     ],
     [
       "evict accounts that have changed",
-      "if (monoMs - account.usedMs < idleMs || account.dirtyLsn !== 0) continue;",
-      "if (monoMs - account.usedMs < idleMs) continue;",
+      "if (monoMs - account.runtime.usedMs < idleMs || account.runtime.dirtyLsn !== 0) continue;",
+      "if (monoMs - account.runtime.usedMs < idleMs) continue;",
     ],
     [
       "begin to cut the log at its first row ever",
@@ -205,8 +205,8 @@ const STORE: readonly Mutant[] = [
     ],
     [
       "do not mark who owes packets",
-      "if (owes !== a.savedOwes) {",
-      "if (owes !== a.savedOwes && !owes) {",
+      "if (owes !== a.runtime.savedOwes) {",
+      "if (owes !== a.runtime.savedOwes && !owes) {",
     ],
     [
       "leave rows of dropped blocks",
@@ -218,17 +218,17 @@ const STORE: readonly Mutant[] = [
     "shard/step/log_tail.ts",
     [
       "replay what the checkpoint has",
-      "if (lsn <= account.savedLsn || !begun) continue;",
+      "if (lsn <= account.runtime.savedLsn || !begun) continue;",
       "if (!begun) continue;",
     ],
     [
       "skip a row after the checkpoint",
-      "if (lsn <= account.savedLsn || !begun) continue;",
-      "if (lsn <= account.savedLsn + (account.savedLsn === 0 ? 0 : 1) || !begun) continue;",
+      "if (lsn <= account.runtime.savedLsn || !begun) continue;",
+      "if (lsn <= account.runtime.savedLsn + (account.runtime.savedLsn === 0 ? 0 : 1) || !begun) continue;",
     ],
     [
       "replay what is left of a released account",
-      "let begun = account.savedChunks > 0;",
+      "let begun = account.runtime.savedChunks > 0;",
       "let begun = true;",
     ],
   ),
@@ -334,7 +334,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "never send the second time",
-      "    queue.sentTo = 0;\n",
+      "    progress.sentTo = 0;\n",
       "",
     ],
     [
@@ -491,7 +491,7 @@ const PRESENCE: readonly Mutant[] = [
     "shard/account/head_items.ts",
     [
       "forget who is owed a receipt, once the account has left memory",
-      '    if (owed !== "") account.owed.add(owed);\n',
+      '    if (owed !== "") account.runtime.owed.add(owed);\n',
       "",
     ],
   ),

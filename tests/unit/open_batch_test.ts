@@ -18,7 +18,7 @@ Deno.test("OpenBatch splits what is too much for one write, and releases in orde
       body: { kind: "undelivered", with: account.name, num: i, id: body, reason: "" },
     }, false);
     assert.ok(batch.hold(account, { kind: "recover" }));
-    held.push(account.batch);
+    held.push(account.runtime.batch);
   }
   let released = 0;
   let lsn = 0;

@@ -1,0 +1,63 @@
+/**
+ * What a shard notes of an account in memory besides its durable state: nothing of it is in the log
+ * or in a checkpoint, and all of it begins anew when the account is loaded.
+ */
+import type { AccountId, AccountName } from "../name/ids.ts";
+import type { Rights } from "../roster/rights.ts";
+
+/** How far the packets of one outbox queue have been sent. */
+export interface OutboxProgress {
+  /** The account that the queue is for. */
+  readonly toId: AccountId;
+  /** Highest pair number sent since the last (re)start. */
+  sentTo: number;
+  /** Attempts since the last ack. */
+  attempts: number;
+}
+
+/** One account's runtime state. */
+export class AccountRuntime {
+  /** Who may see it by contacts that nobody has looked at singly; null: not asked yet. */
+  watcherIds: Rights | null = null;
+  /** Peers to which a receipt is owed. */
+  readonly owed = new Set<AccountName>();
+  /** Attempts to get those receipts acked. */
+  owedAttempts = 0;
+  /** Monotonic time at which the allowance of subscription requests is full again. */
+  requestsFullAtMs = 0;
+  /** Monotonic time at which the allowance of characters to send is full again. */
+  sentFullAtMs = 0;
+  /** Monotonic time at which the allowance of incoming messages is full again. */
+  inboundFullAtMs = 0;
+  /** About how many bytes its head takes. */
+  headBytes = 0;
+  /** LSN that the stored checkpoint includes. */
+  savedLsn = 0;
+  /** Rows the stored checkpoint has; the rest are deleted when it shrinks. */
+  savedChunks = 0;
+  /** Whether the store marks it as owing packets or receipts. */
+  savedOwes = false;
+  /** Commit batch that the newest change belongs to. */
+  batch = 0;
+  /** First LSN that no checkpoint includes; 0 when clean. */
+  dirtyLsn = 0;
+  /** Monotonic time of last use, for eviction. */
+  usedMs = 0;
+  // Most accounts have nothing in their outbox.
+  #progress: Map<AccountName, OutboxProgress> | null = null;
+
+  /** The progress of the outbox queue for the account `toId` of the name `to`. */
+  progress(to: AccountName, toId: AccountId): OutboxProgress {
+    const map = this.#progress ??= new Map();
+    const known = map.get(to);
+    if (known?.toId === toId) return known;
+    const fresh = { toId, sentTo: 0, attempts: 0 };
+    map.set(to, fresh);
+    return fresh;
+  }
+
+  /** The outbox has no queue for that name any more. */
+  forgetProgress(to: AccountName): void {
+    this.#progress?.delete(to);
+  }
+}
