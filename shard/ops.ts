@@ -209,6 +209,8 @@ export interface Ops {
       readonly cursor: Cursor | null;
       /** null: invisible sign-in. */
       readonly presence: DevicePresence | null;
+      /** Another device of the account, whose session ends as `replaced` for this one. */
+      readonly ends?: DeviceId;
     };
     out: {
       readonly id: AccountId;

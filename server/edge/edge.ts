@@ -170,7 +170,8 @@ class NodeEdge implements Edge {
     const session = new LiveSession(this.#shared, { id, user, device }, sink);
     // Before the request: what the shard sends on may be here before its answer.
     this.#sessions.add(session);
-    const input = { session: id, device, auth, cursor, presence };
+    const ending = ends === undefined ? {} : { ends };
+    const input = { session: id, device, auth, cursor, presence, ...ending };
     this.#deps.router.request(user, "session.attach", input, (result) => {
       if (!session.alive) {
         // Whatever the answer, the shard may have the session now.
@@ -189,18 +190,9 @@ class NodeEdge implements Edge {
       trial?.count(result.value.id, "opened");
       if (resume !== null) trial?.count(result.value.id, "falseOffline");
       session.attached(result.value, cursor);
-      this.#endOther(session, ends);
       const from = mode === "resume" && cursor !== null ? cursor.seq : seq;
       done(ok({ session, resumed: false, mailboxId, seq: from, mode, snapshot, expiresAt }));
     });
-  }
-
-  /** Only now is the token known to be right: an attacker must not end sessions. */
-  #endOther(session: LiveSession, device: DeviceId | undefined): void {
-    if (device === undefined || device === session.device) return;
-    for (const other of this.#sessions.of(session.user)) {
-      if (other.device === device) other.finish("replaced", true);
-    }
   }
 
   // ---- taking up again

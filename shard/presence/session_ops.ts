@@ -4,6 +4,7 @@ import type { Account } from "../account/account.ts";
 import type { Handler, Outcome, Turn } from "../step/turn.ts";
 import type { AttachAuth, Ops, WatchTarget } from "../ops.ts";
 import { fail, ok } from "../errors.ts";
+import type { Attached } from "./presence.ts";
 import { endSession } from "./last_seen.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { type RosterItem, seenByOwner } from "../roster/roster.ts";
@@ -53,16 +54,22 @@ function watchTargets(account: Account, contacts: readonly RosterItem[]): WatchT
   return targets;
 }
 
-/** A cursor that cannot be continued from is answered with a snapshot. */
+function tellReplaced(turn: Turn, account: Account, { node, session }: Attached): void {
+  const packet = { kind: "closed", sessions: [session], reason: "replaced" } as const;
+  turn.emit(account, { kind: "edge", node, packet });
+}
+
+/** A cursor that the mailbox cannot continue from gets a snapshot. */
 export const attachSession: Handler<"session.attach"> = (turn, account, input, pending) => {
   const expiresAt = expiryOf(turn, account, input.auth, input.device);
   if (expiresAt === 0) return NOT_SIGNED_IN;
   const id = account.id as AccountId;
   const p = turn.presence.ensure(account.name, id, account.lastSeen);
-  const replaces = p.sessions.some((s) => s.device === input.device);
-  if (!replaces && p.sessions.length >= turn.limits.sessionsPerAccountMax) {
-    const max = turn.limits.sessionsPerAccountMax;
-    return fail("limit_reached", `Cannot connect: the account has ${max} sessions already`, 5000);
+  const others = p.sessions.filter((s) => s.device !== input.device);
+  const ended = others.find((s) => s.device === input.ends);
+  const max = turn.limits.sessionsPerAccountMax;
+  if (others.length - (ended === undefined ? 0 : 1) >= max) {
+    return fail("limit_reached", `Cannot connect: the account has ${max} sessions already`);
   }
   const old = turn.presence.attach(p, {
     session: input.session,
@@ -70,12 +77,10 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
     node: pending.node,
     presence: input.presence,
   }, turn.now.wall);
-  if (old !== undefined && old.session !== input.session) {
-    turn.emit(account, {
-      kind: "edge",
-      node: old.node,
-      packet: { kind: "closed", sessions: [old.session], reason: "replaced" },
-    });
+  if (old !== undefined && old.session !== input.session) tellReplaced(turn, account, old);
+  if (ended !== undefined) {
+    endSession(turn, account, ended);
+    tellReplaced(turn, account, ended);
   }
   const m = account.mailbox;
   const cursor = input.cursor;

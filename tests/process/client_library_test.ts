@@ -82,6 +82,59 @@ for (const transport of ["ws", "poll"] as const) {
   });
 }
 
+for (const onlyTransport of ["ws", "poll"] as const) {
+  Deno.test(`a session over the limit is refused at once, and can end another, over ${onlyTransport} (A11)`, async () => {
+    using dir = tempDir();
+    const flags = ["--set", "limits.sessionsPerAccountMax=2"];
+    const server = await ServerProcess.start({ dataDir: dir.path, flags });
+    const account = { user: "ann", password: "correct horse" };
+    const make = (device: string) => createClient({ url: server.url, onlyTransport, device });
+    const [first, second, third] = [make("one"), make("two"), make("three")];
+    try {
+      await first.register(account);
+      await second.signIn(account);
+      await assert.rejects(third.signIn(account), { code: "limit_reached" });
+      assert.equal(third.state.status, "stopped");
+      const online = (await third.devices()).filter((device) => device.online);
+      assert.deepEqual(online.map(({ device }) => device).sort(), ["one", "two"]);
+      const stopped = next(first, "status", ({ status }) => status === "stopped");
+      assert.equal((await third.signIn(undefined, { end: "one" })).status, "online");
+      // It comes back by itself, and learns that there is no room.
+      assert.equal((await stopped).reason, "limit_reached");
+      await third.revoke("two");
+      assert.equal((await first.signIn()).status, "online");
+    } finally {
+      for (const client of [first, second, third]) client.close();
+      await server.stop();
+    }
+  });
+}
+
+Deno.test("an event stream over the limit of sessions is refused, and can end another (A11)", async () => {
+  using dir = tempDir();
+  const flags = ["--set", "limits.sessionsPerAccountMax=1"];
+  const server = await ServerProcess.start({ dataDir: dir.path, flags });
+  const account = { user: "ann", password: "correct horse" };
+  const first = createClient({ url: server.url, device: "one" });
+  try {
+    await first.register(account);
+    const body = { ...account, device: "two" };
+    const { token } = await rest(server.url, "POST", "/v1/auth/password", { body });
+    for (const accept of ["application/json", "text/event-stream"]) {
+      const headers = { authorization: `Bearer ${token}`, accept };
+      const refused = await fetch(`${server.url}/v1/events?wait=0`, { headers });
+      assert.deepEqual([refused.status, (await refused.json()).code], [422, "limit_reached"]);
+    }
+    const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream" };
+    const opened = await fetch(`${server.url}/v1/events?end=one`, { headers });
+    assert.equal(opened.status, 200);
+    await opened.body?.cancel();
+  } finally {
+    first.close();
+    await server.stop();
+  }
+});
+
 Deno.test("the client library loses and doubles nothing over a network with faults", async () => {
   using dir = tempDir();
   const server = await ServerProcess.start({ dataDir: dir.path, flags: CHAT_FLAGS });
@@ -197,34 +250,4 @@ Deno.test({
       await other.stop();
     }
   },
-});
-
-Deno.test("the documented example of the client library works as written, with its types", async () => {
-  const text = Deno.readTextFileSync(new URL("../../server/web/README.md", import.meta.url));
-  const section = text.split("\n## Client library\n")[1]!.split("\n## ")[0]!;
-  const example = /^```js\n(.*?)^```$/ms.exec(section)![1]!;
-  using dir = tempDir();
-  using work = tempDir();
-  const server = await ServerProcess.start({ dataDir: dir.path });
-  try {
-    for (const [user, password] of [["ann", "correct horse"], ["bob", "battery staple"]] as const) {
-      await rest(server.url, "POST", "/v1/register", { body: { user, password } });
-    }
-    Deno.writeTextFileSync(
-      `${work.path}/main.ts`,
-      example.replaceAll("http://127.0.0.1:8420", server.url),
-    );
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--check", "--quiet", "-A", "--location", server.url, "main.ts"],
-      cwd: work.path,
-      // The module is remote, and nothing of it is to be kept.
-      env: { DENO_DIR: `${work.path}/cache`, NO_COLOR: "1" },
-    }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
-    const lines = new TextDecoder().decode(stdout).trim().split("\n");
-    assert.ok(lines.includes("to bob Hello Bob"), lines.join("\n"));
-    assert.match(lines.join("\n"), /^\d+ \[ "Hello Bob" \] \[ "bob" \]$/m);
-  } finally {
-    await server.stop();
-  }
 });

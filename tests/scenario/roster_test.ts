@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import { NodeWorld, ONLINE } from "../sim/node_world.ts";
 
 const name = (text: string) => text as AccountName;
@@ -175,4 +175,28 @@ Deno.test("presence: invisible sign-in, last device out, and a replaced session"
   w.must("bob", "session.detach", { session: now.session });
   const last = w.packets.findLast((p) => p.kind === "presence");
   assert.ok(last?.kind === "presence" && last.devices.length === 0 && last.lastSeen >= before);
+});
+
+Deno.test("presence: a session ends that of another device only with proof, and takes its place (A11)", () => {
+  const w = people("alice");
+  const first = w.attach("alice", "device0");
+  for (let i = 1; i < 10; i++) w.attach("alice", `device${i}`);
+  const attach = (expiresAt: number, ends: string) =>
+    w.ask("alice", "session.attach", {
+      session: "session_of_tablet" as SessionId,
+      device: "tablet" as DeviceId,
+      auth: { kind: "issuer", expiresAt },
+      cursor: null,
+      presence: ONLINE,
+      ends: ends as DeviceId,
+    });
+  const code = (result: ReturnType<typeof attach>) => result.ok ? "ok" : result.code;
+  w.packets = [];
+  assert.equal(code(attach(1, "device0")), "unauthorized");
+  const later = w.process.clock.wallMs() + 86_400_000;
+  assert.equal(code(attach(later, "phone")), "limit_reached");
+  assert.ok(!w.packets.some((p) => p.kind === "closed"));
+  assert.equal(code(attach(later, "device0")), "ok");
+  const closed = w.packets.flatMap((p) => p.kind === "closed" ? [[p.reason, p.sessions[0]]] : []);
+  assert.deepEqual(closed, [["replaced", first.session]]);
 });
