@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { get } from "node:https";
 import { ServerProcess, tempDir } from "./server.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -58,8 +59,8 @@ async function run(commands: readonly string[], cwd: string): Promise<ReadonlyMa
   return outputs;
 }
 
-function missing(): string | null {
-  for (const program of ["bash", "curl", "sed"]) {
+function missing(programs: readonly string[]): string | null {
+  for (const program of programs) {
     const { success } = new Deno.Command("sh", {
       args: ["-c", `command -v ${program}`],
       stdout: "null",
@@ -69,7 +70,7 @@ function missing(): string | null {
   return null;
 }
 
-const lacks = missing();
+const lacks = missing(["bash", "curl", "sed"]);
 if (lacks !== null) {
   // deno-lint-ignore no-console -- a test that is not run says why
   console.log(`The README's dialogue is not tested here, for there is no ${lacks}.`);
@@ -109,6 +110,56 @@ Deno.test({
       assert.match(output("conversations/bob/messages"), /"body":"Hello Ann"/);
       const silent = [...outputs].filter(([line]) => line.includes("/subscription"));
       assert.deepEqual(silent.map(([, text]) => text), ["", "", "", ""]);
+    } finally {
+      await server.stop();
+    }
+  },
+});
+
+const lacksOpenssl = missing(["openssl"]);
+if (lacksOpenssl !== null) {
+  // deno-lint-ignore no-console -- a test that is not run says why
+  console.log("The README's example of a binary is not tested here, for there is no openssl.");
+}
+
+/** The status that a server with a certificate of its own answers with. */
+function health(url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = get(`${url}/healthz`, { rejectUnauthorized: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on("error", reject);
+  });
+}
+
+Deno.test({
+  name: "the README's example of a binary works as it is written, but for how it is compiled (A26)",
+  ignore: lacks !== null || lacksOpenssl !== null,
+  fn: async () => {
+    using work = tempDir();
+    Deno.mkdirSync(`${work.path}/dist`);
+    const block = blocksOf("A binary", "sh").join("").replaceAll("\\\n", "");
+    const [compile, certificate, start] = commandsOf(block);
+    assert.match(compile!, /task compile/);
+    const made = new Deno.Command("bash", {
+      args: ["-c", certificate!],
+      cwd: work.path,
+      stderr: "piped",
+    }).outputSync();
+    assert.equal(made.code, 0, new TextDecoder().decode(made.stderr));
+    // The proof `binary` compiles; here the sources take the place of the binary.
+    const program = `${Deno.execPath()} run -A --no-check --quiet ${ROOT}/main.ts`;
+    const line = start!.replace("./dist/roost", program).replace("0.0.0.0:8443", "127.0.0.1:0");
+    const server = await ServerProcess.run({
+      command: ["bash", "-c", `exec ${line}`],
+      dataDir: `${work.path}/roost-data`,
+      cwd: work.path,
+      env: {},
+    });
+    try {
+      const { port } = new URL(server.url);
+      assert.equal(await health(`https://127.0.0.1:${port}`), 200);
     } finally {
       await server.stop();
     }
