@@ -35,6 +35,9 @@ export const FOR_EVERY_ORIGIN: Readonly<Record<string, string>> = {
 
 const read = (name: string) => Deno.readFileSync(new URL(`./${name}`, import.meta.url));
 
+/** A copy has an `ArrayBuffer` for certain, which the types of Deno 2.4 do not say of the original. */
+const utf8 = (text: string) => new Uint8Array(new TextEncoder().encode(text));
+
 function typeOf(name: string): string {
   const type = TYPES[/\.\w+$/.exec(name)?.[0] ?? ""];
   if (type === undefined) throw new Error(`Cannot serve ${name}: its type is not known`);
@@ -77,13 +80,13 @@ export function readSource(path: string): string {
 
 /** Makes an asset of HTML text; `headers` as for `readAsset`. */
 export function htmlAsset(html: string, headers: Readonly<Record<string, string>>): Asset {
-  return asset(typeOf(".html"), new TextEncoder().encode(html), headers);
+  return asset(typeOf(".html"), utf8(html), headers);
 }
 
 /** As `readAsset`, for a module and all that it imports as one (see bundle.ts). */
 export function readBundle(name: string, headers: Readonly<Record<string, string>> = {}): Asset {
   const text = bundle(name, (path) => new TextDecoder().decode(read(path)));
-  return asset(typeOf(name), new TextEncoder().encode(text), headers);
+  return asset(typeOf(name), utf8(text), headers);
 }
 
 /**
