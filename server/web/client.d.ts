@@ -17,7 +17,8 @@ export interface OwnPresence {
 
 /** Somebody's presence, all devices as one. */
 export interface Presence {
-  readonly show: Show | "offline";
+  /** `unknown`: there is no connection, so that nothing is known about now. */
+  readonly show: Show | "offline" | "unknown";
   readonly status: string;
   readonly priority: number;
   readonly ext: string;
@@ -302,6 +303,8 @@ export interface Platform {
   /** `null` where there are no WebSockets. */
   readonly socket: ((url: string) => Socket) | null;
   fetch(url: string, init: RequestInit): Promise<Response>;
+  /** Calls back when the network is lost; returns the function that ends this. */
+  onOffline(run: () => void): () => void;
   /** Calls back whenever there may be a network again: online, or looked at after a while. */
   onOnline(run: () => void): () => void;
 }
@@ -388,7 +391,9 @@ export interface Client {
    */
   signIn(credentials?: Credentials, options?: SignInOptions): Promise<State>;
   /**
-   * Revokes the token and forgets everything, unsent messages too; whether the server was told. The
+   * Revokes the token and forgets everything here, the messages in `pending` too: ask the user
+   * before. Returns whether the server was told: it is not without a connection, and then the token
+   * stays valid, though it is forgotten here, until it ends or another device revokes this one. The
    * client can sign in again.
    */
   signOut(): Promise<boolean>;

@@ -63,7 +63,10 @@ Deno.test("createClient: back on the network it waits no longer than the server 
   const world = new World();
   await world.connected();
   world.socket.breaks();
+  world.random = 0.1;
   world.online();
+  assert.equal(world.sockets.length, 1);
+  await world.pass(50);
   assert.equal(world.sockets.length, 2);
   world.socket.open();
   world.socket.says({ t: "error", code: "busy", message: "full", retryAfterMs: 5000 });

@@ -106,6 +106,7 @@ export class World {
   readonly items = new Map<string, string>();
   readonly #timers = new Set<Timer>();
   online: () => void = () => {};
+  offline: () => void = () => {};
   #acted: () => void = () => {};
 
   client(options: ClientOptions = {}, socket = true): Client {
@@ -122,6 +123,10 @@ export class World {
         after: (ms, run) => this.#after(ms, run),
         socket: socket ? (url) => this.#socket(url) : null,
         fetch: (url, init) => this.#fetch(url, init),
+        onOffline: (run) => {
+          this.offline = run;
+          return () => {};
+        },
         onOnline: (run) => {
           this.online = run;
           return () => {};

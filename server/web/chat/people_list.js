@@ -134,7 +134,7 @@ export class People {
     const [time, count] =
       /** @type {HTMLElement[]} */ ([.../** @type {HTMLElement} */ (aside).children]);
     const here = this.#chat.peer() === name;
-    const off = presence === null || presence.show === "offline";
+    const off = presence === null || /^(offline|unknown)$/.test(presence.show);
     setAttributes(one, {
       class: `person${blocked ? " blocked" : ""}${off ? " off" : ""}`,
       "aria-current": here ? "true" : null,

@@ -13,6 +13,7 @@ const SHOWS = {
   xa: "Away for long",
   dnd: "Do not disturb",
   offline: "Offline",
+  unknown: "Unknown",
 };
 
 /** @param {Api.Presence["show"]} show */

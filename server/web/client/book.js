@@ -17,6 +17,9 @@ const OFFLINE = Object.freeze({
   lastSeen: 0,
 });
 
+/** Of everybody while there is no connection. @type {Api.Presence} */
+const UNKNOWN = Object.freeze({ ...OFFLINE, show: "unknown" });
+
 /**
  * @param {Json} e
  * @returns {Api.Presence}
@@ -115,6 +118,15 @@ export class Book {
     const contact = this.contacts.get(user);
     if (contact !== undefined) this.contacts.set(user, { ...contact, presence });
     else if (this.messagesFrom === null) this.#early.set(user, presence);
+  }
+
+  /** The connection is lost: returns those whose presence is unknown now and was not before. */
+  forgetPresence() {
+    const { contacts } = this;
+    this.otherDevices = UNKNOWN;
+    const changed = [...contacts.values()].filter(({ presence }) => presence.show !== "unknown");
+    for (const contact of changed) contacts.set(contact.name, { ...contact, presence: UNKNOWN });
+    return changed.map(({ name }) => ({ user: name, ...UNKNOWN }));
   }
 
   /** @param {Json} e */

@@ -113,7 +113,7 @@ export class RoostClient extends Calls {
       events: (link, events) => this.#mailbox.events(link, events),
       settled: (link, op, error, value) => this.#commands.settled(link, op, error, value),
       released: (link) => this.#commands.release(link),
-      down: () => this.#mailbox.down(),
+      down: (network) => this.#mailbox.down(network),
       malformed: () => this.#mailbox.forgetPosition(),
       unreached: () => this.#unreached(),
       changed: () => this.#emit("status", this.state),

@@ -4,6 +4,7 @@
  * not get through. Links break and are replaced. A link that was replaced is ignored.
  */
 import { PASSING } from "./commands.js";
+import { offline } from "./error.js";
 import { PollLink } from "./poll_link.js";
 import { WsLink } from "./ws_link.js";
 
@@ -17,7 +18,7 @@ import { WsLink } from "./ws_link.js";
  * `opening`: what a new link sends first. `welcomed` takes a welcome before the status is `online`,
  * `online` goes on after it. `released`: a link was left, and with it what it has not settled.
  * `malformed`: the server refused the opening as such; the client forgets what it had stored.
- * `unreached`: a new link found no server.
+ * `unreached`: a new link found no server. `down`: the link is lost, with the network or alone.
  * @typedef {Pick<Host, "events" | "settled" | "cursor"> & {
  *   opening: () => {
  *     url: string, hello: Json, headers: Record<string, string>, opening: Json
@@ -25,7 +26,7 @@ import { WsLink } from "./ws_link.js";
  *   welcomed: (welcome: Json) => void,
  *   online: (link: Link, welcome: Json) => void,
  *   released: (link: Link) => void,
- *   down: () => void,
+ *   down: (network: boolean) => void,
  *   malformed: () => void,
  *   unreached: () => void,
  *   changed: () => void,
@@ -35,6 +36,8 @@ import { WsLink } from "./ws_link.js";
 
 /** Failed tries of WebSocket in a row, before long-poll is tried. */
 const WS_FAILURES_MAX = 2;
+/** With the network back, all of its clients would connect at one moment: spread over (ms). */
+const BACK_MS = 500;
 /** Links in a row that another client of this device replaced, after which this one gives up. */
 const REPLACED_MAX = 4;
 /** Ends of a link that mean that another client of this device has the session. */
@@ -65,7 +68,7 @@ export class Connection {
   #reason = null;
   /** @type {number | null} */
   #retryAt = null;
-  #stop = { retry: () => {}, stable: () => {}, upgrade: () => {}, online: () => {} };
+  #stop = { retry: () => {}, stable: () => {}, upgrade: () => {}, network: () => {} };
   /** @type {Host} */
   #linkHost;
 
@@ -88,10 +91,34 @@ export class Connection {
       lost: (link, error) => this.lost(link, error),
       cursor: host.cursor,
     };
-    this.#stop.online = env.onOnline(() => {
-      // A wait that the server asked for is kept.
-      if (this.#status === "waiting" && this.#reason === "offline") this.connect();
-    });
+    const stopOnline = env.onOnline(() => this.#networkIsBack());
+    const stopOffline = env.onOffline(() => this.#networkIsLost());
+    this.#stop.network = () => {
+      stopOnline();
+      stopOffline();
+    };
+  }
+
+  /** A wait that the server asked for is kept. */
+  #networkIsBack() {
+    if (this.#status !== "waiting" || this.#reason !== "offline") return;
+    const ms = this.#env.random() * BACK_MS;
+    if (ms < (this.retryInMs ?? Infinity)) this.#retryAfter(ms);
+  }
+
+  /** What is on its way would be waited for until its timeout. */
+  #networkIsLost() {
+    const link = this.#link;
+    if (link === null) return;
+    link.drop();
+    this.lost(link, offline("The network is lost"), true);
+  }
+
+  /** @param {number} ms */
+  #retryAfter(ms) {
+    this.#stop.retry();
+    this.#retryAt = this.#env.now() + ms;
+    this.#stop.retry = this.#env.after(ms, () => this.connect());
   }
 
   get status() {
@@ -176,7 +203,7 @@ export class Connection {
 
   close() {
     this.disconnect();
-    this.#stop.online();
+    this.#stop.network();
   }
 
   /**
@@ -228,8 +255,9 @@ export class Connection {
    * A link ended: plans the next one, or gives up where no repetition helps.
    * @param {Link} link
    * @param {RoostError} error
+   * @param {boolean} [network] whether the network is lost
    */
-  lost(link, error) {
+  lost(link, error, network = false) {
     this.#host.released(link);
     if (link === this.#trial) {
       this.#trial = null;
@@ -241,9 +269,9 @@ export class Connection {
     this.#trial = null;
     this.#stop.stable();
     this.#stop.upgrade();
-    this.#host.down();
+    this.#host.down(network);
     this.#reason = error.code;
-    if (error.code === "offline" && !link.welcomed) {
+    if (error.code === "offline" && !link.welcomed && !network) {
       // Without a network neither gets through: they take turns.
       this.#wsFailures = link.kind === "ws" ? this.#wsFailures + 1 : WS_FAILURES_MAX - 1;
     }
@@ -257,10 +285,9 @@ export class Connection {
     } else if (final) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
     const ms = (error.retryAfterMs ?? 0) + this.backoffMs(this.#tries++);
-    this.#retryAt = this.#env.now() + ms;
-    this.#stop.retry = this.#env.after(ms, () => this.connect());
+    this.#retryAfter(ms);
     this.become("waiting");
-    if (error.code === "offline" && !link.welcomed) this.#host.unreached();
+    if (error.code === "offline" && !link.welcomed && !network) this.#host.unreached();
   }
 
   /** Gives up, if it is not online. @param {RoostError} error */

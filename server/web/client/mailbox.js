@@ -30,6 +30,8 @@ import { offline } from "./error.js";
 
 /** Contacts that the server has not listed so long after the welcome are offline (ms). */
 const LISTED_MS = 1500;
+/** A connection that is back so soon leaves the presence of contacts as it was (ms). */
+const UNKNOWN_MS = 2000;
 
 /** See the head of this file. */
 export class Mailbox {
@@ -40,22 +42,32 @@ export class Mailbox {
   /** Whether the book has its snapshot. */
   #known = false;
   #ackAsked = false;
-  #stop = { listed: () => {}, ack: () => {} };
+  #stop = { listed: () => {}, ack: () => {}, unknown: () => {} };
 
   /** @param {MailboxHost} host */
   constructor(host) {
     this.#host = host;
   }
 
-  /** The link is lost. */
-  down() {
+  /**
+   * The link is lost. `network`: it will not be back at once.
+   * @param {boolean} network
+   */
+  down(network) {
     this.#stop.listed();
+    this.#stop.unknown();
+    const forget = () => {
+      for (const event of this.book.forgetPresence()) this.#host.emitter.emit("presence", event);
+    };
+    if (network) forget();
+    else this.#stop.unknown = this.#host.env.after(UNKNOWN_MS, forget);
   }
 
   /** The client leaves its link. */
   disconnect() {
     this.#stop.listed();
     this.#stop.ack();
+    this.#stop.unknown();
     this.#ackAsked = false;
   }
 
@@ -73,6 +85,7 @@ export class Mailbox {
 
   /** Takes the position and the snapshot of a welcome. @param {Json} welcome */
   welcomed({ cursor, snapshot }) {
+    this.#stop.unknown();
     this.book.forgetEarly();
     if (snapshot !== undefined) {
       const [mailbox = "", seq] = String(cursor).split(":");

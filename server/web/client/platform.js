@@ -31,6 +31,10 @@ export function platform() {
     origin: globalThis.location?.origin ?? null,
     socket: typeof WebSocket === "function" ? (url) => new WebSocket(url) : null,
     fetch: (url, init) => fetch(url, init),
+    onOffline(run) {
+      globalThis.addEventListener?.("offline", run);
+      return () => globalThis.removeEventListener?.("offline", run);
+    },
     onOnline(run) {
       /** @typedef {{ document?: EventTarget & { visibilityState: string } }} Page */
       const { document } = /** @type {Page} */ (/** @type {unknown} */ (globalThis));
