@@ -1,15 +1,16 @@
 /**
- * One user as a shard holds it: everything durable, in memory while in use. Mutated only by
- * applying records (`apply.ts`), so that replaying a log gives the same state.
+ * One user as a shard holds it while in use. `AccountState` is its durable state, which follows from
+ * the log: only `apply.ts` changes it, and `checkpoint.ts` reads it back. Everything else gets it as
+ * an `Account`, which is readonly. `AccountRuntime` is what is noted of it besides.
  */
 import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
 import type { Credentials, MessagesFrom } from "../ops.ts";
 import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import { AccountRuntime } from "./account_runtime.ts";
-import { Conversation } from "../mailbox/conversation.ts";
-import { LazyMap } from "./lazy_map.ts";
-import { Mailbox } from "../mailbox/mailbox.ts";
+import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
+import { LazyMap, type ReadonlyLazyMap } from "./lazy_map.ts";
+import { Mailbox, type ReadonlyMailbox } from "../mailbox/mailbox.ts";
 
 /** A signed-in client of the account. */
 export interface Device {
@@ -65,13 +66,13 @@ export interface DedupeBlock {
  * absent: no such account and never was. closed: removed, the name is not free. importing: not all
  * of it is there, and to everybody else there is nobody.
  */
-export type AccountState = "absent" | "active" | "disabled" | "closed" | "invite" | "importing";
+export type AccountStatus = "absent" | "active" | "disabled" | "closed" | "invite" | "importing";
 
-/** One account. */
-export class Account {
+/** The durable state of one account. */
+export class AccountState {
   readonly name: AccountName;
   readonly point: number;
-  state: AccountState = "absent";
+  state: AccountStatus = "absent";
   id: AccountId | "" = "";
   createdAt = 0;
   credentials: Credentials | null = null;
@@ -105,6 +106,7 @@ export class Account {
 
   /** About how many bytes `outbox` takes. */
   outboxBytes = 0;
+  /** Not part of the durable state. */
   readonly runtime = new AccountRuntime();
 
   constructor(name: AccountName, point: number) {
@@ -143,6 +145,29 @@ export class Account {
     return c;
   }
 }
+
+/** The parts of an account that could be changed in place, as readonly ones. */
+interface AccountParts {
+  readonly devices: readonly Device[];
+  readonly mailbox: ReadonlyMailbox;
+  readonly lazyRoster: ReadonlyLazyMap<RosterItem>;
+  readonly roster: ReadonlyMap<AccountName, RosterItem>;
+  readonly blocked: ReadonlyMap<AccountName, Block>;
+  readonly lazyConversations: ReadonlyLazyMap<ReadonlyConversation>;
+  readonly conversations: ReadonlyMap<AccountName, ReadonlyConversation>;
+  readonly outbox: ReadonlyMap<AccountName, ReadonlyQueue>;
+  readonly undelivered: ReadonlySet<AccountName>;
+  readonly purge: readonly PurgedRows[];
+}
+
+/** Packets owed to one account, for everybody but `apply`. */
+export type ReadonlyQueue = Readonly<Omit<OutboxQueue, "entries">> & {
+  readonly entries: readonly OutboxEntry[];
+};
+
+/** An account for everybody but `apply`: its durable state cannot be changed, its runtime state can. */
+export interface Account
+  extends AccountParts, Readonly<Omit<AccountState, keyof AccountParts | "conversation">> {}
 
 /** Rows under an account id that no account refers to any more. */
 export interface PurgedRows {

@@ -4,7 +4,7 @@ import type { CheckpointBatch, CheckpointBudget, ShardInput } from "../step/effe
 import type { OpenBatch } from "../step/open_batch.ts";
 import type { RowChange } from "./checkpoint.ts";
 import type { ShardLimits } from "../limits.ts";
-import { Account } from "./account.ts";
+import { type Account, AccountState } from "./account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { checkpointRows, decodeDedupe, decodeHead, joinChunks } from "./checkpoint.ts";
 import { pointOf } from "../name/ids.ts";
@@ -19,7 +19,7 @@ interface Loading {
 }
 
 /** Fills the account; says whose head it is that cannot be read. */
-function readHead(account: Account, head: Uint8Array): void {
+function readHead(account: AccountState, head: Uint8Array): void {
   try {
     decodeHead(account, head);
   } catch (cause) {
@@ -35,7 +35,7 @@ function rowBytes(c: RowChange): number {
 /** Accounts by name. */
 export class AccountCache {
   readonly #limits: ShardLimits;
-  readonly #accounts = new Map<AccountName, Account>();
+  readonly #accounts = new Map<AccountName, AccountState>();
   #loading = new Map<AccountName, Loading>();
   /** Accounts with changes no checkpoint includes, oldest change first. */
   readonly #dirty = new Map<Account, number>();
@@ -106,7 +106,7 @@ export class AccountCache {
   /** Takes a stored head; null where nobody waits for it any more. Run the waiters next. */
   loaded(input: ShardInput & { kind: "loaded" }, monoMs: number): Account | null {
     if (input.generation !== this.generation || !this.#loading.has(input.name)) return null;
-    const account = new Account(input.name, pointOf(input.name));
+    const account = new AccountState(input.name, pointOf(input.name));
     const head = joinChunks(input.chunks);
     if (head !== null) readHead(account, head);
     account.runtime.savedChunks = input.chunks.length;

@@ -3,7 +3,7 @@
  * when a decision is made and when a log is replayed, so that the two cannot differ.
  */
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
-import type { Account, SentBefore } from "./account.ts";
+import type { Account, AccountState, SentBefore } from "./account.ts";
 import type { Entry } from "../record/records.ts";
 import { applyImport } from "./apply_import.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
@@ -11,19 +11,19 @@ import { Mailbox } from "../mailbox/mailbox.ts";
 /** Entries of a dedupe block. */
 const DEDUPE_BLOCK_ENTRIES = 64;
 
-function assertSeq(account: Account, seq: number): void {
+function assertSeq(account: AccountState, seq: number): void {
   const next = account.mailbox.last + 1;
   if (seq !== next) throw new Error(`mailbox of ${account.id}: event ${seq} after ${next - 1}`);
 }
 
-function appendEvent(account: Account, at: number, body: MailboxBody): MailboxEvent {
+function appendEvent(account: AccountState, at: number, body: MailboxBody): MailboxEvent {
   const index = body.kind === "message" || body.kind === "undelivered"
     ? account.conversation(body.with).index
     : -1;
   return account.mailbox.append(at, body, index);
 }
 
-function remember(account: Account, id: string, sent: SentBefore): void {
+function remember(account: AccountState, id: string, sent: SentBefore): void {
   account.dedupe.set(id, sent);
   account.dedupeOpen.push([id, sent]);
   const last = account.dedupeBlocks.at(-1);
@@ -46,7 +46,7 @@ function remember(account: Account, id: string, sent: SentBefore): void {
   if (account.dedupeOpen.length >= DEDUPE_BLOCK_ENTRIES) account.dedupeOpen = [];
 }
 
-function trimDedupe(account: Account, before: number): void {
+function trimDedupe(account: AccountState, before: number): void {
   while (account.dedupeBlocks.length > 0 && account.dedupeBlocks[0]!.number < before) {
     const gone = account.dedupeBlocks.shift()!;
     account.dedupeUnsaved.delete(gone.number);
@@ -60,7 +60,7 @@ function trimDedupe(account: Account, before: number): void {
 }
 
 /** Forgets what belongs to the account id; the name, its state and the outbox stay. */
-function clearAccount(account: Account): void {
+function clearAccount(account: AccountState): void {
   if (account.id !== "") {
     account.purge.push({
       id: account.id,
@@ -86,7 +86,7 @@ function clearAccount(account: Account): void {
 }
 
 /** Changes that make, end or close the account itself. */
-function applyLifecycle(account: Account, entry: Entry): void {
+function applyLifecycle(account: AccountState, entry: Entry): void {
   switch (entry.kind) {
     case "created":
       account.state = "active";
@@ -137,7 +137,7 @@ function applyLifecycle(account: Account, entry: Entry): void {
   }
 }
 
-function applySent(account: Account, e: Entry & { kind: "sent" }): MailboxEvent {
+function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxEvent {
   assertSeq(account, e.seq);
   const c = account.conversation(e.to);
   if (e.toId !== "") c.reach(e.toId);
@@ -170,7 +170,7 @@ function applySent(account: Account, e: Entry & { kind: "sent" }): MailboxEvent 
   return event;
 }
 
-function applyReceived(account: Account, e: Entry & { kind: "received" }): MailboxEvent {
+function applyReceived(account: AccountState, e: Entry & { kind: "received" }): MailboxEvent {
   assertSeq(account, e.seq);
   const c = takePair(account, e);
   const event = account.mailbox.push({
@@ -195,9 +195,9 @@ function applyReceived(account: Account, e: Entry & { kind: "received" }): Mailb
 }
 
 function takePair(
-  account: Account,
+  account: AccountState,
   e: Entry & { kind: "received" | "pair_in" },
-): ReturnType<Account["conversation"]> {
+): ReturnType<AccountState["conversation"]> {
   const c = account.conversation(e.from);
   if (c.inId !== e.fromId) {
     c.startWith(e.fromId);
@@ -214,8 +214,8 @@ function takePair(
 type Payload = (Entry & { kind: "pair_out" })["payload"];
 
 function pushOutbox(
-  account: Account,
-  to: Account["name"],
+  account: AccountState,
+  to: AccountState["name"],
   toId: (Entry & { kind: "pair_out" })["toId"],
   n: number,
   payload: Payload,
@@ -235,11 +235,11 @@ export function payloadSize(payload: Payload): number {
   return payload.kind === "message" ? payload.body.length + payload.ext.length + 100 : 50;
 }
 
-function dropOwed(account: Account, entries: readonly { readonly payload: Payload }[]): void {
+function dropOwed(account: AccountState, entries: readonly { readonly payload: Payload }[]): void {
   for (const { payload } of entries) account.outboxBytes -= payloadSize(payload);
 }
 
-function applyPair(account: Account, entry: Entry): void {
+function applyPair(account: AccountState, entry: Entry): void {
   switch (entry.kind) {
     case "pair_in": {
       const c = takePair(account, entry);
@@ -274,7 +274,7 @@ function applyPair(account: Account, entry: Entry): void {
   }
 }
 
-function applyAcked(account: Account, seq: number): void {
+function applyAcked(account: AccountState, seq: number): void {
   account.ackedSeq = Math.max(account.ackedSeq, seq);
   for (const peer of account.undelivered) {
     const c = account.conversation(peer);
@@ -283,7 +283,7 @@ function applyAcked(account: Account, seq: number): void {
   }
 }
 
-function applyMarks(account: Account, entry: Entry): void {
+function applyMarks(account: AccountState, entry: Entry): void {
   switch (entry.kind) {
     case "acked":
       return applyAcked(account, entry.seq);
@@ -319,8 +319,10 @@ function applyMarks(account: Account, entry: Entry): void {
   }
 }
 
-/** Changes `account`; answers the mailbox event that the entry appended, if any. */
-export function apply(account: Account, entry: Entry): MailboxEvent | null {
+/** Changes an account as the entry says; returns the mailbox event that it appended, if any. */
+export function apply(of: Account, entry: Entry): MailboxEvent | null {
+  // Here alone an account can be changed.
+  const account = of as AccountState;
   switch (entry.kind) {
     case "event":
       assertSeq(account, entry.seq);

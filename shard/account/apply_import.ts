@@ -1,5 +1,5 @@
 /** What the records of an import change. */
-import type { Account } from "./account.ts";
+import type { AccountState } from "./account.ts";
 import type { Entry } from "../record/records.ts";
 import type { ExportedConversation } from "./transfer.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
@@ -10,7 +10,7 @@ type ImportEntry = Entry & {
 };
 
 /** Changes `account` as the record says. */
-export function applyImport(account: Account, e: ImportEntry): void {
+export function applyImport(account: AccountState, e: ImportEntry): void {
   switch (e.kind) {
     case "import_begun":
       account.state = "importing";
@@ -30,7 +30,7 @@ export function applyImport(account: Account, e: ImportEntry): void {
   }
 }
 
-function applyConversation(account: Account, e: ExportedConversation): void {
+function applyConversation(account: AccountState, e: ExportedConversation): void {
   const c = account.conversation(e.with);
   c.outNum = e.sent;
   c.lastSeq = e.lastSeq;

@@ -4,7 +4,7 @@
  * shard is a contiguous key range whatever the number of shards.
  */
 import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
-import type { Account, SentBefore } from "./account.ts";
+import type { Account, AccountState, SentBefore } from "./account.ts";
 import {
   accountId,
   accountIdOrNone,
@@ -85,13 +85,17 @@ const QUEUE = struct({
 
 const PURGE = list(struct({ id: accountId, blocks: list(uint), dedupe: list(uint) }));
 
+function setOf(items: readonly number[]): ReadonlySet<number> {
+  return new Set(items);
+}
+
 /** A mailbox, but for the events in its tail, which follow. */
 const MAILBOX = struct({
   id: mailboxId,
   blocks: list(struct({ first: uint, count: uint, lastAt: uint, conversations: list(uint) })),
   tailFirst: uint,
   lastAt: uint,
-  tailConversations: mapped(list(uint), (items) => new Set(items), (set) => [...set]),
+  tailConversations: mapped(list(uint), setOf, (set) => [...set]),
 });
 
 /** Of each block, in the order of the names: see `Block`. */
@@ -124,7 +128,7 @@ function writeOutbox(w: ByteWriter, a: Account): void {
   for (const q of a.outbox.values()) QUEUE.write(w, q);
 }
 
-function readOutbox(r: ByteReader, a: Account): void {
+function readOutbox(r: ByteReader, a: AccountState): void {
   for (let i = r.count(QUEUE.bytesMin); i > 0; i--) {
     const { to, toId, entries } = QUEUE.read(r);
     a.outbox.set(to, { to, toId, entries: [...entries] });
@@ -160,7 +164,7 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
 }
 
 /** Fills `account` from its head. Throws `CorruptBytes`. */
-export function decodeHead(account: Account, bytes: Uint8Array): void {
+export function decodeHead(account: AccountState, bytes: Uint8Array): void {
   const r = new ByteReader(bytes);
   readVersion(r, "account checkpoint", HEAD_VERSION);
   account.runtime.savedLsn = r.uint();
@@ -186,7 +190,7 @@ export function decodeHead(account: Account, bytes: Uint8Array): void {
 }
 
 /** What heads of the first programs end without. */
-function readLater(r: ByteReader, account: Account): void {
+function readLater(r: ByteReader, account: AccountState): void {
   if (r.done) return;
   for (const name of account.blocked.keys()) {
     account.blocked.set(name, BLOCK.read(r));
@@ -230,7 +234,7 @@ const BLOCKS_BYTES_MAX = 48 * 1024;
 const DELETES_MAX = 256;
 
 /** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
-function takePurged(a: Account): RowChange[] {
+function takePurged(a: AccountState): RowChange[] {
   if (a.mailbox.dropped.length + a.dedupeDropped.length > 0) {
     a.purge.push({ id: a.id as AccountId, blocks: a.mailbox.dropped, dedupe: a.dedupeDropped });
     a.mailbox.dropped = [];
@@ -258,9 +262,11 @@ function takePurged(a: Account): RowChange[] {
  * the caller either gets them durable or forgets the account.
  */
 export function checkpointRows(
-  a: Account,
+  of: Account,
   lsn: number,
 ): { readonly rows: RowChange[]; readonly complete: boolean } {
+  // Rows to be written and deleted leave the account with the checkpoint that has them.
+  const a = of as AccountState;
   const blocks = takeBlocks(a);
   // Blocks may be ahead of their head: a replay seals the same ones again.
   if (a.mailbox.unsaved.size + a.dedupeUnsaved.size > 0) return { rows: blocks, complete: false };
@@ -287,7 +293,7 @@ export function checkpointRows(
 }
 
 /** Takes unsaved blocks, at most about `BLOCKS_BYTES_MAX`. */
-function takeBlocks(a: Account): RowChange[] {
+function takeBlocks(a: AccountState): RowChange[] {
   const rows: RowChange[] = [];
   let bytes = 0;
   for (const [first, value] of a.mailbox.unsaved) {

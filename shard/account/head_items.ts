@@ -1,10 +1,10 @@
 /** The stored form of an account's contacts and conversations, which is read when they are needed. */
 import type { AccountName } from "../name/ids.ts";
-import type { Account } from "./account.ts";
+import type { AccountState } from "./account.ts";
 import type { ByteReader, ByteWriter } from "../record/bytes.ts";
-import type { LazyMap } from "./lazy_map.ts";
+import type { ReadonlyLazyMap } from "./lazy_map.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
-import { Conversation } from "../mailbox/conversation.ts";
+import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
 import { list, text, uint } from "../record/schema.ts";
 import { ROSTER_ITEM, type RosterItem } from "../roster/roster.ts";
 import { struct } from "../record/struct.ts";
@@ -38,7 +38,7 @@ const MARKS = struct({
 });
 
 /** Writes a conversation, but for what `readLater` of a head adds. */
-export function writeConversation(w: ByteWriter, c: Conversation): void {
+export function writeConversation(w: ByteWriter, c: ReadonlyConversation): void {
   CONVERSATION.write(w, c);
   MARKS.write(w, c);
 }
@@ -69,7 +69,7 @@ function skipConversation(r: ByteReader): AccountName | "" {
 }
 
 /** Takes the conversations as they are stored, and notes whose receipts are owed. Throws `CorruptBytes`. */
-export function holdConversations(r: ByteReader, account: Account): void {
+export function holdConversations(r: ByteReader, account: AccountState): void {
   const count = r.uint();
   const at = r.at;
   for (let i = 0; i < count; i++) {
@@ -85,7 +85,7 @@ function readContact(r: ByteReader): readonly [AccountName, RosterItem] {
 }
 
 /** Takes the contacts as they are stored. Throws `CorruptBytes`. */
-export function holdContacts(r: ByteReader, account: Account): void {
+export function holdContacts(r: ByteReader, account: AccountState): void {
   const count = r.uint();
   const at = r.at;
   for (let i = 0; i < count; i++) ROSTER_ITEM.skip(r);
@@ -95,7 +95,7 @@ export function holdContacts(r: ByteReader, account: Account): void {
 /** Writes their number and all of them, as they were stored if nobody has looked into them. */
 export function writeAll<V>(
   w: ByteWriter,
-  items: LazyMap<V>,
+  items: ReadonlyLazyMap<V>,
   write: (w: ByteWriter, item: V) => void,
 ): void {
   w.uint(items.size);

@@ -15,6 +15,14 @@ interface Packed<V> {
   readonly read: ReadItem<V>;
 }
 
+/** Items by name for those who do not change them. */
+export interface ReadonlyLazyMap<V> {
+  readonly bytes: Uint8Array | null;
+  readonly size: number;
+  readonly map: ReadonlyMap<AccountName, V>;
+  forEach(take: (item: V) => void): void;
+}
+
 /** Items by name, in the order in which they came. */
 export class LazyMap<V> {
   #map: Map<AccountName, V> | null = null;

@@ -26,7 +26,14 @@ const NONE_UNREAD: Unread[] = [];
 /** Refusals remembered. */
 const REFUSALS_MAX = 64;
 
-/** One peer. Mutated only by applying records. */
+type Mutator = "startWith" | "reach" | "addRefusal" | "addUnread" | "markRead";
+
+/** One peer for everybody but `apply`, which alone changes it. */
+export type ReadonlyConversation = Readonly<Omit<Conversation, Mutator | "unread">> & {
+  readonly unread: readonly Unread[];
+};
+
+/** One peer. */
 export class Conversation {
   readonly with: AccountName;
   /** Index number within the account: what mailbox blocks refer to. */

@@ -32,7 +32,21 @@ export const BLOCK_BYTES = 8 * 1024;
 /** Blocks of one mailbox: their index is part of the account's head. */
 export const BLOCKS_MAX = 8000;
 
-/** The mailbox of one account. Mutated only by applying records. */
+/** The parts of a mailbox that could be changed in place, as readonly ones. */
+interface MailboxParts {
+  readonly blocks: readonly BlockRef[];
+  readonly unsaved: ReadonlyMap<number, Uint8Array>;
+  readonly dropped: readonly number[];
+  readonly tailConversations: ReadonlySet<number>;
+}
+
+type Mutator = "append" | "push" | "trim" | "decodeTail";
+
+/** A mailbox for everybody but `apply`, which alone changes it. */
+export interface ReadonlyMailbox
+  extends MailboxParts, Readonly<Omit<Mailbox, keyof MailboxParts | Mutator>> {}
+
+/** The mailbox of one account. */
 export class Mailbox {
   readonly id: MailboxId;
   /** Sealed blocks, ascending. */
@@ -202,7 +216,7 @@ export interface NeedBlock {
 
 /** Events after `after`, oldest first, at most `limit` and about `bytesMax` (one at least). */
 export function readForward(
-  mailbox: Mailbox,
+  mailbox: ReadonlyMailbox,
   after: number,
   limit: number,
   bytesMax: number,
@@ -237,7 +251,7 @@ export interface HistoryPage {
  * ascending. Blocks that hold none of its messages are skipped by their index.
  */
 export function readConversation(
-  mailbox: Mailbox,
+  mailbox: ReadonlyMailbox,
   peer: string,
   conversation: number,
   query: { before: number | null; after: number | null; limit: number },

@@ -226,7 +226,7 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
       const entry = queue.entries.find((e) => e.n === f.n);
       if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;
       const { id } = entry.payload;
-      const num = account.conversation(p.from).ownNum(entry.payload.num);
+      const num = account.conversations.get(p.from)!.ownNum(entry.payload.num);
       turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
     }
     turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);

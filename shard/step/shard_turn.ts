@@ -149,8 +149,7 @@ export class ShardTurn implements Turn {
   }
 
   owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void {
-    const c = account.conversation(to);
-    const n = c.pairOut + 1;
+    const n = (account.conversations.get(to)?.pairOut ?? 0) + 1;
     this.append(account, { kind: "pair_out", to, toId, n, payload });
     this.sendOwed(account, to);
   }

@@ -1,7 +1,7 @@
 /** Microbenchmarks of the parts that every delivery passes. */
 import type { Bench, Figure } from "./bench.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { Account } from "../../shard/account/account.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
@@ -65,7 +65,7 @@ function codec(): Figure[] {
 }
 
 function accounts(): Figure[] {
-  const account = new Account("bob" as AccountName, 0);
+  const account = new AccountState("bob" as AccountName, 0);
   let seq = 0;
   const applied = measure(20_000, () => {
     apply(account, received(++seq));
@@ -81,8 +81,8 @@ function accounts(): Figure[] {
   w.node.committer.checkpointAll(() => done = true);
   w.time.runWhile(() => !done, w.time.nowMs + 60_000);
   const row = w.disk.rows(["u"]).find((r) => r.key[2] === "hub")!;
-  const load = measure(500, () => decodeHead(new Account("hub" as AccountName, 0), row.value));
-  const hub = new Account("hub" as AccountName, 0);
+  const load = measure(500, () => decodeHead(new AccountState("hub" as AccountName, 0), row.value));
+  const hub = new AccountState("hub" as AccountName, 0);
   decodeHead(hub, row.value);
   const checkpoint = measure(500, () => encodeHead(hub, 1));
   return [

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { rightsOf } from "../../shard/roster/rights.ts";
-import { Account } from "../../shard/account/account.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import {
   checkpointRows,
@@ -21,14 +21,14 @@ import { text, uint } from "./schema_values.ts";
 
 const NAME = "al" as AccountName;
 
-function decoded(bytes: Uint8Array): Account {
-  const account = new Account(NAME, 0);
+function decoded(bytes: Uint8Array): AccountState {
+  const account = new AccountState(NAME, 0);
   decodeHead(account, bytes);
   return account;
 }
 
 /** What of an account a head must bring back. */
-function stored(a: Account) {
+function stored(a: AccountState) {
   const { mailbox: m } = a;
   return {
     state: a.state,
@@ -105,7 +105,7 @@ Deno.test("a log that is read back makes the same account as the one that wrote 
 });
 
 Deno.test("decodeHead reads what the first programs wrote, without what came later", () => {
-  const account = new Account(NAME, 0);
+  const account = new AccountState(NAME, 0);
   account.state = "active";
   account.blocked.set("bo" as AccountName, { peerId: "", lastSeen: 0 });
   account.devices = [{
@@ -160,7 +160,7 @@ Deno.test("readForward ends at any block that the store may give for another", (
 });
 
 Deno.test("decodeHead refuses a mailbox whose blocks do not join", () => {
-  const account = new Account(NAME, 0);
+  const account = new AccountState(NAME, 0);
   account.mailbox.blocks = [
     { first: 1, count: 5, lastAt: 0, conversations: [] },
     { first: 7, count: 5, lastAt: 0, conversations: [] },
@@ -171,7 +171,7 @@ Deno.test("decodeHead refuses a mailbox whose blocks do not join", () => {
 
 Deno.test("checkpoint rows of a future version are refused with both versions", () => {
   const message = /of version 2, this program reads 1/;
-  const head = encodeHead(new Account(NAME, 0), 1);
+  const head = encodeHead(new AccountState(NAME, 0), 1);
   const dedupe = encodeDedupe([]);
   head[0] = dedupe[0] = 2;
   throws(() => decoded(head), { name: "CorruptBytes", message });
@@ -179,7 +179,7 @@ Deno.test("checkpoint rows of a future version are refused with both versions", 
 });
 
 Deno.test("checkpointRows: heads of many chunks join to the same account", () => {
-  const account = new Account(NAME, 0);
+  const account = new AccountState(NAME, 0);
   account.state = "active";
   for (let i = 0; i < 3000; i++) {
     account.blocked.set(`${"b".repeat(60)}${i}` as AccountName, { peerId: "", lastSeen: i });

@@ -4,7 +4,7 @@
  * end of the process.
  */
 import fc from "fast-check";
-import { Account } from "../../shard/account/account.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import {
   decodeDedupe,
@@ -35,7 +35,7 @@ function bombard(bytes: Uint8Array, decode: (bytes: Uint8Array) => unknown): voi
 const samples = <T>(arbitrary: fc.Arbitrary<T>) => fc.sample(arbitrary, { seed: 7, numRuns: 12 });
 
 for (const life of samples(history)) {
-  bombard(encodeHead(accountOf(life), 1), (b) => decodeHead(new Account(NAME, 0), b));
+  bombard(encodeHead(accountOf(life), 1), (b) => decodeHead(new AccountState(NAME, 0), b));
 }
 for (const entries of samples(row)) {
   const w = new ByteWriter();

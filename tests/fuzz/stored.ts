@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { AccountId, AccountName, MailboxId } from "../../shard/name/ids.ts";
 import type { MailboxBody } from "../../shard/ops.ts";
 import { ENTRIES, type Entry } from "../../shard/record/records.ts";
-import { Account } from "../../shard/account/account.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { BODY } from "../../shard/mailbox/mailbox_event.ts";
 import { credentialsOrNone } from "../../shard/record/fields.ts";
@@ -53,7 +53,7 @@ const historyEntry: fc.Arbitrary<Entry> = fc.oneof(
 ) as fc.Arbitrary<Entry>;
 
 /** The entry with the mailbox position and pair number that the account expects next. */
-function fitting(account: Account, e: Entry): Entry | null {
+function fitting(account: AccountState, e: Entry): Entry | null {
   const seq = account.mailbox.last + 1;
   switch (e.kind) {
     case "event":
@@ -85,7 +85,7 @@ export const history: fc.Arbitrary<readonly Entry[]> = fc.tuple(
     at: 1,
     credentials,
   };
-  const account = new Account("al" as AccountName, 0);
+  const account = new AccountState("al" as AccountName, 0);
   const life: Entry[] = [];
   const live = (e: Entry) => {
     apply(account, e);
@@ -115,8 +115,8 @@ export const history: fc.Arbitrary<readonly Entry[]> = fc.tuple(
 });
 
 /** The account that a history makes. */
-export function accountOf(life: readonly Entry[]): Account {
-  const account = new Account("al" as AccountName, 0);
+export function accountOf(life: readonly Entry[]): AccountState {
+  const account = new AccountState("al" as AccountName, 0);
   for (const e of life) apply(account, e);
   return account;
 }

@@ -275,8 +275,8 @@ const MESSAGES: readonly Mutant[] = [
     "shard/step/shard_turn.ts",
     [
       "skip a pair number",
-      "const n = c.pairOut + 1;",
-      "const n = c.pairOut + (c.pairOut === 3 ? 2 : 1);",
+      "const n = (account.conversations.get(to)?.pairOut ?? 0) + 1;",
+      "const n = (account.conversations.get(to)?.pairOut ?? 0) + 2;",
     ],
   ),
   ...inFile(

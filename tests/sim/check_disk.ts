@@ -1,7 +1,7 @@
 /** What must be on the disk of a node that was stopped: everything, once, and nothing else. */
 import type { Account } from "../../shard/account/account.ts";
 import type { MemoryDisk } from "./memory_store.ts";
-import { Account as AccountOf } from "../../shard/account/account.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { decodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
 import { decodeRegister } from "../../server/store/fenced_store.ts";
@@ -30,7 +30,7 @@ function heads(disk: MemoryDisk): Account[] {
     else list.push(value);
   }
   return [...chunks].map(([name, values]) => {
-    const account = new AccountOf(name as AccountName, points.get(name)!);
+    const account = new AccountState(name as AccountName, points.get(name)!);
     decodeHead(account, joinChunks(values)!);
     return account;
   });

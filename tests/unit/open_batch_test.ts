@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 import { OpenBatch } from "../../shard/step/open_batch.ts";
-import { Account } from "../../shard/account/account.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import { STORE_LIMITS } from "../../server/node/ports.ts";
 
 Deno.test("OpenBatch splits what is too much for one write, and releases in order", () => {
   const batch = new OpenBatch();
-  const account = new Account("a" as AccountName, 0);
+  const account = new AccountState("a" as AccountName, 0);
   const body = "x".repeat(20_000);
   const held: number[] = [];
   for (let i = 0; i < 60; i++) {

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { decodeHex, encodeHex } from "byte-encodings/hex";
 import type { AccountName } from "../../shard/name/ids.ts";
-import { Account } from "../../shard/account/account.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { BODY, decodeEvent, encodeEvent } from "../../shard/mailbox/mailbox_event.ts";
@@ -48,10 +48,10 @@ Deno.test("encodeEvent writes a body of each kind as it always was, and decodeEv
 });
 
 Deno.test("encodeHead writes an account that has everything as it always was", () => {
-  const account = new Account(NAME, 7);
+  const account = new AccountState(NAME, 7);
   for (const e of LIFE) apply(account, e);
   equal(encodeHex(encodeHead(account, HEAD_LSN)), PINNED.heads.life);
-  const read = new Account(NAME, 7);
+  const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.life!));
   equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.life);
 });

@@ -40,6 +40,16 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/store/kv_store.ts",
 ]);
 
+/** The files that may see the durable state of accounts other than readonly. */
+const STATE_FILES: Readonly<Record<string, string>> = {
+  "shard/account/account.ts": "defines it, and the readonly view of it",
+  "shard/account/apply.ts": "changes it as the log says",
+  "shard/account/apply_import.ts": "the part of apply that is about imports",
+  "shard/account/account_cache.ts": "makes it empty and reads what is stored into it",
+  "shard/account/checkpoint.ts": "reads it back, and takes out the rows that go to the store",
+  "shard/account/head_items.ts": "the part of checkpoint that is about contacts and conversations",
+};
+
 /** Files over the limit. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   "server/node/node.ts":
@@ -128,6 +138,12 @@ Deno.test("tidy: only what wires a process together, and transports, use server/
     target(i)?.startsWith("server/system/")
   ).map(({ path }) => path);
   assert.deepEqual([...new Set(users)].sort(), [...WIRING].sort());
+});
+
+Deno.test("tidy: only where the log is applied can the durable state of accounts be changed", () => {
+  const sources = SOURCES.filter(({ path }) => /^(shard|server)\//.test(path));
+  const users = sources.filter(({ text }) => /\bAccountState\b/.test(text));
+  assert.deepEqual(users.map(({ path }) => path).sort(), Object.keys(STATE_FILES).sort());
 });
 
 Deno.test("tidy: there is no any, no enum, no default export, and nothing is left to be done", () => {
