@@ -403,11 +403,14 @@ export type EdgePacket =
     readonly sessions: readonly SessionId[];
     readonly target: WatchTarget;
   }
-  /** A session has ended: the device signed in again elsewhere, or its right was withdrawn. */
+  /**
+   * A session has ended: the device signed in again elsewhere, its right was withdrawn, or the shard
+   * has lost it (`shutdown`: the client connects again).
+   */
   | {
     readonly kind: "closed";
     readonly sessions: readonly SessionId[];
-    readonly reason: "replaced" | "revoked" | "expired";
+    readonly reason: "replaced" | "revoked" | "expired" | "shutdown";
   }
   /** A signal for the named sessions. */
   | {

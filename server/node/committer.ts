@@ -161,7 +161,8 @@ export class Committer {
       // Begin with another shard each time, so that none starves at the size limit.
       const shard = shards[(i + this.#turn) % shards.length]!;
       if (!shard.open || (bytes > 0 && bytes + shard.openBytes > LOG_BYTES_MAX)) continue;
-      const batch = shard.seal()!;
+      const batch = shard.seal();
+      if (batch === null) continue;
       bytes += batch.bytes;
       sealed.push({ shard, batch });
     }

@@ -80,8 +80,8 @@ export class Loader {
     });
   }
 
-  /** Reads a shard's log from its first row, after those that it inherits. */
-  log(shard: Shard): void {
+  /** Reads a shard's log from its first row, after those that it inherits, for its `reading`. */
+  log(shard: Shard, reading = shard.reading): void {
     const { store, log, timers } = this.#ports;
     const logs = [...shard.row.inherits.map(({ log }) => log), shard.id];
     const read = (at: number, after: number): void => {
@@ -92,7 +92,7 @@ export class Loader {
           return void timers.after(RETRY_MS, () => read(at, after));
         }
         const done = end && at + 1 === logs.length;
-        this.#submit(shard, { kind: "log_rows", rows: records, done });
+        this.#submit(shard, { kind: "log_rows", reading, rows: records, done });
         if (!end) read(at, records.at(-1)!.lsn);
         else if (!done) read(at + 1, 0);
       });

@@ -4,14 +4,17 @@
  */
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
-import type { Effect, Now, RequestId, ShardInput } from "../../shard/step/effects.ts";
+import type { Effect, Now, ShardInput } from "../../shard/step/effects.ts";
 import type { Cancel, Holder, Opening, Owned, Ports, Register, StoreError } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Router } from "./router.ts";
-import { REQUEST_TIMEOUT_MS, type ShardLimits } from "../../shard/limits.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
+import { Bugs } from "./bugs.ts";
+import { type Answered, Callers, type Done, type Interest } from "./callers.ts";
 import { Committer } from "./committer.ts";
 import { fail, ok } from "../../shard/errors.ts";
+import { Inbox } from "./inbox.ts";
 import { Loader } from "./loader.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { Ownership } from "./ownership.ts";
@@ -59,20 +62,6 @@ export interface NodeOptions {
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
 }
 
-type Interest = ShardInput & { readonly kind: "interest" };
-
-interface Waiting {
-  readonly done: (result: Result<Ops[OpName]["out"]>) => void;
-  readonly untilMs: number;
-  readonly input: ShardInput & { readonly kind: "request" };
-}
-
-interface Interested {
-  readonly done: (answers: readonly InterestAnswer[]) => void;
-  /** One shard replies to all of it at once. */
-  readonly input: Interest;
-}
-
 /** How a shard was reloaded. */
 export interface Reloaded {
   /** How long it did not serve (ms). */
@@ -88,13 +77,9 @@ export class Node implements Router {
   readonly #ports: Ports;
   readonly #options: NodeOptions;
   readonly #loader: Loader;
-  readonly #inbox: { shard: Shard; input: ShardInput }[] = [];
-  #running = false;
-  /** Shards of the turn that runs. */
-  readonly #touched = new Set<Shard>();
-  #lastRequest: RequestId = 0;
-  readonly #requests = new Map<RequestId, Waiting>();
-  readonly #interests = new Map<RequestId, Interested>();
+  readonly #bugs: Bugs;
+  readonly #callers: Callers;
+  readonly #inbox: Inbox;
   #tick: Cancel | null = null;
   #ticks = 0;
   #sweepAfter: readonly (string | number)[] | null = null;
@@ -115,6 +100,14 @@ export class Node implements Router {
     this.#ports = ports;
     this.#options = options;
     this.#loader = new Loader(ports, (shard, input) => this.#submit(shard, input));
+    this.#bugs = new Bugs(ports.log);
+    this.#callers = new Callers(this.#bugs);
+    this.#inbox = new Inbox({
+      bugs: this.#bugs,
+      now: () => this.#now(),
+      execute: (shard, effect) => this.#execute(shard, effect),
+      turnEnded: () => this.#turnEnded(),
+    });
     // deno-lint-ignore no-this-alias
     const node = this;
     this.committer = new Committer({
@@ -131,7 +124,8 @@ export class Node implements Router {
       writable: (writable, retryAfterMs) => {
         for (const s of this.shards) this.#submit(s, { kind: "writable", writable, retryAfterMs });
       },
-      observe: options.observeCommit,
+      observe: (...commit) =>
+        this.#bugs.guard("observe commit", () => options.observeCommit(...commit)),
     });
     this.#ownership = new Ownership(options.id, {
       ports,
@@ -168,7 +162,7 @@ export class Node implements Router {
 
   /** Requests that have not been answered. */
   get pending(): number {
-    return this.#requests.size;
+    return this.#callers.pending;
   }
 
   /** Accounts in memory, over all shards. */
@@ -181,12 +175,22 @@ export class Node implements Router {
     return this.#loader.loaded;
   }
 
-  /** Whether every shard has read its log and answers. */
+  /** Exceptions that were caught: in steps of shards, and in callbacks. */
+  get bugs(): number {
+    return this.#bugs.count;
+  }
+
+  /** Whether every shard has read its log and serves. */
   get ready(): boolean {
     return this.shards.length > 0 && this.shards.every((s) => s.ready);
   }
 
-  /** Reads the shard table, claims its shards and reads their logs; `done` when every shard serves. */
+  /** Whether every shard serves, or does not because of bugs: the others do not wait for it. */
+  get settled(): boolean {
+    return this.shards.length > 0 && this.shards.every((s) => s.ready || s.down);
+  }
+
+  /** Reads the shard table, claims its shards and reads their logs; `done` when they are settled. */
   start(done: (error: StoreError | null) => void): void {
     const { store } = this.#ports;
     store.register(TABLE_REGISTER, (error, register) => {
@@ -269,7 +273,7 @@ export class Node implements Router {
     if (this.#stopped || this.#stopping || !this.ready) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
-    this.#resharder.reshape(change, done);
+    this.#resharder.reshape(change, (result) => this.#bugs.guard("reshape", () => done(result)));
   }
 
   /**
@@ -322,17 +326,13 @@ export class Node implements Router {
 
   /** What the former owner of the shard was asked and has not replied to. */
   #repeat(shard: Shard): void {
-    for (const [request, { input, done }] of this.#requests) {
-      if (!shard.owns(input.name)) continue;
+    const owns = (name: AccountName) => shard.owns(name);
+    const unknown = "The outcome is not known: look before you repeat it";
+    for (const input of this.#callers.requestsOf(owns)) {
       if (REPEATABLE.has(input.op)) this.#submit(shard, input);
-      else {
-        this.#requests.delete(request);
-        done(fail("unavailable", "The outcome is not known: look before you repeat it", TICK_MS));
-      }
+      else this.#callers.reply(input.request, fail("unavailable", unknown, TICK_MS));
     }
-    for (const { input } of this.#interests.values()) {
-      if (shard.owns(input.items[0]!.watched)) this.#submit(shard, input);
-    }
+    for (const input of this.#callers.interestsOf(owns)) this.#submit(shard, input);
   }
 
   #hold(shards: readonly Shard[]): void {
@@ -388,10 +388,8 @@ export class Node implements Router {
 
   /** One shard may have become several by now: each part is replied to by itself. */
   #routeInterest(input: Interest): void {
-    const asked = this.#interests.get(input.request);
-    if (asked === undefined) return;
-    this.#interests.delete(input.request);
-    this.#interest(input.items, asked.done);
+    const done = this.#callers.takeInterest(input.request);
+    if (done !== undefined) this.#interest(input.items, done);
   }
 
   #byShard<T>(items: readonly T[], nameOf: (item: T) => AccountName): Map<Shard, T[]> {
@@ -441,11 +439,10 @@ export class Node implements Router {
         answer(result);
       }) as typeof done;
     }
-    const request = ++this.#lastRequest;
-    const untilMs = this.#ports.clock.monoMs() + REQUEST_TIMEOUT_MS;
+    const request = this.#callers.next();
     const seed = op === "account.create" ? this.#ports.random.bytes(24) : null;
     const asked = { kind: "request", request, node: this.id, name, op, input, seed } as const;
-    this.#requests.set(request, { done: done as Waiting["done"], untilMs, input: asked });
+    this.#callers.request(asked, done as Done, this.#ports.clock.monoMs());
     this.#submit(this.shardOf(name), asked);
   }
 
@@ -456,12 +453,12 @@ export class Node implements Router {
     this.#interest(items, done);
   }
 
-  #interest(items: readonly InterestItem[], done: Interested["done"]): void {
+  #interest(items: readonly InterestItem[], done: Answered): void {
     const byShard = this.#byShard(items, (item) => item.watched);
     for (const [shard, mine] of byShard) {
-      const request = ++this.#lastRequest;
+      const request = this.#callers.next();
       const input = { kind: "interest", request, node: this.id, items: mine } as const;
-      this.#interests.set(request, { done, input });
+      this.#callers.interest(input, done);
       this.#submit(shard, input);
     }
   }
@@ -488,61 +485,30 @@ export class Node implements Router {
       if (input.kind !== "tick") this.#held.push(input);
       return;
     }
-    this.#inbox.push({ shard, input });
-    if (!this.#running) this.#run();
+    this.#inbox.put(shard, input);
   }
 
-  /** One turn: everything in the inbox, and what follows from it. */
-  #run(): void {
-    this.#running = true;
-    const now = this.#now();
-    const touched = this.#touched;
-    try {
-      do {
-        for (let i = 0; i < this.#inbox.length; i++) {
-          const { shard, input } = this.#inbox[i]!;
-          touched.add(shard);
-          for (const effect of shard.step(now, input)) this.#execute(shard, effect);
-        }
-        this.#inbox.length = 0;
-        for (const shard of touched) {
-          for (const effect of shard.endTurn(now)) this.#execute(shard, effect);
-        }
-        touched.clear();
-      } while (this.#inbox.length > 0);
-    } finally {
-      this.#running = false;
-      this.#inbox.length = 0;
-      touched.clear();
-    }
+  #turnEnded(): void {
     this.committer.poke();
     this.#resharder.check();
     for (const [shard, callbacks] of this.#reloading) {
       if (!shard.ready) continue;
       this.#reloading.delete(shard);
-      for (const serves of callbacks) serves();
+      for (const serves of callbacks) this.#bugs.guard("reload", serves);
     }
-    if (this.#readyCallbacks.length > 0 && this.ready) {
-      const callbacks = this.#readyCallbacks;
-      this.#readyCallbacks = [];
-      for (const done of callbacks) done();
-    }
+    if (this.#readyCallbacks.length === 0 || !this.settled) return;
+    const callbacks = this.#readyCallbacks;
+    this.#readyCallbacks = [];
+    for (const done of callbacks) this.#bugs.guard("start", done);
   }
 
   #execute(shard: Shard, effect: Effect): void {
     if (this.#ports.log.debugOn) traceEffect(this.#ports.log, effect);
     switch (effect.kind) {
-      case "reply": {
-        const waiting = this.#requests.get(effect.request);
-        this.#requests.delete(effect.request);
-        waiting?.done(effect.result);
-        return;
-      }
-      case "interest_answer": {
-        const asked = this.#interests.get(effect.request);
-        this.#interests.delete(effect.request);
-        return asked?.done(effect.answers);
-      }
+      case "reply":
+        return this.#callers.reply(effect.request, effect.result);
+      case "interest_answer":
+        return this.#callers.answer(effect.request, effect.answers);
       case "edge":
         return this.#options.deliver(effect.packet);
       case "packet":
@@ -558,8 +524,12 @@ export class Node implements Router {
         return this.#ports.log.error("account_corrupt", { user: name, error });
       }
       case "recover":
-        this.#loader.log(shard);
+        this.#loader.log(shard, effect.reading);
         return this.#findOwing([shard]);
+      case "bug": {
+        const { input, error } = effect;
+        return this.#bugs.caught("shard", error, { shard: shard.id, input });
+      }
     }
   }
 
@@ -574,29 +544,18 @@ export class Node implements Router {
 
   #scheduleTick(): void {
     this.#tick = this.#ports.timers.after(TICK_MS, () => {
+      if (!this.#stopped) this.#scheduleTick();
       this.#ticks++;
       for (const shard of this.shards) {
         if (shard.ticking) this.#submit(shard, { kind: "tick" });
       }
       this.committer.checkpoint();
       if (this.#ticks % 10 === 0) {
-        this.#expireRequests();
+        this.#callers.expire(this.#ports.clock.monoMs());
         if (this.ready) this.#resharder.clean();
       }
       if (this.#ticks % (SWEEP_MS / TICK_MS) === 0) this.#sweep();
-      if (!this.#stopped) this.#scheduleTick();
     });
-  }
-
-  #expireRequests(): void {
-    const now = this.#ports.clock.monoMs();
-    for (const [request, waiting] of this.#requests) {
-      if (waiting.untilMs > now) break;
-      this.#requests.delete(request);
-      waiting.done(
-        fail("unavailable", "The outcome is not known: repeat with the same key", 1000),
-      );
-    }
   }
 
   /** Looks through a few accounts after another, so that idle mailboxes are trimmed as well. */
@@ -625,12 +584,13 @@ export class Node implements Router {
       next: readonly (string | number)[] | null,
     ) => void,
   ): void {
+    const reply: typeof done = (...reply) => this.#bugs.guard("list", () => done(...reply));
     const list = () =>
       this.#ports.store.list({ prefix: ["u"], after, limit }, (error, rows) => {
-        if (error !== null) return done(error, [], null);
+        if (error !== null) return reply(error, [], null);
         const names = rows.filter((r) => r.key[3] === 0).map((r) => r.key[2] as AccountName)
           .filter((n) => !n.startsWith("/"));
-        done(null, names, rows.length < limit ? null : rows.at(-1)!.key);
+        reply(null, names, rows.length < limit ? null : rows.at(-1)!.key);
       });
     if (after === null) this.committer.checkpointAll(list);
     else list();
@@ -644,10 +604,7 @@ export class Node implements Router {
       this.#stopped = true;
       this.committer.stop();
       this.#tick?.();
-      for (const w of this.#requests.values()) {
-        w.done(fail("unavailable", "The server is stopping", 1000));
-      }
-      this.#requests.clear();
+      this.#callers.stop();
       done();
     });
   }

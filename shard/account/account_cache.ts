@@ -37,6 +37,8 @@ export class AccountCache {
   readonly #limits: ShardLimits;
   readonly #accounts = new Map<AccountName, AccountState>();
   #loading = new Map<AccountName, Loading>();
+  /** Waiters to be run: one that throws must not take the others with it. */
+  #due: (() => void)[] = [];
   /** Accounts with changes no checkpoint includes, oldest change first. */
   readonly #dirty = new Map<Account, number>();
   /** Accounts in the checkpoint write under way. */
@@ -119,7 +121,12 @@ export class AccountCache {
   runWaiters(name: AccountName): void {
     const loading = this.#loading.get(name);
     this.#loading.delete(name);
-    for (const waiter of loading?.waiters ?? []) waiter();
+    if (loading !== undefined) this.#run(loading.waiters);
+  }
+
+  #run(waiters: readonly (() => void)[]): void {
+    this.#due.push(...waiters);
+    for (let next = this.#due.shift(); next !== undefined; next = this.#due.shift()) next();
   }
 
   loadFailed(name: AccountName, generation: number): void {
@@ -272,7 +279,7 @@ export class AccountCache {
     }
   }
 
-  /** Forgets everything; who waits for an account finds it missing. */
+  /** Forgets everything; what waits for an account is run and finds it missing. */
   clear(): void {
     const waiters = [...this.#loading.values()].flatMap((loading) => loading.waiters);
     this.generation++;
@@ -282,6 +289,6 @@ export class AccountCache {
     this.#saving.clear();
     this.#evictCursor = null;
     this.#heldLsn = Infinity;
-    for (const waiter of waiters) waiter();
+    this.#run(waiters);
   }
 }

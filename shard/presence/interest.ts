@@ -2,7 +2,7 @@
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { InterestAnswer, InterestItem } from "../ops.ts";
-import type { ShardInput } from "../step/effects.ts";
+import type { Effect, ShardInput } from "../step/effects.ts";
 import type { Turn } from "../step/turn.ts";
 import { contactSees, frozenFor, frozenRight, hasRight } from "../roster/rights.ts";
 import { type Presentity, visibleDevices } from "./presence.ts";
@@ -37,6 +37,14 @@ export function toLoadFor(turn: Turn, items: readonly InterestItem[]): AccountNa
     if ((turn.presence.get(watched)?.rights ?? null) === null) names.push(watched);
   }
   return names;
+}
+
+/** Refuses all items, whatever they are: the shard cannot tell who may be seen. */
+export function seesNobody(input: ShardInput & { kind: "interest" }): Effect {
+  const answers = input.items.map(({ watcher, watched }) => {
+    return { watcher, watched, presence: null, lastSeen: null };
+  });
+  return { kind: "interest_answer", request: input.request, input, answers };
 }
 
 /**

@@ -35,6 +35,8 @@ export interface Presentity {
 export class PresenceTable {
   readonly #users = new Map<AccountName, Presentity>();
   readonly #changed = new Set<Presentity>();
+  /** Sessions removed since the step began: after a bug in it their edges may not know. */
+  #removed: { readonly name: AccountName; readonly session: Attached }[] = [];
   #version = 0;
 
   /** Users with a session or an interested node. */
@@ -70,6 +72,7 @@ export class PresenceTable {
     const old = p.sessions.find((s) => s.device === session.device);
     p.sessions = p.sessions.filter((s) => s !== old);
     p.sessions.push(session);
+    if (old !== undefined) this.#removed.push({ name: p.name, session: old });
     if (!samePresence(old?.presence ?? null, session.presence)) {
       if (old !== undefined && old.presence !== null) seenAt(p, wallMs);
       this.touch(p);
@@ -83,6 +86,7 @@ export class PresenceTable {
     const gone = p?.sessions.find((s) => s.session === session);
     if (p === undefined || gone === undefined) return false;
     p.sessions = p.sessions.filter((s) => s !== gone);
+    this.#removed.push({ name, session: gone });
     if (gone.presence !== null) {
       seenAt(p, wallMs);
       this.touch(p);
@@ -129,6 +133,22 @@ export class PresenceTable {
       this.#users.set(name, p);
       if (from.#changed.has(p)) this.#changed.add(p);
     }
+  }
+
+  /** Begins a step. */
+  begin(): void {
+    if (this.#removed.length > 0) this.#removed = [];
+  }
+
+  /** The sessions that were removed since the step began and are not attached again. */
+  removed(): readonly Attached[] {
+    return this.#removed.filter(({ name, session: { session } }) => !this.find(name, session))
+      .map(({ session }) => session);
+  }
+
+  /** The user's change is not pushed yet, or not everywhere. */
+  pushAgain(p: Presentity): void {
+    if (this.#users.get(p.name) === p) this.#changed.add(p);
   }
 
   /** Marks a user as changed. */

@@ -65,6 +65,8 @@ export type ShardInput =
   /** Log rows at start or after a failed commit, ascending; `done` with the last ones. */
   | {
     readonly kind: "log_rows";
+    /** The shard's `reading` that this is of; rows of an earlier one are ignored. */
+    readonly reading: number;
     readonly rows: readonly { readonly lsn: number; readonly bytes: Uint8Array }[];
     readonly done: boolean;
   }
@@ -119,7 +121,9 @@ export type Effect =
     readonly first: number;
   }
   /** Read the log again from its first row, as at start. */
-  | { readonly kind: "recover" }
+  | { readonly kind: "recover"; readonly reading: number }
+  /** A step threw `error` on an input of the kind `input`; the shard has dropped it and reloads. */
+  | { readonly kind: "bug"; readonly input: string; readonly error: unknown }
   /** What is stored of an account cannot be read: for the log. Its requests are `unavailable`. */
   | { readonly kind: "corrupt"; readonly name: AccountName; readonly error: string };
 

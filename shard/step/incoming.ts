@@ -1,25 +1,36 @@
 /** Inputs that need accounts and are no requests: packets of other accounts, interests, sweeps. */
 import type { AccountAccess } from "./account_access.ts";
 import type { AccountName } from "../name/ids.ts";
+import type { Attempts } from "./attempts.ts";
 import type { Requests } from "./requests.ts";
 import type { ShardInput } from "./effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
-import { answerInterest, toLoadFor } from "../presence/interest.ts";
-import { receivePacket } from "../message/pair.ts";
+import { answerInterest, seesNobody, toLoadFor } from "../presence/interest.ts";
+import { receivePacket, retryOwed } from "../message/pair.ts";
+
+/** Pause before an account that cannot be loaded is tried again for what it owes (ms). */
+const LOAD_RETRY_MS = 1000;
 
 /** Handles such inputs, and takes those again that nobody repeats. */
 export class Incoming {
   readonly #turn: ShardTurn;
   readonly #accounts: AccountAccess;
   readonly #requests: Requests;
-  /** Inputs to be taken again at the next tick, because an account could not be loaded. */
-  #again: ShardInput[] = [];
+  readonly #attempts: Attempts;
+  /** Inputs to be taken again at the next tick: an account could not be loaded, or there was a bug. */
+  readonly #again: ShardInput[] = [];
 
-  constructor(turn: ShardTurn, accounts: AccountAccess, requests: Requests) {
+  constructor(
+    turn: ShardTurn,
+    accounts: AccountAccess,
+    requests: Requests,
+    attempts: Attempts,
+  ) {
     this.#turn = turn;
     this.#accounts = accounts;
     this.#requests = requests;
+    this.#attempts = attempts;
   }
 
   /** Number of inputs to be taken again. */
@@ -27,24 +38,53 @@ export class Incoming {
     return this.#again.length;
   }
 
-  /** Takes the inputs to be taken again. */
-  takeAgain(): readonly ShardInput[] {
-    const again = this.#again;
-    this.#again = [];
-    return again;
+  /** Calls `take` for each input that is to be taken again. */
+  retry(take: (input: ShardInput) => void): void {
+    for (let left = this.#again.length; left > 0; left--) take(this.#again.shift()!);
   }
 
+  /** A packet; the only kind that is neither sent again nor without consequence is the rewatch. */
   packet(packet: ShardPacket): void {
+    if (packet.kind === "rewatch") return this.#rewatch(packet);
     if (packet.kind === "resolved") {
       return this.#requests.resolved(packet.to, packet.from, packet.fromId);
     }
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);
       if (account !== undefined) receivePacket(this.#turn, account, packet);
-      // The only packet that is neither sent again nor without consequence.
-      else if (packet.kind === "rewatch" && this.#accounts.unread(packet.to)) {
-        this.#again.push({ kind: "packet", packet });
-      }
+    });
+  }
+
+  #rewatch(packet: ShardPacket & { kind: "rewatch" }): void {
+    this.#accounts.whenLoaded([packet.to], () => {
+      const again = () => this.#again.push({ kind: "packet", packet });
+      const account = this.#accounts.get(packet.to);
+      if (account === undefined && this.#accounts.unread(packet.to)) return void again();
+      if (account === undefined) return;
+      this.#attempt(packet, () => receivePacket(this.#turn, account, packet), again);
+    });
+  }
+
+  /** Runs `run`; after a bug `again` puts it off, until it has failed too often: then `giveUp`. */
+  #attempt(what: object, run: () => void, again: () => void, giveUp = () => {}): void {
+    try {
+      run();
+    } catch (bug) {
+      if (this.#attempts.again(what)) again();
+      else giveUp();
+      throw bug;
+    }
+  }
+
+  /** Sends again the packets and receipts that are due. */
+  retryDue(): void {
+    const { now, timers } = this.#turn;
+    timers.takeDue(now.mono, (kind, name) => {
+      this.#accounts.whenLoaded([name], () => {
+        const account = this.#accounts.get(name);
+        if (account !== undefined) retryOwed(this.#turn, account, kind === "receipts");
+        else timers.set(kind, name, now.mono + LOAD_RETRY_MS);
+      });
     });
   }
 
@@ -61,12 +101,20 @@ export class Incoming {
   interest(input: ShardInput & { kind: "interest" }): void {
     const find = (name: AccountName) => this.#turn.accounts.peek(name);
     const missing = () => toLoadFor(this.#turn, input.items);
+    const again = () => this.#again.push(input);
+    const answer = () =>
+      this.#attempt(
+        input,
+        () => answerInterest(this.#turn, input, find),
+        again,
+        () => this.#turn.out.push(seesNobody(input)),
+      );
     const names = missing();
-    if (names.length === 0) return answerInterest(this.#turn, input, find);
+    if (names.length === 0) return answer();
     this.#accounts.whenLoaded(names, () => {
       // By now an account may be needed that was not before.
-      if (missing().some((n) => this.#accounts.unread(n))) this.#again.push(input);
-      else answerInterest(this.#turn, input, find);
+      if (missing().some((n) => this.#accounts.unread(n))) again();
+      else answer();
     });
   }
 

@@ -58,6 +58,11 @@ export class OpenBatch {
     return !this.open && this.#held.length === 0 && this.committedBatch === this.#sealedBatch;
   }
 
+  /** Whether a batch is sealed and its outcome is not known yet. */
+  get inFlight(): boolean {
+    return this.committedBatch !== this.#sealedBatch;
+  }
+
   /** Bytes of the batch that `seal` takes next. */
   get bytes(): number {
     const rows = this.#full[0]?.rows ?? this.#rows;
@@ -117,7 +122,7 @@ export class OpenBatch {
   /** Takes the oldest batch for commit; null where there is none. */
   seal(): SealedBatch | null {
     if (!this.open) return null;
-    if (this.committedBatch !== this.#sealedBatch) throw new Error("a batch is in flight already");
+    if (this.inFlight) throw new Error("a batch is in flight already");
     const bytes = this.bytes;
     const full = this.#full.shift();
     const { batch, rows } = full ?? { batch: this.number, rows: this.#rows };
@@ -126,6 +131,11 @@ export class OpenBatch {
     const sealed = rows.map((r) => ({ lsn: ++this.lastLsn, bytes: r.take() }));
     this.#spare ??= rows.find((r) => r.length < SPARE_BYTES_MAX) ?? null;
     return { batch, rows: sealed, bytes };
+  }
+
+  /** The sealed batch will not be written: it is not in flight, and `dropOpen` forgets it. */
+  unseal(): void {
+    this.#sealedBatch = this.committedBatch;
   }
 
   /** The batch is durable: answers the effects that waited for it, in their order. */
@@ -139,6 +149,18 @@ export class OpenBatch {
     }
     this.#held = kept;
     return out;
+  }
+
+  /**
+   * Forgets what is not sealed; returns the effects that will now never be released. Those that wait
+   * for the batch in flight go on waiting for it.
+   */
+  dropOpen(): Lost[] {
+    const lost = this.#held.filter((h) => h.batch > this.#sealedBatch);
+    this.#held = this.#held.filter((h) => h.batch <= this.#sealedBatch);
+    this.#full = [];
+    this.#begin();
+    return lost;
   }
 
   /**

@@ -1,56 +1,81 @@
 /**
- * Recovery of a shard: reading its log at start and after a commit of unknown outcome, replaying it
- * into the accounts, and replaying the effects that were lost. Inputs that need accounts are withheld
- * until then.
+ * Recovery of a shard: it reads its log at start, after a commit of unknown outcome and after a bug,
+ * replays the log into the accounts, and replays the effects that were lost. Inputs that need
+ * accounts are withheld until then.
  */
 import type { AccountAccess } from "./account_access.ts";
-import type { AccountName } from "../name/ids.ts";
+import type { Attempts } from "./attempts.ts";
 import type { Lost } from "./open_batch.ts";
-import type { ShardInput } from "./effects.ts";
+import type { RequestId, ShardInput } from "./effects.ts";
+import type { Requests } from "./requests.ts";
 import type { ShardRow } from "../table/table.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
-import { LogTail } from "./log_tail.ts";
-import { readRecord } from "../record/records.ts";
+import { LogReading } from "./log_reading.ts";
 import { replayLostEffects } from "./lost_effects.ts";
+import { seesNobody } from "../presence/interest.ts";
 
-/** One reading of the log. */
-interface Reading {
-  readonly tail: LogTail;
-  /** Whether a row of the shard's own log has been read. */
-  begun: boolean;
-  /** Whether the whole log has been read. */
-  complete: boolean;
-  /** Accounts that could not be loaded, to be tried again. */
-  failed: AccountName[];
-}
+/** Pause after the second bug in a row (ms); the first one has none, each later one twice as much. */
+const PAUSE_MS = 500;
+const PAUSE_MAX_MS = 30_000;
+/** A shard that has served for so long after a bug starts counting anew (ms). */
+const CALM_MS = 10_000;
+/** Inputs that a shard withholds while it cannot serve. */
+const WITHHELD_MAX = 10_000;
 
-function newReading(): Reading {
-  return { tail: new LogTail(), begun: false, complete: false, failed: [] };
-}
+type State =
+  | { readonly kind: "serving"; readonly sinceMs: number }
+  | { readonly kind: "reading"; readonly reading: LogReading }
+  /** The batch in flight has an outcome of its own; the log is read once that is known. */
+  | { readonly kind: "in_flight" }
+  /** Too many bugs in a row: the log is read again at `untilMs` (monotonic). */
+  | { readonly kind: "paused"; readonly untilMs: number };
 
 /** See the head of this file. */
 export class Recovery {
+  /** Number of the latest reading of the log; rows of earlier ones are ignored. */
+  reading = 1;
   readonly #turn: ShardTurn;
   readonly #accounts: AccountAccess;
+  readonly #attempts: Attempts;
+  readonly #requests: Requests;
   readonly #handle: (input: ShardInput) => void;
-  /** null: the log has been read and replayed. */
-  #reading: Reading | null = newReading();
+  #state: State;
   /** Inputs to be handled once the log has been replayed, in order. */
   #withheld: ShardInput[] = [];
-  /** Effects that were dropped with a failed commit. */
+  /** Effects that were dropped before they were released. */
   #lost: Lost[] = [];
+  /** Bugs in a row. */
+  #bugs = 0;
+  #down = false;
 
   /** `handle` takes the withheld inputs at the end. */
-  constructor(turn: ShardTurn, accounts: AccountAccess, handle: (input: ShardInput) => void) {
-    this.#turn = turn;
-    this.#accounts = accounts;
-    this.#handle = handle;
+  constructor(
+    row: ShardRow,
+    parts: {
+      readonly turn: ShardTurn;
+      readonly accounts: AccountAccess;
+      readonly attempts: Attempts;
+      readonly requests: Requests;
+      readonly handle: (input: ShardInput) => void;
+    },
+  ) {
+    this.#turn = parts.turn;
+    this.#accounts = parts.accounts;
+    this.#attempts = parts.attempts;
+    this.#requests = parts.requests;
+    this.#handle = parts.handle;
+    this.#state = { kind: "reading", reading: this.#newReading(row) };
   }
 
-  /** Whether the log is being read or replayed. */
+  /** Whether the shard does not serve: it reads its log, or is about to. */
   get active(): boolean {
-    return this.#reading !== null;
+    return this.#state.kind !== "serving";
+  }
+
+  /** Whether it does not serve because of bugs in a row: requests are refused, not withheld. */
+  get down(): boolean {
+    return this.#down;
   }
 
   /** Inputs and effects that are kept for later. */
@@ -58,130 +83,164 @@ export class Recovery {
     return this.#withheld.length + this.#lost.length;
   }
 
-  /** Effects to be replayed at the next tick. */
+  /** Whether effects are to be replayed at the next tick. */
   get owing(): boolean {
     return this.#lost.length > 0;
   }
 
   /** There is no log to be read: the accounts came from shards that ended. */
   skip(): void {
-    this.#reading = null;
+    this.#state = { kind: "serving", sinceMs: this.#turn.now.mono };
   }
 
   /** Forgets everything provisional and asks for the log of `row`; presence stays. */
   begin(row: ShardRow): void {
+    this.#requests.giveUp();
     for (const lost of this.#turn.batch.drop()) this.#lose(lost);
-    this.#turn.forget();
-    this.#accounts.forgetAbandoned();
-    this.#reading = newReading();
+    this.#forget();
+    this.reading++;
+    this.#state = { kind: "reading", reading: this.#newReading(row) };
     this.#turn.batch.sawRow(row.start - 1);
-    this.#turn.out.push({ kind: "recover" });
+    this.#turn.out.push({ kind: "recover", reading: this.reading });
   }
 
-  /** Takes an input while the log is being read; returns whether the shard is to handle it now. */
+  /**
+   * `what` has thrown: nothing that it has left half done may be committed or seen. With each bug in
+   * a row the shard pauses for longer before it reads its log.
+   */
+  bug(what: string, thrown: unknown, row: ShardRow): void {
+    const { now, out, presence } = this.#turn;
+    const state = this.#state;
+    if (state.kind === "serving" && now.mono - state.sinceMs >= CALM_MS) this.#bugs = 0;
+    this.#bugs++;
+    for (const { node, session } of presence.removed()) {
+      const packet = { kind: "closed", sessions: [session], reason: "shutdown" } as const;
+      out.push({ kind: "edge", node, packet });
+    }
+    // What waits for accounts is run, and may throw as well: each takes one of them out of the queue.
+    for (let error = thrown;;) {
+      out.push({ kind: "bug", input: what, error });
+      try {
+        return this.#reload(row);
+      } catch (another) {
+        error = another;
+      }
+    }
+  }
+
+  /** The batch in flight is all that may still be committed: it is waited for. */
+  #reload(row: ShardRow): void {
+    this.#requests.giveUp();
+    for (const lost of this.#turn.batch.dropOpen()) this.#lose(lost);
+    this.#forget();
+    if (this.#turn.batch.inFlight) this.#state = { kind: "in_flight" };
+    else this.#pauseOrBegin(row);
+  }
+
+  /** Takes an input while the shard does not serve; returns whether it is to handle it now. */
   take(row: ShardRow, input: ShardInput): boolean {
-    const reading = this.#reading!;
+    const state = this.#state;
     switch (input.kind) {
-      case "log_rows":
-        this.#read(reading, row, input.rows);
-        if (!input.done) return false;
-        for (const name of reading.tail.names()) this.#load(name);
-        reading.complete = true;
-        break;
-      case "loaded":
-        if (!this.#replay(reading.tail, input)) return false;
-        break;
-      case "load_failed":
-        this.#turn.accounts.loadFailed(input.name, input.generation);
-        if (input.generation === this.#turn.accounts.generation) reading.failed.push(input.name);
-        return false;
       case "writable":
       case "uninterest":
         return true;
-      case "tick":
-        this.#retryFailed(reading);
-        return false;
-      case "checkpointed":
       case "committed":
       case "commit_failed":
+        if (state.kind === "in_flight") this.#concluded(row, input);
+        return false;
+      case "tick":
+        if (state.kind === "reading") state.reading.tick();
+        if (state.kind === "paused" && state.untilMs <= this.#turn.now.mono) this.begin(row);
+        return false;
+      case "log_rows":
+      case "loaded":
+      case "load_failed":
+        if (state.kind === "reading") this.#read(state.reading, input);
+        return false;
+      case "checkpointed":
       case "dedupe_loaded":
       case "block_loaded":
         return false;
       default:
-        this.#withheld.push(input);
+        this.#withhold(input);
         return false;
     }
-    if (reading.complete && reading.tail.left === 0) this.#end();
-    return false;
   }
 
   /** Replays the effects that were lost, as far as the accounts' state still wants them. */
   replayLostEffects(): void {
-    const all = this.#lost;
-    this.#lost = [];
-    for (const lost of all) {
+    for (let left = this.#lost.length; left > 0; left--) {
+      const lost = this.#lost.shift()!;
       this.#accounts.whenLoaded([lost.name], () => {
         const account = this.#accounts.get(lost.name);
-        if (account === undefined) this.#lost.push(lost);
-        else replayLostEffects(this.#turn, account, lost.effect);
+        if (account === undefined) return void this.#lost.push(lost);
+        try {
+          replayLostEffects(this.#turn, account, lost.effect);
+        } catch (bug) {
+          if (this.#attempts.again(lost)) this.#lost.push(lost);
+          throw bug;
+        }
       });
     }
   }
 
-  #end(): void {
-    this.#reading = null;
+  #newReading(row: ShardRow): LogReading {
+    return new LogReading(this.#turn, this.#accounts, row);
+  }
+
+  #forget(): void {
+    this.#turn.forget();
+    this.#accounts.forgetAbandoned();
+  }
+
+  #pauseOrBegin(row: ShardRow): void {
+    if (this.#bugs <= 1) return this.begin(row);
+    const pauseMs = Math.min(PAUSE_MS * 2 ** (this.#bugs - 2), PAUSE_MAX_MS);
+    this.#state = { kind: "paused", untilMs: this.#turn.now.mono + pauseMs };
+    this.#down = true;
     const withheld = this.#withheld;
     this.#withheld = [];
-    this.replayLostEffects();
-    for (const input of withheld) this.#handle(input);
+    for (const input of withheld) this.#withhold(input);
   }
 
-  #load(name: AccountName): void {
-    this.#accounts.whenLoaded([name], () => {});
-  }
-
-  #retryFailed(reading: Reading): void {
-    const { failed } = reading;
-    reading.failed = [];
-    for (const name of failed) this.#load(name);
+  /** The outcome of the batch that was in flight at a bug. */
+  #concluded(row: ShardRow, input: ShardInput & { kind: "committed" | "commit_failed" }): void {
+    const { batch, out } = this.#turn;
+    if (input.kind === "committed") out.push(...batch.committed(input.batch));
+    else for (const lost of batch.drop()) this.#lose(lost);
+    this.#pauseOrBegin(row);
   }
 
   #read(
-    reading: Reading,
-    shard: ShardRow,
-    rows: (ShardInput & { kind: "log_rows" })["rows"],
+    reading: LogReading,
+    input: ShardInput & { kind: "log_rows" | "loaded" | "load_failed" },
   ): void {
-    for (const row of rows) {
-      // Inherited logs come first; they have rows of others as well.
-      if (!reading.begun && row.lsn >= shard.start) {
-        this.#turn.accounts.logBegins(row.lsn);
-        reading.begun = true;
-      }
-      const entries = readRecord(row.bytes).filter((r) => this.#turn.owns(r.account));
-      reading.tail.add(row.lsn, entries);
-      this.#turn.batch.sawRow(row.lsn);
-    }
+    if (input.kind === "load_failed") return reading.loadFailed(input);
+    if (input.kind === "loaded") reading.loaded(input);
+    else if (input.reading === this.reading) reading.rows(input);
+    if (reading.done) this.#end();
   }
 
-  /** Brings an account up to date with the log; false where the load is out of date. */
-  #replay(tail: LogTail, input: ShardInput & { kind: "loaded" }): boolean {
-    const { name, generation } = input;
-    const replayed = this.#accounts.readable(name, () => {
-      const account = this.#accounts.load(input);
-      return { account, first: account === null ? 0 : tail.replay(account) };
-    });
-    const { accounts, now } = this.#turn;
-    if (replayed === null) {
-      // Its rows stay in the log for a program, or a day, that can read it.
-      this.#accounts.abandon(name, tail.abandon(name));
-      accounts.loadFailed(name, generation);
-      return true;
-    }
-    const { account, first } = replayed;
-    if (account === null) return false;
-    if (first > 0) accounts.replayed(account, first, now.mono);
-    this.#accounts.serve(account);
-    return true;
+  #end(): void {
+    this.#state = { kind: "serving", sinceMs: this.#turn.now.mono };
+    this.#down = false;
+    this.replayLostEffects();
+    for (let left = this.#withheld.length; left > 0; left--) this.#handle(this.#withheld.shift()!);
+  }
+
+  #withhold(input: ShardInput): void {
+    const full = this.#withheld.length >= WITHHELD_MAX;
+    if (input.kind === "request" && (this.#down || full)) this.#refuse(input.request);
+    else if (input.kind === "interest" && full) this.#turn.out.push(seesNobody(input));
+    // All packets but rewatches are sent again.
+    else if (input.kind === "packet" && input.packet.kind !== "rewatch" && this.#down) return;
+    else if (!full) this.#withheld.push(input);
+  }
+
+  #refuse(request: RequestId): void {
+    const message = "This part of the server does not work now: try again later";
+    const result = fail("unavailable", message, Math.max(this.#turn.retryAfterMs, PAUSE_MS));
+    this.#turn.out.push({ kind: "reply", request, result });
   }
 
   /** An effect is dropped, although the change that it tells of may have become durable. */

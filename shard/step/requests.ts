@@ -48,38 +48,61 @@ export class Requests {
       accountId: null,
       sinceMs: this.#turn.now.mono,
     };
-    if (p.op === "presence.set") {
-      // The hottest request needs no account, only the session.
-      const input = p.input as Parameters<typeof setPresence>[2];
-      this.#reply(null, p, setPresence(this.#turn, p.name, input));
-      return;
-    }
+    if (p.op === "presence.set") return this.#setPresence(p);
     if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
     this.#run(p);
   }
 
-  /** A mailbox block was read for a request; null where it could not be. */
-  blockLoaded(request: RequestId, first: number, bytes: Uint8Array | null): void {
-    for (const p of this.waiting.take({ kind: "block", request })) {
-      if (bytes === null) return this.unavailable(p);
-      p.blocks = new Map(p.blocks).set(first, bytes);
-      this.#run(p);
+  /** The hottest request needs no account, only the session. */
+  #setPresence(p: Pending): void {
+    const input = p.input as Parameters<typeof setPresence>[2];
+    try {
+      this.#reply(null, p, setPresence(this.#turn, p.name, input));
+    } catch (bug) {
+      this.unavailable(p);
+      throw bug;
     }
   }
 
-  /** The dedupe window of an account was read, or cannot be. */
-  dedupeLoaded(name: AccountName, loaded: boolean): void {
-    for (const p of this.waiting.take({ kind: "dedupe", name })) {
-      if (loaded) this.#run(p);
-      else this.unavailable(p);
-    }
+  /** A mailbox block was read for a request; null where it could not be. */
+  blockLoaded(request: RequestId, first: number, bytes: Uint8Array | null): void {
+    const [p] = this.waiting.take({ kind: "block", request });
+    if (p === undefined) return;
+    if (bytes === null) return this.unavailable(p);
+    p.blocks = new Map(p.blocks).set(first, bytes);
+    this.#run(p);
+  }
+
+  /** The dedupe window of an account was read. */
+  dedupeLoaded(input: ShardInput & { kind: "dedupe_loaded" }): void {
+    const { name } = input;
+    const known = this.#accounts.readable(name, () => this.#turn.accounts.dedupeLoaded(input));
+    if (known === null) return this.loadFailed(input);
+    if (known) this.#resume(this.waiting.take({ kind: "dedupe", name }), (p) => this.#run(p));
+  }
+
+  /** An account, or its dedupe window, could not be read. */
+  loadFailed({ name, generation }: { name: AccountName; generation: number }): void {
+    for (const p of this.waiting.take({ kind: "dedupe", name })) this.unavailable(p);
+    this.#turn.accounts.loadFailed(name, generation);
   }
 
   /** Another account's shard says which account has the name `to`; null: none has. */
   resolved(from: AccountName, to: AccountName, id: AccountId | null): void {
-    for (const p of this.waiting.take({ kind: "resolve", from, to })) {
+    this.#resume(this.waiting.take({ kind: "resolve", from, to }), (p) => {
       p.resolved = new Map(p.resolved).set(to, id);
       this.#run(p);
+    });
+  }
+
+  /** Runs `run` for each; after a bug in one of them the others are `unavailable`. */
+  #resume(waiters: readonly Pending[], run: (p: Pending) => void): void {
+    let resumed = 0;
+    try {
+      for (; resumed < waiters.length; resumed++) run(waiters[resumed]!);
+    } catch (bug) {
+      for (const p of waiters.slice(resumed + 1)) this.unavailable(p);
+      throw bug;
     }
   }
 
@@ -105,7 +128,14 @@ export class Requests {
   }
 
   #run(p: Pending): void {
-    this.#accounts.whenLoaded([p.name], () => this.#handle(p));
+    this.#accounts.whenLoaded([p.name], () => {
+      try {
+        this.#handle(p);
+      } catch (bug) {
+        this.unavailable(p);
+        throw bug;
+      }
+    });
   }
 
   #handle(p: Pending): void {

@@ -16,16 +16,13 @@ import type { PresenceTable } from "../presence/presence.ts";
 import type { ShardLimits } from "../limits.ts";
 import type { ShardRow } from "../table/table.ts";
 import { AccountAccess } from "./account_access.ts";
+import { Attempts } from "./attempts.ts";
 import { Incoming } from "./incoming.ts";
 import { pushPresence } from "../presence/push.ts";
 import { Recovery } from "./recovery.ts";
 import { Requests } from "./requests.ts";
-import { retryOwed } from "../message/pair.ts";
 import { rightsOf } from "../roster/rights.ts";
 import { ShardTurn } from "./shard_turn.ts";
-
-/** Pause before an account that cannot be loaded is tried again for what it owes (ms). */
-const LOAD_RETRY_MS = 1000;
 
 /** The slice `[lo, hi)` of a cell's users. */
 export class Shard {
@@ -45,6 +42,9 @@ export class Shard {
   readonly #requests: Requests;
   readonly #incoming: Incoming;
   readonly #recovery: Recovery;
+  readonly #attempts = new Attempts();
+  /** Effects of a bug outside a step, to be done with the next step's. */
+  #deferred: Effect[] = [];
 
   constructor(row: ShardRow, limits: ShardLimits) {
     this.id = row.id;
@@ -54,10 +54,16 @@ export class Shard {
     this.#turn = new ShardTurn(row, limits);
     this.#accounts = new AccountAccess(this.#turn, row.id);
     this.#requests = new Requests(this.#turn, this.#accounts);
-    this.#incoming = new Incoming(this.#turn, this.#accounts, this.#requests);
-    this.#recovery = new Recovery(this.#turn, this.#accounts, (input) => {
-      this.#take(input);
-      this.#incoming.deliverLocal();
+    this.#incoming = new Incoming(this.#turn, this.#accounts, this.#requests, this.#attempts);
+    this.#recovery = new Recovery(row, {
+      turn: this.#turn,
+      accounts: this.#accounts,
+      attempts: this.#attempts,
+      requests: this.#requests,
+      handle: (input) => {
+        this.#take(input);
+        this.#incoming.deliverLocal();
+      },
     });
     this.#turn.accounts.logBegins(row.start);
     this.#turn.batch.sawRow(row.start - 1);
@@ -106,6 +112,16 @@ export class Shard {
     return !this.#recovery.active;
   }
 
+  /** Whether it does not serve because of bugs in a row: requests are refused until it does. */
+  get down(): boolean {
+    return this.#recovery.down;
+  }
+
+  /** Number of the log's reading that its `log_rows` are for. */
+  get reading(): number {
+    return this.#recovery.reading;
+  }
+
   /** Whether there is something to commit that somebody waits for. */
   get urgent(): boolean {
     return this.#turn.batch.urgent;
@@ -142,25 +158,40 @@ export class Shard {
     return this.#turn.owns(name);
   }
 
-  /** Takes one input; returns the effects to be done, in order. */
+  /**
+   * Takes one input; returns the effects to be done, in order. It never throws: after a bug the shard
+   * forgets what is provisional, replies `unavailable` to its callers and reads its log again.
+   */
   step(now: Now, input: ShardInput): Effect[] {
     this.inputs++;
-    this.#turn.begin(now);
-    this.#take(input);
-    this.#incoming.deliverLocal();
+    this.#begin(now);
+    try {
+      this.#take(input);
+      this.#incoming.deliverLocal();
+    } catch (error) {
+      this.#recovery.bug(input.kind, error, this.row);
+    }
     return this.#turn.out;
   }
 
   /** After the inputs of a turn: one presence packet per changed user and interested node. */
   endTurn(now: Now): Effect[] {
-    this.#turn.begin(now);
-    pushPresence(this.#turn);
+    this.#begin(now);
+    try {
+      pushPresence(this.#turn, this.#attempts);
+    } catch (error) {
+      this.#recovery.bug("end_of_turn", error, this.row);
+    }
     return this.#turn.out;
   }
 
   /** Closes the open batch for commit; null where there is none. One is in flight at a time. */
   seal(): SealedBatch | null {
-    return this.#turn.batch.seal();
+    const { batch } = this.#turn;
+    const { inFlight } = batch;
+    return this.#outsideStep("seal", () => batch.seal(), () => {
+      if (!inFlight) batch.unseal();
+    });
   }
 
   /**
@@ -169,9 +200,31 @@ export class Shard {
    */
   checkpoint(now: Now, budget: CheckpointBudget): CheckpointBatch | null {
     const { accounts, batch } = this.#turn;
-    if (batch.open) throw new Error(`shard ${this.id}: checkpoint of an open batch`);
     if (this.ending) return null;
-    return accounts.checkpoint(batch, now.mono, budget);
+    return this.#outsideStep("checkpoint", () => {
+      if (batch.open) throw new Error(`shard ${this.id}: checkpoint of an open batch`);
+      return accounts.checkpoint(batch, now.mono, budget);
+    });
+  }
+
+  #begin(now: Now): void {
+    this.#turn.begin(now);
+    if (this.#deferred.length === 0) return;
+    this.#turn.out.push(...this.#deferred);
+    this.#deferred = [];
+  }
+
+  /** Runs what the committer wants; null after a bug, whose effects the next step has. */
+  #outsideStep<T>(what: string, run: () => T | null, undo: () => void = () => {}): T | null {
+    try {
+      return run();
+    } catch (error) {
+      undo();
+      this.#begin(this.#turn.now);
+      this.#recovery.bug(what, error, this.row);
+      this.#deferred = this.#turn.out;
+      return null;
+    }
   }
 
   #take(input: ShardInput): void {
@@ -189,16 +242,15 @@ export class Shard {
       case "loaded":
         return this.#accounts.loaded(input);
       case "load_failed":
-        return this.#loadFailed(input);
+        return this.#requests.loadFailed(input);
       case "dedupe_loaded":
-        return this.#dedupeLoaded(input);
+        return this.#requests.dedupeLoaded(input);
       case "block_loaded":
         return this.#requests.blockLoaded(input.request, input.first, input.bytes);
       case "committed":
         this.#turn.out.push(...this.#turn.batch.committed(input.batch));
         return;
       case "commit_failed":
-        this.#requests.giveUp();
         return this.#recovery.begin(this.row);
       case "checkpointed":
         return this.#turn.accounts.checkpointed();
@@ -217,29 +269,11 @@ export class Shard {
     }
   }
 
-  #loadFailed({ name, generation }: { name: AccountName; generation: number }): void {
-    this.#requests.dedupeLoaded(name, false);
-    this.#turn.accounts.loadFailed(name, generation);
-  }
-
-  #dedupeLoaded(input: ShardInput & { kind: "dedupe_loaded" }): void {
-    const { name } = input;
-    const known = this.#accounts.readable(name, () => this.#turn.accounts.dedupeLoaded(input));
-    if (known === null) this.#loadFailed(input);
-    else if (known) this.#requests.dedupeLoaded(name, true);
-  }
-
   #tick(): void {
-    const { accounts, batch, now, timers } = this.#turn;
-    timers.takeDue(now.mono, (kind, name) => {
-      this.#accounts.whenLoaded([name], () => {
-        const account = this.#accounts.get(name);
-        if (account !== undefined) retryOwed(this.#turn, account, kind === "receipts");
-        else timers.set(kind, name, now.mono + LOAD_RETRY_MS);
-      });
-    });
+    const { accounts, batch, now } = this.#turn;
+    this.#incoming.retryDue();
     this.#requests.tick();
-    for (const input of this.#incoming.takeAgain()) this.#take(input);
+    this.#incoming.retry((input) => this.#take(input));
     this.#recovery.replayLostEffects();
     accounts.evict(now.mono, batch.committedBatch, (account) => {
       if (this.presence.get(account.name) === undefined) return;

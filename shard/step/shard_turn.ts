@@ -61,6 +61,7 @@ export class ShardTurn implements Turn {
   begin(now: Now): void {
     this.now = now;
     this.out = [];
+    this.presence.begin();
   }
 
   /** Whether the point of a name falls into this shard. */

@@ -54,11 +54,6 @@ const COMMITS: readonly Mutant[] = [
   ...inFile(
     "shard/step/recovery.ts",
     [
-      "retry what nobody can read without a pause",
-      "reading.failed.push(input.name);",
-      "this.#load(input.name);",
-    ],
-    [
       "forget the effects of an unknown commit",
       "    } else this.#lost.push(lost);",
       "    }",
@@ -69,24 +64,30 @@ const COMMITS: readonly Mutant[] = [
       "void effect.input;",
     ],
     [
-      "take users of others from an inherited log",
-      "readRecord(row.bytes).filter((r) => this.#turn.owns(r.account))",
-      "readRecord(row.bytes)",
-    ],
-    [
       "do not tell edges of sessions that a failed commit has ended",
       "      this.#turn.out.push(effect);\n    } else this.#lost",
       "    } else this.#lost",
     ],
   ),
   ...inFile(
+    "shard/step/log_reading.ts",
+    [
+      "retry what nobody can read without a pause",
+      "this.#failed.push(name);",
+      "this.#load(name);",
+    ],
+    [
+      "take users of others from an inherited log",
+      "readRecord(row.bytes).filter((r) => this.#turn.owns(r.account))",
+      "readRecord(row.bytes)",
+    ],
+  ),
+  ...inFile(
     "shard/step/incoming.ts",
     [
       "take an unreadable account for one that may not be seen",
-      "if (missing().some((n) => this.#accounts.unread(n))) this.#again.push(input);",
-      "if (missing().some((n) => this.#accounts.unread(n))) {\n" +
-      '        this.#turn.emit(null, { kind: "interest_answer", request: input.request, input, answers:\n' +
-      "          input.items.map((i) => ({ ...i, presence: null, lastSeen: null })) });\n      }",
+      "if (missing().some((n) => this.#accounts.unread(n))) again();",
+      "if (missing().some((n) => this.#accounts.unread(n))) this.#turn.out.push(seesNobody(input));",
     ],
     [
       "forget that an unreadable account owes packets",
@@ -172,7 +173,7 @@ const STORE: readonly Mutant[] = [
     ],
     [
       "forget who waits when a shard starts over",
-      "for (const waiter of waiters) waiter();",
+      "this.#run(waiters);",
       "void waiters;",
     ],
   ),

@@ -124,6 +124,8 @@ export interface SimConfig {
   readonly kindness: number;
   /** Whether mailboxes lose old events in this world. */
   readonly trims: boolean;
+  /** Probability that a call within a shard's step throws, see `StepFaults`. */
+  readonly bugs: number;
 }
 
 /** Names of users; a `/` never occurs in one. */
@@ -209,5 +211,6 @@ export function configOf(prng: Prng): SimConfig {
     friends: prng.pick([0.4, 0.7, 1]),
     kindness: prng.pick([0.5, 0.9, 1]),
     trims,
+    bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0003, 0.002]),
   };
 }

@@ -14,6 +14,7 @@ export class Faults {
     this.#world = world;
     const { config, time } = world;
     const prng = world.prng.fork("faults");
+    world.stepFaults.chance = config.bugs;
     for (let i = 0; i < config.faultCount && config.faults.length > 0; i++) {
       const fault = prng.pick(config.faults);
       // Some at the very end, so that little comes after them that would make up for what they broke.
@@ -27,8 +28,9 @@ export class Faults {
   /** Everything that was broken works again; nodes that are down are started. */
   heal(): void {
     this.#running = false;
-    const { nodes, network, wire } = this.#world;
+    const { nodes, network, stepFaults, wire } = this.#world;
     wire.quality = STEADY;
+    stepFaults.chance = 0;
     network.blocked = false;
     network.quality = { ...network.quality, loss: 0 };
     for (const connection of network.connections) {

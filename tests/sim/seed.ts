@@ -61,7 +61,7 @@ export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedRepo
   let failure: SeedFailure | null = null;
   const { used } = poisoned(() => {
     try {
-      live(world);
+      world.stepFaults.during(() => live(world));
     } catch (error) {
       failure = failureOf(world, error as Error);
     }

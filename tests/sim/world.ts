@@ -18,6 +18,7 @@ import { Prng, simRandom } from "./prng.ts";
 import { simKdf } from "./sim_ports.ts";
 import { SimNode } from "./sim_node.ts";
 import { VirtualTime } from "./virtual_time.ts";
+import { StepFaults } from "./step_faults.ts";
 import { Wire } from "./wire.ts";
 
 /** How often devices look whether they should connect, and users at what is unsent, ms. */
@@ -47,6 +48,7 @@ export class World {
   readonly oracle = new Oracle(this.history, () => this.time.nowMs);
   readonly network: Network;
   readonly wire: Wire;
+  readonly stepFaults: StepFaults;
   readonly nodes: readonly SimNode[];
   readonly people: readonly Person[];
   /** Whether nodes that are down are to be started again. */
@@ -64,6 +66,7 @@ export class World {
     // What goes within a shard is not seen: with shards that change, numbers would be missing.
     const whole = this.config.reshards === 0;
     this.wire = new Wire(this.history, root.fork("wire"), this.config.wire, whole);
+    this.stepFaults = new StepFaults(root.fork("bugs"));
     this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
       const disk = new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
       return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));

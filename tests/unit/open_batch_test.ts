@@ -17,7 +17,7 @@ Deno.test("OpenBatch splits what is too much for one write, and releases in orde
       at: 1,
       body: { kind: "undelivered", with: account.name, num: i, id: body, reason: "" },
     }, false);
-    assert.ok(batch.hold(account, { kind: "recover" }));
+    assert.ok(batch.hold(account, { kind: "recover", reading: 1 }));
     held.push(account.runtime.batch);
   }
   let released = 0;

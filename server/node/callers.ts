@@ -1,0 +1,112 @@
+/** Requests and registrations of interest that a node's shards have not replied to yet. */
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { Bugs } from "./bugs.ts";
+import type { InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
+import type { RequestId, ShardInput } from "../../shard/step/effects.ts";
+import { fail, type Result } from "../../shard/errors.ts";
+import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
+
+/** Takes the result of a request. */
+export type Done = (result: Result<Ops[OpName]["out"]>) => void;
+/** Takes the answers to a registration of interest. */
+export type Answered = (answers: readonly InterestAnswer[]) => void;
+
+/** A request as a shard gets it. */
+export type Request = ShardInput & { readonly kind: "request" };
+/** A registration of interest as a shard gets it. */
+export type Interest = ShardInput & { readonly kind: "interest" };
+
+interface Waiting {
+  readonly done: Done;
+  readonly untilMs: number;
+  readonly input: Request;
+}
+
+interface Interested {
+  readonly done: Answered;
+  /** One shard replies to all of it at once. */
+  readonly input: Interest;
+}
+
+/** The callers of a node, by request. What a caller throws is caught here and logged. */
+export class Callers {
+  readonly #bugs: Bugs;
+  #last: RequestId = 0;
+  readonly #requests = new Map<RequestId, Waiting>();
+  readonly #interests = new Map<RequestId, Interested>();
+
+  constructor(bugs: Bugs) {
+    this.#bugs = bugs;
+  }
+
+  /** Requests without a reply. */
+  get pending(): number {
+    return this.#requests.size;
+  }
+
+  /** The number of the next request. */
+  next(): RequestId {
+    return ++this.#last;
+  }
+
+  /** Adds a request: `done` is called once, within `REQUEST_TIMEOUT_MS` and about a second. */
+  request(input: Request, done: Done, nowMs: number): void {
+    this.#requests.set(input.request, { done, untilMs: nowMs + REQUEST_TIMEOUT_MS, input });
+  }
+
+  /** Adds a registration of interest: `done` is called once. */
+  interest(input: Interest, done: Answered): void {
+    this.#interests.set(input.request, { done, input });
+  }
+
+  /** Replies; does nothing where the request has its reply already. */
+  reply(request: RequestId, result: Result<Ops[OpName]["out"]>): void {
+    const waiting = this.#requests.get(request);
+    if (waiting === undefined) return;
+    this.#requests.delete(request);
+    try {
+      waiting.done(result);
+    } catch (error) {
+      this.#bugs.caught("reply", error, { op: waiting.input.op });
+    }
+  }
+
+  answer(request: RequestId, answers: readonly InterestAnswer[]): void {
+    const done = this.takeInterest(request);
+    if (done !== undefined) this.#bugs.guard("interest answer", () => done(answers));
+  }
+
+  /** Takes the caller of a registration that is to be made anew. */
+  takeInterest(request: RequestId): Answered | undefined {
+    const interested = this.#interests.get(request);
+    this.#interests.delete(request);
+    return interested?.done;
+  }
+
+  /** The requests that `owns` has by their account's name. */
+  requestsOf(owns: (name: AccountName) => boolean): readonly Request[] {
+    return [...this.#requests.values()].map(({ input }) => input)
+      .filter(({ name }) => owns(name));
+  }
+
+  /** The registrations that `owns` has by their first watched user, as all of one shard. */
+  interestsOf(owns: (name: AccountName) => boolean): readonly Interest[] {
+    return [...this.#interests.values()].map(({ input }) => input)
+      .filter(({ items }) => owns(items[0]!.watched));
+  }
+
+  /** Replies to the requests whose time is over. */
+  expire(nowMs: number): void {
+    const result = fail("unavailable", "The outcome is not known: repeat with the same key", 1000);
+    for (const [request, { untilMs }] of this.#requests) {
+      if (untilMs > nowMs) break;
+      this.reply(request, result);
+    }
+  }
+
+  /** Replies to all requests: the server is stopping. */
+  stop(): void {
+    const result = fail("unavailable", "The server is stopping", 1000);
+    for (const request of this.#requests.keys()) this.reply(request, result);
+  }
+}

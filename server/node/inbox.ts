@@ -1,0 +1,64 @@
+/**
+ * The inbox of a node's shards. Inputs that are put into it are taken in turns: a turn takes all of
+ * them and those that follow from them, does the shards' effects, and ends with their presence.
+ */
+import type { Bugs } from "./bugs.ts";
+import type { Effect, Now, ShardInput } from "../../shard/step/effects.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+
+/** What the inbox needs of its node. */
+export interface InboxHost {
+  readonly bugs: Bugs;
+  now(): Now;
+  /** Does an effect; what it throws is logged and harms no other. */
+  execute(shard: Shard, effect: Effect): void;
+  /** Called after every turn. */
+  turnEnded(): void;
+}
+
+/** See the head of this file. */
+export class Inbox {
+  readonly #host: InboxHost;
+  readonly #inputs: { shard: Shard; input: ShardInput }[] = [];
+  /** Shards of the turn that runs. */
+  readonly #touched = new Set<Shard>();
+  #running = false;
+
+  constructor(host: InboxHost) {
+    this.#host = host;
+  }
+
+  /** Puts an input into the inbox, and begins a turn unless one runs. */
+  put(shard: Shard, input: ShardInput): void {
+    this.#inputs.push({ shard, input });
+    if (!this.#running) this.#run();
+  }
+
+  #run(): void {
+    this.#running = true;
+    const now = this.#host.now();
+    const touched = this.#touched;
+    do {
+      for (let i = 0; i < this.#inputs.length; i++) {
+        const { shard, input } = this.#inputs[i]!;
+        touched.add(shard);
+        this.#execute(shard, shard.step(now, input));
+      }
+      this.#inputs.length = 0;
+      for (const shard of touched) this.#execute(shard, shard.endTurn(now));
+      touched.clear();
+    } while (this.#inputs.length > 0);
+    this.#running = false;
+    this.#host.turnEnded();
+  }
+
+  #execute(shard: Shard, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      try {
+        this.#host.execute(shard, effect);
+      } catch (error) {
+        this.#host.bugs.caught(`effect ${effect.kind}`, error, { shard: shard.id });
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/** One reading of a shard's log: its rows, and their replay into the accounts that they change. */
+import type { AccountAccess } from "./account_access.ts";
+import type { AccountName } from "../name/ids.ts";
+import type { ShardInput } from "./effects.ts";
+import type { ShardRow } from "../table/table.ts";
+import type { ShardTurn } from "./shard_turn.ts";
+import { LogTail } from "./log_tail.ts";
+import { readRecord } from "../record/records.ts";
+
+/** See the head of this file. */
+export class LogReading {
+  readonly #turn: ShardTurn;
+  readonly #accounts: AccountAccess;
+  readonly #shard: ShardRow;
+  readonly #tail = new LogTail();
+  /** Whether a row of the shard's own log has been read. */
+  #begun = false;
+  /** Whether the whole log has been read. */
+  #complete = false;
+  /** Accounts that could not be loaded, to be tried again. */
+  #failed: AccountName[] = [];
+
+  constructor(turn: ShardTurn, accounts: AccountAccess, shard: ShardRow) {
+    this.#turn = turn;
+    this.#accounts = accounts;
+    this.#shard = shard;
+  }
+
+  /** Whether every row has been replayed. */
+  get done(): boolean {
+    return this.#complete && this.#tail.left === 0;
+  }
+
+  /** Takes a page of rows; after the last one the accounts that they change are loaded. */
+  rows(input: ShardInput & { kind: "log_rows" }): void {
+    for (const row of input.rows) {
+      // Inherited logs come first; they have rows of others as well.
+      if (!this.#begun && row.lsn >= this.#shard.start) {
+        this.#turn.accounts.logBegins(row.lsn);
+        this.#begun = true;
+      }
+      const entries = readRecord(row.bytes).filter((r) => this.#turn.owns(r.account));
+      this.#tail.add(row.lsn, entries);
+      this.#turn.batch.sawRow(row.lsn);
+    }
+    if (!input.done) return;
+    for (const name of this.#tail.names()) this.#load(name);
+    this.#complete = true;
+  }
+
+  /** Brings a loaded account up to date with the log. */
+  loaded(input: ShardInput & { kind: "loaded" }): void {
+    const { name, generation } = input;
+    const replayed = this.#accounts.readable(name, () => {
+      const account = this.#accounts.load(input);
+      return { account, first: account === null ? 0 : this.#tail.replay(account) };
+    });
+    const { accounts, now } = this.#turn;
+    if (replayed === null) {
+      // Its rows stay in the log for a program, or a day, that can read it.
+      this.#accounts.abandon(name, this.#tail.abandon(name));
+      return accounts.loadFailed(name, generation);
+    }
+    const { account, first } = replayed;
+    // The load is out of date.
+    if (account === null) return;
+    if (first > 0) accounts.replayed(account, first, now.mono);
+    this.#accounts.serve(account);
+  }
+
+  /** An account could not be loaded: it is tried again at the next `tick`. */
+  loadFailed({ name, generation }: ShardInput & { kind: "load_failed" }): void {
+    this.#turn.accounts.loadFailed(name, generation);
+    if (generation === this.#turn.accounts.generation) this.#failed.push(name);
+  }
+
+  tick(): void {
+    const failed = this.#failed;
+    this.#failed = [];
+    for (const name of failed) this.#load(name);
+  }
+
+  #load(name: AccountName): void {
+    this.#accounts.whenLoaded([name], () => {});
+  }
+}

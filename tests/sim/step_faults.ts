@@ -1,0 +1,64 @@
+/**
+ * Bugs in the steps of shards: what steps are made of throws at random points, before or after it has
+ * done its part, so that steps end half done. The shard must let nothing of that survive.
+ */
+import type { Prng } from "./prng.ts";
+import { AccountCache } from "../../shard/account/account_cache.ts";
+import { OpenBatch } from "../../shard/step/open_batch.ts";
+import { ShardTurn } from "../../shard/step/shard_turn.ts";
+
+/** What the error of every such bug begins with. */
+export const INJECTED = "injected bug";
+
+type Method = (this: object, ...args: unknown[]) => unknown;
+
+/** The methods that throw. */
+const POINTS = [
+  { of: ShardTurn.prototype, names: ["append", "emit", "send"] },
+  // Between the change in memory and its entry in the log.
+  { of: OpenBatch.prototype, names: ["append", "seal"] },
+  { of: AccountCache.prototype, names: ["checkpoint"] },
+] as const;
+
+/** The bugs of one world. */
+export class StepFaults {
+  /** Probability of each call of such a method. */
+  chance = 0;
+  /** Bugs so far. */
+  count = 0;
+  readonly #prng: Prng;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+  }
+
+  /** Runs `run`, in which the methods throw. */
+  during<T>(run: () => T): T {
+    const undo: (() => void)[] = [];
+    for (const { of, names } of POINTS) {
+      const methods = of as unknown as Record<string, Method>;
+      for (const name of names) {
+        const original = methods[name]!;
+        undo.push(() => methods[name] = original);
+        const strike = (when: string) => this.#strike(`${when} ${name}`);
+        methods[name] = function (...args) {
+          strike("before");
+          const value = original.apply(this, args);
+          strike("after");
+          return value;
+        };
+      }
+    }
+    try {
+      return run();
+    } finally {
+      for (const each of undo) each();
+    }
+  }
+
+  #strike(where: string): void {
+    if (this.chance === 0 || !this.#prng.chance(this.chance)) return;
+    this.count++;
+    throw new Error(`${INJECTED} ${where}`);
+  }
+}
