@@ -64,6 +64,16 @@ const COMMITS: readonly Mutant[] = [
       "void effect.input;",
     ],
     [
+      "go on with what a bug has left half done",
+      "return this.#reload(row);",
+      "return;",
+    ],
+    [
+      "do not tell edges of sessions that a step with a bug has ended",
+      "presence.removed()",
+      "[] as ReturnType<typeof presence.removed>",
+    ],
+    [
       "do not tell edges of sessions that a failed commit has ended",
       "      this.#turn.out.push(effect);\n    } else this.#lost",
       "    } else this.#lost",
@@ -96,6 +106,18 @@ const COMMITS: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/presence/push.ts",
+    [
+      "forget presence that was not pushed because of a bug",
+      "for (const p of rest) turn.presence.pushAgain(p);",
+      "void rest;",
+    ],
+  ),
+  ...inFile(
+    "shard/step/attempts.ts",
+    ["do not repeat after a bug what nobody else repeats", "failed < ATTEMPTS_MAX", "failed < 0"],
+  ),
+  ...inFile(
     "shard/step/open_batch.ts",
     [
       "skip held-back effects",
@@ -106,6 +128,22 @@ const COMMITS: readonly Mutant[] = [
       "lose the last LSN",
       "this.lastLsn = Math.max(this.lastLsn, lsn);",
       "void lsn;",
+    ],
+    [
+      "commit what was open at a bug",
+      "    this.#held = this.#held.filter((h) => h.batch <= this.#sealedBatch);\n" +
+      "    this.#full = [];\n    this.#begin();",
+      "    this.#held = this.#held.filter((h) => h.batch <= this.#sealedBatch);",
+    ],
+    [
+      "wait for a batch that was sealed and not written",
+      "this.#sealedBatch = this.committedBatch;\n  }\n\n  /** The batch is durable",
+      "void 0;\n  }\n\n  /** The batch is durable",
+    ],
+    [
+      "forget effects that wait for the batch in flight at a bug",
+      "    this.#held = this.#held.filter((h) => h.batch <= this.#sealedBatch);\n",
+      "    this.#held = [];\n",
     ],
     [
       "count a log row that was never written",

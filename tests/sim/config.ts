@@ -211,6 +211,6 @@ export function configOf(prng: Prng): SimConfig {
     friends: prng.pick([0.4, 0.7, 1]),
     kindness: prng.pick([0.5, 0.9, 1]),
     trims,
-    bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0003, 0.002]),
+    bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0005, 0.004]),
   };
 }

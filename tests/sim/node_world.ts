@@ -24,6 +24,8 @@ export class NodeWorld {
   readonly shards: number;
   /** What shards told the edge. */
   packets: EdgePacket[] = [];
+  /** Takes the packets for the edge. */
+  deliver = (packet: EdgePacket): void => void this.packets.push(packet);
   /** Whether a packet from one shard to another gets lost. */
   loses: (packet: ShardPacket) => boolean = () => false;
   process = this.time.process();
@@ -53,7 +55,7 @@ export class NodeWorld {
       limits: this.limits,
       shards: this.shards,
       cacheUsersMax: this.limits.cacheAccountsMax * this.shards,
-      deliver: (packet) => this.packets.push(packet),
+      deliver: (packet) => this.deliver(packet),
       observeCommit: () => {},
       carry: (packet, arrive) => this.loses(packet) || arrive(),
     });

@@ -20,6 +20,9 @@ const POINTS = [
   { of: AccountCache.prototype, names: ["checkpoint"] },
 ] as const;
 
+/** How much likelier bugs are where an effect is of no account: presence, answers to interests. */
+const RARE = 5;
+
 /** The bugs of one world. */
 export class StepFaults {
   /** Probability of each call of such a method. */
@@ -40,11 +43,12 @@ export class StepFaults {
       for (const name of names) {
         const original = methods[name]!;
         undo.push(() => methods[name] = original);
-        const strike = (when: string) => this.#strike(`${when} ${name}`);
+        const strike = (when: string, args: readonly unknown[]) =>
+          this.#strike(`${when} ${name}`, args[0] === null ? RARE : 1);
         methods[name] = function (...args) {
-          strike("before");
+          strike("before", args);
           const value = original.apply(this, args);
-          strike("after");
+          strike("after", args);
           return value;
         };
       }
@@ -56,8 +60,8 @@ export class StepFaults {
     }
   }
 
-  #strike(where: string): void {
-    if (this.chance === 0 || !this.#prng.chance(this.chance)) return;
+  #strike(where: string, weight: number): void {
+    if (this.chance === 0 || !this.#prng.chance(this.chance * weight)) return;
     this.count++;
     throw new Error(`${INJECTED} ${where}`);
   }

@@ -1,0 +1,285 @@
+/**
+ * Bugs in the steps of a shard and in the callbacks of its callers: the shard that has met one loses
+ * what it has left half done, everything else goes on.
+ */
+import assert from "node:assert/strict";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
+import { LogTail } from "../../shard/step/log_tail.ts";
+import { NodeWorld } from "../sim/node_world.ts";
+import { OpenBatch } from "../../shard/step/open_batch.ts";
+import { ShardTurn } from "../../shard/step/shard_turn.ts";
+import { AccountCache } from "../../shard/account/account_cache.ts";
+
+type Method = (this: object, ...args: unknown[]) => unknown;
+
+/** Lets the next `times` calls of a method throw that `which` picks, while `run` runs. */
+function failing(
+  of: { readonly prototype: object },
+  name: string,
+  run: () => void,
+  which: (...args: readonly unknown[]) => boolean = () => true,
+  times = 1,
+): void {
+  const methods = of.prototype as Record<string, Method>;
+  const original = methods[name]!;
+  let thrown = 0;
+  methods[name] = function (...args) {
+    if (thrown < times && which(...args)) {
+      thrown++;
+      throw new Error(`bug in ${name}`);
+    }
+    return original.apply(this, args);
+  };
+  try {
+    run();
+  } finally {
+    methods[name] = original;
+  }
+  assert.ok(thrown > 0, `${name} was not called`);
+}
+
+/** The codes of replies, `ok` for successes, by the order of the requests; "" before a reply. */
+class Replies {
+  readonly codes: string[] = [];
+
+  constructor(readonly world: NodeWorld) {}
+
+  request<K extends OpName>(name: string, op: K, input: Ops[K]["in"], then = () => {}): void {
+    const at = this.codes.push("") - 1;
+    this.world.node.request(name as AccountName, op, input, (result) => {
+      assert.equal(this.codes[at], "", "a second reply");
+      this.codes[at] = result.ok ? "ok" : result.code;
+      then();
+    });
+  }
+
+  send(from: string, to: string, id: string): void {
+    const device = "phone" as DeviceId;
+    this.request(from, "message.send", { device, to: to as AccountName, id, body: id, ext: "" });
+  }
+}
+
+function worldOf(shards: number, ...names: readonly string[]): NodeWorld {
+  const world = new NodeWorld({ shards });
+  for (const name of names) world.account(name);
+  world.settle(5000);
+  return world;
+}
+
+/** What was logged of bugs: where, and the kind of the input. */
+function bugs(world: NodeWorld): readonly (readonly [unknown, unknown])[] {
+  return world.logged("node.bug").map(({ fields }) => [fields["where"], fields["input"]] as const);
+}
+
+const SETTINGS = { messagesFrom: "anyone" } as const;
+
+Deno.test("a bug in one input's step: the others of the turn go on, nothing half done is kept", () => {
+  const world = worldOf(1, "alice", "bob", "carol");
+  world.befriend("alice", "bob");
+  const replies = new Replies(world);
+  failing(OpenBatch, "append", () => {
+    // Inputs that a reply causes are of the same turn.
+    replies.request("carol", "account.info", {}, () => {
+      replies.request("carol", "account.info", {});
+      replies.send("alice", "bob", "m1");
+      replies.request("carol", "account.info", {});
+      replies.request("bob", "settings.set", SETTINGS);
+    });
+    world.settle(1000);
+  }, (_account, entry) => (entry as { kind: string }).kind === "sent");
+  assert.deepEqual(replies.codes, ["ok", "ok", "unavailable", "ok", "ok"]);
+  assert.deepEqual(bugs(world), [["shard", "request"]]);
+  assert.equal(world.node.bugs, 1);
+  assert.deepEqual(world.bodies("alice"), []);
+  world.send("alice", "bob", "m1");
+  world.settle(1000);
+  assert.deepEqual([world.bodies("alice"), world.bodies("bob")], [["m1"], ["m1"]]);
+  world.kill();
+  world.start();
+  assert.deepEqual([world.bodies("alice"), world.bodies("bob")], [["m1"], ["m1"]]);
+});
+
+Deno.test("what was open in a shard at a bug is not committed, its callers get unavailable", () => {
+  const world = worldOf(1, "alice", "bob");
+  world.befriend("alice", "bob");
+  world.disk.stall(300);
+  const replies = new Replies(world);
+  // In flight at the bug: its outcome counts.
+  replies.request("bob", "settings.set", SETTINGS);
+  world.settle(50);
+  replies.send("alice", "bob", "open");
+  failing(ShardTurn, "sendOwed", () => replies.send("alice", "bob", "bug"));
+  assert.deepEqual(replies.codes, ["", "unavailable", "unavailable"]);
+  replies.request("alice", "account.info", {});
+  world.settle(1000);
+  assert.deepEqual(replies.codes, ["ok", "unavailable", "unavailable", "ok"]);
+  assert.deepEqual(world.bodies("alice"), []);
+  assert.equal(world.must("bob", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+});
+
+Deno.test("a failed commit of the batch that was in flight at a bug: its callers get unavailable", () => {
+  const world = worldOf(1, "alice", "bob");
+  world.disk.stall(300);
+  world.disk.failNext("failed");
+  const replies = new Replies(world);
+  replies.request("bob", "settings.set", SETTINGS);
+  world.settle(50);
+  failing(OpenBatch, "append", () => replies.request("alice", "settings.set", SETTINGS));
+  world.settle(3000);
+  assert.deepEqual(replies.codes, ["unavailable", "unavailable"]);
+  const { snapshot } = world.must("bob", "mailbox.snapshot", {});
+  assert.equal(snapshot.messagesFrom, "contacts");
+});
+
+Deno.test("a bug where the store calls back does not end the process", () => {
+  const world = worldOf(2, "alice", "bob");
+  world.kill();
+  world.start();
+  const replies = new Replies(world);
+  failing(AccountCache, "loaded", () => {
+    replies.request("dave", "account.info", {});
+    world.settle(1000);
+  });
+  assert.deepEqual(replies.codes, ["unavailable"]);
+  assert.deepEqual(bugs(world), [["shard", "loaded"]]);
+  assert.equal(world.ask("dave", "account.info", {}).ok, false);
+  assert.equal(world.ask("alice", "account.info", {}).ok, true);
+});
+
+Deno.test("presence stays through a bug, and a change that was being pushed is pushed", () => {
+  const world = worldOf(1, "alice", "bob");
+  world.befriend("alice", "bob");
+  const { session } = world.attach("bob");
+  const alice = world.attach("alice");
+  world.watch("alice", alice);
+  world.packets = [];
+  const away = { show: "away", status: "", priority: 0, ext: "" } as const;
+  failing(ShardTurn, "emit", () => {
+    const input = { session, presence: away };
+    assert.equal(world.ask("bob", "presence.set", input).ok, true);
+    world.settle(1000);
+  }, (_account, effect) => (effect as { packet?: { kind: string } }).packet?.kind === "presence");
+  assert.deepEqual(bugs(world), [["shard", "end_of_turn"]]);
+  const shown = world.packets.flatMap((p) => p.kind === "presence" ? [p.devices] : []);
+  assert.deepEqual(shown, [[{ device: "phone", presence: away }]]);
+  const seen = world.watch("alice", alice).find((a) => a.watched === "bob");
+  assert.equal(seen?.presence?.devices.length, 1);
+});
+
+Deno.test("a session that a failed step has removed is closed at its edge", () => {
+  const world = worldOf(1, "alice");
+  const { session } = world.attach("alice");
+  world.packets = [];
+  failing(ShardTurn, "emit", () => {
+    const revoked = world.ask("alice", "device.revoke", { device: "phone" as DeviceId });
+    assert.equal(revoked.ok, false);
+  }, (_account, effect) => (effect as { packet?: { kind: string } }).packet?.kind === "closed");
+  assert.deepEqual(world.packets, [{ kind: "closed", sessions: [session], reason: "shutdown" }]);
+});
+
+Deno.test("a registration of interest is tried again after a bug, and refused after several", () => {
+  const world = worldOf(1, "alice", "bob");
+  world.befriend("alice", "bob");
+  world.attach("bob");
+  const alice = world.attach("alice");
+  const isAnswer = (_account: unknown, effect: unknown) =>
+    (effect as { kind: string }).kind === "interest_answer";
+  const seen = () => world.watch("alice", alice).map((a) => a.presence?.devices.length);
+  failing(ShardTurn, "emit", () => assert.deepEqual(seen(), [1, 1]), isAnswer);
+  world.settle(15_000);
+  failing(
+    ShardTurn,
+    "emit",
+    () => {
+      assert.deepEqual(seen(), [undefined, undefined]);
+    },
+    isAnswer,
+    Infinity,
+  );
+  world.settle(40_000);
+  assert.deepEqual(seen(), [1, 1]);
+});
+
+Deno.test("a bug in a checkpoint: the shard reloads, and writes it later", () => {
+  const world = worldOf(1, "alice");
+  failing(AccountCache, "checkpoint", () => {
+    world.must("alice", "settings.set", SETTINGS);
+    world.settle(5000);
+  });
+  assert.deepEqual(bugs(world), [["shard", "checkpoint"]]);
+  world.settle(5000);
+  const { snapshot } = world.must("alice", "mailbox.snapshot", {});
+  assert.equal(snapshot.messagesFrom, "anyone");
+});
+
+Deno.test("what a caller throws harms neither the shard nor the turn", () => {
+  const world = worldOf(1, "alice", "bob");
+  world.befriend("alice", "bob");
+  world.attach("bob");
+  const replies = new Replies(world);
+  world.deliver = (packet) => {
+    if (packet.kind === "events") throw new Error("bug at the edge");
+  };
+  replies.request("alice", "account.info", {}, () => {
+    replies.send("alice", "bob", "m1");
+    replies.request("bob", "account.info", {});
+    throw new Error("bug of the caller");
+  });
+  world.settle(1000);
+  assert.deepEqual(replies.codes, ["ok", "ok", "ok"]);
+  assert.deepEqual(world.bodies("bob"), ["m1"]);
+  assert.deepEqual(bugs(world), [["reply", undefined], ["effect edge", undefined]]);
+  world.node.listAccounts(null, 10, () => {
+    throw new Error("bug of the caller");
+  });
+  world.settle(1000);
+  assert.deepEqual(bugs(world).slice(2), [["list", undefined]]);
+});
+
+Deno.test("rows of an earlier reading of the log are not taken for those of the latest", () => {
+  const world = new NodeWorld({ shards: 1, limits: { checkpointMs: 1e9 } });
+  world.account("alice");
+  // More rows than a page of a listing has.
+  for (let i = 0; i < 600; i++) {
+    const messagesFrom = i % 2 === 0 ? "anyone" : "contacts";
+    world.must("alice", "settings.set", { messagesFrom });
+  }
+  const { seq } = world.must("alice", "mailbox.snapshot", {}).snapshot;
+  world.kill();
+  assert.ok(world.disk.rows(["log"]).length > 600);
+  failing(LogTail, "add", () => world.start());
+  assert.equal(bugs(world).at(-1)?.[1], "log_rows");
+  assert.equal(world.must("alice", "mailbox.snapshot", {}).snapshot.seq, seq);
+  assert.equal(world.mailbox("alice").length, seq);
+});
+
+Deno.test("a shard whose log cannot be replayed does not spin, and the others serve", () => {
+  const world = worldOf(4, "alice", "bob", "carol", "dave", "erin");
+  const shard = world.node.shardOf("alice" as AccountName);
+  const other = ["bob", "carol", "dave", "erin"].find((name) =>
+    world.node.shardOf(name as AccountName) !== shard
+  )!;
+  world.must("alice", "settings.set", SETTINGS);
+  world.kill();
+  const row = world.disk.rows(["log", shard.id]).at(-1)!;
+  const good = row.value[0]!;
+  row.value[0] = 99;
+  world.start();
+  const refused = () => {
+    const began = world.time.nowMs;
+    const { ok } = world.ask("alice", "account.info", {});
+    return !ok && world.time.nowMs - began < 100;
+  };
+  assert.ok(refused());
+  assert.ok(world.ask(other, "account.info", {}).ok);
+  assert.equal(world.node.ready, false);
+  world.settle(600_000);
+  assert.ok(refused());
+  const tries = bugs(world).length;
+  assert.ok(tries > 10 && tries < 40, `${tries} tries in 10 minutes`);
+  row.value[0] = good;
+  world.settle(31_000);
+  assert.equal(world.node.ready, true);
+  assert.equal(world.must("alice", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+});
