@@ -285,7 +285,7 @@ class NodeFront implements Front {
     const { node } = this.#open;
     if (this.#keeper.draining) return "draining";
     if (node.committer.failingSinceMs !== 0) return "the store takes no writes";
-    return node.ready ? null : "reading the log";
+    return node.settled ? null : "reading the log";
   }
 
   async openDoor(tls: ConfigFiles["tls"]): Promise<void> {

@@ -20,6 +20,8 @@ export interface Gauges {
   loopLagMs(): number;
   storeFailing(): boolean;
   ready(): boolean;
+  /** Exceptions that the node has caught. */
+  bugs(): number;
   rssBytes(): number;
   /** CPU time of the process so far; 0 where the platform does not say. */
   cpuMs(): number;
@@ -302,6 +304,11 @@ function addProcess(
     "roost_ready",
     "1 while the node takes new work, else 0.",
     () => Number(gauges.ready()),
+  );
+  to.counter(
+    "roost_bugs_total",
+    "Exceptions that were caught in shards and in callbacks; each is logged as node.bug.",
+    () => gauges.bugs(),
   );
   to.counter(
     "roost_process_cpu_seconds_total",

@@ -21,6 +21,7 @@ const GAUGES: Gauges = {
   loopLagMs: () => 1500,
   storeFailing: () => true,
   ready: () => false,
+  bugs: () => 21,
   rssBytes: () => 18,
   cpuMs: () => 19,
   behind: () => 20,
@@ -129,6 +130,7 @@ Deno.test("createMetrics exports what was counted, however often it is asked", a
     "roost_loop_lag_average_seconds": 1.5,
     "roost_store_failing": 1,
     "roost_ready": 0,
+    "roost_bugs_total": 21,
     "roost_start_time_seconds": 1000.5,
   };
   for (const [sample, value] of Object.entries(expected)) {
