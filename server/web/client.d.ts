@@ -290,6 +290,24 @@ export interface Socket {
   close(code?: number): void;
 }
 
+/** What tabs share. */
+export interface Tabs {
+  /** Opens a channel to the other tabs; `heard` takes their messages, which are cloned. */
+  channel(
+    name: string,
+    heard: (message: unknown) => void,
+  ): { post(message: unknown): void; close(): void };
+  /**
+   * Waits for the lock of this name (`steal`: takes it). `got` is called when it is held, `lost`
+   * when another tab took it. Returns the function that releases it, or ends the wait.
+   */
+  lead(
+    name: string,
+    steal: boolean,
+    on: { readonly got: () => void; readonly lost: () => void },
+  ): () => void;
+}
+
 /** What the client needs of its surroundings; tests give their own. */
 export interface Platform {
   /** Monotonic ms. */
@@ -298,6 +316,8 @@ export interface Platform {
   after(ms: number, run: () => void): () => void;
   /** In 0 … 1. */
   random(): number;
+  /** `null` where tabs cannot share a client. */
+  readonly tabs: Tabs | null;
   /** The origin of the page; `null` outside of pages. */
   readonly origin: string | null;
   /** `null` where there are no WebSockets. */
@@ -319,6 +339,13 @@ export interface ClientOptions {
    */
   readonly storage?: Storage;
   readonly storageKey?: string;
+  /**
+   * Tabs of one browser with this and the same `storageKey` share one client: one device, session
+   * and connection, each with the whole API; when the tab with the connection closes, another takes
+   * over. Where the browser has no Web Locks or BroadcastChannel, as on pages without HTTPS, each
+   * tab has a device of its own and keeps nothing: `storage` is not used.
+   */
+  readonly share?: boolean;
   /** Names this client among the account's; absent: the server makes a name, which is kept. */
   readonly device?: string;
   /** For people, in the list of devices. */

@@ -1,6 +1,13 @@
 /** A world for the client library without time and network: what happens is what a test makes. */
 import { createClient } from "../../server/web/client.js";
-import type { Client, ClientOptions, Events, Socket } from "../../server/web/client.d.ts";
+import type {
+  Client,
+  ClientOptions,
+  Events,
+  Platform,
+  Socket,
+  Storage,
+} from "../../server/web/client.d.ts";
 
 /** A frame either way. */
 export type Frame = Readonly<Record<string, unknown>>;
@@ -109,31 +116,37 @@ export class World {
   offline: () => void = () => {};
   #acted: () => void = () => {};
 
+  /** What the client library sees of this world. */
+  platform(socket = true): Partial<Platform> {
+    return {
+      now: () => this.now,
+      random: () => this.random,
+      after: (ms, run) => this.#after(ms, run),
+      socket: socket ? (url) => this.#socket(url) : null,
+      fetch: (url, init) => this.#fetch(url, init),
+      onOffline: (run) => {
+        this.offline = run;
+        return () => {};
+      },
+      onOnline: (run) => {
+        this.online = run;
+        return () => {};
+      },
+    };
+  }
+
+  get storage(): Storage {
+    return {
+      getItem: (key) => this.items.get(key) ?? null,
+      setItem: (key, value) => void this.items.set(key, value),
+      removeItem: (key) => void this.items.delete(key),
+    };
+  }
+
   client(options: ClientOptions = {}, socket = true): Client {
-    return createClient({
-      url: "http://server.test",
-      storage: {
-        getItem: (key) => this.items.get(key) ?? null,
-        setItem: (key, value) => void this.items.set(key, value),
-        removeItem: (key) => void this.items.delete(key),
-      },
-      platform: {
-        now: () => this.now,
-        random: () => this.random,
-        after: (ms, run) => this.#after(ms, run),
-        socket: socket ? (url) => this.#socket(url) : null,
-        fetch: (url, init) => this.#fetch(url, init),
-        onOffline: (run) => {
-          this.offline = run;
-          return () => {};
-        },
-        onOnline: (run) => {
-          this.online = run;
-          return () => {};
-        },
-      },
-      ...options,
-    });
+    const { storage } = this;
+    const platform = this.platform(socket);
+    return createClient({ url: "http://server.test", storage, platform, ...options });
   }
 
   /** A client that is signed in by token, on a WebSocket that has welcomed it. */

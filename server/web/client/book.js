@@ -7,7 +7,7 @@
  */
 
 /** @type {Api.Presence} */
-const OFFLINE = Object.freeze({
+export const OFFLINE = Object.freeze({
   show: "offline",
   status: "",
   priority: 0,

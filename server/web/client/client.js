@@ -142,6 +142,10 @@ export class RoostClient extends Calls {
     const transport = onlineLink?.kind ?? null;
     return Object.freeze({ status, transport, user, device, reason, retryInMs, ...this.#told });
   }
+  /** The position of the last event that was taken; 0 before the first snapshot. */
+  get position() {
+    return this.#record.cursor?.seq ?? 0;
+  }
   get contacts() {
     return this.#mailbox.book.contacts;
   }
@@ -330,8 +334,7 @@ export class RoostClient extends Calls {
    */
   #online(link, welcome) {
     this.#settleWaiters(null);
-    // A listener may have closed the client.
-    if (!this.#connection.has(link)) return;
+    if (!this.#connection.has(link)) return; // A listener may have closed the client.
     this.#mailbox.online(welcome);
     this.#commands.pump();
   }
@@ -379,6 +382,11 @@ export class RoostClient extends Calls {
     const { pendingMax = 1000 } = this.#options;
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
+    // An earlier run, or another tab, had it and did not settle it.
+    const same = this.#commands.messages().find(({ fields: f }) =>
+      f["key"] === key && f["to"] === to && f["body"] === body && f["ext"] === ext
+    );
+    if (same !== undefined) return /** @type {Promise<Api.Sent>} */ (same.promise);
     if (this.#commands.sends >= pendingMax) {
       const message = `Cannot take a message: ${pendingMax} wait to be sent already`;
       return Promise.reject(new RoostError("limit_reached", message));

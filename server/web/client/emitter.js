@@ -7,7 +7,7 @@ import { badRequest } from "./error.js";
  */
 
 /** Every event. @type {readonly (keyof Api.Events)[]} */
-const EVENTS = [
+export const EVENTS = [
   "message",
   "undelivered",
   "receipt",

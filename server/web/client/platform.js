@@ -1,5 +1,6 @@
 // @ts-check
 /** What the client library needs of its surroundings, and its times. */
+import { tabs } from "./tabs.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -28,6 +29,7 @@ export function platform() {
       return () => clearTimeout(timer);
     },
     random: Math.random,
+    tabs: tabs(),
     origin: globalThis.location?.origin ?? null,
     socket: typeof WebSocket === "function" ? (url) => new WebSocket(url) : null,
     fetch: (url, init) => fetch(url, init),

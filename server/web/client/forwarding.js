@@ -1,0 +1,72 @@
+// @ts-check
+/** The calls of a client as names and arguments, for another tab to do. */
+import { newKey } from "./bytes.js";
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { Method } from "./tab_message.js"
+ */
+
+/** See the head of this file. */
+export class Forwarding {
+  #forward;
+
+  /** @param {(method: Method, args: readonly unknown[]) => Promise<unknown>} forward */
+  constructor(forward) {
+    this.#forward = forward;
+  }
+
+  /**
+   * @template {Method} M
+   * @param {M} method
+   * @param {Parameters<Api.Client[M]>} args
+   * @returns {ReturnType<Api.Client[M]>}
+   */
+  #ask(method, ...args) {
+    return /** @type {ReturnType<Api.Client[M]>} */ (this.#forward(method, args));
+  }
+
+  /** @type {Api.Client["send"]} */
+  send = (to, body, options = {}) =>
+    this.#ask("send", to, body, { ...options, key: options.key ?? newKey() });
+  /** @type {Api.Client["register"]} */
+  register = (account) => this.#ask("register", account);
+  /** @type {Api.Client["signIn"]} */
+  signIn = (...args) => this.#ask("signIn", ...args);
+  /** @type {Api.Client["signOut"]} */
+  signOut = () => this.#ask("signOut");
+  /** @type {Api.Client["setPresence"]} */
+  setPresence = (presence) => this.#ask("setPresence", presence);
+  /** @type {Api.Client["subscribe"]} */
+  subscribe = (contact) => this.#ask("subscribe", contact);
+  /** @type {Api.Client["approve"]} */
+  approve = (contact) => this.#ask("approve", contact);
+  /** @type {Api.Client["deny"]} */
+  deny = (contact) => this.#ask("deny", contact);
+  /** @type {Api.Client["unsubscribe"]} */
+  unsubscribe = (contact) => this.#ask("unsubscribe", contact);
+  /** @type {Api.Client["contact"]} */
+  contact = (...args) => this.#ask("contact", ...args);
+  /** @type {Api.Client["uncontact"]} */
+  uncontact = (contact) => this.#ask("uncontact", contact);
+  /** @type {Api.Client["block"]} */
+  block = (contact) => this.#ask("block", contact);
+  /** @type {Api.Client["unblock"]} */
+  unblock = (contact) => this.#ask("unblock", contact);
+  /** @type {Api.Client["setMessagesFrom"]} */
+  setMessagesFrom = (who) => this.#ask("setMessagesFrom", who);
+  /** @type {Api.Client["history"]} */
+  history = (...args) => this.#ask("history", ...args);
+  /** @type {Api.Client["markRead"]} */
+  markRead = (...args) => this.#ask("markRead", ...args);
+  /** @type {Api.Client["typing"]} */
+  typing = (...args) => this.#ask("typing", ...args);
+  /** @type {Api.Client["signal"]} */
+  signal = (...args) => this.#ask("signal", ...args);
+  /** @type {Api.Client["devices"]} */
+  devices = () => this.#ask("devices");
+  /** @type {Api.Client["revoke"]} */
+  revoke = (device) => this.#ask("revoke", device);
+  /** @type {Api.Client["changePassword"]} */
+  changePassword = (change) => this.#ask("changePassword", change);
+}

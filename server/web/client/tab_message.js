@@ -1,0 +1,46 @@
+// @ts-check
+/** What the tabs of a shared client say to each other. */
+import { RoostError } from "./error.js";
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { Mirror, Part } from "./mirror.js"
+ */
+
+/**
+ * Something that the application asked for. `posted`: the leader of that time has it.
+ * @typedef {{
+ *   method: Method, args: readonly unknown[], posted: boolean,
+ *   resolve: (value: never) => void, reject: (error: RoostError) => void
+ * }} Call
+ * @typedef {Exclude<keyof Api.Client, keyof Mirror | "on" | "close">} Method
+ * @typedef {Pick<RoostError, "code" | "message" | "retryAfterMs" | "key" | "to">} Fault
+ */
+
+/**
+ * What tabs say to each other; `to` is null for all.
+ * @typedef {{ k: "hello", from: string }
+ *   | { k: "leader", to: string | null, whole: Part }
+ *   | { k: "call", from: string, id: number, method: Method, args: readonly unknown[] }
+ *   | { k: "result", to: string, id: number, value?: unknown, fault?: Fault, part: Part }
+ *   | { k: "event", event: keyof Api.Events, detail: unknown, fault?: Fault, part: Part }
+ * } Message
+ */
+
+/**
+ * An error as a message can have it.
+ * @param {RoostError} error
+ * @returns {Fault}
+ */
+export const faultOf = ({ code, message, retryAfterMs, key, to }) => ({
+  code,
+  message,
+  retryAfterMs,
+  key,
+  to,
+});
+
+/** The error again. @param {Fault} fault */
+export function errorOf({ code, message, retryAfterMs, key, to }) {
+  return Object.assign(new RoostError(code, message, retryAfterMs), { key, to });
+}

@@ -1,0 +1,77 @@
+/** Tabs of a real browser share one client of the library (A22). */
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { findChromium, startBrowser } from "../prove/browser.ts";
+import { rest } from "./client.ts";
+import { ServerProcess, tempDir } from "./server.ts";
+
+const chromium = findChromium();
+if (chromium === null) {
+  // deno-lint-ignore no-console -- a test that is not run says why
+  console.log("Tabs are not tested here, for there is no Chromium.");
+}
+
+/** Runs code in a page; `client` is the tab's client, `bodies` what it has shown. */
+function run<T>(page: Page, code: string): Promise<T> {
+  return page.evaluate(`(async () => { ${code} })()`) as Promise<T>;
+}
+
+const OPEN = `
+  const { createClient } = await import(location.origin + "/client.js");
+  const options = { storage: localStorage, storageKey: "tabs", share: true };
+  globalThis.client = createClient(options);
+  globalThis.bodies = [];
+  client.on("message", ({ body }) => bodies.push(body));
+`;
+const ANN = '{ user: "ann", password: "correct horse" }';
+/** Resolves when a condition holds; the client's events are when it can. */
+const until = (condition: string) => `
+  await new Promise((resolve) => {
+    const look = () => (${condition}) && resolve();
+    for (const event of ["message", "status", "snapshot"]) client.on(event, () => queueMicrotask(look));
+    look();
+  });
+`;
+
+Deno.test({
+  name: "tabs of a browser share one device, and another takes over when the first closes (A22)",
+  ignore: chromium === null,
+  fn: async () => {
+    using dir = tempDir();
+    const server = await ServerProcess.start({ dataDir: dir.path });
+    const browser = await startBrowser(chromium!);
+    try {
+      const context = await browser.newContext();
+      const account = { user: "ann", password: "correct horse", device: "other" };
+      const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
+        body: account,
+      });
+      const note = (body: string) =>
+        rest(server.url, "POST", "/v1/messages", { token, key: body, body: { to: "ann", body } });
+      const [first, second] = [await context.newPage(), await context.newPage()];
+      for (const page of [first, second]) await page.goto(server.url);
+      await run(first, `${OPEN} await client.signIn(${ANN});`);
+      await run(second, `${OPEN} await client.signIn();`);
+      assert.equal(
+        await run(second, "return (await client.devices()).filter((d) => d.online).length"),
+        1,
+      );
+      await note("one");
+      for (const page of [first, second]) await run(page, until('bodies.includes("one")'));
+      await first.close();
+      await run(second, 'await client.send("ann", "two");');
+      await note("three");
+      await run(second, until('bodies.includes("three")'));
+      const bodies = await run<string[]>(second, "return bodies");
+      assert.deepEqual([...new Set(bodies)], ["one", "two", "three"]);
+      assert.equal((await run<{ status: string }>(second, "return client.state")).status, "online");
+      assert.equal(
+        await run(second, "return (await client.devices()).filter((d) => d.online).length"),
+        1,
+      );
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  },
+});
