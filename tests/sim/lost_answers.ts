@@ -20,8 +20,8 @@ export function lostAnswers(world: World): void {
   const { name } = prng.pick(world.people);
   const shard = core.shardOf(name as AccountName);
   if (core.shards.length === 1 || prng.chance(0.5)) return;
-  let contact = "nobody";
-  for (let i = 0; core.shardOf(contact as AccountName) === shard; i++) contact = `nobody-${i}`;
+  let contact = "unknown";
+  for (let i = 0; core.shardOf(contact as AccountName) === shard; i++) contact = `unknown-${i}`;
   // A shard that has met several bugs in a row pauses before it serves again.
   world.await("every shard", () => !core.ready, 40_000);
   const began = world.time.nowMs;
