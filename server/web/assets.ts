@@ -144,7 +144,6 @@ const CHAT_FILES = [
   "settings.js",
   "sign_in.js",
   "status.js",
-  "tabs.js",
   "talk.css",
   "talk.js",
   "text.js",

@@ -1,10 +1,9 @@
 // @ts-check
-/** The web chat's start: who is signed in here, in which tab, and what is shown until that is known. */
+/** The web chat's start: who is signed in here, and what is shown until that is known. */
 import { createClient } from "../client.js";
 import { App } from "./app.js";
 import { button, byId, setText } from "./dom.js";
 import { SignIn } from "./sign_in.js";
-import { canRemember, claim } from "./tabs.js";
 import { deviceLabel, errorText } from "./text.js";
 
 /**
@@ -15,8 +14,6 @@ import { deviceLabel, errorText } from "./text.js";
 const KEY = "roost chat";
 /** In the tab's storage: the sign-in is this tab's own. */
 const OWN = "roost chat own";
-/** In the tab's storage, across a reload: take the sign-in over from another tab. */
-const HERE = "roost chat here";
 /** In the tab's storage, across a reload: why nobody is signed in any more. */
 const TOLD = "roost chat told";
 
@@ -53,16 +50,24 @@ function hasToken(storage) {
   }
 }
 
-/** @param {Storage} storage */
-function newClient(storage) {
-  return createClient({ storage, storageKey: KEY, label: deviceLabel(navigator.userAgent) });
+/** Whether tabs can share a sign-in; without that nothing can be remembered safely. */
+const canRemember = () => "locks" in navigator;
+
+/** @param {boolean} remember whether the sign-in is that of all tabs, or of this one */
+function newClient(remember) {
+  const storage = remember ? localStorage : sessionStorage;
+  const label = deviceLabel(navigator.userAgent);
+  return createClient({ storage, storageKey: KEY, share: remember, label });
 }
 
 /** @param {Api.Client} client */
 function showChat(client) {
   showScreen("chat");
   new App(client).start();
-  client.on("status", ({ status, reason }) => {
+  const shown = client.state.user;
+  client.on("status", ({ status, reason, user }) => {
+    // Another tab signed in as somebody else.
+    if (status === "online" && user !== shown) location.reload();
     if (status !== "signed_out") return;
     sessionStorage.removeItem(OWN);
     if (reason === "unauthorized") {
@@ -72,20 +77,8 @@ function showChat(client) {
   });
 }
 
-/** Another tab has the sign-in. */
-function showElsewhere() {
-  const here = button("Use it here", () => {
-    sessionStorage.setItem(HERE, "1");
-    location.reload();
-  }, { class: "main" });
-  const other = button("Sign in as somebody else", () => showSignIn(false));
-  showWait("The chat is open in another tab.", here, other);
-  here.focus();
-}
-
-/** @param {Storage} storage */
-async function goOn(storage) {
-  const client = newClient(storage);
+/** Goes on with a sign-in that is stored. @param {Api.Client} client */
+async function goOn(client) {
   showWait("Connecting …");
   const stop = client.on("status", ({ status }) => {
     if (status === "waiting") showWait("No connection. Trying again …");
@@ -94,7 +87,6 @@ async function goOn(storage) {
     await client.signIn();
     stop();
     showChat(client);
-    return client;
   } catch (error) {
     stop();
     client.close();
@@ -102,26 +94,11 @@ async function goOn(storage) {
     if (code !== "unauthorized") {
       const again = button("Try again", () => location.reload(), { class: "main" });
       showWait(errorText(error) ?? "The sign-in has ended.", again);
-      return null;
+      return;
     }
     sessionStorage.removeItem(OWN);
     showSignIn(true, "You were signed out. Sign in again to go on.");
-    return null;
   }
-}
-
-/** Goes on with the sign-in that is remembered, in this tab alone. */
-async function goOnRemembered() {
-  /** @type {{ client: Api.Client | null }} */
-  const running = { client: null };
-  const lost = () => {
-    running.client?.close();
-    showElsewhere();
-  };
-  const lock = await claim({ takeOver: takeNote(HERE) !== null, lost });
-  if (lock === null) return showElsewhere();
-  running.client = await goOn(localStorage);
-  if (running.client === null) lock.release();
 }
 
 /**
@@ -139,21 +116,11 @@ function showSignIn(remember, told = "") {
  * @param {{ isNew: boolean, remember: boolean }} how
  */
 async function signIn(account, { isNew, remember }) {
-  /** @type {{ client: Api.Client | null }} */
-  const running = { client: null };
-  const lost = () => {
-    running.client?.close();
-    showElsewhere();
-  };
-  const lock = remember ? await claim({ takeOver: true, lost }) : null;
-  const client = newClient(remember ? localStorage : sessionStorage);
-  running.client = client;
+  const client = newClient(remember);
   try {
     await (isNew ? client.register(account) : client.signIn(account));
   } catch (error) {
-    running.client = null;
     client.close();
-    lock?.release();
     throw error;
   }
   if (!remember) sessionStorage.setItem(OWN, "1");
@@ -161,6 +128,6 @@ async function signIn(account, { isNew, remember }) {
 }
 
 const told = takeNote(TOLD) ?? "";
-if (sessionStorage.getItem(OWN) !== null && hasToken(sessionStorage)) await goOn(sessionStorage);
-else if (canRemember() && hasToken(localStorage)) await goOnRemembered();
+if (sessionStorage.getItem(OWN) !== null && hasToken(sessionStorage)) await goOn(newClient(false));
+else if (canRemember() && hasToken(localStorage)) await goOn(newClient(true));
 else showSignIn(true, told);
