@@ -3,9 +3,14 @@ import type { AccountAccess } from "./account_access.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { ShardInput } from "./effects.ts";
 import type { ShardRow } from "../table/table.ts";
+import type { Account } from "../account/account.ts";
 import type { ShardTurn } from "./shard_turn.ts";
+import { CorruptBytes } from "../record/bytes.ts";
 import { LogTail } from "./log_tail.ts";
 import { readRecord } from "../record/records.ts";
+
+/** Readings that fail at the same account before it is given up, so that the others are served. */
+const POISONED_MAX = 3;
 
 /** See the head of this file. */
 export class LogReading {
@@ -13,6 +18,7 @@ export class LogReading {
   readonly #accounts: AccountAccess;
   readonly #shard: ShardRow;
   readonly #tail = new LogTail();
+  readonly #poisoned: Map<AccountName, number>;
   /** Whether a row of the shard's own log has been read. */
   #begun = false;
   /** Whether the whole log has been read. */
@@ -20,10 +26,17 @@ export class LogReading {
   /** Accounts that could not be loaded, to be tried again. */
   #failed: AccountName[] = [];
 
-  constructor(turn: ShardTurn, accounts: AccountAccess, shard: ShardRow) {
+  /** `poisoned`: how many readings so far have failed at an account; this one adds to it. */
+  constructor(
+    turn: ShardTurn,
+    accounts: AccountAccess,
+    shard: ShardRow,
+    poisoned: Map<AccountName, number>,
+  ) {
     this.#turn = turn;
     this.#accounts = accounts;
     this.#shard = shard;
+    this.#poisoned = poisoned;
   }
 
   /** Whether every row has been replayed. */
@@ -53,7 +66,7 @@ export class LogReading {
     const { name, generation } = input;
     const replayed = this.#accounts.readable(name, () => {
       const account = this.#accounts.load(input);
-      return { account, first: account === null ? 0 : this.#tail.replay(account) };
+      return { account, first: account === null ? 0 : this.#applyTail(account) };
     });
     const { accounts, now } = this.#turn;
     if (replayed === null) {
@@ -66,6 +79,18 @@ export class LogReading {
     if (account === null) return;
     if (first > 0) accounts.replayed(account, first, now.mono);
     this.#accounts.serve(account);
+  }
+
+  #applyTail(account: Account): number {
+    try {
+      return this.#tail.replay(account);
+    } catch (bug) {
+      const { name } = account;
+      const times = (this.#poisoned.get(name) ?? 0) + 1;
+      this.#poisoned.set(name, times);
+      if (bug instanceof CorruptBytes || times < POISONED_MAX) throw bug;
+      throw new CorruptBytes(`account ${name}: its log cannot be replayed: ${bug}`, { cause: bug });
+    }
   }
 
   /** An account could not be loaded: it is tried again at the next `tick`. */

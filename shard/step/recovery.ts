@@ -4,6 +4,7 @@
  * accounts are withheld until then.
  */
 import type { AccountAccess } from "./account_access.ts";
+import type { AccountName } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Lost } from "./open_batch.ts";
 import type { RequestId, ShardInput } from "./effects.ts";
@@ -45,6 +46,8 @@ export class Recovery {
   #withheld: ShardInput[] = [];
   /** Effects that were dropped before they were released. */
   #lost: Lost[] = [];
+  /** Accounts at which readings of the log have failed, and how often. */
+  readonly #poisoned = new Map<AccountName, number>();
   /** Bugs in a row. */
   #bugs = 0;
   #down = false;
@@ -185,7 +188,7 @@ export class Recovery {
   }
 
   #newReading(row: ShardRow): LogReading {
-    return new LogReading(this.#turn, this.#accounts, row);
+    return new LogReading(this.#turn, this.#accounts, row, this.#poisoned);
   }
 
   #forget(): void {

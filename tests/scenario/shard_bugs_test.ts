@@ -237,6 +237,30 @@ Deno.test("what a caller throws harms neither the shard nor the turn", () => {
   assert.deepEqual(bugs(world).slice(2), [["list", undefined]]);
 });
 
+Deno.test("an account at which replaying the log fails every time is given up, alone", () => {
+  const world = worldOf(1, "alice", "bob");
+  for (const name of ["alice", "bob"]) world.must(name, "settings.set", SETTINGS);
+  world.kill();
+  failing(
+    LogTail,
+    "replay",
+    () => {
+      world.start();
+      world.settle(2000);
+      assert.equal(world.must("bob", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+      const refused = world.ask("alice", "account.info", {});
+      assert.deepEqual([refused.ok, refused.ok || refused.code], [false, "unavailable"]);
+    },
+    (account) => (account as { name: string }).name === "alice",
+    Infinity,
+  );
+  assert.deepEqual(bugs(world), [["shard", "loaded"], ["shard", "loaded"]]);
+  assert.equal(world.logged("account_corrupt").length, 1);
+  world.kill();
+  world.start();
+  assert.equal(world.must("alice", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+});
+
 Deno.test("rows of an earlier reading of the log are not taken for those of the latest", () => {
   const world = new NodeWorld({ shards: 1, limits: { checkpointMs: 1e9 } });
   world.account("alice");
