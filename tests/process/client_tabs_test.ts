@@ -1,6 +1,7 @@
 /** Tabs of a real browser share one client of the library (A22). */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
+import { createClient } from "../../server/web/client.js";
 import { findChromium, startBrowser } from "../prove/browser.ts";
 import { rest } from "./client.ts";
 import { ServerProcess, tempDir } from "./server.ts";
@@ -70,6 +71,32 @@ Deno.test({
         1,
       );
     } finally {
+      await browser.close();
+      await server.stop();
+    }
+  },
+});
+
+Deno.test({
+  name: "the chat offers to end another session, where the account has as many as it may (A11)",
+  ignore: chromium === null,
+  fn: async () => {
+    using dir = tempDir();
+    const flags = ["--set", "limits.sessionsPerAccountMax=1"];
+    const server = await ServerProcess.start({ dataDir: dir.path, flags });
+    const browser = await startBrowser(chromium!);
+    const other = createClient({ url: server.url, device: "desk", label: "Ann's desk" });
+    try {
+      await other.register({ user: "ann", password: "correct horse" });
+      const page = await (await browser.newContext()).newPage();
+      await page.goto(server.url);
+      await page.getByRole("textbox", { name: "Name" }).fill("ann");
+      await page.locator("#sign-in").getByLabel("Password").fill("correct horse");
+      await page.getByRole("button", { name: "Sign in", exact: true }).click();
+      await page.getByRole("button", { name: "End the one on Ann's desk" }).click();
+      await page.getByRole("button", { name: "Add a contact" }).waitFor();
+    } finally {
+      other.close();
       await browser.close();
       await server.stop();
     }

@@ -77,20 +77,37 @@ function showChat(client) {
   });
 }
 
-/** Goes on with a sign-in that is stored. @param {Api.Client} client */
-async function goOn(client) {
+/**
+ * The account has as many sessions as it may: one of them has to end first.
+ * @param {Api.Client} client
+ */
+async function showFull(client) {
+  const devices = await client.devices();
+  const actions = devices.filter(({ online }) => online).map(({ device, label }) =>
+    button(`End the one on ${label || device}`, () => goOn(client, { end: device }))
+  );
+  showWait("You are signed in on as many devices as an account may have.", ...actions);
+}
+
+/**
+ * Goes on with a sign-in that is stored.
+ * @param {Api.Client} client
+ * @param {Api.SignInOptions} [options]
+ */
+async function goOn(client, options) {
   showWait("Connecting …");
   const stop = client.on("status", ({ status }) => {
     if (status === "waiting") showWait("No connection. Trying again …");
   });
   try {
-    await client.signIn();
+    await client.signIn(undefined, options);
     stop();
     showChat(client);
   } catch (error) {
     stop();
-    client.close();
     const { code } = /** @type {Api.RoostError} */ (error);
+    if (code === "limit_reached") return await showFull(client);
+    client.close();
     if (code !== "unauthorized") {
       const again = button("Try again", () => location.reload(), { class: "main" });
       showWait(errorText(error) ?? "The sign-in has ended.", again);
@@ -120,6 +137,10 @@ async function signIn(account, { isNew, remember }) {
   try {
     await (isNew ? client.register(account) : client.signIn(account));
   } catch (error) {
+    if (/** @type {Api.RoostError} */ (error).code === "limit_reached" && !isNew) {
+      if (!remember) sessionStorage.setItem(OWN, "1");
+      return await showFull(client);
+    }
     client.close();
     throw error;
   }
