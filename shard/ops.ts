@@ -211,6 +211,11 @@ export interface Ops {
       readonly presence: DevicePresence | null;
       /** Another device of the account, whose session ends as `replaced` for this one. */
       readonly ends?: DeviceId;
+      /**
+       * The session is attached again, because its shard was taken over: refused as `conflict` where
+       * another session has replaced it meanwhile, as `unauthorized` where its right has ended.
+       */
+      readonly announced?: boolean;
     };
     out: {
       readonly id: AccountId;
@@ -383,7 +388,11 @@ export type EdgePacket =
     readonly sinceMs: number;
     readonly watched: AccountName;
     readonly watchedId: AccountId;
-    /** Rises with every change; a lower one than last seen is stale. */
+    /**
+     * Versions rise with every change of an epoch, epochs with every owner of the shard: a pair that
+     * is not above the last one seen is stale.
+     */
+    readonly epoch: number;
     readonly version: number;
     readonly devices: readonly PresenceOfDevice[];
     /** When the last device left (ms); 0 while any is online or where unknown. */
@@ -412,6 +421,16 @@ export type EdgePacket =
     readonly sessions: readonly SessionId[];
     readonly reason: "replaced" | "revoked" | "expired" | "shutdown";
   }
+  /**
+   * The shard with the points `[lo, hi)` was taken over and knows neither sessions nor interests:
+   * the edge announces them again.
+   */
+  | {
+    readonly kind: "announce";
+    readonly lo: number;
+    readonly hi: number;
+    readonly epoch: number;
+  }
   /** A signal for the named sessions. */
   | {
     readonly kind: "signal";
@@ -438,6 +457,7 @@ export interface InterestAnswer {
   /** null: not allowed, or there is no such account: shown as offline. */
   readonly presence: {
     readonly watchedId: AccountId;
+    readonly epoch: number;
     readonly version: number;
     readonly devices: readonly PresenceOfDevice[];
     readonly lastSeen: number;

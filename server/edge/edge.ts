@@ -7,7 +7,8 @@ import { newId } from "../../shard/name/ids.ts";
 import type { EdgePacket, WatchTarget } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Clock, Log, Random, Timers } from "../node/ports.ts";
-import type { Router } from "../node/router.ts";
+import type { EdgeRouter } from "../node/router.ts";
+import { Announcer } from "./announcer.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Detaches } from "./detaches.ts";
@@ -36,7 +37,7 @@ const DRAIN_DETACH_MS = 2000;
 
 /** What an edge needs. */
 export interface EdgeDeps {
-  readonly router: Router;
+  readonly router: EdgeRouter;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -98,6 +99,7 @@ class NodeEdge implements Edge {
   readonly #sessions = new Directory();
   readonly #watchers: Watchers;
   readonly #detaches: Detaches;
+  readonly #announcer: Announcer;
   readonly #shared: SessionDeps;
   #draining: DrainOptions | null = null;
 
@@ -107,6 +109,8 @@ class NodeEdge implements Edge {
     this.#limits = limits;
     this.#watchers = new Watchers(deps);
     this.#detaches = new Detaches(deps);
+    const sessions = () => this.#sessions.all();
+    this.#announcer = new Announcer({ ...deps, watchers: this.#watchers, sessions });
     this.#shared = {
       router,
       clock,
@@ -165,9 +169,9 @@ class NodeEdge implements Edge {
   }
 
   #attach(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
-    const { user, device, auth, cursor, presence, sink, resume, ends } = options;
+    const { user, device, auth, cursor, presence, resume, ends } = options;
     const id: SessionId = newId(this.#deps.random.bytes(12));
-    const session = new LiveSession(this.#shared, { id, user, device }, sink);
+    const session = new LiveSession(this.#shared, { id, ...options });
     // Before the request: what the shard sends on may be here before its answer.
     this.#sessions.add(session);
     const ending = ends === undefined ? {} : { ends };
@@ -199,9 +203,10 @@ class NodeEdge implements Edge {
 
   #resume(
     session: LiveSession,
-    { cursor, sink, provedUntil }: OpenSession,
+    { auth, cursor, sink, provedUntil }: OpenSession,
     done: (result: Result<OpenedSession>) => void,
   ): void {
+    session.auth = auth;
     session.proved(provedUntil);
     session.reattach(sink);
     const { attachment, feed } = session;
@@ -308,6 +313,9 @@ class NodeEdge implements Edge {
       }
       case "watch":
         return this.#watch(packet.sessions, packet.target);
+      case "announce":
+        this.#announcer.announce(packet.lo, packet.hi, packet.epoch);
+        return 0;
       case "closed":
         return this.#each(packet.sessions, (session) => session.finish(packet.reason, false));
       case "signal": {

@@ -2,7 +2,7 @@
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { SendQueue, Taken } from "./send_queue.ts";
 import type { EdgeCounters, EventCodec } from "./types.ts";
-import type { Watched } from "./watchers.ts";
+import type { Watched } from "./watched.ts";
 
 /** A session as it tells its client something. */
 export interface Telling {

@@ -4,7 +4,7 @@
  * per watched user. Exists only while something waits.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
-import type { Watched } from "./watchers.ts";
+import type { Watched } from "./watched.ts";
 
 /** Signals that wait at most; the oldest go first. */
 export const SIGNALS_MAX = 64;

@@ -9,14 +9,15 @@ import type { Result } from "../../shard/errors.ts";
 import type { Random } from "../node/ports.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { encodeTaken, type Telling } from "./encode_taken.ts";
-import { type EventBatch, Feed, type FeedDeps } from "./feed.ts";
+import { EventBatch, Feed, type FeedDeps } from "./feed.ts";
 import type { Flushed, Flusher } from "./flusher.ts";
 import { SendQueue, type Taken, type Unacknowledged } from "./send_queue.ts";
 import type { OutletDeps } from "./outlet.ts";
 import { type Poll, pollEnded, type PollHost, Polls } from "./polls.ts";
 import { Push, type PushHost } from "./push.ts";
-import type { Watched, Watcher, Watchers } from "./watchers.ts";
-import type { Cancelled, EndReason, PollBatch, Session, Sink } from "./types.ts";
+import type { Watched, Watcher } from "./watched.ts";
+import type { Watchers } from "./watchers.ts";
+import type { Cancelled, EndReason, OpenSession, PollBatch, Session, Sink } from "./types.ts";
 
 /** How long the first batch waits for the presence of all contacts, ms. */
 const BATCH_WAIT_MS = 250;
@@ -39,10 +40,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   readonly user: AccountName;
   readonly device: DeviceId;
   userId = "" as AccountId;
+  /** What was last proved of it. */
+  auth: OpenSession["auth"];
   /** Milliseconds since 1970. */
   expiresAt = Infinity;
   readonly watched: Watched[] = [];
   frozen: Map<AccountName, Watched> | null = null;
+  refused: Map<AccountName, AccountId> | null = null;
   readonly feed: Feed;
   sendQueue: SendQueue | null = null;
   soft = 0;
@@ -53,6 +57,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   endReason: EndReason | null = null;
   readonly #deps: SessionDeps;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
+  /** The presence that its shard was last known to have. */
+  #presence: OpenSession["presence"];
   /** null while it is lost. */
   #outlet: Push | Polls | null;
   /** What its end counts as if nobody comes back. */
@@ -70,15 +76,18 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   constructor(
     deps: SessionDeps,
-    who: { readonly id: SessionId; readonly user: AccountName; readonly device: DeviceId },
-    sink: Sink | null,
+    who: Pick<OpenSession, "user" | "device" | "auth" | "presence" | "sink"> & {
+      readonly id: SessionId;
+    },
   ) {
     this.#deps = deps;
     this.id = who.id;
     this.user = who.user;
     this.device = who.device;
+    this.auth = who.auth;
+    this.#presence = who.presence;
     this.feed = new Feed(deps, who.user);
-    this.#outlet = this.#outletTo(sink);
+    this.#outlet = this.#outletTo(who.sink);
   }
 
   #outletTo(sink: Sink | null): Push | Polls {
@@ -145,6 +154,36 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     if (untilMs === null || untilMs === this.expiresAt) return;
     this.expiresAt = untilMs;
     this.#schedule();
+  }
+
+  present(presence: OpenSession["presence"], done: (result: Result<null>) => void): void {
+    this.#deps.router.request(this.user, "presence.set", { session: this.id, presence }, (set) => {
+      if (set.ok) this.#presence = presence;
+      done(set);
+    });
+  }
+
+  /** What attaches it again to a shard that knows no sessions. */
+  announcement(): Ops["session.attach"]["in"] {
+    const { auth, expiresAt, feed: { mailboxId, sent: seq } } = this;
+    return {
+      session: this.id,
+      device: this.device,
+      auth: auth.kind === "issuer" ? { ...auth, expiresAt } : auth,
+      cursor: { mailboxId, seq },
+      presence: this.#presence,
+      announced: true,
+    };
+  }
+
+  /** The shard has it again: catches up with what it was not told meanwhile. */
+  announced(out: Ops["session.attach"]["out"]): void {
+    this.expiresAt = out.expiresAt;
+    this.#schedule();
+    this.feed.heard(out.seq);
+    if (this.#phase === "live") this.#outlet?.push(new EventBatch(this.#deps.codec, []));
+    if (this.#targets !== null) this.#targets = out.watch;
+    else this.#deps.watchers.rewatch(this, out.watch);
   }
 
   /** Another transport takes over; nothing is pushed before `start`. */

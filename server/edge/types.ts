@@ -120,6 +120,8 @@ export interface Session {
   sentPast(bytes: number): void;
   /** The transport broke: keeps the session for the grace, then detaches it. */
   lost(sink: Sink): void;
+  /** Sets its presence (null: invisible); what was accepted outlives the owner of its shard. */
+  present(presence: DevicePresence | null, done: (result: Result<null>) => void): void;
   /** Explicit sign-out: detaches at once, presence ends without grace. */
   end(reason: EndReason): void;
   /**

@@ -3,7 +3,7 @@
  * and its encoding; interest is registered with the shard of the watched user for each watcher, for
  * it decides who may see what, and given back when nobody here has watched for a while.
  */
-import type { AccountId, AccountName } from "../../shard/name/ids.ts";
+import { type AccountId, type AccountName, pointOf } from "../../shard/name/ids.ts";
 import type {
   EdgePacket,
   InterestAnswer,
@@ -14,80 +14,23 @@ import type {
 import type { Clock, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import type { EdgeCounters } from "./types.ts";
+import { looksSame, remove, Watched, type Watcher } from "./watched.ts";
 
 /** How long interest outlives the last watcher, ms. */
 export const UNINTEREST_MS = 1000;
-/** Up to so many watchers an array is both smaller and faster than a set. */
-const ARRAY_MAX = 64;
-
-/** What watches: a session. */
-export interface Watcher {
-  readonly user: AccountName;
-  readonly userId: AccountId;
-  /** Whom it watches; only `Watchers` changes it. */
-  readonly watched: Watched[];
-  /** Users who have blocked it, as they are shown for as long as that lasts: `Watchers`' too. */
-  frozen: Map<AccountName, Watched> | null;
-  /** False once it has ended. */
-  readonly alive: boolean;
-  /** The presence of `watched` is another than before, or is seen for the first time. */
-  presenceChanged(watched: Watched, first: boolean): void;
-  /** The right to see this user is gone: to be shown offline. */
-  presenceRevoked(watched: Watched): void;
-  /** In place of `before` (null: nobody), `frozen` is seen: offline, as after a sign-out. */
-  presenceFrozen(before: Watched | null, frozen: Watched): void;
-  /** The user is seen as it is again, or not at all, in place of `frozen`. */
-  presenceThawed(frozen: Watched): void;
+/** A registration under way. */
+interface Asking {
+  readonly watchers: readonly Watcher[];
+  /** Whose accounts were asked for, where it is not the first time; else null. */
+  ids: ReadonlyMap<AccountName, AccountId> | null;
+  /** Users whose answers a revocation has made void meanwhile. */
+  revoked: Map<AccountName, number | null> | null;
 }
 
-/** A user whose presence somebody here may see. */
-export class Watched {
-  readonly name: AccountName;
-  id: AccountId;
-  /** -1 before the first answer. */
-  version = -1;
-  devices: readonly PresenceOfDevice[] = [];
-  lastSeen = 0;
-  /** The presence as watchers are sent it, made when first needed. */
-  encoded: string | null = null;
-  watchers: Watcher[] | Set<Watcher> = [];
-  /** Registrations under way. */
-  asking = 0;
-
-  constructor(name: AccountName, id: AccountId) {
-    this.name = name;
-    this.id = id;
-  }
-
-  /** Sessions that watch. */
-  get size(): number {
-    return Array.isArray(this.watchers) ? this.watchers.length : this.watchers.size;
-  }
-
-  has(watcher: Watcher): boolean {
-    return Array.isArray(this.watchers)
-      ? this.watchers.includes(watcher)
-      : this.watchers.has(watcher);
-  }
-
-  add(watcher: Watcher): void {
-    if (!Array.isArray(this.watchers)) this.watchers.add(watcher);
-    else if (this.watchers.length < ARRAY_MAX) this.watchers.push(watcher);
-    else this.watchers = new Set([...this.watchers, watcher]);
-  }
-
-  delete(watcher: Watcher): void {
-    if (Array.isArray(this.watchers)) remove(this.watchers, watcher);
-    else this.watchers.delete(watcher);
-  }
-}
-
-/** Removes without keeping the order. */
-function remove<T>(items: T[], item: T): void {
-  const at = items.indexOf(item);
-  if (at < 0) return;
-  const last = items.pop()!;
-  if (at < items.length) items[at] = last;
+/** What is asked for again, for the sessions of one user. */
+export interface Registration {
+  readonly watchers: Set<Watcher>;
+  readonly targets: Map<AccountName, AccountId>;
 }
 
 /** What the table needs. */
@@ -105,8 +48,8 @@ export class Watchers {
   /** Users that nobody watches any more, and since when; in the order of time. */
   readonly #idle = new Map<Watched, number>();
   #sweeping = false;
-  /** Registrations under way, with the users whose answers a revocation has made void meanwhile. */
-  readonly #asking = new Map<readonly Watcher[], Map<AccountName, number | null> | null>();
+  /** Registrations under way. */
+  readonly #asking = new Set<Asking>();
   #pairs = 0;
 
   constructor(deps: WatchersDeps) {
@@ -129,12 +72,14 @@ export class Watchers {
 
   /**
    * Registers interest for sessions of one user, in one call; each is told of every target that it
-   * may see. `done` comes when all shards have answered, possibly before this returns.
+   * may see. `done` comes when all shards have answered, possibly before this returns. `again`: the
+   * shards have forgotten the interest; those who watch already are told what has changed.
    */
   register(
     watchers: readonly Watcher[],
     targets: readonly WatchTarget[],
     done: () => void,
+    again = false,
   ): void {
     const first = watchers[0];
     if (first === undefined || targets.length === 0) return done();
@@ -143,8 +88,9 @@ export class Watchers {
       return { watcher: first.user, watcherId: first.userId, watched: name, watchedId: id };
     });
     let left = items.length;
-    const asking = [...watchers];
-    this.#asking.set(asking, null);
+    const asking: Asking = { watchers: [...watchers], ids: null, revoked: null };
+    if (again) asking.ids = new Map(targets.map(({ name, id }) => [name, id]));
+    this.#asking.add(asking);
     this.#deps.router.interest(items, (answers) => {
       for (const answer of answers) this.#answered(asking, answer);
       left -= answers.length;
@@ -164,25 +110,73 @@ export class Watchers {
     return user;
   }
 
-  #answered(watchers: readonly Watcher[], answer: InterestAnswer): void {
+  #answered({ watchers, ids, revoked: voided }: Asking, answer: InterestAnswer): void {
     const user = this.#users.get(answer.watched);
     if (user === undefined) return;
     user.asking--;
     const { presence } = answer;
-    const revoked = this.#asking.get(watchers)?.get(answer.watched);
+    const revoked = voided?.get(answer.watched);
     if (presence !== null && revoked === undefined) {
       // Those who watch already may hear of a change by this answer first.
-      const newer = user.id !== presence.watchedId || presence.version > user.version;
-      if (newer) this.#update(user, presence);
-      for (const watcher of watchers) if (watcher.alive) this.#watch(watcher, user);
+      if (user.id !== presence.watchedId || user.isOlder(presence)) this.#update(user, presence);
+      for (const watcher of watchers) if (watcher.alive) this.#watch(watcher, user, ids !== null);
     } else {
       const lastSeen = presence === null ? answer.lastSeen : revoked ?? null;
+      const ended = presence === null && ids?.get(user.name) === user.id;
       for (const watcher of watchers) {
-        if (lastSeen === null || !watcher.alive || user.has(watcher)) continue;
-        this.#freeze(watcher, watcher.frozen?.get(user.name) ?? null, user, lastSeen);
+        if (!watcher.alive) continue;
+        this.#refuse(watcher, user, lastSeen, ended);
+        const unseen = presence === null && lastSeen === null;
+        if (unseen) (watcher.refused ??= new Map()).set(user.name, user.id);
       }
     }
     this.#forgetIfIdle(user);
+  }
+
+  /** `ended`: one who watches already has lost the right, while its shard knew nobody. */
+  #refuse(watcher: Watcher, user: Watched, lastSeen: number | null, ended: boolean): void {
+    if (user.has(watcher)) {
+      if (ended) this.revoke(watcher, user.name, lastSeen);
+    } else if (lastSeen !== null) {
+      this.#freeze(watcher, watcher.frozen?.get(user.name) ?? null, user, lastSeen);
+    }
+  }
+
+  /** The watcher may see exactly `targets` now, as far as that is its own user's affair. */
+  rewatch(watcher: Watcher, targets: readonly WatchTarget[]): void {
+    const wanted = new Map(targets.map(({ name, id }) => [name, id]));
+    const seen = [...watcher.watched, ...watcher.frozen?.values() ?? []];
+    for (const { name } of seen) if (!wanted.has(name)) this.revoke(watcher, name, null);
+    for (const name of watcher.refused?.keys() ?? []) {
+      if (!wanted.has(name)) watcher.refused!.delete(name);
+    }
+    for (const { name, id } of seen) if (wanted.get(name) === id) wanted.delete(name);
+    for (const [name, id] of watcher.refused ?? []) {
+      if (wanted.get(name) === id) wanted.delete(name);
+    }
+    this.register([watcher], [...wanted].map(([name, id]) => ({ name, id })), () => {});
+  }
+
+  /** What has to be asked for again where the shard of the points `[lo, hi)` was taken over. */
+  registrations(lo: number, hi: number, sessions: Iterable<Watcher>): Registration[] {
+    const byUser = new Map<AccountName, Registration>();
+    const add = (watcher: Watcher, name: AccountName, id: AccountId) => {
+      const point = pointOf(name);
+      if (point < lo || point >= hi) return;
+      let found = byUser.get(watcher.user);
+      if (found === undefined) {
+        found = { watchers: new Set(), targets: new Map() };
+        byUser.set(watcher.user, found);
+      }
+      found.watchers.add(watcher);
+      found.targets.set(name, id);
+    };
+    for (const watcher of sessions) {
+      for (const { name, id } of watcher.watched) add(watcher, name, id);
+      for (const { name, id } of watcher.frozen?.values() ?? []) add(watcher, name, id);
+      for (const [name, id] of watcher.refused ?? []) add(watcher, name, id);
+    }
+    return [...byUser.values()];
   }
 
   /** The frozen user is nobody else's: it has no place in the table, and no interest. */
@@ -202,10 +196,13 @@ export class Watchers {
     return frozen;
   }
 
-  #watch(watcher: Watcher, user: Watched): void {
+  #watch(watcher: Watcher, user: Watched, again: boolean): void {
     const first = !user.has(watcher);
+    // Who watches already was told with the others, if there was a change.
+    if (again && !first) return;
     if (first) {
       this.#thaw(watcher, user.name);
+      watcher.refused?.delete(user.name);
       user.add(watcher);
       watcher.watched.push(user);
       this.#pairs++;
@@ -219,7 +216,7 @@ export class Watchers {
     counters.presencePackets++;
     const user = this.#users.get(packet.watched);
     const known = user !== undefined && user.id === packet.watchedId;
-    if (!known || packet.version <= user.version) {
+    if (!known || !user.isOlder(packet)) {
       counters.presenceStale++;
       return 0;
     }
@@ -231,13 +228,19 @@ export class Watchers {
     user: Watched,
     presence: {
       readonly watchedId: AccountId;
+      readonly epoch: number;
       readonly version: number;
       readonly devices: readonly PresenceOfDevice[];
       readonly lastSeen: number;
     },
   ): void {
+    // A new owner of the shard begins anew with what was so before: nobody need notice.
+    const same = user.id === presence.watchedId && user.epoch !== presence.epoch &&
+      user.version >= 0 && looksSame(user, presence);
     user.id = presence.watchedId;
+    user.epoch = presence.epoch;
     user.version = presence.version;
+    if (same) return;
     user.devices = presence.devices;
     user.lastSeen = presence.lastSeen;
     user.encoded = null;
@@ -250,11 +253,10 @@ export class Watchers {
    */
   revoke(watcher: Watcher, name: AccountName, lastSeen: number | null): void {
     // All watchers of a registration are one user's: what one has lost, all have.
-    for (const [watchers, revoked] of this.#asking) {
-      if (!watchers.includes(watcher)) continue;
-      if (revoked === null) this.#asking.set(watchers, new Map([[name, lastSeen]]));
-      else revoked.set(name, lastSeen);
+    for (const asking of this.#asking) {
+      if (asking.watchers.includes(watcher)) (asking.revoked ??= new Map()).set(name, lastSeen);
     }
+    watcher.refused?.delete(name);
     const user = this.#users.get(name);
     if (user === undefined || !user.has(watcher)) {
       const frozen = watcher.frozen?.get(name) ?? null;
@@ -280,6 +282,7 @@ export class Watchers {
     this.#pairs -= watcher.watched.length;
     watcher.watched.length = 0;
     watcher.frozen = null;
+    watcher.refused = null;
   }
 
   #forgetIfIdle(user: Watched): void {

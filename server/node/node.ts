@@ -4,10 +4,10 @@
  */
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
-import type { Effect, Now, ShardInput } from "../../shard/step/effects.ts";
+import type { Effect, Now, RequestId, ShardInput } from "../../shard/step/effects.ts";
 import type { Cancel, Holder, Opening, Owned, Ports, Register, StoreError } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Router } from "./router.ts";
+import type { EdgeRouter } from "./router.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import { Bugs } from "./bugs.ts";
@@ -34,6 +34,8 @@ import { TABLE_REGISTER } from "./ports.ts";
 import { traceEffect, traceSend } from "./trace.ts";
 
 const TICK_MS = 100;
+/** How long a shard that was taken over waits for the sessions that are still to be announced (ms). */
+const ANNOUNCE_GRACE_MS = 15_000;
 /** One page of accounts is looked through for what is over age every … (ms). */
 const SWEEP_MS = 10_000;
 const SWEEP_ROWS = 50;
@@ -70,7 +72,7 @@ export interface Reloaded {
 }
 
 /** One node of a cell. */
-export class Node implements Router {
+export class Node implements EdgeRouter {
   readonly id: NodeId;
   readonly committer: Committer;
   shards: readonly Shard[] = [];
@@ -318,19 +320,25 @@ export class Node implements Router {
     const wanted = () => !fresh.ended && !this.#stopped;
     this.#ownership.takeOver(fresh.id, wanted, (owned) => {
       if (owned === null) return;
+      const { lo, hi } = fresh;
+      const { epoch } = owned;
+      const nodes = [this.id];
+      this.#submit(fresh, { kind: "taken_over", nodes, epoch, graceMs: ANNOUNCE_GRACE_MS });
       this.#loader.log(fresh);
       this.#findOwing([fresh]);
+      this.#options.deliver({ kind: "announce", lo, hi, epoch });
     });
-    this.#repeat(fresh);
+    this.#repeat(fresh, old.takeBegun());
   }
 
   /** What the former owner of the shard was asked and has not replied to. */
-  #repeat(shard: Shard): void {
+  #repeat(shard: Shard, begun: ReadonlySet<RequestId>): void {
     const owns = (name: AccountName) => shard.owns(name);
     const unknown = "The outcome is not known: look before you repeat it";
     for (const input of this.#callers.requestsOf(owns)) {
-      if (REPEATABLE.has(input.op)) this.#submit(shard, input);
-      else this.#callers.reply(input.request, fail("unavailable", unknown, TICK_MS));
+      const { request, op } = input;
+      if (REPEATABLE.has(op) && !begun.has(request)) this.#submit(shard, input);
+      else this.#callers.reply(request, fail("unavailable", unknown, TICK_MS));
     }
     for (const input of this.#callers.interestsOf(owns)) this.#submit(shard, input);
   }
@@ -467,6 +475,13 @@ export class Node implements Router {
     const byShard = this.#byShard(watched, (name) => name);
     for (const [shard, names] of byShard) {
       this.#submit(shard, { kind: "uninterest", node: this.id, watched: names });
+    }
+  }
+
+  announced(lo: number, hi: number, epoch: number): void {
+    for (const shard of this.shards) {
+      if (shard.lo >= hi || shard.hi <= lo) continue;
+      this.#submit(shard, { kind: "announced", node: this.id, epoch });
     }
   }
 

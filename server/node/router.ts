@@ -30,3 +30,9 @@ export interface Router {
   /** Nobody on this node watches these users any more. */
   uninterest(watched: readonly AccountName[]): void;
 }
+
+/** What an edge may ask besides. */
+export interface EdgeRouter extends Router {
+  /** All sessions of this node with points in `[lo, hi)` are attached again, as `announce` asked for. */
+  announced(lo: number, hi: number, epoch: number): void;
+}

@@ -206,8 +206,7 @@ function presenceCommands(define: Define) {
         return done(fail("bad_request", "Presence belongs to a session: name it in Roost-Session"));
       }
       const presence = input.invisible === true ? null : devicePresence(input);
-      const set = { session: ctx.session.id, presence };
-      ctx.router.request(ctx.user, "presence.set", set, asJson(done));
+      ctx.session.present(presence, asJson(done));
     }),
     ping: define("ping", "tells the server's time", {}, (ctx, _input, done) => {
       done(ok(`{"serverTime":${ctx.clock.wallMs()}}`));

@@ -19,6 +19,7 @@ export function closeSessions(
   reason: (EdgePacket & { kind: "closed" })["reason"],
   which: (s: Attached) => boolean,
 ): void {
+  turn.presence.settling.close(account.name, reason, which);
   for (const s of turn.presence.sessions(account.name).filter(which)) {
     endSession(turn, account, s);
     turn.emit(account, {
@@ -257,7 +258,9 @@ export const listDevices: Handler<"device.list"> = (turn, account) => {
 /** Also ends a session that an outside issuer's token opened. */
 export const revokeDevice: Handler<"device.revoke"> = (turn, account, input) => {
   const known = account.devices.some((d) => d.device === input.device);
-  const attached = turn.presence.sessions(account.name).some((s) => s.device === input.device);
+  // Any device may be attached while sessions are still to be announced.
+  const attached = turn.presence.settling.active ||
+    turn.presence.sessions(account.name).some((s) => s.device === input.device);
   if (!known && !attached) return fail("not_found", "There is no such device");
   if (known) turn.append(account, { kind: "device_removed", device: input.device });
   closeSessions(turn, account, "revoked", (s) => s.device === input.device);

@@ -78,6 +78,7 @@ export function answerInterest(
       watched: item.watched,
       presence: {
         watchedId: item.watchedId,
+        epoch: turn.presence.epoch,
         version: p.version,
         devices: visibleDevices(p),
         lastSeen: p.lastSeen,

@@ -6,6 +6,8 @@ import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../nam
 import type { DevicePresence, PresenceOfDevice } from "../ops.ts";
 import type { Rights } from "../roster/rights.ts";
 
+import { Settling } from "./settling.ts";
+
 const NO_DEVICES: readonly PresenceOfDevice[] = [];
 
 /** A session attached to its user. */
@@ -33,6 +35,10 @@ export interface Presentity {
 
 /** The presence of a shard's users. */
 export class PresenceTable {
+  /** Epoch of the shard: versions of a later one are newer, whatever their numbers. */
+  epoch = 1;
+  /** Whether sessions are still to be announced. */
+  readonly settling = new Settling();
   readonly #users = new Map<AccountName, Presentity>();
   readonly #changed = new Set<Presentity>();
   /** Sessions removed since the step began: after a bug in it their edges may not know. */

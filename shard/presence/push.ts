@@ -27,6 +27,7 @@ function push(turn: Turn, p: Presentity): void {
     sinceMs: turn.now.mono,
     watched: p.name,
     watchedId: p.id,
+    epoch: turn.presence.epoch,
     version: p.version,
     devices: visibleDevices(p),
     lastSeen: p.lastSeen,

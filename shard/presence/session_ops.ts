@@ -11,6 +11,7 @@ import { type RosterItem, seenByOwner } from "../roster/roster.ts";
 import { contactsOf, snapshotOf } from "../mailbox/snapshot.ts";
 
 const NOT_SIGNED_IN = fail("unauthorized", "The token is not valid (any more): sign in again");
+const REPLACED = fail("conflict", "The device has another session by now");
 const NO_SESSION = fail("unauthorized", "The session has ended: connect again");
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -64,19 +65,27 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   const expiresAt = expiryOf(turn, account, input.auth, input.device);
   if (expiresAt === 0) return NOT_SIGNED_IN;
   const id = account.id as AccountId;
-  const p = turn.presence.ensure(account.name, id, account.lastSeen);
-  const others = p.sessions.filter((s) => s.device !== input.device);
+  const known = turn.presence.get(account.name);
+  const sessions = known?.id === id ? known.sessions : [];
+  const present = sessions.find((s) => s.device === input.device);
+  const others = sessions.filter((s) => s !== present);
   const ended = others.find((s) => s.device === input.ends);
-  const max = turn.limits.sessionsPerAccountMax;
-  if (others.length - (ended === undefined ? 0 : 1) >= max) {
-    return fail("limit_reached", `Cannot connect: the account has ${max} sessions already`);
-  }
-  const old = turn.presence.attach(p, {
+  const session = {
     session: input.session,
     device: input.device,
     node: pending.node,
     presence: input.presence,
-  }, turn.now.wall);
+  };
+  const max = turn.limits.sessionsPerAccountMax;
+  if (input.announced === true) {
+    const refusal = turn.presence.settling.refusal(account.name, session, present);
+    if (refusal === "replaced") return REPLACED;
+    if (refusal !== null) return NOT_SIGNED_IN;
+  } else if (others.length - (ended === undefined ? 0 : 1) >= max) {
+    return fail("limit_reached", `Cannot connect: the account has ${max} sessions already`);
+  }
+  const p = turn.presence.ensure(account.name, id, account.lastSeen);
+  const old = turn.presence.attach(p, session, turn.now.wall);
   if (old !== undefined && old.session !== input.session) tellReplaced(turn, account, old);
   if (ended !== undefined) {
     endSession(turn, account, ended);

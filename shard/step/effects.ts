@@ -72,6 +72,15 @@ export type ShardInput =
   }
   /** Accounts that owe something, found by their marks at start. */
   | { readonly kind: "owing"; readonly names: readonly AccountName[] }
+  /** The shard was taken over at this epoch: these nodes announce their sessions within the grace. */
+  | {
+    readonly kind: "taken_over";
+    readonly nodes: readonly NodeId[];
+    readonly epoch: number;
+    readonly graceMs: number;
+  }
+  /** The node has announced its sessions, asked for by an `announce` with this epoch. */
+  | { readonly kind: "announced"; readonly node: NodeId; readonly epoch: number }
   | { readonly kind: "committed"; readonly batch: number }
   /** The commit failed or its outcome is unknown: forget what is provisional, read again. */
   | { readonly kind: "commit_failed" }

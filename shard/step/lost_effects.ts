@@ -52,6 +52,7 @@ function isWanted(turn: Turn, account: Account, packet: EdgePacket): boolean {
     case "presence":
     case "signal":
     case "closed":
+    case "announce":
       return false;
   }
 }

@@ -146,6 +146,8 @@ export class Recovery {
     switch (input.kind) {
       case "writable":
       case "uninterest":
+      case "taken_over":
+      case "announced":
         return true;
       case "committed":
       case "commit_failed":

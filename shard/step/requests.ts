@@ -4,7 +4,7 @@ import type { RequestId, ShardInput } from "./effects.ts";
 import type { Account } from "../account/account.ts";
 import type { AccountAccess } from "./account_access.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
-import type { OpName } from "../ops.ts";
+import type { OpName, Ops } from "../ops.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
 import { HANDLERS, WRITES } from "./handlers.ts";
@@ -48,7 +48,12 @@ export class Requests {
       accountId: null,
       sinceMs: this.#turn.now.mono,
     };
-    if (p.op === "presence.set") return this.#setPresence(p);
+    if (p.op === "presence.set") {
+      const { presence } = this.#turn;
+      const { session } = p.input as Ops["presence.set"]["in"];
+      const known = !presence.settling.active || presence.find(p.name, session) !== undefined;
+      return known ? this.#setPresence(p) : presence.settling.withhold(input);
+    }
     if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
     this.#run(p);
   }
@@ -186,5 +191,9 @@ export class Requests {
   #reply(account: Account | null, p: Pending, outcome: Outcome<OpName>): void {
     if ("wait" in outcome) throw new Error("a waiting request cannot be replied to");
     this.#turn.emit(account, { kind: "reply", request: p.request, result: outcome });
+    const { settling } = this.#turn.presence;
+    if (p.op !== "session.attach" || !outcome.ok || !settling.active) return;
+    const { session } = p.input as Ops["session.attach"]["in"];
+    for (const input of settling.takeFor(p.name, session)) this.take(input);
   }
 }

@@ -9,6 +9,7 @@ import type {
   CheckpointBudget,
   Effect,
   Now,
+  RequestId,
   SealedBatch,
   ShardInput,
 } from "./effects.ts";
@@ -29,14 +30,13 @@ export class Shard {
   readonly id: number;
   readonly lo: number;
   readonly hi: number;
-  /** The shard's row in the shard table. */
-  row: ShardRow;
   /** Successors are about to take over: no checkpoint begins any more. */
   ending = false;
   /** Successors have taken over: it takes no input any more. */
   ended = false;
   /** Inputs taken so far. */
   inputs = 0;
+  #row: ShardRow;
   readonly #turn: ShardTurn;
   readonly #accounts: AccountAccess;
   readonly #requests: Requests;
@@ -50,8 +50,9 @@ export class Shard {
     this.id = row.id;
     this.lo = row.lo;
     this.hi = row.hi;
-    this.row = row;
+    this.#row = row;
     this.#turn = new ShardTurn(row, limits);
+    this.#turn.presence.epoch = row.epoch;
     this.#accounts = new AccountAccess(this.#turn, row.id);
     this.#requests = new Requests(this.#turn, this.#accounts);
     this.#incoming = new Incoming(this.#turn, this.#accounts, this.#requests, this.#attempts);
@@ -67,6 +68,16 @@ export class Shard {
     });
     this.#turn.accounts.logBegins(row.start);
     this.#turn.batch.sawRow(row.start - 1);
+  }
+
+  /** The shard's row in the shard table. */
+  get row(): ShardRow {
+    return this.#row;
+  }
+
+  set row(row: ShardRow) {
+    this.#row = row;
+    this.#turn.presence.epoch = row.epoch;
   }
 
   get presence(): PresenceTable {
@@ -92,6 +103,7 @@ export class Shard {
   get quiescent(): boolean {
     return this.ready && this.#turn.batch.quiescent && this.#turn.accounts.quiescent &&
       this.#incoming.again + this.#recovery.kept === 0 &&
+      !this.presence.settling.active && this.presence.settling.withheld === 0 &&
       // Requests that wait for another shard go on waiting at the successor.
       !this.#requests.waiting.onStore;
   }
@@ -105,6 +117,14 @@ export class Shard {
       this.#accounts.inherit(old.#accounts);
       this.#requests.waiting.inherit(old.#requests.waiting, (name) => this.owns(name));
     }
+  }
+
+  /**
+   * Takes the requests that wait for something outside the shard, when it is dropped. They were begun
+   * for the account that had the name then, so that nobody may begin them anew.
+   */
+  takeBegun(): ReadonlySet<RequestId> {
+    return new Set(this.#requests.waiting.takeAll().map(({ request }) => request));
   }
 
   /** Whether the log has been read and requests are handled. */
@@ -150,7 +170,9 @@ export class Shard {
   /** Whether a `tick` has anything to look at. */
   get ticking(): boolean {
     return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
-            this.#incoming.again > 0 || this.#recovery.owing || this.#recovery.active;
+            this.#incoming.again > 0 ||
+      this.#recovery.owing || this.#recovery.active ||
+      this.presence.settling.active || this.presence.settling.withheld > 0;
   }
 
   /** Whether the point of a name falls into this shard. */
@@ -247,6 +269,13 @@ export class Shard {
         return this.#requests.dedupeLoaded(input);
       case "block_loaded":
         return this.#requests.blockLoaded(input.request, input.first, input.bytes);
+      case "taken_over": {
+        const untilMs = this.#turn.now.mono + input.graceMs;
+        return this.presence.settling.begin(input.nodes, input.epoch, untilMs);
+      }
+      case "announced":
+        if (this.presence.settling.announced(input.node, input.epoch)) this.#settled();
+        return;
       case "committed":
         this.#turn.out.push(...this.#turn.batch.committed(input.batch));
         return;
@@ -269,8 +298,17 @@ export class Shard {
     }
   }
 
+  /** Everybody's presence is known, or the grace has passed. After a bug the rest follows at a tick. */
+  #settled(): void {
+    const { settling } = this.presence;
+    settling.end();
+    for (let next; (next = settling.next()) !== undefined;) this.#take(next);
+  }
+
   #tick(): void {
     const { accounts, batch, now } = this.#turn;
+    const { settling } = this.presence;
+    if (settling.isOver(now.mono) || !settling.active && settling.withheld > 0) this.#settled();
     this.#incoming.retryDue();
     this.#requests.tick();
     this.#incoming.retry((input) => this.#take(input));

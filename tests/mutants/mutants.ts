@@ -656,8 +656,8 @@ const EDGE: readonly Mutant[] = [
     "server/edge/watchers.ts",
     [
       "take an old answer for new presence",
-      "const newer = user.id !== presence.watchedId || presence.version > user.version;",
-      "const newer = true;",
+      "if (user.id !== presence.watchedId || user.isOlder(presence)) this.#update(user, presence);",
+      "this.#update(user, presence);",
     ],
     [
       "overlook a right that ends while it is asked for",
@@ -749,6 +749,90 @@ const EDGE: readonly Mutant[] = [
   ),
 ];
 
+const TAKEOVER: readonly Mutant[] = [
+  ...inFile(
+    "server/store/fences.ts",
+    [
+      "skip the fence",
+      "return fence !== undefined && fence.epoch === epoch && fence.head !== null;",
+      "return fence !== undefined && fence.head !== null;",
+    ],
+  ),
+  ...inFile(
+    "server/node/node.ts",
+    [
+      "keep the state of a shard that was fenced",
+      "    this.#takeOver(shard, () => {});",
+      "    this.#ownership.takeOver(shard.id, () => true, () => {});",
+    ],
+    [
+      "forget what the former owner of a shard was asked",
+      "    this.#repeat(fresh, old.takeBegun());\n",
+      "",
+    ],
+    [
+      "begin a request anew that was begun for another account",
+      "if (REPEATABLE.has(op) && !begun.has(request)) this.#submit(shard, input);",
+      "if (REPEATABLE.has(op)) this.#submit(shard, input);",
+    ],
+  ),
+  ...inFile(
+    "shard/step/incoming.ts",
+    [
+      "tell presence before all sessions are announced",
+      "    if (settling.active) return settling.withhold(input);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/edge.ts",
+    [
+      "forget to announce to a new owner",
+      "        this.#announcer.announce(packet.lo, packet.hi, packet.epoch);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/announcer.ts",
+    [
+      "announce sessions, but no interests",
+      "    for (const asked of watchers.registrations(lo, hi, sessions())) {",
+      "    for (const asked of watchers.registrations(lo, lo, sessions())) {",
+    ],
+  ),
+  ...inFile(
+    "server/edge/watched.ts",
+    [
+      "apply the presence of an old epoch",
+      "return epoch > this.epoch || (epoch === this.epoch && version > this.version);",
+      "return epoch !== this.epoch || version > this.version;",
+    ],
+    [
+      "take the presence of a new epoch for old",
+      "return epoch > this.epoch || (epoch === this.epoch && version > this.version);",
+      "return version > this.version;",
+    ],
+  ),
+  ...inFile(
+    "server/edge/session.ts",
+    [
+      "miss the events of the time without an owner",
+      "    this.feed.heard(out.seq);\n    if (this.#phase",
+      "    if (this.#phase",
+    ],
+    [
+      "announce the presence of the time of sign-in",
+      "      if (set.ok) this.#presence = presence;\n",
+      "",
+    ],
+    [
+      "go on watching whom one may not see since the time without an owner",
+      "    else this.#deps.watchers.rewatch(this, out.watch);\n",
+      "",
+    ],
+  ),
+];
+
 /** All of them. */
 export const MUTANTS: readonly Mutant[] = [
   ...COMMITS,
@@ -756,4 +840,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MESSAGES,
   ...PRESENCE,
   ...EDGE,
+  ...TAKEOVER,
 ];

@@ -87,6 +87,8 @@ export const FAULTS = [
   "partition",
   "cuts",
   "requestsLost",
+  "reload",
+  "usurp",
 ] as const;
 
 /** Name of a fault. */

@@ -3,6 +3,7 @@ import type { FaultName } from "./config.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";
 import { burst } from "./injections.ts";
+import { reloadShard, usurpShard } from "./takeovers.ts";
 import { STEADY } from "./wire.ts";
 
 /** The faults' part of the chaos. */
@@ -70,6 +71,9 @@ export class Faults {
         return this.#later(prng.int(100, 15_000), () => node.process.resume());
       case "wallJump":
         return node.process.jumpWall(prng.pick([-86_400_000, -5000, 5000, 3_600_000]));
+      case "reload":
+      case "usurp":
+        return this.#takeOver(node, fault);
       case "resets":
       case "partition":
       case "cuts":
@@ -77,6 +81,18 @@ export class Faults {
         return this.#network(fault);
       default:
         return this.#disk(node, fault);
+    }
+  }
+
+  /** Shards lose what they have in memory, one or several times in a row. */
+  #takeOver(node: SimNode, fault: "reload" | "usurp"): void {
+    const { prng } = this.#world;
+    for (let i = prng.int(1, 3); i > 0; i--) {
+      this.#later(prng.pick([0, prng.int(0, 50), prng.int(0, 2000)]), () => {
+        if (!this.#running || !node.serving) return;
+        if (fault === "reload") reloadShard(this.#world, node, prng);
+        else usurpShard(this.#world, node, prng);
+      });
     }
   }
 

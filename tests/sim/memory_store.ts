@@ -174,6 +174,11 @@ export class MemoryDisk {
     return this.#rows.list(prefix, null, Infinity);
   }
 
+  /** Writes a row at once, as another process would that shares the disk. */
+  put(key: StoreKey, value: Uint8Array): void {
+    this.#rows.set(key, value);
+  }
+
   /** Rows on the disk. */
   get size(): number {
     return this.#rows.size;
@@ -352,25 +357,19 @@ class MemoryRows implements RowStore {
     const { prefix, after, limit } = options;
     this.#disk.submitRead(
       [prefix],
-      (rows) =>
-        rows.list(prefix, after, limit).map(({ key, value }) => ({
-          key: [...key],
-          value: value.slice(),
-        })),
+      (all) =>
+        all.list(prefix, after, limit).map((r) => ({ key: [...r.key], value: r.value.slice() })),
       (error, rows) => done(error, rows ?? []),
     );
   }
 
   last(prefix: StoreKey, done: (error: RowError | null, row: Row | null) => void): void {
     if (this.#state !== "open") return this.answer(() => done(CLOSED, null));
-    this.#disk.submitRead<Row | null>(
-      [prefix],
-      (rows) => {
-        const row = rows.list(prefix, null, Infinity).at(-1);
-        return row === undefined ? null : { key: [...row.key], value: row.value.slice() };
-      },
-      done,
-    );
+    const last = (rows: OrderedRows): Row | null => {
+      const row = rows.list(prefix, null, Infinity).at(-1);
+      return row === undefined ? null : { key: [...row.key], value: row.value.slice() };
+    };
+    this.#disk.submitRead<Row | null>([prefix], last, done);
   }
 
   close(done: () => void): void {

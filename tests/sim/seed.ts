@@ -24,6 +24,7 @@ import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedReturn, stalledLook } from "./injections.ts";
 import { checkTable, reshards } from "./reshards.ts";
+import { checkUsurped, createFor } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
 import { Violation } from "./history.ts";
 import { World } from "./world.ts";
@@ -242,6 +243,7 @@ function measure(world: World): void {
     checkNothingOwed(node.disk);
   }
   checkTable(world);
+  checkUsurped(world);
   const folded = foldAll(world, dumpAll(world));
   checkSent(folded);
   checkReceived(world, folded);
@@ -273,7 +275,7 @@ function rest(world: World): void {
   for (const end of ends) {
     // Something that no checkpoint has yet.
     const fresh = `fresh ${end}`.replace(" ", "-");
-    ask(world, prng.pick(nodes), fresh, "account.create", { credentials: null });
+    createFor(world, fresh);
     if (end === "crash") nodes.forEach((node) => world.kill(node));
     else nodes.forEach((node) => stop(world, node));
     nodes.forEach((node) => node.start());

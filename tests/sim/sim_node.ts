@@ -7,6 +7,7 @@ import type { AccountName, DeviceId, NodeId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Answer, PresenceFields } from "./link.ts";
 import type { Cancel, Ports } from "../../server/node/ports.ts";
+import type { EdgePacket } from "../../shard/ops.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
 import type { LogLine } from "./sim_ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";
@@ -30,6 +31,7 @@ import { newEdgeCounters } from "../../server/edge/types.ts";
 import { INJECTED } from "./step_faults.ts";
 import { Node } from "../../server/node/node.ts";
 import { parseCursor, parseSessionId } from "../../shard/name/ids.ts";
+import { VisibleSessions } from "./visible.ts";
 import { SIGN_IN_DEFAULTS } from "../../server/auth/sign_in_options.ts";
 
 /** The domain of every simulated account. */
@@ -137,7 +139,12 @@ export class SimNode implements Server {
     const prng = this.#prng.fork(`start ${this.#starts}`);
     const ports = simPorts({ process, disk: this.disk, prng, log });
     let edge: Edge | null = null;
-    const node = this.#makeNode(process, ports, (packet) => edge!.deliver(packet));
+    const visible = new VisibleSessions();
+    const node = this.#makeNode(process, ports, (packet) => {
+      visible.delivered(packet);
+      this.#host.wire.deliver(process, packet, () => edge!.deliver(packet));
+    });
+    visible.watch(node);
     const counters = newEdgeCounters();
     const deps = { ...ports, router: node, counters, codec: JSON_CODEC, flushed: () => {} };
     edge = createEdge(deps, config.edge);
@@ -159,17 +166,8 @@ export class SimNode implements Server {
       open: (options, done) => edge.open(options, done),
       ...UNCOUNTED,
     });
-    const running: Running = {
-      process,
-      ports,
-      node,
-      edge,
-      counters,
-      signIn,
-      connect,
-      lines,
-      serving: false,
-    };
+    const made = { process, ports, node, edge, counters, signIn, connect, lines };
+    const running: Running = { ...made, serving: false };
     this.#running = running;
     this.#host.note(this.who, `starts (${this.#starts})`);
     node.start((error) => {
@@ -183,7 +181,7 @@ export class SimNode implements Server {
     });
   }
 
-  #makeNode(process: VirtualProcess, ports: Ports, deliver: Edge["deliver"]): Node {
+  #makeNode(process: VirtualProcess, ports: Ports, deliver: (packet: EdgePacket) => void): Node {
     const { limits, shards } = this.#host.config;
     return new Node(ports, {
       id: this.id,

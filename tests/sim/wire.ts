@@ -2,6 +2,7 @@
  * What shards of a node tell each other, on its way: it may get lost, come twice, and be overtaken.
  * On the way it is also looked at: the numbers of a pair of accounts have to hold whatever happens.
  */
+import type { EdgePacket } from "../../shard/ops.ts";
 import type { History } from "./history.ts";
 import type { Prng } from "./prng.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
@@ -77,6 +78,14 @@ export class Wire {
       if (this.#prng.chance(late)) process.timers.after(this.#prng.number() * lateMs, arrive);
       else process.timers.soon(arrive);
     }
+  }
+
+  /** Hands an edge of the process a packet of a shard; presence may come once more, later. */
+  deliver(process: VirtualProcess, packet: EdgePacket, arrive: () => void): void {
+    arrive();
+    const { twice, lateMs } = this.quality;
+    if (packet.kind !== "presence" || twice === 0 || !this.#prng.chance(twice)) return;
+    process.timers.after(this.#prng.number() * lateMs, arrive);
   }
 
   #heldMs(packet: ShardPacket): number {

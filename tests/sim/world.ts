@@ -51,6 +51,8 @@ export class World {
   readonly stepFaults: StepFaults;
   readonly nodes: readonly SimNode[];
   readonly people: readonly Person[];
+  /** Accounts that were made by somebody who had taken a shard, in its log. */
+  readonly usurped: AccountName[] = [];
   /** Whether nodes that are down are to be started again. */
   keepUp = true;
 

@@ -27,7 +27,7 @@ import {
   type Sink,
 } from "../../server/edge/types.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
-import type { Router } from "../../server/node/router.ts";
+import type { EdgeRouter } from "../../server/node/router.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -73,7 +73,7 @@ interface Waiting {
 }
 
 /** All shards. Answers before `request` returns, but for operations in `held`. */
-export class FakeRouter implements Router {
+export class FakeRouter implements EdgeRouter {
   readonly asked: { readonly op: OpName; readonly name: AccountName; readonly input: object }[] =
     [];
   readonly interests: (readonly InterestItem[])[] = [];
@@ -94,7 +94,10 @@ export class FakeRouter implements Router {
   /** Events before this one are not retained. */
   firstSeq = 1;
   expiresAt = EXPIRES_AT;
+  epoch = 1;
   version = 1;
+  /** Ranges and epochs that were announced in full. */
+  readonly announcements: (readonly [lo: number, hi: number, epoch: number])[] = [];
   #waiting: Waiting[] = [];
 
   request<K extends OpName>(
@@ -186,9 +189,14 @@ export class FakeRouter implements Router {
     const denied = this.denied.has(`${watcher}>${watched}`);
     const devices = this.online.get(watched) ?? [];
     const lastSeen = this.lastSeen.get(watched) ?? 0;
-    const presence = denied ? null : { watchedId, version: this.version, devices, lastSeen };
+    const { epoch, version } = this;
+    const presence = denied ? null : { watchedId, epoch, version, devices, lastSeen };
     const frozen = this.frozen.get(`${watcher}>${watched}`) ?? null;
     return { watcher, watched, presence, lastSeen: denied ? frozen : null };
+  }
+
+  announced(lo: number, hi: number, epoch: number): void {
+    this.announcements.push([lo, hi, epoch]);
   }
 
   uninterest(watched: readonly AccountName[]): void {
@@ -336,7 +344,8 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
       const version = ++router.version;
       const watchedId = idOf(watched);
       const sinceMs = time.nowMs;
-      const about = { watched: name(watched), watchedId, version, devices, lastSeen };
+      const { epoch } = router;
+      const about = { watched: name(watched), watchedId, epoch, version, devices, lastSeen };
       deliver({ kind: "presence", sinceMs, ...about });
     },
   };

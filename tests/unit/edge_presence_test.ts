@@ -71,6 +71,7 @@ Deno.test("stale and unknown presence is dropped", () => {
   const { sink } = r.start();
   r.presence("bob", on("away"));
   const stale = {
+    epoch: 1,
     kind: "presence" as const,
     sinceMs: 0,
     watched: name("bob"),
@@ -125,7 +126,8 @@ Deno.test("presence is encoded once, however many watch", () => {
     }, (result) => result.ok && result.value.session.start());
   }
   time.runFor(0);
-  const packet = { sinceMs: 0, watched: name("bob"), watchedId: idOf("bob"), lastSeen: 0 };
+  const about = { watched: name("bob"), watchedId: idOf("bob"), lastSeen: 0 };
+  const packet = { sinceMs: 0, epoch: 1, ...about };
   const count = edge.deliver({ kind: "presence", ...packet, version: 9, devices: on("dnd") });
   time.runFor(100);
   assert.equal(count, 100);
@@ -239,7 +241,8 @@ Deno.test("a change that a registration's answer tells first reaches earlier wat
   r.router.online.set("bob", on("dnd"));
   r.router.version++;
   r.start({ user: name("dave") });
-  const packet = { sinceMs: 0, watched: name("bob"), watchedId: idOf("bob"), lastSeen: 0 };
+  const about = { watched: name("bob"), watchedId: idOf("bob"), lastSeen: 0 };
+  const packet = { sinceMs: 0, epoch: 1, ...about };
   const { version } = r.router;
   r.deliver({ kind: "presence", ...packet, version, devices: on("dnd") });
   r.time.runFor(100);

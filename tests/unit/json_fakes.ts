@@ -9,7 +9,7 @@ import {
 } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { OpName, Ops, Snapshot } from "../../shard/ops.ts";
+import type { DevicePresence, OpName, Ops, Snapshot } from "../../shard/ops.ts";
 import type { Router } from "../../server/node/router.ts";
 import type {
   CloseReason,
@@ -198,6 +198,12 @@ export class FakeSession implements Session {
   readonly sink: Sink | null;
 
   sentPast(): void {}
+  /** Every presence that was set. */
+  readonly presences: (DevicePresence | null)[] = [];
+  present(presence: DevicePresence | null, done: (result: Result<null>) => void): void {
+    this.presences.push(presence);
+    done(ok(null));
+  }
 
   constructor(options: OpenSession, number: number) {
     this.id = `S${String(number).padStart(15, "0")}` as SessionId;

@@ -183,12 +183,9 @@ Deno.test("sessions are opened, named by their own device only, and closed", asy
   deepEqual([node.edge.opened[0]?.sink, node.edge.opened[0]?.presence], [null, null]);
   const named = { ...bearer, "roost-session": session };
   equal((await call("PUT /v1/presence", { show: "away" }, named)).status, 204);
-  deepEqual(node.router.asked.at(-1)?.input, {
-    session,
-    presence: { show: "away", status: "", priority: 0, ext: "" },
-  });
+  const away = { show: "away", status: "", priority: 0, ext: "" };
   equal((await call("PUT /v1/presence", { invisible: true }, named)).status, 204);
-  deepEqual(node.router.asked.at(-1)?.input, { session, presence: null });
+  deepEqual(node.edge.sessions[0]?.presences, [away, null]);
   const other = { authorization: "Bearer a.b.c", "roost-session": session };
   equal((await call("PUT /v1/presence", {}, other)).status, 404);
   equal((await call(`DELETE /v1/sessions/${session}`, undefined, other)).status, 404);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SendQueue, SIGNALS_MAX } from "../../server/edge/send_queue.ts";
-import { Watched } from "../../server/edge/watchers.ts";
+import { Watched } from "../../server/edge/watched.ts";
 import { idOf, name } from "./edge_fixture.ts";
 
 const user = (text: string) => new Watched(name(text), idOf(text));

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { newEdgeCounters } from "../../server/edge/types.ts";
-import { Watched, type Watcher, Watchers } from "../../server/edge/watchers.ts";
+import { Watched, type Watcher } from "../../server/edge/watched.ts";
+import { Watchers } from "../../server/edge/watchers.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 import { FakeRouter, idOf, name } from "./edge_fixture.ts";
 
@@ -11,6 +12,7 @@ class FakeWatcher implements Watcher {
   readonly userId;
   readonly watched: Watched[] = [];
   frozen: Map<AccountName, Watched> | null = null;
+  refused: Watcher["refused"] = null;
   alive = true;
   readonly told: string[] = [];
 

@@ -1,0 +1,140 @@
+/**
+ * Announces the sessions and interests of a node again to shards that were taken over: presence is
+ * not durable, and their new owners know nobody. Sessions first, then interests: what a shard
+ * says before all sessions are announced would show people offline who are not.
+ */
+import type { Ops } from "../../shard/ops.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Random, Timers } from "../node/ports.ts";
+import type { EdgeRouter } from "../node/router.ts";
+import type { LiveSession } from "./session.ts";
+import type { Registration, Watchers } from "./watchers.ts";
+import { pointOf } from "../../shard/name/ids.ts";
+import { retryDelayMs } from "./detaches.ts";
+
+/** Sessions and interests that are announced in one step, and the pause between steps (ms). */
+export const ANNOUNCE_STEP = 250;
+export const ANNOUNCE_STEP_MS = 20;
+
+/** What it needs. */
+export interface AnnouncerDeps {
+  readonly router: EdgeRouter;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly watchers: Watchers;
+  /** All sessions, oldest first. */
+  sessions(): Iterable<LiveSession>;
+}
+
+/** The points of a shard that was taken over at this epoch. */
+interface Job {
+  readonly lo: number;
+  readonly hi: number;
+  readonly epoch: number;
+  /** Sessions whose attaches have no final answer. */
+  left: number;
+}
+
+/** See the head of this file. */
+export class Announcer {
+  readonly #deps: AnnouncerDeps;
+  #jobs: Job[] = [];
+  /** What is still to be done, and how much each does of a step. */
+  readonly #queue: { readonly size: number; readonly run: () => void }[] = [];
+  #scheduled = false;
+
+  constructor(deps: AnnouncerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Shards that are being announced to. */
+  get size(): number {
+    return this.#jobs.length;
+  }
+
+  /** The shard of the points `[lo, hi)` was taken over at this epoch. */
+  announce(lo: number, hi: number, epoch: number): void {
+    // What was begun for an earlier owner is of no use to this one.
+    this.#jobs = this.#jobs.filter((job) => job.lo >= hi || job.hi <= lo);
+    const sessions = [...this.#deps.sessions()].filter(({ user, attaching }) => {
+      const point = pointOf(user);
+      // The request of one that is being attached is repeated by who has sent it.
+      return point >= lo && point < hi && !attaching;
+    });
+    const job = { lo, hi, epoch, left: sessions.length };
+    this.#jobs.push(job);
+    for (const session of sessions) {
+      this.#queue.push({ size: 1, run: () => this.#attach(job, session, 1) });
+    }
+    if (sessions.length === 0) this.#queue.push({ size: 0, run: () => this.#announced(job) });
+    this.#step();
+  }
+
+  #step(): void {
+    if (this.#scheduled) return;
+    for (let done = 0; done < ANNOUNCE_STEP;) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      done += next.size;
+      next.run();
+    }
+    this.#scheduled = true;
+    this.#deps.timers.after(ANNOUNCE_STEP_MS, () => {
+      this.#scheduled = false;
+      this.#step();
+    });
+  }
+
+  #isCurrent(job: Job): boolean {
+    return this.#jobs.includes(job);
+  }
+
+  #attach(job: Job, session: LiveSession, attempt: number): void {
+    if (!this.#isCurrent(job)) return;
+    if (!session.alive) return this.#attached(job);
+    const { router, timers, random } = this.#deps;
+    router.request(session.user, "session.attach", session.announcement(), (result) => {
+      if (!this.#isCurrent(job)) return;
+      if (!result.ok && (result.code === "unavailable" || result.code === "busy")) {
+        const delayMs = retryDelayMs(attempt, random.number());
+        return void timers.after(delayMs, () => this.#attach(job, session, attempt + 1));
+      }
+      this.#reply(session, result);
+      this.#attached(job);
+    });
+  }
+
+  #reply(session: LiveSession, result: Result<Ops["session.attach"]["out"]>): void {
+    if (!session.alive) return;
+    if (result.ok) session.announced(result.value);
+    else session.finish(result.code === "conflict" ? "replaced" : "revoked", false);
+  }
+
+  #attached(job: Job): void {
+    job.left--;
+    if (job.left === 0) this.#announced(job);
+  }
+
+  /** The sessions are known: now their shard can say who sees whom. */
+  #announced(job: Job): void {
+    if (!this.#isCurrent(job)) return;
+    const { router, watchers, sessions } = this.#deps;
+    const { lo, hi, epoch } = job;
+    router.announced(lo, hi, epoch);
+    for (const asked of watchers.registrations(lo, hi, sessions())) {
+      this.#queue.push({ size: asked.targets.size, run: () => this.#register(job, asked) });
+    }
+    const end = () => {
+      this.#jobs = this.#jobs.filter((other) => other !== job);
+    };
+    this.#queue.push({ size: 0, run: end });
+    this.#step();
+  }
+
+  #register(job: Job, asked: Registration): void {
+    if (!this.#isCurrent(job)) return;
+    const sessions = [...asked.watchers].filter(({ alive }) => alive);
+    const targets = [...asked.targets].map(([name, id]) => ({ name, id }));
+    this.#deps.watchers.register(sessions, targets, () => {}, true);
+  }
+}

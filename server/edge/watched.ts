@@ -1,0 +1,98 @@
+/** A user whose presence is seen on this node, and the sessions that see it. */
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
+import type { PresenceOfDevice } from "../../shard/ops.ts";
+
+/** Up to so many watchers an array is both smaller and faster than a set. */
+const ARRAY_MAX = 64;
+
+/** What watches: a session. */
+export interface Watcher {
+  readonly user: AccountName;
+  readonly userId: AccountId;
+  /** Whom it watches; only `Watchers` changes it. */
+  readonly watched: Watched[];
+  /** Users who have blocked it, as they are shown for as long as that lasts: `Watchers`' too. */
+  frozen: Map<AccountName, Watched> | null;
+  /** Users it asked for but may not see: asked for again when their shard is taken over. */
+  refused: Map<AccountName, AccountId> | null;
+  /** False once it has ended. */
+  readonly alive: boolean;
+  /** The presence of `watched` is another than before, or is seen for the first time. */
+  presenceChanged(watched: Watched, first: boolean): void;
+  /** The right to see this user is gone: to be shown offline. */
+  presenceRevoked(watched: Watched): void;
+  /** In place of `before` (null: nobody), `frozen` is seen: offline, as after a sign-out. */
+  presenceFrozen(before: Watched | null, frozen: Watched): void;
+  /** The user is seen as it is again, or not at all, in place of `frozen`. */
+  presenceThawed(frozen: Watched): void;
+}
+
+/** A user whose presence somebody here may see. */
+export class Watched {
+  readonly name: AccountName;
+  id: AccountId;
+  /** Of the last presence that was taken; below all others before the first answer. */
+  epoch = 0;
+  version = -1;
+  devices: readonly PresenceOfDevice[] = [];
+  lastSeen = 0;
+  /** The presence as watchers are sent it, made when first needed. */
+  encoded: string | null = null;
+  watchers: Watcher[] | Set<Watcher> = [];
+  /** Registrations under way. */
+  asking = 0;
+
+  constructor(name: AccountName, id: AccountId) {
+    this.name = name;
+    this.id = id;
+  }
+
+  /** Sessions that watch. */
+  get size(): number {
+    return Array.isArray(this.watchers) ? this.watchers.length : this.watchers.size;
+  }
+
+  /** Whether its presence is older than that of this version. */
+  isOlder({ epoch, version }: { readonly epoch: number; readonly version: number }): boolean {
+    return epoch > this.epoch || (epoch === this.epoch && version > this.version);
+  }
+
+  has(watcher: Watcher): boolean {
+    return Array.isArray(this.watchers)
+      ? this.watchers.includes(watcher)
+      : this.watchers.has(watcher);
+  }
+
+  add(watcher: Watcher): void {
+    if (!Array.isArray(this.watchers)) this.watchers.add(watcher);
+    else if (this.watchers.length < ARRAY_MAX) this.watchers.push(watcher);
+    else this.watchers = new Set([...this.watchers, watcher]);
+  }
+
+  delete(watcher: Watcher): void {
+    if (Array.isArray(this.watchers)) remove(this.watchers, watcher);
+    else this.watchers.delete(watcher);
+  }
+}
+
+/** Removes without keeping the order. */
+export function remove<T>(items: T[], item: T): void {
+  const at = items.indexOf(item);
+  if (at < 0) return;
+  const last = items.pop()!;
+  if (at < items.length) items[at] = last;
+}
+
+/** Whether watchers see the same; the time of the last sign-out is seen of those only who are offline. */
+export function looksSame(
+  a: { readonly devices: readonly PresenceOfDevice[]; readonly lastSeen: number },
+  b: { readonly devices: readonly PresenceOfDevice[]; readonly lastSeen: number },
+): boolean {
+  if (a.devices.length !== b.devices.length) return false;
+  if (a.devices.length === 0) return a.lastSeen === b.lastSeen;
+  return a.devices.every(({ device, presence: p }) => {
+    const q = b.devices.find((other) => other.device === device)?.presence;
+    return q !== undefined && p.show === q.show && p.status === q.status &&
+      p.priority === q.priority && p.ext === q.ext;
+  });
+}

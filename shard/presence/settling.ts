@@ -1,0 +1,104 @@
+/**
+ * The time after a shard was taken over. Presence is not durable: the new owner knows no sessions
+ * before the nodes that have them have announced them. Until all have, or a grace has passed, the
+ * shard tells nobody's presence, and withholds what needs a session that may still be announced.
+ */
+import type { AccountName, NodeId, SessionId } from "../name/ids.ts";
+import type { Attached } from "./presence.ts";
+import type { EdgePacket } from "../ops.ts";
+import type { ShardInput } from "../step/effects.ts";
+
+type CloseReason = (EdgePacket & { readonly kind: "closed" })["reason"];
+type Request = ShardInput & { readonly kind: "request" };
+
+interface Closing {
+  readonly name: AccountName;
+  readonly reason: CloseReason;
+  readonly which: (session: Attached) => boolean;
+}
+
+/** See the head of this file. */
+export class Settling {
+  /** Nodes whose sessions are not all announced. */
+  #nodes = new Set<NodeId>();
+  #epoch = 0;
+  #untilMs = 0;
+  #withheld: ShardInput[] = [];
+  #closings: Closing[] = [];
+  readonly #announced = new Set<SessionId>();
+
+  /** Whether it goes on. */
+  get active(): boolean {
+    return this.#nodes.size > 0;
+  }
+
+  /** Begins to wait for `nodes`, at epoch `epoch`, until `untilMs` (monotonic) at most. */
+  begin(nodes: readonly NodeId[], epoch: number, untilMs: number): void {
+    this.#nodes = new Set(nodes);
+    this.#epoch = epoch;
+    this.#untilMs = untilMs;
+  }
+
+  /** A node has announced its sessions, asked by `epoch`; returns whether that ends it. */
+  announced(node: NodeId, epoch: number): boolean {
+    if (epoch < this.#epoch || !this.#nodes.delete(node)) return false;
+    return this.#nodes.size === 0;
+  }
+
+  /** Whether the grace has passed. */
+  isOver(nowMs: number): boolean {
+    return this.active && nowMs >= this.#untilMs;
+  }
+
+  /** Ends it: what was withheld is to be taken then, by `next`. */
+  end(): void {
+    this.#closings = [];
+    this.#announced.clear();
+    this.#nodes.clear();
+  }
+
+  /** Inputs that are withheld. */
+  get withheld(): number {
+    return this.#withheld.length;
+  }
+
+  /** Takes the first of what was withheld. */
+  next(): ShardInput | undefined {
+    return this.#withheld.shift();
+  }
+
+  withhold(input: ShardInput): void {
+    this.#withheld.push(input);
+  }
+
+  /** Takes the withheld changes of presence of a session that is attached now. */
+  takeFor(name: AccountName, session: SessionId): readonly Request[] {
+    const found: Request[] = [];
+    this.#withheld = this.#withheld.filter((input) => {
+      const its = input.kind === "request" && input.name === name &&
+        (input.input as { readonly session?: SessionId }).session === session;
+      if (its) found.push(input);
+      return !its;
+    });
+    return found;
+  }
+
+  /** Sessions that `which` picks are to end, those included that are still to be announced. */
+  close(name: AccountName, reason: CloseReason, which: Closing["which"]): void {
+    if (this.active) this.#closings.push({ name, reason, which });
+  }
+
+  /**
+   * Why a session may not be announced: it was to end meanwhile, or `present`, a session of the same
+   * device, was attached meanwhile by a client that has come back. Null where it may.
+   */
+  refusal(name: AccountName, session: Attached, present: Attached | undefined): CloseReason | null {
+    const closing = this.#closings.findLast((c) => c.name === name && c.which(session));
+    if (closing !== undefined) return closing.reason;
+    const returned = present !== undefined && present.session !== session.session &&
+      !this.#announced.has(present.session);
+    if (returned) return "replaced";
+    if (this.active) this.#announced.add(session.session);
+    return null;
+  }
+}

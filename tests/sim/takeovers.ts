@@ -1,0 +1,88 @@
+/**
+ * Shards are taken from their owner: by an operator, as if the owner had died, or by a claim that the
+ * owner does not know of, with a record that it must not write over.
+ */
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
+import type { Prng } from "./prng.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { SimNode } from "./sim_node.ts";
+import type { World } from "./world.ts";
+import { ask } from "./dump.ts";
+import { ByteWriter } from "../../shard/record/bytes.ts";
+import { newId } from "../../shard/name/ids.ts";
+import { RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { simRandom } from "./prng.ts";
+import { Violation } from "./history.ts";
+
+/** A shard serves again within this time, whatever else goes wrong (ms): with its disk. */
+const SERVES_MS = 30_000;
+const USURPER = { id: "node999999999999" as NodeId, incarnation: 1 };
+
+/** An operator reloads a shard. */
+export function reloadShard(world: World, node: SimNode, prng: Prng): void {
+  const { running } = node;
+  const shard = prng.pick(running.node.shards);
+  let answered = false;
+  running.node.reload(shard.id, (result) => {
+    answered = true;
+    world.history.add("shards", `${shard.id} reloaded: ${result.ok ? "done" : result.code}`);
+  });
+  world.time.world.timers.after(SERVES_MS, () => {
+    if (answered || !node.up || node.running !== running || !running.serving) return;
+    if (running.process.state !== "running") return;
+    throw new Violation(
+      "liveness",
+      `shard ${shard.id} does not serve ${SERVES_MS} ms after a reload`,
+    );
+  });
+}
+
+/** Somebody else claims a shard and appends an account, which its former owner must find. */
+export function usurpShard(world: World, node: SimNode, prng: Prng): void {
+  const { running } = node;
+  const { store } = running.ports;
+  const shard = prng.pick(running.node.shards);
+  const note = (text: string) => world.history.add("usurper", `shard ${shard.id}: ${text}`);
+  const claim = { shard: shard.id, epoch: shard.row.epoch };
+  store.claim([claim], USURPER, (error, [owned]) => {
+    note(error?.kind ?? (owned ? `has epoch ${owned.epoch}, head ${owned.head}` : "is too late"));
+    if (error !== null || owned == null) return;
+    let name: AccountName;
+    do name = `usurper-${prng.u32()}` as AccountName; while (!shard.owns(name));
+    const random = simRandom(prng);
+    const record = new ByteWriter().u8(RECORD_VERSION);
+    writeEntry(record, name, {
+      kind: "created",
+      id: newId(random.bytes(12)),
+      mailboxId: newId(random.bytes(12)),
+      at: 1,
+      credentials: null,
+    });
+    // Another process writes it: this one does not know.
+    node.disk.put(["log", shard.id, owned.head + 1], record.take());
+    world.usurped.push(name);
+    note(`appends ${name}`);
+  });
+}
+
+/** Creates an account; again where the shard finds out by it that it has another owner. */
+export function createFor(world: World, name: string): Result<unknown> {
+  for (let tries = 3;; tries--) {
+    const input = { credentials: null };
+    const result = ask(world, world.nodes[0]!, name, "account.create", input);
+    if (result.ok || result.code !== "unavailable" || tries === 0) return result;
+    world.time.runFor(1000);
+  }
+}
+
+/** What a usurper has appended is in what the next owner has read. */
+export function checkUsurped(world: World): void {
+  for (const name of world.usurped) {
+    // An owner that has not written since does not know: it finds out by this.
+    const result = createFor(world, name);
+    if (!result.ok && result.code === "conflict") continue;
+    const text = `${name} is lost: ${result.ok ? "it can be created" : result.code}`;
+    throw new Violation("a fenced owner writes nothing", text);
+  }
+}

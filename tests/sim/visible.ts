@@ -1,0 +1,120 @@
+/**
+ * Who is online as far as a node's own sessions go: no shard may say otherwise, whatever happens to
+ * it. Looks at what passes between a node's edge and its shards.
+ */
+import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import type { EdgePacket, InterestAnswer, OpName, Ops, PresenceOfDevice } from "../../shard/ops.ts";
+import type { Node } from "../../server/node/node.ts";
+import type { Result } from "../../shard/errors.ts";
+import { Violation } from "./history.ts";
+
+/** Operations that end sessions, at a moment that is not known before their replies. */
+const ENDING = /^(account\.(set|signOut|remove)|device\.(add|revoke))/;
+
+interface Version {
+  readonly epoch: number;
+  readonly version: number;
+}
+
+interface Shown extends Version {
+  readonly devices: readonly PresenceOfDevice[];
+}
+
+type Attach = Ops["session.attach"]["in"];
+
+/** The visible sessions of one process. */
+export class VisibleSessions {
+  /** By user and session; only what is certain. */
+  readonly #users = new Map<AccountName, Map<SessionId, DeviceId>>();
+  /** How often operations that end sessions were asked for and replied to. */
+  readonly #ends = new Map<AccountName, number>();
+  /** The newest presence of each user that was shown. */
+  readonly #newest = new Map<AccountName, Version>();
+
+  /** Looks at everything that `node` is asked from now on. */
+  watch(node: Node): void {
+    const request = node.request.bind(node);
+    node.request = <K extends OpName>(
+      name: AccountName,
+      op: K,
+      input: Ops[K]["in"],
+      done: (result: Result<Ops[K]["out"]>) => void,
+    ) => {
+      const life = this.#asked(name, op, input);
+      request(name, op, input, (result) => {
+        const known = result.ok || result.code !== "unavailable";
+        // It may be done at any time from now on.
+        if (ENDING.test(op)) this.#ends.set(name, known ? this.#lifeOf(name) + 1 : Infinity);
+        if (result.ok && life === this.#lifeOf(name)) this.#done(name, op, input);
+        done(result);
+      });
+    };
+    const interest = node.interest.bind(node);
+    node.interest = (items, done) =>
+      interest(items, (answers) => {
+        for (const answer of answers) this.#answered(answer);
+        done(answers);
+      });
+  }
+
+  #lifeOf(name: AccountName): number {
+    return this.#ends.get(name) ?? 0;
+  }
+
+  /** Returns a number that is another one once sessions of the user may have ended. */
+  #asked(name: AccountName, op: OpName, input: object): number {
+    if (ENDING.test(op)) this.#ends.set(name, this.#lifeOf(name) + 1);
+    const sessions = this.#users.get(name);
+    if (sessions !== undefined) this.#forget(sessions, op, input);
+    const life = this.#lifeOf(name);
+    return life === Infinity ? NaN : life;
+  }
+
+  #forget(sessions: Map<SessionId, DeviceId>, op: OpName, input: object): void {
+    if (op === "session.attach") {
+      const { session, device } = input as Attach;
+      for (const [id, its] of sessions) if (its === device && id !== session) sessions.delete(id);
+    } else if (op === "session.detach") {
+      sessions.delete((input as Ops["session.detach"]["in"]).session);
+    } else if (op === "presence.set") {
+      const { session, presence } = input as Ops["presence.set"]["in"];
+      if (presence === null) sessions.delete(session);
+    } else if (ENDING.test(op)) sessions.clear();
+  }
+
+  #done(name: AccountName, op: OpName, input: object): void {
+    if (op !== "session.attach") return;
+    const { session, device, presence, announced } = input as Attach;
+    // What is announced again may have been hidden meanwhile, or have ended.
+    if (presence === null || announced === true) return;
+    const sessions = this.#users.get(name) ?? new Map<SessionId, DeviceId>();
+    this.#users.set(name, sessions.set(session, device));
+  }
+
+  /** Looks at a packet from a shard. */
+  delivered(packet: EdgePacket): void {
+    if (packet.kind === "presence") this.#shown(packet.watched, packet);
+    if (packet.kind !== "closed") return;
+    for (const sessions of this.#users.values()) {
+      for (const session of packet.sessions) sessions.delete(session);
+    }
+  }
+
+  #answered({ watched, presence }: InterestAnswer): void {
+    if (presence !== null) this.#shown(watched, presence);
+  }
+
+  #shown(user: AccountName, { epoch, version, devices }: Shown): void {
+    const newest = this.#newest.get(user);
+    // An answer that waited for a commit may be older than what was shown meanwhile.
+    if (newest !== undefined) {
+      if (epoch < newest.epoch || epoch === newest.epoch && version < newest.version) return;
+    }
+    this.#newest.set(user, { epoch, version });
+    for (const device of this.#users.get(user)?.values() ?? []) {
+      if (devices.some((d) => d.device === device)) continue;
+      const text = `${user}/${device} is online, but its shard says that it is not`;
+      throw new Violation("nobody is falsely offline", text, [user]);
+    }
+  }
+}
