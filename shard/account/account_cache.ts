@@ -226,6 +226,11 @@ export class AccountCache {
     this.#heldLsn = Math.min(this.#heldLsn, firstLsn);
   }
 
+  /** The accounts in memory. */
+  all(): Iterable<Account> {
+    return this.#accounts.values();
+  }
+
   /** Whether no account is being read or written. */
   get quiescent(): boolean {
     return this.#loading.size === 0 && this.#saving.size === 0;

@@ -2,6 +2,7 @@
  * Applies an entry of the log to its account. This is the only code that changes an account, both
  * when a decision is made and when a log is replayed, so that the two cannot differ.
  */
+import type { MailboxId } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
 import type { Account, AccountState, SentBefore } from "./account.ts";
 import type { Entry } from "../record/records.ts";
@@ -107,6 +108,10 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       return;
     case "released":
       clearAccount(account);
+      // As if there never had been one: no checkpoint says more of it.
+      account.createdAt = 0;
+      account.invite = null;
+      account.mailbox = new Mailbox("" as MailboxId);
       account.conversations.clear();
       account.outbox.clear();
       account.outboxBytes = 0;

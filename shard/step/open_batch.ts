@@ -53,9 +53,19 @@ export class OpenBatch {
     return this.#rows.length > 0 || this.#full.length > 0;
   }
 
+  /** Whether no batch is on its way to the store. */
+  get settled(): boolean {
+    return this.committedBatch === this.#sealedBatch;
+  }
+
+  /** Copies of the rows that are not sealed yet, in order. */
+  unsealed(): Uint8Array[] {
+    return [...this.#full.flatMap(({ rows }) => rows), ...this.#rows].map((row) => row.take());
+  }
+
   /** Whether nothing is collected, under way, or held back. */
   get quiescent(): boolean {
-    return !this.open && this.#held.length === 0 && this.committedBatch === this.#sealedBatch;
+    return !this.open && this.#held.length === 0 && this.settled;
   }
 
   /** Whether a batch is sealed and its outcome is not known yet. */

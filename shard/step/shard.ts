@@ -13,6 +13,7 @@ import type {
   SealedBatch,
   ShardInput,
 } from "./effects.ts";
+import type { Account } from "../account/account.ts";
 import type { PresenceTable } from "../presence/presence.ts";
 import type { ShardLimits } from "../limits.ts";
 import type { ShardRow } from "../table/table.ts";
@@ -24,6 +25,15 @@ import { Recovery } from "./recovery.ts";
 import { Requests } from "./requests.ts";
 import { rightsOf } from "../roster/rights.ts";
 import { ShardTurn } from "./shard_turn.ts";
+
+/** What `inspect` shows of a shard. */
+export interface ShardInspection {
+  readonly accounts: Iterable<Account>;
+  /** Log rows that come next, without their LSNs: the next is `lastLsn + 1`. */
+  readonly unsealed: readonly Uint8Array[];
+  /** Whether nothing is on its way to the store or from it. */
+  readonly settled: boolean;
+}
 
 /** The slice `[lo, hi)` of a cell's users. */
 export class Shard {
@@ -178,6 +188,13 @@ export class Shard {
   /** Whether the point of a name falls into this shard. */
   owns(name: AccountName): boolean {
     return this.#turn.owns(name);
+  }
+
+  /** The accounts in memory and what is not in the log yet, for checks of one by the other. */
+  inspect(): ShardInspection {
+    const { accounts, batch } = this.#turn;
+    const settled = this.ready && batch.settled && accounts.quiescent;
+    return { accounts: accounts.all(), unsealed: batch.unsealed(), settled };
   }
 
   /**

@@ -150,7 +150,8 @@ export class ShardTurn implements Turn {
   }
 
   owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void {
-    const n = (account.conversations.get(to)?.pairOut ?? 0) + 1;
+    const before = account.conversations.get(to)?.pairOut ?? 0;
+    const n = before + 1;
     this.append(account, { kind: "pair_out", to, toId, n, payload });
     this.sendOwed(account, to);
   }

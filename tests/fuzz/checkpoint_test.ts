@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { rightsOf } from "../../shard/roster/rights.ts";
 import { AccountState } from "../../shard/account/account.ts";
+import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import {
   checkpointRows,
@@ -101,6 +102,36 @@ Deno.test("a log that is read back makes the same account as the one that wrote 
       deepEqual(encodeHead(replayed, 1), encodeHead(accountOf(life), 1));
     }),
     runs(200),
+  );
+});
+
+/** The head without what it has of the dedupe window. */
+function undeduped(account: AccountState): Uint8Array {
+  account.dedupeBlocks = [];
+  account.purge = account.purge.map((p) => ({ ...p, dedupe: [] }));
+  return encodeHead(account, 1);
+}
+
+Deno.test("a checkpoint and the log after it make the same account, wherever the checkpoint was", () => {
+  fc.assert(
+    fc.property(history, fc.nat(), (life, at) => {
+      const cut = at % (life.length + 1);
+      const replayed = decoded(encodeHead(accountOf(life.slice(0, cut)), 1));
+      for (const e of life.slice(cut)) apply(replayed, e);
+      deepEqual(undeduped(replayed), undeduped(accountOf(life)));
+    }),
+    runs(300),
+  );
+});
+
+Deno.test("a released name is what one is that never was taken, but for rows to delete", () => {
+  fc.assert(
+    fc.property(history, (life) => {
+      const released = accountOf([...life, { kind: "removed" }, { kind: "released" }]);
+      released.purge = [];
+      deepEqual(encodeHead(released, 1), encodeHead(new AccountState(NAME, 0), 1));
+    }),
+    runs(100),
   );
 });
 

@@ -314,12 +314,17 @@ const MESSAGES: readonly Mutant[] = [
     "shard/step/shard_turn.ts",
     [
       "skip a pair number",
-      "const n = (account.conversations.get(to)?.pairOut ?? 0) + 1;",
-      "const n = (account.conversations.get(to)?.pairOut ?? 0) + 2;",
+      "const n = before + 1;",
+      "const n = before + (before === 3 ? 2 : 1);",
     ],
   ),
   ...inFile(
     "shard/message/pair.ts",
+    [
+      "note a receipt that was told without a record",
+      'turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);',
+      "Object.assign(c, { deliveredInTold: delivered, readInTold: read });",
+    ],
     [
       "take packets past a gap",
       'if (p.n > last + 1) return ack(turn, account, p, last, "gap");',
@@ -463,6 +468,14 @@ const MESSAGES: readonly Mutant[] = [
 ];
 
 const PRESENCE: readonly Mutant[] = [
+  ...inFile(
+    "shard/presence/last_seen.ts",
+    [
+      "note when an account was last seen without a record",
+      'turn.append(account, { kind: "last_seen", at, device: used?.device ?? "", usedAt }, true);',
+      "Object.assign(account, { lastSeen: at });",
+    ],
+  ),
   ...inFile(
     "shard/presence/presence.ts",
     [

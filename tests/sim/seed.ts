@@ -14,6 +14,7 @@ import {
   checkViews,
 } from "./check_state.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
+import { checkReplay } from "./check_replay.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
 import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
@@ -244,6 +245,7 @@ function measure(world: World): void {
   }
   checkTable(world);
   checkUsurped(world);
+  checkReplay(world);
   const folded = foldAll(world, dumpAll(world));
   checkSent(folded);
   checkReceived(world, folded);
