@@ -40,6 +40,7 @@ import { mindAgreement } from "./gateway/agreement.ts";
 import { addressKey } from "./auth/throttle.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
+import { Turns } from "./http/turns.ts";
 import { within } from "./system/within.ts";
 import { createWebRules, type WebRules } from "./http/web_rules.ts";
 import { createWsTransport, type WsTransport } from "./v1/ws.ts";
@@ -107,6 +108,7 @@ class NodeFront implements Front {
   readonly #addresses: AddressRate;
   readonly #proxies: TrustedProxies;
   readonly #rules: WebRules;
+  readonly #turns: Turns;
   readonly #app: Hono;
   readonly #ws: WsTransport;
   readonly #metrics: () => Promise<Response>;
@@ -138,11 +140,13 @@ class NodeFront implements Front {
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
+    this.#turns = new Turns(ports.clock, ports.timers);
     const shared = this.#shared(issuer);
     this.#app = this.#makeApp(shared);
     this.#ws = createWsTransport({
       ...ports,
       counters: this.#counts.ws,
+      turns: this.#turns,
       admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
       admitPage: ({ headers }) => this.#rules.originRefusal(headers.origin, headers.host),
       penalize: this.#addresses.penalize,
@@ -293,6 +297,7 @@ class NodeFront implements Front {
     this.#door = await openHttpServer({
       app: this.#app,
       counters: this.#counts.door,
+      turns: this.#turns,
       admit: () => this.#keeper.admit("connection"),
       admitAddress: this.#addresses.look,
       admitHost: this.#rules.hostRefusal,

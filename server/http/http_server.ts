@@ -12,6 +12,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
@@ -21,6 +22,8 @@ import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.
 import { errorResponse, STATUS_OF } from "../v1/http.ts";
 import { Callers } from "./callers.ts";
 import { cut, refuseRaw } from "./refusal.ts";
+import { type FeedEvents, PIPELINED_MAX, RequestFeed } from "./request_feed.ts";
+import type { Turns } from "./turns.ts";
 
 /** Bounds of a connection, and who it may be. */
 export interface DoorOptions {
@@ -51,6 +54,8 @@ export interface DoorCounters {
 /** What the door needs. */
 export interface DoorDeps {
   readonly app: Hono;
+  /** In which connections with much to parse wait for each other. */
+  readonly turns: Turns;
   readonly counters: DoorCounters;
   /** Whether a new connection is taken now. */
   admit(): Failure | null;
@@ -80,12 +85,6 @@ const KEEP_ALIVE_MS = 20_000;
 const CHECK_MS = 1000;
 /** A connection on which nothing moves for so long is ended: more than a long-poll waits (ms). */
 const IDLE_MS = 120_000;
-/**
- * Requests of one connection that may wait for their answers. node:http parses whatever has been
- * read, so that without a bound one write of a client is work for seconds.
- */
-const PIPELINED_MAX = 16;
-
 /** What `@hono/node-server` binds to each request. */
 interface Bindings {
   readonly incoming: IncomingMessage;
@@ -181,6 +180,31 @@ const BACKLOG = 4096;
 
 function ignore(): void {}
 
+/** Where a socket carries the feed of its requests. */
+const FEED = Symbol("feed");
+type Fed = Duplex & { [FEED]?: RequestFeed };
+
+/** Begins to feed the parser of each connection, and of each one whose TLS handshake is done. */
+function feedParsers(server: Server, deps: DoorDeps, tls: boolean): void {
+  const events: FeedEvents = {
+    pipelined(feed) {
+      deps.counters.pipelined++;
+      feed.refuse();
+      // Unparsed as they are, they were sent, and read.
+      deps.penalize(feed.address, PIPELINED_MAX);
+      feed.socket.destroy();
+    },
+    late(feed) {
+      deps.penalize(feed.address, 1);
+      feed.socket.destroy();
+    },
+  };
+  server.on(tls ? "secureConnection" : "connection", (socket: Socket & Fed) => {
+    const address = plainAddress(socket.remoteAddress ?? "");
+    socket[FEED] = new RequestFeed(socket, address, deps.turns, events);
+  });
+}
+
 function watchConnections(
   server: Server,
   proxies: TrustedProxies,
@@ -189,7 +213,7 @@ function watchConnections(
 ): Callers {
   const callers = new Callers();
   // Before TLS has begun as well: who never begins it holds a connection all the same.
-  server.on("connection", (socket: Socket) => {
+  server.on("connection", (socket: Socket & Fed) => {
     const peer = plainAddress(socket.remoteAddress ?? "");
     // Through a proxy the peer is the proxy: it is not one client.
     const trusted = proxies.trusts(peer);
@@ -205,35 +229,11 @@ function watchConnections(
       return void socket.destroy();
     }
     if (refusal === null) return;
-    callerOf(socket).refused = true;
+    socket[FEED]?.refuse();
     if (options.tls === null) refuseRaw(socket, STATUS_OF[refusal.code], refusal);
     else socket.destroy();
   });
   return callers;
-}
-
-/** What is known of a connection besides its socket. */
-interface Caller {
-  /** Whom its last request was from. */
-  address: string;
-  /** Requests without an answer. */
-  waiting: number;
-  /** Nothing is answered any more. */
-  refused: boolean;
-  /** Requests that came all the same. */
-  late: number;
-}
-
-/** Where a socket carries it. */
-const CALLER = Symbol("caller");
-
-function callerOf(socket: Socket & { [CALLER]?: Caller }): Caller {
-  return socket[CALLER] ??= {
-    address: plainAddress(socket.remoteAddress ?? ""),
-    waiting: 0,
-    refused: false,
-    late: 0,
-  };
 }
 
 /** Stands before everything that a request costs but its parsing. */
@@ -243,24 +243,13 @@ function gate(
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
   return (request, response) => {
-    const { socket } = request;
-    const caller = callerOf(socket);
-    if (caller.refused) {
-      // Only this ends the reading, and whatever had been read is parsed to its end all the same.
-      // The first may have been on its way before the refusal, which it would cut short.
-      if (++caller.late > 1) socket.destroy();
-      return deps.penalize(caller.address, 1);
-    }
-    caller.address = addressOf(proxies, request);
-    if (++caller.waiting > PIPELINED_MAX) {
-      deps.counters.pipelined++;
-      caller.refused = true;
-      return void socket.destroy();
-    }
-    response.once("close", () => caller.waiting--);
-    const refusal = deps.admitAddress(caller.address) ?? hostRefusal(deps, request, caller);
+    const feed = (request.socket as Fed)[FEED]!;
+    feed.address = addressOf(proxies, request);
+    feed.began(request);
+    response.once("close", () => feed.answered());
+    const refusal = deps.admitAddress(feed.address) ?? hostRefusal(deps, request, feed);
     if (refusal === null) return void listener(request, response);
-    caller.refused = true;
+    feed.refuse();
     refuse(response, refusal);
   };
 }
@@ -269,11 +258,30 @@ function gate(
 function hostRefusal(
   deps: DoorDeps,
   request: IncomingMessage,
-  { address }: Pick<Caller, "address">,
+  { address }: { readonly address: string },
 ): Failure | null {
-  const refusal = deps.admitHost(request.headers.host);
+  const refusal = hostFault(request) ?? deps.admitHost(request.headers.host);
   if (refusal !== null) deps.penalize(address, 1);
   return refusal;
+}
+
+/** HTTP/1.1 names one host (RFC 9112 section 3.2); HTTP/1.0 need not. */
+function hostFault({ rawHeaders, httpVersion }: IncomingMessage): Failure | null {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  if (hosts === 1 || (hosts === 0 && httpVersion === "1.0")) return null;
+  return fail("bad_request", `The request has ${hosts} Host headers, wants one`);
+}
+
+/**
+ * Whether a request is handed to `upgrade`: any other protocol than WebSocket is not known here, and
+ * a request that asks for it is answered as HTTP/1.1 (RFC 9110 section 7.8).
+ */
+function asksForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.trim().toLowerCase() === "websocket";
 }
 
 /** Answers, and ends the connection: another one costs the client as much as the server. */
@@ -295,12 +303,16 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
     return deps.app.fetch(request, env as Bindings);
   }, {
     overrideGlobalObjects: false,
+    // Of requests that name no host.
+    hostname: "localhost",
     errorHandler: () => {
       deps.counters.malformed++;
       return errorResponse(fail("bad_request", "The request's host or address is malformed"));
     },
   });
-  const limits: ServerOptions = {
+  const limits: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
+    requireHostHeader: false,
+    shouldUpgradeCallback: asksForWebSocket,
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: options.requestTimeoutMs,
     requestTimeout: options.requestTimeoutMs * 2,
@@ -312,18 +324,25 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
     { ...limits, ...options.tls, handshakeTimeout: options.requestTimeoutMs },
     gated,
   );
+  // What a client expects (RFC 9110 section 10.1.1) and is not known here is ignored.
+  server.on("checkExpectation", gated);
+  feedParsers(server, deps, options.tls !== null);
   const callers = watchConnections(server, proxies, deps, options);
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+  server.on("upgrade", (request: IncomingMessage, socket: Fed, sent: Uint8Array) => {
     const address = addressOf(proxies, request);
+    const rest = socket[FEED]!.release();
+    const head = rest.length === 0 ? sent : Buffer.concat([sent, rest]);
     const refusal = hostRefusal(deps, request, { address });
     if (refusal === null) return deps.upgrade(request, socket, head, address);
     refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);
   });
+  const faulty = new WeakSet<Duplex>();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    const caller = callerOf(socket as Socket);
+    const feed = (socket as Fed)[FEED];
     // What comes after the first fault is none of its own.
-    if (caller.refused) return void socket.destroy();
-    caller.refused = true;
+    if (feed?.refused === true || faulty.has(socket)) return void socket.destroy();
+    faulty.add(socket);
+    feed?.refuse();
     deps.counters.malformed++;
     const fault = clientFault(error.code ?? "");
     // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.

@@ -11,6 +11,7 @@ import { addressKey } from "../auth/throttle.ts";
 import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { refuseRaw } from "../http/refusal.ts";
+import type { Turns } from "../http/turns.ts";
 import { STATUS_OF } from "./http.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 import {
@@ -88,6 +89,8 @@ export interface WsDeps {
   readonly timers: Timers;
   readonly random: Random;
   readonly counters: WsCounters;
+  /** In which connections with much to parse wait for each other. */
+  readonly turns: Turns;
   /** Whether a connection from this address is taken now; asked after the transport's limits. */
   admit(address: string): Failure | null;
   /** Whether the page that the request comes from, if any, may connect. */
@@ -308,6 +311,10 @@ class Transport implements WsTransport, ConnectionHost {
   fault(fault: Fault, { address }: WsConnection): void {
     this.#deps.counters.faults[fault]++;
     this.#deps.penalize(address, PENALTY[fault]);
+  }
+
+  takeTurn(connection: WsConnection): void {
+    this.#deps.turns.run(connection);
   }
 
   paused(connection: WsConnection): void {

@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { CloseReason, Sink } from "../edge/types.ts";
 import { cut } from "../http/refusal.ts";
+import type { Worker } from "../http/turns.ts";
 import { goawayFrame } from "./encode.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 
@@ -33,6 +34,10 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
 
 /** Bytes that make a frame count as one more. */
 const COSTLY_BYTES = 4096;
+/** Bytes that are taken apart at once, before the first frame and after it. */
+const SLICE_BYTES = { early: 1024, greeted: 8192 } as const;
+/** Pings and pongs that may come before the first frame. */
+const EARLY_CONTROL_MAX = 16;
 /** Frames of a client that has been told to go, until the connection is cut. */
 const LATE_MAX = 64;
 
@@ -70,10 +75,20 @@ export interface ConnectionHost {
   greeted(connection: WsConnection): void;
   received(bytes: number): void;
   fault(fault: Fault, connection: WsConnection): void;
+  /** Asks for `step`, now or when it is the connection's turn. */
+  takeTurn(connection: WsConnection): void;
+}
+
+/** Where a socket finds its connection. */
+const CONNECTION = Symbol("connection");
+type Carrier = Socket & { [CONNECTION]?: WsConnection };
+
+function onData(this: Carrier, chunk: Buffer): void {
+  this[CONNECTION]?.receive(chunk);
 }
 
 /** See the head of this file. */
-export class WsConnection implements WireConnection, Sink {
+export class WsConnection implements WireConnection, Sink, Worker {
   readonly address: string;
   /** Place in the wheel of pings. */
   slot = 0;
@@ -96,6 +111,12 @@ export class WsConnection implements WireConnection, Sink {
   /** Since when it sends too much; 0 where it does not. */
   #floodSinceMs = 0;
   #late = 0;
+  #earlyControls = 0;
+  /** `ws`'s own listener: it takes all frames of what it is given at once. */
+  readonly #parse: (chunk: Buffer) => void;
+  /** Read, and not yet taken apart. */
+  #unparsed: Buffer | null = null;
+  #queued = false;
 
   constructor(host: ConnectionHost, ws: WebSocket, socket: Socket, address: string) {
     this.#host = host;
@@ -104,6 +125,10 @@ export class WsConnection implements WireConnection, Sink {
     this.address = address;
     this.#frames = host.rules.framesBurst;
     this.#framesAtMs = host.nowMs();
+    this.#parse = socket.listeners("data")[0] as (chunk: Buffer) => void;
+    socket.removeListener("data", this.#parse);
+    (socket as Carrier)[CONNECTION] = this;
+    socket.on("data", onData);
   }
 
   get sink(): Sink {
@@ -163,7 +188,7 @@ export class WsConnection implements WireConnection, Sink {
     this.flush();
     this.#over = true;
     // A reader that is paused would never see the answer.
-    if (this.#paused) this.#ws.resume();
+    if (this.#paused) this.#readOn();
     this.#ws.close(code, reason);
   }
 
@@ -174,6 +199,51 @@ export class WsConnection implements WireConnection, Sink {
   }
 
   // ---- receiving
+
+  /**
+   * Bytes have come. One read may hold 10,000 frames: what is more than a slice waits, and so does
+   * what the client sends after it.
+   */
+  receive(chunk: Buffer): void {
+    if (this.#unparsed !== null) this.#unparsed = Buffer.concat([this.#unparsed, chunk]);
+    else if (chunk.length > this.#sliceBytes() || this.#paused) {
+      this.#unparsed = chunk;
+      this.#socket.pause();
+      this.#takeTurn();
+    } else if (!this.#socket.destroyed) this.#parse.call(this.#socket, chunk);
+  }
+
+  #sliceBytes(): number {
+    return this.#greeted ? SLICE_BYTES.greeted : SLICE_BYTES.early;
+  }
+
+  #takeTurn(): void {
+    if (this.#queued || this.#paused) return;
+    this.#queued = true;
+    this.#host.takeTurn(this);
+  }
+
+  /** Takes a slice apart; returns whether there is another that may be. */
+  step(): boolean {
+    this.#queued = this.#parseSlice();
+    return this.#queued;
+  }
+
+  #parseSlice(): boolean {
+    const unparsed = this.#unparsed;
+    if (unparsed === null || this.#paused) return false;
+    if (this.#socket.destroyed) {
+      this.#unparsed = null;
+      return false;
+    }
+    const bytes = this.#sliceBytes();
+    this.#unparsed = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
+    this.#parse.call(this.#socket, unparsed.subarray(0, bytes));
+    if (this.#paused) return false;
+    if (this.#unparsed !== null) return true;
+    if (!this.#ws.isPaused) this.#socket.resume();
+    return false;
+  }
 
   /** A whole message has come. */
   message(data: Buffer, isBinary: boolean): void {
@@ -191,13 +261,20 @@ export class WsConnection implements WireConnection, Sink {
   /** A ping has come: it counts as a frame, for it makes work too. */
   ping(data: Buffer): void {
     if (this.#over) this.#tooLate();
-    else if (this.#spend()) this.#ws.pong(data);
+    else if (this.#spendControl()) this.#ws.pong(data);
   }
 
   /** A pong has come, asked for or not. */
   pong(): void {
     if (this.#over) this.#tooLate();
-    else this.#spend();
+    else this.#spendControl();
+  }
+
+  /** Nobody has a reason to send many before the first frame. */
+  #spendControl(): boolean {
+    if (this.#greeted || ++this.#earlyControls <= EARLY_CONTROL_MAX) return this.#spend();
+    this.#fault("flood");
+    return false;
   }
 
   /**
@@ -241,9 +318,16 @@ export class WsConnection implements WireConnection, Sink {
     if (this.#over) return true;
     const gained = (nowMs - this.#framesAtMs) / 1000 * this.#host.rules.framesPerSecond;
     if (this.#frames + gained < 1) return false;
+    this.#readOn();
+    return true;
+  }
+
+  #readOn(): void {
     this.#paused = false;
     this.#ws.resume();
-    return true;
+    if (this.#unparsed === null) return;
+    this.#socket.pause();
+    this.#takeTurn();
   }
 
   // ---- keepalive and faults
@@ -277,6 +361,7 @@ export class WsConnection implements WireConnection, Sink {
   closed(): void {
     this.#over = true;
     this.#batch = "";
+    this.#unparsed = null;
     const handler = this.#handler;
     this.#handler = null;
     handler?.closed();

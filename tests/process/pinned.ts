@@ -168,8 +168,18 @@ class Remarks {
   }
 }
 
-/** Resident bytes of a process. */
+/** Resident bytes of a process; 0 where it has ended. */
 export function rssOf(pid: number): number {
-  const m = /VmRSS:\s+(\d+) kB/.exec(Deno.readTextFileSync(`/proc/${pid}/status`));
+  return statusBytes(pid, "VmRSS");
+}
+
+/** Most bytes that a process has had resident. */
+export function peakRssOf(pid: number): number {
+  return statusBytes(pid, "VmHWM");
+}
+
+function statusBytes(pid: number, name: string): number {
+  const line = new RegExp(`${name}:\\s+(\\d+) kB`);
+  const m = line.exec(Deno.readTextFileSync(`/proc/${pid}/status`));
   return m === null ? 0 : Number(m[1]) * 1024;
 }

@@ -20,6 +20,7 @@ import { parseCursor, type SessionId } from "../../shard/name/ids.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts";
+import { Turns } from "../../server/http/turns.ts";
 import { RawSocket } from "./raw_socket.ts";
 
 interface World {
@@ -88,6 +89,7 @@ async function withServer(
   });
   const app = appOf(edge, events);
   const door = await openHttpServer({
+    turns: new Turns(systemClock(), systemTimers()),
     app,
     counters: { ...DOOR_COUNTERS },
     admit: () => null,

@@ -1,4 +1,7 @@
 /** The WebSocket transport on a loopback port, under a protocol that echoes. */
+import { Turns } from "../../server/http/turns.ts";
+import { systemClock } from "../../server/system/clock.ts";
+import { systemTimers } from "../../server/system/timers.ts";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { fail, type Failure } from "../../shard/errors.ts";
@@ -62,6 +65,8 @@ export async function withTransport(
   const ws = createWsTransport({
     clock: time.world.clock,
     timers: time.world.timers,
+    // Bytes come in real time.
+    turns: new Turns(systemClock(), systemTimers()),
     random: simRandom(new Prng(3)),
     counters,
     admit: () => world.refusal,
