@@ -328,27 +328,8 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
   server.on("checkExpectation", gated);
   feedParsers(server, deps, options.tls !== null);
   const callers = watchConnections(server, proxies, deps, options);
-  server.on("upgrade", (request: IncomingMessage, socket: Fed, sent: Uint8Array) => {
-    const address = addressOf(proxies, request);
-    const rest = socket[FEED]!.release();
-    const head = rest.length === 0 ? sent : Buffer.concat([sent, rest]);
-    const refusal = hostRefusal(deps, request, { address });
-    if (refusal === null) return deps.upgrade(request, socket, head, address);
-    refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);
-  });
-  const faulty = new WeakSet<Duplex>();
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    const feed = (socket as Fed)[FEED];
-    // What comes after the first fault is none of its own.
-    if (feed?.refused === true || faulty.has(socket)) return void socket.destroy();
-    faulty.add(socket);
-    feed?.refuse();
-    deps.counters.malformed++;
-    const fault = clientFault(error.code ?? "");
-    // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
-    if (fault === null) socket.destroy();
-    else refuseRaw(socket as Socket, fault.status, fault.failure);
-  });
+  handUpgradesOn(server, proxies, deps);
+  answerFaults(server, deps.counters);
   server.setTimeout(IDLE_MS);
   return new Promise((resolve, reject) => {
     const at = `${options.host}:${options.port}`;
@@ -361,6 +342,34 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
       const actual = typeof address === "object" && address !== null ? address.port : port;
       resolve({ port: actual, connections: () => callers.total, close: () => closeServer(server) });
     });
+  });
+}
+
+function handUpgradesOn(server: Server, proxies: TrustedProxies, deps: DoorDeps): void {
+  server.on("upgrade", (request: IncomingMessage, socket: Fed, sent: Uint8Array) => {
+    const address = addressOf(proxies, request);
+    const rest = socket[FEED]!.release();
+    const head = rest.length === 0 ? sent : Buffer.concat([sent, rest]);
+    const refusal = hostRefusal(deps, request, { address });
+    if (refusal === null) return deps.upgrade(request, socket, head, address);
+    refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);
+  });
+}
+
+/** Says what is wrong to what is not HTTP, once a connection. */
+function answerFaults(server: Server, counters: DoorCounters): void {
+  const faulty = new WeakSet<Duplex>();
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const feed = (socket as Fed)[FEED];
+    // What comes after the first fault is none of its own.
+    if (feed?.refused === true || faulty.has(socket)) return void socket.destroy();
+    faulty.add(socket);
+    feed?.refuse();
+    counters.malformed++;
+    const fault = clientFault(error.code ?? "");
+    // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
+    if (fault === null) socket.destroy();
+    else refuseRaw(socket as Socket, fault.status, fault.failure);
   });
 }
 

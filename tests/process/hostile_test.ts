@@ -1,4 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { ATTEMPTS, Bystander } from "./bystander.ts";
+import { burst, BURSTS } from "./hostile_burst.ts";
 import { crowd, CROWD_SETTINGS, GONE_MS } from "./hostile_crowd.ts";
 import { flood, type FloodFigures, floodKinds } from "./hostile_flood.ts";
 import { stall, STORM_SETTINGS } from "./hostile_stall.ts";
@@ -85,5 +87,32 @@ Deno.test("a flood is held back by its rate, and others do not notice", async ()
       undisturbed(figures.during, name);
     }
     await pulse.stop();
+  });
+});
+
+Deno.test("issue 10.1: bursts of requests and pings stop nobody, and cost little memory", async () => {
+  await withServer([], async (server) => {
+    const [token, visitorToken] = [
+      await register(server.url, "ann"),
+      await register(server.url, "vera"),
+    ];
+    const to = "vera";
+    const { url, wsUrl } = server;
+    const options = { url, wsUrl, from: "127.0.0.9", token, visitorToken, to };
+    const bystander = await Bystander.start(options);
+    for (const [i, [name, kind]] of Object.entries(BURSTS).entries()) {
+      // Those of the burst before are shut out for a while.
+      const from = [`127.0.${i + 1}.1`, `127.0.${i + 1}.2`];
+      const figures = await burst(server, bystander, kind, { count: 200, from, keptMs: 3000 });
+      const text = `${name}: ${JSON.stringify(figures)}`;
+      equal(figures.opened, 200, text);
+      equal(figures.ended, 200, text);
+      ok(figures.peakMb < 400, text);
+      for (const attempt of ATTEMPTS) {
+        const worst = figures.seen.latencies[attempt].quantile(1);
+        ok(worst < P99_MS_MAX, `${name}: ${attempt} took ${worst} ms`);
+      }
+    }
+    bystander.stop();
   });
 });

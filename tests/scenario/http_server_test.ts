@@ -25,6 +25,8 @@ interface World {
   readonly door: HttpServer;
   readonly counters: DoorCounters;
   readonly upgrades: string[];
+  /** Paths of the requests that reached the app. */
+  readonly served: string[];
   refusal: Failure | null;
   addressRefusal: Failure | null;
   /** Requests that addresses had to pay for. */
@@ -46,9 +48,14 @@ async function withDoor(
     pipelined: 0,
   };
   const upgrades: string[] = [];
+  const served: string[] = [];
   const proxies = new TrustedProxies(options.trustedProxies ?? []);
   const app = new Hono();
   app.onError(() => new Response("broken off", { status: 400 }));
+  app.use(async (c, next) => {
+    served.push(c.req.path);
+    await next();
+  });
   app.get("/address", (c) => c.text(addressFromEnv(proxies, c.env)));
   app.post("/echo", async (c) => c.text(await c.req.text()));
   app.get("/never", () => new Promise<Response>(() => {}));
@@ -80,7 +87,7 @@ async function withDoor(
     ...options,
   });
   try {
-    await test(Object.assign(shared, { door, counters, upgrades }));
+    await test(Object.assign(shared, { door, counters, upgrades, served }));
   } finally {
     await door.close();
   }
@@ -286,6 +293,63 @@ Deno.test("a connection whose requests pile up unanswered is cut, others are ser
     patient.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10));
     assert.equal(await patient.status(), 200);
     assert.equal(counters.pipelined, 1);
+  });
+});
+
+Deno.test("issue 10.1: a burst of requests in one write is cut before any is made an object", async () => {
+  await withDoor({}, async ({ door, counters, served }) => {
+    const bursts = Array.from({ length: 20 }, () => new RawSocket(door.port));
+    for (const raw of bursts) raw.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000));
+    await Promise.all(bursts.map((raw) => raw.ended()));
+    assert.deepEqual([served, counters.pipelined], [[], 20]);
+  });
+});
+
+Deno.test("issue 10.1: requests behind one without an answer are parsed when it has one", async () => {
+  await withDoor({}, async ({ door, served }) => {
+    const echo = (body: string) =>
+      `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    // Empty lines in a body end no request, and a body may be longer than a slice.
+    const bodies = ["one", "\r\n\r\n".repeat(100), "x".repeat(50_000), "four"];
+    const raw = new RawSocket(door.port);
+    raw.write(bodies.map(echo).join("") + "GET /address HTTP/1.1\r\nHost: x\r\n\r\n");
+    await raw.until(() => raw.bytes.includes("127.0.0.1"));
+    const text = raw.bytes.toString();
+    let at = 0;
+    for (const body of bodies) {
+      at = text.indexOf(`\r\n\r\n${body}`, at);
+      assert.ok(at >= 0, body.slice(0, 10));
+    }
+    assert.deepEqual(served, ["/echo", "/echo", "/echo", "/echo", "/address"]);
+    raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10));
+    while (!served.includes("/never")) {
+      const other = await fetch(`http://127.0.0.1:${door.port}/address`);
+      assert.equal(await other.text(), "127.0.0.1");
+    }
+    assert.equal(served.filter((path) => path === "/never").length, 1);
+    raw.destroy();
+  });
+});
+
+Deno.test("issue 9 A9: unknown upgrades are ignored, and HTTP/1.0 needs no Host", async () => {
+  await withDoor({}, async ({ door, upgrades }) => {
+    const host = "Host: x\r\nConnection: close, Upgrade\r\n";
+    const answers: [string, number][] = [
+      [`GET /address HTTP/1.1\r\n${host}Upgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n`, 200],
+      [`POST /echo HTTP/1.1\r\n${host}Upgrade: TLS/1.0\r\nContent-Length: 2\r\n\r\nhi`, 200],
+      [`GET /address HTTP/1.1\r\n${host}Upgrade: \r\n\r\n`, 200],
+      ["GET /address HTTP/1.0\r\n\r\n", 200],
+      ["GET /address HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+      [`GET /address HTTP/1.1\r\n${host}hOsT: y\r\n\r\n`, 400],
+      [`GET /address HTTP/1.0\r\n${host}Host: x\r\n\r\n`, 400],
+    ];
+    for (const [request, status] of answers) {
+      const raw = new RawSocket(door.port);
+      raw.write(request);
+      assert.equal(await raw.status(), status, request);
+      await raw.ended();
+    }
+    assert.deepEqual(upgrades, []);
   });
 });
 

@@ -244,6 +244,17 @@ for (const [what, opcode] of [["pings", PING], ["pongs", PONG]] as const) {
   });
 }
 
+Deno.test("issue 10.1: pings before the first frame end the connection after a few", async () => {
+  await withTransport({}, async (world) => {
+    const raw = await rawWebSocket(world.port);
+    raw.write(Buffer.concat(Array.from({ length: 10_900 }, () => masked(PING, ""))));
+    await raw.ended();
+    const pongs = raw.frames().filter(({ opcode }) => opcode === PONG).length;
+    assert.ok(pongs <= 16, `${pongs} pongs`);
+    assert.equal(world.counters.faults.flood, 1);
+  });
+});
+
 Deno.test("large frames count for several", async () => {
   const limits = { framesPerSecond: 10, framesBurst: 20, floodMs: 60_000 };
   await withTransport(limits, async ({ port, echoes, time, counters }) => {
