@@ -25,6 +25,13 @@ export interface ShardLimits {
   /** Subscription requests: one per this many ms on average, in bursts of … */
   readonly subscriptionRequestMs: number;
   readonly subscriptionRequestBurst: number;
+  /** Messages that may wait for the answer to one request, and their characters. */
+  readonly waitingMessagesMax: number;
+  readonly waitingCharsMax: number;
+  /** Characters of one account's messages that wait for answers to all its requests. */
+  readonly waitingTotalCharsMax: number;
+  /** A message that has waited for so long (ms) is `undelivered`. */
+  readonly waitingMs: number;
   /** Incoming messages of one account: one per this many ms on average, in bursts of … */
   readonly inboundMessageMs: number;
   readonly inboundMessageBurst: number;
@@ -59,6 +66,10 @@ export const DEFAULT_SHARD_LIMITS: ShardLimits = {
   outboxWindow: 64,
   subscriptionRequestMs: 10_000,
   subscriptionRequestBurst: 60,
+  waitingMessagesMax: 10,
+  waitingCharsMax: 20_000,
+  waitingTotalCharsMax: 65_536,
+  waitingMs: 30 * 86_400_000,
   inboundMessageMs: 10,
   inboundMessageBurst: 2000,
   mailboxEventsMax: 20_000,

@@ -46,6 +46,19 @@ export interface OutboxQueue {
   entries: OutboxEntry[];
 }
 
+/** A message that waits until the recipient accepts the sender's request. */
+export interface WaitingMessage {
+  /** The account that may get it; "" where none had the name. */
+  readonly toId: AccountId | "";
+  /** When it was sent (ms). */
+  readonly at: number;
+  /** The sender's number of it. */
+  readonly num: number;
+  readonly id: string;
+  readonly body: string;
+  readonly ext: string;
+}
+
 /** The result that a repetition of a message id gets. */
 export interface SentBefore {
   readonly seq: number;
@@ -106,6 +119,8 @@ export class AccountState {
 
   /** About how many bytes `outbox` takes. */
   outboxBytes = 0;
+  /** Messages that wait with a request, by recipient; ascending by number. */
+  waiting = new Map<AccountName, readonly WaitingMessage[]>();
   /** Not part of the durable state. */
   readonly runtime = new AccountRuntime();
 
@@ -156,6 +171,7 @@ interface AccountParts {
   readonly lazyConversations: ReadonlyLazyMap<ReadonlyConversation>;
   readonly conversations: ReadonlyMap<AccountName, ReadonlyConversation>;
   readonly outbox: ReadonlyMap<AccountName, ReadonlyQueue>;
+  readonly waiting: ReadonlyMap<AccountName, readonly WaitingMessage[]>;
   readonly undelivered: ReadonlySet<AccountName>;
   readonly purge: readonly PurgedRows[];
 }

@@ -7,6 +7,8 @@ import type { MailboxBody, MailboxEvent } from "../ops.ts";
 import type { Account, AccountState, SentBefore } from "./account.ts";
 import type { Entry } from "../record/records.ts";
 import { applyImport } from "./apply_import.ts";
+import { abandonOutbox, applyReleased, dropOwed, pushOutbox } from "./outbox.ts";
+import type { Conversation } from "../mailbox/conversation.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 
 /** Entries of a dedupe block. */
@@ -75,6 +77,7 @@ function clearAccount(account: AccountState): void {
   account.roster.clear();
   account.blocked.clear();
   account.undelivered.clear();
+  account.waiting.clear();
   account.dedupe.clear();
   account.dedupeBlocks = [];
   account.dedupeComplete = true;
@@ -145,9 +148,13 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
 function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxEvent {
   assertSeq(account, e.seq);
   const c = account.conversation(e.to);
-  if (e.toId !== "") c.reach(e.toId);
-  c.outNum = e.num;
   if (e.toId !== "") {
+    abandonOutbox(account, c, e.toId);
+    c.reach(e.toId);
+  }
+  c.outNum = e.num;
+  if (e.n === 0 && e.to !== account.name) c.addRefusedOut(e.num, e.id);
+  if (e.toId !== "" && e.n > 0) {
     c.pairOut = e.n;
     pushOutbox(account, e.to, e.toId, e.n, {
       kind: "message",
@@ -157,6 +164,14 @@ function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxE
       ext: e.ext,
     });
   }
+  return pushSent(account, c, e);
+}
+
+function pushSent(
+  account: AccountState,
+  c: Conversation,
+  e: Entry & { kind: "sent" | "sent_waiting" },
+): MailboxEvent {
   const event = account.mailbox.push({
     seq: e.seq,
     at: Math.max(account.mailbox.lastAt, e.at),
@@ -173,6 +188,32 @@ function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxE
   c.lastAt = event.at;
   remember(account, e.id, { seq: event.seq, at: event.at, num: e.num });
   return event;
+}
+
+function applyWaiting(account: AccountState, e: Entry & { kind: "sent_waiting" }): MailboxEvent {
+  assertSeq(account, e.seq);
+  const c = account.conversation(e.to);
+  if (e.toId !== "") {
+    abandonOutbox(account, c, e.toId);
+    c.reach(e.toId);
+  }
+  c.outNum = e.num;
+  const { toId, at, num, id, body, ext } = e;
+  const before = account.waiting.get(e.to) ?? [];
+  account.waiting.set(e.to, [...before, { toId, at, num, id, body, ext }]);
+  return pushSent(account, c, e);
+}
+
+function applyDropped(account: AccountState, e: Entry & { kind: "waiting_dropped" }): MailboxEvent {
+  assertSeq(account, e.seq);
+  const c = account.conversation(e.with);
+  const left = account.waiting.get(e.with)?.filter((m) => m.num !== e.num) ?? [];
+  if (left.length > 0) account.waiting.set(e.with, left);
+  else account.waiting.delete(e.with);
+  const { seq, num, id, reason } = e;
+  const at = Math.max(account.mailbox.lastAt, e.at);
+  const event = { seq, at, kind: "undelivered", with: e.with, num, id, reason } as const;
+  return account.mailbox.push(event, c.index);
 }
 
 function applyReceived(account: AccountState, e: Entry & { kind: "received" }): MailboxEvent {
@@ -216,43 +257,16 @@ function takePair(
   return c;
 }
 
-type Payload = (Entry & { kind: "pair_out" })["payload"];
-
-function pushOutbox(
-  account: AccountState,
-  to: AccountState["name"],
-  toId: (Entry & { kind: "pair_out" })["toId"],
-  n: number,
-  payload: Payload,
-): void {
-  let queue = account.outbox.get(to);
-  if (queue === undefined || queue.toId !== toId) {
-    if (queue !== undefined) dropOwed(account, queue.entries);
-    queue = { to, toId, entries: [] };
-    account.outbox.set(to, queue);
-  }
-  queue.entries.push({ n, payload });
-  account.outboxBytes += payloadSize(payload);
-}
-
-/** Characters of what a packet carries. */
-export function payloadSize(payload: Payload): number {
-  return payload.kind === "message" ? payload.body.length + payload.ext.length + 100 : 50;
-}
-
-function dropOwed(account: AccountState, entries: readonly { readonly payload: Payload }[]): void {
-  for (const { payload } of entries) account.outboxBytes -= payloadSize(payload);
-}
-
 function applyPair(account: AccountState, entry: Entry): void {
   switch (entry.kind) {
     case "pair_in": {
       const c = takePair(account, entry);
-      if (entry.reason !== "") c.addRefusal({ n: entry.n, reason: entry.reason });
+      if (entry.refused) c.addRefusal({ n: entry.n, reason: entry.reason });
       return;
     }
     case "pair_out": {
       const c = account.conversation(entry.to);
+      abandonOutbox(account, c, entry.toId);
       c.reach(entry.toId);
       c.pairOut = entry.n;
       pushOutbox(account, entry.to, entry.toId, entry.n, entry.payload);
@@ -267,12 +281,8 @@ function applyPair(account: AccountState, entry: Entry): void {
       return;
     }
     case "pair_gone": {
-      const gone = account.outbox.get(entry.to);
-      if (gone?.toId === entry.toId) {
-        dropOwed(account, gone.entries);
-        account.outbox.delete(entry.to);
-      }
       const c = account.conversation(entry.to);
+      if (account.outbox.get(entry.to)?.toId === entry.toId) abandonOutbox(account, c, "");
       if (c.peerId === entry.toId) c.peerId = "";
       return;
     }
@@ -300,9 +310,7 @@ function applyMarks(account: AccountState, entry: Entry): void {
       return;
     }
     case "receipt": {
-      const c = account.conversation(entry.with);
-      c.deliveredOut = Math.max(c.deliveredOut, entry.delivered);
-      c.readOut = Math.max(c.readOut, entry.read);
+      account.conversation(entry.with).receipt(entry.delivered, entry.read);
       return;
     }
     case "receipt_told": {
@@ -336,6 +344,16 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
       return applySent(account, entry);
     case "received":
       return applyReceived(account, entry);
+    case "sent_waiting":
+      return applyWaiting(account, entry);
+    case "waiting_dropped":
+      return applyDropped(account, entry);
+    case "waiting_released":
+      applyReleased(account, entry);
+      return null;
+    case "refused":
+      account.conversation(entry.with).addRefusedOut(entry.num, entry.id);
+      return null;
     case "roster":
       account.roster.set(entry.item.contact, entry.item);
       return null;

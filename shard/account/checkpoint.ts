@@ -18,7 +18,7 @@ import { bytes, list, mapped, oneOf, optional, text, uint } from "../record/sche
 import { holdContacts, holdConversations, writeAll, writeConversation } from "./head_items.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 import { PAYLOAD } from "../message/packets.ts";
-import { payloadSize } from "./apply.ts";
+import { payloadSize } from "./outbox.ts";
 import { readVersion, struct } from "../record/struct.ts";
 import { ROSTER_ITEM } from "../roster/roster.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
@@ -104,6 +104,25 @@ const BLOCK = struct({ peerId: accountIdOrNone, lastSeen: uint });
 /** Of conversations with several accounts of one name: see `Conversation.outBase`. */
 const OUT_BASES = list(struct({ with: accountName, outBase: uint }));
 
+/** Of conversations with messages that were refused without a word: see `Conversation.refusedOut`. */
+const REFUSED_OUT = list(struct({
+  with: accountName,
+  refusedOut: list(struct({ from: uint, to: uint, id: text })),
+}));
+
+/** Messages that wait with requests: see `Account.waiting`. */
+const WAITING = list(struct({
+  to: accountName,
+  messages: list(struct({
+    toId: accountIdOrNone,
+    at: uint,
+    num: uint,
+    id: text,
+    body: text,
+    ext: text,
+  })),
+}));
+
 /** Readers go from block to block by these numbers: with a hole they would never arrive. */
 function checkContiguous(m: Mailbox): void {
   let next = m.first;
@@ -160,6 +179,13 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
     ? []
     : [...a.conversations.values()].filter((c) => c.outBase > 0);
   OUT_BASES.write(w, based);
+  const refused = a.lazyConversations.bytes !== null
+    ? []
+    : [...a.conversations.values()].filter((c) => c.refusedOut.length > 0);
+  // Most accounts have neither, and keep the shorter form.
+  if (refused.length + a.waiting.size === 0) return w.take();
+  REFUSED_OUT.write(w, refused);
+  WAITING.write(w, [...a.waiting].map(([to, messages]) => ({ to, messages })));
   return w.take();
 }
 
@@ -198,6 +224,9 @@ function readLater(r: ByteReader, account: AccountState): void {
   account.devices = account.devices.map((d) => ({ ...d, usedAt: r.uint() }));
   if (r.done) return;
   for (const based of OUT_BASES.read(r)) account.conversation(based.with).outBase = based.outBase;
+  if (r.done) return;
+  for (const c of REFUSED_OUT.read(r)) account.conversation(c.with).refusedOut = c.refusedOut;
+  for (const { to, messages } of WAITING.read(r)) account.waiting.set(to, messages);
 }
 
 /** A dedupe block's value. */

@@ -20,13 +20,33 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** Own messages `from` to `to` that the peer refused without a reason; `id` "" for several. */
+export interface RefusedRange {
+  readonly from: number;
+  readonly to: number;
+  readonly id: string;
+}
+
+const NONE_REFUSED: readonly RefusedRange[] = [];
+/** Ranges kept singly; beyond that the oldest neighbours become one, without ids. */
+const REFUSED_SINGLE_MAX = 64;
+/** Ranges kept at all: the oldest is forgotten beyond that. */
+const REFUSED_MAX = 256;
+
 // Most conversations have none of either: one array for all of them.
 const NO_REFUSALS: readonly Refusal[] = [];
 const NONE_UNREAD: Unread[] = [];
 /** Refusals remembered. */
 const REFUSALS_MAX = 64;
 
-type Mutator = "startWith" | "reach" | "addRefusal" | "addUnread" | "markRead";
+type Mutator =
+  | "startWith"
+  | "reach"
+  | "addRefusal"
+  | "addRefusedOut"
+  | "receipt"
+  | "addUnread"
+  | "markRead";
 
 /** One peer for everybody but `apply`, which alone changes it. */
 export type ReadonlyConversation = Readonly<Omit<Conversation, Mutator | "unread">> & {
@@ -70,6 +90,8 @@ export class Conversation {
   /** How far the peer has got this account's messages. */
   deliveredOut = 0;
   readOut = 0;
+  /** Own messages that were refused without a word, above `deliveredOut`. */
+  refusedOut: readonly RefusedRange[] = NONE_REFUSED;
 
   constructor(peer: AccountName, index: number) {
     this.with = peer;
@@ -108,6 +130,29 @@ export class Conversation {
   /** Remembers a refusal that the sender is told. */
   addRefusal(refusal: Refusal): void {
     this.refusals = [...this.refusals.slice(1 - REFUSALS_MAX), refusal];
+  }
+
+  /** Notes that the peer did not take message `num`, of which its sender is not notified yet. */
+  addRefusedOut(num: number, id: string): void {
+    const all = [...this.refusedOut, { from: num, to: num, id }];
+    if (all.length > REFUSED_SINGLE_MAX) {
+      const i = all.findIndex((r, at) => all[at + 1]?.from === r.to + 1);
+      if (i >= 0) all.splice(i, 2, { from: all[i]!.from, to: all[i + 1]!.to, id: "" });
+    }
+    this.refusedOut = all.slice(-REFUSED_MAX);
+  }
+
+  /** The refused messages that a receipt for message `num` would cover. */
+  refusedUpTo(num: number): readonly RefusedRange[] {
+    return this.refusedOut.filter((r) => r.to <= num);
+  }
+
+  /** The peer has this account's messages up to these numbers, but for those it refused. */
+  receipt(delivered: number, read: number): void {
+    this.deliveredOut = Math.max(this.deliveredOut, delivered);
+    this.readOut = Math.max(this.readOut, read);
+    if (this.refusedOut.length === 0) return;
+    this.refusedOut = this.refusedOut.filter((r) => r.to > this.deliveredOut);
   }
 
   /** Counts an incoming message as unread. */

@@ -17,7 +17,7 @@ export function snapshotOf(account: Account, contacts = contactsOf(account)): Sn
   const requests: AccountName[] = [];
   for (const item of contacts) {
     if (item.listed) roster.push(rosterView(item));
-    if (item.state.pendingIn) requests.push(item.contact);
+    if (item.state.pendingIn && !account.blocked.has(item.contact)) requests.push(item.contact);
   }
   const conversations: ConversationView[] = [];
   account.lazyConversations.forEach((c) => {

@@ -2,8 +2,10 @@
 import type { AccountId } from "../name/ids.ts";
 import type { Handler, Pending, Turn } from "../step/turn.ts";
 import type { Account } from "../account/account.ts";
+import type { Ops } from "../ops.ts";
 import { fail, ok } from "../errors.ts";
 import { forgetFormer } from "../roster/roster_ops.ts";
+import { awaitsAnswer, releaseWaiting, sendWaiting, waitingFull } from "./waiting_messages.ts";
 import { headFull } from "../account/head_full.ts";
 import { readConversation, readForward } from "../mailbox/mailbox.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
@@ -17,9 +19,19 @@ function peerOf(
   to: Account["name"],
   pending: Pending,
 ): AccountId | null | undefined {
+  if (to === account.name) return null;
   const known = account.conversations.get(to)?.peerId ?? "";
   if (known !== "") return known;
   return pending.resolved.get(to);
+}
+
+/**
+ * Whether there is no subscription with `to` either way: then it takes messages only if it takes
+ * them from anyone, which may have changed since the last one.
+ */
+function isStranger(account: Account, to: Account["name"]): boolean {
+  const subscription = account.roster.get(to)?.state.subscription ?? "none";
+  return to !== account.name && subscription === "none";
 }
 
 /** For so long what was sent counts as on its way, whether it is or there is nobody to take it. */
@@ -70,13 +82,36 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
       );
     }
   }
-  const toId = peerOf(account, input.to, pending);
+  const stranger = isStranger(account, input.to);
+  const asks = stranger && awaitsAnswer(account, input.to);
+  const toId = stranger ? pending.resolved.get(input.to) : peerOf(account, input.to, pending);
   if (toId === undefined) return { wait: "resolve", name: input.to };
+  const open = !stranger || pending.open.has(input.to);
+  const waits = asks && !open;
+  const unfit = waits ? waitingFull(turn, account, input) : null;
+  if (unfit !== null) return unfit;
   const waitMs = takeAllowance(turn, account, input.body.length + input.ext.length + 100);
   if (waitMs > 0) return fail("busy", "Cannot send: too much is on its way already", waitMs);
+  if (waits) return ok(sendWaiting(turn, account, input, toId ?? ""));
+  if (asks) releaseWaiting(turn, account, input.to, toId ?? "");
+  // What strangers write to an account that takes it from contacts only goes where all goes that is
+  // for nobody: so nobody can tell the one from the other.
+  return ok(sendNow(turn, account, input, toId, open));
+};
+
+/** To oneself it is this one event: nobody is sent anything. */
+function sendNow(
+  turn: Turn,
+  account: Account,
+  input: Ops["message.send"]["in"],
+  toId: AccountId | null,
+  open: boolean,
+): Ops["message.send"]["out"] {
+  const c = account.conversations.get(input.to);
   // What the roster has of a former account of the name must not be taken for news later.
-  if (toId !== null && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
-  const n = toId === null ? 0 : (c?.pairOut ?? 0) + 1;
+  const goes = open && toId !== null;
+  if (goes && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
+  const n = goes ? (c?.pairOut ?? 0) + 1 : 0;
   const num = (c?.outNum ?? 0) + 1;
   const event = turn.append(account, {
     kind: "sent",
@@ -92,9 +127,9 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
     device: input.device,
   })!;
   turn.push(account, event);
-  if (toId !== null) turn.sendOwed(account, input.to);
-  return ok({ seq: event.seq, at: event.at, num });
-};
+  if (goes) turn.sendOwed(account, input.to);
+  return { seq: event.seq, at: event.at, num };
+}
 
 /** A page ends early where the next block would have to be read. */
 export const readMailbox: Handler<"mailbox.read"> = (turn, account, input, pending) => {

@@ -105,4 +105,6 @@ export type ShardPacket =
     readonly from: AccountName;
     readonly fromId: AccountId | null;
     readonly to: AccountName;
+    /** Whether `from` takes messages from anyone, and has not blocked `to`. */
+    readonly open: boolean;
   };

@@ -6,9 +6,18 @@ import type { AccountId } from "../name/ids.ts";
 import type { Account } from "../account/account.ts";
 import type { ShardPacket } from "./packets.ts";
 import type { Turn } from "../step/turn.ts";
+import type { ReadonlyConversation } from "../mailbox/conversation.ts";
+import type { DueKind } from "../step/timers.ts";
 import { inbound } from "../roster/subscription.ts";
+import { expireWaiting, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
 import { headFull } from "../account/head_full.ts";
-import { forgetFormer, itemOf, storeItem, watchContact } from "../roster/roster_ops.ts";
+import {
+  forgetFormer,
+  inboundFrom,
+  itemOf,
+  storeItem,
+  watchContact,
+} from "../roster/roster_ops.ts";
 import { pointOf } from "../name/ids.ts";
 import { seenByOwner } from "../roster/roster.ts";
 
@@ -45,6 +54,8 @@ export function receivePacket(turn: Turn, account: Account, packet: ShardPacket)
         from: account.name,
         fromId: account.alive ? account.id as AccountId : null,
         to: packet.from,
+        open: account.alive && account.messagesFrom === "anyone" &&
+          !account.blocked.has(packet.from),
       });
     }
     case "resolved":
@@ -87,7 +98,7 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   const reason = known === undefined ? turnedAway(turn, account, p) : null;
   if (reason !== null) {
     // No note is kept of strangers, or they could fill an account to which they may not write.
-    const refused = reason === "" ? [] : [{ n: p.n, reason }];
+    const refused = p.payload.kind === "message" ? [{ n: p.n, reason }] : [];
     return sendAck(turn, account, p, { as: "alone", n: p.n, refused });
   }
   const last = Math.max(taken, p.base - 1);
@@ -109,13 +120,12 @@ function conversationsFull(turn: Turn, account: Account): boolean {
  */
 function turnedAway(turn: Turn, account: Account, p: Pair): string | null {
   if (p.payload.kind === "message") {
-    if (!accepts(account, p)) return "";
-    // Who takes messages from anyone hides from nobody.
     if (!conversationsFull(turn, account)) return null;
-    return account.messagesFrom === "anyone" ? "quota" : "";
+    // An account that takes messages from anyone hides from nobody.
+    return accepts(account, p) && account.messagesFrom === "anyone" ? "quota" : "";
   }
-  if (account.blocked.has(p.from) || conversationsFull(turn, account)) return "";
-  const step = inbound(itemOf(account, p.from).state, p.payload.type);
+  if (conversationsFull(turn, account)) return "";
+  const step = inboundFrom(account, p.from, itemOf(account, p.from).state, p.payload.type);
   if (!step.changed && step.reply === null) return "";
   return asksTooMany(turn, account, p) ? "" : null;
 }
@@ -124,6 +134,8 @@ function turnedAway(turn: Turn, account: Account, p: Pair): string | null {
 function asksTooMany(turn: Turn, account: Account, p: Pair): boolean {
   if (p.payload.kind !== "subscription") return false;
   const { state } = itemOf(account, p.from);
+  // What a blocked one asks is not shown, and there is at most one such request for each block.
+  if (account.blocked.has(p.from)) return false;
   const asks = inbound(state, p.payload.type).state.pendingIn && !state.pendingIn;
   return asks && pendingRequests(account) >= turn.limits.pendingRequestsMax;
 }
@@ -180,15 +192,17 @@ function takeMessage(turn: Turn, account: Account, p: Pair): void {
 
 function pendingRequests(account: Account): number {
   let count = 0;
-  for (const item of account.roster.values()) if (item.state.pendingIn) count++;
+  for (const item of account.roster.values()) {
+    if (item.state.pendingIn && !account.blocked.has(item.contact)) count++;
+  }
   return count;
 }
 
 function takeSubscription(turn: Turn, account: Account, p: Pair): void {
   if (p.payload.kind !== "subscription") return;
-  if (account.blocked.has(p.from)) return refuse(turn, account, p, "");
+  const { type } = p.payload;
   const before = itemOf(account, p.from);
-  const step = inbound(before.state, p.payload.type);
+  const step = inboundFrom(account, p.from, before.state, type);
   if (asksTooMany(turn, account, p)) return refuse(turn, account, p, "");
   turn.append(account, {
     kind: "pair_in",
@@ -201,12 +215,16 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
   const after = { ...before, peerId: p.fromId, state: step.state };
   if (step.changed) storeItem(turn, account, before, after);
   // A block had kept the two sides apart: what this one had all along, the other grants again.
-  else if (p.payload.type === "subscribed" && seenByOwner(after)) {
-    watchContact(turn, account, after);
+  else if (type === "subscribed" && seenByOwner(after)) watchContact(turn, account, after);
+  // An answer may cross a later request, or the end of one: this one's side has the last word.
+  const unwanted = type === "subscribed" && !step.changed && !seenByOwner(after);
+  if (unwanted || (type === "unsubscribed" && step.changed)) {
+    turn.owe(account, p.from, p.fromId, { kind: "subscription", type: "unsubscribe" });
   }
   if (step.reply !== null) {
     turn.owe(account, p.from, p.fromId, { kind: "subscription", type: step.reply });
   }
+  settleWaiting(turn, account, p.from);
 }
 
 // ---- the sender's side
@@ -227,7 +245,11 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
       if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;
       const { id } = entry.payload;
       const num = account.conversations.get(p.from)!.ownNum(entry.payload.num);
-      turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
+      // Without a reason the sender must not notice, until a receipt would say that it arrived.
+      if (f.reason === "") {
+        // Alone it is not the last word: the same packet may yet be taken.
+        if (p.as !== "alone") turn.append(account, { kind: "refused", with: p.from, num, id });
+      } else turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
     }
     turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);
   }
@@ -243,8 +265,9 @@ function takeGone(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_g
 }
 
 /** Sends again what was not acked in time. */
-export function retryOwed(turn: Turn, account: Account, receipts: boolean): void {
-  if (receipts) return sendReceipts(turn, account);
+export function retryOwed(turn: Turn, account: Account, kind: DueKind): void {
+  if (kind === "receipts") return sendReceipts(turn, account);
+  if (kind === "waiting") return turn.writable ? expireWaiting(turn, account) : undefined;
   if (account.outbox.size === 0) return;
   let attempts = 0;
   for (const queue of account.outbox.values()) {
@@ -288,6 +311,13 @@ function sendReceipts(turn: Turn, account: Account): void {
   turn.scheduleReceipts(account, retryDelay(account, account.runtime.owedAttempts));
 }
 
+/** A receipt covers all messages before it: those of them that never arrived are named first. */
+function tellRefused(turn: Turn, account: Account, c: ReadonlyConversation, upTo: number): void {
+  for (const { to: num, id } of c.refusedUpTo(upTo)) {
+    turn.event(account, { kind: "undelivered", with: c.with, num, id, reason: NOT_ACCEPTED });
+  }
+}
+
 function takeReceipt(turn: Turn, account: Account, p: ShardPacket & { kind: "receipt" }): void {
   if (!turn.writable) return;
   const c = account.conversations.get(p.from);
@@ -295,6 +325,7 @@ function takeReceipt(turn: Turn, account: Account, p: ShardPacket & { kind: "rec
     const delivered = c.ownNum(p.delivered);
     const read = c.ownNum(p.read);
     if (delivered > c.deliveredOut || read > c.readOut) {
+      tellRefused(turn, account, c, Math.max(delivered, read));
       turn.append(account, { kind: "receipt", with: p.from, delivered, read });
       turn.event(account, {
         kind: "receipt",

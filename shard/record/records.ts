@@ -50,7 +50,7 @@ export const ENTRIES = {
   device_removed: variant(6, { device: deviceId }),
   /** An event at mailbox position `seq`. */
   event: variant(7, { seq: uint, at: uint, body: BODY }),
-  /** A message accepted from this account; `n` 0 and `toId` "" where nobody is to get it. */
+  /** A message accepted from this account; `n` 0 where nobody is to get it. */
   sent: variant(8, {
     to: accountName,
     toId: accountIdOrNone,
@@ -121,6 +121,29 @@ export const ENTRIES = {
     ...positions,
   }),
   import_done: variant(28, { disabled: bool }),
+  /** The peer refused message `num` without a reason: no receipt may cover it. */
+  refused: variant(29, { with: accountName, num: uint, id: text }),
+  /** A message accepted from this account that waits until the peer accepts its request. */
+  sent_waiting: variant(30, {
+    to: accountName,
+    /** The account that may get it; "" where none has the name. */
+    toId: accountIdOrNone,
+    seq: uint,
+    at: uint,
+    ...message,
+    device: deviceId,
+  }),
+  /** The account `toId` accepted the request: its waiting messages go into the outbox. */
+  waiting_released: variant(31, outgoing),
+  /** Message `num` does not wait any more; the event `undelivered` at position `seq` says so. */
+  waiting_dropped: variant(32, {
+    with: accountName,
+    seq: uint,
+    at: uint,
+    num: uint,
+    id: text,
+    reason: text,
+  }),
 };
 
 /** One change of one account. */

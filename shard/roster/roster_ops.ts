@@ -3,12 +3,19 @@ import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Account, Block } from "../account/account.ts";
 import type { Handler, Turn } from "../step/turn.ts";
 import type { RosterItem } from "./roster.ts";
-import type { SubscriptionState } from "./subscription.ts";
-import { NO_SUBSCRIPTION, outbound, remove as removalStanzas } from "./subscription.ts";
+import type { Inbound, SubscriptionState, SubscriptionType } from "./subscription.ts";
+import {
+  hasFrom,
+  inbound,
+  NO_SUBSCRIPTION,
+  outbound,
+  remove as removalStanzas,
+} from "./subscription.ts";
 import { fail, ok } from "../errors.ts";
 import { headFull } from "../account/head_full.ts";
 import { lastSeenNow } from "../presence/last_seen.ts";
 import { revokeWatcher } from "../account/account_ops.ts";
+import { settleWaiting } from "../message/waiting_messages.ts";
 import { rosterView, seenByOwner, seesOwner, showsSame } from "./roster.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
@@ -33,6 +40,25 @@ export function stateTowards(item: RosterItem, peerId: AccountId | ""): Subscrip
   if (item.peerId === peerId) return item.state;
   if (item.peerId !== "") return NO_SUBSCRIPTION;
   return item.state.approved ? { ...item.state, approved: false } : item.state;
+}
+
+/**
+ * What a subscription packet of `from` changes. A blocked one gets no replies, and its request is
+ * kept without being shown until it is unblocked: so the two rosters agree, whatever becomes of the
+ * block, and nothing discloses it.
+ */
+export function inboundFrom(
+  account: Account,
+  from: Account["name"],
+  state: SubscriptionState,
+  type: SubscriptionType,
+): Inbound {
+  if (type !== "subscribe" || !account.blocked.has(from)) return inbound(state, type);
+  if (hasFrom(state) || state.pendingIn) {
+    return { state, deliver: false, reply: null, changed: false };
+  }
+  const asked = { ...state, pendingIn: true, approved: false };
+  return { state: asked, deliver: false, reply: null, changed: true };
 }
 
 function isEmpty(state: SubscriptionState): boolean {
@@ -91,7 +117,8 @@ export function storeItem(
   } else if (!asks || !before.listed || !showsSame(before.state, after.state)) {
     turn.event(account, { kind: "roster", item: rosterView(after) });
   }
-  if (asks) {
+  // A request of a blocked account is not shown.
+  if (asks && !account.blocked.has(after.contact)) {
     turn.event(account, {
       kind: "request",
       from: after.contact,
@@ -118,6 +145,7 @@ export function forgetFormer(
   if (item === undefined) return;
   const state = stateTowards(item, peerId);
   if (state !== item.state) storeItem(turn, account, item, { ...item, peerId, state });
+  settleWaiting(turn, account, contact);
 }
 
 function listedCount(account: Account): number {
@@ -155,11 +183,13 @@ export const removeContact: Handler<"roster.remove"> = (turn, account, input) =>
   const before = itemOf(account, input.contact);
   if (!before.listed) return fail("not_found", "There is no such contact in the roster");
   storeItem(turn, account, before, { ...before, state: NO_SUBSCRIPTION, listed: false });
-  if (before.peerId !== "" && !account.blocked.has(input.contact)) {
+  // Even to a blocked one, which cannot tell it from a removal by somebody who is offline.
+  if (before.peerId !== "") {
     for (const type of removalStanzas(before.state)) {
       turn.owe(account, input.contact, before.peerId, { kind: "subscription", type });
     }
   }
+  settleWaiting(turn, account, input.contact);
   return ok(null);
 };
 
@@ -208,6 +238,7 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   if (step.route && peerId !== "") {
     turn.owe(account, input.contact, peerId, { kind: "subscription", type: input.type });
   }
+  settleWaiting(turn, account, input.contact);
   return ok(null);
 };
 
@@ -252,6 +283,10 @@ export const block: Handler<"roster.block"> = (turn, account, input) => {
   });
   turn.event(account, { kind: "blocked", contact: input.contact, blocked: input.blocked });
   const item = account.roster.get(input.contact);
+  if (item?.state.pendingIn) {
+    turn.event(account, { kind: "request", from: input.contact, pending: !input.blocked });
+  }
+  settleWaiting(turn, account, input.contact);
   if (input.blocked) {
     revokeWatcher(turn, account, input.contact);
     unwatchContact(turn, account, input.contact);

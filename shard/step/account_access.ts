@@ -3,6 +3,7 @@ import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { ShardInput } from "./effects.ts";
 import type { ShardTurn } from "./shard_turn.ts";
+import { scheduleExpiry } from "../message/waiting_messages.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { pointOf } from "../name/ids.ts";
 
@@ -83,6 +84,7 @@ export class AccountAccess {
   serve(account: Account): void {
     if (account.outbox.size > 0) this.#turn.scheduleOutbox(account, 0);
     if (account.runtime.owed.size > 0) this.#turn.scheduleReceipts(account, 0);
+    scheduleExpiry(this.#turn, account);
     this.#turn.accounts.runWaiters(account.name);
   }
 

@@ -47,7 +47,7 @@ export class Incoming {
   packet(packet: ShardPacket): void {
     if (packet.kind === "rewatch") return this.#rewatch(packet);
     if (packet.kind === "resolved") {
-      return this.#requests.resolved(packet.to, packet.from, packet.fromId);
+      return this.#requests.resolved(packet.to, packet.from, packet.fromId, packet.open);
     }
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);
@@ -82,7 +82,7 @@ export class Incoming {
     timers.takeDue(now.mono, (kind, name) => {
       this.#accounts.whenLoaded([name], () => {
         const account = this.#accounts.get(name);
-        if (account !== undefined) retryOwed(this.#turn, account, kind === "receipts");
+        if (account !== undefined) retryOwed(this.#turn, account, kind);
         else timers.set(kind, name, now.mono + LOAD_RETRY_MS);
       });
     });

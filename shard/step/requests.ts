@@ -20,6 +20,7 @@ export const RESOLVE_TIMEOUT_MS = REQUEST_TIMEOUT_MS - 1000;
 
 /** What most requests wait for: nothing. */
 const NO_BLOCKS: ReadonlyMap<number, Uint8Array> = new Map();
+const NONE_OPEN: ReadonlySet<AccountName> = new Set();
 const NOBODY: ReadonlyMap<AccountName, AccountId | null> = new Map();
 
 /** Runs requests. */
@@ -45,6 +46,7 @@ export class Requests {
       seed: input.seed,
       blocks: NO_BLOCKS,
       resolved: NOBODY,
+      open: NONE_OPEN,
       accountId: null,
       sinceMs: this.#turn.now.mono,
     };
@@ -93,9 +95,10 @@ export class Requests {
   }
 
   /** Another account's shard says which account has the name `to`; null: none has. */
-  resolved(from: AccountName, to: AccountName, id: AccountId | null): void {
+  resolved(from: AccountName, to: AccountName, id: AccountId | null, open: boolean): void {
     this.#resume(this.waiting.take({ kind: "resolve", from, to }), (p) => {
       p.resolved = new Map(p.resolved).set(to, id);
+      if (open) p.open = new Set(p.open).add(to);
       this.#run(p);
     });
   }

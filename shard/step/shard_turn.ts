@@ -190,6 +190,10 @@ export class ShardTurn implements Turn {
     this.timers.setEarlier("receipts", account.name, this.now.mono + delayMs);
   }
 
+  scheduleWaiting(account: Account, delayMs: number): void {
+    this.timers.setEarlier("waiting", account.name, this.now.mono + delayMs);
+  }
+
   eventTime(account: Account): number {
     return Math.max(this.now.wall, account.mailbox.lastAt);
   }

@@ -1,19 +1,22 @@
 /** When a shard retries by itself: unacked outboxes and untold receipts, by account. */
 import type { AccountName } from "../name/ids.ts";
 
-/** What is due: packets of the outbox, or receipts. */
-export type DueKind = "outbox" | "receipts";
+/** What is due: packets of the outbox, receipts, or the expiry of messages that wait. */
+export type DueKind = "outbox" | "receipts" | "waiting";
+
+const KINDS = ["outbox", "receipts", "waiting"] as const satisfies readonly DueKind[];
 
 /** The due times of a shard, in monotonic ms. */
 export class Timers {
   readonly #due: Readonly<Record<DueKind, Map<AccountName, number>>> = {
     outbox: new Map(),
     receipts: new Map(),
+    waiting: new Map(),
   };
 
   /** Due times that are set. */
   get size(): number {
-    return this.#due.outbox.size + this.#due.receipts.size;
+    return KINDS.reduce((sum, kind) => sum + this.#due[kind].size, 0);
   }
 
   has(kind: DueKind, name: AccountName): boolean {
@@ -33,7 +36,7 @@ export class Timers {
 
   /** Calls `run` for each account that is due and clears its time first. */
   takeDue(nowMs: number, run: (kind: DueKind, name: AccountName) => void): void {
-    for (const kind of ["outbox", "receipts"] as const) {
+    for (const kind of KINDS) {
       const due = this.#due[kind];
       for (const [name, at] of due) {
         if (at > nowMs) continue;
@@ -45,13 +48,12 @@ export class Timers {
 
   /** Takes over the times of the accounts that `owns` has from a shard that ends. */
   inherit(from: Timers, owns: (name: AccountName) => boolean): void {
-    for (const kind of ["outbox", "receipts"] as const) {
+    for (const kind of KINDS) {
       for (const [name, at] of from.#due[kind]) if (owns(name)) this.#due[kind].set(name, at);
     }
   }
 
   clear(): void {
-    this.#due.outbox.clear();
-    this.#due.receipts.clear();
+    for (const kind of KINDS) this.#due[kind].clear();
   }
 }

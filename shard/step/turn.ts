@@ -22,6 +22,8 @@ export interface Pending {
   blocks: ReadonlyMap<number, Uint8Array>;
   /** Accounts asked for by name; null where there is none. */
   resolved: ReadonlyMap<AccountName, AccountId | null>;
+  /** Of those in `resolved`, the names that take messages from anyone. */
+  open: ReadonlySet<AccountName>;
   /** The account that it was begun for; null before. The name may be another's by the end. */
   accountId: AccountId | "" | null;
   /** Monotonic time of the request (ms). */
@@ -74,6 +76,8 @@ export interface Turn {
   scheduleReceipts(account: Account, delayMs: number): void;
   /** Sees to it that unacked packets are sent again. */
   scheduleOutbox(account: Account, delayMs: number): void;
+  /** Sees to it that messages that wait expire: within `delayMs` the account is looked at. */
+  scheduleWaiting(account: Account, delayMs: number): void;
   /** The next event time of a mailbox: never before its last. */
   eventTime(account: Account): number;
 }

@@ -58,6 +58,8 @@ function fitting(account: AccountState, e: Entry): Entry | null {
   switch (e.kind) {
     case "event":
     case "sent":
+    case "sent_waiting":
+    case "waiting_dropped":
       return { ...e, seq };
     case "received":
     case "pair_in": {
@@ -66,6 +68,7 @@ function fitting(account: AccountState, e: Entry): Entry | null {
       return e.kind === "received" ? { ...e, n, seq } : { ...e, n };
     }
     case "pair_out":
+    case "waiting_released":
       return e.toId as string === "" ? null : e;
     default:
       return e;

@@ -301,7 +301,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "go on with rights of a former account of whom one writes to",
-      "if (toId !== null && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);",
+      "if (goes && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);",
       "",
     ],
     [
@@ -360,7 +360,37 @@ const MESSAGES: readonly Mutant[] = [
       'const settles = p.as === "alone" ? p.n === first : p.n >= first;',
       "const settles = p.n >= first;",
     ],
-    ["deliver past a block", "if (account.blocked.has(p.from)) return false;", ""],
+    [
+      "deliver past a block",
+      "if (account.blocked.has(p.from)) return false;\n  if (account.messagesFrom",
+      "if (account.messagesFrom",
+    ],
+    [
+      "hide silent refusals from the sender's shard",
+      'if (p.as !== "alone") turn.append',
+      'if (p.as === "alone") turn.append',
+    ],
+    [
+      "cover refused messages with receipts",
+      "      tellRefused(turn, account, c, Math.max(delivered, read));\n",
+      "",
+    ],
+    [
+      "drop what a blocked account says of its subscriptions",
+      "  const before = itemOf(account, p.from);\n  const step = inboundFrom",
+      '  if (account.blocked.has(p.from)) return refuse(turn, account, p, "");\n' +
+      "  const before = itemOf(account, p.from);\n  const step = inboundFrom",
+    ],
+    [
+      "keep a request that a denial has crossed",
+      'if (unwanted || (type === "unsubscribed" && step.changed)) {',
+      "if (unwanted && !step.changed) {",
+    ],
+    [
+      "forget what waits when a request is answered",
+      "  settleWaiting(turn, account, p.from);\n}",
+      "}",
+    ],
     [
       "deliver to whoever wants no strangers",
       'return item !== undefined && item.peerId === p.fromId && item.state.subscription !== "none";',
@@ -398,13 +428,42 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/account/apply.ts",
+    "shard/mailbox/conversation.ts",
     [
       "receipts go backwards",
-      "c.deliveredOut = Math.max(c.deliveredOut, entry.delivered);",
-      "c.deliveredOut = entry.read;",
+      "this.deliveredOut = Math.max(this.deliveredOut, delivered);",
+      "this.deliveredOut = read;",
     ],
-    ["number messages alike", "  c.outNum = e.num;\n", ""],
+  ),
+  ...inFile(
+    "shard/account/outbox.ts",
+    [
+      "release what waits in another order",
+      "waiting.filter((m) => m.toId === e.toId)",
+      "waiting.filter((m) => m.toId === e.toId).reverse()",
+    ],
+    [
+      "forget which messages a former account was to get",
+      '    if (payload.kind === "message") c.addRefusedOut',
+      '    if (payload.kind !== "message") c.addRefusedOut',
+    ],
+  ),
+  ...inFile(
+    "shard/message/waiting_messages.ts",
+    [
+      "drop what waits without a word",
+      "  turn.push(account, event);\n}\n\n/** Sends what waits",
+      "}\n\n/** Sends what waits",
+    ],
+    [
+      "drop what waits when it is accepted",
+      'releaseWaiting(turn, account, contact, accepted ? item.peerId : "");',
+      'releaseWaiting(turn, account, contact, accepted ? "" : "");',
+    ],
+  ),
+  ...inFile(
+    "shard/account/apply.ts",
+    ["number messages alike", "  c.outNum = e.num;\n  if", "  if"],
     ["count no unread messages", "  c.addUnread(event.seq, e.num);\n", ""],
     ["lose the mark of what was acked", "  account.undelivered.add(e.from);\n", ""],
     [
@@ -582,6 +641,16 @@ const PRESENCE: readonly Mutant[] = [
   ),
   ...inFile(
     "shard/roster/roster_ops.ts",
+    [
+      "show the request of a blocked account",
+      'if (type !== "subscribe" || !account.blocked.has(from)) return inbound(state, type);',
+      "return inbound(state, type);",
+    ],
+    [
+      "do not tell a blocked contact that it was removed",
+      '  if (before.peerId !== "") {\n    for (const type of removal',
+      '  if (before.peerId !== "" && !account.blocked.has(input.contact)) {\n    for (const type of removal',
+    ],
     [
       "go on showing after the right has ended",
       "if (seesOwner(before) && !seesOwner(after) && !told) revokeWatcher(turn, account, after.contact);",

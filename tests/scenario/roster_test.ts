@@ -200,3 +200,114 @@ Deno.test("presence: a session ends that of another device only with proof, and 
   const closed = w.packets.flatMap((p) => p.kind === "closed" ? [[p.reason, p.sessions[0]]] : []);
   assert.deepEqual(closed, [["replaced", first.session]]);
 });
+
+/** What the two rosters say of each other, and whether a request is shown. */
+function bothSides(w: NodeWorld, a: string, b: string) {
+  return [[a, b], [b, a]].map(([mine, theirs]) => {
+    const { roster, requests } = w.must(mine!, "mailbox.snapshot", {}).snapshot;
+    const item = roster.find((i) => i.contact === theirs);
+    const asked = requests.includes(theirs as AccountName);
+    return `${item?.subscription ?? "none"}${item?.pendingOut ? " asks" : ""}${
+      asked ? " asked" : ""
+    }`;
+  });
+}
+
+const contact = (text: string) => ({ contact: text as AccountName });
+type Step = (w: NodeWorld) => void;
+const block = (who: string, other: string, blocked: boolean): Step => (w) =>
+  w.must(who, "roster.block", { ...contact(other), blocked });
+const remove = (who: string, other: string): Step => (w) =>
+  w.must(who, "roster.remove", contact(other));
+const stanza = (
+  who: string,
+  other: string,
+  type: "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed",
+): Step =>
+(w) => w.must(who, "roster.subscription", { ...contact(other), type });
+
+const BLOCK_ROWS: readonly (readonly [Step[], string[]])[] = [
+  // The blocking one removes, and unblocks or does not.
+  [[block("a", "b", true), remove("a", "b")], ["none", "none"]],
+  [[block("a", "b", true), remove("a", "b"), block("a", "b", false)], ["none", "none"]],
+  // The blocked one removes.
+  [[block("a", "b", true), remove("b", "a"), block("a", "b", false)], ["none", "none"]],
+  [[block("a", "b", true), stanza("b", "a", "unsubscribed"), block("a", "b", false)], [
+    "from",
+    "to",
+  ]],
+  // It asks again: the request is shown once it is unblocked, and can be granted.
+  [[block("a", "b", true), remove("b", "a"), stanza("b", "a", "subscribe")], [
+    "none",
+    "none asks",
+  ]],
+  [
+    [
+      block("a", "b", true),
+      remove("b", "a"),
+      stanza("b", "a", "subscribe"),
+      block("a", "b", false),
+    ],
+    ["none asked", "none asks"],
+  ],
+  [
+    [
+      remove("a", "b"),
+      stanza("a", "b", "subscribe"),
+      block("a", "b", true),
+      stanza("b", "a", "subscribed"),
+      block("a", "b", false),
+    ],
+    ["to", "from"],
+  ],
+  // A request that was made before the block, and taken back behind it.
+  [
+    [
+      remove("a", "b"),
+      stanza("b", "a", "subscribe"),
+      block("a", "b", true),
+      stanza("b", "a", "unsubscribe"),
+      block("a", "b", false),
+    ],
+    ["none", "none"],
+  ],
+];
+
+Deno.test("rosters agree whatever was removed, asked and granted behind a block (A6)", () => {
+  BLOCK_ROWS.forEach(([steps, wanted], i) => {
+    const w = new NodeWorld();
+    for (const user of ["a", "b"]) w.account(user);
+    w.befriend("a", "b");
+    for (const step of steps) {
+      step(w);
+      w.settle(500);
+    }
+    w.settle();
+    assert.deepEqual(bothSides(w, "a", "b"), wanted, `row ${i}`);
+  });
+});
+
+Deno.test("a denial that crosses a second request ends both (A6)", () => {
+  const w = new NodeWorld();
+  for (const user of ["a", "b"]) w.account(user);
+  const subscribe = (from: string, to: string, type: "subscribe" | "unsubscribed") =>
+    w.node.request(
+      from as AccountName,
+      "roster.subscription",
+      { contact: to as AccountName, type },
+      () => {},
+    );
+  subscribe("a", "b", "subscribe");
+  w.settle();
+  subscribe("b", "a", "unsubscribed");
+  subscribe("a", "b", "subscribe");
+  w.settle();
+  const [mine, theirs] = bothSides(w, "a", "b");
+  assert.deepEqual(
+    [mine === "none asks", theirs === "none asked"],
+    mine === "none" ? [false, false] : [
+      true,
+      true,
+    ],
+  );
+});

@@ -164,7 +164,11 @@ Deno.test("missing, blocking, hiding, disabled and removed accounts answer a str
   // What is compared is not nothing: the acks, the roster's events, and no word about anybody.
   assert.match(wanted, /\{"t":"ok","id":1,"value":\{"seq":\d+,"at":0,"num":1\}\}/);
   assert.match(wanted, /"k":"roster","seq":\d+,"at":0,"contact":"TARGET"[^}]*"pendingOut":true/);
-  assert.doesNotMatch(wanted, /"k":"(undelivered|receipt|presence)"|"t":"error"/);
+  assert.doesNotMatch(wanted, /"k":"(receipt|presence)"|"t":"error"/);
+  // What waits with the request is given up with it, and not before.
+  const [before, after] = wanted.split("at last");
+  assert.doesNotMatch(before!, /"k":"undelivered"/);
+  assert.match(after!, /"k":"undelivered"[^}]*"reason":"not_accepted"/);
   for (const kind of others) assert.equal(await probe(world, kind), wanted, kind);
 });
 

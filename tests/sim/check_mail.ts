@@ -7,9 +7,10 @@ import type { World } from "./world.ts";
 import { ask } from "./dump.ts";
 import { encodeEvent, encodeSnapshot } from "../../server/v1/encode.ts";
 import { View, type WireEvent, type WireSnapshot } from "./view.ts";
+import { excused } from "./check_refused.ts";
 import { Violation } from "./history.ts";
 
-type Message = WireEvent & { readonly k: "message" };
+export type Message = WireEvent & { readonly k: "message" };
 
 /** A mailbox with what follows from it. */
 export interface Folded {
@@ -164,7 +165,7 @@ export function checkReceived(world: World, folded: readonly Folded[]): void {
         const received = taken.map((e) => ({ ...e, num: e.num + (before ?? 0) }));
         if (to.whole) {
           onlyAccepted(to, from, received);
-          nothingLost(to, from, received, before !== null);
+          if (from !== to.life) nothingLost(to, from, received, before !== null, folded);
         }
         bothAgree(to, from, received, folded);
       }
@@ -253,7 +254,9 @@ function nothingLost(
   from: Life,
   received: readonly Message[],
   known: boolean,
+  folded: readonly Folded[],
 ): void {
+  const isExcused = excused(from, to.life.name, folded);
   const at = new Map(received.map((e) => [e.num, e.seq]));
   const wanted: Sent[] = [...from.sent.values()]
     .filter((s) => s.acked !== null && s.to === to.life.name)
@@ -275,7 +278,7 @@ function nothingLost(
       if (n < num) before = Math.max(before, seq);
       else after = Math.min(after, seq);
     }
-    if (accepts.slice(before, after).includes(false)) continue;
+    if (accepts.slice(before, after).includes(false) || isExcused(num)) continue;
     fail(to.life, from.name, "no lost ack", `${sent.key} from ${from.name} (${num}) never came`);
   }
 }

@@ -22,7 +22,12 @@ export function delayOwed(world: World): void {
   world.await("a start", () => !node.serving, 20_000);
   const [from, to] = ["hermit-a", "hermit-b"] as const;
   for (const name of [from, to]) ask(world, node, name, "account.create", { credentials: null });
-  ask(world, node, to, "settings.set", { messagesFrom: "anyone" });
+  const relate = (name: string, contact: string, type: "subscribe" | "subscribed") =>
+    ask(world, node, name, "roster.subscription", { contact: contact as AccountName, type });
+  // The second of them grants it at once, because the first was to be allowed.
+  relate(to, from, "subscribed");
+  relate(from, to, "subscribe");
+  world.time.runFor(600);
   const send = (id: string) =>
     ask(world, node, from, "message.send", {
       device: DEVICE,

@@ -15,6 +15,7 @@ import {
 } from "./check_state.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
 import { checkReplay } from "./check_replay.ts";
+import { checkCovered, checkNotes, checkWaiting } from "./check_refused.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
 import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
@@ -250,7 +251,10 @@ function measure(world: World): void {
   checkSent(folded);
   checkReceived(world, folded);
   checkUndelivered(folded);
-  checkRosters(world, folded);
+  checkWaiting(folded);
+  checkCovered(folded);
+  checkNotes(folded);
+  checkRosters(folded);
   checkReceipts(world, folded);
   checkSettings(world, folded);
   checkTokens(world);

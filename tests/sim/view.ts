@@ -111,6 +111,12 @@ export class View {
     }
   }
 
+  /** Whether the account has asked `name` for a subscription that would let it write. */
+  asks(name: string): boolean {
+    const item = this.roster.get(name);
+    return item?.pendingOut === true && item.subscription === "none";
+  }
+
   /** Whether the account takes messages from `name` in this state. */
   accepts(name: string): boolean {
     if (this.blocked.has(name)) return false;

@@ -162,6 +162,29 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
     read: 2,
   },
   import_done: { kind: "import_done", disabled: false },
+  refused: { kind: "refused", with: BO, num: 3, id: "m3" },
+  sent_waiting: {
+    kind: "sent_waiting",
+    to: BO,
+    toId: BO_ID,
+    seq: 4,
+    at: AT,
+    num: 3,
+    id: "m3",
+    body: "hello",
+    ext: "e",
+    device: PHONE,
+  },
+  waiting_released: { kind: "waiting_released", to: BO, toId: BO_ID },
+  waiting_dropped: {
+    kind: "waiting_dropped",
+    with: BO,
+    seq: 5,
+    at: AT,
+    num: 3,
+    id: "m3",
+    reason: "not_accepted",
+  },
 };
 
 /** Bodies of mailbox events of every kind. */

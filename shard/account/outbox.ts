@@ -1,0 +1,62 @@
+/** What an account owes to others: packets that their shards have not acked. Changed by `apply` alone. */
+import type { AccountState } from "./account.ts";
+import type { AccountId } from "../name/ids.ts";
+import type { Conversation } from "../mailbox/conversation.ts";
+import type { Entry } from "../record/records.ts";
+import type { Payload } from "../message/packets.ts";
+
+/** Adds a packet to what is owed to the account `toId`. */
+export function pushOutbox(
+  account: AccountState,
+  to: AccountState["name"],
+  toId: AccountId,
+  n: number,
+  payload: Payload,
+): void {
+  let queue = account.outbox.get(to);
+  if (queue === undefined) {
+    queue = { to, toId, entries: [] };
+    account.outbox.set(to, queue);
+  }
+  queue.entries.push({ n, payload });
+  account.outboxBytes += payloadSize(payload);
+}
+
+/** Characters of what a packet carries. */
+export function payloadSize(payload: Payload): number {
+  return payload.kind === "message" ? payload.body.length + payload.ext.length + 100 : 50;
+}
+
+/** Subtracts what these packets took. */
+export function dropOwed(
+  account: AccountState,
+  entries: readonly { readonly payload: Payload }[],
+): void {
+  for (const { payload } of entries) account.outboxBytes -= payloadSize(payload);
+}
+
+/** Messages on their way to another account of the name never arrive. */
+export function abandonOutbox(account: AccountState, c: Conversation, toId: string): void {
+  const queue = account.outbox.get(c.with);
+  if (queue === undefined || queue.toId === toId) return;
+  dropOwed(account, queue.entries);
+  account.outbox.delete(c.with);
+  for (const { payload } of queue.entries) {
+    if (payload.kind === "message") c.addRefusedOut(c.ownNum(payload.num), payload.id);
+  }
+}
+
+/** Puts the messages that wait for the account `toId` into the outbox, in order. */
+export function applyReleased(
+  account: AccountState,
+  e: Entry & { kind: "waiting_released" },
+): void {
+  const c = account.conversation(e.to);
+  const waiting = account.waiting.get(e.to) ?? [];
+  account.waiting.delete(e.to);
+  abandonOutbox(account, c, e.toId);
+  for (const { num: own, id, body, ext } of waiting.filter((m) => m.toId === e.toId)) {
+    const num = Math.max(0, own - c.outBase);
+    pushOutbox(account, e.to, e.toId, ++c.pairOut, { kind: "message", num, id, body, ext });
+  }
+}

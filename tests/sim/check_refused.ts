@@ -1,0 +1,109 @@
+/** What must hold of messages that waited, were refused or were for nobody: their senders know the truth. */
+import type { Folded, Message } from "./check_mail.ts";
+import type { Life } from "./oracle.ts";
+import { View } from "./view.ts";
+import { Violation } from "./history.ts";
+
+function fail(life: Life, peer: string, check: string, text: string): never {
+  throw new Violation(check, `${life.name}: ${text}`, [life.name, peer]);
+}
+
+/**
+ * Numbers of the messages to `name` that the sender knows not to have arrived, or that may still wait
+ * for an answer to its request. A sender that is no more took with it what waited.
+ */
+export function excused(
+  from: Life,
+  name: string,
+  folded: readonly Folded[],
+): (num: number) => boolean {
+  const sender = folded.find((f) => f.life === from);
+  if (sender === undefined) return () => from.wants.get(name)?.touched === true;
+  if (!sender.whole) return () => true;
+  const told = new Set<number>();
+  for (const e of sender.events) {
+    if (e.k === "undelivered" && e.with === name) told.add(e.num);
+  }
+  const waiting = sentWaiting(sender, name);
+  const waits = sender.view.asks(name);
+  return (num) => told.has(num) || (waits && waiting.has(num));
+}
+
+/** Numbers of the messages that the account sent while its request to `name` was not answered. */
+function sentWaiting(sender: Folded, name: string): Set<number> {
+  const view = new View(sender.life.name, `${sender.dump.mailboxId}:0`, null);
+  const waiting = new Set<number>();
+  for (const e of sender.events) {
+    if (e.k === "message" && e.out && e.with === name && view.asks(name)) waiting.add(e.num);
+    view.apply(e);
+  }
+  return waiting;
+}
+
+/**
+ * What waited with a request was delivered once it was accepted, or its sender was told that it was
+ * not: checked where the two were never apart again.
+ */
+export function checkWaiting(folded: readonly Folded[]): void {
+  for (const from of folded) {
+    for (const to of folded) {
+      const simple = from !== to && from.whole && to.whole && to.life.number === 1 &&
+        !from.life.blocks.get(to.life.name)?.touched &&
+        !to.life.blocks.get(from.life.name)?.touched;
+      if (!simple || from.view.asks(to.life.name)) continue;
+      const accepts = to.accepts.get(from.life.name)!;
+      // Accepted for good, after it was not: whatever was released met a recipient that takes it.
+      if (accepts.lastIndexOf(false) > accepts.indexOf(true) && accepts.includes(true)) continue;
+      const { name } = to.life;
+      const taken = new Set(
+        to.events.flatMap((e) =>
+          e.k === "message" && !e.out && e.with === from.life.name ? [e.id] : []
+        ),
+      );
+      const told = new Set(from.events.flatMap((e) => e.k === "undelivered" ? [e.id] : []));
+      const waiting = sentWaiting(from, name);
+      for (const e of from.events) {
+        if (e.k !== "message" || !e.out || e.with !== name || !waiting.has(e.num)) continue;
+        if (taken.has(e.id) !== told.has(e.id)) continue;
+        const text = `${e.id} to ${name}, sent with a request, was ${
+          taken.has(e.id) ? "taken and undelivered" : "neither taken nor undelivered"
+        }`;
+        fail(from.life, name, "what waits with a request arrives or is undelivered", text);
+      }
+    }
+  }
+}
+
+/** A receipt covers a message only if the other side has it, or its sender knows that it has not. */
+export function checkCovered(folded: readonly Folded[]): void {
+  for (const from of folded) {
+    for (const to of folded) {
+      if (from === to || !from.whole || !to.whole || to.life.number > 1) continue;
+      const taken = new Set(
+        to.events.flatMap((e) =>
+          e.k === "message" && !e.out && e.with === from.life.name ? [e.id] : []
+        ),
+      );
+      const told = new Set<string>();
+      const sent: Message[] = [];
+      for (const e of from.events) {
+        if (!("with" in e) || e.with !== to.life.name) continue;
+        if (e.k === "message" && e.out) sent.push(e);
+        if (e.k === "undelivered") told.add(e.id);
+        if (e.k !== "receipt") continue;
+        const wrong = sent.find((m) => m.num <= e.delivered && !taken.has(m.id) && !told.has(m.id));
+        if (wrong === undefined) continue;
+        const text = `${JSON.stringify(e)} covers ${wrong.id}, which ${to.life.name} never took`;
+        fail(from.life, to.life.name, "receipts cover only what was taken", text);
+      }
+    }
+  }
+}
+
+/** What an account sends to itself is in its mailbox once, and is not incoming. */
+export function checkNotes(folded: readonly Folded[]): void {
+  for (const { life, events } of folded) {
+    const wrong = events.find((e) => e.k === "message" && !e.out && e.with === life.name);
+    if (wrong !== undefined) fail(life, life.name, "a note is one event", JSON.stringify(wrong));
+  }
+}
