@@ -48,6 +48,7 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/account_cache.ts": "makes it empty and reads what is stored into it",
   "shard/account/checkpoint.ts": "reads it back, and takes out the rows that go to the store",
   "shard/account/head_items.ts": "the part of checkpoint that is about contacts and conversations",
+  "shard/account/outbox.ts": "the part of apply that is about packets owed",
 };
 
 /** Files over the limit. */
