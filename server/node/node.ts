@@ -20,6 +20,7 @@ import { pointOf } from "../../shard/name/ids.ts";
 import { Ownership } from "./ownership.ts";
 import { REPEATABLE } from "../../shard/step/handlers.ts";
 import { type Reshaped, type Reshaping, Resharder } from "./resharder.ts";
+import { SteadyClock } from "./steady_clock.ts";
 import { Shard } from "../../shard/step/shard.ts";
 import {
   decodeTable,
@@ -76,6 +77,7 @@ export class Node implements EdgeRouter {
   readonly id: NodeId;
   readonly committer: Committer;
   shards: readonly Shard[] = [];
+  readonly #clock: SteadyClock;
   readonly #ports: Ports;
   readonly #options: NodeOptions;
   readonly #loader: Loader;
@@ -100,6 +102,7 @@ export class Node implements EdgeRouter {
   constructor(ports: Ports, options: NodeOptions) {
     this.id = options.id;
     this.#ports = ports;
+    this.#clock = new SteadyClock(ports.clock);
     this.#options = options;
     this.#loader = new Loader(ports, (shard, input) => this.#submit(shard, input));
     this.#bugs = new Bugs(ports.log);
@@ -488,8 +491,7 @@ export class Node implements EdgeRouter {
   // ---- the inbox
 
   #now(): Now {
-    const { clock } = this.#ports;
-    return { mono: clock.monoMs(), wall: clock.wallMs() };
+    return this.#clock.now();
   }
 
   #submit(shard: Shard, input: ShardInput): void {

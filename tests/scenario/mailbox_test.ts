@@ -114,7 +114,8 @@ Deno.test("retention by age empties an idle mailbox, and the dedupe window ends"
   for (let i = 0; i < 50; i++) w.send("alice", "bob", `m${i}`);
   w.settle(1000);
   w.process.jumpWall(2 * 86_400_000);
-  w.settle(30_000);
+  // A jump ahead is not believed at once.
+  w.settle(660_000);
   assert.deepEqual(w.mailbox("bob"), []);
   const again = w.send("alice", "bob", "m0");
   assert.equal(again.num, 51);
@@ -161,4 +162,24 @@ Deno.test("session.attach resumes from a valid cursor and resets from others", (
   assert.equal(attach({ mailboxId, seq: 10_000 }).mode, "reset");
   assert.ok(attach({ mailboxId: "another000000000" as MailboxId, seq: 0 }).snapshot);
   assert.equal(attach(null).mode, "snapshot");
+});
+
+Deno.test("a wall clock that jumps far ahead and back leaves no stamps ahead (A7)", () => {
+  const w = new NodeWorld({ limits: { retentionMs: 86_400_000 } });
+  for (const user of ["a", "b"]) w.account(user);
+  w.befriend("a", "b");
+  w.send("a", "b", "m1");
+  w.process.jumpWall(365 * 86_400_000);
+  for (let i = 2; i < 100; i++) {
+    w.send("a", "b", `m${i}`, "x".repeat(1000));
+    w.settle(100);
+  }
+  w.process.jumpWall(-365 * 86_400_000);
+  w.send("a", "b", "last");
+  w.settle();
+  const events = w.mailbox("b");
+  const last = events.at(-1)!;
+  assert.ok(last.at <= w.process.clock.wallMs(), `${last.at} is ahead`);
+  // Nor was anything dropped for its age.
+  assert.equal(events.length, w.must("b", "mailbox.snapshot", {}).snapshot.seq);
 });
