@@ -17,12 +17,19 @@ async function readTextFile(path: string): Promise<string | null> {
   }
 }
 
+/** Who runs the command; with sudo, who asked for it. */
+function userName(env: Readonly<Record<string, string>>): string {
+  return env["SUDO_USER"] ?? env["USER"] ?? env["LOGNAME"] ?? `uid ${Deno.uid() ?? "unknown"}`;
+}
+
 function systemHost(): CliHost {
   const process = systemProcess();
   const timers = systemTimers();
+  const env = Deno.env.toObject();
   return {
     ...systemTerminal(),
-    env: Deno.env.toObject(),
+    env,
+    cwd: Deno.cwd(),
     filesMax: process.filesMax(),
     readTextFile,
     createFile,
@@ -39,7 +46,7 @@ function systemHost(): CliHost {
       const { adminToken } = await import("./server/system/admin_token.ts");
       return adminToken(dataDir, systemRandom(), renew);
     },
-    adminSocket: socketTransport,
+    adminSocket: (path) => socketTransport(path, userName(env)),
     pause: (delayMs) => new Promise((done) => void timers.after(delayMs, done)),
     onSignal: (run) => process.onSignal(run),
   };

@@ -2,6 +2,7 @@
 import type { Hono } from "hono";
 import type { OfflineRoost, RunningRoost } from "./cli/launcher.ts";
 import type { Config } from "./config/config.ts";
+import type { ShownSetting } from "./config/show.ts";
 import type { EdgePacket } from "../shard/ops.ts";
 import { adminDeps } from "./ops/accounts.ts";
 import { createAdminApp } from "./ops/api.ts";
@@ -59,7 +60,10 @@ async function listen(config: Config, open: OpenNode, admin: Hono): Promise<Admi
     clock: ports.clock,
     log,
   });
+  let url: string | null = null;
+  admin.get("/admin/listener", (c) => c.json({ url }));
   const network = await listenNetwork(config, guarded);
+  url = network?.url ?? null;
   if (network !== null) log.info("admin listens", { url: network.url });
   const socket = await listenAdmin(guardBrowsers(admin, guarded), dir.adminSocketPath);
   return {
@@ -104,7 +108,10 @@ function addRunningRoutes(
 }
 
 /** Starts a node; see `Launcher`. */
-export async function startRoost(config: Config): Promise<RunningRoost> {
+export async function startRoost(
+  config: Config,
+  settings: readonly ShownSetting[],
+): Promise<RunningRoost> {
   // The shards' packets find the edge once there is one; before that no session can exist.
   let deliver: (packet: EdgePacket) => void = () => {};
   const options = { makes: true, serves: true };
@@ -128,6 +135,7 @@ export async function startRoost(config: Config): Promise<RunningRoost> {
     const admin = adminApp(config, open, services);
     services.gateway.start();
     front.addAdminRoutes(admin);
+    admin.get("/admin/config", (c) => c.json({ settings }));
     addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin);
     open.log.info("serving", { url: front.url, domain: config.server.domain });

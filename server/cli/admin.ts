@@ -1,10 +1,12 @@
 /** `roost admin …`: what concerns the admin API itself. */
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { AdminError } from "./client.ts";
+import { z } from "zod";
+import { adminCall, AdminError } from "./client.ts";
+import type { Config } from "../config/config.ts";
 import { addConfigOptions, loadConfig } from "./config.ts";
 import type { CliHost } from "./host.ts";
-import { type Bind, formatBind, isLoopback } from "../config/address.ts";
+import { formatBind, isLoopback } from "../config/address.ts";
 import { DASHBOARD_PATH } from "../web/dashboard_path.ts";
 import { NoServerError } from "../ops/socket.ts";
 
@@ -33,22 +35,43 @@ async function reload(host: CliHost, dataDir: string): Promise<void> {
   }
 }
 
-/** How to get to the dashboard, from this machine and from another. */
-function dashboardHelp(listen: Bind | null, socket: string): string {
-  const port = listen === null || listen.port === 0 ? 8421 : listen.port;
-  const here = listen !== null && !isLoopback(listen.host)
-    ? `https://${formatBind(listen)}${DASHBOARD_PATH}`
-    : `http://127.0.0.1:${port}${DASHBOARD_PATH}`;
-  const target = listen === null ? socket : `127.0.0.1:${port}`;
-  return `${here}
-It asks for the token that \`roost admin token\` shows.
-` + (listen === null
-    ? `admin.listen is not set, so it is behind the socket alone. From another machine:
-  ssh -L 127.0.0.1:${port}:${target} HOST
+/** Where the admin API of the running server listens; `none` where no server runs. */
+async function runningListener(host: CliHost, dataDir: string): Promise<string | null | "none"> {
+  try {
+    const call = adminCall(host.adminSocket(join(dataDir, "admin.sock")));
+    return (await call({ method: "GET", path: "/admin/listener" }, LISTENER)).url;
+  } catch (error) {
+    if (error instanceof NoServerError) return "none";
+    throw error;
+  }
+}
+
+const LISTENER = z.object({ url: z.string().nullable() });
+/** Port that examples use where the server has none of its own. */
+const PORT_EXAMPLE = 8421;
+
+/** How to get to the dashboard at `url`, or behind the socket alone, from here and from elsewhere. */
+function dashboardHelp(url: string | null, socket: string): string {
+  const token = "It asks for the token that `roost admin token` shows.\n";
+  if (url === null) {
+    const port = PORT_EXAMPLE;
+    return `http://127.0.0.1:${port}${DASHBOARD_PATH}\n${token}` +
+      `admin.listen is not set, so it is behind the socket alone. From another machine:
+  ssh -L 127.0.0.1:${port}:${socket} HOST
 and open the address there. For a browser on this machine set admin.listen = "127.0.0.1:${port}".
-`
-    : `From another machine: ssh -L 127.0.0.1:${port}:${target} HOST, and open the address there.
-`);
+`;
+  }
+  const { port } = new URL(url);
+  return `${url}${DASHBOARD_PATH}\n${token}` +
+    `From another machine: ssh -L 127.0.0.1:${port}:127.0.0.1:${port} HOST, ` +
+    "and open the address there.\n";
+}
+
+/** The address that `admin.listen` gives a start; null where it is not set. */
+function configuredUrl({ listen }: Config["admin"]): string | null {
+  if (listen === null) return null;
+  const bind = { ...listen, port: listen.port === 0 ? PORT_EXAMPLE : listen.port };
+  return `${isLoopback(listen.host) ? "http" : "https"}://${formatBind(bind)}`;
 }
 
 /** Adds `roost admin`. */
@@ -71,7 +94,11 @@ export function addAdminCommands(program: Command, host: CliHost): void {
     .allowExcessArguments(false)
     .action(async (options: ConfigOptions) => {
       const { config } = await loadConfig(host, options);
-      const { listen } = config.admin;
-      host.out(dashboardHelp(listen, resolve(config.dataDir, "admin.sock")));
+      const running = await runningListener(host, config.dataDir);
+      const url = running === "none" ? configuredUrl(config.admin) : running;
+      host.out(dashboardHelp(url, resolve(host.cwd, config.dataDir, "admin.sock")));
+      if (running === "none") {
+        host.err(`No server runs on ${config.dataDir}: this is what a start would have.\n`);
+      }
     });
 }

@@ -27,7 +27,10 @@ function when(momentMs: number): string {
 export function addBackupCommands(program: Command, host: CliHost): void {
   addConfigOptions(program.command("backup"))
     .description("copy all accounts and messages to a file, while the server runs or not")
-    .requiredOption("--out <path>", "the new file, or a directory to make it in")
+    .requiredOption(
+      "--out <path>",
+      "a new file such as x.backup, or a directory to put it in (made if needed)",
+    )
     .addHelpText("after", BACKUP_HELP)
     .allowExcessArguments(false)
     .action(async (options: BackupOptions) => {

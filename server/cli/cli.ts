@@ -1,7 +1,9 @@
 /** The command line. Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration. */
 import { Command, CommanderError } from "commander";
 import { nearest } from "../config/nearest.ts";
+import { shownSettings } from "../config/show.ts";
 import { DASHBOARD_PATH } from "../web/dashboard_path.ts";
+import { visible, visibleLines } from "../text/visible.ts";
 import { VERSION } from "../config/version.ts";
 import { addAdminCommands } from "./admin.ts";
 import { addBackupCommands } from "./backup.ts";
@@ -51,7 +53,7 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
     });
   });
   try {
-    const running = await startRoost(loaded.config);
+    const running = await startRoost(loaded.config, shownSettings(loaded.effective));
     stop = () => running.stop();
     host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
     if (running.invite !== null) {
@@ -156,10 +158,10 @@ export async function runCli(args: readonly string[], host: CliHost): Promise<nu
     // commander has printed its message, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (error instanceof UsageError) {
-      for (const line of error.lines) host.err(`roost: ${line}\n`);
+      for (const line of error.lines) host.err(`roost: ${visible(line)}\n`);
       return EXIT.usage;
     }
-    host.err(`roost: ${describe(error)}\n`);
+    host.err(`roost: ${visibleLines(describe(error))}\n`);
     return EXIT.failed;
   }
 }

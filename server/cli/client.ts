@@ -30,6 +30,14 @@ export class AdminError extends Error {
   }
 }
 
+/** Which accounts are listed; what is absent does not narrow the list. */
+export interface ListFilter {
+  readonly match?: string | undefined;
+  readonly state?: "online" | "active" | "disabled" | "deleted" | undefined;
+  /** false: without the accounts of the load tool. */
+  readonly synthetic?: boolean | undefined;
+}
+
 /** What an administrator can do. Every method rejects with `AdminError` where it is refused. */
 export interface AdminClient {
   /** Any request; the answer must be what `schema` says. */
@@ -41,7 +49,7 @@ export interface AdminClient {
   setDisabled(user: string, disabled: boolean): Promise<void>;
   removeUser(user: string): Promise<void>;
   releaseUser(user: string): Promise<void>;
-  listUsers(after: string | null): Promise<AccountPage>;
+  listUsers(after: string | null, filter?: ListFilter): Promise<AccountPage>;
   devices(user: string): Promise<readonly DeviceView[]>;
   /** Signs every device out; how many there were. */
   signOut(user: string): Promise<number>;
@@ -51,6 +59,8 @@ export interface AdminClient {
   readonly transfer: TransferClient;
 }
 
+/** Accounts of one page. */
+const PAGE_ACCOUNTS = 500;
 const REFUSAL = z.object({ code: z.string(), message: z.string() });
 const STATUS = z.object({ version: z.string(), domain: z.string() });
 const NAMED = z.object({ name: z.string() });
@@ -80,6 +90,7 @@ const ACCOUNT = z.custom<AccountView>((value) =>
 const PAGE = z.object({
   accounts: z.array(ACCOUNT),
   next: z.custom<AccountPage["next"]>((value) => value === null || typeof value === "string"),
+  total: z.number().nullable(),
 });
 
 /** Sends a request and checks the answer; rejects with `AdminError` where it is refused. */
@@ -112,9 +123,13 @@ export function adminClient(transport: AdminTransport): AdminClient {
       nothing({ method: "POST", path: `${userPath(user)}/${disabled ? "disable" : "enable"}` }),
     removeUser: (user) => nothing({ method: "DELETE", path: userPath(user) }),
     releaseUser: (user) => nothing({ method: "POST", path: `${userPath(user)}/release` }),
-    listUsers: (after) => {
-      const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
-      return call({ method: "GET", path: `/admin/users${query}` }, PAGE);
+    listUsers: (after, { match, state, synthetic } = {}) => {
+      const query = new URLSearchParams({ limit: String(PAGE_ACCOUNTS) });
+      if (after !== null) query.set("after", after);
+      if (match !== undefined) query.set("match", match);
+      if (state !== undefined) query.set("state", state);
+      if (synthetic === false) query.set("synthetic", "no");
+      return call({ method: "GET", path: `/admin/users?${query}` }, PAGE);
     },
     transfer: transferClient(call),
     devices: async (user) =>

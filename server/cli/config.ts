@@ -1,8 +1,18 @@
 /** The options that make a configuration, and the commands that show it. */
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { z } from "zod";
 import { type ConfigInput, type ConfigResult, resolveConfig } from "../config/config.ts";
-import { showJson, showText } from "../config/show.ts";
+import {
+  filterSettings,
+  showJson,
+  type ShownSetting,
+  shownSettings,
+  showText,
+} from "../config/show.ts";
+import { NoServerError } from "../ops/socket.ts";
+import { adminCall } from "./client.ts";
+import { visibleLines } from "../text/visible.ts";
 import { type CliHost, UsageError } from "./host.ts";
 
 /** Where a node keeps everything unless told otherwise. */
@@ -86,6 +96,7 @@ export async function loadConfig(host: CliHost, options: ConfigOptions): Promise
     env: host.env,
     flags: readFlags(options),
     filesMax: host.filesMax,
+    cwd: host.cwd,
   });
   if (!result.ok) throw new UsageError(...result.errors);
   return result;
@@ -109,13 +120,68 @@ export function addConfigCommands(program: Command, host: CliHost): void {
       printWarnings(host, loaded);
       host.out("The configuration is valid.\n");
     });
-  addConfigOptions(config.command("show"))
-    .description("show every setting: its value, source, bounds and meaning")
+  addConfigOptions(config.command("show [filter]"))
+    .description(
+      "show settings: value, source, bounds and meaning; of the server that runs, if one does",
+    )
+    .option("--next", "what a start with these options would have, even while a server runs")
     .option("--json", "as JSON")
+    .addHelpText("after", SHOW_HELP)
     .allowExcessArguments(false)
-    .action(async (options: ConfigOptions & { readonly json?: true }) => {
-      const loaded = await loadConfig(host, options);
-      const show = options.json === true ? showJson : showText;
-      host.out(show(loaded.config.dataDir, loaded.effective));
-    });
+    .action((filter: string | undefined, options: ShowOptions) => show(host, filter, options));
+}
+
+interface ShowOptions extends ConfigOptions {
+  readonly json?: true;
+  readonly next?: true;
+}
+
+const SHOW_HELP = `
+With a filter, only settings whose name or meaning contains it: roost config show rate
+Setting options (--set, --bind and the like) ask for what a start would have, as --next does.`;
+
+const SHOWN: z.ZodType<readonly ShownSetting[]> = z.array(z.object({
+  key: z.string(),
+  value: z.unknown(),
+  source: z.string(),
+  default: z.unknown(),
+  unit: z.string(),
+  wants: z.string(),
+  doc: z.string(),
+  env: z.string(),
+}));
+const RUNNING = z.object({ settings: SHOWN });
+
+/** The settings of the server that runs on the data directory; null where none runs. */
+async function runningSettings(
+  host: CliHost,
+  dataDir: string,
+): Promise<readonly ShownSetting[] | null> {
+  try {
+    const call = adminCall(host.adminSocket(join(dataDir, "admin.sock")));
+    return (await call({ method: "GET", path: "/admin/config" }, RUNNING)).settings;
+  } catch (error) {
+    if (error instanceof NoServerError) return null;
+    throw error;
+  }
+}
+
+async function show(
+  host: CliHost,
+  filter: string | undefined,
+  options: ShowOptions,
+): Promise<void> {
+  const loaded = await loadConfig(host, options);
+  const { dataDir } = loaded.config;
+  const next = options.next === true || readFlags(options).length > 0;
+  const running = next ? null : await runningSettings(host, dataDir);
+  const all = running ?? shownSettings(loaded.effective);
+  const settings = filter === undefined ? all : filterSettings(all, filter);
+  if (settings.length === 0) {
+    throw new UsageError(`no setting has ${filter} in its name or meaning`);
+  }
+  if (running !== null) {
+    host.err(`Of the server that runs on ${dataDir}; --next shows what a start would have.\n`);
+  }
+  host.out(visibleLines((options.json === true ? showJson : showText)(dataDir, settings)));
 }

@@ -9,6 +9,8 @@ import type { Launcher } from "./launcher.ts";
 /** The machine as the command line sees it. */
 export interface CliHost extends Terminal {
   readonly env: Readonly<Record<string, string>>;
+  /** The current directory. */
+  readonly cwd: string;
   /** How many files the process may open; null where the platform does not say. */
   readonly filesMax: number | null;
   /** The text of a file; null where there is none. Rejects where it cannot be read. */
@@ -37,6 +39,22 @@ export interface CliHost extends Terminal {
 
 /** Exit codes of every command. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/**
+ * Asks before something that cannot be undone: `question` is answered by typing `expected`. Throws
+ * `UsageError` where the answer is another, or where nobody can be asked; `--yes` goes past it.
+ */
+export async function confirm(
+  host: Pick<CliHost, "ask">,
+  question: string,
+  expected: string,
+): Promise<void> {
+  const answer = await host.ask(`${question} Type ${expected} to go on: `);
+  if (answer === null) {
+    throw new UsageError("standard input is no terminal to ask on: repeat the command with --yes");
+  }
+  if (answer.trim() !== expected) throw new UsageError("not confirmed: nothing was done");
+}
 
 /** A number of things, in words: `1 account`, `2 accounts`. */
 export function counted(count: number, one: string): string {

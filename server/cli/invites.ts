@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { addConfigOptions, type loadConfig } from "./config.ts";
 import type { CliHost } from "./host.ts";
-import { tableOf } from "./table.ts";
+import { listed } from "./table.ts";
 import { withAdmin } from "./users.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
@@ -21,18 +21,20 @@ export function addInviteCommands(program: Command, host: CliHost): void {
     );
   addConfigOptions(invite.command("list"))
     .description("list invites; their codes were shown when they were made")
+    .option("--json", "as one JSON array")
     .allowExcessArguments(false)
-    .action((options: ConfigOptions) =>
+    .action((options: ConfigOptions & { readonly json?: true }) =>
       withAdmin(host, options, async (admin) => {
         const time = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
-        const rows = (await admin.invites()).map((i) => [
+        const head = ["ID", "STATE", "MADE", "UNTIL", "USED BY"];
+        const invites = await admin.invites();
+        host.out(listed(options.json === true, invites, head, (i) => [
           i.id,
           i.state,
           time(i.createdAt),
           time(i.expiresAt),
           i.usedBy ?? "",
-        ]);
-        host.out(tableOf(["ID", "STATE", "MADE", "UNTIL", "USED BY"], rows));
+        ]));
       })
     );
   addConfigOptions(invite.command("revoke <id>"))

@@ -1,6 +1,7 @@
 /** What the command line needs of the place that wires a node (`server/start.ts`). */
 import type { Hono } from "hono";
 import type { Config } from "../config/config.ts";
+import type { ShownSetting } from "../config/show.ts";
 
 /** A node that serves clients. */
 export interface RunningRoost {
@@ -24,9 +25,12 @@ export interface OfflineRoost {
   close(): Promise<void>;
 }
 
-/** Starts and opens nodes. Both reject with an error whose message says what to change. */
+/**
+ * Starts and opens nodes. Both reject with an error whose message says what to change. `settings`
+ * is what a running server shows of its configuration.
+ */
 export interface Launcher {
-  startRoost(config: Config): Promise<RunningRoost>;
+  startRoost(config: Config, settings: readonly ShownSetting[]): Promise<RunningRoost>;
   /**
    * Takes the data directory's lock, so that it rejects while a node runs; and where there is no
    * directory, unless it `makes` one.

@@ -2,12 +2,18 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { SCOPES } from "../gateway/service.ts";
+import { visible, visibleJson } from "../text/visible.ts";
 import type { AdminClient } from "./client.ts";
 import { addConfigOptions, type loadConfig } from "./config.ts";
-import { type CliHost, counted, UsageError } from "./host.ts";
+import { type CliHost, confirm, counted, UsageError } from "./host.ts";
+import { listed } from "./table.ts";
 import { withAdmin } from "./users.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
+
+interface ListOptions extends ConfigOptions {
+  readonly json?: true;
+}
 
 const SERVICE = z.looseObject({
   name: z.string(),
@@ -49,15 +55,6 @@ ${Object.entries(SCOPES).map(([name, doc]) => `  ${name.padEnd(14)} ${doc}`).joi
 
 The service acts as the account service.NAME, which users see and may block. The token is printed
 once, on standard output.`;
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => row[i]!.length))
-  );
-  return [head, ...rows]
-    .map((row) => row.map((text, i) => text.padEnd(widths[i]!)).join("  ").trimEnd() + "\n")
-    .join("");
-}
 
 function day(at: number | null): string {
   return at === null ? "never" : new Date(at).toISOString().slice(0, 10);
@@ -101,9 +98,14 @@ function addTokenCommands(service: Command, host: CliHost): void {
     });
   addConfigOptions(service.command("revoke <name>"))
     .description("end a service's token, sessions, presence and webhooks at once")
+    .option("--yes", "do not ask")
     .allowExcessArguments(false)
-    .action((name: string, options: ConfigOptions) =>
+    .action((name: string, options: ConfigOptions & { readonly yes?: true }) =>
       withAdmin(host, options, async (admin) => {
+        if (options.yes !== true) {
+          const what = `This ends the token of ${visible(name)} and deletes what waits for it.`;
+          await confirm(host, what, visible(name));
+        }
         await admin.call({ method: "DELETE", path: servicePath(name) }, z.unknown());
         host.out(`${name} is revoked.\n`);
       })
@@ -112,21 +114,17 @@ function addTokenCommands(service: Command, host: CliHost): void {
     .description("list services")
     .option("--json", "as one JSON array")
     .allowExcessArguments(false)
-    .action((options: ConfigOptions & { readonly json?: true }) =>
+    .action((options: ListOptions) =>
       withAdmin(host, options, async (admin) => {
         const { services } = await admin.call({ method: "GET", path: "/admin/services" }, SERVICES);
-        if (options.json === true) return host.out(JSON.stringify(services) + "\n");
         const head = ["NAME", "STATE", "SCOPES", "WEBHOOKS", "WAITING", "DEAD", "EXPIRES"];
-        host.out(table(
-          head,
-          services.map((s) => [
-            s.name,
-            s.state,
-            s.scopes.join(","),
-            ...[s.webhooks, s.waiting, s.dead].map(String),
-            day(s.expiresAt),
-          ]),
-        ));
+        host.out(listed(options.json === true, services, head, (s) => [
+          s.name,
+          s.state,
+          s.scopes.join(","),
+          ...[s.webhooks, s.waiting, s.dead].map(String),
+          day(s.expiresAt),
+        ]));
       })
     );
 }
@@ -134,20 +132,19 @@ function addTokenCommands(service: Command, host: CliHost): void {
 function addHookCommands(service: Command, host: CliHost): void {
   addConfigOptions(service.command("webhooks <name>"))
     .description("list a service's webhooks and how they do")
+    .option("--json", "as one JSON array")
     .allowExcessArguments(false)
-    .action((name: string, options: ConfigOptions) =>
+    .action((name: string, options: ListOptions) =>
       withAdmin(host, options, async (admin) => {
         const path = `${servicePath(name)}/webhooks`;
         const { webhooks } = await admin.call({ method: "GET", path }, HOOKS);
-        host.out(table(
-          ["ID", "WAITING", "DEAD", "FAILURES", "TROUBLE", "URL"],
-          webhooks.map((hook) => [
-            hook.id,
-            ...[hook.waiting, hook.dead, hook.failures].map(String),
-            hook.trouble,
-            hook.url,
-          ]),
-        ));
+        const head = ["ID", "WAITING", "DEAD", "FAILURES", "TROUBLE", "URL"];
+        host.out(listed(options.json === true, webhooks, head, (hook) => [
+          hook.id,
+          ...[hook.waiting, hook.dead, hook.failures].map(String),
+          hook.trouble,
+          hook.url,
+        ]));
       })
     );
   addConfigOptions(service.command("dead <name> <webhook>"))
@@ -159,7 +156,7 @@ function addHookCommands(service: Command, host: CliHost): void {
           const hook = `${servicePath(name)}/webhooks/${encodeURIComponent(webhook)}`;
           const path = `${hook}/dead?after=${after}`;
           const { dead } = await admin.call({ method: "GET", path }, DEAD);
-          for (const letter of dead) host.out(JSON.stringify(letter) + "\n");
+          for (const letter of dead) host.out(visibleJson(letter) + "\n");
           if (dead.length === 0) return;
           after = dead.at(-1)!.n;
         }
@@ -194,14 +191,18 @@ function addExperimentCommands(program: Command, host: CliHost): void {
   const experiment = program.command("experiment").description("look at and change experiments");
   addConfigOptions(experiment.command("list"))
     .description("list experiments with their arms")
+    .option("--json", "as one JSON array")
     .allowExcessArguments(false)
-    .action((options: ConfigOptions) =>
+    .action((options: ListOptions) =>
       withAdmin(host, options, async (admin) => {
         const request = { method: "GET", path: "/admin/experiments" } as const;
         const { experiments } = await admin.call(request, EXPERIMENTS);
-        host.out(table(
-          ["NAME", "ARMS", "FROM", "KNOWN ARMS", "WHAT"],
-          experiments.map((e) => [e.name, e.arms ?? "off", e.from, e.known.join(","), e.doc]),
+        const head = ["NAME", "ARMS", "FROM", "KNOWN ARMS", "WHAT"];
+        host.out(listed(
+          options.json === true,
+          experiments,
+          head,
+          (e) => [e.name, e.arms ?? "off", e.from, e.known.join(","), e.doc],
         ));
       })
     );

@@ -5,6 +5,7 @@ import { type AdminCall, AdminError } from "./client.ts";
 import { addConfigOptions } from "./config.ts";
 import { type CliHost, UsageError } from "./host.ts";
 import { type ConfigOptions, withServer } from "./inspect.ts";
+import { listed } from "./table.ts";
 import { POINT_SPACE } from "../../shard/name/ids.ts";
 import { SHARDS_MAX } from "../../shard/table/table.ts";
 
@@ -27,10 +28,12 @@ const DONE = z.object({ pauseMs: z.number(), shards: z.array(z.number()) });
 const TRIES = 20;
 const PAUSE_MS = 300;
 
+const HEAD = ["shard", "part", "state", "accounts", "presences", "log rows", "inputs/s"];
+
 type Step = z.output<typeof STEP>;
 
-function table(shards: z.output<typeof SHARDS>["shards"]): string {
-  const rows = shards.map((s) => [
+function rowOf(s: z.output<typeof SHARD>): readonly string[] {
+  return [
     String(s.id),
     `${(s.lo / POINT_SPACE * 100).toFixed(2)}-${(s.hi / POINT_SPACE * 100).toFixed(2)} %`,
     s.ready ? "serves" : "starting",
@@ -38,11 +41,7 @@ function table(shards: z.output<typeof SHARDS>["shards"]): string {
     String(s.presences),
     `${s.logRows}${s.inherits > 0 ? ` +${s.inherits} logs` : ""}`,
     s.perSecond.toFixed(0),
-  ]);
-  const head = ["shard", "part", "state", "accounts", "presences", "log rows", "inputs/s"];
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
-  return all.map((row) => row.map((cell, i) => cell.padStart(widths[i]!)).join("  ")).join("\n");
+  ];
 }
 
 /** Makes one step, again where the shards did not come to rest at once. */
@@ -99,11 +98,12 @@ function optionsOf(command: Command): ConfigOptions {
 export function addShardCommands(program: Command, host: CliHost): void {
   const shards = addConfigOptions(program.command("shards"))
     .description("the shards of a running server: state, size, load")
+    .option("--json", "as one JSON array")
     .allowExcessArguments(false)
-    .action((options: ConfigOptions) =>
+    .action((options: ConfigOptions & { readonly json?: true }) =>
       withServer(host, options, async (call) => {
         const answer = await call({ method: "GET", path: "/admin/shards" }, SHARDS);
-        host.out(`${table(answer.shards)}\n`);
+        host.out(listed(options.json === true, answer.shards, HEAD, rowOf, "right"));
       })
     );
   const one = async (call: AdminCall, path: string, body: unknown) => {

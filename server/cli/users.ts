@@ -2,11 +2,12 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { AccountView } from "../../shard/ops.ts";
-import { type AdminClient, adminClient, appTransport } from "./client.ts";
+import { type AdminClient, adminClient, appTransport, type ListFilter } from "./client.ts";
 import { addConfigOptions, loadConfig } from "./config.ts";
-import { type CliHost, UsageError } from "./host.ts";
+import { type CliHost, confirm, counted, UsageError } from "./host.ts";
+import { visible } from "../text/visible.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
-import { tableOf } from "./table.ts";
+import { listed } from "./table.ts";
 import { NoServerError } from "../ops/socket.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
@@ -103,9 +104,12 @@ function addPasswordCommands(user: Command, host: CliHost): void {
 interface ListOptions extends ConfigOptions {
   readonly json?: true;
   readonly synthetic?: true;
+  readonly online?: true;
+  readonly disabled?: true;
+  readonly match?: string;
 }
 
-/** Commands that only name an account: verb, help, what is done, what is said then. */
+/** Commands that only name an account: verb, help, the action, the message after it. */
 const SIMPLE: readonly (readonly [
   string,
   string,
@@ -131,12 +135,6 @@ const SIMPLE: readonly (readonly [
     "is signed out everywhere.",
   ],
   [
-    "remove",
-    "delete an account and all it holds; its name stays closed",
-    (admin, name) => admin.removeUser(name),
-    "is removed; its name stays closed until `roost user release`.",
-  ],
-  [
     "release",
     "let the name of a removed account be used again",
     (admin, name) => admin.releaseUser(name),
@@ -144,26 +142,36 @@ const SIMPLE: readonly (readonly [
   ],
 ];
 
-function table(accounts: readonly AccountView[]): string {
-  const head = ["NAME", "STATE", "DEVICES", "SESSIONS", "CONTACTS", "EVENTS", "CREATED"];
-  const rows = accounts.map((account) => [
+const LIST_HEAD = ["NAME", "STATE", "DEVICES", "SESSIONS", "CONTACTS", "EVENTS", "CREATED"];
+
+function listRow(account: AccountView): readonly string[] {
+  return [
     account.name,
     account.state,
     ...[account.devices, account.sessions, account.contacts, account.events].map(String),
     new Date(account.createdAt).toISOString().slice(0, 10),
-  ]);
-  return tableOf(head, rows);
+  ];
 }
 
-async function allAccounts(admin: AdminClient): Promise<readonly AccountView[]> {
+async function allAccounts(
+  admin: AdminClient,
+  filter: ListFilter,
+): Promise<readonly AccountView[]> {
   const accounts: AccountView[] = [];
   let after: string | null = null;
   do {
-    const page = await admin.listUsers(after);
+    const page = await admin.listUsers(after, filter);
     accounts.push(...page.accounts);
     after = page.next;
   } while (after !== null);
   return accounts;
+}
+
+function filterOf({ match, online, disabled }: ListOptions): ListFilter {
+  if (online === true && disabled === true) {
+    throw new UsageError("--online and --disabled exclude each other");
+  }
+  return { match, state: online === true ? "online" : disabled === true ? "disabled" : undefined };
 }
 
 /** Adds `roost user`. */
@@ -182,38 +190,66 @@ export function addUserCommands(program: Command, host: CliHost): void {
       );
   }
   addConfigOptions(user.command("list"))
-    .description("list all accounts but those of `roost load`")
+    .description("list all accounts but those of `roost load`, by name")
+    .option("--match <text>", "only names that contain this text")
+    .option("--online", "only accounts that are online")
+    .option("--disabled", "only disabled accounts")
     .option("--synthetic", "list the accounts of `roost load` instead")
     .option("--json", "as one JSON array")
     .allowExcessArguments(false)
     .action((options: ListOptions) =>
       withAdmin(host, options, async (admin) => {
-        const all = await allAccounts(admin);
+        const all = await allAccounts(admin, filterOf(options));
         const wanted = options.synthetic === true;
         const accounts = all.filter(({ name }) => isSynthetic(name) === wanted);
-        host.out(options.json === true ? JSON.stringify(accounts) + "\n" : table(accounts));
+        host.out(listed(options.json === true, accounts, LIST_HEAD, listRow));
         const left = all.length - accounts.length;
+        if (options.json !== true) host.err(`${counted(accounts.length, "account")}.\n`);
         if (!wanted && left > 0) host.err(`Synthetic accounts left out: ${left} (--synthetic).\n`);
       })
     );
+  addRemoveCommand(user, host);
   addDevicesCommand(user, host);
+}
+
+interface RemoveOptions extends ConfigOptions {
+  readonly yes?: true;
+}
+
+function addRemoveCommand(user: Command, host: CliHost): void {
+  addConfigOptions(user.command("remove <name>"))
+    .description("delete an account and all it holds; its name stays closed")
+    .option("--yes", "do not ask")
+    .allowExcessArguments(false)
+    .action((name: string, options: RemoveOptions) =>
+      withAdmin(host, options, async (admin) => {
+        if (options.yes !== true) {
+          const what = `This deletes ${visible(name)} and all its messages for good.`;
+          await confirm(host, what, visible(name));
+        }
+        await admin.removeUser(name);
+        host.out(`${name} is removed; its name stays closed until \`roost user release\`.\n`);
+      })
+    );
 }
 
 function addDevicesCommand(user: Command, host: CliHost): void {
   addConfigOptions(user.command("devices <name>"))
     .description("list the devices that an account is signed in on")
+    .option("--json", "as one JSON array")
     .allowExcessArguments(false)
-    .action((name: string, options: ConfigOptions) =>
+    .action((name: string, options: ConfigOptions & { readonly json?: true }) =>
       withAdmin(host, options, async (admin) => {
         const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-        const rows = (await admin.devices(name)).map((d) => [
+        const head = ["DEVICE", "STATE", "SINCE", "UNTIL", "LABEL"];
+        const devices = await admin.devices(name);
+        host.out(listed(options.json === true, devices, head, (d) => [
           d.device,
           d.online ? "online" : "offline",
           day(d.createdAt),
           day(d.expiresAt),
           d.label,
-        ]);
-        host.out(tableOf(["DEVICE", "STATE", "SINCE", "UNTIL", "LABEL"], rows));
+        ]));
       })
     );
 }

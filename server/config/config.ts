@@ -4,6 +4,7 @@
  * variables, flags. All faults are reported at once, each with what to change. No setting holds a
  * secret: keys are named by their files.
  */
+import { dirname, resolve } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { ADMIN_KNOBS } from "./admin.ts";
 import { GATEWAY_KNOBS } from "./gateway.ts";
@@ -50,6 +51,8 @@ export interface ConfigInput {
   readonly flags: readonly { readonly flag: string; readonly key: string; readonly text: string }[];
   /** How many files the process may open; null where the system does not tell. */
   readonly filesMax: number | null;
+  /** The current directory: files that flags and variables name are relative to it. */
+  readonly cwd: string;
 }
 
 /** A setting in effect. */
@@ -77,6 +80,8 @@ export type ConfigResult =
 interface Given {
   readonly raw: unknown;
   readonly source: string;
+  /** Directory that relative paths start from. */
+  readonly base: string;
 }
 
 /** Every setting: `group.name` → knob, in the order of the documentation. */
@@ -93,8 +98,14 @@ export function envName(key: string): string {
 
 /** Variables that name files for the command line, not settings. */
 const ENV_OTHER: ReadonlySet<string> = new Set(["ROOST_DATA", "ROOST_CONFIG"]);
-// Docker and Kubernetes set these for every container beside a service that is called roost.
-const ENV_SERVICE_LINK = /^ROOST_(SERVICE_(HOST|PORT)|PORT$|PORT_[0-9])/;
+/**
+ * Docker and Kubernetes set these for containers beside a service whose name begins with `roost`:
+ * `ROOST_CHAT_SERVICE_HOST`, `ROOST_CHAT_SERVICE_PORT_HTTP`, `ROOST_CHAT_PORT_8420_TCP_ADDR` …
+ */
+const ENV_SERVICE_LINK = new RegExp(
+  "^ROOST_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT|" +
+    "PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:START|END))?(?:_(?:PROTO|PORT|ADDR))?)$",
+);
 
 function unknownKey(key: string, where: string): string {
   const meant = nearest(key, KNOB_TABLE.keys());
@@ -104,7 +115,12 @@ function unknownKey(key: string, where: string): string {
   return `${key} in ${where} is not a setting: ${hint}`;
 }
 
-function readFile(file: NonNullable<ConfigInput["file"]>, given: Map<string, Given>): string[] {
+function readFile(
+  file: NonNullable<ConfigInput["file"]>,
+  cwd: string,
+  given: Map<string, Given>,
+): string[] {
+  const base = resolve(cwd, dirname(file.path));
   let tables: Readonly<Record<string, unknown>>;
   try {
     tables = parseToml(file.text);
@@ -119,35 +135,40 @@ function readFile(file: NonNullable<ConfigInput["file"]>, given: Map<string, Giv
     for (const [name, raw] of Object.entries(isTable ? table : { [group]: table })) {
       const key = isTable ? `${group}.${name}` : group;
       if (!KNOB_TABLE.has(key)) errors.push(unknownKey(key, file.path));
-      given.set(key, { raw, source: `file ${file.path}` });
+      given.set(key, { raw, source: `file ${file.path}`, base });
     }
   }
   return errors;
 }
 
-function readEnv(env: ConfigInput["env"], given: Map<string, Given>): string[] {
+function readEnv({ env, cwd: base }: ConfigInput, given: Map<string, Given>): string[] {
   const keyOf = new Map([...KNOB_TABLE.keys()].map((key) => [envName(key), key]));
   const errors: string[] = [];
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith("ROOST_") || ENV_OTHER.has(name) || ENV_SERVICE_LINK.test(name)) continue;
+    if (!name.startsWith("ROOST_") || ENV_OTHER.has(name)) continue;
     const key = keyOf.get(name);
     if (key === undefined) {
+      if (ENV_SERVICE_LINK.test(name)) continue;
       const meant = nearest(name, [...keyOf.keys(), ...ENV_OTHER]);
       const hint = meant === null ? "unset it" : `did you mean ${meant}?`;
       errors.push(`${name} in the environment is not a setting: ${hint}`);
     } else {
-      given.set(key, { raw: KNOB_TABLE.get(key)!.parse(text), source: `environment ${name}` });
+      given.set(key, {
+        raw: KNOB_TABLE.get(key)!.parse(text),
+        source: `environment ${name}`,
+        base,
+      });
     }
   }
   return errors;
 }
 
-function readFlags(flags: ConfigInput["flags"], given: Map<string, Given>): string[] {
+function readFlags({ flags, cwd: base }: ConfigInput, given: Map<string, Given>): string[] {
   const errors: string[] = [];
   for (const { flag, key, text } of flags) {
     const knob = KNOB_TABLE.get(key);
     if (knob === undefined) errors.push(unknownKey(key, flag));
-    else given.set(key, { raw: knob.parse(text), source: `flag ${flag}` });
+    else given.set(key, { raw: knob.parse(text), source: `flag ${flag}`, base });
   }
   return errors;
 }
@@ -156,6 +177,14 @@ function readFlags(flags: ConfigInput["flags"], given: Map<string, Given>): stri
 function quote(raw: unknown): string {
   const text = typeof raw === "bigint" ? String(raw) : JSON.stringify(raw) ?? String(raw);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** The value with its paths made absolute, where it names files. */
+function absolute({ raw, base }: Given, { path }: Knob<unknown>): unknown {
+  if (path !== true) return raw;
+  const one = (file: unknown) =>
+    typeof file === "string" && file !== "" ? resolve(base, file) : file;
+  return Array.isArray(raw) ? raw.map(one) : one(raw);
 }
 
 interface Checked {
@@ -169,7 +198,9 @@ function check(given: ReadonlyMap<string, Given>): Checked {
   const effective: EffectiveSetting[] = [];
   const errors: string[] = [];
   for (const [key, knob] of KNOB_TABLE) {
-    const { raw, source } = given.get(key) ?? { raw: knob.default, source: "default" };
+    const found = given.get(key);
+    const { source } = found ?? { source: "default" };
+    const raw = found === undefined ? knob.default : absolute(found, knob);
     const result = knob.schema.safeParse(raw);
     if (result.success) values.set(key, result.data);
     else {
@@ -224,9 +255,9 @@ function decide(settings: Settings, input: ConfigInput, effective: EffectiveSett
 export function resolveConfig(input: ConfigInput): ConfigResult {
   const given = new Map<string, Given>();
   const unknown = [
-    ...input.file === null ? [] : readFile(input.file, given),
-    ...readEnv(input.env, given),
-    ...readFlags(input.flags, given),
+    ...input.file === null ? [] : readFile(input.file, input.cwd, given),
+    ...readEnv(input, given),
+    ...readFlags(input, given),
   ];
   const { values, effective, errors } = check(given);
   if (unknown.length + errors.length > 0) return { ok: false, errors: [...unknown, ...errors] };
@@ -242,7 +273,14 @@ export function configOf(
   settings: Readonly<Record<string, string>> = {},
 ): Config {
   const flags = Object.entries(settings).map(([key, text]) => ({ flag: key, key, text }));
-  const result = resolveConfig({ dataDir, file: null, env: {}, flags, filesMax: null });
+  const result = resolveConfig({
+    dataDir,
+    file: null,
+    env: {},
+    flags,
+    filesMax: null,
+    cwd: dataDir,
+  });
   if (!result.ok) throw new Error(result.errors.join("\n"));
   return result.config;
 }

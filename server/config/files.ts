@@ -1,5 +1,4 @@
 /** The files that a configuration names: certificates and keys, read and checked. */
-import { resolve } from "node:path";
 import type { Config } from "./config.ts";
 import { type JwtVerifier, openJwtVerifier } from "../auth/jwt.ts";
 import { JwtConfigError } from "../auth/jwt_error.ts";
@@ -14,27 +13,22 @@ export interface ConfigFiles {
   readonly verifier: JwtVerifier | null;
 }
 
-/** The path of a file that a setting names: relative to the data directory. */
-function pathOf(config: Config, file: string): string {
-  return resolve(config.dataDir, file);
-}
-
 /** Absolute paths of all files that the configuration names, whether they are there or not. */
 export function configFilePaths(config: Config): readonly string[] {
   const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles } } = config;
   return [tlsCert, tlsKey, jwksFile, ...keyFiles]
-    .flatMap((file) => file === null ? [] : [pathOf(config, file)]);
+    .flatMap((file) => file === null ? [] : [file]);
 }
 
 async function openTls(config: Config): Promise<TlsFiles | null> {
   const { tlsCert, tlsKey } = config.server;
   if (tlsCert === null || tlsKey === null) return null;
-  return await readTlsFiles(pathOf(config, tlsCert), pathOf(config, tlsKey));
+  return await readTlsFiles(tlsCert, tlsKey);
 }
 
 async function openVerifier(config: Config): Promise<JwtVerifier | null> {
   if (config.jwt.issuer === null) return null;
-  const read = (file: string) => readConfigFile("the key file", pathOf(config, file));
+  const read = (file: string) => readConfigFile("the key file", file);
   const options = await issuers(config, read);
   try {
     return await openJwtVerifier(options);

@@ -15,6 +15,8 @@ export interface Knob<T> {
   readonly schema: z.ZodType<T>;
   /** Turns the text of a flag or an environment variable into a raw value. */
   readonly parse: (text: string) => unknown;
+  /** It names files: relative to the settings file that names them, or to where a flag was given. */
+  readonly path?: true;
 }
 
 /** A whole number from `min` to `max`. */
@@ -123,6 +125,18 @@ export function list<T>(
     schema: z.array(textSchema(read)),
     parse: splitList,
   };
+}
+
+const nonEmpty = (text: string) => text === "" ? null : text;
+
+/** The path of a file, or none (the default). */
+export function optionalPath(options: { readonly doc: string }): Knob<string | null> {
+  return { ...optional({ ...options, wants: "the path of a file", read: nonEmpty }), path: true };
+}
+
+/** Paths of files; commas separate them in flags and the environment. */
+export function paths(options: { readonly doc: string }): Knob<readonly string[]> {
+  return { ...list({ ...options, wants: "paths of files", read: nonEmpty }), path: true };
 }
 
 function splitList(text: string): string[] {

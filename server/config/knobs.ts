@@ -1,6 +1,6 @@
 /** Every setting there is, by group. The order is that of `roost config show`. */
 import { formatBind, parseBind, parseCidr, parseDomain, parseOrigin } from "./address.ts";
-import { bool, choice, int, ints, list, optional, text } from "./knob.ts";
+import { bool, choice, int, ints, list, optional, optionalPath, paths, text } from "./knob.ts";
 
 const DAY_MAX = 36_500;
 
@@ -54,15 +54,11 @@ const server = {
     doc: "Origins of web pages from elsewhere that may use this server; its own always may.",
     read: parseOrigin,
   }),
-  tlsCert: optional({
-    wants: "the path of a file",
+  tlsCert: optionalPath({
     doc: "PEM file of the TLS certificate and its chain; with it, clients speak https and wss.",
-    read: nonEmpty,
   }),
-  tlsKey: optional({
-    wants: "the path of a file",
+  tlsKey: optionalPath({
     doc: "PEM file of the certificate's private key.",
-    read: nonEmpty,
   }),
   trustedProxies: list({
     wants: "IP addresses or ranges such as 10.0.0.0/8",
@@ -191,15 +187,11 @@ const jwt = {
     doc: "The only signature algorithms that are accepted.",
     read: (value) => ALGORITHMS.test(value) ? value : null,
   }),
-  keyFiles: list({
-    wants: "paths of files",
+  keyFiles: paths({
     doc: "Files of the issuer's keys: PEM public keys or certificates, or single JSON Web Keys.",
-    read: nonEmpty,
   }),
-  jwksFile: optional({
-    wants: "the path of a file",
+  jwksFile: optionalPath({
     doc: "File of the issuer's keys as one JSON Web Key Set, in place of keyFiles.",
-    read: nonEmpty,
   }),
   subject: text({
     default: "{sub}",

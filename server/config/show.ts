@@ -1,37 +1,25 @@
 /** The settings in effect, for people and programs. */
+import { visibleJson } from "../text/visible.ts";
 import { type EffectiveSetting, envName } from "./config.ts";
 
-/** A value as TOML: what JSON writes of these types is TOML too, but for U+007F. */
-function toToml(value: unknown): string {
-  return JSON.stringify(value).replaceAll("\x7f", "\\u007f");
+/** One setting as it is shown; it can be told by one process to another. */
+export interface ShownSetting {
+  /** `group.name`. */
+  readonly key: string;
+  readonly value: unknown;
+  readonly source: string;
+  readonly default: unknown;
+  readonly unit: string;
+  readonly wants: string;
+  readonly doc: string;
+  /** Its environment variable. */
+  readonly env: string;
 }
 
-/**
- * A TOML file that sets everything as it is now, each setting with its meaning, its bounds, its
- * environment variable and where its value came from. Reading it gives the same configuration.
- */
-export function showText(dataDir: string, effective: readonly EffectiveSetting[]): string {
-  const lines = [
-    "# Every setting in effect. This is a valid roost.toml, and leaving out what you do not change",
-    "# is better. Flags win over ROOST_… environment variables, those over the file.",
-    `# Data directory (--data, ROOST_DATA): ${dataDir}`,
-  ];
-  let group = "";
-  for (const { key, value, source, knob } of effective) {
-    const [head, name] = key.split(".") as [string, string];
-    if (head !== group) lines.push("", `[${head}]`);
-    group = head;
-    lines.push("", `# ${knob.doc}`);
-    const initial = knob.default === value ? "" : `, by default ${toToml(knob.default)}`;
-    lines.push(`# Value: ${knob.wants}${initial}; ${envName(key)}.`);
-    lines.push(`${name} = ${toToml(value)}  # ${source}`);
-  }
-  return lines.join("\n") + "\n";
-}
-
-/** The same as JSON: `{dataDir, settings: {key: {value, source, default, unit, wants, doc, env}}}`. */
-export function showJson(dataDir: string, effective: readonly EffectiveSetting[]): string {
-  const settings = Object.fromEntries(effective.map(({ key, value, source, knob }) => [key, {
+/** Settings as they are shown, in the order of the documentation. */
+export function shownSettings(effective: readonly EffectiveSetting[]): readonly ShownSetting[] {
+  return effective.map(({ key, value, source, knob }) => ({
+    key,
     value,
     source,
     default: knob.default,
@@ -39,6 +27,48 @@ export function showJson(dataDir: string, effective: readonly EffectiveSetting[]
     wants: knob.wants,
     doc: knob.doc,
     env: envName(key),
-  }]));
-  return JSON.stringify({ dataDir, settings }, null, 2) + "\n";
+  }));
+}
+
+/** Settings whose key or description contains the text, in any case. */
+export function filterSettings(
+  settings: readonly ShownSetting[],
+  filter: string,
+): readonly ShownSetting[] {
+  const wanted = filter.toLowerCase();
+  return settings.filter(({ key, doc }) => `${key}\n${doc}`.toLowerCase().includes(wanted));
+}
+
+/** A value as TOML: what JSON writes of these types is TOML too, once controls are escaped. */
+function toToml(value: unknown): string {
+  return visibleJson(value);
+}
+
+/**
+ * A TOML file that sets everything as it is now, each setting with its meaning, its bounds, its
+ * environment variable and where its value came from. Reading it gives the same configuration.
+ */
+export function showText(dataDir: string, settings: readonly ShownSetting[]): string {
+  const lines = [
+    "# Every setting in effect. This is a valid roost.toml, and leaving out what you do not change",
+    "# is better. Flags win over ROOST_… environment variables, those over the file.",
+    `# Data directory (--data, ROOST_DATA): ${dataDir}`,
+  ];
+  let group = "";
+  for (const { key, value, source, default: initial, wants, doc, env } of settings) {
+    const [head, name] = key.split(".") as [string, string];
+    if (head !== group) lines.push("", `[${head}]`);
+    group = head;
+    lines.push("", `# ${doc}`);
+    const otherwise = initial === value ? "" : `, by default ${toToml(initial)}`;
+    lines.push(`# Value: ${wants}${otherwise}; ${env}.`);
+    lines.push(`${name} = ${toToml(value)}  # ${source}`);
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** The same as JSON: `{dataDir, settings: {key: {value, source, default, unit, wants, doc, env}}}`. */
+export function showJson(dataDir: string, settings: readonly ShownSetting[]): string {
+  const byKey = Object.fromEntries(settings.map(({ key, ...rest }) => [key, rest]));
+  return JSON.stringify({ dataDir, settings: byKey }, null, 2) + "\n";
 }

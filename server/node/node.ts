@@ -591,6 +591,11 @@ export class Node implements EdgeRouter {
     );
   }
 
+  /** Whether the account has a session. */
+  isOnline(name: AccountName): boolean {
+    return this.shardOf(name).presence.sessions(name).length > 0;
+  }
+
   /** Names of accounts in the order of their keys, from checkpoints that are brought up to date. */
   listAccounts(
     after: readonly (string | number)[] | null,

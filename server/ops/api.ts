@@ -12,14 +12,18 @@ import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name/name.ts";
 import { errorResponse } from "../v1/http.ts";
+import { auditLog } from "./audit.ts";
+import type { Log } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 
-/** Accounts in a fixed order. */
+/** Accounts in the order of their names. */
 export interface AccountPage {
   readonly accounts: readonly AccountView[];
   /** Where the next page begins; null on the last. */
   readonly next: AccountName | null;
+  /** Accounts on all pages; null where it would take asking each of them. */
+  readonly total: number | null;
 }
 
 /** Which accounts are listed. */
@@ -31,12 +35,16 @@ export interface PageOptions {
   readonly match: string;
   /** Whether those of the load tool are among them. */
   readonly synthetic: boolean;
+  /** `online`: with a session now. The others are states of the account. */
+  readonly state: "any" | "online" | "active" | "disabled" | "deleted";
 }
 
 /** What the admin API needs of a node. Callbacks answer exactly once. */
 export interface AdminDeps {
   readonly domain: string;
   readonly version: string;
+  /** Takes a line for every action. */
+  readonly log: Pick<Log, "info">;
   readonly router: Pick<Router, "request">;
   /** Checks a password against the rules and makes its keys. */
   credentials(password: string, done: (result: Result<Credentials>) => void): void;
@@ -60,6 +68,7 @@ const LIST = z.object({
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
   match: z.string().max(256).default(""),
   synthetic: z.enum(["yes", "no"]).default("yes"),
+  state: z.enum(["any", "online", "active", "disabled", "deleted"]).default("any"),
 });
 
 function answer(result: Result<unknown>, status = 200): Response {
@@ -143,12 +152,13 @@ class Admin {
     if (!page.ok) return page;
     const after = page.value.after === undefined ? ok(null) : this.name(page.value.after);
     if (!after.ok) return after;
-    const { limit, match, synthetic } = page.value;
+    const { limit, match, synthetic, state } = page.value;
     const options = {
       after: after.value,
       limit,
       match: match.trim().toLowerCase(),
       synthetic: synthetic === "yes",
+      state,
     };
     return await once((done) => this.#deps.listAccounts(options, done));
   }
@@ -164,6 +174,7 @@ export function createAdminApp(deps: AdminDeps): Hono {
   const app = new Hono();
   const admin = new Admin(deps);
   const [small, large] = [bodyOf(BODY_BYTES_MAX), bodyOf(IMPORT_BYTES_MAX)];
+  app.use(auditLog(deps.log));
   app.use((c, next) => (c.req.path.startsWith("/admin/import/") ? large : small)(c, next));
   app.notFound(() => errorResponse(fail("not_found", "There is no such admin operation")));
   app.get("/admin/status", (c) => c.json({ version: deps.version, domain: deps.domain }));

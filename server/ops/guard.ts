@@ -1,5 +1,6 @@
 /** Lets those with the token in to the admin API over the network. */
 import type { Hono } from "hono";
+import { arrivedVia } from "./audit.ts";
 import type { Clock, Log } from "../node/ports.ts";
 import { addressKey, Throttle } from "../auth/throttle.ts";
 import { equalBytes, sha256 } from "../auth/hash.ts";
@@ -46,7 +47,7 @@ export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): Gua
     if (!equalBytes(hash(given), hash(options.token()))) {
       return refuse(options, failures, given, address);
     }
-    const response = await app.fetch(request);
+    const response = await app.fetch(arrivedVia(request, address));
     const headers = new Headers(response.headers);
     headers.set("cache-control", "no-store");
     headers.set("x-content-type-options", "nosniff");
@@ -86,6 +87,9 @@ function isProgram({ headers }: Request): boolean {
  */
 export function guardBrowsers(app: Pick<Hono, "fetch">, guarded: GuardedApp): Pick<Hono, "fetch"> {
   return {
-    fetch: (request) => isProgram(request) ? app.fetch(request) : guarded(request, "admin.sock"),
+    fetch: (request) =>
+      isProgram(request)
+        ? app.fetch(arrivedVia(request, "admin.sock"))
+        : guarded(request, "admin.sock"),
   };
 }

@@ -3,6 +3,7 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import type { Hono } from "hono";
 import type { AdminTransport } from "../cli/client.ts";
 import { formatBind } from "../config/address.ts";
+import { actorHeaders } from "./audit.ts";
 import type { GuardedApp } from "./guard.ts";
 
 /** How long the server may take for one request: a password's keys take tenths of a second. */
@@ -78,8 +79,11 @@ async function readBody(message: IncomingMessage): Promise<unknown> {
   return JSON.parse(await new Blob(chunks as BlobPart[]).text());
 }
 
-/** Talks to the server that listens at `path`; rejects with `NoServerError` where none does. */
-export function socketTransport(path: string): AdminTransport {
+/**
+ * Talks to the server that listens at `path`, in the name of `user`; rejects with `NoServerError`
+ * where none does.
+ */
+export function socketTransport(path: string, user: string): AdminTransport {
   return (request) =>
     new Promise((resolve, reject) => {
       const body = request.body === undefined ? "" : JSON.stringify(request.body);
@@ -88,6 +92,7 @@ export function socketTransport(path: string): AdminTransport {
         method: request.method,
         path: request.path,
         headers: {
+          ...actorHeaders(user),
           host: "admin",
           connection: "close",
           "content-type": "application/json",

@@ -7,7 +7,7 @@
  * databases").
  */
 import { DatabaseSync } from "node:sqlite";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 
 /** Version of the table that this program writes; it reads this one and all before it. */
 const FORMAT = 1;
@@ -29,16 +29,22 @@ export class BackupError extends Error {
   override readonly name = "BackupError";
 }
 
-/** The file to make: `out` itself, or one in the directory `out`. Throws `BackupError`. */
+/**
+ * The file to make: `out` itself where it has an extension, else one in the directory `out`, which
+ * is made where there is none. Throws `BackupError`.
+ */
 export function backupFile(out: string, momentMs: number): string {
-  let isDirectory: boolean;
+  let found: Deno.FileInfo | null = null;
   try {
-    isDirectory = Deno.statSync(out).isDirectory;
+    found = Deno.statSync(out);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return out;
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  if (!isDirectory) throw new BackupError(`Cannot write ${out}: it is there already`);
+  if (found === null && extname(out) !== "" && !out.endsWith("/")) return out;
+  if (found?.isDirectory === false) {
+    throw new BackupError(`Cannot write ${out}: it exists already`);
+  }
+  Deno.mkdirSync(out, { recursive: true, mode: 0o700 });
   const stamp = new Date(momentMs).toISOString().replaceAll(/[-:]/g, "");
   return backupFile(join(out, `roost-${stamp}.backup`), momentMs);
 }

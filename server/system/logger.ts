@@ -3,6 +3,7 @@ import { configureSync, getLogger, type LogRecord, resetSync } from "@logtape/lo
 import type { Log } from "../node/ports.ts";
 import { redact } from "./redact.ts";
 import type { LogOut } from "./stderr.ts";
+import { visible, visibleJson } from "../text/visible.ts";
 
 /** Levels, the most talkative first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -74,7 +75,7 @@ function liveLog(first: LogLevel): LiveLog {
 /** One JSON object; its own three fields come first. */
 export function jsonLine(record: LogRecord): string {
   const own = { time: new Date(record.timestamp).toISOString(), ...levelAndEvent(record) };
-  return JSON.stringify({ ...own, ...redact(record.properties), ...own });
+  return visibleJson({ ...own, ...redact(record.properties), ...own });
 }
 
 /** `12:00:00.123 INFO event name=value …`; texts with spaces or controls are JSON. */
@@ -83,9 +84,9 @@ export function textLine(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString().slice(11, 23);
   const fields = Object.entries(redact(record.properties)).map(([name, value]) => {
     const plain = typeof value === "string" && /^[\x21\x23-\x7e]+$/.test(value);
-    return ` ${name}=${plain ? value : JSON.stringify(value)}`;
+    return ` ${name}=${plain ? value : visibleJson(value)}`;
   });
-  return `${time} ${level.toUpperCase().padEnd(5)} ${event}${fields.join("")}`;
+  return `${time} ${level.toUpperCase().padEnd(5)} ${visible(event)}${fields.join("")}`;
 }
 
 function levelAndEvent(record: LogRecord): { readonly level: string; readonly event: string } {

@@ -11,6 +11,8 @@ export interface Terminal {
    * or where the user gives up (Ctrl-C, Ctrl-D on an empty line).
    */
   askHidden(prompt: string): Promise<string | null>;
+  /** Asks for a line that is shown; null where standard input is no terminal, or at its end. */
+  ask(prompt: string): Promise<string | null>;
   /** Everything on standard input, as UTF-8. */
   readAll(): Promise<string>;
 }
@@ -74,6 +76,18 @@ async function readHidden(keys: Keys): Promise<string | null> {
   }
 }
 
+async function readLine(keys: Keys): Promise<string | null> {
+  const bytes: number[] = [];
+  for (;;) {
+    const byte = await keys.next();
+    if (byte === null && bytes.length === 0) return null;
+    if (byte === null || ENTER.includes(byte)) {
+      return new TextDecoder().decode(new Uint8Array(bytes));
+    }
+    bytes.push(byte);
+  }
+}
+
 function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(text);
   try {
@@ -100,6 +114,11 @@ export function systemTerminal(): Terminal {
         Deno.stdin.setRaw(false);
         write(Deno.stderr, "\n");
       }
+    },
+    ask: async (prompt) => {
+      if (!Deno.stdin.isTerminal()) return null;
+      write(Deno.stderr, prompt);
+      return await readLine(keys);
     },
     readAll: () => new Response(Deno.stdin.readable).text(),
   };

@@ -35,7 +35,7 @@ type Clients = Readonly<Record<string, Client>>;
 
 const passwordOf = (user: string) => `password of ${user}`;
 const adminOf = (server: ServerProcess) =>
-  adminClient(socketTransport(join(server.dataDir, "admin.sock")));
+  adminClient(socketTransport(join(server.dataDir, "admin.sock"), "tests"));
 
 async function connect(server: ServerProcess, user: string, device: string): Promise<Client> {
   return await Client.connect(server.wsUrl, {

@@ -21,7 +21,7 @@ Deno.test("listenAdmin serves the app to its user only, and socketTransport reac
     try {
       assert.equal((await Deno.lstat(path)).mode! & 0o777, 0o600);
       await assert.rejects(listenAdmin(createAdminApp(deps), path), Deno.errors.AddrInUse);
-      const client = adminClient(socketTransport(path));
+      const client = adminClient(socketTransport(path, "tests"));
       assert.equal((await client.addUser("Ζωή", "κωδικός 12345")).name, "ζωή");
       assert.equal(passwords.get("ζωή"), "κωδικός 12345");
       await client.setDisabled("ζωή", true);
@@ -29,7 +29,7 @@ Deno.test("listenAdmin serves the app to its user only, and socketTransport reac
     } finally {
       await listener.close();
     }
-    await assert.rejects(adminClient(socketTransport(path)).status(), NoServerError);
+    await assert.rejects(adminClient(socketTransport(path, "tests")).status(), NoServerError);
   });
 });
 
@@ -44,6 +44,6 @@ Deno.test("socketTransport tells a socket that a killed server left from a worki
     const killed = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
     assert.equal(killed.signal, "SIGKILL");
     assert.ok((await Deno.lstat(path)).isSocket);
-    await assert.rejects(adminClient(socketTransport(path)).status(), NoServerError);
+    await assert.rejects(adminClient(socketTransport(path, "tests")).status(), NoServerError);
   });
 });

@@ -65,7 +65,7 @@ Deno.test("roost backup copies a directory that a killed server left", async () 
   await register(server, "bob");
   await send(server, ann, "bob", "acked");
   await server.kill();
-  const file = `${dir.path}/file`;
+  const file = `${dir.path}/one.backup`;
   const made = await roost(["backup", "--data", `${dir.path}/a`, "--out", file]);
   assert.equal(made.code, 0, made.err);
   assert.equal((await roost(["restore", file, "--data", `${dir.path}/b`])).code, 0);
@@ -77,11 +77,11 @@ Deno.test("roost backup copies a directory that a killed server left", async () 
 Deno.test("roost restore refuses a directory in use, what is no backup, and a damaged one", async () => {
   using dir = tempDir();
   const server = await ServerProcess.start({ dataDir: `${dir.path}/a` });
-  const file = `${dir.path}/file`;
+  const file = `${dir.path}/one.backup`;
   assert.equal((await roost(["backup", "--data", `${dir.path}/a`, "--out", file])).code, 0);
   const over = await roost(["backup", "--data", `${dir.path}/a`, "--out", file]);
   assert.deepEqual([over.code, over.out], [1, ""]);
-  assert.match(over.err, /it is there already/);
+  assert.match(over.err, /it exists already/);
   const used = await roost(["restore", file, "--data", `${dir.path}/a`]);
   assert.equal(used.code, 1);
   assert.match(used.err, /it is not empty/);
@@ -95,6 +95,14 @@ Deno.test("roost restore refuses a directory in use, what is no backup, and a da
   const damaged = await roost(["restore", `${dir.path}/damaged`, "--data", `${dir.path}/b`]);
   assert.deepEqual([store.code, damaged.code], [1, 1]);
   assert.match(damaged.err, /Cannot restore from .*damaged/);
+  const intoNew = await roost([
+    "backup",
+    "--data",
+    `${dir.path}/a`,
+    "--out",
+    `${dir.path}/new/dir`,
+  ]);
+  assert.match(intoNew.out, /\/new\/dir\/roost-[\dTZ.]+\.backup\n$/);
   const nowhere = await roost(["backup", "--data", `${dir.path}/c`, "--out", `${dir.path}/d`]);
   assert.equal(nowhere.code, 1);
   assert.match(nowhere.err, /it does not exist/);

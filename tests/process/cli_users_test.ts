@@ -41,7 +41,7 @@ Deno.test("roost user and roost invite work without a server and beside a runnin
   assert.equal(await signIn(server, "ann", "correct horse"), "unauthorized");
   const bob = { user: "bob", password: "battery staple", invite: invite.trim() };
   await rest(server.url, "POST", "/v1/register", { body: bob });
-  await run("user remove bob");
+  await run("user remove bob --yes");
   assert.deepEqual(await states(), ["ann active", "bob deleted"]);
   const args = ["user", "add", "bob", "--password-stdin", "--data", dir.path];
   const closed = await roost(args, "tropical fish");

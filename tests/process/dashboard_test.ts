@@ -92,9 +92,24 @@ Deno.test("a browser that reaches the admin socket has to know the token, too", 
   const page = { host: "localhost:8421", origin: "http://other.example" };
   assert.equal((await raw(socket, "/admin/invites", page, "POST")).status, 401);
   assert.equal((await raw(socket, "/admin/live", { ...forwarded, ...bearer })).status, 200);
+  // The server listens on a port that the system chose, which no flag of this command says.
   const told = await roost(["admin", "dashboard", "--data", dir.path]);
-  assert.match(told.out, new RegExp(`ssh -L 127.0.0.1:8421:${socket} HOST`));
+  const port = /^http:\/\/127\.0\.0\.1:(\d+)\/admin\n/.exec(told.out)?.[1];
+  assert.ok(port !== undefined && port !== "8421", told.out);
+  assert.match(told.out, new RegExp(`ssh -L 127.0.0.1:${port}:127.0.0.1:${port} HOST`));
+  const shown = await roost(["config", "show", "admin.listen", "--json", "--data", dir.path]);
+  assert.deepEqual(Object.keys(JSON.parse(shown.out).settings), [
+    "admin.listen",
+    "admin.allowRemote",
+  ]);
+  assert.equal(JSON.parse(shown.out).settings["admin.listen"].value, `127.0.0.1:${port}`);
+  assert.match(shown.err, /Of the server that runs on/);
+  const next = await roost(["config", "show", "admin.listen", "--next", "--data", dir.path]);
+  assert.match(next.out, /^listen = "" {2}# default$/m);
   assert.equal(await server.stop(), 0);
+  const stopped = await roost(["admin", "dashboard", "--data", dir.path]);
+  assert.match(stopped.out, new RegExp(`ssh -L 127.0.0.1:8421:${socket} HOST`));
+  assert.match(stopped.err, /No server runs/);
 });
 
 Deno.test("/admin/live has the last seconds, the state and the shards of a server", async () => {

@@ -63,7 +63,7 @@ async function endsAll(
 ) {
   await signIn(server, user, "first", "register");
   const { probe, parked, streamed, tokens } = await openAll(server, user);
-  const admin = adminClient(socketTransport(join(server.dataDir, "admin.sock")));
+  const admin = adminClient(socketTransport(join(server.dataDir, "admin.sock"), "tests"));
   await revoke(admin);
   const revokedMs = performance.now();
 
@@ -174,7 +174,7 @@ Deno.test("metrics tell users of the load tool from others", async () => {
   const probe = await Probe.connect(server.wsUrl, { auth: { token } });
   const input = { pool: "roost.fan", users: 4, contacts: 2, from: 0, to: 4, password: null };
   const secret = "s".repeat(32);
-  const provisioned = await socketTransport(join(server.dataDir, "admin.sock"))({
+  const provisioned = await socketTransport(join(server.dataDir, "admin.sock"), "tests")({
     method: "POST",
     path: "/admin/provision",
     body: { ...input, step: "accounts", secret, expiresAt: Date.now() + DAY_MS },

@@ -90,7 +90,7 @@ Deno.test("the mail app shows presence, tells of mail, and learns of its outcome
     await until(box, /^bob \(offline\)/);
     await device.close();
     await bobs.closed;
-    const revoked = await roost(["service", "revoke", "mail", "--data", dir.path]);
+    const revoked = await roost(["service", "revoke", "mail", "--yes", "--data", dir.path]);
     assert.equal(revoked.code, 0, revoked.err);
     await assert.rejects(box(), /unauthorized/);
   } finally {
@@ -143,7 +143,7 @@ Deno.test("operators add, list and revoke services, with or without a server, an
     await until(metrics, new RegExp(`${event.replaceAll(/[{]/g, "\\{")}"sessions"\\} 1`));
     await bob.close();
     await until(metrics, new RegExp(`${event.replaceAll(/[{]/g, "\\{")}"exposures"\\} 1`));
-    assert.equal((await cli("service", "revoke", "mail")).code, 0);
+    assert.equal((await cli("service", "revoke", "mail", "--yes")).code, 0);
     await assert.rejects(rest(server.url, "GET", "/gateway/v1/service", { token }), /unauthorized/);
   } finally {
     await server.stop();

@@ -59,7 +59,10 @@ Deno.test("roost export and import carry all accounts to another server", async 
   await register(server, "gone");
   await befriend(server, ann, bob);
   await say(server, ann, "bob", 40);
-  assert.equal((await roost(["user", "remove", "gone", "--data", `${dir.path}/a`])).code, 0);
+  assert.equal(
+    (await roost(["user", "remove", "gone", "--yes", "--data", `${dir.path}/a`])).code,
+    0,
+  );
   const file = `${dir.path}/all.ndjson`;
   const export_ = ["export", "--all", "--with-credentials", "--out", file];
   const made = await roost([...export_, "--data", `${dir.path}/a`]);

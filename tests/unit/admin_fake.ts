@@ -11,6 +11,10 @@ export interface FakeAccounts {
   readonly deps: AdminDeps;
   readonly accounts: Map<string, AccountView>;
   readonly passwords: Map<string, string | null>;
+  /** Everybody's device. */
+  readonly device: { label: string };
+  /** What was logged of actions. */
+  readonly actions: readonly Readonly<Record<string, unknown>>[];
   /** Adds an account past the admin API. */
   add(name: string): void;
 }
@@ -34,12 +38,6 @@ const DEVICE = {
   online: true,
 };
 
-const DEVICE_ANSWERS = {
-  "device.list": [DEVICE],
-  "device.revoke": null,
-  "account.signOut": { devices: 1 },
-};
-
 function view(name: AccountName): AccountView {
   const counts = { devices: 2, sessions: 1, contacts: 3, events: 4 };
   const id = "AAAAAAAAAAAAAAAA" as AccountId;
@@ -54,7 +52,7 @@ function pageOf(
     .filter((name) => (after === null || name > after) && name.includes(match));
   const page = names.slice(0, limit);
   const next = names.length > page.length ? page.at(-1)! as AccountName : null;
-  return { accounts: page.map((name) => accounts.get(name)!), next };
+  return { accounts: page.map((name) => accounts.get(name)!), next, total: names.length };
 }
 
 function checkedPassword(password: string): Result<Credentials> {
@@ -77,6 +75,10 @@ function fakeInvites(): AdminDeps["invites"] {
       done(ok(null));
     },
   };
+}
+
+function answersAbout(device: typeof DEVICE) {
+  return { "device.list": [device], "device.revoke": null, "account.signOut": { devices: 1 } };
 }
 
 /** Makes the fake with no accounts. */
@@ -116,16 +118,20 @@ export function fakeAccounts(): FakeAccounts {
       case "device.list":
       case "device.revoke":
       case "account.signOut":
-        return accounts.has(name) ? ok(DEVICE_ANSWERS[op]) : missing;
+        return accounts.has(name) ? ok(answers[op]) : missing;
       case "account.info":
         return accounts.has(name) ? ok(accounts.get(name)) : missing;
       default:
         throw new Error(`the admin API asked for ${op}`);
     }
   };
+  const device = { ...DEVICE };
+  const answers = answersAbout(device);
+  const actions: Record<string, unknown>[] = [];
   const deps: AdminDeps = {
     domain: "example.org",
     version: "1.2.3",
+    log: { info: (event, fields) => void actions.push({ event, ...fields }) },
     router: {
       request: (name, op, input, done) =>
         done(perform(name, op, input) as Parameters<typeof done>[0]),
@@ -135,5 +141,5 @@ export function fakeAccounts(): FakeAccounts {
     listAccounts: (page, done) => done(ok(pageOf(accounts, page))),
   };
   const add = (name: string) => void accounts.set(name, view(name as AccountName));
-  return { deps, accounts, passwords, add };
+  return { deps, accounts, passwords, actions, device, add };
 }

@@ -1,98 +1,9 @@
 import assert from "node:assert/strict";
-import { createAdminApp } from "../../server/ops/api.ts";
-import { runCli } from "../../server/cli/cli.ts";
 import type { CliHost } from "../../server/cli/host.ts";
-import { appTransport } from "../../server/cli/client.ts";
-import type { RunningRoost } from "../../server/cli/launcher.ts";
-import { NoServerError } from "../../server/ops/socket.ts";
-import type { Config } from "../../server/config/config.ts";
+import { runCli } from "../../server/cli/cli.ts";
 import { VERSION } from "../../server/config/version.ts";
-import { fakeAccounts } from "./admin_fake.ts";
 
-/** A machine with files, typed lines, and perhaps a running server. */
-class FakeMachine {
-  readonly fake = fakeAccounts();
-  readonly files = new Map<string, string>();
-  readonly env: Record<string, string> = {};
-  stdin = "";
-  /** What is typed at hidden prompts; null where there is no terminal. */
-  typed: string[] | null = null;
-  online = false;
-  invite: string | null = null;
-  admin: RunningRoost["admin"] = null;
-  out = "";
-  err = "";
-  started: Config | null = null;
-  offline: "unused" | "open" | "closed" = "unused";
-  /** Whether it was opened so that the data directory may be made. */
-  made = false;
-  /** The domain that the data directory has already. */
-  ownDomain: string | null = null;
-  /** What is wrong with the files of the configuration. */
-  fileFaults: string[] = [];
-  sockets: string[] = [];
-  stops = 0;
-  signal: (name: string) => void = () => assert.fail("nobody listens for signals");
-  finish: (code: number) => void = () => assert.fail("not started");
-  /** Called when the node has started. */
-  onStart: () => void = () => {};
-
-  host(): CliHost {
-    const app = createAdminApp(this.fake.deps);
-    return {
-      env: this.env,
-      filesMax: 20_000,
-      out: (text) => {
-        this.out += text;
-        if (this.started !== null) queueMicrotask(() => this.onStart());
-      },
-      err: (text) => void (this.err += text),
-      askHidden: () => Promise.resolve(this.typed?.shift() ?? null),
-      readAll: () => Promise.resolve(this.stdin),
-      fileFaults: () => Promise.resolve(this.fileFaults),
-      readTextFile: (path) => Promise.resolve(this.files.get(path) ?? null),
-      adminSocket: (path) => {
-        this.sockets.push(path);
-        if (this.online) return appTransport(app);
-        return () => Promise.reject(new NoServerError("nobody"));
-      },
-      launcher: () =>
-        Promise.resolve({
-          startRoost: (config) => Promise.resolve(this.#start(config)),
-          openOffline: (config, makes) => {
-            this.offline = "open";
-            this.made = makes;
-            const close = () => Promise.resolve(void (this.offline = "closed"));
-            const domain = this.ownDomain ?? config.server.domain;
-            return Promise.resolve({ admin: app, domain, close });
-          },
-        }),
-      claimFile: (path) => Promise.reject(new Error(`no file ${path}`)),
-      createFile: (path) => Promise.reject(new Error(`no file ${path}`)),
-      readLines: (path) => {
-        throw new Error(`no file ${path}`);
-      },
-      pause: () => Promise.resolve(),
-      adminToken: (dataDir, renew) => Promise.resolve(`${renew ? "new" : "kept"} of ${dataDir}`),
-      backups: () => Promise.reject(new Error("no backups here")),
-      onSignal: (run) => {
-        this.signal = run;
-        return () => this.signal = () => assert.fail("nobody listens for signals any more");
-      },
-    };
-  }
-
-  run(...args: string[]): Promise<number> {
-    return runCli(args, this.host());
-  }
-
-  #start(config: Config): RunningRoost {
-    this.started = config;
-    const stopped = new Promise<number>((resolve) => this.finish = resolve);
-    const { invite, admin } = this;
-    return { url: "http://h:1", invite, admin, stop: () => void this.stops++, stopped };
-  }
-}
+import { FakeMachine } from "./cli_machine.ts";
 
 Deno.test("roost without a command starts with the options it is given", async () => {
   const machine = new FakeMachine();
@@ -144,10 +55,10 @@ Deno.test("roost that gets a signal while it starts drains as soon as it serves"
     ...rest,
     launcher: async () => {
       const { startRoost, openOffline } = await launcher();
-      const slow: typeof startRoost = (config) => {
+      const slow: typeof startRoost = (config, settings) => {
         machine.signal("SIGTERM");
         assert.equal(machine.stops, 0);
-        return startRoost(config);
+        return startRoost(config, settings);
       };
       return { startRoost: slow, openOffline };
     },
@@ -269,7 +180,7 @@ for (const online of [true, false]) {
     assert.equal(machine.fake.accounts.get("alice")!.state, "active");
     assert.equal(await machine.run("user", "add", "bob", "--no-password", ...data), 0);
     assert.equal(machine.fake.passwords.get("bob"), null);
-    assert.equal(await machine.run("user", "remove", "bob", ...data), 0);
+    assert.equal(await machine.run("user", "remove", "bob", "--yes", ...data), 0);
     assert.equal(machine.fake.accounts.get("bob")!.state, "deleted");
     assert.equal(await machine.run("user", "release", "bob", ...data), 0);
     assert.ok(!machine.fake.accounts.has("bob"));
@@ -290,7 +201,9 @@ Deno.test("only roost user add makes a data directory, and tells the domain that
   assert.equal(machine.out, "alice@old.example.org is created.\n");
   machine.typed = ["battery staple", "battery staple"];
   const others = ["user list", "user passwd alice", "user disable alice", "user enable alice"];
-  for (const line of [...others, "user remove alice", "user release alice", "invite create"]) {
+  for (
+    const line of [...others, "user remove alice --yes", "user release alice", "invite create"]
+  ) {
     machine.made = true;
     assert.equal(await machine.run(...line.split(" ")), 0, line);
     assert.equal(machine.made, false, line);

@@ -9,9 +9,10 @@ Deno.test("roost export --all leaves out who is removed after they were listed",
   const answers: Record<string, unknown> = {
     "/admin/status": { version: VERSION, domain: "localhost" },
     "/admin/export?credentials=false": { line: '{"t":"roost"}' },
-    "/admin/users": {
+    "/admin/users?limit=500": {
       accounts: ["ann", "gone", "eve"].map((name) => ({ name, state: "active" })),
       next: null,
+      total: 3,
     },
   };
   for (const name of ["ann", "eve"]) {
@@ -22,6 +23,7 @@ Deno.test("roost export --all leaves out who is removed after they were listed",
   const host: Partial<CliHost> = {
     env: {},
     filesMax: null,
+    cwd: "/cwd",
     readTextFile: () => Promise.resolve(null),
     err: (text) => void (err += text),
     adminSocket: () => ({ path }) => {

@@ -3,7 +3,14 @@ import { resolveConfig } from "../../server/config/config.ts";
 
 function resolved(settings: Readonly<Record<string, string>>) {
   const flags = Object.entries(settings).map(([key, text]) => ({ flag: "--set", key, text }));
-  return resolveConfig({ dataDir: "/data", file: null, env: {}, flags, filesMax: 20_000 });
+  return resolveConfig({
+    dataDir: "/data",
+    file: null,
+    env: {},
+    flags,
+    filesMax: 20_000,
+    cwd: "/cwd",
+  });
 }
 
 function faults(settings: Readonly<Record<string, string>>): readonly string[] {

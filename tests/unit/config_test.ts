@@ -8,9 +8,16 @@ import {
   KNOB_TABLE,
   resolveConfig,
 } from "../../server/config/config.ts";
-import { showJson, showText } from "../../server/config/show.ts";
+import { showJson, shownSettings, showText } from "../../server/config/show.ts";
 
-const EMPTY: ConfigInput = { dataDir: "/data", file: null, env: {}, flags: [], filesMax: 20_000 };
+const EMPTY: ConfigInput = {
+  dataDir: "/data",
+  file: null,
+  env: {},
+  flags: [],
+  filesMax: 20_000,
+  cwd: "/cwd",
+};
 
 function toml(text: string): ConfigInput {
   return { ...EMPTY, file: { path: "/data/roost.toml", text } };
@@ -185,6 +192,14 @@ Deno.test("resolveConfig takes no notice of variables that are not its own", () 
     ROOST_SERVICE_PORT: "8420",
     ROOST_PORT: "tcp://10.0.0.1:8420",
     ROOST_PORT_8420_TCP_ADDR: "10.0.0.1",
+    // And these for services named roost-chat and roost-chat-2.
+    ROOST_CHAT_SERVICE_HOST: "10.0.0.2",
+    ROOST_CHAT_SERVICE_PORT: "80",
+    ROOST_CHAT_SERVICE_PORT_HTTP: "80",
+    ROOST_CHAT_PORT: "tcp://10.0.0.2:80",
+    ROOST_CHAT_PORT_80_TCP: "tcp://10.0.0.2:80",
+    ROOST_CHAT_PORT_80_TCP_PROTO: "tcp",
+    ROOST_CHAT_2_PORT_53_UDP_PORT: "53",
   };
   assert.deepEqual(accepted({ ...EMPTY, env }), accepted(EMPTY));
 });
@@ -304,12 +319,13 @@ for (const [assignments, message] of BROKEN) {
 }
 
 Deno.test("limits.connectionsMax follows the file limit, with a floor where it is unknown", () => {
-  const auto = (filesMax: number | null) => accepted({ ...EMPTY, filesMax }).limits.connectionsMax;
+  const auto = (filesMax: number | null) =>
+    accepted({ ...EMPTY, filesMax, cwd: "/cwd" }).limits.connectionsMax;
   assert.equal(auto(20_000), 19_000);
   assert.equal(auto(1024), 960);
   assert.equal(auto(null), 960);
   assert.equal(auto(10), 1);
-  const unknown = { ...set("limits.connectionsMax=30000"), filesMax: null };
+  const unknown = { ...set("limits.connectionsMax=30000"), filesMax: null, cwd: "/cwd" };
   assert.equal(accepted(unknown).limits.connectionsMax, 30_000);
 });
 
@@ -343,7 +359,7 @@ Deno.test("showText is a TOML file that gives the same configuration", () => {
         ),
       });
       assert.ok(result.ok, result.ok ? "" : result.errors.join());
-      const shown = showText("/data", result.effective);
+      const shown = showText("/data", shownSettings(result.effective));
       assert.deepEqual(accepted(toml(shown)), result.config);
     },
   ));
@@ -352,7 +368,7 @@ Deno.test("showText is a TOML file that gives the same configuration", () => {
 Deno.test("showJson gives each setting's value, source and documentation", () => {
   const result = resolveConfig(set("limits.rosterMax=7"));
   assert.ok(result.ok);
-  const shown = JSON.parse(showJson("/data", result.effective));
+  const shown = JSON.parse(showJson("/data", shownSettings(result.effective)));
   assert.deepEqual(Object.keys(shown.settings), [...KNOB_TABLE.keys()]);
   assert.deepEqual(shown.settings["limits.rosterMax"], {
     value: 7,

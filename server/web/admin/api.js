@@ -86,18 +86,19 @@ export class Api {
   }
 
   /**
-   * @param {{ match: string, synthetic: boolean, after: string | null, limit: number }} page
-   * @returns {Promise<{ accounts: User[], next: string | null }>}
+   * @param {{ match: string, state: string, synthetic: boolean, after: string | null, limit: number }} page
+   * @returns {Promise<{ accounts: User[], next: string | null, total: number | null }>}
    */
-  async users({ match, synthetic, after, limit }) {
+  async users({ match, state, synthetic, after, limit }) {
     const query = new URLSearchParams({
       match,
+      state,
       limit: String(limit),
       synthetic: synthetic ? "yes" : "no",
     });
     if (after !== null) query.set("after", after);
     const page = await this.#ask("GET", `/admin/users?${query}`);
-    return /** @type {{ accounts: User[], next: string | null }} */ (page);
+    return /** @type {{ accounts: User[], next: string | null, total: number | null }} */ (page);
   }
 
   /** @param {string} user */

@@ -32,6 +32,7 @@ export class UserView {
   #more = byId("users-more", HTMLButtonElement);
   #find = byId("find-text", HTMLInputElement);
   #synthetic = byId("find-synthetic", HTMLInputElement);
+  #state = byId("find-state", HTMLSelectElement);
   #dialog = dialog("user-dialog");
   #dialogError = byId("user-error", HTMLElement);
   #newDialog = dialog("new-user-dialog");
@@ -39,6 +40,8 @@ export class UserView {
   #users = [];
   /** @type {string | null} */
   #next = null;
+  /** Users on all pages, where it is known. @type {number | null} */
+  #total = null;
   /** Number of the newest question: answers to older ones come too late. */
   #asked = 0;
 
@@ -48,6 +51,7 @@ export class UserView {
     onSubmit(byId("find", HTMLFormElement), () => this.load());
     this.#find.addEventListener("search", () => this.load());
     this.#synthetic.addEventListener("change", () => this.load());
+    this.#state.addEventListener("change", () => this.load());
     this.#more.addEventListener("click", () => this.#page(false));
     byId("add-user", HTMLElement).addEventListener("click", () => this.#openNew());
     onSubmit(byId("new-user", HTMLFormElement), () => this.#addUser());
@@ -63,8 +67,9 @@ export class UserView {
     const asked = ++this.#asked;
     const match = this.#find.value.trim();
     try {
-      const { accounts, next } = await this.#api.users({
+      const { accounts, next, total } = await this.#api.users({
         match,
+        state: this.#state.value,
         synthetic: this.#synthetic.checked,
         after: first ? null : this.#next,
         limit: PAGE,
@@ -72,6 +77,7 @@ export class UserView {
       if (asked !== this.#asked) return;
       this.#users = first ? accounts : [...this.#users, ...accounts];
       this.#next = next;
+      this.#total = total;
       setText(this.#error, "");
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -84,20 +90,15 @@ export class UserView {
   #render(match) {
     const { length } = this.#users;
     const which = match === "" ? "" : ` with “${match}” in the name`;
-    const more = this.#next === null ? "" : ", and there are more";
-    setText(
-      this.#told,
-      length === 0 && more === ""
-        ? `There is no user${which}.`
-        : `${counted(length, "user")}${which}${more}.`,
-    );
-    this.#more.hidden = this.#next === null;
+    const whole = this.#next === null;
+    const all = this.#total === null ? "more" : countText(this.#total);
+    const shown = whole ? counted(length, "user") : `${countText(length)} of ${all} users`;
+    setText(this.#told, length === 0 && whole ? `There is no user${which}.` : `${shown}${which}.`);
+    this.#more.hidden = whole;
     const body = this.#table.tBodies[0];
     if (body === undefined) return;
     this.#table.hidden = length === 0;
-    // Pages come in the order of the users' hashes, which tells people nothing.
-    const sorted = [...this.#users].sort((a, b) => a.name.localeCompare(b.name));
-    showList(body, sorted, {
+    showList(body, this.#users, {
       key: ({ name }) => name,
       make: (user) => this.#makeRow(user),
       update: (row, user) => this.#updateRow(row, user),

@@ -139,7 +139,7 @@ async function manage(stage: Stage, user: string, url: string | null): Promise<v
   await run(`user enable ${user}`);
   await run(`user passwd ${user} --password-stdin`, "another password");
   await tries("another password", "ok");
-  await run(`user remove ${user}`);
+  await run(`user remove ${user} --yes`);
   const again = await stage.roost(["user", "add", user, "--no-password", ...stage.data]);
   assert.equal(again.code, 1, "the name of a removed account is closed");
   await run(`user release ${user}`);

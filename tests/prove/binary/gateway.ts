@@ -139,7 +139,7 @@ async function operate(stage: Stage, token: string): Promise<void> {
   assert.match(await run("webhooks", "mail"), /^main +0 +0 /m);
   assert.equal(await run("dead", "mail", "main"), "");
   assert.match(await run("replay", "mail", "main"), /^0 events/);
-  await run("revoke", "mail");
+  await run("revoke", "mail", "--yes");
   await assert.rejects(rest(url, "GET", "/gateway/v1/service", { token }), /unauthorized/);
 }
 
