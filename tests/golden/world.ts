@@ -2,6 +2,7 @@
  * A node with everything around it but sockets: shards, edge, JSON protocol and REST app, wired as
  * `server/front.ts` does it, over simulated ports. It is fast, and the same in every run.
  */
+import { basename } from "node:path";
 import { setImmediate } from "node:timers";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Hono } from "hono";
@@ -120,7 +121,7 @@ type Parts = Pick<World, "time" | "disk" | "ports" | "node" | "edge">;
 async function serve(options: WorldOptions, parts: Parts): Promise<World> {
   const { config, files = {} } = options;
   const { ports, node, edge } = parts;
-  const keys = await issuers(config, (file) => Promise.resolve(files[file] ?? ""));
+  const keys = await issuers(config, (file) => Promise.resolve(files[basename(file)] ?? ""));
   const signInAs = {
     ...signInOptions(config, new Uint8Array(32)),
     iterations: { sha256: ITERATIONS, sha1: ITERATIONS },

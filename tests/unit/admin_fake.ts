@@ -87,9 +87,8 @@ export function fakeAccounts(): FakeAccounts {
   const passwords = new Map<string, string | null>();
   const missing = fail("not_found", "There is no such account");
   const change = (name: AccountName, state: AccountView["state"]) => {
-    const account = accounts.get(name);
-    if (account === undefined) return missing;
-    accounts.set(name, { ...account, state });
+    if (!accounts.has(name)) return missing;
+    accounts.set(name, { ...accounts.get(name)!, state });
     return ok(null);
   };
   const perform = (name: AccountName, op: OpName, input: unknown): Result<unknown> => {
