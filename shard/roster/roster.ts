@@ -3,7 +3,7 @@ import type { AccountId, AccountName } from "../name/ids.ts";
 import type { RosterItemView } from "../ops.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
 import { bool, list, mapped, oneOf, type Schema, text, u8 } from "../record/schema.ts";
-import { struct } from "../record/struct.ts";
+import { struct, tuple } from "../record/struct.ts";
 import { SUBSCRIPTIONS, type SubscriptionState } from "./subscription.ts";
 
 /** One contact. Immutable: every change makes a new one. */
@@ -33,18 +33,12 @@ function bitsOf(s: SubscriptionState): number {
 
 /** A roster item as it is stored: its state and `listed` are one byte. */
 export const ROSTER_ITEM: Schema<RosterItem> = mapped(
-  struct({
-    contact: accountName,
-    peerId: accountIdOrNone,
-    label: text,
-    groups: list(text),
-    bits: u8,
-  }),
-  ({ bits, contact, peerId, label, groups }) => {
+  tuple(accountName, accountIdOrNone, text, list(text), u8),
+  ([contact, peerId, label, groups, bits]) => {
     return { contact, peerId, label, groups, state: STATES[bits & 31]!, listed: (bits & 32) !== 0 };
   },
   ({ contact, peerId, label, groups, state, listed }) => {
-    return { contact, peerId, label, groups, bits: bitsOf(state) | (listed ? 32 : 0) };
+    return [contact, peerId, label, groups, bitsOf(state) | (listed ? 32 : 0)] as const;
   },
 );
 

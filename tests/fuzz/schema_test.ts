@@ -22,7 +22,7 @@ import {
   u8,
   uint,
 } from "../../shard/record/schema.ts";
-import { Row, struct, union, variant } from "../../shard/record/struct.ts";
+import { Row, struct, tuple, union, variant } from "../../shard/record/struct.ts";
 import { valuesOf } from "./schema_values.ts";
 
 /** Every schema of the program, and one of each sort of schema. */
@@ -45,6 +45,7 @@ const SCHEMAS: Readonly<Record<string, AnySchema>> = {
   optional: optional("pair", struct({ a: uint, b: text })),
   "list of lists": list(list(uint)),
   "list of structs": list(struct({ a: uint, none: constant(5), b: int, c: bytes, d: bool })),
+  tuple: tuple(text, uint, bool, list(bytes)),
   "later fields": struct({ a: uint, b: later(text, "?"), c: later(list(uint), []) }),
 };
 

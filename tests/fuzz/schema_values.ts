@@ -11,7 +11,7 @@ import {
   Primitive,
   type Schema,
 } from "../../shard/record/schema.ts";
-import { type Fields, Struct, Union, type Variants } from "../../shard/record/struct.ts";
+import { type Fields, Struct, Tuple, Union, type Variants } from "../../shard/record/struct.ts";
 
 /** Every character but lone surrogates; `unit: "binary"` would hold 120 MB of tables for it. */
 export const codePoint: fc.Arbitrary<string> = fc.oneof(
@@ -70,6 +70,9 @@ function anyValue(schema: AnySchema): fc.Arbitrary<unknown> {
     return fc.oneof(...Object.values(schema.forms as Record<string, AnySchema>).map(anyValue));
   }
   if (schema instanceof Struct) return fc.record(fieldValues(schema));
+  if (schema instanceof Tuple) {
+    return fc.tuple(...(schema.items as readonly AnySchema[]).map(anyValue));
+  }
   if (schema instanceof Union) {
     const kinds = Object.entries(schema.variants as Variants).map(([kind, { struct }]) =>
       fc.record({ kind: fc.constant(kind), ...fieldValues(struct) })
