@@ -1,7 +1,10 @@
 /** Who may write for which shard: what the store checks before it appends, and its stored form. */
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import type { Claim, Holder, LogBatch, Opening } from "../node/ports.ts";
-import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { NodeRef } from "../../shard/name/ids.ts";
+import { list, uint } from "../../shard/record/schema.ts";
+import { nodeRef } from "../../shard/record/fields.ts";
+import { readVersion, struct } from "../../shard/record/struct.ts";
 
 /** The state of one shard. */
 export interface Fence {
@@ -14,6 +17,12 @@ export interface Fence {
 }
 
 const VERSION = 1;
+
+/** All fences. `owner` is the position of the owner in `owners`, from 1 on; 0: none. */
+const CLAIMS = struct({
+  owners: list(nodeRef),
+  shards: list(struct({ shard: uint, epoch: uint, start: uint, owner: uint })),
+});
 
 /** The shards that have not ended, by id. */
 export class Fences {
@@ -78,32 +87,27 @@ export class Fences {
       const at = owners.findIndex(same);
       return at < 0 ? owners.push(owner) : at + 1;
     };
-    const rows = [...this.#shards].map(([shard, f]) => ({ shard, ...f, index: indexOf(f.owner) }));
-    const w = new ByteWriter().u8(VERSION).uint(owners.length);
-    for (const { id, incarnation } of owners) w.str(id).uint(incarnation);
-    w.uint(rows.length);
-    for (const { shard, epoch, start, index } of rows) {
-      w.uint(shard).uint(epoch).uint(start).uint(index);
-    }
+    const shards = [...this.#shards].map(([shard, f]) => ({
+      shard,
+      ...f,
+      owner: indexOf(f.owner),
+    }));
+    const w = new ByteWriter().u8(VERSION);
+    CLAIMS.write(w, { owners, shards });
     return w.take();
   }
 
   /** Reads what `encode` wrote; throws `CorruptBytes` where that is something else. */
   static decode(bytes: Uint8Array): Fences {
     const r = new ByteReader(bytes);
-    const version = r.u8();
-    if (version !== VERSION) {
-      throw new CorruptBytes(`claims of version ${version}, this program reads ${VERSION}`);
-    }
-    const owners = r.list((): NodeRef => ({ id: r.str() as NodeId, incarnation: r.uint() }));
+    readVersion(r, "claims", VERSION);
+    const { owners, shards } = CLAIMS.read(r);
     const fences = new Fences();
-    r.list(() => {
-      const shard = r.uint();
-      const [epoch, start, index] = [r.uint(), r.uint(), r.uint()];
+    for (const { shard, epoch, start, owner: index } of shards) {
       const owner = index === 0 ? null : owners[index - 1];
       if (owner === undefined) throw new CorruptBytes(`claims: shard ${shard} has no owner`);
       fences.set(shard, { epoch, owner, start, head: null });
-    });
+    }
     return fences;
   }
 }

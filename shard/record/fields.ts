@@ -1,5 +1,5 @@
 /** Schemas of the identifiers and small values that many records have. */
-import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
+import type { AccountId, AccountName, DeviceId, MailboxId, NodeId, NodeRef } from "../name/ids.ts";
 import type { Credentials, MessagesFrom, ScramKey } from "../ops.ts";
 import { branded, bytes, choice, constant, either, type Schema, uint } from "./schema.ts";
 import { struct } from "./struct.ts";
@@ -16,6 +16,9 @@ export const deviceId: Schema<DeviceId> = branded();
 export const deviceIdOrNone: Schema<DeviceId | ""> = branded();
 /** A mailbox's id. */
 export const mailboxId: Schema<MailboxId> = branded();
+
+/** A node and the incarnation of it. */
+export const nodeRef: Schema<NodeRef> = struct({ id: branded<NodeId>(), incarnation: uint });
 
 /** Who may write to an account. */
 export const messagesFrom: Schema<MessagesFrom> = either("contacts", "anyone");

@@ -4,7 +4,10 @@
  * logs, and inherit its log until checkpoints include all of it.
  */
 import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
-import { type NodeId, type NodeRef, POINT_SPACE } from "../name/ids.ts";
+import { list, type TypeOf, uint } from "../record/schema.ts";
+import { nodeRef } from "../record/fields.ts";
+import { type NodeRef, POINT_SPACE } from "../name/ids.ts";
+import { struct } from "../record/struct.ts";
 
 /** Most shards of a table; it is one value of the store. */
 export const SHARDS_MAX = 1024;
@@ -198,34 +201,65 @@ export function withEpochs(table: ShardTable, epochs: readonly ShardEpoch[]): Sh
 
 const TABLE_VERSION = 2;
 
+/** Shards that were made together inherit the same logs: each list of them is stored once. */
+const INHERITS = list(list(struct({ log: uint, upTo: uint })));
+/** A shard; `inherits` is the index of its list. Its `lo` is the `hi` of the shard before it. */
+const SHARD = { id: uint, hi: uint, start: uint, inherits: uint };
+
+/** A table of version 1, behind its version byte. */
+const TABLE_1 = struct({
+  version: uint,
+  nextId: uint,
+  inherits: INHERITS,
+  shards: list(struct(SHARD)),
+});
+
+/** A table of version 2. `owner` is the position of its owner in `owners`, from 1 on; 0: none. */
+const TABLE_2 = struct({
+  version: uint,
+  nextId: uint,
+  inherits: INHERITS,
+  owners: list(nodeRef),
+  shards: list(struct({ ...SHARD, epoch: uint, owner: uint })),
+});
+
 /** The stored form. */
-export function encodeTable(table: ShardTable): Uint8Array {
-  // Shards that were made together inherit the same: each list is written once.
-  const lists: (readonly InheritedLog[])[] = [];
-  for (const { inherits } of table.shards) if (!lists.includes(inherits)) lists.push(inherits);
-  const w = new ByteWriter().u8(TABLE_VERSION).uint(table.version).uint(table.nextId);
-  w.uint(lists.length);
-  for (const list of lists) {
-    w.uint(list.length);
-    for (const { log, upTo } of list) w.uint(log).uint(upTo);
-  }
+export function encodeTable({ version, nextId, shards }: ShardTable): Uint8Array {
+  const inherits: (readonly InheritedLog[])[] = [];
+  for (const s of shards) if (!inherits.includes(s.inherits)) inherits.push(s.inherits);
   const owners: NodeRef[] = [];
   const ownerOf = new Map<NodeRef, number>();
-  for (const { owner } of table.shards) {
+  for (const { owner } of shards) {
     if (owner === null || ownerOf.has(owner)) continue;
     const same = owners.findIndex((o) => {
       return o.id === owner.id && o.incarnation === owner.incarnation;
     });
     ownerOf.set(owner, same < 0 ? owners.push(owner) : same + 1);
   }
-  w.uint(owners.length);
-  for (const { id, incarnation } of owners) w.str(id).uint(incarnation);
-  w.uint(table.shards.length);
-  for (const s of table.shards) {
-    w.uint(s.id).uint(s.hi).uint(s.start).uint(lists.indexOf(s.inherits)).uint(s.epoch);
-    w.uint(s.owner === null ? 0 : ownerOf.get(s.owner)!);
-  }
+  const w = new ByteWriter().u8(TABLE_VERSION);
+  TABLE_2.write(w, {
+    version,
+    nextId,
+    inherits,
+    owners,
+    shards: shards.map((s) => ({
+      ...s,
+      inherits: inherits.indexOf(s.inherits),
+      owner: s.owner === null ? 0 : ownerOf.get(s.owner)!,
+    })),
+  });
   return w.take();
+}
+
+function readTable(r: ByteReader): TypeOf<typeof TABLE_2> {
+  const format = r.u8();
+  if (format === TABLE_VERSION) return TABLE_2.read(r);
+  if (format !== 1) {
+    throw new CorruptBytes(`shard table of version ${format}, this program reads 1 and 2`);
+  }
+  const table = TABLE_1.read(r);
+  const shards = table.shards.map((s) => ({ ...s, epoch: 1, owner: 0 }));
+  return { ...table, owners: [], shards };
 }
 
 /**
@@ -233,25 +267,14 @@ export function encodeTable(table: ShardTable): Uint8Array {
  * shard has epoch 1 and no owner then. Throws `CorruptBytes` where that is no table.
  */
 export function decodeTable(bytes: Uint8Array): ShardTable {
-  const r = new ByteReader(bytes);
-  const format = r.u8();
-  if (format < 1 || format > TABLE_VERSION) {
-    throw new CorruptBytes(`shard table of version ${format}, this program reads 1 and 2`);
-  }
-  const version = r.uint();
-  const nextId = r.uint();
-  const lists = r.list(() => r.list((): InheritedLog => ({ log: r.uint(), upTo: r.uint() })));
-  const owners = format === 1
-    ? []
-    : r.list((): NodeRef => ({ id: r.str() as NodeId, incarnation: r.uint() }));
+  const { version, nextId, inherits: lists, owners, shards: rows } = readTable(
+    new ByteReader(bytes),
+  );
   let lo = 0;
-  const shards = r.list((): ShardRow => {
-    const id = r.uint();
-    const hi = r.uint();
-    const start = r.uint();
-    const inherits = lists[r.uint()];
-    const [epoch, index] = format === 1 ? [1, 0] : [r.uint(), r.uint()];
-    const owner = index === 0 ? null : owners[index - 1];
+  const shards = rows.map((stored): ShardRow => {
+    const { id, hi, start, epoch } = stored;
+    const inherits = lists[stored.inherits];
+    const owner = stored.owner === 0 ? null : owners[stored.owner - 1];
     if (hi <= lo || id >= nextId || inherits === undefined || owner === undefined) {
       throw new CorruptBytes(`shard table: shard ${id} does not fit`);
     }

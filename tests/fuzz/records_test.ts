@@ -1,7 +1,7 @@
 import { deepEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
-import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
 import {
   decodeBlock,
@@ -9,6 +9,8 @@ import {
   encodeBlock,
   encodeEvent,
 } from "../../shard/mailbox/mailbox_event.ts";
+import { decodeTable, encodeTable, evenTable } from "../../shard/table/table.ts";
+import { Fences } from "../../server/store/fences.ts";
 import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
 import { body, row } from "./stored.ts";
 import { uint } from "./schema_values.ts";
@@ -131,5 +133,20 @@ Deno.test("decodeEvent refuses an event that was cut anywhere", () => {
       throws(() => decodeEvent(bytes.slice(0, cut % bytes.length), 1), CorruptBytes);
     }),
     runs(500),
+  );
+});
+
+Deno.test("decodeTable and Fences.decode throw nothing but CorruptBytes", () => {
+  const fences = new Fences();
+  const owner = { id: "node000000000001" as NodeId, incarnation: 2 };
+  fences.set(1, { epoch: 2, owner, start: 1, head: null });
+  const table = { ...evenTable(3), shards: evenTable(3).shards.map((s) => ({ ...s, owner })) };
+  const valid = fc.constantFrom(encodeTable(table), fences.encode());
+  fc.assert(
+    fc.property(hostile(valid), (bytes) => {
+      readOrCorrupt(() => decodeTable(bytes));
+      readOrCorrupt(() => Fences.decode(bytes));
+    }),
+    runs(1000),
   );
 });

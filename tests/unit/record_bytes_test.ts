@@ -1,19 +1,27 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { decodeHex, encodeHex } from "byte-encodings/hex";
-import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { BODY, decodeEvent, encodeEvent } from "../../shard/mailbox/mailbox_event.ts";
 import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
 import { ENTRIES, readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { decodeTable, encodeTable, evenTable, reshaped } from "../../shard/table/table.ts";
+import { Fences } from "../../server/store/fences.ts";
 import { BODIES, ENTRY_SAMPLES, HEAD_LSN, LIFE } from "./record_samples.ts";
 
 /** What the first programs wrote: these bytes are in stores, and never change. */
-const PINNED: Readonly<Record<"entries" | "bodies" | "heads", Readonly<Record<string, string>>>> =
-  JSON.parse(
-    Deno.readTextFileSync(new URL("../golden/record_bytes.json", import.meta.url)),
-  );
+const PINNED: Readonly<
+  Record<"entries" | "bodies" | "heads" | "tables", Readonly<Record<string, string>>>
+> = JSON.parse(
+  Deno.readTextFileSync(new URL("../golden/record_bytes.json", import.meta.url)),
+);
+/** Owners of shards in the pinned tables. */
+const OWNERS: readonly NodeRef[] = [
+  { id: "node000000000001" as NodeId, incarnation: 3 },
+  { id: "node000000000002" as NodeId, incarnation: 300 },
+];
 const NAME = "al" as AccountName;
 const AT = 1_700_000_000_000;
 
@@ -54,4 +62,37 @@ Deno.test("encodeHead writes an account that has everything as it always was", (
   const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.life!));
   equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.life);
+});
+
+Deno.test("encodeTable and Fences.encode write as they always did, and read what they wrote", () => {
+  const even = evenTable(4);
+  const shards = even.shards.map((s, i) => ({
+    ...s,
+    epoch: i + 1,
+    owner: [null, OWNERS[1]!, OWNERS[0]!, { ...OWNERS[0]! }][i]!,
+  }));
+  const last = new Map([[0, 9], [1, 200]]);
+  const table = reshaped({ ...even, shards }, { of: [0, 1], at: [77] }, last);
+  equal(encodeHex(encodeTable(table)), PINNED.tables["shard table"]);
+  deepEqual(decodeTable(encodeTable(table)), table);
+  deepEqual(decodeTable(decodeHex(PINNED.tables["shard table of version 1"]!)), {
+    version: 5,
+    nextId: 2,
+    shards: [{
+      id: 1,
+      lo: 0,
+      hi: 2 ** 32,
+      start: 4,
+      inherits: [{ log: 1, upTo: 9 }],
+      epoch: 1,
+      owner: null,
+    }],
+  });
+  const fences = new Fences();
+  fences.set(1, { epoch: 2, owner: OWNERS[0]!, start: 1, head: null });
+  fences.set(2, { epoch: 7, owner: null, start: 300, head: 4 });
+  fences.set(3, { epoch: 7, owner: OWNERS[1]!, start: 300, head: 4 });
+  fences.set(4, { epoch: 1, owner: { ...OWNERS[0]! }, start: 3, head: 4 });
+  equal(encodeHex(fences.encode()), PINNED.tables.claims);
+  equal(encodeHex(Fences.decode(fences.encode()).encode()), PINNED.tables.claims);
 });
