@@ -68,7 +68,7 @@ export const DEFAULT_SHARD_LIMITS: ShardLimits = {
   subscriptionRequestBurst: 60,
   waitingMessagesMax: 10,
   waitingCharsMax: 20_000,
-  waitingTotalCharsMax: 65_536,
+  waitingTotalCharsMax: 32_768,
   waitingMs: 30 * 86_400_000,
   inboundMessageMs: 10,
   inboundMessageBurst: 2000,

@@ -82,7 +82,13 @@ export interface Message extends Durable {
   readonly device?: string;
 }
 
-/** A message of mine that the other side's server refused after all. */
+/**
+ * A message of mine that was not delivered. `reason`: `not_accepted` (the other side denied the
+ * request that the message waited for, I took it back, it had no answer for 30 days, or the other
+ * side refused the message) or `quota`. With an empty `id`: all messages up to `num` that no receipt
+ * covers yet. A message of mine waits for an answer while the contact has `pendingOut` and
+ * `subscription` "none", no receipt covers the message and no `undelivered` names it.
+ */
 export interface Undelivered extends Durable {
   readonly k: "undelivered";
   readonly with: string;
@@ -91,7 +97,7 @@ export interface Undelivered extends Durable {
   readonly reason: string;
 }
 
-/** How far the other side has my messages, by `num`. */
+/** How far the other side has my messages, by `num`: all but those that `undelivered` named before. */
 export interface Receipt extends Durable {
   readonly k: "receipt";
   readonly with: string;
