@@ -24,20 +24,30 @@ export function excused(
   for (const e of sender.events) {
     if (e.k === "undelivered" && e.with === name) told.add(e.num);
   }
-  const waiting = sentWaiting(sender, name);
+  const { waiting } = sentWaiting(sender, name);
   const waits = sender.view.asks(name);
   return (num) => told.has(num) || (waits && waiting.has(num));
 }
 
-/** Numbers of the messages that the account sent while its request to `name` was not answered. */
-function sentWaiting(sender: Folded, name: string): Set<number> {
+/**
+ * Numbers of the messages that the account sent while its request to `name` was not answered, and
+ * those of them whose wait ended with an acceptance.
+ */
+function sentWaiting(sender: Folded, name: string) {
   const view = new View(sender.life.name, `${sender.dump.mailboxId}:0`, null);
   const waiting = new Set<number>();
+  const accepted = new Set<number>();
+  let pending: number[] = [];
   for (const e of sender.events) {
-    if (e.k === "message" && e.out && e.with === name && view.asks(name)) waiting.add(e.num);
+    if (e.k === "message" && e.out && e.with === name && view.asks(name)) pending.push(e.num);
     view.apply(e);
+    for (const num of pending) waiting.add(num);
+    if (view.asks(name)) continue;
+    const subscription = view.roster.get(name)?.subscription ?? "none";
+    if (subscription !== "none") { for (const num of pending) accepted.add(num); }
+    pending = [];
   }
-  return waiting;
+  return { waiting, accepted };
 }
 
 /**
@@ -61,12 +71,17 @@ export function checkWaiting(folded: readonly Folded[]): void {
         ),
       );
       const told = new Set(from.events.flatMap((e) => e.k === "undelivered" ? [e.id] : []));
-      const waiting = sentWaiting(from, name);
+      const { waiting, accepted } = sentWaiting(from, name);
       for (const e of from.events) {
         if (e.k !== "message" || !e.out || e.with !== name || !waiting.has(e.num)) continue;
-        if (taken.has(e.id) !== told.has(e.id)) continue;
+        const right = taken.has(e.id) !== told.has(e.id);
+        if (right && (taken.has(e.id) || !accepted.has(e.num))) continue;
         const text = `${e.id} to ${name}, sent with a request, was ${
-          taken.has(e.id) ? "taken and undelivered" : "neither taken nor undelivered"
+          taken.has(e.id)
+            ? "taken and undelivered"
+            : told.has(e.id)
+            ? "undelivered after it was accepted"
+            : "neither taken nor undelivered"
         }`;
         fail(from.life, name, "what waits with a request arrives or is undelivered", text);
       }
