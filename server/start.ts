@@ -15,6 +15,7 @@ import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
 import { within } from "./system/within.ts";
+import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback } from "./config/address.ts";
@@ -131,7 +132,7 @@ export async function startRoost(
       (o, done) => front.openSession(o, done),
     );
     const front = await createFront(config, open, process, services);
-    deliver = (packet) => front.deliver(packet);
+    deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
     const admin = adminApp(config, open, services);
     services.gateway.start();
     front.addAdminRoutes(admin);

@@ -23,6 +23,7 @@ const SHARD = z.object({
 const SHARDS = z.object({ shards: z.array(SHARD) });
 const STEP = z.object({ lo: z.number(), hi: z.number(), at: z.array(z.number()) });
 const PLAN = z.object({ steps: z.array(STEP) });
+const RELOADED = z.object({ pauseMs: z.number(), epoch: z.number() });
 const DONE = z.object({ pauseMs: z.number(), shards: z.array(z.number()) });
 /** How often a step that found no rest is tried again, and after what pause (ms). */
 const TRIES = 20;
@@ -44,18 +45,28 @@ function rowOf(s: z.output<typeof SHARD>): readonly string[] {
   ];
 }
 
-/** Makes one step, again where the shards did not come to rest at once. */
+/** Makes one step, again where the shards did not become quiescent at once. */
 async function makeStep(host: CliHost, call: AdminCall, step: Step) {
+  const path = "/admin/shards/step";
+  return await retried(host, () => call({ method: "POST", path, body: step }, DONE));
+}
+
+async function retried<T>(host: CliHost, run: () => Promise<T>): Promise<T> {
   for (let i = 1;; i++) {
     try {
-      const path = "/admin/shards/step";
-      return await call({ method: "POST", path, body: step }, DONE);
+      return await run();
     } catch (error) {
       const later = error instanceof AdminError && ["busy", "unavailable"].includes(error.code);
       if (!later || i === TRIES) throw error;
       await host.pause(PAUSE_MS);
     }
   }
+}
+
+/** Reloads a shard, again where it is being changed. */
+async function reload(host: CliHost, call: AdminCall, id: number) {
+  const path = "/admin/shards/reload";
+  return await retried(host, () => call({ method: "POST", path, body: { id } }, RELOADED));
 }
 
 function pausesLine(pauses: readonly number[]): string {
@@ -125,6 +136,18 @@ export function addShardCommands(program: Command, host: CliHost): void {
       const options = optionsOf(command);
       const id = whole(text, "the shard", 0, ID_MAX);
       return withServer(host, options, (call) => one(call, "/admin/shards/split", { id }));
+    });
+  addConfigOptions(shards.command("reload <shards...>"))
+    .description("drop what shards have in memory and read their logs, one after another")
+    .action((texts: readonly string[], _own: ConfigOptions, command: Command) => {
+      const options = optionsOf(command);
+      const ids = texts.map((text) => whole(text, "the shard", 0, ID_MAX));
+      return withServer(host, options, async (call) => {
+        for (const id of ids) {
+          const { pauseMs, epoch } = await reload(host, call, id);
+          host.out(`shard ${id} has epoch ${epoch}; held up for ${pauseMs.toFixed(1)} ms\n`);
+        }
+      });
     });
   addConfigOptions(shards.command("merge <shards...>"))
     .description("make one shard of neighbours, in their order")

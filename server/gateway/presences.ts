@@ -3,9 +3,9 @@
  * asked. Who has the service as a contact, in either direction, and does not block it has agreed;
  * everybody else is answered like a name that nobody has. Like all presence it is not durable.
  */
-import { newId } from "../../shard/name/ids.ts";
+import { newId, pointOf } from "../../shard/name/ids.ts";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
-import type { DevicePresence, Snapshot } from "../../shard/ops.ts";
+import type { DevicePresence, EdgePacket, Snapshot } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
@@ -24,6 +24,9 @@ interface Standing {
   readonly service: string;
   readonly user: AccountName;
   readonly session: SessionId;
+  readonly presence: DevicePresence;
+  /** When it ends (monotonic ms). */
+  readonly untilMs: number;
   cancel: Cancel;
 }
 
@@ -119,13 +122,8 @@ export class Presences {
     const { router, clock, random } = this.#deps;
     // Attached anew each time: the same device's earlier session is replaced without a gap.
     const session: SessionId = newId(random.bytes(12));
-    const input = {
-      session,
-      device: `service:${service}` as DeviceId,
-      auth: { kind: "issuer", expiresAt: clock.wallMs() + ttlMs + RIGHT_MARGIN_MS } as const,
-      cursor: null,
-      presence,
-    };
+    const auth = issuedUntil(clock.wallMs() + ttlMs);
+    const input = { ...attachInput(service, session, presence), auth };
     router.request(user, "session.attach", input, (result) => {
       if (!result.ok) {
         // It may be attached all the same.
@@ -136,11 +134,39 @@ export class Presences {
       const before = this.#standing.get(key);
       if (before === undefined) this.#counts.set(service, (this.#counts.get(service) ?? 0) + 1);
       else before.cancel();
-      const standing: Standing = { service, user, session, cancel: () => {} };
+      const untilMs = clock.monoMs() + ttlMs;
+      const standing: Standing = { service, user, session, presence, untilMs, cancel: () => {} };
       standing.cancel = this.#deps.timers.after(ttlMs, () => this.#end(standing));
       this.#standing.set(key, standing);
       done(ok(null));
     });
+  }
+
+  /**
+   * The shard of the points `[lo, hi)` was taken over: attaches again what stands there. `done` comes
+   * when all have their answers; what cannot be attached ends.
+   */
+  announce(lo: number, hi: number, done: () => void): void {
+    const { router, clock } = this.#deps;
+    const standing = [...this.#standing.values()].filter(({ user }) => {
+      const point = pointOf(user);
+      return point >= lo && point < hi;
+    });
+    let left = standing.length;
+    if (left === 0) return done();
+    for (const each of standing) {
+      const { service, user, session, presence, untilMs } = each;
+      const input = {
+        ...attachInput(service, session, presence),
+        auth: issuedUntil(clock.wallMs() + untilMs - clock.monoMs()),
+        announced: true,
+      };
+      router.request(user, "session.attach", input, (result) => {
+        if (!result.ok) this.#end(each);
+        left--;
+        if (left === 0) done();
+      });
+    }
   }
 
   /** The user has changed what there is between it and the service: does it still agree? */
@@ -174,6 +200,25 @@ export class Presences {
   #detach(user: AccountName, session: SessionId): void {
     this.#deps.router.request(user, "session.detach", { session }, () => {});
   }
+}
+
+/** The way of packets to an edge: what services have set is announced before its sessions are. */
+export function announceFirst(
+  presences: Pick<Presences, "announce">,
+  deliver: (packet: EdgePacket) => void,
+): (packet: EdgePacket) => void {
+  return (packet) => {
+    if (packet.kind !== "announce") return deliver(packet);
+    presences.announce(packet.lo, packet.hi, () => deliver(packet));
+  };
+}
+
+function attachInput(service: string, session: SessionId, presence: DevicePresence) {
+  return { session, device: `service:${service}` as DeviceId, cursor: null, presence };
+}
+
+function issuedUntil(endsMs: number) {
+  return { kind: "issuer", expiresAt: endsMs + RIGHT_MARGIN_MS } as const;
 }
 
 function keyOf(service: string, user: string): string {

@@ -1,5 +1,5 @@
 /** Requests and registrations of interest that a node's shards have not replied to yet. */
-import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { Bugs } from "./bugs.ts";
 import type { InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
 import type { RequestId, ShardInput } from "../../shard/step/effects.ts";
@@ -57,6 +57,14 @@ export class Callers {
   /** Adds a registration of interest: `done` is called once. */
   interest(input: Interest, done: Answered): void {
     this.#interests.set(input.request, { done, input });
+  }
+
+  /** The request was begun for this account; returns it as it is to be repeated. */
+  begun(request: Request, accountId: AccountId | ""): Request {
+    const waiting = this.#requests.get(request.request);
+    const input = { ...request, accountId };
+    if (waiting !== undefined) this.#requests.set(request.request, { ...waiting, input });
+    return input;
   }
 
   /** Replies; does nothing where the request has its reply already. */

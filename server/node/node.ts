@@ -2,7 +2,7 @@
  * A node: shards, the store under them, and the way from edges to them. Inputs go into an inbox; a
  * turn takes all of them, executes what the shards want done, and ends with their presence.
  */
-import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { Effect, Now, RequestId, ShardInput } from "../../shard/step/effects.ts";
 import type { Cancel, Holder, Opening, Owned, Ports, Register, StoreError } from "./ports.ts";
@@ -335,13 +335,15 @@ export class Node implements EdgeRouter {
   }
 
   /** What the former owner of the shard was asked and has not replied to. */
-  #repeat(shard: Shard, begun: ReadonlySet<RequestId>): void {
+  #repeat(shard: Shard, begun: ReadonlyMap<RequestId, AccountId | "">): void {
     const owns = (name: AccountName) => shard.owns(name);
     const unknown = "The outcome is not known: look before you repeat it";
     for (const input of this.#callers.requestsOf(owns)) {
       const { request, op } = input;
-      if (REPEATABLE.has(op) && !begun.has(request)) this.#submit(shard, input);
-      else this.#callers.reply(request, fail("unavailable", unknown, TICK_MS));
+      const id = begun.get(request);
+      if (!REPEATABLE.has(op)) {
+        this.#callers.reply(request, fail("unavailable", unknown, TICK_MS));
+      } else this.#submit(shard, id === undefined ? input : this.#callers.begun(input, id));
     }
     for (const input of this.#callers.interestsOf(owns)) this.#submit(shard, input);
   }

@@ -15,6 +15,7 @@ const COUNT = z.strictObject({ count: z.int().min(1).max(SHARDS_MAX) });
 const POINT = z.int().min(0).max(2 ** 32);
 const STEP = z.strictObject({ lo: POINT, hi: POINT, at: z.array(POINT).max(SHARDS_MAX) });
 const SPLIT = z.strictObject({ id: z.int().min(0) });
+const RELOAD = z.strictObject({ id: z.int().min(0) });
 const MERGE = z.strictObject({ ids: z.array(z.int().min(0)).min(2).max(SHARDS_MAX) });
 
 /** One shard, as operators see it. */
@@ -93,6 +94,16 @@ export function addShardRoutes(app: Hono, deps: ShardsDeps): void {
     const shard = node.shards.find(({ id }) => id === input.id);
     const middle = shard === undefined ? 0 : Math.floor((shard.lo + shard.hi) / 2);
     return await reshape({ of: [input.id], at: [middle] });
+  });
+  app.post("/admin/shards/reload", async (c) => {
+    const input = await read(RELOAD, c.req.raw);
+    if (input instanceof Response) return input;
+    return await new Promise<Response>((done) =>
+      node.reload(
+        input.id,
+        (result) => done(result.ok ? Response.json(result.value) : errorResponse(result)),
+      )
+    );
   });
   app.post("/admin/shards/merge", async (c) => {
     const input = await read(MERGE, c.req.raw);

@@ -26,6 +26,8 @@ export type ShardInput =
     readonly input: Ops[OpName]["in"];
     /** 24 fresh random bytes where the operation makes ids, else null. */
     readonly seed: Uint8Array | null;
+    /** The account that a former owner of the shard has begun it for. */
+    readonly accountId?: AccountId | "";
   }
   | { readonly kind: "packet"; readonly packet: ShardPacket }
   | {

@@ -47,7 +47,7 @@ export class Requests {
       blocks: NO_BLOCKS,
       resolved: NOBODY,
       open: NONE_OPEN,
-      accountId: null,
+      accountId: input.accountId ?? null,
       sinceMs: this.#turn.now.mono,
     };
     if (p.op === "presence.set") {

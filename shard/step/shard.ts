@@ -3,7 +3,7 @@
  * it reads no clock, no disk and no randomness. Accounts live in memory while in use. What a step
  * changes is provisional until its batch is committed: every effect that rests on it is withheld.
  */
-import type { AccountName } from "../name/ids.ts";
+import type { AccountId, AccountName } from "../name/ids.ts";
 import type {
   CheckpointBatch,
   CheckpointBudget,
@@ -130,11 +130,12 @@ export class Shard {
   }
 
   /**
-   * Takes the requests that wait for something outside the shard, when it is dropped. They were begun
-   * for the account that had the name then, so that nobody may begin them anew.
+   * Takes the requests that wait for something outside the shard, when it is dropped: each with the
+   * account that it was begun for. The name may be another account's by the time it is repeated.
    */
-  takeBegun(): ReadonlySet<RequestId> {
-    return new Set(this.#requests.waiting.takeAll().map(({ request }) => request));
+  takeBegun(): ReadonlyMap<RequestId, AccountId | ""> {
+    const begun = this.#requests.waiting.takeAll();
+    return new Map(begun.map(({ request, accountId }) => [request, accountId ?? ""]));
   }
 
   /** Whether the log has been read and requests are handled. */

@@ -854,8 +854,8 @@ const TAKEOVER: readonly Mutant[] = [
     ],
     [
       "begin a request anew that was begun for another account",
-      "if (REPEATABLE.has(op) && !begun.has(request)) this.#submit(shard, input);",
-      "if (REPEATABLE.has(op)) this.#submit(shard, input);",
+      "this.#submit(shard, id === undefined ? input : this.#callers.begun(input, id));",
+      "this.#submit(shard, input);",
     ],
   ),
   ...inFile(

@@ -13,6 +13,7 @@ import { loginProof } from "./login.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
 import { reconnectProof } from "./reconnect.ts";
+import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
@@ -26,6 +27,7 @@ const PROOFS: readonly Proof[] = [
   chatProof,
   idleProof,
   reconnectProof,
+  reloadProof,
   reshardProof,
   curvesProof,
   coldProof,

@@ -22,10 +22,10 @@ export function pausesIn(text: string): number[] {
   return [...text.matchAll(/held up for ([\d.]+) ms/g)].map((m) => Number(m[1]));
 }
 
-async function setShards(server: ServerProcess, count: number): Promise<string> {
+/** Runs `roost shards WORDS…` on a server; returns what it prints. */
+export async function shardsCommand(server: ServerProcess, words: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--quiet", `${ROOT}/main.ts`, "shards", "set"].concat([
-      String(count),
+    args: ["run", "-A", "--no-check", "--quiet", `${ROOT}/main.ts`, "shards", ...words].concat([
       "--data",
       server.dataDir,
     ]),
@@ -33,11 +33,12 @@ async function setShards(server: ServerProcess, count: number): Promise<string> 
     stderr: "piped",
   }).output();
   const text = new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout);
-  if (code !== 0) throw new Error(`shards set ${count} ended with ${code}: ${text}`);
+  if (code !== 0) throw new Error(`shards ${words.join(" ")} ended with ${code}: ${text}`);
   return text;
 }
 
-function check(figures: Figures, name: string, result: RunResult): void {
+/** Nothing may be wrong with a run, and no client may have seen an error. */
+export function check(figures: Figures, name: string, result: RunResult): void {
   figures.run(name, result);
   const errors = result.faults.reduce((sum, { count }) => sum + count, 0);
   figures.atMost(`${name}: errors at clients`, errors, 0, "");
@@ -64,7 +65,7 @@ export const reshardProof: Proof = {
         await wait();
         const pauses: number[] = [];
         for (const count of NUMBERS) {
-          const text = await setShards(server, count);
+          const text = await shardsCommand(server, ["set", String(count)]);
           const these = pausesIn(text);
           options.say(`${count} shards: ${these.length} changes`);
           pauses.push(...these);

@@ -232,3 +232,19 @@ Deno.test("presence that a service has set ends when its user takes the agreemen
   };
   assert.deepEqual(changes, { block: true, remove: true, unsubscribe: true, other: false });
 });
+
+Deno.test("presence that a service has set outlives the owner of its user's shard", () => {
+  const w = new GatewayWorld();
+  w.service("calendar", ["presence.set"]);
+  w.person("ann", "calendar");
+  const ann = "ann" as AccountName;
+  const presence = { show: "dnd", status: "", priority: 0, ext: "" } as const;
+  w.must<null>((done) => w.gateway.presences.set("calendar", ann, presence, 60_000, done));
+  const { id } = w.node.shardOf(ann);
+  w.node.reload(id, () => {});
+  w.time.runFor(2000);
+  assert.equal(w.ask("ann", "account.info", {}).sessions, 1);
+  assert.equal(w.node.shardOf(ann).presence.settling.active, false);
+  w.time.runFor(60_000);
+  assert.equal(w.ask("ann", "account.info", {}).sessions, 0);
+});

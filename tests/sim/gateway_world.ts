@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { HookAnswer, HookRequest, PostHook } from "../../server/gateway/hook_sender.ts";
 import type { HookRecord } from "../../server/gateway/hooks.ts";
-import type { OpName, Ops } from "../../shard/ops.ts";
+import type { EdgePacket, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Scope } from "../../server/gateway/service.ts";
+import { announceFirst } from "../../server/gateway/presences.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { DEFAULT_EDGE_LIMITS, newEdgeCounters } from "../../server/edge/types.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
@@ -115,12 +116,13 @@ export class GatewayWorld {
       inboundMessageBurst: 100_000,
       subscriptionRequestBurst: 100_000,
     };
+    let deliver: (packet: EdgePacket) => void = () => {};
     this.node = new Node(ports, {
       id: "node000000000001" as NodeId,
       limits: shards,
       shards: 4,
       cacheUsersMax: 5000,
-      deliver: (packet) => void this.edge.deliver(packet),
+      deliver: (packet) => deliver(packet),
       observeCommit: () => {},
     });
     this.edge = createEdge({
@@ -133,6 +135,7 @@ export class GatewayWorld {
     const open = this.edge.open.bind(this.edge);
     const deps = { ...ports, router: this.node, post: this.#post(), open };
     this.gateway = new Gateway(deps, this.limits);
+    deliver = announceFirst(this.gateway.presences, (packet) => void this.edge.deliver(packet));
     this.wait((done) => this.node.start((error) => done(error)));
     this.wait((done) => this.gateway.load((error) => done(error)));
     this.gateway.start();

@@ -6,6 +6,7 @@ import type { Result } from "../../shard/errors.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
+import type { Ports } from "../../server/node/ports.ts";
 import { MemoryDisk } from "./memory_store.ts";
 import { type LogLine, memoryLog, simPorts } from "./sim_ports.ts";
 import { Node } from "../../server/node/node.ts";
@@ -29,6 +30,7 @@ export class NodeWorld {
   /** Whether a packet from one shard to another gets lost. */
   loses: (packet: ShardPacket) => boolean = () => false;
   process = this.time.process();
+  ports!: Ports;
   node!: Node;
   #sessions = 0;
   readonly #memory = memoryLog();
@@ -44,13 +46,13 @@ export class NodeWorld {
   /** Starts the process, again after `kill`. */
   start(): void {
     this.process = this.time.process();
-    const ports = simPorts({
+    this.ports = simPorts({
       process: this.process,
       disk: this.disk,
       prng: this.prng.fork("random"),
       log: this.#memory.log,
     });
-    this.node = new Node(ports, {
+    this.node = new Node(this.ports, {
       id: "node000000000001" as NodeId,
       limits: this.limits,
       shards: this.shards,

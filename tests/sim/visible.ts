@@ -28,6 +28,8 @@ export class VisibleSessions {
   readonly #users = new Map<AccountName, Map<SessionId, DeviceId>>();
   /** How often operations that end sessions were asked for and replied to. */
   readonly #ends = new Map<AccountName, number>();
+  /** How many of them have no reply; Infinity where one may still be done. */
+  readonly #ending = new Map<AccountName, number>();
   /** The newest presence of each user that was shown. */
   readonly #newest = new Map<AccountName, Version>();
 
@@ -43,9 +45,9 @@ export class VisibleSessions {
       const life = this.#asked(name, op, input);
       request(name, op, input, (result) => {
         const known = result.ok || result.code !== "unavailable";
-        // It may be done at any time from now on.
-        if (ENDING.test(op)) this.#ends.set(name, known ? this.#lifeOf(name) + 1 : Infinity);
-        if (result.ok && life === this.#lifeOf(name)) this.#done(name, op, input);
+        if (ENDING.test(op)) this.#replied(name, known);
+        const certain = life === this.#lifeOf(name) && !this.#ending.has(name);
+        if (result.ok && certain) this.#done(name, op, input);
         done(result);
       });
     };
@@ -57,17 +59,29 @@ export class VisibleSessions {
       });
   }
 
+  /** An operation that ends sessions has a reply; `known`: it is done by now, or never will be. */
+  #replied(name: AccountName, known: boolean): void {
+    this.#ends.set(name, this.#lifeOf(name) + 1);
+    const pending = this.#ending.get(name)! - 1;
+    // It may be done at any time from now on.
+    if (!known) this.#ending.set(name, Infinity);
+    else if (pending > 0) this.#ending.set(name, pending);
+    else this.#ending.delete(name);
+  }
+
   #lifeOf(name: AccountName): number {
     return this.#ends.get(name) ?? 0;
   }
 
   /** Returns a number that is another one once sessions of the user may have ended. */
   #asked(name: AccountName, op: OpName, input: object): number {
-    if (ENDING.test(op)) this.#ends.set(name, this.#lifeOf(name) + 1);
+    if (ENDING.test(op)) {
+      this.#ends.set(name, this.#lifeOf(name) + 1);
+      this.#ending.set(name, (this.#ending.get(name) ?? 0) + 1);
+    }
     const sessions = this.#users.get(name);
     if (sessions !== undefined) this.#forget(sessions, op, input);
-    const life = this.#lifeOf(name);
-    return life === Infinity ? NaN : life;
+    return this.#lifeOf(name);
   }
 
   #forget(sessions: Map<SessionId, DeviceId>, op: OpName, input: object): void {

@@ -116,6 +116,7 @@ export class FakeRouter implements EdgeRouter {
     const answers: Partial<{ [Name in OpName]: () => Result<Ops[Name]["out"]> }> = {
       "session.attach": () => this.#attach(user, input as Ops["session.attach"]["in"]),
       "session.detach": () => ok(null),
+      "presence.set": () => ok(null),
       "mailbox.read": () => this.#read(user, input as Ops["mailbox.read"]["in"]),
       "mailbox.snapshot": () =>
         ok({ mailboxId: MAILBOX, snapshot: { ...EMPTY_SNAPSHOT, seq: this.seq(user) } }),
