@@ -46,6 +46,8 @@ import { createWebRules, type WebRules } from "./http/web_rules.ts";
 import { createWsTransport, type WsTransport } from "./v1/ws.ts";
 import { formatBind } from "./config/address.ts";
 import { frontLive } from "./ops/front_live.ts";
+import type { Counters } from "./ops/counters.ts";
+import type { Round } from "./edge/flusher.ts";
 import { frontMetrics, newFrontCounters } from "./ops/front_metrics.ts";
 import { addLiveRoute, type LiveFeed } from "./ops/live/feed.ts";
 import { type RateLimit, type SignInKind, signInResult } from "./ops/counters.ts";
@@ -97,6 +99,12 @@ export async function createFront(
 /** What WebSocket connections and HTTP requests both need. */
 type Shared = Omit<ConnectionDeps, "connection">;
 
+/** Latencies as of the moment at which the last frame of a round was with its connection. */
+function observeRound({ presence, messages }: Counters, round: Round): void {
+  if (round.presenceMs !== null) presence.latencyMs.observe(round.presenceMs);
+  for (const ms of round.messagesMs) messages.latencyMs.observe(ms);
+}
+
 class NodeFront implements Front {
   readonly #config: Config;
   readonly #open: OpenNode;
@@ -134,7 +142,7 @@ class NodeFront implements Front {
       counters: this.#counts.edge,
       codec: JSON_CODEC,
       trial: services.trial,
-      flushed: (waitedMs) => counters.presence.latencyMs.observe(waitedMs),
+      flushed: (round) => observeRound(counters, round),
     }, edgeLimits(config));
     this.#signInQueue = new SignInQueue(ports);
     this.#addresses = createAddressRate(config, ports.clock, counters);
@@ -210,6 +218,7 @@ class NodeFront implements Front {
     const { counters } = this.#open;
     counters.outcomes.add(name, outcome);
     if (name === "malformed" || name === "timeout") this.#counts.protocol[name]++;
+    if (name === "signal" && outcome === "ok") counters.signals.accepted++;
     if (name !== "send") return;
     if (outcome === "ok") counters.messages.accepted++;
     else counters.messages.refused[outcome]++;
@@ -321,15 +330,13 @@ class NodeFront implements Front {
   }
 
   deliver(packet: EdgePacket): void {
-    const { counters, ports } = this.#open;
+    const { counters } = this.#open;
     const told = this.#edge.deliver(packet);
     if (packet.kind === "presence") {
       counters.presence.changes++;
       counters.presence.fanOut.observe(told);
       const { experiments } = this.#services;
       experiments.count("offline-grace", packet.watchedId, "presence_changes");
-    } else if (packet.kind === "events" && packet.sinceMs > 0) {
-      counters.messages.latencyMs.observe(ports.clock.monoMs() - packet.sinceMs);
     }
   }
 

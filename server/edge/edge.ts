@@ -14,7 +14,7 @@ import { Deadlines } from "./deadlines.ts";
 import { Detaches } from "./detaches.ts";
 import { Directory } from "./directory.ts";
 import { EventBatch, PAGE } from "./feed.ts";
-import { Flusher } from "./flusher.ts";
+import { Flusher, type Round } from "./flusher.ts";
 import { gaugesOf } from "./gauges.ts";
 import { LiveSession, type SessionDeps } from "./session.ts";
 import { Watchers } from "./watchers.ts";
@@ -46,8 +46,8 @@ export interface EdgeDeps {
   readonly codec: EventCodec;
   /** Serves some accounts differently and counts what comes of it; absent: nobody. */
   readonly trial?: Trial;
-  /** Told after each round of flushes: since when its oldest news was, and its duration (ms). */
-  readonly flushed: (waitedMs: number, tookMs: number, sessions: number) => void;
+  /** Called after each round of flushes. */
+  readonly flushed: (round: Round) => void;
 }
 
 /** An experiment with the grace. */
@@ -295,11 +295,13 @@ class NodeEdge implements Edge {
     switch (packet.kind) {
       case "events": {
         const batch = new EventBatch(this.#deps.codec, packet.events);
-        return this.#each(packet.sessions, (session) => session.pushEvents(batch));
+        const count = this.#each(packet.sessions, (session) => session.pushEvents(batch));
+        if (packet.sinceMs > 0) this.#shared.flusher.message(packet.sinceMs);
+        return count;
       }
       case "presence": {
         const count = this.#watchers.changed(packet);
-        this.#shared.flusher.began(packet.sinceMs);
+        this.#shared.flusher.presence(packet.sinceMs);
         return count;
       }
       case "revoke": {

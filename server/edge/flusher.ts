@@ -18,28 +18,45 @@ export interface Flushed {
   flush(): void;
 }
 
+/** What a round has sent, once all of it is with its connections. */
+export interface Round {
+  /** Sessions that were flushed. */
+  readonly count: number;
+  /** How long the round took (ms). */
+  readonly tookMs: number;
+  /** How long its oldest presence had waited (ms); null where it had none. */
+  readonly presenceMs: number | null;
+  /** How long its messages had taken from their senders' frames (ms), one for each delivery. */
+  readonly messagesMs: readonly number[];
+}
+
+const NO_MESSAGES: readonly number[] = [];
+
 /** The round of all sessions of a node. */
 export class Flusher<T extends Flushed> {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #intervalMaxMs: number;
-  readonly #flushed: (waitedMs: number, tookMs: number, count: number) => void;
+  readonly #flushed: (round: Round) => void;
   #pending: T[] = [];
   #round: T[] = [];
   #next = 0;
   #scheduled = false;
-  /** Since when the oldest of what is pending, and of what is being sent, has waited. */
-  #sinceMs = Infinity;
-  #roundSinceMs = 0;
+  /** Since when the oldest presence that is pending, and that is being sent, has waited. */
+  #presenceSinceMs = Infinity;
+  #roundPresenceSinceMs = Infinity;
+  /** When messages that are pending, and that are being sent, were received. */
+  #messagesSinceMs: number[] = [];
+  #roundMessagesSinceMs: number[] = [];
   #tookMs = 0;
   #notBeforeMs = 0;
 
-  /** `flushed` is told after each round how long the oldest of it had waited. */
+  /** `flushed` is called after each round. */
   constructor(
     clock: Clock,
     timers: Timers,
     intervalMaxMs: number,
-    flushed: (waitedMs: number, tookMs: number, count: number) => void,
+    flushed: (round: Round) => void,
   ) {
     this.#clock = clock;
     this.#timers = timers;
@@ -53,15 +70,21 @@ export class Flusher<T extends Flushed> {
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** What has just been added began at this time already (monotonic ms). */
-  began(sinceMs: number): void {
-    if (this.#pending.length > 0 && sinceMs < this.#sinceMs) this.#sinceMs = sinceMs;
+  /** The presence that has just been added changed at this time (monotonic ms). */
+  presence(sinceMs: number): void {
+    if (this.#pending.length > 0 && sinceMs < this.#presenceSinceMs) {
+      this.#presenceSinceMs = sinceMs;
+    }
+  }
+
+  /** A message that has just been added was received from its sender at this time (monotonic ms). */
+  message(sinceMs: number): void {
+    if (this.#pending.length > 0) this.#messagesSinceMs.push(sinceMs);
   }
 
   #schedule(): void {
     this.#scheduled = true;
     const nowMs = this.#clock.monoMs();
-    this.began(nowMs);
     const begin = () => this.#begin();
     if (nowMs >= this.#notBeforeMs) this.#timers.soon(begin);
     else this.#timers.after(this.#notBeforeMs - nowMs, begin);
@@ -69,9 +92,11 @@ export class Flusher<T extends Flushed> {
 
   #begin(): void {
     this.#round = this.#pending;
-    this.#roundSinceMs = this.#sinceMs;
+    this.#roundPresenceSinceMs = this.#presenceSinceMs;
+    this.#roundMessagesSinceMs = this.#messagesSinceMs;
     this.#pending = [];
-    this.#sinceMs = Infinity;
+    this.#presenceSinceMs = Infinity;
+    if (this.#messagesSinceMs.length > 0) this.#messagesSinceMs = [];
     this.#next = 0;
     this.#tookMs = 0;
     this.#turn();
@@ -92,7 +117,14 @@ export class Flusher<T extends Flushed> {
     this.#round = [];
     this.#scheduled = false;
     this.#notBeforeMs = nowMs + Math.min(PAUSE_FACTOR * this.#tookMs, this.#intervalMaxMs);
-    this.#flushed(nowMs - this.#roundSinceMs, this.#tookMs, count);
+    const since = this.#roundPresenceSinceMs;
+    const sent = this.#roundMessagesSinceMs;
+    this.#flushed({
+      count,
+      tookMs: this.#tookMs,
+      presenceMs: since === Infinity ? null : nowMs - since,
+      messagesMs: sent.length === 0 ? NO_MESSAGES : sent.map((ms) => nowMs - ms),
+    });
     if (this.#pending.length > 0) this.#schedule();
   }
 }

@@ -29,7 +29,8 @@ export interface CommitStats {
   commits: number;
   rows: number;
   bytes: number;
-  failures: number;
+  /** Writes that failed, by how. */
+  readonly failures: { [kind in StoreError["kind"]]: number };
   checkpoints: number;
   checkpointAccounts: number;
   checkpointBytes: number;
@@ -71,7 +72,7 @@ export class Committer {
     commits: 0,
     rows: 0,
     bytes: 0,
-    failures: 0,
+    failures: { full: 0, failed: 0, unknown: 0, fenced: 0 },
     checkpoints: 0,
     checkpointAccounts: 0,
     checkpointBytes: 0,
@@ -203,6 +204,7 @@ export class Committer {
 
   /** Drops the shards of a refused write whose claims are not current; returns the rest of it. */
   #fence<T extends { readonly shard: Shard }>(all: readonly T[], fenced: readonly number[]): T[] {
+    this.stats.failures.fenced++;
     for (const { shard } of all) {
       if (fenced.includes(shard.id) && !shard.ended) this.#host.fenced(shard);
     }
@@ -291,7 +293,7 @@ export class Committer {
 
   #failed(error: StoreError, shards: Set<Shard>): void {
     const { ports } = this.#host;
-    this.stats.failures++;
+    this.stats.failures[error.kind]++;
     ports.log.error("store write failed", { kind: error.kind, error: error.message });
     this.#stopWrites();
     for (const s of this.#host.shards) if (s.open) shards.add(s);

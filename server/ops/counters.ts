@@ -106,6 +106,7 @@ const STORE_FAILURES = [
   "full",
   "failed",
   "unknown",
+  "fenced",
 ] as const satisfies readonly StoreError["kind"][];
 
 type Counts<K extends string> = { [key in K]: number };

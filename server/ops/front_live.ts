@@ -99,7 +99,7 @@ function risingOf(
     fellBehind: edge.behind,
     cutOff: edge.stalled + ws.faults.unread,
     commits: node.committer.stats.commits,
-    commitFailures: node.committer.stats.failures,
+    commitFailures: total(node.committer.stats.failures),
     queueRefused: signInQueue.refused,
     busyOverload: refused(counters, "overload"),
     busyFull: refused(counters, "full") + door.refusedFull + edge.refused,

@@ -10,7 +10,7 @@ import type { Node } from "../node/node.ts";
 import type { Process } from "../system/process.ts";
 import { createMetrics } from "./metrics.ts";
 import { type EdgeCounters, type EdgeGauges, newEdgeCounters } from "../edge/types.ts";
-import type { OpenStreams } from "../v1/events.ts";
+import { newStreamCounters, type OpenStreams } from "../v1/events.ts";
 import { newWsCounters, type WsCounters } from "../v1/ws.ts";
 
 /** What the parts of a front count for themselves. */
@@ -36,7 +36,7 @@ export function newFrontCounters(): FrontCounters {
       malformed: 0,
       pipelined: 0,
     },
-    streams: { open: 0, synthetic: 0 },
+    streams: newStreamCounters(),
     protocol: { malformed: 0, timeout: 0 },
   };
 }
@@ -68,7 +68,9 @@ function gather(sources: MetricsSources): void {
   counters.sessions.resumed = counts.edge.resumed;
   Object.assign(counters.sessions.ended, counts.edge.ended);
   counters.sessions.fellBehind = counts.edge.behind;
-  counters.frames.sent = counts.edge.frames;
+  counters.frames.sent = counts.ws.framesSent + counts.streams.sent;
+  counters.frames.sentBytes = counts.ws.bytesSent + counts.streams.sentBytes;
+  Object.assign(counters.commits.failures, sources.node.committer.stats.failures);
   counters.frames.received = counts.ws.framesReceived;
   counters.frames.receivedBytes = counts.ws.bytesReceived;
   Object.assign(counters.signInQueue, {

@@ -195,7 +195,7 @@ function addCommits(to: Exporter, { commits }: Counters, gauges: Gauges): void {
   );
   to.counters(
     "roost_commit_failures_total",
-    "Commits that failed; unknown ones may have happened.",
+    "Writes that failed; unknown ones may have happened, fenced ones had lost a shard.",
     ["kind"],
     () => byLabel("kind", commits.failures),
   );

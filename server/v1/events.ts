@@ -15,10 +15,19 @@ import type { EventsCall } from "./rest_call.ts";
 import { openInTurn, type SignInQueue } from "../http/sign_in_queue.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
 
-/** How many event streams are open, and how many of them are the load tool's: for metrics. */
+/** What event streams count, for metrics. */
 export interface OpenStreams {
   open: number;
+  /** Those of them that are the load tool's. */
   synthetic: number;
+  /** Events sent on all streams so far, and their bytes. */
+  sent: number;
+  sentBytes: number;
+}
+
+/** Counters at zero. */
+export function newStreamCounters(): OpenStreams {
+  return { open: 0, synthetic: 0, sent: 0, sentBytes: 0 };
 }
 
 /** What the transport needs. */
@@ -141,6 +150,7 @@ class EventStream implements Sink {
   readonly body: ReadableStream<Uint8Array>;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   readonly #encoder = new TextEncoder();
+  readonly #counts: OpenStreams;
   readonly #ended: () => void;
   readonly #abort: () => void;
   readonly #bytesMax: number;
@@ -148,7 +158,8 @@ class EventStream implements Sink {
   cursor = "";
 
   /** `ended` is called once, at the end; `abort` cuts the connection where there is one. */
-  constructor(bytesMax: number, ended: () => void, abort: () => void) {
+  constructor(counts: OpenStreams, bytesMax: number, ended: () => void, abort: () => void) {
+    this.#counts = counts;
     this.#ended = ended;
     this.#abort = abort;
     this.body = new ReadableStream<Uint8Array>({
@@ -171,8 +182,11 @@ class EventStream implements Sink {
   }
 
   write(text: string): void {
+    const bytes = this.#encoder.encode(text);
+    this.#counts.sent++;
+    this.#counts.sentBytes += bytes.length;
     try {
-      this.#controller?.enqueue(this.#encoder.encode(text));
+      this.#controller?.enqueue(bytes);
     } catch {
       // The stream was cancelled in this very turn.
       this.#over();
@@ -229,7 +243,7 @@ async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
     deps.streams.synthetic += change * synthetic;
   };
   count(1);
-  const sink: EventStream = new EventStream(deps.streamBytesMax, () => {
+  const sink: EventStream = new EventStream(deps.streams, deps.streamBytesMax, () => {
     count(-1);
     stopHeartbeat();
     session?.lost(sink);

@@ -61,6 +61,8 @@ export interface WsCounters {
   refused: number;
   framesReceived: number;
   bytesReceived: number;
+  framesSent: number;
+  bytesSent: number;
   /**
    * Connections that the transport ended, by reason. `frame`: broken frames; `late`: cut, for it
    * went on sending after it had been told to go.
@@ -80,7 +82,16 @@ export function newWsCounters(): WsCounters {
     too_large: 0,
     late: 0,
   };
-  return { open: 0, opened: 0, refused: 0, framesReceived: 0, bytesReceived: 0, faults };
+  return {
+    open: 0,
+    opened: 0,
+    refused: 0,
+    framesReceived: 0,
+    bytesReceived: 0,
+    framesSent: 0,
+    bytesSent: 0,
+    faults,
+  };
 }
 
 /** What the transport needs. */
@@ -301,6 +312,11 @@ class Transport implements WsTransport, ConnectionHost {
 
   greeted(connection: WsConnection): void {
     this.#greeting.delete(connection);
+  }
+
+  sent(bytes: number): void {
+    this.#deps.counters.framesSent++;
+    this.#deps.counters.bytesSent += bytes;
   }
 
   received(bytes: number): void {

@@ -74,6 +74,8 @@ export interface ConnectionHost {
   /** The first frame has come. */
   greeted(connection: WsConnection): void;
   received(bytes: number): void;
+  /** A text frame of so many bytes was sent. */
+  sent(bytes: number): void;
   fault(fault: Fault, connection: WsConnection): void;
   /** Asks for `step`, now or when it is the connection's turn. */
   takeTurn(connection: WsConnection): void;
@@ -145,6 +147,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
   send(text: string): void {
     if (this.#over || this.#ws.readyState !== OPEN) return;
     const bytes = Buffer.byteLength(text);
+    this.#host.sent(bytes);
     if (this.#ws.extensions !== "") this.#ws.send(text);
     else if (bytes === text.length) {
       this.#batch += frameHead(bytes) + text;

@@ -29,7 +29,7 @@ import {
 } from "../../server/config/settings.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
-import { makeEvents } from "../../server/v1/events.ts";
+import { makeEvents, newStreamCounters } from "../../server/v1/events.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { memoryLog, simPorts } from "../sim/sim_ports.ts";
@@ -157,7 +157,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     events: makeEvents({
       ...shared,
       streamBytesMax: config.limits.outboxBytesMax,
-      streams: { open: 0, synthetic: 0 },
+      streams: newStreamCounters(),
     }),
   });
   const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS);

@@ -10,7 +10,7 @@ import {
   newEdgeCounters,
 } from "../../server/edge/types.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
-import { makeEvents } from "../../server/v1/events.ts";
+import { makeEvents, newStreamCounters } from "../../server/v1/events.ts";
 import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { systemClock } from "../../server/system/clock.ts";
@@ -74,7 +74,7 @@ async function withServer(
   const bounds = { ...DEFAULT_EDGE_LIMITS, ...limits };
   const edge = createEdge({ ...shared, codec: JSON_CODEC, flushed: () => {} }, bounds);
   router.expiresAt = clock.wallMs() + 3_600_000;
-  const streams = { open: 0, synthetic: 0 };
+  const streams = newStreamCounters();
   const signIns: string[] = [];
   const events = makeEvents({
     clock,
@@ -117,7 +117,8 @@ async function withServer(
     await new Promise<void>((done) => edge.drain({ spreadMs: 0, retryAfterMs: 0 }, done));
     await door.close();
   }
-  assert.deepEqual(streams, { open: 0, synthetic: 0 }, "streams that were opened and not ended");
+  const { open, synthetic } = streams;
+  assert.deepEqual([open, synthetic], [0, 0], "streams that were opened and not ended");
 }
 
 /** Waits until something holds that no event tells of. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Flusher } from "../../server/edge/flusher.ts";
+import { Flusher, type Round } from "../../server/edge/flusher.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 /** A flusher under a clock that the flushes themselves move. */
@@ -7,7 +7,7 @@ function clocked(costMs: number, intervalMaxMs = 40) {
   const time = new VirtualTime();
   let spentMs = 0;
   const flushedAt: number[] = [];
-  const rounds: { waitedMs: number; tookMs: number; count: number }[] = [];
+  const rounds: Round[] = [];
   const clock = { ...time.world.clock, monoMs: () => time.nowMs + spentMs };
   const item = {
     flush() {
@@ -19,7 +19,7 @@ function clocked(costMs: number, intervalMaxMs = 40) {
     clock,
     time.world.timers,
     intervalMaxMs,
-    (waitedMs, tookMs, count) => rounds.push({ waitedMs, tookMs, count }),
+    (round) => rounds.push(round),
   );
   return { time, flusher, item, flushedAt, rounds };
 }
@@ -30,7 +30,7 @@ Deno.test("Flusher flushes what is added in one turn together, in the next", () 
   assert.equal(flushedAt.length, 0);
   time.runFor(0);
   assert.equal(flushedAt.length, 3);
-  assert.deepEqual(rounds, [{ waitedMs: 0, tookMs: 0, count: 3 }]);
+  assert.deepEqual(rounds, [{ presenceMs: null, messagesMs: [], tookMs: 0, count: 3 }]);
 });
 
 Deno.test("Flusher pauses ten times as long as the round took", () => {
@@ -70,12 +70,15 @@ Deno.test("Flusher lets others run in a long round", () => {
 Deno.test("Flusher tells since when the oldest of a round has waited", () => {
   const { time, flusher, item, rounds } = clocked(0);
   time.runUntil(1000);
-  flusher.began(1);
+  flusher.presence(1);
+  flusher.message(1);
   flusher.add(item);
-  flusher.began(990);
+  flusher.presence(990);
+  flusher.message(985);
+  flusher.message(1000);
   time.runFor(0);
   // What began before anything was added is somebody else's.
-  assert.deepEqual(rounds, [{ waitedMs: 10, tookMs: 0, count: 1 }]);
+  assert.deepEqual(rounds, [{ presenceMs: 10, messagesMs: [15, 0], tookMs: 0, count: 1 }]);
 });
 
 Deno.test("Flusher takes what is added during a round into the next one", () => {
@@ -88,8 +91,8 @@ Deno.test("Flusher takes what is added during a round into the next one", () => 
     },
   };
   const rounds: number[] = [];
-  const flusher = new Flusher<typeof item>(clock, timers, 40, (_waited, _took, n) => {
-    rounds.push(n);
+  const flusher = new Flusher<typeof item>(clock, timers, 40, ({ count }) => {
+    rounds.push(count);
   });
   flusher.add(item);
   time.runFor(100);
