@@ -382,11 +382,6 @@ const MESSAGES: readonly Mutant[] = [
       "  const before = itemOf(account, p.from);\n  const step = inboundFrom",
     ],
     [
-      "keep a request that a denial has crossed",
-      'if (unwanted || (type === "unsubscribed" && step.changed)) {',
-      "if (unwanted && !step.changed) {",
-    ],
-    [
       "forget what waits when a request is answered",
       "  settleWaiting(turn, account, p.from);\n}",
       "}",
