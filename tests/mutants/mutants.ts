@@ -444,6 +444,14 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "server/node/steady_clock.ts",
+    [
+      "follow every jump of the wall clock",
+      "if (this.#jump !== null) return",
+      "if (this.#jump === undefined) return",
+    ],
+  ),
+  ...inFile(
     "shard/message/waiting_messages.ts",
     [
       "drop what waits without a word",

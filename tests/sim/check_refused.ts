@@ -1,6 +1,8 @@
 /** What must hold of messages that waited, were refused or were for nobody: their senders know the truth. */
 import type { Folded, Message } from "./check_mail.ts";
 import type { Life } from "./oracle.ts";
+import type { World } from "./world.ts";
+import { JUMP_MS } from "../../server/node/steady_clock.ts";
 import { View } from "./view.ts";
 import { Violation } from "./history.ts";
 
@@ -112,6 +114,19 @@ export function checkCovered(folded: readonly Folded[]): void {
         fail(from.life, to.life.name, "receipts cover only what was taken", text);
       }
     }
+  }
+}
+
+/** No stamp is further ahead of the clock than jumps that the node had to believe explain. */
+export function checkStamps(world: World, folded: readonly Folded[]): void {
+  const believed = world.jumps.filter((j) => j.deltaMs <= JUMP_MS || j.node.starts > j.starts);
+  const aheadMs = believed.reduce((sum, j) => sum + Math.abs(j.deltaMs), 0);
+  const latest = world.time.world.clock.wallMs() + aheadMs + JUMP_MS;
+  for (const { life, events } of folded) {
+    const last = events.at(-1);
+    if (last === undefined || last.at <= latest) continue;
+    const text = `${JSON.stringify(last)} is ${last.at - latest} ms beyond what it may be`;
+    fail(life, life.name, "stamps do not run ahead", text);
   }
 }
 

@@ -70,7 +70,7 @@ export class Faults {
         node.process.pause();
         return this.#later(prng.int(100, 15_000), () => node.process.resume());
       case "wallJump":
-        return node.process.jumpWall(prng.pick([-86_400_000, -5000, 5000, 3_600_000]));
+        return this.#jumpWall(node, prng.pick([-86_400_000, -5000, 5000, 3_600_000]));
       case "reload":
       case "usurp":
         return this.#takeOver(node, fault);
@@ -94,6 +94,12 @@ export class Faults {
         else usurpShard(this.#world, node, prng);
       });
     }
+  }
+
+  #jumpWall(node: SimNode, deltaMs: number): void {
+    // While a node is down it is the clock of its machine, which the next process starts with.
+    this.#world.jumps.push({ node, deltaMs, starts: node.up ? node.starts : -1 });
+    node.process.jumpWall(deltaMs);
   }
 
   #later(delayMs: number, run: () => void): void {

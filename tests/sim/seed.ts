@@ -15,7 +15,7 @@ import {
 } from "./check_state.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
 import { checkReplay } from "./check_replay.ts";
-import { checkCovered, checkNotes, checkWaiting } from "./check_refused.ts";
+import { checkCovered, checkNotes, checkStamps, checkWaiting } from "./check_refused.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
 import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
@@ -254,6 +254,7 @@ function measure(world: World): void {
   checkWaiting(folded);
   checkCovered(folded);
   checkNotes(folded);
+  checkStamps(world, folded);
   checkRosters(folded);
   checkReceipts(world, folded);
   checkSettings(world, folded);

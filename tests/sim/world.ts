@@ -50,6 +50,9 @@ export class World {
   readonly wire: Wire;
   readonly stepFaults: StepFaults;
   readonly nodes: readonly SimNode[];
+  /** Jumps of wall clocks, and how often the node had been started by then; −1: it was down. */
+  readonly jumps: { readonly node: SimNode; readonly deltaMs: number; readonly starts: number }[] =
+    [];
   readonly people: readonly Person[];
   /** Accounts that were made by somebody who had taken a shard, in its log. */
   readonly usurped: AccountName[] = [];
