@@ -78,8 +78,17 @@ export function createFor(world: World, name: string): Result<unknown> {
 
 /** What a usurper has appended is in what the next owner has read. */
 export function checkUsurped(world: World): void {
+  if (!world.config.faults.includes("usurp")) return;
+  // An owner that has not written since does not know: it finds out by this.
+  for (const shard of world.nodes[0]!.running.node.shards) {
+    for (let i = 0;; i++) {
+      const name = `probe-${i}` as AccountName;
+      if (!shard.owns(name)) continue;
+      createFor(world, name);
+      break;
+    }
+  }
   for (const name of world.usurped) {
-    // An owner that has not written since does not know: it finds out by this.
     const result = createFor(world, name);
     if (!result.ok && result.code === "conflict") continue;
     const text = `${name} is lost: ${result.ok ? "it can be created" : result.code}`;
