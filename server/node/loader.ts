@@ -101,13 +101,13 @@ export class Loader {
   }
 
   /** Finds the accounts that owe packets or receipts. */
-  owing(shards: readonly Shard[], found: (shard: Shard, names: AccountName[]) => void): void {
+  owing(shards: readonly Shard[]): void {
     this.#pages(["o"], (rows) => {
       for (const shard of shards) {
         const names = rows
           .filter((r) => (r.key[1] as number) >= shard.lo && (r.key[1] as number) < shard.hi)
           .map((r) => r.key[2] as AccountName);
-        if (names.length > 0) found(shard, names);
+        if (names.length > 0) this.#submit(shard, { kind: "owing", names });
       }
     });
   }

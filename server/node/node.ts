@@ -1,50 +1,37 @@
 /**
- * A node: shards, the store under them, and the way from edges to them. Inputs go into an inbox; a
- * turn takes all of them, executes what the shards want done, and ends with their presence.
+ * A node: shards, the store under them, and the way from edges to them. The parts are wired here;
+ * what they do is in the files beside this one.
  */
-import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { Cancel, Ports, StoreError, StoreKey } from "./ports.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
-import type { Effect, Now, RequestId, ShardInput } from "../../shard/step/effects.ts";
-import type { Cancel, Holder, Opening, Owned, Ports, Register, StoreError } from "./ports.ts";
-import type { Result } from "../../shard/errors.ts";
 import type { EdgeRouter } from "./router.ts";
+import type { Effect, ShardInput } from "../../shard/step/effects.ts";
+import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
+import { AccountListing, type AccountPage } from "./account_listing.ts";
 import { Bugs } from "./bugs.ts";
-import { type Answered, Callers, type Done, type Interest } from "./callers.ts";
+import { Callers, type Done } from "./callers.ts";
 import { Committer } from "./committer.ts";
-import { fail, ok } from "../../shard/errors.ts";
+import { Dispatch } from "./dispatch.ts";
+import { fail, type Result } from "../../shard/errors.ts";
 import { Inbox } from "./inbox.ts";
 import { Loader } from "./loader.ts";
-import { pointOf } from "../../shard/name/ids.ts";
 import { Ownership } from "./ownership.ts";
-import { REPEATABLE } from "../../shard/step/handlers.ts";
+import { type Reloaded, Takeovers } from "./takeovers.ts";
 import { type Reshaped, type Reshaping, Resharder } from "./resharder.ts";
+import { ShardMap } from "./shard_map.ts";
 import { SteadyClock } from "./steady_clock.ts";
-import { Shard } from "../../shard/step/shard.ts";
-import {
-  decodeTable,
-  encodeTable,
-  evenTable,
-  type Reshape,
-  type ShardRow,
-  type ShardTable,
-  withEpochs,
-} from "../../shard/table/table.ts";
-import { TABLE_REGISTER } from "./ports.ts";
+import { claimTable } from "./table_claim.ts";
+import type { Reshape, ShardTable } from "../../shard/table/table.ts";
 import { traceEffect, traceSend } from "./trace.ts";
 
 const TICK_MS = 100;
-/** How long a shard that was taken over waits for the sessions that are still to be announced (ms). */
-const ANNOUNCE_GRACE_MS = 15_000;
-/** One page of accounts is looked through for what is over age every … (ms). */
-const SWEEP_MS = 10_000;
-const SWEEP_ROWS = 50;
-
-/** What waits while the shard that it is for is replaced; the rest concludes what was begun. */
-const HELD: ReadonlySet<ShardInput["kind"]> = new Set(
-  ["request", "packet", "interest", "uninterest", "owing", "sweep", "tick"] as const,
-);
+/** Ticks from one look at the requests' timeouts to the next. */
+const EXPIRE_TICKS = 10;
+/** Ticks from one look at a few accounts, for what is over age, to the next. */
+const SWEEP_TICKS = 100;
 
 /** What a node is made with. */
 export interface NodeOptions {
@@ -65,99 +52,116 @@ export interface NodeOptions {
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
 }
 
-/** How a shard was reloaded. */
-export interface Reloaded {
-  /** How long it did not serve (ms). */
-  readonly pauseMs: number;
-  readonly epoch: number;
-}
-
 /** One node of a cell. */
 export class Node implements EdgeRouter {
   readonly id: NodeId;
   readonly committer: Committer;
-  shards: readonly Shard[] = [];
   readonly #clock: SteadyClock;
   readonly #ports: Ports;
   readonly #options: NodeOptions;
-  readonly #loader: Loader;
+  readonly #map: ShardMap;
   readonly #bugs: Bugs;
   readonly #callers: Callers;
-  readonly #inbox: Inbox;
+  readonly #dispatch: Dispatch;
+  readonly #loader: Loader;
+  readonly #listing: AccountListing;
+  readonly #ownership: Ownership;
+  readonly #resharder: Resharder;
+  readonly #takeovers: Takeovers;
   #tick: Cancel | null = null;
   #ticks = 0;
-  #sweepAfter: readonly (string | number)[] | null = null;
   #stopping = false;
   #stopped = false;
-  #readyCallbacks: (() => void)[] = [];
-  #table: ShardTable = evenTable(1);
-  /** What comes for shards that are about to end, and the shards themselves. */
-  #held: ShardInput[] = [];
-  #ending: readonly Shard[] = [];
-  readonly #resharder: Resharder;
-  readonly #ownership: Ownership;
-  /** Shards that are being taken over, and what is called when they serve. */
-  readonly #reloading = new Map<Shard, (() => void)[]>();
+  #settledCallbacks: (() => void)[] = [];
 
   constructor(ports: Ports, options: NodeOptions) {
     this.id = options.id;
     this.#ports = ports;
-    this.#clock = new SteadyClock(ports.clock);
     this.#options = options;
-    this.#loader = new Loader(ports, (shard, input) => this.#submit(shard, input));
+    this.#map = new ShardMap(options.limits, options.cacheUsersMax);
     this.#bugs = new Bugs(ports.log);
     this.#callers = new Callers(this.#bugs);
-    this.#inbox = new Inbox({
+    this.#listing = new AccountListing(ports.store);
+    this.#loader = new Loader(ports, (shard, input) => this.#submit(shard, input));
+    this.#clock = new SteadyClock(ports.clock);
+    const inbox = new Inbox({
       bugs: this.#bugs,
-      now: () => this.#now(),
+      now: () => this.#clock.now(),
       execute: (shard, effect) => this.#execute(shard, effect),
       turnEnded: () => this.#turnEnded(),
     });
-    // deno-lint-ignore no-this-alias
-    const node = this;
-    this.committer = new Committer({
+    this.#dispatch = new Dispatch(options.id, this.#map, this.#callers, inbox);
+    this.#ownership = new Ownership(options.id, {
       ports,
+      claimed: (owned) => this.#map.claimed(owned, this.#ownership.self),
+      outdated: (shard) => this.#submit(shard, { kind: "commit_failed" }),
+      fenced: (shard) => this.#takeovers.fenced(shard),
+    });
+    this.#takeovers = new Takeovers({
+      id: options.id,
+      ports,
+      bugs: this.#bugs,
+      callers: this.#callers,
+      dispatch: this.#dispatch,
+      loader: this.#loader,
+      map: this.#map,
+      ownership: this.#ownership,
+      deliver: (packet) => options.deliver(packet),
+      stopped: () => this.#stopped,
+    });
+    this.committer = this.#makeCommitter();
+    this.#resharder = this.#makeResharder();
+  }
+
+  #makeCommitter(): Committer {
+    const map = this.#map;
+    return new Committer({
+      ports: this.#ports,
       get shards() {
-        return node.shards;
+        return map.shards;
       },
-      now: () => this.#now(),
+      now: () => this.#clock.now(),
       committed: (shard, batch) => this.#submit(shard, { kind: "committed", batch }),
       checkpointed: (shard) => this.#submit(shard, { kind: "checkpointed" }),
       commitFailed: (shard) => this.#submit(shard, { kind: "commit_failed" }),
-      fenced: (shard) => this.#fenced(shard),
+      fenced: (shard) => this.#takeovers.fenced(shard),
       reclaim: (shards, done) => this.#ownership.reclaim(shards, done),
       writable: (writable, retryAfterMs) => {
-        for (const s of this.shards) this.#submit(s, { kind: "writable", writable, retryAfterMs });
+        for (const s of map.shards) this.#submit(s, { kind: "writable", writable, retryAfterMs });
       },
       observe: (...commit) =>
-        this.#bugs.guard("observe commit", () => options.observeCommit(...commit)),
+        this.#bugs.guard("observe commit", () => this.#options.observeCommit(...commit)),
     });
-    this.#ownership = new Ownership(options.id, {
-      ports,
-      claimed: (owned) => this.#claimed(owned),
-      outdated: (shard) => this.#submit(shard, { kind: "commit_failed" }),
-      fenced: (shard) => this.#fenced(shard),
-    });
-    this.#resharder = new Resharder({
-      ports,
+  }
+
+  #makeResharder(): Resharder {
+    const map = this.#map;
+    const ownership = this.#ownership;
+    return new Resharder({
+      ports: this.#ports,
       get table() {
-        return node.#table;
+        return map.table;
       },
       get self() {
-        return node.#ownership.self;
+        return ownership.self;
       },
-      shard: (id) => this.shards.find((s) => s.id === id)!,
-      hold: (shards) => this.#hold(shards),
+      shard: (id) => map.byId(id)!,
+      hold: (shards) => this.#dispatch.hold(shards),
       hurry: () => this.committer.hurry(),
       adopt: (table, ended) => this.#adopt(table, ended),
-      doubt: (ids) => this.committer.doubt(this.shards.filter(({ id }) => ids.includes(id))),
-      release: () => this.#release(),
+      doubt: (ids) => this.committer.doubt(map.shards.filter(({ id }) => ids.includes(id))),
+      release: () => this.#dispatch.release(),
     });
+  }
+
+  /** The shards of the table, in its order. */
+  get shards(): readonly Shard[] {
+    return this.#map.shards;
   }
 
   /** Which shard has what. */
   get table(): ShardTable {
-    return this.#table;
+    return this.#map.table;
   }
 
   /** The latest changes of the table, oldest first. */
@@ -165,7 +169,7 @@ export class Node implements EdgeRouter {
     return this.#resharder.reshaped;
   }
 
-  /** Requests that have not been answered. */
+  /** Requests without a reply. */
   get pending(): number {
     return this.#callers.pending;
   }
@@ -187,253 +191,65 @@ export class Node implements EdgeRouter {
 
   /** Whether every shard has read its log and serves. */
   get ready(): boolean {
-    return this.shards.length > 0 && this.shards.every((s) => s.ready);
+    return this.#map.ready;
   }
 
   /** Whether every shard serves, or does not because of bugs: the others do not wait for it. */
   get settled(): boolean {
-    return this.shards.length > 0 && this.shards.every((s) => s.ready || s.down);
+    return this.#map.settled;
+  }
+
+  /** The shard that a user belongs to. */
+  shardOf(name: AccountName): Shard {
+    return this.#map.shardOf(name);
   }
 
   /** Reads the shard table, claims its shards and reads their logs; `done` when they are settled. */
   start(done: (error: StoreError | null) => void): void {
-    const { store } = this.#ports;
-    store.register(TABLE_REGISTER, (error, register) => {
-      if (error !== null) return done(error);
-      store.holders((error, holders) => {
-        if (error !== null) return done(error);
-        this.#ownership.begin(holders);
-        if (register !== null) {
-          return this.#begin(decodeTable(register.value), register, holders, done);
-        }
-        // Stores of earlier versions have a table only once it was changed.
-        store.read([["meta", "shards"]], (error, [count]) => {
-          if (error !== null) return done(error);
-          const shards = count ? count[0]! | (count[1]! << 8) : this.#options.shards;
-          this.#begin(evenTable(shards), null, holders, done);
-        });
-      });
-    });
-  }
-
-  #begin(
-    table: ShardTable,
-    register: Register | null,
-    holders: readonly Holder[],
-    done: (error: StoreError | null) => void,
-  ): void {
-    const version = register?.version ?? 0;
-    const claim = (table: ShardTable) => {
-      this.#table = table;
-      this.#ownership.claimAll(table.shards, (error) => {
-        if (error !== null) return done(error);
-        this.#open(this.#table, done);
-      });
+    const host = {
+      ports: this.#ports,
+      ownership: this.#ownership,
+      shards: this.#options.shards,
+      found: (table: ShardTable, version: number) => {
+        this.#map.table = table;
+        this.#resharder.registerVersion = version;
+      },
     };
-    this.#resharder.registerVersion = version;
-    if (holders.length > 0) return claim(withEpochs(table, holders));
-    // A new store, or one of an earlier version, which knows no epochs.
-    const owner = this.#ownership.self;
-    const open = table.shards.map(({ id, epoch, start }): Opening => ({
-      shard: id,
-      epoch,
-      start,
-      owner,
-    }));
-    const change = { version, table: encodeTable(table), seal: [], open };
-    this.#ports.store.reshape(change, (error, made) => {
+    claimTable(host, (error) => {
       if (error !== null) return done(error);
-      if (!made) return done({ kind: "failed", message: "the shard table changes meanwhile" });
-      this.#resharder.registerVersion = version + 1;
-      claim(table);
+      this.#map.open();
+      this.#settledCallbacks.push(() => done(null));
+      for (const shard of this.shards) this.#loader.log(shard);
+      this.#loader.owing(this.shards);
+      this.#scheduleTick();
     });
-  }
-
-  #claimed(owned: Owned): void {
-    const { shard: id, epoch } = owned;
-    this.#table = withEpochs(this.#table, [{ shard: id, epoch, owner: this.#ownership.self }]);
-    const row = this.#table.shards.find((s) => s.id === id);
-    const shard = this.shards.find((s) => s.id === id);
-    if (row !== undefined && shard !== undefined) shard.row = row;
-  }
-
-  #open(table: ShardTable, done: (error: StoreError | null) => void): void {
-    this.shards = table.shards.map((row) => this.#makeShard(row, table));
-    this.#readyCallbacks.push(() => done(null));
-    for (const shard of this.shards) this.#loader.log(shard);
-    this.#findOwing(this.shards);
-    this.#scheduleTick();
-  }
-
-  #makeShard(row: ShardRow, table: ShardTable): Shard {
-    const { limits, cacheUsersMax } = this.#options;
-    const cacheAccountsMax = Math.ceil(cacheUsersMax / table.shards.length);
-    return new Shard(row, { ...limits, cacheAccountsMax });
   }
 
   // ---- changes of the shard table
 
   /** Makes one change of the shard table; see `Resharder`. */
   reshape(change: Reshape, done: (result: Result<Reshaping>) => void): void {
-    if (this.#stopped || this.#stopping || !this.ready) {
+    if (this.#stopping || !this.ready) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
     this.#resharder.reshape(change, (result) => this.#bugs.guard("reshape", () => done(result)));
   }
 
-  /**
-   * Drops what a shard has in memory, as if its owner had died, and takes it over: raises its epoch,
-   * then reads its log. Requests that can be done twice wait for that; the outcome of others is
-   * unknown. Refused as `conflict` where there is no such shard, `busy` while it is being changed.
-   */
+  /** Takes over a shard as if its owner had died; see `Takeovers.reload`. */
   reload(id: number, done: (result: Result<Reloaded>) => void): void {
-    const shard = this.shards.find((s) => s.id === id);
-    if (shard === undefined) return done(fail("conflict", `There is no shard ${id}`));
-    if (this.#stopped || this.#stopping || shard.ending || !shard.ready) {
-      return done(fail("busy", `Shard ${id} is being changed`, TICK_MS));
-    }
-    const sinceMs = this.#ports.clock.monoMs();
-    this.#takeOver(shard, (fresh) => {
-      const pauseMs = this.#ports.clock.monoMs() - sinceMs;
-      done(ok({ pauseMs, epoch: fresh.row.epoch }));
-    });
+    if (this.#stopping) return done(fail("busy", "The server is stopping", 1000));
+    this.#takeovers.reload(id, done);
   }
 
-  /** Somebody else has claimed the shard. With one node in the cell, this one takes it back. */
-  #fenced(shard: Shard): void {
-    if (shard.ended) return;
-    this.#ports.log.warn("shard fenced", { shard: shard.id, epoch: shard.row.epoch });
-    this.#takeOver(shard, () => {});
-  }
-
-  #takeOver(old: Shard, serves: (fresh: Shard) => void): void {
-    const fresh = this.#makeShard(old.row, this.#table);
-    old.ended = true;
-    this.shards = this.shards.map((s) => s === old ? fresh : s);
-    const before = this.#reloading.get(old) ?? [];
-    this.#reloading.delete(old);
-    this.#reloading.set(fresh, [...before, () => serves(fresh)]);
-    // All that is held for it is repeated below.
-    this.#held = this.#held.filter((input) => {
-      if (input.kind === "request") return !fresh.owns(input.name);
-      return input.kind !== "interest" || !fresh.owns(input.items[0]!.watched);
-    });
-    const { writable } = old;
-    if (!writable) this.#submit(fresh, { kind: "writable", writable, retryAfterMs: TICK_MS });
-    const wanted = () => !fresh.ended && !this.#stopped;
-    this.#ownership.takeOver(fresh.id, wanted, (owned) => {
-      if (owned === null) return;
-      const { lo, hi } = fresh;
-      const { epoch } = owned;
-      const nodes = [this.id];
-      this.#submit(fresh, { kind: "taken_over", nodes, epoch, graceMs: ANNOUNCE_GRACE_MS });
-      this.#loader.log(fresh);
-      this.#findOwing([fresh]);
-      this.#options.deliver({ kind: "announce", lo, hi, epoch });
-    });
-    this.#repeat(fresh, old.takeBegun());
-  }
-
-  /** What the former owner of the shard was asked and has not replied to. */
-  #repeat(shard: Shard, begun: ReadonlyMap<RequestId, AccountId | "">): void {
-    const owns = (name: AccountName) => shard.owns(name);
-    const unknown = "The outcome is not known: look before you repeat it";
-    for (const input of this.#callers.requestsOf(owns)) {
-      const { request, op } = input;
-      const id = begun.get(request);
-      if (!REPEATABLE.has(op)) {
-        this.#callers.reply(request, fail("unavailable", unknown, TICK_MS));
-      } else this.#submit(shard, id === undefined ? input : this.#callers.begun(input, id));
-    }
-    for (const input of this.#callers.interestsOf(owns)) this.#submit(shard, input);
-  }
-
-  #hold(shards: readonly Shard[]): void {
-    this.#ending = shards;
-    for (const shard of shards) shard.ending = true;
-  }
-
+  /** Where a successor cannot take over the memory of shards that ended, it reads their logs. */
   #adopt(table: ShardTable, ended: readonly Shard[]): void {
-    const before = new Map(this.shards.map((s) => [s.id, s]));
-    for (const shard of ended) shard.ended = true;
-    this.#table = table;
-    this.shards = table.shards.map((row) => {
-      const kept = before.get(row.id);
-      if (kept !== undefined) {
-        kept.row = row;
-        return kept;
-      }
-      const shard = this.#makeShard(row, table);
-      shard.inherit(ended);
-      return shard;
-    });
-  }
-
-  #release(): void {
-    for (const shard of this.#ending) shard.ending = false;
-    this.#ending = [];
-    const held = this.#held;
-    this.#held = [];
-    for (const input of held) this.#route(input);
-  }
-
-  /** Submits what was held back to whom it is for by now. */
-  #route(input: ShardInput): void {
-    switch (input.kind) {
-      case "request":
-      case "sweep":
-        return this.#submit(this.shardOf(input.name), input);
-      case "packet":
-        return this.#submit(this.shardOf(input.packet.to), input);
-      case "interest":
-        return this.#routeInterest(input);
-      case "uninterest":
-        for (const [shard, watched] of this.#byShard(input.watched, (name) => name)) {
-          this.#submit(shard, { ...input, watched });
-        }
-        return;
-      case "owing":
-        for (const [shard, names] of this.#byShard(input.names, (name) => name)) {
-          this.#submit(shard, { ...input, names });
-        }
+    for (const { shard, error } of this.#map.adopt(table, ended)) {
+      this.#bugs.caught("inherit", error, { shard: shard.id });
+      this.#takeovers.takeOver(shard, () => {});
     }
   }
 
-  /** One shard may have become several by now: each part is replied to by itself. */
-  #routeInterest(input: Interest): void {
-    const done = this.#callers.takeInterest(input.request);
-    if (done !== undefined) this.#interest(input.items, done);
-  }
-
-  #byShard<T>(items: readonly T[], nameOf: (item: T) => AccountName): Map<Shard, T[]> {
-    const byShard = new Map<Shard, T[]>();
-    for (const item of items) {
-      const shard = this.shardOf(nameOf(item));
-      const list = byShard.get(shard);
-      if (list === undefined) byShard.set(shard, [item]);
-      else list.push(item);
-    }
-    return byShard;
-  }
-
-  #findOwing(shards: readonly Shard[]): void {
-    this.#loader.owing(shards, (shard, names) => this.#submit(shard, { kind: "owing", names }));
-  }
-
-  /** The shard that a user belongs to. */
-  shardOf(name: AccountName): Shard {
-    const point = pointOf(name);
-    let lo = 0;
-    let hi = this.shards.length - 1;
-    while (lo < hi) {
-      const mid = (lo + hi + 1) >>> 1;
-      if (this.shards[mid]!.lo <= point) lo = mid;
-      else hi = mid - 1;
-    }
-    return this.shards[lo]!;
-  }
-
-  // ---- Router
+  // ---- EdgeRouter
 
   request<K extends OpName>(
     name: AccountName,
@@ -456,31 +272,18 @@ export class Node implements EdgeRouter {
     const seed = op === "account.create" ? this.#ports.random.bytes(24) : null;
     const asked = { kind: "request", request, node: this.id, name, op, input, seed } as const;
     this.#callers.request(asked, done as Done, this.#ports.clock.monoMs());
-    this.#submit(this.shardOf(name), asked);
+    this.#dispatch.submit(this.shardOf(name), asked);
   }
 
   interest(
     items: readonly InterestItem[],
     done: (answers: readonly InterestAnswer[]) => void,
   ): void {
-    this.#interest(items, done);
-  }
-
-  #interest(items: readonly InterestItem[], done: Answered): void {
-    const byShard = this.#byShard(items, (item) => item.watched);
-    for (const [shard, mine] of byShard) {
-      const request = this.#callers.next();
-      const input = { kind: "interest", request, node: this.id, items: mine } as const;
-      this.#callers.interest(input, done);
-      this.#submit(shard, input);
-    }
+    this.#dispatch.interest(items, done);
   }
 
   uninterest(watched: readonly AccountName[]): void {
-    const byShard = this.#byShard(watched, (name) => name);
-    for (const [shard, names] of byShard) {
-      this.#submit(shard, { kind: "uninterest", node: this.id, watched: names });
-    }
+    this.#dispatch.uninterest(watched);
   }
 
   announced(lo: number, hi: number, epoch: number): void {
@@ -490,34 +293,19 @@ export class Node implements EdgeRouter {
     }
   }
 
-  // ---- the inbox
-
-  #now(): Now {
-    return this.#clock.now();
-  }
+  // ---- turns
 
   #submit(shard: Shard, input: ShardInput): void {
-    if (this.#stopped && input.kind === "request") return;
-    // A listing may have been begun for a shard that is no more.
-    if (shard.ended) return this.#route(input);
-    if (shard.ending && HELD.has(input.kind)) {
-      if (input.kind !== "tick") this.#held.push(input);
-      return;
-    }
-    this.#inbox.put(shard, input);
+    this.#dispatch.submit(shard, input);
   }
 
   #turnEnded(): void {
     this.committer.poke();
     this.#resharder.check();
-    for (const [shard, callbacks] of this.#reloading) {
-      if (!shard.ready) continue;
-      this.#reloading.delete(shard);
-      for (const serves of callbacks) this.#bugs.guard("reload", serves);
-    }
-    if (this.#readyCallbacks.length === 0 || !this.settled) return;
-    const callbacks = this.#readyCallbacks;
-    this.#readyCallbacks = [];
+    this.#takeovers.turnEnded();
+    if (this.#settledCallbacks.length === 0 || !this.settled) return;
+    const callbacks = this.#settledCallbacks;
+    this.#settledCallbacks = [];
     for (const done of callbacks) this.#bugs.guard("start", done);
   }
 
@@ -544,7 +332,7 @@ export class Node implements EdgeRouter {
       }
       case "recover":
         this.#loader.log(shard, effect.reading);
-        return this.#findOwing([shard]);
+        return this.#loader.owing([shard]);
       case "bug": {
         const { input, error } = effect;
         return this.#bugs.caught("shard", error, { shard: shard.id, input });
@@ -553,7 +341,7 @@ export class Node implements EdgeRouter {
   }
 
   #carry(packet: ShardPacket): void {
-    const arrive = () => this.#submit(this.shardOf(packet.to), { kind: "packet", packet });
+    const arrive = () => this.#dispatch.submit(this.shardOf(packet.to), { kind: "packet", packet });
     const { carry } = this.#options;
     if (carry === undefined) arrive();
     else carry(packet, arrive);
@@ -569,28 +357,15 @@ export class Node implements EdgeRouter {
         if (shard.ticking) this.#submit(shard, { kind: "tick" });
       }
       this.committer.checkpoint();
-      if (this.#ticks % 10 === 0) {
+      if (this.#ticks % EXPIRE_TICKS === 0) {
         this.#callers.expire(this.#ports.clock.monoMs());
         if (this.ready) this.#resharder.clean();
       }
-      if (this.#ticks % (SWEEP_MS / TICK_MS) === 0) this.#sweep();
+      if (this.#ticks % SWEEP_TICKS !== 0) return;
+      this.#listing.sweep((name) => {
+        if (!this.#stopped) this.#submit(this.shardOf(name), { kind: "sweep", name });
+      });
     });
-  }
-
-  /** Looks through a few accounts after another, so that idle mailboxes are trimmed as well. */
-  #sweep(): void {
-    this.#ports.store.list(
-      { prefix: ["u"], after: this.#sweepAfter, limit: SWEEP_ROWS },
-      (error, rows) => {
-        if (error !== null || this.#stopped) return;
-        this.#sweepAfter = rows.length < SWEEP_ROWS ? null : rows.at(-1)!.key;
-        for (const row of rows) {
-          if (row.key[3] !== 0) continue;
-          const name = row.key[2] as AccountName;
-          this.#submit(this.shardOf(name), { kind: "sweep", name });
-        }
-      },
-    );
   }
 
   /** Whether the account has a session. */
@@ -599,23 +374,9 @@ export class Node implements EdgeRouter {
   }
 
   /** Names of accounts in the order of their keys, from checkpoints that are brought up to date. */
-  listAccounts(
-    after: readonly (string | number)[] | null,
-    limit: number,
-    done: (
-      error: StoreError | null,
-      names: readonly AccountName[],
-      next: readonly (string | number)[] | null,
-    ) => void,
-  ): void {
-    const reply: typeof done = (...reply) => this.#bugs.guard("list", () => done(...reply));
-    const list = () =>
-      this.#ports.store.list({ prefix: ["u"], after, limit }, (error, rows) => {
-        if (error !== null) return reply(error, [], null);
-        const names = rows.filter((r) => r.key[3] === 0).map((r) => r.key[2] as AccountName)
-          .filter((n) => !n.startsWith("/"));
-        reply(null, names, rows.length < limit ? null : rows.at(-1)!.key);
-      });
+  listAccounts(after: StoreKey | null, limit: number, done: AccountPage): void {
+    const reply: AccountPage = (...page) => this.#bugs.guard("list", () => done(...page));
+    const list = () => this.#listing.page(after, limit, reply);
     if (after === null) this.committer.checkpointAll(list);
     else list();
   }
@@ -626,6 +387,7 @@ export class Node implements EdgeRouter {
     if (this.#resharder.busy) return void this.#ports.timers.after(TICK_MS, () => this.stop(done));
     this.committer.checkpointAll(() => {
       this.#stopped = true;
+      this.#dispatch.stop();
       this.committer.stop();
       this.#tick?.();
       this.#callers.stop();

@@ -275,12 +275,12 @@ const STORE: readonly Mutant[] = [
     "server/node/node.ts",
     [
       "forget owing accounts at start",
-      "    this.#findOwing(this.shards);\n",
+      "      this.#loader.owing(this.shards);\n",
       "",
     ],
     [
       "forget owing accounts when a shard starts over",
-      "        return this.#findOwing([shard]);",
+      "        return this.#loader.owing([shard]);",
       "        return;",
     ],
   ),
@@ -844,11 +844,11 @@ const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "server/node/node.ts",
+    "server/node/takeovers.ts",
     [
       "keep the state of a shard that was fenced",
-      "    this.#takeOver(shard, () => {});",
-      "    this.#ownership.takeOver(shard.id, () => true, () => {});",
+      "    this.takeOver(shard, () => {});",
+      "    this.#parts.ownership.takeOver(shard.id, () => true, () => {});",
     ],
     [
       "forget what the former owner of a shard was asked",
@@ -857,8 +857,8 @@ const TAKEOVER: readonly Mutant[] = [
     ],
     [
       "begin a request anew that was begun for another account",
-      "this.#submit(shard, id === undefined ? input : this.#callers.begun(input, id));",
-      "this.#submit(shard, input);",
+      "dispatch.submit(shard, id === undefined ? input : callers.begun(input, id));",
+      "dispatch.submit(shard, input);",
     ],
   ),
   ...inFile(

@@ -4,7 +4,7 @@ import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import { NodeWorld, ONLINE } from "../sim/node_world.ts";
 import { POINT_SPACE } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Reloaded } from "../../server/node/node.ts";
+import type { Reloaded } from "../../server/node/takeovers.ts";
 
 const OTHER = { id: "node000000000009" as NodeId, incarnation: 1 };
 

@@ -261,6 +261,26 @@ Deno.test("an account at which replaying the log fails every time is given up, a
   assert.equal(world.must("alice", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
 });
 
+Deno.test("a successor that cannot take over what is in memory reads the logs", () => {
+  const world = worldOf(1, "alice", "bob");
+  world.befriend("alice", "bob");
+  world.send("alice", "bob", "m1");
+  const replies = new Replies(world);
+  failing(AccountCache, "inherit", () => {
+    let made = false;
+    const of = [world.node.shards[0]!.id];
+    world.node.reshape({ of, at: [0x8000_0000] }, ({ ok }) => made = ok);
+    replies.send("alice", "bob", "m2");
+    world.settle(3000);
+    assert.ok(made);
+  });
+  assert.equal(world.node.shards.length, 2);
+  assert.ok(world.node.ready);
+  assert.deepEqual(bugs(world).map(([where]) => where), ["inherit"]);
+  assert.deepEqual(replies.codes, ["ok"]);
+  assert.deepEqual(world.bodies("bob"), ["m1", "m2"]);
+});
+
 Deno.test("rows of an earlier reading of the log are not taken for those of the latest", () => {
   const world = new NodeWorld({ shards: 1, limits: { checkpointMs: 1e9 } });
   world.account("alice");

@@ -1,0 +1,129 @@
+/**
+ * Takeovers of single shards: what the former owner has in memory is dropped, its epoch is raised, and
+ * a fresh shard reads the log. The callers of the former one are served by the fresh one.
+ */
+import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { Bugs } from "./bugs.ts";
+import type { Callers } from "./callers.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { EdgePacket } from "../../shard/ops.ts";
+import type { Loader } from "./loader.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Ports } from "./ports.ts";
+import type { RequestId } from "../../shard/step/effects.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import type { ShardMap } from "./shard_map.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import { REPEATABLE } from "../../shard/step/handlers.ts";
+
+/** When a client may try again what a takeover has interrupted (ms). */
+const RETRY_MS = 100;
+/** How long a shard that was taken over waits for the sessions that are still to be announced (ms). */
+const ANNOUNCE_GRACE_MS = 15_000;
+
+/** How a shard was reloaded. */
+export interface Reloaded {
+  /** How long it did not serve (ms). */
+  readonly pauseMs: number;
+  readonly epoch: number;
+}
+
+/** The parts of a node that a takeover needs. */
+export interface TakeoverParts {
+  readonly id: NodeId;
+  readonly ports: Ports;
+  readonly bugs: Bugs;
+  readonly callers: Callers;
+  readonly dispatch: Dispatch;
+  readonly loader: Loader;
+  readonly map: ShardMap;
+  readonly ownership: Ownership;
+  deliver(packet: EdgePacket): void;
+  /** Whether the node has stopped. */
+  stopped(): boolean;
+}
+
+/** See the head of this file. */
+export class Takeovers {
+  readonly #parts: TakeoverParts;
+  /** Shards that are being taken over, and what is called when they serve. */
+  readonly #underWay = new Map<Shard, (() => void)[]>();
+
+  constructor(parts: TakeoverParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Drops what a shard has in memory, as if its owner had died, and takes it over. Requests that can
+   * be done twice wait for that; the outcome of others is unknown. Refused as `conflict` where there
+   * is no such shard, `busy` while it is being changed.
+   */
+  reload(id: number, done: (result: Result<Reloaded>) => void): void {
+    const { map, ports, stopped } = this.#parts;
+    const shard = map.byId(id);
+    if (shard === undefined) return done(fail("conflict", `There is no shard ${id}`));
+    if (stopped() || shard.ending || !shard.ready) {
+      return done(fail("busy", `Shard ${id} is being changed`, RETRY_MS));
+    }
+    const sinceMs = ports.clock.monoMs();
+    this.takeOver(shard, (fresh) => {
+      done(ok({ pauseMs: ports.clock.monoMs() - sinceMs, epoch: fresh.row.epoch }));
+    });
+  }
+
+  /** Somebody else has claimed the shard. With one node in the cell, this one takes it back. */
+  fenced(shard: Shard): void {
+    if (shard.ended) return;
+    this.#parts.ports.log.warn("shard fenced", { shard: shard.id, epoch: shard.row.epoch });
+    this.takeOver(shard, () => {});
+  }
+
+  /** Puts a fresh shard in the place of `old`; `serves` is called when it serves. */
+  takeOver(old: Shard, serves: (fresh: Shard) => void): void {
+    const { bugs, deliver, dispatch, id, loader, map, ownership, stopped } = this.#parts;
+    const fresh = map.makeShard(old.row);
+    old.ended = true;
+    map.shards = map.shards.map((s) => s === old ? fresh : s);
+    const before = this.#underWay.get(old) ?? [];
+    this.#underWay.delete(old);
+    this.#underWay.set(fresh, [...before, () => serves(fresh)]);
+    // All that is held for it is repeated below.
+    dispatch.forgetHeld(fresh);
+    const { writable } = old;
+    if (!writable) dispatch.submit(fresh, { kind: "writable", writable, retryAfterMs: RETRY_MS });
+    ownership.takeOver(fresh.id, () => !fresh.ended && !stopped(), (owned) => {
+      if (owned === null) return;
+      const { lo, hi } = fresh;
+      const { epoch } = owned;
+      const nodes = [id];
+      dispatch.submit(fresh, { kind: "taken_over", nodes, epoch, graceMs: ANNOUNCE_GRACE_MS });
+      loader.log(fresh);
+      loader.owing([fresh]);
+      bugs.guard("announce", () => deliver({ kind: "announce", lo, hi, epoch }));
+    });
+    this.#repeat(fresh, old.takeBegun());
+  }
+
+  /** What the former owner of the shard was asked and has not replied to. */
+  #repeat(shard: Shard, begun: ReadonlyMap<RequestId, AccountId | "">): void {
+    const { callers, dispatch } = this.#parts;
+    const owns = (name: AccountName) => shard.owns(name);
+    const unknown = "The outcome is not known: look before you repeat it";
+    for (const input of callers.requestsOf(owns)) {
+      const { request, op } = input;
+      const id = begun.get(request);
+      if (!REPEATABLE.has(op)) callers.reply(request, fail("unavailable", unknown, RETRY_MS));
+      else dispatch.submit(shard, id === undefined ? input : callers.begun(input, id));
+    }
+    for (const input of callers.interestsOf(owns)) dispatch.submit(shard, input);
+  }
+
+  /** After a turn: tells of the shards that serve by now. */
+  turnEnded(): void {
+    for (const [shard, callbacks] of this.#underWay) {
+      if (!shard.ready) continue;
+      this.#underWay.delete(shard);
+      for (const serves of callbacks) this.#parts.bugs.guard("reload", serves);
+    }
+  }
+}
