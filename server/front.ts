@@ -307,6 +307,12 @@ class NodeFront implements Front {
       app: this.#app,
       counters: this.#counts.door,
       turns: this.#turns,
+      timers: this.#open.ports.timers,
+      reopened: () =>
+        this.#open.log.error("listener_reopened", {
+          reason: "it accepted no more: were there file descriptors left? See ulimit -n",
+          connections: this.#door?.connections() ?? 0,
+        }),
       admit: () => this.#keeper.admit("connection"),
       admitAddress: this.#addresses.look,
       admitHost: this.#rules.hostRefusal,

@@ -21,9 +21,12 @@ import { fail, type Failure } from "../../shard/errors.ts";
 import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
 import { errorResponse, STATUS_OF } from "../v1/http.ts";
 import { Callers } from "./callers.ts";
-import { cut, refuseRaw } from "./refusal.ts";
+import { clientFault, cut, refuse, refuseRaw } from "./refusal.ts";
 import { type FeedEvents, PIPELINED_MAX, RequestFeed } from "./request_feed.ts";
 import type { Turns } from "./turns.ts";
+import type { Timers } from "../node/ports.ts";
+import type { ListenerWatch } from "./listener_watch.ts";
+import { listen, watchListener } from "./listener.ts";
 
 /** Bounds of a connection, and who it may be. */
 export interface DoorOptions {
@@ -56,6 +59,9 @@ export interface DoorDeps {
   readonly app: Hono;
   /** In which connections with much to parse wait for each other. */
   readonly turns: Turns;
+  readonly timers: Pick<Timers, "after">;
+  /** Says that the listener accepted no more and was opened anew. */
+  reopened(): void;
   readonly counters: DoorCounters;
   /** Whether a new connection is taken now. */
   admit(): Failure | null;
@@ -171,13 +177,6 @@ function refusalOf(
   return busy;
 }
 
-/**
- * Connections that the system holds until they are looked at. Over it a client's attempt is dropped
- * without a word, and made again after one, three, seven … seconds: a crowd that comes back would
- * be kept out by that alone. The system may allow fewer (`net.core.somaxconn`).
- */
-const BACKLOG = 4096;
-
 function ignore(): void {}
 
 /** Where a socket carries the feed of its requests. */
@@ -210,10 +209,12 @@ function watchConnections(
   proxies: TrustedProxies,
   deps: DoorDeps,
   options: DoorOptions,
+  isProbe: (socket: Socket) => boolean,
 ): Callers {
   const callers = new Callers();
   // Before TLS has begun as well: who never begins it holds a connection all the same.
   server.on("connection", (socket: Socket & Fed) => {
+    if (isProbe(socket)) return void socket.destroy();
     const peer = plainAddress(socket.remoteAddress ?? "");
     // Through a proxy the peer is the proxy: it is not one client.
     const trusted = proxies.trusts(peer);
@@ -284,17 +285,6 @@ function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.trim().toLowerCase() === "websocket";
 }
 
-/** Answers, and ends the connection: another one costs the client as much as the server. */
-function refuse(response: ServerResponse, { code, message, retryAfterMs }: Failure): void {
-  response.statusCode = STATUS_OF[code];
-  response.setHeader("connection", "close");
-  response.setHeader("content-type", "application/json");
-  if (retryAfterMs !== undefined) {
-    response.setHeader("retry-after", Math.ceil(retryAfterMs / 1000));
-  }
-  response.end(JSON.stringify({ code, message, retryAfterMs }));
-}
-
 /** Opens the door; rejects where it cannot listen, with a message that says what to change. */
 export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<HttpServer> {
   const proxies = new TrustedProxies(options.trustedProxies);
@@ -327,21 +317,32 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
   // What a client expects (RFC 9110 section 10.1.1) and is not known here is ignored.
   server.on("checkExpectation", gated);
   feedParsers(server, deps, options.tls !== null);
-  const callers = watchConnections(server, proxies, deps, options);
+  let watch: ListenerWatch | null = null;
+  const isProbe = (socket: Socket) => watch?.hears(socket) === true;
+  const callers = watchConnections(server, proxies, deps, options, isProbe);
   handUpgradesOn(server, proxies, deps);
-  answerFaults(server, deps.counters);
+  // Probes that are about to break off their handshake.
+  const probes = { unfinished: 0 };
+  answerFaults(server, deps.counters, probes);
   server.setTimeout(IDLE_MS);
-  return new Promise((resolve, reject) => {
-    const at = `${options.host}:${options.port}`;
-    server.once("error", (cause: Error) => {
-      reject(new Error(`Cannot listen on ${at}: ${cause.message}`, { cause }));
+  return listen(server, options).then((port) => {
+    watch = watchListener(server, { ...options, port }, {
+      timers: deps.timers,
+      accepted: () => deps.counters.opened,
+      probed(counted) {
+        if (counted) deps.counters.opened--;
+        if (options.tls !== null) probes.unfinished++;
+      },
+      reopened: deps.reopened,
     });
-    const { host, port } = options;
-    server.listen({ host, port, backlog: BACKLOG }, () => {
-      const address = server.address();
-      const actual = typeof address === "object" && address !== null ? address.port : port;
-      resolve({ port: actual, connections: () => callers.total, close: () => closeServer(server) });
-    });
+    return {
+      port,
+      connections: () => callers.total,
+      close() {
+        watch?.stop();
+        return closeServer(server);
+      },
+    };
   });
 }
 
@@ -357,7 +358,11 @@ function handUpgradesOn(server: Server, proxies: TrustedProxies, deps: DoorDeps)
 }
 
 /** Says what is wrong to what is not HTTP, once a connection. */
-function answerFaults(server: Server, counters: DoorCounters): void {
+function answerFaults(
+  server: Server,
+  counters: DoorCounters,
+  probes: { unfinished: number },
+): void {
   const faulty = new WeakSet<Duplex>();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     const feed = (socket as Fed)[FEED];
@@ -365,26 +370,16 @@ function answerFaults(server: Server, counters: DoorCounters): void {
     if (feed?.refused === true || faulty.has(socket)) return void socket.destroy();
     faulty.add(socket);
     feed?.refuse();
+    const fault = clientFault(error.code ?? "", HEADER_BYTES_MAX);
+    if (fault === null && probes.unfinished > 0) {
+      probes.unfinished--;
+      return void socket.destroy();
+    }
     counters.malformed++;
-    const fault = clientFault(error.code ?? "");
     // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
     if (fault === null) socket.destroy();
     else refuseRaw(socket as Socket, fault.status, fault.failure);
   });
-}
-
-/** What is answered to what is not HTTP, or does not come to its end; null: nothing. */
-function clientFault(code: string): { status: number; failure: Failure } | null {
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    const failure = fail("bad_request", "The request did not come to its end in time");
-    return { status: 408, failure };
-  }
-  if (code === "HPE_HEADER_OVERFLOW") {
-    const failure = fail("too_large", `The headers have more than ${HEADER_BYTES_MAX} bytes`);
-    return { status: 431, failure };
-  }
-  if (!code.startsWith("HPE_")) return null;
-  return { status: 400, failure: fail("bad_request", "This is not an HTTP request") };
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -1,7 +1,8 @@
 /** Answers on sockets where no HTTP server answers any more, or not yet. */
 import type { Socket } from "node:net";
-import { STATUS_CODES } from "node:http";
-import type { Failure } from "../../shard/errors.ts";
+import { type ServerResponse, STATUS_CODES } from "node:http";
+import { fail, type Failure } from "../../shard/errors.ts";
+import { STATUS_OF } from "../v1/http.ts";
 
 /** Ends a socket at once, with all that waits to be sent on it: by a reset where it can. */
 export function cut(socket: Socket): void {
@@ -30,3 +31,32 @@ export function refuseRaw(socket: Socket, status: number, failure: Failure): voi
       `Content-Length: ${new TextEncoder().encode(body).length}\r\n\r\n${body}`,
   );
 }
+
+/** Answers, and ends the connection: another one costs the client as much as the server. */
+export function refuse(response: ServerResponse, { code, message, retryAfterMs }: Failure): void {
+  response.statusCode = STATUS_OF[code];
+  response.setHeader("connection", "close");
+  response.setHeader("content-type", "application/json");
+  if (retryAfterMs !== undefined) {
+    response.setHeader("retry-after", Math.ceil(retryAfterMs / 1000));
+  }
+  response.end(JSON.stringify({ code, message, retryAfterMs }));
+}
+
+/** What is answered to what is not HTTP, or does not come to its end; null: nothing. */
+export function clientFault(
+  code: string,
+  headerBytesMax: number,
+): { status: number; failure: Failure } | null {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const failure = fail("bad_request", "The request did not come to its end in time");
+    return { status: 408, failure };
+  }
+  if (code === "HPE_HEADER_OVERFLOW") {
+    const failure = fail("too_large", `The headers have more than ${headerBytesMax} bytes`);
+    return { status: 431, failure };
+  }
+  if (!code.startsWith("HPE_")) return null;
+  return { status: 400, failure: fail("bad_request", "This is not an HTTP request") };
+}
+

@@ -90,6 +90,8 @@ async function withServer(
   const app = appOf(edge, events);
   const door = await openHttpServer({
     turns: new Turns(systemClock(), systemTimers()),
+    timers: systemTimers(),
+    reopened: () => {},
     app,
     counters: { ...DOOR_COUNTERS },
     admit: () => null,

@@ -66,6 +66,8 @@ async function withDoor(
   const shared = { refusal: null, addressRefusal: null, blamed: 0 } as Pick<World, Shared>;
   const door = await openHttpServer({
     turns: new Turns(systemClock(), systemTimers()),
+    timers: systemTimers(),
+    reopened: () => {},
     app,
     counters,
     admit: () => shared.refusal,

@@ -1,0 +1,68 @@
+/** Opens the listener for clients, and opens it anew where it accepts no more. */
+import { Server as NetServer } from "node:net";
+import { ListenerWatch, type WatchDeps } from "./listener_watch.ts";
+
+/** Where to listen. */
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What watching needs. */
+export interface ListenerDeps extends Pick<WatchDeps, "timers" | "accepted" | "probed"> {
+  /** Called when the listener accepted no more and is opened anew. */
+  reopened(): void;
+}
+
+/**
+ * Connections that the system holds until they are looked at. Over it a client's attempt is dropped
+ * without a word, and made again after one, three, seven … seconds: a crowd that comes back would
+ * be kept out by that alone. The system may allow fewer (`net.core.somaxconn`).
+ */
+const BACKLOG = 4096;
+
+/** Listens; resolves with the port, rejects with a message that says what to change. */
+export function listen(server: NetServer, { host, port }: ListenAt): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: Error) =>
+      reject(new Error(`Cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+    server.once("error", failed);
+    server.listen({ host, port, backlog: BACKLOG }, () => {
+      server.removeListener("error", failed);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}
+
+/** How long the system may take to give the port back, and before another try (ms). */
+const REOPEN_MS = 100;
+
+/** Opens the listener anew whenever it accepts no more; the connections that exist go on. */
+export function watchListener(
+  server: NetServer,
+  at: ListenAt,
+  deps: ListenerDeps,
+): ListenerWatch {
+  const { host, port } = at;
+  const open = (): void => {
+    deps.timers.after(REOPEN_MS, () => {
+      if (!watch.stopped) listen(server, at).catch(open);
+    });
+  };
+  const watch = new ListenerWatch({
+    timers: deps.timers,
+    host: host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host,
+    port,
+    accepted: deps.accepted,
+    probed: deps.probed,
+    deaf() {
+      deps.reopened();
+      // Only the listener: node:http's own close ends connections, too.
+      NetServer.prototype.close.call(server);
+      open();
+    },
+  });
+  return watch;
+}
+

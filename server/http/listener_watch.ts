@@ -1,0 +1,102 @@
+/**
+ * Notices a listener that accepts no more. When a process has no file descriptor left for `accept`,
+ * the platform neither reports it nor tries again, and every later client waits for ever. So the
+ * server connects to itself whenever no connection was accepted for a while.
+ */
+import { connect, type Socket } from "node:net";
+import type { Timers } from "../node/ports.ts";
+
+/** How long no connection must have been accepted before a probe, and a probe's timeout (ms). */
+const PROBE_MS = 1000;
+
+/** What is watched. */
+export interface WatchDeps {
+  readonly timers: Pick<Timers, "after">;
+  /** Where the listener can be reached from this machine. */
+  readonly host: string;
+  readonly port: number;
+  /** Connections accepted so far; only ever counted up. */
+  accepted(): number;
+  /** Called when a probe was accepted; `counted`: among the connections already. */
+  probed(counted: boolean): void;
+  /** Called when a probe was not accepted in time. */
+  deaf(): void;
+}
+
+/** See the head of this file. */
+export class ListenerWatch {
+  readonly #deps: WatchDeps;
+  #accepted = 0;
+  #probe: Socket | null = null;
+  /** Accepted while the probe did not know its own port yet. */
+  #candidates: Socket[] = [];
+  #stopped = false;
+
+  constructor(deps: WatchDeps) {
+    this.#deps = deps;
+    this.#accepted = deps.accepted();
+    this.#wait();
+  }
+
+  /** Whether an accepted connection is the probe: it is not a client's. */
+  hears(socket: Socket): boolean {
+    if (this.#probe === null) return false;
+    const port = this.#probe.localPort;
+    if (port === undefined) this.#candidates.push(socket);
+    if (port === undefined || socket.remotePort !== port) return false;
+    this.#end();
+    this.#deps.probed(false);
+    return true;
+  }
+
+  #connected({ localPort }: Socket): void {
+    const own = this.#candidates.find(({ remotePort }) => remotePort === localPort);
+    this.#candidates = [];
+    if (own === undefined) return;
+    own.destroy();
+    this.#end();
+    this.#deps.probed(true);
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#probe?.destroy();
+    this.#probe = null;
+    this.#candidates = [];
+  }
+
+  #wait(): void {
+    this.#deps.timers.after(PROBE_MS, () => {
+      if (this.#stopped) return;
+      const accepted = this.#deps.accepted();
+      const still = accepted === this.#accepted;
+      this.#accepted = accepted;
+      if (still) this.#ask(accepted);
+      else this.#wait();
+    });
+  }
+
+  #ask(accepted: number): void {
+    const { host, port } = this.#deps;
+    const probe = connect({ host, port });
+    this.#probe = probe;
+    probe.on("connect", () => this.#connected(probe));
+    // Without a file descriptor for the probe, nothing is known: the next one will tell.
+    probe.on("error", () => this.#end());
+    this.#deps.timers.after(PROBE_MS, () => {
+      if (this.#stopped) return;
+      const unheard = this.#probe === probe && this.#deps.accepted() === accepted;
+      this.#end();
+      if (unheard) this.#deps.deaf();
+      this.#wait();
+    });
+  }
+}
