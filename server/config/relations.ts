@@ -6,12 +6,13 @@ import { formatBind, isLoopback } from "./address.ts";
 export const FRAME_OVERHEAD_BYTES = 2048;
 // Where the system does not tell how many files may be open, the smallest common limit is assumed.
 const FILES_ASSUMED = 1024;
-// Listeners, the store's files, standard streams, admin connections, and whoever is being refused.
-const FILES_RESERVED_MIN = 64;
+// Listeners, the store's files, standard streams and logs (40); webhooks, admin connections, and
+// clients that are being refused.
+const FILES_RESERVED_MIN = 128;
 // Events are sent several to a frame: an outbox that holds fewer frames than this always overflows.
 const OUTBOX_FRAMES_MIN = 2;
 
-/** Connections that fit under a limit of open files: 5 % and at least 64 stay in reserve. */
+/** Connections that fit under a limit of open files: 5 % and at least 128 stay in reserve. */
 export function connectionsUsable(filesMax: number | null): number {
   const files = filesMax ?? FILES_ASSUMED;
   return Math.max(1, Math.min(Math.floor(files * 0.95), files - FILES_RESERVED_MIN));

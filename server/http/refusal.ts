@@ -59,4 +59,3 @@ export function clientFault(
   if (!code.startsWith("HPE_")) return null;
   return { status: 400, failure: fail("bad_request", "This is not an HTTP request") };
 }
-

@@ -322,8 +322,8 @@ Deno.test("limits.connectionsMax follows the file limit, with a floor where it i
   const auto = (filesMax: number | null) =>
     accepted({ ...EMPTY, filesMax, cwd: "/cwd" }).limits.connectionsMax;
   assert.equal(auto(20_000), 19_000);
-  assert.equal(auto(1024), 960);
-  assert.equal(auto(null), 960);
+  assert.equal(auto(1024), 896);
+  assert.equal(auto(null), 896);
   assert.equal(auto(10), 1);
   const unknown = { ...set("limits.connectionsMax=30000"), filesMax: null, cwd: "/cwd" };
   assert.equal(accepted(unknown).limits.connectionsMax, 30_000);
