@@ -15,6 +15,8 @@ import type { WireConnection, WireHandler } from "./wire.ts";
 
 /** A text frame that is final and not masked. */
 const TEXT_FRAME = 0x81;
+/** A pong that is final and not masked; it carries at most 125 bytes. */
+const PONG_FRAME = 0x8a;
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
 /** An empty ping. */
@@ -264,7 +266,11 @@ export class WsConnection implements WireConnection, Sink, Worker {
   /** A ping has come: it counts as a frame, for it makes work too. */
   ping(data: Buffer): void {
     if (this.#over) this.#tooLate();
-    else if (this.#spendControl()) this.#ws.pong(data);
+    else if (this.#spendControl() && this.#ws.readyState === OPEN) {
+      // Many pongs of a turn leave in one write.
+      this.#batch += String.fromCharCode(PONG_FRAME, data.length) + data.toString("latin1");
+      this.#cork();
+    }
   }
 
   /** A pong has come, asked for or not. */
