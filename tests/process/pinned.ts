@@ -2,7 +2,7 @@
 import { ServerProcess } from "./server.ts";
 import type { RunResult, Window } from "../../server/load/result.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
+const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** Limits per session out of the way: they are not what is measured. */
 const FLAGS = [
@@ -18,14 +18,16 @@ const FLAGS = [
   "limits.subscriptionRequestsBurst=10000",
 ].flatMap((s) => ["--set", s]);
 
-/** The flags that `deno task start` runs with. */
-const V8_FLAGS = (/--v8-flags=\S+/.exec(Deno.readTextFileSync(`${ROOT}/deno.json`)) ?? [])
-  .map(String);
+/** The flags that `deno task start` runs with, in the checkout at `root`. */
+function v8Flags(root: string): string[] {
+  return (/--v8-flags=\S+/.exec(Deno.readTextFileSync(`${root}/deno.json`)) ?? []).map(String);
+}
 
-/** What runs the program `main.ts` pinned to a core. */
-function program(core: number, flags: readonly string[] = []): string[] {
-  const deno = [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...flags];
-  return [...pinned(core), ...deno, `${ROOT}/main.ts`];
+/** What runs the program `main.ts` of a checkout, pinned to a core. */
+function program(core: number, root: string, flags: readonly string[] = []): string[] {
+  const config = ["--config", `${root}/deno.json`];
+  const deno = [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...config, ...flags];
+  return [...pinned(core), ...deno, `${root}/main.ts`];
 }
 
 /** `taskset`'s words that pin to a core, where that is possible. */
@@ -41,12 +43,13 @@ export function freePort(): number {
 }
 
 /**
- * Starts the server pinned to the first core, on the port that its directory was first given (kept
- * beside it). Overload is refused as by default.
+ * Starts the server of the checkout at `root` pinned to the first core, on the port that its
+ * directory was first given (kept beside it). Overload is refused as by default.
  */
 export function startPinned(
   dataDir: string,
   extra: readonly string[] = [],
+  root = ROOT,
 ): Promise<ServerProcess> {
   const file = `${dataDir}.port`;
   let port: number;
@@ -59,7 +62,7 @@ export function startPinned(
   return ServerProcess.start({
     dataDir,
     flags: ["--bind", `127.0.0.1:${port}`, ...FLAGS, ...extra],
-    command: program(0, V8_FLAGS),
+    command: program(0, root, v8Flags(root)),
     patient: false,
   });
 }
@@ -88,7 +91,7 @@ export function beginLoad(
     json,
   };
   const options = Object.entries(common).flatMap(([key, value]) => [`--${key}`, value]);
-  const command = [...program(1), "load", ...args, ...options, "--quiet"];
+  const command = [...program(1, ROOT), "load", ...args, ...options, "--quiet"];
   const child = new Deno.Command(command[0]!, {
     args: command.slice(1),
     stdin: "null",

@@ -4,6 +4,7 @@ import { binaryProof } from "./binary.ts";
 import { chatProof } from "./chat.ts";
 import { clientProof } from "./client.ts";
 import { coldProof } from "./cold.ts";
+import { costsProof } from "./costs.ts";
 import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
 import { dashboardProof } from "./dashboard.ts";
@@ -25,6 +26,7 @@ const PROOFS: readonly Proof[] = [
   presenceProof,
   loginProof,
   chatProof,
+  costsProof,
   idleProof,
   reconnectProof,
   reloadProof,
@@ -44,6 +46,7 @@ const HELP: Readonly<Record<string, string>> = {
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
   "--binary": "PATH: the compiled binary to prove, instead of compiling one",
   "--shots": "DIR: where dashboard writes its screenshots, in place of a temporary directory",
+  "--before": "DIR: a checkout of an earlier version, measured beside this one (costs)",
   "--scale": "SHARE: that share of the users and rates, to try a proof; the figures mean nothing",
 };
 
@@ -93,6 +96,7 @@ async function main(args: readonly string[]): Promise<number> {
     binary: given.get("--binary") ?? null,
     scale: Number(given.get("--scale") ?? 1),
     shots: given.get("--shots") ?? null,
+    before: given.get("--before") ?? null,
     say: (line) => print(`  ${line}`),
   };
   const chosen = names.includes("all") ? PROOFS : PROOFS.filter((p) => names.includes(p.name));

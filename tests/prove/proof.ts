@@ -27,6 +27,8 @@ export interface ProofOptions {
   readonly scale: number;
   /** Where screenshots are written; null for a new directory among the temporary files. */
   readonly shots: string | null;
+  /** A checkout of an earlier version, to measure beside this one; null: none. */
+  readonly before: string | null;
   /** Prints a line of progress. */
   say(line: string): void;
 }

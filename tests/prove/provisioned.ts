@@ -41,10 +41,13 @@ export function scaled(users: number, scale: number): number {
 export class Place {
   readonly #dataDir: string;
   readonly #options: ProofOptions;
+  readonly #root: string | undefined;
 
-  constructor(path: string, options: ProofOptions) {
+  /** Servers are of the checkout at `root`, or of this one. */
+  constructor(path: string, options: ProofOptions, root?: string) {
     this.#dataDir = `${path}/data`;
     this.#options = options;
+    this.#root = root;
   }
 
   /** Starts a server, as long as `use` takes. */
@@ -59,7 +62,7 @@ export class Place {
 
   /** Starts a server, for the caller to stop. */
   start(): Promise<ServerProcess> {
-    return startPinned(this.#dataDir);
+    return startPinned(this.#dataDir, [], this.#root);
   }
 
   /** Begins a load scenario with a pool. */
@@ -98,20 +101,25 @@ function loadArgs(
   return [scenario, ...given.flatMap(([key, value]) => [`--${key}`, String(value)])];
 }
 
-/** Gives `use` a copy of the data directory that holds the pools, which is made where there is none. */
+/**
+ * Gives `use` a copy of the data directory that holds the pools, which is made where there is none.
+ * Servers are of the checkout at `root`; where an earlier version is measured beside this one, it
+ * makes the directory, since only the later version reads both.
+ */
 export async function withPools<T>(
   options: ProofOptions,
   pools: readonly PoolShape[],
   use: (place: Place) => Promise<T>,
+  root?: string,
 ): Promise<T> {
   const key = pools.map(({ name, users, contacts, absent = 0 }) =>
     `${name}-${users}x${contacts + absent}`
   ).join("_");
-  const kept = `${options.keep}/${key}`;
+  const kept = `${options.keep}/${options.before === null ? "" : "before-"}${key}`;
   if (!exists(`${kept}/complete`)) await make(kept, options, pools);
   using dir = tempDir();
   copy(kept, dir.path);
-  return await use(new Place(dir.path, options));
+  return await use(new Place(dir.path, options, root));
 }
 
 async function make(
@@ -121,7 +129,7 @@ async function make(
 ): Promise<void> {
   if (exists(path)) Deno.removeSync(path, { recursive: true });
   Deno.mkdirSync(`${path}/data`, { recursive: true, mode: 0o700 });
-  const place = new Place(path, options);
+  const place = new Place(path, options, options.before ?? undefined);
   const began = performance.now();
   options.say(`making users once, kept in ${path}`);
   for (const pool of pools) {
