@@ -1,3 +1,5 @@
+import { DEDUPE_SHAPE, type DedupeShape } from "./message/dedupe.ts";
+
 /** Longest a request stays without a reply (ms): its outcome is then unknown to the caller. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -37,8 +39,11 @@ export interface ShardLimits {
   readonly inboundMessageBurst: number;
   readonly mailboxEventsMax: number;
   readonly retentionMs: number;
+  /** For so long a repeated send gets the first result. */
   readonly dedupeWindowMs: number;
+  /** Messages that an account can send within it; 12 to 16 bytes of memory each. */
   readonly dedupeEntriesMax: number;
+  readonly dedupeShape: DedupeShape;
   /** Delay within which delivery receipts of a conversation are merged. */
   readonly receiptDelayMs: number;
   /** An unused account leaves memory after this. */
@@ -75,7 +80,8 @@ export const DEFAULT_SHARD_LIMITS: ShardLimits = {
   mailboxEventsMax: 20_000,
   retentionMs: 365 * 86_400_000,
   dedupeWindowMs: 7 * 86_400_000,
-  dedupeEntriesMax: 200_000,
+  dedupeEntriesMax: 2_000_000,
+  dedupeShape: DEDUPE_SHAPE,
   receiptDelayMs: 500,
   cacheIdleMs: 60_000,
   cacheAccountsMax: 5000,

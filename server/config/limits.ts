@@ -146,6 +146,14 @@ const storage = {
     unit: "days",
     doc: "For how long a repeated send gets the first result.",
   }),
+  dedupeEntriesMax: int({
+    default: 2_000_000,
+    min: 1000,
+    max: 20_000_000,
+    unit: "messages",
+    doc:
+      "How many messages an account sends within dedupeDays; each takes up to 24 bytes of memory.",
+  }),
   checkpointIntervalMs: int({
     default: 2000,
     min: 100,

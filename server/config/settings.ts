@@ -44,6 +44,7 @@ export function shardLimits({ limits, storage }: Config): ShardLimits {
     mailboxEventsMax: storage.mailboxEventsMax,
     retentionMs: storage.retentionDays * DAY_MS,
     dedupeWindowMs: storage.dedupeDays * DAY_MS,
+    dedupeEntriesMax: storage.dedupeEntriesMax,
     cacheIdleMs: storage.cacheIdleMs,
     cacheAccountsMax: storage.cacheUsersMax,
     checkpointMs: storage.checkpointIntervalMs,

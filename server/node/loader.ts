@@ -13,6 +13,14 @@ const RETRY_MS = 500;
 
 type Load = Effect & { kind: "load" };
 
+/** The values that there are, by number. */
+function found(
+  numbers: readonly number[],
+  values: readonly (Uint8Array | null)[],
+): Map<number, Uint8Array> {
+  return new Map(numbers.flatMap((n, i) => values[i] ? [[n, values[i]]] : []));
+}
+
 /** Turns a shard's load effects into reads and their answers into inputs. */
 export class Loader {
   readonly #ports: Ports;
@@ -63,20 +71,25 @@ export class Loader {
   }
 
   block(shard: Shard, effect: Effect & { kind: "load_block" }): void {
-    const { request, first, point, id } = effect;
-    this.#ports.store.read([blockKey(point, id, first)], (error, values) => {
+    const { request, table, first, point, id } = effect;
+    const key = table === "m" ? blockKey(point, id, first) : dedupeKey("d", point, id, first);
+    this.#ports.store.read([key], (error, values) => {
       const bytes = error === null ? values[0] ?? null : null;
       this.#submit(shard, { kind: "block_loaded", request, first, bytes });
     });
   }
 
   dedupe(shard: Shard, effect: Effect & { kind: "load_dedupe" }): void {
-    const { name, generation, point, id, numbers } = effect;
-    const keys = numbers.map((n) => dedupeKey(point, id, n));
+    const { name, generation, point, id } = effect;
+    const keys = [
+      ...effect.rows.map((n) => dedupeKey("h", point, id, n)),
+      ...effect.blocks.map((n) => dedupeKey("d", point, id, n)),
+    ];
     this.#ports.store.read(keys, (error, values) => {
       if (error !== null) return this.#submit(shard, { kind: "load_failed", name, generation });
-      const blocks = values.filter((v) => v !== null);
-      this.#submit(shard, { kind: "dedupe_loaded", name, generation, id, blocks });
+      const rows = found(effect.rows, values);
+      const blocks = found(effect.blocks, values.slice(effect.rows.length));
+      this.#submit(shard, { kind: "dedupe_loaded", name, generation, id, rows, blocks });
     });
   }
 

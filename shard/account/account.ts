@@ -7,6 +7,8 @@ import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts
 import type { Credentials, MessagesFrom } from "../ops.ts";
 import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
+import type { DroppedRows } from "../message/dedupe_rows.ts";
+import { DEDUPE_SHAPE, DedupeWindow, type ReadonlyDedupeWindow } from "../message/dedupe.ts";
 import { AccountRuntime } from "./account_runtime.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
 import { LazyMap, type ReadonlyLazyMap } from "./lazy_map.ts";
@@ -59,22 +61,6 @@ export interface WaitingMessage {
   readonly ext: string;
 }
 
-/** The result that a repetition of a message id gets. */
-export interface SentBefore {
-  readonly seq: number;
-  readonly at: number;
-  readonly num: number;
-}
-
-/** Message ids of the dedupe window, in blocks that the store keeps apart from the account. */
-export interface DedupeBlock {
-  readonly number: number;
-  /** Time of its first and last entry (ms). */
-  readonly firstAt: number;
-  readonly lastAt: number;
-  readonly count: number;
-}
-
 /**
  * absent: no such account and never was. closed: removed, the name is not free. importing: not all
  * of it is there, and to everybody else there is nobody.
@@ -104,18 +90,12 @@ export class AccountState {
   /** An invite's expiry (ms) and, once used, by whom. */
   invite: { expiresAt: number; usedBy: string } | null = null;
 
-  dedupe = new Map<string, SentBefore>();
-  dedupeBlocks: DedupeBlock[] = [];
-  /** Whether `dedupe` holds the entries of the stored blocks too. */
-  dedupeComplete = true;
-  /** Dedupe entries of the last block, which a checkpoint writes again. */
-  dedupeOpen: [string, SentBefore][] = [];
-  /** Dedupe blocks that no checkpoint has written yet. */
-  readonly dedupeUnsaved = new Map<number, [string, SentBefore][]>();
-  /** Numbers of dropped dedupe blocks that the store may still hold. */
-  dedupeDropped: number[] = [];
+  /** What it has sent within the dedupe window. */
+  dedupe: DedupeWindow;
   /** Rows of a former account of this name that the next checkpoint deletes. */
   purge: PurgedRows[] = [];
+  /** Rows of dedupe windows, this account's and former ones', that the next checkpoint deletes. */
+  purgedRanges: PurgedRange[] = [];
 
   /** About how many bytes `outbox` takes. */
   outboxBytes = 0;
@@ -124,9 +104,10 @@ export class AccountState {
   /** Not part of the durable state. */
   readonly runtime = new AccountRuntime();
 
-  constructor(name: AccountName, point: number) {
+  constructor(name: AccountName, point: number, dedupeShape = DEDUPE_SHAPE) {
     this.name = name;
     this.point = point;
+    this.dedupe = new DedupeWindow("", dedupeShape);
   }
 
   /** Whether it is somebody's: a disabled account still takes what is for it. */
@@ -173,7 +154,9 @@ interface AccountParts {
   readonly outbox: ReadonlyMap<AccountName, ReadonlyQueue>;
   readonly waiting: ReadonlyMap<AccountName, readonly WaitingMessage[]>;
   readonly undelivered: ReadonlySet<AccountName>;
+  readonly dedupe: ReadonlyDedupeWindow;
   readonly purge: readonly PurgedRows[];
+  readonly purgedRanges: readonly PurgedRange[];
 }
 
 /** Packets owed to one account, for everybody but `apply`. */
@@ -189,5 +172,11 @@ export interface Account
 export interface PurgedRows {
   readonly id: AccountId;
   readonly blocks: readonly number[];
+  /** Numbers of dedupe blocks, as former versions noted them. */
   readonly dedupe: readonly number[];
+}
+
+/** Rows of the dedupe window of such an id. */
+export interface PurgedRange extends DroppedRows {
+  readonly id: AccountId;
 }

@@ -6,7 +6,7 @@ import type { RowChange } from "./checkpoint.ts";
 import type { ShardLimits } from "../limits.ts";
 import { type Account, AccountState } from "./account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
-import { checkpointRows, decodeDedupe, decodeHead, joinChunks } from "./checkpoint.ts";
+import { checkpointRows, decodeHead, joinChunks, owesDeletes } from "./checkpoint.ts";
 import { pointOf } from "../name/ids.ts";
 
 /** Log rows that one checkpoint write deletes at most. */
@@ -43,6 +43,8 @@ export class AccountCache {
   readonly #dirty = new Map<Account, number>();
   /** Accounts in the checkpoint write under way. */
   #saving = new Set<Account>();
+  /** Those, and the one of which a part is in that write. */
+  #writing: Account[] = [];
   /** Log rows before this one have been deleted. */
   #cutLsn = 0;
   /** The log is kept from here on: its rows are all there is of an account that cannot be read. */
@@ -108,7 +110,8 @@ export class AccountCache {
   /** Takes a stored head; null where nobody waits for it any more. Run the waiters next. */
   loaded(input: ShardInput & { kind: "loaded" }, monoMs: number): Account | null {
     if (input.generation !== this.generation || !this.#loading.has(input.name)) return null;
-    const account = new AccountState(input.name, pointOf(input.name));
+    const { dedupeShape } = this.#limits;
+    const account = new AccountState(input.name, pointOf(input.name), dedupeShape);
     const head = joinChunks(input.chunks);
     if (head !== null) readHead(account, head);
     account.runtime.savedChunks = input.chunks.length;
@@ -133,26 +136,18 @@ export class AccountCache {
     if (generation === this.generation) this.runWaiters(name);
   }
 
-  /** Numbers of the dedupe blocks that must be read to know the whole window. */
-  storedDedupe(account: Account): number[] {
-    return account.dedupeBlocks.map((b) => b.number).filter((n) => !account.dedupeUnsaved.has(n));
-  }
-
-  /** Puts stored dedupe blocks before what is known; false where the answer is out of date. */
-  dedupeLoaded(input: ShardInput & { kind: "dedupe_loaded" }): boolean {
+  /** Takes the stored parts of a dedupe window; false where they are out of date. */
+  dedupeLoaded(
+    input: ShardInput & { kind: "dedupe_loaded" },
+    lastLsn: number,
+    monoMs: number,
+  ): boolean {
     if (input.generation !== this.generation) return false;
     const account = this.#accounts.get(input.name);
-    if (account === undefined || account.id !== input.id || account.dedupeComplete) return true;
-    const blocks = input.blocks.map(decodeDedupe);
-    const newer = account.dedupe;
-    account.dedupe = new Map(blocks.flat());
-    for (const [id, sent] of newer) account.dedupe.set(id, sent);
-    const lastBlock = blocks.at(-1) ?? [];
-    // Go on filling the last block, so that few sends at a time do not make many blocks.
-    if (newer.size === 0 && lastBlock.length > 0 && lastBlock.length < 64) {
-      account.dedupeOpen = lastBlock;
-    }
-    account.dedupeComplete = true;
+    if (account === undefined || account.id !== input.id) return true;
+    // What former versions wrote is to be stored in this version's form.
+    const changed = (account as AccountState).dedupe.load(input.rows, input.blocks);
+    if (changed && account.runtime.dirtyLsn === 0) this.replayed(account, lastLsn, monoMs);
     return true;
   }
 
@@ -180,6 +175,7 @@ export class AccountCache {
     for (const [account, since] of this.#dirty) {
       if (!budget.all && monoMs - since < this.#limits.checkpointMs) break;
       const { rows, complete } = checkpointRows(account, batch.lastLsn);
+      this.#writing.push(account);
       changes.push(...rows);
       for (const r of rows) bytes += rowBytes(r);
       // What is left of it is the next write's; until then its log rows stay.
@@ -187,7 +183,7 @@ export class AccountCache {
       account.runtime.dirtyLsn = 0;
       this.#dirty.delete(account);
       this.#saving.add(account);
-      if (account.purge.length > 0) this.replayed(account, batch.lastLsn, monoMs);
+      if (owesDeletes(account)) this.replayed(account, batch.lastLsn, monoMs);
       if (changes.length >= budget.rowsMax || bytes >= budget.bytesMax) break;
     }
     const cut = this.#cut(batch, changes.length > 0 || budget.all);
@@ -259,6 +255,8 @@ export class AccountCache {
 
   checkpointed(): void {
     this.#saving.clear();
+    for (const account of this.#writing) (account as AccountState).dedupe.saved();
+    this.#writing = [];
   }
 
   /**
@@ -292,6 +290,7 @@ export class AccountCache {
     this.#loading = new Map();
     this.#dirty.clear();
     this.#saving.clear();
+    this.#writing = [];
     this.#evictCursor = null;
     this.#heldLsn = Infinity;
     this.#run(waiters);

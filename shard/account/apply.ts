@@ -4,15 +4,13 @@
  */
 import type { MailboxId } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
-import type { Account, AccountState, SentBefore } from "./account.ts";
+import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "../record/records.ts";
 import { applyImport } from "./apply_import.ts";
 import { abandonOutbox, applyReleased, dropOwed, pushOutbox } from "./outbox.ts";
 import type { Conversation } from "../mailbox/conversation.ts";
+import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
-
-/** Entries of a dedupe block. */
-const DEDUPE_BLOCK_ENTRIES = 64;
 
 function assertSeq(account: AccountState, seq: number): void {
   const next = account.mailbox.last + 1;
@@ -26,50 +24,17 @@ function appendEvent(account: AccountState, at: number, body: MailboxBody): Mail
   return account.mailbox.append(at, body, index);
 }
 
-function remember(account: AccountState, id: string, sent: SentBefore): void {
-  account.dedupe.set(id, sent);
-  account.dedupeOpen.push([id, sent]);
-  const last = account.dedupeBlocks.at(-1);
-  if (account.dedupeOpen.length === 1 || last === undefined) {
-    account.dedupeBlocks.push({
-      number: last === undefined ? 1 : last.number + 1,
-      firstAt: sent.at,
-      lastAt: sent.at,
-      count: 1,
-    });
-  } else {
-    account.dedupeBlocks[account.dedupeBlocks.length - 1] = {
-      ...last,
-      lastAt: sent.at,
-      count: last.count + 1,
-    };
-  }
-  const block = account.dedupeBlocks.at(-1)!;
-  account.dedupeUnsaved.set(block.number, account.dedupeOpen);
-  if (account.dedupeOpen.length >= DEDUPE_BLOCK_ENTRIES) account.dedupeOpen = [];
-}
-
-function trimDedupe(account: AccountState, before: number): void {
-  while (account.dedupeBlocks.length > 0 && account.dedupeBlocks[0]!.number < before) {
-    const gone = account.dedupeBlocks.shift()!;
-    account.dedupeUnsaved.delete(gone.number);
-    account.dedupeDropped.push(gone.number);
-    for (const [id, sent] of account.dedupe) {
-      if (sent.at > gone.lastAt) break;
-      account.dedupe.delete(id);
-    }
-    if (account.dedupeBlocks.length === 0) account.dedupeOpen = [];
-  }
-}
-
 /** Forgets what belongs to the account id; the name, its state and the outbox stay. */
 function clearAccount(account: AccountState): void {
-  if (account.id !== "") {
+  const { id, dedupe } = account;
+  if (id !== "") {
     account.purge.push({
-      id: account.id,
+      id,
       blocks: [...account.mailbox.blocks.map((b) => b.first), ...account.mailbox.dropped],
-      dedupe: [...account.dedupeBlocks.map((b) => b.number), ...account.dedupeDropped],
+      dedupe: [],
     });
+    const ranges = [...dedupe.takeDropped(), ...dedupe.stored];
+    account.purgedRanges.push(...ranges.map((range) => ({ id, ...range })));
   }
   account.credentials = null;
   account.devices = [];
@@ -78,12 +43,7 @@ function clearAccount(account: AccountState): void {
   account.blocked.clear();
   account.undelivered.clear();
   account.waiting.clear();
-  account.dedupe.clear();
-  account.dedupeBlocks = [];
-  account.dedupeComplete = true;
-  account.dedupeOpen = [];
-  account.dedupeUnsaved.clear();
-  account.dedupeDropped = [];
+  account.dedupe = new DedupeWindow("", dedupe.shape);
   account.messagesFrom = "contacts";
   account.lastSeen = 0;
   account.ackedSeq = 0;
@@ -97,6 +57,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       account.id = entry.id;
       account.createdAt = entry.at;
       account.mailbox = new Mailbox(entry.mailboxId);
+      account.dedupe = new DedupeWindow(entry.id, account.dedupe.shape);
       account.credentials = entry.credentials;
       return;
     case "credentials":
@@ -186,7 +147,7 @@ function pushSent(
   }, c.index);
   c.lastSeq = event.seq;
   c.lastAt = event.at;
-  remember(account, e.id, { seq: event.seq, at: event.at, num: e.num });
+  account.dedupe.remember(e, { seq: event.seq, at: event.at, num: e.num });
   return event;
 }
 
@@ -327,7 +288,7 @@ function applyMarks(account: AccountState, entry: Entry): void {
       return;
     case "trimmed":
       account.mailbox.trim(entry.first);
-      trimDedupe(account, entry.dedupe);
+      account.dedupe.trim(entry.dedupe);
       return;
   }
 }

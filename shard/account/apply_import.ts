@@ -2,6 +2,7 @@
 import type { AccountState } from "./account.ts";
 import type { Entry } from "../record/records.ts";
 import type { ExportedConversation } from "./transfer.ts";
+import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 
 /** Contacts, blocks and events of an import are records like those of everybody else. */
@@ -20,6 +21,7 @@ export function applyImport(account: AccountState, e: ImportEntry): void {
       account.messagesFrom = e.messagesFrom;
       account.credentials = e.credentials;
       account.mailbox = new Mailbox(e.mailboxId);
+      account.dedupe = new DedupeWindow(e.id, account.dedupe.shape);
       account.mailbox.tailFirst = Math.max(1, e.first);
       return;
     case "import_conversation":

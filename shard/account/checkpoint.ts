@@ -1,10 +1,11 @@
 /**
  * The stored form of an account behind the log: a head of one or more rows, sealed mailbox blocks,
- * and blocks of the dedupe window. All keys begin with a table and the account's point, so that a
- * shard is a contiguous key range whatever the number of shards.
+ * and the blocks and rows of hashes of the dedupe window. All keys begin with a table and the
+ * account's point, so that a shard is a contiguous key range whatever the number of shards.
  */
 import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
-import type { Account, AccountState, SentBefore } from "./account.ts";
+import type { Account, AccountState } from "./account.ts";
+import type { DedupeTable, FormerBlock } from "../message/dedupe_rows.ts";
 import {
   accountId,
   accountIdOrNone,
@@ -16,6 +17,7 @@ import {
 } from "../record/fields.ts";
 import { bytes, list, mapped, oneOf, optional, text, uint } from "../record/schema.ts";
 import { holdContacts, holdConversations, writeAll, writeConversation } from "./head_items.ts";
+import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 import { PAYLOAD } from "../message/packets.ts";
 import { payloadSize } from "./outbox.ts";
@@ -52,9 +54,14 @@ export function owesKey(point: number, name: AccountName): Key {
   return ["o", point, name];
 }
 
-/** Key of a dedupe block. */
-export function dedupeKey(point: number, id: AccountId | "", number: number): Key {
-  return ["d", point, id, number];
+/** Key of a dedupe block (table `d`) or of a row of dedupe hashes (`h`). */
+export function dedupeKey(
+  table: DedupeTable,
+  point: number,
+  id: AccountId | "",
+  number: number,
+): Key {
+  return [table, point, id, number];
 }
 
 /** A device, but for when it was used, which `readLater` adds. */
@@ -84,6 +91,13 @@ const QUEUE = struct({
 });
 
 const PURGE = list(struct({ id: accountId, blocks: list(uint), dedupe: list(uint) }));
+
+/** Dedupe blocks of former versions. */
+const FORMER = list(struct({ number: uint, firstAt: uint, lastAt: uint, count: uint }));
+
+const RANGES = list(
+  struct({ id: accountId, table: oneOf("purged rows", ["d", "h"] as const), from: uint, to: uint }),
+);
 
 function setOf(items: readonly number[]): ReadonlySet<number> {
   return new Set(items);
@@ -167,8 +181,7 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   w.uint(a.undelivered.size);
   for (const p of a.undelivered) w.str(p);
   writeOutbox(w, a);
-  w.uint(a.dedupeBlocks.length);
-  for (const b of a.dedupeBlocks) w.uint(b.number).uint(b.firstAt).uint(b.lastAt).uint(b.count);
+  FORMER.write(w, a.dedupe.former);
   PURGE.write(w, a.purge);
   MAILBOX.write(w, a.mailbox);
   w.bytes(a.mailbox.encodeTail());
@@ -182,10 +195,10 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   const refused = a.lazyConversations.bytes !== null
     ? []
     : [...a.conversations.values()].filter((c) => c.refusedOut.length > 0);
-  // Most accounts have neither, and keep the shorter form.
-  if (refused.length + a.waiting.size === 0) return w.take();
   REFUSED_OUT.write(w, refused);
   WAITING.write(w, [...a.waiting].map(([to, messages]) => ({ to, messages })));
+  a.dedupe.encode(w);
+  RANGES.write(w, a.purgedRanges);
   return w.take();
 }
 
@@ -202,16 +215,11 @@ export function decodeHead(account: AccountState, bytes: Uint8Array): void {
   holdConversations(r, account);
   for (let i = r.uint(); i > 0; i--) account.undelivered.add(r.str() as AccountName);
   readOutbox(r, account);
-  account.dedupeBlocks = r.list(() => ({
-    number: r.uint(),
-    firstAt: r.uint(),
-    lastAt: r.uint(),
-    count: r.uint(),
-  }));
-  account.dedupeComplete = account.dedupeBlocks.length === 0;
+  const former = FORMER.read(r);
   account.purge = [...PURGE.read(r)];
   account.mailbox = readMailbox(r);
   readLater(r, account);
+  readDedupe(r, account, former);
   account.runtime.headBytes = bytes.length;
 }
 
@@ -229,19 +237,17 @@ function readLater(r: ByteReader, account: AccountState): void {
   for (const { to, messages } of WAITING.read(r)) account.waiting.set(to, messages);
 }
 
-/** A dedupe block's value. */
-export function encodeDedupe(entries: readonly (readonly [string, SentBefore])[]): Uint8Array {
-  const w = new ByteWriter(entries.length * 48 + 16);
-  w.u8(HEAD_VERSION).uint(entries.length);
-  for (const [id, s] of entries) w.str(id).uint(s.seq).uint(s.at).uint(s.num);
-  return w.take();
-}
-
-/** The inverse of `encodeDedupe`. */
-export function decodeDedupe(bytes: Uint8Array): [string, SentBefore][] {
-  const r = new ByteReader(bytes);
-  readVersion(r, "dedupe block", HEAD_VERSION);
-  return r.list(() => [r.str(), { seq: r.uint(), at: r.uint(), num: r.uint() }]);
+/** Heads of former versions have only the blocks that they wrote. */
+function readDedupe(r: ByteReader, account: AccountState, former: readonly FormerBlock[]): void {
+  account.dedupe = new DedupeWindow(account.id, account.dedupe.shape);
+  if (!r.done) {
+    account.dedupe.decode(r, former);
+    account.purgedRanges = [...RANGES.read(r)];
+    return;
+  }
+  // Numbers that are still to be deleted are not given again.
+  const deleted = account.purge.flatMap((p) => p.id === account.id ? p.dedupe : []);
+  account.dedupe.decodeFormer(former, Math.max(0, former.at(-1)?.number ?? 0, ...deleted));
 }
 
 /** Joins the chunks of a head; null where there is none. */
@@ -262,20 +268,26 @@ const BLOCKS_BYTES_MAX = 48 * 1024;
 /** Rows that one checkpoint of an account deletes at most; the rest wait for its next ones. */
 const DELETES_MAX = 256;
 
+/** Whether rows are left to be deleted. */
+export function owesDeletes(a: Account): boolean {
+  return a.purge.length + a.purgedRanges.length > 0;
+}
+
 /** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
 function takePurged(a: AccountState): RowChange[] {
-  if (a.mailbox.dropped.length + a.dedupeDropped.length > 0) {
-    a.purge.push({ id: a.id as AccountId, blocks: a.mailbox.dropped, dedupe: a.dedupeDropped });
+  const id = a.id as AccountId;
+  if (a.mailbox.dropped.length > 0) {
+    a.purge.push({ id, blocks: a.mailbox.dropped, dedupe: [] });
     a.mailbox.dropped = [];
-    a.dedupeDropped = [];
   }
+  a.purgedRanges.push(...a.dedupe.takeDropped().map((range) => ({ id, ...range })));
   const rows: RowChange[] = [];
   while (a.purge.length > 0 && rows.length < DELETES_MAX) {
     const p = a.purge.shift()!;
     const blocks = p.blocks.slice(0, DELETES_MAX - rows.length);
     for (const b of blocks) rows.push({ key: blockKey(a.point, p.id, b), value: null });
     const dedupe = p.dedupe.slice(0, DELETES_MAX - rows.length);
-    for (const n of dedupe) rows.push({ key: dedupeKey(a.point, p.id, n), value: null });
+    for (const n of dedupe) rows.push({ key: dedupeKey("d", a.point, p.id, n), value: null });
     const rest = {
       id: p.id,
       blocks: p.blocks.slice(blocks.length),
@@ -283,7 +295,19 @@ function takePurged(a: AccountState): RowChange[] {
     };
     if (rest.blocks.length + rest.dedupe.length > 0) a.purge.unshift(rest);
   }
+  takeRanges(a, rows);
   return rows;
+}
+
+function takeRanges(a: AccountState, rows: RowChange[]): void {
+  while (a.purgedRanges.length > 0 && rows.length < DELETES_MAX) {
+    const { id, table, from, to } = a.purgedRanges.shift()!;
+    const end = Math.min(to, from + DELETES_MAX - rows.length);
+    for (let n = from; n < end; n++) {
+      rows.push({ key: dedupeKey(table, a.point, id, n), value: null });
+    }
+    if (end < to) a.purgedRanges.unshift({ id, table, from: end, to });
+  }
 }
 
 /**
@@ -298,14 +322,14 @@ export function checkpointRows(
   const a = of as AccountState;
   const blocks = takeBlocks(a);
   // Blocks may be ahead of their head: a replay seals the same ones again.
-  if (a.mailbox.unsaved.size + a.dedupeUnsaved.size > 0) return { rows: blocks, complete: false };
+  if (a.mailbox.unsaved.size > 0 || a.dedupe.unsaved) return { rows: blocks, complete: false };
   const rows = [...takePurged(a), ...blocks];
   const owes = a.outbox.size > 0 || a.runtime.owed.size > 0;
   if (owes !== a.runtime.savedOwes) {
     rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
     a.runtime.savedOwes = owes;
   }
-  const nothing = a.state === "absent" && a.purge.length === 0;
+  const nothing = a.state === "absent" && !owesDeletes(a);
   const head = nothing ? new Uint8Array() : encodeHead(a, lsn);
   const chunks = Math.ceil(head.length / CHUNK_BYTES);
   for (let i = 0; i < chunks; i++) {
@@ -331,12 +355,8 @@ function takeBlocks(a: AccountState): RowChange[] {
     bytes += value.length;
     a.mailbox.unsaved.delete(first);
   }
-  for (const [number, entries] of a.dedupeUnsaved) {
-    if (bytes >= BLOCKS_BYTES_MAX) return rows;
-    const value = encodeDedupe(entries);
-    rows.push({ key: dedupeKey(a.point, a.id, number), value });
-    bytes += value.length;
-    a.dedupeUnsaved.delete(number);
+  for (const { table, number, value } of a.dedupe.takeUnsaved(BLOCKS_BYTES_MAX - bytes)) {
+    rows.push({ key: dedupeKey(table, a.point, a.id, number), value });
   }
   return rows;
 }

@@ -65,7 +65,7 @@ export const exportEvents: Handler<"export.events"> = (_turn, account, input, pe
   const after = Math.max(input.after, m.first - 1);
   const limit = Math.min(input.limit, input.upTo - after);
   const events = readForward(m, after, limit, input.bytesMax, pending.blocks);
-  if ("need" in events) return { wait: "block", first: events.need };
+  if ("need" in events) return { wait: "block", table: "m", first: events.need };
   return ok(events);
 };
 

@@ -10,10 +10,7 @@ export function trimEntry(account: Account, wallMs: number, limits: ShardLimits)
   const blocks = m.expired(limits.mailboxEventsMax, cutoff);
   let first = blocks === m.blocks.length ? m.tailFirst : m.blocks[blocks]!.first;
   if (blocks === m.blocks.length && m.tailExpired(cutoff)) first = m.last + 1;
-  const dedupeCutoff = wallMs - limits.dedupeWindowMs;
-  const kept = account.dedupeBlocks.find((b) => b.lastAt >= dedupeCutoff);
-  const dedupe = kept?.number ?? (account.dedupeBlocks.at(-1)?.number ?? 0) + 1;
-  const nothing = first <= m.first &&
-    (account.dedupeBlocks.length === 0 || dedupe <= account.dedupeBlocks[0]!.number);
+  const dedupe = account.dedupe.expired(wallMs - limits.dedupeWindowMs);
+  const nothing = first <= m.first && dedupe <= account.dedupe.first;
   return nothing ? null : { kind: "trimmed", first, dedupe };
 }

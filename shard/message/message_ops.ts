@@ -1,6 +1,6 @@
 /** Operations on messages, mailboxes and signals. */
 import type { AccountId } from "../name/ids.ts";
-import type { Handler, Pending, Turn } from "../step/turn.ts";
+import type { Handler, Outcome, Pending, Turn } from "../step/turn.ts";
 import type { Account } from "../account/account.ts";
 import type { Ops } from "../ops.ts";
 import { fail, ok } from "../errors.ts";
@@ -10,6 +10,7 @@ import { headFull } from "../account/head_full.ts";
 import { readConversation, readForward } from "../mailbox/mailbox.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { snapshotOf } from "../mailbox/snapshot.ts";
+import { trimEntry } from "../mailbox/retention.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
 
@@ -52,20 +53,49 @@ function takeAllowance(turn: Turn, account: Account, chars: number): number {
   return 0;
 }
 
+/** What a message gets that was sent before; null where it was not. */
+function sentBefore(
+  turn: Turn,
+  account: Account,
+  input: Parameters<Handler<"message.send">>[2],
+  pending: Pending,
+): Outcome<"message.send"> | null {
+  if (!account.dedupe.open()) return { wait: "dedupe" };
+  const found = account.dedupe.find(input, pending.blocks);
+  if (found.kind === "read") return { wait: "block", table: "d", first: found.block };
+  if (found.kind === "new" || found.before.at <= turn.now.wall - turn.limits.dedupeWindowMs) {
+    return null;
+  }
+  if (found.same) return ok(found.before);
+  return fail("conflict", "Cannot send: this key was used for a message with other content");
+}
+
+/**
+ * How long a full dedupe window has no room (ms): until its oldest block is over age. 0: there is
+ * room, perhaps because what was over age has been dropped just now.
+ */
+function windowFullMs(turn: Turn, account: Account): number {
+  const { dedupe } = account;
+  const { dedupeEntriesMax, dedupeWindowMs } = turn.limits;
+  if (dedupe.count < dedupeEntriesMax) return 0;
+  const trim = trimEntry(account, turn.now.wall, turn.limits);
+  if (trim !== null) turn.append(account, trim, true);
+  if (dedupe.count < dedupeEntriesMax) return 0;
+  return Math.max(1, dedupe.oldestAt! + dedupeWindowMs + 1 - turn.now.wall);
+}
+
 /** Dedupe, numbers, mailbox and outbox in one commit; asks who the peer is first. */
 export const sendMessage: Handler<"message.send"> = (turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
-  if (!account.dedupeComplete) return { wait: "dedupe" };
-  const before = account.dedupe.get(input.id);
-  if (before !== undefined && before.at > turn.now.wall - turn.limits.dedupeWindowMs) {
-    return ok(before);
-  }
+  const repeated = sentBefore(turn, account, input, pending);
+  if (repeated !== null) return repeated;
   if (account.blocked.has(input.to)) {
     return fail("conflict", "Cannot send: you have blocked this account");
   }
-  if (account.dedupe.size >= turn.limits.dedupeEntriesMax) {
+  const windowMs = windowFullMs(turn, account);
+  if (windowMs > 0) {
     const max = turn.limits.dedupeEntriesMax;
-    return fail("limit_reached", `Cannot send: ${max} messages within the dedupe window`, 60_000);
+    return fail("limit_reached", `Cannot send: ${max} messages within the dedupe window`, windowMs);
   }
   const queue = account.outbox.get(input.to);
   const owes = account.outboxBytes + input.body.length + input.ext.length;
@@ -142,7 +172,7 @@ export const readMailbox: Handler<"mailbox.read"> = (turn, account, input, pendi
   }
   const after = cursor === null ? m.first - 1 : cursor.seq;
   const events = readForward(m, after, input.limit, input.bytesMax, pending.blocks);
-  if ("need" in events) return { wait: "block", first: events.need };
+  if ("need" in events) return { wait: "block", table: "m", first: events.need };
   return ok({ mailboxId, events, seq: m.last });
 };
 
@@ -184,7 +214,7 @@ export const readHistory: Handler<"conversation.history"> = (_turn, account, inp
   const c = account.conversations.get(input.with);
   if (c === undefined) return ok({ events: [], more: false });
   const page = readConversation(account.mailbox, input.with, c.index, input, pending.blocks);
-  if ("need" in page) return { wait: "block", first: page.need };
+  if ("need" in page) return { wait: "block", table: "m", first: page.need };
   return ok(page);
 };
 

@@ -54,7 +54,9 @@ export type ShardInput =
     readonly name: AccountName;
     readonly generation: number;
     readonly id: AccountId;
-    readonly blocks: readonly Uint8Array[];
+    /** Rows of hashes and former versions' blocks that there are, by number. */
+    readonly rows: ReadonlyMap<number, Uint8Array>;
+    readonly blocks: ReadonlyMap<number, Uint8Array>;
   }
   | {
     readonly kind: "block_loaded";
@@ -121,7 +123,9 @@ export type Effect =
     readonly generation: number;
     readonly point: number;
     readonly id: AccountId;
-    readonly numbers: readonly number[];
+    /** Numbers of rows of hashes, and of blocks that have none. */
+    readonly rows: readonly number[];
+    readonly blocks: readonly number[];
   }
   | {
     readonly kind: "load_block";
@@ -129,6 +133,8 @@ export type Effect =
     readonly name: AccountName;
     readonly point: number;
     readonly id: AccountId;
+    /** `m`: the mailbox block that begins at `first`; `d`: the dedupe block of that number. */
+    readonly table: "m" | "d";
     readonly first: number;
   }
   /** Read the log again from its first row, as at start. */

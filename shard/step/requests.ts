@@ -71,7 +71,7 @@ export class Requests {
     }
   }
 
-  /** A mailbox block was read for a request; null where it could not be. */
+  /** A block was read for a request; null where it could not be. */
   blockLoaded(request: RequestId, first: number, bytes: Uint8Array | null): void {
     const [p] = this.waiting.take({ kind: "block", request });
     if (p === undefined) return;
@@ -83,7 +83,10 @@ export class Requests {
   /** The dedupe window of an account was read. */
   dedupeLoaded(input: ShardInput & { kind: "dedupe_loaded" }): void {
     const { name } = input;
-    const known = this.#accounts.readable(name, () => this.#turn.accounts.dedupeLoaded(input));
+    const { accounts, batch, now } = this.#turn;
+    const known = this.#accounts.readable(name, () => {
+      return accounts.dedupeLoaded(input, batch.lastLsn, now.mono);
+    });
     if (known === null) return this.loadFailed(input);
     if (known) this.#resume(this.waiting.take({ kind: "dedupe", name }), (p) => this.#run(p));
   }
@@ -170,14 +173,23 @@ export class Requests {
     switch (outcome.wait) {
       case "block": {
         this.waiting.add({ kind: "block", request }, p);
-        const { first } = outcome;
-        return this.#turn.emit(null, { kind: "load_block", request, name, point, id, first });
+        const { table, first } = outcome;
+        return this.#turn.emit(null, {
+          kind: "load_block",
+          request,
+          name,
+          point,
+          id,
+          table,
+          first,
+        });
       }
       case "dedupe": {
         if (this.waiting.add({ kind: "dedupe", name }, p)) return;
         const { generation } = this.#turn.accounts;
-        const numbers = this.#turn.accounts.storedDedupe(account);
-        return this.#turn.emit(null, { kind: "load_dedupe", name, generation, point, id, numbers });
+        const { rows, blocks } = account.dedupe.toLoad();
+        const effect = { kind: "load_dedupe", name, generation, point, id, rows, blocks } as const;
+        return this.#turn.emit(null, effect);
       }
       case "resolve":
         if (this.waiting.add({ kind: "resolve", from: name, to: outcome.name }, p)) return;

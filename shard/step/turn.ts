@@ -18,7 +18,7 @@ export interface Pending {
   readonly op: OpName;
   readonly input: Ops[OpName]["in"];
   readonly seed: Uint8Array | null;
-  /** Mailbox blocks read for it so far, by first position. */
+  /** Blocks read for it so far, of the one table that it needs; see `Wait`. */
   blocks: ReadonlyMap<number, Uint8Array>;
   /** Accounts asked for by name; null where there is none. */
   resolved: ReadonlyMap<AccountName, AccountId | null>;
@@ -32,7 +32,8 @@ export interface Pending {
 
 /** What a request has to wait for. */
 export type Wait =
-  | { readonly wait: "block"; readonly first: number }
+  /** A mailbox block by its first position (`m`), or a dedupe block by its number (`d`). */
+  | { readonly wait: "block"; readonly table: "m" | "d"; readonly first: number }
   | { readonly wait: "dedupe" }
   | { readonly wait: "resolve"; readonly name: AccountName };
 

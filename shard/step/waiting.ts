@@ -6,7 +6,7 @@ import { retryDelay } from "../message/pair.ts";
 
 /** What a request waits for. */
 export type Reason =
-  /** A mailbox block read for this request alone. */
+  /** A mailbox or dedupe block read for this request alone. */
   | { readonly kind: "block"; readonly request: RequestId }
   /** The dedupe window of the account. */
   | { readonly kind: "dedupe"; readonly name: AccountName }

@@ -7,12 +7,18 @@ import { ByteWriter } from "../../shard/record/bytes.ts";
 import {
   checkpointRows,
   CHUNK_BYTES,
-  decodeDedupe,
   decodeHead,
-  encodeDedupe,
   encodeHead,
   joinChunks,
 } from "../../shard/account/checkpoint.ts";
+import {
+  decodeDedupeBlock,
+  decodeDedupeRow,
+  encodeDedupeBlock,
+  encodeDedupeRow,
+  writeDedupeEntry,
+  writeHash,
+} from "../../shard/message/dedupe_rows.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { readForward } from "../../shard/mailbox/mailbox.ts";
 import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
@@ -26,6 +32,15 @@ function decoded(bytes: Uint8Array): AccountState {
   const account = new AccountState(NAME, 0);
   decodeHead(account, bytes);
   return account;
+}
+
+/** What is in a head since it has refused and waiting messages, a dedupe window, rows to delete. */
+const WINDOW_BYTES = 12;
+
+function dedupeOf({ dedupe }: AccountState) {
+  const w = new ByteWriter();
+  dedupe.encode(w);
+  return { former: dedupe.former, rest: w.take() };
 }
 
 /** What of an account a head must bring back. */
@@ -46,7 +61,8 @@ function stored(a: AccountState) {
     conversations: [...a.conversations.values()].map((c) => ({ ...c })),
     undelivered: [...a.undelivered],
     outbox: [...a.outbox.values()].map(({ to, toId, entries }) => ({ to, toId, entries })),
-    dedupeBlocks: a.dedupeBlocks,
+    dedupe: dedupeOf(a),
+    purgedRanges: a.purgedRanges,
     purge: a.purge,
     mailbox: {
       id: m.id,
@@ -105,20 +121,13 @@ Deno.test("a log that is read back makes the same account as the one that wrote 
   );
 });
 
-/** The head without what it has of the dedupe window. */
-function undeduped(account: AccountState): Uint8Array {
-  account.dedupeBlocks = [];
-  account.purge = account.purge.map((p) => ({ ...p, dedupe: [] }));
-  return encodeHead(account, 1);
-}
-
 Deno.test("a checkpoint and the log after it make the same account, wherever the checkpoint was", () => {
   fc.assert(
     fc.property(history, fc.nat(), (life, at) => {
       const cut = at % (life.length + 1);
       const replayed = decoded(encodeHead(accountOf(life.slice(0, cut)), 1));
       for (const e of life.slice(cut)) apply(replayed, e);
-      deepEqual(undeduped(replayed), undeduped(accountOf(life)));
+      deepEqual(encodeHead(replayed, 1), encodeHead(accountOf(life), 1));
     }),
     runs(300),
   );
@@ -129,6 +138,7 @@ Deno.test("a released name is what one is that never was taken, but for rows to 
     fc.property(history, (life) => {
       const released = accountOf([...life, { kind: "removed" }, { kind: "released" }]);
       released.purge = [];
+      released.purgedRanges = [];
       deepEqual(encodeHead(released, 1), encodeHead(new AccountState(NAME, 0), 1));
     }),
     runs(100),
@@ -149,9 +159,11 @@ Deno.test("decodeHead reads what the first programs wrote, without what came lat
   }];
   const head = encodeHead(account, 7);
   // Four zeros: a text and a time, another one, and a count.
-  deepEqual([...head.slice(-4)], [0, 0, 0, 0]);
-  deepEqual(stored(decoded(head.slice(0, -1))), stored(account));
-  deepEqual(stored(decoded(head.slice(0, -4))), stored(account));
+  const former = head.slice(0, -WINDOW_BYTES);
+  deepEqual([...former.slice(-4)], [0, 0, 0, 0]);
+  deepEqual(stored(decoded(former)), stored(account));
+  deepEqual(stored(decoded(former.slice(0, -1))), stored(account));
+  deepEqual(stored(decoded(former.slice(0, -4))), stored(account));
 });
 
 Deno.test("decodeHead throws nothing but CorruptBytes", () => {
@@ -201,12 +213,16 @@ Deno.test("decodeHead refuses a mailbox whose blocks do not join", () => {
 });
 
 Deno.test("checkpoint rows of a future version are refused with both versions", () => {
-  const message = /of version 2, this program reads 1/;
+  const name = "CorruptBytes";
   const head = encodeHead(new AccountState(NAME, 0), 1);
-  const dedupe = encodeDedupe([]);
-  head[0] = dedupe[0] = 2;
-  throws(() => decoded(head), { name: "CorruptBytes", message });
-  throws(() => decodeDedupe(dedupe), { name: "CorruptBytes", message });
+  const row = encodeDedupeRow([], new Uint8Array());
+  head[0] = row[0] = 2;
+  const message = /of version 2, this program reads 1/;
+  throws(() => decoded(head), { name, message });
+  throws(() => decodeDedupeRow(row), { name, message });
+  const block = encodeDedupeBlock(0, new Uint8Array());
+  block[0] = 3;
+  throws(() => decodeDedupeBlock(block), { name, message: /of version 3, this .* reads 1 and 2/ });
 });
 
 Deno.test("checkpointRows: heads of many chunks join to the same account", () => {
@@ -225,18 +241,50 @@ Deno.test("checkpointRows: heads of many chunks join to the same account", () =>
   });
 });
 
-const sent = fc.array(
-  fc.tuple(text, fc.record({ seq: uint, at: uint, num: uint })),
-  { maxLength: 10 },
-);
+const half = fc.integer({ min: 0, max: 0xffffffff });
+const hash = fc.record({ first: half, second: half });
+const sent = fc.array(fc.record({ key: text, seq: uint, at: uint, num: uint, digest: hash }), {
+  maxLength: 10,
+});
+const hashed = fc.array(fc.array(hash, { maxLength: 4 }), { maxLength: 5 });
 
-Deno.test("decodeDedupe gives back the window, and throws nothing but CorruptBytes", () => {
-  fc.assert(fc.property(sent, (list) => deepEqual(decodeDedupe(encodeDedupe(list)), list)), {
-    ...runs(500),
-  });
+function blockOf(entries: readonly Parameters<typeof writeDedupeEntry>[1][]): Uint8Array {
+  const w = new ByteWriter();
+  for (const e of entries) writeDedupeEntry(w, e);
+  return encodeDedupeBlock(entries.length, w.view());
+}
+
+function rowOf(blocks: readonly (readonly Parameters<typeof writeHash>[1][])[]): Uint8Array {
+  const w = new ByteWriter();
+  for (const h of blocks.flat()) writeHash(w, h);
+  const heads = blocks.map(({ length }, i) => ({ number: i + 1, lastAt: i * 9, count: length }));
+  return encodeDedupeRow(heads, w.view());
+}
+
+Deno.test("decodeDedupeBlock gives back the entries, and throws nothing but CorruptBytes", () => {
   fc.assert(
-    fc.property(hostile(sent.map(encodeDedupe)), (bytes) => {
-      readOrCorrupt(() => decodeDedupe(bytes));
+    fc.property(sent, (list) => deepEqual(decodeDedupeBlock(blockOf(list)), list)),
+    runs(500),
+  );
+  fc.assert(
+    fc.property(hostile(sent.map(blockOf)), (bytes) => {
+      readOrCorrupt(() => decodeDedupeBlock(bytes));
+    }),
+    runs(1000),
+  );
+});
+
+Deno.test("decodeDedupeRow gives back the hashes, and throws nothing but CorruptBytes", () => {
+  fc.assert(
+    fc.property(hashed, (blocks) => {
+      const wanted = blocks.map((hashes, i) => ({ number: i + 1, lastAt: i * 9, hashes }));
+      deepEqual(decodeDedupeRow(rowOf(blocks)), wanted);
+    }),
+    runs(500),
+  );
+  fc.assert(
+    fc.property(hostile(hashed.map(rowOf)), (bytes) => {
+      readOrCorrupt(() => decodeDedupeRow(bytes));
     }),
     runs(1000),
   );

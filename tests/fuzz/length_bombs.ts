@@ -6,12 +6,14 @@
 import fc from "fast-check";
 import { AccountState } from "../../shard/account/account.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
+import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
 import {
-  decodeDedupe,
-  decodeHead,
-  encodeDedupe,
-  encodeHead,
-} from "../../shard/account/checkpoint.ts";
+  decodeDedupeBlock,
+  decodeDedupeRow,
+  encodeDedupeBlock,
+  encodeDedupeRow,
+  writeDedupeEntry,
+} from "../../shard/message/dedupe_rows.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import {
   decodeBlock,
@@ -48,7 +50,11 @@ for (const b of samples(body)) {
   bombard(event, (bytes) => decodeEvent(bytes, 1));
   bombard(encodeBlock([event, event]), decodeBlock);
 }
-bombard(encodeDedupe([["a", { seq: 1, at: 2, num: 3 }]]), decodeDedupe);
+const entry = new ByteWriter();
+const digest = { first: 1, second: 2 };
+writeDedupeEntry(entry, { key: "a", seq: 1, at: 2, num: 3, digest });
+bombard(encodeDedupeBlock(1, entry.view()), decodeDedupeBlock);
+bombard(encodeDedupeRow([{ number: 1, lastAt: 2, count: 1 }], new Uint8Array(8)), decodeDedupeRow);
 
 const peak = /^VmHWM:\s+(\d+) kB$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
 Deno.stdout.writeSync(new TextEncoder().encode(`${Math.round(Number(peak) / 1024)}\n`));

@@ -195,11 +195,6 @@ const STORE: readonly Mutant[] = [
       "      return null;",
     ],
     [
-      "forget stored message ids when new ones come",
-      "account.dedupe = new Map(blocks.flat());",
-      "account.dedupe = new Map(newer.size > 0 ? [] : blocks.flat());",
-    ],
-    [
       "evict accounts that have changed",
       "if (monoMs - account.runtime.usedMs < idleMs || account.runtime.dirtyLsn !== 0) continue;",
       "if (monoMs - account.runtime.usedMs < idleMs) continue;",
@@ -234,13 +229,8 @@ const STORE: readonly Mutant[] = [
     ],
     [
       "checkpoint without message ids",
-      "rows.push({ key: dedupeKey(a.point, a.id, number), value });",
-      "void [number, value];",
-    ],
-    [
-      "take the message ids in memory for all there are",
-      "account.dedupeComplete = account.dedupeBlocks.length === 0;",
-      "account.dedupeComplete = true;",
+      "rows.push({ key: dedupeKey(table, a.point, a.id, number), value });",
+      "void [table, number, value];",
     ],
     [
       "do not mark who owes packets",
@@ -288,11 +278,47 @@ const STORE: readonly Mutant[] = [
 
 const MESSAGES: readonly Mutant[] = [
   ...inFile(
+    "shard/message/dedupe.ts",
+    [
+      "take a false match of hashes for a repetition",
+      "decodeDedupeBlock(bytes).findLast((e) => e.key === message.id);",
+      "decodeDedupeBlock(bytes).at(-1);",
+    ],
+    [
+      "make the index of sent messages without stored ones",
+      "if (this.#former.length > 0 || this.first < this.#tailFirst) return false;",
+      "",
+    ],
+    [
+      "make the index of sent messages without those in the head",
+      "    this.#index = index;\n    this.#indexTail();\n",
+      "    this.#index = index;\n",
+    ],
+    [
+      "look only at the newest block with the hash",
+      "for (const block of this.#index!.candidates(hash)) {",
+      "for (const block of this.#index!.candidates(hash).slice(0, 1)) {",
+    ],
+  ),
+  ...inFile(
+    "shard/mailbox/retention.ts",
+    [
+      "drop message ids before they are over age",
+      "account.dedupe.expired(wallMs - limits.dedupeWindowMs);",
+      "account.dedupe.expired(wallMs - 1000);",
+    ],
+  ),
+  ...inFile(
     "shard/message/message_ops.ts",
     [
       "drop dedupe",
-      "if (before !== undefined && before.at > turn.now.wall - turn.limits.dedupeWindowMs) {",
-      "if (before !== undefined && before.at > turn.now.wall) {",
+      'if (found.kind === "new" || found.before.at <= turn.now.wall - turn.limits.dedupeWindowMs) {',
+      'if (found.kind === "new" || found.before.at <= turn.now.wall) {',
+    ],
+    [
+      "take another content under a key for a repetition",
+      "if (found.same) return ok(found.before);",
+      "if (found.same || found.before.seq > 0) return ok(found.before);",
     ],
     [
       "mark as read in a conversation without messages",
@@ -486,8 +512,13 @@ const MESSAGES: readonly Mutant[] = [
       "  account.mailbox",
     ],
     [
+      "leave rows of a deleted account's message ids",
+      "[...dedupe.takeDropped(), ...dedupe.stored];",
+      "dedupe.takeDropped();",
+    ],
+    [
       "reuse a deleted account's message ids",
-      "  account.dedupe.clear();\n  account.dedupeBlocks = [];",
+      '  account.dedupe = new DedupeWindow("", dedupe.shape);\n',
       "",
     ],
     [

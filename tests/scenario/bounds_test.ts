@@ -80,6 +80,24 @@ Deno.test("dedupeEntriesMax: one more message is refused until the window has mo
   assert.deepEqual(send(w, "ann", "bob", "2"), sent[1], "a repetition is no other message");
 });
 
+Deno.test("dedupeEntriesMax: retryAfterMs is how long it takes until there is room", () => {
+  const dedupeShape = { blockEntries: 2, rowBlocks: 2, hashBits: 64 };
+  const w = world({ dedupeEntriesMax: 6, dedupeWindowMs: 60_000, dedupeShape }, "ann", "bob");
+  for (let i = 0; i < 6; i++) {
+    assert.ok(send(w, "ann", "bob", `${i}`).ok);
+    w.settle(5000);
+  }
+  const full = send(w, "ann", "bob", "more");
+  assert.ok(!full.ok && full.code === "limit_reached");
+  // The oldest block ends with the second message, which was sent 25 s ago.
+  assert.ok(Math.abs(full.retryAfterMs! - 35_000) < 100, `${full.retryAfterMs} ms`);
+  w.settle(full.retryAfterMs! - 100);
+  assert.ok(!send(w, "ann", "bob", "more").ok);
+  w.settle(100);
+  assert.ok(send(w, "ann", "bob", "more").ok && send(w, "ann", "bob", "most").ok);
+  assert.ok(!send(w, "ann", "bob", "one over").ok, "the next block is younger");
+});
+
 Deno.test("pendingRequestsMax: one more request is not kept, and its sender is not told", () => {
   const w = world({ pendingRequestsMax: 1 }, "ann", "bob", "cid");
   const ask = (from: string) =>

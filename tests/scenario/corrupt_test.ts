@@ -1,13 +1,14 @@
 /** Stored bytes that cannot be read are the fault of one account, and stay there. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { AccountName } from "../../shard/name/ids.ts";
+import { DEDUPE_SHAPE } from "../../shard/message/dedupe.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 
 const name = (text: string) => text as AccountName;
 
 /** Friends of alice, all on one shard; everything checkpointed, nothing in memory. */
-function friends(): NodeWorld {
-  const w = new NodeWorld({ shards: 1 });
+function friends(dedupeShape = DEDUPE_SHAPE): NodeWorld {
+  const w = new NodeWorld({ shards: 1, limits: { dedupeShape } });
   for (const user of ["alice", "bob", "carol"]) w.account(user);
   w.befriend("alice", "bob");
   w.befriend("alice", "carol");
@@ -20,12 +21,29 @@ function friends(): NodeWorld {
   return w;
 }
 
-/** Spoils a stored row of the kind: heads are `u`, mailbox blocks `m`, dedupe blocks `d`. */
-function spoil(w: NodeWorld, table: "u" | "m" | "d", user: string): void {
+/** A kind of stored rows: heads, mailbox blocks, dedupe blocks, rows of dedupe hashes. */
+type Table = "u" | "m" | "d" | "h";
+
+function rowsOf(w: NodeWorld, table: Table, user: string) {
   const account = w.disk.rows(["u"]).find((row) => row.key[2] === user)!;
   const rows = w.disk.rows([table]).filter((row) => row.key[1] === account.key[1]);
   ok(rows.length > 0, `${user} has no row in ${table}`);
-  for (const { value } of rows) value[0] = 99;
+  return rows;
+}
+
+function spoil(w: NodeWorld, table: Table, user: string): void {
+  for (const { value } of rowsOf(w, table, user)) value[0] = 99;
+}
+
+/** Deletes the rows; no node runs. */
+function lose(w: NodeWorld, table: Table, user: string): void {
+  const store = w.disk.open(w.time.process());
+  const mutations = rowsOf(w, table, user).map(({ key }) => ({ kind: "delete", key }) as const);
+  let done = false;
+  store.write(mutations, () => done = true);
+  w.time.runWhile(() => !done, w.time.nowMs + 1000);
+  store.close(() => {});
+  w.time.runFor(100);
 }
 
 Deno.test("an account whose head is corrupt is unavailable, alone", () => {
@@ -89,13 +107,31 @@ Deno.test("a corrupt mailbox block makes that part of the mailbox unavailable, n
   equal(w.logged("account_corrupt").length, 1);
 });
 
-Deno.test("a corrupt dedupe block refuses sends, for they might be repetitions", () => {
-  const w = friends();
+function sendAgain(w: NodeWorld, id: string) {
+  const message = { device: "phone", to: name("alice"), id, body: "x".repeat(2000), ext: "" };
+  const result = w.ask("bob", "message.send", message as never);
+  return result.ok ? "ok" : result.code;
+}
+
+Deno.test("a corrupt dedupe block refuses sends that might be repetitions, and no others", () => {
+  const w = friends({ blockEntries: 4, rowBlocks: 4, hashBits: 64 });
   spoil(w, "d", "bob");
   w.start();
-  const message = { device: "phone", to: name("alice"), id: "m1", body: "again", ext: "" };
-  const refused = w.ask("bob", "message.send", message as never);
-  deepEqual([refused.ok, refused.ok || refused.code], [false, "unavailable"]);
+  equal(sendAgain(w, "m1"), "unavailable");
+  equal(sendAgain(w, "m9"), "ok", "it is in the open block, in the head");
+  equal(sendAgain(w, "new"), "ok");
   ok(w.ask("bob", "mailbox.snapshot", {}).ok);
   equal(w.logged("account_corrupt").length, 1);
+});
+
+Deno.test("a corrupt or missing row of dedupe hashes refuses all sends of that account", () => {
+  for (const spoilt of [spoil, lose]) {
+    const w = friends({ blockEntries: 2, rowBlocks: 2, hashBits: 64 });
+    spoilt(w, "h", "bob");
+    w.start();
+    equal(sendAgain(w, "m1"), "unavailable");
+    equal(sendAgain(w, "new"), "unavailable");
+    ok(w.ask("bob", "mailbox.snapshot", {}).ok);
+    equal(w.logged("account_corrupt").length, 1);
+  }
 });

@@ -28,7 +28,7 @@ Deno.test("accounts leave memory when idle and come back whole", () => {
   // The same ids once more: the dedupe window is read back from the store.
   const sent = before[0]!.filter((e) => e.kind === "message");
   for (const i of [0, 128, 299]) {
-    assert.deepEqual(w.send("alice", "bob", `m${i}`).seq, sent[i]!.seq);
+    assert.deepEqual(w.send("alice", "bob", `m${i}`, "x".repeat(100)).seq, sent[i]!.seq);
   }
   w.send("alice", "bob", "new");
   w.settle();
@@ -104,7 +104,7 @@ Deno.test("retention drops the oldest events, and cursors before them are reset"
   assert.deepEqual(codes, ["reset", "reset", "reset"]);
   assert.ok(read(mailboxId, kept[0]!.seq - 1).ok);
   // The dedupe window outlives retention.
-  assert.equal(w.send("alice", "bob", "m0").num, 1);
+  assert.equal(w.send("alice", "bob", "m0", "z".repeat(80)).num, 1);
   w.settle();
   assert.equal(w.disk.rows(["m"]).length <= 2 * 6, true);
 });

@@ -7,6 +7,7 @@ import { decodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
 import { decodeRegister } from "../../server/store/fenced_store.ts";
 import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
 import { TABLE_REGISTER } from "../../server/node/ports.ts";
+import { SMALL_WINDOW } from "./config.ts";
 import { Violation } from "./history.ts";
 
 /** The shard table on the disk; undefined where there is none. */
@@ -30,7 +31,7 @@ function heads(disk: MemoryDisk): Account[] {
     else list.push(value);
   }
   return [...chunks].map(([name, values]) => {
-    const account = new AccountState(name as AccountName, points.get(name)!);
+    const account = new AccountState(name as AccountName, points.get(name)!, SMALL_WINDOW);
     decodeHead(account, joinChunks(values)!);
     return account;
   });
@@ -63,19 +64,24 @@ export function checkDisk(disk: MemoryDisk): void {
     if (rows > 1) fail(`the log of shard ${log} has ${rows} rows after a clean stop`);
   }
   const accounts = heads(disk);
-  const wanted = { m: new Set<string>(), d: new Set<string>() };
-  const allowed = { m: new Set<string>(), d: new Set<string>() };
+  const wanted = { m: new Set<string>(), d: new Set<string>(), h: new Set<string>() };
+  const allowed = { m: new Set<string>(), d: new Set<string>(), h: new Set<string>() };
   const owing = new Set<string>();
   for (const a of accounts) {
     for (const b of a.mailbox.blocks) wanted.m.add(`${a.id} ${b.first}`);
-    for (const b of a.dedupeBlocks) wanted.d.add(`${a.id} ${b.number}`);
+    for (const { table, from, to } of a.dedupe.stored) {
+      for (let n = from; n < to; n++) wanted[table].add(`${a.id} ${n}`);
+    }
+    for (const { id, table, from, to } of a.purgedRanges) {
+      for (let n = from; n < to; n++) allowed[table].add(`${id} ${n}`);
+    }
     for (const p of a.purge) {
       for (const first of p.blocks) allowed.m.add(`${p.id} ${first}`);
       for (const number of p.dedupe) allowed.d.add(`${p.id} ${number}`);
     }
     if (a.outbox.size > 0) owing.add(a.name);
   }
-  for (const table of ["m", "d"] as const) {
+  for (const table of ["m", "d", "h"] as const) {
     const there = new Set(disk.rows([table]).map((r) => `${r.key[2]} ${r.key[3]}`));
     for (const row of wanted[table]) if (!there.has(row)) fail(`${table} ${row} is missing`);
     for (const row of there) {

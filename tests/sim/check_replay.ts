@@ -10,6 +10,7 @@ import { AccountState } from "../../shard/account/account.ts";
 import { decodeHead, encodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
 import { LogTail } from "../../shard/step/log_tail.ts";
 import { readRecord } from "../../shard/record/records.ts";
+import { SMALL_WINDOW } from "./config.ts";
 import { Violation } from "./history.ts";
 
 /** Within this time commits and checkpoints under way end, ms. */
@@ -60,7 +61,7 @@ function readLog(disk: MemoryDisk, shard: Shard, unsealed: readonly Uint8Array[]
 }
 
 function readHead(disk: MemoryDisk, { name, point }: Account): AccountState {
-  const account = new AccountState(name, point);
+  const account = new AccountState(name, point, SMALL_WINDOW);
   const chunks = disk.rows(["u", point, name]).map(({ value }) => value);
   account.runtime.savedChunks = chunks.length;
   const head = joinChunks(chunks);
@@ -70,7 +71,7 @@ function readHead(disk: MemoryDisk, { name, point }: Account): AccountState {
 
 /** All that a head has, and the rows that the next checkpoint is to delete. */
 function durable(account: Account): string {
-  const copy = new AccountState(account.name, account.point);
+  const copy = new AccountState(account.name, account.point, SMALL_WINDOW);
   decodeHead(copy, encodeHead(account, 0));
   // A released name has no checkpoint to say which rows have been deleted: a replay does it again.
   if (copy.state === "absent") copy.purge = [];

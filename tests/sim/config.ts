@@ -3,6 +3,7 @@
  * meet it. Each seed leaves some of it out, so that what remains meets more often (swarm testing).
  */
 import type { EdgeLimits } from "../../server/edge/types.ts";
+import type { DedupeShape } from "../../shard/message/dedupe.ts";
 import type { NetworkQuality } from "./network.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { DEFAULT_EDGE_LIMITS } from "../../server/edge/types.ts";
@@ -133,6 +134,9 @@ export interface SimConfig {
 /** Names of users; a `/` never occurs in one. */
 export const NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"] as const;
 
+/** Few entries a block and few blocks a row, so that short histories have many of both. */
+export const SMALL_WINDOW: DedupeShape = { blockEntries: 3, rowBlocks: 2, hashBits: 64 };
+
 function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
   return {
     ...DEFAULT_SHARD_LIMITS,
@@ -140,6 +144,8 @@ function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
     checkpointMs: cold ? 50 : prng.pick([50, 300, 2000]),
     cacheIdleMs: cold ? 200 : prng.pick([200, 2000, 60_000]),
     cacheAccountsMax: cold ? 1 : prng.pick([1, 3, 5000]),
+    // With few bits, many keys have the same hash.
+    dedupeShape: { ...SMALL_WINDOW, hashBits: prng.fork("dedupe").pick([3, 6, 64]) },
     outboxWindow: prng.pick([1, 4, 64]),
     receiptDelayMs: prng.pick([50, 500]),
     mailboxEventsMax: trims ? prng.pick([20, 60]) : DEFAULT_SHARD_LIMITS.mailboxEventsMax,

@@ -20,6 +20,7 @@ export class Driver {
   readonly #sum: number;
   #running = true;
   #flashes = 0;
+  #misuses = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -145,12 +146,16 @@ export class Driver {
     }
   }
 
-  /** A message that was acked, or is under way, is sent again. */
+  /** A message that was acked, or is under way, is sent again, or its key with another content. */
   #repeat(person: Person): void {
     const { prng } = this.#world;
     const sent = [...person.life!.sent.values()];
     const online = person.online;
-    if (sent.length > 0 && online.length > 0) person.repeat(prng.pick(online), prng.pick(sent));
+    if (sent.length === 0 || online.length === 0) return;
+    const message = prng.pick(sent);
+    const misuse = prng.fork(`misuse ${message.key} ${this.#misuses++}`).chance(0.3);
+    if (message.acked !== null && misuse) person.misuse(prng.pick(online), message);
+    else person.repeat(prng.pick(online), message);
   }
 
   #look(device: Device, peer: string, action: "history" | "page" | "snapshot"): void {

@@ -222,11 +222,24 @@ export class Oracle {
     }
     if (code === null || code === "unavailable") return;
     sent.unknown--;
+    const free = this.block(sent.life, sent.to).always(false, beganMs, this.#now());
+    if (code === "conflict" && known === null && free) {
+      const text = `${sent.key} to ${sent.to} is refused as a conflict, but its key is new`;
+      throw new Violation("a key stands for one message", text, [sent.life.name, sent.to]);
+    }
     // Another try may have been taken while the answer to this one was on its way.
     if (known !== null && beganMs >= sent.ackedMs && !isTransient(code)) {
       const text = `${sent.key} was acked, then refused as ${code}`;
       throw new Violation("a retry gets the first result", text, [sent.life.name, sent.to]);
     }
+  }
+
+  /** The answer to another content under the key of an acked message; null: it was accepted. */
+  misused(life: Life, { key, to }: { key: string; to: string }, code: string | null): void {
+    this.checked++;
+    if (code === "conflict" || (code !== null && isTransient(code))) return;
+    const text = `${key} with another content to ${to}: ${code ?? "accepted"}`;
+    throw new Violation("a key stands for one message", text, [life.name, to]);
   }
 
   // ---- what devices see

@@ -71,6 +71,17 @@ export class Person {
     this.#try(device, oracle.sending(sent.life, device.id, sent.to, sent.key, sent.body, sent.ext));
   }
 
+  /** Sends something else under the key of a message that was acked. */
+  misuse(device: Device, { life, to, key, body, ext }: Sent): void {
+    const { oracle, prng, people } = this.#world;
+    const other = people.find((p) => p.name !== to && p.name !== this.name)?.name ?? "nobody";
+    const changes = [{ to: other }, { body: `${body}!` }, { ext: `${ext}!` }];
+    const fields = { to, key, body, ...(ext === "" ? {} : { ext }), ...prng.pick(changes) };
+    device.command("send", fields, (answer) => {
+      if (answer !== null) oracle.misused(life, fields, answer.ok ? null : answer.code);
+    });
+  }
+
   #try(device: Device, sent: Sent): void {
     const { oracle } = this.#world;
     this.#unsent.set(sent, true);

@@ -102,6 +102,10 @@ Deno.test("messages of a service are sent once for each key, and their outcomes 
   const first = await call("POST /gateway/v1/messages", token, body, key);
   assert.deepEqual(first.value["num"], 1);
   assert.deepEqual((await call("POST /gateway/v1/messages", token, body, key)).value, first.value);
+  // Another content under the key is sent to nobody.
+  const other = { ...body, body: "another" };
+  const misused = await call("POST /gateway/v1/messages", token, other, key);
+  assert.deepEqual([misused.status, misused.value["code"]], [409, "conflict"]);
   const page = await call("GET /gateway/v1/outcomes?limit=500", token);
   assert.deepEqual(
     (page.value["outcomes"] as readonly Record<string, unknown>[]).map((
