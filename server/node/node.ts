@@ -194,9 +194,9 @@ export class Node implements EdgeRouter {
     return this.#map.ready;
   }
 
-  /** Whether every shard serves, or does not because of bugs: the others do not wait for it. */
+  /** Whether every shard serves, is reloaded, or is down because of bugs: others do not wait for it. */
   get settled(): boolean {
-    return this.#map.settled;
+    return this.#map.settled((shard) => this.#takeovers.isUnderWay(shard));
   }
 
   /** The shard that a user belongs to. */

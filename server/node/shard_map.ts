@@ -25,9 +25,12 @@ export class ShardMap {
     return this.shards.length > 0 && this.shards.every((s) => s.ready);
   }
 
-  /** Whether every shard serves, or does not because of bugs: the others do not wait for it. */
-  get settled(): boolean {
-    return this.shards.length > 0 && this.shards.every((s) => s.ready || s.down);
+  /**
+   * Whether every shard serves, or does not because of bugs or because it is taken over: the others do
+   * not wait for it.
+   */
+  settled(takenOver: (shard: Shard) => boolean): boolean {
+    return this.shards.length > 0 && this.shards.every((s) => s.ready || s.down || takenOver(s));
   }
 
   /** The shard with this id, if there is one. */

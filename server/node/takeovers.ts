@@ -71,6 +71,11 @@ export class Takeovers {
     });
   }
 
+  /** Whether the shard is being taken over. */
+  isUnderWay(shard: Shard): boolean {
+    return this.#underWay.has(shard);
+  }
+
   /** Somebody else has claimed the shard. With one node in the cell, this one takes it back. */
   fenced(shard: Shard): void {
     if (shard.ended) return;

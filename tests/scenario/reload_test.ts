@@ -42,6 +42,10 @@ Deno.test("Node.reload raises the epoch by a claim, reads the log and asks for a
     { kind: "announce", lo: POINT_SPACE / 2, hi: POINT_SPACE, epoch: before[1]! + 1 },
   ]);
   deepEqual([w.bodies("ann"), w.bodies("bob")], [["m1"], ["m1"]]);
+  w.node.reload(0, () => {});
+  deepEqual([w.node.ready, w.node.settled], [false, true], "readiness does not wait for it");
+  w.settle(1000);
+  equal(w.node.ready, true);
   const refused = reload(w, 7);
   equal(refused.ok || refused.code, "conflict");
 });

@@ -73,6 +73,7 @@ interface Running {
   readonly signIn: SignInDeps;
   readonly connect: (wire: WireConnection) => WireHandler;
   readonly lines: readonly LogLine[];
+  readonly visible: VisibleSessions;
   serving: boolean;
 }
 
@@ -166,7 +167,7 @@ export class SimNode implements Server {
       open: (options, done) => edge.open(options, done),
       ...UNCOUNTED,
     });
-    const made = { process, ports, node, edge, counters, signIn, connect, lines };
+    const made = { process, ports, node, edge, counters, signIn, connect, lines, visible };
     const running: Running = { ...made, serving: false };
     this.#running = running;
     this.#host.note(this.who, `starts (${this.#starts})`);

@@ -4,6 +4,8 @@
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
+import type { EdgePacket } from "../../shard/ops.ts";
+import type { Shard } from "../../shard/step/shard.ts";
 import type { Prng } from "./prng.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimNode } from "./sim_node.ts";
@@ -17,17 +19,33 @@ import { Violation } from "./history.ts";
 
 /** A shard serves again within this time, whatever else goes wrong (ms): with its disk. */
 const SERVES_MS = 30_000;
+/** What has waited for a reload is done so long after it (ms). */
+const AFTER_MS = 1000;
 const USURPER = { id: "node999999999999" as NodeId, incarnation: 1 };
 
 /** An operator reloads a shard. */
 export function reloadShard(world: World, node: SimNode, prng: Prng): void {
   const { running } = node;
   const shard = prng.pick(running.node.shards);
+  const old = [...running.visible.packets.values()];
   let answered = false;
+  let asked = 0;
+  for (const { name } of world.people.filter((p) => shard.owns(p.name as AccountName))) {
+    asked++;
+    running.node.request(name as AccountName, "device.list", {}, () => asked--);
+  }
   running.node.reload(shard.id, (result) => {
     answered = true;
     world.history.add("shards", `${shard.id} reloaded: ${result.ok ? "done" : result.code}`);
+    if (!result.ok) return;
+    running.process.timers.after(AFTER_MS, () => {
+      const now = running.node.shards.find(({ id }) => id === shard.id);
+      if (!now?.ready || now.row.epoch !== result.value.epoch) return;
+      if (asked > 0) throw new Violation("what was asked is repeated", `shard ${shard.id}`);
+      for (const packet of old) comesLate(packet, running.edge.deliver(packet));
+    });
   });
+  writeToReader(world, shard);
   world.time.world.timers.after(SERVES_MS, () => {
     if (answered || !node.up || node.running !== running || !running.serving) return;
     if (running.process.state !== "running") return;
@@ -36,6 +54,21 @@ export function reloadShard(world: World, node: SimNode, prng: Prng): void {
       `shard ${shard.id} does not serve ${SERVES_MS} ms after a reload`,
     );
   });
+}
+
+/** Somebody is written to whose session is not announced yet. */
+function writeToReader(world: World, shard: Shard): void {
+  const online = world.people.filter((p) => p.online.length > 0);
+  const reader = online.find((p) => shard.owns(p.name as AccountName));
+  const writer = online.find((p) => p !== reader && p.online[0]!.life === p.life);
+  if (reader !== undefined) writer?.write(writer.online[0]!, reader.name, 40);
+}
+
+/** A packet that an edge has had comes once more, after its shard has another owner. */
+function comesLate(packet: EdgePacket, concerned: number): void {
+  if (packet.kind !== "presence" || concerned === 0) return;
+  const text = `an old packet about ${packet.watched} is taken, of epoch ${packet.epoch}`;
+  throw new Violation("presence never goes back", text, [packet.watched]);
 }
 
 /** Somebody else claims a shard and appends an account, which its former owner must find. */

@@ -24,6 +24,8 @@ type Attach = Ops["session.attach"]["in"];
 
 /** The visible sessions of one process. */
 export class VisibleSessions {
+  /** The last packet of each user's presence. */
+  readonly packets = new Map<AccountName, EdgePacket>();
   /** By user and session; only what is certain. */
   readonly #users = new Map<AccountName, Map<SessionId, DeviceId>>();
   /** How often operations that end sessions were asked for and replied to. */
@@ -107,7 +109,10 @@ export class VisibleSessions {
 
   /** Looks at a packet from a shard. */
   delivered(packet: EdgePacket): void {
-    if (packet.kind === "presence") this.#shown(packet.watched, packet);
+    if (packet.kind === "presence") {
+      this.packets.set(packet.watched, packet);
+      this.#shown(packet.watched, packet);
+    }
     if (packet.kind !== "closed") return;
     for (const sessions of this.#users.values()) {
       for (const session of packet.sessions) sessions.delete(session);
