@@ -30,7 +30,7 @@ import {
   throttleOptions,
   wsLimits,
 } from "./config/settings.ts";
-import { addAssets, addChat, clientLibrary } from "./web/assets.ts";
+import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { createApp } from "./v1/rest.ts";
 import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
@@ -44,6 +44,8 @@ import { Turns } from "./http/turns.ts";
 import { within } from "./system/within.ts";
 import { createWebRules, type WebRules } from "./http/web_rules.ts";
 import { createWsTransport, type WsTransport } from "./v1/ws.ts";
+import { forwardedPrefix } from "./http/forwarded_prefix.ts";
+import { prefixOf, withoutPrefix } from "./text/path_prefix.ts";
 import { formatBind } from "./config/address.ts";
 import { frontLive } from "./ops/front_live.ts";
 import type { Counters } from "./ops/counters.ts";
@@ -231,6 +233,7 @@ class NodeFront implements Front {
       ...shared,
       info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
       allowedOrigins: config.server.allowedOrigins,
+      publicUrl: config.server.publicUrl,
       throttles: {
         address: this.#addresses.throttle,
         device: {
@@ -265,7 +268,13 @@ class NodeFront implements Front {
     });
     this.#addGateway();
     addAssets(app, clientLibrary());
-    addChat(app);
+    addChat(app, (env) => forwardedPrefix(this.#proxies, env));
+    const prefix = prefixOf(this.#config.server.publicUrl);
+    // Below it the page's addresses are relative to its own.
+    if (prefix !== "") {
+      const toPage = redirect(`${prefix.slice(prefix.lastIndexOf("/") + 1)}/`);
+      app.get(prefix, (c) => toPage(c.req.raw));
+    }
     for (const [path, serve] of docs()) app.get(path, (c) => serve(c.req.raw));
   }
 
@@ -283,6 +292,7 @@ class NodeFront implements Front {
         burst: gateway.requestsBurst,
       })),
       privateTargets: gateway.privateTargets,
+      publicUrl: server.publicUrl,
       streamsMax: gateway.streamsMax,
       observe: (name, outcome) => this.#observe(name, outcome),
       limited: this.#limited,
@@ -303,6 +313,7 @@ class NodeFront implements Front {
 
   async openDoor(tls: ConfigFiles["tls"]): Promise<void> {
     const { server, limits, timeouts } = this.#config;
+    const prefix = prefixOf(server.publicUrl);
     this.#door = await openHttpServer({
       app: this.#app,
       counters: this.#counts.door,
@@ -317,8 +328,10 @@ class NodeFront implements Front {
       admitAddress: this.#addresses.look,
       admitHost: this.#rules.hostRefusal,
       penalize: this.#addresses.penalize,
-      upgrade: (request, socket, head) =>
-        this.#ws.upgrade(request, socket as Socket, head as Buffer),
+      upgrade: (request, socket, head) => {
+        request.url = withoutPrefix(prefix, request.url ?? "/");
+        this.#ws.upgrade(request, socket as Socket, head as Buffer);
+      },
     }, {
       ...server.bind,
       tls,

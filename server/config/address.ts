@@ -121,3 +121,28 @@ export function parseOrigin(text: string): string | null {
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
   return url.href === `${url.origin}/` ? url.origin : null;
 }
+
+/** Paths of the server's own, which no prefix may begin with. */
+const OWN_PATHS = /^\/(?:v1|gateway|chat|docs)(?:\/|$)/;
+
+/** A path of plain segments, without a slash at its end. */
+const PLAIN_PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+$/;
+
+/** A path prefix such as `/roost`: plain segments, no slash at the end; null for anything else. */
+export function parsePathPrefix(text: string): string | null {
+  const path = text.replace(/\/$/, "");
+  return text.length <= 256 && PLAIN_PATH.test(path) ? path : null;
+}
+
+/**
+ * An http or https URL, which may have a path of plain segments that does not begin as one of the
+ * server's own; without a slash at its end. Null for anything else.
+ */
+export function parsePublicUrl(text: string): string | null {
+  if (!URL.canParse(text)) return null;
+  const { origin, pathname, href, protocol } = new URL(text);
+  const path = pathname === "/" ? "" : parsePathPrefix(pathname);
+  const web = protocol === "http:" || protocol === "https:";
+  if (!web || path === null || OWN_PATHS.test(path)) return null;
+  return href === origin + pathname ? origin + path : null;
+}

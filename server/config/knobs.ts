@@ -1,5 +1,12 @@
 /** Every setting there is, by group. The order is that of `roost config show`. */
-import { formatBind, parseBind, parseCidr, parseDomain, parseOrigin } from "./address.ts";
+import {
+  formatBind,
+  parseBind,
+  parseCidr,
+  parseDomain,
+  parseOrigin,
+  parsePublicUrl,
+} from "./address.ts";
 import { bool, choice, int, ints, list, optional, optionalPath, paths, text } from "./knob.ts";
 
 const DAY_MAX = 36_500;
@@ -45,9 +52,9 @@ const server = {
     read: parseBind,
   }),
   publicUrl: optional({
-    wants: "an http or https URL without a path, for example https://chat.example.org",
-    doc: "The address clients use, where it differs from the one listened on.",
-    read: parseOrigin,
+    wants: "an http or https URL such as https://chat.example.org or https://example.org/roost",
+    doc: "The address clients use, with its path, where it differs from the one listened on.",
+    read: parsePublicUrl,
   }),
   allowedOrigins: list({
     wants: "origins such as https://app.example.org",
@@ -62,7 +69,7 @@ const server = {
   }),
   trustedProxies: list({
     wants: "IP addresses or ranges such as 10.0.0.0/8",
-    doc: "Proxies whose X-Forwarded-For is believed; all other clients are who they connect as.",
+    doc: "Proxies whose X-Forwarded-For and X-Forwarded-Prefix are believed, and no one else's.",
     read: parseCidr,
   }),
 } as const;

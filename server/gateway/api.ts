@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ERROR_CODES, type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
 import { errorResponse, jsonResponse, NOT_JSON, readJsonBody, STATUS_OF } from "../v1/http.ts";
 import { honoPath } from "../v1/rest.ts";
+import { compressResponse } from "../text/content_coding.ts";
 import { isObject } from "../v1/validate.ts";
 import { type GatewayApiDeps, type GatewayRoute, gatewayRoutes } from "./routes.ts";
 import { GATEWAY_ANSWERS, gatewaySchemas } from "./schemas.ts";
@@ -18,8 +19,11 @@ export function addGateway(app: Hono, deps: GatewayApiDeps): void {
   for (const route of routes) {
     app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
   }
-  const document = JSON.stringify(gatewayDocument(routes));
-  app.get("/gateway/v1/openapi.json", () => jsonResponse(200, document));
+  const document = JSON.stringify(gatewayDocument(routes, deps.publicUrl));
+  app.get(
+    "/gateway/v1/openapi.json",
+    (c) => compressResponse(c.req.raw, jsonResponse(200, document)),
+  );
 }
 
 async function serve(deps: GatewayApiDeps, route: GatewayRoute, c: Context): Promise<Response> {
@@ -113,7 +117,7 @@ function schemaOf(schema: z.ZodType): Json {
 }
 
 /** Builds the document. */
-export function gatewayDocument(routes: readonly GatewayRoute[]): Json {
+export function gatewayDocument(routes: readonly GatewayRoute[], publicUrl: string | null): Json {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) };
@@ -135,7 +139,7 @@ export function gatewayDocument(routes: readonly GatewayRoute[]): Json {
         "For other systems: messages, presence, outcomes and webhooks, by the tokens of " +
         "`roost service add`.",
     },
-    servers: [{ url: "/" }],
+    servers: [{ url: publicUrl ?? "/" }],
     paths,
     components: {
       securitySchemes: { service: { type: "http", scheme: "bearer" } },

@@ -30,6 +30,8 @@ export interface GatewayApiDeps {
   readonly throttle: Throttle;
   /** Webhooks may go to private networks. */
   readonly privateTargets: boolean;
+  /** As in `RestDeps`. */
+  readonly publicUrl: string | null;
   /** Streams one service may have open. */
   readonly streamsMax: number;
   admit(kind: AdmissionKind): Failure | null;

@@ -39,7 +39,9 @@ function sameHost(origin: URL, host: string): boolean {
 /** Makes the rules of a configuration: the public URL counts as an allowed origin. */
 export function createWebRules({ server }: Pick<Config, "server">): WebRules {
   const { domain, bind, publicUrl, trustedProxies, allowedOrigins } = server;
-  const origins = new Set(publicUrl === null ? allowedOrigins : [...allowedOrigins, publicUrl]);
+  const origins = new Set(
+    publicUrl === null ? allowedOrigins : [...allowedOrigins, new URL(publicUrl).origin],
+  );
   const names = new Set([domain, ...[...origins].map((origin) => nameIn(new URL(origin).host)!)]);
   const local = isLoopback(bind.host) && trustedProxies.length === 0;
   const strangeHost = fail(

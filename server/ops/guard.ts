@@ -18,7 +18,7 @@ export type GuardedApp = (request: Request, address: string) => Promise<Response
 /** What the guard needs. */
 export interface GuardOptions {
   /** What everybody may see, by its exact path: the dashboard before it knows the token. */
-  readonly open: ReadonlyMap<string, (request: Request) => Response>;
+  readonly open: ReadonlyMap<string, (request: Request) => Response | Promise<Response>>;
   /** The token as of now. */
   token(): string;
   readonly clock: Pick<Clock, "monoMs">;

@@ -15,6 +15,7 @@ interface Row extends Pick<Route, "method" | "path" | "answer"> {
   /** The operation's id where the command has several routes. */
   readonly id?: string;
   readonly summary?: string;
+  readonly compressed?: true;
 }
 
 const CONTACT = { contact: "path" } as const;
@@ -34,6 +35,7 @@ const ROWS: readonly Row[] = [
     path: "/v1/conversations/{with}/messages",
     from: { with: "path", before: "number", after: "number", limit: "number" },
     answer: "History",
+    compressed: true,
     errors: ["not_found"],
   },
   {
@@ -44,7 +46,13 @@ const ROWS: readonly Row[] = [
     answer: "Unread",
     errors: ["not_found"],
   },
-  { command: "snapshot", method: "GET", path: "/v1/snapshot", answer: "SnapshotAt" },
+  {
+    command: "snapshot",
+    method: "GET",
+    path: "/v1/snapshot",
+    answer: "SnapshotAt",
+    compressed: true,
+  },
   { command: "ack", method: "POST", path: "/v1/ack", answer: null },
   {
     command: "presence",
@@ -152,6 +160,7 @@ function commandRoute(protocol: Protocol, row: Row): Route {
     rate: command.rate,
     status: row.answer === null ? 204 : 200,
     answer: row.answer,
+    ...(row.compressed === undefined ? {} : { compressed: row.compressed }),
     example: exampleOf(row),
     errors: row.errors ?? [],
     async run(call, input) {

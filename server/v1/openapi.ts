@@ -18,7 +18,11 @@ interface ObjectSchema {
 }
 
 /** Builds the document for the given routes; every frame of the WebSocket is a schema in it too. */
-export function openApiDocument(routes: readonly Route[], protocol: Protocol): Json {
+export function openApiDocument(
+  routes: readonly Route[],
+  protocol: Protocol,
+  publicUrl: string | null,
+): Json {
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of routes) {
     paths[route.path] ??= {};
@@ -33,7 +37,7 @@ export function openApiDocument(routes: readonly Route[], protocol: Protocol): J
       description: "Presence and instant messages. The same commands travel as frames of the " +
         "WebSocket at /v1/ws; their schemas are the ones whose names end in Frame.",
     },
-    servers: [{ url: "/" }],
+    servers: [{ url: publicUrl ?? "/" }],
     paths,
     components: {
       securitySchemes: {

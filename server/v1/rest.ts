@@ -1,5 +1,6 @@
 /** Protocol v1 over plain HTTP: a Hono app made from the route table. */
 import { type Context, Hono } from "hono";
+import { getPath } from "hono/utils/url";
 import { type ErrorCode, fail, type Failure, type Result } from "../../shard/errors.ts";
 import { commandRoutes } from "./command_routes.ts";
 import {
@@ -29,7 +30,9 @@ import {
 } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
 import { takeFrom, TOO_FAST } from "./rates.ts";
+import { compressResponse } from "../text/content_coding.ts";
 import { isObject } from "./validate.ts";
+import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import type { Protocol } from "./protocol.ts";
 
 /** Every route but `/openapi.json`; the document is made from them. */
@@ -45,7 +48,8 @@ export function createApp(
   deps: RestDeps,
   exchangeLimits: ExchangeLimits = DEFAULT_EXCHANGE_LIMITS,
 ): Hono {
-  const app = new Hono();
+  const prefix = prefixOf(deps.publicUrl);
+  const app = new Hono({ getPath: (request) => withoutPrefix(prefix, getPath(request)) });
   const exchanges = new Exchanges(exchangeLimits, deps.clock, deps.random);
   const routes = restRoutes(deps.protocol, exchanges);
   app.use("*", async (c, next) => {
@@ -57,8 +61,8 @@ export function createApp(
   for (const route of routes) {
     app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
   }
-  const document = JSON.stringify(openApiDocument(routes, deps.protocol));
-  app.get("/openapi.json", () => jsonResponse(200, document));
+  const document = JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl));
+  app.get("/openapi.json", (c) => compressResponse(c.req.raw, jsonResponse(200, document)));
   for (const [path, methods] of methodsByPath(routes)) {
     app.all(honoPath(path), (c) => otherMethod(deps, c, methods));
   }
@@ -93,7 +97,10 @@ function addHeaders(deps: RestDeps, c: Context): void {
   const cors = corsHeaders(c.req.header("origin") ?? null, deps.allowedOrigins);
   // What is for every origin stays so.
   if (!headers.has("access-control-allow-origin")) {
-    for (const [name, value] of Object.entries(cors)) headers.set(name, value);
+    for (const [name, value] of Object.entries(cors)) {
+      if (name === "vary") headers.append(name, value);
+      else headers.set(name, value);
+    }
   }
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
     if (!headers.has(name)) headers.set(name, value);
@@ -128,7 +135,8 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
   count(deps, route, request, "ok");
   if (reply instanceof Response) return reply;
   if (reply.value === null) return new Response(null, { status: 204 });
-  return jsonResponse(route.status, reply.value);
+  const response = jsonResponse(route.status, reply.value);
+  return route.compressed === true ? await compressResponse(request, response) : response;
 }
 
 function count(deps: RestDeps, route: Route, request: Request, outcome: "ok" | ErrorCode): void {

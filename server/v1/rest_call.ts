@@ -34,6 +34,8 @@ export interface RestDeps extends SignInDeps, Counting {
   };
   /** Origins of pages that may call from elsewhere; `*` for all, empty for none. */
   readonly allowedOrigins: readonly string[];
+  /** `server.publicUrl`: requests below its path are served as those at the root. */
+  readonly publicUrl: string | null;
   readonly throttles: {
     /** By address: requests that nobody is signed in for (yet). */
     readonly address: Throttle;
@@ -116,6 +118,11 @@ export interface Route {
   /** Status of success: 204 where there is no value. */
   readonly status: 101 | 200 | 201 | 204;
   readonly answer: AnswerName | { readonly listOf: AnswerName } | null;
+  /**
+   * Whether the answer is compressed where the client asks: for large ones without any token.
+   * Answers that are small or have secrets beside what others wrote are not (BREACH).
+   */
+  readonly compressed?: true;
   /** An input, as if all of it were in one object. */
   readonly example: Readonly<Record<string, unknown>>;
   /** Refusals besides those that every route of its kind has. */

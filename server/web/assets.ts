@@ -5,6 +5,12 @@
 import type { Hono } from "hono";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { bundle } from "./bundle.ts";
+import {
+  type Coding,
+  compress,
+  COMPRESSED_BYTES_MIN,
+  contentCoding,
+} from "../text/content_coding.ts";
 import { DASHBOARD_PATH } from "./dashboard_path.ts";
 import { sha256 } from "../auth/hash.ts";
 
@@ -13,6 +19,8 @@ export interface Asset {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Everything that its answers carry: type, entity tag, how it may be cached and used. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Returns the bytes in a content coding, made at the first call and kept; null: not a text. */
+  readonly coded: ((coding: Coding) => Promise<Uint8Array<ArrayBuffer>>) | null;
 }
 
 /** Content types, by the ending of a file's name. */
@@ -44,14 +52,30 @@ function typeOf(name: string): string {
   return type;
 }
 
+/** Whether a type is worth compressing. */
+const isText = (type: string) => !/^image\/(?!svg)/.test(type);
+
+/** Returns a function that compresses once for each coding. */
+function coder(bytes: Uint8Array): Asset["coded"] {
+  const made = new Map<Coding, Promise<Uint8Array<ArrayBuffer>>>();
+  return (coding) => {
+    const known = made.get(coding) ?? compress(bytes, coding, "once");
+    made.set(coding, known);
+    return known;
+  };
+}
+
 function asset(
   type: string,
   bytes: Uint8Array<ArrayBuffer>,
   headers: Readonly<Record<string, string>>,
 ): Asset {
+  const codes = isText(type) && bytes.length >= COMPRESSED_BYTES_MIN;
   return {
     bytes,
+    coded: codes ? coder(bytes) : null,
     headers: {
+      ...(codes ? { "vary": "Accept-Encoding" } : {}),
       "content-type": type,
       "cache-control": "no-cache",
       "etag": `"${encodeBase64Url(sha256(bytes)).slice(0, 22)}"`,
@@ -89,16 +113,40 @@ export function readBundle(name: string, headers: Readonly<Record<string, string
   return asset(typeOf(name), utf8(text), headers);
 }
 
+/** As `readAsset`, for several files of one type as one. */
+export function readJoined(
+  names: readonly string[],
+  headers: Readonly<Record<string, string>> = {},
+): Asset {
+  const text = names.map((name) => new TextDecoder().decode(read(name))).join("\n");
+  return asset(typeOf(names[0]!), utf8(text), headers);
+}
+
 /**
- * Answers a GET (or HEAD, whose body the server leaves out) with a file: 304 without it where
- * `If-None-Match` has its entity tag.
+ * Serves a file to a GET (or HEAD, whose body the server leaves out), compressed where the client
+ * takes that: 304 without a body where `If-None-Match` has the entity tag, which each coding has
+ * for its own.
  */
-export function serveAsset(asset: Asset, request: Request): Response {
-  const { bytes, headers } = asset;
+export async function serveAsset(asset: Asset, request: Request): Promise<Response> {
+  const { bytes, coded } = asset;
+  const coding = coded === null ? null : contentCoding(request.headers.get("accept-encoding"));
+  const headers = coding === null ? asset.headers : {
+    ...asset.headers,
+    "content-encoding": coding,
+    "etag": asset.headers["etag"]!.replace(/"$/, `-${coding}"`),
+  };
   const known = (request.headers.get("if-none-match") ?? "").split(",")
     .map((tag) => tag.trim().replace(/^W\//, ""));
   if (known.includes(headers["etag"]!)) return new Response(null, { status: 304, headers });
-  return new Response(bytes, { headers });
+  return new Response(coding === null ? bytes : await coded!(coding), { headers });
+}
+
+/** Serves one path. */
+export type AssetHandler = (request: Request) => Response | Promise<Response>;
+
+/** Redirects to an address that is relative to the request's, so that it holds below a prefix. */
+export function redirect(location: string): AssetHandler {
+  return () => new Response(null, { status: 302, headers: { location } });
 }
 
 /** Serves files at their paths. */
@@ -128,41 +176,42 @@ function chatPolicy(host: string): string {
     `connect-src 'self'${sockets}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`;
 }
 
-/** The chat's files in `chat/`, besides its page. */
-const CHAT_FILES = [
-  "app.js",
-  "chat.css",
-  "connection.js",
-  "contact.js",
-  "dom.js",
-  "forms.css",
-  "icon.svg",
-  "main.js",
-  "message.js",
-  "people.js",
-  "people_list.js",
-  "settings.js",
-  "sign_in.js",
-  "status.js",
-  "talk.css",
-  "talk.js",
-  "text.js",
-  "timeline.js",
-  "typing.js",
-] as const;
+/** Prefixes of which the page is kept; more than one proxy is rare. */
+const PREFIXES_MAX = 8;
 
-/** Serves the chat: its page at `/`, under a policy that lets nothing in from elsewhere. */
-export function addChat(app: Hono): void {
-  const page = readAsset("chat/index.html");
+/** Returns a function that makes the chat's page below a path prefix. */
+function chatPages(): (prefix: string) => Asset {
+  const html = new TextDecoder().decode(read("chat/index.html"));
+  const pages = new Map<string, Asset>();
+  return (prefix) => {
+    const known = pages.get(prefix);
+    if (known !== undefined) return known;
+    const from = prefix === "" ? "" : `${prefix}/`;
+    const page = htmlAsset(html.replaceAll(/(?<= (?:href|src)=")(?!#)/g, from), {});
+    if (pages.size >= PREFIXES_MAX) pages.clear();
+    pages.set(prefix, page);
+    return page;
+  };
+}
+
+/**
+ * Serves the chat: its page at `/`, under a policy that lets nothing in from elsewhere, with one
+ * script, one style and one icon. Their addresses are relative to the page, or below the path that
+ * `prefixOf` returns for a request: there the page's own address may be without a slash at its end.
+ */
+export function addChat(app: Hono, prefixOf: (env: unknown) => string = () => ""): void {
+  const pageAt = chatPages();
   app.get("/", (c) => {
+    const page = pageAt(prefixOf(c.env));
     const policy = chatPolicy(new URL(c.req.url).host);
     const headers = { ...page.headers, "content-security-policy": policy };
     return serveAsset({ ...page, headers }, c.req.raw);
   });
-  addAssets(
-    app,
-    Object.fromEntries(CHAT_FILES.map((name) => [`/chat/${name}`, readAsset(`chat/${name}`)])),
-  );
+  addAssets(app, {
+    "/chat/main.js": readBundle("chat/main.js"),
+    "/chat/chat.css": readJoined(["chat/chat.css", "chat/forms.css", "chat/talk.css"]),
+    "/chat/icon.svg": readAsset("chat/icon.svg"),
+  });
 }
 
 /** It loads its own files and asks its own server. */
@@ -170,48 +219,29 @@ const DASHBOARD_POLICY = "default-src 'none'; script-src 'self'; style-src 'self
   "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; " +
   "frame-ancestors 'none'";
 
-/** What it has in common with the chat. */
-const SHARED_FILES = ["dom.js", "icon.svg"] as const;
-/** The dashboard's files in `admin/`, besides its page. */
-const DASHBOARD_FILES = [
-  "api.js",
-  "chart.js",
-  "charts.js",
-  "confirm.js",
-  "dashboard.css",
-  "invites.js",
-  "main.js",
-  "plots.css",
-  "scale.js",
-  "shards.js",
-  "store.js",
-  "text.js",
-  "tiles.js",
-  "users.js",
-] as const;
-
-/** The dashboard: what answers at which path. Nothing of it is secret. */
-export function dashboard(): ReadonlyMap<string, (request: Request) => Response> {
+/** The dashboard: what is served at which path, relative to each other. Nothing of it is secret. */
+export function dashboard(): ReadonlyMap<string, AssetHandler> {
   const secure = {
     "content-security-policy": DASHBOARD_POLICY,
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
   };
-  const page = readAsset("admin/index.html", secure);
-  const away = () => new Response(null, { status: 302, headers: { location: DASHBOARD_PATH } });
-  const paths = [
-    ...DASHBOARD_FILES.map((name) => [`assets/${name}`, `admin/${name}`]),
-    ...SHARED_FILES.map((name) => [`chat/${name}`, `chat/${name}`]),
-  ];
-  const files = paths.map(([path, name]) => {
-    const asset = readAsset(name!, secure);
-    return [`${DASHBOARD_PATH}/${path}`, (r: Request) => serveAsset(asset, r)] as const;
-  });
-  return new Map([
-    ["/", away],
-    [`${DASHBOARD_PATH}/`, away],
-    [DASHBOARD_PATH, (request: Request) => serveAsset(page, request)],
-    ...files,
+  const files = {
+    [DASHBOARD_PATH]: readAsset("admin/index.html", secure),
+    [`${DASHBOARD_PATH}/assets/main.js`]: readBundle("admin/main.js", secure),
+    [`${DASHBOARD_PATH}/assets/dashboard.css`]: readJoined(
+      ["admin/dashboard.css", "admin/plots.css"],
+      secure,
+    ),
+    [`${DASHBOARD_PATH}/chat/icon.svg`]: readAsset("chat/icon.svg", secure),
+  };
+  const name = DASHBOARD_PATH.slice(1);
+  return new Map<string, AssetHandler>([
+    ["/", redirect(name)],
+    [`${DASHBOARD_PATH}/`, redirect(`../${name}`)],
+    ...Object.entries(files).map(([path, asset]) =>
+      [path, (request: Request) => serveAsset(asset, request)] as const
+    ),
   ]);
 }

@@ -9,7 +9,8 @@
  *   without renaming: `import { a, b } from "./x.js";`. No circles, no dynamic import.
  * - exports in front of what they declare, `export function a`, `export class A`,
  *   `export const a = …`, or passed on: `export { a } from "./x.js";`. No default, no `let`.
- * - no template literal over several lines (it could contain what looks like a comment).
+ * - no template literal whose text goes over several lines (it could contain what looks like a
+ *   comment); the expressions in it may.
  * - `await` at the top level only in the entry.
  */
 
@@ -29,6 +30,9 @@ interface Import {
 const COMMENTS = /^[ \t]*(?:\/\/.*\n|\/\*(?:[^*]|\*(?!\/))*\*\/[ \t]*\n)/gm;
 const IMPORT =
   /^(import|export) \{\s*((?:[\w$]+,\s*)*[\w$]+,?\s*)\} from "(\.{1,2}\/[\w./-]+)";\n/gm;
+/** Where the formatter breaks an expression of a template literal over lines. */
+const EXPRESSION_BEGINS = /\$\{$/;
+const EXPRESSION_ENDS = /^\s*\}/;
 const EXPORT = /^export (?=(?:(?:async )?function\*?|class|const) ([\w$]+))/gm;
 
 /** Splits `a, b`, which may stand on several lines. */
@@ -51,9 +55,12 @@ function parse(path: string, text: string): Module {
       exports.push(name);
       return "";
     });
+  let open = false;
   for (const line of code.split("\n")) {
+    const odd = line.replaceAll(/\\./g, "").split("`").length % 2 === 0;
     const refused = /^\s*(?:import|export)\b|\bimport\(/.test(line) ||
-      line.replaceAll(/\\./g, "").split("`").length % 2 === 0;
+      (odd && !(open ? EXPRESSION_ENDS : EXPRESSION_BEGINS).test(line));
+    if (odd) open = !open;
     if (refused) throw new Error(`Cannot bundle ${path}: not in the form of bundle.ts: ${line}`);
   }
   return { path, imports, exports, code: code.trim() };

@@ -337,7 +337,10 @@ export interface Platform {
 
 /** How to make a client. */
 export interface ClientOptions {
-  /** The server, as `http(s)://` or `ws(s)://`; absent: where the module came from. */
+  /**
+   * The server, as `http(s)://` or `ws(s)://`, with its path where it has one; absent: the server
+   * that serves this module as `client.js`.
+   */
   readonly url?: string;
   /**
    * Keeps token, session, position and unsent messages; absent: memory. One client at a time may

@@ -151,6 +151,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     ...shared,
     info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
     allowedOrigins: [],
+    publicUrl: null,
     throttles: throttles(config),
     addressOf: () => ADDRESS,
     session: (id) => edge.session(id),

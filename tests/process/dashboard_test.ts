@@ -51,7 +51,7 @@ Deno.test("the dashboard's page needs no token, and nothing but its files goes w
   assert.match(String(page.headers["content-security-policy"]), /^default-src 'none';/);
   assert.match(page.body, /<title>Roost dashboard/);
   assert.equal((await raw(port, "/admin/assets/main.js")).status, 200);
-  assert.equal((await raw(port, "/")).headers["location"], "/admin");
+  assert.equal((await raw(port, "/")).headers["location"], "admin");
   const head = await raw(port, "/admin", {}, "HEAD");
   assert.deepEqual([head.status, head.body], [200, ""]);
   const closed = [

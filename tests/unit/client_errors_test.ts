@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createClient, RoostError } from "../../server/web/client.js";
 import type { ErrorCode, OwnPresence } from "../../server/web/client.d.ts";
 import { ERROR_CODES, type ErrorCode as ServerCode } from "../../shard/errors.ts";
+import { baseOf } from "../../server/web/client/rest.js";
 import { RESUMED, World } from "./client_world.ts";
 
 Deno.test("RoostError: its codes include the server's closed list (A21)", () => {
@@ -182,4 +183,13 @@ Deno.test("signIn: over the limit of sessions, devices are listed and one is end
   world.socket.breaks();
   await world.pass(1000);
   assert.equal("end" in world.socket.open(), false);
+});
+
+Deno.test("baseOf: keeps the path of an address; without one it is where client.js is (A19)", () => {
+  assert.equal(baseOf("https://example.org/a/roost/"), "https://example.org/a/roost");
+  assert.equal(baseOf("wss://example.org/roost"), "https://example.org/roost");
+  const at = (module: string) => baseOf(undefined, module);
+  assert.equal(at("https://example.org/client.js"), "https://example.org");
+  assert.equal(at("https://example.org/a/roost/client.js"), "https://example.org/a/roost");
+  assert.equal(at("https://example.org/static/app.js"), "https://example.org");
 });

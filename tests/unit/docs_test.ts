@@ -238,7 +238,7 @@ Deno.test("docs: every page that is served refers only to pages, anchors and fil
 
 Deno.test("docs: pages have no script and no inline style, and their policy allows neither", async () => {
   for (const [path, serve] of docs()) {
-    const response = serve(new Request(`http://localhost${path}`));
+    const response = await serve(new Request(`http://localhost${path}`));
     if (path === "/docs") {
       assert.deepEqual([response.status, response.headers.get("location")], [302, "docs/"]);
       continue;

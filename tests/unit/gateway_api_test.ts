@@ -26,6 +26,7 @@ function openApi(burst = 1000) {
     limits: DEFAULT_PROTOCOL_LIMITS,
     throttle: new Throttle({ burst, refillMs: 100, keysMax: 100 }),
     privateTargets: false,
+    publicUrl: null,
     streamsMax: 2,
     admit: () => null,
     observe: () => {},

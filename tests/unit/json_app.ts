@@ -16,6 +16,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
     ...node.deps,
     info: { registration: "open", mechanisms: ["SCRAM-SHA-256"] },
     allowedOrigins: [],
+    publicUrl: null,
     throttles: {
       address: throttle(1000),
       device: { frames: device, sends: device, presence: device, signals: device },

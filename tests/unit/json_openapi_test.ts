@@ -26,7 +26,7 @@ interface Document {
 const node = openNode();
 const exchanges = new Exchanges(DEFAULT_EXCHANGE_LIMITS, node.deps.clock, node.deps.random);
 const ROUTES = restRoutes(PROTOCOL, exchanges);
-const DOCUMENT = openApiDocument(ROUTES, PROTOCOL) as unknown as Document;
+const DOCUMENT = openApiDocument(ROUTES, PROTOCOL, null) as unknown as Document;
 
 function operations(): [string, Operation][] {
   return Object.entries(DOCUMENT.paths).flatMap(([path, methods]) =>
@@ -43,6 +43,7 @@ Deno.test("openApiDocument has every route of the app, and no other", () => {
       ...node.deps,
       info: { registration: "open", mechanisms: [] },
       allowedOrigins: [],
+      publicUrl: null,
     } as unknown as RestDeps,
   );
   const served = app.routes

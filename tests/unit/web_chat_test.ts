@@ -214,6 +214,62 @@ Deno.test("texts: presence, days, errors, connection, devices", () => {
   assert.ok(hueOf("bob") === hueOf("bob") && hueOf("bob") < 8);
 });
 
+/** The files that a page loads, as it names them. */
+function loadedBy(html: string): readonly string[] {
+  const named = [...html.matchAll(/<(?:link|script|img)\b[^>]*\b(?:src|href)="([^"]*)"/g)];
+  return [...new Set(named.map((match) => match[1]!))];
+}
+
+Deno.test("addChat: the first load is few files of less than 100 KB compressed in all (A18)", async () => {
+  const app = new Hono();
+  addChat(app);
+  const page = await (await app.request("http://chat.example/")).text();
+  const paths = ["", ...loadedBy(page)];
+  assert.ok(paths.length <= 5, paths.join());
+  for (const coding of ["br", "gzip"]) {
+    let total = 0;
+    for (const path of paths) {
+      const headers = { "accept-encoding": coding };
+      const response = await app.request(new URL(path, "http://chat.example/"), { headers });
+      total += (await response.bytes()).length;
+    }
+    assert.ok(total > 10_000 && total < 100_000, `${coding}: ${total} bytes`);
+  }
+  const script = await (await app.request("http://chat.example/chat/main.js")).text();
+  assert.doesNotMatch(script, /^\s*import\b|\bimport\(/m, "the bundle loads nothing more");
+});
+
+Deno.test("addChat: everything is named relative to the page, or below a forwarded prefix (A19)", async () => {
+  const app = new Hono();
+  let prefix = "";
+  addChat(app, () => prefix);
+  const load = async () => await (await app.request("http://chat.example/")).text();
+  assert.deepEqual(
+    loadedBy(await load()),
+    ["chat/icon.svg", "chat/chat.css", "chat/main.js"],
+  );
+  prefix = "/a/roost";
+  const html = await load();
+  assert.deepEqual(loadedBy(html), [
+    "/a/roost/chat/icon.svg",
+    "/a/roost/chat/chat.css",
+    "/a/roost/chat/main.js",
+  ]);
+  assert.match(html, /href="\/a\/roost\/docs\/"/);
+  assert.match(html, /href="#icon-add"/);
+});
+
+Deno.test("the pages' scripts name no address from the root, which a path prefix would break (A19)", () => {
+  for (const name of ["chat", "admin"]) {
+    const dir = new URL(`../../server/web/${name}/`, import.meta.url);
+    for (const { name } of Deno.readDirSync(dir)) {
+      if (!/\.(js|html|css)$/.test(name)) continue;
+      const text = Deno.readTextFileSync(new URL(name, dir));
+      assert.doesNotMatch(text, /["'`(]\/(?:v1|admin|chat|docs|client)\b/, name);
+    }
+  }
+});
+
 Deno.test("addChat: every file that the page loads is served, under a policy that names this host", async () => {
   const app = new Hono();
   addChat(app);
@@ -225,14 +281,8 @@ Deno.test("addChat: every file that the page loads is served, under a policy tha
       "connect-src 'self' ws://chat.example:8420 wss://chat.example:8420; form-action 'self'; " +
       "base-uri 'none'; frame-ancestors 'none'",
   );
-  const html = await page.text();
-  const dir = new URL("../../server/web/chat/", import.meta.url);
-  const scripts = [...Deno.readDirSync(dir)].map(({ name }) => name).filter((n) =>
-    n.endsWith(".js")
-  );
-  const named = [...html.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map((match) => match[1]!);
-  for (const path of new Set([...named, ...scripts.map((name) => `/chat/${name}`)])) {
-    const response = await app.request(`http://chat.example${path}`);
+  for (const path of loadedBy(await page.text())) {
+    const response = await app.request(new URL(path, "http://chat.example/"));
     assert.equal(response.status, 200, path);
     assert.ok(response.headers.has("etag"), path);
   }

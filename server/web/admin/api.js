@@ -74,7 +74,7 @@ export class Api {
 
   /** Whether a token is right; it is kept where it is. @param {string} token @returns {Promise<Live>} */
   async open(token) {
-    const live = await this.#ask("GET", "/admin/live", { token, timeoutMs: LIVE_TIMEOUT_MS });
+    const live = await this.#ask("GET", "admin/live", { token, timeoutMs: LIVE_TIMEOUT_MS });
     this.token = token;
     return /** @type {Live} */ (live);
   }
@@ -82,7 +82,7 @@ export class Api {
   /** @param {number} after @returns {Promise<Live>} */
   async live(after) {
     const options = { timeoutMs: LIVE_TIMEOUT_MS };
-    return /** @type {Live} */ (await this.#ask("GET", `/admin/live?after=${after}`, options));
+    return /** @type {Live} */ (await this.#ask("GET", `admin/live?after=${after}`, options));
   }
 
   /**
@@ -97,13 +97,13 @@ export class Api {
       synthetic: synthetic ? "yes" : "no",
     });
     if (after !== null) query.set("after", after);
-    const page = await this.#ask("GET", `/admin/users?${query}`);
+    const page = await this.#ask("GET", `admin/users?${query}`);
     return /** @type {{ accounts: User[], next: string | null, total: number | null }} */ (page);
   }
 
   /** @param {string} user */
   #path(user) {
-    return `/admin/users/${encodeURIComponent(user)}`;
+    return `admin/users/${encodeURIComponent(user)}`;
   }
 
   /** @param {string} user @returns {Promise<User>} */
@@ -124,7 +124,7 @@ export class Api {
 
   /** @param {string} user @param {string} password */
   async addUser(user, password) {
-    await this.#ask("POST", "/admin/users", { body: { user, password } });
+    await this.#ask("POST", "admin/users", { body: { user, password } });
   }
 
   /** @param {string} user @param {"disable" | "enable" | "sign-out" | "release"} verb */
@@ -139,30 +139,30 @@ export class Api {
 
   /** @returns {Promise<{ code: string, expiresAt: number }>} */
   async createInvite() {
-    const made = await this.#ask("POST", "/admin/invites");
+    const made = await this.#ask("POST", "admin/invites");
     return /** @type {{ code: string, expiresAt: number }} */ (made);
   }
 
   /** @returns {Promise<Invite[]>} */
   async invites() {
-    const answer = await this.#ask("GET", "/admin/invites");
+    const answer = await this.#ask("GET", "admin/invites");
     return /** @type {{ invites: Invite[] }} */ (answer).invites;
   }
 
   /** @param {string} id */
   async revokeInvite(id) {
-    await this.#ask("DELETE", `/admin/invites/${encodeURIComponent(id)}`);
+    await this.#ask("DELETE", `admin/invites/${encodeURIComponent(id)}`);
   }
 
   /** What it takes to have so many shards. @param {number} count @returns {Promise<Step[]>} */
   async planShards(count) {
-    const plan = await this.#ask("POST", "/admin/shards/plan", { body: { count } });
+    const plan = await this.#ask("POST", "admin/shards/plan", { body: { count } });
     return /** @type {{ steps: Step[] }} */ (plan).steps;
   }
 
   /** Makes one step. @param {Step} step @returns {Promise<{ pauseMs: number }>} */
   async stepShards(step) {
-    const made = await this.#ask("POST", "/admin/shards/step", { body: step });
+    const made = await this.#ask("POST", "admin/shards/step", { body: step });
     return /** @type {{ pauseMs: number }} */ (made);
   }
 }

@@ -3,6 +3,7 @@
 import { createClient } from "../client.js";
 import { App } from "./app.js";
 import { button, byId, setText } from "./dom.js";
+import { SERVER } from "./server.js";
 import { SignIn } from "./sign_in.js";
 import { deviceLabel, errorText } from "./text.js";
 
@@ -10,8 +11,8 @@ import { deviceLabel, errorText } from "./text.js";
  * @import * as Api from "../client.d.ts"
  */
 
-/** The client's record in a storage. */
-const KEY = "roost chat";
+/** The client's record in a storage, which servers below different paths share. */
+const KEY = `roost chat${SERVER.pathname.replace(/\/$/, "")}`;
 /** In the tab's storage: the sign-in is this tab's own. */
 const OWN = "roost chat own";
 /** In the tab's storage, across a reload: why nobody is signed in any more. */
@@ -57,7 +58,7 @@ const canRemember = () => "locks" in navigator;
 function newClient(remember) {
   const storage = remember ? localStorage : sessionStorage;
   const label = deviceLabel(navigator.userAgent);
-  return createClient({ storage, storageKey: KEY, share: remember, label });
+  return createClient({ url: SERVER.href, storage, storageKey: KEY, share: remember, label });
 }
 
 /** @param {Api.Client} client */

@@ -1,6 +1,7 @@
 // @ts-check
 /** The form to sign in and up. */
 import { byId, onSubmit, setText } from "./dom.js";
+import { SERVER } from "./server.js";
 import { signInErrorText } from "./text.js";
 
 /**
@@ -52,7 +53,7 @@ export class SignIn {
 
   async #askServer() {
     try {
-      const response = await fetch("/v1/info");
+      const response = await fetch(new URL("v1/info", SERVER));
       const { domain, registration } = await response.json();
       if (typeof domain === "string") setText(this.#domain, domain);
       this.#registration = registration;

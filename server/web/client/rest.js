@@ -8,17 +8,21 @@ import { badRequest, offline, refusal, RoostError } from "./error.js";
  */
 
 /**
- * Returns the server's address without a slash at its end. Absent: where this module is from.
+ * Returns the server's address without a slash at its end. Absent: the server that this module is
+ * from, which serves it as `client.js` below its address.
  * @param {string | undefined} given
+ * @param {string} [module] the address of this module
  */
-export function baseOf(given) {
-  const text = (given ?? import.meta.url).replace(/^ws(?=s?:)/i, "http");
+export function baseOf(given, module = import.meta.url) {
+  const text = (given ?? module).replace(/^ws(?=s?:)/i, "http");
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol)) {
     const message = `Cannot connect to ${given ?? "no address"}: url must be the server's address`;
     throw badRequest(`${message}, as http, https, ws or wss`);
   }
-  return given === undefined ? url.origin : url.href.replace(/\/$/, "");
+  if (given !== undefined) return url.href.replace(/\/$/, "");
+  // Copied elsewhere under another name it is taken for a file of a server at the root.
+  return url.origin + (/^(.*)\/client\.js$/.exec(url.pathname)?.[1] ?? "");
 }
 
 /**

@@ -2,7 +2,15 @@
  * The documents of the program, published at `/docs/`: the Markdown files that lie beside the code,
  * each as a page. A compiled binary includes the files.
  */
-import { type Asset, htmlAsset, readAsset, readSource, serveAsset } from "../assets.ts";
+import {
+  type Asset,
+  type AssetHandler,
+  htmlAsset,
+  readAsset,
+  readSource,
+  redirect,
+  serveAsset,
+} from "../assets.ts";
 import { type Heading, type Rendered, renderMarkdown } from "./markdown.ts";
 import { type Entry, renderList, renderPage } from "./page.ts";
 
@@ -127,14 +135,12 @@ function pagesOnDemand(): (slug: string) => Asset {
  * Reads the documents; returns a handler for each exact path. Pages are rendered at the first
  * request. Throws where a file is missing.
  */
-export function docs(): ReadonlyMap<string, (request: Request) => Response> {
+export function docs(): ReadonlyMap<string, AssetHandler> {
   const page = pagesOnDemand();
   const style = readAsset("docs/docs.css", HEADERS);
   const icon = readAsset("chat/icon.svg", HEADERS);
-  // Relative, so that it holds below a path prefix too.
-  const toList = () => new Response(null, { status: 302, headers: { location: "docs/" } });
-  return new Map([
-    [DOCS_PATH.slice(0, -1), toList],
+  return new Map<string, AssetHandler>([
+    [DOCS_PATH.slice(0, -1), redirect("docs/")],
     [`${DOCS_PATH}assets/docs.css`, (request: Request) => serveAsset(style, request)],
     [`${DOCS_PATH}icon.svg`, (request: Request) => serveAsset(icon, request)],
     ...["", ...DOCUMENTS.map(({ slug }) => slug)].map((slug) =>
