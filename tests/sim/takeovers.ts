@@ -3,7 +3,9 @@
  * owner does not know of, with a record that it must not write over.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
-import type { NodeId } from "../../shard/name/ids.ts";
+import type { LiveSession } from "../../server/edge/session.ts";
+import type { Person } from "./person.ts";
+import type { NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { Prng } from "./prng.ts";
@@ -27,6 +29,8 @@ const USURPER = { id: "node999999999999" as NodeId, incarnation: 1 };
 export function reloadShard(world: World, node: SimNode, prng: Prng): void {
   const { running } = node;
   const shard = prng.pick(running.node.shards);
+  // What comes meanwhile waits for the claim, and is done before sessions are announced.
+  if (prng.chance(0.5)) node.disk.stall(prng.int(20, 300));
   const old = [...running.visible.packets.values()];
   let answered = false;
   let asked = 0;
@@ -42,6 +46,9 @@ export function reloadShard(world: World, node: SimNode, prng: Prng): void {
       const now = running.node.shards.find(({ id }) => id === shard.id);
       if (!now?.ready || now.row.epoch !== result.value.epoch) return;
       if (asked > 0) throw new Violation("what was asked is repeated", `shard ${shard.id}`);
+      for (const person of world.people) {
+        if (shard.owns(person.name as AccountName)) knowsAll(node, person);
+      }
       for (const packet of old) comesLate(packet, running.edge.deliver(packet));
     });
   });
@@ -62,6 +69,23 @@ function writeToReader(world: World, shard: Shard): void {
   const reader = online.find((p) => shard.owns(p.name as AccountName));
   const writer = online.find((p) => p !== reader && p.online[0]!.life === p.life);
   if (reader !== undefined) writer?.write(writer.online[0]!, reader.name, 40);
+}
+
+/** Sessions know of everything that is committed, although nobody pushed it to them. */
+function knowsAll({ running }: SimNode, { name, devices }: Person): void {
+  const sessions = devices.map((d) => running.edge.session(d.session as SessionId));
+  running.node.request(name as AccountName, "mailbox.snapshot", {}, (result) => {
+    if (!result.ok) return;
+    const { mailboxId, snapshot: { seq } } = result.value;
+    for (const session of sessions as (LiveSession | null)[]) {
+      if (session?.user !== name || !session.alive || session.feed.mailboxId !== mailboxId) {
+        continue;
+      }
+      if (session.feed.known >= seq) continue;
+      const text = `a session of ${name} knows ${session.feed.known} events of ${seq}`;
+      throw new Violation("sessions know what is committed", text, [name]);
+    }
+  });
 }
 
 /** A packet that an edge has had comes once more, after its shard has another owner. */
