@@ -231,7 +231,11 @@ class NodeFront implements Front {
     const rate = rates(config);
     return createApp({
       ...shared,
-      info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
+      info: {
+        registration: config.registration.mode,
+        mechanisms: mechanisms(config),
+        passwordLengthMin: config.registration.passwordCharsMin,
+      },
       allowedOrigins: config.server.allowedOrigins,
       publicUrl: config.server.publicUrl,
       throttles: {

@@ -177,6 +177,7 @@ export const ANSWERS = {
     domain: z.string(),
     registration: z.enum(["open", "invite", "closed"]),
     mechanisms: z.array(z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"])),
+    passwordLengthMin: z.int().optional().describe("Least length of a new password, in characters"),
     limits,
     serverTime: ms,
   }),

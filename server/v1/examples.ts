@@ -139,6 +139,7 @@ export const ANSWER_EXAMPLES: Readonly<Record<AnswerName, unknown>> = {
     domain: "example.com",
     registration: "open",
     mechanisms: ["SCRAM-SHA-256"],
+    passwordLengthMin: 8,
     serverTime: AT,
     limits,
   },

@@ -31,6 +31,8 @@ export interface RestDeps extends SignInDeps, Counting {
   readonly info: {
     readonly registration: "open" | "invite" | "closed";
     readonly mechanisms: readonly ScramMechanism[];
+    /** Least length of a new password, in Unicode characters. */
+    readonly passwordLengthMin: number;
   };
   /** Origins of pages that may call from elsewhere; `*` for all, empty for none. */
   readonly allowedOrigins: readonly string[];

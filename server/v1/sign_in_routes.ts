@@ -368,6 +368,7 @@ function publicRoutes(): readonly Route[] {
           domain,
           registration: info.registration,
           mechanisms: info.mechanisms,
+          passwordLengthMin: info.passwordLengthMin,
           serverTime: clock.wallMs(),
         });
         return Promise.resolve(ok(`${head.slice(0, -1)},"limits":${protocol.limitsJson}}`));

@@ -149,7 +149,11 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
   };
   const app = createApp({
     ...shared,
-    info: { registration: config.registration.mode, mechanisms: mechanisms(config) },
+    info: {
+      registration: config.registration.mode,
+      mechanisms: mechanisms(config),
+      passwordLengthMin: config.registration.passwordCharsMin,
+    },
     allowedOrigins: [],
     publicUrl: null,
     throttles: throttles(config),

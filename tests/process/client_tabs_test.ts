@@ -91,7 +91,7 @@ Deno.test({
       const page = await (await browser.newContext()).newPage();
       await page.goto(server.url);
       await page.getByRole("textbox", { name: "Name" }).fill("ann");
-      await page.locator("#sign-in").getByLabel("Password").fill("correct horse");
+      await page.locator("#sign-in").getByLabel("Password", { exact: true }).fill("correct horse");
       await page.getByRole("button", { name: "Sign in", exact: true }).click();
       await page.getByRole("button", { name: "End the one on Ann's desk" }).click();
       await page.getByRole("button", { name: "Add a contact" }).waitFor();

@@ -87,7 +87,7 @@ export class Person {
     const { page } = this;
     await page.getByRole("button", { name: "Make an account" }).click();
     await page.getByRole("textbox", { name: "Name" }).fill(this.name);
-    await page.locator("#sign-in").getByLabel("Password").fill(password);
+    await page.locator("#sign-in").getByLabel("Password", { exact: true }).fill(password);
     await page.getByRole("button", { name: "Make the account" }).click();
     await page.getByRole("button", { name: "Add a contact" }).waitFor();
   }
@@ -96,7 +96,7 @@ export class Person {
   async signIn(password: string): Promise<void> {
     const { page } = this;
     await page.getByRole("textbox", { name: "Name" }).fill(this.name);
-    await page.locator("#sign-in").getByLabel("Password").fill(password);
+    await page.locator("#sign-in").getByLabel("Password", { exact: true }).fill(password);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByRole("button", { name: "Add a contact" }).waitFor();
   }
@@ -113,12 +113,16 @@ export class Person {
 
   /** Accepts somebody's request. */
   async accept(name: string): Promise<void> {
+    const open = this.page.locator("#requests-open");
+    await open.waitFor();
+    if (await open.getAttribute("aria-expanded") === "false") await open.click();
     await this.page.getByRole("button", { name: `Accept ${name}` }).click();
   }
 
   /** Opens a conversation from the list. */
   async talkTo(name: string): Promise<void> {
-    await this.page.locator("#people button", { hasText: name }).click();
+    const named = this.page.locator(".name", { hasText: name });
+    await this.page.locator("#people button", { has: named }).click();
     await this.page.locator("#talk-name", { hasText: name }).waitFor();
   }
 

@@ -52,7 +52,7 @@ const LOOK = `(() => {
   };
   for (const e of document.querySelectorAll("body *")) {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim() !== "");
-    if (!own || !shown(e) || e.closest("noscript, svg, .off .badge, .blocked, :disabled")) continue;
+    if (!own || !shown(e) || e.closest("noscript, svg, :disabled")) continue;
     const [a, b] = [light(numbers(getComputedStyle(e).color)), light(ground(e))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (contrast < 4.5) {

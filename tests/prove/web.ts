@@ -107,7 +107,8 @@ async function away({ proxy }: Stage, ann: Person, bob: Person): Promise<string>
   proxy.cut();
   await ann.context.setOffline(true);
   await ann.page.locator("#connection", { hasText: "Reconnecting" }).waitFor();
-  await ann.page.locator("#talk-line").waitFor({ state: "hidden" });
+  await ann.page.locator("#talk-line", { hasText: "Unknown" }).waitFor();
+  await ann.page.locator("#people .dot[data-show=unknown]").waitFor();
   const own = Array.from({ length: AWAY_MESSAGES }, (_, i) => `from away ${i}`);
   const theirs = Array.from({ length: AWAY_MESSAGES }, (_, i) => `to away ${i}`);
   for (let i = 0; i < AWAY_MESSAGES; i++) {
@@ -184,8 +185,8 @@ async function keyboard(stage: Stage, bob: Person): Promise<void> {
   const focused = () =>
     cid.page.locator(":focus").evaluateAll(([e]) => e?.getAttribute("aria-label") ?? e?.id ?? "");
   await until("the focus", focused, (id) => id === "user");
-  // Past password, checkbox and button to the switch; the form begins again.
-  await press("Tab", "Tab", "Tab", "Tab", "Enter");
+  // Past password, its button, checkbox and button to the switch; the form begins again.
+  await press("Tab", "Tab", "Tab", "Tab", "Tab", "Enter");
   await keyboard.type("cid");
   await press("Tab");
   await keyboard.type(PASSWORD);
@@ -239,7 +240,7 @@ async function account(stage: Stage, ann: Person, bob: Person): Promise<void> {
   await settings.getByRole("button", { name: /^Sign out \S/ }).click();
   await other.page.getByText("You were signed out").waitFor();
   await settings.getByLabel("Current password").fill("something else");
-  await settings.getByLabel("New password").fill(`${PASSWORD} staple`);
+  await settings.getByLabel("New password", { exact: true }).fill(`${PASSWORD} staple`);
   await settings.getByRole("button", { name: "Change the password" }).click();
   await settings.getByText("is another").waitFor();
   await settings.getByLabel("Current password").fill(PASSWORD);

@@ -14,7 +14,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
   const device = throttle(1000);
   const deps: RestDeps = {
     ...node.deps,
-    info: { registration: "open", mechanisms: ["SCRAM-SHA-256"] },
+    info: { registration: "open", mechanisms: ["SCRAM-SHA-256"], passwordLengthMin: 8 },
     allowedOrigins: [],
     publicUrl: null,
     throttles: {

@@ -41,7 +41,7 @@ Deno.test("openApiDocument has every route of the app, and no other", () => {
   const app = createApp(
     {
       ...node.deps,
-      info: { registration: "open", mechanisms: [] },
+      info: { registration: "open", mechanisms: [], passwordLengthMin: 8 },
       allowedOrigins: [],
       publicUrl: null,
     } as unknown as RestDeps,

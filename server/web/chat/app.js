@@ -2,9 +2,14 @@
 /** The chat of one who is signed in: what the client tells goes to the parts of the page. */
 import { Connection } from "./connection.js";
 import { ContactDialogs } from "./contact.js";
+import { Drafts } from "./drafts.js";
 import { byId, setText } from "./dom.js";
+import { Idle } from "./idle.js";
+import { canBeName, normalName } from "./names.js";
 import { People } from "./people_list.js";
-import { unreadOf } from "./people.js";
+import { NOTES, unreadOf } from "./people.js";
+import { Previews } from "./previews.js";
+import { oneLine } from "./rich_text.js";
 import { Settings } from "./settings.js";
 import { OwnStatus } from "./status.js";
 import { Talk } from "./talk.js";
@@ -20,6 +25,10 @@ import { Typing } from "./typing.js";
  * @typedef {{
  *   readonly client: Api.Client,
  *   readonly typing: Typing,
+ *   readonly drafts: Drafts,
+ *   readonly previews: Previews,
+ *   readonly idle: Idle,
+ *   readonly isSelf: (name: string) => boolean,
  *   readonly peer: () => string | null,
  *   readonly titleOf: (name: string) => string,
  *   readonly open: (name: string) => void,
@@ -34,6 +43,12 @@ import { Typing } from "./typing.js";
 /** How long a failure is shown (ms). */
 const TOAST_MS = 8000;
 
+/** The state of an address that was opened from the list: going back leads there. */
+const FROM_LIST = { fromList: true };
+
+/** The address of a conversation. @param {string} name */
+const addressOf = (name) => `#/${encodeURIComponent(name)}`;
+
 /** See the head of this file. */
 export class App {
   #client;
@@ -42,21 +57,37 @@ export class App {
   #announcer = byId("announce", HTMLElement);
   #toastTimer = 0;
   #planned = false;
+  #ended = false;
   /** @type {string | null} */
   #peer = null;
-  /** Whether going back in the browser's history leads to the list. */
-  #pushed = false;
 
-  /** @param {Api.Client} client */
-  constructor(client) {
+  /**
+   * @param {Api.Client} client
+   * @param {Storage} storage where what belongs to the sign-in is kept
+   */
+  constructor(client, storage) {
     this.#client = client;
+    const user = client.state.user ?? "";
     const typing = new Typing(() => this.#plan());
+    this.drafts = new Drafts(storage, user);
+    this.previews = new Previews(client, () => this.#plan());
+    this.idle = new Idle({
+      now: Date.now,
+      storage,
+      user,
+      changed: () => this.status.tell(),
+    });
     /** @type {Chat} */
     const chat = {
       client,
       typing,
+      drafts: this.drafts,
+      previews: this.previews,
+      idle: this.idle,
+      isSelf: (name) => name === user,
       peer: () => this.#peer,
-      titleOf: (name) => client.contacts.get(name)?.label || name,
+      titleOf: (name) =>
+        name === user ? NOTES : oneLine(client.contacts.get(name)?.label ?? "") || name,
       open: (name) => this.#open(name),
       leave: () => this.#leave(),
       showContact: (name) => this.dialogs.showContact(name),
@@ -78,6 +109,7 @@ export class App {
     const plan = () => this.#plan();
     client.on("message", (message) => {
       this.typing.stopped(message.with);
+      this.previews.take(message);
       this.talk.take(message);
       plan();
     });
@@ -100,8 +132,11 @@ export class App {
       if (reset) this.talk.reset();
       plan();
     });
-    client.on("status", () => {
+    client.on("status", ({ status }) => {
       this.connection.render();
+      if (status === "signed_out") return this.#end();
+      // The domain is known: a name in the address may have it.
+      if (status === "online") this.#follow();
       plan();
     });
     client.on("error", (error) => {
@@ -109,13 +144,21 @@ export class App {
       this.#tell(errorText(error));
     });
     addEventListener("popstate", () => this.#follow());
+    this.idle.start();
     this.#follow();
+    this.people.focus(true);
     if (this.#peer !== null) this.talk.focus();
+  }
+
+  /** Nobody is signed in any more: nothing is drawn again, and nothing of them stays. */
+  #end() {
+    this.#ended = true;
+    this.drafts.clear();
   }
 
   /** Draws again, soon; several changes at once. */
   #plan() {
-    if (this.#planned) return;
+    if (this.#planned || this.#ended) return;
     this.#planned = true;
     setTimeout(() => {
       this.#planned = false;
@@ -124,44 +167,53 @@ export class App {
   }
 
   #render() {
+    if (this.#ended) return;
     this.#panes.dataset["pane"] = this.#peer === null ? "list" : "talk";
     this.status.render();
     this.people.render();
     this.talk.render();
     this.dialogs.render();
     this.settings.render();
+    this.previews.ask();
     const unread = unreadOf(this.#client);
     document.title = unread === 0 ? "Roost" : `(${unread}) Roost`;
   }
 
-  /** Shows the conversation that the address names. */
+  /** Shows the conversation that the address names; the name is written as the server keeps it. */
   #follow() {
-    const [, name = ""] = /^#\/(.+)$/.exec(location.hash) ?? [];
-    try {
-      this.#peer = name === "" ? null : decodeURIComponent(name);
-    } catch {
-      this.#peer = null;
+    if (this.#ended) return;
+    const [, text = ""] = /^#\/(.+)$/.exec(location.hash) ?? [];
+    const before = this.#peer;
+    this.#peer = this.#nameIn(text);
+    if (this.#peer !== null && text !== encodeURIComponent(this.#peer)) {
+      history.replaceState(history.state, "", addressOf(this.#peer));
     }
-    if (this.#peer === null) this.#pushed = false;
     this.talk.show(this.#peer);
     this.#render();
-    if (this.#peer === null) this.people.focus();
+    if (this.#peer === null && before !== null) this.people.focus();
+  }
+
+  /** @param {string} text a name in the address */
+  #nameIn(text) {
+    try {
+      const name = normalName(decodeURIComponent(text), this.#client.state.domain);
+      return canBeName(name) ? name : null;
+    } catch {
+      return null;
+    }
   }
 
   /** @param {string} name */
   #open(name) {
-    const address = `#/${encodeURIComponent(name)}`;
-    if (this.#peer === null) {
-      history.pushState(null, "", address);
-      this.#pushed = true;
-    } else history.replaceState(null, "", address);
+    if (this.#peer === null) history.pushState(FROM_LIST, "", addressOf(name));
+    else history.replaceState(history.state, "", addressOf(name));
     this.#follow();
     this.talk.focus();
   }
 
   #leave() {
-    if (this.#pushed) return history.back();
-    history.replaceState(null, "", location.pathname);
+    if (history.state?.fromList === true) return history.back();
+    history.replaceState(null, "", location.pathname + location.search);
     this.#follow();
   }
 

@@ -8,38 +8,36 @@ import { connectionText } from "./text.js";
  */
 
 /** A connection that is back so soon is not worth a word (ms). */
-const PATIENCE_MS = 700;
+const QUIET_MS = 700;
 /** How long it is said that it is back (ms). */
 const BACK_MS = 2500;
 
 /** See the head of this file. */
 export class Connection {
   #line = byId("connection", HTMLElement);
-  #panes = byId("panes", HTMLElement);
   #chat;
   #timer = 0;
 
   /** @param {Chat} chat */
   constructor(chat) {
     this.#chat = chat;
+    for (const event of ["online", "offline"]) addEventListener(event, () => this.render());
   }
 
   render() {
     const { status } = this.#chat.client.state;
     clearTimeout(this.#timer);
-    if (status === "online") this.#panes.dataset["connected"] = "true";
     const shown = this.#line.textContent !== "";
     if (status === "online") {
       if (shown) this.#show("Connected again.");
       this.#timer = setTimeout(() => this.#show(""), shown ? BACK_MS : 0);
-    } else if (shown || status === "stopped") this.#tell();
-    else this.#timer = setTimeout(() => this.#tell(), PATIENCE_MS);
+    } else if (shown || status === "stopped" || !navigator.onLine) this.#tell();
+    else this.#timer = setTimeout(() => this.#tell(), QUIET_MS);
   }
 
   #tell() {
     const { client, attempt } = this.#chat;
-    this.#show(connectionText(client.state));
-    this.#panes.dataset["connected"] = "false";
+    this.#show(connectionText(client.state, navigator.onLine));
     if (client.state.status !== "stopped") return;
     this.#line.append(button("Connect here", () => attempt(client.signIn())));
   }

@@ -1,6 +1,8 @@
 // @ts-check
 /** Dialogs to add a contact, and to say what it may see. */
+import { ask } from "./ask.js";
 import { button, byId, dialog, make, onSubmit, setText } from "./dom.js";
+import { nameFault, normalName } from "./names.js";
 import { seen, sees } from "./people.js";
 import { presenceText } from "./text.js";
 
@@ -40,21 +42,20 @@ export class ContactDialogs {
   }
 
   async #add() {
-    const { client, attempt, open } = this.#chat;
-    const name = this.#addName.value.trim();
-    const ask = async () => {
+    const { client, attempt, open, isSelf } = this.#chat;
+    const { domain } = client.state;
+    const fault = nameFault(this.#addName.value, domain);
+    if (fault !== null) return setText(this.#addError, fault);
+    const name = normalName(this.#addName.value, domain);
+    const request = async () => {
       if (this.#addMutual.checked) await client.approve(name);
       await client.subscribe(name);
     };
-    if (!await attempt(ask(), this.#addError)) return;
+    // Adding oneself leads to the notes.
+    if (!isSelf(name) && !await attempt(request(), this.#addError)) return;
     this.#addDialog.close();
-    const domain = client.state.domain;
-    const bare = name.endsWith(`@${domain}`) ? name.slice(0, -1 - `${domain}`.length) : name;
     byId("find", HTMLInputElement).value = "";
-    const known = [...client.contacts.keys()].find((one) =>
-      one === bare || one === bare.normalize("NFC").toLowerCase()
-    );
-    if (known !== undefined) open(known);
+    open(name);
   }
 
   async #rename() {
@@ -116,24 +117,28 @@ export class ContactDialogs {
     } else {
       facts.push(
         sees(contact)
-          ? { text: "You see their presence", act: "Stop", run: () => client.unsubscribe(name) }
+          ? {
+            text: "You see when they are online",
+            act: "Stop",
+            run: () => client.unsubscribe(name),
+          }
           : contact.pendingOut
           ? {
-            text: "You have asked to see their presence",
+            text: "You have asked to see when they are online",
             act: "Withdraw",
             run: () => client.unsubscribe(name),
           }
           : {
-            text: "You do not see their presence",
+            text: "You do not see when they are online",
             act: "Ask",
             run: () => client.subscribe(name),
           },
         seen(contact)
-          ? { text: "They see your presence", act: "Stop", run: () => client.deny(name) }
+          ? { text: "They see when you are online", act: "Stop", run: () => client.deny(name) }
           : contact.approved
-          ? { text: "They may see your presence", act: "Stop", run: () => client.deny(name) }
+          ? { text: "They may see when you are online", act: "Stop", run: () => client.deny(name) }
           : {
-            text: "They do not see your presence",
+            text: "They do not see when you are online",
             act: "Allow",
             run: () => client.approve(name),
           },
@@ -151,6 +156,18 @@ export class ContactDialogs {
     );
     if (contact !== undefined) {
       const remove = async () => {
+        const yes = await ask({
+          title: "Remove",
+          about: this.#chat.titleOf(name),
+          text: [
+            "You will not see when each other is online any more. The messages stay.",
+            ...client.messagesFrom === "contacts"
+              ? ["Only your contacts may write to you: they cannot then."]
+              : [],
+          ],
+          action: "Remove",
+        });
+        if (!yes) return;
         await client.uncontact(name);
         this.#dialog.close();
         if (peer() === name && !client.conversations.has(name)) leave();

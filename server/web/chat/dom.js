@@ -47,6 +47,22 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A text of a user within another text: the directions of the two do not mix. @param {string} text */
+export const bdi = (text) => make("bdi", {}, text);
+
+/**
+ * Sets a text of which some parts are texts of users, where it is another.
+ * @param {Element} element
+ * @param {readonly (string | HTMLElement)[]} parts
+ */
+export function setParts(element, parts) {
+  const text = parts.map((part) => typeof part === "string" ? part : part.textContent).join("");
+  if (element.textContent !== text) element.replaceChildren(...parts);
+}
+
+/** Whether a key belongs to an input method that composes text, as `Enter` that takes a word. @param {KeyboardEvent} event */
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 /**
  * A button.
  * @param {string} text
@@ -93,9 +109,23 @@ export function showList(parent, items, how) {
     element.dataset["key"] = key;
     how.update(element, item);
     if (element === next) next = element.nextElementSibling;
-    else parent.insertBefore(element, next);
+    else place(parent, element, next);
   }
   for (const element of old.values()) element.remove();
+}
+
+/**
+ * Puts an element before another. Where the browser can, one that moves keeps the focus.
+ * @param {Element} parent
+ * @param {HTMLElement} element
+ * @param {Element | null} next
+ */
+function place(parent, element, next) {
+  const { moveBefore } =
+    /** @type {{ moveBefore?: (node: Node, next: Node | null) => void }} */ (parent);
+  if (element.parentElement === parent && moveBefore !== undefined) {
+    moveBefore.call(parent, element, next);
+  } else parent.insertBefore(element, next);
 }
 
 /**

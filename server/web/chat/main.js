@@ -3,6 +3,7 @@
 import { createClient } from "../client.js";
 import { App } from "./app.js";
 import { button, byId, setText } from "./dom.js";
+import { oneLine } from "./rich_text.js";
 import { SERVER } from "./server.js";
 import { SignIn } from "./sign_in.js";
 import { deviceLabel, errorText } from "./text.js";
@@ -17,6 +18,8 @@ const KEY = `roost chat${SERVER.pathname.replace(/\/$/, "")}`;
 const OWN = "roost chat own";
 /** In the tab's storage, across a reload: why nobody is signed in any more. */
 const TOLD = "roost chat told";
+/** In the tab's storage: the invite of the link that led here. */
+const INVITE = "roost chat invite";
 
 /** @param {"wait" | "sign-in" | "chat"} name */
 function showScreen(name) {
@@ -61,12 +64,29 @@ function newClient(remember) {
   return createClient({ url: SERVER.href, storage, storageKey: KEY, share: remember, label });
 }
 
+/** The code of the link that led here, `/?invite=CODE`; it does not stay in the address. */
+function takeInvite() {
+  const address = new URL(location.href);
+  const code = address.searchParams.get("invite");
+  if (code !== null) {
+    sessionStorage.setItem(INVITE, code.trim().slice(0, 200));
+    address.searchParams.delete("invite");
+    history.replaceState(null, "", address);
+  }
+  return sessionStorage.getItem(INVITE);
+}
+
 /** @param {Api.Client} client */
 function showChat(client) {
+  sessionStorage.removeItem(INVITE);
   showScreen("chat");
-  new App(client).start();
+  const own = sessionStorage.getItem(OWN) !== null;
+  new App(client, own ? sessionStorage : localStorage).start();
   const shown = client.state.user;
+  let online = client.state.status === "online";
   client.on("status", ({ status, reason, user }) => {
+    const told = online;
+    if (status !== "signed_out") online = status === "online";
     // Another tab signed in as somebody else.
     if (status === "online" && user !== shown) location.reload();
     if (status !== "signed_out") return;
@@ -74,7 +94,12 @@ function showChat(client) {
     if (reason === "unauthorized") {
       sessionStorage.setItem(TOLD, "You were signed out. Sign in again to go on.");
     }
-    location.reload();
+    if (told && navigator.onLine) return location.reload();
+    // Without a network the page cannot be loaded again: what it shows is taken away here.
+    byId("panes", HTMLElement).remove();
+    for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
+    const again = button("Sign in", () => location.reload(), { class: "main" });
+    showWait("You are signed out in this browser. There is no connection to the server.", again);
   });
 }
 
@@ -85,7 +110,7 @@ function showChat(client) {
 async function showFull(client) {
   const devices = await client.devices();
   const actions = devices.filter(({ online }) => online).map(({ device, label }) =>
-    button(`End the one on ${label || device}`, () => goOn(client, { end: device }))
+    button(`End the one on ${oneLine(label) || device}`, () => goOn(client, { end: device }))
   );
   showWait("You are signed in on as many devices as an account may have.", ...actions);
 }
@@ -125,7 +150,8 @@ async function goOn(client, options) {
  */
 function showSignIn(remember, told = "") {
   showScreen("sign-in");
-  new SignIn({ remember: remember && canRemember(), told, run: signIn }).start();
+  const how = { remember: remember && canRemember(), told, invite: takeInvite() };
+  new SignIn({ ...how, run: signIn }).start();
 }
 
 /**
@@ -149,6 +175,7 @@ async function signIn(account, { isNew, remember }) {
   showChat(client);
 }
 
+takeInvite();
 const told = takeNote(TOLD) ?? "";
 if (sessionStorage.getItem(OWN) !== null && hasToken(sessionStorage)) await goOn(newClient(false));
 else if (canRemember() && hasToken(localStorage)) await goOn(newClient(true));

@@ -1,17 +1,22 @@
 // @ts-check
 /** The lines of a conversation as elements. Texts become text nodes, whatever they contain. */
-import { button, icon, make, setAttributes, setText } from "./dom.js";
-import { dayText, splitLinks, timeText } from "./text.js";
+import { bdi, button, icon, make, setAttributes, setText } from "./dom.js";
+import { splitMessage } from "./rich_text.js";
+import { dayText, timeText } from "./text.js";
 import { markOf } from "./timeline.js";
 
 /**
  * @import * as Api from "../client.d.ts"
+ * @import { Part } from "./rich_text.js"
  * @import { Row } from "./timeline.js"
  */
 
 /**
+ * What all lines of a conversation have. `asking`: the request to them has no answer yet. `notes`:
+ * it is the conversation with oneself.
  * @typedef {{
- *   readonly conversation: Api.Conversation | undefined,
+ *   readonly conversation: Api.Conversation | undefined, readonly title: string,
+ *   readonly asking: boolean, readonly notes: boolean,
  *   readonly retry: (key: string) => void, readonly drop: (key: string) => void
  * }} Context
  */
@@ -24,15 +29,22 @@ const MARKS = {
   failed: "Not sent",
 };
 
-/** @param {string} body */
-function bubble(body) {
-  const parts = splitLinks(body).map(({ text, href }) =>
-    href === undefined
-      ? text
-      : make("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, text)
+/** @param {Part} part */
+function partOf(part) {
+  if (part.kind === "code") return make("code", { dir: "ltr" }, part.text);
+  if (part.kind === "block") return make("pre", { dir: "ltr" }, make("code", {}, part.text));
+  const { href, text } = part;
+  if (href === undefined) return text;
+  return make(
+    "a",
+    { href, dir: "ltr", target: "_blank", rel: "noopener noreferrer nofollow" },
+    text,
   );
-  return make("div", { class: "bubble", dir: "auto" }, ...parts);
 }
+
+/** @param {string} body */
+const bubble = (body) =>
+  make("div", { class: "bubble", dir: "auto" }, ...splitMessage(body).map(partOf));
 
 /**
  * @param {Row} row
@@ -41,6 +53,7 @@ function bubble(body) {
  */
 export function makeRow(row, context) {
   if (row.kind === "day") return make("li", { class: "day" });
+  if (row.kind === "new") return make("li", { class: "new" }, make("span", {}, "Unread messages"));
   const { out, body } = row.item;
   const who = make("span", { class: "sr" }, out ? "You: " : "");
   const element = make("li", {}, who, bubble(body), make("div", { class: "meta" }));
@@ -54,24 +67,51 @@ export function makeRow(row, context) {
  * @param {Context} context
  */
 export function updateRow(element, row, context) {
+  if (row.kind === "new") return;
   if (row.kind === "day") return setText(element, dayText(row.at, Date.now()));
   const { item, first, last } = row;
-  const mark = item.out ? markOf(item, context.conversation) : null;
+  const mark = markFor(item, context);
   const names = ["message", item.out ? "out" : "in", first ? "first" : "", last ? "last" : ""];
-  setAttributes(element, { class: names.filter((name) => name !== "").join(" ") });
+  setAttributes(element, {
+    class: names.filter((name) => name !== "").join(" "),
+    "data-seq": item.out ? null : item.seq,
+    "data-mark": mark,
+  });
   const meta = /** @type {HTMLElement} */ (element.lastElementChild);
-  const told = `${mark} ${item.at} ${item.failure} ${item.seq > 0}`;
+  const told = `${mark} ${item.at} ${item.failure} ${item.seq > 0} ${context.title}`;
   if (meta.dataset["told"] === told) return;
   meta.dataset["told"] = told;
-  setAttributes(element, { "data-mark": mark });
-  const time = make("time", { datetime: new Date(item.at).toISOString() }, timeText(item.at));
-  if (mark === null) return meta.replaceChildren(time);
-  if (mark !== "failed") {
-    return meta.replaceChildren(time, icon(mark), MARKS[mark]);
+  meta.replaceChildren(...metaOf(item, mark, context));
+}
+
+/**
+ * @param {import("./timeline.js").Item} item
+ * @param {Context} context
+ */
+function markFor(item, { conversation, asking, notes }) {
+  if (!item.out) return null;
+  const mark = markOf(item, conversation, asking);
+  // A note is where it belongs as soon as the server has it.
+  return notes && mark !== "failed" && mark !== "waiting" ? null : mark;
+}
+
+/**
+ * @param {import("./timeline.js").Item} item
+ * @param {ReturnType<typeof markOf> | null} mark
+ * @param {Context} context
+ * @returns {(Node | string)[]}
+ */
+function metaOf({ at, seq, key, failure }, mark, { title, retry, drop }) {
+  const time = make("time", { datetime: new Date(at).toISOString() }, timeText(at));
+  if (mark === null) return [time];
+  if (mark === "asked") {
+    const text = make("span", {}, "Waiting for ", bdi(title), " to accept");
+    return [time, icon("waiting"), text];
   }
-  const acts = item.seq > 0 ? [] : [
-    button("Try again", () => context.retry(item.key)),
-    button("Remove", () => context.drop(item.key)),
+  if (mark !== "failed") return [time, icon(mark), MARKS[mark]];
+  const acts = seq > 0 ? [] : [
+    button("Try again", () => retry(key)),
+    button("Remove", () => drop(key)),
   ];
-  meta.replaceChildren(icon(mark), make("span", {}, item.failure ?? MARKS.failed), ...acts);
+  return [icon(mark), make("span", {}, failure ?? MARKS.failed), ...acts];
 }

@@ -1,47 +1,85 @@
 // @ts-check
 /** Who is in the list, and in which order. Nothing here touches the page. */
 
+import { oneLine } from "./rich_text.js";
+
 /**
  * @import * as Api from "../client.d.ts"
  */
 
+/** Which part of the list is shown. @typedef {"all" | "online" | "unread"} Filter */
+
 /**
- * Somebody in the list.
+ * Somebody in the list. `self`: the notes to oneself.
  * @typedef {{
  *   readonly name: string, readonly title: string, readonly presence: Api.Presence | null,
  *   readonly unread: number, readonly at: number, readonly blocked: boolean,
- *   readonly asked: boolean
+ *   readonly asked: boolean, readonly self: boolean
  * }} Entry
  */
 
+/** What the conversation with oneself is called. */
+export const NOTES = "Notes";
+
+/** In this order people are shown who are online. */
+const RANKS = ["chat", "online", "away", "xa", "dnd"];
+
+/** Whether somebody is known to be online. @param {Api.Presence | null} presence */
+export const isOnline = (presence) => presence !== null && RANKS.includes(presence.show);
+
 /**
- * Contacts, and whoever there is a conversation with. The latest conversation comes first, then
- * who there is none with, by name; people who are blocked last.
+ * The contacts and everybody with whom there is a conversation. The latest conversation is first,
+ * then those without one, by name; blocked people are last. Who is online is sorted by availability.
  * @param {Pick<Api.Client, "contacts" | "conversations" | "blocked">} client
  * @param {string} query what to find in names; empty: all
+ * @param {{ readonly filter?: Filter, readonly self?: string | null }} view
  * @returns {readonly Entry[]}
  */
-export function entriesOf({ contacts, conversations, blocked }, query) {
-  const names = new Set([...contacts.keys(), ...conversations.keys(), ...blocked]);
+export function entriesOf(client, query, { filter = "all", self = null } = {}) {
+  const { contacts, conversations, blocked } = client;
   const wanted = query.trim().toLocaleLowerCase();
-  return [...names].map((name) => {
-    const contact = contacts.get(name);
-    const conversation = conversations.get(name);
-    return {
-      name,
-      title: contact?.label || name,
-      presence: contact !== undefined && sees(contact) ? contact.presence : null,
-      unread: conversation?.unread ?? 0,
-      at: conversation?.lastAt ?? 0,
-      blocked: blocked.has(name),
-      asked: contact?.pendingOut === true && !sees(contact),
-    };
-  }).filter(({ name, title }) =>
-    name.toLocaleLowerCase().includes(wanted) || title.toLocaleLowerCase().includes(wanted)
-  ).sort((a, b) =>
+  const names = new Set([...contacts.keys(), ...conversations.keys(), ...blocked]);
+  if (self !== null && wanted !== "") names.add(self);
+  return [...names].map((name) => entryOf(client, name, name === self)).filter((entry) => {
+    if (filter === "online" && (!isOnline(entry.presence) || entry.blocked)) return false;
+    if (filter === "unread" && (entry.unread === 0 || entry.blocked)) return false;
+    return entry.name.toLocaleLowerCase().includes(wanted) ||
+      entry.title.toLocaleLowerCase().includes(wanted);
+  }).sort((a, b) =>
+    (filter === "online" ? rankOf(a) - rankOf(b) : 0) ||
     Number(a.blocked) - Number(b.blocked) || b.at - a.at || a.title.localeCompare(b.title)
   );
 }
+
+/** @param {Entry} entry */
+const rankOf = ({ presence }) => RANKS.indexOf(presence?.show ?? "");
+
+/**
+ * @param {Pick<Api.Client, "contacts" | "conversations" | "blocked">} client
+ * @param {string} name
+ * @param {boolean} self
+ * @returns {Entry}
+ */
+function entryOf({ contacts, conversations, blocked }, name, self) {
+  const contact = contacts.get(name);
+  const conversation = conversations.get(name);
+  return {
+    name,
+    title: self ? NOTES : oneLine(contact?.label ?? "") || name,
+    presence: contact !== undefined && sees(contact) && !self ? contact.presence : null,
+    unread: self ? 0 : conversation?.unread ?? 0,
+    at: conversation?.lastAt ?? 0,
+    blocked: blocked.has(name),
+    asked: contact !== undefined && awaitsAnswer(contact),
+    self,
+  };
+}
+
+/**
+ * Whether messages to somebody wait until they accept the request.
+ * @param {Pick<Api.Contact, "pendingOut" | "subscription">} contact
+ */
+export const awaitsAnswer = ({ pendingOut, subscription }) => pendingOut && subscription === "none";
 
 /** Whether a contact's presence can be seen. @param {Api.Contact} contact */
 export const sees = ({ subscription }) => subscription === "to" || subscription === "both";

@@ -1,48 +1,88 @@
 // @ts-check
-/** The list of people: requests, contacts, and whoever there is a conversation with. */
-import { button, byId, make, setAttributes, setText, showList } from "./dom.js";
-import { entriesOf } from "./people.js";
+/** The list of people: requests, contacts, and everybody with whom there is a conversation. */
+import {
+  bdi,
+  button,
+  byId,
+  isComposing,
+  make,
+  setAttributes,
+  setParts,
+  setText,
+  showList,
+} from "./dom.js";
+import { entriesOf, isOnline } from "./people.js";
+import { lineOf } from "./row_text.js";
 import { hueOf, initials, shortTime, showText } from "./text.js";
 
 /**
  * @import { Chat } from "./app.js"
- * @import { Entry } from "./people.js"
+ * @import { Entry, Filter } from "./people.js"
  */
+
+/** Names in the row of the requests. */
+const NAMED = 3;
 
 /** See the head of this file. */
 export class People {
   #list = byId("people", HTMLElement);
   #find = byId("find", HTMLInputElement);
+  #filters = byId("filters", HTMLElement);
   #requests = byId("requests", HTMLElement);
+  #requestsOpen = byId("requests-open", HTMLButtonElement);
   #requestList = byId("request-list", HTMLElement);
   #none = byId("people-none", HTMLElement);
   #chat;
   /** Who Tab leads to. @type {string | null} */
   #stop = null;
+  /** @type {Filter} */
+  #filter = "all";
+  #sight;
 
   /** @param {Chat} chat */
   constructor(chat) {
     this.#chat = chat;
-    this.#find.addEventListener("input", () => this.render());
-    this.#find.addEventListener("keydown", (event) => {
-      if (event.key === "ArrowDown") this.#move(event, 0);
-      if (event.key === "Escape" && this.#find.value !== "") {
-        this.#find.value = "";
-        this.render();
+    this.#sight = new IntersectionObserver((seen) => {
+      for (const { target, isIntersecting } of seen) {
+        chat.previews.look(
+          /** @type {HTMLElement} */ (target).dataset["key"] ?? "",
+          isIntersecting,
+        );
       }
-      const [first] = this.#buttons();
-      if (event.key === "Enter" && this.#find.value !== "") first?.click();
-    });
+    }, { root: byId("people-scroll", HTMLElement) });
+    this.#find.addEventListener("input", () => this.render());
+    this.#find.addEventListener("keydown", (event) => this.#findKey(event));
     this.#list.addEventListener("keydown", (event) => this.#key(event));
+    for (const each of this.#filters.querySelectorAll("button")) {
+      each.addEventListener("click", () => {
+        this.#filter = /** @type {Filter} */ (each.value);
+        this.render();
+      });
+    }
+    this.#requestsOpen.addEventListener("click", () => {
+      this.#showRequestList(this.#requestsOpen.getAttribute("aria-expanded") !== "true");
+    });
   }
 
-  /** To where the list was left. */
-  focus() {
+  /** @param {KeyboardEvent} event */
+  #findKey(event) {
+    if (isComposing(event)) return;
+    if (event.key === "ArrowDown") this.#move(event, 0);
+    if (event.key === "Escape" && this.#find.value !== "") {
+      this.#find.value = "";
+      this.render();
+    }
+    const [first] = this.#buttons();
+    if (event.key === "Enter" && this.#find.value !== "") first?.click();
+  }
+
+  /** To where the list was left; at the start nothing is scrolled. */
+  focus(start = false) {
     // Before anybody is known there is nothing to lead to.
-    if (this.#chat.client.messagesFrom === null) return;
+    if (this.#chat.client.messagesFrom === null || this.#chat.peer() !== null) return;
     const buttons = this.#buttons();
     const target = buttons.find(({ tabIndex }) => tabIndex === 0) ?? buttons[0];
-    (target ?? byId("add-open", HTMLElement)).focus();
+    (target ?? byId("add-open", HTMLElement)).focus({ preventScroll: start });
   }
 
   /** @returns {HTMLButtonElement[]} */
@@ -75,8 +115,10 @@ export class People {
 
   render() {
     this.#showRequests();
+    this.#showFilters();
     const { client, peer } = this.#chat;
-    const entries = entriesOf(client, this.#find.value);
+    const view = { filter: this.#filter, self: client.state.user };
+    const entries = entriesOf(client, this.#find.value, view);
     const names = entries.map(({ name }) => name);
     if (this.#stop === null || !names.includes(this.#stop)) {
       this.#stop = names.find((name) => name === peer()) ?? names[0] ?? null;
@@ -94,10 +136,27 @@ export class People {
     if (count > 0) return "";
     const { messagesFrom, requests } = this.#chat.client;
     if (messagesFrom === null) return "Loading …";
-    if (requests.size > 0 && this.#find.value === "") return "";
-    return this.#find.value === ""
-      ? "Nobody here yet. Add a contact with the plus above."
-      : "Nobody of this name. The plus above adds a contact.";
+    if (this.#find.value !== "") return "Nobody of this name. The plus above adds a contact.";
+    if (this.#filter === "online") return "Nobody is online.";
+    if (this.#filter === "unread") return "Nothing is unread.";
+    return requests.size > 0 ? "" : "Nobody here yet. Add a contact with the plus above.";
+  }
+
+  #showFilters() {
+    const { client } = this.#chat;
+    const everybody = entriesOf(client, "", { self: client.state.user });
+    const counts = {
+      online: everybody.filter(({ presence, blocked }) => isOnline(presence) && !blocked).length,
+      unread: everybody.filter(({ unread, blocked }) => unread > 0 && !blocked).length,
+    };
+    this.#filters.hidden = everybody.length === 0;
+    for (const each of this.#filters.querySelectorAll("button")) {
+      setAttributes(each, { "aria-pressed": String(each.value === this.#filter) });
+      const count = each.value === "all"
+        ? 0
+        : counts[/** @type {"online" | "unread"} */ (each.value)];
+      setText(/** @type {Element} */ (each.lastElementChild), count === 0 ? "" : String(count));
+    }
   }
 
   /** @param {string} name */
@@ -108,70 +167,78 @@ export class People {
       for (const other of this.#buttons()) other.tabIndex = other === one ? 0 : -1;
     });
     one.append(
-      make("span", { class: "badge", "aria-hidden": "true" }),
+      make("span", { class: "badge" }, make("span", { "aria-hidden": "true" }), make("span")),
       make(
         "span",
         { class: "lines" },
-        make("span", { class: "name", dir: "auto" }),
-        make("span", { class: "line" }, make("span", { class: "dot" }), " ", make("span")),
+        make("span", { class: "top" }, make("bdi", { class: "name" }), make("time")),
+        make("span", { class: "top" }, make("span", { class: "line" }), make("span")),
       ),
-      make("span", { class: "aside" }, make("time"), make("span")),
     );
-    return make("li", {}, one);
+    const element = make("li", { "data-key": name }, one);
+    this.#sight.observe(element);
+    return element;
   }
 
   /**
    * @param {HTMLElement} element
    * @param {Entry} entry
    */
-  #showPerson(element, { name, title, presence, unread, at, blocked, asked }) {
-    const one = /** @type {HTMLButtonElement} */ (element.firstElementChild);
-    const [badge, lines, aside] = /** @type {HTMLElement[]} */ ([...one.children]);
-    const [nameText, line] =
-      /** @type {HTMLElement[]} */ ([.../** @type {HTMLElement} */ (lines).children]);
-    const [dot, lineText] =
-      /** @type {HTMLElement[]} */ ([.../** @type {HTMLElement} */ (line).children]);
-    const [time, count] =
-      /** @type {HTMLElement[]} */ ([.../** @type {HTMLElement} */ (aside).children]);
+  #showPerson(element, entry) {
+    const { name, title, presence, unread, at, blocked, self } = entry;
+    const find = (
+      /** @type {string} */ path,
+    ) => /** @type {HTMLElement} */ (element.querySelector(path));
     const here = this.#chat.peer() === name;
-    const off = presence === null || /^(offline|unknown)$/.test(presence.show);
-    setAttributes(one, {
-      class: `person${blocked ? " blocked" : ""}${off ? " off" : ""}`,
+    setAttributes(find(".person"), {
+      class: `person${blocked ? " blocked" : ""}`,
       "aria-current": here ? "true" : null,
       tabindex: this.#stop === name ? 0 : -1,
     });
-    setAttributes(/** @type {HTMLElement} */ (badge), { class: `badge hue-${hueOf(name)}` });
-    setText(/** @type {HTMLElement} */ (badge), initials(title));
-    setText(/** @type {HTMLElement} */ (nameText), title);
-    setAttributes(/** @type {HTMLElement} */ (dot), {
-      "data-show": blocked ? null : presence?.show ?? null,
-      ...(presence === null || presence.status === "" || blocked
-        ? { role: null, "aria-label": null }
-        : { role: "img", "aria-label": showText(presence.show) }),
+    setAttributes(find(".badge"), { class: `badge hue-${self ? "notes" : hueOf(name)}` });
+    setText(find(".badge > :first-child"), initials(title));
+    const show = blocked ? null : presence?.show ?? null;
+    setAttributes(find(".badge > :last-child"), {
+      class: "dot",
+      "data-show": show,
+      role: show === null ? null : "img",
+      "aria-label": show === null ? null : showText(show),
+      title: show === null ? null : showText(show),
     });
-    const typing = this.#chat.typing.has(name);
-    const text = blocked
-      ? "Blocked"
-      : typing
-      ? "Typing …"
-      : presence === null
-      ? asked ? "Has been asked" : "Presence not shared"
-      : presence.status || showText(presence.show);
-    setText(/** @type {HTMLElement} */ (lineText), text);
-    setText(/** @type {HTMLElement} */ (time), shortTime(at, Date.now()));
-    setAttributes(/** @type {HTMLElement} */ (count), { class: unread > 0 ? "unread" : null });
-    setText(/** @type {HTMLElement} */ (count), unread > 0 ? String(unread) : "");
-    if (unread > 0) count?.append(make("span", { class: "sr" }, " unread"));
+    setText(find(".name"), title);
+    setText(find("time"), shortTime(at, Date.now()));
+    const { kind, label, text } = lineOf(this.#chat, entry);
+    setAttributes(find(".line"), { class: `line ${kind}` });
+    setParts(find(".line"), [label, bdi(text)]);
+    const count = find(".line + span");
+    setAttributes(count, { class: unread > 0 && !blocked ? "unread" : null });
+    const told = unread > 0 ? String(unread) : "";
+    if (count.firstChild?.textContent === told) return;
+    count.replaceChildren(...unread > 0 ? [told, make("span", { class: "sr" }, " unread")] : []);
   }
 
   #showRequests() {
     const names = [...this.#chat.client.requests].sort();
-    this.#requests.hidden = names.length === 0;
+    const count = names.length;
+    if (count === 0) this.#showRequestList(false);
+    this.#requests.hidden = count === 0;
+    setText(byId("requests-title", HTMLElement), count === 1 ? "1 request" : `${count} requests`);
+    const parts = names.slice(0, NAMED).flatMap((name, i) =>
+      i === 0 ? [bdi(name)] : [", ", bdi(name)]
+    );
+    if (count > NAMED) parts.push(` and ${count - NAMED} more`);
+    setParts(byId("requests-names", HTMLElement), parts);
     showList(this.#requestList, names, {
       key: (name) => name,
       make: (name) => this.#makeRequest(name),
       update: () => {},
     });
+  }
+
+  /** @param {boolean} shown */
+  #showRequestList(shown) {
+    this.#requestList.hidden = !shown;
+    setAttributes(this.#requestsOpen, { "aria-expanded": String(shown) });
   }
 
   /** @param {string} name */
@@ -182,20 +249,25 @@ export class People {
       const asks = contact === undefined || contact.subscription === "none";
       await Promise.all([client.approve(name), asks ? client.subscribe(name) : undefined]);
     };
+    const tell = async (/** @type {Promise<unknown>} */ done) => {
+      // The buttons are gone then: the focus goes to what is left.
+      if (await attempt(done)) (this.#requests.hidden ? this : this.#requestsOpen).focus();
+    };
     return make(
       "li",
       { class: "request" },
-      make("strong", { dir: "auto" }, name),
-      make("p", { class: "quiet" }, "You will see when each other is online."),
+      make(
+        "p",
+        { class: "lines" },
+        make("strong", {}, bdi(name)),
+        make("span", { class: "quiet" }, "wants to be your contact"),
+      ),
       make(
         "span",
         { class: "row" },
-        button("Accept", () => attempt(accept()), {
-          class: "main",
-          "aria-label": `Accept ${name}`,
-        }),
-        button("Decline", () => attempt(client.deny(name)), { "aria-label": `Decline ${name}` }),
-        button("Block", () => attempt(client.block(name)), {
+        button("Accept", () => tell(accept()), { class: "main", "aria-label": `Accept ${name}` }),
+        button("Decline", () => tell(client.deny(name)), { "aria-label": `Decline ${name}` }),
+        button("Block", () => tell(client.block(name)), {
           class: "danger",
           "aria-label": `Block ${name}`,
         }),

@@ -1,7 +1,12 @@
 // @ts-check
 /** The account: devices, who may write, who is blocked, the password, and the way out. */
-import { button, byId, dialog, make, onSubmit, setText, showList } from "./dom.js";
-import { dayText, errorText } from "./text.js";
+import { ask } from "./ask.js";
+import { bdi, button, byId, dialog, make, onSubmit, setParts, setText, showList } from "./dom.js";
+import { AWAY_MINUTES } from "./idle.js";
+import { revealPassword } from "./password_field.js";
+import { oneLine } from "./rich_text.js";
+import { SERVER } from "./server.js";
+import { dayText, errorText, passwordFault, passwordRule, signOutText } from "./text.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -15,6 +20,8 @@ export class Settings {
   #blocked = byId("blocked", HTMLElement);
   #error = byId("settings-error", HTMLElement);
   #told = byId("password-told", HTMLElement);
+  #away = byId("away-after", HTMLSelectElement);
+  #lengthMin = 1;
   #chat;
 
   /** @param {Chat} chat */
@@ -26,18 +33,41 @@ export class Settings {
         input.addEventListener("change", () => this.#setFrom(input.value));
       }
     }
+    for (const minutes of AWAY_MINUTES) {
+      const text = minutes === 0 ? "Never" : `After ${minutes} minutes`;
+      this.#away.append(make("option", { value: minutes }, text));
+    }
+    this.#away.addEventListener("change", () => {
+      const minutes = AWAY_MINUTES.find((each) => String(each) === this.#away.value);
+      chat.idle.minutes = minutes ?? chat.idle.minutes;
+    });
+    revealPassword("password-new", "password-show");
     onSubmit(byId("password-form", HTMLFormElement), () => this.#changePassword());
     byId("sign-out", HTMLElement).addEventListener("click", () => this.#signOut());
   }
 
   #open() {
     const { user, domain } = this.#chat.client.state;
-    setText(byId("settings-who", HTMLElement), `Signed in as ${user}@${domain}`);
+    setParts(byId("settings-who", HTMLElement), ["Signed in as ", bdi(`${user}@${domain}`)]);
+    this.#away.value = String(this.#chat.idle.minutes);
     byId("password-user", HTMLInputElement).value = user ?? "";
     for (const element of [this.#error, this.#told]) setText(element, "");
     this.#dialog.showModal();
     this.render();
     this.#loadDevices();
+    this.#loadRule();
+  }
+
+  async #loadRule() {
+    try {
+      const { passwordLengthMin } = await (await fetch(new URL("v1/info", SERVER))).json();
+      if (typeof passwordLengthMin === "number") this.#lengthMin = passwordLengthMin;
+    } catch {
+      // Then the server says it when the password is changed.
+    }
+    const rule = passwordRule(this.#lengthMin);
+    const text = "Your other devices are signed out.";
+    setText(byId("password-help", HTMLElement), rule === "" ? text : `${rule} ${text}`);
   }
 
   async #loadDevices() {
@@ -75,13 +105,13 @@ export class Settings {
     const text = make(
       "span",
       { class: "lines" },
-      make("span", {}, label || device),
+      make("bdi", {}, oneLine(label) || device),
       make("span", { class: "quiet" }, `${now}, ${since}`),
     );
     const end = async () => {
       if (await attempt(client.revoke(device), this.#error)) await this.#loadDevices();
     };
-    const name = `Sign out ${label || device}`;
+    const name = `Sign out ${oneLine(label) || device}`;
     return make("li", {}, text, ...own ? [] : [button("Sign out", end, { "aria-label": name })]);
   }
 
@@ -98,8 +128,9 @@ export class Settings {
     const old = byId("password-old", HTMLInputElement);
     const wanted = byId("password-new", HTMLInputElement);
     const { client } = this.#chat;
-    setText(this.#told, "");
+    setText(this.#told, passwordFault(wanted.value, this.#lengthMin) ?? "");
     setText(this.#error, "");
+    if (this.#told.textContent !== "") return wanted.focus();
     try {
       await client.changePassword({ old: old.value, new: wanted.value });
       form.reset();
@@ -108,16 +139,25 @@ export class Settings {
     } catch (error) {
       const { code } = /** @type {Api.RoostError} */ (error);
       const wrong = code === "unauthorized" || code === "forbidden";
-      setText(this.#told, wrong ? "The password you have now is another." : errorText(error) ?? "");
+      setText(this.#told, wrong ? "The current password is another." : errorText(error) ?? "");
       old.focus();
     }
   }
 
   async #signOut() {
-    const { client } = this.#chat;
-    const waiting = client.pending.length;
-    const question = `${waiting} unsent ${waiting === 1 ? "message" : "messages"} will be lost.`;
-    if (waiting > 0 && !confirm(`Sign out? ${question}`)) return;
+    const { client, drafts, titleOf } = this.#chat;
+    const { status, expiresAt } = client.state;
+    const online = status === "online" && navigator.onLine;
+    const { pending } = client;
+    const text = signOutText({
+      online,
+      waiting: pending.length,
+      drafts: drafts.peers.length,
+      expiresAt,
+    });
+    const unsent = pending.map(({ to, body }) => ({ to: titleOf(to), body: oneLine(body) }));
+    const question = { title: "Sign out?", text, unsent, action: "Sign out" };
+    if (text.length > 0 && !await ask(question)) return;
     await client.signOut();
   }
 
@@ -135,7 +175,7 @@ export class Settings {
         make(
           "li",
           {},
-          make("span", {}, name),
+          bdi(name),
           button("Unblock", () => attempt(client.unblock(name), this.#error), {
             "aria-label": `Unblock ${name}`,
           }),

@@ -1,8 +1,10 @@
 // @ts-check
 /** The form to sign in and up. */
 import { byId, onSubmit, setText } from "./dom.js";
+import { nameFault } from "./names.js";
+import { revealPassword } from "./password_field.js";
 import { SERVER } from "./server.js";
-import { signInErrorText } from "./text.js";
+import { passwordFault, passwordRule, signInErrorText } from "./text.js";
 
 /**
  * @typedef {(
@@ -21,6 +23,7 @@ export class SignIn {
   #inviteRow = byId("invite-row", HTMLElement);
   #invite = byId("invite", HTMLInputElement);
   #remember = byId("remember", HTMLInputElement);
+  #rule = byId("password-rule", HTMLElement);
   #error = byId("sign-in-error", HTMLElement);
   #go = byId("sign-in-go", HTMLButtonElement);
   #switch = byId("sign-in-switch", HTMLButtonElement);
@@ -28,14 +31,22 @@ export class SignIn {
   #isNew = false;
   /** @type {"open" | "invite" | "closed"} */
   #registration = "open";
+  #lengthMin = 1;
+  /** @type {string | null} */
+  #domainName = null;
 
-  /** @param {{ remember: boolean, told: string, run: Run }} options */
+  /** @param {{ remember: boolean, told: string, invite: string | null, run: Run }} options */
   constructor(options) {
     this.#options = options;
   }
 
   start() {
-    const { remember, told } = this.#options;
+    const { remember, told, invite } = this.#options;
+    if (invite !== null) {
+      this.#isNew = true;
+      this.#invite.value = invite;
+    }
+    revealPassword("password", "password-reveal");
     byId("remember-row", HTMLElement).hidden = !remember;
     if (!remember) this.#remember.checked = false;
     this.#switch.addEventListener("click", () => {
@@ -54,12 +65,14 @@ export class SignIn {
   async #askServer() {
     try {
       const response = await fetch(new URL("v1/info", SERVER));
-      const { domain, registration } = await response.json();
-      if (typeof domain === "string") setText(this.#domain, domain);
+      const { domain, registration, passwordLengthMin } = await response.json();
+      if (typeof domain === "string") this.#domainName = domain;
+      setText(this.#domain, this.#domainName ?? "");
+      if (typeof passwordLengthMin === "number") this.#lengthMin = passwordLengthMin;
       this.#registration = registration;
       this.#show();
     } catch {
-      // Whoever submits the form hears of it.
+      // Submitting the form fails, and says so.
     }
   }
 
@@ -70,13 +83,29 @@ export class SignIn {
     setText(this.#switch, isNew ? "I have an account" : "Make an account");
     this.#switch.hidden = this.#registration === "closed";
     this.#password.autocomplete = isNew ? "new-password" : "current-password";
+    const rule = isNew ? passwordRule(this.#lengthMin) : "";
+    setText(this.#rule, rule);
     const invited = isNew && this.#registration === "invite";
     this.#inviteRow.hidden = !invited;
     this.#invite.required = invited;
   }
 
+  /** What is wrong with a new account before the server is asked. */
+  #fault() {
+    if (!this.#isNew) return null;
+    const name = nameFault(this.#user.value, this.#domainName);
+    if (name !== null) {
+      this.#user.focus();
+      return name;
+    }
+    const password = passwordFault(this.#password.value, this.#lengthMin);
+    if (password !== null) this.#password.focus();
+    return password;
+  }
+
   async #submit() {
-    setText(this.#error, "");
+    setText(this.#error, this.#fault() ?? "");
+    if (this.#error.textContent !== "") return;
     const label = this.#go.textContent ?? "";
     setText(this.#go, "One moment …");
     const invite = this.#invite.required ? { invite: this.#invite.value.trim() } : {};
@@ -86,7 +115,8 @@ export class SignIn {
       await this.#options.run(account, how);
       this.#form.reset();
     } catch (error) {
-      setText(this.#error, signInErrorText(error));
+      const how = { isNew: this.#isNew, invited: this.#invite.required };
+      setText(this.#error, signInErrorText(error, how));
       this.#password.focus();
       this.#password.select();
     } finally {

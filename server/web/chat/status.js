@@ -60,14 +60,27 @@ export class OwnStatus {
     }
     byId("own", HTMLElement).addEventListener("click", () => this.#open());
     onSubmit(this.#form, () => this.#submit());
-    const { show, status } = this.#own;
-    if (show !== "online" || status !== "") chat.attempt(this.#tell());
+    // What the server was told last may be of a time when nobody was here.
+    chat.attempt(this.#tell());
+  }
+
+  /** What others see: away instead of online where nobody has been here for a while. */
+  get #shown() {
+    const { show } = this.#own;
+    return this.#chat.idle.idle && (show === "online" || show === "chat") ? "away" : show;
   }
 
   /** Tells the server. */
   #tell() {
-    const { show, status } = this.#own;
+    const show = this.#shown;
+    const { status } = this.#own;
     return this.#chat.client.setPresence(show === "invisible" ? null : { show, status });
+  }
+
+  /** Tells the server that somebody has left or is back; without a connection later. */
+  tell() {
+    this.#tell().catch(() => {});
+    this.#chat.changed();
   }
 
   #open() {
@@ -101,11 +114,12 @@ export class OwnStatus {
 
   render() {
     const { user, status: link } = this.#chat.client.state;
-    const { show, status } = this.#own;
+    const show = this.#shown;
+    const { status } = this.#own;
     const name = user ?? "";
     setText(byId("own-name", HTMLElement), name);
     const badge = byId("own-badge", HTMLElement);
-    setText(badge, initials(name));
+    setText(byId("own-initials", HTMLElement), initials(name));
     badge.className = `badge hue-${hueOf(name)}`;
     const off = link !== "online" || show === "invisible";
     setAttributes(byId("own-dot", HTMLElement), { "data-show": off ? "offline" : show });

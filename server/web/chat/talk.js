@@ -1,9 +1,21 @@
 // @ts-check
 /** The conversation that is open: its messages, and the field to write another. */
-import { button, byId, setAttributes, setText, showList } from "./dom.js";
+import { Composer } from "./composer.js";
+import {
+  bdi,
+  button,
+  byId,
+  isComposing,
+  make,
+  setAttributes,
+  setParts,
+  setText,
+  showList,
+} from "./dom.js";
 import { makeRow, updateRow } from "./message.js";
-import { sees } from "./people.js";
-import { errorText, hueOf, initials, presenceText, reasonText } from "./text.js";
+import { awaitsAnswer, sees } from "./people.js";
+import { Reading } from "./reading.js";
+import { errorText, hueOf, initials, presenceText, reasonText, showText } from "./text.js";
 import { Timeline } from "./timeline.js";
 
 /**
@@ -11,12 +23,15 @@ import { Timeline } from "./timeline.js";
  * @import { Chat } from "./app.js"
  */
 
-/** Messages of a page. */
+/** Messages of a page; of the first one more where more are unread, up to a bound. */
 const PAGE = 50;
+const FIRST_PAGE_MAX = 200;
+/** Read messages that are shown above the unread ones. */
+const BEFORE_UNREAD = 10;
 /** So near to an end counts as being there (CSS pixels). */
 const NEAR_PX = 120;
-/** Who writes nothing for so long has stopped typing (ms). */
-const PAUSE_MS = 4000;
+/** How far below the top the line before the unread messages is shown (CSS pixels). */
+const LINE_PX = 96;
 
 /** See the head of this file. */
 export class Talk {
@@ -27,60 +42,51 @@ export class Talk {
   #list = byId("messages", HTMLElement);
   #down = byId("log-down", HTMLButtonElement);
   #notice = byId("talk-notice", HTMLElement);
-  #form = byId("composer", HTMLFormElement);
-  #text = byId("text", HTMLTextAreaElement);
   #chat;
+  #reading;
+  #composer;
   /** @type {Map<string, Timeline>} */
   #timelines = new Map();
-  /** What is written and not sent, by person. @type {Map<string, string>} */
-  #drafts = new Map();
   /** @type {string | null} */
   #peer = null;
   #atEnd = true;
-  /** Messages that came while older ones are read. */
-  #below = 0;
+  /** Whether the place to begin reading has been shown. */
+  #placed = false;
   #loading = false;
-  #pauseTimer = 0;
-  #readUpTo = 0;
 
   /** @param {Chat} chat */
   constructor(chat) {
     this.#chat = chat;
+    this.#reading = new Reading(chat);
+    this.#composer = new Composer(chat, (peer, body) => {
+      this.#reading.wrote();
+      this.#post(peer, body);
+      this.#toEnd();
+    });
     for (const { to, key, body, at } of chat.client.pending) {
       this.#timeline(to).wait({ key, body, at });
     }
     this.#log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#down.addEventListener("click", () => {
       this.#toEnd();
-      this.#text.focus();
+      this.focus();
     });
     byId("talk-back", HTMLElement).addEventListener("click", () => chat.leave());
     byId("talk-info", HTMLElement).addEventListener("click", () => {
       if (this.#peer !== null) chat.showContact(this.#peer);
     });
-    this.#form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#send();
-    });
-    this.#text.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      this.#send();
-    });
-    this.#text.addEventListener("input", () => this.#written());
     this.#main.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !event.isComposing) chat.leave();
+      if (event.key === "Escape" && !isComposing(event)) chat.leave();
     });
-    addEventListener("focus", () => this.#markRead());
-    document.addEventListener("visibilitychange", () => this.#markRead());
     new ResizeObserver(() => {
       if (this.#atEnd) this.#log.scrollTop = this.#log.scrollHeight;
+      this.#reading.look();
     }).observe(this.#log);
   }
 
   /** @param {string} peer */
   #timeline(peer) {
-    const known = this.#timelines.get(peer) ?? new Timeline();
+    const known = this.#timelines.get(peer) ?? new Timeline(this.#chat.isSelf(peer));
     this.#timelines.set(peer, known);
     return known;
   }
@@ -89,18 +95,18 @@ export class Talk {
 
   /** @param {Api.Message} message */
   take(message) {
-    const { with: peer, out, body } = message;
+    const { with: peer, out, body, seq } = message;
     const timeline = this.#timeline(peer);
     const open = peer === this.#peer;
     // What is not loaded yet comes with its page.
     if (timeline.loaded || (open && this.#loading) || out === true) timeline.add(message);
     if (!open || this.#atEnd) timeline.trim();
-    if (out === true) return;
+    if (out === true || this.#chat.isSelf(peer)) return;
     const title = this.#chat.titleOf(peer);
     if (!this.#chat.client.blocked.has(peer)) {
       this.#chat.announce(open ? `${title}: ${body}` : `Message from ${title}`);
     }
-    if (open && !this.#atEnd) this.#below++;
+    if (open) this.#reading.came(seq, this.#atEnd);
   }
 
   /** @param {Api.Undelivered} event */
@@ -109,8 +115,11 @@ export class Talk {
   }
 
   /** A message of an earlier run was refused. @param {Api.RoostError} error */
-  refused({ key, to, message }) {
-    if (key !== undefined && to !== undefined) this.#timeline(to).fail(key, message);
+  refused(error) {
+    const { key, to } = error;
+    if (key !== undefined && to !== undefined) {
+      this.#timeline(to).fail(key, errorText(error) ?? "Not sent");
+    }
     this.#chat.changed();
   }
 
@@ -125,24 +134,19 @@ export class Talk {
   /** @param {string | null} peer */
   show(peer) {
     if (peer === this.#peer) return;
-    if (this.#peer !== null) {
-      this.#drafts.set(this.#peer, this.#text.value);
-      this.#paused(this.#peer);
-    }
     this.#peer = peer;
     this.#atEnd = true;
-    this.#below = 0;
-    this.#readUpTo = 0;
+    this.#placed = false;
     this.#loading = false;
     this.#list.replaceChildren();
-    this.#text.value = peer === null ? "" : this.#drafts.get(peer) ?? "";
-    this.#fit();
+    setText(this.#more, "");
+    this.#reading.show(peer);
+    this.#composer.show(peer);
     if (peer !== null && !this.#timeline(peer).loaded) this.#load();
   }
 
   focus() {
-    if (this.#form.hidden) byId("talk-info", HTMLElement).focus();
-    else this.#text.focus();
+    if (!this.#composer.focus()) byId("talk-info", HTMLElement).focus();
   }
 
   async #load() {
@@ -153,9 +157,12 @@ export class Talk {
     this.#loading = true;
     setText(this.#more, "Loading …");
     try {
-      const where = before === undefined ? {} : { before };
-      const page = await this.#chat.client.history(peer, { ...where, limit: PAGE });
+      const first = Math.min(FIRST_PAGE_MAX, Math.max(PAGE, this.#reading.unread + BEFORE_UNREAD));
+      const where = before === undefined ? { limit: first } : { before, limit: PAGE };
+      const page = await this.#chat.client.history(peer, where);
       timeline.addPage(page);
+      const last = page.events.at(-1);
+      if (last !== undefined) this.#chat.previews.take(last);
       if (peer === this.#peer) setText(this.#more, "");
     } catch (error) {
       if (peer === this.#peer) this.#loadFailed(error);
@@ -163,7 +170,7 @@ export class Talk {
     } finally {
       if (peer === this.#peer) this.#loading = false;
     }
-    if (peer === this.#peer) this.render(true);
+    if (peer === this.#peer) this.render(before !== undefined);
   }
 
   /** @param {unknown} error */
@@ -183,145 +190,140 @@ export class Talk {
     if (peer === null) return;
     this.#showHead(peer);
     this.#showNotice(peer);
-    const { client } = this.#chat;
     const timeline = this.#timeline(peer);
-    const conversation = client.conversations.get(peer);
     const log = this.#log;
     const fromEnd = log.scrollHeight - log.scrollTop;
-    const context = { conversation, retry: this.#retry, drop: this.#drop };
-    showList(this.#list, timeline.rows(), {
-      key: ({ id }) => id,
-      make: (row) => makeRow(row, context),
-      update: (element, row) => updateRow(element, row, context),
-    });
-    if (this.#atEnd) log.scrollTop = log.scrollHeight;
+    this.#reading.decide();
+    this.#showRows(peer, timeline);
+    if (!this.#placed && timeline.loaded) this.#place();
+    else if (this.#atEnd) log.scrollTop = log.scrollHeight;
     else if (older) log.scrollTop = log.scrollHeight - fromEnd;
     const none = timeline.loaded && timeline.items().length === 0;
-    if (none) setText(this.#more, "Nothing has been written here yet.");
-    else if (timeline.loaded && this.#more.textContent?.startsWith("Nothing")) {
+    if (none) {
+      setText(this.#more, this.#chat.isSelf(peer) ? "Only you see what you write here." : "");
+    } else if (timeline.loaded && !this.#loading && this.#more.childElementCount === 0) {
       setText(this.#more, "");
     }
     if (timeline.loaded && timeline.more && log.scrollHeight <= log.clientHeight) this.#load();
     this.#showDown();
-    this.#markRead();
+    this.#reading.look();
+  }
+
+  /**
+   * @param {string} peer
+   * @param {Timeline} timeline
+   */
+  #showRows(peer, timeline) {
+    const { client, titleOf, isSelf } = this.#chat;
+    const contact = client.contacts.get(peer);
+    const context = {
+      conversation: client.conversations.get(peer),
+      title: titleOf(peer),
+      asking: contact !== undefined && awaitsAnswer(contact),
+      notes: isSelf(peer),
+      retry: this.#retry,
+      drop: this.#drop,
+    };
+    showList(this.#list, timeline.rows(this.#reading.divider), {
+      key: ({ id }) => id,
+      make: (row) => makeRow(row, context),
+      update: (element, row) => updateRow(element, row, context),
+    });
+  }
+
+  /** Shows where reading begins: before the unread messages, or at the end. */
+  #place() {
+    this.#placed = true;
+    const log = this.#log;
+    const line = this.#list.querySelector(".new");
+    log.scrollTop = line instanceof HTMLElement ? line.offsetTop - LINE_PX : log.scrollHeight;
+    this.#atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+    if (this.#atEnd) log.scrollTop = log.scrollHeight;
   }
 
   /** @param {string} peer */
   #showHead(peer) {
-    const { client, titleOf, typing } = this.#chat;
+    const { client, titleOf, typing, isSelf } = this.#chat;
     const contact = client.contacts.get(peer);
     const title = titleOf(peer);
     const badge = byId("talk-badge", HTMLElement);
     badge.className = `badge hue-${hueOf(peer)}`;
-    setText(badge, initials(title));
+    setText(byId("talk-initials", HTMLElement), initials(title));
     setText(byId("talk-name", HTMLElement), title);
     const seen = contact !== undefined && sees(contact) && !client.blocked.has(peer);
     setAttributes(byId("talk-dot", HTMLElement), {
-      "data-show": seen ? contact.presence.show : null,
+      "data-show": seen && !isSelf(peer) ? contact.presence.show : null,
+      title: seen && !isSelf(peer) ? showText(contact.presence.show) : null,
     });
-    const asked = contact?.pendingOut === true ? "Has been asked" : "";
+    const asked = contact?.pendingOut === true ? "Has not accepted yet" : "";
     const line = seen ? presenceText(contact.presence, Date.now()) : asked;
-    setText(byId("talk-line", HTMLElement), line);
-    setText(byId("typing", HTMLElement), typing.has(peer) ? `${title} is typing …` : "");
-    setAttributes(this.#text, { placeholder: `Message to ${title}` });
+    setText(byId("talk-line", HTMLElement), isSelf(peer) ? "Only you see these" : line);
+    const parts = typing.has(peer) ? [bdi(title), " is typing …"] : [];
+    setParts(byId("typing", HTMLElement), parts);
+    byId("talk-info", HTMLElement).hidden = isSelf(peer);
+  }
+
+  /**
+   * What is said above a conversation.
+   * @param {string} peer
+   * @returns {"" | "blocked" | "asked" | "unknown"}
+   */
+  #noticeOf(peer) {
+    const { client, isSelf } = this.#chat;
+    if (client.messagesFrom === null || isSelf(peer)) return "";
+    if (client.blocked.has(peer)) return "blocked";
+    const contact = client.contacts.get(peer);
+    if (contact !== undefined) return awaitsAnswer(contact) ? "asked" : "";
+    return client.requests.has(peer) ? "" : "unknown";
   }
 
   /** @param {string} peer */
   #showNotice(peer) {
-    const { client, attempt, showContact } = this.#chat;
-    const blocked = client.blocked.has(peer);
-    const known = client.contacts.has(peer) || client.requests.has(peer);
-    const wanted = client.messagesFrom === null ? "" : blocked ? "blocked" : known ? "" : "unknown";
-    this.#form.hidden = blocked;
-    if (this.#notice.dataset["of"] === `${wanted} ${peer}`) return;
-    this.#notice.dataset["of"] = `${wanted} ${peer}`;
+    const { client, attempt, showContact, titleOf } = this.#chat;
+    const wanted = this.#noticeOf(peer);
+    this.#composer.hidden = wanted === "blocked";
+    const told = `${wanted} ${peer} ${titleOf(peer)}`;
+    if (this.#notice.dataset["of"] === told) return;
+    this.#notice.dataset["of"] = told;
     this.#notice.hidden = wanted === "";
-    const text = document.createElement("p");
-    text.textContent = blocked ? "You have blocked them." : "They are not one of your contacts.";
-    const act = blocked
-      ? button("Unblock", () => attempt(client.unblock(peer)))
-      : button("Add or block …", () => showContact(peer));
-    this.#notice.replaceChildren(text, act);
+    const name = bdi(titleOf(peer));
+    if (wanted === "blocked") {
+      const act = button("Unblock", () => attempt(client.unblock(peer)));
+      this.#notice.replaceChildren(make("p", {}, "You have blocked ", name, "."), act);
+    } else if (wanted === "asked") {
+      const text = make("p", {}, name, " has not accepted your request yet. ");
+      text.append("What you write is delivered when they do.");
+      this.#notice.replaceChildren(text);
+    } else {
+      const act = button("Add or block …", () => showContact(peer));
+      this.#notice.replaceChildren(make("p", {}, name, " is not one of your contacts."), act);
+    }
   }
 
-  // Scrolling and reading.
+  // Scrolling.
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (this.#atEnd) this.#below = 0;
     this.#showDown();
-    this.#markRead();
+    this.#reading.look();
     const timeline = this.#peer === null ? null : this.#timeline(this.#peer);
     if (scrollTop < 2 * NEAR_PX && timeline?.loaded && timeline.more) this.#load();
   }
 
   #toEnd() {
     this.#atEnd = true;
-    this.#below = 0;
+    this.#placed = true;
     this.render();
   }
 
   #showDown() {
+    const { unread } = this.#reading;
     this.#down.hidden = this.#atEnd;
-    const text = this.#below === 0 ? "Newest" : `${this.#below} new`;
-    setText(byId("log-down-text", HTMLElement), text);
+    setText(byId("log-down-text", HTMLElement), unread === 0 ? "Newest" : `${unread} new`);
   }
 
-  #markRead() {
-    const peer = this.#peer;
-    if (peer === null || !this.#atEnd || document.visibilityState !== "visible") return;
-    if (!document.hasFocus() || !this.#timeline(peer).loaded) return;
-    const conversation = this.#chat.client.conversations.get(peer);
-    if (conversation === undefined || conversation.unread === 0) return;
-    if (conversation.lastSeq <= this.#readUpTo) return;
-    this.#readUpTo = conversation.lastSeq;
-    this.#chat.client.markRead(peer).catch(() => this.#readUpTo = 0);
-  }
-
-  // Writing.
-
-  /** Makes the field as high as its text, where the style alone does not. */
-  #fit() {
-    if (CSS.supports("field-sizing", "content")) return;
-    this.#text.style.height = "auto";
-    this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
-  }
-
-  #written() {
-    this.#fit();
-    const peer = this.#peer;
-    if (peer === null) return;
-    clearTimeout(this.#pauseTimer);
-    if (this.#text.value === "") return this.#paused(peer);
-    this.#chat.client.typing(peer).catch(() => {});
-    this.#pauseTimer = setTimeout(() => this.#paused(peer), PAUSE_MS);
-  }
-
-  /** @param {string} peer */
-  #paused(peer) {
-    if (this.#pauseTimer === 0) return;
-    clearTimeout(this.#pauseTimer);
-    this.#pauseTimer = 0;
-    this.#chat.client.typing(peer, false).catch(() => {});
-  }
-
-  #send() {
-    const peer = this.#peer;
-    const body = this.#text.value.trim();
-    if (peer === null || body === "") return;
-    const { messageBytesMax = Infinity } = this.#chat.client.state.limits;
-    const bytes = new TextEncoder().encode(body).length;
-    if (bytes > messageBytesMax) {
-      const text = `This is too long: ${bytes} bytes, ${messageBytesMax} can be sent.`;
-      this.#chat.attempt(Promise.reject(new Error(text)));
-      return;
-    }
-    this.#text.value = "";
-    this.#written();
-    this.#post(peer, body);
-    this.#toEnd();
-  }
+  // Sending.
 
   /**
    * @param {string} peer
@@ -343,13 +345,13 @@ export class Talk {
     const body = this.#timeline(this.#peer).drop(key);
     if (body !== undefined) this.#post(this.#peer, body);
     this.#toEnd();
-    this.#text.focus();
+    this.focus();
   };
 
   /** @param {string} key */
   #drop = (key) => {
     if (this.#peer !== null) this.#timeline(this.#peer).drop(key);
     this.#chat.changed();
-    this.#text.focus();
+    this.focus();
   };
 }

@@ -1,5 +1,6 @@
 // @ts-check
 /** What the chat says in words. Nothing here touches the page. */
+import { oneLine } from "./rich_text.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -33,12 +34,14 @@ export function presenceText({ show, status, lastSeen }, now) {
       day === "Today" ? "" : `${day.replace("Yesterday", "yesterday")}, `
     }${timeText(lastSeen)}`;
   }
-  return status === "" ? showText(show) : `${showText(show)} – ${status}`;
+  if (show === "unknown") return "Unknown while there is no connection";
+  const said = oneLine(status);
+  return said === "" ? showText(show) : `${showText(show)} – ${said}`;
 }
 
 /** @param {number} at */
 export function timeText(at) {
-  return new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return new Date(at).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 }
 
 /** @param {number} at */
@@ -79,6 +82,11 @@ export function shortTime(at, now) {
 
 /** Refusals that the server's text says less well. @type {Readonly<Record<string, string>>} */
 const ERRORS = {
+  bad_request: "That is not possible.",
+  too_large: "This is too long.",
+  not_found: "This does not exist any more.",
+  unsupported: "The server cannot do this.",
+  reset: "That did not work. Try again.",
   offline: "The server does not answer. Check the connection and try again.",
   untrusted: "The server could not prove that it knows this account. Nothing was sent to it.",
   busy: "The server has too much to do. Try again in a moment.",
@@ -106,30 +114,88 @@ export function errorText(error) {
 /**
  * Why signing in or up failed.
  * @param {unknown} error
+ * @param {{ readonly isNew?: boolean, readonly invited?: boolean }} how
  */
-export function signInErrorText(error) {
+export function signInErrorText(error, { isNew = false, invited = false } = {}) {
   const { code } = /** @type {{ code?: string }} */ (error ?? {});
   if (code === "unauthorized") return "The name or the password is wrong.";
+  if (isNew && code === "conflict") return "This name is taken. Choose another one.";
+  if (isNew && code === "bad_request") return "This name or password cannot be used. Try another.";
+  if (isNew && code === "forbidden") {
+    return invited
+      ? "This invite is not valid (any more). Ask for another one."
+      : "New accounts cannot be made here.";
+  }
   return errorText(error) ?? "That did not work.";
+}
+
+/** A rule for passwords. @param {number} lengthMin */
+export const passwordRule = (lengthMin) =>
+  lengthMin <= 1 ? "" : `At least ${lengthMin} characters.`;
+
+/**
+ * What is wrong with a new password, in words; null where nothing is.
+ * @param {string} password
+ * @param {number} lengthMin characters
+ */
+export function passwordFault(password, lengthMin) {
+  if ([...password].length < lengthMin) return `Use at least ${lengthMin} characters.`;
+  if (new TextEncoder().encode(password).length > 1024) return "This password is too long.";
+  return /\p{C}/u.test(password) ? "This password has characters that cannot be used." : null;
 }
 
 /** Why a message was refused. @type {Readonly<Record<string, string>>} */
 const REASONS = {
-  quota: "they have room for no more conversations",
+  "": "it was not accepted",
+  not_accepted: "your request was not accepted",
+  quota: "they have no room for more messages",
+  blocked: "it was not accepted",
 };
 
 /** @param {string} reason */
-export const reasonText = (reason) => `Not delivered: ${REASONS[reason] ?? reason}`;
+export const reasonText = (reason) =>
+  `Not delivered: ${REASONS[reason] ?? "the server refused it"}`;
+
+/**
+ * What is said before somebody signs out.
+ * @param {{ readonly online: boolean, readonly waiting: number, readonly drafts: number,
+ *   readonly expiresAt: number | null }} state
+ * @returns {readonly string[]} paragraphs
+ */
+export function signOutText({ online, waiting, drafts, expiresAt }) {
+  const lost = [
+    ...waiting > 0 ? [waiting === 1 ? "1 message" : `${waiting} messages`] : [],
+    ...drafts > 0 ? [drafts === 1 ? "1 draft" : `${drafts} drafts`] : [],
+  ].join(" and ");
+  const paragraphs = [];
+  if (!online) {
+    const until = expiresAt === null ? "" : ` on ${dateText(expiresAt)}`;
+    paragraphs.push(
+      "There is no connection, so that the server cannot be told. This browser forgets your " +
+        "sign-in and your messages now. For the server this device stays signed in until its " +
+        `sign-in ends${until}, or until you sign it out in the settings of another device.`,
+    );
+  }
+  if (lost !== "") paragraphs.push(`Not sent yet, and lost if you sign out: ${lost}.`);
+  return paragraphs;
+}
+
+/** @param {number} at */
+const dateText = (at) =>
+  new Date(at).toLocaleDateString([], { day: "numeric", month: "long", year: "numeric" });
 
 /**
  * The state of the connection; empty while all is well.
  * @param {Pick<Api.State, "status" | "reason">} state
+ * @param {boolean} network whether the browser has a network
  */
-export function connectionText({ status, reason }) {
+export function connectionText({ status, reason }, network = true) {
   switch (status) {
     case "connecting":
     case "waiting":
-      return "No connection. Reconnecting …";
+      return network
+        ? "No connection to the server. Reconnecting …"
+        : "You are offline. Reconnecting when the network is back; messages are sent then.";
     case "stopped":
       return reason === "replaced"
         ? "This sign-in is in use elsewhere."
@@ -149,8 +215,8 @@ export function initials(name) {
 /** One of eight colours, always the same for a name. @param {string} name */
 export function hueOf(name) {
   let sum = 7;
-  for (const char of name) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) >>> 0;
-  return sum % 8;
+  for (const char of name) sum = Math.imul(sum ^ (char.codePointAt(0) ?? 0), 0x01000193);
+  return ((sum ^ (sum >>> 15)) * 5 >>> 0) % 8;
 }
 
 /**
@@ -171,26 +237,4 @@ export function deviceLabel(userAgent) {
     [["Android", /Android/], ["Windows", /Windows/], ["Mac", /Mac OS/], ["Linux", /Linux/]]
       .find(([, pattern]) => /** @type {RegExp} */ (pattern).test(userAgent))?.[0];
   return system === undefined ? `${browser}, web chat` : `${browser} on ${system}`;
-}
-
-/** Where a sentence's punctuation follows an address. */
-const TAIL = /[.,;:!?'")\]}>]+$/;
-
-/**
- * Splits a text where it has addresses of the web.
- * @param {string} text
- * @returns {readonly { readonly text: string, readonly href?: string }[]}
- */
-export function splitLinks(text) {
-  const parts = [];
-  let done = 0;
-  for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"]+/gi)) {
-    const address = match[0].replace(TAIL, "");
-    if (!URL.canParse(address)) continue;
-    if (match.index > done) parts.push({ text: text.slice(done, match.index) });
-    parts.push({ text: address, href: new URL(address).href });
-    done = match.index + address.length;
-  }
-  if (done < text.length) parts.push({ text: text.slice(done) });
-  return parts;
 }

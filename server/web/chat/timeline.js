@@ -16,8 +16,9 @@
  */
 
 /**
- * A line: a day's heading, or a message. `first` and `last` of what one person wrote in a row.
+ * A line: a day's heading, where the unread messages begin, or a message. `first` and `last` of what one person wrote in a row.
  * @typedef {{ readonly kind: "day", readonly id: string, readonly at: number } |
+ *   { readonly kind: "new", readonly id: string } |
  *   { readonly kind: "message", readonly id: string, readonly item: Item, readonly first: boolean,
  *     readonly last: boolean }} Row
  */
@@ -49,6 +50,12 @@ export class Timeline {
   more = true;
   /** Whether the newest page is here, so that what comes now follows it. */
   loaded = false;
+  #notes;
+
+  /** @param {boolean} notes whether it is the conversation with oneself */
+  constructor(notes = false) {
+    this.#notes = notes;
+  }
 
   /** The position of the oldest one here. @returns {number | undefined} */
   get oldest() {
@@ -135,7 +142,8 @@ export class Timeline {
 
   /** All messages, oldest first; those that wait last. @returns {readonly Item[]} */
   items() {
-    const kept = [...this.#kept.values()].sort((a, b) => a.seq - b.seq);
+    const all = [...this.#kept.values()].sort((a, b) => a.seq - b.seq);
+    const kept = this.#notes ? once(all) : all;
     const told = kept.map((item) => {
       const failure = item.out ? this.#refused.get(item.key) : undefined;
       return failure === undefined ? item : { ...item, failure };
@@ -143,16 +151,24 @@ export class Timeline {
     return [...told, ...this.#waiting.values()];
   }
 
-  /** The same as lines, with a heading for each day. @returns {readonly Row[]} */
-  rows() {
+  /**
+   * The same as lines, with a heading for each day.
+   * @param {number | null} readUpTo a line stands before the first message to me after this position
+   * @returns {readonly Row[]}
+   */
+  rows(readUpTo = null) {
     const items = this.items();
     /** @type {Row[]} */
     const rows = [];
     let day = "";
+    let divided = readUpTo === null;
     items.forEach((item, i) => {
       const today = new Date(item.at).toDateString();
       if (today !== day) rows.push({ kind: "day", id: `day ${today}`, at: item.at });
-      const before = today === day ? items[i - 1] : undefined;
+      const divides = !divided && !item.out && item.seq > (readUpTo ?? 0);
+      if (divides) rows.push({ kind: "new", id: "new" });
+      divided ||= divides;
+      const before = today === day && !divides ? items[i - 1] : undefined;
       const first = before === undefined || !together(before, item);
       const after = items[i + 1];
       const last = after === undefined || !together(item, after);
@@ -161,6 +177,15 @@ export class Timeline {
     });
     return rows;
   }
+}
+
+/**
+ * Earlier servers gave a note to oneself twice, as sent and as received: one of them is shown.
+ * @param {readonly Item[]} items
+ */
+function once(items) {
+  const sent = new Set(items.filter(({ out }) => out).map(({ key }) => key));
+  return items.filter(({ out, key }) => out || !sent.has(key));
 }
 
 /**
@@ -173,15 +198,17 @@ function together(a, b) {
 }
 
 /**
- * How far a message of mine has got.
+ * How far a message of mine has got. `asked`: it waits until the recipient accepts my request.
  * @param {Item} item
  * @param {Pick<Api.Conversation, "delivered" | "read"> | undefined} conversation
- * @returns {"waiting" | "sent" | "delivered" | "read" | "failed"}
+ * @param {boolean} asking whether my request to the recipient has no answer yet
+ * @returns {"waiting" | "asked" | "sent" | "delivered" | "read" | "failed"}
  */
-export function markOf({ failure, seq, num }, conversation) {
+export function markOf({ failure, seq, num }, conversation, asking = false) {
   if (failure !== null) return "failed";
   if (seq === 0) return "waiting";
-  if (conversation === undefined) return "sent";
-  if (num <= conversation.read) return "read";
-  return num <= conversation.delivered ? "delivered" : "sent";
+  const { delivered, read } = conversation ?? { delivered: 0, read: 0 };
+  if (num <= read) return "read";
+  if (num <= delivered) return "delivered";
+  return asking ? "asked" : "sent";
 }
