@@ -209,7 +209,12 @@ export function addChat(app: Hono, prefixOf: (env: unknown) => string = () => ""
   });
   addAssets(app, {
     "/chat/main.js": readBundle("chat/main.js"),
-    "/chat/chat.css": readJoined(["chat/chat.css", "chat/forms.css", "chat/talk.css"]),
+    "/chat/chat.css": readJoined([
+      "chat/chat.css",
+      "chat/list.css",
+      "chat/forms.css",
+      "chat/talk.css",
+    ]),
     "/chat/icon.svg": readAsset("chat/icon.svg"),
   });
 }

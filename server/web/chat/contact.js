@@ -104,7 +104,7 @@ export class ContactDialogs {
    * @returns {readonly Fact[]}
    */
   #factsOf(name) {
-    const { client, leave, peer } = this.#chat;
+    const { client } = this.#chat;
     const contact = client.contacts.get(name);
     const mutual = async () => {
       await client.approve(name);
@@ -155,25 +155,33 @@ export class ContactDialogs {
         },
     );
     if (contact !== undefined) {
-      const remove = async () => {
-        const yes = await ask({
-          title: "Remove",
-          about: this.#chat.titleOf(name),
-          text: [
-            "You will not see when each other is online any more. The messages stay.",
-            ...client.messagesFrom === "contacts"
-              ? ["Only your contacts may write to you: they cannot then."]
-              : [],
-          ],
-          action: "Remove",
-        });
-        if (!yes) return;
-        await client.uncontact(name);
-        this.#dialog.close();
-        if (peer() === name && !client.conversations.has(name)) leave();
-      };
-      facts.push({ text: "In your list", act: "Remove", danger: true, run: remove });
+      facts.push({
+        text: "In your list",
+        act: "Remove",
+        danger: true,
+        run: () => this.#remove(name),
+      });
     }
     return facts;
+  }
+
+  /** Removes a contact, after a question. @param {string} name */
+  async #remove(name) {
+    const { client, leave, peer, titleOf } = this.#chat;
+    const yes = await ask({
+      title: "Remove",
+      about: titleOf(name),
+      text: [
+        "You will not see when each other is online any more. The messages stay.",
+        ...client.messagesFrom === "contacts"
+          ? ["Only your contacts may write to you: they cannot then."]
+          : [],
+      ],
+      action: "Remove",
+    });
+    if (!yes) return;
+    await client.uncontact(name);
+    this.#dialog.close();
+    if (peer() === name && !client.conversations.has(name)) leave();
   }
 }
