@@ -7,6 +7,7 @@ import { seen, sees } from "./people.js";
 import { presenceText } from "./text.js";
 
 /**
+ * @import * as Api from "../client.d.ts"
  * @import { Chat } from "./app.js"
  */
 
@@ -110,59 +111,62 @@ export class ContactDialogs {
       await client.approve(name);
       await client.subscribe(name);
     };
-    /** @type {Fact[]} */
-    const facts = [];
-    if (contact === undefined) {
-      facts.push({ text: "Not one of your contacts", act: "Add", run: mutual });
-    } else {
-      facts.push(
-        sees(contact)
-          ? {
-            text: "You see when they are online",
-            act: "Stop",
-            run: () => client.unsubscribe(name),
-          }
-          : contact.pendingOut
-          ? {
-            text: "You have asked to see when they are online",
-            act: "Withdraw",
-            run: () => client.unsubscribe(name),
-          }
-          : {
-            text: "You do not see when they are online",
-            act: "Ask",
-            run: () => client.subscribe(name),
-          },
-        seen(contact)
-          ? { text: "They see when you are online", act: "Stop", run: () => client.deny(name) }
-          : contact.approved
-          ? { text: "They may see when you are online", act: "Stop", run: () => client.deny(name) }
-          : {
-            text: "They do not see when you are online",
-            act: "Allow",
-            run: () => client.approve(name),
-          },
-      );
-    }
-    facts.push(
-      client.blocked.has(name)
-        ? { text: "Blocked", act: "Unblock", run: () => client.unblock(name) }
-        : {
-          text: "They can write to you",
-          act: "Block",
-          danger: true,
-          run: () => client.block(name),
-        },
-    );
-    if (contact !== undefined) {
-      facts.push({
-        text: "In your list",
-        act: "Remove",
+    const block = client.blocked.has(name)
+      ? { text: "Blocked", act: "Unblock", run: () => client.unblock(name) }
+      : {
+        text: "They can write to you",
+        act: "Block",
         danger: true,
-        run: () => this.#remove(name),
-      });
+        run: () => client.block(name),
+      };
+    if (contact === undefined) {
+      return [{ text: "Not one of your contacts", act: "Add", run: mutual }, block];
     }
-    return facts;
+    return [
+      this.#theirs(contact),
+      this.#mine(contact),
+      block,
+      { text: "In your list", act: "Remove", danger: true, run: () => this.#remove(name) },
+    ];
+  }
+
+  /**
+   * Whether I see when they are online.
+   * @param {Api.Contact} contact
+   * @returns {Fact}
+   */
+  #theirs(contact) {
+    const { client } = this.#chat;
+    const { name } = contact;
+    const unsubscribe = () => client.unsubscribe(name);
+    if (sees(contact)) {
+      return { text: "You see when they are online", act: "Stop", run: unsubscribe };
+    }
+    return contact.pendingOut
+      ? { text: "You have asked to see when they are online", act: "Withdraw", run: unsubscribe }
+      : {
+        text: "You do not see when they are online",
+        act: "Ask",
+        run: () => client.subscribe(name),
+      };
+  }
+
+  /**
+   * Whether they see when I am online.
+   * @param {Api.Contact} contact
+   * @returns {Fact}
+   */
+  #mine(contact) {
+    const { client } = this.#chat;
+    const { name, approved } = contact;
+    if (!seen(contact) && !approved) {
+      const run = () => client.approve(name);
+      return { text: "They do not see when you are online", act: "Allow", run };
+    }
+    const text = seen(contact)
+      ? "They see when you are online"
+      : "They may see when you are online";
+    return { text, act: "Stop", run: () => client.deny(name) };
   }
 
   /** Removes a contact, after a question. @param {string} name */
