@@ -29,9 +29,11 @@ interface Ends {
   readonly deadNext: number;
   /** The mailbox cursor up to which events have been put there; "" for none. */
   readonly cursor: string;
+  /** Where the batch ends that may have been sent (exclusive); 0 for none. */
+  readonly sending: number;
 }
 
-const NONE: Ends = { first: 1, next: 1, deadFirst: 1, deadNext: 1, cursor: "" };
+const NONE: Ends = { first: 1, next: 1, deadFirst: 1, deadNext: 1, cursor: "", sending: 0 };
 /** Events put, moved or dropped in one write. */
 export const HOOK_CHUNK = 100;
 /** Bytes of events that are put or moved in one write: it must stay under the store's bound. */
@@ -70,12 +72,26 @@ export class HookLog {
     return this.#ends.cursor;
   }
 
+  /** Where the batch ends that `hold` has set (exclusive), until all of it is gone; null for none. */
+  get sending(): number | null {
+    const { sending, first } = this.#ends;
+    return sending > first ? sending : null;
+  }
+
   /** Reads the ends; before that nothing else may be called. */
   open(done: Done): void {
     this.#rows.read(this.#endsKey, (error, value) => {
-      if (value !== null) this.#ends = value as Ends;
+      if (value !== null) this.#ends = endsOf(value);
       done(error);
     });
+  }
+
+  /**
+   * Keeps that a batch up to position `end` is sent: it is the same batch until it is dropped, also
+   * after a restart.
+   */
+  hold(end: number, done: Done): void {
+    this.#do(done, (finish) => this.#commit([], { ...this.#ends, sending: end }, finish));
   }
 
   /** A new log begins at `cursor`. */
@@ -232,7 +248,7 @@ export class HookLog {
       if (error.kind !== "unknown") return done(error);
       // It may have happened: what the store says counts.
       this.#rows.read(this.#endsKey, (failed, value) => {
-        if (failed === null && value !== null) this.#ends = value as Ends;
+        if (failed === null && value !== null) this.#ends = endsOf(value);
         done(error);
       });
     });
@@ -273,6 +289,11 @@ export class HookLog {
   #deadKey(n: number): StoreKey {
     return [...this.#prefix("dead"), n];
   }
+}
+
+/** Ends as they are stored; earlier versions kept no batch. */
+function endsOf(value: unknown): Ends {
+  return { ...NONE, ...value as Omit<Ends, "sending"> };
 }
 
 /** How many of the first events one `append` takes: at least one, where there is one. */

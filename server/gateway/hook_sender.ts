@@ -1,7 +1,8 @@
 /**
  * Sends what waits for one webhook: batches in order, one under way at a time, the same batch again
- * after a growing wait until it is taken or too old. While a receiver is away nothing of its events
- * is in memory but a number.
+ * after a growing wait until it is taken or too old. Which events the batch has is stored before it
+ * is sent first, so that a restart or a change of the webhook repeats it under the same id. While a
+ * receiver is away nothing of its events is in memory but a number.
  */
 import type { Cancel, Clock, Log, Random, Timers } from "../node/ports.ts";
 import { HOOK_CHUNK, type HookLog, type LoggedEvent } from "./hook_log.ts";
@@ -83,8 +84,6 @@ export class HookSender {
   #state: "idle" | "busy" | "waiting" | "stopped" = "idle";
   #cancel: Cancel = () => {};
   #failures = 0;
-  /** The batch that failed is repeated as it was: the receiver knows it by its id. */
-  #end: number | null = null;
   /** Why the last request failed; "" where it did not. */
   #trouble = "";
 
@@ -138,7 +137,7 @@ export class HookSender {
       if (events.length === 0) return this.#wait(STORE_RETRY_MS);
       const tooOld = this.#deps.clock.wallMs() - this.#limits.ageMaxMs;
       const fresh = events.findIndex(({ at }) => at >= tooOld);
-      if (fresh === 0) return this.#send(this.#batch(events));
+      if (fresh === 0) return this.#hold(this.#batch(events));
       const end = fresh < 0 ? events.at(-1)!.n + 1 : events[fresh]!.n;
       this.#bury(end);
     });
@@ -156,7 +155,7 @@ export class HookSender {
 
   #batch(events: readonly LoggedEvent[]): Batch {
     const first = events[0]!.n;
-    const same = this.#end !== null && this.#end > first ? this.#end : null;
+    const same = this.#log.sending;
     const texts: string[] = [];
     let chars = 0;
     for (const { n, event } of events) {
@@ -176,10 +175,19 @@ export class HookSender {
     };
   }
 
+  /** Stores what the batch is, and sends it. */
+  #hold(batch: Batch): void {
+    if (this.#log.sending === batch.end) return this.#send(batch);
+    this.#log.hold(batch.end, (error) => {
+      if (this.#stopped) return;
+      if (error !== null) this.#wait(STORE_RETRY_MS);
+      else this.#send(batch);
+    });
+  }
+
   #send(batch: Batch): void {
     const { secret, url } = this.#hook;
     const { post, clock } = this.#deps;
-    this.#end = batch.end;
     const signed = {
       id: batch.id,
       timestamp: Math.floor(clock.wallMs() / 1000),
@@ -207,10 +215,7 @@ export class HookSender {
   #drop(end: number): void {
     this.#log.drop(end, (error) => {
       if (this.#stopped) return;
-      if (error === null) {
-        this.#end = null;
-        return this.#next();
-      }
+      if (error === null) return this.#next();
       this.#state = "waiting";
       this.#cancel = this.#deps.timers.after(STORE_RETRY_MS, () => this.#drop(end));
     });

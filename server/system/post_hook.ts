@@ -1,40 +1,47 @@
 /**
  * Posts webhooks: HTTP/1.1 over a connection of its own to an address that was checked after the
- * name was looked up, so that no answer of a name server can lead it elsewhere. It follows no
- * redirect, and of the answer it reads the head.
+ * name was looked up, so that no response of a name server can lead it elsewhere. It tries each
+ * allowed address of the name within the timeout, also where a connection ends without a response:
+ * a receiver that gets a batch twice knows it by its id. It follows no redirect, and reads only the
+ * head of the response.
  */
 import { lookup } from "node:dns/promises";
 import type { Cancel } from "../node/ports.ts";
 import type { HookAnswer, HookRequest, PostHook } from "../gateway/hook_sender.ts";
+import { dialFirst, dialOrder, type Resolved } from "./dial.ts";
 import { isPublicIp, parseTarget, type Target } from "../gateway/target.ts";
 import { VERSION } from "../config/version.ts";
 
-/** Bytes of an answer's head that are looked at. */
+/** Bytes of a response's head that are read. */
 const HEAD_BYTES_MAX = 16_384;
 const RETRY_AFTER_SECONDS_MAX = 86_400;
 
+/** Looks up all addresses of a name. Rejects where there are none, or no name server responds. */
+export type Resolve = (host: string) => Promise<readonly Resolved[]>;
+
+const systemResolve: Resolve = (host) => lookup(host, { all: true });
+
 /** Makes the port. `privateToo`: receivers may be in private networks and on this machine. */
-export function systemPostHook(privateToo: boolean): PostHook {
+export function systemPostHook(privateToo: boolean, resolve: Resolve = systemResolve): PostHook {
   return (request, done) => {
+    const given = new AbortController();
     let open = true;
-    const finish = (answer: HookAnswer) => {
-      if (!open) return;
+    const cancel: Cancel = () => {
       open = false;
       clearTimeout(timer);
-      attempt.close();
+      given.abort(new Error("given up"));
+    };
+    const finish = (answer: HookAnswer) => {
+      if (!open) return;
+      cancel();
       done(answer);
     };
-    const attempt = new Attempt(request, privateToo);
     const timer = setTimeout(
       () => finish({ kind: "failed", reason: `no answer within ${request.timeoutMs} ms` }),
       request.timeoutMs,
     );
-    attempt.run().then(finish, (error) => finish({ kind: "failed", reason: reasonOf(error) }));
-    const cancel: Cancel = () => {
-      open = false;
-      clearTimeout(timer);
-      attempt.close();
-    };
+    run(request, privateToo, resolve, given.signal)
+      .then(finish, (error) => finish({ kind: "failed", reason: reasonOf(error) }));
     return cancel;
   };
 }
@@ -45,60 +52,109 @@ function reasonOf(error: unknown): string {
   return text.split("\n")[0]!.slice(0, 200);
 }
 
-class Attempt {
-  readonly #request: HookRequest;
-  readonly #privateToo: boolean;
-  #conn: Deno.Conn | null = null;
-  #closed = false;
+/**
+ * Returns the addresses of `host` to try, in order: public ones only, unless private ones may be
+ * used too. Throws where there is none.
+ */
+export function allowedAddresses(
+  host: string,
+  found: readonly Resolved[],
+  privateToo: boolean,
+): readonly string[] {
+  if (found.length === 0) throw new Error(`${host} has no address`);
+  const allowed = privateToo ? found : found.filter(({ address }) => isPublicIp(address));
+  if (allowed.length > 0) return dialOrder(allowed);
+  throw new Error(`${host} leads to a private address: see gateway.privateTargets`);
+}
 
-  constructor(request: HookRequest, privateToo: boolean) {
-    this.#request = request;
-    this.#privateToo = privateToo;
-  }
-
-  close(): void {
-    this.#closed = true;
-    const conn = this.#conn;
-    this.#conn = null;
+async function run(
+  request: HookRequest,
+  privateToo: boolean,
+  resolve: Resolve,
+  signal: AbortSignal,
+): Promise<HookAnswer> {
+  const target = parseTarget(request.url, privateToo);
+  if (!target.ok) return { kind: "failed", reason: target.message };
+  const { host } = target.value;
+  let left = allowedAddresses(host, await resolve(host), privateToo);
+  const bytes = requestBytes(target.value, request);
+  const failures: unknown[] = [];
+  while (left.length > 0 && !signal.aborted) {
+    const connections = new Connections(target.value, signal);
     try {
-      conn?.close();
+      const { address, conn } = await dialFirst(left, connections.open, closeQuietly, signal);
+      connections.keepOnly(conn);
+      left = left.filter((each) => each !== address);
+      await writeAll(conn, bytes);
+      const head = await readHead(conn);
+      if (head !== "") return parseHead(head);
+      failures.push(new Error("the connection ended without a response"));
     } catch (error) {
-      // The other side may have been faster.
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
+      failures.push(error);
+      if (!connections.connected) break;
+    } finally {
+      connections.close();
     }
   }
+  throw failures[0] ?? signal.reason;
+}
 
-  #keep(conn: Deno.Conn): Deno.Conn {
-    this.#conn = conn;
-    if (this.#closed) {
-      this.close();
+function closeQuietly(conn: Deno.Conn): void {
+  try {
+    conn.close();
+  } catch (error) {
+    // The other side may have been faster.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+/** The connections of one attempt, of which one remains. */
+class Connections {
+  readonly #target: Target;
+  readonly #signal: AbortSignal;
+  readonly #open = new Set<Deno.Conn>();
+  /** Whether one remains. */
+  connected = false;
+
+  constructor(target: Target, signal: AbortSignal) {
+    this.#target = target;
+    this.#signal = signal;
+    signal.addEventListener("abort", this.close);
+  }
+
+  readonly open = async (address: string): Promise<Deno.Conn> => {
+    const { host, port, tls } = this.#target;
+    const tcp = this.#keep(await Deno.connect({ hostname: address, port }));
+    if (!tls) return tcp;
+    this.#open.delete(tcp);
+    const conn = this.#keep(await Deno.startTls(tcp, { hostname: host }));
+    await conn.handshake();
+    return conn;
+  };
+
+  #keep<T extends Deno.Conn>(conn: T): T {
+    if (this.connected || this.#signal.aborted) {
+      closeQuietly(conn);
       throw new Error("given up");
     }
+    this.#open.add(conn);
     return conn;
   }
 
-  async run(): Promise<HookAnswer> {
-    const target = parseTarget(this.#request.url, this.#privateToo);
-    if (!target.ok) return { kind: "failed", reason: target.message };
-    const { host, port, tls } = target.value;
-    const ip = await this.#resolve(host);
-    const tcp = await Deno.connect({ hostname: ip, port });
-    this.#keep(tcp);
-    const conn = tls ? this.#keep(await Deno.startTls(tcp, { hostname: host })) : tcp;
-    await writeAll(conn, requestBytes(target.value, this.#request));
-    return parseHead(await readHead(conn));
+  /** Closes all others, and those that are still being opened. */
+  keepOnly(conn: Deno.Conn): void {
+    this.connected = true;
+    this.#open.delete(conn);
+    for (const other of this.#open) closeQuietly(other);
+    this.#open.clear();
+    this.#open.add(conn);
   }
 
-  /** The first address of the name, which must be public like every other one. */
-  async #resolve(host: string): Promise<string> {
-    const found = await lookup(host, { all: true });
-    const [first] = found;
-    if (first === undefined) throw new Error(`${host} has no address`);
-    if (!this.#privateToo && found.some(({ address }) => !isPublicIp(address))) {
-      throw new Error(`${host} leads to a private address: see gateway.privateTargets`);
-    }
-    return first.address;
-  }
+  readonly close = (): void => {
+    this.#signal.removeEventListener("abort", this.close);
+    for (const conn of this.#open) closeQuietly(conn);
+    this.#open.clear();
+  };
 }
 
 const utf8 = new TextEncoder();
@@ -127,7 +183,7 @@ async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
   while (at < bytes.length) at += await conn.write(bytes.subarray(at));
 }
 
-/** The answer's head as text; the body is left unread. */
+/** Returns the head of the response, "" where there is none; the body is left unread. */
 async function readHead(conn: Deno.Conn): Promise<string> {
   const decoder = new TextDecoder("latin1");
   const buffer = new Uint8Array(4096);
@@ -135,7 +191,7 @@ async function readHead(conn: Deno.Conn): Promise<string> {
   while (text.length < HEAD_BYTES_MAX) {
     const end = text.indexOf("\r\n\r\n");
     if (end >= 0) {
-      // Interim answers come before the one that counts, which may have come with them.
+      // Interim responses precede the final one, which may be in the same packet.
       if (!/^HTTP\/1\.[01] 1\d\d/.test(text)) return text.slice(0, end);
       text = text.slice(end + 4);
       continue;

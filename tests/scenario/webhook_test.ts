@@ -170,3 +170,37 @@ Deno.test("a batch that comes again has the id that it had, and not before the r
   assert.equal(receiver.ids.length, 3);
   assert.equal(new Set(receiver.ids).size, 1);
 });
+
+Deno.test("a batch under repetition keeps its id and events over a restart and a change (A10)", () => {
+  const { w, send } = world();
+  const receiver = w.hook("mail", "main", ["outcomes"]);
+  receiver.losesAnswers = Infinity;
+  send("m1");
+  w.time.runFor(10_000);
+  const [id] = receiver.ids;
+  const sent = receiver.ids.length;
+  assert.ok(sent > 1);
+  // They wait behind it, and must not join it.
+  for (const key of ["m2", "m3"]) send(key);
+  w.time.runFor(1000);
+  w.kill();
+  w.start();
+  w.time.runFor(200_000);
+  const restarted = receiver.ids.length;
+  assert.ok(restarted > sent, "the batch is repeated after the restart");
+  const changed = {
+    service: "mail",
+    id: "main",
+    url: "https://mail-main.example/",
+    topics: ["outcomes", "presence"] as const,
+    users: null,
+  };
+  w.must((done) => w.gateway.putHook(changed, done));
+  w.time.runFor(200_000);
+  assert.ok(receiver.ids.length > restarted, "the batch is repeated after the change");
+  assert.deepEqual([...new Set(receiver.ids)], [id]);
+  receiver.losesAnswers = 0;
+  w.time.runFor(130_000);
+  assert.deepEqual(keys(receiver), ["m1", "m2", "m3"]);
+  assert.deepEqual(positions(receiver.events), upTo(receiver.events.length));
+});

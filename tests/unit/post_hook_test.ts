@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import type { HookAnswer, HookRequest } from "../../server/gateway/hook_sender.ts";
-import { systemPostHook } from "../../server/system/post_hook.ts";
+import { dialFirst, dialOrder } from "../../server/system/dial.ts";
+import { allowedAddresses, type Resolve, systemPostHook } from "../../server/system/post_hook.ts";
 import { TEST_CERT, TEST_KEY } from "../scenario/test_cert.ts";
 
 function post(
   url: string,
-  options: { privateToo?: boolean; timeoutMs?: number } = {},
+  options: { privateToo?: boolean; timeoutMs?: number; resolve?: Resolve } = {},
 ): Promise<HookAnswer> {
   const request: HookRequest = {
     url,
@@ -13,7 +14,8 @@ function post(
     body: '{"text":"é"}',
     timeoutMs: options.timeoutMs ?? 10_000,
   };
-  return new Promise((done) => systemPostHook(options.privateToo ?? true)(request, done));
+  const hook = systemPostHook(options.privateToo ?? true, options.resolve);
+  return new Promise((done) => hook(request, done));
 }
 
 /** Runs `test` with the address of a server that answers what `answer` says to each connection. */
@@ -158,4 +160,85 @@ Deno.test("systemPostHook tells nothing to a receiver whose certificate it does 
   } finally {
     listener.close();
   }
+});
+
+const v4 = (address: string) => ({ address, family: 4 });
+const v6 = (address: string) => ({ address, family: 6 });
+
+Deno.test("systemPostHook tries each address of a name until one responds (A10)", async () => {
+  const refused = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  refused.close();
+  await withRaw(async (conn) => {
+    await readRequest(conn);
+    await write(conn, "HTTP/1.1 204 No Content\r\n\r\n");
+  }, async (url) => {
+    const { port } = new URL(url);
+    // It takes connections and ends them without a response.
+    const mute = Deno.listen({ hostname: "127.0.0.3", port: Number(port) });
+    let muted = 0;
+    const muting = (async () => {
+      for await (const conn of mute) {
+        muted++;
+        await readRequest(conn);
+        conn.close();
+      }
+    })();
+    const found = [v4("127.0.0.2"), v4("127.0.0.3"), v4("127.0.0.1")];
+    const resolve = () => Promise.resolve(found);
+    try {
+      const answer = await post(`http://receiver.example:${port}/`, { resolve });
+      assert.deepEqual(answer, { kind: "answered", status: 204, retryAfterMs: null });
+      assert.equal(muted, 1);
+    } finally {
+      mute.close();
+      await muting;
+    }
+    const none = () => Promise.resolve([v4("127.0.0.2"), v4("127.0.0.4")]);
+    const failed = await post(`http://receiver.example:${port}/`, { resolve: none });
+    assert.match(failed.kind === "failed" ? failed.reason : "", /refused/);
+  });
+});
+
+Deno.test("allowedAddresses skips private ones, and says so where no other is left (A10)", () => {
+  const found = [v4("10.0.0.1"), v4("9.9.9.9"), v6("fe80::1"), v6("2620:fe::fe")];
+  assert.deepEqual(allowedAddresses("a.example", found, false), ["9.9.9.9", "2620:fe::fe"]);
+  assert.equal(allowedAddresses("a.example", found, true).length, 4);
+  assert.throws(
+    () => allowedAddresses("a.example", [v4("10.0.0.1"), v6("fe80::1")], false),
+    /a\.example leads to a private address: see gateway\.privateTargets/,
+  );
+  assert.throws(() => allowedAddresses("a.example", [], true), /has no address/);
+});
+
+Deno.test("dialOrder alternates between the families, first come first, none twice (A10)", () => {
+  const found = [v6("::a"), v6("::b"), v4("1.1.1.1"), v6("::a"), v4("1.1.1.2"), v4("1.1.1.3")];
+  assert.deepEqual(dialOrder(found), ["::a", "1.1.1.1", "::b", "1.1.1.2", "1.1.1.3"]);
+  assert.equal(dialOrder(Array.from({ length: 99 }, (_, i) => v4(`9.9.9.${i}`))).length, 16);
+  assert.deepEqual(dialOrder([]), []);
+});
+
+Deno.test("dialFirst goes on when an address is silent, and drops what comes too late (A10)", async () => {
+  const late = Promise.withResolvers<string>();
+  const dropped: string[] = [];
+  const connect = (address: string) =>
+    address === "silent" ? late.promise : Promise.resolve(address);
+  const { signal } = new AbortController();
+  const drop = (conn: string) => void dropped.push(conn);
+  const won = await dialFirst(["silent", "quick"], connect, drop, signal);
+  assert.deepEqual(won, { address: "quick", conn: "quick" });
+  late.resolve("too late");
+  await late.promise;
+  await Promise.resolve();
+  assert.deepEqual(dropped, ["too late"]);
+});
+
+Deno.test("dialFirst rejects with the first failure when all failed, or as soon as it is aborted (A10)", async () => {
+  const fails = (address: string) => Promise.reject(new Error(`no ${address}`));
+  const given = new AbortController();
+  const all = dialFirst(["a", "b"], fails, () => {}, given.signal);
+  await assert.rejects(all, /no a/);
+  await assert.rejects(dialFirst([], fails, () => {}, given.signal), /no address/);
+  const silent = dialFirst(["a"], () => new Promise<string>(() => {}), () => {}, given.signal);
+  given.abort(new Error("given up"));
+  await assert.rejects(silent, /given up/);
 });
