@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ERROR_CODES, type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
 import { errorResponse, jsonResponse, NOT_JSON, readJsonBody, STATUS_OF } from "../v1/http.ts";
 import { honoPath } from "../v1/rest.ts";
+import { LICENSE } from "../v1/openapi.ts";
 import { compressResponse } from "../text/content_coding.ts";
 import { isObject } from "../v1/validate.ts";
 import { type GatewayApiDeps, type GatewayRoute, gatewayRoutes } from "./routes.ts";
@@ -116,6 +117,30 @@ function schemaOf(schema: z.ZodType): Json {
   return json;
 }
 
+/** The groups of operations. */
+const TAGS = {
+  "Service": "The service whose token is used.",
+  "Messages": "Messages from the service's account, and what became of them.",
+  "Presence": "Consent of users, their presence, and presence that the service sets.",
+  "Webhooks": "Where the server posts outcomes and presence.",
+} as const;
+
+/** The group of a path, by its part after `/gateway/v1/`. */
+const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
+  service: "Service",
+  messages: "Messages",
+  outcomes: "Messages",
+  contacts: "Presence",
+  presence: "Presence",
+  webhooks: "Webhooks",
+};
+
+function tagOf(path: string): keyof typeof TAGS {
+  const tag = TAG_OF[path.split("/")[3] ?? ""];
+  if (tag === undefined) throw new Error(`Cannot document ${path}: it has no tag`);
+  return tag;
+}
+
 /** Builds the document. */
 export function gatewayDocument(routes: readonly GatewayRoute[], publicUrl: string | null): Json {
   const paths: Record<string, Json> = {};
@@ -135,14 +160,18 @@ export function gatewayDocument(routes: readonly GatewayRoute[], publicUrl: stri
     info: {
       title: "Roost gateway v1",
       version: "1.0.0",
+      license: LICENSE,
       description:
         "For other systems: messages, presence, outcomes and webhooks, by the tokens of " +
         "`roost service add`.",
     },
     servers: [{ url: publicUrl ?? "/" }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
-      securitySchemes: { service: { type: "http", scheme: "bearer" } },
+      securitySchemes: {
+        service: { type: "http", scheme: "bearer", description: "The token of a service" },
+      },
       schemas,
     },
   };
@@ -154,12 +183,16 @@ function operation(route: GatewayRoute): Json {
     readonly required?: readonly string[];
   };
   const elsewhere = Object.entries(route.from);
-  const parameters = elsewhere.map(([name, source]) => ({
-    name: source === "idempotency-key" ? "Idempotency-Key" : name,
-    in: source === "path" ? "path" : source === "idempotency-key" ? "header" : "query",
-    required: required.includes(name),
-    schema: properties[name] ?? {},
-  }));
+  const parameters = elsewhere.map(([name, source]) => {
+    const { description, ...schema } = properties[name] ?? {};
+    return {
+      name: source === "idempotency-key" ? "Idempotency-Key" : name,
+      in: source === "path" ? "path" : source === "idempotency-key" ? "header" : "query",
+      required: required.includes(name),
+      ...(description === undefined ? {} : { description }),
+      schema,
+    };
+  });
   const names = Object.keys(properties).filter((name) => !(name in route.from));
   const body = {
     type: "object",
@@ -172,6 +205,7 @@ function operation(route: GatewayRoute): Json {
     operationId: route.id,
     summary: route.summary,
     description: `${route.summary}.${scopes}`,
+    tags: [tagOf(route.path)],
     security: [{ service: [] }],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(hasFields

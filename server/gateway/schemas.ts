@@ -43,7 +43,7 @@ export function gatewaySchemas(limits: ProtocolLimits) {
       ext: text(limits.extBytesMax).optional(),
     }),
     outcomes: z.object({
-      after: cursor.optional(),
+      after: cursor.optional().describe("Outcomes after this cursor; absent: from the first"),
       limit: z.int().min(1).max(limits.pageEventsMax).default(100)
         .describe("Entries of the log looked at; not every one is an outcome"),
     }),
@@ -61,12 +61,12 @@ export function gatewaySchemas(limits: ProtocolLimits) {
     webhook: z.object({
       id: z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, {
         error: "must be 1 to 32 of A-Z a-z 0-9 _ -",
-      }),
+      }).describe("Name of the webhook, chosen by the service"),
       url: z.string(),
       topics: z.array(z.enum(["outcomes", "presence"])).min(1).max(2),
       users: users.nullable().optional().describe("Whose presence; absent: everybody's"),
     }),
-    webhookId: z.object({ id: z.string() }),
+    webhookId: z.object({ id: z.string().describe("Name of the webhook") }),
   };
 }
 

@@ -34,10 +34,12 @@ export function openApiDocument(
     info: {
       title: "Roost protocol v1",
       version: `${PROTOCOL_VERSION}.0.0`,
+      license: LICENSE,
       description: "Presence and instant messages. The same commands travel as frames of the " +
         "WebSocket at /v1/ws; their schemas are the ones whose names end in Frame.",
     },
     servers: [{ url: publicUrl ?? "/" }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       securitySchemes: {
@@ -48,6 +50,54 @@ export function openApiDocument(
   };
 }
 
+/** The license of the program, in every document. */
+export const LICENSE = { name: "MIT", identifier: "MIT" } as const;
+
+/** The groups of operations. */
+const TAGS = {
+  "Sign-in": "Accounts and tokens: public, and the way to the token that all others need.",
+  "Sessions": "Sessions and their events, over WebSocket, long-poll or server-sent events.",
+  "Messages": "Messages, receipts, history and the state of the mailbox.",
+  "Contacts": "The roster, subscriptions and blocking.",
+  "Presence": "The presence of the caller's session.",
+  "Account": "Devices, password, settings and data of the caller's account.",
+  "Document": "This document.",
+} as const;
+
+/** The group of a path, by its part after `/v1/`. */
+const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
+  info: "Sign-in",
+  register: "Sign-in",
+  auth: "Sign-in",
+  ws: "Sessions",
+  sessions: "Sessions",
+  events: "Sessions",
+  messages: "Messages",
+  conversations: "Messages",
+  signals: "Messages",
+  snapshot: "Messages",
+  ack: "Messages",
+  contacts: "Contacts",
+  blocked: "Contacts",
+  presence: "Presence",
+  devices: "Account",
+  password: "Account",
+  settings: "Account",
+  export: "Account",
+};
+
+function tagOf(path: string): keyof typeof TAGS {
+  const tag = TAG_OF[path.split("/")[2] ?? ""];
+  if (tag === undefined) throw new Error(`Cannot document ${path}: it has no tag`);
+  return tag;
+}
+
+function descriptionOf({ summary, access, cost }: Route): string {
+  const who = access === "bearer" ? "Needs the caller's token." : "Public.";
+  const price = cost === 1 ? "" : ` It counts as ${cost} requests.`;
+  return `${summary}. ${who}${price}`;
+}
+
 function operation(route: Route): Json {
   const input = objectSchema(route.input);
   const parameters = Object.entries(route.from)
@@ -55,7 +105,9 @@ function operation(route: Route): Json {
   return {
     operationId: route.id,
     summary: route.summary,
-    ...(route.access === "bearer" ? { security: [{ bearer: [] }] } : {}),
+    description: descriptionOf(route),
+    tags: [tagOf(route.path)],
+    security: route.access === "bearer" ? [{ bearer: [] }] : [],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...bodyOf(route, input),
     responses: responses(route),
@@ -112,14 +164,18 @@ function responses(route: Route): Json {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   const result: Json = { [route.status]: success(route) };
+  if (route.status === 101) result["default"] = refusal("Anything else refuses the upgrade");
   for (const [status, some] of [...byStatus].sort(([a], [b]) => a - b)) {
     result[status] = {
-      description: some.map((code) => `\`${code}\`: ${ERROR_CODES[code]}`).join(" "),
+      ...refusal(some.map((code) => `\`${code}\`: ${ERROR_CODES[code]}`).join(" ")),
       ...(status === 429 || status === 503 ? { headers: RETRY_AFTER } : {}),
-      content: { "application/json": { schema: ref("Error") } },
     };
   }
   return result;
+}
+
+function refusal(description: string): Json {
+  return { description, content: { "application/json": { schema: ref("Error") } } };
 }
 
 const RETRY_AFTER = {
@@ -127,7 +183,10 @@ const RETRY_AFTER = {
 };
 
 function success(route: Route): Json {
-  if (route.status === 101) return { description: "The WebSocket protocol follows" };
+  if (route.status === 101) {
+    const description = "The WebSocket protocol follows; the client's messages have this schema";
+    return { description, content: { "application/json": { schema: CLIENT_FRAME } } };
+  }
   if (route.answer === null) return { description: "Done" };
   const schema = typeof route.answer === "string"
     ? ref(route.answer)
@@ -142,8 +201,15 @@ function documentOperation(): Json {
   return {
     operationId: "openApi",
     summary: "This document",
+    description: "The OpenAPI document of this server, with its limits. Public.",
+    tags: ["Document"],
+    security: [],
     responses: {
       200: { description: "Done", content: { "application/json": { schema: { type: "object" } } } },
+      429: {
+        ...refusal(`\`rate_limited\`: ${ERROR_CODES.rate_limited}`),
+        headers: RETRY_AFTER,
+      },
     },
   };
 }
@@ -196,8 +262,11 @@ function frameSchemas({ schemas }: Protocol): Json {
       examples: [FRAME_EXAMPLES[name as CommandName]],
     };
   }
-  return frames;
+  const oneOf = Object.keys(frames).map((name) => ({ $ref: `#/components/schemas/${name}` }));
+  return { ...frames, ClientFrame: { oneOf } };
 }
+
+const CLIENT_FRAME = { $ref: "#/components/schemas/ClientFrame" } as const;
 
 function frameName(name: string): string {
   return `${name[0]!.toUpperCase()}${name.slice(1)}Frame`;

@@ -134,9 +134,9 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
     read: z.object({ with: f.user, upTo: count }),
     history: z.object({
       with: f.user,
-      before: count.optional(),
-      after: count.optional(),
-      limit: f.limit,
+      before: count.optional().describe("Messages before this position in the mailbox"),
+      after: count.optional().describe("Messages after this position in the mailbox"),
+      limit: f.limit.describe("How many messages at most"),
     }).check((ctx) => {
       if (ctx.value.before === undefined || ctx.value.after === undefined) return;
       const message = "must have before or after, not both";
@@ -165,7 +165,7 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
     block: z.object({ contact: f.user, blocked: z.boolean() }),
     settings: z.object({ messagesFrom: z.enum(["contacts", "anyone"]) }),
     devices: none,
-    revoke: z.object({ device }),
+    revoke: z.object({ device: device.describe("The device whose token ends") }),
     password: z.object({ old: f.password, new: f.password }),
     bye: none,
     signout: none,
@@ -188,7 +188,7 @@ function restSchemas(f: Fields, limits: ProtocolLimits) {
     scramFinal: z.object({ message: f.scram, ...newDevice }),
     openSession: z.object(sessionFields(f)),
     events: z.object({
-      after: cursor.optional(),
+      after: cursor.optional().describe("Everything up to here is known: continue after it"),
       lastEventId: cursor.optional().describe("As `after`, where an event stream is resumed"),
       wait: z.int().min(0).max(limits.waitSecondsMax).optional().describe("Seconds; 30 if absent"),
       soft: count.optional().describe("Acknowledges soft events up to this number"),

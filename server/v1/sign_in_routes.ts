@@ -198,7 +198,9 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       id: "scramFinal",
       path: "/v1/auth/scram/{exchange}",
       summary: "Finishes SCRAM: takes the client-final message and signs a device in",
-      input: schemas.rest.scramFinal.extend({ exchange: z.string().max(64) }),
+      input: schemas.rest.scramFinal.extend({
+        exchange: z.string().max(64).describe("As the first request returned it"),
+      }),
       from: { exchange: "path" },
       answer: "SignedIn",
       errors: ["unauthorized", "not_found", "limit_reached"],
@@ -257,7 +259,9 @@ function sessionRoutes({ schemas }: Protocol): readonly Route[] {
       path: "/v1/sessions/{session}",
       summary: "Signs a session out, keeps the token",
       access: "bearer",
-      input: z.object({ session: schemas.parameters.session }),
+      input: z.object({
+        session: schemas.parameters.session.describe("The session of this device that ends"),
+      }),
       from: { session: "path" },
       status: 204,
       answer: null,

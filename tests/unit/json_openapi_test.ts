@@ -135,3 +135,22 @@ Deno.test("every command has a REST route, but for bye and ping", () => {
 function published(schema: object): z.ZodType {
   return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]);
 }
+
+Deno.test("openApiDocument: every operation says what it needs, in a group that is described (A20)", () => {
+  const { tags } = DOCUMENT as unknown as { readonly tags: readonly { readonly name: string }[] };
+  const names = tags.map(({ name }) => name);
+  const open = new Set(ROUTES.filter(({ access }) => access === "public").map(({ id }) => id));
+  for (const [line, op] of operations()) {
+    const { security, tags, description } = op as unknown as {
+      readonly security: readonly object[];
+      readonly tags: readonly string[];
+      readonly description: string;
+    };
+    const isOpen = open.has(op.operationId) || op.operationId === "openApi";
+    deepEqual(security, isOpen ? [] : [{ bearer: [] }], line);
+    equal(tags.length, 1, line);
+    equal(names.includes(tags[0]!), true, line);
+    match(description, isOpen ? /Public\./ : /Needs the caller's token\./, line);
+    equal(Object.keys(op.responses).some((status) => /^4/.test(status)), true, line);
+  }
+});
