@@ -13,26 +13,15 @@ import type {
   ImportLink,
   ImportState,
 } from "./account/transfer.ts";
-import type { BODY } from "./mailbox/mailbox_event.ts";
-import type { Subscription, SubscriptionState } from "./roster/subscription.ts";
-import type { TypeOf } from "./record/schema.ts";
+import type { Credentials, MessagesFrom, ScramKey } from "./record/fields.ts";
+import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
+import type { RosterItemView } from "./roster/roster.ts";
+import type { SubscriptionState } from "./roster/subscription.ts";
 
-/** SCRAM keys of one mechanism (RFC 5802): what is kept instead of a password. */
-export interface ScramKey {
-  readonly salt: Uint8Array;
-  readonly iterations: number;
-  readonly storedKey: Uint8Array;
-  readonly serverKey: Uint8Array;
-}
+export type { Credentials, MailboxBody, MailboxEvent, MessagesFrom, RosterItemView, ScramKey };
 
 /** The mechanisms a password is kept for. */
 export type ScramMechanism = "SCRAM-SHA-256" | "SCRAM-SHA-1";
-
-/** All keys of one password; SHA-1 is absent where it is disabled. */
-export interface Credentials {
-  readonly sha256: ScramKey;
-  readonly sha1: ScramKey | null;
-}
 
 /** Availability as RFC 6121 section 4.7.2.1 names it; `online` is the absence of `<show/>`. */
 export type Show = "online" | "chat" | "away" | "xa" | "dnd";
@@ -53,30 +42,6 @@ export interface PresenceOfDevice {
   readonly device: DeviceId;
   readonly presence: DevicePresence;
 }
-
-/** Who may write to an account: those with a subscription either way, or everybody. */
-export type MessagesFrom = "contacts" | "anyone";
-
-/** A contact as its owner sees it. */
-export interface RosterItemView {
-  readonly contact: AccountName;
-  /** The owner's label for the contact; "" for none. */
-  readonly label: string;
-  readonly groups: readonly string[];
-  readonly subscription: Subscription;
-  /** RFC 6121 `ask='subscribe'`. */
-  readonly pendingOut: boolean;
-  /** RFC 6121 pre-approval, `approved='true'`. */
-  readonly approved: boolean;
-}
-
-/** One event of a mailbox. `seq` counts 1, 2, 3 … without gaps; `at` (ms) never decreases. */
-export type MailboxEvent =
-  & { readonly seq: number; readonly at: number }
-  & MailboxBody;
-
-/** What happened: `BODY` describes each kind. */
-export type MailboxBody = TypeOf<typeof BODY>;
 
 /** A conversation in a snapshot. */
 export interface ConversationView {

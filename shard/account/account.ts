@@ -4,7 +4,7 @@
  * an `Account`, which is readonly. `AccountRuntime` is what is noted of it besides.
  */
 import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
-import type { Credentials, MessagesFrom } from "../ops.ts";
+import type { Credentials, MessagesFrom } from "../record/fields.ts";
 import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { DroppedRows } from "../message/dedupe_rows.ts";

@@ -3,7 +3,7 @@
  * when a decision is made and when a log is replayed, so that the two cannot differ.
  */
 import type { MailboxId } from "../name/ids.ts";
-import type { MailboxBody, MailboxEvent } from "../ops.ts";
+import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "../record/records.ts";
 import { applyImport } from "./apply_import.ts";

@@ -1,6 +1,7 @@
 /** What an account is made of when it leaves a server as a file, or comes from one. */
 import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
-import type { Credentials, MailboxEvent, MessagesFrom } from "../ops.ts";
+import type { Credentials, MessagesFrom } from "../record/fields.ts";
+import type { MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { SubscriptionState } from "../roster/subscription.ts";
 
 /** A contact, or a mere request of somebody who is none (`listed` false). */

@@ -2,7 +2,7 @@
  * A user's durable, totally ordered sequence of events: a tail of recent ones in memory, and sealed
  * blocks of which only an index is kept. Positions are gap-free and times never decrease.
  */
-import type { MailboxBody, MailboxEvent } from "../ops.ts";
+import type { MailboxBody, MailboxEvent } from "./mailbox_event.ts";
 import type { MailboxId } from "../name/ids.ts";
 import { ByteWriter, CorruptBytes } from "../record/bytes.ts";
 import {

@@ -1,8 +1,7 @@
 /** The stored form of a mailbox event: one version byte, then the kind and its fields. */
-import type { MailboxBody, MailboxEvent } from "../ops.ts";
 import { ByteReader, ByteWriter } from "../record/bytes.ts";
 import { accountName, messagesFrom } from "../record/fields.ts";
-import { bool, text, uint } from "../record/schema.ts";
+import { bool, text, type TypeOf, uint } from "../record/schema.ts";
 import { readVersion, union, variant } from "../record/struct.ts";
 import { ROSTER_VIEW } from "../roster/roster.ts";
 
@@ -34,6 +33,14 @@ export const BODY = union("mailbox event", {
   blocked: variant(7, { contact: accountName, blocked: bool }),
   settings: variant(8, { messagesFrom }),
 });
+
+/** One event of a mailbox. `seq` counts 1, 2, 3 … without gaps; `at` (ms) never decreases. */
+export type MailboxEvent =
+  & { readonly seq: number; readonly at: number }
+  & MailboxBody;
+
+/** What happened: `BODY` describes each kind. */
+export type MailboxBody = TypeOf<typeof BODY>;
 
 const EVENT_VERSION = 1;
 /** Only a buffer: nothing in it outlives the call that fills it. */

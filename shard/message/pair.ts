@@ -5,9 +5,8 @@
 import type { AccountId } from "../name/ids.ts";
 import type { Account } from "../account/account.ts";
 import type { ShardPacket } from "./packets.ts";
-import type { Turn } from "../step/turn.ts";
+import type { DueKind, Turn } from "../step/turn.ts";
 import type { ReadonlyConversation } from "../mailbox/conversation.ts";
-import type { DueKind } from "../step/timers.ts";
 import { inbound } from "../roster/subscription.ts";
 import { expireWaiting, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
 import { headFull } from "../account/head_full.ts";

@@ -1,8 +1,24 @@
 /** Schemas of the identifiers and small values that many records have. */
 import type { AccountId, AccountName, DeviceId, MailboxId, NodeId, NodeRef } from "../name/ids.ts";
-import type { Credentials, MessagesFrom, ScramKey } from "../ops.ts";
 import { branded, bytes, choice, constant, either, type Schema, uint } from "./schema.ts";
 import { struct } from "./struct.ts";
+
+/** SCRAM keys of one mechanism (RFC 5802): what is kept instead of a password. */
+export interface ScramKey {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  readonly storedKey: Uint8Array;
+  readonly serverKey: Uint8Array;
+}
+
+/** All keys of one password; SHA-1 is absent where it is disabled. */
+export interface Credentials {
+  readonly sha256: ScramKey;
+  readonly sha1: ScramKey | null;
+}
+
+/** Who may write to an account: those with a subscription either way, or everybody. */
+export type MessagesFrom = "contacts" | "anyone";
 
 /** A normalised account name. */
 export const accountName: Schema<AccountName> = branded();

@@ -1,10 +1,9 @@
 /** A roster item as its owner's shard keeps it (RFC 6121 section 2). */
 import type { AccountId, AccountName } from "../name/ids.ts";
-import type { RosterItemView } from "../ops.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
 import { bool, list, mapped, oneOf, type Schema, text, u8 } from "../record/schema.ts";
 import { struct, tuple } from "../record/struct.ts";
-import { SUBSCRIPTIONS, type SubscriptionState } from "./subscription.ts";
+import { type Subscription, SUBSCRIPTIONS, type SubscriptionState } from "./subscription.ts";
 
 /** One contact. Immutable: every change makes a new one. */
 export interface RosterItem {
@@ -16,6 +15,19 @@ export interface RosterItem {
   readonly state: SubscriptionState;
   /** False for a mere pending-in request, which is no roster item to its owner. */
   readonly listed: boolean;
+}
+
+/** A contact as its owner sees it. */
+export interface RosterItemView {
+  readonly contact: AccountName;
+  /** The owner's label for the contact; "" for none. */
+  readonly label: string;
+  readonly groups: readonly string[];
+  readonly subscription: Subscription;
+  /** RFC 6121 `ask='subscribe'`. */
+  readonly pendingOut: boolean;
+  /** RFC 6121 pre-approval, `approved='true'`. */
+  readonly approved: boolean;
 }
 
 /** Every state by its stored bits: all contacts in one state share its object. */

@@ -1,8 +1,6 @@
 /** When a shard retries by itself: unacked outboxes and untold receipts, by account. */
 import type { AccountName } from "../name/ids.ts";
-
-/** What is due: packets of the outbox, receipts, or the expiry of messages that wait. */
-export type DueKind = "outbox" | "receipts" | "waiting";
+import type { DueKind } from "./turn.ts";
 
 const KINDS = ["outbox", "receipts", "waiting"] as const satisfies readonly DueKind[];
 

@@ -37,6 +37,9 @@ export type Wait =
   | { readonly wait: "dedupe" }
   | { readonly wait: "resolve"; readonly name: AccountName };
 
+/** What is due: packets of the outbox, receipts, or the expiry of messages that wait. */
+export type DueKind = "outbox" | "receipts" | "waiting";
+
 /** How a handler ends. */
 export type Outcome<K extends OpName> =
   | { readonly ok: true; readonly value: Ops[K]["out"] }
