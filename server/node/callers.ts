@@ -2,7 +2,7 @@
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { Bugs } from "./bugs.ts";
 import type { InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
-import type { RequestId, ShardInput } from "../../shard/step/effects.ts";
+import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
 

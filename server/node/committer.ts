@@ -6,7 +6,7 @@
  * of the write is repeated without it.
  */
 import type { Cancel, Mutation, Ports, StoreError } from "./ports.ts";
-import type { CheckpointBatch, Now, SealedBatch } from "../../shard/step/effects.ts";
+import type { CheckpointBatch, Now, SealedBatch } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { STORE_LIMITS } from "./ports.ts";
 

@@ -7,7 +7,7 @@ import type { Answered, Callers, Interest } from "./callers.ts";
 import type { Inbox } from "./inbox.ts";
 import type { InterestItem } from "../../shard/ops.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { ShardInput } from "../../shard/step/effects.ts";
+import type { ShardInput } from "../../shard/effects.ts";
 import type { ShardMap } from "./shard_map.ts";
 
 /** What is held while the shard that it is for is replaced; the rest concludes what was begun. */

@@ -3,7 +3,7 @@
  * them and those that follow from them, does the shards' effects, and ends with their presence.
  */
 import type { Bugs } from "./bugs.ts";
-import type { Effect, Now, ShardInput } from "../../shard/step/effects.ts";
+import type { Effect, Now, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 
 /** What the inbox needs of its node. */

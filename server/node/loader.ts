@@ -1,7 +1,7 @@
 /** Reads for shards: accounts, mailbox blocks, dedupe blocks, logs. Gathers loads of one turn. */
 import type { Ports, Row } from "./ports.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
-import type { Effect, ShardInput } from "../../shard/step/effects.ts";
+import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { blockKey, CHUNK_BYTES, dedupeKey, headKey } from "../../shard/account/checkpoint.ts";
 

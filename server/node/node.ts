@@ -6,7 +6,7 @@ import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { Cancel, Ports, StoreError, StoreKey } from "./ports.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { EdgeRouter } from "./router.ts";
-import type { Effect, ShardInput } from "../../shard/step/effects.ts";
+import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";

@@ -4,7 +4,7 @@
  * would leave stamps ahead for a year, and mailboxes empty.
  */
 import type { Clock } from "./ports.ts";
-import type { Now } from "../../shard/step/effects.ts";
+import type { Now } from "../../shard/effects.ts";
 
 /** How far the wall clock may get ahead of what the monotonic one says, before it is a jump (ms). */
 export const JUMP_MS = 60_000;

@@ -10,11 +10,11 @@ import type { EdgePacket } from "../../shard/ops.ts";
 import type { Loader } from "./loader.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Ports } from "./ports.ts";
-import type { RequestId } from "../../shard/step/effects.ts";
+import type { RequestId } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardMap } from "./shard_map.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import { REPEATABLE } from "../../shard/step/handlers.ts";
+import { REPEATABLE } from "../../shard/handlers/handlers.ts";
 
 /** When a client may try again what a takeover has interrupted (ms). */
 const RETRY_MS = 100;

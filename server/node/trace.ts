@@ -2,7 +2,7 @@
  * A trace id follows a message through the logs, from the frame to each delivery. It is computed
  * from what every place knows of the message, so that it costs no byte on the way.
  */
-import type { Effect } from "../../shard/step/effects.ts";
+import type { Effect } from "../../shard/effects.ts";
 import type { Log } from "./ports.ts";
 import type { MailboxEvent, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";

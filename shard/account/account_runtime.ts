@@ -3,7 +3,7 @@
  * or in a checkpoint, and all of it begins anew when the account is loaded.
  */
 import type { AccountId, AccountName } from "../name/ids.ts";
-import type { Rights } from "../roster/rights.ts";
+import type { Rights } from "./rights.ts";
 
 /** How far the packets of one outbox queue have been sent. */
 export interface OutboxProgress {

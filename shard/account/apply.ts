@@ -5,7 +5,7 @@
 import type { MailboxId } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
-import type { Entry } from "../record/records.ts";
+import type { Entry } from "./records.ts";
 import { applyImport } from "./apply_import.ts";
 import { abandonOutbox, applyReleased, dropOwed, pushOutbox } from "./outbox.ts";
 import type { Conversation } from "../mailbox/conversation.ts";

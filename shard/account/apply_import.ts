@@ -1,6 +1,6 @@
 /** What the records of an import change. */
 import type { AccountState } from "./account.ts";
-import type { Entry } from "../record/records.ts";
+import type { Entry } from "./records.ts";
 import type { ExportedConversation } from "./transfer.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";

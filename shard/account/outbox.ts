@@ -2,7 +2,7 @@
 import type { AccountState } from "./account.ts";
 import type { AccountId } from "../name/ids.ts";
 import type { Conversation } from "../mailbox/conversation.ts";
-import type { Entry } from "../record/records.ts";
+import type { Entry } from "./records.ts";
 import type { Payload } from "../message/packets.ts";
 
 /** Adds a packet to what is owed to the account `toId`. */

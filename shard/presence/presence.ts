@@ -4,7 +4,7 @@
  */
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../name/ids.ts";
 import type { DevicePresence, PresenceOfDevice } from "../ops.ts";
-import type { Rights } from "../roster/rights.ts";
+import type { Rights } from "../account/rights.ts";
 
 import { Settling } from "./settling.ts";
 

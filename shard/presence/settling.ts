@@ -6,7 +6,7 @@
 import type { AccountName, NodeId, SessionId } from "../name/ids.ts";
 import type { Attached } from "./presence.ts";
 import type { EdgePacket } from "../ops.ts";
-import type { ShardInput } from "../step/effects.ts";
+import type { ShardInput } from "../effects.ts";
 
 type CloseReason = (EdgePacket & { readonly kind: "closed" })["reason"];
 type Request = ShardInput & { readonly kind: "request" };

@@ -1,9 +1,9 @@
 /** How a shard's steps get at accounts: loads of those that are not in memory, unreadable ones. */
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
-import type { ShardInput } from "./effects.ts";
+import type { ShardInput } from "../effects.ts";
 import type { ShardTurn } from "./shard_turn.ts";
-import { scheduleExpiry } from "../message/waiting_messages.ts";
+import { scheduleExpiry } from "../handlers/waiting_messages.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { pointOf } from "../name/ids.ts";
 

@@ -3,11 +3,11 @@ import type { AccountAccess } from "./account_access.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Requests } from "./requests.ts";
-import type { ShardInput } from "./effects.ts";
+import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
-import { answerInterest, seesNobody, toLoadFor } from "../presence/interest.ts";
-import { receivePacket, retryOwed } from "../message/pair.ts";
+import { answerInterest, seesNobody, toLoadFor } from "../handlers/interest.ts";
+import { receivePacket, retryOwed } from "../handlers/pair.ts";
 
 /** Pause before an account that cannot be loaded is tried again for what it owes (ms). */
 const LOAD_RETRY_MS = 1000;

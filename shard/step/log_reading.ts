@@ -1,13 +1,13 @@
 /** One reading of a shard's log: its rows, and their replay into the accounts that they change. */
 import type { AccountAccess } from "./account_access.ts";
 import type { AccountName } from "../name/ids.ts";
-import type { ShardInput } from "./effects.ts";
+import type { ShardInput } from "../effects.ts";
 import type { ShardRow } from "../table/table.ts";
 import type { Account } from "../account/account.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { LogTail } from "./log_tail.ts";
-import { readRecord } from "../record/records.ts";
+import { readRecord } from "../account/records.ts";
 
 /** Readings that fail at the same account before it is given up, so that the others are served. */
 const POISONED_MAX = 3;

@@ -1,7 +1,7 @@
 /** The tail of a shard's log while it is read: which accounts its rows change, and their replay. */
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
-import type { Entry } from "../record/records.ts";
+import type { Entry } from "../account/records.ts";
 import { apply } from "../account/apply.ts";
 
 /** The entries of a log by account. */

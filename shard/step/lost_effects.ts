@@ -3,12 +3,12 @@
  * tell may have become durable all the same: edges would show for ever what is not so any more.
  */
 import type { Account } from "../account/account.ts";
-import type { Effect } from "./effects.ts";
+import type { Effect } from "../effects.ts";
 import type { EdgePacket } from "../ops.ts";
 import type { ShardPacket } from "../message/packets.ts";
-import type { Turn } from "./turn.ts";
+import type { Turn } from "../handlers/turn.ts";
 import { readForward } from "../mailbox/mailbox.ts";
-import { shownToBlocked } from "../account/account_ops.ts";
+import { shownToBlocked } from "../handlers/account_ops.ts";
 import { seenByOwner, seesOwner } from "../roster/roster.ts";
 
 /** Does `effect` of the account, which was dropped, where the account's state still wants it. */

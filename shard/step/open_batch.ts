@@ -5,8 +5,8 @@
  */
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
-import type { Effect, SealedBatch } from "./effects.ts";
-import { type Entry, RECORD_VERSION, writeEntry } from "../record/records.ts";
+import type { Effect, SealedBatch } from "../effects.ts";
+import { type Entry, RECORD_VERSION, writeEntry } from "../account/records.ts";
 import { ByteWriter } from "../record/bytes.ts";
 
 /** Bytes of one log row at most; below a store value's limit. */

@@ -7,14 +7,14 @@ import type { AccountAccess } from "./account_access.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Lost } from "./open_batch.ts";
-import type { RequestId, ShardInput } from "./effects.ts";
+import type { RequestId, ShardInput } from "../effects.ts";
 import type { Requests } from "./requests.ts";
 import type { ShardRow } from "../table/table.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
 import { LogReading } from "./log_reading.ts";
 import { replayLostEffects } from "./lost_effects.ts";
-import { seesNobody } from "../presence/interest.ts";
+import { seesNobody } from "../handlers/interest.ts";
 
 /** Pause after the second bug in a row (ms); the first one has none, each later one twice as much. */
 const PAUSE_MS = 500;

@@ -1,16 +1,16 @@
 /** The requests of a shard: run, made to wait, run again, replied to. */
-import type { Handler, Outcome, Pending, Wait } from "./turn.ts";
-import type { RequestId, ShardInput } from "./effects.ts";
+import type { Handler, Outcome, Pending, Wait } from "../handlers/turn.ts";
+import type { RequestId, ShardInput } from "../effects.ts";
 import type { Account } from "../account/account.ts";
 import type { AccountAccess } from "./account_access.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { OpName, Ops } from "../ops.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
-import { HANDLERS, WRITES } from "./handlers.ts";
+import { HANDLERS, WRITES } from "../handlers/handlers.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { WaitingRequests } from "./waiting.ts";
-import { setPresence } from "../presence/session_ops.ts";
+import { setPresence } from "../handlers/session_ops.ts";
 
 /**
  * Longest a request waits for another shard's answer before it is given up (ms): early enough that

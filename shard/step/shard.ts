@@ -12,7 +12,7 @@ import type {
   RequestId,
   SealedBatch,
   ShardInput,
-} from "./effects.ts";
+} from "../effects.ts";
 import type { Account } from "../account/account.ts";
 import type { PresenceTable } from "../presence/presence.ts";
 import type { ShardLimits } from "../limits.ts";
@@ -20,10 +20,10 @@ import type { ShardRow } from "../table/table.ts";
 import { AccountAccess } from "./account_access.ts";
 import { Attempts } from "./attempts.ts";
 import { Incoming } from "./incoming.ts";
-import { pushPresence } from "../presence/push.ts";
+import { pushPresence } from "./push.ts";
 import { Recovery } from "./recovery.ts";
 import { Requests } from "./requests.ts";
-import { rightsOf } from "../roster/rights.ts";
+import { rightsOf } from "../account/rights.ts";
 import { ShardTurn } from "./shard_turn.ts";
 
 /** What `inspect` shows of a shard. */

@@ -1,20 +1,20 @@
 /** The turn of a shard: what its handlers may do to accounts, and the effects that follow. */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
-import type { Effect, Now } from "./effects.ts";
+import type { Effect, Now } from "../effects.ts";
 import type { Account } from "../account/account.ts";
-import type { Entry } from "../record/records.ts";
+import type { Entry } from "../account/records.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { ShardLimits } from "../limits.ts";
-import type { Turn } from "./turn.ts";
-import { AccountCache } from "../account/account_cache.ts";
+import type { Turn } from "../handlers/turn.ts";
+import { AccountCache } from "./account_cache.ts";
 import { apply } from "../account/apply.ts";
 import { OpenBatch } from "./open_batch.ts";
 import { pointOf } from "../name/ids.ts";
 import { PresenceTable } from "../presence/presence.ts";
 import { Timers } from "./timers.ts";
-import { trimEntry } from "../mailbox/retention.ts";
+import { trimEntry } from "../handlers/retention.ts";
 
 /** About what a conversation adds to an account's head; with long names it is more. */
 const CONVERSATION_BYTES = 200;

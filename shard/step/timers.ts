@@ -1,6 +1,6 @@
 /** When a shard retries by itself: unacked outboxes and untold receipts, by account. */
 import type { AccountName } from "../name/ids.ts";
-import type { DueKind } from "./turn.ts";
+import type { DueKind } from "../handlers/turn.ts";
 
 const KINDS = ["outbox", "receipts", "waiting"] as const satisfies readonly DueKind[];
 

@@ -1,8 +1,8 @@
 /** Requests that wait for something outside the shard, by what they wait for. */
 import type { AccountName } from "../name/ids.ts";
-import type { Pending } from "./turn.ts";
-import type { RequestId } from "./effects.ts";
-import { retryDelay } from "../message/pair.ts";
+import type { Pending } from "../handlers/turn.ts";
+import type { RequestId } from "../effects.ts";
+import { retryDelay } from "../handlers/pair.ts";
 
 /** What a request waits for. */
 export type Reason =

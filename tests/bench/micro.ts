@@ -6,7 +6,7 @@ import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
 import { encodeEvent, encodePresence } from "../../server/v1/encode.ts";
-import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 
 /** Median of several rounds, in µs for one call. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { rightsOf } from "../../shard/roster/rights.ts";
+import { rightsOf } from "../../shard/account/rights.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
@@ -21,7 +21,7 @@ import {
 } from "../../shard/message/dedupe_rows.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { readForward } from "../../shard/mailbox/mailbox.ts";
-import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
 import { accountOf, history } from "./stored.ts";
 import { text, uint } from "./schema_values.ts";

@@ -21,7 +21,7 @@ import {
   encodeBlock,
   encodeEvent,
 } from "../../shard/mailbox/mailbox_event.ts";
-import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { LENGTH_BOMBS, readOrCorrupt, splice } from "./hostile_bytes.ts";
 import { accountOf, body, history, row } from "./stored.ts";
 

@@ -2,7 +2,7 @@ import { deepEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
-import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import {
   decodeBlock,
   decodeEvent,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { BODY } from "../../shard/mailbox/mailbox_event.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { credentials, credentialsOrNone, messagesFrom } from "../../shard/record/fields.ts";
-import { ENTRIES } from "../../shard/record/records.ts";
+import { ENTRIES } from "../../shard/account/records.ts";
 import { hostile, LENGTH_BOMBS, readOrCorrupt, runs } from "./hostile_bytes.ts";
 import { PAYLOAD } from "../../shard/message/packets.ts";
 import { ROSTER_ITEM, ROSTER_VIEW } from "../../shard/roster/roster.ts";

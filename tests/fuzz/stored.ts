@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { AccountId, AccountName, MailboxId } from "../../shard/name/ids.ts";
 import type { MailboxBody } from "../../shard/ops.ts";
-import { ENTRIES, type Entry } from "../../shard/record/records.ts";
+import { ENTRIES, type Entry } from "../../shard/account/records.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { BODY } from "../../shard/mailbox/mailbox_event.ts";

@@ -106,7 +106,7 @@ const COMMITS: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/presence/push.ts",
+    "shard/step/push.ts",
     [
       "forget presence that was not pushed because of a bug",
       "for (const p of rest) turn.presence.pushAgain(p);",
@@ -183,7 +183,7 @@ const COMMITS: readonly Mutant[] = [
 
 const STORE: readonly Mutant[] = [
   ...inFile(
-    "shard/account/account_cache.ts",
+    "shard/step/account_cache.ts",
     [
       "cut the log before its checkpoint",
       "upTo = Math.min(upTo, account.runtime.dirtyLsn - 1);",
@@ -301,7 +301,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/mailbox/retention.ts",
+    "shard/handlers/retention.ts",
     [
       "drop message ids before they are over age",
       "account.dedupe.expired(wallMs - limits.dedupeWindowMs);",
@@ -309,7 +309,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/message/message_ops.ts",
+    "shard/handlers/message_ops.ts",
     [
       "drop dedupe",
       'if (found.kind === "new" || found.before.at <= turn.now.wall - turn.limits.dedupeWindowMs) {',
@@ -345,7 +345,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/message/pair.ts",
+    "shard/handlers/pair.ts",
     [
       "note a receipt that was told without a record",
       'turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);',
@@ -478,7 +478,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/message/waiting_messages.ts",
+    "shard/handlers/waiting_messages.ts",
     [
       "drop what waits without a word",
       "  turn.push(account, event);\n}\n\n/** Sends what waits",
@@ -562,7 +562,7 @@ const MESSAGES: readonly Mutant[] = [
 
 const PRESENCE: readonly Mutant[] = [
   ...inFile(
-    "shard/presence/last_seen.ts",
+    "shard/handlers/last_seen.ts",
     [
       "note when an account was last seen without a record",
       'turn.append(account, { kind: "last_seen", at, device: used?.device ?? "", usedAt }, true);',
@@ -594,7 +594,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/presence/interest.ts",
+    "shard/handlers/interest.ts",
     [
       "show to whom one has blocked",
       "  if (account.blocked.has(item.watcher)) return false;\n",
@@ -641,7 +641,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/roster/rights.ts",
+    "shard/account/rights.ts",
     [
       "show to whom it was never granted",
       "return seesOwner(item) && item!.peerId === id;",
@@ -674,7 +674,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/roster/roster_ops.ts",
+    "shard/handlers/roster_ops.ts",
     [
       "show the request of a blocked account",
       'if (type !== "subscribe" || !account.blocked.has(from)) return inbound(state, type);',
@@ -727,7 +727,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/account/account_ops.ts",
+    "shard/handlers/account_ops.ts",
     [
       "revoke no token",
       '  if (known) turn.append(account, { kind: "device_removed", device: input.device });\n',

@@ -9,7 +9,7 @@ import { LogTail } from "../../shard/step/log_tail.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 import { OpenBatch } from "../../shard/step/open_batch.ts";
 import { ShardTurn } from "../../shard/step/shard_turn.ts";
-import { AccountCache } from "../../shard/account/account_cache.ts";
+import { AccountCache } from "../../shard/step/account_cache.ts";
 
 type Method = (this: object, ...args: unknown[]) => unknown;
 

@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { decodeHead, encodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
 import { LogTail } from "../../shard/step/log_tail.ts";
-import { readRecord } from "../../shard/record/records.ts";
+import { readRecord } from "../../shard/account/records.ts";
 import { SMALL_WINDOW } from "./config.ts";
 import { Violation } from "./history.ts";
 

@@ -3,7 +3,7 @@
  * done its part, so that steps end half done. The shard must let nothing of that survive.
  */
 import type { Prng } from "./prng.ts";
-import { AccountCache } from "../../shard/account/account_cache.ts";
+import { AccountCache } from "../../shard/step/account_cache.ts";
 import { OpenBatch } from "../../shard/step/open_batch.ts";
 import { ShardTurn } from "../../shard/step/shard_turn.ts";
 

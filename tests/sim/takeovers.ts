@@ -15,7 +15,7 @@ import type { World } from "./world.ts";
 import { ask } from "./dump.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { newId } from "../../shard/name/ids.ts";
-import { RECORD_VERSION, writeEntry } from "../../shard/record/records.ts";
+import { RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { simRandom } from "./prng.ts";
 import { Violation } from "./history.ts";
 

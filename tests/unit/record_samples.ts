@@ -1,7 +1,7 @@
 /** One sample of everything that a shard stores, of each kind and form, for `record_bytes_test.ts`. */
 import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/name/ids.ts";
 import type { Credentials, MailboxBody } from "../../shard/ops.ts";
-import type { Entry } from "../../shard/record/records.ts";
+import type { Entry } from "../../shard/account/records.ts";
 
 const BO = "bo" as AccountName;
 const BO_ID = "BBBBBBBBBBBBBBBB" as AccountId;

@@ -47,7 +47,7 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/account.ts": "defines it, and the readonly view of it",
   "shard/account/apply.ts": "changes it as the log says",
   "shard/account/apply_import.ts": "the part of apply that is about imports",
-  "shard/account/account_cache.ts": "makes it empty and reads what is stored into it",
+  "shard/step/account_cache.ts": "makes it empty and reads what is stored into it",
   "shard/account/checkpoint.ts": "reads it back, and takes out the rows that go to the store",
   "shard/account/head_items.ts": "the part of checkpoint that is about contacts and conversations",
   "shard/account/outbox.ts": "the part of apply that is about packets owed",
@@ -132,6 +132,31 @@ Deno.test("tidy: imports lead from main.ts to server/ to shard/, and nothing to 
   assert.deepEqual(upwards, []);
   const entries = IMPORTS.filter((i) => !i.type && target(i) === "main.ts");
   assert.deepEqual(entries, []);
+});
+
+/** Imports between folders, as `folder -> folder`, that are part of a circle of folders. */
+function circularImports(imports: readonly Import[]): readonly string[] {
+  const folder = (path: string) => path.slice(0, path.lastIndexOf("/"));
+  const edges = new Map<string, Set<string>>();
+  for (const i of imports) {
+    const to = target(i);
+    if (to === null || folder(to) === folder(i.path)) continue;
+    edges.set(folder(i.path), (edges.get(folder(i.path)) ?? new Set()).add(folder(to)));
+  }
+  const reaches = (from: string, wanted: string, seen = new Set<string>()): boolean =>
+    from === wanted || (!seen.has(from) && seen.add(from) &&
+      [...edges.get(from) ?? []].some((next) => reaches(next, wanted, seen)));
+  return [...edges].flatMap(([from, tos]) =>
+    [...tos].filter((to) => reaches(to, from)).map((to) => `${from} -> ${to}`)
+  ).sort();
+}
+
+Deno.test("tidy: folders do not import each other in a circle, not even types (issue 9 B7)", () => {
+  assert.deepEqual(circularImports(IMPORTS.filter(inDir("shard"))), []);
+  const circle = ["a/x.ts ../b/y.ts", "b/y.ts ../c/z.ts", "c/z.ts ../a/w.ts", "a/w.ts ../d/v.ts"]
+    .map((line) => line.split(" "))
+    .map(([path, spec]) => ({ path: path!, spec: spec!, type: true }));
+  assert.deepEqual(circularImports(circle), ["a -> b", "b -> c", "c -> a"]);
 });
 
 Deno.test("tidy: only what wires a process together, and transports, use server/system/", () => {

@@ -3,9 +3,9 @@
  * that somebody watches when the account leaves memory. Without it, everybody who signs in would have
  * the accounts of all contacts loaded, only to be asked who may see them.
  */
-import type { Account } from "../account/account.ts";
+import type { Account } from "./account.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
-import { seesOwner } from "./roster.ts";
+import { seesOwner } from "../roster/roster.ts";
 
 /**
  * Account ids, each followed by a space; then those that are blocked, each followed by "=", the time

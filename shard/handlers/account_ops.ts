@@ -1,10 +1,10 @@
 /** Operations on accounts, their devices and invites. */
 import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
-import type { Account, Device } from "./account.ts";
+import type { Account, Device } from "../account/account.ts";
 import type { EdgePacket, PasswordProof } from "../ops.ts";
-import type { Handler, Turn } from "../step/turn.ts";
+import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "../presence/presence.ts";
-import { endSession } from "../presence/last_seen.ts";
+import { endSession } from "./last_seen.ts";
 import { fail, ok } from "../errors.ts";
 import { newId } from "../name/ids.ts";
 import { remove as removalStanzas } from "../roster/subscription.ts";

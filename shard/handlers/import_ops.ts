@@ -3,12 +3,17 @@
  * imported is nobody's: it cannot sign in, takes no messages, and is shown to nobody until all of
  * it is there. Its mailbox's id follows from the file, so that an import is known again.
  */
-import type { Account } from "./account.ts";
+import type { Account } from "../account/account.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
-import type { ExportedContact, ExportedConversation, ImportItem, ImportState } from "./transfer.ts";
+import type {
+  ExportedContact,
+  ExportedConversation,
+  ImportItem,
+  ImportState,
+} from "../account/transfer.ts";
 import type { MailboxBody } from "../ops.ts";
 import type { RosterItem } from "../roster/roster.ts";
-import type { Handler, Turn } from "../step/turn.ts";
+import type { Handler, Turn } from "./turn.ts";
 import { fail, type Failure, ok } from "../errors.ts";
 import { headFull } from "./head_full.ts";
 import { NO_SUBSCRIPTION } from "../roster/subscription.ts";

@@ -2,10 +2,10 @@
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { InterestAnswer, InterestItem } from "../ops.ts";
-import type { Effect, ShardInput } from "../step/effects.ts";
-import type { Turn } from "../step/turn.ts";
-import { contactSees, frozenFor, frozenRight, hasRight } from "../roster/rights.ts";
-import { type Presentity, visibleDevices } from "./presence.ts";
+import type { Effect, ShardInput } from "../effects.ts";
+import type { Turn } from "./turn.ts";
+import { contactSees, frozenFor, frozenRight, hasRight } from "../account/rights.ts";
+import { type Presentity, visibleDevices } from "../presence/presence.ts";
 
 /** Whether the watcher of `item` may see the presence of `account`. */
 function maySee(account: Account, item: InterestItem): boolean {

@@ -18,8 +18,8 @@ import {
   setCredentials,
   setDisabled,
   signOutAccount,
-} from "../account/account_ops.ts";
-import { attachSession, checkToken, detachSession, setPresence } from "../presence/session_ops.ts";
+} from "./account_ops.ts";
+import { attachSession, checkToken, detachSession, setPresence } from "./session_ops.ts";
 import {
   ackMailbox,
   readConversationMark,
@@ -28,7 +28,7 @@ import {
   sendMessage,
   sendSignal,
   takeSnapshot,
-} from "../message/message_ops.ts";
+} from "./message_ops.ts";
 import {
   appendImport,
   beginImport,
@@ -39,14 +39,8 @@ import {
   importedRoster,
   linkImport,
   lookAtImport,
-} from "../account/import_ops.ts";
-import {
-  block,
-  changeSubscription,
-  removeContact,
-  setContact,
-  setSettings,
-} from "../roster/roster_ops.ts";
+} from "./import_ops.ts";
+import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
 
 /** One handler for each operation. */
 export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {

@@ -1,7 +1,7 @@
 /** Pushing changed presence to the nodes that are interested in it. */
-import type { Attempts } from "../step/attempts.ts";
-import type { Turn } from "../step/turn.ts";
-import { type Presentity, visibleDevices } from "./presence.ts";
+import type { Attempts } from "./attempts.ts";
+import type { Turn } from "../handlers/turn.ts";
+import { type Presentity, visibleDevices } from "../presence/presence.ts";
 
 /**
  * One packet per changed user and interested node, for what changed since the last call. After a bug

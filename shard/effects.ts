@@ -1,9 +1,9 @@
 /** What goes into a shard and what comes out of it: the two unions of its `step`. */
-import type { AccountId, AccountName, NodeId } from "../name/ids.ts";
-import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../ops.ts";
-import type { ShardPacket } from "../message/packets.ts";
-import type { RowChange } from "../account/checkpoint.ts";
-import type { Result } from "../errors.ts";
+import type { AccountId, AccountName, NodeId } from "./name/ids.ts";
+import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "./ops.ts";
+import type { ShardPacket } from "./message/packets.ts";
+import type { RowChange } from "./account/checkpoint.ts";
+import type { Result } from "./errors.ts";
 
 /** The time a step happens at, in ms: `mono` for delays, `wall` for what people see. */
 export interface Now {

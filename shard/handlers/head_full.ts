@@ -1,6 +1,6 @@
 /** The bound on an account's head. */
-import type { Account } from "./account.ts";
-import type { Turn } from "../step/turn.ts";
+import type { Account } from "../account/account.ts";
+import type { Turn } from "./turn.ts";
 
 /** Whether the account has as many contacts, blocks and conversations as fit. */
 export function headFull(turn: Turn, account: Account): boolean {

@@ -3,9 +3,9 @@
  * tells; nothing waits for it to be durable, so that it costs no commit of its own.
  */
 import type { Account } from "../account/account.ts";
-import type { Attached } from "./presence.ts";
-import type { Turn } from "../step/turn.ts";
-import { visibleDevices } from "./presence.ts";
+import type { Attached } from "../presence/presence.ts";
+import type { Turn } from "./turn.ts";
+import { visibleDevices } from "../presence/presence.ts";
 
 /** How exactly it is noted when a device was used (ms). */
 const USED_STEP_MS = 3_600_000;

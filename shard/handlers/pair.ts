@@ -4,19 +4,13 @@
  */
 import type { AccountId } from "../name/ids.ts";
 import type { Account } from "../account/account.ts";
-import type { ShardPacket } from "./packets.ts";
-import type { DueKind, Turn } from "../step/turn.ts";
+import type { ShardPacket } from "../message/packets.ts";
+import type { DueKind, Turn } from "./turn.ts";
 import type { ReadonlyConversation } from "../mailbox/conversation.ts";
 import { inbound } from "../roster/subscription.ts";
 import { expireWaiting, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
-import { headFull } from "../account/head_full.ts";
-import {
-  forgetFormer,
-  inboundFrom,
-  itemOf,
-  storeItem,
-  watchContact,
-} from "../roster/roster_ops.ts";
+import { headFull } from "./head_full.ts";
+import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
 import { pointOf } from "../name/ids.ts";
 import { seenByOwner } from "../roster/roster.ts";
 

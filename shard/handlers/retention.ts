@@ -1,6 +1,6 @@
 /** What of an account is over age or over count. */
 import type { Account } from "../account/account.ts";
-import type { Entry } from "../record/records.ts";
+import type { Entry } from "../account/records.ts";
 import type { ShardLimits } from "../limits.ts";
 
 /** The entry that drops it, or null where there is nothing to drop. */

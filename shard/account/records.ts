@@ -3,8 +3,8 @@
  * entry is one change of one account. All times are in ms since 1970.
  */
 import type { AccountName } from "../name/ids.ts";
-import type { ByteWriter } from "./bytes.ts";
-import { bool, bytes, later, list, text, uint } from "./schema.ts";
+import type { ByteWriter } from "../record/bytes.ts";
+import { bool, bytes, later, list, text, uint } from "../record/schema.ts";
 import {
   accountId,
   accountIdOrNone,
@@ -15,11 +15,11 @@ import {
   deviceIdOrNone,
   mailboxId,
   messagesFrom,
-} from "./fields.ts";
+} from "../record/fields.ts";
 import { BODY } from "../mailbox/mailbox_event.ts";
 import { PAYLOAD } from "../message/packets.ts";
 import { ROSTER_ITEM } from "../roster/roster.ts";
-import { Row, type UnionOf, variant } from "./struct.ts";
+import { Row, type UnionOf, variant } from "../record/struct.ts";
 
 /** A message as both accounts store it. */
 const message = { num: uint, id: text, body: text, ext: text };

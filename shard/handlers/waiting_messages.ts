@@ -7,7 +7,7 @@
 import type { Account, WaitingMessage } from "../account/account.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Ops } from "../ops.ts";
-import type { Turn } from "../step/turn.ts";
+import type { Turn } from "./turn.ts";
 import { fail, type Failure } from "../errors.ts";
 
 /** Why a message that waited was not delivered. */

@@ -1,22 +1,22 @@
 /** Operations on the roster: contacts, subscriptions, blocks, settings (RFC 6121 sections 2, 3). */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Account, Block } from "../account/account.ts";
-import type { Handler, Turn } from "../step/turn.ts";
-import type { RosterItem } from "./roster.ts";
-import type { Inbound, SubscriptionState, SubscriptionType } from "./subscription.ts";
+import type { Handler, Turn } from "./turn.ts";
+import type { RosterItem } from "../roster/roster.ts";
+import type { Inbound, SubscriptionState, SubscriptionType } from "../roster/subscription.ts";
 import {
   hasFrom,
   inbound,
   NO_SUBSCRIPTION,
   outbound,
   remove as removalStanzas,
-} from "./subscription.ts";
+} from "../roster/subscription.ts";
 import { fail, ok } from "../errors.ts";
-import { headFull } from "../account/head_full.ts";
-import { lastSeenNow } from "../presence/last_seen.ts";
-import { revokeWatcher } from "../account/account_ops.ts";
-import { settleWaiting } from "../message/waiting_messages.ts";
-import { rosterView, seenByOwner, seesOwner, showsSame } from "./roster.ts";
+import { headFull } from "./head_full.ts";
+import { lastSeenNow } from "./last_seen.ts";
+import { revokeWatcher } from "./account_ops.ts";
+import { settleWaiting } from "./waiting_messages.ts";
+import { rosterView, seenByOwner, seesOwner, showsSame } from "../roster/roster.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
 

@@ -1,14 +1,14 @@
 /** Operations on sessions and presence. */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Account } from "../account/account.ts";
-import type { Handler, Outcome, Turn } from "../step/turn.ts";
+import type { Handler, Outcome, Turn } from "./turn.ts";
 import type { AttachAuth, Ops, WatchTarget } from "../ops.ts";
 import { fail, ok } from "../errors.ts";
-import type { Attached } from "./presence.ts";
+import type { Attached } from "../presence/presence.ts";
 import { endSession } from "./last_seen.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { type RosterItem, seenByOwner } from "../roster/roster.ts";
-import { contactsOf, snapshotOf } from "../mailbox/snapshot.ts";
+import { contactsOf, snapshotOf } from "./snapshot.ts";
 
 const NOT_SIGNED_IN = fail("unauthorized", "The token is not valid (any more): sign in again");
 const REPLACED = fail("conflict", "The device has another session by now");

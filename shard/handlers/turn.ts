@@ -2,8 +2,8 @@
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
 import type { Account } from "../account/account.ts";
-import type { Effect, Now, RequestId } from "./effects.ts";
-import type { Entry } from "../record/records.ts";
+import type { Effect, Now, RequestId } from "../effects.ts";
+import type { Entry } from "../account/records.ts";
 import type { Failure } from "../errors.ts";
 import type { NodeId } from "../name/ids.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";

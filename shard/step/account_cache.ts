@@ -1,12 +1,12 @@
 /** The accounts a shard has in memory: loading, ageing out, and their checkpoints. */
 import type { AccountName } from "../name/ids.ts";
-import type { CheckpointBatch, CheckpointBudget, ShardInput } from "../step/effects.ts";
-import type { OpenBatch } from "../step/open_batch.ts";
-import type { RowChange } from "./checkpoint.ts";
+import type { CheckpointBatch, CheckpointBudget, ShardInput } from "../effects.ts";
+import type { OpenBatch } from "./open_batch.ts";
+import type { RowChange } from "../account/checkpoint.ts";
 import type { ShardLimits } from "../limits.ts";
-import { type Account, AccountState } from "./account.ts";
+import { type Account, AccountState } from "../account/account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
-import { checkpointRows, decodeHead, joinChunks, owesDeletes } from "./checkpoint.ts";
+import { checkpointRows, decodeHead, joinChunks, owesDeletes } from "../account/checkpoint.ts";
 import { pointOf } from "../name/ids.ts";
 
 /** Log rows that one checkpoint write deletes at most. */

@@ -1,16 +1,16 @@
 /** Operations on messages, mailboxes and signals. */
 import type { AccountId } from "../name/ids.ts";
-import type { Handler, Outcome, Pending, Turn } from "../step/turn.ts";
+import type { Handler, Outcome, Pending, Turn } from "./turn.ts";
 import type { Account } from "../account/account.ts";
 import type { Ops } from "../ops.ts";
 import { fail, ok } from "../errors.ts";
-import { forgetFormer } from "../roster/roster_ops.ts";
+import { forgetFormer } from "./roster_ops.ts";
 import { awaitsAnswer, releaseWaiting, sendWaiting, waitingFull } from "./waiting_messages.ts";
-import { headFull } from "../account/head_full.ts";
+import { headFull } from "./head_full.ts";
 import { readConversation, readForward } from "../mailbox/mailbox.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
-import { snapshotOf } from "../mailbox/snapshot.ts";
-import { trimEntry } from "../mailbox/retention.ts";
+import { snapshotOf } from "./snapshot.ts";
+import { trimEntry } from "./retention.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
 
