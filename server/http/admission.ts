@@ -145,6 +145,13 @@ export function nextAdmission(
   return { load, overloaded };
 }
 
+/** For which reasons each kind can be refused, here or where connections and sessions are counted. */
+export const REFUSALS: Readonly<Record<AdmissionKind, readonly RefusalReason[]>> = {
+  connection: ["overload", "full", "draining"],
+  signIn: ["overload", "full", "draining"],
+  write: ["overload", "storeFailing"],
+};
+
 /** Why a kind is refused now, or null. */
 function refusal(state: Admission, kind: AdmissionKind): RefusalReason | null {
   const { load, overloaded } = state;

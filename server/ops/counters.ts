@@ -185,6 +185,8 @@ export function createCounters() {
     },
     loopLagMs: new Histogram(LATENCY_MS),
     admissionRefused: tables(ADMISSION_KINDS, REFUSAL_REASONS),
+    /** Refusals by the bounds of connections and sessions, which admission does not count. */
+    refusedFull: zeros(ADMISSION_KINDS),
     rateLimited: zeros(RATE_LIMITS),
     signIns: tables(SIGN_IN_KINDS, SIGN_IN_RESULTS),
     outcomes: new OutcomeCounts(),

@@ -77,6 +77,8 @@ function gather(sources: MetricsSources): void {
     waiting: sources.signInQueue.waiting,
     refused: sources.signInQueue.refused,
   });
+  counters.refusedFull.connection = counts.door.refusedFull;
+  counters.refusedFull.signIn = counts.edge.refused;
   gatherBad(counters, counts);
   gatherServices(sources);
 }

@@ -1,5 +1,6 @@
 /** `/metrics`: the counters and gauges of a node in Prometheus' text format, presence first. */
 import { VERSION } from "../config/version.ts";
+import { type AdmissionKind, REFUSALS } from "../http/admission.ts";
 import type { Counters } from "./counters.ts";
 import { Exporter, type Sample, scaled, SECONDS_PER_MS } from "./exporter.ts";
 
@@ -233,7 +234,14 @@ function addDoor(to: Exporter, counters: Counters): void {
     "roost_admission_refused_total",
     "Refusals under overload or at the end, by what was asked for.",
     ["kind", "reason"],
-    () => byLabels(["kind", "reason"], counters.admissionRefused),
+    function* () {
+      for (const kind of Object.keys(REFUSALS) as AdmissionKind[]) {
+        for (const reason of REFUSALS[kind]) {
+          const others = reason === "full" ? counters.refusedFull[kind] : 0;
+          yield [{ kind, reason }, counters.admissionRefused[kind][reason] + others];
+        }
+      }
+    },
   );
   to.counters(
     "roost_rate_limited_total",
