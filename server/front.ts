@@ -75,7 +75,7 @@ export interface Front {
   addAdminRoutes(app: Hono): void;
 }
 
-/** When clients that are sent away should come back (ms), before jitter. */
+/** When clients that are sent away should reconnect (ms), before jitter. */
 const COME_BACK_MS = 2000;
 /** Over how long at most they are sent away (ms). */
 const SPREAD_MS_MAX = 2000;

@@ -14,7 +14,7 @@ export interface Now {
 /** Number of a request within the asking node. */
 export type RequestId = number;
 
-/** What a shard is told. */
+/** The inputs of a shard. */
 export type ShardInput =
   | {
     readonly kind: "request";
@@ -76,7 +76,9 @@ export type ShardInput =
   }
   /** Accounts that owe something, found by their marks at start. */
   | { readonly kind: "owing"; readonly names: readonly AccountName[] }
-  /** The shard was taken over at this epoch: these nodes announce their sessions within the grace. */
+  /**
+   * The shard was taken over at this epoch: these nodes announce their sessions within the grace.
+   */
   | {
     readonly kind: "taken_over";
     readonly nodes: readonly NodeId[];

@@ -20,7 +20,7 @@ export interface ShardLimits {
   /** Bytes of contacts, blocks and conversations of one account. With the outbox they are one
    * head, which has to fit into one write of the store. */
   readonly headBytesMax: number;
-  /** Bytes beyond `headBytesMax` that only blocks may take: whoever has no room can still block. */
+  /** Bytes beyond `headBytesMax` that only blocks may take: an account without room can still block. */
   readonly blockBytesMax: number;
   /** Packets to one peer on their way at once. */
   readonly outboxWindow: number;

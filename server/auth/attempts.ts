@@ -1,6 +1,7 @@
 /**
  * How often who may guess. Three allowances stop guessing without locking anybody out for long:
- * - an address has an allowance of failures, whoever they were about (one guesser, many accounts);
+ * - an address has an allowance of failures, no matter which account they were about (one guesser,
+ *   many accounts);
  * - an account has one, wherever they come from (many guessers, one account);
  * - where an account has signed in from an address before, that pair has an allowance of its own
  *   instead of the account's: strangers who exhaust the account's do not lock out its user at home.

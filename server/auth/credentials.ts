@@ -10,7 +10,7 @@ export const SCRAM_ITERATIONS_MIN = 100_000;
 /** Bytes of a salt. */
 export const SALT_BYTES = 16;
 
-/** How much work a guess shall cost whoever steals the keys: PBKDF2 iterations. */
+/** How much work a guess shall cost a thief of the keys: PBKDF2 iterations. */
 export interface ScramIterations {
   readonly sha256: number;
   /** null: no keys for SCRAM-SHA-1 are made and the mechanism is not offered. */

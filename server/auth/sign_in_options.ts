@@ -4,7 +4,7 @@ import type { ScramIterations } from "./credentials.ts";
 import type { PasswordQueueOptions } from "./password_queue.ts";
 import type { ThrottleOptions } from "./throttle.ts";
 
-/** Who may make an account: anybody, whoever has an invite, or only operators. */
+/** Who may make an account: everybody, holders of an invite, or only operators. */
 export type Registration = "open" | "invite" | "closed";
 
 /** The knobs of sign-in. All limits are each node's own. */

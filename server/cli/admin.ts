@@ -19,7 +19,7 @@ interface TokenOptions extends ConfigOptions {
 const TOKEN_HELP = `
 With the setting admin.listen a server offers its admin API and /metrics over the network too:
   curl -H "Authorization: Bearer $(roost admin token)" http://127.0.0.1:8421/metrics
-Whoever has the token may do everything that this command line can.`;
+The holder of the token may do everything that this command line can.`;
 
 /** Tells a server that runs that there is a new token. */
 async function reload(host: CliHost, dataDir: string): Promise<void> {
@@ -50,7 +50,9 @@ const LISTENER = z.object({ url: z.string().nullable() });
 /** Port that examples use where the server has none of its own. */
 const PORT_EXAMPLE = 8421;
 
-/** How to get to the dashboard at `url`, or behind the socket alone, from here and from elsewhere. */
+/**
+ * How to get to the dashboard at `url`, or behind the socket alone, from here and from elsewhere.
+ */
 function dashboardHelp(url: string | null, socket: string): string {
   const token = "It asks for the token that `roost admin token` shows.\n";
   if (url === null) {

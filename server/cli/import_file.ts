@@ -14,7 +14,7 @@ const BATCH_LINES = 200;
 const BATCH_CHARS = 250_000;
 /** Longest line. */
 const LINE_CHARS_MAX = 1_000_000;
-/** Accounts after which progress is told. */
+/** Accounts after which progress is printed. */
 const TOLD_EVERY = 1000;
 /** How often a request that was answered busy is repeated. */
 const ATTEMPTS_MAX = 20;

@@ -35,7 +35,7 @@ interface ImportOptions extends ConfigOptions {
 }
 
 const ACCOUNT = z.object({ name: z.string() });
-/** Accounts after which progress is told. */
+/** Accounts after which progress is printed. */
 const TOLD_EVERY = 1000;
 /** Events of one account after which it is. */
 const TOLD_EVENTS = 100_000;

@@ -130,7 +130,8 @@ function jwtFaults({ jwt }: Config): string[] {
   if ((jwt.subjectClaim === null) !== (jwt.subjectPattern === null)) {
     faults.push("jwt.subjectClaim and jwt.subjectPattern go together: set both or neither");
   }
-  // One key must never be usable both as a public key and as a shared secret (RFC 8725 section 2.1).
+  // One key must never be usable both as a public key and as a shared secret (RFC 8725 section
+  // 2.1).
   const shared = jwt.algorithms.filter((name) => name.startsWith("HS")).length;
   if (shared > 0 && shared < jwt.algorithms.length) {
     faults.push("jwt.algorithms mixes HS with public-key algorithms: keep one kind");
@@ -144,8 +145,8 @@ function adminFaults({ admin, server }: Config): string[] {
   const faults: string[] = [];
   if (!isLoopback(listen.host) && !admin.allowRemote) {
     faults.push(
-      `admin.listen ${formatBind(listen)} is open to others, and whoever has the admin token may ` +
-        "do everything: listen on 127.0.0.1, or set admin.allowRemote to true if that is meant",
+      `admin.listen ${formatBind(listen)} is open to others, and the admin token allows ` +
+        "everything: listen on 127.0.0.1, or set admin.allowRemote to true if that is meant",
     );
   }
   if (listen.port !== 0 && formatBind(listen) === formatBind(server.bind)) {

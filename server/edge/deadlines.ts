@@ -1,7 +1,7 @@
 /**
  * One timer for the deadlines of thousands of items: a wheel whose slots grow coarser with their
  * distance, as in hierarchical timing wheels (Varghese and Lauck, 1987), but with early wake-ups in
- * place of cascades: whoever is woken looks at what is due and asks to be woken again.
+ * place of cascades: the session that is woken looks at what is due and asks to be woken again.
  */
 import type { Cancel, Clock, Timers } from "../node/ports.ts";
 

@@ -30,7 +30,7 @@ import type {
 
 /** What somebody is asked to wait who is refused for want of room, ms. */
 const FULL_RETRY_MS = 5000;
-/** How often a few sessions are told to go while draining, ms. */
+/** How often a few sessions are sent away while draining, ms. */
 const DRAIN_STEP_MS = 50;
 /** How long draining waits for shards to hear of the ends, ms. */
 const DRAIN_DETACH_MS = 2000;
@@ -65,23 +65,23 @@ export interface Trial {
 export interface DrainOptions {
   /** Over how long they are spread, ms. */
   readonly spreadMs: number;
-  /** When clients should come back, ms: each is told half of it to one and a half. */
+  /** When clients should reconnect, ms: each is told half of it to one and a half. */
   readonly retryAfterMs: number;
 }
 
 /** The sessions of one node. */
 export interface Edge {
   /**
-   * Opens a session, or takes up the one that `resume` names; answers once, possibly before this
+   * Opens a session, or takes up the one that `resume` names; calls back once, possibly before this
    * returns. Refused with `limit_reached` where the account has too many sessions, `busy` where the
    * node has or is draining, and with what the shard says. The caller starts the session.
    */
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
   /** The live session of this id, where it is this device's. */
   find(id: SessionId, user: AccountName, device: DeviceId): Session | null;
-  /** The live session of this id, whoever's it is. */
+  /** The live session of this id, of any account. */
   session(id: SessionId): Session | null;
-  /** Takes a packet from a shard; answers how many sessions it concerns. Never throws. */
+  /** Takes a packet from a shard; returns how many sessions it concerns. Never throws. */
   deliver(packet: EdgePacket): number;
   /** Sends everybody away, and refuses who comes; `done` when all are gone and detached. */
   drain(options: DrainOptions, done: () => void): void;
@@ -183,7 +183,7 @@ class NodeEdge implements Edge {
         return done(result.ok ? endedMeanwhile(session) : result);
       }
       if (!result.ok) {
-        // It never was open, so that nobody is told a reason.
+        // It never was open, so that no client gets a reason.
         session.finish("revoked", false);
         if (result.code === "unavailable") this.#detaches.add(user, id);
         return done(result);
@@ -307,7 +307,7 @@ class NodeEdge implements Edge {
       case "revoke": {
         const sessions = this.#sessions.of(packet.watcher);
         for (const session of sessions) {
-          // Who has been blocked asks all the same, and is told what to show.
+          // Who has been blocked asks all the same, and learns what to show.
           if (packet.lastSeen === null) session.unwatchLater(packet.watched);
           this.#watchers.revoke(session, packet.watched, packet.lastSeen);
         }

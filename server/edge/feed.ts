@@ -105,8 +105,8 @@ export class Feed {
   }
 
   /**
-   * Reads the next page into the send queue that is there when it has come. `done` is told the refusal,
-   * if any; never called where the feed was rewound or moved meanwhile.
+   * Reads the next page into the send queue that is there when it has come. `done` gets the
+   * refusal, if any; never called where the feed was rewound or moved meanwhile.
    */
   read(sendQueue: () => SendQueue, done: (failure: Failure | null) => void): void {
     const read = ++this.#lastRead;

@@ -64,7 +64,7 @@ export class Flusher<T extends Flushed> {
     this.#flushed = flushed;
   }
 
-  /** Asks for a flush of `item`; the caller sees to it that it is not asked for twice. */
+  /** Asks for a flush of `item`; the caller makes sure that it is not asked for twice. */
   add(item: T): void {
     this.#pending.push(item);
     if (!this.#scheduled) this.#schedule();
@@ -77,7 +77,9 @@ export class Flusher<T extends Flushed> {
     }
   }
 
-  /** A message that has just been added was received from its sender at this time (monotonic ms). */
+  /**
+   * A message that has just been added was received from its sender at this time (monotonic ms).
+   */
   message(sinceMs: number): void {
     if (this.#pending.length > 0) this.#messagesSinceMs.push(sinceMs);
   }

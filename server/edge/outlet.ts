@@ -47,7 +47,7 @@ export interface Outlet {
   flush(): void;
   /** The session has started: whatever the mailbox has beyond its place is to be sent. */
   start(): void;
-  /** Another way is taken, or none: frees everything. The other side is told by `close`. */
+  /** Another way is taken, or none: frees everything. `close` notifies the other side. */
   drop(): void;
   /** Tells the other side that this was it; after `drop`. */
   close(reason: CloseReason, retryAfterMs?: number): void;

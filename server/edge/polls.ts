@@ -12,7 +12,7 @@ import type { Cancelled, CloseReason, PollBatch } from "./types.ts";
 
 /** What a session is to its polls. */
 export interface PollHost extends OutletHost {
-  /** Wants `due` at this monotonic time (ms), unless it is told otherwise before. */
+  /** Wants `due` at this monotonic time (ms), unless it is called again before. */
   waitUntil(dueMs: number): void;
   /** Nobody polls now: the grace begins. */
   beginGrace(): void;

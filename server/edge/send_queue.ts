@@ -91,7 +91,7 @@ export class SendQueue {
     };
   }
 
-  /** Forgets the durable events; answers how many they were. */
+  /** Forgets the durable events; returns how many they were. */
   dropDurable(): number {
     const count = this.durable.length;
     this.durable = [];
@@ -107,7 +107,7 @@ export class SendQueue {
     return kept;
   }
 
-  /** Puts back what a poll did not acknowledge; answers how many signals were too many. */
+  /** Puts back what a poll did not acknowledge; returns how many signals were too many. */
   restore({ presence, gone, signals }: Unacknowledged): number {
     // What has become pending since counts: seen again, or not to be seen any more.
     const again = new Set(this.#presence.map((user) => user.name));

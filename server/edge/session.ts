@@ -261,7 +261,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   presenceChanged(user: Watched, first: boolean): void {
     if (this.#phase !== "live" || this.#outlet === null) return;
-    // Whoever was never listed counts as offline already.
+    // A contact that was never listed counts as offline already.
     if (first && user.devices.length === 0 && user.lastSeen === 0) return;
     if (!this.pending().addPresence(user)) this.#deps.counters.presenceCoalesced++;
     this.askFlush();

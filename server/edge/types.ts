@@ -58,7 +58,7 @@ export interface Sink {
   send(text: string): void;
   /** Bytes accepted by `send` that the peer's socket has not taken yet. */
   bufferedBytes(): number;
-  /** Ends politely with a reason the client can read, and when it should come back (ms). */
+  /** Ends politely with a reason the client can read, and when it should reconnect (ms). */
   close(reason: CloseReason, retryAfterMs?: number): void;
   /** Ends at once and frees every buffer (RST): for readers that stalled. */
   terminate(): void;
@@ -88,7 +88,7 @@ export interface OpenSession {
   readonly sink: Sink | null;
 }
 
-/** What the client is told about its session. */
+/** What the client learns about its session. */
 export interface OpenedSession {
   readonly session: Session;
   readonly resumed: boolean;
@@ -126,7 +126,7 @@ export interface Session {
   end(reason: EndReason): void;
   /**
    * Long-poll: takes the pending events after `cursor` (null: after what the last poll was given),
-   * having dropped soft events up to `soft`; answers at once when there are some, else when the
+   * having dropped soft events up to `soft`; returns at once when there are some, else when the
    * first comes or after `waitMs` with none. A newer poll of the same session answers the older one
    * with nothing; a poll takes the session over from a sink, which is closed as `replaced`.
    * Refused with `reset` where the mailbox cannot continue from `cursor`; where the session has

@@ -71,9 +71,9 @@ export class Watchers {
   }
 
   /**
-   * Registers interest for sessions of one user, in one call; each is told of every target that it
-   * may see. `done` comes when all shards have answered, possibly before this returns. `again`: the
-   * shards have forgotten the interest; those who watch already are told what has changed.
+   * Registers interest for sessions of one user, in one call; each is notified of every target that
+   * it may see. `done` comes when all shards have answered, possibly before this returns. `again`:
+   * the shards have forgotten the interest; those who watch already learn what has changed.
    */
   register(
     watchers: readonly Watcher[],
@@ -210,7 +210,7 @@ export class Watchers {
     watcher.presenceChanged(user, first);
   }
 
-  /** A packet of presence; answers how many watch. */
+  /** A packet of presence; returns how many watch. */
   changed(packet: EdgePacket & { readonly kind: "presence" }): number {
     const { counters } = this.#deps;
     counters.presencePackets++;
@@ -248,8 +248,8 @@ export class Watchers {
   }
 
   /**
-   * A watcher has lost the right to see a user. Where `lastSeen` is given it must not notice: it goes
-   * on seeing the user as one who has signed out.
+   * A watcher has lost the right to see a user. Where `lastSeen` is given it must not notice: it
+   * goes on seeing the user as one who has signed out.
    */
   revoke(watcher: Watcher, name: AccountName, lastSeen: number | null): void {
     // All watchers of a registration are one user's: what one has lost, all have.

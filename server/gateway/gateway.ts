@@ -29,7 +29,7 @@ export interface GatewayLimits extends HooksLimits {
   readonly presencesMax: number;
 }
 
-/** Whoever reads along with a service, until the service is gone. */
+/** A reader of a service's stream, until the service is gone. */
 export interface Listener {
   presence(view: PresenceView): void;
   /** The mailbox has something new. */

@@ -21,7 +21,7 @@ export type HookAnswer =
   | { readonly kind: "answered"; readonly status: number; readonly retryAfterMs: number | null }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** Posts; answers once, in a later turn, unless what it returns is called before. */
+/** Posts; calls back once, in a later turn, unless what it returns is called before. */
 export type PostHook = (request: HookRequest, done: (answer: HookAnswer) => void) => Cancel;
 
 /** Bounds of the sending. */

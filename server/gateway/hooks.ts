@@ -12,7 +12,7 @@ import { type Rows, rowValue, setRow } from "./rows.ts";
 import { mintSecret } from "./sign.ts";
 import type { News } from "./hub.ts";
 
-/** What a webhook is told. */
+/** The events of a webhook. */
 export type HookTopic = "outcomes" | "presence";
 
 /** A webhook as its service has set it. */
@@ -151,7 +151,7 @@ export class Hooks {
   }
 
   /**
-   * Makes a webhook, or changes one, which keeps its secret and what waits. A new one is told what
+   * Makes a webhook, or changes one, which keeps its secret and what waits. A new one learns what
    * comes after `cursor`.
    */
   put(
@@ -193,7 +193,7 @@ export class Hooks {
     return new Set([...ids, ...this.#changing.get(service) ?? []]).size;
   }
 
-  /** Nothing else changes the webhook until what this answers is called. */
+  /** Nothing else changes the webhook until the returned function is called. */
   #change<T>(
     service: string,
     id: string,

@@ -1,7 +1,7 @@
 /**
  * A service's attachment to the server: a session of its account, as any client has one. What the
- * session tells is what the service may know. Whoever asks to see the service is let, for that is
- * how users take one as a contact; where its scopes allow it asks to see them in turn.
+ * session tells is what the service may know. Every request to see the service is approved, for
+ * that is how users take one as a contact; where its scopes allow it asks to see them in turn.
  */
 import type { AccountName, Cursor, DeviceId } from "../../shard/name/ids.ts";
 import { parseCursor } from "../../shard/name/ids.ts";
@@ -53,7 +53,9 @@ const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
 const DAY_MS = 86_400_000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
-/** So long after it is attached, everybody's presence has come (ms): a little over the edge's own. */
+/**
+ * So long after it is attached, everybody's presence has come (ms): a little over the edge's own.
+ */
 const COLLECT_MS = 400;
 
 interface WireEvent extends Readonly<Record<string, unknown>> {
@@ -198,7 +200,10 @@ export class Hub {
     this.#host.presence(seen);
   }
 
-  /** Whoever wants the service as a contact has it; a refusal is asked for again at the next start. */
+  /**
+   * An account that wants the service as a contact has it; a refusal is asked for again at the next
+   * start.
+   */
   #accept(name: string): void {
     this.#subscription(name, "subscribed");
     if (this.#host.seesPresence) this.#subscription(name, "subscribe");

@@ -1,4 +1,4 @@
-/** What services are told: what became of their messages, and how users' presence is. */
+/** What services learn: what became of their messages, and how users' presence is. */
 import type { MailboxEvent } from "../../shard/ops.ts";
 
 /**

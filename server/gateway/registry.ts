@@ -1,4 +1,6 @@
-/** The services there are: kept in the store, all of them in memory, each change durable at once. */
+/**
+ * The services there are: kept in the store, all of them in memory, each change durable at once.
+ */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Clock, Random, StoreError, StoreKey } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
@@ -81,7 +83,7 @@ export class Registry {
   }
 
   /**
-   * Makes a service, its account and its token, which is told only here. The name of a revoked or
+   * Makes a service, its account and its token, which is shown only here. The name of a revoked or
    * expired one can be used again, and is the same account; `conflict` while it is in use.
    */
   add(

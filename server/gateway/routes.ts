@@ -270,7 +270,7 @@ async function send(call: GatewayCall, input: In<"message">): Promise<Result<unk
 }
 
 async function outcomes(call: GatewayCall, input: In<"outcomes">) {
-  // Whoever reads on by itself repeats the address, with what it had when it began.
+  // A client that reconnects by itself repeats the address, with what it had when it began.
   const after = call.request.headers.get("last-event-id") ?? input.after ?? null;
   const cursor = after === null ? null : parseCursor(after);
   if (after !== null && cursor === null) return fail("bad_request", "Last-Event-ID is no cursor");

@@ -58,8 +58,8 @@ export interface AdmissionOptions {
 }
 
 /**
- * What makes a node sick, not what makes it busy: a spike of sign-ins waits in the sign-in queue, for
- * whoever is sent away comes again and costs more. 4,000 waiting requests are about 100 ms of
+ * What makes a node sick, not what makes it busy: a spike of sign-ins waits in the sign-in queue,
+ * for a client that is sent away returns and costs more. 4,000 waiting requests are about 100 ms of
  * commits (44,000 events/s), 16,000 are 0.4 s.
  */
 export const ADMISSION_DEFAULTS: AdmissionOptions = {

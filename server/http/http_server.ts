@@ -60,7 +60,7 @@ export interface DoorDeps {
   /** In which connections with much to parse wait for each other. */
   readonly turns: Turns;
   readonly timers: Pick<Timers, "after">;
-  /** Says that the listener accepted no more and was opened anew. */
+  /** Says that the listener stopped accepting and was opened anew. */
   reopened(): void;
   readonly counters: DoorCounters;
   /** Whether a new connection is taken now. */
@@ -71,7 +71,7 @@ export interface DoorDeps {
   admitHost(host: string | undefined): Failure | null;
   /** Makes the address pay for `requests` that it sent in vain. */
   penalize(address: string, requests: number): void;
-  /** A request to upgrade; whoever takes it answers on the socket. */
+  /** A request to upgrade; the handler that takes it responds on the socket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array, address: string): void;
 }
 
@@ -222,7 +222,7 @@ function watchConnections(
     callers.add(peer);
     deps.counters.opened++;
     socket.once("close", () => callers.remove(peer));
-    // Whoever is gone in the middle of something is no news.
+    // A client that disconnects in the middle of something is not logged.
     socket.on("error", ignore);
     // Even to refuse it politely would be to read it first, which is what a flood wants.
     if (!trusted && deps.admitAddress(peer) !== null) {
@@ -278,8 +278,8 @@ function hostFault({ rawHeaders, httpVersion }: IncomingMessage): Failure | null
 }
 
 /**
- * Whether a request is handed to `upgrade`: any other protocol than WebSocket is not known here, and
- * a request that asks for it is answered as HTTP/1.1 (RFC 9110 section 7.8).
+ * Whether a request is handed to `upgrade`: any other protocol than WebSocket is not known here,
+ * and a request that asks for it is answered as HTTP/1.1 (RFC 9110 section 7.8).
  */
 function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.trim().toLowerCase() === "websocket";
@@ -376,7 +376,7 @@ function answerFaults(
       return void socket.destroy();
     }
     counters.malformed++;
-    // Whoever broke off, or has not got through the TLS handshake, cannot be told anything.
+    // A client that broke off, or did not finish the TLS handshake, cannot get a response.
     if (fault === null) socket.destroy();
     else refuseRaw(socket as Socket, fault.status, fault.failure);
   });

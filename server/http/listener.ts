@@ -1,4 +1,4 @@
-/** Opens the listener for clients, and opens it anew where it accepts no more. */
+/** Opens the listener for clients, and opens it anew where it no longer accepts. */
 import { Server as NetServer } from "node:net";
 import { ListenerWatch, type WatchDeps } from "./listener_watch.ts";
 
@@ -10,7 +10,7 @@ export interface ListenAt {
 
 /** What watching needs. */
 export interface ListenerDeps extends Pick<WatchDeps, "timers" | "accepted" | "probed"> {
-  /** Called when the listener accepted no more and is opened anew. */
+  /** Called when the listener stopped accepting and is opened anew. */
   reopened(): void;
 }
 
@@ -38,7 +38,7 @@ export function listen(server: NetServer, { host, port }: ListenAt): Promise<num
 /** How long the system may take to give the port back, and before another try (ms). */
 const REOPEN_MS = 100;
 
-/** Opens the listener anew whenever it accepts no more; the connections that exist go on. */
+/** Opens the listener anew whenever it no longer accepts; the connections that exist go on. */
 export function watchListener(
   server: NetServer,
   at: ListenAt,

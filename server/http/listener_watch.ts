@@ -1,7 +1,7 @@
 /**
- * Notices a listener that accepts no more. When a process has no file descriptor left for `accept`,
- * the platform neither reports it nor tries again, and every later client waits for ever. So the
- * server connects to itself whenever no connection was accepted for a while.
+ * Notices a listener that no longer accepts. When a process has no file descriptor left for
+ * `accept`, the platform neither reports it nor tries again, and every later client waits for ever.
+ * So the server connects to itself whenever no connection was accepted for a while.
  */
 import { connect, type Socket } from "node:net";
 import type { Timers } from "../node/ports.ts";

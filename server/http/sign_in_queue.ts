@@ -1,7 +1,7 @@
 /**
  * Where sign-ins wait when more come than the node can take at once. A spike is smoothed instead of
- * refused: whoever is sent away comes again, which costs more than to let it in. Those who take up
- * a session come first, for theirs is about to be shown offline. Only when the first in line has
+ * refused: a client that is sent away returns, which costs more than to let it in. Those who take
+ * up a session come first, for theirs is about to be shown offline. Only when the first in line has
  * waited too long are new ones told to come later.
  */
 import type { Clock, Random } from "../node/ports.ts";
@@ -28,7 +28,7 @@ export const LOBBY_LIMITS: LobbyLimits = {
   retryAfterMs: 2000,
 };
 
-/** Ends a entry's time under way; what it is told more than once counts once. */
+/** Ends an entry's turn; repeated calls count once. */
 export type Leave = () => void;
 
 interface Entry {

@@ -123,7 +123,7 @@ export class Crowd {
   }
 
   /**
-   * Has the next user in turn that can do it do an operation. `run` answers whether it could;
+   * Has the next user in turn that can do it do an operation. `run` returns whether it could;
    * after `TRIES_MAX` who could not, the operation counts as skipped.
    */
   next(run: (user: SyntheticUser) => boolean): boolean {

@@ -40,13 +40,13 @@ export interface DarkReport extends Standing {
   readonly faults: readonly Fault[];
 }
 
-/** Runs until it is stopped or its time is over; answers the exit code. */
+/** Runs until it is stopped or its time is over; returns the exit code. */
 export async function performDark(ports: LoadPorts, request: DarkRequest): Promise<number> {
   if (request.provision === "public") {
     throw new UsageError("--dark needs the admin API: its users could not be removed otherwise");
   }
   const store = new PoolStore(ports, { ...request, provision: "admin" });
-  // Listened to before there are users: whoever stops it then wants none to be left.
+  // Listened to before there are users: a user who stops it then wants none to be left.
   let launch: DarkLaunch | null = null;
   let stopped = false;
   const ignore = ports.onSignal(() => {

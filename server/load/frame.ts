@@ -30,7 +30,7 @@ export class FrameParser {
   /** Payloads of a fragmented message so far. */
   #fragments: Uint8Array[] | null = null;
 
-  /** Takes the next bytes; answers what is wrong with them, after which the stream is unusable. */
+  /** Takes the next bytes; returns what is wrong with them, after which the stream is unusable. */
   feed(chunk: Uint8Array, handler: FrameHandler): string | null {
     if (this.#rest === null) return this.#parse(chunk, chunk.length, false, handler);
     this.#append(chunk);

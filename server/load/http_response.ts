@@ -26,7 +26,9 @@ export class ResponseParser {
   #bytes: Uint8Array = new Uint8Array();
   #head: Head | null = null;
 
-  /** Takes the next bytes; answers what is wrong with them, after which nothing more can be read. */
+  /**
+   * Takes the next bytes; returns what is wrong with them, after which nothing more can be read.
+   */
   feed(chunk: Uint8Array, found: (response: HttpResponse) => void): string | null {
     this.#bytes = this.#bytes.length === 0 ? chunk.slice() : joined([this.#bytes, chunk]);
     try {

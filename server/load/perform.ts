@@ -17,7 +17,7 @@ import { reportHtml } from "./report_html.ts";
 /** What scenario restart says when it is ready, for people and programs to act on. */
 export const OUTAGE_NOTE = "Restart the server now";
 
-/** Runs it; answers the exit code: 0 where everything was as promised, else 1. */
+/** Runs it; returns the exit code: 0 where everything was as promised, else 1. */
 export async function perform(ports: LoadPorts, request: Request): Promise<number> {
   switch (request.kind) {
     case "scenario":

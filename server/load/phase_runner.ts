@@ -30,7 +30,7 @@ export interface PhaseDeps {
   nowUs(): number;
 }
 
-/** What goes on in a phase: does what is due by `now` and answers whether it is over. */
+/** What goes on in a phase: does what is due by `now` and returns whether it is over. */
 type Activity = (nowUs: number) => boolean;
 
 /** One phase under way. */
@@ -67,7 +67,7 @@ class Running {
     this.#traffic();
   }
 
-  /** Does what is due; answers whether the phase goes on. */
+  /** Does what is due; returns whether the phase goes on. */
   tick(): boolean {
     const now = this.#deps.nowUs();
     if (now < this.#startUs) return true;

@@ -1,6 +1,6 @@
 /**
  * The server's side of provisioning: creates synthetic accounts with tokens and mutual contacts in
- * bulk, or removes them. An admin route, for it needs no passwords; whoever reaches the admin API
+ * bulk, or removes them. An admin route, for it needs no passwords; a client of the admin API
  * may do everything anyway. Every call is idempotent: what is refused for a while is simply asked
  * for again.
  */

@@ -29,7 +29,7 @@ export interface PublicProvisioning {
   readonly from: (user: string) => string | null;
 }
 
-/** Registers the pool's users and makes their contacts; answers the pool with their tokens. */
+/** Registers the pool's users and makes their contacts; returns the pool with their tokens. */
 export async function provisionByPublic(options: PublicProvisioning, pool: Pool): Promise<Pool> {
   const tokens: string[] = Array.from({ length: pool.users });
   await inLanes(pool.users, async (user) => {

@@ -116,7 +116,7 @@ function kindOf(bytes: Uint8Array, from: number, to: number): EventKind {
   }
 }
 
-/** Takes one field of an event; answers the offset behind its value. */
+/** Takes one field of an event; returns the offset behind its value. */
 function takeField(e: ScannedEvent, keyFrom: number, keyTo: number, at: number): number {
   const { bytes } = e;
   const length = keyTo - keyFrom;
@@ -150,7 +150,7 @@ function takeField(e: ScannedEvent, keyFrom: number, keyTo: number, at: number):
   return skipValue(bytes, at);
 }
 
-/** Reads a list of events of which `at` is the opening bracket; answers the offset behind it. */
+/** Reads a list of events of which `at` is the opening bracket; returns the offset behind it. */
 function scanList(
   bytes: Uint8Array,
   at: number,

@@ -1,5 +1,5 @@
 /**
- * What this tool writes into the statuses and bodies it sends, so that whoever gets them can tell
+ * What this tool writes into the statuses and bodies it sends, so that recipients can tell
  * which run they are of, the number of the change or message, and when it was due:
  * `~<run>.<number>.<due>~`, in base 36, `due` in µs since 1970.
  */

@@ -32,7 +32,7 @@ interface Answer {
 export class Lines {
   #parts: string[] = [];
 
-  /** Takes the next text; answers the lines that are whole now. */
+  /** Takes the next text; returns the lines that are whole now. */
   take(text: string): readonly string[] {
     const lines = text.split("\n");
     if (lines.length === 1) {

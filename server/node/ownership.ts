@@ -92,7 +92,7 @@ export class Ownership {
   }
 
   /**
-   * Takes a shard from whoever owns it, this process included, and tries until it has it. Null: the
+   * Takes a shard from its owner, this process included, and tries until it has it. Null: the
    * shard has ended meanwhile, or `wanted` returns false.
    */
   takeOver(shard: number, wanted: () => boolean, done: (owned: Owned | null) => void): void {

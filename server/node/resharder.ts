@@ -1,9 +1,9 @@
 /**
  * Changes the shard table of a node under traffic. For one change: what comes for the shards it
- * touches is held back; when all that they had begun is committed, the new table is written; then
- * their successors take over what they have in memory, and go on with what was held back. Nobody
- * outside sees more than a short pause. Logs of shards that are no more are deleted when checkpoints
- * include all of them.
+ * touches is withheld; when all that they had begun is committed, the new table is written; then
+ * their successors take over what they have in memory, and go on with what was withheld. Nobody
+ * outside sees more than a short pause. Logs of shards that were deleted are deleted when
+ * checkpoints include all of them.
  */
 import type { Opening, Owned, Ports, StoreError } from "./ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
@@ -38,13 +38,13 @@ export interface ReshardHost {
   shard(id: number): Shard;
   /** From now on holds back what comes for these shards. */
   hold(shards: readonly Shard[]): void;
-  /** Sees to it that what they have open is committed soon. */
+  /** Makes sure that what they have open is committed soon. */
   hurry(): void;
   /** Puts successors in the place of the shards of a former table. */
   adopt(table: ShardTable, ended: readonly Shard[]): void;
   /** The claims to these shards are void: nothing is written before they are claimed again. */
   doubt(shards: readonly number[]): void;
-  /** Lets what was held back go where it belongs by now. */
+  /** Lets what was withheld go where it belongs by now. */
   release(): void;
 }
 
@@ -58,7 +58,7 @@ export interface Reshaping {
 
 /** A change that was made. */
 export interface Reshaped extends Reshaping {
-  /** Shards that are no more. */
+  /** Shards that were deleted. */
   readonly of: readonly number[];
   /** When it was made (ms since 1970). */
   readonly at: number;
@@ -94,7 +94,9 @@ export class Resharder {
     return this.#change !== null;
   }
 
-  /** Makes one change; refused as `conflict` where it does not fit, `busy` where it found no rest. */
+  /**
+   * Makes one change; refused as `conflict` where it does not fit, `busy` where it found no rest.
+   */
   reshape(reshape: Reshape, done: (result: Result<Reshaping>) => void): void {
     const { table, ports } = this.#host;
     const fault = reshapeFault(table, reshape);
@@ -122,7 +124,7 @@ export class Resharder {
     this.check();
   }
 
-  /** To be called after every turn: goes on when the shards are at rest. */
+  /** To be called after every turn: goes on when the shards are quiescent. */
   check(): void {
     const change = this.#change;
     if (change === null || change.writing) return;
@@ -168,8 +170,8 @@ export class Resharder {
   }
 
   /**
-   * Calls back with whether the table is the stored one. `sure`: the store said so; else it was read,
-   * and the claims to the shards of the change are void.
+   * Calls back with whether the table is the stored one. `sure`: the store said so; else it was
+   * read, and the claims to the shards of the change are void.
    */
   #write(
     table: ShardTable,

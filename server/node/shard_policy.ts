@@ -1,6 +1,6 @@
 /**
  * When to cut a shard in two and when to merge two neighbours, by what they have to do. Pure; a
- * caller gives it the load of the last while, and makes at most the one change that it answers.
+ * caller gives it the load of the last while, and makes at most the one change that it returns.
  */
 
 /** What a shard had to do. */

@@ -1,6 +1,6 @@
 /**
  * The admin API: a Hono app that a running node serves on its Unix socket, and that the command
- * line calls in its own process when no node runs. Whoever reaches it may do everything: the
+ * line calls in its own process when no node runs. A client that reaches it may do everything: the
  * socket's directory is the fence.
  */
 import { Hono, type MiddlewareHandler } from "hono";
@@ -76,7 +76,7 @@ function answer(result: Result<unknown>, status = 200): Response {
   return Response.json(result.value, { status });
 }
 
-/** Turns a callback that answers once into a promise. */
+/** Turns a callback that is called once into a promise. */
 function once<T>(start: (done: (value: T) => void) => void): Promise<T> {
   return new Promise(start);
 }

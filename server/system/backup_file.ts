@@ -1,10 +1,9 @@
 /**
- * A backup: a copy of the store's SQLite file as of one moment, with a table of what it is. All rows
- * are read inside one read transaction, which sees all commits before its beginning and none after
- * and holds up no writer, so that another process than the one that serves can make the copy. While
- * it runs, the store's `-wal` file grows by what is written meanwhile.
- * `VACUUM INTO` would do the same in one statement, but Deno 2.4 forbids it ("too many attached
- * databases").
+ * A backup: a copy of the store's SQLite file as of one moment, with a table of what it is. All
+ * rows are read inside one read transaction, which sees all commits before its beginning and none
+ * after and holds up no writer, so that another process than the one that serves can make the copy.
+ * While it runs, the store's `-wal` file grows by what is written meanwhile. `VACUUM INTO` would do
+ * the same in one statement, but Deno 2.4 forbids it ("too many attached databases").
  */
 import { DatabaseSync } from "node:sqlite";
 import { dirname, extname, join } from "node:path";
@@ -49,7 +48,7 @@ export function backupFile(out: string, momentMs: number): string {
   return backupFile(join(out, `roost-${stamp}.backup`), momentMs);
 }
 
-/** Makes the file, for this user only, and answers its bytes. Throws `BackupError`. */
+/** Makes the file, for this user only, and returns its bytes. Throws `BackupError`. */
 export function writeBackup(kvPath: string, file: string, manifest: BackupManifest): number {
   const part = `${file}.part`;
   claim(part);

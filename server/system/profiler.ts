@@ -5,10 +5,10 @@ import { Session } from "node:inspector";
 export interface Profiler {
   /** Begins a profile; rejects where one is under way or the platform cannot. */
   startCpu(): Promise<void>;
-  /** Ends it; answers it as the JSON of a .cpuprofile. Rejects where none is under way. */
+  /** Ends it; returns it as the JSON of a .cpuprofile. Rejects where none is under way. */
   stopCpu(): Promise<string>;
   /**
-   * Writes a .heapsnapshot to `file`, for this user only, and answers its bytes. The process stands
+   * Writes a .heapsnapshot to `file`, for this user only, and returns its bytes. The process stands
    * still meanwhile. Rejects where it cannot.
    */
   writeHeap(file: string): Promise<number>;

@@ -96,7 +96,7 @@ function decoded(path: string, decoder: TextDecoder, bytes: Uint8Array | null): 
 /** A name taken for a file that is made later. */
 export interface ClaimedFile {
   write(text: string): Promise<void>;
-  /** Puts the file `from`, which is then no more, under the name. */
+  /** Puts the file `from`, which then no longer exists, under the name. */
   take(from: string): Promise<void>;
   /** Gives the name back. */
   release(): Promise<void>;

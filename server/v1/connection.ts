@@ -3,7 +3,7 @@
  * greeting (see there) → opening → attached → closed.
  *
  * Bounds: one sign-in per connection, refused ones close it; at most `inFlightMax` commands without
- * an answer; a token bucket of commands; answers are not made for a client that does not read; and
+ * an answer; a token bucket of commands; returns are not made for a client that does not read; and
  * a second bucket, the refusalAllowance, of refusals, whose end is the end of the connection.
  */
 import { parseCursor } from "../../shard/name/ids.ts";
@@ -70,7 +70,7 @@ export interface ConnectionDeps extends SignInDeps, Counting {
   acked(tookMs: number): void;
 }
 
-/** What a client is told to wait that has used up the refusalAllowance. */
+/** What a client is told to wait that has used up the allowance of refusals. */
 const REFUSALS_RETRY_MS = 5000;
 
 /** Makes the function that a WebSocket transport calls for each new connection. */
@@ -171,7 +171,7 @@ class Connection implements WireHandler, Sink {
   }
 
   close(reason: CloseReason, retryAfterMs?: number): void {
-    // Whoever signs out revokes the own device: the answer goes before the end that this causes.
+    // A sign-out revokes the device itself: the answer goes before the end that this causes.
     if (this.#leaving) this.#endsAs = reason;
     else this.#closeNow(reason, retryAfterMs);
   }

@@ -6,7 +6,7 @@ import type { RateLimit, SignInKind } from "../ops/counters.ts";
 export interface Counting {
   /** Counts an outcome: a command's, greeting's or route's name, `ok` or an error code. */
   observe(name: string, outcome: "ok" | ErrorCode): void;
-  /** Counts a sign-in by how it ended for whoever tried: once, however many steps it took. */
+  /** Counts a sign-in by how it ended for the client: once, however many steps it took. */
   signedIn(kind: SignInKind, outcome: "ok" | ErrorCode): void;
   /** Counts that a rate has held somebody back. Needs no `this`. */
   limited(limit: RateLimit): void;

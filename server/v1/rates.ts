@@ -37,7 +37,7 @@ export interface Taker {
 /** Is told which class has held somebody back. */
 type Limited = (rate: RateClass) => void;
 
-/** Takes from throttles by class; answers 0, or the ms to wait. */
+/** Takes from throttles by class; returns 0, or the ms to wait. */
 export function takeFrom(
   throttles: Readonly<Record<RateClass, Throttle>>,
   taker: Taker,
@@ -70,7 +70,7 @@ export class TokenBucket {
   }
 
   /**
-   * Takes `cost` tokens and answers 0, or takes none and answers the ms until there are enough.
+   * Takes `cost` tokens and returns 0, or takes none and returns the ms until there are enough.
    * A cost over the burst is taken as the burst. Times are monotonic ms.
    */
   take(cost: number, nowMs: number): number {

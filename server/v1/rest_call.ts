@@ -44,11 +44,13 @@ export interface RestDeps extends SignInDeps, Counting {
     /** By account and device, for each class of commands. */
     readonly device: Readonly<Record<RateClass, Throttle>>;
   };
-  /** The client's IP address after trusted proxies; `env` is the server's binding of the request. */
+  /**
+   * The client's IP address after trusted proxies; `env` is the server's binding of the request.
+   */
   addressOf(request: Request, env: unknown): string;
   /** As for connections: opens a session on this node's edge. */
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
-  /** A live session of this node, whoever's it is. */
+  /** A live session of this node, of any account. */
   session(id: SessionId): Session | null;
   /** Serves `GET /v1/events`: long-poll, or SSE where `stream`. */
   events(call: EventsCall): Response | Promise<Response>;

@@ -16,6 +16,9 @@ export interface WireConnection {
 export interface WireHandler {
   /** One whole text frame; the transport has bounded its size. Ignored after `closed`. */
   frame(text: string): void;
-  /** The connection is gone, whoever ended it. Called at least once; repetitions do nothing. */
+  /**
+   * The connection is gone, no matter which side ended it. Called at least once; repetitions do
+   * nothing.
+   */
   closed(): void;
 }

@@ -287,8 +287,8 @@ export class WsConnection implements WireConnection, Sink, Worker {
   }
 
   /**
-   * Frames that were on their way are welcome to be late. Whoever goes on sending would otherwise
-   * be read at full speed until the closing handshake times out.
+   * Frames that were on their way are welcome to be late. A client that goes on sending would
+   * otherwise be read at full speed until the closing handshake times out.
    */
   #tooLate(): void {
     if (++this.#late <= LATE_MAX) return;
@@ -348,7 +348,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
     if (this.#socket.bytesRead !== this.#bytesRead) this.#silentRounds = 0;
     this.#bytesRead = this.#socket.bytesRead;
     if (this.#silentRounds >= 2) return this.#fault("silent");
-    // Whoever is not read from cannot answer.
+    // A client whose reads are paused cannot respond.
     if (!this.#paused) this.#silentRounds++;
     this.#batch += PING;
     this.#cork();

@@ -85,8 +85,8 @@ export interface Message extends Durable {
 /**
  * A message of mine that was not delivered. `reason`: `not_accepted` (the other side denied the
  * request that the message waited for, I took it back, it had no answer for 30 days, or the other
- * side refused the message) or `quota`. With an empty `id`: all messages up to `num` that no receipt
- * covers yet. A message of mine waits for an answer while the contact has `pendingOut` and
+ * side refused the message) or `quota`. With an empty `id`: all messages up to `num` that no
+ * receipt covers yet. A message of mine waits for an answer while the contact has `pendingOut` and
  * `subscription` "none", no receipt covers the message and no `undelivered` names it.
  */
 export interface Undelivered extends Durable {
@@ -97,7 +97,9 @@ export interface Undelivered extends Durable {
   readonly reason: string;
 }
 
-/** How far the other side has my messages, by `num`: all but those that `undelivered` named before. */
+/**
+ * How far the other side has my messages, by `num`: all but those that `undelivered` named before.
+ */
 export interface Receipt extends Durable {
   readonly k: "receipt";
   readonly with: string;
@@ -241,8 +243,8 @@ export type ErrorCode =
   | "idle";
 
 /**
- * Every error of the client: a refusal of the server or of the client itself. `forbidden` for a page
- * of an origin that the server refuses names the setting, `server.allowedOrigins`.
+ * Every error of the client: a refusal of the server or of the client itself. `forbidden` for a
+ * page of an origin that the server refuses names the setting, `server.allowedOrigins`.
  */
 export declare class RoostError extends Error {
   constructor(code: ErrorCode, message: string, retryAfterMs?: number);
@@ -419,7 +421,7 @@ export interface Client {
     account: { readonly user: string; readonly password: string; readonly invite?: string },
   ): Promise<State>;
   /**
-   * Signs in and stays connected until `signOut`, `close` or a refusal; answers when it is online
+   * Signs in and stays connected until `signOut`, `close` or a refusal; returns when it is online
    * for the first time. Without credentials: with the stored token (`unauthorized` where there is
    * none). Rejects with every refusal that no repetition changes. `limit_reached`: the account has
    * as many sessions as it may; then `devices` lists them, and `revoke`, or `signIn` with the `end`
@@ -446,7 +448,8 @@ export interface Client {
     options?: { readonly ext?: string; readonly key?: string },
   ): Promise<Sent>;
   /**
-   * Sets one's presence, and that of later sessions once the server has taken it; `null`: invisible.
+   * Sets one's presence, and that of later sessions once the server has taken it; `null`:
+   * invisible.
    */
   setPresence(presence: OwnPresence | null): Promise<void>;
   /** Asks to see somebody's presence. */
@@ -473,7 +476,9 @@ export interface Client {
   ): Promise<Page>;
   /** Everything up to this position (absent: everything) has been read. */
   markRead(peer: string, upTo?: number): Promise<void>;
-  /** Tells that the user types (a signal `typing`, at most every 3 s), or has stopped (`paused`). */
+  /**
+   * Tells that the user types (a signal `typing`, at most every 3 s), or has stopped (`paused`).
+   */
   typing(to: string, active?: boolean): Promise<boolean>;
   /** Sends something of the moment; whether the server took it. Nothing is kept while offline. */
   signal(
@@ -488,7 +493,7 @@ export interface Client {
 }
 
 /**
- * Makes a client; it does nothing before `signIn` or `register`. Throws `bad_request` where `url` is
- * not an address of a server.
+ * Makes a client; it does nothing before `signIn` or `register`. Throws `bad_request` where `url`
+ * is not an address of a server.
  */
 export declare function createClient(options?: ClientOptions): Client;

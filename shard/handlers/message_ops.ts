@@ -39,7 +39,7 @@ function isStranger(account: Account, to: Account["name"]): boolean {
 const ON_ITS_WAY_MS = 250;
 
 /**
- * Takes the characters of a message from what the account may have on its way; answers 0, or the
+ * Takes the characters of a message from what the account may have on its way; returns 0, or the
  * ms to wait. The outbox has only what is for accounts that exist: a bound on it alone would tell
  * which do.
  */
@@ -218,7 +218,7 @@ export const readHistory: Handler<"conversation.history"> = (_turn, account, inp
   return ok(page);
 };
 
-/** A mark never goes back; other devices and the peer are told. */
+/** A mark never goes back; other devices and the peer are notified. */
 export const readConversationMark: Handler<"conversation.read"> = (turn, account, input) => {
   if (!account.active) return NOT_ACTIVE;
   const c = account.conversations.get(input.with);

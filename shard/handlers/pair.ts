@@ -163,7 +163,7 @@ function mayReceive(turn: Turn, account: Account): boolean {
 function takeMessage(turn: Turn, account: Account, p: Pair): void {
   if (p.payload.kind !== "message") return;
   if (!accepts(account, p)) return refuse(turn, account, p, "");
-  // Only those who may see the account's presence are told that it gets too much.
+  // Only those who may see the account's presence learn that it gets too much.
   if (!mayReceive(turn, account)) {
     const sub = account.roster.get(p.from)?.state.subscription ?? "none";
     return refuse(turn, account, p, sub === "from" || sub === "both" ? "quota" : "");
@@ -226,7 +226,8 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
   const queue = account.outbox.get(p.from);
   if (account.id !== p.toId || queue === undefined || queue.toId !== p.fromId) return;
   const first = queue.entries[0]!.n;
-  // What was acked before cannot be sent again: asked for that, do not answer with the same for ever.
+  // What was acked before cannot be sent again: asked for that, do not answer with the same for
+  // ever.
   const progress = account.runtime.progress(p.from, p.fromId);
   if (p.as === "gap" && p.n + 1 >= first) progress.sentTo = Math.min(progress.sentTo, p.n);
   // Alone it says nothing of those before it: should one of them be lost, all are sent again.
@@ -272,7 +273,9 @@ export function retryOwed(turn: Turn, account: Account, kind: DueKind): void {
   turn.scheduleOutbox(account, retryDelay(account, attempts));
 }
 
-/** Delay in ms: exponential, with a jitter of half that follows from the account and the attempt. */
+/**
+ * Delay in ms: exponential, with a jitter of half that follows from the account and the attempt.
+ */
 export function retryDelay(account: Pick<Account, "name">, attempts: number): number {
   const full = Math.min(RETRY_MS * 2 ** Math.min(attempts, 10), RETRY_MAX_MS);
   const jitter = (pointOf(`${account.name}#${attempts}`) % 1000) / 1000;

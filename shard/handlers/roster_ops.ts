@@ -34,7 +34,8 @@ export function itemOf(account: Account, contact: AccountName): RosterItem {
 
 /**
  * The state of an item towards the account `peerId`: nothing of it was for another account of the
- * name, and an approval that was given while nobody had the name is not for whoever takes it.
+ * name, and an approval that was given while nobody had the name is not for the next account of the
+ * name.
  */
 export function stateTowards(item: RosterItem, peerId: AccountId | ""): SubscriptionState {
   if (item.peerId === peerId) return item.state;
@@ -125,7 +126,7 @@ export function storeItem(
       pending: after.state.pendingIn,
     });
   }
-  // Whoever is blocked has been revoked, and is not told more.
+  // A blocked contact has been revoked and gets nothing more.
   const told = account.blocked.has(after.contact);
   if (seesOwner(before) && !seesOwner(after) && !told) revokeWatcher(turn, account, after.contact);
   if (seenByOwner(before) && !seenByOwner(after)) unwatchContact(turn, account, after.contact);

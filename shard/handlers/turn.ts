@@ -1,4 +1,6 @@
-/** What the handlers of a shard's requests and packets may do: the shard seen from inside a step. */
+/**
+ * What the handlers of a shard's requests and packets may do: the shard seen from inside a step.
+ */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
 import type { Account } from "../account/account.ts";
@@ -76,11 +78,11 @@ export interface Turn {
   owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void;
   /** Sends what the outbox window allows. */
   sendOwed(account: Account, to: AccountName): void;
-  /** Sees to it that the account's receipts are told within `delayMs`. */
+  /** Makes sure that the account's receipts are sent within `delayMs`. */
   scheduleReceipts(account: Account, delayMs: number): void;
-  /** Sees to it that unacked packets are sent again. */
+  /** Makes sure that unacked packets are sent again. */
   scheduleOutbox(account: Account, delayMs: number): void;
-  /** Sees to it that messages that wait expire: within `delayMs` the account is looked at. */
+  /** Makes sure that messages that wait expire: within `delayMs` the account is looked at. */
   scheduleWaiting(account: Account, delayMs: number): void;
   /** The next event time of a mailbox: never before its last. */
   eventTime(account: Account): number;

@@ -128,7 +128,7 @@ export function expireWaiting(turn: Turn, account: Account): void {
   scheduleExpiry(turn, account);
 }
 
-/** Sees to it that the account's messages do not wait for too long. */
+/** Makes sure that the account's messages do not wait for too long. */
 export function scheduleExpiry(turn: Turn, account: Account): void {
   if (account.waiting.size === 0) return;
   turn.scheduleWaiting(account, Math.max(0, expiresAt(turn, account) - turn.now.wall));

@@ -37,8 +37,8 @@ export type ShardPacket =
     readonly sinceMs: number;
   }
   /**
-   * Everything up to `n` is settled by the recipient `from`. `gap`: send again from `n + 1`. `alone`:
-   * only `n` is, which the recipient keeps no note of.
+   * Everything up to `n` is settled by the recipient `from`. `gap`: send again from `n + 1`.
+   * `alone`: only `n` is, which the recipient keeps no note of.
    */
   | {
     readonly kind: "pair_ack";
@@ -50,7 +50,7 @@ export type ShardPacket =
     readonly n: number;
     readonly refused: readonly { readonly n: number; readonly reason: string }[];
   }
-  /** The account `fromId` the packets were for is no more (and its id never comes back). */
+  /** The account `fromId` the packets were for was deleted (and its id is never used again). */
   | {
     readonly kind: "pair_gone";
     readonly from: AccountName;

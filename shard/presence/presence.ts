@@ -73,7 +73,7 @@ export class PresenceTable {
     return this.sessions(name).find((s) => s.session === session);
   }
 
-  /** Adds a session; answers the one of the same device that it replaces. */
+  /** Adds a session; returns the one of the same device that it replaces. */
   attach(p: Presentity, session: Attached, wallMs: number): Attached | undefined {
     const old = p.sessions.find((s) => s.device === session.device);
     p.sessions = p.sessions.filter((s) => s !== old);
@@ -86,7 +86,7 @@ export class PresenceTable {
     return old;
   }
 
-  /** Removes a session; answers whether it was there. */
+  /** Removes a session; returns whether it was there. */
   detach(name: AccountName, session: SessionId, wallMs: number): boolean {
     const p = this.#users.get(name);
     const gone = p?.sessions.find((s) => s.session === session);

@@ -113,7 +113,7 @@ export const bytes: Schema<Uint8Array> = new Primitive(
   (r) => r.skip(r.uint()),
 );
 
-/** Text that is an identifier: whoever wrote it had parsed it. */
+/** Text that is an identifier: its writer had parsed it. */
 export function branded<T extends string>(): Schema<T> {
   return text as unknown as Schema<T>;
 }
@@ -199,7 +199,10 @@ export class Mapped<A, T> implements Schema<T> {
   }
 }
 
-/** Stores what `from` makes of a value; `to` is its inverse, takes every inner value and never throws. */
+/**
+ * Stores what `from` makes of a value; `to` is its inverse, takes every inner value and never
+ * throws.
+ */
 export function mapped<A, T>(
   inner: Schema<A>,
   to: (inner: A) => T,

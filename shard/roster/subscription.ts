@@ -48,7 +48,7 @@ export interface Outbound {
 /** What a stanza received for the user does on the user's side. */
 export interface Inbound {
   readonly state: SubscriptionState;
-  /** Whether the user's devices are told of the stanza itself. */
+  /** Whether the user's devices are notified of the stanza itself. */
   readonly deliver: boolean;
   /** What the server answers the contact on the user's behalf; null for nothing. */
   readonly reply: SubscriptionType | null;

@@ -196,8 +196,8 @@ export class AccountCache {
   }
 
   /**
-   * Log rows whose changes every checkpoint includes, a few at a time; the last row always stays. Few
-   * rows are not worth a write of their own: `now` where there is a write in any case.
+   * Log rows whose changes every checkpoint includes, a few at a time; the last row always stays.
+   * Few rows are not worth a write of their own: `now` where there is a write in any case.
    */
   #cut(batch: OpenBatch, now: boolean): CheckpointBatch["cut"] {
     let upTo = Math.min(batch.lastLsn, this.#heldLsn) - 1;
@@ -260,7 +260,8 @@ export class AccountCache {
   }
 
   /**
-   * Forgets clean accounts that nobody has used for a while, a few at a time; `leaves` is told of
+   * Forgets clean accounts that nobody has used for a while, a few at a time; `leaves` is called
+   * with
    * each: all that it was is committed.
    */
   evict(monoMs: number, committedBatch: number, leaves: (account: Account) => void): void {

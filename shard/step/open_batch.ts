@@ -63,7 +63,7 @@ export class OpenBatch {
     return [...this.#full.flatMap(({ rows }) => rows), ...this.#rows].map((row) => row.take());
   }
 
-  /** Whether nothing is collected, under way, or held back. */
+  /** Whether nothing is collected, under way, or withheld. */
   get quiescent(): boolean {
     return !this.open && this.#held.length === 0 && this.settled;
   }
@@ -88,7 +88,7 @@ export class OpenBatch {
     this.lastLsn = Math.max(this.lastLsn, lsn);
   }
 
-  /** Adds an entry; answers its bytes. */
+  /** Adds an entry; returns its bytes. */
   append(account: Account, entry: Entry, lazy: boolean): number {
     const row = this.#rows.at(-1) ?? this.#newRow();
     const start = row.length;
@@ -162,8 +162,8 @@ export class OpenBatch {
   }
 
   /**
-   * Forgets what is not sealed; returns the effects that will now never be released. Those that wait
-   * for the batch in flight go on waiting for it.
+   * Forgets what is not sealed; returns the effects that will now never be released. Those that
+   * wait for the batch in flight go on waiting for it.
    */
   dropOpen(): Lost[] {
     const lost = this.#held.filter((h) => h.batch > this.#sealedBatch);
@@ -174,8 +174,8 @@ export class OpenBatch {
   }
 
   /**
-   * Forgets everything provisional; answers the effects that will now never be released. The log has
-   * to be read again: which of its rows is the last is not known any more.
+   * Forgets everything provisional; returns the effects that will now never be released. The log
+   * has to be read again: which of its rows is the last is not known any more.
    */
   drop(): Lost[] {
     const lost = this.#held;

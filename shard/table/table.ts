@@ -12,7 +12,7 @@ import { struct } from "../record/struct.ts";
 /** Most shards of a table; it is one value of the store. */
 export const SHARDS_MAX = 1024;
 
-/** A log of a shard that is no more: its rows up to `upTo` may have what no checkpoint has. */
+/** A log of a deleted shard: its rows up to `upTo` may have what no checkpoint has. */
 export interface InheritedLog {
   readonly log: number;
   readonly upTo: number;
@@ -73,8 +73,8 @@ export function evenTable(count: number): ShardTable {
 }
 
 /**
- * The table after one change. `lastLsn`: of each shard in `of`, its last committed LSN. Throws where
- * the change does not fit the table: check with `reshapeFault` first.
+ * The table after one change. `lastLsn`: of each shard in `of`, its last committed LSN. Throws
+ * where the change does not fit the table: check with `reshapeFault` first.
  */
 export function reshaped(
   table: ShardTable,
@@ -263,8 +263,8 @@ function readTable(r: ByteReader): TypeOf<typeof TABLE_2> {
 }
 
 /**
- * Reads what `encodeTable` wrote, and tables of version 1, which have neither epochs nor owners: each
- * shard has epoch 1 and no owner then. Throws `CorruptBytes` where that is no table.
+ * Reads what `encodeTable` wrote, and tables of version 1, which have neither epochs nor owners:
+ * each shard has epoch 1 and no owner then. Throws `CorruptBytes` where that is no table.
  */
 export function decodeTable(bytes: Uint8Array): ShardTable {
   const { version, nextId, inherits: lists, owners, shards: rows } = readTable(

@@ -110,7 +110,7 @@ function optionsOf(args: readonly string[]) {
   return options;
 }
 
-/** Runs what the arguments ask for; answers the exit code. */
+/** Runs what the arguments ask for; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const options = optionsOf(args);
   if (options === null) {

@@ -97,7 +97,7 @@ export class Client {
   }
 }
 
-/** Calls the REST API; answers the JSON, throws on a refusal. */
+/** Calls the REST API; returns the JSON, throws on a refusal. */
 export async function rest<T = Record<string, unknown>>(
   url: string,
   method: string,

@@ -80,7 +80,7 @@ export class Probe {
     }
   }
 
-  /** Sends a command and does not wait; answers its id. */
+  /** Sends a command and does not wait; returns its id. */
   send(t: string, fields: Readonly<Record<string, unknown>> = {}): number {
     const id = ++this.#id;
     this.#socket.send(JSON.stringify({ t, id, ...fields }));

@@ -50,10 +50,10 @@ export class ServerProcess {
   }
 
   /**
-   * Starts one on a free port of loopback and waits until it serves. `command` is what stands before
-   * `start` on its command line; `clockShiftMs`: by how much its wall clock is ahead; `patient`
-   * (the default): it refuses no work however late it runs; `place`: where it runs, with what
-   * environment and nothing of the tests' own.
+   * Starts one on a free port of loopback and waits until it serves. `command` is what stands
+   * before `start` on its command line; `clockShiftMs`: by how much its wall clock is ahead;
+   * `patient` (the default): it refuses no work however late it runs; `place`: where it runs, with
+   * what environment and nothing of the tests' own.
    */
   static async start(
     options: {
@@ -120,7 +120,7 @@ export class ServerProcess {
     await this.#drained;
   }
 
-  /** SIGTERM; answers the exit code. */
+  /** SIGTERM; returns the exit code. */
   async stop(): Promise<number> {
     this.#signal("SIGTERM");
     const { code } = await this.#child.status;

@@ -7,7 +7,7 @@ import type { Prng } from "../sim/prng.ts";
 /**
  * `cut`: both sides are closed. `half`: one direction is closed, the other goes on for a while.
  * `stall`: nothing is forwarded for a while, then what had come meanwhile. `ghost`: the client's
- * side is held back and then cut, and what it had sent arrives at the server late, when the client
+ * side is withheld and then cut, and what it had sent arrives at the server late, when the client
  * has long connected anew. `late`: the connection is opened to the server only after a while.
  * `refused`: it is closed as soon as it is open.
  */
@@ -27,7 +27,7 @@ export interface FaultOptions {
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** One direction of a connection: what has come waits here while it is held back. */
+/** One direction of a connection: what has come waits here while it is withheld. */
 class Way {
   readonly #from: Deno.TcpConn;
   readonly #to: Deno.TcpConn;

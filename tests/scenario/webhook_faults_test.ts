@@ -7,7 +7,7 @@ import { Prng } from "../sim/prng.ts";
 const MAIL = "service.mail";
 const input = { device: "gateway" as DeviceId, to: "ann" as AccountName, body: "x", ext: "" };
 
-/** Sends while things fail; answers the keys that were acked, in order. */
+/** Sends while things fail; returns the keys that were acked, in order. */
 function ordeal(w: GatewayWorld, prng: Prng): readonly string[] {
   const acked: string[] = [];
   for (let i = 0; i < 150; i++) {

@@ -55,7 +55,7 @@ export function checkDisk(disk: MemoryDisk): void {
   const counts = new Map<number, number>();
   for (const { key } of disk.rows(["log"])) {
     const log = key[1] as number;
-    // Those of shards that are no more are deleted by and by.
+    // Those of shards that were deleted are deleted by and by.
     if (inherited.has(log)) continue;
     if (shards?.has(log) === false) fail(`log ${log} is nobody's`);
     counts.set(log, (counts.get(log) ?? 0) + 1);

@@ -36,7 +36,7 @@ export function delayOwed(world: World): void {
       body: id,
       ext: "",
     });
-  // Nor do logs of shards that are no more have anything of them.
+  // Nor do logs of shards that were deleted have anything of them.
   const inherited = () => node.running.node.table.shards.some((s) => s.inherits.length > 0);
   world.await("the end of inherited logs", inherited, 60_000);
   // The first message makes the two known to each other; then both leave memory.

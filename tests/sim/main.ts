@@ -1,4 +1,7 @@
-/** The simulator's command line: runs seeds, prints progress, failures with their history, a summary. */
+/**
+ * The simulator's command line: runs seeds, prints progress, failures with their history, a
+ * summary.
+ */
 import { runSeed, type SeedReport } from "./seed.ts";
 
 const USAGE = `deno task sim [--seeds N] [--seed S] [--from A --to B] [--fail-fast] [--quiet]
@@ -44,7 +47,7 @@ function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }
 
-/** Runs what the arguments ask for; answers the exit code. */
+/** Runs what the arguments ask for; returns the exit code. */
 export function main(args: readonly string[]): number {
   const options = parseArgs(args);
   if (options === null) {

@@ -305,14 +305,14 @@ export class Oracle {
     }
   }
 
-  /** A device sets a status; answers a text that nobody has set before. */
+  /** A device sets a status; returns a text that nobody has set before. */
   mark(life: Life): string {
     const text = `${life.name}#${life.number}:${++this.#serial}`;
     this.#marks.set(text, { life, beganMs: this.#now() });
     return text;
   }
 
-  /** A device sends a signal; answers a body that nobody has sent before. */
+  /** A device sends a signal; returns a body that nobody has sent before. */
   signal(life: Life, to: string): string {
     const text = `${life.name}#${life.number}:${++this.#serial}`;
     this.#signals.set(text, { life, to, beganMs: this.#now(), takenMs: Infinity });

@@ -33,7 +33,7 @@ export class FakeSocket implements Socket {
     this.closed = true;
   }
 
-  /** It opens; answers the hello. */
+  /** It opens; returns the hello. */
   open(): Frame {
     this.onopen?.(new Event("open"));
     return this.sent[0]!;

@@ -43,7 +43,7 @@ export class Commands {
   #sends = 0;
   #others = 0;
   #lane = 0;
-  /** Until when commands of a kind are held back. @type {Map<string, number>} */
+  /** Until when commands of a kind are withheld. @type {Map<string, number>} */
   #holds = new Map();
   #stopHold = () => {};
 
