@@ -6,6 +6,7 @@
  */
 import type { Cancel, Clock, Log, Random, Timers } from "../node/ports.ts";
 import { HOOK_CHUNK, type HookLog, type LoggedEvent } from "./hook_log.ts";
+import { jsonFields, objectText } from "../text/json_text.ts";
 import { signatureHeaders } from "./sign.ts";
 
 /** A request to a receiver. */
@@ -165,13 +166,12 @@ export class HookSender {
       chars += text.length;
     }
     const { service, id } = this.#hook;
-    const head = JSON.stringify({ service, webhook: id }).slice(0, -1);
     const end = first + texts.length;
     return {
       id: `${service}_${id}_${first}_${end - 1}_${events[0]!.at}`,
       first,
       end,
-      body: `${head},"events":[${texts.join()}]}`,
+      body: objectText({ ...jsonFields({ service, webhook: id }), events: `[${texts.join()}]` }),
     };
   }
 

@@ -1,5 +1,7 @@
 /** Line charts as SVG text, without any library: readable, not clever. */
 
+import { marks } from "../web/admin/scale.js";
+
 /** One line of a chart; `null` leaves a gap. */
 export interface PlotLine {
   readonly name: string;
@@ -39,12 +41,7 @@ export function escapeXml(text: string): string {
 
 /** Round numbers from 0 to at least `max`, about five of them. */
 export function ticks(max: number): readonly number[] {
-  if (!(max > 0)) return [0, 1];
-  const rough = max / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough)!;
-  const count = Math.ceil(max / step - 1e-9);
-  return Array.from({ length: count + 1 }, (_, i) => Number((i * step).toPrecision(12)));
+  return max > 0 ? marks(max, max, 5) : [0, 1];
 }
 
 /** Powers of ten around the values. */

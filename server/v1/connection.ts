@@ -14,7 +14,8 @@ import type { WireConnection, WireHandler } from "./wire.ts";
 import type { Command, CommandContext, JsonText } from "./commands.ts";
 import type { Counting } from "./counting.ts";
 import type { SignInKind } from "../ops/counters.ts";
-import { type Protocol, welcomeJson } from "./protocol.ts";
+import { objectText } from "../text/json_text.ts";
+import { type Protocol, welcomeFields } from "./protocol.ts";
 import {
   DEFAULT_RATES,
   type Rate,
@@ -224,8 +225,9 @@ class Connection implements WireHandler, Sink {
     const { limits } = protocol;
     const ctx = { router, signIn, clock, domain, limits, user, device, session, address, limited };
     this.#state = { kind: "attached", ctx };
-    const fields = welcomeJson(protocol, clock, { opened, domain, token, scram });
-    this.send(`{"t":"welcome",${fields.slice(1)}`);
+    const fields = welcomeFields(protocol, clock, { opened, domain, token, scram });
+    const welcome = objectText({ t: '"welcome"', ...fields });
+    this.send(welcome);
     this.#deps.observe(wanted.greeting, "ok");
     this.#deps.signedIn(kind, "ok");
     if (log.debugOn) {
@@ -233,7 +235,7 @@ class Connection implements WireHandler, Sink {
       log.debug("json.attached", { user, device, address, client, mode: opened.mode });
     }
     session.start();
-    session.sentPast(fields.length);
+    session.sentPast(welcome.length);
   }
 
   // Commands.

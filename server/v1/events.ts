@@ -10,7 +10,8 @@ import { goawayFrame } from "./encode.ts";
 import { errorResponse, jsonResponse } from "./http.ts";
 import { abortConnection } from "../http/http_server.ts";
 import type { Counting } from "./counting.ts";
-import { type Protocol, welcomeJson } from "./protocol.ts";
+import { type JsonFields, objectText } from "../text/json_text.ts";
+import { type Protocol, welcomeFields } from "./protocol.ts";
 import type { EventsCall } from "./rest_call.ts";
 import { openInTurn, type SignInQueue } from "../http/sign_in_queue.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
@@ -80,7 +81,7 @@ function openSession(
 // ---- long-poll
 
 async function poll(deps: EventsDeps, call: EventsCall): Promise<Response> {
-  let head = "";
+  let welcome: JsonFields | null = null;
   let session = call.session;
   let waitMs = call.waitMs;
   let after = call.after;
@@ -89,14 +90,12 @@ async function poll(deps: EventsDeps, call: EventsCall): Promise<Response> {
     if (!opened.ok) return errorResponse(opened);
     session = opened.value.session;
     const { mode, snapshot, mailboxId } = opened.value;
-    const welcome = welcomeJson(deps.protocol, deps.clock, {
+    welcome = welcomeFields(deps.protocol, deps.clock, {
       opened: opened.value,
       domain: deps.domain,
       token: null,
       scram: null,
     });
-    // The welcome's fields come first; what a poll answers follows and wins.
-    head = `${welcome.slice(1, -1)},`;
     if (mode !== "resume") after = { mailboxId, seq: snapshot?.seq ?? opened.value.seq };
     waitMs = 0;
     session.start();
@@ -105,7 +104,7 @@ async function poll(deps: EventsDeps, call: EventsCall): Promise<Response> {
     session,
     call.request.signal,
     { cursor: after, soft: call.soft, waitMs },
-    head,
+    welcome,
   );
 }
 
@@ -113,7 +112,7 @@ function parked(
   session: Session,
   gone: AbortSignal,
   options: Parameters<Session["poll"]>[0],
-  head: string,
+  welcome: JsonFields | null,
 ): Promise<Response> {
   return new Promise((resolve) => {
     let answered = false;
@@ -121,10 +120,15 @@ function parked(
       answered = true;
       if (!result.ok) return resolve(errorResponse(result));
       const { events, soft, cursor } = result.value;
-      const own = head === "" ? `"session":"${session.id}",` : without(head, "cursor");
       resolve(jsonResponse(
         200,
-        `{${own}"soft":${soft},"cursor":"${formatCursor(cursor)}","events":[${events.join()}]}`,
+        objectText({
+          ...(welcome ?? { session: JSON.stringify(session.id) }),
+          soft: String(soft),
+          // That of the poll, in place of the welcome's.
+          cursor: JSON.stringify(formatCursor(cursor)),
+          events: `[${events.join()}]`,
+        }),
       ));
     });
     // The signal also fires after success: a cancelled poll that was answered does nothing.
@@ -136,11 +140,6 @@ function parked(
     if (gone.aborted) leave();
     else gone.addEventListener("abort", leave, { once: true });
   });
-}
-
-/** The members of an object without one whose value is a plain string. */
-function without(members: string, name: string): string {
-  return members.replace(new RegExp(`"${name}":"[^"]*",?`), "");
 }
 
 // ---- server-sent events
@@ -254,15 +253,15 @@ async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
     return errorResponse(opened);
   }
   session = opened.value.session;
-  const welcome = welcomeJson(deps.protocol, deps.clock, {
+  const welcome = welcomeFields(deps.protocol, deps.clock, {
     opened: opened.value,
     domain: deps.domain,
     token: null,
     scram: null,
   });
-  const { cursor } = JSON.parse(welcome) as { cursor: string };
-  sink.cursor = cursor;
-  sink.write(`event: welcome\nid: ${cursor}\ndata: ${welcome}\n\n`);
+  const { mailboxId, seq } = opened.value;
+  sink.cursor = formatCursor({ mailboxId, seq });
+  sink.write(`event: welcome\nid: ${sink.cursor}\ndata: ${objectText(welcome)}\n\n`);
   const beat = () => {
     sink.write(": still here\n\n");
     if (sink.open) stopHeartbeat = deps.timers.after(HEARTBEAT_MS, beat);

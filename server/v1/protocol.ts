@@ -5,6 +5,7 @@ import type { OpenedSession } from "../edge/types.ts";
 import { type CommandTable, commandTable } from "./commands.ts";
 import { encodeSnapshot } from "./encode.ts";
 import { type ProtocolLimits, publicLimits } from "./limits.ts";
+import { type JsonFields, jsonFields } from "../text/json_text.ts";
 import { type ProtocolSchemas, protocolSchemas } from "./schemas.ts";
 
 /** The one version that is spoken here. */
@@ -36,14 +37,15 @@ export interface WelcomeInput {
   readonly scram: string | null;
 }
 
-/** The fields of the welcome as the text of one JSON object, without `t`. */
-export function welcomeJson(
+/** Returns the fields of the welcome, without `t`. */
+export function welcomeFields(
   protocol: Protocol,
   clock: Clock,
   { opened, domain, token, scram }: WelcomeInput,
-): string {
+): JsonFields & { readonly cursor: string } {
   const { session, mode, mailboxId, seq, snapshot } = opened;
-  const head = JSON.stringify({
+  const cursor = JSON.stringify(formatCursor({ mailboxId, seq }));
+  const head = jsonFields({
     v: PROTOCOL_VERSION,
     domain,
     user: session.user,
@@ -51,12 +53,13 @@ export function welcomeJson(
     session: session.id,
     resumed: opened.resumed,
     mode,
-    cursor: formatCursor({ mailboxId, seq }),
-    ...(token === null ? {} : { token }),
+  });
+  const tail = jsonFields({
+    token: token ?? undefined,
     expiresAt: opened.expiresAt,
-    ...(scram === null ? {} : { scram }),
+    scram: scram ?? undefined,
     serverTime: clock.wallMs(),
   });
-  const state = snapshot === null ? "" : `,"snapshot":${encodeSnapshot(snapshot)}`;
-  return `${head.slice(0, -1)},"limits":${protocol.limitsJson}${state}}`;
+  const state: JsonFields = snapshot === null ? {} : { snapshot: encodeSnapshot(snapshot) };
+  return { ...head, cursor, ...tail, limits: protocol.limitsJson, ...state };
 }

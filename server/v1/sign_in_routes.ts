@@ -6,7 +6,8 @@ import type { ScramExchange } from "../auth/types.ts";
 import type { Clock, Random } from "../node/ports.ts";
 import { REST_EXAMPLES } from "./examples.ts";
 import { jsonResponse } from "./http.ts";
-import { type Protocol, PROTOCOL_VERSION, welcomeJson } from "./protocol.ts";
+import { jsonFields, objectText } from "../text/json_text.ts";
+import { type Protocol, PROTOCOL_VERSION, welcomeFields } from "./protocol.ts";
 import type { JsonText } from "./commands.ts";
 import {
   answered,
@@ -297,7 +298,7 @@ function openSession(call: Call, input: OpenInput): Promise<Reply> {
       const opened = result.value;
       const { domain, protocol, clock } = deps;
       const parts = { opened, domain, token: null, scram: null };
-      answer(ok(welcomeJson(protocol, clock, parts)));
+      answer(ok(objectText(welcomeFields(protocol, clock, parts))));
       opened.session.start();
     })
   );
@@ -367,7 +368,7 @@ function publicRoutes(): readonly Route[] {
       answer: "Info",
       run: ({ deps }) => {
         const { info, domain, protocol, clock } = deps;
-        const head = JSON.stringify({
+        const fields = jsonFields({
           v: PROTOCOL_VERSION,
           domain,
           registration: info.registration,
@@ -375,7 +376,7 @@ function publicRoutes(): readonly Route[] {
           passwordLengthMin: info.passwordLengthMin,
           serverTime: clock.wallMs(),
         });
-        return Promise.resolve(ok(`${head.slice(0, -1)},"limits":${protocol.limitsJson}}`));
+        return Promise.resolve(ok(objectText({ ...fields, limits: protocol.limitsJson })));
       },
     }),
     route({

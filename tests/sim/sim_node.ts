@@ -25,7 +25,8 @@ import { createSignIn } from "../../server/auth/sign_in.ts";
 import { DEFAULT_CONNECTION_LIMITS, makeConnector } from "../../server/v1/connection.ts";
 import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
-import { makeProtocol, welcomeJson } from "../../server/v1/protocol.ts";
+import { objectText } from "../../server/text/json_text.ts";
+import { makeProtocol, welcomeFields } from "../../server/v1/protocol.ts";
 import { memoryLog, simPorts } from "./sim_ports.ts";
 import { newEdgeCounters } from "../../server/edge/types.ts";
 import { INJECTED } from "./step_faults.ts";
@@ -293,7 +294,7 @@ export class SimNode implements Server {
       edge.open(options, (result) => {
         if (!result.ok) return reply(answerOf(result));
         const parts = { opened: result.value, domain: DOMAIN, token: null, scram: null };
-        reply({ ok: true, value: welcomeJson(PROTOCOL, ports.clock, parts) });
+        reply({ ok: true, value: objectText(welcomeFields(PROTOCOL, ports.clock, parts)) });
         result.value.session.start();
       });
     });

@@ -15,14 +15,15 @@ export function niceAbove(value) {
 }
 
 /**
- * Marks of an axis from 0 to at least `max`, some three of them; the last is the axis' end.
+ * Marks of an axis from 0 to at least `max`, on round numbers; the last is the axis' end.
  * @param {number} max
- * @param {number} least what the axis has at least, so that noise stays small
+ * @param {number} least what the axis has at least, over 0, so that noise stays small
+ * @param {number} steps how many steps it has at most
  * @returns {readonly number[]}
  */
-export function marks(max, least) {
+export function marks(max, least, steps = 4) {
   const top = Math.max(max, least);
-  const step = niceAbove(top / 4);
+  const step = niceAbove(top / steps);
   const count = Math.max(1, Math.ceil(top / step - 1e-9));
   return Array.from({ length: count + 1 }, (_, i) => Number((i * step).toPrecision(12)));
 }
