@@ -63,3 +63,15 @@ Deno.test("REST: the document is compressed when asked for, beside what CORS say
   const bytes = await answer.bytes();
   assert.deepEqual(JSON.parse(gunzipSync(bytes).toString()), plain.value);
 });
+
+Deno.test("REST: an answer with a token is never compressed, nor are events (A18)", async () => {
+  const { app, bearer } = openApp();
+  const headers = { ...bearer, "accept-encoding": "br", "content-type": "application/json" };
+  const opened = await app.request("/v1/sessions", { method: "POST", headers, body: "{}" });
+  const polled = await app.request("/v1/events", { headers });
+  for (const response of [opened, polled]) {
+    assert.equal(response.headers.get("content-encoding"), null);
+    assert.equal(response.headers.get("vary"), null);
+    await response.body?.cancel();
+  }
+});
