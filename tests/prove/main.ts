@@ -11,6 +11,7 @@ import { dashboardProof } from "./dashboard.ts";
 import { hostileProof } from "./hostile.ts";
 import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
+import { prefixProof } from "./prefix.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
 import { reconnectProof } from "./reconnect.ts";
@@ -36,6 +37,7 @@ const PROOFS: readonly Proof[] = [
   clientProof,
   webhookProof,
   webProof,
+  prefixProof,
   binaryProof,
   dashboardProof,
 ];
