@@ -1,10 +1,11 @@
 /** What the binary serves to browsers: pages with all that they load, and their content policy. */
 import assert from "node:assert/strict";
+import { Hono } from "hono";
+import { addChat, type AssetHandler, dashboard } from "../../../server/web/assets.ts";
+import { docs } from "../../../server/web/docs/docs.ts";
 import { DESKTOP, findChromium, Person, startBrowser } from "../browser.ts";
 import { adminUrl } from "./look.ts";
 import { type Check, PASSWORD, type Stage } from "./stage.ts";
-
-const WEB = new URL("../../../server/web/", import.meta.url);
 
 /** A page for people. */
 interface PageRow {
@@ -12,40 +13,45 @@ interface PageRow {
   readonly path: string;
   /** Who serves it. */
   readonly at: "door" | "admin";
-  /** Where its files are in `server/web/`. */
-  readonly folder: string;
-  /** Its files are served below this path. */
-  readonly below: string;
+  /** Returns what the sources serve at a path. */
+  serve(path: string): Promise<Response>;
   /** How many files it loads at least, itself included. */
   readonly filesMin: number;
 }
 
+/** Serves paths from the sources. */
+function fromSources(handlers: ReadonlyMap<string, AssetHandler>): PageRow["serve"] {
+  return async (path) => {
+    const handler = handlers.get(path);
+    if (handler === undefined) throw new Error(`The sources serve nothing at ${path}`);
+    return await handler(new Request(`http://localhost${path}`));
+  };
+}
+
+function chat(): PageRow["serve"] {
+  const app = new Hono();
+  addChat(app);
+  return async (path) => await app.request(path);
+}
+
 /** Every page for people that there is: a new one is a row here. */
 const PAGES: readonly PageRow[] = [
-  { name: "the chat", path: "/", at: "door", folder: "chat/", below: "/chat/", filesMin: 20 },
+  { name: "the chat", path: "/", at: "door", serve: chat(), filesMin: 4 },
   {
     name: "the dashboard",
-    path: "/admin/",
+    path: "/admin",
     at: "admin",
-    folder: "admin/",
-    below: "/admin/assets/",
-    filesMin: 16,
+    serve: fromSources(dashboard()),
+    filesMin: 4,
   },
-  {
-    name: "the documents",
-    path: "/docs/",
-    at: "door",
-    folder: "docs/",
-    below: "/docs/assets/",
-    filesMin: 3,
-  },
+  { name: "the documents", path: "/docs/", at: "door", serve: fromSources(docs()), filesMin: 3 },
 ];
 
 const TYPES: readonly (readonly [RegExp, RegExp])[] = [
   [/\.js$/, /^text\/javascript/],
   [/\.css$/, /^text\/css/],
   [/\.svg$/, /^image\/svg\+xml/],
-  [/\/$/, /^text\/html/],
+  [/\/$|^\/admin$/, /^text\/html/],
 ];
 
 /** What is wrong with a content policy: nothing, where only the page's own files get in. */
@@ -72,7 +78,7 @@ function references(path: string, text: string): readonly string[] {
     ? [/\bfrom\s+"(\.[^"]+)"/g, /^import\s+"([^"]+)"/gm, /\bimport\("(\.[^"]+)"\)/g]
     : path.endsWith(".css")
     ? [/url\(["']?([^"')]+)/g, /@import\s+"([^"]+)"/g]
-    : path.endsWith("/")
+    : /\/$|^\/admin$/.test(path)
     ? [/<(?:script|img)\b[^>]*?\ssrc="([^"]+)"/g, /<link\b[^>]*?\shref="([^"]+)"/g]
     : [];
   return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map((m) => m[1]!))
@@ -101,12 +107,11 @@ async function crawl(base: string, first: string): Promise<ReadonlyMap<string, n
   return sizes;
 }
 
-/** Whether the files are those of the sources; their names that are not. */
-async function differing(base: string, { folder, below }: PageRow, paths: Iterable<string>) {
+/** Returns the paths whose files are not those of the sources. */
+async function differing(base: string, { serve }: PageRow, paths: Iterable<string>) {
   const names: string[] = [];
   for (const path of paths) {
-    if (!path.startsWith(below)) continue;
-    const source = Deno.readTextFileSync(new URL(folder + path.slice(below.length), WEB));
+    const source = await (await serve(path)).text();
     if (await (await fetch(base + path)).text() !== source) names.push(path);
   }
   return names;
