@@ -34,7 +34,8 @@ const LAST_WORDS_MS = 1000;
 
 function adminApp(config: Config, open: OpenNode, services: Services): Hono {
   const inviteMs = config.registration.inviteDays * DAY_MS;
-  const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs);
+  const { publicUrl } = config.server;
+  const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs, publicUrl);
   const app = createAdminApp(deps);
   addProvisionRoute(app, deps);
   addServiceRoutes(app, { ...services, clock: open.ports.clock });
@@ -179,7 +180,8 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
   );
   if (invited) return null;
   const inviteMs = config.registration.inviteDays * DAY_MS;
-  const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs);
+  const { publicUrl } = config.server;
+  const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs, publicUrl);
   const made = await new Promise<string | null>((done) =>
     deps.invites.create((result) => done(result.ok ? result.value.code : null))
   );

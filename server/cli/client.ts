@@ -64,7 +64,11 @@ const PAGE_ACCOUNTS = 500;
 const REFUSAL = z.object({ code: z.string(), message: z.string() });
 const STATUS = z.object({ version: z.string(), domain: z.string() });
 const NAMED = z.object({ name: z.string() });
-const INVITE: z.ZodType<Invite> = z.object({ code: z.string(), expiresAt: z.number() });
+const INVITE: z.ZodType<Invite> = z.object({
+  code: z.string(),
+  expiresAt: z.number(),
+  link: z.string().optional(),
+});
 const INVITES = z.object({
   invites: z.array(z.object({
     id: z.string(),

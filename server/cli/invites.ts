@@ -14,8 +14,9 @@ export function addInviteCommands(program: Command, host: CliHost): void {
     .allowExcessArguments(false)
     .action((options: ConfigOptions) =>
       withAdmin(host, options, async (admin) => {
-        const { code, expiresAt } = await admin.createInvite();
+        const { code, expiresAt, link } = await admin.createInvite();
         host.out(`${code}\n`);
+        if (link !== undefined) host.err(`As a link: ${link}\n`);
         host.err(`Valid for one account until ${new Date(expiresAt).toISOString()}.\n`);
       })
     );

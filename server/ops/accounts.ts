@@ -11,16 +11,21 @@ import { newPassword } from "../auth/registration.ts";
 import { Rows } from "../gateway/rows.ts";
 import { VERSION } from "../config/version.ts";
 
-/** Makes the admin API's view of a node. Invites are valid for `inviteMs`. */
+/**
+ * Makes the admin API's view of a node. Invites are valid for `inviteMs`; their links lead to
+ * `publicUrl`, null where it is not known.
+ */
 export function adminDeps(
   node: Node,
   ports: Ports,
   options: SignInOptions,
   inviteMs: number,
+  publicUrl: string | null,
 ): AdminDeps {
   return {
     domain: options.domain,
     version: VERSION,
+    publicUrl,
     log: ports.log,
     router: node,
     credentials(password, done) {

@@ -7,7 +7,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import type { Invites } from "./invites.ts";
+import type { Invite, Invites } from "./invites.ts";
 import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name/name.ts";
@@ -43,6 +43,8 @@ export interface PageOptions {
 export interface AdminDeps {
   readonly domain: string;
   readonly version: string;
+  /** The address of the chat as people reach it (`server.publicUrl`); null: not known. */
+  readonly publicUrl: string | null;
   /** Takes a line for every action. */
   readonly log: Pick<Log, "info">;
   readonly router: Pick<Router, "request">;
@@ -204,7 +206,7 @@ export function createAdminApp(deps: AdminDeps): Hono {
     return answer(await admin.ask(c.req.param("user"), "account.release", {}));
   });
   addDeviceRoutes(app, admin);
-  addInviteRoutes(app, deps.invites);
+  addInviteRoutes(app, deps);
   return app;
 }
 
@@ -222,9 +224,16 @@ function addDeviceRoutes(app: Hono, admin: Admin): void {
   });
 }
 
-function addInviteRoutes(app: Hono, invites: AdminDeps["invites"]): void {
+/** The link that opens the chat's form for a new account with an invite. */
+function inviteLink(publicUrl: string, code: string): string {
+  return `${publicUrl.replace(/\/$/, "")}/?invite=${encodeURIComponent(code)}`;
+}
+
+function addInviteRoutes(app: Hono, { invites, publicUrl }: AdminDeps): void {
   app.post("/admin/invites", async () => {
-    return answer(await once<Result<unknown>>((done) => invites.create(done)), 201);
+    const made = await once<Result<Invite>>((done) => invites.create(done));
+    if (!made.ok || publicUrl === null) return answer(made, 201);
+    return answer(ok({ ...made.value, link: inviteLink(publicUrl, made.value.code) }), 201);
   });
   app.get("/admin/invites", async () => {
     const all = await once<Result<unknown>>((done) => invites.list(done));

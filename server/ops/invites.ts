@@ -15,6 +15,8 @@ export interface Invite {
   readonly code: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** Opens the chat's form with it; absent where the server's public address is not known. */
+  readonly link?: string | undefined;
 }
 
 /** An invite in a list; nobody can tell its code any more. */

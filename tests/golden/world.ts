@@ -165,7 +165,13 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
       streams: newStreamCounters(),
     }),
   });
-  const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS);
+  const admin = adminDeps(
+    node,
+    ports,
+    signInAs,
+    config.registration.inviteDays * DAY_MS,
+    config.server.publicUrl,
+  );
   return Object.assign(world, parts, {
     app,
     connect: makeConnector({ ...shared, connection: connectionLimits(config) }),

@@ -90,6 +90,14 @@ Deno.test("the admin API makes invites and tells what it is", async () => {
   assert.deepEqual(await client.status(), { version: "1.2.3", domain: "example.org" });
 });
 
+Deno.test("the admin API gives the link of an invite where the public address is known (A24)", async () => {
+  for (const publicUrl of ["https://chat.example.org", "https://example.org/roost/"]) {
+    const { client } = setUp({ publicUrl });
+    const { link } = await client.createInvite();
+    assert.equal(link, `${publicUrl.replace(/\/$/, "")}/?invite=invite-code`);
+  }
+});
+
 Deno.test("the admin API never repeats a body that it cannot read", async () => {
   const { app } = setUp();
   const body = '{"user":"alice","password":"s3cret-value"';

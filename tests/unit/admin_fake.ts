@@ -130,6 +130,7 @@ export function fakeAccounts(): FakeAccounts {
   const deps: AdminDeps = {
     domain: "example.org",
     version: "1.2.3",
+    publicUrl: null,
     log: { info: (event, fields) => void actions.push({ event, ...fields }) },
     router: {
       request: (name, op, input, done) =>

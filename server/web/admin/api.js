@@ -137,10 +137,10 @@ export class Api {
     await this.#ask("DELETE", this.#path(user));
   }
 
-  /** @returns {Promise<{ code: string, expiresAt: number }>} */
+  /** @returns {Promise<{ code: string, expiresAt: number, link?: string }>} */
   async createInvite() {
     const made = await this.#ask("POST", "admin/invites");
-    return /** @type {{ code: string, expiresAt: number }} */ (made);
+    return /** @type {{ code: string, expiresAt: number, link?: string }} */ (made);
   }
 
   /** @returns {Promise<Invite[]>} */

@@ -1,16 +1,16 @@
 // @ts-check
 /** Asks before something is done that cannot be taken back easily. */
-import { byId, setText } from "../chat/dom.js";
+import { byId, setParts, setText } from "../chat/dom.js";
 
 /**
  * Whether it is to be done. Cancel has the focus.
- * @param {{ title: string, text: string, action: string }} question
+ * @param {{ title: readonly (string | HTMLElement)[], text: string, action: string }} question
  * @returns {Promise<boolean>}
  */
 export function confirm({ title, text, action }) {
   const dialog = byId("confirm-dialog", HTMLDialogElement);
   const [no, yes] = [byId("confirm-no", HTMLElement), byId("confirm-yes", HTMLElement)];
-  setText(byId("confirm-title", HTMLElement), title);
+  setParts(byId("confirm-title", HTMLElement), title);
   setText(byId("confirm-text", HTMLElement), text);
   setText(yes, action);
   dialog.returnValue = "";

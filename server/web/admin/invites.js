@@ -61,7 +61,7 @@ export class InviteView {
   #makeRow({ id, state, usedBy, createdAt, expiresAt }) {
     // A name may be long and without a place to break.
     const told = usedBy !== null
-      ? ["Used by ", make("span", {}, usedBy)]
+      ? ["Used by ", make("bdi", {}, usedBy)]
       : [state.replace(/^./, (c) => c.toUpperCase())];
     const short = id.slice(0, ID_CHARS);
     const revoke = state !== "open" ? "" : button("Revoke", () => this.#revoke(id), {
@@ -84,8 +84,14 @@ export class InviteView {
 
   async #create() {
     await this.#told(async () => {
-      const { code, expiresAt } = await this.#api.createInvite();
-      setText(this.#code, code);
+      const { code, expiresAt, link } = await this.#api.createInvite();
+      // Where the public address is known, a link is easier to give away.
+      setText(this.#code, link ?? code);
+      const what = link === undefined ? "code" : "link";
+      setText(
+        byId("invite-what", HTMLElement),
+        `Give this ${what} to one person. It is not shown again.`,
+      );
       setText(
         byId("invite-until", HTMLElement),
         `It is valid for one account until ${dateText(expiresAt)}.`,
@@ -110,7 +116,7 @@ export class InviteView {
   /** @param {string} id */
   async #revoke(id) {
     const yes = await confirm({
-      title: `Revoke invite ${id.slice(0, ID_CHARS)}?`,
+      title: [`Revoke invite ${id.slice(0, ID_CHARS)}?`],
       text: "Nobody can register with its code any more.",
       action: "Revoke",
     });

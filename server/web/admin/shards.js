@@ -287,7 +287,7 @@ export class ShardView {
         return setText(this.#told, `There are ${counted(count, "shard")} already.`);
       }
       const yes = await confirm({
-        title: `Divide the users among ${counted(count, "shard")}?`,
+        title: [`Divide the users among ${counted(count, "shard")}?`],
         text:
           `This takes ${counted(steps.length, "change")} under traffic. Each holds the shards ` +
           "that it is about up for some milliseconds; clients see no error.",

@@ -1,6 +1,17 @@
 // @ts-check
 /** Users: finding them, looking at one, and what can be done about one. */
-import { button, byId, dialog, make, onSubmit, setText, showList } from "../chat/dom.js";
+import {
+  bdi,
+  button,
+  byId,
+  dialog,
+  make,
+  onSubmit,
+  setParts,
+  setText,
+  showList,
+} from "../chat/dom.js";
+import { oneLine } from "../chat/rich_text.js";
 import { Refusal } from "./api.js";
 import { confirm } from "./confirm.js";
 import { counted, countText, dateText, refusalText } from "./text.js";
@@ -21,7 +32,7 @@ function stateText(state) {
   return Object.entries(STATE_TEXTS).find(([key]) => key === state)?.[1] ?? state;
 }
 
-/** What is done after a question. @typedef {{ label: string, title: string, text: string, action: string, run: () => Promise<void> }} Deed */
+/** What is done after a question. @typedef {{ label: string, title: readonly (string | HTMLElement)[], text: string, action: string, run: () => Promise<void> }} Deed */
 
 /** See the head of this file. */
 export class UserView {
@@ -89,11 +100,12 @@ export class UserView {
   /** @param {string} match */
   #render(match) {
     const { length } = this.#users;
-    const which = match === "" ? "" : ` with “${match}” in the name`;
+    const which = match === "" ? [] : [" with “", bdi(match), "” in the name"];
     const whole = this.#next === null;
     const all = this.#total === null ? "more" : countText(this.#total);
     const shown = whole ? counted(length, "user") : `${countText(length)} of ${all} users`;
-    setText(this.#told, length === 0 && whole ? `There is no user${which}.` : `${shown}${which}.`);
+    const told = length === 0 && whole ? "There is no user" : shown;
+    setParts(this.#told, [told, ...which, "."]);
     this.#more.hidden = whole;
     const body = this.#table.tBodies[0];
     if (body === undefined) return;
@@ -110,7 +122,7 @@ export class UserView {
     const row = make(
       "tr",
       {},
-      make("th", { scope: "row" }, name),
+      make("th", { scope: "row" }, bdi(name)),
       make("td", {}, make("span", { class: "badge" })),
     );
     for (const wide of [false, true, true, true]) {
@@ -139,7 +151,7 @@ export class UserView {
 
   /** @param {string} name */
   async #open(name) {
-    setText(byId("user-name", HTMLElement), name);
+    byId("user-name", HTMLElement).replaceChildren(bdi(name));
     byId("user-devices", HTMLElement).replaceChildren();
     byId("user-actions", HTMLElement).replaceChildren();
     byId("user-facts", HTMLElement).replaceChildren();
@@ -184,10 +196,10 @@ export class UserView {
   /** @param {User} user @param {readonly Device[]} devices */
   #showDevices({ name }, devices) {
     const items = devices.map((device) => {
-      const label = device.label === "" ? device.device : device.label;
+      const label = oneLine(device.label) || device.device;
       const end = {
         label: "Sign out",
-        title: `Sign “${label}” of ${name} out?`,
+        title: ["Sign “", bdi(label), "” of ", bdi(name), " out?"],
         text: "Its session ends, and it needs the password to come back.",
         action: "Sign out",
         run: () => this.#api.endDevice(name, device.device),
@@ -203,7 +215,7 @@ export class UserView {
         make(
           "span",
           { class: "lines" },
-          make("strong", {}, label),
+          make("strong", {}, bdi(label)),
           make("span", { class: "quiet" }, about),
         ),
         button("Sign out", () => this.#do(name, end), { "aria-label": `Sign out ${label}` }),
@@ -218,28 +230,28 @@ export class UserView {
     const api = this.#api;
     const signOut = {
       label: "Sign out everywhere …",
-      title: `Sign ${name} out everywhere?`,
+      title: ["Sign ", bdi(name), " out everywhere?"],
       text: "All sessions end at once, and every device needs the password to come back.",
       action: "Sign out",
       run: () => api.change(name, "sign-out"),
     };
     const disable = {
       label: "Disable …",
-      title: `Disable ${name}?`,
+      title: ["Disable ", bdi(name), "?"],
       text: "All sessions end at once and nobody can sign in. What is sent to the account is kept.",
       action: "Disable",
       run: () => api.change(name, "disable"),
     };
     const enable = {
       label: "Enable …",
-      title: `Enable ${name}?`,
+      title: ["Enable ", bdi(name), "?"],
       text: "The account can be signed in to again, with the same password and devices.",
       action: "Enable",
       run: () => api.change(name, "enable"),
     };
     const remove = {
       label: "Remove …",
-      title: `Remove ${name} for ever?`,
+      title: ["Remove ", bdi(name), " for ever?"],
       text: "The account and all it holds are deleted; nothing brings them back. The name stays " +
         "closed, so that nobody can take it over.",
       action: "Remove",
@@ -247,7 +259,7 @@ export class UserView {
     };
     const release = {
       label: "Release the name …",
-      title: `Release the name ${name}?`,
+      title: ["Release the name ", bdi(name), "?"],
       text: "Anybody can register it then, and be taken for who had it before.",
       action: "Release",
       run: () => api.change(name, "release"),
