@@ -165,13 +165,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
       streams: newStreamCounters(),
     }),
   });
-  const admin = adminDeps(
-    node,
-    ports,
-    signInAs,
-    config.registration.inviteDays * DAY_MS,
-    config.server.publicUrl,
-  );
+  const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS, null);
   return Object.assign(world, parts, {
     app,
     connect: makeConnector({ ...shared, connection: connectionLimits(config) }),

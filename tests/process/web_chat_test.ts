@@ -1,43 +1,12 @@
 /** The web chat in Chromium, as people who do not know it use it. */
 import assert from "node:assert/strict";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { createClient } from "../../server/web/client.js";
-import { DESKTOP, findChromium, Person, PHONE, startBrowser } from "../prove/browser.ts";
+import { DESKTOP, Person, PHONE } from "../prove/browser.ts";
 import { roost } from "./cli.ts";
-import { ServerProcess, tempDir } from "./server.ts";
-
-const chromium = findChromium();
-if (chromium === null) {
-  // deno-lint-ignore no-console -- a test that is not run says why
-  console.log("The web chat is not tested in a browser here, for there is no Chromium.");
-}
+import { inBrowser } from "./in_browser.ts";
 
 const PASSWORD = "correct horse battery";
-
-interface Stage {
-  readonly server: ServerProcess;
-  readonly browser: Browser;
-  readonly dir: string;
-}
-
-/** A test with a server and a browser. */
-function inBrowser(name: string, flags: readonly string[], run: (stage: Stage) => Promise<void>) {
-  Deno.test({
-    name,
-    ignore: chromium === null,
-    fn: async () => {
-      using dir = tempDir();
-      const server = await ServerProcess.start({ dataDir: dir.path, flags });
-      const browser = await startBrowser(chromium!);
-      try {
-        await run({ server, browser, dir: dir.path });
-      } finally {
-        await browser.close();
-        await server.stop();
-      }
-    },
-  });
-}
 
 const field = (page: Page) => page.getByLabel("Message", { exact: true });
 
@@ -198,6 +167,42 @@ inBrowser(
         "JSON.stringify({ ...localStorage, ...sessionStorage })",
       );
       assert.doesNotMatch(String(kept), /not sent yet|token/);
+      assert.deepEqual(ann.faults, []);
+    } finally {
+      bob.close();
+    }
+  },
+);
+
+inBrowser(
+  "nobody at the browser for ten minutes is away, and back with the first key (A23)",
+  [],
+  async ({ server, browser }) => {
+    const bob = createClient({ url: server.url, device: "bob" });
+    try {
+      const ann = await Person.open(browser, "ann", server.url, { viewport: PHONE });
+      await ann.page.clock.install();
+      await ann.page.reload();
+      await ann.signUp(PASSWORD);
+      await bob.register({ user: "bob", password: PASSWORD });
+      const shows = (show: string) =>
+        new Promise<void>((resolve) => {
+          const off = bob.on("presence", (presence) => {
+            if (presence.user !== "ann" || presence.show !== show) return;
+            off();
+            resolve();
+          });
+        });
+      const online = shows("online");
+      await bob.subscribe("ann");
+      await ann.accept("bob");
+      await online;
+      const away = shows("away");
+      await ann.page.clock.runFor("10:30");
+      await away;
+      const back = shows("online");
+      await ann.page.keyboard.press("Shift");
+      await back;
       assert.deepEqual(ann.faults, []);
     } finally {
       bob.close();

@@ -117,7 +117,7 @@ export function fakeAccounts(): FakeAccounts {
       case "device.list":
       case "device.revoke":
       case "account.signOut":
-        return accounts.has(name) ? ok(answers[op]) : missing;
+        return accounts.has(name) ? ok(answersAbout(device)[op]) : missing;
       case "account.info":
         return accounts.has(name) ? ok(accounts.get(name)) : missing;
       default:
@@ -125,7 +125,6 @@ export function fakeAccounts(): FakeAccounts {
     }
   };
   const device = { ...DEVICE };
-  const answers = answersAbout(device);
   const actions: Record<string, unknown>[] = [];
   const deps: AdminDeps = {
     domain: "example.org",
@@ -140,6 +139,6 @@ export function fakeAccounts(): FakeAccounts {
     invites: fakeInvites(),
     listAccounts: (page, done) => done(ok(pageOf(accounts, page))),
   };
-  const add = (name: string) => void accounts.set(name, view(name as AccountName));
+  const add = (name: string) => accounts.set(name, view(name as AccountName));
   return { deps, accounts, passwords, actions, device, add };
 }

@@ -9,6 +9,7 @@ import {
   passwordFault,
   passwordRule,
   reasonText,
+  sendErrorText,
   signInErrorText,
   signOutText,
 } from "../../server/web/chat/text.js";
@@ -137,6 +138,7 @@ Deno.test("texts: errors are for people, without bytes and code points (A24)", (
   assert.equal(passwordFault("\u{1f600}".repeat(8), 8), null);
   assert.equal(nameFault("Ann", null), null);
   assert.match(nameFault("ann lee", null)!, /spaces/);
+  assert.match(sendErrorText({ code: "limit_reached", message: "x" }), /wait for them/);
   for (const reason of ["", "quota", "not_accepted", "something_new"]) {
     assert.doesNotMatch(reasonText(reason), /_|undefined/);
   }

@@ -2,7 +2,7 @@
 /** The web chat's start: who is signed in here, and what is shown until that is known. */
 import { createClient } from "../client.js";
 import { App } from "./app.js";
-import { button, byId, setText } from "./dom.js";
+import { bdi, button, byId, setText } from "./dom.js";
 import { oneLine } from "./rich_text.js";
 import { SERVER } from "./server.js";
 import { SignIn } from "./sign_in.js";
@@ -109,9 +109,11 @@ function showChat(client) {
  */
 async function showFull(client) {
   const devices = await client.devices();
-  const actions = devices.filter(({ online }) => online).map(({ device, label }) =>
-    button(`End the one on ${oneLine(label) || device}`, () => goOn(client, { end: device }))
-  );
+  const actions = devices.filter(({ online }) => online).map(({ device, label }) => {
+    const end = button("End the one on ", () => goOn(client, { end: device }));
+    end.append(bdi(oneLine(label) || device));
+    return end;
+  });
   showWait("You are signed in on as many devices as an account may have.", ...actions);
 }
 

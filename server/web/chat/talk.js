@@ -15,7 +15,15 @@ import {
 import { makeRow, updateRow } from "./message.js";
 import { awaitsAnswer, sees } from "./people.js";
 import { Reading } from "./reading.js";
-import { errorText, hueOf, initials, presenceText, reasonText, showText } from "./text.js";
+import {
+  errorText,
+  hueOf,
+  initials,
+  presenceText,
+  reasonText,
+  sendErrorText,
+  showText,
+} from "./text.js";
 import { Timeline } from "./timeline.js";
 
 /**
@@ -118,7 +126,7 @@ export class Talk {
   refused(error) {
     const { key, to } = error;
     if (key !== undefined && to !== undefined) {
-      this.#timeline(to).fail(key, errorText(error) ?? "Not sent");
+      this.#timeline(to).fail(key, sendErrorText(error));
     }
     this.#chat.changed();
   }
@@ -335,7 +343,7 @@ export class Talk {
     timeline.wait({ key, body, at: Date.now() });
     this.#chat.client.send(peer, body, { key }).then(
       (sent) => timeline.sent(key, sent),
-      (error) => timeline.fail(key, errorText(error) ?? "Not sent"),
+      (error) => timeline.fail(key, sendErrorText(error)),
     ).finally(() => this.#chat.changed());
   }
 

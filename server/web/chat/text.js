@@ -85,6 +85,7 @@ const ERRORS = {
   bad_request: "That is not possible.",
   too_large: "This is too long.",
   not_found: "This does not exist any more.",
+  forbidden: "This is not allowed.",
   unsupported: "The server cannot do this.",
   reset: "That did not work. Try again.",
   offline: "The server does not answer. Check the connection and try again.",
@@ -109,6 +110,21 @@ export function errorText(error) {
     return `Too many tries. Wait ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
   }
   return ERRORS[code] ?? (message === "" ? "That did not work." : message);
+}
+
+/**
+ * Why a message was not taken.
+ * @param {unknown} error
+ */
+export function sendErrorText(error) {
+  const { code, retryAfterMs } =
+    /** @type {{ code?: string, retryAfterMs?: number }} */ (error ?? {});
+  if (code === "limit_reached") {
+    return retryAfterMs === undefined
+      ? "Not sent: too many messages wait for them to accept already."
+      : "Not sent: you have sent too many messages. Try again later.";
+  }
+  return errorText(error) ?? "Not sent";
 }
 
 /**
