@@ -168,6 +168,17 @@ Deno.test("Timeline: a note that an earlier server stored twice is one (A5)", ()
   assert.deepEqual(timeline.items().map(({ seq }) => seq), [1, 3]);
 });
 
+Deno.test("Timeline: what was undelivered is so after a reload, too (A1)", () => {
+  const timeline = new Timeline();
+  const refused = { k: "undelivered", seq: 3, at: 3, with: "bob", num: 1, id: "a" };
+  const events = [message(2, { out: true, id: "a" }), { ...refused, reason: "not_accepted" }];
+  timeline.addPage({ events: events as Message[], more: false });
+  const [item] = timeline.items();
+  assert.equal(timeline.items().length, 1);
+  assert.match(item!.failure!, /request was not accepted/);
+  assert.equal(markOf(item!, conversation("bob", { delivered: 9, read: 9 })), "failed");
+});
+
 Deno.test("markOf: a message waits for the answer to the request, until it is delivered (A1)", () => {
   const timeline = new Timeline();
   timeline.add(message(9, { out: true, num: 3 }));

@@ -11,6 +11,8 @@
 
 /** @typedef {{ readonly seq: number, readonly out: boolean, readonly body: string }} Preview */
 
+/** Events that are asked for: the last may tell of a refused message. */
+const ASKED = 3;
 /** Questions at the same time, and the least time from one to the next (ms). */
 const AT_ONCE = 2;
 const GAP_MS = 60;
@@ -101,10 +103,10 @@ export class Previews {
     const { lastSeq = 0 } = this.#client.conversations.get(name) ?? {};
     this.#asking.add(name);
     try {
-      const { events } = await this.#client.history(name, { limit: 1 });
-      const last = events.at(-1);
+      const { events } = await this.#client.history(name, { limit: ASKED });
+      const last = events.findLast(({ k }) => k === "message");
       if (last !== undefined) this.take(last);
-      // The last event may be no message any more: then there is nothing to show.
+      // All may tell of refused messages: then there is nothing to show.
       if (this.of(name) === undefined) this.#failed.set(name, lastSeq);
     } catch (error) {
       const { retryAfterMs } = /** @type {{ retryAfterMs?: number }} */ (error);

@@ -169,7 +169,7 @@ export class Talk {
       const where = before === undefined ? { limit: first } : { before, limit: PAGE };
       const page = await this.#chat.client.history(peer, where);
       timeline.addPage(page);
-      const last = page.events.at(-1);
+      const last = page.events.findLast(({ k }) => k === "message");
       if (last !== undefined) this.#chat.previews.take(last);
       if (peer === this.#peer) setText(this.#more, "");
     } catch (error) {

@@ -1,5 +1,6 @@
 // @ts-check
 /** What a conversation shows, in its order, however it came. Nothing here touches the page. */
+import { reasonText } from "./text.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -67,7 +68,10 @@ export class Timeline {
     // What came before this newest page was asked for may lie far above it: between them nothing is
     // known, and with the pages above it comes again.
     if (!this.loaded && more) this.#dropBefore(events[0]?.seq ?? 0);
-    for (const event of events) if (event.k === "message") this.add(event);
+    for (const event of /** @type {readonly (Api.Message | Api.Undelivered)[]} */ (events)) {
+      if (event.k === "message") this.add(event);
+      else if (event.k === "undelivered") this.undelivered(event.id, reasonText(event.reason));
+    }
     this.more = more;
     this.loaded = true;
   }
