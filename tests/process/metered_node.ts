@@ -118,7 +118,7 @@ export async function openMetered(
   deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
   services.gateway.start();
   const admin = new Hono();
-  const deps = adminDeps(open.node, open.ports, open.signIn, DAY_MS);
+  const deps = adminDeps(open.node, open.ports, open.signIn, DAY_MS, null);
   addProvisionRoute(admin, deps);
   addServiceRoutes(admin, { ...services, clock: open.ports.clock });
   front.addAdminRoutes(admin);
