@@ -676,7 +676,7 @@ const PRESENCE: readonly Mutant[] = [
   ...inFile(
     "shard/handlers/roster_ops.ts",
     [
-      "show the request of a blocked account",
+      "let a blocked account use an earlier approval",
       'if (type !== "subscribe" || !account.blocked.has(from)) return inbound(state, type);',
       "return inbound(state, type);",
     ],

@@ -173,7 +173,7 @@ function startUnread(world: World): void {
 function recovered(world: World): void {
   const { people, nodes } = world;
   const waits = () =>
-    nodes.some((n) => !n.serving) ||
+    nodes.some((n) => !n.serving || n.stopping) ||
     people.some((p) =>
       p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))

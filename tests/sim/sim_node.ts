@@ -76,6 +76,7 @@ interface Running {
   readonly lines: readonly LogLine[];
   readonly visible: VisibleSessions;
   serving: boolean;
+  stopping: boolean;
 }
 
 /** What a node needs of its world. */
@@ -115,6 +116,11 @@ export class SimNode implements Server {
   /** Whether it is up and every shard has read its log. */
   get serving(): boolean {
     return this.#running?.serving === true && this.#running.process.state === "running";
+  }
+
+  /** Whether it has been told to stop, and has not yet: it refuses what is new. */
+  get stopping(): boolean {
+    return this.#running?.stopping === true;
   }
 
   /** How often it has been started. */
@@ -169,7 +175,7 @@ export class SimNode implements Server {
       ...UNCOUNTED,
     });
     const made = { process, ports, node, edge, counters, signIn, connect, lines, visible };
-    const running: Running = { ...made, serving: false };
+    const running: Running = { ...made, serving: false, stopping: false };
     this.#running = running;
     this.#host.note(this.who, `starts (${this.#starts})`);
     node.start((error) => {
@@ -211,6 +217,7 @@ export class SimNode implements Server {
   /** SIGTERM: sends everybody away, finishes, and closes the disk; `done` when it is gone. */
   stop(done: () => void): void {
     const running = this.running;
+    running.stopping = true;
     this.#host.note(this.who, "stops");
     running.edge.drain({ spreadMs: 100, retryAfterMs: 500 }, () => {
       running.node.stop(() => {
@@ -347,21 +354,10 @@ export class SimNode implements Server {
       const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
       const { user, device } = principal;
       const { router, domain } = signIn;
-      const { clock } = ports;
       const { limits } = PROTOCOL;
       const { limited } = UNCOUNTED;
-      const ctx = {
-        router,
-        signIn: signIn.signIn,
-        clock,
-        domain,
-        limits,
-        user,
-        device,
-        session,
-        address,
-        limited,
-      };
+      const here = { router, signIn: signIn.signIn, clock: ports.clock, domain, limits, limited };
+      const ctx = { ...here, user, device, session, address };
       command.run(ctx, fields, (result) => {
         if (!result.ok) return reply(answerOf(result));
         reply({ ok: true, value: result.value === null ? null : JSON.parse(result.value) });

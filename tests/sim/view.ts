@@ -30,6 +30,11 @@ interface Conversation {
 /** Unread messages up to which the server counts exactly after a partial read mark. */
 const UNREAD_EXACT_MAX = 100;
 
+/** Whether the contact may see the roster's owner. */
+function maySee(contact: WireContact | undefined): boolean {
+  return contact?.subscription === "from" || contact?.subscription === "both";
+}
+
 /** A mailbox folded up to `seq`. */
 export class View {
   readonly owner: string;
@@ -92,6 +97,10 @@ export class View {
         return this.#read(event);
       case "roster": {
         const { k: _k, seq: _seq, at: _at, ...contact } = event;
+        const gains = maySee(contact) && !maySee(this.roster.get(contact.contact));
+        if (gains && this.blocked.has(contact.contact)) {
+          this.#fail("a blocked account gains no right", JSON.stringify(event));
+        }
         this.roster.set(contact.contact, contact);
         return;
       }
