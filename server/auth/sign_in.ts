@@ -19,10 +19,12 @@ import {
   type ClientFirstFault,
   finishScram,
   parseClientFirst,
+  type ScramEnd,
   type ScramStart,
   SERVER_NONCE_BYTES,
   startScram,
 } from "./scram.ts";
+import { openScram, sealKey, sealScram, type ScramState } from "./scram_seal.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
 import { hashToken, mintToken } from "./token.ts";
 import type { FailureLimits, ScramExchange, SignIn, Verified } from "./types.ts";
@@ -56,6 +58,8 @@ interface About {
 }
 
 type Done<T> = (result: Result<T>) => void;
+/** Finds the key to check a proof against. */
+type Claim = (done: Done<Claimed>) => void;
 
 const UNAUTHORIZED = fail("unauthorized", "The user name or the password is not right.");
 
@@ -70,11 +74,13 @@ class SignInService implements SignIn, FailureLimits {
   readonly #options: SignInOptions;
   readonly #attempts: Attempts;
   readonly #queue: PasswordQueue;
+  readonly #sealKey: Uint8Array;
   readonly register: SignIn["register"];
 
   constructor(deps: SignInDeps, options: SignInOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#sealKey = sealKey(options.fakeSaltSecret);
     const limited = () => deps.limited("sign_in_failures");
     this.#attempts = new Attempts(options.failures, deps.random, limited);
     this.#queue = new PasswordQueue(options.queue, deps.random);
@@ -122,8 +128,28 @@ class SignInService implements SignIn, FailureLimits {
       if (!claimed.ok) return done(claimed);
       const nonce = this.#deps.random.bytes(SERVER_NONCE_BYTES);
       const start = startScram(first, claimed.value.key, nonce);
-      done(ok(this.#exchange(input, start, claimed.value)));
+      const answer = start.message.slice("r=".length + first.nonce.length);
+      const state = { mechanism: input.mechanism, first: input.message, answer };
+      const claim: Claim = (done) => done(claimed);
+      done(ok(this.#exchange(state, start, address.name, claim, input.address)));
     });
+  }
+
+  reopenScram(sealed: string, address: string): ScramExchange | null {
+    const state = openScram(this.#sealKey, sealed, this.#deps.clock.wallMs());
+    if (state === null) return null;
+    const first = parseClientFirst(state.first);
+    const named = typeof first === "string" ? null : parseAddress(first.user, this.#options.domain);
+    // Sealed under another domain, or by other rules.
+    if (typeof first === "string" || named === null || !named.ok) return null;
+    const start = {
+      gs2Header: first.gs2Header,
+      clientFirstBare: first.bare,
+      nonce: first.nonce + state.answer.slice(0, state.answer.indexOf(",")),
+      message: `r=${first.nonce}${state.answer}`,
+    };
+    const claim: Claim = (done) => this.#claim(named.name, state.mechanism, done);
+    return this.#exchange(state, start, named.name, claim, address);
   }
 
   issuer(
@@ -249,32 +275,51 @@ class SignInService implements SignIn, FailureLimits {
   }
 
   #exchange(
-    input: { readonly mechanism: ScramMechanism; readonly address: string },
+    state: ScramState,
     start: ScramStart,
-    claimed: Claimed,
+    name: AccountName,
+    claim: Claim,
+    address: string,
   ): ScramExchange {
     let used = false;
     return {
       message: start.message,
+      seal: (forMs) => sealScram(this.#sealKey, state, this.#deps.clock.wallMs() + forMs),
       finish: (message, done) => {
         if (used) return done(fail("conflict", "This SCRAM exchange is over; begin a new one."));
         used = true;
-        const attempt = this.#begin(claimed.name, input.address, done);
+        const attempt = this.#begin(name, address, done);
         if (attempt === null) return;
-        const end = finishScram(input.mechanism, start, claimed.key, message);
-        if (!end.ok && end.kind === "malformed") {
-          attempt.abandoned();
-          return done(
-            fail("bad_request", "The SCRAM message is not the client-final of this exchange."),
-          );
-        }
-        const about = { attempt, address: input.address, method: input.mechanism };
-        this.#conclude(claimed, end.ok, about, (result) => {
-          if (!result.ok || !end.ok) return done(result.ok ? UNAUTHORIZED : result);
-          done(ok({ ...result.value, serverFinal: end.serverFinal }));
+        claim((claimed) => {
+          if (!claimed.ok) {
+            attempt.abandoned();
+            return done(claimed);
+          }
+          const about = { attempt, address, method: state.mechanism };
+          this.#finish(finishScram(state.mechanism, start, claimed.value.key, message), {
+            claimed: claimed.value,
+            about,
+          }, done);
         });
       },
     };
+  }
+
+  #finish(
+    end: ScramEnd,
+    { claimed, about }: { readonly claimed: Claimed; readonly about: About },
+    done: Done<Verified & { readonly serverFinal: string }>,
+  ): void {
+    if (!end.ok && end.kind === "malformed") {
+      about.attempt.abandoned();
+      return done(
+        fail("bad_request", "The SCRAM message is not the client-final of this exchange."),
+      );
+    }
+    this.#conclude(claimed, end.ok, about, (result) => {
+      if (!result.ok || !end.ok) return done(result.ok ? UNAUTHORIZED : result);
+      done(ok({ ...result.value, serverFinal: end.serverFinal }));
+    });
   }
 
   /**

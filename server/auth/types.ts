@@ -13,8 +13,10 @@ export interface Verified {
 
 /** A SCRAM exchange (RFC 5802) that waits for the client's final message. */
 export interface ScramExchange {
-  /** The server-first message. */
+  /** The server-first message; its nonce is of this exchange only. */
   readonly message: string;
+  /** The exchange as a text that `reopenScram` takes for `forMs` on any node of the cell. */
+  seal(forMs: number): string;
   /** Checks the client-final message; single use. `serverFinal` is `v=…`. */
   finish(
     message: string,
@@ -64,6 +66,11 @@ export interface SignIn {
     },
     done: (result: Result<ScramExchange>) => void,
   ): void;
+  /**
+   * The exchange that was sealed; null where the text is no seal of this cell or has expired. A text
+   * can be opened many times: the caller must remember which exchanges it has finished.
+   */
+  reopenScram(sealed: string, address: string): ScramExchange | null;
   /** Verifies a token of a configured outside issuer. */
   issuer(
     input: { readonly jwt: string; readonly address: string },

@@ -152,11 +152,11 @@ const auth = {
     doc: "Password computations, under way or waiting, for one address; more are answered busy.",
   }),
   exchangesMax: int({
-    default: 4096,
+    default: 65_536,
     min: 10,
     max: 1_000_000,
     unit: "exchanges",
-    doc: "SCRAM exchanges that may wait for the client's second request; beyond, the oldest go.",
+    doc: "SCRAM exchanges over REST that may end within a minute; further ones are refused as busy.",
   }),
   accountFailuresPerMinute: int({
     default: 2,

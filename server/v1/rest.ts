@@ -50,7 +50,7 @@ export function createApp(
 ): Hono {
   const prefix = prefixOf(deps.publicUrl);
   const app = new Hono({ getPath: (request) => withoutPrefix(prefix, getPath(request)) });
-  const exchanges = new Exchanges(exchangeLimits, deps.clock, deps.random);
+  const exchanges = new Exchanges(exchangeLimits, deps.clock);
   const routes = restRoutes(deps.protocol, exchanges);
   app.use("*", async (c, next) => {
     const refusal = payAddress(deps, deps.addressOf(c.req.raw, c.env), 1);

@@ -1,9 +1,10 @@
 /** The REST routes about signing in and out, sessions, and the stream of events. */
 import { z } from "zod";
 import { parseCursor } from "../../shard/name/ids.ts";
-import { type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
+import { type ErrorCode, fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { ScramExchange } from "../auth/types.ts";
-import type { Clock, Random } from "../node/ports.ts";
+import { SEALED_CHARS_MAX } from "../auth/scram_seal.ts";
+import type { Clock } from "../node/ports.ts";
 import { REST_EXAMPLES } from "./examples.ts";
 import { jsonResponse } from "./http.ts";
 import { jsonFields, objectText } from "../text/json_text.ts";
@@ -32,63 +33,60 @@ import {
 import { openInTurn } from "../http/sign_in_queue.ts";
 import { validate } from "./validate.ts";
 
-/** SCRAM exchanges between their two requests. */
+/** SCRAM exchanges that are remembered because they were finished. */
 export interface ExchangeLimits {
-  /** Over it the oldest is forgotten. */
+  /** Over it further ones are refused as busy. */
   readonly exchangesMax: number;
+  /** How long an exchange can be finished. */
   readonly exchangeTtlMs: number;
 }
 
 /** The defaults that configuration starts from. */
 export const DEFAULT_EXCHANGE_LIMITS: ExchangeLimits = {
-  exchangesMax: 4096,
+  exchangesMax: 65_536,
   exchangeTtlMs: 60_000,
 };
 
-interface Kept {
-  readonly exchange: ScramExchange;
-  readonly untilMs: number;
-}
-
-/** Exchanges by a random id; each can be taken once. */
+/**
+ * SCRAM exchanges that were finished on this node, while their sealed texts are valid. Somebody who
+ * has read both requests of a client cannot finish its exchange again on this node. On another node
+ * of the cell it is the short time that bounds it; with what the client read, such a person has the
+ * client's token anyway.
+ */
 export class Exchanges {
-  readonly #limits: ExchangeLimits;
+  readonly limits: ExchangeLimits;
   readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #kept = new Map<string, Kept>();
+  /** By what is only in one exchange, in the order of their times (monotonic ms). */
+  readonly #finished = new Map<string, number>();
 
-  constructor(limits: ExchangeLimits, clock: Clock, random: Random) {
-    this.#limits = limits;
+  constructor(limits: ExchangeLimits, clock: Clock) {
+    this.limits = limits;
     this.#clock = clock;
-    this.#random = random;
   }
 
-  /** How many are kept. */
+  /** How many are remembered. */
   get size(): number {
-    return this.#kept.size;
+    return this.#finished.size;
   }
 
-  /** Keeps an exchange and gives the id to take it with. */
-  keep(exchange: ScramExchange): string {
+  /** Notes that an exchange is finished; a refusal where it was before, or too many are noted. */
+  finish({ message }: Pick<ScramExchange, "message">): Failure | null {
     const now = this.#clock.monoMs();
-    // They were kept in order, so that the oldest come first.
-    for (const [id, kept] of this.#kept) {
-      if (kept.untilMs > now && this.#kept.size < this.#limits.exchangesMax) break;
-      this.#kept.delete(id);
+    for (const [other, untilMs] of this.#finished) {
+      if (untilMs > now) break;
+      this.#finished.delete(other);
     }
-    const bytes = this.#random.bytes(16);
-    const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.#kept.set(id, { exchange, untilMs: now + this.#limits.exchangeTtlMs });
-    return id;
-  }
-
-  /** The exchange, which is then forgotten; null where there is none (any more). */
-  take(id: string): ScramExchange | null {
-    const kept = this.#kept.get(id);
-    this.#kept.delete(id);
-    return kept !== undefined && kept.untilMs > this.#clock.monoMs() ? kept.exchange : null;
+    if (this.#finished.has(message)) return NO_EXCHANGE;
+    const { exchangesMax, exchangeTtlMs } = this.limits;
+    if (this.#finished.size >= exchangesMax) {
+      return fail("busy", "Too many sign-ins by SCRAM at once", exchangeTtlMs / 4);
+    }
+    this.#finished.set(message, now + exchangeTtlMs);
+    return null;
   }
 }
+
+const NO_EXCHANGE = fail("not_found", "There is no such exchange (any more)");
 
 type Spec<S extends z.ZodType> =
   & Pick<Route, "id" | "method" | "path" | "summary" | "access" | "status" | "answer">
@@ -190,7 +188,7 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
           deps.signIn.scram({ mechanism, message, address }, done)
         );
         if (!begun.ok) return begun;
-        const exchange = exchanges.keep(begun.value);
+        const exchange = begun.value.seal(exchanges.limits.exchangeTtlMs);
         return ok(JSON.stringify({ exchange, message: begun.value.message }));
       },
     }),
@@ -200,17 +198,17 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       path: "/v1/auth/scram/{exchange}",
       summary: "Finishes SCRAM: takes the client-final message and signs a device in",
       input: schemas.rest.scramFinal.extend({
-        exchange: z.string().max(64).describe("As the first request returned it"),
+        exchange: z.string().max(SEALED_CHARS_MAX).describe("As the first request returned it"),
       }),
       from: { exchange: "path" },
       answer: "SignedIn",
       errors: ["unauthorized", "not_found", "limit_reached"],
       signsInBy: () => "scram",
-      run: ({ deps }, input) => {
-        const exchange = exchanges.take(input.exchange);
-        if (exchange === null) {
-          return Promise.resolve(fail("not_found", "There is no such exchange (any more)"));
-        }
+      run: ({ deps, address }, input) => {
+        const exchange = deps.signIn.reopenScram(input.exchange, address);
+        if (exchange === null) return Promise.resolve(NO_EXCHANGE);
+        const refusal = exchanges.finish(exchange);
+        if (refusal !== null) return Promise.resolve(refusal);
         return answered((answer) =>
           byScram(deps, exchange, input.message, deviceChoice(input), (result) => {
             if (!result.ok) return answer(result);

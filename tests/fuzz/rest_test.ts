@@ -15,7 +15,7 @@ import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
 const { clock } = openNode().time.world;
 const ROUTES = restRoutes(
   PROTOCOL,
-  new Exchanges(DEFAULT_EXCHANGE_LIMITS, clock, openNode().deps.random),
+  new Exchanges(DEFAULT_EXCHANGE_LIMITS, clock),
 );
 
 const free = throttle(1e9);

@@ -33,7 +33,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   session: "[A-Za-z0-9_-]{16}",
   box: "[A-Za-z0-9_-]{16}",
   device: "[\\x21-\\x7e]{1,64}",
-  exchange: "[A-Za-z0-9_-]{16,64}",
+  exchange: "[A-Za-z0-9_-]{16,8192}",
   nonce: "[\\x21-\\x2b\\x2d-\\x7e]{16,}",
   salt: "[A-Za-z0-9+/]{20,}={0,2}",
   signature: "[A-Za-z0-9+/]{27,}={0,2}",

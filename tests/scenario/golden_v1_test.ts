@@ -8,7 +8,6 @@ import { parseTranscript } from "../golden/transcript.ts";
 import { play } from "../golden/player.ts";
 import { restRoutes } from "../../server/v1/rest.ts";
 import { systemClock } from "../../server/system/clock.ts";
-import { systemRandom } from "../../server/system/random.ts";
 
 const FOLDER = new URL("../golden/v1/", import.meta.url);
 const FILES = [...Deno.readDirSync(FOLDER)].map((entry) => entry.name).sort();
@@ -34,7 +33,7 @@ Deno.test("golden v1 has every command, every code, every event and every route"
   ];
   assert.deepEqual(wanted.filter((part) => !all.includes(part)), []);
   const limits = { exchangesMax: 1, exchangeTtlMs: 1 };
-  const exchanges = new Exchanges(limits, systemClock(), systemRandom());
+  const exchanges = new Exchanges(limits, systemClock());
   const routes = restRoutes(protocol, exchanges).map(({ method, path }) =>
     new RegExp(`→ ${method} ${path.replaceAll(/\{\w+\}/g, "[^ ?/]+")}( |\\?|$)`, "m")
   );

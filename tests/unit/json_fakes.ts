@@ -135,6 +135,8 @@ export class FakeSignIn implements SignIn, FailureLimits {
   readonly failures: string[] = [];
   readonly asked: unknown[] = [];
   refusal: ReturnType<FailureLimits["allowed"]> = null;
+  now: () => number = () => 0;
+  #begun = 0;
 
   allowed() {
     return this.refusal;
@@ -155,13 +157,23 @@ export class FakeSignIn implements SignIn, FailureLimits {
   scram(input: Parameters<SignIn["scram"]>[0], done: (r: Result<ScramExchange>) => void) {
     this.asked.push(input);
     if (input.message !== "first") return done(fail("bad_request", "Not a client-first"));
-    done(ok({
-      message: "server-first",
+    this.#begun++;
+    done(ok(this.#exchange(`${this.#begun}`, this.now() + 60_000)));
+  }
+  /** Sealed as `number.until`; nobody has to break this seal. */
+  reopenScram(sealed: string): ScramExchange | null {
+    const [number, until] = sealed.split("_");
+    return Number(until) > this.now() ? this.#exchange(number!, Number(until)) : null;
+  }
+  #exchange(number: string, untilMs: number): ScramExchange {
+    return {
+      message: `server-first ${number}`,
+      seal: () => `${number}_${untilMs}`,
       finish: (message, end) => {
         if (message !== "good") end(fail("unauthorized", "That is not right"));
         else end(ok({ ...verified("alice"), serverFinal: "v=proof" }));
       },
-    }));
+    };
   }
   issuer(
     input: Parameters<SignIn["issuer"]>[0],
@@ -310,6 +322,7 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
   const { clock, timers } = time.world;
   const router = new FakeRouter();
   const signIn = new FakeSignIn();
+  signIn.now = () => time.nowMs;
   const edge = new FakeEdge();
   const { log, lines } = memoryLog(true);
   const outcomes: string[] = [];

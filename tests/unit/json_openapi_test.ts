@@ -24,7 +24,7 @@ interface Document {
 }
 
 const node = openNode();
-const exchanges = new Exchanges(DEFAULT_EXCHANGE_LIMITS, node.deps.clock, node.deps.random);
+const exchanges = new Exchanges(DEFAULT_EXCHANGE_LIMITS, node.deps.clock);
 const ROUTES = restRoutes(PROTOCOL, exchanges);
 const DOCUMENT = openApiDocument(ROUTES, PROTOCOL, null) as unknown as Document;
 
