@@ -140,6 +140,7 @@ class NodeFront implements Front {
     this.#keeper = createDoorkeeper(config, node, ports, counters, connections);
     this.#edge = createEdge({
       ...ports,
+      node: node.id,
       router: node,
       counters: this.#counts.edge,
       codec: JSON_CODEC,

@@ -2,11 +2,18 @@
  * The edge of a node: opens sessions, takes them up again, hands packets of shards to them, and
  * ends them. Everything else is a session's own affair.
  */
-import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/name/ids.ts";
-import { newId } from "../../shard/name/ids.ts";
+import type {
+  AccountId,
+  AccountName,
+  Cursor,
+  DeviceId,
+  NodeId,
+  SessionId,
+} from "../../shard/name/ids.ts";
+import { newSessionId } from "./session_id.ts";
 import type { EdgePacket, WatchTarget } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { Clock, Log, Random, Timers } from "../node/ports.ts";
+import type { Ports } from "../node/ports.ts";
 import type { EdgeRouter } from "../node/router.ts";
 import { Announcer } from "./announcer.ts";
 import { CatchUp } from "./catch_up.ts";
@@ -36,12 +43,10 @@ const DRAIN_STEP_MS = 50;
 const DRAIN_DETACH_MS = 2000;
 
 /** What an edge needs. */
-export interface EdgeDeps {
+export interface EdgeDeps extends Pick<Ports, "clock" | "timers" | "random" | "log"> {
+  /** The node that the edge belongs to; its sessions' ids name it. */
+  readonly node: NodeId;
   readonly router: EdgeRouter;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly log: Log;
   readonly counters: EdgeCounters;
   readonly codec: EventCodec;
   /** Serves some accounts differently and counts what comes of it; absent: nobody. */
@@ -170,7 +175,7 @@ class NodeEdge implements Edge {
 
   #attach(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
     const { user, device, auth, cursor, presence, resume, ends } = options;
-    const id: SessionId = newId(this.#deps.random.bytes(12));
+    const id = newSessionId(this.#deps.node, this.#deps.random);
     const session = new LiveSession(this.#shared, { id, ...options });
     // Before the request: what the shard sends on may be here before its answer.
     this.#sessions.add(session);

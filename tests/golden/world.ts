@@ -101,6 +101,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   if (!time.runWhile(() => !started, time.nowMs + 60_000)) throw new Error("it did not start");
   edge = createEdge({
     ...ports,
+    node: node.id,
     router: node,
     counters: newEdgeCounters(),
     codec: JSON_CODEC,

@@ -1,4 +1,5 @@
 /** Long-poll and server-sent events through the real HTTP server. */
+import type { NodeId } from "../../shard/name/ids.ts";
 import assert from "node:assert/strict";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { Hono } from "hono";
@@ -72,7 +73,8 @@ async function withServer(
   const random = simRandom(new Prng(5));
   const shared = { router, clock, timers, random, log: memoryLog().log, counters };
   const bounds = { ...DEFAULT_EDGE_LIMITS, ...limits };
-  const edge = createEdge({ ...shared, codec: JSON_CODEC, flushed: () => {} }, bounds);
+  const node = "node000000000001" as NodeId;
+  const edge = createEdge({ ...shared, node, codec: JSON_CODEC, flushed: () => {} }, bounds);
   router.expiresAt = clock.wallMs() + 3_600_000;
   const streams = newStreamCounters();
   const signIns: string[] = [];

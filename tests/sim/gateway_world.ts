@@ -127,6 +127,7 @@ export class GatewayWorld {
     });
     this.edge = createEdge({
       ...ports,
+      node: this.node.id,
       router: this.node,
       counters: newEdgeCounters(),
       codec: JSON_CODEC,

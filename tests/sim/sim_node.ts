@@ -154,7 +154,8 @@ export class SimNode implements Server {
     });
     visible.watch(node);
     const counters = newEdgeCounters();
-    const deps = { ...ports, router: node, counters, codec: JSON_CODEC, flushed: () => {} };
+    const edgePorts = { ...ports, node: node.id, router: node };
+    const deps = { ...edgePorts, counters, codec: JSON_CODEC, flushed: () => {} };
     edge = createEdge(deps, config.edge);
     const signIn: SignInDeps = {
       router: node,

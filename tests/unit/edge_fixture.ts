@@ -1,6 +1,6 @@
 /** An edge under virtual time, and a router that plays all shards and can hold answers back. */
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, DeviceId, MailboxId, NodeId } from "../../shard/name/ids.ts";
 import type {
   AttachAuth,
   DevicePresence,
@@ -300,8 +300,8 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
   const { clock, timers } = time.world;
   const random = simRandom(new Prng(7));
   const { log } = memoryLog();
-  const flushed = () => {};
-  const deps = { router, clock, timers, random, log, counters, codec: JSON_CODEC, flushed };
+  const edgePorts = { node: "node000000000001" as NodeId, router, clock, timers, random, log };
+  const deps = { ...edgePorts, counters, codec: JSON_CODEC, flushed: () => {} };
   const inTrial = trial === undefined ? deps : { ...deps, trial };
   const edge = createEdge(inTrial, { ...DEFAULT_EDGE_LIMITS, ...limits });
   const open: Rig["open"] = (options = {}) => {

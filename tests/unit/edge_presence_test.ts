@@ -1,4 +1,5 @@
 /** Presence at the edge: one batch, coalescing, encoding once, and rights that end at once. */
+import type { NodeId } from "../../shard/name/ids.ts";
 import assert from "node:assert/strict";
 import type { PresenceOfDevice } from "../../shard/ops.ts";
 import { DEFAULT_EDGE_LIMITS, newEdgeCounters } from "../../server/edge/types.ts";
@@ -102,6 +103,7 @@ Deno.test("presence is encoded once, however many watch", () => {
     router,
     clock: time.world.clock,
     timers: time.world.timers,
+    node: "node000000000001" as NodeId,
     random: simRandom(new Prng(1)),
     log: memoryLog().log,
     counters: newEdgeCounters(),
