@@ -135,6 +135,8 @@ export class Drive {
 
   async end(): Promise<void> {
     const gone = this.clients.map((client) => client.closed);
+    // The address has asked too much before.
+    while (await this.call("GET", "/v1/info").catch(() => 0) !== 200) await this.node.look();
     const closed = this.node.close();
     const draining = (kind: string) =>
       `roost_admission_refused_total{kind="${kind}",reason="draining"}`;

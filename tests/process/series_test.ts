@@ -31,6 +31,7 @@ const SETTINGS = {
   "limits.signalsBurst": "2",
   "limits.subscriptionRequestsBurst": "3",
   "limits.subscriptionRequestsPerHour": "1",
+  "limits.requestsPerAddressPerSecond": "40",
   "registration.perAddressBurst": "9",
   "registration.perAddressPerHour": "1",
   "auth.accountFailuresBurst": "1",
