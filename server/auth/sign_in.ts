@@ -24,7 +24,7 @@ import {
   SERVER_NONCE_BYTES,
   startScram,
 } from "./scram.ts";
-import { openScram, sealKey, sealScram, type ScramState } from "./scram_seal.ts";
+import { openScram, type ScramState, sealKey, sealScram } from "./scram_seal.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
 import { hashToken, mintToken } from "./token.ts";
 import type { FailureLimits, ScramExchange, SignIn, Verified } from "./types.ts";

@@ -156,7 +156,8 @@ const auth = {
     min: 10,
     max: 1_000_000,
     unit: "exchanges",
-    doc: "SCRAM exchanges over REST that may end within a minute; further ones are refused as busy.",
+    doc:
+      "SCRAM exchanges over REST that may end within a minute; further ones are refused as busy.",
   }),
   accountFailuresPerMinute: int({
     default: 2,

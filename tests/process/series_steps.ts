@@ -298,13 +298,13 @@ export const STEPS: Readonly<Record<string, (drive: Drive) => Promise<void>>> = 
     await d.moved('roost_admission_refused_total{kind="connection",reason="full"}');
     for (const { socket } of full) socket.destroy();
     await d.until((text) => Number(/^roost_connections (\d+)$/m.exec(text)![1]) < 50);
-    const open = d.rawSocket();
-    await new Promise((done) => open.socket.once("connect", done));
+    const open = Array.from({ length: 20 }, () => d.rawSocket().socket);
+    await Promise.all(open.map((socket) => new Promise((done) => socket.once("connect", done))));
     const asks = Array.from({ length: 20 }, async () => {
       for (let i = 0; i < 40; i++) await d.call("GET", "/v1/info").catch(() => {});
     });
     await Promise.all(asks);
-    open.socket.write(UPGRADE);
+    for (const socket of open) socket.write(UPGRADE);
     await d.moved('roost_rate_limited_total{limit="address_requests"}');
     await d.moved('roost_rate_limited_total{limit="address_connections"}');
   },

@@ -63,6 +63,9 @@ const UNMOVED: Readonly<Record<string, string>> = {
   'roost_admission_refused_total{kind="connection",reason="overload"}': "admission_test.ts",
   'roost_admission_refused_total{kind="write",reason="overload"}': "admission_test.ts",
   'roost_admission_refused_total{kind="signIn",reason="overload"}': "admission_test.ts",
+  'roost_admission_refused_total{kind="signIn",reason="draining"}': "a moment; drain_test.ts",
+  'roost_admission_refused_total{kind="connection",reason="draining"}': "a moment; drain_test.ts",
+  "roost_ready": "is 0 for a moment while a fenced shard reloads; reload_test.ts",
   'roost_admission_refused_total{kind="signIn",reason="full"}': "edge_open_test.ts",
 };
 
