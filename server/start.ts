@@ -11,6 +11,7 @@ import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
+import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
@@ -173,10 +174,9 @@ async function closeAll(listeners: readonly (AdminListener | null)[]): Promise<v
 /** A server that needs invites prints one at its first start, or nobody could get in. */
 async function firstInvite(config: Config, open: OpenNode): Promise<string | null> {
   if (config.registration.mode !== "invite") return null;
-  const key = ["meta", "invited"];
-  const { store } = open.ports;
+  const mark = new CellValue(open.ports.store, cellText("invited"));
   const invited = await new Promise<boolean>((done) =>
-    store.read([key], (error, values) => done(error !== null || values[0] !== null))
+    mark.load((error, invited) => done(error !== null || invited !== null))
   );
   if (invited) return null;
   const inviteMs = config.registration.inviteDays * DAY_MS;
@@ -185,9 +185,7 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
   const made = await new Promise<string | null>((done) =>
     deps.invites.create((result) => done(result.ok ? result.value.code : null))
   );
-  await new Promise<void>((done) =>
-    store.write([{ kind: "set", key, value: new Uint8Array([1]) }], () => done())
-  );
+  await new Promise<void>((done) => mark.update(() => "1", () => done()));
   return made;
 }
 

@@ -9,7 +9,8 @@ import type { AccountId } from "../../shard/name/ids.ts";
 import { POINT_SPACE, pointOf } from "../../shard/name/ids.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { type Arms, formatArms, parseArms } from "../config/arms.ts";
-import type { Store, StoreError, StoreKey } from "../node/ports.ts";
+import { cellText, CellValue, type Registers } from "../node/cell_value.ts";
+import type { Store, StoreError } from "../node/ports.ts";
 
 /** Every experiment there is in the code, with its arms; `control` changes nothing. */
 export const EXPERIMENTS = {
@@ -54,8 +55,20 @@ interface Running {
 
 const NAMES = Object.keys(EXPERIMENTS) as readonly ExperimentName[];
 
-function keyOf(name: ExperimentName): StoreKey {
-  return ["meta", "experiment", name];
+/** What is stored where the configuration decides. */
+const DEFAULT = "default";
+
+type ExperimentStore = Registers & Pick<Store, "read">;
+
+/** The arms of an experiment as text, "" for off; at first what an earlier version has stored. */
+function settingOf(store: ExperimentStore, name: ExperimentName): CellValue<string | null> {
+  return new CellValue(store, {
+    ...cellText(`experiment ${name}`),
+    initial: (done) =>
+      store.read([["meta", "experiment", name]], (error, [value]) => {
+        done(error, value ? new TextDecoder().decode(value) : null);
+      }),
+  });
 }
 
 /** Whether a text names an experiment. */
@@ -79,35 +92,46 @@ export function armAt(arms: Arms, name: string, account: string): string {
 
 /** See the head of this file. */
 export class Experiments {
-  readonly #store: Pick<Store, "read" | "write">;
+  readonly #settings: ReadonlyMap<ExperimentName, CellValue<string | null>>;
   readonly #configured: Readonly<Record<ExperimentName, Arms | null>>;
   readonly #running: Map<ExperimentName, Running>;
   readonly #counts = new Map<string, number>();
 
   /** `configured`: the arms where nothing else was set; null: off. */
   constructor(
-    store: Pick<Store, "read" | "write">,
+    store: ExperimentStore,
     configured: Readonly<Record<ExperimentName, Arms | null>>,
   ) {
-    this.#store = store;
+    this.#settings = new Map(NAMES.map((name) => [name, settingOf(store, name)]));
     this.#configured = configured;
     this.#running = new Map(
       NAMES.map((name) => [name, { arms: configured[name], from: "configuration" }]),
     );
   }
 
-  /** Reads what was set earlier. */
+  /** Reads what was set earlier, and follows what other nodes set from now on. */
   load(done: (error: StoreError | null) => void): void {
-    this.#store.read(NAMES.map(keyOf), (error, values) => {
-      values.forEach((value, i) => {
-        if (value === null) return;
-        const name = NAMES[i]!;
-        const text = new TextDecoder().decode(value);
-        const arms = text === "" ? null : parseArms(text, Object.keys(EXPERIMENTS[name].arms));
-        this.#running.set(name, { arms, from: "set" });
+    let left = NAMES.length;
+    let failed: StoreError | null = null;
+    for (const [name, setting] of this.#settings) {
+      setting.onChange = (text) => this.#apply(name, text);
+      setting.watch();
+      setting.load((error, text) => {
+        if (error === null) this.#apply(name, text);
+        else failed = error;
+        if (--left === 0) done(failed);
       });
-      done(error);
-    });
+    }
+  }
+
+  #apply(name: ExperimentName, text: string | null): void {
+    const known = Object.keys(EXPERIMENTS[name].arms);
+    this.#running.set(
+      name,
+      text === null || text === DEFAULT
+        ? { arms: this.#configured[name], from: "configuration" }
+        : { arms: text === "" ? null : parseArms(text, known), from: "set" },
+    );
   }
 
   /** The arm that an account is in; null where the experiment is off. */
@@ -157,17 +181,10 @@ export class Experiments {
       } that make 100, such as control=50,short=50`;
       return done(fail("bad_request", `The arms must be ${wanted}`));
     }
-    const key = keyOf(name);
-    const stored = new TextEncoder().encode(arms === null ? "" : formatArms(arms));
-    const mutation = text === "default"
-      ? { kind: "delete", key } as const
-      : { kind: "set", key, value: stored } as const;
-    this.#store.write([mutation], (error) => {
+    const stored = text === DEFAULT ? DEFAULT : arms === null ? "" : formatArms(arms);
+    this.#settings.get(name)!.update(() => stored, (error) => {
       if (error !== null) return done(fail("unavailable", "The store takes no changes now", 1000));
-      const running: Running = text === "default"
-        ? { arms: this.#configured[name], from: "configuration" }
-        : { arms, from: "set" };
-      this.#running.set(name, running);
+      this.#apply(name, stored);
       done(ok(this.list().find((status) => status.name === name)!));
     });
   }

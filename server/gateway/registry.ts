@@ -1,11 +1,13 @@
 /**
- * The services there are: kept in the store, all of them in memory, each change durable at once.
+ * The services of a cell: one shared value of the store, in memory as it was last read, each change
+ * durable at once and seen by every node.
  */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Clock, Random, StoreError, StoreKey } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { equalBytes } from "../auth/hash.ts";
-import { type Rows, rowValue, setRow } from "./rows.ts";
+import { cellJson, CellValue, type Registers } from "../node/cell_value.ts";
+import { type Rows, rowValue } from "./rows.ts";
 import {
   accountOf,
   hashServiceToken,
@@ -19,10 +21,13 @@ import {
 /** What it needs. */
 export interface RegistryDeps {
   readonly rows: Rows;
+  readonly store: Registers;
   readonly router: Pick<Router, "request">;
   readonly clock: Clock;
   readonly random: Random;
 }
+
+type Services = Readonly<Record<string, ServiceRecord>>;
 
 /** Told which service has changed. */
 export type Changed = (service: ServiceRecord) => void;
@@ -36,6 +41,7 @@ const utf8 = new TextEncoder();
 /** See the head of this file. */
 export class Registry {
   readonly #deps: RegistryDeps;
+  readonly #shared: CellValue<Services>;
   readonly #services = new Map<string, ServiceRecord>();
   /** Revoked ones that are not durably so. */
   readonly #unsaved = new Set<string>();
@@ -44,17 +50,38 @@ export class Registry {
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps;
+    this.#shared = new CellValue(deps.store, cellJson<Services>("services", this.#earlier));
+    this.#shared.onChange = (services) => this.#adopt(services);
   }
 
-  /** Reads them all; before that there are none. */
-  load(done: (error: StoreError | null) => void): void {
+  /** Services as an earlier version has stored them: each in a row of its own. */
+  readonly #earlier = (done: (error: StoreError | null, services: Services) => void): void => {
     this.#deps.rows.all(PREFIX, (error, rows) => {
-      for (const { value } of rows) {
-        const service = rowValue(value) as ServiceRecord;
-        this.#services.set(service.name, service);
+      const services = rows.map(({ value }) => rowValue(value) as ServiceRecord);
+      done(error, Object.fromEntries(services.map((service) => [service.name, service])));
+    });
+  };
+
+  /** Reads them all, and follows what other nodes change from now on; before that there are none. */
+  load(done: (error: StoreError | null) => void): void {
+    this.#shared.watch();
+    this.#shared.load((error, services) => {
+      if (error === null) {
+        for (const service of Object.values(services)) this.#services.set(service.name, service);
       }
       done(error);
     });
+  }
+
+  /** Takes over what is stored; a service whose revocation is not stored yet stays revoked. */
+  #adopt(services: Services): void {
+    for (const service of Object.values(services)) {
+      const known = this.#services.get(service.name);
+      if (this.#unsaved.has(service.name)) continue;
+      if (JSON.stringify(known) === JSON.stringify(service)) continue;
+      this.#services.set(service.name, service);
+      this.onChange(service);
+    }
   }
 
   /** All of them by name, revoked ones too. */
@@ -140,17 +167,22 @@ export class Registry {
     this.#services.set(name, revoked);
     this.#unsaved.add(name);
     this.onChange(revoked);
-    this.#keep(revoked, (result) => {
-      if (result.ok) this.#unsaved.delete(name);
-      done(result);
-    });
+    this.#keep(revoked, done);
   }
 
+  /** Stores a service; `conflict` where another node has made one of this name meanwhile. */
   #keep(service: ServiceRecord, done: (result: Result<null>) => void): void {
-    this.#deps.rows.write([setRow([...PREFIX, service.name], service)], (error) => {
+    const { name } = service;
+    let taken = false;
+    this.#shared.update((services) => {
+      const stored = services[name];
+      taken = service.tokenHash !== null && stored !== undefined && this.active(stored);
+      return taken ? null : { ...services, [name]: service };
+    }, (error, services) => {
       if (error !== null) return done(NOT_NOW);
-      this.#services.set(service.name, service);
-      this.onChange(service);
+      this.#unsaved.delete(name);
+      this.#adopt(services);
+      if (taken) return done(fail("conflict", `The service ${name} exists: revoke it first`));
       done(ok(null));
     });
   }

@@ -1,25 +1,29 @@
 /** The mark of a store that was restored from a backup: see `shownMailboxId`. */
-import type { Random, Store } from "./ports.ts";
+import { cellText, CellValue, type Registers } from "./cell_value.ts";
 import { newId } from "../../shard/name/ids.ts";
+import type { Random } from "./ports.ts";
 
-const KEY = ["meta", "restored"];
+function tagOf(store: Registers): CellValue<string | null> {
+  return new CellValue(store, cellText("restored"));
+}
 
 /** The tag of the last restore; "" where there was none. Rejects where it cannot be read. */
-export function restoreTag(store: Pick<Store, "read">): Promise<string> {
+export function restoreTag(store: Registers): Promise<string> {
   return new Promise((resolve, reject) =>
-    store.read([KEY], (error, [value]) => {
-      if (error !== null) return reject(new Error(`Cannot open the store: ${error.message}`));
-      resolve(value ? new TextDecoder().decode(value) : "");
-    })
+    tagOf(store).load((error, tag) =>
+      error === null
+        ? resolve(tag ?? "")
+        : reject(new Error(`Cannot open the store: ${error.message}`))
+    )
   );
 }
 
 /** Notes that the store was restored now. */
-export function markRestored(store: Pick<Store, "write">, random: Random): Promise<void> {
-  const value = new TextEncoder().encode(newId(random.bytes(12)));
+export function markRestored(store: Registers, random: Random): Promise<void> {
+  const tag: string = newId(random.bytes(12));
   return new Promise((resolve, reject) =>
-    store.write(
-      [{ kind: "set", key: KEY, value }],
+    tagOf(store).update(
+      (stored) => stored === tag ? null : tag,
       (error) => error === null ? resolve() : reject(new Error(error.message)),
     )
   );

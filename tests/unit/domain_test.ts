@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { keepDomain, storedDomain } from "../../server/node/domain.ts";
+import { FencedStore } from "../../server/store/fenced_store.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { Prng } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -17,7 +18,7 @@ function openDisk() {
     }
     return await task;
   };
-  return { disk, store: disk.open(time.process()), settled };
+  return { disk, store: new FencedStore(disk.open(time.process())), settled };
 }
 
 Deno.test("keepDomain keeps the first domain, and takes the same one again", async () => {

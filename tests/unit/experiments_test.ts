@@ -9,6 +9,7 @@ import {
 } from "../../server/gateway/experiments.ts";
 import { type Arms, formatArms, parseArms } from "../../server/config/arms.ts";
 import { configOf } from "../../server/config/config.ts";
+import { FencedStore } from "../../server/store/fenced_store.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { Prng } from "../sim/prng.ts";
 import type { Result } from "../../shard/errors.ts";
@@ -20,7 +21,7 @@ const id = (n: number) => `account${String(n).padStart(9, "0")}` as AccountId;
 function openStore() {
   const time = new VirtualTime();
   const disk = new MemoryDisk(time, new Prng(1));
-  const store = disk.open(time.process());
+  const store = new FencedStore(disk.open(time.process()));
   const open = (configured: Arms | null) => {
     const experiments = new Experiments(store, { "offline-grace": configured });
     experiments.load((error) => assert.equal(error, null));
