@@ -134,7 +134,7 @@ Deno.test("hello with SCRAM: challenge, auth, welcome with the server's proof", 
   const client = connect(node);
   const scram = { mechanism: "SCRAM-SHA-256", message: "first" };
   deepEqual(client.say({ t: "hello", v: 1, auth: { scram } }), [
-    { t: "challenge", message: "server-first" },
+    { t: "challenge", message: "server-first 1" },
   ]);
   const welcome = only(client.say({ t: "auth", message: "good" }));
   equal(welcome["scram"], "v=proof");
