@@ -3,6 +3,8 @@
  * every call.
  */
 
+import { type BucketRate, takeTokens, waitForTokens } from "../../shard/token_bucket.ts";
+
 /** A token bucket for each key. */
 export interface ThrottleOptions {
   /** Units that a key has which was not seen for long. */
@@ -15,15 +17,14 @@ export interface ThrottleOptions {
   readonly debtMax?: number;
 }
 
-interface Bucket {
-  units: number;
-  atMs: number;
-}
-
 /** Allowances by key, in bounded memory: about 100 bytes and the key's text for each key. */
 export class Throttle {
   readonly #options: ThrottleOptions;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #rate: BucketRate;
+  /** When the bucket of a key is full again. */
+  readonly #buckets = new Map<string, number>();
+  /** The latest time that was given: one that steps back neither gives nor takes. */
+  #latestMs = 0;
 
   constructor(options: ThrottleOptions) {
     const { burst, refillMs, keysMax, debtMax = 0 } = options;
@@ -31,6 +32,7 @@ export class Throttle {
       throw new Error(`Throttle: bad options ${JSON.stringify(options)}`);
     }
     this.#options = options;
+    this.#rate = { tokenMs: refillMs, burst };
   }
 
   /** Keys remembered now; those with a full bucket are forgotten when they are next looked at. */
@@ -40,25 +42,24 @@ export class Throttle {
 
   /** Milliseconds until `units` are there; 0 where they are. Takes nothing. */
   waitMs(nowMs: number, key: string, units = 1): number {
-    const missing = units - this.#units(nowMs, this.#buckets.get(key));
-    return missing <= 0 ? 0 : Math.ceil(missing * this.#options.refillMs);
+    return waitForTokens(this.#rate, this.#buckets.get(key) ?? 0, this.#now(nowMs), units);
   }
 
   /** Takes `units` and returns 0, or takes nothing and returns the milliseconds to wait. */
   take(nowMs: number, key: string, units = 1): number {
     const waitMs = this.waitMs(nowMs, key, units);
-    if (waitMs === 0) this.#change(nowMs, key, -units);
+    if (waitMs === 0) this.#change(nowMs, key, units);
     return waitMs;
   }
 
   /** Takes `units` whether they are there or not, but not beyond `debtMax` below nothing. */
   charge(nowMs: number, key: string, units = 1): void {
-    this.#change(nowMs, key, -units);
+    this.#change(nowMs, key, units);
   }
 
   /** Gives back units that were taken for something that did not count after all. */
   refund(nowMs: number, key: string, units = 1): void {
-    if (this.#buckets.has(key)) this.#change(nowMs, key, units);
+    if (this.#buckets.has(key)) this.#change(nowMs, key, -units);
   }
 
   /** Makes the bucket of a key full. */
@@ -66,20 +67,22 @@ export class Throttle {
     this.#buckets.delete(key);
   }
 
-  #units(nowMs: number, bucket: Bucket | undefined): number {
-    const { burst, refillMs } = this.#options;
-    if (bucket === undefined) return burst;
-    return Math.min(burst, bucket.units + Math.max(0, nowMs - bucket.atMs) / refillMs);
+  #now(nowMs: number): number {
+    return this.#latestMs = Math.max(this.#latestMs, nowMs);
   }
 
-  #change(nowMs: number, key: string, by: number): void {
-    const { burst, keysMax, debtMax = 0 } = this.#options;
-    const units = Math.max(-debtMax, this.#units(nowMs, this.#buckets.get(key)) + by);
+  #change(atMs: number, key: string, taken: number): void {
+    const nowMs = this.#now(atMs);
+    const { burst, refillMs, keysMax, debtMax = 0 } = this.#options;
+    const fullAtMs = Math.min(
+      takeTokens(this.#rate, this.#buckets.get(key) ?? 0, nowMs, taken),
+      nowMs + (burst + debtMax) * refillMs,
+    );
     // Deleting and setting keeps the map in order of use.
     this.#buckets.delete(key);
-    if (units >= burst) return;
+    if (fullAtMs <= nowMs) return;
     if (this.#buckets.size >= keysMax) this.#buckets.delete(this.#buckets.keys().next().value!);
-    this.#buckets.set(key, { units, atMs: nowMs });
+    this.#buckets.set(key, fullAtMs);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Rate limits of those who are signed in: of all commands, and of the kinds that others feel. */
+import { type BucketRate, takeTokens, waitForTokens } from "../../shard/token_bucket.ts";
 import type { Throttle } from "../auth/throttle.ts";
 
 /** A rate: `perSecond` tokens come back each second, at most `burst` are saved up. */
@@ -53,19 +54,13 @@ export function takeFrom(
   return ownMs;
 }
 
-/** What rounding may cost, in ms: far below what anybody waits. */
-const EPSILON_MS = 1e-6;
-
-/**
- * A token bucket that starts full, as one number where a `Throttle` keeps a map of keys: the time
- * at which it is full again (the generic cell rate algorithm, ITU-T I.371).
- */
+/** The bucket of one connection: it starts full. */
 export class TokenBucket {
-  readonly #rate: Rate;
+  readonly #rate: BucketRate;
   #fullAtMs: number;
 
-  constructor(rate: Rate, nowMs: number) {
-    this.#rate = rate;
+  constructor({ perSecond, burst }: Rate, nowMs: number) {
+    this.#rate = { tokenMs: 1000 / perSecond, burst };
     this.#fullAtMs = nowMs;
   }
 
@@ -74,13 +69,10 @@ export class TokenBucket {
    * A cost over the burst is taken as the burst. Times are monotonic ms.
    */
   take(cost: number, nowMs: number): number {
-    const { perSecond, burst } = this.#rate;
-    const tokenMs = 1000 / perSecond;
-    const fullAtMs = Math.max(this.#fullAtMs, nowMs) + Math.min(cost, burst) * tokenMs;
-    const waitMs = fullAtMs - nowMs - burst * tokenMs;
-    if (waitMs > EPSILON_MS) return Math.ceil(waitMs - EPSILON_MS);
-    this.#fullAtMs = fullAtMs;
-    return 0;
+    const tokens = Math.min(cost, this.#rate.burst);
+    const waitMs = waitForTokens(this.#rate, this.#fullAtMs, nowMs, tokens);
+    if (waitMs === 0) this.#fullAtMs = takeTokens(this.#rate, this.#fullAtMs, nowMs, tokens);
+    return waitMs;
   }
 }
 

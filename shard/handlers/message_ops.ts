@@ -11,6 +11,7 @@ import { readConversation, readForward } from "../mailbox/mailbox.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { snapshotOf } from "./snapshot.ts";
 import { trimEntry } from "./retention.ts";
+import { takeTokens, waitForTokens } from "../token_bucket.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
 
@@ -44,12 +45,13 @@ const ON_ITS_WAY_MS = 250;
  * which do.
  */
 function takeAllowance(turn: Turn, account: Account, chars: number): number {
-  const costMs = chars / turn.limits.outboxCharsMax * ON_ITS_WAY_MS;
-  const full = Math.max(account.runtime.sentFullAtMs, turn.now.mono) +
-    Math.min(costMs, ON_ITS_WAY_MS);
-  const waitMs = full - turn.now.mono - ON_ITS_WAY_MS;
-  if (waitMs > 0) return Math.ceil(waitMs);
-  account.runtime.sentFullAtMs = full;
+  const burst = turn.limits.outboxCharsMax;
+  const rate = { tokenMs: ON_ITS_WAY_MS / burst, burst };
+  const cost = Math.min(chars, burst);
+  const { runtime } = account;
+  const waitMs = waitForTokens(rate, runtime.sentFullAtMs, turn.now.mono, cost);
+  if (waitMs > 0) return waitMs;
+  runtime.sentFullAtMs = takeTokens(rate, runtime.sentFullAtMs, turn.now.mono, cost);
   return 0;
 }
 

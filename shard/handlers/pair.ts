@@ -12,6 +12,7 @@ import { expireWaiting, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.t
 import { headFull } from "./head_full.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
 import { pointOf } from "../name/ids.ts";
+import { takeTokens, waitForTokens } from "../token_bucket.ts";
 import { seenByOwner } from "../roster/roster.ts";
 
 type Pair = ShardPacket & { kind: "pair" };
@@ -153,10 +154,11 @@ function accepts(account: Account, p: { from: Account["name"]; fromId: AccountId
 }
 
 function mayReceive(turn: Turn, account: Account): boolean {
-  const { inboundMessageMs: each, inboundMessageBurst: burst } = turn.limits;
-  const full = Math.max(account.runtime.inboundFullAtMs, turn.now.mono);
-  if (full + each - turn.now.mono > each * burst) return false;
-  account.runtime.inboundFullAtMs = full + each;
+  const { inboundMessageMs: tokenMs, inboundMessageBurst: burst } = turn.limits;
+  const { runtime } = account;
+  const rate = { tokenMs, burst };
+  if (waitForTokens(rate, runtime.inboundFullAtMs, turn.now.mono, 1) > 0) return false;
+  runtime.inboundFullAtMs = takeTokens(rate, runtime.inboundFullAtMs, turn.now.mono, 1);
   return true;
 }
 

@@ -16,6 +16,7 @@ import { headFull } from "./head_full.ts";
 import { lastSeenNow } from "./last_seen.ts";
 import { revokeWatcher } from "./account_ops.ts";
 import { settleWaiting } from "./waiting_messages.ts";
+import { takeTokens, waitForTokens } from "../token_bucket.ts";
 import { rosterView, seenByOwner, seesOwner, showsSame } from "../roster/roster.ts";
 
 const NOT_ACTIVE = fail("unauthorized", "The account cannot be used (any more)");
@@ -196,10 +197,11 @@ export const removeContact: Handler<"roster.remove"> = (turn, account, input) =>
 
 /** Whether the account may send another subscription request now; takes it from the allowance. */
 function mayRequest(turn: Turn, account: Account): boolean {
-  const { subscriptionRequestMs: each, subscriptionRequestBurst: burst } = turn.limits;
-  const full = Math.max(account.runtime.requestsFullAtMs, turn.now.mono);
-  if (full + each - turn.now.mono > each * burst) return false;
-  account.runtime.requestsFullAtMs = full + each;
+  const { subscriptionRequestMs: tokenMs, subscriptionRequestBurst: burst } = turn.limits;
+  const { runtime } = account;
+  const rate = { tokenMs, burst };
+  if (waitForTokens(rate, runtime.requestsFullAtMs, turn.now.mono, 1) > 0) return false;
+  runtime.requestsFullAtMs = takeTokens(rate, runtime.requestsFullAtMs, turn.now.mono, 1);
   return true;
 }
 
