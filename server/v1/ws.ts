@@ -148,6 +148,15 @@ const TOO_LARGE: readonly (string | undefined)[] = [
   "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
 ];
 
+/** `ws`'s code of a message in more than `PARTS_MAX` parts: it takes as much work as many frames. */
+const TOO_MANY_PARTS = "WS_ERR_TOO_MANY_BUFFERED_PARTS";
+
+/** What an error of `ws` counts as. */
+function faultOf(code: string | undefined): Fault {
+  if (code === TOO_MANY_PARTS) return "flood";
+  return TOO_LARGE.includes(code) ? "too_large" : "frame";
+}
+
 /** Makes the transport. */
 export function createWsTransport(deps: WsDeps, limits: WsLimits): WsTransport {
   return new Transport(deps, limits);
@@ -209,8 +218,10 @@ class Transport implements WsTransport, ConnectionHost {
       if (this[CONNECTION] !== undefined) transport.#closed(this[CONNECTION]);
     };
     this.#onError = function (error) {
-      const fault = TOO_LARGE.includes(error.code) ? "too_large" : "frame";
-      if (this[CONNECTION] !== undefined) transport.fault(fault, this[CONNECTION]);
+      const connection = this[CONNECTION];
+      if (connection === undefined) return;
+      connection.broken();
+      transport.fault(faultOf(error.code), connection);
     };
   }
 

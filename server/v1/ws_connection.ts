@@ -11,16 +11,11 @@ import type { CloseReason, Sink } from "../edge/types.ts";
 import { cut } from "../http/refusal.ts";
 import type { Worker } from "../http/turns.ts";
 import { goawayFrame } from "./encode.ts";
+import { frameBuffer, frameHead, PING, pongFrame } from "./ws_frame.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 
-/** A text frame that is final and not masked. */
-const TEXT_FRAME = 0x81;
-/** A pong that is final and not masked; it carries at most 125 bytes. */
-const PONG_FRAME = 0x8a;
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
-/** An empty ping. */
-const PING = "\x89\x00";
 
 /** RFC 6455 section 7.4.1: what the close frame says. */
 const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
@@ -42,6 +37,8 @@ const SLICE_BYTES = { early: 1024, greeted: 8192 } as const;
 const EARLY_CONTROL_MAX = 16;
 /** Frames of a client that has been told to go, until the connection is cut. */
 const LATE_MAX = 64;
+/** Bytes that are read, unparsed, behind a frame that breaks the protocol, until the cut. */
+const BROKEN_BYTES_MAX = 262_144;
 
 /** Why the transport itself ends a connection. */
 export type Fault =
@@ -115,6 +112,9 @@ export class WsConnection implements WireConnection, Sink, Worker {
   /** Since when it sends too much; 0 where it does not. */
   #floodSinceMs = 0;
   #late = 0;
+  /** A frame broke the protocol: `ws` parses no more. */
+  #broken = false;
+  #brokenBytes = 0;
   #earlyControls = 0;
   /** `ws`'s own listener: it takes all frames of what it is given at once. */
   readonly #parse: (chunk: Buffer) => void;
@@ -210,12 +210,31 @@ export class WsConnection implements WireConnection, Sink, Worker {
    * what the client sends after it.
    */
   receive(chunk: Buffer): void {
-    if (this.#unparsed !== null) this.#unparsed = Buffer.concat([this.#unparsed, chunk]);
+    if (this.#broken) this.#discard(chunk.length);
+    else if (this.#unparsed !== null) this.#unparsed = Buffer.concat([this.#unparsed, chunk]);
     else if (chunk.length > this.#sliceBytes() || this.#paused) {
       this.#unparsed = chunk;
       this.#socket.pause();
       this.#takeTurn();
     } else if (!this.#socket.destroyed) this.#parse.call(this.#socket, chunk);
+  }
+
+  /** A frame breaks the protocol: nothing behind it is parsed or kept. */
+  broken(): void {
+    this.#over = true;
+    this.#broken = true;
+    this.#unparsed = null;
+    // The end of the stream would not be seen otherwise.
+    if (this.#paused) this.#readOn();
+  }
+
+  /** Bytes on their way may be late, as frames may. */
+  #discard(bytes: number): void {
+    this.#brokenBytes += bytes;
+    if (this.#brokenBytes <= BROKEN_BYTES_MAX) return;
+    this.#brokenBytes = -Infinity;
+    this.#host.fault("late", this);
+    this.terminate();
   }
 
   #sliceBytes(): number {
@@ -244,6 +263,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
     const bytes = this.#sliceBytes();
     this.#unparsed = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
     this.#parse.call(this.#socket, unparsed.subarray(0, bytes));
+    if (this.#broken) this.#unparsed = null;
     if (this.#paused) return false;
     if (this.#unparsed !== null) return true;
     if (!this.#ws.isPaused) this.#socket.resume();
@@ -268,7 +288,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
     if (this.#over) this.#tooLate();
     else if (this.#spendControl() && this.#ws.readyState === OPEN) {
       // Many pongs of a turn leave in one write.
-      this.#batch += String.fromCharCode(PONG_FRAME, data.length) + data.toString("latin1");
+      this.#batch += pongFrame(data);
       this.#cork();
     }
   }
@@ -375,20 +395,4 @@ export class WsConnection implements WireConnection, Sink, Worker {
     this.#handler = null;
     handler?.closed();
   }
-}
-
-function frameBuffer(text: string, bytes: number): Buffer {
-  const head = frameHead(bytes);
-  const frame = Buffer.allocUnsafe(head.length + bytes);
-  for (let i = 0; i < head.length; i++) frame[i] = head.charCodeAt(i);
-  frame.write(text, head.length);
-  return frame;
-}
-
-/** RFC 6455 section 5.2, as the characters of a Latin-1 string. */
-export function frameHead(bytes: number): string {
-  if (bytes < 126) return String.fromCharCode(TEXT_FRAME, bytes);
-  if (bytes < 65_536) return String.fromCharCode(TEXT_FRAME, 126, bytes >> 8, bytes & 255);
-  const high = [bytes >>> 24, (bytes >>> 16) & 255, (bytes >>> 8) & 255, bytes & 255];
-  return String.fromCharCode(TEXT_FRAME, 127, 0, 0, 0, 0, ...high);
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { fail } from "../../shard/errors.ts";
-import { frameHead } from "../../server/v1/ws_connection.ts";
+import { frameHead } from "../../server/v1/ws_frame.ts";
 import {
   BINARY,
   CLOSE,
@@ -137,6 +137,26 @@ Deno.test("a message in very many parts is refused", async () => {
     assert.equal(raw.closeCode(), 1008);
     raw.destroy();
   });
+});
+
+Deno.test("issue 9 A20b: nothing is parsed or kept behind a frame that breaks the protocol", async () => {
+  // Parts without end, and a compressed frame where compression was not agreed on.
+  const parts = Buffer.concat(Array.from({ length: 1100 }, () => masked(0, "", 0x00)));
+  const broken = {
+    flood: Buffer.concat([masked(TEXT, "x", 0x01), parts]),
+    frame: masked(TEXT, "x", 0xc1),
+  };
+  for (const [fault, bytes] of Object.entries(broken)) {
+    await withTransport({ closeTimeoutMs: 60_000 }, async ({ port, counters, echoes }) => {
+      const raw = await rawWebSocket(port);
+      raw.write(bytes);
+      for (let i = 0; i < 64; i++) raw.write(Buffer.alloc(65_536, parts));
+      await raw.ended();
+      await echoes[0]!.gone;
+      const { late, flood, frame } = counters.faults;
+      assert.deepEqual({ late, flood, frame }, { late: 1, flood: 0, frame: 0, [fault]: 1 });
+    });
+  }
 });
 
 Deno.test("pings are answered with what they carry", async () => {
