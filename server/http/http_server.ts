@@ -52,6 +52,8 @@ export interface DoorCounters {
   malformed: number;
   /** Connections cut because too many of their requests waited for answers. */
   pipelined: number;
+  /** Times that the listener accepted no more and was opened anew. */
+  reopened: number;
 }
 
 /** What the door needs. */
@@ -285,6 +287,20 @@ function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.trim().toLowerCase() === "websocket";
 }
 
+/** What node:http bounds itself. */
+function httpLimits(options: DoorOptions): ServerOptions {
+  const limits: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
+    requireHostHeader: false,
+    shouldUpgradeCallback: asksForWebSocket,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: options.requestTimeoutMs,
+    requestTimeout: options.requestTimeoutMs * 2,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  return limits;
+}
+
 /** Opens the door; rejects where it cannot listen, with a message that says what to change. */
 export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<HttpServer> {
   const proxies = new TrustedProxies(options.trustedProxies);
@@ -300,18 +316,9 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
       return errorResponse(fail("bad_request", "The request's host or address is malformed"));
     },
   });
-  const limits: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
-    requireHostHeader: false,
-    shouldUpgradeCallback: asksForWebSocket,
-    maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: options.requestTimeoutMs,
-    requestTimeout: options.requestTimeoutMs * 2,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: CHECK_MS,
-  };
   const gated = gate(proxies, deps, listener);
-  const server = options.tls === null ? createServer(limits, gated) : createTlsServer(
-    { ...limits, ...options.tls, handshakeTimeout: options.requestTimeoutMs },
+  const server = options.tls === null ? createServer(httpLimits(options), gated) : createTlsServer(
+    { ...httpLimits(options), ...options.tls, handshakeTimeout: options.requestTimeoutMs },
     gated,
   );
   // What a client expects (RFC 9110 section 10.1.1) and is not known here is ignored.
@@ -333,7 +340,10 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
         if (counted) deps.counters.opened--;
         if (options.tls !== null) probes.unfinished++;
       },
-      reopened: deps.reopened,
+      reopened() {
+        deps.counters.reopened++;
+        deps.reopened();
+      },
     });
     return {
       port,

@@ -175,7 +175,7 @@ export function createCounters() {
       /** Times that a session had to read on from its mailbox. */
       fellBehind: 0,
     },
-    connections: { opened: 0, bad: zeros(BAD_CONNECTIONS) },
+    connections: { opened: 0, listenerReopened: 0, bad: zeros(BAD_CONNECTIONS) },
     frames: { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0 },
     commits: {
       rows: new Histogram(COMMIT_ROWS),

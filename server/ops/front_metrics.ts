@@ -35,6 +35,7 @@ export function newFrontCounters(): FrontCounters {
       refusedBusy: 0,
       malformed: 0,
       pipelined: 0,
+      reopened: 0,
     },
     streams: newStreamCounters(),
     protocol: { malformed: 0, timeout: 0 },
@@ -131,6 +132,7 @@ function gatherLive(
 function gatherBad({ connections }: Counters, { ws, door, edge, protocol }: FrontCounters): void {
   const { faults } = ws;
   connections.opened = door.opened;
+  connections.listenerReopened = door.reopened;
   connections.bad.http = door.malformed;
   connections.bad.hello_timeout = faults.no_hello + protocol.timeout;
   connections.bad.malformed = faults.frame + faults.binary + protocol.malformed;

@@ -173,6 +173,11 @@ function addSessions(to: Exporter, counters: Counters, gauges: Gauges): void {
   );
   to.gauge("roost_connections", "Open connections.", () => gauges.connections());
   to.counter("roost_connections_opened_total", "Connections taken.", () => connections.opened);
+  to.counter(
+    "roost_listener_reopened_total",
+    "Times that the listener accepted no more, for want of file descriptors, and was opened anew.",
+    () => connections.listenerReopened,
+  );
   to.counters(
     "roost_connections_bad_total",
     "Frames and connections that kept no rules, before or after signing in.",

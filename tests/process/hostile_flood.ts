@@ -27,6 +27,16 @@ function many(part: Uint8Array | string): Uint8Array {
 
 const NOTHING = new Uint8Array();
 
+/** Bytes that look like nothing: the same in every run. */
+function garbage(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0, x = 1; i < length; i++) {
+    x = (Math.imul(x, 1_103_515_245) + 12_345) >>> 0;
+    bytes[i] = x >>> 24;
+  }
+  return bytes;
+}
+
 /** What a flood sends, without where to. */
 export type FloodKind = Pick<Flood, "connections" | "head" | "body">;
 
@@ -50,6 +60,20 @@ export function floodKinds(token: string): Readonly<Record<string, FloodKind>> {
       connections: 1,
       head: hello,
       body: join(wsFrame("1", { fin: false }), many(part), wsFrame("1", { opcode: 0 })),
+    },
+    "garbage, not HTTP": { connections: 4, head: NOTHING, body: garbage(65_536) },
+    "garbage after the handshake": { connections: 4, head: ws, body: garbage(65_536) },
+    "oversize frames": { connections: 4, head: hello, body: wsFrame("x".repeat(1_000_000)) },
+    "oversize headers": {
+      connections: 4,
+      head: NOTHING,
+      body: many(`GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(60_000)}\r\n\r\n`),
+    },
+    "compressed frames": {
+      connections: 4,
+      head: utf8.encode(handshake({ "Sec-WebSocket-Extensions": "permessage-deflate" })),
+      // The server has no setting that agrees to compression: these break the protocol.
+      body: many(wsFrame(new Uint8Array(1000).fill(0xff), { rsv: 4 })),
     },
     "pings": { connections: 1, head: hello, body: many(wsFrame("", { opcode: 9 })) },
     "pongs": { connections: 1, head: hello, body: many(wsFrame("", { opcode: 10 })) },

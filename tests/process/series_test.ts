@@ -57,6 +57,7 @@ const UNMOVED: Readonly<Record<string, string>> = {
   'roost_sessions_ended_total{reason="expired"}': "tokens are valid for a day; edge_ends_test.ts",
   'roost_sessions_ended_total{reason="slow"}': "needs full kernel buffers; hostile_test.ts",
   'roost_connections_bad_total{fault="unread"}': "needs full kernel buffers; ws_test.ts",
+  "roost_listener_reopened_total": "needs a process without file descriptors; descriptors_test.ts",
   "roost_sign_ins_total{": "MOVED_PARTS says which kinds and results move",
   "roost_sign_ins_waiting": "needs 64 sign-ins in one turn; sign_in_queue_test.ts",
   "roost_sign_ins_deferred_total": "needs 20,000 sign-ins; sign_in_queue_test.ts",

@@ -61,6 +61,7 @@ const DOOR_COUNTERS = {
   refusedBusy: 0,
   malformed: 0,
   pipelined: 0,
+  reopened: 0,
 };
 
 /** Runs `test` with a server that takes everybody for alice's phone. */

@@ -46,6 +46,7 @@ async function withDoor(
     refusedBusy: 0,
     malformed: 0,
     pipelined: 0,
+    reopened: 0,
   };
   const upgrades: string[] = [];
   const served: string[] = [];
