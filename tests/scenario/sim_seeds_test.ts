@@ -9,10 +9,12 @@ import { runSeed } from "../sim/seed.ts";
 const FOUND = [438, 4511];
 /** Its world heals while its node stops: the checkers have to wait for the next start. */
 const STOPPING = [415];
+/** Its machine's wall clock jumps while the node is down, and the node fails to start for a while. */
+const JUMPING = [1294];
 /** The first that noticed one of the mutants that hardly any seed notices. */
 const SHARP = [102, 146, 148, 154, 190, 237, 283, 291, 303, 338, 364];
 
-for (const seed of [...FOUND, ...STOPPING, ...SHARP]) {
+for (const seed of [...FOUND, ...STOPPING, ...JUMPING, ...SHARP]) {
   Deno.test(`seed ${seed} of the simulator passes`, () => {
     const { failure } = runSeed(seed);
     assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);

@@ -120,9 +120,7 @@ export function checkCovered(folded: readonly Folded[]): void {
 /** No stamp is further ahead of the clock than jumps that the node had to believe explain. */
 export function checkStamps(world: World, folded: readonly Folded[]): void {
   const believed = world.jumps.filter((j) => j.deltaMs <= JUMP_MS || j.node.starts > j.starts);
-  // A jump while a node is down moves the world's clock too, which others are measured by.
-  const weight = (starts: number) => starts < 0 ? 2 : 1;
-  const aheadMs = believed.reduce((sum, j) => sum + weight(j.starts) * Math.abs(j.deltaMs), 0);
+  const aheadMs = believed.reduce((sum, j) => sum + Math.abs(j.deltaMs), 0);
   const latest = world.time.world.clock.wallMs() + aheadMs + JUMP_MS;
   for (const { life, events } of folded) {
     const last = events.at(-1);

@@ -97,9 +97,8 @@ export class Faults {
   }
 
   #jumpWall(node: SimNode, deltaMs: number): void {
-    // While a node is down it is the clock of its machine, which the next process starts with.
     this.#world.jumps.push({ node, deltaMs, starts: node.up ? node.starts : -1 });
-    node.process.jumpWall(deltaMs);
+    node.jumpWall(deltaMs);
   }
 
   #later(delayMs: number, run: () => void): void {

@@ -207,10 +207,7 @@ export class SimNode implements Server {
   kill(): void {
     const running = this.#running;
     if (running === null) return;
-    this.#checkLog(running);
-    this.#running = null;
-    this.#wallAheadMs = this.#ahead(running);
-    running.process.kill();
+    this.#end(running);
     this.disk.crash();
     this.#host.note(this.who, "is killed");
   }
@@ -224,10 +221,7 @@ export class SimNode implements Server {
       running.node.stop(() => {
         running.ports.store.close(() => {
           if (this.#running !== running) return;
-          this.#checkLog(running);
-          this.#running = null;
-          this.#wallAheadMs = this.#ahead(running);
-          running.process.kill();
+          this.#end(running);
           this.#host.note(this.who, "has stopped");
           done();
         });
@@ -235,8 +229,17 @@ export class SimNode implements Server {
     });
   }
 
-  #ahead(running: Running): number {
-    return running.process.clock.wallMs() - this.#host.time.world.clock.wallMs();
+  #end(running: Running): void {
+    this.#checkLog(running);
+    this.#running = null;
+    this.#wallAheadMs = running.process.clock.wallMs() - this.#host.time.world.clock.wallMs();
+    running.process.kill();
+  }
+
+  /** The wall clock of its machine jumps, which the next process starts with while it is down. */
+  jumpWall(deltaMs: number): void {
+    if (this.#running === null) this.#wallAheadMs += deltaMs;
+    else this.#running.process.jumpWall(deltaMs);
   }
 
   /** Code that catches what it did not expect must not hide it. */
