@@ -1,6 +1,7 @@
 /** The command line: gives the commands this machine, and exits with their code. */
 import { runCli } from "./server/cli/cli.ts";
 import type { CliHost } from "./server/cli/host.ts";
+import { addLoadCommand } from "./server/load/command.ts";
 import { socketTransport } from "./server/ops/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
 import { claimFile, createFile, readLines } from "./server/system/text_file.ts";
@@ -52,4 +53,4 @@ function systemHost(): CliHost {
   };
 }
 
-if (import.meta.main) Deno.exit(await runCli(Deno.args, systemHost()));
+if (import.meta.main) Deno.exit(await runCli(Deno.args, systemHost(), [addLoadCommand]));

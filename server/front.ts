@@ -20,14 +20,14 @@ import {
   TrustedProxies,
 } from "./http/http_server.ts";
 import { type AddressRate, createAddressRate } from "./http/address_rate.ts";
-import { Throttle } from "./auth/throttle.ts";
+import { addressKey, Throttle, throttleOptions } from "./auth/throttle.ts";
 import {
+  admissionOptions,
   connectionLimits,
   edgeLimits,
   mechanisms,
   protocolLimits,
   rates,
-  throttleOptions,
   wsLimits,
 } from "./config/settings.ts";
 import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
@@ -37,7 +37,6 @@ import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
 import { type AdmissionControl, createDoorkeeper } from "./http/admission_control.ts";
 import { addGateway } from "./gateway/api.ts";
 import { mindAgreement } from "./gateway/agreement.ts";
-import { addressKey } from "./auth/throttle.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
 import { Turns } from "./http/turns.ts";
@@ -48,11 +47,10 @@ import { forwardedPrefix } from "./http/forwarded_prefix.ts";
 import { prefixOf, withoutPrefix } from "./text/path_prefix.ts";
 import { formatBind } from "./config/address.ts";
 import { frontLive } from "./ops/front_live.ts";
-import type { Counters } from "./ops/counters.ts";
 import type { Round } from "./edge/flusher.ts";
 import { frontMetrics, newFrontCounters } from "./ops/front_metrics.ts";
 import { addLiveRoute, type LiveFeed } from "./ops/live/feed.ts";
-import { type RateLimit, type SignInKind, signInResult } from "./ops/counters.ts";
+import { type Counters, type RateLimit, type SignInKind, signInResult } from "./ops/counters.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { type ConnectionDeps, makeConnector } from "./v1/connection.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
@@ -137,7 +135,14 @@ class NodeFront implements Front {
     this.#open = open;
     const { ports, node, counters } = open;
     const connections = () => this.#door?.connections() ?? 0;
-    this.#keeper = createDoorkeeper(config, node, ports, counters, connections);
+    this.#keeper = createDoorkeeper(
+      config.limits,
+      admissionOptions(config),
+      node,
+      ports,
+      counters,
+      connections,
+    );
     this.#edge = createEdge({
       ...ports,
       node: node.id,

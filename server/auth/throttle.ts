@@ -17,6 +17,16 @@ export interface ThrottleOptions {
   readonly debtMax?: number;
 }
 
+/** Keys that the throttles of a node remember. */
+export const THROTTLE_KEYS_MAX = 100_000;
+
+/** A bucket for each key that holds `burst` units and gets `perSecond` of them back. */
+export function throttleOptions(
+  rate: { readonly perSecond: number; readonly burst: number },
+): ThrottleOptions {
+  return { burst: rate.burst, refillMs: 1000 / rate.perSecond, keysMax: THROTTLE_KEYS_MAX };
+}
+
 /** Allowances by key, in bounded memory: about 100 bytes and the key's text for each key. */
 export class Throttle {
   readonly #options: ThrottleOptions;

@@ -15,7 +15,6 @@ import { addInviteCommands } from "./invites.ts";
 import { addTransferCommands } from "./transfer.ts";
 import { addServiceCommands } from "./services.ts";
 import { addUserCommands } from "./users.ts";
-import { addLoadCommand } from "../load/command.ts";
 
 const EXAMPLES = `
 Examples:
@@ -71,8 +70,18 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
   }
 }
 
-/** Builds the command tree; `exit` receives the exit code of an action. Touches nothing yet. */
-export function buildProgram(host: CliHost, exit: (code: number) => void): Command {
+/** Adds commands to the tree; `exit` takes the exit code of an action. */
+export type AddCommands = (program: Command, host: CliHost, exit: (code: number) => void) => void;
+
+/**
+ * Builds the command tree, with the commands of `more` besides its own; `exit` takes the exit code
+ * of an action. Does nothing outside the process.
+ */
+export function buildProgram(
+  host: CliHost,
+  exit: (code: number) => void,
+  more: readonly AddCommands[],
+): Command {
   const program = new Command("roost")
     .description("Presence and instant messaging in one process.")
     .version(`roost ${VERSION}`, "-V, --version", "print the version")
@@ -97,7 +106,7 @@ export function buildProgram(host: CliHost, exit: (code: number) => void): Comma
   addTransferCommands(program, host);
   addInspectCommands(program, host);
   addShardCommands(program, host);
-  addLoadCommand(program, host, exit);
+  for (const add of more) add(program, host, exit);
   addConfigCommands(program, host);
   program.command("version").description("print the version")
     .allowExcessArguments(false)
@@ -147,10 +156,14 @@ function describe(error: unknown): string {
     : error.message;
 }
 
-/** Runs one command line and gives its exit code. Never rejects. */
-export async function runCli(args: readonly string[], host: CliHost): Promise<number> {
+/** Runs one command line, with the commands of `more`; returns its exit code. Never rejects. */
+export async function runCli(
+  args: readonly string[],
+  host: CliHost,
+  more: readonly AddCommands[],
+): Promise<number> {
   let code: number = EXIT.ok;
-  const program = buildProgram(host, (given) => code = given);
+  const program = buildProgram(host, (given) => code = given, more);
   try {
     await program.parseAsync(readCommand(program, args), { from: "user" });
     return code;

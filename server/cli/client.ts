@@ -3,20 +3,9 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import type { AccountPage } from "../ops/api.ts";
 import type { Invite, InviteView } from "../ops/invites.ts";
+import type { AdminRequest, AdminTransport } from "../ops/transport.ts";
 import { type TransferClient, transferClient } from "./transfer_client.ts";
 import type { AccountView, DeviceView } from "../../shard/ops.ts";
-
-/** One request; `body` undefined for none. */
-export interface AdminRequest {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  readonly path: string;
-  readonly body?: unknown;
-}
-
-/** Carries a request and brings the answer, its body parsed. Rejects where there is none. */
-export type AdminTransport = (
-  request: AdminRequest,
-) => Promise<{ readonly status: number; readonly body: unknown }>;
 
 /** The server refused; the message is meant for people. */
 export class AdminError extends Error {

@@ -3,7 +3,7 @@ import type { Backups } from "../ops/backup.ts";
 import type { Config } from "../config/config.ts";
 import type { ClaimedFile, TextSink } from "../system/text_file.ts";
 import type { Terminal } from "../system/terminal.ts";
-import type { AdminTransport } from "./client.ts";
+import type { AdminTransport } from "../ops/transport.ts";
 import type { Launcher } from "./launcher.ts";
 
 /** The machine as the command line sees it. */

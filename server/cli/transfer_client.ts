@@ -1,6 +1,7 @@
 /** A client of the admin API's export and import. */
 import { z } from "zod";
-import type { AdminCall, AdminRequest } from "./client.ts";
+import type { AdminCall } from "./client.ts";
+import type { AdminRequest } from "../ops/transport.ts";
 import type { ExportPage } from "../ops/transfer/exporter.ts";
 
 /** Which account of which export goes to which name; names as people write them. */

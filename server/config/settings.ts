@@ -8,7 +8,7 @@ import type { Rates } from "../v1/rates.ts";
 import type { ScramMechanism } from "../../shard/ops.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { SignInOptions } from "../auth/sign_in_options.ts";
-import type { ThrottleOptions } from "../auth/throttle.ts";
+import { THROTTLE_KEYS_MAX, type ThrottleOptions } from "../auth/throttle.ts";
 import type { AdmissionOptions } from "../http/admission.ts";
 import type { EdgeLimits } from "../edge/types.ts";
 import { ADMISSION_DEFAULTS } from "../http/admission.ts";
@@ -20,8 +20,6 @@ import { SCRAM_ITERATIONS_MIN } from "../auth/credentials.ts";
 import { SIGN_IN_DEFAULTS } from "../auth/sign_in_options.ts";
 
 const DAY_MS = 86_400_000;
-/** Keys that a throttle remembers. */
-const KEYS_MAX = 100_000;
 
 /** Bounds of the shards. */
 export function shardLimits({ limits, storage }: Config): ShardLimits {
@@ -83,13 +81,6 @@ export function connectionLimits(config: Config): ConnectionLimits {
   };
 }
 
-/** The same rates for requests over HTTP, kept by key. */
-export function throttleOptions(
-  rate: { readonly perSecond: number; readonly burst: number },
-): ThrottleOptions {
-  return { burst: rate.burst, refillMs: 1000 / rate.perSecond, keysMax: KEYS_MAX };
-}
-
 /** How users sign in. */
 export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignInOptions {
   const { auth, registration } = config;
@@ -113,7 +104,7 @@ export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignI
       perAccount: {
         burst: auth.accountFailuresBurst,
         refillMs: 60_000 / auth.accountFailuresPerMinute,
-        keysMax: KEYS_MAX,
+        keysMax: THROTTLE_KEYS_MAX,
       },
       perAddress: {
         ...SIGN_IN_DEFAULTS.failures.perAddress,

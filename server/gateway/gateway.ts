@@ -4,10 +4,9 @@
  */
 import type { AccountName, Cursor } from "../../shard/name/ids.ts";
 import { ok, type Result } from "../../shard/errors.ts";
-import type { Cancel, Ports, StoreError } from "../node/ports.ts";
+import type { Cancel, Ports, PostHook, StoreError } from "../node/ports.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
 import type { Router } from "../node/router.ts";
-import type { PostHook } from "./hook_sender.ts";
 import { type HookRecord, Hooks, type HooksLimits } from "./hooks.ts";
 import { earliest, Hub, type News } from "./hub.ts";
 import type { PresenceView } from "./outcome.ts";

@@ -4,26 +4,10 @@
  * is sent first, so that a restart or a change of the webhook repeats it under the same id. While a
  * receiver is away nothing of its events is in memory but a number.
  */
-import type { Cancel, Clock, Log, Random, Timers } from "../node/ports.ts";
+import type { Cancel, Clock, HookAnswer, Log, PostHook, Random, Timers } from "../node/ports.ts";
 import { HOOK_CHUNK, type HookLog, type LoggedEvent } from "./hook_log.ts";
 import { jsonFields, objectText } from "../text/json_text.ts";
 import { signatureHeaders } from "./sign.ts";
-
-/** A request to a receiver. */
-export interface HookRequest {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  readonly timeoutMs: number;
-}
-
-/** How it ended. `retryAfterMs`: when the receiver wants to be asked again, null where not said. */
-export type HookAnswer =
-  | { readonly kind: "answered"; readonly status: number; readonly retryAfterMs: number | null }
-  | { readonly kind: "failed"; readonly reason: string };
-
-/** Posts; calls back once, in a later turn, unless what it returns is called before. */
-export type PostHook = (request: HookRequest, done: (answer: HookAnswer) => void) => Cancel;
 
 /** Bounds of the sending. */
 export interface HookSenderLimits {

@@ -1,13 +1,8 @@
 /** The webhooks of all services: what is kept of each, its log and its sender. */
-import type { Clock, Log, Random, StoreError, StoreKey, Timers } from "../node/ports.ts";
+import type { Clock, Log, PostHook, Random, StoreError, StoreKey, Timers } from "../node/ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { hookChunk, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
-import {
-  type HookCounters,
-  HookSender,
-  type HookSenderLimits,
-  type PostHook,
-} from "./hook_sender.ts";
+import { type HookCounters, HookSender, type HookSenderLimits } from "./hook_sender.ts";
 import { type Rows, rowValue, setRow } from "./rows.ts";
 import { mintSecret } from "./sign.ts";
 import type { News } from "./hub.ts";

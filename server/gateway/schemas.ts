@@ -1,7 +1,7 @@
 /** What services send and are answered: checks the input, and makes the OpenAPI document. */
 import { z } from "zod";
 import type { ProtocolLimits } from "../v1/limits.ts";
-import { exceedsBytes } from "../v1/limits.ts";
+import { exceedsBytes } from "../text/utf8.ts";
 
 /** Names in one request, and webhooks' lists of them. */
 export const BATCH_MAX = 200;

@@ -5,9 +5,8 @@
 import type { Config } from "../config/config.ts";
 import type { Counters } from "../ops/counters.ts";
 import type { Clock } from "../node/ports.ts";
-import { addressKey, Throttle } from "../auth/throttle.ts";
+import { addressKey, Throttle, throttleOptions } from "../auth/throttle.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
-import { throttleOptions } from "../config/settings.ts";
 
 /** For how long an address can be shut out that goes on asking too much (s). */
 const DEBT_SECONDS = 20;

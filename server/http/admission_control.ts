@@ -3,8 +3,13 @@ import type { Config } from "../config/config.ts";
 import type { Counters } from "../ops/counters.ts";
 import type { Node } from "../node/node.ts";
 import type { Ports } from "../node/ports.ts";
-import { type Admission, type AdmissionKind, admit, nextAdmission } from "./admission.ts";
-import { admissionOptions } from "../config/settings.ts";
+import {
+  type Admission,
+  type AdmissionKind,
+  type AdmissionOptions,
+  admit,
+  nextAdmission,
+} from "./admission.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { sampleLoopLag } from "../system/loop_lag.ts";
 
@@ -31,15 +36,15 @@ export interface AdmissionControl {
   stop(): void;
 }
 
-/** Starts watching. `connections` tells how many are open. */
+/** Starts to watch. `connections` returns how many are open. */
 export function createDoorkeeper(
-  config: Config,
+  { connectionsMax }: Pick<Config["limits"], "connectionsMax">,
+  options: AdmissionOptions,
   node: Node,
   ports: Ports,
   counters: Counters,
   connections: () => number,
 ): AdmissionControl {
-  const options = admissionOptions(config);
   const startedMs = ports.clock.monoMs();
   let draining = false;
   let admission: Admission | null = null;
@@ -66,7 +71,7 @@ export function createDoorkeeper(
         commitQueue: node.pending,
         commitLatencyMs: Math.max(lastMs, writingMs),
         connections: connections(),
-        connectionsMax: config.limits.connectionsMax,
+        connectionsMax,
         draining,
         storeFailing: committer.failingSinceMs !== 0,
       }, options);

@@ -1,6 +1,6 @@
 /** The real ports of the load tool, and the console it talks to people on. */
 import type { CliHost } from "../cli/host.ts";
-import type { AdminTransport } from "../cli/client.ts";
+import type { AdminTransport } from "../ops/transport.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { socketDial } from "./dial.ts";
 import { systemClock } from "../system/clock.ts";

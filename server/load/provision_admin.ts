@@ -1,5 +1,5 @@
 /** Provisioning over the admin API of a server on this machine: the fast way. */
-import type { AdminTransport } from "../cli/client.ts";
+import type { AdminTransport } from "../ops/transport.ts";
 import type { Pool } from "./pool.ts";
 import { PROVISION_USERS_MAX, type Provisioned, type ProvisionInput } from "./provision.ts";
 import type { Timers } from "../node/ports.ts";

@@ -219,6 +219,22 @@ export interface Log {
   readonly debugOn: boolean;
 }
 
+/** A request to the receiver of a webhook. */
+export interface HookRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly timeoutMs: number;
+}
+
+/** How it ended. `retryAfterMs`: when the receiver wants to be asked again, null where not said. */
+export type HookAnswer =
+  | { readonly kind: "answered"; readonly status: number; readonly retryAfterMs: number | null }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Posts a request. Calls `done` once, in a later turn, unless the returned `Cancel` is called before. */
+export type PostHook = (request: HookRequest, done: (answer: HookAnswer) => void) => Cancel;
+
 /** All of them. */
 export interface Ports {
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 /** The admin API over a Unix socket and the network: the one transport file of `admin/`. */
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import type { Hono } from "hono";
-import type { AdminTransport } from "../cli/client.ts";
+import type { AdminTransport } from "./transport.ts";
 import { formatBind } from "../config/address.ts";
 import { actorHeaders } from "./audit.ts";
 import type { GuardedApp } from "./guard.ts";

@@ -6,8 +6,7 @@
  * head of the response.
  */
 import { lookup } from "node:dns/promises";
-import type { Cancel } from "../node/ports.ts";
-import type { HookAnswer, HookRequest, PostHook } from "../gateway/hook_sender.ts";
+import type { Cancel, HookAnswer, HookRequest, PostHook } from "../node/ports.ts";
 import { dialFirst, dialOrder, type Resolved } from "./dial.ts";
 import { isPublicIp, parseTarget, type Target } from "../gateway/target.ts";
 import { VERSION } from "../config/version.ts";

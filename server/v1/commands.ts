@@ -22,7 +22,8 @@ import type { CommandName, ProtocolSchemas } from "./schemas.ts";
 import { devicePresence } from "./sign_in.ts";
 import { validate } from "./validate.ts";
 import type { RateClass } from "./rates.ts";
-import { encodeEvent, encodeRosterItem, encodeSnapshot } from "./encode.ts";
+import { encodeSnapshot } from "./encode.ts";
+import { encodeEvent, encodeRosterItem } from "../text/event_json.ts";
 
 /** Who asks, and what there is to answer with. One for each connection or REST request. */
 export interface CommandContext {

@@ -3,64 +3,10 @@
  * sessions of a user, presence once for all watchers. Every text is well-formed UTF-8 when written
  * (lone surrogates leave as escapes), has no line breaks, and leaves out fields at their default.
  */
+import { encodeEvent, encodeRosterItem, optional, quote } from "../text/event_json.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import type {
-  MailboxEvent,
-  PresenceOfDevice,
-  RosterItemView,
-  Show,
-  Snapshot,
-} from "../../shard/ops.ts";
+import type { PresenceOfDevice, Show, Snapshot } from "../../shard/ops.ts";
 import type { CloseReason, EventCodec, SignalPacket } from "../edge/types.ts";
-
-/** Characters that JSON and UTF-8 both take as they are; the others need a closer look. */
-const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-
-/** A JSON string. Names, ids and most statuses are plain and need no escaping. */
-export function quote(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
-}
-
-function optional(name: string, text: string): string {
-  return text === "" ? "" : `,"${name}":${quote(text)}`;
-}
-
-/** A durable event: `MailboxBody` with its kind as `k`, and `seq` and `at`. */
-export function encodeEvent(event: MailboxEvent): string {
-  const head = `{"k":"${event.kind}","seq":${event.seq},"at":${event.at}`;
-  switch (event.kind) {
-    case "message":
-      return `${head},"with":${quote(event.with)}${event.out ? ',"out":true' : ""},"num":` +
-        `${event.num},"id":${quote(event.id)},"body":${quote(event.body)}` +
-        `${optional("ext", event.ext)}${optional("device", event.device)}}`;
-    case "undelivered":
-      return `${head},"with":${quote(event.with)},"num":${event.num},"id":${quote(event.id)},` +
-        `"reason":${quote(event.reason)}}`;
-    case "receipt":
-      return `${head},"with":${quote(event.with)},"delivered":${event.delivered},` +
-        `"read":${event.read}}`;
-    case "read":
-      return `${head},"with":${quote(event.with)},"upTo":${event.upTo},"unread":${event.unread}}`;
-    case "roster":
-      return `${head},${encodeRosterItem(event.item).slice(1)}`;
-    case "roster_removed":
-      return `${head},"contact":${quote(event.contact)}}`;
-    case "request":
-      return `${head},"from":${quote(event.from)},"pending":${event.pending}}`;
-    case "blocked":
-      return `${head},"contact":${quote(event.contact)},"blocked":${event.blocked}}`;
-    case "settings":
-      return `${head},"messagesFrom":"${event.messagesFrom}"}`;
-  }
-}
-
-/** A contact, without what is at its default: no label, no groups, nothing pending or approved. */
-export function encodeRosterItem(item: RosterItemView): string {
-  const groups = item.groups.length === 0 ? "" : `,"groups":${JSON.stringify(item.groups)}`;
-  return `{"contact":${quote(item.contact)}${optional("label", item.label)}${groups}` +
-    `,"subscription":"${item.subscription}"${item.pendingOut ? ',"pendingOut":true' : ""}` +
-    `${item.approved ? ',"approved":true' : ""}}`;
-}
 
 /** A snapshot; its position travels beside it, as a cursor. */
 export function encodeSnapshot(snapshot: Snapshot): string {

@@ -1,8 +1,7 @@
 /** Plain HTTP around the commands: statuses, bodies, CORS, and headers that every answer has. */
 import type { ErrorCode, Failure, Result } from "../../shard/errors.ts";
 import { fail, ok } from "../../shard/errors.ts";
-import type { ProtocolLimits } from "./limits.ts";
-import { parseJson } from "./validate.ts";
+import { type JsonLimits, parseJson } from "./validate.ts";
 
 /** The status of each error code. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
@@ -57,7 +56,7 @@ export const NOT_JSON = fail("unsupported", "The body must be JSON: Content-Type
  */
 export async function readJsonBody(
   request: Request,
-  limits: Pick<ProtocolLimits, "frameBytesMax" | "jsonDepthMax">,
+  limits: JsonLimits,
 ): Promise<Result<unknown>> {
   const bytes = await readBytes(request, limits.frameBytesMax);
   if (!bytes.ok) return bytes;

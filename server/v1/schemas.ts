@@ -4,7 +4,8 @@
  * documentation describes. Unknown fields are ignored.
  */
 import { z } from "zod";
-import { exceedsBytes, type ProtocolLimits } from "./limits.ts";
+import type { ProtocolLimits } from "./limits.ts";
+import { exceedsBytes } from "../text/utf8.ts";
 import type { IssueParams } from "./validate.ts";
 
 /** Text of at most `bytesMax` bytes of UTF-8 (over it: `too_large`) without lone surrogates. */

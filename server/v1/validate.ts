@@ -1,7 +1,15 @@
 /** From text of a client to a checked value, or to one short sentence that says what is wrong. */
 import type { z } from "zod";
 import { type ErrorCode, fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import { exceedsBytes, type ProtocolLimits } from "./limits.ts";
+import { exceedsBytes } from "../text/utf8.ts";
+
+/** Bounds of a JSON text. */
+export interface JsonLimits {
+  /** Bytes of the whole text in UTF-8. */
+  readonly frameBytesMax: number;
+  /** Nesting of arrays and objects. */
+  readonly jsonDepthMax: number;
+}
 
 /** Custom checks put the error code of their own here; without it the code is `bad_request`. */
 export interface IssueParams {
@@ -28,10 +36,7 @@ export function nestsDeeper(text: string, depthMax: number): boolean {
  * Parses one JSON text of at most `frameBytesMax` bytes and `jsonDepthMax` levels: `too_large` or
  * `bad_request` otherwise. Size and depth are looked at before anything is allocated.
  */
-export function parseJson(
-  text: string,
-  limits: Pick<ProtocolLimits, "frameBytesMax" | "jsonDepthMax">,
-): Result<unknown> {
+export function parseJson(text: string, limits: JsonLimits): Result<unknown> {
   if (exceedsBytes(text, limits.frameBytesMax)) {
     return fail("too_large", `The JSON must have at most ${limits.frameBytesMax} bytes`);
   }

@@ -5,7 +5,8 @@ import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
-import { encodeEvent, encodePresence } from "../../server/v1/encode.ts";
+import { encodePresence } from "../../server/v1/encode.ts";
+import { encodeEvent } from "../../server/text/event_json.ts";
 import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 

@@ -1,7 +1,7 @@
 /** Where stored and wire bytes go: a message in the log, in checkpoints and on the wire. */
 import type { Bench, Figure } from "./bench.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { encodeEvent } from "../../server/v1/encode.ts";
+import { encodeEvent } from "../../server/text/event_json.ts";
 import { encodeEvent as encodeStored } from "../../shard/mailbox/mailbox_event.ts";
 import { NodeWorld } from "../sim/node_world.ts";
 

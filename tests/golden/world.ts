@@ -21,12 +21,7 @@ import { createApp } from "../../server/v1/rest.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { fail } from "../../shard/errors.ts";
-import {
-  issuers,
-  shardLimits,
-  signInOptions,
-  throttleOptions,
-} from "../../server/config/settings.ts";
+import { issuers, shardLimits, signInOptions } from "../../server/config/settings.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
 import { makeEvents, newStreamCounters } from "../../server/v1/events.ts";
@@ -37,7 +32,7 @@ import { newEdgeCounters } from "../../server/edge/types.ts";
 import { Node } from "../../server/node/node.ts";
 import { openJwtVerifier } from "../../server/auth/jwt.ts";
 import { Prng } from "../sim/prng.ts";
-import { Throttle } from "../../server/auth/throttle.ts";
+import { Throttle, throttleOptions } from "../../server/auth/throttle.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 const DAY_MS = 86_400_000;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
-import type { HookAnswer, HookRequest, PostHook } from "../../server/gateway/hook_sender.ts";
+import type { HookAnswer, HookRequest, PostHook } from "../../server/node/ports.ts";
 import type { HookRecord } from "../../server/gateway/hooks.ts";
 import type { EdgePacket, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";

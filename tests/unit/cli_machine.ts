@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createAdminApp } from "../../server/ops/api.ts";
 import { runCli } from "../../server/cli/cli.ts";
+import { addLoadCommand } from "../../server/load/command.ts";
 import type { CliHost } from "../../server/cli/host.ts";
 import { appTransport } from "../../server/cli/client.ts";
 import type { RunningRoost } from "../../server/cli/launcher.ts";
@@ -91,7 +92,7 @@ export class FakeMachine {
   }
 
   run(...args: string[]): Promise<number> {
-    return runCli(args, this.host());
+    return runCli(args, this.host(), [addLoadCommand]);
   }
 
   #start(config: Config): RunningRoost {

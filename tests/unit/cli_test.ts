@@ -67,7 +67,7 @@ Deno.test("roost that gets a signal while it starts drains as soon as it serves"
     assert.equal(machine.stops, 1);
     machine.finish(0);
   };
-  assert.equal(await runCli([], host), 0);
+  assert.equal(await runCli([], host, []), 0);
 });
 
 Deno.test("roost exits with what the node exits with, and 1 where it cannot start", async () => {
@@ -78,7 +78,7 @@ Deno.test("roost exits with what the node exits with, and 1 where it cannot star
     ...machine.host(),
     launcher: () => Promise.reject(new Error("Cannot use --data x", { cause: new Error("why") })),
   };
-  assert.equal(await runCli([], host), 1);
+  assert.equal(await runCli([], host, []), 1);
   assert.equal(machine.err, "roost: Cannot use --data x (why)\n");
 });
 

@@ -38,7 +38,7 @@ Deno.test("roost export --all leaves out who is removed after they were listed",
         discard: () => assert.fail("it is of use"),
       }),
   };
-  assert.equal(await runCli(["export", "--all", "--out", "x"], host as CliHost), 0, err);
+  assert.equal(await runCli(["export", "--all", "--out", "x"], host as CliHost, []), 0, err);
   const lines = written.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(
     lines.map(({ t, name }) => [t, name ?? null]),

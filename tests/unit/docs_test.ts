@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Command } from "commander";
 import { buildProgram } from "../../server/cli/cli.ts";
 import type { CliHost } from "../../server/cli/host.ts";
+import { addLoadCommand } from "../../server/load/command.ts";
 import { KNOB_TABLE } from "../../server/config/config.ts";
 import { SCOPE_NAMES } from "../../server/gateway/service.ts";
 import { docs, DOCUMENTS, renderPages } from "../../server/web/docs/docs.ts";
@@ -148,7 +149,7 @@ function roostLines(code: string): readonly string[] {
 
 Deno.test("documents: every command of roost that they name exists, with its options", () => {
   // Nothing of the host is used before a command runs.
-  const program = buildProgram({} as CliHost, () => {});
+  const program = buildProgram({} as CliHost, () => {}, [addLoadCommand]);
   const codes = PUBLISHED.flatMap(({ inline, blocks }) => [
     ...inline.filter((code) => /^roost( |$)/.test(code)),
     ...blocks.filter(({ language }) => language === "sh").map(({ text }) => text),

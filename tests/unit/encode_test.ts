@@ -4,16 +4,14 @@ import type { MailboxEvent, PresenceOfDevice, RosterItemView } from "../../shard
 import type { Subscription } from "../../shard/roster/subscription.ts";
 import { ANSWERS } from "../../server/v1/answers.ts";
 import {
-  encodeEvent,
   encodePresence,
-  encodeRosterItem,
   encodeSignal,
   encodeSnapshot,
   eventsFrame,
   goawayFrame,
   leadingDevice,
-  quote,
 } from "../../server/v1/encode.ts";
+import { encodeEvent, encodeRosterItem, quote } from "../../server/text/event_json.ts";
 import { device, name, presenceOf } from "./edge_fixture.ts";
 
 /** Any UTF-16: lone surrogates, control characters, quotes and line separators included. */

@@ -3,13 +3,8 @@ import fc from "fast-check";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { MailboxEvent, RosterItemView, Snapshot } from "../../shard/ops.ts";
 import { type AnswerName, ANSWERS } from "../../server/v1/answers.ts";
-import {
-  encodeEvent,
-  encodePresence,
-  encodeRosterItem,
-  encodeSignal,
-  encodeSnapshot,
-} from "../../server/v1/encode.ts";
+import { encodePresence, encodeSignal, encodeSnapshot } from "../../server/v1/encode.ts";
+import { encodeEvent, encodeRosterItem } from "../../server/text/event_json.ts";
 import { FRAME_EXAMPLES } from "../../server/v1/examples.ts";
 import type { CommandName } from "../../server/v1/schemas.ts";
 import { connect, type Frame, MAILBOX, openNode, TOKEN } from "./json_fakes.ts";

@@ -1,12 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import fc from "fast-check";
 import type { z } from "zod";
-import {
-  DEFAULT_PROTOCOL_LIMITS,
-  exceedsBytes,
-  publicLimits,
-  utf8Bytes,
-} from "../../server/v1/limits.ts";
+import { DEFAULT_PROTOCOL_LIMITS, publicLimits } from "../../server/v1/limits.ts";
+import { exceedsBytes, utf8Bytes } from "../../server/text/utf8.ts";
 import { nestsDeeper, parseJson, validate } from "../../server/v1/validate.ts";
 import { PROTOCOL } from "./json_fakes.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { beginsWithType, scanEvents, scanInt, ScannedEvent } from "../../server/load/scan.ts";
-import { encodeEvent, encodePresence, eventsFrame } from "../../server/v1/encode.ts";
+import { encodePresence, eventsFrame } from "../../server/v1/encode.ts";
+import { encodeEvent } from "../../server/text/event_json.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { HookAnswer, HookRequest } from "../../server/gateway/hook_sender.ts";
+import type { HookAnswer, HookRequest } from "../../server/node/ports.ts";
 import { dialFirst, dialOrder } from "../../server/system/dial.ts";
 import { allowedAddresses, type Resolve, systemPostHook } from "../../server/system/post_hook.ts";
 import { TEST_CERT, TEST_KEY } from "../scenario/test_cert.ts";

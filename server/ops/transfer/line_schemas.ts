@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { MailboxBody } from "../../../shard/ops.ts";
 import type { ImportItem } from "../../../shard/account/transfer.ts";
 import { EXPORT_VERSION } from "./lines.ts";
-import { exceedsBytes } from "../../v1/limits.ts";
+import { exceedsBytes } from "../../text/utf8.ts";
 import { parseName } from "../../../shard/name/name.ts";
 
 /** Numbers go on from these: they must not be near where whole numbers end. */
