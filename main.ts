@@ -37,7 +37,7 @@ function systemHost(): CliHost {
     claimFile,
     readLines,
     fileFaults: async (config) =>
-      (await import("./server/config/files.ts")).configFileFaults(config),
+      (await import("./server/config_files.ts")).configFileFaults(config),
     // Loaded late: `roost config check` should not wait for the store and the HTTP stack.
     launcher: () => import("./server/start.ts"),
     backups: async () => (await import("./server/ops/backup.ts")).systemBackups(),

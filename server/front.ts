@@ -29,7 +29,7 @@ import {
   protocolLimits,
   rates,
   wsLimits,
-} from "./config/settings.ts";
+} from "./settings.ts";
 import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { createApp } from "./v1/rest.ts";
@@ -50,14 +50,14 @@ import { frontLive } from "./ops/front_live.ts";
 import type { Round } from "./edge/flusher.ts";
 import { frontMetrics, newFrontCounters } from "./ops/front_metrics.ts";
 import { addLiveRoute, type LiveFeed } from "./ops/live/feed.ts";
-import { type Counters, type RateLimit, type SignInKind, signInResult } from "./ops/counters.ts";
+import { type Counters, type RateLimit, type SignInKind, signInResult } from "./http/counters.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { type ConnectionDeps, makeConnector } from "./v1/connection.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeEvents } from "./v1/events.ts";
 import { makeProtocol } from "./v1/protocol.ts";
 import type { JwtVerifier } from "./auth/jwt.ts";
-import { type ConfigFiles, openConfigFiles } from "./config/files.ts";
+import { type ConfigFiles, openConfigFiles } from "./config_files.ts";
 
 /** The serving side of a node. */
 export interface Front {
@@ -135,14 +135,7 @@ class NodeFront implements Front {
     this.#open = open;
     const { ports, node, counters } = open;
     const connections = () => this.#door?.connections() ?? 0;
-    this.#keeper = createDoorkeeper(
-      config.limits,
-      admissionOptions(config),
-      node,
-      ports,
-      counters,
-      connections,
-    );
+    this.#keeper = createDoorkeeper(admissionOptions(config), node, ports, counters, connections);
     this.#edge = createEdge({
       ...ports,
       node: node.id,

@@ -1,18 +1,18 @@
 /** Opens a node over its data directory, with the real ports, but lets nobody in yet. */
 import type { EdgePacket } from "../shard/ops.ts";
 import type { Config } from "./config/config.ts";
-import type { Counters } from "./ops/counters.ts";
+import type { Counters } from "./http/counters.ts";
 import type { Ports } from "./node/ports.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
-import { configFilePaths } from "./config/files.ts";
+import { configFilePaths } from "./config_files.ts";
 import { type DataDir, openDataDir } from "./system/data_dir.ts";
 import { type LiveLog, startLog } from "./system/logger.ts";
-import { createCounters } from "./ops/counters.ts";
+import { createCounters } from "./http/counters.ts";
 import { keepDomain, storedDomain } from "./node/domain.ts";
 import { Node } from "./node/node.ts";
 import { openKvStore } from "./store/kv_store.ts";
 import { restoreTag } from "./node/restore_tag.ts";
-import { shardLimits, signInOptions } from "./config/settings.ts";
+import { shardLimits, signInOptions } from "./settings.ts";
 import { stderrOut } from "./system/stderr.ts";
 import { systemClock } from "./system/clock.ts";
 import { systemKdf } from "./system/kdf.ts";

@@ -20,7 +20,7 @@ import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback } from "./config/address.ts";
-import { openConfigFiles } from "./config/files.ts";
+import { openConfigFiles } from "./config_files.ts";
 import { fail } from "../shard/errors.ts";
 import { type OpenNode, openNode } from "./open.ts";
 import { dashboard } from "./web/assets.ts";

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { type AdminClient, AdminError } from "./client.ts";
 import { type CliHost, counted } from "./host.ts";
 import type { TransferTarget } from "./transfer_client.ts";
-import { HEAD_LINE } from "../ops/transfer/line_schemas.ts";
+import { HEAD_LINE } from "../transfer/line_schemas.ts";
 
 /** Lines of one request, and about their characters. */
 const BATCH_LINES = 200;

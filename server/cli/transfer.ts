@@ -5,7 +5,7 @@ import { type AdminClient, AdminError } from "./client.ts";
 import type { TextSink } from "../system/text_file.ts";
 import { addConfigOptions, type loadConfig } from "./config.ts";
 import { type CliHost, counted, UsageError } from "./host.ts";
-import { doneLine, endLine } from "../ops/transfer/lines.ts";
+import { doneLine, endLine } from "../transfer/lines.ts";
 import { importFile } from "./import_file.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 import { withAdmin } from "./users.ts";

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { AdminCall } from "./client.ts";
 import type { AdminRequest } from "../ops/transport.ts";
-import type { ExportPage } from "../ops/transfer/exporter.ts";
+import type { ExportPage } from "../transfer/exporter.ts";
 
 /** Which account of which export goes to which name; names as people write them. */
 export interface TransferTarget {

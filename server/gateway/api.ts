@@ -2,11 +2,17 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { ERROR_CODES, type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
-import { errorResponse, jsonResponse, NOT_JSON, readJsonBody, STATUS_OF } from "../v1/http.ts";
+import {
+  errorResponse,
+  jsonResponse,
+  NOT_JSON,
+  readJsonBody,
+  STATUS_OF,
+} from "../http/response.ts";
 import { honoPath } from "../v1/rest.ts";
 import { LICENSE } from "../v1/openapi.ts";
 import { compressResponse } from "../text/content_coding.ts";
-import { isObject } from "../v1/validate.ts";
+import { isObject } from "../text/validate.ts";
 import { type GatewayApiDeps, type GatewayRoute, gatewayRoutes } from "./routes.ts";
 import { GATEWAY_ANSWERS, gatewaySchemas } from "./schemas.ts";
 import { accountOf, type ServiceRecord } from "./service.ts";

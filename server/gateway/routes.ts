@@ -9,14 +9,14 @@ import type { Throttle } from "../auth/throttle.ts";
 import type { Clock, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import type { ProtocolLimits } from "../v1/limits.ts";
-import { validate } from "../v1/validate.ts";
+import { validate } from "../text/validate.ts";
 import type { Gateway } from "./gateway.ts";
 import type { HookRecord, HookStatus } from "./hooks.ts";
 import { unseen } from "./outcome.ts";
 import { GATEWAY_ANSWERS, type GatewaySchemas } from "./schemas.ts";
 import type { Scope, ServiceRecord } from "./service.ts";
 import { outcomeStream, presenceStream, readOutcomes } from "./streams.ts";
-import { parseTarget } from "./target.ts";
+import { parseTarget } from "../config/target.ts";
 
 /** What the API needs. */
 export interface GatewayApiDeps {

@@ -3,7 +3,7 @@
  * vain. One bucket for all of it: nobody evades it by changing from one to the other.
  */
 import type { Config } from "../config/config.ts";
-import type { Counters } from "../ops/counters.ts";
+import type { Counters } from "./counters.ts";
 import type { Clock } from "../node/ports.ts";
 import { addressKey, Throttle, throttleOptions } from "../auth/throttle.ts";
 import { fail, type Failure } from "../../shard/errors.ts";

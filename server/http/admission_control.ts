@@ -1,6 +1,5 @@
 /** Watches how loaded the node is, and decides by it what new work is taken. */
-import type { Config } from "../config/config.ts";
-import type { Counters } from "../ops/counters.ts";
+import type { Counters } from "./counters.ts";
 import type { Node } from "../node/node.ts";
 import type { Ports } from "../node/ports.ts";
 import {
@@ -22,6 +21,12 @@ const COMMIT_NEWS_MS = 1000;
 
 const NOTHING_OVERLOADED = { connection: false, signIn: false, write: false } as const;
 
+/** When new work is refused. */
+export interface DoorkeeperOptions extends AdmissionOptions {
+  /** Connections that the node keeps open at most. */
+  readonly connectionsMax: number;
+}
+
 /** Says whether new work is taken. */
 export interface AdmissionControl {
   /** A refusal with a jittered wait, or null where work of this kind is taken. */
@@ -38,8 +43,7 @@ export interface AdmissionControl {
 
 /** Starts to watch. `connections` returns how many are open. */
 export function createDoorkeeper(
-  { connectionsMax }: Pick<Config["limits"], "connectionsMax">,
-  options: AdmissionOptions,
+  options: DoorkeeperOptions,
   node: Node,
   ports: Ports,
   counters: Counters,
@@ -71,7 +75,7 @@ export function createDoorkeeper(
         commitQueue: node.pending,
         commitLatencyMs: Math.max(lastMs, writingMs),
         connections: connections(),
-        connectionsMax,
+        connectionsMax: options.connectionsMax,
         draining,
         storeFailing: committer.failingSinceMs !== 0,
       }, options);

@@ -19,7 +19,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
-import { errorResponse, STATUS_OF } from "../v1/http.ts";
+import { errorResponse, STATUS_OF } from "./response.ts";
 import { Callers } from "./callers.ts";
 import { clientFault, cut, refuse, refuseRaw } from "./refusal.ts";
 import { type FeedEvents, PIPELINED_MAX, RequestFeed } from "./request_feed.ts";

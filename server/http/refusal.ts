@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { type ServerResponse, STATUS_CODES } from "node:http";
 import { fail, type Failure } from "../../shard/errors.ts";
-import { STATUS_OF } from "../v1/http.ts";
+import { STATUS_OF } from "./response.ts";
 
 /** Ends a socket at once, with all that waits to be sent on it: by a reset where it can. */
 export function cut(socket: Socket): void {

@@ -11,7 +11,7 @@ import type { Invite, Invites } from "./invites.ts";
 import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name/name.ts";
-import { errorResponse } from "../v1/http.ts";
+import { errorResponse } from "../http/response.ts";
 import { auditLog } from "./audit.ts";
 import type { Log } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";

@@ -1,6 +1,6 @@
 /** Metrics for Prometheus from numbers that are counted elsewhere. */
 import { Counter, Gauge, type Metric, Registry } from "prom-client";
-import type { Histogram } from "./counters.ts";
+import type { Histogram } from "../http/counters.ts";
 
 type Labels = Readonly<Record<string, string>>;
 /** A value with its labels. */

@@ -1,5 +1,5 @@
 /** What the dashboard is fed with, read from the parts of a serving node. */
-import type { Counters } from "./counters.ts";
+import type { Counters } from "../http/counters.ts";
 import type { AdmissionControl } from "../http/admission_control.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { EdgeGauges } from "../edge/types.ts";

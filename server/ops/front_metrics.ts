@@ -1,5 +1,5 @@
 /** The metrics of a serving node, put together from what its parts count. */
-import type { Counters } from "./counters.ts";
+import type { Counters } from "../http/counters.ts";
 import type { DoorCounters } from "../http/http_server.ts";
 import type { AdmissionControl } from "../http/admission_control.ts";
 import type { Edge } from "../edge/edge.ts";

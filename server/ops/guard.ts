@@ -4,7 +4,7 @@ import { arrivedVia } from "./audit.ts";
 import type { Clock, Log } from "../node/ports.ts";
 import { addressKey, Throttle } from "../auth/throttle.ts";
 import { equalBytes, sha256 } from "../auth/hash.ts";
-import { errorResponse } from "../v1/http.ts";
+import { errorResponse } from "../http/response.ts";
 import { fail } from "../../shard/errors.ts";
 
 /** Wrong tokens from one address: so many at once, then one in so many ms. */

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Cancel, Clock, Timers } from "../node/ports.ts";
 import type { LiveLog } from "../system/logger.ts";
 import type { Profiler } from "../system/profiler.ts";
-import { errorResponse } from "../v1/http.ts";
+import { errorResponse } from "../http/response.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 
 /** What a pause of the server would be felt by. */

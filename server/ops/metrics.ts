@@ -1,7 +1,7 @@
 /** `/metrics`: the counters and gauges of a node in Prometheus' text format, presence first. */
 import { VERSION } from "../config/version.ts";
 import { type AdmissionKind, REFUSALS } from "../http/admission.ts";
-import type { Counters } from "./counters.ts";
+import type { Counters } from "../http/counters.ts";
 import { Exporter, type Sample, scaled, SECONDS_PER_MS } from "./exporter.ts";
 
 /** What is measured at the moment it is asked for. Each call should cost microseconds. */

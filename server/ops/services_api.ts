@@ -2,8 +2,8 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import { errorResponse, readJsonBody } from "../v1/http.ts";
-import { validate } from "../v1/validate.ts";
+import { errorResponse, readJsonBody } from "../http/response.ts";
+import { validate } from "../text/validate.ts";
 import type { Clock } from "../node/ports.ts";
 import type { Experiments } from "../gateway/experiments.ts";
 import type { Gateway } from "../gateway/gateway.ts";

@@ -1,7 +1,7 @@
 /** The admin API's routes about shards: what they are and have to do, and changing their number. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { errorResponse } from "../v1/http.ts";
+import { errorResponse } from "../http/response.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import type { Node } from "../node/node.ts";
 import type { Reshaping } from "../node/resharder.ts";

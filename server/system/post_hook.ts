@@ -8,7 +8,7 @@
 import { lookup } from "node:dns/promises";
 import type { Cancel, HookAnswer, HookRequest, PostHook } from "../node/ports.ts";
 import { dialFirst, dialOrder, type Resolved } from "./dial.ts";
-import { isPublicIp, parseTarget, type Target } from "../gateway/target.ts";
+import { isPublicIp, parseTarget, type Target } from "../config/target.ts";
 import { VERSION } from "../config/version.ts";
 
 /** Bytes of a response's head that are read. */

@@ -20,7 +20,7 @@ import type { SignIn } from "../auth/types.ts";
 import type { ProtocolLimits } from "./limits.ts";
 import type { CommandName, ProtocolSchemas } from "./schemas.ts";
 import { devicePresence } from "./sign_in.ts";
-import { validate } from "./validate.ts";
+import { validate } from "../text/validate.ts";
 import type { RateClass } from "./rates.ts";
 import { encodeSnapshot } from "./encode.ts";
 import { encodeEvent, encodeRosterItem } from "../text/event_json.ts";

@@ -13,7 +13,7 @@ import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../
 import type { WireConnection, WireHandler } from "./wire.ts";
 import type { Command, CommandContext, JsonText } from "./commands.ts";
 import type { Counting } from "./counting.ts";
-import type { SignInKind } from "../ops/counters.ts";
+import type { SignInKind } from "../http/counters.ts";
 import { objectText } from "../text/json_text.ts";
 import { type Protocol, welcomeFields } from "./protocol.ts";
 import {
@@ -25,7 +25,7 @@ import {
   TOO_FAST,
 } from "./rates.ts";
 import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
-import { isObject, parseJson } from "./validate.ts";
+import { isObject, parseJson } from "../text/validate.ts";
 import {
   devicePresence,
   endChoice,

@@ -1,6 +1,6 @@
 /** What the protocol's transports count for metrics. */
 import type { ErrorCode } from "../../shard/errors.ts";
-import type { RateLimit, SignInKind } from "../ops/counters.ts";
+import type { RateLimit, SignInKind } from "../http/counters.ts";
 
 /** Where it is counted; each call costs an addition. */
 export interface Counting {

@@ -7,7 +7,7 @@ import type { Clock, Timers } from "../node/ports.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { formatCursor } from "../../shard/name/ids.ts";
 import { goawayFrame } from "./encode.ts";
-import { errorResponse, jsonResponse } from "./http.ts";
+import { errorResponse, jsonResponse } from "../http/response.ts";
 import { abortConnection } from "../http/http_server.ts";
 import type { Counting } from "./counting.ts";
 import { type JsonFields, objectText } from "../text/json_text.ts";

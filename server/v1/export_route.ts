@@ -2,8 +2,8 @@
 import { z } from "zod";
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { Reply, RestDeps, Route } from "./rest_call.ts";
-import { doneLine, endLine, headLine } from "../ops/transfer/lines.ts";
-import { exportEvents, exportHead, type ExportPage } from "../ops/transfer/exporter.ts";
+import { doneLine, endLine, headLine } from "../transfer/lines.ts";
+import { exportEvents, exportHead, type ExportPage } from "../transfer/exporter.ts";
 import { callerOf } from "./rest_call.ts";
 import { fail } from "../../shard/errors.ts";
 import { newId, type SessionId } from "../../shard/name/ids.ts";

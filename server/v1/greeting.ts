@@ -5,11 +5,11 @@
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { Cancel, Timers } from "../node/ports.ts";
 import type { ScramExchange } from "../auth/types.ts";
-import type { SignInKind } from "../ops/counters.ts";
+import type { SignInKind } from "../http/counters.ts";
 import type { Hello, Registration } from "./schemas.ts";
 import { type Protocol, PROTOCOL_VERSION } from "./protocol.ts";
 import type { Leave } from "../http/sign_in_queue.ts";
-import { validate } from "./validate.ts";
+import { validate } from "../text/validate.ts";
 import {
   byIssuer,
   byPassword,

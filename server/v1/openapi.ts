@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 import { type AnswerName, ANSWERS } from "./answers.ts";
 import { ANSWER_EXAMPLES, FRAME_EXAMPLES, GREETING_EXAMPLES } from "./examples.ts";
-import { STATUS_OF } from "./http.ts";
+import { STATUS_OF } from "../http/response.ts";
 import { type Protocol, PROTOCOL_VERSION } from "./protocol.ts";
 import { hasBody, type Route, type Source } from "./rest_call.ts";
 

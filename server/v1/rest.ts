@@ -11,7 +11,7 @@ import {
   preflightHeaders,
   readJsonBody,
   SECURITY_HEADERS,
-} from "./http.ts";
+} from "../http/response.ts";
 import { exportRoute } from "./export_route.ts";
 import { openApiDocument } from "./openapi.ts";
 import {
@@ -31,7 +31,7 @@ import {
 import { addressKey } from "../auth/throttle.ts";
 import { takeFrom, TOO_FAST } from "./rates.ts";
 import { compressResponse } from "../text/content_coding.ts";
-import { isObject } from "./validate.ts";
+import { isObject } from "../text/validate.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import type { Protocol } from "./protocol.ts";
 

@@ -17,7 +17,7 @@ import { looksLikeToken } from "../auth/token.ts";
 import type { AnswerName } from "./answers.ts";
 import type { JsonText } from "./commands.ts";
 import type { Counting } from "./counting.ts";
-import type { SignInKind } from "../ops/counters.ts";
+import type { SignInKind } from "../http/counters.ts";
 import type { Protocol } from "./protocol.ts";
 import type { RateClass } from "./rates.ts";
 import { byToken, type SignInDeps, tokenRefused } from "./sign_in.ts";

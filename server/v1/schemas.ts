@@ -6,7 +6,7 @@
 import { z } from "zod";
 import type { ProtocolLimits } from "./limits.ts";
 import { exceedsBytes } from "../text/utf8.ts";
-import type { IssueParams } from "./validate.ts";
+import type { IssueParams } from "../text/validate.ts";
 
 /** Text of at most `bytesMax` bytes of UTF-8 (over it: `too_large`) without lone surrogates. */
 function text(bytesMax: number, lengthMin = 0) {

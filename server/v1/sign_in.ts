@@ -11,7 +11,7 @@ import type { AttachAuth, DevicePresence } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import { hashToken, parseToken } from "../auth/token.ts";
 import type { Random } from "../node/ports.ts";
-import type { SignInKind } from "../ops/counters.ts";
+import type { SignInKind } from "../http/counters.ts";
 import type { Router } from "../node/router.ts";
 import type { FailureLimits, MintedToken, ScramExchange, SignIn, Verified } from "../auth/types.ts";
 import type { OpenSession } from "../edge/types.ts";

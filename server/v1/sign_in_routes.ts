@@ -6,7 +6,7 @@ import type { ScramExchange } from "../auth/types.ts";
 import { SEALED_CHARS_MAX } from "../auth/scram_seal.ts";
 import type { Clock } from "../node/ports.ts";
 import { REST_EXAMPLES } from "./examples.ts";
-import { jsonResponse } from "./http.ts";
+import { jsonResponse } from "../http/response.ts";
 import { jsonFields, objectText } from "../text/json_text.ts";
 import { type Protocol, PROTOCOL_VERSION, welcomeFields } from "./protocol.ts";
 import type { JsonText } from "./commands.ts";
@@ -31,7 +31,7 @@ import {
   sessionChoice,
 } from "./sign_in.ts";
 import { openInTurn } from "../http/sign_in_queue.ts";
-import { validate } from "./validate.ts";
+import { validate } from "../text/validate.ts";
 
 /** SCRAM exchanges that are remembered because they were finished. */
 export interface ExchangeLimits {

@@ -12,7 +12,7 @@ import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { refuseRaw } from "../http/refusal.ts";
 import type { Turns } from "../http/turns.ts";
-import { STATUS_OF } from "./http.ts";
+import { STATUS_OF } from "../http/response.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 import {
   type ConnectionHost,

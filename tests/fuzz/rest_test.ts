@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { STATUS_OF } from "../../server/v1/http.ts";
+import { STATUS_OF } from "../../server/http/response.ts";
 import { restRoutes } from "../../server/v1/rest.ts";
 import { hasBody, type Route } from "../../server/v1/rest_call.ts";
 import { DEFAULT_EXCHANGE_LIMITS, Exchanges } from "../../server/v1/sign_in_routes.ts";

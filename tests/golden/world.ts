@@ -11,17 +11,12 @@ import type { Config } from "../../server/config/config.ts";
 import type { Ports } from "../../server/node/ports.ts";
 import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
 import { adminDeps } from "../../server/ops/accounts.ts";
-import {
-  connectionLimits,
-  mechanisms,
-  protocolLimits,
-  rates,
-} from "../../server/config/settings.ts";
+import { connectionLimits, mechanisms, protocolLimits, rates } from "../../server/settings.ts";
 import { createApp } from "../../server/v1/rest.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { fail } from "../../shard/errors.ts";
-import { issuers, shardLimits, signInOptions } from "../../server/config/settings.ts";
+import { issuers, shardLimits, signInOptions } from "../../server/settings.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
 import { makeEvents, newStreamCounters } from "../../server/v1/events.ts";

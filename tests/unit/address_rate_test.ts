@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { createCounters } from "../../server/ops/counters.ts";
+import { createCounters } from "../../server/http/counters.ts";
 import { createAddressRate } from "../../server/http/address_rate.ts";
 import { configOf } from "../../server/config/config.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";

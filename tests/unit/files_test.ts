@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { configOf } from "../../server/config/config.ts";
-import { configFileFaults, openConfigFiles } from "../../server/config/files.ts";
+import { configFileFaults, openConfigFiles } from "../../server/config_files.ts";
 import { TEST_CERT, TEST_KEY } from "../scenario/test_cert.ts";
 
 const JWT = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isPublicIp, parseTarget } from "../../server/gateway/target.ts";
+import { isPublicIp, parseTarget } from "../../server/config/target.ts";
 import { mintSecret, signatureHeaders, verifySignature } from "../../server/gateway/sign.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 

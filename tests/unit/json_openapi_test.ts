@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 import { type AnswerName, ANSWERS } from "../../server/v1/answers.ts";
 import { ANSWER_EXAMPLES, FRAME_EXAMPLES, GREETING_EXAMPLES } from "../../server/v1/examples.ts";
-import { STATUS_OF } from "../../server/v1/http.ts";
+import { STATUS_OF } from "../../server/http/response.ts";
 import { openApiDocument } from "../../server/v1/openapi.ts";
 import { createApp, restRoutes } from "../../server/v1/rest.ts";
 import type { RestDeps } from "../../server/v1/rest_call.ts";

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { ERROR_CODES, fail, ok } from "../../shard/errors.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { mintToken } from "../../server/auth/token.ts";
-import { STATUS_OF } from "../../server/v1/http.ts";
+import { STATUS_OF } from "../../server/http/response.ts";
 import { Exchanges } from "../../server/v1/sign_in_routes.ts";
 import { openApp, throttle } from "./json_app.ts";
 import { CURSOR, ID, TOKEN, UNKNOWN_TOKEN } from "./json_fakes.ts";

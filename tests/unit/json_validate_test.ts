@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { z } from "zod";
 import { DEFAULT_PROTOCOL_LIMITS, publicLimits } from "../../server/v1/limits.ts";
 import { exceedsBytes, utf8Bytes } from "../../server/text/utf8.ts";
-import { nestsDeeper, parseJson, validate } from "../../server/v1/validate.ts";
+import { nestsDeeper, parseJson, validate } from "../../server/text/validate.ts";
 import { PROTOCOL } from "./json_fakes.ts";
 
 const LIMITS = DEFAULT_PROTOCOL_LIMITS;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
-import { Histogram } from "../../server/ops/counters.ts";
+import { Histogram } from "../../server/http/counters.ts";
 import { addLiveRoute, LiveFeed } from "../../server/ops/live/feed.ts";
 import { healthOf, type Signs } from "../../server/ops/live/health.ts";
 import { History } from "../../server/ops/live/history.ts";

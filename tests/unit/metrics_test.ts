@@ -6,7 +6,7 @@ import {
   Histogram,
   OutcomeCounts,
   signInResult,
-} from "../../server/ops/counters.ts";
+} from "../../server/http/counters.ts";
 import { createMetrics, type Gauges } from "../../server/ops/metrics.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 

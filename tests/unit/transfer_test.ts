@@ -4,9 +4,9 @@ import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { ExportedAccount } from "../../shard/account/transfer.ts";
 import type { MailboxBody, MailboxEvent } from "../../shard/ops.ts";
 import type { SubscriptionState } from "../../shard/roster/subscription.ts";
-import { ACCOUNT_LINE, HEAD_LINE, ITEM_LINE } from "../../server/ops/transfer/line_schemas.ts";
-import { accountLines, eventLine, headLine } from "../../server/ops/transfer/lines.ts";
-import { agreed } from "../../server/ops/transfer/importer.ts";
+import { ACCOUNT_LINE, HEAD_LINE, ITEM_LINE } from "../../server/transfer/line_schemas.ts";
+import { accountLines, eventLine, headLine } from "../../server/transfer/lines.ts";
+import { agreed } from "../../server/transfer/importer.ts";
 
 const name = fc.constantFrom("bo", "cy", "ölaf", "a".repeat(60)) as fc.Arbitrary<AccountName>;
 const text = fc.string({ unit: "grapheme", maxLength: 60 });

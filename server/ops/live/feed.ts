@@ -7,7 +7,7 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import type { Cancel, Clock, Timers } from "../../node/ports.ts";
 import { fail } from "../../../shard/errors.ts";
-import { errorResponse } from "../../v1/http.ts";
+import { errorResponse } from "../../http/response.ts";
 import type { Health } from "./health.ts";
 import { History } from "./history.ts";
 import { type Reading, Sampler } from "./series.ts";

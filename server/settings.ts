@@ -1,23 +1,23 @@
 /** From the configuration to what each part of a node is made with. */
-import type { Config } from "./config.ts";
-import type { ConnectionLimits } from "../v1/connection.ts";
-import type { IssuerOptions } from "../auth/jwt.ts";
-import type { JwtAlgorithm, KeySource } from "../auth/jwt_keys.ts";
-import type { ProtocolLimits } from "../v1/limits.ts";
-import type { Rates } from "../v1/rates.ts";
-import type { ScramMechanism } from "../../shard/ops.ts";
-import type { ShardLimits } from "../../shard/limits.ts";
-import type { SignInOptions } from "../auth/sign_in_options.ts";
-import { THROTTLE_KEYS_MAX, type ThrottleOptions } from "../auth/throttle.ts";
-import type { AdmissionOptions } from "../http/admission.ts";
-import type { EdgeLimits } from "../edge/types.ts";
-import { ADMISSION_DEFAULTS } from "../http/admission.ts";
-import { DEFAULT_CONNECTION_LIMITS } from "../v1/connection.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../v1/limits.ts";
-import { DEFAULT_WS_LIMITS, type WsLimits } from "../v1/ws.ts";
-import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
-import { SCRAM_ITERATIONS_MIN } from "../auth/credentials.ts";
-import { SIGN_IN_DEFAULTS } from "../auth/sign_in_options.ts";
+import type { Config } from "./config/config.ts";
+import type { ConnectionLimits } from "./v1/connection.ts";
+import type { IssuerOptions } from "./auth/jwt.ts";
+import type { JwtAlgorithm, KeySource } from "./auth/jwt_keys.ts";
+import type { ProtocolLimits } from "./v1/limits.ts";
+import type { Rates } from "./v1/rates.ts";
+import type { ScramMechanism } from "../shard/ops.ts";
+import type { ShardLimits } from "../shard/limits.ts";
+import type { SignInOptions } from "./auth/sign_in_options.ts";
+import { THROTTLE_KEYS_MAX } from "./auth/throttle.ts";
+import type { DoorkeeperOptions } from "./http/admission_control.ts";
+import type { EdgeLimits } from "./edge/types.ts";
+import { ADMISSION_DEFAULTS } from "./http/admission.ts";
+import { DEFAULT_CONNECTION_LIMITS } from "./v1/connection.ts";
+import { DEFAULT_PROTOCOL_LIMITS } from "./v1/limits.ts";
+import { DEFAULT_WS_LIMITS, type WsLimits } from "./v1/ws.ts";
+import { DEFAULT_SHARD_LIMITS } from "../shard/limits.ts";
+import { SCRAM_ITERATIONS_MIN } from "./auth/credentials.ts";
+import { SIGN_IN_DEFAULTS } from "./auth/sign_in_options.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -152,10 +152,11 @@ export async function issuers(
 }
 
 /** When the node refuses work. */
-export function admissionOptions({ admission }: Config): AdmissionOptions {
+export function admissionOptions({ admission, limits }: Config): DoorkeeperOptions {
   const { refuseAt } = ADMISSION_DEFAULTS;
   return {
     ...ADMISSION_DEFAULTS,
+    connectionsMax: limits.connectionsMax,
     refuseAt: {
       signIn: { ...refuseAt.signIn, loopLagMs: admission.signInLagMs },
       connection: { ...refuseAt.connection, loopLagMs: admission.connectionLagMs },

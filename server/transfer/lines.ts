@@ -4,10 +4,10 @@
  * Readers ignore fields that they do not know.
  */
 import { encodeBase64 } from "byte-encodings/base64";
-import type { AccountName } from "../../../shard/name/ids.ts";
-import type { Credentials, MailboxEvent, ScramKey } from "../../../shard/ops.ts";
-import type { ExportedAccount } from "../../../shard/account/transfer.ts";
-import { encodeEvent } from "../../text/event_json.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { Credentials, MailboxEvent, ScramKey } from "../../shard/ops.ts";
+import type { ExportedAccount } from "../../shard/account/transfer.ts";
+import { encodeEvent } from "../text/event_json.ts";
 
 /** Version of the lines that this program writes; it reads this one and all before it. */
 export const EXPORT_VERSION = 1;

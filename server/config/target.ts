@@ -2,7 +2,7 @@
  * Where webhooks may go. A service names the address, the server connects to it: without rules it
  * could be made to talk to whatever only this machine or its network can reach.
  */
-import { cidrContains, parseCidr, parseIp } from "../config/address.ts";
+import { cidrContains, parseCidr, parseIp } from "./address.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 
 const URL_CHARS_MAX = 2048;

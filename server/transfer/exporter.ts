@@ -1,9 +1,9 @@
 /** Takes accounts out of a node, page by page. */
-import type { AccountName } from "../../../shard/name/ids.ts";
-import type { Result } from "../../../shard/errors.ts";
-import type { Router } from "../../node/router.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Router } from "../node/router.ts";
 import { accountLines, eventLine, EXPORT_PAGE } from "./lines.ts";
-import { fail, ok } from "../../../shard/errors.ts";
+import { fail, ok } from "../../shard/errors.ts";
 
 /** Lines of an export, and where the next ones begin. */
 export interface ExportPage {

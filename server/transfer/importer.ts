@@ -1,20 +1,20 @@
 /** Puts exported accounts into a node. */
-import type { AccountId, AccountName, MailboxId } from "../../../shard/name/ids.ts";
+import type { AccountId, AccountName, MailboxId } from "../../shard/name/ids.ts";
 import type {
   ImportedHead,
   ImportItem,
   ImportLink,
   ImportState,
-} from "../../../shard/account/transfer.ts";
-import type { OpName, Ops } from "../../../shard/ops.ts";
-import type { Random } from "../../node/ports.ts";
-import type { Result } from "../../../shard/errors.ts";
-import type { Router } from "../../node/router.ts";
-import type { SubscriptionState } from "../../../shard/roster/subscription.ts";
-import { hasFrom, hasTo } from "../../../shard/roster/subscription.ts";
-import { newId } from "../../../shard/name/ids.ts";
-import { ok } from "../../../shard/errors.ts";
-import { sha256 } from "../../auth/hash.ts";
+} from "../../shard/account/transfer.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
+import type { Random } from "../node/ports.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Router } from "../node/router.ts";
+import type { SubscriptionState } from "../../shard/roster/subscription.ts";
+import { hasFrom, hasTo } from "../../shard/roster/subscription.ts";
+import { newId } from "../../shard/name/ids.ts";
+import { ok } from "../../shard/errors.ts";
+import { sha256 } from "../auth/hash.ts";
 
 /** Which account of which export goes to which name. */
 export interface ImportTarget {

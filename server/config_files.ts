@@ -1,9 +1,9 @@
 /** The files that a configuration names: certificates and keys, read and checked. */
-import type { Config } from "./config.ts";
-import { type JwtVerifier, openJwtVerifier } from "../auth/jwt.ts";
-import { JwtConfigError } from "../auth/jwt_error.ts";
+import type { Config } from "./config/config.ts";
+import { type JwtVerifier, openJwtVerifier } from "./auth/jwt.ts";
+import { JwtConfigError } from "./auth/jwt_error.ts";
 import { issuers } from "./settings.ts";
-import { readConfigFile, readTlsFiles, type TlsFiles } from "../system/config_files.ts";
+import { readConfigFile, readTlsFiles, type TlsFiles } from "./system/config_files.ts";
 
 /** What is in them. */
 export interface ConfigFiles {

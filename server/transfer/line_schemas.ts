@@ -1,11 +1,11 @@
 /** What the lines of an export must look like to be imported; the inverse of `lines.ts`. */
 import { decodeBase64 } from "byte-encodings/base64";
 import { z } from "zod";
-import type { MailboxBody } from "../../../shard/ops.ts";
-import type { ImportItem } from "../../../shard/account/transfer.ts";
+import type { MailboxBody } from "../../shard/ops.ts";
+import type { ImportItem } from "../../shard/account/transfer.ts";
 import { EXPORT_VERSION } from "./lines.ts";
-import { exceedsBytes } from "../../text/utf8.ts";
-import { parseName } from "../../../shard/name/name.ts";
+import { exceedsBytes } from "../text/utf8.ts";
+import { parseName } from "../../shard/name/name.ts";
 
 /** Numbers go on from these: they must not be near where whole numbers end. */
 const uint = z.number().int().min(0).max(2 ** 50);

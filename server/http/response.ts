@@ -1,7 +1,7 @@
 /** Plain HTTP around the commands: statuses, bodies, CORS, and headers that every answer has. */
 import type { ErrorCode, Failure, Result } from "../../shard/errors.ts";
 import { fail, ok } from "../../shard/errors.ts";
-import { type JsonLimits, parseJson } from "./validate.ts";
+import { type JsonLimits, parseJson } from "../text/validate.ts";
 
 /** The status of each error code. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {

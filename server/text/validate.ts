@@ -1,7 +1,7 @@
 /** From text of a client to a checked value, or to one short sentence that says what is wrong. */
 import type { z } from "zod";
 import { type ErrorCode, fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import { exceedsBytes } from "../text/utf8.ts";
+import { exceedsBytes } from "./utf8.ts";
 
 /** Bounds of a JSON text. */
 export interface JsonLimits {

@@ -2,7 +2,7 @@
  * What a node counts about itself. Hot paths add to plain numbers here; `metrics.ts` reads them when
  * somebody asks, so that a delivery costs one addition whether or not anybody measures.
  */
-import type { AdmissionKind, RefusalReason } from "../http/admission.ts";
+import type { AdmissionKind, RefusalReason } from "./admission.ts";
 import { SESSION_ENDS } from "../edge/types.ts";
 import type { StoreError } from "../node/ports.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
