@@ -143,6 +143,10 @@ export function checkUndelivered(folded: readonly Folded[]): void {
         const text = `${JSON.stringify(event)}, sent was ${JSON.stringify(sent)}`;
         fail(life, event.with, "undelivered is what was sent", text);
       }
+      // No recipient gets near a limit here.
+      if (event.reason === "quota") {
+        fail(life, event.with, "nobody is too full to write to", JSON.stringify(event));
+      }
       const body = life.sent.get(event.id)?.body;
       const to = folded.find((f) => f.life.name === event.with);
       const came = to?.events.find((e) => e.k === "message" && !e.out && e.body === body);
