@@ -389,7 +389,10 @@ export interface SignInOptions {
 }
 
 /** A page of a conversation, ascending. */
-export type Page = { readonly events: readonly Message[]; readonly more: boolean };
+export type Page = {
+  readonly events: readonly (Message | Undelivered)[];
+  readonly more: boolean;
+};
 
 /**
  * One account on one device. Until `signIn` or `register` has proved who that is, commands reject

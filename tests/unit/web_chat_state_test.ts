@@ -1,6 +1,12 @@
 /** What the chat keeps and decides beside the page: drafts, previews, idleness, rows, notes. */
 import assert from "node:assert/strict";
-import type { Contact, Conversation, Message, Presence } from "../../server/web/client.d.ts";
+import type {
+  Contact,
+  Conversation,
+  Message,
+  Presence,
+  Undelivered,
+} from "../../server/web/client.d.ts";
 import { Drafts } from "../../server/web/chat/drafts.js";
 import { Idle } from "../../server/web/chat/idle.js";
 import { entriesOf } from "../../server/web/chat/people.js";
@@ -30,6 +36,18 @@ function conversation(name: string, fields: Partial<Conversation> = {}): Convers
 
 function message(seq: number, fields: Partial<Message> = {}): Message {
   return { k: "message", seq, at: seq, with: "bob", num: seq, id: `k${seq}`, body: "", ...fields };
+}
+
+function refusal(seq: number): Undelivered {
+  return {
+    k: "undelivered",
+    seq,
+    at: seq,
+    with: "bob",
+    num: 1,
+    id: "k1",
+    reason: "not_accepted",
+  };
 }
 
 class MemoryStorage {
@@ -125,6 +143,26 @@ Deno.test("Previews: ask only for rows in sight, few at once, each conversation 
   });
   assert.deepEqual(asked, inSight);
   assert.ok(most <= 2);
+});
+
+Deno.test("Previews: a refusal after the last message hides it in no row (A1)", async () => {
+  const asked: unknown[] = [];
+  const client = {
+    state: { status: "online" } as never,
+    conversations: new Map([["bob", conversation("bob", { lastSeq: 3, lastAt: 1 })]]),
+    async history(_name: string, query?: { before?: number; limit?: number }) {
+      asked.push(query);
+      await Promise.resolve();
+      const all = [message(3, { with: "bob", body: "hello" }), refusal(4)];
+      const page = all.filter(({ seq }) => seq < (query?.before ?? Infinity));
+      return { events: page.slice(-(query?.limit ?? 50)), more: false };
+    },
+  };
+  const shown = await new Promise((resolve) => {
+    const previews = new Previews(client, () => resolve(previews.of("bob")?.body));
+    previews.look("bob", true);
+  });
+  assert.deepEqual([shown, asked.length], ["hello", 1]);
 });
 
 Deno.test("entriesOf: the filters show who is online, or what is unread (A23)", () => {

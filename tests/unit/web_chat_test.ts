@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
 import { addChat } from "../../server/web/assets.ts";
-import type { Contact, Conversation, Message, Presence } from "../../server/web/client.d.ts";
+import type {
+  Contact,
+  Conversation,
+  Message,
+  Presence,
+  Undelivered,
+} from "../../server/web/client.d.ts";
 import { entriesOf, unreadOf } from "../../server/web/chat/people.js";
 import {
   connectionText,
@@ -29,6 +35,11 @@ const OFFLINE: Presence = {
 
 function message(seq: number, fields: Partial<Message> = {}): Message {
   return { k: "message", seq, at: NOW, with: "bob", num: seq, id: `k${seq}`, body: "", ...fields };
+}
+
+function refusal(seq: number, fields: Partial<Undelivered> = {}): Undelivered {
+  const none = { with: "bob", num: seq, id: `k${seq}`, reason: "not_accepted" };
+  return { k: "undelivered", seq, at: NOW, ...none, ...fields };
 }
 
 function contact(name: string, fields: Partial<Contact> = {}): Contact {
@@ -85,6 +96,40 @@ Deno.test("Timeline: a refused message says so until it is dropped, which gives 
   timeline.add(message(1, { out: true, id: "b" }));
   timeline.undelivered("b", "not theirs");
   assert.equal(timeline.items()[0]!.failure, "not theirs");
+});
+
+Deno.test("Timeline: a page of the history says what was not delivered, whatever was read later (A1)", () => {
+  const timeline = new Timeline();
+  const events = [
+    message(1, { out: true, id: "a", num: 1 }),
+    refusal(2, { id: "a", num: 1 }),
+    message(3, { out: true, id: "b", num: 2 }),
+  ];
+  timeline.addPage({ events, more: false });
+  const marks = timeline.items().map((item) => markOf(item, conversation("bob", { read: 2 })));
+  assert.deepEqual(marks, ["failed", "read"]);
+  assert.match(timeline.items()[0]!.failure!, /^Not delivered/);
+});
+
+Deno.test("Timeline: pages that have refusals alone lead on to those before them", () => {
+  const timeline = new Timeline();
+  timeline.addPage({ events: [refusal(90), refusal(91)], more: true });
+  assert.deepEqual([timeline.oldest, timeline.more], [90, true]);
+  timeline.addPage({ events: [refusal(88)], more: true });
+  timeline.addPage({ events: [message(5)], more: false });
+  assert.deepEqual([timeline.oldest, timeline.more], [5, false]);
+  timeline.reset();
+  assert.equal(timeline.oldest, undefined);
+});
+
+Deno.test("Timeline: one refusal for several messages is that of each which no receipt covers", () => {
+  const timeline = new Timeline();
+  for (let num = 1; num <= 4; num++) {
+    timeline.add(message(num, { out: true, id: `k${num}`, num }));
+  }
+  timeline.undeliveredRange(1, 3, "no");
+  const failures = timeline.items().map(({ failure }) => failure);
+  assert.deepEqual(failures, [null, "no", "no", null]);
 });
 
 Deno.test("Timeline: reset forgets what was received and keeps what waits", () => {

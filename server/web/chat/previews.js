@@ -11,8 +11,6 @@
 
 /** @typedef {{ readonly seq: number, readonly out: boolean, readonly body: string }} Preview */
 
-/** Events that are asked for: the last may tell of a refused message. */
-const ASKED = 3;
 /** Questions at the same time, and the least time from one to the next (ms). */
 const AT_ONCE = 2;
 const GAP_MS = 60;
@@ -103,10 +101,11 @@ export class Previews {
     const { lastSeq = 0 } = this.#client.conversations.get(name) ?? {};
     this.#asking.add(name);
     try {
-      const { events } = await this.#client.history(name, { limit: ASKED });
-      const last = events.findLast(({ k }) => k === "message");
-      if (last !== undefined) this.take(last);
-      // All may tell of refused messages: then there is nothing to show.
+      // Refusals may follow the last message.
+      const { events } = await this.#client.history(name, { before: lastSeq + 1, limit: 1 });
+      const last = events.at(-1);
+      if (last?.k === "message") this.take(last);
+      // The last event may be no message any more: then there is nothing to show.
       if (this.of(name) === undefined) this.#failed.set(name, lastSeq);
     } catch (error) {
       const { retryAfterMs } = /** @type {{ retryAfterMs?: number }} */ (error);

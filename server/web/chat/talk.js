@@ -118,8 +118,12 @@ export class Talk {
   }
 
   /** @param {Api.Undelivered} event */
-  undelivered({ with: peer, id, reason }) {
-    this.#timeline(peer).undelivered(id, reasonText(reason));
+  undelivered({ with: peer, id, num, reason }) {
+    const timeline = this.#timeline(peer);
+    if (id !== "") return timeline.undelivered(id, reasonText(reason));
+    // The receipt that follows it is not counted yet.
+    const { delivered = 0 } = this.#chat.client.conversations.get(peer) ?? {};
+    timeline.undeliveredRange(delivered, num, reasonText(reason));
   }
 
   /** A message of an earlier run was refused. @param {Api.RoostError} error */
@@ -169,7 +173,7 @@ export class Talk {
       const where = before === undefined ? { limit: first } : { before, limit: PAGE };
       const page = await this.#chat.client.history(peer, where);
       timeline.addPage(page);
-      const last = page.events.findLast(({ k }) => k === "message");
+      const last = page.events.findLast((event) => event.k === "message");
       if (last !== undefined) this.#chat.previews.take(last);
       if (peer === this.#peer) setText(this.#more, "");
     } catch (error) {

@@ -47,6 +47,8 @@ export class Timeline {
   #waiting = new Map();
   /** Refusals that came after the acknowledgement, by key. @type {Map<string, string>} */
   #refused = new Map();
+  /** The first position of the pages that were read; Infinity before the first page. */
+  #pagedFrom = Infinity;
   /** Whether there are older ones on the server. */
   more = true;
   /** Whether the newest page is here, so that what comes now follows it. */
@@ -58,9 +60,10 @@ export class Timeline {
     this.#notes = notes;
   }
 
-  /** The position of the oldest one here. @returns {number | undefined} */
+  /** The position before which nothing is known here. @returns {number | undefined} */
   get oldest() {
-    return this.#kept.size === 0 ? undefined : Math.min(...this.#kept.keys());
+    const oldest = Math.min(this.#pagedFrom, ...this.#kept.keys());
+    return oldest === Infinity ? undefined : oldest;
   }
 
   /** Takes a page of the history. @param {Api.Page} page */
@@ -68,10 +71,12 @@ export class Timeline {
     // What came before this newest page was asked for may lie far above it: between them nothing is
     // known, and with the pages above it comes again.
     if (!this.loaded && more) this.#dropBefore(events[0]?.seq ?? 0);
-    for (const event of /** @type {readonly (Api.Message | Api.Undelivered)[]} */ (events)) {
+    for (const event of events) {
       if (event.k === "message") this.add(event);
       else if (event.k === "undelivered") this.undelivered(event.id, reasonText(event.reason));
     }
+    // A page may have refusals alone: the next one is that before them.
+    this.#pagedFrom = Math.min(this.#pagedFrom, events[0]?.seq ?? Infinity);
     this.more = more;
     this.loaded = true;
   }
@@ -85,6 +90,7 @@ export class Timeline {
   trim() {
     if (!this.loaded || this.#kept.size <= 2 * KEPT) return;
     this.#dropBefore([...this.#kept.keys()].sort((a, b) => a - b).at(-KEPT) ?? 0);
+    this.#pagedFrom = Infinity;
     this.more = true;
   }
 
@@ -130,6 +136,18 @@ export class Timeline {
     this.#refused.set(key, failure);
   }
 
+  /**
+   * The other side's took none of these of mine.
+   * @param {number} after number of the last one before them
+   * @param {number} upTo number of the last one
+   * @param {string} failure
+   */
+  undeliveredRange(after, upTo, failure) {
+    for (const { out, num, key } of this.#kept.values()) {
+      if (out && num > after && num <= upTo) this.#refused.set(key, failure);
+    }
+  }
+
   /** Forgets a message that failed; its text. @param {string} key */
   drop(key) {
     const body = this.#waiting.get(key)?.body;
@@ -140,6 +158,7 @@ export class Timeline {
   /** Forgets what may have gaps; what waits stays. */
   reset() {
     this.#kept.clear();
+    this.#pagedFrom = Infinity;
     this.more = true;
     this.loaded = false;
   }
