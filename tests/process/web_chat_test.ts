@@ -54,6 +54,40 @@ inBrowser(
 );
 
 inBrowser(
+  "what was denied is not delivered for ever, whatever is read later (A1)",
+  [],
+  async ({ server, browser }) => {
+    const bob = createClient({ url: server.url, device: "bob" });
+    try {
+      const ann = await Person.open(browser, "ann", server.url, { viewport: DESKTOP });
+      await ann.signUp(PASSWORD);
+      await bob.register({ user: "bob", password: PASSWORD });
+      await ann.add("bob");
+      await ann.say("denied");
+      await ann.page.locator(".message.out[data-mark=asked]").waitFor();
+      await bob.deny("ann");
+      await ann.page.locator(".message.out[data-mark=failed]").waitFor();
+      await ann.page.reload();
+      await ann.page.locator(".message.out[data-mark=failed]").waitFor();
+      await ann.page.locator("#people .line", { hasText: "You: denied" }).waitFor();
+      await bob.subscribe("ann");
+      await ann.page.locator("#talk-notice").waitFor({ state: "hidden" });
+      await ann.say("read");
+      await ann.page.locator(".message.out[data-mark=delivered]").waitFor();
+      await bob.markRead("ann");
+      await ann.page.locator(".message.out[data-mark=read]").waitFor();
+      await ann.page.reload();
+      await ann.page.locator(".message.out[data-mark=read]").waitFor();
+      const marks = (await ann.shown()).map(({ body, mark }) => [body, mark]);
+      assert.deepEqual(marks, [["denied", "failed"], ["read", "read"]]);
+      assert.deepEqual(ann.faults, []);
+    } finally {
+      bob.close();
+    }
+  },
+);
+
+inBrowser(
   "notes to oneself are one bubble; removal asks; tabs share one session (A5, A22, A24)",
   [],
   async ({ server, browser }) => {

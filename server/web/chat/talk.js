@@ -175,6 +175,8 @@ export class Talk {
       timeline.addPage(page);
       const last = page.events.findLast((event) => event.k === "message");
       if (last !== undefined) this.#chat.previews.take(last);
+      // Its row in the list shows it as well.
+      this.#chat.changed();
       if (peer === this.#peer) setText(this.#more, "");
     } catch (error) {
       if (peer === this.#peer) this.#loadFailed(error);
