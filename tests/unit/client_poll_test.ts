@@ -52,6 +52,62 @@ Deno.test("createClient: after two failures without a welcome it polls, and find
   assert.equal((await sent).seq, 13);
 });
 
+Deno.test("createClient: a presence that comes in a batch before its contact is kept for it", async () => {
+  const world = new World();
+  const client = world.client({ onlyTransport: "poll" });
+  const signedIn = client.signIn({ token: "t" });
+  await world.settle();
+  opened(world);
+  await signedIn;
+  const [presence, gone] = ["online", "offline"].map((show) => ({
+    k: "presence",
+    user: "zoe",
+    show,
+  }));
+  const roster = (seq: number) => ({
+    k: "roster",
+    seq,
+    at: 1,
+    contact: "zoe",
+    subscription: "both",
+  });
+  const shows = () => client.contacts.get("zoe")?.presence.show;
+  const batch = async (cursor: number, ...events: readonly unknown[]) => {
+    world.request.answer({ soft: 1, cursor: `${MAILBOX}:${cursor}`, events });
+    await world.pass(1000);
+  };
+  await batch(11, presence, roster(11));
+  assert.equal(shows(), "online");
+  await batch(12, { k: "roster_removed", seq: 12, at: 1, contact: "zoe" });
+  await batch(13, roster(13));
+  assert.equal(shows(), "offline", "what was known of a removed contact is forgotten");
+  await batch(14, { k: "roster_removed", seq: 14, at: 1, contact: "zoe" });
+  await batch(15, presence, gone, roster(15));
+  assert.equal(shows(), "offline");
+});
+
+Deno.test("signIn: a snapshot that an event has overtaken is asked for again", async () => {
+  const world = new World();
+  (await world.connected()).close();
+  const client = world.client();
+  const signedIn = client.signIn();
+  await world.settle();
+  world.socket.open();
+  world.socket.welcome(RESUMED);
+  await signedIn;
+  const answer = async (seq: number, roster: readonly unknown[]) => {
+    const asked = world.socket.commands("snapshot").at(-1)!;
+    const value = { cursor: `${MAILBOX}:${seq}`, snapshot: { ...SNAPSHOT, roster } };
+    world.socket.says({ t: "ok", id: asked["id"], value });
+    await world.settle();
+  };
+  const item = { contact: "zoe", subscription: "to" };
+  world.socket.events({ k: "roster", seq: 11, at: 1, ...item });
+  await answer(10, []);
+  await answer(11, [item]);
+  assert.deepEqual([...client.contacts.keys()], ["zoe"]);
+});
+
 Deno.test("createClient: onlyTransport ws never polls, and poll opens no WebSocket", async () => {
   const world = new World();
   const client = world.client({ onlyTransport: "ws" });

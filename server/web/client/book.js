@@ -50,7 +50,11 @@ export class Book {
   /** @type {"contacts" | "anyone" | null} */
   messagesFrom = null;
   otherDevices = OFFLINE;
-  /** Presences that came before it was known who is a contact. @type {Map<string, Api.Presence>} */
+  /**
+   * Presences of people who are no contacts: a batch may have a presence before the event that makes
+   * somebody a contact. The server sends only those of contacts, so that there are few.
+   * @type {Map<string, Api.Presence>}
+   */
   #early = new Map();
   /** Events up to here are in it. */
   #seq = 0;
@@ -75,10 +79,13 @@ export class Book {
    * @param {Json} snapshot
    */
   replace(seq, snapshot) {
-    const presences = new Map(this.#early);
+    const early = this.#early;
+    const presences = new Map(early);
     for (const { name, presence } of this.contacts.values()) presences.set(name, presence);
     const { otherDevices } = this;
+    this.#early = new Map();
     this.clear();
+    this.#early = early;
     this.otherDevices = otherDevices;
     this.#seq = seq;
     for (const item of /** @type {Json[]} */ (snapshot["roster"])) {
@@ -98,6 +105,7 @@ export class Book {
    */
   #list(item, presence) {
     const name = String(item["contact"]);
+    this.#early.delete(name);
     this.contacts.set(name, {
       name,
       label: String(item["label"] ?? ""),
@@ -110,14 +118,20 @@ export class Book {
   }
 
   /**
-   * Takes a presence; once there is a snapshot, that of somebody who is no contact is not kept.
+   * Takes a presence. That of somebody who is no contact is kept until the contact is known.
    * @param {string} user
    * @param {Api.Presence} presence
    */
   show(user, presence) {
     const contact = this.contacts.get(user);
     if (contact !== undefined) this.contacts.set(user, { ...contact, presence });
-    else if (this.messagesFrom === null) this.#early.set(user, presence);
+    else if (presence.show !== "offline") this.#early.set(user, presence);
+    else this.#early.delete(user);
+  }
+
+  /** @param {string} name */
+  #presenceOf(name) {
+    return this.contacts.get(name)?.presence ?? this.#early.get(name) ?? OFFLINE;
   }
 
   /** The connection is lost: returns those whose presence is unknown now and was not before. */
@@ -141,7 +155,7 @@ export class Book {
       case "read":
         return this.#converse(seq, e);
       case "roster":
-        return this.#list(e, this.contacts.get(contact)?.presence ?? OFFLINE);
+        return this.#list(e, this.#presenceOf(contact));
       case "roster_removed":
         return void this.contacts.delete(contact);
       case "request":

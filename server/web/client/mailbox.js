@@ -129,7 +129,10 @@ export class Mailbox {
     this.#host.ask("snapshot", {}).then((answer) => {
       const { cursor, snapshot } = /** @type {{ cursor: string, snapshot: Json }} */ (answer);
       if (this.#known || this.#host.record.cursor === null) return;
-      this.book.replace(Number(cursor.split(":")[1]), snapshot);
+      const seq = Number(cursor.split(":")[1]);
+      // An event of another request has overtaken it: it is not in this snapshot.
+      if (seq < this.#host.record.cursor.seq) return this.#askSnapshot();
+      this.book.replace(seq, snapshot);
       this.#gotSnapshot(false);
     }, () => {});
   }
