@@ -26,7 +26,8 @@ export function snapshotOf(account: Account, contacts = contactsOf(account)): Sn
       with: c.with,
       lastSeq: c.lastSeq,
       lastAt: c.lastAt,
-      unread: c.unreadCount,
+      // Earlier versions counted a message to oneself as unread.
+      unread: c.with === account.name ? 0 : c.unreadCount,
       readUpTo: c.readUpTo,
       delivered: c.deliveredOut,
       read: c.readOut,
