@@ -11,6 +11,8 @@ import { parseName } from "../../shard/name/name.ts";
 const uint = z.number().int().min(0).max(2 ** 50);
 /** Bytes of texts: the largest that settings allow, for a row of the log has to take them. */
 const BYTES_MAX = { body: 24_576, ext: 6144, short: 512 } as const;
+/** Messages that wait for one answer: the largest that a server lets wait. */
+const WAITING_MAX = 100;
 /** Groups of one contact. */
 const GROUPS_MAX = 32;
 
@@ -97,7 +99,13 @@ const CONVERSATION = z.object({
   readUpTo: uint,
   delivered: uint,
   read: uint,
-}).transform(({ t: _, ...conversation }): ImportItem => ({ kind: "conversation", conversation }));
+  waiting: z.array(z.object({ num: uint.min(1), id: short })).max(WAITING_MAX).optional(),
+}).refine(({ sent, waiting = [] }) => waiting.every(({ num }) => num <= sent), {
+  message: "has a message that waits with a number above `sent`",
+}).transform(({ t: _, waiting, ...marks }): ImportItem => {
+  const conversation = waiting === undefined ? marks : { ...marks, waiting };
+  return { kind: "conversation", conversation };
+});
 
 const message = { num: uint, id: short, with: name };
 

@@ -30,6 +30,8 @@ export interface ExportedConversation {
   /** How far the peer has got this account's messages, by message number. */
   readonly delivered: number;
   readonly read: number;
+  /** Messages that waited for an answer to the account's request: no receipt may cover them. */
+  readonly waiting?: readonly { readonly num: number; readonly id: string }[];
 }
 
 /** What an account is before it has anything. */

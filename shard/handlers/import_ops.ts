@@ -30,6 +30,11 @@ function contactOf(item: RosterItem): ExportedContact {
   return { contact, label, groups, state, listed };
 }
 
+function waitingOf(account: Account, peer: AccountName): Pick<ExportedConversation, "waiting"> {
+  const waiting = account.waiting.get(peer);
+  return waiting === undefined ? {} : { waiting: waiting.map(({ num, id }) => ({ num, id })) };
+}
+
 function conversationsOf(account: Account): ExportedConversation[] {
   return [...account.conversations.values()].map((c) => ({
     with: c.with,
@@ -42,6 +47,7 @@ function conversationsOf(account: Account): ExportedConversation[] {
     readUpTo: c.readUpTo,
     delivered: c.deliveredOut,
     read: c.readOut,
+    ...waitingOf(account, c.with),
   }));
 }
 
@@ -134,11 +140,22 @@ function append(turn: Turn, account: Account, item: ImportItem): Failure | null 
       });
       return null;
     case "conversation":
-      turn.append(account, { kind: "import_conversation", ...item.conversation });
-      return null;
+      return appendConversation(turn, account, item.conversation);
     case "event":
       return appendEvent(turn, account, item.event);
   }
+}
+
+function appendConversation(turn: Turn, account: Account, item: ExportedConversation): null {
+  const { waiting = [], ...conversation } = item;
+  turn.append(account, { kind: "import_conversation", ...conversation });
+  const known = account.conversations.get(conversation.with)?.refusedOut ?? [];
+  // They are not sent again: the next receipt tells that they did not arrive.
+  for (const { num, id } of waiting) {
+    if (known.some(({ to }) => to === num)) continue;
+    turn.append(account, { kind: "refused", with: conversation.with, num, id });
+  }
+  return null;
 }
 
 function appendEvent(

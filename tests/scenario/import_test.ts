@@ -91,6 +91,31 @@ Deno.test("export and import carry an account over: events, marks, contacts, blo
   assert.equal(w.bodies("bob").at(-1), "hello again");
 });
 
+Deno.test("no receipt covers a message that waited when its account was exported (A1)", () => {
+  const w = new NodeWorld();
+  for (const who of ["alice", "bob"]) w.account(who);
+  w.must("alice", "roster.subscription", { contact: name("bob"), type: "subscribe" });
+  w.send("alice", "bob", "m1", "waits");
+  w.settle();
+  const from = exported(w, "alice");
+  assert.ok(begin(w, "copy", from).ok);
+  for (let i = 0; i < 2; i++) w.must("copy", "import.append", { ...KEY, items: itemsOf(from) });
+  const links = w.must("copy", "import.roster", KEY).map((t) => ({ ...t, peerId: "" as const }));
+  w.must("copy", "import.link", { ...KEY, links });
+  w.must("copy", "import.done", { ...KEY, disabled: false });
+  w.must("copy", "roster.subscription", { contact: name("bob"), type: "subscribe" });
+  w.settle();
+  w.must("bob", "roster.subscription", { contact: name("copy"), type: "subscribed" });
+  w.send("copy", "bob", "m2", "arrives");
+  w.settle();
+  w.must("bob", "mailbox.ack", { seq: w.mailbox("bob").at(-1)!.seq });
+  w.settle();
+  const told = w.mailbox("copy").flatMap((e) =>
+    e.kind === "undelivered" ? [e.id] : e.kind === "receipt" ? [`up to ${e.delivered}`] : []
+  );
+  assert.deepEqual(told, ["m1", "up to 2"]);
+});
+
 Deno.test("an import that is broken off goes on where it was, and twice is as once", () => {
   const w = world();
   const from = exported(w, "alice");
