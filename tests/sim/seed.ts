@@ -26,7 +26,7 @@ import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedReturn, stalledLook } from "./injections.ts";
 import { checkTable, reshards } from "./reshards.ts";
-import { checkUsurped, createFor } from "./takeovers.ts";
+import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
 import { Violation } from "./history.ts";
 import { World } from "./world.ts";
@@ -138,10 +138,13 @@ function begin(world: World): void {
 function chaos(world: World): void {
   const driver = new Driver(world);
   const faults = new Faults(world);
+  const looks = world.prng.fork("looks");
+  world.wire.onLateAnnounce = (lo, hi) => lookAgain(world, looks, lo, hi);
   reshards(world);
   world.time.runFor(world.config.chaosMs);
   driver.stop();
   faults.heal();
+  world.wire.onLateAnnounce = () => {};
   world.history.add("world", "heals");
 }
 

@@ -14,7 +14,7 @@ import type { SimNode } from "./sim_node.ts";
 import type { World } from "./world.ts";
 import { ask } from "./dump.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
-import { newId } from "../../shard/name/ids.ts";
+import { newId, pointOf } from "../../shard/name/ids.ts";
 import { RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { simRandom } from "./prng.ts";
 import { Violation } from "./history.ts";
@@ -69,6 +69,16 @@ function writeToReader(world: World, shard: Shard): void {
   const reader = online.find((p) => shard.owns(p.name as AccountName));
   const writer = online.find((p) => p !== reader && p.online[0]!.life === p.life);
   if (reader !== undefined) writer?.write(writer.online[0]!, reader.name, 40);
+}
+
+/** Some connect anew while the shard's sessions are not announced: they must not see them offline. */
+export function lookAgain(world: World, prng: Prng, lo: number, hi: number): void {
+  for (const { name, online } of world.people) {
+    const [device] = online;
+    const point = pointOf(name);
+    if (device === undefined || (point >= lo && point < hi) || !prng.chance(0.5)) continue;
+    world.time.world.timers.after(0, () => device.online && device.reconnect());
+  }
 }
 
 /** Sessions know of everything that is committed, although nobody pushed it to them. */

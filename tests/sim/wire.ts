@@ -9,6 +9,9 @@ import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { VirtualProcess } from "./virtual_time.ts";
 import { Violation } from "./history.ts";
 
+/** Longest time before a node learns that a shard wants its sessions, where packets are late (ms). */
+const ANNOUNCE_LATE_MS = 400;
+
 /** How the way is; probabilities of each packet. */
 export interface WireQuality {
   readonly lost: number;
@@ -80,10 +83,20 @@ export class Wire {
     }
   }
 
-  /** Hands an edge of the process a packet of a shard; presence may come once more, later. */
+  /** Called when a node is late to learn that the shard of these points wants its sessions. */
+  onLateAnnounce: (lo: number, hi: number) => void = () => {};
+
+  /**
+   * Hands an edge of the process a packet of a shard; presence may come once more, later. A shard that
+   * was taken over may wait for its sessions for a while.
+   */
   deliver(process: VirtualProcess, packet: EdgePacket, arrive: () => void): void {
+    const { twice, late, lateMs } = this.quality;
+    if (packet.kind === "announce" && late > 0) {
+      this.onLateAnnounce(packet.lo, packet.hi);
+      return void process.timers.after(this.#prng.number() * ANNOUNCE_LATE_MS, arrive);
+    }
     arrive();
-    const { twice, lateMs } = this.quality;
     if (packet.kind !== "presence" || twice === 0 || !this.#prng.chance(twice)) return;
     process.timers.after(this.#prng.number() * lateMs, arrive);
   }
