@@ -93,10 +93,11 @@ export class Settling {
    * device, was attached meanwhile by a client that has come back. Null where it may.
    */
   refusal(name: AccountName, session: Attached, present: Attached | undefined): CloseReason | null {
+    // Attached to this owner before its node was asked to announce it: what was to end is over.
+    if (present?.session === session.session) return null;
     const closing = this.#closings.findLast((c) => c.name === name && c.which(session));
     if (closing !== undefined) return closing.reason;
-    const returned = present !== undefined && present.session !== session.session &&
-      !this.#announced.has(present.session);
+    const returned = present !== undefined && !this.#announced.has(present.session);
     if (returned) return "replaced";
     if (this.active) this.#announced.add(session.session);
     return null;
