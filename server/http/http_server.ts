@@ -246,13 +246,14 @@ function gate(
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
   return (request, response) => {
-    const feed = (request.socket as Fed)[FEED]!;
-    feed.address = addressOf(proxies, request);
-    feed.began(request);
-    response.once("close", () => feed.answered());
-    const refusal = deps.admitAddress(feed.address) ?? hostRefusal(deps, request, feed);
+    const address = addressOf(proxies, request);
+    // None where node:http does not read from sockets of node:net (Deno 2.4).
+    const feed = (request.socket as Fed)[FEED];
+    feed?.began(request, address);
+    if (feed !== undefined) response.once("close", () => feed.answered());
+    const refusal = deps.admitAddress(address) ?? hostRefusal(deps, request, { address });
     if (refusal === null) return void listener(request, response);
-    feed.refuse();
+    feed?.refuse();
     refuse(response, refusal);
   };
 }
@@ -359,8 +360,7 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
 function handUpgradesOn(server: Server, proxies: TrustedProxies, deps: DoorDeps): void {
   server.on("upgrade", (request: IncomingMessage, socket: Fed, sent: Uint8Array) => {
     const address = addressOf(proxies, request);
-    const rest = socket[FEED]!.release();
-    const head = rest.length === 0 ? sent : Buffer.concat([sent, rest]);
+    const head = Buffer.concat([sent, socket[FEED]?.release() ?? new Uint8Array()]);
     const refusal = hostRefusal(deps, request, { address });
     if (refusal === null) return deps.upgrade(request, socket, head, address);
     refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);

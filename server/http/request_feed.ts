@@ -77,8 +77,9 @@ export class RequestFeed implements Worker {
     this.#unparsed = null;
   }
 
-  /** The head of a request was parsed: the next one waits until `answered`. */
-  began(request: IncomingMessage): void {
+  /** The head of a client's request was parsed: the next one waits until `answered`. */
+  began(request: IncomingMessage, address: string): void {
+    this.address = address;
     this.#waiting++;
     this.#last = request;
   }
