@@ -57,7 +57,10 @@ export async function startPrefixProxy(options: PrefixProxyOptions): Promise<Pre
     response.on("close", () => sent.destroy());
     request.pipe(sent);
   });
+  const upgraded = new Set<Socket>();
   server.on("upgrade", (request: IncomingMessage, socket: Socket) => {
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
     const to = onward(request);
     if (to === null) return void socket.destroy();
     const sent = httpRequest(to);
@@ -78,9 +81,12 @@ export async function startPrefixProxy(options: PrefixProxyOptions): Promise<Pre
   return {
     origin: `http://127.0.0.1:${port}`,
     strays,
-    async [Symbol.asyncDispose]() {
+    [Symbol.asyncDispose]() {
+      server.close();
       server.closeAllConnections();
-      await new Promise<void>((done) => server.close(() => done()));
+      // A server does not count connections that were upgraded among its own.
+      for (const socket of upgraded) socket.destroy();
+      return Promise.resolve();
     },
   };
 }
