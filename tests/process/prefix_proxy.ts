@@ -25,6 +25,22 @@ export interface PrefixProxyOptions {
   port(): number;
 }
 
+/** Asks the other server for the same upgrade, and joins both connections. */
+function forwardUpgrade(to: RequestOptions, socket: Socket): void {
+  const sent = httpRequest(to);
+  sent.on("upgrade", (answer, upstream, head) => {
+    const lines = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}`);
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("\r\n")}\r\n\r\n`);
+    socket.write(head);
+    upstream.pipe(socket).pipe(upstream);
+    upstream.on("error", () => socket.destroy());
+    socket.on("error", () => upstream.destroy());
+  });
+  sent.on("response", () => socket.destroy());
+  sent.on("error", () => socket.destroy());
+  sent.end();
+}
+
 /** Starts a proxy on a free port of loopback. */
 export async function startPrefixProxy(options: PrefixProxyOptions): Promise<PrefixProxy> {
   const { prefix, strips } = options;
@@ -63,18 +79,7 @@ export async function startPrefixProxy(options: PrefixProxyOptions): Promise<Pre
     socket.once("close", () => upgraded.delete(socket));
     const to = onward(request);
     if (to === null) return void socket.destroy();
-    const sent = httpRequest(to);
-    sent.on("upgrade", (answer, upstream, head) => {
-      const lines = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}`);
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("\r\n")}\r\n\r\n`);
-      socket.write(head);
-      upstream.pipe(socket).pipe(upstream);
-      upstream.on("error", () => socket.destroy());
-      socket.on("error", () => upstream.destroy());
-    });
-    sent.on("response", () => socket.destroy());
-    sent.on("error", () => socket.destroy());
-    sent.end();
+    forwardUpgrade(to, socket);
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
