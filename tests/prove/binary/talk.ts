@@ -197,7 +197,12 @@ const tls: Check = {
     Deno.mkdirSync(stage.path("tls"), { mode: 0o700 });
     Deno.writeTextFileSync(stage.path("tls/cert.pem"), TEST_CERT);
     Deno.writeTextFileSync(stage.path("tls/key.pem"), TEST_KEY);
-    const files = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    const files = [
+      "--tls-cert",
+      stage.path("tls/cert.pem"),
+      "--tls-key",
+      stage.path("tls/key.pem"),
+    ];
     const server = await stage.start("tls", files);
     assert.match(server.url, /^https:/);
     assert.equal(JSON.parse(await getSecurely(`${server.url}/v1/info`)).domain, "localhost");
