@@ -11,7 +11,7 @@ async function listAll(store: Store): Promise<Row[]> {
   for (let after: StoreKey | null = null;;) {
     const page: readonly Row[] = await new Promise((resolve, reject) =>
       store.list(
-        { prefix: ["log"], after, limit: 500 },
+        { prefix: ["row"], after, limit: 500 },
         (error, page) => error === null ? resolve(page) : reject(new Error(error.message)),
       )
     );
@@ -28,7 +28,7 @@ async function lastWhole(path: string): Promise<number> {
   await new Promise<void>((resolve) => store.close(resolve));
   for (const [i, { key, value }] of rows.entries()) {
     const n = Math.floor(i / 3) + 1;
-    assert.deepEqual(key, ["log", n, i % 3]);
+    assert.deepEqual(key, ["row", n, i % 3]);
     assert.equal(value.length, 100 + ((n * 977 + (i % 3) * 3001) % 6000));
     assert.ok(value.every((byte) => byte === n % 251), `batch ${n} has other bytes`);
   }

@@ -9,7 +9,7 @@ const encoder = new TextEncoder();
 function batch(n: number): Mutation[] {
   return [0, 1, 2].map((part) => ({
     kind: "set",
-    key: ["log", n, part],
+    key: ["row", n, part],
     // Sizes differ, so that batches end anywhere in a page of the file.
     value: new Uint8Array(100 + ((n * 977 + part * 3001) % 6000)).fill(n % 251),
   }));
