@@ -5,6 +5,7 @@ import type { EdgePacket, PasswordProof } from "../ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "../presence/presence.ts";
 import { endSession } from "./last_seen.ts";
+import { oweSubscription } from "./subscription_packets.ts";
 import { fail, ok } from "../errors.ts";
 import { newId } from "../name/ids.ts";
 import { remove as removalStanzas } from "../roster/subscription.ts";
@@ -133,7 +134,7 @@ export const removeAccount: Handler<"account.remove"> = (turn, account) => {
   for (const item of [...account.roster.values()]) {
     if (item.peerId === "") continue;
     for (const type of removalStanzas(item.state)) {
-      turn.owe(account, item.contact, item.peerId, { kind: "subscription", type });
+      oweSubscription(turn, account, item.contact, item.peerId, type);
     }
     revokeWatcher(turn, account, item.contact);
   }

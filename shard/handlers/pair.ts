@@ -10,6 +10,7 @@ import type { ReadonlyConversation } from "../mailbox/conversation.ts";
 import { inbound } from "../roster/subscription.ts";
 import { expireWaiting, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
 import { headFull } from "./head_full.ts";
+import { answersEarlier, oweSubscription } from "./subscription_packets.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
 import { pointOf } from "../name/ids.ts";
 import { takeTokens, waitForTokens } from "../token_bucket.ts";
@@ -195,7 +196,7 @@ function pendingRequests(account: Account): number {
 
 function takeSubscription(turn: Turn, account: Account, p: Pair): void {
   if (p.payload.kind !== "subscription") return;
-  const { type } = p.payload;
+  const { type, seen } = p.payload;
   const before = itemOf(account, p.from);
   const step = inboundFrom(account, p.from, before.state, type);
   if (asksTooMany(turn, account, p)) return refuse(turn, account, p, "");
@@ -207,6 +208,7 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
     refused: false,
     reason: "",
   });
+  if (answersEarlier(before, type, seen)) return settleWaiting(turn, account, p.from);
   const after = { ...before, peerId: p.fromId, state: step.state };
   if (step.changed) storeItem(turn, account, before, after);
   // A block had kept the two sides apart: what this one had all along, the other grants again.
@@ -214,11 +216,9 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
   // An answer may cross a later request, or the end of one: this one's side has the last word.
   const unwanted = type === "subscribed" && !step.changed && !seenByOwner(after);
   if (unwanted || (type === "unsubscribed" && step.changed)) {
-    turn.owe(account, p.from, p.fromId, { kind: "subscription", type: "unsubscribe" });
+    oweSubscription(turn, account, p.from, p.fromId, "unsubscribe");
   }
-  if (step.reply !== null) {
-    turn.owe(account, p.from, p.fromId, { kind: "subscription", type: step.reply });
-  }
+  if (step.reply !== null) oweSubscription(turn, account, p.from, p.fromId, step.reply);
   settleWaiting(turn, account, p.from);
 }
 

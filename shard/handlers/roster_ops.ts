@@ -14,6 +14,7 @@ import {
 import { fail, ok } from "../errors.ts";
 import { headFull } from "./head_full.ts";
 import { lastSeenNow } from "./last_seen.ts";
+import { oweSubscription, requestNumber } from "./subscription_packets.ts";
 import { revokeWatcher } from "./account_ops.ts";
 import { settleWaiting } from "./waiting_messages.ts";
 import { takeTokens, waitForTokens } from "../token_bucket.ts";
@@ -30,6 +31,7 @@ export function itemOf(account: Account, contact: AccountName): RosterItem {
     groups: [],
     state: NO_SUBSCRIPTION,
     listed: false,
+    asked: 0,
   };
 }
 
@@ -104,8 +106,9 @@ export function storeItem(
   turn: Turn,
   account: Account,
   before: RosterItem,
-  after: RosterItem,
+  changed: RosterItem,
 ): void {
+  const after = changed.asked > 0 && !changed.state.pendingOut ? { ...changed, asked: 0 } : changed;
   if (!after.listed && isEmpty(after.state)) {
     if (account.roster.has(after.contact)) {
       turn.append(account, { kind: "roster_removed", contact: after.contact });
@@ -188,7 +191,7 @@ export const removeContact: Handler<"roster.remove"> = (turn, account, input) =>
   // Even to a blocked one, which cannot tell it from a removal by somebody who is offline.
   if (before.peerId !== "") {
     for (const type of removalStanzas(before.state)) {
-      turn.owe(account, input.contact, before.peerId, { kind: "subscription", type });
+      oweSubscription(turn, account, input.contact, before.peerId, type);
     }
   }
   settleWaiting(turn, account, input.contact);
@@ -230,7 +233,8 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   const step = outbound(current, input.type);
   const listed = before.listed || input.type === "subscribe" ||
     (input.type === "subscribed" && step.changed);
-  const after = { ...before, peerId, state: step.state, listed };
+  const asked = current.pendingOut ? before.asked : requestNumber(account, input.contact, peerId);
+  const after = { ...before, peerId, state: step.state, listed, asked };
   const full = listed ? rosterFull(turn, account, before) : null;
   if (full !== null) return full;
   if (input.type === "subscribe" && !mayRequest(turn, account)) {
@@ -239,7 +243,7 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   const changed = step.changed || current !== before.state || peerId !== before.peerId;
   if (changed || listed !== before.listed) storeItem(turn, account, before, after);
   if (step.route && peerId !== "") {
-    turn.owe(account, input.contact, peerId, { kind: "subscription", type: input.type });
+    oweSubscription(turn, account, input.contact, peerId, input.type);
   }
   settleWaiting(turn, account, input.contact);
   return ok(null);

@@ -1,7 +1,7 @@
 /** What shards tell each other about two of their users. Always addressed by `to`. */
 import type { AccountId, AccountName, DeviceId } from "../name/ids.ts";
 import type { SubscriptionType } from "../roster/subscription.ts";
-import { oneOf, text, type TypeOf, uint } from "../record/schema.ts";
+import { mapped, oneOf, text, type TypeOf, uint } from "../record/schema.ts";
 import { union, variant } from "../record/struct.ts";
 
 const SUBSCRIPTION_TYPES = [
@@ -11,14 +11,50 @@ const SUBSCRIPTION_TYPES = [
   "unsubscribed",
 ] as const satisfies readonly SubscriptionType[];
 
-/** What a durable, numbered packet carries. */
-export const PAYLOAD = union("packet", {
-  message: variant(0, { num: uint, id: text, body: text, ext: text }),
+const ANSWER_TYPES = ["subscribed", "unsubscribed"] as const satisfies readonly SubscriptionType[];
+
+const message = { num: uint, id: text, body: text, ext: text };
+
+/** A payload as it is stored: answers of earlier versions are `subscription`, without a number. */
+const STORED = union("packet", {
+  message: variant(0, message),
   subscription: variant(1, { type: oneOf("subscription packet", SUBSCRIPTION_TYPES) }),
+  answer: variant(2, { type: oneOf("subscription answer", ANSWER_TYPES), seen: uint }),
 });
 
 /** What a durable, numbered packet carries. */
-export type Payload = TypeOf<typeof PAYLOAD>;
+export type Payload =
+  | (TypeOf<typeof STORED> & { readonly kind: "message" })
+  | {
+    readonly kind: "subscription";
+    readonly type: SubscriptionType;
+    /**
+     * Of `subscribed` and `unsubscribed`: number of the last packet that their sender had taken from
+     * the recipient. A request with a greater number has another answer. 0 where it is not known.
+     */
+    readonly seen: number;
+  };
+
+/** What a durable, numbered packet carries. */
+export const PAYLOAD = mapped<TypeOf<typeof STORED>, Payload>(
+  STORED,
+  (stored) => {
+    switch (stored.kind) {
+      case "message":
+        return stored;
+      case "subscription":
+        return { kind: "subscription", type: stored.type, seen: 0 };
+      case "answer":
+        return { kind: "subscription", type: stored.type, seen: stored.seen };
+    }
+  },
+  (payload) => {
+    if (payload.kind === "message") return payload;
+    const { type, seen } = payload;
+    const numbered = seen > 0 && (type === "subscribed" || type === "unsubscribed");
+    return numbered ? { kind: "answer", type, seen } : { kind: "subscription", type };
+  },
+);
 
 /** A packet between two accounts' shards. */
 export type ShardPacket =

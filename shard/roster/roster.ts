@@ -1,7 +1,17 @@
 /** A roster item as its owner's shard keeps it (RFC 6121 section 2). */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
-import { bool, list, mapped, oneOf, type Schema, text, u8 } from "../record/schema.ts";
+import {
+  bool,
+  choice,
+  constant,
+  list,
+  mapped,
+  oneOf,
+  type Schema,
+  text,
+  uint,
+} from "../record/schema.ts";
 import { struct, tuple } from "../record/struct.ts";
 import { type Subscription, SUBSCRIPTIONS, type SubscriptionState } from "./subscription.ts";
 
@@ -15,6 +25,11 @@ export interface RosterItem {
   readonly state: SubscriptionState;
   /** False for a mere pending-in request, which is no roster item to its owner. */
   readonly listed: boolean;
+  /**
+   * Number of the packet with the owner's own request, while that waits for an answer; else 0, and for
+   * requests of earlier versions.
+   */
+  readonly asked: number;
 }
 
 /** A contact as its owner sees it. */
@@ -43,15 +58,34 @@ function bitsOf(s: SubscriptionState): number {
     (s.approved ? 16 : 0);
 }
 
-/** A roster item as it is stored: its state and `listed` are one byte. */
+type Standing = Pick<RosterItem, "state" | "listed" | "asked">;
+
+const LISTED = 32;
+const ASKED = 64;
+
+/** `listed` and the state are one byte; with the bit `ASKED` in it, `asked` follows. */
+function standings(): Record<number, Schema<Standing>> {
+  const forms: Record<number, Schema<Standing>> = {};
+  for (let bits = 0; bits < ASKED; bits++) {
+    const [state, listed] = [STATES[bits & 31]!, (bits & LISTED) !== 0];
+    forms[bits] = constant({ state, listed, asked: 0 });
+    const to = (asked: number) => ({ state, listed, asked });
+    forms[bits | ASKED] = mapped(uint, to, ({ asked }) => asked);
+  }
+  return forms;
+}
+
+const STANDING = choice("roster item", standings(), ({ state, listed, asked }: Standing) => {
+  return bitsOf(state) | (listed ? LISTED : 0) | (asked > 0 ? ASKED : 0);
+});
+
+/** A roster item as it is stored. */
 export const ROSTER_ITEM: Schema<RosterItem> = mapped(
-  tuple(accountName, accountIdOrNone, text, list(text), u8),
-  ([contact, peerId, label, groups, bits]) => {
-    return { contact, peerId, label, groups, state: STATES[bits & 31]!, listed: (bits & 32) !== 0 };
+  tuple(accountName, accountIdOrNone, text, list(text), STANDING),
+  ([contact, peerId, label, groups, { state, listed, asked }]) => {
+    return { contact, peerId, label, groups, state, listed, asked };
   },
-  ({ contact, peerId, label, groups, state, listed }) => {
-    return [contact, peerId, label, groups, bitsOf(state) | (listed ? 32 : 0)] as const;
-  },
+  (item) => [item.contact, item.peerId, item.label, item.groups, item] as const,
 );
 
 /** A contact as its owner sees it, in the event of a change. */

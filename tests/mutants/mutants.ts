@@ -444,8 +444,29 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "do not answer for the user",
-      "  if (step.reply !== null) {",
-      "  if (step.reply === null) {",
+      "  if (step.reply !== null) oweSubscription(",
+      "  if (step.reply?.length === 0) oweSubscription(",
+    ],
+  ),
+  ...inFile(
+    "shard/handlers/subscription_packets.ts",
+    [
+      "take an answer to an earlier request for one to a later",
+      "item.state.pendingOut && seen > 0 && seen < item.asked;",
+      "item.state.pendingOut && seen > 0 && seen < 0;",
+    ],
+    [
+      "take the answer to a request for one to an earlier",
+      "(account.conversations.get(to)?.pairOut ?? 0) + 1;",
+      "(account.conversations.get(to)?.pairOut ?? 0) + 2;",
+    ],
+  ),
+  ...inFile(
+    "shard/roster/roster.ts",
+    [
+      "do not store which request waits for an answer",
+      "(listed ? LISTED : 0) | (asked > 0 ? ASKED : 0);",
+      "(listed ? LISTED : 0);",
     ],
   ),
   ...inFile(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import { answersEarlier } from "../../shard/handlers/subscription_packets.ts";
 import { NodeWorld, ONLINE } from "../sim/node_world.ts";
 
 const name = (text: string) => text as AccountName;
@@ -301,4 +302,60 @@ Deno.test("a denial that crosses a second request ends both (A6)", () => {
   send(b, "a", "unsubscribed");
   w.settle();
   assert.deepEqual(bothSides(w, "a", b), ["none", "none"]);
+});
+
+/** A world in which bob's first answer to alice's request is lost, and comes after a second request. */
+function crossed(answer: "subscribed" | "unsubscribed", restart: boolean): NodeWorld {
+  const w = people("alice", "bob");
+  assert.notEqual(w.node.shardOf(name("alice")), w.node.shardOf(name("bob")));
+  subscribe(w, "alice", "bob", "subscribe");
+  let lost = 0;
+  w.loses = (p) => {
+    const late = p.kind === "pair" && p.payload.kind === "subscription" && p.from === "bob" &&
+      p.payload.type === answer && lost === 0;
+    if (late) lost++;
+    return late;
+  };
+  subscribe(w, "bob", "alice", answer);
+  assert.equal(lost, 1);
+  subscribe(w, "alice", "bob", "unsubscribe");
+  subscribe(w, "alice", "bob", "subscribe");
+  if (restart) {
+    w.kill();
+    w.start();
+  }
+  w.settle(5000);
+  return w;
+}
+
+for (const restart of [false, true]) {
+  const where = restart ? ", after a restart too" : "";
+  for (const answer of ["subscribed", "unsubscribed"] as const) {
+    Deno.test(`an answer "${answer}" to an earlier request does not settle a later one${where}`, () => {
+      const w = crossed(answer, restart);
+      const [contact] = snapshot(w, "alice").roster;
+      assert.deepEqual([contact!.subscription, contact!.pendingOut], ["none", true]);
+      assert.deepEqual(snapshot(w, "bob").requests, ["alice"], "bob is asked again");
+      subscribe(w, "bob", "alice", "subscribed");
+      assert.equal(snapshot(w, "alice").roster[0]!.subscription, "to");
+      assert.equal(snapshot(w, "bob").roster[0]!.subscription, "from");
+    });
+  }
+}
+
+Deno.test("answersEarlier: answers of earlier versions, and those to the request that waits, are none", () => {
+  const item = {
+    contact: name("bob"),
+    peerId: "" as const,
+    label: "",
+    groups: [],
+    state: { subscription: "none", pendingOut: true, pendingIn: false, approved: false },
+    listed: true,
+    asked: 5,
+  } as const;
+  assert.equal(answersEarlier(item, "subscribed", 0), false, "without a number");
+  assert.equal(answersEarlier({ ...item, asked: 0 }, "subscribed", 4), false, "an older request");
+  assert.equal(answersEarlier(item, "unsubscribed", 5), false);
+  assert.equal(answersEarlier(item, "unsubscribed", 4), true);
+  assert.equal(answersEarlier(item, "subscribe", 4), false, "no answer");
 });
