@@ -288,15 +288,16 @@ export class Device {
   show(presence: PresenceFields | null, done: (known: boolean) => void = () => {}): void {
     this.shown = { presence, certain: false };
     const links = this.#links;
-    this.#showing++;
+    // Single requests overtake each other: with another one under way, even one whose answer gets lost
+    // (it may have taken effect until then), nothing is certain.
+    const alone = this.#showing++ === 0;
     this.command(
       "presence",
       presence === null ? { invisible: true } : { ...presence },
       (answer) => {
         this.#showing--;
-        // Single requests overtake each other: with another one under way nothing is certain.
-        const known = answer?.ok === true && links === this.#links && this.#showing === 0 &&
-          this.shown.presence === presence;
+        const known = answer?.ok === true && links === this.#links && alone &&
+          this.#showing === 0 && this.shown.presence === presence;
         if (known) this.shown = { presence, certain: true };
         done(known);
       },

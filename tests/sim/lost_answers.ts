@@ -22,8 +22,10 @@ export function lostAnswers(world: World): void {
   if (core.shards.length === 1 || prng.chance(0.5)) return;
   let contact = "unknown";
   for (let i = 0; core.shardOf(contact as AccountName) === shard; i++) contact = `unknown-${i}`;
-  // A shard that has met several bugs in a row pauses before it serves again.
-  world.await("every shard", () => !core.ready, 40_000);
+  // A shard that has met several bugs in a row pauses before it serves again, and one whose store has
+  // failed refuses what may change something, until it has tried the store again.
+  const refuses = () => !core.ready || core.shards.some((s) => !s.writable);
+  world.await("every shard", refuses, 40_000);
   const began = world.time.nowMs;
   world.wire.loseAnswers(LOST);
   const input = { contact: contact as AccountName, type: "unsubscribe" } as const;
