@@ -68,14 +68,9 @@ function mayBeSeen({ name }: Person, watcher: Device): boolean {
  * contact has come. For a world in which everybody is connected.
  */
 export function blockedReturn(world: World): void {
-  const { people, time } = world;
+  const { time } = world;
   const prng = world.prng.fork("blocked return");
-  const pairs = people.flatMap((watcher) => {
-    const [first, second] = watcher.online;
-    if (first === undefined || second === undefined) return [];
-    return people.filter((p) => mayBeSeen(p, first) && p.online.length > 0)
-      .map((seen) => ({ seen, watcher, second }));
-  });
+  const pairs = watching(world).filter(({ second }) => second !== undefined);
   if (pairs.length === 0 || prng.chance(0.7)) return;
   const { seen, watcher, second } = prng.pick(pairs);
   seen.block(seen.online[0]!, watcher.name, true);
@@ -84,8 +79,34 @@ export function blockedReturn(world: World): void {
     let done = false;
     world.insist(seen.name, "account.setDisabled", { disabled }, [], () => done = true);
     world.await(`disabled: ${disabled} of ${seen.name}`, () => !done, 30_000);
-    if (disabled) second.reconnect();
+    if (disabled) second!.reconnect();
     time.runFor(2500);
+  }
+}
+
+/** Connected people who see somebody connected by their own rosters, and their first two devices. */
+function watching({ people }: World) {
+  return people.flatMap((watcher) => {
+    const [first, second] = watcher.online;
+    if (first === undefined) return [];
+    return people.filter((p) => p !== watcher && mayBeSeen(p, first) && p.online.length > 0)
+      .map((seen) => ({ seen, watcher, second }));
+  });
+}
+
+/**
+ * Somebody blocks a contact and unblocks it again while that one stays connected. For a world in which
+ * everybody is connected.
+ */
+export function blockedForAWhile(world: World): void {
+  const prng = world.prng.fork("blocked for a while");
+  const pairs = watching(world);
+  if (pairs.length === 0 || prng.chance(0.7)) return;
+  const { seen, watcher } = prng.pick(pairs);
+  for (const blocked of [true, false]) {
+    const [device] = seen.online;
+    if (device !== undefined) seen.block(device, watcher.name, blocked);
+    world.time.runFor(500);
   }
 }
 

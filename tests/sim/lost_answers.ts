@@ -27,10 +27,10 @@ export function lostAnswers(world: World): void {
   const refuses = () => !core.ready || core.shards.some((s) => !s.writable);
   world.await("every shard", refuses, 40_000);
   const began = world.time.nowMs;
-  world.wire.loseAnswers(LOST);
+  world.wire.lose(LOST, ({ kind }) => kind === "resolved");
   const input = { contact: contact as AccountName, type: "unsubscribe" } as const;
   const result = ask(world, node, name, "roster.subscription", input);
-  world.wire.loseAnswers(0);
+  world.wire.lose(0, () => false);
   // A disabled account gets no further than that.
   const fine = result.ok || result.code === "unauthorized";
   if (fine && world.time.nowMs - began <= REPLY_MS) return;

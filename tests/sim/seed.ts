@@ -14,6 +14,7 @@ import {
   checkViews,
 } from "./check_state.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
+import { checkRights } from "./check_rights.ts";
 import { checkReplay } from "./check_replay.ts";
 import { checkCovered, checkNotes, checkStamps, checkWaiting } from "./check_refused.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
@@ -24,10 +25,11 @@ import { Faults } from "./faults.ts";
 import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
-import { blockedReturn, stalledLook } from "./injections.ts";
+import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
 import { checkTable, reshards } from "./reshards.ts";
 import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
+import { scenes } from "./scenes.ts";
 import { Violation } from "./history.ts";
 import { World } from "./world.ts";
 
@@ -102,12 +104,14 @@ function live(world: World): void {
   }
   blockedReturn(world);
   recovered(world);
+  blockedForAWhile(world);
   lostAnswers(world);
   converge(world);
   measure(world);
   rest(world);
   if (world.config.cold) delayOwed(world);
   else if (world.config.limits.checkpointMs >= 1000) leftovers(world);
+  scenes(world);
 }
 
 /** Nodes start, accounts are made, some become contacts of each other. */
@@ -266,6 +270,7 @@ function measure(world: World): void {
   checkLastSeen(world, folded);
   checkViews(world, folded);
   checkHistory(world, folded);
+  checkRights(world, folded);
 }
 
 /** Everybody goes, nothing of them is left in memory; a crash and a stop change nothing. */

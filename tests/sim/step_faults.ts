@@ -30,9 +30,15 @@ export class StepFaults {
   /** Bugs so far. */
   count = 0;
   readonly #prng: Prng;
+  #next: ((name: string, args: readonly unknown[]) => boolean) | null = null;
 
   constructor(prng: Prng) {
     this.#prng = prng;
+  }
+
+  /** The next call throws whose method's name and arguments `which` picks. */
+  strikeNext(which: (name: string, args: readonly unknown[]) => boolean): void {
+    this.#next = which;
   }
 
   /** Runs `run`, in which the methods throw. */
@@ -43,8 +49,10 @@ export class StepFaults {
       for (const name of names) {
         const original = methods[name]!;
         undo.push(() => methods[name] = original);
-        const strike = (when: string, args: readonly unknown[]) =>
+        const strike = (when: string, args: readonly unknown[]) => {
           this.#strike(`${when} ${name}`, args[0] === null ? RARE : 1);
+          if (this.#next?.(name, args)) this.#throw(`${when} ${name}`);
+        };
         methods[name] = function (...args) {
           strike("before", args);
           const value = original.apply(this, args);
@@ -62,6 +70,11 @@ export class StepFaults {
 
   #strike(where: string, weight: number): void {
     if (this.chance === 0 || !this.#prng.chance(this.chance * weight)) return;
+    this.#throw(where);
+  }
+
+  #throw(where: string): never {
+    this.#next = null;
     this.count++;
     throw new Error(`${INJECTED} ${where}`);
   }

@@ -43,7 +43,7 @@ export class Wire {
   readonly #whole: boolean;
   readonly #pairs = new Map<string, Pair>();
   #held = { untilMs: 0, from: "", to: "" };
-  #lostAnswers = 0;
+  #losing: { left: number; readonly which: (packet: ShardPacket) => boolean } | null = null;
 
   constructor(history: History, prng: Prng, quality: WireQuality, whole: boolean) {
     this.#history = history;
@@ -57,18 +57,22 @@ export class Wire {
     this.#held = { untilMs, from, to };
   }
 
-  /** The next `count` answers to which account has a name get lost. */
-  loseAnswers(count: number): void {
-    this.#lostAnswers = count;
+  /** The next `count` packets that `which` picks get lost; replaces what was to be lost before. */
+  lose(count: number, which: (packet: ShardPacket) => boolean): void {
+    this.#losing = { left: count, which };
+  }
+
+  #loses(packet: ShardPacket): boolean {
+    const losing = this.#losing;
+    if (losing === null || losing.left === 0 || !losing.which(packet)) return false;
+    losing.left--;
+    return true;
   }
 
   /** Carries a packet between two shards of a process. */
   carry(process: VirtualProcess, packet: ShardPacket, arrive: () => void): void {
     this.#look(packet);
-    if (packet.kind === "resolved" && this.#lostAnswers > 0) {
-      this.#lostAnswers--;
-      return;
-    }
+    if (this.#loses(packet)) return;
     const { quality } = this;
     const heldMs = this.#heldMs(packet);
     if (heldMs > 0) return void process.timers.after(heldMs, arrive);
