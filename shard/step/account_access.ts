@@ -12,15 +12,13 @@ type Loaded = ShardInput & { kind: "loaded" };
 /** The accounts of a shard, for its steps. */
 export class AccountAccess {
   readonly #turn: ShardTurn;
-  readonly #id: number;
   /** Accounts whose stored bytes cannot be read: each is reported once. */
   readonly #corrupt = new Set<AccountName>();
   /** Those of them whose log entries could not be replayed: unavailable until the next start. */
   readonly #abandoned = new Set<AccountName>();
 
-  constructor(turn: ShardTurn, id: number) {
+  constructor(turn: ShardTurn) {
     this.#turn = turn;
-    this.#id = id;
   }
 
   /** An account in memory, noted as used. */
@@ -69,13 +67,13 @@ export class AccountAccess {
 
   /** Puts a stored account into memory; null where nothing waits for it. `serve` it next. */
   load(input: Loaded): Account | null {
-    const { accounts, presence, batch, now } = this.#turn;
+    const { accounts, presence, batch, now, row } = this.#turn;
     const account = accounts.loaded(input, now.mono);
     if (account !== null) presence.setRights(account.name, "", null);
     if (account !== null && account.runtime.savedLsn > batch.lastLsn) {
       // What is logged from here on would be taken for included in the checkpoint.
       const { savedLsn } = account.runtime;
-      throw new Error(`shard ${this.#id}: checkpoint ${savedLsn} after ${batch.lastLsn}`);
+      throw new Error(`shard ${row.id}: checkpoint ${savedLsn} after ${batch.lastLsn}`);
     }
     return account;
   }

@@ -2,7 +2,6 @@
 import type { AccountAccess } from "./account_access.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { ShardInput } from "../effects.ts";
-import type { ShardRow } from "../table/table.ts";
 import type { Account } from "../account/account.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { CorruptBytes } from "../record/bytes.ts";
@@ -16,7 +15,6 @@ const POISONED_MAX = 3;
 export class LogReading {
   readonly #turn: ShardTurn;
   readonly #accounts: AccountAccess;
-  readonly #shard: ShardRow;
   readonly #tail = new LogTail();
   readonly #poisoned: Map<AccountName, number>;
   /** Whether a row of the shard's own log has been read. */
@@ -30,12 +28,10 @@ export class LogReading {
   constructor(
     turn: ShardTurn,
     accounts: AccountAccess,
-    shard: ShardRow,
     poisoned: Map<AccountName, number>,
   ) {
     this.#turn = turn;
     this.#accounts = accounts;
-    this.#shard = shard;
     this.#poisoned = poisoned;
   }
 
@@ -48,7 +44,7 @@ export class LogReading {
   rows(input: ShardInput & { kind: "log_rows" }): void {
     for (const row of input.rows) {
       // Inherited logs come first; they have rows of others as well.
-      if (!this.#begun && row.lsn >= this.#shard.start) {
+      if (!this.#begun && row.lsn >= this.#turn.row.start) {
         this.#turn.accounts.logBegins(row.lsn);
         this.#begun = true;
       }

@@ -9,7 +9,6 @@ import type { Attempts } from "./attempts.ts";
 import type { Lost } from "./open_batch.ts";
 import type { RequestId, ShardInput } from "../effects.ts";
 import type { Requests } from "./requests.ts";
-import type { ShardRow } from "../table/table.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
 import { LogReading } from "./log_reading.ts";
@@ -54,7 +53,6 @@ export class Recovery {
 
   /** `handle` takes the withheld inputs at the end. */
   constructor(
-    row: ShardRow,
     parts: {
       readonly turn: ShardTurn;
       readonly accounts: AccountAccess;
@@ -68,7 +66,7 @@ export class Recovery {
     this.#attempts = parts.attempts;
     this.#requests = parts.requests;
     this.#handle = parts.handle;
-    this.#state = { kind: "reading", reading: this.#newReading(row) };
+    this.#state = { kind: "reading", reading: this.#newReading() };
   }
 
   /** Whether the shard does not serve: it reads its log, or is about to. */
@@ -96,14 +94,14 @@ export class Recovery {
     this.#state = { kind: "serving", sinceMs: this.#turn.now.mono };
   }
 
-  /** Forgets everything provisional and asks for the log of `row`; presence stays. */
-  begin(row: ShardRow): void {
+  /** Forgets everything provisional and asks for the shard's log; presence stays. */
+  begin(): void {
     this.#requests.giveUp();
     for (const lost of this.#turn.batch.drop()) this.#lose(lost);
     this.#forget();
     this.reading++;
-    this.#state = { kind: "reading", reading: this.#newReading(row) };
-    this.#turn.batch.sawRow(row.start - 1);
+    this.#state = { kind: "reading", reading: this.#newReading() };
+    this.#turn.batch.sawRow(this.#turn.row.start - 1);
     this.#turn.out.push({ kind: "recover", reading: this.reading });
   }
 
@@ -111,7 +109,7 @@ export class Recovery {
    * `what` has thrown: nothing that it has left half done may be committed or seen. With each bug in
    * a row the shard pauses for longer before it reads its log.
    */
-  bug(what: string, thrown: unknown, row: ShardRow): void {
+  bug(what: string, thrown: unknown): void {
     const { now, out, presence } = this.#turn;
     const state = this.#state;
     if (state.kind === "serving" && now.mono - state.sinceMs >= CALM_MS) this.#bugs = 0;
@@ -124,24 +122,40 @@ export class Recovery {
     for (let error = thrown;;) {
       out.push({ kind: "bug", input: what, error });
       try {
-        return this.#reload(row);
+        return this.#reload();
       } catch (another) {
         error = another;
       }
     }
   }
 
+  /**
+   * Runs `run`, which the node calls between steps. After a bug it runs `undo` and returns null; the
+   * next step has the effects.
+   */
+  guard<T>(what: string, run: () => T | null, undo: () => void = () => {}): T | null {
+    try {
+      return run();
+    } catch (error) {
+      undo();
+      this.#turn.begin(this.#turn.now);
+      this.bug(what, error);
+      this.#turn.defer();
+      return null;
+    }
+  }
+
   /** The batch in flight is all that may still be committed: it is waited for. */
-  #reload(row: ShardRow): void {
+  #reload(): void {
     this.#requests.giveUp();
     for (const lost of this.#turn.batch.dropOpen()) this.#lose(lost);
     this.#forget();
     if (this.#turn.batch.inFlight) this.#state = { kind: "in_flight" };
-    else this.#pauseOrBegin(row);
+    else this.#pauseOrBegin();
   }
 
   /** Takes an input while the shard does not serve; returns whether it is to handle it now. */
-  take(row: ShardRow, input: ShardInput): boolean {
+  take(input: ShardInput): boolean {
     const state = this.#state;
     switch (input.kind) {
       case "writable":
@@ -151,11 +165,11 @@ export class Recovery {
         return true;
       case "committed":
       case "commit_failed":
-        if (state.kind === "in_flight") this.#concluded(row, input);
+        if (state.kind === "in_flight") this.#concluded(input);
         return false;
       case "tick":
         if (state.kind === "reading") state.reading.tick();
-        if (state.kind === "paused" && state.untilMs <= this.#turn.now.mono) this.begin(row);
+        if (state.kind === "paused" && state.untilMs <= this.#turn.now.mono) this.begin();
         return false;
       case "log_rows":
       case "loaded":
@@ -189,8 +203,8 @@ export class Recovery {
     }
   }
 
-  #newReading(row: ShardRow): LogReading {
-    return new LogReading(this.#turn, this.#accounts, row, this.#poisoned);
+  #newReading(): LogReading {
+    return new LogReading(this.#turn, this.#accounts, this.#poisoned);
   }
 
   #forget(): void {
@@ -198,8 +212,8 @@ export class Recovery {
     this.#accounts.forgetAbandoned();
   }
 
-  #pauseOrBegin(row: ShardRow): void {
-    if (this.#bugs <= 1) return this.begin(row);
+  #pauseOrBegin(): void {
+    if (this.#bugs <= 1) return this.begin();
     const pauseMs = Math.min(PAUSE_MS * 2 ** (this.#bugs - 2), PAUSE_MAX_MS);
     this.#state = { kind: "paused", untilMs: this.#turn.now.mono + pauseMs };
     this.#down = true;
@@ -209,11 +223,11 @@ export class Recovery {
   }
 
   /** The outcome of the batch that was in flight at a bug. */
-  #concluded(row: ShardRow, input: ShardInput & { kind: "committed" | "commit_failed" }): void {
+  #concluded(input: ShardInput & { kind: "committed" | "commit_failed" }): void {
     const { batch, out } = this.#turn;
     if (input.kind === "committed") out.push(...batch.committed(input.batch));
     else for (const lost of batch.drop()) this.#lose(lost);
-    this.#pauseOrBegin(row);
+    this.#pauseOrBegin();
   }
 
   #read(

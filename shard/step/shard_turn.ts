@@ -7,6 +7,7 @@ import type { Entry } from "../account/records.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { ShardLimits } from "../limits.ts";
+import type { ShardRow } from "../table/table.ts";
 import type { Turn } from "../handlers/turn.ts";
 import { AccountCache } from "./account_cache.ts";
 import { apply } from "../account/apply.ts";
@@ -28,13 +29,6 @@ function itemGrowth(before: RosterItem, after: RosterItem): number {
   return 3 * Math.max(0, texts(after).length - texts(before).length) + after.groups.length;
 }
 
-/** The points `[lo, hi)` of the shard `id`. */
-export interface ShardRange {
-  readonly id: number;
-  readonly lo: number;
-  readonly hi: number;
-}
-
 /** One shard's `Turn`, with the state that its changes go into. It lives as long as the shard. */
 export class ShardTurn implements Turn {
   readonly limits: ShardLimits;
@@ -47,27 +41,50 @@ export class ShardTurn implements Turn {
   retryAfterMs = 1000;
   /** Effects of the step so far, in order. */
   out: Effect[] = [];
-  readonly #range: ShardRange;
+  #row: ShardRow;
+  /** Effects of a bug outside a step. */
+  #deferred: Effect[] = [];
   /** Packets to this shard's own users, to be handled within the step. */
   #local: ShardPacket[] = [];
 
-  constructor(range: ShardRange, limits: ShardLimits) {
-    this.#range = range;
+  constructor(row: ShardRow, limits: ShardLimits) {
+    this.#row = row;
+    this.presence.epoch = row.epoch;
     this.limits = limits;
     this.accounts = new AccountCache(limits);
+    this.accounts.logBegins(row.start);
+    this.batch.sawRow(row.start - 1);
   }
 
-  /** Begins a step at `now`. */
+  /** The shard's row in the shard table: its range stays, its owner and epoch may change. */
+  get row(): ShardRow {
+    return this.#row;
+  }
+
+  set row(row: ShardRow) {
+    this.#row = row;
+    this.presence.epoch = row.epoch;
+  }
+
+  /** Begins a step at `now`, with the effects that were deferred. */
   begin(now: Now): void {
     this.now = now;
     this.out = [];
     this.presence.begin();
+    if (this.#deferred.length === 0) return;
+    this.out.push(...this.#deferred);
+    this.#deferred = [];
+  }
+
+  /** Nobody takes the effects so far: the next step has them first. */
+  defer(): void {
+    this.#deferred = this.out;
   }
 
   /** Whether the point of a name falls into this shard. */
   owns(name: AccountName): boolean {
     const point = pointOf(name);
-    return point >= this.#range.lo && point < this.#range.hi;
+    return point >= this.#row.lo && point < this.#row.hi;
   }
 
   /** Sends a packet that rests on no account's state; within the shard it is handled in this step. */
@@ -85,7 +102,7 @@ export class ShardTurn implements Turn {
 
   append(account: Account, entry: Entry, lazy = false): MailboxEvent | null {
     if (!this.writable) {
-      throw new Error(`shard ${this.#range.id}: append while the store is failing`);
+      throw new Error(`shard ${this.#row.id}: append while the store is failing`);
     }
     const blocks = account.mailbox.blocks.length;
     const peers = account.lazyConversations.size;

@@ -65,7 +65,7 @@ const COMMITS: readonly Mutant[] = [
     ],
     [
       "go on with what a bug has left half done",
-      "return this.#reload(row);",
+      "return this.#reload();",
       "return;",
     ],
     [

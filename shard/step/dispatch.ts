@@ -1,0 +1,109 @@
+/** Which part of a shard takes an input. This is the only place that knows every kind of input. */
+import type { AccountAccess } from "./account_access.ts";
+import type { Incoming } from "./incoming.ts";
+import type { Recovery } from "./recovery.ts";
+import type { Requests } from "./requests.ts";
+import type { ShardInput } from "../effects.ts";
+import type { ShardTurn } from "./shard_turn.ts";
+import { rightsOf } from "../account/rights.ts";
+
+/** The parts of a shard that take inputs. */
+export interface Parts {
+  readonly accounts: AccountAccess;
+  readonly incoming: Incoming;
+  readonly recovery: Recovery;
+  readonly requests: Requests;
+}
+
+/** See the head of this file. */
+export class Dispatch {
+  readonly #turn: ShardTurn;
+  readonly #accounts: AccountAccess;
+  readonly #incoming: Incoming;
+  readonly #recovery: Recovery;
+  readonly #requests: Requests;
+
+  constructor(turn: ShardTurn, parts: Parts) {
+    this.#turn = turn;
+    this.#accounts = parts.accounts;
+    this.#incoming = parts.incoming;
+    this.#recovery = parts.recovery;
+    this.#requests = parts.requests;
+  }
+
+  /** Handles an input, and the packets that the shard sends to its own users in doing so. */
+  handle(input: ShardInput): void {
+    this.#take(input);
+    this.#incoming.deliverLocal();
+  }
+
+  #take(input: ShardInput): void {
+    if (this.#recovery.active && !this.#recovery.take(input)) return;
+    switch (input.kind) {
+      case "request":
+        return this.#requests.take(input);
+      case "packet":
+        return this.#incoming.packet(input.packet);
+      case "interest":
+        return this.#incoming.interest(input);
+      case "uninterest":
+        for (const name of input.watched) this.#turn.presence.removeInterest(name, input.node);
+        return;
+      case "loaded":
+        return this.#accounts.loaded(input);
+      case "load_failed":
+        return this.#requests.loadFailed(input);
+      case "dedupe_loaded":
+        return this.#requests.dedupeLoaded(input);
+      case "block_loaded":
+        return this.#requests.blockLoaded(input.request, input.first, input.bytes);
+      case "taken_over": {
+        const untilMs = this.#turn.now.mono + input.graceMs;
+        return this.#turn.presence.settling.begin(input.nodes, input.epoch, untilMs);
+      }
+      case "announced":
+        if (this.#turn.presence.settling.announced(input.node, input.epoch)) this.#settled();
+        return;
+      case "committed":
+        this.#turn.out.push(...this.#turn.batch.committed(input.batch));
+        return;
+      case "commit_failed":
+        return this.#recovery.begin();
+      case "checkpointed":
+        return this.#turn.accounts.checkpointed();
+      case "writable":
+        this.#turn.writable = input.writable;
+        this.#turn.retryAfterMs = input.retryAfterMs;
+        return;
+      case "owing":
+        return input.names.forEach((name) => this.#incoming.owing(name));
+      case "sweep":
+        return this.#incoming.sweep(input.name);
+      case "tick":
+        return this.#tick();
+      case "log_rows":
+        throw new Error(`shard ${this.#turn.row.id}: log rows outside recovery`);
+    }
+  }
+
+  /** The presence of all users is known, or the grace has passed. After a bug a tick does the rest. */
+  #settled(): void {
+    const { settling } = this.#turn.presence;
+    settling.end();
+    for (let next; (next = settling.next()) !== undefined;) this.#take(next);
+  }
+
+  #tick(): void {
+    const { accounts, batch, now, presence } = this.#turn;
+    const { settling } = presence;
+    if (settling.isOver(now.mono) || !settling.active && settling.withheld > 0) this.#settled();
+    this.#incoming.retryDue();
+    this.#requests.tick();
+    this.#incoming.retry((input) => this.#take(input));
+    this.#recovery.replayLostEffects();
+    accounts.evict(now.mono, batch.committedBatch, (account) => {
+      if (presence.get(account.name) === undefined) return;
+      presence.setRights(account.name, account.id, rightsOf(account));
+    });
+  }
+}
