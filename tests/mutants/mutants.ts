@@ -790,6 +790,29 @@ const PRESENCE: readonly Mutant[] = [
 
 const EDGE: readonly Mutant[] = [
   ...inFile(
+    "shard/handlers/session_ops.ts",
+    [
+      "keep the session that is to end for another",
+      "    endSession(turn, account, ended);\n    tellReplaced(turn, account, ended);\n",
+      "    tellReplaced(turn, account, ended);\n",
+    ],
+    [
+      "do not tell the session that ends for another",
+      "    endSession(turn, account, ended);\n    tellReplaced(turn, account, ended);\n",
+      "    endSession(turn, account, ended);\n",
+    ],
+    [
+      "count the session that is to end for another",
+      "others.length - (ended === undefined ? 0 : 1) >= max",
+      "others.length >= max",
+    ],
+    [
+      "let an account have any number of sessions",
+      "others.length - (ended === undefined ? 0 : 1) >= max",
+      "others.length < 0",
+    ],
+  ),
+  ...inFile(
     "server/edge/watchers.ts",
     [
       "take an old answer for new presence",
@@ -878,6 +901,16 @@ const EDGE: readonly Mutant[] = [
   ),
   ...inFile(
     "server/edge/edge.ts",
+    [
+      "count the session that is to end for another, at the edge",
+      "this.#fullRefusal(user, [device, ends]);",
+      "this.#fullRefusal(user, [device]);",
+    ],
+    [
+      "end no session for another",
+      "const ending = ends === undefined ? {} : { ends };",
+      "const ending = ends === undefined ? {} : {};",
+    ],
     [
       "hand a session to another device",
       "return session.user === user && session.device === device ? session : null;",

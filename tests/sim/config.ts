@@ -137,9 +137,13 @@ export const NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace",
 /** Few entries a block and few blocks a row, so that short histories have many of both. */
 export const SMALL_WINDOW: DedupeShape = { blockEntries: 3, rowBlocks: 2, hashBits: 64 };
 
+/** Live sessions of an account: more than the devices that any user has. */
+export const SESSIONS_MAX = 4;
+
 function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
   return {
     ...DEFAULT_SHARD_LIMITS,
+    sessionsPerAccountMax: SESSIONS_MAX,
     subscriptionRequestBurst: 10_000,
     checkpointMs: cold ? 50 : prng.pick([50, 300, 2000]),
     cacheIdleMs: cold ? 200 : prng.pick([200, 2000, 60_000]),
@@ -155,6 +159,7 @@ function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
 function edgeLimits(prng: Prng, far: boolean): EdgeLimits {
   return {
     ...DEFAULT_EDGE_LIMITS,
+    sessionsPerAccountMax: SESSIONS_MAX,
     // A grace shorter than what a poll needs to come back would end every polled session.
     graceMs: prng.pick([far ? 5000 : 300, 5000, 15_000]),
     outboxBytesMax: prng.pick([1200, 8192, 262_144]),

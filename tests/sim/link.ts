@@ -27,6 +27,8 @@ export interface Greeting {
   readonly after: string | null;
   readonly session: string | null;
   readonly presence: PresenceFields | null;
+  /** Another device of the account, whose session ends for this one. */
+  readonly end?: string;
 }
 
 /** A welcome, as far as devices look at it. */
@@ -114,7 +116,7 @@ export class SocketLink implements Link {
       frame: (text) => this.#frame(JSON.parse(text) as Frame),
       closed: () => this.#down(),
     });
-    const { proof, device, after, session, presence } = greeting;
+    const { proof, device, after, session, presence, end } = greeting;
     this.#send({
       t: "hello",
       v: 1,
@@ -122,6 +124,7 @@ export class SocketLink implements Link {
       device,
       ...(after === null ? {} : { after }),
       ...(session === null ? {} : { session }),
+      ...(end === undefined ? {} : { end }),
       ...(presence !== null && Object.keys(presence).length === 0 ? {} : { presence }),
     });
     this.#watch();
@@ -258,9 +261,8 @@ export class PollLink implements Link {
 
   #openSession(token: string): void {
     this.#token = token;
-    const { after, session, presence } = this.#greeting;
     this.#call(
-      (reply) => this.#node.restOpen(token, this.#address, { after, session, presence }, reply),
+      (reply) => this.#node.restOpen(token, this.#address, this.#greeting, reply),
       (text) => {
         const welcome = JSON.parse(text) as Welcome;
         this.#session = welcome.session;

@@ -7,6 +7,7 @@ import type { Effect } from "../../shard/effects.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { World } from "./world.ts";
 import { ask } from "./dump.ts";
+import { endAnother } from "./end_another.ts";
 import { Violation } from "./history.ts";
 
 /** What is repeated after a loss or a bug is done within this time (ms). */
@@ -22,6 +23,7 @@ export function scenes(world: World): void {
   if (world.config.faults.includes("usurp")) return;
   if (prng.chance(0.2)) bugInPush(world);
   else if (prng.chance(0.25)) lostBeforeAnswer(world);
+  else if (prng.chance(0.3)) endAnother(world);
 }
 
 function must<K extends OpName>(world: World, name: string, op: K, input: Ops[K]["in"]) {

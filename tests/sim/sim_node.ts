@@ -5,7 +5,7 @@
  */
 import type { AccountName, DeviceId, NodeId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
-import type { Answer, PresenceFields } from "./link.ts";
+import type { Answer, Greeting } from "./link.ts";
 import type { Cancel, Ports } from "../../server/node/ports.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
@@ -19,7 +19,13 @@ import type { SimConfig } from "./config.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import type { Wire } from "./wire.ts";
 import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
-import { byPassword, byToken, devicePresence, sessionChoice } from "../../server/v1/sign_in.ts";
+import {
+  byPassword,
+  byToken,
+  devicePresence,
+  endChoice,
+  sessionChoice,
+} from "../../server/v1/sign_in.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { DEFAULT_CONNECTION_LIMITS, makeConnector } from "../../server/v1/connection.ts";
@@ -282,24 +288,17 @@ export class SimNode implements Server {
   restOpen(
     token: string,
     address: string,
-    input: {
-      readonly after: string | null;
-      readonly session: string | null;
-      readonly presence: PresenceFields | null;
-    },
+    input: Omit<Greeting, "proof" | "device">,
     reply: (answer: Answer) => void,
   ): void {
     this.#authenticated(token, address, reply, (principal) => {
       const { edge, ports } = this.running;
-      const { user, device, auth, provedUntil } = principal;
       const options = {
-        user,
-        device,
-        auth,
-        provedUntil,
+        ...principal,
         cursor: input.after === null ? null : parseCursor(input.after),
         presence: devicePresence(input.presence as Parameters<typeof devicePresence>[0]),
         resume: sessionChoice(input.session ?? undefined),
+        ...endChoice(input.end),
         sink: null,
       };
       edge.open(options, (result) => {

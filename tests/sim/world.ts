@@ -3,6 +3,7 @@
  * the oracle that knows what they were promised. Everything in it follows from one seed.
  */
 import type { OpName, Ops } from "../../shard/ops.ts";
+import type { Credentials } from "../../shard/record/fields.ts";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
@@ -187,14 +188,18 @@ export class World {
     });
   }
 
+  /** What an account with this password stores of it. */
+  deriveCredentials(password: string, done: (credentials: Credentials) => void): void {
+    const ports = { kdf: simKdf(this.time.world.timers), random: simRandom(this.prng) };
+    deriveCredentials(ports, password, { sha256: 1, sha1: null }, done);
+  }
+
   /** Gives a name an account, with a password. */
   register(person: Person, done: () => void): void {
     const { oracle } = this;
     const password = `password ${oracle.lives(person.name).length + 1}`;
     const life = oracle.born(person.name, password);
-    const { timers } = this.time.world;
-    const ports = { kdf: simKdf(timers), random: simRandom(this.prng) };
-    deriveCredentials(ports, password, { sha256: 1, sha1: null }, (credentials) => {
+    this.deriveCredentials(password, (credentials) => {
       this.insist(person.name, "account.create", { credentials }, ["conflict"], () => {
         person.reborn(life);
         done();
