@@ -37,9 +37,9 @@ async function performRemove(ports: LoadPorts, request: RemoveRequest): Promise<
 async function performScenario(ports: LoadPorts, request: LoadRequest): Promise<number> {
   const store = new PoolStore(ports, request);
   const pool = await store.get(request.auth !== "token");
-  const { machine, dial } = ports;
+  const { machine, network } = ports;
   const { target, pid, dataDir } = request;
-  const server = viewServer({ machine, dial, target, pid, dataDir });
+  const server = viewServer({ machine, network, target, pid, dataDir });
   const result = await measure(ports, request, pool, server);
   await report(ports, request, result);
   if (request.remove) await store.remove();

@@ -4,8 +4,7 @@
  */
 import type { Answer, Channel, ChannelHandler, Command, OpenChannel, Opening } from "./channel.ts";
 import { refusalOf, welcomeOf } from "./channel.ts";
-import type { Dial } from "./dial.ts";
-import { HttpConnection, type HttpRequest, type HttpResult } from "./http_connection.ts";
+import type { HttpConnection, HttpRequest, HttpResult, Network } from "./network.ts";
 import { scanInt } from "./scan.ts";
 import type { Target } from "./target.ts";
 
@@ -19,19 +18,19 @@ const COMMAND_CONNECTIONS = 64;
 /** What channels share. */
 export interface PollOptions {
   readonly target: Target;
-  readonly dial: Dial;
+  readonly network: Network;
   readonly from: (user: string) => string | null;
 }
 
 /** Opens long-poll channels; they sign in by token only. */
 export function pollChannels(options: PollOptions): OpenChannel {
-  const { target, dial } = options;
+  const { target, network } = options;
   const connections: HttpConnection[] = [];
   const commands = (user: string): HttpConnection => {
     const idle = connections.find(({ pending }) => pending === 0);
     if (idle !== undefined) return idle;
     if (connections.length < COMMAND_CONNECTIONS) {
-      const made = new HttpConnection({ target, dial, from: options.from(user) });
+      const made = network.http(target, options.from(user));
       connections.push(made);
       return made;
     }
@@ -52,7 +51,7 @@ class PollChannel implements Channel {
   #over = false;
 
   constructor(
-    { target, dial, from }: PollOptions,
+    { target, network, from }: PollOptions,
     opening: Opening,
     handler: ChannelHandler,
     commands: (user: string) => HttpConnection,
@@ -62,7 +61,7 @@ class PollChannel implements Channel {
     this.#opening = opening;
     this.#commands = commands;
     this.#authorization = `Bearer ${opening.proof.token}`;
-    this.#polls = new HttpConnection({ target, dial, from: from(opening.user) });
+    this.#polls = network.http(target, from(opening.user));
     this.#open();
   }
 

@@ -5,7 +5,7 @@ import { newPool, parsePool, type Pool, poolMismatch, type PoolWish, tokensOf } 
 import { provisionByAdmin, removeByAdmin } from "./provision_admin.ts";
 import type { CommonOptions } from "./load_options.ts";
 import { grouped } from "./report_text.ts";
-import { HttpConnection, type HttpResult } from "./http_connection.ts";
+import type { HttpResult } from "./network.ts";
 import { sourceAddress } from "./target.ts";
 import type { LoadPorts } from "./ports.ts";
 import { NoServerError } from "../ops/socket.ts";
@@ -83,7 +83,7 @@ export class PoolStore {
   }
 
   async #provision(pool: Pool): Promise<Pool> {
-    const { console, timers, dial, clock } = this.#ports;
+    const { console, timers, network, clock } = this.#ports;
     const startMs = clock.monoMs();
     const contacts = pool.contacts + pool.absent;
     const shape = `${grouped(pool.users)} users with ${contacts} contacts each`;
@@ -93,7 +93,7 @@ export class PoolStore {
     const from = (user: string) => sourceAddress(target, Number(user.slice(-6)));
     let made = pool;
     if (pool.via === "public") {
-      made = await provisionByPublic({ target, dial, timers, progress, from }, pool);
+      made = await provisionByPublic({ target, network, timers, progress, from }, pool);
     } else {
       await provisionByAdmin(await this.#admin(), pool);
     }
@@ -154,9 +154,9 @@ export class PoolStore {
   }
 
   async #askOnce(path: string, headers: Readonly<Record<string, string>>): Promise<number> {
-    const { dial } = this.#ports;
+    const { network } = this.#ports;
     const { target } = this.#options;
-    const connection = new HttpConnection({ target, dial, from: null });
+    const connection = network.http(target, null);
     const result = await new Promise<HttpResult>((resolve) =>
       connection.ask({ method: "GET", path, headers, body: null }, resolve)
     );

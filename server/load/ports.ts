@@ -2,7 +2,7 @@
 import type { CliHost } from "../cli/host.ts";
 import type { AdminTransport } from "../ops/transport.ts";
 import { type Machine, thisMachine } from "./machine.ts";
-import { socketDial } from "./dial.ts";
+import { systemNetwork } from "./sockets.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemKdf } from "../system/kdf.ts";
 import { systemRandom } from "../system/random.ts";
@@ -41,7 +41,7 @@ export function loadPorts(host: CliHost, quiet: boolean): LoadPorts {
     timers,
     random: systemRandom(),
     kdf: systemKdf(),
-    dial: socketDial(timers),
+    network: systemNetwork(),
     machine,
     console: consoleOf(host, machine.live, quiet),
     adminSocket: (path) => host.adminSocket(path),

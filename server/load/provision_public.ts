@@ -3,13 +3,12 @@
  * clients would. Slow (the server hashes a password for each), but works on any server that lets
  * users register, without access to its machine.
  */
-import type { Dial } from "./dial.ts";
 import type { Pool } from "./pool.ts";
 import type { Progress } from "./provision_admin.ts";
 import type { Target } from "./target.ts";
 import type { Timers } from "../node/ports.ts";
 import { contactAt, DEVICE, poolName } from "./ring.ts";
-import { HttpConnection, type HttpRequest } from "./http_connection.ts";
+import type { HttpConnection, HttpRequest, Network } from "./network.ts";
 import { poolRing } from "./pool.ts";
 import { refusalOf } from "./channel.ts";
 
@@ -22,7 +21,7 @@ const RETRY_MS = 1000;
 /** Where and how. */
 export interface PublicProvisioning {
   readonly target: Target;
-  readonly dial: Dial;
+  readonly network: Network;
   readonly timers: Timers;
   readonly progress: Progress;
   /** The address a user connects from, null as the system chooses. */
@@ -58,8 +57,8 @@ export async function provisionByPublic(options: PublicProvisioning, pool: Pool)
 }
 
 function connect(options: PublicProvisioning, { pool }: Pool, user: number): HttpConnection {
-  const { target, dial, from } = options;
-  return new HttpConnection({ target, dial, from: from(poolName(pool, user)) });
+  const { target, network, from } = options;
+  return network.http(target, from(poolName(pool, user)));
 }
 
 async function register(

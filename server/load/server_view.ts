@@ -1,6 +1,5 @@
 /** What can be seen of the server from outside: its process, and its metrics. */
-import type { Dial } from "./dial.ts";
-import { HttpConnection, type HttpResult } from "./http_connection.ts";
+import type { HttpResult, Network } from "./network.ts";
 import { isLoopback, type Target } from "./target.ts";
 import type { Machine } from "./machine.ts";
 import { parseMetrics, type ProcessUse } from "./probe.ts";
@@ -18,17 +17,17 @@ export interface ServerView {
 export function viewServer(
   options: {
     readonly machine: Pick<Machine, "use" | "serverPid">;
-    readonly dial: Dial;
+    readonly network: Network;
     readonly target: Target;
     readonly pid: number | null;
     readonly dataDir: string | null;
   },
 ): ServerView {
-  const { machine, dial, target, dataDir } = options;
+  const { machine, network, target, dataDir } = options;
   const found = isLoopback(target) ? machine.serverPid({ dataDir, port: target.port }) : null;
   const pid = options.pid ?? found;
   const ask = (): Promise<HttpResult> => {
-    const connection = new HttpConnection({ target, dial, from: null });
+    const connection = network.http(target, null);
     return new Promise((resolve) =>
       connection.ask({ method: "GET", path: "/metrics", headers: {}, body: null }, (result) => {
         connection.drop();

@@ -4,7 +4,7 @@ import type { Kdf, Random, Timers } from "../node/ports.ts";
 import { Crowd, type CrowdSample, type Truth, type Verdict } from "./crowd.ts";
 import type { DeliveryWatch, Fault } from "./tally.ts";
 import { type Pool, poolRing, tokensOf } from "./pool.ts";
-import type { Dial } from "./dial.ts";
+import type { Network } from "./network.ts";
 import type { Machine } from "./machine.ts";
 import { parseTarget, sourceAddress, type Target } from "./target.ts";
 import type { Phase } from "./phase.ts";
@@ -56,7 +56,7 @@ export interface WorkerPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly kdf: Kdf;
-  readonly dial: Dial;
+  readonly network: Network;
   readonly machine: Pick<Machine, "nowUs" | "own">;
 }
 
@@ -71,10 +71,10 @@ export function makeCrowd(
 ): Crowd {
   const { pool, lo, hi, run, bodyBytes } = plan;
   const target = targetOf(pool);
-  const { dial, timers, random, kdf } = ports;
+  const { network, timers, random, kdf } = ports;
   const from = (user: string) => sourceAddress(target, Number(user.slice(-6)));
-  const ws = wsChannels({ target, dial, from, scram: new ScramReplies(kdf, random) });
-  const poll = pollChannels({ target, dial, from });
+  const ws = wsChannels({ target, network, from, scram: new ScramReplies(kdf, random) });
+  const poll = pollChannels({ target, network, from });
   const polls = (user: number) =>
     Math.floor((user + 1) * plan.pollShare) >
       Math.floor(user * plan.pollShare);

@@ -9,18 +9,11 @@ import type {
   Refusal,
 } from "./channel.ts";
 import { refusalOf, welcomeOf } from "./channel.ts";
-import type { Dial, Wire, WireHandler } from "./dial.ts";
-import { closeFrame, type FrameHandler, FrameParser, pongFrame, textFrame } from "./frame.ts";
+import type { MessageSocket, Network, SocketHandler } from "./network.ts";
 import { beginsWithType, scanInt } from "./scan.ts";
 import type { ScramReplies } from "./scram_replies.ts";
 import type { Target } from "./target.ts";
 
-/** One key for all connections, so that the accepted one need not be computed (RFC 6455 4.1). */
-export const WS_KEY = "cm9vc3QtbG9hZC10b29sIQ==";
-/** What a server answers `WS_KEY` with. */
-export const WS_ACCEPT = "zaeruDwtTldC/fNYMhbMA3BQ0CU=";
-
-const HEAD_BYTES_MAX = 16_384;
 const OPEN = 0x7b;
 /** Commands that may wait for an answer before the connection counts as stuck. */
 const WAITING_MAX = 10_000;
@@ -28,7 +21,7 @@ const WAITING_MAX = 10_000;
 /** What channels share. */
 export interface WsOptions {
   readonly target: Target;
-  readonly dial: Dial;
+  readonly network: Network;
   /** The address a user connects from, null as the system chooses. */
   readonly from: (user: string) => string | null;
   readonly scram: ScramReplies;
@@ -39,17 +32,15 @@ export function wsChannels(options: WsOptions): OpenChannel {
   return (opening, handler) => new WsChannel(options, opening, handler);
 }
 
-type State = "connecting" | "upgrading" | "open" | "over";
+type State = "connecting" | "open" | "over";
 
-class WsChannel implements Channel, WireHandler, FrameHandler {
+class WsChannel implements Channel, SocketHandler {
   readonly #options: WsOptions;
   readonly #opening: Opening;
   readonly #handler: ChannelHandler;
-  readonly #wire: Wire;
-  readonly #parser = new FrameParser();
+  readonly #socket: MessageSocket;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   #state: State = "connecting";
-  #head = "";
   #lastId = 0;
   /** Checks the server's own proof where the sign-in is SCRAM. */
   #proves: ((serverFinal: string) => boolean) | null = null;
@@ -58,7 +49,7 @@ class WsChannel implements Channel, WireHandler, FrameHandler {
     this.#options = options;
     this.#opening = opening;
     this.#handler = handler;
-    this.#wire = options.dial(options.target, options.from(opening.user), this);
+    this.#socket = options.network.webSocket(options.target, options.from(opening.user), this);
   }
 
   // As a channel.
@@ -77,36 +68,24 @@ class WsChannel implements Channel, WireHandler, FrameHandler {
   leave(): void {
     if (this.#state === "open") {
       this.#send({ t: "bye", id: ++this.#lastId });
-      this.#wire.send(closeFrame());
-      this.#wire.end();
+      this.#socket.end();
     } else {
-      this.#wire.destroy();
+      this.#socket.destroy();
     }
     this.#state = "over";
   }
 
   vanish(): void {
     this.#state = "over";
-    this.#wire.destroy();
+    this.#socket.destroy();
   }
 
-  // As the wire's handler.
+  // As the socket's handler.
 
   opened(): void {
     if (this.#state !== "connecting") return;
-    this.#state = "upgrading";
-    const { host } = new URL(this.#options.target.url);
-    this.#wire.send(
-      `GET /v1/ws HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${WS_KEY}\r\n\r\n`,
-    );
-  }
-
-  data(chunk: Uint8Array): void {
-    if (this.#state === "over") return;
-    if (this.#state === "upgrading") return this.#upgrade(chunk);
-    const fault = this.#parser.feed(chunk, this);
-    if (fault !== null) this.#fail(fault);
+    this.#state = "open";
+    this.#hello();
   }
 
   closed(why: string): void {
@@ -115,76 +94,46 @@ class WsChannel implements Channel, WireHandler, FrameHandler {
     this.#handler.lost(why);
   }
 
-  // As the parser's handler.
-
-  text(bytes: Uint8Array, from: number, to: number): void {
+  message(bytes: Uint8Array): void {
     if (this.#state === "over") return;
     try {
-      if (beginsWithType(bytes, from, 'events"')) {
-        this.#handler.events(bytes, from, to, "ev");
-      } else if (beginsWithType(bytes, from, 'ok"')) {
-        this.#answer(scanInt(bytes, from, "id"), { ok: true, num: numOf(bytes, from, to) });
+      if (beginsWithType(bytes, 0, 'events"')) {
+        this.#handler.events(bytes, 0, bytes.length, "ev");
+      } else if (beginsWithType(bytes, 0, 'ok"')) {
+        this.#answer(scanInt(bytes, 0, "id"), { ok: true, num: numOf(bytes) });
       } else {
-        this.#rare(JSON.parse(decode(bytes, from, to)));
+        this.#rare(JSON.parse(utf8.decode(bytes)));
       }
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
     }
   }
 
-  ping(payload: Uint8Array): void {
-    if (this.#state === "open") this.#wire.send(pongFrame(payload));
-  }
-
-  close(code: number): void {
-    this.#fail(`the server closed the connection with code ${code}`);
-  }
-
-  #send(frame: Readonly<Record<string, unknown>>): void {
-    this.#wire.send(textFrame(JSON.stringify(frame)));
-  }
-
-  #fail(why: string): void {
+  notUpgraded(status: number, body: Uint8Array): void {
     if (this.#state === "over") return;
-    this.#state = "over";
-    this.#wire.destroy();
-    this.#handler.lost(why);
-  }
-
-  #upgrade(chunk: Uint8Array): void {
-    this.#head += decode(chunk, 0, chunk.length);
-    const end = this.#head.indexOf("\r\n\r\n");
-    if (end < 0) {
-      if (this.#head.length > HEAD_BYTES_MAX) this.#fail("the upgrade has no end");
-      return;
-    }
-    const head = this.#head.slice(0, end);
-    const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? "0");
-    if (status !== 101) return this.#notUpgraded(status, this.#head.slice(end + 4));
-    const accept = /^sec-websocket-accept:[ \t]*(\S+)[ \t]*$/im.exec(head)?.[1];
-    if (accept !== WS_ACCEPT) return this.#fail("the upgrade was accepted for another key");
-    // Servers speak after the hello only: what follows the head is empty, or begins a frame that
-    // ASCII decoding has not harmed.
-    const rest = this.#head.length - end - 4;
-    this.#head = "";
-    this.#state = "open";
-    this.#hello();
-    if (rest > 0) this.data(chunk.subarray(chunk.length - rest));
-  }
-
-  #notUpgraded(status: number, body: string): void {
     let refusal: Refusal = {
       code: "busy",
       message: `the upgrade was answered ${status}`,
       retryAfterMs: null,
     };
     try {
-      refusal = refusalOf(JSON.parse(body));
+      refusal = refusalOf(JSON.parse(utf8.decode(body)));
     } catch {
-      // Not the protocol's own refusal: the status has to do.
+      // Not the protocol's own refusal: the status must do.
     }
     this.#handler.refused(refusal);
     this.#fail(refusal.message);
+  }
+
+  #send(frame: Readonly<Record<string, unknown>>): void {
+    this.#socket.send(JSON.stringify(frame));
+  }
+
+  #fail(why: string): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#socket.destroy();
+    this.#handler.lost(why);
   }
 
   #hello(): void {
@@ -258,13 +207,9 @@ class WsChannel implements Channel, WireHandler, FrameHandler {
 
 const utf8 = new TextDecoder();
 
-function decode(bytes: Uint8Array, from: number, to: number): string {
-  return utf8.decode(bytes.subarray(from, to));
-}
-
 /** The `num` in the value of an `ok` frame, the only object in it; −1 where there is none. */
-function numOf(bytes: Uint8Array, from: number, to: number): number {
-  for (let i = from + 1; i < to; i++) {
+function numOf(bytes: Uint8Array): number {
+  for (let i = 1; i < bytes.length; i++) {
     if (bytes[i] === OPEN) return scanInt(bytes, i, "num");
   }
   return -1;

@@ -1,11 +1,10 @@
 /**
- * A server in memory that speaks as much of protocol v1 as the load tool needs, over a fake of its
- * sockets; it can be told to break each promise that the tool checks.
+ * A server in memory that speaks as much of protocol v1 as the load tool needs, over a fake
+ * network; it can break each promise that the tool checks.
  */
 import type { Timers } from "../../server/node/ports.ts";
-import type { Dial, WireHandler } from "../../server/load/dial.ts";
+import type { HttpConnection, Network, SocketHandler } from "../../server/load/network.ts";
 import { contactAt, poolName, type Ring } from "../../server/load/ring.ts";
-import { WS_ACCEPT } from "../../server/load/ws_channel.ts";
 
 /** A promise to break; each is broken once, at the `FLAW_AT`th chance. */
 export type Flaw =
@@ -41,82 +40,28 @@ interface FakeUser {
 
 type Frame = Readonly<Record<string, unknown>>;
 
-/** A server frame with a text. */
-export function serverFrame(text: string, first = 0x81): Uint8Array {
-  const body = utf8.encode(text);
-  const head = body.length < 126
-    ? [first, body.length]
-    : body.length < 65_536
-    ? [first, 126, body.length >> 8, body.length & 0xff]
-    : [first, 127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((bits) => (body.length >>> bits) & 0xff)];
-  const frame = new Uint8Array(head.length + body.length);
-  frame.set(head);
-  frame.set(body, head.length);
-  return frame;
-}
-
 /** One connection, from the server's side. */
 class Connection {
   readonly #server: FakeRoost;
-  readonly #handler: WireHandler;
-  #text = "";
-  #upgraded = false;
+  readonly #handler: SocketHandler;
   user: FakeUser | null = null;
   open = true;
 
-  constructor(server: FakeRoost, handler: WireHandler) {
+  constructor(server: FakeRoost, handler: SocketHandler) {
     this.#server = server;
     this.#handler = handler;
   }
 
-  receive(bytes: string): void {
-    this.#text += bytes;
-    if (!this.#upgraded) {
-      if (!this.#text.endsWith("\r\n\r\n")) return;
-      const plain = !this.#text.startsWith("GET /v1/ws ");
-      this.#text = "";
-      if (plain) return this.#write(utf8.encode("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
-      this.#upgraded = true;
-      this.#write(utf8.encode(
-        `HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: ${WS_ACCEPT}\r\n\r\n`,
-      ));
-      return;
-    }
-    for (let text = this.#next(); text !== null; text = this.#next()) {
-      if (text !== "") this.#server.frame(this, JSON.parse(text));
-    }
-  }
-
-  /** The next client frame's text, "" for frames without; null where there is no whole one. */
-  #next(): string | null {
-    if (this.#text.length < 6) return null;
-    const opcode = this.#text.charCodeAt(0) & 0x0f;
-    let length = this.#text.charCodeAt(1) & 0x7f;
-    let header = 6;
-    if (length === 126) {
-      length = (this.#text.charCodeAt(2) << 8) | this.#text.charCodeAt(3);
-      header = 8;
-    }
-    if (this.#text.length < header + length) return null;
-    const payload = this.#text.slice(header, header + length);
-    this.#text = this.#text.slice(header + length);
-    return opcode === 1 ? payload : "";
-  }
-
   send(text: string): void {
-    this.#write(serverFrame(text));
+    this.#server.timers.after(this.#server.delayMs, () => {
+      if (this.open) this.#handler.message(utf8.encode(text));
+    });
   }
 
   close(): void {
     if (!this.open) return;
     this.open = false;
     this.#server.timers.soon(() => this.#handler.closed("the server closed the connection"));
-  }
-
-  #write(bytes: Uint8Array): void {
-    this.#server.timers.after(this.#server.delayMs, () => {
-      if (this.open) this.#handler.data(bytes);
-    });
   }
 }
 
@@ -163,26 +108,36 @@ export class FakeRoost {
     }));
   }
 
-  readonly dial: Dial = (_target, _from, handler) => {
-    const connection = new Connection(this, handler);
-    this.connections++;
-    if (this.#down) {
-      connection.open = false;
-      this.timers.soon(() => handler.closed("connection refused"));
-    } else {
-      this.timers.soon(() => handler.opened());
-    }
-    const gone = () => {
-      connection.open = false;
-      this.#lost(connection);
-    };
-    return {
-      send: (bytes) => {
-        if (connection.open) connection.receive(bytes);
+  readonly network: Network = {
+    webSocket: (_target, _from, handler) => {
+      const connection = new Connection(this, handler);
+      this.connections++;
+      if (this.#down) {
+        connection.open = false;
+        this.timers.soon(() => handler.closed("connection refused"));
+      } else {
+        this.timers.soon(() => handler.opened());
+      }
+      const disconnect = () => {
+        connection.open = false;
+        this.#lost(connection);
+      };
+      return {
+        send: (text) => {
+          if (connection.open) this.frame(connection, JSON.parse(text));
+        },
+        end: () => this.timers.soon(disconnect),
+        destroy: disconnect,
+      };
+    },
+    http: (): HttpConnection => ({
+      pending: 0,
+      ask: (_request, done) => {
+        const response = { status: 200, body: utf8.encode("{}") };
+        this.timers.after(this.delayMs, () => done({ ok: true, response }));
       },
-      end: () => this.timers.soon(gone),
-      destroy: gone,
-    };
+      drop() {},
+    }),
   };
 
   /** Breaks every connection, as a restart would. */

@@ -64,7 +64,7 @@ export class LoadWorld {
       timers: this.time.world.timers,
       random: seeded(this.prng),
       kdf: { pbkdf2: (_hash, _password, _salt, _iterations, done) => done(new Uint8Array(32)) },
-      dial: this.server.dial,
+      network: this.server.network,
       machine: { nowUs: () => this.nowUs(), own: () => ({ cpuUs: 0, rssBytes: 0 }) },
     };
   }

@@ -22,7 +22,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/http/listener_watch.ts": "connects to the own listener",
   "server/http/refusal.ts": "bytes on sockets where no HTTP server answers",
   "server/store/kv_store.ts": "the store on embedded Deno KV",
-  "server/load/dial.ts": "the load tool's sockets",
+  "server/load/sockets.ts": "the load tool's sockets",
   "server/load/machine.ts": "the load tool's files, processes and clocks",
   "server/load/worker_main.ts": "the entry of the load tool's processes",
   "server/web/assets.ts": "reads what is served to browsers, at the start",
