@@ -5,11 +5,12 @@
  * outside sees more than a short pause. Logs of shards that were deleted are deleted when
  * checkpoints include all of them.
  */
-import type { Opening, Owned, Ports, StoreError } from "./ports.ts";
+import type { Committer } from "./committer.ts";
+import type { NodeParts } from "./parts.ts";
+import type { Claim, Opening, Owned, StoreError } from "./ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { TABLE_REGISTER } from "./ports.ts";
-import type { NodeRef } from "../../shard/name/ids.ts";
 import {
   encodeTable,
   type Reshape,
@@ -28,25 +29,6 @@ const READ_AGAIN_MS = 250;
 /** Rows of an ended log that are deleted in one write, and about how many bytes are looked at. */
 const DELETE_ROWS = 200;
 const DELETE_BYTES = 262_144;
-
-/** What it needs of its node. */
-export interface ReshardHost {
-  readonly ports: Ports;
-  readonly table: ShardTable;
-  /** This process. */
-  readonly self: NodeRef;
-  shard(id: number): Shard;
-  /** From now on holds back what comes for these shards. */
-  hold(shards: readonly Shard[]): void;
-  /** Makes sure that what they have open is committed soon. */
-  hurry(): void;
-  /** Puts successors in the place of the shards of a former table. */
-  adopt(table: ShardTable, ended: readonly Shard[]): void;
-  /** The claims to these shards are void: nothing is written before they are claimed again. */
-  doubt(shards: readonly number[]): void;
-  /** Lets what was withheld go where it belongs by now. */
-  release(): void;
-}
 
 /** How one change went. */
 export interface Reshaping {
@@ -75,9 +57,14 @@ interface Change {
   readonly done: (result: Result<Reshaping>) => void;
 }
 
+/** Puts successors in the place of the shards of a former table that ended. */
+type Adopt = (table: ShardTable, ended: readonly Shard[]) => void;
+
 /** See the head of this file. */
 export class Resharder {
-  readonly #host: ReshardHost;
+  readonly #parts: NodeParts;
+  readonly #committer: Committer;
+  readonly #adopt: Adopt;
   #change: Change | null = null;
   #cleaning = false;
   /** Version of the table's register. */
@@ -85,8 +72,10 @@ export class Resharder {
   /** The latest changes, oldest first. */
   reshaped: readonly Reshaped[] = [];
 
-  constructor(host: ReshardHost) {
-    this.#host = host;
+  constructor(parts: NodeParts, committer: Committer, adopt: Adopt) {
+    this.#parts = parts;
+    this.#committer = committer;
+    this.#adopt = adopt;
   }
 
   /** Whether a change is under way. */
@@ -98,13 +87,13 @@ export class Resharder {
    * Makes one change; refused as `conflict` where it does not fit, `busy` where it found no rest.
    */
   reshape(reshape: Reshape, done: (result: Result<Reshaping>) => void): void {
-    const { table, ports } = this.#host;
-    const fault = reshapeFault(table, reshape);
+    const { dispatch, map, ports } = this.#parts;
+    const fault = reshapeFault(map.table, reshape);
     if (fault !== null) return done(fail("conflict", `Cannot change the shards: ${fault}`));
     if (this.#change !== null || this.#cleaning) {
       return done(fail("busy", "Another change of the shards is under way", RETRY_MS));
     }
-    const shards = reshape.of.map((id) => this.#host.shard(id));
+    const shards = reshape.of.map((id) => map.byId(id)!);
     if (shards.some((s) => !s.ready || !s.writable)) {
       return done(fail("unavailable", "The store does not take changes now", 1000));
     }
@@ -116,8 +105,9 @@ export class Resharder {
       done,
     };
     this.#change = change;
-    this.#host.hold(shards);
-    this.#host.hurry();
+    // What comes for them is held, and what they have open is committed soon.
+    dispatch.hold(shards);
+    this.#committer.hurry();
     ports.timers.after(REST_MAX_MS, () => {
       if (this.#change === change && !change.writing) this.#giveUp("They did not come to rest");
     });
@@ -131,30 +121,31 @@ export class Resharder {
     if (!change.shards.every((s) => s.quiescent)) return;
     change.writing = true;
     const lastLsn = new Map(change.shards.map((s) => [s.id, s.lastLsn]));
-    const table = reshaped(this.#host.table, change.reshape, lastLsn);
+    const { dispatch, map, ownership, ports } = this.#parts;
+    const table = reshaped(map.table, change.reshape, lastLsn);
     const seal = change.shards.map(({ id, row, lastLsn }) => ({
       shard: id,
       epoch: row.epoch,
       head: lastLsn,
     }));
-    const known = new Set(this.#host.table.shards.map(({ id }) => id));
+    const known = new Set(map.table.shards.map(({ id }) => id));
     const open = table.shards.filter(({ id }) => !known.has(id)).map((row): Opening => ({
       shard: row.id,
       epoch: row.epoch,
       start: row.start,
-      owner: this.#host.self,
+      owner: ownership.self,
     }));
     this.#write(table, seal, open, (written, sure) => {
-      if (written) this.#host.adopt(table, change.shards);
-      if (!sure) this.#host.doubt((written ? open : seal).map(({ shard }) => shard));
+      if (written) this.#adopt(table, change.shards);
+      if (!sure) this.#doubt(written ? open : seal);
       if (!written) return this.#giveUp("The store did not take the new table");
       this.#change = null;
-      const pauseMs = this.#host.ports.clock.monoMs() - change.sinceMs;
-      this.#host.release();
+      const { clock, log } = ports;
+      const pauseMs = clock.monoMs() - change.sinceMs;
+      dispatch.release();
       const { of, at } = change.reshape;
       const first = table.nextId - at.length - 1;
       const shards = Array.from({ length: at.length + 1 }, (_, i) => first + i);
-      const { log, clock } = this.#host.ports;
       log.info("shards changed", { of, shards, pauseMs: Math.round(pauseMs) });
       const made = { of, shards, pauseMs, at: clock.wallMs() };
       this.reshaped = [...this.reshaped.slice(1 - RESHAPED_MAX), made];
@@ -162,10 +153,16 @@ export class Resharder {
     });
   }
 
+  /** The claims to these shards are void: nothing is written before they are claimed again. */
+  #doubt(claims: readonly Claim[]): void {
+    const ids = new Set(claims.map(({ shard }) => shard));
+    this.#committer.doubt(this.#parts.map.shards.filter(({ id }) => ids.has(id)));
+  }
+
   #giveUp(why: string): void {
     const change = this.#change!;
     this.#change = null;
-    this.#host.release();
+    this.#parts.dispatch.release();
     change.done(fail("busy", `${why}: the shards are as they were`, RETRY_MS));
   }
 
@@ -179,7 +176,7 @@ export class Resharder {
     open: readonly Opening[],
     done: (written: boolean, sure: boolean) => void,
   ): void {
-    const { store, timers, log } = this.#host.ports;
+    const { store, timers, log } = this.#parts.ports;
     const version = this.registerVersion;
     const look = () =>
       store.register(TABLE_REGISTER, (error, register) => {
@@ -201,14 +198,14 @@ export class Resharder {
 
   /** Deletes logs that nobody needs any more; to be called now and then. */
   clean(): void {
-    const { table, ports } = this.#host;
+    const { map, ports } = this.#parts;
     if (this.#change !== null || this.#cleaning) return;
     const needed = new Set<number>();
     const known = new Set<number>();
-    for (const row of table.shards) {
+    for (const row of map.table.shards) {
       for (const { log, upTo } of row.inherits) {
         known.add(log);
-        const shard = this.#host.shard(row.id);
+        const shard = map.byId(row.id)!;
         if (!shard.writable || !shard.includes(upTo)) needed.add(log);
       }
     }
@@ -230,10 +227,10 @@ export class Resharder {
 
   /** Takes an empty log out of the table. */
   #forget(log: number, over: () => void): void {
-    const table = withoutLogs(this.#host.table, new Set([log]));
+    const table = withoutLogs(this.#parts.map.table, new Set([log]));
     this.#write(table, [], [], (written) => {
       over();
-      if (written) this.#host.adopt(table, []);
+      if (written) this.#adopt(table, []);
     });
   }
 }

@@ -2,17 +2,10 @@
  * Takeovers of single shards: what the former owner has in memory is dropped, its epoch is raised, and
  * a fresh shard reads the log. The callers of the former one are served by the fresh one.
  */
-import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
-import type { Bugs } from "./bugs.ts";
-import type { Callers } from "./callers.ts";
-import type { Dispatch } from "./dispatch.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
-import type { Loader } from "./loader.ts";
-import type { Ownership } from "./ownership.ts";
-import type { Ports } from "./ports.ts";
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
+import type { NodeParts } from "./parts.ts";
 import type { RequestId } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { ShardMap } from "./shard_map.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
 
@@ -28,28 +21,13 @@ export interface Reloaded {
   readonly epoch: number;
 }
 
-/** The parts of a node that a takeover needs. */
-export interface TakeoverParts {
-  readonly id: NodeId;
-  readonly ports: Ports;
-  readonly bugs: Bugs;
-  readonly callers: Callers;
-  readonly dispatch: Dispatch;
-  readonly loader: Loader;
-  readonly map: ShardMap;
-  readonly ownership: Ownership;
-  deliver(packet: EdgePacket): void;
-  /** Whether the node has stopped. */
-  stopped(): boolean;
-}
-
 /** See the head of this file. */
 export class Takeovers {
-  readonly #parts: TakeoverParts;
+  readonly #parts: NodeParts;
   /** Shards that are being taken over, and what is called when they serve. */
   readonly #underWay = new Map<Shard, (() => void)[]>();
 
-  constructor(parts: TakeoverParts) {
+  constructor(parts: NodeParts) {
     this.#parts = parts;
   }
 
@@ -85,7 +63,7 @@ export class Takeovers {
 
   /** Puts a fresh shard in the place of `old`; `serves` is called when it serves. */
   takeOver(old: Shard, serves: (fresh: Shard) => void): void {
-    const { bugs, deliver, dispatch, id, loader, map, ownership, stopped } = this.#parts;
+    const { bugs, dispatch, loader, map, options, ownership, stopped } = this.#parts;
     const fresh = map.makeShard(old.row);
     old.ended = true;
     map.shards = map.shards.map((s) => s === old ? fresh : s);
@@ -100,11 +78,11 @@ export class Takeovers {
       if (owned === null) return;
       const { lo, hi } = fresh;
       const { epoch } = owned;
-      const nodes = [id];
+      const nodes = [options.id];
       dispatch.submit(fresh, { kind: "taken_over", nodes, epoch, graceMs: ANNOUNCE_GRACE_MS });
       loader.log(fresh);
       loader.owing([fresh]);
-      bugs.guard("announce", () => deliver({ kind: "announce", lo, hi, epoch }));
+      bugs.guard("announce", () => options.deliver({ kind: "announce", lo, hi, epoch }));
     });
     this.#repeat(fresh, old.takeBegun());
   }

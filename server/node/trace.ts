@@ -2,10 +2,10 @@
  * A trace id follows a message through the logs, from the frame to each delivery. It is computed
  * from what every place knows of the message, so that it costs no byte on the way.
  */
+import type { Done } from "./callers.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { Log } from "./ports.ts";
 import type { MailboxEvent, Ops } from "../../shard/ops.ts";
-import type { Result } from "../../shard/errors.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 
 /** 16 hexadecimal digits for one message of one sender. */
@@ -14,17 +14,21 @@ export function traceOf(from: string, to: string, id: string): string {
   return hex(`${from}\n${to}\n${id}`) + hex(`${id}\n${to}\n${from}`);
 }
 
-/** Logs what became of a send. */
-export function traceSend(
+/** A `done` for a send that logs what became of it, and calls the given one. */
+export function tracedSend(
   log: Log,
   from: string,
-  input: Ops["message.send"]["in"],
-  result: Result<Ops["message.send"]["out"]>,
-): void {
-  const trace = traceOf(from, input.to, input.id);
-  if (result.ok) {
-    log.debug("message accepted", { trace, from, to: input.to, seq: result.value.seq });
-  } else log.debug("message refused", { trace, from, to: input.to, code: result.code });
+  { to, id }: Ops["message.send"]["in"],
+  done: Done,
+): Done {
+  return (result) => {
+    const trace = traceOf(from, to, id);
+    if (result.ok) {
+      const { seq } = result.value as Ops["message.send"]["out"];
+      log.debug("message accepted", { trace, from, to, seq });
+    } else log.debug("message refused", { trace, from, to, code: result.code });
+    done(result);
+  };
 }
 
 function traceEvent(log: Log, owner: string, event: MailboxEvent, sessions: number): void {

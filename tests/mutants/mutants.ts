@@ -265,12 +265,15 @@ const STORE: readonly Mutant[] = [
     "server/node/node.ts",
     [
       "forget owing accounts at start",
-      "      this.#loader.owing(this.shards);\n",
+      "      loader.owing(this.shards);\n",
       "",
     ],
+  ),
+  ...inFile(
+    "server/node/effects.ts",
     [
       "forget owing accounts when a shard starts over",
-      "        return this.#loader.owing([shard]);",
+      "        return parts.loader.owing([shard]);",
       "        return;",
     ],
   ),
@@ -649,7 +652,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
     [
       "lose what was held back for shards that are replaced",
-      "      this.#host.release();\n      const { of, at }",
+      "      dispatch.release();\n      const { of, at }",
       "      const { of, at }",
     ],
   ),

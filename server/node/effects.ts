@@ -1,0 +1,55 @@
+/** Does what the steps of shards ask for: replies, packets, reads of the store, lines in the log. */
+import type { Effect } from "../../shard/effects.ts";
+import type { NodeParts } from "./parts.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
+import { traceEffect } from "./trace.ts";
+
+/** See the head of this file. */
+export class Effects {
+  readonly #parts: NodeParts;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  /** Does one effect of the shard. May throw what the edge throws. */
+  execute(shard: Shard, effect: Effect): void {
+    const parts = this.#parts;
+    if (parts.ports.log.debugOn) traceEffect(parts.ports.log, effect);
+    switch (effect.kind) {
+      case "reply":
+        return parts.callers.reply(effect.request, effect.result);
+      case "interest_answer":
+        return parts.callers.answer(effect.request, effect.answers);
+      case "edge":
+        return parts.options.deliver(effect.packet);
+      case "packet":
+        return this.#carry(effect.packet);
+      case "load":
+        return parts.loader.load(shard, effect);
+      case "load_block":
+        return parts.loader.block(shard, effect);
+      case "load_dedupe":
+        return parts.loader.dedupe(shard, effect);
+      case "corrupt": {
+        const { name, error } = effect;
+        return parts.ports.log.error("account_corrupt", { user: name, error });
+      }
+      case "recover":
+        parts.loader.log(shard, effect.reading);
+        return parts.loader.owing([shard]);
+      case "bug": {
+        const { input, error } = effect;
+        return parts.bugs.caught("shard", error, { shard: shard.id, input });
+      }
+    }
+  }
+
+  #carry(packet: ShardPacket): void {
+    const { dispatch, map, options: { carry } } = this.#parts;
+    const arrive = () => dispatch.submit(map.shardOf(packet.to), { kind: "packet", packet });
+    if (carry === undefined) arrive();
+    else carry(packet, arrive);
+  }
+}

@@ -1,0 +1,69 @@
+/** What a node does at intervals: ticks of its shards, checkpoints, timeouts, sweeps, old logs. */
+import type { AccountListing } from "./account_listing.ts";
+import type { Cancel } from "./ports.ts";
+import type { Committer } from "./committer.ts";
+import type { NodeParts } from "./parts.ts";
+import type { Resharder } from "./resharder.ts";
+
+/** Time from one beat to the next (ms). */
+export const BEAT_MS = 100;
+/** Beats from one look at the requests' timeouts to the next. */
+const EXPIRE_BEATS = 10;
+/** Beats from one look at a few accounts, for what is over age, to the next. */
+const SWEEP_BEATS = 100;
+
+/** See the head of this file. */
+export class Heartbeat {
+  readonly #parts: NodeParts;
+  readonly #committer: Committer;
+  readonly #resharder: Resharder;
+  readonly #listing: AccountListing;
+  #next: Cancel | null = null;
+  #beats = 0;
+
+  constructor(
+    parts: NodeParts,
+    committer: Committer,
+    resharder: Resharder,
+    listing: AccountListing,
+  ) {
+    this.#parts = parts;
+    this.#committer = committer;
+    this.#resharder = resharder;
+    this.#listing = listing;
+  }
+
+  /** Beats from now on, until `stop` or until the node has stopped. */
+  start(): void {
+    this.#next = this.#parts.ports.timers.after(BEAT_MS, () => {
+      if (!this.#parts.stopped()) this.start();
+      this.#beat();
+    });
+  }
+
+  /** The beat that is due next does not come. */
+  stop(): void {
+    this.#next?.();
+  }
+
+  #beat(): void {
+    const { callers, dispatch, map, ports } = this.#parts;
+    this.#beats++;
+    for (const shard of map.shards) {
+      if (shard.ticking) dispatch.submit(shard, { kind: "tick" });
+    }
+    this.#committer.checkpoint();
+    if (this.#beats % EXPIRE_BEATS === 0) {
+      callers.expire(ports.clock.monoMs());
+      if (map.ready) this.#resharder.clean();
+    }
+    if (this.#beats % SWEEP_BEATS === 0) this.#sweep();
+  }
+
+  #sweep(): void {
+    const { dispatch, map, stopped } = this.#parts;
+    this.#listing.sweep((name) => {
+      if (!stopped()) dispatch.submit(map.shardOf(name), { kind: "sweep", name });
+    });
+  }
+}

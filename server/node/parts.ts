@@ -1,0 +1,45 @@
+/** The parts of a node that its other parts are made with. */
+import type { NodeId } from "../../shard/name/ids.ts";
+import type { Bugs } from "./bugs.ts";
+import type { Callers } from "./callers.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { EdgePacket } from "../../shard/ops.ts";
+import type { Loader } from "./loader.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Ports } from "./ports.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
+import type { ShardMap } from "./shard_map.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
+
+/** What a node is made with. */
+export interface NodeOptions {
+  readonly id: NodeId;
+  readonly limits: ShardLimits;
+  /** Accounts kept in memory, over all shards; those in use stay whatever it says. */
+  readonly cacheUsersMax: number;
+  /** Shards of a new store; an old one keeps those it has. */
+  readonly shards: number;
+  /** Takes packets for this node's edge. */
+  readonly deliver: (packet: EdgePacket) => void;
+  /** Called with the duration (ms), rows and bytes of every commit. */
+  readonly observeCommit: (ms: number, rows: number, bytes: number) => void;
+  /**
+   * Carries a packet from one shard to another; at once where it is not given. All but rewatches may get
+   * lost, and all but signals come twice: what must not is sent again, and known when it was there.
+   */
+  readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
+}
+
+/** See the head of this file. */
+export interface NodeParts {
+  readonly ports: Ports;
+  readonly options: NodeOptions;
+  readonly bugs: Bugs;
+  readonly callers: Callers;
+  readonly dispatch: Dispatch;
+  readonly loader: Loader;
+  readonly map: ShardMap;
+  readonly ownership: Ownership;
+  /** Whether the node has stopped. */
+  stopped(): boolean;
+}
