@@ -24,6 +24,7 @@ export function scenes(world: World): void {
   if (prng.chance(0.2)) bugInPush(world);
   else if (prng.chance(0.25)) lostBeforeAnswer(world);
   else if (prng.chance(0.3)) endAnother(world);
+  else if (prng.chance(0.4)) formerAsked(world);
 }
 
 function must<K extends OpName>(world: World, name: string, op: K, input: Ops[K]["in"]) {
@@ -94,27 +95,79 @@ function isPresence(effect: Effect): boolean {
   return effect.kind === "edge" && effect.packet.kind === "presence";
 }
 
+function send(world: World, from: string, to: string, id: string): void {
+  const message = { device: DEVICE, to: to as AccountName, id, body: id, ext: "" };
+  must(world, from, "message.send", message);
+}
+
+function hasMessage(world: World, name: string, id: string): boolean {
+  const input = { cursor: null, limit: 100, bytesMax: 65_536 };
+  const { events } = must(world, name, "mailbox.read", input);
+  return events.some((e) => e.kind === "message" && e.id === id);
+}
+
+/** Two accounts of different shards, the second of which takes messages from anyone; null: one shard. */
+function apart(world: World): readonly [string, string] | null {
+  const { shards } = world.nodes[0]!.running.node;
+  if (shards.length === 1) return null;
+  const [from, to] = strangers(2, (name, i) => shards[i]!.owns(name)) as [string, string];
+  must(world, from, "account.create", { credentials: null });
+  createOpen(world, to);
+  return [from, to];
+}
+
+function createOpen(world: World, name: string): void {
+  must(world, name, "account.create", { credentials: null });
+  must(world, name, "settings.set", { messagesFrom: "anyone" });
+}
+
+function loseFrom(world: World, from: string, count: number): void {
+  world.wire.lose(count, (packet) => packet.kind === "pair" && packet.from === from);
+}
+
 /**
  * The first message to a stranger gets lost, and what was sent after it is answered without a note:
  * that answer says nothing of the message, which arrives.
  */
 function lostBeforeAnswer(world: World): void {
-  const { node } = world.nodes[0]!.running;
-  if (node.shards.length === 1) return;
-  const [from, to] = strangers(2, (name, i) => node.shards[i]!.owns(name)) as [string, string];
-  for (const name of [from, to]) must(world, name, "account.create", { credentials: null });
-  must(world, to, "settings.set", { messagesFrom: "anyone" });
-  world.wire.lose(1, (packet) => packet.kind === "pair" && packet.from === from);
-  const message = { device: DEVICE, to: to as AccountName, id: "first", body: "first", ext: "" };
-  must(world, from, "message.send", message);
+  const pair = apart(world);
+  if (pair === null) return;
+  const [from, to] = pair;
+  loseFrom(world, from, 1);
+  send(world, from, to, "first");
   const contact = to as AccountName;
   must(world, from, "roster.subscription", { contact, type: "unsubscribe" });
   world.time.runFor(REPEATED_MS);
-  const { events } = must(world, to, "mailbox.read", {
-    cursor: null,
-    limit: 100,
-    bytesMax: 65_536,
-  });
-  if (events.some((e) => e.kind === "message" && e.id === "first")) return;
+  if (hasMessage(world, to, "first")) return;
   throw new Violation("an answer that stands alone settles nothing else", `${to} has nothing`);
+}
+
+/**
+ * An account was asked for a subscription and deleted before it knew. Who writes to the next account of
+ * the name waits for no answer any more, and what it sends arrives although it removes the contact.
+ */
+function formerAsked(world: World): void {
+  const pair = apart(world);
+  if (pair === null) return;
+  const [from, to] = pair;
+  const contact = to as AccountName;
+  loseFrom(world, from, Infinity);
+  must(world, from, "roster.subscription", { contact, type: "subscribe" });
+  must(world, to, "account.remove", {});
+  must(world, to, "account.release", {});
+  createOpen(world, to);
+  loseFrom(world, from, 0);
+  world.time.runFor(REPEATED_MS);
+  send(world, from, to, "first");
+  world.time.runFor(REPEATED_MS);
+  const { snapshot } = must(world, from, "mailbox.snapshot", {});
+  if (snapshot.roster.some((c) => c.contact === contact && c.pendingOut)) {
+    throw new Violation("nobody waits for a former account", `${from} waits for ${to}`);
+  }
+  loseFrom(world, from, 1);
+  send(world, from, to, "second");
+  must(world, from, "roster.remove", { contact });
+  world.time.runFor(REPEATED_MS);
+  if (hasMessage(world, to, "first") && hasMessage(world, to, "second")) return;
+  throw new Violation("nobody waits for a former account", `${to} has not got all messages`);
 }
