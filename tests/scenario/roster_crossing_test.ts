@@ -1,0 +1,56 @@
+/** Two rosters agree whatever the users do, although packets between them get lost and come late. */
+import assert from "node:assert/strict";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { NodeWorld } from "../sim/node_world.ts";
+import { Prng } from "../sim/prng.ts";
+
+const NAMES = ["alice", "bob"] as const;
+const TYPES = ["subscribe", "subscribe", "subscribed", "unsubscribe", "unsubscribed"] as const;
+const RUNS = 60;
+const STEPS = 25;
+/** Lost packets are sent again within this time (ms), after several losses in a row. */
+const QUIET_MS = 70_000;
+
+const other = (who: string): AccountName => (who === "alice" ? "bob" : "alice") as AccountName;
+
+function step(w: NodeWorld, prng: Prng): void {
+  const who = prng.pick(NAMES);
+  const contact = other(who);
+  const action = prng.number();
+  if (action < 0.75) w.ask(who, "roster.subscription", { contact, type: prng.pick(TYPES) });
+  else if (action < 0.85) w.ask(who, "roster.remove", { contact });
+  else w.ask(who, "roster.block", { contact, blocked: prng.chance(0.4) });
+  w.settle(prng.pick([5, 50, 600, 2500]));
+}
+
+/** What `who` knows of the other: whether it sees it, is seen, waits for it and is asked by it. */
+function view(w: NodeWorld, who: string) {
+  const { roster, requests } = w.must(who, "mailbox.snapshot", {}).snapshot;
+  const item = roster.find(({ contact }) => contact === other(who));
+  const subscription = item?.subscription ?? "none";
+  return {
+    to: subscription === "to" || subscription === "both",
+    from: subscription === "from" || subscription === "both",
+    waits: item?.pendingOut ?? false,
+    asked: requests.includes(other(who)),
+  };
+}
+
+Deno.test("two rosters agree in the end, whatever crossed on the way between them", () => {
+  for (let seed = 1; seed <= RUNS; seed++) {
+    const w = new NodeWorld({ seed, limits: { subscriptionRequestBurst: 1000 } });
+    const prng = w.prng.fork("steps");
+    for (const name of NAMES) w.account(name);
+    w.loses = () => prng.chance(0.4);
+    for (let i = 0; i < STEPS; i++) step(w, prng);
+    w.loses = () => false;
+    for (const who of NAMES) w.must(who, "roster.block", { contact: other(who), blocked: false });
+    w.settle(QUIET_MS);
+    const [alice, bob] = NAMES.map((who) => view(w, who)) as [
+      ReturnType<typeof view>,
+      ReturnType<typeof view>,
+    ];
+    const wanted = { to: bob.from, from: bob.to, waits: bob.asked, asked: bob.waits };
+    assert.deepEqual(alice, wanted, `seed ${seed}`);
+  }
+});
