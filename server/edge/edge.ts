@@ -211,7 +211,7 @@ class NodeEdge implements Edge {
     { auth, cursor, sink, provedUntil }: OpenSession,
     done: (result: Result<OpenedSession>) => void,
   ): void {
-    session.auth = auth;
+    session.proof(auth);
     session.proved(provedUntil);
     session.reattach(sink);
     const { attachment, feed } = session;

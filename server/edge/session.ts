@@ -15,6 +15,7 @@ import { SendQueue, type Taken, type Unacknowledged } from "./send_queue.ts";
 import type { OutletDeps } from "./outlet.ts";
 import { type Poll, pollEnded, type PollHost, Polls } from "./polls.ts";
 import { Push, type PushHost } from "./push.ts";
+import { hashBytes, hashText } from "./token_hash.ts";
 import type { Watched, Watcher } from "./watched.ts";
 import type { Watchers } from "./watchers.ts";
 import type { Cancelled, EndReason, OpenSession, PollBatch, Session, Sink } from "./types.ts";
@@ -40,8 +41,6 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   readonly user: AccountName;
   readonly device: DeviceId;
   userId = "" as AccountId;
-  /** What was last proved of it. */
-  auth: OpenSession["auth"];
   /** Milliseconds since 1970. */
   expiresAt = Infinity;
   readonly watched: Watched[] = [];
@@ -56,6 +55,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** Why it has ended. */
   endReason: EndReason | null = null;
   readonly #deps: SessionDeps;
+  /** The hash of the token that was last proved; null where it was an outside issuer's. */
+  #tokenHash: string | null;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
   /** The presence that its shard was last known to have. */
   #presence: OpenSession["presence"];
@@ -84,7 +85,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.id = who.id;
     this.user = who.user;
     this.device = who.device;
-    this.auth = who.auth;
+    this.#tokenHash = hashText(who.auth);
     this.#presence = who.presence;
     this.feed = new Feed(deps, who.user);
     this.#outlet = this.#outletTo(who.sink);
@@ -150,6 +151,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     if (targets !== null) this.#targets = targets.filter((target) => target.name !== name);
   }
 
+  /** The client has proved by this whose it is. */
+  proof(auth: OpenSession["auth"]): void {
+    this.#tokenHash = hashText(auth);
+  }
+
   proved(untilMs: number | null): void {
     if (untilMs === null || untilMs === this.expiresAt) return;
     this.expiresAt = untilMs;
@@ -165,11 +171,14 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   /** What attaches it again to a shard that knows no sessions. */
   announcement(): Ops["session.attach"]["in"] {
-    const { auth, expiresAt, feed: { mailboxId, sent: seq } } = this;
+    const { expiresAt, feed: { mailboxId, sent: seq } } = this;
+    const hash = this.#tokenHash;
     return {
       session: this.id,
       device: this.device,
-      auth: auth.kind === "issuer" ? { ...auth, expiresAt } : auth,
+      auth: hash === null
+        ? { kind: "issuer", expiresAt }
+        : { kind: "token", tokenHash: hashBytes(hash) },
       cursor: { mailboxId, seq },
       presence: this.#presence,
       announced: true,

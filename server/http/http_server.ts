@@ -22,7 +22,8 @@ import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.
 import { errorResponse, STATUS_OF } from "./response.ts";
 import { Callers } from "./callers.ts";
 import { clientFault, cut, refuse, refuseRaw } from "./refusal.ts";
-import { type FeedEvents, PIPELINED_MAX, RequestFeed } from "./request_feed.ts";
+import { plainAddress } from "./plain_address.ts";
+import { RequestFeeds } from "./request_feeds.ts";
 import type { Turns } from "./turns.ts";
 import type { Timers } from "../node/ports.ts";
 import type { ListenerWatch } from "./listener_watch.ts";
@@ -91,8 +92,6 @@ const HEADER_BYTES_MAX = 16_384;
 const KEEP_ALIVE_MS = 20_000;
 /** How often node:http looks for requests that take too long (ms). */
 const CHECK_MS = 1000;
-/** A connection on which nothing moves for so long is ended: more than a long-poll waits (ms). */
-const IDLE_MS = 120_000;
 /** What `@hono/node-server` binds to each request. */
 interface Bindings {
   readonly incoming: IncomingMessage;
@@ -132,11 +131,6 @@ export class TrustedProxies {
     }
     return client;
   }
-}
-
-/** `::ffff:192.0.2.1` is 192.0.2.1. */
-function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
 /** The client's address of a request, after trusted proxies. */
@@ -181,41 +175,24 @@ function refusalOf(
 
 function ignore(): void {}
 
-/** Where a socket carries the feed of its requests. */
-const FEED = Symbol("feed");
-type Fed = Duplex & { [FEED]?: RequestFeed };
-
-/** Begins to feed the parser of each connection, and of each one whose TLS handshake is done. */
-function feedParsers(server: Server, deps: DoorDeps, tls: boolean): void {
-  const events: FeedEvents = {
-    pipelined(feed) {
-      deps.counters.pipelined++;
-      feed.refuse();
-      // Unparsed as they are, they were sent, and read.
-      deps.penalize(feed.address, PIPELINED_MAX);
-      feed.socket.destroy();
-    },
-    late(feed) {
-      deps.penalize(feed.address, 1);
-      feed.socket.destroy();
-    },
-  };
-  server.on(tls ? "secureConnection" : "connection", (socket: Socket & Fed) => {
-    const address = plainAddress(socket.remoteAddress ?? "");
-    socket[FEED] = new RequestFeed(socket, address, deps.turns, events);
-  });
-}
+/** Where a socket carries its peer's address, which is not known any more when it closes. */
+const PEER = Symbol("peer");
+type Called = Socket & { [PEER]?: string };
 
 function watchConnections(
   server: Server,
   proxies: TrustedProxies,
   deps: DoorDeps,
   options: DoorOptions,
+  feeds: RequestFeeds,
   isProbe: (socket: Socket) => boolean,
 ): Callers {
   const callers = new Callers();
+  const closed = function (this: Called): void {
+    callers.remove(this[PEER] ?? "");
+  };
   // Before TLS has begun as well: who never begins it holds a connection all the same.
-  server.on("connection", (socket: Socket & Fed) => {
+  server.on("connection", (socket: Called) => {
     if (isProbe(socket)) return void socket.destroy();
     const peer = plainAddress(socket.remoteAddress ?? "");
     // Through a proxy the peer is the proxy: it is not one client.
@@ -223,7 +200,8 @@ function watchConnections(
     const refusal = refusalOf(callers, peer, trusted, deps, options);
     callers.add(peer);
     deps.counters.opened++;
-    socket.once("close", () => callers.remove(peer));
+    socket[PEER] = peer;
+    socket.on("close", closed);
     // A client that disconnects in the middle of something is not logged.
     socket.on("error", ignore);
     // Even to refuse it politely would be to read it first, which is what a flood wants.
@@ -232,7 +210,7 @@ function watchConnections(
       return void socket.destroy();
     }
     if (refusal === null) return;
-    socket[FEED]?.refuse();
+    feeds.of(socket)?.refuse();
     if (options.tls === null) refuseRaw(socket, STATUS_OF[refusal.code], refusal);
     else socket.destroy();
   });
@@ -243,12 +221,13 @@ function watchConnections(
 function gate(
   proxies: TrustedProxies,
   deps: DoorDeps,
+  feeds: RequestFeeds,
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
   return (request, response) => {
     const address = addressOf(proxies, request);
     // None where node:http does not read from sockets of node:net (Deno 2.4).
-    const feed = (request.socket as Fed)[FEED];
+    const feed = feeds.of(request.socket);
     feed?.began(request, address);
     if (feed !== undefined) response.once("close", () => feed.answered());
     const refusal = deps.admitAddress(address) ?? hostRefusal(deps, request, { address });
@@ -317,22 +296,22 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
       return errorResponse(fail("bad_request", "The request's host or address is malformed"));
     },
   });
-  const gated = gate(proxies, deps, listener);
+  const feeds = new RequestFeeds(deps);
+  const gated = gate(proxies, deps, feeds, listener);
   const server = options.tls === null ? createServer(httpLimits(options), gated) : createTlsServer(
     { ...httpLimits(options), ...options.tls, handshakeTimeout: options.requestTimeoutMs },
     gated,
   );
   // What a client expects (RFC 9110 section 10.1.1) and is not known here is ignored.
   server.on("checkExpectation", gated);
-  feedParsers(server, deps, options.tls !== null);
+  feeds.watch(server, options.tls !== null);
   let watch: ListenerWatch | null = null;
   const isProbe = (socket: Socket) => watch?.hears(socket) === true;
-  const callers = watchConnections(server, proxies, deps, options, isProbe);
-  handUpgradesOn(server, proxies, deps);
+  const callers = watchConnections(server, proxies, deps, options, feeds, isProbe);
+  handUpgradesOn(server, proxies, deps, feeds);
   // Probes that are about to break off their handshake.
   const probes = { unfinished: 0 };
-  answerFaults(server, deps.counters, probes);
-  server.setTimeout(IDLE_MS);
+  answerFaults(server, deps.counters, feeds, probes);
   return listen(server, options).then((port) => {
     watch = watchListener(server, { ...options, port }, {
       timers: deps.timers,
@@ -351,16 +330,22 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
       connections: () => callers.total,
       close() {
         watch?.stop();
+        feeds.stop();
         return closeServer(server);
       },
     };
   });
 }
 
-function handUpgradesOn(server: Server, proxies: TrustedProxies, deps: DoorDeps): void {
-  server.on("upgrade", (request: IncomingMessage, socket: Fed, sent: Uint8Array) => {
+function handUpgradesOn(
+  server: Server,
+  proxies: TrustedProxies,
+  deps: DoorDeps,
+  feeds: RequestFeeds,
+): void {
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, sent: Uint8Array) => {
     const address = addressOf(proxies, request);
-    const head = Buffer.concat([sent, socket[FEED]?.release() ?? new Uint8Array()]);
+    const head = Buffer.concat([sent, feeds.release(socket)]);
     const refusal = hostRefusal(deps, request, { address });
     if (refusal === null) return deps.upgrade(request, socket, head, address);
     refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);
@@ -371,11 +356,12 @@ function handUpgradesOn(server: Server, proxies: TrustedProxies, deps: DoorDeps)
 function answerFaults(
   server: Server,
   counters: DoorCounters,
+  feeds: RequestFeeds,
   probes: { unfinished: number },
 ): void {
   const faulty = new WeakSet<Duplex>();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    const feed = (socket as Fed)[FEED];
+    const feed = feeds.of(socket);
     // What comes after the first fault is none of its own.
     if (feed?.refused === true || faulty.has(socket)) return void socket.destroy();
     faulty.add(socket);

@@ -9,6 +9,7 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { plainAddress } from "./plain_address.ts";
 import type { Turns, Worker } from "./turns.ts";
 
 /** Requests of one connection that may wait for their answers, the one being served included. */
@@ -51,11 +52,13 @@ export class RequestFeed implements Worker {
   #over = false;
   #refused = false;
   #lateChunks = 0;
+  #movedBytes = 0;
+  #idleRounds = 0;
 
   /** Takes over a socket to which node:http has just attached its parser. */
-  constructor(socket: Socket, address: string, turns: Turns, events: FeedEvents) {
+  constructor(socket: Socket, turns: Turns, events: FeedEvents) {
     this.socket = socket;
-    this.address = address;
+    this.address = plainAddress(socket.remoteAddress ?? "");
     this.#turns = turns;
     this.#events = events;
     (socket as Parsed).parser?.unconsume?.();
@@ -69,6 +72,14 @@ export class RequestFeed implements Worker {
   /** Whether the connection's requests are answered no more. */
   get refused(): boolean {
     return this.#refused;
+  }
+
+  /** A round of the connection's owner: returns how many in a row nothing has moved before it. */
+  idleRounds(): number {
+    const movedBytes = this.socket.bytesRead + this.socket.bytesWritten;
+    this.#idleRounds = movedBytes === this.#movedBytes ? this.#idleRounds + 1 : 0;
+    this.#movedBytes = movedBytes;
+    return this.#idleRounds;
   }
 
   /** From now on nothing that is sent is parsed. */

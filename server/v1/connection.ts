@@ -95,7 +95,8 @@ class Connection implements WireHandler, Sink {
   readonly #commands: ReadonlyMap<string, Command>;
   readonly #wire: WireConnection;
   readonly #buckets: RateBuckets;
-  readonly #refusalAllowance: TokenBucket;
+  /** Made at the first refusal: most never need it. */
+  #refusalAllowance: TokenBucket | null = null;
   #state: State;
   /** The session to tell when the transport is gone, whatever the state is by then. */
   #session: Session | null = null;
@@ -113,9 +114,7 @@ class Connection implements WireHandler, Sink {
     this.#deps = deps;
     this.#commands = commands;
     this.#wire = wire;
-    const now = deps.clock.monoMs();
-    this.#buckets = new RateBuckets(deps.connection.rates, now);
-    this.#refusalAllowance = new TokenBucket(deps.connection.refusalAllowance, now);
+    this.#buckets = new RateBuckets(deps.connection.rates);
     const greeting = new Greeting(deps, wire.address, {
       send: (text) => this.send(text),
       refuse: (name, failure, kind) => this.#refuse(name, failure, kind),
@@ -334,7 +333,9 @@ class Connection implements WireHandler, Sink {
   }
 
   #chargeRefusal(cost: number): void {
-    if (this.#refusalAllowance.take(cost, this.#deps.clock.monoMs()) === 0) return;
+    const nowMs = this.#deps.clock.monoMs();
+    this.#refusalAllowance ??= new TokenBucket(this.#deps.connection.refusalAllowance, nowMs);
+    if (this.#refusalAllowance.take(cost, nowMs) === 0) return;
     const failure = fail("rate_limited", "Too many refused frames", REFUSALS_RETRY_MS);
     this.#sendAnswer(errorFrame(failure, null));
     this.#end(REFUSALS_RETRY_MS);

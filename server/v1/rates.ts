@@ -79,16 +79,16 @@ export class TokenBucket {
 /** One connection's buckets; those of kinds that it never uses are never made. */
 export class RateBuckets {
   readonly #rates: Rates;
-  readonly #frames: TokenBucket;
+  #frames: TokenBucket | null = null;
   #others: Map<RateClass, TokenBucket> | null = null;
 
-  constructor(rates: Rates, nowMs: number) {
+  constructor(rates: Rates) {
     this.#rates = rates;
-    this.#frames = new TokenBucket(rates.frames, nowMs);
   }
 
   /** Answers 0, or the ms to wait. */
   take({ cost, rate }: Taker, nowMs: number, limited: Limited): number {
+    this.#frames ??= new TokenBucket(this.#rates.frames, nowMs);
     const waitMs = this.#frames.take(cost, nowMs);
     if (waitMs > 0) limited("frames");
     if (waitMs > 0 || rate === "frames") return waitMs;

@@ -76,8 +76,8 @@ export class PresenceTable {
   /** Adds a session; returns the one of the same device that it replaces. */
   attach(p: Presentity, session: Attached, wallMs: number): Attached | undefined {
     const old = p.sessions.find((s) => s.device === session.device);
-    p.sessions = p.sessions.filter((s) => s !== old);
-    p.sessions.push(session);
+    // Joined, not pushed: an array that grows makes room for sixteen more.
+    p.sessions = p.sessions.filter((s) => s !== old).concat(session);
     if (old !== undefined) this.#removed.push({ name: p.name, session: old });
     if (!samePresence(old?.presence ?? null, session.presence)) {
       if (old !== undefined && old.presence !== null) seenAt(p, wallMs);
@@ -115,7 +115,7 @@ export class PresenceTable {
   }
 
   addInterest(p: Presentity, node: NodeId): void {
-    if (!p.nodes.includes(node)) p.nodes.push(node);
+    if (!p.nodes.includes(node)) p.nodes = p.nodes.concat(node);
   }
 
   removeInterest(name: AccountName, node: NodeId): void {

@@ -597,13 +597,13 @@ const PRESENCE: readonly Mutant[] = [
     "shard/presence/presence.ts",
     [
       "forget an interest",
-      "if (!p.nodes.includes(node)) p.nodes.push(node);",
+      "if (!p.nodes.includes(node)) p.nodes = p.nodes.concat(node);",
       "void node;",
     ],
     [
       "keep a stale session",
-      "    p.sessions = p.sessions.filter((s) => s !== old);\n",
-      "",
+      "p.sessions = p.sessions.filter((s) => s !== old).concat(session);",
+      "p.sessions = p.sessions.concat(session);",
     ],
     [
       "show who has gone",

@@ -40,7 +40,7 @@ Deno.test("RateBuckets holds each class back besides the one of all", () => {
     frames: { perSecond: 1, burst: 3 },
     sends: { perSecond: 1, burst: 1 },
   };
-  const buckets = new RateBuckets(rates, 0);
+  const buckets = new RateBuckets(rates);
   const limits: RateClass[] = [];
   const take = (rate: RateClass) => buckets.take({ cost: 1, rate }, 0, (by) => limits.push(by));
   equal(take("sends"), 0);
