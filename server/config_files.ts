@@ -13,7 +13,7 @@ export interface ConfigFiles {
   readonly verifier: JwtVerifier | null;
 }
 
-/** Absolute paths of all files that the configuration names, whether they are there or not. */
+/** Absolute paths of all files that the configuration names, whether they exist or not. */
 export function configFilePaths(config: Config): readonly string[] {
   const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles } } = config;
   return [tlsCert, tlsKey, jwksFile, ...keyFiles]

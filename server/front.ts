@@ -34,7 +34,7 @@ import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { createApp } from "./v1/rest.ts";
 import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
-import { type AdmissionControl, createDoorkeeper } from "./http/admission_control.ts";
+import { type AdmissionControl, admissionControl } from "./http/admission_control.ts";
 import { addGateway } from "./gateway/api.ts";
 import { mindAgreement } from "./gateway/agreement.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
@@ -135,7 +135,7 @@ class NodeFront implements Front {
     this.#open = open;
     const { ports, node, counters } = open;
     const connections = () => this.#door?.connections() ?? 0;
-    this.#keeper = createDoorkeeper(admissionOptions(config), node, ports, counters, connections);
+    this.#keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
     this.#edge = createEdge({
       ...ports,
       node: node.id,

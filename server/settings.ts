@@ -9,7 +9,7 @@ import type { ScramMechanism } from "../shard/ops.ts";
 import type { ShardLimits } from "../shard/limits.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { THROTTLE_KEYS_MAX } from "./auth/throttle.ts";
-import type { DoorkeeperOptions } from "./http/admission_control.ts";
+import type { AdmissionControlOptions } from "./http/admission_control.ts";
 import type { EdgeLimits } from "./edge/types.ts";
 import { ADMISSION_DEFAULTS } from "./http/admission.ts";
 import { DEFAULT_CONNECTION_LIMITS } from "./v1/connection.ts";
@@ -152,7 +152,7 @@ export async function issuers(
 }
 
 /** When the node refuses work. */
-export function admissionOptions({ admission, limits }: Config): DoorkeeperOptions {
+export function admissionOptions({ admission, limits }: Config): AdmissionControlOptions {
   const { refuseAt } = ADMISSION_DEFAULTS;
   return {
     ...ADMISSION_DEFAULTS,
@@ -190,7 +190,7 @@ export function wsLimits({ limits, timeouts }: Config): WsLimits {
     connectionsPerAddressMax: limits.connectionsPerAddressMax,
     helloTimeoutMs: timeouts.helloTimeoutMs + HELLO_MARGIN_MS,
     pingIntervalMs: timeouts.pingIntervalMs,
-    // The transport holds back what the protocol's own rates have not answered.
+    // The transport withholds what the protocol's own rates have not answered.
     framesPerSecond: limits.framesPerSecond * 2,
     framesBurst: limits.framesBurst * 2,
   };

@@ -92,7 +92,7 @@ export interface DeviceView {
 export interface AccountView {
   readonly name: AccountName;
   readonly id: AccountId;
-  /** importing: not all of it is there yet. */
+  /** importing: not all of it exists yet. */
   readonly state: "active" | "disabled" | "deleted" | "importing";
   readonly createdAt: number;
   readonly devices: number;
@@ -177,8 +177,9 @@ export interface Ops {
       /** Another device of the account, whose session ends as `replaced` for this one. */
       readonly ends?: DeviceId;
       /**
-       * The session is attached again, because its shard was taken over: refused as `conflict` where
-       * another session has replaced it meanwhile, as `unauthorized` where its right has ended.
+       * The session is attached again, because its shard was taken over: refused as `conflict`
+       * where another session has replaced it meanwhile, as `unauthorized` where its right has
+       * ended.
        */
       readonly announced?: boolean;
     };
@@ -187,7 +188,9 @@ export interface Ops {
       readonly mailboxId: MailboxId;
       /** Position of the mailbox now: every later event is pushed to the session. */
       readonly seq: number;
-      /** `resume`: read on from the cursor. `snapshot`: none was given. `reset`: it was not valid. */
+      /**
+       * `resume`: read on from the cursor. `snapshot`: none was given. `reset`: it was not valid.
+       */
       readonly mode: "resume" | "snapshot" | "reset";
       /** Present unless `resume`. */
       readonly snapshot: Snapshot | null;
@@ -310,10 +313,10 @@ export interface Ops {
   /** Makes the account, which is nobody's until `import.done`. `conflict` where it is `taken`. */
   "import.begin": {
     in: ImportKey & { readonly id: AccountId; readonly account: ImportedHead };
-    /** Position of its last event so far; null where all of the import is there. */
+    /** Position of its last event so far; null where all of the import exists. */
     out: { readonly last: number | null };
   };
-  /** Adds to what is being imported; what is there already is no error, a gap of events is. */
+  /** Adds to what is being imported; what exists already is no error, a gap of events is. */
   "import.append": {
     in: ImportKey & { readonly items: readonly ImportItem[] };
     out: { readonly last: number };
@@ -354,8 +357,8 @@ export type EdgePacket =
     readonly watched: AccountName;
     readonly watchedId: AccountId;
     /**
-     * Versions rise with every change of an epoch, epochs with every owner of the shard: a pair that
-     * is not above the last one seen is stale.
+     * Versions rise with every change of an epoch, epochs with every owner of the shard: a pair
+     * that is not above the last one seen is stale.
      */
     readonly epoch: number;
     readonly version: number;
@@ -378,8 +381,8 @@ export type EdgePacket =
     readonly target: WatchTarget;
   }
   /**
-   * A session has ended: the device signed in again elsewhere, its right was withdrawn, or the shard
-   * has lost it (`shutdown`: the client connects again).
+   * A session has ended: the device signed in again elsewhere, its right was withdrawn, or the
+   * shard has lost it (`shutdown`: the client connects again).
    */
   | {
     readonly kind: "closed";

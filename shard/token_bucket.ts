@@ -6,7 +6,7 @@
 
 /** How fast a bucket fills and how much it holds. */
 export interface BucketRate {
-  /** Time in which one token comes back, ms. */
+  /** Time in which one token returns, ms. */
   readonly tokenMs: number;
   /** Tokens of a full bucket. */
   readonly burst: number;
@@ -26,7 +26,9 @@ export function waitForTokens(
   return waitMs > EPSILON_MS ? Math.ceil(waitMs - EPSILON_MS) : 0;
 }
 
-/** The new time after `tokens` were taken (negative: given back), whether they were there or not. */
+/**
+ * The new time after `tokens` were taken (negative: given back), whether they were there or not.
+ */
 export function takeTokens(
   { tokenMs }: BucketRate,
   fullAtMs: number,

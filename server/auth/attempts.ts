@@ -7,7 +7,7 @@
  *   instead of the account's: strangers who exhaust the account's do not lock out its user at home.
  * An attempt takes from the account's (or the pair's) allowance when it begins, so that parallel
  * guesses cannot overtake the count, and gets it back unless it was a wrong guess. The address is
- * charged only for failures, so that a thousand users behind one NAT can come back at once.
+ * charged only for failures, so that a thousand users behind one NAT can return at once.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
@@ -112,7 +112,7 @@ export class Attempts {
 
   #refusal(waitMs: number): Failure {
     this.#limited();
-    // Jitter: those behind one address must not all come back for the one unit that is there.
+    // Jitter: those behind one address must not all return for the one available unit.
     const retryAfterMs = Math.ceil(waitMs * (1 + this.#random.number()));
     return fail("rate_limited", "Too many failed sign-ins; wait before the next.", retryAfterMs);
   }

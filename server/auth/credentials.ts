@@ -73,7 +73,8 @@ export function keyOf(credentials: Credentials, mechanism: ScramMechanism): Scra
 
 /**
  * The key that an account without one seems to have: stable per name, mechanism and `secret`, and
- * not to be told from a real one without the secret. `iterations` are the counts that real keys
+ * not to be distinguished from a real one without the secret. `iterations` are the counts that real
+ * keys
  * have: the configured one and those that were configured before; each name has a favourite among
  * them, so that configuring a new count changes only the names which then favour it. The caller
  * must refuse whatever proof is given for it.

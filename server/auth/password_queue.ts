@@ -17,7 +17,7 @@ export interface PasswordQueueOptions {
    * flood leaves room for others.
    */
   readonly perAddressMax: number;
-  /** Least wait that a refused client is told, in milliseconds; jitter adds up to as much again. */
+  /** Least wait that a refused client gets, in milliseconds; jitter adds up to as much again. */
   readonly busyRetryMs: number;
 }
 

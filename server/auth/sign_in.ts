@@ -38,7 +38,7 @@ export interface SignInDeps {
   readonly log: Log;
   /** null where no outside issuer is configured. */
   readonly issuers: JwtVerifier | null;
-  /** Counts that a rate has held somebody back. */
+  /** Counts that a rate limit applied. */
   limited(limit: "sign_in_failures" | "registrations"): void;
 }
 

@@ -50,7 +50,7 @@ export class Throttle {
     return this.#buckets.size;
   }
 
-  /** Milliseconds until `units` are there; 0 where they are. Takes nothing. */
+  /** Milliseconds until `units` are available; 0 where they are. Takes nothing. */
   waitMs(nowMs: number, key: string, units = 1): number {
     return waitForTokens(this.#rate, this.#buckets.get(key) ?? 0, this.#now(nowMs), units);
   }
@@ -62,7 +62,7 @@ export class Throttle {
     return waitMs;
   }
 
-  /** Takes `units` whether they are there or not, but not beyond `debtMax` below nothing. */
+  /** Takes `units` whether they are available or not, but not beyond `debtMax` below nothing. */
   charge(nowMs: number, key: string, units = 1): void {
     this.#change(nowMs, key, units);
   }

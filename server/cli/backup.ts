@@ -10,7 +10,7 @@ passwords: keep it as secret as the data directory. Settings and certificates ar
 
 const RESTORE_HELP = `
 The directory must be new or empty (but for roost.toml). Clients' tokens stay good; every client
-reads its state anew when it comes back, for it may know of messages that the backup does not hold.
+reads its state anew when it reconnects, for it may know of messages that the backup does not hold.
 Never let the restored server and the old one serve the same clients.`;
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];

@@ -25,7 +25,7 @@ export interface CliHost extends Terminal {
   fileFaults(config: Config): Promise<readonly string[]>;
   /** Loads what starts nodes; late, because most commands do not need it. */
   launcher(): Promise<Launcher>;
-  /** The admin token of a data directory that is there; made where there is none or to `renew`. */
+  /** The admin token of a data directory that exists; made where there is none or to `renew`. */
   adminToken(dataDir: string, renew: boolean): Promise<string>;
   /** Loads what makes backups; late, for the same reason. */
   backups(): Promise<Backups>;

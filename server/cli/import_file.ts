@@ -133,7 +133,7 @@ class Batch {
     this.#admin = admin;
   }
 
-  /** null: what follows is there already. */
+  /** null: what follows exists already. */
   begin(target: TransferTarget | null): void {
     this.#target = target;
   }

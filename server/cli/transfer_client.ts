@@ -18,7 +18,7 @@ export interface TransferClient {
   account(user: string, credentials: boolean): Promise<ExportPage>;
   events(user: string, page: ExportPage): Promise<ExportPage>;
   look(target: TransferTarget): Promise<"free" | "importing" | "done" | "taken">;
-  /** Position of the last event that is there; null where all of the account is. */
+  /** Position of the last event that exists; null where all of the account does. */
   begin(target: TransferTarget, account: unknown): Promise<number | null>;
   append(target: TransferTarget, items: readonly unknown[]): Promise<void>;
   finish(target: TransferTarget, disabled: boolean): Promise<void>;

@@ -34,7 +34,7 @@ function burst(value: number, what: string) {
     min: 1,
     max: 1_000_000,
     unit: what,
-    doc: `How many ${what} may come at once before the rate holds them back.`,
+    doc: `How many ${what} may come at once before the rate limits them.`,
   });
 }
 

@@ -52,7 +52,7 @@ const limits = {
   subscriptionRequestsBurst: count(
     60,
     "requests",
-    "Subscription requests that may come at once before the rate holds them back.",
+    "Subscription requests that may come at once before the rate limits them.",
   ),
   waitingMessagesMax: count(
     10,
@@ -86,7 +86,7 @@ const limits = {
   framesBurst: count(
     200,
     "frames",
-    "Frames that may come at once before the rate holds them back.",
+    "Frames that may come at once before the rate limits them.",
   ),
   sendsPerSecond: count(10, "messages a second", "Messages one session may send."),
   sendsBurst: count(50, "messages", "Messages that may come at once before the rate applies."),

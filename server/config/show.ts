@@ -2,7 +2,7 @@
 import { visibleJson } from "../text/visible.ts";
 import { type EffectiveSetting, envName } from "./config.ts";
 
-/** One setting as it is shown; it can be told by one process to another. */
+/** One setting as it is shown; one process can send it to another. */
 export interface ShownSetting {
   /** `group.name`. */
   readonly key: string;
@@ -67,7 +67,9 @@ export function showText(dataDir: string, settings: readonly ShownSetting[]): st
   return lines.join("\n") + "\n";
 }
 
-/** The same as JSON: `{dataDir, settings: {key: {value, source, default, unit, wants, doc, env}}}`. */
+/**
+ * The same as JSON: `{dataDir, settings: {key: {value, source, default, unit, wants, doc, env}}}`.
+ */
 export function showJson(dataDir: string, settings: readonly ShownSetting[]): string {
   const byKey = Object.fromEntries(settings.map(({ key, ...rest }) => [key, rest]));
   return JSON.stringify({ dataDir, settings: byKey }, null, 2) + "\n";

@@ -70,7 +70,7 @@ export interface Trial {
 export interface DrainOptions {
   /** Over how long they are spread, ms. */
   readonly spreadMs: number;
-  /** When clients should reconnect, ms: each is told half of it to one and a half. */
+  /** When clients should reconnect, ms: each gets half of it to one and a half. */
   readonly retryAfterMs: number;
 }
 

@@ -105,7 +105,7 @@ export class Feed {
   }
 
   /**
-   * Reads the next page into the send queue that is there when it has come. `done` gets the
+   * Reads the next page into the send queue that exists when it has arrived. `done` gets the
    * refusal, if any; never called where the feed was rewound or moved meanwhile.
    */
   read(sendQueue: () => SendQueue, done: (failure: Failure | null) => void): void {

@@ -141,7 +141,7 @@ export class Polls implements Outlet {
   /** Answers the parked poll if it has waited for long enough. */
   due(): void {
     if (this.#parked === null || this.#deps.clock.monoMs() < this.#parked.untilMs) return;
-    // What the poll is to be told is still on its way: the flush that follows answers it.
+    // What the poll is to return is still on its way: the flush that follows answers it.
     if (this.#host.feed.reading || !this.#host.ready) return;
     this.#answer([]);
   }

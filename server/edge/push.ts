@@ -134,7 +134,7 @@ export class Push implements Outlet, Lagging {
     const host = this.#host;
     if (!host.feed.mayRead || (host.sendQueue?.durableBytes ?? 0) > 0) return;
     host.feed.read(() => host.pending(), (failure) => {
-      // The mailbox has moved on: the client has to come back for a snapshot.
+      // The mailbox has moved on: the client has to return for a snapshot.
       if (failure?.code === "reset") {
         host.stalled(this.sink);
         return this.sink.close("slow");

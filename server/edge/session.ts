@@ -31,7 +31,7 @@ export interface SessionDeps extends FeedDeps, OutletDeps {
   readonly flusher: Flusher<LiveSession>;
   readonly watchers: Watchers;
   readonly deadlines: Deadlines<LiveSession>;
-  /** The session is over; `detach`: its shard has to be told. */
+  /** The session is over; `detach`: its shard must be notified. */
   ended(session: LiveSession, detach: boolean): void;
 }
 
@@ -62,7 +62,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   #presence: OpenSession["presence"];
   /** null while it is lost. */
   #outlet: Push | Polls | null;
-  /** What its end counts as if nobody comes back. */
+  /** What its end counts as if nobody returns. */
   #lostAs: "lost" | "slow" = "lost";
   /** Whom to watch, until it starts. */
   #targets: readonly WatchTarget[] | null = null;

@@ -37,8 +37,9 @@ export type EndReason = Exclude<CloseReason, "protocol">;
 /**
  * What the end of a session counts as. `signed_out`: by `bye`, or by DELETE. `replaced`: its device
  * signed in again. `revoked`: its device was signed out, or its account disabled, removed or given
- * another password. `expired`: its token. `lost`: its connection broke and nobody came back within
- * the grace. `slow`: the same, after its reader had stalled. `idle`: nobody polled it any more.
+ * another password. `expired`: its token. `lost`: its connection broke and no client returned
+ * within the grace. `slow`: the same, after its reader had stalled. `idle`: nobody polled it any
+ * more.
  * `shutdown`: the node went away.
  */
 export const SESSION_ENDS = [

@@ -198,7 +198,7 @@ export class Watchers {
 
   #watch(watcher: Watcher, user: Watched, again: boolean): void {
     const first = !user.has(watcher);
-    // Who watches already was told with the others, if there was a change.
+    // Existing watchers were notified with the others, if there was a change.
     if (again && !first) return;
     if (first) {
       this.#thaw(watcher, user.name);

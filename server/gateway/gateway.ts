@@ -119,7 +119,7 @@ export class Gateway {
     return this.#hubs.get(service) ?? null;
   }
 
-  /** Makes or changes a webhook; what comes from now on is told to a new one. */
+  /** Makes or changes a webhook; a new one gets events from now on. */
   putHook(record: Omit<HookRecord, "secret">, done: (result: Result<HookRecord>) => void): void {
     this.hooks.put(record, this.#hubs.get(record.service)?.cursor ?? "", done);
   }

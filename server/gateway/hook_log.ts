@@ -21,7 +21,7 @@ export interface LoggedEvent {
   readonly event: unknown;
 }
 
-/** Where the lists begin and end: positions `first … next − 1` are there. */
+/** Where the lists begin and end: positions `first … next − 1` exist. */
 interface Ends {
   readonly first: number;
   readonly next: number;
@@ -72,7 +72,9 @@ export class HookLog {
     return this.#ends.cursor;
   }
 
-  /** Where the batch ends that `hold` has set (exclusive), until all of it is gone; null for none. */
+  /**
+   * Where the batch ends that `hold` has set (exclusive), until all of it is gone; null for none.
+   */
   get sending(): number | null {
     const { sending, first } = this.#ends;
     return sending > first ? sending : null;

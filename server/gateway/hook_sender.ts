@@ -48,7 +48,7 @@ export interface HookIdentity {
 
 /** How long after a failure of the store it is tried again (ms). */
 const STORE_RETRY_MS = 1000;
-/** Half of a wait is certain, half is random, so that senders do not come back together. */
+/** Half of a wait is certain, half is random, so that senders do not return together. */
 const JITTER = 0.5;
 
 interface Batch {

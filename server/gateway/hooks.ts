@@ -212,7 +212,7 @@ export class Hooks {
     this.#takeOut(live);
     this.#erase(live, (error) => {
       if (error === null) return finish(ok(null));
-      // It is there as before, so that it can be removed again.
+      // It exists as before, so that it can be removed again.
       this.#live.get(service)?.set(id, live);
       this.#make(live.record).sender.poke();
       finish(NOT_NOW);

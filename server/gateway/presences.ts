@@ -143,8 +143,8 @@ export class Presences {
   }
 
   /**
-   * The shard of the points `[lo, hi)` was taken over: attaches again what stands there. `done` comes
-   * when all have their answers; what cannot be attached ends.
+   * The shard of the points `[lo, hi)` was taken over: attaches again what stands there. `done`
+   * comes when all have their answers; what cannot be attached ends.
    */
   announce(lo: number, hi: number, done: () => void): void {
     const { router, clock } = this.#deps;
@@ -175,7 +175,7 @@ export class Presences {
     if (!this.#standing.has(key)) return;
     this.#deps.router.request(user, "mailbox.snapshot", {}, (result) => {
       if (result.ok && agrees(result.value.snapshot, service)) return;
-      // Where it cannot be told, too: the service can set it again.
+      // Where it cannot be notified, too: the service can set it again.
       const standing = this.#standing.get(key);
       if (standing !== undefined) this.#end(standing);
     });

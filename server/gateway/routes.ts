@@ -224,7 +224,7 @@ function webhookRoutes(schemas: GatewaySchemas): readonly GatewayRoute[] {
       id: "gatewayPutWebhook",
       method: "PUT",
       path,
-      summary: "Makes or changes a webhook; a new one's secret is told here",
+      summary: "Makes or changes a webhook; a new one's secret is shown here",
       scopes,
       from: { id: "path" },
       status: 200,

@@ -9,7 +9,7 @@ export const SCOPES = {
   "send": "send messages as the service",
   "presence.set": "set presence for users who have the service as a contact",
   "presence.read": "ask for the presence of users who let the service see it",
-  "watch": "be told of changes of presence, by events or webhook",
+  "watch": "be notified of changes of presence, by events or webhook",
   "outcomes": "read what became of messages, by events, page or webhook",
 } as const;
 

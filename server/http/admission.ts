@@ -145,7 +145,9 @@ export function nextAdmission(
   return { load, overloaded };
 }
 
-/** For which reasons each kind can be refused, here or where connections and sessions are counted. */
+/**
+ * For which reasons each kind can be refused, here or where connections and sessions are counted.
+ */
 export const REFUSALS: Readonly<Record<AdmissionKind, readonly RefusalReason[]>> = {
   connection: ["overload", "full", "draining"],
   signIn: ["overload", "full", "draining"],
@@ -162,7 +164,7 @@ function refusal(state: Admission, kind: AdmissionKind): RefusalReason | null {
 }
 
 /**
- * Answers one request. `random` is uniform in [0, 1): refused clients must not come back all at
+ * Answers one request. `random` is uniform in [0, 1): refused clients must not return all at
  * once. The wait is the reason's, times the pressure under overload (at most 4), times
  * `1 + random`.
  */

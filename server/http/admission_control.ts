@@ -22,7 +22,7 @@ const COMMIT_NEWS_MS = 1000;
 const NOTHING_OVERLOADED = { connection: false, signIn: false, write: false } as const;
 
 /** When new work is refused. */
-export interface DoorkeeperOptions extends AdmissionOptions {
+export interface AdmissionControlOptions extends AdmissionOptions {
   /** Connections that the node keeps open at most. */
   readonly connectionsMax: number;
 }
@@ -42,8 +42,8 @@ export interface AdmissionControl {
 }
 
 /** Starts to watch. `connections` returns how many are open. */
-export function createDoorkeeper(
-  options: DoorkeeperOptions,
+export function admissionControl(
+  options: AdmissionControlOptions,
   node: Node,
   ports: Ports,
   counters: Counters,

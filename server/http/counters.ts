@@ -1,6 +1,6 @@
 /**
- * What a node counts about itself. Hot paths add to plain numbers here; `metrics.ts` reads them when
- * somebody asks, so that a delivery costs one addition whether or not anybody measures.
+ * What a node counts about itself. Hot paths add to plain numbers here; `metrics.ts` reads them
+ * when somebody asks, so that a delivery costs one addition whether or not anybody measures.
  */
 import type { AdmissionKind, RefusalReason } from "./admission.ts";
 import { SESSION_ENDS } from "../edge/types.ts";
@@ -60,7 +60,7 @@ export type SignInKind = (typeof SIGN_IN_KINDS)[number];
 /** How a sign-in can end: refused is a wrong proof, limited a rate, failed our own fault. */
 export const SIGN_IN_RESULTS = ["ok", "refused", "limited", "busy", "failed"] as const;
 /**
- * Rates that hold somebody back: the classes of commands, what an address asks for, requests for
+ * Rate limits that apply: the classes of commands, what an address asks for, requests for
  * subscriptions, wrong proofs, registrations, exports, and what services ask for.
  */
 export const RATE_LIMITS = [
@@ -76,11 +76,11 @@ export const RATE_LIMITS = [
   "exports",
   "services",
 ] as const;
-/** A rate that holds somebody back. */
+/** A rate limit that applies. */
 export type RateLimit = (typeof RATE_LIMITS)[number];
 /**
- * What a connection can be ended for. `silent`: answers no pings. `unread`: does not take what it is
- * sent. `flood`: sends too fast, or goes on after it was told to go.
+ * What a connection can be ended for. `silent`: answers no pings. `unread`: does not take what it
+ * is sent. `flood`: sends too fast, or goes on after it was sent away.
  */
 export const BAD_CONNECTIONS = [
   "malformed",
@@ -146,8 +146,8 @@ function messageCounters() {
 }
 
 /**
- * All counters of one node. Everything rises for ever but `sessions.live` and `sessions.users`, which
- * go up and down. Durations are observed in milliseconds.
+ * All counters of one node. Everything rises for ever but `sessions.live` and `sessions.users`,
+ * which go up and down. Durations are observed in milliseconds.
  */
 export function createCounters() {
   return {
@@ -190,7 +190,7 @@ export function createCounters() {
     rateLimited: zeros(RATE_LIMITS),
     signIns: tables(SIGN_IN_KINDS, SIGN_IN_RESULTS),
     outcomes: new OutcomeCounts(),
-    /** Where sign-ins wait: how many do, and how many were told to come later. */
+    /** Where sign-ins wait: how many do, and how many were asked to retry later. */
     signInQueue: { waiting: 0, refused: 0 },
     /** Webhooks of services: events taken and requests failed; waiting and dead are levels. */
     webhooks: { delivered: 0, failed: 0, waiting: 0, dead: 0 },

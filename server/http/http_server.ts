@@ -30,7 +30,7 @@ import type { ListenerWatch } from "./listener_watch.ts";
 import { listen, watchListener } from "./listener.ts";
 
 /** Bounds of a connection, and who it may be. */
-export interface DoorOptions {
+export interface HttpOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -45,7 +45,7 @@ export interface DoorOptions {
 }
 
 /** What the door counts. */
-export interface DoorCounters {
+export interface HttpCounters {
   opened: number;
   refusedFull: number;
   refusedAddress: number;
@@ -58,14 +58,14 @@ export interface DoorCounters {
 }
 
 /** What the door needs. */
-export interface DoorDeps {
+export interface HttpDeps {
   readonly app: Hono;
   /** In which connections with much to parse wait for each other. */
   readonly turns: Turns;
   readonly timers: Pick<Timers, "after">;
   /** Says that the listener stopped accepting and was opened anew. */
   reopened(): void;
-  readonly counters: DoorCounters;
+  readonly counters: HttpCounters;
   /** Whether a new connection is taken now. */
   admit(): Failure | null;
   /** Whether clients of this address may ask for anything now. */
@@ -157,8 +157,8 @@ function refusalOf(
   callers: Callers,
   address: string,
   trusted: boolean,
-  deps: DoorDeps,
-  options: DoorOptions,
+  deps: HttpDeps,
+  options: HttpOptions,
 ): Failure | null {
   if (callers.total >= options.connectionsMax) {
     deps.counters.refusedFull++;
@@ -182,8 +182,8 @@ type Called = Socket & { [PEER]?: string };
 function watchConnections(
   server: Server,
   proxies: TrustedProxies,
-  deps: DoorDeps,
-  options: DoorOptions,
+  deps: HttpDeps,
+  options: HttpOptions,
   feeds: RequestFeeds,
   isProbe: (socket: Socket) => boolean,
 ): Callers {
@@ -220,7 +220,7 @@ function watchConnections(
 /** Stands before everything that a request costs but its parsing. */
 function gate(
   proxies: TrustedProxies,
-  deps: DoorDeps,
+  deps: HttpDeps,
   feeds: RequestFeeds,
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
@@ -239,7 +239,7 @@ function gate(
 
 /** What is refused by its name costs as much as what is served. */
 function hostRefusal(
-  deps: DoorDeps,
+  deps: HttpDeps,
   request: IncomingMessage,
   { address }: { readonly address: string },
 ): Failure | null {
@@ -268,7 +268,7 @@ function asksForWebSocket({ headers }: IncomingMessage): boolean {
 }
 
 /** What node:http bounds itself. */
-function httpLimits(options: DoorOptions): ServerOptions {
+function httpLimits(options: HttpOptions): ServerOptions {
   const limits: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
     requireHostHeader: false,
     shouldUpgradeCallback: asksForWebSocket,
@@ -282,7 +282,7 @@ function httpLimits(options: DoorOptions): ServerOptions {
 }
 
 /** Opens the door; rejects where it cannot listen, with a message that says what to change. */
-export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<HttpServer> {
+export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<HttpServer> {
   const proxies = new TrustedProxies(options.trustedProxies);
   const listener = getRequestListener((request, env) => {
     (request as Carrier)[OUTGOING] = (env as Bindings).outgoing;
@@ -340,7 +340,7 @@ export function openHttpServer(deps: DoorDeps, options: DoorOptions): Promise<Ht
 function handUpgradesOn(
   server: Server,
   proxies: TrustedProxies,
-  deps: DoorDeps,
+  deps: HttpDeps,
   feeds: RequestFeeds,
 ): void {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, sent: Uint8Array) => {
@@ -355,7 +355,7 @@ function handUpgradesOn(
 /** Says what is wrong to what is not HTTP, once a connection. */
 function answerFaults(
   server: Server,
-  counters: DoorCounters,
+  counters: HttpCounters,
   feeds: RequestFeeds,
   probes: { unfinished: number },
 ): void {

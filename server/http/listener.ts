@@ -16,7 +16,7 @@ export interface ListenerDeps extends Pick<WatchDeps, "timers" | "accepted" | "p
 
 /**
  * Connections that the system holds until they are looked at. Over it a client's attempt is dropped
- * without a word, and made again after one, three, seven … seconds: a crowd that comes back would
+ * without a word, and made again after one, three, seven … seconds: a crowd that returns would
  * be kept out by that alone. The system may allow fewer (`net.core.somaxconn`).
  */
 const BACKLOG = 4096;

@@ -25,7 +25,7 @@ const HELD_BYTES_MAX = 131_072;
 /** First letters of GET and HEAD, whose requests have no body. */
 const BODILESS: readonly (number | undefined)[] = [0x47, 0x48];
 
-/** What the connection's owner is told. */
+/** The events of the connection's owner. */
 export interface FeedEvents {
   /** More requests wait than may: the connection is to be cut. */
   pipelined(feed: RequestFeed): void;
@@ -33,7 +33,7 @@ export interface FeedEvents {
   late(feed: RequestFeed): void;
 }
 
-/** A socket of node:http: its parser reads from the system by itself until it is told not to. */
+/** A socket of node:http: its parser reads from the system by itself until it is paused. */
 type Parsed = Socket & { readonly parser?: { unconsume?(): void } | null };
 
 /** See the head of this file. One for each connection. */
@@ -132,7 +132,9 @@ export class RequestFeed implements Worker {
     this.#turns.run(this);
   };
 
-  /** Whether bytes are there that may be parsed: those of a body that is wanted, or a request's. */
+  /**
+   * Whether bytes have arrived that may be parsed: those of a body that is wanted, or a request's.
+   */
   #ready(): boolean {
     if (this.#over || this.#refused || this.#unparsed === null || this.socket.destroyed) {
       return false;

@@ -126,7 +126,7 @@ export function corsHeaders(
   };
 }
 
-/** What a preflight of an allowed page is told besides. */
+/** What a preflight of an allowed page gets besides. */
 export function preflightHeaders(methods: string): Readonly<Record<string, string>> {
   return {
     "access-control-allow-methods": methods,

@@ -9,7 +9,7 @@ import type { OpenedSession, OpenSession } from "../edge/types.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 
 /** Bounds of a sign-in queue. */
-export interface LobbyLimits {
+export interface SignInQueueLimits {
   /** Sign-ins under way at once: enough for full reads of the store. */
   readonly inFlightMax: number;
   /** Those who wait, each kind. */
@@ -21,7 +21,7 @@ export interface LobbyLimits {
 }
 
 /** The usual bounds. */
-export const LOBBY_LIMITS: LobbyLimits = {
+export const SIGN_IN_QUEUE_LIMITS: SignInQueueLimits = {
   inFlightMax: 64,
   waitingMax: 20_000,
   waitMaxMs: 15_000,
@@ -37,7 +37,7 @@ interface Entry {
 }
 
 /** What a sign-in queue needs. */
-export interface LobbyDeps {
+export interface SignInQueueDeps {
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -73,16 +73,16 @@ class Line {
 
 /** See the head of this file. */
 export class SignInQueue {
-  readonly #deps: LobbyDeps;
-  readonly #limits: LobbyLimits;
+  readonly #deps: SignInQueueDeps;
+  readonly #limits: SignInQueueLimits;
   readonly #resuming = new Line();
   readonly #fresh = new Line();
   #inFlight = 0;
   #calling = false;
-  /** How many were told to come later. */
+  /** How many were asked to retry later. */
   refused = 0;
 
-  constructor(deps: LobbyDeps, limits: LobbyLimits = LOBBY_LIMITS) {
+  constructor(deps: SignInQueueDeps, limits: SignInQueueLimits = SIGN_IN_QUEUE_LIMITS) {
     this.#deps = deps;
     this.#limits = limits;
   }

@@ -7,7 +7,7 @@ import type { Config } from "../config/config.ts";
 import { isLoopback } from "../config/address.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 
-/** See the head of this file. What is no browser sends no `Origin` and is not held back. */
+/** See the head of this file. What is no browser sends no `Origin` and is not limited. */
 export interface WebRules {
   /**
    * `forbidden` where the `Host` header names somebody else while only this machine can connect;

@@ -14,7 +14,7 @@ export interface Opening {
   readonly device: string;
   /** The session to take up again, null for a new one. */
   readonly session: string | null;
-  /** What is known from before, to be told only what came after it; null for a snapshot. */
+  /** What is known from before, to get only what came after it; null for a snapshot. */
   readonly after: string | null;
   readonly status: string;
   readonly show: string;

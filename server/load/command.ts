@@ -17,7 +17,7 @@ const OPTIONS: readonly (readonly [flags: string, doc: string])[] = [
   ["--presence-rate <n>", "login, reconnect, restart: presence changes a second meanwhile"],
   ["--message-rate <n>", "reconnect, restart: messages a second meanwhile"],
   ["--drop <share>", "reconnect: share of the sessions that break (0.933)"],
-  ["--over <time>", "reconnect: time over which they come back (8s)"],
+  ["--over <time>", "reconnect: time over which they return (8s)"],
   ["--auth <way>", "token, password or scram (token)"],
   ["--processes <n>", "processes that play users (as many as the file limit makes necessary)"],
   ["--body-bytes <n>", "length of a message (100)"],

@@ -102,7 +102,7 @@ export class Incoming {
   #presence(event: ScannedEvent, now: number): void {
     const crowd = this.#crowd;
     const contact = this.#peer(event);
-    // Its own presence comes back for the sake of its other devices.
+    // Its own presence returns for the sake of its other devices.
     if (contact === this.#user) return;
     const { bytes, showFrom, showTo } = event;
     if (equals(bytes, showFrom, showTo, "offline")) {

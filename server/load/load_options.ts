@@ -1,4 +1,4 @@
-/** What `roost load` can be told, checked. */
+/** The options of `roost load`, checked. */
 import { isLoopback, parseTarget, type Target } from "./target.ts";
 import { ABSENT_MAX, makeRing, poolFault, poolName } from "./ring.ts";
 import type { Proof } from "./channel.ts";

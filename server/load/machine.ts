@@ -141,7 +141,7 @@ function ownerOf(inode: string): number | null {
 }
 
 function startChild(args: readonly string[]): Child {
-  // A compiled program is its own executable; else Deno has to be told what to run.
+  // A compiled program is its own executable; else Deno must get the program to run.
   const program = Deno.build.standalone ? [] : ["run", "-A", "--quiet", Deno.mainModule];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...program, ...args],

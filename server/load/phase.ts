@@ -1,5 +1,5 @@
 /**
- * What a process is told to do with its users, as data: phases follow each other, in step in all
+ * What a process does with its users, as data: phases follow each other, in step in all
  * processes; within a phase everything goes on at once.
  */
 
@@ -30,15 +30,15 @@ export interface Arrivals {
   readonly inFlightMax: number | null;
 }
 
-/** Sessions that vanish all at once and come back over time. */
+/** Sessions that vanish all at once and return over time. */
 export interface Drop {
   /** Share of the users, the last ones in the order of their turns. */
   readonly share: number;
-  /** They come back at even intervals within this time. */
+  /** They return at even intervals within this time. */
   readonly returnSeconds: number;
 }
 
-/** The server stops, by somebody else's doing, and all users come back once it serves again. */
+/** The server stops, by somebody else's doing, and all users return once it serves again. */
 export interface Outage {
   /** How long to wait for the first session to break (s); then it counts as not having come. */
   readonly waitSeconds: number;

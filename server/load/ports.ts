@@ -10,7 +10,7 @@ import { systemTimers } from "../system/timers.ts";
 import type { Clock } from "../node/ports.ts";
 import type { WorkerPorts } from "./worker.ts";
 
-/** Everything the tool reaches the world with. */
+/** Everything the tool does I/O with. */
 export interface LoadPorts extends WorkerPorts {
   readonly clock: Clock;
   readonly machine: Machine;

@@ -58,7 +58,10 @@ export class PresenceBook {
   readonly #lo: number;
   readonly #hi: number;
   readonly #seen: Int32Array;
-  /** When a contact seen online was last shown offline, by watcher and slot (ms since 1970); 0: never. */
+  /**
+   * When a contact seen online was last shown offline, by watcher and slot (ms since 1970); 0:
+   * never.
+   */
   readonly #offlineAtMs: Float64Array;
   readonly #versions: Int32Array;
   readonly #online: Uint8Array;
@@ -115,7 +118,7 @@ export class PresenceBook {
   }
 
   /**
-   * A local watcher was told of a contact's `version`, with its show or not. Answers what news it
+   * A local watcher got a contact's `version`, with its show or not. Answers what news it
    * is, to be timed; null where the watcher had it.
    */
   received(watcher: number, contact: number, version: number, showMatches: boolean): News | null {

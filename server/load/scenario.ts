@@ -17,7 +17,7 @@ export interface ScenarioOptions {
   readonly messageRate: number;
   /** reconnect: share of the users that drop. */
   readonly drop: number;
-  /** reconnect: seconds over which they come back. */
+  /** reconnect: seconds over which they return. */
   readonly over: number;
 }
 
@@ -110,7 +110,7 @@ const idle: Scenario = {
 
 const reconnect: Scenario = {
   name: "reconnect",
-  summary: "reconnect storm: most sessions break at once and come back, under traffic",
+  summary: "reconnect storm: most sessions break at once and return, under traffic",
   users: 1000,
   pollShare: 0,
   rateUnit: null,
@@ -143,7 +143,7 @@ const OUTAGE_WAIT_SECONDS = 300;
 
 const restart: Scenario = {
   name: "restart",
-  summary: "you restart the server when told to: everybody comes back at once, under traffic",
+  summary: "you restart the server when told to: everybody returns at once, under traffic",
   users: 1000,
   pollShare: 0,
   rateUnit: null,

@@ -1,5 +1,5 @@
 /**
- * One synthetic user: signs in, does what it is told, and reconnects when its connection breaks.
+ * One synthetic user: signs in, follows its commands, and reconnects when its connection breaks.
  */
 import type { Cancel } from "../node/ports.ts";
 import type { Answer, Channel, ChannelHandler, Command, Refusal, Welcome } from "./channel.ts";
@@ -71,7 +71,7 @@ export class SyntheticUser implements ChannelHandler {
     return this.#unanswered.size;
   }
 
-  // What it is told to do. Each returns whether it could.
+  // Its commands. Each returns whether it could.
 
   /**
    * Signs in, or takes its session up again after `vanish`. The latency counts from `dueUs`,

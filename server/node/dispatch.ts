@@ -1,6 +1,6 @@
 /**
  * The way of inputs to the shards that they are for. What is for a shard that is about to end is
- * held, and routed to its successors when they are there.
+ * held, and routed to its successors when they exist.
  */
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { Answered, Callers, Interest } from "./callers.ts";

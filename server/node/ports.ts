@@ -1,5 +1,5 @@
 /**
- * The outside world as the node sees it. The real ones are in `server/system/`, the simulated ones
+ * The outside as the node sees it. The real ones are in `server/system/`, the simulated ones
  * in `tests/sim/`; nothing else in `server/` or `shard/` may touch a clock, a timer, a random
  * source, the disk or the network.
  */
@@ -70,7 +70,9 @@ export interface Claim {
 
 /** A claim that was granted. */
 export interface Owned extends Claim {
-  /** The LSN of the last record of the shard's log; where there is none, the one before its start. */
+  /**
+   * The LSN of the last record of the shard's log; where there is none, the one before its start.
+   */
   readonly head: number;
 }
 
@@ -147,7 +149,10 @@ export interface Store {
     bytesMax: number,
     done: Done<{ readonly records: readonly LogRecord[]; readonly end: boolean }>,
   ): void;
-  /** Writes rows and cuts logs of the claimed shards, all or nothing. Logs of ended shards need none. */
+  /**
+   * Writes rows and cuts logs of the claimed shards, all or nothing. Logs of ended shards need
+   * none.
+   */
   checkpoint(
     claims: readonly Claim[],
     rows: readonly Mutation[],
@@ -167,8 +172,9 @@ export interface Store {
   holders(done: Done<readonly Holder[]>): void;
   /**
    * Raises the epochs of shards and makes `owner` their owner, each where its epoch is still the
-   * given one; null in the place of those that somebody else has claimed or that have ended. What was
-   * appended under the old epoch is decided by then. `failed`, `unknown`: ask for the holders first.
+   * given one; null in the place of those that somebody else has claimed or that have ended. What
+   * was appended under the old epoch is decided by then. `failed`, `unknown`: ask for the holders
+   * first.
    */
   claim(
     claims: readonly Claim[],
@@ -232,7 +238,10 @@ export type HookAnswer =
   | { readonly kind: "answered"; readonly status: number; readonly retryAfterMs: number | null }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** Posts a request. Calls `done` once, in a later turn, unless the returned `Cancel` is called before. */
+/**
+ * Posts a request. Calls `done` once, in a later turn, unless the returned `Cancel` is called
+ * before.
+ */
 export type PostHook = (request: HookRequest, done: (answer: HookAnswer) => void) => Cancel;
 
 /** All of them. */

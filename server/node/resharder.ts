@@ -20,7 +20,7 @@ import {
   withoutLogs,
 } from "../../shard/table/table.ts";
 
-/** How long shards may take to come to rest before the change is given up (ms). */
+/** How long shards may take to quiesce before the change is given up (ms). */
 const REST_MAX_MS = 1000;
 /** Pause after that, for what had piled up (ms). */
 const RETRY_MS = 250;
@@ -109,7 +109,7 @@ export class Resharder {
     dispatch.hold(shards);
     this.#committer.hurry();
     ports.timers.after(REST_MAX_MS, () => {
-      if (this.#change === change && !change.writing) this.#giveUp("They did not come to rest");
+      if (this.#change === change && !change.writing) this.#giveUp("They did not quiesce");
     });
     this.check();
   }

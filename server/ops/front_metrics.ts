@@ -1,6 +1,6 @@
 /** The metrics of a serving node, put together from what its parts count. */
 import type { Counters } from "../http/counters.ts";
-import type { DoorCounters } from "../http/http_server.ts";
+import type { HttpCounters } from "../http/http_server.ts";
 import type { AdmissionControl } from "../http/admission_control.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { Experiments } from "../gateway/experiments.ts";
@@ -17,7 +17,7 @@ import { newWsCounters, type WsCounters } from "../v1/ws.ts";
 export interface FrontCounters {
   readonly edge: EdgeCounters;
   readonly ws: WsCounters;
-  readonly door: DoorCounters;
+  readonly door: HttpCounters;
   readonly streams: OpenStreams;
   /** Connections that the protocol refused. */
   readonly protocol: { malformed: number; timeout: number };

@@ -152,7 +152,7 @@ function addSessions(to: Exporter, counters: Counters, gauges: Gauges): void {
   );
   to.counters(
     "roost_sessions_ended_total",
-    "Sessions ended; lost and slow ones (readers that stalled) did not come back.",
+    "Sessions ended; lost and slow ones (readers that stalled) did not return.",
     ["reason"],
     () => byLabel("reason", sessions.ended),
   );
@@ -232,7 +232,7 @@ function addDoor(to: Exporter, counters: Counters): void {
   );
   to.counter(
     "roost_sign_ins_deferred_total",
-    "Sign-ins that were told to come later, for too many came at once.",
+    "Sign-ins that were asked to retry later, for too many came at once.",
     () => counters.signInQueue.refused,
   );
   to.counters(
@@ -250,7 +250,7 @@ function addDoor(to: Exporter, counters: Counters): void {
   );
   to.counters(
     "roost_rate_limited_total",
-    "Requests that a rate held back.",
+    "Requests that a rate limited.",
     ["limit"],
     () => byLabel("limit", counters.rateLimited),
   );

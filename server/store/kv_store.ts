@@ -9,10 +9,11 @@
  * - Opening needs some 32 KiB: on a full disk it fails with "database or disk is full" or
  *   "disk I/O error" and leaves the file as it was.
  * - "disk I/O error" from a failed fsync: the rows are not visible afterwards, but they are in the
- *   log file. After kill -9 they ARE there, unless another commit has succeeded in between (it
- *   takes their place). Hence `unknown`: it is decided by the next successful commit, or by the restart.
+ *   log file. After kill -9 they DO exist, unless another commit has succeeded in between (it
+ *   takes their place). Hence `unknown`: it is decided by the next successful commit, or by the
+ * restart.
  * - Reads wait for the commit under way: one thread does both.
- * - `Deno.Kv.close` comes back before SQLite has closed the file; opening it again is safe at once.
+ * - `Deno.Kv.close` returns before SQLite has closed the file; opening it again is safe at once.
  */
 import type { ListOptions, Mutation, Row, Store, StoreKey } from "../node/ports.ts";
 import type { RowError, RowStore } from "./row_store.ts";

@@ -78,7 +78,7 @@ function claim(part: string): void {
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
     throw new BackupError(
-      `Cannot write ${part}: it is there already, from a backup that runs or was broken off. ` +
+      `Cannot write ${part}: it exists already, from a backup that runs or was broken off. ` +
         "Remove it if none runs.",
       { cause },
     );

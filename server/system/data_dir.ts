@@ -45,8 +45,8 @@ export interface DataDir extends NodeSecrets {
 
 /**
  * Why a directory cannot be used; the message says what to change.
- * `missing`: is not there, and is not to be made; `locked`: another process has it; `newer`: made by
- * a newer program; `foreign`: holds other files;
+ * `missing`: is not there, and is not to be made; `locked`: another process has it; `newer`: made
+ * by a newer program; `foreign`: holds other files;
  * `damaged`: a file of it is missing or unreadable; `unusable`: the platform refused.
  */
 export class DataDirError extends Error {
@@ -68,8 +68,9 @@ export class DataDirError extends Error {
 
 /**
  * Makes the directory where it is missing (mode 0700, all files 0600) unless `makes` is false, and
- * takes it for this process. Rejects with `DataDirError`, having changed nothing in a directory that
- * is not its own: one that is new may hold settings, and the files at the absolute paths `named`.
+ * takes it for this process. Rejects with `DataDirError`, having changed nothing in a directory
+ * that is not its own: one that is new may hold settings, and the files at the absolute paths
+ * `named`.
  */
 export async function openDataDir(
   path: string,
@@ -119,7 +120,7 @@ export function readDataDir(path: string): NodeSecrets & { readonly kvPath: stri
 
 /**
  * Makes the directory of a restored server: `place` puts the store at the path that it is given.
- * Until all of it is there, nothing starts from it. Rejects with `DataDirError` where there is
+ * Until all of it exists, nothing starts from it. Rejects with `DataDirError` where there is
  * anything but settings already.
  */
 export async function restoreDataDir(
@@ -305,7 +306,7 @@ function sizeOf(file: string): number {
   return statOf(file)?.size ?? 0;
 }
 
-/** What is there; null where nothing is. */
+/** What exists; null where nothing is. */
 function statOf(path: string): Deno.FileInfo | null {
   try {
     return Deno.statSync(path);

@@ -22,7 +22,7 @@ async function tryLock(file: Deno.FsFile): Promise<boolean> {
   let wanted = true;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const taken = file.lock(true).then(() => {
-    // Too late: the caller was told that it is held.
+    // Too late: the caller already learned that it is held.
     if (!wanted) file.close();
     return true;
   });

@@ -1,6 +1,6 @@
 /**
  * The safety net under the rule that bodies, passwords and tokens are never logged: fields that are
- * named like one are masked, however deep, whatever they hold. The rule still holds for whoever
+ * named like one are masked, however deep, whatever they hold. The rule still holds for anyone who
  * makes the fields: a secret under an innocent name is not recognised.
  */
 

@@ -34,7 +34,7 @@ async function open(path: string): Promise<Deno.FsFile> {
     return await Deno.open(path, { createNew: true, write: true, mode: 0o600 });
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) {
-      throw new Error(`Cannot write ${path}: it is there already`);
+      throw new Error(`Cannot write ${path}: it exists already`);
     }
     throw new Error(`Cannot write ${path}`, { cause });
   }

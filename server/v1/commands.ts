@@ -25,7 +25,7 @@ import type { RateClass } from "./rates.ts";
 import { encodeSnapshot } from "./encode.ts";
 import { encodeEvent, encodeRosterItem } from "../text/event_json.ts";
 
-/** Who asks, and what there is to answer with. One for each connection or REST request. */
+/** The caller, and what there is to answer with. One for each connection or REST request. */
 export interface CommandContext {
   readonly router: Router;
   readonly signIn: SignIn;
@@ -54,7 +54,7 @@ export interface Command {
   readonly summary: string;
   /** What it takes of the caller's rate of commands. */
   readonly cost: number;
-  /** The rate that holds it back besides the one of all commands. */
+  /** The rate that limits it besides the one of all commands. */
   readonly rate: RateClass;
   /** Changes something that is stored: asks admission first. */
   readonly write: boolean;

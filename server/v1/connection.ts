@@ -71,7 +71,7 @@ export interface ConnectionDeps extends SignInDeps, Counting {
   acked(tookMs: number): void;
 }
 
-/** What a client is told to wait that has used up the allowance of refusals. */
+/** The wait of a client that has used up the allowance of refusals. */
 const REFUSALS_RETRY_MS = 5000;
 
 /** Makes the function that a WebSocket transport calls for each new connection. */
@@ -289,7 +289,7 @@ class Connection implements WireHandler, Sink {
     }
     const value = result.value === null ? "" : `,"value":${result.value}`;
     this.#sendAnswer(`{"t":"ok","id":${id}${value}}`);
-    // The sender's own event is there already: both leave in one write.
+    // The sender's own event exists already: both leave in one write.
     if (command.name === "send") this.#session?.flush();
   }
 

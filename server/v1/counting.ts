@@ -8,6 +8,6 @@ export interface Counting {
   observe(name: string, outcome: "ok" | ErrorCode): void;
   /** Counts a sign-in by how it ended for the client: once, however many steps it took. */
   signedIn(kind: SignInKind, outcome: "ok" | ErrorCode): void;
-  /** Counts that a rate has held somebody back. Needs no `this`. */
+  /** Counts that a rate limit applied. Needs no `this`. */
   limited(limit: RateLimit): void;
 }

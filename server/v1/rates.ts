@@ -2,7 +2,7 @@
 import { type BucketRate, takeTokens, waitForTokens } from "../../shard/token_bucket.ts";
 import type { Throttle } from "../auth/throttle.ts";
 
-/** A rate: `perSecond` tokens come back each second, at most `burst` are saved up. */
+/** A rate: `perSecond` tokens return each second, at most `burst` are saved up. */
 export interface Rate {
   readonly perSecond: number;
   readonly burst: number;
@@ -35,7 +35,7 @@ export interface Taker {
   readonly rate: RateClass;
 }
 
-/** Is told which class has held somebody back. */
+/** Called with the class whose rate applied. */
 type Limited = (rate: RateClass) => void;
 
 /** Takes from throttles by class; returns 0, or the ms to wait. */
@@ -86,7 +86,7 @@ export class RateBuckets {
     this.#rates = rates;
   }
 
-  /** Answers 0, or the ms to wait. */
+  /** Returns 0, or the ms to wait. */
   take({ cost, rate }: Taker, nowMs: number, limited: Limited): number {
     this.#frames ??= new TokenBucket(this.#rates.frames, nowMs);
     const waitMs = this.#frames.take(cost, nowMs);

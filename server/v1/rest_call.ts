@@ -117,7 +117,7 @@ export interface Route {
   readonly fixed: Readonly<Record<string, unknown>>;
   /** What it takes of the caller's rate of requests. */
   readonly cost: number;
-  /** The rate that holds it back besides the one of all requests. */
+  /** The rate that limits it besides the one of all requests. */
   readonly rate: RateClass;
   /** Status of success: 204 where there is no value. */
   readonly status: 101 | 200 | 201 | 204;

@@ -65,7 +65,7 @@ export interface WsCounters {
   bytesSent: number;
   /**
    * Connections that the transport ended, by reason. `frame`: broken frames; `late`: cut, for it
-   * went on sending after it had been told to go.
+   * went on sending after it had been sent away.
    */
   readonly faults: Record<Fault, number>;
 }
@@ -148,7 +148,9 @@ const TOO_LARGE: readonly (string | undefined)[] = [
   "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
 ];
 
-/** `ws`'s code of a message in more than `PARTS_MAX` parts: it takes as much work as many frames. */
+/**
+ * `ws`'s code of a message in more than `PARTS_MAX` parts: it takes as much work as many frames.
+ */
 const TOO_MANY_PARTS = "WS_ERR_TOO_MANY_BUFFERED_PARTS";
 
 /** What an error of `ws` counts as. */

@@ -35,7 +35,7 @@ const COSTLY_BYTES = 4096;
 const SLICE_BYTES = { early: 1024, greeted: 8192 } as const;
 /** Pings and pongs that may come before the first frame. */
 const EARLY_CONTROL_MAX = 16;
-/** Frames of a client that has been told to go, until the connection is cut. */
+/** Frames of a client that has been sent away, until the connection is cut. */
 const LATE_MAX = 64;
 /** Bytes that are read, unparsed, behind a frame that breaks the protocol, until the cut. */
 const BROKEN_BYTES_MAX = 262_144;
@@ -53,7 +53,7 @@ export type Fault =
 
 /** What connections share. */
 export interface ConnectionRules {
-  /** Frames that come back each second, and that may be saved up. */
+  /** Frames that return each second, and that may be saved up. */
   readonly framesPerSecond: number;
   readonly framesBurst: number;
   /** How long a client may go on sending more than that, ms. */

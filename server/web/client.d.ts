@@ -402,7 +402,7 @@ export interface Client {
   readonly state: State;
   /** The contact list with live presence, by name. */
   readonly contacts: ReadonlyMap<string, Contact>;
-  /** Who asks to see my presence. */
+  /** Accounts that ask to see my presence. */
   readonly requests: ReadonlySet<string>;
   readonly blocked: ReadonlySet<string>;
   readonly conversations: ReadonlyMap<string, Conversation>;
@@ -433,9 +433,9 @@ export interface Client {
   signIn(credentials?: Credentials, options?: SignInOptions): Promise<State>;
   /**
    * Revokes the token and forgets everything here, the messages in `pending` too: ask the user
-   * before. Returns whether the server was told: it is not without a connection, and then the token
-   * stays valid, though it is forgotten here, until it ends or another device revokes this one. The
-   * client can sign in again.
+   * before. Returns whether the server was notified: it is not without a connection, and then the
+   * token stays valid, though it is forgotten here, until it ends or another device revokes this
+   * one. The client can sign in again.
    */
   signOut(): Promise<boolean>;
   /** Ends the connection. Token, position and unsent messages stay stored. */

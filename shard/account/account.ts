@@ -1,7 +1,7 @@
 /**
- * One user as a shard holds it while in use. `AccountState` is its durable state, which follows from
- * the log: only `apply.ts` changes it, and `checkpoint.ts` reads it back. Everything else gets it as
- * an `Account`, which is readonly. `AccountRuntime` is what is noted of it besides.
+ * One user as a shard holds it while in use. `AccountState` is its durable state, which follows
+ * from the log: only `apply.ts` changes it, and `checkpoint.ts` reads it back. Everything else gets
+ * it as an `Account`, which is readonly. `AccountRuntime` is what is noted of it besides.
  */
 import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
 import type { Credentials, MessagesFrom } from "../record/fields.ts";
@@ -22,7 +22,9 @@ export interface Device {
   readonly tokenHash: Uint8Array;
   readonly createdAt: number;
   readonly expiresAt: number;
-  /** When a session of it last ended (ms); 0 where none has, or a former version did not note it. */
+  /**
+   * When a session of it last ended (ms); 0 where none has, or a former version did not note it.
+   */
   readonly usedAt: number;
 }
 
@@ -63,7 +65,7 @@ export interface WaitingMessage {
 
 /**
  * absent: no such account and never was. closed: removed, the name is not free. importing: not all
- * of it is there, and to everybody else there is nobody.
+ * of it exists, and to everybody else there is nobody.
  */
 export type AccountStatus = "absent" | "active" | "disabled" | "closed" | "invite" | "importing";
 
@@ -164,7 +166,9 @@ export type ReadonlyQueue = Readonly<Omit<OutboxQueue, "entries">> & {
   readonly entries: readonly OutboxEntry[];
 };
 
-/** An account for everybody but `apply`: its durable state cannot be changed, its runtime state can. */
+/**
+ * An account for everybody but `apply`: its durable state cannot be changed, its runtime state can.
+ */
 export interface Account
   extends AccountParts, Readonly<Omit<AccountState, keyof AccountParts | "conversation">> {}
 

@@ -104,8 +104,8 @@ export const setDisabled: Handler<"account.setDisabled"> = (turn, account, input
 };
 
 /**
- * Those who came while the account was disabled were told that there is nobody to see; whoever is
- * blocked is to be told what others are of one who is offline.
+ * Sessions that attached while the account was disabled learned that there is nobody to see; a
+ * blocked account gets what others get of one that is offline.
  */
 export function showAgain(turn: Turn, account: Account): void {
   const shown = new Map<Account["name"], AccountId>();

@@ -1,7 +1,7 @@
 /**
  * Operations that take an account out of a server and into another. An account that is being
  * imported is nobody's: it cannot sign in, takes no messages, and is shown to nobody until all of
- * it is there. Its mailbox's id follows from the file, so that an import is known again.
+ * it exists. Its mailbox's id follows from the file, so that an import is known again.
  */
 import type { Account } from "../account/account.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
@@ -69,7 +69,9 @@ export const exportAccount: Handler<"export.account"> = (_turn, account, input) 
   });
 };
 
-/** A page ends early where the next block would have to be read; a gap where events were dropped. */
+/**
+ * A page ends early where the next block would have to be read; a gap where events were dropped.
+ */
 export const exportEvents: Handler<"export.events"> = (_turn, account, input, pending) => {
   if (!account.alive) return NO_ACCOUNT;
   const m = account.mailbox;
@@ -254,7 +256,7 @@ export const linkImport: Handler<"import.link"> = (turn, account, { key, links }
   return ok(null);
 };
 
-/** Those who came while it was imported were told that there is nobody to see. */
+/** Sessions that attached during the import learned that there is nobody to see. */
 export const endImport: Handler<"import.done"> = (turn, account, { key, disabled }) => {
   const state = stateOf(account, key);
   if (state === "done") return ok(null);

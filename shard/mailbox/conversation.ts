@@ -14,7 +14,7 @@ export interface Unread {
 /** Unread messages remembered one by one; older ones are only counted. */
 export const UNREAD_MAX = 100;
 
-/** A refusal whose reason the sender may be told. */
+/** A refusal whose reason the sender may learn. */
 export interface Refusal {
   readonly n: number;
   readonly reason: string;
@@ -62,7 +62,7 @@ export class Conversation {
   peerId: AccountId | "" = "";
   /** Message numbers this account has used in this conversation; never starts again. */
   outNum = 0;
-  /** Of these, those from before `peerId`: it is told numbers from 1 on, not how many others had. */
+  /** Of these, those from before `peerId`: it gets numbers from 1 on, not how many others had. */
   outBase = 0;
   /** Pair number of the last packet sent to whatever account had the name; never starts again. */
   pairOut = 0;
@@ -122,12 +122,12 @@ export class Conversation {
     this.outBase = this.outNum;
   }
 
-  /** This account's number of a message by the number that the peer was told; 0 for none. */
+  /** This account's number of a message by the number that the peer got; 0 for none. */
   ownNum(told: number): number {
     return told === 0 ? 0 : Math.min(told + this.outBase, this.outNum);
   }
 
-  /** Remembers a refusal that the sender is told. */
+  /** Remembers a refusal that the sender learns. */
   addRefusal(refusal: Refusal): void {
     this.refusals = [...this.refusals.slice(1 - REFUSALS_MAX), refusal];
   }

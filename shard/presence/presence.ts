@@ -108,7 +108,7 @@ export class PresenceTable {
     this.touch(p);
   }
 
-  /** The account leaves memory (`rights`), or comes back (null). */
+  /** The account leaves memory (`rights`), or returns (null). */
   setRights(name: AccountName, id: AccountId | "", rights: Rights | null): void {
     const p = this.#users.get(name);
     if (p !== undefined) p.rights = p.id === id ? rights : null;

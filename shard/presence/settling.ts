@@ -89,8 +89,8 @@ export class Settling {
   }
 
   /**
-   * Why a session may not be announced: it was to end meanwhile, or `present`, a session of the same
-   * device, was attached meanwhile by a client that has come back. Null where it may.
+   * Why a session may not be announced: it was to end meanwhile, or `present`, a session of the
+   * same device, was attached meanwhile by a client that has returned. Null where it may.
    */
   refusal(name: AccountName, session: Attached, present: Attached | undefined): CloseReason | null {
     // Attached to this owner before its node was asked to announce it: what was to end is over.

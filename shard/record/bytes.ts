@@ -4,7 +4,7 @@
  */
 
 const encoder = new TextEncoder();
-// Without `ignoreBOM` a text that begins with U+FEFF would come back without it.
+// Without `ignoreBOM` a text that begins with U+FEFF would return without it.
 /** Characters up to which a text is first taken for ASCII; below 2¹⁴, a length of two bytes. */
 const ASCII_LOOP_MAX = 512;
 /** Every array of bytes costs some hundred of its own. */

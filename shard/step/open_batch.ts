@@ -26,7 +26,7 @@ export interface Lost {
   readonly effect: Effect;
 }
 
-/** Collects entries and holds back effects. */
+/** Collects entries and buffers effects. */
 export class OpenBatch {
   /** Number of the batch being collected. */
   number = 1;

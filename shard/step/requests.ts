@@ -154,7 +154,7 @@ export class Requests {
     if (account === undefined) return this.unavailable(p);
     if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
     if ((p.accountId ??= account.id) !== account.id) {
-      return this.#reply(account, p, fail("unauthorized", "The account is no more"));
+      return this.#reply(account, p, fail("unauthorized", "The account was deleted"));
     }
     const handler = HANDLERS[p.op] as Handler<OpName>;
     const outcome = this.#accounts.readable(

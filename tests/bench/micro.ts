@@ -8,7 +8,7 @@ import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
 import { encodePresence } from "../../server/v1/encode.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
 import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 
 /** Median of several rounds, in µs for one call. */
 function measure(calls: number, run: (i: number) => void): number {
@@ -72,7 +72,7 @@ function accounts(): Figure[] {
     apply(account, received(++seq));
     account.mailbox.unsaved.clear();
   });
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("hub");
   for (let i = 0; i < 40; i++) {
     w.account(`user${i}`);
@@ -96,7 +96,10 @@ function accounts(): Figure[] {
 
 /** The shard's step with the store, timers and edge simulated: decisions and records alone. */
 function steps(): Figure[] {
-  const w = new NodeWorld({ shards: 16, limits: { inboundMessageBurst: 1e9, checkpointMs: 1e9 } });
+  const w = new NodeFixture({
+    shards: 16,
+    limits: { inboundMessageBurst: 1e9, checkpointMs: 1e9 },
+  });
   const names = Array.from({ length: 100 }, (_, i) => `user${i}` as AccountName);
   for (const n of names) {
     w.account(n);

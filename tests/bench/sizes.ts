@@ -3,7 +3,7 @@ import type { Bench, Figure } from "./bench.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
 import { encodeEvent as encodeStored } from "../../shard/mailbox/mailbox_event.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 
 const BODY = "See you at seven at the usual place, then? I bring the tickets.";
 const MESSAGES = 2000;
@@ -12,13 +12,13 @@ function keyBytes(key: readonly (string | number)[]): number {
   return key.reduce<number>((n, k) => n + (typeof k === "number" ? 9 : k.length + 2), 0);
 }
 
-function stored(w: NodeWorld, table: string): { rows: number; bytes: number } {
+function stored(w: NodeFixture, table: string): { rows: number; bytes: number } {
   const rows = w.disk.rows([table]);
   const bytes = rows.reduce((n, r) => n + r.value.length + keyBytes(r.key), 0);
   return { rows: rows.length, bytes };
 }
 
-function send(w: NodeWorld, from: string, to: string, i: number): void {
+function send(w: NodeFixture, from: string, to: string, i: number): void {
   w.must(from, "message.send", {
     device: "phone" as DeviceId,
     to: to as AccountName,
@@ -35,7 +35,10 @@ export const sizesBench: Bench = {
   seconds: 2,
   run(say): Promise<readonly Figure[]> {
     // Checkpoints are put off, so that the log shows alone first.
-    const w = new NodeWorld({ shards: 4, limits: { checkpointMs: 1e9, inboundMessageBurst: 1e6 } });
+    const w = new NodeFixture({
+      shards: 4,
+      limits: { checkpointMs: 1e9, inboundMessageBurst: 1e6 },
+    });
     w.account("alice");
     w.account("bob");
     w.befriend("alice", "bob");

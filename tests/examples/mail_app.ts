@@ -36,7 +36,7 @@ interface HookEvent extends Readonly<Record<string, unknown>> {
 /** How old a webhook may be (s): an old one may be a copy that somebody kept. */
 const AGE_SECONDS_MAX = 300;
 
-/** How often the app asks where it is told to come back later. */
+/** How often the app asks where it is refused for now. */
 const TRIES_MAX = 10;
 
 /** The app: its mails, its page, and its receiver of webhooks. */
@@ -105,7 +105,9 @@ export class MailApp {
     await this.#call("POST", "/gateway/v1/contacts", { users });
   }
 
-  /** A mail has come: it is kept, and its owner is told. Again with the same mail, nothing more. */
+  /**
+   * A mail has come: it is kept, and its owner is notified. Again with the same mail, nothing more.
+   */
   async receive(mail: Mail): Promise<void> {
     if (!this.#mails.some(({ id }) => id === mail.id)) this.#mails.push(mail);
     const body = `New mail from ${mail.from}: ${mail.subject}`;
@@ -116,7 +118,9 @@ export class MailApp {
     this.#notices.set(mail.id, notice);
   }
 
-  /** The box of a user as text: who wrote, whether they are there, and what became of the notice. */
+  /**
+   * The box of a user as text: who wrote, whether they are online, and what became of the notice.
+   */
   async box(user: string): Promise<string> {
     const mails = this.#mails.filter(({ to }) => to === user);
     const users = [...new Set(mails.map(({ from }) => from))];

@@ -7,7 +7,7 @@ import { connect, type Frame, openNode, TOKEN } from "../unit/json_fakes.ts";
 import { hostile, runs } from "./hostile_bytes.ts";
 import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
 
-/** Rates that hold nothing back, so that every frame gets to its check. */
+/** Rates that limit nothing, so that every frame gets to its check. */
 const FREE = { perSecond: 1e6, burst: 1e6 };
 const LIMITS = {
   refusalAllowance: FREE,

@@ -5,7 +5,7 @@ const PEAK_MB_MAX = 140;
 
 Deno.test({
   name: "no stored length is believed: bombs at every place cost no memory and no time",
-  // The peak of a process's memory is told by /proc.
+  // /proc has the peak of a process's memory.
   ignore: Deno.build.os !== "linux",
   async fn() {
     const program = new URL("length_bombs.ts", import.meta.url).pathname;

@@ -12,7 +12,7 @@ import { hostile, runs } from "./hostile_bytes.ts";
 import { codePoint } from "./schema_values.ts";
 import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
 
-const { clock } = openNode().time.world;
+const { clock } = openNode().time.global;
 const ROUTES = restRoutes(
   PROTOCOL,
   new Exchanges(DEFAULT_EXCHANGE_LIMITS, clock),
@@ -21,7 +21,7 @@ const ROUTES = restRoutes(
 const free = throttle(1e9);
 const device = { frames: free, sends: free, presence: free, signals: free };
 
-/** An app whose rates hold nothing back. */
+/** An app whose rates limit nothing. */
 const openFreeApp = () => openApp({ throttles: { address: free, device } });
 type App = ReturnType<typeof openFreeApp>;
 

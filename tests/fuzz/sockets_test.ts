@@ -13,7 +13,7 @@ import { ODD_REQUESTS } from "./odd_requests.ts";
 import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
 
 const MUCH = 1_000_000;
-/** Rates that hold nothing back, and times that are soon over. */
+/** Rates that limit nothing, and times that are soon over. */
 const SETTINGS = [
   ...["frames", "sends", "presence", "signals", "received"].flatMap((rate) => [
     `limits.${rate}PerSecond=${MUCH}`,
@@ -55,7 +55,7 @@ async function gone(connection: RawConnection, what: string): Promise<void> {
   clearTimeout(timer);
   const { over, text } = connection;
   connection.destroy();
-  ok(over, `${what}: still there after ${GONE_MS} ms, was told ${JSON.stringify(text)}`);
+  ok(over, `${what}: still there after ${GONE_MS} ms, got ${JSON.stringify(text)}`);
 }
 
 /** Answers are HTTP with a code of the closed list, or nothing at all. */

@@ -1,6 +1,6 @@
 /**
- * Golden data directories: what one is expected to hold, and what a server that runs on it says that
- * it does. See README.md.
+ * Golden data directories: what one is expected to hold, and what a server that runs on it says
+ * that it does. See README.md.
  */
 import { createHash } from "node:crypto";
 import { delay } from "./delay.ts";
@@ -70,7 +70,7 @@ export async function saltOf(url: string, name: string): Promise<string> {
   return /,s=([^,]+),/.exec(answer.message)![1]!;
 }
 
-/** Long bodies are told by their hash. */
+/** Long bodies are shown by their hash. */
 function shortened(event: JsonObject): JsonObject {
   const { body } = event;
   if (typeof body !== "string" || body.length < 100) return event;
@@ -107,7 +107,7 @@ export async function describe(url: string, token: string): Promise<Json> {
   return { cursor, snapshot, events, devices: others };
 }
 
-/** Waits until what was owed is there. */
+/** Waits until what was owed exists. */
 export async function untilDelivered(url: string, expected: Expected): Promise<void> {
   const { from, to, keys } = expected.owed;
   const token = await signIn(url, to, expected.passwords[to]!);

@@ -62,7 +62,7 @@ export async function fetchHeard(
     );
     await answerHeard(path, response, gone, heard);
   } catch (error) {
-    // Whoever hung up hears nothing more.
+    // A client that hung up gets nothing more.
     if (!gone.aborted) throw error;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * `deno run -A tests/golden/make_data.ts data-N` makes a golden data directory with the program as it
- * is now: a bit of everything, killed at its busiest. One that is there is never overwritten.
+ * `deno run -A tests/golden/make_data.ts data-N` makes a golden data directory with the program as
+ * it is now: a bit of everything, killed at its busiest. One that exists is never overwritten.
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";

@@ -98,7 +98,7 @@ const OPEN_LISTS: ReadonlySet<string> = new Set(["mechanisms"]);
 
 /**
  * The first difference between what was recorded and what came, as one line; null where all that
- * was recorded is there. What came besides, in objects, is no difference.
+ * was recorded exists. What came besides, in objects, is no difference.
  */
 export function difference(
   recorded: Json,

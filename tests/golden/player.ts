@@ -9,7 +9,7 @@ import {
   type JsonObject,
   matchText,
 } from "./placeholders.ts";
-import { Stage } from "./stage.ts";
+import { TranscriptRun } from "./transcript_run.ts";
 
 /** Frames of v1; a client ignores others, and so does a replay. */
 const FRAMES: ReadonlySet<unknown> = new Set([
@@ -132,12 +132,12 @@ export async function play(transcript: Transcript, host: Host): Promise<void> {
     inboxes.set(label, inbox);
     return inbox;
   };
-  const stage = new Stage(host, (label, heard) => inboxOf(label).take(heard));
+  const run = new TranscriptRun(host, (label, heard) => inboxOf(label).take(heard));
   for (const line of transcript.lines) {
     if (line.kind === "step" && line.step.kind === "hear") {
-      const what = await hear(inboxOf(line.label), line.step.heard, host, stage.bindings);
+      const what = await hear(inboxOf(line.label), line.step.heard, host, run.bindings);
       if (what !== null) throw new TranscriptError(line, what);
-    } else await stage.perform(line);
+    } else await run.perform(line);
   }
   await host.settle();
   for (const [label, inbox] of inboxes) {

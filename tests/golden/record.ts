@@ -1,6 +1,6 @@
 /**
  * `deno run -A tests/golden/record.ts DRAFT…` shows the transcripts of drafts; with `--record` it
- * writes them to `v1/` under the drafts' names. What is there already is never overwritten.
+ * writes them to `v1/` under the drafts' names. What exists already is never overwritten.
  */
 import { basename } from "node:path";
 import { openSimHost } from "./sim_host.ts";
@@ -24,7 +24,7 @@ for (const path of Deno.args.filter((arg) => !arg.startsWith("--"))) {
       await Deno.writeTextFile(new URL(name, import.meta.url), text, { createNew: true });
     } catch (cause) {
       if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
-      throw new Error(`${name} is there already, and is for ever: record under another name`);
+      throw new Error(`${name} exists already, and is for ever: record under another name`);
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Heard, Line, Transcript } from "./transcript.ts";
 import { heardText } from "./transcript.ts";
 import type { Host } from "./host.ts";
 import type { Json, JsonObject } from "./placeholders.ts";
-import { Stage } from "./stage.ts";
+import { TranscriptRun } from "./transcript_run.ts";
 
 /** Fields whose texts are random, and the kind of placeholder that stands for them. */
 const RANDOM: Readonly<Record<string, string>> = {
@@ -157,8 +157,8 @@ export async function record(
   host: Host,
 ): Promise<readonly { readonly after: Line; readonly heard: readonly string[] }[]> {
   let heard: string[] = [];
-  const names: Names = new Names((key, value) => stage.bindings.set(key, value));
-  const stage: Stage = new Stage(host, (label, what) => {
+  const names: Names = new Names((key, value) => run.bindings.set(key, value));
+  const run: TranscriptRun = new TranscriptRun(host, (label, what) => {
     heard.push(`${label} ← ${heardText(names.heard(label, what))}`);
   });
   const out: { after: Line; heard: string[] }[] = [];
@@ -170,10 +170,10 @@ export async function record(
     heard = [];
     if (line.kind === "step" && line.step.kind === "ask") {
       const bearer = line.step.request.headers.find(([name]) => name === "bearer")?.[1];
-      const token = bearer === undefined ? undefined : stage.bindings.get(bearer.slice(1, -1));
+      const token = bearer === undefined ? undefined : run.bindings.get(bearer.slice(1, -1));
       names.own(line.label, token === undefined ? null : String(token));
     }
-    await stage.perform(line);
+    await run.perform(line);
     if (answers(line)) await host.until(() => heard.some((h) => h.startsWith(`${line.label} `)));
     await host.settle();
     out.push({ after: line, heard });

@@ -4,13 +4,13 @@ import type { Sink } from "../../server/edge/types.ts";
 import { goawayFrame } from "../../server/v1/encode.ts";
 import { fetchHeard, type Host, type Wire } from "./host.ts";
 import type { Heard } from "./transcript.ts";
-import { ADDRESS, breathe, openWorld, type World } from "./world.ts";
+import { ADDRESS, breathe, openServer, type ServerFixture } from "./server_fixture.ts";
 
-/** How far the world goes at once while promises may be under way, ms. */
+/** How far virtual time moves at once while promises may be under way, ms. */
 const STEP_MS = 1;
-/** Longest wait for something, ms of the world. */
+/** Longest wait for something, ms of the simulation. */
 const WAIT_MS = 5000;
-/** What comes of a line comes within this, ms of the world. */
+/** What comes of a line comes within this, ms of the simulation. */
 const SETTLE_MS = 200;
 /** Rounds without real time passing, after which other threads get some. */
 const ROUNDS_BEFORE_SLEEP = 1000;
@@ -24,51 +24,51 @@ const ISSUER_KEY = JSON.stringify({
 /** Settings of every transcript, which it can change. */
 const SETTINGS = { "server.domain": "example.com", "storage.shards": "4" };
 
-/** Opens a world for a transcript. */
+/** Opens a server for a transcript. */
 export async function openSimHost(settings: Readonly<Record<string, string>>): Promise<Host> {
   const config = configOf("/data", { ...SETTINGS, ...settings });
-  return new SimHost(await openWorld({ config, files: { "golden-key.json": ISSUER_KEY } }));
+  return new SimHost(await openServer({ config, files: { "golden-key.json": ISSUER_KEY } }));
 }
 
-/** A world as a host. */
+/** A simulated server as a host. */
 export class SimHost implements Host {
-  readonly #world: World;
+  readonly #fixture: ServerFixture;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(fixture: ServerFixture) {
+    this.#fixture = fixture;
   }
 
   open(heard: (heard: Heard) => void): Wire {
-    return new SimWire(this.#world, heard);
+    return new SimWire(this.#fixture, heard);
   }
 
   request(...[request, gone, heard]: Parameters<Host["request"]>): void {
-    const { app } = this.#world;
+    const { app } = this.#fixture;
     void fetchHeard(async (r) => await app.fetch(r), "http://golden", request, gone, heard);
   }
 
   async act(words: readonly string[]) {
-    const world = this.#world;
+    const fixture = this.#fixture;
     const [what, name = ""] = words;
     switch (what) {
       case "invite": {
         let code = "";
-        world.invite((made) => code = made);
+        fixture.invite((made) => code = made);
         await this.until(() => code !== "");
         return { name: `invite:${name}`, value: code };
       }
       case "disable":
       case "enable":
-        world.setDisabled(name, what === "disable");
+        fixture.setDisabled(name, what === "disable");
         return null;
       case "drain":
-        world.drain();
+        fixture.drain();
         return null;
       case "busy":
-        world.busy = name === "on";
+        fixture.busy = name === "on";
         return null;
       case "disk":
-        world.disk.full = name === "full";
+        fixture.disk.full = name === "full";
         return null;
       default:
         throw new Error(`nobody can do ${what}`);
@@ -76,19 +76,19 @@ export class SimHost implements Host {
   }
 
   async pause(ms: number): Promise<void> {
-    const untilMs = this.#world.time.nowMs + ms;
+    const untilMs = this.#fixture.time.nowMs + ms;
     const stepMs = Math.max(STEP_MS, ms / 200);
-    while (this.#world.time.nowMs < untilMs) {
-      this.#world.time.runFor(Math.min(stepMs, untilMs - this.#world.time.nowMs));
+    while (this.#fixture.time.nowMs < untilMs) {
+      this.#fixture.time.runFor(Math.min(stepMs, untilMs - this.#fixture.time.nowMs));
       await breathe();
     }
   }
 
   async until(met: () => boolean): Promise<boolean> {
-    const untilMs = this.#world.time.nowMs + WAIT_MS;
+    const untilMs = this.#fixture.time.nowMs + WAIT_MS;
     for (let round = 0; !met(); round++) {
-      if (this.#world.time.nowMs >= untilMs) return false;
-      this.#world.time.runFor(STEP_MS);
+      if (this.#fixture.time.nowMs >= untilMs) return false;
+      this.#fixture.time.runFor(STEP_MS);
       await breathe();
       if (round > ROUNDS_BEFORE_SLEEP && round % 10 === 0) {
         await new Promise((resolve) => setTimeout(resolve, 5));
@@ -102,21 +102,21 @@ export class SimHost implements Host {
   }
 }
 
-/** A WebSocket without a network: what is sent is there when the turn is done. */
+/** A WebSocket without a network: what is sent arrives before the turn is done. */
 class SimWire implements Wire {
-  readonly #world: World;
-  readonly #handler: ReturnType<World["connect"]>;
+  readonly #fixture: ServerFixture;
+  readonly #handler: ReturnType<ServerFixture["connect"]>;
   /** Neither side has ended it. */
   #open = true;
 
-  constructor(world: World, heard: (heard: Heard) => void) {
-    this.#world = world;
+  constructor(fixture: ServerFixture, heard: (heard: Heard) => void) {
+    this.#fixture = fixture;
     const end = (goaway: string | null) => {
       if (!this.#open) return;
       this.#open = false;
       if (goaway !== null) heard({ kind: "frame", frame: JSON.parse(goaway) });
       heard({ kind: "end" });
-      world.ports.timers.soon(() => this.#handler.closed());
+      fixture.ports.timers.soon(() => this.#handler.closed());
     };
     const sink: Sink = {
       send: (text) => {
@@ -126,11 +126,11 @@ class SimWire implements Wire {
       close: (reason, retryAfterMs) => end(goawayFrame(reason, retryAfterMs)),
       terminate: () => end(null),
     };
-    this.#handler = world.connect({ sink, address: ADDRESS });
+    this.#handler = fixture.connect({ sink, address: ADDRESS });
   }
 
   send(text: string): void {
-    this.#world.ports.timers.soon(() => {
+    this.#fixture.ports.timers.soon(() => {
       if (this.#open) this.#handler.frame(text);
     });
   }
@@ -138,6 +138,6 @@ class SimWire implements Wire {
   end(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#world.ports.timers.soon(() => this.#handler.closed());
+    this.#fixture.ports.timers.soon(() => this.#handler.closed());
   }
 }

@@ -350,7 +350,7 @@ const MESSAGES: readonly Mutant[] = [
   ...inFile(
     "shard/handlers/pair.ts",
     [
-      "note a receipt that was told without a record",
+      "note a receipt that was sent without a record",
       'turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);',
       "Object.assign(c, { deliveredInTold: delivered, readInTold: read });",
     ],
@@ -416,7 +416,7 @@ const MESSAGES: readonly Mutant[] = [
       "}",
     ],
     [
-      "deliver to whoever wants no strangers",
+      "deliver to accounts that want no strangers",
       'return item !== undefined && item.peerId === p.fromId && item.state.subscription !== "none";',
       "return item !== undefined;",
     ],
@@ -651,7 +651,7 @@ const PRESENCE: readonly Mutant[] = [
       "if (!shard.writable) needed.add(log);",
     ],
     [
-      "lose what was held back for shards that are replaced",
+      "lose what was buffered for shards that are replaced",
       "      dispatch.release();\n      const { of, at }",
       "      const { of, at }",
     ],

@@ -52,7 +52,7 @@ Deno.test("admin.listen serves the admin API and metrics to those with the token
     }
   }
   assert.equal((await get(`${url}/metrics`, "wrong"))[0], 429);
-  // Whoever has the right one is not locked out with them.
+  // A client with the right one is not locked out with them.
   assert.equal((await get(`${url}/admin/status`, token))[0], 200);
   const renewed = (await roost(["admin", "token", "--new", ...data])).out.trim();
   assert.notEqual(renewed, token);

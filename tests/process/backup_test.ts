@@ -49,7 +49,7 @@ Deno.test("roost backup of a running server restores to one with what was acked 
   const again = await ServerProcess.start({ dataDir: `${dir.path}/b` });
   assert.deepEqual(await bodies(again, ann, "bob"), ["before"]);
   await send(again, ann, "bob", "other");
-  // The cursor's position is there again, but it is another event.
+  // The cursor's position exists again, but it is another event.
   assert.equal(await mode(again, ann, cursor), "reset");
   const now = await rest<{ cursor: string }>(again.url, "GET", "/v1/snapshot", { token: ann });
   assert.equal(now.cursor.split(":")[1], cursor.split(":")[1]);

@@ -1,7 +1,7 @@
 /**
- * One user from an address of its own who asks for `/healthz`, signs in anew and sends messages at a
- * steady rate. Each attempt counts from when it was due; one that has no answer yet counts with the
- * time that it has waited, so that a server that stands still cannot hide it.
+ * One user from an address of its own that requests `/healthz`, signs in anew and sends messages at
+ * a steady rate. Each attempt counts from when it was due; one that has no answer yet counts with
+ * the time that it has waited, so that a server that stands still cannot hide it.
  */
 import { WebSocket } from "ws";
 import { RawConnection } from "./hostile_client.ts";
@@ -31,7 +31,7 @@ export interface BystanderOptions {
   readonly from: string;
   readonly token: string;
   /** Of another user, who signs in again and again. */
-  readonly visitorToken: string;
+  readonly peerToken: string;
   /** To whom it writes. */
   readonly to: string;
 }
@@ -106,7 +106,7 @@ export class Bystander {
   }
 
   #signIn(done: (ok: boolean) => void): void {
-    const socket = hello(this.#options, this.#options.visitorToken);
+    const socket = hello(this.#options, this.#options.peerToken);
     socket.on("error", () => done(false));
     socket.on("close", () => done(false));
     socket.on("message", (data) => {

@@ -60,7 +60,7 @@ const LAST = /^\d+ \[ ["']Hello Bob["'] \] \[.*\]$/m;
 /** Why a test is not run. */
 function skips(what: string, isMissing: boolean): boolean {
   // deno-lint-ignore no-console -- a test that is not run says why
-  if (isMissing) console.log(`The library's example is not tested here in ${what}: none is there.`);
+  if (isMissing) console.log(`The library's example is not tested here in ${what}: none exists.`);
   return isMissing;
 }
 

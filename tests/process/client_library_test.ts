@@ -100,7 +100,7 @@ for (const onlyTransport of ["ws", "poll"] as const) {
       assert.deepEqual(online.map(({ device }) => device).sort(), ["one", "two"]);
       const stopped = next(first, "status", ({ status }) => status === "stopped");
       assert.equal((await third.signIn(undefined, { end: "one" })).status, "online");
-      // It comes back by itself, and learns that there is no room.
+      // It returns by itself, and learns that there is no room.
       assert.equal((await stopped).reason, "limit_reached");
       await third.revoke("two");
       assert.equal((await first.signIn()).status, "online");

@@ -1,4 +1,4 @@
-/** What a real server's metrics count of sign-ins and of rates that hold clients back. */
+/** What a real server's metrics count of sign-ins and of rates that limit clients. */
 import assert from "node:assert/strict";
 import { freePort } from "./pinned.ts";
 import { Metrics } from "./metrics.ts";
@@ -24,7 +24,7 @@ interface Live {
   readonly series: Readonly<Record<string, readonly number[]>>;
 }
 
-/** What the dashboard is told since its start, when that fits; the last of it after 15 s. */
+/** What the dashboard gets since its start, when that fits; the last of it after 15 s. */
 async function dashboard(dir: string, port: number, fits: (live: Live) => boolean): Promise<Live> {
   const token = (await roost(["admin", "token", "--data", dir])).out.trim();
   const headers = { authorization: `Bearer ${token}` };
@@ -44,7 +44,7 @@ function times({ at, series }: Live, name: string): number {
   return Math.round(happened.reduce((sum, n) => sum + n, 0));
 }
 
-Deno.test("metrics count sign-ins by kind and result, and what rates hold back", async () => {
+Deno.test("metrics count sign-ins by kind and result, and what rates limit", async () => {
   using dir = tempDir();
   const port = freePort();
   const flags = [

@@ -39,7 +39,7 @@ async function openStream(url: string, token: string) {
   };
 }
 
-/** Opens all at once. Returns those that have been told or broken off, and those that wait. */
+/** Opens all at once. Returns those that got a response or broke off, and those that wait. */
 async function burstOf(url: string, count: number): Promise<Record<"over" | "open", number>> {
   const attempts = Array.from(
     { length: count },
@@ -76,7 +76,7 @@ for (const { filesMax, burst } of SIZES) {
       const seen = burstOf(url, burst);
       for (let i = 0; i < 20; i++) await say(`during the burst ${i}`);
       const { over, open } = await seen;
-      // Whoever is not served is told so, or reset: nobody waits in the system's queue.
+      // A client that is not served gets a refusal, or a reset: nobody waits in the system's queue.
       ok(open < filesMax, `${over} refused, ${open} left waiting\n${server.log}`);
       await say("after the burst");
       const began = performance.now();

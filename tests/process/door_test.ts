@@ -71,7 +71,7 @@ Deno.test("a data directory keeps its domain: another one is not served from it"
     start("new.example.org"),
     /Cannot serve server\.domain new\.example\.org from --data \S+: its accounts are of old\./,
   );
-  // Commands need not be told the domain.
+  // Commands need not name the domain.
   const added = await roost(["user", "add", "bob", "--no-password", "--data", dir.path]);
   assert.deepEqual([added.code, added.out], [0, "bob@old.example.org is created.\n"]);
   const again = await start("old.example.org");

@@ -66,7 +66,7 @@ async function checkAccounts(url: string, expected: Expected): Promise<void> {
 }
 
 for (const name of NAMES) {
-  Deno.test(`golden ${name} is read, and everything in it is there`, async () => {
+  Deno.test(`golden ${name} is read, and everything in it exists`, async () => {
     using dir = tempDir();
     for (const { name: file } of Deno.readDirSync(`${FOLDER}${name}/data`)) {
       Deno.copyFileSync(`${FOLDER}${name}/data/${file}`, `${dir.path}/${file}`);

@@ -1,4 +1,4 @@
-/** The raw side of a client that keeps no rules: bytes on a TCP socket, and what came back. */
+/** The raw side of a client that keeps no rules: bytes on a TCP socket, and what it received. */
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 

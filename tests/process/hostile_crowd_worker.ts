@@ -1,6 +1,6 @@
 /**
  * Many bad connections at once, on a thread of its own. Message in: `Crowd`. Messages out: one
- * `"open"` when all are there, then a `CrowdReport` when all are gone or `deadlineMs` is over.
+ * `"open"` when all are connected, then a `CrowdReport` when all are gone or `deadlineMs` is over.
  */
 import { RawConnection } from "./hostile_client.ts";
 import { BAD_KINDS, type BadKind, DRIP_MS } from "./hostile_kinds.ts";
@@ -31,7 +31,7 @@ export interface KindReport {
   left: number;
   /** The longest-lived. */
   lastedMs: number;
-  /** Those that were told why before the end: an HTTP status, a frame, a close code. */
+  /** Those that got a reason before the end: an HTTP status, a frame, a close code. */
   told: number;
 }
 

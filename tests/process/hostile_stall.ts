@@ -38,7 +38,7 @@ export interface StallFigures {
 const CHANGE_MS = 50;
 const LOOK_MS = 50;
 /** Longest wait for the kernel's buffers to fill, and then for the end of the connection. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** Contacts of one user who change their presence all the time, with as much text as allowed. */
 class Storm {
@@ -122,7 +122,7 @@ export async function stall(server: ServerProcess, contacts: number): Promise<St
         unread: unread(now) - unread(before),
       };
     }
-    if (performance.now() - began > PATIENCE_MS) {
+    if (performance.now() - began > TIMEOUT_MS) {
       throw new Error(`stall: still there, ${outbox} bytes wait for it`);
     }
     await pause(LOOK_MS);

@@ -45,13 +45,13 @@ Deno.test("a stalled reader costs its outbox bound, and is gone after stalledMs"
     ok(figures.outboxTopBytes <= 262_144 + 16_384, text);
     ok(figures.outboxTopBytes > 200_000 && figures.unread === 1, text);
     ok(figures.goneAfterMs >= 900 && figures.goneAfterMs < 4000, text);
-    // Nobody comes back for its session.
+    // Nobody returns for its session.
     const slow = 'roost_sessions_ended_total{reason="slow"}';
     await Metrics.when(server.url, (metrics) => metrics.get(slow) === 1);
   });
 });
 
-Deno.test("bad connections of sixteen kinds are told, counted and gone in time", async () => {
+Deno.test("bad connections of sixteen kinds get a reason, are counted, and are closed in time", async () => {
   await withServer([...CROWD_SETTINGS, ...PULSE_SETTINGS], async (server) => {
     const pulse = await Pulse.start(server.url, server.wsUrl);
     const { kinds, during, counted, expected } = await crowd(server, pulse, 96, 0);
@@ -70,7 +70,7 @@ Deno.test("bad connections of sixteen kinds are told, counted and gone in time",
   });
 });
 
-Deno.test("a flood is held back by its rate, and others do not notice", async () => {
+Deno.test("a flood is limited by its rate, and others do not notice", async () => {
   await withServer(PULSE_SETTINGS, async (server) => {
     const pulse = await Pulse.start(server.url, server.wsUrl);
     const kinds = floodKinds(await register(server.url, "mallory"));
@@ -92,13 +92,13 @@ Deno.test("a flood is held back by its rate, and others do not notice", async ()
 
 Deno.test("issue 10.1: bursts of requests and pings stop nobody, and cost little memory", async () => {
   await withServer([], async (server) => {
-    const [token, visitorToken] = [
+    const [token, peerToken] = [
       await register(server.url, "ann"),
       await register(server.url, "vera"),
     ];
     const to = "vera";
     const { url, wsUrl } = server;
-    const options = { url, wsUrl, from: "127.0.0.9", token, visitorToken, to };
+    const options = { url, wsUrl, from: "127.0.0.9", token, peerToken, to };
     const bystander = await Bystander.start(options);
     for (const [i, [name, kind]] of Object.entries(BURSTS).entries()) {
       // Those of the burst before are shut out for a while.

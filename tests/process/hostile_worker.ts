@@ -1,7 +1,7 @@
 /**
- * A flood on a thread of its own, so that whoever measures is not disturbed by it: `connections`
+ * A flood on a thread of its own, so that it does not disturb the measuring thread: `connections`
  * sockets that are written to as fast as the server takes it, and opened again when they end.
- * Message in: `Flood`; message out: what became of it, when it is told to stop by a second message.
+ * Message in: `Flood`; message out: what became of it, after a second message that stops it.
  */
 import { RawConnection } from "./hostile_client.ts";
 

@@ -10,17 +10,19 @@ if (chromium === null) {
 }
 
 /** What such a test has. */
-export interface Stage {
+export interface Fixture {
   readonly server: ServerProcess;
   readonly browser: Browser;
   readonly dir: string;
 }
 
-/** Defines a test with a server, which gets `flags`, and a browser; without Chromium it is not run. */
+/**
+ * Defines a test with a server, which gets `flags`, and a browser; without Chromium it is not run.
+ */
 export function inBrowser(
   name: string,
   flags: readonly string[],
-  run: (stage: Stage) => Promise<void>,
+  run: (fixture: Fixture) => Promise<void>,
 ): void {
   Deno.test({
     name,

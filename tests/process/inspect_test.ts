@@ -17,7 +17,7 @@ Deno.test("roost profile cpu writes where the time of a running server goes", as
   assert.ok(profile.endTime - profile.startTime >= 1_000_000);
   const over = await roost(["profile", "cpu", "--seconds", "1", "--out", out, ...data]);
   assert.equal(over.code, 1);
-  assert.match(over.err, /it is there already/);
+  assert.match(over.err, /it exists already/);
   const wrong = await roost(["profile", "cpu", "--seconds", "0", "--out", "x", ...data]);
   assert.equal(wrong.code, 2);
   assert.equal(await server.stop(), 0);

@@ -83,7 +83,7 @@ Deno.test({
     const rows = await new Promise<number>((resolve) =>
       store.list({ prefix: ["row"], after: null, limit: 500 }, (_, rows) => resolve(rows.length))
     );
-    // A write of unknown outcome may have come back, unless the one above took its place.
+    // A write of unknown outcome may have returned, unless the one above took its place.
     assert.equal(rows, Number(acked) + 1);
     await new Promise<void>((resolve) => store.close(resolve));
     Deno.removeSync(dir, { recursive: true });

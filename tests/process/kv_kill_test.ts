@@ -21,7 +21,7 @@ async function listAll(store: Store): Promise<Row[]> {
   }
 }
 
-/** The last number of the store, having checked that all before it are there and whole. */
+/** The last number of the store, having checked that all before it exist and whole. */
 async function lastWhole(path: string): Promise<number> {
   const store = await openKvStore(path);
   const rows = await listAll(store);
@@ -32,7 +32,7 @@ async function lastWhole(path: string): Promise<number> {
     assert.equal(value.length, 100 + ((n * 977 + (i % 3) * 3001) % 6000));
     assert.ok(value.every((byte) => byte === n % 251), `batch ${n} has other bytes`);
   }
-  assert.equal(rows.length % 3, 0, "a batch is there in part");
+  assert.equal(rows.length % 3, 0, "a batch exists in part");
   return rows.length / 3;
 }
 

@@ -109,7 +109,7 @@ export function beginLoad(
     return JSON.parse(text) as RunResult;
   };
   const result = ended();
-  // Whoever only waits for a remark hears of the failure there.
+  // A caller that only waits for a remark gets the failure there.
   result.catch(() => {});
   return {
     result,

@@ -58,7 +58,7 @@ export const PULSE_SETTINGS: readonly string[] = [
 const MESSAGE_MS = 50;
 const PRESENCE_MS = 500;
 
-/** Registers a user and answers its token. */
+/** Registers a user and returns its token. */
 export async function register(url: string, user: string): Promise<string> {
   const body = { user, password: `password of ${user}`, device: "phone" };
   return (await rest<{ token: string }>(url, "POST", "/v1/register", { body })).token;

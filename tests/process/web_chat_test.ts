@@ -190,7 +190,7 @@ inBrowser(
       const leave = ann.page.getByRole("button", { name: "Sign out", exact: true }).first();
       await leave.click();
       const question = ann.page.locator("#ask-dialog");
-      await question.getByText("the server cannot be told").waitFor();
+      await question.getByText("the server cannot be notified").waitFor();
       await question.getByText("1 message").waitFor();
       await question.getByText("not sent yet", { exact: true }).waitFor();
       await question.getByRole("button", { name: "Cancel" }).click();

@@ -1,6 +1,6 @@
 /**
  * Backups of a server under steady traffic, restored elsewhere and compared: what was acked before
- * the stated moment is there, exactly once and in order; nothing that was sent after the backup had
+ * the stated moment exists, exactly once and in order; nothing that was sent after the backup had
  * ended; mailboxes without gaps; both sides of every message agree. The same comparison of a plain
  * copy of the store's file must find faults, or it proves nothing.
  */
@@ -14,7 +14,7 @@ const BACKUPS = 3;
 const RATE = 1000;
 /** Traffic before the first backup, and from each to the next (ms). */
 const BETWEEN_MS = 4000;
-/** Messages that are there before, of each user, and their characters: a copy should take a while. */
+/** Messages that exist before, of each user, and their characters: a copy should take a while. */
 const BALLAST = 500;
 const BALLAST_CHARS = 8000;
 /** How long a restored server has to settle what was on its way (ms). */

@@ -11,7 +11,7 @@ import { LOAD_CHECKS } from "./binary/load.ts";
 import { LOOK_CHECKS } from "./binary/look.ts";
 import { PAGE_CHECKS } from "./binary/pages.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { type Check, Stage } from "./binary/stage.ts";
+import { BinaryFixture, type Check } from "./binary/binary_fixture.ts";
 import { TALK_CHECKS } from "./binary/talk.ts";
 import { tempDir } from "../process/server.ts";
 
@@ -32,8 +32,8 @@ const FLAGS = [
 /** Starts the server that the checks after it are about. */
 const opened: Check = {
   name: "start with settings, for all that follows",
-  async run(stage) {
-    const { url, pid } = await stage.open(FLAGS);
+  async run(fixture) {
+    const { url, pid } = await fixture.open(FLAGS);
     return `${url}, process ${pid}`;
   },
 };
@@ -66,7 +66,7 @@ async function compile(work: string, say: ProofOptions["say"]): Promise<string |
   }).output();
   if (code !== 0) {
     const why = new TextDecoder().decode(stderr).trim();
-    say(`FAIL deno task compile ended with ${code}; --binary takes one that is there: ${why}`);
+    say(`FAIL deno task compile ended with ${code}; --binary takes one that exists: ${why}`);
     return null;
   }
   Deno.renameSync(`${path}/dist/roost`, `${work}/roost`);
@@ -74,13 +74,13 @@ async function compile(work: string, say: ProofOptions["say"]): Promise<string |
   return `${work}/roost`;
 }
 
-async function runAll(stage: Stage, { say }: ProofOptions): Promise<number> {
+async function runAll(fixture: BinaryFixture, { say }: ProofOptions): Promise<number> {
   let failed = 0;
   for (const { name, run } of CHECKS) {
     const began = performance.now();
     const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
     try {
-      const figures = await run(stage);
+      const figures = await run(fixture);
       say(`ok   ${name}: ${figures} (${seconds()} s)`);
     } catch (error) {
       failed++;
@@ -100,10 +100,10 @@ export const binaryProof: Proof = {
     using work = tempDir();
     const binary = options.binary ?? await compile(work.path, options.say);
     if (binary === null) return { pass: false, figures: {} };
-    const stage = new Stage(work.path, binary);
+    const fixture = new BinaryFixture(work.path, binary);
     try {
-      const failed = await runAll(stage, options);
-      const bytes = Deno.statSync(stage.binary).size;
+      const failed = await runAll(fixture, options);
+      const bytes = Deno.statSync(fixture.binary).size;
       return {
         pass: failed === 0,
         figures: {
@@ -112,7 +112,7 @@ export const binaryProof: Proof = {
         },
       };
     } finally {
-      await stage.close();
+      await fixture.close();
     }
   },
 };

@@ -11,8 +11,8 @@ export const chatProof: Proof = {
   seconds: 90,
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
-    await withPools(options, [thousand(options)], async (place) => {
-      const result = await place.load("chat", thousand(options), {
+    await withPools(options, [thousand(options)], async (fixture) => {
+      const result = await fixture.load("chat", thousand(options), {
         rate: 15_300 * options.scale,
         seconds: options.scale < 1 ? 5 : 20,
       });
@@ -29,10 +29,10 @@ export const chatProof: Proof = {
         figures.fault(`${result.counts.sendsRefused} messages were refused`);
       }
       // What it does well within its means, once it has been serving for a while.
-      const calm = await place.serve(async (server) => {
+      const calm = await fixture.serve(async (server) => {
         const third = { rate: 5000 * options.scale, seconds: options.scale < 1 ? 3 : 15 };
-        await place.load("chat", thousand(options), { ...third, seconds: 4 }, server);
-        return await place.load("chat", thousand(options), third, server);
+        await fixture.load("chat", thousand(options), { ...third, seconds: 4 }, server);
+        return await fixture.load("chat", thousand(options), third, server);
       });
       const part = windowOf(calm);
       figures.run("at a third of it", calm);

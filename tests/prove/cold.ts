@@ -1,6 +1,6 @@
 /** A start with an empty cache while everybody reconnects. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { crowd, type Place, withPools } from "./provisioned.ts";
+import { crowd, type PoolFixture, withPools } from "./provisioned.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";
 import { Metrics } from "../process/metrics.ts";
 import { OUTAGE_NOTE } from "../../server/load/perform.ts";
@@ -22,19 +22,19 @@ async function lagBound(url: string): Promise<number> {
 }
 
 /** Kills the server under load and starts it again; what the clients and the new server say. */
-async function restarted(place: Place, options: ProofOptions) {
+async function restarted(fixture: PoolFixture, options: ProofOptions) {
   const pool = crowd(options);
-  let server = await place.start();
+  let server = await fixture.start();
   const seconds = options.scale < 1 ? 5 : 20;
   options.say(`roost load restart: ${pool.users} users`);
-  const run = place.begin(server, "restart", pool, { seconds });
+  const run = fixture.begin(server, "restart", pool, { seconds });
   try {
     await run.said(OUTAGE_NOTE);
     await new Promise((resolve) => setTimeout(resolve, BEFORE_MS));
     await server.kill();
     options.say("killed; started again");
     const began = performance.now();
-    server = await place.start();
+    server = await fixture.start();
     const startSeconds = (performance.now() - began) / 1000;
     const result = await run.result;
     const errors = server.log.match(/^\S+ ERROR.*$/gm) ?? [];
@@ -61,8 +61,8 @@ export const coldProof: Proof = {
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
     const pool = crowd(options);
-    await withPools(options, [pool], async (place) => {
-      const { result, startSeconds, lag, errors } = await restarted(place, options);
+    await withPools(options, [pool], async (fixture) => {
+      const { result, startSeconds, lag, errors } = await restarted(fixture, options);
       const { counts, messages, latencies, points } = result;
       figures.run("restart", result);
       for (const error of errors) figures.fault(error);

@@ -3,7 +3,7 @@
  * program under the same load in the same run.
  */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { crowd, type Place, thousand, withPools } from "./provisioned.ts";
+import { crowd, type PoolFixture, thousand, withPools } from "./provisioned.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";
 import { rssOf, windowOf } from "../process/pinned.ts";
 
@@ -28,12 +28,12 @@ function atMost(
 }
 
 /** 5,000 messages/s from the first second of a server that has just been started. */
-async function messages(place: Place, side: Side, options: ProofOptions, figures: Figures) {
+async function messages(fixture: PoolFixture, side: Side, options: ProofOptions, figures: Figures) {
   const rate = 5000 * options.scale;
   const seconds = options.scale < 1 ? 4 : 20;
   // The accounts have sent before: what is kept of that has to be found at the first send.
-  await place.load("chat", thousand(options), { rate, seconds });
-  const result = await place.load("chat", thousand(options), { rate, seconds });
+  await fixture.load("chat", thousand(options), { rate, seconds });
+  const result = await fixture.load("chat", thousand(options), { rate, seconds });
   const { messages, seconds: took, serverCpuUs } = windowOf(result);
   const { sent, message } = result.latencies;
   figures.run(`${side.name}: messages`, result);
@@ -45,9 +45,9 @@ async function messages(place: Place, side: Side, options: ProofOptions, figures
 }
 
 /** 15,000 sign-ins by token, and what their sessions take when all is quiet. */
-async function sessions(place: Place, side: Side, options: ProofOptions, figures: Figures) {
+async function sessions(fixture: PoolFixture, side: Side, options: ProofOptions, figures: Figures) {
   const pool = crowd(options);
-  const result = await place.load("login", pool, { rate: 1600 * options.scale });
+  const result = await fixture.load("login", pool, { rate: 1600 * options.scale });
   const { signIns, seconds, serverCpuUs } = windowOf(result);
   const { login } = result.latencies;
   figures.run(`${side.name}: sign-ins`, result);
@@ -57,9 +57,9 @@ async function sessions(place: Place, side: Side, options: ProofOptions, figures
   else figures.note(`${side.name}: sign-ins`, perSecond, "/s");
   atMost(side, figures, "sign-ins: p99 to the snapshot", p99Ms(login), 1000, "ms");
   figures.note(`${side.name}: CPU of a sign-in`, serverCpuUs / signIns, "µs");
-  await place.serve(async (server) => {
+  await fixture.serve(async (server) => {
     const empty = rssOf(server.pid);
-    const idle = await place.load("idle", pool, { seconds: options.scale < 1 ? 4 : 120 }, server);
+    const idle = await fixture.load("idle", pool, { seconds: options.scale < 1 ? 4 : 120 }, server);
     const { rssAfterBytes = NaN } = idle.server ?? {};
     const each = (rssAfterBytes - empty) / pool.users / 1024;
     figures.run(`${side.name}: idle`, idle);
@@ -82,11 +82,11 @@ export const costsProof: Proof = {
       ? [now]
       : [{ name: "before", root: options.before, bounded: false }, now];
     for (const side of sides) {
-      const run = (place: Place) => messages(place, side, options, figures);
+      const run = (fixture: PoolFixture) => messages(fixture, side, options, figures);
       await withPools(options, [thousand(options)], run, side.root);
     }
     for (const side of sides) {
-      const run = (place: Place) => sessions(place, side, options, figures);
+      const run = (fixture: PoolFixture) => sessions(fixture, side, options, figures);
       await withPools(options, [crowd(options)], run, side.root);
     }
     return figures.verdict;

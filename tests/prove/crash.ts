@@ -28,7 +28,7 @@ export const FLAGS = [
   ].flatMap((s) => ["--set", s]),
 ];
 
-/** An event of a mailbox; the fields of a message are there where `k` is `message`. */
+/** An event of a mailbox; the fields of a message exist where `k` is `message`. */
 export interface Event {
   readonly seq: number;
   readonly k: string;

@@ -1,6 +1,6 @@
 /** What the cost of a presence change depends on, over four sizes each. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { type Place, type PoolShape, scaled, withPools } from "./provisioned.ts";
+import { type PoolFixture, type PoolShape, scaled, withPools } from "./provisioned.ts";
 import { Figures } from "./figures.ts";
 import type { LoadRun } from "../process/pinned.ts";
 import { Metrics } from "../process/metrics.ts";
@@ -95,13 +95,13 @@ async function online(server: ServerProcess, count: number, runs: readonly LoadR
 }
 
 /** CPU of one change at a size (µs), and how many were delivered to watchers a second. */
-async function cost(place: Place, size: Size, options: ProofOptions, figures: Figures) {
-  return await place.serve(async (server) => {
+async function cost(fixture: PoolFixture, size: Size, options: ProofOptions, figures: Figures) {
+  return await fixture.serve(async (server) => {
     const load = { rate: RATE * options.scale, seconds: options.scale < 1 ? 3 : SECONDS };
-    const idle = size.idle.map((pool) => place.begin(server, "idle", pool, { seconds: "1h" }));
+    const idle = size.idle.map((pool) => fixture.begin(server, "idle", pool, { seconds: "1h" }));
     try {
       if (idle.length > 0) await online(server, size.size, idle);
-      const result = await place.load("presence", size.pool, load, server);
+      const result = await fixture.load("presence", size.pool, load, server);
       figures.run(size.pool.name, result);
       const { serverCpuUs, presence, seconds } = windowOf(result);
       return { costUs: serverCpuUs / result.counts.changes, perSecond: presence / seconds };
@@ -112,10 +112,15 @@ async function cost(place: Place, size: Size, options: ProofOptions, figures: Fi
   });
 }
 
-async function measure(place: Place, curve: Curve, options: ProofOptions, figures: Figures) {
+async function measure(
+  fixture: PoolFixture,
+  curve: Curve,
+  options: ProofOptions,
+  figures: Figures,
+) {
   const costs: number[] = [];
   for (const size of curve.sizes) {
-    const { costUs, perSecond } = await cost(place, size, options, figures);
+    const { costUs, perSecond } = await cost(fixture, size, options, figures);
     costs.push(costUs);
     const watchers = (perSecond / RATE / options.scale).toFixed(1);
     const name = `${curve.name}: ${size.size}`;
@@ -141,7 +146,7 @@ export const curvesProof: Proof = {
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
     for (const curve of curves(options)) {
-      await withPools(options, curve.pools, (place) => measure(place, curve, options, figures));
+      await withPools(options, curve.pools, (fixture) => measure(fixture, curve, options, figures));
     }
     return figures.verdict;
   },

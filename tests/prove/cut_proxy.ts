@@ -1,4 +1,7 @@
-/** A TCP proxy that can be cut off: connections break, and new ones are refused until it is mended. */
+/**
+ * A TCP proxy that can be cut off: connections break, and new ones are refused until it is
+ * reopened.
+ */
 
 /** See the head of this file; it listens on loopback. */
 export class CutProxy {
@@ -21,7 +24,7 @@ export class CutProxy {
     for (const connection of this.#open) this.#drop(connection);
   }
 
-  mend(): void {
+  reopen(): void {
     this.#isCut = false;
   }
 

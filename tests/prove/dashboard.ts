@@ -16,7 +16,7 @@ import { ServerProcess, tempDir } from "../process/server.ts";
 const TRAFFIC_SECONDS = 150;
 /** How long the plots fill before they are looked at. */
 const FILL_MS = 45_000;
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 const LOOKS = [
   ["desktop-light", DESKTOP, "light"],
   ["desktop-dark", DESKTOP, "dark"],
@@ -25,7 +25,7 @@ const LOOKS = [
 ] as const;
 
 /** What every part of the proof has. */
-interface Stage {
+interface Fixture {
   server: ServerProcess;
   readonly page: Page;
   readonly admin: string;
@@ -50,7 +50,7 @@ async function until<T>(
   for (;;) {
     const value = await ask();
     if (wanted(value)) return value;
-    if (performance.now() - began > PATIENCE_MS) {
+    if (performance.now() - began > TIMEOUT_MS) {
       throw new Error(`${what} did not come; it is ${JSON.stringify(value)}`);
     }
     await pause(100);
@@ -59,7 +59,7 @@ async function until<T>(
 
 function watch(page: Page): string[] {
   const faults: string[] = [];
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(TIMEOUT_MS);
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => {
     const text = message.text();
@@ -76,7 +76,10 @@ function watch(page: Page): string[] {
 }
 
 /** The samples of a metric, by their labels. */
-async function metric({ admin, token }: Stage, name: string): Promise<ReadonlyMap<string, number>> {
+async function metric(
+  { admin, token }: Fixture,
+  name: string,
+): Promise<ReadonlyMap<string, number>> {
   const headers = { authorization: `Bearer ${token}` };
   const text = await (await fetch(`${admin}/metrics`, { headers })).text();
   const lines = [...text.matchAll(new RegExp(`^${name}(\\{.*\\})? (\\S+)$`, "gm"))];
@@ -87,17 +90,17 @@ const sum = (samples: ReadonlyMap<string, number>) =>
   [...samples.values()].reduce((a, b) => a + b, 0);
 
 /** The big number of a tile. */
-async function tile({ page }: Stage, title: string): Promise<number> {
+async function tile({ page }: Fixture, title: string): Promise<number> {
   const text = await page.locator(`.tile:has(h3:text-is("${title}")) .value`).innerText();
   return Number(text.replaceAll(/[^\d.]/g, ""));
 }
 
-/** A wrong token is told, the right one opens, and it stays in this tab. */
-async function signIn(stage: Stage): Promise<void> {
-  const { page, admin, token } = stage;
+/** A wrong token is reported, the right one opens, and it stays in this tab. */
+async function signIn(fixture: Fixture): Promise<void> {
+  const { page, admin, token } = fixture;
   await page.goto(admin);
   assert.equal(page.url(), `${admin}/admin`);
-  await page.screenshot({ path: `${stage.shots}/sign-in.png` });
+  await page.screenshot({ path: `${fixture.shots}/sign-in.png` });
   assert.deepEqual(await faultsOfPage(page), []);
   await page.getByLabel("Admin token").fill("ra1_wrong");
   await page.keyboard.press("Enter");
@@ -111,21 +114,21 @@ async function signIn(stage: Stage): Promise<void> {
 }
 
 /** Tiles and plots say what the metrics do, and change. */
-async function agrees(stage: Stage): Promise<string> {
-  const { page, admin, token } = stage;
+async function agrees(fixture: Fixture): Promise<string> {
+  const { page, admin, token } = fixture;
   const both = async () => [
-    await tile(stage, "Sessions"),
-    sum(await metric(stage, "roost_sessions")),
+    await tile(fixture, "Sessions"),
+    sum(await metric(fixture, "roost_sessions")),
   ];
   await until("the sessions that metrics have", both, ([a, b]) => Math.abs(a! - b!) <= 3);
-  const online = (await metric(stage, "roost_users_online")).get('{synthetic="false"}');
-  assert.equal(await tile(stage, "Users online"), online);
+  const online = (await metric(fixture, "roost_users_online")).get('{synthetic="false"}');
+  assert.equal(await tile(fixture, "Users online"), online);
   const rate = () => page.locator("#plot-presence ~ table td").first().innerText();
   const before = await rate();
   await until("a new rate", rate, (now) => now !== before);
   const headers = { authorization: `Bearer ${token}` };
   const live = await (await fetch(`${admin}/admin/live`, { headers })).json();
-  const counted = sum(await metric(stage, "roost_presence_deliveries_total"));
+  const counted = sum(await metric(fixture, "roost_presence_deliveries_total"));
   let plotted = 0;
   for (let i = 1; i < live.at.length; i++) {
     plotted += live.series.presenceDeliveries[i] * (live.at[i] - live.at[i - 1]) / 1000;
@@ -135,7 +138,7 @@ async function agrees(stage: Stage): Promise<string> {
 }
 
 /** By keyboard, a moment is read in all plots. */
-async function readsMoments({ page, shots }: Stage): Promise<void> {
+async function readsMoments({ page, shots }: Fixture): Promise<void> {
   const plot = page.getByRole("slider", { name: "Presence, plotted" });
   await plot.focus();
   await page.keyboard.press("ArrowLeft");
@@ -149,14 +152,14 @@ async function readsMoments({ page, shots }: Stage): Promise<void> {
 }
 
 /** The number of shards is changed in the page, under traffic. */
-async function divides(stage: Stage): Promise<string> {
-  const { page } = stage;
+async function divides(fixture: Fixture): Promise<string> {
+  const { page } = fixture;
   await page.getByRole("link", { name: "Shards" }).click();
   await page.getByLabel("Divide users among").fill("24");
   await page.getByRole("button", { name: "Change …" }).click();
   await page.getByRole("button", { name: "Divide", exact: true }).click();
   await page.locator("#reshaping", { hasText: "being changed: 16 →" }).waitFor();
-  await page.screenshot({ path: `${stage.shots}/reshard.png`, fullPage: true });
+  await page.screenshot({ path: `${fixture.shots}/reshard.png`, fullPage: true });
   await page.locator("#divide-told", { hasText: "Done: 24 shards" }).waitFor();
   await until("24 rows", () => page.locator("#shard-table tbody tr").count(), (n) => n === 24);
   assert.equal(await page.locator("#shard-map .base").count(), 24);
@@ -164,8 +167,8 @@ async function divides(stage: Stage): Promise<string> {
 }
 
 /** Makes an invite that lets somebody in, and revokes another. */
-async function invites(stage: Stage): Promise<void> {
-  const { page, server } = stage;
+async function invites(fixture: Fixture): Promise<void> {
+  const { page, server } = fixture;
   await page.getByRole("link", { name: "Users" }).click();
   for (const state of ["Used by ina", "Revoked"]) {
     await page.getByRole("button", { name: "Make an invite" }).click();
@@ -173,7 +176,7 @@ async function invites(stage: Stage): Promise<void> {
     const invite = await dialog.locator("#invite-code").innerText();
     assert.match(invite, /^ri1_/);
     assert.deepEqual(await faultsOfPage(page), []);
-    await page.screenshot({ path: `${stage.shots}/invite.png` });
+    await page.screenshot({ path: `${fixture.shots}/invite.png` });
     await dialog.getByRole("button", { name: "Close" }).click();
     if (state === "Revoked") {
       await page.getByRole("button", { name: /^Revoke invite/ }).first().click();
@@ -192,8 +195,8 @@ async function invites(stage: Stage): Promise<void> {
 }
 
 /** Finds a user, signs out and disables; what was there is gone at once. */
-async function users(stage: Stage): Promise<void> {
-  const { page, traffic } = stage;
+async function users(fixture: Fixture): Promise<void> {
+  const { page, traffic } = fixture;
   await page.getByLabel("Part of a name").fill("an");
   await page.getByRole("button", { name: "Find" }).click();
   const names = page.locator("#user-table tbody th");
@@ -203,10 +206,10 @@ async function users(stage: Stage): Promise<void> {
   const dialog = page.getByRole("dialog", { name: "ann" });
   await dialog.getByText("Laptop of ann").waitFor();
   assert.deepEqual(await faultsOfPage(page), []);
-  await page.screenshot({ path: `${stage.shots}/user.png` });
+  await page.screenshot({ path: `${fixture.shots}/user.png` });
   await dialog.getByRole("button", { name: "Disable …" }).click();
   const question = page.getByRole("alertdialog");
-  await page.screenshot({ path: `${stage.shots}/confirm.png` });
+  await page.screenshot({ path: `${fixture.shots}/confirm.png` });
   await question.getByRole("button", { name: "Cancel" }).click();
   await dialog.getByRole("button", { name: "Disable …" }).click();
   await question.getByRole("button", { name: "Disable" }).click();
@@ -220,7 +223,7 @@ async function users(stage: Stage): Promise<void> {
 }
 
 /** Pictures of every view at every size; nothing is wrong with them. */
-async function pictures({ page, shots }: Stage): Promise<number> {
+async function pictures({ page, shots }: Fixture): Promise<number> {
   let count = 0;
   for (const view of ["Overview", "Shards", "Users"]) {
     await page.setViewportSize(DESKTOP);
@@ -240,9 +243,9 @@ async function pictures({ page, shots }: Stage): Promise<number> {
   return count;
 }
 
-/** Nobody is asked while nobody looks; a server that goes away and comes back is told. */
-async function comesBack(stage: Stage, start: () => Promise<ServerProcess>): Promise<void> {
-  const { page } = stage;
+/** Nobody is asked while nobody looks; a server that stops and starts again is reported. */
+async function comesBack(fixture: Fixture, start: () => Promise<ServerProcess>): Promise<void> {
+  const { page } = fixture;
   await page.getByRole("link", { name: "Overview" }).click();
   let asked = 0;
   page.on("request", () => asked++);
@@ -258,16 +261,16 @@ async function comesBack(stage: Stage, start: () => Promise<ServerProcess>): Pro
   assert.equal(asked, 0, "a hidden tab asks nothing");
   await hide(false);
   await until("questions", () => Promise.resolve(asked), (n) => n > 1);
-  await stage.server.stop();
+  await fixture.server.stop();
   await page.locator("#connection", { hasText: "does not answer since" }).waitFor();
-  await page.screenshot({ path: `${stage.shots}/lost.png` });
-  stage.server = await start();
+  await page.screenshot({ path: `${fixture.shots}/lost.png` });
+  fixture.server = await start();
   await page.locator("#connection:empty").waitFor({ state: "attached" });
   await page.locator("#health", { hasText: "Healthy" }).waitFor();
 }
 
 /** With another token the page says so, and signing out forgets it. */
-async function leaves({ page, server, token }: Stage): Promise<void> {
+async function leaves({ page, server, token }: Fixture): Promise<void> {
   const renewed = (await roost(["admin", "token", "--new", "--data", server.dataDir])).out.trim();
   assert.notEqual(renewed, token);
   await page.getByText("not valid any more").waitFor();
@@ -279,24 +282,24 @@ async function leaves({ page, server, token }: Stage): Promise<void> {
 }
 
 async function play(
-  stage: Stage,
+  fixture: Fixture,
   start: () => Promise<ServerProcess>,
 ): Promise<Verdict["figures"]> {
   const figures: Record<string, string> = {};
-  await signIn(stage);
-  stage.say("a wrong token is told, the right one opens");
-  await pause(FILL_MS * stage.scale);
-  figures["presence deliveries"] = await agrees(stage);
-  await readsMoments(stage);
-  figures["shards"] = await divides(stage);
-  await invites(stage);
-  await users(stage);
-  stage.say("an invite was made, used, another revoked; a user was found and disabled");
-  figures["screenshots"] = `${await pictures(stage)} and more in ${stage.shots}`;
-  await stage.traffic.stop();
-  await comesBack(stage, start);
-  await leaves(stage);
-  assert.deepEqual([...stage.faults, ...stage.traffic.faults], []);
+  await signIn(fixture);
+  fixture.say("a wrong token is reported, the right one opens");
+  await pause(FILL_MS * fixture.scale);
+  figures["presence deliveries"] = await agrees(fixture);
+  await readsMoments(fixture);
+  figures["shards"] = await divides(fixture);
+  await invites(fixture);
+  await users(fixture);
+  fixture.say("an invite was made, used, another revoked; a user was found and disabled");
+  figures["screenshots"] = `${await pictures(fixture)} and more in ${fixture.shots}`;
+  await fixture.traffic.stop();
+  await comesBack(fixture, start);
+  await leaves(fixture);
+  assert.deepEqual([...fixture.faults, ...fixture.traffic.faults], []);
   figures["faults of the page"] = "none: exceptions, policy, labels, sizes of targets, widths";
   return figures;
 }
@@ -321,9 +324,9 @@ async function prove(
   const page = await (await browser.newContext({ viewport: DESKTOP })).newPage();
   const faults = watch(page);
   const traffic = await beginTraffic(server, { url: admin, token }, TRAFFIC_SECONDS);
-  const stage: Stage = { server, page, admin, token, traffic, shots, faults, scale, say };
+  const fixture: Fixture = { server, page, admin, token, traffic, shots, faults, scale, say };
   try {
-    return { pass: true, figures: await play(stage, start) };
+    return { pass: true, figures: await play(fixture, start) };
   } catch (error) {
     say(`FAULT ${error instanceof Error ? error.stack : error}`);
     for (const fault of faults) say(`FAULT ${fault}`);
@@ -332,7 +335,7 @@ async function prove(
   } finally {
     await browser.close();
     await traffic.stop();
-    await stage.server.stop();
+    await fixture.server.stop();
   }
 }
 

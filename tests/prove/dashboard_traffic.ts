@@ -124,7 +124,7 @@ export async function beginTraffic(
     turn++;
     const client = clients.get(from)!;
     if (gone.has(from)) return;
-    // Whoever is signed out meanwhile gets no answer.
+    // A client that is signed out meanwhile gets no answer.
     client.command("presence", { show }).catch(() => {});
     if (to !== from) {
       client.command("send", { to, key: crypto.randomUUID(), body: `Number ${turn}` })

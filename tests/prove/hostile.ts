@@ -170,8 +170,8 @@ async function bursts({ say, scale }: ProofOptions): Promise<Part> {
   for (const [name, kind] of Object.entries(BURSTS)) {
     const seen = await withServer(["limits.sendsPerSecond=20"], async (server) => {
       const { url, wsUrl } = server;
-      const [token, visitorToken] = [await register(url, "ann"), await register(url, "vera")];
-      const users = { token, visitorToken, to: "vera" };
+      const [token, peerToken] = [await register(url, "ann"), await register(url, "vera")];
+      const users = { token, peerToken, to: "vera" };
       const bystander = await Bystander.start({ url, wsUrl, from: "127.0.0.9", ...users });
       const from = Array.from({ length: 6 }, (_, i) => `127.0.1.${i + 1}`);
       const order = { count: Math.ceil(BURST * scale), from, keptMs: BURST_MS };

@@ -24,9 +24,9 @@ export const idleProof: Proof = {
     const figures = new Figures(options);
     const pool = crowd(options);
     const empty = await emptyRss();
-    await withPools(options, [pool], async (place) => {
+    await withPools(options, [pool], async (fixture) => {
       const seconds = options.scale < 1 ? 5 : 180;
-      const result = await place.load("idle", pool, { seconds });
+      const result = await fixture.load("idle", pool, { seconds });
       const { seconds: took, serverCpuUs } = windowOf(result);
       const { rssAfterBytes = NaN, rssPeakBytes = NaN } = result.server ?? {};
       const each = (bytes: number) => (bytes - empty) / pool.users / 1024;

@@ -1,11 +1,15 @@
 /** Login storms, by token and by password. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { crowd, type Place, type PoolShape, scaled, withPools } from "./provisioned.ts";
+import { crowd, type PoolFixture, type PoolShape, scaled, withPools } from "./provisioned.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";
 import { windowOf } from "../process/pinned.ts";
 
-async function byToken(place: Place, options: ProofOptions, figures: Figures): Promise<void> {
-  const result = await place.load("login", crowd(options), { rate: 1600 * options.scale });
+async function byToken(
+  fixture: PoolFixture,
+  options: ProofOptions,
+  figures: Figures,
+): Promise<void> {
+  const result = await fixture.load("login", crowd(options), { rate: 1600 * options.scale });
   const { signIns, seconds, serverCpuUs } = windowOf(result);
   const { login, roster, arrived } = result.latencies;
   figures.run("tokens", result);
@@ -19,12 +23,12 @@ async function byToken(place: Place, options: ProofOptions, figures: Figures): P
 }
 
 async function byPassword(
-  place: Place,
+  fixture: PoolFixture,
   options: ProofOptions,
   pool: PoolShape,
   figures: Figures,
 ): Promise<void> {
-  const result = await place.load("login", pool, {
+  const result = await fixture.load("login", pool, {
     rate: Math.max(10, 110 * options.scale),
     online: Math.round(pool.users / 3),
     "presence-rate": 1000 * options.scale,
@@ -50,8 +54,8 @@ export const loginProof: Proof = {
     const figures = new Figures(options);
     const users = scaled(3000, options.scale);
     const scram = { name: "scram", users, contacts: 40, password: true };
-    await withPools(options, [crowd(options)], (place) => byToken(place, options, figures));
-    await withPools(options, [scram], (place) => byPassword(place, options, scram, figures));
+    await withPools(options, [crowd(options)], (fixture) => byToken(fixture, options, figures));
+    await withPools(options, [scram], (fixture) => byPassword(fixture, options, scram, figures));
     return figures.verdict;
   },
 };

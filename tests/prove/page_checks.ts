@@ -4,7 +4,7 @@ import { DESKTOP, type Person, PHONE } from "./browser.ts";
 
 /**
  * What is wrong with what is shown: controls that have no name or are too small to touch, pictures
- * without a text, ids that are there twice, a page that is wider than its window, landmarks that
+ * without a text, ids that exist twice, a page that is wider than its window, landmarks that
  * are missing, text of too little contrast.
  */
 export function faultsOfPage(page: Page): Promise<readonly string[]> {

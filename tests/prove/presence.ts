@@ -1,17 +1,17 @@
 /** A presence storm. */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";
-import { type Place, thousand, withPools } from "./provisioned.ts";
+import { type PoolFixture, thousand, withPools } from "./provisioned.ts";
 import { windowOf } from "../process/pinned.ts";
 
 const SECONDS = 20;
 const RATE = 2600;
 const STRETCH_RATE = 6400;
 
-async function storm(place: Place, options: ProofOptions, perSecond: number) {
+async function storm(fixture: PoolFixture, options: ProofOptions, perSecond: number) {
   const seconds = options.scale < 1 ? 5 : SECONDS;
   const rate = perSecond * options.scale;
-  const result = await place.load("presence", thousand(options), { rate, seconds });
+  const result = await fixture.load("presence", thousand(options), { rate, seconds });
   const { presence, seconds: took, serverCpuUs } = windowOf(result);
   return { result, perSecond: presence / took, costUs: serverCpuUs / presence };
 }
@@ -23,14 +23,14 @@ export const presenceProof: Proof = {
   seconds: 90,
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
-    await withPools(options, [thousand(options)], async (place) => {
-      const { result, perSecond, costUs } = await storm(place, options, RATE);
+    await withPools(options, [thousand(options)], async (fixture) => {
+      const { result, perSecond, costUs } = await storm(fixture, options, RATE);
       figures.run("storm", result);
       figures.atLeast("deliveries", perSecond, 100_000 * options.scale, "/s");
       figures.atMost("p99", p99Ms(result.latencies.presence), 100, "ms");
       figures.atMost("CPU of a delivery", costUs, 8, "µs");
       figures.note("latency", percentiles(result.latencies.presence));
-      const more = await storm(place, options, STRETCH_RATE);
+      const more = await storm(fixture, options, STRETCH_RATE);
       figures.run("stretch", more.result);
       figures.note("stretch: deliveries", more.perSecond, "/s");
       figures.note("stretch: overtaken by newer ones", more.result.presence.coalesced);

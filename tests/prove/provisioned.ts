@@ -38,7 +38,7 @@ export function scaled(users: number, scale: number): number {
 }
 
 /** A copy of a data directory, to start servers on. */
-export class Place {
+export class PoolFixture {
   readonly #dataDir: string;
   readonly #options: ProofOptions;
   readonly #root: string | undefined;
@@ -109,7 +109,7 @@ function loadArgs(
 export async function withPools<T>(
   options: ProofOptions,
   pools: readonly PoolShape[],
-  use: (place: Place) => Promise<T>,
+  use: (fixture: PoolFixture) => Promise<T>,
   root?: string,
 ): Promise<T> {
   const key = pools.map(({ name, users, contacts, absent = 0 }) =>
@@ -119,7 +119,7 @@ export async function withPools<T>(
   if (!exists(`${kept}/complete`)) await make(kept, options, pools);
   using dir = tempDir();
   copy(kept, dir.path);
-  return await use(new Place(dir.path, options, root));
+  return await use(new PoolFixture(dir.path, options, root));
 }
 
 async function make(
@@ -129,12 +129,12 @@ async function make(
 ): Promise<void> {
   if (exists(path)) Deno.removeSync(path, { recursive: true });
   Deno.mkdirSync(`${path}/data`, { recursive: true, mode: 0o700 });
-  const place = new Place(path, options, options.before ?? undefined);
+  const fixture = new PoolFixture(path, options, options.before ?? undefined);
   const began = performance.now();
   options.say(`making users once, kept in ${path}`);
   for (const pool of pools) {
-    await place.load("provision", pool);
-    if (pool.seen === true) await place.load("idle", pool, { seconds: 1 });
+    await fixture.load("provision", pool);
+    if (pool.seen === true) await fixture.load("idle", pool, { seconds: 1 });
   }
   Deno.writeTextFileSync(`${path}/complete`, "");
   options.say(`made in ${Math.round((performance.now() - began) / 1000)} s`);

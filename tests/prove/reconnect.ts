@@ -1,4 +1,4 @@
-/** Most sessions drop and come back. */
+/** Most sessions drop and return. */
 import type { Proof, Verdict } from "./proof.ts";
 import { crowd, withPools } from "./provisioned.ts";
 import { Figures, percentiles } from "./figures.ts";
@@ -12,9 +12,9 @@ export const reconnectProof: Proof = {
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
     const pool = crowd(options);
-    await withPools(options, [pool], async (place) => {
+    await withPools(options, [pool], async (fixture) => {
       const drop = (14 / 15).toFixed(6);
-      const result = await place.load("reconnect", pool, { drop });
+      const result = await fixture.load("reconnect", pool, { drop });
       const { counts, presence, messages, latencies, falseOffline } = result;
       figures.run("reconnect", result);
       figures.atLeast("dropped", counts.vanished, Math.floor(pool.users * 14 / 15), "");

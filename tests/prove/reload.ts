@@ -29,14 +29,17 @@ export const reloadProof: Proof = {
     const users = scaled(400, options.scale);
     const seen: PoolShape = { name: "watchers", users, contacts: 20, seen: true };
     const talkers = thousand(options);
-    await withPools(options, [talkers, seen], async (place) => {
-      await place.serve(async (server) => {
+    await withPools(options, [talkers, seen], async (fixture) => {
+      await fixture.serve(async (server) => {
         const commands = RELOADS / GROUP;
         const busy = RELOADS * RELOAD_SECONDS + commands * (COMMAND_SECONDS + PAUSE);
         const seconds = Math.ceil(busy) + 2 * CALM;
-        const chat = place.begin(server, "chat", talkers, { rate: 1050 * options.scale, seconds });
+        const chat = fixture.begin(server, "chat", talkers, {
+          rate: 1050 * options.scale,
+          seconds,
+        });
         const rate = 200 * options.scale;
-        const presence = place.begin(server, "presence", seen, { rate, seconds });
+        const presence = fixture.begin(server, "presence", seen, { rate, seconds });
         const wait = (forSeconds: number) =>
           new Promise((resolve) => setTimeout(resolve, forSeconds * 1000));
         await wait(2 * CALM);

@@ -52,11 +52,14 @@ export const reshardProof: Proof = {
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
     const [talkers, seen] = [thousand(options), watchers(options)];
-    await withPools(options, [talkers, seen], async (place) => {
-      await place.serve(async (server) => {
+    await withPools(options, [talkers, seen], async (fixture) => {
+      await fixture.serve(async (server) => {
         const seconds = CALM * 6 + 10;
-        const chat = place.begin(server, "chat", talkers, { rate: 2100 * options.scale, seconds });
-        const presence = place.begin(server, "presence", seen, {
+        const chat = fixture.begin(server, "chat", talkers, {
+          rate: 2100 * options.scale,
+          seconds,
+        });
+        const presence = fixture.begin(server, "presence", seen, {
           rate: 200 * options.scale,
           seconds,
         });

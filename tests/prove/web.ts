@@ -15,10 +15,10 @@ const PASSWORD = "correct horse battery";
 const MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>";
 /** Messages each way while one is away. */
 const AWAY_MESSAGES = 10;
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /** What every part of the proof has. */
-interface Stage {
+interface Fixture {
   readonly browser: Browser;
   readonly url: string;
   readonly proxy: CutProxy;
@@ -27,7 +27,7 @@ interface Stage {
 }
 
 async function arrive(
-  { browser, people }: Stage,
+  { browser, people }: Fixture,
   url: string,
   name: string,
   phone: boolean,
@@ -48,7 +48,7 @@ async function until<T>(
   for (;;) {
     const value = await ask();
     if (wanted(value)) return value;
-    if (performance.now() - began > PATIENCE_MS) {
+    if (performance.now() - began > TIMEOUT_MS) {
       throw new Error(`${what} did not come; it is ${JSON.stringify(value)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -58,9 +58,9 @@ async function until<T>(
 const bodies = (shown: readonly Shown[]) => shown.map(({ body }) => body);
 
 /** Two sign up, become contacts, see each other and write. */
-async function meet(stage: Stage): Promise<readonly [Person, Person]> {
-  const ann = await arrive(stage, stage.proxy.url, "ann", false);
-  const bob = await arrive(stage, stage.url, "bob", true);
+async function meet(fixture: Fixture): Promise<readonly [Person, Person]> {
+  const ann = await arrive(fixture, fixture.proxy.url, "ann", false);
+  const bob = await arrive(fixture, fixture.url, "bob", true);
   await ann.signUp(PASSWORD);
   await bob.signUp(PASSWORD);
   await ann.add("bob");
@@ -102,7 +102,7 @@ async function status(ann: Person, bob: Person): Promise<void> {
 }
 
 /** One loses the network: nothing is lost or doubled, and each writer's order is kept. */
-async function away({ proxy }: Stage, ann: Person, bob: Person): Promise<string> {
+async function away({ proxy }: Fixture, ann: Person, bob: Person): Promise<string> {
   const before = (await ann.shown()).length;
   proxy.cut();
   await ann.context.setOffline(true);
@@ -122,7 +122,7 @@ async function away({ proxy }: Stage, ann: Person, bob: Person): Promise<string>
     "unsent messages are shown as waiting",
   );
   await ann.context.setOffline(false);
-  proxy.mend();
+  proxy.reopen();
   const count = before + 2 * AWAY_MESSAGES;
   const settled = (shown: readonly Shown[]) =>
     shown.length >= count && shown.every(({ mark }) => mark !== "waiting");
@@ -140,11 +140,11 @@ async function away({ proxy }: Stage, ann: Person, bob: Person): Promise<string>
 }
 
 /** A page that is loaded while messages wait sends them afterwards; the sign-in is remembered. */
-async function reload({ proxy }: Stage, ann: Person, bob: Person): Promise<void> {
+async function reload({ proxy }: Fixture, ann: Person, bob: Person): Promise<void> {
   proxy.cut();
   await ann.page.locator("#connection", { hasText: "Reconnecting" }).waitFor();
   await ann.say("kept over a reload");
-  proxy.mend();
+  proxy.reopen();
   await ann.page.reload();
   const kept = (shown: readonly Shown[]) => bodies(shown).at(-1) === "kept over a reload";
   await until("the kept message", () => bob.shown(), kept);
@@ -154,7 +154,7 @@ async function reload({ proxy }: Stage, ann: Person, bob: Person): Promise<void>
 }
 
 /** More than a page of history: older messages come when one scrolls up, and nothing jumps. */
-async function history(stage: Stage, bob: Person): Promise<void> {
+async function history(fixture: Fixture, bob: Person): Promise<void> {
   const { page } = bob;
   const before = (await bob.shown()).length;
   for (let i = 0; i < 60; i++) await bob.say(`line ${i}`);
@@ -172,12 +172,12 @@ async function history(stage: Stage, bob: Person): Promise<void> {
   assert.deepEqual(bodies(all).slice(before), Array.from({ length: 60 }, (_, i) => `line ${i}`));
   const top = await page.locator("#log").evaluate((log) => log.scrollTop);
   assert.ok(top > 200, `what was read stays in sight (at ${top} px)`);
-  stage.say(`history: ${all.length} messages in two pages`);
+  fixture.say(`history: ${all.length} messages in two pages`);
 }
 
 /** Signing up, adding, writing, leaving: without a mouse. */
-async function keyboard(stage: Stage, bob: Person): Promise<void> {
-  const cid = await arrive(stage, stage.url, "cid", false);
+async function keyboard(fixture: Fixture, bob: Person): Promise<void> {
+  const cid = await arrive(fixture, fixture.url, "cid", false);
   const { keyboard } = cid.page;
   const press = async (...keys: string[]) => {
     for (const key of keys) await keyboard.press(key);
@@ -215,8 +215,10 @@ async function keyboard(stage: Stage, bob: Person): Promise<void> {
   assert.match(await bob.page.title(), /^\(1\) /);
 }
 
-/** Tabs share the remembered sign-in; where the one with the connection goes, another takes over. */
-async function tabs({ url }: Stage, bob: Person): Promise<void> {
+/**
+ * Tabs share the remembered sign-in; where the one with the connection goes, another takes over.
+ */
+async function tabs({ url }: Fixture, bob: Person): Promise<void> {
   const second = await bob.context.newPage();
   await second.goto(url);
   const shown = (page: Page) => page.getByRole("button", { name: "Add a contact" }).waitFor();
@@ -230,8 +232,8 @@ async function tabs({ url }: Stage, bob: Person): Promise<void> {
 }
 
 /** Devices, block, password, sign-out. */
-async function account(stage: Stage, ann: Person, bob: Person): Promise<void> {
-  const other = await arrive(stage, stage.url, "bob", false);
+async function account(fixture: Fixture, ann: Person, bob: Person): Promise<void> {
+  const other = await arrive(fixture, fixture.url, "bob", false);
   await other.signIn(PASSWORD);
   await bob.page.getByRole("button", { name: "Settings" }).click();
   const settings = bob.page.getByRole("dialog", { name: "Settings" });
@@ -264,23 +266,23 @@ async function account(stage: Stage, ann: Person, bob: Person): Promise<void> {
   await bob.signIn(`${PASSWORD} staple`);
 }
 
-async function play(stage: Stage, shots: string): Promise<Record<string, string>> {
+async function play(fixture: Fixture, shots: string): Promise<Record<string, string>> {
   const figures: Record<string, string> = {};
-  const [ann, bob] = await meet(stage);
-  stage.say("two signed up, became contacts, wrote; markup is text");
+  const [ann, bob] = await meet(fixture);
+  fixture.say("two signed up, became contacts, wrote; markup is text");
   await status(ann, bob);
-  figures["offline"] = await away(stage, ann, bob);
-  await reload(stage, ann, bob);
-  await history(stage, bob);
+  figures["offline"] = await away(fixture, ann, bob);
+  await reload(fixture, ann, bob);
+  await history(fixture, bob);
   const looks = await takeShots([["ann", ann], ["bob", bob]], shots);
   figures["screenshots"] = `${looks.length} in ${shots}`;
-  await keyboard(stage, bob);
-  stage.say("signed up, added and wrote by keyboard alone");
-  await tabs(stage, bob);
-  await account(stage, ann, bob);
-  const faults = (await Promise.all(stage.people.map((p) => faultsOfPage(p.page)))).flat();
+  await keyboard(fixture, bob);
+  fixture.say("signed up, added and wrote by keyboard alone");
+  await tabs(fixture, bob);
+  await account(fixture, ann, bob);
+  const faults = (await Promise.all(fixture.people.map((p) => faultsOfPage(p.page)))).flat();
   assert.deepEqual(faults, []);
-  assert.deepEqual(stage.people.flatMap((p) => p.faults), []);
+  assert.deepEqual(fixture.people.flatMap((p) => p.faults), []);
   figures["faults of the pages"] = "none: exceptions, policy, labels, sizes of targets, widths";
   return figures;
 }
@@ -291,12 +293,12 @@ async function prove(executable: string, { say }: ProofOptions): Promise<Verdict
   const proxy = new CutProxy(new URL(server.url));
   const browser = await startBrowser(executable);
   const shots = Deno.makeTempDirSync({ prefix: "roost-web-" });
-  const stage: Stage = { browser, url: server.url, proxy, people: [], say };
+  const fixture: Fixture = { browser, url: server.url, proxy, people: [], say };
   try {
-    return { pass: true, figures: await play(stage, shots) };
+    return { pass: true, figures: await play(fixture, shots) };
   } catch (error) {
     say(`FAULT ${error instanceof Error ? error.stack : error}`);
-    for (const [i, { page, faults }] of stage.people.entries()) {
+    for (const [i, { page, faults }] of fixture.people.entries()) {
       for (const fault of faults) say(`FAULT ${fault}`);
       await page.screenshot({ path: `${shots}/failed-${i}.png` }).catch(() => {});
     }
@@ -311,7 +313,7 @@ async function prove(executable: string, { say }: ProofOptions): Promise<Verdict
 /** The web chat in Chromium. */
 export const webProof: Proof = {
   name: "web",
-  claim: "the web chat in Chromium: two users chat, one drops off the network and comes back, " +
+  claim: "the web chat in Chromium: two users chat, one drops off the network and returns, " +
     "nothing is lost or doubled; by keyboard and on a phone, too",
   seconds: 60,
   async run(options): Promise<Verdict> {

@@ -2,7 +2,7 @@
  * Webhooks whose receivers are away: the real gateway, edge, shards and store rows in virtual time.
  */
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { GatewayWorld, type Receiver } from "../sim/gateway_world.ts";
+import { GatewayFixture, type Receiver } from "../sim/gateway_fixture.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 
 const MAIL = "service.mail";
@@ -17,15 +17,15 @@ const OWED_FIRST = 20_000;
 
 const user = (i: number) => `u${i % USERS}` as AccountName;
 
-function openWorld(seed: number, topics: readonly ("outcomes" | "presence")[]) {
-  const w = new GatewayWorld({ seed });
+function openServer(seed: number, topics: readonly ("outcomes" | "presence")[]) {
+  const w = new GatewayFixture({ seed });
   w.service("mail", ["send", "outcomes"]);
   for (let i = 0; i < USERS; i++) w.person(user(i), "mail");
   return { w, receiver: w.hook("mail", "main", topics) };
 }
 
 /** Every user's phone has what there is, as phones do from time to time. */
-function ackAll(w: GatewayWorld): void {
+function ackAll(w: GatewayFixture): void {
   for (let i = 0; i < USERS; i++) {
     const { snapshot } = w.ask(user(i), "mailbox.snapshot", {});
     w.ask(user(i), "mailbox.ack", { seq: snapshot.seq });
@@ -52,7 +52,7 @@ function faultsOf({ events }: Receiver, sent: readonly string[]): string[] {
 }
 
 function proveReturn({ seed, say }: ProofOptions): Verdict {
-  const { w, receiver } = openWorld(seed, ["outcomes"]);
+  const { w, receiver } = openServer(seed, ["outcomes"]);
   receiver.state = "down";
   const beganMs = w.time.nowMs;
   const sent: string[] = [];
@@ -92,14 +92,14 @@ function proveReturn({ seed, say }: ProofOptions): Verdict {
 }
 
 /** What a receiver that never returns costs: rows on disk, and memory of the process. */
-function costOf(w: GatewayWorld) {
+function costOf(w: GatewayFixture) {
   const queue = w.rows("webhook queue");
   const dead = w.rows("webhook dead");
   return { rows: queue.count + dead.count, bytes: queue.bytes + dead.bytes };
 }
 
 function proveBound({ seed, say }: ProofOptions): Verdict {
-  const { w, receiver } = openWorld(seed, ["presence"]);
+  const { w, receiver } = openServer(seed, ["presence"]);
   const quick = w.hook("mail", "quick", ["presence"]);
   receiver.state = "hangs";
   const tell = (from: number, to: number) => {

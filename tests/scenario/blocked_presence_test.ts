@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { AccountName, SessionId } from "../../shard/name/ids.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
-import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 
 /** Ann may see bob and cid. */
-function friends(limits: Partial<ShardLimits> = {}): NodeWorld {
-  const w = new NodeWorld({ limits });
+function friends(limits: Partial<ShardLimits> = {}): NodeFixture {
+  const w = new NodeFixture({ limits });
   for (const n of ["ann", "bob", "cid"]) w.account(n);
   w.befriend("ann", "bob");
   w.befriend("ann", "cid");
@@ -15,21 +15,21 @@ function friends(limits: Partial<ShardLimits> = {}): NodeWorld {
   return w;
 }
 
-const block = (w: NodeWorld, who: string, contact: string, blocked = true) =>
+const block = (w: NodeFixture, who: string, contact: string, blocked = true) =>
   w.must(who, "roster.block", { contact: name(contact), blocked });
-const detach = (w: NodeWorld, who: string, session: SessionId) =>
+const detach = (w: NodeFixture, who: string, session: SessionId) =>
   w.must(who, "session.detach", { session });
-const wall = (w: NodeWorld) => w.process.clock.wallMs();
+const wall = (w: NodeFixture) => w.process.clock.wallMs();
 
-/** What a new session of `watcher` is told of `watched`; null: nothing. */
-function shown(w: NodeWorld, watched: string, watcher = "ann", device = "new"): number | null {
+/** What a new session of `watcher` gets of `watched`; null: nothing. */
+function shown(w: NodeFixture, watched: string, watcher = "ann", device = "new"): number | null {
   const answers = w.watch(watcher, w.attach(watcher, device));
   const answer = answers.find((a) => a.watched === watched)!;
   if (answer.presence !== null) assert.deepEqual(answer.presence.devices, []);
   return answer.presence?.lastSeen ?? answer.lastSeen;
 }
 
-function revokes(w: NodeWorld, watcher: string) {
+function revokes(w: NodeFixture, watcher: string) {
   return w.packets.flatMap((p) => p.kind === "revoke" && p.watcher === watcher ? [p.lastSeen] : []);
 }
 

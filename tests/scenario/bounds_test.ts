@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
-import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 
-function world(limits: Partial<ShardLimits>, ...names: string[]): NodeWorld {
-  const w = new NodeWorld({ shards: 1, limits });
+function fixture(limits: Partial<ShardLimits>, ...names: string[]): NodeFixture {
+  const w = new NodeFixture({ shards: 1, limits });
   for (const n of names) w.account(n);
   return w;
 }
 
-const state = (w: NodeWorld, who: string) => [
+const state = (w: NodeFixture, who: string) => [
   w.must(who, "mailbox.snapshot", {}),
   w.must(who, "account.info", {}),
 ];
 
 /** Asks for what is refused as `code`, and looks that nothing has changed. */
 function refused(
-  w: NodeWorld,
+  w: NodeFixture,
   who: string,
   code: string,
   ask: () => { readonly ok: boolean; readonly code?: string; readonly message?: string },
@@ -30,18 +30,18 @@ function refused(
   return result.message ?? "";
 }
 
-function send(w: NodeWorld, from: string, to: string, id: string) {
+function send(w: NodeFixture, from: string, to: string, id: string) {
   const message = { id, body: id, ext: "", device: "phone" as DeviceId };
   return w.ask(from, "message.send", { to: name(to), ...message });
 }
 
-const contact = (w: NodeWorld, text: string, label = "") =>
+const contact = (w: NodeFixture, text: string, label = "") =>
   w.ask("ann", "roster.set", { contact: name(text), label, groups: [] });
-const block = (w: NodeWorld, text: string) =>
+const block = (w: NodeFixture, text: string) =>
   w.ask("ann", "roster.block", { contact: name(text), blocked: true });
 
 Deno.test("rosterMax: one more contact is refused, by either way in; a change is not", () => {
-  const w = world({ rosterMax: 2 }, "ann", "bob", "cid", "dan");
+  const w = fixture({ rosterMax: 2 }, "ann", "bob", "cid", "dan");
   assert.ok(contact(w, "bob").ok && contact(w, "cid").ok);
   const text = refused(w, "ann", "limit_reached", () => contact(w, "dan"));
   assert.match(text, /roster has 2 contacts/);
@@ -57,7 +57,7 @@ Deno.test("rosterMax: one more contact is refused, by either way in; a change is
 });
 
 Deno.test("blockedMax: one more block is refused, one less makes room", () => {
-  const w = world({ blockedMax: 2 }, "ann");
+  const w = fixture({ blockedMax: 2 }, "ann");
   assert.ok(block(w, "bob").ok && block(w, "cid").ok);
   assert.match(refused(w, "ann", "limit_reached", () => block(w, "dan")), /2 are blocked/);
   assert.ok(block(w, "bob").ok, "again is no change");
@@ -66,14 +66,14 @@ Deno.test("blockedMax: one more block is refused, one less makes room", () => {
 });
 
 Deno.test("conversationsMax: a message to one more is refused, to those before it is not", () => {
-  const w = world({ conversationsMax: 2 }, "ann");
+  const w = fixture({ conversationsMax: 2 }, "ann");
   assert.ok(send(w, "ann", "x", "1").ok && send(w, "ann", "y", "2").ok);
   refused(w, "ann", "limit_reached", () => send(w, "ann", "z", "3"));
   assert.ok(send(w, "ann", "x", "4").ok);
 });
 
 Deno.test("dedupeEntriesMax: one more message is refused until the window has moved on", () => {
-  const w = world({ dedupeEntriesMax: 3, dedupeWindowMs: 60_000 }, "ann", "bob");
+  const w = fixture({ dedupeEntriesMax: 3, dedupeWindowMs: 60_000 }, "ann", "bob");
   const sent = ["1", "2", "3"].map((id) => send(w, "ann", "bob", id));
   assert.ok(sent.every((r) => r.ok));
   refused(w, "ann", "limit_reached", () => send(w, "ann", "bob", "4"));
@@ -82,7 +82,7 @@ Deno.test("dedupeEntriesMax: one more message is refused until the window has mo
 
 Deno.test("dedupeEntriesMax: retryAfterMs is how long it takes until there is room", () => {
   const dedupeShape = { blockEntries: 2, rowBlocks: 2, hashBits: 64 };
-  const w = world({ dedupeEntriesMax: 6, dedupeWindowMs: 60_000, dedupeShape }, "ann", "bob");
+  const w = fixture({ dedupeEntriesMax: 6, dedupeWindowMs: 60_000, dedupeShape }, "ann", "bob");
   for (let i = 0; i < 6; i++) {
     assert.ok(send(w, "ann", "bob", `${i}`).ok);
     w.settle(5000);
@@ -99,7 +99,7 @@ Deno.test("dedupeEntriesMax: retryAfterMs is how long it takes until there is ro
 });
 
 Deno.test("pendingRequestsMax: one more request is not kept, and its sender is not told", () => {
-  const w = world({ pendingRequestsMax: 1 }, "ann", "bob", "cid");
+  const w = fixture({ pendingRequestsMax: 1 }, "ann", "bob", "cid");
   const ask = (from: string) =>
     w.must(from, "roster.subscription", { contact: name("ann"), type: "subscribe" });
   ask("bob");
@@ -117,7 +117,7 @@ Deno.test("pendingRequestsMax: one more request is not kept, and its sender is n
 
 const hash = (device: string) => new Uint8Array(32).fill(device.charCodeAt(0));
 
-function add(w: NodeWorld, device: string) {
+function add(w: NodeFixture, device: string) {
   return w.ask("ann", "device.add", {
     device: device as DeviceId,
     label: "",
@@ -128,7 +128,7 @@ function add(w: NodeWorld, device: string) {
 }
 
 let sessions = 0;
-function connect(w: NodeWorld, device: string): SessionId {
+function connect(w: NodeFixture, device: string): SessionId {
   const session = `attached${String(++sessions).padStart(8, "0")}` as SessionId;
   w.must("ann", "session.attach", {
     session,
@@ -140,10 +140,10 @@ function connect(w: NodeWorld, device: string): SessionId {
   return session;
 }
 
-const devices = (w: NodeWorld) => w.must("ann", "device.list", {}).map((d) => d.device).sort();
+const devices = (w: NodeFixture) => w.must("ann", "device.list", {}).map((d) => d.device).sort();
 
 Deno.test("devicesPerAccountMax: the device that is unused for longest makes room", () => {
-  const w = world({ devicesPerAccountMax: 3 }, "ann");
+  const w = fixture({ devicesPerAccountMax: 3 }, "ann");
   for (const device of ["a", "b", "c"]) {
     assert.ok(add(w, device).ok);
     w.settle(1000);
@@ -157,7 +157,7 @@ Deno.test("devicesPerAccountMax: the device that is unused for longest makes roo
 });
 
 Deno.test("devicesPerAccountMax: use counts, not only age, also after a restart", () => {
-  const w = world({ devicesPerAccountMax: 2 }, "ann");
+  const w = fixture({ devicesPerAccountMax: 2 }, "ann");
   assert.ok(add(w, "a").ok);
   w.settle(1000);
   assert.ok(add(w, "b").ok);
@@ -171,7 +171,7 @@ Deno.test("devicesPerAccountMax: use counts, not only age, also after a restart"
 });
 
 Deno.test("devicesPerAccountMax: refused where all are connected, and nothing changes", () => {
-  const w = world({ devicesPerAccountMax: 2 }, "ann");
+  const w = fixture({ devicesPerAccountMax: 2 }, "ann");
   for (const device of ["a", "b"]) {
     assert.ok(add(w, device).ok);
     connect(w, device);
@@ -184,7 +184,7 @@ Deno.test("devicesPerAccountMax: refused where all are connected, and nothing ch
 // ---- the head
 
 /** Fills ann's head with contacts. */
-function fill(w: NodeWorld): void {
+function fill(w: NodeFixture): void {
   const groups = Array.from({ length: 16 }, (_, i) => `${i}`.repeat(32));
   for (let i = 0;; i++) {
     const r = w.ask("ann", "roster.set", { contact: name(`contact${i}`), label: "", groups });
@@ -195,7 +195,7 @@ function fill(w: NodeWorld): void {
 }
 
 Deno.test("roster.block is possible where contacts and conversations leave no room", () => {
-  const w = world({ rosterMax: 10_000 }, "ann");
+  const w = fixture({ rosterMax: 10_000 }, "ann");
   fill(w);
   for (let i = 0; i < 200; i++) assert.ok(block(w, `enemy${i}`).ok);
   const r = send(w, "ann", "somebody", "1");
@@ -203,7 +203,7 @@ Deno.test("roster.block is possible where contacts and conversations leave no ro
 });
 
 Deno.test("roster.block says what is full, and the head still fits into one write", () => {
-  const w = world({ rosterMax: 10_000, blockedMax: 10_000 }, "ann");
+  const w = fixture({ rosterMax: 10_000, blockedMax: 10_000 }, "ann");
   fill(w);
   let blocked = 0;
   while (block(w, `${"x".repeat(240)}${blocked}`).ok) blocked++;

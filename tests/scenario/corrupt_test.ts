@@ -2,13 +2,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { DEDUPE_SHAPE } from "../../shard/message/dedupe.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 
 /** Friends of alice, all on one shard; everything checkpointed, nothing in memory. */
-function friends(dedupeShape = DEDUPE_SHAPE): NodeWorld {
-  const w = new NodeWorld({ shards: 1, limits: { dedupeShape } });
+function friends(dedupeShape = DEDUPE_SHAPE): NodeFixture {
+  const w = new NodeFixture({ shards: 1, limits: { dedupeShape } });
   for (const user of ["alice", "bob", "carol"]) w.account(user);
   w.befriend("alice", "bob");
   w.befriend("alice", "carol");
@@ -24,19 +24,19 @@ function friends(dedupeShape = DEDUPE_SHAPE): NodeWorld {
 /** A kind of stored rows: heads, mailbox blocks, dedupe blocks, rows of dedupe hashes. */
 type Table = "u" | "m" | "d" | "h";
 
-function rowsOf(w: NodeWorld, table: Table, user: string) {
+function rowsOf(w: NodeFixture, table: Table, user: string) {
   const account = w.disk.rows(["u"]).find((row) => row.key[2] === user)!;
   const rows = w.disk.rows([table]).filter((row) => row.key[1] === account.key[1]);
   ok(rows.length > 0, `${user} has no row in ${table}`);
   return rows;
 }
 
-function spoil(w: NodeWorld, table: Table, user: string): void {
+function spoil(w: NodeFixture, table: Table, user: string): void {
   for (const { value } of rowsOf(w, table, user)) value[0] = 99;
 }
 
 /** Deletes the rows; no node runs. */
-function lose(w: NodeWorld, table: Table, user: string): void {
+function lose(w: NodeFixture, table: Table, user: string): void {
   const store = w.disk.open(w.time.process());
   const mutations = rowsOf(w, table, user).map(({ key }) => ({ kind: "delete", key }) as const);
   let done = false;
@@ -81,7 +81,7 @@ Deno.test("an account whose head is corrupt keeps what only the log has, until i
   const refused = w.ask("bob", "mailbox.read", read);
   deepEqual([refused.ok, refused.ok || refused.code], [false, "unavailable"]);
   ok(w.ask("alice", "mailbox.read", read).ok);
-  // Many checkpoints later the rows are there still; and the head alone is not enough.
+  // Many checkpoints later the rows exist still; and the head alone is not enough.
   for (let i = 0; i < 300; i++) w.send("alice", "carol", `a${i}`);
   w.settle(30_000);
   head.value[0] = good;
@@ -107,7 +107,7 @@ Deno.test("a corrupt mailbox block makes that part of the mailbox unavailable, n
   equal(w.logged("account_corrupt").length, 1);
 });
 
-function sendAgain(w: NodeWorld, id: string) {
+function sendAgain(w: NodeFixture, id: string) {
   const message = { device: "phone", to: name("alice"), id, body: "x".repeat(2000), ext: "" };
   const result = w.ask("bob", "message.send", message as never);
   return result.ok ? "ok" : result.code;

@@ -2,14 +2,14 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { checkDisk } from "../sim/check_disk.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 import { SMALL_WINDOW } from "../sim/config.ts";
 
 const name = (text: string) => text as AccountName;
 
-function world(hashBits = 64): NodeWorld {
+function fixture(hashBits = 64): NodeFixture {
   const dedupeShape = { ...SMALL_WINDOW, hashBits };
-  const w = new NodeWorld({ shards: 1, limits: { dedupeShape, cacheIdleMs: 1000 } });
+  const w = new NodeFixture({ shards: 1, limits: { dedupeShape, cacheIdleMs: 1000 } });
   for (const user of ["ann", "bob", "cid"]) w.account(user);
   w.befriend("ann", "bob");
   w.befriend("ann", "cid");
@@ -23,7 +23,7 @@ interface Message {
   readonly ext: string;
 }
 
-function send(w: NodeWorld, { to, ...rest }: Message) {
+function send(w: NodeFixture, { to, ...rest }: Message) {
   const device = "phone" as DeviceId;
   return w.ask("ann", "message.send", { ...rest, to: name(to), device });
 }
@@ -38,7 +38,7 @@ const others = (m: Message): Message[] => [
 ];
 
 Deno.test("issue 9 A2: a key with another recipient, text or ext is a conflict, and sends nothing", () => {
-  const w = world();
+  const w = fixture();
   const m = { to: "bob", id: "k", body: "hello", ext: "" };
   const first = send(w, m);
   ok(first.ok);
@@ -57,7 +57,7 @@ Deno.test("issue 9 A2: a key with another recipient, text or ext is a conflict, 
 });
 
 Deno.test("issue 9 A2: while the first is under way, an identical one waits for it, another is refused", () => {
-  const w = world();
+  const w = fixture();
   w.settle(20_000);
   const m = { to: "bob", id: "k", body: "hello", ext: "" };
   const results: (ReturnType<typeof send> | null)[] = [null, null, null];
@@ -76,7 +76,7 @@ Deno.test("issue 9 A2: while the first is under way, an identical one waits for 
 
 for (const bits of [64, 2]) {
   Deno.test(`a window in many blocks and rows is known over starts: hashes of ${bits} bits`, () => {
-    const w = world(bits);
+    const w = fixture(bits);
     const sent = Array.from({ length: 40 }, (_, i) => {
       return { to: i % 2 ? "bob" : "cid", id: `m${i}`, body: `body ${i}`, ext: "" };
     });
@@ -99,8 +99,8 @@ for (const bits of [64, 2]) {
 
 const i = ({ id }: Message) => Number(id.slice(1));
 
-/** Stops a world as an operator does, and looks at the disk. */
-function stopped(w: NodeWorld) {
+/** Stops a fixture as an operator does, and looks at the disk. */
+function stopped(w: NodeFixture) {
   let done = false;
   w.node.committer.checkpointAll(() => done = true);
   w.time.runWhile(() => !done, w.time.nowMs + 60_000);
@@ -110,7 +110,7 @@ function stopped(w: NodeWorld) {
 }
 
 Deno.test("blocks and rows of hashes are deleted when they are over age, and with the account", () => {
-  const w = world();
+  const w = fixture();
   for (let n = 0; n < 40; n++) ok(send(w, { to: "bob", id: `m${n}`, body: "", ext: "" }).ok);
   deepEqual(stopped(w), [13, 6]);
   w.process.jumpWall(8 * 86_400_000);

@@ -54,8 +54,8 @@ class Client {
   seq = 0;
   readonly shows = new Map<unknown, unknown>();
 
-  constructor(world: Rig) {
-    this.#rig = world;
+  constructor(fixture: Rig) {
+    this.#rig = fixture;
     this.session = this.connect();
   }
 
@@ -71,7 +71,7 @@ class Client {
     const sink = new FakeSink();
     const cursor = { mailboxId: MAILBOX, seq: this.seq };
     const opening = this.#rig.open({ resume, cursor, sink });
-    // The answer may be held back; then the client gives up and comes again later.
+    // The answer may be buffered; then the client gives up and comes again later.
     const [result] = opening.results;
     if (result === undefined || !result.ok) return this.session;
     const { session, resumed, mode } = opened(opening);

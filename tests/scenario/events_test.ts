@@ -24,7 +24,7 @@ import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts
 import { Turns } from "../../server/http/turns.ts";
 import { RawSocket } from "./raw_socket.ts";
 
-interface World {
+interface Fixture {
   readonly port: number;
   readonly edge: Edge;
   readonly router: FakeRouter;
@@ -35,7 +35,7 @@ interface World {
   push(session: SessionId, bodies: readonly string[]): void;
 }
 
-/** The events route for alice's phone, whoever asks. */
+/** The events route for alice's phone, for every caller. */
 function appOf(edge: Edge, events: ReturnType<typeof makeEvents>): Hono {
   const app = new Hono();
   app.get("/v1/events", (c) => {
@@ -54,7 +54,7 @@ function appOf(edge: Edge, events: ReturnType<typeof makeEvents>): Hono {
   return app;
 }
 
-const DOOR_COUNTERS = {
+const HTTP_SERVER_COUNTERS = {
   opened: 0,
   refusedFull: 0,
   refusedAddress: 0,
@@ -67,7 +67,7 @@ const DOOR_COUNTERS = {
 /** Runs `test` with a server that takes everybody for alice's phone. */
 async function withServer(
   limits: Partial<EdgeLimits>,
-  test: (world: World) => Promise<void>,
+  test: (fixture: Fixture) => Promise<void>,
 ): Promise<void> {
   const [clock, timers, router] = [systemClock(), systemTimers(), new FakeRouter()];
   const counters = newEdgeCounters();
@@ -96,7 +96,7 @@ async function withServer(
     timers: systemTimers(),
     reopened: () => {},
     app,
-    counters: { ...DOOR_COUNTERS },
+    counters: { ...HTTP_SERVER_COUNTERS },
     admit: () => null,
     admitAddress: () => null,
     admitHost: () => null,
@@ -111,7 +111,7 @@ async function withServer(
     connectionsPerAddressMax: 100,
     requestTimeoutMs: 5000,
   });
-  const push: World["push"] = (session, bodies) => {
+  const push: Fixture["push"] = (session, bodies) => {
     const appended = router.append("alice", bodies);
     const owner = name("alice");
     edge.deliver({ kind: "events", owner, sinceMs: 0, sessions: [session], events: appended });
@@ -228,7 +228,7 @@ Deno.test("a stream begins with the welcome, and each event carries its cursor",
   });
 });
 
-Deno.test("a stream that is sent away says why and when to come back, then ends", async () => {
+Deno.test("a stream that is sent away says why and when to return, then ends", async () => {
   await withServer({}, async ({ port, edge }) => {
     const raw = stream(port);
     await raw.until(() => raw.bytes.includes("event: welcome\n"));

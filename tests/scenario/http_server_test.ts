@@ -7,8 +7,8 @@ import { type Cidr, parseCidr } from "../../server/config/address.ts";
 import {
   abortConnection,
   addressFromEnv,
-  type DoorCounters,
-  type DoorOptions,
+  type HttpCounters,
+  type HttpOptions,
   type HttpServer,
   openHttpServer,
   TrustedProxies,
@@ -21,23 +21,23 @@ import { TEST_CERT, TEST_KEY } from "./test_cert.ts";
 
 const cidrs = (texts: readonly string[]): readonly Cidr[] => texts.map((text) => parseCidr(text)!);
 
-interface World {
+interface Fixture {
   readonly door: HttpServer;
-  readonly counters: DoorCounters;
+  readonly counters: HttpCounters;
   readonly upgrades: string[];
   /** Paths of the requests that reached the app. */
   readonly served: string[];
   refusal: Failure | null;
   addressRefusal: Failure | null;
   /** Requests that addresses had to pay for. */
-  blamed: number;
+  penalized: number;
 }
-type Shared = "refusal" | "addressRefusal" | "blamed";
+type Shared = "refusal" | "addressRefusal" | "penalized";
 
 /** Runs `test` with an open door; the app tells how it sees requests. */
-async function withDoor(
-  options: Partial<DoorOptions>,
-  test: (world: World) => Promise<void>,
+async function withHttpServer(
+  options: Partial<HttpOptions>,
+  test: (fixture: Fixture) => Promise<void>,
 ): Promise<void> {
   const counters = {
     opened: 0,
@@ -64,7 +64,7 @@ async function withDoor(
     abortConnection(c.req.raw);
     return c.text("nobody reads this");
   });
-  const shared = { refusal: null, addressRefusal: null, blamed: 0 } as Pick<World, Shared>;
+  const shared = { refusal: null, addressRefusal: null, penalized: 0 } as Pick<Fixture, Shared>;
   const door = await openHttpServer({
     turns: new Turns(systemClock(), systemTimers()),
     timers: systemTimers(),
@@ -74,7 +74,7 @@ async function withDoor(
     admit: () => shared.refusal,
     admitAddress: () => shared.addressRefusal,
     admitHost: (host) => host === "stranger" ? fail("forbidden", "not me") : null,
-    penalize: (_address, requests) => shared.blamed += requests,
+    penalize: (_address, requests) => shared.penalized += requests,
     upgrade(request, socket, _head, address) {
       upgrades.push(`${request.url} ${address}`);
       socket.destroy();
@@ -104,7 +104,7 @@ async function answerTo(port: number, bytes: string): Promise<[number, Record<st
 }
 
 Deno.test("the door serves requests and hands upgrades on with the client's address", async () => {
-  await withDoor({}, async ({ door, counters, upgrades }) => {
+  await withHttpServer({}, async ({ door, counters, upgrades }) => {
     const response = await fetch(`http://127.0.0.1:${door.port}/echo`, {
       method: "POST",
       body: "hi",
@@ -124,7 +124,7 @@ Deno.test("the door serves requests and hands upgrades on with the client's addr
 Deno.test("X-Forwarded-For is believed from trusted proxies only, from the right", async () => {
   const seen = async (trusted: readonly string[], header: string) => {
     let address = "";
-    await withDoor({ trustedProxies: cidrs(trusted) }, async ({ door }) => {
+    await withHttpServer({ trustedProxies: cidrs(trusted) }, async ({ door }) => {
       const headers = { "x-forwarded-for": header };
       const response = await fetch(`http://127.0.0.1:${door.port}/address`, { headers });
       address = await response.text();
@@ -171,7 +171,7 @@ const BROKEN: readonly (readonly [string, string, number, string])[] = [
 
 for (const [what, bytes, status, code] of BROKEN) {
   Deno.test(`${what} is answered with ${status} and a reason`, async () => {
-    await withDoor({}, async ({ door, counters }) => {
+    await withHttpServer({}, async ({ door, counters }) => {
       const [answered, body] = await answerTo(door.port, bytes);
       assert.deepEqual([answered, body["code"]], [status, code]);
       assert.equal(counters.malformed, 1);
@@ -180,7 +180,7 @@ for (const [what, bytes, status, code] of BROKEN) {
 }
 
 Deno.test("connections that send slowly, or nothing, are cut by the request timeout", async () => {
-  await withDoor({ requestTimeoutMs: 300 }, async ({ door }) => {
+  await withHttpServer({ requestTimeoutMs: 300 }, async ({ door }) => {
     const sent = [
       "",
       "GET / HTTP/1.1\r\nHost: x\r\n",
@@ -201,7 +201,7 @@ Deno.test("connections that send slowly, or nothing, are cut by the request time
 });
 
 Deno.test("connections over the limits are refused at once, with a wait", async () => {
-  await withDoor({ connectionsMax: 2 }, async ({ door, counters }) => {
+  await withHttpServer({ connectionsMax: 2 }, async ({ door, counters }) => {
     const held = [new RawSocket(door.port), new RawSocket(door.port)];
     await Promise.all(held.map((raw) => {
       raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -214,7 +214,7 @@ Deno.test("connections over the limits are refused at once, with a wait", async 
     assert.equal(counters.refusedFull, 1);
     held.forEach((raw) => raw.destroy());
   });
-  await withDoor({ connectionsPerAddressMax: 1 }, async ({ door, counters }) => {
+  await withHttpServer({ connectionsPerAddressMax: 1 }, async ({ door, counters }) => {
     const held = new RawSocket(door.port);
     await new Promise<void>((done) => held.socket.once("connect", () => done()));
     const second = new RawSocket(door.port);
@@ -225,30 +225,30 @@ Deno.test("connections over the limits are refused at once, with a wait", async 
 });
 
 Deno.test("connections are refused while the node takes none", async () => {
-  await withDoor({}, async (world) => {
-    world.refusal = fail("busy", "overload", 2500);
-    const [status, body] = await answerTo(world.door.port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await withHttpServer({}, async (fixture) => {
+    fixture.refusal = fail("busy", "overload", 2500);
+    const [status, body] = await answerTo(fixture.door.port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     assert.equal(status, 503);
     assert.deepEqual(body, { code: "busy", message: "overload", retryAfterMs: 2500 });
-    assert.equal(world.counters.refusedBusy, 1);
+    assert.equal(fixture.counters.refusedBusy, 1);
   });
 });
 
 Deno.test("requests and upgrades for a host that is not admitted are refused, and cost", async () => {
-  await withDoor({}, async (world) => {
-    const { door, upgrades } = world;
+  await withHttpServer({}, async (fixture) => {
+    const { door, upgrades } = fixture;
     for (const more of ["", "Upgrade: websocket\r\nConnection: Upgrade\r\n"]) {
       const request = `GET /address HTTP/1.1\r\nHost: stranger\r\n${more}\r\n`;
       const [status, body] = await answerTo(door.port, request);
       assert.deepEqual([status, body], [403, { code: "forbidden", message: "not me" }]);
     }
     assert.deepEqual(upgrades, []);
-    assert.equal(world.blamed, 2);
+    assert.equal(fixture.penalized, 2);
   });
 });
 
 Deno.test("abortConnection resets the connection of a request", async () => {
-  await withDoor({}, async ({ door }) => {
+  await withHttpServer({}, async ({ door }) => {
     const raw = new RawSocket(door.port);
     let reset = "";
     raw.socket.on("error", (error: NodeJS.ErrnoException) => reset = error.code ?? "");
@@ -260,38 +260,41 @@ Deno.test("abortConnection resets the connection of a request", async () => {
 });
 
 Deno.test("the door says what is wrong where it cannot listen", async () => {
-  await withDoor({}, async ({ door }) => {
-    const second = withDoor({ port: door.port }, () => Promise.resolve());
+  await withHttpServer({}, async ({ door }) => {
+    const second = withHttpServer({ port: door.port }, () => Promise.resolve());
     await assert.rejects(second, /^Error: Cannot listen on 127\.0\.0\.1:\d+: /);
   });
 });
 
 Deno.test("with a certificate the door speaks TLS, and counts who never begins to", async () => {
   const tls = { cert: TEST_CERT, key: TEST_KEY };
-  await withDoor({ tls, connectionsMax: 2, requestTimeoutMs: 300 }, async ({ door, counters }) => {
-    const silent = new RawSocket(door.port);
-    await new Promise<void>((done) => silent.socket.once("connect", () => done()));
-    const socket = connectTls({ port: door.port, host: "127.0.0.1", ca: TEST_CERT });
-    let text = "";
-    socket.on("data", (data) => text += data);
-    socket.write(
-      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
-    );
-    await new Promise((done) => socket.on("close", done));
-    assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*hi/);
-    await silent.ended();
-    assert.equal(counters.opened, 2);
-  });
+  await withHttpServer(
+    { tls, connectionsMax: 2, requestTimeoutMs: 300 },
+    async ({ door, counters }) => {
+      const silent = new RawSocket(door.port);
+      await new Promise<void>((done) => silent.socket.once("connect", () => done()));
+      const socket = connectTls({ port: door.port, host: "127.0.0.1", ca: TEST_CERT });
+      let text = "";
+      socket.on("data", (data) => text += data);
+      socket.write(
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+      );
+      await new Promise((done) => socket.on("close", done));
+      assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*hi/);
+      await silent.ended();
+      assert.equal(counters.opened, 2);
+    },
+  );
 });
 
 Deno.test("a connection whose requests pile up unanswered is cut, others are served", async () => {
-  await withDoor({}, async (world) => {
-    const { door, counters } = world;
+  await withHttpServer({}, async (fixture) => {
+    const { door, counters } = fixture;
     const raw = new RawSocket(door.port);
     raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n".repeat(40));
     await raw.ended();
     assert.equal(counters.pipelined, 1);
-    assert.equal(world.blamed, 16);
+    assert.equal(fixture.penalized, 16);
     const patient = new RawSocket(door.port);
     patient.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10));
     assert.equal(await patient.status(), 200);
@@ -300,7 +303,7 @@ Deno.test("a connection whose requests pile up unanswered is cut, others are ser
 });
 
 Deno.test("issue 10.1: a burst of requests in one write is cut before any is made an object", async () => {
-  await withDoor({}, async ({ door, counters, served }) => {
+  await withHttpServer({}, async ({ door, counters, served }) => {
     const bursts = Array.from({ length: 20 }, () => new RawSocket(door.port));
     for (const raw of bursts) raw.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000));
     await Promise.all(bursts.map((raw) => raw.ended()));
@@ -309,7 +312,7 @@ Deno.test("issue 10.1: a burst of requests in one write is cut before any is mad
 });
 
 Deno.test("issue 10.1: requests behind one without an answer are parsed when it has one", async () => {
-  await withDoor({}, async ({ door, served }) => {
+  await withHttpServer({}, async ({ door, served }) => {
     const echo = (body: string) =>
       `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     // Empty lines in a body end no request, and a body may be longer than a slice.
@@ -335,7 +338,7 @@ Deno.test("issue 10.1: requests behind one without an answer are parsed when it 
 });
 
 Deno.test("issue 9 A9: unknown upgrades are ignored, and HTTP/1.0 needs no Host", async () => {
-  await withDoor({}, async ({ door, upgrades }) => {
+  await withHttpServer({}, async ({ door, upgrades }) => {
     const host = "Host: x\r\nConnection: close, Upgrade\r\n";
     const answers: [string, number][] = [
       [`GET /address HTTP/1.1\r\n${host}Upgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n`, 200],
@@ -357,7 +360,7 @@ Deno.test("issue 9 A9: unknown upgrades are ignored, and HTTP/1.0 needs no Host"
 });
 
 Deno.test("answered requests do not pile up: a connection may have as many as it likes", async () => {
-  await withDoor({}, async ({ door, counters }) => {
+  await withHttpServer({}, async ({ door, counters }) => {
     for (let i = 0; i < 40; i++) {
       const response = await fetch(`http://127.0.0.1:${door.port}/address`);
       assert.equal(await response.text(), "127.0.0.1");
@@ -367,13 +370,13 @@ Deno.test("answered requests do not pile up: a connection may have as many as it
 });
 
 Deno.test("an address that asks too much is refused at the door, and its connections end", async () => {
-  await withDoor({}, async (world) => {
-    const { door, counters } = world;
+  await withHttpServer({}, async (fixture) => {
+    const { door, counters } = fixture;
     const request = "GET /address HTTP/1.1\r\nHost: x\r\n\r\n";
     const raw = new RawSocket(door.port);
     raw.write(request);
     assert.equal(await raw.status(), 200);
-    world.addressRefusal = fail("rate_limited", "Too many requests from this address", 1500);
+    fixture.addressRefusal = fail("rate_limited", "Too many requests from this address", 1500);
     const before = raw.bytes.length;
     raw.write(request);
     await raw.ended();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { AccountId, AccountName, MailboxId } from "../../shard/name/ids.ts";
 import type { ExportedAccount, ImportItem } from "../../shard/account/transfer.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 const KEY = { key: "keykeykeykeykey0" as MailboxId };
@@ -10,8 +10,8 @@ const OTHER = { key: "otherotherother0" as MailboxId };
 const ID = "importedaccount0" as AccountId;
 
 /** Alice and Bob have written to each other a lot, and Carol has asked Alice. */
-function world(): NodeWorld {
-  const w = new NodeWorld({ limits: { cacheIdleMs: 1000, checkpointMs: 300 } });
+function fixture(): NodeFixture {
+  const w = new NodeFixture({ limits: { cacheIdleMs: 1000, checkpointMs: 300 } });
   for (const who of ["alice", "bob", "carol"]) w.account(who);
   w.befriend("alice", "bob");
   for (let i = 0; i < 150; i++) {
@@ -24,7 +24,7 @@ function world(): NodeWorld {
   return w;
 }
 
-function exported(w: NodeWorld, who: string): { head: ExportedAccount; events: MailboxEvent[] } {
+function exported(w: NodeFixture, who: string): { head: ExportedAccount; events: MailboxEvent[] } {
   const head = w.must(who, "export.account", { credentials: true });
   const events: MailboxEvent[] = [];
   for (let after = head.first - 1; after < head.last; after = events.at(-1)!.seq) {
@@ -43,13 +43,13 @@ function itemsOf({ head, events }: ReturnType<typeof exported>): ImportItem[] {
   ];
 }
 
-function begin(w: NodeWorld, who: string, from: ReturnType<typeof exported>, id = ID, key = KEY) {
+function begin(w: NodeFixture, who: string, from: ReturnType<typeof exported>, id = ID, key = KEY) {
   const { createdAt, lastSeen, messagesFrom, credentials, first } = from.head;
   const account = { createdAt, lastSeen, messagesFrom, credentials, first };
   return w.ask(who, "import.begin", { ...key, id, account });
 }
 
-function importAll(w: NodeWorld, who: string, from: ReturnType<typeof exported>): void {
+function importAll(w: NodeFixture, who: string, from: ReturnType<typeof exported>): void {
   assert.deepEqual(begin(w, who, from), { ok: true, value: { last: from.head.first - 1 } });
   w.must(who, "import.append", { ...KEY, items: itemsOf(from) });
   const tied = w.must(who, "import.roster", KEY);
@@ -59,7 +59,7 @@ function importAll(w: NodeWorld, who: string, from: ReturnType<typeof exported>)
 }
 
 Deno.test("export and import carry an account over: events, marks, contacts, blocks", () => {
-  const w = world();
+  const w = fixture();
   const from = exported(w, "alice");
   assert.deepEqual(from.events, w.mailbox("alice"));
   importAll(w, "copy", from);
@@ -92,7 +92,7 @@ Deno.test("export and import carry an account over: events, marks, contacts, blo
 });
 
 Deno.test("no receipt covers a message that waited when its account was exported (A1)", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   for (const who of ["alice", "bob"]) w.account(who);
   w.must("alice", "roster.subscription", { contact: name("bob"), type: "subscribe" });
   w.send("alice", "bob", "m1", "waits");
@@ -117,7 +117,7 @@ Deno.test("no receipt covers a message that waited when its account was exported
 });
 
 Deno.test("an import that is broken off goes on where it was, and twice is as once", () => {
-  const w = world();
+  const w = fixture();
   const from = exported(w, "alice");
   const items = itemsOf(from);
   assert.ok(begin(w, "copy", from).ok);
@@ -141,7 +141,7 @@ Deno.test("an import that is broken off goes on where it was, and twice is as on
 });
 
 Deno.test("a name that is taken, by whatever, is not imported to", () => {
-  const w = world();
+  const w = fixture();
   const from = exported(w, "alice");
   const refused = begin(w, "bob", from);
   assert.ok(!refused.ok && refused.code === "conflict");
@@ -159,7 +159,7 @@ Deno.test("a name that is taken, by whatever, is not imported to", () => {
 });
 
 Deno.test("an account that is being imported is nobody's", () => {
-  const w = world();
+  const w = fixture();
   assert.ok(begin(w, "copy", exported(w, "alice")).ok);
   assert.equal(w.must("copy", "account.info", {}).state, "importing");
   assert.equal(w.must("copy", "account.credentials", {}), null);
@@ -179,7 +179,9 @@ Deno.test("an account that is being imported is nobody's", () => {
 });
 
 Deno.test("import.append refuses a gap of events and more than an account may hold", () => {
-  const w = new NodeWorld({ limits: { rosterMax: 2, pendingRequestsMax: 1, conversationsMax: 2 } });
+  const w = new NodeFixture({
+    limits: { rosterMax: 2, pendingRequestsMax: 1, conversationsMax: 2 },
+  });
   w.account("alice");
   const from = exported(w, "alice");
   assert.ok(begin(w, "copy", from).ok);

@@ -63,7 +63,7 @@ Deno.test("hello with a token alone asks whose device it is", () => {
   deepEqual(node.router.asked.map((asked) => asked.op), ["auth.token"]);
 });
 
-Deno.test("hello resumes: session, cursor and presence go to the edge, the cursor comes back", () => {
+Deno.test("hello resumes: session, cursor and presence go to the edge, the cursor returns", () => {
   const node = openNode();
   node.edge.mode = "resume";
   const after = `${CURSOR.split(":")[0]}:3`;

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import type { DeviceId, SessionId } from "../../shard/name/ids.ts";
-import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 
-const wall = (w: NodeWorld) => w.process.clock.wallMs();
+const wall = (w: NodeFixture) => w.process.clock.wallMs();
 
-function friends(): NodeWorld {
-  const w = new NodeWorld();
+function friends(): NodeFixture {
+  const w = new NodeFixture();
   for (const n of ["ann", "bob"]) w.account(n);
   w.befriend("ann", "bob");
   return w;
 }
 
-/** What ann is told after a restart: what is durable. */
-function stored(w: NodeWorld): number {
+/** What ann gets after a restart: what is durable. */
+function stored(w: NodeFixture): number {
   w.settle(10_000);
   w.kill();
   w.start();
@@ -20,7 +20,7 @@ function stored(w: NodeWorld): number {
   return answers.find((a) => a.watched === "bob")!.presence!.lastSeen;
 }
 
-const presence = (w: NodeWorld, session: SessionId, value: typeof ONLINE | null) =>
+const presence = (w: NodeFixture, session: SessionId, value: typeof ONLINE | null) =>
   w.must("bob", "presence.set", { session, presence: value });
 
 Deno.test("last seen is the time of the sign-out, also after a restart", () => {

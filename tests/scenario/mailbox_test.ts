@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId, MailboxId, SessionId } from "../../shard/name/ids.ts";
-import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 
-function contacts(options: ConstructorParameters<typeof NodeWorld>[0] = {}): NodeWorld {
-  const w = new NodeWorld(options);
+function contacts(options: ConstructorParameters<typeof NodeFixture>[0] = {}): NodeFixture {
+  const w = new NodeFixture(options);
   w.account("alice");
   w.account("bob");
   w.befriend("alice", "bob");
@@ -13,12 +13,12 @@ function contacts(options: ConstructorParameters<typeof NodeWorld>[0] = {}): Nod
 }
 
 /** Longer than it takes for idle accounts to leave memory and be checkpointed. */
-function evict(w: NodeWorld): void {
+function evict(w: NodeFixture): void {
   w.settle(10_000);
   assert.equal(w.node.accountsInMemory, 0);
 }
 
-Deno.test("accounts leave memory when idle and come back whole", () => {
+Deno.test("accounts leave memory when idle and return whole", () => {
   const w = contacts({ limits: { cacheIdleMs: 1000 } });
   for (let i = 0; i < 300; i++) w.send("alice", "bob", `m${i}`, "x".repeat(100));
   const before = [w.mailbox("alice"), w.mailbox("bob")];
@@ -165,7 +165,7 @@ Deno.test("session.attach resumes from a valid cursor and resets from others", (
 });
 
 Deno.test("a wall clock that jumps far ahead and back leaves no stamps ahead (A7)", () => {
-  const w = new NodeWorld({ limits: { retentionMs: 86_400_000 } });
+  const w = new NodeFixture({ limits: { retentionMs: 86_400_000 } });
   for (const user of ["a", "b"]) w.account(user);
   w.befriend("a", "b");
   w.send("a", "b", "m1");

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 
 Deno.test("message.send delivers to a contact exactly once, in order, with receipts", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("alice");
   w.account("bob");
   w.befriend("alice", "bob");
@@ -36,7 +36,7 @@ Deno.test("message.send delivers to a contact exactly once, in order, with recei
 });
 
 Deno.test("messages survive a kill, and what was owed is delivered after the restart", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("alice");
   w.account("bob");
   w.befriend("alice", "bob");
@@ -54,7 +54,7 @@ Deno.test("messages survive a kill, and what was owed is delivered after the res
 });
 
 Deno.test("presence reaches the watchers' node, and stops with the subscription", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("alice");
   w.account("bob");
   w.befriend("alice", "bob");
@@ -72,7 +72,7 @@ Deno.test("presence reaches the watchers' node, and stops with the subscription"
 });
 
 Deno.test("a stranger's message is acked and refused without a word", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("alice");
   w.account("mallory");
   w.send("mallory", "alice", "m1", "buy");
@@ -87,7 +87,7 @@ Deno.test("a stranger's message is acked and refused without a word", () => {
 });
 
 Deno.test("a removed, released and registered name leaks nothing and delivers both ways", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("alice");
   const old = w.account("bob");
   w.befriend("alice", "bob");
@@ -112,7 +112,7 @@ Deno.test("a removed, released and registered name leaks nothing and delivers bo
 });
 
 Deno.test("a full store refuses writes with a retryable error, reads go on, and it recovers", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("alice");
   w.account("bob");
   w.befriend("alice", "bob");
@@ -141,7 +141,7 @@ Deno.test("a full store refuses writes with a retryable error, reads go on, and 
 });
 
 Deno.test("device.add is refused where the password was changed after it was checked", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   const key = (byte: number) => ({
     salt: new Uint8Array(16),
     iterations: 4096,

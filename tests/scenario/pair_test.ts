@@ -1,22 +1,22 @@
-/** Those who may not write to an account cannot fill it, stop it, or learn that it is there. */
+/** Those who may not write to an account cannot fill it, stop it, or learn that it exists. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 const PHONE = "phone" as DeviceId;
 
-function subscribe(w: NodeWorld, from: string, to: string): void {
+function subscribe(w: NodeFixture, from: string, to: string): void {
   w.must(from, "roster.subscription", { contact: name(to), type: "subscribe" });
 }
 
 /** Users who have asked `user` for a subscription. */
-function requests(w: NodeWorld, user: string): string[] {
+function requests(w: NodeFixture, user: string): string[] {
   return [...w.must(user, "mailbox.snapshot", {}).snapshot.requests];
 }
 
 Deno.test("strangers whose messages are refused take none of an account's conversations", () => {
-  const w = new NodeWorld({ limits: { conversationsMax: 3 } });
+  const w = new NodeFixture({ limits: { conversationsMax: 3 } });
   for (const user of ["victim", "friend", "late"]) w.account(user);
   for (let i = 0; i < 10; i++) {
     w.account(`stranger${i}`);
@@ -36,7 +36,7 @@ Deno.test("strangers whose messages are refused take none of an account's conver
 });
 
 Deno.test("an account that can take no more others says so, and holds nobody up", () => {
-  const w = new NodeWorld({ limits: { conversationsMax: 2 } });
+  const w = new NodeFixture({ limits: { conversationsMax: 2 } });
   for (const user of ["full", "a", "b", "c", "d"]) w.account(user);
   w.must("full", "settings.set", { messagesFrom: "anyone" });
   for (const user of ["a", "b", "c"]) w.send(user, "full", "m1", `from ${user}`);
@@ -59,7 +59,7 @@ Deno.test("an account that can take no more others says so, and holds nobody up"
 });
 
 Deno.test("what strangers write to who does not take it never leaves them", () => {
-  const w = new NodeWorld({ limits: { cacheIdleMs: 200, checkpointMs: 100 } });
+  const w = new NodeFixture({ limits: { cacheIdleMs: 200, checkpointMs: 100 } });
   for (const user of ["asker", "asked"]) w.account(user);
   w.send("asker", "asked", "m0", "known by now");
   // By then neither is in memory.
@@ -79,7 +79,7 @@ Deno.test("what strangers write to who does not take it never leaves them", () =
 });
 
 Deno.test("a stranger who is let in is taken from there on, in order", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   for (const user of ["a", "b"]) w.account(user);
   for (let i = 0; i < 5; i++) w.send("a", "b", `m${i}`, "unwanted");
   w.settle();
@@ -91,7 +91,7 @@ Deno.test("a stranger who is let in is taken from there on, in order", () => {
 
 Deno.test("a burst of large messages has the same answers whether there is anybody or not", () => {
   const answers = (to: "missing" | "hiding" | "blocking") => {
-    const w = new NodeWorld();
+    const w = new NodeFixture();
     w.account("a");
     if (to !== "missing") w.account(to);
     if (to === "blocking") w.must(to, "roster.block", { contact: name("a"), blocked: true });
@@ -103,7 +103,7 @@ Deno.test("a burst of large messages has the same answers whether there is anybo
       });
     }
     w.settle();
-    // What was held back can be sent after the pause that was asked for.
+    // What was limited can be sent after the pause that was asked for.
     said.push(String(
       w.ask("a", "message.send", {
         device: PHONE,
@@ -122,8 +122,8 @@ Deno.test("a burst of large messages has the same answers whether there is anybo
   deepEqual(answers("blocking"), missing);
 });
 
-Deno.test("whoever gets a released name is not told how much its former owner was sent", () => {
-  const w = new NodeWorld();
+Deno.test("the next owner of a released name does not learn how much the former one was sent", () => {
+  const w = new NodeFixture();
   for (const user of ["kim", "lou"]) w.account(user);
   w.must("kim", "settings.set", { messagesFrom: "anyone" });
   for (let i = 0; i < 5; i++) w.send("lou", "kim", `old${i}`);
@@ -152,10 +152,10 @@ Deno.test("whoever gets a released name is not told how much its former owner wa
 });
 
 Deno.test("what the roster has of a former account does not stop messages to the present one", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   for (const user of ["ann", "bob"]) w.account(user);
   w.befriend("ann", "bob");
-  // Behind a block bob forgets ann, whose roster is told that he did.
+  // Behind a block bob forgets ann, whose roster is notified.
   w.must("bob", "roster.block", { contact: name("ann"), blocked: true });
   w.must("bob", "roster.remove", { contact: name("ann") });
   w.must("bob", "account.remove", {});

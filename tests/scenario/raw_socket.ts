@@ -76,7 +76,7 @@ export class RawSocket {
     this.socket.write(data);
   }
 
-  /** The status line's number, once the head is there. */
+  /** The status line's number, once the head has arrived. */
   async status(): Promise<number> {
     await this.until(() => this.bytes.includes("\r\n\r\n") || this.closed);
     return Number(/^HTTP\/1\.1 (\d+)/.exec(this.bytes.toString("latin1"))?.[1] ?? 0);

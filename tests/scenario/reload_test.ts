@@ -1,21 +1,23 @@
-/** Shards that lose their owner on a whole node; at random moments they are the simulator's work. */
+/**
+ * Shards that lose their owner on a whole node; at random moments they are the simulator's work.
+ */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
-import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 import { POINT_SPACE } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Reloaded } from "../../server/node/takeovers.ts";
 
 const OTHER = { id: "node000000000009" as NodeId, incarnation: 1 };
 
-function friends(shards = 1): NodeWorld {
-  const w = new NodeWorld({ shards });
+function friends(shards = 1): NodeFixture {
+  const w = new NodeFixture({ shards });
   for (const n of ["ann", "bob"]) w.account(n);
   w.befriend("ann", "bob");
   return w;
 }
 
-function reload(w: NodeWorld, id = 0): Result<Reloaded> {
+function reload(w: NodeFixture, id = 0): Result<Reloaded> {
   let result: Result<Reloaded> | null = null;
   w.node.reload(id, (r) => result = r);
   w.time.runWhile(() => result === null, w.time.nowMs + 10_000);
@@ -24,7 +26,7 @@ function reload(w: NodeWorld, id = 0): Result<Reloaded> {
 }
 
 /** What the edge that the test plays announces. */
-function announced(w: NodeWorld): void {
+function announced(w: NodeFixture): void {
   const asked = w.packets.findLast((p) => p.kind === "announce");
   ok(asked?.kind === "announce", "nobody was asked to announce");
   w.node.announced(asked.lo, asked.hi, asked.epoch);

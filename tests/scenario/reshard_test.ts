@@ -9,11 +9,11 @@ import {
 } from "../../shard/table/table.ts";
 import { keepShardsEven } from "../../server/node/shard_keeper.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Reshaping } from "../../server/node/resharder.ts";
 
-function reshape(w: NodeWorld, change: Reshape): Result<Reshaping> {
+function reshape(w: NodeFixture, change: Reshape): Result<Reshaping> {
   let result: Result<Reshaping> | null = null;
   w.node.reshape(change, (r) => result = r);
   w.time.runWhile(() => result === null, w.time.nowMs + 10_000);
@@ -22,7 +22,7 @@ function reshape(w: NodeWorld, change: Reshape): Result<Reshaping> {
 }
 
 /** Follows the plan for a number of shards. */
-function setNumber(w: NodeWorld, count: number): void {
+function setNumber(w: NodeFixture, count: number): void {
   for (const step of planTo(w.node.table, count)) {
     // Busy while a log that nobody needs any more is deleted.
     for (let result = reshape(w, reshapeOf(w.node.table, step)!); !result.ok;) {
@@ -42,8 +42,8 @@ function ranges({ version, nextId, shards }: ShardTable) {
 
 const inherited = ({ shards }: ShardTable) => shards.some((s) => s.inherits.length > 0);
 
-function friends(): NodeWorld {
-  const w = new NodeWorld({ shards: 4 });
+function friends(): NodeFixture {
+  const w = new NodeFixture({ shards: 4 });
   for (let i = 0; i < 12; i++) w.account(`user${i}`);
   for (let i = 1; i < 12; i++) w.befriend("user0", `user${i}`);
   return w;
@@ -125,7 +125,7 @@ Deno.test("a change that does not fit, or that the store does not take, leaves a
 });
 
 Deno.test("keepShardsEven cuts a shard that is hot, and merges when all is quiet again", () => {
-  const w = new NodeWorld({ shards: 4 });
+  const w = new NodeFixture({ shards: 4 });
   const { clock, timers } = w.process;
   keepShardsEven(w.node, { clock, timers, log: memoryLog().log }, 4);
   w.settle(30_100);

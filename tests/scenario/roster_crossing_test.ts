@@ -1,7 +1,9 @@
-/** Two rosters agree whatever the users do, although packets between them get lost and come late. */
+/**
+ * Two rosters agree whatever the users do, although packets between them get lost and come late.
+ */
 import assert from "node:assert/strict";
 import type { AccountName } from "../../shard/name/ids.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 import { Prng } from "../sim/prng.ts";
 
 const NAMES = ["alice", "bob"] as const;
@@ -13,7 +15,7 @@ const QUIET_MS = 70_000;
 
 const other = (who: string): AccountName => (who === "alice" ? "bob" : "alice") as AccountName;
 
-function step(w: NodeWorld, prng: Prng): void {
+function step(w: NodeFixture, prng: Prng): void {
   const who = prng.pick(NAMES);
   const contact = other(who);
   const action = prng.number();
@@ -24,7 +26,7 @@ function step(w: NodeWorld, prng: Prng): void {
 }
 
 /** What `who` knows of the other: whether it sees it, is seen, waits for it and is asked by it. */
-function view(w: NodeWorld, who: string) {
+function view(w: NodeFixture, who: string) {
   const { roster, requests } = w.must(who, "mailbox.snapshot", {}).snapshot;
   const item = roster.find(({ contact }) => contact === other(who));
   const subscription = item?.subscription ?? "none";
@@ -38,7 +40,7 @@ function view(w: NodeWorld, who: string) {
 
 Deno.test("two rosters agree in the end, whatever crossed on the way between them", () => {
   for (let seed = 1; seed <= RUNS; seed++) {
-    const w = new NodeWorld({ seed, limits: { subscriptionRequestBurst: 1000 } });
+    const w = new NodeFixture({ seed, limits: { subscriptionRequestBurst: 1000 } });
     const prng = w.prng.fork("steps");
     for (const name of NAMES) w.account(name);
     w.loses = () => prng.chance(0.4);

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import { answersEarlier } from "../../shard/handlers/subscription_packets.ts";
-import { NodeWorld, ONLINE } from "../sim/node_world.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 
-function people(...names: string[]): NodeWorld {
-  const w = new NodeWorld();
+function people(...names: string[]): NodeFixture {
+  const w = new NodeFixture();
   for (const n of names) w.account(n);
   return w;
 }
 
 function subscribe(
-  w: NodeWorld,
+  w: NodeFixture,
   from: string,
   to: string,
   type: "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed",
@@ -22,7 +22,7 @@ function subscribe(
   return result;
 }
 
-const snapshot = (w: NodeWorld, who: string) => w.must(who, "mailbox.snapshot", {}).snapshot;
+const snapshot = (w: NodeFixture, who: string) => w.must(who, "mailbox.snapshot", {}).snapshot;
 
 Deno.test("a request, its approval and its end are events of both mailboxes", () => {
   const w = people("alice", "bob");
@@ -110,13 +110,13 @@ Deno.test("blocking cuts messages, presence and requests both ways, and tells no
   w.must("bob", "roster.block", { contact: name("alice"), blocked: false });
   w.settle();
   const targets = w.packets.flatMap((p) => p.kind === "watch" ? [p.target.name] : []);
-  assert.deepEqual(targets.sort(), ["alice", "bob"], "both are told to look again");
+  assert.deepEqual(targets.sort(), ["alice", "bob"], "both are asked to rewatch");
   w.send("alice", "bob", "m2");
   w.settle();
   assert.deepEqual(w.bodies("bob"), ["m2"]);
 });
 
-Deno.test("missing and blocking accounts look alike to who asks them", () => {
+Deno.test("missing and blocking accounts look alike to the client", () => {
   const w = people("alice", "bob");
   w.must("bob", "roster.block", { contact: name("alice"), blocked: true });
   const seen = (to: string) => {
@@ -140,7 +140,7 @@ Deno.test("missing and blocking accounts look alike to who asks them", () => {
 
 Deno.test("pending requests are capped, and requests are rate-limited", () => {
   const names = Array.from({ length: 8 }, (_, i) => `user${i}`);
-  const w = new NodeWorld({
+  const w = new NodeFixture({
     limits: { pendingRequestsMax: 3, subscriptionRequestBurst: 5, subscriptionRequestMs: 60_000 },
   });
   w.account("alice");
@@ -203,7 +203,7 @@ Deno.test("presence: a session ends that of another device only with proof, and 
 });
 
 /** What the two rosters say of each other, and whether a request is shown. */
-function bothSides(w: NodeWorld, a: string, b: string) {
+function bothSides(w: NodeFixture, a: string, b: string) {
   return [[a, b], [b, a]].map(([mine, theirs]) => {
     const { roster, requests } = w.must(mine!, "mailbox.snapshot", {}).snapshot;
     const item = roster.find((i) => i.contact === theirs);
@@ -215,7 +215,7 @@ function bothSides(w: NodeWorld, a: string, b: string) {
 }
 
 const contact = (text: string) => ({ contact: text as AccountName });
-type Step = (w: NodeWorld) => void;
+type Step = (w: NodeFixture) => void;
 const block = (who: string, other: string, blocked: boolean): Step => (w) =>
   w.must(who, "roster.block", { ...contact(other), blocked });
 const remove = (who: string, other: string): Step => (w) =>
@@ -276,7 +276,7 @@ const BLOCK_ROWS: readonly (readonly [Step[], string[]])[] = [
 
 Deno.test("rosters agree whatever was removed, asked and granted behind a block (A6)", () => {
   BLOCK_ROWS.forEach(([steps, wanted], i) => {
-    const w = new NodeWorld();
+    const w = new NodeFixture();
     for (const user of ["a", "b"]) w.account(user);
     w.befriend("a", "b");
     for (const step of steps) {
@@ -289,7 +289,7 @@ Deno.test("rosters agree whatever was removed, asked and granted behind a block 
 });
 
 Deno.test("a denial that crosses a second request ends both (A6)", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   const shardOf = (user: string) => w.node.shardOf(name(user));
   // Within one shard packets cannot cross.
   const b = ["b", "c", "d", "e", "f", "g"].find((user) => shardOf(user) !== shardOf("a"))!;
@@ -304,8 +304,11 @@ Deno.test("a denial that crosses a second request ends both (A6)", () => {
   assert.deepEqual(bothSides(w, "a", b), ["none", "none"]);
 });
 
-/** A world in which bob's first answer to alice's request is lost, and comes after a second request. */
-function crossed(answer: "subscribed" | "unsubscribed", restart: boolean): NodeWorld {
+/**
+ * A fixture in which bob's first answer to alice's request is lost, and comes after a second
+ * request.
+ */
+function crossed(answer: "subscribed" | "unsubscribed", restart: boolean): NodeFixture {
   const w = people("alice", "bob");
   assert.notEqual(w.node.shardOf(name("alice")), w.node.shardOf(name("bob")));
   subscribe(w, "alice", "bob", "subscribe");

@@ -1,12 +1,12 @@
 /**
- * Bugs in the steps of a shard and in the callbacks of its callers: the shard that has met one loses
- * what it has left half done, everything else goes on.
+ * Bugs in the steps of a shard and in the callbacks of its callers: the shard that has met one
+ * loses what it has left half done, everything else goes on.
  */
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import { LogTail } from "../../shard/step/log_tail.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 import { OpenBatch } from "../../shard/step/open_batch.ts";
 import { ShardTurn } from "../../shard/step/shard_turn.ts";
 import { AccountCache } from "../../shard/step/account_cache.ts";
@@ -43,11 +43,11 @@ function failing(
 class Replies {
   readonly codes: string[] = [];
 
-  constructor(readonly world: NodeWorld) {}
+  constructor(readonly fixture: NodeFixture) {}
 
   request<K extends OpName>(name: string, op: K, input: Ops[K]["in"], then = () => {}): void {
     const at = this.codes.push("") - 1;
-    this.world.node.request(name as AccountName, op, input, (result) => {
+    this.fixture.node.request(name as AccountName, op, input, (result) => {
       assert.equal(this.codes[at], "", "a second reply");
       this.codes[at] = result.ok ? "ok" : result.code;
       then();
@@ -60,24 +60,26 @@ class Replies {
   }
 }
 
-function worldOf(shards: number, ...names: readonly string[]): NodeWorld {
-  const world = new NodeWorld({ shards });
-  for (const name of names) world.account(name);
-  world.settle(5000);
-  return world;
+function nodeOf(shards: number, ...names: readonly string[]): NodeFixture {
+  const fixture = new NodeFixture({ shards });
+  for (const name of names) fixture.account(name);
+  fixture.settle(5000);
+  return fixture;
 }
 
 /** What was logged of bugs: where, and the kind of the input. */
-function bugs(world: NodeWorld): readonly (readonly [unknown, unknown])[] {
-  return world.logged("node.bug").map(({ fields }) => [fields["where"], fields["input"]] as const);
+function bugs(fixture: NodeFixture): readonly (readonly [unknown, unknown])[] {
+  return fixture.logged("node.bug").map(({ fields }) =>
+    [fields["where"], fields["input"]] as const
+  );
 }
 
 const SETTINGS = { messagesFrom: "anyone" } as const;
 
 Deno.test("a bug in one input's step: the others of the turn go on, nothing half done is kept", () => {
-  const world = worldOf(1, "alice", "bob", "carol");
-  world.befriend("alice", "bob");
-  const replies = new Replies(world);
+  const fixture = nodeOf(1, "alice", "bob", "carol");
+  fixture.befriend("alice", "bob");
+  const replies = new Replies(fixture);
   failing(OpenBatch, "append", () => {
     // Inputs that a reply causes are of the same turn.
     replies.request("carol", "account.info", {}, () => {
@@ -86,108 +88,108 @@ Deno.test("a bug in one input's step: the others of the turn go on, nothing half
       replies.request("carol", "account.info", {});
       replies.request("bob", "settings.set", SETTINGS);
     });
-    world.settle(1000);
+    fixture.settle(1000);
   }, (_account, entry) => (entry as { kind: string }).kind === "sent");
   assert.deepEqual(replies.codes, ["ok", "ok", "unavailable", "ok", "ok"]);
-  assert.deepEqual(bugs(world), [["shard", "request"]]);
-  assert.equal(world.node.bugs, 1);
-  assert.deepEqual(world.bodies("alice"), []);
-  world.send("alice", "bob", "m1");
-  world.settle(1000);
-  assert.deepEqual([world.bodies("alice"), world.bodies("bob")], [["m1"], ["m1"]]);
-  world.kill();
-  world.start();
-  assert.deepEqual([world.bodies("alice"), world.bodies("bob")], [["m1"], ["m1"]]);
+  assert.deepEqual(bugs(fixture), [["shard", "request"]]);
+  assert.equal(fixture.node.bugs, 1);
+  assert.deepEqual(fixture.bodies("alice"), []);
+  fixture.send("alice", "bob", "m1");
+  fixture.settle(1000);
+  assert.deepEqual([fixture.bodies("alice"), fixture.bodies("bob")], [["m1"], ["m1"]]);
+  fixture.kill();
+  fixture.start();
+  assert.deepEqual([fixture.bodies("alice"), fixture.bodies("bob")], [["m1"], ["m1"]]);
 });
 
 Deno.test("what was open in a shard at a bug is not committed, its callers get unavailable", () => {
-  const world = worldOf(1, "alice", "bob");
-  world.befriend("alice", "bob");
-  world.disk.stall(300);
-  const replies = new Replies(world);
+  const fixture = nodeOf(1, "alice", "bob");
+  fixture.befriend("alice", "bob");
+  fixture.disk.stall(300);
+  const replies = new Replies(fixture);
   // In flight at the bug: its outcome counts.
   replies.request("bob", "settings.set", SETTINGS);
-  world.settle(50);
+  fixture.settle(50);
   replies.send("alice", "bob", "open");
   failing(ShardTurn, "sendOwed", () => replies.send("alice", "bob", "bug"));
   assert.deepEqual(replies.codes, ["", "unavailable", "unavailable"]);
   replies.request("alice", "account.info", {});
-  world.settle(1000);
+  fixture.settle(1000);
   assert.deepEqual(replies.codes, ["ok", "unavailable", "unavailable", "ok"]);
-  assert.deepEqual(world.bodies("alice"), []);
-  assert.equal(world.must("bob", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+  assert.deepEqual(fixture.bodies("alice"), []);
+  assert.equal(fixture.must("bob", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
 });
 
 Deno.test("a failed commit of the batch that was in flight at a bug: its callers get unavailable", () => {
-  const world = worldOf(1, "alice", "bob");
-  world.disk.stall(300);
-  world.disk.failNext("failed");
-  const replies = new Replies(world);
+  const fixture = nodeOf(1, "alice", "bob");
+  fixture.disk.stall(300);
+  fixture.disk.failNext("failed");
+  const replies = new Replies(fixture);
   replies.request("bob", "settings.set", SETTINGS);
-  world.settle(50);
+  fixture.settle(50);
   failing(OpenBatch, "append", () => replies.request("alice", "settings.set", SETTINGS));
-  world.settle(3000);
+  fixture.settle(3000);
   assert.deepEqual(replies.codes, ["unavailable", "unavailable"]);
-  const { snapshot } = world.must("bob", "mailbox.snapshot", {});
+  const { snapshot } = fixture.must("bob", "mailbox.snapshot", {});
   assert.equal(snapshot.messagesFrom, "contacts");
 });
 
 Deno.test("a bug where the store calls back does not end the process", () => {
-  const world = worldOf(2, "alice", "bob");
-  world.kill();
-  world.start();
-  const replies = new Replies(world);
+  const fixture = nodeOf(2, "alice", "bob");
+  fixture.kill();
+  fixture.start();
+  const replies = new Replies(fixture);
   failing(AccountCache, "loaded", () => {
     replies.request("dave", "account.info", {});
-    world.settle(1000);
+    fixture.settle(1000);
   });
   assert.deepEqual(replies.codes, ["unavailable"]);
-  assert.deepEqual(bugs(world), [["shard", "loaded"]]);
-  assert.equal(world.ask("dave", "account.info", {}).ok, false);
-  assert.equal(world.ask("alice", "account.info", {}).ok, true);
+  assert.deepEqual(bugs(fixture), [["shard", "loaded"]]);
+  assert.equal(fixture.ask("dave", "account.info", {}).ok, false);
+  assert.equal(fixture.ask("alice", "account.info", {}).ok, true);
 });
 
 Deno.test("presence stays through a bug, and a change that was being pushed is pushed", () => {
-  const world = worldOf(1, "alice", "bob");
-  world.befriend("alice", "bob");
-  const { session } = world.attach("bob");
-  const alice = world.attach("alice");
-  world.watch("alice", alice);
-  world.packets = [];
+  const fixture = nodeOf(1, "alice", "bob");
+  fixture.befriend("alice", "bob");
+  const { session } = fixture.attach("bob");
+  const alice = fixture.attach("alice");
+  fixture.watch("alice", alice);
+  fixture.packets = [];
   const away = { show: "away", status: "", priority: 0, ext: "" } as const;
   failing(ShardTurn, "emit", () => {
     const input = { session, presence: away };
-    assert.equal(world.ask("bob", "presence.set", input).ok, true);
-    world.settle(1000);
+    assert.equal(fixture.ask("bob", "presence.set", input).ok, true);
+    fixture.settle(1000);
   }, (_account, effect) => (effect as { packet?: { kind: string } }).packet?.kind === "presence");
-  assert.deepEqual(bugs(world), [["shard", "end_of_turn"]]);
-  const shown = world.packets.flatMap((p) => p.kind === "presence" ? [p.devices] : []);
+  assert.deepEqual(bugs(fixture), [["shard", "end_of_turn"]]);
+  const shown = fixture.packets.flatMap((p) => p.kind === "presence" ? [p.devices] : []);
   assert.deepEqual(shown, [[{ device: "phone", presence: away }]]);
-  const seen = world.watch("alice", alice).find((a) => a.watched === "bob");
+  const seen = fixture.watch("alice", alice).find((a) => a.watched === "bob");
   assert.equal(seen?.presence?.devices.length, 1);
 });
 
 Deno.test("a session that a failed step has removed is closed at its edge", () => {
-  const world = worldOf(1, "alice");
-  const { session } = world.attach("alice");
-  world.packets = [];
+  const fixture = nodeOf(1, "alice");
+  const { session } = fixture.attach("alice");
+  fixture.packets = [];
   failing(ShardTurn, "emit", () => {
-    const revoked = world.ask("alice", "device.revoke", { device: "phone" as DeviceId });
+    const revoked = fixture.ask("alice", "device.revoke", { device: "phone" as DeviceId });
     assert.equal(revoked.ok, false);
   }, (_account, effect) => (effect as { packet?: { kind: string } }).packet?.kind === "closed");
-  assert.deepEqual(world.packets, [{ kind: "closed", sessions: [session], reason: "shutdown" }]);
+  assert.deepEqual(fixture.packets, [{ kind: "closed", sessions: [session], reason: "shutdown" }]);
 });
 
 Deno.test("a registration of interest is tried again after a bug, and refused after several", () => {
-  const world = worldOf(1, "alice", "bob");
-  world.befriend("alice", "bob");
-  world.attach("bob");
-  const alice = world.attach("alice");
+  const fixture = nodeOf(1, "alice", "bob");
+  fixture.befriend("alice", "bob");
+  fixture.attach("bob");
+  const alice = fixture.attach("alice");
   const isAnswer = (_account: unknown, effect: unknown) =>
     (effect as { kind: string }).kind === "interest_answer";
-  const seen = () => world.watch("alice", alice).map((a) => a.presence?.devices.length);
+  const seen = () => fixture.watch("alice", alice).map((a) => a.presence?.devices.length);
   failing(ShardTurn, "emit", () => assert.deepEqual(seen(), [1, 1]), isAnswer);
-  world.settle(15_000);
+  fixture.settle(15_000);
   failing(
     ShardTurn,
     "emit",
@@ -197,28 +199,28 @@ Deno.test("a registration of interest is tried again after a bug, and refused af
     isAnswer,
     Infinity,
   );
-  world.settle(40_000);
+  fixture.settle(40_000);
   assert.deepEqual(seen(), [1, 1]);
 });
 
 Deno.test("a bug in a checkpoint: the shard reloads, and writes it later", () => {
-  const world = worldOf(1, "alice");
+  const fixture = nodeOf(1, "alice");
   failing(AccountCache, "checkpoint", () => {
-    world.must("alice", "settings.set", SETTINGS);
-    world.settle(5000);
+    fixture.must("alice", "settings.set", SETTINGS);
+    fixture.settle(5000);
   });
-  assert.deepEqual(bugs(world), [["shard", "checkpoint"]]);
-  world.settle(5000);
-  const { snapshot } = world.must("alice", "mailbox.snapshot", {});
+  assert.deepEqual(bugs(fixture), [["shard", "checkpoint"]]);
+  fixture.settle(5000);
+  const { snapshot } = fixture.must("alice", "mailbox.snapshot", {});
   assert.equal(snapshot.messagesFrom, "anyone");
 });
 
 Deno.test("what a caller throws harms neither the shard nor the turn", () => {
-  const world = worldOf(1, "alice", "bob");
-  world.befriend("alice", "bob");
-  world.attach("bob");
-  const replies = new Replies(world);
-  world.deliver = (packet) => {
+  const fixture = nodeOf(1, "alice", "bob");
+  fixture.befriend("alice", "bob");
+  fixture.attach("bob");
+  const replies = new Replies(fixture);
+  fixture.deliver = (packet) => {
     if (packet.kind === "events") throw new Error("bug at the edge");
   };
   replies.request("alice", "account.info", {}, () => {
@@ -226,104 +228,104 @@ Deno.test("what a caller throws harms neither the shard nor the turn", () => {
     replies.request("bob", "account.info", {});
     throw new Error("bug of the caller");
   });
-  world.settle(1000);
+  fixture.settle(1000);
   assert.deepEqual(replies.codes, ["ok", "ok", "ok"]);
-  assert.deepEqual(world.bodies("bob"), ["m1"]);
-  assert.deepEqual(bugs(world), [["reply", undefined], ["effect edge", undefined]]);
-  world.node.listAccounts(null, 10, () => {
+  assert.deepEqual(fixture.bodies("bob"), ["m1"]);
+  assert.deepEqual(bugs(fixture), [["reply", undefined], ["effect edge", undefined]]);
+  fixture.node.listAccounts(null, 10, () => {
     throw new Error("bug of the caller");
   });
-  world.settle(1000);
-  assert.deepEqual(bugs(world).slice(2), [["list", undefined]]);
+  fixture.settle(1000);
+  assert.deepEqual(bugs(fixture).slice(2), [["list", undefined]]);
 });
 
 Deno.test("an account at which replaying the log fails every time is given up, alone", () => {
-  const world = worldOf(1, "alice", "bob");
-  for (const name of ["alice", "bob"]) world.must(name, "settings.set", SETTINGS);
-  world.kill();
+  const fixture = nodeOf(1, "alice", "bob");
+  for (const name of ["alice", "bob"]) fixture.must(name, "settings.set", SETTINGS);
+  fixture.kill();
   failing(
     LogTail,
     "replay",
     () => {
-      world.start();
-      world.settle(2000);
-      assert.equal(world.must("bob", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
-      const refused = world.ask("alice", "account.info", {});
+      fixture.start();
+      fixture.settle(2000);
+      assert.equal(fixture.must("bob", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+      const refused = fixture.ask("alice", "account.info", {});
       assert.deepEqual([refused.ok, refused.ok || refused.code], [false, "unavailable"]);
     },
     (account) => (account as { name: string }).name === "alice",
     Infinity,
   );
-  assert.deepEqual(bugs(world), [["shard", "loaded"], ["shard", "loaded"]]);
-  assert.equal(world.logged("account_corrupt").length, 1);
-  world.kill();
-  world.start();
-  assert.equal(world.must("alice", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+  assert.deepEqual(bugs(fixture), [["shard", "loaded"], ["shard", "loaded"]]);
+  assert.equal(fixture.logged("account_corrupt").length, 1);
+  fixture.kill();
+  fixture.start();
+  assert.equal(fixture.must("alice", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
 });
 
 Deno.test("a successor that cannot take over what is in memory reads the logs", () => {
-  const world = worldOf(1, "alice", "bob");
-  world.befriend("alice", "bob");
-  world.send("alice", "bob", "m1");
-  const replies = new Replies(world);
+  const fixture = nodeOf(1, "alice", "bob");
+  fixture.befriend("alice", "bob");
+  fixture.send("alice", "bob", "m1");
+  const replies = new Replies(fixture);
   failing(AccountCache, "inherit", () => {
     let made = false;
-    const of = [world.node.shards[0]!.id];
-    world.node.reshape({ of, at: [0x8000_0000] }, ({ ok }) => made = ok);
+    const of = [fixture.node.shards[0]!.id];
+    fixture.node.reshape({ of, at: [0x8000_0000] }, ({ ok }) => made = ok);
     replies.send("alice", "bob", "m2");
-    world.settle(3000);
+    fixture.settle(3000);
     assert.ok(made);
   });
-  assert.equal(world.node.shards.length, 2);
-  assert.ok(world.node.ready);
-  assert.deepEqual(bugs(world).map(([where]) => where), ["inherit"]);
+  assert.equal(fixture.node.shards.length, 2);
+  assert.ok(fixture.node.ready);
+  assert.deepEqual(bugs(fixture).map(([where]) => where), ["inherit"]);
   assert.deepEqual(replies.codes, ["ok"]);
-  assert.deepEqual(world.bodies("bob"), ["m1", "m2"]);
+  assert.deepEqual(fixture.bodies("bob"), ["m1", "m2"]);
 });
 
 Deno.test("rows of an earlier reading of the log are not taken for those of the latest", () => {
-  const world = new NodeWorld({ shards: 1, limits: { checkpointMs: 1e9 } });
-  world.account("alice");
+  const fixture = new NodeFixture({ shards: 1, limits: { checkpointMs: 1e9 } });
+  fixture.account("alice");
   // More rows than a page of a listing has.
   for (let i = 0; i < 600; i++) {
     const messagesFrom = i % 2 === 0 ? "anyone" : "contacts";
-    world.must("alice", "settings.set", { messagesFrom });
+    fixture.must("alice", "settings.set", { messagesFrom });
   }
-  const { seq } = world.must("alice", "mailbox.snapshot", {}).snapshot;
-  world.kill();
-  assert.ok(world.disk.rows(["log"]).length > 600);
-  failing(LogTail, "add", () => world.start());
-  assert.equal(bugs(world).at(-1)?.[1], "log_rows");
-  assert.equal(world.must("alice", "mailbox.snapshot", {}).snapshot.seq, seq);
-  assert.equal(world.mailbox("alice").length, seq);
+  const { seq } = fixture.must("alice", "mailbox.snapshot", {}).snapshot;
+  fixture.kill();
+  assert.ok(fixture.disk.rows(["log"]).length > 600);
+  failing(LogTail, "add", () => fixture.start());
+  assert.equal(bugs(fixture).at(-1)?.[1], "log_rows");
+  assert.equal(fixture.must("alice", "mailbox.snapshot", {}).snapshot.seq, seq);
+  assert.equal(fixture.mailbox("alice").length, seq);
 });
 
 Deno.test("a shard whose log cannot be replayed does not spin, and the others serve", () => {
-  const world = worldOf(4, "alice", "bob", "carol", "dave", "erin");
-  const shard = world.node.shardOf("alice" as AccountName);
+  const fixture = nodeOf(4, "alice", "bob", "carol", "dave", "erin");
+  const shard = fixture.node.shardOf("alice" as AccountName);
   const other = ["bob", "carol", "dave", "erin"].find((name) =>
-    world.node.shardOf(name as AccountName) !== shard
+    fixture.node.shardOf(name as AccountName) !== shard
   )!;
-  world.must("alice", "settings.set", SETTINGS);
-  world.kill();
-  const row = world.disk.rows(["log", shard.id]).at(-1)!;
+  fixture.must("alice", "settings.set", SETTINGS);
+  fixture.kill();
+  const row = fixture.disk.rows(["log", shard.id]).at(-1)!;
   const good = row.value[0]!;
   row.value[0] = 99;
-  world.start();
+  fixture.start();
   const refused = () => {
-    const began = world.time.nowMs;
-    const { ok } = world.ask("alice", "account.info", {});
-    return !ok && world.time.nowMs - began < 100;
+    const began = fixture.time.nowMs;
+    const { ok } = fixture.ask("alice", "account.info", {});
+    return !ok && fixture.time.nowMs - began < 100;
   };
   assert.ok(refused());
-  assert.ok(world.ask(other, "account.info", {}).ok);
-  assert.equal(world.node.ready, false);
-  world.settle(600_000);
+  assert.ok(fixture.ask(other, "account.info", {}).ok);
+  assert.equal(fixture.node.ready, false);
+  fixture.settle(600_000);
   assert.ok(refused());
-  const tries = bugs(world).length;
+  const tries = bugs(fixture).length;
   assert.ok(tries > 10 && tries < 40, `${tries} tries in 10 minutes`);
   row.value[0] = good;
-  world.settle(31_000);
-  assert.equal(world.node.ready, true);
-  assert.equal(world.must("alice", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+  fixture.settle(31_000);
+  assert.equal(fixture.node.ready, true);
+  assert.equal(fixture.must("alice", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
 });

@@ -1,15 +1,18 @@
 /**
- * Seeds of the simulator that the fast tests run: those that once found a fault, or that alone among
- * hundreds noticed a mutant. What a seed does changes with the simulator; `deno task sim` runs many.
+ * Seeds of the simulator that the fast tests run: those that once found a fault, or that alone
+ * among hundreds noticed a mutant. What a seed does changes with the simulator; `deno task sim`
+ * runs many.
  */
 import assert from "node:assert/strict";
 import { runSeed } from "../sim/seed.ts";
 
-/** Devices of the blocked came while the account that blocks was disabled, and were told nothing. */
+/** Devices of the blocked came while the account that blocks was disabled, and got nothing. */
 const FOUND = [438, 4511];
-/** Its world heals while its node stops: the checkers have to wait for the next start. */
+/** Its fixture heals while its node stops: the checkers have to wait for the next start. */
 const STOPPING = [415];
-/** Its machine's wall clock jumps while the node is down, and the node fails to start for a while. */
+/**
+ * Its machine's wall clock jumps while the node is down, and the node fails to start for a while.
+ */
 const JUMPING = [1294];
 /** A session that a new owner knew already was refused when it was announced, and stayed online. */
 const ANNOUNCED = [188];

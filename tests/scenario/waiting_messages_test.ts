@@ -1,19 +1,22 @@
-/** The first messages to somebody who has not accepted yet: they wait with the request (issue 9, A1). */
+/**
+ * The first messages to somebody who has not accepted yet: they wait with the request (issue 9,
+ * A1).
+ */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 type Type = Ops["roster.subscription"]["in"]["type"];
 
-function subscription(w: NodeWorld, from: string, to: string, type: Type): void {
+function subscription(w: NodeFixture, from: string, to: string, type: Type): void {
   w.must(from, "roster.subscription", { contact: name(to), type });
 }
 
 /** A request of `a` to `b`, and two messages with it. */
-function asked(options: ConstructorParameters<typeof NodeWorld>[0] = {}): NodeWorld {
-  const w = new NodeWorld(options);
+function asked(options: ConstructorParameters<typeof NodeFixture>[0] = {}): NodeFixture {
+  const w = new NodeFixture(options);
   for (const user of ["a", "b"]) w.account(user);
   subscription(w, "a", "b", "subscribe");
   w.send("a", "b", "m1");
@@ -22,18 +25,18 @@ function asked(options: ConstructorParameters<typeof NodeWorld>[0] = {}): NodeWo
   return w;
 }
 
-/** What `user` was told of messages that did not arrive. */
-function undelivered(w: NodeWorld, user: string): string[] {
+/** The notices of `user` about messages that did not arrive. */
+function undelivered(w: NodeFixture, user: string): string[] {
   return w.mailbox(user).flatMap((e) =>
     e.kind === "undelivered" ? [`${e.num} ${e.id} ${e.reason}`] : []
   );
 }
 
-function receipts(w: NodeWorld, user: string): string[] {
+function receipts(w: NodeFixture, user: string): string[] {
   return w.mailbox(user).flatMap((e) => e.kind === "receipt" ? [`${e.delivered}/${e.read}`] : []);
 }
 
-function readAll(w: NodeWorld, user: string, peer: string): void {
+function readAll(w: NodeFixture, user: string, peer: string): void {
   const seq = w.mailbox(user).at(-1)!.seq;
   w.must(user, "mailbox.ack", { seq });
   w.must(user, "conversation.read", { with: name(peer), upTo: seq });
@@ -80,7 +83,7 @@ Deno.test("a denial makes the messages that wait undelivered, and drops them", (
   deepEqual(w.bodies("b"), []);
 });
 
-Deno.test("who takes back its request, or removes or blocks the contact, is told of its messages", () => {
+Deno.test("who takes back its request, or removes or blocks the contact, is notified of its messages", () => {
   for (const end of ["unsubscribe", "remove", "block"] as const) {
     const w = asked();
     if (end === "unsubscribe") subscription(w, "a", "b", "unsubscribe");
@@ -94,7 +97,7 @@ Deno.test("who takes back its request, or removes or blocks the contact, is told
 
 Deno.test("a missing, blocking, hiding or disabled account looks as one that has not answered, until the messages expire", () => {
   const seen = (kind: "missing" | "blocking" | "hiding" | "disabled" | "removed") => {
-    const w = new NodeWorld({ limits: { waitingMs: 60_000 } });
+    const w = new NodeFixture({ limits: { waitingMs: 60_000 } });
     w.account("a");
     if (kind !== "missing") w.account("b");
     if (kind === "blocking") w.must("b", "roster.block", { contact: name("a"), blocked: true });
@@ -125,7 +128,7 @@ Deno.test("a missing, blocking, hiding or disabled account looks as one that has
 });
 
 Deno.test("messages that wait are bounded for each request and for each account", () => {
-  const w = new NodeWorld({ limits: { waitingTotalCharsMax: 1000, waitingCharsMax: 600 } });
+  const w = new NodeFixture({ limits: { waitingTotalCharsMax: 1000, waitingCharsMax: 600 } });
   w.account("a");
   const send = (to: string, id: string, length: number) => {
     const message = { device: "phone" as never, to: name(to), id, body: "x".repeat(length) };
@@ -150,7 +153,7 @@ Deno.test("who takes messages from anyone gets those of a request at once, and w
 
 Deno.test("what waits for a name is for no later account of it", () => {
   for (const first of ["missing", "removed"] as const) {
-    const w = new NodeWorld();
+    const w = new NodeFixture();
     w.account("a");
     if (first === "removed") w.account("b");
     subscription(w, "a", "b", "subscribe");
@@ -174,8 +177,8 @@ Deno.test("what waits for a name is for no later account of it", () => {
   }
 });
 
-Deno.test("no receipt covers a refused message: its sender is told of it first", () => {
-  const w = new NodeWorld();
+Deno.test("no receipt covers a refused message: its sender is notified first", () => {
+  const w = new NodeFixture();
   for (const user of ["a", "b"]) w.account(user);
   w.befriend("a", "b");
   w.send("a", "b", "m1");
@@ -198,8 +201,8 @@ Deno.test("no receipt covers a refused message: its sender is told of it first",
   deepEqual(told.filter((t, i) => t !== told[i - 1]), ["2", "3", "4", "5"]);
 });
 
-Deno.test("many refused messages are told of in a few events", () => {
-  const w = new NodeWorld();
+Deno.test("many refused messages take a few events", () => {
+  const w = new NodeFixture();
   for (const user of ["a", "b"]) w.account(user);
   w.befriend("a", "b");
   w.must("b", "roster.block", { contact: name("a"), blocked: true });
@@ -216,7 +219,7 @@ Deno.test("many refused messages are told of in a few events", () => {
 });
 
 Deno.test("a message to oneself is one event, and nothing is unread (A5)", () => {
-  const w = new NodeWorld();
+  const w = new NodeFixture();
   w.account("a");
   const sent = w.send("a", "a", "m1", "note");
   deepEqual(w.send("a", "a", "m1", "note"), sent);

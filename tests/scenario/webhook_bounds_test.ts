@@ -5,19 +5,19 @@ import type { HookRecord } from "../../server/gateway/hooks.ts";
 import type { Result } from "../../shard/errors.ts";
 import { mindAgreement } from "../../server/gateway/agreement.ts";
 import type { Router } from "../../server/node/router.ts";
-import { GatewayWorld } from "../sim/gateway_world.ts";
+import { GatewayFixture } from "../sim/gateway_fixture.ts";
 
 const MAIL = "service.mail";
 const input = { device: "gateway" as DeviceId, to: "ann" as AccountName, body: "x", ext: "" };
 
-function world(options: ConstructorParameters<typeof GatewayWorld>[0] = {}): GatewayWorld {
-  const w = new GatewayWorld(options);
+function fixture(options: ConstructorParameters<typeof GatewayFixture>[0] = {}): GatewayFixture {
+  const w = new GatewayFixture(options);
   w.service("mail", ["send", "watch", "presence.read", "outcomes"]);
   w.person("ann", "mail");
   return w;
 }
 
-function sendAll(w: GatewayWorld, from: number, upTo: number): void {
+function sendAll(w: GatewayFixture, from: number, upTo: number): void {
   for (let i = from; i <= upTo; i++) w.ask(MAIL, "message.send", { ...input, id: `m${i}` });
   w.time.runFor(20_000);
 }
@@ -33,7 +33,7 @@ function record(id: string): Omit<HookRecord, "secret"> {
 }
 
 Deno.test("presence as large as it may be waits, becomes dead letters and is replayed", () => {
-  const w = world({ limits: { eventsMax: 150, deadMax: 150 } });
+  const w = fixture({ limits: { eventsMax: 150, deadMax: 150 } });
   const receiver = w.hook("mail", "main", ["presence"]);
   receiver.state = "down";
   // In JSON each of these characters takes six.
@@ -62,7 +62,7 @@ Deno.test("presence as large as it may be waits, becomes dead letters and is rep
 });
 
 Deno.test("a server that starts with smaller bounds of webhooks keeps what they let it", () => {
-  const w = world({ limits: { eventsMax: 200, deadMax: 1000 } });
+  const w = fixture({ limits: { eventsMax: 200, deadMax: 1000 } });
   const receiver = w.hook("mail", "main", ["outcomes"]);
   receiver.state = "down";
   sendAll(w, 1, 1250);
@@ -78,7 +78,7 @@ Deno.test("a server that starts with smaller bounds of webhooks keeps what they 
 });
 
 Deno.test("webhooks that are made at once are no more than a service may have", () => {
-  const w = world({ limits: { perServiceMax: 3 } });
+  const w = fixture({ limits: { perServiceMax: 3 } });
   const answers: Result<HookRecord>[] = [];
   for (let i = 0; i < 20; i++) w.gateway.putHook(record(`h${i}`), (result) => answers.push(result));
   w.time.runFor(1000);
@@ -87,8 +87,8 @@ Deno.test("webhooks that are made at once are no more than a service may have", 
   assert.equal(w.gateway.hooks.of("mail").length, 3);
 });
 
-Deno.test("a webhook that is made twice at once has the secret that was told", () => {
-  const w = world();
+Deno.test("a webhook that is made twice at once has the secret that was returned", () => {
+  const w = fixture();
   const answers: Result<HookRecord>[] = [];
   for (let i = 0; i < 2; i++) {
     w.gateway.putHook(record("main"), (result) => answers.push(result));
@@ -100,7 +100,7 @@ Deno.test("a webhook that is made twice at once has the secret that was told", (
 });
 
 Deno.test("a webhook cannot be made anew before all of its removal is done", () => {
-  const w = world();
+  const w = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   receiver.state = "down";
   sendAll(w, 1, 250);
@@ -121,8 +121,8 @@ Deno.test("a webhook cannot be made anew before all of its removal is done", () 
   );
 });
 
-Deno.test("a webhook that the store cannot remove is there until it is removed again", () => {
-  const w = world();
+Deno.test("a webhook that the store cannot remove exists until it is removed again", () => {
+  const w = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   w.disk.faults = { failed: 1, unknown: 0, readFailed: 0 };
   const refused = w.wait<Result<null>>((done) => w.gateway.hooks.remove("mail", "main", done));
@@ -135,7 +135,7 @@ Deno.test("a webhook that the store cannot remove is there until it is removed a
 });
 
 Deno.test("webhooks of a service that is revoked on a failing disk end at once, and for good", () => {
-  const w = world();
+  const w = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   receiver.state = "down";
   sendAll(w, 1, 250);
@@ -154,7 +154,7 @@ Deno.test("webhooks of a service that is revoked on a failing disk end at once, 
 
 Deno.test("a removal that was broken off leaves nothing to a webhook of the same name", () => {
   for (let afterMs = 0; afterMs < 40; afterMs += 2) {
-    const w = world({ seed: afterMs + 1 });
+    const w = fixture({ seed: afterMs + 1 });
     const before = w.hook("mail", "main", ["outcomes"]);
     before.state = "down";
     sendAll(w, 1, 250);
@@ -176,7 +176,7 @@ Deno.test("a removal that was broken off leaves nothing to a webhook of the same
 });
 
 Deno.test("presence set at once is for no more users than a service may have", () => {
-  const w = new GatewayWorld({ limits: { presencesMax: 2 } });
+  const w = new GatewayFixture({ limits: { presencesMax: 2 } });
   w.service("calendar", ["presence.set"]);
   const names = ["ann", "bob", "cid", "dan"] as readonly string[] as readonly AccountName[];
   for (const name of names) w.person(name, "calendar");
@@ -204,7 +204,7 @@ Deno.test("presence that a service has set ends when its user takes the agreemen
   const contact = "service.calendar" as AccountName;
   const ann = "ann" as AccountName;
   const takesBack = (change: (clients: Router) => void) => {
-    const w = new GatewayWorld();
+    const w = new GatewayFixture();
     w.service("calendar", ["presence.set"]);
     w.person("ann", "calendar");
     const presence = { show: "dnd", status: "", priority: 0, ext: "" } as const;
@@ -234,7 +234,7 @@ Deno.test("presence that a service has set ends when its user takes the agreemen
 });
 
 Deno.test("presence that a service has set outlives the owner of its user's shard", () => {
-  const w = new GatewayWorld();
+  const w = new GatewayFixture();
   w.service("calendar", ["presence.set"]);
   w.person("ann", "calendar");
   const ann = "ann" as AccountName;

@@ -1,14 +1,14 @@
 /** Webhooks on a disk that fails, with kills, for many seeds. */
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { GatewayWorld } from "../sim/gateway_world.ts";
+import { GatewayFixture } from "../sim/gateway_fixture.ts";
 import { Prng } from "../sim/prng.ts";
 
 const MAIL = "service.mail";
 const input = { device: "gateway" as DeviceId, to: "ann" as AccountName, body: "x", ext: "" };
 
 /** Sends while things fail; returns the keys that were acked, in order. */
-function ordeal(w: GatewayWorld, prng: Prng): readonly string[] {
+function ordeal(w: GatewayFixture, prng: Prng): readonly string[] {
   const acked: string[] = [];
   for (let i = 0; i < 150; i++) {
     const id = `m${i}`;
@@ -32,7 +32,7 @@ function ordeal(w: GatewayWorld, prng: Prng): readonly string[] {
 for (let seed = 1; seed <= 12; seed++) {
   Deno.test(`webhooks lose and repeat no outcome on a disk that fails: seed ${seed}`, () => {
     const prng = new Prng(seed * 7919);
-    const w = new GatewayWorld({ seed });
+    const w = new GatewayFixture({ seed });
     w.service("mail", ["send", "outcomes"]);
     w.person("ann", "mail");
     const receiver = w.hook("mail", "main", ["outcomes"]);

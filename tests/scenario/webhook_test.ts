@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { GatewayWorld, type HookEvent, type Receiver } from "../sim/gateway_world.ts";
+import { GatewayFixture, type HookEvent, type Receiver } from "../sim/gateway_fixture.ts";
 import type { Outcome } from "../../server/gateway/outcome.ts";
 import { type OutcomePage, readOutcomes } from "../../server/gateway/streams.ts";
 
 const MAIL = "service.mail";
 const device = "gateway" as DeviceId;
 
-function world(options: ConstructorParameters<typeof GatewayWorld>[0] = {}) {
-  const w = new GatewayWorld(options);
+function fixture(options: ConstructorParameters<typeof GatewayFixture>[0] = {}) {
+  const w = new GatewayFixture(options);
   w.service("mail", ["send", "watch", "presence.read", "outcomes"]);
   w.person("ann", "mail");
   const send = (id: string) =>
@@ -22,13 +22,13 @@ const positions = (events: readonly HookEvent[]) => events.map(({ n }) => n);
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 const names = (count: number) => upTo(count).map((i) => `m${i}`);
 
-function outcomesOf(w: GatewayWorld): readonly Outcome[] {
+function outcomesOf(w: GatewayFixture): readonly Outcome[] {
   return w.must<OutcomePage>((done) => readOutcomes(w.node, MAIL as AccountName, null, 500, done))
     .outcomes;
 }
 
 Deno.test("a webhook gets outcomes in order, each once, as the poll tells them", () => {
-  const { w, send } = world();
+  const { w, send } = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   for (const id of names(5)) send(id);
   w.time.runFor(1000);
@@ -50,7 +50,7 @@ Deno.test("a webhook gets outcomes in order, each once, as the poll tells them",
 });
 
 Deno.test("a receiver that was away gets everything in order, across a kill of the server", () => {
-  const { w, send } = world();
+  const { w, send } = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   send("m1");
   w.time.runFor(500);
@@ -72,7 +72,7 @@ Deno.test("a receiver that was away gets everything in order, across a kill of t
 });
 
 Deno.test("a receiver that hangs holds no other up, and what is too much becomes dead letters", () => {
-  const { w, send } = world({ limits: { eventsMax: 200, deadMax: 150 } });
+  const { w, send } = fixture({ limits: { eventsMax: 200, deadMax: 150 } });
   const stuck = w.hook("mail", "stuck", ["outcomes"]);
   const quick = w.hook("mail", "quick", ["outcomes"]);
   stuck.state = "hangs";
@@ -93,7 +93,7 @@ Deno.test("a receiver that hangs holds no other up, and what is too much becomes
 });
 
 Deno.test("events that waited for too long become dead letters", () => {
-  const { w, send } = world({ limits: { ageMaxMs: 60_000 } });
+  const { w, send } = fixture({ limits: { ageMaxMs: 60_000 } });
   const receiver = w.hook("mail", "main", ["outcomes"]);
   receiver.state = "full";
   for (const id of names(3)) send(id);
@@ -106,7 +106,7 @@ Deno.test("events that waited for too long become dead letters", () => {
 });
 
 Deno.test("presence goes to those who watch it, and users who did not agree are not in it", () => {
-  const { w } = world();
+  const { w } = fixture();
   const receiver = w.hook("mail", "main", ["presence"]);
   w.ask("eve", "account.create", { credentials: null });
   w.gateway.ask(MAIL as AccountName, "eve" as AccountName, () => {});
@@ -129,7 +129,7 @@ Deno.test("presence goes to those who watch it, and users who did not agree are 
 });
 
 Deno.test("a revoked service is sent nothing more, and its rows are gone", () => {
-  const { w, send } = world();
+  const { w, send } = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   receiver.state = "down";
   for (const id of names(5)) send(id);
@@ -144,7 +144,7 @@ Deno.test("a revoked service is sent nothing more, and its rows are gone", () =>
 });
 
 Deno.test("a webhook made anew repeats no id of a batch, for receivers know what they had by it", () => {
-  const { w, send } = world();
+  const { w, send } = fixture();
   const before = w.hook("mail", "main", ["outcomes"]);
   for (const id of names(3)) send(id);
   w.time.runFor(1000);
@@ -158,7 +158,7 @@ Deno.test("a webhook made anew repeats no id of a batch, for receivers know what
 });
 
 Deno.test("a batch that comes again has the id that it had, and not before the receiver wants it", () => {
-  const { w, send } = world();
+  const { w, send } = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   Object.assign(receiver, { state: "full", retryAfterMs: 30_000 });
   send("m1");
@@ -172,7 +172,7 @@ Deno.test("a batch that comes again has the id that it had, and not before the r
 });
 
 Deno.test("a batch under repetition keeps its id and events over a restart and a change (A10)", () => {
-  const { w, send } = world();
+  const { w, send } = fixture();
   const receiver = w.hook("mail", "main", ["outcomes"]);
   receiver.losesAnswers = Infinity;
   send("m1");

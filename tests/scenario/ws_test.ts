@@ -14,7 +14,7 @@ import {
   TEXT,
   upgradeRequest,
 } from "./raw_socket.ts";
-import { withTransport } from "./ws_world.ts";
+import { withTransport } from "./ws_fixture.ts";
 
 Deno.test("frameHead writes every length as RFC 6455 wants it", () => {
   const bytes = (length: number) => [...Buffer.from(frameHead(length), "latin1")];
@@ -26,7 +26,7 @@ Deno.test("frameHead writes every length as RFC 6455 wants it", () => {
   assert.deepEqual(bytes(0x8123_4567), [0x81, 127, 0, 0, 0, 0, 0x81, 0x23, 0x45, 0x67]);
 });
 
-Deno.test("frames of every size and alphabet come back as they were sent, in order", async () => {
+Deno.test("frames of every size and alphabet return as they were sent, in order", async () => {
   await withTransport({ frameBytesMax: 300_000 }, async ({ port }) => {
     const raw = await rawWebSocket(port);
     const texts = [
@@ -254,24 +254,24 @@ Deno.test("many small frames in one segment do not get past the limit", async ()
 for (const [what, opcode] of [["pings", PING], ["pongs", PONG]] as const) {
   Deno.test(`a flood of ${what} is a flood too, and its address pays`, async () => {
     const limits = { framesPerSecond: 10, framesBurst: 20 };
-    await withTransport(limits, async (world) => {
-      const raw = await rawWebSocket(world.port);
+    await withTransport(limits, async (fixture) => {
+      const raw = await rawWebSocket(fixture.port);
       raw.write(Buffer.concat(Array.from({ length: 5000 }, () => masked(opcode, ""))));
       await raw.ended();
-      assert.equal(world.counters.faults.flood, 1);
-      assert.ok(world.blamed >= 100);
+      assert.equal(fixture.counters.faults.flood, 1);
+      assert.ok(fixture.penalized >= 100);
     });
   });
 }
 
 Deno.test("issue 10.1: pings before the first frame end the connection after a few", async () => {
-  await withTransport({}, async (world) => {
-    const raw = await rawWebSocket(world.port);
+  await withTransport({}, async (fixture) => {
+    const raw = await rawWebSocket(fixture.port);
     raw.write(Buffer.concat(Array.from({ length: 10_900 }, () => masked(PING, ""))));
     await raw.ended();
     const pongs = raw.frames().filter(({ opcode }) => opcode === PONG).length;
     assert.ok(pongs <= 16, `${pongs} pongs`);
-    assert.equal(world.counters.faults.flood, 1);
+    assert.equal(fixture.counters.faults.flood, 1);
   });
 });
 
@@ -295,7 +295,7 @@ Deno.test("large frames count for several", async () => {
   });
 });
 
-Deno.test("a client that goes on sending after it was told to go is cut off", async () => {
+Deno.test("a client that goes on sending after it was sent away is cut off", async () => {
   await withTransport({}, async ({ port, counters, echoes }) => {
     const raw = await rawWebSocket(port);
     await raw.until(() => echoes.length === 1);
@@ -395,9 +395,9 @@ Deno.test("connections beyond the limits are refused before the upgrade, with a 
 });
 
 Deno.test("connections are refused while the node takes none", async () => {
-  await withTransport({}, async (world) => {
-    world.refusal = fail("busy", "overload", 2500);
-    const raw = new RawSocket(world.port);
+  await withTransport({}, async (fixture) => {
+    fixture.refusal = fail("busy", "overload", 2500);
+    const raw = new RawSocket(fixture.port);
     raw.write(upgradeRequest());
     assert.equal(await raw.status(), 503);
     assert.match(raw.bytes.toString(), /\r\nRetry-After: 3\r\n/);

@@ -37,7 +37,10 @@ function heads(disk: MemoryDisk): Account[] {
   });
 }
 
-/** At rest everything that was owed to others has come to them, and the checkpoints say so. */
+/**
+ * In a quiescent cluster everything that was owed to others has come to them, and the checkpoints
+ * say so.
+ */
 export function checkNothingOwed(disk: MemoryDisk): void {
   for (const { name, outbox } of heads(disk)) {
     const owed = [...outbox.values()].map((q) => `${q.entries.length} packets to ${q.to}`);

@@ -1,9 +1,12 @@
-/** What must hold of the mailboxes of a world at rest: nothing lost, doubled, made up or mixed up. */
+/**
+ * What must hold of the mailboxes of a quiescent cluster: nothing lost, doubled, made up or mixed
+ * up.
+ */
 import type { AccountDump } from "./dump.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
 import type { Life, Sent } from "./oracle.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { encodeSnapshot } from "../../server/v1/encode.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
@@ -29,28 +32,28 @@ export interface Folded {
 }
 
 /** Folds the mailboxes of all accounts that there are; checks each by itself. */
-export function foldAll(world: World, dumps: readonly AccountDump[]): Folded[] {
+export function foldAll(cluster: Cluster, dumps: readonly AccountDump[]): Folded[] {
   const out: Folded[] = [];
-  for (const person of world.people) {
+  for (const person of cluster.people) {
     const dump = dumps.find((d) => d.name === person.name)!;
     if (person.life === null) continue;
     if (dump.snapshot === null) {
       throw new Violation("accounts are durable", `${person.name} is gone`, [person.name]);
     }
-    out.push(foldOne(world, person.life, dump));
+    out.push(foldOne(cluster, person.life, dump));
   }
   return out;
 }
 
-function foldOne(world: World, life: Life, dump: AccountDump): Folded {
+function foldOne(cluster: Cluster, life: Life, dump: AccountDump): Folded {
   const events = dump.events.map((e) => JSON.parse(encodeEvent(e)) as WireEvent);
   const first = events[0]?.seq ?? dump.snapshot!.seq + 1;
   const whole = first === 1;
-  if (!whole && !world.config.trims) {
+  if (!whole && !cluster.config.trims) {
     const text = `${life.name} begins at ${first}, but nothing is ever trimmed here`;
     throw new Violation("nothing is lost", text, [life.name]);
   }
-  for (const event of events) world.oracle.saw(life, dump.mailboxId, event, "the auditor");
+  for (const event of events) cluster.oracle.saw(life, dump.mailboxId, event, "the auditor");
   const cursor = `${dump.mailboxId}:${dump.snapshot!.seq}`;
   const snapshot = JSON.parse(encodeSnapshot(dump.snapshot!)) as WireSnapshot;
   const told = new View(life.name, cursor, snapshot);
@@ -59,9 +62,9 @@ function foldOne(world: World, life: Life, dump: AccountDump): Folded {
     contiguous(life, events, told.seq);
     return { life, dump, events, first, whole, view: told, accepts };
   }
-  for (const { name } of world.people) accepts.set(name, []);
+  for (const { name } of cluster.people) accepts.set(name, []);
   const view = new View(life.name, `${dump.mailboxId}:0`, null);
-  const wanted = world.oracle.snapshots.filter((s) => s.life === life);
+  const wanted = cluster.oracle.snapshots.filter((s) => s.life === life);
   const look = () => {
     for (const [name, list] of accepts) list.push(view.accepts(name));
     for (const { seq, text, who } of wanted) {
@@ -98,14 +101,14 @@ function sameState(life: Life, what: string, snapshot: string, folded: string): 
 
 // ---- messages
 
-/** The sender's side: every acked message is where it was said to be, none is there twice. */
+/** The sender's side: every acked message is where it was said to be, none exists twice. */
 export function checkSent(folded: readonly Folded[]): void {
   for (const { life, events, first, whole } of folded) {
     const keys = new Set<string>();
     const numbers = new Map<string, number>();
     for (const event of events) {
       if (event.k !== "message" || !event.out) continue;
-      if (keys.has(event.id)) fail(life, event.with, "exactly once", `${event.id} is there twice`);
+      if (keys.has(event.id)) fail(life, event.with, "exactly once", `${event.id} exists twice`);
       keys.add(event.id);
       const before = numbers.get(event.with) ?? (whole ? 0 : event.num - 1);
       if (event.num !== before + 1) {
@@ -157,10 +160,10 @@ export function checkUndelivered(folded: readonly Folded[]): void {
 }
 
 /** The recipient's side: in order, once, as the sender has it, and only what was to be accepted. */
-export function checkReceived(world: World, folded: readonly Folded[]): void {
+export function checkReceived(cluster: Cluster, folded: readonly Folded[]): void {
   for (const to of folded) {
-    for (const name of world.oracle.names) {
-      for (const from of world.oracle.lives(name)) {
+    for (const name of cluster.oracle.names) {
+      for (const from of cluster.oracle.lives(name)) {
         const taken = to.events.filter((e): e is Message =>
           e.k === "message" && !e.out && e.with === name && from.sent.get(e.id)?.body === e.body
         );
@@ -178,20 +181,20 @@ export function checkReceived(world: World, folded: readonly Folded[]): void {
   }
 }
 
-/** An account is told numbers that count what was sent to it, not to a former one of the name. */
+/** An account gets numbers that count what was sent to it, not to a former one of the name. */
 function fromOneOn(to: Folded, from: Life, taken: readonly Message[]): void {
   const sent = [...from.sent.values()].filter((s) => {
     return s.to === to.life.name && s.ackedMs >= to.life.bornMs;
   });
   const most = taken.at(-1)?.num ?? 0;
   if (most <= sent.length) return;
-  const text = `is told number ${most} by ${from.name}, who has sent it ${sent.length}`;
+  const text = `got number ${most} by ${from.name}, who has sent it ${sent.length}`;
   fail(to.life, from.name, "nothing leaks to a new account", text);
 }
 
 /** History pages through exactly the messages of a conversation, both ways. */
-export function checkHistory(world: World, folded: readonly Folded[]): void {
-  const { prng, people, nodes } = world;
+export function checkHistory(cluster: Cluster, folded: readonly Folded[]): void {
+  const { prng, people, nodes } = cluster;
   for (const { life, events } of folded) {
     const peer = prng.pick(people).name;
     const wanted = events
@@ -206,7 +209,7 @@ export function checkHistory(world: World, folded: readonly Folded[]): void {
         after: forward ? edge ?? 0 : null,
         limit: prng.int(3, 12),
       };
-      const page = ask(world, nodes[0]!, life.name, "conversation.history", input);
+      const page = ask(cluster, nodes[0]!, life.name, "conversation.history", input);
       if (!page.ok) throw new Violation("liveness", `history of ${life.name}: ${page.code}`);
       const seqs = page.value.events.map((e) => e.seq);
       if (forward) found.push(...seqs);
@@ -222,8 +225,8 @@ export function checkHistory(world: World, folded: readonly Folded[]): void {
 }
 
 /**
- * How many numbers of the sender come before those that this account was told, which is told its own
- * from 1 on; null where no message that it has was acked to a sender that is no more.
+ * How many numbers of the sender come before those that this account got, which gets its own
+ * from 1 on; null where no message that it has was acked to a sender that was deleted.
  */
 function toldFrom(from: Life, taken: readonly Message[], folded: readonly Folded[]): number | null {
   const events = folded.find((f) => f.life === from)?.events ?? [];
@@ -268,7 +271,7 @@ function nothingLost(
     .sort((a, b) => a.acked!.num - b.acked!.num);
   const accepts = to.accepts.get(from.name) ?? [];
   // What was addressed to a former account of the name is not for this one; what its sender has
-  // sent before it learnt of this one cannot be told from that.
+  // sent before it learnt of this one cannot be distinguished from that.
   const knownFrom = from.bornMs >= to.life.bornMs || to.life.number === 1
     ? 0
     : known

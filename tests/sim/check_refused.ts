@@ -1,7 +1,10 @@
-/** What must hold of messages that waited, were refused or were for nobody: their senders know the truth. */
+/**
+ * What must hold of messages that waited, were refused or were for nobody: their senders know the
+ * truth.
+ */
 import type { Folded, Message } from "./check_mail.ts";
 import type { Life } from "./oracle.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { JUMP_MS } from "../../server/node/steady_clock.ts";
 import { View } from "./view.ts";
 import { Violation } from "./history.ts";
@@ -11,8 +14,8 @@ function fail(life: Life, peer: string, check: string, text: string): never {
 }
 
 /**
- * Numbers of the messages to `name` that the sender knows not to have arrived, or that may still wait
- * for an answer to its request. A sender that is no more took with it what waited.
+ * Numbers of the messages to `name` that the sender knows not to have arrived, or that may still
+ * wait for an answer to its request. A deleted sender took with it what waited.
  */
 export function excused(
   from: Life,
@@ -53,7 +56,8 @@ function sentWaiting(sender: Folded, name: string) {
 }
 
 /**
- * What waited with a request was delivered once it was accepted, or its sender was told that it was
+ * What waited with a request was delivered once it was accepted, or its sender was notified that it
+ * was
  * not: checked where the two were never apart again.
  */
 export function checkWaiting(folded: readonly Folded[]): void {
@@ -91,7 +95,9 @@ export function checkWaiting(folded: readonly Folded[]): void {
   }
 }
 
-/** A receipt covers a message only if the other side has it, or its sender knows that it has not. */
+/**
+ * A receipt covers a message only if the other side has it, or its sender knows that it has not.
+ */
 export function checkCovered(folded: readonly Folded[]): void {
   for (const from of folded) {
     for (const to of folded) {
@@ -118,10 +124,10 @@ export function checkCovered(folded: readonly Folded[]): void {
 }
 
 /** No stamp is further ahead of the clock than jumps that the node had to believe explain. */
-export function checkStamps(world: World, folded: readonly Folded[]): void {
-  const believed = world.jumps.filter((j) => j.deltaMs <= JUMP_MS || j.node.starts > j.starts);
+export function checkStamps(cluster: Cluster, folded: readonly Folded[]): void {
+  const believed = cluster.jumps.filter((j) => j.deltaMs <= JUMP_MS || j.node.starts > j.starts);
   const aheadMs = believed.reduce((sum, j) => sum + Math.abs(j.deltaMs), 0);
-  const latest = world.time.world.clock.wallMs() + aheadMs + JUMP_MS;
+  const latest = cluster.time.global.clock.wallMs() + aheadMs + JUMP_MS;
   for (const { life, events } of folded) {
     const last = events.at(-1);
     if (last === undefined || last.at <= latest) continue;

@@ -1,11 +1,11 @@
 /**
- * What a node has in memory of its accounts is what it would read from its disk: the checkpoints and
- * the log say everything, and applying them again makes the same bytes.
+ * What a node has in memory of its accounts is what it would read from its disk: the checkpoints
+ * and the log say everything, and applying them again makes the same bytes.
  */
 import type { Account } from "../../shard/account/account.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { decodeHead, encodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
 import { LogTail } from "../../shard/step/log_tail.ts";
@@ -17,11 +17,11 @@ import { Violation } from "./history.ts";
 const SETTLE_MS = 10_000;
 
 /** Throws where an account in memory is not what its checkpoint and its log make of it. */
-export function checkReplay(world: World): void {
+export function checkReplay(cluster: Cluster): void {
   const shards = () =>
-    world.nodes.flatMap((n) => n.running.node.shards.map((s) => [n, s] as const));
+    cluster.nodes.flatMap((n) => n.running.node.shards.map((s) => [n, s] as const));
   const busy = () => shards().some(([, shard]) => !shard.inspect().settled);
-  if (!world.runWhile(busy, SETTLE_MS)) {
+  if (!cluster.runWhile(busy, SETTLE_MS)) {
     throw new Violation("liveness", `a commit or a checkpoint takes ${SETTLE_MS} ms`);
   }
   for (const [node, shard] of shards()) checkShard(node.disk, shard);

@@ -1,10 +1,13 @@
-/** Nobody sees a user who has not granted it, although a node asks: whatever is in memory of the user. */
+/**
+ * Nobody sees a user who has not granted it, although a node asks: whatever is in memory of the
+ * user.
+ */
 import type { Folded } from "./check_mail.ts";
 import type { InterestAnswer, InterestItem } from "../../shard/ops.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { Violation } from "./history.ts";
 
-/** In a cold world accounts that nobody uses leave memory within this time (ms). */
+/** In a cold cluster accounts that nobody uses leave memory within this time (ms). */
 const LEAVE_MS = 1500;
 /** The shards answer within this time (ms): some have to read accounts. */
 const ANSWER_MS = 10_000;
@@ -15,8 +18,11 @@ function grants({ view }: Folded, watcher: string): boolean {
   return granted && !view.blocked.has(watcher);
 }
 
-/** For a world in which nothing moves. A refusal registers no interest, so that nothing stays of it. */
-export function checkRights(world: World, folded: readonly Folded[]): void {
+/**
+ * For a cluster in which nothing moves. A refusal registers no interest, so that nothing stays of
+ * it.
+ */
+export function checkRights(cluster: Cluster, folded: readonly Folded[]): void {
   const items: InterestItem[] = [];
   for (const watched of folded) {
     for (const watcher of folded) {
@@ -31,10 +37,10 @@ export function checkRights(world: World, folded: readonly Folded[]): void {
       });
     }
   }
-  if (world.config.cold) world.time.runFor(LEAVE_MS);
+  if (cluster.config.cold) cluster.time.runFor(LEAVE_MS);
   const answers: InterestAnswer[] = [];
-  world.nodes[0]!.running.node.interest(items, (some) => answers.push(...some));
-  world.await("answers to interests", () => answers.length < items.length, ANSWER_MS);
+  cluster.nodes[0]!.running.node.interest(items, (some) => answers.push(...some));
+  cluster.await("answers to interests", () => answers.length < items.length, ANSWER_MS);
   for (const { watcher, watched, presence } of answers) {
     if (presence === null) continue;
     const text = `${watcher} is shown ${watched}, who never granted it`;

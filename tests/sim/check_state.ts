@@ -1,10 +1,10 @@
-/** What must hold of rosters, marks, settings, tokens and presence of a world at rest. */
+/** What must hold of rosters, marks, settings, tokens and presence of a quiescent cluster. */
 import type { Device } from "./device.ts";
 import type { DeviceId } from "../../shard/name/ids.ts";
 import type { DevicePresence, PresenceOfDevice } from "../../shard/ops.ts";
 import type { Folded } from "./check_mail.ts";
 import type { SoftEvent, View } from "./view.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { devicePresence } from "../../server/v1/sign_in.ts";
 import { encodePresence } from "../../server/v1/encode.ts";
@@ -16,9 +16,9 @@ function pairs(folded: readonly Folded[]): [Folded, Folded][] {
 }
 
 /** Whether any of the lives of the two has ever tried to block a life of the other. */
-function everBlocked(world: World, a: string, b: string): boolean {
+function everBlocked(cluster: Cluster, a: string, b: string): boolean {
   const of = (from: string, to: string) =>
-    world.oracle.lives(from).some((life) => life.blocks.get(to)?.touched === true);
+    cluster.oracle.lives(from).some((life) => life.blocks.get(to)?.touched === true);
   return of(a, b) || of(b, a);
 }
 
@@ -33,8 +33,8 @@ function sub(view: View, name: string) {
 }
 
 /**
- * Both sides of every pair agree (RFC 6121), whatever they did behind blocks. One that is blocked has
- * a request that the other is not shown.
+ * Both sides of every pair agree (RFC 6121), whatever they did behind blocks. One that is blocked
+ * has a request that the other is not shown.
  */
 export function checkRosters(folded: readonly Folded[]): void {
   for (const [a, b] of pairs(folded)) {
@@ -42,7 +42,7 @@ export function checkRosters(folded: readonly Folded[]): void {
     const mine = sub(a.view, right);
     const theirs = sub(b.view, left);
     const asked = b.view.requests.has(left);
-    // Who asks for somebody who does not exist (yet) waits for ever.
+    // A request to somebody who does not exist (yet) waits for ever.
     const mayWait = b.life.number > 1 || b.view.blocked.has(left);
     if (mine.to === theirs.from && (mine.pendingOut === asked || mayWait && !asked)) continue;
     const text = `${left} has ${JSON.stringify(mine)} of ${right}, who has ` +
@@ -55,10 +55,10 @@ export function checkRosters(folded: readonly Folded[]): void {
  * Receipts say exactly how far the peer has got, where nothing was in their way, in the numbers of
  * who wrote: what a former account of the peer's name has told stays.
  */
-export function checkReceipts(world: World, folded: readonly Folded[]): void {
+export function checkReceipts(cluster: Cluster, folded: readonly Folded[]): void {
   for (const [a, b] of pairs(folded)) {
     const [left, right] = [a.life.name, b.life.name];
-    if (everBlocked(world, left, right) || !b.whole || (b.life.number > 1 && !a.whole)) continue;
+    if (everBlocked(cluster, left, right) || !b.whole || (b.life.number > 1 && !a.whole)) continue;
     const { numberAt, before } = numbersOf(a, b);
     const mark = b.life.reads.get(left) ?? { done: 0, tried: 0 };
     const read = [numberAt(mark.done), Math.max(numberAt(mark.tried), before)] as const;
@@ -101,13 +101,13 @@ function within(
   [least, most]: readonly [number, number],
 ): void {
   if (told >= least && told <= most) return;
-  const text = `${left} is told that ${right} has ${what} ${told}, but it is ${least} to ${most}`;
+  const text = `${left} got that ${right} has ${what} ${told}, but it is ${least} to ${most}`;
   throw new Violation("receipts are right", text, [left, right]);
 }
 
 /** What was set and known to be done is so; what was taken back is gone. */
-export function checkSettings(world: World, folded: readonly Folded[]): void {
-  const now = world.oracle.nowMs;
+export function checkSettings(cluster: Cluster, folded: readonly Folded[]): void {
+  const now = cluster.oracle.nowMs;
   for (const { life, view } of folded) {
     const fail = (what: string, peer: string): never => {
       throw new Violation("acked changes are durable", `${life.name}: ${what}`, [life.name, peer]);
@@ -141,8 +141,8 @@ export function checkSettings(world: World, folded: readonly Folded[]): void {
 }
 
 /** Tokens that should be good are, and all others are not. */
-export function checkTokens(world: World): void {
-  const { oracle, nodes } = world;
+export function checkTokens(cluster: Cluster): void {
+  const { oracle, nodes } = cluster;
   const now = oracle.nowMs;
   for (const name of oracle.names) {
     for (const life of oracle.lives(name)) {
@@ -153,7 +153,7 @@ export function checkTokens(world: World): void {
         for (const token of new Set(register.values)) {
           if (token === null || token === "?") continue;
           const input = { tokenHash: hashToken(token) };
-          const good = ask(world, nodes[0]!, name, "auth.token", input).ok;
+          const good = ask(cluster, nodes[0]!, name, "auth.token", input).ok;
           const wanted = certain === token ? true : possible.includes(token) ? null : false;
           if (wanted === null || wanted === good) continue;
           const text = `a token of ${name}/${device} is ${good ? "good" : "refused"}`;
@@ -188,15 +188,15 @@ function comparable(event: SoftEvent & { k: "presence" } | undefined): string {
 }
 
 /** Every device that is connected sees exactly what it may see, as it is. */
-export function checkPresence(world: World, folded: readonly Folded[]): void {
+export function checkPresence(cluster: Cluster, folded: readonly Folded[]): void {
   for (const watcher of folded) {
-    const person = world.person(watcher.life.name);
+    const person = cluster.person(watcher.life.name);
     for (const device of person.devices) {
       if (!device.online) continue;
       for (const seen of folded) {
         const own = seen === watcher;
         const devices: PresenceOfDevice[] = [];
-        for (const other of world.person(seen.life.name).devices) {
+        for (const other of cluster.person(seen.life.name).devices) {
           const presence = shownBy(other);
           if (presence !== null) devices.push({ device: other.id as DeviceId, presence });
         }
@@ -215,12 +215,12 @@ export function checkPresence(world: World, folded: readonly Folded[]): void {
 }
 
 /**
- * All devices of a watcher are shown the same time of who is offline. Some of them were there when it
- * signed out or blocked them, others came later: the two must look alike to both.
+ * All devices of a watcher are shown the same time of who is offline. Some of them were there when
+ * it signed out or blocked them, others came later: the two must look alike to both.
  */
-export function checkLastSeen(world: World, folded: readonly Folded[]): void {
+export function checkLastSeen(cluster: Cluster, folded: readonly Folded[]): void {
   for (const watcher of folded) {
-    const devices = world.person(watcher.life.name).devices.filter((d) => d.online);
+    const devices = cluster.person(watcher.life.name).devices.filter((d) => d.online);
     for (const seen of folded) {
       const { name } = seen.life;
       if (seen === watcher || !sub(watcher.view, name).to || watcher.view.blocked.has(name)) {
@@ -243,11 +243,11 @@ export function checkLastSeen(world: World, folded: readonly Folded[]): void {
 }
 
 /** What each connected device has folded is what its mailbox says. */
-export function checkViews(world: World, folded: readonly Folded[]): void {
+export function checkViews(cluster: Cluster, folded: readonly Folded[]): void {
   for (const { life, view, whole } of folded) {
     // Snapshots leave out conversations that nothing is retained of.
     if (!whole) continue;
-    for (const device of world.person(life.name).devices) {
+    for (const device of cluster.person(life.name).devices) {
       if (!device.online || device.view === null) continue;
       const mine = device.view.text(0);
       const truth = view.text(0);

@@ -1,6 +1,7 @@
 /**
- * What a seed makes of a world: its size, its bounds, what its clients like to do, and which faults
- * meet it. Each seed leaves some of it out, so that what remains meets more often (swarm testing).
+ * What a seed makes of a cluster: its size, its bounds, what its clients like to do, and which
+ * faults meet it. Each seed leaves some of it out, so that what remains meets more often (swarm
+ * testing).
  */
 import type { EdgeLimits } from "../../server/edge/types.ts";
 import type { DedupeShape } from "../../shard/message/dedupe.ts";
@@ -95,7 +96,7 @@ export const FAULTS = [
 /** Name of a fault. */
 export type FaultName = typeof FAULTS[number];
 
-/** One world. */
+/** One cluster. */
 export interface SimConfig {
   readonly users: number;
   readonly devicesPerUser: number;
@@ -125,7 +126,7 @@ export interface SimConfig {
   /** Probability that two users begin as contacts of each other. */
   readonly friends: number;
   readonly kindness: number;
-  /** Whether mailboxes lose old events in this world. */
+  /** Whether mailboxes lose old events in this cluster. */
   readonly trims: boolean;
   /** Probability that a call within a shard's step throws, see `StepFaults`. */
   readonly bugs: number;
@@ -160,7 +161,7 @@ function edgeLimits(prng: Prng, far: boolean): EdgeLimits {
   return {
     ...DEFAULT_EDGE_LIMITS,
     sessionsPerAccountMax: SESSIONS_MAX,
-    // A grace shorter than what a poll needs to come back would end every polled session.
+    // A grace shorter than what a poll needs to return would end every polled session.
     graceMs: prng.pick([far ? 5000 : 300, 5000, 15_000]),
     outboxBytesMax: prng.pick([1200, 8192, 262_144]),
     stalledMs: prng.pick([3000, 20_000]),
@@ -178,7 +179,7 @@ function weights(prng: Prng): Record<ActionName, number> {
 }
 
 function faults(prng: Prng, cold: boolean): FaultName[] {
-  // Cold worlds are about what has to be read, or cannot be.
+  // Cold clusters are about what has to be read, or cannot be.
   return FAULTS.filter(() => prng.chance(cold ? 0.6 : 0.4));
 }
 
@@ -192,7 +193,7 @@ function wire(prng: Prng): WireQuality {
   };
 }
 
-/** The world of a seed. */
+/** The cluster of a seed. */
 export function configOf(prng: Prng): SimConfig {
   const trims = prng.chance(0.15);
   const bulky = trims || prng.chance(0.15);

@@ -4,32 +4,32 @@
  */
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { SimNode } from "./sim_node.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { Violation } from "./history.ts";
 
-/** The stranded message arrives so long after nothing keeps it any more, ms. */
+/** The delayed message arrives so long after nothing keeps it any more, ms. */
 const ARRIVES_MS = 4500;
 const DEVICE = "d1" as DeviceId;
 
-/** Two accounts that nobody watches, in a world at rest whose accounts leave memory at once. */
-export function delayOwed(world: World): void {
-  const { prng, nodes } = world;
+/** Two accounts that nobody watches, in a quiescent cluster whose accounts leave memory at once. */
+export function delayOwed(cluster: Cluster): void {
+  const { prng, nodes } = cluster;
   const node = nodes[0]!;
   // A fresh process looks through all accounts only after ten seconds: until then nothing helps.
-  world.kill(node);
+  cluster.kill(node);
   node.start();
-  world.await("a start", () => !node.serving, 20_000);
+  cluster.await("a start", () => !node.serving, 20_000);
   const [from, to] = ["hermit-a", "hermit-b"] as const;
-  for (const name of [from, to]) ask(world, node, name, "account.create", { credentials: null });
+  for (const name of [from, to]) ask(cluster, node, name, "account.create", { credentials: null });
   const relate = (name: string, contact: string, type: "subscribe" | "subscribed") =>
-    ask(world, node, name, "roster.subscription", { contact: contact as AccountName, type });
+    ask(cluster, node, name, "roster.subscription", { contact: contact as AccountName, type });
   // The second of them grants it at once, because the first was to be allowed.
   relate(to, from, "subscribed");
   relate(from, to, "subscribe");
-  world.time.runFor(600);
+  cluster.time.runFor(600);
   const send = (id: string) =>
-    ask(world, node, from, "message.send", {
+    ask(cluster, node, from, "message.send", {
       device: DEVICE,
       to: to as AccountName,
       id,
@@ -38,21 +38,21 @@ export function delayOwed(world: World): void {
     });
   // Nor do logs of shards that were deleted have anything of them.
   const inherited = () => node.running.node.table.shards.some((s) => s.inherits.length > 0);
-  world.await("the end of inherited logs", inherited, 60_000);
+  cluster.await("the end of inherited logs", inherited, 60_000);
   // The first message makes the two known to each other; then both leave memory.
   send("m1");
-  world.time.runFor(600);
+  cluster.time.runFor(600);
   node.disk.failReadsOf(to, Infinity);
   const sent = send("m2");
   if (!sent.ok) throw new Violation("liveness", `${from} cannot send: ${sent.code}`, [from]);
-  noise(world, node, [from, to]);
-  world.time.runFor(prng.int(200, 400));
-  hurt(world, node, from);
-  world.await("a start", () => !node.serving, 20_000);
+  noise(cluster, node, [from, to]);
+  cluster.time.runFor(prng.int(200, 400));
+  hurt(cluster, node, from);
+  cluster.await("a start", () => !node.serving, 20_000);
   node.disk.heal();
-  world.time.runFor(ARRIVES_MS);
+  cluster.time.runFor(ARRIVES_MS);
   const input = { cursor: null, limit: 100, bytesMax: 65_536 };
-  const mailbox = ask(world, node, to, "mailbox.read", input);
+  const mailbox = ask(cluster, node, to, "mailbox.read", input);
   const found = mailbox.ok && mailbox.value.events.some((e) => "body" in e && e.body === "m2");
   if (found) return;
   const text = `what ${from} owed to ${to} did not arrive within ${ARRIVES_MS} ms`;
@@ -60,7 +60,7 @@ export function delayOwed(world: World): void {
 }
 
 /** Rows after theirs in their logs, so that no log still has them. */
-function noise(world: World, node: SimNode, names: readonly string[]): void {
+function noise(cluster: Cluster, node: SimNode, names: readonly string[]): void {
   const core = node.running.node;
   const shards = new Set(names.map((name) => core.shardOf(name as AccountName)));
   const left = new Map([...shards].map((shard) => [shard, 4]));
@@ -69,22 +69,22 @@ function noise(world: World, node: SimNode, names: readonly string[]): void {
     const shard = core.shardOf(name);
     const wanted = left.get(shard);
     if (wanted === undefined) continue;
-    ask(world, node, name, "account.create", { credentials: null });
+    ask(cluster, node, name, "account.create", { credentials: null });
     if (wanted === 1) left.delete(shard);
     else left.set(shard, wanted - 1);
   }
 }
 
-function hurt(world: World, node: SimNode, from: string): void {
-  switch (world.prng.pick(["crash", "crash, unreadable", "failed commit"])) {
+function hurt(cluster: Cluster, node: SimNode, from: string): void {
+  switch (cluster.prng.pick(["crash", "crash, unreadable", "failed commit"])) {
     case "crash":
-      world.kill(node);
+      cluster.kill(node);
       return node.start();
     case "crash, unreadable":
-      world.kill(node);
+      cluster.kill(node);
       node.disk.failReadsOf(from, 1500);
       node.start();
-      world.time.runFor(1000);
+      cluster.time.runFor(1000);
       return;
     default: {
       // Every shard has something in the commit that fails.
@@ -98,7 +98,7 @@ function hurt(world: World, node: SimNode, from: string): void {
           () => {},
         );
       }
-      world.time.runFor(1500);
+      cluster.time.runFor(1500);
     }
   }
 }

@@ -1,13 +1,13 @@
 /**
  * A user's client: holds a token, a cursor and what it has been shown, connects over either
- * transport, comes back with whatever it has, and checks all that it is told as it comes.
+ * transport, returns with whatever it has, and checks all that it gets.
  */
 import type { Answer, Greeting, Link, LinkHost, PresenceFields, Proof, Welcome } from "./link.ts";
 import type { Setting } from "./register.ts";
 import type { Life } from "./oracle.ts";
 import type { Person } from "./person.ts";
 import type { SoftEvent, WireEvent } from "./view.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { PollLink, SocketLink } from "./link.ts";
 import { Register } from "./register.ts";
 import { View } from "./view.ts";
@@ -36,7 +36,7 @@ export class Device {
   };
   /** What it was last shown of each user. */
   readonly seen = new Map<string, Presence>();
-  readonly #world: World;
+  readonly #cluster: Cluster;
   readonly #address: string;
   #link: Link | null = null;
   #life: Life | null = null;
@@ -54,8 +54,8 @@ export class Device {
   /** Changes of presence without an answer. */
   #showing = 0;
 
-  constructor(world: World, person: Person, id: string, address: string) {
-    this.#world = world;
+  constructor(cluster: Cluster, person: Person, id: string, address: string) {
+    this.#cluster = cluster;
     this.person = person;
     this.id = id;
     this.who = `${person.name}/${id}`;
@@ -77,12 +77,12 @@ export class Device {
   }
 
   note(text: string): void {
-    this.#world.history.add(this.who, text, this.person.name);
+    this.#cluster.history.add(this.who, text, this.person.name);
   }
 
   /** Connects where it wants to be connected and is not; called every now and then. */
   look(): void {
-    const { prng, time } = this.#world;
+    const { prng, time } = this.#cluster;
     if (!this.wanted || this.#link !== null || time.nowMs < this.#notBeforeMs) return;
     const life = this.person.life;
     if (life === null) return;
@@ -95,13 +95,13 @@ export class Device {
     );
     const links = ++this.#links;
     const host = this.#hostOf(links);
-    const node = this.#world.nodeFor(this, prng);
+    const node = this.#cluster.nodeFor(this, prng);
     const Kind = this.transport === "socket" ? SocketLink : PollLink;
-    this.#link = new Kind(this.#world.network, node, this.#address, greeting, host);
+    this.#link = new Kind(this.#cluster.network, node, this.#address, greeting, host);
   }
 
   #greeting(life: Life): Greeting {
-    const { prng, oracle } = this.#world;
+    const { prng, oracle } = this.#cluster;
     let proof: Proof;
     if (this.token !== null) proof = { token: this.token };
     else {
@@ -121,7 +121,7 @@ export class Device {
   /** The session of another device of the user, which must be of no use. */
   #stolen(): string | null {
     const others = this.person.devices.filter((d) => d !== this);
-    return others.length === 0 ? null : this.#world.prng.pick(others).#session;
+    return others.length === 0 ? null : this.#cluster.prng.pick(others).#session;
   }
 
   /** Another account has the name now. */
@@ -151,7 +151,7 @@ export class Device {
     this.#signingIn = null;
     if (setting === null) return;
     setting.value = token;
-    Register.end(setting, "done", this.#world.oracle.nowMs);
+    Register.end(setting, "done", this.#cluster.oracle.nowMs);
   }
 
   welcome(w: Welcome): void {
@@ -185,13 +185,13 @@ export class Device {
   }
 
   #starts(w: Welcome): void {
-    const { oracle } = this.#world;
+    const { oracle } = this.#cluster;
     const life = this.#life!;
     const before = this.view;
     this.view = new View(this.person.name, w.cursor, w.snapshot!);
     oracle.snapshot(life, this.view, this.who);
     const known = before !== null && before.mailboxId === this.view.mailboxId;
-    if (w.mode === "reset" && known && !this.#world.config.trims) {
+    if (w.mode === "reset" && known && !this.#cluster.config.trims) {
       const text = `${this.who} is reset at ${this.#askedAfter}, though nothing is ever trimmed`;
       throw new Violation("cursors stay valid", text, [this.person.name]);
     }
@@ -203,7 +203,7 @@ export class Device {
 
   events(events: readonly (WireEvent | SoftEvent)[]): void {
     const life = this.#life!;
-    const { oracle } = this.#world;
+    const { oracle } = this.#cluster;
     for (const event of events) {
       if ("seq" in event) {
         this.note(`< ${brief(event)}`);
@@ -231,7 +231,7 @@ export class Device {
 
   down(code: string | null, retryAfterMs: number): void {
     this.note(`is disconnected: ${code ?? "no word"}`);
-    const { prng, oracle, time } = this.#world;
+    const { prng, oracle, time } = this.#cluster;
     this.#link = null;
     this.#leaving = false;
     this.online = false;
@@ -284,12 +284,12 @@ export class Device {
     this.down(null, 0);
   }
 
-  /** Sets its presence; `done` is told whether the server knows it. */
+  /** Sets its presence; `done` gets whether the server knows it. */
   show(presence: PresenceFields | null, done: (known: boolean) => void = () => {}): void {
     this.shown = { presence, certain: false };
     const links = this.#links;
-    // Single requests overtake each other: with another one under way, even one whose answer gets lost
-    // (it may have taken effect until then), nothing is certain.
+    // Single requests overtake each other: with another one under way, even one whose answer gets
+    // lost (it may have taken effect until then), nothing is certain.
     const alone = this.#showing++ === 0;
     this.command(
       "presence",
@@ -304,7 +304,7 @@ export class Device {
     );
   }
 
-  /** Comes back at once, without waiting as it otherwise would, with a new session. */
+  /** Reconnects at once, without waiting as it otherwise would, with a new session. */
   reconnect(): void {
     this.wanted = true;
     this.drop("politely");
@@ -329,7 +329,7 @@ export class Device {
       if (!answer?.ok) return done(null);
       const { events } = answer.value as { readonly events: readonly WireEvent[] };
       events.forEach((event, i) => {
-        this.#world.oracle.saw(life, view.mailboxId, event, this.who);
+        this.#cluster.oracle.saw(life, view.mailboxId, event, this.who);
         if (event.seq === after + 1 + i) return;
         const text = `${this.who} asked for what is after ${after}, got ${brief(event)}`;
         throw new Violation("gap-free", text, [this.person.name]);
@@ -358,7 +358,7 @@ export class Device {
       };
       let last = query.after ?? 0;
       for (const event of page.events) {
-        this.#world.oracle.saw(life, view.mailboxId, event, this.who);
+        this.#cluster.oracle.saw(life, view.mailboxId, event, this.who);
         const mine = event.k === "message" || event.k === "undelivered";
         const before = query.before ?? Infinity;
         if (mine && event.with === query.with && event.seq > last && event.seq < before) {
@@ -382,7 +382,7 @@ export class Device {
         readonly snapshot: ConstructorParameters<typeof View>[2];
       };
       const view = new View(this.person.name, cursor, snapshot);
-      this.#world.oracle.snapshot(life, view, this.who);
+      this.#cluster.oracle.snapshot(life, view, this.who);
     });
   }
 

@@ -2,7 +2,7 @@
 import type { ActionName } from "./config.ts";
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import {
   answerAfterReuse,
   flash,
@@ -15,17 +15,17 @@ import {
 
 /** The clients' part of the chaos. */
 export class Driver {
-  readonly #world: World;
+  readonly #cluster: Cluster;
   readonly #actions: readonly { readonly name: ActionName; readonly upTo: number }[];
   readonly #sum: number;
   #running = true;
   #flashes = 0;
   #misuses = 0;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
     let sum = 0;
-    this.#actions = Object.entries(world.config.weights).map(([name, weight]) => {
+    this.#actions = Object.entries(cluster.config.weights).map(([name, weight]) => {
       sum += weight;
       return { name: name as ActionName, upTo: sum };
     });
@@ -39,9 +39,9 @@ export class Driver {
   }
 
   #schedule(): void {
-    const { prng, time, config } = this.#world;
+    const { prng, time, config } = this.#cluster;
     const gapMs = -Math.log(1 - prng.number()) * 1000 / config.actionsPerSecond;
-    time.world.timers.after(gapMs, () => {
+    time.global.timers.after(gapMs, () => {
       if (!this.#running) return;
       this.#act();
       this.#schedule();
@@ -49,12 +49,12 @@ export class Driver {
   }
 
   #act(): void {
-    const { prng, people } = this.#world;
+    const { prng, people } = this.#cluster;
     const at = prng.number() * this.#sum;
     const action = this.#actions.find((a) => at < a.upTo)!.name;
     const person = prng.pick(people);
     if (action === "remove" || action === "disable") return this.#operate(person, action);
-    if (action === "flash") return flash(this.#world, `flash-${++this.#flashes}`);
+    if (action === "flash") return flash(this.#cluster, `flash-${++this.#flashes}`);
     const device = prng.pick(person.devices);
     if (!device.wanted) {
       if (!prng.chance(0.5)) return;
@@ -65,7 +65,7 @@ export class Driver {
   }
 
   #peer(person: Person): string {
-    const { prng, people } = this.#world;
+    const { prng, people } = this.#cluster;
     if (prng.chance(0.02)) return "nobody";
     if (prng.chance(0.04)) return person.name;
     const others = people.filter((p) => p !== person);
@@ -73,7 +73,7 @@ export class Driver {
   }
 
   #use(person: Person, device: Device, action: ActionName): void {
-    const { prng, config } = this.#world;
+    const { prng, config } = this.#cluster;
     const peer = this.#peer(person);
     const other = peer === person.name ? "nobody" : peer;
     switch (action) {
@@ -97,9 +97,9 @@ export class Driver {
       case "snapshot":
         return this.#look(device, peer, action);
       case "signal": {
-        const body = this.#world.oracle.signal(person.life!, peer);
+        const body = this.#cluster.oracle.signal(person.life!, peer);
         return device.command("signal", { to: peer, type: "typing", body }, (answer) => {
-          if (answer?.ok) this.#world.oracle.signalTaken(body);
+          if (answer?.ok) this.#cluster.oracle.signalTaken(body);
         });
       }
       case "settings":
@@ -125,22 +125,22 @@ export class Driver {
   }
 
   #inject(person: Person, device: Device, other: string, action: ActionName): void {
-    const world = this.#world;
+    const cluster = this.#cluster;
     const remove = () => this.#operate(person, "remove");
     switch (action) {
       case "unblockAfterRemoval":
-        return unblockAfterRemoval(world, person, device, other);
+        return unblockAfterRemoval(cluster, person, device, other);
       case "race":
-        return race(world, person, device, other);
+        return race(cluster, person, device, other);
       case "stalledLook":
-        return stalledLook(world, device);
+        return stalledLook(cluster, device);
       case "answerAfterReuse":
-        answerAfterReuse(world, person, device);
+        answerAfterReuse(cluster, person, device);
         return remove();
       case "namesake":
-        return namesake(world, person, device, other, remove);
+        return namesake(cluster, person, device, other, remove);
       case "flood":
-        return flood(world, person, device, other);
+        return flood(cluster, person, device, other);
       default:
         return this.#move(device, action);
     }
@@ -148,7 +148,7 @@ export class Driver {
 
   /** A message that was acked, or is under way, is sent again, or its key with another content. */
   #repeat(person: Person): void {
-    const { prng } = this.#world;
+    const { prng } = this.#cluster;
     const sent = [...person.life!.sent.values()];
     const online = person.online;
     if (sent.length === 0 || online.length === 0) return;
@@ -159,7 +159,7 @@ export class Driver {
   }
 
   #look(device: Device, peer: string, action: "history" | "page" | "snapshot"): void {
-    const { prng } = this.#world;
+    const { prng } = this.#cluster;
     const seq = prng.int(0, device.view!.seq);
     const limit = prng.int(1, 20);
     if (action === "snapshot") return device.takeSnapshot();
@@ -171,7 +171,7 @@ export class Driver {
   #relate(person: Person, device: Device, other: string, action: ActionName): void {
     switch (action) {
       case "contact":
-        return person.contact(device, other, `label ${this.#world.prng.int(1, 99)}`);
+        return person.contact(device, other, `label ${this.#cluster.prng.int(1, 99)}`);
       case "uncontact":
         return person.uncontact(device, other);
       case "subscribe":
@@ -191,7 +191,7 @@ export class Driver {
 
   /** Connections come, go and get bad. */
   #move(device: Device, action: ActionName): void {
-    const { prng } = this.#world;
+    const { prng } = this.#cluster;
     const connection = device.link?.connection ?? null;
     switch (action) {
       case "leave":
@@ -218,7 +218,7 @@ export class Driver {
   // ---- operators
 
   #operate(person: Person, action: "remove" | "disable"): void {
-    const { prng, nodes } = this.#world;
+    const { prng, nodes } = this.#cluster;
     if (person.life === null || person.busy) return;
     person.busy = true;
     if (prng.chance(0.15)) nodes[0]!.disk.failNext(prng.pick(["failed", "unknown"]));
@@ -228,15 +228,15 @@ export class Driver {
 
   /** The account is removed, its name freed, and registered by somebody else. */
   #remove(person: Person): void {
-    const { prng, oracle, time, config } = this.#world;
+    const { prng, oracle, time, config } = this.#cluster;
     oracle.ends(person.life!);
     person.reborn(null);
-    this.#world.insist(person.name, "account.remove", {}, ["not_found"], () => {
-      time.world.timers.after(prng.chance(0.5) ? 0 : prng.int(0, 2000), () => {
-        this.#world.insist(person.name, "account.release", {}, ["conflict"], () => {
+    this.#cluster.insist(person.name, "account.remove", {}, ["not_found"], () => {
+      time.global.timers.after(prng.chance(0.5) ? 0 : prng.int(0, 2000), () => {
+        this.#cluster.insist(person.name, "account.release", {}, ["conflict"], () => {
           // What is on its way is of no use to anybody, but it must not meet the next account.
-          time.world.timers.after(config.wire.lateMs, () => {
-            this.#world.register(person, () => {
+          time.global.timers.after(config.wire.lateMs, () => {
+            this.#cluster.register(person, () => {
               person.busy = false;
             });
           });
@@ -246,19 +246,19 @@ export class Driver {
   }
 
   #disable(person: Person): void {
-    const { prng, time, people } = this.#world;
+    const { prng, time, people } = this.#cluster;
     const others = people.filter((p) => p !== person);
     const [device] = person.online;
     if (device !== undefined && prng.chance(0.4)) {
       person.block(device, prng.pick(others).name, true);
     }
-    const ended = this.#world.sessionsOf(person);
-    this.#world.insist(person.name, "account.setDisabled", { disabled: true }, [], () => {
-      this.#world.mustEnd(person, ended, "was disabled");
+    const ended = this.#cluster.sessionsOf(person);
+    this.#cluster.insist(person.name, "account.setDisabled", { disabled: true }, [], () => {
+      this.#cluster.mustEnd(person, ended, "was disabled");
       // Some come while there is nobody to see.
       for (const { online } of others) if (prng.chance(0.5)) online.at(-1)?.reconnect();
-      time.world.timers.after(prng.int(100, 3000), () => {
-        this.#world.insist(person.name, "account.setDisabled", { disabled: false }, [], () => {
+      time.global.timers.after(prng.int(100, 3000), () => {
+        this.#cluster.insist(person.name, "account.setDisabled", { disabled: false }, [], () => {
           person.busy = false;
         });
       });

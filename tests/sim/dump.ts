@@ -1,9 +1,9 @@
-/** Everything durable that a world's nodes know of its accounts, read when nothing moves. */
+/** Everything durable that a cluster's nodes know of its accounts, read when nothing moves. */
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { AccountView, MailboxEvent, OpName, Ops, Snapshot } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimNode } from "./sim_node.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { Violation } from "./history.ts";
 
 /** One account as its shard knows it; null parts where there is no active account. */
@@ -15,12 +15,12 @@ export interface AccountDump {
   readonly events: readonly MailboxEvent[];
 }
 
-/** Longest wait for an answer in a world at rest, ms. */
+/** Longest wait for an answer in a quiescent cluster, ms. */
 const ANSWER_MS = 15_000;
 
 /** Asks a node and lets time run until it answers. */
 export function ask<K extends OpName>(
-  world: World,
+  cluster: Cluster,
   node: SimNode,
   name: string,
   op: K,
@@ -28,7 +28,7 @@ export function ask<K extends OpName>(
 ): Result<Ops[K]["out"]> {
   let result: Result<Ops[K]["out"]> | null = null;
   node.running.node.request(name as AccountName, op, input, (r) => result = r);
-  world.await(`${op} of ${name}`, () => result === null, ANSWER_MS);
+  cluster.await(`${op} of ${name}`, () => result === null, ANSWER_MS);
   return result!;
 }
 
@@ -38,13 +38,13 @@ function must<T>(what: string, name: string, result: Result<T>): T {
 }
 
 /** Reads one account. */
-export function dumpAccount(world: World, node: SimNode, name: string): AccountDump {
-  const info = ask(world, node, name, "account.info", {});
+export function dumpAccount(cluster: Cluster, node: SimNode, name: string): AccountDump {
+  const info = ask(cluster, node, name, "account.info", {});
   if (!info.ok || info.value.state !== "active") {
     const view = info.ok ? { ...info.value, sessions: 0 } : null;
     return { name, info: view, snapshot: null, mailboxId: "", events: [] };
   }
-  const taken = ask(world, node, name, "mailbox.snapshot", {});
+  const taken = ask(cluster, node, name, "mailbox.snapshot", {});
   const { snapshot, mailboxId } = must("snapshot", name, taken);
   const events: MailboxEvent[] = [];
   let cursor: Ops["mailbox.read"]["in"]["cursor"] = null;
@@ -53,7 +53,7 @@ export function dumpAccount(world: World, node: SimNode, name: string): AccountD
     const page: Ops["mailbox.read"]["out"] = must(
       "mailbox",
       name,
-      ask(world, node, name, "mailbox.read", input),
+      ask(cluster, node, name, "mailbox.read", input),
     );
     events.push(...page.events);
     const seq = page.events.at(-1)?.seq ?? page.seq;
@@ -64,7 +64,7 @@ export function dumpAccount(world: World, node: SimNode, name: string): AccountD
 }
 
 /** Reads all accounts, and a name that nobody has. */
-export function dumpAll(world: World): AccountDump[] {
-  const names = [...world.people.map((p) => p.name), "nobody"];
-  return names.map((name) => dumpAccount(world, world.nodes[0]!, name));
+export function dumpAll(cluster: Cluster): AccountDump[] {
+  const names = [...cluster.people.map((p) => p.name), "nobody"];
+  return names.map((name) => dumpAccount(cluster, cluster.nodes[0]!, name));
 }

@@ -1,10 +1,10 @@
 /**
- * An account has as many sessions as it may have, and one more device signs in: it is refused, unless
- * it names a device whose session is to end for it.
+ * An account has as many sessions as it may have, and one more device signs in: it is refused,
+ * unless it names a device whose session is to end for it.
  */
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Link, LinkHost } from "./link.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { PollLink, SocketLink } from "./link.ts";
 import { SESSIONS_MAX } from "./config.ts";
@@ -12,7 +12,7 @@ import { Violation } from "./history.ts";
 
 /** A sign-in has an answer within this time (ms). */
 const ANSWER_MS = 20_000;
-/** A session that has ended has been told so within this time (ms). */
+/** An ended session is notified within this time (ms). */
 const TOLD_MS = 1500;
 const NAME = "crowded";
 const PASSWORD = "password of crowded";
@@ -24,31 +24,31 @@ interface Guest {
   state: "connecting" | "open" | { readonly code: string | null };
 }
 
-/** For a world at rest. */
-export function endAnother(world: World): void {
-  const prng = world.prng.fork("end another");
+/** For a quiescent cluster. */
+export function endAnother(cluster: Cluster): void {
+  const prng = cluster.prng.fork("end another");
   let made = false;
-  world.deriveCredentials(PASSWORD, (credentials) => {
-    world.insist(NAME, "account.create", { credentials }, ["conflict"], () => made = true);
+  cluster.deriveCredentials(PASSWORD, (credentials) => {
+    cluster.insist(NAME, "account.create", { credentials }, ["conflict"], () => made = true);
   });
-  world.await(`an account ${NAME}`, () => !made, ANSWER_MS);
-  const guests = Array.from({ length: SESSIONS_MAX }, (_, i) => connect(world, `s${i}`));
+  cluster.await(`an account ${NAME}`, () => !made, ANSWER_MS);
+  const guests = Array.from({ length: SESSIONS_MAX }, (_, i) => connect(cluster, `s${i}`));
   for (const guest of guests) expect(guest, "open");
   const loser = prng.pick(guests);
-  expect(connect(world, "late"), "limit_reached");
-  expect(connect(world, "late", "nobody"), "limit_reached");
-  checkBound(world);
-  const late = connect(world, "late", loser.device, prng.chance(0.5) ? "poll" : "socket");
+  expect(connect(cluster, "late"), "limit_reached");
+  expect(connect(cluster, "late", "nobody"), "limit_reached");
+  checkBound(cluster);
+  const late = connect(cluster, "late", loser.device, prng.chance(0.5) ? "poll" : "socket");
   expect(late, "open");
-  world.time.runFor(TOLD_MS);
+  cluster.time.runFor(TOLD_MS);
   for (const guest of guests) expect(guest, guest === loser ? "replaced" : "open");
   const left = [...guests.filter((g) => g !== loser), late];
-  checkKnown(world, left.map(({ device }) => device).sort());
+  checkKnown(cluster, left.map(({ device }) => device).sort());
   for (const { link } of left) link.close(false);
 }
 
 function connect(
-  world: World,
+  cluster: Cluster,
   device: string,
   end?: string,
   by: Link["kind"] = "socket",
@@ -68,9 +68,9 @@ function connect(
     down: (code) => guest.state = { code },
   };
   const Kind = by === "socket" ? SocketLink : PollLink;
-  const link = new Kind(world.network, world.nodes[0]!, `10.9.0.${device}`, greeting, host);
+  const link = new Kind(cluster.network, cluster.nodes[0]!, `10.9.0.${device}`, greeting, host);
   const guest: Guest = { device, link, state: "connecting" };
-  world.await(`an answer to ${device}`, () => guest.state === "connecting", ANSWER_MS);
+  cluster.await(`an answer to ${device}`, () => guest.state === "connecting", ANSWER_MS);
   return guest;
 }
 
@@ -82,18 +82,18 @@ function expect({ device, state }: Guest, wanted: string): void {
 }
 
 /** The account's sessions at other nodes count, too: its shard refuses what an edge would open. */
-function checkBound(world: World): void {
+function checkBound(cluster: Cluster): void {
   const auth = { kind: "issuer", expiresAt: Number.MAX_SAFE_INTEGER } as const;
   const [session, device] = ["s".repeat(16) as SessionId, "elsewhere" as DeviceId];
   const input = { session, device, auth, cursor: null, presence: null };
-  const result = ask(world, world.nodes[0]!, NAME, "session.attach", input);
+  const result = ask(cluster, cluster.nodes[0]!, NAME, "session.attach", input);
   if (!result.ok && result.code === "limit_reached") return;
   throw new Violation("an account has a bounded number of sessions", "one more opens", [NAME]);
 }
 
 /** The account's shard and the edge have these devices' sessions, and no others. */
-function checkKnown(world: World, devices: readonly string[]): void {
-  const { node, edge } = world.nodes[0]!.running;
+function checkKnown(cluster: Cluster, devices: readonly string[]): void {
+  const { node, edge } = cluster.nodes[0]!.running;
   const name = NAME as AccountName;
   const sessions = node.shardOf(name).presence.sessions(name);
   const known = sessions.filter((s) => edge.find(s.session, name, s.device) !== null);
@@ -103,7 +103,7 @@ function checkKnown(world: World, devices: readonly string[]): void {
     const text = `${NAME} has sessions of ${found}, should have them of ${devices}`;
     throw new Violation("one session ends for another", text, [NAME]);
   }
-  const info = ask(world, world.nodes[0]!, NAME, "account.info", {});
+  const info = ask(cluster, cluster.nodes[0]!, NAME, "account.info", {});
   if (info.ok && info.value.sessions === devices.length) return;
   throw new Violation("one session ends for another", `${NAME} counts other sessions`, [NAME]);
 }

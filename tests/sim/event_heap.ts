@@ -1,4 +1,4 @@
-/** Something to run at a time of the simulated world. */
+/** Something to run at a time of the simulation. */
 export interface HeapEvent {
   readonly at: number;
   /** Order of insertion; ties of `at` run in it. */

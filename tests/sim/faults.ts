@@ -1,26 +1,27 @@
-/** What goes wrong in a world while its clients act, and the end of it. */
+/** What goes wrong in a cluster while its clients act, and the end of it. */
 import type { FaultName } from "./config.ts";
 import type { SimNode } from "./sim_node.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { burst } from "./injections.ts";
 import { reloadShard, usurpShard } from "./takeovers.ts";
 import { STEADY } from "./wire.ts";
 
 /** The faults' part of the chaos. */
 export class Faults {
-  readonly #world: World;
+  readonly #cluster: Cluster;
   #running = true;
 
-  constructor(world: World) {
-    this.#world = world;
-    const { config, time } = world;
-    const prng = world.prng.fork("faults");
-    world.stepFaults.chance = config.bugs;
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    const { config, time } = cluster;
+    const prng = cluster.prng.fork("faults");
+    cluster.stepFaults.chance = config.bugs;
     for (let i = 0; i < config.faultCount && config.faults.length > 0; i++) {
       const fault = prng.pick(config.faults);
-      // Some at the very end, so that little comes after them that would make up for what they broke.
+      // Some at the very end, so that little comes after them that would make up for what they
+      // broke.
       const atMs = config.chaosMs - (prng.chance(0.15) ? prng.int(0, 300) : 0);
-      time.world.timers.after(prng.chance(0.2) ? atMs : prng.int(0, config.chaosMs), () => {
+      time.global.timers.after(prng.chance(0.2) ? atMs : prng.int(0, config.chaosMs), () => {
         if (this.#running) this.#strike(fault);
       });
     }
@@ -29,7 +30,7 @@ export class Faults {
   /** Everything that was broken works again; nodes that are down are started. */
   heal(): void {
     this.#running = false;
-    const { nodes, network, stepFaults, wire } = this.#world;
+    const { nodes, network, stepFaults, wire } = this.#cluster;
     wire.quality = STEADY;
     stepFaults.chance = 0;
     network.blocked = false;
@@ -42,12 +43,12 @@ export class Faults {
     for (const node of nodes) {
       node.disk.heal();
       node.process.resume();
-      this.#world.restartLater(node, 0);
+      this.#cluster.restartLater(node, 0);
     }
   }
 
   #strike(fault: FaultName): void {
-    const { prng, nodes, history } = this.#world;
+    const { prng, nodes, history } = this.#cluster;
     const node = prng.pick(nodes);
     history.add("fault", `${fault} at ${node.who}`);
     switch (fault) {
@@ -56,16 +57,16 @@ export class Faults {
       case "crashAtWrite":
         return node.disk.afterWrites(prng.int(0, 3), () => {
           if (!this.#running) return;
-          this.#world.kill(node);
-          this.#world.restartLater(node, prng.pick([50, 500, 3000]));
+          this.#cluster.kill(node);
+          this.#cluster.restartLater(node, prng.pick([50, 500, 3000]));
         });
       case "failingStop":
         this.#disk(node, "diskErrors");
-        return this.#later(prng.int(0, 300), () => this.#running && this.#world.restart(node));
+        return this.#later(prng.int(0, 300), () => this.#running && this.#cluster.restart(node));
       case "crashLoop":
         return this.#crashLoop(node, prng.int(2, 4));
       case "restart":
-        return this.#world.restart(node);
+        return this.#cluster.restart(node);
       case "pause":
         node.process.pause();
         return this.#later(prng.int(100, 15_000), () => node.process.resume());
@@ -86,45 +87,45 @@ export class Faults {
 
   /** Shards lose what they have in memory, one or several times in a row. */
   #takeOver(node: SimNode, fault: "reload" | "usurp"): void {
-    const { prng } = this.#world;
+    const { prng } = this.#cluster;
     for (let i = prng.int(1, 3); i > 0; i--) {
       this.#later(prng.pick([0, prng.int(0, 50), prng.int(0, 2000)]), () => {
         if (!this.#running || !node.serving) return;
-        if (fault === "reload") reloadShard(this.#world, node, prng);
-        else usurpShard(this.#world, node, prng);
+        if (fault === "reload") reloadShard(this.#cluster, node, prng);
+        else usurpShard(this.#cluster, node, prng);
       });
     }
   }
 
   #jumpWall(node: SimNode, deltaMs: number): void {
-    this.#world.jumps.push({ node, deltaMs, starts: node.up ? node.starts : -1 });
+    this.#cluster.jumps.push({ node, deltaMs, starts: node.up ? node.starts : -1 });
     node.jumpWall(deltaMs);
   }
 
   #later(delayMs: number, run: () => void): void {
-    this.#world.time.world.timers.after(delayMs, run);
+    this.#cluster.time.global.timers.after(delayMs, run);
   }
 
   /** At any step, for turns come where work is done. */
   #crash(node: SimNode, downMs: number): void {
-    const { time, prng } = this.#world;
+    const { time, prng } = this.#cluster;
     time.afterTurns(prng.int(0, 60), () => {
       if (!this.#running) return;
-      this.#world.kill(node);
-      this.#world.restartLater(node, downMs);
+      this.#cluster.kill(node);
+      this.#cluster.restartLater(node, downMs);
     });
   }
 
   #crashLoop(node: SimNode, times: number): void {
     this.#crash(node, 5);
     if (times > 1) {
-      const { prng } = this.#world;
+      const { prng } = this.#cluster;
       this.#later(5 + prng.int(0, 40), () => this.#crashLoop(node, times - 1));
     }
   }
 
   #disk({ disk }: SimNode, fault: FaultName): void {
-    const { prng } = this.#world;
+    const { prng } = this.#cluster;
     const healthy = { failed: 0, unknown: 0, readFailed: 0 };
     const until = (end: () => void) => this.#later(prng.int(200, 6000), end);
     switch (fault) {
@@ -137,7 +138,7 @@ export class Faults {
         disk.faults = { ...healthy, readFailed: prng.pick([0.1, 0.5, 1]) };
         return until(() => disk.faults = healthy);
       case "diskUnknown":
-        burst(this.#world);
+        burst(this.#cluster);
         return disk.failNext(...Array.from({ length: prng.int(1, 3) }, () => "unknown" as const));
       case "diskFull":
         disk.full = true;
@@ -148,7 +149,7 @@ export class Faults {
   }
 
   #network(fault: FaultName): void {
-    const { prng, network } = this.#world;
+    const { prng, network } = this.#cluster;
     const forMs = prng.int(200, 12_000);
     for (const connection of network.connections) {
       if (fault === "resets" && prng.chance(0.5)) connection.reset();

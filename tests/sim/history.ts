@@ -1,5 +1,5 @@
 /**
- * What happened in a simulated world, in order: a hash of all of it, so that two runs can be
+ * What happened in a simulation, in order: a hash of all of it, so that two runs can be
  * compared, and the last lines of it, so that a failure can be read.
  */
 
@@ -27,7 +27,7 @@ export class History {
     this.#now = now;
   }
 
-  /** Time of the world, ms. */
+  /** Time of the simulation, ms. */
   get nowMs(): number {
     return this.#now();
   }
@@ -59,7 +59,9 @@ export class History {
     this.#hash = h;
   }
 
-  /** The last `count` lines about any of `users`, or about no user; all users where there are none. */
+  /**
+   * The last `count` lines about any of `users`, or about no user; all users where there are none.
+   */
   tail(count: number, users: readonly string[] = []): string {
     const lines = this.#lines.filter((line) =>
       users.length === 0 || line.about.length === 0 || line.about.some((u) => users.includes(u))

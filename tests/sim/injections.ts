@@ -1,48 +1,53 @@
 /**
  * Sequences that only meet by luck otherwise: each sets up what a subtle fault needs, then leaves
- * the rest to the world. Drivers pick them as they pick single actions.
+ * the rest to the cluster. Drivers pick them as they pick single actions.
  */
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 
 /** Forgets somebody behind a block, then unblocks: that one still believes to see this user. */
 export function unblockAfterRemoval(
-  world: World,
+  cluster: Cluster,
   person: Person,
   device: Device,
   other: string,
 ): void {
   const after = (ms: number, step: () => void) =>
-    world.time.world.timers.after(ms, () => device.online && device.life === person.life && step());
+    cluster.time.global.timers.after(
+      ms,
+      () => device.online && device.life === person.life && step(),
+    );
   person.block(device, other, true);
   after(30, () => person.uncontact(device, other));
-  after(60, () => person.contact(device, other, "estranged"));
+  after(60, () => person.contact(device, other, "renamed"));
   after(90, () => person.block(device, other, false));
   after(150, () => {
-    for (const theirs of world.people.find((p) => p.name === other)?.devices ?? []) {
+    for (const theirs of cluster.people.find((p) => p.name === other)?.devices ?? []) {
       theirs.drop("politely");
     }
   });
 }
 
 /** One device connects while another takes away what that one is about to see. */
-export function race(world: World, person: Person, device: Device, other: string): void {
-  const { prng, time, config, nodes } = world;
+export function race(cluster: Cluster, person: Person, device: Device, other: string): void {
+  const { prng, time, config, nodes } = cluster;
   const second = person.devices.find((d) => d !== device);
   if (second === undefined) return;
   if (config.cold) nodes[0]!.disk.failReads(0.7, 300);
   second.reconnect();
-  time.world.timers.after(prng.int(0, 60), () => {
+  time.global.timers.after(prng.int(0, 60), () => {
     if (!device.online || device.life !== person.life) return;
     if (prng.chance(0.7)) person.block(device, other, true);
     else person.subscription(device, other, "unsubscribe");
   });
 }
 
-/** Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile. */
-export function stalledLook(world: World, watcher: Device): void {
-  const { prng, time, people, nodes } = world;
+/**
+ * Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile.
+ */
+export function stalledLook(cluster: Cluster, watcher: Device): void {
+  const { prng, time, people, nodes } = cluster;
   const visible = people.filter((p) => mayBeSeen(p, watcher));
   const seen = prng.pick(visible.length > 0 ? visible : people);
   const device = seen.online[0];
@@ -51,8 +56,8 @@ export function stalledLook(world: World, watcher: Device): void {
   disk.stall(500);
   if (prng.chance(0.3)) disk.failNext(prng.pick(["failed", "unknown"]));
   seen.write(device, watcher.person.name, 40);
-  time.world.timers.after(10, () => watcher.reconnect());
-  time.world.timers.after(100, () => {
+  time.global.timers.after(10, () => watcher.reconnect());
+  time.global.timers.after(100, () => {
     if (device.online && device.life === seen.life) device.show(seen.presence());
   });
 }
@@ -65,27 +70,29 @@ function mayBeSeen({ name }: Person, watcher: Device): boolean {
 
 /**
  * Somebody who has blocked a contact is disabled, and enabled again when one more device of that
- * contact has come. For a world in which everybody is connected.
+ * contact has come. For a cluster in which everybody is connected.
  */
-export function blockedReturn(world: World): void {
-  const { time } = world;
-  const prng = world.prng.fork("blocked return");
-  const pairs = watching(world).filter(({ second }) => second !== undefined);
+export function blockedReturn(cluster: Cluster): void {
+  const { time } = cluster;
+  const prng = cluster.prng.fork("blocked return");
+  const pairs = watching(cluster).filter(({ second }) => second !== undefined);
   if (pairs.length === 0 || prng.chance(0.7)) return;
   const { seen, watcher, second } = prng.pick(pairs);
   seen.block(seen.online[0]!, watcher.name, true);
   time.runFor(500);
   for (const disabled of [true, false]) {
     let done = false;
-    world.insist(seen.name, "account.setDisabled", { disabled }, [], () => done = true);
-    world.await(`disabled: ${disabled} of ${seen.name}`, () => !done, 30_000);
+    cluster.insist(seen.name, "account.setDisabled", { disabled }, [], () => done = true);
+    cluster.await(`disabled: ${disabled} of ${seen.name}`, () => !done, 30_000);
     if (disabled) second!.reconnect();
     time.runFor(2500);
   }
 }
 
-/** Connected people who see somebody connected by their own rosters, and their first two devices. */
-function watching({ people }: World) {
+/**
+ * Connected people who see somebody connected by their own rosters, and their first two devices.
+ */
+function watching({ people }: Cluster) {
   return people.flatMap((watcher) => {
     const [first, second] = watcher.online;
     if (first === undefined) return [];
@@ -95,39 +102,39 @@ function watching({ people }: World) {
 }
 
 /**
- * Somebody blocks a contact and unblocks it again while that one stays connected. For a world in which
- * everybody is connected.
+ * Somebody blocks a contact and unblocks it again while that one stays connected. For a cluster in
+ * which everybody is connected.
  */
-export function blockedForAWhile(world: World): void {
-  const prng = world.prng.fork("blocked for a while");
-  const pairs = watching(world);
+export function blockedForAWhile(cluster: Cluster): void {
+  const prng = cluster.prng.fork("blocked for a while");
+  const pairs = watching(cluster);
   if (pairs.length === 0 || prng.chance(0.7)) return;
   const { seen, watcher } = prng.pick(pairs);
   for (const blocked of [true, false]) {
     const [device] = seen.online;
     if (device !== undefined) seen.block(device, watcher.name, blocked);
-    world.time.runFor(500);
+    cluster.time.runFor(500);
   }
 }
 
 /** Much comes to a device that takes nothing: all that its own user writes. */
-export function flood(world: World, person: Person, device: Device, other: string): void {
-  const { prng, time } = world;
+export function flood(cluster: Cluster, person: Person, device: Device, other: string): void {
+  const { prng, time } = cluster;
   const writer = prng.pick(person.online);
   device.link?.connection?.cut("down", 40_000);
   for (let i = 0; i < 8; i++) {
-    time.world.timers.after(i * 40, () => {
+    time.global.timers.after(i * 40, () => {
       if (writer.online && writer.life === person.life) person.write(writer, other, 5000, 4000);
     });
   }
 }
 
 /**
- * Somebody writes to a name that nobody knows, and the answer comes when there is another account: to
- * be removed next.
+ * Somebody writes to a name that nobody knows, and the answer comes when there is another account:
+ * to be removed next.
  */
-export function answerAfterReuse(world: World, person: Person, device: Device): void {
-  world.wire.holdAnswers(world.time.nowMs + 6000, "nobody", person.name);
+export function answerAfterReuse(cluster: Cluster, person: Person, device: Device): void {
+  cluster.wire.holdAnswers(cluster.time.nowMs + 6000, "nobody", person.name);
   person.write(device, "nobody", 40);
 }
 
@@ -136,14 +143,14 @@ export function answerAfterReuse(world: World, person: Person, device: Device): 
  * as it knows, writes to the next account of the name, and removes the contact meanwhile.
  */
 export function namesake(
-  world: World,
+  cluster: Cluster,
   person: Person,
   device: Device,
   other: string,
   remove: () => void,
 ): void {
-  const { prng, time, people } = world;
-  const after = (ms: number, step: () => void) => time.world.timers.after(ms, step);
+  const { prng, time, people } = cluster;
+  const after = (ms: number, step: () => void) => time.global.timers.after(ms, step);
   const { life } = person;
   const writer = people.find((p) => p.name === other);
   if (writer === undefined || writer === person) return;
@@ -179,17 +186,17 @@ export function namesake(
 }
 
 /** An account comes and goes before any checkpoint has seen it. */
-export function flash(world: World, name: string): void {
-  world.insist(name, "account.create", { credentials: null }, ["conflict"], () => {
-    world.insist(name, "account.remove", {}, ["not_found"], () => {
-      world.insist(name, "account.release", {}, ["conflict"], () => {});
+export function flash(cluster: Cluster, name: string): void {
+  cluster.insist(name, "account.create", { credentials: null }, ["conflict"], () => {
+    cluster.insist(name, "account.remove", {}, ["not_found"], () => {
+      cluster.insist(name, "account.release", {}, ["conflict"], () => {});
     });
   });
 }
 
 /** Somebody writes much at once, so that the next commit has it. */
-export function burst(world: World): void {
-  const { prng, people } = world;
+export function burst(cluster: Cluster): void {
+  const { prng, people } = cluster;
   const person = prng.pick(people);
   const [device] = person.online;
   if (device === undefined) return;

@@ -149,7 +149,7 @@ export class SocketLink implements Link {
 
   /** Gives a connection up that is silent for too long, as clients do. */
   #watch(): void {
-    this.#beat = this.#network.time.world.timers.after(5000, () => {
+    this.#beat = this.#network.time.global.timers.after(5000, () => {
       const silentMs = this.#network.time.nowMs - this.#heardMs;
       if (silentMs > ANSWER_MS) {
         this.connection.end(true);
@@ -295,7 +295,7 @@ export class PollLink implements Link {
 
   #next(): void {
     if (!this.#open) return;
-    // Whoever has got the last answer need not say where it is.
+    // A client that has the last answer need not say its position.
     const sure = this.#failures === 0 && this.#network.prng.chance(0.3);
     const asked = { after: sure ? null : this.#cursor, soft: this.#soft, wait: POLL_S };
     this.#poll = this.#network.call<Answer>(
@@ -316,7 +316,7 @@ export class PollLink implements Link {
       if (answer.code !== "unavailable" && answer.code !== "busy" || ++this.#failures > 3) {
         return this.#down(answer.code, answer.retryAfterMs ?? 0);
       }
-      this.#network.time.world.timers.after(answer.retryAfterMs ?? 500, () => this.#next());
+      this.#network.time.global.timers.after(answer.retryAfterMs ?? 500, () => this.#next());
       return;
     }
     this.#failures = 0;

@@ -3,7 +3,7 @@
  * one has to be replied to all the same, because the shard asks again.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { Violation } from "./history.ts";
 
@@ -12,30 +12,30 @@ const LOST = 3;
 /** The reply comes within this time, ms. */
 const REPLY_MS = 8000;
 
-/** For a healed world. The request changes nothing. */
-export function lostAnswers(world: World): void {
-  const prng = world.prng.fork("lost answers");
-  const node = world.nodes[0]!;
+/** For a healed cluster. The request changes nothing. */
+export function lostAnswers(cluster: Cluster): void {
+  const prng = cluster.prng.fork("lost answers");
+  const node = cluster.nodes[0]!;
   const core = node.running.node;
-  const { name } = prng.pick(world.people);
+  const { name } = prng.pick(cluster.people);
   const shard = core.shardOf(name as AccountName);
   if (core.shards.length === 1 || prng.chance(0.5)) return;
   let contact = "unknown";
   for (let i = 0; core.shardOf(contact as AccountName) === shard; i++) contact = `unknown-${i}`;
-  // A shard that has met several bugs in a row pauses before it serves again, and one whose store has
-  // failed refuses what may change something, until it has tried the store again.
+  // A shard that has met several bugs in a row pauses before it serves again, and one whose store
+  // has failed refuses what may change something, until it has tried the store again.
   const refuses = () => !core.ready || core.shards.some((s) => !s.writable);
-  world.await("every shard", refuses, 40_000);
-  const began = world.time.nowMs;
-  world.wire.lose(LOST, ({ kind }) => kind === "resolved");
+  cluster.await("every shard", refuses, 40_000);
+  const began = cluster.time.nowMs;
+  cluster.wire.lose(LOST, ({ kind }) => kind === "resolved");
   const input = { contact: contact as AccountName, type: "unsubscribe" } as const;
-  const result = ask(world, node, name, "roster.subscription", input);
-  world.wire.lose(0, () => false);
+  const result = ask(cluster, node, name, "roster.subscription", input);
+  cluster.wire.lose(0, () => false);
   // A disabled account gets no further than that.
   const fine = result.ok || result.code === "unauthorized";
-  if (fine && world.time.nowMs - began <= REPLY_MS) return;
+  if (fine && cluster.time.nowMs - began <= REPLY_MS) return;
   // By this an owner finds out that somebody else has claimed its shard.
-  const fenced = world.config.faults.includes("usurp");
+  const fenced = cluster.config.faults.includes("usurp");
   if (fenced && !result.ok && result.code === "unavailable") return;
   const text = `${name} asks for ${contact}: ${result.ok ? "late" : result.code}`;
   throw new Violation("a lost answer is asked for again", text, [name]);

@@ -123,7 +123,7 @@ export class MemoryDisk {
     this.#stalledUntilMs = 0;
     if (!this.#held) return;
     this.#job?.();
-    this.#job = this.#time.world.timers.after(0, () => this.#finish());
+    this.#job = this.#time.global.timers.after(0, () => this.#finish());
   }
 
   /** Outcomes of the next writes, in order; `unknown` picks one of its three at random. */
@@ -132,8 +132,8 @@ export class MemoryDisk {
   }
 
   /**
-   * Runs `run` right after the write that comes after `writes` others is on the disk, before anybody
-   * is told: for crashes between the two. A second call replaces the first.
+   * Runs `run` right after the write that comes after `writes` others is on the disk, before any
+   * caller is notified: for crashes between the two. A second call replaces the first.
    */
   afterWrites(writes: number, run: () => void): void {
     this.#trap = { writes, run };
@@ -147,7 +147,7 @@ export class MemoryDisk {
   /** Reads fail with this probability for a while. */
   failReads(probability: number, forMs: number): void {
     this.faults = { ...this.faults, readFailed: probability };
-    this.#time.world.timers.after(forMs, () => {
+    this.#time.global.timers.after(forMs, () => {
       this.faults = { ...this.faults, readFailed: 0 };
     });
   }
@@ -155,7 +155,7 @@ export class MemoryDisk {
   /** A bad place: reads of keys with this part fail, until `heal` or for a while. */
   failReadsOf(part: string, forMs: number): void {
     this.#bad.add(part);
-    if (forMs < Infinity) this.#time.world.timers.after(forMs, () => this.#bad.delete(part));
+    if (forMs < Infinity) this.#time.global.timers.after(forMs, () => this.#bad.delete(part));
   }
 
   /** Ends every fault there is, and those that were still to come. */
@@ -250,7 +250,7 @@ export class MemoryDisk {
   #start(): void {
     const job = this.#jobs[0];
     if (job === undefined) return;
-    this.#job = this.#time.world.timers.after(job.latencyMs, () => this.#finish());
+    this.#job = this.#time.global.timers.after(job.latencyMs, () => this.#finish());
   }
 
   #finish(): void {
@@ -259,7 +259,7 @@ export class MemoryDisk {
     this.#held = stallMs > 0;
     if (this.#held) {
       if (stallMs < Infinity) {
-        this.#job = this.#time.world.timers.after(stallMs, () => this.#finish());
+        this.#job = this.#time.global.timers.after(stallMs, () => this.#finish());
       }
       return;
     }

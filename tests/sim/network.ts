@@ -62,7 +62,7 @@ function pipe(): Pipe {
   return { queue: [], bytes: 0, cutUntilMs: 0, timer: null };
 }
 
-/** All connections of a world. */
+/** All connections of a cluster. */
 export class Network {
   readonly time: VirtualTime;
   readonly prng: Prng;
@@ -93,8 +93,8 @@ export class Network {
   }
 
   /**
-   * One request on a connection of its own. `serve` runs in the node's process; its answer comes
-   * back unless something is lost on the way. Cancelling tells the node after the usual delay.
+   * One request on a connection of its own. `serve` runs in the node's process; its answer
+   * returns unless something is lost on the way. Cancelling tells the node after the usual delay.
    */
   call<T>(
     server: Server,
@@ -102,7 +102,7 @@ export class Network {
     done: (answer: T | null) => void,
     timeoutMs: number,
   ): Cancel {
-    const { timers } = this.time.world;
+    const { timers } = this.time.global;
     let open = true;
     let cancelServe: Cancel | null = null;
     const { process } = server;
@@ -232,7 +232,7 @@ export class Connection {
     const delay = silently
       ? this.#network.quality.keepaliveMs * (1 + this.#network.prng.number() / 2)
       : this.#lastDue(this.#up);
-    this.#network.time.world.timers.after(delay, () => this.#endServer(true));
+    this.#network.time.global.timers.after(delay, () => this.#endServer(true));
   }
 
   /** Frames towards the node, or from it, do not get through for a while; none is lost. */
@@ -367,7 +367,7 @@ export class Connection {
     const now = this.#network.time.nowMs;
     const reader = p === this.#down ? this.#nextReadMs : 0;
     const atMs = Math.max(head.dueMs, p.cutUntilMs, reader);
-    p.timer = this.#network.time.world.timers.after(Math.max(0, atMs - now), () => {
+    p.timer = this.#network.time.global.timers.after(Math.max(0, atMs - now), () => {
       p.timer = null;
       if (p === this.#down) this.#nextReadMs = this.#network.time.nowMs + this.readEveryMs;
       const frame = p.queue.shift();
@@ -380,6 +380,6 @@ export class Connection {
   }
 
   #later(run: () => void, delayMs = this.#network.latencyMs()): void {
-    this.#network.time.world.timers.after(delayMs, run);
+    this.#network.time.global.timers.after(delayMs, run);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What clients and operators have asked for and been told, and what follows from it: the truth that
- * a simulated world is measured by. It knows the protocol's promises, not the code.
+ * What clients and operators have asked for and got, and what follows from it: the truth that
+ * a simulation is measured by. It knows the protocol's promises, not the code.
  */
 import type { History } from "./history.ts";
 import type { SoftEvent, View, WireEvent } from "./view.ts";
@@ -20,7 +20,7 @@ export interface Life {
   readonly password: Register<string>;
   readonly anyone: Register<boolean>;
   readonly disabled: Register<boolean>;
-  /** By device: its token, null where it has none, "?" where nobody was told it. */
+  /** By device: its token, null where it has none, "?" where nobody got it. */
   readonly tokens: Map<string, Register<string | null>>;
   readonly labels: Map<string, Register<string | null>>;
   /** Whether this account has blocked a name. */
@@ -44,7 +44,7 @@ export interface Sent {
   readonly key: string;
   readonly body: string;
   readonly ext: string;
-  /** When its sender was told that it is acked; Infinity before. */
+  /** When its sender got the ack; Infinity before. */
   ackedMs: number;
   /** What it was acked with. */
   acked: { readonly seq: number; readonly at: number; readonly num: number } | null;
@@ -62,7 +62,7 @@ interface Mark {
 /** A signal that was sent; its body is unique. */
 interface SentSignal extends Mark {
   readonly to: string;
-  /** When its sender was told that it was taken; Infinity before. */
+  /** When its sender got that it was taken; Infinity before. */
   takenMs: number;
 }
 
@@ -88,7 +88,7 @@ function registerOf<T>(map: Map<string, Register<T>>, key: string, initial: T): 
   return r;
 }
 
-/** The truth of one world. */
+/** The truth of one cluster. */
 export class Oracle {
   readonly history: History;
   readonly #now: () => number;
@@ -115,7 +115,7 @@ export class Oracle {
     this.#now = now;
   }
 
-  /** Time of the world, ms. */
+  /** Time of the simulation, ms. */
   get nowMs(): number {
     return this.#now();
   }
@@ -319,7 +319,7 @@ export class Oracle {
     return text;
   }
 
-  /** The sender of a signal was told that it was taken. */
+  /** The sender of a signal got that it was taken. */
   signalTaken(body: string): void {
     const signal = this.#signals.get(body);
     if (signal !== undefined) signal.takenMs = this.#now();

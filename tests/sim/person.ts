@@ -3,13 +3,13 @@ import type { Answer, PresenceFields } from "./link.ts";
 import type { Device } from "./device.ts";
 import type { Life, Sent } from "./oracle.ts";
 import type { WireEvent } from "./view.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { Register } from "./register.ts";
 import { isTransient } from "./oracle.ts";
 
 const SHOWS = ["online", "chat", "away", "xa", "dnd"] as const;
 
-/** One user of a world. */
+/** One user of a cluster. */
 export class Person {
   readonly name: string;
   readonly devices: Device[] = [];
@@ -21,13 +21,13 @@ export class Person {
   kindness = 1;
   /** An operator is at work on its account. */
   busy = false;
-  readonly #world: World;
+  readonly #cluster: Cluster;
   /** Messages without a final answer, and whether a try is under way. */
   readonly #unsent = new Map<Sent, boolean>();
   #keys = 0;
 
-  constructor(world: World, name: string) {
-    this.#world = world;
+  constructor(cluster: Cluster, name: string) {
+    this.#cluster = cluster;
     this.name = name;
   }
 
@@ -43,7 +43,7 @@ export class Person {
 
   /** A presence that nobody has shown before. */
   presence(): PresenceFields {
-    const { prng, oracle } = this.#world;
+    const { prng, oracle } = this.#cluster;
     const show = prng.pick(SHOWS);
     return {
       ...(show === "online" ? {} : { show }),
@@ -56,7 +56,7 @@ export class Person {
 
   /** Writes a new message, of up to so many bytes, and sends it from `device`. */
   write(device: Device, to: string, bodyBytes: number, bodyBytesMin = 0): void {
-    const { prng, oracle } = this.#world;
+    const { prng, oracle } = this.#cluster;
     const life = this.life!;
     const key = `m${++this.#keys}`;
     const head = `${this.name}#${life.number} to ${to}: ${key}`;
@@ -67,13 +67,13 @@ export class Person {
 
   /** Sends a message (again) from `device`. */
   repeat(device: Device, sent: Sent): void {
-    const { oracle } = this.#world;
+    const { oracle } = this.#cluster;
     this.#try(device, oracle.sending(sent.life, device.id, sent.to, sent.key, sent.body, sent.ext));
   }
 
   /** Sends something else under the key of a message that was acked. */
   misuse(device: Device, { life, to, key, body, ext }: Sent): void {
-    const { oracle, prng, people } = this.#world;
+    const { oracle, prng, people } = this.#cluster;
     const other = people.find((p) => p.name !== to && p.name !== this.name)?.name ?? "nobody";
     const changes = [{ to: other }, { body: `${body}!` }, { ext: `${ext}!` }];
     const fields = { to, key, body, ...(ext === "" ? {} : { ext }), ...prng.pick(changes) };
@@ -83,7 +83,7 @@ export class Person {
   }
 
   #try(device: Device, sent: Sent): void {
-    const { oracle } = this.#world;
+    const { oracle } = this.#cluster;
     this.#unsent.set(sent, true);
     const { to, key, body, ext } = sent;
     const fields = { to, key, body, ...(ext === "" ? {} : { ext }) };
@@ -103,11 +103,11 @@ export class Person {
     const online = this.online;
     if (online.length === 0) return;
     for (const [sent, trying] of this.#unsent) {
-      if (!trying) this.repeat(this.#world.prng.pick(online), sent);
+      if (!trying) this.repeat(this.#cluster.prng.pick(online), sent);
     }
   }
 
-  /** The account is no more, or another one: nothing of the old one is repeated. */
+  /** The account was deleted, or is another one: nothing of the old one is repeated. */
   reborn(life: Life | null): void {
     this.life = life;
     this.#unsent.clear();
@@ -117,7 +117,7 @@ export class Person {
 
   /** A device has been welcomed. */
   welcomed(device: Device): void {
-    const { prng } = this.#world;
+    const { prng } = this.#cluster;
     for (const name of device.view!.requests) {
       if (prng.chance(0.3)) this.#consider(device, name);
     }
@@ -125,7 +125,7 @@ export class Person {
 
   /** A device has learnt of a durable event. */
   learnt(device: Device, event: WireEvent): void {
-    const { prng, config } = this.#world;
+    const { prng, config } = this.#cluster;
     if (event.k === "request" && event.pending) this.#consider(device, event.from);
     if (event.k !== "message" || event.out) return;
     if (prng.chance(config.ackChance)) this.ack(device);
@@ -134,9 +134,9 @@ export class Person {
 
   /** Somebody wants to see this user. */
   #consider(device: Device, from: string): void {
-    const { prng, time } = this.#world;
+    const { prng, time } = this.#cluster;
     const kind = prng.chance(this.kindness);
-    time.world.timers.after(prng.int(1, 400), () => {
+    time.global.timers.after(prng.int(1, 400), () => {
       if (!device.online) return;
       this.subscription(device, from, kind ? "subscribed" : "unsubscribed");
       if (!kind) return;
@@ -174,7 +174,7 @@ export class Person {
     contact: string,
     type: "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed",
   ): void {
-    const { oracle } = this.#world;
+    const { oracle } = this.#cluster;
     const life = device.life!;
     const grants = type === "subscribed" || type === "unsubscribed";
     const register = grants ? oracle.grant(life, contact) : oracle.want(life, contact);
@@ -184,13 +184,13 @@ export class Person {
 
   /** Adds or changes a contact. */
   contact(device: Device, contact: string, label: string): void {
-    const register = this.#world.oracle.label(device.life!, contact);
+    const register = this.#cluster.oracle.label(device.life!, contact);
     this.#set(device, register, label, "contact", { contact, label });
   }
 
   /** Removes a contact. */
   uncontact(device: Device, contact: string): void {
-    const { oracle } = this.#world;
+    const { oracle } = this.#cluster;
     const life = device.life!;
     const registers = [
       oracle.grant(life, contact).begin(false, oracle.nowMs),
@@ -204,7 +204,7 @@ export class Person {
 
   /** Blocks or unblocks. */
   block(device: Device, contact: string, blocked: boolean): void {
-    const register = this.#world.oracle.block(device.life!, contact);
+    const register = this.#cluster.oracle.block(device.life!, contact);
     this.#set(device, register, blocked, "block", { contact, blocked });
   }
 
@@ -216,33 +216,33 @@ export class Person {
 
   /** Revokes a device. */
   revoke(device: Device, other: string): void {
-    const register = this.#world.oracle.token(device.life!, other);
-    const ended = this.#world.sessionsOf(this, other);
-    const setting = register.begin(null, this.#world.oracle.nowMs);
+    const register = this.#cluster.oracle.token(device.life!, other);
+    const ended = this.#cluster.sessionsOf(this, other);
+    const setting = register.begin(null, this.#cluster.oracle.nowMs);
     device.command("revoke", { device: other }, (answer) => {
       this.#end(setting, answer);
-      if (answer?.ok) this.#world.mustEnd(this, ended, `${other} was revoked`);
+      if (answer?.ok) this.#cluster.mustEnd(this, ended, `${other} was revoked`);
     });
   }
 
   /** Signs the device out for good. */
   signOut(device: Device): void {
-    const register = this.#world.oracle.token(device.life!, device.id);
+    const register = this.#cluster.oracle.token(device.life!, device.id);
     this.#set<string | null>(device, register, null, "signout", {});
     device.signedOut();
   }
 
   /** Changes the password; every other device is signed out. */
   changePassword(device: Device, next: string): void {
-    const { oracle, prng } = this.#world;
+    const { oracle, prng } = this.#cluster;
     const life = device.life!;
     const old = prng.pick(life.password.possible(oracle.nowMs));
     const settings = [life.password.begin(next, oracle.nowMs)];
     const tokens = this.devices.filter((d) => d !== device)
       .map((d) => oracle.token(life, d.id).begin(null, oracle.nowMs));
-    const ended = this.#world.sessionsOf(this).filter((s) => s.device !== device.id);
+    const ended = this.#cluster.sessionsOf(this).filter((s) => s.device !== device.id);
     device.command("password", { old, new: next }, (answer) => {
-      if (answer?.ok) this.#world.mustEnd(this, ended, "the password was changed");
+      if (answer?.ok) this.#cluster.mustEnd(this, ended, "the password was changed");
       for (const s of settings) this.#end(s, answer);
       for (const s of tokens) this.#end(s, answer);
     });
@@ -255,12 +255,12 @@ export class Person {
     command: string,
     fields: Readonly<Record<string, unknown>>,
   ): void {
-    const setting = register.begin(value, this.#world.oracle.nowMs);
+    const setting = register.begin(value, this.#cluster.oracle.nowMs);
     device.command(command, fields, (answer) => this.#end(setting, answer));
   }
 
   #end(setting: Parameters<typeof Register.end>[0], answer: Answer | null): void {
-    const now = this.#world.oracle.nowMs;
+    const now = this.#cluster.oracle.nowMs;
     if (answer === null) return Register.end(setting, "unknown", now);
     if (answer.ok) return Register.end(setting, "done", now);
     Register.end(setting, answer.code === "unavailable" ? "unknown" : "refused", now);

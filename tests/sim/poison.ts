@@ -1,6 +1,7 @@
 /**
- * A world without real clocks, timers, chance or promises: while it lasts, whoever uses one of them
- * is found out. Simulations are synchronous, so that everything that runs meanwhile is theirs.
+ * An environment without real clocks, timers, chance or promises: while it lasts, code that uses
+ * one of them is found out. Simulations are synchronous, so that everything that runs meanwhile is
+ * theirs.
  */
 
 type Host = Record<string, unknown>;

@@ -1,9 +1,11 @@
-/** The shard table changes while everything else happens: cuts, merges, and new numbers of shards. */
+/**
+ * The shard table changes while everything else happens: cuts, merges, and new numbers of shards.
+ */
 import { planTo, type Reshape, reshapeOf } from "../../shard/table/table.ts";
 import { POINT_SPACE } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import { Violation } from "./history.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 
 /** Longest time until a change is made or refused, ms. */
 const ANSWER_MS = 30_000;
@@ -11,48 +13,48 @@ const ANSWER_MS = 30_000;
 const MANY = 12;
 
 /** Makes changes at random moments of the chaos. */
-export function reshards(world: World): void {
-  const prng = world.prng.fork("reshards");
-  for (let i = 0; i < world.config.reshards; i++) {
-    const { chaosMs } = world.config;
+export function reshards(cluster: Cluster): void {
+  const prng = cluster.prng.fork("reshards");
+  for (let i = 0; i < cluster.config.reshards; i++) {
+    const { chaosMs } = cluster.config;
     // Some at the end: what came meanwhile and got lost is not made up for then.
     const atMs = prng.chance(0.3) ? chaosMs - prng.int(10, 300) : prng.int(0, chaosMs);
-    world.time.world.timers.after(atMs, () => {
-      const node = world.nodes[0]!;
+    cluster.time.global.timers.after(atMs, () => {
+      const node = cluster.nodes[0]!;
       if (!node.serving) return;
-      if (prng.chance(0.3)) return setNumber(world, prng.int(1, 7));
+      if (prng.chance(0.3)) return setNumber(cluster, prng.int(1, 7));
       const { shards } = node.running.node.table;
       const many = shards.length > 1 && (shards.length > MANY || prng.chance(0.5));
       const first = prng.int(0, shards.length - (many ? 2 : 1));
       const of = many ? shards.slice(first, first + prng.int(2, 3)) : [shards[first]!];
       const { lo } = of[0]!;
       const { hi } = of.at(-1)!;
-      if (prng.chance(0.5)) hurry(world);
+      if (prng.chance(0.5)) hurry(cluster);
       const at = many && prng.chance(0.6) ? [] : [lo + 1 + prng.int(0, hi - lo - 2)];
-      reshape(world, { of: of.map(({ id }) => id), at }, () => {});
+      reshape(cluster, { of: of.map(({ id }) => id), at }, () => {});
     });
   }
 }
 
 /** The change takes a while, and much is asked for meanwhile. */
-function hurry(world: World): void {
-  world.nodes[0]!.disk.stall(100);
-  world.time.world.timers.after(5, () => {
-    for (const { online } of world.people) online[0]?.reconnect();
+function hurry(cluster: Cluster): void {
+  cluster.nodes[0]!.disk.stall(100);
+  cluster.time.global.timers.after(5, () => {
+    for (const { online } of cluster.people) online[0]?.reconnect();
   });
 }
 
-function reshape(world: World, change: Reshape, done: (result: Result<unknown>) => void): void {
-  const node = world.nodes[0]!;
+function reshape(cluster: Cluster, change: Reshape, done: (result: Result<unknown>) => void): void {
+  const node = cluster.nodes[0]!;
   const { running } = node;
   let answered = false;
   const text = `shards ${change.of.join("+")} cut at ${change.at.join() || "nothing"}`;
   running.node.reshape(change, (result) => {
     answered = true;
-    world.history.add("shards", `${text}: ${result.ok ? "done" : result.code}`);
+    cluster.history.add("shards", `${text}: ${result.ok ? "done" : result.code}`);
     done(result);
   });
-  world.time.world.timers.after(ANSWER_MS, () => {
+  cluster.time.global.timers.after(ANSWER_MS, () => {
     // A process that is gone owes no answer; one that waits for its disk may.
     if (answered || !node.up || node.running !== running || !running.serving) return;
     if (running.process.state !== "running") return;
@@ -61,22 +63,22 @@ function reshape(world: World, change: Reshape, done: (result: Result<unknown>) 
 }
 
 /** Brings the table to a number of shards as the admin API does, step by step. */
-function setNumber(world: World, count: number): void {
-  const { running } = world.nodes[0]!;
+function setNumber(cluster: Cluster, count: number): void {
+  const { running } = cluster.nodes[0]!;
   const steps = planTo(running.node.table, count);
   const next = (): void => {
     const step = steps.shift();
-    if (step === undefined || world.nodes[0]!.up === false) return;
-    if (world.nodes[0]!.running !== running) return;
+    if (step === undefined || cluster.nodes[0]!.up === false) return;
+    if (cluster.nodes[0]!.running !== running) return;
     const change = reshapeOf(running.node.table, step);
-    if (change !== null) reshape(world, change, (result) => result.ok && next());
+    if (change !== null) reshape(cluster, change, (result) => result.ok && next());
   };
   next();
 }
 
 /** Every point has one shard, now and on the disk. */
-export function checkTable(world: World): void {
-  for (const { running } of world.nodes) {
+export function checkTable(cluster: Cluster): void {
+  for (const { running } of cluster.nodes) {
     let lo = 0;
     for (const shard of running.node.shards) {
       if (shard.lo !== lo) throw new Violation("one shard for each point", `gap at ${lo}`);

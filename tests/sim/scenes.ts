@@ -1,11 +1,11 @@
 /**
- * Short scenes between accounts that nobody else knows, in a world at rest: what they need comes
- * together too seldom by itself.
+ * Short scenes between accounts that nobody else knows, in a quiescent cluster: what they need
+ * comes together too seldom by itself.
  */
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { endAnother } from "./end_another.ts";
 import { Violation } from "./history.ts";
@@ -16,19 +16,19 @@ const DEVICE = "d1" as DeviceId;
 const AWAY = { show: "away", status: "", priority: 0, ext: "" } as const;
 const HERE = { ...AWAY, show: "online", status: "both at once" } as const;
 
-/** One of the scenes, in some worlds. */
-export function scenes(world: World): void {
-  const prng = world.prng.fork("scenes");
+/** One of the scenes, in some clusters. */
+export function scenes(cluster: Cluster): void {
+  const prng = cluster.prng.fork("scenes");
   // An owner that does not know yet that its shard was claimed refuses the first request.
-  if (world.config.faults.includes("usurp")) return;
-  if (prng.chance(0.2)) bugInPush(world);
-  else if (prng.chance(0.25)) lostBeforeAnswer(world);
-  else if (prng.chance(0.3)) endAnother(world);
-  else if (prng.chance(0.4)) formerAsked(world);
+  if (cluster.config.faults.includes("usurp")) return;
+  if (prng.chance(0.2)) bugInPush(cluster);
+  else if (prng.chance(0.25)) lostBeforeAnswer(cluster);
+  else if (prng.chance(0.3)) endAnother(cluster);
+  else if (prng.chance(0.4)) formerAsked(cluster);
 }
 
-function must<K extends OpName>(world: World, name: string, op: K, input: Ops[K]["in"]) {
-  const result = ask(world, world.nodes[0]!, name, op, input);
+function must<K extends OpName>(cluster: Cluster, name: string, op: K, input: Ops[K]["in"]) {
+  const result = ask(cluster, cluster.nodes[0]!, name, op, input);
   if (result.ok) return result.value as Ops[K]["out"];
   throw new Violation("liveness", `${op} of ${name}: ${result.code}`, [name]);
 }
@@ -45,15 +45,15 @@ function strangers(count: number, fits: (name: AccountName, i: number) => boolea
 
 /**
  * The presence of two users of a shard changes in one turn, and a bug meets the first packet that
- * tells of it: both are told of, because the shard pushes both again.
+ * tells of it: both are sent, because the shard pushes both again.
  */
-function bugInPush(world: World): void {
-  const { node, visible } = world.nodes[0]!.running;
+function bugInPush(cluster: Cluster): void {
+  const { node, visible } = cluster.nodes[0]!.running;
   const [shard] = node.shards;
   const pair = strangers(2, (name) => shard!.owns(name)).map((name, i) => {
-    const { id } = must(world, name, "account.create", { credentials: null });
+    const { id } = must(cluster, name, "account.create", { credentials: null });
     const session = `strangersession${i}` as SessionId;
-    attach(world, name, session);
+    attach(cluster, name, session);
     return { name: name as AccountName, id, session };
   });
   let asked = pair.length;
@@ -61,8 +61,8 @@ function bugInPush(world: World): void {
     const self = { watcher: name, watcherId: id, watched: name, watchedId: id };
     node.interest([self], () => asked--);
   }
-  world.await("interest in oneself", () => asked > 0, REPEATED_MS);
-  world.stepFaults.strikeNext((method, [, effect]) => {
+  cluster.await("interest in oneself", () => asked > 0, REPEATED_MS);
+  cluster.stepFaults.strikeNext((method, [, effect]) => {
     return method === "emit" && isPresence(effect as Effect);
   });
   // What a reply causes is of the same turn.
@@ -71,18 +71,21 @@ function bugInPush(world: World): void {
       node.request(name, "presence.set", { session, presence: HERE }, () => {});
     }
   });
-  world.time.runFor(REPEATED_MS);
+  cluster.time.runFor(REPEATED_MS);
   for (const { name } of pair) {
     const packet = visible.packets.get(name);
     const shown = packet?.kind === "presence" ? packet.devices[0]?.presence.status : "";
     if (shown === HERE.status) continue;
-    throw new Violation("presence is pushed after a bug", `nobody is told of ${name}`, [name]);
+    throw new Violation("presence is pushed after a bug", `nobody learns of ${name}`, [name]);
   }
 }
 
-function attach(world: World, name: string, session: SessionId): void {
-  const auth = { kind: "issuer", expiresAt: world.time.world.clock.wallMs() + 86_400_000 } as const;
-  must(world, name, "session.attach", {
+function attach(cluster: Cluster, name: string, session: SessionId): void {
+  const auth = {
+    kind: "issuer",
+    expiresAt: cluster.time.global.clock.wallMs() + 86_400_000,
+  } as const;
+  must(cluster, name, "session.attach", {
     session,
     device: DEVICE,
     auth,
@@ -95,79 +98,83 @@ function isPresence(effect: Effect): boolean {
   return effect.kind === "edge" && effect.packet.kind === "presence";
 }
 
-function send(world: World, from: string, to: string, id: string): void {
+function send(cluster: Cluster, from: string, to: string, id: string): void {
   const message = { device: DEVICE, to: to as AccountName, id, body: id, ext: "" };
-  must(world, from, "message.send", message);
+  must(cluster, from, "message.send", message);
 }
 
-function hasMessage(world: World, name: string, id: string): boolean {
+function hasMessage(cluster: Cluster, name: string, id: string): boolean {
   const input = { cursor: null, limit: 100, bytesMax: 65_536 };
-  const { events } = must(world, name, "mailbox.read", input);
+  const { events } = must(cluster, name, "mailbox.read", input);
   return events.some((e) => e.kind === "message" && e.id === id);
 }
 
-/** Two accounts of different shards, the second of which takes messages from anyone; null: one shard. */
-function apart(world: World): readonly [string, string] | null {
-  const { shards } = world.nodes[0]!.running.node;
+/**
+ * Two accounts of different shards, the second of which takes messages from anyone; null: one
+ * shard.
+ */
+function apart(cluster: Cluster): readonly [string, string] | null {
+  const { shards } = cluster.nodes[0]!.running.node;
   if (shards.length === 1) return null;
   const [from, to] = strangers(2, (name, i) => shards[i]!.owns(name)) as [string, string];
-  must(world, from, "account.create", { credentials: null });
-  createOpen(world, to);
+  must(cluster, from, "account.create", { credentials: null });
+  createOpen(cluster, to);
   return [from, to];
 }
 
-function createOpen(world: World, name: string): void {
-  must(world, name, "account.create", { credentials: null });
-  must(world, name, "settings.set", { messagesFrom: "anyone" });
+function createOpen(cluster: Cluster, name: string): void {
+  must(cluster, name, "account.create", { credentials: null });
+  must(cluster, name, "settings.set", { messagesFrom: "anyone" });
 }
 
-function loseFrom(world: World, from: string, count: number): void {
-  world.wire.lose(count, (packet) => packet.kind === "pair" && packet.from === from);
+function loseFrom(cluster: Cluster, from: string, count: number): void {
+  cluster.wire.lose(count, (packet) => packet.kind === "pair" && packet.from === from);
 }
 
 /**
  * The first message to a stranger gets lost, and what was sent after it is answered without a note:
  * that answer says nothing of the message, which arrives.
  */
-function lostBeforeAnswer(world: World): void {
-  const pair = apart(world);
+function lostBeforeAnswer(cluster: Cluster): void {
+  const pair = apart(cluster);
   if (pair === null) return;
   const [from, to] = pair;
-  loseFrom(world, from, 1);
-  send(world, from, to, "first");
+  loseFrom(cluster, from, 1);
+  send(cluster, from, to, "first");
   const contact = to as AccountName;
-  must(world, from, "roster.subscription", { contact, type: "unsubscribe" });
-  world.time.runFor(REPEATED_MS);
-  if (hasMessage(world, to, "first")) return;
+  must(cluster, from, "roster.subscription", { contact, type: "unsubscribe" });
+  cluster.time.runFor(REPEATED_MS);
+  if (hasMessage(cluster, to, "first")) return;
   throw new Violation("an answer that stands alone settles nothing else", `${to} has nothing`);
 }
 
 /**
- * An account was asked for a subscription and deleted before it knew. Who writes to the next account of
- * the name waits for no answer any more, and what it sends arrives although it removes the contact.
+ * An account was asked for a subscription and deleted before it knew. Who writes to the next
+ * account of the name waits for no answer any more, and what it sends arrives although it removes
+ * the contact.
  */
-function formerAsked(world: World): void {
-  const pair = apart(world);
+function formerAsked(cluster: Cluster): void {
+  const pair = apart(cluster);
   if (pair === null) return;
   const [from, to] = pair;
   const contact = to as AccountName;
-  loseFrom(world, from, Infinity);
-  must(world, from, "roster.subscription", { contact, type: "subscribe" });
-  must(world, to, "account.remove", {});
-  must(world, to, "account.release", {});
-  createOpen(world, to);
-  loseFrom(world, from, 0);
-  world.time.runFor(REPEATED_MS);
-  send(world, from, to, "first");
-  world.time.runFor(REPEATED_MS);
-  const { snapshot } = must(world, from, "mailbox.snapshot", {});
+  loseFrom(cluster, from, Infinity);
+  must(cluster, from, "roster.subscription", { contact, type: "subscribe" });
+  must(cluster, to, "account.remove", {});
+  must(cluster, to, "account.release", {});
+  createOpen(cluster, to);
+  loseFrom(cluster, from, 0);
+  cluster.time.runFor(REPEATED_MS);
+  send(cluster, from, to, "first");
+  cluster.time.runFor(REPEATED_MS);
+  const { snapshot } = must(cluster, from, "mailbox.snapshot", {});
   if (snapshot.roster.some((c) => c.contact === contact && c.pendingOut)) {
     throw new Violation("nobody waits for a former account", `${from} waits for ${to}`);
   }
-  loseFrom(world, from, 1);
-  send(world, from, to, "second");
-  must(world, from, "roster.remove", { contact });
-  world.time.runFor(REPEATED_MS);
-  if (hasMessage(world, to, "first") && hasMessage(world, to, "second")) return;
+  loseFrom(cluster, from, 1);
+  send(cluster, from, to, "second");
+  must(cluster, from, "roster.remove", { contact });
+  cluster.time.runFor(REPEATED_MS);
+  if (hasMessage(cluster, to, "first") && hasMessage(cluster, to, "second")) return;
   throw new Violation("nobody waits for a former account", `${to} has not got all messages`);
 }

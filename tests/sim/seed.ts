@@ -1,5 +1,5 @@
 /**
- * One seed: a world is made, its clients act while things go wrong, it heals, comes to rest, and is
+ * One seed: a cluster is made, its clients act while things go wrong, it heals, quiesces, and is
  * measured by what its clients were promised; then it is killed and stopped, and must still be it.
  */
 import type { AccountDump } from "./dump.ts";
@@ -31,7 +31,7 @@ import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
 import { scenes } from "./scenes.ts";
 import { Violation } from "./history.ts";
-import { World } from "./world.ts";
+import { Cluster } from "./cluster.ts";
 
 /** Everything that was sent is acked, and everybody connected, so long after the faults, ms. */
 export const RECOVER_MS = 60_000;
@@ -62,13 +62,13 @@ export interface SeedFailure {
 
 /** Runs a seed to its end. `change`: parts of its configuration to have otherwise. */
 export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedReport {
-  const world = new World(seed, change);
+  const cluster = new Cluster(seed, change);
   let failure: SeedFailure | null = null;
   const { used } = poisoned(() => {
     try {
-      world.stepFaults.during(() => live(world));
+      cluster.stepFaults.during(() => live(cluster));
     } catch (error) {
-      failure = failureOf(world, error as Error);
+      failure = failureOf(cluster, error as Error);
     }
   });
   if (failure === null && used.length > 0) {
@@ -77,84 +77,84 @@ export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedRepo
   return {
     seed,
     failure,
-    hash: world.history.hash,
-    turns: world.time.turns,
-    checked: world.oracle.checked,
-    virtualMs: world.time.nowMs,
+    hash: cluster.history.hash,
+    turns: cluster.time.turns,
+    checked: cluster.oracle.checked,
+    virtualMs: cluster.time.nowMs,
   };
 }
 
-function failureOf(world: World, error: Error): SeedFailure {
+function failureOf(cluster: Cluster, error: Error): SeedFailure {
   if (error instanceof Violation) {
-    const history = world.history.tail(TAIL_LINES, error.users);
+    const history = cluster.history.tail(TAIL_LINES, error.users);
     return { check: error.check, message: error.message, history };
   }
   const message = error.stack ?? String(error);
-  return { check: "bug", message, history: world.history.tail(TAIL_LINES) };
+  return { check: "bug", message, history: cluster.history.tail(TAIL_LINES) };
 }
 
-function live(world: World): void {
-  begin(world);
-  chaos(world);
-  recover(world);
-  if (world.config.cold) startUnread(world);
-  if (world.config.cold) {
-    coldLook(world);
-    recovered(world);
+function live(cluster: Cluster): void {
+  begin(cluster);
+  chaos(cluster);
+  recover(cluster);
+  if (cluster.config.cold) startUnread(cluster);
+  if (cluster.config.cold) {
+    coldLook(cluster);
+    recovered(cluster);
   }
-  blockedReturn(world);
-  recovered(world);
-  blockedForAWhile(world);
-  lostAnswers(world);
-  converge(world);
-  measure(world);
-  rest(world);
-  if (world.config.cold) delayOwed(world);
-  else if (world.config.limits.checkpointMs >= 1000) leftovers(world);
-  scenes(world);
+  blockedReturn(cluster);
+  recovered(cluster);
+  blockedForAWhile(cluster);
+  lostAnswers(cluster);
+  converge(cluster);
+  measure(cluster);
+  rest(cluster);
+  if (cluster.config.cold) delayOwed(cluster);
+  else if (cluster.config.limits.checkpointMs >= 1000) leftovers(cluster);
+  scenes(cluster);
 }
 
 /** Nodes start, accounts are made, some become contacts of each other. */
-function begin(world: World): void {
-  const { nodes, people, prng, config } = world;
+function begin(cluster: Cluster): void {
+  const { nodes, people, prng, config } = cluster;
   for (const node of nodes) node.start();
-  world.await("a first start", () => nodes.some((n) => !n.serving), 10_000);
+  cluster.await("a first start", () => nodes.some((n) => !n.serving), 10_000);
   let left = people.length;
-  for (const person of people) world.register(person, () => left--);
-  world.await("registration", () => left > 0, 10_000);
+  for (const person of people) cluster.register(person, () => left--);
+  cluster.await("registration", () => left > 0, 10_000);
   for (const person of people) {
     for (const device of person.devices) {
       device.transport = prng.chance(config.pollChance) ? "poll" : "socket";
       device.wanted = device.id === "d1" || prng.chance(0.8);
     }
   }
-  world.await("first sign-ins", () => people.some((p) => p.online.length === 0), 10_000);
+  cluster.await("first sign-ins", () => people.some((p) => p.online.length === 0), 10_000);
   for (const a of people) {
     for (const b of people) {
       const friends = a.name < b.name && prng.chance(config.friends);
       if (friends) a.subscription(a.online[0]!, b.name, "subscribe");
     }
   }
-  world.time.runFor(2500);
+  cluster.time.runFor(2500);
   for (const person of people) person.kindness = config.kindness;
 }
 
-function chaos(world: World): void {
-  const driver = new Driver(world);
-  const faults = new Faults(world);
-  const looks = world.prng.fork("looks");
-  world.wire.onLateAnnounce = (lo, hi) => lookAgain(world, looks, lo, hi);
-  reshards(world);
-  world.time.runFor(world.config.chaosMs);
+function chaos(cluster: Cluster): void {
+  const driver = new Driver(cluster);
+  const faults = new Faults(cluster);
+  const looks = cluster.prng.fork("looks");
+  cluster.wire.onLateAnnounce = (lo, hi) => lookAgain(cluster, looks, lo, hi);
+  reshards(cluster);
+  cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
   faults.heal();
-  world.wire.onLateAnnounce = () => {};
-  world.history.add("world", "heals");
+  cluster.wire.onLateAnnounce = () => {};
+  cluster.history.add("cluster", "heals");
 }
 
 /** Everybody who is to be connected is, and has an answer to all that was sent. */
-function recover(world: World): void {
-  const { people, prng } = world;
+function recover(cluster: Cluster): void {
+  const { people, prng } = cluster;
   for (const person of people) {
     for (const device of person.devices) {
       device.wanted = prng.chance(0.7);
@@ -163,43 +163,43 @@ function recover(world: World): void {
     const away = !person.devices.some((d) => d.wanted);
     if (away && prng.chance(0.6)) person.devices[0]!.wanted = true;
   }
-  recovered(world);
+  recovered(cluster);
 }
 
 /** A start with nothing in memory, while one account cannot be read. */
-function startUnread(world: World): void {
-  const prng = world.prng.fork("unread");
-  const node = world.nodes[0]!;
-  world.kill(node);
-  node.disk.failReadsOf(prng.pick(world.people).name, prng.int(2000, 4000));
+function startUnread(cluster: Cluster): void {
+  const prng = cluster.prng.fork("unread");
+  const node = cluster.nodes[0]!;
+  cluster.kill(node);
+  node.disk.failReadsOf(prng.pick(cluster.people).name, prng.int(2000, 4000));
   node.start();
-  world.time.runFor(4500);
-  recovered(world);
+  cluster.time.runFor(4500);
+  recovered(cluster);
 }
 
-function recovered(world: World): void {
-  const { people, nodes } = world;
+function recovered(cluster: Cluster): void {
+  const { people, nodes } = cluster;
   const waits = () =>
     nodes.some((n) => !n.serving || n.stopping) ||
     people.some((p) =>
       p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
     );
-  if (world.runWhile(waits, RECOVER_MS)) return;
+  if (cluster.runWhile(waits, RECOVER_MS)) return;
   const late = people.flatMap((p) => [
     ...(p.busy ? [`${p.name} is being operated on`] : []),
     ...(p.unsent > 0 ? [`${p.name} has ${p.unsent} unsent`] : []),
     ...p.devices.filter((d) => d.wanted && !d.online).map((d) => `${d.who} is not connected`),
     ...p.devices.filter((d) => d.online && d.life !== p.life)
-      .map((d) => `${d.who} is connected to an account that is no more`),
+      .map((d) => `${d.who} is connected to a deleted account`),
   ]);
   const names = people.filter((p) => late.some((t) => t.startsWith(p.name))).map((p) => p.name);
   throw new Violation("liveness", `${RECOVER_MS} ms after healing: ${late.join(", ")}`, names);
 }
 
 /** Everybody does one last thing, whose effects are then waited for. */
-function converge(world: World): void {
-  const { people, prng, nodes } = world;
+function converge(cluster: Cluster): void {
+  const { people, prng, nodes } = cluster;
   const quiet = prng.chance(0.4);
   for (const person of people) {
     if (person.online.length === 0) continue;
@@ -210,72 +210,72 @@ function converge(world: World): void {
       if (people.some((p) => p.name === contact)) person.write(device, contact, 40);
     }
     for (const each of person.online) {
-      if (!each.shown.certain || prng.chance(0.4)) showLast(world, each);
+      if (!each.shown.certain || prng.chance(0.4)) showLast(cluster, each);
     }
   }
   const watcher = prng.pick(people).online[0];
-  if (watcher !== undefined && prng.chance(0.5)) stalledLook(world, watcher);
-  world.time.runFor(CONVERGE_MS);
+  if (watcher !== undefined && prng.chance(0.5)) stalledLook(cluster, watcher);
+  cluster.time.runFor(CONVERGE_MS);
   // A failure that no write has met is not for what comes now.
   for (const { disk } of nodes) disk.heal();
   const unsure = () => people.flatMap((p) => p.online).filter((d) => !d.shown.certain);
-  for (const device of unsure()) showLast(world, device);
-  if (!world.runWhile(() => unsure().length > 0, 5000)) {
+  for (const device of unsure()) showLast(cluster, device);
+  if (!cluster.runWhile(() => unsure().length > 0, 5000)) {
     const text = `presence of ${unsure().map((d) => d.who).join(", ")} is not accepted`;
     throw new Violation("liveness", text, unsure().map((d) => d.person.name));
   }
-  world.time.runFor(1000);
+  cluster.time.runFor(1000);
   const pending = () => nodes.reduce((sum, n) => sum + n.running.node.pending, 0);
-  world.await("every answer", () => pending() > 0, 15_000);
+  cluster.await("every answer", () => pending() > 0, 15_000);
 }
 
 /** Sets a last presence until the server knows it. */
 function showLast(
-  world: World,
+  cluster: Cluster,
   device: Parameters<typeof checkPresence>[0]["people"][0]["devices"][0],
 ) {
-  const { prng, time } = world;
+  const { prng, time } = cluster;
   const presence = prng.chance(0.15) ? null : device.person.presence();
   const attempt = () => {
-    if (!device.online) return time.world.timers.after(300, attempt);
+    if (!device.online) return time.global.timers.after(300, attempt);
     return device.show(presence, (known) => {
-      if (!known) time.world.timers.after(300, attempt);
+      if (!known) time.global.timers.after(300, attempt);
     });
   };
   attempt();
 }
 
-function measure(world: World): void {
-  for (const node of world.nodes) {
+function measure(cluster: Cluster): void {
+  for (const node of cluster.nodes) {
     node.checkLog();
     // Before anything is read: reading an account reminds its shard of what it owes.
     checkNothingOwed(node.disk);
   }
-  checkTable(world);
-  checkUsurped(world);
-  checkReplay(world);
-  const folded = foldAll(world, dumpAll(world));
+  checkTable(cluster);
+  checkUsurped(cluster);
+  checkReplay(cluster);
+  const folded = foldAll(cluster, dumpAll(cluster));
   checkSent(folded);
-  checkReceived(world, folded);
+  checkReceived(cluster, folded);
   checkUndelivered(folded);
   checkWaiting(folded);
   checkCovered(folded);
   checkNotes(folded);
-  checkStamps(world, folded);
+  checkStamps(cluster, folded);
   checkRosters(folded);
-  checkReceipts(world, folded);
-  checkSettings(world, folded);
-  checkTokens(world);
-  checkPresence(world, folded);
-  checkLastSeen(world, folded);
-  checkViews(world, folded);
-  checkHistory(world, folded);
-  checkRights(world, folded);
+  checkReceipts(cluster, folded);
+  checkSettings(cluster, folded);
+  checkTokens(cluster);
+  checkPresence(cluster, folded);
+  checkLastSeen(cluster, folded);
+  checkViews(cluster, folded);
+  checkHistory(cluster, folded);
+  checkRights(cluster, folded);
 }
 
 /** Everybody goes, nothing of them is left in memory; a crash and a stop change nothing. */
-function rest(world: World): void {
-  const { people, nodes, prng } = world;
+function rest(cluster: Cluster): void {
+  const { people, nodes, prng } = cluster;
   for (const person of people) {
     for (const device of person.devices) {
       device.wanted = false;
@@ -283,32 +283,32 @@ function rest(world: World): void {
       else device.drop("politely");
     }
   }
-  world.time.runFor(world.config.edge.graceMs * 1.1 + 5000);
+  cluster.time.runFor(cluster.config.edge.graceMs * 1.1 + 5000);
   for (const node of nodes) noneLeft(node);
-  const before = dumpAll(world);
+  const before = dumpAll(cluster);
   const ends = prng.shuffle(["crash", "stop"] as const);
   for (const end of ends) {
     // Something that no checkpoint has yet.
     const fresh = `fresh ${end}`.replace(" ", "-");
-    createFor(world, fresh);
-    if (end === "crash") nodes.forEach((node) => world.kill(node));
-    else nodes.forEach((node) => stop(world, node));
+    createFor(cluster, fresh);
+    if (end === "crash") nodes.forEach((node) => cluster.kill(node));
+    else nodes.forEach((node) => stop(cluster, node));
     nodes.forEach((node) => node.start());
-    world.await(`a start after a ${end}`, () => nodes.some((n) => !n.serving), 20_000);
-    same(`after a ${end}`, before, dumpAll(world));
-    const kept = ask(world, prng.pick(nodes), fresh, "account.info", {});
+    cluster.await(`a start after a ${end}`, () => nodes.some((n) => !n.serving), 20_000);
+    same(`after a ${end}`, before, dumpAll(cluster));
+    const kept = ask(cluster, prng.pick(nodes), fresh, "account.info", {});
     if (!kept.ok) throw new Violation("nothing acked is lost on restart", `${fresh} is gone`);
   }
 }
 
-function stop(world: World, node: World["nodes"][0]): void {
+function stop(cluster: Cluster, node: Cluster["nodes"][0]): void {
   let stopped = false;
   node.stop(() => stopped = true);
-  world.await("a stop", () => !stopped, 20_000);
+  cluster.await("a stop", () => !stopped, 20_000);
   checkDisk(node.disk);
 }
 
-function noneLeft(node: World["nodes"][0]): void {
+function noneLeft(node: Cluster["nodes"][0]): void {
   const { edge, node: core } = node.running;
   const gauges = edge.gauges();
   const presentities = core.shards.reduce((sum, s) => sum + s.presence.size, 0);

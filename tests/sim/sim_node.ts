@@ -1,7 +1,7 @@
 /**
- * One node of a simulated world: a disk that stays, and processes on it that come and go. It runs
- * the code that production runs, from the protocol down to the store; only the ports, the transports
- * and the rim of HTTP are the simulation's.
+ * One node of a simulation: a disk that stays, and processes on it that come and go. It runs
+ * the code that production runs, from the protocol down to the store; only the ports, the
+ * transports and the rim of HTTP are the simulation's.
  */
 import type { AccountName, DeviceId, NodeId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
@@ -85,7 +85,7 @@ interface Running {
   stopping: boolean;
 }
 
-/** What a node needs of its world. */
+/** What a node needs of its cluster. */
 export interface NodeHost {
   readonly time: VirtualTime;
   readonly config: SimConfig;
@@ -116,7 +116,7 @@ export class SimNode implements Server {
   }
 
   get process(): VirtualProcess {
-    return this.#running?.process ?? this.#host.time.world;
+    return this.#running?.process ?? this.#host.time.global;
   }
 
   /** Whether it is up and every shard has read its log. */
@@ -124,7 +124,7 @@ export class SimNode implements Server {
     return this.#running?.serving === true && this.#running.process.state === "running";
   }
 
-  /** Whether it has been told to stop, and has not yet: it refuses what is new. */
+  /** Whether it is stopping: it refuses what is new. */
   get stopping(): boolean {
     return this.#running?.stopping === true;
   }
@@ -238,7 +238,7 @@ export class SimNode implements Server {
   #end(running: Running): void {
     this.#checkLog(running);
     this.#running = null;
-    this.#wallAheadMs = running.process.clock.wallMs() - this.#host.time.world.clock.wallMs();
+    this.#wallAheadMs = running.process.clock.wallMs() - this.#host.time.global.clock.wallMs();
     running.process.kill();
   }
 

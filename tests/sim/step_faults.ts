@@ -1,6 +1,6 @@
 /**
- * Bugs in the steps of shards: what steps are made of throws at random points, before or after it has
- * done its part, so that steps end half done. The shard must let nothing of that survive.
+ * Bugs in the steps of shards: what steps are made of throws at random points, before or after it
+ * has done its part, so that steps end half done. The shard must let nothing of that survive.
  */
 import type { Prng } from "./prng.ts";
 import { AccountCache } from "../../shard/step/account_cache.ts";
@@ -23,7 +23,7 @@ const POINTS = [
 /** How much likelier bugs are where an effect is of no account: presence, answers to interests. */
 const RARE = 5;
 
-/** The bugs of one world. */
+/** The bugs of one cluster. */
 export class StepFaults {
   /** Probability of each call of such a method. */
   chance = 0;

@@ -1,6 +1,6 @@
 /**
- * Shards are taken from their owner: by an operator, as if the owner had died, or by a claim that the
- * owner does not know of, with a record that it must not write over.
+ * Shards are taken from their owner: by an operator, as if the owner had died, or by a claim that
+ * the owner does not know of, with a record that it must not write over.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { LiveSession } from "../../server/edge/session.ts";
@@ -11,7 +11,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { Prng } from "./prng.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimNode } from "./sim_node.ts";
-import type { World } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { newId, pointOf } from "../../shard/name/ids.ts";
@@ -26,7 +26,7 @@ const AFTER_MS = 1000;
 const USURPER = { id: "node999999999999" as NodeId, incarnation: 1 };
 
 /** An operator reloads a shard. */
-export function reloadShard(world: World, node: SimNode, prng: Prng): void {
+export function reloadShard(cluster: Cluster, node: SimNode, prng: Prng): void {
   const { running } = node;
   const shard = prng.pick(running.node.shards);
   // What comes meanwhile waits for the claim, and is done before sessions are announced.
@@ -34,26 +34,26 @@ export function reloadShard(world: World, node: SimNode, prng: Prng): void {
   const old = [...running.visible.packets.values()];
   let answered = false;
   let asked = 0;
-  for (const { name } of world.people.filter((p) => shard.owns(p.name as AccountName))) {
+  for (const { name } of cluster.people.filter((p) => shard.owns(p.name as AccountName))) {
     asked++;
     running.node.request(name as AccountName, "device.list", {}, () => asked--);
   }
   running.node.reload(shard.id, (result) => {
     answered = true;
-    world.history.add("shards", `${shard.id} reloaded: ${result.ok ? "done" : result.code}`);
+    cluster.history.add("shards", `${shard.id} reloaded: ${result.ok ? "done" : result.code}`);
     if (!result.ok) return;
     running.process.timers.after(AFTER_MS, () => {
       const now = running.node.shards.find(({ id }) => id === shard.id);
       if (!now?.ready || now.row.epoch !== result.value.epoch) return;
       if (asked > 0) throw new Violation("what was asked is repeated", `shard ${shard.id}`);
-      for (const person of world.people) {
+      for (const person of cluster.people) {
         if (shard.owns(person.name as AccountName)) knowsAll(node, person);
       }
       for (const packet of old) comesLate(packet, running.edge.deliver(packet));
     });
   });
-  writeToReader(world, shard);
-  world.time.world.timers.after(SERVES_MS, () => {
+  writeToReader(cluster, shard);
+  cluster.time.global.timers.after(SERVES_MS, () => {
     if (answered || !node.up || node.running !== running || !running.serving) return;
     if (running.process.state !== "running") return;
     throw new Violation(
@@ -64,20 +64,22 @@ export function reloadShard(world: World, node: SimNode, prng: Prng): void {
 }
 
 /** Somebody is written to whose session is not announced yet. */
-function writeToReader(world: World, shard: Shard): void {
-  const online = world.people.filter((p) => p.online.length > 0);
+function writeToReader(cluster: Cluster, shard: Shard): void {
+  const online = cluster.people.filter((p) => p.online.length > 0);
   const reader = online.find((p) => shard.owns(p.name as AccountName));
   const writer = online.find((p) => p !== reader && p.online[0]!.life === p.life);
   if (reader !== undefined) writer?.write(writer.online[0]!, reader.name, 40);
 }
 
-/** Some connect anew while the shard's sessions are not announced: they must not see them offline. */
-export function lookAgain(world: World, prng: Prng, lo: number, hi: number): void {
-  for (const { name, online } of world.people) {
+/**
+ * Some connect anew while the shard's sessions are not announced: they must not see them offline.
+ */
+export function lookAgain(cluster: Cluster, prng: Prng, lo: number, hi: number): void {
+  for (const { name, online } of cluster.people) {
     const [device] = online;
     const point = pointOf(name);
     if (device === undefined || (point >= lo && point < hi) || !prng.chance(0.5)) continue;
-    world.time.world.timers.after(0, () => device.online && device.reconnect());
+    cluster.time.global.timers.after(0, () => device.online && device.reconnect());
   }
 }
 
@@ -106,11 +108,11 @@ function comesLate(packet: EdgePacket, concerned: number): void {
 }
 
 /** Somebody else claims a shard and appends an account, which its former owner must find. */
-export function usurpShard(world: World, node: SimNode, prng: Prng): void {
+export function usurpShard(cluster: Cluster, node: SimNode, prng: Prng): void {
   const { running } = node;
   const { store } = running.ports;
   const shard = prng.pick(running.node.shards);
-  const note = (text: string) => world.history.add("usurper", `shard ${shard.id}: ${text}`);
+  const note = (text: string) => cluster.history.add("usurper", `shard ${shard.id}: ${text}`);
   const claim = { shard: shard.id, epoch: shard.row.epoch };
   store.claim([claim], USURPER, (error, [owned]) => {
     note(error?.kind ?? (owned ? `has epoch ${owned.epoch}, head ${owned.head}` : "is too late"));
@@ -128,35 +130,35 @@ export function usurpShard(world: World, node: SimNode, prng: Prng): void {
     });
     // Another process writes it: this one does not know.
     node.disk.put(["log", shard.id, owned.head + 1], record.take());
-    world.usurped.push(name);
+    cluster.usurped.push(name);
     note(`appends ${name}`);
   });
 }
 
 /** Creates an account; again where the shard finds out by it that it has another owner. */
-export function createFor(world: World, name: string): Result<unknown> {
+export function createFor(cluster: Cluster, name: string): Result<unknown> {
   for (let tries = 3;; tries--) {
     const input = { credentials: null };
-    const result = ask(world, world.nodes[0]!, name, "account.create", input);
+    const result = ask(cluster, cluster.nodes[0]!, name, "account.create", input);
     if (result.ok || result.code !== "unavailable" || tries === 0) return result;
-    world.time.runFor(1000);
+    cluster.time.runFor(1000);
   }
 }
 
 /** What a usurper has appended is in what the next owner has read. */
-export function checkUsurped(world: World): void {
-  if (!world.config.faults.includes("usurp")) return;
+export function checkUsurped(cluster: Cluster): void {
+  if (!cluster.config.faults.includes("usurp")) return;
   // An owner that has not written since does not know: it finds out by this.
-  for (const shard of world.nodes[0]!.running.node.shards) {
+  for (const shard of cluster.nodes[0]!.running.node.shards) {
     for (let i = 0;; i++) {
       const name = `probe-${i}` as AccountName;
       if (!shard.owns(name)) continue;
-      createFor(world, name);
+      createFor(cluster, name);
       break;
     }
   }
-  for (const name of world.usurped) {
-    const result = createFor(world, name);
+  for (const name of cluster.usurped) {
+    const result = createFor(cluster, name);
     if (!result.ok && result.code === "conflict") continue;
     const text = `${name} is lost: ${result.ok ? "it can be created" : result.code}`;
     throw new Violation("a fenced owner writes nothing", text);

@@ -1,5 +1,5 @@
 /**
- * Time for simulations: a world with one clock and one order of events, and processes in it that
+ * Time for simulations: a cluster with one clock and one order of events, and processes in it that
  * can be killed, paused, and given clocks of their own. Nothing waits; nothing depends on the
  * machine. Order is time, then insertion; `soon` runs before time moves on.
  */
@@ -29,17 +29,17 @@ export interface VirtualProcess {
   jumpWall(deltaMs: number): void;
 }
 
-/** How the clocks of a process differ from the world's. */
+/** How the clocks of a process differ from the simulation's. */
 export interface ClockSkew {
   /** Monotonic time at its start, ms: of no meaning to anybody else. */
   readonly monoStartMs: number;
-  /** Wall time ahead of the world's, ms. */
+  /** Wall time ahead of the simulation's, ms. */
   readonly wallAheadMs: number;
-  /** Seconds of its clock in a second of the world, such as 1.0001. */
+  /** Seconds of its clock in a second of the simulation, such as 1.0001. */
   readonly rate: number;
 }
 
-/** One simulated world. */
+/** One simulation. */
 export class VirtualTime {
   #nowMs = 0;
   #order = 0;
@@ -51,26 +51,28 @@ export class VirtualTime {
   #between: { readonly turn: number; run: (() => void) | null }[] = [];
   readonly #heap = new EventHeap();
   readonly #wallStartMs: number;
-  /** What belongs to the world and no process: its own clock and timers. */
-  readonly world: VirtualProcess;
+  /** The clock and timers of the simulation itself, which belong to no process. */
+  readonly global: VirtualProcess;
 
   /** Starts at monotonic 0 and this wall time. */
   constructor(wallStartMs = Date.UTC(2025, 0, 1)) {
     this.#wallStartMs = wallStartMs;
-    this.world = this.process();
+    this.global = this.process();
   }
 
-  /** Time since the world began, ms. */
+  /** Time since the simulation began, ms. */
   get nowMs(): number {
     return this.#nowMs;
   }
 
-  /** Turns taken since the world began. */
+  /** Turns taken since the simulation began. */
   get turns(): number {
     return this.#turns;
   }
 
-  /** Runs `run` between two turns, when `turns` more have been taken: at any step of the world. */
+  /**
+   * Runs `run` between two turns, when `turns` more have been taken: at any step of the simulation.
+   */
   afterTurns(turns: number, run: () => void): Cancel {
     const waiting: { readonly turn: number; run: (() => void) | null } = {
       turn: this.#turns + turns,
@@ -121,7 +123,7 @@ export class VirtualTime {
     return true;
   }
 
-  /** Only for the processes of this world: runs `run` at a time of the world. */
+  /** Only for the processes of this simulation: runs `run` at a time of the simulation. */
   at(atMs: number, run: () => void): Cancel {
     if (!Number.isFinite(atMs)) throw new Error(`at: time is ${atMs}, wants a number`);
     this.#order += 1;
@@ -134,7 +136,7 @@ export class VirtualTime {
     return () => this.#heap.cancel(event);
   }
 
-  /** Only for the processes of this world: runs `run` before time moves on. */
+  /** Only for the processes of this simulation: runs `run` before time moves on. */
   soon(run: () => void): void {
     this.#soon.push(run);
   }
@@ -201,8 +203,8 @@ class Process implements VirtualProcess {
       after: (delayMs, run) => {
         if (!Number.isFinite(delayMs)) throw new Error(`after: delay is ${delayMs}`);
         // One quantum more makes up for what the division rounds.
-        const worldMs = skew.rate === 1 ? delayMs : delayMs / skew.rate + 1 / 1024;
-        return this.#after(Math.max(0, worldMs), run);
+        const virtualMs = skew.rate === 1 ? delayMs : delayMs / skew.rate + 1 / 1024;
+        return this.#after(Math.max(0, virtualMs), run);
       },
       soon: (run) => {
         if (this.#state !== "dead") time.soon(() => this.#run(run));
@@ -235,11 +237,11 @@ class Process implements VirtualProcess {
     this.#wallAheadMs += deltaMs;
   }
 
-  #after(worldMs: number, run: () => void): Cancel {
+  #after(virtualMs: number, run: () => void): Cancel {
     if (this.#state === "dead") return () => {};
     // Held or not, a cancelled timer does not run.
     let wanted = true;
-    const cancel = this.#time.at(this.#time.nowMs + worldMs, () => {
+    const cancel = this.#time.at(this.#time.nowMs + virtualMs, () => {
       this.#run(() => {
         if (wanted) run();
       });

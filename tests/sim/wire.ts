@@ -9,7 +9,9 @@ import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { VirtualProcess } from "./virtual_time.ts";
 import { Violation } from "./history.ts";
 
-/** Longest time before a node learns that a shard wants its sessions, where packets are late (ms). */
+/**
+ * Longest time before a node learns that a shard wants its sessions, where packets are late (ms).
+ */
 const ANNOUNCE_LATE_MS = 400;
 
 /** How the way is; probabilities of each packet. */
@@ -30,7 +32,7 @@ interface Pair {
   readonly payloads: string[];
   /** The recipient has said that everything up to this one is settled. */
   settled: number;
-  /** The recipient is no more: whatever is for it may be forgotten. */
+  /** The recipient was deleted: whatever is for it may be forgotten. */
   gone: boolean;
 }
 
@@ -52,7 +54,9 @@ export class Wire {
     this.#whole = whole;
   }
 
-  /** What account has the name `from`, asked for `to`, is answered at a time of the world (ms). */
+  /**
+   * What account has the name `from`, asked for `to`, is answered at a time of the simulation (ms).
+   */
   holdAnswers(untilMs: number, from: string, to: string): void {
     this.#held = { untilMs, from, to };
   }
@@ -91,8 +95,8 @@ export class Wire {
   onLateAnnounce: (lo: number, hi: number) => void = () => {};
 
   /**
-   * Hands an edge of the process a packet of a shard; presence may come once more, later. A shard that
-   * was taken over may wait for its sessions for a while.
+   * Hands an edge of the process a packet of a shard; presence may come once more, later. A shard
+   * that was taken over may wait for its sessions for a while.
    */
   deliver(process: VirtualProcess, packet: EdgePacket, arrive: () => void): void {
     const { twice, late, lateMs } = this.quality;

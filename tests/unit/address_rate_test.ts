@@ -11,14 +11,14 @@ function rate() {
     "limits.requestsPerAddressPerSecond": "10",
     "limits.requestsPerAddressBurst": "10",
   });
-  const addresses = createAddressRate(config, time.world.clock, counters);
+  const addresses = createAddressRate(config, time.global.clock, counters);
   return { time, addresses, limited: counters.rateLimited };
 }
 
 Deno.test("AddressRate: connections take from the bucket that requests take from", () => {
   const { addresses, time, limited } = rate();
   for (let i = 0; i < 9; i++) equal(addresses.connect("192.0.2.1"), null);
-  equal(addresses.throttle.take(time.world.clock.monoMs(), "192.0.2.1", 1), 0);
+  equal(addresses.throttle.take(time.global.clock.monoMs(), "192.0.2.1", 1), 0);
   const refused = addresses.connect("192.0.2.1");
   deepEqual([refused?.code, refused?.retryAfterMs], ["rate_limited", 100]);
   equal(addresses.look("192.0.2.1")?.code, "rate_limited");

@@ -27,7 +27,7 @@ function guarded() {
   return { time, state, get, fetch, app };
 }
 
-Deno.test("guardAdmin serves whoever has the token, and keeps answers out of caches", async () => {
+Deno.test("guardAdmin serves clients that have the token, and keeps answers out of caches", async () => {
   const { state, get } = guarded();
   for (const scheme of ["Bearer", "bearer"]) {
     const response = await get(`${scheme} ${TOKEN}`);

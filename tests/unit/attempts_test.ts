@@ -35,7 +35,7 @@ Deno.test("Attempts: an account has so many failures, from wherever they come", 
   const refused = guess("bob", "d");
   assert.equal(code(refused), "rate_limited");
   assert.equal(refused?.retryAfterMs, 1500, "a second, and jitter");
-  assert.deepEqual(limited, [0], "each refusal is told, and nothing else");
+  assert.deepEqual(limited, [0], "each refusal is reported, and nothing else");
   assert.equal(guess("alice", "d"), null, "another account");
   time.nowMs += 1000;
   assert.equal(guess("bob", "d"), null, "it is never locked out for ever");

@@ -36,7 +36,7 @@ const accounts = {
 /** The services as one node sees them. */
 function openRegistry({ store, time, run }: ReturnType<typeof openStore>, seed: string): Registry {
   const random = simRandom(new Prng(seed));
-  const { clock } = time.world;
+  const { clock } = time.global;
   const registry = new Registry({ rows: new Rows(store), store, router: accounts, clock, random });
   assert.deepEqual(run((done) => registry.load(done)), [null]);
   return registry;

@@ -1,28 +1,28 @@
 /** The client library where the network is lost and back. */
 import assert from "node:assert/strict";
-import { heard, MAILBOX, RESUMED, SNAPSHOT, World } from "./client_world.ts";
+import { ClientFixture, heard, MAILBOX, RESUMED, SNAPSHOT } from "./client_fixture.ts";
 
 const ROSTER = ["bob", "cid"].map((contact) => ({ contact, subscription: "to" }));
 const shown = (user: string) => ({ k: "presence", user, show: "away", device: "d" });
 
 async function withContacts() {
-  const world = new World();
-  const client = world.client();
+  const fixture = new ClientFixture();
+  const client = fixture.client();
   const signedIn = client.signIn({ token: "t" });
-  await world.settle();
-  world.socket.welcome({ snapshot: { ...SNAPSHOT, roster: ROSTER } });
+  await fixture.settle();
+  fixture.socket.welcome({ snapshot: { ...SNAPSHOT, roster: ROSTER } });
   await signedIn;
-  world.socket.events(shown("bob"), shown("cid"));
+  fixture.socket.events(shown("bob"), shown("cid"));
   const shows = () => [...client.contacts.values()].map(({ presence }) => presence.show);
-  return { world, client, shows };
+  return { fixture, client, shows };
 }
 
-Deno.test("createClient: a lost network is told at once, and nobody's presence is known (A22)", async () => {
-  const { world, client, shows } = await withContacts();
+Deno.test("createClient: a lost network is noticed at once, and nobody's presence is known (A22)", async () => {
+  const { fixture, client, shows } = await withContacts();
   const states = heard(client, "status");
   const told = heard(client, "presence");
-  const lost = world.socket;
-  world.offline();
+  const lost = fixture.socket;
+  fixture.offline();
   assert.deepEqual([lost.closed, client.state.status, client.state.reason], [
     true,
     "waiting",
@@ -34,30 +34,30 @@ Deno.test("createClient: a lost network is told at once, and nobody's presence i
     "cid",
     "unknown",
   ]]);
-  world.random = 0.5;
-  world.online();
-  await world.pass(250);
-  world.socket.welcome(RESUMED);
-  world.socket.events(shown("bob"));
+  fixture.random = 0.5;
+  fixture.online();
+  await fixture.pass(250);
+  fixture.socket.welcome(RESUMED);
+  fixture.socket.events(shown("bob"));
   assert.deepEqual(shows(), ["away", "unknown"]);
-  await world.pass(1500);
+  await fixture.pass(1500);
   assert.deepEqual(shows(), ["away", "offline"]);
 });
 
 Deno.test("createClient: presence is kept over a short loss, and unknown after a longer one (A22)", async () => {
-  const { world, client, shows } = await withContacts();
-  world.random = 1;
-  world.socket.breaks();
-  await world.pass(500);
+  const { fixture, client, shows } = await withContacts();
+  fixture.random = 1;
+  fixture.socket.breaks();
+  await fixture.pass(500);
   assert.deepEqual(shows(), ["away", "away"]);
-  world.socket.welcome(RESUMED);
-  world.socket.events(shown("bob"), shown("cid"));
-  await world.pass(3000);
+  fixture.socket.welcome(RESUMED);
+  fixture.socket.events(shown("bob"), shown("cid"));
+  await fixture.pass(3000);
   assert.deepEqual(shows(), ["away", "away"]);
-  world.socket.breaks();
-  await world.pass(1000);
-  assert.equal(world.socket.open()["after"], `${MAILBOX}:10`);
-  await world.pass(1000);
+  fixture.socket.breaks();
+  await fixture.pass(1000);
+  assert.equal(fixture.socket.open()["after"], `${MAILBOX}:10`);
+  await fixture.pass(1000);
   assert.deepEqual(shows(), ["unknown", "unknown"]);
   assert.equal(client.otherDevices.show, "unknown");
   client.close();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createClient } from "../../server/web/client.js";
 import type { Client, Tabs } from "../../server/web/client.d.ts";
-import { heard, MAILBOX, message, RESUMED, SNAPSHOT, World } from "./client_world.ts";
+import { ClientFixture, heard, MAILBOX, message, RESUMED, SNAPSHOT } from "./client_fixture.ts";
 
 /** Locks and channels of one browser. */
 class Browser {
@@ -43,84 +43,84 @@ const VALUE = { seq: 13, at: 1, num: 1 };
 
 /** Two tabs of one browser that are online. */
 async function twoTabs() {
-  const world = new World();
+  const fixture = new ClientFixture();
   const browser = new Browser();
   const open = (): Client => {
-    const platform = world.platform();
+    const platform = fixture.platform();
     return createClient({
       url: "http://server.test",
-      storage: world.storage,
+      storage: fixture.storage,
       share: true,
       platform: { ...platform, tabs: browser.tab() },
     });
   };
   const first = open();
   const signedIn = first.signIn({ token: "t" });
-  await world.settle();
-  world.socket.welcome({ snapshot: { ...SNAPSHOT, roster: ROSTER } });
+  await fixture.settle();
+  fixture.socket.welcome({ snapshot: { ...SNAPSHOT, roster: ROSTER } });
   await signedIn;
   const second = open();
-  await world.settle();
-  return { world, first, second, open };
+  await fixture.settle();
+  return { fixture, first, second, open };
 }
 
 Deno.test("createClient with share: tabs have one connection, and show the same (A22)", async () => {
-  const { world, first, second } = await twoTabs();
+  const { fixture, first, second } = await twoTabs();
   assert.equal((await second.signIn()).status, "online");
-  assert.equal(world.sockets.length, 1);
+  assert.equal(fixture.sockets.length, 1);
   assert.deepEqual([...second.contacts.keys()], ["bob"]);
   const shown = [first, second].map((client) => heard(client, "message"));
   const states = heard(second, "status");
-  world.socket.events(message(11), { k: "presence", user: "bob", show: "away", device: "d" });
-  await world.settle();
+  fixture.socket.events(message(11), { k: "presence", user: "bob", show: "away", device: "d" });
+  await fixture.settle();
   assert.deepEqual(shown.map((all) => all.map(({ seq }) => seq)), [[11], [11]]);
   for (const client of [first, second]) {
     assert.equal(client.contacts.get("bob")!.presence.show, "away");
     assert.equal(client.conversations.get("bob")!.unread, 1);
   }
-  world.socket.breaks();
-  await world.settle();
+  fixture.socket.breaks();
+  await fixture.settle();
   assert.deepEqual(states.map(({ status }) => status), ["waiting"]);
   assert.equal(second.state.status, "waiting");
 });
 
 Deno.test("createClient with share: every tab can ask, and gets values and typed errors (A22)", async () => {
-  const { world, first, second } = await twoTabs();
+  const { fixture, first, second } = await twoTabs();
   const sent = second.send("bob", "hello");
   const refused = second.subscribe("nobody");
-  await world.settle();
+  await fixture.settle();
   assert.deepEqual(first.pending.map(({ body }) => body), ["hello"]);
-  const [send] = world.socket.commands("send");
-  const [subscription] = world.socket.commands("subscription");
-  world.socket.says({ t: "ok", id: send!["id"], value: VALUE });
-  world.socket.says({ t: "error", id: subscription!["id"], code: "not_found", message: "no" });
+  const [send] = fixture.socket.commands("send");
+  const [subscription] = fixture.socket.commands("subscription");
+  fixture.socket.says({ t: "ok", id: send!["id"], value: VALUE });
+  fixture.socket.says({ t: "error", id: subscription!["id"], code: "not_found", message: "no" });
   assert.deepEqual(await sent, VALUE);
   await assert.rejects(refused, { name: "RoostError", code: "not_found" });
   assert.deepEqual(second.pending, []);
 });
 
 Deno.test("createClient with share: a tab takes over, and nothing is lost, doubled or missed (A22)", async () => {
-  const { world, first, second } = await twoTabs();
+  const { fixture, first, second } = await twoTabs();
   const shown = heard(second, "message");
   const resets = heard(second, "snapshot");
   const states = heard(second, "status");
-  world.socket.events(message(11));
+  fixture.socket.events(message(11));
   const sent = second.send("bob", "hello");
   const revoked = second.revoke("phone");
-  await world.settle();
-  const { key } = world.socket.commands("send")[0]!;
+  await fixture.settle();
+  const { key } = fixture.socket.commands("send")[0]!;
   first.close();
   await assert.rejects(revoked, { code: "offline" });
-  await world.settle();
-  assert.equal(world.sockets.length, 2);
-  assert.equal(world.socket.open()["after"], `${MAILBOX}:11`);
+  await fixture.settle();
+  assert.equal(fixture.sockets.length, 2);
+  assert.equal(fixture.socket.open()["after"], `${MAILBOX}:11`);
   assert.deepEqual([...second.contacts.keys()], ["bob"]);
-  world.socket.welcome(RESUMED);
-  world.socket.events(message(11), message(12));
-  await world.settle();
-  const sends = world.socket.commands("send");
+  fixture.socket.welcome(RESUMED);
+  fixture.socket.events(message(11), message(12));
+  await fixture.settle();
+  const sends = fixture.socket.commands("send");
   assert.deepEqual(sends.map((frame) => frame["key"]), [key]);
-  world.socket.says({ t: "ok", id: sends[0]!["id"], value: VALUE });
+  fixture.socket.says({ t: "ok", id: sends[0]!["id"], value: VALUE });
   assert.deepEqual(await sent, VALUE);
   assert.deepEqual(shown.map(({ seq }) => seq), [11, 12]);
   assert.deepEqual(resets, []);
@@ -129,12 +129,12 @@ Deno.test("createClient with share: a tab takes over, and nothing is lost, doubl
 });
 
 Deno.test("createClient with share: where tabs cannot share, each is alone and keeps nothing (A22)", async () => {
-  const world = new World();
-  const platform = { ...world.platform(), tabs: null };
-  const client = world.client({ share: true, platform });
+  const fixture = new ClientFixture();
+  const platform = { ...fixture.platform(), tabs: null };
+  const client = fixture.client({ share: true, platform });
   const signedIn = client.signIn({ token: "t" });
-  await world.settle();
-  world.socket.welcome();
+  await fixture.settle();
+  fixture.socket.welcome();
   await signedIn;
-  assert.equal(world.items.size, 0);
+  assert.equal(fixture.items.size, 0);
 });

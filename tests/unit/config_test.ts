@@ -111,7 +111,7 @@ Deno.test("resolveConfig reads every kind of value from a file and from text ali
   assert.equal(fromText.auth.scramIterations, 600_000);
 });
 
-Deno.test("resolveConfig says for each bad value what is there, where, and what it must be", () => {
+Deno.test("resolveConfig says for each bad value what it is, where, and what it must be", () => {
   assert.deepEqual(refused(toml("[limits]\nrosterMax = 0\n[server]\nbind = 80\n")), [
     "server.bind is 80 in /data/roost.toml: it must be host:port or [IPv6]:port, for example " +
     "0.0.0.0:8420",

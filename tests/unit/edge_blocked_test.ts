@@ -28,7 +28,7 @@ const offline = (user: string, lastSeen = BLOCKED_AT) => ({
 });
 const bob: WatchTarget = { name: name("bob"), id: idOf("bob") };
 
-Deno.test("a block and a sign-out are told alike, now and at every later sign-in", () => {
+Deno.test("a block and a sign-out look alike, now and at every later sign-in", () => {
   const r = watching();
   const { sink, session } = r.start();
   block(r);
@@ -42,7 +42,7 @@ Deno.test("a block and a sign-out are told alike, now and at every later sign-in
   assert.deepEqual(r.start().sink.events(), [offline("bob"), offline("carol")]);
 });
 
-Deno.test("a resumed session is told of who has blocked it as of who has signed out", () => {
+Deno.test("a resumed session sees who has blocked it as signed out", () => {
   const r = watching();
   const { sink, session } = r.start();
   block(r);
@@ -54,7 +54,7 @@ Deno.test("a resumed session is told of who has blocked it as of who has signed 
   assert.deepEqual(events, [offline("bob"), offline("carol")]);
 });
 
-Deno.test("a session that is lost while it is blocked is told when it comes back", () => {
+Deno.test("a session that is lost while it is blocked is notified when it resumes", () => {
   const r = watching();
   const { sink, session } = r.start();
   session.lost(sink);
@@ -89,7 +89,7 @@ Deno.test("a block stops pending presence, whatever state that was", () => {
   }
 });
 
-Deno.test("a session that is blocked before it has asked, or while it asks, is told the same", () => {
+Deno.test("a session that is blocked before it has asked, or while it asks, gets the same", () => {
   const asked = watching();
   asked.router.held.add("interest");
   const { sink } = asked.start();

@@ -16,7 +16,7 @@ function item(name: string): Item {
 /** A wheel whose items ask again until they are due, as sessions do. */
 function wheel() {
   const time = new VirtualTime();
-  const { clock, timers } = time.world;
+  const { clock, timers } = time.global;
   const wheel: Deadlines<Item> = new Deadlines(clock, timers, (woken, nowMs) => {
     if (nowMs >= woken.dueMs) woken.wokenMs.push(nowMs);
     else wheel.set(woken, woken.dueMs);
@@ -87,7 +87,7 @@ Deno.test("Deadlines looks at far deadlines again within the hour", () => {
 
 Deno.test("Deadlines does not wake what another one's wake-up has cleared", () => {
   const time = new VirtualTime();
-  const { clock, timers } = time.world;
+  const { clock, timers } = time.global;
   const woken: string[] = [];
   const items = [item("a"), item("b")];
   const deadlines: Deadlines<Item> = new Deadlines(clock, timers, (one) => {

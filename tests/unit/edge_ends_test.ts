@@ -51,7 +51,7 @@ Deno.test("a session that nobody takes up again within the grace counts as lost"
   assert.deepEqual(ends(r), { lost: 1 });
 });
 
-Deno.test("a session whose reader stalled and did not come back counts as slow", () => {
+Deno.test("a session whose reader stalled and did not return counts as slow", () => {
   const r = rig({ outboxBytesMax: 1000, stalledMs: 5000, graceMs: 10_000 });
   const { session, sink } = stalledSession(r);
   r.time.runFor(7000);
@@ -62,7 +62,7 @@ Deno.test("a session whose reader stalled and did not come back counts as slow",
   assert.deepEqual(ends(r), { slow: 1 });
 });
 
-Deno.test("a stalled session that came back and then broke counts as lost", () => {
+Deno.test("a stalled session that returned and then broke counts as lost", () => {
   const r = rig({ outboxBytesMax: 1000, stalledMs: 5000, graceMs: 10_000 });
   const { session } = stalledSession(r);
   r.time.runFor(7000);
@@ -85,7 +85,7 @@ Deno.test("a session that is polled no more counts as idle, even if it once stal
 
 Deno.test("sessions of a node that goes away count as shutdown, those of old tokens as expired", () => {
   const r = rig();
-  r.router.expiresAt = r.time.world.clock.wallMs() + 3_600_000;
+  r.router.expiresAt = r.time.global.clock.wallMs() + 3_600_000;
   r.start({ user: name("bob") });
   r.time.runFor(3_601_000);
   r.router.expiresAt += 7_200_000;

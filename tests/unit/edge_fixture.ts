@@ -1,4 +1,4 @@
-/** An edge under virtual time, and a router that plays all shards and can hold answers back. */
+/** An edge under virtual time, and a router that plays all shards and can withhold answers. */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { AccountId, AccountName, DeviceId, MailboxId, NodeId } from "../../shard/name/ids.ts";
 import type {
@@ -271,7 +271,7 @@ export class FakeSink implements Sink {
 
 export const AUTH: AttachAuth = { kind: "token", tokenHash: new Uint8Array(32) };
 
-/** An edge and its world. */
+/** An edge and its fixture. */
 export interface Rig {
   readonly edge: Edge;
   readonly router: FakeRouter;
@@ -297,7 +297,7 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
   const time = new VirtualTime();
   const router = new FakeRouter();
   const counters = newEdgeCounters();
-  const { clock, timers } = time.world;
+  const { clock, timers } = time.global;
   const random = simRandom(new Prng(7));
   const { log } = memoryLog();
   const edgePorts = { node: "node000000000001" as NodeId, router, clock, timers, random, log };

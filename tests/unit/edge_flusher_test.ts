@@ -8,7 +8,7 @@ function clocked(costMs: number, intervalMaxMs = 40) {
   let spentMs = 0;
   const flushedAt: number[] = [];
   const rounds: Round[] = [];
-  const clock = { ...time.world.clock, monoMs: () => time.nowMs + spentMs };
+  const clock = { ...time.global.clock, monoMs: () => time.nowMs + spentMs };
   const item = {
     flush() {
       flushedAt.push(clock.monoMs());
@@ -17,7 +17,7 @@ function clocked(costMs: number, intervalMaxMs = 40) {
   };
   const flusher = new Flusher<typeof item>(
     clock,
-    time.world.timers,
+    time.global.timers,
     intervalMaxMs,
     (round) => rounds.push(round),
   );
@@ -59,7 +59,7 @@ Deno.test("Flusher lets others run in a long round", () => {
   const { time, flusher, item, flushedAt, rounds } = clocked(0.5);
   for (let i = 0; i < 200; i++) flusher.add(item);
   let between = -1;
-  time.world.timers.soon(() => time.world.timers.soon(() => between = flushedAt.length));
+  time.global.timers.soon(() => time.global.timers.soon(() => between = flushedAt.length));
   time.runFor(0);
   assert.ok(between > 0 && between < 200, `another turn after ${between} flushes`);
   assert.equal(flushedAt.length, 200);
@@ -83,7 +83,7 @@ Deno.test("Flusher tells since when the oldest of a round has waited", () => {
 
 Deno.test("Flusher takes what is added during a round into the next one", () => {
   const time = new VirtualTime();
-  const { clock, timers } = time.world;
+  const { clock, timers } = time.global;
   let left = 3;
   const item = {
     flush() {

@@ -179,7 +179,7 @@ Deno.test("closed packets end a session in the same turn, without detaching it",
 
 Deno.test("a session ends within a second of its token", () => {
   const r = rig();
-  r.router.expiresAt = r.time.world.clock.wallMs() + 3_600_000 * 5 + 123;
+  r.router.expiresAt = r.time.global.clock.wallMs() + 3_600_000 * 5 + 123;
   const { session, sink } = r.start();
   r.time.runUntil(3_600_000 * 5 + 122);
   assert.equal(sink.closed, null);
@@ -192,7 +192,7 @@ Deno.test("a session ends within a second of its token", () => {
 Deno.test("a session ends soon after its token where the wall clock has jumped ahead", () => {
   const r = rig();
   const { sink } = r.start();
-  r.time.world.jumpWall(EXPIRES_AT);
+  r.time.global.jumpWall(EXPIRES_AT);
   r.time.runFor(3_600_000);
   assert.equal(sink.reason(), "expired");
 });

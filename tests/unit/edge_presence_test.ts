@@ -101,8 +101,8 @@ Deno.test("presence is encoded once, however many watch", () => {
   const router = new FakeRouter();
   const deps = {
     router,
-    clock: time.world.clock,
-    timers: time.world.timers,
+    clock: time.global.clock,
+    timers: time.global.timers,
     node: "node000000000001" as NodeId,
     random: simRandom(new Prng(1)),
     log: memoryLog().log,
@@ -267,7 +267,7 @@ Deno.test("interest is given back a second after the last watcher, in one call",
   assert.equal(r.edge.gauges().watched, 0);
 });
 
-Deno.test("interest is kept where somebody comes back within the second", () => {
+Deno.test("interest is kept where somebody returns within the second", () => {
   const r = rig();
   r.router.contacts.set("alice", ["bob"]);
   r.start().session.end("signed_out");

@@ -165,7 +165,7 @@ Deno.test("a sink that takes nothing for stalledMs is terminated, and its memory
   assert.equal(r.counters.stalled, 1);
   assert.equal(r.edge.gauges().outboxBytes, 0);
   assert.equal(r.edge.gauges().lost, 1);
-  // Its session lives for the grace: the client may come back.
+  // Its session lives for the grace: the client may return.
   const again = r.start({ resume: session.id, cursor: { mailboxId: MAILBOX, seq: 3 } });
   r.time.runFor(1000);
   assert.equal(again.session, session);

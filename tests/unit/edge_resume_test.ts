@@ -91,11 +91,11 @@ Deno.test("resume without a cursor starts from a snapshot, with a wrong one it i
 Deno.test("a session lives as long as what was last proved for it, longer or shorter", () => {
   for (const lastsMs of [60_000, 3_600_000]) {
     const r = rig();
-    r.router.expiresAt = r.time.world.clock.wallMs() + 600_000;
+    r.router.expiresAt = r.time.global.clock.wallMs() + 600_000;
     const { session, sink } = r.start();
     r.time.runFor(1000);
     session.lost(sink);
-    const provedUntil = r.time.world.clock.wallMs() + lastsMs;
+    const provedUntil = r.time.global.clock.wallMs() + lastsMs;
     const again = r.open({ resume: session.id, cursor: at(0), provedUntil });
     assert.equal(opened(again).expiresAt, provedUntil, "the welcome tells the new one");
     session.start();
@@ -112,7 +112,7 @@ Deno.test("a resume that fails has proved something all the same", () => {
   r.push(session, ["one"]);
   session.lost(sink);
   r.router.failing.set("mailbox.read", fail("unavailable", "no answer", 1000));
-  const provedUntil = r.time.world.clock.wallMs() + 2000;
+  const provedUntil = r.time.global.clock.wallMs() + 2000;
   r.open({ resume: session.id, cursor: at(0), provedUntil });
   r.time.runFor(2500);
   assert.equal(r.counters.ended.expired, 1);
@@ -120,7 +120,7 @@ Deno.test("a resume that fails has proved something all the same", () => {
 
 Deno.test("proved without an end that is known leaves the session its own", () => {
   const r = rig();
-  r.router.expiresAt = r.time.world.clock.wallMs() + 60_000;
+  r.router.expiresAt = r.time.global.clock.wallMs() + 60_000;
   const { session, sink } = r.start();
   session.proved(null);
   const again = r.start({ resume: session.id, cursor: at(0) });
@@ -129,7 +129,7 @@ Deno.test("proved without an end that is known leaves the session its own", () =
   assert.equal(again.sink.reason(), "");
   r.time.runFor(1500);
   assert.equal(again.sink.reason(), "expired");
-  session.proved(r.time.world.clock.wallMs() + 60_000);
+  session.proved(r.time.global.clock.wallMs() + 60_000);
   assert.equal(r.edge.session(session.id), null);
 });
 

@@ -53,7 +53,7 @@ for (const outcome of ["applied", "lost", "ghost"] as const satisfies UnknownOut
     const head = outcome === "applied" ? 2 : 1;
     assert.deepEqual(claim(1), [null, [{ shard: 0, epoch: 2, head }]]);
     assert.equal(append(2, head + 1), null);
-    // What was claimed over does not come back after a crash.
+    // What was claimed over does not return after a crash.
     disk.crash();
     assert.deepEqual(lsns(), outcome === "applied" ? [1, 2, 3] : [1, 2]);
   });

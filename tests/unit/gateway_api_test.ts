@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { addGateway } from "../../server/gateway/api.ts";
 import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
-import { GatewayWorld } from "../sim/gateway_world.ts";
+import { GatewayFixture } from "../sim/gateway_fixture.ts";
 import { honoPath } from "../../server/v1/rest.ts";
 import { gatewayRoutes } from "../../server/gateway/routes.ts";
 import { gatewaySchemas } from "../../server/gateway/schemas.ts";
@@ -14,7 +14,7 @@ type Answer = { readonly status: number; readonly value: Readonly<Record<string,
 
 /** The API over a gateway in virtual time. */
 function openApi(burst = 1000) {
-  const w = new GatewayWorld();
+  const w = new GatewayFixture();
   const app = new Hono();
   const limits: string[] = [];
   addGateway(app, {
@@ -116,7 +116,7 @@ Deno.test("messages of a service are sent once for each key, and their outcomes 
   );
   const next = await call(`GET /gateway/v1/outcomes?after=${page.value["cursor"]}`, token);
   assert.deepEqual(next.value["outcomes"], []);
-  // Whoever reads events on by itself repeats the address that it began with.
+  // A client that reconnects by itself repeats the address that it began with.
   const began = `GET /gateway/v1/outcomes?after=${String(page.value["cursor"]).split(":")[0]}:0`;
   const on = { "last-event-id": String(page.value["cursor"]) };
   assert.deepEqual((await call(began, token, undefined, on)).value["outcomes"], []);

@@ -86,7 +86,7 @@ Deno.test("Connection limits the rate of commands and tells when to go on", () =
   equal(say({ t: "ping", id: 6 })[0]?.["t"], "ok");
 });
 
-Deno.test("Connection limits presence changes without holding back other commands", () => {
+Deno.test("Connection limits presence changes without limiting other commands", () => {
   const { say, node } = signedIn({
     rates: { ...node0().rates, presence: { perSecond: 1, burst: 1 } },
   });
@@ -96,7 +96,7 @@ Deno.test("Connection limits presence changes without holding back other command
   deepEqual(node.limits, ["presence"]);
 });
 
-Deno.test("Connection counts a request for a subscription that its shard's rate holds back", () => {
+Deno.test("Connection counts a request for a subscription that its shard's rate limits", () => {
   const { say, node } = signedIn({});
   const ask = { t: "subscription", contact: "bob", type: "subscribe" };
   equal(say({ ...ask, id: 1 })[0]?.["t"], "ok");
@@ -192,7 +192,7 @@ Deno.test("signout whose outcome is unknown still ends what was revoked", () => 
   equal(sink.ended, "revoked");
 });
 
-Deno.test("Connection hands the edge's end on, with when to come back", () => {
+Deno.test("Connection hands the edge's end on, with when to return", () => {
   const { sink, session } = signedIn();
   session.sink?.close("shutdown", 1234);
   deepEqual([sink.ended, sink.retryAfterMs], ["shutdown", 1234]);

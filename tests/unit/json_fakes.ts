@@ -319,7 +319,7 @@ export class FakeSink implements Sink {
 /** A node's edge with one protocol on it, and any number of connections. */
 export function openNode(connection: Partial<ConnectionLimits> = {}) {
   const time = new VirtualTime();
-  const { clock, timers } = time.world;
+  const { clock, timers } = time.global;
   const router = new FakeRouter();
   const signIn = new FakeSignIn();
   signIn.now = () => time.nowMs;

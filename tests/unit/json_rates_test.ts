@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { DEFAULT_RATES, RateBuckets, type RateClass, TokenBucket } from "../../server/v1/rates.ts";
 
-Deno.test("TokenBucket gives at most the burst and what came back since", () => {
+Deno.test("TokenBucket gives at most the burst and what returned since", () => {
   const rate = { perSecond: 5, burst: 20 };
   const steps = fc.array(
     fc.record({ waitMs: fc.nat(3000), cost: fc.integer({ min: 1, max: 10 }) }),
@@ -49,5 +49,5 @@ Deno.test("RateBuckets holds each class back besides the one of all", () => {
   deepEqual(limits, ["sends"]);
   equal(take("frames"), 1000);
   equal(take("sends"), 1000);
-  deepEqual(limits, ["sends", "frames", "frames"], "what held it back, not what was asked for");
+  deepEqual(limits, ["sends", "frames", "frames"], "what limited it, not what was asked for");
 });

@@ -41,7 +41,7 @@ Deno.test("PresenceBook: what is delivered, overtaken and missing adds up to wha
   }));
 });
 
-Deno.test("PresenceBook: versions that go back, wrong shows and strangers are told apart", () => {
+Deno.test("PresenceBook: versions that go back, wrong shows and strangers are distinguished", () => {
   const book = presence();
   assert.ok(book.received(0, 1, 5, true));
   assert.ok(!book.received(0, 1, 5, true));
@@ -55,7 +55,7 @@ Deno.test("PresenceBook: versions that go back, wrong shows and strangers are to
   assert.deepEqual([book.counts.backwards, book.counts.wrong, book.counts.initial], [1, 3, 0]);
 });
 
-Deno.test("PresenceBook: who comes back with the same presence is no news, with another it is", () => {
+Deno.test("PresenceBook: who returns with the same presence is no news, with another it is", () => {
   const book = presence();
   assert.ok(book.received(0, 1, 5, true));
   book.wentOffline(0, 1, 1000);
@@ -155,7 +155,7 @@ Deno.test("MessageBook: everything accepted and received in order is right, acro
   assert.deepEqual([received, outOfTurn, skipped, reordered, wrong], [5, 0, 0, 0, 0]);
 });
 
-Deno.test("MessageBook: losses, repetitions, jumps and strangers are told apart", () => {
+Deno.test("MessageBook: losses, repetitions, jumps and strangers are distinguished", () => {
   const [low, high] = messages();
   for (let i = 1; i <= 6; i++) {
     low.next(2, 0);

@@ -89,7 +89,7 @@ for (const [name, raw, wanted] of WRONG) {
   });
 }
 
-Deno.test("readRequest goes to other machines only where it is told to, by the public API", () => {
+Deno.test("readRequest goes to other machines only where an option allows it, by the public API", () => {
   const request = scenario("chat", { url: "https://chat.example.org", iOwnThisServer: true });
   assert.equal(request.provision, "public");
   // Not under the prefix that registration refuses.

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { decodeTruth, encodeTruth, joinTruth, localWorker } from "../../server/load/worker.ts";
 import { Lines, pipedWorker, serveWorker } from "../../server/load/worker_pipe.ts";
 import type { Child } from "../../server/load/machine.ts";
-import { LoadWorld } from "./load_world.ts";
+import { LoadFixture } from "./load_fixture.ts";
 import { NO_PHASE, QUIET } from "../../server/load/phase.ts";
 
 Deno.test("Lines gives the same lines however the text is cut", () => {
@@ -36,7 +36,7 @@ Deno.test("encodeTruth and decodeTruth are inverse, and joinTruth keeps the orde
 });
 
 /** A child process that runs here, its pipes streams in memory. */
-function childOf(world: LoadWorld): Child & { readonly end: (code: number) => void } {
+function childOf(fixture: LoadFixture): Child & { readonly end: (code: number) => void } {
   const input = new TransformStream<Uint8Array, Uint8Array>();
   const output = new TransformStream<Uint8Array, Uint8Array>();
   const writer = output.writable.getWriter();
@@ -44,30 +44,30 @@ function childOf(world: LoadWorld): Child & { readonly end: (code: number) => vo
   let end: (code: number) => void = () => {};
   const exited = new Promise<number>((resolve) => end = resolve);
   const write = (line: string) => void writer.write(utf8.encode(line));
-  serveWorker(input.readable, write, (plan) => localWorker(world.ports(), plan))
+  serveWorker(input.readable, write, (plan) => localWorker(fixture.ports(), plan))
     .then(() => end(0));
   const stdin = input.writable.getWriter();
   return { pid: 1, stdin, stdout: output.readable, exited, kill: () => end(137), end };
 }
 
 Deno.test("a piped worker does what a local one does", async () => {
-  const world = new LoadWorld();
-  const worker = pipedWorker(childOf(world), world.plan(0, 12));
+  const fixture = new LoadFixture();
+  const worker = pipedWorker(childOf(fixture), fixture.plan(0, 12));
   const settle = async <T>(promise: Promise<T>): Promise<T> => {
     let over = false;
     promise.finally(() => over = true).catch(() => {});
     while (!over) {
-      world.time.runFor(20);
+      fixture.time.runFor(20);
       await new Promise((done) => setTimeout(done, 0));
     }
     return await promise;
   };
   const arrivals = { perSecond: 100, from: 0, to: 1, inFlightMax: null };
   const arrive = { ...NO_PHASE, name: "arrive", seconds: null, arrivals };
-  assert.equal(await settle(worker.phase(arrive, world.nowUs())), 0);
+  assert.equal(await settle(worker.phase(arrive, fixture.nowUs())), 0);
   const traffic = { ...QUIET, messages: 50 };
   const talk = { ...NO_PHASE, name: "talk", seconds: 2, measured: true, traffic };
-  await settle(worker.phase(talk, world.nowUs()));
+  await settle(worker.phase(talk, fixture.nowUs()));
   const { counts, messages } = await settle(worker.sample());
   assert.deepEqual([counts.online, counts.sends, messages.received], [12, 100, 100]);
   const truth = await settle(worker.truth());
@@ -79,10 +79,10 @@ Deno.test("a piped worker does what a local one does", async () => {
 });
 
 Deno.test("a piped worker that dies makes its calls fail instead of hanging", async () => {
-  const world = new LoadWorld();
-  const child = childOf(world);
-  const worker = pipedWorker(child, world.plan(0, 12));
-  const phase = worker.phase({ ...NO_PHASE, name: "forever", seconds: 1e6 }, world.nowUs());
+  const fixture = new LoadFixture();
+  const child = childOf(fixture);
+  const worker = pipedWorker(child, fixture.plan(0, 12));
+  const phase = worker.phase({ ...NO_PHASE, name: "forever", seconds: 1e6 }, fixture.nowUs());
   child.end(137);
   await assert.rejects(phase, /ended with 137/);
 });

@@ -7,7 +7,7 @@ import { contactAt, poolName } from "../../server/load/ring.ts";
 import { fail, ok } from "../../shard/errors.ts";
 import { hashToken, parseToken } from "../../server/auth/token.ts";
 import { newPool, type Pool, tokensOf } from "../../server/load/pool.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 import { poolToken, provision, type ProvisionInput } from "../../server/load/provision.ts";
 import { provisionByAdmin, removeByAdmin } from "../../server/load/provision_admin.ts";
 
@@ -25,13 +25,13 @@ const INPUT: ProvisionInput = {
   expiresAt: Date.UTC(2025, 1, 1),
 };
 
-class World extends NodeWorld {
+class Fixture extends NodeFixture {
   readonly deps = {
-    router: { request: this.node.request.bind(this.node) } as Pick<NodeWorld["node"], "request">,
+    router: { request: this.node.request.bind(this.node) } as Pick<NodeFixture["node"], "request">,
     credentials: () => assert.fail("no password was asked for"),
   };
 
-  /** Lets the world run until the promise is settled. */
+  /** Lets time run until the promise is settled. */
   async until<T>(promise: Promise<T>): Promise<T> {
     let over = false;
     const settled = promise.finally(() => over = true);
@@ -58,17 +58,17 @@ Deno.test("poolToken makes tokens as the server does, each user another", () => 
 });
 
 Deno.test("provision makes accounts that sign in, and contacts that are mutual", async () => {
-  const world = new World();
-  assert.deepEqual(await world.run("accounts"), { done: 8, left: 0, refusal: null });
-  assert.equal((await world.run("check")).left, 8);
-  assert.equal((await world.run("contacts")).done, 16);
-  world.settle();
-  assert.deepEqual(await world.run("check"), { done: 8, left: 0, refusal: null });
+  const fixture = new Fixture();
+  assert.deepEqual(await fixture.run("accounts"), { done: 8, left: 0, refusal: null });
+  assert.equal((await fixture.run("check")).left, 8);
+  assert.equal((await fixture.run("contacts")).done, 16);
+  fixture.settle();
+  assert.deepEqual(await fixture.run("check"), { done: 8, left: 0, refusal: null });
   for (let user = 0; user < 8; user++) {
     const name = poolName(INPUT.pool, user);
     const tokenHash = hashToken(poolToken(SECRET, name));
-    assert.equal(world.must(name, "auth.token", { tokenHash }).device, "load");
-    const { roster, requests } = world.must(name, "mailbox.snapshot", {}).snapshot;
+    assert.equal(fixture.must(name, "auth.token", { tokenHash }).device, "load");
+    const { roster, requests } = fixture.must(name, "mailbox.snapshot", {}).snapshot;
     const wanted = [0, 1, 2, 3].map((slot) => poolName(INPUT.pool, contactAt(INPUT, user, slot)));
     assert.deepEqual(roster.map(({ contact }) => contact).sort(), wanted.sort());
     assert.ok(roster.every(({ subscription }) => subscription === "both"));
@@ -77,32 +77,32 @@ Deno.test("provision makes accounts that sign in, and contacts that are mutual",
 });
 
 Deno.test("provision may be repeated, and takes up what was left or removed", async () => {
-  const world = new World();
-  await world.run("accounts", { to: 4 });
-  await world.run("accounts");
-  await world.run("contacts");
-  await world.run("contacts");
-  world.settle();
-  assert.equal((await world.run("check")).left, 0);
-  assert.equal((await world.run("remove")).left, 0);
-  world.settle();
+  const fixture = new Fixture();
+  await fixture.run("accounts", { to: 4 });
+  await fixture.run("accounts");
+  await fixture.run("contacts");
+  await fixture.run("contacts");
+  fixture.settle();
+  assert.equal((await fixture.run("check")).left, 0);
+  assert.equal((await fixture.run("remove")).left, 0);
+  fixture.settle();
   const name = poolName(INPUT.pool, 3);
-  assert.equal(world.ask(name, "mailbox.snapshot", {}).ok, false);
-  assert.equal((await world.run("remove")).left, 0);
-  assert.equal((await world.run("accounts")).left, 0);
-  assert.deepEqual(world.must(name, "mailbox.snapshot", {}).snapshot.roster, []);
+  assert.equal(fixture.ask(name, "mailbox.snapshot", {}).ok, false);
+  assert.equal((await fixture.run("remove")).left, 0);
+  assert.equal((await fixture.run("accounts")).left, 0);
+  assert.deepEqual(fixture.must(name, "mailbox.snapshot", {}).snapshot.roster, []);
 });
 
 Deno.test("provision gives everybody the absent as contacts, who are accounts behind the ring's", async () => {
-  const world = new World();
+  const fixture = new Fixture();
   const absent = { absent: 3 };
-  assert.equal((await world.run("accounts", { ...absent, to: 11 })).done, 11);
-  assert.equal((await world.run("contacts", absent)).done, 8 * (2 + 3));
-  world.settle();
-  assert.equal((await world.run("check", absent)).left, 0);
-  assert.equal((await world.run("check", { absent: 4 })).left, 8);
+  assert.equal((await fixture.run("accounts", { ...absent, to: 11 })).done, 11);
+  assert.equal((await fixture.run("contacts", absent)).done, 8 * (2 + 3));
+  fixture.settle();
+  assert.equal((await fixture.run("check", absent)).left, 0);
+  assert.equal((await fixture.run("check", { absent: 4 })).left, 8);
   const all = (user: number) =>
-    world.must(poolName(INPUT.pool, user), "mailbox.snapshot", {}).snapshot.roster;
+    fixture.must(poolName(INPUT.pool, user), "mailbox.snapshot", {}).snapshot.roster;
   const wanted = [8, 9, 10].map((user) => poolName(INPUT.pool, user));
   for (let user = 0; user < 8; user++) {
     const contacts = all(user).map(({ contact }) => String(contact));
@@ -110,22 +110,22 @@ Deno.test("provision gives everybody the absent as contacts, who are accounts be
     assert.ok(wanted.every((name) => contacts.includes(name)));
   }
   assert.equal(all(9).length, 8);
-  const beyond = await provision(world.deps, { ...INPUT, ...absent, step: "contacts", to: 9 });
+  const beyond = await provision(fixture.deps, { ...INPUT, ...absent, step: "contacts", to: 9 });
   assert.ok(!beyond.ok && beyond.code === "bad_request");
 });
 
 Deno.test("provision leaves accounts that are not the pool's alone", async () => {
-  const world = new World();
-  world.account("alice");
-  await world.run("accounts");
-  await world.run("remove");
-  assert.ok(world.ask("alice", "mailbox.snapshot", {}).ok);
+  const fixture = new Fixture();
+  fixture.account("alice");
+  await fixture.run("accounts");
+  await fixture.run("remove");
+  assert.ok(fixture.ask("alice", "mailbox.snapshot", {}).ok);
   const phone = { device: "phone" as DeviceId };
-  assert.equal(world.ask("alice", "device.revoke", phone).ok, false);
+  assert.equal(fixture.ask("alice", "device.revoke", phone).ok, false);
 });
 
 Deno.test("provision refuses shapes and ranges that are none", async () => {
-  const { deps } = new World();
+  const { deps } = new Fixture();
   for (const bad of [{ contacts: 3 }, { pool: "No" }, { from: 8 }, { to: 9 }, { users: 1 }]) {
     const result = await provision(deps, { ...INPUT, ...bad });
     assert.ok(!result.ok && result.code === "bad_request", JSON.stringify(bad));
@@ -149,10 +149,10 @@ Deno.test("provision stops at the first sign of overload, and says what is left"
 });
 
 /** An admin API that refuses every other call for a moment. */
-function flaky(world: World) {
+function flaky(fixture: Fixture) {
   const app = new Hono();
   addProvisionRoute(app, {
-    router: world.deps.router,
+    router: fixture.deps.router,
     credentials: (_password, done) =>
       done(ok({
         sha256: {
@@ -172,7 +172,7 @@ function flaky(world: World) {
       const refusal = fail("busy", "later", 10);
       return Promise.resolve({ status: 200, body: { done: 0, left: 8, refusal } });
     },
-    timers: world.time.world.timers,
+    timers: fixture.time.global.timers,
     progress: () => {},
   };
 }
@@ -190,33 +190,33 @@ function poolOf(password: boolean): Pool {
 }
 
 Deno.test("provisionByAdmin and removeByAdmin go on until all is done", async () => {
-  const world = new World();
-  const options = flaky(world);
+  const fixture = new Fixture();
+  const options = flaky(fixture);
   const pool = poolOf(true);
-  await world.until(provisionByAdmin(options, pool));
+  await fixture.until(provisionByAdmin(options, pool));
   const name = poolName(pool.pool, 5);
   const tokenHash = hashToken(tokensOf(pool)(5));
-  assert.ok(world.ask(name, "auth.token", { tokenHash }).ok);
-  assert.notEqual(world.must(name, "account.credentials", {}), null);
-  assert.equal(world.must(name, "mailbox.snapshot", {}).snapshot.roster.length, 6);
+  assert.ok(fixture.ask(name, "auth.token", { tokenHash }).ok);
+  assert.notEqual(fixture.must(name, "account.credentials", {}), null);
+  assert.equal(fixture.must(name, "mailbox.snapshot", {}).snapshot.roster.length, 6);
   const absent = hashToken(tokensOf(pool)(9));
-  assert.ok(world.ask(poolName(pool.pool, 9), "auth.token", { tokenHash: absent }).ok);
-  await world.until(removeByAdmin(options, pool));
-  assert.equal(world.ask(name, "auth.token", { tokenHash }).ok, false);
-  assert.equal(world.ask(poolName(pool.pool, 9), "mailbox.snapshot", {}).ok, false);
+  assert.ok(fixture.ask(poolName(pool.pool, 9), "auth.token", { tokenHash: absent }).ok);
+  await fixture.until(removeByAdmin(options, pool));
+  assert.equal(fixture.ask(name, "auth.token", { tokenHash }).ok, false);
+  assert.equal(fixture.ask(poolName(pool.pool, 9), "mailbox.snapshot", {}).ok, false);
 });
 
 Deno.test("provisionByAdmin gives up on a refusal that does not pass, and says which", async () => {
-  const world = new World();
-  const { timers } = world.time.world;
+  const fixture = new Fixture();
+  const { timers } = fixture.time.global;
   const refusal = fail("limit_reached", "the roster is full", 10);
   const admin = () => Promise.resolve({ status: 200, body: { done: 0, left: 8, refusal } });
   const done = provisionByAdmin({ admin, timers, progress: () => {} }, poolOf(false));
-  await assert.rejects(world.until(done), /no progress at "accounts": the roster is full/);
+  await assert.rejects(fixture.until(done), /no progress at "accounts": the roster is full/);
 });
 
 Deno.test("provisionByAdmin rejects with what the server says, or that it does not know how", async () => {
-  const { timers } = new World().time.world;
+  const { timers } = new Fixture().time.global;
   const refused = { status: 400, body: { code: "bad_request", message: "no such pool" } };
   const cases = [[refused, /no such pool/], [{ status: 404, body: {} }, /older/]] as const;
   for (const [answer, wanted] of cases) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Flaw } from "./load_fake.ts";
-import { LoadWorld, runScenario } from "./load_world.ts";
+import { LoadFixture, runScenario } from "./load_fixture.ts";
 import { localWorker } from "../../server/load/worker.ts";
 import { NO_PHASE, QUIET } from "../../server/load/phase.ts";
 import { SCENARIOS } from "../../server/load/scenario.ts";
@@ -36,18 +36,18 @@ Deno.test("chat: every accepted message is counted at its recipient", async () =
 });
 
 Deno.test("login: sign-ins come at the rate, whatever the server does, and retries count", async () => {
-  const world = new LoadWorld();
-  world.server.busy = 3;
-  const worker = localWorker(world.ports(), world.plan(0, 12));
+  const fixture = new LoadFixture();
+  fixture.server.busy = 3;
+  const worker = localWorker(fixture.ports(), fixture.plan(0, 12));
   const arrivals = { perSecond: 10, from: 0, to: 1, inFlightMax: null };
   const phase = { ...NO_PHASE, name: "storm", seconds: null, measured: true, arrivals };
-  const findings = await world.lead([worker], [phase]);
+  const findings = await fixture.lead([worker], [phase]);
   assert.equal(findings.counts.signIns, 12);
   assert.equal(findings.counts.signInsRefused, 3);
   const { count, p50Us, maxUs } = findings.latencies.login!;
   assert.equal(count, 12);
   assert.ok(p50Us < 10_000, `${p50Us}`);
-  // A user that was refused waited for as long as it was told, and that is its latency.
+  // A user that was refused waited for as long as was asked, and that is its latency.
   assert.ok(maxUs >= 100_000 && maxUs < 500_000, `${maxUs}`);
   assert.deepEqual(findings.faults.map(({ what, count }) => [what, count]), [["sign-in: busy", 3]]);
 });
@@ -72,20 +72,22 @@ Deno.test("reconnect: the dropped take their sessions up again and miss nothing"
 
 const RESTART = { presenceRate: 5, messageRate: 20, seconds: 3 };
 
-Deno.test("restart: everybody comes back to a server that started again, and misses nothing", async () => {
-  const world = new LoadWorld({ users: 20 });
+Deno.test("restart: everybody returns to a server that started again, and misses nothing", async () => {
+  const fixture = new LoadFixture({ users: 20 });
   const users = { users: 20, contacts: 4 };
   const scenario = SCENARIOS.find(({ name }) => name === "restart")!;
   const phases = scenario.phases({ ...users, ...scenario.defaults(20), ...RESTART });
   const begun: string[] = [];
   const workers = [[0, 8], [8, 20]] as const;
-  const findings = await world.lead(
-    workers.map(([lo, hi]) => localWorker(world.ports(), world.plan(lo, hi))),
+  const findings = await fixture.lead(
+    workers.map(([lo, hi]) => localWorker(fixture.ports(), fixture.plan(lo, hi))),
     phases,
     {},
     ({ name, outage }) => {
       begun.push(name);
-      if (outage !== null) world.time.world.timers.after(1500, () => world.server.restart(3000));
+      if (outage !== null) {
+        fixture.time.global.timers.after(1500, () => fixture.server.restart(3000));
+      }
     },
   );
   assert.deepEqual(begun, phases.map(({ name }) => name));
@@ -125,13 +127,13 @@ Deno.test("provision: makes the pool and plays nothing", async () => {
 });
 
 Deno.test("mixed: a day of coming and going leaves everything right", async () => {
-  const { world, findings, violations } = await runScenario({
+  const { fixture, findings, violations } = await runScenario({
     scenario: "mixed",
     users: 40,
     options: { rate: 30, seconds: 30 },
   });
   assert.deepEqual(violations, []);
-  const online = world.points.filter(({ phase }) => phase === "a day").map((p) => p.online);
+  const online = fixture.points.filter(({ phase }) => phase === "a day").map((p) => p.online);
   assert.ok(Math.min(...online) < 20 && Math.max(...online) > 36, online.join());
   assert.ok(findings.counts.signOuts > 10);
   assert.ok(findings.counts.vanished > 5);
@@ -152,12 +154,12 @@ Deno.test("several workers find together what one finds", async () => {
 });
 
 Deno.test("a broken connection is taken up again, and what was on its way is repeated", async () => {
-  const world = new LoadWorld();
-  const worker = localWorker(world.ports(), world.plan(0, 12));
+  const fixture = new LoadFixture();
+  const worker = localWorker(fixture.ports(), fixture.plan(0, 12));
   const arrivals = { perSecond: 1000, from: 0, to: 1, inFlightMax: null };
   const traffic = { ...QUIET, messages: 200, presence: 20 };
-  world.time.world.timers.after(4000, () => world.server.breakAll());
-  const findings = await world.lead([worker], [
+  fixture.time.global.timers.after(4000, () => fixture.server.breakAll());
+  const findings = await fixture.lead([worker], [
     { ...NO_PHASE, name: "arrive", seconds: null, arrivals },
     { ...NO_PHASE, name: "talk", seconds: 10, measured: true, traffic },
   ]);

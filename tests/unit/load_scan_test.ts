@@ -80,7 +80,7 @@ Deno.test("scanEvents counts what JSON.parse counts, whatever else is in the fra
   }));
 });
 
-Deno.test("scanEvents starts where it is told, finds the list it is told, and none elsewhere", () => {
+Deno.test("scanEvents starts at the given place, finds the given list, and none elsewhere", () => {
   assert.equal(scan('xx{"events":[{"k":"signal"}]}', "events", 2).length, 1);
   assert.equal(scan('{"ev":[{"k":"signal"}]}', "events").length, 0);
   assert.equal(scan('{"a":{"ev":[{}]},"ev":[]}').length, 0);

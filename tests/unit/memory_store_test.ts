@@ -9,14 +9,14 @@ import { VirtualTime } from "../sim/virtual_time.ts";
 
 const set = (n: number): Mutation => ({ kind: "set", key: ["log", n], value: new Uint8Array([n]) });
 
-function world(seed: number | string = 1) {
+function fixture(seed: number | string = 1) {
   const time = new VirtualTime();
   const disk = new MemoryDisk(time, new Prng(seed));
   const process = time.process();
   return { time, disk, process, store: disk.open(process) };
 }
 
-/** What the writes 1 … count are answered, in order; runs the world until it is idle. */
+/** What the writes 1 … count are answered, in order; lets time run until nothing is due. */
 function writeAll(time: VirtualTime, store: RowStore, count: number): (string | null)[] {
   const kinds: (string | null)[] = [];
   for (let n = 1; n <= count; n++) {
@@ -29,14 +29,14 @@ function writeAll(time: VirtualTime, store: RowStore, count: number): (string | 
 const numbers = (disk: MemoryDisk) => disk.rows(["log"]).map((row) => row.key[1]);
 
 Deno.test("MemoryDisk fails the next writes as told, without doing them", () => {
-  const { time, disk, store } = world();
+  const { time, disk, store } = fixture();
   disk.failNext("full", "failed", "lost", "applied");
   assert.deepEqual(writeAll(time, store, 5), ["full", "failed", "unknown", "unknown", null]);
   assert.deepEqual(numbers(disk), [4, 5]);
 });
 
 Deno.test("MemoryDisk refuses writes while full and goes on reading", () => {
-  const { time, disk, store } = world();
+  const { time, disk, store } = fixture();
   writeAll(time, store, 1);
   disk.full = true;
   assert.deepEqual(writeAll(time, store, 2), ["full", "full"]);
@@ -52,7 +52,7 @@ Deno.test("MemoryDisk refuses writes while full and goes on reading", () => {
 });
 
 Deno.test("MemoryDisk faults come with their probability", () => {
-  const { time, disk, store } = world();
+  const { time, disk, store } = fixture();
   disk.faults = { failed: 0.2, unknown: 0.3, readFailed: 0.5 };
   const kinds = writeAll(time, store, 2000);
   const count = (kind: string | null) => kinds.filter((k) => k === kind).length;
@@ -71,7 +71,7 @@ Deno.test("MemoryDisk faults come with their probability", () => {
 });
 
 Deno.test("MemoryDisk finishes nothing during a stall", () => {
-  const { time, disk, store } = world();
+  const { time, disk, store } = fixture();
   const answered: number[] = [];
   store.write([set(1)], () => answered.push(time.nowMs));
   disk.stall(1000);
@@ -101,7 +101,7 @@ Deno.test("MemoryDisk keeps a prefix of the open writes at a crash and answers n
   const survivors = new Set<number>();
   fc.assert(
     fc.property(fc.nat(), fc.integer({ min: 0, max: 6 }), fc.nat(4), (seed, open, runMs) => {
-      const { time, disk, process, store } = world(seed);
+      const { time, disk, process, store } = fixture(seed);
       let acked = 0;
       for (let n = 1; n <= open; n++) store.write([set(n), set(n + 100)], () => acked = n);
       time.runUntil(runMs);
@@ -113,7 +113,7 @@ Deno.test("MemoryDisk keeps a prefix of the open writes at a crash and answers n
       const all = numbers(disk) as number[];
       const kept = all.filter((n) => n < 100);
       assert.deepEqual(kept, kept.map((_, i) => i + 1));
-      assert.ok(kept.length >= acked, `${acked} were acked, ${kept.length} are there`);
+      assert.ok(kept.length >= acked, `${acked} were acked, ${kept.length} exist`);
       // Each write whole.
       assert.deepEqual(all.filter((n) => n > 100), kept.map((n) => n + 100));
       survivors.add(kept.length - acked);
@@ -125,11 +125,11 @@ Deno.test("MemoryDisk keeps a prefix of the open writes at a crash and answers n
   assert.ok(survivors.has(0) && survivors.size > 2, "crashes should let some writes through");
 });
 
-Deno.test("MemoryDisk a ghost comes back after a crash, unless a later write succeeded", () => {
+Deno.test("MemoryDisk a ghost returns after a crash, unless a later write succeeded", () => {
   const seen = { without: new Set<boolean>(), later: new Set<boolean>() };
   for (let seed = 0; seed < 30; seed++) {
     for (const later of [false, true]) {
-      const { time, disk, process, store } = world(seed);
+      const { time, disk, process, store } = fixture(seed);
       disk.failNext("ghost");
       assert.deepEqual(writeAll(time, store, 1), ["unknown"]);
       assert.deepEqual(numbers(disk), []);
@@ -147,7 +147,7 @@ Deno.test("MemoryDisk a ghost comes back after a crash, unless a later write suc
 });
 
 Deno.test("MemoryDisk can be opened by one living process at a time", () => {
-  const { time, disk, process, store } = world();
+  const { time, disk, process, store } = fixture();
   const other = time.process();
   assert.throws(() => disk.open(other), /another process has this disk open/);
   let closed = false;
@@ -163,7 +163,7 @@ Deno.test("MemoryDisk can be opened by one living process at a time", () => {
 });
 
 Deno.test("MemoryDisk answers a paused process when it goes on", () => {
-  const { time, disk, process, store } = world();
+  const { time, disk, process, store } = fixture();
   let answered = false;
   store.write([set(1)], () => answered = true);
   process.pause();
@@ -176,7 +176,7 @@ Deno.test("MemoryDisk answers a paused process when it goes on", () => {
 
 Deno.test("MemoryDisk repeats itself for a seed", () => {
   const run = (seed: number) => {
-    const { time, disk, store } = world(seed);
+    const { time, disk, store } = fixture(seed);
     disk.faults = { failed: 0.1, unknown: 0.2, readFailed: 0 };
     const kinds = writeAll(time, store, 200);
     return [kinds, numbers(disk), time.nowMs];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { NodeWorld } from "../sim/node_world.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
 import { OpenBatch } from "../../shard/step/open_batch.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { STORE_LIMITS } from "../../server/node/ports.ts";
@@ -37,7 +37,7 @@ Deno.test("OpenBatch splits what is too much for one write, and releases in orde
 });
 
 Deno.test("a disk that stalls under load loses nothing and exceeds no limit of the store", () => {
-  const w = new NodeWorld({ shards: 1, limits: { inboundMessageBurst: 1e6 } });
+  const w = new NodeFixture({ shards: 1, limits: { inboundMessageBurst: 1e6 } });
   w.account("bob");
   w.must("bob", "settings.set", { messagesFrom: "anyone" });
   const senders = Array.from({ length: 30 }, (_, i) => `user${i}`);
@@ -59,7 +59,7 @@ Deno.test("a disk that stalls under load loses nothing and exceeds no limit of t
 });
 
 Deno.test("an account's head never outgrows one write of the store", () => {
-  const w = new NodeWorld({ shards: 1, limits: { rosterMax: 10_000 } });
+  const w = new NodeFixture({ shards: 1, limits: { rosterMax: 10_000 } });
   w.account("alice");
   const groups = Array.from({ length: 16 }, (_, i) => `${i}`.repeat(64));
   const codes = new Set<string>();
@@ -77,7 +77,7 @@ Deno.test("an account's head never outgrows one write of the store", () => {
 });
 
 Deno.test("messages of all sizes that pile up for a stalled peer are refused as busy", () => {
-  const w = new NodeWorld({ shards: 2 });
+  const w = new NodeFixture({ shards: 2 });
   for (const n of ["alice", "bob"]) w.account(n);
   w.must("bob", "settings.set", { messagesFrom: "anyone" });
   w.disk.stall(3000);

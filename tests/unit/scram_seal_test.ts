@@ -11,7 +11,7 @@ const STATE: ScramState = {
   answer: "server,s=QSXCR+Q6sek8bf92,i=4096",
 };
 
-Deno.test("sealScram and openScram: a state comes back until its time, with its key only", () => {
+Deno.test("sealScram and openScram: a state returns until its time, with its key only", () => {
   const sealed = sealScram(KEY, STATE, 1000);
   assert.match(sealed, /^[A-Za-z0-9_-]+$/);
   assert.deepEqual(openScram(KEY, sealed, 999), STATE);

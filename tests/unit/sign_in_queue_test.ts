@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { type Leave, LOBBY_LIMITS, SignInQueue } from "../../server/http/sign_in_queue.ts";
+import { type Leave, SIGN_IN_QUEUE_LIMITS, SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 
-const LIMITS = { ...LOBBY_LIMITS, inFlightMax: 2, waitingMax: 3, waitMaxMs: 1000 };
+const LIMITS = { ...SIGN_IN_QUEUE_LIMITS, inFlightMax: 2, waitingMax: 3, waitMaxMs: 1000 };
 
 function signInQueue() {
   let nowMs = 0;
@@ -33,7 +33,7 @@ Deno.test("SignInQueue lets so many in at once, the others in their order, those
   assert.deepEqual([inside.at(-1), it.waiting], ["late", 0]);
 });
 
-Deno.test("SignInQueue sends away whoever would wait too long, or is one too many, with a spread wait", () => {
+Deno.test("SignInQueue refuses entries that would wait too long, or are one too many, with a spread wait", () => {
   const { enter, refused, inside, leaves, pass } = signInQueue();
   for (const name of ["a", "b", "c", "d", "e", "f"]) enter(name);
   assert.equal(refused.length, 1);
@@ -49,14 +49,16 @@ Deno.test("SignInQueue sends away whoever would wait too long, or is one too man
   assert.deepEqual(inside, ["a", "b", "c"]);
 });
 
-Deno.test("SignInQueue goes on for visitors who leave at once, however many", () => {
+Deno.test("SignInQueue goes on for entries that leave at once, however many", () => {
   const it = new SignInQueue({
     clock: { monoMs: () => 0, wallMs: () => 0 },
     random: simRandom(new Prng(1)),
   });
   const stay: Leave[] = [];
   let count = 0;
-  for (let i = 0; i < LOBBY_LIMITS.inFlightMax; i++) it.enter(false, (l) => stay.push(l), () => {});
+  for (let i = 0; i < SIGN_IN_QUEUE_LIMITS.inFlightMax; i++) {
+    it.enter(false, (l) => stay.push(l), () => {});
+  }
   for (let i = 0; i < 15_000; i++) it.enter(false, (leave) => (count++, leave()), () => {});
   assert.equal(count, 0);
   stay[0]!();

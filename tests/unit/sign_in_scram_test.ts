@@ -75,7 +75,7 @@ Deno.test("SignIn.scram: acting as oneself is allowed, as another not", () => {
   assert.equal(code("n,a=foo bar,"), "forbidden");
 });
 
-Deno.test("SignIn.scram: malformed messages and channel binding are told apart", () => {
+Deno.test("SignIn.scram: malformed messages and channel binding are distinguished", () => {
   const { signIn } = openWithAccounts();
   assert.equal(codeOf(begin(signIn, "p=tls-exporter,,n=bob,r=client")), "unsupported");
   assert.equal(codeOf(begin(signIn, "n,,m=x,n=bob,r=client")), "unsupported");

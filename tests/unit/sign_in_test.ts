@@ -34,7 +34,7 @@ Deno.test("SignIn.password: the right one signs in, under any spelling of the na
   }
 });
 
-Deno.test("SignIn.password: whoever cannot sign in gets one and the same answer", () => {
+Deno.test("SignIn.password: every failed sign-in gets the same answer", () => {
   const wrong = fail("unauthorized", "The user name or the password is not right.");
   const rows = [
     ["bob", "Pencil"],
@@ -283,7 +283,7 @@ Deno.test("createSignIn: refuses a guessable secret and counts that are none", (
   }
 });
 
-Deno.test("SignIn: waits that clients are told have jitter", () => {
+Deno.test("SignIn: waits that clients get have jitter", () => {
   const random: Random = { ...countingRandom(), number: () => 0.9 };
   const { signIn } = openWithAccounts({}, { random });
   for (let i = 0; i < 100; i++) signIn.noteFailure(ADDRESS);

@@ -80,7 +80,7 @@ for (const [name, medium] of MEDIA) {
       const stale = fencedAt(await append(bench, batch(1, 1, 2), batch(0, 1, from)));
       assert.deepEqual(stale, [0]);
     }
-    // Nothing of a refused append is there: not of the shards that were current either.
+    // Nothing of a refused append exists: not of the shards that were current either.
     assert.deepEqual([await lsns(bench, 0), await lsns(bench, 1)], [[1, 2, 3], [1]]);
     assert.equal(await append(bench, batch(1, 1, 2), batch(0, 1, 4)), null);
   });
@@ -121,7 +121,7 @@ for (const [name, medium] of MEDIA) {
       ]);
       assert.deepEqual(fencedAt(await append(bench, batch(0, 1, 2), batch(1, 1, 2))), [0]);
       assert.equal(await append(bench, batch(0, 2, 2), batch(1, 1, 2)), null);
-      // Whoever comes too late gets nothing, and does not disturb those who came first.
+      // A writer that is too late gets nothing, and does not disturb earlier ones.
       const late = await claim(bench, ME, { shard: 0, epoch: 1 }, { shard: 1, epoch: 1 }, {
         shard: 9,
         epoch: 1,

@@ -84,7 +84,7 @@ for (const [hash, password, salt, iterations, wanted] of KDF_VECTORS) {
   Deno.test(`systemKdf and simKdf give the RFC's key for ${hash}, ${iterations}`, async () => {
     const encoder = new TextEncoder();
     const time = new VirtualTime();
-    for (const kdf of [systemKdf(), simKdf(time.world.timers)]) {
+    for (const kdf of [systemKdf(), simKdf(time.global.timers)]) {
       const secret = encoder.encode(password);
       const key = await new Promise<Uint8Array>((resolve) => {
         kdf.pbkdf2(hash, secret, encoder.encode(salt), iterations, resolve);

@@ -4,6 +4,7 @@ import { blank, functionsOf, readSources, ROOT, type Source } from "./tidy_sourc
 import { ERROR_CODES } from "../../shard/errors.ts";
 import { KNOB_TABLE } from "../../server/config/config.ts";
 import { STATUS_OF } from "../../server/http/response.ts";
+import { AVOIDED_NAMES, AVOIDED_WORDS } from "./language.ts";
 
 const SOURCES = readSources();
 const DENO: {
@@ -14,7 +15,7 @@ const DENO: {
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 60;
 
-/** Files of server/ outside system/ that touch the outside world themselves. */
+/** Files of server/ outside system/ that do I/O themselves. */
 const IO_FILES: Readonly<Record<string, string>> = {
   "server/ops/socket.ts": "the admin API's transport: HTTP over a Unix socket",
   "server/http/http_server.ts": "the listener for clients",
@@ -306,4 +307,40 @@ Deno.test("tidy: the documents name every task of deno.json", () => {
 Deno.test("tidy: README.md has at most 6 KB", () => {
   const { size } = Deno.statSync(`${ROOT}README.md`);
   assert.ok(size <= 6_144, `README.md has ${size} bytes`);
+});
+
+/** The documents beside the code, by path. */
+function documents(): readonly (readonly [path: string, text: string])[] {
+  const paths = [
+    "README.md",
+    ...["server", "server/v1", "server/ops", "server/web", "shard", "tests"]
+      .map((dir) => `${dir}/README.md`),
+  ];
+  return paths.map((path) => [path, Deno.readTextFileSync(`${ROOT}${path}`)]);
+}
+
+/** Comments, strings and regular expressions of a source; lines of one comment are joined. */
+function proseOf({ lines, code }: Source): string {
+  return lines.map((line, i) =>
+    [...line].map((c, at) => code[i]![at] === " " ? c : " ").join("")
+      .replace(/^\s*(?:\*|\/\/)? ?/, "").trimEnd()
+  ).join(" ");
+}
+
+Deno.test("tidy: comments, docstrings, texts and documents are plain technical English (9 B9)", () => {
+  const prose = [
+    // The table itself names the words.
+    ...SOURCES.filter(({ path }) => path !== "tests/unit/language.ts")
+      .map((source) => [source.path, proseOf(source)] as const),
+    ...documents().map(([path, text]) => [path, text.replaceAll(/\s+/g, " ")] as const),
+  ];
+  const found = prose.flatMap(([path, text]) =>
+    AVOIDED_WORDS.flatMap(({ pattern, instead }) =>
+      [...text.matchAll(new RegExp(pattern, "gi"))].map(({ index }) =>
+        `${path}: …${text.slice(Math.max(0, index - 30), index + 40)}…: write ${instead}`
+      )
+    )
+  );
+  assert.deepEqual(found, []);
+  assert.deepEqual(places(SOURCES, AVOIDED_NAMES), []);
 });

@@ -18,7 +18,7 @@ Deno.test("takeTokens and waitForTokens: a full bucket gives its burst, then one
   assert.ok(waitForTokens(rate, 0, 1000, 4) > 0, "more than the burst never can be taken");
 });
 
-Deno.test("waitForTokens: whoever waits as told can take, and never more than burst and rate", () => {
+Deno.test("waitForTokens: a caller that waits as long as returned can take, and never more than burst and rate", () => {
   const rate = {
     tokenMs: fc.integer({ min: 1, max: 1000 }),
     burst: fc.integer({ min: 1, max: 50 }),

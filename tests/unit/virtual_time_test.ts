@@ -114,7 +114,7 @@ Deno.test("VirtualTime runWhile stops at the condition or at the limit", () => {
   let ticks = 0;
   const tick = () => {
     ticks += 1;
-    time.world.timers.after(10, tick);
+    time.global.timers.after(10, tick);
   };
   tick();
   assert.equal(time.runWhile(() => ticks < 5, 1000), true);
@@ -123,25 +123,25 @@ Deno.test("VirtualTime runWhile stops at the condition or at the limit", () => {
   assert.deepEqual([time.nowMs, ticks], [101, 11]);
 });
 
-Deno.test("VirtualTime throws where a world is stuck or never idle", () => {
+Deno.test("VirtualTime throws where a simulation is stuck or never idle", () => {
   const stuck = new VirtualTime();
-  const again = () => stuck.world.timers.soon(again);
+  const again = () => stuck.global.timers.soon(again);
   again();
   assert.throws(() => stuck.runUntil(1), /stuck: 1000000 turns at 0 ms/);
   const busy = new VirtualTime();
-  const tick = () => void busy.world.timers.after(1, tick);
+  const tick = () => void busy.global.timers.after(1, tick);
   tick();
   assert.throws(() => busy.runUntilIdle(1000), /not idle after 1000 turns/);
-  assert.throws(() => busy.world.timers.after(NaN, tick), /delay is NaN/);
+  assert.throws(() => busy.global.timers.after(NaN, tick), /delay is NaN/);
 });
 
 Deno.test("VirtualTime goes on after a callback has thrown", () => {
   const time = new VirtualTime();
   let ran = 0;
-  time.world.timers.after(1, () => {
+  time.global.timers.after(1, () => {
     throw new Error("in a callback");
   });
-  time.world.timers.after(1, () => ran += 1);
+  time.global.timers.after(1, () => ran += 1);
   assert.throws(() => time.runUntilIdle(), /in a callback/);
   time.runUntilIdle();
   assert.equal(ran, 1);

@@ -41,7 +41,7 @@ class FakeWatcher implements Watcher {
 function table() {
   const time = new VirtualTime();
   const router = new FakeRouter();
-  const { clock, timers } = time.world;
+  const { clock, timers } = time.global;
   const counters = newEdgeCounters();
   const watchers = new Watchers({ router, clock, timers, counters });
   return { time, router, watchers, counters };
@@ -73,7 +73,7 @@ Deno.test("Watched keeps its watchers, few or many, each once", () => {
   ));
 });
 
-Deno.test("register tells each watcher of every target it may see, and when all is told", () => {
+Deno.test("register tells each watcher of every target it may see, and when all are done", () => {
   const { router, watchers } = table();
   router.denied.add("alice>mallory");
   const [phone, desk] = [new FakeWatcher("alice"), new FakeWatcher("alice")];

@@ -144,11 +144,11 @@ Deno.test("texts: errors are for people, without bytes and code points (A24)", (
   }
 });
 
-Deno.test("signOutText: says what is lost, and what the server cannot be told (A22)", () => {
+Deno.test("signOutText: says what is lost, and what the server cannot be notified (A22)", () => {
   const none = { online: true, waiting: 0, drafts: 0, expiresAt: null };
   assert.deepEqual(signOutText(none), []);
   assert.match(signOutText({ ...none, waiting: 2, drafts: 1 })[0]!, /2 messages and 1 draft/);
   const [offline, lost] = signOutText({ ...none, online: false, waiting: 1, expiresAt: 0 });
-  assert.match(offline!, /no connection.*cannot be told.*1970/s);
+  assert.match(offline!, /no connection.*cannot be notified.*1970/s);
   assert.match(lost!, /1 message/);
 });

@@ -4,7 +4,7 @@ import { VirtualTime } from "../sim/virtual_time.ts";
 
 Deno.test("within resolves with its task, or when its time is over, and rejects as the task does", async () => {
   const time = new VirtualTime();
-  const timers = time.world.timers;
+  const timers = time.global.timers;
   await within(timers, 1000, Promise.resolve());
   assert.equal(time.nowMs, 0);
   await assert.rejects(within(timers, 1000, Promise.reject(new Error("why"))), /why/);

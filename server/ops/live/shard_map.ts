@@ -7,7 +7,7 @@ export interface MappedShard {
   readonly lo: number;
   readonly hi: number;
   readonly ready: boolean;
-  /** A change holds back what comes for it. */
+  /** A change buffers its inputs. */
   readonly ending: boolean;
   readonly inputs: number;
   readonly accountsInMemory: number;

@@ -19,7 +19,10 @@ function percentiles(name, label, tone) {
   ];
 }
 
-/** All plots, in groups. `least` is what an axis has at least, so that noise does not fill it. @type {readonly ChartGroup[]} */
+/**
+ * All plots, in groups. `least` is what an axis has at least, so that noise does not fill it. @type
+ * {readonly ChartGroup[]}
+ */
 export const CHARTS = [
   {
     title: "Traffic",
@@ -27,7 +30,7 @@ export const CHARTS = [
       {
         id: "sessions",
         title: "Sessions",
-        about: "Live sessions by what carries them; in grace: lost, and may come back.",
+        about: "Live sessions by what carries them; in grace: lost, and may return.",
         unit: "count",
         least: 4,
         lines: [
@@ -114,7 +117,8 @@ export const CHARTS = [
       {
         id: "waiting",
         title: "Sign-ins in line",
-        about: "Those who wait for their turn. Who would wait for 15 s is told to come later.",
+        about:
+          "Those who wait for their turn. Those who would wait for 15 s are asked to retry later.",
         unit: "count",
         least: 10,
         none: "Nobody waited",
@@ -123,7 +127,7 @@ export const CHARTS = [
       {
         id: "busy",
         title: "Told to come later",
-        about: "Refusals with a time to come back, by reason.",
+        about: "Refusals with a time to return, by reason.",
         unit: "rate",
         least: 4,
         none: "Nobody was refused",
@@ -165,7 +169,7 @@ export const CHARTS = [
       {
         id: "ends",
         title: "Cut off and lost",
-        about: "Readers that stalled are cut off; lost ones did not come back within the grace.",
+        about: "Readers that stalled are cut off; lost ones did not return within the grace.",
         unit: "rate",
         least: 2,
         none: "Nobody was cut off or lost",

@@ -18,7 +18,8 @@ import {
 /**
  * @import { Api, Step } from "./api.js"
  * @import { Change, Store } from "./store.js"
- * @typedef {{ id: number, lo: number, hi: number, state: number, accounts: number, presences: number, logRows: number, openBytes: number, inherits: number, perSecond: number }} Shard
+ * @typedef {{ id: number, lo: number, hi: number, state: number, accounts: number, presences:
+ * number, logRows: number, openBytes: number, inherits: number, perSecond: number }} Shard
  */
 
 const SPACE = 2 ** 32;
@@ -72,7 +73,10 @@ function place(point, width) {
   return LEFT + point / SPACE * (width - LEFT);
 }
 
-/** The lines and numbers around the map. @param {number} width @param {number} top @returns {SVGElement[]} */
+/**
+ * The lines and numbers around the map. @param {number} width @param {number} top @returns
+ * {SVGElement[]}
+ */
 function mapAxes(width, top) {
   const parts = [0, 0.5, 1].flatMap((part) => {
     const y = TOP + (1 - part) * PLOT;
@@ -136,7 +140,9 @@ export class ShardView {
     onSubmit(byId("divide", HTMLFormElement), () => this.#divide());
   }
 
-  /** Notes which are new; for every answer, whether they are looked at or not. @param {Store} store */
+  /**
+   * Notes which are new; for every answer, whether they are looked at or not. @param {Store} store
+   */
   note(store) {
     const { live } = store;
     if (live === null) return;
@@ -309,7 +315,7 @@ export class ShardView {
     }
   }
 
-  /** Makes one step, again where the shards did not come to rest at once. @param {Step} step */
+  /** Makes one step, again where the shards did not quiesce at once. @param {Step} step */
   async #step(step) {
     for (let i = 1;; i++) {
       try {

@@ -109,7 +109,10 @@ export function stateText(state) {
   return Object.entries(STATES).find(([key]) => key === state)?.[1] ?? state;
 }
 
-/** How a change of the shard table is told. @param {{ of: readonly number[], shards: readonly number[] }} change */
+/**
+ * The text of a change of the shard table. @param {{ of: readonly number[], shards: readonly
+ * number[] }} change
+ */
 export function changeText({ of, shards }) {
   const list = (/** @type {readonly number[]} */ ids) =>
     ids.length > 4 ? `${ids.slice(0, 3).join(", ")} … ${ids.at(-1)}` : ids.join(", ");
@@ -118,7 +121,7 @@ export function changeText({ of, shards }) {
 }
 
 /**
- * A refusal as it is told.
+ * The text of a refusal.
  * @param {{ code: string, message?: string, retryAfterMs?: number | undefined }} refusal
  */
 export function refusalText({ code, message, retryAfterMs }) {

@@ -32,7 +32,10 @@ function stateText(state) {
   return Object.entries(STATE_TEXTS).find(([key]) => key === state)?.[1] ?? state;
 }
 
-/** What is done after a question. @typedef {{ label: string, title: readonly (string | HTMLElement)[], text: string, action: string, run: () => Promise<void> }} Deed */
+/**
+ * What is done after a question. @typedef {{ label: string, title: readonly (string |
+ * HTMLElement)[], text: string, action: string, run: () => Promise<void> }} Deed
+ */
 
 /** See the head of this file. */
 export class UserView {
@@ -200,7 +203,7 @@ export class UserView {
       const end = {
         label: "Sign out",
         title: ["Sign “", bdi(label), "” of ", bdi(name), " out?"],
-        text: "Its session ends, and it needs the password to come back.",
+        text: "Its session ends, and it needs the password to return.",
         action: "Sign out",
         run: () => this.#api.endDevice(name, device.device),
       };
@@ -231,7 +234,7 @@ export class UserView {
     const signOut = {
       label: "Sign out everywhere …",
       title: ["Sign ", bdi(name), " out everywhere?"],
-      text: "All sessions end at once, and every device needs the password to come back.",
+      text: "All sessions end at once, and every device needs the password to return.",
       action: "Sign out",
       run: () => api.change(name, "sign-out"),
     };

@@ -10,7 +10,7 @@ import { byId } from "./dom.js";
  * @import { Chat } from "./app.js"
  */
 
-/** Positions are told to the server at most so often (ms). */
+/** Positions are sent to the server at most so often (ms). */
 const TELL_MS = 250;
 
 /** See the head of this file. */

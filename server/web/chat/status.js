@@ -60,7 +60,7 @@ export class OwnStatus {
     }
     byId("own", HTMLElement).addEventListener("click", () => this.#open());
     onSubmit(this.#form, () => this.#submit());
-    // What the server was told last may be of a time when nobody was here.
+    // What the server got last may be of a time when nobody was here.
     chat.attempt(this.#tell());
   }
 
@@ -104,7 +104,7 @@ export class OwnStatus {
     }
     this.render();
     const told = this.#tell();
-    // Without a connection it is told with the next one.
+    // Without a connection it is sent with the next one.
     if (this.#chat.client.state.status !== "online") {
       told.catch(() => {});
       return this.#dialog.close();

@@ -187,7 +187,7 @@ export function signOutText({ online, waiting, drafts, expiresAt }) {
   if (!online) {
     const until = expiresAt === null ? "" : ` on ${dateText(expiresAt)}`;
     paragraphs.push(
-      "There is no connection, so that the server cannot be told. This browser forgets your " +
+      "There is no connection, so that the server cannot be notified. This browser forgets your " +
         "sign-in and your messages now. For the server this device stays signed in until its " +
         `sign-in ends${until}, or until you sign it out in the settings of another device.`,
     );

@@ -195,7 +195,7 @@ export class Connection {
     this.#trial = this.#link = null;
   }
 
-  /** Signed out by the application: nothing is told to listeners yet. */
+  /** Signed out by the application: listeners are not notified yet. */
   signedOut() {
     this.#reason = null;
     this.#status = "signed_out";

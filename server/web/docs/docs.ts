@@ -55,7 +55,7 @@ export const DOCUMENTS: readonly Document[] = [
   {
     slug: "server",
     name: "Server",
-    about: "Map of the code, and why each dependency is there.",
+    about: "Map of the code, and why each dependency is used.",
     path: "server/README.md",
   },
   {

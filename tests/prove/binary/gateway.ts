@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
-import { type Check, type Stage, until } from "./stage.ts";
+import { type BinaryFixture, type Check, until } from "./binary_fixture.ts";
 import { Client, rest } from "../../process/client.ts";
 import { readStream } from "./talk.ts";
 
@@ -132,9 +132,9 @@ async function outcomes(url: string, token: string, ida: Client, receiver: Recei
   await readStream(`${url}/gateway/v1/outcomes`, { authorization }, /"state":"read"/);
 }
 
-async function operate(stage: Stage, token: string): Promise<void> {
-  const { url } = stage.server;
-  const run = (...words: readonly string[]) => stage.must(["service", ...words, ...stage.data]);
+async function operate(fixture: BinaryFixture, token: string): Promise<void> {
+  const { url } = fixture.server;
+  const run = (...words: readonly string[]) => fixture.must(["service", ...words, ...fixture.data]);
   assert.match(await run("list"), /mail +active +send,/);
   assert.match(await run("webhooks", "mail"), /^main +0 +0 /m);
   assert.equal(await run("dead", "mail", "main"), "");
@@ -145,13 +145,13 @@ async function operate(stage: Stage, token: string): Promise<void> {
 
 const gateway: Check = {
   name: "a service: token, send, bulk presence, watch by SSE, signed webhooks, outcomes, revoked",
-  async run(stage) {
-    const { url, wsUrl } = stage.server;
+  async run(fixture) {
+    const { url, wsUrl } = fixture.server;
     const add = ["service", "add", "mail", "--scope", SCOPES, "--expires", "90d"];
-    const token = (await stage.must([...add, ...stage.data])).trim();
+    const token = (await fixture.must([...add, ...fixture.data])).trim();
     assert.match(token, /^rs1_mail_/);
     const receiver = new Receiver();
-    const tokens = await stage.people(url, "ida", "jan");
+    const tokens = await fixture.people(url, "ida", "jan");
     for (const one of tokens) await befriend(url, one);
     const seen: string[] = [];
     const ida = await Client.connect(wsUrl, { auth: { token: tokens[0] } }, (event) => {
@@ -168,7 +168,7 @@ const gateway: Check = {
       await bulkPresence(url, token, ida, seen);
       await watch(url, token, ida);
       await outcomes(url, token, ida, receiver);
-      await operate(stage, token);
+      await operate(fixture, token);
       const { genuine, events } = receiver;
       return `${events.length} events in ${genuine} signed webhooks, one of them sent again`;
     } finally {

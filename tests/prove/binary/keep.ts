@@ -1,6 +1,6 @@
 /** What operators keep and carry over: shards under traffic, backups, exports, imports. */
 import assert from "node:assert/strict";
-import { type Check, PASSWORD, type Stage } from "./stage.ts";
+import { type BinaryFixture, type Check, PASSWORD } from "./binary_fixture.ts";
 import { Client, type Frame, rest } from "../../process/client.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -30,12 +30,12 @@ function shardLines(table: string): readonly string[] {
 
 const shards: Check = {
   name: "shards: state, set, split and merge under traffic",
-  async run(stage) {
-    const run = (words: string) => stage.must(["shards", ...words.split(" "), ...stage.data]);
-    const state = async () => shardLines(await stage.must(["shards", ...stage.data]));
+  async run(fixture) {
+    const run = (words: string) => fixture.must(["shards", ...words.split(" "), ...fixture.data]);
+    const state = async () => shardLines(await fixture.must(["shards", ...fixture.data]));
     assert.equal((await state()).length, 16);
     const names = Array.from({ length: 8 }, (_, i) => `shard.user.${i}`);
-    const traffic = await Traffic.start(stage, names);
+    const traffic = await Traffic.start(fixture, names);
     const pauses: number[] = [];
     const change = async (words: string, wanted: number) => {
       const told = await run(words);
@@ -49,7 +49,7 @@ const shards: Check = {
     await change(`merge ${cut[0]} ${cut[1]} ${cut[2]}`, 63);
     await change("set 7", 7);
     await change("set 16", 16);
-    const wrong = await stage.roost(["shards", "split", "99999", ...stage.data]);
+    const wrong = await fixture.roost(["shards", "split", "99999", ...fixture.data]);
     assert.equal(wrong.code, 1);
     const told = await traffic.stop();
     return `16, 64, 65, 63, 7, 16: ${told}, held up for ${Math.max(...pauses)} ms at most`;
@@ -67,49 +67,49 @@ async function seenByAll(url: string) {
 
 const backup: Check = {
   name: "backup of the running server, restored into another directory, compared there",
-  async run(stage) {
-    const was = await seenByAll(stage.server.url);
-    Deno.mkdirSync(stage.path("backups"));
-    const file = (await stage.must(["backup", "--out", "backups", ...stage.data])).trim();
-    const bytes = Deno.statSync(stage.path(file)).size;
-    const used = await stage.roost(["restore", file, ...stage.data]);
+  async run(fixture) {
+    const was = await seenByAll(fixture.server.url);
+    Deno.mkdirSync(fixture.path("backups"));
+    const file = (await fixture.must(["backup", "--out", "backups", ...fixture.data])).trim();
+    const bytes = Deno.statSync(fixture.path(file)).size;
+    const used = await fixture.roost(["restore", file, ...fixture.data]);
     assert.equal(used.code, 1, "a directory in use is refused");
-    await stage.must(["restore", file, "--data", "restored"]);
-    const server = await stage.start("restored");
+    await fixture.must(["restore", file, "--data", "restored"]);
+    const server = await fixture.start("restored");
     assert.deepEqual(await seenByAll(server.url), was);
-    await stage.stop(server);
+    await fixture.stop(server);
     // As a server that does not run is copied, too.
-    await stage.must(["backup", "--out", "again", "--data", "restored"]);
+    await fixture.must(["backup", "--out", "again", "--data", "restored"]);
     return `${USERS.length} accounts the same, ${Math.round(bytes / 1000)} KB`;
   },
 };
 
 const transfer: Check = {
   name: "export of one and of all, import beside a server and without one",
-  async run(stage) {
-    const was = await seenByAll(stage.server.url);
-    const all = ["export", "--all", "--with-credentials", "--out", "all", ...stage.data];
-    await stage.must(all);
+  async run(fixture) {
+    const was = await seenByAll(fixture.server.url);
+    const all = ["export", "--all", "--with-credentials", "--out", "all", ...fixture.data];
+    await fixture.must(all);
     const to = ["--data", "imported"];
-    const imported = await stage.must(["import", "all", ...to]);
-    const server = await stage.start("imported");
+    const imported = await fixture.must(["import", "all", ...to]);
+    const server = await fixture.start("imported");
     const events = (views: readonly unknown[]) =>
       views.map((view) => (view as { events: unknown }).events);
     assert.deepEqual(events(await seenByAll(server.url)), events(was));
-    await stage.must(["export", "eve", "--out", "eve", ...stage.data]);
-    assert.doesNotMatch(Deno.readTextFileSync(stage.path("eve")), /storedKey|salt|rt1_/);
-    assert.equal((await stage.roost(["import", "eve", ...to])).code, 1, "the name is taken");
-    assert.match(await stage.must(["import", "eve", "--as", "eva", ...to]), /^1 account is/);
-    await stage.must(["user", "passwd", "eva", "--password-stdin", ...to], PASSWORD);
+    await fixture.must(["export", "eve", "--out", "eve", ...fixture.data]);
+    assert.doesNotMatch(Deno.readTextFileSync(fixture.path("eve")), /storedKey|salt|rt1_/);
+    assert.equal((await fixture.roost(["import", "eve", ...to])).code, 1, "the name is taken");
+    assert.match(await fixture.must(["import", "eve", "--as", "eva", ...to]), /^1 account is/);
+    await fixture.must(["user", "passwd", "eva", "--password-stdin", ...to], PASSWORD);
     assert.deepEqual(events([await seen(server.url, "eva")]), events([was[USERS.indexOf("eve")]]));
-    await stage.stop(server);
-    const own = await ownExport(stage);
+    await fixture.stop(server);
+    const own = await ownExport(fixture);
     return `${imported.trim()} ${own}`;
   },
 };
 
 /** What a person gets of their own. */
-async function ownExport({ server: { url } }: Stage): Promise<string> {
+async function ownExport({ server: { url } }: BinaryFixture): Promise<string> {
   const body = { user: "eve", password: PASSWORD };
   const { token } = await rest<{ token: string }>(url, "POST", "/v1/auth/password", { body });
   const response = await fetch(`${url}/v1/export`, {

@@ -1,15 +1,19 @@
-/** The binary's end, and what comes back: drained, killed, and what it leaves on the disk. */
+/** The binary's end, and what returns: drained, killed, and what it leaves on the disk. */
 import assert from "node:assert/strict";
 import type { Client } from "../../../server/web/client.d.ts";
-import { type Check, PASSWORD, type Stage, until } from "./stage.ts";
+import { type BinaryFixture, type Check, PASSWORD, until } from "./binary_fixture.ts";
 import { servedLibrary } from "./talk.ts";
 
 /** Messages that are on their way when the server is killed. */
 const MESSAGES = 2000;
 
-async function pair(stage: Stage, first: string, second: string): Promise<readonly Client[]> {
-  const create = await servedLibrary(stage);
-  const { url } = stage.server;
+async function pair(
+  fixture: BinaryFixture,
+  first: string,
+  second: string,
+): Promise<readonly Client[]> {
+  const create = await servedLibrary(fixture);
+  const { url } = fixture.server;
   const timing = { backoffBaseMs: 50, backoffCapMs: 500 };
   const clients = [first, second].map(() => create({ url, onlyTransport: "ws", timing }));
   for (const [i, user] of [first, second].entries()) {
@@ -22,19 +26,19 @@ async function pair(stage: Stage, first: string, second: string): Promise<readon
 const online = (client: Client) => client.state.status === "online";
 
 const drained: Check = {
-  name: "SIGTERM drains: clients are sent away, exit code 0, and come back to the next start",
-  async run(stage) {
-    const [kim, lea] = await pair(stage, "kim", "lea") as [Client, Client];
+  name: "SIGTERM drains: clients are sent away, exit code 0, and return to the next start",
+  async run(fixture) {
+    const [kim, lea] = await pair(fixture, "kim", "lea") as [Client, Client];
     const shown: string[] = [];
     lea.on("message", ({ body }) => void shown.push(body));
     await kim.send("lea", "before");
     const began = performance.now();
     const sent = kim.send("lea", "at its end");
-    await stage.stop(stage.server);
+    await fixture.stop(fixture.server);
     const tookMs = Math.round(performance.now() - began);
     await until("the end", () => online(kim), (is) => !is);
     const waiting = kim.send("lea", "while it was away");
-    await stage.open();
+    await fixture.open();
     await Promise.all([sent, waiting]);
     await until("all three", () => shown.length, (count) => count === 3);
     assert.deepEqual(shown, ["before", "at its end", "while it was away"]);
@@ -44,9 +48,9 @@ const drained: Check = {
 };
 
 const killed: Check = {
-  name: "kill -9 in the middle of messages: all that was acked is there, once and in order",
-  async run(stage) {
-    const [mia, ned] = await pair(stage, "mia", "ned") as [Client, Client];
+  name: "kill -9 in the middle of messages: all that was acked exists, once and in order",
+  async run(fixture) {
+    const [mia, ned] = await pair(fixture, "mia", "ned") as [Client, Client];
     const shown: string[] = [];
     ned.on("message", ({ body }) => void shown.push(body));
     let acked = 0;
@@ -61,11 +65,11 @@ const killed: Check = {
     };
     const lanes = Array.from({ length: 50 }, lane);
     await until("a third", () => acked, (count) => count > MESSAGES / 3);
-    await stage.kill(stage.server);
+    await fixture.kill(fixture.server);
     ackedBefore = acked;
     assert.ok(ackedBefore < MESSAGES, "it was killed too late to show anything");
     const began = performance.now();
-    await stage.open();
+    await fixture.open();
     const startMs = Math.round(performance.now() - began);
     await Promise.all(lanes);
     await until("all messages", () => shown.length, (count) => count >= MESSAGES);
@@ -81,17 +85,17 @@ const HOME = [".local/state/roost"];
 
 const leftovers: Check = {
   name: "nothing else was written or is left running, and nothing was needed beside it",
-  async run(stage) {
-    await stage.stop(stage.server);
-    assert.deepEqual(stage.processes() ?? [], []);
+  async run(fixture) {
+    await fixture.stop(fixture.server);
+    assert.deepEqual(fixture.processes() ?? [], []);
     const below = (path: string): readonly string[] =>
       [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) =>
         isDirectory ? below(`${path}/${name}`) : [`${path}/${name}`]
       );
-    const files = below(stage.home).map((path) => path.slice(stage.home.length + 1));
+    const files = below(fixture.home).map((path) => path.slice(fixture.home.length + 1));
     const strange = files.filter((path) => !HOME.some((known) => path.startsWith(`${known}/`)));
     assert.deepEqual(strange, []);
-    const temp = below(stage.env["TMPDIR"]!);
+    const temp = below(fixture.env["TMPDIR"]!);
     assert.deepEqual(temp, []);
     return `${files.length} files in the home, ${temp.length} temporary ones`;
   },

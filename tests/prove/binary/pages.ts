@@ -5,7 +5,7 @@ import { addChat, type AssetHandler, dashboard } from "../../../server/web/asset
 import { docs } from "../../../server/web/docs/docs.ts";
 import { DESKTOP, findChromium, Person, startBrowser } from "../browser.ts";
 import { adminUrl } from "./look.ts";
-import { type Check, PASSWORD, type Stage } from "./stage.ts";
+import { type BinaryFixture, type Check, PASSWORD } from "./binary_fixture.ts";
 
 /** A page for people. */
 interface PageRow {
@@ -117,8 +117,8 @@ async function differing(base: string, { serve }: PageRow, paths: Iterable<strin
   return names;
 }
 
-async function pageCheck(stage: Stage, row: PageRow): Promise<string> {
-  const base = row.at === "door" ? stage.server.url : await adminUrl(stage);
+async function pageCheck(fixture: BinaryFixture, row: PageRow): Promise<string> {
+  const base = row.at === "door" ? fixture.server.url : await adminUrl(fixture);
   const response = await fetch(base + row.path);
   const html = await response.text();
   const policy = response.headers.get("content-security-policy") ?? "";
@@ -133,9 +133,9 @@ async function pageCheck(stage: Stage, row: PageRow): Promise<string> {
 
 const pages: Check = {
   name: "pages with their modules and styles, under a policy that lets nothing else in",
-  async run(stage) {
+  async run(fixture) {
     const told: string[] = [];
-    for (const row of PAGES) told.push(await pageCheck(stage, row));
+    for (const row of PAGES) told.push(await pageCheck(fixture, row));
     return told.join("; ");
   },
 };

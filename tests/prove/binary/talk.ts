@@ -1,10 +1,12 @@
-/** People on the binary: by the client library that it serves, over REST and SSE, by transcripts. */
+/**
+ * People on the binary: by the client library that it serves, over REST and SSE, by transcripts.
+ */
 import assert from "node:assert/strict";
 import { get } from "node:https";
 import { WebSocket } from "ws";
 import type { createClient } from "../../../server/web/client.js";
 import type { Client, Events, Transport } from "../../../server/web/client.d.ts";
-import { type Check, PASSWORD, type Stage, until } from "./stage.ts";
+import { type BinaryFixture, type Check, PASSWORD, until } from "./binary_fixture.ts";
 import { parseTranscript } from "../../golden/transcript.ts";
 import { play } from "../../golden/player.ts";
 import { ProcessHost } from "../../golden/process_host.ts";
@@ -18,16 +20,16 @@ const GOLDEN = new URL("../../golden/v1/", import.meta.url);
 const TRANSCRIPTS = ["messages", "coming_back", "signals", "scram", "long_poll", "event_stream"];
 
 /** The library as the binary serves it, run from a file. */
-export async function servedLibrary(stage: Stage): Promise<typeof createClient> {
+export async function servedLibrary(fixture: BinaryFixture): Promise<typeof createClient> {
   for (const name of ["client.js", "client.d.ts"]) {
-    const text = await (await fetch(`${stage.server.url}/${name}`)).text();
+    const text = await (await fetch(`${fixture.server.url}/${name}`)).text();
     const { bytes } = clientLibrary()[`/${name}`]!;
     const source = new TextDecoder().decode(bytes);
     assert.equal(text, source, `${name} is not that of the sources`);
-    Deno.writeTextFileSync(stage.path(name), text);
+    Deno.writeTextFileSync(fixture.path(name), text);
   }
   const module: { readonly createClient: typeof createClient } = await import(
-    `file://${stage.path("client.js")}`
+    `file://${fixture.path("client.js")}`
   );
   return module.createClient;
 }
@@ -82,11 +84,11 @@ async function chatOver(
 
 const library: Check = {
   name: "the served client library: two sign up and talk over WebSocket and over long-poll",
-  async run(stage) {
-    const create = await servedLibrary(stage);
+  async run(fixture) {
+    const create = await servedLibrary(fixture);
     const told: string[] = [];
     for (const transport of ["ws", "poll"] as const) {
-      told.push(await chatOver(create, stage.server.url, transport));
+      told.push(await chatOver(create, fixture.server.url, transport));
     }
     return told.join(", ");
   },
@@ -123,9 +125,9 @@ export async function readStream(
 
 const requests: Check = {
   name: "REST and server-sent events",
-  async run(stage) {
-    const { url } = stage.server;
-    const [eve, fay] = await stage.people(url, "eve", "fay");
+  async run(fixture) {
+    const { url } = fixture.server;
+    const [eve, fay] = await fixture.people(url, "eve", "fay");
     const body = { to: "fay", body: "Hello Fay" };
     const path = `${url}/v1/events`;
     const streamed = readStream(path, { authorization: `Bearer ${fay}` }, /Hello Fay/, async () => {
@@ -160,12 +162,12 @@ const requests: Check = {
 
 const transcripts: Check = {
   name: "golden transcripts of protocol v1 are answered as they were recorded",
-  async run(stage) {
+  async run(fixture) {
     for (const file of TRANSCRIPTS) {
       const transcript = parseTranscript(Deno.readTextFileSync(new URL(`${file}.txt`, GOLDEN)));
       const settings = Object.entries(transcript.settings)
         .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-      const server = await stage.start(`v1-${file}`, ["--domain", "example.com", ...settings]);
+      const server = await fixture.start(`v1-${file}`, ["--domain", "example.com", ...settings]);
       const host = new ProcessHost(server.url);
       try {
         await play(transcript, host);
@@ -173,7 +175,7 @@ const transcripts: Check = {
         throw new Error(`${file}: ${error instanceof Error ? error.message : error}`);
       } finally {
         host.close();
-        await stage.stop(server);
+        await fixture.stop(server);
       }
     }
     return TRANSCRIPTS.join(", ");
@@ -193,17 +195,17 @@ function getSecurely(url: string): Promise<string> {
 
 const tls: Check = {
   name: "https and wss with a certificate",
-  async run(stage) {
-    Deno.mkdirSync(stage.path("tls"), { mode: 0o700 });
-    Deno.writeTextFileSync(stage.path("tls/cert.pem"), TEST_CERT);
-    Deno.writeTextFileSync(stage.path("tls/key.pem"), TEST_KEY);
+  async run(fixture) {
+    Deno.mkdirSync(fixture.path("tls"), { mode: 0o700 });
+    Deno.writeTextFileSync(fixture.path("tls/cert.pem"), TEST_CERT);
+    Deno.writeTextFileSync(fixture.path("tls/key.pem"), TEST_KEY);
     const files = [
       "--tls-cert",
-      stage.path("tls/cert.pem"),
+      fixture.path("tls/cert.pem"),
       "--tls-key",
-      stage.path("tls/key.pem"),
+      fixture.path("tls/key.pem"),
     ];
-    const server = await stage.start("tls", files);
+    const server = await fixture.start("tls", files);
     assert.match(server.url, /^https:/);
     assert.equal(JSON.parse(await getSecurely(`${server.url}/v1/info`)).domain, "localhost");
     assert.match(await getSecurely(server.url), /chat\/main\.js/);
@@ -218,7 +220,7 @@ const tls: Check = {
     });
     assert.equal(JSON.parse(welcome).t, "welcome", welcome);
     socket.terminate();
-    await stage.stop(server);
+    await fixture.stop(server);
     return server.url;
   },
 };

@@ -1,6 +1,6 @@
 /** People who write to each other at a steady rate, and count what becomes of it. */
 import { Client } from "../../process/client.ts";
-import { pause, type Stage, until } from "./stage.ts";
+import { type BinaryFixture, pause, until } from "./binary_fixture.ts";
 
 /** Between two messages of one person. */
 const EVERY_MS = 40;
@@ -20,11 +20,11 @@ export class Traffic {
   #running = true;
 
   /** Makes people with these names, who begin at once. */
-  static async start(stage: Stage, names: readonly string[]): Promise<Traffic> {
+  static async start(fixture: BinaryFixture, names: readonly string[]): Promise<Traffic> {
     const traffic = new Traffic();
-    const tokens = await stage.people(stage.server.url, ...names);
+    const tokens = await fixture.people(fixture.server.url, ...names);
     for (const [i, name] of names.entries()) {
-      const { wsUrl } = stage.server;
+      const { wsUrl } = fixture.server;
       const client = await Client.connect(wsUrl, { auth: { token: tokens[i] } }, (event) => {
         if (event.k !== "message" || event["out"] === true) return;
         traffic.#see(name, String(event["with"]), Number(event["body"]));

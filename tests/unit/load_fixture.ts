@@ -16,7 +16,7 @@ import type { WorkerPorts } from "../../server/load/worker.ts";
 export const POOL = "roost.test";
 
 /** What a run is made of. */
-export interface WorldOptions {
+export interface FixtureOptions {
   readonly scenario: string;
   readonly users?: number;
   readonly contacts?: number;
@@ -33,18 +33,18 @@ export function seeded(prng: Prng): Random {
   return { bytes: (count) => prng.bytes(count), number: () => prng.number() };
 }
 
-/** A world with a server and a pool. */
-export class LoadWorld {
+/** A fixture with a server and a pool. */
+export class LoadFixture {
   readonly time = new VirtualTime();
   readonly prng = new Prng(1);
   readonly server: FakeRoost;
   readonly pool: Pool;
   readonly points: Point[] = [];
 
-  constructor({ users = 12, contacts = 4, flaw, graceMs }: Partial<WorldOptions> = {}) {
+  constructor({ users = 12, contacts = 4, flaw, graceMs }: Partial<FixtureOptions> = {}) {
     const ring = { users, contacts };
     this.server = new FakeRoost({
-      timers: this.time.world.timers,
+      timers: this.time.global.timers,
       ring,
       pool: POOL,
       ...(flaw === undefined ? {} : { flaw }),
@@ -56,12 +56,12 @@ export class LoadWorld {
 
   /** µs since 1970. */
   nowUs(): number {
-    return Math.round(this.time.world.clock.wallMs() * 1000);
+    return Math.round(this.time.global.clock.wallMs() * 1000);
   }
 
   ports(): WorkerPorts {
     return {
-      timers: this.time.world.timers,
+      timers: this.time.global.timers,
       random: seeded(this.prng),
       kdf: { pbkdf2: (_hash, _password, _salt, _iterations, done) => done(new Uint8Array(32)) },
       network: this.server.network,
@@ -92,12 +92,12 @@ export class LoadWorld {
   async lead(
     workers: readonly Worker[],
     phases: readonly Phase[],
-    { graceMs = 10_000, settleSeconds = 20 }: Partial<WorldOptions> = {},
+    { graceMs = 10_000, settleSeconds = 20 }: Partial<FixtureOptions> = {},
     begins: (phase: Phase) => void = () => {},
   ): Promise<Findings> {
     return await this.until(lead({
       workers,
-      timers: this.time.world.timers,
+      timers: this.time.global.timers,
       nowUs: () => this.nowUs(),
       server: () => null,
       begins,
@@ -109,18 +109,18 @@ export class LoadWorld {
 
 /** Runs a scenario; what it found, and what it says is wrong. */
 export async function runScenario(
-  options: WorldOptions,
-): Promise<{ world: LoadWorld; findings: Findings; violations: readonly string[] }> {
-  const world = new LoadWorld(options);
-  const { users, contacts } = world.pool;
+  options: FixtureOptions,
+): Promise<{ fixture: LoadFixture; findings: Findings; violations: readonly string[] }> {
+  const fixture = new LoadFixture(options);
+  const { users, contacts } = fixture.pool;
   const scenario = SCENARIOS.find(({ name }) => name === options.scenario)!;
   const full = { users, contacts, ...scenario.defaults(users), ...options.options };
   const count = options.workers ?? 1;
   const workers = Array.from({ length: count }, (_, i) => {
     const [lo, hi] = [Math.round(users * i / count), Math.round(users * (i + 1) / count)];
-    return localWorker(world.ports(), world.plan(lo, hi));
+    return localWorker(fixture.ports(), fixture.plan(lo, hi));
   });
-  const findings = await world.lead(workers, scenario.phases(full), options);
+  const findings = await fixture.lead(workers, scenario.phases(full), options);
   const all: RunResult["options"] = {
     ...full,
     processes: count,
@@ -129,5 +129,5 @@ export async function runScenario(
     ackMs: 500,
     graceMs: options.graceMs ?? 10_000,
   };
-  return { world, findings, violations: violationsOf({ ...findings, options: all }) };
+  return { fixture, findings, violations: violationsOf({ ...findings, options: all }) };
 }

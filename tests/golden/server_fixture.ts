@@ -36,15 +36,15 @@ const ITERATIONS = 4096;
 /** The address that every client seems to have. */
 export const ADDRESS = "192.0.2.1";
 
-/** Where a world begins. */
-export interface WorldOptions {
+/** What a fixture starts with. */
+export interface FixtureOptions {
   readonly config: Config;
   /** Texts of the files that the configuration names. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
 /** One node in its own time. */
-export interface World {
+export interface ServerFixture {
   readonly time: VirtualTime;
   readonly disk: MemoryDisk;
   readonly ports: Ports;
@@ -54,7 +54,7 @@ export interface World {
   connect(wire: WireConnection): WireHandler;
   /** While true, everything new is refused as busy. */
   busy: boolean;
-  /** Makes an invite and answers its code. */
+  /** Makes an invite and returns its code. */
   invite(done: (code: string) => void): void;
   setDisabled(user: string, disabled: boolean): void;
   /** Sends everybody away. */
@@ -67,7 +67,7 @@ export async function breathe(times = 4): Promise<void> {
 }
 
 /** Starts a node. */
-export async function openWorld(options: WorldOptions): Promise<World> {
+export async function openServer(options: FixtureOptions): Promise<ServerFixture> {
   const { config } = options;
   const time = new VirtualTime(Date.UTC(2025, 0, 1));
   const prng = new Prng("golden");
@@ -107,9 +107,9 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return await serve(options, { time, disk, ports, node, edge });
 }
 
-type Parts = Pick<World, "time" | "disk" | "ports" | "node" | "edge">;
+type Parts = Pick<ServerFixture, "time" | "disk" | "ports" | "node" | "edge">;
 
-async function serve(options: WorldOptions, parts: Parts): Promise<World> {
+async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixture> {
   const { config, files = {} } = options;
   const { ports, node, edge } = parts;
   const keys = await issuers(config, (file) => Promise.resolve(files[basename(file)] ?? ""));
@@ -123,7 +123,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     signInAs,
   );
   const protocol = makeProtocol(protocolLimits(config));
-  const world = { busy: false };
+  const fixture = { busy: false };
   const shared = {
     ...ports,
     router: node,
@@ -131,7 +131,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     domain: config.server.domain,
     protocol,
     signInQueue: new SignInQueue(ports),
-    admit: () => world.busy ? fail("busy", "Refused for now: overload", 2000) : null,
+    admit: () => fixture.busy ? fail("busy", "Refused for now: overload", 2000) : null,
     open: edge.open.bind(edge),
     acked: () => {},
     observe: () => {},
@@ -157,7 +157,7 @@ async function serve(options: WorldOptions, parts: Parts): Promise<World> {
     }),
   });
   const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS, null);
-  return Object.assign(world, parts, {
+  return Object.assign(fixture, parts, {
     app,
     connect: makeConnector({ ...shared, connection: connectionLimits(config) }),
     invite: (done: (code: string) => void) =>

@@ -11,13 +11,13 @@ import { ServerProcess } from "../../process/server.ts";
 export interface Check {
   readonly name: string;
   /** Throws where it does not hold; its figures. */
-  run(stage: Stage): Promise<string>;
+  run(fixture: BinaryFixture): Promise<string>;
 }
 
 /** The password of everybody. */
 export const PASSWORD = "correct horse battery";
 /** Longest wait for something. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 /** Longest drain: twice what its sessions may take. */
 const DRAIN_MS_MAX = 30_000;
 /** Longest run of a command. */
@@ -38,7 +38,7 @@ export async function until<T>(
   for (;;) {
     const value = await ask();
     if (wanted(value)) return value;
-    if (performance.now() - began > PATIENCE_MS) {
+    if (performance.now() - began > TIMEOUT_MS) {
       throw new Error(`${what} did not come: ${JSON.stringify(value)}`);
     }
     await pause(30);
@@ -46,8 +46,10 @@ export async function until<T>(
 }
 
 /** See the head of this file. */
-export class Stage {
-  /** The directory with the binary and nothing else; what is given to commands is relative to it. */
+export class BinaryFixture {
+  /**
+   * The directory with the binary and nothing else; what is given to commands is relative to it.
+   */
   readonly dir: string;
   readonly home: string;
   readonly binary: string;

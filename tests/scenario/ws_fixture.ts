@@ -42,7 +42,7 @@ export class Echo {
 }
 
 /** A transport and what is seen of it. */
-export interface World {
+export interface WsFixture {
   readonly port: number;
   readonly ws: WsTransport;
   readonly counters: ReturnType<typeof newWsCounters>;
@@ -51,28 +51,28 @@ export interface World {
   readonly time: VirtualTime;
   refusal: Failure | null;
   /** Requests that addresses had to pay for. */
-  blamed: number;
+  penalized: number;
 }
 
 /** Runs `test` against a transport behind a bare HTTP server. */
 export async function withTransport(
   limits: Partial<WsLimits>,
-  test: (world: World) => Promise<void>,
+  test: (fixture: WsFixture) => Promise<void>,
 ): Promise<void> {
   const time = new VirtualTime();
   const counters = newWsCounters();
   const echoes: Echo[] = [];
   const ws = createWsTransport({
-    clock: time.world.clock,
-    timers: time.world.timers,
+    clock: time.global.clock,
+    timers: time.global.timers,
     // Bytes come in real time.
     turns: new Turns(systemClock(), systemTimers()),
     random: simRandom(new Prng(3)),
     counters,
-    admit: () => world.refusal,
+    admit: () => fixture.refusal,
     admitPage: ({ headers }) =>
       headers.origin === "https://evil.example" ? fail("forbidden", "not from there") : null,
-    penalize: (_address, requests) => world.blamed += requests,
+    penalize: (_address, requests) => fixture.penalized += requests,
     addressOf: (request) => String(request.headers["x-test-address"] ?? "192.0.2.1"),
     onConnection(connection) {
       const echo = new Echo(connection.sink);
@@ -84,9 +84,9 @@ export async function withTransport(
   server.on("upgrade", (request, socket, head) => ws.upgrade(request, socket as Socket, head));
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
-  const world: World = { port, ws, counters, echoes, time, refusal: null, blamed: 0 };
+  const fixture: WsFixture = { port, ws, counters, echoes, time, refusal: null, penalized: 0 };
   try {
-    await test(world);
+    await test(fixture);
   } finally {
     for (const { sink } of echoes) sink.terminate();
     await ws.close(0);

@@ -1,4 +1,4 @@
-/** A world for the client library without time and network: what happens is what a test makes. */
+/** A fixture for the client library without time and network: only what a test does happens. */
 import { createClient } from "../../server/web/client.js";
 import type {
   Client,
@@ -104,7 +104,7 @@ interface Timer {
 }
 
 /** See the head of this file. */
-export class World {
+export class ClientFixture {
   now = 0;
   /** What the next random numbers are. */
   random = 1;
@@ -116,7 +116,7 @@ export class World {
   offline: () => void = () => {};
   #acted: () => void = () => {};
 
-  /** What the client library sees of this world. */
+  /** What the client library sees of this fixture. */
   platform(socket = true): Partial<Platform> {
     return {
       now: () => this.now,

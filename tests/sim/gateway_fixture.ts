@@ -38,7 +38,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
 /** An event of a webhook. */
 export type HookEvent = Readonly<Record<string, unknown>> & { readonly n: number };
 
-/** A receiver: what it got, and whether it is there. */
+/** A receiver: what it got, and whether it is up. */
 export class Receiver {
   /** `hangs`: takes connections and says nothing. */
   state: "up" | "down" | "hangs" | "full" = "up";
@@ -86,7 +86,7 @@ export class Receiver {
 }
 
 /** See the head of this file. */
-export class GatewayWorld {
+export class GatewayFixture {
   readonly time = new VirtualTime();
   readonly prng: Prng;
   readonly disk: MemoryDisk;

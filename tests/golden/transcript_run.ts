@@ -11,8 +11,8 @@ interface Exchange {
   challenge: string;
 }
 
-/** One performance of a transcript. */
-export class Stage {
+/** One run of a transcript. */
+export class TranscriptRun {
   readonly bindings: Bindings = new Map();
   readonly #host: Host;
   readonly #heard: (label: string, heard: Heard) => void;

@@ -1,5 +1,5 @@
 /**
- * A simulated world: one time, one network, nodes with their disks, users with their devices, and
+ * A simulation: one time, one network, nodes with their disks, users with their devices, and
  * the oracle that knows what they were promised. Everything in it follows from one seed.
  */
 import type { OpName, Ops } from "../../shard/ops.ts";
@@ -39,8 +39,8 @@ interface OfDevice {
   readonly session: string;
 }
 
-/** One world. */
-export class World {
+/** One cluster. */
+export class Cluster {
   readonly seed: number;
   readonly time = new VirtualTime();
   readonly prng: Prng;
@@ -102,7 +102,7 @@ export class World {
   }
 
   #scheduleLook(): void {
-    this.time.world.timers.after(LOOK_MS, () => {
+    this.time.global.timers.after(LOOK_MS, () => {
       for (const person of this.people) {
         person.look();
         for (const device of person.devices) device.look();
@@ -144,7 +144,7 @@ export class World {
 
   /** Starts a node after a while, if it is still down then. */
   restartLater(node: SimNode, delayMs: number): void {
-    this.time.world.timers.after(delayMs, () => {
+    this.time.global.timers.after(delayMs, () => {
       if (!node.up && this.keepUp) node.start();
     });
   }
@@ -184,13 +184,13 @@ export class World {
   ): void {
     this.admin(name, op, input, (result) => {
       if (result !== null && (result.ok || over.includes(result.code))) return done();
-      this.time.world.timers.after(300, () => this.insist(name, op, input, over, done));
+      this.time.global.timers.after(300, () => this.insist(name, op, input, over, done));
     });
   }
 
   /** What an account with this password stores of it. */
   deriveCredentials(password: string, done: (credentials: Credentials) => void): void {
-    const ports = { kdf: simKdf(this.time.world.timers), random: simRandom(this.prng) };
+    const ports = { kdf: simKdf(this.time.global.timers), random: simRandom(this.prng) };
     deriveCredentials(ports, password, { sha256: 1, sha1: null }, done);
   }
 
@@ -241,7 +241,7 @@ export class World {
       return c.stalledMs(STALLED_BYTES) > boundMs;
     });
     if (stalled === undefined) return;
-    throw new Violation("stalled readers are cut off", `one is there after ${boundMs} ms`);
+    throw new Violation("stalled readers are cut off", `one is connected after ${boundMs} ms`);
   }
 
   // ---- time

@@ -1,4 +1,4 @@
-/** A node in a simulated world, asked directly, without edges or codecs. */
+/** A node in a simulation, asked directly, without edges or codecs. */
 import assert from "node:assert/strict";
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
@@ -17,7 +17,7 @@ import { VirtualTime } from "./virtual_time.ts";
 export const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
 
 /** One node, its disk and its time. */
-export class NodeWorld {
+export class NodeFixture {
   readonly time = new VirtualTime();
   readonly prng: Prng;
   readonly disk: MemoryDisk;
@@ -96,7 +96,7 @@ export class NodeWorld {
     return result.value;
   }
 
-  /** Lets what is under way come to rest. */
+  /** Lets what is under way finish. */
   settle(ms = 3000): void {
     this.time.runFor(ms);
   }
@@ -137,7 +137,7 @@ export class NodeWorld {
   }
 
   /** Registers the node's interest in everything the session may watch. */
-  watch(name: string, attached: ReturnType<NodeWorld["attach"]>): InterestAnswer[] {
+  watch(name: string, attached: ReturnType<NodeFixture["attach"]>): InterestAnswer[] {
     const answers: InterestAnswer[] = [];
     this.node.interest(
       attached.watch.map((t) => ({
