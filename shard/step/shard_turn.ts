@@ -25,8 +25,9 @@ const FIRST_RETRY_MS = 1000;
 /** By how much more bytes, at least, a roster item takes than before. */
 function itemGrowth(before: RosterItem, after: RosterItem): number {
   const texts = (i: RosterItem) => i.label + i.groups.join("") + i.peerId;
+  const asked = before.asked === 0 && after.asked > 0 ? 8 : 0;
   // A character takes three bytes at most.
-  return 3 * Math.max(0, texts(after).length - texts(before).length) + after.groups.length;
+  return 3 * Math.max(0, texts(after).length - texts(before).length) + after.groups.length + asked;
 }
 
 /** One shard's `Turn`, with the state that its changes go into. It lives as long as the shard. */
