@@ -55,6 +55,8 @@ export interface ConversationView {
   /** How far the peer has got this account's messages, by message number. */
   readonly delivered: number;
   readonly read: number;
+  /** Numbers of the own messages that wait for a subscription, ascending; absent for none. */
+  readonly waiting?: readonly number[];
 }
 
 /** State to start a device from, as of mailbox position `seq`. */
@@ -216,7 +218,13 @@ export interface Ops {
       readonly body: string;
       readonly ext: string;
     };
-    out: { readonly seq: number; readonly at: number; readonly num: number };
+    out: {
+      readonly seq: number;
+      readonly at: number;
+      readonly num: number;
+      /** It waits until the two accounts have a subscription. */
+      readonly waits?: true;
+    };
   };
   /** Events after `after`, at most `limit` and about `bytesMax`; `reset` as for cursors. */
   "mailbox.read": {

@@ -14,12 +14,20 @@ export type Outcome =
     readonly to: string;
   }
   & (
-    | { readonly state: "accepted"; readonly num: number; readonly key: string }
+    | {
+      readonly state: "accepted";
+      readonly num: number;
+      readonly key: string;
+      /** It waits until the user and the service have a subscription. */
+      readonly waits?: true;
+    }
     | {
       readonly state: "undelivered";
       readonly num: number;
+      /** "" for several messages, `from` to `num`. */
       readonly key: string;
       readonly reason: string;
+      readonly from?: number;
     }
     | { readonly state: "delivered" | "read"; readonly upTo: number }
   );
@@ -41,9 +49,20 @@ export function outcomesOf(kind: string, event: Told, mailboxId: string): readon
   const key = String(event["id"]);
   switch (kind) {
     case "message":
-      return event["out"] === true ? [{ ...head, state: "accepted", num, key }] : [];
-    case "undelivered":
-      return [{ ...head, state: "undelivered", num, key, reason: String(event["reason"]) }];
+      if (event["out"] !== true) return [];
+      return [{
+        ...head,
+        state: "accepted",
+        num,
+        key,
+        ...(event["waits"] === true ? { waits: true } : {}),
+      }];
+    case "undelivered": {
+      const { from } = event;
+      const several = from === undefined ? {} : { from: Number(from) };
+      const reason = String(event["reason"]);
+      return [{ ...head, state: "undelivered", num, key, reason, ...several }];
+    }
     case "receipt": {
       const delivered = Number(event["delivered"]);
       const read = Number(event["read"]);

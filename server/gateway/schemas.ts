@@ -87,7 +87,11 @@ const outcome = z.looseObject({
   to: z.string(),
   state: z.enum(["accepted", "undelivered", "delivered", "read"]),
   num: z.int().optional().describe("accepted, undelivered: the message's number to this user"),
-  key: z.string().optional().describe("accepted, undelivered: its idempotency key"),
+  key: z.string().optional()
+    .describe("accepted, undelivered: its idempotency key; empty for several messages"),
+  from: z.int().optional().describe("undelivered: the first of several, where `num` is the last"),
+  waits: z.literal(true).optional()
+    .describe("accepted: it waits until the user and the service have a subscription"),
   reason: z.string().optional(),
   upTo: z.int().optional().describe("delivered, read: holds for every message up to this number"),
 });

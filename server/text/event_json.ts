@@ -25,10 +25,13 @@ export function encodeEvent(event: MailboxEvent): string {
     case "message":
       return `${head},"with":${quote(event.with)}${event.out ? ',"out":true' : ""},"num":` +
         `${event.num},"id":${quote(event.id)},"body":${quote(event.body)}` +
-        `${optional("ext", event.ext)}${optional("device", event.device)}}`;
+        `${optional("ext", event.ext)}${optional("device", event.device)}` +
+        `${event.waits === true ? ',"waits":true' : ""}}`;
     case "undelivered":
       return `${head},"with":${quote(event.with)},"num":${event.num},"id":${quote(event.id)},` +
-        `"reason":${quote(event.reason)}}`;
+        `"reason":${quote(event.reason)}${
+          event.from === undefined ? "" : `,"from":${event.from}`
+        }}`;
     case "receipt":
       return `${head},"with":${quote(event.with)},"delivered":${event.delivered},` +
         `"read":${event.read}}`;

@@ -118,7 +118,7 @@ const BODIES = {
     ext: text(BYTES_MAX.ext).default(""),
     device: short.default(""),
   }),
-  undelivered: z.object({ ...message, reason: short }),
+  undelivered: z.object({ ...message, reason: short, from: uint.min(1).optional() }),
   receipt: z.object({ with: name, delivered: uint, read: uint }),
   read: z.object({ with: name, upTo: uint, unread: uint }),
   roster: z.object({

@@ -23,6 +23,9 @@ const messagesFrom = z.enum(["contacts", "anyone"]);
 const stamp = { seq, at: ms };
 const ext = z.string().optional().describe("Opaque text, carried untouched");
 
+const waits = z.literal(true).optional()
+  .describe("It waits until the two accounts have a subscription");
+
 const message = z.object({
   k: z.literal("message"),
   ...stamp,
@@ -33,6 +36,7 @@ const message = z.object({
   body: z.string(),
   ext,
   device: z.string().optional().describe("The device that sent it, on outgoing ones"),
+  waits,
 });
 
 const durable = z.discriminatedUnion("k", [
@@ -42,8 +46,10 @@ const durable = z.discriminatedUnion("k", [
     ...stamp,
     with: name,
     num: z.int().min(1),
-    id: z.string(),
+    id: z.string().describe("Its key; empty for several messages"),
     reason: z.string(),
+    from: z.int().min(1).optional()
+      .describe("The number of the first message not delivered, where `num` is that of the last"),
   }),
   z.object({
     k: z.literal("receipt"),
@@ -96,6 +102,8 @@ const conversation = z.object({
   readUpTo: seq,
   delivered: z.int().min(0),
   read: z.int().min(0),
+  waiting: z.array(z.int().min(1)).optional()
+    .describe("Numbers of your messages that wait for a subscription, ascending"),
 });
 
 const snapshot = z.object({
@@ -142,7 +150,7 @@ export const ANSWERS = {
   SoftEvent: soft,
   Snapshot: snapshot,
   Welcome: welcome,
-  Sent: z.object({ seq, at: ms, num: z.int().min(1) }),
+  Sent: z.object({ seq, at: ms, num: z.int().min(1), waits }),
   Unread: z.object({ unread: z.int().min(0) }),
   History: z.object({
     events: z.array(durable),

@@ -126,8 +126,9 @@ function messageCommands(define: Define) {
         const message = { device: ctx.device, to, id: key, body, ext: input.ext ?? "" };
         ctx.router.request(ctx.user, "message.send", message, (result) => {
           if (!result.ok) return done(result);
-          const { seq, at, num } = result.value;
-          done(ok(`{"seq":${seq},"at":${at},"num":${num}}`));
+          const { seq, at, num, waits } = result.value;
+          const more = waits === true ? ',"waits":true' : "";
+          done(ok(`{"seq":${seq},"at":${at},"num":${num}${more}}`));
         });
       });
     }),

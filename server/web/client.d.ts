@@ -57,6 +57,11 @@ export interface Conversation {
   /** How far the other side has got, and has read, my messages: by their `num`. */
   readonly delivered: number;
   readonly read: number;
+  /**
+   * Numbers of my messages that wait, ascending. They are sent when the two accounts have a
+   * subscription; until I ask for one (`subscribe`), nothing of them leaves this account.
+   */
+  readonly waiting: readonly number[];
 }
 
 /** An event of the mailbox. */
@@ -80,14 +85,14 @@ export interface Message extends Durable {
   readonly ext?: string;
   /** Which device sent it. */
   readonly device?: string;
+  /** It waited when it was sent: see `Conversation.waiting`. */
+  readonly waits?: true;
 }
 
 /**
  * A message of mine that was not delivered. `reason`: `not_accepted` (the other side denied the
  * request that the message waited for, I took it back, it had no answer for 30 days, or the other
- * side refused the message) or `quota`. With an empty `id`: all messages up to `num` that no
- * receipt covers yet. A message of mine waits for an answer while the contact has `pendingOut` and
- * `subscription` "none", no receipt covers the message and no `undelivered` names it.
+ * side refused the message) or `quota`. With an empty `id`: all messages from `from` to `num`.
  */
 export interface Undelivered extends Durable {
   readonly k: "undelivered";
@@ -95,6 +100,8 @@ export interface Undelivered extends Durable {
   readonly num: number;
   readonly id: string;
   readonly reason: string;
+  /** Where several messages are not delivered, the number of the first. */
+  readonly from?: number;
 }
 
 /**
@@ -179,6 +186,8 @@ export interface PendingMessage {
 /** Where a sent message is: it is durable, and will be delivered once. */
 export interface Sent extends Durable {
   readonly num: number;
+  /** It waits until the two accounts have a subscription: see `Conversation.waiting`. */
+  readonly waits?: true;
 }
 
 /** One of the account's devices. */

@@ -116,6 +116,7 @@ function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxE
   c.outNum = e.num;
   if (e.n === 0 && e.to !== account.name) c.addRefusedOut(e.num, e.id);
   if (e.toId !== "" && e.n > 0) {
+    overtake(account, c);
     c.pairOut = e.n;
     pushOutbox(account, e.to, e.toId, e.n, {
       kind: "message",
@@ -126,6 +127,12 @@ function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxE
     });
   }
   return pushSent(account, c, e);
+}
+
+/** A later message is sent to the peer: those that still wait cannot be delivered in order. */
+function overtake(account: AccountState, c: Conversation): void {
+  for (const { num, id } of account.waiting.get(c.with) ?? []) c.addRefusedOut(num, id);
+  account.waiting.delete(c.with);
 }
 
 function pushSent(
@@ -144,6 +151,7 @@ function pushSent(
     body: e.body,
     ext: e.ext,
     device: e.device,
+    ...(e.kind === "sent_waiting" ? { waits: true as const } : {}),
   }, c.index);
   c.lastSeq = event.seq;
   c.lastAt = event.at;
@@ -175,6 +183,14 @@ function applyDropped(account: AccountState, e: Entry & { kind: "waiting_dropped
   const at = Math.max(account.mailbox.lastAt, e.at);
   const event = { seq, at, kind: "undelivered", with: e.with, num, id, reason } as const;
   return account.mailbox.push(event, c.index);
+}
+
+function applyTold(account: AccountState, e: Entry & { kind: "refused_told" }): MailboxEvent {
+  assertSeq(account, e.seq);
+  const { seq, from, num, reason } = e;
+  const at = Math.max(account.mailbox.lastAt, e.at);
+  const event = { seq, at, kind: "undelivered", with: e.with, num, id: "", reason, from } as const;
+  return account.mailbox.push(event, account.conversation(e.with).index);
 }
 
 function applyReceived(account: AccountState, e: Entry & { kind: "received" }): MailboxEvent {
@@ -220,6 +236,10 @@ function takePair(
 
 function applyPair(account: AccountState, entry: Entry): void {
   switch (entry.kind) {
+    case "refused":
+      return account.conversation(entry.with).addRefusedOut(entry.num, entry.id);
+    case "waiting_released":
+      return applyReleased(account, entry);
     case "pair_in": {
       const c = takePair(account, entry);
       if (entry.refused) c.addRefusal({ n: entry.n, reason: entry.reason });
@@ -309,12 +329,8 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
       return applyWaiting(account, entry);
     case "waiting_dropped":
       return applyDropped(account, entry);
-    case "waiting_released":
-      applyReleased(account, entry);
-      return null;
-    case "refused":
-      account.conversation(entry.with).addRefusedOut(entry.num, entry.id);
-      return null;
+    case "refused_told":
+      return applyTold(account, entry);
     case "roster":
       account.roster.set(entry.item.contact, entry.item);
       return null;
@@ -329,6 +345,8 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
     case "settings":
       account.messagesFrom = entry.anyone ? "anyone" : "contacts";
       return null;
+    case "refused":
+    case "waiting_released":
     case "pair_in":
     case "pair_out":
     case "pair_acked":

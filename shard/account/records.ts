@@ -123,7 +123,7 @@ export const ENTRIES = {
   import_done: variant(28, { disabled: bool }),
   /** The peer refused message `num` without a reason: no receipt may cover it. */
   refused: variant(29, { with: accountName, num: uint, id: text }),
-  /** A message accepted from this account that waits until the peer accepts its request. */
+  /** A message accepted from this account that waits until it has a subscription with the peer. */
   sent_waiting: variant(30, {
     to: accountName,
     /** The account that may get it; "" where none has the name. */
@@ -142,6 +142,15 @@ export const ENTRIES = {
     at: uint,
     num: uint,
     id: text,
+    reason: text,
+  }),
+  /** The event `undelivered` of the messages `from` to `num`, which were refused without a reason. */
+  refused_told: variant(33, {
+    with: accountName,
+    seq: uint,
+    at: uint,
+    from: uint,
+    num: uint,
     reason: text,
   }),
 };

@@ -171,7 +171,9 @@ function appendEvent(
   if (seq !== last + 1) {
     return fail("bad_request", `Cannot import: event ${seq} follows event ${last}`);
   }
-  turn.append(account, { kind: "event", seq, at, body: body as MailboxBody });
+  if (body.kind === "undelivered" && body.from !== undefined) {
+    turn.append(account, { ...body, kind: "refused_told", seq, at, from: body.from });
+  } else turn.append(account, { kind: "event", seq, at, body: body as MailboxBody });
   return null;
 }
 

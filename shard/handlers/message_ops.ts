@@ -55,6 +55,10 @@ function takeAllowance(turn: Turn, account: Account, chars: number): number {
   return 0;
 }
 
+function waits(account: Account, to: Account["name"], num: number): boolean {
+  return account.waiting.get(to)?.some((m) => m.num === num) ?? false;
+}
+
 /** What a message gets that was sent before; null where it was not. */
 function sentBefore(
   turn: Turn,
@@ -68,7 +72,10 @@ function sentBefore(
   if (found.kind === "new" || found.before.at <= turn.now.wall - turn.limits.dedupeWindowMs) {
     return null;
   }
-  if (found.same) return ok(found.before);
+  if (found.same) {
+    const { before } = found;
+    return ok(waits(account, input.to, before.num) ? { ...before, waits: true } : before);
+  }
   return fail("conflict", "Cannot send: this key was used for a message with other content");
 }
 
@@ -118,17 +125,14 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   const asks = stranger && awaitsAnswer(account, input.to);
   const toId = stranger ? pending.resolved.get(input.to) : peerOf(account, input.to, pending);
   if (toId === undefined) return { wait: "resolve", name: input.to };
-  const open = !stranger || pending.open.has(input.to);
-  const waits = asks && !open;
-  const unfit = waits ? waitingFull(turn, account, input) : null;
+  const closed = stranger && !pending.open.has(input.to);
+  const unfit = closed ? waitingFull(turn, account, input) : null;
   if (unfit !== null) return unfit;
   const waitMs = takeAllowance(turn, account, input.body.length + input.ext.length + 100);
   if (waitMs > 0) return fail("busy", "Cannot send: too much is on its way already", waitMs);
-  if (waits) return ok(sendWaiting(turn, account, input, toId ?? ""));
+  if (closed) return ok(sendWaiting(turn, account, input, toId ?? ""));
   if (asks) releaseWaiting(turn, account, input.to, toId ?? "");
-  // What strangers write to an account that takes it from contacts only goes where all goes that is
-  // for nobody: so nobody can tell the one from the other.
-  return ok(sendNow(turn, account, input, toId, open));
+  return ok(sendNow(turn, account, input, toId));
 };
 
 /** To oneself it is this one event: nobody is sent anything. */
@@ -137,11 +141,10 @@ function sendNow(
   account: Account,
   input: Ops["message.send"]["in"],
   toId: AccountId | null,
-  open: boolean,
 ): Ops["message.send"]["out"] {
   const c = account.conversations.get(input.to);
   // What the roster has of a former account of the name must not be taken for news later.
-  const goes = open && toId !== null;
+  const goes = toId !== null;
   if (goes && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
   const n = goes ? (c?.pairOut ?? 0) + 1 : 0;
   const num = (c?.outNum ?? 0) + 1;

@@ -8,7 +8,7 @@ import type { ShardPacket } from "../message/packets.ts";
 import type { DueKind, Turn } from "./turn.ts";
 import type { ReadonlyConversation } from "../mailbox/conversation.ts";
 import { inbound } from "../roster/subscription.ts";
-import { expireWaiting, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
+import { expireWaiting, hasAsked, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
 import { headFull } from "./head_full.ts";
 import { answersEarlier, oweSubscription } from "./subscription_packets.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
@@ -208,7 +208,8 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
     refused: false,
     reason: "",
   });
-  if (answersEarlier(before, type, seen)) return settleWaiting(turn, account, p.from);
+  const asked = hasAsked(before.state);
+  if (answersEarlier(before, type, seen)) return settleWaiting(turn, account, p.from, asked);
   const after = { ...before, peerId: p.fromId, state: step.state };
   if (step.changed) storeItem(turn, account, before, after);
   // A block had kept the two sides apart: what this one had all along, the other grants again.
@@ -219,7 +220,7 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
     oweSubscription(turn, account, p.from, p.fromId, "unsubscribe");
   }
   if (step.reply !== null) oweSubscription(turn, account, p.from, p.fromId, step.reply);
-  settleWaiting(turn, account, p.from);
+  settleWaiting(turn, account, p.from, asked);
 }
 
 // ---- the sender's side
@@ -311,8 +312,14 @@ function sendReceipts(turn: Turn, account: Account): void {
 
 /** A receipt covers all messages before it: those of them that never arrived are named first. */
 function tellRefused(turn: Turn, account: Account, c: ReadonlyConversation, upTo: number): void {
-  for (const { to: num, id } of c.refusedUpTo(upTo)) {
-    turn.event(account, { kind: "undelivered", with: c.with, num, id, reason: NOT_ACCEPTED });
+  for (const { from, to: num, id } of c.refusedUpTo(upTo)) {
+    const of = { with: c.with, num, reason: NOT_ACCEPTED };
+    if (id !== "") turn.event(account, { kind: "undelivered", ...of, id });
+    else {
+      const seq = account.mailbox.last + 1;
+      const at = turn.eventTime(account);
+      turn.push(account, turn.append(account, { kind: "refused_told", ...of, from, seq, at })!);
+    }
   }
 }
 

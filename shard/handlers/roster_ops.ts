@@ -16,7 +16,7 @@ import { headFull } from "./head_full.ts";
 import { lastSeenNow } from "./last_seen.ts";
 import { oweSubscription, requestNumber } from "./subscription_packets.ts";
 import { revokeWatcher } from "./account_ops.ts";
-import { settleWaiting } from "./waiting_messages.ts";
+import { hasAsked, settleWaiting } from "./waiting_messages.ts";
 import { takeTokens, waitForTokens } from "../token_bucket.ts";
 import { rosterView, seenByOwner, seesOwner, showsSame } from "../roster/roster.ts";
 
@@ -150,7 +150,7 @@ export function forgetFormer(
   if (item === undefined) return;
   const state = stateTowards(item, peerId);
   if (state !== item.state) storeItem(turn, account, item, { ...item, peerId, state });
-  settleWaiting(turn, account, contact);
+  settleWaiting(turn, account, contact, hasAsked(item.state));
 }
 
 function listedCount(account: Account): number {
@@ -194,7 +194,7 @@ export const removeContact: Handler<"roster.remove"> = (turn, account, input) =>
       oweSubscription(turn, account, input.contact, before.peerId, type);
     }
   }
-  settleWaiting(turn, account, input.contact);
+  settleWaiting(turn, account, input.contact, true);
   return ok(null);
 };
 
@@ -245,7 +245,9 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   if (step.route && peerId !== "") {
     oweSubscription(turn, account, input.contact, peerId, input.type);
   }
-  settleWaiting(turn, account, input.contact);
+  // With `unsubscribe` the user also gives up messages for which there never was a request.
+  const ends = input.type === "unsubscribe" || hasAsked(before.state);
+  settleWaiting(turn, account, input.contact, ends);
   return ok(null);
 };
 
@@ -293,7 +295,7 @@ export const block: Handler<"roster.block"> = (turn, account, input) => {
   if (item?.state.pendingIn) {
     turn.event(account, { kind: "request", from: input.contact, pending: !input.blocked });
   }
-  settleWaiting(turn, account, input.contact);
+  settleWaiting(turn, account, input.contact, input.blocked);
   if (input.blocked) {
     revokeWatcher(turn, account, input.contact);
     unwatchContact(turn, account, input.contact);

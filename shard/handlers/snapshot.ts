@@ -22,6 +22,7 @@ export function snapshotOf(account: Account, contacts = contactsOf(account)): Sn
   const conversations: ConversationView[] = [];
   account.lazyConversations.forEach((c) => {
     if (c.lastSeq < account.mailbox.first || c.lastSeq === 0) return;
+    const waiting = account.waiting.get(c.with);
     conversations.push({
       with: c.with,
       lastSeq: c.lastSeq,
@@ -31,6 +32,7 @@ export function snapshotOf(account: Account, contacts = contactsOf(account)): Sn
       readUpTo: c.readUpTo,
       delivered: c.deliveredOut,
       read: c.readOut,
+      ...(waiting === undefined ? {} : { waiting: waiting.map(({ num }) => num) }),
     });
   });
   return {

@@ -1,12 +1,14 @@
 /**
- * Messages to somebody who has not answered the sender's subscription request. They wait at the
- * sender: nothing of them is stored at the recipient, and the sender sees the same whether the
- * recipient is missing, blocks it, or has not answered. The recipient's acceptance releases them in
- * order; a denial, the end of the request, or their age makes them `undelivered`.
+ * Messages to an account with which the sender has no subscription, and which takes messages from
+ * contacts only. They wait at the sender for a subscription, whether or not the sender has asked
+ * for one yet: nothing of them is stored at the recipient, and the sender sees the same whether the
+ * recipient is missing, blocks it, or has not accepted. A subscription in either direction releases
+ * them in order. The end of a request, a block, or their age makes them `undelivered`.
  */
 import type { Account, WaitingMessage } from "../account/account.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Ops } from "../ops.ts";
+import type { SubscriptionState } from "../roster/subscription.ts";
 import type { Turn } from "./turn.ts";
 import { fail, type Failure } from "../errors.ts";
 
@@ -17,6 +19,11 @@ export const NOT_ACCEPTED = "not_accepted";
 export function awaitsAnswer(account: Account, contact: AccountName): boolean {
   const state = account.roster.get(contact)?.state;
   return state !== undefined && state.pendingOut && state.subscription === "none";
+}
+
+/** Whether the account has a subscription with a contact, or has asked for one. */
+export function hasAsked(state: SubscriptionState): boolean {
+  return state.pendingOut || state.subscription !== "none";
 }
 
 function charsOf(m: { readonly body: string; readonly ext: string }): number {
@@ -41,11 +48,10 @@ export function waitingFull(
   const fits = count < waitingMessagesMax && here <= waitingCharsMax &&
     total <= waitingTotalCharsMax;
   if (fits) return null;
-  const text = `Cannot send: ${count} messages wait until the request is accepted already`;
-  return fail("limit_reached", text);
+  return fail("limit_reached", "Cannot send: too many messages wait for a contact to accept");
 }
 
-/** Takes a message of the account that waits for the answer to its request. */
+/** Takes a message of the account that waits for a subscription. */
 export function sendWaiting(
   turn: Turn,
   account: Account,
@@ -67,7 +73,7 @@ export function sendWaiting(
   })!;
   turn.push(account, event);
   scheduleExpiry(turn, account);
-  return { seq: event.seq, at: event.at, num };
+  return { seq: event.seq, at: event.at, num, waits: true };
 }
 
 function drop(turn: Turn, account: Account, contact: AccountName, m: WaitingMessage): void {
@@ -99,15 +105,22 @@ export function releaseWaiting(
 }
 
 /**
- * Does with the messages that wait for `contact` what the roster says now. Call it after every
- * change of the contact or of a block, behind the packets that the change owes.
+ * Releases, drops or keeps the messages that wait for `contact`, by the roster as it is now. Call
+ * it after every change of the contact or of a block, behind the packets that the change owes.
+ * `asked`: the messages rest on a request or subscription, and do not wait beyond its end.
  */
-export function settleWaiting(turn: Turn, account: Account, contact: AccountName): void {
+export function settleWaiting(
+  turn: Turn,
+  account: Account,
+  contact: AccountName,
+  asked: boolean,
+): void {
   if (!account.waiting.has(contact)) return;
   const blocked = account.blocked.has(contact);
   if (awaitsAnswer(account, contact) && !blocked) return;
   const item = account.roster.get(contact);
   const accepted = item !== undefined && item.state.subscription !== "none" && !blocked;
+  if (!accepted && !blocked && !asked) return;
   releaseWaiting(turn, account, contact, accepted ? item.peerId : "");
 }
 

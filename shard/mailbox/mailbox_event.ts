@@ -1,7 +1,7 @@
 /** The stored form of a mailbox event: one version byte, then the kind and its fields. */
 import { ByteReader, ByteWriter } from "../record/bytes.ts";
 import { accountName, messagesFrom } from "../record/fields.ts";
-import { bool, text, type TypeOf, uint } from "../record/schema.ts";
+import { bool, later, text, type TypeOf, uint } from "../record/schema.ts";
 import { readVersion, union, variant } from "../record/struct.ts";
 import { ROSTER_VIEW } from "../roster/roster.ts";
 
@@ -39,18 +39,43 @@ export type MailboxEvent =
   & { readonly seq: number; readonly at: number }
   & MailboxBody;
 
-/** What happened: `BODY` describes each kind. */
-export type MailboxBody = TypeOf<typeof BODY>;
+type Stored = TypeOf<typeof BODY>;
+type StoredOf<K extends Stored["kind"]> = Extract<Stored, { readonly kind: K }>;
+
+/** What happened: `BODY` describes each kind, and `MORE` the optional fields. */
+export type MailboxBody =
+  | Exclude<Stored, { readonly kind: "message" | "undelivered" }>
+  | StoredOf<"message"> & {
+    /** The message waits at the sender until the two accounts have a subscription. */
+    readonly waits?: true;
+  }
+  | StoredOf<"undelivered"> & {
+    /** The first of the messages that are not delivered, where there are more than `num`. */
+    readonly from?: number;
+  };
+
+/**
+ * What follows a body where it is not at its default: 1 for a message that waits, `from` for
+ * `undelivered`. Earlier programs did not write it, and do not read so far.
+ */
+const MORE = later(uint, 0);
 
 const EVENT_VERSION = 1;
 /** Only a buffer: nothing in it outlives the call that fills it. */
 const scratch = new ByteWriter(4096);
+
+function moreOf(body: MailboxBody): number {
+  if (body.kind === "message") return body.waits === true ? 1 : 0;
+  return body.kind === "undelivered" ? body.from ?? 0 : 0;
+}
 
 /** The bytes of one event in a mailbox block; valid until the next call. */
 export function writeEvent(at: number, body: MailboxBody): ByteWriter {
   scratch.clear();
   scratch.u8(EVENT_VERSION).uint(at);
   BODY.write(scratch, body);
+  const more = moreOf(body);
+  if (more > 0) MORE.write(scratch, more);
   return scratch;
 }
 
@@ -64,7 +89,11 @@ export function decodeEvent(bytes: Uint8Array, seq: number): MailboxEvent {
   const r = new ByteReader(bytes);
   readVersion(r, "mailbox event", EVENT_VERSION);
   const at = r.uint();
-  return { seq, at, ...BODY.read(r) };
+  const body = BODY.read(r);
+  const more = MORE.read(r);
+  if (more === 0) return { seq, at, ...body };
+  if (body.kind === "message") return { seq, at, ...body, waits: true };
+  return body.kind === "undelivered" ? { seq, at, ...body, from: more } : { seq, at, ...body };
 }
 
 /** One block value of `count` events, each behind its length in `packed`. */

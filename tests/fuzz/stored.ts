@@ -60,6 +60,7 @@ function fitting(account: AccountState, e: Entry): Entry | null {
     case "sent":
     case "sent_waiting":
     case "waiting_dropped":
+    case "refused_told":
       return { ...e, seq };
     case "received":
     case "pair_in": {

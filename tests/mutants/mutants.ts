@@ -320,8 +320,8 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "take another content under a key for a repetition",
-      "if (found.same) return ok(found.before);",
-      "if (found.same || found.before.seq > 0) return ok(found.before);",
+      "  if (found.same) {\n",
+      "  if (found.same || found.before.seq > 0) {\n",
     ],
     [
       "mark as read in a conversation without messages",
@@ -412,7 +412,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "forget what waits when a request is answered",
-      "  settleWaiting(turn, account, p.from);\n}",
+      "  settleWaiting(turn, account, p.from, asked);\n}",
       "}",
     ],
     [
@@ -513,9 +513,19 @@ const MESSAGES: readonly Mutant[] = [
       'releaseWaiting(turn, account, contact, accepted ? item.peerId : "");',
       'releaseWaiting(turn, account, contact, accepted ? "" : "");',
     ],
+    [
+      "keep what waits beyond the end of its request",
+      "if (!accepted && !blocked && !asked) return;",
+      "if (!accepted && !blocked) return;",
+    ],
   ),
   ...inFile(
     "shard/account/apply.ts",
+    [
+      "leave waiting what a later message overtook",
+      "    overtake(account, c);\n",
+      "",
+    ],
     ["number messages alike", "  c.outNum = e.num;\n  if", "  if"],
     ["count no unread messages", "  c.addUnread(event.seq, e.num);\n", ""],
     ["lose the mark of what was acked", "  account.undelivered.add(e.from);\n", ""],

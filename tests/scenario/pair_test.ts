@@ -91,7 +91,12 @@ Deno.test("a stranger who is let in is taken from there on, in order", () => {
 
 Deno.test("a burst of large messages has the same answers whether there is anybody or not", () => {
   const answers = (to: "missing" | "hiding" | "blocking") => {
-    const w = new NodeFixture();
+    const limits = {
+      waitingMessagesMax: 100,
+      waitingCharsMax: 1e6,
+      waitingTotalCharsMax: 1e6,
+    };
+    const w = new NodeFixture({ limits });
     w.account("a");
     if (to !== "missing") w.account(to);
     if (to === "blocking") w.must(to, "roster.block", { contact: name("a"), blocked: true });

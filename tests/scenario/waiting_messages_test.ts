@@ -127,6 +127,120 @@ Deno.test("a missing, blocking, hiding or disabled account looks as one that has
   }
 });
 
+/** Messages that `user` has to wait for a subscription with `peer`, as a snapshot has them. */
+function waiting(w: NodeFixture, user: string, peer: string): readonly number[] {
+  const { snapshot } = w.must(user, "mailbox.snapshot", {});
+  return snapshot.conversations.find((c) => c.with === peer)?.waiting ?? [];
+}
+
+/** Two messages of `a` to `b`, before any request. */
+function unasked(options: ConstructorParameters<typeof NodeFixture>[0] = {}): NodeFixture {
+  const w = new NodeFixture(options);
+  for (const user of ["a", "b"]) w.account(user);
+  w.send("a", "b", "m1");
+  w.send("a", "b", "m2");
+  w.settle();
+  return w;
+}
+
+Deno.test("messages sent before the request wait for it, and are delivered in order on accept (9 A1)", () => {
+  const w = unasked();
+  deepEqual(w.mailbox("a").map((e) => e.kind === "message" && e.waits), [true, true]);
+  deepEqual(waiting(w, "a", "b"), [1, 2]);
+  subscription(w, "a", "b", "subscribe");
+  w.send("a", "b", "m3");
+  w.settle();
+  // Nothing of them is at the recipient before it accepts, and a restart changes nothing.
+  deepEqual(w.bodies("b"), []);
+  w.kill();
+  w.start();
+  w.settle();
+  deepEqual(waiting(w, "a", "b"), [1, 2, 3]);
+  subscription(w, "b", "a", "subscribed");
+  w.settle();
+  deepEqual(w.bodies("b"), ["m1", "m2", "m3"]);
+  deepEqual(waiting(w, "a", "b"), []);
+  deepEqual(undelivered(w, "a"), []);
+  readAll(w, "b", "a");
+  equal(receipts(w, "a").at(-1), "3/3");
+});
+
+Deno.test("messages sent before any request wait for one of the other side too (9 A1)", () => {
+  const w = unasked();
+  subscription(w, "b", "a", "subscribe");
+  w.settle();
+  // A request of the other side alone lets nobody write.
+  deepEqual(w.bodies("b"), []);
+  deepEqual(waiting(w, "a", "b"), [1, 2]);
+  subscription(w, "a", "b", "subscribed");
+  w.settle();
+  deepEqual(w.bodies("b"), ["m1", "m2"]);
+});
+
+Deno.test("messages sent before the request are undelivered after a denial, a block, their age or by choice (9 A1)", () => {
+  const ends: Readonly<Record<string, (w: NodeFixture) => void>> = {
+    denial: (w) => {
+      subscription(w, "a", "b", "subscribe");
+      w.settle();
+      subscription(w, "b", "a", "unsubscribed");
+    },
+    block: (w) => w.must("a", "roster.block", { contact: name("b"), blocked: true }),
+    "given up": (w) => subscription(w, "a", "b", "unsubscribe"),
+    age: (w) => w.settle(60_000),
+  };
+  for (const [end, act] of Object.entries(ends)) {
+    const w = unasked({ limits: { waitingMs: 60_000 } });
+    deepEqual(undelivered(w, "a"), [], end);
+    act(w);
+    w.settle();
+    deepEqual(undelivered(w, "a"), NONE_ACCEPTED, end);
+    deepEqual(waiting(w, "a", "b"), [], end);
+    deepEqual(w.bodies("b"), [], end);
+  }
+});
+
+Deno.test("changes of the contact that end no request leave messages waiting (9 A1)", () => {
+  const w = unasked();
+  w.must("a", "roster.set", { contact: name("b"), label: "Bo", groups: [] });
+  subscription(w, "a", "b", "subscribed");
+  subscription(w, "a", "b", "unsubscribed");
+  w.settle();
+  deepEqual(waiting(w, "a", "b"), [1, 2]);
+  deepEqual(undelivered(w, "a"), []);
+});
+
+Deno.test("a message to who takes them from anyone by now leaves behind what waits without a request (9 A1)", () => {
+  const w = unasked();
+  w.must("b", "settings.set", { messagesFrom: "anyone" });
+  const sent = w.send("a", "b", "m3");
+  w.settle();
+  equal(sent.waits, undefined);
+  deepEqual(w.bodies("b"), ["m3"]);
+  deepEqual(waiting(w, "a", "b"), []);
+  // No receipt covers what was left behind: its sender is notified first.
+  readAll(w, "b", "a");
+  deepEqual(undelivered(w, "a"), NONE_ACCEPTED);
+  equal(receipts(w, "a").at(-1), "3/3");
+});
+
+Deno.test("an undelivered event for several messages names the first and the last (9 A1)", () => {
+  const w = new NodeFixture();
+  for (const user of ["a", "b"]) w.account(user);
+  w.befriend("a", "b");
+  w.must("b", "roster.block", { contact: name("a"), blocked: true });
+  for (let i = 1; i <= 150; i++) w.send("a", "b", `m${i}`);
+  w.settle();
+  w.must("b", "roster.block", { contact: name("a"), blocked: false });
+  w.send("a", "b", "last");
+  w.settle();
+  readAll(w, "b", "a");
+  w.kill();
+  w.start();
+  const events = w.mailbox("a").flatMap((e) => e.kind === "undelivered" ? [e] : []);
+  deepEqual([events[0]!.id, events[0]!.from, events[0]!.num], ["", 1, 87]);
+  ok(events.slice(1).every((e) => e.id !== "" && e.from === undefined));
+});
+
 Deno.test("messages that wait are bounded for each request and for each account", () => {
   const w = new NodeFixture({ limits: { waitingTotalCharsMax: 1000, waitingCharsMax: 600 } });
   w.account("a");
@@ -140,6 +254,7 @@ Deno.test("messages that wait are bounded for each request and for each account"
   deepEqual([send("c", "3", 300), send("c", "4", 50)], ["ok", "limit_reached"]);
   // What waits does not count as on its way: others can still be written to.
   w.account("d");
+  w.befriend("a", "d");
   deepEqual(send("d", "5", 500), "ok");
 });
 

@@ -25,18 +25,16 @@ export function excused(
   const sender = folded.find((f) => f.life === from);
   if (sender === undefined) return () => from.wants.get(name)?.touched === true;
   if (!sender.whole) return () => true;
-  const told = new Set<number>();
+  const told: { readonly from: number; readonly num: number }[] = [];
   for (const e of sender.events) {
-    if (e.k === "undelivered" && e.with === name) told.add(e.num);
+    if (e.k === "undelivered" && e.with === name) told.push({ ...e, from: e.from ?? e.num });
   }
-  const { waiting } = sentWaiting(sender, name);
-  const waits = sender.view.asks(name);
-  return (num) => told.has(num) || (waits && waiting.has(num));
+  return (num) => told.some((t) => num >= t.from && num <= t.num) || sender.view.waits(name, num);
 }
 
 /**
- * Numbers of the messages that the account sent while its request to `name` was not answered, and
- * those of them whose wait ended with an acceptance.
+ * Numbers of the messages to `name` whose wait for a subscription is over, without those that a
+ * later message overtook, and those of them whose wait ended with an acceptance.
  */
 function sentWaiting(sender: Folded, name: string) {
   const view = new View(sender.life.name, `${sender.dump.mailboxId}:0`, null);
@@ -44,13 +42,18 @@ function sentWaiting(sender: Folded, name: string) {
   const accepted = new Set<number>();
   let pending: number[] = [];
   for (const e of sender.events) {
-    if (e.k === "message" && e.out && e.with === name && view.asks(name)) pending.push(e.num);
+    const asked = view.asks(name);
     view.apply(e);
-    for (const num of pending) waiting.add(num);
-    if (view.asks(name)) continue;
+    if (e.k === "message" && e.out && e.with === name && e.waits) pending.push(e.num);
+    const over = pending.filter((num) => !view.waits(name, num));
+    if (over.length === 0) continue;
+    pending = pending.filter((num) => view.waits(name, num));
+    // A message to an account that takes them from anyone leaves those behind that wait without a
+    // request.
+    if (e.k === "message" && !asked) continue;
+    for (const num of over) waiting.add(num);
     const subscription = view.roster.get(name)?.subscription ?? "none";
-    if (subscription !== "none") { for (const num of pending) accepted.add(num); }
-    pending = [];
+    if (subscription !== "none") { for (const num of over) accepted.add(num); }
   }
   return { waiting, accepted };
 }
@@ -66,7 +69,7 @@ export function checkWaiting(folded: readonly Folded[]): void {
       const simple = from !== to && from.whole && to.whole && to.life.number === 1 &&
         !from.life.blocks.get(to.life.name)?.touched &&
         !to.life.blocks.get(from.life.name)?.touched;
-      if (!simple || from.view.asks(to.life.name)) continue;
+      if (!simple) continue;
       const accepts = to.accepts.get(from.life.name)!;
       // Accepted for good, after it was not: whatever was released met a recipient that takes it.
       if (accepts.lastIndexOf(false) > accepts.indexOf(true) && accepts.includes(true)) continue;

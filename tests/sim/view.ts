@@ -23,6 +23,8 @@ interface Conversation {
   readUpTo: number;
   delivered: number;
   read: number;
+  /** Numbers of own messages that wait for a subscription, as a client computes them. */
+  waiting: number[];
   /** Positions of incoming messages after `readUpTo`; null where the start is not known. */
   incoming: number[] | null;
 }
@@ -61,8 +63,8 @@ export class View {
     for (const name of snapshot.requests) this.requests.add(name);
     for (const name of snapshot.blocked) this.blocked.add(name);
     for (const c of snapshot.conversations) {
-      const { with: peer, ...rest } = c;
-      this.conversations.set(peer, { ...rest, incoming: null });
+      const { with: peer, waiting = [], ...rest } = c;
+      this.conversations.set(peer, { ...rest, waiting: [...waiting], incoming: null });
     }
     this.messagesFrom = snapshot.messagesFrom;
   }
@@ -90,7 +92,7 @@ export class View {
       case "message":
         return this.#message(event);
       case "undelivered":
-        return;
+        return this.#undelivered(event);
       case "receipt":
         return this.#receipt(event);
       case "read":
@@ -102,6 +104,8 @@ export class View {
           this.#fail("a blocked account gains no right", JSON.stringify(event));
         }
         this.roster.set(contact.contact, contact);
+        const c = this.conversations.get(contact.contact);
+        if (c !== undefined && contact.subscription !== "none") c.waiting = [];
         return;
       }
       case "roster_removed":
@@ -126,6 +130,11 @@ export class View {
     return item?.pendingOut === true && item.subscription === "none";
   }
 
+  /** Whether message `num` to `name` waits for a subscription. */
+  waits(name: string, num: number): boolean {
+    return this.conversations.get(name)?.waiting.includes(num) ?? false;
+  }
+
   /** Whether the account takes messages from `name` in this state. */
   accepts(name: string): boolean {
     if (this.blocked.has(name)) return false;
@@ -137,7 +146,8 @@ export class View {
     let c = this.conversations.get(peer);
     if (c === undefined) {
       const incoming = this.whole ? [] : null;
-      c = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0, incoming };
+      const marks = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0 };
+      c = { ...marks, waiting: [], incoming };
       this.conversations.set(peer, c);
     }
     return c;
@@ -147,9 +157,17 @@ export class View {
     const c = this.#conversation(event.with);
     c.lastSeq = event.seq;
     c.lastAt = event.at;
-    if (event.out) return;
+    if (event.out) {
+      c.waiting = event.waits ? [...c.waiting, event.num] : [];
+      return;
+    }
     c.unread++;
     c.incoming?.push(event.seq);
+  }
+
+  #undelivered({ with: peer, num, from = num }: WireEvent & { k: "undelivered" }): void {
+    const c = this.conversations.get(peer);
+    if (c !== undefined) c.waiting = c.waiting.filter((waits) => waits < from || waits > num);
   }
 
   #receipt(event: WireEvent & { k: "receipt" }): void {
@@ -197,7 +215,8 @@ export class View {
     const conversations = [...this.conversations]
       .filter(([, c]) => c.lastSeq >= first && c.lastSeq > 0)
       .map(([peer, { incoming: _incoming, ...c }]) =>
-        `${peer} ${c.lastSeq} ${c.lastAt} ${c.unread} ${c.readUpTo} ${c.delivered} ${c.read}`
+        `${peer} ${c.lastSeq} ${c.lastAt} ${c.unread} ${c.readUpTo} ${c.delivered} ${c.read} ` +
+        `[${c.waiting}]`
       );
     const roster = [...this.roster.values()].map((c) =>
       `${c.contact} ${c.label ?? ""} [${c.groups ?? ""}] ${c.subscription} ${

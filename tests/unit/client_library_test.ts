@@ -172,6 +172,7 @@ Deno.test("createClient: a reset takes the snapshot and says that events are mis
     lastSeq: 51,
     lastAt: 51,
     unread: 3,
+    waiting: [],
   }]);
 });
 

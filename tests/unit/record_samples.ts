@@ -216,13 +216,38 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
     id: "m3",
     reason: "not_accepted",
   },
+  refused_told: {
+    kind: "refused_told",
+    with: BO,
+    seq: 6,
+    at: AT,
+    from: 1,
+    num: 300,
+    reason: "not_accepted",
+  },
 };
 
 /** Bodies of mailbox events of every kind. */
 export const BODIES: Readonly<Record<string, MailboxBody>> = {
   "message out": { kind: "message", with: BO, out: true, ...MESSAGE, device: "phone" },
+  "message that waits": {
+    kind: "message",
+    with: BO,
+    out: true,
+    ...MESSAGE,
+    device: "phone",
+    waits: true,
+  },
   "message in": { kind: "message", with: BO, out: false, ...MESSAGE, device: "" },
   undelivered: { kind: "undelivered", with: BO, num: 4, id: "m-4", reason: "quota" },
+  "undelivered, several": {
+    kind: "undelivered",
+    with: BO,
+    num: 300,
+    id: "",
+    reason: "not_accepted",
+    from: 1,
+  },
   receipt: { kind: "receipt", with: BO, delivered: 5, read: 4 },
   read: { kind: "read", with: BO, upTo: 77, unread: 0 },
   ...Object.fromEntries(

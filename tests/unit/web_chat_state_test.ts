@@ -30,7 +30,15 @@ function contact(name: string, show: Presence["show"], fields: Partial<Contact> 
 }
 
 function conversation(name: string, fields: Partial<Conversation> = {}): Conversation {
-  const none = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0 };
+  const none = {
+    lastSeq: 0,
+    lastAt: 0,
+    unread: 0,
+    readUpTo: 0,
+    delivered: 0,
+    read: 0,
+    waiting: [],
+  };
   return { with: name, ...none, ...fields };
 }
 
@@ -219,12 +227,38 @@ Deno.test("Timeline: what was undelivered is so after a reload, too (A1)", () =>
 
 Deno.test("markOf: a message waits for the answer to the request, until it is delivered (A1)", () => {
   const timeline = new Timeline();
+  timeline.add(message(9, { out: true, num: 3, waits: true }));
+  const [item] = timeline.items();
+  const waits = conversation("bob", { waiting: [3] });
+  assert.equal(markOf(item!, waits, "asked"), "asked");
+  assert.equal(markOf(item!, waits, "stranger"), "unasked");
+  assert.equal(markOf(item!, { ...waits, delivered: 3 }, "asked"), "delivered");
+  assert.equal(markOf(item!, conversation("bob"), "contact"), "sent");
+  // The snapshot is not here yet, or the subscription has ended again: nobody can say.
+  assert.equal(markOf(item!, undefined, "stranger"), null);
+  assert.equal(markOf(item!, conversation("bob"), "stranger"), null);
+});
+
+Deno.test("markOf: a message to who takes them from anyone does not wait (A1)", () => {
+  const timeline = new Timeline();
   timeline.add(message(9, { out: true, num: 3 }));
   const [item] = timeline.items();
-  assert.equal(markOf(item!, undefined, true), "asked");
-  assert.equal(markOf(item!, conversation("bob"), true), "asked");
-  assert.equal(markOf(item!, conversation("bob", { delivered: 3 }), true), "delivered");
-  assert.equal(markOf(item!, conversation("bob"), false), "sent");
+  for (const relation of ["asked", "stranger"] as const) {
+    assert.equal(markOf(item!, conversation("bob"), relation), "sent");
+  }
+});
+
+Deno.test("Timeline: a refusal of several messages is placed after a reload, too (9 A1)", () => {
+  const timeline = new Timeline();
+  const refused = { k: "undelivered", seq: 6, at: 6, with: "bob", from: 1, num: 2, id: "" };
+  const sent = [1, 2, 3].map((num) => message(num, { out: true, id: `k${num}`, num }));
+  timeline.addPage({
+    events: [{ ...refused, reason: "not_accepted" }] as unknown as Message[],
+    more: true,
+  });
+  timeline.addPage({ events: sent, more: false });
+  const marks = timeline.items().map((item) => markOf(item, conversation("bob", { read: 3 })));
+  assert.deepEqual(marks, ["failed", "failed", "read"]);
 });
 
 Deno.test("Timeline.rows: a line stands before the first unread message to me (A22)", () => {

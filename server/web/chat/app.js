@@ -1,7 +1,7 @@
 // @ts-check
 /** The chat of one who is signed in: what the client tells goes to the parts of the page. */
 import { Connection } from "./connection.js";
-import { ContactDialogs } from "./contact.js";
+import { ContactDialogs, requestContact } from "./contact.js";
 import { Drafts } from "./drafts.js";
 import { byId, setText } from "./dom.js";
 import { Idle } from "./idle.js";
@@ -34,6 +34,7 @@ import { Typing } from "./typing.js";
  *   readonly open: (name: string) => void,
  *   readonly leave: () => void,
  *   readonly showContact: (name: string) => void,
+ *   readonly request: (name: string) => Promise<void>,
  *   readonly attempt: (promise: Promise<unknown>, told?: HTMLElement) => Promise<boolean>,
  *   readonly announce: (text: string) => void,
  *   readonly changed: () => void
@@ -91,6 +92,7 @@ export class App {
       open: (name) => this.#open(name),
       leave: () => this.#leave(),
       showContact: (name) => this.dialogs.showContact(name),
+      request: (name) => requestContact(client, name),
       attempt: (promise, told) => this.#attempt(promise, told),
       announce: (text) => this.#announce(text),
       changed: () => this.#plan(),

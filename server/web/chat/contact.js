@@ -13,6 +13,16 @@ import { presenceText } from "./text.js";
 
 /** @typedef {{ text: string, act: string, run: () => Promise<unknown>, danger?: boolean }} Fact */
 
+/**
+ * Asks to see when somebody is online, and lets them see the same.
+ * @param {Api.Client} client
+ * @param {string} name
+ */
+export async function requestContact(client, name) {
+  await client.approve(name);
+  await client.subscribe(name);
+}
+
 /** See the head of this file. */
 export class ContactDialogs {
   #addDialog = dialog("add-dialog");
@@ -105,12 +115,8 @@ export class ContactDialogs {
    * @returns {readonly Fact[]}
    */
   #factsOf(name) {
-    const { client } = this.#chat;
+    const { client, request } = this.#chat;
     const contact = client.contacts.get(name);
-    const mutual = async () => {
-      await client.approve(name);
-      await client.subscribe(name);
-    };
     const block = client.blocked.has(name)
       ? { text: "Blocked", act: "Unblock", run: () => client.unblock(name) }
       : {
@@ -120,7 +126,7 @@ export class ContactDialogs {
         run: () => client.block(name),
       };
     if (contact === undefined) {
-      return [{ text: "Not one of your contacts", act: "Add", run: mutual }, block];
+      return [{ text: "Not one of your contacts", act: "Add", run: () => request(name) }, block];
     }
     return [
       this.#theirs(contact),

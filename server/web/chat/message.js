@@ -12,12 +12,13 @@ import { markOf } from "./timeline.js";
  */
 
 /**
- * What all lines of a conversation have. `asking`: the request to them has no answer yet. `notes`:
- * it is the conversation with oneself.
+ * What all lines of a conversation have. `notes`: it is the conversation with oneself. `ask` sends
+ * the request that messages wait for.
  * @typedef {{
  *   readonly conversation: Api.Conversation | undefined, readonly title: string,
- *   readonly asking: boolean, readonly notes: boolean,
- *   readonly retry: (key: string) => void, readonly drop: (key: string) => void
+ *   readonly relation: import("./timeline.js").Relation, readonly notes: boolean,
+ *   readonly retry: (key: string) => void, readonly drop: (key: string) => void,
+ *   readonly ask: () => void
  * }} Context
  */
 
@@ -78,19 +79,28 @@ export function updateRow(element, row, context) {
     "data-mark": mark,
   });
   const meta = /** @type {HTMLElement} */ (element.lastElementChild);
-  const told = `${mark} ${item.at} ${item.failure} ${item.seq > 0} ${context.title}`;
+  const told = `${mark} ${item.at} ${item.failure} ${item.seq > 0} ${context.title} ${
+    asks(item, context)
+  }`;
   if (meta.dataset["told"] === told) return;
   meta.dataset["told"] = told;
   meta.replaceChildren(...metaOf(item, mark, context));
 }
 
 /**
+ * Whether the message has the button for the request: the last of those that wait has.
  * @param {import("./timeline.js").Item} item
  * @param {Context} context
  */
-function markFor(item, { conversation, asking, notes }) {
+const asks = ({ num }, { conversation }) => num === conversation?.waiting.at(-1);
+
+/**
+ * @param {import("./timeline.js").Item} item
+ * @param {Context} context
+ */
+function markFor(item, { conversation, relation, notes }) {
   if (!item.out) return null;
-  const mark = markOf(item, conversation, asking);
+  const mark = markOf(item, conversation, relation);
   // A note is where it belongs as soon as the server has it.
   return notes && mark !== "failed" && mark !== "waiting" ? null : mark;
 }
@@ -101,12 +111,19 @@ function markFor(item, { conversation, asking, notes }) {
  * @param {Context} context
  * @returns {(Node | string)[]}
  */
-function metaOf({ at, seq, key, failure }, mark, { title, retry, drop }) {
+function metaOf(item, mark, context) {
+  const { at, seq, key, failure } = item;
+  const { title, retry, drop, ask } = context;
   const time = make("time", { datetime: new Date(at).toISOString() }, timeText(at));
   if (mark === null) return [time];
   if (mark === "asked") {
     const text = make("span", {}, "Waiting for ", bdi(title), " to accept");
     return [time, icon("waiting"), text];
+  }
+  if (mark === "unasked") {
+    const text = make("span", {}, "Not sent: ", bdi(title), " is not a contact yet");
+    const acts = asks(item, context) ? [button("Send a contact request", ask)] : [];
+    return [time, icon("waiting"), text, ...acts];
   }
   if (mark !== "failed") return [time, icon(mark), MARKS[mark]];
   const acts = seq > 0 ? [] : [

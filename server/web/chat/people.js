@@ -81,6 +81,17 @@ function entryOf({ contacts, conversations, blocked }, name, self) {
  */
 export const awaitsAnswer = ({ pendingOut, subscription }) => pendingOut && subscription === "none";
 
+/**
+ * What somebody is to messages that wait.
+ * @param {Pick<Api.Contact, "pendingOut" | "subscription"> | undefined} contact
+ * @returns {import("./timeline.js").Relation}
+ */
+export function relationTo(contact) {
+  if (contact === undefined) return "stranger";
+  if (contact.subscription !== "none") return "contact";
+  return contact.pendingOut ? "asked" : "stranger";
+}
+
 /** Whether a contact's presence can be seen. @param {Api.Contact} contact */
 export const sees = ({ subscription }) => subscription === "to" || subscription === "both";
 

@@ -13,17 +13,9 @@ import {
   showList,
 } from "./dom.js";
 import { makeRow, updateRow } from "./message.js";
-import { awaitsAnswer, sees } from "./people.js";
+import { awaitsAnswer, relationTo, sees } from "./people.js";
 import { Reading } from "./reading.js";
-import {
-  errorText,
-  hueOf,
-  initials,
-  presenceText,
-  reasonText,
-  sendErrorText,
-  showText,
-} from "./text.js";
+import { errorText, hueOf, initials, presenceText, sendErrorText, showText } from "./text.js";
 import { Timeline } from "./timeline.js";
 
 /**
@@ -118,12 +110,10 @@ export class Talk {
   }
 
   /** @param {Api.Undelivered} event */
-  undelivered({ with: peer, id, num, reason }) {
-    const timeline = this.#timeline(peer);
-    if (id !== "") return timeline.undelivered(id, reasonText(reason));
+  undelivered(event) {
     // The receipt that follows it is not counted yet.
-    const { delivered = 0 } = this.#chat.client.conversations.get(peer) ?? {};
-    timeline.undeliveredRange(delivered, num, reasonText(reason));
+    const { delivered = 0 } = this.#chat.client.conversations.get(event.with) ?? {};
+    this.#timeline(event.with).refuse(event, delivered);
   }
 
   /** A message of an earlier run was refused. @param {Api.RoostError} error */
@@ -233,10 +223,11 @@ export class Talk {
     const context = {
       conversation: client.conversations.get(peer),
       title: titleOf(peer),
-      asking: contact !== undefined && awaitsAnswer(contact),
+      relation: relationTo(contact),
       notes: isSelf(peer),
       retry: this.#retry,
       drop: this.#drop,
+      ask: this.#ask,
     };
     showList(this.#list, timeline.rows(this.#reading.divider), {
       key: ({ id }) => id,
@@ -310,7 +301,9 @@ export class Talk {
       this.#notice.replaceChildren(text);
     } else {
       const act = button("Add or block …", () => showContact(peer));
-      this.#notice.replaceChildren(make("p", {}, name, " is not one of your contacts."), act);
+      const text = make("p", {}, name, " is not one of your contacts. ");
+      text.append("If they take messages from contacts only, yours wait until they accept you.");
+      this.#notice.replaceChildren(text, act);
     }
   }
 
@@ -359,6 +352,13 @@ export class Talk {
     const body = this.#timeline(this.#peer).drop(key);
     if (body !== undefined) this.#post(this.#peer, body);
     this.#toEnd();
+    this.focus();
+  };
+
+  /** Sends the request that messages wait for. */
+  #ask = () => {
+    const { attempt, request } = this.#chat;
+    if (this.#peer !== null) attempt(request(this.#peer));
     this.focus();
   };
 

@@ -8,11 +8,11 @@ import { reasonText } from "./text.js";
 
 /**
  * A message as it is shown. `id` stays the same from waiting to sent. `seq` and `num` are 0 until
- * the server has it.
+ * the server has it. `waits`: it waited for a subscription when it was sent.
  * @typedef {{
  *   readonly id: string, readonly key: string, readonly seq: number, readonly num: number,
  *   readonly at: number, readonly out: boolean, readonly body: string,
- *   readonly failure: string | null
+ *   readonly waits: boolean, readonly failure: string | null
  * }} Item
  */
 
@@ -34,9 +34,11 @@ const KEPT = 300;
  * @param {Api.Message} message
  * @returns {Item}
  */
-function itemOf({ id, seq, num, at, out: mine, body }) {
+function itemOf({ id, seq, num, at, out: mine, body, waits: waited }) {
   const out = mine === true;
-  return { id: out ? `key ${id}` : `seq ${seq}`, key: id, seq, num, at, out, body, failure: null };
+  const waits = waited === true;
+  const shown = out ? `key ${id}` : `seq ${seq}`;
+  return { id: shown, key: id, seq, num, at, out, body, waits, failure: null };
 }
 
 /** The messages of one conversation that are known here. */
@@ -47,6 +49,8 @@ export class Timeline {
   #waiting = new Map();
   /** Refusals that came after the acknowledgement, by key. @type {Map<string, string>} */
   #refused = new Map();
+  /** The same of several messages, by number. @type {{ from: number, to: number, failure: string }[]} */
+  #refusedRanges = [];
   /** The first position of the pages that were read; Infinity before the first page. */
   #pagedFrom = Infinity;
   /** Whether there are older ones on the server. */
@@ -73,7 +77,7 @@ export class Timeline {
     if (!this.loaded && more) this.#dropBefore(events[0]?.seq ?? 0);
     for (const event of events) {
       if (event.k === "message") this.add(event);
-      else if (event.k === "undelivered") this.undelivered(event.id, reasonText(event.reason));
+      else if (event.k === "undelivered") this.refuse(event);
     }
     // A page may have refusals alone: the next one is that before them.
     this.#pagedFrom = Math.min(this.#pagedFrom, events[0]?.seq ?? Infinity);
@@ -102,8 +106,8 @@ export class Timeline {
 
   /** A message that was handed to the client. @param {Pick<Api.PendingMessage, "key" | "body" | "at">} message */
   wait({ key, body, at }) {
-    const item = { id: `key ${key}`, key, seq: 0, num: 0, at, out: true, body, failure: null };
-    this.#waiting.set(key, item);
+    const unsent = { seq: 0, num: 0, out: true, waits: false, failure: null };
+    this.#waiting.set(key, { id: `key ${key}`, key, at, body, ...unsent });
   }
 
   /**
@@ -111,10 +115,13 @@ export class Timeline {
    * @param {string} key
    * @param {Api.Sent} sent
    */
-  sent(key, { seq, at, num }) {
+  sent(key, { seq, at, num, waits: waited }) {
+    const waits = waited === true;
     const item = this.#waiting.get(key);
     this.#waiting.delete(key);
-    if (item !== undefined && !this.#kept.has(seq)) this.#kept.set(seq, { ...item, seq, at, num });
+    if (item !== undefined && !this.#kept.has(seq)) {
+      this.#kept.set(seq, { ...item, seq, at, num, waits });
+    }
   }
 
   /**
@@ -137,15 +144,22 @@ export class Timeline {
   }
 
   /**
-   * The other side's took none of these of mine.
-   * @param {number} after number of the last one before them
-   * @param {number} upTo number of the last one
-   * @param {string} failure
+   * The server took a message of mine, or several, and the other side's did not.
+   * @param {Api.Undelivered} event
+   * @param {number} after where an earlier server does not say which was the first: the one before it
    */
-  undeliveredRange(after, upTo, failure) {
-    for (const { out, num, key } of this.#kept.values()) {
-      if (out && num > after && num <= upTo) this.#refused.set(key, failure);
-    }
+  refuse({ id, num, from, reason }, after = num) {
+    const failure = reasonText(reason);
+    if (id !== "") return this.undelivered(id, failure);
+    const range = { from: from ?? after + 1, to: num, failure };
+    if (this.#refusedRanges.some(({ from, to }) => from === range.from && to === range.to)) return;
+    this.#refusedRanges.push(range);
+  }
+
+  /** @param {Item} item */
+  #failureOf({ key, num }) {
+    return this.#refused.get(key) ??
+      this.#refusedRanges.find(({ from, to }) => num >= from && num <= to)?.failure;
   }
 
   /** Forgets a message that failed; its text. @param {string} key */
@@ -168,7 +182,7 @@ export class Timeline {
     const all = [...this.#kept.values()].sort((a, b) => a.seq - b.seq);
     const kept = this.#notes ? once(all) : all;
     const told = kept.map((item) => {
-      const failure = item.out ? this.#refused.get(item.key) : undefined;
+      const failure = item.out ? this.#failureOf(item) : undefined;
       return failure === undefined ? item : { ...item, failure };
     });
     return [...told, ...this.#waiting.values()];
@@ -221,17 +235,27 @@ function together(a, b) {
 }
 
 /**
- * How far a message of mine has got. `asked`: it waits until the recipient accepts my request.
- * @param {Item} item
- * @param {Pick<Api.Conversation, "delivered" | "read"> | undefined} conversation
- * @param {boolean} asking whether my request to the recipient has no answer yet
- * @returns {"waiting" | "asked" | "sent" | "delivered" | "read" | "failed"}
+ * What the recipient is: a contact with a subscription, one that has not answered my request, or
+ * neither.
+ * @typedef {"contact" | "asked" | "stranger"} Relation
  */
-export function markOf({ failure, seq, num }, conversation, asking = false) {
+
+/**
+ * How far a message of mine has got. `asked`: it waits until the recipient accepts my request.
+ * `unasked`: it waits for a request. null: nobody can say.
+ * @param {Item} item
+ * @param {Pick<Api.Conversation, "delivered" | "read" | "waiting"> | undefined} conversation
+ * @param {Relation} relation
+ * @returns {"waiting" | "unasked" | "asked" | "sent" | "delivered" | "read" | "failed" | null}
+ */
+export function markOf({ failure, seq, num, waits }, conversation, relation = "contact") {
   if (failure !== null) return "failed";
   if (seq === 0) return "waiting";
-  const { delivered, read } = conversation ?? { delivered: 0, read: 0 };
+  const { delivered, read, waiting } = conversation ?? { delivered: 0, read: 0, waiting: [] };
   if (num <= read) return "read";
   if (num <= delivered) return "delivered";
-  return asking ? "asked" : "sent";
+  if (waiting.includes(num)) return relation === "asked" ? "asked" : "unasked";
+  // It waits no more. Without a subscription it may have been released by an earlier one, or left
+  // behind by a later message.
+  return waits && relation !== "contact" ? null : "sent";
 }

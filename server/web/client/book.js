@@ -37,6 +37,18 @@ export function presenceOf(e) {
   };
 }
 
+/**
+ * Which of one's own messages wait after another message of the conversation. One that is sent at
+ * once leaves none waiting before it.
+ * @param {readonly number[]} waiting
+ * @param {Json} e
+ * @returns {readonly number[]}
+ */
+function waitingAfter(waiting, e) {
+  if (e["out"] !== true) return waiting;
+  return e["waits"] === true ? [...waiting, Number(e["num"])] : [];
+}
+
 /** See the head of this file. */
 export class Book {
   /** @type {Map<string, Api.Contact>} */
@@ -94,7 +106,7 @@ export class Book {
     for (const name of /** @type {string[]} */ (snapshot["requests"])) this.requests.add(name);
     for (const name of /** @type {string[]} */ (snapshot["blocked"])) this.blocked.add(name);
     for (const item of /** @type {Api.Conversation[]} */ (snapshot["conversations"])) {
-      this.conversations.set(item.with, { ...item });
+      this.conversations.set(item.with, { ...item, waiting: item.waiting ?? [] });
     }
     this.messagesFrom = /** @type {"contacts" | "anyone"} */ (snapshot["messagesFrom"]);
   }
@@ -153,9 +165,12 @@ export class Book {
       case "message":
       case "receipt":
       case "read":
+      case "undelivered":
         return this.#converse(seq, e);
       case "roster":
-        return this.#list(e, this.#presenceOf(contact));
+        this.#list(e, this.#presenceOf(contact));
+        if (e["subscription"] !== "none") this.#released(contact);
+        return;
       case "roster_removed":
         return void this.contacts.delete(contact);
       case "request":
@@ -171,17 +186,32 @@ export class Book {
     }
   }
 
+  /** What waited for a subscription with a contact is sent. @param {string} peer */
+  #released(peer) {
+    const c = this.conversations.get(peer);
+    if (c !== undefined && c.waiting.length > 0) {
+      this.conversations.set(peer, { ...c, waiting: [] });
+    }
+  }
+
   /**
    * @param {number} seq
    * @param {Json} e
    */
   #converse(seq, e) {
     const peer = String(e["with"]);
-    const none = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0 };
-    const c = this.conversations.get(peer) ?? { with: peer, ...none };
+    const marks = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0 };
+    const c = this.conversations.get(peer) ?? { with: peer, ...marks, waiting: [] };
     if (e["k"] === "message") {
       const unread = c.unread + (e["out"] === true ? 0 : 1);
-      this.conversations.set(peer, { ...c, lastSeq: seq, lastAt: Number(e["at"]), unread });
+      const waiting = waitingAfter(c.waiting, e);
+      const lastAt = Number(e["at"]);
+      this.conversations.set(peer, { ...c, lastSeq: seq, lastAt, unread, waiting });
+    } else if (e["k"] === "undelivered") {
+      const { num, from = num } = e;
+      const waiting = c.waiting.filter((n) => n < Number(from) || n > Number(num));
+      // An event of its own makes no conversation.
+      if (this.conversations.has(peer)) this.conversations.set(peer, { ...c, waiting });
     } else if (e["k"] === "receipt") {
       const { delivered, read } = e;
       this.conversations.set(peer, { ...c, delivered: Number(delivered), read: Number(read) });
