@@ -9,6 +9,7 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { freeChunk } from "./chunk.ts";
 import { plainAddress } from "./plain_address.ts";
 import type { Turns, Worker } from "./turns.ts";
 
@@ -20,8 +21,8 @@ const EMPTY_LINE = "\r\n\r\n";
 const BODY_SLICE_MIN = 64;
 /** Most bytes that the parser takes at once. */
 const SLICE_MAX = 16_384;
-/** Bytes behind a request without an answer that are not even counted: the connection is cut. */
-const HELD_BYTES_MAX = 131_072;
+/** Bytes that wait for the parser, from which on no more are read. */
+const HELD_BYTES = 65_536;
 /** First letters of GET and HEAD, whose requests have no body. */
 const BODILESS: readonly (number | undefined)[] = [0x47, 0x48];
 
@@ -45,6 +46,12 @@ export class RequestFeed implements Worker {
   readonly #events: FeedEvents;
   readonly #parse: (slice: Buffer) => void;
   #unparsed: Buffer | null = null;
+  /** The chunk that `#unparsed` is the rest of; null where something may refer to it. */
+  #chunk: Buffer | null = null;
+  /** Reading was stopped, for too many bytes wait. */
+  #held = false;
+  /** More requests wait than may: the connection is cut in its turn. */
+  #condemned = false;
   /** The last request whose head was parsed. */
   #last: IncomingMessage | null = null;
   #waiting = 0;
@@ -65,7 +72,7 @@ export class RequestFeed implements Worker {
     const parse = socket.listeners("data")[0] as (slice: Buffer) => void;
     socket.removeListener("data", parse);
     this.#parse = parse;
-    socket.on("readable", this.#readable);
+    socket.on("data", this.#received);
     socket.on("resume", this.#wake);
   }
 
@@ -86,6 +93,7 @@ export class RequestFeed implements Worker {
   refuse(): void {
     this.#refused = true;
     this.#unparsed = null;
+    this.#resume();
   }
 
   /** The head of a client's request was parsed: the next one waits until `answered`. */
@@ -106,24 +114,60 @@ export class RequestFeed implements Worker {
     const rest = this.#unparsed ?? Buffer.alloc(0);
     this.#over = true;
     this.#unparsed = null;
-    this.socket.removeListener("readable", this.#readable);
+    this.#chunk = null;
+    this.#resume();
+    this.socket.removeListener("data", this.#received);
     this.socket.removeListener("resume", this.#wake);
     return rest;
   }
 
-  readonly #readable = (): void => {
+  /** Bytes are read even where they have to wait: otherwise the stream's end would not be seen. */
+  readonly #received = (chunk: Buffer): void => {
     if (this.#over) return;
-    if (this.#refused) return this.#discard();
-    // Read even where it has to wait: otherwise the end of the stream would not be seen.
-    this.#unparsed ??= this.socket.read() as Buffer | null;
-    if (this.socket.readableLength > HELD_BYTES_MAX) this.#events.pipelined(this);
-    else this.#wake();
+    if (this.#refused) return this.#discard(chunk);
+    if (this.#unparsed === null) this.#unparsed = this.#chunk = chunk;
+    else {
+      this.#unparsed = Buffer.concat([this.#unparsed, chunk]);
+      this.#chunk = null;
+      freeChunk(chunk);
+    }
+    if (this.#startsRequest() && this.#tooMany(this.#unparsed)) return this.#condemn();
+    this.#wake();
+    if (this.#held || this.#unparsed === null || this.#unparsed.length < HELD_BYTES) return;
+    this.#held = true;
+    this.socket.pause();
   };
 
+  /** Whether the unparsed bytes begin with a request, and not with the rest of a body. */
+  #startsRequest(): boolean {
+    return this.#last === null || this.#last.complete;
+  }
+
+  #resume(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.socket.resume();
+  }
+
   /** A client that is refused may have been sending before it knows, but not for ever. */
-  #discard(): void {
-    if (this.socket.read() === null || ++this.#lateChunks < 2) return;
+  #discard(chunk: Buffer): void {
+    freeChunk(chunk);
+    if (this.#condemned || ++this.#lateChunks < 2) return;
     this.#events.late(this);
+  }
+
+  /** To cut a connection takes time: it has to wait for its turn, but keeps no memory. */
+  #condemn(): void {
+    this.#condemned = true;
+    this.#free();
+    this.refuse();
+    this.#wake();
+  }
+
+  #free(): void {
+    this.#unparsed = null;
+    if (this.#chunk !== null) freeChunk(this.#chunk);
+    this.#chunk = null;
   }
 
   readonly #wake = (): void => {
@@ -132,40 +176,43 @@ export class RequestFeed implements Worker {
     this.#turns.run(this);
   };
 
-  /**
-   * Whether bytes have arrived that may be parsed: those of a body that is wanted, or a request's.
-   */
+  /** Whether there is a step to do. */
   #ready(): boolean {
-    if (this.#over || this.#refused || this.#unparsed === null || this.socket.destroyed) {
-      return false;
-    }
+    if (this.socket.destroyed) return false;
+    if (this.#condemned) return true;
+    if (this.#over || this.#refused || this.#unparsed === null) return false;
     const last = this.#last;
     if (this.#waiting === 0) return true;
     return last !== null && !last.complete && last.readableLength < last.readableHighWaterMark;
   }
 
   step(): boolean {
-    if (this.#ready()) this.#parseSlice(this.#unparsed!);
+    if (this.#ready()) {
+      if (this.#condemned) this.#events.pipelined(this);
+      else this.#parseSlice(this.#unparsed!);
+    }
     const more = this.#ready();
     this.#queued = more;
     return more;
   }
 
   #parseSlice(unparsed: Buffer): void {
-    const inBody = this.#waiting > 0;
-    if (!inBody && this.#tooMany(unparsed)) return this.#events.pipelined(this);
+    const inBody = !this.#startsRequest();
     const end = sliceEnd(unparsed, inBody ? BODY_SLICE_MIN : 0);
-    this.#unparsed = end === unparsed.length ? null : unparsed.subarray(end);
-    this.#parse.call(this.socket, end === unparsed.length ? unparsed : unparsed.subarray(0, end));
-    if (this.#over || this.#refused) return;
-    this.#unparsed ??= this.socket.read() as Buffer | null;
-    const behind = this.#waiting > 0 && this.#last?.complete === true ? this.#unparsed : null;
-    if (behind !== null && this.#tooMany(behind)) this.#events.pipelined(this);
+    const rest = end < unparsed.length ? unparsed.subarray(end) : null;
+    this.#unparsed = rest;
+    this.#parse.call(this.socket, rest === null ? unparsed : unparsed.subarray(0, end));
+    // The parser makes no copy of a body.
+    if (inBody || !this.#startsRequest()) this.#chunk = null;
+    if (this.#over) return;
+    if (rest === null || this.#refused) this.#free();
+    if (rest === null) this.#resume();
+    else if (!this.#refused && this.#startsRequest() && this.#tooMany(rest)) this.#condemn();
   }
 
   /** Whether bytes that begin with a request hold more requests than may wait. */
   #tooMany(bytes: Buffer): boolean {
-    // In a body, empty lines are no requests.
+    // In the body of the first, empty lines are no requests.
     if (this.#waiting === 0 && !BODILESS.includes(bytes[0])) return false;
     let count = this.#waiting;
     for (let at = bytes.indexOf(EMPTY_LINE); at >= 0; at = bytes.indexOf(EMPTY_LINE, at + 4)) {

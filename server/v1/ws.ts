@@ -14,12 +14,8 @@ import { refuseRaw } from "../http/refusal.ts";
 import type { Turns } from "../http/turns.ts";
 import { STATUS_OF } from "../http/response.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
-import {
-  type ConnectionHost,
-  type ConnectionRules,
-  type Fault,
-  WsConnection,
-} from "./ws_connection.ts";
+import type { ConnectionHost, ConnectionRules, Fault } from "./ws_host.ts";
+import { WsConnection } from "./ws_connection.ts";
 
 /** The only path that can be upgraded. */
 export const WS_PATH = "/v1/ws";

@@ -8,10 +8,12 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { CloseReason, Sink } from "../edge/types.ts";
+import { freeChunk } from "../http/chunk.ts";
 import { cut } from "../http/refusal.ts";
 import type { Worker } from "../http/turns.ts";
 import { goawayFrame } from "./encode.ts";
-import { frameBuffer, frameHead, PING, pongFrame } from "./ws_frame.ts";
+import { frameBuffer, frameHead, idleFrames, PING, pongFrame } from "./ws_frame.ts";
+import type { ConnectionHost, Fault } from "./ws_host.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 
 /** `WebSocket.OPEN`. */
@@ -33,52 +35,12 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
 const COSTLY_BYTES = 4096;
 /** Bytes that are taken apart at once, before the first frame and after it. */
 const SLICE_BYTES = { early: 1024, greeted: 8192 } as const;
-/** Pings and pongs that may come before the first frame. */
+/** Pings, pongs and empty frames that may come before the first frame with a text. */
 const EARLY_CONTROL_MAX = 16;
 /** Frames of a client that has been sent away, until the connection is cut. */
 const LATE_MAX = 64;
 /** Bytes that are read, unparsed, behind a frame that breaks the protocol, until the cut. */
 const BROKEN_BYTES_MAX = 262_144;
-
-/** Why the transport itself ends a connection. */
-export type Fault =
-  | "binary"
-  | "flood"
-  | "silent"
-  | "no_hello"
-  | "unread"
-  | "frame"
-  | "too_large"
-  | "late";
-
-/** What connections share. */
-export interface ConnectionRules {
-  /** Frames that return each second, and that may be saved up. */
-  readonly framesPerSecond: number;
-  readonly framesBurst: number;
-  /** How long a client may go on sending more than that, ms. */
-  readonly floodMs: number;
-  /** Bytes not taken by the client beyond which nobody waits. */
-  readonly unreadBytesMax: number;
-}
-
-/** The transport, as a connection sees it. */
-export interface ConnectionHost {
-  readonly rules: ConnectionRules;
-  nowMs(): number;
-  /** Asks for `flush` at the end of the turn. */
-  cork(connection: WsConnection): void;
-  /** Asks for `resume` in a while. */
-  paused(connection: WsConnection): void;
-  /** The first frame has come. */
-  greeted(connection: WsConnection): void;
-  received(bytes: number): void;
-  /** A text frame of so many bytes was sent. */
-  sent(bytes: number): void;
-  fault(fault: Fault, connection: WsConnection): void;
-  /** Asks for `step`, now or when it is the connection's turn. */
-  takeTurn(connection: WsConnection): void;
-}
 
 /** Where a socket finds its connection. */
 const CONNECTION = Symbol("connection");
@@ -120,6 +82,8 @@ export class WsConnection implements WireConnection, Sink, Worker {
   readonly #parse: (chunk: Buffer) => void;
   /** Read, and not yet taken apart. */
   #unparsed: Buffer | null = null;
+  /** It began as a flood, and is cut in its turn. */
+  #condemned = false;
   #queued = false;
 
   constructor(host: ConnectionHost, ws: WebSocket, socket: Socket, address: string) {
@@ -210,13 +174,30 @@ export class WsConnection implements WireConnection, Sink, Worker {
    * what the client sends after it.
    */
   receive(chunk: Buffer): void {
-    if (this.#broken) this.#discard(chunk.length);
-    else if (this.#unparsed !== null) this.#unparsed = Buffer.concat([this.#unparsed, chunk]);
-    else if (chunk.length > this.#sliceBytes() || this.#paused) {
-      this.#unparsed = chunk;
-      this.#socket.pause();
-      this.#takeTurn();
-    } else if (!this.#socket.destroyed) this.#parse.call(this.#socket, chunk);
+    if (this.#condemned) freeChunk(chunk);
+    else if (this.#broken) this.#discard(chunk);
+    else if (this.#unparsed !== null) this.#hold(Buffer.concat([this.#unparsed, chunk]));
+    else if (chunk.length > this.#sliceBytes() || this.#paused) this.#hold(chunk);
+    else if (!this.#socket.destroyed) this.#parse.call(this.#socket, chunk);
+  }
+
+  #hold(chunk: Buffer): void {
+    if (!this.#greeted && idleFrames(chunk, EARLY_CONTROL_MAX) > EARLY_CONTROL_MAX) {
+      return this.#condemn(chunk);
+    }
+    this.#unparsed = chunk;
+    this.#socket.pause();
+    this.#takeTurn();
+  }
+
+  /** Nothing of a flood is parsed or kept; to cut the connection takes time, and has its turn. */
+  #condemn(chunk: Buffer): void {
+    this.#condemned = true;
+    this.#over = true;
+    this.#unparsed = null;
+    freeChunk(chunk);
+    this.#paused = false;
+    this.#takeTurn();
   }
 
   /** A frame breaks the protocol: nothing behind it is parsed or kept. */
@@ -229,8 +210,9 @@ export class WsConnection implements WireConnection, Sink, Worker {
   }
 
   /** Bytes on their way may be late, as frames may. */
-  #discard(bytes: number): void {
-    this.#brokenBytes += bytes;
+  #discard(chunk: Buffer): void {
+    this.#brokenBytes += chunk.length;
+    freeChunk(chunk);
     if (this.#brokenBytes <= BROKEN_BYTES_MAX) return;
     this.#brokenBytes = -Infinity;
     this.#host.fault("late", this);
@@ -249,7 +231,11 @@ export class WsConnection implements WireConnection, Sink, Worker {
 
   /** Takes a slice apart; returns whether there is another that may be. */
   step(): boolean {
-    this.#queued = this.#parseSlice();
+    if (this.#condemned) {
+      this.#queued = false;
+      this.#host.fault("flood", this);
+      this.terminate();
+    } else this.#queued = this.#parseSlice();
     return this.#queued;
   }
 
@@ -261,7 +247,8 @@ export class WsConnection implements WireConnection, Sink, Worker {
       return false;
     }
     const bytes = this.#sliceBytes();
-    this.#unparsed = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
+    const rest = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
+    this.#unparsed = rest;
     this.#parse.call(this.#socket, unparsed.subarray(0, bytes));
     if (this.#broken) this.#unparsed = null;
     if (this.#paused) return false;

@@ -11,6 +11,27 @@ export function pongFrame(data: Buffer): string {
   return String.fromCharCode(PONG_FRAME, data.length) + data.toString("latin1");
 }
 
+/** Bytes of a client's frame besides its payload, where that has less than 126 bytes. */
+const SHORT_HEAD_BYTES = 6;
+/** The bit of an opcode that control frames have. */
+const CONTROL = 0x08;
+
+/**
+ * How many frames that ask for nothing a client's bytes begin with: control frames and empty texts.
+ * Looks at heads alone, and counts to `max` + 1.
+ */
+export function idleFrames(bytes: Buffer, max: number): number {
+  let count = 0;
+  for (let at = 0; at + SHORT_HEAD_BYTES <= bytes.length && count <= max; count++) {
+    const length = bytes[at + 1]! & 0x7f;
+    const isControl = (bytes[at]! & CONTROL) !== 0 && length < 126;
+    const isIdle = isControl || (bytes[at] === TEXT_FRAME && length === 0);
+    if (!isIdle) break;
+    at += SHORT_HEAD_BYTES + length;
+  }
+  return count;
+}
+
 /** A text frame of so many UTF-8 bytes. */
 export function frameBuffer(text: string, bytes: number): Buffer {
   const head = frameHead(bytes);

@@ -1,100 +1,13 @@
 /** The HTTP server on real sockets: what a connection may cost before anybody has signed in. */
 import assert from "node:assert/strict";
 import { connect as connectTls } from "node:tls";
-import { Hono } from "hono";
-import { fail, type Failure } from "../../shard/errors.ts";
+import { fail } from "../../shard/errors.ts";
 import { type Cidr, parseCidr } from "../../server/config/address.ts";
-import {
-  abortConnection,
-  addressFromEnv,
-  type HttpCounters,
-  type HttpOptions,
-  type HttpServer,
-  openHttpServer,
-  TrustedProxies,
-} from "../../server/http/http_server.ts";
-import { systemClock } from "../../server/system/clock.ts";
-import { systemTimers } from "../../server/system/timers.ts";
-import { Turns } from "../../server/http/turns.ts";
 import { RawSocket } from "./raw_socket.ts";
+import { withHttpServer } from "./http_fixture.ts";
 import { TEST_CERT, TEST_KEY } from "./test_cert.ts";
 
 const cidrs = (texts: readonly string[]): readonly Cidr[] => texts.map((text) => parseCidr(text)!);
-
-interface Fixture {
-  readonly door: HttpServer;
-  readonly counters: HttpCounters;
-  readonly upgrades: string[];
-  /** Paths of the requests that reached the app. */
-  readonly served: string[];
-  refusal: Failure | null;
-  addressRefusal: Failure | null;
-  /** Requests that addresses had to pay for. */
-  penalized: number;
-}
-type Shared = "refusal" | "addressRefusal" | "penalized";
-
-/** Runs `test` with an open door; the app tells how it sees requests. */
-async function withHttpServer(
-  options: Partial<HttpOptions>,
-  test: (fixture: Fixture) => Promise<void>,
-): Promise<void> {
-  const counters = {
-    opened: 0,
-    refusedFull: 0,
-    refusedAddress: 0,
-    refusedBusy: 0,
-    malformed: 0,
-    pipelined: 0,
-    reopened: 0,
-  };
-  const upgrades: string[] = [];
-  const served: string[] = [];
-  const proxies = new TrustedProxies(options.trustedProxies ?? []);
-  const app = new Hono();
-  app.onError(() => new Response("broken off", { status: 400 }));
-  app.use(async (c, next) => {
-    served.push(c.req.path);
-    await next();
-  });
-  app.get("/address", (c) => c.text(addressFromEnv(proxies, c.env)));
-  app.post("/echo", async (c) => c.text(await c.req.text()));
-  app.get("/never", () => new Promise<Response>(() => {}));
-  app.get("/abort", (c) => {
-    abortConnection(c.req.raw);
-    return c.text("nobody reads this");
-  });
-  const shared = { refusal: null, addressRefusal: null, penalized: 0 } as Pick<Fixture, Shared>;
-  const door = await openHttpServer({
-    turns: new Turns(systemClock(), systemTimers()),
-    timers: systemTimers(),
-    reopened: () => {},
-    app,
-    counters,
-    admit: () => shared.refusal,
-    admitAddress: () => shared.addressRefusal,
-    admitHost: (host) => host === "stranger" ? fail("forbidden", "not me") : null,
-    penalize: (_address, requests) => shared.penalized += requests,
-    upgrade(request, socket, _head, address) {
-      upgrades.push(`${request.url} ${address}`);
-      socket.destroy();
-    },
-  }, {
-    host: "127.0.0.1",
-    port: 0,
-    tls: null,
-    trustedProxies: [],
-    connectionsMax: 100,
-    connectionsPerAddressMax: 100,
-    requestTimeoutMs: 5000,
-    ...options,
-  });
-  try {
-    await test(Object.assign(shared, { door, counters, upgrades, served }));
-  } finally {
-    await door.close();
-  }
-}
 
 /** Sends bytes and gives the status and the JSON of the answer. */
 async function answerTo(port: number, bytes: string): Promise<[number, Record<string, unknown>]> {
@@ -287,56 +200,6 @@ Deno.test("with a certificate the door speaks TLS, and counts who never begins t
   );
 });
 
-Deno.test("a connection whose requests pile up unanswered is cut, others are served", async () => {
-  await withHttpServer({}, async (fixture) => {
-    const { door, counters } = fixture;
-    const raw = new RawSocket(door.port);
-    raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n".repeat(40));
-    await raw.ended();
-    assert.equal(counters.pipelined, 1);
-    assert.equal(fixture.penalized, 16);
-    const patient = new RawSocket(door.port);
-    patient.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10));
-    assert.equal(await patient.status(), 200);
-    assert.equal(counters.pipelined, 1);
-  });
-});
-
-Deno.test("issue 10.1: a burst of requests in one write is cut before any is made an object", async () => {
-  await withHttpServer({}, async ({ door, counters, served }) => {
-    const bursts = Array.from({ length: 20 }, () => new RawSocket(door.port));
-    for (const raw of bursts) raw.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000));
-    await Promise.all(bursts.map((raw) => raw.ended()));
-    assert.deepEqual([served, counters.pipelined], [[], 20]);
-  });
-});
-
-Deno.test("issue 10.1: requests behind one without an answer are parsed when it has one", async () => {
-  await withHttpServer({}, async ({ door, served }) => {
-    const echo = (body: string) =>
-      `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-    // Empty lines in a body end no request, and a body may be longer than a slice.
-    const bodies = ["one", "\r\n\r\n".repeat(100), "x".repeat(50_000), "four"];
-    const raw = new RawSocket(door.port);
-    raw.write(bodies.map(echo).join("") + "GET /address HTTP/1.1\r\nHost: x\r\n\r\n");
-    await raw.until(() => raw.bytes.includes("127.0.0.1"));
-    const text = raw.bytes.toString();
-    let at = 0;
-    for (const body of bodies) {
-      at = text.indexOf(`\r\n\r\n${body}`, at);
-      assert.ok(at >= 0, body.slice(0, 10));
-    }
-    assert.deepEqual(served, ["/echo", "/echo", "/echo", "/echo", "/address"]);
-    raw.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10));
-    while (!served.includes("/never")) {
-      const other = await fetch(`http://127.0.0.1:${door.port}/address`);
-      assert.equal(await other.text(), "127.0.0.1");
-    }
-    assert.equal(served.filter((path) => path === "/never").length, 1);
-    raw.destroy();
-  });
-});
-
 Deno.test("issue 9 A9: unknown upgrades are ignored, and HTTP/1.0 needs no Host", async () => {
   await withHttpServer({}, async ({ door, upgrades }) => {
     const host = "Host: x\r\nConnection: close, Upgrade\r\n";
@@ -356,16 +219,6 @@ Deno.test("issue 9 A9: unknown upgrades are ignored, and HTTP/1.0 needs no Host"
       await raw.ended();
     }
     assert.deepEqual(upgrades, []);
-  });
-});
-
-Deno.test("answered requests do not pile up: a connection may have as many as it likes", async () => {
-  await withHttpServer({}, async ({ door, counters }) => {
-    for (let i = 0; i < 40; i++) {
-      const response = await fetch(`http://127.0.0.1:${door.port}/address`);
-      assert.equal(await response.text(), "127.0.0.1");
-    }
-    assert.deepEqual([counters.pipelined, counters.opened], [0, 1]);
   });
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { fail } from "../../shard/errors.ts";
-import { frameHead } from "../../server/v1/ws_frame.ts";
+import { frameHead, idleFrames } from "../../server/v1/ws_frame.ts";
 import {
   BINARY,
   CLOSE,
@@ -273,6 +273,31 @@ Deno.test("issue 10.1: pings before the first frame end the connection after a f
     assert.ok(pongs <= 16, `${pongs} pongs`);
     assert.equal(fixture.counters.faults.flood, 1);
   });
+});
+
+for (const [what, opcode] of [["pings", PING], ["empty frames", TEXT]] as const) {
+  Deno.test(`issue 10.1: ${what} before the first text are cut without taking them apart`, async () => {
+    await withTransport({}, async (world) => {
+      const raw = await rawWebSocket(world.port);
+      raw.write(Buffer.concat(Array.from({ length: 10_900 }, () => masked(opcode, ""))));
+      await raw.ended();
+      assert.deepEqual([raw.frames(), world.echoes[0]!.frames], [[], []]);
+      assert.deepEqual([world.counters.faults.flood, world.counters.faults.late], [1, 0]);
+      assert.equal(world.penalized, 100);
+    });
+  });
+}
+
+Deno.test("idleFrames counts control frames and empty texts before the first other frame", () => {
+  const frames = (...parts: readonly Buffer[]) => idleFrames(Buffer.concat(parts), 16);
+  const [ping, empty, text] = [masked(PING, "abc"), masked(TEXT, ""), masked(TEXT, "{}")];
+  assert.equal(frames(ping, empty, ping, text, ping), 3);
+  assert.equal(frames(text, ping), 0);
+  // The first part of a message has a reason, and so has what is not complete.
+  assert.equal(frames(masked(TEXT, "", TEXT), ping), 0);
+  assert.equal(frames(ping.subarray(0, 5)), 0);
+  assert.equal(frames(), 0);
+  assert.equal(frames(...Array<Buffer>(50).fill(ping)), 17);
 });
 
 Deno.test("large frames count for several", async () => {

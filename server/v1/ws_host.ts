@@ -1,0 +1,42 @@
+/** What WebSocket connections and their transport know of each other. */
+import type { WsConnection } from "./ws_connection.ts";
+
+/** Why the transport itself ends a connection. */
+export type Fault =
+  | "binary"
+  | "flood"
+  | "silent"
+  | "no_hello"
+  | "unread"
+  | "frame"
+  | "too_large"
+  | "late";
+
+/** What connections share. */
+export interface ConnectionRules {
+  /** Frames that return each second, and that may be saved up. */
+  readonly framesPerSecond: number;
+  readonly framesBurst: number;
+  /** How long a client may go on sending more than that, ms. */
+  readonly floodMs: number;
+  /** Bytes not taken by the client beyond which nobody waits. */
+  readonly unreadBytesMax: number;
+}
+
+/** The transport, as a connection sees it. */
+export interface ConnectionHost {
+  readonly rules: ConnectionRules;
+  nowMs(): number;
+  /** Asks for `flush` at the end of the turn. */
+  cork(connection: WsConnection): void;
+  /** Asks for `resume` in a while. */
+  paused(connection: WsConnection): void;
+  /** The first frame has come. */
+  greeted(connection: WsConnection): void;
+  received(bytes: number): void;
+  /** A text frame of so many bytes was sent. */
+  sent(bytes: number): void;
+  fault(fault: Fault, connection: WsConnection): void;
+  /** Asks for `step`, now or when it is the connection's turn. */
+  takeTurn(connection: WsConnection): void;
+}
