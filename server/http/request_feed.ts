@@ -127,9 +127,10 @@ export class RequestFeed implements Worker {
     if (this.#refused) return this.#discard(chunk);
     if (this.#unparsed === null) this.#unparsed = this.#chunk = chunk;
     else {
-      this.#unparsed = Buffer.concat([this.#unparsed, chunk]);
-      this.#chunk = null;
+      const both = Buffer.concat([this.#unparsed, chunk]);
       freeChunk(chunk);
+      this.#free();
+      this.#unparsed = this.#chunk = both;
     }
     if (this.#startsRequest() && this.#tooMany(this.#unparsed)) return this.#condemn();
     this.#wake();

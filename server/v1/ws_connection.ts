@@ -12,24 +12,12 @@ import { freeChunk } from "../http/chunk.ts";
 import { cut } from "../http/refusal.ts";
 import type { Worker } from "../http/turns.ts";
 import { goawayFrame } from "./encode.ts";
-import { frameBuffer, frameHead, idleFrames, PING, pongFrame } from "./ws_frame.ts";
+import { CLOSE_CODES, frameBuffer, frameHead, idleFrames, PING, pongFrame } from "./ws_frame.ts";
 import type { ConnectionHost, Fault } from "./ws_host.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
-
-/** RFC 6455 section 7.4.1: what the close frame says. */
-const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
-  signed_out: 1000,
-  replaced: 1000,
-  shutdown: 1001,
-  revoked: 1008,
-  expired: 1008,
-  slow: 1008,
-  idle: 1008,
-  protocol: 1008,
-};
 
 /** Bytes that make a frame count as one more. */
 const COSTLY_BYTES = 4096;
@@ -82,6 +70,8 @@ export class WsConnection implements WireConnection, Sink, Worker {
   readonly #parse: (chunk: Buffer) => void;
   /** Read, and not yet taken apart. */
   #unparsed: Buffer | null = null;
+  /** What `#unparsed` is the rest of. */
+  #chunk: Buffer | null = null;
   /** It began as a flood, and is cut in its turn. */
   #condemned = false;
   #queued = false;
@@ -176,7 +166,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
   receive(chunk: Buffer): void {
     if (this.#condemned) freeChunk(chunk);
     else if (this.#broken) this.#discard(chunk);
-    else if (this.#unparsed !== null) this.#hold(Buffer.concat([this.#unparsed, chunk]));
+    else if (this.#unparsed !== null) this.#hold(this.#append(this.#unparsed, chunk));
     else if (chunk.length > this.#sliceBytes() || this.#paused) this.#hold(chunk);
     else if (!this.#socket.destroyed) this.#parse.call(this.#socket, chunk);
   }
@@ -185,16 +175,30 @@ export class WsConnection implements WireConnection, Sink, Worker {
     if (!this.#greeted && idleFrames(chunk, EARLY_CONTROL_MAX) > EARLY_CONTROL_MAX) {
       return this.#condemn(chunk);
     }
-    this.#unparsed = chunk;
+    this.#unparsed = this.#chunk = chunk;
     this.#socket.pause();
     this.#takeTurn();
+  }
+
+  #append(unparsed: Buffer, chunk: Buffer): Buffer {
+    const both = Buffer.concat([unparsed, chunk]);
+    freeChunk(chunk);
+    this.#free();
+    return both;
+  }
+
+  /** Parses no more of what was read. */
+  #free(): void {
+    this.#unparsed = null;
+    if (this.#chunk !== null) freeChunk(this.#chunk);
+    this.#chunk = null;
   }
 
   /** Nothing of a flood is parsed or kept; to cut the connection takes time, and has its turn. */
   #condemn(chunk: Buffer): void {
     this.#condemned = true;
     this.#over = true;
-    this.#unparsed = null;
+    this.#free();
     freeChunk(chunk);
     this.#paused = false;
     this.#takeTurn();
@@ -204,7 +208,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
   broken(): void {
     this.#over = true;
     this.#broken = true;
-    this.#unparsed = null;
+    this.#free();
     // The end of the stream would not be seen otherwise.
     if (this.#paused) this.#readOn();
   }
@@ -243,14 +247,15 @@ export class WsConnection implements WireConnection, Sink, Worker {
     const unparsed = this.#unparsed;
     if (unparsed === null || this.#paused) return false;
     if (this.#socket.destroyed) {
-      this.#unparsed = null;
+      this.#free();
       return false;
     }
     const bytes = this.#sliceBytes();
-    const rest = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
-    this.#unparsed = rest;
-    this.#parse.call(this.#socket, unparsed.subarray(0, bytes));
-    if (this.#broken) this.#unparsed = null;
+    // A copy, for `ws` may keep it: what was read is then free when its last slice is taken.
+    const slice = Buffer.from(unparsed.subarray(0, bytes));
+    this.#unparsed = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
+    if (this.#unparsed === null) this.#free();
+    this.#parse.call(this.#socket, slice);
     if (this.#paused) return false;
     if (this.#unparsed !== null) return true;
     if (!this.#ws.isPaused) this.#socket.resume();
@@ -377,7 +382,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
   closed(): void {
     this.#over = true;
     this.#batch = "";
-    this.#unparsed = null;
+    this.#free();
     const handler = this.#handler;
     this.#handler = null;
     handler?.closed();

@@ -1,10 +1,23 @@
 /** Frames that the server sends itself, past `ws` (RFC 6455 section 5.2): final, and not masked. */
 import { Buffer } from "node:buffer";
+import type { CloseReason } from "../edge/types.ts";
 
 const TEXT_FRAME = 0x81;
 const PONG_FRAME = 0x8a;
 /** An empty ping. */
 export const PING = "\x89\x00";
+
+/** RFC 6455 section 7.4.1: what the close frame says. */
+export const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
+  signed_out: 1000,
+  replaced: 1000,
+  shutdown: 1001,
+  revoked: 1008,
+  expired: 1008,
+  slow: 1008,
+  idle: 1008,
+  protocol: 1008,
+};
 
 /** The pong for a ping's data, at most 125 bytes, as the characters of a Latin-1 string. */
 export function pongFrame(data: Buffer): string {
