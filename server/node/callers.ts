@@ -4,6 +4,7 @@ import type { Bugs } from "./bugs.ts";
 import type { InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
 import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import { fail, type Result } from "../../shard/errors.ts";
+import { Numbered } from "./numbered.ts";
 import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
 
 /** Takes the result of a request. */
@@ -32,8 +33,8 @@ interface Interested {
 export class Callers {
   readonly #bugs: Bugs;
   #last: RequestId = 0;
-  readonly #requests = new Map<RequestId, Waiting>();
-  readonly #interests = new Map<RequestId, Interested>();
+  readonly #requests = new Numbered<Waiting>();
+  readonly #interests = new Numbered<Interested>();
 
   constructor(bugs: Bugs) {
     this.#bugs = bugs;
@@ -69,9 +70,8 @@ export class Callers {
 
   /** Replies; does nothing where the request has its reply already. */
   reply(request: RequestId, result: Result<Ops[OpName]["out"]>): void {
-    const waiting = this.#requests.get(request);
+    const waiting = this.#requests.take(request);
     if (waiting === undefined) return;
-    this.#requests.delete(request);
     try {
       waiting.done(result);
     } catch (error) {
@@ -86,9 +86,7 @@ export class Callers {
 
   /** Takes the caller of a registration that is to be made anew. */
   takeInterest(request: RequestId): Answered | undefined {
-    const interested = this.#interests.get(request);
-    this.#interests.delete(request);
-    return interested?.done;
+    return this.#interests.take(request)?.done;
   }
 
   /** The requests that `owns` has by their account's name. */
@@ -106,15 +104,15 @@ export class Callers {
   /** Replies to the requests whose time is over. */
   expire(nowMs: number): void {
     const result = fail("unavailable", "The outcome is not known: repeat with the same key", 1000);
-    for (const [request, { untilMs }] of this.#requests) {
+    for (const { input, untilMs } of this.#requests.values()) {
       if (untilMs > nowMs) break;
-      this.reply(request, result);
+      this.reply(input.request, result);
     }
   }
 
   /** Replies to all requests: the server is stopping. */
   stop(): void {
     const result = fail("unavailable", "The server is stopping", 1000);
-    for (const request of this.#requests.keys()) this.reply(request, result);
+    for (const { input } of this.#requests.values()) this.reply(input.request, result);
   }
 }

@@ -20,7 +20,7 @@ const LAZY_MS = 50;
 /** Bytes of log from which on a commit counts as one under load. */
 const LOADED_BYTES = 16 * 1024;
 /** Least time from the start of such a commit to that of the next (ms): fewer, fuller rows. */
-const LOADED_GAP_MS = 16;
+const LOADED_GAP_MS = 24;
 /** Pause between attempts to write while the store is failing (ms). */
 const PROBE_MS = 1000;
 

@@ -21,7 +21,7 @@ export class Inbox {
   readonly #host: InboxHost;
   readonly #inputs: { shard: Shard; input: ShardInput }[] = [];
   /** Shards of the turn that runs. */
-  readonly #touched = new Set<Shard>();
+  readonly #touched: Shard[] = [];
   #running = false;
 
   constructor(host: InboxHost) {
@@ -41,12 +41,12 @@ export class Inbox {
     do {
       for (let i = 0; i < this.#inputs.length; i++) {
         const { shard, input } = this.#inputs[i]!;
-        touched.add(shard);
+        if (!touched.includes(shard)) touched.push(shard);
         this.#execute(shard, shard.step(now, input));
       }
       this.#inputs.length = 0;
       for (const shard of touched) this.#execute(shard, shard.endTurn(now));
-      touched.clear();
+      touched.length = 0;
     } while (this.#inputs.length > 0);
     this.#running = false;
     this.#host.turnEnded();

@@ -8,6 +8,7 @@ import type { Credentials, MessagesFrom } from "../record/fields.ts";
 import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { DroppedRows } from "../message/dedupe_rows.ts";
+import { FewMap, FewSet, type ReadonlyFewMap, type ReadonlyFewSet } from "./few.ts";
 import { DEDUPE_SHAPE, DedupeWindow, type ReadonlyDedupeWindow } from "../message/dedupe.ts";
 import { AccountRuntime } from "./account_runtime.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
@@ -82,13 +83,13 @@ export class AccountState {
   readonly lazyRoster = new LazyMap<RosterItem>();
   blocked = new Map<AccountName, Block>();
   readonly lazyConversations = new LazyMap<Conversation>();
-  outbox = new Map<AccountName, OutboxQueue>();
+  outbox = new FewMap<AccountName, OutboxQueue>();
   messagesFrom: MessagesFrom = "contacts";
   lastSeen = 0;
   /** Highest mailbox position a device has confirmed. */
   ackedSeq = 0;
   /** Conversations with messages that no device has confirmed. */
-  undelivered = new Set<AccountName>();
+  undelivered = new FewSet<AccountName>();
   /** An invite's expiry (ms) and, once used, by whom. */
   invite: { expiresAt: number; usedBy: string } | null = null;
 
@@ -153,9 +154,9 @@ interface AccountParts {
   readonly blocked: ReadonlyMap<AccountName, Block>;
   readonly lazyConversations: ReadonlyLazyMap<ReadonlyConversation>;
   readonly conversations: ReadonlyMap<AccountName, ReadonlyConversation>;
-  readonly outbox: ReadonlyMap<AccountName, ReadonlyQueue>;
+  readonly outbox: ReadonlyFewMap<AccountName, ReadonlyQueue>;
   readonly waiting: ReadonlyMap<AccountName, readonly WaitingMessage[]>;
-  readonly undelivered: ReadonlySet<AccountName>;
+  readonly undelivered: ReadonlyFewSet<AccountName>;
   readonly dedupe: ReadonlyDedupeWindow;
   readonly purge: readonly PurgedRows[];
   readonly purgedRanges: readonly PurgedRange[];

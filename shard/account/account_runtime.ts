@@ -4,6 +4,7 @@
  */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Rights } from "./rights.ts";
+import { FewMap, FewSet } from "./few.ts";
 
 /** How far the packets of one outbox queue have been sent. */
 export interface OutboxProgress {
@@ -20,7 +21,7 @@ export class AccountRuntime {
   /** Who may see it by contacts that nobody has looked at singly; null: not asked yet. */
   watcherIds: Rights | null = null;
   /** Peers to which a receipt is owed. */
-  readonly owed = new Set<AccountName>();
+  readonly owed = new FewSet<AccountName>();
   /** Attempts to get those receipts acked. */
   owedAttempts = 0;
   /** Monotonic time at which the allowance of subscription requests is full again. */
@@ -44,11 +45,11 @@ export class AccountRuntime {
   /** Monotonic time of last use, for eviction. */
   usedMs = 0;
   // Most accounts have nothing in their outbox.
-  #progress: Map<AccountName, OutboxProgress> | null = null;
+  #progress: FewMap<AccountName, OutboxProgress> | null = null;
 
   /** The progress of the outbox queue for the account `toId` of the name `to`. */
   progress(to: AccountName, toId: AccountId): OutboxProgress {
-    const map = this.#progress ??= new Map();
+    const map = this.#progress ??= new FewMap();
     const known = map.get(to);
     if (known?.toId === toId) return known;
     const fresh = { toId, sentTo: 0, attempts: 0 };

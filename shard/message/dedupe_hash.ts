@@ -19,6 +19,9 @@ export interface Hash64 {
 /** Bytes of a stored hash. */
 export const HASH_BYTES = 8;
 
+/** The state of the hash under way; there is never more than one. */
+const STATE = new Int32Array(4);
+
 function rotl(v: number, bits: number): number {
   return (v << bits) | (v >>> (32 - bits));
 }
@@ -54,7 +57,11 @@ function absorb(state: Int32Array, word: number): void {
 
 function begin({ k0, k1 }: HashKey): Int32Array {
   // The last constant of each half marks an output of 64 bits.
-  return Int32Array.of(k0, k1 ^ 0xee, 0x6c796765 ^ k0, 0x74656462 ^ k1);
+  STATE[0] = k0;
+  STATE[1] = k1 ^ 0xee;
+  STATE[2] = 0x6c796765 ^ k0;
+  STATE[3] = 0x74656462 ^ k1;
+  return STATE;
 }
 
 /** Absorbs whole words of the text; returns what is left: one unit, or 0. */
