@@ -240,16 +240,24 @@ export const readConversationMark: Handler<"conversation.read"> = (turn, account
   return ok({ unread: c.unreadCount });
 };
 
-/** Never tells whether anybody got it. */
-export const sendSignal: Handler<"signal.send"> = (turn, account, input) => {
+/** Never tells whether anybody got it. Asks first which account has the name, as for messages. */
+export const sendSignal: Handler<"signal.send"> = (turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
   if (account.blocked.has(input.to)) return ok(null);
+  const toId = input.to === account.name
+    ? account.id as AccountId
+    : isStranger(account, input.to)
+    ? pending.resolved.get(input.to)
+    : peerOf(account, input.to, pending);
+  if (toId === undefined) return { wait: "resolve", name: input.to };
+  if (toId === null) return ok(null);
   turn.send(account, {
     kind: "signal",
     from: account.name,
     fromId: account.id as AccountId,
     fromDevice: input.device,
     to: input.to,
+    toId,
     toDevice: input.toDevice,
     type: input.type,
     body: input.body,

@@ -371,7 +371,7 @@ function takeReceiptAck(
 // ---- signals
 
 function takeSignal(turn: Turn, account: Account, p: ShardPacket & { kind: "signal" }): void {
-  if (!account.active || !accepts(account, p)) return;
+  if (!account.active || account.id !== p.toId || !accepts(account, p)) return;
   const sessions = turn.presence.sessions(account.name)
     .filter((s) => p.toDevice === null || s.device === p.toDevice);
   for (const node of new Set(sessions.map((s) => s.node))) {

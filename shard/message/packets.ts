@@ -120,6 +120,8 @@ export type ShardPacket =
     readonly fromId: AccountId;
     readonly fromDevice: DeviceId;
     readonly to: AccountName;
+    /** A signal that arrives late is for no later account of the name. */
+    readonly toId: AccountId;
     readonly toDevice: DeviceId | null;
     readonly type: string;
     readonly body: string;

@@ -335,8 +335,8 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "send past one's own block",
-      '  if (account.blocked.has(input.to)) return ok(null);\n  turn.send(account, {\n    kind: "signal"',
-      '  turn.send(account, {\n    kind: "signal"',
+      "  if (account.blocked.has(input.to)) return ok(null);\n  const toId",
+      "  const toId",
     ],
   ),
   ...inFile(
@@ -414,6 +414,11 @@ const MESSAGES: readonly Mutant[] = [
       "forget what waits when a request is answered",
       "  settleWaiting(turn, account, p.from, asked);\n}",
       "}",
+    ],
+    [
+      "deliver late signals to the next account of the name",
+      "if (!account.active || account.id !== p.toId || !accepts(account, p)) return;",
+      "if (!account.active || !accepts(account, p)) return;",
     ],
     [
       "deliver to accounts that want no strangers",

@@ -73,7 +73,6 @@ export class Cluster {
     const whole = this.config.reshards === 0;
     this.wire = new Wire(this.history, root.fork("wire"), this.config.wire, whole);
     this.stepFaults = new StepFaults(root.fork("bugs"));
-    this.oracle.lateMs = this.config.wire.lateMs;
     this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
       const disk = new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
       return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));

@@ -228,17 +228,15 @@ export class Driver {
 
   /** The account is removed, its name freed, and registered by somebody else. */
   #remove(person: Person): void {
-    const { prng, oracle, time, config } = this.#cluster;
+    const { prng, oracle, time } = this.#cluster;
     oracle.ends(person.life!);
     person.reborn(null);
     this.#cluster.insist(person.name, "account.remove", {}, ["not_found"], () => {
       time.global.timers.after(prng.chance(0.5) ? 0 : prng.int(0, 2000), () => {
         this.#cluster.insist(person.name, "account.release", {}, ["conflict"], () => {
-          // What is on its way is of no use to anybody, but it must not meet the next account.
-          time.global.timers.after(config.wire.lateMs, () => {
-            this.#cluster.register(person, () => {
-              person.busy = false;
-            });
+          // What is still on its way to the former account does not reach the next one.
+          this.#cluster.register(person, () => {
+            person.busy = false;
           });
         });
       });

@@ -27,8 +27,8 @@ export class NodeFixture {
   packets: EdgePacket[] = [];
   /** Takes the packets for the edge. */
   deliver = (packet: EdgePacket): void => void this.packets.push(packet);
-  /** Whether a packet from one shard to another gets lost. */
-  loses: (packet: ShardPacket) => boolean = () => false;
+  /** Whether a packet from one shard to another gets lost, or late: `arrive` delivers it. */
+  loses: (packet: ShardPacket, arrive: () => void) => boolean = () => false;
   process = this.time.process();
   ports!: Ports;
   node!: Node;
@@ -59,7 +59,7 @@ export class NodeFixture {
       cacheUsersMax: this.limits.cacheAccountsMax * this.shards,
       deliver: (packet) => this.deliver(packet),
       observeCommit: () => {},
-      carry: (packet, arrive) => this.loses(packet) || arrive(),
+      carry: (packet, arrive) => this.loses(packet, arrive) || arrive(),
     });
     let started = false;
     this.node.start((error) => {

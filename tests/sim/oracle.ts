@@ -105,8 +105,6 @@ export class Oracle {
   readonly #marks = new Map<string, Mark>();
   readonly #signals = new Map<string, SentSignal>();
   #serial = 0;
-  /** How long what shards tell each other may be on its way (ms). */
-  lateMs = 0;
   /** Checks made, so that a run that checked nothing is noticed. */
   checked = 0;
 
@@ -356,8 +354,7 @@ export class Oracle {
       const text = `${life.name} got ${JSON.stringify(event)} although blocked`;
       throw new Violation("no signals past a block", text, users);
     }
-    // What was taken while nobody had the name may still be on its way.
-    if (mark.takenMs + this.lateMs < life.bornMs) {
+    if (mark.takenMs < life.bornMs) {
       throw new Violation("nothing leaks to a new account", JSON.stringify(event), users);
     }
   }

@@ -221,7 +221,7 @@ Deno.test("Timeline: what was undelivered is so after a reload, too (A1)", () =>
   timeline.addPage({ events: events as Message[], more: false });
   const [item] = timeline.items();
   assert.equal(timeline.items().length, 1);
-  assert.match(item!.failure!, /request was not accepted/);
+  assert.match(item!.failure!, /it was not accepted/);
   assert.equal(markOf(item!, conversation("bob", { delivered: 9, read: 9 })), "failed");
 });
 

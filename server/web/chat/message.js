@@ -13,12 +13,12 @@ import { markOf } from "./timeline.js";
 
 /**
  * What all lines of a conversation have. `notes`: it is the conversation with oneself. `ask` sends
- * the request that messages wait for.
+ * the request that messages wait for, or accepts theirs where they have `requested`.
  * @typedef {{
  *   readonly conversation: Api.Conversation | undefined, readonly title: string,
  *   readonly relation: import("./timeline.js").Relation, readonly notes: boolean,
  *   readonly retry: (key: string) => void, readonly drop: (key: string) => void,
- *   readonly ask: () => void
+ *   readonly ask: () => void, readonly requested: boolean
  * }} Context
  */
 
@@ -79,9 +79,10 @@ export function updateRow(element, row, context) {
     "data-mark": mark,
   });
   const meta = /** @type {HTMLElement} */ (element.lastElementChild);
-  const told = `${mark} ${item.at} ${item.failure} ${item.seq > 0} ${context.title} ${
-    asks(item, context)
-  }`;
+  const told = JSON.stringify([
+    ...[mark, item.at, item.failure, item.seq > 0],
+    ...[context.title, asks(item, context), context.requested],
+  ]);
   if (meta.dataset["told"] === told) return;
   meta.dataset["told"] = told;
   meta.replaceChildren(...metaOf(item, mark, context));
@@ -113,7 +114,7 @@ function markFor(item, { conversation, relation, notes }) {
  */
 function metaOf(item, mark, context) {
   const { at, seq, key, failure } = item;
-  const { title, retry, drop, ask } = context;
+  const { title, retry, drop, ask, requested } = context;
   const time = make("time", { datetime: new Date(at).toISOString() }, timeText(at));
   if (mark === null) return [time];
   if (mark === "asked") {
@@ -122,7 +123,9 @@ function metaOf(item, mark, context) {
   }
   if (mark === "unasked") {
     const text = make("span", {}, "Not sent: ", bdi(title), " is not a contact yet");
-    const acts = asks(item, context) ? [button("Send a contact request", ask)] : [];
+    const acts = asks(item, context)
+      ? [button(requested ? "Accept their request" : "Send a contact request", ask)]
+      : [];
     return [time, icon("waiting"), text, ...acts];
   }
   if (mark !== "failed") return [time, icon(mark), MARKS[mark]];

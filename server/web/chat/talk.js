@@ -228,6 +228,7 @@ export class Talk {
       retry: this.#retry,
       drop: this.#drop,
       ask: this.#ask,
+      requested: client.requests.has(peer),
     };
     showList(this.#list, timeline.rows(this.#reading.divider), {
       key: ({ id }) => id,
@@ -355,7 +356,7 @@ export class Talk {
     this.focus();
   };
 
-  /** Sends the request that messages wait for. */
+  /** Sends the request that messages wait for, or accepts theirs. */
   #ask = () => {
     const { attempt, request } = this.#chat;
     if (this.#peer !== null) attempt(request(this.#peer));

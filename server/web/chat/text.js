@@ -163,7 +163,7 @@ export function passwordFault(password, lengthMin) {
 /** Why a message was refused. @type {Readonly<Record<string, string>>} */
 const REASONS = {
   "": "it was not accepted",
-  not_accepted: "your request was not accepted",
+  not_accepted: "it was not accepted",
   quota: "they have no room for more messages",
   blocked: "it was not accepted",
 };
