@@ -76,6 +76,7 @@ export async function openNode(
         counters.commits.rows.observe(rows);
         counters.commits.bytes.observe(bytes);
       },
+      observeRefused: (cause, count) => void (counters.messages.refusedSilently[cause] += count),
     });
     await started(node);
     const close = async () => {

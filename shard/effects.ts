@@ -97,6 +97,16 @@ export type ShardInput =
   | { readonly kind: "sweep"; readonly name: AccountName }
   | { readonly kind: "tick" };
 
+/**
+ * Why messages are refused without telling their sender at once. blocked: the recipient blocks it.
+ * closed: the recipient takes messages from contacts only. full: the recipient has no room, or gets
+ * too many at once, and does not show that to this sender. gone: the recipient was deleted.
+ */
+export const SILENT_CAUSES = ["blocked", "closed", "full", "gone"] as const;
+
+/** One of `SILENT_CAUSES`. */
+export type SilentCause = typeof SILENT_CAUSES[number];
+
 /** What a shard wants done. */
 export type Effect =
   | {
@@ -139,6 +149,8 @@ export type Effect =
     readonly table: "m" | "d";
     readonly first: number;
   }
+  /** So many messages were refused without telling their sender: for the metrics. */
+  | { readonly kind: "refused_silently"; readonly cause: SilentCause; readonly count: number }
   /** Read the log again from its first row, as at start. */
   | { readonly kind: "recover"; readonly reading: number }
   /** A step threw `error` on an input of the kind `input`; the shard has dropped it and reloads. */

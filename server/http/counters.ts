@@ -4,6 +4,7 @@
  */
 import type { AdmissionKind, RefusalReason } from "./admission.ts";
 import { SESSION_ENDS } from "../edge/types.ts";
+import { SILENT_CAUSES } from "../../shard/effects.ts";
 import type { StoreError } from "../node/ports.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 
@@ -138,6 +139,8 @@ function messageCounters() {
     delivered: 0,
     /** By the code the sender was answered with. */
     refused: zeros(errorCodes),
+    /** Refused without telling the sender. */
+    refusedSilently: zeros(SILENT_CAUSES),
     /** From the sender's frame to the frame at the recipient's transport. */
     latencyMs: new Histogram(LATENCY_MS),
     /** From a send's frame to its ack, over WebSockets. */

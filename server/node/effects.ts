@@ -32,6 +32,8 @@ export class Effects {
         return parts.loader.block(shard, effect);
       case "load_dedupe":
         return parts.loader.dedupe(shard, effect);
+      case "refused_silently":
+        return parts.options.observeRefused?.(effect.cause, effect.count);
       case "corrupt": {
         const { name, error } = effect;
         return parts.ports.log.error("account_corrupt", { user: name, error });

@@ -9,6 +9,7 @@ import type { Ownership } from "./ownership.ts";
 import type { Ports } from "./ports.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardMap } from "./shard_map.ts";
+import type { SilentCause } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** What a node is made with. */
@@ -23,6 +24,8 @@ export interface NodeOptions {
   readonly deliver: (packet: EdgePacket) => void;
   /** Called with the duration (ms), rows and bytes of every commit. */
   readonly observeCommit: (ms: number, rows: number, bytes: number) => void;
+  /** Called when messages were refused without telling their sender; once for each of them, or more. */
+  readonly observeRefused?: (cause: SilentCause, count: number) => void;
   /**
    * Carries a packet from one shard to another; at once where it is not given. All but rewatches may get
    * lost, and all but signals come twice: what must not is sent again, and known when it was there.

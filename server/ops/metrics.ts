@@ -110,6 +110,12 @@ function addMessages(to: Exporter, { messages, signals }: Counters): void {
     ["code"],
     () => byLabel("code", messages.refused),
   );
+  to.counters(
+    "roost_messages_silently_refused_total",
+    "Messages that were accepted, then refused without telling their sender, by cause.",
+    ["cause"],
+    () => byLabel("cause", messages.refusedSilently),
+  );
   to.histogram(
     "roost_message_latency_seconds",
     "Time from the sender's frame to the frame at a recipient's transport.",

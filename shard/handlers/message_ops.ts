@@ -6,6 +6,7 @@ import type { Ops } from "../ops.ts";
 import { fail, ok } from "../errors.ts";
 import { forgetFormer } from "./roster_ops.ts";
 import { awaitsAnswer, releaseWaiting, sendWaiting, waitingFull } from "./waiting_messages.ts";
+import { countRefused } from "./silent_refusals.ts";
 import { headFull } from "./head_full.ts";
 import { readConversation, readForward } from "../mailbox/mailbox.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
@@ -148,6 +149,8 @@ function sendNow(
   if (goes && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
   const n = goes ? (c?.pairOut ?? 0) + 1 : 0;
   const num = (c?.outNum ?? 0) + 1;
+  if (goes) countRefused(turn, account, "closed", account.waiting.get(input.to)?.length ?? 0);
+  else if (input.to !== account.name) countRefused(turn, account, "gone");
   const event = turn.append(account, {
     kind: "sent",
     to: input.to,

@@ -5,10 +5,12 @@
 import type { AccountId } from "../name/ids.ts";
 import type { Account } from "../account/account.ts";
 import type { ShardPacket } from "../message/packets.ts";
+import type { SilentCause } from "../effects.ts";
 import type { DueKind, Turn } from "./turn.ts";
 import type { ReadonlyConversation } from "../mailbox/conversation.ts";
 import { inbound } from "../roster/subscription.ts";
 import { expireWaiting, hasAsked, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
+import { causeOf, countLost, countRefused } from "./silent_refusals.ts";
 import { headFull } from "./head_full.ts";
 import { answersEarlier, oweSubscription } from "./subscription_packets.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
@@ -94,6 +96,7 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   if (reason !== null) {
     // No note is kept of strangers, or they could fill an account to which they may not write.
     const refused = p.payload.kind === "message" ? [{ n: p.n, reason }] : [];
+    if (refused.length > 0 && reason === "") countRefused(turn, account, "full");
     return sendAck(turn, account, p, { as: "alone", n: p.n, refused });
   }
   const last = Math.max(taken, p.base - 1);
@@ -135,7 +138,8 @@ function asksTooMany(turn: Turn, account: Account, p: Pair): boolean {
   return asks && pendingRequests(account) >= turn.limits.pendingRequestsMax;
 }
 
-function refuse(turn: Turn, account: Account, p: Pair, reason: string): void {
+function refuse(turn: Turn, account: Account, p: Pair, reason: string, cause: SilentCause): void {
+  if (p.payload.kind === "message" && reason === "") countRefused(turn, account, cause);
   turn.append(account, {
     kind: "pair_in",
     from: p.from,
@@ -165,11 +169,11 @@ function mayReceive(turn: Turn, account: Account): boolean {
 
 function takeMessage(turn: Turn, account: Account, p: Pair): void {
   if (p.payload.kind !== "message") return;
-  if (!accepts(account, p)) return refuse(turn, account, p, "");
+  if (!accepts(account, p)) return refuse(turn, account, p, "", causeOf(account, p.from));
   // Only those who may see the account's presence learn that it gets too much.
   if (!mayReceive(turn, account)) {
     const sub = account.roster.get(p.from)?.state.subscription ?? "none";
-    return refuse(turn, account, p, sub === "from" || sub === "both" ? "quota" : "");
+    return refuse(turn, account, p, sub === "from" || sub === "both" ? "quota" : "", "full");
   }
   const event = turn.append(account, {
     kind: "received",
@@ -199,7 +203,7 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
   const { type, seen } = p.payload;
   const before = itemOf(account, p.from);
   const step = inboundFrom(account, p.from, before.state, type);
-  if (asksTooMany(turn, account, p)) return refuse(turn, account, p, "");
+  if (asksTooMany(turn, account, p)) return refuse(turn, account, p, "", "full");
   turn.append(account, {
     kind: "pair_in",
     from: p.from,
@@ -256,7 +260,9 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
 function takeGone(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_gone" }): void {
   if (account.id !== p.toId || !turn.writable) return;
   const c = account.conversations.get(p.from);
-  if (account.outbox.get(p.from)?.toId !== p.fromId && c?.peerId !== p.fromId) return;
+  const queue = account.outbox.get(p.from);
+  if (queue?.toId !== p.fromId && c?.peerId !== p.fromId) return;
+  if (queue?.toId === p.fromId) countLost(turn, account, queue);
   turn.append(account, { kind: "pair_gone", to: p.from, toId: p.fromId }, true);
   turn.sendOwed(account, p.from);
 }

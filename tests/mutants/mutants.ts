@@ -427,13 +427,13 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "refuse without using up the number",
-      'if (!accepts(account, p)) return refuse(turn, account, p, "");',
+      'if (!accepts(account, p)) return refuse(turn, account, p, "", causeOf(account, p.from));',
       "if (!accepts(account, p)) return;",
     ],
     [
       "refuse whom one accepts, now and then",
-      'if (!accepts(account, p)) return refuse(turn, account, p, "");',
-      'if (!accepts(account, p) || p.n % 7 === 6) return refuse(turn, account, p, "");',
+      "if (!accepts(account, p)) return refuse",
+      "if (!accepts(account, p) || p.n % 7 === 6) return refuse",
     ],
     [
       "never send the second time",

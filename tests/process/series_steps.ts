@@ -51,6 +51,19 @@ export const STEPS: Readonly<Record<string, (drive: Drive) => Promise<void>>> = 
     ];
     await Promise.allSettled(sends.map((send) => ann.command("send", send)));
     await d.client("bob").command("settings", { messagesFrom: "contacts" });
+    // Those that wait for fay are left behind by the one that she takes.
+    await ann.command("send", { to: "fay", key: "waits", body: "x" });
+    const fay = await d.connect("fay");
+    await fay.command("settings", { messagesFrom: "anyone" });
+    await ann.command("send", { to: "fay", key: "taken", body: "x" });
+    const bob = d.client("bob");
+    await bob.command("block", { contact: "ann", blocked: true });
+    await ann.command("send", { to: "bob", key: "blocked", body: "x" });
+    await d.moved(
+      'roost_messages_silently_refused_total{cause="closed"}',
+      'roost_messages_silently_refused_total{cause="blocked"}',
+    );
+    await bob.command("block", { contact: "ann", blocked: false });
   },
 
   async rates(d) {
@@ -236,6 +249,7 @@ export const STEPS: Readonly<Record<string, (drive: Drive) => Promise<void>>> = 
       authorization: `Bearer ${token}`,
       "idempotency-key": "1",
     };
+    await d.call("PUT", "/v1/settings", { messagesFrom: "anyone" }, d.tokens.get("cat"));
     const body = JSON.stringify({ to: "cat", body: "hello" });
     await (await fetch(`${d.url}/gateway/v1/messages`, { method: "POST", headers, body })).text();
     await d.moved("roost_webhook_requests_failed_total");

@@ -54,6 +54,10 @@ const UNMOVED: Readonly<Record<string, string>> = {
   "roost_build_info": "is always 1",
   "roost_start_time_seconds": "does not change",
   "roost_messages_refused_total{": "codes that a send of a test cannot get all; too_large moves",
+  'roost_messages_silently_refused_total{cause="full"}':
+    "needs 20,000 messages at once; silent_refusals_test.ts",
+  'roost_messages_silently_refused_total{cause="gone"}':
+    "needs messages on their way to an account that is deleted; silent_refusals_test.ts",
   'roost_sessions_ended_total{reason="expired"}': "tokens are valid for a day; edge_ends_test.ts",
   'roost_sessions_ended_total{reason="slow"}': "needs full kernel buffers; hostile_test.ts",
   'roost_connections_bad_total{fault="unread"}': "needs full kernel buffers; ws_test.ts",

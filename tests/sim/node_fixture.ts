@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
+import type { SilentCause } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
@@ -29,6 +30,8 @@ export class NodeFixture {
   deliver = (packet: EdgePacket): void => void this.packets.push(packet);
   /** Whether a packet from one shard to another gets lost, or late: `arrive` delivers it. */
   loses: (packet: ShardPacket, arrive: () => void) => boolean = () => false;
+  /** Messages that were refused without telling their sender, by cause. */
+  readonly refused: Partial<Record<SilentCause, number>> = {};
   process = this.time.process();
   ports!: Ports;
   node!: Node;
@@ -59,6 +62,7 @@ export class NodeFixture {
       cacheUsersMax: this.limits.cacheAccountsMax * this.shards,
       deliver: (packet) => this.deliver(packet),
       observeCommit: () => {},
+      observeRefused: (cause, count) => this.refused[cause] = (this.refused[cause] ?? 0) + count,
       carry: (packet, arrive) => this.loses(packet, arrive) || arrive(),
     });
     let started = false;
