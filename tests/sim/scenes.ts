@@ -6,6 +6,7 @@ import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Cluster } from "./cluster.ts";
+import type { SubscriptionType } from "../../shard/roster/subscription.ts";
 import { ask } from "./dump.ts";
 import { endAnother } from "./end_another.ts";
 import { Violation } from "./history.ts";
@@ -25,6 +26,7 @@ export function scenes(cluster: Cluster): void {
   else if (prng.chance(0.25)) lostBeforeAnswer(cluster);
   else if (prng.chance(0.3)) endAnother(cluster);
   else if (prng.chance(0.4)) formerAsked(cluster);
+  else if (prng.chance(0.5)) crossedAnswer(cluster);
 }
 
 function must<K extends OpName>(cluster: Cluster, name: string, op: K, input: Ops[K]["in"]) {
@@ -177,4 +179,34 @@ function formerAsked(cluster: Cluster): void {
   cluster.time.runFor(REPEATED_MS);
   if (hasMessage(cluster, to, "first") && hasMessage(cluster, to, "second")) return;
   throw new Violation("nobody waits for a former account", `${to} has not got all messages`);
+}
+
+/**
+ * The answer to a request gets lost, the request is taken back and made anew, and the node starts
+ * over: the answer, sent again, does not settle the later request, of which the asked one knows.
+ */
+function crossedAnswer(cluster: Cluster): void {
+  const pair = apart(cluster);
+  if (pair === null) return;
+  const [asker, asked] = pair;
+  const relate = (name: string, contact: string, type: SubscriptionType) =>
+    must(cluster, name, "roster.subscription", { contact: contact as AccountName, type });
+  relate(asker, asked, "subscribe");
+  cluster.time.runFor(300);
+  loseFrom(cluster, asked, 1);
+  relate(asked, asker, "subscribed");
+  relate(asker, asked, "unsubscribe");
+  relate(asker, asked, "subscribe");
+  const node = cluster.nodes[0]!;
+  cluster.kill(node);
+  node.start();
+  cluster.await("a start with requests under way", () => !node.serving, 20_000);
+  cluster.time.runFor(REPEATED_MS);
+  const { roster } = must(cluster, asker, "mailbox.snapshot", {}).snapshot;
+  const { requests } = must(cluster, asked, "mailbox.snapshot", {}).snapshot;
+  const waits = roster.some((c) => c.contact === asked && c.pendingOut);
+  if (waits && requests.includes(asker as AccountName)) return;
+  const text = `${asker} ${waits ? "waits for" : "has an answer of"} ${asked}, ` +
+    `who is asked by ${requests.join() || "nobody"}`;
+  throw new Violation("an answer settles no later request", text, [asker, asked]);
 }
