@@ -27,7 +27,7 @@ import { RequestFeeds } from "./request_feeds.ts";
 import type { Turns } from "./turns.ts";
 import type { Timers } from "../node/ports.ts";
 import type { ListenerWatch } from "./listener_watch.ts";
-import { listen, watchListener } from "./listener.ts";
+import { blockAddresses, listen, watchListener } from "./listener.ts";
 
 /** Bounds of a connection, and who it may be. */
 export interface HttpOptions {
@@ -179,6 +179,16 @@ function ignore(): void {}
 const PEER = Symbol("peer");
 type Called = Socket & { [PEER]?: string };
 
+function blockRefused(server: Server, proxies: TrustedProxies, deps: HttpDeps): void {
+  blockAddresses(server, (address) => {
+    const peer = plainAddress(address);
+    if (proxies.trusts(peer) || deps.admitAddress(peer) === null) return false;
+    deps.counters.opened++;
+    deps.counters.refusedAddress++;
+    return true;
+  });
+}
+
 function watchConnections(
   server: Server,
   proxies: TrustedProxies,
@@ -307,6 +317,7 @@ export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<Ht
   feeds.watch(server, options.tls !== null);
   let watch: ListenerWatch | null = null;
   const isProbe = (socket: Socket) => watch?.hears(socket) === true;
+  blockRefused(server, proxies, deps);
   const callers = watchConnections(server, proxies, deps, options, feeds, isProbe);
   handUpgradesOn(server, proxies, deps, feeds);
   // Probes that are about to break off their handshake.

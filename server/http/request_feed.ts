@@ -81,6 +81,11 @@ export class RequestFeed implements Worker {
     return this.#refused;
   }
 
+  /** Whether the connection has brought no request so far, and its client did not pay for that. */
+  get unused(): boolean {
+    return this.#last === null && !this.#over && !this.#condemned;
+  }
+
   /** A round of the connection's owner: returns how many in a row nothing has moved before it. */
   idleRounds(): number {
     const movedBytes = this.socket.bytesRead + this.socket.bytesWritten;

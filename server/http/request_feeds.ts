@@ -54,9 +54,14 @@ export class RequestFeeds {
   /** Begins to feed the parser of each connection, and of each one whose TLS handshake is done. */
   watch(server: Server, tls: boolean): void {
     const feeds = this.#feeds;
+    const { penalize } = this.#deps;
     // One function for all sockets: a closure each would cost memory for as long as they live.
     const closed = function (this: Fed): void {
-      if (this[FEED] !== undefined) feeds.delete(this[FEED]);
+      const feed = this[FEED];
+      if (feed === undefined) return;
+      feeds.delete(feed);
+      // To accept it has cost as much as a request.
+      if (feed.unused) penalize(feed.address, 1);
     };
     server.on(tls ? "secureConnection" : "connection", (socket: Socket & Fed) => {
       const feed = new RequestFeed(socket, this.#deps.turns, this.#events);

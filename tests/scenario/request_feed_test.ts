@@ -87,3 +87,22 @@ Deno.test("answered requests do not pile up: a connection may have as many as it
     assert.deepEqual([counters.pipelined, counters.opened], [0, 1]);
   });
 });
+
+Deno.test("issue 10.1: a connection that ends without a request costs its address one", async () => {
+  await withHttpServer({}, async (fixture) => {
+    const { port } = fixture.door;
+    const idle = new RawSocket(port);
+    idle.write("GET /address HT");
+    await new Promise((done) => idle.socket.once("connect", done));
+    idle.socket.resetAndDestroy();
+    const busy = new RawSocket(port);
+    busy.write("GET /address HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    await busy.ended();
+    assert.match(busy.bytes.toString("latin1"), /^HTTP\/1\.1 200 /);
+    const last = new RawSocket(port);
+    last.write("GET /address HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.equal(await last.status(), 200);
+    last.destroy();
+    assert.deepEqual([fixture.counters.opened, fixture.penalized], [3, 1]);
+  });
+});
