@@ -51,7 +51,7 @@ export class Bystander {
   /** When those were due that have no answer yet. */
   readonly #open = new Map<number, { readonly attempt: Attempt; readonly dueMs: number }>();
   /** Ids of sends in flight. */
-  readonly #acks = new Map<number, () => void>();
+  readonly #acks = new Map<number, (ok: boolean) => void>();
   #number = 0;
   #seen = newSeen();
 
@@ -118,7 +118,7 @@ export class Bystander {
   #send(done: (ok: boolean) => void): void {
     const id = this.#number;
     if (this.#socket.readyState !== this.#socket.OPEN) return done(false);
-    this.#acks.set(id, () => done(true));
+    this.#acks.set(id, done);
     const frame = { t: "send", id, to: this.#options.to, key: `b${id}`, body: `b${id}` };
     this.#socket.send(JSON.stringify(frame));
   }
@@ -127,7 +127,7 @@ export class Bystander {
     if (frame.id === undefined) return;
     const done = this.#acks.get(frame.id);
     this.#acks.delete(frame.id);
-    if (frame.t !== "error") done?.();
+    done?.(frame.t !== "error");
   }
 
   /** Ends the stretch that was measured, and begins the next. */

@@ -36,6 +36,27 @@ export function pinned(core: number): string[] {
   return ["taskset", "-c", String(core)];
 }
 
+/** What runs this checkout's server on the first core, as `deno task start` does. */
+export function pinnedServer(): string[] {
+  return program(0, ROOT, v8Flags(ROOT));
+}
+
+/** Runs something while this process, with its workers, keeps to the second core. */
+export async function besideServer<T>(run: () => Promise<T>): Promise<T> {
+  await keepTo("1");
+  try {
+    return await run();
+  } finally {
+    await keepTo(`0-${navigator.hardwareConcurrency - 1}`);
+  }
+}
+
+async function keepTo(cores: string): Promise<void> {
+  if (pinned(0).length === 0) return;
+  const args = ["-apc", cores, String(Deno.pid)];
+  await new Deno.Command("taskset", { args, stdout: "null" }).output();
+}
+
 /** A port that is free now, so that restarts have the same address. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
