@@ -9,6 +9,7 @@ import { type DataDir, openDataDir } from "./system/data_dir.ts";
 import { type LiveLog, startLog } from "./system/logger.ts";
 import { createCounters } from "./http/counters.ts";
 import { keepDomain, storedDomain } from "./node/domain.ts";
+import { keepStoreMark } from "./node/store_mark.ts";
 import { Node } from "./node/node.ts";
 import { openKvStore } from "./store/kv_store.ts";
 import { restoreTag } from "./node/restore_tag.ts";
@@ -59,6 +60,8 @@ export async function openNode(
   const dir = await openDataDir(config.dataDir, random, makes, configFilePaths(config));
   try {
     const store = await openKvStore(dir.kvPath);
+    const mark = await keepStoreMark(store, random, dir.storeMark, dir.path);
+    if (dir.storeMark === null) dir.noteStoreMark(mark);
     if (serves) await keepDomain(store, config.server.domain, dir.path);
     const domain = await storedDomain(store) ?? config.server.domain;
     const tag = await restoreTag(store);

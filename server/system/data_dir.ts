@@ -4,7 +4,7 @@
  * | file | holds |
  * | --- | --- |
  * | `lock` | locked while a process uses the directory; the process id |
- * | `format.json` | version of the layout, written last when the directory is made |
+ * | `format.json` | version of the layout, written last when the directory is made; the store's mark |
  * | `secrets.json` | the node's id and the secret that fake salts are derived from |
  * | `kv.sqlite3` (`-wal`, `-shm`) | the store |
  * | `admin.token` | the token of the admin API over the network, where that is on |
@@ -37,6 +37,10 @@ export interface NodeSecrets {
 export interface DataDir extends NodeSecrets {
   readonly path: string;
   readonly kvPath: string;
+  /** The mark of the store that belongs here; null before its first start. */
+  readonly storeMark: string | null;
+  /** Notes the mark of the store, durably. */
+  noteStoreMark(mark: string): void;
   /** Free to listen on: what a killed process left there has been removed. */
   readonly adminSocketPath: string;
   /** Gives the lock back; close the store first. */
@@ -94,7 +98,13 @@ export async function openDataDir(
     refuseForeign(dir, named);
     const lock = await take(dir);
     try {
-      return { ...prepare(dir, random), path: dir, adminSocketPath, release: lock.release };
+      return {
+        ...prepare(dir, random),
+        path: dir,
+        adminSocketPath,
+        noteStoreMark: (store) => writeDurably(dir, "format.json", { format: FORMAT, store }),
+        release: lock.release,
+      };
     } catch (cause) {
       lock.release();
       throw cause;
@@ -114,7 +124,9 @@ export async function openDataDir(
 export function readDataDir(path: string): NodeSecrets & { readonly kvPath: string } {
   const dir = resolve(path);
   refuseMissing(dir);
-  if (readFormat(dir) === null) throw damaged(dir, "format.json");
+  const format = readFormat(dir);
+  if (format === null) throw damaged(dir, "format.json");
+  refuseLost(dir, format);
   return { ...readSecrets(dir), kvPath: join(dir, "kv.sqlite3") };
 }
 
@@ -196,7 +208,10 @@ function refuseForeign(dir: string, named: readonly string[]): void {
 }
 
 /** Brings the layout to this version. The format file comes last: without it nothing is in use. */
-function prepare(dir: string, random: Random): NodeSecrets & { readonly kvPath: string } {
+function prepare(
+  dir: string,
+  random: Random,
+): NodeSecrets & Pick<DataDir, "kvPath" | "storeMark"> {
   const kvPath = join(dir, "kv.sqlite3");
   const format = readFormat(dir);
   removeIfThere(join(dir, "admin.sock"));
@@ -216,11 +231,31 @@ function prepare(dir: string, random: Random): NodeSecrets & { readonly kvPath: 
     // SQLite gives its other files the mode of this one; an empty one is as good as none.
     writeDurably(dir, "kv.sqlite3", null);
     writeDurably(dir, "format.json", { format: FORMAT });
-  }
-  return { ...readSecrets(dir), kvPath };
+  } else refuseLost(dir, format);
+  return { ...readSecrets(dir), kvPath, storeMark: format?.storeMark ?? null };
 }
 
-function readFormat(dir: string): number | null {
+/** The content of `format.json`. */
+interface Format {
+  /** Mark of the store that was served from here; null before the first start. */
+  readonly storeMark: string | null;
+}
+
+/** A store that was served from here is not empty: opened, it would be made anew. */
+function refuseLost(dir: string, { storeMark }: Format): void {
+  const kv = statOf(join(dir, "kv.sqlite3"));
+  const empty = (kv?.size ?? 0) === 0 && sizeOf(join(dir, "kv.sqlite3-wal")) === 0;
+  if (kv !== null && !(empty && storeMark !== null)) return;
+  throw new DataDirError(
+    "damaged",
+    `Cannot use --data ${dir}: kv.sqlite3, its store, is ${kv === null ? "missing" : "empty"}. ` +
+      "Put the file back, or restore a backup to a new directory with `roost restore`. " +
+      "To begin with an empty server, give a new directory.",
+  );
+}
+
+/** What `format.json` says; null where there is none. */
+function readFormat(dir: string): Format | null {
   const file = join(dir, "format.json");
   const read = readJson(file);
   if (read === null) return null;
@@ -235,7 +270,11 @@ function readFormat(dir: string): number | null {
         "Use the newer program that made it.",
     );
   }
-  return format;
+  const store = read["store"];
+  if (store !== undefined && (typeof store !== "string" || store === "")) {
+    throw damaged(dir, "format.json");
+  }
+  return { storeMark: store ?? null };
 }
 
 function readSecrets(dir: string): NodeSecrets {
