@@ -2,6 +2,7 @@
 import { runCli } from "./server/cli/cli.ts";
 import type { CliHost } from "./server/cli/host.ts";
 import { addLoadCommand } from "./server/load/command.ts";
+import { offlineActor } from "./server/ops/audit.ts";
 import { socketTransport } from "./server/ops/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
 import { claimFile, createFile, readLines } from "./server/system/text_file.ts";
@@ -39,6 +40,7 @@ function systemHost(): CliHost {
     fileFaults: async (config) =>
       (await import("./server/config_files.ts")).configFileFaults(config),
     // Loaded late: `roost config check` should not wait for the store and the HTTP stack.
+    user: userName(env),
     launcher: () => import("./server/start.ts"),
     backups: async () => (await import("./server/ops/backup.ts")).systemBackups(),
     adminToken: async (dataDir, renew) => {
@@ -46,6 +48,12 @@ function systemHost(): CliHost {
       readDataDir(dataDir);
       const { adminToken } = await import("./server/system/admin_token.ts");
       return adminToken(dataDir, systemRandom(), renew);
+    },
+    recordAction: async (dataDir, action) => {
+      const { recordAction } = await import("./server/system/offline_actions.ts");
+      const { systemClock } = await import("./server/system/clock.ts");
+      const at = new Date(systemClock().wallMs()).toISOString();
+      recordAction(dataDir, { at, action, status: 200, actor: offlineActor(userName(env)) });
     },
     adminSocket: (path) => socketTransport(path, userName(env)),
     pause: (delayMs) => new Promise((done) => void timers.after(delayMs, done)),

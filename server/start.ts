@@ -15,6 +15,7 @@ import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
+import type { Log } from "./node/ports.ts";
 import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
@@ -26,6 +27,7 @@ import { type OpenNode, openNode } from "./open.ts";
 import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { openServices, type Services } from "./services.ts";
+import { recordAction, takeActions } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
 
@@ -33,11 +35,16 @@ const DAY_MS = 86_400_000;
 /** How long the log may take to be written before the process exits all the same (ms). */
 const LAST_WORDS_MS = 1000;
 
-function adminApp(config: Config, open: OpenNode, services: Services): Hono {
+function adminApp(
+  config: Config,
+  open: OpenNode,
+  services: Services,
+  audit: Pick<Log, "info"> = open.log,
+): Hono {
   const inviteMs = config.registration.inviteDays * DAY_MS;
   const { publicUrl } = config.server;
   const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs, publicUrl);
-  const app = createAdminApp(deps);
+  const app = createAdminApp({ ...deps, log: audit });
   addProvisionRoute(app, deps);
   addServiceRoutes(app, { ...services, clock: open.ports.clock });
   addTransferRoutes(app, { ...deps, random: open.ports.random, clock: open.ports.clock });
@@ -141,6 +148,9 @@ export async function startRoost(
     admin.get("/admin/config", (c) => c.json({ settings }));
     addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin);
+    await takeActions(open.dir.path, (done) => {
+      open.log.info("admin action", { ...done, via: "the directory of the stopped server" });
+    });
     open.log.info("serving", { url: front.url, domain: config.server.domain });
     let stopping = false;
     let resolve: (code: number) => void;
@@ -195,5 +205,10 @@ export async function openOffline(config: Config, makes: boolean): Promise<Offli
   const open = await openNode(quiet, () => {}, { makes, serves: false });
   const away = fail("unavailable", "No server runs");
   const services = await openServices(config, open, (_, done) => done(away));
-  return { admin: adminApp(config, open, services), domain: open.signIn.domain, close: open.close };
+  // The command is no server, whose log is read: the next start logs what it does.
+  const { dir: { path }, ports: { clock } } = open;
+  const info: Log["info"] = (_event, fields) =>
+    recordAction(path, { at: new Date(clock.wallMs()).toISOString(), ...fields });
+  const admin = adminApp(config, open, services, { info });
+  return { admin, domain: open.signIn.domain, close: open.close };
 }

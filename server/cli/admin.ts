@@ -21,7 +21,7 @@ With the setting admin.listen a server offers its admin API and /metrics over th
   curl -H "Authorization: Bearer $(roost admin token)" http://127.0.0.1:8421/metrics
 The holder of the token may do everything that this command line can.`;
 
-/** Tells a server that runs that there is a new token. */
+/** Tells a server that runs that there is a new token; where none runs, its next start logs it. */
 async function reload(host: CliHost, dataDir: string): Promise<void> {
   try {
     const answer = await host.adminSocket(join(dataDir, "admin.sock"))({
@@ -32,6 +32,7 @@ async function reload(host: CliHost, dataDir: string): Promise<void> {
     throw new AdminError("unavailable", "The server goes on with the old token: start it again");
   } catch (error) {
     if (!(error instanceof NoServerError)) throw error;
+    await host.recordAction(dataDir, "roost admin token --new");
   }
 }
 

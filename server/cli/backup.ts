@@ -51,6 +51,7 @@ export function addBackupCommands(program: Command, host: CliHost): void {
     .action(async (file: string, { data }: { readonly data: string }) => {
       const backups = await host.backups();
       const { momentMs, domain } = await backups.restore(file, data);
+      await host.recordAction(data, "roost restore");
       host.out(`${data} holds what was acknowledged before ${when(momentMs)}.\n`);
       const flag = domain === null ? "" : ` --domain ${domain}`;
       host.err(`Start it with: roost --data ${data}${flag}\n`);

@@ -1,5 +1,6 @@
 /** A client of the admin API, whatever carries the requests. */
 import type { Hono } from "hono";
+import { actorHeaders } from "../ops/audit.ts";
 import { z } from "zod";
 import type { AccountPage } from "../ops/api.ts";
 import type { Invite, InviteView } from "../ops/invites.ts";
@@ -137,11 +138,12 @@ export function adminClient(transport: AdminTransport): AdminClient {
 }
 
 /** Calls an app in this process. */
-export function appTransport(app: Hono): AdminTransport {
+export function appTransport(app: Hono, actor?: string): AdminTransport {
+  const by = actor === undefined ? {} : actorHeaders(actor);
   return async ({ method, path, body }) => {
-    const init = body === undefined ? { method } : {
+    const init = body === undefined ? { method, headers: by } : {
       method,
-      headers: { "content-type": "application/json" },
+      headers: { ...by, "content-type": "application/json" },
       body: JSON.stringify(body),
     };
     const response = await app.request(path, init);

@@ -11,6 +11,8 @@ export interface CliHost extends Terminal {
   readonly env: Readonly<Record<string, string>>;
   /** The current directory. */
   readonly cwd: string;
+  /** The name of the user who runs the command, as the environment has it. */
+  readonly user: string;
   /** How many files the process may open; null where the platform does not say. */
   readonly filesMax: number | null;
   /** The text of a file; null where there is none. Rejects where it cannot be read. */
@@ -27,6 +29,8 @@ export interface CliHost extends Terminal {
   launcher(): Promise<Launcher>;
   /** The admin token of a data directory that exists; made where there is none or to `renew`. */
   adminToken(dataDir: string, renew: boolean): Promise<string>;
+  /** Records what was done to the data directory of a stopped server; its next start logs it. */
+  recordAction(dataDir: string, action: string): Promise<void>;
   /** Loads what makes backups; late, for the same reason. */
   backups(): Promise<Backups>;
   /** Speaks to the admin socket at `path`. */

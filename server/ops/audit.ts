@@ -25,6 +25,11 @@ export function actorHeaders(user: string): Readonly<Record<string, string>> {
   return { [ACTOR]: user.replaceAll(/[^\x21-\x7e]/g, "?").slice(0, ACTOR_CHARS_MAX) };
 }
 
+/** The actor of a command that acts on the data directory of a stopped server. */
+export function offlineActor(user: string): string {
+  return `cli:${user}`;
+}
+
 /** Logs every request that changes something, or takes data away, with its status. */
 export function auditLog(log: Pick<Log, "info">): MiddlewareHandler {
   return async (c, next) => {

@@ -9,6 +9,7 @@
  * | `kv.sqlite3` (`-wal`, `-shm`) | the store |
  * | `admin.token` | the token of the admin API over the network, where that is on |
  * | `admin.sock` | the running node's admin API |
+ * | `admin-actions.jsonl` | what administrators did while no server ran, until one logs it |
  */
 import { isAbsolute, join, resolve } from "node:path";
 import type { Random } from "../node/ports.ts";
@@ -24,7 +25,7 @@ const SOCKET_PATH_BYTES_MAX = 103;
 const SECRET_BYTES = 32;
 
 const OWN_FILES =
-  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|roost\.toml)(\.new)?$/;
+  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
 
 /** What lives with the disk and is made once. */
 export interface NodeSecrets {

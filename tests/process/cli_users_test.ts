@@ -34,6 +34,7 @@ Deno.test("roost user and roost invite work without a server and beside a runnin
   assert.deepEqual(await states(), ["ann disabled"]);
 
   const server = await ServerProcess.start({ dataDir: dir.path, flags });
+  assert.throws(() => Deno.statSync(`${dir.path}/admin-actions.jsonl`), Deno.errors.NotFound);
   assert.equal(await signIn(server, "ann", "correct horse"), "unauthorized");
   await run("user enable ann");
   await run("user passwd ann --password-stdin", "another password\n");
@@ -51,4 +52,11 @@ Deno.test("roost user and roost invite work without a server and beside a runnin
   assert.equal(await signIn(server, "bob", "tropical fish"), "ok");
   assert.equal(await signIn(server, "bob", "battery staple"), "unauthorized");
   assert.equal(await server.stop(), 0);
+  // What was done while no server ran is in the log of the next one, with its time (9 A12).
+  const offline = /admin action at=\d{4}-\S+Z action="([^"]+)" status=(\d+) actor=cli:\S+ via=/g;
+  assert.deepEqual([...server.log.matchAll(offline)].map(([, ...action]) => action.join(" ")), [
+    "POST /admin/users 201",
+    "POST /admin/users/ann/disable 200",
+    "POST /admin/invites 201",
+  ]);
 });

@@ -224,6 +224,33 @@ export const STEPS: Readonly<Record<string, (drive: Drive) => Promise<void>>> = 
     );
   },
 
+  async "more sessions than an account may have"(d) {
+    const expiresAt = d.node.open.ports.clock.wallMs() + 500;
+    const sink = { send() {}, bufferedBytes: () => 0, close() {}, terminate() {} };
+    const open = (device: string) =>
+      new Promise<boolean>((done) =>
+        d.node.front.openSession({
+          user: "dan" as AccountName,
+          device: device as DeviceId,
+          auth: { kind: "issuer", expiresAt },
+          provedUntil: null,
+          cursor: null,
+          presence: null,
+          resume: null,
+          sink,
+        }, (result) => {
+          if (result.ok) result.value.session.start();
+          done(result.ok);
+        })
+      );
+    for (let i = 0; i < 10; i++) await open(`device-${i}`);
+    assert.equal(await open("one too many"), false);
+    await d.moved(
+      'roost_admission_refused_total{kind="signIn",reason="full"}',
+      'roost_sessions_ended_total{reason="expired"}',
+    );
+  },
+
   async services(d) {
     let status = 500;
     const receiver = Deno.serve(

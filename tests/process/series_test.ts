@@ -58,7 +58,6 @@ const UNMOVED: Readonly<Record<string, string>> = {
     "needs 20,000 messages at once; silent_refusals_test.ts",
   'roost_messages_silently_refused_total{cause="gone"}':
     "needs messages on their way to an account that is deleted; silent_refusals_test.ts",
-  'roost_sessions_ended_total{reason="expired"}': "tokens are valid for a day; edge_ends_test.ts",
   'roost_sessions_ended_total{reason="slow"}': "needs full kernel buffers; hostile_test.ts",
   'roost_connections_bad_total{fault="unread"}': "needs full kernel buffers; ws_test.ts",
   "roost_listener_reopened_total": "needs a process without file descriptors; descriptors_test.ts",
@@ -68,10 +67,11 @@ const UNMOVED: Readonly<Record<string, string>> = {
   'roost_admission_refused_total{kind="connection",reason="overload"}': "admission_test.ts",
   'roost_admission_refused_total{kind="write",reason="overload"}': "admission_test.ts",
   'roost_admission_refused_total{kind="signIn",reason="overload"}': "admission_test.ts",
-  'roost_admission_refused_total{kind="signIn",reason="draining"}': "a moment; drain_test.ts",
-  'roost_admission_refused_total{kind="connection",reason="draining"}': "a moment; drain_test.ts",
+  'roost_admission_refused_total{kind="signIn",reason="draining"}':
+    "a moment of the end; admission_test.ts",
+  'roost_admission_refused_total{kind="connection",reason="draining"}':
+    "a moment of the end; admission_test.ts",
   "roost_ready": "is 0 for a moment while a fenced shard reloads; reload_test.ts",
-  'roost_admission_refused_total{kind="signIn",reason="full"}': "edge_open_test.ts",
 };
 
 /** Series of which only some move by themselves: these do. */

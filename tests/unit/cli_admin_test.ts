@@ -30,6 +30,20 @@ Deno.test("every admin action is logged with its actor, looks are not", async ()
   ]);
 });
 
+Deno.test("a new admin token is recorded where no server runs to log it (9 A12)", async () => {
+  const machine = new FakeMachine();
+  assert.equal(await machine.run("admin", "token", "--new", "--data", "/d"), 0);
+  assert.equal(await machine.run("admin", "token", "--data", "/d"), 0);
+  assert.deepEqual(machine.recorded, ["/d: roost admin token --new"]);
+});
+
+Deno.test("what is done without a server is done by cli:USER (9 A12)", async () => {
+  const machine = new FakeMachine();
+  machine.stdin = "correct horse\n";
+  assert.equal(await machine.run("user", "add", "ann", "--password-stdin"), 0);
+  assert.deepEqual(machine.fake.actions.map(({ actor }) => actor), ["cli:root"]);
+});
+
 Deno.test("control characters that users chose are escaped in tables and JSON", async () => {
   const machine = new FakeMachine();
   machine.online = true;

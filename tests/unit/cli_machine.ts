@@ -37,6 +37,8 @@ export class FakeMachine {
   stops = 0;
   signal: (name: string) => void = () => assert.fail("nobody listens for signals");
   finish: (code: number) => void = () => assert.fail("not started");
+  /** What was recorded for the log of the next server. */
+  readonly recorded: string[] = [];
   /** Called when the node has started. */
   onStart: () => void = () => {};
 
@@ -45,6 +47,11 @@ export class FakeMachine {
     return {
       env: this.env,
       cwd: "/cwd",
+      user: "root",
+      recordAction: (dataDir, action) => {
+        this.recorded.push(`${dataDir}: ${action}`);
+        return Promise.resolve();
+      },
       filesMax: 20_000,
 
       out: (text) => {
