@@ -45,6 +45,8 @@ export class Wire {
   readonly #whole: boolean;
   readonly #pairs = new Map<string, Pair>();
   #held = { untilMs: 0, from: "", to: "" };
+  /** When each name was given up last, in ms of the cluster. */
+  readonly #releasedMs = new Map<string, number>();
   #losing: { left: number; readonly which: (packet: ShardPacket) => boolean } | null = null;
 
   constructor(history: History, prng: Prng, quality: WireQuality, whole: boolean) {
@@ -73,6 +75,23 @@ export class Wire {
     return true;
   }
 
+  /**
+   * The account of a name was deleted and the name given up: what it has sent and is still on its way
+   * gets lost, but for signals. Account ids have no order, so a shard that has heard of the next account
+   * takes a later packet of the former one for news: packets of one process are never that late.
+   */
+  released(name: string): void {
+    this.#releasedMs.set(name, this.#history.nowMs);
+  }
+
+  #unlessReleased(packet: ShardPacket, arrive: () => void): () => void {
+    if (packet.kind === "signal") return arrive;
+    const sentMs = this.#history.nowMs;
+    return () => {
+      if (sentMs > (this.#releasedMs.get(packet.from) ?? -1)) arrive();
+    };
+  }
+
   /** Carries a packet between two shards of a process. */
   carry(process: VirtualProcess, packet: ShardPacket, arrive: () => void): void {
     this.#look(packet);
@@ -84,10 +103,11 @@ export class Wire {
     const { lost, twice, late, lateMs } = quality;
     // Nobody notices the loss of a rewatch, nor that a signal came twice.
     if (packet.kind !== "rewatch" && this.#prng.chance(lost)) return;
+    const due = this.#unlessReleased(packet, arrive);
     const copies = packet.kind !== "signal" && this.#prng.chance(twice) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
-      if (this.#prng.chance(late)) process.timers.after(this.#prng.number() * lateMs, arrive);
-      else process.timers.soon(arrive);
+      if (this.#prng.chance(late)) process.timers.after(this.#prng.number() * lateMs, due);
+      else process.timers.soon(due);
     }
   }
 
