@@ -1,6 +1,6 @@
 /** The stored form of an account's contacts and conversations, which is read when they are needed. */
 import type { AccountName } from "../name/ids.ts";
-import type { AccountState } from "./account.ts";
+import type { Account, AccountState } from "./account.ts";
 import type { ByteReader, ByteWriter } from "../record/bytes.ts";
 import type { ReadonlyLazyMap } from "./lazy_map.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
@@ -8,6 +8,9 @@ import { Conversation, type ReadonlyConversation } from "../mailbox/conversation
 import { list, text, uint } from "../record/schema.ts";
 import { ROSTER_ITEM, type RosterItem } from "../roster/roster.ts";
 import { struct } from "../record/struct.ts";
+
+const REFUSALS = list(struct({ n: uint, reason: text }));
+const UNREAD = list(struct({ seq: uint, num: uint }));
 
 /** A conversation, but for its marks and for what `readLater` of a head adds. */
 const CONVERSATION = struct({
@@ -17,12 +20,12 @@ const CONVERSATION = struct({
   pairOut: uint,
   inId: accountIdOrNone,
   pairIn: uint,
-  refusals: list(struct({ n: uint, reason: text })),
+  refusals: REFUSALS,
   lastSeq: uint,
   lastAt: uint,
   lastInSeq: uint,
   lastInNum: uint,
-  unread: list(struct({ seq: uint, num: uint })),
+  unread: UNREAD,
   unreadMore: uint,
   readUpTo: uint,
 });
@@ -36,6 +39,8 @@ const MARKS = struct({
   deliveredOut: uint,
   readOut: uint,
 });
+
+const MARKS_COUNT = Object.keys(MARKS.fields).length;
 
 /** Writes a conversation, but for what `readLater` of a head adds. */
 export function writeConversation(w: ByteWriter, c: ReadonlyConversation): void {
@@ -55,10 +60,52 @@ function readConversation(r: ByteReader, index: number): readonly [AccountName, 
   return [c.with, c];
 }
 
+/**
+ * Calls `take` with the conversations that have an event from `firstSeq` on; those that are as they
+ * were stored are read only where they have.
+ */
+export function forEachSince(
+  account: Account,
+  firstSeq: number,
+  take: (c: ReadonlyConversation) => void,
+): void {
+  const since = Math.max(1, firstSeq);
+  account.lazyConversations.scan((r) => {
+    const at = r.at;
+    if (skipToLastSeq(r).uint() < since) {
+      skipFromLastAt(r);
+      return r.skipUints(MARKS_COUNT);
+    }
+    r.back(at);
+    take(readConversation(r, 0)[1]);
+  }, (c) => {
+    if (c.lastSeq >= since) take(c);
+  });
+}
+
+/** Skips the fields of `CONVERSATION` before `lastSeq`. */
+function skipToLastSeq(r: ByteReader): ByteReader {
+  r.skipStr();
+  r.skipStr();
+  r.skipUints(2);
+  r.skipStr();
+  r.skipUints(1);
+  if (!r.takeZero()) REFUSALS.skip(r);
+  return r;
+}
+
+/** Skips the fields of `CONVERSATION` behind `lastSeq`, but not the marks. */
+function skipFromLastAt(r: ByteReader): void {
+  r.skipUints(3);
+  if (!r.takeZero()) UNREAD.skip(r);
+  r.skipUints(2);
+}
+
 /** Skips a conversation; returns its name where the peer is owed a receipt, else "". */
 function skipConversation(r: ByteReader): AccountName | "" {
   const at = r.at;
-  CONVERSATION.skip(r);
+  skipToLastSeq(r).skipUints(1);
+  skipFromLastAt(r);
   // The fields of `MARKS` in their order: as an object they would double the time of a load.
   const delivered = r.uint();
   const read = r.uint();

@@ -21,6 +21,7 @@ export interface ReadonlyLazyMap<V> {
   readonly size: number;
   readonly map: ReadonlyMap<AccountName, V>;
   forEach(take: (item: V) => void): void;
+  scan(stored: (r: ByteReader) => void, take: (item: V) => void): void;
 }
 
 /** Items by name, in the order in which they came. */
@@ -56,6 +57,13 @@ export class LazyMap<V> {
   forEach(take: (item: V) => void): void {
     if (this.#map !== null) { for (const item of this.#map.values()) take(item); }
     else this.#each((item) => take(item[1]));
+  }
+
+  /** Goes through the items: `stored` reads past one of those that are as they were stored. */
+  scan(stored: (r: ByteReader) => void, take: (item: V) => void): void {
+    if (this.#packed === null) return this.forEach(take);
+    const r = new ByteReader(this.#packed.bytes);
+    for (let i = this.#packed.count; i > 0; i--) stored(r);
   }
 
   #each(take: (item: readonly [AccountName, V]) => void): void {

@@ -1,5 +1,6 @@
 /** The state a new or reset device starts from. */
 import type { Account } from "../account/account.ts";
+import { forEachSince } from "../account/head_items.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { ConversationView, RosterItemView, Snapshot } from "../ops.ts";
 import { type RosterItem, rosterView } from "../roster/roster.ts";
@@ -20,8 +21,7 @@ export function snapshotOf(account: Account, contacts = contactsOf(account)): Sn
     if (item.state.pendingIn && !account.blocked.has(item.contact)) requests.push(item.contact);
   }
   const conversations: ConversationView[] = [];
-  account.lazyConversations.forEach((c) => {
-    if (c.lastSeq < account.mailbox.first || c.lastSeq === 0) return;
+  forEachSince(account, account.mailbox.first, (c) => {
     const waiting = account.waiting.get(c.with);
     conversations.push({
       with: c.with,

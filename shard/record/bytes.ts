@@ -182,6 +182,8 @@ export class ByteReader {
   readonly #bytes: Uint8Array;
   #at: number;
   readonly #end: number;
+  /** By its length, an array that characters are put into: texts of one length share it. */
+  #codes: number[][] | null = null;
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
     this.#bytes = bytes;
@@ -200,6 +202,13 @@ export class ByteReader {
   u8(): number {
     if (this.#at >= this.#end) throw new CorruptBytes(`read past the end at ${this.#at}`);
     return this.#bytes[this.#at++]!;
+  }
+
+  /** Skips a byte 0, such as the count of an empty list; false where another comes next. */
+  takeZero(): boolean {
+    if (this.#at >= this.#end || this.#bytes[this.#at] !== 0) return false;
+    this.#at++;
+    return true;
   }
 
   uint(): number {
@@ -237,9 +246,10 @@ export class ByteReader {
     const start = this.#at;
     if (start + n > this.#end) throw new CorruptBytes(`string of ${n} bytes past the end`);
     this.#at = start + n;
+    if (n === 0) return "";
     if (n <= ASCII_ARRAY_MAX) {
       // Quicker than adding up characters, and than a call of the decoder.
-      const codes = new Array<number>(n);
+      const codes = (this.#codes ??= [])[n] ??= new Array<number>(n);
       let high = 0;
       for (let i = 0; i < n; i++) high |= codes[i] = this.#bytes[start + i]!;
       if (high < 0x80) return String.fromCharCode.apply(null, codes);
@@ -284,6 +294,11 @@ export class ByteReader {
     this.str();
   }
 
+  /** Goes back to an earlier place. */
+  back(at: number): void {
+    this.#at = at;
+  }
+
   /** The string at an earlier place. */
   strAt(at: number): string {
     return new ByteReader(this.#bytes, at, this.#end).str();
@@ -291,7 +306,12 @@ export class ByteReader {
 
   /** Skips integers that `uint` could read. */
   skipUints(count: number): void {
-    for (let i = 0; i < count; i++) this.uint();
+    const bytes = this.#bytes;
+    for (let i = 0; i < count; i++) {
+      // Most take one byte.
+      if (this.#at < this.#end && bytes[this.#at]! < 0x80) this.#at++;
+      else this.uint();
+    }
   }
 
   /** What was read since `at`, not a copy. */

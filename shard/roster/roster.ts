@@ -1,15 +1,18 @@
 /** A roster item as its owner's shard keeps it (RFC 6121 section 2). */
 import type { AccountId, AccountName } from "../name/ids.ts";
+import { type ByteReader, CorruptBytes } from "../record/bytes.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
 import {
   bool,
   choice,
   constant,
   list,
+  Mapped,
   mapped,
   oneOf,
   type Schema,
   text,
+  type TypeOf,
   uint,
 } from "../record/schema.ts";
 import { struct, tuple } from "../record/struct.ts";
@@ -79,9 +82,44 @@ const STANDING = choice("roster item", standings(), ({ state, listed, asked }: S
   return bitsOf(state) | (listed ? LISTED : 0) | (asked > 0 ? ASKED : 0);
 });
 
+const GROUPS = list(text);
+const NO_GROUPS: readonly string[] = [];
+
+/** The fields of a roster item, one after another. */
+const FIELDS = tuple(accountName, accountIdOrNone, text, GROUPS, STANDING);
+
+/** A roster item by its fields; read by hand, for every sign-in reads all contacts, several times. */
+class RosterItems extends Mapped<TypeOf<typeof FIELDS>, RosterItem> {
+  override read(r: ByteReader): RosterItem {
+    const contact = r.str() as AccountName;
+    const peerId = r.str() as AccountId | "";
+    const label = r.str();
+    // Most have none: one object for all of them.
+    const groups = r.takeZero() ? NO_GROUPS : GROUPS.read(r);
+    const bits = standingBits(r);
+    const asked = (bits & ASKED) === 0 ? 0 : r.uint();
+    const [state, listed] = [STATES[bits & 31]!, (bits & LISTED) !== 0];
+    return { contact, peerId, label, groups, state, listed, asked };
+  }
+
+  override skip(r: ByteReader): void {
+    r.skipStr();
+    r.skipStr();
+    r.skipStr();
+    if (!r.takeZero()) GROUPS.skip(r);
+    if ((standingBits(r) & ASKED) !== 0) r.skipUints(1);
+  }
+}
+
+function standingBits(r: ByteReader): number {
+  const bits = r.u8();
+  if (bits >= 2 * ASKED) throw new CorruptBytes(`roster item of unknown form ${bits}`);
+  return bits;
+}
+
 /** A roster item as it is stored. */
-export const ROSTER_ITEM: Schema<RosterItem> = mapped(
-  tuple(accountName, accountIdOrNone, text, list(text), STANDING),
+export const ROSTER_ITEM: Schema<RosterItem> = new RosterItems(
+  FIELDS,
   ([contact, peerId, label, groups, { state, listed, asked }]) => {
     return { contact, peerId, label, groups, state, listed, asked };
   },

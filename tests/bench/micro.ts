@@ -4,6 +4,7 @@ import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
+import { snapshotOf } from "../../shard/handlers/snapshot.ts";
 import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
 import { encodePresence } from "../../server/v1/encode.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
@@ -86,11 +87,13 @@ function accounts(): Figure[] {
   const hub = new AccountState("hub" as AccountName, 0);
   decodeHead(hub, row.value);
   const checkpoint = measure(500, () => encodeHead(hub, 1));
+  const snapshot = measure(500, () => snapshotOf(hub));
   return [
     ["account: message applied to a mailbox", applied, "µs"],
     ["account: head of 40 contacts", row.value.length, "B"],
     ["account: load of that head", load, "µs"],
     ["account: checkpoint of that head", checkpoint, "µs"],
+    ["account: snapshot from that head, contacts read", snapshot, "µs"],
   ];
 }
 
