@@ -5,13 +5,14 @@
  */
 import { type AccountName, type DeviceId, newId } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { Credentials, ScramKey, ScramMechanism } from "../../shard/ops.ts";
+import type { Credentials, Ops, ScramKey, ScramMechanism } from "../../shard/ops.ts";
 import { parseAddress, preparePassword } from "../../shard/name/name.ts";
-import type { Clock, Kdf, Log, Random } from "../node/ports.ts";
+import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { type Attempt, Attempts } from "./attempts.ts";
 import { deriveCredentials, fakeKey, keyOf, passwordFits } from "./credentials.ts";
 import { equalBytes } from "./hash.ts";
+import { evenly } from "./even_answers.ts";
 import type { JwtVerifier } from "./jwt.ts";
 import { PasswordQueue } from "./password_queue.ts";
 import { createRegistration, newPassword } from "./registration.ts";
@@ -33,6 +34,7 @@ import type { FailureLimits, ScramExchange, SignIn, Verified } from "./types.ts"
 export interface SignInDeps {
   readonly router: Router;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly random: Random;
   readonly kdf: Kdf;
   readonly log: Log;
@@ -260,13 +262,18 @@ class SignInService implements SignIn, FailureLimits {
     });
   }
 
-  /** Finds the key to check against. Computes the stand-in in any case: its cost must not tell. */
+  /**
+   * Finds the key to check against. Computes the stand-in in any case: neither its cost nor that of
+   * the account's being in memory must tell.
+   */
   #claim(name: AccountName, mechanism: ScramMechanism, done: Done<Claimed>): void {
     const { fakeSaltSecret, formerIterations, iterations } = this.#options;
     const current = mechanism === "SCRAM-SHA-256" ? iterations.sha256 : iterations.sha1;
     const counts = [current ?? iterations.sha256, ...formerIterations];
     const fake = fakeKey(fakeSaltSecret, mechanism, name, counts);
-    this.#deps.router.request(name, "account.credentials", {}, (result) => {
+    const ask = (answered: Done<Ops["account.credentials"]["out"]>) =>
+      this.#deps.router.request(name, "account.credentials", {}, answered);
+    evenly(this.#deps.timers, ask, (result) => {
       if (!result.ok) return done(result);
       const real = result.value === null ? null : keyOf(result.value.credentials, mechanism);
       const account = real === null ? null : { user: name, id: result.value!.id };

@@ -5,7 +5,7 @@ import { type AccountId, type AccountName, newId } from "../../shard/name/ids.ts
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Credentials, OpName, Ops, ScramMechanism } from "../../shard/ops.ts";
 import { parseName } from "../../shard/name/name.ts";
-import type { Clock, Kdf, Log, Random } from "../../server/node/ports.ts";
+import type { Clock, Kdf, Log, Random, Timers } from "../../server/node/ports.ts";
 import type { Router } from "../../server/node/router.ts";
 import { hashNameOf } from "../../server/auth/scram.ts";
 import {
@@ -90,6 +90,8 @@ export class FakeShards {
   readonly inputs: unknown[] = [];
   /** Answers instead of the operation, where set and not undefined. */
   intercept: (op: OpName, name: string) => Result<never> | undefined = () => undefined;
+  /** Called after every answer. */
+  answered: () => void = () => {};
   #made = 0;
 
   readonly router: Router = {
@@ -98,6 +100,7 @@ export class FakeShards {
       this.inputs.push(input);
       const instead = this.intercept(op, name);
       done(instead ?? this.#perform(name, op, input));
+      this.answered();
     },
     interest: () => {},
     uninterest: () => {},
@@ -191,9 +194,24 @@ export function openSignIn(
     ...change,
   };
   const random = ports.random ?? countingRandom();
+  /** No time passes in these tests: delays are over once a shard has answered. */
+  let delayed: (() => void)[] = [];
+  const timers: Timers = {
+    after: (_delayMs, run) => {
+      delayed.push(run);
+      return () => {};
+    },
+    soon: (run) => run(),
+  };
+  shards.answered = () => {
+    const due = delayed;
+    delayed = [];
+    for (const run of due) run();
+  };
   const deps = {
     router: shards.router,
     clock,
+    timers,
     random,
     kdf: ports.kdf ?? syncKdf,
     log,

@@ -1,0 +1,17 @@
+import { deepEqual } from "node:assert/strict";
+import { evenly } from "../../server/auth/even_answers.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
+
+Deno.test("answers leave at whole steps after their questions, however long they took (10.8)", () => {
+  const time = new VirtualTime();
+  const { clock, timers } = time.global;
+  const left: [took: number, atMs: number][] = [];
+  const beganMs = clock.monoMs();
+  for (const tookMs of [0, 0.3, 1, 4.9, 5.1, 12]) {
+    const ask = (answered: (tookMs: number) => void) =>
+      tookMs === 0 ? answered(0) : void timers.after(tookMs, () => answered(tookMs));
+    evenly(timers, ask, (took) => left.push([took, Math.round(clock.monoMs() - beganMs)]));
+  }
+  time.runFor(100);
+  deepEqual(left, [[0, 5], [0.3, 5], [1, 5], [4.9, 5], [5.1, 10], [12, 15]]);
+});
