@@ -25,7 +25,13 @@ export function rightsOf(account: Account): Rights {
   for (const b of account.blocked.values()) {
     if (b.peerId !== "") ids.push(`${b.peerId}=${b.lastSeen}`);
   }
-  return `${ids.join(" ")} ` as Rights;
+  return spaced(ids);
+}
+
+/** The ids, each followed by a space, in one piece. */
+function spaced(ids: string[]): Rights {
+  ids.push("");
+  return ids.join(" ") as Rights;
 }
 
 /** Whether the account of that id is among them. Ids are equally long and have no spaces. */
@@ -45,7 +51,7 @@ export function contactSees(account: Account, watcher: AccountName, id: AccountI
     account.lazyRoster.forEach((item) => {
       if (item.peerId !== "" && seesOwner(item)) ids.push(item.peerId);
     });
-    account.runtime.watcherIds = `${ids.join(" ")} ` as Rights;
+    account.runtime.watcherIds = spaced(ids);
   }
   return hasRight(account.runtime.watcherIds, id);
 }
