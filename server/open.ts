@@ -13,7 +13,7 @@ import { keepStoreMark } from "./node/store_mark.ts";
 import { Node } from "./node/node.ts";
 import { openKvStore } from "./store/kv_store.ts";
 import { restoreTag } from "./node/restore_tag.ts";
-import { shardLimits, signInOptions } from "./settings.ts";
+import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { stderrOut } from "./system/stderr.ts";
 import { systemClock } from "./system/clock.ts";
 import { systemKdf } from "./system/kdf.ts";
@@ -66,7 +66,15 @@ export async function openNode(
     const domain = await storedDomain(store) ?? config.server.domain;
     const tag = await restoreTag(store);
     const clock = systemClock();
-    const ports = { clock, timers: systemTimers(), random, store, kdf: systemKdf(), log };
+    const ports = {
+      clock,
+      timers: systemTimers(),
+      random,
+      store,
+      kdf: systemKdf(),
+      log,
+      retries: retries(config),
+    };
     const counters = createCounters();
     const node = new Node(ports, {
       id: dir.nodeId,

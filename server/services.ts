@@ -29,8 +29,6 @@ function gatewayLimits({ gateway }: Config): GatewayLimits {
     deadMax: gateway.webhookDeadMax,
     ageMaxMs: gateway.webhookAgeHours * HOUR_MS,
     timeoutMs: gateway.webhookTimeoutMs,
-    retryMinMs: gateway.webhookRetryMinMs,
-    retryMaxMs: Math.max(gateway.webhookRetryMinMs, gateway.webhookRetryMaxMs),
     batchCharsMax: BATCH_CHARS_MAX,
   };
 }

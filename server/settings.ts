@@ -16,10 +16,17 @@ import { DEFAULT_CONNECTION_LIMITS } from "./v1/connection.ts";
 import { DEFAULT_PROTOCOL_LIMITS } from "./v1/limits.ts";
 import { DEFAULT_WS_LIMITS, type WsLimits } from "./v1/ws.ts";
 import { DEFAULT_SHARD_LIMITS } from "../shard/limits.ts";
+import { Retries } from "../shard/retry.ts";
 import { SCRAM_ITERATIONS_MIN } from "./auth/credentials.ts";
 import { SIGN_IN_DEFAULTS } from "./auth/sign_in_options.ts";
 
 const DAY_MS = 86_400_000;
+
+/** Bounds of what is tried again. */
+export function retries({ gateway }: Config): Retries {
+  const { webhookRetryMinMs: baseMs, webhookRetryMaxMs: capMs } = gateway;
+  return new Retries({ leastMs: 0, baseMs, capMs, askedMaxMs: capMs });
+}
 
 /** Bounds of the shards. */
 export function shardLimits({ limits, storage }: Config): ShardLimits {

@@ -25,7 +25,13 @@ const gateway = {
   webhookDeadMax: count(1000, "events", "Dead letters of one webhook; the oldest go first.", 100),
   webhookAgeHours: count(72, "hours", "Events that wait for longer become dead letters.", 1, 8760),
   webhookTimeoutMs: count(10_000, "ms", "Time that a receiver has to answer.", 100, 120_000),
-  webhookRetryMinMs: count(1000, "ms", "Wait after the first failure; it doubles.", 10, 60_000),
+  webhookRetryMinMs: count(
+    1000,
+    "ms",
+    "Longest wait after the first failure, of which a random part is taken; it doubles.",
+    10,
+    60_000,
+  ),
   webhookRetryMaxMs: count(60_000, "ms", "Longest wait between two tries.", 10, 3_600_000),
   privateTargets: bool({
     default: false,

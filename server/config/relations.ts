@@ -181,6 +181,15 @@ function admissionFaults({ admission }: Config): string[] {
   return faults;
 }
 
+/** Waits grow from the least to the longest. */
+function gatewayFaults({ gateway }: Config): string[] {
+  if (gateway.webhookRetryMaxMs >= gateway.webhookRetryMinMs) return [];
+  return [
+    `gateway.webhookRetryMaxMs is ${gateway.webhookRetryMaxMs}, less than webhookRetryMinMs: ` +
+    `raise it to ${gateway.webhookRetryMinMs} or more`,
+  ];
+}
+
 /** Every relation that does not hold, each with what to change. */
 export function relationFaults(config: Config, filesMax: number | null): readonly string[] {
   return [
@@ -191,6 +200,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
     ...rateFaults(config),
     ...timeoutFaults(config),
     ...admissionFaults(config),
+    ...gatewayFaults(config),
   ];
 }
 

@@ -8,9 +8,9 @@ import type { Result } from "../../shard/errors.ts";
 import type { Random, Timers } from "../node/ports.ts";
 import type { EdgeRouter } from "../node/router.ts";
 import type { LiveSession } from "./session.ts";
+import type { Retries } from "../../shard/retry.ts";
 import type { Registration, Watchers } from "./watchers.ts";
 import { pointOf } from "../../shard/name/ids.ts";
-import { retryDelayMs } from "./detaches.ts";
 
 /** Sessions and interests that are announced in one step, and the pause between steps (ms). */
 export const ANNOUNCE_STEP = 250;
@@ -21,6 +21,7 @@ export interface AnnouncerDeps {
   readonly router: EdgeRouter;
   readonly timers: Timers;
   readonly random: Random;
+  readonly retries: Retries;
   readonly watchers: Watchers;
   /** All sessions, oldest first. */
   sessions(): Iterable<LiveSession>;
@@ -92,11 +93,11 @@ export class Announcer {
   #attach(job: Job, session: LiveSession, attempt: number): void {
     if (!this.#isCurrent(job)) return;
     if (!session.alive) return this.#attached(job);
-    const { router, timers, random } = this.#deps;
+    const { router, timers, random, retries } = this.#deps;
     router.request(session.user, "session.attach", session.announcement(), (result) => {
       if (!this.#isCurrent(job)) return;
       if (!result.ok && (result.code === "unavailable" || result.code === "busy")) {
-        const delayMs = retryDelayMs(attempt, random.number());
+        const delayMs = retries.againMs("announce", attempt, random.number(), result.retryAfterMs);
         return void timers.after(delayMs, () => this.#attach(job, session, attempt + 1));
       }
       this.#reply(session, result);

@@ -1,23 +1,16 @@
 /** Tells shards that sessions have ended, and again until they have heard it. */
 import type { AccountName, SessionId } from "../../shard/name/ids.ts";
 import type { Random, Timers } from "../node/ports.ts";
+import type { Retries } from "../../shard/retry.ts";
 import type { Router } from "../node/router.ts";
 import type { EdgeCounters } from "./types.ts";
-
-const RETRY_MS_MIN = 500;
-const RETRY_MS_MAX = 30_000;
-
-/** The pause before try number `attempt` (from 1), ms; `random` in [0, 1) spreads it by half. */
-export function retryDelayMs(attempt: number, random: number): number {
-  const delayMs = Math.min(RETRY_MS_MIN * 2 ** (attempt - 1), RETRY_MS_MAX);
-  return delayMs * (0.75 + random / 2);
-}
 
 /** What it needs. */
 export interface DetachesDeps {
   readonly router: Router;
   readonly timers: Timers;
   readonly random: Random;
+  readonly retries: Retries;
   readonly counters: EdgeCounters;
 }
 
@@ -42,12 +35,12 @@ export class Detaches {
   }
 
   #try(user: AccountName, session: SessionId, attempt: number): void {
-    const { router, timers, random, counters } = this.#deps;
+    const { router, timers, random, retries, counters } = this.#deps;
     router.request(user, "session.detach", { session }, (result) => {
       const unknown = !result.ok && (result.code === "unavailable" || result.code === "busy");
       if (!unknown) return this.#confirmed(session);
       counters.detachRetries++;
-      const delayMs = retryDelayMs(attempt, random.number());
+      const delayMs = retries.againMs("detach", attempt, random.number(), result.retryAfterMs);
       timers.after(delayMs, () => this.#try(user, session, attempt + 1));
     });
   }

@@ -43,7 +43,7 @@ const DRAIN_STEP_MS = 50;
 const DRAIN_DETACH_MS = 2000;
 
 /** What an edge needs. */
-export interface EdgeDeps extends Pick<Ports, "clock" | "timers" | "random" | "log"> {
+export interface EdgeDeps extends Pick<Ports, "clock" | "timers" | "random" | "retries" | "log"> {
   /** The node that the edge belongs to; its sessions' ids name it. */
   readonly node: NodeId;
   readonly router: EdgeRouter;
@@ -109,7 +109,7 @@ class NodeEdge implements Edge {
   #draining: DrainOptions | null = null;
 
   constructor(deps: EdgeDeps, limits: EdgeLimits) {
-    const { router, clock, timers, random, counters, codec, flushed } = deps;
+    const { router, clock, timers, random, retries, counters, codec, flushed } = deps;
     this.#deps = deps;
     this.#limits = limits;
     this.#watchers = new Watchers(deps);
@@ -120,6 +120,7 @@ class NodeEdge implements Edge {
       router,
       clock,
       random,
+      retries,
       counters,
       codec,
       limits,

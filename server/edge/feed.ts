@@ -5,15 +5,14 @@
 import type { AccountName, MailboxId } from "../../shard/name/ids.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
-import type { Clock } from "../node/ports.ts";
+import type { Clock, Random } from "../node/ports.ts";
+import type { Retries } from "../../shard/retry.ts";
 import type { Router } from "../node/router.ts";
 import type { SendQueue } from "./send_queue.ts";
 import type { EdgeCounters, EventCodec } from "./types.ts";
 
 /** Bounds of one page that is read for a session. */
 export const PAGE = { limit: 100, bytesMax: 65_536 } as const;
-/** Pause after a failed read, where the failure does not say, ms. */
-const RETRY_MS = 500;
 
 /** Events that were pushed to several sessions, encoded once for all, when the first needs it. */
 export class EventBatch {
@@ -36,6 +35,8 @@ export class EventBatch {
 export interface FeedDeps {
   readonly router: Router;
   readonly clock: Clock;
+  readonly random: Random;
+  readonly retries: Retries;
   readonly codec: EventCodec;
   readonly counters: EdgeCounters;
 }
@@ -53,6 +54,8 @@ export class Feed {
   #reading = 0;
   #lastRead = 0;
   #retryAtMs = 0;
+  /** Reads in a row that brought nothing. */
+  #failed = 0;
 
   constructor(deps: FeedDeps, user: AccountName) {
     this.#deps = deps;
@@ -131,6 +134,7 @@ export class Feed {
     for (const event of events) {
       next ??= event;
       if (event.seq !== this.sent + 1) continue;
+      this.#failed = 0;
       sendQueue.pushDurable(this.#deps.codec.event(event));
       this.sent = event.seq;
     }
@@ -149,7 +153,9 @@ export class Feed {
     this.#retryAtMs = 0;
   }
 
-  #pause(ms: number = RETRY_MS): void {
-    this.#retryAtMs = this.#deps.clock.monoMs() + ms;
+  #pause(retryAfterMs?: number): void {
+    const { clock, random, retries } = this.#deps;
+    const waitMs = retries.againMs("read", ++this.#failed, random.number(), retryAfterMs);
+    this.#retryAtMs = clock.monoMs() + waitMs;
   }
 }

@@ -5,6 +5,7 @@
  * receiver is away nothing of its events is in memory but a number.
  */
 import type { Cancel, Clock, HookAnswer, Log, PostHook, Random, Timers } from "../node/ports.ts";
+import type { Retries } from "../../shard/retry.ts";
 import { HOOK_CHUNK, type HookLog, type LoggedEvent } from "./hook_log.ts";
 import { jsonFields, objectText } from "../text/json_text.ts";
 import { signatureHeaders } from "./sign.ts";
@@ -12,9 +13,6 @@ import { signatureHeaders } from "./sign.ts";
 /** Bounds of the sending. */
 export interface HookSenderLimits {
   readonly timeoutMs: number;
-  /** The wait after the first failure, and the longest, before jitter. */
-  readonly retryMinMs: number;
-  readonly retryMaxMs: number;
   /** Events that could not be delivered for so long become dead letters. */
   readonly ageMaxMs: number;
   /** About how many characters of events one request has. */
@@ -26,6 +24,7 @@ export interface HookSenderDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly retries: Retries;
   readonly log: Pick<Log, "warn" | "info">;
   readonly post: PostHook;
   readonly counters: HookCounters;
@@ -46,11 +45,6 @@ export interface HookIdentity {
   readonly secret: string;
 }
 
-/** How long after a failure of the store it is tried again (ms). */
-const STORE_RETRY_MS = 1000;
-/** Half of a wait is certain, half is random, so that senders do not return together. */
-const JITTER = 0.5;
-
 interface Batch {
   /** No other batch of any webhook has it, nor one of a webhook that had the name before. */
   readonly id: string;
@@ -69,6 +63,8 @@ export class HookSender {
   #state: "idle" | "busy" | "waiting" | "stopped" = "idle";
   #cancel: Cancel = () => {};
   #failures = 0;
+  /** Failures of the store in a row. */
+  #storeFailures = 0;
   /** Why the last request failed; "" where it did not. */
   #trouble = "";
 
@@ -118,8 +114,7 @@ export class HookSender {
     this.#state = "busy";
     this.#log.head(HOOK_CHUNK, (error, events) => {
       if (this.#stopped) return;
-      if (error !== null) return this.#wait(STORE_RETRY_MS);
-      if (events.length === 0) return this.#wait(STORE_RETRY_MS);
+      if (error !== null || events.length === 0) return this.#storeFailed(() => this.#next());
       const tooOld = this.#deps.clock.wallMs() - this.#limits.ageMaxMs;
       const fresh = events.findIndex(({ at }) => at >= tooOld);
       if (fresh === 0) return this.#hold(this.#batch(events));
@@ -133,8 +128,9 @@ export class HookSender {
     this.#deps.log.warn("webhook events are too old", { service, webhook: id, before: end });
     this.#log.bury(end, (error) => {
       if (this.#stopped) return;
-      if (error !== null) this.#wait(STORE_RETRY_MS);
-      else this.#next();
+      if (error !== null) return this.#storeFailed(() => this.#next());
+      this.#storeFailures = 0;
+      this.#next();
     });
   }
 
@@ -164,8 +160,9 @@ export class HookSender {
     if (this.#log.sending === batch.end) return this.#send(batch);
     this.#log.hold(batch.end, (error) => {
       if (this.#stopped) return;
-      if (error !== null) this.#wait(STORE_RETRY_MS);
-      else this.#send(batch);
+      if (error !== null) return this.#storeFailed(() => this.#next());
+      this.#storeFailures = 0;
+      this.#send(batch);
     });
   }
 
@@ -199,23 +196,28 @@ export class HookSender {
   #drop(end: number): void {
     this.#log.drop(end, (error) => {
       if (this.#stopped) return;
-      if (error === null) return this.#next();
-      this.#state = "waiting";
-      this.#cancel = this.#deps.timers.after(STORE_RETRY_MS, () => this.#drop(end));
+      if (error !== null) return this.#storeFailed(() => this.#drop(end));
+      this.#storeFailures = 0;
+      this.#next();
     });
   }
 
   #failed(answer: HookAnswer): void {
-    const { retryMinMs, retryMaxMs } = this.#limits;
-    this.#deps.counters.failed++;
+    const { counters, random, retries } = this.#deps;
+    counters.failed++;
     this.#failures++;
     this.#trouble = answer.kind === "answered" ? `status ${answer.status}` : answer.reason;
     // Once for each time that a receiver goes away.
     if (this.#failures === 1) this.#note("webhook receiver does not take events");
     const asked = answer.kind === "answered" ? answer.retryAfterMs ?? 0 : 0;
-    const grown = retryMinMs * 2 ** Math.min(this.#failures - 1, 30);
-    const jittered = Math.min(retryMaxMs, grown) * (1 - JITTER * this.#deps.random.number());
-    this.#wait(Math.max(Math.min(retryMaxMs, asked), jittered));
+    const waitMs = retries.againMs("webhook", this.#failures, random.number(), asked);
+    this.#wait(waitMs, () => this.#next());
+  }
+
+  #storeFailed(run: () => void): void {
+    const { random, retries } = this.#deps;
+    const waitMs = retries.againMs("webhook_store", ++this.#storeFailures, random.number());
+    this.#wait(waitMs, run);
   }
 
   #note(event: string): void {
@@ -223,8 +225,8 @@ export class HookSender {
     this.#deps.log.info(event, { service, webhook: id, trouble: this.#trouble });
   }
 
-  #wait(ms: number): void {
+  #wait(ms: number, run: () => void): void {
     this.#state = "waiting";
-    this.#cancel = this.#deps.timers.after(ms, () => this.#next());
+    this.#cancel = this.#deps.timers.after(ms, run);
   }
 }

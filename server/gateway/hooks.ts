@@ -1,6 +1,7 @@
 /** The webhooks of all services: what is kept of each, its log and its sender. */
 import type { Clock, Log, PostHook, Random, StoreError, StoreKey, Timers } from "../node/ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { Retries } from "../../shard/retry.ts";
 import { hookChunk, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
 import { type HookCounters, HookSender, type HookSenderLimits } from "./hook_sender.ts";
 import { type Rows, rowValue, setRow } from "./rows.ts";
@@ -39,6 +40,7 @@ export interface HooksDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly retries: Retries;
   readonly log: Pick<Log, "warn" | "info">;
   readonly post: PostHook;
 }
@@ -52,8 +54,6 @@ const PREFIX: StoreKey = ["meta", "webhook"];
 const NOT_NOW = fail("unavailable", "The store takes no changes now", 1000);
 const NO_HOOK = fail("not_found", "The service has no such webhook");
 const CHANGING = fail("unavailable", "The webhook is being changed: try again", 500);
-/** How long after a failure of the store events are put there again (ms). */
-const STORE_RETRY_MS = 1000;
 
 interface Live {
   readonly record: HookRecord;
@@ -224,13 +224,18 @@ export class Hooks {
     for (const live of [...this.#live.get(service)?.values() ?? []]) {
       const finish = this.#change(service, live.record.id, () => {});
       this.#takeOut(live);
-      const tryAgain = (): void =>
+      const erase = (tries: number): void =>
         this.#erase(live, (error) => {
           if (error === null) finish(ok(null));
-          else if (!this.#stopped) this.#deps.timers.after(STORE_RETRY_MS, tryAgain);
+          else if (!this.#stopped) this.#storeFailed(tries, () => erase(tries + 1));
         });
-      tryAgain();
+      erase(1);
     }
+  }
+
+  #storeFailed(tries: number, run: () => void): void {
+    const { timers, random, retries } = this.#deps;
+    timers.after(retries.againMs("webhook_store", tries, random.number()), run);
   }
 
   #takeOut({ record: { service, id }, sender }: Live): void {
@@ -252,7 +257,7 @@ export class Hooks {
     let left = lives.length;
     if (left === 0) return done();
     for (const live of lives) {
-      this.#append(live, eventsFor(live, news), news.cursor, () => {
+      this.#append(live, eventsFor(live, news), news.cursor, 1, () => {
         // It may have been changed meanwhile.
         this.#live.get(service)?.get(live.record.id)?.sender.poke();
         if (--left === 0) done();
@@ -260,7 +265,13 @@ export class Hooks {
     }
   }
 
-  #append(live: Live, events: readonly HookEvent[], cursor: string, done: () => void): void {
+  #append(
+    live: Live,
+    events: readonly HookEvent[],
+    cursor: string,
+    tries: number,
+    done: () => void,
+  ): void {
     const { service, id } = live.record;
     const gone = this.#live.get(service)?.get(id)?.log !== live.log;
     if (events.length === 0 || gone || this.#stopped) return done();
@@ -270,10 +281,10 @@ export class Hooks {
     // A part is only known up to its own last outcome.
     const upTo = rest.length === 0 && cursor !== "" ? cursor : cursorOf(some) ?? live.log.cursor;
     live.log.append(some, upTo, this.#deps.clock.wallMs(), (error) => {
-      if (error === null) return this.#append(live, rest, cursor, done);
+      if (error === null) return this.#append(live, rest, cursor, 1, done);
       // The outcome may be unknown: what the log has already is not put there again.
       const missing = events.filter((event) => isNew(event, live.log.cursor));
-      this.#deps.timers.after(STORE_RETRY_MS, () => this.#append(live, missing, cursor, done));
+      this.#storeFailed(tries, () => this.#append(live, missing, cursor, tries + 1, done));
     });
   }
 

@@ -8,6 +8,7 @@ import { parseCursor } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Cancel, Clock, Log, Random, Timers } from "../node/ports.ts";
 import type { OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
+import type { Retries } from "../../shard/retry.ts";
 import type { Router } from "../node/router.ts";
 import { type Outcome, outcomesOf, type PresenceView } from "./outcome.ts";
 import { accountOf } from "./service.ts";
@@ -18,6 +19,7 @@ export interface HubDeps {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly retries: Retries;
   readonly log: Pick<Log, "warn" | "info">;
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }
@@ -51,8 +53,6 @@ export interface HubHost {
 const DEVICE = "gateway" as DeviceId;
 const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
 const DAY_MS = 86_400_000;
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 60_000;
 /**
  * So long after it is attached, everybody's presence has come (ms): a little over the edge's own.
  */
@@ -76,7 +76,8 @@ export class Hub {
   #ready = false;
   #stopped = false;
   #cancel: Cancel = () => {};
-  #retryMs = FIRST_RETRY_MS;
+  /** Times in a row that it was not attached. */
+  #failed = 0;
 
   constructor(deps: HubDeps, host: HubHost) {
     this.#deps = deps;
@@ -122,7 +123,7 @@ export class Hub {
       sink,
     }, (result) => {
       if (this.#stopped) return result.ok ? result.value.session.end("signed_out") : undefined;
-      if (!result.ok) return this.#again(result.message);
+      if (!result.ok) return this.#again(result.message, result.retryAfterMs);
       this.#opened(result.value, cursor);
     });
   }
@@ -130,7 +131,7 @@ export class Hub {
   #opened(opened: OpenedSession, asked: Cursor | null): void {
     const { session, mailboxId, seq, mode, snapshot } = opened;
     this.#session = session;
-    this.#retryMs = FIRST_RETRY_MS;
+    this.#failed = 0;
     this.#mailboxId = mailboxId;
     this.#cursor = `${mailboxId}:${seq}`;
     for (const name of snapshot?.requests ?? []) this.#accept(name);
@@ -150,12 +151,12 @@ export class Hub {
     this.#again("the session has ended");
   }
 
-  #again(why: string): void {
+  #again(why: string, retryAfterMs?: number): void {
     this.#ready = false;
     this.#presence.clear();
     this.#deps.log.warn("service is not attached", { service: this.#host.service, why });
-    const waitMs = this.#retryMs * (0.5 + this.#deps.random.number() / 2);
-    this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * 2);
+    const { random, retries } = this.#deps;
+    const waitMs = retries.againMs("service", ++this.#failed, random.number(), retryAfterMs);
     this.#cancel();
     this.#cancel = this.#deps.timers.after(waitMs, () => this.start());
   }

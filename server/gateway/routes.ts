@@ -6,7 +6,8 @@ import { parseAddress } from "../../shard/name/name.ts";
 import { type ErrorCode, fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { AdmissionKind } from "../http/admission.ts";
 import type { Throttle } from "../auth/throttle.ts";
-import type { Clock, Timers } from "../node/ports.ts";
+import type { Clock, Random, Timers } from "../node/ports.ts";
+import type { Retries } from "../../shard/retry.ts";
 import type { Router } from "../node/router.ts";
 import type { ProtocolLimits } from "../v1/limits.ts";
 import { validate } from "../text/validate.ts";
@@ -24,6 +25,8 @@ export interface GatewayApiDeps {
   readonly router: Pick<Router, "request">;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly random: Random;
+  readonly retries: Retries;
   readonly domain: string;
   readonly limits: ProtocolLimits;
   /** By service: requests, where names of a batch count a part. */

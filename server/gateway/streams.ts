@@ -4,9 +4,10 @@
  */
 import type { AccountName, Cursor } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
-import type { Result } from "../../shard/errors.ts";
+import type { Failure, Result } from "../../shard/errors.ts";
 import { formatCursor } from "../../shard/name/ids.ts";
-import type { Timers } from "../node/ports.ts";
+import type { Random, Timers } from "../node/ports.ts";
+import type { Retries } from "../../shard/retry.ts";
 import type { Router } from "../node/router.ts";
 import type { Gateway, Listener } from "./gateway.ts";
 import { type Outcome, outcomesOf, type PresenceView, unseen } from "./outcome.ts";
@@ -16,12 +17,13 @@ export interface StreamDeps {
   readonly gateway: Gateway;
   readonly router: Pick<Router, "request">;
   readonly timers: Timers;
+  readonly random: Random;
+  readonly retries: Retries;
 }
 
 /** A comment keeps proxies from closing an idle stream (ms). */
 const HEARTBEAT_MS = 15_000;
 const PAGE = { limit: 100, bytesMax: 131_072 } as const;
-const RETRY_MS = 1000;
 
 /** A page of outcomes. */
 export interface OutcomePage {
@@ -154,6 +156,8 @@ class OutcomeStream extends Stream {
   #cursor: Cursor | null;
   #reading = false;
   #upToDate = false;
+  /** Reads that failed in a row. */
+  #failures = 0;
 
   constructor(deps: StreamDeps, service: string, account: AccountName, cursor: Cursor | null) {
     super(deps, service);
@@ -177,7 +181,8 @@ class OutcomeStream extends Stream {
     readOutcomes(this.#deps.router, this.#account, this.#cursor, PAGE.limit, (result) => {
       this.#reading = false;
       if (!this.open) return;
-      if (!result.ok) return this.#failed(result.code, result.message);
+      if (!result.ok) return this.#failed(result);
+      this.#failures = 0;
       const { outcomes, cursor, more } = result.value;
       const [mailboxId, seq] = cursor.split(":");
       this.#cursor = { mailboxId: mailboxId as Cursor["mailboxId"], seq: Number(seq) };
@@ -190,9 +195,11 @@ class OutcomeStream extends Stream {
     });
   }
 
-  #failed(code: string, message: string): void {
+  #failed({ code, message, retryAfterMs }: Failure): void {
     if (code === "unavailable" || code === "busy") {
-      this.#deps.timers.after(RETRY_MS, () => this.moved());
+      const { timers, random, retries } = this.#deps;
+      const waitMs = retries.againMs("stream", ++this.#failures, random.number(), retryAfterMs);
+      timers.after(waitMs, () => this.moved());
       return;
     }
     this.write(`event: error\ndata: ${JSON.stringify({ code, message })}\n\n`);

@@ -11,7 +11,6 @@ import type { Target } from "./target.ts";
 /** Seconds that a poll waits at most. */
 const WAIT_SECONDS = 25;
 /** Wait before a command is repeated whose connection broke. */
-const RETRY_MS = 500;
 /** Connections for commands. */
 const COMMAND_CONNECTIONS = 64;
 
@@ -188,7 +187,7 @@ function requestOf(command: Command): HttpRequest {
 
 function answerOf(result: HttpResult): Answer {
   if (!result.ok) {
-    const refusal = { code: "unavailable", message: result.why, retryAfterMs: RETRY_MS };
+    const refusal = { code: "unavailable", message: result.why, retryAfterMs: null };
     return { ok: false, refusal };
   }
   const { status, body } = result.response;

@@ -9,12 +9,13 @@ import type { HttpResult } from "./network.ts";
 import { sourceAddress } from "./target.ts";
 import type { LoadPorts } from "./ports.ts";
 import { NoServerError } from "../ops/socket.ts";
+import { LOAD_RETRY } from "./schedule.ts";
+import { retryWaitMs } from "../../shard/retry.ts";
 import type { Progress } from "./provision_admin.ts";
 import { provisionByPublic } from "./provision_public.ts";
 
-/** How often a busy server is asked again, and after how long (ms). */
+/** How often a busy server is asked again. */
 const ATTEMPTS_MAX = 30;
-const RETRY_MS = 1000;
 
 /** What provisioning is doing, for people. */
 const STEPS = {
@@ -76,14 +77,13 @@ export class PoolStore {
     const { target, users, contacts, absent, pool } = this.#options;
     const wish = { url: target.url, pool, users, contacts, absent, password: false } as const;
     const known = kept ?? newPool({ ...wish, via: "admin" }, this.#ports.random, 0);
-    const { admin, timers, progress } = await this.#admin();
-    await removeByAdmin({ admin, timers, progress }, known);
+    await removeByAdmin(await this.#admin(), known);
     await this.#ports.machine.removeFile(this.#path);
     this.#ports.console.note(`${grouped(known.users)} accounts of ${known.pool} are removed.`);
   }
 
   async #provision(pool: Pool): Promise<Pool> {
-    const { console, timers, network, clock } = this.#ports;
+    const { console, timers, random, network, clock } = this.#ports;
     const startMs = clock.monoMs();
     const contacts = pool.contacts + pool.absent;
     const shape = `${grouped(pool.users)} users with ${contacts} contacts each`;
@@ -93,7 +93,7 @@ export class PoolStore {
     const from = (user: string) => sourceAddress(target, Number(user.slice(-6)));
     let made = pool;
     if (pool.via === "public") {
-      made = await provisionByPublic({ target, network, timers, progress, from }, pool);
+      made = await provisionByPublic({ target, network, timers, random, progress, from }, pool);
     } else {
       await provisionByAdmin(await this.#admin(), pool);
     }
@@ -121,7 +121,8 @@ export class PoolStore {
           "or register users over the public API with --provision public",
       );
     }
-    return { admin, timers: this.#ports.timers, progress: this.#progress() };
+    const { timers, random } = this.#ports;
+    return { admin, timers, random, progress: this.#progress() };
   }
 
   /** Rejects where nothing that speaks the protocol answers. */
@@ -148,7 +149,9 @@ export class PoolStore {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       status = await this.#askOnce(path, headers);
       if (status !== 429 && status !== 503) break;
-      await new Promise<void>((resolve) => void this.#ports.timers.after(RETRY_MS, resolve));
+      const { timers, random } = this.#ports;
+      const waitMs = retryWaitMs(LOAD_RETRY, attempt + 1, random.number());
+      await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
     }
     return status;
   }

@@ -1,15 +1,15 @@
 /** Provisioning over the admin API of a server on this machine: the fast way. */
 import type { AdminTransport } from "../ops/transport.ts";
 import type { Pool } from "./pool.ts";
+import { LOAD_RETRY } from "./schedule.ts";
+import { retryWaitMs } from "../../shard/retry.ts";
 import { PROVISION_USERS_MAX, type Provisioned, type ProvisionInput } from "./provision.ts";
-import type { Timers } from "../node/ports.ts";
+import type { Random, Timers } from "../node/ports.ts";
 
 /** Users in one request: it has to be answered well within the admin client's refusalAllowance. */
 const BATCH = { accounts: 500, contacts: 50, check: 1000, remove: 200 } as const;
 /** Pairs of contacts in one request. */
 const PAIRS_MAX = 1000;
-/** Wait before asking again where the server has not said. */
-const RETRY_MS = 500;
 /** Answers without any progress after which it is given up. */
 const ATTEMPTS_MAX = 60;
 
@@ -20,6 +20,7 @@ export type Progress = (step: ProvisionInput["step"], done: number, of: number) 
 export interface AdminProvisioning {
   readonly admin: AdminTransport;
   readonly timers: Timers;
+  readonly random: Random;
   readonly progress: Progress;
 }
 
@@ -57,7 +58,7 @@ function batchSize({ contacts, absent }: Pool, name: ProvisionInput["step"]): nu
 }
 
 async function batch(
-  { admin, timers }: AdminProvisioning,
+  { admin, timers, random }: AdminProvisioning,
   pool: Pool,
   step: ProvisionInput["step"],
   from: number,
@@ -87,7 +88,8 @@ async function batch(
     done = Math.max(done, provisioned.done);
     if (fatal(provisioned)) throw new Error(`Cannot provision: ${provisioned.refusal?.message}`);
     why = provisioned.refusal?.message ?? "";
-    const waitMs = provisioned.refusal?.retryAfterMs ?? RETRY_MS;
+    const askedMs = provisioned.refusal?.retryAfterMs ?? 0;
+    const waitMs = retryWaitMs(LOAD_RETRY, attempt + 1, random.number(), askedMs);
     await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
   }
   const whose = `users ${from} to ${to - 1}`;

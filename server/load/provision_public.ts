@@ -6,23 +6,25 @@
 import type { Pool } from "./pool.ts";
 import type { Progress } from "./provision_admin.ts";
 import type { Target } from "./target.ts";
-import type { Timers } from "../node/ports.ts";
+import type { Random, Timers } from "../node/ports.ts";
 import { contactAt, DEVICE, poolName } from "./ring.ts";
 import type { HttpConnection, HttpRequest, Network } from "./network.ts";
 import { poolRing } from "./pool.ts";
 import { refusalOf } from "./channel.ts";
+import { LOAD_RETRY } from "./schedule.ts";
+import { retryWaitMs } from "../../shard/retry.ts";
 
 /** Requests under way: as many as the server hashes passwords for at once, and a few that wait. */
 const LANES = 6;
 /** Attempts of one request, each after the wait that the server asks for. */
 const ATTEMPTS_MAX = 200;
-const RETRY_MS = 1000;
 
 /** Where and how. */
 export interface PublicProvisioning {
   readonly target: Target;
   readonly network: Network;
   readonly timers: Timers;
+  readonly random: Random;
   readonly progress: Progress;
   /** The address a user connects from, null as the system chooses. */
   readonly from: (user: string) => string | null;
@@ -90,7 +92,7 @@ async function register(
 
 /** Asks until there is an answer that is not "later". Rejects on refusals but `conflict`. */
 async function insist(
-  { timers }: PublicProvisioning,
+  { timers, random }: PublicProvisioning,
   connection: HttpConnection,
   request: HttpRequest,
 ): Promise<Readonly<Record<string, unknown>>> {
@@ -99,7 +101,7 @@ async function insist(
     const result = await new Promise<Parameters<Parameters<HttpConnection["ask"]>[1]>[0]>(
       (resolve) => connection.ask(request, resolve),
     );
-    let waitMs = RETRY_MS;
+    let askedMs = 0;
     if (!result.ok) why = result.why;
     else {
       const { status, body } = result.response;
@@ -111,8 +113,9 @@ async function insist(
       const later = ["busy", "unavailable", "rate_limited"].includes(refusal.code);
       if (!later) throw new Error(`Cannot provision: ${refusal.code}: ${refusal.message}`);
       why = refusal.message;
-      waitMs = refusal.retryAfterMs ?? RETRY_MS;
+      askedMs = refusal.retryAfterMs ?? 0;
     }
+    const waitMs = retryWaitMs(LOAD_RETRY, attempt + 1, random.number(), askedMs);
     await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
   }
   throw new Error(`Cannot provision: ${why}`);

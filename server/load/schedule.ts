@@ -3,6 +3,7 @@
  * Latency is measured from then, so that a server (or this tool) that stops for a second shows in
  * all operations of that second (G. Tene's "coordinated omission").
  */
+import type { RetryPolicy } from "../../shard/retry.ts";
 
 /** How a rate changes: a factor of 0 … 1 at the share `0 … 1` of the phase that is over. */
 export type Curve = (share: number) => number;
@@ -82,17 +83,13 @@ export class Pace {
   }
 }
 
-/** Full jitter (M. Brooker): a wait of 0 … min(cap, base · 2^attempt) ms, `random` in [0, 1). */
-export function fullJitterMs(
-  { attempt, baseMs, capMs, random }: {
-    readonly attempt: number;
-    readonly baseMs: number;
-    readonly capMs: number;
-    readonly random: number;
-  },
-): number {
-  return random * Math.min(capMs, baseMs * 2 ** Math.min(attempt, 30));
-}
+/** The waits of this tool before it tries again, besides those that the server asks for. */
+export const LOAD_RETRY: RetryPolicy = {
+  leastMs: 0,
+  baseMs: 500,
+  capMs: 30_000,
+  askedMaxMs: 600_000,
+};
 
 /**
  * The order in which `count` users take their turns: every one once, neighbours far apart. Answers

@@ -6,18 +6,18 @@ import type { Answer, Channel, ChannelHandler, Command, Refusal, Welcome } from 
 import type { CrowdContext } from "./tally.ts";
 import { contactAt, DEVICE } from "./ring.ts";
 import { formatTag } from "./tag.ts";
-import { fullJitterMs } from "./schedule.ts";
+import { LOAD_RETRY } from "./schedule.ts";
+import { retryWaitMs } from "../../shard/retry.ts";
 import { Incoming, type Scratch } from "./incoming.ts";
 import { showOf } from "./presence_book.ts";
 
-/** Backoff between attempts to sign in where the server has not named a time. */
-const RETRY_BASE_MS = 500;
-const RETRY_CAP_MS = 30_000;
 /** Refusals of a sign-in that no repetition can change. */
 const FINAL = new Set(["bad_request", "unsupported", "unauthorized", "forbidden", "not_found"]);
 
 interface Unanswered {
   readonly slot: number;
+  /** Refusals that pass. */
+  tries: number;
   readonly dueUs: number;
   readonly to: string;
   readonly body: string;
@@ -134,7 +134,7 @@ export class SyntheticUser implements ChannelHandler {
     const key = `${crowd.run.toString(36)}-${slot}-${number}`;
     const body = crowd.body(formatTag(crowd.run, number, dueUs));
     crowd.counts.sends++;
-    this.#unanswered.set(key, { slot, dueUs, to: this.#contact(slot), body });
+    this.#unanswered.set(key, { slot, tries: 0, dueUs, to: this.#contact(slot), body });
     this.#transmit(key);
     return number;
   }
@@ -266,10 +266,9 @@ export class SyntheticUser implements ChannelHandler {
 
   #retry(retryAfterMs: number | null): void {
     const random = this.#crowd.random.number();
-    const backoff = { attempt: this.#attempt, baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS, random };
-    // The server's own times are spread already; a little more keeps those alike apart.
-    const waitMs = retryAfterMs === null ? fullJitterMs(backoff) : retryAfterMs * (1 + random / 4);
-    this.#attempt++;
+    // The server's own times grow with its load already.
+    const tries = retryAfterMs === null ? ++this.#attempt : 1;
+    const waitMs = retryWaitMs(LOAD_RETRY, tries, random, retryAfterMs ?? 0);
     this.#state = "connecting";
     this.#cancelRetry = this.#crowd.timers.after(waitMs, () => {
       this.#cancelRetry = null;
@@ -320,7 +319,9 @@ export class SyntheticUser implements ChannelHandler {
     }
     crowd.faults.add("send", answer.refusal);
     if (answer.refusal.code === "unavailable") {
-      const waitMs = (answer.refusal.retryAfterMs ?? RETRY_BASE_MS) * (1 + crowd.random.number());
+      const { retryAfterMs } = answer.refusal;
+      const random = crowd.random.number();
+      const waitMs = retryWaitMs(LOAD_RETRY, ++sent.tries, random, retryAfterMs ?? 0);
       crowd.timers.after(waitMs, () => {
         // A return to the server in between has repeated it already.
         if (this.#state === "online" && this.#unanswered.get(key) === sent) this.#repeat(key);

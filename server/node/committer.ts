@@ -21,8 +21,8 @@ const LAZY_MS = 50;
 const LOADED_BYTES = 16 * 1024;
 /** Least time from the start of such a commit to that of the next (ms): fewer, fuller rows. */
 const LOADED_GAP_MS = 24;
-/** Pause between attempts to write while the store is failing (ms). */
-const PROBE_MS = 1000;
+/** When a client may try again what a store that takes no writes refuses (ms). */
+const REFUSED_MS = 2000;
 
 /** What the committer counts. */
 export interface CommitStats {
@@ -311,17 +311,17 @@ export class Committer {
   #stopWrites(): void {
     if (this.failingSinceMs !== 0) return;
     this.failingSinceMs = this.#host.ports.clock.monoMs();
-    this.#host.writable(false, PROBE_MS * 2);
-    this.#probe();
+    this.#host.writable(false, REFUSED_MS);
+    this.#probe(1);
   }
 
-  #probe(): void {
-    const { timers, store, clock, log, random } = this.#host.ports;
-    timers.after(PROBE_MS * (0.75 + random.number() / 2), () => {
+  #probe(tries: number): void {
+    const { timers, store, clock, log, random, retries } = this.#host.ports;
+    timers.after(retries.againMs("probe", tries, random.number()), () => {
       if (this.#stopped) return;
       const probed = (error: StoreError | null) => {
         const unclaimed = [...this.#unclaimed].some((shard) => !shard.ended);
-        if (error !== null || unclaimed) return this.#probe();
+        if (error !== null || unclaimed) return this.#probe(tries + 1);
         this.#unclaimed.clear();
         log.info("store writes again", { failedMs: clock.monoMs() - this.failingSinceMs });
         this.failingSinceMs = 0;

@@ -8,8 +8,6 @@ import { blockKey, CHUNK_BYTES, dedupeKey, headKey } from "../../shard/account/c
 /** Rows of one page of a listing, and bytes of one page of a log. */
 const PAGE = 500;
 const LOG_PAGE_BYTES = 1_048_576;
-/** Pause before a failed listing is tried again (ms). */
-const RETRY_MS = 500;
 
 type Load = Effect & { kind: "load" };
 
@@ -95,14 +93,14 @@ export class Loader {
 
   /** Reads a shard's log from its first row, after those that it inherits, for its `reading`. */
   log(shard: Shard, reading = shard.reading): void {
-    const { store, log, timers } = this.#ports;
+    const { store, log } = this.#ports;
     const logs = [...shard.row.inherits.map(({ log }) => log), shard.id];
-    const read = (at: number, after: number): void => {
+    const read = (at: number, after: number, tries = 1): void => {
       if (shard.ended) return;
       store.readLog(logs[at]!, after, LOG_PAGE_BYTES, (error, { records, end }) => {
         if (error !== null) {
           log.error("store read failed", { kind: error.kind, error: error.message });
-          return void timers.after(RETRY_MS, () => read(at, after));
+          return this.#again(tries, () => read(at, after, tries + 1));
         }
         const done = end && at + 1 === logs.length;
         this.#submit(shard, { kind: "log_rows", reading, rows: records, done });
@@ -125,16 +123,20 @@ export class Loader {
     });
   }
 
+  #again(tries: number, run: () => void): void {
+    const { timers, random, retries } = this.#ports;
+    timers.after(retries.againMs("load", tries, random.number()), run);
+  }
+
   #pages(
     prefix: readonly (string | number)[],
     take: (rows: readonly Row[], done: boolean) => void,
   ) {
-    const page = (after: Row["key"] | null) => {
+    const page = (after: Row["key"] | null, tries = 1) => {
       this.#ports.store.list({ prefix, after, limit: PAGE }, (error, rows) => {
         if (error !== null) {
           this.#ports.log.error("store read failed", { kind: error.kind, error: error.message });
-          this.#ports.timers.after(RETRY_MS, () => page(after));
-          return;
+          return this.#again(tries, () => page(after, tries + 1));
         }
         const done = rows.length < PAGE;
         take(rows, done);

@@ -54,7 +54,7 @@ export class Node implements EdgeRouter {
   }
 
   #makeParts(ports: Ports, options: NodeOptions, clock: SteadyClock): NodeParts {
-    const map = new ShardMap(options.limits, options.cacheUsersMax);
+    const map = new ShardMap(options.limits, options.cacheUsersMax, ports.retries);
     const bugs = new Bugs(ports.log);
     const callers = new Callers(bugs);
     const inbox = new Inbox({

@@ -4,9 +4,6 @@ import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 
-/** Pause before a takeover is tried again (ms). */
-const RETRY_MS = 250;
-
 /** What it needs of its node. */
 export interface OwnershipHost {
   readonly ports: Ports;
@@ -96,10 +93,20 @@ export class Ownership {
    * shard has ended meanwhile, or `wanted` returns false.
    */
   takeOver(shard: number, wanted: () => boolean, done: (owned: Owned | null) => void): void {
-    const { store, timers, log } = this.#host.ports;
+    this.#take(shard, wanted, 1, done);
+  }
+
+  #take(
+    shard: number,
+    wanted: () => boolean,
+    tries: number,
+    done: (owned: Owned | null) => void,
+  ): void {
+    const { store, timers, log, random, retries } = this.#host.ports;
     const again = (error: StoreError) => {
       log.error("shard not claimed", { shard, kind: error.kind, error: error.message });
-      timers.after(RETRY_MS, () => this.takeOver(shard, wanted, done));
+      const waitMs = retries.againMs("claim", tries, random.number());
+      timers.after(waitMs, () => this.#take(shard, wanted, tries + 1, done));
     };
     if (!wanted()) return done(null);
     store.holders((error, holders) => {
@@ -108,7 +115,7 @@ export class Ownership {
       if (holder === undefined || !wanted()) return done(null);
       store.claim([holder], this.#self, (error, [owned]) => {
         if (error !== null) return again(error);
-        if (owned == null) return this.takeOver(shard, wanted, done);
+        if (owned == null) return this.#take(shard, wanted, tries, done);
         this.#host.claimed(owned);
         done(owned);
       });

@@ -4,6 +4,7 @@
  * source, the disk or the network.
  */
 import type { NodeRef } from "../../shard/name/ids.ts";
+import type { Retries } from "../../shard/retry.ts";
 
 /** Time, in milliseconds. */
 export interface Clock {
@@ -252,4 +253,6 @@ export interface Ports {
   readonly store: Store;
   readonly kdf: Kdf;
   readonly log: Log;
+  /** The waits before something is tried again, counted for the node. */
+  readonly retries: Retries;
 }

@@ -22,10 +22,8 @@ import {
 
 /** How long shards may take to quiesce before the change is given up (ms). */
 const REST_MAX_MS = 1000;
-/** Pause after that, for what had piled up (ms). */
-const RETRY_MS = 250;
-/** Pause between reads of a table of which it is not known whether it was written (ms). */
-const READ_AGAIN_MS = 250;
+/** When a change that was given up may be asked for again, for what had piled up (ms). */
+const REFUSED_MS = 250;
 /** Rows of an ended log that are deleted in one write, and about how many bytes are looked at. */
 const DELETE_ROWS = 200;
 const DELETE_BYTES = 262_144;
@@ -91,7 +89,7 @@ export class Resharder {
     const fault = reshapeFault(map.table, reshape);
     if (fault !== null) return done(fail("conflict", `Cannot change the shards: ${fault}`));
     if (this.#change !== null || this.#cleaning) {
-      return done(fail("busy", "Another change of the shards is under way", RETRY_MS));
+      return done(fail("busy", "Another change of the shards is under way", REFUSED_MS));
     }
     const shards = reshape.of.map((id) => map.byId(id)!);
     if (shards.some((s) => !s.ready || !s.writable)) {
@@ -163,7 +161,7 @@ export class Resharder {
     const change = this.#change!;
     this.#change = null;
     this.#parts.dispatch.release();
-    change.done(fail("busy", `${why}: the shards are as they were`, RETRY_MS));
+    change.done(fail("busy", `${why}: the shards are as they were`, REFUSED_MS));
   }
 
   /**
@@ -176,11 +174,14 @@ export class Resharder {
     open: readonly Opening[],
     done: (written: boolean, sure: boolean) => void,
   ): void {
-    const { store, timers, log } = this.#parts.ports;
+    const { store, timers, log, random, retries } = this.#parts.ports;
     const version = this.registerVersion;
-    const look = () =>
+    const look = (tries: number): void =>
       store.register(TABLE_REGISTER, (error, register) => {
-        if (error !== null) return void timers.after(READ_AGAIN_MS, look);
+        if (error !== null) {
+          const waitMs = retries.againMs("load", tries, random.number());
+          return void timers.after(waitMs, () => look(tries + 1));
+        }
         const written = register?.version === version + 1;
         if (written) this.registerVersion = version + 1;
         done(written, false);
@@ -190,7 +191,7 @@ export class Resharder {
       if (error !== null) {
         log.error("shard table not written", { kind: error.kind, error: error.message });
       }
-      if (error?.kind === "unknown") return look();
+      if (error?.kind === "unknown") return look(1);
       if (made) this.registerVersion = version + 1;
       done(made, true);
     });

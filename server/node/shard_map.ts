@@ -1,6 +1,7 @@
 /** The shards of a node by the users that they have. */
 import type { AccountName, NodeRef } from "../../shard/name/ids.ts";
 import type { Owned } from "./ports.ts";
+import type { Retries } from "../../shard/retry.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { Shard } from "../../shard/step/shard.ts";
@@ -13,11 +14,13 @@ export class ShardMap {
   table: ShardTable = evenTable(1);
   readonly #limits: ShardLimits;
   readonly #cacheUsersMax: number;
+  readonly #retries: Retries;
 
   /** `cacheUsersMax`: accounts kept in memory, over all shards. */
-  constructor(limits: ShardLimits, cacheUsersMax: number) {
+  constructor(limits: ShardLimits, cacheUsersMax: number, retries: Retries) {
     this.#limits = limits;
     this.#cacheUsersMax = cacheUsersMax;
+    this.#retries = retries;
   }
 
   /** Whether every shard has read its log and serves. */
@@ -66,7 +69,7 @@ export class ShardMap {
   /** A shard for a row of the table, with its share of the accounts in memory. */
   makeShard(row: ShardRow): Shard {
     const cacheAccountsMax = Math.ceil(this.#cacheUsersMax / this.table.shards.length);
-    return new Shard(row, { ...this.#limits, cacheAccountsMax });
+    return new Shard(row, { ...this.#limits, cacheAccountsMax }, this.#retries);
   }
 
   /** Makes the shards of the table. */

@@ -14,15 +14,11 @@ import { causeOf, countLost, countRefused } from "./silent_refusals.ts";
 import { headFull } from "./head_full.ts";
 import { answersEarlier, oweSubscription } from "./subscription_packets.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
-import { pointOf } from "../name/ids.ts";
+import { spreadOf } from "../retry.ts";
 import { takeTokens, waitForTokens } from "../token_bucket.ts";
 import { seenByOwner } from "../roster/roster.ts";
 
 type Pair = ShardPacket & { kind: "pair" };
-
-/** First wait for an ack (ms); doubles with every attempt. */
-const RETRY_MS = 1000;
-const RETRY_MAX_MS = 30_000;
 
 /** Handles one packet addressed to `account`. */
 export function receivePacket(turn: Turn, account: Account, packet: ShardPacket): void {
@@ -279,16 +275,8 @@ export function retryOwed(turn: Turn, account: Account, kind: DueKind): void {
     attempts = Math.max(attempts, ++progress.attempts);
     turn.sendOwed(account, queue.to);
   }
-  turn.scheduleOutbox(account, retryDelay(account, attempts));
-}
-
-/**
- * Delay in ms: exponential, with a jitter of half that follows from the account and the attempt.
- */
-export function retryDelay(account: Pick<Account, "name">, attempts: number): number {
-  const full = Math.min(RETRY_MS * 2 ** Math.min(attempts, 10), RETRY_MAX_MS);
-  const jitter = (pointOf(`${account.name}#${attempts}`) % 1000) / 1000;
-  return full * (0.5 + jitter / 2);
+  const random = spreadOf(account.name, attempts);
+  turn.scheduleOutbox(account, turn.retries.againMs("outbox", attempts + 1, random));
 }
 
 // ---- receipts
@@ -312,8 +300,14 @@ function sendReceipts(turn: Turn, account: Account): void {
       read: c.readIn,
     });
   }
-  account.runtime.owedAttempts++;
-  turn.scheduleReceipts(account, retryDelay(account, account.runtime.owedAttempts));
+  const tries = ++account.runtime.owedAttempts;
+  const random = spreadOf(account.name, tries);
+  const { retries } = turn;
+  // The first time they are not sent again yet: the wait is for their ack.
+  const waitMs = tries === 1
+    ? retries.waitMs("receipts", tries, random)
+    : retries.againMs("receipts", tries, random);
+  turn.scheduleReceipts(account, waitMs);
 }
 
 /** A receipt covers all messages before it: those of them that never arrived are named first. */

@@ -10,6 +10,7 @@ import type { Failure } from "../errors.ts";
 import type { NodeId } from "../name/ids.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { PresenceTable } from "../presence/presence.ts";
+import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 
 /** A request that may have to wait for something and is then run again from its beginning. */
@@ -60,6 +61,7 @@ export type Handler<K extends OpName> = (
 export interface Turn {
   readonly now: Now;
   readonly limits: ShardLimits;
+  readonly retries: Retries;
   readonly presence: PresenceTable;
   readonly writable: boolean;
   /** How long to wait while the store takes no writes (ms). */

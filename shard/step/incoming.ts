@@ -7,10 +7,8 @@ import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { answerInterest, seesNobody, toLoadFor } from "../handlers/interest.ts";
+import { spreadOf } from "../retry.ts";
 import { receivePacket, retryOwed } from "../handlers/pair.ts";
-
-/** Pause before an account that cannot be loaded is tried again for what it owes (ms). */
-const LOAD_RETRY_MS = 1000;
 
 /** Handles such inputs, and takes those again that nobody repeats. */
 export class Incoming {
@@ -78,12 +76,12 @@ export class Incoming {
 
   /** Sends again the packets and receipts that are due. */
   retryDue(): void {
-    const { now, timers } = this.#turn;
+    const { now, retries, timers } = this.#turn;
     timers.takeDue(now.mono, (kind, name) => {
       this.#accounts.whenLoaded([name], () => {
         const account = this.#accounts.get(name);
-        if (account !== undefined) retryOwed(this.#turn, account, kind);
-        else timers.set(kind, name, now.mono + LOAD_RETRY_MS);
+        if (account !== undefined) return retryOwed(this.#turn, account, kind);
+        timers.set(kind, name, now.mono + retries.againMs("load", 1, spreadOf(name, now.mono)));
       });
     });
   }

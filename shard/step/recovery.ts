@@ -13,11 +13,11 @@ import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
 import { LogReading } from "./log_reading.ts";
 import { replayLostEffects } from "./lost_effects.ts";
+import { spreadOf } from "../retry.ts";
 import { seesNobody } from "../handlers/interest.ts";
 
-/** Pause after the second bug in a row (ms); the first one has none, each later one twice as much. */
-const PAUSE_MS = 500;
-const PAUSE_MAX_MS = 30_000;
+/** When a client may try again what a shard that does not serve refuses (ms). */
+const REFUSED_MS = 500;
 /** A shard that has served for so long after a bug starts counting anew (ms). */
 const CALM_MS = 10_000;
 /** Inputs that a shard withholds while it cannot serve. */
@@ -214,8 +214,11 @@ export class Recovery {
 
   #pauseOrBegin(): void {
     if (this.#bugs <= 1) return this.begin();
-    const pauseMs = Math.min(PAUSE_MS * 2 ** (this.#bugs - 2), PAUSE_MAX_MS);
-    this.#state = { kind: "paused", untilMs: this.#turn.now.mono + pauseMs };
+    const { now, retries, row } = this.#turn;
+    // The first bug of a row has no pause.
+    const tries = this.#bugs - 1;
+    const pauseMs = retries.againMs("reload", tries, spreadOf(`shard ${row.id}`, tries));
+    this.#state = { kind: "paused", untilMs: now.mono + pauseMs };
     this.#down = true;
     const withheld = this.#withheld;
     this.#withheld = [];
@@ -258,7 +261,7 @@ export class Recovery {
 
   #refuse(request: RequestId): void {
     const message = "This part of the server does not work now: try again later";
-    const result = fail("unavailable", message, Math.max(this.#turn.retryAfterMs, PAUSE_MS));
+    const result = fail("unavailable", message, Math.max(this.#turn.retryAfterMs, REFUSED_MS));
     this.#turn.out.push({ kind: "reply", request, result });
   }
 

@@ -198,7 +198,8 @@ export class Requests {
   }
 
   #ask(): void {
-    for (const { from, to } of this.waiting.takeQuestions(this.#turn.now.mono)) {
+    const { now, retries } = this.#turn;
+    for (const { from, to } of this.waiting.takeQuestions(now.mono, retries)) {
       this.#turn.route({ kind: "resolve", from, to });
     }
   }

@@ -15,6 +15,7 @@ import type {
 } from "../effects.ts";
 import type { Account } from "../account/account.ts";
 import type { PresenceTable } from "../presence/presence.ts";
+import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 import type { ShardRow } from "../table/table.ts";
 import { AccountAccess } from "./account_access.ts";
@@ -54,11 +55,12 @@ export class Shard {
   readonly #recovery: Recovery;
   readonly #dispatch: Dispatch;
 
-  constructor(row: ShardRow, limits: ShardLimits) {
+  /** `retries`: the waits of its node, which count what is tried again. */
+  constructor(row: ShardRow, limits: ShardLimits, retries: Retries) {
     this.id = row.id;
     this.lo = row.lo;
     this.hi = row.hi;
-    const turn = new ShardTurn(row, limits);
+    const turn = new ShardTurn(row, limits, retries);
     const attempts = this.#attempts;
     const accounts = new AccountAccess(turn);
     const requests = new Requests(turn, accounts);

@@ -6,6 +6,7 @@ import type { Account } from "../account/account.ts";
 import type { Entry } from "../account/records.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
+import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 import type { ShardRow } from "../table/table.ts";
 import type { Turn } from "../handlers/turn.ts";
@@ -15,12 +16,11 @@ import { OpenBatch } from "./open_batch.ts";
 import { pointOf } from "../name/ids.ts";
 import { PresenceTable } from "../presence/presence.ts";
 import { Timers } from "./timers.ts";
+import { spreadOf } from "../retry.ts";
 import { trimEntry } from "../handlers/retention.ts";
 
 /** About what a conversation adds to an account's head; with long names it is more. */
 const CONVERSATION_BYTES = 200;
-/** Pause before packets that were sent for the first time are sent again (ms). */
-const FIRST_RETRY_MS = 1000;
 
 /** By how much more bytes, at least, a roster item takes than before. */
 function itemGrowth(before: RosterItem, after: RosterItem): number {
@@ -33,6 +33,7 @@ function itemGrowth(before: RosterItem, after: RosterItem): number {
 /** One shard's `Turn`, with the state that its changes go into. It lives as long as the shard. */
 export class ShardTurn implements Turn {
   readonly limits: ShardLimits;
+  readonly retries: Retries;
   readonly presence = new PresenceTable();
   readonly accounts: AccountCache;
   readonly batch = new OpenBatch();
@@ -48,10 +49,11 @@ export class ShardTurn implements Turn {
   /** Packets to this shard's own users, to be handled within the step. */
   #local: ShardPacket[] = [];
 
-  constructor(row: ShardRow, limits: ShardLimits) {
+  constructor(row: ShardRow, limits: ShardLimits, retries: Retries) {
     this.#row = row;
     this.presence.epoch = row.epoch;
     this.limits = limits;
+    this.retries = retries;
     this.accounts = new AccountCache(limits);
     this.accounts.logBegins(row.start);
     this.batch.sawRow(row.start - 1);
@@ -196,7 +198,9 @@ export class ShardTurn implements Turn {
         sinceMs,
       });
     }
-    if (!this.timers.has("outbox", account.name)) this.scheduleOutbox(account, FIRST_RETRY_MS);
+    if (this.timers.has("outbox", account.name)) return;
+    const random = spreadOf(account.name, 0);
+    this.scheduleOutbox(account, this.retries.waitMs("outbox", 1, random));
   }
 
   scheduleOutbox(account: Account, delayMs: number): void {

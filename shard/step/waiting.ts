@@ -2,7 +2,8 @@
 import type { AccountName } from "../name/ids.ts";
 import type { Pending } from "../handlers/turn.ts";
 import type { RequestId } from "../effects.ts";
-import { retryDelay } from "../handlers/pair.ts";
+import type { Retries } from "../retry.ts";
+import { spreadOf } from "../retry.ts";
 
 /** What a request waits for. */
 export type Reason =
@@ -96,12 +97,20 @@ export class WaitingRequests {
   }
 
   /** The questions to be asked (again) by now, because their answers may be lost; with backoff. */
-  takeQuestions(nowMs: number): readonly { from: AccountName; to: AccountName }[] {
+  takeQuestions(
+    nowMs: number,
+    retries: Retries,
+  ): readonly { from: AccountName; to: AccountName }[] {
     const due: { from: AccountName; to: AccountName }[] = [];
     for (const [from, asked] of this.#resolves) {
       for (const [to, question] of asked) {
         if (question.askAtMs > nowMs) continue;
-        question.askAtMs = nowMs + retryDelay({ name: from }, question.attempts++);
+        const tries = ++question.attempts;
+        const random = spreadOf(from, tries);
+        question.askAtMs = nowMs +
+          (tries === 1
+            ? retries.waitMs("resolve", tries, random)
+            : retries.againMs("resolve", tries, random));
         due.push({ from, to });
       }
     }

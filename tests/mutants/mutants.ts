@@ -170,7 +170,7 @@ const COMMITS: readonly Mutant[] = [
     ],
     [
       "never try the store again",
-      "if (error !== null || unclaimed) return this.#probe();",
+      "if (error !== null || unclaimed) return this.#probe(tries + 1);",
       "if (error !== null || unclaimed) return;",
     ],
     [

@@ -19,7 +19,7 @@ import { openHttpServer } from "../../server/http/http_server.ts";
 import { systemTimers } from "../../server/system/timers.ts";
 import { parseCursor, type SessionId } from "../../shard/name/ids.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
-import { memoryLog } from "../sim/sim_ports.ts";
+import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts";
 import { Turns } from "../../server/http/turns.ts";
 import { RawSocket } from "./raw_socket.ts";
@@ -70,9 +70,9 @@ async function withServer(
   test: (fixture: Fixture) => Promise<void>,
 ): Promise<void> {
   const [clock, timers, router] = [systemClock(), systemTimers(), new FakeRouter()];
-  const counters = newEdgeCounters();
-  const random = simRandom(new Prng(5));
-  const shared = { router, clock, timers, random, log: memoryLog().log, counters };
+  const [counters, random] = [newEdgeCounters(), simRandom(new Prng(5))];
+  const ports = { clock, timers, random, log: memoryLog().log, retries: simRetries() };
+  const shared = { ...ports, router, counters };
   const bounds = { ...DEFAULT_EDGE_LIMITS, ...limits };
   const node = "node000000000001" as NodeId;
   const edge = createEdge({ ...shared, node, codec: JSON_CODEC, flushed: () => {} }, bounds);

@@ -30,8 +30,6 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   deadMax: 1000,
   ageMaxMs: 72 * 3_600_000,
   timeoutMs: 10_000,
-  retryMinMs: 1000,
-  retryMaxMs: 60_000,
   batchCharsMax: 65_536,
 };
 

@@ -1,4 +1,6 @@
 /** All ports of one simulated process. */
+import { configOf } from "../../server/config/config.ts";
+import { retries } from "../../server/settings.ts";
 import { pbkdf2Sync } from "node:crypto";
 import type { Kdf, Log, Ports, Timers } from "../../server/node/ports.ts";
 import { FencedStore } from "../../server/store/fenced_store.ts";
@@ -43,6 +45,12 @@ export function memoryLog(debugOn = false): { readonly log: Log; readonly lines:
   return { log, lines };
 }
 
+/** The configuration where nothing is set. */
+export const DEFAULTS = configOf("/data");
+
+/** The waits before something is tried again, as configured where nothing is set. */
+export const simRetries = () => retries(DEFAULTS);
+
 /** Ports for a process with a disk; opens the disk. */
 export function simPorts(
   parts: {
@@ -60,5 +68,6 @@ export function simPorts(
     store: new FencedStore(disk.open(process)),
     kdf: simKdf(process.timers),
     log,
+    retries: simRetries(),
   };
 }

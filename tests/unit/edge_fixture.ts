@@ -29,7 +29,7 @@ import {
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import type { EdgeRouter } from "../../server/node/router.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
-import { memoryLog } from "../sim/sim_ports.ts";
+import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 export const MAILBOX = "mailboxMAILBOX00" as MailboxId;
@@ -298,10 +298,10 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
   const router = new FakeRouter();
   const counters = newEdgeCounters();
   const { clock, timers } = time.global;
+  const node = "node000000000001" as NodeId;
   const random = simRandom(new Prng(7));
-  const { log } = memoryLog();
-  const edgePorts = { node: "node000000000001" as NodeId, router, clock, timers, random, log };
-  const deps = { ...edgePorts, counters, codec: JSON_CODEC, flushed: () => {} };
+  const ports = { clock, timers, random, log: memoryLog().log, retries: simRetries() };
+  const deps = { ...ports, node, router, counters, codec: JSON_CODEC, flushed: () => {} };
   const inTrial = trial === undefined ? deps : { ...deps, trial };
   const edge = createEdge(inTrial, { ...DEFAULT_EDGE_LIMITS, ...limits });
   const open: Rig["open"] = (options = {}) => {

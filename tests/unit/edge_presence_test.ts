@@ -6,7 +6,7 @@ import { DEFAULT_EDGE_LIMITS, newEdgeCounters } from "../../server/edge/types.ts
 import { createEdge } from "../../server/edge/edge.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
-import { memoryLog } from "../sim/sim_ports.ts";
+import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import {
   AUTH,
@@ -105,6 +105,7 @@ Deno.test("presence is encoded once, however many watch", () => {
     timers: time.global.timers,
     node: "node000000000001" as NodeId,
     random: simRandom(new Prng(1)),
+    retries: simRetries(),
     log: memoryLog().log,
     counters: newEdgeCounters(),
     codec,

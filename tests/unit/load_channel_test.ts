@@ -238,7 +238,7 @@ Deno.test("PollChannel sends commands as REST requests on a connection of their 
   assert.deepEqual(answers.splice(0), [{ ok: true, num: 3 }]);
   channel.command({ t: "presence", show: "dnd", status: "" }, (answer) => answers.push(answer));
   network.asked.at(-1)!.done({ ok: false, why: "reset" });
-  const refusal = { code: "unavailable", message: "reset", retryAfterMs: 500 };
+  const refusal = { code: "unavailable", message: "reset", retryAfterMs: null };
   assert.deepEqual(answers, [{ ok: false, refusal }]);
 });
 

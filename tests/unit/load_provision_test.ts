@@ -173,9 +173,12 @@ function flaky(fixture: Fixture) {
       return Promise.resolve({ status: 200, body: { done: 0, left: 8, refusal } });
     },
     timers: fixture.time.global.timers,
+    random: RANDOM,
     progress: () => {},
   };
 }
+
+const RANDOM = { bytes: (count: number) => new Uint8Array(count).fill(7), number: () => 0.5 };
 
 function poolOf(password: boolean): Pool {
   const wish = {
@@ -185,8 +188,7 @@ function poolOf(password: boolean): Pool {
     contacts: 4,
     absent: 2,
   } as const;
-  const random = { bytes: (count: number) => new Uint8Array(count).fill(7), number: () => 0.5 };
-  return newPool({ ...wish, via: "admin", password }, random, Date.UTC(2025, 0, 1));
+  return newPool({ ...wish, via: "admin", password }, RANDOM, Date.UTC(2025, 0, 1));
 }
 
 Deno.test("provisionByAdmin and removeByAdmin go on until all is done", async () => {
@@ -211,7 +213,10 @@ Deno.test("provisionByAdmin gives up on a refusal that does not pass, and says w
   const { timers } = fixture.time.global;
   const refusal = fail("limit_reached", "the roster is full", 10);
   const admin = () => Promise.resolve({ status: 200, body: { done: 0, left: 8, refusal } });
-  const done = provisionByAdmin({ admin, timers, progress: () => {} }, poolOf(false));
+  const done = provisionByAdmin(
+    { admin, timers, random: RANDOM, progress: () => {} },
+    poolOf(false),
+  );
   await assert.rejects(fixture.until(done), /no progress at "accounts": the roster is full/);
 });
 
@@ -221,7 +226,10 @@ Deno.test("provisionByAdmin rejects with what the server says, or that it does n
   const cases = [[refused, /no such pool/], [{ status: 404, body: {} }, /older/]] as const;
   for (const [answer, wanted] of cases) {
     const admin = () => Promise.resolve(answer);
-    const done = provisionByAdmin({ admin, timers, progress: () => {} }, poolOf(false));
+    const done = provisionByAdmin(
+      { admin, timers, random: RANDOM, progress: () => {} },
+      poolOf(false),
+    );
     await assert.rejects(done, wanted);
   }
 });

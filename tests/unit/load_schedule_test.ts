@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { DAY, fullJitterMs, Pace, strideOrder } from "../../server/load/schedule.ts";
+import { DAY, Pace, strideOrder } from "../../server/load/schedule.ts";
 
 /** Due times of a pace that is looked at at the given times. */
 function due(pace: Pace, looks: readonly number[], max = 1e9): number[] {
@@ -50,21 +50,6 @@ Deno.test("DAY is busiest in the evening, quietest at night, and never over 1", 
   assert.ok(hours.every((height) => height > 0 && height <= 1));
   assert.ok(hours.indexOf(Math.max(...hours)) >= 17);
   assert.ok(hours.indexOf(Math.min(...hours)) <= 5);
-});
-
-Deno.test("fullJitterMs spreads from 0 to a bound that doubles up to its cap", () => {
-  const wait = (attempt: number, random: number) =>
-    fullJitterMs({ attempt, baseMs: 100, capMs: 1000, random });
-  assert.deepEqual([0, 1, 2, 3, 4, 1000].map((attempt) => wait(attempt, 1)), [
-    100,
-    200,
-    400,
-    800,
-    1000,
-    1000,
-  ]);
-  assert.equal(wait(3, 0), 0);
-  assert.equal(wait(3, 0.5), 400);
 });
 
 Deno.test("strideOrder gives everybody one turn, neighbours apart", () => {

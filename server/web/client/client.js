@@ -79,7 +79,7 @@ export class RoostClient extends Calls {
       env,
       link: () => this.#connection.onlineLink,
       limits: () => this.#told.limits,
-      backoffMs: (tries) => this.#connection.backoffMs(tries),
+      backoffMs: (...tries) => this.#connection.backoffMs(...tries),
       tried: (op) => this.#record.updateMessage(op),
       done: (slot) => this.#record.removeMessage(slot, () => this.#commands.slots),
       unauthorized: (link, error) => {
@@ -92,7 +92,7 @@ export class RoostClient extends Calls {
       env,
       timing,
       base: this.#base,
-      backoffMs: (tries) => this.#connection.backoffMs(tries),
+      backoffMs: (...tries) => this.#connection.backoffMs(...tries),
       assertOpen: () => this.#assertOpen(),
     });
     this.#load();

@@ -18,7 +18,7 @@ import { closed, offline, RoostError } from "./error.js";
  *   env: Api.Platform,
  *   link: () => Link | null,
  *   limits: () => Readonly<Record<string, number>>,
- *   backoffMs: (tries: number) => number,
+ *   backoffMs: (tries: number, retryAfterMs?: number) => number,
  *   tried: (op: Op) => void,
  *   done: (slot: number) => void,
  *   unauthorized: (link: Link, error: RoostError) => void
@@ -165,7 +165,7 @@ export class Commands {
     op.link = null;
     if (error !== null && PASSING.includes(error.code) && op.repeat) {
       const { backoffMs } = this.#host;
-      this.#hold(op.t, (error.retryAfterMs ?? 0) + backoffMs(Math.min(op.tries - 1, 4)));
+      this.#hold(op.t, backoffMs(Math.min(op.tries, 5), error.retryAfterMs));
     } else if (
       error?.code === "unauthorized" && op.t !== "password" && link === this.#host.link()
     ) {

@@ -3,6 +3,7 @@
  * The connection of a client: one link to the server, a WebSocket, or long-polls where that does
  * not get through. Links break and are replaced. A link that was replaced is ignored.
  */
+import { retryWaitMs } from "./backoff.js";
 import { PASSING } from "./commands.js";
 import { offline } from "./error.js";
 import { PollLink } from "./poll_link.js";
@@ -34,6 +35,8 @@ import { WsLink } from "./ws_link.js";
  * }} ConnectionHost
  */
 
+/** Longest wait that the server may ask for (ms). */
+const ASKED_MAX_MS = 600_000;
 /** Failed tries of WebSocket in a row, before long-poll is tried. */
 const WS_FAILURES_MAX = 2;
 /** With the network back, all of its clients would connect at one moment: spread over (ms). */
@@ -284,8 +287,7 @@ export class Connection {
       this.#host.malformed();
     } else if (final) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
-    const ms = (error.retryAfterMs ?? 0) + this.backoffMs(this.#tries++);
-    this.#retryAfter(ms);
+    this.#retryAfter(this.backoffMs(++this.#tries, error.retryAfterMs));
     this.become("waiting");
     if (error.code === "offline" && !link.welcomed && !network) this.#host.unreached();
   }
@@ -298,9 +300,14 @@ export class Connection {
     this.#host.gaveUp(error);
   }
 
-  /** Full jitter: a random time up to the bound. @param {number} tries */
-  backoffMs(tries) {
-    const { backoffBaseMs, backoffCapMs } = this.#timing;
-    return this.#env.random() * Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(tries, 30));
+  /**
+   * The wait after so many tries.
+   * @param {number} tries from 1
+   * @param {number} [retryAfterMs] what the server asks for
+   */
+  backoffMs(tries, retryAfterMs) {
+    const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#timing;
+    const policy = { leastMs: 0, baseMs, capMs, askedMaxMs: ASKED_MAX_MS };
+    return retryWaitMs(policy, tries, this.#env.random(), retryAfterMs);
   }
 }

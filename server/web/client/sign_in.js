@@ -19,7 +19,7 @@ import { RoostError } from "./error.js";
  *   env: Api.Platform,
  *   timing: Api.Timing,
  *   base: string,
- *   backoffMs: (tries: number) => number,
+ *   backoffMs: (tries: number, retryAfterMs?: number) => number,
  *   assertOpen: () => void
  * }} SignInHost
  */
@@ -92,7 +92,7 @@ export class SignIn {
         const { code, retryAfterMs = 0 } = /** @type {RoostError} */ (error);
         const futile = !PASSING.includes(code) || retryAfterMs > WAIT_MAX_MS;
         if (futile || tries >= TRIES_MAX) throw error;
-        const ms = retryAfterMs + backoffMs(tries);
+        const ms = backoffMs(tries + 1, retryAfterMs);
         await new Promise((resolve) => env.after(ms, () => resolve(undefined)));
         assertOpen();
       }
