@@ -247,6 +247,7 @@ class NodeFront implements Front {
         },
       },
       addressOf: (_request, env) => addressFromEnv(this.#proxies, env),
+      node: this.#open.node.id,
       session: (id) => this.#edge.session(id),
       events: makeEvents({
         ...shared,

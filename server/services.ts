@@ -7,6 +7,7 @@ import type { StoreError } from "./node/ports.ts";
 import type { Trial } from "./edge/edge.ts";
 import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
 import { Gateway } from "./gateway/gateway.ts";
+import { RegisterPoll } from "./node/register_poll.ts";
 import { systemPostHook } from "./system/post_hook.ts";
 
 /** Both, with what has been kept of them. */
@@ -15,6 +16,8 @@ export interface Services {
   readonly experiments: Experiments;
   /** The experiment with the offline grace, as the edge takes part in it. */
   readonly trial: Trial;
+  /** Follows what other nodes change no more. */
+  stop(): void;
 }
 
 const HOUR_MS = 3_600_000;
@@ -63,12 +66,14 @@ export async function openServices(
   openSession: GatewayDeps["open"],
 ): Promise<Services> {
   const post = systemPostHook(config.gateway.privateTargets);
-  const deps = { ...ports, router: node, post, open: openSession };
+  const registers = new RegisterPoll(ports);
+  const deps = { ...ports, router: node, post, registers, open: openSession };
   const gateway = new Gateway(deps, gatewayLimits(config));
-  const experiments = new Experiments(ports.store, {
+  const experiments = new Experiments({ registers, rows: ports.store }, {
     "offline-grace": config.experiments.offlineGrace,
   });
   await loaded((done) => gateway.load(done));
   await loaded((done) => experiments.load(done));
-  return { gateway, experiments, trial: graceTrial(experiments) };
+  const trial = graceTrial(experiments);
+  return { gateway, experiments, trial, stop: () => registers.stop() };
 }

@@ -162,6 +162,7 @@ export async function startRoost(
       const { drainMs } = config.timeouts;
       open.log.info("draining", { limitMs: drainMs });
       services.gateway.stop();
+      services.stop();
       front.drain()
         .then(() => within(timers, drainMs, listeners.close()))
         .then(() => open.close())

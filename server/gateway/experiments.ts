@@ -58,14 +58,21 @@ const NAMES = Object.keys(EXPERIMENTS) as readonly ExperimentName[];
 /** What is stored where the configuration decides. */
 const DEFAULT = "default";
 
-type ExperimentStore = Registers & Pick<Store, "read">;
+/** Where experiments are kept: what the nodes of the cell share, and rows of earlier versions. */
+export interface ExperimentStore {
+  readonly registers: Registers;
+  readonly rows: Pick<Store, "read">;
+}
 
 /** The arms of an experiment as text, "" for off; at first what an earlier version has stored. */
-function settingOf(store: ExperimentStore, name: ExperimentName): CellValue<string | null> {
-  return new CellValue(store, {
+function settingOf(
+  { registers, rows }: ExperimentStore,
+  name: ExperimentName,
+): CellValue<string | null> {
+  return new CellValue(registers, {
     ...cellText(`experiment ${name}`),
     initial: (done) =>
-      store.read([["meta", "experiment", name]], (error, [value]) => {
+      rows.read([["meta", "experiment", name]], (error, [value]) => {
         done(error, value ? new TextDecoder().decode(value) : null);
       }),
   });

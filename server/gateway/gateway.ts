@@ -6,8 +6,10 @@ import type { AccountName, Cursor } from "../../shard/name/ids.ts";
 import { ok, type Result } from "../../shard/errors.ts";
 import type { Cancel, Ports, PostHook, StoreError } from "../node/ports.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
+import type { RowRegisters } from "../node/cell_rows.ts";
 import type { Router } from "../node/router.ts";
-import { type HookRecord, Hooks, type HooksLimits } from "./hooks.ts";
+import type { HookRecord } from "./hook_events.ts";
+import { Hooks, type HooksLimits } from "./hooks.ts";
 import { earliest, Hub, type News } from "./hub.ts";
 import type { PresenceView } from "./outcome.ts";
 import { Presences } from "./presences.ts";
@@ -19,6 +21,8 @@ import type { ServiceRecord } from "./service.ts";
 export interface GatewayDeps extends Omit<Ports, "kdf"> {
   readonly router: Pick<Router, "request">;
   readonly post: PostHook;
+  /** What the nodes of the cell share, with notice of what other nodes change. */
+  readonly registers: RowRegisters;
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }
 
@@ -54,8 +58,9 @@ export class Gateway {
   constructor(deps: GatewayDeps, limits: GatewayLimits) {
     this.#deps = deps;
     const rows = new Rows(deps.store);
-    this.registry = new Registry({ ...deps, rows });
-    this.hooks = new Hooks({ ...deps, rows }, limits);
+    const shared = { ...deps, rows, store: deps.registers };
+    this.registry = new Registry(shared);
+    this.hooks = new Hooks(shared, limits);
     this.presences = new Presences(deps, limits.presencesMax);
   }
 
@@ -87,6 +92,7 @@ export class Gateway {
     const { name } = service;
     if (!this.#started) return;
     if (this.registry.active(service)) {
+      this.hooks.follow(name);
       if (!this.#hubs.has(name)) this.#attach(service);
       return;
     }

@@ -1,26 +1,17 @@
-/** The webhooks of all services: what is kept of each, its log and its sender. */
+/**
+ * The webhooks of all services: what is kept of each, its log and its sender. The webhooks of one
+ * service are rows that the nodes of the cell share.
+ */
 import type { Clock, Log, PostHook, Random, StoreError, StoreKey, Timers } from "../node/ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Retries } from "../../shard/retry.ts";
 import { hookChunk, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
 import { type HookCounters, HookSender, type HookSenderLimits } from "./hook_sender.ts";
-import { type Rows, rowValue, setRow } from "./rows.ts";
+import { CellRows, type RowRegisters, type RowsById } from "../node/cell_rows.ts";
+import { type Rows, rowValue } from "./rows.ts";
+import { cursorOf, eventsFor, type HookEvent, type HookRecord, isNew } from "./hook_events.ts";
 import { mintSecret } from "./sign.ts";
 import type { News } from "./hub.ts";
-
-/** The events of a webhook. */
-export type HookTopic = "outcomes" | "presence";
-
-/** A webhook as its service has set it. */
-export interface HookRecord {
-  readonly service: string;
-  readonly id: string;
-  readonly url: string;
-  readonly topics: readonly HookTopic[];
-  /** Whose presence; null: everybody's that the service may see. */
-  readonly users: readonly string[] | null;
-  readonly secret: string;
-}
 
 /** How a webhook does. */
 export interface HookStatus {
@@ -37,6 +28,7 @@ export interface HookStatus {
 /** What they need. */
 export interface HooksDeps {
   readonly rows: Rows;
+  readonly store: RowRegisters;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -67,6 +59,8 @@ export class Hooks {
   readonly #limits: HooksLimits;
   /** By service and id, in the order of their making. */
   readonly #live = new Map<string, Map<string, Live>>();
+  /** What the nodes of the cell share, by service. */
+  readonly #rows = new Map<string, CellRows<HookRecord>>();
   /** Being made, changed or removed, by service and id: what one change leaves, the next finds. */
   readonly #changing = new Map<string, Set<string>>();
   readonly counters: HookCounters = { delivered: 0, failed: 0 };
@@ -81,17 +75,57 @@ export class Hooks {
   load(done: (error: StoreError | null) => void): void {
     this.#deps.rows.all(PREFIX, (error, rows) => {
       if (error !== null) return done(error);
-      let left = rows.length;
-      let failed: StoreError | null = null;
-      if (left === 0) return done(null);
-      for (const { value } of rows) {
-        const live = this.#make(rowValue(value) as HookRecord);
-        live.log.open((error) => {
-          failed ??= error;
-          if (--left === 0) done(failed);
-        });
-      }
+      const records = rows.map(({ value }) => rowValue(value) as HookRecord);
+      for (const service of new Set(records.map(({ service }) => service))) this.follow(service);
+      this.#open(records, done);
     });
+  }
+
+  /** Takes over what other nodes change of a service's webhooks from now on. */
+  follow(service: string): void {
+    this.#shared(service);
+  }
+
+  #shared(service: string): CellRows<HookRecord> {
+    const known = this.#rows.get(service);
+    if (known !== undefined) return known;
+    const { store, random } = this.#deps;
+    const place = { name: `webhooks ${service}`, prefix: [...PREFIX, service] };
+    const rows = new CellRows<HookRecord>(store, random, place);
+    rows.onChange = (records) => this.#adopt(service, records);
+    rows.watch();
+    this.#rows.set(service, rows);
+    return rows;
+  }
+
+  /** Another node has changed webhooks of the service. */
+  #adopt(service: string, records: RowsById<HookRecord>): void {
+    if (this.#stopped) return;
+    for (const live of [...this.#live.get(service)?.values() ?? []]) {
+      const { id } = live.record;
+      if (!records.has(id) && !this.#isChanging(service, id)) this.#takeOut(live);
+    }
+    const changed = [...records.values()].filter((record) => {
+      const known = this.#live.get(service)?.get(record.id)?.record;
+      return !this.#isChanging(service, record.id) &&
+        JSON.stringify(known) !== JSON.stringify(record);
+    });
+    this.#open(changed, () => {
+      for (const { id } of changed) this.#live.get(service)?.get(id)?.sender.poke();
+    });
+  }
+
+  /** Makes senders for webhooks, with what waits for each. */
+  #open(records: readonly HookRecord[], done: (error: StoreError | null) => void): void {
+    let left = records.length;
+    let failed: StoreError | null = null;
+    if (left === 0) return done(null);
+    for (const record of records) {
+      this.#make(record).log.open((error) => {
+        failed ??= error;
+        if (--left === 0) done(failed);
+      });
+    }
   }
 
   #make(record: HookRecord): Live {
@@ -156,21 +190,15 @@ export class Hooks {
   ): void {
     const { service, id } = record;
     const old = this.#live.get(service)?.get(id);
-    const max = this.#limits.perServiceMax;
     if (this.#isChanging(service, id)) return done(CHANGING);
-    if (old === undefined && this.#countOf(service) >= max) {
-      return done(fail("limit_reached", `The service has ${max} webhooks already`));
-    }
-    const secret = old?.record.secret ?? mintSecret(this.#deps.random);
     const finish = this.#change(service, id, done);
-    const kept: HookRecord = { ...record, secret };
-    this.#deps.rows.write([setRow([...PREFIX, service, id], kept)], (error) => {
-      if (error !== null) return finish(NOT_NOW);
-      const live = this.#make(kept);
+    this.#keep(record, (result) => {
+      if (!result.ok) return finish(result);
+      const live = this.#make(result.value);
       const began = (error: StoreError | null) => {
         if (error !== null) return finish(NOT_NOW);
         live.sender.poke();
-        finish(ok(kept));
+        finish(result);
       };
       const had = old?.record.topics.includes("outcomes") ?? false;
       if (had) began(null);
@@ -178,14 +206,26 @@ export class Hooks {
     });
   }
 
-  #isChanging(service: string, id: string): boolean {
-    return this.#changing.get(service)?.has(id) ?? false;
+  /** Stores a webhook; one that is stored already, by whichever node, keeps its secret. */
+  #keep(record: Omit<HookRecord, "secret">, done: (result: Result<HookRecord>) => void): void {
+    const { service, id } = record;
+    const max = this.#limits.perServiceMax;
+    const secret = mintSecret(this.#deps.random);
+    let kept: HookRecord | null = null;
+    this.#shared(service).update((rows) => {
+      const stored = rows.get(id);
+      const full = stored === undefined && rows.size >= max;
+      kept = full ? null : { ...record, secret: stored?.secret ?? secret };
+      return kept === null ? null : new Map([[id, kept]]);
+    }, (error) => {
+      if (error !== null) return done(NOT_NOW);
+      const refusal = fail("limit_reached", `The service has ${max} webhooks already`);
+      done(kept === null ? refusal : ok(kept));
+    });
   }
 
-  /** Webhooks of a service, those that are just being made or removed too. */
-  #countOf(service: string): number {
-    const ids = [...this.#live.get(service)?.keys() ?? []];
-    return new Set([...ids, ...this.#changing.get(service) ?? []]).size;
+  #isChanging(service: string, id: string): boolean {
+    return this.#changing.get(service)?.has(id) ?? false;
   }
 
   /** Nothing else changes the webhook until the returned function is called. */
@@ -247,7 +287,7 @@ export class Hooks {
   #erase({ record: { service, id }, log }: Live, done: (error: StoreError | null) => void): void {
     log.clear((error) => {
       if (error !== null) return done(error);
-      this.#deps.rows.write([{ kind: "delete", key: [...PREFIX, service, id] }], done);
+      this.#shared(service).update(() => new Map([[id, null]]), (error) => done(error));
     });
   }
 
@@ -257,7 +297,7 @@ export class Hooks {
     let left = lives.length;
     if (left === 0) return done();
     for (const live of lives) {
-      this.#append(live, eventsFor(live, news), news.cursor, 1, () => {
+      this.#append(live, eventsFor(live.record, news, live.log.cursor), news.cursor, 1, () => {
         // It may have been changed meanwhile.
         this.#live.get(service)?.get(live.record.id)?.sender.poke();
         if (--left === 0) done();
@@ -318,39 +358,4 @@ export class Hooks {
       });
     step();
   }
-}
-
-/** An event as a webhook gets it. */
-type HookEvent = Readonly<Record<string, unknown>> & { readonly type: string };
-
-function eventsFor({ record, log }: Live, news: News): readonly HookEvent[] {
-  const events: HookEvent[] = [];
-  if (record.topics.includes("outcomes")) {
-    if (news.gap) events.push({ type: "gap" });
-    for (const outcome of news.outcomes) {
-      const event = { type: "outcome", ...outcome };
-      if (isNew(event, log.cursor)) events.push(event);
-    }
-  }
-  if (record.topics.includes("presence")) {
-    for (const view of news.presence) {
-      if (record.users === null || record.users.includes(view.user)) {
-        events.push({ type: "presence", ...view });
-      }
-    }
-  }
-  return events;
-}
-
-function cursorOf(events: readonly HookEvent[]): string | null {
-  const last = events.findLast((event) => event.type === "outcome");
-  return last === undefined ? null : String(last["cursor"]);
-}
-
-/** Whether an event is after the position; events of another mailbox are. */
-function isNew(event: HookEvent, cursor: string): boolean {
-  if (event.type !== "outcome") return true;
-  const [mailbox, seq] = String(event["cursor"]).split(":");
-  const [known, upTo] = cursor.split(":");
-  return mailbox !== known || Number(seq) > Number(upTo);
 }

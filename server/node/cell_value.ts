@@ -24,7 +24,7 @@ export interface CellFormat<T> {
 }
 
 /** Attempts of one change against others that change the same value at the same time. */
-const ATTEMPTS_MAX = 16;
+export const CHANGE_ATTEMPTS_MAX = 16;
 
 /** See the head of this file. */
 export class CellValue<T> {
@@ -65,7 +65,7 @@ export class CellValue<T> {
    * changes came first 16 times.
    */
   update(change: Change<T>, done: Settled<T>): void {
-    this.#attempt(change, ATTEMPTS_MAX, done);
+    this.#attempt(change, CHANGE_ATTEMPTS_MAX, done);
   }
 
   #attempt(change: Change<T>, left: number, done: Settled<T>): void {
@@ -81,7 +81,7 @@ export class CellValue<T> {
       const before = this.#version;
       // The hint of this change comes before its answer: it is no change of another user.
       this.#version = Math.max(before, version + 1);
-      this.#store.cas(this.#format.name, version, bytes, (error, set) => {
+      this.#store.cas(this.#format.name, version, bytes, [], (error, set) => {
         if (error === null && set) return done(null, next);
         this.#version = Math.min(this.#version, Math.max(before, version));
         if (error !== null && error.kind !== "unknown") return done(error, value);
@@ -94,7 +94,7 @@ export class CellValue<T> {
   /** After an unknown outcome: whether the store has what was written. */
   #decide(bytes: Uint8Array, next: T, unknown: StoreError, done: Settled<T>): void {
     this.#store.register(this.#format.name, (error, register) => {
-      const same = error === null && register !== null && equal(register.value, bytes);
+      const same = error === null && register !== null && sameBytes(register.value, bytes);
       done(same ? null : unknown, next);
     });
   }
@@ -110,7 +110,8 @@ export class CellValue<T> {
   }
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether two values are the same. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 

@@ -189,8 +189,17 @@ export interface Store {
   reshape(change: TableChange, done: Done<boolean>): void;
   /** The register of this name; null where it does not exist. */
   register(name: string, done: Done<Register | null>): void;
-  /** Sets a register that has this version (0: does not exist). False: it has another one. */
-  cas(name: string, version: number, value: Uint8Array, done: Done<boolean>): void;
+  /**
+   * Sets a register that has this version (0: does not exist), and writes rows of no shard with it,
+   * all or nothing. False: it has another version, and nothing has changed.
+   */
+  cas(
+    name: string,
+    version: number,
+    value: Uint8Array,
+    rows: readonly Mutation[],
+    done: Done<boolean>,
+  ): void;
   /** Calls `changed` after a register has changed: a hint, which may be late or get lost. */
   watch(name: string, changed: (version: number) => void): Cancel;
   /** Closes it after what is under way. */

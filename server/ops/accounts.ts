@@ -8,7 +8,6 @@ import { ok } from "../../shard/errors.ts";
 import { accountListing } from "./account_listing.ts";
 import { Invites } from "./invites.ts";
 import { newPassword } from "../auth/registration.ts";
-import { Rows } from "../gateway/rows.ts";
 import { VERSION } from "../config/version.ts";
 
 /**
@@ -34,7 +33,7 @@ export function adminDeps(
       deriveCredentials(ports, prepared.value, options.iterations, (keys) => done(ok(keys)));
     },
     invites: new Invites({
-      rows: new Rows(ports.store),
+      store: ports.store,
       router: node,
       clock: ports.clock,
       random: ports.random,

@@ -1,13 +1,14 @@
 /**
  * The invites there are. Each is kept under the hash of its code, by the shard that this hash leads
- * to; which there are is known from rows of their own, for shards cannot be asked for all.
+ * to; which there are is known from rows that the nodes of the cell share, for shards cannot be asked
+ * for all.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { InviteView as ShardInvite } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { inviteName, mintInvite } from "../auth/token.ts";
-import { type Rows, rowValue, setRow } from "../gateway/rows.ts";
-import type { Clock, Random, StoreKey } from "../node/ports.ts";
+import { CellRows, type RowRegisters } from "../node/cell_rows.ts";
+import type { Clock, Random } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 
 /** A new invite; the code is shown once and kept only as its hash. */
@@ -33,7 +34,7 @@ export interface InviteView {
 
 /** What it needs. */
 export interface InvitesDeps {
-  readonly rows: Rows;
+  readonly store: RowRegisters;
   readonly router: Pick<Router, "request">;
   readonly clock: Pick<Clock, "wallMs">;
   readonly random: Random;
@@ -47,53 +48,52 @@ interface Kept {
   readonly expiresAt: number;
 }
 
-const PREFIX: StoreKey = ["meta", "invite"];
+const PLACE = { name: "invites", prefix: ["meta", "invite"] } as const;
 const NAME_PREFIX = "/invite/";
 const ID = /^[A-Za-z0-9_-]{43}$/;
 /** How long one is listed after its time (ms). */
 const LISTED_MS = 30 * 86_400_000;
 /** Most that are listed: the newest. */
 const LISTED_MAX = 500;
+/** Most that are deleted in one write. */
+const DELETED_MAX = 500;
 const UNREADABLE = fail("unavailable", "The store cannot be read now", 1000);
 
 /** See the head of this file. */
 export class Invites {
   readonly #deps: InvitesDeps;
+  readonly #rows: CellRows<Kept>;
 
   constructor(deps: InvitesDeps) {
     this.#deps = deps;
+    this.#rows = new CellRows(deps.store, deps.random, PLACE);
   }
 
   /** Makes a single-use invite. It counts even where its row could not be written. */
   create(done: Done<Invite>): void {
-    const { random, clock, router, rows, validMs } = this.#deps;
+    const { random, clock, router, validMs } = this.#deps;
     const code = mintInvite(random);
     const name = inviteName(code)!;
     const createdAt = clock.wallMs();
     const expiresAt = createdAt + validMs;
     router.request(name, "invite.create", { expiresAt }, (result) => {
       if (!result.ok) return done(result);
-      const key = [...PREFIX, name.slice(NAME_PREFIX.length)];
-      rows.write([setRow(key, { createdAt, expiresAt })], () => done(ok({ code, expiresAt })));
+      const row = new Map([[name.slice(NAME_PREFIX.length), { createdAt, expiresAt }]]);
+      this.#rows.update(() => row, () => done(ok({ code, expiresAt })));
     });
   }
 
   /** Those that are open, and others for a month after their time; the newest first. */
   list(done: Done<readonly InviteView[]>): void {
-    const { rows, clock } = this.#deps;
-    rows.all(PREFIX, (error, found) => {
+    const { clock } = this.#deps;
+    this.#rows.load((error, rows) => {
       if (error !== null) return done(UNREADABLE);
-      const all = found.map(({ key, value }) => ({
-        id: String(key.at(-1)),
-        ...rowValue(value) as Kept,
-      }));
+      const all = [...rows].map(([id, kept]) => ({ id, ...kept }));
       const late = all.filter(({ expiresAt }) => expiresAt + LISTED_MS < clock.wallMs());
       if (late.length > 0) {
-        const deletes = late.slice(0, 500).map(({ id }) =>
-          ({ kind: "delete", key: [...PREFIX, id] }) as const
-        );
+        const gone = new Map(late.slice(0, DELETED_MAX).map(({ id }) => [id, null]));
         // Where that fails the next list tries again.
-        rows.write(deletes, () => {});
+        this.#rows.update(() => gone, () => {});
       }
       const listed = all.filter((invite) => !late.includes(invite))
         .sort((a, b) => b.createdAt - a.createdAt).slice(0, LISTED_MAX);

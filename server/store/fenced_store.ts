@@ -290,7 +290,13 @@ export class FencedStore implements Store {
     });
   }
 
-  cas(name: string, version: number, value: Uint8Array, done: Done<boolean>): void {
+  cas(
+    name: string,
+    version: number,
+    value: Uint8Array,
+    rows: readonly Mutation[],
+    done: Done<boolean>,
+  ): void {
     const copy = encodeRegister({ version: version + 1, value });
     const key = registerKey(name);
     this.#enqueue((over) => {
@@ -302,7 +308,7 @@ export class FencedStore implements Store {
       this.#rows.read([key], (error, [row]) => {
         if (error !== null) return finish(error, false);
         if ((row ? decodeRegister(row).version : 0) !== version) return finish(null, false);
-        this.#rows.write([{ kind: "set", key, value: copy }], (error) => {
+        this.#rows.write([{ kind: "set", key, value: copy }, ...rows], (error) => {
           finish(error, error === null);
         });
       });

@@ -4,6 +4,7 @@ import {
   type AccountName,
   type Cursor,
   type DeviceId,
+  type NodeId,
   parseDeviceId,
   parseSessionId,
   type SessionId,
@@ -12,6 +13,7 @@ import type { AttachAuth, ScramMechanism } from "../../shard/ops.ts";
 import { type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
 import type { Clock, Log } from "../node/ports.ts";
 import type { OpenedSession, OpenSession, Session } from "../edge/types.ts";
+import { isOfNode } from "../edge/session_id.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { AnswerName } from "./answers.ts";
@@ -50,6 +52,8 @@ export interface RestDeps extends SignInDeps, Counting {
   addressOf(request: Request, env: unknown): string;
   /** As for connections: opens a session on this node's edge. */
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
+  /** This node: a session is in the memory of the node whose it is. */
+  readonly node: NodeId;
   /** A live session of this node, of any account. */
   session(id: SessionId): Session | null;
   /** Serves `GET /v1/events`: long-poll, or SSE where `stream`. */
@@ -208,6 +212,10 @@ export function callerOf(call: Call): Caller {
   return call.caller;
 }
 
+const NO_SUCH_SESSION = "There is no such session of this device here; open one";
+const AT_ANOTHER_NODE = "The session was opened at another server of this cell, or by an earlier " +
+  "version: ask that server, or open one here";
+
 /**
  * The live session of this id, where it is the caller's: of the same user and device. Anything else
  * is `not_found`, for an id is a secret.
@@ -217,7 +225,8 @@ export function ownSession(call: Call, id: string): Result<Session> {
   const parsed = parseSessionId(id);
   const session = parsed === null ? null : call.deps.session(parsed);
   if (session === null || session.user !== caller.user || session.device !== caller.device) {
-    return fail("not_found", "There is no such session of this device here; open one");
+    const elsewhere = parsed !== null && !isOfNode(parsed, call.deps.node);
+    return fail("not_found", elsewhere ? AT_ANOTHER_NODE : NO_SUCH_SESSION);
   }
   return ok(session);
 }

@@ -149,6 +149,7 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
     publicUrl: null,
     throttles: throttles(config),
     addressOf: () => ADDRESS,
+    node: node.id,
     session: (id) => edge.session(id),
     events: makeEvents({
       ...shared,

@@ -1,7 +1,7 @@
 /** Webhooks at their bounds: large events, smaller limits after a start, many requests at once. */
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import type { HookRecord } from "../../server/gateway/hooks.ts";
+import type { HookRecord } from "../../server/gateway/hook_events.ts";
 import type { Result } from "../../shard/errors.ts";
 import { mindAgreement } from "../../server/gateway/agreement.ts";
 import type { Router } from "../../server/node/router.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { HookAnswer, HookRequest, PostHook } from "../../server/node/ports.ts";
-import type { HookRecord } from "../../server/gateway/hooks.ts";
+import type { HookRecord } from "../../server/gateway/hook_events.ts";
 import type { EdgePacket, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Scope } from "../../server/gateway/service.ts";
@@ -19,6 +19,7 @@ import { MemoryDisk } from "./memory_store.ts";
 import { memoryLog, simPorts } from "./sim_ports.ts";
 import { Node } from "../../server/node/node.ts";
 import { Prng } from "./prng.ts";
+import { RegisterPoll } from "../../server/node/register_poll.ts";
 import { verifySignature } from "../../server/gateway/sign.ts";
 import { VirtualTime } from "./virtual_time.ts";
 
@@ -132,7 +133,8 @@ export class GatewayFixture {
       flushed: () => {},
     }, DEFAULT_EDGE_LIMITS);
     const open = this.edge.open.bind(this.edge);
-    const deps = { ...ports, router: this.node, post: this.#post(), open };
+    const registers = new RegisterPoll(ports);
+    const deps = { ...ports, router: this.node, post: this.#post(), registers, open };
     this.gateway = new Gateway(deps, this.limits);
     deliver = announceFirst(this.gateway.presences, (packet) => void this.edge.deliver(packet));
     this.wait((done) => this.node.start((error) => done(error)));

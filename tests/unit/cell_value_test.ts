@@ -140,7 +140,9 @@ Deno.test("Experiments: two nodes agree, also on what an earlier version has sto
   const value = new TextEncoder().encode("control=50,long=50");
   run((done) => store.write([{ kind: "set", key, value }], done));
   const [one, two] = [0, 1].map(() => {
-    const experiments = new Experiments(store, { "offline-grace": null });
+    const experiments = new Experiments({ registers: store, rows: store }, {
+      "offline-grace": null,
+    });
     run((done) => experiments.load(done));
     return experiments;
   }) as [Experiments, Experiments];

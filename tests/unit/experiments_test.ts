@@ -23,7 +23,9 @@ function openStore() {
   const disk = new MemoryDisk(time, new Prng(1));
   const store = new FencedStore(disk.open(time.process()));
   const open = (configured: Arms | null) => {
-    const experiments = new Experiments(store, { "offline-grace": configured });
+    const experiments = new Experiments({ registers: store, rows: store }, {
+      "offline-grace": configured,
+    });
     experiments.load((error) => assert.equal(error, null));
     time.runUntilIdle();
     return experiments;

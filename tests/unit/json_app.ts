@@ -2,7 +2,11 @@
 import { Throttle } from "../../server/auth/throttle.ts";
 import { createApp } from "../../server/v1/rest.ts";
 import type { EventsCall, RestDeps } from "../../server/v1/rest_call.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
 import { type Frame, openNode, TOKEN } from "./json_fakes.ts";
+
+/** The node of the app. */
+export const NODE_ID = "node000000000001" as NodeId;
 
 /** A throttle of this burst that gives a unit back every 100 ms. */
 export const throttle = (burst: number) => new Throttle({ burst, refillMs: 100, keysMax: 100 });
@@ -22,6 +26,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
       device: { frames: device, sends: device, presence: device, signals: device },
     },
     addressOf: () => "192.0.2.1",
+    node: NODE_ID,
     session: (id) => node.edge.session(id),
     events: (call) => {
       polls.push(call);

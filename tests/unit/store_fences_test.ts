@@ -247,7 +247,7 @@ for (const [name, medium] of MEDIA) {
 
   contract("compares and sets registers, and tells those that watch", async (bench) => {
     const cas = (version: number, value: Uint8Array) =>
-      bench.call<boolean>((done) => bench.store.cas("lease", version, value, done));
+      bench.call<boolean>((done) => bench.store.cas("lease", version, value, [], done));
     const seen: number[] = [];
     const cancel = bench.store.watch("lease", (version) => seen.push(version));
     assert.equal(await register(bench, "lease"), null);
