@@ -18,7 +18,7 @@ export interface HookRecord {
 /** An event as a webhook gets it. */
 export type HookEvent = Readonly<Record<string, unknown>> & { readonly type: string };
 
-/** What a webhook gets of news; outcomes up to its log's cursor are there already. */
+/** What a webhook gets of news; outcomes up to its log's cursor are in the log already. */
 export function eventsFor(
   record: HookRecord,
   news: News,

@@ -122,14 +122,13 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
     { ...ports, router: node, issuers: verifier, limited: () => {} },
     signInAs,
   );
-  const protocol = makeProtocol(protocolLimits(config));
   const fixture = { busy: false };
   const shared = {
     ...ports,
     router: node,
     signIn,
     domain: config.server.domain,
-    protocol,
+    protocol: makeProtocol(protocolLimits(config)),
     signInQueue: new SignInQueue(ports),
     admit: () => fixture.busy ? fail("busy", "Refused for now: overload", 2000) : null,
     open: edge.open.bind(edge),

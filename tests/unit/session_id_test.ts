@@ -26,7 +26,7 @@ Deno.test("isOfNode: an id that an earlier version made is most probably of no n
   assert.equal(isOfNode("Jm2bWc8f0A1kQx7T" as SessionId, "node000000000001" as NodeId), false);
 });
 
-Deno.test("a request that names a session of another node is told so", async () => {
+Deno.test("a request that names a session of another node gets a refusal that says so", async () => {
   const random = simRandom(new Prng("elsewhere"));
   const { call } = openApp();
   const ask = async (node: NodeId) => {
