@@ -9,8 +9,7 @@ import type { HttpResult } from "./network.ts";
 import { sourceAddress } from "./target.ts";
 import type { LoadPorts } from "./ports.ts";
 import { NoServerError } from "../ops/socket.ts";
-import { LOAD_RETRY } from "./schedule.ts";
-import { retryWaitMs } from "../../shard/retry.ts";
+import { loadWaitMs } from "./schedule.ts";
 import type { Progress } from "./provision_admin.ts";
 import { provisionByPublic } from "./provision_public.ts";
 
@@ -150,7 +149,7 @@ export class PoolStore {
       status = await this.#askOnce(path, headers);
       if (status !== 429 && status !== 503) break;
       const { timers, random } = this.#ports;
-      const waitMs = retryWaitMs(LOAD_RETRY, attempt + 1, random.number());
+      const waitMs = loadWaitMs(attempt + 1, random.number());
       await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
     }
     return status;

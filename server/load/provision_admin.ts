@@ -1,8 +1,7 @@
 /** Provisioning over the admin API of a server on this machine: the fast way. */
 import type { AdminTransport } from "../ops/transport.ts";
 import type { Pool } from "./pool.ts";
-import { LOAD_RETRY } from "./schedule.ts";
-import { retryWaitMs } from "../../shard/retry.ts";
+import { loadWaitMs } from "./schedule.ts";
 import { PROVISION_USERS_MAX, type Provisioned, type ProvisionInput } from "./provision.ts";
 import type { Random, Timers } from "../node/ports.ts";
 
@@ -88,8 +87,8 @@ async function batch(
     done = Math.max(done, provisioned.done);
     if (fatal(provisioned)) throw new Error(`Cannot provision: ${provisioned.refusal?.message}`);
     why = provisioned.refusal?.message ?? "";
-    const askedMs = provisioned.refusal?.retryAfterMs ?? 0;
-    const waitMs = retryWaitMs(LOAD_RETRY, attempt + 1, random.number(), askedMs);
+    const askedMs = provisioned.refusal?.retryAfterMs;
+    const waitMs = loadWaitMs(attempt + 1, random.number(), askedMs);
     await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
   }
   const whose = `users ${from} to ${to - 1}`;

@@ -11,8 +11,7 @@ import { contactAt, DEVICE, poolName } from "./ring.ts";
 import type { HttpConnection, HttpRequest, Network } from "./network.ts";
 import { poolRing } from "./pool.ts";
 import { refusalOf } from "./channel.ts";
-import { LOAD_RETRY } from "./schedule.ts";
-import { retryWaitMs } from "../../shard/retry.ts";
+import { loadWaitMs } from "./schedule.ts";
 
 /** Requests under way: as many as the server hashes passwords for at once, and a few that wait. */
 const LANES = 6;
@@ -101,7 +100,7 @@ async function insist(
     const result = await new Promise<Parameters<Parameters<HttpConnection["ask"]>[1]>[0]>(
       (resolve) => connection.ask(request, resolve),
     );
-    let askedMs = 0;
+    let askedMs: number | null = null;
     if (!result.ok) why = result.why;
     else {
       const { status, body } = result.response;
@@ -113,9 +112,9 @@ async function insist(
       const later = ["busy", "unavailable", "rate_limited"].includes(refusal.code);
       if (!later) throw new Error(`Cannot provision: ${refusal.code}: ${refusal.message}`);
       why = refusal.message;
-      askedMs = refusal.retryAfterMs ?? 0;
+      askedMs = refusal.retryAfterMs;
     }
-    const waitMs = retryWaitMs(LOAD_RETRY, attempt + 1, random.number(), askedMs);
+    const waitMs = loadWaitMs(attempt + 1, random.number(), askedMs);
     await new Promise<void>((resolve) => void timers.after(waitMs, resolve));
   }
   throw new Error(`Cannot provision: ${why}`);

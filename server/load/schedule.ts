@@ -3,7 +3,7 @@
  * Latency is measured from then, so that a server (or this tool) that stops for a second shows in
  * all operations of that second (G. Tene's "coordinated omission").
  */
-import type { RetryPolicy } from "../../shard/retry.ts";
+import { type RetryPolicy, retryWaitMs } from "../../shard/retry.ts";
 
 /** How a rate changes: a factor of 0 … 1 at the share `0 … 1` of the phase that is over. */
 export type Curve = (share: number) => number;
@@ -83,13 +83,16 @@ export class Pace {
   }
 }
 
-/** The waits of this tool before it tries again, besides those that the server asks for. */
-export const LOAD_RETRY: RetryPolicy = {
-  leastMs: 0,
-  baseMs: 500,
-  capMs: 30_000,
-  askedMaxMs: 600_000,
-};
+const LOAD_RETRY: RetryPolicy = { leastMs: 0, baseMs: 500, capMs: 30_000, askedMaxMs: 600_000 };
+
+/**
+ * The wait (ms) before this tool tries again, after `tries` of them. The times that a server asks
+ * for grow with its load already: only a spread is added to them.
+ */
+export function loadWaitMs(tries: number, random: number, retryAfterMs?: number | null): number {
+  const asked = typeof retryAfterMs === "number";
+  return retryWaitMs(LOAD_RETRY, asked ? 1 : tries, random, asked ? retryAfterMs : 0);
+}
 
 /**
  * The order in which `count` users take their turns: every one once, neighbours far apart. Answers

@@ -6,8 +6,7 @@ import type { Answer, Channel, ChannelHandler, Command, Refusal, Welcome } from 
 import type { CrowdContext } from "./tally.ts";
 import { contactAt, DEVICE } from "./ring.ts";
 import { formatTag } from "./tag.ts";
-import { LOAD_RETRY } from "./schedule.ts";
-import { retryWaitMs } from "../../shard/retry.ts";
+import { loadWaitMs } from "./schedule.ts";
 import { Incoming, type Scratch } from "./incoming.ts";
 import { showOf } from "./presence_book.ts";
 
@@ -266,9 +265,7 @@ export class SyntheticUser implements ChannelHandler {
 
   #retry(retryAfterMs: number | null): void {
     const random = this.#crowd.random.number();
-    // The server's own times grow with its load already.
-    const tries = retryAfterMs === null ? ++this.#attempt : 1;
-    const waitMs = retryWaitMs(LOAD_RETRY, tries, random, retryAfterMs ?? 0);
+    const waitMs = loadWaitMs(++this.#attempt, random, retryAfterMs);
     this.#state = "connecting";
     this.#cancelRetry = this.#crowd.timers.after(waitMs, () => {
       this.#cancelRetry = null;
@@ -321,7 +318,7 @@ export class SyntheticUser implements ChannelHandler {
     if (answer.refusal.code === "unavailable") {
       const { retryAfterMs } = answer.refusal;
       const random = crowd.random.number();
-      const waitMs = retryWaitMs(LOAD_RETRY, ++sent.tries, random, retryAfterMs ?? 0);
+      const waitMs = loadWaitMs(++sent.tries, random, retryAfterMs);
       crowd.timers.after(waitMs, () => {
         // A return to the server in between has repeated it already.
         if (this.#state === "online" && this.#unanswered.get(key) === sent) this.#repeat(key);

@@ -178,7 +178,7 @@ function flaky(fixture: Fixture) {
   };
 }
 
-const RANDOM = { bytes: (count: number) => new Uint8Array(count).fill(7), number: () => 0.5 };
+const RANDOM = { bytes: (count: number) => new Uint8Array(count).fill(7), number: () => 0 };
 
 function poolOf(password: boolean): Pool {
   const wish = {
