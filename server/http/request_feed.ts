@@ -10,13 +10,13 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { freeChunk } from "./chunk.ts";
+import { EMPTY_LINE_BYTES, emptyLine } from "./empty_line.ts";
 import { plainAddress } from "./plain_address.ts";
 import type { Turns, Worker } from "./turns.ts";
 
 /** Requests of one connection that may wait for their answers, the one being served included. */
 export const PIPELINED_MAX = 16;
 
-const EMPTY_LINE = "\r\n\r\n";
 /** Least bytes of a body that the parser takes at once, if there are so many. */
 const BODY_SLICE_MIN = 64;
 /** Most bytes that the parser takes at once. */
@@ -221,15 +221,17 @@ export class RequestFeed implements Worker {
     // In the body of the first, empty lines are no requests.
     if (this.#waiting === 0 && !BODILESS.includes(bytes[0])) return false;
     let count = this.#waiting;
-    for (let at = bytes.indexOf(EMPTY_LINE); at >= 0; at = bytes.indexOf(EMPTY_LINE, at + 4)) {
-      if (++count > PIPELINED_MAX) return true;
+    for (let from = 0; count <= PIPELINED_MAX; count++) {
+      const at = emptyLine(bytes, from);
+      if (at < 0) return false;
+      from = at + EMPTY_LINE_BYTES;
     }
-    return false;
+    return true;
   }
 }
 
 /** Where the first slice of the bytes ends: behind the first empty line from `from` on. */
 function sliceEnd(bytes: Buffer, from: number): number {
-  const at = bytes.indexOf(EMPTY_LINE, from);
-  return Math.min(bytes.length, SLICE_MAX, at < 0 ? Infinity : at + EMPTY_LINE.length);
+  const at = emptyLine(bytes.subarray(0, SLICE_MAX), from);
+  return at < 0 ? Math.min(bytes.length, SLICE_MAX) : at + EMPTY_LINE_BYTES;
 }
