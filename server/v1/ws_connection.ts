@@ -72,6 +72,8 @@ export class WsConnection implements WireConnection, Sink, Worker {
   #unparsed: Buffer | null = null;
   /** What `#unparsed` is the rest of. */
   #chunk: Buffer | null = null;
+  /** Something was taken apart: what comes next need not begin with a frame. */
+  #began = false;
   /** It began as a flood, and is cut in its turn. */
   #condemned = false;
   #queued = false;
@@ -168,11 +170,14 @@ export class WsConnection implements WireConnection, Sink, Worker {
     else if (this.#broken) this.#discard(chunk);
     else if (this.#unparsed !== null) this.#hold(this.#append(this.#unparsed, chunk));
     else if (chunk.length > this.#sliceBytes() || this.#paused) this.#hold(chunk);
-    else if (!this.#socket.destroyed) this.#parse.call(this.#socket, chunk);
+    else if (!this.#socket.destroyed) {
+      this.#began = true;
+      this.#parse.call(this.#socket, chunk);
+    }
   }
 
   #hold(chunk: Buffer): void {
-    if (!this.#greeted && idleFrames(chunk, EARLY_CONTROL_MAX) > EARLY_CONTROL_MAX) {
+    if (!this.#began && idleFrames(chunk, EARLY_CONTROL_MAX) > EARLY_CONTROL_MAX) {
       return this.#condemn(chunk);
     }
     this.#unparsed = this.#chunk = chunk;
@@ -255,6 +260,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
     const slice = Buffer.from(unparsed.subarray(0, bytes));
     this.#unparsed = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
     if (this.#unparsed === null) this.#free();
+    this.#began = true;
     this.#parse.call(this.#socket, slice);
     if (this.#paused) return false;
     if (this.#unparsed !== null) return true;

@@ -288,6 +288,21 @@ for (const [what, opcode] of [["pings", PING], ["empty frames", TEXT]] as const)
   });
 }
 
+Deno.test("issue 10.1: a first frame that comes in parts is no flood, whatever its bytes", async () => {
+  await withTransport({}, async ({ port, counters, echoes }) => {
+    const raw = await rawWebSocket(port);
+    // With a mask of zeros the text looks like the heads of empty control frames.
+    const text = "I\0\0\0\0\0".repeat(7000);
+    const head = Buffer.concat([masked(TEXT, text).subarray(0, 4), Buffer.alloc(4)]);
+    raw.write(Buffer.concat([masked(PING, ""), head]));
+    await raw.until(() => raw.frames().some(({ opcode }) => opcode === PONG));
+    raw.write(Buffer.from(text));
+    await raw.until(() => echoes[0]!.frames.length === 1 || raw.closed);
+    assert.deepEqual([echoes[0]!.frames, counters.faults.flood], [[text], 0]);
+    raw.destroy();
+  });
+});
+
 Deno.test("idleFrames counts control frames and empty texts before the first other frame", () => {
   const frames = (...parts: readonly Buffer[]) => idleFrames(Buffer.concat(parts), 16);
   const [ping, empty, text] = [masked(PING, "abc"), masked(TEXT, ""), masked(TEXT, "{}")];
