@@ -340,6 +340,11 @@ export interface Platform {
   /** `null` where there are no WebSockets. */
   readonly socket: ((url: string) => Socket) | null;
   fetch(url: string, init: RequestInit): Promise<Response>;
+  /**
+   * Calls back before the browser freezes the page (true) and when it runs again; returns the
+   * function that ends this.
+   */
+  onFreeze?(run: (frozen: boolean) => void): () => void;
   /** Calls back when the network is lost; returns the function that ends this. */
   onOffline(run: () => void): () => void;
   /** Calls back whenever there may be a network again: online, or looked at after a while. */

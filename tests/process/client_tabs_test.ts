@@ -23,6 +23,7 @@ const OPEN = `
   globalThis.client = createClient(options);
   globalThis.bodies = [];
   client.on("message", ({ body }) => bodies.push(body));
+  client.on("snapshot", ({ reset }) => reset && bodies.push("reset"));
 `;
 const ANN = '{ user: "ann", password: "correct horse" }';
 /** Resolves when a condition holds; the client's events are when it can. */
@@ -76,6 +77,66 @@ Deno.test({
     }
   },
 });
+
+for (const events of [true, false]) {
+  Deno.test({
+    name: `a tab takes over from a frozen one ${
+      events ? "that gets the event" : "by a missed heartbeat"
+    }, and nothing is sent twice when it thaws (9.5)`,
+    ignore: chromium === null,
+    fn: async () => {
+      using dir = tempDir();
+      const server = await ServerProcess.start({ dataDir: dir.path });
+      const browser = await startBrowser(chromium!);
+      try {
+        const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
+          body: { user: "ann", password: "correct horse", device: "other" },
+        });
+        const context = await browser.newContext();
+        const pages = [await context.newPage(), await context.newPage(), await context.newPage()];
+        for (const page of pages) await page.goto(server.url);
+        const [first, second, third] = pages as [Page, Page, Page];
+        await run(first, `${OPEN} await client.signIn(${ANN});`);
+        for (const page of [second, third]) await run(page, `${OPEN} await client.signIn();`);
+        await run(first, 'await client.send("ann", "before");');
+        await run(third, until('bodies.includes("before")'));
+        // Page.setWebLifecycleState freezes hidden pages only, and headless ones never are: the
+        // debugger stops all tasks of the page instead.
+        const control = await context.newCDPSession(first);
+        await control.send("Debugger.enable");
+        if (events) await run(first, 'document.dispatchEvent(new Event("freeze"))');
+        await control.send("Debugger.pause");
+        await run(second, 'await client.send("ann", "meanwhile");');
+        await run(third, until('bodies.includes("meanwhile")'));
+        await control.send("Debugger.resume");
+        if (events) await run(first, 'document.dispatchEvent(new Event("resume"))');
+        await run(first, 'await client.send("ann", "afterwards");');
+        for (const page of pages) await run(page, until('bodies.includes("afterwards")'));
+        for (const page of pages) {
+          const [status, ...bodies] = await run<string[]>(
+            page,
+            "return [client.state.status, ...bodies]",
+          );
+          assert.equal(status, "online");
+          // The browser drops what is said to a page that the debugger holds: then the client says so.
+          if (page === first) bodies[1] = bodies[1]!.replace("reset", "meanwhile");
+          assert.deepEqual(bodies, ["before", "meanwhile", "afterwards"]);
+        }
+        const { events: history } = await rest<{ events: { body: string }[] }>(
+          server.url,
+          "GET",
+          "/v1/conversations/ann/messages",
+          { token },
+        );
+        const wanted = ["before", "meanwhile", "afterwards"];
+        assert.deepEqual(history.map(({ body }) => body), wanted);
+      } finally {
+        await browser.close();
+        await server.stop();
+      }
+    },
+  });
+}
 
 Deno.test({
   name: "the chat offers to end another session, where the account has as many as it may (A11)",

@@ -1,19 +1,50 @@
 // @ts-check
-/** The calls of a client as names and arguments, for another tab to do. */
+/** What a client shows, from a mirror of it, and its calls as names and arguments for another tab. */
 import { newKey } from "./bytes.js";
 
 /**
  * @import * as Api from "../client.d.ts"
+ * @import { Mirror } from "./mirror.js"
  * @import { Method } from "./tab_message.js"
  */
 
 /** See the head of this file. */
 export class Forwarding {
+  #mirror;
   #forward;
 
-  /** @param {(method: Method, args: readonly unknown[]) => Promise<unknown>} forward */
-  constructor(forward) {
+  /**
+   * @param {Mirror} mirror what the client shows
+   * @param {(method: Method, args: readonly unknown[]) => Promise<unknown>} forward
+   */
+  constructor(mirror, forward) {
+    this.#mirror = mirror;
     this.#forward = forward;
+  }
+
+  get state() {
+    return this.#mirror.state;
+  }
+  get contacts() {
+    return this.#mirror.contacts;
+  }
+  get requests() {
+    return this.#mirror.requests;
+  }
+  get blocked() {
+    return this.#mirror.blocked;
+  }
+  get conversations() {
+    return this.#mirror.conversations;
+  }
+  get messagesFrom() {
+    return this.#mirror.messagesFrom;
+  }
+  get otherDevices() {
+    return this.#mirror.otherDevices;
+  }
+  get pending() {
+    return this.#mirror.pending;
   }
 
   /**

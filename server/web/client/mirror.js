@@ -82,6 +82,7 @@ export function partOf(client, event, detail) {
     case "message":
     case "receipt":
     case "read":
+    case "undelivered":
       return { pending, conversation: client.conversations.get(String(detail["with"])) };
     case "presence":
       return { otherDevices, contact: client.contacts.get(String(detail["user"])) };

@@ -33,6 +33,17 @@ export function platform() {
     origin: globalThis.location?.origin ?? null,
     socket: typeof WebSocket === "function" ? (url) => new WebSocket(url) : null,
     fetch: (url, init) => fetch(url, init),
+    onFreeze(run) {
+      /** @typedef {{ document?: EventTarget }} Freezing */
+      const { document } = /** @type {Freezing} */ (/** @type {unknown} */ (globalThis));
+      const [freeze, resume] = [() => run(true), () => run(false)];
+      document?.addEventListener("freeze", freeze);
+      document?.addEventListener("resume", resume);
+      return () => {
+        document?.removeEventListener("freeze", freeze);
+        document?.removeEventListener("resume", resume);
+      };
+    },
     onOffline(run) {
       globalThis.addEventListener?.("offline", run);
       return () => globalThis.removeEventListener?.("offline", run);

@@ -3,12 +3,14 @@
  * One client for several tabs. The tab that holds a lock, the leader, has the client with its
  * connection and storage; the others mirror what it shows and have it do what they are asked. When
  * the leader closes, another tab gets the lock, goes on from the storage, and repeats what the old
- * leader had not settled: messages have keys, so that they are delivered once all the same.
+ * leader had not settled: messages have keys, so that they are delivered once all the same. A leader
+ * that the browser freezes gives the lock up; from one that does not answer another tab takes it.
  */
 import { newKey } from "./bytes.js";
 import { RoostClient } from "./client.js";
 import { Emitter, EVENTS } from "./emitter.js";
 import { closed, offline, RoostError } from "./error.js";
+import { ANSWER_MS, Heartbeat } from "./heartbeat.js";
 import { Forwarding } from "./forwarding.js";
 import { Mirror, partOf, wholeOf } from "./mirror.js";
 import { errorOf, faultOf } from "./tab_message.js";
@@ -16,11 +18,9 @@ import { errorOf, faultOf } from "./tab_message.js";
 /**
  * @import * as Api from "../client.d.ts"
  * @import { Part } from "./mirror.js"
- * @import { Call, Fault, Message, Method } from "./tab_message.js"
+ * @import { Call, Fault, Message, Method, Said, Told } from "./tab_message.js"
  */
 
-/** A leader that does not answer so long sleeps: the lock is taken from it (ms). */
-const ANSWER_MS = 2000;
 /** What must not be done twice. */
 const ONCE = ["register", "revoke", "changePassword", "signal", "typing"];
 
@@ -32,7 +32,7 @@ export class SharedClient extends Forwarding {
   #name;
   #id = newKey();
   #emitter = new Emitter();
-  #mirror = new Mirror();
+  #mirror;
   /** In the leader. @type {RoostClient | null} */
   #client = null;
   /** Whether it goes on with what the leader before it did. */
@@ -40,6 +40,10 @@ export class SharedClient extends Forwarding {
   /** Whether another tab leads and has answered. */
   #led = false;
   #channel;
+  /** Of the latest leader that this tab knows of. */
+  #term = 0;
+  #heartbeat;
+  #unlisten = () => {};
   #leave = () => {};
   #stopWait = () => {};
   /** @type {Map<number, Call>} */
@@ -58,38 +62,21 @@ export class SharedClient extends Forwarding {
    * @param {string} name of what is shared: the same in all tabs
    */
   constructor(options, env, tabs, name) {
-    super((method, args) => this.#take(method, args));
+    const mirror = new Mirror();
+    super(mirror, (method, args) => this.#take(method, args));
+    this.#mirror = mirror;
     this.#options = options;
     this.#env = env;
     this.#tabs = tabs;
     this.#name = name;
     this.#channel = tabs.channel(name, (message) => this.#heard(/** @type {Message} */ (message)));
+    this.#heartbeat = new Heartbeat(env, {
+      ask: () => this.#post({ k: "ping", from: this.#id }),
+      missed: () => this.#follow(true),
+    });
     this.#follow(false);
-  }
-
-  get state() {
-    return this.#mirror.state;
-  }
-  get contacts() {
-    return this.#mirror.contacts;
-  }
-  get requests() {
-    return this.#mirror.requests;
-  }
-  get blocked() {
-    return this.#mirror.blocked;
-  }
-  get conversations() {
-    return this.#mirror.conversations;
-  }
-  get messagesFrom() {
-    return this.#mirror.messagesFrom;
-  }
-  get otherDevices() {
-    return this.#mirror.otherDevices;
-  }
-  get pending() {
-    return this.#mirror.pending;
+    this.#unlisten = env.onFreeze?.((frozen) => frozen ? this.#freeze() : this.#follow(false)) ??
+      this.#unlisten;
   }
 
   /**
@@ -104,7 +91,9 @@ export class SharedClient extends Forwarding {
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#unlisten();
     this.#stopWait();
+    this.#heartbeat.stop();
     const client = this.#client;
     this.#client = null;
     client?.close();
@@ -122,6 +111,8 @@ export class SharedClient extends Forwarding {
   /** Waits for the lock, or takes it. @param {boolean} steal */
   #follow(steal) {
     this.#leave();
+    this.#heartbeat.stop();
+    if (steal) this.#led = false;
     this.#leave = this.#tabs.lead(this.#name, steal, {
       got: () => this.#lead(),
       lost: () => this.#lost(),
@@ -135,7 +126,9 @@ export class SharedClient extends Forwarding {
 
   #lead() {
     this.#stopWait();
+    this.#heartbeat.stop();
     this.#led = false;
+    this.#term = Math.max(this.#term + 1, Date.now());
     const client = this.#client = new RoostClient(this.#options);
     const stored = client.position;
     this.#missed = this.#seq > 0 && stored > this.#seq;
@@ -162,16 +155,29 @@ export class SharedClient extends Forwarding {
   #begin(client) {
     const { pending } = client;
     this.#mirror.apply({ pending });
-    this.#post({ k: "leader", to: null, whole: { pending } });
+    this.#tell({ k: "leader", to: null, whole: { pending }, seq: this.#seq });
     this.#again();
   }
 
   /** Another tab took the lock, for this one slept. */
   #lost() {
+    this.#stepDown();
+    this.#follow(false);
+  }
+
+  #stepDown() {
     const client = this.#client;
     this.#client = null;
     client?.close();
-    this.#follow(false);
+  }
+
+  /** The browser is about to freeze this tab: another one may lead at once. */
+  #freeze() {
+    this.#stepDown();
+    this.#stopWait();
+    this.#heartbeat.stop();
+    this.#led = false;
+    this.#leave();
   }
 
   /** Has a new leader do what is not settled. */
@@ -194,8 +200,8 @@ export class SharedClient extends Forwarding {
   #told(client, event, detail) {
     const part = partOf(client, event, /** @type {Readonly<Record<string, unknown>>} */ (detail));
     if (detail instanceof RoostError) {
-      this.#post({ k: "event", event, detail: null, fault: faultOf(detail), part });
-    } else this.#post({ k: "event", event, detail, part });
+      this.#tell({ k: "event", event, detail: null, fault: faultOf(detail), part });
+    } else this.#tell({ k: "event", event, detail, part });
     this.#show(event, detail, part);
   }
 
@@ -231,6 +237,11 @@ export class SharedClient extends Forwarding {
     this.#channel.post(message);
   }
 
+  /** Says something as the leader. @param {Said} message */
+  #tell(message) {
+    this.#post({ ...message, term: this.#term });
+  }
+
   /** @param {Message} message */
   #heard(message) {
     if (this.#closed) return;
@@ -238,33 +249,58 @@ export class SharedClient extends Forwarding {
     switch (message.k) {
       case "hello":
         if (client !== null) {
-          this.#post({ k: "leader", to: message.from, whole: wholeOf(client) });
+          const whole = wholeOf(client);
+          this.#tell({ k: "leader", to: message.from, whole, seq: this.#seq });
         }
         return;
-      case "leader":
-        if (client === null && (message.to ?? this.#id) === this.#id) this.#haveLeader(message);
+      case "ping":
+        if (client !== null) this.#tell({ k: "pong" });
         return;
       case "call":
         if (client !== null) this.#serve(client, message);
+        return;
+      default:
+        this.#heardLeader(message);
+    }
+  }
+
+  /** @param {Told} message */
+  #heardLeader(message) {
+    // One that has slept does not know yet that another tab leads.
+    if (message.term < this.#term) return;
+    // This tab has slept, and another one leads.
+    if (message.term > this.#term && this.#client !== null) this.#lost();
+    if (this.#client !== null) return;
+    this.#term = message.term;
+    this.#heartbeat.heard();
+    switch (message.k) {
+      case "leader":
+        if ((message.to ?? this.#id) === this.#id) this.#haveLeader(message);
         return;
       case "result":
         if (message.to === this.#id) this.#settle(message);
         return;
       case "event": {
-        if (client !== null) return;
         const { event, detail, fault, part } = message;
         this.#show(event, fault === undefined ? detail : errorOf(fault), part);
       }
     }
   }
 
-  /** @param {Message & { k: "leader" }} message */
-  #haveLeader({ to, whole }) {
+  /** @param {Told & { k: "leader" }} message */
+  #haveLeader({ to, whole, seq }) {
     this.#stopWait();
+    this.#heartbeat.start();
     this.#led = true;
     this.#mirror.apply(whole);
     if (to !== null) {
-      if (this.messagesFrom !== null) this.#emitter.emit("snapshot", { reset: false });
+      // The browser may not keep for a frozen tab what the others say meanwhile.
+      this.#missed ||= this.#seq > 0 && seq > this.#seq;
+      if (this.#missed) this.#seq = seq;
+      if (this.messagesFrom !== null) {
+        this.#emitter.emit("snapshot", { reset: this.#missed });
+        this.#missed = false;
+      }
       this.#emitter.emit("status", this.state);
     }
     this.#again();
@@ -279,7 +315,7 @@ export class SharedClient extends Forwarding {
     const answer = (result) => {
       // The next leader does it again.
       if (this.#client !== client) return;
-      this.#post({ k: "result", to, id, ...result, part: { pending: client.pending } });
+      this.#tell({ k: "result", to, id, ...result, part: { pending: client.pending } });
     };
     this.#run(client, method, args).then(
       (value) => answer({ value }),
@@ -288,7 +324,7 @@ export class SharedClient extends Forwarding {
     this.#mirror.apply({ pending: client.pending });
   }
 
-  /** @param {Message & { k: "result" }} message */
+  /** @param {Told & { k: "result" }} message */
   #settle({ id, value, fault, part }) {
     const call = this.#calls.get(id);
     this.#calls.delete(id);

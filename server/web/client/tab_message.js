@@ -18,13 +18,19 @@ import { RoostError } from "./error.js";
  */
 
 /**
- * What tabs say to each other; `to` is null for all.
- * @typedef {{ k: "hello", from: string }
- *   | { k: "leader", to: string | null, whole: Part }
+ * What tabs say to each other; `to` is null for all. `ping` asks whether the leader runs. `term`
+ * rises with each leader: what one of an earlier term says, which has slept, counts for nothing.
+ * @typedef {{ k: "hello" | "ping", from: string }
  *   | { k: "call", from: string, id: number, method: Method, args: readonly unknown[] }
+ *   | Told
+ * } Message
+ * `seq` is the position of the last event that the leader has shown.
+ * @typedef {{ term: number } & Said} Told what a leader says
+ * @typedef {{ k: "leader", to: string | null, whole: Part, seq: number }
+ *   | { k: "pong" }
  *   | { k: "result", to: string, id: number, value?: unknown, fault?: Fault, part: Part }
  *   | { k: "event", event: keyof Api.Events, detail: unknown, fault?: Fault, part: Part }
- * } Message
+ * } Said
  */
 
 /**
