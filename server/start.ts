@@ -13,7 +13,7 @@ import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
 import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
-import { addTransferRoutes } from "./ops/transfer_api.ts";
+import { addTransferRoutes, type ImportLimits } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
 import type { Log } from "./node/ports.ts";
 import { within } from "./system/within.ts";
@@ -26,6 +26,7 @@ import { fail } from "../shard/errors.ts";
 import { type OpenNode, openNode } from "./open.ts";
 import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
+import { shardLimits } from "./settings.ts";
 import { openServices, type Services } from "./services.ts";
 import { recordAction, takeActions } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
@@ -47,8 +48,15 @@ function adminApp(
   const app = createAdminApp({ ...deps, log: audit });
   addProvisionRoute(app, deps);
   addServiceRoutes(app, { ...services, clock: open.ports.clock });
-  addTransferRoutes(app, { ...deps, random: open.ports.random, clock: open.ports.clock });
+  const { random, clock } = open.ports;
+  addTransferRoutes(app, { ...deps, random, clock, limits: importLimits(config, open) });
   return app;
+}
+
+function importLimits(config: Config, { signIn }: OpenNode): ImportLimits {
+  const { sha256, sha1 } = signIn.iterations;
+  const counts = [sha256, sha1 ?? sha256, ...signIn.formerIterations];
+  return { ...shardLimits(config), iterations: [...new Set(counts)] };
 }
 
 /** Where the admin API listens: the socket, and the network where that is configured. */

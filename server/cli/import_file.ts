@@ -7,7 +7,7 @@ import { z } from "zod";
 import { type AdminClient, AdminError } from "./client.ts";
 import { type CliHost, counted } from "./host.ts";
 import type { TransferTarget } from "./transfer_client.ts";
-import { HEAD_LINE } from "../transfer/line_schemas.ts";
+import { ACCOUNT_LINE, HEAD_LINE, ITEM_LINE } from "../transfer/line_schemas.ts";
 
 /** Lines of one request, and about their characters. */
 const BATCH_LINES = 200;
@@ -18,6 +18,8 @@ const LINE_CHARS_MAX = 1_000_000;
 const TOLD_EVERY = 1000;
 /** How often a request that was answered busy is repeated. */
 const ATTEMPTS_MAX = 20;
+/** How the server refuses an account that does not fit. */
+const UNFIT: ReadonlySet<string> = new Set(["limit_reached", "bad_request"]);
 
 const TAGGED = z.looseObject({ t: z.string() });
 const ACCOUNT = z.looseObject({ name: z.string(), state: z.string() });
@@ -35,6 +37,15 @@ interface Line {
 /** The file is no export, or not all of one. */
 export class ImportFileError extends Error {
   override readonly name = "ImportFileError";
+}
+
+/** An account of the file, as the first pass finds it. */
+interface FoundAccount {
+  /** Its first line, and that line's number. */
+  readonly at: number;
+  readonly line: unknown;
+  readonly name: string;
+  readonly has: { contacts: number; blocked: number; conversations: number };
 }
 
 class ImportFile {
@@ -61,10 +72,13 @@ class ImportFile {
     }
   }
 
-  /** Checks that the file is whole; calls `account` for each name. Answers the export's id. */
-  async check(account: (id: string, name: string) => Promise<void>): Promise<string> {
+  /**
+   * Checks that the file is whole and every line can be imported; calls `account` for each, at its
+   * end. Returns the export's id.
+   */
+  async check(account: (id: string, found: FoundAccount) => Promise<void>): Promise<string> {
     let id: string | null = null;
-    let open: string | null = null;
+    let open: FoundAccount | null = null;
     let accounts = 0;
     let done = false;
     for await (const { at, t, value } of this.lines()) {
@@ -77,12 +91,14 @@ class ImportFile {
       } else if (t === "account") {
         const parsed = ACCOUNT.safeParse(value);
         if (open !== null || !parsed.success) throw this.fault(at, "no account can begin here");
-        open = parsed.data.name;
-        await account(id, open);
+        this.#checkLine(at, ACCOUNT_LINE, value);
+        const has = { contacts: 0, blocked: 0, conversations: 0 };
+        open = { at, name: parsed.data.name, line: value, has };
       } else if (t === "end") {
-        if (END.safeParse(value).data?.name !== open) {
+        if (open === null || END.safeParse(value).data?.name !== open.name) {
           throw this.fault(at, "it ends another account");
         }
+        await account(id, open);
         open = null;
         accounts++;
       } else if (t === "done") {
@@ -91,11 +107,25 @@ class ImportFile {
           throw this.fault(at, "accounts are missing before it");
         }
       } else if (open === null) throw this.fault(at, "it belongs to no account");
+      else {
+        this.#checkLine(at, ITEM_LINE, value);
+        if (t === "contact") open.has.contacts++;
+        else if (t === "blocked") open.has.blocked++;
+        else if (t === "conversation") open.has.conversations++;
+      }
     }
     if (id === null || !done) {
       throw new ImportFileError(`Cannot import ${this.#path}: its end is missing`);
     }
     return id;
+  }
+
+  #checkLine(at: number, schema: z.ZodType, value: unknown): void {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return;
+    const [issue] = parsed.error.issues;
+    const field = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
+    throw this.fault(at, `${field}${issue?.message}`);
   }
 }
 
@@ -166,13 +196,16 @@ export async function importFile(
   const { transfer } = admin;
   const counts = { accounts: 0, done: 0 };
   const targetOf = (id: string, source: string) => ({ export: id, source, user: as ?? source });
-  const id = await file.check(async (id, name) => {
+  const id = await file.check(async (id, { at, name, line, has }) => {
     if (++counts.accounts > 1 && as !== null) {
       throw new ImportFileError(
         `Cannot import ${path} under another name: it has several accounts`,
       );
     }
-    const state = await transfer.look(targetOf(id, name));
+    const state = await transfer.look(targetOf(id, name), line, has).catch((error: unknown) => {
+      const unfit = error instanceof AdminError && UNFIT.has(error.code);
+      throw unfit ? file.fault(at, `${name}: ${error.message}`) : error;
+    });
     if (state === "taken") {
       throw new AdminError("conflict", `Cannot import ${name}: the name ${as ?? name} is taken`);
     }

@@ -11,13 +11,25 @@ export interface TransferTarget {
   readonly user: string;
 }
 
+/** Lines of an account, by kind. */
+export interface AccountCounts {
+  readonly contacts: number;
+  readonly blocked: number;
+  readonly conversations: number;
+}
+
 /** Lines out, lines in. Every method rejects with `AdminError` where it is refused. */
 export interface TransferClient {
   /** The first line of a new export. */
   head(credentials: boolean): Promise<string>;
   account(user: string, credentials: boolean): Promise<ExportPage>;
   events(user: string, page: ExportPage): Promise<ExportPage>;
-  look(target: TransferTarget): Promise<"free" | "importing" | "done" | "taken">;
+  /** Whether the name is free, and the account fits: `account` is its first line. */
+  look(
+    target: TransferTarget,
+    account: unknown,
+    has: AccountCounts,
+  ): Promise<"free" | "importing" | "done" | "taken">;
   /** Position of the last event that exists; null where all of the account does. */
   begin(target: TransferTarget, account: unknown): Promise<number | null>;
   append(target: TransferTarget, items: readonly unknown[]): Promise<void>;
@@ -44,7 +56,8 @@ export function transferClient(call: AdminCall): TransferClient {
       call({ method: "GET", path: `${pathOf(user)}?credentials=${credentials}` }, LINES),
     events: (user, { after, upTo }) =>
       call({ method: "GET", path: `${pathOf(user)}/events?after=${after}&upTo=${upTo}` }, LINES),
-    look: async (target) => (await call(post("look", target), STATE)).state,
+    look: async (target, account, has) =>
+      (await call(post("look", { ...target, account, has }), STATE)).state,
     begin: async (target, account) =>
       (await call(post("begin", { ...target, account }), BEGUN)).last,
     append: async (target, items) =>

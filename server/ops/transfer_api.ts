@@ -8,7 +8,7 @@ import type { Router } from "../node/router.ts";
 import { ACCOUNT_LINE, ITEM_LINE } from "../transfer/line_schemas.ts";
 import { errorResponse } from "../http/response.ts";
 import { exportEvents, exportHead } from "../transfer/exporter.ts";
-import { fail, ok } from "../../shard/errors.ts";
+import { fail, type Failure, ok } from "../../shard/errors.ts";
 import { headLine } from "../transfer/lines.ts";
 import { Importer, type ImportTarget } from "../transfer/importer.ts";
 import { reservedReason } from "../node/reserved_names.ts";
@@ -22,6 +22,18 @@ export interface TransferDeps {
   readonly router: Pick<Router, "request">;
   readonly random: Random;
   readonly clock: Clock;
+  /** What an account here may have. */
+  readonly limits: ImportLimits;
+}
+
+/** The settings that bound what an account brings with it. */
+export interface ImportLimits {
+  readonly rosterMax: number;
+  readonly pendingRequestsMax: number;
+  readonly blockedMax: number;
+  readonly conversationsMax: number;
+  /** Iterations that password keys may have: another count would show that the account exists. */
+  readonly iterations: readonly number[];
 }
 
 const CREDENTIALS = z.object({ credentials: z.enum(["true", "false"]).default("false") });
@@ -31,7 +43,12 @@ const target = {
   source: z.string(),
   user: z.string(),
 };
-const LOOK = z.object(target);
+const count = z.number().int().min(0);
+const LOOK = z.object({
+  ...target,
+  account: ACCOUNT_LINE.optional(),
+  has: z.object({ contacts: count, blocked: count, conversations: count }).optional(),
+});
 const BEGIN = z.object({ ...target, account: ACCOUNT_LINE });
 const APPEND = z.object({ ...target, items: z.array(ITEM_LINE).max(1000) });
 const FINISH = z.object({ ...target, disabled: z.boolean() });
@@ -104,6 +121,31 @@ class Transfers {
     return ok({ export: input.export, source: source.value, user: user.value });
   }
 
+  /** Why an account cannot be imported whole, judged before any of it is written; null: it can. */
+  unfit({ account, has }: Omit<z.infer<typeof LOOK>, keyof ImportTarget>): Failure | null {
+    const { limits } = this.#deps;
+    const bounds = [
+      ["contacts", has?.contacts ?? 0, limits.rosterMax + limits.pendingRequestsMax],
+      ["blocked names", has?.blocked ?? 0, limits.blockedMax],
+      ["conversations", has?.conversations ?? 0, limits.conversationsMax],
+    ] as const;
+    for (const [what, count, max] of bounds) {
+      if (count <= max) continue;
+      const message = `Cannot import: it has ${count} ${what}, and an account may have ${max} here`;
+      return fail("limit_reached", message);
+    }
+    for (const key of [account?.credentials?.sha256, account?.credentials?.sha1]) {
+      if (!key || limits.iterations.includes(key.iterations)) continue;
+      return fail(
+        "bad_request",
+        `Cannot import: its password keys have ${key.iterations} iterations, here they have ` +
+          `${limits.iterations.join(" or ")}: add the count to auth.formerScramIterations ` +
+          "(from 100,000 on), or export without credentials",
+      );
+    }
+    return null;
+  }
+
   /** Checks a body, and runs `run` with whom it is about. */
   async with<T extends z.infer<typeof LOOK>>(
     schema: z.ZodType<T>,
@@ -131,15 +173,20 @@ export function addTransferRoutes(app: Hono, deps: TransferDeps): void {
   app.post(
     "/admin/import/look",
     (c) =>
-      transfers.with(LOOK, c.req.raw, async (importer, target) => {
+      transfers.with(LOOK, c.req.raw, async (importer, target, input) => {
         const state = await importer.look(target);
-        return state.ok ? ok({ state: state.value }) : state;
+        if (!state.ok) return state;
+        // What was imported before is not written again.
+        const unfit = state.value === "done" ? null : transfers.unfit(input);
+        return unfit ?? ok({ state: state.value });
       }),
   );
   app.post(
     "/admin/import/begin",
     (c) =>
       transfers.with(BEGIN, c.req.raw, (importer, target, { account }) => {
+        const unfit = transfers.unfit({ account });
+        if (unfit !== null) return Promise.resolve(unfit);
         const { createdAt, lastSeen, messagesFrom, first, credentials = null } = account;
         return importer.begin(target, { createdAt, lastSeen, messagesFrom, first, credentials });
       }),

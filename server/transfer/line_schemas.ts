@@ -41,12 +41,23 @@ const base64 = z.string().max(256).transform((text, context) => {
   }
 });
 
-const key = z.object({
-  salt: base64,
-  iterations: uint.min(1).max(10_000_000),
-  storedKey: base64,
-  serverKey: base64,
-});
+/** Bytes of a salt: shorter ones repeat, and clients are sent it. */
+const SALT_BYTES = { min: 8, max: 64 } as const;
+
+/** A key of a password, whose hash has so many bytes. */
+function key(hashBytes: number) {
+  const hash = base64.refine((bytes) => bytes.length === hashBytes, {
+    message: `wants ${hashBytes} bytes`,
+  });
+  return z.object({
+    salt: base64.refine(({ length }) => length >= SALT_BYTES.min && length <= SALT_BYTES.max, {
+      message: `wants ${SALT_BYTES.min} to ${SALT_BYTES.max} bytes`,
+    }),
+    iterations: uint.min(1),
+    storedKey: hash,
+    serverKey: hash,
+  });
+}
 
 /** The first line. */
 export const HEAD_LINE = z.object({
@@ -66,7 +77,7 @@ export const ACCOUNT_LINE = z.object({
   messagesFrom: z.enum(["contacts", "anyone"]),
   first: uint.min(1),
   last: uint,
-  credentials: z.object({ sha256: key, sha1: key.nullable() }).optional(),
+  credentials: z.object({ sha256: key(32), sha1: key(20).nullable() }).optional(),
 });
 
 const CONTACT = z.object({

@@ -173,3 +173,57 @@ Deno.test("roost export takes a name as people write it, and leaves no file wher
   const done = await roost(["import", file, "--as", "carl", ...data]);
   assert.deepEqual([done.code, done.out], [0, "1 account is imported.\n"], done.err);
 });
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** Exports that differ from the good one, and what is said of them. */
+function unfitExports(good: readonly Line[]): [what: string, lines: Line[], message: RegExp][] {
+  const withKey = (change: Line) =>
+    good.map((line) => {
+      if (line["t"] !== "account") return line;
+      const credentials = line["credentials"] as Readonly<Record<string, Line>>;
+      return {
+        ...line,
+        credentials: { ...credentials, sha256: { ...credentials["sha256"], ...change } },
+      };
+    });
+  const withLines = (lines: readonly Line[]) => [...good.slice(0, 2), ...lines, ...good.slice(2)];
+  const state = { subscription: "none", pendingOut: false, pendingIn: false, approved: false };
+  const contact = (n: number) => ({
+    ...{ t: "contact", contact: `user${n}`, label: "x".repeat(100), groups: [], listed: true },
+    ...state,
+  });
+  return [
+    ["one iteration", withKey({ iterations: 1 }), /line 2: eve: .* have 1 iterations, here/],
+    ["ten million", withKey({ iterations: 10_000_000 }), /line 2: eve: .* 10000000 iterations/],
+    ["no key", withKey({ storedKey: "" }), /line 2: credentials\.sha256\.storedKey: wants 32 byt/],
+    ["no salt", withKey({ salt: "" }), /line 2: credentials\.sha256\.salt: wants 8 to 64 bytes/],
+    [
+      "3,000 contacts",
+      withLines(Array.from({ length: 3000 }, (_, n) => contact(n))),
+      /line 2: eve: .* 3000 contacts, and an account may have \d+ here/,
+    ],
+    ["a bad line", withLines([{ t: "blocked", contact: "" }]), /line 3: .*no account name/],
+  ];
+}
+
+Deno.test("an import that cannot be whole is refused before anything is written (10.11)", async () => {
+  using dir = tempDir();
+  const at = ["--data", `${dir.path}/a`];
+  const server = await ServerProcess.start({ dataDir: `${dir.path}/a` });
+  await register(server, "ann");
+  const file = `${dir.path}/ann.ndjson`;
+  const made = await roost(["export", "ann", "--with-credentials", "--out", file, ...at]);
+  assert.equal(made.code, 0, made.err);
+  const good = Deno.readTextFileSync(file).trim().split("\n").map((line) => JSON.parse(line));
+  for (const [what, lines, message] of unfitExports(good)) {
+    const renamed = lines.map((line) => "name" in line ? { ...line, name: "eve" } : line);
+    const bad = `${dir.path}/bad.ndjson`;
+    Deno.writeTextFileSync(bad, renamed.map((line) => JSON.stringify(line) + "\n").join(""));
+    const { code, err } = await roost(["import", bad, ...at]);
+    assert.equal(code, 1, what);
+    assert.match(err, message, what);
+    assert.doesNotMatch((await roost(["user", "list", "--json", ...at])).out, /"eve"/, what);
+  }
+  assert.equal(await server.stop(), 0);
+});
