@@ -77,18 +77,20 @@ const conversation = fc.record({
   delivered: uint,
   read: uint,
 });
-const key = fc.record({
-  salt: fc.uint8Array(),
-  iterations: fc.integer({ min: 1, max: 10_000_000 }),
-  storedKey: fc.uint8Array(),
-  serverKey: fc.uint8Array(),
-});
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const key = (hashBytes: number) =>
+  fc.record({
+    salt: fc.uint8Array({ minLength: 8, maxLength: 64 }),
+    iterations: fc.integer({ min: 1, max: 10_000_000 }),
+    storedKey: bytes(hashBytes),
+    serverKey: bytes(hashBytes),
+  });
 const account: fc.Arbitrary<ExportedAccount> = fc.record({
   state: fc.constantFrom("active", "disabled"),
   createdAt: uint,
   lastSeen: uint,
   messagesFrom: fc.constantFrom("contacts", "anyone"),
-  credentials: fc.option(fc.record({ sha256: key, sha1: fc.option(key) })),
+  credentials: fc.option(fc.record({ sha256: key(32), sha1: fc.option(key(20)) })),
   first: fc.integer({ min: 1 }),
   last: uint,
   devices: fc.array(
