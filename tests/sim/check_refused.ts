@@ -41,9 +41,15 @@ function sentWaiting(sender: Folded, name: string) {
   const waiting = new Set<number>();
   const accepted = new Set<number>();
   let pending: number[] = [];
+  /** Those whose request has ended: they wait for no other. */
+  const ended = new Set<number>();
   for (const e of sender.events) {
     const asked = view.asks(name);
     view.apply(e);
+    const about = e.k === "roster" || e.k === "roster_removed";
+    if (about && e.contact === name && asked && !view.asks(name)) {
+      for (const num of pending) if (view.waits(name, num)) ended.add(num);
+    }
     if (e.k === "message" && e.out && e.with === name && e.waits) pending.push(e.num);
     const over = pending.filter((num) => !view.waits(name, num));
     if (over.length === 0) continue;
@@ -54,6 +60,11 @@ function sentWaiting(sender: Folded, name: string) {
     for (const num of over) waiting.add(num);
     const subscription = view.roster.get(name)?.subscription ?? "none";
     if (subscription !== "none") { for (const num of over) accepted.add(num); }
+  }
+  const kept = [...ended].find((num) => view.waits(name, num));
+  if (kept !== undefined) {
+    const text = `message ${kept} to ${name} still waits, but its request has ended`;
+    fail(sender.life, name, "what waits with a request ends with it", text);
   }
   return { waiting, accepted };
 }

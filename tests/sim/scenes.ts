@@ -27,6 +27,7 @@ export function scenes(cluster: Cluster): void {
   else if (prng.chance(0.3)) endAnother(cluster);
   else if (prng.chance(0.4)) formerAsked(cluster);
   else if (prng.chance(0.5)) crossedAnswer(cluster);
+  else lateSignal(cluster);
 }
 
 function must<K extends OpName>(cluster: Cluster, name: string, op: K, input: Ops[K]["in"]) {
@@ -209,4 +210,32 @@ function crossedAnswer(cluster: Cluster): void {
   const text = `${asker} ${waits ? "waits for" : "has an answer of"} ${asked}, ` +
     `who is asked by ${requests.join() || "nobody"}`;
   throw new Violation("an answer settles no later request", text, [asker, asked]);
+}
+
+/** A signal that is late arrives when its recipient's name is another account's: nobody gets it. */
+function lateSignal(cluster: Cluster): void {
+  const pair = apart(cluster);
+  if (pair === null) return;
+  const [from, to] = pair;
+  const session = "strangersession9" as SessionId;
+  const signal = (body: string) =>
+    must(cluster, from, "signal.send", {
+      device: DEVICE,
+      to: to as AccountName,
+      toDevice: null,
+      type: "typing",
+      body,
+      id: "",
+    });
+  const release = cluster.wire.hold((packet) => packet.kind === "signal");
+  signal("for the former");
+  must(cluster, to, "account.remove", {});
+  must(cluster, to, "account.release", {});
+  createOpen(cluster, to);
+  attach(cluster, to, session);
+  release();
+  cluster.time.runFor(REPEATED_MS);
+  const { signals } = cluster.nodes[0]!.running.visible;
+  if (!signals.has(session)) return;
+  throw new Violation("nothing leaks to a new account", `${to} got a former one's signal`, [to]);
 }

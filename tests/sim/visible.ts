@@ -26,6 +26,8 @@ type Attach = Ops["session.attach"]["in"];
 export class VisibleSessions {
   /** The last packet of each user's presence. */
   readonly packets = new Map<AccountName, EdgePacket>();
+  /** The body of the last signal to each session. */
+  readonly signals = new Map<SessionId, string>();
   /** By user and session; only what is certain. */
   readonly #users = new Map<AccountName, Map<SessionId, DeviceId>>();
   /** How often operations that end sessions were asked for and replied to. */
@@ -112,6 +114,9 @@ export class VisibleSessions {
     if (packet.kind === "presence") {
       this.packets.set(packet.watched, packet);
       this.#shown(packet.watched, packet);
+    }
+    if (packet.kind === "signal") {
+      for (const session of packet.sessions) this.signals.set(session, packet.body);
     }
     if (packet.kind !== "closed") return;
     for (const sessions of this.#users.values()) {

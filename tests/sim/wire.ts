@@ -48,6 +48,8 @@ export class Wire {
   /** When each name was given up last, in ms of the cluster. */
   readonly #releasedMs = new Map<string, number>();
   #losing: { left: number; readonly which: (packet: ShardPacket) => boolean } | null = null;
+  #holding: { readonly which: (packet: ShardPacket) => boolean; held: (() => void)[] } | null =
+    null;
 
   constructor(history: History, prng: Prng, quality: WireQuality, whole: boolean) {
     this.#history = history;
@@ -66,6 +68,15 @@ export class Wire {
   /** The next `count` packets that `which` picks get lost; replaces what was to be lost before. */
   lose(count: number, which: (packet: ShardPacket) => boolean): void {
     this.#losing = { left: count, which };
+  }
+
+  /** Holds the packets that `which` picks until the function that it returns is called. */
+  hold(which: (packet: ShardPacket) => boolean): () => void {
+    const holding = this.#holding = { which, held: [] as (() => void)[] };
+    return () => {
+      this.#holding = null;
+      for (const arrive of holding.held) arrive();
+    };
   }
 
   #loses(packet: ShardPacket): boolean {
@@ -96,6 +107,7 @@ export class Wire {
   carry(process: VirtualProcess, packet: ShardPacket, arrive: () => void): void {
     this.#look(packet);
     if (this.#loses(packet)) return;
+    if (this.#holding?.which(packet)) return void this.#holding.held.push(arrive);
     const { quality } = this;
     const heldMs = this.#heldMs(packet);
     if (heldMs > 0) return void process.timers.after(heldMs, arrive);
