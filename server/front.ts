@@ -1,41 +1,31 @@
-/** Everything between a node's shards and its clients: edge, protocols, admission, HTTP server. */
+/**
+ * Everything between a node's shards and its clients: it wires edge, protocols, admission and HTTP
+ * server, opens the door and closes it.
+ */
 import type { Buffer } from "node:buffer";
 import type { Hono } from "hono";
 import type { Socket } from "node:net";
 import type { Busyness } from "./ops/inspect_api.ts";
 import type { Config } from "./config/config.ts";
 import type { EdgePacket } from "../shard/ops.ts";
-import type { ErrorCode } from "../shard/errors.ts";
 import type { OpenedSession, OpenSession } from "./edge/types.ts";
 import type { OpenNode } from "./open.ts";
 import type { Result } from "../shard/errors.ts";
 import type { Services } from "./services.ts";
 import type { Process } from "./system/process.ts";
-import {
-  addressFromEnv,
-  addressOf,
-  type HttpServer,
-  isLocal,
-  openHttpServer,
-  TrustedProxies,
-} from "./http/http_server.ts";
+import { addressOf, type HttpServer, openHttpServer, TrustedProxies } from "./http/http_server.ts";
 import { type AddressRate, createAddressRate } from "./http/address_rate.ts";
-import { addressKey, Throttle, throttleOptions } from "./auth/throttle.ts";
 import {
   admissionOptions,
   connectionLimits,
   edgeLimits,
-  mechanisms,
   protocolLimits,
-  rates,
   wsLimits,
 } from "./settings.ts";
-import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
-import { docs } from "./web/docs/docs.ts";
-import { createApp } from "./v1/rest.ts";
-import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
+import { frontApp } from "./front_app.ts";
+import { FrontCounting } from "./front_counting.ts";
+import type { ProtocolHost } from "./v1/protocol_host.ts";
 import { type AdmissionControl, admissionControl } from "./http/admission_control.ts";
-import { addGateway } from "./gateway/api.ts";
 import { mindAgreement } from "./gateway/agreement.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
@@ -43,18 +33,14 @@ import { Turns } from "./http/turns.ts";
 import { within } from "./system/within.ts";
 import { createWebRules, type WebRules } from "./http/web_rules.ts";
 import { createWsTransport, type WsTransport } from "./v1/ws.ts";
-import { forwardedPrefix } from "./http/forwarded_prefix.ts";
 import { prefixOf, withoutPrefix } from "./text/path_prefix.ts";
 import { formatBind } from "./config/address.ts";
 import { frontLive } from "./ops/front_live.ts";
-import type { Round } from "./edge/flusher.ts";
-import { frontMetrics, newFrontCounters } from "./ops/front_metrics.ts";
+import { frontMetrics } from "./ops/front_metrics.ts";
 import { addLiveRoute, type LiveFeed } from "./ops/live/feed.ts";
-import { type Counters, type RateLimit, type SignInKind, signInResult } from "./http/counters.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
-import { type ConnectionDeps, makeConnector } from "./v1/connection.ts";
+import { makeConnector } from "./v1/connection.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
-import { makeEvents } from "./v1/events.ts";
 import { makeProtocol } from "./v1/protocol.ts";
 import type { JwtVerifier } from "./auth/jwt.ts";
 import { type ConfigFiles, openConfigFiles } from "./config_files.ts";
@@ -96,20 +82,11 @@ export async function createFront(
   return front;
 }
 
-/** What WebSocket connections and HTTP requests both need. */
-type Shared = Omit<ConnectionDeps, "connection">;
-
-/** Latencies as of the moment at which the last frame of a round was with its connection. */
-function observeRound({ presence, messages }: Counters, round: Round): void {
-  if (round.presenceMs !== null) presence.latencyMs.observe(round.presenceMs);
-  for (const ms of round.messagesMs) messages.latencyMs.observe(ms);
-}
-
 class NodeFront implements Front {
   readonly #config: Config;
   readonly #open: OpenNode;
   readonly #services: Services;
-  readonly #counts = newFrontCounters();
+  readonly #counting: FrontCounting;
   readonly #keeper: AdmissionControl;
   readonly #edge: Edge;
   readonly #signInQueue: SignInQueue;
@@ -134,36 +111,55 @@ class NodeFront implements Front {
     this.#services = services;
     this.#open = open;
     const { ports, node, counters } = open;
+    const counting = new FrontCounting(counters, services.experiments);
+    this.#counting = counting;
     const connections = () => this.#door?.connections() ?? 0;
-    this.#keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
+    const keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
+    this.#keeper = keeper;
     this.#edge = createEdge({
       ...ports,
       node: node.id,
       router: node,
-      counters: this.#counts.edge,
+      counters: counting.own.edge,
       codec: JSON_CODEC,
       trial: services.trial,
-      flushed: (round) => observeRound(counters, round),
+      flushed: counting.flushed,
     }, edgeLimits(config));
     this.#signInQueue = new SignInQueue(ports);
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
     this.#turns = new Turns(ports.clock, ports.timers);
-    const shared = this.#shared(issuer);
-    this.#app = this.#makeApp(shared);
-    this.#ws = createWsTransport({
-      ...ports,
-      counters: this.#counts.ws,
-      turns: this.#turns,
-      admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
-      admitPage: ({ headers }) => this.#rules.originRefusal(headers.origin, headers.host),
-      penalize: this.#addresses.penalize,
-      addressOf: (request) => addressOf(this.#proxies, request),
-      onConnection: makeConnector({ ...shared, connection: connectionLimits(config) }),
-    }, wsLimits(config));
-    const sources = {
-      counts: this.#counts,
+    const sources = this.#sources(process, connections);
+    this.#metrics = frontMetrics({ ...sources, ...services });
+    this.#live = frontLive({
+      ...sources,
+      ports,
+      domain: config.server.domain,
+      connectionsMax: config.limits.connectionsMax,
+      services: () => services.gateway.attached,
+    });
+    const host = this.#makeHost(issuer);
+    this.#app = frontApp({
+      config,
+      open,
+      services,
+      counting,
+      keeper,
+      addresses: this.#addresses,
+      proxies: this.#proxies,
+      edge: this.#edge,
+      host,
+      metrics: this.#metrics,
+    });
+    this.#ws = this.#makeWs(host);
+  }
+
+  /** What metrics and dashboard are read from. */
+  #sources(process: Process, connections: () => number) {
+    const { ports, node, counters } = this.#open;
+    return {
+      counts: this.#counting.own,
       counters,
       edge: this.#edge,
       signInQueue: this.#signInQueue,
@@ -173,146 +169,40 @@ class NodeFront implements Front {
       connections,
       startedAtMs: ports.clock.wallMs(),
     };
-    this.#metrics = frontMetrics({ ...sources, ...services });
-    this.#live = frontLive({
-      ...sources,
-      ports,
-      domain: config.server.domain,
-      connectionsMax: config.limits.connectionsMax,
-      services: () => services.gateway.attached,
-    });
-    this.#addRoutes();
   }
 
-  /** What WebSocket connections and HTTP requests both need. */
-  #shared(issuer: JwtVerifier | null): Shared {
+  #makeHost(issuers: JwtVerifier | null): ProtocolHost {
     const { ports, node } = this.#open;
-    const limited = this.#limited;
-    const deps = { ...ports, router: node, issuers: issuer, limited };
-    const signIn = createSignIn(deps, this.#open.signIn);
+    const { observe, signedIn, limited, acked } = this.#counting;
+    const signIn = createSignIn({ ...ports, router: node, issuers, limited }, this.#open.signIn);
     return {
       ...ports,
+      protocol: makeProtocol(protocolLimits(this.#config)),
       router: mindAgreement(node, this.#services.gateway.presences),
       signIn,
       domain: this.#config.server.domain,
-      admit: (kind: "signIn" | "write") => this.#keeper.admit(kind),
-      protocol: makeProtocol(protocolLimits(this.#config)),
       signInQueue: this.#signInQueue,
+      admit: (kind) => this.#keeper.admit(kind),
       open: this.#edge.open.bind(this.#edge),
-      observe: (name: string, outcome: "ok" | ErrorCode) => this.#observe(name, outcome),
-      signedIn: (kind: SignInKind, outcome: "ok" | ErrorCode) => this.#signedIn(kind, outcome),
+      observe,
+      signedIn,
       limited,
-      acked: (tookMs: number) => this.#open.counters.messages.ackMs.observe(tookMs),
+      acked,
     };
   }
 
-  readonly #limited = (limit: RateLimit): void => {
-    this.#open.counters.rateLimited[limit]++;
-  };
-
-  #signedIn(kind: SignInKind, outcome: "ok" | ErrorCode): void {
-    const result = signInResult(outcome);
-    if (result !== null) this.#open.counters.signIns[kind][result]++;
-  }
-
-  #observe(name: string, outcome: "ok" | ErrorCode): void {
-    const { counters } = this.#open;
-    counters.outcomes.add(name, outcome);
-    if (name === "malformed" || name === "timeout") this.#counts.protocol[name]++;
-    if (name === "signal" && outcome === "ok") counters.signals.accepted++;
-    if (name !== "send") return;
-    if (outcome === "ok") counters.messages.accepted++;
-    else counters.messages.refused[outcome]++;
-  }
-
-  #makeApp(shared: Shared): Hono {
+  #makeWs(host: ProtocolHost): WsTransport {
     const config = this.#config;
-    const rate = rates(config);
-    return createApp({
-      ...shared,
-      info: {
-        registration: config.registration.mode,
-        mechanisms: mechanisms(config),
-        passwordLengthMin: config.registration.passwordCharsMin,
-      },
-      allowedOrigins: config.server.allowedOrigins,
-      publicUrl: config.server.publicUrl,
-      throttles: {
-        address: this.#addresses.throttle,
-        device: {
-          frames: new Throttle(throttleOptions(rate.frames)),
-          sends: new Throttle(throttleOptions(rate.sends)),
-          presence: new Throttle(throttleOptions(rate.presence)),
-          signals: new Throttle(throttleOptions(rate.signals)),
-        },
-      },
-      addressOf: (_request, env) => addressFromEnv(this.#proxies, env),
-      node: this.#open.node.id,
-      session: (id) => this.#edge.session(id),
-      events: makeEvents({
-        ...shared,
-        streamBytesMax: config.limits.outboxBytesMax,
-        streams: this.#counts.streams,
-      }),
-    }, { ...DEFAULT_EXCHANGE_LIMITS, exchangesMax: config.auth.exchangesMax });
-  }
-
-  #addRoutes(): void {
-    const app = this.#app;
-    app.get("/healthz", (c) => c.text("ok"));
-    app.get("/readyz", (c) => {
-      const why = this.#notReady();
-      return why === null ? c.text("ready") : c.text(why, 503);
-    });
-    // From this machine only: what a server does is nobody else's business.
-    const { publicMetrics } = this.#config.admin;
-    app.get("/metrics", (c) => {
-      const seen = publicMetrics === "all" || (publicMetrics === "local" && isLocal(c.env));
-      return seen ? this.#metrics() : c.notFound();
-    });
-    this.#addGateway();
-    addAssets(app, clientLibrary());
-    addChat(app, (env) => forwardedPrefix(this.#proxies, env));
-    const prefix = prefixOf(this.#config.server.publicUrl);
-    // Below it the page's addresses are relative to its own.
-    if (prefix !== "") {
-      const toPage = redirect(`${prefix.slice(prefix.lastIndexOf("/") + 1)}/`);
-      app.get(prefix, (c) => toPage(c.req.raw));
-    }
-    for (const [path, serve] of docs()) app.get(path, (c) => serve(c.req.raw));
-  }
-
-  #addGateway(): void {
-    const { ports, node } = this.#open;
-    const { gateway, server } = this.#config;
-    addGateway(this.#app, {
-      ...ports,
-      gateway: this.#services.gateway,
-      router: node,
-      domain: server.domain,
-      limits: protocolLimits(this.#config),
-      throttle: new Throttle(throttleOptions({
-        perSecond: gateway.requestsPerSecond,
-        burst: gateway.requestsBurst,
-      })),
-      privateTargets: gateway.privateTargets,
-      publicUrl: server.publicUrl,
-      streamsMax: gateway.streamsMax,
-      observe: (name, outcome) => this.#observe(name, outcome),
-      limited: this.#limited,
-      admit: (kind) => this.#keeper.admit(kind),
-      refundAddress: (_request, env) => {
-        const key = addressKey(addressFromEnv(this.#proxies, env));
-        this.#addresses.throttle.refund(ports.clock.monoMs(), key);
-      },
-    });
-  }
-
-  #notReady(): string | null {
-    const { node } = this.#open;
-    if (this.#keeper.draining) return "draining";
-    if (node.committer.failingSinceMs !== 0) return "the store takes no writes";
-    return node.settled ? null : "reading the log";
+    return createWsTransport({
+      ...this.#open.ports,
+      counters: this.#counting.own.ws,
+      turns: this.#turns,
+      admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
+      admitPage: ({ headers }) => this.#rules.originRefusal(headers.origin, headers.host),
+      penalize: this.#addresses.penalize,
+      addressOf: (request) => addressOf(this.#proxies, request),
+      onConnection: makeConnector({ ...host, connection: connectionLimits(config) }),
+    }, wsLimits(config));
   }
 
   async openDoor(tls: ConfigFiles["tls"]): Promise<void> {
@@ -320,7 +210,7 @@ class NodeFront implements Front {
     const prefix = prefixOf(server.publicUrl);
     this.#door = await openHttpServer({
       app: this.#app,
-      counters: this.#counts.door,
+      counters: this.#counting.own.door,
       turns: this.#turns,
       timers: this.#open.ports.timers,
       reopened: () =>
@@ -353,14 +243,7 @@ class NodeFront implements Front {
   }
 
   deliver(packet: EdgePacket): void {
-    const { counters } = this.#open;
-    const told = this.#edge.deliver(packet);
-    if (packet.kind === "presence") {
-      counters.presence.changes++;
-      counters.presence.fanOut.observe(told);
-      const { experiments } = this.#services;
-      experiments.count("offline-grace", packet.watchedId, "presence_changes");
-    }
+    this.#counting.delivered(packet, this.#edge.deliver(packet));
   }
 
   openSession(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {

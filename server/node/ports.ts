@@ -254,14 +254,18 @@ export type HookAnswer =
  */
 export type PostHook = (request: HookRequest, done: (answer: HookAnswer) => void) => Cancel;
 
-/** All of them. */
-export interface Ports {
+/** Those of a part that stores nothing and repeats nothing. */
+export interface Runtime {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly log: Log;
+}
+
+/** All of them. */
+export interface Ports extends Runtime {
   readonly store: Store;
   readonly kdf: Kdf;
-  readonly log: Log;
   /** The waits before something is tried again, counted for the node. */
   readonly retries: Retries;
 }

@@ -8,14 +8,13 @@
  */
 import { parseCursor } from "../../shard/name/ids.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
-import type { Clock, Log, Timers } from "../node/ports.ts";
 import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 import type { Command, CommandContext, JsonText } from "./commands.ts";
-import type { Counting } from "./counting.ts";
 import type { SignInKind } from "../http/counters.ts";
 import { objectText } from "../text/json_text.ts";
-import { type Protocol, welcomeFields } from "./protocol.ts";
+import { welcomeFields } from "./protocol.ts";
+import type { ProtocolHost } from "./protocol_host.ts";
 import {
   DEFAULT_RATES,
   type Rate,
@@ -26,13 +25,7 @@ import {
 } from "./rates.ts";
 import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
 import { isObject, parseJson } from "../text/validate.ts";
-import {
-  devicePresence,
-  endChoice,
-  noteTokenFailure,
-  sessionChoice,
-  type SignInDeps,
-} from "./sign_in.ts";
+import { devicePresence, endChoice, noteTokenFailure, sessionChoice } from "./sign_in.ts";
 import { EARLY, Greeting, type Proved } from "./greeting.ts";
 
 /** Bounds of one connection. */
@@ -59,16 +52,8 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
 };
 
 /** What connections need. */
-export interface ConnectionDeps extends SignInDeps, Counting {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly log: Log;
-  readonly protocol: Protocol;
+export interface ConnectionDeps extends ProtocolHost {
   readonly connection: ConnectionLimits;
-  /** Opens a session on this node's edge. Answers once, possibly before it returns. */
-  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
-  /** A send was acked, so many ms after its frame came. */
-  acked(tookMs: number): void;
 }
 
 /** The wait of a client that has used up the allowance of refusals. */
@@ -115,7 +100,7 @@ class Connection implements WireHandler, Sink {
     this.#commands = commands;
     this.#wire = wire;
     this.#buckets = new RateBuckets(deps.connection.rates);
-    const greeting = new Greeting(deps, wire.address, {
+    const greeting = new Greeting(deps, deps.connection.helloTimeoutMs, wire.address, {
       send: (text) => this.send(text),
       refuse: (name, failure, kind) => this.#refuse(name, failure, kind),
       proved: (proved, leave) => this.#open(proved, leave),

@@ -2,18 +2,17 @@
  * `GET /v1/events`: the events of a session by long-poll, or as server-sent events. Both are read
  * with fetch, so that the token travels as a header.
  */
-import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
-import type { Clock, Timers } from "../node/ports.ts";
+import type { CloseReason, OpenedSession, Session, Sink } from "../edge/types.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { formatCursor } from "../../shard/name/ids.ts";
 import { goawayFrame } from "./encode.ts";
 import { errorResponse, jsonResponse } from "../http/response.ts";
 import { abortConnection } from "../http/http_server.ts";
-import type { Counting } from "./counting.ts";
 import { type JsonFields, objectText } from "../text/json_text.ts";
-import { type Protocol, welcomeFields } from "./protocol.ts";
+import { welcomeFields } from "./protocol.ts";
+import type { ProtocolHost } from "./protocol_host.ts";
 import type { EventsCall } from "./rest_call.ts";
-import { openInTurn, type SignInQueue } from "../http/sign_in_queue.ts";
+import { openInTurn } from "../http/sign_in_queue.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
 
 /** What event streams count, for metrics. */
@@ -31,18 +30,19 @@ export function newStreamCounters(): OpenStreams {
   return { open: 0, synthetic: 0, sent: 0, sentBytes: 0 };
 }
 
-/** What the transport needs. */
-export interface EventsDeps extends Pick<Counting, "signedIn"> {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly protocol: Protocol;
-  readonly domain: string;
+/** How events are sent. */
+export interface Streaming {
   /** Bytes of an event stream that may wait for its reader before it counts as unsent. */
   readonly streamBytesMax: number;
   readonly streams: OpenStreams;
-  readonly signInQueue: Pick<SignInQueue, "enter">;
-  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }
+
+type Deps =
+  & Streaming
+  & Pick<
+    ProtocolHost,
+    "clock" | "timers" | "protocol" | "domain" | "signInQueue" | "open" | "signedIn"
+  >;
 
 /** A comment keeps proxies from closing an idle stream (ms). */
 const HEARTBEAT_MS = 15_000;
@@ -50,12 +50,12 @@ const HEARTBEAT_MS = 15_000;
 const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
 
 /** Makes the handler of the events route. */
-export function makeEvents(deps: EventsDeps): (call: EventsCall) => Promise<Response> {
+export function makeEvents(deps: Deps): (call: EventsCall) => Promise<Response> {
   return (call) => call.stream ? stream(deps, call) : poll(deps, call);
 }
 
 function openSession(
-  deps: EventsDeps,
+  deps: Deps,
   call: EventsCall,
   sink: Sink | null,
 ): Promise<Result<OpenedSession>> {
@@ -80,7 +80,7 @@ function openSession(
 
 // ---- long-poll
 
-async function poll(deps: EventsDeps, call: EventsCall): Promise<Response> {
+async function poll(deps: Deps, call: EventsCall): Promise<Response> {
   let welcome: JsonFields | null = null;
   let session = call.session;
   let waitMs = call.waitMs;
@@ -233,7 +233,7 @@ function lastCursor(before: string, frame: string): string {
   return seq === undefined ? before : `${before.split(":")[0]}:${seq}`;
 }
 
-async function stream(deps: EventsDeps, call: EventsCall): Promise<Response> {
+async function stream(deps: Deps, call: EventsCall): Promise<Response> {
   let session: Session | null = null;
   let stopHeartbeat = () => {};
   const synthetic = Number(isSynthetic(call.caller.user));

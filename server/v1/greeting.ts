@@ -3,11 +3,12 @@
  * There is one try: whatever is refused here ends the connection.
  */
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
-import type { Cancel, Timers } from "../node/ports.ts";
+import type { Cancel } from "../node/ports.ts";
 import type { ScramExchange } from "../auth/types.ts";
 import type { SignInKind } from "../http/counters.ts";
 import type { Hello, Registration } from "./schemas.ts";
-import { type Protocol, PROTOCOL_VERSION } from "./protocol.ts";
+import { PROTOCOL_VERSION } from "./protocol.ts";
+import type { ProtocolHost } from "./protocol_host.ts";
 import type { Leave } from "../http/sign_in_queue.ts";
 import { validate } from "../text/validate.ts";
 import {
@@ -18,20 +19,9 @@ import {
   byToken,
   deviceChoice,
   type Principal,
-  type SignInDeps,
   signInKind,
   signInWay,
 } from "./sign_in.ts";
-
-/** What greetings need. */
-export interface GreetingDeps extends SignInDeps {
-  readonly timers: Timers;
-  readonly protocol: Protocol;
-  readonly connection: {
-    /** Time for the first frame, and again for the answer to a challenge. */
-    readonly helloTimeoutMs: number;
-  };
-}
 
 /** What a greeting asks for besides the proof. */
 export interface Wanted {
@@ -68,7 +58,8 @@ export const EARLY = "Nothing can be sent before the welcome";
 
 /** One connection's greeting; nothing comes out of it once it has proved, refused or stopped. */
 export class Greeting {
-  readonly #deps: GreetingDeps;
+  readonly #host: ProtocolHost;
+  readonly #timeoutMs: number;
   readonly #address: string;
   readonly #output: GreetingOutput;
   #state: State = { kind: "first" };
@@ -78,8 +69,10 @@ export class Greeting {
   /** How somebody tries to sign in; null until that is known. */
   #kind: SignInKind | null = null;
 
-  constructor(deps: GreetingDeps, address: string, output: GreetingOutput) {
-    this.#deps = deps;
+  /** `timeoutMs`: time for the first frame, and again for the answer to a challenge. */
+  constructor(host: ProtocolHost, timeoutMs: number, address: string, output: GreetingOutput) {
+    this.#host = host;
+    this.#timeoutMs = timeoutMs;
     this.#address = address;
     this.#output = output;
     this.#expectWithinTimeout();
@@ -105,7 +98,7 @@ export class Greeting {
   }
 
   #first(t: string, frame: Readonly<Record<string, unknown>>): void {
-    const { schemas } = this.#deps.protocol;
+    const { schemas } = this.#host.protocol;
     if (t !== "hello" && t !== "register") {
       const message = "The first frame must be hello or register";
       return this.#refuse("early", fail("bad_request", message));
@@ -122,14 +115,14 @@ export class Greeting {
     const { value } = checked;
     const kind = value.t === "register" ? "register" : signInKind(value.auth);
     this.#kind = kind;
-    const refusal = this.#deps.admit("signIn");
+    const refusal = this.#host.admit("signIn");
     if (refusal !== null) return this.#refuse(t, refusal);
     this.#enter({ kind: "proving" });
     if (value.t === "register") return this.#register(value);
     // Passwords have a queue of their own; who has proved one waits before its session is opened.
     if (kind === "password" || kind === "scram") return this.#prove(value);
     const resumes = value.session !== undefined;
-    this.#deps.signInQueue.enter(resumes, (leave) => {
+    this.#host.signInQueue.enter(resumes, (leave) => {
       if (this.#state.kind === "over") return leave();
       this.#leave = leave;
       this.#prove(value);
@@ -138,11 +131,11 @@ export class Greeting {
 
   #register(input: Registration): void {
     const proved = this.#proved({ greeting: "register", input });
-    byRegistering(this.#deps, input, this.#address, deviceChoice(input), proved);
+    byRegistering(this.#host, input, this.#address, deviceChoice(input), proved);
   }
 
   #prove(hello: Hello): void {
-    const deps = this.#deps;
+    const host = this.#host;
     const address = this.#address;
     const wanted: Wanted = { greeting: "hello", input: hello };
     const proved = this.#proved(wanted);
@@ -153,17 +146,17 @@ export class Greeting {
         const { token } = way;
         const { device } = choice;
         const attaches = hello.session === undefined;
-        return byToken(deps, { token, address, device, attaches }, proved);
+        return byToken(host, { token, address, device, attaches }, proved);
       }
       case "jwt":
-        return byIssuer(deps, way.jwt, address, choice.device, proved);
+        return byIssuer(host, way.jwt, address, choice.device, proved);
       case "password": {
         const { user, password } = way;
-        return byPassword(deps, { user, password, address }, choice, proved);
+        return byPassword(host, { user, password, address }, choice, proved);
       }
       case "scram": {
         const { mechanism, message } = way;
-        return deps.signIn.scram({ mechanism, message, address }, (result) => {
+        return host.signIn.scram({ mechanism, message, address }, (result) => {
           if (!result.ok) this.#refuse("hello", result);
           else this.#challenge(result.value, wanted);
         });
@@ -179,10 +172,10 @@ export class Greeting {
   }
 
   #answered(exchange: ScramExchange, wanted: Wanted, frame: object): void {
-    const input = validate(this.#deps.protocol.schemas.greeting.auth, frame);
+    const input = validate(this.#host.protocol.schemas.greeting.auth, frame);
     if (!input.ok) return this.#refuse("hello", input);
     this.#enter({ kind: "proving" });
-    byScram(this.#deps, exchange, input.value.message, deviceChoice(wanted.input), (result) => {
+    byScram(this.#host, exchange, input.value.message, deviceChoice(wanted.input), (result) => {
       if (!result.ok) return this.#refuse("hello", result);
       const { principal, serverFinal } = result.value;
       this.#succeed(wanted, principal, serverFinal);
@@ -222,9 +215,8 @@ export class Greeting {
   }
 
   #expectWithinTimeout(): void {
-    const { helloTimeoutMs } = this.#deps.connection;
-    this.#timer = this.#deps.timers.after(helloTimeoutMs, () => {
-      const message = `Nobody signed in within ${helloTimeoutMs} ms`;
+    this.#timer = this.#host.timers.after(this.#timeoutMs, () => {
+      const message = `Nobody signed in within ${this.#timeoutMs} ms`;
       // Who never came to an end has proved nothing, neither right nor wrong.
       this.#kind = null;
       this.#refuse("timeout", fail("unauthorized", message));

@@ -11,24 +11,19 @@ import {
 } from "../../shard/name/ids.ts";
 import type { AttachAuth, ScramMechanism } from "../../shard/ops.ts";
 import { type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
-import type { Clock, Log } from "../node/ports.ts";
-import type { OpenedSession, OpenSession, Session } from "../edge/types.ts";
+import type { Session } from "../edge/types.ts";
 import { isOfNode } from "../edge/session_id.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { AnswerName } from "./answers.ts";
 import type { JsonText } from "./commands.ts";
-import type { Counting } from "./counting.ts";
 import type { SignInKind } from "../http/counters.ts";
-import type { Protocol } from "./protocol.ts";
+import type { ProtocolHost } from "./protocol_host.ts";
 import type { RateClass } from "./rates.ts";
-import { byToken, type SignInDeps, tokenRefused } from "./sign_in.ts";
+import { byToken, tokenRefused } from "./sign_in.ts";
 
 /** What the REST API needs. */
-export interface RestDeps extends SignInDeps, Counting {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly protocol: Protocol;
+export interface RestDeps extends ProtocolHost {
   /** What `GET /v1/info` tells about signing in. */
   readonly info: {
     readonly registration: "open" | "invite" | "closed";
@@ -50,8 +45,6 @@ export interface RestDeps extends SignInDeps, Counting {
    * The client's IP address after trusted proxies; `env` is the server's binding of the request.
    */
   addressOf(request: Request, env: unknown): string;
-  /** As for connections: opens a session on this node's edge. */
-  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
   /** This node: a session is in the memory of the node whose it is. */
   readonly node: NodeId;
   /** A live session of this node, of any account. */

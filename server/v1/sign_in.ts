@@ -1,5 +1,4 @@
 /** From a way to prove who one is to a principal: the sign-in flows that WebSocket and REST share. */
-import type { SignInQueue } from "../http/sign_in_queue.ts";
 import {
   type AccountName,
   type DeviceId,
@@ -10,25 +9,14 @@ import {
 import type { AttachAuth, DevicePresence } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import { hashToken, parseToken } from "../auth/token.ts";
-import type { Random } from "../node/ports.ts";
 import type { SignInKind } from "../http/counters.ts";
-import type { Router } from "../node/router.ts";
-import type { FailureLimits, MintedToken, ScramExchange, SignIn, Verified } from "../auth/types.ts";
+import type { MintedToken, ScramExchange, Verified } from "../auth/types.ts";
 import type { OpenSession } from "../edge/types.ts";
 import type { HelloAuth, PresenceInput } from "./schemas.ts";
+import type { ProtocolHost } from "./protocol_host.ts";
 
 /** What the flows need. */
-export interface SignInDeps {
-  readonly router: Router;
-  readonly signIn: SignIn & FailureLimits;
-  readonly random: Random;
-  /** The configured domain, in lower case. */
-  readonly domain: string;
-  /** Whether the node takes new work of this kind now; a refusal where it does not. */
-  admit(kind: "signIn" | "write"): Failure | null;
-  /** Where sign-ins wait for their turn. */
-  readonly signInQueue: Pick<SignInQueue, "enter">;
-}
+type Host = Pick<ProtocolHost, "router" | "signIn" | "random">;
 
 /** Who a connection acts as, once proved. */
 export interface Principal {
@@ -99,14 +87,14 @@ export interface TokenProof {
 
 /** Proves a token. Costs one request, or none where attaching is the proof. */
 export function byToken(
-  deps: SignInDeps,
+  host: Host,
   { token, address, device, attaches }: TokenProof,
   done: (result: Result<Principal>) => void,
 ): void {
-  const refusal = deps.signIn.allowed(address);
+  const refusal = host.signIn.allowed(address);
   if (refusal !== null) return done(refusal);
   const refuse = (failure: Failure) => {
-    noteTokenFailure(deps, address, failure);
+    noteTokenFailure(host, address, failure);
     done(failure);
   };
   const user = parseToken(token);
@@ -116,7 +104,7 @@ export function byToken(
   if (attaches && device !== null) {
     return done(ok({ user, device, auth, provedUntil: null, minted: null }));
   }
-  deps.router.request(user, "auth.token", { tokenHash }, (result) => {
+  host.router.request(user, "auth.token", { tokenHash }, (result) => {
     if (!result.ok) return refuse(result);
     const { device: owner, expiresAt: provedUntil } = result.value;
     if (device !== null && device !== owner) return refuse(tokenRefused());
@@ -125,36 +113,36 @@ export function byToken(
 }
 
 /** Counts against its address that a token was not accepted; no other refusal does. */
-export function noteTokenFailure(deps: SignInDeps, address: string, failure: Failure): void {
-  if (failure.code === "unauthorized") deps.signIn.noteFailure(address);
+export function noteTokenFailure(host: Host, address: string, failure: Failure): void {
+  if (failure.code === "unauthorized") host.signIn.noteFailure(address);
 }
 
 /** Proves a token of an outside issuer; a device that the client does not name is a new one. */
 export function byIssuer(
-  deps: SignInDeps,
+  host: Host,
   jwt: string,
   address: string,
   device: DeviceId | null,
   done: (result: Result<Principal>) => void,
 ): void {
-  deps.signIn.issuer({ jwt, address }, (result) => {
+  host.signIn.issuer({ jwt, address }, (result) => {
     if (!result.ok) return done(result);
     const { user, expiresAt } = result.value;
     const auth: AttachAuth = { kind: "issuer", expiresAt };
-    const known = device ?? newId<DeviceId>(deps.random.bytes(12));
+    const known = device ?? newId<DeviceId>(host.random.bytes(12));
     done(ok({ user, device: known, auth, provedUntil: expiresAt, minted: null }));
   });
 }
 
 /** Gives a user who has just proved a password (or SCRAM) a token for the chosen device. */
 export function mintFor(
-  deps: SignInDeps,
+  host: Host,
   verified: Verified,
   choice: DeviceChoice,
   done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
 ): void {
   const { user, proof } = verified;
-  deps.signIn.mint({ ...choice, user, proof }, (result) => {
+  host.signIn.mint({ ...choice, user, proof }, (result) => {
     if (!result.ok) return done(result);
     const minted = result.value;
     const auth: AttachAuth = { kind: "token", tokenHash: hashToken(minted.token) };
@@ -165,20 +153,20 @@ export function mintFor(
 
 /** Proves a user and password through the bounded queue, then mints a token. */
 export function byPassword(
-  deps: SignInDeps,
+  host: Host,
   input: { readonly user: string; readonly password: string; readonly address: string },
   choice: DeviceChoice,
   done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
 ): void {
-  deps.signIn.password(input, (result) => {
+  host.signIn.password(input, (result) => {
     if (!result.ok) return done(result);
-    mintFor(deps, result.value, choice, done);
+    mintFor(host, result.value, choice, done);
   });
 }
 
 /** Creates an account, then mints a token for its first device. */
 export function byRegistering(
-  deps: SignInDeps,
+  host: Host,
   input: {
     readonly user: string;
     readonly password: string;
@@ -190,15 +178,15 @@ export function byRegistering(
 ): void {
   const { user, password } = input;
   const invite = input.invite ?? null;
-  deps.signIn.register({ user, password, invite, address }, (result) => {
+  host.signIn.register({ user, password, invite, address }, (result) => {
     if (!result.ok) return done(result);
-    mintFor(deps, result.value, choice, done);
+    mintFor(host, result.value, choice, done);
   });
 }
 
 /** Finishes a SCRAM exchange, then mints a token; with the server-final message. */
 export function byScram(
-  deps: SignInDeps,
+  host: Host,
   exchange: ScramExchange,
   message: string,
   choice: DeviceChoice,
@@ -212,7 +200,7 @@ export function byScram(
   exchange.finish(message, (result) => {
     if (!result.ok) return done(result);
     const { serverFinal } = result.value;
-    mintFor(deps, result.value, choice, (minted) => {
+    mintFor(host, result.value, choice, (minted) => {
       done(minted.ok ? ok({ principal: minted.value, serverFinal }) : minted);
     });
   });

@@ -12,7 +12,8 @@ import type { EdgeCounters } from "../../server/edge/types.ts";
 import type { LogLine } from "./sim_ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { Prng } from "./prng.ts";
-import type { Principal, SignInDeps } from "../../server/v1/sign_in.ts";
+import type { Principal } from "../../server/v1/sign_in.ts";
+import type { ProtocolHost } from "../../server/v1/protocol_host.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Server } from "./network.ts";
 import type { SimConfig } from "./config.ts";
@@ -77,7 +78,7 @@ interface Running {
   readonly node: Node;
   readonly edge: Edge;
   readonly counters: EdgeCounters;
-  readonly signIn: SignInDeps;
+  readonly served: ProtocolHost;
   readonly connect: (wire: WireConnection) => WireHandler;
   readonly lines: readonly LogLine[];
   readonly visible: VisibleSessions;
@@ -163,25 +164,19 @@ export class SimNode implements Server {
     const edgePorts = { ...ports, node: node.id, router: node };
     const deps = { ...edgePorts, counters, codec: JSON_CODEC, flushed: () => {} };
     edge = createEdge(deps, config.edge);
-    const signIn: SignInDeps = {
+    const served: ProtocolHost = {
+      ...ports,
+      ...UNCOUNTED,
+      protocol: PROTOCOL,
       router: node,
       signIn: createSignIn({ ...ports, ...UNCOUNTED, router: node, issuers: null }, SIGN_IN),
-      random: ports.random,
       domain: DOMAIN,
       admit: () => null,
       signInQueue: new SignInQueue(ports),
-    };
-    const connect = makeConnector({
-      ...signIn,
-      clock: ports.clock,
-      timers: ports.timers,
-      log,
-      protocol: PROTOCOL,
-      connection: CONNECTION,
       open: (options, done) => edge.open(options, done),
-      ...UNCOUNTED,
-    });
-    const made = { process, ports, node, edge, counters, signIn, connect, lines, visible };
+    };
+    const connect = makeConnector({ ...served, connection: CONNECTION });
+    const made = { process, ports, node, edge, counters, served, connect, lines, visible };
     const running: Running = { ...made, serving: false, stopping: false };
     this.#running = running;
     this.#host.note(this.who, `starts (${this.#starts})`);
@@ -276,10 +271,10 @@ export class SimNode implements Server {
     reply: (answer: Answer) => void,
   ): void {
     if (!this.serving) return;
-    const { signIn } = this.running;
+    const { served } = this.running;
     const proof = { user: input.user, password: input.password, address };
     const choice = { device: input.device as DeviceId, label: "" };
-    byPassword(signIn, proof, choice, (result) => {
+    byPassword(served, proof, choice, (result) => {
       reply(result.ok ? { ok: true, value: result.value.minted.token } : answerOf(result));
     });
   }
@@ -351,15 +346,13 @@ export class SimNode implements Server {
     reply: (answer: Answer) => void,
   ): void {
     this.#authenticated(token, address, reply, (principal) => {
-      const { signIn, ports } = this.running;
+      const { router, signIn, clock, domain, limited } = this.running.served;
       const session = sessionId === null ? null : this.#session(principal, sessionId);
       if (sessionId !== null && session === null) return reply({ ok: false, code: "not_found" });
       const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
       const { user, device } = principal;
-      const { router, domain } = signIn;
       const { limits } = PROTOCOL;
-      const { limited } = UNCOUNTED;
-      const here = { router, signIn: signIn.signIn, clock: ports.clock, domain, limits, limited };
+      const here = { router, signIn, clock, domain, limits, limited };
       const ctx = { ...here, user, device, session, address };
       command.run(ctx, fields, (result) => {
         if (!result.ok) return reply(answerOf(result));
@@ -378,7 +371,7 @@ export class SimNode implements Server {
   ): void {
     if (!this.serving) return;
     const proof = { token, address, device: null, attaches: false };
-    byToken(this.running.signIn, proof, (result) => {
+    byToken(this.running.served, proof, (result) => {
       if (result.ok) then(result.value);
       else reply(answerOf(result));
     });

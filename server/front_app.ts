@@ -1,0 +1,137 @@
+/** All that a front serves over HTTP: protocol v1, the gateway, health, metrics, pages and documents. */
+import type { AddressRate } from "./http/address_rate.ts";
+import type { AdmissionControl } from "./http/admission_control.ts";
+import type { Config } from "./config/config.ts";
+import type { Edge } from "./edge/edge.ts";
+import type { FrontCounting } from "./front_counting.ts";
+import type { Hono } from "hono";
+import type { OpenNode } from "./open.ts";
+import type { ProtocolHost } from "./v1/protocol_host.ts";
+import type { Services } from "./services.ts";
+import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
+import { addGateway } from "./gateway/api.ts";
+import { addressFromEnv, isLocal, type TrustedProxies } from "./http/http_server.ts";
+import { addressKey, Throttle, throttleOptions } from "./auth/throttle.ts";
+import { createApp } from "./v1/rest.ts";
+import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
+import { docs } from "./web/docs/docs.ts";
+import { forwardedPrefix } from "./http/forwarded_prefix.ts";
+import { makeEvents } from "./v1/events.ts";
+import { mechanisms, protocolLimits, rates } from "./settings.ts";
+import { prefixOf } from "./text/path_prefix.ts";
+
+/** What it serves. */
+export interface Served {
+  readonly config: Config;
+  readonly open: OpenNode;
+  readonly services: Services;
+  readonly counting: FrontCounting;
+  readonly keeper: AdmissionControl;
+  readonly addresses: AddressRate;
+  readonly proxies: TrustedProxies;
+  readonly edge: Edge;
+  readonly host: ProtocolHost;
+  readonly metrics: () => Promise<Response>;
+}
+
+/** Makes the app. */
+export function frontApp(served: Served): Hono {
+  const app = protocolApp(served);
+  addHealth(app, served);
+  addMetrics(app, served);
+  addServiceGateway(app, served);
+  addPages(app, served);
+  return app;
+}
+
+function protocolApp({ config, open, host, addresses, proxies, edge, counting }: Served): Hono {
+  const rate = rates(config);
+  return createApp({
+    ...host,
+    info: {
+      registration: config.registration.mode,
+      mechanisms: mechanisms(config),
+      passwordLengthMin: config.registration.passwordCharsMin,
+    },
+    allowedOrigins: config.server.allowedOrigins,
+    publicUrl: config.server.publicUrl,
+    throttles: {
+      address: addresses.throttle,
+      device: {
+        frames: new Throttle(throttleOptions(rate.frames)),
+        sends: new Throttle(throttleOptions(rate.sends)),
+        presence: new Throttle(throttleOptions(rate.presence)),
+        signals: new Throttle(throttleOptions(rate.signals)),
+      },
+    },
+    addressOf: (_request, env) => addressFromEnv(proxies, env),
+    node: open.node.id,
+    session: (id) => edge.session(id),
+    events: makeEvents({
+      ...host,
+      streamBytesMax: config.limits.outboxBytesMax,
+      streams: counting.own.streams,
+    }),
+  }, { ...DEFAULT_EXCHANGE_LIMITS, exchangesMax: config.auth.exchangesMax });
+}
+
+function addHealth(app: Hono, { keeper, open: { node } }: Served): void {
+  const notReady = () => {
+    if (keeper.draining) return "draining";
+    if (node.committer.failingSinceMs !== 0) return "the store takes no writes";
+    return node.settled ? null : "reading the log";
+  };
+  app.get("/healthz", (c) => c.text("ok"));
+  app.get("/readyz", (c) => {
+    const why = notReady();
+    return why === null ? c.text("ready") : c.text(why, 503);
+  });
+}
+
+/** From this machine only, by default: what a server does is nobody else's business. */
+function addMetrics(app: Hono, { config, metrics }: Served): void {
+  const { publicMetrics } = config.admin;
+  app.get("/metrics", (c) => {
+    const seen = publicMetrics === "all" || (publicMetrics === "local" && isLocal(c.env));
+    return seen ? metrics() : c.notFound();
+  });
+}
+
+function addServiceGateway(app: Hono, served: Served): void {
+  const { config, open, services, counting, keeper, addresses, proxies } = served;
+  const { ports, node } = open;
+  const { gateway, server } = config;
+  addGateway(app, {
+    ...ports,
+    gateway: services.gateway,
+    router: node,
+    domain: server.domain,
+    limits: protocolLimits(config),
+    throttle: new Throttle(throttleOptions({
+      perSecond: gateway.requestsPerSecond,
+      burst: gateway.requestsBurst,
+    })),
+    privateTargets: gateway.privateTargets,
+    publicUrl: server.publicUrl,
+    streamsMax: gateway.streamsMax,
+    observe: counting.observe,
+    limited: counting.limited,
+    admit: (kind) => keeper.admit(kind),
+    refundAddress: (_request, env) => {
+      const key = addressKey(addressFromEnv(proxies, env));
+      addresses.throttle.refund(ports.clock.monoMs(), key);
+    },
+  });
+}
+
+function addPages(app: Hono, { config, proxies }: Served): void {
+  addAssets(app, clientLibrary());
+  addChat(app, (env) => forwardedPrefix(proxies, env));
+  const prefix = prefixOf(config.server.publicUrl);
+  // Below it the page's addresses are relative to its own.
+  if (prefix !== "") {
+    const toPage = redirect(`${prefix.slice(prefix.lastIndexOf("/") + 1)}/`);
+    app.get(prefix, (c) => toPage(c.req.raw));
+  }
+  for (const [path, serve] of docs()) app.get(path, (c) => serve(c.req.raw));
+}
