@@ -110,7 +110,8 @@ Deno.test("operators add, list and revoke services, with or without a server, an
   assert.match((await cli("service", "add", "mail", "--scope", "send")).err, /revoke it first/);
   assert.match((await cli("service", "add", "x", "--scope", "fly")).err, /there is no scope fly/);
   assert.equal((await cli("service", "add", "x", "--scope", "send", "--expires", "1h")).code, 2);
-  const flags = ["--set", "gateway.privateTargets=true", "--set", "gateway.webhookRetryMaxMs=100"];
+  const retry = ["webhookRetryMinMs", "webhookRetryMaxMs"].map((knob) => `gateway.${knob}=100`);
+  const flags = ["gateway.privateTargets=true", ...retry].flatMap((set) => ["--set", set]);
   const server = await ServerProcess.start({ dataDir: dir.path, flags });
   try {
     const token = added.out.trim();
