@@ -1,6 +1,5 @@
-/** Line charts as SVG text, without any library: readable, not clever. */
-
-import { marks } from "../web/admin/scale.js";
+/** Line charts as SVG text, with the geometry of the dashboard's plots. */
+import { linePath, logMarks, marks, scalesOf } from "../web/admin/scale.js";
 
 /** One line of a chart; `null` leaves a gap. */
 export interface PlotLine {
@@ -44,13 +43,6 @@ export function ticks(max: number): readonly number[] {
   return max > 0 ? marks(max, max, 5) : [0, 1];
 }
 
-/** Powers of ten around the values. */
-function logTicks(min: number, max: number): readonly number[] {
-  const first = Math.floor(Math.log10(Math.max(min, 1e-3)));
-  const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(max, 1e-3))));
-  return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
-}
-
 function label(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
@@ -58,53 +50,40 @@ function label(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-interface Scale {
-  readonly x: (value: number) => number;
-  readonly y: (value: number) => number;
-  readonly yTicks: readonly number[];
+interface Scale extends ReturnType<typeof scalesOf> {
+  readonly levels: readonly number[];
 }
+
+const BOX = { left: LEFT, right: WIDTH - RIGHT, top: TOP, bottom: HEIGHT - BOTTOM };
 
 function scaleOf(plot: Plot): Scale {
   const values = plot.lines.flatMap((line) => line.values).filter((v): v is number => v !== null);
   const max = values.reduce((a, b) => Math.max(a, b), 0);
   const positive = values.filter((v) => v > 0);
   const min = positive.reduce((a, b) => Math.min(a, b), Infinity);
-  const log = plot.logarithmic === true && positive.length > 0;
-  const yTicks = log ? logTicks(min, max) : ticks(max);
-  const top = yTicks.at(-1)!;
-  const bottom = yTicks[0]!;
-  const xFrom = 0;
-  const xTo = Math.max(plot.x.at(-1) ?? 1, 1e-9);
-  const share = log
-    ? (v: number) => Math.log(Math.max(v, bottom) / bottom) / Math.log(top / bottom)
-    : (v: number) => v / top;
-  return {
-    x: (value) => LEFT + (value - xFrom) / (xTo - xFrom) * (WIDTH - LEFT - RIGHT),
-    y: (value) => HEIGHT - BOTTOM - share(value) * (HEIGHT - TOP - BOTTOM),
-    yTicks,
-  };
+  const logarithmic = plot.logarithmic === true && positive.length > 0;
+  const levels = logarithmic ? logMarks(min, max) : ticks(max);
+  const to = Math.max(plot.x.at(-1) ?? 1, 1e-9);
+  return { levels, ...scalesOf({ box: BOX, from: 0, to, levels, logarithmic }) };
 }
 
 function round(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
-function pathOf(x: readonly number[], values: PlotLine["values"], { x: sx, y: sy }: Scale): string {
+/** The path of a line with at most `PLACES_MAX` places; a place without a value breaks it. */
+function pathOf(x: readonly number[], values: PlotLine["values"], scale: Scale): string {
   const step = Math.max(1, Math.ceil(x.length / PLACES_MAX));
-  let path = "";
-  let drawing = false;
-  for (let i = 0; i < x.length; i += step) {
-    // The highest of what is drawn as one: spikes are what one looks for.
-    const some = values.slice(i, i + step).filter((v): v is number => v !== null);
-    if (some.length === 0) {
-      drawing = false;
-      continue;
-    }
-    const value = some.reduce((a, b) => Math.max(a, b));
-    path += `${drawing ? "L" : "M"}${round(sx(x[i]!))} ${round(sy(value))}`;
-    drawing = true;
-  }
-  return path;
+  const at = x.filter((_, i) => i % step === 0);
+  // The highest of the values that share a place: a reader looks for spikes.
+  const highest = at.map((_, i) =>
+    values.slice(i * step, (i + 1) * step).reduce(
+      (a, b) => a === null || (b ?? a) > a ? b : a,
+      null,
+    )
+  );
+  const gapMs = 1.5 * ((at.at(-1) ?? 0) - (at[0] ?? 0)) / Math.max(1, at.length - 1);
+  return linePath(at, highest, { ...scale, gapMs });
 }
 
 function xAxis(plot: Plot, scale: Scale): string {
@@ -128,7 +107,7 @@ export function plotSvg(plot: Plot): string {
     return `<rect class="shade" x="${round(x)}" y="${TOP}" width="${round(width)}" ` +
       `height="${HEIGHT - TOP - BOTTOM}"/>`;
   }).join("");
-  const grid = scale.yTicks.map((t) => {
+  const grid = scale.levels.map((t) => {
     const y = round(scale.y(t));
     return `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}"/>` +
       `<text x="${LEFT - 6}" y="${y}" dy="4" text-anchor="end">${label(t)}</text>`;

@@ -222,7 +222,7 @@ Deno.test("reportHtml is one whole page that needs nothing from elsewhere", () =
 Deno.test("plotSvg draws gaps, logarithms and single points without falling over", () => {
   const plot = { title: "t", unit: "u", x: [0, 1, 2, 3], xUnit: "s" };
   const gap = plotSvg({ ...plot, lines: [{ name: "a<b", values: [1, null, 3, 4] }] });
-  assert.match(gap, /d="M[\d.]+ [\d.]+M[\d.]+ [\d.]+L[\d.]+ [\d.]+"/);
+  assert.match(gap, /d="M[\d.]+,[\d.]+h0\.1M[\d.]+,[\d.]+L[\d.]+,[\d.]+"/);
   assert.match(gap, /a&#60;b/);
   const values = [0, 0.5, 1000, 0];
   const log = plotSvg({ ...plot, logarithmic: true, lines: [{ name: "a", values }] });

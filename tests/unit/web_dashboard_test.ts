@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { dashboard } from "../../server/web/assets.ts";
 import { CHARTS } from "../../server/web/admin/charts.js";
-import { linePath, marks, nearest, niceAbove, timeMarks } from "../../server/web/admin/scale.js";
+import {
+  linePath,
+  logMarks,
+  marks,
+  nearest,
+  niceAbove,
+  scalesOf,
+  timeMarks,
+} from "../../server/web/admin/scale.js";
 import { Store } from "../../server/web/admin/store.js";
 import {
   bytesText,
@@ -47,6 +55,17 @@ Deno.test("timeMarks: round times within the window, no more than asked for", ()
   const times = timeMarks(from, from + 60_000, 4);
   assert.deepEqual(times.map((t) => (t - from) / 1000), [8, 23, 38, 53]);
   assert.equal(timeMarks(from, from + 900_000, 3).length, 3);
+});
+
+Deno.test("scalesOf: fits values into the box, evenly or by logarithms (9 B8)", () => {
+  const box = { left: 10, right: 110, top: 0, bottom: 100 };
+  const even = scalesOf({ box, from: 1, to: 3, levels: [0, 2, 4] });
+  assert.deepEqual([1, 2, 3].map(even.x), [10, 60, 110]);
+  assert.deepEqual([0, 1, 4].map(even.y), [100, 75, 0]);
+  const levels = logMarks(0.5, 800);
+  assert.deepEqual(levels.map((v) => Number(v.toPrecision(6))), [0.1, 1, 10, 100, 1000]);
+  const log = scalesOf({ box, from: 0, to: 1, levels, logarithmic: true });
+  assert.deepEqual([0, 0.1, 10, 1000].map((v) => Math.round(log.y(v))), [100, 100, 50, 0]);
 });
 
 Deno.test("linePath: is broken at gaps and where nothing was measured", () => {

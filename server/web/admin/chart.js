@@ -1,7 +1,7 @@
 // @ts-check
 /** One plot: an SVG, and a table below it that is its legend and says the same in numbers. */
 import { make, setAttributes, setText } from "../chat/dom.js";
-import { linePath, marks, nearest, timeMarks } from "./scale.js";
+import { linePath, marks, nearest, scalesOf, timeMarks } from "./scale.js";
 import { axisTimeText, clockText, valueText } from "./text.js";
 
 /**
@@ -141,15 +141,17 @@ export class Chart {
     const from = store.since(windowMs);
     const at = store.at.slice(from);
     const start = store.now - windowMs;
-    const x = (/** @type {number} */ t) => LEFT + (t - start) / windowMs * (width - LEFT - RIGHT);
     const columns = this.#lines.map(({ line }) => {
       const { scale = 1 } = line;
       return store.series(line.name).slice(from).map((v) => v === null ? null : v * scale);
     });
+    const max = columns.flat().reduce((/** @type {number} */ top, v) => Math.max(top, v ?? 0), 0);
+    const levels = marks(max, this.#spec.least);
+    const box = { left: LEFT, right: width - RIGHT, top: TOP, bottom: HEIGHT - BOTTOM };
+    const { x, y } = scalesOf({ box, from: start, to: start + windowMs, levels });
     this.#shown = { at, x };
     this.#read = cursor;
-    const max = columns.flat().reduce((/** @type {number} */ top, v) => Math.max(top, v ?? 0), 0);
-    const y = this.#drawAxes(max, start, store.now, x);
+    this.#drawAxes(levels, start, store.now, { x, y });
     const gapMs = this.#spec.unit === "ms" ? REST_MS : GAP_MS;
     const { none } = this.#spec;
     const nothing = none !== undefined && max === 0 && at.length > 0;
@@ -168,16 +170,13 @@ export class Chart {
   }
 
   /**
-   * @param {number} max
+   * @param {readonly number[]} levels
    * @param {number} start
    * @param {number} end
-   * @param {(at: number) => number} x
+   * @param {ReturnType<typeof scalesOf>} scales
    */
-  #drawAxes(max, start, end, x) {
-    const { unit, least, goal } = this.#spec;
-    const levels = marks(max, least);
-    const top = levels.at(-1) ?? 1;
-    const y = (/** @type {number} */ v) => TOP + (1 - v / top) * (HEIGHT - TOP - BOTTOM);
+  #drawAxes(levels, start, end, { x, y }) {
+    const { unit, goal } = this.#spec;
     const right = this.#width - RIGHT;
     /** @type {SVGElement[]} */
     const parts = [];
@@ -203,9 +202,8 @@ export class Chart {
       );
     }
     this.#grid.replaceChildren(...parts);
-    const shown = goal !== undefined && goal <= top ? y(goal) : -10;
+    const shown = goal !== undefined && goal <= (levels.at(-1) ?? 1) ? y(goal) : -10;
     setAttributes(this.#goal, { x1: LEFT, x2: right, y1: shown, y2: shown });
-    return y;
   }
 
   /**

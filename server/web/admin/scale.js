@@ -1,5 +1,8 @@
 // @ts-check
-/** Where things are in a plot: steps that people like, and lines as paths. */
+/**
+ * The geometry of plots, of the dashboard and of the load tool's report: marks of axes, scales, and
+ * lines as paths. It knows neither a page nor a time.
+ */
 
 /**
  * The least of 1, 2 or 5 times a power of ten (or of two, for bytes) that is not below a value.
@@ -26,6 +29,39 @@ export function marks(max, least, steps = 4) {
   const step = niceAbove(top / steps);
   const count = Math.max(1, Math.ceil(top / step - 1e-9));
   return Array.from({ length: count + 1 }, (_, i) => Number((i * step).toPrecision(12)));
+}
+
+/**
+ * Powers of ten around values over 0: the marks of a logarithmic axis.
+ * @param {number} min
+ * @param {number} max
+ * @returns {readonly number[]}
+ */
+export function logMarks(min, max) {
+  const first = Math.floor(Math.log10(Math.max(min, 1e-3)));
+  const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(max, 1e-3))));
+  return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
+}
+
+/**
+ * Places of a plot in the box of its lines, given by its edges. The x axis goes from `from` to `to`,
+ * the y axis from its first mark to its last: evenly, or by logarithms.
+ * @param {{
+ *   box: { left: number, right: number, top: number, bottom: number },
+ *   from: number, to: number, levels: readonly number[], logarithmic?: boolean,
+ * }} plot
+ * @returns {{ x: (at: number) => number, y: (value: number) => number }}
+ */
+export function scalesOf({ box, from, to, levels, logarithmic = false }) {
+  const low = levels[0] ?? 0;
+  const high = levels.at(-1) ?? 1;
+  const share = logarithmic
+    ? (/** @type {number} */ v) => Math.log(Math.max(v, low) / low) / Math.log(high / low)
+    : (/** @type {number} */ v) => (v - low) / (high - low);
+  return {
+    x: (at) => box.left + (at - from) / (to - from) * (box.right - box.left),
+    y: (value) => box.bottom - share(value) * (box.bottom - box.top),
+  };
 }
 
 const TIME_STEPS_S = [10, 15, 30, 60, 120, 300, 600];
