@@ -25,7 +25,7 @@ const CROSSED = [6576, 8699];
 /** Packets of a former account come after the next account of its name is known. */
 const LATE = [2187];
 /** Sessions are announced late: their shard refuses them while it meets bugs in a row. */
-const REFUSED = [5469];
+const REFUSED = [2389, 5469];
 /** The first that noticed one of the mutants that hardly any seed notices. */
 const SHARP = [102, 146, 148, 154, 190, 237, 283, 291, 303, 338, 364];
 

@@ -219,17 +219,23 @@ export class Cluster {
 
   /** These sessions have lost their right: within a second no node has them any more. */
   mustEnd(person: Person, sessions: readonly OfDevice[], why: string): void {
+    const name = person.name as AccountName;
     for (const node of this.nodes) {
-      node.process.timers.after(ENDED_MS, () => {
+      const look = () => {
         if (!node.serving) return;
+        // A shard that has been reloaded learns of sessions by announcements, which end them as well.
+        if (node.running.node.shardOf(name).presence.settling.active) {
+          return void node.process.timers.after(ENDED_MS, look);
+        }
         for (const { device, session } of sessions) {
           const [id, of] = [session as SessionId, device as DeviceId];
-          const found = node.running.edge.find(id, person.name as AccountName, of);
+          const found = node.running.edge.find(id, name, of);
           if (found === null) continue;
           const text = `${person.name}/${device} has its session still, although ${why}`;
           throw new Violation("sessions end with their right", text, [person.name]);
         }
-      });
+      };
+      node.process.timers.after(ENDED_MS, look);
     }
   }
 
