@@ -1,10 +1,5 @@
 /** Sockets: the one file here that knows them. WebSockets by `ws`, requests by node:http. */
-import {
-  Agent as HttpAgent,
-  type ClientRequest,
-  type IncomingMessage,
-  request as httpRequest,
-} from "node:http";
+import { Agent as HttpAgent, type ClientRequest, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { WebSocket } from "ws";
 import type { HttpConnection, HttpRequest, HttpResult, Network, SocketHandler } from "./network.ts";
@@ -60,8 +55,18 @@ function openSocket(target: Target, from: string | null, handler: SocketHandler)
   };
 }
 
+/** What reading a body needs of a response: the types of `ws` and of node:http differ in the rest. */
+interface BodySource {
+  /** Whether all of it has come. */
+  readonly complete: boolean;
+  on(event: "data", run: (part: Uint8Array) => void): unknown;
+  on(event: "error", run: () => void): unknown;
+  once(event: "close" | "end", run: () => void): unknown;
+  destroy(): unknown;
+}
+
 /** Reads a whole body; null where it breaks off or is longer than `BODY_BYTES_MAX`. */
-function collect(response: IncomingMessage, done: (body: Uint8Array | null) => void): void {
+function collect(response: BodySource, done: (body: Uint8Array | null) => void): void {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   response.on("data", (part: Uint8Array) => {
@@ -71,12 +76,10 @@ function collect(response: IncomingMessage, done: (body: Uint8Array | null) => v
   });
   response.on("error", () => {});
   let ended = false;
+  response.once("end", () => ended = true);
+  // Before, Deno 2.4 does not say yet whether the body is complete.
   response.once("close", () => {
-    if (!ended) done(null);
-  });
-  response.once("end", () => {
-    ended = true;
-    if (!response.complete) return done(null);
+    if (!ended || !response.complete) return done(null);
     const body = new Uint8Array(bytes);
     let at = 0;
     for (const part of parts) {
