@@ -41,7 +41,7 @@ export function loadPorts(host: CliHost, quiet: boolean): LoadPorts {
     timers,
     random: systemRandom(),
     kdf: systemKdf(),
-    network: systemNetwork(),
+    network: systemNetwork(timers),
     machine,
     console: consoleOf(host, machine.live, quiet),
     adminSocket: (path) => host.adminSocket(path),

@@ -5,31 +5,48 @@ import { WebSocket } from "ws";
 import type { HttpConnection, HttpRequest, HttpResult, Network, SocketHandler } from "./network.ts";
 import type { MessageSocket } from "./network.ts";
 import type { Target } from "./target.ts";
+import type { Cancel, Timers } from "../node/ports.ts";
 
 /** Longest time that connecting and upgrading may take (ms). */
 const CONNECT_TIMEOUT_MS = 20_000;
+/** Longest time until a response, over the longest that a poll may wait (ms). */
+const RESPONSE_TIMEOUT_MS = 60_000;
 /** Longest message or body that is accepted; a server of this protocol sends far less. */
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The sockets of this machine. */
-export function systemNetwork(): Network {
-  return { webSocket: openSocket, http: (target, from) => new KeptConnection(target, from) };
+export function systemNetwork(timers: Timers): Network {
+  return {
+    webSocket: (target, from, handler) => openSocket(timers, target, from, handler),
+    http: (target, from) => new KeptConnection(timers, target, from),
+  };
 }
 
-function openSocket(target: Target, from: string | null, handler: SocketHandler): MessageSocket {
+function openSocket(
+  timers: Timers,
+  target: Target,
+  from: string | null,
+  handler: SocketHandler,
+): MessageSocket {
   const socket = new WebSocket(`${target.url.replace(/^http/, "ws")}/v1/ws`, {
     perMessageDeflate: false,
     maxPayload: BODY_BYTES_MAX,
-    handshakeTimeout: CONNECT_TIMEOUT_MS,
     ...(from === null ? {} : { localAddress: from }),
   });
   let over = false;
   const close = (why: string) => {
+    cancelTimeout();
     if (over) return;
     over = true;
     handler.closed(why);
   };
+  // Not the timeout of `ws`: Deno before 2.5 lets it end requests that have succeeded.
+  const cancelTimeout = timers.after(CONNECT_TIMEOUT_MS, () => {
+    close(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`);
+    socket.terminate();
+  });
   socket.on("open", () => {
+    cancelTimeout();
     if (!over) handler.opened();
   });
   // The default `binaryType` gives each message as one Buffer.
@@ -49,6 +66,7 @@ function openSocket(target: Target, from: string | null, handler: SocketHandler)
     send: (text) => socket.send(text),
     end: () => socket.close(1000),
     destroy: () => {
+      cancelTimeout();
       over = true;
       socket.terminate();
     },
@@ -92,12 +110,15 @@ function collect(response: BodySource, done: (body: Uint8Array | null) => void):
 
 /** Requests that the agent sends one after the other on one connection. */
 class KeptConnection implements HttpConnection {
+  readonly #timers: Timers;
   readonly #target: Target;
   readonly #agent: HttpAgent;
   readonly #from: string | null;
-  readonly #requests = new Set<ClientRequest>();
+  /** Requests without a result, each with what cancels its timeout. */
+  readonly #requests = new Map<ClientRequest, Cancel>();
 
-  constructor(target: Target, from: string | null) {
+  constructor(timers: Timers, target: Target, from: string | null) {
+    this.#timers = timers;
     this.#target = target;
     this.#from = from;
     const options = { keepAlive: true, maxSockets: 1 };
@@ -123,11 +144,21 @@ class KeptConnection implements HttpConnection {
       headers: { ...headers, ...content },
       ...(this.#from === null ? {} : { localAddress: this.#from }),
     });
-    this.#requests.add(request);
     const finish = (result: HttpResult) => {
+      const cancelTimeout = this.#requests.get(request);
       // `drop` forgets its requests, so that nothing is called afterwards.
-      if (this.#requests.delete(request)) done(result);
+      if (cancelTimeout === undefined) return;
+      cancelTimeout();
+      this.#requests.delete(request);
+      done(result);
     };
+    // Deno before 2.5 is silent where a connection ends before the response.
+    const timeoutMs = RESPONSE_TIMEOUT_MS * (this.#requests.size + 1);
+    const cancel = this.#timers.after(timeoutMs, () => {
+      finish({ ok: false, why: `no response within ${timeoutMs / 1000} s` });
+      request.destroy();
+    });
+    this.#requests.set(request, cancel);
     request.on("error", (error) => finish({ ok: false, why: error.message }));
     let responded = false;
     request.on("close", () => {
@@ -147,7 +178,10 @@ class KeptConnection implements HttpConnection {
   drop(): void {
     const dropped = [...this.#requests];
     this.#requests.clear();
-    for (const request of dropped) request.destroy();
+    for (const [request, cancelTimeout] of dropped) {
+      cancelTimeout();
+      request.destroy();
+    }
     this.#agent.destroy();
   }
 }

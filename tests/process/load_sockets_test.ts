@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { HttpConnection, HttpRequest, HttpResult } from "../../server/load/network.ts";
 import { systemNetwork } from "../../server/load/sockets.ts";
+import { systemTimers } from "../../server/system/timers.ts";
 import type { Target } from "../../server/load/target.ts";
 
 interface Listening {
@@ -27,7 +28,7 @@ async function close(server: Server): Promise<void> {
 function hear(target: Target, onOpen: (socket: { send(text: string): void }) => void) {
   return new Promise<readonly string[]>((resolve) => {
     const heard: string[] = [];
-    const socket = systemNetwork().webSocket(target, "127.0.1.7", {
+    const socket = systemNetwork(systemTimers()).webSocket(target, "127.0.1.7", {
       opened: () => onOpen(socket),
       message: (bytes) => heard.push(new TextDecoder().decode(bytes)),
       notUpgraded: (status, body) => heard.push(`${status} ${new TextDecoder().decode(body)}`),
@@ -80,7 +81,7 @@ Deno.test("systemNetwork calls nothing after a WebSocket was destroyed", async (
       socket.destroy();
     })
   );
-  const socket = systemNetwork().webSocket(target, null, {
+  const socket = systemNetwork(systemTimers()).webSocket(target, null, {
     opened: () => heard.push("opened"),
     message: () => heard.push("message"),
     notUpgraded: () => heard.push("not upgraded"),
@@ -114,7 +115,7 @@ Deno.test("systemNetwork sends requests one after the other on one kept connecti
     response.statusCode = body === "" ? 204 : 200;
     response.end(body === "" ? undefined : `${request.url} ${request.headers["x-test"]} ${body}`);
   });
-  const connection = systemNetwork().http(await listen(server), "127.0.1.9");
+  const connection = systemNetwork(systemTimers()).http(await listen(server), "127.0.1.9");
   const all = [
     ask(connection, "/a", '"ü"'),
     ask(connection, "/b", null),
@@ -139,7 +140,7 @@ Deno.test("systemNetwork fails a request whose response breaks off, and connects
     });
   });
   const target = await listen(server);
-  const connection = systemNetwork().http(target, null);
+  const connection = systemNetwork(systemTimers()).http(target, null);
   assert.equal((await ask(connection, "/none", null)).ok, false);
   assert.equal((await ask(connection, "/half", null)).ok, false);
   assert.equal(textOf(await ask(connection, "/whole", null)), "200 {}");
@@ -148,7 +149,7 @@ Deno.test("systemNetwork fails a request whose response breaks off, and connects
   connection.drop();
   await new Promise<void>((done) => void server.close(() => done()));
   assert.equal(called, false);
-  const refused = systemNetwork().http(target, null);
+  const refused = systemNetwork(systemTimers()).http(target, null);
   assert.match(textOf(await ask(refused, "/", null)), /ECONNREFUSED/);
   refused.drop();
 });
