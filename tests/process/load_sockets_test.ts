@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { HttpConnection, HttpRequest, HttpResult } from "../../server/load/network.ts";
 import { systemNetwork } from "../../server/load/sockets.ts";
 import { systemTimers } from "../../server/system/timers.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
 import type { Target } from "../../server/load/target.ts";
 
 interface Listening {
@@ -152,4 +153,26 @@ Deno.test("systemNetwork fails a request whose response breaks off, and connects
   const refused = systemNetwork(systemTimers()).http(target, null);
   assert.match(textOf(await ask(refused, "/", null)), /ECONNREFUSED/);
   refused.drop();
+});
+
+Deno.test("systemNetwork gives up on a server that accepts and sends nothing", async () => {
+  const server = createTcpServer((socket) => void socket.on("error", () => {}));
+  const target = await listen(server);
+  const time = new VirtualTime();
+  const network = systemNetwork(time.global.timers);
+  const failed = new Promise<string>((resolve) =>
+    network.webSocket(target, null, {
+      opened: () => {},
+      message: () => {},
+      notUpgraded: () => {},
+      closed: resolve,
+    })
+  );
+  const connection = network.http(target, null);
+  const result = ask(connection, "/", null);
+  time.runFor(60_000);
+  assert.equal(await failed, "no connection within 20 s");
+  assert.equal(textOf(await result), "no response within 60 s");
+  connection.drop();
+  await new Promise<void>((done) => void server.close(() => done()));
 });
