@@ -45,6 +45,21 @@ function readAll(w: NodeFixture, user: string, peer: string): void {
 
 const NONE_ACCEPTED = ["1 m1 not_accepted", "2 m2 not_accepted"];
 
+/** B has refused 150 messages of A behind a block, and then read one that came. */
+function refusedMany(): NodeFixture {
+  const w = new NodeFixture();
+  for (const user of ["a", "b"]) w.account(user);
+  w.befriend("a", "b");
+  w.must("b", "roster.block", { contact: name("a"), blocked: true });
+  for (let i = 1; i <= 150; i++) w.send("a", "b", `m${i}`);
+  w.settle();
+  w.must("b", "roster.block", { contact: name("a"), blocked: false });
+  w.send("a", "b", "last");
+  w.settle();
+  readAll(w, "b", "a");
+  return w;
+}
+
 Deno.test("messages sent with a request wait with it and are delivered in order on accept", () => {
   const w = asked();
   deepEqual(w.bodies("b"), []);
@@ -224,16 +239,7 @@ Deno.test("a message to who takes them from anyone by now leaves behind what wai
 });
 
 Deno.test("an undelivered event for several messages names the first and the last (9 A1)", () => {
-  const w = new NodeFixture();
-  for (const user of ["a", "b"]) w.account(user);
-  w.befriend("a", "b");
-  w.must("b", "roster.block", { contact: name("a"), blocked: true });
-  for (let i = 1; i <= 150; i++) w.send("a", "b", `m${i}`);
-  w.settle();
-  w.must("b", "roster.block", { contact: name("a"), blocked: false });
-  w.send("a", "b", "last");
-  w.settle();
-  readAll(w, "b", "a");
+  const w = refusedMany();
   w.kill();
   w.start();
   const events = w.mailbox("a").flatMap((e) => e.kind === "undelivered" ? [e] : []);
@@ -317,16 +323,7 @@ Deno.test("no receipt covers a refused message: its sender is notified first", (
 });
 
 Deno.test("many refused messages take a few events", () => {
-  const w = new NodeFixture();
-  for (const user of ["a", "b"]) w.account(user);
-  w.befriend("a", "b");
-  w.must("b", "roster.block", { contact: name("a"), blocked: true });
-  for (let i = 1; i <= 150; i++) w.send("a", "b", `m${i}`);
-  w.settle();
-  w.must("b", "roster.block", { contact: name("a"), blocked: false });
-  w.send("a", "b", "last");
-  w.settle();
-  readAll(w, "b", "a");
+  const w = refusedMany();
   const told = undelivered(w, "a");
   equal(told.length, 64);
   equal(told[0], "87  not_accepted");
