@@ -58,7 +58,7 @@ function protocolApp({ config, open, host, addresses, proxies, edge, counting }:
     throttles: {
       address: addresses.throttle,
       device: {
-        frames: new Throttle(throttleOptions(rate.frames)),
+        frames: new Throttle({ ...throttleOptions(rate.frames), debtMax: rate.frames.burst }),
         sends: new Throttle(throttleOptions(rate.sends)),
         presence: new Throttle(throttleOptions(rate.presence)),
         signals: new Throttle(throttleOptions(rate.signals)),

@@ -14,6 +14,7 @@ import type {
   ImportState,
 } from "./account/transfer.ts";
 import type { Credentials, MessagesFrom, ScramKey } from "./record/fields.ts";
+import type { HistoryPage } from "./mailbox/conversation_page.ts";
 import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
 import type { RosterItemView } from "./roster/roster.ts";
 import type { SubscriptionState } from "./roster/subscription.ts";
@@ -254,9 +255,14 @@ export interface Ops {
       readonly before: number | null;
       readonly after: number | null;
       readonly limit: number;
+      /** Bytes of stored events after which the page ends. */
+      readonly bytesMax: number;
     };
-    /** Ascending by `seq`. `more`: there is another page in the asked direction. */
-    out: { readonly events: readonly MailboxEvent[]; readonly more: boolean };
+    /**
+     * Ascending by `seq`. A page may have fewer than `limit` events, though none only without
+     * `more`: another page follows in the direction of the query.
+     */
+    out: HistoryPage;
   };
   /** Marks everything up to mailbox position `upTo` of the conversation as read. */
   "conversation.read": {

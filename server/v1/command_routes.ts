@@ -5,7 +5,14 @@ import type { CommandContext, JsonText } from "./commands.ts";
 import { FRAME_EXAMPLES } from "./examples.ts";
 import type { Protocol } from "./protocol.ts";
 import type { CommandName } from "./schemas.ts";
-import { answered, type Call, callerOf, namedSession, type Route } from "./rest_call.ts";
+import {
+  answered,
+  type Call,
+  callerOf,
+  chargeCaller,
+  namedSession,
+  type Route,
+} from "./rest_call.ts";
 
 interface Row extends Pick<Route, "method" | "path" | "answer"> {
   readonly command: CommandName;
@@ -184,5 +191,7 @@ function contextOf(call: Call, session: Session | null): CommandContext {
   const { user, device } = callerOf(call);
   const { limits } = protocol;
   const { address } = call;
-  return { router, signIn, clock, domain, limits, user, device, session, address, limited };
+  const charge = (cost: number) => chargeCaller(call, cost);
+  const who = { user, device, session, address };
+  return { router, signIn, clock, domain, limits, ...who, limited, charge };
 }

@@ -40,6 +40,8 @@ export interface CommandContext {
   readonly address: string;
   /** Counts that a shard's rate has held the request back. */
   readonly limited: Counting["limited"];
+  /** Takes more of the caller's rate of commands, for a command that cost more than `cost`. */
+  charge(cost: number): void;
 }
 
 /** The JSON text of a command's value; null where it has none. */
@@ -158,6 +160,9 @@ function messageCommands(define: Define) {
 }
 
 const PAGE_EVENTS = 50;
+/** Blocks that the cost of a page includes, and the cost of each further one. */
+const PAGE_BLOCKS_FREE = 2;
+const BLOCK_COST = 1;
 
 function mailboxCommands(define: Define) {
   const page: Traits = { cost: 2, bulky: true };
@@ -165,10 +170,12 @@ function mailboxCommands(define: Define) {
     history: define("history", "pages through a conversation", page, (ctx, input, done) => {
       withName(ctx, input.with, done, (peer) => {
         const { before = null, after = null, limit = PAGE_EVENTS } = input;
-        const asked = { with: peer, before, after, limit };
+        const bytesMax = ctx.limits.pageBytesMax;
+        const asked = { with: peer, before, after, limit, bytesMax };
         ctx.router.request(ctx.user, "conversation.history", asked, (result) => {
           if (!result.ok) return done(result);
-          const { events, more } = result.value;
+          const { events, more, blocks } = result.value;
+          ctx.charge(Math.max(0, blocks - PAGE_BLOCKS_FREE) * BLOCK_COST);
           done(ok(`{"events":${eventList(events)},"more":${more}}`));
         });
       });

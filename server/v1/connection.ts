@@ -207,7 +207,9 @@ class Connection implements WireHandler, Sink {
     const { user, device } = session;
     const { address } = this.#wire;
     const { limits } = protocol;
-    const ctx = { router, signIn, clock, domain, limits, user, device, session, address, limited };
+    const charge = (cost: number) => this.#buckets.charge(cost, clock.monoMs());
+    const who = { user, device, session, address };
+    const ctx = { router, signIn, clock, domain, limits, ...who, limited, charge };
     this.#state = { kind: "attached", ctx };
     const fields = welcomeFields(protocol, clock, { opened, domain, token, scram });
     const welcome = objectText({ t: '"welcome"', ...fields });

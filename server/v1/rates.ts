@@ -74,6 +74,13 @@ export class TokenBucket {
     if (waitMs === 0) this.#fullAtMs = takeTokens(this.#rate, this.#fullAtMs, nowMs, tokens);
     return waitMs;
   }
+
+  /** Takes `cost` tokens whether there are enough or not; the debt is at most another burst. */
+  charge(cost: number, nowMs: number): void {
+    const { tokenMs, burst } = this.#rate;
+    const fullAtMs = takeTokens(this.#rate, this.#fullAtMs, nowMs, cost);
+    this.#fullAtMs = Math.min(fullAtMs, nowMs + 2 * burst * tokenMs);
+  }
 }
 
 /** One connection's buckets; those of kinds that it never uses are never made. */
@@ -101,5 +108,10 @@ export class RateBuckets {
     const ownMs = bucket.take(1, nowMs);
     if (ownMs > 0) limited(rate);
     return ownMs;
+  }
+
+  /** Takes more of `frames` for a command that cost more than was known before; see `TokenBucket`. */
+  charge(cost: number, nowMs: number): void {
+    this.#frames?.charge(cost, nowMs);
   }
 }

@@ -19,6 +19,7 @@ import {
   type Call,
   type Caller,
   hasBody,
+  rateKey,
   type RestDeps,
   type Route,
 } from "./rest_call.ts";
@@ -181,8 +182,7 @@ async function identify(
   const caller = await authenticate(deps, request, address);
   if (!caller.ok) return caller;
   const { throttles, clock } = deps;
-  const { user, device } = caller.value;
-  const who = `${user}/${device}`;
+  const who = rateKey(caller.value);
   const rateMs = takeFrom(throttles.device, route, who, clock.monoMs(), deps.limited);
   if (rateMs > 0) return fail("rate_limited", TOO_FAST[route.rate], rateMs);
   throttles.address.refund(clock.monoMs(), addressKey(address));

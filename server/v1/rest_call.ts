@@ -205,6 +205,17 @@ export function callerOf(call: Call): Caller {
   return call.caller;
 }
 
+/** The key of a caller's rates. */
+export function rateKey({ user, device }: Caller): string {
+  return `${user}/${device}`;
+}
+
+/** Takes more of the caller's rate of requests, for one that cost more than its route says. */
+export function chargeCaller(call: Call, cost: number): void {
+  const { throttles, clock } = call.deps;
+  throttles.device.frames.charge(clock.monoMs(), rateKey(callerOf(call)), cost);
+}
+
 const NO_SUCH_SESSION = "There is no such session of this device here; open one";
 const AT_ANOTHER_NODE = "The session was opened at another server of this cell, or by an earlier " +
   "version: ask that server, or open one here";

@@ -8,7 +8,8 @@ import { forgetFormer } from "./roster_ops.ts";
 import { awaitsAnswer, releaseWaiting, sendWaiting, waitingFull } from "./waiting_messages.ts";
 import { countRefused } from "./silent_refusals.ts";
 import { headFull } from "./head_full.ts";
-import { readConversation, readForward } from "../mailbox/mailbox.ts";
+import { ConversationPage } from "../mailbox/conversation_page.ts";
+import { readForward } from "../mailbox/mailbox.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { snapshotOf } from "./snapshot.ts";
 import { trimEntry } from "./retention.ts";
@@ -216,14 +217,18 @@ function noteOwed(account: Account): void {
   }
 }
 
-/** Reads only blocks that have messages of the conversation. */
+/** Reads only blocks that have messages of the conversation, each once, and a bounded number. */
 export const readHistory: Handler<"conversation.history"> = (_turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
   const c = account.conversations.get(input.with);
-  if (c === undefined) return ok({ events: [], more: false });
-  const page = readConversation(account.mailbox, input.with, c.index, input, pending.blocks);
-  if ("need" in page) return { wait: "block", table: "m", first: page.need };
-  return ok(page);
+  if (c === undefined) return ok({ events: [], more: false, blocks: 0 });
+  const { with: peer, ...query } = input;
+  pending.page ??= new ConversationPage({ peer, conversation: c.index, ...query });
+  const page = pending.page.read(account.mailbox, pending.blocks);
+  if (!("need" in page)) return ok(page);
+  // What was read before has been searched.
+  pending.blocks = new Map();
+  return { wait: "block", table: "m", first: page.need };
 };
 
 /** A mark never goes back; other devices and the peer are notified. */

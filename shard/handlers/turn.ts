@@ -4,6 +4,7 @@
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
 import type { Account } from "../account/account.ts";
+import type { ConversationPage } from "../mailbox/conversation_page.ts";
 import type { Effect, Now, RequestId } from "../effects.ts";
 import type { Entry } from "../account/records.ts";
 import type { Failure } from "../errors.ts";
@@ -23,6 +24,8 @@ export interface Pending {
   readonly seed: Uint8Array | null;
   /** Blocks read for it so far, of the one table that it needs; see `Wait`. */
   blocks: ReadonlyMap<number, Uint8Array>;
+  /** The page of a conversation as far as it was read: it continues there. */
+  page: ConversationPage | null;
   /** Accounts asked for by name; null where there is none. */
   resolved: ReadonlyMap<AccountName, AccountId | null>;
   /** Of those in `resolved`, the names that take messages from anyone. */

@@ -7,10 +7,9 @@ import type { MailboxId } from "../name/ids.ts";
 import { ByteWriter, CorruptBytes } from "../record/bytes.ts";
 import {
   countBlock,
-  cutSpans,
-  decodeBlock,
   decodeEvent,
   packBlock,
+  type PackedEvents,
   unpackBlock,
   writeEvent,
 } from "./mailbox_event.ts";
@@ -176,40 +175,49 @@ export class Mailbox {
     }
   }
 
-  /** The block that holds `seq`, or null where it is in the tail. */
-  blockOf(seq: number): BlockRef | null {
-    if (seq >= this.tailFirst) return null;
-    let lo = 0;
+  /** Index in `blocks` of the last block that begins at or before `seq`; −1 where none does. */
+  blockIndex(seq: number): number {
+    let lo = -1;
     let hi = this.blocks.length - 1;
     while (lo < hi) {
-      const mid = (lo + hi + 1) >>> 1;
+      const mid = (lo + hi + 1) >> 1;
       if (this.blocks[mid]!.first <= seq) lo = mid;
       else hi = mid - 1;
     }
-    return this.blocks[lo] ?? null;
+    return lo;
   }
 
-  /** Encoded events of a block from memory or from `loaded`; null where it must be read first. */
-  blockEvents(ref: BlockRef, loaded: ReadonlyMap<number, Uint8Array>): Uint8Array[] | null {
+  /** The block that holds `seq`, or null where it is in the tail. */
+  blockOf(seq: number): BlockRef | null {
+    if (seq >= this.tailFirst) return null;
+    return this.blocks[Math.max(0, this.blockIndex(seq))] ?? null;
+  }
+
+  /**
+   * Events of a block from memory or from `loaded`; null where it must be read first. Throws
+   * `CorruptBytes`.
+   */
+  block(ref: BlockRef, loaded: ReadonlyMap<number, Uint8Array>): PackedEvents | null {
     const bytes = this.unsaved.get(ref.first) ?? loaded.get(ref.first);
     if (bytes === undefined) return null;
-    const events = decodeBlock(bytes);
-    if (events.length !== ref.count) {
+    const events = unpackBlock(bytes);
+    const count = events.spans.length / 2;
+    if (count !== ref.count) {
       throw new CorruptBytes(
-        `mailbox block at ${ref.first}: has ${events.length} events, want ${ref.count}`,
+        `mailbox block at ${ref.first}: has ${count} events, want ${ref.count}`,
       );
     }
     return events;
   }
 
-  /** Encoded events of the tail from position `seq` on; views, valid until the next change. */
-  tailEvents(seq = this.tailFirst): Uint8Array[] {
+  /** Events of the tail; valid until the next change. */
+  tail(): PackedEvents {
     this.#unpack();
-    return cutSpans(this.#tail.view(), this.#spans, seq - this.tailFirst);
+    return { packed: this.#tail.view(), spans: this.#spans };
   }
 }
 
-/** What reading needs before it can answer: a block to be read from the store. */
+/** The block that a reader needs next, by its first position: it must be read from the store. */
 export interface NeedBlock {
   readonly need: number;
 }
@@ -227,61 +235,17 @@ export function readForward(
   let seq = after + 1;
   while (seq <= mailbox.last && out.length < limit) {
     const ref = mailbox.blockOf(seq);
-    const events = ref === null ? mailbox.tailEvents(seq) : mailbox.blockEvents(ref, loaded);
+    const events = ref === null ? mailbox.tail() : mailbox.block(ref, loaded);
     // A page ends where the next block would have to be read, unless it is still empty.
     if (events === null) return out.length > 0 ? out : { need: ref!.first };
-    const first = ref === null ? seq : ref.first;
-    for (let i = seq - first; i < events.length && out.length < limit; i++) {
-      bytes += events[i]!.length;
+    const { packed, spans } = events;
+    const first = ref === null ? mailbox.tailFirst : ref.first;
+    for (let i = 2 * (seq - first); i < spans.length && out.length < limit; i += 2) {
+      const event = packed.subarray(spans[i]!, spans[i + 1]!);
+      bytes += event.length;
       if (out.length > 0 && bytes > bytesMax) return out;
-      out.push(decodeEvent(events[i]!, seq++));
+      out.push(decodeEvent(event, seq++));
     }
   }
   return out;
-}
-
-/** A page of one conversation's messages. */
-export interface HistoryPage {
-  readonly events: MailboxEvent[];
-  readonly more: boolean;
-}
-
-/**
- * Messages of conversation `conversation` (index number, peer `peer`), before or after a position,
- * ascending. Blocks that hold none of its messages are skipped by their index.
- */
-export function readConversation(
-  mailbox: ReadonlyMailbox,
-  peer: string,
-  conversation: number,
-  query: { before: number | null; after: number | null; limit: number },
-  loaded: ReadonlyMap<number, Uint8Array>,
-): HistoryPage | NeedBlock {
-  const backward = query.after === null;
-  const spans: (BlockRef | null)[] = [...mailbox.blocks, null];
-  if (backward) spans.reverse();
-  const found: MailboxEvent[] = [];
-  for (const ref of spans) {
-    const first = ref === null ? mailbox.tailFirst : ref.first;
-    const last = ref === null ? mailbox.last : ref.first + ref.count - 1;
-    if (backward ? first >= (query.before ?? Infinity) : last <= query.after!) continue;
-    if (ref !== null && !ref.conversations.includes(conversation)) continue;
-    if (ref === null && !mailbox.tailConversations.has(conversation)) continue;
-    const events = ref === null ? mailbox.tailEvents() : mailbox.blockEvents(ref, loaded);
-    if (events === null) return { need: ref!.first };
-    const page: MailboxEvent[] = [];
-    events.forEach((bytes, i) => {
-      const seq = first + i;
-      if (backward ? seq >= (query.before ?? Infinity) : seq <= query.after!) return;
-      const e = decodeEvent(bytes, seq);
-      if ((e.kind === "message" || e.kind === "undelivered") && e.with === peer) page.push(e);
-    });
-    if (backward) page.reverse();
-    found.push(...page);
-    if (found.length > query.limit) break;
-  }
-  const more = found.length > query.limit;
-  found.length = Math.min(found.length, query.limit);
-  if (backward) found.reverse();
-  return { events: found, more };
 }

@@ -1,4 +1,5 @@
 /** The stored form of a mailbox event: one version byte, then the kind and its fields. */
+import type { AccountName } from "../name/ids.ts";
 import { ByteReader, ByteWriter } from "../record/bytes.ts";
 import { accountName, messagesFrom } from "../record/fields.ts";
 import { bool, later, text, type TypeOf, uint } from "../record/schema.ts";
@@ -117,13 +118,15 @@ export function countBlock(block: Uint8Array): number {
   return count;
 }
 
-/**
- * What `packBlock` packed, and where in it the events are: the beginning and the end of the first,
- * then those of the second, and so on.
- */
-export function unpackBlock(
-  block: Uint8Array,
-): { readonly packed: Uint8Array; readonly spans: number[] } {
+/** Encoded events one behind another. */
+export interface PackedEvents {
+  readonly packed: Uint8Array;
+  /** Where in it the events are: begin and end of the first, then of the second, and so on. */
+  readonly spans: readonly number[];
+}
+
+/** Takes a block apart, without a copy. Throws `CorruptBytes`. */
+export function unpackBlock(block: Uint8Array): PackedEvents & { readonly spans: number[] } {
   const r = new ByteReader(block);
   readVersion(r, "mailbox block", EVENT_VERSION);
   const count = r.uint();
@@ -141,18 +144,36 @@ export function unpackBlock(
 /** The inverse of `encodeBlock`; views into the block. */
 export function decodeBlock(bytes: Uint8Array): Uint8Array[] {
   const { packed, spans } = unpackBlock(bytes);
-  return cutSpans(packed, spans, 0);
+  const out: Uint8Array[] = [];
+  for (let i = 0; i < spans.length; i += 2) out.push(packed.subarray(spans[i]!, spans[i + 1]!));
+  return out;
 }
 
-/** Views of the events in `packed` from the one with this index on. */
-export function cutSpans(
-  packed: Uint8Array,
-  spans: readonly number[],
-  from: number,
-): Uint8Array[] {
-  const out: Uint8Array[] = [];
-  for (let i = from * 2; i < spans.length; i += 2) {
-    out.push(packed.subarray(spans[i]!, spans[i + 1]!));
+/** Finds the messages of one conversation among encoded events without decoding the others. */
+export class ConversationFilter {
+  readonly #peer: Uint8Array;
+
+  constructor(peer: AccountName) {
+    this.#peer = new TextEncoder().encode(peer);
   }
-  return out;
+
+  /**
+   * Whether the event at `start` to `end` is a `message` or `undelivered` of the conversation. Throws
+   * `CorruptBytes`.
+   */
+  matches(packed: Uint8Array, start: number, end: number): boolean {
+    const r = new ByteReader(packed, start, end);
+    readVersion(r, "mailbox event", EVENT_VERSION);
+    r.skipUints(1);
+    const kind = r.u8();
+    if (kind !== BODY.variants.message.number && kind !== BODY.variants.undelivered.number) {
+      return false;
+    }
+    // Both begin with the name of the peer.
+    const peer = this.#peer;
+    const length = r.uint();
+    if (length !== peer.length || r.at + length > end) return false;
+    for (let i = 0; i < length; i++) if (packed[r.at + i] !== peer[i]) return false;
+    return true;
+  }
 }

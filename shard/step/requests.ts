@@ -45,6 +45,7 @@ export class Requests {
       input: input.input,
       seed: input.seed,
       blocks: NO_BLOCKS,
+      page: null,
       resolved: NOBODY,
       open: NONE_OPEN,
       accountId: input.accountId ?? null,

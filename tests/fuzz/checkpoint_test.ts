@@ -68,7 +68,7 @@ function stored(a: AccountState) {
       id: m.id,
       blocks: m.blocks,
       tailFirst: m.tailFirst,
-      tail: m.tailEvents(),
+      tail: { ...m.tail(), packed: [...m.tail().packed] },
       tailBytes: m.tailBytes,
       lastAt: m.lastAt,
       conversations: [...m.tailConversations],

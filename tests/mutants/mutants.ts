@@ -591,10 +591,18 @@ const MESSAGES: readonly Mutant[] = [
       "if (few && after < countMax && b.lastAt >= cutoffMs) break;",
       "if (few && after < countMax / 1000 && b.lastAt >= cutoffMs) break;",
     ],
+  ),
+  ...inFile(
+    "shard/mailbox/conversation_page.ts",
     [
       "skip blocks that hold the conversation",
-      "if (ref !== null && !ref.conversations.includes(conversation)) continue;",
-      "if (ref !== null && ref.conversations[0] !== conversation) continue;",
+      "return conversations.includes(this.#query.conversation);",
+      "return conversations[0] === this.#query.conversation;",
+    ],
+    [
+      "end the pages of a conversation too early",
+      "if (this.#isFull) return this.#end(true);",
+      "if (this.#isFull) return this.#end(false);",
     ],
   ),
 ];

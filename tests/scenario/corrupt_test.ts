@@ -98,7 +98,7 @@ Deno.test("a corrupt mailbox block makes that part of the mailbox unavailable, n
   const w = friends();
   spoil(w, "m", "bob");
   w.start();
-  const query = { with: name("alice"), before: 3, after: null, limit: 10 };
+  const query = { with: name("alice"), before: 3, after: null, limit: 10, bytesMax: 65_536 };
   const refused = w.ask("bob", "conversation.history", query);
   deepEqual([refused.ok, refused.ok || refused.code], [false, "unavailable"]);
   w.send("bob", "alice", "new", "still here");

@@ -62,7 +62,13 @@ Deno.test("conversation.history pages both ways over blocks of several conversat
   w.settle(5000);
   const all = w.mailbox("alice").filter((e) => e.kind === "message" && e.with === "bob");
   const page = (before: number | null, after: number | null) =>
-    w.must("alice", "conversation.history", { with: name("bob"), before, after, limit: 37 });
+    w.must("alice", "conversation.history", {
+      with: name("bob"),
+      before,
+      after,
+      limit: 37,
+      bytesMax: 65_536,
+    });
   const back = [];
   for (let before: number | null = null;;) {
     const p = page(before, null);

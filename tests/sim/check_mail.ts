@@ -208,6 +208,7 @@ export function checkHistory(cluster: Cluster, folded: readonly Folded[]): void 
         before: forward ? null : edge,
         after: forward ? edge ?? 0 : null,
         limit: prng.int(3, 12),
+        bytesMax: 65_536,
       };
       const page = ask(cluster, nodes[0]!, life.name, "conversation.history", input);
       if (!page.ok) throw new Violation("liveness", `history of ${life.name}: ${page.code}`);

@@ -352,7 +352,7 @@ export class SimNode implements Server {
       const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
       const { user, device } = principal;
       const { limits } = PROTOCOL;
-      const here = { router, signIn, clock, domain, limits, limited };
+      const here = { router, signIn, clock, domain, limits, limited, charge() {} };
       const ctx = { ...here, user, device, session, address };
       command.run(ctx, fields, (result) => {
         if (!result.ok) return reply(answerOf(result));

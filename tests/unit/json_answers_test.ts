@@ -150,7 +150,8 @@ Deno.test("values of commands have the published shape", () => {
   for (const [command, shape] of Object.entries(VALUES)) {
     const { node, say } = welcomed();
     const [sample] = fc.sample(fc.array(event, { minLength: 3, maxLength: 3 }), PINNED);
-    node.router.answers["conversation.history"] = () => ok({ events: sample!, more: true });
+    node.router.answers["conversation.history"] = () =>
+      ok({ events: sample!, more: true, blocks: 1 });
     const [answer] = say(FRAME_EXAMPLES[command as CommandName]);
     hasShape(shape, JSON.stringify(answer?.["value"]));
   }

@@ -105,6 +105,21 @@ Deno.test("Connection counts a request for a subscription that its shard's rate 
   deepEqual(node.limits, ["subscription_requests"]);
 });
 
+Deno.test("10.4: Connection charges the blocks that a page has searched", () => {
+  const frames = { perSecond: 10, burst: 10 };
+  const { say, node } = signedIn({ rates: { ...node0().rates, frames } });
+  const page = (id: number) => say({ t: "history", id, with: "bob" })[0];
+  node.router.answers["conversation.history"] = () => ok({ events: [], more: false, blocks: 2 });
+  equal(page(1)?.["t"], "ok");
+  equal(say({ t: "ping", id: 2 })[0]?.["t"], "ok");
+  node.router.answers["conversation.history"] = () => ok({ events: [], more: false, blocks: 32 });
+  equal(page(3)?.["t"], "ok");
+  const refused = page(4);
+  deepEqual([refused?.["code"], refused?.["retryAfterMs"]], ["rate_limited", 1200]);
+  node.time.runFor(1200);
+  equal(page(5)?.["t"], "ok", "the debt is at most another burst");
+});
+
 function node0() {
   return openNode().deps.connection;
 }

@@ -51,3 +51,12 @@ Deno.test("RateBuckets holds each class back besides the one of all", () => {
   equal(take("sends"), 1000);
   deepEqual(limits, ["sends", "frames", "frames"], "what limited it, not what was asked for");
 });
+
+Deno.test("10.4: TokenBucket charges what is not there, up to another burst", () => {
+  const bucket = new TokenBucket({ perSecond: 1, burst: 10 }, 0);
+  bucket.charge(12, 0);
+  equal(bucket.take(1, 0), 3000);
+  bucket.charge(1000, 0);
+  equal(bucket.take(1, 0), 11_000);
+  equal(bucket.take(1, 11_000), 0);
+});

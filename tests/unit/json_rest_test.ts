@@ -36,7 +36,7 @@ const ROUTED: readonly [string, unknown, number, string, unknown][] = [
     undefined,
     200,
     "conversation.history",
-    { with: "bob", before: 41, after: null, limit: 20 },
+    { with: "bob", before: 41, after: null, limit: 20, bytesMax: 262_144 },
   ],
   [
     "PUT /v1/conversations/bob%40example.com/read",
@@ -352,6 +352,15 @@ Deno.test("every refusal for a rate is counted once, by the rate", async () => {
   deepEqual(node.limits.splice(0), ["address_requests"]);
   deepEqual(await counted("POST /v1/auth/password", alice), [429, "address_requests"]);
   deepEqual(node.signIns, ["password rate_limited"]);
+});
+
+Deno.test("10.4: a page of history charges its caller for the blocks that it has searched", async () => {
+  const frames = throttle(100);
+  const device = { frames, sends: frames, presence: frames, signals: frames };
+  const { call, node } = openApp({ throttles: { address: throttle(100), device } });
+  node.router.answers["conversation.history"] = () => ok({ events: [], more: true, blocks: 32 });
+  equal((await call("GET /v1/conversations/bob/messages")).status, 200);
+  equal(frames.waitMs(0, "alice/phone", 100), 32 * 100, "two for the request, thirty for blocks");
 });
 
 Deno.test("an export too many is counted", async () => {
