@@ -22,6 +22,7 @@ import {
   protocolLimits,
   wsLimits,
 } from "./settings.ts";
+import { FIXED_SIGN_IN_QUEUE } from "./config/fixed.ts";
 import { frontApp } from "./front_app.ts";
 import { FrontCounting } from "./front_counting.ts";
 import type { ProtocolHost } from "./v1/protocol_host.ts";
@@ -125,7 +126,7 @@ class NodeFront implements Front {
       trial: services.trial,
       flushed: counting.flushed,
     }, edgeLimits(config));
-    this.#signInQueue = new SignInQueue(ports);
+    this.#signInQueue = new SignInQueue(ports, FIXED_SIGN_IN_QUEUE);
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);

@@ -13,11 +13,10 @@ import { addGateway } from "./gateway/api.ts";
 import { addressFromEnv, isLocal, type TrustedProxies } from "./http/http_server.ts";
 import { addressKey, Throttle, throttleOptions } from "./auth/throttle.ts";
 import { createApp } from "./v1/rest.ts";
-import { DEFAULT_EXCHANGE_LIMITS } from "./v1/sign_in_routes.ts";
 import { docs } from "./web/docs/docs.ts";
 import { forwardedPrefix } from "./http/forwarded_prefix.ts";
 import { makeEvents } from "./v1/events.ts";
-import { mechanisms, protocolLimits, rates } from "./settings.ts";
+import { exchangeLimits, mechanisms, protocolLimits, rates } from "./settings.ts";
 import { prefixOf } from "./text/path_prefix.ts";
 
 /** What it serves. */
@@ -72,7 +71,7 @@ function protocolApp({ config, open, host, addresses, proxies, edge, counting }:
       streamBytesMax: config.limits.outboxBytesMax,
       streams: counting.own.streams,
     }),
-  }, { ...DEFAULT_EXCHANGE_LIMITS, exchangesMax: config.auth.exchangesMax });
+  }, exchangeLimits(config));
 }
 
 function addHealth(app: Hono, { keeper, open: { node } }: Served): void {

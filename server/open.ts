@@ -78,7 +78,7 @@ export async function openNode(
     const counters = createCounters();
     const node = new Node(ports, {
       id: dir.nodeId,
-      limits: { ...shardLimits(config), restoreTag: tag },
+      limits: shardLimits(config, tag),
       shards: config.storage.shards,
       cacheUsersMax: config.storage.cacheUsersMax,
       deliver,

@@ -1,12 +1,13 @@
 /** Wires what is beside the protocol: the gateway for other systems, and experiments. */
 import type { AccountId } from "../shard/name/ids.ts";
 import type { Config } from "./config/config.ts";
-import type { GatewayDeps, GatewayLimits } from "./gateway/gateway.ts";
+import type { GatewayDeps } from "./gateway/gateway.ts";
 import type { OpenNode } from "./open.ts";
 import type { StoreError } from "./node/ports.ts";
 import type { Trial } from "./edge/edge.ts";
 import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
 import { Gateway } from "./gateway/gateway.ts";
+import { gatewayLimits } from "./settings.ts";
 import { RegisterPoll } from "./node/register_poll.ts";
 import { systemPostHook } from "./system/post_hook.ts";
 
@@ -18,22 +19,6 @@ export interface Services {
   readonly trial: Trial;
   /** Follows what other nodes change no more. */
   stop(): void;
-}
-
-const HOUR_MS = 3_600_000;
-/** About how many characters of events one webhook request has. */
-const BATCH_CHARS_MAX = 65_536;
-
-function gatewayLimits({ gateway }: Config): GatewayLimits {
-  return {
-    presencesMax: gateway.presencesMax,
-    perServiceMax: gateway.webhooksMax,
-    eventsMax: gateway.webhookEventsMax,
-    deadMax: gateway.webhookDeadMax,
-    ageMaxMs: gateway.webhookAgeHours * HOUR_MS,
-    timeoutMs: gateway.webhookTimeoutMs,
-    batchCharsMax: BATCH_CHARS_MAX,
-  };
 }
 
 const COUNTED = { opened: "sessions", resumed: "resumes", falseOffline: "false_offlines" } as const;

@@ -1,4 +1,8 @@
-/** From the configuration to what each part of a node is made with. */
+/**
+ * From the configuration to what each part of a node is made with: the only place that fills the
+ * limits of a part, from settings and from the fixed bounds. Tests and the simulator take their
+ * limits from here too, with overrides by name.
+ */
 import type { Config } from "./config/config.ts";
 import type { ConnectionLimits } from "./v1/connection.ts";
 import type { IssuerOptions } from "./auth/jwt.ts";
@@ -8,19 +12,27 @@ import type { Rates } from "./v1/rates.ts";
 import type { ScramMechanism } from "../shard/ops.ts";
 import type { ShardLimits } from "../shard/limits.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
-import { THROTTLE_KEYS_MAX } from "./auth/throttle.ts";
 import type { AdmissionControlOptions } from "./http/admission_control.ts";
 import type { EdgeLimits } from "./edge/types.ts";
-import { ADMISSION_DEFAULTS } from "./http/admission.ts";
-import { DEFAULT_CONNECTION_LIMITS } from "./v1/connection.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "./v1/limits.ts";
-import { DEFAULT_WS_LIMITS, type WsLimits } from "./v1/ws.ts";
-import { DEFAULT_SHARD_LIMITS } from "../shard/limits.ts";
+import type { ExchangeLimits } from "./v1/sign_in_routes.ts";
+import type { GatewayLimits } from "./gateway/gateway.ts";
+import type { WsLimits } from "./v1/ws.ts";
+import { DEDUPE_SHAPE } from "../shard/message/dedupe.ts";
+import {
+  FIXED_ADMISSION,
+  FIXED_CONNECTION,
+  FIXED_PROTOCOL,
+  FIXED_SHARD,
+  FIXED_SIGN_IN,
+  FIXED_WS,
+  THROTTLE_KEYS_MAX,
+  WEBHOOK_BATCH_CHARS_MAX,
+} from "./config/fixed.ts";
 import { Retries } from "../shard/retry.ts";
 import { SCRAM_ITERATIONS_MIN } from "./auth/credentials.ts";
-import { SIGN_IN_DEFAULTS } from "./auth/sign_in_options.ts";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** Bounds of what is tried again. */
 export function retries({ gateway }: Config): Retries {
@@ -28,17 +40,19 @@ export function retries({ gateway }: Config): Retries {
   return new Retries({ leastMs: 0, baseMs, capMs, askedMaxMs: capMs });
 }
 
-/** Bounds of the shards. */
-export function shardLimits({ limits, storage }: Config): ShardLimits {
+/** Bounds of the shards; `restoreTag` as in `ShardLimits`. */
+export function shardLimits({ limits, storage }: Config, restoreTag = ""): ShardLimits {
   return {
-    ...DEFAULT_SHARD_LIMITS,
+    ...FIXED_SHARD,
+    restoreTag,
+    dedupeShape: DEDUPE_SHAPE,
     sessionsPerAccountMax: limits.sessionsPerAccountMax,
     devicesPerAccountMax: limits.devicesPerAccountMax,
     rosterMax: limits.rosterMax,
     pendingRequestsMax: limits.pendingRequestsMax,
     blockedMax: limits.blockedMax,
     conversationsMax: limits.conversationsMax,
-    subscriptionRequestMs: 3_600_000 / limits.subscriptionRequestsPerHour,
+    subscriptionRequestMs: HOUR_MS / limits.subscriptionRequestsPerHour,
     subscriptionRequestBurst: limits.subscriptionRequestsBurst,
     waitingMessagesMax: limits.waitingMessagesMax,
     waitingCharsMax: limits.waitingCharsMax,
@@ -59,7 +73,7 @@ export function shardLimits({ limits, storage }: Config): ShardLimits {
 /** Bounds of what clients may send. */
 export function protocolLimits({ limits }: Config): ProtocolLimits {
   return {
-    ...DEFAULT_PROTOCOL_LIMITS,
+    ...FIXED_PROTOCOL,
     frameBytesMax: limits.frameBytesMax,
     messageBytesMax: limits.messageBytesMax,
     extBytesMax: limits.extBytesMax,
@@ -81,7 +95,7 @@ export function rates({ limits }: Config): Rates {
 /** Bounds of a WebSocket connection's protocol. */
 export function connectionLimits(config: Config): ConnectionLimits {
   return {
-    ...DEFAULT_CONNECTION_LIMITS,
+    ...FIXED_CONNECTION,
     helloTimeoutMs: config.timeouts.helloTimeoutMs,
     unreadBytesMax: config.limits.outboxBytesMax,
     rates: rates(config),
@@ -101,30 +115,36 @@ export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignI
     passwordLengthMin: registration.passwordCharsMin,
     tokenLifetimeMs: auth.tokenTtlDays * DAY_MS,
     queue: {
-      ...SIGN_IN_DEFAULTS.queue,
+      busyRetryMs: FIXED_SIGN_IN.busyRetryMs,
       concurrency: auth.passwordConcurrency,
       waitingMax: auth.passwordQueueMax,
       perAddressMax: auth.passwordQueuePerAddressMax,
     },
     failures: {
-      ...SIGN_IN_DEFAULTS.failures,
+      knownPairsMax: FIXED_SIGN_IN.knownPairsMax,
       perAccount: {
         burst: auth.accountFailuresBurst,
         refillMs: 60_000 / auth.accountFailuresPerMinute,
         keysMax: THROTTLE_KEYS_MAX,
       },
       perAddress: {
-        ...SIGN_IN_DEFAULTS.failures.perAddress,
         burst: auth.addressFailuresBurst,
         refillMs: 60_000 / auth.addressFailuresPerMinute,
+        keysMax: THROTTLE_KEYS_MAX,
+        debtMax: FIXED_SIGN_IN.addressDebtMax,
       },
     },
     registrations: {
-      ...SIGN_IN_DEFAULTS.registrations,
       burst: registration.perAddressBurst,
-      refillMs: 3_600_000 / registration.perAddressPerHour,
+      refillMs: HOUR_MS / registration.perAddressPerHour,
+      keysMax: THROTTLE_KEYS_MAX,
     },
   };
+}
+
+/** SCRAM exchanges over REST. */
+export function exchangeLimits({ auth }: Config): ExchangeLimits {
+  return { exchangesMax: auth.exchangesMax, exchangeTtlMs: FIXED_SIGN_IN.exchangeTtlMs };
 }
 
 /** SCRAM mechanisms on offer, the stronger one first. */
@@ -160,9 +180,9 @@ export async function issuers(
 
 /** When the node refuses work. */
 export function admissionOptions({ admission, limits }: Config): AdmissionControlOptions {
-  const { refuseAt } = ADMISSION_DEFAULTS;
+  const { refuseAt } = FIXED_ADMISSION;
   return {
-    ...ADMISSION_DEFAULTS,
+    ...FIXED_ADMISSION,
     connectionsMax: limits.connectionsMax,
     refuseAt: {
       signIn: { ...refuseAt.signIn, loopLagMs: admission.signInLagMs },
@@ -185,20 +205,30 @@ export function edgeLimits({ limits, presence, timeouts }: Config): EdgeLimits {
   };
 }
 
-/** Time that the protocol's own deadline has before the transport's, ms. */
-const HELLO_MARGIN_MS = 2000;
-
 /** Bounds of the WebSocket transport. */
 export function wsLimits({ limits, timeouts }: Config): WsLimits {
+  const { helloMarginMs, rateFactor, ...fixed } = FIXED_WS;
   return {
-    ...DEFAULT_WS_LIMITS,
+    ...fixed,
     frameBytesMax: limits.frameBytesMax,
     connectionsMax: limits.connectionsMax,
     connectionsPerAddressMax: limits.connectionsPerAddressMax,
-    helloTimeoutMs: timeouts.helloTimeoutMs + HELLO_MARGIN_MS,
+    helloTimeoutMs: timeouts.helloTimeoutMs + helloMarginMs,
     pingIntervalMs: timeouts.pingIntervalMs,
-    // The transport withholds what the protocol's own rates have not answered.
-    framesPerSecond: limits.framesPerSecond * 2,
-    framesBurst: limits.framesBurst * 2,
+    framesPerSecond: limits.framesPerSecond * rateFactor,
+    framesBurst: limits.framesBurst * rateFactor,
+  };
+}
+
+/** Bounds of the gateway and of webhooks. */
+export function gatewayLimits({ gateway }: Config): GatewayLimits {
+  return {
+    presencesMax: gateway.presencesMax,
+    perServiceMax: gateway.webhooksMax,
+    eventsMax: gateway.webhookEventsMax,
+    deadMax: gateway.webhookDeadMax,
+    ageMaxMs: gateway.webhookAgeHours * HOUR_MS,
+    timeoutMs: gateway.webhookTimeoutMs,
+    batchCharsMax: WEBHOOK_BATCH_CHARS_MAX,
   };
 }

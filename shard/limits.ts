@@ -1,9 +1,9 @@
-import { DEDUPE_SHAPE, type DedupeShape } from "./message/dedupe.ts";
+import type { DedupeShape } from "./message/dedupe.ts";
 
 /** Longest a request stays without a reply (ms): its outcome is then unknown to the caller. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 
-/** The bounds a shard keeps, with units. The node's configuration fills them in. */
+/** The bounds of a shard, with units. The caller gives all of them: no bound has a default here. */
 export interface ShardLimits {
   readonly sessionsPerAccountMax: number;
   readonly devicesPerAccountMax: number;
@@ -55,36 +55,3 @@ export interface ShardLimits {
   /** 16 characters of an id: the store was restored from a backup, see `shownMailboxId`; "": never. */
   readonly restoreTag: string;
 }
-
-/** What a node uses unless configured otherwise. */
-export const DEFAULT_SHARD_LIMITS: ShardLimits = {
-  sessionsPerAccountMax: 10,
-  devicesPerAccountMax: 50,
-  rosterMax: 1000,
-  pendingRequestsMax: 100,
-  blockedMax: 1000,
-  conversationsMax: 5000,
-  outboxPerPeerMax: 1000,
-  outboxCharsMax: 65_536,
-  headBytesMax: 200_000,
-  blockBytesMax: 100_000,
-  outboxWindow: 64,
-  subscriptionRequestMs: 10_000,
-  subscriptionRequestBurst: 60,
-  waitingMessagesMax: 10,
-  waitingCharsMax: 20_000,
-  waitingTotalCharsMax: 32_768,
-  waitingMs: 30 * 86_400_000,
-  inboundMessageMs: 10,
-  inboundMessageBurst: 2000,
-  mailboxEventsMax: 20_000,
-  retentionMs: 365 * 86_400_000,
-  dedupeWindowMs: 7 * 86_400_000,
-  dedupeEntriesMax: 2_000_000,
-  dedupeShape: DEDUPE_SHAPE,
-  receiptDelayMs: 500,
-  cacheIdleMs: 60_000,
-  cacheAccountsMax: 5000,
-  checkpointMs: 2000,
-  restoreTag: "",
-};

@@ -3,6 +3,7 @@
  * every call.
  */
 
+import { THROTTLE_KEYS_MAX } from "../config/fixed.ts";
 import { type BucketRate, takeTokens, waitForTokens } from "../../shard/token_bucket.ts";
 
 /** A token bucket for each key. */
@@ -16,9 +17,6 @@ export interface ThrottleOptions {
   /** Units that `charge` may overdraw; bounds how long a key waits. 0 where absent. */
   readonly debtMax?: number;
 }
-
-/** Keys that the throttles of a node remember. */
-export const THROTTLE_KEYS_MAX = 100_000;
 
 /** A bucket for each key that holds `burst` units and gets `perSecond` of them back. */
 export function throttleOptions(

@@ -185,16 +185,6 @@ export interface EdgeLimits {
   readonly flushIntervalMaxMs: number;
 }
 
-/** The usual bounds. */
-export const DEFAULT_EDGE_LIMITS: EdgeLimits = {
-  sessionsMax: 100_000,
-  sessionsPerAccountMax: 10,
-  graceMs: 15_000,
-  outboxBytesMax: 262_144,
-  stalledMs: 20_000,
-  flushIntervalMaxMs: 40,
-};
-
 /** What an edge has done since it was made; only ever counted up. Read by metrics. */
 export interface EdgeCounters {
   /** Sessions attached; taken up again; refused at a bound. */

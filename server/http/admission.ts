@@ -45,7 +45,7 @@ export interface Gauges {
   readonly commitLatencyMs: number;
 }
 
-/** Thresholds; see `ADMISSION_DEFAULTS`. */
+/** Thresholds. */
 export interface AdmissionOptions {
   /** For each kind: at this much of any gauge it is refused. */
   readonly refuseAt: Readonly<Record<AdmissionKind, Gauges>>;
@@ -56,22 +56,6 @@ export interface AdmissionOptions {
   /** Bound of every answer, ms. */
   readonly retryAfterMaxMs: number;
 }
-
-/**
- * What makes a node sick, not what makes it busy: a spike of sign-ins waits in the sign-in queue,
- * for a client that is sent away returns and costs more. 4,000 waiting requests are about 100 ms of
- * commits (44,000 events/s), 16,000 are 0.4 s.
- */
-export const ADMISSION_DEFAULTS: AdmissionOptions = {
-  refuseAt: {
-    signIn: { loopLagMs: 400, commitQueue: 8000, commitLatencyMs: 2000 },
-    connection: { loopLagMs: 800, commitQueue: 8000, commitLatencyMs: 2000 },
-    write: { loopLagMs: 1500, commitQueue: 16_000, commitLatencyMs: 4000 },
-  },
-  resume: 0.5,
-  retryAfterMs: { overload: 1000, full: 5000, draining: 1000, storeFailing: 5000 },
-  retryAfterMaxMs: 60_000,
-};
 
 /** What is refused at the moment. */
 export interface Admission {

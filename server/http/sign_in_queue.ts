@@ -20,14 +20,6 @@ export interface SignInQueueLimits {
   readonly retryAfterMs: number;
 }
 
-/** The usual bounds. */
-export const SIGN_IN_QUEUE_LIMITS: SignInQueueLimits = {
-  inFlightMax: 64,
-  waitingMax: 20_000,
-  waitMaxMs: 15_000,
-  retryAfterMs: 2000,
-};
-
 /** Ends an entry's turn; repeated calls count once. */
 export type Leave = () => void;
 
@@ -82,7 +74,7 @@ export class SignInQueue {
   /** How many were asked to retry later. */
   refused = 0;
 
-  constructor(deps: SignInQueueDeps, limits: SignInQueueLimits = SIGN_IN_QUEUE_LIMITS) {
+  constructor(deps: SignInQueueDeps, limits: SignInQueueLimits) {
     this.#deps = deps;
     this.#limits = limits;
   }

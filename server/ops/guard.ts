@@ -6,9 +6,7 @@ import { addressKey, Throttle } from "../auth/throttle.ts";
 import { equalBytes, sha256 } from "../auth/hash.ts";
 import { errorResponse } from "../http/response.ts";
 import { fail } from "../../shard/errors.ts";
-
-/** Wrong tokens from one address: so many at once, then one in so many ms. */
-const FAILURES = { burst: 10, refillMs: 6000, keysMax: 10_000 } as const;
+import { FIXED_ADMIN_FAILURES } from "../config/fixed.ts";
 
 const BEARER = /^Bearer +([\x21-\x7e]{1,200}) *$/i;
 
@@ -35,7 +33,7 @@ function hash(text: string): Uint8Array {
  * nobody can lock operators out.
  */
 export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): GuardedApp {
-  const failures = new Throttle(FAILURES);
+  const failures = new Throttle(FIXED_ADMIN_FAILURES);
   return async (request, address) => {
     const { method } = request;
     const page = method === "GET" || method === "HEAD"

@@ -15,14 +15,7 @@ import type { SignInKind } from "../http/counters.ts";
 import { objectText } from "../text/json_text.ts";
 import { welcomeFields } from "./protocol.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
-import {
-  DEFAULT_RATES,
-  type Rate,
-  RateBuckets,
-  type Rates,
-  TokenBucket,
-  TOO_FAST,
-} from "./rates.ts";
+import { type Rate, RateBuckets, type Rates, TokenBucket, TOO_FAST } from "./rates.ts";
 import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
 import { isObject, parseJson } from "../text/validate.ts";
 import { devicePresence, endChoice, noteTokenFailure, sessionChoice } from "./sign_in.ts";
@@ -41,15 +34,6 @@ export interface ConnectionLimits {
   /** Refusals: one each, a malformed frame an eighth of the burst. At its end: closed. */
   readonly refusalAllowance: Rate;
 }
-
-/** The defaults that configuration starts from. */
-export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
-  helloTimeoutMs: 10_000,
-  inFlightMax: 64,
-  unreadBytesMax: 262_144,
-  rates: DEFAULT_RATES,
-  refusalAllowance: { perSecond: 50, burst: 1000 },
-};
 
 /** What connections need. */
 export interface ConnectionDeps extends ProtocolHost {

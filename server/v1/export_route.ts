@@ -5,17 +5,15 @@ import type { Reply, RestDeps, Route } from "./rest_call.ts";
 import { doneLine, endLine, headLine } from "../transfer/lines.ts";
 import { exportEvents, exportHead, type ExportPage } from "../transfer/exporter.ts";
 import { callerOf } from "./rest_call.ts";
+import { FIXED_EXPORTS } from "../config/fixed.ts";
 import { fail } from "../../shard/errors.ts";
 import { newId, type SessionId } from "../../shard/name/ids.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { VERSION } from "../config/version.ts";
 
-/** Exports of one account: so many at once, then one in so many ms. */
-const RATE = { burst: 3, refillMs: 60_000, keysMax: 100_000 } as const;
-
 /** The row of the route table; each call makes one with rates of its own. */
 export function exportRoute(): Route {
-  const rate = new Throttle(RATE);
+  const rate = new Throttle(FIXED_EXPORTS);
   return {
     id: "export",
     method: "GET",

@@ -31,27 +31,6 @@ export interface ProtocolLimits {
   readonly waitSecondsMax: number;
 }
 
-/** The defaults that configuration starts from. */
-export const DEFAULT_PROTOCOL_LIMITS: ProtocolLimits = {
-  frameBytesMax: 65_536,
-  jsonDepthMax: 16,
-  messageBytesMax: 16_384,
-  extBytesMax: 2048,
-  statusBytesMax: 512,
-  labelBytesMax: 256,
-  groupsMax: 16,
-  groupBytesMax: 128,
-  userBytesMax: 1024,
-  passwordBytesMax: 1024,
-  tokenBytesMax: 8192,
-  scramBytesMax: 4096,
-  signalTypeBytesMax: 64,
-  signalBytesMax: 8192,
-  pageEventsMax: 500,
-  pageBytesMax: 262_144,
-  waitSecondsMax: 60,
-};
-
 /** The limits that a client needs to know, as `welcome` and `GET /v1/info` show them. */
 export function publicLimits(limits: ProtocolLimits): Readonly<Record<string, number>> {
   return {

@@ -13,14 +13,6 @@ export type RateClass = "frames" | "sends" | "presence" | "signals";
 /** A rate for each class. */
 export type Rates = Readonly<Record<RateClass, Rate>>;
 
-/** The defaults that configuration starts from. */
-export const DEFAULT_RATES: Rates = {
-  frames: { perSecond: 50, burst: 200 },
-  sends: { perSecond: 10, burst: 50 },
-  presence: { perSecond: 2, burst: 10 },
-  signals: { perSecond: 10, burst: 30 },
-};
-
 /** What a refusal for each class says. */
 export const TOO_FAST: Readonly<Record<RateClass, string>> = {
   frames: "Too many commands: wait retryAfterMs",

@@ -23,12 +23,7 @@ import {
   type RestDeps,
   type Route,
 } from "./rest_call.ts";
-import {
-  DEFAULT_EXCHANGE_LIMITS,
-  type ExchangeLimits,
-  Exchanges,
-  signInRoutes,
-} from "./sign_in_routes.ts";
+import { type ExchangeLimits, Exchanges, signInRoutes } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
 import { takeFrom, TOO_FAST } from "./rates.ts";
 import { compressResponse } from "../text/content_coding.ts";
@@ -47,7 +42,7 @@ export function restRoutes(protocol: Protocol, exchanges: Exchanges): readonly R
  */
 export function createApp(
   deps: RestDeps,
-  exchangeLimits: ExchangeLimits = DEFAULT_EXCHANGE_LIMITS,
+  exchangeLimits: ExchangeLimits,
 ): Hono {
   const prefix = prefixOf(deps.publicUrl);
   const app = new Hono({ getPath: (request) => withoutPrefix(prefix, getPath(request)) });

@@ -41,12 +41,6 @@ export interface ExchangeLimits {
   readonly exchangeTtlMs: number;
 }
 
-/** The defaults that configuration starts from. */
-export const DEFAULT_EXCHANGE_LIMITS: ExchangeLimits = {
-  exchangesMax: 65_536,
-  exchangeTtlMs: 60_000,
-};
-
 /**
  * SCRAM exchanges that were finished on this node, while their sealed texts are valid. Somebody who
  * has read both requests of a client cannot finish its exchange again on this node. On another node

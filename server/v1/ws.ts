@@ -35,21 +35,6 @@ export interface WsLimits extends ConnectionRules {
   readonly compress: boolean;
 }
 
-/** The usual bounds. */
-export const DEFAULT_WS_LIMITS: WsLimits = {
-  frameBytesMax: 65_536,
-  connectionsMax: 10_000,
-  connectionsPerAddressMax: 500,
-  helloTimeoutMs: 10_000,
-  pingIntervalMs: 30_000,
-  closeTimeoutMs: 2000,
-  compress: false,
-  framesPerSecond: 100,
-  framesBurst: 400,
-  floodMs: 10_000,
-  unreadBytesMax: 8_388_608,
-};
-
 /** What the transport has done; only ever counted up, but for `open`. */
 export interface WsCounters {
   open: number;

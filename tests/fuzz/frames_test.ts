@@ -2,18 +2,18 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { ERROR_CODES } from "../../shard/errors.ts";
 import { FRAME_EXAMPLES, GREETING_EXAMPLES } from "../../server/v1/examples.ts";
-import { DEFAULT_CONNECTION_LIMITS } from "../../server/v1/connection.ts";
 import { connect, type Frame, openNode, TOKEN } from "../unit/json_fakes.ts";
 import { hostile, runs } from "./hostile_bytes.ts";
 import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
+import { CONNECTION_LIMITS } from "../sim/limits.ts";
 
 /** Rates that limit nothing, so that every frame gets to its check. */
 const FREE = { perSecond: 1e6, burst: 1e6 };
 const LIMITS = {
   refusalAllowance: FREE,
   rates: Object.fromEntries(
-    Object.keys(DEFAULT_CONNECTION_LIMITS.rates).map((name) => [name, FREE]),
-  ) as typeof DEFAULT_CONNECTION_LIMITS.rates,
+    Object.keys(CONNECTION_LIMITS.rates).map((name) => [name, FREE]),
+  ) as typeof CONNECTION_LIMITS.rates,
 };
 
 /** What a connection may say: answers of the protocol, errors of the closed list. */

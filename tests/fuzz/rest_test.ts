@@ -4,18 +4,19 @@ import { ERROR_CODES } from "../../shard/errors.ts";
 import { STATUS_OF } from "../../server/http/response.ts";
 import { restRoutes } from "../../server/v1/rest.ts";
 import { hasBody, type Route } from "../../server/v1/rest_call.ts";
-import { DEFAULT_EXCHANGE_LIMITS, Exchanges } from "../../server/v1/sign_in_routes.ts";
+import { Exchanges } from "../../server/v1/sign_in_routes.ts";
 import { throttle } from "../unit/json_app.ts";
 import { openApp } from "../unit/json_app.ts";
 import { openNode, PROTOCOL, TOKEN } from "../unit/json_fakes.ts";
 import { hostile, runs } from "./hostile_bytes.ts";
 import { codePoint } from "./schema_values.ts";
 import { ODD_JSON, wrongFields } from "./wrong_fields.ts";
+import { EXCHANGE_LIMITS } from "../sim/limits.ts";
 
 const { clock } = openNode().time.global;
 const ROUTES = restRoutes(
   PROTOCOL,
-  new Exchanges(DEFAULT_EXCHANGE_LIMITS, clock),
+  new Exchanges(EXCHANGE_LIMITS, clock),
 );
 
 const free = throttle(1e9);

@@ -11,7 +11,14 @@ import type { Config } from "../../server/config/config.ts";
 import type { Ports } from "../../server/node/ports.ts";
 import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
 import { adminDeps } from "../../server/ops/accounts.ts";
-import { connectionLimits, mechanisms, protocolLimits, rates } from "../../server/settings.ts";
+import {
+  connectionLimits,
+  edgeLimits,
+  exchangeLimits,
+  mechanisms,
+  protocolLimits,
+  rates,
+} from "../../server/settings.ts";
 import { createApp } from "../../server/v1/rest.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
@@ -29,6 +36,7 @@ import { openJwtVerifier } from "../../server/auth/jwt.ts";
 import { Prng } from "../sim/prng.ts";
 import { Throttle, throttleOptions } from "../../server/auth/throttle.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
+import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 
 const DAY_MS = 86_400_000;
 /** PBKDF2 iterations of simulated accounts: what real ones cost is not what is looked at here. */
@@ -96,14 +104,7 @@ export async function openServer(options: FixtureOptions): Promise<ServerFixture
     counters: newEdgeCounters(),
     codec: JSON_CODEC,
     flushed: () => {},
-  }, {
-    sessionsMax: 1000,
-    sessionsPerAccountMax: config.limits.sessionsPerAccountMax,
-    graceMs: config.presence.graceMs,
-    outboxBytesMax: config.limits.outboxBytesMax,
-    stalledMs: config.timeouts.stalledMs,
-    flushIntervalMaxMs: config.presence.flushIntervalMaxMs,
-  });
+  }, edgeLimits(config));
   return await serve(options, { time, disk, ports, node, edge });
 }
 
@@ -129,7 +130,7 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
     signIn,
     domain: config.server.domain,
     protocol: makeProtocol(protocolLimits(config)),
-    signInQueue: new SignInQueue(ports),
+    signInQueue: new SignInQueue(ports, FIXED_SIGN_IN_QUEUE),
     admit: () => fixture.busy ? fail("busy", "Refused for now: overload", 2000) : null,
     open: edge.open.bind(edge),
     acked: () => {},
@@ -155,7 +156,7 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
       streamBytesMax: config.limits.outboxBytesMax,
       streams: newStreamCounters(),
     }),
-  });
+  }, exchangeLimits(config));
   const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS, null);
   return Object.assign(fixture, parts, {
     app,

@@ -4,15 +4,9 @@ import assert from "node:assert/strict";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { Hono } from "hono";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
-import {
-  DEFAULT_EDGE_LIMITS,
-  type EdgeCounters,
-  type EdgeLimits,
-  newEdgeCounters,
-} from "../../server/edge/types.ts";
+import { type EdgeCounters, type EdgeLimits, newEdgeCounters } from "../../server/edge/types.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { makeEvents, newStreamCounters } from "../../server/v1/events.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { systemClock } from "../../server/system/clock.ts";
 import { openHttpServer } from "../../server/http/http_server.ts";
@@ -23,6 +17,8 @@ import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts";
 import { Turns } from "../../server/http/turns.ts";
 import { RawSocket } from "./raw_socket.ts";
+import { EDGE_LIMITS, PROTOCOL_LIMITS } from "../sim/limits.ts";
+import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 
 interface Fixture {
   readonly port: number;
@@ -73,7 +69,7 @@ async function withServer(
   const [counters, random] = [newEdgeCounters(), simRandom(new Prng(5))];
   const ports = { clock, timers, random, log: memoryLog().log, retries: simRetries() };
   const shared = { ...ports, router, counters };
-  const bounds = { ...DEFAULT_EDGE_LIMITS, ...limits };
+  const bounds = { ...EDGE_LIMITS, ...limits };
   const node = "node000000000001" as NodeId;
   const edge = createEdge({ ...shared, node, codec: JSON_CODEC, flushed: () => {} }, bounds);
   router.expiresAt = clock.wallMs() + 3_600_000;
@@ -82,11 +78,11 @@ async function withServer(
   const events = makeEvents({
     clock,
     timers,
-    protocol: makeProtocol(DEFAULT_PROTOCOL_LIMITS),
+    protocol: makeProtocol(PROTOCOL_LIMITS),
     domain: "example.org",
     streamBytesMax: bounds.outboxBytesMax,
     streams,
-    signInQueue: new SignInQueue({ clock, random }),
+    signInQueue: new SignInQueue({ clock, random }, FIXED_SIGN_IN_QUEUE),
     open: edge.open.bind(edge),
     signedIn: (kind, outcome) => signIns.push(`${kind} ${outcome}`),
   });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
 import { Exchanges } from "../../server/v1/sign_in_routes.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { openSimHost } from "../golden/sim_host.ts";
@@ -8,6 +7,7 @@ import { parseTranscript } from "../golden/transcript.ts";
 import { play } from "../golden/player.ts";
 import { restRoutes } from "../../server/v1/rest.ts";
 import { systemClock } from "../../server/system/clock.ts";
+import { PROTOCOL_LIMITS } from "../sim/limits.ts";
 
 const FOLDER = new URL("../golden/v1/", import.meta.url);
 const FILES = [...Deno.readDirSync(FOLDER)].map((entry) => entry.name).sort();
@@ -22,7 +22,7 @@ for (const file of FILES) {
 
 Deno.test("golden v1 has every command, every code, every event and every route", () => {
   const all = FILES.map(text).join("\n");
-  const protocol = makeProtocol(DEFAULT_PROTOCOL_LIMITS);
+  const protocol = makeProtocol(PROTOCOL_LIMITS);
   const wanted = [
     ...Object.keys(protocol.commands).map((name) => `→ {"t":"${name}",`),
     ...Object.keys(ERROR_CODES).map((code) => `"code":"${code}"`),

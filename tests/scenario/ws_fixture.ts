@@ -8,13 +8,13 @@ import { fail, type Failure } from "../../shard/errors.ts";
 import type { Sink } from "../../server/edge/types.ts";
 import {
   createWsTransport,
-  DEFAULT_WS_LIMITS,
   newWsCounters,
   type WsLimits,
   type WsTransport,
 } from "../../server/v1/ws.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
+import { WS_LIMITS } from "../sim/limits.ts";
 
 /** The protocol of the tests: answers each frame with itself, and notes what happens. */
 export class Echo {
@@ -79,7 +79,7 @@ export async function withTransport(
       echoes.push(echo);
       return echo;
     },
-  }, { ...DEFAULT_WS_LIMITS, framesPerSecond: 1e6, framesBurst: 1e6, ...limits });
+  }, { ...WS_LIMITS, framesPerSecond: 1e6, framesBurst: 1e6, ...limits });
   const server = createServer((_, response) => void response.end("plain"));
   server.on("upgrade", (request, socket, head) => ws.upgrade(request, socket as Socket, head));
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));

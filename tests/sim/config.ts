@@ -7,11 +7,10 @@ import type { EdgeLimits } from "../../server/edge/types.ts";
 import type { DedupeShape } from "../../shard/message/dedupe.ts";
 import type { NetworkQuality } from "./network.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
-import { DEFAULT_EDGE_LIMITS } from "../../server/edge/types.ts";
-import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
 import { LAN } from "./network.ts";
 import type { Prng } from "./prng.ts";
 import { STEADY, type WireQuality } from "./wire.ts";
+import { EDGE_LIMITS, SHARD_LIMITS } from "./limits.ts";
 
 /** What clients and operators do. */
 export const ACTIONS = {
@@ -143,7 +142,7 @@ export const SESSIONS_MAX = 4;
 
 function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
   return {
-    ...DEFAULT_SHARD_LIMITS,
+    ...SHARD_LIMITS,
     sessionsPerAccountMax: SESSIONS_MAX,
     subscriptionRequestBurst: 10_000,
     checkpointMs: cold ? 50 : prng.pick([50, 300, 2000]),
@@ -153,13 +152,13 @@ function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
     dedupeShape: { ...SMALL_WINDOW, hashBits: prng.fork("dedupe").pick([3, 6, 64]) },
     outboxWindow: prng.pick([1, 4, 64]),
     receiptDelayMs: prng.pick([50, 500]),
-    mailboxEventsMax: trims ? prng.pick([20, 60]) : DEFAULT_SHARD_LIMITS.mailboxEventsMax,
+    mailboxEventsMax: trims ? prng.pick([20, 60]) : SHARD_LIMITS.mailboxEventsMax,
   };
 }
 
 function edgeLimits(prng: Prng, far: boolean): EdgeLimits {
   return {
-    ...DEFAULT_EDGE_LIMITS,
+    ...EDGE_LIMITS,
     sessionsPerAccountMax: SESSIONS_MAX,
     // A grace shorter than what a poll needs to return would end every polled session.
     graceMs: prng.pick([far ? 5000 : 300, 5000, 15_000]),

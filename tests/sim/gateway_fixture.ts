@@ -11,8 +11,7 @@ import type { Result } from "../../shard/errors.ts";
 import type { Scope } from "../../server/gateway/service.ts";
 import { announceFirst } from "../../server/gateway/presences.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
-import { DEFAULT_EDGE_LIMITS, newEdgeCounters } from "../../server/edge/types.ts";
-import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
+import { newEdgeCounters } from "../../server/edge/types.ts";
 import { Gateway, type GatewayLimits } from "../../server/gateway/gateway.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { MemoryDisk } from "./memory_store.ts";
@@ -22,17 +21,7 @@ import { Prng } from "./prng.ts";
 import { RegisterPoll } from "../../server/node/register_poll.ts";
 import { verifySignature } from "../../server/gateway/sign.ts";
 import { VirtualTime } from "./virtual_time.ts";
-
-/** As the configuration's defaults. */
-export const GATEWAY_LIMITS: GatewayLimits = {
-  presencesMax: 10_000,
-  perServiceMax: 10,
-  eventsMax: 10_000,
-  deadMax: 1000,
-  ageMaxMs: 72 * 3_600_000,
-  timeoutMs: 10_000,
-  batchCharsMax: 65_536,
-};
+import { EDGE_LIMITS, GATEWAY_LIMITS, SHARD_LIMITS } from "./limits.ts";
 
 /** An event of a webhook. */
 export type HookEvent = Readonly<Record<string, unknown>> & { readonly n: number };
@@ -110,7 +99,7 @@ export class GatewayFixture {
     const prng = this.prng.fork("random");
     const ports = simPorts({ process: this.process, disk: this.disk, prng, log: this.#memory.log });
     const shards = {
-      ...DEFAULT_SHARD_LIMITS,
+      ...SHARD_LIMITS,
       inboundMessageMs: 1,
       inboundMessageBurst: 100_000,
       subscriptionRequestBurst: 100_000,
@@ -131,7 +120,7 @@ export class GatewayFixture {
       counters: newEdgeCounters(),
       codec: JSON_CODEC,
       flushed: () => {},
-    }, DEFAULT_EDGE_LIMITS);
+    }, EDGE_LIMITS);
     const open = this.edge.open.bind(this.edge);
     const registers = new RegisterPoll(ports);
     const deps = { ...ports, router: this.node, post: this.#post(), registers, open };

@@ -6,13 +6,13 @@ import type { Result } from "../../shard/errors.ts";
 import type { SilentCause } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
-import { DEFAULT_SHARD_LIMITS } from "../../shard/limits.ts";
 import type { Ports } from "../../server/node/ports.ts";
 import { MemoryDisk } from "./memory_store.ts";
 import { type LogLine, memoryLog, simPorts } from "./sim_ports.ts";
 import { Node } from "../../server/node/node.ts";
 import { Prng } from "./prng.ts";
 import { VirtualTime } from "./virtual_time.ts";
+import { SHARD_LIMITS } from "./limits.ts";
 
 /** Presence of a device that is simply online. */
 export const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
@@ -41,7 +41,7 @@ export class NodeFixture {
   constructor(options: { seed?: number; limits?: Partial<ShardLimits>; shards?: number } = {}) {
     this.prng = new Prng(options.seed ?? 1);
     this.disk = new MemoryDisk(this.time, this.prng.fork("disk"));
-    this.limits = { ...DEFAULT_SHARD_LIMITS, ...options.limits };
+    this.limits = { ...SHARD_LIMITS, ...options.limits };
     this.shards = options.shards ?? 4;
     this.start();
   }

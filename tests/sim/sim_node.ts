@@ -29,8 +29,7 @@ import {
 } from "../../server/v1/sign_in.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
-import { DEFAULT_CONNECTION_LIMITS, makeConnector } from "../../server/v1/connection.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
+import { makeConnector } from "../../server/v1/connection.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { objectText } from "../../server/text/json_text.ts";
 import { makeProtocol, welcomeFields } from "../../server/v1/protocol.ts";
@@ -40,29 +39,30 @@ import { INJECTED } from "./step_faults.ts";
 import { Node } from "../../server/node/node.ts";
 import { parseCursor, parseSessionId } from "../../shard/name/ids.ts";
 import { VisibleSessions } from "./visible.ts";
-import { SIGN_IN_DEFAULTS } from "../../server/auth/sign_in_options.ts";
+import { CONNECTION_LIMITS, PROTOCOL_LIMITS, SIGN_IN_OPTIONS } from "./limits.ts";
+import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 
 /** The domain of every simulated account. */
 export const DOMAIN = "sim.example";
 
-const PROTOCOL = makeProtocol(DEFAULT_PROTOCOL_LIMITS);
+const PROTOCOL = makeProtocol(PROTOCOL_LIMITS);
 const CONNECTION = {
-  ...DEFAULT_CONNECTION_LIMITS,
+  ...CONNECTION_LIMITS,
   rates: {
-    ...DEFAULT_CONNECTION_LIMITS.rates,
+    ...CONNECTION_LIMITS.rates,
     sends: { perSecond: 50, burst: 50 },
     presence: { perSecond: 10, burst: 10 },
   },
 };
 const SIGN_IN = {
-  ...SIGN_IN_DEFAULTS,
+  ...SIGN_IN_OPTIONS,
   domain: DOMAIN,
   registration: "open",
   // One iteration: the cost of real ones is virtual time only.
   iterations: { sha256: 1, sha1: null },
   fakeSaltSecret: new Uint8Array(16),
   failures: {
-    ...SIGN_IN_DEFAULTS.failures,
+    ...SIGN_IN_OPTIONS.failures,
     perAccount: { burst: 1000, refillMs: 1, keysMax: 100 },
     perAddress: { burst: 1000, refillMs: 1, keysMax: 100 },
   },
@@ -172,7 +172,7 @@ export class SimNode implements Server {
       signIn: createSignIn({ ...ports, ...UNCOUNTED, router: node, issuers: null }, SIGN_IN),
       domain: DOMAIN,
       admit: () => null,
-      signInQueue: new SignInQueue(ports),
+      signInQueue: new SignInQueue(ports, FIXED_SIGN_IN_QUEUE),
       open: (options, done) => edge.open(options, done),
     };
     const connect = makeConnector({ ...served, connection: CONNECTION });

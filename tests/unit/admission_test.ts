@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   type Admission,
-  ADMISSION_DEFAULTS,
   type AdmissionKind,
   type AdmissionOptions,
   admit,
@@ -12,6 +11,7 @@ import {
   pressure,
   type RefusalReason,
 } from "../../server/http/admission.ts";
+import { ADMISSION } from "../sim/limits.ts";
 
 const IDLE: Load = {
   loopLagMs: 0,
@@ -23,7 +23,7 @@ const IDLE: Load = {
   storeFailing: false,
 };
 const KINDS: readonly AdmissionKind[] = ["connection", "signIn", "write"];
-const OPTIONS = ADMISSION_DEFAULTS;
+const OPTIONS = ADMISSION;
 
 function reasons(load: Partial<Load>, previous: Admission | null = null) {
   const state = nextAdmission(previous, { ...IDLE, ...load }, OPTIONS);

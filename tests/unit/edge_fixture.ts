@@ -16,7 +16,6 @@ import type {
 import { createEdge, type Edge, type Trial } from "../../server/edge/edge.ts";
 import {
   type CloseReason,
-  DEFAULT_EDGE_LIMITS,
   type EdgeCounters,
   type EdgeLimits,
   newEdgeCounters,
@@ -31,6 +30,7 @@ import type { EdgeRouter } from "../../server/node/router.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
+import { EDGE_LIMITS } from "../sim/limits.ts";
 
 export const MAILBOX = "mailboxMAILBOX00" as MailboxId;
 export const EXPIRES_AT = Date.UTC(2025, 0, 31);
@@ -303,7 +303,7 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
   const ports = { clock, timers, random, log: memoryLog().log, retries: simRetries() };
   const deps = { ...ports, node, router, counters, codec: JSON_CODEC, flushed: () => {} };
   const inTrial = trial === undefined ? deps : { ...deps, trial };
-  const edge = createEdge(inTrial, { ...DEFAULT_EDGE_LIMITS, ...limits });
+  const edge = createEdge(inTrial, { ...EDGE_LIMITS, ...limits });
   const open: Rig["open"] = (options = {}) => {
     const sink = new FakeSink();
     const opening: Opening = { sink, results: [] };

@@ -2,7 +2,7 @@
 import type { NodeId } from "../../shard/name/ids.ts";
 import assert from "node:assert/strict";
 import type { PresenceOfDevice } from "../../shard/ops.ts";
-import { DEFAULT_EDGE_LIMITS, newEdgeCounters } from "../../server/edge/types.ts";
+import { newEdgeCounters } from "../../server/edge/types.ts";
 import { createEdge } from "../../server/edge/edge.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -19,6 +19,7 @@ import {
   presenceOf,
   rig,
 } from "./edge_fixture.ts";
+import { EDGE_LIMITS } from "../sim/limits.ts";
 
 Deno.test("the first frame has all contacts that are not plainly offline", () => {
   const r = rig();
@@ -111,7 +112,7 @@ Deno.test("presence is encoded once, however many watch", () => {
     codec,
     flushed: () => {},
   };
-  const edge = createEdge(deps, DEFAULT_EDGE_LIMITS);
+  const edge = createEdge(deps, EDGE_LIMITS);
   const sinks: FakeSink[] = [];
   for (let i = 0; i < 100; i++) {
     const sink = new FakeSink();

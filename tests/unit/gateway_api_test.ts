@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { Hono } from "hono";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { addGateway } from "../../server/gateway/api.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
 import { GatewayFixture } from "../sim/gateway_fixture.ts";
 import { honoPath } from "../../server/v1/rest.ts";
 import { gatewayRoutes } from "../../server/gateway/routes.ts";
@@ -11,6 +10,7 @@ import { Prng, simRandom } from "../sim/prng.ts";
 import { simRetries } from "../sim/sim_ports.ts";
 import { SCOPE_NAMES } from "../../server/gateway/service.ts";
 import { Throttle } from "../../server/auth/throttle.ts";
+import { PROTOCOL_LIMITS } from "../sim/limits.ts";
 
 type Answer = { readonly status: number; readonly value: Readonly<Record<string, unknown>> };
 
@@ -27,7 +27,7 @@ function openApi(burst = 1000) {
     random: simRandom(new Prng(1)),
     retries: simRetries(),
     domain: "example.org",
-    limits: DEFAULT_PROTOCOL_LIMITS,
+    limits: PROTOCOL_LIMITS,
     throttle: new Throttle({ burst, refillMs: 100, keysMax: 100 }),
     privateTargets: false,
     publicUrl: null,
@@ -232,7 +232,7 @@ Deno.test("the gateway's document has every route, and says nothing of shards or
     readonly paths: Readonly<Record<string, Readonly<Record<string, { description: string }>>>>;
   };
   assert.equal(document.openapi, "3.1.0");
-  for (const route of gatewayRoutes(gatewaySchemas(DEFAULT_PROTOCOL_LIMITS))) {
+  for (const route of gatewayRoutes(gatewaySchemas(PROTOCOL_LIMITS))) {
     const operation = document.paths[route.path]?.[route.method.toLowerCase()];
     assert.ok(operation, route.id);
     for (const scope of route.scopes ?? []) assert.ok(operation.description.includes(scope));

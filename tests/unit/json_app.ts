@@ -3,6 +3,7 @@ import { Throttle } from "../../server/auth/throttle.ts";
 import { createApp } from "../../server/v1/rest.ts";
 import type { EventsCall, RestDeps } from "../../server/v1/rest_call.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
+import { EXCHANGE_LIMITS } from "../sim/limits.ts";
 import { type Frame, openNode, TOKEN } from "./json_fakes.ts";
 
 /** The node of the app. */
@@ -34,7 +35,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
     },
     ...change,
   };
-  const app = createApp(deps);
+  const app = createApp(deps, EXCHANGE_LIMITS);
   const bearer = { authorization: `Bearer ${TOKEN}` };
   const call = async (
     line: string,

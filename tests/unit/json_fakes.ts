@@ -21,15 +21,15 @@ import type {
 import type { FailureLimits, ScramExchange, SignIn, Verified } from "../../server/auth/types.ts";
 import { hashToken, mintToken } from "../../server/auth/token.ts";
 import { type ConnectionLimits, makeConnector } from "../../server/v1/connection.ts";
-import { DEFAULT_CONNECTION_LIMITS } from "../../server/v1/connection.ts";
-import { DEFAULT_PROTOCOL_LIMITS } from "../../server/v1/limits.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
+import { CONNECTION_LIMITS, PROTOCOL_LIMITS } from "../sim/limits.ts";
+import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 
 /** The protocol under its default limits; zod compiles its schemas once for all tests. */
-export const PROTOCOL = makeProtocol(DEFAULT_PROTOCOL_LIMITS);
+export const PROTOCOL = makeProtocol(PROTOCOL_LIMITS);
 
 /** The one account's id. */
 export const ID = "AAAAAAAAAAAAAAAA" as AccountId;
@@ -346,12 +346,12 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
     timers,
     log,
     protocol: PROTOCOL,
-    connection: { ...DEFAULT_CONNECTION_LIMITS, ...connection },
+    connection: { ...CONNECTION_LIMITS, ...connection },
     admit: (kind: "signIn" | "write") => {
       gate.asked.push(kind);
       return gate.refusal;
     },
-    signInQueue: new SignInQueue({ clock, random }),
+    signInQueue: new SignInQueue({ clock, random }, FIXED_SIGN_IN_QUEUE),
     open: edge.open.bind(edge),
     acked: () => {},
     observe: (name: string, outcome: string) => void outcomes.push(`${name} ${outcome}`),

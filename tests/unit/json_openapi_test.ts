@@ -7,9 +7,10 @@ import { STATUS_OF } from "../../server/http/response.ts";
 import { openApiDocument } from "../../server/v1/openapi.ts";
 import { createApp, restRoutes } from "../../server/v1/rest.ts";
 import type { RestDeps } from "../../server/v1/rest_call.ts";
-import { DEFAULT_EXCHANGE_LIMITS, Exchanges } from "../../server/v1/sign_in_routes.ts";
+import { Exchanges } from "../../server/v1/sign_in_routes.ts";
 import type { CommandName } from "../../server/v1/schemas.ts";
 import { openNode, PROTOCOL } from "./json_fakes.ts";
+import { EXCHANGE_LIMITS } from "../sim/limits.ts";
 
 interface Operation {
   readonly operationId: string;
@@ -24,7 +25,7 @@ interface Document {
 }
 
 const node = openNode();
-const exchanges = new Exchanges(DEFAULT_EXCHANGE_LIMITS, node.deps.clock);
+const exchanges = new Exchanges(EXCHANGE_LIMITS, node.deps.clock);
 const ROUTES = restRoutes(PROTOCOL, exchanges);
 const DOCUMENT = openApiDocument(ROUTES, PROTOCOL, null) as unknown as Document;
 
@@ -45,6 +46,7 @@ Deno.test("openApiDocument has every route of the app, and no other", () => {
       allowedOrigins: [],
       publicUrl: null,
     } as unknown as RestDeps,
+    EXCHANGE_LIMITS,
   );
   const served = app.routes
     .filter(({ method }) => method !== "ALL")

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { DEFAULT_RATES, RateBuckets, type RateClass, TokenBucket } from "../../server/v1/rates.ts";
+import { RateBuckets, type RateClass, TokenBucket } from "../../server/v1/rates.ts";
+import { RATES } from "../sim/limits.ts";
 
 Deno.test("TokenBucket gives at most the burst and what returned since", () => {
   const rate = { perSecond: 5, burst: 20 };
@@ -36,7 +37,7 @@ Deno.test("TokenBucket tells the wait after which the same cost is given", () =>
 
 Deno.test("RateBuckets holds each class back besides the one of all", () => {
   const rates = {
-    ...DEFAULT_RATES,
+    ...RATES,
     frames: { perSecond: 1, burst: 3 },
     sends: { perSecond: 1, burst: 1 },
   };

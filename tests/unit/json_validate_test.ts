@@ -1,12 +1,13 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import fc from "fast-check";
 import type { z } from "zod";
-import { DEFAULT_PROTOCOL_LIMITS, publicLimits } from "../../server/v1/limits.ts";
+import { publicLimits } from "../../server/v1/limits.ts";
 import { exceedsBytes, utf8Bytes } from "../../server/text/utf8.ts";
 import { nestsDeeper, parseJson, validate } from "../../server/text/validate.ts";
 import { PROTOCOL } from "./json_fakes.ts";
+import { PROTOCOL_LIMITS } from "../sim/limits.ts";
 
-const LIMITS = DEFAULT_PROTOCOL_LIMITS;
+const LIMITS = PROTOCOL_LIMITS;
 const anyText = fc.string({
   unit: fc.integer({ min: 0, max: 0xffff }).map((c) => String.fromCharCode(c)),
 });

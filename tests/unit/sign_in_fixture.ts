@@ -18,7 +18,8 @@ import type { JwtVerifier } from "../../server/auth/jwt.ts";
 import { deriveCredentials } from "../../server/auth/credentials.ts";
 import type { ScramExchange, SignIn, Verified } from "../../server/auth/types.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
-import { SIGN_IN_DEFAULTS, type SignInOptions } from "../../server/auth/sign_in_options.ts";
+import { type SignInOptions } from "../../server/auth/sign_in_options.ts";
+import { SIGN_IN_OPTIONS } from "../sim/limits.ts";
 
 /** A name that is known to be one. */
 export function nameOf(text: string): AccountName {
@@ -186,7 +187,7 @@ export function openSignIn(
     void lines.push(`${event} ${JSON.stringify(fields ?? {})}`);
   const log: Log = { debug: write, info: write, warn: write, error: write, debugOn: true };
   const options: SignInOptions = {
-    ...SIGN_IN_DEFAULTS,
+    ...SIGN_IN_OPTIONS,
     domain: "example.com",
     registration: "open",
     iterations: { sha256: 4, sha1: 2 },

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { type Leave, SIGN_IN_QUEUE_LIMITS, SignInQueue } from "../../server/http/sign_in_queue.ts";
+import { type Leave, SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
+import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 
-const LIMITS = { ...SIGN_IN_QUEUE_LIMITS, inFlightMax: 2, waitingMax: 3, waitMaxMs: 1000 };
+const LIMITS = { ...FIXED_SIGN_IN_QUEUE, inFlightMax: 2, waitingMax: 3, waitMaxMs: 1000 };
 
 function signInQueue() {
   let nowMs = 0;
@@ -53,10 +54,10 @@ Deno.test("SignInQueue goes on for entries that leave at once, however many", ()
   const it = new SignInQueue({
     clock: { monoMs: () => 0, wallMs: () => 0 },
     random: simRandom(new Prng(1)),
-  });
+  }, FIXED_SIGN_IN_QUEUE);
   const stay: Leave[] = [];
   let count = 0;
-  for (let i = 0; i < SIGN_IN_QUEUE_LIMITS.inFlightMax; i++) {
+  for (let i = 0; i < FIXED_SIGN_IN_QUEUE.inFlightMax; i++) {
     it.enter(false, (l) => stay.push(l), () => {});
   }
   for (let i = 0; i < 15_000; i++) it.enter(false, (leave) => (count++, leave()), () => {});
