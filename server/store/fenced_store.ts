@@ -24,7 +24,7 @@ import type {
   StoreKey,
   TableChange,
 } from "../node/ports.ts";
-import { ByteReader, ByteWriter } from "../../shard/record/bytes.ts";
+import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
 import { type Fence, Fences } from "./fences.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import type { RowError, RowStore } from "./row_store.ts";
@@ -32,26 +32,8 @@ import { TABLE_REGISTER } from "../node/ports.ts";
 
 const LOG = "log";
 const CLAIMS_KEY: StoreKey = ["meta", "claims"];
-/** First byte of a register's row. Rows of earlier versions begin with another one. */
-const REGISTER_FORMAT = 2;
 /** Records of one page of a log. */
 const PAGE_ROWS = 100;
-
-function registerKey(name: string): StoreKey {
-  return ["meta", name];
-}
-
-function encodeRegister({ version, value }: Register): Uint8Array {
-  return new ByteWriter(value.length + 16).u8(REGISTER_FORMAT).uint(version).raw(value).take();
-}
-
-/** Reads a register's row. What an earlier program has stored under the name is version 1. */
-export function decodeRegister(bytes: Uint8Array): Register {
-  if (bytes[0] !== REGISTER_FORMAT) return { version: 1, value: bytes };
-  const r = new ByteReader(bytes, 1);
-  const version = r.uint();
-  return { version, value: bytes.slice(new ByteWriter().u8(REGISTER_FORMAT).uint(version).length) };
-}
 
 /** See the head of this file. */
 export class FencedStore implements Store {

@@ -20,6 +20,7 @@ import type { RowError, RowStore } from "./row_store.ts";
 import { FencedStore } from "./fenced_store.ts";
 import { runCallback } from "../system/callback.ts";
 import { checkKey, checkList, checkWrite } from "./store_limits.ts";
+import { StoreOpenError } from "./store_open_error.ts";
 
 /** Keys that Deno KV takes in one read. */
 const GROUP_KEYS_MAX = 10;
@@ -37,11 +38,6 @@ export function commitError(cause: unknown): RowError {
   const message = cause instanceof Error ? cause.message : String(cause);
   if (/database or disk is full/.test(message)) return { kind: "full", message };
   return { kind: DEFINITE_RE.test(message) ? "failed" : "unknown", message };
-}
-
-/** A store that could not be opened; `cause` is the platform's error. */
-export class StoreOpenError extends Error {
-  override readonly name = "StoreOpenError";
 }
 
 /**

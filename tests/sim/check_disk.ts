@@ -4,7 +4,7 @@ import type { MemoryDisk } from "./memory_store.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { decodeHead, joinChunks } from "../../shard/account/checkpoint.ts";
-import { decodeRegister } from "../../server/store/fenced_store.ts";
+import { decodeRegister } from "../../server/store/register_rows.ts";
 import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
 import { TABLE_REGISTER } from "../../server/node/ports.ts";
 import { SMALL_WINDOW } from "./config.ts";

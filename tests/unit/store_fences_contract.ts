@@ -9,7 +9,7 @@ import {
   type StoreError,
   TABLE_REGISTER,
 } from "../../server/node/ports.ts";
-import { type Bench, del, MEDIA, set, withBench } from "./store_media.ts";
+import { type Bench, del, type Medium, set, withBench } from "./store_media.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 
 const ME: NodeRef = { id: "node000000000001" as NodeId, incarnation: 1 };
@@ -63,7 +63,8 @@ async function register(bench: Bench, name: string) {
   return (await bench.call<unknown>((done) => bench.store.register(name, done))).value;
 }
 
-for (const [name, medium] of MEDIA) {
+/** Makes the tests of one kind of store; their names begin with `name`. */
+export function fencesContract(name: string, medium: () => Medium): void {
   const contract = (behaviour: string, test: (bench: Bench) => Promise<void>) =>
     Deno.test(`${name} ${behaviour}`, () => withBench(medium(), test));
 

@@ -1,0 +1,402 @@
+/** The store of a cell in PostgreSQL: the engine checks the fences, inside the write itself. */
+import { Buffer } from "node:buffer";
+import type {
+  Cancel,
+  Claim,
+  Cut,
+  Done,
+  Holder,
+  ListOptions,
+  LogBatch,
+  LogRecord,
+  Mutation,
+  Owned,
+  Register,
+  Row,
+  Store,
+  StoreError,
+  StoreKey,
+  TableChange,
+} from "../node/ports.ts";
+import { checkKey, checkList, checkWrite } from "./store_limits.ts";
+import { decodeKey, encodeKey, keyRange } from "./key_bytes.ts";
+import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
+import { type LaneError, PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
+import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import { RAISED } from "./pg_sql.ts";
+import { TABLE_REGISTER } from "../node/ports.ts";
+
+/** Connections for reads. */
+const READ_LANES = 4;
+/** Records of one page of a log. */
+const PAGE_ROWS = 100;
+const CLOSED: StoreError = { kind: "failed", message: "The store is closed." };
+
+/**
+ * See the head of this file. Appends have a connection, all other changes another one, and so happen
+ * in the order in which they are asked for; reads have several.
+ */
+export class PgStore implements Store {
+  readonly #appends: PgLane;
+  readonly #changes: PgLane;
+  readonly #reads: readonly PgLane[];
+  readonly #lanes: readonly PgLane[];
+  /** Lanes that are not closed. */
+  #open: number;
+  /** Epochs of the shards that this process has claimed or opened; null: void, to be claimed again. */
+  readonly #mine = new Map<number, number | null>();
+  readonly #watchers = new Map<string, Set<(version: number) => void>>();
+  #appending = false;
+  /** Claims that wait for the append under way. */
+  #claiming: (() => void)[] = [];
+  #closing: (() => void)[] | null = null;
+
+  constructor(link: PgLink) {
+    this.#appends = new PgLane(link);
+    this.#changes = new PgLane(link);
+    this.#reads = Array.from({ length: READ_LANES }, () => new PgLane(link));
+    this.#lanes = [this.#appends, this.#changes, ...this.#reads];
+    this.#open = this.#lanes.length;
+  }
+
+  // ---- logs and checkpoints
+
+  append(batches: readonly LogBatch[], done: Done): void {
+    if (this.#appending) throw new Error("append: another append is in flight");
+    if (this.#closing !== null) return later(() => done(CLOSED));
+    const stale = batches.filter(({ shard, epoch }) => this.#mine.get(shard) !== epoch);
+    if (stale.length > 0) return later(() => done(fenced(stale.map(({ shard }) => shard))));
+    this.#appending = true;
+    const records = batches.flatMap((batch) => batch.records);
+    const values = [
+      ints(batches.map(({ shard }) => shard)),
+      ints(batches.map(({ epoch }) => epoch)),
+      ints(batches.map(({ from }) => from)),
+      ints(batches.map((batch) => batch.records.length)),
+      ints(records.map(({ length }) => length)),
+      Buffer.concat(records),
+    ];
+    this.#appends.run("append", values, (error) => {
+      this.#appending = false;
+      if (error?.kind === "unknown") {
+        for (const { shard } of batches) this.#mine.set(shard, null);
+      }
+      for (const start of this.#claiming.splice(0)) start();
+      done(storeError(error));
+    });
+  }
+
+  readLog(
+    log: number,
+    after: number,
+    bytesMax: number,
+    done: Done<{ readonly records: readonly LogRecord[]; readonly end: boolean }>,
+  ): void {
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    const page = () => {
+      const last = records.at(-1)?.lsn ?? after;
+      this.#read("log", [log, last, PAGE_ROWS], (error, rows) => {
+        if (error !== null) return done(error, { records: [], end: false });
+        for (const { lsn, body } of rows) {
+          records.push({ lsn: Number(lsn), bytes: ownBytes(body) });
+          bytes += (body as Uint8Array).length;
+        }
+        const end = rows.length < PAGE_ROWS;
+        if (end || bytes >= bytesMax) done(null, { records, end });
+        else page();
+      });
+    };
+    page();
+  }
+
+  checkpoint(
+    claims: readonly Claim[],
+    rows: readonly Mutation[],
+    cuts: readonly Cut[],
+    done: Done,
+  ): void {
+    checkWrite(rows);
+    for (const { log } of cuts) {
+      if (this.#mine.has(log) && !claims.some(({ shard }) => shard === log)) {
+        throw new Error(`checkpoint: the log of shard ${log} is cut without its claim`);
+      }
+    }
+    const stale = claims.filter(({ shard, epoch }) => this.#mine.get(shard) !== epoch);
+    if (stale.length > 0) return later(() => done(fenced(stale.map(({ shard }) => shard))));
+    const values = [
+      ints(claims.map(({ shard }) => shard)),
+      ints(claims.map(({ epoch }) => epoch)),
+      ...packed(rows),
+      ints(cuts.map(({ log }) => log)),
+      ints(cuts.map(({ from }) => from)),
+      ints(cuts.map(({ below }) => below)),
+    ];
+    this.#change("checkpoint", values, (error) => done(error));
+  }
+
+  // ---- rows
+
+  write(mutations: readonly Mutation[], done: (error: StoreError | null) => void): void {
+    checkWrite(mutations);
+    const log = mutations.find(({ key }) => key[0] === "log");
+    if (log !== undefined) throw new Error("write: records of logs are appended or cut");
+    if (mutations.length === 0) return later(() => done(this.#closing !== null ? CLOSED : null));
+    this.#change("put", packed(mutations), (error) => done(error));
+  }
+
+  read(
+    keys: readonly StoreKey[],
+    done: (error: StoreError | null, values: readonly (Uint8Array | null)[]) => void,
+  ): void {
+    for (const key of keys) checkKey("read", key);
+    if (keys.length === 0) return later(() => done(this.#closing !== null ? CLOSED : null, []));
+    const wanted = keys.map((key) => hex(encodeKey(key)));
+    const list = `{${[...new Set(wanted)].map((key) => `"\\\\x${key}"`).join(",")}}`;
+    this.#read("get", [list], (error, rows) => {
+      if (error !== null) return done(error, []);
+      const found = new Map(rows.map(({ key, value }) => [hex(key as Uint8Array), value]));
+      done(
+        null,
+        wanted.map((key) => found.has(key) ? ownBytes(found.get(key)) : null),
+      );
+    });
+  }
+
+  list(options: ListOptions, done: (error: StoreError | null, rows: readonly Row[]) => void): void {
+    checkList(options);
+    const { prefix, after, limit } = options;
+    const { above, below } = keyRange(prefix);
+    const values = [after === null ? above : encodeKey(after), below, limit];
+    this.#read("list", values, (error, rows) => {
+      done(
+        error,
+        rows.map(({ key, value }) => ({
+          key: decodeKey(key as Uint8Array),
+          value: ownBytes(value),
+        })),
+      );
+    });
+  }
+
+  // ---- ownership
+
+  holders(done: Done<readonly Holder[]>): void {
+    this.#change("holders", [], (error, rows) => {
+      done(
+        error,
+        rows.map(({ id, owner, incarnation, epoch }) => ({
+          shard: Number(id),
+          epoch: Number(epoch),
+          owner: owner === null ? null : {
+            id: String(owner) as NodeId,
+            incarnation: Number(incarnation),
+          },
+        })),
+      );
+    });
+  }
+
+  claim(claims: readonly Claim[], owner: NodeRef, done: Done<readonly (Owned | null)[]>): void {
+    const owned: (Owned | null)[] = [];
+    if (claims.length === 0) {
+      return later(() => done(this.#closing !== null ? CLOSED : null, owned));
+    }
+    // One shard a statement: claims of several nodes cannot wait for each other in a circle.
+    const next = () => {
+      const { shard, epoch } = claims[owned.length]!;
+      const values = [shard, owner.id, owner.incarnation, epoch];
+      this.#change("claim", values, (error, [row]) => {
+        if (error !== null) {
+          this.#mine.set(shard, null);
+          return done(error, []);
+        }
+        if (row === undefined) owned.push(null);
+        else {
+          const raised = { shard, epoch: Number(row["epoch"]), head: Number(row["head"]) };
+          this.#mine.set(shard, raised.epoch);
+          owned.push(raised);
+        }
+        if (owned.length === claims.length) done(null, owned);
+        else next();
+      });
+    };
+    if (this.#appending) this.#claiming.push(next);
+    else next();
+  }
+
+  reshape({ version, table, seal, open }: TableChange, done: Done<boolean>): void {
+    const key = encodeKey(registerKey(TABLE_REGISTER));
+    this.#stored(key, version, (error, old) => {
+      if (error !== null || old === undefined) return done(error, false);
+      const values = [
+        key,
+        old,
+        encodeRegister({ version: version + 1, value: table }),
+        ints(seal.map(({ shard }) => shard)),
+        ints(seal.map(({ epoch }) => epoch)),
+        ints(seal.map(({ head }) => head)),
+        ints(open.map(({ shard }) => shard)),
+        ints(open.map(({ epoch }) => epoch)),
+        ints(open.map(({ start }) => start)),
+        `{${open.map(({ owner }) => owner.id).join(",")}}`,
+        ints(open.map(({ owner }) => owner.incarnation)),
+      ];
+      this.#conditional("reshape", values, (error, made) => {
+        if (error !== null) { for (const { shard } of seal) this.#mine.set(shard, null); }
+        if (made) {
+          for (const { shard } of seal) this.#mine.delete(shard);
+          for (const { shard, epoch } of open) this.#mine.set(shard, epoch);
+        }
+        done(error, made);
+        if (made) this.#changed(TABLE_REGISTER, version + 1);
+      });
+    });
+  }
+
+  // ---- registers
+
+  register(name: string, done: Done<Register | null>): void {
+    this.read([registerKey(name)], (error, [row]) => {
+      done(error, row ? decodeRegister(row) : null);
+    });
+  }
+
+  cas(
+    name: string,
+    version: number,
+    value: Uint8Array,
+    rows: readonly Mutation[],
+    done: Done<boolean>,
+  ): void {
+    const key = encodeKey(registerKey(name));
+    const next = encodeRegister({ version: version + 1, value });
+    const packedRows = packed(rows);
+    this.#stored(key, version, (error, old) => {
+      if (error !== null || old === undefined) return done(error, false);
+      this.#conditional("cas", [key, old, next, ...packedRows], (error, set) => {
+        done(error, set);
+        if (set) this.#changed(name, version + 1);
+      });
+    });
+  }
+
+  watch(name: string, changed: (version: number) => void): Cancel {
+    const watchers = this.#watchers.get(name) ?? new Set();
+    this.#watchers.set(name, watchers.add(changed));
+    return () => watchers.delete(changed);
+  }
+
+  #changed(name: string, version: number): void {
+    for (const changed of this.#watchers.get(name) ?? []) changed(version);
+  }
+
+  close(done: () => void): void {
+    if (this.#closing !== null) {
+      if (this.#open === 0) later(done);
+      else this.#closing.push(done);
+      return;
+    }
+    this.#closing = [done];
+    for (const lane of this.#lanes) {
+      lane.close(() => {
+        this.#open--;
+        if (this.#open === 0) { for (const closed of this.#closing!) closed(); }
+      });
+    }
+  }
+
+  /** The row of a register that has this version: null where it does not exist, undefined: another. */
+  #stored(
+    key: Uint8Array,
+    version: number,
+    done: (error: StoreError | null, row: Uint8Array | null | undefined) => void,
+  ): void {
+    this.#change("get", [`{"\\\\x${hex(key)}"}`], (error, [row]) => {
+      const stored = row === undefined ? null : ownBytes(row["value"]);
+      const current = stored === null ? 0 : decodeRegister(stored).version;
+      done(error, current === version ? stored : undefined);
+    });
+  }
+
+  // ---- statements
+
+  /** A change that is undone where the state is not as stated: false. */
+  #conditional(
+    statement: "cas" | "reshape",
+    values: readonly PgValue[],
+    done: (error: StoreError | null, made: boolean) => void,
+  ): void {
+    this.#changes.run(statement, values, (error) => {
+      const conflict = error?.kind === "raised" && error.state === RAISED.conflict;
+      done(conflict ? null : storeError(error), error === null);
+    });
+  }
+
+  #change(
+    statement: "put" | "checkpoint" | "claim" | "holders" | "get",
+    values: readonly PgValue[],
+    done: (error: StoreError | null, rows: PgRows) => void,
+  ): void {
+    if (this.#closing !== null) return later(() => done(CLOSED, []));
+    this.#changes.run(statement, values, (error, rows) => done(storeError(error), rows));
+  }
+
+  /** A read that fails has no effect: never `unknown`. */
+  #read(
+    statement: "get" | "list" | "log",
+    values: readonly PgValue[],
+    done: (error: StoreError | null, rows: PgRows) => void,
+  ): void {
+    if (this.#closing !== null) return later(() => done(CLOSED, []));
+    const idlest = this.#reads.reduce((a, b) => b.busy < a.busy ? b : a);
+    idlest.run(statement, values, (error, rows) => {
+      const failed = storeError(error);
+      done(failed === null ? null : { kind: "failed", message: failed.message }, rows);
+    });
+  }
+}
+
+function later(run: () => void): void {
+  queueMicrotask(run);
+}
+
+function fenced(shards: readonly number[]): StoreError {
+  const message = `The claims to shards ${shards.join(", ")} are not current.`;
+  return { kind: "fenced", message, shards };
+}
+
+function storeError(error: LaneError | null): StoreError | null {
+  if (error?.kind !== "raised") return error;
+  if (error.state === RAISED.fenced) return fenced(error.detail.split(",").map(Number));
+  return { kind: "failed", message: `The store refuses the change: ${error.state}` };
+}
+
+function ints(values: readonly number[]): string {
+  return `{${values.join(",")}}`;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
+}
+
+/** The driver's bytes as plain ones. */
+function ownBytes(value: unknown): Uint8Array {
+  return new Uint8Array(value as Uint8Array);
+}
+
+/** Mutations for `roost_put`: the last one of each key, in the order of keys. */
+function packed(mutations: readonly Mutation[]): readonly PgValue[] {
+  const last = new Map<string, readonly [key: Uint8Array, mutation: Mutation]>();
+  for (const mutation of mutations) {
+    const key = encodeKey(mutation.key);
+    last.set(hex(key), [key, mutation]);
+  }
+  const rows = [...last].sort(([a], [b]) => a < b ? -1 : 1).map(([, row]) => row);
+  const values = rows.map(([, m]) => m.kind === "set" ? m.value : null);
+  return [
+    ints(rows.map(([key]) => key.length)),
+    ints(values.map((value) => value?.length ?? -1)),
+    Buffer.concat(rows.flatMap(([key], i) => [key, values[i] ?? new Uint8Array()])),
+  ];
+}
