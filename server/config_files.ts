@@ -15,8 +15,8 @@ export interface ConfigFiles {
 
 /** Absolute paths of all files that the configuration names, whether they exist or not. */
 export function configFilePaths(config: Config): readonly string[] {
-  const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles } } = config;
-  return [tlsCert, tlsKey, jwksFile, ...keyFiles]
+  const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles }, store: { urlFile } } = config;
+  return [tlsCert, tlsKey, jwksFile, urlFile, ...keyFiles]
     .flatMap((file) => file === null ? [] : [file]);
 }
 

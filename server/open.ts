@@ -1,6 +1,7 @@
 /** Opens a node over its data directory, with the real ports, but lets nobody in yet. */
 import type { EdgePacket } from "../shard/ops.ts";
 import type { Config } from "./config/config.ts";
+import { cellSecret } from "./node/cell_secret.ts";
 import type { Counters } from "./http/counters.ts";
 import type { Ports } from "./node/ports.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
@@ -11,7 +12,7 @@ import { createCounters } from "./http/counters.ts";
 import { keepDomain, storedDomain } from "./node/domain.ts";
 import { keepStoreMark } from "./node/store_mark.ts";
 import { Node } from "./node/node.ts";
-import { openKvStore } from "./store/kv_store.ts";
+import { engineOf, openStore } from "./open_store.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { stderrOut } from "./system/stderr.ts";
@@ -57,18 +58,21 @@ export async function openNode(
   });
   const log = startLog({ level: config.log.level, format: config.log.format, out });
   const random = systemRandom();
-  const dir = await openDataDir(config.dataDir, random, makes, configFilePaths(config));
+  const engine = engineOf(config);
+  const dir = await openDataDir(config.dataDir, random, makes, configFilePaths(config), engine);
   try {
-    const store = await openKvStore(dir.kvPath);
+    const timers = systemTimers();
+    const store = await openStore(config, dir, { log, timers });
     const mark = await keepStoreMark(store, random, dir.storeMark, dir.path);
     if (dir.storeMark === null) dir.noteStoreMark(mark);
     if (serves) await keepDomain(store, config.server.domain, dir.path);
     const domain = await storedDomain(store) ?? config.server.domain;
     const tag = await restoreTag(store);
+    const secret = engine === "kv" ? dir.serverSecret : await cellSecret(store, dir.serverSecret);
     const clock = systemClock();
     const ports = {
       clock,
-      timers: systemTimers(),
+      timers,
       random,
       store,
       kdf: systemKdf(),
@@ -95,7 +99,7 @@ export async function openNode(
       await new Promise<void>((done) => store.close(done));
       dir.release();
     };
-    const signIn = { ...signInOptions(config, dir.serverSecret), domain };
+    const signIn = { ...signInOptions(config, secret), domain };
     const flushLog = (done: () => void) => out.flush(done);
     return { dir, ports, log, node, counters, signIn, flushLog, close };
   } catch (error) {

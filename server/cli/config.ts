@@ -26,6 +26,8 @@ const SETTING_FLAGS = [
   ["--bind <host:port>", "server.bind", "where to listen (127.0.0.1:8420)"],
   ["--domain <name>", "server.domain", "the domain of all accounts (localhost)"],
   ["--registration <mode>", "registration.mode", "open, invite or closed"],
+  ["--store <url>", "store.url", "PostgreSQL instead of the directory's own store; ROOST_STORE"],
+  ["--store-file <file>", "store.urlFile", "a file that holds its address and password"],
   ["--tls-cert <file>", "server.tlsCert", "PEM certificate and chain"],
   ["--tls-key <file>", "server.tlsKey", "PEM private key of the certificate"],
   ["--log-level <level>", "log.level", "debug, info, warn or error"],

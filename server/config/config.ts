@@ -1,8 +1,8 @@
 /**
  * The configuration of a node: every setting with its value and where it came from. Settings are
  * read from, in rising order of precedence: defaults, the TOML file, `ROOST_…` environment
- * variables, flags. All faults are reported at once, each with what to change. No setting holds a
- * secret: keys are named by their files.
+ * variables, flags. All faults are reported at once, each with what to change. Keys are named by their
+ * files; a setting that may hold a secret is shown without it, and refused as a flag with it.
  */
 import { dirname, resolve } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
@@ -11,10 +11,17 @@ import { GATEWAY_KNOBS } from "./gateway.ts";
 import { GENERAL_KNOBS } from "./knobs.ts";
 import { LIMIT_KNOBS } from "./limits.ts";
 import type { Knob } from "./knob.ts";
+import { STORE_KNOBS } from "./store.ts";
 import { nearest } from "./nearest.ts";
 import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relations.ts";
 
-const KNOBS = { ...GENERAL_KNOBS, ...LIMIT_KNOBS, ...GATEWAY_KNOBS, ...ADMIN_KNOBS } as const;
+const KNOBS = {
+  ...GENERAL_KNOBS,
+  ...STORE_KNOBS,
+  ...LIMIT_KNOBS,
+  ...GATEWAY_KNOBS,
+  ...ADMIN_KNOBS,
+} as const;
 
 type ValueOf<K> = K extends Knob<infer T> ? T : never;
 
@@ -143,6 +150,7 @@ function readFile(
 
 function readEnv({ env, cwd: base }: ConfigInput, given: Map<string, Given>): string[] {
   const keyOf = new Map([...KNOB_TABLE.keys()].map((key) => [envName(key), key]));
+  for (const [key, knob] of KNOB_TABLE) if (knob.env !== undefined) keyOf.set(knob.env, key);
   const errors: string[] = [];
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith("ROOST_") || ENV_OTHER.has(name)) continue;
@@ -193,6 +201,9 @@ interface Checked {
   readonly errors: readonly string[];
 }
 
+/** Where secrets belong. */
+const SECRETS = "put it into the settings file, the environment or a file of its own";
+
 function check(given: ReadonlyMap<string, Given>): Checked {
   const values = new Map<string, unknown>();
   const effective: EffectiveSetting[] = [];
@@ -201,13 +212,18 @@ function check(given: ReadonlyMap<string, Given>): Checked {
     const found = given.get(key);
     const { source } = found ?? { source: "default" };
     const raw = found === undefined ? knob.default : absolute(found, knob);
+    const shown = knob.shown?.(raw) ?? raw;
     const result = knob.schema.safeParse(raw);
-    if (result.success) values.set(key, result.data);
+    if (shown !== raw && source.startsWith("flag ")) {
+      errors.push(
+        `${key} has a secret in ${source}, which all users of this machine can read: ${SECRETS}`,
+      );
+    } else if (result.success) values.set(key, result.data);
     else {
       const where = source.replace(/^(file|environment|flag) /, "");
-      errors.push(`${key} is ${quote(raw)} in ${where}: it must be ${knob.wants}`);
+      errors.push(`${key} is ${quote(shown)} in ${where}: it must be ${knob.wants}`);
     }
-    effective.push({ key, value: raw, source, knob });
+    effective.push({ key, value: shown, source, knob });
   }
   return { values, effective, errors };
 }

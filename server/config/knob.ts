@@ -17,6 +17,13 @@ export interface Knob<T> {
   readonly parse: (text: string) => unknown;
   /** It names files: relative to the settings file that names them, or to where a flag was given. */
   readonly path?: true;
+  /**
+   * Where a value may hold a secret: the value without it, for people to see. A flag with a secret
+   * is refused, because every user of the machine can read it.
+   */
+  readonly shown?: (raw: unknown) => unknown;
+  /** A further environment variable, besides that of its name. */
+  readonly env?: string;
 }
 
 /** A whole number from `min` to `max`. */

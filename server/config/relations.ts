@@ -111,6 +111,18 @@ function tlsFaults({ server }: Config): string[] {
   return [];
 }
 
+function storeFaults({ store }: Config): string[] {
+  if (store.url !== null && store.urlFile !== null) {
+    return ["store.url and store.urlFile are both set: keep one"];
+  }
+  if (store.requireSynchronous && store.url === null && store.urlFile === null) {
+    return [
+      "store.requireSynchronous is set without store.url: the directory's own store has no standby",
+    ];
+  }
+  return [];
+}
+
 function jwtFaults({ jwt }: Config): string[] {
   const given = jwt.audience.length > 0 || jwt.algorithms.length > 0 || jwt.keyFiles.length > 0 ||
     jwt.jwksFile !== null || jwt.createAccounts || jwt.subjectClaim !== null;
@@ -194,6 +206,7 @@ function gatewayFaults({ gateway }: Config): string[] {
 export function relationFaults(config: Config, filesMax: number | null): readonly string[] {
   return [
     ...tlsFaults(config),
+    ...storeFaults(config),
     ...adminFaults(config),
     ...jwtFaults(config),
     ...limitFaults(config, filesMax),

@@ -1,7 +1,7 @@
 /** Backups of a data directory, whether a server uses it or not, and restoring them. */
 import type { Clock, Random, Store } from "../node/ports.ts";
 import { backupFile, extractStore, readBackup, writeBackup } from "../system/backup_file.ts";
-import { readDataDir, restoreDataDir } from "../system/data_dir.ts";
+import { DataDirError, readDataDir, restoreDataDir } from "../system/data_dir.ts";
 import { markRestored } from "../node/restore_tag.ts";
 import { openKvStore } from "../store/kv_store.ts";
 import { storedDomain } from "../node/domain.ts";
@@ -46,7 +46,13 @@ export function systemBackups(): Backups {
 }
 
 function backup(clock: Clock, dataDir: string, out: string): Backup {
-  const { kvPath, serverSecret } = readDataDir(dataDir);
+  const { kvPath, serverSecret, engine } = readDataDir(dataDir);
+  if (engine === "postgres") {
+    throw new DataDirError(
+      "unusable",
+      `Cannot back up --data ${dataDir}: its store is in PostgreSQL. Use pg_basebackup or pg_dump.`,
+    );
+  }
   // Before the copy begins: what was acknowledged by then is committed.
   const momentMs = clock.wallMs();
   const file = backupFile(out, momentMs);

@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 // @ts-types="@types/pg"
 import pg from "pg";
-import { formatPgAddress, type PgAddress, type PgHost } from "./pg_url.ts";
+import { formatPgAddress, type PgAddress, type PgHost } from "../config/pg_url.ts";
 import { RAISED, SQL, type Statement } from "./pg_sql.ts";
 import type { Cancel, Timers } from "../node/ports.ts";
 import { runCallback } from "../system/callback.ts";

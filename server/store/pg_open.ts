@@ -3,7 +3,7 @@ import { FUNCTIONS, SCHEMA_VERSION, STORAGE, TABLES } from "./pg_sql.ts";
 import { type LaneError, PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
 import { PgStore } from "./pg_store.ts";
 import { StoreOpenError } from "./store_open_error.ts";
-import { formatPgAddress } from "./pg_url.ts";
+import { formatPgAddress } from "../config/pg_url.ts";
 
 /** What the engine says of itself. */
 export interface PgReport {

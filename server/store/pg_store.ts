@@ -21,7 +21,8 @@ import type {
 import { checkKey, checkList, checkWrite } from "./store_limits.ts";
 import { decodeKey, encodeKey, keyRange } from "./key_bytes.ts";
 import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
-import { type LaneError, PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
+import { PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
+import { fenced, hex, ints, later, ownBytes, packed, storeError } from "./pg_values.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { RAISED } from "./pg_sql.ts";
 import { TABLE_REGISTER } from "../node/ports.ts";
@@ -355,48 +356,4 @@ export class PgStore implements Store {
       done(failed === null ? null : { kind: "failed", message: failed.message }, rows);
     });
   }
-}
-
-function later(run: () => void): void {
-  queueMicrotask(run);
-}
-
-function fenced(shards: readonly number[]): StoreError {
-  const message = `The claims to shards ${shards.join(", ")} are not current.`;
-  return { kind: "fenced", message, shards };
-}
-
-function storeError(error: LaneError | null): StoreError | null {
-  if (error?.kind !== "raised") return error;
-  if (error.state === RAISED.fenced) return fenced(error.detail.split(",").map(Number));
-  return { kind: "failed", message: `The store refuses the change: ${error.state}` };
-}
-
-function ints(values: readonly number[]): string {
-  return `{${values.join(",")}}`;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
-}
-
-/** The driver's bytes as plain ones. */
-function ownBytes(value: unknown): Uint8Array {
-  return new Uint8Array(value as Uint8Array);
-}
-
-/** Mutations for `roost_put`: the last one of each key, in the order of keys. */
-function packed(mutations: readonly Mutation[]): readonly PgValue[] {
-  const last = new Map<string, readonly [key: Uint8Array, mutation: Mutation]>();
-  for (const mutation of mutations) {
-    const key = encodeKey(mutation.key);
-    last.set(hex(key), [key, mutation]);
-  }
-  const rows = [...last].sort(([a], [b]) => a < b ? -1 : 1).map(([, row]) => row);
-  const values = rows.map(([, m]) => m.kind === "set" ? m.value : null);
-  return [
-    ints(rows.map(([key]) => key.length)),
-    ints(values.map((value) => value?.length ?? -1)),
-    Buffer.concat(rows.flatMap(([key], i) => [key, values[i] ?? new Uint8Array()])),
-  ];
 }

@@ -4,7 +4,7 @@
  * | file | holds |
  * | --- | --- |
  * | `lock` | locked while a process uses the directory; the process id |
- * | `format.json` | version of the layout, written last when the directory is made; the store's mark |
+ * | `format.json` | version of the layout, written last when the directory is made; the store's engine and mark |
  * | `secrets.json` | the node's id and the secret that fake salts are derived from |
  * | `kv.sqlite3` (`-wal`, `-shm`) | the store |
  * | `admin.token` | the token of the admin API over the network, where that is on |
@@ -33,6 +33,9 @@ export interface NodeSecrets {
   /** 32 random bytes; never shown, never changed. */
   readonly serverSecret: Uint8Array;
 }
+
+/** Where the store of a directory is: in its own file, or with a PostgreSQL server. */
+export type Engine = "kv" | "postgres";
 
 /** A data directory in use by this process. Paths are absolute. */
 export interface DataDir extends NodeSecrets {
@@ -82,6 +85,7 @@ export async function openDataDir(
   random: Random,
   makes = true,
   named: readonly string[] = [],
+  engine: Engine = "kv",
 ): Promise<DataDir> {
   const dir = isAbsolute(path) ? path : resolve(path);
   const adminSocketPath = join(dir, "admin.sock");
@@ -100,10 +104,10 @@ export async function openDataDir(
     const lock = await take(dir);
     try {
       return {
-        ...prepare(dir, random),
+        ...prepare(dir, random, engine),
         path: dir,
         adminSocketPath,
-        noteStoreMark: (store) => writeDurably(dir, "format.json", { format: FORMAT, store }),
+        noteStoreMark: (store) => writeFormat(dir, engine, store),
         release: lock.release,
       };
     } catch (cause) {
@@ -122,13 +126,15 @@ export async function openDataDir(
 }
 
 /** The secrets of a directory that another process may be using. Rejects with `DataDirError`. */
-export function readDataDir(path: string): NodeSecrets & { readonly kvPath: string } {
+export function readDataDir(
+  path: string,
+): NodeSecrets & { readonly kvPath: string; readonly engine: Engine } {
   const dir = resolve(path);
   refuseMissing(dir);
   const format = readFormat(dir);
   if (format === null) throw damaged(dir, "format.json");
-  refuseLost(dir, format);
-  return { ...readSecrets(dir), kvPath: join(dir, "kv.sqlite3") };
+  if (format.engine === "kv") refuseLost(dir, format);
+  return { ...readSecrets(dir), kvPath: join(dir, "kv.sqlite3"), engine: format.engine };
 }
 
 /**
@@ -159,7 +165,7 @@ export async function restoreDataDir(
     writeDurably(dir, "kv.sqlite3", { restoring: true });
     await place(kvPath);
     writeDurably(dir, "secrets.json", { v: 1, nodeId, serverSecret: hex(serverSecret) });
-    writeDurably(dir, "format.json", { format: FORMAT });
+    writeFormat(dir, "kv");
   } catch (error) {
     for (const { name } of [...Deno.readDirSync(dir)]) {
       if (name !== "roost.toml") removeIfThere(join(dir, name));
@@ -212,6 +218,7 @@ function refuseForeign(dir: string, named: readonly string[]): void {
 function prepare(
   dir: string,
   random: Random,
+  engine: Engine,
 ): NodeSecrets & Pick<DataDir, "kvPath" | "storeMark"> {
   const kvPath = join(dir, "kv.sqlite3");
   const format = readFormat(dir);
@@ -230,9 +237,12 @@ function prepare(
     };
     writeDurably(dir, "secrets.json", { ...secrets, serverSecret: hex(secrets.serverSecret) });
     // SQLite gives its other files the mode of this one; an empty one is as good as none.
-    writeDurably(dir, "kv.sqlite3", null);
-    writeDurably(dir, "format.json", { format: FORMAT });
-  } else refuseLost(dir, format);
+    if (engine === "kv") writeDurably(dir, "kv.sqlite3", null);
+    writeFormat(dir, engine);
+  } else {
+    refuseOtherEngine(dir, format, engine);
+    if (engine === "kv") refuseLost(dir, format);
+  }
   return { ...readSecrets(dir), kvPath, storeMark: format?.storeMark ?? null };
 }
 
@@ -240,6 +250,18 @@ function prepare(
 interface Format {
   /** Mark of the store that was served from here; null before the first start. */
   readonly storeMark: string | null;
+  /** Where the store is; directories of earlier versions have it in their own file. */
+  readonly engine: Engine;
+}
+
+/** Started with another store, the server would be empty, and its names free for others. */
+function refuseOtherEngine(dir: string, { engine }: Format, wanted: Engine): void {
+  if (engine === wanted) return;
+  const advice = wanted === "kv"
+    ? "its store is in PostgreSQL. Name it with --store, or give another directory."
+    : "its store is its own file, not in PostgreSQL. Give another directory, after " +
+      "`roost store copy` where its accounts are to come along.";
+  throw new DataDirError("foreign", `Cannot use --data ${dir}: ${advice}`);
 }
 
 /** A store that was served from here is not empty: opened, it would be made anew. */
@@ -275,7 +297,18 @@ function readFormat(dir: string): Format | null {
   if (store !== undefined && (typeof store !== "string" || store === "")) {
     throw damaged(dir, "format.json");
   }
-  return { storeMark: store ?? null };
+  const engine = read["engine"] ?? "kv";
+  if (engine !== "kv" && engine !== "postgres") throw damaged(dir, "format.json");
+  return { storeMark: store ?? null, engine };
+}
+
+/** Without the engine where it is the directory's own, as directories of earlier versions are. */
+function writeFormat(dir: string, engine: Engine, storeMark?: string): void {
+  writeDurably(dir, "format.json", {
+    format: FORMAT,
+    ...(engine === "kv" ? {} : { engine }),
+    ...(storeMark === undefined ? {} : { store: storeMark }),
+  });
 }
 
 function readSecrets(dir: string): NodeSecrets {

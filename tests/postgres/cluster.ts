@@ -1,19 +1,32 @@
-/** A PostgreSQL server of its own for a test: Debian's binaries, a new directory, a Unix socket. */
+/**
+ * A PostgreSQL server of its own for a test, with a new directory and a Unix socket. Its programs
+ * are Debian's, or those in the directory that the variable ROOST_POSTGRES names.
+ */
 import { join } from "node:path";
+// @ts-types="@types/pg"
+import pg from "pg";
 
 const LIB = "/usr/lib/postgresql";
 /** PostgreSQL refuses to run as root. */
-const UNPRIVILEGED = "postgres";
+const UNPRIVILEGED = Deno.readTextFileSync("/etc/passwd").includes("\npostgres:")
+  ? "postgres"
+  : "nobody";
+
+/** Attempts to start a server whose killed processes may not have ended yet. */
+const START_ATTEMPTS = 20;
+const START_PAUSE_MS = 100;
 
 /** A server that runs. */
 export interface Cluster {
+  /** Directory of its Unix socket. */
+  readonly dir: string;
   /** Its address for `roost --store`, of an empty database. */
   readonly url: string;
-  /** Runs a statement as the superuser; returns what psql prints, unaligned, without headers. */
-  sql(text: string, database?: string): string;
-  /** Makes an empty database and returns its address. */
-  database(name: string): string;
-  /** Ends the server process at once (SIGQUIT) or by kill -9, keeping its directory. */
+  /** Runs a statement as the superuser; resolves with the first column of its rows. */
+  sql(text: string, database?: string): Promise<readonly string[]>;
+  /** Makes an empty database and resolves with its address. */
+  database(name: string): Promise<string>;
+  /** Ends the server and its processes by kill -9; its directory stays. */
   kill(): void;
   start(): void;
   stop(): void;
@@ -21,6 +34,8 @@ export interface Cluster {
 
 /** Where the newest installed server's programs are; throws where none is installed. */
 function binaries(): string {
+  const named = Deno.env.get("ROOST_POSTGRES");
+  if (named !== undefined) return named;
   const versions = [...Deno.readDirSync(LIB)].map(({ name }) => Number(name)).sort((a, b) => b - a);
   const newest = versions[0];
   if (newest === undefined) throw new Error(`no PostgreSQL in ${LIB}: install postgresql-15`);
@@ -38,6 +53,31 @@ function run(program: string, args: readonly string[]): string {
   return text.decode(stdout).trim();
 }
 
+async function firstColumn(dir: string, database: string, text: string): Promise<string[]> {
+  const client = new pg.Client({ host: dir, user: "roost", database });
+  await client.connect();
+  try {
+    const { rows } = await client.query({ text, rowMode: "array" });
+    return rows.map(([first]) => String(first));
+  } finally {
+    await client.end();
+  }
+}
+
+/** Kills a process and its children. */
+function killTree(pid: number): void {
+  const children = new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", String(pid)] });
+  const pids = new TextDecoder().decode(children.outputSync().stdout).split("\n");
+  for (const each of [pid, ...pids.map(Number).filter((child) => child > 0)]) {
+    try {
+      Deno.kill(each, "SIGKILL");
+    } catch (error) {
+      // It has ended with its parent.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
 /** Makes a server and starts it. `settings` are lines of its configuration. */
 export function startCluster(settings: readonly string[] = []): Cluster {
   const bin = binaries();
@@ -48,28 +88,37 @@ export function startCluster(settings: readonly string[] = []): Cluster {
   const lines = ["listen_addresses = ''", `unix_socket_directories = '${dir}'`, ...settings];
   const config = join(data, "postgresql.auto.conf");
   Deno.writeTextFileSync(config, lines.join("\n") + "\n", { append: true });
-  const start = () => {
+  const start = (attempts = START_ATTEMPTS) => {
     const log = join(dir, "log");
-    run(join(bin, "pg_ctl"), ["-D", data, "-w", "-l", log, "start"]);
+    try {
+      run(join(bin, "pg_ctl"), ["-D", data, "-w", "-l", log, "start"]);
+    } catch (error) {
+      if (attempts <= 1) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, START_PAUSE_MS);
+      start(attempts - 1);
+    }
   };
-  const psql = (text: string, database = "postgres") =>
-    run(join(bin, "psql"), ["-h", dir, "-U", "roost", "-d", database, "-At", "-c", text]);
+  const sql = (text: string, database = "postgres") => firstColumn(dir, database, text);
   const url = (database: string) => `postgres://roost@/${database}?host=${dir}`;
   start();
   return {
+    dir,
     url: url("postgres"),
-    sql: psql,
-    database(name) {
-      psql(`CREATE DATABASE ${name}`);
+    sql,
+    async database(name) {
+      await sql(`CREATE DATABASE ${name}`);
       return url(name);
     },
     kill() {
-      const pid = Number(Deno.readTextFileSync(join(data, "postmaster.pid")).split("\n")[0]);
-      Deno.kill(pid, "SIGKILL");
+      killTree(Number(Deno.readTextFileSync(join(data, "postmaster.pid")).split("\n")[0]));
     },
-    start,
+    start: () => start(),
     stop() {
-      run(join(bin, "pg_ctl"), ["-D", data, "-w", "-m", "immediate", "stop"]);
+      try {
+        run(join(bin, "pg_ctl"), ["-D", data, "-w", "-m", "immediate", "stop"]);
+      } catch {
+        // It was killed and not started again.
+      }
       Deno.removeSync(dir, { recursive: true });
     },
   };

@@ -2,7 +2,7 @@
 import { fencesContract } from "../unit/store_fences_contract.ts";
 import { type Medium } from "../unit/store_media.ts";
 import { openPgStore } from "../../server/store/pg_open.ts";
-import { parsePgAddress } from "../../server/store/pg_url.ts";
+import { parsePgAddress } from "../../server/config/pg_url.ts";
 import { rowsContract } from "../unit/store_rows_contract.ts";
 import { startCluster } from "./cluster.ts";
 import { systemTimers } from "../../server/system/timers.ts";
@@ -13,10 +13,12 @@ let databases = 0;
 
 function pgMedium(): Medium {
   databases++;
-  const address = parsePgAddress(cluster.database(`contract_${databases}`));
-  const link = { address, rootCert: null, timers: systemTimers() };
+  const made = cluster.database(`contract_${databases}`);
   return {
-    open: async () => (await openPgStore(link)).store,
+    open: async () => {
+      const address = parsePgAddress(await made)!;
+      return (await openPgStore({ address, rootCert: null, timers: systemTimers() })).store;
+    },
     run: () => {},
     end: () => {},
   };

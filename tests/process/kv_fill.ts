@@ -3,7 +3,8 @@
  * prints what the store says as one line of JSON. With argv 1 = "free", frees space again.
  */
 import type { Store, StoreError } from "../../server/node/ports.ts";
-import { openKvStore, StoreOpenError } from "../../server/store/kv_store.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
+import { StoreOpenError } from "../../server/store/store_open_error.ts";
 
 const [dir, free] = Deno.args;
 const ballast = `${dir}/ballast`;

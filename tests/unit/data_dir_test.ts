@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type DataDir, DataDirError, openDataDir } from "../../server/system/data_dir.ts";
-import { openKvStore, StoreOpenError } from "../../server/store/kv_store.ts";
+import { openKvStore } from "../../server/store/kv_store.ts";
+import { StoreOpenError } from "../../server/store/store_open_error.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 
 const random = simRandom(new Prng(1));

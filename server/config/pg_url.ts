@@ -22,85 +22,73 @@ export interface PgHost {
 const PORT = 5432;
 const TLS_MODES = ["disable", "require", "verify-full"] as const;
 
-/** What is wrong with an address: a sentence that never has its password. */
-export class PgAddressError extends Error {
-  override readonly name = "PgAddressError";
-}
-
 /**
  * Parses `postgres://USER[:PASSWORD]@HOST[:PORT][,HOST[:PORT]…]/DATABASE[?sslmode=…&sslrootcert=…]`;
- * `?host=/DIRECTORY` names a Unix socket. Throws `PgAddressError`.
+ * `?host=/DIRECTORY` names a Unix socket. Null where it is something else.
  */
-export function parsePgAddress(text: string): PgAddress {
+export function parsePgAddress(text: string): PgAddress | null {
   const m = /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(
     text,
   );
-  if (m === null) {
-    throw new PgAddressError("must be like postgres://USER@HOST:5432/DATABASE");
-  }
+  if (m === null) return null;
   const [, credentials = "", authority = "", path = "", query = ""] = m;
   const options = new URLSearchParams(query);
-  for (const name of options.keys()) {
-    if (!["host", "sslmode", "sslrootcert"].includes(name)) {
-      throw new PgAddressError(`has the parameter ${name}; known are host, sslmode, sslrootcert`);
-    }
-  }
+  const known = [...options.keys()].every((name) =>
+    ["host", "sslmode", "sslrootcert"].includes(name)
+  );
   const [user, password] = split(credentials);
-  if (user === "") throw new PgAddressError("names no user");
   const database = decoded(path);
-  if (database === "") throw new PgAddressError("names no database");
+  const hosts = hostsOf(authority, options.get("host"));
   const tls = TLS_MODES.find((mode) => mode === (options.get("sslmode") ?? "disable"));
-  if (tls === undefined) {
-    throw new PgAddressError(`has an sslmode that is not ${TLS_MODES.join(", ")}`);
-  }
-  return {
-    hosts: hostsOf(authority, options.get("host")),
-    database,
-    user,
-    password,
-    tls,
-    rootCertFile: options.get("sslrootcert"),
-  };
+  if (!known || !user || password === undefined || !database || hosts === null) return null;
+  if (tls === undefined) return null;
+  return { hosts, database, user, password, tls, rootCertFile: options.get("sslrootcert") };
+}
+
+/** A text that may be an address, with three asterisks for its password. */
+export function withoutPassword(text: string): string {
+  return text.replace(/^([a-z]+:\/\/[^:@/?#]*:).*@/i, "$1***@");
 }
 
 /** The address without its password, for people to read. */
 export function formatPgAddress({ hosts, database, user }: PgAddress): string {
+  const [name, path] = [encodeURIComponent(user), encodeURIComponent(database)];
+  const [first] = hosts;
+  if (first?.host.startsWith("/") === true) return `postgres://${name}@/${path}?host=${first.host}`;
   const places = hosts.map(({ host, port }) =>
     host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
   );
-  return `postgres://${encodeURIComponent(user)}@${places.join(",")}/${
-    encodeURIComponent(database)
-  }`;
+  return `postgres://${name}@${places.join(",")}/${path}`;
 }
 
-function split(credentials: string): [user: string, password: string | null] {
+function split(
+  credentials: string,
+): [user: string | undefined, password: string | null | undefined] {
   const at = credentials.indexOf(":");
   if (at < 0) return [decoded(credentials), null];
   return [decoded(credentials.slice(0, at)), decoded(credentials.slice(at + 1))];
 }
 
-function hostsOf(authority: string, socketDir: string | null): readonly PgHost[] {
+function hostsOf(authority: string, socketDir: string | null): readonly PgHost[] | null {
   if (socketDir !== null) {
-    const [, port] = /^(?::([0-9]+))?$/.exec(authority) ?? [];
-    if (authority !== "" && port === undefined) {
-      throw new PgAddressError("names a host twice: before the path and as host=");
-    }
-    return [{ host: socketDir, port: Number(port ?? PORT) }];
+    const m = /^(?::([0-9]{1,5}))?$/.exec(authority);
+    return m === null ? null : [{ host: socketDir, port: Number(m[1] ?? PORT) }];
   }
-  return authority.split(",").map((place) => {
+  const hosts: PgHost[] = [];
+  for (const place of authority.split(",")) {
     const m = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::([0-9]{1,5}))?$/.exec(place);
     const port = Number(m?.[3] ?? PORT);
-    if (m === null || port < 1 || port > 65_535) {
-      throw new PgAddressError(`has a host that cannot be read: ${JSON.stringify(place)}`);
-    }
-    return { host: (m[1] ?? m[2])!, port };
-  });
+    if (m === null || port < 1 || port > 65_535) return null;
+    hosts.push({ host: (m[1] ?? m[2])!, port });
+  }
+  return hosts;
 }
 
-function decoded(text: string): string {
+/** Undefined where a `%` escapes nothing. */
+function decoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
-  } catch (cause) {
-    throw new PgAddressError("has a % that escapes nothing", { cause });
+  } catch {
+    return undefined;
   }
 }

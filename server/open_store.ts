@@ -1,0 +1,78 @@
+/** Opens the store that a configuration names: the data directory's own, or one in PostgreSQL. */
+import type { Config } from "./config/config.ts";
+import type { DataDir, Engine } from "./system/data_dir.ts";
+import type { Log, Store, Timers } from "./node/ports.ts";
+import { openKvStore } from "./store/kv_store.ts";
+import { openPgStore, type PgReport } from "./store/pg_open.ts";
+import { formatPgAddress, parsePgAddress, type PgAddress } from "./config/pg_url.ts";
+import { readConfigFile } from "./system/config_files.ts";
+import { StoreOpenError } from "./store/store_open_error.ts";
+
+/** Which kind of store the configuration names. */
+export function engineOf({ store }: Pick<Config, "store">): Engine {
+  return store.url === null && store.urlFile === null ? "kv" : "postgres";
+}
+
+/** Opens it. Rejects with an error whose message says what to change, and never has a password. */
+export async function openStore(
+  config: Pick<Config, "store">,
+  dir: Pick<DataDir, "kvPath">,
+  { log, timers }: { readonly log: Log; readonly timers: Timers },
+): Promise<Store> {
+  if (engineOf(config) === "kv") return await openKvStore(dir.kvPath);
+  const address = await addressOf(config);
+  const { rootCertFile } = address;
+  const rootCert = rootCertFile === null
+    ? null
+    : await readConfigFile("the root certificate", rootCertFile);
+  const { store, report } = await openPgStore({ address, rootCert, timers });
+  try {
+    requireDurable(config, address, report, log);
+    return store;
+  } catch (error) {
+    await new Promise<void>((done) => store.close(done));
+    throw error;
+  }
+}
+
+async function addressOf({ store: { url, urlFile } }: Pick<Config, "store">): Promise<PgAddress> {
+  if (url !== null) return url;
+  const text = await readConfigFile("store.urlFile", urlFile!);
+  const address = parsePgAddress(text.trim());
+  if (address !== null) return address;
+  throw new StoreOpenError(
+    `Cannot use ${urlFile}: it must hold one line like postgres://USER:PASSWORD@HOST:5432/DATABASE`,
+  );
+}
+
+/** Says how durable an ack is; refuses where the configuration wants more. */
+function requireDurable(
+  config: Pick<Config, "store">,
+  address: PgAddress,
+  report: PgReport,
+  log: Log,
+): void {
+  const place = formatPgAddress(address);
+  const { version, synchronousCommit, synchronousStandbys, fsync } = report;
+  log.info("store opened", {
+    store: place,
+    version,
+    synchronousCommit,
+    synchronousStandbys,
+    fsync,
+  });
+  if (config.store.requireSynchronous && (synchronousStandbys ?? 0) === 0) {
+    const found = synchronousStandbys === null
+      ? "this user may not see its standbys: grant it the role pg_monitor"
+      : "its commits wait for no standby: set synchronous_standby_names there";
+    throw new StoreOpenError(
+      `Cannot start with store.requireSynchronous on ${place}: ${found}`,
+    );
+  }
+  if (!fsync) log.warn("the store does not write to the disk: fsync is off", { store: place });
+  if (synchronousStandbys === 0) {
+    log.warn("the store has no synchronous standby: what is acked is lost with its machine", {
+      store: place,
+    });
+  }
+}
