@@ -486,7 +486,10 @@ export interface Client {
   block(contact: string): Promise<void>;
   unblock(contact: string): Promise<void>;
   setMessagesFrom(who: "contacts" | "anyone"): Promise<void>;
-  /** A page of a conversation: the newest, or what is before or after a position. */
+  /**
+   * A page of a conversation: the newest, or what is before or after a position. It may have fewer
+   * messages than `limit`; `more` says whether another page follows.
+   */
   history(
     peer: string,
     options?: { readonly before?: number; readonly after?: number; readonly limit?: number },

@@ -8,6 +8,7 @@ import { costsProof } from "./costs.ts";
 import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
 import { dashboardProof } from "./dashboard.ts";
+import { historyProof } from "./history.ts";
 import { hostileProof } from "./hostile.ts";
 import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
@@ -33,6 +34,7 @@ const PROOFS: readonly Proof[] = [
   reloadProof,
   reshardProof,
   curvesProof,
+  historyProof,
   coldProof,
   clientProof,
   webhookProof,

@@ -19,7 +19,7 @@ import {
   initials,
   presenceText,
 } from "../../server/web/chat/text.js";
-import { markOf, Timeline } from "../../server/web/chat/timeline.js";
+import { markOf, readPages, Timeline } from "../../server/web/chat/timeline.js";
 
 const NOW = new Date(2026, 4, 20, 12).getTime();
 const HOUR_MS = 3_600_000;
@@ -161,6 +161,34 @@ Deno.test("Timeline: what came before the newest page hides nothing that lies be
   assert.equal(timeline.items().length, 51);
   timeline.addPage({ events: [message(198), message(199)], more: true });
   assert.equal(timeline.oldest, 198);
+});
+
+Deno.test("10.4: readPages goes on over short pages until there are messages to show", async () => {
+  const timeline = new Timeline();
+  const asked: (number | undefined)[] = [];
+  const pages = [
+    { events: [message(90), message(91)], more: true },
+    { events: [refusal(80, { id: "", num: 3 })], more: true },
+    { events: [message(70)], more: true },
+  ];
+  const read = ({ before }: { readonly before?: number }) => {
+    asked.push(before);
+    return Promise.resolve(pages.shift()!);
+  };
+  await readPages(timeline, 2, read);
+  assert.deepEqual([asked.splice(0), timeline.oldest, timeline.more], [[undefined], 90, true]);
+  await readPages(timeline, 1, read);
+  assert.deepEqual([asked.splice(0), timeline.oldest, timeline.more], [[90, 80], 70, true]);
+});
+
+Deno.test("10.4: readPages ends after a bounded number of pages, and at one without a position", async () => {
+  const timeline = new Timeline();
+  let seq = 1000;
+  const refusals = () => Promise.resolve({ events: [refusal(--seq, { id: "" })], more: true });
+  await readPages(timeline, 1, refusals);
+  assert.deepEqual([seq, timeline.more], [992, true]);
+  await readPages(timeline, 1, () => Promise.resolve({ events: [], more: true }));
+  assert.equal(timeline.more, false);
 });
 
 Deno.test("Timeline.trim: keeps the newest of very many, and knows that there are more", () => {

@@ -16,7 +16,7 @@ import { makeRow, updateRow } from "./message.js";
 import { awaitsAnswer, relationTo, sees } from "./people.js";
 import { Reading } from "./reading.js";
 import { errorText, hueOf, initials, presenceText, sendErrorText, showText } from "./text.js";
-import { Timeline } from "./timeline.js";
+import { readPages, Timeline } from "./timeline.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -160,11 +160,13 @@ export class Talk {
     setText(this.#more, "Loading …");
     try {
       const first = Math.min(FIRST_PAGE_MAX, Math.max(PAGE, this.#reading.unread + BEFORE_UNREAD));
-      const where = before === undefined ? { limit: first } : { before, limit: PAGE };
-      const page = await this.#chat.client.history(peer, where);
-      timeline.addPage(page);
-      const last = page.events.findLast((event) => event.k === "message");
-      if (last !== undefined) this.#chat.previews.take(last);
+      const limit = before === undefined ? first : PAGE;
+      await readPages(timeline, before === undefined ? first : 1, async (where) => {
+        const page = await this.#chat.client.history(peer, { ...where, limit });
+        const last = page.events.findLast((event) => event.k === "message");
+        if (last !== undefined) this.#chat.previews.take(last);
+        return page;
+      });
       // Its row in the list shows it as well.
       this.#chat.changed();
       if (peer === this.#peer) setText(this.#more, "");

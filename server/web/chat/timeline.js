@@ -81,7 +81,8 @@ export class Timeline {
     }
     // A page may have refusals alone: the next one is that before them.
     this.#pagedFrom = Math.min(this.#pagedFrom, events[0]?.seq ?? Infinity);
-    this.more = more;
+    // Without a position there is none to continue from.
+    this.more = more && events.length > 0;
     this.loaded = true;
   }
 
@@ -213,6 +214,25 @@ export class Timeline {
       day = today;
     });
     return rows;
+  }
+}
+
+/** Pages that are read in a row at most. */
+const PAGES_MAX = 8;
+
+/**
+ * Reads what is before the timeline, or the newest page, until so many messages are added: the pages
+ * of a conversation with few messages among many others are short, and one may have refusals alone.
+ * @param {Timeline} timeline
+ * @param {number} wanted
+ * @param {(where: { readonly before?: number }) => Promise<Api.Page>} read
+ */
+export async function readPages(timeline, wanted, read) {
+  const had = timeline.items().length;
+  for (let pages = 0; pages < PAGES_MAX; pages++) {
+    const { loaded, oldest } = timeline;
+    timeline.addPage(await read(loaded && oldest !== undefined ? { before: oldest } : {}));
+    if (!timeline.more || timeline.items().length - had >= wanted) return;
   }
 }
 
