@@ -30,6 +30,7 @@ import { checkTable, reshards } from "./reshards.ts";
 import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
 import { scenes } from "./scenes.ts";
+import { unannounced } from "./unannounced.ts";
 import { Violation } from "./history.ts";
 import { Cluster } from "./cluster.ts";
 
@@ -112,6 +113,7 @@ function live(cluster: Cluster): void {
   if (cluster.config.cold) delayOwed(cluster);
   else if (cluster.config.limits.checkpointMs >= 1000) leftovers(cluster);
   scenes(cluster);
+  unannounced(cluster);
 }
 
 /** Nodes start, accounts are made, some become contacts of each other. */

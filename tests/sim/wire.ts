@@ -50,6 +50,7 @@ export class Wire {
   #losing: { left: number; readonly which: (packet: ShardPacket) => boolean } | null = null;
   #holding: { readonly which: (packet: ShardPacket) => boolean; held: (() => void)[] } | null =
     null;
+  #announcements: (() => void)[] | null = null;
 
   constructor(history: History, prng: Prng, quality: WireQuality, whole: boolean) {
     this.#history = history;
@@ -76,6 +77,15 @@ export class Wire {
     return () => {
       this.#holding = null;
       for (const arrive of holding.held) arrive();
+    };
+  }
+
+  /** Holds all announcements until the function that it returns is called. */
+  holdAnnouncements(): () => void {
+    const held: (() => void)[] = this.#announcements = [];
+    return () => {
+      this.#announcements = null;
+      for (const arrive of held) arrive();
     };
   }
 
@@ -132,6 +142,9 @@ export class Wire {
    */
   deliver(process: VirtualProcess, packet: EdgePacket, arrive: () => void): void {
     const { twice, late, lateMs } = this.quality;
+    if (packet.kind === "announce" && this.#announcements !== null) {
+      return void this.#announcements.push(arrive);
+    }
     if (packet.kind === "announce" && late > 0) {
       this.onLateAnnounce(packet.lo, packet.hi);
       return void process.timers.after(this.#prng.number() * ANNOUNCE_LATE_MS, arrive);
