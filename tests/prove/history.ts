@@ -215,7 +215,7 @@ async function curves(
   });
 }
 
-/** Five requests at a time of each session, which keep to the waits that they are told. */
+/** Five requests at a time of each session; a refused one waits as long as the server says. */
 async function pageThrough(server: ServerProcess, size: number, untilMs: number) {
   const seen = { pages: 0, refused: 0 };
   const session = async (number: number) => {
