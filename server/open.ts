@@ -11,6 +11,7 @@ import { type LiveLog, startLog } from "./system/logger.ts";
 import { createCounters } from "./http/counters.ts";
 import { keepDomain, storedDomain } from "./node/domain.ts";
 import { keepStoreMark } from "./node/store_mark.ts";
+import { noteDamage } from "./node/damage.ts";
 import { Node } from "./node/node.ts";
 import { engineOf, openStore } from "./open_store.ts";
 import { restoreTag } from "./node/restore_tag.ts";
@@ -62,7 +63,9 @@ export async function openNode(
   const dir = await openDataDir(config.dataDir, random, makes, configFilePaths(config), engine);
   try {
     const timers = systemTimers();
-    const store = await openStore(config, dir, { log, timers });
+    const counters = createCounters();
+    const observe = noteDamage(log, counters.damaged);
+    const store = await openStore(config, dir, { log, timers, observe });
     const mark = await keepStoreMark(store, random, dir.storeMark, dir.path);
     if (dir.storeMark === null) dir.noteStoreMark(mark);
     if (serves) await keepDomain(store, config.server.domain, dir.path);
@@ -79,7 +82,6 @@ export async function openNode(
       log,
       retries: retries(config),
     };
-    const counters = createCounters();
     const node = new Node(ports, {
       id: dir.nodeId,
       limits: shardLimits(config, tag),

@@ -1,6 +1,7 @@
 /** Opens the store that a configuration names: the data directory's own, or one in PostgreSQL. */
 import type { Config } from "./config/config.ts";
 import type { DataDir, Engine } from "./system/data_dir.ts";
+import type { ObserveDamage } from "./store/checked_rows.ts";
 import type { Log, Store, Timers } from "./node/ports.ts";
 import { openKvStore } from "./store/kv_store.ts";
 import { openPgStore, type PgReport } from "./store/pg_open.ts";
@@ -13,13 +14,20 @@ export function engineOf({ store }: Pick<Config, "store">): Engine {
   return store.url === null && store.urlFile === null ? "kv" : "postgres";
 }
 
-/** Opens it. Rejects with an error whose message says what to change, and never has a password. */
+/**
+ * Opens it; `observe` is called with every damaged row that is read. Rejects with an error whose message says what to change, and never has a
+ * password.
+ */
 export async function openStore(
   config: Pick<Config, "store">,
   dir: Pick<DataDir, "kvPath">,
-  { log, timers }: { readonly log: Log; readonly timers: Timers },
+  { log, timers, observe }: {
+    readonly log: Log;
+    readonly timers: Timers;
+    readonly observe: ObserveDamage;
+  },
 ): Promise<Store> {
-  if (engineOf(config) === "kv") return await openKvStore(dir.kvPath);
+  if (engineOf(config) === "kv") return await openKvStore(dir.kvPath, observe);
   const address = await addressOf(config);
   const { rootCertFile } = address;
   const rootCert = rootCertFile === null

@@ -48,6 +48,8 @@ export type ShardInput =
     /** The generation of the `load` that this answers. */
     readonly generation: number;
     readonly chunks: readonly Uint8Array[];
+    /** Why the stored bytes are not those that were written; absent where they are. */
+    readonly damage?: string;
   }
   | {
     readonly kind: "dedupe_loaded";
@@ -57,12 +59,18 @@ export type ShardInput =
     /** Rows of hashes and former versions' blocks that there are, by number. */
     readonly rows: ReadonlyMap<number, Uint8Array>;
     readonly blocks: ReadonlyMap<number, Uint8Array>;
+    /** As in `loaded`. */
+    readonly damage?: string;
   }
   | {
     readonly kind: "block_loaded";
     readonly request: RequestId;
+    readonly table: "m" | "d";
     readonly first: number;
-    readonly bytes: Uint8Array | null;
+    /** `failed`: the store could not read it; null: no such row exists. */
+    readonly bytes: Uint8Array | "failed" | null;
+    /** As in `loaded`. */
+    readonly damage?: string;
   }
   /** The store could not read what the shard asked for. */
   | { readonly kind: "load_failed"; readonly name: AccountName; readonly generation: number }
@@ -73,6 +81,17 @@ export type ShardInput =
     readonly reading: number;
     readonly rows: readonly { readonly lsn: number; readonly bytes: Uint8Array }[];
     readonly done: boolean;
+  }
+  /**
+   * The record `lsn` of a log that the reading needs is damaged or missing: what follows cannot be
+   * replayed, and the shard does not serve.
+   */
+  | {
+    readonly kind: "log_damaged";
+    readonly reading: number;
+    readonly log: number;
+    readonly lsn: number;
+    readonly error: string;
   }
   /** Accounts that owe something, found by their marks at start. */
   | { readonly kind: "owing"; readonly names: readonly AccountName[] }
@@ -155,6 +174,13 @@ export type Effect =
   | { readonly kind: "recover"; readonly reading: number }
   /** A step threw `error` on an input of the kind `input`; the shard has dropped it and reloads. */
   | { readonly kind: "bug"; readonly input: string; readonly error: unknown }
+  /** The shard does not serve, because this record of its log cannot be read: for the log. */
+  | {
+    readonly kind: "log_damaged";
+    readonly log: number;
+    readonly lsn: number;
+    readonly error: string;
+  }
   /** What is stored of an account cannot be read: for the log. Its requests are `unavailable`. */
   | { readonly kind: "corrupt"; readonly name: AccountName; readonly error: string };
 

@@ -3,6 +3,7 @@
  * when somebody asks, so that a delivery costs one addition whether or not anybody measures.
  */
 import type { AdmissionKind, RefusalReason } from "./admission.ts";
+import { DAMAGE_KINDS } from "../node/damage.ts";
 import { SESSION_ENDS } from "../edge/types.ts";
 import { SILENT_CAUSES } from "../../shard/effects.ts";
 import type { StoreError } from "../node/ports.ts";
@@ -186,6 +187,8 @@ export function createCounters() {
       latencyMs: new Histogram(LATENCY_MS),
       failures: zeros(STORE_FAILURES),
     },
+    /** Damaged rows that were read, each counted once. */
+    damaged: zeros(DAMAGE_KINDS),
     loopLagMs: new Histogram(LATENCY_MS),
     admissionRefused: tables(ADMISSION_KINDS, REFUSAL_REASONS),
     /** Refusals by the bounds of connections and sessions, which admission does not count. */

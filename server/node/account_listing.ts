@@ -23,7 +23,7 @@ export class AccountListing {
 
   /** Names of accounts in the order of their keys, after a key. */
   page(after: StoreKey | null, limit: number, done: AccountPage): void {
-    this.#store.list({ prefix: ["u"], after, limit }, (error, rows) => {
+    this.#store.list({ prefix: ["u"], after, limit, keysOnly: true }, (error, rows) => {
       if (error !== null) return done(error, [], null);
       const names = rows.filter((r) => r.key[3] === 0).map((r) => r.key[2] as AccountName)
         .filter((n) => !n.startsWith("/"));
@@ -34,7 +34,7 @@ export class AccountListing {
   /** Calls `look` for a few accounts, for others at the next call, all in turn. */
   sweep(look: (name: AccountName) => void): void {
     this.#store.list(
-      { prefix: ["u"], after: this.#sweepAfter, limit: SWEEP_ROWS },
+      { prefix: ["u"], after: this.#sweepAfter, limit: SWEEP_ROWS, keysOnly: true },
       (error, rows) => {
         if (error !== null) return;
         this.#sweepAfter = rows.length < SWEEP_ROWS ? null : rows.at(-1)!.key;

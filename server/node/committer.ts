@@ -30,7 +30,7 @@ export interface CommitStats {
   rows: number;
   bytes: number;
   /** Writes that failed, by how. */
-  readonly failures: { [kind in StoreError["kind"]]: number };
+  readonly failures: { [kind in Exclude<StoreError["kind"], "damaged">]: number };
   checkpoints: number;
   checkpointAccounts: number;
   checkpointBytes: number;
@@ -293,6 +293,7 @@ export class Committer {
 
   #failed(error: StoreError, shards: Set<Shard>): void {
     const { ports } = this.#host;
+    if (error.kind === "damaged") throw new Error(`a write cannot be damaged: ${error.message}`);
     this.stats.failures[error.kind]++;
     ports.log.error("store write failed", { kind: error.kind, error: error.message });
     this.#stopWrites();

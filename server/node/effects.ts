@@ -36,7 +36,11 @@ export class Effects {
         return parts.options.observeRefused?.(effect.cause, effect.count);
       case "corrupt": {
         const { name, error } = effect;
-        return parts.ports.log.error("account_corrupt", { user: name, error });
+        return parts.ports.log.error("account_corrupt", { user: name, shard: shard.id, error });
+      }
+      case "log_damaged": {
+        const { log, lsn, error } = effect;
+        return parts.ports.log.error("shard_damaged", { shard: shard.id, log, lsn, error });
       }
       case "recover":
         parts.loader.log(shard, effect.reading);

@@ -1,5 +1,5 @@
 /** Reads for shards: accounts, mailbox blocks, dedupe blocks, logs. Gathers loads of one turn. */
-import type { Ports, Row } from "./ports.ts";
+import type { LogRecord, Ports, Row, StoreError } from "./ports.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
@@ -17,6 +17,16 @@ function found(
   values: readonly (Uint8Array | null)[],
 ): Map<number, Uint8Array> {
   return new Map(numbers.flatMap((n, i) => values[i] ? [[n, values[i]]] : []));
+}
+
+/** The first LSN that is missing between those after `after` (0: the log's first, whichever it is). */
+function holeIn(records: readonly LogRecord[], after: number): number | null {
+  let next = after === 0 ? records[0]?.lsn : after + 1;
+  for (const { lsn } of records) {
+    if (lsn !== next) return next!;
+    next++;
+  }
+  return null;
 }
 
 /** Turns a shard's load effects into reads and their answers into inputs. */
@@ -41,8 +51,20 @@ export class Loader {
   #read(): void {
     const loads = this.#loads;
     this.#loads = [];
+    this.#readHeads(loads);
+  }
+
+  /** Where some of the heads are damaged, the others are read without them. */
+  #readHeads(loads: readonly { shard: Shard; effect: Load }[]): void {
     const keys = loads.map((l) => headKey(l.effect.point, l.effect.name, 0));
     this.#ports.store.read(keys, (error, values) => {
+      if (error?.kind === "damaged") {
+        const bad = new Set(error.keys.map((key) => key[2]));
+        for (const { shard, effect } of loads.filter((l) => bad.has(l.effect.name))) {
+          this.#headDamaged(shard, effect, error);
+        }
+        return this.#readHeads(loads.filter((l) => !bad.has(l.effect.name)));
+      }
       loads.forEach(({ shard, effect }, i) => {
         const { name, generation } = effect;
         if (error !== null) {
@@ -59,10 +81,15 @@ export class Loader {
     });
   }
 
+  #headDamaged(shard: Shard, { name, generation }: Load, { message: damage }: StoreError): void {
+    this.#submit(shard, { kind: "loaded", name, generation, chunks: [], damage });
+  }
+
   #readChunks(shard: Shard, effect: Load): void {
     const { name, point, generation } = effect;
     const prefix = headKey(point, name, 0).slice(0, -1);
     this.#ports.store.list({ prefix, after: null, limit: 100 }, (error, rows) => {
+      if (error?.kind === "damaged") return this.#headDamaged(shard, effect, error);
       if (error !== null) return this.#submit(shard, { kind: "load_failed", name, generation });
       this.#submit(shard, { kind: "loaded", name, generation, chunks: rows.map((r) => r.value) });
     });
@@ -71,9 +98,13 @@ export class Loader {
   block(shard: Shard, effect: Effect & { kind: "load_block" }): void {
     const { request, table, first, point, id } = effect;
     const key = table === "m" ? blockKey(point, id, first) : dedupeKey("d", point, id, first);
+    const loaded = { kind: "block_loaded", request, table, first } as const;
     this.#ports.store.read([key], (error, values) => {
-      const bytes = error === null ? values[0] ?? null : null;
-      this.#submit(shard, { kind: "block_loaded", request, first, bytes });
+      if (error?.kind === "damaged") {
+        return this.#submit(shard, { ...loaded, bytes: null, damage: error.message });
+      }
+      const bytes = error === null ? values[0] ?? null : "failed";
+      this.#submit(shard, { ...loaded, bytes });
     });
   }
 
@@ -84,6 +115,10 @@ export class Loader {
       ...effect.blocks.map((n) => dedupeKey("d", point, id, n)),
     ];
     this.#ports.store.read(keys, (error, values) => {
+      if (error?.kind === "damaged") {
+        const none = { rows: new Map(), blocks: new Map(), damage: error.message };
+        return this.#submit(shard, { kind: "dedupe_loaded", name, generation, id, ...none });
+      }
       if (error !== null) return this.#submit(shard, { kind: "load_failed", name, generation });
       const rows = found(effect.rows, values);
       const blocks = found(effect.blocks, values.slice(effect.rows.length));
@@ -98,10 +133,17 @@ export class Loader {
     const read = (at: number, after: number, tries = 1): void => {
       if (shard.ended) return;
       store.readLog(logs[at]!, after, LOG_PAGE_BYTES, (error, { records, end }) => {
+        const damaged = (lsn: number, error: string) =>
+          this.#submit(shard, { kind: "log_damaged", reading, log: logs[at]!, lsn, error });
+        if (error?.kind === "damaged") {
+          return damaged(Math.min(...error.keys.map((key) => key[2] as number)), error.message);
+        }
         if (error !== null) {
           log.error("store read failed", { kind: error.kind, error: error.message });
           return this.#again(tries, () => read(at, after, tries + 1));
         }
+        const hole = holeIn(records, after);
+        if (hole !== null) return damaged(hole, `Record ${hole} is missing.`);
         const done = end && at + 1 === logs.length;
         this.#submit(shard, { kind: "log_rows", reading, rows: records, done });
         if (!end) read(at, records.at(-1)!.lsn);
@@ -113,6 +155,7 @@ export class Loader {
 
   /** Finds the accounts that owe packets or receipts. */
   owing(shards: readonly Shard[]): void {
+    // Their values say nothing.
     this.#pages(["o"], (rows) => {
       for (const shard of shards) {
         const names = rows
@@ -133,7 +176,7 @@ export class Loader {
     take: (rows: readonly Row[], done: boolean) => void,
   ) {
     const page = (after: Row["key"] | null, tries = 1) => {
-      this.#ports.store.list({ prefix, after, limit: PAGE }, (error, rows) => {
+      this.#ports.store.list({ prefix, after, limit: PAGE, keysOnly: true }, (error, rows) => {
         if (error !== null) {
           this.#ports.log.error("store read failed", { kind: error.kind, error: error.message });
           return this.#again(tries, () => page(after, tries + 1));

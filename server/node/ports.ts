@@ -44,9 +44,12 @@ export type Mutation =
  * A failed store operation. `full`, `failed`: it has not happened. `unknown`: it may have happened;
  * read before acting further. `fenced`: it has not happened, because the claims to `shards` (at
  * least one) are not current or their logs end elsewhere: the caller no longer owns these shards.
+ * `damaged`: a read found rows at `keys` (at least one) whose bytes are not those that were written;
+ * a repetition finds the same. Other rows can be read without them.
  */
 export type StoreError =
   | { readonly kind: "full" | "failed" | "unknown"; readonly message: string }
+  | { readonly kind: "damaged"; readonly message: string; readonly keys: readonly StoreKey[] }
   | { readonly kind: "fenced"; readonly message: string; readonly shards: readonly number[] };
 
 /** A row. */
@@ -55,10 +58,10 @@ export interface Row {
   readonly value: Uint8Array;
 }
 
-/** Bounds of one atomic write, from Deno KV's own. */
+/** Bounds of one atomic write, from Deno KV's own; a value is stored behind eight bytes. */
 export const STORE_LIMITS = {
   mutationsMax: 1000,
-  valueBytesMax: 65_536,
+  valueBytesMax: 65_528,
   /** Keys and values together, where Deno KV counts the key of a set twice. */
   writeBytesMax: 800 * 1024,
 } as const;
@@ -211,6 +214,8 @@ export interface ListOptions {
   readonly prefix: StoreKey;
   readonly after: StoreKey | null;
   readonly limit: number;
+  /** Values are not wanted: each row has an empty one, also where it is damaged. */
+  readonly keysOnly?: boolean;
 }
 
 /** Password hashing, off the event loop. */

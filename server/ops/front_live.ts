@@ -162,7 +162,10 @@ export function frontLive(sources: LiveSources): LiveFeed {
     health: () =>
       healthOf({
         draining: keeper.draining,
-        ready: node.ready,
+        // A shard that is down is not about to serve.
+        ready: node.settled,
+        shardsDown: node.shards.filter((shard) => shard.down).length,
+        damaged: Object.values(counters.damaged).reduce((sum, count) => sum + count, 0),
         storeFailing: node.committer.failingSinceMs !== 0,
         overloaded: keeper.overloaded(),
         connections: sources.connections(),

@@ -196,7 +196,7 @@ function addSessions(to: Exporter, counters: Counters, gauges: Gauges): void {
   to.counter("roost_sent_bytes_total", "Bytes of frames sent.", () => frames.sentBytes);
 }
 
-function addCommits(to: Exporter, { commits }: Counters, gauges: Gauges): void {
+function addCommits(to: Exporter, { commits, damaged }: Counters, gauges: Gauges): void {
   to.histogram("roost_commit_rows", "Log rows in one commit.", commits.rows);
   to.histogram("roost_commit_bytes", "Bytes of log rows in one commit.", commits.bytes);
   to.histogram(
@@ -220,6 +220,12 @@ function addCommits(to: Exporter, { commits }: Counters, gauges: Gauges): void {
     "roost_store_failing",
     "1 while the store refuses writes, else 0.",
     () => Number(gauges.storeFailing()),
+  );
+  to.counters(
+    "roost_damaged_records_total",
+    "Rows of the store that were read and are damaged, each once; logged as row_damaged.",
+    ["kind"],
+    () => byLabel("kind", damaged),
   );
   to.gauge("roost_users_cached", "Users held in memory.", () => gauges.cachedUsers());
 }

@@ -217,9 +217,9 @@ export class FencedStore implements Store {
     let failure: RowError | null = null;
     for (const { shard } of claims) {
       const fence = this.#fences.get(shard)!;
-      this.#rows.last([LOG, shard], (error, row) => {
+      this.#rows.lastKey([LOG, shard], (error, key) => {
         failure ??= error;
-        if (error === null) fence.head = row === null ? fence.start - 1 : row.key[2] as number;
+        if (error === null) fence.head = key === null ? fence.start - 1 : key[2] as number;
         left--;
         if (left === 0) done(failure);
       });

@@ -17,9 +17,11 @@
  */
 import type { ListOptions, Mutation, Row, Store, StoreKey } from "../node/ports.ts";
 import type { RowError, RowStore } from "./row_store.ts";
+import { addChecksum } from "./row_checksum.ts";
 import { FencedStore } from "./fenced_store.ts";
 import { runCallback } from "../system/callback.ts";
-import { checkKey, checkList, checkWrite } from "./store_limits.ts";
+import { checkKey, checkList } from "./store_limits.ts";
+import { CheckedRows, CHECKSUMS_KEY, type ObserveDamage } from "./checked_rows.ts";
 import { StoreOpenError } from "./store_open_error.ts";
 
 /** Keys that Deno KV takes in one read. */
@@ -42,17 +44,26 @@ export function commitError(cause: unknown): RowError {
 
 /**
  * Opens (or makes) the store in the file `path`. The caller makes sure that no other process has
- * it open. Rejects with `StoreOpenError`; the file is then unchanged and may be tried again.
+ * it open. `observe` is called with every damaged row that is read. Rejects with `StoreOpenError`;
+ * the file is then unchanged and may be tried again.
  */
-export async function openKvStore(path: string): Promise<Store> {
-  return new FencedStore(await openKvRows(path));
+export async function openKvStore(
+  path: string,
+  observe: ObserveDamage = () => {},
+): Promise<Store> {
+  return new FencedStore(await openKvRows(path, observe));
 }
 
 /** The rows of the store in the file `path`; otherwise as `openKvStore`. */
-export async function openKvRows(path: string): Promise<RowStore> {
-  let kv: Deno.Kv;
+export async function openKvRows(path: string, observe: ObserveDamage): Promise<RowStore> {
   try {
-    kv = await Deno.openKv(path);
+    const kv = await Deno.openKv(path);
+    try {
+      return new CheckedRows(new KvRows(kv), await hasPlainRows(kv), observe);
+    } catch (cause) {
+      kv.close();
+      throw cause;
+    }
   } catch (cause) {
     const actual = cause instanceof Error ? cause.message : String(cause);
     throw new StoreOpenError(
@@ -60,7 +71,16 @@ export async function openKvRows(path: string): Promise<RowStore> {
       { cause },
     );
   }
-  return new KvRows(kv);
+}
+
+/** Whether a row may be without a checksum. In an empty store none will be, which is noted. */
+async function hasPlainRows(kv: Deno.Kv): Promise<boolean> {
+  for await (const _ of kv.list({ prefix: [] }, { limit: 1 })) {
+    // The row itself may be damaged: that it exists says it.
+    return (await kv.get(CHECKSUMS_KEY)).versionstamp === null;
+  }
+  await kv.set(CHECKSUMS_KEY, addChecksum(CHECKSUMS_KEY, new Uint8Array()));
+  return false;
 }
 
 class KvRows implements RowStore {
@@ -78,7 +98,6 @@ class KvRows implements RowStore {
   }
 
   write(mutations: readonly Mutation[], done: (error: RowError | null) => void): void {
-    checkWrite(mutations);
     if (this.#closing !== null) return queueMicrotask(() => done(CLOSED));
     if (mutations.length === 0) return queueMicrotask(() => done(null));
     this.#writes += 1;
@@ -126,9 +145,9 @@ class KvRows implements RowStore {
     this.#read(() => listRows(this.#kv, options), (error, rows) => done(error, rows ?? []));
   }
 
-  last(prefix: StoreKey, done: (error: RowError | null, row: Row | null) => void): void {
+  lastKey(prefix: StoreKey, done: (error: RowError | null, key: StoreKey | null) => void): void {
     if (this.#closing !== null) return queueMicrotask(() => done(CLOSED, null));
-    this.#read<Row | null>(() => lastRow(this.#kv, prefix), done);
+    this.#read<StoreKey | null>(() => lastKey(this.#kv, prefix), done);
   }
 
   close(done: () => void): void {
@@ -175,11 +194,12 @@ class KvRows implements RowStore {
   }
 }
 
-/** The bytes of an entry; anything else in the file was not written by this store. */
+/** The bytes of an entry; none where it is anything else, which this store has not written. */
 function bytesOf(entry: Deno.KvEntryMaybe<unknown>): Uint8Array | null {
   if (entry.versionstamp === null) return null;
   if (entry.value instanceof Uint8Array) return entry.value;
-  throw new Error("A row does not hold bytes: the file was changed by another program.");
+  // Taken for damaged, for it has no checksum.
+  return new Uint8Array();
 }
 
 async function readGroup(
@@ -189,9 +209,9 @@ async function readGroup(
   return (await kv.getMany<unknown[]>(keys)).map(bytesOf);
 }
 
-async function lastRow(kv: Deno.Kv, prefix: StoreKey): Promise<Row | null> {
+async function lastKey(kv: Deno.Kv, prefix: StoreKey): Promise<StoreKey | null> {
   for await (const entry of kv.list<unknown>({ prefix }, { limit: 1, reverse: true })) {
-    return { key: entry.key as StoreKey, value: bytesOf(entry)! };
+    return entry.key as StoreKey;
   }
   return null;
 }

@@ -2,7 +2,7 @@
 import type { ListOptions, Mutation, Row, StoreError, StoreKey } from "../node/ports.ts";
 
 /** A row engine fails in these ways only: fences are not its work. */
-export type RowError = StoreError & { readonly kind: "full" | "failed" | "unknown" };
+export type RowError = Exclude<StoreError, { readonly kind: "fenced" }>;
 
 /**
  * Rows by key. Callbacks run in a later turn. Writes happen in the order in which they are asked
@@ -19,8 +19,8 @@ export interface RowStore {
   ): void;
   /** Rows under `prefix`, ascending, after `after` (exclusive), at most `limit` (≤ 500). */
   list(options: ListOptions, done: (error: RowError | null, rows: readonly Row[]) => void): void;
-  /** The last row under `prefix`; null where there is none. */
-  last(prefix: StoreKey, done: (error: RowError | null, row: Row | null) => void): void;
+  /** The key of the last row under `prefix`, whatever its value; null where none exists. */
+  lastKey(prefix: StoreKey, done: (error: RowError | null, key: StoreKey | null) => void): void;
   /** Closes it after what is under way. */
   close(done: () => void): void;
 }

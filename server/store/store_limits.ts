@@ -3,6 +3,7 @@
  * the real store and the simulated one share them.
  */
 import { type Mutation, STORE_LIMITS, type StoreKey } from "../node/ports.ts";
+import { CHECKSUM_BYTES } from "./row_checksum.ts";
 
 /**
  * Longest encoded key: Deno KV writes 2,048 bytes and reads 2,049, and a list that starts after a
@@ -56,10 +57,13 @@ function checkParts(action: string, key: StoreKey): void {
   }
 }
 
-/** What a mutation adds to `STORE_LIMITS.writeBytesMax`: a set its key twice and its value. */
+/**
+ * What a mutation adds to `STORE_LIMITS.writeBytesMax`: a set its key twice, its value, and what is
+ * stored before that.
+ */
 export function mutationBytes(mutation: Mutation): number {
   const bytes = keyBytes(mutation.key);
-  return mutation.kind === "delete" ? bytes : 2 * bytes + mutation.value.length;
+  return mutation.kind === "delete" ? bytes : 2 * bytes + CHECKSUM_BYTES + mutation.value.length;
 }
 
 /** Throws where one atomic write is over `STORE_LIMITS` or has a bad key. */

@@ -16,8 +16,11 @@ import type { Random } from "../node/ports.ts";
 import { newId, type NodeId } from "../../shard/name/ids.ts";
 import { type DirLock, lockFile } from "./dir_lock.ts";
 
-/** Version of the layout that this program writes; it reads this one and all before it. */
-export const FORMAT = 1;
+/**
+ * Version of the layout that this program writes; it reads this one and all before it. In version 2
+ * rows of the store have checksums, which programs of version 1 cannot read.
+ */
+export const FORMAT = 2;
 
 /** Longest path of a Unix socket everywhere (Linux: 107, macOS: 103 bytes). */
 const SOCKET_PATH_BYTES_MAX = 103;
@@ -242,12 +245,15 @@ function prepare(
   } else {
     refuseOtherEngine(dir, format, engine);
     if (engine === "kv") refuseLost(dir, format);
+    // From the first write on an earlier program must not open it.
+    if (format.format < FORMAT) writeFormat(dir, engine, format.storeMark ?? undefined);
   }
   return { ...readSecrets(dir), kvPath, storeMark: format?.storeMark ?? null };
 }
 
 /** The content of `format.json`. */
 interface Format {
+  readonly format: number;
   /** Mark of the store that was served from here; null before the first start. */
   readonly storeMark: string | null;
   /** Where the store is; directories of earlier versions have it in their own file. */
@@ -299,7 +305,7 @@ function readFormat(dir: string): Format | null {
   }
   const engine = read["engine"] ?? "kv";
   if (engine !== "kv" && engine !== "postgres") throw damaged(dir, "format.json");
-  return { storeMark: store ?? null, engine };
+  return { format, storeMark: store ?? null, engine };
 }
 
 /** Without the engine where it is the directory's own, as directories of earlier versions are. */

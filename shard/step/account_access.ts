@@ -67,13 +67,18 @@ export class AccountAccess {
 
   /** Puts a stored account into memory; null where nothing waits for it. `serve` it next. */
   load(input: Loaded): Account | null {
-    const { accounts, presence, batch, now, row } = this.#turn;
+    const { accounts, presence, batch, now } = this.#turn;
+    const { name } = input;
     const account = accounts.loaded(input, now.mono);
     if (account !== null) presence.setRights(account.name, "", null);
     if (account !== null && account.runtime.savedLsn > batch.lastLsn) {
       // What is logged from here on would be taken for included in the checkpoint.
       const { savedLsn } = account.runtime;
-      throw new Error(`shard ${row.id}: checkpoint ${savedLsn} after ${batch.lastLsn}`);
+      accounts.forget(name);
+      throw new CorruptBytes(
+        `account ${name}: its checkpoint is of LSN ${savedLsn}, ` +
+          `and the log ends before, at ${batch.lastLsn}`,
+      );
     }
     return account;
   }

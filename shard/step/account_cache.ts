@@ -28,6 +28,10 @@ function readHead(account: AccountState, head: Uint8Array): void {
   }
 }
 
+function damaged(name: AccountName, damage: string): CorruptBytes {
+  return new CorruptBytes(`account ${name}: ${damage}`);
+}
+
 function rowBytes(c: RowChange): number {
   return (c.value?.length ?? 0) + 64;
 }
@@ -112,6 +116,7 @@ export class AccountCache {
     if (input.generation !== this.generation || !this.#loading.has(input.name)) return null;
     const { dedupeShape } = this.#limits;
     const account = new AccountState(input.name, pointOf(input.name), dedupeShape);
+    if (input.damage !== undefined) throw damaged(input.name, input.damage);
     const head = joinChunks(input.chunks);
     if (head !== null) readHead(account, head);
     account.runtime.savedChunks = input.chunks.length;
@@ -119,6 +124,11 @@ export class AccountCache {
     account.runtime.usedMs = monoMs;
     this.#accounts.set(input.name, account);
     return account;
+  }
+
+  /** Forgets an account that was put into memory and may not be served. */
+  forget(name: AccountName): void {
+    this.#accounts.delete(name);
   }
 
   runWaiters(name: AccountName): void {
@@ -145,6 +155,7 @@ export class AccountCache {
     if (input.generation !== this.generation) return false;
     const account = this.#accounts.get(input.name);
     if (account === undefined || account.id !== input.id) return true;
+    if (input.damage !== undefined) throw damaged(input.name, input.damage);
     // What former versions wrote is to be stored in this version's form.
     const changed = (account as AccountState).dedupe.load(input.rows, input.blocks);
     if (changed && account.runtime.dirtyLsn === 0) this.replayed(account, lastLsn, monoMs);
@@ -218,7 +229,7 @@ export class AccountCache {
 
   /** Forgets an account that could not be brought up to date, and keeps its log rows. */
   abandon(name: AccountName, firstLsn: number): void {
-    this.#accounts.delete(name);
+    this.forget(name);
     this.#heldLsn = Math.min(this.#heldLsn, firstLsn);
   }
 

@@ -56,7 +56,7 @@ export class Dispatch {
       case "dedupe_loaded":
         return this.#requests.dedupeLoaded(input);
       case "block_loaded":
-        return this.#requests.blockLoaded(input.request, input.first, input.bytes);
+        return this.#requests.blockLoaded(input);
       case "taken_over": {
         const untilMs = this.#turn.now.mono + input.graceMs;
         return this.#turn.presence.settling.begin(input.nodes, input.epoch, untilMs);
@@ -81,6 +81,7 @@ export class Dispatch {
         return this.#incoming.sweep(input.name);
       case "tick":
         return this.#tick();
+      case "log_damaged":
       case "log_rows":
         throw new Error(`shard ${this.#turn.row.id}: log rows outside recovery`);
     }

@@ -11,6 +11,16 @@ import { readRecord } from "../account/records.ts";
 /** Readings that fail at the same account before it is given up, so that the others are served. */
 const POISONED_MAX = 3;
 
+/** The entries of a row; the reason where it cannot be read. */
+function entriesOf(bytes: Uint8Array): ReturnType<typeof readRecord> | string {
+  try {
+    return readRecord(bytes);
+  } catch (error) {
+    if (error instanceof CorruptBytes) return error.message;
+    throw error;
+  }
+}
+
 /** See the head of this file. */
 export class LogReading {
   readonly #turn: ShardTurn;
@@ -40,21 +50,28 @@ export class LogReading {
     return this.#complete && this.#tail.left === 0;
   }
 
-  /** Takes a page of rows; after the last one the accounts that they change are loaded. */
-  rows(input: ShardInput & { kind: "log_rows" }): void {
+  /**
+   * Takes a page of rows; after the last one the accounts that they change are loaded. Returns the row
+   * that cannot be read, and why; null where all can.
+   */
+  rows(
+    input: ShardInput & { kind: "log_rows" },
+  ): { readonly lsn: number; readonly error: string } | null {
     for (const row of input.rows) {
       // Inherited logs come first; they have rows of others as well.
       if (!this.#begun && row.lsn >= this.#turn.row.start) {
         this.#turn.accounts.logBegins(row.lsn);
         this.#begun = true;
       }
-      const entries = readRecord(row.bytes).filter((r) => this.#turn.owns(r.account));
-      this.#tail.add(row.lsn, entries);
+      const entries = entriesOf(row.bytes);
+      if (typeof entries === "string") return { lsn: row.lsn, error: entries };
+      this.#tail.add(row.lsn, entries.filter((r) => this.#turn.owns(r.account)));
       this.#turn.batch.sawRow(row.lsn);
     }
-    if (!input.done) return;
+    if (!input.done) return null;
     for (const name of this.#tail.names()) this.#load(name);
     this.#complete = true;
+    return null;
   }
 
   /** Brings a loaded account up to date with the log. */

@@ -20,6 +20,8 @@ import { seesNobody } from "../handlers/interest.ts";
 const REFUSED_MS = 500;
 /** A shard that has served for so long after a bug starts counting anew (ms). */
 const CALM_MS = 10_000;
+const DOWN = "This part of the server does not work now: try again later";
+const DAMAGED = "This part of the server is damaged: an administrator must repair it";
 /** Inputs that a shard withholds while it cannot serve. */
 const WITHHELD_MAX = 10_000;
 
@@ -28,7 +30,10 @@ type State =
   | { readonly kind: "reading"; readonly reading: LogReading }
   /** The batch in flight has an outcome of its own; the log is read once that is known. */
   | { readonly kind: "in_flight" }
-  /** Too many bugs in a row: the log is read again at `untilMs` (monotonic). */
+  /**
+   * Too many bugs in a row, or the log is damaged: it is read again at `untilMs` (monotonic), for the
+   * next reading may be of other memory.
+   */
   | { readonly kind: "paused"; readonly untilMs: number };
 
 /** See the head of this file. */
@@ -49,6 +54,8 @@ export class Recovery {
   readonly #poisoned = new Map<AccountName, number>();
   /** Bugs in a row. */
   #bugs = 0;
+  /** Readings in a row that found the log damaged. */
+  #damagedReadings = 0;
   #down = false;
 
   /** `handle` takes the withheld inputs at the end. */
@@ -74,7 +81,7 @@ export class Recovery {
     return this.#state.kind !== "serving";
   }
 
-  /** Whether it does not serve because of bugs in a row: requests are refused, not withheld. */
+  /** Whether it does not serve because of bugs in a row, or of its log: requests are refused. */
   get down(): boolean {
     return this.#down;
   }
@@ -176,6 +183,9 @@ export class Recovery {
       case "load_failed":
         if (state.kind === "reading") this.#read(state.reading, input);
         return false;
+      case "log_damaged":
+        if (state.kind === "reading" && input.reading === this.reading) this.#logDamaged(input);
+        return false;
       case "checkpointed":
       case "dedupe_loaded":
       case "block_loaded":
@@ -214,9 +224,12 @@ export class Recovery {
 
   #pauseOrBegin(): void {
     if (this.#bugs <= 1) return this.begin();
-    const { now, retries, row } = this.#turn;
     // The first bug of a row has no pause.
-    const tries = this.#bugs - 1;
+    this.#pause(this.#bugs - 1);
+  }
+
+  #pause(tries: number): void {
+    const { now, retries, row } = this.#turn;
     const pauseMs = retries.againMs("reload", tries, spreadOf(`shard ${row.id}`, tries));
     this.#state = { kind: "paused", untilMs: now.mono + pauseMs };
     this.#down = true;
@@ -239,13 +252,31 @@ export class Recovery {
   ): void {
     if (input.kind === "load_failed") return reading.loadFailed(input);
     if (input.kind === "loaded") reading.loaded(input);
-    else if (input.reading === this.reading) reading.rows(input);
+    else if (input.reading === this.reading) {
+      const damage = reading.rows(input);
+      if (damage !== null) return this.#logDamaged({ log: this.#turn.row.id, ...damage });
+    }
     if (reading.done) this.#end();
+  }
+
+  /**
+   * Nothing may be served from a log with a hole: what comes after it may rest on it. Other shards go
+   * on; this one waits for its repair.
+   */
+  #logDamaged(
+    { log, lsn, error }: { readonly log: number; readonly lsn: number; readonly error: string },
+  ): void {
+    if (++this.#damagedReadings === 1) {
+      this.#turn.out.push({ kind: "log_damaged", log, lsn, error });
+    }
+    this.#forget();
+    this.#pause(this.#damagedReadings);
   }
 
   #end(): void {
     this.#state = { kind: "serving", sinceMs: this.#turn.now.mono };
     this.#down = false;
+    this.#damagedReadings = 0;
     this.replayLostEffects();
     for (let left = this.#withheld.length; left > 0; left--) this.#handle(this.#withheld.shift()!);
   }
@@ -260,8 +291,9 @@ export class Recovery {
   }
 
   #refuse(request: RequestId): void {
-    const message = "This part of the server does not work now: try again later";
-    const result = fail("unavailable", message, Math.max(this.#turn.retryAfterMs, REFUSED_MS));
+    const result = this.#damagedReadings > 0
+      ? fail("unavailable", DAMAGED)
+      : fail("unavailable", DOWN, Math.max(this.#turn.retryAfterMs, REFUSED_MS));
     this.#turn.out.push({ kind: "reply", request, result });
   }
 

@@ -7,6 +7,7 @@ import type { AccountId, AccountName } from "../name/ids.ts";
 import type { OpName, Ops } from "../ops.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
+import { CorruptBytes } from "../record/bytes.ts";
 import { HANDLERS, WRITES } from "../handlers/handlers.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { WaitingRequests } from "./waiting.ts";
@@ -72,13 +73,35 @@ export class Requests {
     }
   }
 
-  /** A block was read for a request; null where it could not be. */
-  blockLoaded(request: RequestId, first: number, bytes: Uint8Array | null): void {
+  /** A block was read for a request. */
+  blockLoaded(input: ShardInput & { kind: "block_loaded" }): void {
+    const { request, first, bytes } = input;
     const [p] = this.waiting.take({ kind: "block", request });
     if (p === undefined) return;
-    if (bytes === null) return this.unavailable(p);
-    p.blocks = new Map(p.blocks).set(first, bytes);
+    if (bytes === "failed") return this.unavailable(p);
+    const damage = input.damage ?? (bytes === null ? this.#missing(p.name, input) : null);
+    if (damage !== null) {
+      const why = `account ${p.name}: ${damage}`;
+      this.#accounts.readable(p.name, () => {
+        throw new CorruptBytes(why);
+      });
+      return this.#damaged(p);
+    }
+    // A block that was dropped meanwhile is not asked for again.
+    if (bytes !== null) p.blocks = new Map(p.blocks).set(first, bytes);
     this.#run(p);
+  }
+
+  /** What is wrong where a block is not stored; null: the account does not have it any more. */
+  #missing(
+    name: AccountName,
+    { table, first }: { readonly table: "m" | "d"; readonly first: number },
+  ): string | null {
+    const account = this.#accounts.get(name);
+    const listed = table === "m"
+      ? account?.mailbox.blocks.some((block) => block.first === first)
+      : account?.dedupe.stored.some((r) => r.table === "d" && r.from <= first && first < r.to);
+    return listed === true ? `its block ${table} ${first} is missing` : null;
   }
 
   /** The dedupe window of an account was read. */
@@ -88,7 +111,10 @@ export class Requests {
     const known = this.#accounts.readable(name, () => {
       return accounts.dedupeLoaded(input, batch.lastLsn, now.mono);
     });
-    if (known === null) return this.loadFailed(input);
+    if (known === null) {
+      for (const p of this.waiting.take({ kind: "dedupe", name })) this.#damaged(p);
+      return this.loadFailed(input);
+    }
     if (known) this.#resume(this.waiting.take({ kind: "dedupe", name }), (p) => this.#run(p));
   }
 
@@ -139,6 +165,13 @@ export class Requests {
     this.#turn.out.push({ kind: "reply", request: p.request, result });
   }
 
+  /** What the request needs cannot be read, now or later. */
+  #damaged(p: { readonly request: RequestId }): void {
+    const message = "What is stored of this account is damaged: an administrator must repair it";
+    const result = fail("unavailable", message);
+    this.#turn.out.push({ kind: "reply", request: p.request, result });
+  }
+
   #run(p: Pending): void {
     this.#accounts.whenLoaded([p.name], () => {
       try {
@@ -152,7 +185,9 @@ export class Requests {
 
   #handle(p: Pending): void {
     const account = this.#accounts.get(p.name);
-    if (account === undefined) return this.unavailable(p);
+    if (account === undefined) {
+      return this.#accounts.unread(p.name) ? this.unavailable(p) : this.#damaged(p);
+    }
     if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
     if ((p.accountId ??= account.id) !== account.id) {
       return this.#reply(account, p, fail("unauthorized", "The account was deleted"));
@@ -162,7 +197,7 @@ export class Requests {
       p.name,
       () => handler(this.#turn, account, p.input, p),
     );
-    if (outcome === null) return this.unavailable(p);
+    if (outcome === null) return this.#damaged(p);
     if ("wait" in outcome) this.#wait(account, p, outcome);
     else this.#reply(account, p, outcome);
   }

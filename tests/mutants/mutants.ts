@@ -88,8 +88,8 @@ const COMMITS: readonly Mutant[] = [
     ],
     [
       "take users of others from an inherited log",
-      "readRecord(row.bytes).filter((r) => this.#turn.owns(r.account))",
-      "readRecord(row.bytes)",
+      "entries.filter((r) => this.#turn.owns(r.account))",
+      "entries",
     ],
   ),
   ...inFile(

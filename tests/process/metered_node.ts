@@ -22,7 +22,7 @@ type Append = OpenNode["ports"]["store"]["append"];
 /** Appends as a test wants them. */
 export class Appends {
   #held: (() => void)[] | null = null;
-  #faults: (StoreError["kind"])[] = [];
+  #faults: (Exclude<StoreError["kind"], "damaged">)[] = [];
 
   constructor(store: { append: Append }) {
     const append = store.append.bind(store);
@@ -30,7 +30,7 @@ export class Appends {
   }
 
   /** The next append fails like this, and has not happened. */
-  fail(kind: StoreError["kind"]): void {
+  fail(kind: Exclude<StoreError["kind"], "damaged">): void {
     this.#faults.push(kind);
   }
 

@@ -6,6 +6,8 @@ import { NodeFixture } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
 
+const MESSAGE = { device: "phone", to: name("alice"), body: "x".repeat(2000), ext: "" };
+
 /** Friends of alice, all on one shard; everything checkpointed, nothing in memory. */
 function friends(dedupeShape = DEDUPE_SHAPE): NodeFixture {
   const w = new NodeFixture({ shards: 1, limits: { dedupeShape } });
@@ -134,4 +136,92 @@ Deno.test("a corrupt or missing row of dedupe hashes refuses all sends of that a
     ok(w.ask("bob", "mailbox.snapshot", {}).ok);
     equal(w.logged("account_corrupt").length, 1);
   }
+});
+
+Deno.test("10.6: a flipped bit in any row of an account is named with its owner, whose requests are refused", () => {
+  for (const table of ["u", "m", "d", "h"] as const) {
+    const w = friends({ blockEntries: 2, rowBlocks: 2, hashBits: 64 });
+    for (const { value } of rowsOf(w, table, "bob")) value[value.length >> 1]! ^= 8;
+    w.start();
+    const query = { with: name("alice"), before: 3, after: null, limit: 10, bytesMax: 65_536 };
+    const answers = [
+      w.ask("bob", "mailbox.snapshot", {}),
+      w.ask("bob", "conversation.history", query),
+      w.ask("bob", "message.send", { ...MESSAGE, id: "m1" } as never),
+    ];
+    const refused = answers.filter((answer) => !answer.ok);
+    ok(refused.length > 0, table);
+    for (const answer of refused) {
+      deepEqual([answer.ok || answer.code, answer.ok || answer.retryAfterMs], [
+        "unavailable",
+        undefined,
+      ]);
+      ok(/damaged: an administrator must repair it/.test(answer.ok ? "" : answer.message));
+    }
+    const [line, ...others] = w.logged("account_corrupt");
+    deepEqual([line?.fields?.["user"], others.length], ["bob", 0]);
+    equal(line?.fields?.["shard"], 0);
+    w.send("alice", "carol", "others", "go on");
+    w.settle(5000);
+    ok(w.bodies("carol").includes("go on"));
+    w.kill();
+  }
+});
+
+Deno.test("10.6: a mailbox block that is missing is named, and not unavailable without a reason", () => {
+  const w = friends();
+  lose(w, "m", "bob");
+  w.start();
+  const query = { with: name("alice"), before: 3, after: null, limit: 10, bytesMax: 65_536 };
+  const refused = w.ask("bob", "conversation.history", query);
+  ok(!refused.ok && /damaged/.test(refused.message));
+  ok(/block m 1 is missing/.test(String(w.logged("account_corrupt")[0]?.fields?.["error"])));
+});
+
+Deno.test("10.6: a shard with a damaged or missing log record is down, named once, and the others serve", () => {
+  for (const fault of ["flipped", "truncated", "missing"]) {
+    const w = new NodeFixture({ shards: 4 });
+    const users = ["alice", "bob", "carol", "dave", "erin"];
+    for (const user of users) w.account(user);
+    const shard = w.node.shardOf(name("alice"));
+    const settings = { messagesFrom: "anyone" } as const;
+    for (let i = 0; i < 5; i++) w.must("alice", "settings.set", settings);
+    w.kill();
+    const rows = w.disk.stored(["log", shard.id]);
+    const { key, value } = rows.at(-3)!;
+    if (fault === "flipped") value[20]! ^= 1;
+    else if (fault === "truncated") w.disk.store(key, value.subarray(0, 12));
+    else w.disk.store(key, null);
+    w.start();
+    equal(w.node.ready, false);
+    const refused = w.ask("alice", "account.info", {});
+    ok(!refused.ok && /part of the server is damaged/.test(refused.message), fault);
+    w.settle(120_000);
+    const lines = w.logged("shard_damaged").map((
+      { fields },
+    ) => [fields?.["shard"], fields?.["lsn"]]);
+    deepEqual(lines, [[shard.id, key[2]]], fault);
+    for (const user of users) {
+      if (w.node.shardOf(name(user)).id !== shard.id) ok(w.ask(user, "account.info", {}).ok, user);
+    }
+    w.kill();
+  }
+});
+
+Deno.test("10.6: an account whose checkpoint is later than the log is unavailable, alone", () => {
+  const w = friends();
+  const log = w.disk.stored(["log", 0]);
+  for (const { key } of log.slice(1)) w.disk.store(key, null);
+  const [head] = w.disk.rows(["u"]).filter((row) => row.key[2] === "bob");
+  ok(head !== undefined);
+  // Its checkpoint says: version 1, then the LSN in one byte each of seven bits.
+  const value = head.value.slice();
+  value[1] = 0x7f;
+  w.disk.put(head.key, value);
+  w.start();
+  const refused = w.ask("bob", "account.info", {});
+  ok(!refused.ok && /damaged/.test(refused.message));
+  ok(/log ends before/.test(String(w.logged("account_corrupt")[0]?.fields?.["error"])));
+  ok(w.ask("alice", "account.info", {}).ok);
+  equal(w.logged("node.bug").length, 0);
 });

@@ -3,9 +3,11 @@
  * like the rows of `server/store/kv_store.ts` (one contract test runs on both): operations run one
  * after the other, values are copied, and what a dead process asked for is never answered.
  */
-import type { Cancel, ListOptions, Mutation, Row, StoreKey } from "../../server/node/ports.ts";
+import type { Cancel, Mutation, Row, StoreKey } from "../../server/node/ports.ts";
 import type { RowError, RowStore } from "../../server/store/row_store.ts";
-import { checkKey, checkList, checkWrite } from "../../server/store/store_limits.ts";
+import { CheckedRows, type ObserveDamage } from "../../server/store/checked_rows.ts";
+import { addChecksum, checkRow } from "../../server/store/row_checksum.ts";
+import { MemoryRows } from "./memory_rows.ts";
 import { OrderedRows } from "./ordered_rows.ts";
 import type { Prng } from "./prng.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
@@ -41,9 +43,11 @@ export interface DiskFaults {
  */
 export type UnknownOutcome = "applied" | "lost" | "ghost";
 
+/** Failures that a write may have; "unknown" picks an outcome. */
+type WriteFailure = "full" | "failed" | "unknown" | UnknownOutcome;
+
 const NO_FAULTS: DiskFaults = { failed: 0, unknown: 0, readFailed: 0 };
 const OUTCOMES: readonly UnknownOutcome[] = ["applied", "lost", "ghost"];
-const CLOSED: RowError = { kind: "failed", message: "The store is closed." };
 
 /** An operation of the process that has the disk open. */
 interface Job {
@@ -67,7 +71,7 @@ export class MemoryDisk {
   /** The oldest job is done but for the stall. */
   #held = false;
   #ghost: readonly Mutation[] | null = null;
-  #next: (RowError["kind"] | UnknownOutcome)[] = [];
+  #next: WriteFailure[] = [];
   readonly #bad = new Set<string>();
   #trap: { writes: number; readonly run: () => void } | null = null;
   #watched: { readonly part: string; readonly run: () => void } | null = null;
@@ -84,13 +88,13 @@ export class MemoryDisk {
 
   /**
    * Opens it for a process; a dead one that has it open has crashed (`crash`). Throws while a
-   * living one has it open.
+   * living one has it open. `observe` is called with every damaged row that is read.
    */
-  open(process: VirtualProcess): RowStore {
+  open(process: VirtualProcess, observe: ObserveDamage = () => {}): RowStore {
     if (this.#store?.alive === false) this.crash();
     if (this.#store !== null) throw new Error("open: another process has this disk open");
     this.#store = new MemoryRows(this, process);
-    return this.#store;
+    return new CheckedRows(this.#store, false, observe);
   }
 
   /**
@@ -127,7 +131,7 @@ export class MemoryDisk {
   }
 
   /** Outcomes of the next writes, in order; `unknown` picks one of its three at random. */
-  failNext(...outcomes: readonly (RowError["kind"] | UnknownOutcome)[]): void {
+  failNext(...outcomes: readonly WriteFailure[]): void {
     this.#next.push(...outcomes);
   }
 
@@ -169,14 +173,32 @@ export class MemoryDisk {
     this.unstall();
   }
 
-  /** What is on the disk now, as a checker sees it: no latency, no faults, no copies. */
+  /**
+   * What is on the disk now, as a checker sees it: no latency, no faults. Throws where a row is
+   * damaged. `rewrite` it to change it.
+   */
   rows(prefix: StoreKey): readonly Row[] {
+    return this.stored(prefix).map(({ key, value }) => {
+      const row = checkRow(key, value, false);
+      if (row.kind === "damaged") throw new Error(`row ${key.join(" ")}: ${row.reason}`);
+      return { key, value: row.value };
+    });
+  }
+
+  /** The rows with their checksums: the bytes of the disk itself, for faults to change. */
+  stored(prefix: StoreKey): readonly Row[] {
     return this.#rows.list(prefix, null, Infinity);
+  }
+
+  /** Replaces the bytes of a row, or removes it (null), as a fault of the disk does. */
+  store(key: StoreKey, bytes: Uint8Array | null): void {
+    if (bytes === null) this.#rows.delete(key);
+    else this.#rows.set(key, bytes);
   }
 
   /** Writes a row at once, as another process would that shares the disk. */
   put(key: StoreKey, value: Uint8Array): void {
-    this.#rows.set(key, value);
+    this.#rows.set(key, addChecksum(key, value));
   }
 
   /** Rows on the disk. */
@@ -312,86 +334,5 @@ export class MemoryDisk {
 
   #pick([min, max]: readonly [number, number]): number {
     return min + (max - min) * this.#prng.number();
-  }
-}
-
-/** The port. Its callbacks run as turns of its process: held while paused, lost when dead. */
-class MemoryRows implements RowStore {
-  readonly #disk: MemoryDisk;
-  readonly #process: VirtualProcess;
-  #state: "open" | "closed" | "dead" = "open";
-
-  constructor(disk: MemoryDisk, process: VirtualProcess) {
-    this.#disk = disk;
-    this.#process = process;
-  }
-
-  write(mutations: readonly Mutation[], done: (error: RowError | null) => void): void {
-    checkWrite(mutations);
-    if (this.#state !== "open") return this.answer(() => done(CLOSED));
-    if (mutations.length === 0) return this.answer(() => done(null));
-    const copies = mutations.map((mutation): Mutation =>
-      mutation.kind === "set" ? { ...mutation, value: mutation.value.slice() } : mutation
-    );
-    this.#disk.submitWrite(copies, done);
-  }
-
-  read(
-    keys: readonly StoreKey[],
-    done: (error: RowError | null, values: readonly (Uint8Array | null)[]) => void,
-  ): void {
-    for (const key of keys) checkKey("read", key);
-    if (this.#state !== "open") return this.answer(() => done(CLOSED, []));
-    if (keys.length === 0) return this.answer(() => done(null, []));
-    const wanted = [...keys];
-    this.#disk.submitRead(
-      wanted,
-      (rows) => wanted.map((key) => rows.get(key)?.slice() ?? null),
-      (error, values) => done(error, values ?? []),
-    );
-  }
-
-  list(options: ListOptions, done: (error: RowError | null, rows: readonly Row[]) => void): void {
-    checkList(options);
-    if (this.#state !== "open") return this.answer(() => done(CLOSED, []));
-    const { prefix, after, limit } = options;
-    this.#disk.submitRead(
-      [prefix],
-      (all) =>
-        all.list(prefix, after, limit).map((r) => ({ key: [...r.key], value: r.value.slice() })),
-      (error, rows) => done(error, rows ?? []),
-    );
-  }
-
-  last(prefix: StoreKey, done: (error: RowError | null, row: Row | null) => void): void {
-    if (this.#state !== "open") return this.answer(() => done(CLOSED, null));
-    const last = (rows: OrderedRows): Row | null => {
-      const row = rows.list(prefix, null, Infinity).at(-1);
-      return row === undefined ? null : { key: [...row.key], value: row.value.slice() };
-    };
-    this.#disk.submitRead<Row | null>([prefix], last, done);
-  }
-
-  close(done: () => void): void {
-    if (this.#state !== "open") return this.answer(done);
-    this.#state = "closed";
-    this.#disk.submitClose(done);
-  }
-
-  /** For its disk: calls back in a turn of the process. */
-  answer(run: () => void): void {
-    this.#process.timers.soon(() => {
-      if (this.#state !== "dead") run();
-    });
-  }
-
-  /** For its disk: whether its process lives. */
-  get alive(): boolean {
-    return this.#process.state !== "dead";
-  }
-
-  /** For its disk: nothing is called back any more. */
-  die(): void {
-    this.#state = "dead";
   }
 }

@@ -92,7 +92,7 @@ Deno.test("openDataDir finishes a directory whose making was cut off", () =>
     Deno.removeSync(`${path}/format.json`);
     Deno.writeTextFileSync(`${path}/format.json.new`, '{"for');
     await make(path);
-    assert.deepEqual(JSON.parse(Deno.readTextFileSync(`${path}/format.json`)), { format: 1 });
+    assert.deepEqual(JSON.parse(Deno.readTextFileSync(`${path}/format.json`)), { format: 2 });
   }));
 
 Deno.test("openDataDir leaves a directory with other files as it is", () =>
@@ -117,13 +117,25 @@ Deno.test("openDataDir takes a new directory with the files that the settings na
     (await openDataDir(parent, random, true, named)).release();
   }));
 
+Deno.test("10.6: openDataDir raises the format of an earlier program, which cannot read checksums", () =>
+  inTemp(async (path) => {
+    await make(path);
+    Deno.writeTextFileSync(`${path}/format.json`, '{"format":1,"store":"abc"}');
+    Deno.writeTextFileSync(`${path}/kv.sqlite3`, "not opened here");
+    const dir = await openDataDir(path, random);
+    assert.equal(dir.storeMark, "abc");
+    dir.release();
+    const format = JSON.parse(Deno.readTextFileSync(`${path}/format.json`));
+    assert.deepEqual(format, { format: 2, store: "abc" });
+  }));
+
 Deno.test("openDataDir refuses a newer format and says so", () =>
   inTemp(async (path) => {
     await make(path);
-    Deno.writeTextFileSync(`${path}/format.json`, '{"format":2,"more":"fields"}');
+    Deno.writeTextFileSync(`${path}/format.json`, '{"format":3,"more":"fields"}');
     const error = await refusal(path);
     assert.equal(error.kind, "newer");
-    assert.match(error.message, /has format 2, this program knows up to 1/);
+    assert.match(error.message, /has format 3, this program knows up to 2/);
   }));
 
 Deno.test("openDataDir refuses what is damaged and names the file", () =>

@@ -93,6 +93,8 @@ Deno.test("History: numbers are short, and what is none is null", () => {
 });
 
 const FINE: Signs = {
+  damaged: 0,
+  shardsDown: 0,
   draining: false,
   ready: true,
   storeFailing: false,
@@ -112,6 +114,9 @@ Deno.test("healthOf: tells the worst that there is, and every reason", () => {
     [{ connections: 90 }, "busy", /Nearly full: 90 of 100/],
     [{ connections: 100 }, "degraded", /^Full: 100 of 100/],
     [{ overloaded, waiting: 99 }, "degraded", /refuses new sign-ins, writes.*99 sign-ins/],
+    [{ shardsDown: 1, damaged: 1 }, "failing", /1 shard does not serve.*1 record/],
+    [{ damaged: 1 }, "degraded", /1 record is damaged: stop it and run roost check/],
+    [{ damaged: 2 }, "degraded", /2 records are damaged/],
     [{ storeFailing: true, overloaded }, "failing", /store takes no writes/],
     [{ ready: false }, "starting", /reading its log/],
     [{ draining: true, storeFailing: true }, "draining", /stopping.*no writes/],

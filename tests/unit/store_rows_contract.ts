@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Mutation, type Row, STORE_LIMITS, type StoreKey } from "../../server/node/ports.ts";
 import { type Bench, del, type Medium, set, withBench } from "./store_media.ts";
+import { CHECKSUM_BYTES } from "../../server/store/row_checksum.ts";
 import { KEY_BYTES_MAX } from "../../server/store/store_limits.ts";
 import { encodeKey } from "../sim/key_order.ts";
 
@@ -127,7 +128,7 @@ export function rowsContract(name: string, medium: () => Medium): void {
     const value = new Uint8Array(valueBytesMax);
     assert.equal(await bench.write([{ kind: "set", key: ["v"], value }]), null);
     const tooLong = { kind: "set", key: ["v"], value: new Uint8Array(valueBytesMax + 1) } as const;
-    assert.throws(() => bench.store.write([tooLong], () => {}), /65537 bytes, limit is 65536/);
+    assert.throws(() => bench.store.write([tooLong], () => {}), /65529 bytes, limit is 65528/);
 
     const full = Array.from({ length: 12 }, (_, i): Mutation => ({
       kind: "set",
@@ -135,7 +136,9 @@ export function rowsContract(name: string, medium: () => Medium): void {
       value,
     }));
     const keyBytes = 13 * 2 * (3 + 9);
-    const rest = new Uint8Array(writeBytesMax - 12 * valueBytesMax - keyBytes);
+    // Each value is stored behind its checksum.
+    const checksums = 13 * CHECKSUM_BYTES;
+    const rest = new Uint8Array(writeBytesMax - 12 * valueBytesMax - keyBytes - checksums);
     assert.equal(await bench.write([...full, { kind: "set", key: ["w", 12], value: rest }]), null);
     const over: Mutation = { kind: "set", key: ["w", 12], value: new Uint8Array(rest.length + 1) };
     assert.throws(() => bench.store.write([...full, over], () => {}), /819201 bytes, limit/);

@@ -16,6 +16,10 @@ export interface Signs {
   readonly ready: boolean;
   /** The store takes no writes. */
   readonly storeFailing: boolean;
+  /** Shards that do not serve, because of bugs or of a damaged log. */
+  readonly shardsDown: number;
+  /** Damaged rows of the store that were read. */
+  readonly damaged: number;
   /** What is refused for overload at the moment. */
   readonly overloaded: Readonly<Record<AdmissionKind, boolean>>;
   readonly connections: number;
@@ -46,6 +50,14 @@ export function healthOf(signs: Signs): Health {
   if (signs.draining) found.push(["draining", "It is stopping and sends its clients away"]);
   if (!signs.ready) found.push(["starting", "It is still reading its log"]);
   if (signs.storeFailing) found.push(["failing", "The store takes no writes"]);
+  if (signs.shardsDown > 0) {
+    const what = signs.shardsDown === 1 ? "1 shard does" : `${signs.shardsDown} shards do`;
+    found.push(["failing", `${what} not serve: see shard_damaged and node.bug in the log`]);
+  }
+  if (signs.damaged > 0) {
+    const what = signs.damaged === 1 ? "1 record is" : `${signs.damaged} records are`;
+    found.push(["degraded", `${what} damaged: stop it and run roost check`]);
+  }
   const refused = (["signIn", "connection", "write"] as const).filter((kind) => overloaded[kind]);
   if (refused.length > 0) {
     const what = refused.map((kind) => REFUSED[kind]).join(", ");
