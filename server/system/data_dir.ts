@@ -15,6 +15,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { Random } from "../node/ports.ts";
 import { newId, type NodeId } from "../../shard/name/ids.ts";
 import { type DirLock, lockFile } from "./dir_lock.ts";
+import { readJson, removeIfThere, sizeOf, statOf, writeDurably } from "./small_file.ts";
 
 /**
  * Version of the layout that this program writes; it reads this one and all before it. In version 2
@@ -338,67 +339,6 @@ function damaged(dir: string, file: string, cause?: unknown): DataDirError {
   );
 }
 
-/** A JSON object in a file; null where there is no file. */
-function readJson(file: string): Record<string, unknown> | null {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(file);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return null;
-    throw cause;
-  }
-  try {
-    const read: unknown = JSON.parse(text);
-    if (typeof read === "object" && read !== null) return read as Record<string, unknown>;
-  } catch {
-    // Not JSON: reads as an object without fields, which is refused by name of the file.
-  }
-  return {};
-}
-
-/** Puts a file there in one step, so that a crash leaves the whole file or none. */
-function writeDurably(dir: string, name: string, content: Record<string, unknown> | null): void {
-  const made = join(dir, `${name}.new`);
-  const file = Deno.openSync(made, { create: true, truncate: true, write: true, mode: 0o600 });
-  try {
-    if (content !== null) {
-      file.writeSync(new TextEncoder().encode(JSON.stringify(content) + "\n"));
-    }
-    file.syncSync();
-  } finally {
-    file.close();
-  }
-  Deno.renameSync(made, join(dir, name));
-  const entries = Deno.openSync(dir);
-  try {
-    entries.syncSync();
-  } finally {
-    entries.close();
-  }
-}
-
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function sizeOf(file: string): number {
-  return statOf(file)?.size ?? 0;
-}
-
-/** What exists; null where nothing is. */
-function statOf(path: string): Deno.FileInfo | null {
-  try {
-    return Deno.statSync(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return null;
-    throw cause;
-  }
-}
-
-function removeIfThere(file: string): void {
-  try {
-    Deno.removeSync(file);
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-  }
 }
