@@ -3,7 +3,7 @@ import type { EdgePacket } from "../shard/ops.ts";
 import type { Config } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
 import type { Counters } from "./http/counters.ts";
-import type { Ports } from "./node/ports.ts";
+import type { Ports, Random, Store } from "./node/ports.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { configFilePaths } from "./config_files.ts";
 import { type DataDir, openDataDir } from "./system/data_dir.ts";
@@ -66,15 +66,9 @@ export async function openNode(
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
     const store = await openStore(config, dir, { log, timers, observe });
-    const mark = await keepStoreMark(store, random, dir.storeMark, dir.path);
-    if (dir.storeMark === null) dir.noteStoreMark(mark);
-    if (serves) await keepDomain(store, config.server.domain, dir.path);
-    const domain = await storedDomain(store) ?? config.server.domain;
-    const tag = await restoreTag(store);
-    const secret = engine === "kv" ? dir.serverSecret : await cellSecret(store, dir.serverSecret);
-    const clock = systemClock();
+    const { domain, tag, secret } = await identify(store, dir, config, random, serves);
     const ports = {
-      clock,
+      clock: systemClock(),
       timers,
       random,
       store,
@@ -108,6 +102,25 @@ export async function openNode(
     dir.release();
     throw error;
   }
+}
+
+/** What the store says of its cell, once it is known to be the one that belongs to the directory. */
+async function identify(
+  store: Store,
+  dir: DataDir,
+  config: Config,
+  random: Random,
+  serves: boolean,
+) {
+  const mark = await keepStoreMark(store, random, dir.storeMark, dir.path);
+  if (dir.storeMark === null) dir.noteStoreMark(mark);
+  if (serves) await keepDomain(store, config.server.domain, dir.path);
+  const own = engineOf(config) === "kv";
+  return {
+    domain: await storedDomain(store) ?? config.server.domain,
+    tag: await restoreTag(store),
+    secret: own ? dir.serverSecret : await cellSecret(store, dir.serverSecret),
+  };
 }
 
 function started(node: Node): Promise<void> {
