@@ -304,6 +304,19 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/handlers/receipts.ts",
+    [
+      "note a receipt that was sent without a record",
+      'turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);',
+      "Object.assign(c, { deliveredInTold: delivered, readInTold: read });",
+    ],
+    [
+      "cover refused messages with receipts",
+      "      tellRefused(turn, account, c, Math.max(delivered, read));\n",
+      "",
+    ],
+  ),
+  ...inFile(
     "shard/handlers/retention.ts",
     [
       "drop message ids before they are over age",
@@ -350,11 +363,6 @@ const MESSAGES: readonly Mutant[] = [
   ...inFile(
     "shard/handlers/pair.ts",
     [
-      "note a receipt that was sent without a record",
-      'turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);',
-      "Object.assign(c, { deliveredInTold: delivered, readInTold: read });",
-    ],
-    [
       "take packets past a gap",
       'if (p.n > last + 1) return ack(turn, account, p, last, "gap");',
       "",
@@ -398,11 +406,6 @@ const MESSAGES: readonly Mutant[] = [
       "hide silent refusals from the sender's shard",
       'if (p.as !== "alone") turn.append',
       'if (p.as === "alone") turn.append',
-    ],
-    [
-      "cover refused messages with receipts",
-      "      tellRefused(turn, account, c, Math.max(delivered, read));\n",
-      "",
     ],
     [
       "drop what a blocked account says of its subscriptions",

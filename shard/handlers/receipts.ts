@@ -1,0 +1,102 @@
+/** Receipts between two accounts: positions that only rise, and that no refused message is part of. */
+import type { AccountId } from "../name/ids.ts";
+import type { Account } from "../account/account.ts";
+import type { ReadonlyConversation } from "../mailbox/conversation.ts";
+import type { ShardPacket } from "../message/packets.ts";
+import type { Turn } from "./turn.ts";
+import { NOT_ACCEPTED } from "./waiting_messages.ts";
+import { spreadOf } from "../retry.ts";
+
+/** Sends the receipts that the account owes, again until they are acked. */
+export function sendReceipts(turn: Turn, account: Account): void {
+  for (const peer of account.runtime.owed) {
+    const c = account.conversations.get(peer);
+    const told = c === undefined || c.inId === "" ||
+      (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold);
+    if (told || !account.alive || account.blocked.has(peer)) {
+      account.runtime.owed.delete(peer);
+      continue;
+    }
+    turn.send(account, {
+      kind: "receipt",
+      from: account.name,
+      fromId: account.id as AccountId,
+      to: peer,
+      toId: c.inId as AccountId,
+      delivered: c.deliveredIn,
+      read: c.readIn,
+    });
+  }
+  const tries = ++account.runtime.owedAttempts;
+  const random = spreadOf(account.name, tries);
+  const { retries } = turn;
+  // The first time they are not sent again yet: the wait is for their ack.
+  const waitMs = tries === 1
+    ? retries.waitMs("receipts", tries, random)
+    : retries.againMs("receipts", tries, random);
+  turn.scheduleReceipts(account, waitMs);
+}
+
+/** A receipt covers all messages before it: those of them that never arrived are named first. */
+function tellRefused(turn: Turn, account: Account, c: ReadonlyConversation, upTo: number): void {
+  for (const { from, to: num, id } of c.refusedUpTo(upTo)) {
+    const of = { with: c.with, num, reason: NOT_ACCEPTED };
+    if (id !== "") turn.event(account, { kind: "undelivered", ...of, id });
+    else {
+      const seq = account.mailbox.last + 1;
+      const at = turn.eventTime(account);
+      turn.push(account, turn.append(account, { kind: "refused_told", ...of, from, seq, at })!);
+    }
+  }
+}
+
+/** The recipient of this account's messages says how far it has them. */
+export function takeReceipt(
+  turn: Turn,
+  account: Account,
+  p: ShardPacket & { kind: "receipt" },
+): void {
+  if (!turn.writable) return;
+  const c = account.conversations.get(p.from);
+  if (account.alive && account.id === p.toId && c?.peerId === p.fromId) {
+    const delivered = c.ownNum(p.delivered);
+    const read = c.ownNum(p.read);
+    if (delivered > c.deliveredOut || read > c.readOut) {
+      tellRefused(turn, account, c, Math.max(delivered, read));
+      turn.append(account, { kind: "receipt", with: p.from, delivered, read });
+      turn.event(account, {
+        kind: "receipt",
+        with: p.from,
+        delivered: c.deliveredOut,
+        read: c.readOut,
+      });
+    }
+  }
+  turn.send(account, {
+    kind: "receipt_ack",
+    from: p.to,
+    fromId: p.toId,
+    to: p.from,
+    toId: p.fromId,
+    delivered: p.delivered,
+    read: p.read,
+  });
+}
+
+/** The peer knows how far this account has its messages. */
+export function takeReceiptAck(
+  turn: Turn,
+  account: Account,
+  p: ShardPacket & { kind: "receipt_ack" },
+): void {
+  const c = account.conversations.get(p.from);
+  if (account.id !== p.toId || c?.inId !== p.fromId || !turn.writable) return;
+  account.runtime.owedAttempts = 0;
+  const { delivered, read } = p;
+  if (delivered > c.deliveredInTold || read > c.readInTold) {
+    turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);
+  }
+  if (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold) {
+    account.runtime.owed.delete(p.from);
+  }
+}
