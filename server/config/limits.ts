@@ -130,14 +130,15 @@ const storage = {
     min: 1,
     max: 36_500,
     unit: "days",
-    doc: "How long mailbox events are kept.",
+    doc: "How long mailbox events are kept, unread messages included.",
   }),
   mailboxEventsMax: int({
     default: 20_000,
     min: 100,
     max: 10_000_000,
     unit: "events",
-    doc: "How many events a mailbox keeps; the oldest go first.",
+    doc:
+      "How many events a mailbox keeps, the oldest go first; and how many unread messages besides.",
   }),
   dedupeDays: int({
     default: 7,

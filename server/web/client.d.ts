@@ -92,7 +92,8 @@ export interface Message extends Durable {
 /**
  * A message of mine that was not delivered. `reason`: `not_accepted` (the other side denied the
  * request that the message waited for, I took it back, it had no answer for 30 days, or the other
- * side refused the message) or `quota`. With an empty `id`: all messages from `from` to `num`.
+ * side refused the message) or `quota` (the other side's mailbox has no room for more unread
+ * messages of mine, or got too many at once). With an empty `id`: all messages from `from` to `num`.
  */
 export interface Undelivered extends Durable {
   readonly k: "undelivered";

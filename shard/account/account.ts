@@ -14,6 +14,7 @@ import { AccountRuntime } from "./account_runtime.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
 import { LazyMap, type ReadonlyLazyMap } from "./lazy_map.ts";
 import { Mailbox, type ReadonlyMailbox } from "../mailbox/mailbox.ts";
+import { type ReadonlyUnreadMail, UnreadMail } from "./unread_mail.ts";
 
 /** A signed-in client of the account. */
 export interface Device {
@@ -90,6 +91,8 @@ export class AccountState {
   ackedSeq = 0;
   /** Conversations with messages that no device has confirmed. */
   undelivered = new FewSet<AccountName>();
+  /** Unread messages that retention keeps. */
+  readonly unread = new UnreadMail();
   /** An invite's expiry (ms) and, once used, by whom. */
   invite: { expiresAt: number; usedBy: string } | null = null;
 
@@ -157,6 +160,7 @@ interface AccountParts {
   readonly outbox: ReadonlyFewMap<AccountName, ReadonlyQueue>;
   readonly waiting: ReadonlyMap<AccountName, readonly WaitingMessage[]>;
   readonly undelivered: ReadonlyFewSet<AccountName>;
+  readonly unread: ReadonlyUnreadMail;
   readonly dedupe: ReadonlyDedupeWindow;
   readonly purge: readonly PurgedRows[];
   readonly purgedRanges: readonly PurgedRange[];

@@ -10,6 +10,7 @@ import { applyImport } from "./apply_import.ts";
 import { abandonOutbox, applyReleased, dropOwed, pushOutbox } from "./outbox.ts";
 import type { Conversation } from "../mailbox/conversation.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
+import { isKept } from "./kept_blocks.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 
 function assertSeq(account: AccountState, seq: number): void {
@@ -42,6 +43,7 @@ function clearAccount(account: AccountState): void {
   account.roster.clear();
   account.blocked.clear();
   account.undelivered.clear();
+  account.unread.clear();
   account.waiting.clear();
   account.dedupe = new DedupeWindow("", dedupe.shape);
   account.messagesFrom = "contacts";
@@ -213,6 +215,7 @@ function applyReceived(account: AccountState, e: Entry & { kind: "received" }): 
   c.lastInSeq = event.seq;
   c.lastInNum = e.num;
   c.addUnread(event.seq, e.num);
+  if (e.from !== account.name) account.unread.add(e.from, event.seq);
   account.undelivered.add(e.from);
   return event;
 }
@@ -279,6 +282,14 @@ function applyAcked(account: AccountState, seq: number): void {
   }
 }
 
+/** Unread messages up to position `seq` are dropped. */
+function settleUnread(account: AccountState, seq: number): void {
+  for (const { peer, first } of [...account.unread.values()]) {
+    if (first > seq) continue;
+    account.unread.settle(peer, seq, account.conversation(peer).unreadAfter(seq));
+  }
+}
+
 function applyMarks(account: AccountState, entry: Entry): void {
   switch (entry.kind) {
     case "acked":
@@ -288,7 +299,12 @@ function applyMarks(account: AccountState, entry: Entry): void {
       c.readIn = Math.max(c.readIn, c.numAt(entry.upTo));
       c.deliveredIn = Math.max(c.deliveredIn, c.readIn);
       c.markRead(entry.upTo);
+      account.unread.settle(entry.with, entry.upTo, c.unreadAfter(entry.upTo));
       return;
+    }
+    case "unread_released": {
+      const c = account.conversation(entry.with);
+      return account.unread.settle(entry.with, entry.upTo, c.unreadAfter(entry.upTo));
     }
     case "receipt": {
       account.conversation(entry.with).receipt(entry.delivered, entry.read);
@@ -307,7 +323,8 @@ function applyMarks(account: AccountState, entry: Entry): void {
       );
       return;
     case "trimmed":
-      account.mailbox.trim(entry.first);
+      account.mailbox.trim(entry.first, isKept(account, entry.unreadFrom));
+      settleUnread(account, (entry.unreadFrom || account.mailbox.first) - 1);
       account.dedupe.trim(entry.dedupe);
       return;
   }
@@ -355,6 +372,7 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
       return null;
     case "acked":
     case "read":
+    case "unread_released":
     case "receipt":
     case "receipt_told":
     case "last_seen":

@@ -4,6 +4,7 @@ import type { Entry } from "./records.ts";
 import type { ExportedConversation } from "./transfer.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
+import { unreadOf } from "./kept_blocks.ts";
 
 /** Contacts, blocks and events of an import are records like those of everybody else. */
 type ImportEntry = Entry & {
@@ -43,6 +44,8 @@ function applyConversation(account: AccountState, e: ExportedConversation): void
   c.unread = e.unread.map((seq) => ({ seq, num: 0 }));
   c.unreadMore = e.unreadMore;
   c.readUpTo = e.readUpTo;
+  const unread = unreadOf(c, account.mailbox.first);
+  if (unread !== null) account.unread.restore(unread);
   c.deliveredOut = e.delivered;
   c.readOut = e.read;
 }

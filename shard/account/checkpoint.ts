@@ -20,6 +20,7 @@ import { holdContacts, holdConversations, writeAll, writeConversation } from "./
 import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 import { PAYLOAD } from "../message/packets.ts";
+import { unreadOf } from "./kept_blocks.ts";
 import { payloadSize } from "./outbox.ts";
 import { readVersion, struct } from "../record/struct.ts";
 import { ROSTER_ITEM } from "../roster/roster.ts";
@@ -137,10 +138,15 @@ const WAITING = list(struct({
   })),
 }));
 
+/** What retention keeps although it is over count: see `UnreadMail`. */
+const UNREAD_MAIL = list(struct({ peer: accountName, first: uint, last: uint, count: uint }));
+
 /** Readers go from block to block by these numbers: with a hole they would never arrive. */
 function checkContiguous(m: Mailbox): void {
   let next = m.first;
   for (const b of m.blocks) {
+    // Blocks that are kept for their unread messages.
+    if (b.first < m.gapsBefore) continue;
     if (b.first !== next || b.count === 0) break;
     next += b.count;
   }
@@ -151,7 +157,6 @@ function checkContiguous(m: Mailbox): void {
 
 function readMailbox(r: ByteReader): Mailbox {
   const m = MAILBOX.fill(r, new Mailbox("" as MailboxId));
-  checkContiguous(m);
   m.decodeTail(r.view());
   return m;
 }
@@ -199,6 +204,8 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   WAITING.write(w, [...a.waiting].map(([to, messages]) => ({ to, messages })));
   a.dedupe.encode(w);
   RANGES.write(w, a.purgedRanges);
+  w.uint(a.mailbox.gapsBefore);
+  UNREAD_MAIL.write(w, [...a.unread.values()]);
   return w.take();
 }
 
@@ -220,6 +227,8 @@ export function decodeHead(account: AccountState, bytes: Uint8Array): void {
   account.mailbox = readMailbox(r);
   readLater(r, account);
   readDedupe(r, account, former);
+  readUnread(r, account);
+  checkContiguous(account.mailbox);
   account.runtime.headBytes = bytes.length;
 }
 
@@ -248,6 +257,19 @@ function readDedupe(r: ByteReader, account: AccountState, former: readonly Forme
   // Numbers that are still to be deleted are not given again.
   const deleted = account.purge.flatMap((p) => p.id === account.id ? p.dedupe : []);
   account.dedupe.decodeFormer(former, Math.max(0, former.at(-1)?.number ?? 0, ...deleted));
+}
+
+/** Heads of former versions have only the marks of the conversations. */
+function readUnread(r: ByteReader, account: AccountState): void {
+  const { lazyConversations, mailbox, unread } = account;
+  if (r.done) {
+    return lazyConversations.forEach((c) => {
+      const of = c.with === account.name ? null : unreadOf(c, mailbox.first);
+      if (of !== null) unread.restore(of);
+    });
+  }
+  mailbox.gapsBefore = r.uint();
+  for (const of of UNREAD_MAIL.read(r)) unread.restore(of);
 }
 
 /** Joins the chunks of a head; null where there is none. */

@@ -61,8 +61,8 @@ function readConversation(r: ByteReader, index: number): readonly [AccountName, 
 }
 
 /**
- * Calls `take` with the conversations that have an event from `firstSeq` on; those that are as they
- * were stored are read only where they have.
+ * Calls `take` with the conversations that have an event from `firstSeq` on, and with those that have
+ * unread messages that are kept; those that are as they were stored are read only where they have.
  */
 export function forEachSince(
   account: Account,
@@ -70,16 +70,19 @@ export function forEachSince(
   take: (c: ReadonlyConversation) => void,
 ): void {
   const since = Math.max(1, firstSeq);
+  const hasKept = account.unread.first < since
+    ? (name: string) => account.unread.get(name as AccountName) !== undefined
+    : () => false;
   account.lazyConversations.scan((r) => {
     const at = r.at;
-    if (skipToLastSeq(r).uint() < since) {
+    if (skipToLastSeq(r).uint() < since && !hasKept(r.strAt(at))) {
       skipFromLastAt(r);
       return r.skipUints(MARKS_COUNT);
     }
     r.back(at);
     take(readConversation(r, 0)[1]);
   }, (c) => {
-    if (c.lastSeq >= since) take(c);
+    if (c.lastSeq >= since || hasKept(c.with)) take(c);
   });
 }
 

@@ -94,7 +94,12 @@ export const ENTRIES = {
   /** The peer's shard knows the receipt up to these numbers. */
   receipt_told: variant(22, { with: accountName, ...positions }),
   /** Events before `first` and dedupe blocks before number `dedupe` are dropped. */
-  trimmed: variant(23, { first: uint, dedupe: uint }),
+  trimmed: variant(23, {
+    first: uint,
+    dedupe: uint,
+    /** Blocks from this position on that have unread messages stay; 0, as in older records: none. */
+    unreadFrom: later(uint, 0),
+  }),
   invite: variant(24, { expiresAt: uint }),
   invite_used: variant(25, { by: accountName }),
   /** An account is being imported: contacts, blocks and events follow as everybody else's do. */
@@ -153,6 +158,8 @@ export const ENTRIES = {
     num: uint,
     reason: text,
   }),
+  /** The peer's unread messages up to `upTo`, which a device has, make room for its later ones. */
+  unread_released: variant(34, { with: accountName, upTo: uint }),
 };
 
 /** One change of one account. */

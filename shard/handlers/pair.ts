@@ -13,6 +13,7 @@ import { causeOf, countLost, countRefused } from "./silent_refusals.ts";
 import { headFull } from "./head_full.ts";
 import { answersEarlier, oweSubscription } from "./subscription_packets.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
+import { hasRoom, makeRoom } from "./mailbox_quota.ts";
 import { sendReceipts, takeReceipt, takeReceiptAck } from "./receipts.ts";
 import { spreadOf } from "../retry.ts";
 import { takeTokens, waitForTokens } from "../token_bucket.ts";
@@ -114,9 +115,11 @@ function conversationsFull(turn: Turn, account: Account): boolean {
  */
 function turnedAway(turn: Turn, account: Account, p: Pair): string | null {
   if (p.payload.kind === "message") {
+    const accepted = accepts(account, p);
+    if (accepted && !hasRoom(turn, account, p.from)) return "quota";
     if (!conversationsFull(turn, account)) return null;
     // An account that takes messages from anyone hides from nobody.
-    return accepts(account, p) && account.messagesFrom === "anyone" ? "quota" : "";
+    return accepted && account.messagesFrom === "anyone" ? "quota" : "";
   }
   if (conversationsFull(turn, account)) return "";
   const step = inboundFrom(account, p.from, itemOf(account, p.from).state, p.payload.type);
@@ -166,6 +169,10 @@ function mayReceive(turn: Turn, account: Account): boolean {
 function takeMessage(turn: Turn, account: Account, p: Pair): void {
   if (p.payload.kind !== "message") return;
   if (!accepts(account, p)) return refuse(turn, account, p, "", causeOf(account, p.from));
+  // Whose messages are accepted gets receipts as well: it may learn that they are not read.
+  if (p.fromId !== account.id && !makeRoom(turn, account, p.from)) {
+    return refuse(turn, account, p, "quota", "full");
+  }
   // Only those who may see the account's presence learn that it gets too much.
   if (!mayReceive(turn, account)) {
     const sub = account.roster.get(p.from)?.state.subscription ?? "none";

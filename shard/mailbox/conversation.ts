@@ -103,6 +103,13 @@ export class Conversation {
     return this.unread.length + this.unreadMore;
   }
 
+  /** How many unread messages are after position `seq`; `Infinity` where that is not remembered. */
+  unreadAfter(seq: number): number {
+    const firstKnown = this.unread[0]?.seq ?? Infinity;
+    if (this.unreadMore > 0 && seq + 1 < firstKnown) return Infinity;
+    return this.unread.filter((u) => u.seq > seq).length;
+  }
+
   /** Another account has the peer's name now: what was numbered by the former one is over. */
   startWith(peer: AccountId): void {
     this.inId = peer;

@@ -115,10 +115,12 @@ export class ConversationPage {
   #after(mailbox: ReadonlyMailbox): Part | null {
     const { conversation } = this.#query;
     const { blocks, tailFirst, last } = mailbox;
-    const seq = Math.max(this.#at + 1, mailbox.first);
+    const seq = Math.max(this.#at + 1, blocks[0]?.first ?? tailFirst);
     const from = seq < tailFirst ? mailbox.blockIndex(seq) : blocks.length;
     for (let i = from; i < blocks.length; i++) {
-      if (this.#isIn(blocks[i]!)) return blockPart(blocks[i]!);
+      const part = blockPart(blocks[i]!);
+      // The position may be in the gap behind a block.
+      if (part.last >= seq && this.#isIn(blocks[i]!)) return part;
     }
     const inTail = seq <= last && mailbox.tailConversations.has(conversation);
     return inTail ? { ref: null, first: tailFirst, last } : null;

@@ -31,6 +31,9 @@ export const BLOCK_BYTES = 8 * 1024;
 /** Blocks of one mailbox: their index is part of the account's head. */
 export const BLOCKS_MAX = 8000;
 
+/** Blocks that are kept for unread messages besides; their index is part of the head as well. */
+export const KEPT_BLOCKS_MAX = 2000;
+
 /** The parts of a mailbox that could be changed in place, as readonly ones. */
 interface MailboxParts {
   readonly blocks: readonly BlockRef[];
@@ -48,8 +51,10 @@ export interface ReadonlyMailbox
 /** The mailbox of one account. */
 export class Mailbox {
   readonly id: MailboxId;
-  /** Sealed blocks, ascending. */
+  /** Sealed blocks, ascending: without gaps from `gapsBefore` on. */
   blocks: BlockRef[] = [];
+  /** Blocks before this position are those that `trim` kept, with gaps between them. */
+  gapsBefore = 1;
   /** Sealed blocks that no checkpoint has written yet, by first position. */
   readonly unsaved = new Map<number, Uint8Array>();
   /** First positions of dropped blocks that the store may still hold. */
@@ -75,9 +80,9 @@ export class Mailbox {
     return this.tailFirst + this.#count - 1;
   }
 
-  /** Position of the first retained event; `last + 1` when none is. */
+  /** Position of the first event from which on none is missing; `last + 1` when none is retained. */
   get first(): number {
-    return this.blocks[0]?.first ?? this.tailFirst;
+    return Math.max(this.gapsBefore, this.blocks[0]?.first ?? this.tailFirst);
   }
 
   /** Whether a reader who has everything up to `seq` can go on without a gap. */
@@ -148,10 +153,17 @@ export class Mailbox {
     this.tailConversations.clear();
   }
 
-  /** How many whole blocks to drop so that at most `countMax` events and none before `cutoffMs`. */
+  /**
+   * How many whole blocks to drop so that at most `countMax` events and none before `cutoffMs`. Those
+   * that were kept before count.
+   */
   expired(countMax: number, cutoffMs: number): number {
     let drop = 0;
     for (const b of this.blocks) {
+      if (b.first < this.gapsBefore) {
+        drop++;
+        continue;
+      }
       const after = this.last - (b.first + b.count - 1);
       const few = this.blocks.length - drop <= BLOCKS_MAX;
       if (few && after < countMax && b.lastAt >= cutoffMs) break;
@@ -165,11 +177,19 @@ export class Mailbox {
     return this.#count > 0 && this.lastAt < cutoffMs;
   }
 
-  /** Drops everything before position `first`, which must be the start of a block or the tail. */
-  trim(first: number): void {
+  /**
+   * Drops everything before position `first`, which must be the start of a block or the tail, but for
+   * the blocks that `isKept` picks: `blockOf` and `readForward` do not reach them any more.
+   */
+  trim(first: number, isKept: (block: BlockRef) => boolean = () => false): void {
     if (first > this.tailFirst) this.#seal();
-    while (this.blocks.length > 0 && this.blocks[0]!.first < first) {
-      const gone = this.blocks.shift()!;
+    const before = this.blocks.findIndex((b) => b.first >= first);
+    const old = this.blocks.splice(0, before < 0 ? this.blocks.length : before);
+    const kept = old.filter(isKept);
+    this.blocks.unshift(...kept);
+    if (kept.length > 0) this.gapsBefore = first;
+    for (const gone of old) {
+      if (kept.includes(gone)) continue;
       this.unsaved.delete(gone.first);
       this.dropped.push(gone.first);
     }

@@ -110,7 +110,12 @@ export const history: fc.Arbitrary<readonly Entry[]> = fc.tuple(
       body: { kind: "undelivered", with: "bo" as AccountName, num: 1, id: big, reason: "" },
     });
     for (let i = 0; i < 9; i++) live(say());
-    live({ kind: "trimmed", first: account.mailbox.blocks[0]?.first ?? 1, dedupe: 1 });
+    live({
+      kind: "trimmed",
+      first: account.mailbox.blocks[0]?.first ?? 1,
+      dedupe: 1,
+      unreadFrom: 1,
+    });
     live({ kind: "removed" });
     live({ ...made, id: "BBBBBBBBBBBBBBBB" as AccountId });
     for (let i = 0; i < 7; i++) live(say());

@@ -306,6 +306,16 @@ const MESSAGES: readonly Mutant[] = [
   ...inFile(
     "shard/handlers/receipts.ts",
     [
+      "tell of more than was delivered",
+      "      delivered: c.deliveredIn,\n",
+      "      delivered: c.lastInNum,\n",
+    ],
+    [
+      "believe receipts for good, tell nobody",
+      "  if (!turn.writable) return;\n  const c = account.conversations.get(p.from);\n  if (account.alive",
+      "  if (!turn.writable) return;\n  const c = undefined as Conversation | undefined;\n  if (account.alive",
+    ],
+    [
       "note a receipt that was sent without a record",
       'turn.append(account, { kind: "receipt_told", with: p.from, delivered, read }, true);',
       "Object.assign(c, { deliveredInTold: delivered, readInTold: read });",
@@ -442,16 +452,6 @@ const MESSAGES: readonly Mutant[] = [
       "never send the second time",
       "    progress.sentTo = 0;\n",
       "",
-    ],
-    [
-      "tell of more than was delivered",
-      "      delivered: c.deliveredIn,\n",
-      "      delivered: c.lastInNum,\n",
-    ],
-    [
-      "believe receipts for good, tell nobody",
-      "  if (!turn.writable) return;\n  const c = account.conversations.get(p.from);\n  if (account.alive",
-      "  if (!turn.writable) return;\n  const c = undefined as Conversation | undefined;\n  if (account.alive",
     ],
     [
       "do not answer for the user",

@@ -12,6 +12,7 @@ import { historyProof } from "./history.ts";
 import { hostileProof } from "./hostile.ts";
 import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
+import { mailboxProof } from "./mailbox.ts";
 import { prefixProof } from "./prefix.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
@@ -25,6 +26,7 @@ const PROOFS: readonly Proof[] = [
   crashProof,
   backupProof,
   hostileProof,
+  mailboxProof,
   presenceProof,
   loginProof,
   chatProof,

@@ -91,11 +91,14 @@ export function checkWaiting(folded: readonly Folded[]): void {
         ),
       );
       const told = new Set(from.events.flatMap((e) => e.k === "undelivered" ? [e.id] : []));
+      const full = new Set(
+        from.events.flatMap((e) => e.k === "undelivered" && e.reason === "quota" ? [e.id] : []),
+      );
       const { waiting, accepted } = sentWaiting(from, name);
       for (const e of from.events) {
         if (e.k !== "message" || !e.out || e.with !== name || !waiting.has(e.num)) continue;
         const right = taken.has(e.id) !== told.has(e.id);
-        if (right && (taken.has(e.id) || !accepted.has(e.num))) continue;
+        if (right && (taken.has(e.id) || full.has(e.id) || !accepted.has(e.num))) continue;
         const text = `${e.id} to ${name}, sent with a request, was ${
           taken.has(e.id)
             ? "taken and undelivered"

@@ -9,6 +9,7 @@ import type { Cluster } from "./cluster.ts";
 import type { SubscriptionType } from "../../shard/roster/subscription.ts";
 import { ask } from "./dump.ts";
 import { endAnother } from "./end_another.ts";
+import { fullMailbox } from "./full_mailbox.ts";
 import { Violation } from "./history.ts";
 
 /** What is repeated after a loss or a bug is done within this time (ms). */
@@ -22,6 +23,7 @@ export function scenes(cluster: Cluster): void {
   const prng = cluster.prng.fork("scenes");
   // An owner that does not know yet that its shard was claimed refuses the first request.
   if (cluster.config.faults.includes("usurp")) return;
+  if (cluster.config.trims) return fullMailbox(cluster);
   if (prng.chance(0.2)) bugInPush(cluster);
   else if (prng.chance(0.25)) lostBeforeAnswer(cluster);
   else if (prng.chance(0.3)) endAnother(cluster);

@@ -14,6 +14,7 @@ import {
   checkViews,
 } from "./check_state.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
+import { checkUnread } from "./check_unread.ts";
 import { checkRights } from "./check_rights.ts";
 import { checkReplay } from "./check_replay.ts";
 import { checkCovered, checkNotes, checkStamps, checkWaiting } from "./check_refused.ts";
@@ -259,7 +260,7 @@ function measure(cluster: Cluster): void {
   const folded = foldAll(cluster, dumpAll(cluster));
   checkSent(folded);
   checkReceived(cluster, folded);
-  checkUndelivered(folded);
+  checkUndelivered(cluster, folded);
   checkWaiting(folded);
   checkCovered(folded);
   checkNotes(folded);
@@ -272,6 +273,7 @@ function measure(cluster: Cluster): void {
   checkLastSeen(cluster, folded);
   checkViews(cluster, folded);
   checkHistory(cluster, folded);
+  checkUnread(cluster, folded);
   checkRights(cluster, folded);
 }
 

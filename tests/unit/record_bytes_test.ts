@@ -24,6 +24,8 @@ const OWNERS: readonly NodeRef[] = [
 ];
 const NAME = "al" as AccountName;
 const AT = 1_700_000_000_000;
+/** The end of a head: a mailbox without gaps, of `bo` the unread messages 39 and 40. */
+const WITHOUT_GAPS_TWO_UNREAD = "010102626f272802";
 
 Deno.test("writeEntry writes an entry of each kind as it always was", () => {
   const written = Object.entries(ENTRY_SAMPLES).map(([label, entry]) => {
@@ -58,10 +60,23 @@ Deno.test("encodeEvent writes a body of each kind as it always was, and decodeEv
 Deno.test("encodeHead writes an account that has everything as it always was", () => {
   const account = new AccountState(NAME, 7);
   for (const e of LIFE) apply(account, e);
-  equal(encodeHex(encodeHead(account, HEAD_LSN)), PINNED.heads.window);
+  equal(encodeHex(encodeHead(account, HEAD_LSN)), PINNED.heads.unread);
+  const read = new AccountState(NAME, 7);
+  decodeHead(read, decodeHex(PINNED.heads.unread!));
+  equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.unread);
+});
+
+Deno.test("10.2: decodeHead finds the unread messages of a head that only has marks", () => {
   const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.window!));
-  equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.window);
+  deepEqual([...read.unread.values()], [{ peer: "bo", first: 39, last: 40, count: 2 }]);
+  equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.window + WITHOUT_GAPS_TWO_UNREAD);
+});
+
+Deno.test("10.2: readRecord reads a trim of earlier versions, which keeps no unread messages", () => {
+  const row = new ByteWriter().u8(RECORD_VERSION).raw(decodeHex("1702616c82001103")).take();
+  const entry = { kind: "trimmed", first: 17, dedupe: 3, unreadFrom: 0 } as const;
+  deepEqual(readRecord(row), [{ account: NAME, entry }]);
 });
 
 Deno.test("decodeHead reads a head from before the dedupe hashes, and keeps all of it", () => {
@@ -70,7 +85,7 @@ Deno.test("decodeHead reads a head from before the dedupe hashes, and keeps all 
   // No refused and no waiting messages, an empty window, no rows to delete.
   const window = new ByteWriter();
   read.dedupe.encode(window);
-  const added = `0000${encodeHex(window.view())}00`;
+  const added = `0000${encodeHex(window.view())}00${WITHOUT_GAPS_TWO_UNREAD}`;
   equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.life + added);
 });
 

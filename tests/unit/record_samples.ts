@@ -166,7 +166,9 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   read: { kind: "read", with: BO, upTo: 5 },
   receipt: { kind: "receipt", with: BO, delivered: 9, read: 8 },
   receipt_told: { kind: "receipt_told", with: BO, delivered: 9, read: 8 },
-  trimmed: { kind: "trimmed", first: 17, dedupe: 3 },
+  trimmed: { kind: "trimmed", first: 17, dedupe: 3, unreadFrom: 0 },
+  "trimmed but for unread messages": { kind: "trimmed", first: 300, dedupe: 3, unreadFrom: 17 },
+  "unread messages released": { kind: "unread_released", with: BO, upTo: 300 },
   invite: { kind: "invite", expiresAt: AT },
   invite_used: { kind: "invite_used", by: BO },
   import_begun: {
@@ -313,7 +315,7 @@ export const LIFE: readonly Entry[] = [
   { kind: "read", with: BO, upTo: 1 },
   { kind: "receipt", with: BO, delivered: 3, read: 2 },
   ...Array.from({ length: 7 }, (_, i) => event(i + 3, "b".repeat(3000))),
-  { kind: "trimmed", first: 4, dedupe: 0 },
+  { kind: "trimmed", first: 4, dedupe: 0, unreadFrom: 0 },
 ];
 
 function importedConversation() {

@@ -140,8 +140,9 @@ Deno.test("texts: errors are for people, without bytes and code points (A24)", (
   assert.match(nameFault("ann lee", null)!, /spaces/);
   assert.match(sendErrorText({ code: "limit_reached", message: "x" }), /wait for them/);
   for (const reason of ["", "quota", "not_accepted", "something_new"]) {
-    assert.doesNotMatch(reasonText(reason), /_|undefined/);
+    assert.doesNotMatch(reasonText(reason, "bob"), /_|undefined/);
   }
+  assert.equal(reasonText("quota", "bob"), "Not delivered: bob's mailbox is full");
 });
 
 Deno.test("signOutText: says what is lost, and what the server cannot be notified (A22)", () => {

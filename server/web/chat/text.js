@@ -164,13 +164,14 @@ export function passwordFault(password, lengthMin) {
 const REASONS = {
   "": "it was not accepted",
   not_accepted: "it was not accepted",
-  quota: "they have no room for more messages",
   blocked: "it was not accepted",
 };
 
-/** @param {string} reason */
-export const reasonText = (reason) =>
-  `Not delivered: ${REASONS[reason] ?? "the server refused it"}`;
+/** @param {string} reason @param {string} peer the recipient's name */
+export const reasonText = (reason, peer) =>
+  reason === "quota"
+    ? `Not delivered: ${peer}'s mailbox is full`
+    : `Not delivered: ${REASONS[reason] ?? "the server refused it"}`;
 
 /**
  * What is said before somebody signs out.

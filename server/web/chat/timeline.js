@@ -149,8 +149,8 @@ export class Timeline {
    * @param {Api.Undelivered} event
    * @param {number} after where an earlier server does not say which was the first: the one before it
    */
-  refuse({ id, num, from, reason }, after = num) {
-    const failure = reasonText(reason);
+  refuse({ id, num, from, reason, with: peer }, after = num) {
+    const failure = reasonText(reason, peer);
     if (id !== "") return this.undelivered(id, failure);
     const range = { from: from ?? after + 1, to: num, failure };
     if (this.#refusedRanges.some(({ from, to }) => from === range.from && to === range.to)) return;
