@@ -163,6 +163,8 @@ const PAGE_EVENTS = 50;
 /** Blocks that the cost of a page includes, and the cost of each further one. */
 const PAGE_BLOCKS_FREE = 2;
 const BLOCK_COST = 1;
+/** The cost of each contact and conversation of a snapshot. */
+const ITEM_COST = 1 / 100;
 
 function mailboxCommands(define: Define) {
   const page: Traits = { cost: 2, bulky: true };
@@ -200,6 +202,8 @@ function mailboxCommands(define: Define) {
         ctx.router.request(ctx.user, "mailbox.snapshot", {}, (result) => {
           if (!result.ok) return done(result);
           const { mailboxId, snapshot } = result.value;
+          const { roster, conversations } = snapshot;
+          ctx.charge((roster.length + conversations.length) * ITEM_COST);
           const cursor = formatCursor({ mailboxId, seq: snapshot.seq });
           done(ok(`{"cursor":"${cursor}","snapshot":${encodeSnapshot(snapshot)}}`));
         });

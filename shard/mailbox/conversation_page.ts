@@ -42,6 +42,18 @@ interface Part {
   readonly last: number;
 }
 
+/** Whether an ascending list has the number. */
+function holds(numbers: readonly number[], wanted: number): boolean {
+  let lo = 0;
+  let hi = numbers.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >>> 1;
+    if (numbers[mid]! < wanted) lo = mid + 1;
+    else hi = mid;
+  }
+  return numbers[lo] === wanted;
+}
+
 function blockPart(ref: BlockRef): Part {
   return { ref, first: ref.first, last: ref.first + ref.count - 1 };
 }
@@ -94,7 +106,7 @@ export class ConversationPage {
   }
 
   #isIn({ conversations }: BlockRef): boolean {
-    return conversations.includes(this.#query.conversation);
+    return holds(conversations, this.#query.conversation);
   }
 
   /** The last part before the position that has messages of the conversation. */

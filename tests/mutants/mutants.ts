@@ -599,7 +599,7 @@ const MESSAGES: readonly Mutant[] = [
     "shard/mailbox/conversation_page.ts",
     [
       "skip blocks that hold the conversation",
-      "return conversations.includes(this.#query.conversation);",
+      "return holds(conversations, this.#query.conversation);",
       "return conversations[0] === this.#query.conversation;",
     ],
     [

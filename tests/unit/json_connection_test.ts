@@ -5,7 +5,7 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import { ERROR_CODES } from "../../shard/errors.ts";
 import { FRAME_EXAMPLES } from "../../server/v1/examples.ts";
 import type { CommandName } from "../../server/v1/schemas.ts";
-import { connect, CURSOR, openNode, PROTOCOL, TOKEN } from "./json_fakes.ts";
+import { connect, CURSOR, MAILBOX, openNode, PROTOCOL, SNAPSHOT, TOKEN } from "./json_fakes.ts";
 
 /** A welcomed client of a new node. */
 function signedIn(limits: Parameters<typeof openNode>[0] = {}) {
@@ -118,6 +118,18 @@ Deno.test("10.4: Connection charges the blocks that a page has searched", () => 
   deepEqual([refused?.["code"], refused?.["retryAfterMs"]], ["rate_limited", 1200]);
   node.time.runFor(1200);
   equal(page(5)?.["t"], "ok", "the debt is at most another burst");
+});
+
+Deno.test("10.4: Connection charges the contacts and conversations of a snapshot", () => {
+  const frames = { perSecond: 10, burst: 10 };
+  const { say, node } = signedIn({ rates: { ...node0().rates, frames } });
+  const view = { with: "bob" as AccountName, lastSeq: 1, lastAt: 1, unread: 0, readUpTo: 0 };
+  const conversations = new Array(900).fill({ ...view, delivered: 0, read: 0 });
+  node.router.answers["mailbox.snapshot"] = () => {
+    return ok({ mailboxId: MAILBOX, snapshot: { ...SNAPSHOT, conversations } });
+  };
+  equal(say({ t: "snapshot", id: 1 })[0]?.["t"], "ok");
+  equal(say({ t: "ping", id: 2 })[0]?.["retryAfterMs"], 500);
 });
 
 function node0() {
