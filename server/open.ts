@@ -61,11 +61,13 @@ export async function openNode(
   const random = systemRandom();
   const engine = engineOf(config);
   const dir = await openDataDir(config.dataDir, random, makes, configFilePaths(config), engine);
+  let opened: Store | null = null;
   try {
     const timers = systemTimers();
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
     const store = await openStore(config, dir, { log, timers, observe });
+    opened = store;
     const { domain, tag, secret } = await identify(store, dir, config, random, serves);
     const ports = {
       clock: systemClock(),
@@ -92,16 +94,21 @@ export async function openNode(
     await started(node);
     const close = async () => {
       await new Promise<void>((done) => node.stop(done));
-      await new Promise<void>((done) => store.close(done));
+      await closed(store);
       dir.release();
     };
     const signIn = { ...signInOptions(config, secret), domain };
     const flushLog = (done: () => void) => out.flush(done);
     return { dir, ports, log, node, counters, signIn, flushLog, close };
   } catch (error) {
+    if (opened !== null) await closed(opened);
     dir.release();
     throw error;
   }
+}
+
+function closed(store: Store): Promise<void> {
+  return new Promise((done) => store.close(done));
 }
 
 /** What the store says of its cell, once it is known to be the one that belongs to the directory. */

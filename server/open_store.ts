@@ -1,6 +1,7 @@
 /** Opens the store that a configuration names: the data directory's own, or one in PostgreSQL. */
 import type { Config } from "./config/config.ts";
-import type { DataDir, Engine } from "./system/data_dir.ts";
+import type { Engine } from "./system/data_dir.ts";
+import { checkAtStart, type StorePaths } from "./store/start_check.ts";
 import type { ObserveDamage } from "./store/checked_rows.ts";
 import type { Log, Store, Timers } from "./node/ports.ts";
 import { openKvStore } from "./store/kv_store.ts";
@@ -19,15 +20,15 @@ export function engineOf({ store }: Pick<Config, "store">): Engine {
  * password.
  */
 export async function openStore(
-  config: Pick<Config, "store">,
-  dir: Pick<DataDir, "kvPath">,
+  config: Pick<Config, "store" | "storage">,
+  dir: StorePaths,
   { log, timers, observe }: {
     readonly log: Log;
     readonly timers: Timers;
     readonly observe: ObserveDamage;
   },
 ): Promise<Store> {
-  if (engineOf(config) === "kv") return await openKvStore(dir.kvPath, observe);
+  if (engineOf(config) === "kv") return await openOwnStore(config, dir, log, observe);
   const address = await addressOf(config);
   const { rootCertFile } = address;
   const rootCert = rootCertFile === null
@@ -51,6 +52,18 @@ async function addressOf({ store: { url, urlFile } }: Pick<Config, "store">): Pr
   throw new StoreOpenError(
     `Cannot use ${urlFile}: it must hold one line like postgres://USER:PASSWORD@HOST:5432/DATABASE`,
   );
+}
+
+/** The directory's own store, after a look at its files. Rejects with `StoreDamaged`. */
+async function openOwnStore(
+  config: Pick<Config, "storage">,
+  dir: StorePaths,
+  log: Log,
+  observe: ObserveDamage,
+): Promise<Store> {
+  const bytesMax = config.storage.checkAtStartMb * 1_000_000;
+  log.info("store checked", { ...checkAtStart(dir, bytesMax, observe) });
+  return await openKvStore(dir.kvPath, { observe, markPath: dir.markPath });
 }
 
 /** Says how durable an ack is; refuses where the configuration wants more. */

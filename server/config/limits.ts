@@ -155,6 +155,13 @@ const storage = {
     doc:
       "How many messages an account sends within dedupeDays; each takes up to 24 bytes of memory.",
   }),
+  checkAtStartMb: int({
+    default: 512,
+    min: 0,
+    max: 1_000_000,
+    unit: "MB",
+    doc: "Largest own store that a start looks through for damage, at about 500 MB a second.",
+  }),
   checkpointIntervalMs: int({
     default: 2000,
     min: 100,

@@ -18,6 +18,7 @@
 import type { ListOptions, Mutation, Row, Store, StoreKey } from "../node/ports.ts";
 import type { RowError, RowStore } from "./row_store.ts";
 import { addChecksum } from "./row_checksum.ts";
+import { WriteMark } from "./write_mark.ts";
 import { FencedStore } from "./fenced_store.ts";
 import { runCallback } from "../system/callback.ts";
 import { checkKey, checkList } from "./store_limits.ts";
@@ -42,24 +43,34 @@ export function commitError(cause: unknown): RowError {
   return { kind: DEFINITE_RE.test(message) ? "failed" : "unknown", message };
 }
 
+/** What else a store may be opened with. */
+export interface KvOptions {
+  /** Called with every damaged row that is read. */
+  readonly observe?: ObserveDamage;
+  /** The file of the head mark; without it none is kept. */
+  readonly markPath?: string;
+}
+
 /**
  * Opens (or makes) the store in the file `path`. The caller makes sure that no other process has
- * it open. `observe` is called with every damaged row that is read. Rejects with `StoreOpenError`;
- * the file is then unchanged and may be tried again.
+ * it open. Rejects with `StoreOpenError`; the file is then unchanged and may be tried again.
  */
 export async function openKvStore(
   path: string,
-  observe: ObserveDamage = () => {},
+  options: KvOptions = {},
 ): Promise<Store> {
-  return new FencedStore(await openKvRows(path, observe));
+  return new FencedStore(await openKvRows(path, options));
 }
 
 /** The rows of the store in the file `path`; otherwise as `openKvStore`. */
-export async function openKvRows(path: string, observe: ObserveDamage): Promise<RowStore> {
+export async function openKvRows(path: string, options: KvOptions): Promise<RowStore> {
+  const { observe = () => {}, markPath } = options;
   try {
     const kv = await Deno.openKv(path);
     try {
-      return new CheckedRows(new KvRows(kv), await hasPlainRows(kv), observe);
+      const plainRows = await hasPlainRows(kv);
+      const mark = markPath === undefined ? null : new WriteMark(markPath);
+      return new CheckedRows(new KvRows(kv, mark), plainRows, observe);
     } catch (cause) {
       kv.close();
       throw cause;
@@ -85,6 +96,7 @@ async function hasPlainRows(kv: Deno.Kv): Promise<boolean> {
 
 class KvRows implements RowStore {
   readonly #kv: Deno.Kv;
+  readonly #mark: WriteMark | null;
   #writes = 0;
   #reads = 0;
   /** Reads that wait for one of `READS_MAX` places, oldest first from `#head` on. */
@@ -93,8 +105,9 @@ class KvRows implements RowStore {
   #closing: (() => void)[] | null = null;
   #closed = false;
 
-  constructor(kv: Deno.Kv) {
+  constructor(kv: Deno.Kv, mark: WriteMark | null) {
     this.#kv = kv;
+    this.#mark = mark;
   }
 
   write(mutations: readonly Mutation[], done: (error: RowError | null) => void): void {
@@ -113,7 +126,10 @@ class KvRows implements RowStore {
     }
     // Copies the values before it returns. Without checks it is never "not ok".
     atomic.commit().then(
-      (result) => settle(result.ok ? null : { kind: "failed", message: "The commit was refused." }),
+      (result) => {
+        if (result.ok) this.#mark?.note(numberOf(result.versionstamp));
+        settle(result.ok ? null : { kind: "failed", message: "The commit was refused." });
+      },
       (cause) => settle(commitError(cause)),
     );
   }
@@ -189,9 +205,15 @@ class KvRows implements RowStore {
   #closeWhenIdle(): void {
     if (this.#closing === null || this.#closed || this.#writes > 0 || this.#reads > 0) return;
     this.#closed = true;
+    this.#mark?.close();
     this.#kv.close();
     for (const done of this.#closing) runCallback(done);
   }
+}
+
+/** The number of a write: the first eight bytes of its versionstamp. */
+function numberOf(versionstamp: string): number {
+  return parseInt(versionstamp.slice(0, 16), 16);
 }
 
 /** The bytes of an entry; none where it is anything else, which this store has not written. */

@@ -7,6 +7,7 @@
  * | `format.json` | version of the layout, written last when the directory is made; the store's engine and mark |
  * | `secrets.json` | the node's id and the secret that fake salts are derived from |
  * | `kv.sqlite3` (`-wal`, `-shm`) | the store |
+ * | `kv.mark` | the number of the store's last durable write |
  * | `admin.token` | the token of the admin API over the network, where that is on |
  * | `admin.sock` | the running node's admin API |
  * | `admin-actions.jsonl` | what administrators did while no server ran, until one logs it |
@@ -29,7 +30,7 @@ const SOCKET_PATH_BYTES_MAX = 103;
 const SECRET_BYTES = 32;
 
 const OWN_FILES =
-  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|admin\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
+  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|kv\.mark|admin\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
 
 /** What lives with the disk and is made once. */
 export interface NodeSecrets {
@@ -45,6 +46,8 @@ export type Engine = "kv" | "postgres";
 export interface DataDir extends NodeSecrets {
   readonly path: string;
   readonly kvPath: string;
+  /** The file of the store's head mark. */
+  readonly markPath: string;
   /** The mark of the store that belongs here; null before its first start. */
   readonly storeMark: string | null;
   /** Notes the mark of the store, durably. */
@@ -110,6 +113,7 @@ export async function openDataDir(
       return {
         ...prepare(dir, random, engine),
         path: dir,
+        markPath: join(dir, "kv.mark"),
         adminSocketPath,
         noteStoreMark: (store) => writeFormat(dir, engine, store),
         release: lock.release,

@@ -23,6 +23,8 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/http/listener_watch.ts": "connects to the own listener",
   "server/http/refusal.ts": "bytes on sockets where no HTTP server answers",
   "server/store/kv_store.ts": "the store on embedded Deno KV",
+  "server/store/wal_file.ts": "the write-ahead file of that store",
+  "server/store/write_mark.ts": "the file that notes the last durable write of that store",
   "server/load/sockets.ts": "the load tool's sockets",
   "server/load/machine.ts": "the load tool's files, processes and clocks",
   "server/load/worker_main.ts": "the entry of the load tool's processes",
@@ -41,6 +43,8 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/services.ts",
   "server/start.ts",
   "server/store/kv_store.ts",
+  "server/store/start_check.ts",
+  "server/store/wal_file.ts",
   "server/store/pg_lane.ts",
   "server/open_store.ts",
 ]);

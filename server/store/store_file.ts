@@ -1,0 +1,164 @@
+/**
+ * The file of a store on Deno KV, read without Deno KV: what a start and `roost check` look at before
+ * anything is served from it. Rows are in the table `kv` of an SQLite file, by the bytes of their
+ * keys, with an index by their times of expiry, which no row of this store has.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { Buffer } from "node:buffer";
+import { CHECKSUMS_KEY } from "./checked_rows.ts";
+import { checkRow } from "./row_checksum.ts";
+import { CorruptBytes } from "../../shard/record/bytes.ts";
+import { decodeKey, encodeKey } from "./key_bytes.ts";
+import type { StoreKey } from "../node/ports.ts";
+
+/** How long to wait while another process opens or closes the file (ms). */
+const BUSY_MS = 10_000;
+/** Rows of one page: at 64 KiB each they are 8 MB. */
+const PAGE = 128;
+/** Faults of the file's structure that are listed. */
+const FAULTS_MAX = 20;
+/** How Deno KV marks a value of bytes. */
+const BYTES_ENCODING = 3;
+/** The time of expiry of a row that has none. */
+const NEVER = -1;
+
+/** A row as the file has it. */
+export interface FileRow {
+  readonly key: StoreKey;
+  readonly kind: "whole" | "plain" | "damaged";
+  /** Its value; of a damaged row, what is stored. */
+  readonly value: Uint8Array;
+  /** Why it is damaged, otherwise "". */
+  readonly reason: string;
+  /** The key that it was written with, where that is known to be another. */
+  readonly trueKey: StoreKey | null;
+}
+
+/** What is called with each row, in the order of the file. */
+export type TakeRow = (row: FileRow) => void;
+
+/** A store's file, open for reading. */
+export class StoreFile {
+  readonly #db: DatabaseSync;
+  readonly #first: StatementSync;
+  readonly #next: StatementSync;
+
+  /** Opens it, and sees all commits up to now. Throws what SQLite throws where it cannot be read. */
+  constructor(path: string) {
+    this.#db = new DatabaseSync(path, { readOnly: true });
+    try {
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+      // The transaction sees the store as of its first read.
+      this.#db.exec("BEGIN");
+      const select = (where: string) =>
+        this.#db.prepare(
+          `SELECT k, v, v_encoding, expiration_ms FROM kv ${where} ORDER BY k LIMIT ${PAGE}`,
+        );
+      this.#first = select("");
+      this.#next = select("WHERE k > ?");
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** The number of the last write: it rises with every one. */
+  lastWrite(): number {
+    const row = this.#db.prepare("SELECT version FROM data_version WHERE k = 0").get();
+    return Number(row?.["version"] ?? 0);
+  }
+
+  /** Whether rows may be without a checksum. */
+  hasPlainRows(): boolean {
+    const key = encodeKey(CHECKSUMS_KEY);
+    return this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(key) === undefined;
+  }
+
+  /** What is wrong with the file as SQLite sees it; empty where nothing is. */
+  faults(): string[] {
+    try {
+      const checked = this.#db.prepare(`PRAGMA quick_check(${FAULTS_MAX})`).all();
+      const faults = checked.map((row) => String(Object.values(row)[0])).filter((t) => t !== "ok");
+      const expiring = this.#db.prepare(
+        "SELECT count(*) AS n FROM kv INDEXED BY kv_expiration_ms_idx " +
+          `WHERE +expiration_ms <> ${NEVER}`,
+      ).get();
+      if (Number(expiring?.["n"]) > 0) faults.push("rows are about to expire");
+      const count = (by: string) =>
+        Number(this.#db.prepare(`SELECT count(k) AS n FROM kv ${by}`).get()?.["n"]);
+      const listed = count("INDEXED BY kv_expiration_ms_idx");
+      const stored = count("NOT INDEXED");
+      if (listed !== stored) faults.push(`${stored} rows, of which an index lists ${listed}`);
+      return faults;
+    } catch (error) {
+      return [messageOf(error)];
+    }
+  }
+
+  /**
+   * Calls `take` with every row. Returns what is wrong with the file where it cannot be read on; null
+   * where all of it was read.
+   */
+  rows(take: TakeRow): string | null {
+    try {
+      const plainRows = this.hasPlainRows();
+      let last: Uint8Array | null = null;
+      for (;;) {
+        const rows = last === null ? this.#first.all() : this.#next.all(last);
+        for (const row of rows) {
+          const key = row["k"] as Uint8Array;
+          if (last !== null && Buffer.compare(last, key) >= 0) return "keys are not in their order";
+          last = key;
+          if (Number(row["v_encoding"]) !== BYTES_ENCODING) return "a row is not of bytes";
+          if (Number(row["expiration_ms"]) !== NEVER) return "a row is about to expire";
+          take(fileRow(key, row["v"] as Uint8Array, plainRows));
+        }
+        if (rows.length < PAGE) return null;
+      }
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function fileRow(keyBytes: Uint8Array, stored: Uint8Array, plainRows: boolean): FileRow {
+  const key = keyOf(keyBytes);
+  if (key !== null) {
+    const row = checkRow(key, stored, plainRows);
+    if (row.kind !== "damaged") return { ...row, key, reason: "", trueKey: null };
+    const trueKey = findKey(keyBytes, stored);
+    return { key, kind: "damaged", value: stored, reason: row.reason, trueKey };
+  }
+  const trueKey = findKey(keyBytes, stored);
+  return { key: [], kind: "damaged", value: stored, reason: "it has no key", trueKey };
+}
+
+function keyOf(bytes: Uint8Array): StoreKey | null {
+  try {
+    const key = decodeKey(bytes);
+    return key.length === 0 || Buffer.compare(encodeKey(key), bytes) !== 0 ? null : key;
+  } catch (error) {
+    if (error instanceof CorruptBytes) return null;
+    throw error;
+  }
+}
+
+/** The key, one flipped bit away, that a row's checksum fits. */
+function findKey(bytes: Uint8Array, stored: Uint8Array): StoreKey | null {
+  const tried = bytes.slice();
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    tried[bit >> 3]! ^= 1 << (bit & 7);
+    const key = keyOf(tried);
+    if (key !== null && checkRow(key, stored, false).kind === "whole") return key;
+    tried[bit >> 3]! ^= 1 << (bit & 7);
+  }
+  return null;
+}
