@@ -32,17 +32,27 @@ export function scenes(cluster: Cluster): void {
   else lateSignal(cluster);
 }
 
-function must<K extends OpName>(cluster: Cluster, name: string, op: K, input: Ops[K]["in"]) {
+/** Asks the first node and returns the value; a refusal is a violation. */
+export function must<K extends OpName>(
+  cluster: Cluster,
+  name: string,
+  op: K,
+  input: Ops[K]["in"],
+): Ops[K]["out"] {
   const result = ask(cluster, cluster.nodes[0]!, name, op, input);
   if (result.ok) return result.value as Ops[K]["out"];
   throw new Violation("liveness", `${op} of ${name}: ${result.code}`, [name]);
 }
 
 /** Names that `fits` takes, of nobody. */
-function strangers(count: number, fits: (name: AccountName, i: number) => boolean): string[] {
+function strangers(
+  count: number,
+  fits: (name: AccountName, i: number) => boolean,
+  prefix = "stranger",
+): string[] {
   const names: string[] = [];
   for (let i = 0; names.length < count; i++) {
-    const name = `stranger-${i}`;
+    const name = `${prefix}-${i}`;
     if (fits(name as AccountName, names.length)) names.push(name);
   }
   return names;
@@ -108,7 +118,8 @@ function send(cluster: Cluster, from: string, to: string, id: string): void {
   must(cluster, from, "message.send", message);
 }
 
-function hasMessage(cluster: Cluster, name: string, id: string): boolean {
+/** Whether the mailbox of `name` has the message of this id. */
+export function hasMessage(cluster: Cluster, name: string, id: string): boolean {
   const input = { cursor: null, limit: 100, bytesMax: 65_536 };
   const { events } = must(cluster, name, "mailbox.read", input);
   return events.some((e) => e.kind === "message" && e.id === id);
@@ -118,16 +129,17 @@ function hasMessage(cluster: Cluster, name: string, id: string): boolean {
  * Two accounts of different shards, the second of which takes messages from anyone; null: one
  * shard.
  */
-function apart(cluster: Cluster): readonly [string, string] | null {
+export function apart(cluster: Cluster, prefix?: string): readonly [string, string] | null {
   const { shards } = cluster.nodes[0]!.running.node;
   if (shards.length === 1) return null;
-  const [from, to] = strangers(2, (name, i) => shards[i]!.owns(name)) as [string, string];
+  const [from, to] = strangers(2, (name, i) => shards[i]!.owns(name), prefix) as [string, string];
   must(cluster, from, "account.create", { credentials: null });
   createOpen(cluster, to);
   return [from, to];
 }
 
-function createOpen(cluster: Cluster, name: string): void {
+/** Makes an account that takes messages from anyone. */
+export function createOpen(cluster: Cluster, name: string): void {
   must(cluster, name, "account.create", { credentials: null });
   must(cluster, name, "settings.set", { messagesFrom: "anyone" });
 }

@@ -23,6 +23,7 @@ import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
 import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
+import { interrupted } from "./interrupted.ts";
 import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
@@ -115,6 +116,7 @@ function live(cluster: Cluster): void {
   else if (cluster.config.limits.checkpointMs >= 1000) leftovers(cluster);
   scenes(cluster);
   unannounced(cluster);
+  interrupted(cluster);
 }
 
 /** Nodes start, accounts are made, some become contacts of each other. */

@@ -4,11 +4,10 @@
  */
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { LiveSession } from "../../server/edge/session.ts";
-import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Sink } from "../../server/edge/types.ts";
 import type { SubscriptionType } from "../../shard/roster/subscription.ts";
-import { ask } from "./dump.ts";
+import { must } from "./scenes.ts";
 import { Violation } from "./history.ts";
 
 /** What is on its way arrives within this time (ms). */
@@ -49,11 +48,6 @@ export function unannounced(cluster: Cluster): void {
   expect(session, "watched", [ACCEPTS, READER]);
   expect(session, "frozen", []);
   session.end("signed_out");
-}
-
-function must<K extends OpName>(cluster: Cluster, name: string, op: K, input: Ops[K]["in"]) {
-  const result = ask(cluster, cluster.nodes[0]!, name, op, input);
-  if (!result.ok) throw new Violation("liveness", `${op} of ${name}: ${result.code}`, [name]);
 }
 
 function relate(cluster: Cluster, name: string, contact: string, type: SubscriptionType): void {
