@@ -607,6 +607,11 @@ const MESSAGES: readonly Mutant[] = [
       "if (this.#isFull) return this.#end(true);",
       "if (this.#isFull) return this.#end(false);",
     ],
+    [
+      "leave out what does not fit into a page",
+      "if (full && this.#found.length > 0) return false;",
+      "if (full && this.#found.length > 0) return true;",
+    ],
   ),
 ];
 

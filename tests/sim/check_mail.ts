@@ -203,12 +203,13 @@ export function checkHistory(cluster: Cluster, folded: readonly Folded[]): void 
     const forward = prng.chance(0.5);
     const found: number[] = [];
     for (let edge: number | null = null;;) {
+      const limit = prng.int(3, 12);
       const input: Ops["conversation.history"]["in"] = {
         with: peer as AccountName,
         before: forward ? null : edge,
         after: forward ? edge ?? 0 : null,
-        limit: prng.int(3, 12),
-        bytesMax: 65_536,
+        limit,
+        bytesMax: limit % 2 === 0 ? 300 : 65_536,
       };
       const page = ask(cluster, nodes[0]!, life.name, "conversation.history", input);
       if (!page.ok) throw new Violation("liveness", `history of ${life.name}: ${page.code}`);
@@ -216,6 +217,10 @@ export function checkHistory(cluster: Cluster, folded: readonly Folded[]): void 
       if (forward) found.push(...seqs);
       else found.unshift(...seqs);
       if (!page.value.more) break;
+      if (seqs.length === 0) {
+        const text = `an empty page of ${life.name} with ${peer} says that more follow`;
+        throw new Violation("history is whole", text, [life.name]);
+      }
       edge = (forward ? seqs.at(-1) : seqs[0])!;
     }
     // Before the first event are blocks that are kept for their unread messages.

@@ -54,10 +54,13 @@ function outcome({ result }: Asked<OpName>): string {
  */
 function bugInFlight(cluster: Cluster): void {
   must(cluster, HURRIED, "account.create", { credentials: null });
-  const { disk } = cluster.nodes[0]!;
+  const { disk, running } = cluster.nodes[0]!;
+  const shard = running.node.shardOf(HURRIED as AccountName);
   disk.stall(STALL_MS);
   const asked = begin(cluster, HURRIED, "settings.set", { messagesFrom: "anyone" });
   cluster.time.runFor(SEALED_MS);
+  // Behind an earlier write it is not on its way yet, and the bug takes it with it.
+  if (shard.open || shard.inspect().settled) return;
   cluster.stepFaults.strikeNext((method, [account, effect]) => {
     const of = (account as Account | null)?.name;
     return method === "emit" && of === HURRIED && (effect as Effect).kind === "reply";
