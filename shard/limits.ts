@@ -27,6 +27,9 @@ export interface ShardLimits {
   /** Subscription requests: one per this many ms on average, in bursts of … */
   readonly subscriptionRequestMs: number;
   readonly subscriptionRequestBurst: number;
+  /** Events of one peer's incoming requests: one per this many ms on average, in bursts of … */
+  readonly requestEventMs: number;
+  readonly requestEventBurst: number;
   /** Messages that may wait for the answer to one request, and their characters. */
   readonly waitingMessagesMax: number;
   readonly waitingCharsMax: number;

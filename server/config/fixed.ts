@@ -18,6 +18,9 @@ export const FIXED_SHARD = {
   blockBytesMax: 100_000,
   /** Packets to one peer that wait for their acks at once. */
   outboxWindow: 64,
+  /** Events of one peer's requests (ms each, burst): a peer that asks again and again gains nothing. */
+  requestEventMs: 600_000,
+  requestEventBurst: 5,
   /** Delay (ms) within which receipts of a conversation are merged: people do not see less. */
   receiptDelayMs: 500,
 } as const;

@@ -91,6 +91,8 @@ export class AccountState {
   ackedSeq = 0;
   /** Conversations with messages that no device has confirmed. */
   undelivered = new FewSet<AccountName>();
+  /** Contacts whose request is withheld: see `RosterItem.withheld`. */
+  withheldRequests = 0;
   /** Unread messages that retention keeps. */
   readonly unread = new UnreadMail();
   /** An invite's expiry (ms) and, once used, by whom. */

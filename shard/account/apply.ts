@@ -2,7 +2,7 @@
  * Applies an entry of the log to its account. This is the only code that changes an account, both
  * when a decision is made and when a log is replayed, so that the two cannot differ.
  */
-import type { MailboxId } from "../name/ids.ts";
+import type { AccountName, MailboxId } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
@@ -41,6 +41,7 @@ function clearAccount(account: AccountState): void {
   account.devices = [];
   account.mailbox = new Mailbox(account.mailbox.id);
   account.roster.clear();
+  account.withheldRequests = 0;
   account.blocked.clear();
   account.undelivered.clear();
   account.unread.clear();
@@ -282,6 +283,11 @@ function applyAcked(account: AccountState, seq: number): void {
   }
 }
 
+function countWithheld(account: AccountState, contact: AccountName, withheld: boolean): void {
+  if (account.roster.get(contact)?.withheld === true) account.withheldRequests--;
+  if (withheld) account.withheldRequests++;
+}
+
 /** Unread messages up to position `seq` are dropped. */
 function settleUnread(account: AccountState, seq: number): void {
   for (const { peer, first } of [...account.unread.values()]) {
@@ -349,9 +355,11 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
     case "refused_told":
       return applyTold(account, entry);
     case "roster":
+      countWithheld(account, entry.item.contact, entry.item.withheld);
       account.roster.set(entry.item.contact, entry.item);
       return null;
     case "roster_removed":
+      countWithheld(account, entry.contact, false);
       account.roster.delete(entry.contact);
       return null;
     case "blocked":

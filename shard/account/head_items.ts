@@ -6,7 +6,7 @@ import type { ReadonlyLazyMap } from "./lazy_map.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
 import { list, text, uint } from "../record/schema.ts";
-import { ROSTER_ITEM, type RosterItem } from "../roster/roster.ts";
+import { ROSTER_ITEM, type RosterItem, skipContact } from "../roster/roster.ts";
 import { struct } from "../record/struct.ts";
 
 const REFUSALS = list(struct({ n: uint, reason: text }));
@@ -138,7 +138,7 @@ function readContact(r: ByteReader): readonly [AccountName, RosterItem] {
 export function holdContacts(r: ByteReader, account: AccountState): void {
   const count = r.uint();
   const at = r.at;
-  for (let i = 0; i < count; i++) ROSTER_ITEM.skip(r);
+  for (let i = 0; i < count; i++) if (skipContact(r)) account.withheldRequests++;
   account.lazyRoster.hold(r.since(at), count, readContact);
 }
 

@@ -129,7 +129,10 @@ function append(turn: Turn, account: Account, item: ImportItem): Failure | null 
     case "contact":
       // Under another name, somebody's contact may have been what is now oneself.
       if (item.contact.contact === account.name) return null;
-      turn.append(account, { kind: "roster", item: { ...item.contact, peerId: "", asked: 0 } });
+      turn.append(account, {
+        kind: "roster",
+        item: { ...item.contact, peerId: "", asked: 0, withheld: false },
+      });
       return null;
     case "blocked":
       if (item.contact === account.name) return null;

@@ -13,6 +13,8 @@ import { causeOf, countLost, countRefused } from "./silent_refusals.ts";
 import { headFull } from "./head_full.ts";
 import { answersEarlier, oweSubscription } from "./subscription_packets.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
+import { announceRequests } from "./request_events.ts";
+import { contactsOf } from "./snapshot.ts";
 import { hasRoom, makeRoom } from "./mailbox_quota.ts";
 import { sendReceipts, takeReceipt, takeReceiptAck } from "./receipts.ts";
 import { spreadOf } from "../retry.ts";
@@ -274,6 +276,11 @@ function takeGone(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_g
 export function retryOwed(turn: Turn, account: Account, kind: DueKind): void {
   if (kind === "receipts") return sendReceipts(turn, account);
   if (kind === "waiting") return turn.writable ? expireWaiting(turn, account) : undefined;
+  if (kind === "requests") {
+    const looks = account.active && turn.presence.sessions(account.name).length > 0;
+    if (looks) announceRequests(turn, account, contactsOf(account));
+    return;
+  }
   if (account.outbox.size === 0) return;
   let attempts = 0;
   for (const queue of account.outbox.values()) {

@@ -12,6 +12,7 @@ import {
   remove as removalStanzas,
 } from "../roster/subscription.ts";
 import { fail, ok } from "../errors.ts";
+import { announceRequests, announcesRequest } from "./request_events.ts";
 import { headFull } from "./head_full.ts";
 import { lastSeenNow } from "./last_seen.ts";
 import { oweSubscription, requestNumber } from "./subscription_packets.ts";
@@ -32,6 +33,7 @@ export function itemOf(account: Account, contact: AccountName): RosterItem {
     state: NO_SUBSCRIPTION,
     listed: false,
     asked: 0,
+    withheld: false,
   };
 }
 
@@ -108,7 +110,12 @@ export function storeItem(
   before: RosterItem,
   changed: RosterItem,
 ): void {
-  const after = changed.asked > 0 && !changed.state.pendingOut ? { ...changed, asked: 0 } : changed;
+  const { contact } = changed;
+  const asks = before.state.pendingIn !== changed.state.pendingIn;
+  const withheld = changed.state.pendingIn &&
+    (asks ? !announcesRequest(turn, account, contact) : before.withheld);
+  const asked = changed.state.pendingOut ? changed.asked : 0;
+  const after = { ...changed, asked, withheld };
   if (!after.listed && isEmpty(after.state)) {
     if (account.roster.has(after.contact)) {
       turn.append(account, { kind: "roster_removed", contact: after.contact });
@@ -116,14 +123,13 @@ export function storeItem(
   } else {
     turn.append(account, { kind: "roster", item: after });
   }
-  const asks = before.state.pendingIn !== after.state.pendingIn;
   if (!after.listed) {
     if (before.listed) turn.event(account, { kind: "roster_removed", contact: after.contact });
   } else if (!asks || !before.listed || !showsSame(before.state, after.state)) {
     turn.event(account, { kind: "roster", item: rosterView(after) });
   }
-  // A request of a blocked account is not shown.
-  if (asks && !account.blocked.has(after.contact)) {
+  // A request of a blocked account is not shown, nor the end of one that never was.
+  if (asks && !account.blocked.has(contact) && !withheld && !before.withheld) {
     turn.event(account, {
       kind: "request",
       from: after.contact,
@@ -292,7 +298,7 @@ export const block: Handler<"roster.block"> = (turn, account, input) => {
   });
   turn.event(account, { kind: "blocked", contact: input.contact, blocked: input.blocked });
   const item = account.roster.get(input.contact);
-  if (item?.state.pendingIn) {
+  if (item?.state.pendingIn && !item.withheld) {
     turn.event(account, { kind: "request", from: input.contact, pending: !input.blocked });
   }
   settleWaiting(turn, account, input.contact, input.blocked);
@@ -302,6 +308,7 @@ export const block: Handler<"roster.block"> = (turn, account, input) => {
     return ok(null);
   }
   if (item === undefined || item.peerId === "") return ok(null);
+  announceRequests(turn, account, [item]);
   if (seenByOwner(item)) watchContact(turn, account, item);
   if (seesOwner(item)) {
     turn.send(account, {

@@ -8,6 +8,7 @@ import type { Attached } from "../presence/presence.ts";
 import { endSession } from "./last_seen.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { type RosterItem, seenByOwner } from "../roster/roster.ts";
+import { announceRequests } from "./request_events.ts";
 import { contactsOf, snapshotOf } from "./snapshot.ts";
 
 const NOT_SIGNED_IN = fail("unauthorized", "The token is not valid (any more): sign in again");
@@ -84,6 +85,9 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   } else if (others.length - (ended === undefined ? 0 : 1) >= max) {
     return fail("limit_reached", `Cannot connect: the account has ${max} sessions already`);
   }
+  // Before it is attached: it learns of them by what it reads.
+  const before = contactsOf(account);
+  const contacts = announceRequests(turn, account, before) ? contactsOf(account) : before;
   const p = turn.presence.ensure(account.name, id, account.lastSeen);
   const old = turn.presence.attach(p, session, turn.now.wall);
   if (old !== undefined && old.session !== input.session) tellReplaced(turn, account, old);
@@ -96,7 +100,6 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   const mailboxId = shownMailboxId(m.id, turn.limits.restoreTag);
   const valid = cursor !== null && cursor.mailboxId === mailboxId && m.canContinueFrom(cursor.seq);
   const mode = valid ? "resume" : cursor === null ? "snapshot" : "reset";
-  const contacts = contactsOf(account);
   return ok({
     id,
     mailboxId,

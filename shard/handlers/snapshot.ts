@@ -12,13 +12,17 @@ export function contactsOf(account: Account): RosterItem[] {
   return items;
 }
 
+function isShown(account: Account, item: RosterItem): boolean {
+  return item.state.pendingIn && !item.withheld && !account.blocked.has(item.contact);
+}
+
 /** Everything a device needs, as of the mailbox's last position. */
 export function snapshotOf(account: Account, contacts = contactsOf(account)): Snapshot {
   const roster: RosterItemView[] = [];
   const requests: AccountName[] = [];
   for (const item of contacts) {
     if (item.listed) roster.push(rosterView(item));
-    if (item.state.pendingIn && !account.blocked.has(item.contact)) requests.push(item.contact);
+    if (isShown(account, item)) requests.push(item.contact);
   }
   const conversations: ConversationView[] = [];
   forEachSince(account, account.mailbox.first, (c) => {

@@ -11,6 +11,7 @@ import type { Failure } from "../errors.ts";
 import type { NodeId } from "../name/ids.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { PresenceTable } from "../presence/presence.ts";
+import type { RequestAllowances } from "./request_events.ts";
 import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 
@@ -43,8 +44,11 @@ export type Wait =
   | { readonly wait: "dedupe" }
   | { readonly wait: "resolve"; readonly name: AccountName };
 
-/** What is due: packets of the outbox, receipts, or the expiry of messages that wait. */
-export type DueKind = "outbox" | "receipts" | "waiting";
+/**
+ * What is due: packets of the outbox, receipts, the expiry of messages that wait, or the events of
+ * requests.
+ */
+export type DueKind = "outbox" | "receipts" | "waiting" | "requests";
 
 /** How a handler ends. */
 export type Outcome<K extends OpName> =
@@ -66,6 +70,7 @@ export interface Turn {
   readonly limits: ShardLimits;
   readonly retries: Retries;
   readonly presence: PresenceTable;
+  readonly requestAllowances: RequestAllowances;
   readonly writable: boolean;
   /** How long to wait while the store takes no writes (ms). */
   readonly retryAfterMs: number;
@@ -89,6 +94,8 @@ export interface Turn {
   scheduleOutbox(account: Account, delayMs: number): void;
   /** Makes sure that messages that wait expire: within `delayMs` the account is looked at. */
   scheduleWaiting(account: Account, delayMs: number): void;
+  /** Makes sure that requests without an event get it: within `delayMs` the account is looked at. */
+  scheduleRequests(account: Account, delayMs: number): void;
   /** The next event time of a mailbox: never before its last. */
   eventTime(account: Account): number;
 }

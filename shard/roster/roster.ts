@@ -1,6 +1,6 @@
 /** A roster item as its owner's shard keeps it (RFC 6121 section 2). */
 import type { AccountId, AccountName } from "../name/ids.ts";
-import { type ByteReader, CorruptBytes } from "../record/bytes.ts";
+import type { ByteReader } from "../record/bytes.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
 import {
   bool,
@@ -33,6 +33,8 @@ export interface RosterItem {
    * requests of earlier versions.
    */
   readonly asked: number;
+  /** The contact's request waits, and no event has said so: the owner does not know of it. */
+  readonly withheld: boolean;
 }
 
 /** A contact as its owner sees it. */
@@ -61,26 +63,32 @@ function bitsOf(s: SubscriptionState): number {
     (s.approved ? 16 : 0);
 }
 
-type Standing = Pick<RosterItem, "state" | "listed" | "asked">;
+type Standing = Pick<RosterItem, "state" | "listed" | "asked" | "withheld">;
 
 const LISTED = 32;
 const ASKED = 64;
+const WITHHELD = 128;
 
-/** `listed` and the state are one byte; with the bit `ASKED` in it, `asked` follows. */
+/** State and flags are one byte; with the bit `ASKED` in it, `asked` follows. */
 function standings(): Record<number, Schema<Standing>> {
   const forms: Record<number, Schema<Standing>> = {};
-  for (let bits = 0; bits < ASKED; bits++) {
+  for (let bits = 0; bits < 256; bits++) {
     const [state, listed] = [STATES[bits & 31]!, (bits & LISTED) !== 0];
-    forms[bits] = constant({ state, listed, asked: 0 });
-    const to = (asked: number) => ({ state, listed, asked });
-    forms[bits | ASKED] = mapped(uint, to, ({ asked }) => asked);
+    const withheld = (bits & WITHHELD) !== 0;
+    const to = (asked: number) => ({ state, listed, asked, withheld });
+    forms[bits] = (bits & ASKED) === 0 ? constant(to(0)) : mapped(uint, to, ({ asked }) => asked);
   }
   return forms;
 }
 
-const STANDING = choice("roster item", standings(), ({ state, listed, asked }: Standing) => {
-  return bitsOf(state) | (listed ? LISTED : 0) | (asked > 0 ? ASKED : 0);
-});
+const STANDING = choice(
+  "roster item",
+  standings(),
+  ({ state, listed, asked, withheld }: Standing) => {
+    return bitsOf(state) | (listed ? LISTED : 0) | (asked > 0 ? ASKED : 0) |
+      (withheld ? WITHHELD : 0);
+  },
+);
 
 const GROUPS = list(text);
 const NO_GROUPS: readonly string[] = [];
@@ -96,32 +104,34 @@ class RosterItems extends Mapped<TypeOf<typeof FIELDS>, RosterItem> {
     const label = r.str();
     // Most have none: one object for all of them.
     const groups = r.takeZero() ? NO_GROUPS : GROUPS.read(r);
-    const bits = standingBits(r);
+    const bits = r.u8();
     const asked = (bits & ASKED) === 0 ? 0 : r.uint();
     const [state, listed] = [STATES[bits & 31]!, (bits & LISTED) !== 0];
-    return { contact, peerId, label, groups, state, listed, asked };
+    const withheld = (bits & WITHHELD) !== 0;
+    return { contact, peerId, label, groups, state, listed, asked, withheld };
   }
 
   override skip(r: ByteReader): void {
-    r.skipStr();
-    r.skipStr();
-    r.skipStr();
-    if (!r.takeZero()) GROUPS.skip(r);
-    if ((standingBits(r) & ASKED) !== 0) r.skipUints(1);
+    skipContact(r);
   }
 }
 
-function standingBits(r: ByteReader): number {
+/** Skips a roster item; returns whether it has a request that is withheld. Throws `CorruptBytes`. */
+export function skipContact(r: ByteReader): boolean {
+  r.skipStr();
+  r.skipStr();
+  r.skipStr();
+  if (!r.takeZero()) GROUPS.skip(r);
   const bits = r.u8();
-  if (bits >= 2 * ASKED) throw new CorruptBytes(`roster item of unknown form ${bits}`);
-  return bits;
+  if ((bits & ASKED) !== 0) r.skipUints(1);
+  return (bits & WITHHELD) !== 0;
 }
 
 /** A roster item as it is stored. */
 export const ROSTER_ITEM: Schema<RosterItem> = new RosterItems(
   FIELDS,
-  ([contact, peerId, label, groups, { state, listed, asked }]) => {
-    return { contact, peerId, label, groups, state, listed, asked };
+  ([contact, peerId, label, groups, { state, listed, asked, withheld }]) => {
+    return { contact, peerId, label, groups, state, listed, asked, withheld };
   },
   (item) => [item.contact, item.peerId, item.label, item.groups, item] as const,
 );

@@ -8,7 +8,9 @@ import type { OpName, Ops } from "../ops.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
 import { CorruptBytes } from "../record/bytes.ts";
-import { HANDLERS, WRITES } from "../handlers/handlers.ts";
+import { BY_OWNER, HANDLERS, WRITES } from "../handlers/handlers.ts";
+import { announceRequests } from "../handlers/request_events.ts";
+import { contactsOf } from "../handlers/snapshot.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { WaitingRequests } from "./waiting.ts";
 import { setPresence } from "../handlers/session_ops.ts";
@@ -195,7 +197,12 @@ export class Requests {
     const handler = HANDLERS[p.op] as Handler<OpName>;
     const outcome = this.#accounts.readable(
       p.name,
-      () => handler(this.#turn, account, p.input, p),
+      () => {
+        if (account.withheldRequests > 0 && account.active && BY_OWNER.has(p.op)) {
+          announceRequests(this.#turn, account, contactsOf(account));
+        }
+        return handler(this.#turn, account, p.input, p);
+      },
     );
     if (outcome === null) return this.#damaged(p);
     if ("wait" in outcome) this.#wait(account, p, outcome);

@@ -15,6 +15,7 @@ import { apply } from "../account/apply.ts";
 import { OpenBatch } from "./open_batch.ts";
 import { pointOf } from "../name/ids.ts";
 import { PresenceTable } from "../presence/presence.ts";
+import { RequestAllowances } from "../handlers/request_events.ts";
 import { Timers } from "./timers.ts";
 import { spreadOf } from "../retry.ts";
 import { trimEntry } from "../handlers/retention.ts";
@@ -35,6 +36,7 @@ export class ShardTurn implements Turn {
   readonly limits: ShardLimits;
   readonly retries: Retries;
   readonly presence = new PresenceTable();
+  readonly requestAllowances = new RequestAllowances();
   readonly accounts: AccountCache;
   readonly batch = new OpenBatch();
   readonly timers = new Timers();
@@ -210,6 +212,10 @@ export class ShardTurn implements Turn {
   scheduleReceipts(account: Account, delayMs: number): void {
     if (account.runtime.owed.size === 0) return;
     this.timers.setEarlier("receipts", account.name, this.now.mono + delayMs);
+  }
+
+  scheduleRequests(account: Account, delayMs: number): void {
+    this.timers.setEarlier("requests", account.name, this.now.mono + delayMs);
   }
 
   scheduleWaiting(account: Account, delayMs: number): void {

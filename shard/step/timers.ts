@@ -2,7 +2,7 @@
 import type { AccountName } from "../name/ids.ts";
 import type { DueKind } from "../handlers/turn.ts";
 
-const KINDS = ["outbox", "receipts", "waiting"] as const satisfies readonly DueKind[];
+const KINDS = ["outbox", "receipts", "waiting", "requests"] as const satisfies readonly DueKind[];
 
 /** The due times of a shard, in monotonic ms. */
 export class Timers {
@@ -10,6 +10,7 @@ export class Timers {
     outbox: new Map(),
     receipts: new Map(),
     waiting: new Map(),
+    requests: new Map(),
   };
 
   /** Due times that are set. */

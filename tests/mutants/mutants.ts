@@ -476,8 +476,8 @@ const MESSAGES: readonly Mutant[] = [
     "shard/roster/roster.ts",
     [
       "do not store which request waits for an answer",
-      "(listed ? LISTED : 0) | (asked > 0 ? ASKED : 0);",
-      "(listed ? LISTED : 0);",
+      "(listed ? LISTED : 0) | (asked > 0 ? ASKED : 0) |",
+      "(listed ? LISTED : 0) |",
     ],
   ),
   ...inFile(

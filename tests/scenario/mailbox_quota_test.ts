@@ -173,3 +173,75 @@ Deno.test("10.2: the age of a message ends it, read or not", () => {
   assert.deepEqual(history(w, "friend"), []);
   assert.equal(undelivered(w, "noisy").length, 0, "what is gone takes no room");
 });
+
+// ---- requests
+
+function subscribe(w: NodeFixture, from: string, type: "subscribe" | "unsubscribe"): void {
+  w.must(from, "roster.subscription", { contact: name("victim"), type });
+  w.settle(50);
+}
+
+const requestEvents = (w: NodeFixture) =>
+  w.mailbox("victim").flatMap((e) => e.kind === "request" ? [[e.from, e.pending]] : []);
+
+Deno.test("10.2: a request that is taken back before anybody looks leaves no event", () => {
+  const w = victimWith(1000, []);
+  for (let i = 0; i < 20; i++) {
+    w.account(`stranger${i}`);
+    for (let round = 0; round < 10; round++) {
+      subscribe(w, `stranger${i}`, "subscribe");
+      subscribe(w, `stranger${i}`, "unsubscribe");
+    }
+  }
+  w.account("suitor");
+  subscribe(w, "suitor", "subscribe");
+  w.settle(10_000);
+  w.kill();
+  w.start();
+  const { snapshot } = w.must("victim", "mailbox.snapshot", {});
+  assert.deepEqual(snapshot.requests, ["suitor"]);
+  assert.equal(snapshot.seq, 1);
+  assert.deepEqual(requestEvents(w), [["suitor", true]]);
+});
+
+Deno.test("10.2: a connected user learns of a request at once, but not over and over of one peer's", () => {
+  const w = victimWith(1000, []);
+  w.account("pest");
+  w.account("suitor");
+  w.attach("victim");
+  for (let round = 0; round < 20; round++) {
+    subscribe(w, "pest", "subscribe");
+    subscribe(w, "pest", "unsubscribe");
+  }
+  assert.equal(requestEvents(w).length, 2 * 5);
+  subscribe(w, "pest", "subscribe");
+  subscribe(w, "suitor", "subscribe");
+  assert.deepEqual(requestEvents(w).slice(10), [["suitor", true]]);
+  assert.deepEqual(w.must("victim", "mailbox.snapshot", {}).snapshot.requests, ["suitor"]);
+  // The last one is shown once the allowance has it.
+  w.settle(600_000);
+  assert.deepEqual(requestEvents(w).slice(11), [["pest", true]]);
+  assert.deepEqual(w.must("victim", "mailbox.snapshot", {}).snapshot.requests, ["pest", "suitor"]);
+});
+
+Deno.test("10.2: a withheld request can be granted, blocked, and shown after the block", () => {
+  const w = victimWith(1000, []);
+  for (const user of ["one", "two", "three"]) {
+    w.account(user);
+    subscribe(w, user, "subscribe");
+  }
+  w.must("victim", "roster.block", { contact: name("two"), blocked: true });
+  subscribe(w, "two", "unsubscribe");
+  subscribe(w, "two", "subscribe");
+  assert.deepEqual(w.must("victim", "mailbox.snapshot", {}).snapshot.requests, ["one", "three"]);
+  w.must("victim", "roster.subscription", { contact: name("one"), type: "subscribed" });
+  w.must("victim", "roster.block", { contact: name("two"), blocked: false });
+  const { requests } = w.must("victim", "mailbox.snapshot", {}).snapshot;
+  assert.deepEqual([...requests].sort(), ["three", "two"]);
+  const shown = new Set<unknown>();
+  for (const [from, pending] of requestEvents(w)) {
+    if (pending === true) shown.add(from);
+    else shown.delete(from);
+  }
+  assert.deepEqual([...shown].sort(), ["three", "two"]);
+});

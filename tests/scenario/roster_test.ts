@@ -355,6 +355,7 @@ Deno.test("answersEarlier: answers of earlier versions, and those to the request
     state: { subscription: "none", pendingOut: true, pendingIn: false, approved: false },
     listed: true,
     asked: 5,
+    withheld: false,
   } as const;
   assert.equal(answersEarlier(item, "subscribed", 0), false, "without a number");
   assert.equal(answersEarlier({ ...item, asked: 0 }, "subscribed", 4), false, "an older request");

@@ -145,6 +145,7 @@ function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
     ...SHARD_LIMITS,
     sessionsPerAccountMax: SESSIONS_MAX,
     subscriptionRequestBurst: 10_000,
+    requestEventBurst: 10_000,
     checkpointMs: cold ? 50 : prng.pick([50, 300, 2000]),
     cacheIdleMs: cold ? 200 : prng.pick([200, 2000, 60_000]),
     cacheAccountsMax: cold ? 1 : prng.pick([1, 3, 5000]),

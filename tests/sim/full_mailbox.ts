@@ -56,7 +56,16 @@ export function fullMailbox(cluster: Cluster): void {
   must(cluster, VICTIM, "account.create", { credentials: null });
   for (const name of ["friend", "noisy", "late"]) befriend(cluster, name);
   send(cluster, "friend", "unread");
+  const before = lastSeq(cluster);
   pester(cluster);
+  const requests = lastSeq(cluster) - before;
+  if (requests > 2 * STRANGERS) {
+    throw new Violation(
+      "requests that are withdrawn leave nothing",
+      `${STRANGERS} strangers left ${requests} events`,
+      [VICTIM],
+    );
+  }
   // What is read of the noisy contact makes room for more of it, over and over.
   for (let i = 0; lastSeq(cluster) < 3 * mailboxEventsMax; i++) {
     send(cluster, "noisy", `read${i}`);
