@@ -73,7 +73,7 @@ export class Push implements Outlet, Lagging {
     if (events.length > 0) {
       const text = codec.frame(host.soft, events);
       counters.frames++;
-      this.sink.send(text);
+      this.sink.send(text, host.feed.sent);
       this.sentPast(text.length);
     }
     // What there was no room for: with the next round if it is taken at once.

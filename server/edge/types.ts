@@ -55,8 +55,11 @@ export const SESSION_ENDS = [
 
 /** One direction of one live transport: text towards the client. Only transports implement it. */
 export interface Sink {
-  /** Sends one frame of JSON text. Never throws; after the end it does nothing. */
-  send(text: string): void;
+  /**
+   * Sends one frame of JSON text. Never throws; after the end it does nothing. `seq`: where the
+   * frame has events, the mailbox position of the client once it has taken them.
+   */
+  send(text: string, seq?: number): void;
   /** Bytes accepted by `send` that the peer's socket has not taken yet. */
   bufferedBytes(): number;
   /** Ends politely with a reason the client can read, and when it should reconnect (ms). */

@@ -4,7 +4,7 @@
  */
 import type { CloseReason, OpenedSession, Session, Sink } from "../edge/types.ts";
 import { fail, type Result } from "../../shard/errors.ts";
-import { formatCursor } from "../../shard/name/ids.ts";
+import { type Cursor, formatCursor, type MailboxId } from "../../shard/name/ids.ts";
 import { goawayFrame } from "./encode.ts";
 import { errorResponse, jsonResponse } from "../http/response.ts";
 import { abortConnection } from "../http/http_server.ts";
@@ -153,8 +153,8 @@ class EventStream implements Sink {
   readonly #ended: () => void;
   readonly #abort: () => void;
   readonly #bytesMax: number;
-  /** The cursor after what was sent, for `id:`. */
-  cursor = "";
+  /** The cursor after what was sent, for `id:`. Set before the session starts. */
+  cursor: Cursor = { mailboxId: "" as MailboxId, seq: 0 };
 
   /** `ended` is called once, at the end; `abort` cuts the connection where there is one. */
   constructor(counts: OpenStreams, bytesMax: number, ended: () => void, abort: () => void) {
@@ -192,10 +192,9 @@ class EventStream implements Sink {
     }
   }
 
-  send(text: string): void {
-    this.cursor = lastCursor(this.cursor, text);
-    const id = this.cursor === "" ? "" : `id: ${this.cursor}\n`;
-    this.write(`event: events\n${id}data: ${text}\n\n`);
+  send(text: string, seq = 0): void {
+    if (seq > this.cursor.seq) this.cursor = { ...this.cursor, seq };
+    this.write(`event: events\nid: ${formatCursor(this.cursor)}\ndata: ${text}\n\n`);
   }
 
   bufferedBytes(): number {
@@ -225,14 +224,6 @@ class EventStream implements Sink {
   }
 }
 
-/** The cursor after a frame of events: that of its last durable one. */
-function lastCursor(before: string, frame: string): string {
-  const at = frame.lastIndexOf('"seq":');
-  if (at < 0) return before;
-  const seq = /^"seq":(\d+)/.exec(frame.slice(at, at + 24))?.[1];
-  return seq === undefined ? before : `${before.split(":")[0]}:${seq}`;
-}
-
 async function stream(deps: Deps, call: EventsCall): Promise<Response> {
   let session: Session | null = null;
   let stopHeartbeat = () => {};
@@ -260,8 +251,9 @@ async function stream(deps: Deps, call: EventsCall): Promise<Response> {
     scram: null,
   });
   const { mailboxId, seq } = opened.value;
-  sink.cursor = formatCursor({ mailboxId, seq });
-  sink.write(`event: welcome\nid: ${sink.cursor}\ndata: ${objectText(welcome)}\n\n`);
+  sink.cursor = { mailboxId, seq };
+  const id = formatCursor(sink.cursor);
+  sink.write(`event: welcome\nid: ${id}\ndata: ${objectText(welcome)}\n\n`);
   const beat = () => {
     sink.write(": still here\n\n");
     if (sink.open) stopHeartbeat = deps.timers.after(HEARTBEAT_MS, beat);

@@ -1,45 +1,17 @@
 /** What the chat keeps and decides beside the page: drafts, previews, idleness, rows, notes. */
 import assert from "node:assert/strict";
-import type {
-  Contact,
-  Conversation,
-  Message,
-  Presence,
-  Undelivered,
-} from "../../server/web/client.d.ts";
+import type { Contact, Message, Presence, Undelivered } from "../../server/web/client.d.ts";
 import { Drafts } from "../../server/web/chat/drafts.js";
 import { Idle } from "../../server/web/chat/idle.js";
 import { entriesOf } from "../../server/web/chat/people.js";
 import { Previews } from "../../server/web/chat/previews.js";
 import { lineOf } from "../../server/web/chat/row_text.js";
 import { markOf, Timeline } from "../../server/web/chat/timeline.js";
-
-const OFFLINE: Presence = {
-  show: "offline",
-  status: "",
-  priority: 0,
-  ext: "",
-  device: null,
-  devices: 0,
-  lastSeen: 0,
-};
+import { conversation, OFFLINE } from "./web_chat_fixture.ts";
 
 function contact(name: string, show: Presence["show"], fields: Partial<Contact> = {}): Contact {
   const none = { label: "", groups: [], pendingOut: false, approved: false };
   return { name, subscription: "both", presence: { ...OFFLINE, show }, ...none, ...fields };
-}
-
-function conversation(name: string, fields: Partial<Conversation> = {}): Conversation {
-  const none = {
-    lastSeq: 0,
-    lastAt: 0,
-    unread: 0,
-    readUpTo: 0,
-    delivered: 0,
-    read: 0,
-    waiting: [],
-  };
-  return { with: name, ...none, ...fields };
 }
 
 function message(seq: number, fields: Partial<Message> = {}): Message {

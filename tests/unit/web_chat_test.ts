@@ -2,13 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
 import { addChat } from "../../server/web/assets.ts";
-import type {
-  Contact,
-  Conversation,
-  Message,
-  Presence,
-  Undelivered,
-} from "../../server/web/client.d.ts";
+import type { Contact, Message, Presence, Undelivered } from "../../server/web/client.d.ts";
 import { entriesOf, unreadOf } from "../../server/web/chat/people.js";
 import {
   connectionText,
@@ -20,19 +14,10 @@ import {
   presenceText,
 } from "../../server/web/chat/text.js";
 import { markOf, readPages, Timeline } from "../../server/web/chat/timeline.js";
+import { conversation, OFFLINE } from "./web_chat_fixture.ts";
 
 const NOW = new Date(2026, 4, 20, 12).getTime();
 const HOUR_MS = 3_600_000;
-const OFFLINE: Presence = {
-  show: "offline",
-  status: "",
-  priority: 0,
-  ext: "",
-  device: null,
-  devices: 0,
-  lastSeen: 0,
-};
-
 function message(seq: number, fields: Partial<Message> = {}): Message {
   return { k: "message", seq, at: NOW, with: "bob", num: seq, id: `k${seq}`, body: "", ...fields };
 }
@@ -45,19 +30,6 @@ function refusal(seq: number, fields: Partial<Undelivered> = {}): Undelivered {
 function contact(name: string, fields: Partial<Contact> = {}): Contact {
   const none = { label: "", groups: [], pendingOut: false, approved: false, presence: OFFLINE };
   return { name, subscription: "both", ...none, ...fields };
-}
-
-function conversation(name: string, fields: Partial<Conversation> = {}): Conversation {
-  const none = {
-    lastSeq: 0,
-    lastAt: 0,
-    unread: 0,
-    readUpTo: 0,
-    delivered: 0,
-    read: 0,
-    waiting: [],
-  };
-  return { with: name, ...none, ...fields };
 }
 
 const byName = <T>(items: readonly T[], name: (item: T) => string) =>
