@@ -22,6 +22,8 @@ export class AccountRuntime {
   watcherIds: Rights | null = null;
   /** Peers to which a receipt is owed. */
   readonly owed = new FewSet<AccountName>();
+  /** Peers to which one was owed when it could not be sent, because they are blocked. */
+  withheld: FewSet<AccountName> | null = null;
   /** Attempts to get those receipts acked. */
   owedAttempts = 0;
   /** Monotonic time at which the allowance of subscription requests is full again. */

@@ -1,5 +1,5 @@
 /** Operations on messages, mailboxes and signals. */
-import type { AccountId } from "../name/ids.ts";
+import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Handler, Outcome, Pending, Turn } from "./turn.ts";
 import type { Account } from "../account/account.ts";
 import type { Ops } from "../ops.ts";
@@ -202,18 +202,26 @@ export const ackMailbox: Handler<"mailbox.ack"> = (turn, account, input) => {
     );
   }
   if (input.seq <= account.ackedSeq || account.undelivered.size === 0) return ok(null);
+  // Only their marks can move: the other conversations need no look.
+  const peers = [...account.undelivered];
   turn.append(account, { kind: "acked", seq: input.seq }, true);
-  noteOwed(account);
+  noteOwed(account, peers);
   turn.scheduleReceipts(account, turn.limits.receiptDelayMs);
   return ok(null);
 };
 
-/** Finds the peers that are owed a receipt after a mark has moved. */
-function noteOwed(account: Account): void {
-  for (const c of account.conversations.values()) {
-    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) {
-      account.runtime.owed.add(c.with);
-    }
+/**
+ * Finds which of `peers`, and of those whose receipts were withheld, are owed a receipt after a
+ * mark has moved: a receipt that a block withheld is sent at the first ack after the unblock.
+ */
+function noteOwed(account: Account, peers: readonly AccountName[]): void {
+  const { runtime } = account;
+  const withheld = runtime.withheld ?? [];
+  runtime.withheld = null;
+  for (const peer of [...peers, ...withheld]) {
+    const c = account.conversations.get(peer);
+    if (c === undefined) continue;
+    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) runtime.owed.add(peer);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Receipts between two accounts: positions that only rise, and that no refused message is part of. */
 import type { AccountId } from "../name/ids.ts";
 import type { Account } from "../account/account.ts";
+import { FewSet } from "../account/few.ts";
 import type { ReadonlyConversation } from "../mailbox/conversation.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { Turn } from "./turn.ts";
@@ -15,6 +16,7 @@ export function sendReceipts(turn: Turn, account: Account): void {
       (c.deliveredIn <= c.deliveredInTold && c.readIn <= c.readInTold);
     if (told || !account.alive || account.blocked.has(peer)) {
       account.runtime.owed.delete(peer);
+      if (!told) (account.runtime.withheld ??= new FewSet()).add(peer);
       continue;
     }
     turn.send(account, {
