@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
 import { addChat } from "../../server/web/assets.ts";
-import type { Contact, Message, Presence, Undelivered } from "../../server/web/client.d.ts";
+import type { Contact, Message, Undelivered } from "../../server/web/client.d.ts";
 import { entriesOf, unreadOf } from "../../server/web/chat/people.js";
 import {
   connectionText,
