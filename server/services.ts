@@ -4,7 +4,7 @@ import type { Config } from "./config/config.ts";
 import type { GatewayDeps } from "./gateway/gateway.ts";
 import type { OpenNode } from "./open.ts";
 import type { StoreError } from "./node/ports.ts";
-import type { Trial } from "./edge/edge.ts";
+import type { Trial } from "./edge/edge_deps.ts";
 import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { gatewayLimits } from "./settings.ts";

@@ -5,27 +5,15 @@
  */
 import type { Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Random, Timers } from "../node/ports.ts";
-import type { EdgeRouter } from "../node/router.ts";
+import type { EdgeDeps } from "./edge_deps.ts";
 import type { LiveSession } from "./session.ts";
-import type { Retries } from "../../shard/retry.ts";
-import type { Registration, Watchers } from "./watchers.ts";
+import type { Sessions } from "./sessions.ts";
+import type { Registration } from "./watchers.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 
 /** Sessions and interests that are announced in one step, and the pause between steps (ms). */
 export const ANNOUNCE_STEP = 250;
 export const ANNOUNCE_STEP_MS = 20;
-
-/** What it needs. */
-export interface AnnouncerDeps {
-  readonly router: EdgeRouter;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly retries: Retries;
-  readonly watchers: Watchers;
-  /** All sessions, oldest first. */
-  sessions(): Iterable<LiveSession>;
-}
 
 /** The points of a shard that was taken over at this epoch. */
 interface Job {
@@ -38,14 +26,16 @@ interface Job {
 
 /** See the head of this file. */
 export class Announcer {
-  readonly #deps: AnnouncerDeps;
+  readonly #deps: EdgeDeps;
+  readonly #sessions: Sessions;
   #jobs: Job[] = [];
   /** What is still to be done, and how much each does of a step. */
   readonly #queue: { readonly size: number; readonly run: () => void }[] = [];
   #scheduled = false;
 
-  constructor(deps: AnnouncerDeps) {
+  constructor(deps: EdgeDeps, sessions: Sessions) {
     this.#deps = deps;
+    this.#sessions = sessions;
   }
 
   /** Shards that are being announced to. */
@@ -57,9 +47,9 @@ export class Announcer {
   announce(lo: number, hi: number, epoch: number): void {
     // What was begun for an earlier owner is of no use to this one.
     this.#jobs = this.#jobs.filter((job) => job.lo >= hi || job.hi <= lo);
-    const sessions = [...this.#deps.sessions()].filter(({ user, attaching }) => {
+    const sessions = [...this.#sessions.all()].filter(({ user, attaching }) => {
       const point = pointOf(user);
-      // The request of one that is being attached is repeated by who has sent it.
+      // The request of one that is being attached is repeated by its sender.
       return point >= lo && point < hi && !attaching;
     });
     const job = { lo, hi, epoch, left: sessions.length };
@@ -119,10 +109,10 @@ export class Announcer {
   /** The sessions are known: now their shard can say who sees whom. */
   #announced(job: Job): void {
     if (!this.#isCurrent(job)) return;
-    const { router, watchers, sessions } = this.#deps;
     const { lo, hi, epoch } = job;
-    router.announced(lo, hi, epoch);
-    for (const asked of watchers.registrations(lo, hi, sessions())) {
+    this.#deps.router.announced(lo, hi, epoch);
+    const { watchers } = this.#sessions;
+    for (const asked of watchers.registrations(lo, hi, this.#sessions.all())) {
       this.#queue.push({ size: asked.targets.size, run: () => this.#register(job, asked) });
     }
     const end = () => {
@@ -136,6 +126,6 @@ export class Announcer {
     if (!this.#isCurrent(job)) return;
     const sessions = [...asked.watchers].filter(({ alive }) => alive);
     const targets = [...asked.targets].map(([name, id]) => ({ name, id }));
-    this.#deps.watchers.register(sessions, targets, () => {}, true);
+    this.#sessions.watchers.register(sessions, targets, () => {}, true);
   }
 }

@@ -1,26 +1,14 @@
-/** Tells shards that sessions have ended, and again until they have heard it. */
+/** Notifies shards of sessions that have ended, and repeats it until they confirm. */
 import type { AccountName, SessionId } from "../../shard/name/ids.ts";
-import type { Random, Timers } from "../node/ports.ts";
-import type { Retries } from "../../shard/retry.ts";
-import type { Router } from "../node/router.ts";
-import type { EdgeCounters } from "./types.ts";
-
-/** What it needs. */
-export interface DetachesDeps {
-  readonly router: Router;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly retries: Retries;
-  readonly counters: EdgeCounters;
-}
+import type { EdgeDeps } from "./edge_deps.ts";
 
 /** Detaches that are not confirmed yet: a session that is not detached stays online for ever. */
 export class Detaches {
-  readonly #deps: DetachesDeps;
+  readonly #deps: EdgeDeps;
   readonly #pending = new Set<SessionId>();
   #idle: (() => void) | null = null;
 
-  constructor(deps: DetachesDeps) {
+  constructor(deps: EdgeDeps) {
     this.#deps = deps;
   }
 

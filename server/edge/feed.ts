@@ -5,11 +5,9 @@
 import type { AccountName, MailboxId } from "../../shard/name/ids.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
-import type { Clock, Random } from "../node/ports.ts";
-import type { Retries } from "../../shard/retry.ts";
-import type { Router } from "../node/router.ts";
 import type { SendQueue } from "./send_queue.ts";
-import type { EdgeCounters, EventCodec } from "./types.ts";
+import type { Sessions } from "./sessions.ts";
+import type { EventCodec } from "./types.ts";
 
 /** Bounds of one page that is read for a session. */
 export const PAGE = { limit: 100, bytesMax: 65_536 } as const;
@@ -31,19 +29,9 @@ export class EventBatch {
   }
 }
 
-/** What feeds share. */
-export interface FeedDeps {
-  readonly router: Router;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly retries: Retries;
-  readonly codec: EventCodec;
-  readonly counters: EdgeCounters;
-}
-
 /** The durable side of one session. */
 export class Feed {
-  readonly #deps: FeedDeps;
+  readonly #shared: Sessions;
   readonly #user: AccountName;
   mailboxId = "" as MailboxId;
   /** Position of the last event handed to the send queue, or that the client is known to have. */
@@ -57,8 +45,8 @@ export class Feed {
   /** Reads in a row that brought nothing. */
   #failed = 0;
 
-  constructor(deps: FeedDeps, user: AccountName) {
-    this.#deps = deps;
+  constructor(shared: Sessions, user: AccountName) {
+    this.#shared = shared;
     this.#user = user;
   }
 
@@ -73,7 +61,7 @@ export class Feed {
 
   /** Whether it is time for a read. */
   get mayRead(): boolean {
-    return this.#reading === 0 && this.#deps.clock.monoMs() >= this.#retryAtMs;
+    return this.#reading === 0 && this.#shared.clock.monoMs() >= this.#retryAtMs;
   }
 
   /** Takes note that the mailbox goes up to `seq`. */
@@ -114,9 +102,9 @@ export class Feed {
   read(sendQueue: () => SendQueue, done: (failure: Failure | null) => void): void {
     const read = ++this.#lastRead;
     this.#reading = read;
-    this.#deps.counters.pagesRead++;
+    this.#shared.counters.pagesRead++;
     const input = { cursor: { mailboxId: this.mailboxId, seq: this.sent }, ...PAGE };
-    this.#deps.router.request(this.#user, "mailbox.read", input, (result) => {
+    this.#shared.router.request(this.#user, "mailbox.read", input, (result) => {
       if (this.#reading !== read) return;
       this.#reading = 0;
       if (!result.ok) {
@@ -135,7 +123,7 @@ export class Feed {
       next ??= event;
       if (event.seq !== this.sent + 1) continue;
       this.#failed = 0;
-      sendQueue.pushDurable(this.#deps.codec.event(event));
+      sendQueue.pushDurable(this.#shared.codec.event(event));
       this.sent = event.seq;
     }
     if (next !== undefined && next.seq > this.sent) {
@@ -154,7 +142,7 @@ export class Feed {
   }
 
   #pause(retryAfterMs?: number): void {
-    const { clock, random, retries } = this.#deps;
+    const { clock, random, retries } = this.#shared;
     const waitMs = retries.againMs("read", ++this.#failed, random.number(), retryAfterMs);
     this.#retryAtMs = clock.monoMs() + waitMs;
   }

@@ -1,16 +1,11 @@
 /** An edge at one moment, counted by looking at every session: for metrics. */
 import { isSynthetic } from "../node/reserved_names.ts";
-import type { Detaches } from "./detaches.ts";
-import type { Directory } from "./directory.ts";
+import type { Sessions } from "./sessions.ts";
 import type { EdgeGauges } from "./types.ts";
-import type { Watchers } from "./watchers.ts";
 
 /** Looks at all sessions. */
-export function gaugesOf(
-  directory: Directory,
-  watchers: Watchers,
-  detaches: Detaches,
-): EdgeGauges {
+export function gaugesOf(sessions: Sessions): EdgeGauges {
+  const { watchers, detaches } = sessions;
   let lost = 0;
   let polling = 0;
   let behind = 0;
@@ -20,8 +15,8 @@ export function gaugesOf(
   let syntheticSessions = 0;
   let syntheticLost = 0;
   let syntheticPolling = 0;
-  for (const user of directory.users()) if (isSynthetic(user)) syntheticUsers++;
-  for (const session of directory.all()) {
+  for (const user of sessions.users()) if (isSynthetic(user)) syntheticUsers++;
+  for (const session of sessions.all()) {
     if (session.isLost) lost++;
     if (session.isPolled) polling++;
     if (session.isBehind) behind++;
@@ -34,12 +29,12 @@ export function gaugesOf(
     if (session.isPolled) syntheticPolling++;
   }
   return {
-    users: directory.userCount,
+    users: sessions.userCount,
     syntheticUsers,
     syntheticSessions,
     syntheticLost,
     syntheticPolling,
-    sessions: directory.size,
+    sessions: sessions.size,
     lost,
     polling,
     behind,

@@ -1,21 +1,7 @@
 /** The ways out of a session: a sink is pushed to, a poll is waited for; a lost one has none. */
-import type { AccountId } from "../../shard/name/ids.ts";
-import type { Clock } from "../node/ports.ts";
-import type { CatchUp } from "./catch_up.ts";
 import type { EventBatch, Feed } from "./feed.ts";
-import type { SendQueue, Taken } from "./send_queue.ts";
-import type { CloseReason, EdgeCounters, EdgeLimits, EventCodec } from "./types.ts";
-
-/** What outlets share. */
-export interface OutletDeps {
-  readonly clock: Clock;
-  readonly limits: EdgeLimits;
-  /** How long a session of this account lives without a transport, before jitter. */
-  graceMs(account: AccountId): number;
-  readonly codec: EventCodec;
-  readonly counters: EdgeCounters;
-  readonly catchUp: CatchUp;
-}
+import type { SendQueue, Taken, Unacknowledged } from "./send_queue.ts";
+import type { CloseReason, Sink } from "./types.ts";
 
 /** A session as its outlet sees it. */
 export interface OutletHost {
@@ -37,6 +23,14 @@ export interface OutletHost {
   askFlush(): void;
   /** Whether anything may be sent: not before the first presence is complete. */
   readonly ready: boolean;
+  /** The sink takes too little: the session goes on without it. */
+  stalled(sink: Sink): void;
+  /** Wants `due` of its polls at this monotonic time (ms), unless it is called again before. */
+  waitUntil(dueMs: number): void;
+  /** No poll waits now: the grace begins. */
+  beginGrace(): void;
+  /** Soft events that did not arrive are to be sent again. */
+  restore(sent: Unacknowledged): void;
 }
 
 /** One way out. */

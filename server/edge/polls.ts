@@ -7,18 +7,9 @@ import type { Cursor } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { EventBatch } from "./feed.ts";
 import type { Unacknowledged } from "./send_queue.ts";
-import type { Outlet, OutletDeps, OutletHost } from "./outlet.ts";
+import type { Outlet, OutletHost } from "./outlet.ts";
+import type { Sessions } from "./sessions.ts";
 import type { Cancelled, CloseReason, PollBatch } from "./types.ts";
-
-/** What a session is to its polls. */
-export interface PollHost extends OutletHost {
-  /** Wants `due` at this monotonic time (ms), unless it is called again before. */
-  waitUntil(dueMs: number): void;
-  /** Nobody polls now: the grace begins. */
-  beginGrace(): void;
-  /** Soft events that did not arrive are to be sent again. */
-  restore(sent: Unacknowledged): void;
-}
 
 /** A poll as the transport hands it over. */
 export interface Poll {
@@ -34,15 +25,15 @@ interface Parked {
 
 /** A session's way out through polls. */
 export class Polls implements Outlet {
-  readonly #deps: OutletDeps;
-  readonly #host: PollHost;
+  readonly #shared: Sessions;
+  readonly #host: OutletHost;
   #parked: Parked | null = null;
   #sent: Unacknowledged | null = null;
   /** Where the feed was before the client named a place that has not been read from yet. */
   #before: number | null = null;
 
-  constructor(deps: OutletDeps, host: PollHost) {
-    this.#deps = deps;
+  constructor(shared: Sessions, host: OutletHost) {
+    this.#shared = shared;
     this.#host = host;
   }
 
@@ -53,7 +44,7 @@ export class Polls implements Outlet {
 
   poll({ cursor, soft, waitMs }: Poll, done: Parked["done"]): Cancelled {
     const host = this.#host;
-    const { counters, clock } = this.#deps;
+    const { counters, clock } = this.#shared;
     counters.polls++;
     this.#answer([]);
     this.#acknowledge(soft);
@@ -84,7 +75,7 @@ export class Polls implements Outlet {
     const sent = this.#sent;
     this.#sent = null;
     if (sent === null || soft >= sent.soft) return;
-    this.#deps.counters.pollRepeats++;
+    this.#shared.counters.pollRepeats++;
     this.#host.restore(sent);
   }
 
@@ -96,7 +87,7 @@ export class Polls implements Outlet {
       for (const { seq } of batch.events) feed.heard(seq);
       return;
     }
-    const complete = feed.take(batch, this.#host.pending(), this.#deps.limits.outboxBytesMax);
+    const complete = feed.take(batch, this.#host.pending(), this.#shared.limits.outboxBytesMax);
     if (!complete && feed.mayRead) this.#read();
     this.#host.askFlush();
   }
@@ -131,7 +122,7 @@ export class Polls implements Outlet {
     const taken = host.take();
     const events = host.encode(taken, Infinity);
     if (events.length === 0) return this.due();
-    this.#deps.counters.frames++;
+    this.#shared.counters.frames++;
     const { presence, gone, signals } = taken;
     const hasSoft = presence.length + gone.length + signals.length > 0;
     this.#sent = hasSoft ? { soft: host.soft, presence, gone, signals } : null;
@@ -140,7 +131,7 @@ export class Polls implements Outlet {
 
   /** Answers the parked poll if it has waited for long enough. */
   due(): void {
-    if (this.#parked === null || this.#deps.clock.monoMs() < this.#parked.untilMs) return;
+    if (this.#parked === null || this.#shared.clock.monoMs() < this.#parked.untilMs) return;
     // What the poll is to return is still on its way: the flush that follows answers it.
     if (this.#host.feed.reading || !this.#host.ready) return;
     this.#answer([]);

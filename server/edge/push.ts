@@ -5,19 +5,14 @@
  */
 import type { Lagging } from "./catch_up.ts";
 import type { EventBatch } from "./feed.ts";
-import type { Outlet, OutletDeps, OutletHost } from "./outlet.ts";
+import type { Outlet, OutletHost } from "./outlet.ts";
+import type { Sessions } from "./sessions.ts";
 import type { CloseReason, Sink } from "./types.ts";
 
 /** A sink with so many bytes untaken is looked after. */
 const UNTAKEN_BYTES = 16_384;
 /** What a frame takes besides its events. */
 const FRAME_BYTES = 64;
-
-/** What a session is to its sink's outlet. */
-export interface PushHost extends OutletHost {
-  /** The sink is of no use any more, for what it takes is too little. */
-  stalled(sink: Sink): void;
-}
 
 /** How the sink takes what it is sent, judged by its buffer and by what was added. */
 interface Progress {
@@ -31,14 +26,14 @@ export class Push implements Outlet, Lagging {
   readonly sink: Sink;
   /** Events are read from the mailbox, not taken as they are pushed. */
   behind = false;
-  readonly #deps: OutletDeps;
-  readonly #host: PushHost;
+  readonly #shared: Sessions;
+  readonly #host: OutletHost;
   #dropped = false;
   #progress: Progress | null = null;
   #sentBytes = 0;
 
-  constructor(deps: OutletDeps, host: PushHost, sink: Sink) {
-    this.#deps = deps;
+  constructor(shared: Sessions, host: OutletHost, sink: Sink) {
+    this.#shared = shared;
     this.#host = host;
     this.sink = sink;
   }
@@ -53,14 +48,14 @@ export class Push implements Outlet, Lagging {
       for (const { seq } of batch.events) feed.heard(seq);
       return;
     }
-    const roomBytes = this.#deps.limits.outboxBytesMax - this.sink.bufferedBytes();
+    const roomBytes = this.#shared.limits.outboxBytesMax - this.sink.bufferedBytes();
     if (!feed.take(batch, this.#host.pending(), roomBytes)) this.#fallBehind();
     this.#host.askFlush();
   }
 
   flush(): void {
     const host = this.#host;
-    const { limits, catchUp, codec, counters, clock } = this.#deps;
+    const { limits, catchUp, codec, counters, clock } = this.#shared;
     if (!host.ready || host.sendQueue === null) return;
     const buffered = this.sink.bufferedBytes();
     const roomBytes = limits.outboxBytesMax / (this.behind ? 2 : 1) - buffered;
@@ -88,19 +83,19 @@ export class Push implements Outlet, Lagging {
   /** So many bytes have gone to the sink, by this or by another way. */
   sentPast(bytes: number): void {
     this.#sentBytes += bytes;
-    if (this.sink.bufferedBytes() > UNTAKEN_BYTES) this.#deps.catchUp.add(this);
+    if (this.sink.bufferedBytes() > UNTAKEN_BYTES) this.#shared.catchUp.add(this);
   }
 
   #fallBehind(): void {
     this.behind = true;
-    this.#deps.counters.behind++;
-    this.#deps.catchUp.add(this);
-    this.pump(this.#deps.clock.monoMs());
+    this.#shared.counters.behind++;
+    this.#shared.catchUp.add(this);
+    this.pump(this.#shared.clock.monoMs());
   }
 
   pump(nowMs: number): boolean {
     const host = this.#host;
-    const { limits, counters } = this.#deps;
+    const { limits, counters } = this.#shared;
     if (this.#dropped) return false;
     const buffered = this.sink.bufferedBytes();
     if (this.#untouchedMs(buffered, nowMs) >= limits.stalledMs) {
@@ -141,7 +136,7 @@ export class Push implements Outlet, Lagging {
       }
       if (failure === null && host.feed.complete) {
         this.behind = false;
-        this.#deps.counters.caughtUp++;
+        this.#shared.counters.caughtUp++;
       }
       if (host.sendQueue !== null) host.askFlush();
     });
@@ -150,7 +145,7 @@ export class Push implements Outlet, Lagging {
   drop(): void {
     this.#dropped = true;
     this.behind = false;
-    this.#deps.catchUp.delete(this);
+    this.#shared.catchUp.delete(this);
   }
 
   close(reason: CloseReason, retryAfterMs?: number): void {

@@ -6,18 +6,17 @@
 import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Ops, WatchTarget } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Random } from "../node/ports.ts";
-import type { Deadlines, Timed } from "./deadlines.ts";
+import type { Timed } from "./deadlines.ts";
 import { encodeTaken, type Telling } from "./encode_taken.ts";
-import { EventBatch, Feed, type FeedDeps } from "./feed.ts";
-import type { Flushed, Flusher } from "./flusher.ts";
+import { EventBatch, Feed } from "./feed.ts";
+import type { Flushed } from "./flusher.ts";
 import { SendQueue, type Taken, type Unacknowledged } from "./send_queue.ts";
-import type { OutletDeps } from "./outlet.ts";
-import { type Poll, pollEnded, type PollHost, Polls } from "./polls.ts";
-import { Push, type PushHost } from "./push.ts";
+import type { OutletHost } from "./outlet.ts";
+import { type Poll, pollEnded, Polls } from "./polls.ts";
+import { Push } from "./push.ts";
+import type { Sessions } from "./sessions.ts";
 import { hashBytes, hashText } from "./token_hash.ts";
 import type { Watched, Watcher } from "./watched.ts";
-import type { Watchers } from "./watchers.ts";
 import type { Cancelled, EndReason, OpenSession, PollBatch, Session, Sink } from "./types.ts";
 
 /** How long the first batch waits for the presence of all contacts, ms. */
@@ -25,18 +24,8 @@ const BATCH_WAIT_MS = 250;
 /** The grace is this part longer or shorter, so that lost sessions do not end all at once. */
 const GRACE_JITTER = 0.1;
 
-/** What the sessions of a node share. */
-export interface SessionDeps extends FeedDeps, OutletDeps {
-  readonly random: Random;
-  readonly flusher: Flusher<LiveSession>;
-  readonly watchers: Watchers;
-  readonly deadlines: Deadlines<LiveSession>;
-  /** The session is over; `detach`: its shard must be notified. */
-  ended(session: LiveSession, detach: boolean): void;
-}
-
 /** See the head of this file. */
-export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, PollHost, Telling {
+export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost, Telling {
   readonly id: SessionId;
   readonly user: AccountName;
   readonly device: DeviceId;
@@ -54,7 +43,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   attachment = 0;
   /** Why it has ended. */
   endReason: EndReason | null = null;
-  readonly #deps: SessionDeps;
+  readonly #shared: Sessions;
   /** The hash of the token that was last proved; null where it was an outside issuer's. */
   #tokenHash: string | null;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
@@ -76,23 +65,23 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   #batchMs = Infinity;
 
   constructor(
-    deps: SessionDeps,
+    shared: Sessions,
     who: Pick<OpenSession, "user" | "device" | "auth" | "presence" | "sink"> & {
       readonly id: SessionId;
     },
   ) {
-    this.#deps = deps;
+    this.#shared = shared;
     this.id = who.id;
     this.user = who.user;
     this.device = who.device;
     this.#tokenHash = hashText(who.auth);
     this.#presence = who.presence;
-    this.feed = new Feed(deps, who.user);
+    this.feed = new Feed(shared, who.user);
     this.#outlet = this.#outletTo(who.sink);
   }
 
   #outletTo(sink: Sink | null): Push | Polls {
-    return sink === null ? new Polls(this.#deps, this) : new Push(this.#deps, this, sink);
+    return sink === null ? new Polls(this.#shared, this) : new Push(this.#shared, this, sink);
   }
 
   get alive(): boolean {
@@ -163,10 +152,15 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   }
 
   present(presence: OpenSession["presence"], done: (result: Result<null>) => void): void {
-    this.#deps.router.request(this.user, "presence.set", { session: this.id, presence }, (set) => {
-      if (set.ok) this.#presence = presence;
-      done(set);
-    });
+    this.#shared.router.request(
+      this.user,
+      "presence.set",
+      { session: this.id, presence },
+      (set) => {
+        if (set.ok) this.#presence = presence;
+        done(set);
+      },
+    );
   }
 
   /** What attaches it again to a shard that knows no sessions. */
@@ -190,9 +184,9 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     this.expiresAt = out.expiresAt;
     this.#schedule();
     this.feed.heard(out.seq);
-    if (this.#phase === "live") this.#outlet?.push(new EventBatch(this.#deps.codec, []));
+    if (this.#phase === "live") this.#outlet?.push(new EventBatch(this.#shared.codec, []));
     if (this.#targets !== null) this.#targets = out.watch;
-    else this.#deps.watchers.rewatch(this, out.watch);
+    else this.#shared.watchers.rewatch(this, out.watch);
   }
 
   /** Another transport takes over; nothing is pushed before `start`. */
@@ -232,9 +226,9 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   #collect(targets: readonly WatchTarget[]): void {
     this.#collecting = true;
-    this.#deps.watchers.register([this], targets, () => this.#collected());
+    this.#shared.watchers.register([this], targets, () => this.#collected());
     if (!this.#collecting || !this.alive) return;
-    this.#batchMs = this.#deps.clock.monoMs() + BATCH_WAIT_MS;
+    this.#batchMs = this.#shared.clock.monoMs() + BATCH_WAIT_MS;
     this.#schedule();
   }
 
@@ -260,7 +254,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
 
   /** A signal, already encoded. */
   pushSignal(text: string): void {
-    const { counters } = this.#deps;
+    const { counters } = this.#shared;
     if (this.#phase !== "live" || this.#outlet === null) counters.signalsDropped++;
     else {
       if (!this.pending().pushSignal(text)) counters.signalsDropped++;
@@ -272,7 +266,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     if (this.#phase !== "live" || this.#outlet === null) return;
     // A contact that was never listed counts as offline already.
     if (first && user.devices.length === 0 && user.lastSeen === 0) return;
-    if (!this.pending().addPresence(user)) this.#deps.counters.presenceCoalesced++;
+    if (!this.pending().addPresence(user)) this.#shared.counters.presenceCoalesced++;
     this.askFlush();
   }
 
@@ -313,7 +307,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   askFlush(): void {
     if (this.#flushAsked || this.#phase !== "live" || this.#outlet === null) return;
     this.#flushAsked = true;
-    this.#deps.flusher.add(this);
+    this.#shared.flusher.add(this);
   }
 
   sentPast(bytes: number): void {
@@ -326,7 +320,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   }
 
   encode(taken: Taken, roomBytes: number): readonly string[] {
-    return encodeTaken(this.#deps, this, taken, roomBytes);
+    return encodeTaken(this.#shared, this, taken, roomBytes);
   }
 
   /** The user's own presence is that of the other devices; null where it is not worth telling. */
@@ -334,7 +328,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     const others = user.devices.some(({ device }) => device !== this.device);
     if (!others && !this.#othersShown) return null;
     this.#othersShown = others;
-    return this.#deps.codec.presence(user.name, user.devices, 0, this.device);
+    return this.#shared.codec.presence(user.name, user.devices, 0, this.device);
   }
 
   restore(sent: Unacknowledged): void {
@@ -344,7 +338,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
       if (user.has(this)) return [user];
       return this.frozen?.get(user.name) ?? [];
     });
-    this.#deps.counters.signalsDropped += this.pending().restore({ ...sent, presence });
+    this.#shared.counters.signalsDropped += this.pending().restore({ ...sent, presence });
   }
 
   poll(poll: Poll, done: (result: Result<PollBatch>) => void): Cancelled {
@@ -386,9 +380,9 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   }
 
   beginGrace(): void {
-    const { random, clock } = this.#deps;
+    const { random, clock } = this.#shared;
     const jitter = 1 + GRACE_JITTER * (2 * random.number() - 1);
-    this.waitUntil(clock.monoMs() + this.#deps.graceMs(this.userId) * jitter);
+    this.waitUntil(clock.monoMs() + this.#shared.graceMs(this.userId) * jitter);
   }
 
   end(reason: EndReason): void {
@@ -399,7 +393,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   finish(reason: EndReason, detach: boolean, retryAfterMs?: number): void {
     if (this.#phase === "ended") return;
     const outlet = this.#outlet;
-    const { watchers, deadlines, counters } = this.#deps;
+    const { watchers, deadlines, counters } = this.#shared;
     // Until it is attached, the answer to who wanted it comes first, and from there the rest.
     const opened = !this.attaching;
     this.#phase = "ended";
@@ -412,7 +406,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
     deadlines.clear(this);
     if (opened) counters.ended[reason === "idle" && outlet === null ? this.#lostAs : reason]++;
     outlet?.drop();
-    this.#deps.ended(this, detach && opened);
+    this.#shared.ended(this, detach && opened);
     if (opened) outlet?.close(reason, retryAfterMs);
   }
 
@@ -426,7 +420,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** Something may be due. */
   wake(nowMs: number): void {
     const outlet = this.#outlet;
-    if (this.#deps.clock.wallMs() >= this.expiresAt) return this.end("expired");
+    if (this.#shared.clock.wallMs() >= this.expiresAt) return this.end("expired");
     if (nowMs >= this.#batchMs) this.#collected();
     if (nowMs >= this.#dueMs) {
       if (!(outlet instanceof Polls && outlet.parked)) return this.end("idle");
@@ -438,7 +432,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, PushHost, 
   /** Asks to be woken for whatever is due first. */
   #schedule(): void {
     if (!this.alive || this.attaching) return;
-    const { clock, deadlines } = this.#deps;
+    const { clock, deadlines } = this.#shared;
     const expiryMs = clock.monoMs() + this.expiresAt - clock.wallMs();
     const atMs = Math.min(this.#dueMs, this.#batchMs, expiryMs);
     if (atMs < Infinity) deadlines.set(this, atMs);

@@ -11,9 +11,7 @@ import type {
   PresenceOfDevice,
   WatchTarget,
 } from "../../shard/ops.ts";
-import type { Clock, Timers } from "../node/ports.ts";
-import type { Router } from "../node/router.ts";
-import type { EdgeCounters } from "./types.ts";
+import type { EdgeDeps } from "./edge_deps.ts";
 import { looksSame, remove, Watched, type Watcher } from "./watched.ts";
 
 /** How long interest outlives the last watcher, ms. */
@@ -33,17 +31,11 @@ export interface Registration {
   readonly targets: Map<AccountName, AccountId>;
 }
 
-/** What the table needs. */
-export interface WatchersDeps {
-  readonly router: Router;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly counters: EdgeCounters;
-}
+type Deps = Pick<EdgeDeps, "router" | "clock" | "timers" | "counters">;
 
 /** The watched users of a node. */
 export class Watchers {
-  readonly #deps: WatchersDeps;
+  readonly #deps: Deps;
   readonly #users = new Map<AccountName, Watched>();
   /** Users that nobody watches any more, and since when; in the order of time. */
   readonly #idle = new Map<Watched, number>();
@@ -52,7 +44,7 @@ export class Watchers {
   readonly #asking = new Set<Asking>();
   #pairs = 0;
 
-  constructor(deps: WatchersDeps) {
+  constructor(deps: Deps) {
     this.#deps = deps;
   }
 

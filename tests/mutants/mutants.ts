@@ -929,12 +929,12 @@ const EDGE: readonly Mutant[] = [
     ],
     [
       "end a session without its shard",
-      "this.#deps.ended(this, detach && opened);",
-      "this.#deps.ended(this, false);",
+      "this.#shared.ended(this, detach && opened);",
+      "this.#shared.ended(this, false);",
     ],
   ),
   ...inFile(
-    "server/edge/edge.ts",
+    "server/edge/opening.ts",
     [
       "count the session that is to end for another, at the edge",
       "this.#fullRefusal(user, [device, ends]);",
@@ -945,6 +945,9 @@ const EDGE: readonly Mutant[] = [
       "const ending = ends === undefined ? {} : { ends };",
       "const ending = ends === undefined ? {} : {};",
     ],
+  ),
+  ...inFile(
+    "server/edge/sessions.ts",
     [
       "hand a session to another device",
       "return session.user === user && session.device === device ? session : null;",
@@ -989,7 +992,7 @@ const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "server/edge/edge.ts",
+    "server/edge/packets.ts",
     [
       "forget to announce to a new owner",
       "        this.#announcer.announce(packet.lo, packet.hi, packet.epoch);\n",
@@ -1000,8 +1003,8 @@ const TAKEOVER: readonly Mutant[] = [
     "server/edge/announcer.ts",
     [
       "announce sessions, but no interests",
-      "    for (const asked of watchers.registrations(lo, hi, sessions())) {",
-      "    for (const asked of watchers.registrations(lo, lo, sessions())) {",
+      "    for (const asked of watchers.registrations(lo, hi, this.#sessions.all())) {",
+      "    for (const asked of watchers.registrations(lo, lo, this.#sessions.all())) {",
     ],
   ),
   ...inFile(
@@ -1031,7 +1034,7 @@ const TAKEOVER: readonly Mutant[] = [
     ],
     [
       "go on watching whom one may not see since the time without an owner",
-      "    else this.#deps.watchers.rewatch(this, out.watch);\n",
+      "    else this.#shared.watchers.rewatch(this, out.watch);\n",
       "",
     ],
   ),

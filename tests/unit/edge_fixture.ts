@@ -13,7 +13,8 @@ import type {
   PresenceOfDevice,
   Snapshot,
 } from "../../shard/ops.ts";
-import { createEdge, type Edge, type Trial } from "../../server/edge/edge.ts";
+import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import type { Trial } from "../../server/edge/edge_deps.ts";
 import {
   type CloseReason,
   type EdgeCounters,

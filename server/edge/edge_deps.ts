@@ -1,0 +1,30 @@
+/** What an edge is made with: its node's ports, its router, and how its protocol writes events. */
+import type { AccountId, NodeId } from "../../shard/name/ids.ts";
+import type { Ports } from "../node/ports.ts";
+import type { EdgeRouter } from "../node/router.ts";
+import type { Round } from "./flusher.ts";
+import type { EdgeCounters, EventCodec } from "./types.ts";
+
+/** What an edge needs. */
+export interface EdgeDeps extends Pick<Ports, "clock" | "timers" | "random" | "retries" | "log"> {
+  /** The node that the edge belongs to; its sessions' ids name it. */
+  readonly node: NodeId;
+  readonly router: EdgeRouter;
+  readonly counters: EdgeCounters;
+  readonly codec: EventCodec;
+  /** Serves some accounts differently and counts what comes of it; absent: nobody. */
+  readonly trial?: Trial;
+  /** Called after each round of flushes. */
+  readonly flushed: (round: Round) => void;
+}
+
+/** An experiment with the grace. */
+export interface Trial {
+  /** In place of the limits' grace, ms. */
+  graceMs(account: AccountId, graceMs: number): number;
+  /**
+   * A session was opened, or taken up within its grace; `falseOffline`: one was opened by a client
+   * that would have taken another up, but its grace was over.
+   */
+  count(account: AccountId, what: "opened" | "resumed" | "falseOffline"): void;
+}

@@ -1,0 +1,91 @@
+/** Opens sessions within the bounds of a node: attaches new ones to the shards of their users. */
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import type { Ops } from "../../shard/ops.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import type { EdgeDeps } from "./edge_deps.ts";
+import { endedMeanwhile } from "./resuming.ts";
+import { LiveSession } from "./session.ts";
+import { newSessionId } from "./session_id.ts";
+import type { Sessions } from "./sessions.ts";
+import type { OpenedSession, OpenSession } from "./types.ts";
+
+/** What a client that is refused for want of room is asked to wait, ms. */
+const FULL_RETRY_MS = 5000;
+
+/** Gets the session that was opened, or why it was not. */
+type Done = (result: Result<OpenedSession>) => void;
+
+/** Opens the sessions of one edge. */
+export class Opening {
+  readonly #deps: EdgeDeps;
+  readonly #sessions: Sessions;
+
+  constructor(deps: EdgeDeps, sessions: Sessions) {
+    this.#deps = deps;
+    this.#sessions = sessions;
+  }
+
+  /** Opens a new session; see `Edge.open`. */
+  open(options: OpenSession, done: Done): void {
+    const { user, device, ends } = options;
+    const full = this.#fullRefusal(user, [device, ends]);
+    if (full !== null) {
+      this.#deps.counters.refused++;
+      return done(full);
+    }
+    this.#attach(options, done);
+  }
+
+  #fullRefusal(
+    user: AccountName,
+    replaced: readonly (DeviceId | undefined)[],
+  ): Failure | null {
+    const { sessionsMax, sessionsPerAccountMax } = this.#sessions.limits;
+    if (this.#sessions.size >= sessionsMax) {
+      const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
+      return fail("busy", `The server has ${sessionsMax} sessions already`, retryMs);
+    }
+    if (this.#sessions.countOthers(user, replaced) < sessionsPerAccountMax) return null;
+    const message = `Cannot open a session: the account has ${sessionsPerAccountMax} already, ` +
+      "as many as it may have. End another one first (end)";
+    return fail("limit_reached", message);
+  }
+
+  #attach(options: OpenSession, done: Done): void {
+    const { user, device, auth, cursor, presence, ends } = options;
+    const id = newSessionId(this.#deps.node, this.#deps.random);
+    const session = new LiveSession(this.#sessions, { id, ...options });
+    // Before the request: what the shard sends on may be here before its answer.
+    this.#sessions.add(session);
+    const ending = ends === undefined ? {} : { ends };
+    const input = { session: id, device, auth, cursor, presence, ...ending };
+    this.#deps.router.request(user, "session.attach", input, (result) => {
+      // Without a certain refusal the shard may have the session now.
+      const uncertain = result.ok || result.code === "unavailable";
+      if (!session.alive) {
+        if (uncertain) this.#sessions.detaches.add(user, id);
+        return done(result.ok ? endedMeanwhile(session) : result);
+      }
+      if (result.ok) return done(this.#attached(session, options, result.value));
+      // It never was open, so that no client gets a reason.
+      session.finish("revoked", false);
+      if (uncertain) this.#sessions.detaches.add(user, id);
+      done(result);
+    });
+  }
+
+  #attached(
+    session: LiveSession,
+    { cursor, resume }: OpenSession,
+    out: Ops["session.attach"]["out"],
+  ): Result<OpenedSession> {
+    const { counters, trial } = this.#deps;
+    const { mailboxId, seq, mode, snapshot, expiresAt } = out;
+    counters.opened++;
+    trial?.count(out.id, "opened");
+    if (resume !== null) trial?.count(out.id, "falseOffline");
+    session.attached(out, cursor);
+    const from = mode === "resume" && cursor !== null ? cursor.seq : seq;
+    return ok({ session, resumed: false, mailboxId, seq: from, mode, snapshot, expiresAt });
+  }
+}

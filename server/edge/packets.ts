@@ -1,0 +1,77 @@
+/** Hands the packets of shards to the sessions and watchers that they concern. */
+import type { SessionId } from "../../shard/name/ids.ts";
+import type { EdgePacket, WatchTarget } from "../../shard/ops.ts";
+import type { Announcer } from "./announcer.ts";
+import { EventBatch } from "./feed.ts";
+import type { LiveSession } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** The packets of one edge. */
+export class Packets {
+  readonly #sessions: Sessions;
+  readonly #announcer: Announcer;
+
+  constructor(sessions: Sessions, announcer: Announcer) {
+    this.#sessions = sessions;
+    this.#announcer = announcer;
+  }
+
+  /** Takes one packet; returns how many sessions it concerns. Never throws. */
+  deliver(packet: EdgePacket): number {
+    const { codec, flusher, watchers } = this.#sessions;
+    switch (packet.kind) {
+      case "events": {
+        const batch = new EventBatch(codec, packet.events);
+        const count = this.#each(packet.sessions, (session) => session.pushEvents(batch));
+        if (packet.sinceMs > 0) flusher.message(packet.sinceMs);
+        return count;
+      }
+      case "presence": {
+        const count = watchers.changed(packet);
+        flusher.presence(packet.sinceMs);
+        return count;
+      }
+      case "revoke": {
+        const sessions = this.#sessions.of(packet.watcher);
+        for (const session of sessions) {
+          // A session that is blocked registers all the same, and learns what to show.
+          if (packet.lastSeen === null) session.unwatchLater(packet.watched);
+          watchers.revoke(session, packet.watched, packet.lastSeen);
+        }
+        return sessions.length;
+      }
+      case "watch":
+        return this.#watch(packet.sessions, packet.target);
+      case "announce":
+        this.#announcer.announce(packet.lo, packet.hi, packet.epoch);
+        return 0;
+      case "closed":
+        return this.#each(packet.sessions, (session) => session.finish(packet.reason, false));
+      case "signal": {
+        const text = codec.signal(packet);
+        return this.#each(packet.sessions, (session) => session.pushSignal(text));
+      }
+    }
+  }
+
+  #each(ids: readonly SessionId[], run: (session: LiveSession) => void): number {
+    let count = 0;
+    for (const id of ids) {
+      const session = this.#sessions.get(id);
+      if (session === undefined) continue;
+      run(session);
+      count++;
+    }
+    return count;
+  }
+
+  /** Sessions that have not started yet register interest when they do. */
+  #watch(ids: readonly SessionId[], target: WatchTarget): number {
+    const asking: LiveSession[] = [];
+    const count = this.#each(ids, (session) => {
+      if (!session.watchLater(target)) asking.push(session);
+    });
+    this.#sessions.watchers.register(asking, [target], () => {});
+    return count;
+  }
+}

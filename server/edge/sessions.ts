@@ -1,0 +1,119 @@
+/** The sessions of a node, by id and by user, with the parts that they share. */
+import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import type { Retries } from "../../shard/retry.ts";
+import type { Clock, Random } from "../node/ports.ts";
+import type { EdgeRouter } from "../node/router.ts";
+import { CatchUp } from "./catch_up.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Detaches } from "./detaches.ts";
+import type { EdgeDeps, Trial } from "./edge_deps.ts";
+import { Flusher } from "./flusher.ts";
+import type { LiveSession } from "./session.ts";
+import type { EdgeCounters, EdgeLimits, EventCodec } from "./types.ts";
+import { Watchers } from "./watchers.ts";
+
+/** All sessions that have not ended, those included that are being attached. */
+export class Sessions {
+  readonly limits: EdgeLimits;
+  readonly router: EdgeRouter;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retries: Retries;
+  readonly counters: EdgeCounters;
+  readonly codec: EventCodec;
+  readonly watchers: Watchers;
+  readonly detaches: Detaches;
+  readonly flusher: Flusher<LiveSession>;
+  readonly deadlines: Deadlines<LiveSession>;
+  readonly catchUp: CatchUp;
+  readonly #trial: Trial | undefined;
+  readonly #byId = new Map<SessionId, LiveSession>();
+  /** Most users have one session here: no array for those. */
+  readonly #byUser = new Map<AccountName, LiveSession | readonly LiveSession[]>();
+
+  constructor(deps: EdgeDeps, limits: EdgeLimits) {
+    const { router, clock, timers, random, retries, counters, codec, trial, flushed } = deps;
+    this.limits = limits;
+    this.router = router;
+    this.clock = clock;
+    this.random = random;
+    this.retries = retries;
+    this.counters = counters;
+    this.codec = codec;
+    this.#trial = trial;
+    this.watchers = new Watchers(deps);
+    this.detaches = new Detaches(deps);
+    this.flusher = new Flusher(clock, timers, limits.flushIntervalMaxMs, flushed);
+    this.deadlines = new Deadlines(clock, timers, (session, nowMs) => session.wake(nowMs));
+    this.catchUp = new CatchUp(clock, timers);
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get userCount(): number {
+    return this.#byUser.size;
+  }
+
+  users(): Iterable<AccountName> {
+    return this.#byUser.keys();
+  }
+
+  /** Oldest first. */
+  all(): Iterable<LiveSession> {
+    return this.#byId.values();
+  }
+
+  get(id: SessionId): LiveSession | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The session of this id that was attached, where it is this device's. */
+  find(id: SessionId, user: AccountName, device: DeviceId): LiveSession | null {
+    const session = this.#byId.get(id);
+    if (session === undefined || session.attaching) return null;
+    return session.user === user && session.device === device ? session : null;
+  }
+
+  of(user: AccountName): readonly LiveSession[] {
+    const found = this.#byUser.get(user);
+    if (found === undefined) return [];
+    return isArray(found) ? found : [found];
+  }
+
+  /** Counts the user's sessions but for those of `devices`, which a new session replaces. */
+  countOthers(user: AccountName, devices: readonly (DeviceId | undefined)[]): number {
+    let count = 0;
+    for (const session of this.of(user)) if (!devices.includes(session.device)) count++;
+    return count;
+  }
+
+  add(session: LiveSession): void {
+    this.#byId.set(session.id, session);
+    this.#set(session.user, [...this.of(session.user), session]);
+  }
+
+  /** The session is over; `detach`: its shard must be notified. */
+  ended(session: LiveSession, detach: boolean): void {
+    if (this.#byId.delete(session.id)) {
+      this.#set(session.user, this.of(session.user).filter((other) => other !== session));
+    }
+    if (detach) this.detaches.add(session.user, session.id);
+  }
+
+  #set(user: AccountName, sessions: readonly LiveSession[]): void {
+    if (sessions.length === 0) this.#byUser.delete(user);
+    else this.#byUser.set(user, sessions.length === 1 ? sessions[0]! : sessions);
+  }
+
+  /** How long a session of this account lives without a transport (ms), before jitter. */
+  graceMs(account: AccountId): number {
+    const { graceMs } = this.limits;
+    return this.#trial?.graceMs(account, graceMs) ?? graceMs;
+  }
+}
+
+function isArray<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}
