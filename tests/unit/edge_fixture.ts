@@ -298,10 +298,9 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
   const time = new VirtualTime();
   const router = new FakeRouter();
   const counters = newEdgeCounters();
-  const { clock, timers } = time.global;
   const node = "node000000000001" as NodeId;
   const random = simRandom(new Prng(7));
-  const ports = { clock, timers, random, log: memoryLog().log, retries: simRetries() };
+  const ports = { ...time.global, random, log: memoryLog().log, retries: simRetries() };
   const deps = { ...ports, node, router, counters, codec: JSON_CODEC, flushed: () => {} };
   const inTrial = trial === undefined ? deps : { ...deps, trial };
   const edge = createEdge(inTrial, { ...EDGE_LIMITS, ...limits });
