@@ -327,6 +327,41 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/account/kept_blocks.ts",
+    [
+      "drop unread messages over count",
+      "return (block) => block.first >= unreadFrom && hasUnread(block, unread);",
+      "return (block) => block.first >= unreadFrom && !hasUnread(block, unread);",
+    ],
+  ),
+  ...inFile(
+    "shard/handlers/mailbox_quota.ts",
+    ["let one peer take all the room", "const CONTACT_PART = 1 / 2;", "const CONTACT_PART = 1;"],
+    ["refuse nothing for want of room", "upTo === 0 || full) return false;", "full) return true;"],
+    [
+      "release unread messages that no device has",
+      "return upTo <= account.ackedSeq ? upTo : 0;",
+      "return upTo;",
+    ],
+  ),
+  ...inFile(
+    "shard/handlers/request_events.ts",
+    [
+      "announce requests to nobody",
+      "if (turn.presence.sessions(account.name).length === 0) return false;",
+      "",
+    ],
+    ["withhold requests for good", "if (waitMs > 0) {", "if (waitMs >= 0) {"],
+  ),
+  ...inFile(
+    "shard/mailbox/conversation_page.ts",
+    [
+      "page past what is kept for being unread",
+      "Math.max(this.#at + 1, blocks[0]?.first ?? tailFirst);",
+      "Math.max(this.#at + 1, mailbox.first);",
+    ],
+  ),
+  ...inFile(
     "shard/handlers/retention.ts",
     [
       "drop message ids before they are over age",
@@ -530,6 +565,16 @@ const MESSAGES: readonly Mutant[] = [
   ...inFile(
     "shard/account/apply.ts",
     [
+      "keep no account of unread messages",
+      "if (e.from !== account.name) account.unread.add(e.from, event.seq);",
+      "",
+    ],
+    [
+      "keep what was read",
+      "account.unread.settle(entry.with, entry.upTo, c.unreadAfter(entry.upTo));\n      return;",
+      "return;",
+    ],
+    [
       "leave waiting what a later message overtook",
       "    overtake(account, c);\n",
       "",
@@ -589,6 +634,11 @@ const MESSAGES: readonly Mutant[] = [
   ),
   ...inFile(
     "shard/mailbox/mailbox.ts",
+    [
+      "continue cursors over gaps",
+      "if (kept.length > 0) this.gapsBefore = first;",
+      "",
+    ],
     [
       "trim what is to be retained",
       "if (few && after < countMax && b.lastAt >= cutoffMs) break;",
