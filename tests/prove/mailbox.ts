@@ -313,6 +313,6 @@ async function run(options: ProofOptions): Promise<Verdict> {
 export const mailboxProof: Proof = {
   name: "mailbox",
   claim: "neither strangers nor a noisy contact can erase unread messages or close a mailbox",
-  seconds: 90,
+  seconds: 105,
   run,
 };
