@@ -115,13 +115,13 @@ export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignI
     passwordLengthMin: registration.passwordCharsMin,
     tokenLifetimeMs: auth.tokenTtlDays * DAY_MS,
     queue: {
+      waitMaxMs: FIXED_SIGN_IN.passwordWaitMaxMs,
       busyRetryMs: FIXED_SIGN_IN.busyRetryMs,
       concurrency: auth.passwordConcurrency,
       waitingMax: auth.passwordQueueMax,
       perAddressMax: auth.passwordQueuePerAddressMax,
     },
     failures: {
-      knownPairsMax: FIXED_SIGN_IN.knownPairsMax,
       perAccount: {
         burst: auth.accountFailuresBurst,
         refillMs: 60_000 / auth.accountFailuresPerMinute,

@@ -126,10 +126,17 @@ export interface Ops {
     in: { readonly credentials: Credentials | null };
     out: { readonly id: AccountId };
   };
-  /** Keys to check a sign-in with; null where there is no active account with a password. */
+  /**
+   * Keys to check a sign-in with; null where there is no active account with a password. `known`:
+   * the account has signed in from `place` before, see `KnownPlace`.
+   */
   "account.credentials": {
-    in: Record<never, never>;
-    out: { readonly id: AccountId; readonly credentials: Credentials } | null;
+    in: { readonly place?: number };
+    out: {
+      readonly id: AccountId;
+      readonly credentials: Credentials;
+      readonly known?: true;
+    } | null;
   };
   /** Sets the password and ends every other device: tokens revoked, sessions closed. */
   "account.setCredentials": {
@@ -149,7 +156,10 @@ export interface Ops {
   "account.info": { in: Record<never, never>; out: AccountView };
   /** Internal: who has this name now; null where nobody. Never shown to clients. */
   "account.resolve": { in: Record<never, never>; out: { readonly id: AccountId } | null };
-  /** Adds (or replaces) a device with a token. `expiresAt` in ms. */
+  /**
+   * Adds (or replaces) a device with a token. `expiresAt` in ms. `place`: from where a password was
+   * proved for it, which is known from then on, see `KnownPlace`.
+   */
   "device.add": {
     in: {
       readonly device: DeviceId;
@@ -157,6 +167,7 @@ export interface Ops {
       readonly tokenHash: Uint8Array;
       readonly expiresAt: number;
       readonly proof: PasswordProof;
+      readonly place?: number;
     };
     out: { readonly id: AccountId };
   };

@@ -1,11 +1,11 @@
 /**
- * How often who may guess. Three allowances stop guessing without locking anybody out for long:
+ * How often a client may guess. Three allowances stop guessing without locking anybody out for long:
  * - an address has an allowance of failures, no matter which account they were about (one guesser,
  *   many accounts);
  * - an account has one, wherever they come from (many guessers, one account);
- * - where an account has signed in from an address before, that pair has an allowance of its own
+ * - a place that an account has signed in from (see `KnownPlace`) has an allowance of its own
  *   instead of the account's: strangers who exhaust the account's do not lock out its user at home.
- * An attempt takes from the account's (or the pair's) allowance when it begins, so that parallel
+ * An attempt takes from the account's (or the place's) allowance when it begins, so that parallel
  * guesses cannot overtake the count, and gets it back unless it was a wrong guess. The address is
  * charged only for failures, so that a thousand users behind one NAT can return at once.
  */
@@ -18,36 +18,39 @@ import { addressKey, Throttle, type ThrottleOptions } from "./throttle.ts";
 export interface AttemptsOptions {
   readonly perAccount: ThrottleOptions;
   readonly perAddress: ThrottleOptions;
-  /** Pairs of account and address with a successful sign-in that are remembered. */
-  readonly knownPairsMax: number;
+}
+
+/** Which account a client claims to be, and from where. */
+export interface AttemptFrom {
+  readonly name: AccountName;
+  readonly address: string;
+  /** The place, where the account has signed in from it; null from everywhere else. */
+  readonly knownPlace: number | null;
 }
 
 /** One attempt to prove who somebody is. End it exactly once; a second end does nothing. */
 export interface Attempt {
-  /** It was right: the pair of account and address is known from now on. */
+  /** It was right. */
   succeeded(): void;
   /** It was a wrong guess. */
   failed(): void;
-  /** It came to no verdict. */
+  /** It ended without a verdict. */
   abandoned(): void;
 }
 
-/** The attempts seen by one node. In memory only: a restart forgets. */
+/** The attempts seen by one node. In memory only: a restart forgets what was used up. */
 export class Attempts {
   readonly #accounts: Throttle;
-  readonly #pairs: Throttle;
+  readonly #places: Throttle;
   readonly #addresses: Throttle;
-  readonly #known = new Set<string>();
-  readonly #knownMax: number;
   readonly #random: Random;
   readonly #limited: () => void;
 
   /** `limited` is called with each refusal. */
   constructor(options: AttemptsOptions, random: Random, limited: () => void) {
     this.#accounts = new Throttle(options.perAccount);
-    this.#pairs = new Throttle(options.perAccount);
+    this.#places = new Throttle(options.perAccount);
     this.#addresses = new Throttle(options.perAddress);
-    this.#knownMax = options.knownPairsMax;
     this.#random = random;
     this.#limited = limited;
   }
@@ -59,10 +62,10 @@ export class Attempts {
   }
 
   /** Whether `begin` would refuse; takes nothing. */
-  check(nowMs: number, name: AccountName, address: string): Failure | null {
-    const { throttle, key } = this.#allowance(name, addressKey(address));
+  check(nowMs: number, from: AttemptFrom): Failure | null {
+    const { throttle, key } = this.#allowance(from);
     const waitMs = throttle.waitMs(nowMs, key);
-    return this.checkAddress(nowMs, address) ?? (waitMs === 0 ? null : this.#refusal(waitMs));
+    return this.checkAddress(nowMs, from.address) ?? (waitMs === 0 ? null : this.#refusal(waitMs));
   }
 
   /** Notes a failure of an address that is about no known account: a bad token. */
@@ -71,10 +74,9 @@ export class Attempts {
   }
 
   /** Begins an attempt, or refuses it with `rate_limited`. `nowMs` gives monotonic time. */
-  begin(nowMs: () => number, name: AccountName, address: string): Attempt | Failure {
-    const place = addressKey(address);
-    const { throttle, key } = this.#allowance(name, place);
-    const refused = this.checkAddress(nowMs(), address);
+  begin(nowMs: () => number, from: AttemptFrom): Attempt | Failure {
+    const { throttle, key } = this.#allowance(from);
+    const refused = this.checkAddress(nowMs(), from.address);
     if (refused !== null) return refused;
     const waitMs = throttle.take(nowMs(), key);
     if (waitMs > 0) return this.#refusal(waitMs);
@@ -86,28 +88,18 @@ export class Attempts {
     return {
       succeeded: () =>
         end(() => {
-          throttle.refund(nowMs(), key);
-          this.#remember(`${place} ${name}`);
+          if (from.knownPlace === null) throttle.refund(nowMs(), key);
+          else throttle.clear(key);
         }),
-      failed: () => end(() => this.#addresses.charge(nowMs(), place)),
+      failed: () => end(() => this.#addresses.charge(nowMs(), addressKey(from.address))),
       abandoned: () => end(() => throttle.refund(nowMs(), key)),
     };
   }
 
-  #allowance(name: AccountName, place: string): { throttle: Throttle; key: string } {
-    const pair = `${place} ${name}`;
-    return this.#known.has(pair)
-      ? { throttle: this.#pairs, key: pair }
-      : { throttle: this.#accounts, key: name };
-  }
-
-  #remember(pair: string): void {
-    this.#pairs.clear(pair);
-    this.#known.delete(pair);
-    if (this.#known.size >= this.#knownMax) {
-      this.#known.delete(this.#known.values().next().value!);
-    }
-    this.#known.add(pair);
+  #allowance({ name, knownPlace }: AttemptFrom): { throttle: Throttle; key: string } {
+    return knownPlace === null
+      ? { throttle: this.#accounts, key: name }
+      : { throttle: this.#places, key: `${knownPlace} ${name}` };
   }
 
   #refusal(waitMs: number): Failure {

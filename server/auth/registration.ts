@@ -3,11 +3,13 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Credentials } from "../../shard/ops.ts";
 import { parseAddress, PASSWORD_BYTES_MAX, preparePassword } from "../../shard/name/name.ts";
-import type { Clock, Kdf, Log, Random } from "../node/ports.ts";
+import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 import { deriveCredentials } from "./credentials.ts";
+import { evenly } from "./even_answers.ts";
 import type { PasswordQueue } from "./password_queue.ts";
+import { placeMaker } from "./places.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
 import { addressKey, Throttle } from "./throttle.ts";
 import { inviteName } from "./token.ts";
@@ -17,6 +19,7 @@ import type { SignIn, Verified } from "./types.ts";
 export interface RegistrationDeps {
   readonly router: Router;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly random: Random;
   readonly kdf: Kdf;
   readonly log: Log;
@@ -62,6 +65,7 @@ export function createRegistration(
   queue: PasswordQueue,
 ): SignIn["register"] {
   const throttle = new Throttle(options.registrations);
+  const placeOf = placeMaker(options.fakeSaltSecret);
   return (input, done) => {
     const wanted = readWanted(input, options);
     if (!wanted.ok) return done(wanted);
@@ -71,17 +75,17 @@ export function createRegistration(
       const retryAfterMs = Math.ceil(waitMs * (1 + deps.random.number()));
       return done(fail("rate_limited", "Too many registrations from this address.", retryAfterMs));
     }
-    requireFree(deps.router, wanted.value, (taken) => {
+    requireFree(deps, wanted.value, (taken) => {
       if (taken !== null) return done(taken);
-      const full = queue.push(
-        input.address,
+      queue.push(
+        { name: wanted.value.name, address: input.address, known: false },
         (release) =>
           deriveCredentials(deps, wanted.value.password, options.iterations, (credentials) => {
             release();
-            redeemAndCreate(deps, wanted.value, credentials, done);
+            redeemAndCreate(deps, wanted.value, credentials, placeOf, done);
           }),
+        done,
       );
-      if (full !== null) done(full);
     });
   };
 }
@@ -119,28 +123,34 @@ function taken(): Failure {
   return fail("conflict", "Cannot register this user name: it is taken.");
 }
 
-/** Answers a refusal where the name is not free. */
+/**
+ * Calls `done` with a refusal where the name is not free. When it does must not tell whether the
+ * account of a taken name is in memory.
+ */
 function requireFree(
-  router: Router,
+  { router, timers }: Pick<RegistrationDeps, "router" | "timers">,
   wanted: Wanted,
   done: (refusal: Failure | null) => void,
 ): void {
-  router.request(wanted.name, "account.resolve", {}, (found) => {
-    if (!found.ok) return done(found);
-    if (found.value !== null) return done(taken());
-    if (wanted.invite === null) return done(null);
-    // A removed account has nobody, but its name stays closed: that must not cost the invite.
-    router.request(wanted.name, "account.info", {}, (info) => {
-      if (info.ok) return done(taken());
-      done(info.code === "not_found" ? null : info);
+  const ask = (answered: (refusal: Failure | null) => void) =>
+    router.request(wanted.name, "account.resolve", {}, (found) => {
+      if (!found.ok) return answered(found);
+      if (found.value !== null) return answered(taken());
+      if (wanted.invite === null) return answered(null);
+      // A removed account has nobody, but its name stays closed: that must not cost the invite.
+      router.request(wanted.name, "account.info", {}, (info) => {
+        if (info.ok) return answered(taken());
+        answered(info.code === "not_found" ? null : info);
+      });
     });
-  });
+  evenly(timers, ask, done);
 }
 
 function redeemAndCreate(
   deps: RegistrationDeps,
   wanted: Wanted,
   credentials: Credentials,
+  placeOf: ReturnType<typeof placeMaker>,
   done: Done<Verified>,
 ): void {
   const { router, log } = deps;
@@ -149,7 +159,7 @@ function redeemAndCreate(
     router.request(name, "account.create", { credentials }, (made) => {
       if (!made.ok) return done(made.code === "conflict" ? taken() : made);
       log.info("account_registered", { user: name, address, invited: invite !== null });
-      done(ok({ user: name, id: made.value.id, proof: null }));
+      done(ok({ user: name, id: made.value.id, proof: null, place: placeOf(name, address) }));
     });
   if (invite === null) return create();
   router.request(invite, "invite.redeem", { name }, (redeemed) => {

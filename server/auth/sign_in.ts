@@ -5,14 +5,14 @@
  */
 import { type AccountName, type DeviceId, newId } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { Credentials, Ops, ScramKey, ScramMechanism } from "../../shard/ops.ts";
+import type { Credentials } from "../../shard/ops.ts";
 import { parseAddress, preparePassword } from "../../shard/name/name.ts";
 import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
-import { type Attempt, Attempts } from "./attempts.ts";
-import { deriveCredentials, fakeKey, keyOf, passwordFits } from "./credentials.ts";
+import { type Attempt, type AttemptFrom, Attempts } from "./attempts.ts";
+import { type Claim, type Claimed, makeClaim } from "./claim.ts";
+import { deriveCredentials, passwordFits } from "./credentials.ts";
 import { equalBytes } from "./hash.ts";
-import { evenly } from "./even_answers.ts";
 import type { JwtVerifier } from "./jwt.ts";
 import { PasswordQueue } from "./password_queue.ts";
 import { createRegistration, newPassword } from "./registration.ts";
@@ -44,14 +44,6 @@ export interface SignInDeps {
   limited(limit: "sign_in_failures" | "registrations"): void;
 }
 
-/** The key to check a proof against, real or not. */
-interface Claimed {
-  readonly name: AccountName;
-  readonly key: ScramKey;
-  /** null: nobody can sign in with this, whatever the proof. */
-  readonly account: Omit<Verified, "proof"> | null;
-}
-
 /** An attempt and what the log says about it. */
 interface About {
   readonly attempt: Attempt;
@@ -60,8 +52,8 @@ interface About {
 }
 
 type Done<T> = (result: Result<T>) => void;
-/** Finds the key to check a proof against. */
-type Claim = (done: Done<Claimed>) => void;
+/** Finds the key to check a proof against again. */
+type Reclaim = (done: Done<Claimed>) => void;
 
 const UNAUTHORIZED = fail("unauthorized", "The user name or the password is not right.");
 
@@ -71,11 +63,24 @@ const SCRAM_FAULTS: Readonly<Record<ClientFirstFault, Failure>> = {
   extension: fail("unsupported", "The SCRAM message demands an extension that is not known here."),
 };
 
+/** A password to check. */
+interface PasswordCheck {
+  readonly name: AccountName;
+  readonly address: string;
+  /** `change`: asked for by a signed-in device of the account. */
+  readonly method: "password" | "change";
+}
+
+function attemptFrom({ name, place, known }: Claimed, address: string): AttemptFrom {
+  return { name, address, knownPlace: known ? place : null };
+}
+
 class SignInService implements SignIn, FailureLimits {
   readonly #deps: SignInDeps;
   readonly #options: SignInOptions;
   readonly #attempts: Attempts;
   readonly #queue: PasswordQueue;
+  readonly #claim: Claim;
   readonly #sealKey: Uint8Array;
   readonly register: SignIn["register"];
 
@@ -85,7 +90,8 @@ class SignInService implements SignIn, FailureLimits {
     this.#sealKey = sealKey(options.fakeSaltSecret);
     const limited = () => deps.limited("sign_in_failures");
     this.#attempts = new Attempts(options.failures, deps.random, limited);
-    this.#queue = new PasswordQueue(options.queue, deps.random);
+    this.#queue = new PasswordQueue(options.queue, deps.clock, deps.random);
+    this.#claim = makeClaim(deps, options);
     this.register = createRegistration(deps, options, this.#queue);
   }
 
@@ -101,11 +107,11 @@ class SignInService implements SignIn, FailureLimits {
     const address = parseAddress(input.user, this.#options.domain);
     const password = preparePassword(input.password);
     // Known without asking anybody: no account can have such a name or password.
-    if (!address.ok || password === null) return done(this.allowed(input.address) ?? UNAUTHORIZED);
-    const attempt = this.#begin(address.name, input.address, done);
-    if (attempt === null) return;
-    const about = { attempt, address: input.address, method: "password" };
-    this.#checkPassword(address.name, password, about, (next) => next(), done);
+    const refused = this.allowed(input.address);
+    if (refused !== null) return done(refused);
+    if (!address.ok || password === null) return done(UNAUTHORIZED);
+    const from = { name: address.name, address: input.address, method: "password" as const };
+    this.#checkPassword(password, from, (next) => next(), done);
   }
 
   scram(input: Parameters<SignIn["scram"]>[0], done: Done<ScramExchange>): void {
@@ -124,16 +130,16 @@ class SignInService implements SignIn, FailureLimits {
         return done(fail("forbidden", "Acting as another account is not possible here."));
       }
     }
-    const early = this.#attempts.check(this.#deps.clock.monoMs(), address.name, input.address);
-    if (early !== null) return done(early);
-    this.#claim(address.name, input.mechanism, (claimed) => {
+    this.#claim(address.name, input.mechanism, input.address, (claimed) => {
       if (!claimed.ok) return done(claimed);
+      const from = attemptFrom(claimed.value, input.address);
+      const early = this.#attempts.check(this.#deps.clock.monoMs(), from);
+      if (early !== null) return done(early);
       const nonce = this.#deps.random.bytes(SERVER_NONCE_BYTES);
       const start = startScram(first, claimed.value.key, nonce);
       const answer = start.message.slice("r=".length + first.nonce.length);
       const state = { mechanism: input.mechanism, first: input.message, answer };
-      const claim: Claim = (done) => done(claimed);
-      done(ok(this.#exchange(state, start, address.name, claim, input.address)));
+      done(ok(this.#exchange(state, start, (done) => done(claimed), input.address)));
     });
   }
 
@@ -150,8 +156,8 @@ class SignInService implements SignIn, FailureLimits {
       nonce: first.nonce + state.answer.slice(0, state.answer.indexOf(",")),
       message: `r=${first.nonce}${state.answer}`,
     };
-    const claim: Claim = (done) => this.#claim(named.name, state.mechanism, done);
-    return this.#exchange(state, start, named.name, claim, address);
+    const reclaim: Reclaim = (done) => this.#claim(named.name, state.mechanism, address, done);
+    return this.#exchange(state, start, reclaim, address);
   }
 
   issuer(
@@ -189,6 +195,7 @@ class SignInService implements SignIn, FailureLimits {
       tokenHash: hashToken(token),
       expiresAt,
       proof: input.proof,
+      ...(input.place === null ? {} : { place: input.place }),
     };
     router.request(
       input.user,
@@ -204,16 +211,14 @@ class SignInService implements SignIn, FailureLimits {
     const wrong = fail("forbidden", "Cannot change the password: the old one is not right.");
     const old = preparePassword(input.oldPassword);
     if (old === null) return done(wrong);
-    const attempt = this.#begin(input.user, input.address, done);
-    if (attempt === null) return;
-    const about = { attempt, address: input.address, method: "change" };
+    const from = { name: input.user, address: input.address, method: "change" as const };
     let made: Credentials | null = null;
     const derive = (next: () => void) =>
       deriveCredentials(this.#deps, wanted.value, this.#options.iterations, (credentials) => {
         made = credentials;
         next();
       });
-    this.#checkPassword(input.user, old, about, derive, (result) => {
+    this.#checkPassword(old, from, derive, (result) => {
       if (!result.ok) return done(result.code === "unauthorized" ? wrong : result);
       const { proof } = result.value;
       const change = { credentials: made!, keepDevice: input.keepDevice, proof };
@@ -221,8 +226,9 @@ class SignInService implements SignIn, FailureLimits {
     });
   }
 
-  #begin(name: AccountName, address: string, done: (failure: Failure) => void): Attempt | null {
-    const attempt = this.#attempts.begin(() => this.#deps.clock.monoMs(), name, address);
+  #begin(claimed: Claimed, address: string, done: (failure: Failure) => void): Attempt | null {
+    const from = attemptFrom(claimed, address);
+    const attempt = this.#attempts.begin(() => this.#deps.clock.monoMs(), from);
     if ("succeeded" in attempt) return attempt;
     done(attempt);
     return null;
@@ -233,59 +239,40 @@ class SignInService implements SignIn, FailureLimits {
    * place of the queue; shards are asked outside of it, so that a slow one holds nobody else up.
    */
   #checkPassword(
-    name: AccountName,
     password: string,
-    about: About,
+    from: PasswordCheck,
     also: (next: () => void) => void,
     done: Done<Verified>,
   ): void {
-    this.#claim(name, "SCRAM-SHA-256", (claimed) => {
-      if (!claimed.ok) {
-        about.attempt.abandoned();
-        return done(claimed);
-      }
-      const full = this.#queue.push(
-        about.address,
+    const { name, address, method } = from;
+    this.#claim(name, "SCRAM-SHA-256", address, (claimed) => {
+      if (!claimed.ok) return done(claimed);
+      const attempt = this.#begin(claimed.value, address, done);
+      if (attempt === null) return;
+      const known = claimed.value.known || method === "change";
+      this.#queue.push(
+        { name, address, known },
         (release) =>
           passwordFits(this.#deps.kdf, password, claimed.value.key, (fits) => {
             const next = () => {
               release();
-              this.#conclude(claimed.value, fits, about, done);
+              this.#conclude(claimed.value, fits, { attempt, address, method }, done);
             };
             if (fits) also(next);
             else next();
           }),
+        (busy) => {
+          attempt.abandoned();
+          done(busy);
+        },
       );
-      if (full === null) return;
-      about.attempt.abandoned();
-      done(full);
-    });
-  }
-
-  /**
-   * Finds the key to check against. Computes the stand-in in any case: neither its cost nor that of
-   * the account's being in memory must tell.
-   */
-  #claim(name: AccountName, mechanism: ScramMechanism, done: Done<Claimed>): void {
-    const { fakeSaltSecret, formerIterations, iterations } = this.#options;
-    const current = mechanism === "SCRAM-SHA-256" ? iterations.sha256 : iterations.sha1;
-    const counts = [current ?? iterations.sha256, ...formerIterations];
-    const fake = fakeKey(fakeSaltSecret, mechanism, name, counts);
-    const ask = (answered: Done<Ops["account.credentials"]["out"]>) =>
-      this.#deps.router.request(name, "account.credentials", {}, answered);
-    evenly(this.#deps.timers, ask, (result) => {
-      if (!result.ok) return done(result);
-      const real = result.value === null ? null : keyOf(result.value.credentials, mechanism);
-      const account = real === null ? null : { user: name, id: result.value!.id };
-      done(ok({ name, key: real ?? fake, account }));
     });
   }
 
   #exchange(
     state: ScramState,
     start: ScramStart,
-    name: AccountName,
-    claim: Claim,
+    reclaim: Reclaim,
     address: string,
   ): ScramExchange {
     let used = false;
@@ -295,13 +282,10 @@ class SignInService implements SignIn, FailureLimits {
       finish: (message, done) => {
         if (used) return done(fail("conflict", "This SCRAM exchange is over; begin a new one."));
         used = true;
-        const attempt = this.#begin(name, address, done);
-        if (attempt === null) return;
-        claim((claimed) => {
-          if (!claimed.ok) {
-            attempt.abandoned();
-            return done(claimed);
-          }
+        reclaim((claimed) => {
+          if (!claimed.ok) return done(claimed);
+          const attempt = this.#begin(claimed.value, address, done);
+          if (attempt === null) return;
           const about = { attempt, address, method: state.mechanism };
           this.#finish(finishScram(state.mechanism, start, claimed.value.key, message), {
             claimed: claimed.value,
@@ -340,7 +324,7 @@ class SignInService implements SignIn, FailureLimits {
     done: Done<Verified>,
   ): void {
     const { attempt, address, method } = about;
-    const { account, key, name } = claimed;
+    const { account, key, name, place } = claimed;
     const refuse = (why: string) => {
       attempt.failed();
       this.#deps.log.info("sign_in_refused", { method, address, user: name, why });
@@ -358,7 +342,7 @@ class SignInService implements SignIn, FailureLimits {
       const same = keys.some((k) => k !== null && equalBytes(k.storedKey, key.storedKey));
       if (now?.id !== account.id || !same) return refuse("the password has just been changed");
       attempt.succeeded();
-      done(ok({ ...account, proof: key.storedKey }));
+      done(ok({ ...account, proof: key.storedKey, place }));
     });
   }
 
@@ -369,14 +353,14 @@ class SignInService implements SignIn, FailureLimits {
     router.request(name, "account.resolve", {}, (found) => {
       if (!found.ok) return done(found);
       if (found.value !== null) {
-        return done(ok({ user: name, id: found.value.id, proof: null }));
+        return done(ok({ user: name, id: found.value.id, proof: null, place: null }));
       }
       if (!create) {
         log.info("sign_in_refused", { method: "jwt", user: name, why: "no such account" });
         return done(none);
       }
       router.request(name, "account.create", { credentials: null }, (made) => {
-        if (made.ok) return done(ok({ user: name, id: made.value.id, proof: null }));
+        if (made.ok) return done(ok({ user: name, id: made.value.id, proof: null, place: null }));
         if (made.code !== "conflict") return done(made);
         // Made by another connection meanwhile, or the name is closed.
         this.#accountOf(name, false, done);

@@ -9,6 +9,8 @@ export interface Verified {
   readonly id: AccountId;
   /** What the password was checked against; null where none was asked for. */
   readonly proof: PasswordProof;
+  /** From where, see `KnownPlace`; null where no password was proved or set. */
+  readonly place: number | null;
 }
 
 /** A SCRAM exchange (RFC 5802) that waits for the client's final message. */
@@ -83,6 +85,8 @@ export interface SignIn {
       readonly device: DeviceId | null;
       readonly label: string;
       readonly proof: PasswordProof;
+      /** Is known to the account from then on; null: nothing new is known. */
+      readonly place: number | null;
     },
     done: (result: Result<MintedToken>) => void,
   ): void;

@@ -81,6 +81,23 @@ export function cidrContains(cidr: Cidr, address: string): boolean {
   return rest === 0 || ((bytes[whole]! ^ cidr.bytes[whole]!) >>> (8 - rest)) === 0;
 }
 
+/** Lengths of the networks of `networksOf`, of 128 bits; those of IPv4 addresses are mapped. */
+const NETWORK_BITS = { ipv4: [128, 120], ipv6: [64, 56, 48] } as const;
+
+/**
+ * The networks that a client's address is in, the narrowest first: an IPv4 address itself and its
+ * /24, of an IPv6 address the /64, the /56 and the /48. Text that is no IP address is the only one
+ * for itself. Each is a text that no other network has.
+ */
+export function networksOf(address: string): readonly string[] {
+  const bytes = parseIp(address);
+  if (bytes === null) return [address.slice(0, 64).toLowerCase()];
+  const mapped = bytes.subarray(0, 10).every((b) => b === 0) &&
+    bytes[10] === 0xff && bytes[11] === 0xff;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return NETWORK_BITS[mapped ? "ipv4" : "ipv6"].map((bits) => `${hex.slice(0, bits / 4)}/${bits}`);
+}
+
 const LOOPBACK = ["127.0.0.0/8", "::1"].map((text) => parseCidr(text)!);
 
 /** Whether only this machine can reach the host: a loopback address or `localhost`. */

@@ -76,15 +76,18 @@ export const FIXED_WS = {
 export const FIXED_SIGN_IN = {
   /** Time to finish a SCRAM exchange over REST (ms). */
   exchangeTtlMs: 60_000,
-  /** Least wait of a client that found the password queue full (ms); jitter adds as much again. */
-  busyRetryMs: 2000,
+  /** Longest wait in the password queue (ms). */
+  passwordWaitMaxMs: 10_000,
+  /**
+   * Least wait of a client that the password queue refused (ms); more where those before it need
+   * more, and jitter adds as much again.
+   */
+  busyRetryMs: 1000,
   /**
    * Failures that an address may overdraw, so that one with many users behind it waits half a
    * minute at most (a minute with jitter).
    */
   addressDebtMax: 30,
-  /** Pairs of an account and an address that have signed in: failures of others leave them alone. */
-  knownPairsMax: 100_000,
 } as const;
 
 /** Bounds of the queue in which sign-ins wait when more arrive than a node takes at once. */

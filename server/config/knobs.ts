@@ -138,11 +138,12 @@ const auth = {
     doc: "Password computations at the same time; each uses one core.",
   }),
   passwordQueueMax: int({
-    default: 64,
+    default: 256,
     min: 1,
     max: 10_000,
     unit: "computations",
-    doc: "Password computations that may wait; more are answered busy.",
+    doc:
+      "Password computations that may wait, for addresses known to the account and for others each.",
   }),
   passwordQueuePerAddressMax: int({
     default: 16,

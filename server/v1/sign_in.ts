@@ -141,8 +141,8 @@ export function mintFor(
   choice: DeviceChoice,
   done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
 ): void {
-  const { user, proof } = verified;
-  host.signIn.mint({ ...choice, user, proof }, (result) => {
+  const { user, proof, place } = verified;
+  host.signIn.mint({ ...choice, user, proof, place }, (result) => {
     if (!result.ok) return done(result);
     const minted = result.value;
     const auth: AttachAuth = { kind: "token", tokenHash: hashToken(minted.token) };

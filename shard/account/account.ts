@@ -8,6 +8,7 @@ import type { Credentials, MessagesFrom } from "../record/fields.ts";
 import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { DroppedRows } from "../message/dedupe_rows.ts";
+import type { KnownPlace } from "./known_places.ts";
 import { FewMap, FewSet, type ReadonlyFewMap, type ReadonlyFewSet } from "./few.ts";
 import { DEDUPE_SHAPE, DedupeWindow, type ReadonlyDedupeWindow } from "../message/dedupe.ts";
 import { AccountRuntime } from "./account_runtime.ts";
@@ -71,6 +72,9 @@ export interface WaitingMessage {
  */
 export type AccountStatus = "absent" | "active" | "disabled" | "closed" | "invite" | "importing";
 
+/** One array for all accounts without a known place. */
+const NO_PLACES: readonly KnownPlace[] = [];
+
 /** The durable state of one account. */
 export class AccountState {
   readonly name: AccountName;
@@ -80,6 +84,8 @@ export class AccountState {
   createdAt = 0;
   credentials: Credentials | null = null;
   devices: Device[] = [];
+  /** Where it has signed in from with its password; the last used one is the last. */
+  knownPlaces: readonly KnownPlace[] = NO_PLACES;
   mailbox = new Mailbox("" as MailboxId);
   readonly lazyRoster = new LazyMap<RosterItem>();
   blocked = new Map<AccountName, Block>();

@@ -7,6 +7,7 @@ import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { applyImport } from "./apply_import.ts";
+import { applySignIn } from "./apply_sign_in.ts";
 import { abandonOutbox, applyReleased, dropOwed, pushOutbox } from "./outbox.ts";
 import type { Conversation } from "../mailbox/conversation.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
@@ -40,6 +41,7 @@ function clearAccount(account: AccountState): void {
   account.credentials = null;
   account.devices = [];
   account.mailbox = new Mailbox(account.mailbox.id);
+  account.knownPlaces = [];
   account.roster.clear();
   account.withheldRequests = 0;
   account.blocked.clear();
@@ -86,19 +88,9 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       account.id = "";
       return;
     case "device_added":
-      account.devices = account.devices.filter((d) => d.device !== entry.device);
-      account.devices.push({
-        device: entry.device,
-        label: entry.label,
-        tokenHash: entry.tokenHash,
-        createdAt: entry.at,
-        expiresAt: entry.expiresAt,
-        usedAt: 0,
-      });
-      return;
     case "device_removed":
-      account.devices = account.devices.filter((d) => d.device !== entry.device);
-      return;
+    case "place_known":
+      return applySignIn(account, entry);
     case "invite":
       account.state = "invite";
       account.invite = { expiresAt: entry.expiresAt, usedBy: "" };

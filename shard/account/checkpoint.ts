@@ -125,6 +125,9 @@ const REFUSED_OUT = list(struct({
   refusedOut: list(struct({ from: uint, to: uint, id: text })),
 }));
 
+/** Where the account has signed in from: see `KnownPlace`. */
+const KNOWN_PLACES = list(struct({ place: uint, at: uint }));
+
 /** Messages that wait with requests: see `Account.waiting`. */
 const WAITING = list(struct({
   to: accountName,
@@ -206,6 +209,7 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
   RANGES.write(w, a.purgedRanges);
   w.uint(a.mailbox.gapsBefore);
   UNREAD_MAIL.write(w, [...a.unread.values()]);
+  KNOWN_PLACES.write(w, a.knownPlaces);
   return w.take();
 }
 
@@ -228,6 +232,7 @@ export function decodeHead(account: AccountState, bytes: Uint8Array): void {
   readLater(r, account);
   readDedupe(r, account, former);
   readUnread(r, account);
+  if (!r.done) account.knownPlaces = KNOWN_PLACES.read(r);
   checkContiguous(account.mailbox);
   account.runtime.headBytes = bytes.length;
 }

@@ -7,6 +7,7 @@ import type { Attached } from "../presence/presence.ts";
 import { endSession } from "./last_seen.ts";
 import { oweSubscription } from "./subscription_packets.ts";
 import { fail, ok } from "../errors.ts";
+import { isNewsOfPlace, knowsPlace } from "../account/known_places.ts";
 import { newId } from "../name/ids.ts";
 import { remove as removalStanzas } from "../roster/subscription.ts";
 import { seesOwner } from "../roster/roster.ts";
@@ -50,12 +51,12 @@ export const createAccount: Handler<"account.create"> = (turn, account, input, p
 };
 
 /** The keys of an active account with a password; null for every other name. */
-export const getCredentials: Handler<"account.credentials"> = (_turn, account) =>
-  ok(
-    account.active && account.credentials !== null
-      ? { id: account.id as AccountId, credentials: account.credentials }
-      : null,
-  );
+export const getCredentials: Handler<"account.credentials"> = (_turn, account, { place }) => {
+  const { credentials } = account;
+  if (!account.active || credentials === null) return ok(null);
+  const known = place !== undefined && knowsPlace(account.knownPlaces, place);
+  return ok({ id: account.id as AccountId, credentials, ...(known ? { known } : {}) });
+};
 
 /** Whether the password that was checked is still the account's. */
 function stillProved(account: Account, proof: PasswordProof): boolean {
@@ -238,6 +239,10 @@ export const addDevice: Handler<"device.add"> = (turn, account, input) => {
     at: turn.now.wall,
     expiresAt: input.expiresAt,
   });
+  const { place } = input;
+  if (place !== undefined && isNewsOfPlace(account.knownPlaces, place, turn.now.wall)) {
+    turn.append(account, { kind: "place_known", place, at: turn.now.wall });
+  }
   closeSessions(turn, account, "replaced", (s) => s.device === input.device);
   return ok({ id: account.id as AccountId });
 };

@@ -218,6 +218,11 @@ const STORE: readonly Mutant[] = [
       "void [first, value];",
     ],
     [
+      "checkpoint without known places",
+      "KNOWN_PLACES.write(w, a.knownPlaces);",
+      "KNOWN_PLACES.write(w, []);",
+    ],
+    [
       "checkpoint ahead of its log",
       "w.u8(HEAD_VERSION).uint(lsn)",
       "w.u8(HEAD_VERSION).uint(lsn + 1)",
@@ -833,6 +838,11 @@ const PRESENCE: readonly Mutant[] = [
   ),
   ...inFile(
     "shard/handlers/account_ops.ts",
+    [
+      "forget where an account has signed in from",
+      '    turn.append(account, { kind: "place_known", place, at: turn.now.wall });\n',
+      "",
+    ],
     [
       "revoke no token",
       '  if (known) turn.append(account, { kind: "device_removed", device: input.device });\n',

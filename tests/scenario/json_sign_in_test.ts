@@ -122,7 +122,7 @@ Deno.test("hello with a password gives a new token of the named device", () => {
   equal(welcome["device"], "desk");
   deepEqual(node.signIn.asked, [
     { ...PASSWORD, address: "192.0.2.1" },
-    { user: "alice", device: "desk", label: "My desk", proof: null },
+    { user: "alice", device: "desk", label: "My desk", proof: null, place: 7 },
   ]);
   const { auth, presence: set } = node.edge.opened[0]!;
   deepEqual(auth, { kind: "token", tokenHash: hashToken(String(welcome["token"])) });

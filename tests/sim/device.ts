@@ -150,6 +150,7 @@ export class Device {
     const setting = this.#signingIn;
     this.#signingIn = null;
     if (setting === null) return;
+    this.#life!.places.add(this.#address);
     setting.value = token;
     Register.end(setting, "done", this.#cluster.oracle.nowMs);
   }
@@ -162,9 +163,7 @@ export class Device {
     if (w.token !== undefined) this.tokenMade(w.token);
     this.note(`is welcomed: ${w.resumed ? "resumed, " : ""}${w.mode} ${w.cursor}`);
     if (this.person.devices.some((d) => d !== this && d.#session === w.session)) {
-      throw new Violation("sessions belong to one device", `${this.who} is given another's`, [
-        name,
-      ]);
+      throw new Violation("sessions belong to one device", `${this.who} gets another's`, [name]);
     }
     this.online = true;
     this.#session = w.session;

@@ -22,6 +22,8 @@ export interface Life {
   readonly disabled: Register<boolean>;
   /** By device: its token, null where it has none, "?" where nobody got it. */
   readonly tokens: Map<string, Register<string | null>>;
+  /** Addresses at which a device got a token for the password. */
+  readonly places: Set<string>;
   readonly labels: Map<string, Register<string | null>>;
   /** Whether this account has blocked a name. */
   readonly blocks: Map<string, Register<boolean>>;
@@ -134,6 +136,7 @@ export class Oracle {
       anyone: new Register(false),
       disabled: new Register(false),
       tokens: new Map(),
+      places: new Set(),
       labels: new Map(),
       blocks: new Map(),
       grants: new Map(),

@@ -16,6 +16,7 @@ import {
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
 import { checkUnread } from "./check_unread.ts";
 import { checkRights } from "./check_rights.ts";
+import { checkPlaces } from "./check_places.ts";
 import { checkReplay } from "./check_replay.ts";
 import { checkCovered, checkNotes, checkStamps, checkWaiting } from "./check_refused.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
@@ -271,6 +272,7 @@ function measure(cluster: Cluster): void {
   checkReceipts(cluster, folded);
   checkSettings(cluster, folded);
   checkTokens(cluster);
+  checkPlaces(cluster);
   checkPresence(cluster, folded);
   checkLastSeen(cluster, folded);
   checkViews(cluster, folded);

@@ -54,13 +54,16 @@ const CONNECTION = {
     presence: { perSecond: 10, burst: 10 },
   },
 };
+/** What keys of the server follow from. */
+export const SERVER_SECRET = new Uint8Array(16);
+
 const SIGN_IN = {
   ...SIGN_IN_OPTIONS,
   domain: DOMAIN,
   registration: "open",
   // One iteration: the cost of real ones is virtual time only.
   iterations: { sha256: 1, sha1: null },
-  fakeSaltSecret: new Uint8Array(16),
+  fakeSaltSecret: SERVER_SECRET,
   failures: {
     ...SIGN_IN_OPTIONS.failures,
     perAccount: { burst: 1000, refillMs: 1, keysMax: 100 },

@@ -10,15 +10,19 @@ function open() {
     {
       perAccount: { burst: 3, refillMs: 1000, keysMax: 100 },
       perAddress: { burst: 5, refillMs: 100, keysMax: 100, debtMax: 2 },
-      knownPairsMax: 2,
     },
     countingRandom(0.5),
     () => limited.push(time.nowMs),
   );
-  const begin = (name: string, address: string) =>
-    attempts.begin(() => time.nowMs, nameOf(name), address);
-  const guess = (name: string, address: string, verdict: keyof Attempt = "failed") => {
-    const attempt = begin(name, address);
+  const begin = (name: string, address: string, knownPlace: number | null = null) =>
+    attempts.begin(() => time.nowMs, { name: nameOf(name), address, knownPlace });
+  const guess = (
+    name: string,
+    address: string,
+    verdict: keyof Attempt = "failed",
+    knownPlace: number | null = null,
+  ) => {
+    const attempt = begin(name, address, knownPlace);
     if (!("succeeded" in attempt)) return attempt;
     attempt[verdict]();
     return null;
@@ -80,19 +84,24 @@ Deno.test("Attempts: an attempt ends once", () => {
   attempt.abandoned();
   attempt.succeeded();
   assert.ok("failed" in begin("bob", "b") && "failed" in begin("bob", "c"));
-  assert.equal(code(attempts.check(0, nameOf("bob"), "d")), "rate_limited");
+  assert.equal(
+    code(attempts.check(0, { name: nameOf("bob"), address: "d", knownPlace: null })),
+    "rate_limited",
+  );
 });
 
-Deno.test("Attempts: strangers do not lock a user out from where they signed in before", () => {
+Deno.test("10.9: Attempts: strangers do not lock a user out from a known place", () => {
   const { guess } = open();
-  assert.equal(guess("bob", "home", "succeeded"), null);
+  const home = 1;
   for (const address of ["x", "y", "z"]) guess("bob", address);
   assert.equal(code(guess("bob", "elsewhere")), "rate_limited");
-  assert.equal(guess("bob", "home"), null);
-  assert.equal(guess("bob", "home", "succeeded"), null);
-  // The pair's own allowance is bounded, too; a success makes it full again.
-  for (let i = 0; i < 3; i++) assert.equal(guess("bob", "home"), null);
-  assert.equal(code(guess("bob", "home")), "rate_limited");
+  assert.equal(guess("bob", "home", "failed", home), null);
+  assert.equal(guess("bob", "home", "succeeded", home), null);
+  // The place's own allowance is bounded, too; a success makes it full again.
+  for (let i = 0; i < 3; i++) assert.equal(guess("bob", "home", "failed", home), null);
+  assert.equal(code(guess("bob", "home", "failed", home)), "rate_limited");
+  assert.equal(guess("bob", "work", "failed", 2), null, "another known place");
+  assert.equal(guess("alice", "home", "failed", home), null, "another account");
 });
 
 Deno.test("Attempts: a guesser's success with an own account does not clear the address", () => {
@@ -102,14 +111,6 @@ Deno.test("Attempts: a guesser's success with an own account does not clear the 
     if (i < 4) assert.equal(guess("mallory", "a", "succeeded"), null);
   }
   assert.equal(code(guess("mallory", "a", "succeeded")), "rate_limited");
-});
-
-Deno.test("Attempts: remembers a bounded number of pairs", () => {
-  const { guess } = open();
-  for (const name of ["u1", "u2", "u3"]) guess(name, "home", "succeeded");
-  for (const name of ["u1", "u3"]) for (const a of ["x", "y", "z"]) guess(name, a + name);
-  assert.equal(code(guess("u1", "home")), "rate_limited", "u1 is forgotten");
-  assert.equal(guess("u3", "home"), null);
 });
 
 Deno.test("Attempts: addresses of one IPv6 network count as one", () => {

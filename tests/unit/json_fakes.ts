@@ -197,7 +197,7 @@ export class FakeSignIn implements SignIn, FailureLimits {
 }
 
 function verified(user: string): Verified {
-  return { user: user as AccountName, id: ID, proof: null };
+  return { user: user as AccountName, id: ID, proof: null, place: 7 };
 }
 
 /** A session that notes what happens to it. */

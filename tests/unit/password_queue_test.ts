@@ -1,21 +1,46 @@
 import assert from "node:assert/strict";
 import { PasswordQueue } from "../../server/auth/password_queue.ts";
-import { countingRandom } from "./sign_in_fixture.ts";
+import type { Failure } from "../../shard/errors.ts";
+import { countingRandom, nameOf } from "./sign_in_fixture.ts";
 
 function open(change: Partial<ConstructorParameters<typeof PasswordQueue>[0]> = {}) {
-  const options = { concurrency: 2, waitingMax: 3, perAddressMax: 99, busyRetryMs: 1000 };
-  const queue = new PasswordQueue({ ...options, ...change }, countingRandom(0.5));
+  const options = {
+    concurrency: 2,
+    waitingMax: 3,
+    perAddressMax: 99,
+    waitMaxMs: 10_000,
+    busyRetryMs: 1000,
+    ...change,
+  };
+  const time = { nowMs: 0 };
+  const clock = { monoMs: () => time.nowMs };
+  const queue = new PasswordQueue(options, clock, countingRandom(0.5));
   const started: number[] = [];
   const releases: (() => void)[] = [];
+  const refused = new Map<number, Failure>();
   let next = 0;
-  const push = (address = "a") => {
+  let ended = 0;
+  /** Returns the refusal, where it comes at once. */
+  const push = (address = "a", known = false, name = `user${next}`): Failure | null => {
     const number = next++;
-    return queue.push(address, (release) => {
-      started.push(number);
-      releases.push(release);
-    });
+    queue.push(
+      { name: nameOf(name), address, known },
+      (release) => {
+        started.push(number);
+        releases.push(release);
+      },
+      (failure) => refused.set(number, failure),
+    );
+    return refused.get(number) ?? null;
   };
-  return { queue, started, releases, push };
+  /** Ends jobs one by one, each after so long, until none is left. */
+  const drain = (jobMs = 0) => {
+    while (ended < releases.length) {
+      time.nowMs += jobMs;
+      releases[ended++]!();
+    }
+  };
+  return { queue, time, started, releases, refused, push, drain };
 }
 
 Deno.test("PasswordQueue: runs so many at a time, the others in order", () => {
@@ -30,7 +55,7 @@ Deno.test("PasswordQueue: runs so many at a time, the others in order", () => {
   assert.deepEqual(queue.load, { waiting: 0, running: 0 });
 });
 
-Deno.test("PasswordQueue: answers busy with a jittered wait when it is full", () => {
+Deno.test("PasswordQueue: refuses as busy with a jittered wait when it is full", () => {
   const { started, releases, push } = open();
   for (let i = 0; i < 5; i++) push();
   const refused = push();
@@ -65,12 +90,13 @@ Deno.test("PasswordQueue: jobs that end at once do not pile up", () => {
   const { queue } = open({ concurrency: 1 });
   let ran = 0;
   for (let i = 0; i < 10_000; i++) {
-    assert.equal(
-      queue.push("a", (release) => {
+    queue.push(
+      { name: nameOf("bob"), address: "a", known: false },
+      (release) => {
         ran++;
         release();
-      }),
-      null,
+      },
+      () => assert.fail("refused"),
     );
   }
   assert.equal(ran, 10_000);
@@ -82,4 +108,118 @@ Deno.test("PasswordQueue: a place released twice is a bug", () => {
   push();
   releases[0]!();
   assert.throws(() => releases[0]!(), /twice/);
+});
+
+/** Four attempts each from 100 addresses of as many networks, or of one. */
+function flood(push: (address: string) => unknown, one: boolean): void {
+  for (let round = 0; round < 4; round++) {
+    for (let i = 0; i < 100; i++) push(one ? `192.0.2.${i}` : `10.0.${i}.1`);
+  }
+}
+
+for (const one of [true, false]) {
+  const from = one ? "one network" : "100 networks";
+  Deno.test(`10.10: PasswordQueue: 400 attempts of ${from} keep nobody else out`, () => {
+    const { started, releases, refused, push } = open({ waitingMax: 128 });
+    flood(push, one);
+    assert.equal(started.length, 2);
+    assert.equal(push("198.51.100.7"), null, "it replaces one of the flood");
+    assert.equal(push("198.51.100.7", true), null);
+    assert.equal(refused.size, 400 - 2 - 128 + 1);
+    // The first attempts of 100 networks look like those of honest ones.
+    const turns = one ? 4 : 101;
+    for (let i = 0; i < turns; i++) releases[i]!();
+    assert.ok(started.includes(400) && started.includes(401), `${started}`);
+    assert.ok(started.indexOf(401) <= 3, "a known place is next");
+  });
+}
+
+Deno.test("10.10: PasswordQueue: networks that have used much lately come after others", () => {
+  const { time, started, push, drain } = open({ waitingMax: 128 });
+  for (let second = 0; second < 3; second++) {
+    flood(push, false);
+    drain(20);
+  }
+
+  flood(push, false);
+  const before = started.length;
+  assert.equal(push("198.51.100.7"), null);
+  const honest = 1600;
+  drain(20);
+  assert.equal(started.indexOf(honest), before, "it is next");
+  // They are like others again when they have asked for nothing for some time.
+  time.nowMs += 600_000;
+  for (let i = 0; i < 2; i++) push("198.51.100.8");
+  assert.equal(push("10.0.0.1"), null);
+  assert.equal(push("203.0.113.1"), null);
+  const after = started.length;
+  drain();
+  assert.deepEqual(started.slice(after), [honest + 3, honest + 4]);
+});
+
+Deno.test("10.10: PasswordQueue: a wider network has more, but not all", () => {
+  const rows = [
+    // Each other network than the last is a part of the widest of the first.
+    ["192.0.2.1", "192.0.2.2", "198.51.100.1"],
+    ["2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:1:100::1"],
+    ["2001:db8:1:1::1", "2001:db8:1:2100::1", "2001:db8:2::1"],
+  ] as const;
+  for (const [one, beside, apart] of rows) {
+    const { started, push, drain } = open({ concurrency: 1, waitingMax: 64 });
+    for (let i = 0; i < 40; i++) push(one);
+    push(beside);
+    push(apart);
+    drain();
+    const [at, atApart] = [started.indexOf(40), started.indexOf(41)];
+    assert.ok(atApart < at && at < 40, `${beside}: ${at}, ${apart}: ${atApart}`);
+  }
+});
+
+Deno.test("10.10: PasswordQueue: attempts at one account do not delay those at others", () => {
+  const { started, push, drain } = open({ concurrency: 1, waitingMax: 64 });
+  for (let i = 0; i < 20; i++) push(`10.0.${i}.1`, false, "victim");
+  push("198.51.100.7", false, "bob");
+  push("198.51.100.8", true, "victim");
+  drain();
+  assert.deepEqual(started.slice(0, 4), [0, 21, 20, 1]);
+});
+
+Deno.test("10.10: PasswordQueue: known places get most turns, others the rest", () => {
+  const { started, push, drain } = open({ concurrency: 1, waitingMax: 64 });
+  const known = Array.from({ length: 12 }, (_, i) => push(`10.0.${i}.1`, true));
+  const others = Array.from({ length: 4 }, (_, i) => push(`10.1.${i}.1`));
+  assert.ok([...known, ...others].every((refusal) => refusal === null));
+  drain();
+  const turns = started.map((number) => number < 12 ? "k" : "o").join("");
+  assert.equal(turns, "kkkokkkokkkokkko");
+});
+
+Deno.test("10.10: PasswordQueue: the wait of a refusal is what those before it need", () => {
+  const { time, push, drain, started } = open({ concurrency: 2, waitingMax: 64, busyRetryMs: 100 });
+  for (let i = 0; i < 200; i++) {
+    push(`10.${i}.0.1`);
+    drain(100);
+  }
+  for (let i = 0; i < 66; i++) assert.equal(push(`10.${i}.1.1`), null);
+  const refused = push("198.51.100.7");
+  const waitMs = refused!.retryAfterMs! / 1.5;
+  assert.ok(waitMs > 3000 && waitMs < 3400, `66 jobs of 100 ms, two at a time: ${waitMs} ms`);
+  time.nowMs += waitMs;
+  drain();
+  const before = started.length;
+  push("198.51.100.7");
+  assert.equal(started.length, before + 1);
+});
+
+Deno.test("10.10: PasswordQueue: what has waited too long is refused", () => {
+  const { time, refused, releases, started, push } = open({ concurrency: 1, waitMaxMs: 500 });
+  push();
+  push();
+  time.nowMs += 400;
+  push("b");
+  time.nowMs += 200;
+  releases[0]!();
+  assert.deepEqual([...refused.keys()], [1]);
+  assert.equal(refused.get(1)?.code, "busy");
+  assert.deepEqual(started, [0, 2]);
 });

@@ -26,6 +26,8 @@ const NAME = "al" as AccountName;
 const AT = 1_700_000_000_000;
 /** The end of a head: a mailbox without gaps, of `bo` the unread messages 39 and 40. */
 const WITHOUT_GAPS_TWO_UNREAD = "010102626f272802";
+/** The end of a head without known places. */
+const NO_PLACES = "00";
 
 Deno.test("writeEntry writes an entry of each kind as it always was", () => {
   const written = Object.entries(ENTRY_SAMPLES).map(([label, entry]) => {
@@ -60,17 +62,26 @@ Deno.test("encodeEvent writes a body of each kind as it always was, and decodeEv
 Deno.test("encodeHead writes an account that has everything as it always was", () => {
   const account = new AccountState(NAME, 7);
   for (const e of LIFE) apply(account, e);
-  equal(encodeHex(encodeHead(account, HEAD_LSN)), PINNED.heads.unread);
+  equal(encodeHex(encodeHead(account, HEAD_LSN)), PINNED.heads.places);
+  const read = new AccountState(NAME, 7);
+  decodeHead(read, decodeHex(PINNED.heads.places!));
+  equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.places);
+});
+
+Deno.test("10.9: decodeHead reads a head from before known places, and keeps all of it", () => {
   const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.unread!));
-  equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.unread);
+  equal(encodeHex(encodeHead(read, HEAD_LSN)), `${PINNED.heads.unread}${NO_PLACES}`);
 });
 
 Deno.test("10.2: decodeHead finds the unread messages of a head that only has marks", () => {
   const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.window!));
   deepEqual([...read.unread.values()], [{ peer: "bo", first: 39, last: 40, count: 2 }]);
-  equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.window + WITHOUT_GAPS_TWO_UNREAD);
+  equal(
+    encodeHex(encodeHead(read, HEAD_LSN)),
+    PINNED.heads.window + WITHOUT_GAPS_TWO_UNREAD + NO_PLACES,
+  );
 });
 
 Deno.test("10.2: readRecord reads a trim of earlier versions, which keeps no unread messages", () => {
@@ -82,10 +93,10 @@ Deno.test("10.2: readRecord reads a trim of earlier versions, which keeps no unr
 Deno.test("decodeHead reads a head from before the dedupe hashes, and keeps all of it", () => {
   const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.life!));
-  // No refused and no waiting messages, an empty window, no rows to delete.
+  // No refused and no waiting messages, an empty window, no rows to delete, no known places.
   const window = new ByteWriter();
   read.dedupe.encode(window);
-  const added = `0000${encodeHex(window.view())}00${WITHOUT_GAPS_TWO_UNREAD}`;
+  const added = `0000${encodeHex(window.view())}00${WITHOUT_GAPS_TWO_UNREAD}${NO_PLACES}`;
   equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.life + added);
 });
 

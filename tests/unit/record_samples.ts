@@ -47,6 +47,7 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
     expiresAt: Number.MAX_SAFE_INTEGER,
   },
   device_removed: { kind: "device_removed", device: PHONE },
+  place_known: { kind: "place_known", place: 2 ** 48 - 1, at: AT },
   event: {
     kind: "event",
     seq: 128,
@@ -331,6 +332,7 @@ export const LIFE: readonly Entry[] = [
   { kind: "receipt", with: BO, delivered: 3, read: 2 },
   ...Array.from({ length: 7 }, (_, i) => event(i + 3, "b".repeat(3000))),
   { kind: "trimmed", first: 4, dedupe: 0, unreadFrom: 0 },
+  ENTRY_SAMPLES.place_known!,
 ];
 
 function importedConversation() {

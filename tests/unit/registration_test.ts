@@ -40,7 +40,9 @@ Deno.test("SignIn.register: makes an account that can sign in", () => {
   const made = register(signIn, "Bob@example.com");
   assert.ok(made.ok);
   const bob = shards.accounts.get("bob")!;
-  assert.deepEqual(made.value, { user: "bob", id: bob.id, proof: null });
+  const { place } = made.value;
+  assert.deepEqual(made.value, { user: "bob", id: bob.id, proof: null, place });
+  assert.equal(typeof place, "number", "it is known once the first device is added (10.9)");
   const input = { user: "bob", password: GOOD, address: "192.0.2.1" };
   const proof = bob.credentials!.sha256.storedKey;
   const signedIn = answerOf<Verified>((done) => signIn.password(input, done));
@@ -128,7 +130,13 @@ Deno.test("SignIn.register: nothing but an account uses an invite up", () => {
 
 Deno.test("SignIn.register: a full queue does not use an invite up", () => {
   const { kdf, step } = steppedKdf();
-  const queue = { concurrency: 1, waitingMax: 0, perAddressMax: 9, busyRetryMs: 1000 };
+  const queue = {
+    concurrency: 1,
+    waitingMax: 0,
+    perAddressMax: 9,
+    waitMaxMs: 10_000,
+    busyRetryMs: 1000,
+  };
   const { signIn, code, usedBy } = openWithInvite({ queue }, { kdf });
   const input = { user: "bob", password: GOOD, invite: code, address: "192.0.2.1" };
   const first = answersOf<Verified>((done) => signIn.register(input, done));

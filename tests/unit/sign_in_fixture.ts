@@ -78,6 +78,7 @@ export interface FakeAccount {
   credentials: Credentials | null;
   state: "active" | "disabled" | "deleted";
   devices: string[];
+  places: number[];
 }
 
 /** What the shards would hold. */
@@ -114,6 +115,7 @@ export class FakeShards {
       credentials: null,
       state: "active" as const,
       devices: [],
+      places: [],
       ...account,
     };
     this.accounts.set(name, made);
@@ -133,10 +135,11 @@ export class FakeShards {
       this.accounts.has(name)
         ? fail("conflict", "taken")
         : ok({ id: this.add(name, { credentials }).id }),
-    "account.credentials": (name) => {
+    "account.credentials": (name, { place }) => {
       const a = this.accounts.get(name);
-      const usable = a?.state === "active" && a.credentials !== null;
-      return ok(usable ? { id: a.id, credentials: a.credentials! } : null);
+      if (a?.state !== "active" || a.credentials === null) return ok(null);
+      const known = place !== undefined && a.places.includes(place);
+      return ok({ id: a.id, credentials: a.credentials, ...(known ? { known } : {}) });
     },
     "account.setCredentials": (name, { credentials, keepDevice }) => {
       const a = this.accounts.get(name)!;
@@ -154,10 +157,11 @@ export class FakeShards {
       const counts = { createdAt: 0, devices: 0, sessions: 0, contacts: 0, events: 0 };
       return ok({ name: name as AccountName, id: a.id, state: a.state, ...counts });
     },
-    "device.add": (name, { device }) => {
+    "device.add": (name, { device, place }) => {
       const a = this.accounts.get(name);
       if (a === undefined || a.state !== "active") return fail("unauthorized", "no such account");
       a.devices.push(device);
+      if (place !== undefined) a.places.push(place);
       return ok({ id: a.id });
     },
     "invite.redeem": (invite, { name }) => {

@@ -24,7 +24,10 @@ const issuer = (signIn: SignIn) =>
 
 Deno.test("SignIn.issuer: an existing account signs in until the token ends", () => {
   const { signIn, bob } = openWithAccounts({}, issuers(jwtFor("bob", false)));
-  assert.deepEqual(issuer(signIn), ok({ user: "bob", id: bob.id, proof: null, expiresAt: 99 }));
+  assert.deepEqual(
+    issuer(signIn),
+    ok({ user: "bob", id: bob.id, proof: null, place: null, expiresAt: 99 }),
+  );
 });
 
 Deno.test("SignIn.issuer: makes accounts only where configured, without a password", () => {

@@ -26,11 +26,10 @@ Deno.test("SignIn.password: the right one signs in, under any spelling of the na
   const { signIn, bob } = openWithAccounts();
   for (const user of ["bob", "Bob", "bob@example.com", "BOB@EXAMPLE.COM", "\uff42ob"]) {
     const proof = bob.credentials!.sha256.storedKey;
-    assert.deepEqual(
-      password(signIn, user, "pencil"),
-      ok({ user: "bob", id: bob.id, proof }),
-      user,
-    );
+    const result = password(signIn, user, "pencil");
+    assert.ok(result.ok && result.value.place !== null);
+    const { place } = result.value;
+    assert.deepEqual(result.value, { user: "bob", id: bob.id, proof, place }, user);
   }
 });
 
@@ -83,7 +82,13 @@ Deno.test("SignIn.password: neither passwords nor tokens reach the log", () => {
 
 Deno.test("SignIn.password: a full queue answers busy and takes no allowance", () => {
   const { kdf, step } = steppedKdf();
-  const queue = { concurrency: 1, waitingMax: 1, perAddressMax: 9, busyRetryMs: 1000 };
+  const queue = {
+    concurrency: 1,
+    waitingMax: 1,
+    perAddressMax: 9,
+    waitMaxMs: 10_000,
+    busyRetryMs: 1000,
+  };
   const { signIn } = openWithAccounts({ queue }, { kdf });
   const ask = (address: string) =>
     answersOf<Verified>((done) =>
@@ -98,7 +103,13 @@ Deno.test("SignIn.password: a full queue answers busy and takes no allowance", (
 });
 
 Deno.test("SignIn.password: a shard that does not answer holds up nobody else", () => {
-  const queue = { concurrency: 1, waitingMax: 0, perAddressMax: 9, busyRetryMs: 1000 };
+  const queue = {
+    concurrency: 1,
+    waitingMax: 0,
+    perAddressMax: 9,
+    waitMaxMs: 10_000,
+    busyRetryMs: 1000,
+  };
   const { deps, shards, options } = openWithAccounts();
   let stuck = 0;
   const router: typeof shards.router = {
@@ -151,12 +162,44 @@ Deno.test("SignIn: failures are limited per account, for existing names and othe
   assert.equal(codeOf(password(signIn, "bob", "pencil", "10.1.0.1")), "ok");
 });
 
-Deno.test("SignIn: a user at a known address is not locked out by strangers", () => {
-  const { signIn } = openWithAccounts();
-  assert.equal(codeOf(password(signIn, "bob", "pencil", "10.9.9.9")), "ok");
+/** Signs in with a device's token for it, as a client does; from then on the place is known. */
+function signInFrom(signIn: SignIn, address: string): void {
+  const verified = password(signIn, "bob", "pencil", address);
+  assert.ok(verified.ok);
+  const { user, proof, place } = verified.value;
+  signIn.mint({ user, device: null, label: "", proof, place }, () => {});
+}
+
+Deno.test("10.9: SignIn: a user at a known address is not locked out by strangers", () => {
+  const { signIn, deps, options } = openWithAccounts();
+  signInFrom(signIn, "10.9.9.9");
   for (let i = 0; i < 50; i++) password(signIn, "bob", "wrong", `10.0.0.${i}`);
   assert.equal(codeOf(password(signIn, "bob", "pencil", "10.8.8.8")), "rate_limited");
   assert.equal(codeOf(password(signIn, "bob", "pencil", "10.9.9.9")), "ok");
+  // A new process knows the place from the account.
+  const restarted = createSignIn(deps, options);
+  for (let i = 0; i < 50; i++) password(restarted, "bob", "wrong", `10.0.0.${i}`);
+  assert.equal(codeOf(password(restarted, "bob", "pencil", "10.8.8.8")), "rate_limited");
+  assert.equal(codeOf(password(restarted, "bob", "pencil", "10.9.9.9")), "ok");
+});
+
+Deno.test("10.9: SignIn: strangers learn nothing of known places", () => {
+  const { signIn } = openWithAccounts();
+  signInFrom(signIn, "10.9.9.9");
+  const guesses = (user: string) =>
+    Array.from({ length: 20 }, (_, i) => password(signIn, user, "wrong", `10.0.${i}.1`));
+  assert.deepEqual(guesses("bob"), guesses("nobody"));
+});
+
+Deno.test("10.9: SignIn: the place is of the account, and no address is to be read from it", () => {
+  const { signIn, bob, shards } = openWithAccounts();
+  const eve = shards.add("eve", { credentials: credentialsFor("pencil") });
+  signInFrom(signIn, "2001:db8::1");
+  signInFrom(signIn, "2001:db8::2");
+  const other = password(signIn, "eve", "pencil", "2001:db8::1");
+  assert.ok(other.ok && bob.places[0] === bob.places[1] && other.value.place !== bob.places[0]);
+  assert.deepEqual(eve.places, []);
+  assert.ok(Number.isSafeInteger(other.value.place) && other.value.place! < 2 ** 48);
 });
 
 Deno.test("SignIn: failures are limited per address, whatever failed", () => {
@@ -189,7 +232,7 @@ Deno.test("SignIn.mint: stores a token's hash for the device and returns the tok
   const { signIn, shards, deps } = openWithAccounts();
   const mint = (device: DeviceId | null) =>
     answerOf<{ token: string; device: DeviceId; expiresAt: number }>((done) =>
-      signIn.mint({ user: nameOf("bob"), device, label: "Phone", proof: null }, done)
+      signIn.mint({ user: nameOf("bob"), device, label: "Phone", proof: null, place: null }, done)
     );
   const named = mint("phone" as DeviceId);
   assert.ok(named.ok);
@@ -209,7 +252,7 @@ Deno.test("SignIn.mint: stores a token's hash for the device and returns the tok
   assert.notEqual(fresh.value.token, named.value.token);
   assert.deepEqual(shards.accounts.get("bob")!.devices, ["phone", fresh.value.device]);
   const gone = answerOf((done) =>
-    signIn.mint({ user: nameOf("dora"), device: null, label: "", proof: null }, done)
+    signIn.mint({ user: nameOf("dora"), device: null, label: "", proof: null, place: null }, done)
   );
   assert.equal(codeOf(gone), "unauthorized");
 });
@@ -258,7 +301,13 @@ Deno.test("SignIn.changePassword: refuses a new one that is too short or not tex
 
 Deno.test("SignIn.changePassword: waits in the password queue like sign-in", () => {
   const { kdf, step } = steppedKdf();
-  const queue = { concurrency: 1, waitingMax: 0, perAddressMax: 9, busyRetryMs: 1000 };
+  const queue = {
+    concurrency: 1,
+    waitingMax: 0,
+    perAddressMax: 9,
+    waitMaxMs: 10_000,
+    busyRetryMs: 1000,
+  };
   const { signIn } = openWithAccounts({ queue }, { kdf });
   const input = {
     user: nameOf("bob"),

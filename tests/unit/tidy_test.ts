@@ -54,6 +54,7 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/account.ts": "defines it, and the readonly view of it",
   "shard/account/apply.ts": "changes it as the log says",
   "shard/account/apply_import.ts": "the part of apply that is about imports",
+  "shard/account/apply_sign_in.ts": "the part of apply that is about devices and known places",
   "shard/step/account_cache.ts": "makes it empty and reads what is stored into it",
   "shard/account/checkpoint.ts": "reads it back, and takes out the rows that go to the store",
   "shard/account/head_items.ts": "the part of checkpoint that is about contacts and conversations",

@@ -1,0 +1,31 @@
+/** What the records of devices and of the places that an account signs in from change. */
+import type { AccountState } from "./account.ts";
+import type { Entry } from "./records.ts";
+import { withPlace } from "./known_places.ts";
+
+type SignInEntry = Entry & {
+  readonly kind: "device_added" | "device_removed" | "place_known";
+};
+
+/** Changes `account` as the record says. */
+export function applySignIn(account: AccountState, e: SignInEntry): void {
+  switch (e.kind) {
+    case "device_added":
+      account.devices = account.devices.filter((d) => d.device !== e.device);
+      account.devices.push({
+        device: e.device,
+        label: e.label,
+        tokenHash: e.tokenHash,
+        createdAt: e.at,
+        expiresAt: e.expiresAt,
+        usedAt: 0,
+      });
+      return;
+    case "device_removed":
+      account.devices = account.devices.filter((d) => d.device !== e.device);
+      return;
+    case "place_known":
+      account.knownPlaces = withPlace(account.knownPlaces, e.place, e.at);
+      return;
+  }
+}
