@@ -98,12 +98,10 @@ function addMetrics(app: Hono, { config, metrics }: Served): void {
 
 function addServiceGateway(app: Hono, served: Served): void {
   const { config, open, services, counting, keeper, addresses, proxies } = served;
-  const { ports, node } = open;
+  const { ports } = open;
   const { gateway, server } = config;
   addGateway(app, {
-    ...ports,
     gateway: services.gateway,
-    router: node,
     domain: server.domain,
     limits: protocolLimits(config),
     throttle: new Throttle(throttleOptions({

@@ -1,7 +1,7 @@
 /** Wires what is beside the protocol: the gateway for other systems, and experiments. */
 import type { AccountId } from "../shard/name/ids.ts";
 import type { Config } from "./config/config.ts";
-import type { GatewayDeps } from "./gateway/gateway.ts";
+import type { GatewayDeps } from "./gateway/gateway_deps.ts";
 import type { OpenNode } from "./open.ts";
 import type { StoreError } from "./node/ports.ts";
 import type { Trial } from "./edge/edge_deps.ts";

@@ -13,7 +13,8 @@ import { honoPath } from "../v1/rest.ts";
 import { LICENSE } from "../v1/openapi.ts";
 import { compressResponse } from "../text/content_coding.ts";
 import { isObject } from "../text/validate.ts";
-import { type GatewayApiDeps, type GatewayRoute, gatewayRoutes } from "./routes.ts";
+import type { GatewayApiDeps, GatewayRoute } from "./route.ts";
+import { gatewayRoutes } from "./routes.ts";
 import { GATEWAY_ANSWERS, gatewaySchemas } from "./schemas.ts";
 import { accountOf, type ServiceRecord } from "./service.ts";
 
@@ -73,7 +74,7 @@ function identify(deps: GatewayApiDeps, route: GatewayRoute, c: Context): Result
   if (!service.ok) return service;
   deps.refundAddress(c.req.raw, c.env);
   const { name, scopes } = service.value;
-  const waitMs = deps.throttle.take(deps.clock.monoMs(), name);
+  const waitMs = deps.throttle.take(deps.gateway.ports.clock.monoMs(), name);
   if (waitMs > 0) {
     deps.limited("services");
     return fail("rate_limited", "Too many requests: wait retryAfterMs", waitMs);

@@ -2,43 +2,23 @@
  * The gateway: lets other systems in as services. It is a client of the edge and the router like
  * every other; whatever it may know or do, an account may.
  */
-import type { AccountName, Cursor } from "../../shard/name/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { ok, type Result } from "../../shard/errors.ts";
-import type { Cancel, Ports, PostHook, StoreError } from "../node/ports.ts";
-import type { OpenedSession, OpenSession } from "../edge/types.ts";
-import type { RowRegisters } from "../node/cell_rows.ts";
-import type { Router } from "../node/router.ts";
+import type { Cancel, StoreError } from "../node/ports.ts";
+import type { GatewayDeps } from "./gateway_deps.ts";
 import type { HookRecord } from "./hook_events.ts";
 import { Hooks, type HooksLimits } from "./hooks.ts";
-import { earliest, Hub, type News } from "./hub.ts";
-import type { PresenceView } from "./outcome.ts";
+import { Hub } from "./hub.ts";
+import { Listeners } from "./listeners.ts";
 import { Presences } from "./presences.ts";
 import { Registry } from "./registry.ts";
 import { Rows } from "./rows.ts";
 import type { ServiceRecord } from "./service.ts";
 
-/** What the gateway is made with. */
-export interface GatewayDeps extends Omit<Ports, "kdf"> {
-  readonly router: Pick<Router, "request">;
-  readonly post: PostHook;
-  /** What the nodes of the cell share, with notice of what other nodes change. */
-  readonly registers: RowRegisters;
-  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
-}
-
 /** Its bounds. */
 export interface GatewayLimits extends HooksLimits {
   /** Users one service may have presence set for. */
   readonly presencesMax: number;
-}
-
-/** A reader of a service's stream, until the service is gone. */
-export interface Listener {
-  presence(view: PresenceView): void;
-  /** The mailbox has something new. */
-  moved(): void;
-  /** The service is revoked, or the server goes. */
-  ended(): void;
 }
 
 /** How often it is looked whether tokens have expired (ms). */
@@ -49,18 +29,18 @@ export class Gateway {
   readonly registry: Registry;
   readonly hooks: Hooks;
   readonly presences: Presences;
-  readonly #deps: GatewayDeps;
+  readonly listeners = new Listeners();
+  /** What it was made with, for what is served from it. */
+  readonly ports: GatewayDeps;
   readonly #hubs = new Map<string, Hub>();
-  readonly #listeners = new Map<string, Set<Listener>>();
   #cancel: Cancel = () => {};
   #started = false;
 
   constructor(deps: GatewayDeps, limits: GatewayLimits) {
-    this.#deps = deps;
+    this.ports = deps;
     const rows = new Rows(deps.store);
-    const shared = { ...deps, rows, store: deps.registers };
-    this.registry = new Registry(shared);
-    this.hooks = new Hooks(shared, limits);
+    this.registry = new Registry(deps, rows);
+    this.hooks = new Hooks(deps, rows, limits);
     this.presences = new Presences(deps, limits.presencesMax);
   }
 
@@ -79,7 +59,7 @@ export class Gateway {
   }
 
   #watchExpiry(): void {
-    this.#cancel = this.#deps.timers.after(EXPIRY_CHECK_MS, () => {
+    this.#cancel = this.ports.timers.after(EXPIRY_CHECK_MS, () => {
       for (const service of this.registry.list()) {
         if (service.tokenHash === null || this.registry.active(service)) continue;
         this.registry.revoke(service.name, () => {});
@@ -100,19 +80,12 @@ export class Gateway {
     this.#hubs.delete(name);
     this.presences.endAll(name);
     this.hooks.removeAll(name);
-    this.#endListeners(name);
+    this.listeners.end(name);
   }
 
-  #attach({ name, scopes }: ServiceRecord): void {
-    const hub = new Hub(this.#deps, {
-      service: name,
-      seesPresence: scopes.includes("presence.read") || scopes.includes("watch"),
-      cursor: (): Cursor | null => earliest(this.hooks.cursors(name)),
-      store: (news: News, done) => this.hooks.store(name, news, done),
-      presence: (view) => this.#tell(name, (listener) => listener.presence(view)),
-      moved: () => this.#tell(name, (listener) => listener.moved()),
-    });
-    this.#hubs.set(name, hub);
+  #attach(service: ServiceRecord): void {
+    const hub = new Hub(this.ports, service, this.hooks, this.listeners);
+    this.#hubs.set(service.name, hub);
     hub.start();
   }
 
@@ -133,36 +106,11 @@ export class Gateway {
   /** Asks a user to let the service see it; an answer comes whether there is such a user or not. */
   ask(account: AccountName, user: AccountName, done: (result: Result<null>) => void): void {
     const subscription = (type: "subscribe" | "subscribed", done: (r: Result<null>) => void) =>
-      this.#deps.router.request(account, "roster.subscription", { contact: user, type }, done);
+      this.ports.router.request(account, "roster.subscription", { contact: user, type }, done);
     subscription("subscribed", (result) => {
       if (!result.ok) return done(result);
       subscription("subscribe", (result) => done(result.ok ? ok(null) : result));
     });
-  }
-
-  // ---- listeners
-
-  /** Adds somebody who reads along; what it returns takes it away. */
-  listen(service: string, listener: Listener): Cancel {
-    let own = this.#listeners.get(service);
-    if (own === undefined) this.#listeners.set(service, own = new Set());
-    own.add(listener);
-    return () => own.delete(listener);
-  }
-
-  /** Streams that are open for a service. */
-  listening(service: string): number {
-    return this.#listeners.get(service)?.size ?? 0;
-  }
-
-  #tell(service: string, run: (listener: Listener) => void): void {
-    for (const listener of this.#listeners.get(service) ?? []) run(listener);
-  }
-
-  #endListeners(service: string): void {
-    const listeners = [...this.#listeners.get(service) ?? []];
-    this.#listeners.delete(service);
-    for (const listener of listeners) listener.ended();
   }
 
   /** Signs every service out; what waits for webhooks stays. */
@@ -173,6 +121,6 @@ export class Gateway {
     this.presences.endAll(null);
     for (const hub of this.#hubs.values()) hub.stop();
     this.#hubs.clear();
-    for (const name of [...this.#listeners.keys()]) this.#endListeners(name);
+    this.listeners.endAll();
   }
 }

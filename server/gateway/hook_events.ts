@@ -1,5 +1,5 @@
 /** What a webhook is, and the events that it gets of a service's news. */
-import type { News } from "./hub.ts";
+import type { News } from "./outcome.ts";
 
 /** The events of a webhook. */
 export type HookTopic = "outcomes" | "presence";

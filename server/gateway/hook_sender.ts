@@ -4,8 +4,8 @@
  * is sent first, so that a restart or a change of the webhook repeats it under the same id. While a
  * receiver is away nothing of its events is in memory but a number.
  */
-import type { Cancel, Clock, HookAnswer, Log, PostHook, Random, Timers } from "../node/ports.ts";
-import type { Retries } from "../../shard/retry.ts";
+import type { Cancel, HookAnswer } from "../node/ports.ts";
+import type { GatewayDeps } from "./gateway_deps.ts";
 import { HOOK_CHUNK, type HookLog, type LoggedEvent } from "./hook_log.ts";
 import { jsonFields, objectText } from "../text/json_text.ts";
 import { signatureHeaders } from "./sign.ts";
@@ -17,17 +17,6 @@ export interface HookSenderLimits {
   readonly ageMaxMs: number;
   /** About how many characters of events one request has. */
   readonly batchCharsMax: number;
-}
-
-/** What a sender needs. */
-export interface HookSenderDeps {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly retries: Retries;
-  readonly log: Pick<Log, "warn" | "info">;
-  readonly post: PostHook;
-  readonly counters: HookCounters;
 }
 
 /** What is counted over all webhooks. */
@@ -56,7 +45,8 @@ interface Batch {
 
 /** See the head of this file. */
 export class HookSender {
-  readonly #deps: HookSenderDeps;
+  readonly #deps: GatewayDeps;
+  readonly #counters: HookCounters;
   readonly #limits: HookSenderLimits;
   readonly #hook: HookIdentity;
   readonly #log: HookLog;
@@ -68,8 +58,15 @@ export class HookSender {
   /** Why the last request failed; "" where it did not. */
   #trouble = "";
 
-  constructor(deps: HookSenderDeps, limits: HookSenderLimits, hook: HookIdentity, log: HookLog) {
+  constructor(
+    deps: GatewayDeps,
+    counters: HookCounters,
+    limits: HookSenderLimits,
+    hook: HookIdentity,
+    log: HookLog,
+  ) {
     this.#deps = deps;
+    this.#counters = counters;
     this.#limits = limits;
     this.#hook = hook;
     this.#log = log;
@@ -189,7 +186,7 @@ export class HookSender {
     if (this.#failures > 0) this.#note("webhook receiver is back");
     this.#failures = 0;
     this.#trouble = "";
-    this.#deps.counters.delivered += batch.end - batch.first;
+    this.#counters.delivered += batch.end - batch.first;
     this.#drop(batch.end);
   }
 
@@ -203,8 +200,8 @@ export class HookSender {
   }
 
   #failed(answer: HookAnswer): void {
-    const { counters, random, retries } = this.#deps;
-    counters.failed++;
+    const { random, retries } = this.#deps;
+    this.#counters.failed++;
     this.#failures++;
     this.#trouble = answer.kind === "answered" ? `status ${answer.status}` : answer.reason;
     // Once for each time that a receiver goes away.

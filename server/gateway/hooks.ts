@@ -2,16 +2,16 @@
  * The webhooks of all services: what is kept of each, its log and its sender. The webhooks of one
  * service are rows that the nodes of the cell share.
  */
-import type { Clock, Log, PostHook, Random, StoreError, StoreKey, Timers } from "../node/ports.ts";
+import type { StoreError, StoreKey } from "../node/ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { Retries } from "../../shard/retry.ts";
+import type { GatewayDeps } from "./gateway_deps.ts";
 import { hookChunk, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
 import { type HookCounters, HookSender, type HookSenderLimits } from "./hook_sender.ts";
-import { CellRows, type RowRegisters, type RowsById } from "../node/cell_rows.ts";
+import { CellRows, type RowsById } from "../node/cell_rows.ts";
 import { type Rows, rowValue } from "./rows.ts";
 import { cursorOf, eventsFor, type HookEvent, type HookRecord, isNew } from "./hook_events.ts";
 import { mintSecret } from "./sign.ts";
-import type { News } from "./hub.ts";
+import type { News } from "./outcome.ts";
 
 /** How a webhook does. */
 export interface HookStatus {
@@ -23,18 +23,6 @@ export interface HookStatus {
   /** Requests that failed since one was taken, and why the last did. */
   readonly failures: number;
   readonly trouble: string;
-}
-
-/** What they need. */
-export interface HooksDeps {
-  readonly rows: Rows;
-  readonly store: RowRegisters;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly retries: Retries;
-  readonly log: Pick<Log, "warn" | "info">;
-  readonly post: PostHook;
 }
 
 /** Their bounds. */
@@ -55,7 +43,9 @@ interface Live {
 
 /** See the head of this file. */
 export class Hooks {
-  readonly #deps: HooksDeps;
+  readonly #deps: GatewayDeps;
+  /** The rows of the logs. */
+  readonly #logRows: Rows;
   readonly #limits: HooksLimits;
   /** By service and id, in the order of their making. */
   readonly #live = new Map<string, Map<string, Live>>();
@@ -66,14 +56,15 @@ export class Hooks {
   readonly counters: HookCounters = { delivered: 0, failed: 0 };
   #stopped = false;
 
-  constructor(deps: HooksDeps, limits: HooksLimits) {
+  constructor(deps: GatewayDeps, rows: Rows, limits: HooksLimits) {
     this.#deps = deps;
+    this.#logRows = rows;
     this.#limits = limits;
   }
 
   /** Reads them; nothing is sent before `start`. */
   load(done: (error: StoreError | null) => void): void {
-    this.#deps.rows.all(PREFIX, (error, rows) => {
+    this.#logRows.all(PREFIX, (error, rows) => {
       if (error !== null) return done(error);
       const records = rows.map(({ value }) => rowValue(value) as HookRecord);
       for (const service of new Set(records.map(({ service }) => service))) this.follow(service);
@@ -89,9 +80,9 @@ export class Hooks {
   #shared(service: string): CellRows<HookRecord> {
     const known = this.#rows.get(service);
     if (known !== undefined) return known;
-    const { store, random } = this.#deps;
+    const { registers, random } = this.#deps;
     const place = { name: `webhooks ${service}`, prefix: [...PREFIX, service] };
-    const rows = new CellRows<HookRecord>(store, random, place);
+    const rows = new CellRows<HookRecord>(registers, random, place);
     rows.onChange = (records) => this.#adopt(service, records);
     rows.watch();
     this.#rows.set(service, rows);
@@ -131,9 +122,9 @@ export class Hooks {
   #make(record: HookRecord): Live {
     const { service, id } = record;
     const old = this.#live.get(service)?.get(id);
-    const log = old?.log ?? new HookLog(this.#deps.rows, service, id, this.#limits);
-    const deps = { ...this.#deps, counters: this.counters };
-    const live = { record, log, sender: new HookSender(deps, this.#limits, record, log) };
+    const log = old?.log ?? new HookLog(this.#logRows, service, id, this.#limits);
+    const sender = new HookSender(this.#deps, this.counters, this.#limits, record, log);
+    const live = { record, log, sender };
     let own = this.#live.get(service);
     if (own === undefined) this.#live.set(service, own = new Map());
     old?.sender.stop();

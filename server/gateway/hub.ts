@@ -5,49 +5,13 @@
  */
 import type { AccountName, Cursor, DeviceId } from "../../shard/name/ids.ts";
 import { parseCursor } from "../../shard/name/ids.ts";
-import type { Result } from "../../shard/errors.ts";
-import type { Cancel, Clock, Log, Random, Timers } from "../node/ports.ts";
-import type { OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
-import type { Retries } from "../../shard/retry.ts";
-import type { Router } from "../node/router.ts";
+import type { Cancel } from "../node/ports.ts";
+import type { OpenedSession, Session, Sink } from "../edge/types.ts";
+import type { GatewayDeps } from "./gateway_deps.ts";
+import type { Hooks } from "./hooks.ts";
+import type { Listeners } from "./listeners.ts";
 import { type Outcome, outcomesOf, type PresenceView } from "./outcome.ts";
-import { accountOf } from "./service.ts";
-
-/** What a hub needs. */
-export interface HubDeps {
-  readonly router: Pick<Router, "request">;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly retries: Retries;
-  readonly log: Pick<Log, "warn" | "info">;
-  open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
-}
-
-/** News for webhooks, in order: outcomes and presence of one frame. */
-export interface News {
-  readonly outcomes: readonly Outcome[];
-  readonly presence: readonly PresenceView[];
-  /** The mailbox position after them, "" where none moved it. */
-  readonly cursor: string;
-  /** Outcomes before these may have been missed: the log did not reach back so far. */
-  readonly gap: boolean;
-}
-
-/** What a hub is made for. */
-export interface HubHost {
-  readonly service: string;
-  /** Whether to ask for the presence of those who take the service as a contact. */
-  readonly seesPresence: boolean;
-  /** Where the events that are still to be stored begin; null: those from now on. */
-  cursor(): Cursor | null;
-  /** Stores news; the next come when `done` was called. */
-  store(news: News, done: () => void): void;
-  /** Presence has changed: for those who read along. */
-  presence(view: PresenceView): void;
-  /** The mailbox has something new. */
-  moved(): void;
-}
+import { accountOf, type ServiceRecord } from "./service.ts";
 
 /** The hub's device, among those that the account's contacts may see. */
 const DEVICE = "gateway" as DeviceId;
@@ -66,8 +30,11 @@ interface WireEvent extends Readonly<Record<string, unknown>> {
 
 /** See the head of this file. */
 export class Hub {
-  readonly #deps: HubDeps;
-  readonly #host: HubHost;
+  readonly #deps: GatewayDeps;
+  readonly #service: ServiceRecord;
+  /** Where the events of its session are stored for webhooks. */
+  readonly #hooks: Hooks;
+  readonly #listeners: Listeners;
   readonly #presence = new Map<string, PresenceView>();
   #session: Session | null = null;
   #sink: HubSink | null = null;
@@ -79,9 +46,11 @@ export class Hub {
   /** Times in a row that it was not attached. */
   #failed = 0;
 
-  constructor(deps: HubDeps, host: HubHost) {
+  constructor(deps: GatewayDeps, service: ServiceRecord, hooks: Hooks, listeners: Listeners) {
     this.#deps = deps;
-    this.#host = host;
+    this.#service = service;
+    this.#hooks = hooks;
+    this.#listeners = listeners;
   }
 
   /** Whether it has a session. */
@@ -111,9 +80,10 @@ export class Hub {
     );
     this.#sink = sink;
     const expiresAt = this.#deps.clock.wallMs() + DAY_MS;
-    const cursor = this.#host.cursor();
+    // Where the events that are still to be stored begin; null: those from now on.
+    const cursor = earliest(this.#hooks.cursors(this.#service.name));
     this.#deps.open({
-      user: accountOf(this.#host.service),
+      user: accountOf(this.#service.name),
       device: DEVICE,
       auth: { kind: "issuer", expiresAt },
       provedUntil: null,
@@ -141,7 +111,8 @@ export class Hub {
       this.#cancel = this.#deps.timers.after(COLLECT_MS, () => this.#ready = true);
     };
     if (mode !== "reset" || asked === null) return begin();
-    this.#host.store({ outcomes: [], presence: [], cursor: this.#cursor, gap: true }, begin);
+    const news = { outcomes: [], presence: [], cursor: this.#cursor, gap: true };
+    this.#hooks.store(this.#service.name, news, begin);
   }
 
   /** Its session is gone: takes another. */
@@ -154,7 +125,7 @@ export class Hub {
   #again(why: string, retryAfterMs?: number): void {
     this.#ready = false;
     this.#presence.clear();
-    this.#deps.log.warn("service is not attached", { service: this.#host.service, why });
+    this.#deps.log.warn("service is not attached", { service: this.#service.name, why });
     const { random, retries } = this.#deps;
     const waitMs = retries.againMs("service", ++this.#failed, random.number(), retryAfterMs);
     this.#cancel();
@@ -187,18 +158,20 @@ export class Hub {
       }
     }
     const cursor = this.#cursor === before ? "" : this.#cursor;
-    this.#host.store({ outcomes, presence, cursor, gap: false }, done);
-    if (cursor !== "") this.#host.moved();
+    const { name } = this.#service;
+    // The next frame is taken when `done` was called.
+    this.#hooks.store(name, { outcomes, presence, cursor, gap: false }, done);
+    if (cursor !== "") this.#listeners.moved(name);
   }
 
   #changed(event: WireEvent, presence: PresenceView[]): void {
     const { k: _, ...view } = event;
     const seen = view as unknown as PresenceView;
-    if (seen.user === accountOf(this.#host.service)) return;
+    if (seen.user === accountOf(this.#service.name)) return;
     if (seen.show === "offline" && seen["lastSeen"] === undefined) this.#presence.delete(seen.user);
     else this.#presence.set(seen.user, seen);
     presence.push(seen);
-    this.#host.presence(seen);
+    this.#listeners.presence(this.#service.name, seen);
   }
 
   /**
@@ -207,15 +180,17 @@ export class Hub {
    */
   #accept(name: string): void {
     this.#subscription(name, "subscribed");
-    if (this.#host.seesPresence) this.#subscription(name, "subscribe");
+    const { scopes } = this.#service;
+    const seesPresence = scopes.includes("presence.read") || scopes.includes("watch");
+    if (seesPresence) this.#subscription(name, "subscribe");
   }
 
   #subscription(name: string, type: "subscribed" | "subscribe"): void {
-    const user = accountOf(this.#host.service);
+    const user = accountOf(this.#service.name);
     const input = { contact: name as AccountName, type };
     this.#deps.router.request(user, "roster.subscription", input, (result) => {
       if (result.ok) return;
-      const { service } = this.#host;
+      const service = this.#service.name;
       this.#deps.log.warn("service cannot answer a contact", { service, code: result.code });
     });
   }

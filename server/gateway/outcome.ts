@@ -83,6 +83,16 @@ export interface PresenceView {
   readonly [field: string]: unknown;
 }
 
+/** News for webhooks, in order: outcomes and presence of one frame. */
+export interface News {
+  readonly outcomes: readonly Outcome[];
+  readonly presence: readonly PresenceView[];
+  /** The mailbox position after them, "" where none moved it. */
+  readonly cursor: string;
+  /** Outcomes before these may have been missed: the log did not reach back so far. */
+  readonly gap: boolean;
+}
+
 /** How a user is shown who is away, unknown, or does not let the service see anything. */
 export function unseen(user: string): PresenceView {
   return { user, show: "offline" };

@@ -7,17 +7,9 @@ import { newId, pointOf } from "../../shard/name/ids.ts";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { DevicePresence, EdgePacket, Snapshot } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
-import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
-import type { Router } from "../node/router.ts";
+import type { Cancel } from "../node/ports.ts";
+import type { GatewayDeps } from "./gateway_deps.ts";
 import { accountOf } from "./service.ts";
-
-/** What they need. */
-export interface PresencesDeps {
-  readonly router: Pick<Router, "request">;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-}
 
 /** A presence that stands. */
 interface Standing {
@@ -43,7 +35,7 @@ export function agrees(snapshot: Snapshot, service: string): boolean {
 
 /** See the head of this file. */
 export class Presences {
-  readonly #deps: PresencesDeps;
+  readonly #deps: GatewayDeps;
   /** How many one service may have standing. */
   readonly #perServiceMax: number;
   readonly #standing = new Map<string, Standing>();
@@ -51,7 +43,7 @@ export class Presences {
   /** Those that are being set for the first time. */
   readonly #opening = new Map<string, number>();
 
-  constructor(deps: PresencesDeps, perServiceMax: number) {
+  constructor(deps: GatewayDeps, perServiceMax: number) {
     this.#deps = deps;
     this.#perServiceMax = perServiceMax;
   }

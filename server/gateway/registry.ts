@@ -3,8 +3,8 @@
  * durable at once and seen by every node.
  */
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import type { Clock, Random, StoreError, StoreKey } from "../node/ports.ts";
-import type { Router } from "../node/router.ts";
+import type { StoreError, StoreKey } from "../node/ports.ts";
+import type { GatewayDeps } from "./gateway_deps.ts";
 import { equalBytes } from "../auth/hash.ts";
 import { cellJson, CellValue, type Registers } from "../node/cell_value.ts";
 import { type Rows, rowValue } from "./rows.ts";
@@ -18,14 +18,7 @@ import {
   type ServiceRecord,
 } from "./service.ts";
 
-/** What it needs. */
-export interface RegistryDeps {
-  readonly rows: Rows;
-  readonly store: Registers;
-  readonly router: Pick<Router, "request">;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+type Deps = Pick<GatewayDeps, "router" | "clock" | "random"> & { readonly registers: Registers };
 
 type Services = Readonly<Record<string, ServiceRecord>>;
 
@@ -40,7 +33,9 @@ const utf8 = new TextEncoder();
 
 /** See the head of this file. */
 export class Registry {
-  readonly #deps: RegistryDeps;
+  readonly #deps: Deps;
+  /** Where an earlier version has stored the services. */
+  readonly #rows: Rows;
   readonly #shared: CellValue<Services>;
   readonly #services = new Map<string, ServiceRecord>();
   /** Revoked ones that are not durably so. */
@@ -48,15 +43,16 @@ export class Registry {
   /** Called after a service was added or revoked. */
   onChange: Changed = () => {};
 
-  constructor(deps: RegistryDeps) {
+  constructor(deps: Deps, rows: Rows) {
     this.#deps = deps;
-    this.#shared = new CellValue(deps.store, cellJson<Services>("services", this.#earlier));
+    this.#rows = rows;
+    this.#shared = new CellValue(deps.registers, cellJson<Services>("services", this.#earlier));
     this.#shared.onChange = (services) => this.#adopt(services);
   }
 
   /** Services as an earlier version has stored them: each in a row of its own. */
   readonly #earlier = (done: (error: StoreError | null, services: Services) => void): void => {
-    this.#deps.rows.all(PREFIX, (error, rows) => {
+    this.#rows.all(PREFIX, (error, rows) => {
       const services = rows.map(({ value }) => rowValue(value) as ServiceRecord);
       done(error, Object.fromEntries(services.map((service) => [service.name, service])));
     });

@@ -6,20 +6,11 @@ import type { AccountName, Cursor } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
 import { formatCursor } from "../../shard/name/ids.ts";
-import type { Random, Timers } from "../node/ports.ts";
-import type { Retries } from "../../shard/retry.ts";
+import type { Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
-import type { Gateway, Listener } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
+import type { Listener } from "./listeners.ts";
 import { type Outcome, outcomesOf, type PresenceView, unseen } from "./outcome.ts";
-
-/** What streams need. */
-export interface StreamDeps {
-  readonly gateway: Gateway;
-  readonly router: Pick<Router, "request">;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly retries: Retries;
-}
 
 /** A comment keeps proxies from closing an idle stream (ms). */
 const HEARTBEAT_MS = 15_000;
@@ -67,8 +58,8 @@ abstract class Stream implements Listener {
   #stopBeat = () => {};
   #stopListening = () => {};
 
-  constructor({ gateway, timers }: StreamDeps, service: string) {
-    this.#timers = timers;
+  constructor({ ports, listeners }: Gateway, service: string) {
+    this.#timers = ports.timers;
     this.body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller;
@@ -76,7 +67,7 @@ abstract class Stream implements Listener {
       pull: () => this.flush(),
       cancel: () => this.ended(),
     }, { highWaterMark: 4 });
-    this.#stopListening = gateway.listen(service, this);
+    this.#stopListening = listeners.add(service, this);
     // The reader knows by it that it is connected.
     this.write(": here\n\n");
     this.#beat();
@@ -125,10 +116,10 @@ class PresenceStream extends Stream {
   readonly #users: ReadonlySet<string> | null;
   readonly #pending = new Map<string, PresenceView>();
 
-  constructor(deps: StreamDeps, service: string, users: readonly string[] | null) {
-    super(deps, service);
+  constructor(gateway: Gateway, service: string, users: readonly string[] | null) {
+    super(gateway, service);
     this.#users = users === null ? null : new Set(users);
-    const seen = deps.gateway.hub(service)?.seen ?? new Map<string, PresenceView>();
+    const seen = gateway.hub(service)?.seen ?? new Map<string, PresenceView>();
     for (const user of users ?? seen.keys()) this.presence(seen.get(user) ?? unseen(user));
   }
 
@@ -151,7 +142,7 @@ class PresenceStream extends Stream {
 
 /** Outcomes after a cursor, for as long as somebody reads. */
 class OutcomeStream extends Stream {
-  readonly #deps: StreamDeps;
+  readonly #gateway: Gateway;
   readonly #account: AccountName;
   #cursor: Cursor | null;
   #reading = false;
@@ -159,9 +150,9 @@ class OutcomeStream extends Stream {
   /** Reads that failed in a row. */
   #failures = 0;
 
-  constructor(deps: StreamDeps, service: string, account: AccountName, cursor: Cursor | null) {
-    super(deps, service);
-    this.#deps = deps;
+  constructor(gateway: Gateway, service: string, account: AccountName, cursor: Cursor | null) {
+    super(gateway, service);
+    this.#gateway = gateway;
     this.#account = account;
     this.#cursor = cursor;
     this.flush();
@@ -178,7 +169,7 @@ class OutcomeStream extends Stream {
     if (this.#reading || this.#upToDate || !this.roomy) return;
     this.#reading = true;
     this.#upToDate = true;
-    readOutcomes(this.#deps.router, this.#account, this.#cursor, PAGE.limit, (result) => {
+    readOutcomes(this.#gateway.ports.router, this.#account, this.#cursor, PAGE.limit, (result) => {
       this.#reading = false;
       if (!this.open) return;
       if (!result.ok) return this.#failed(result);
@@ -197,7 +188,7 @@ class OutcomeStream extends Stream {
 
   #failed({ code, message, retryAfterMs }: Failure): void {
     if (code === "unavailable" || code === "busy") {
-      const { timers, random, retries } = this.#deps;
+      const { timers, random, retries } = this.#gateway.ports;
       const waitMs = retries.againMs("stream", ++this.#failures, random.number(), retryAfterMs);
       timers.after(waitMs, () => this.moved());
       return;
@@ -215,20 +206,20 @@ const HEADERS = {
 
 /** The answer that streams presence. */
 export function presenceStream(
-  deps: StreamDeps,
+  gateway: Gateway,
   service: string,
   users: readonly string[] | null,
 ): Response {
-  return new Response(new PresenceStream(deps, service, users).body, { headers: HEADERS });
+  return new Response(new PresenceStream(gateway, service, users).body, { headers: HEADERS });
 }
 
 /** The answer that streams outcomes. */
 export function outcomeStream(
-  deps: StreamDeps,
+  gateway: Gateway,
   service: string,
   account: AccountName,
   cursor: Cursor | null,
 ): Response {
-  const stream = new OutcomeStream(deps, service, account, cursor);
+  const stream = new OutcomeStream(gateway, service, account, cursor);
   return new Response(stream.body, { headers: HEADERS });
 }

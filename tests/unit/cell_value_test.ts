@@ -37,7 +37,10 @@ const accounts = {
 function openRegistry({ store, time, run }: ReturnType<typeof openStore>, seed: string): Registry {
   const random = simRandom(new Prng(seed));
   const { clock } = time.global;
-  const registry = new Registry({ rows: new Rows(store), store, router: accounts, clock, random });
+  const registry = new Registry(
+    { registers: store, router: accounts, clock, random },
+    new Rows(store),
+  );
   assert.deepEqual(run((done) => registry.load(done)), [null]);
   return registry;
 }

@@ -6,8 +6,6 @@ import { GatewayFixture } from "../sim/gateway_fixture.ts";
 import { honoPath } from "../../server/v1/rest.ts";
 import { gatewayRoutes } from "../../server/gateway/routes.ts";
 import { gatewaySchemas } from "../../server/gateway/schemas.ts";
-import { Prng, simRandom } from "../sim/prng.ts";
-import { simRetries } from "../sim/sim_ports.ts";
 import { SCOPE_NAMES } from "../../server/gateway/service.ts";
 import { Throttle } from "../../server/auth/throttle.ts";
 import { PROTOCOL_LIMITS } from "../sim/limits.ts";
@@ -21,11 +19,6 @@ function openApi(burst = 1000) {
   const limits: string[] = [];
   addGateway(app, {
     gateway: w.gateway,
-    router: w.node,
-    clock: w.process.clock,
-    timers: w.process.timers,
-    random: simRandom(new Prng(1)),
-    retries: simRetries(),
     domain: "example.org",
     limits: PROTOCOL_LIMITS,
     throttle: new Throttle({ burst, refillMs: 100, keysMax: 100 }),
