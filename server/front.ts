@@ -132,7 +132,7 @@ class NodeFront implements Front {
     this.#rules = createWebRules(config);
     this.#turns = new Turns(ports.clock, ports.timers);
     const sources = this.#sources(process, connections);
-    this.#metrics = frontMetrics({ ...sources, ...services });
+    this.#metrics = frontMetrics({ ...sources, ...services, retries: ports.retries });
     this.#live = frontLive({
       ...sources,
       ports,

@@ -137,7 +137,13 @@ function parse(text: string): unknown {
   }
 }
 
-/** Repeats what is answered busy. */
+/**
+ * Time between repetitions (ms). It is fixed and does not come from `shard/retry.ts`: one command
+ * repeats one request, so nothing has to be spread, and "busy" passes with the next commit.
+ */
+const BUSY_PAUSE_MS = 1000;
+
+/** Repeats what the server refuses as busy. */
 async function patiently<T>(host: CliHost, run: () => Promise<T>): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
@@ -145,7 +151,7 @@ async function patiently<T>(host: CliHost, run: () => Promise<T>): Promise<T> {
     } catch (error) {
       const passing = error instanceof AdminError && error.code === "busy";
       if (!passing || attempt >= ATTEMPTS_MAX) throw error;
-      await host.pause(1000);
+      await host.pause(BUSY_PAUSE_MS);
     }
   }
 }

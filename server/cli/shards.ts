@@ -25,7 +25,10 @@ const STEP = z.object({ lo: z.number(), hi: z.number(), at: z.array(z.number()) 
 const PLAN = z.object({ steps: z.array(STEP) });
 const RELOADED = z.object({ pauseMs: z.number(), epoch: z.number() });
 const DONE = z.object({ pauseMs: z.number(), shards: z.array(z.number()) });
-/** How often a step that found no rest is tried again, and after what pause (ms). */
+/**
+ * How often a step that found no rest is tried again, and after what pause (ms): a fixed one, for
+ * one operator repeats one step, and what it waits for is over within a commit or two.
+ */
 const TRIES = 20;
 const PAUSE_MS = 300;
 

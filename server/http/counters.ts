@@ -1,12 +1,11 @@
 /**
- * What a node counts about itself. Hot paths add to plain numbers here; `metrics.ts` reads them
- * when somebody asks, so that a delivery costs one addition whether or not anybody measures.
+ * What a node counts that no part of it counts for itself. Hot paths add to plain numbers;
+ * `series.ts` registers them for the metrics, so that a delivery costs one addition whether or not
+ * anything reads them.
  */
 import type { AdmissionKind, RefusalReason } from "./admission.ts";
 import { DAMAGE_KINDS } from "../node/damage.ts";
-import { SESSION_ENDS } from "../edge/types.ts";
 import { SILENT_CAUSES } from "../../shard/effects.ts";
-import type { StoreError } from "../node/ports.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 
 /** How many observations fell between fixed bounds, and their sum. */
@@ -51,10 +50,6 @@ export class OutcomeCounts {
   }
 }
 
-/** Transports that carry sessions; `none`: lost, and kept for the grace. */
-export const TRANSPORTS = ["websocket", "sse", "poll", "none"] as const;
-/** Whether they are users of the load tool, as values of a label. */
-export const SYNTHETIC = ["false", "true"] as const;
 /** Ways to prove who one is. */
 export const SIGN_IN_KINDS = ["password", "scram", "token", "issuer", "register"] as const;
 /** A way to prove who one is. */
@@ -80,19 +75,6 @@ export const RATE_LIMITS = [
 ] as const;
 /** A rate limit that applies. */
 export type RateLimit = (typeof RATE_LIMITS)[number];
-/**
- * What a connection can be ended for. `silent`: answers no pings. `unread`: does not take what it
- * is sent. `flood`: sends too fast, or goes on after it was sent away.
- */
-export const BAD_CONNECTIONS = [
-  "malformed",
-  "too_large",
-  "hello_timeout",
-  "http",
-  "flood",
-  "silent",
-  "unread",
-] as const;
 const ADMISSION_KINDS = [
   "connection",
   "signIn",
@@ -104,12 +86,6 @@ const REFUSAL_REASONS = [
   "draining",
   "storeFailing",
 ] as const satisfies readonly RefusalReason[];
-const STORE_FAILURES = [
-  "full",
-  "failed",
-  "unknown",
-  "fenced",
-] as const satisfies readonly StoreError["kind"][];
 
 type Counts<K extends string> = { [key in K]: number };
 
@@ -136,8 +112,6 @@ function messageCounters() {
   return {
     /** Committed with their sender. */
     accepted: 0,
-    /** Handed to sessions; a message counts once for each. */
-    delivered: 0,
     /** By the code the sender was answered with. */
     refused: zeros(errorCodes),
     /** Refused without telling the sender. */
@@ -150,58 +124,32 @@ function messageCounters() {
 }
 
 /**
- * All counters of one node. Everything rises for ever but `sessions.live` and `sessions.users`,
- * which go up and down. Durations are observed in milliseconds.
+ * These counters of one node; they only rise. Durations are observed in milliseconds.
  */
 export function createCounters() {
   return {
     presence: {
-      /** States of a contact handed to a session's outbox. */
-      deliveries: 0,
       /** Changes of somebody's presence that a shard has published. */
       changes: 0,
-      /** States that a newer one of the same contact replaced before they were sent. */
-      coalesced: 0,
       /** Local sessions told of one change. */
       fanOut: new Histogram(FAN_OUT),
       /** From the change at its shard to the frame at the transport. */
       latencyMs: new Histogram(LATENCY_MS),
     },
     messages: messageCounters(),
-    signals: { accepted: 0, delivered: 0 },
-    sessions: {
-      live: tables(TRANSPORTS, SYNTHETIC),
-      /** Users who have sessions. */
-      users: zeros(SYNTHETIC),
-      opened: 0,
-      resumed: 0,
-      ended: zeros(SESSION_ENDS),
-      /** Times that a session had to read on from its mailbox. */
-      fellBehind: 0,
-    },
-    connections: { opened: 0, listenerReopened: 0, bad: zeros(BAD_CONNECTIONS) },
-    frames: { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0 },
+    signals: { accepted: 0 },
     commits: {
       rows: new Histogram(COMMIT_ROWS),
       bytes: new Histogram(COMMIT_BYTES),
       latencyMs: new Histogram(LATENCY_MS),
-      failures: zeros(STORE_FAILURES),
     },
     /** Damaged rows that were read, each counted once. */
     damaged: zeros(DAMAGE_KINDS),
     loopLagMs: new Histogram(LATENCY_MS),
     admissionRefused: tables(ADMISSION_KINDS, REFUSAL_REASONS),
-    /** Refusals by the bounds of connections and sessions, which admission does not count. */
-    refusedFull: zeros(ADMISSION_KINDS),
     rateLimited: zeros(RATE_LIMITS),
     signIns: tables(SIGN_IN_KINDS, SIGN_IN_RESULTS),
     outcomes: new OutcomeCounts(),
-    /** Where sign-ins wait: how many do, and how many were asked to retry later. */
-    signInQueue: { waiting: 0, refused: 0 },
-    /** Webhooks of services: events taken and requests failed; waiting and dead are levels. */
-    webhooks: { delivered: 0, failed: 0, waiting: 0, dead: 0 },
-    /** Experiments, arms and what is counted of them: few, for the code names them all. */
-    arms: [] as (readonly [experiment: string, arm: string, what: string, count: number])[],
   };
 }
 

@@ -44,7 +44,10 @@ export function blockAddresses(server: NetServer, refused: (address: string) => 
   Object.assign(server, { blockList: { check: refused } });
 }
 
-/** How long the system may take to give the port back, and before another try (ms). */
+/**
+ * How long the system may take to give the port back, and before another try (ms): a fixed period,
+ * not a policy of `shard/retry.ts`, for no other node waits for this port, and clients do.
+ */
 const REOPEN_MS = 100;
 
 /** Opens the listener anew whenever it no longer accepts; the connections that exist go on. */

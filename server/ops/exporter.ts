@@ -1,77 +1,108 @@
-/** Metrics for Prometheus from numbers that are counted elsewhere. */
+/** Metrics for Prometheus from numbers that the parts of a node count. */
 import { Counter, Gauge, type Metric, Registry } from "prom-client";
-import type { Histogram } from "../http/counters.ts";
+import type { Buckets, Meter, Sample } from "../node/meter.ts";
+import type { Series } from "./series_table.ts";
 
-type Labels = Readonly<Record<string, string>>;
-/** A value with its labels. */
-export type Sample = readonly [labels: Labels, value: number];
+/** One series with what reads it. */
+interface Entry {
+  readonly series: Series;
+  readonly reads: (() => Iterable<Sample>)[];
+  buckets: Buckets | null;
+}
 
-/** Builds a registry of metrics that are read when somebody asks; the order of calls is the order of the output. */
-export class Exporter {
-  readonly registry = new Registry();
+/** The series of a table, filled by the parts that register; the table's order is the output's. */
+export class Exporter implements Meter {
+  readonly #registry = new Registry();
+  readonly #entries = new Map<string, Entry>();
+  /** Readings so far. */
+  #readings = 0;
 
-  counter(name: string, help: string, value: () => number): void {
-    this.counters(name, help, [], () => [[{}, value()]]);
+  constructor(table: readonly Series[]) {
+    for (const series of table) this.#define({ series, reads: [], buckets: null });
   }
 
-  counters(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    samples: () => Iterable<Sample>,
-  ): void {
-    new Counter({
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Series that no part has registered. */
+  get unregistered(): readonly string[] {
+    return [...this.#entries.values()]
+      .filter(({ reads, buckets }) => reads.length === 0 && buckets === null)
+      .map(({ series }) => series.name);
+  }
+
+  text(): Promise<string> {
+    this.#readings++;
+    return this.#registry.metrics();
+  }
+
+  value(series: string, read: () => number): void {
+    this.values(series, () => [[{}, read()]]);
+  }
+
+  values(series: string, read: () => Iterable<Sample>): void {
+    this.#entry(series, false).reads.push(read);
+  }
+
+  histogram(series: string, buckets: Buckets): void {
+    const entry = this.#entry(series, true);
+    if (entry.buckets !== null) throw new Error(`Metrics: two parts register ${series}`);
+    entry.buckets = buckets;
+  }
+
+  perReading<T>(read: () => T): () => T {
+    let last: { readonly value: T; readonly reading: number } | null = null;
+    return () => {
+      if (last?.reading !== this.#readings) last = { value: read(), reading: this.#readings };
+      return last.value;
+    };
+  }
+
+  #entry(name: string, histogram: boolean): Entry {
+    const entry = this.#entries.get(name);
+    if (entry === undefined || (entry.series.kind === "histogram") !== histogram) {
+      throw new Error(`Metrics: no such series as ${name}, or of another kind`);
+    }
+    return entry;
+  }
+
+  #define(entry: Entry): void {
+    const { name, help, kind, labels = [] } = entry.series;
+    this.#entries.set(name, entry);
+    if (kind === "histogram") return this.#defineHistogram(entry);
+    const { reads } = entry;
+    new (kind === "counter" ? Counter : Gauge)({
       name,
       help,
-      labelNames: [...labelNames],
-      registers: [this.registry],
+      labelNames: [...labels],
+      registers: [this.#registry],
       collect() {
         this.reset();
-        for (const [labels, value] of samples()) this.inc(labels, value);
+        for (const read of reads) {
+          for (const [of, value] of read()) this.inc(of, value);
+        }
       },
     });
   }
 
-  gauge(name: string, help: string, value: () => number): void {
-    this.gauges(name, help, [], () => [[{}, value()]]);
-  }
-
-  gauges(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    samples: () => Iterable<Sample>,
-  ): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of samples()) this.set(labels, value);
-      },
-    });
-  }
-
-  /** `scale` turns the histogram's unit into the exported base unit: 0.001 for ms to seconds. */
-  histogram(name: string, help: string, histogram: Histogram, scale = 1): void {
-    const get = () =>
-      Promise.resolve({ name, help, type: "histogram", values: buckets(name, histogram, scale) });
+  #defineHistogram(entry: Entry): void {
+    const { name, help, scale = 1 } = entry.series;
+    const get = () => {
+      const values = entry.buckets === null ? [] : samplesOf(name, entry.buckets, scale);
+      return Promise.resolve({ name, help, type: "histogram", values });
+    };
     // The library's own histogram cannot be filled from outside; the registry asks only for this.
-    this.registry.registerMetric({ name, help, get } as unknown as Metric);
+    this.#registry.registerMetric({ name, help, get } as unknown as Metric);
   }
 }
 
-/** Scale of histograms in milliseconds. */
-export const SECONDS_PER_MS = 0.001;
-
 /** 2.5 ms is 0.0025 s, not 0.0025000000000000005. */
-export function scaled(value: number, scale: number): number {
+function scaled(value: number, scale: number): number {
   return Number((value * scale).toPrecision(12));
 }
 
-function buckets(name: string, { bounds, counts, sum }: Histogram, scale: number) {
+function samplesOf(name: string, { bounds, counts, sum }: Buckets, scale: number) {
   let total = 0;
   const values = [...counts].map((count, i) => {
     total += count;

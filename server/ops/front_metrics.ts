@@ -1,17 +1,31 @@
-/** The metrics of a serving node, put together from what its parts count. */
+/** The metrics of a serving node: its parts register what they count. */
 import type { Counters } from "../http/counters.ts";
 import type { HttpCounters } from "../http/http_server.ts";
 import type { AdmissionControl } from "../http/admission_control.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { Experiments } from "../gateway/experiments.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import type { SignInQueue } from "../http/sign_in_queue.ts";
+import type { Meter } from "../node/meter.ts";
 import type { Node } from "../node/node.ts";
 import type { Process } from "../system/process.ts";
-import { createMetrics } from "./metrics.ts";
-import { type EdgeCounters, type EdgeGauges, newEdgeCounters } from "../edge/types.ts";
+import type { Retries } from "../../shard/retry.ts";
+import type { SignInQueue } from "../http/sign_in_queue.ts";
+import { type EdgeCounters, newEdgeCounters } from "../edge/types.ts";
+import { Exporter } from "./exporter.ts";
 import { newStreamCounters, type OpenStreams } from "../v1/events.ts";
 import { newWsCounters, type WsCounters } from "../v1/ws.ts";
+import {
+  registerAdmission,
+  registerCounters,
+  registerDoor,
+  registerSignInQueue,
+} from "../http/series.ts";
+import { registerEdge } from "../edge/edge_series.ts";
+import { registerExperiments, registerGateway } from "../gateway/series.ts";
+import { registerNode } from "../node/node_series.ts";
+import { registerRefused, registerStreams, registerWs } from "../v1/series.ts";
+import { SERIES } from "./series_table.ts";
+import { VERSION } from "../config/version.ts";
 
 /** What the parts of a front count for themselves. */
 export interface FrontCounters {
@@ -50,6 +64,7 @@ export interface MetricsSources {
   readonly gateway: Gateway;
   readonly experiments: Experiments;
   readonly node: Node;
+  readonly retries: Retries;
   readonly keeper: AdmissionControl;
   readonly signInQueue: Pick<SignInQueue, "waiting" | "refused">;
   readonly process: Process;
@@ -57,114 +72,36 @@ export interface MetricsSources {
   readonly startedAtMs: number;
 }
 
-/** Brings the numbers that parts of the node count for themselves into the metrics' counters. */
-function gather(sources: MetricsSources): void {
-  const { counters, counts, edge } = sources;
-  counters.presence.deliveries = counts.edge.presenceDeliveries;
-  counters.presence.coalesced = counts.edge.presenceCoalesced;
-  counters.messages.delivered = counts.edge.durableEvents;
-  counters.signals.delivered = counts.edge.signals;
-  gatherLive(counters, counts.streams, edge.gauges(), sources.gateway.attached);
-  counters.sessions.opened = counts.edge.opened;
-  counters.sessions.resumed = counts.edge.resumed;
-  Object.assign(counters.sessions.ended, counts.edge.ended);
-  counters.sessions.fellBehind = counts.edge.behind;
-  counters.frames.sent = counts.ws.framesSent + counts.streams.sent;
-  counters.frames.sentBytes = counts.ws.bytesSent + counts.streams.sentBytes;
-  Object.assign(counters.commits.failures, sources.node.committer.stats.failures);
-  counters.frames.received = counts.ws.framesReceived;
-  counters.frames.receivedBytes = counts.ws.bytesReceived;
-  Object.assign(counters.signInQueue, {
-    waiting: sources.signInQueue.waiting,
-    refused: sources.signInQueue.refused,
-  });
-  counters.refusedFull.connection = counts.door.refusedFull;
-  counters.refusedFull.signIn = counts.edge.refused;
-  gatherBad(counters, counts);
-  gatherServices(sources);
-}
-
-/** What services and experiments count. */
-function gatherServices({ counters, gateway, experiments }: MetricsSources): void {
-  const { hooks } = gateway;
-  const status = hooks.status(null);
-  Object.assign(counters.webhooks, hooks.counters, {
-    waiting: status.reduce((sum, { waiting }) => sum + waiting, 0),
-    dead: status.reduce((sum, { dead }) => sum + dead, 0),
-  });
-  counters.arms.splice(0, Infinity, ...experiments.counts());
-}
-
-/**
- * Live sessions by what carries them, and who has them: apart for users of the load tool, and
- * without those of services, which nothing carries.
- */
-function gatherLive(
-  { sessions }: Counters,
-  streams: OpenStreams,
-  all: EdgeGauges,
-  services: number,
+/** Registers the process; CPU time is 0 where the platform does not say. */
+export function registerProcess(
+  to: Meter,
+  process: Pick<Process, "cpuMs" | "rssBytes">,
+  startedAtMs: number,
 ): void {
-  const synthetic = {
-    users: all.syntheticUsers,
-    sessions: all.syntheticSessions,
-    lost: all.syntheticLost,
-    polling: all.syntheticPolling,
-    sse: streams.synthetic,
-  };
-  const real = {
-    users: all.users - synthetic.users - services,
-    sessions: all.sessions - synthetic.sessions - services,
-    lost: all.lost - synthetic.lost,
-    polling: all.polling - synthetic.polling,
-    sse: streams.open - synthetic.sse,
-  };
-  for (const [label, of] of [["false", real], ["true", synthetic]] as const) {
-    sessions.users[label] = of.users;
-    sessions.live.poll[label] = of.polling;
-    sessions.live.sse[label] = of.sse;
-    sessions.live.websocket[label] = of.sessions - of.lost - of.polling - of.sse;
-    sessions.live.none[label] = of.lost;
-  }
+  to.value("roost_process_cpu_seconds_total", () => (process.cpuMs() ?? 0) / 1000);
+  to.value("roost_resident_memory_bytes", () => process.rssBytes());
+  to.value("roost_start_time_seconds", () => startedAtMs / 1000);
+  to.values("roost_build_info", () => [[{ version: VERSION }, 1]]);
 }
 
-/** Connections that were ended for what they did, by kind. */
-function gatherBad({ connections }: Counters, { ws, door, edge, protocol }: FrontCounters): void {
-  const { faults } = ws;
-  connections.opened = door.opened;
-  connections.listenerReopened = door.reopened;
-  connections.bad.http = door.malformed;
-  connections.bad.hello_timeout = faults.no_hello + protocol.timeout;
-  connections.bad.malformed = faults.frame + faults.binary + protocol.malformed;
-  connections.bad.too_large = faults.too_large;
-  connections.bad.flood = faults.flood + faults.late + door.pipelined;
-  connections.bad.silent = faults.silent;
-  connections.bad.unread = faults.unread + edge.stalled;
-}
-
-/** Makes what answers `/metrics`. */
+/** Makes the handler of `/metrics`; throws where a series has no part that counts it. */
 export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
-  const { counters, edge, node, keeper, process } = sources;
-  const metrics = createMetrics(counters, {
-    watchedUsers: () => edge.gauges().watched,
-    watchers: () => edge.gauges().watches,
-    interests: () => node.shards.reduce((n, s) => n + s.presence.size, 0),
-    connections: () => sources.connections(),
-    outboxBytes: () => edge.gauges().outboxBytes,
-    cachedUsers: () => node.accountsInMemory,
-    commitQueue: () => node.pending,
-    loopLagMs: () => keeper.lagMs(),
-    storeFailing: () => node.committer.failingSinceMs !== 0,
-    ready: () => node.settled,
-    bugs: () => node.bugs,
-    rssBytes: () => process.rssBytes(),
-    cpuMs: () => process.cpuMs() ?? 0,
-    behind: () => edge.gauges().behind,
-  }, sources.startedAtMs);
+  const { counts, counters, edge } = sources;
+  const to = new Exporter(SERIES);
+  registerCounters(to, counters);
+  registerNode(to, sources.node, sources.retries);
+  registerEdge(to, counts.edge, () => edge.gauges());
+  registerWs(to, counts.ws);
+  registerStreams(to, counts.streams);
+  registerRefused(to, counts.protocol);
+  registerDoor(to, counts.door, () => sources.connections());
+  registerSignInQueue(to, sources.signInQueue);
+  registerAdmission(to, sources.keeper);
+  registerGateway(to, sources.gateway);
+  registerExperiments(to, sources.experiments);
+  registerProcess(to, sources.process, sources.startedAtMs);
+  if (to.unregistered.length > 0) throw new Error(`Metrics: nothing counts ${to.unregistered}`);
   return async () => {
-    gather(sources);
-    return new Response(await metrics.text(), {
-      headers: { "content-type": metrics.contentType },
-    });
+    return new Response(await to.text(), { headers: { "content-type": to.contentType } });
   };
 }

@@ -1,35 +1,81 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  type Counters,
   createCounters,
   Histogram,
   OutcomeCounts,
   signInResult,
 } from "../../server/http/counters.ts";
-import { createMetrics, type Gauges } from "../../server/ops/metrics.ts";
+import type { Gateway } from "../../server/gateway/gateway.ts";
+import type { Node } from "../../server/node/node.ts";
+import { Exporter } from "../../server/ops/exporter.ts";
+import { newFrontCounters, registerProcess } from "../../server/ops/front_metrics.ts";
+import {
+  registerAdmission,
+  registerCounters,
+  registerDoor,
+  registerSignInQueue,
+} from "../../server/http/series.ts";
+import { registerEdge } from "../../server/edge/edge_series.ts";
+import { registerExperiments, registerGateway } from "../../server/gateway/series.ts";
+import { registerNode } from "../../server/node/node_series.ts";
+import { registerRefused, registerStreams, registerWs } from "../../server/v1/series.ts";
+import { SERIES } from "../../server/ops/series_table.ts";
+import { simRetries } from "../sim/sim_ports.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 
-const GAUGES: Gauges = {
-  watchedUsers: () => 11,
-  watchers: () => 12,
-  interests: () => 13,
-  connections: () => 14,
-  outboxBytes: () => 15,
-  cachedUsers: () => 16,
-  commitQueue: () => 17,
-  loopLagMs: () => 1500,
-  storeFailing: () => true,
-  ready: () => false,
-  bugs: () => 21,
-  rssBytes: () => 18,
-  cpuMs: () => 19,
-  behind: () => 20,
-};
+/** What the parts of a node count, and their metrics. */
+function metered() {
+  const counters = createCounters();
+  const counts = newFrontCounters();
+  const gauges = {
+    users: 9,
+    syntheticUsers: 4,
+    sessions: 12,
+    syntheticSessions: 5,
+    lost: 3,
+    syntheticLost: 1,
+    polling: 2,
+    syntheticPolling: 1,
+    behind: 20,
+    watched: 11,
+    watches: 12,
+    outboxBytes: 15,
+    outboxBytesTop: 15,
+    detaching: 0,
+  };
+  const node = {
+    shards: [{ presence: { size: 6 } }, { presence: { size: 7 } }],
+    committer: { stats: { failures: { full: 2 } }, failingSinceMs: 1 },
+    pending: 17,
+    accountsInMemory: 16,
+    settled: false,
+    bugs: 21,
+  };
+  const retries = simRetries();
+  const gateway = {
+    attached: 2,
+    hooks: { counters: { delivered: 0, failed: 0 }, status: () => [] },
+  };
+  let looks = 0;
+  const to = new Exporter(SERIES);
+  registerCounters(to, counters);
+  registerNode(to, node as unknown as Node, retries);
+  registerEdge(to, counts.edge, () => (looks++, gauges));
+  registerWs(to, counts.ws);
+  registerStreams(to, counts.streams);
+  registerRefused(to, counts.protocol);
+  registerDoor(to, counts.door, () => 14);
+  registerSignInQueue(to, { waiting: 1, refused: 2 });
+  registerAdmission(to, { lagMs: () => 1500 });
+  registerGateway(to, gateway as unknown as Gateway);
+  registerExperiments(to, { counts: () => [["offline-grace", "short", "exposures", 3]] });
+  registerProcess(to, { rssBytes: () => 18, cpuMs: () => 19 }, 1_000_500);
+  return { counters, counts, retries, to, looks: () => looks };
+}
 
 /** Scrapes: sample with labels → value, and metric → its help and type. */
-async function scrape(counters: Counters) {
-  const metrics = createMetrics(counters, GAUGES, 1_000_500);
+async function scrape(metrics: Exporter) {
   await metrics.text();
   // A second scrape must not count anything twice.
   const text = await metrics.text();
@@ -90,56 +136,77 @@ Deno.test("signInResult sorts every error code", () => {
   assert.deepEqual(sorted.none, ["bad_request", "unsupported", "too_large"]);
 });
 
-Deno.test("createMetrics exports what was counted, however often it is asked", async () => {
-  const counters = createCounters();
-  counters.presence.deliveries += 40;
+/** What the next test counts, as it is exported. */
+const EXPECTED = {
+  "roost_presence_deliveries_total": 40,
+  'roost_presence_fan_out_sessions_bucket{le="20"}': 0,
+  'roost_presence_fan_out_sessions_bucket{le="40"}': 1,
+  'roost_presence_fan_out_sessions_bucket{le="+Inf"}': 1,
+  'roost_presence_latency_seconds_bucket{le="0.001"}': 0,
+  'roost_presence_latency_seconds_bucket{le="0.0025"}': 40,
+  'roost_presence_latency_seconds_bucket{le="60"}': 40,
+  "roost_presence_latency_seconds_sum": 0.1,
+  "roost_presence_latency_seconds_count": 40,
+  'roost_messages_refused_total{code="busy"}': 1,
+  'roost_messages_refused_total{code="forbidden"}': 0,
+  'roost_sessions{transport="websocket",synthetic="false"}': 12 - 5 - 2 - 1 - 2 - 2,
+  'roost_sessions{transport="websocket",synthetic="true"}': 5 - 1 - 1 - 1,
+  'roost_sessions{transport="sse",synthetic="false"}': 2,
+  'roost_sessions{transport="sse",synthetic="true"}': 1,
+  'roost_sessions{transport="poll",synthetic="false"}': 1,
+  'roost_sessions{transport="none",synthetic="false"}': 2,
+  'roost_users_online{synthetic="false"}': 9 - 4 - 2,
+  'roost_connections_bad_total{fault="unread"}': 5,
+  'roost_admission_refused_total{kind="signIn",reason="full"}': 8,
+  "roost_frames_sent_total": 42,
+  'roost_retries_total{kind="probe"}': 1,
+  'roost_retries_total{kind="webhook"}': 0,
+  'roost_commit_failures_total{kind="full"}': 2,
+  "roost_presence_interests": 13,
+  "roost_connections": 14,
+  "roost_process_cpu_seconds_total": 0.019,
+  'roost_experiment_events_total{experiment="offline-grace",arm="short",what="exposures"}': 3,
+  'roost_users_online{synthetic="true"}': 4,
+  'roost_sessions_ended_total{reason="slow"}': 7,
+  'roost_sessions_ended_total{reason="lost"}': 0,
+  'roost_admission_refused_total{kind="signIn",reason="overload"}': 5,
+  'roost_sign_ins_total{kind="scram",result="ok"}': 6,
+  'roost_requests_total{name="send",outcome="too_large"}': 1,
+  "roost_presence_watched_users": 11,
+  "roost_outbox_bytes": 15,
+  "roost_loop_lag_average_seconds": 1.5,
+  "roost_store_failing": 1,
+  "roost_ready": 0,
+  "roost_bugs_total": 21,
+  "roost_start_time_seconds": 1000.5,
+};
+
+Deno.test("Exporter exports what was counted, however often it is asked", async () => {
+  const { counters, counts, retries, to } = metered();
+  counts.edge.presenceDeliveries += 40;
   counters.presence.fanOut.observe(40);
   counters.presence.latencyMs.observe(2.5, 40);
   counters.messages.refused.busy++;
-  counters.sessions.live.sse.false += 3;
-  counters.sessions.live.sse.false--;
-  counters.sessions.users.true = 4;
-  counters.sessions.ended.slow += 7;
+  counts.streams.open = 3;
+  counts.streams.synthetic = 1;
+  counts.edge.ended.slow += 7;
+  counts.edge.refused += 8;
+  counts.edge.stalled += 2;
+  counts.ws.faults.unread += 3;
+  counts.ws.framesSent += 30;
+  counts.streams.sent += 12;
+  retries.againMs("probe", 1, 0);
   counters.admissionRefused.signIn.overload += 5;
   counters.signIns.scram.ok += 6;
   counters.outcomes.add("send", "too_large");
-  const { samples } = await scrape(counters);
-  const expected = {
-    "roost_presence_deliveries_total": 40,
-    'roost_presence_fan_out_sessions_bucket{le="20"}': 0,
-    'roost_presence_fan_out_sessions_bucket{le="40"}': 1,
-    'roost_presence_fan_out_sessions_bucket{le="+Inf"}': 1,
-    'roost_presence_latency_seconds_bucket{le="0.001"}': 0,
-    'roost_presence_latency_seconds_bucket{le="0.0025"}': 40,
-    'roost_presence_latency_seconds_bucket{le="60"}': 40,
-    "roost_presence_latency_seconds_sum": 0.1,
-    "roost_presence_latency_seconds_count": 40,
-    'roost_messages_refused_total{code="busy"}': 1,
-    'roost_messages_refused_total{code="forbidden"}': 0,
-    'roost_sessions{transport="sse",synthetic="false"}': 2,
-    'roost_sessions{transport="sse",synthetic="true"}': 0,
-    'roost_sessions{transport="poll",synthetic="false"}': 0,
-    'roost_users_online{synthetic="true"}': 4,
-    'roost_sessions_ended_total{reason="slow"}': 7,
-    'roost_sessions_ended_total{reason="lost"}': 0,
-    'roost_admission_refused_total{kind="signIn",reason="overload"}': 5,
-    'roost_sign_ins_total{kind="scram",result="ok"}': 6,
-    'roost_requests_total{name="send",outcome="too_large"}': 1,
-    "roost_presence_watched_users": 11,
-    "roost_outbox_bytes": 15,
-    "roost_loop_lag_average_seconds": 1.5,
-    "roost_store_failing": 1,
-    "roost_ready": 0,
-    "roost_bugs_total": 21,
-    "roost_start_time_seconds": 1000.5,
-  };
-  for (const [sample, value] of Object.entries(expected)) {
+  const { samples } = await scrape(to);
+  for (const [sample, value] of Object.entries(EXPECTED)) {
     assert.equal(samples.get(sample), value, sample);
   }
 });
 
-Deno.test("createMetrics names and documents metrics as Prometheus wants them", async () => {
-  const { text, types, helps, samples } = await scrape(createCounters());
+Deno.test("Exporter names and documents metrics as Prometheus wants them", async () => {
+  const { text, types, helps, samples } = await scrape(metered().to);
   assert.match(text, /^# HELP roost_presence_deliveries_total /);
   for (const [name, type] of types) {
     assert.match(name, /^roost_[a-z]+(_[a-z]+)*$/);
@@ -151,10 +218,10 @@ Deno.test("createMetrics names and documents metrics as Prometheus wants them", 
   for (const sample of samples.keys()) assert.doesNotMatch(sample, /undefined|NaN/);
 });
 
-Deno.test("createMetrics exports cumulative buckets that end with the count", async () => {
-  const counters = createCounters();
+Deno.test("Exporter exports cumulative buckets that end with the count", async () => {
+  const { counters, to } = metered();
   for (let ms = 0; ms < 200; ms += 7) counters.commits.latencyMs.observe(ms * ms);
-  const { samples } = await scrape(counters);
+  const { samples } = await scrape(to);
   const buckets = [...samples].filter(([name]) =>
     name.startsWith("roost_commit_latency_seconds_bucket")
   );
@@ -166,4 +233,21 @@ Deno.test("createMetrics exports cumulative buckets that end with the count", as
   assert.deepEqual(values, values.toSorted((a, b) => a - b));
   assert.equal(values.at(-1), 29);
   assert.equal(samples.get("roost_commit_latency_seconds_count"), 29);
+});
+
+Deno.test("9 B6: parts register every series, and sessions are counted once for a reading", async () => {
+  const { to, looks } = metered();
+  assert.deepEqual(to.unregistered, []);
+  await to.text();
+  await to.text();
+  assert.equal(looks(), 2);
+});
+
+Deno.test("9 B6: Exporter refuses series that it does not know, and histograms of two parts", () => {
+  const { to, counters } = metered();
+  const histogram = counters.loopLagMs;
+  assert.throws(() => to.value("roost_nothing_total", () => 1), /no such series as roost_nothing/);
+  assert.throws(() => to.value("roost_loop_lag_seconds", () => 1), /of another kind/);
+  assert.throws(() => to.histogram("roost_ready", histogram), /of another kind/);
+  assert.throws(() => to.histogram("roost_loop_lag_seconds", histogram), /two parts register/);
 });

@@ -5,6 +5,7 @@ import { Api, Refusal } from "./api.js";
 import { Chart } from "./chart.js";
 import { CHARTS } from "./charts.js";
 import { InviteView } from "./invites.js";
+import { retryWaitMs } from "../client/backoff.js";
 import { ShardView } from "./shards.js";
 import { Store } from "./store.js";
 import { clockText, durationText, refusalText, stateText } from "./text.js";
@@ -14,8 +15,8 @@ import { UserView } from "./users.js";
 const VIEWS = /** @type {const} */ (["overview", "shards", "users"]);
 /** Time between questions. */
 const POLL_MS = 1000;
-/** Longest pause between tries to reach a server that does not answer. */
-const RETRY_MS_MAX = 5000;
+/** Waits between tries to reach a server that does not reply (ms): 1 to 5 s. */
+const RETRY = { leastMs: POLL_MS, baseMs: POLL_MS, capMs: 4000, askedMaxMs: 5000 };
 
 class Dashboard {
   #api = new Api();
@@ -157,7 +158,7 @@ class Dashboard {
       if (!(error instanceof Refusal)) throw error;
       if (mine !== this.#signedIn) return;
       this.#failures++;
-      waitMs = Math.min(RETRY_MS_MAX, Math.max(POLL_MS * this.#failures, error.retryAfterMs ?? 0));
+      waitMs = retryWaitMs(RETRY, this.#failures, Math.random(), error.retryAfterMs ?? 0);
     }
     this.#renderConnection();
     clearTimeout(this.#timer);

@@ -32,7 +32,10 @@ const NEW_MS = 8000;
 const CHANGING_MS = 4000;
 /** Rows of the table that are shown; the map has all. */
 const ROWS_MAX = 256;
-/** How often a step that found no rest is tried again, and after what pause (ms). */
+/**
+ * How often a step that found no rest is tried again, and after what pause (ms): a fixed one, for
+ * one operator repeats one step, and what it waits for is over within a commit or two.
+ */
 const TRIES = 20;
 const PAUSE_MS = 300;
 const STATES = ["starting", "serves", "held up"];

@@ -14,7 +14,10 @@
 /** Questions at the same time, and the least time from one to the next (ms). */
 const AT_ONCE = 2;
 const GAP_MS = 60;
-/** How long nothing is asked after a refusal that does not say (ms). */
+/**
+ * How long nothing is asked after a refusal that does not say (ms). It does not grow: what is asked
+ * next is another row, and the rows in sight bound how often.
+ */
 const REFUSED_MS = 5000;
 /** Previews that are kept; of a preview only this many characters. */
 const KEPT = 500;

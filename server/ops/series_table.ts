@@ -1,0 +1,177 @@
+/** Every series of `/metrics`, presence first. The parts of a node register what they count. */
+
+/** One series. */
+export interface Series {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels?: readonly string[];
+  /** Of histograms: turns the unit that is counted in (ms) into the exported one (s). */
+  readonly scale?: number;
+}
+
+const counter = (name: string, help: string, ...labels: string[]): Series => {
+  return { name, kind: "counter", help, labels };
+};
+const gauge = (name: string, help: string, ...labels: string[]): Series => {
+  return { name, kind: "gauge", help, labels };
+};
+const histogram = (name: string, help: string): Series => {
+  return { name, kind: "histogram", help, scale: name.endsWith("_seconds") ? 0.001 : 1 };
+};
+
+/** In the order of the output. */
+export const SERIES: readonly Series[] = [
+  counter("roost_presence_deliveries_total", "Presence states of contacts handed to sessions."),
+  counter("roost_presence_changes_total", "Presence changes published by the shards of this node."),
+  counter(
+    "roost_presence_coalesced_total",
+    "Presence states replaced by a newer one of the same contact before they were sent.",
+  ),
+  histogram("roost_presence_fan_out_sessions", "Local sessions told of one presence change."),
+  histogram(
+    "roost_presence_latency_seconds",
+    "Time from a presence change at its shard to the frame at a watcher's transport.",
+  ),
+  gauge("roost_presence_watched_users", "Users whose presence some local session watches."),
+  gauge("roost_presence_watchers", "Pairs of a local session and a user it watches."),
+  gauge(
+    "roost_presence_interests",
+    "Pairs of a user of this node's shards and a node that wants its presence.",
+  ),
+  counter("roost_messages_accepted_total", "Messages committed with their sender."),
+  counter("roost_messages_delivered_total", "Messages handed to sessions, once for each session."),
+  counter(
+    "roost_messages_refused_total",
+    "Sends that were refused, by the code of the answer.",
+    "code",
+  ),
+  counter(
+    "roost_messages_silently_refused_total",
+    "Messages that were accepted, then refused without telling their sender, by cause.",
+    "cause",
+  ),
+  histogram(
+    "roost_message_latency_seconds",
+    "Time from the sender's frame to the frame at a recipient's transport.",
+  ),
+  histogram(
+    "roost_message_ack_seconds",
+    "Time from the frame of a send to its ack, which follows its commit; WebSockets only.",
+  ),
+  counter("roost_signals_accepted_total", "Signals accepted."),
+  counter("roost_signals_delivered_total", "Signals handed to sessions, once for each session."),
+  gauge(
+    "roost_sessions",
+    "Live sessions by the transport that carries them; synthetic are those of roost load.",
+    "transport",
+    "synthetic",
+  ),
+  gauge(
+    "roost_users_online",
+    "Users who have live sessions; synthetic are those of roost load.",
+    "synthetic",
+  ),
+  counter("roost_sessions_opened_total", "Sessions opened."),
+  counter("roost_sessions_resumed_total", "Sessions taken up again by a new connection."),
+  counter(
+    "roost_sessions_ended_total",
+    "Sessions ended; lost and slow ones (readers that stalled) did not return.",
+    "reason",
+  ),
+  counter(
+    "roost_sessions_fell_behind_total",
+    "Times that a session's outbox was full and it had to read from its mailbox.",
+  ),
+  gauge(
+    "roost_sessions_behind",
+    "Live sessions whose outbox was full, and that read on from their mailbox.",
+  ),
+  gauge("roost_outbox_bytes", "Unsent bytes of all sessions, what the sockets hold included."),
+  gauge("roost_connections", "Open connections."),
+  counter("roost_connections_opened_total", "Connections taken."),
+  counter(
+    "roost_listener_reopened_total",
+    "Times that the listener accepted no more, for want of file descriptors, and was opened anew.",
+  ),
+  counter(
+    "roost_connections_bad_total",
+    "Frames and connections that kept no rules, before or after signing in.",
+    "fault",
+  ),
+  counter("roost_frames_received_total", "Frames received."),
+  counter("roost_received_bytes_total", "Bytes of frames received."),
+  counter("roost_frames_sent_total", "Frames sent."),
+  counter("roost_sent_bytes_total", "Bytes of frames sent."),
+  histogram("roost_commit_rows", "Log rows in one commit."),
+  histogram("roost_commit_bytes", "Bytes of log rows in one commit."),
+  histogram("roost_commit_latency_seconds", "Time of one commit in the store."),
+  counter(
+    "roost_commit_failures_total",
+    "Writes that failed; unknown ones may have happened, fenced ones had lost a shard.",
+    "kind",
+  ),
+  gauge("roost_commit_queue_requests", "Requests that wait for a commit."),
+  gauge("roost_store_failing", "1 while the store refuses writes, else 0."),
+  counter(
+    "roost_damaged_records_total",
+    "Rows of the store that were read and are damaged, each once; logged as row_damaged.",
+    "kind",
+  ),
+  gauge("roost_users_cached", "Users held in memory."),
+  counter(
+    "roost_sign_ins_total",
+    "Sign-ins by how they proved who they are and how they ended.",
+    "kind",
+    "result",
+  ),
+  gauge("roost_sign_ins_waiting", "Sign-ins that wait in line."),
+  counter(
+    "roost_sign_ins_deferred_total",
+    "Sign-ins that were asked to retry later, for too many came at once.",
+  ),
+  counter(
+    "roost_admission_refused_total",
+    "Refusals under overload or at the end, by what was asked for.",
+    "kind",
+    "reason",
+  ),
+  counter("roost_rate_limited_total", "Requests that a rate limited.", "limit"),
+  counter("roost_requests_total", "Commands and requests by name and outcome.", "name", "outcome"),
+  counter("roost_webhook_events_delivered_total", "Events that receivers of webhooks have taken."),
+  counter(
+    "roost_webhook_requests_failed_total",
+    "Requests to receivers of webhooks that failed, and are repeated.",
+  ),
+  gauge(
+    "roost_webhook_events",
+    "Events of all webhooks that wait, and that are dead letters.",
+    "state",
+  ),
+  counter(
+    "roost_experiment_events_total",
+    "What happened to accounts of running experiments, by arm.",
+    "experiment",
+    "arm",
+    "what",
+  ),
+  histogram("roost_loop_lag_seconds", "How late the event loop ran its sampling timer."),
+  gauge(
+    "roost_loop_lag_average_seconds",
+    "Moving average of the event loop's lateness, by which admission decides.",
+  ),
+  gauge("roost_ready", "1 while the node takes new work, else 0."),
+  counter(
+    "roost_bugs_total",
+    "Exceptions that were caught in shards and in callbacks; each is logged as node.bug.",
+  ),
+  counter(
+    "roost_retries_total",
+    "What was tried again after a failure or without a reply, by kind.",
+    "kind",
+  ),
+  counter("roost_process_cpu_seconds_total", "CPU time of the process, user and system."),
+  gauge("roost_resident_memory_bytes", "Resident memory."),
+  gauge("roost_start_time_seconds", "When the node started, since 1970."),
+  gauge("roost_build_info", "Always 1.", "version"),
+];
