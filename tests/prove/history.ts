@@ -28,13 +28,15 @@ const agoMs = (count: number) => Date.now() - count * 1000;
 /** Pages of one measurement, and measurements of each size: the least counts. */
 const PAGES = 150;
 const ROUNDS = 3;
-/** How many times the cheapest a page may cost. */
+/** How many times the cheapest a message of a page may cost: the last page of a pass is short. */
 const FLAT_MAX = 1.6;
+/** What a page may cost (ms of CPU). */
+const PAGE_CPU_MS_MAX = 10;
 const SESSIONS = 10;
 const IN_FLIGHT = 5;
 const STRETCH_MS = 8000;
 /** What a client of another address may notice: p99 (ms). */
-const SEEN_P99_MS_MAX = { healthz: 250, "sign-in": 500, ack: 250 } as const;
+const SEEN_P99_MS_MAX = { "default rates": 250, "no rates": 500 } as const;
 
 const RATES_OFF = ["limits.framesPerSecond=10000", "limits.framesBurst=10000"];
 const SETTINGS = ["storage.mailboxEventsMax=200000", "limits.sendsPerSecond=20"];
@@ -198,28 +200,35 @@ async function curves(
     // The first pages of a process cost more: its code is not compiled yet.
     for (const kind of KINDS) await costOf(server, sizes.at(-1)!, kind, pages);
     for (const kind of KINDS) {
-      const costs: number[] = [];
-      for (const size of sizes.filter((size) => size >= kind.from)) {
-        const rounds: Cost[] = [];
-        while (rounds.length < ROUNDS) rounds.push(await costOf(server, size, kind, pages));
-        const { cpuMs, elapsedMs, messages } = rounds.sort((a, b) => a.cpuMs - b.cpuMs)[0]!;
-        costs.push(cpuMs);
-        const details = `${messages.toFixed(1)} messages, ${elapsedMs.toFixed(1)} ms`;
-        const page = `ms of CPU a page (${details})`;
-        figures.note(`${kind.name}, of ${size}`, cpuMs, page);
-        options.say(`${kind.name}, of ${size}: ${cpuMs.toFixed(2)} ${page}`);
+      const measured = sizes.filter((size) => size >= kind.from);
+      const rounds: (readonly Cost[])[] = [];
+      while (rounds.length < ROUNDS) {
+        const round: Cost[] = [];
+        for (const size of measured) round.push(await costOf(server, size, kind, pages));
+        rounds.push(round);
       }
-      const times = Math.max(...costs) / Math.min(...costs);
-      figures.atMost(`${kind.name}: most to least`, times, FLAT_MAX, "times");
+      const costs = measured.map((_, i) => cheapest(rounds.map((round) => round[i]!)));
+      costs.forEach(({ cpuMs, elapsedMs, messages }, i) => {
+        const details = `${messages.toFixed(1)} messages, ${elapsedMs.toFixed(1)} ms`;
+        const name = `${kind.name}, of ${measured[i]}`;
+        options.say(`${name}: ${cpuMs.toFixed(2)} ms of CPU a page (${details})`);
+        figures.atMost(name, cpuMs, PAGE_CPU_MS_MAX, `ms of CPU a page, ${details}`);
+      });
+      const each = costs.map(({ cpuMs, messages }) => cpuMs / messages);
+      const times = Math.max(...each) / Math.min(...each);
+      figures.atMost(`${kind.name}: most to least for a message`, times, FLAT_MAX, "times");
     }
   });
 }
 
+function cheapest(costs: readonly Cost[]): Cost {
+  return costs.reduce((least, cost) => cost.cpuMs < least.cpuMs ? cost : least);
+}
+
 /** Five requests at a time of each session; a refused one waits as long as the server says. */
-async function pageThrough(server: ServerProcess, size: number, untilMs: number) {
+async function pageThrough(clients: readonly Client[], untilMs: number) {
   const seen = { pages: 0, refused: 0 };
-  const session = async (number: number) => {
-    const client = await signIn(server, size, `device${number}`);
+  const session = async (client: Client) => {
     const request = async () => {
       const pager = new Pager(client, KINDS.at(-1)!);
       while (performance.now() < untilMs) {
@@ -234,9 +243,8 @@ async function pageThrough(server: ServerProcess, size: number, untilMs: number)
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, request));
-    await client.close();
   };
-  await Promise.all(Array.from({ length: SESSIONS }, (_, i) => session(i)));
+  await Promise.all(clients.map(session));
   return seen;
 }
 
@@ -266,8 +274,15 @@ async function bystander(
     const stretchMs = Math.max(1000, STRETCH_MS * options.scale);
     await new Promise((resolve) => setTimeout(resolve, stretchMs));
     const quiet = other.cut();
-    const { pages, refused } = await pageThrough(server, size, performance.now() + stretchMs);
+    // Their passwords are not what is measured.
+    const clients: Client[] = [];
+    while (clients.length < SESSIONS) {
+      clients.push(await signIn(server, size, `device${clients.length}`));
+    }
+    other.cut();
+    const { pages, refused } = await pageThrough(clients, performance.now() + stretchMs);
     const seen = other.cut();
+    for (const client of clients) await client.close();
     other.stop();
     const what = `${SESSIONS} sessions page, ${rates}`;
     const done = `${Math.round(pages * 1000 / stretchMs)} pages/s, ${refused} refused`;
@@ -276,7 +291,7 @@ async function bystander(
     options.say(`${what}: ${line}`);
     for (const attempt of ATTEMPTS) {
       const { p99 } = seen.latencies[attempt];
-      figures.atMost(`${what}: p99 of ${attempt}`, p99, SEEN_P99_MS_MAX[attempt], "ms");
+      figures.atMost(`${what}: p99 of ${attempt}`, p99, SEEN_P99_MS_MAX[rates], "ms");
       if (seen.failed[attempt] > 0) figures.fault(`${what}: ${attempt} failed`);
     }
   });
