@@ -47,9 +47,8 @@ function adminApp(
   const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs, publicUrl);
   const app = createAdminApp({ ...deps, log: audit });
   addProvisionRoute(app, deps);
-  addServiceRoutes(app, { ...services, clock: open.ports.clock });
-  const { random, clock } = open.ports;
-  addTransferRoutes(app, { ...deps, random, clock, limits: importLimits(config, open) });
+  addServiceRoutes(app, services.gateway, services.experiments);
+  addTransferRoutes(app, deps, open.ports, importLimits(config, open));
   return app;
 }
 
@@ -113,7 +112,7 @@ function addRunningRoutes(
   process: Process,
   busyness: () => Busyness,
 ): void {
-  addShardRoutes(admin, { node, timers: ports.timers });
+  addShardRoutes(admin, node, ports.timers);
   if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
   addInspectRoutes(admin, {
     ...ports,

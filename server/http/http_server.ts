@@ -331,10 +331,9 @@ export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<Ht
         if (counted) deps.counters.opened--;
         if (options.tls !== null) probes.unfinished++;
       },
-      reopened() {
-        deps.counters.reopened++;
-        deps.reopened();
-      },
+    }, () => {
+      deps.counters.reopened++;
+      deps.reopened();
     });
     return {
       port,

@@ -8,12 +8,6 @@ export interface ListenAt {
   readonly port: number;
 }
 
-/** What watching needs. */
-export interface ListenerDeps extends Pick<WatchDeps, "timers" | "accepted" | "probed"> {
-  /** Called when the listener stopped accepting and is opened anew. */
-  reopened(): void;
-}
-
 /**
  * Connections that the system holds until they are looked at. Over it a client's attempt is dropped
  * without a word, and made again after one, three, seven … seconds: a crowd that returns would
@@ -50,11 +44,15 @@ export function blockAddresses(server: NetServer, refused: (address: string) => 
  */
 const REOPEN_MS = 100;
 
-/** Opens the listener anew whenever it no longer accepts; the connections that exist go on. */
+/**
+ * Opens the listener anew whenever it no longer accepts; the connections that exist go on.
+ * `reopened` is called whenever that begins.
+ */
 export function watchListener(
   server: NetServer,
   at: ListenAt,
-  deps: ListenerDeps,
+  deps: Pick<WatchDeps, "timers" | "accepted" | "probed">,
+  reopened: () => void,
 ): ListenerWatch {
   const { host, port } = at;
   const open = (): void => {
@@ -69,7 +67,7 @@ export function watchListener(
     accepted: deps.accepted,
     probed: deps.probed,
     deaf() {
-      deps.reopened();
+      reopened();
       // Only the listener: node:http's own close ends connections, too.
       NetServer.prototype.close.call(server);
       open();

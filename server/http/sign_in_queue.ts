@@ -4,7 +4,7 @@
  * up a session come first, for theirs is about to be shown offline. Only when the first in line has
  * waited too long are new ones told to come later.
  */
-import type { Clock, Random } from "../node/ports.ts";
+import type { Ports } from "../node/ports.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 
@@ -26,12 +26,6 @@ export type Leave = () => void;
 interface Entry {
   readonly go: (leave: Leave) => void;
   readonly sinceMs: number;
-}
-
-/** What a sign-in queue needs. */
-export interface SignInQueueDeps {
-  readonly clock: Clock;
-  readonly random: Random;
 }
 
 /** First come, first served; an array that is not moved for each who leaves. */
@@ -65,7 +59,7 @@ class Line {
 
 /** See the head of this file. */
 export class SignInQueue {
-  readonly #deps: SignInQueueDeps;
+  readonly #ports: Pick<Ports, "clock" | "random">;
   readonly #limits: SignInQueueLimits;
   readonly #resuming = new Line();
   readonly #fresh = new Line();
@@ -74,8 +68,8 @@ export class SignInQueue {
   /** How many were asked to retry later. */
   refused = 0;
 
-  constructor(deps: SignInQueueDeps, limits: SignInQueueLimits) {
-    this.#deps = deps;
+  constructor(ports: Pick<Ports, "clock" | "random">, limits: SignInQueueLimits) {
+    this.#ports = ports;
     this.#limits = limits;
   }
 
@@ -90,11 +84,11 @@ export class SignInQueue {
    */
   enter(resumes: boolean, go: (leave: Leave) => void, refuse: (failure: Failure) => void): void {
     const line = resumes ? this.#resuming : this.#fresh;
-    const sinceMs = this.#deps.clock.monoMs();
+    const sinceMs = this.#ports.clock.monoMs();
     if (line.length >= this.#limits.waitingMax || this.#late(line, sinceMs)) {
       this.refused++;
       const { retryAfterMs } = this.#limits;
-      const wait = Math.round(retryAfterMs * (1 + this.#deps.random.number()));
+      const wait = Math.round(retryAfterMs * (1 + this.#ports.random.number()));
       return refuse(fail("busy", "Refused for now: too many sign in at once", wait));
     }
     line.push({ go, sinceMs });

@@ -32,13 +32,7 @@ export function adminDeps(
       if (!prepared.ok) return done(prepared);
       deriveCredentials(ports, prepared.value, options.iterations, (keys) => done(ok(keys)));
     },
-    invites: new Invites({
-      store: ports.store,
-      router: node,
-      clock: ports.clock,
-      random: ports.random,
-      validMs: inviteMs,
-    }),
+    invites: new Invites(ports, node, inviteMs),
     listAccounts: accountListing(node, ports.clock),
   };
 }

@@ -8,7 +8,7 @@ import type { InviteView as ShardInvite } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { inviteName, mintInvite } from "../auth/token.ts";
 import { CellRows, type RowRegisters } from "../node/cell_rows.ts";
-import type { Clock, Random } from "../node/ports.ts";
+import type { Ports } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 
 /** A new invite; the code is shown once and kept only as its hash. */
@@ -32,16 +32,8 @@ export interface InviteView {
   readonly usedBy: string | null;
 }
 
-/** What it needs. */
-export interface InvitesDeps {
-  readonly store: RowRegisters;
-  readonly router: Pick<Router, "request">;
-  readonly clock: Pick<Clock, "wallMs">;
-  readonly random: Random;
-  /** How long an invite is valid. */
-  readonly validMs: number;
-}
-
+/** What they take of a node's ports. */
+type NodePorts = Pick<Ports, "clock" | "random"> & { readonly store: RowRegisters };
 type Done<T> = (result: Result<T>) => void;
 interface Kept {
   readonly createdAt: number;
@@ -61,22 +53,27 @@ const UNREADABLE = fail("unavailable", "The store cannot be read now", 1000);
 
 /** See the head of this file. */
 export class Invites {
-  readonly #deps: InvitesDeps;
+  readonly #ports: NodePorts;
+  readonly #router: Pick<Router, "request">;
+  readonly #validMs: number;
   readonly #rows: CellRows<Kept>;
 
-  constructor(deps: InvitesDeps) {
-    this.#deps = deps;
-    this.#rows = new CellRows(deps.store, deps.random, PLACE);
+  /** `validMs`: how long an invite is valid. */
+  constructor(ports: NodePorts, router: Pick<Router, "request">, validMs: number) {
+    this.#ports = ports;
+    this.#router = router;
+    this.#validMs = validMs;
+    this.#rows = new CellRows(ports.store, ports.random, PLACE);
   }
 
   /** Makes a single-use invite. It counts even where its row could not be written. */
   create(done: Done<Invite>): void {
-    const { random, clock, router, validMs } = this.#deps;
+    const { random, clock } = this.#ports;
     const code = mintInvite(random);
     const name = inviteName(code)!;
     const createdAt = clock.wallMs();
-    const expiresAt = createdAt + validMs;
-    router.request(name, "invite.create", { expiresAt }, (result) => {
+    const expiresAt = createdAt + this.#validMs;
+    this.#router.request(name, "invite.create", { expiresAt }, (result) => {
       if (!result.ok) return done(result);
       const row = new Map([[name.slice(NAME_PREFIX.length), { createdAt, expiresAt }]]);
       this.#rows.update(() => row, () => done(ok({ code, expiresAt })));
@@ -85,7 +82,7 @@ export class Invites {
 
   /** Those that are open, and others for a month after their time; the newest first. */
   list(done: Done<readonly InviteView[]>): void {
-    const { clock } = this.#deps;
+    const { clock } = this.#ports;
     this.#rows.load((error, rows) => {
       if (error !== null) return done(UNREADABLE);
       const all = [...rows].map(([id, kept]) => ({ id, ...kept }));
@@ -102,13 +99,13 @@ export class Invites {
   }
 
   #look(invites: readonly ({ readonly id: string } & Kept)[], done: Done<readonly InviteView[]>) {
-    const { router, clock } = this.#deps;
+    const { clock } = this.#ports;
     const views = new Map<string, InviteView>();
     let left = invites.length;
     const finish = () => done(ok(invites.flatMap(({ id }) => views.get(id) ?? [])));
     if (left === 0) return finish();
     for (const { id, createdAt } of invites) {
-      router.request(nameOf(id), "invite.info", {}, (result) => {
+      this.#router.request(nameOf(id), "invite.info", {}, (result) => {
         if (result.ok) views.set(id, viewOf(id, createdAt, result.value, clock.wallMs()));
         if (--left === 0) finish();
       });
@@ -118,7 +115,7 @@ export class Invites {
   /** `not_found` for what is no invite, `conflict` for one that was used. */
   revoke(id: string, done: Done<null>): void {
     if (!ID.test(id)) return done(fail("not_found", "There is no such invite"));
-    this.#deps.router.request(nameOf(id), "invite.revoke", {}, done);
+    this.#router.request(nameOf(id), "invite.revoke", {}, done);
   }
 }
 

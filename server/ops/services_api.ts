@@ -4,17 +4,9 @@ import { z } from "zod";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { errorResponse, readJsonBody } from "../http/response.ts";
 import { validate } from "../text/validate.ts";
-import type { Clock } from "../node/ports.ts";
 import type { Experiments } from "../gateway/experiments.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { parseScopes, type ServiceRecord } from "../gateway/service.ts";
-
-/** What it needs. */
-export interface ServiceAdminDeps {
-  readonly gateway: Gateway;
-  readonly experiments: Experiments;
-  readonly clock: Clock;
-}
 
 const DAY_MS = 86_400_000;
 const DEAD_PAGE = 100;
@@ -58,8 +50,8 @@ async function bodyOf<S extends z.ZodType>(
 }
 
 /** Adds the routes to the admin API. */
-export function addServiceRoutes(app: Hono, { gateway, experiments, clock }: ServiceAdminDeps) {
-  const { registry, hooks } = gateway;
+export function addServiceRoutes(app: Hono, gateway: Gateway, experiments: Experiments): void {
+  const { registry, hooks, ports: { clock } } = gateway;
   app.get("/admin/services", () => {
     return answer(ok({ services: registry.list().map((service) => view(gateway, service)) }));
   });

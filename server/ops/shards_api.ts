@@ -33,14 +33,8 @@ export interface ShardView {
   readonly perSecond: number;
 }
 
-/** What the routes need. */
-export interface ShardsDeps {
-  readonly node: Node;
-  readonly timers: Timers;
-}
-
 /** The shards with what each had to do within the sample. */
-export async function viewShards({ node, timers }: ShardsDeps): Promise<readonly ShardView[]> {
+export async function viewShards(node: Node, timers: Timers): Promise<readonly ShardView[]> {
   const before = new Map(node.shards.map((s) => [s.id, s.inputs]));
   await new Promise<void>((done) => void timers.after(SAMPLE_MS, done));
   return node.shards.map((s) => ({
@@ -65,8 +59,7 @@ async function read<T>(schema: z.ZodType<T>, request: Request): Promise<T | Resp
 }
 
 /** Adds the routes to the admin app of a running node. */
-export function addShardRoutes(app: Hono, deps: ShardsDeps): void {
-  const { node } = deps;
+export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
   const reshape = (change: Reshape) =>
     new Promise<Response>((done) =>
       node.reshape(
@@ -75,7 +68,7 @@ export function addShardRoutes(app: Hono, deps: ShardsDeps): void {
           done(result.ok ? Response.json(result.value) : errorResponse(result)),
       )
     );
-  app.get("/admin/shards", async () => Response.json({ shards: await viewShards(deps) }));
+  app.get("/admin/shards", async () => Response.json({ shards: await viewShards(node, timers) }));
   app.post("/admin/shards/plan", async (c) => {
     const input = await read(COUNT, c.req.raw);
     if (input instanceof Response) return input;

@@ -2,9 +2,9 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { AccountName } from "../../shard/name/ids.ts";
-import type { Clock, Random } from "../node/ports.ts";
+import type { AdminDeps } from "./api.ts";
+import type { Ports } from "../node/ports.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { Router } from "../node/router.ts";
 import { ACCOUNT_LINE, ITEM_LINE } from "../transfer/line_schemas.ts";
 import { errorResponse } from "../http/response.ts";
 import { exportEvents, exportHead } from "../transfer/exporter.ts";
@@ -15,18 +15,7 @@ import { reservedReason } from "../node/reserved_names.ts";
 import { newId, type SessionId } from "../../shard/name/ids.ts";
 import { parseAddress } from "../../shard/name/name.ts";
 
-/** What the routes need of a node. */
-export interface TransferDeps {
-  readonly domain: string;
-  readonly version: string;
-  readonly router: Pick<Router, "request">;
-  readonly random: Random;
-  readonly clock: Clock;
-  /** What an account here may have. */
-  readonly limits: ImportLimits;
-}
-
-/** The settings that bound what an account brings with it. */
+/** The settings that bound what an imported account may have. */
 export interface ImportLimits {
   readonly rosterMax: number;
   readonly pendingRequestsMax: number;
@@ -65,16 +54,24 @@ function answer(result: Result<unknown>): Response {
 }
 
 class Transfers {
-  readonly #deps: TransferDeps;
+  readonly #admin: AdminDeps;
+  readonly #ports: Pick<Ports, "clock" | "random">;
+  readonly #limits: ImportLimits;
   readonly #importer: Importer;
 
-  constructor(deps: TransferDeps) {
-    this.#deps = deps;
-    this.#importer = new Importer(deps.router, deps.random);
+  constructor(
+    admin: AdminDeps,
+    ports: Pick<Ports, "clock" | "random">,
+    limits: ImportLimits,
+  ) {
+    this.#admin = admin;
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#importer = new Importer(admin.router, ports.random);
   }
 
   name(text: string): Result<AccountName> {
-    const check = parseAddress(text, this.#deps.domain);
+    const check = parseAddress(text, this.#admin.domain);
     if (check.ok) return ok(check.name);
     return fail("bad_request", `${JSON.stringify(text)} is no account name: ${check.reason}`);
   }
@@ -82,7 +79,8 @@ class Transfers {
   head(query: unknown): Result<unknown> {
     const input = read(CREDENTIALS, query);
     if (!input.ok) return input;
-    const { domain, version, random, clock } = this.#deps;
+    const { domain, version } = this.#admin;
+    const { random, clock } = this.#ports;
     const line = headLine({
       export: newId<SessionId>(random.bytes(12)),
       domain,
@@ -98,7 +96,7 @@ class Transfers {
     if (!name.ok) return name;
     const input = read(CREDENTIALS, query);
     if (!input.ok) return input;
-    return await exportHead(this.#deps.router, name.value, input.value.credentials === "true");
+    return await exportHead(this.#admin.router, name.value, input.value.credentials === "true");
   }
 
   async events(user: string, query: unknown): Promise<Result<unknown>> {
@@ -106,7 +104,7 @@ class Transfers {
     if (!name.ok) return name;
     const page = read(PAGE, query);
     if (!page.ok) return page;
-    return await exportEvents(this.#deps.router, name.value, page.value);
+    return await exportEvents(this.#admin.router, name.value, page.value);
   }
 
   #target(input: { export: string; source: string; user: string }): Result<ImportTarget> {
@@ -123,7 +121,7 @@ class Transfers {
 
   /** Why an account cannot be imported whole, judged before any of it is written; null: it can. */
   unfit({ account, has }: Omit<z.infer<typeof LOOK>, keyof ImportTarget>): Failure | null {
-    const { limits } = this.#deps;
+    const limits = this.#limits;
     const bounds = [
       ["contacts", has?.contacts ?? 0, limits.rosterMax + limits.pendingRequestsMax],
       ["blocked names", has?.blocked ?? 0, limits.blockedMax],
@@ -161,8 +159,13 @@ class Transfers {
 }
 
 /** Adds `/admin/export…` and `/admin/import…`. */
-export function addTransferRoutes(app: Hono, deps: TransferDeps): void {
-  const transfers = new Transfers(deps);
+export function addTransferRoutes(
+  app: Hono,
+  admin: AdminDeps,
+  ports: Pick<Ports, "clock" | "random">,
+  limits: ImportLimits,
+): void {
+  const transfers = new Transfers(admin, ports, limits);
   app.get("/admin/export", (c) => answer(transfers.head(c.req.query())));
   app.get("/admin/export/:user", async (c) => {
     return answer(await transfers.account(c.req.param("user"), c.req.query()));

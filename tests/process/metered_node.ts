@@ -120,7 +120,7 @@ export async function openMetered(
   const admin = new Hono();
   const deps = adminDeps(open.node, open.ports, open.signIn, DAY_MS, null);
   addProvisionRoute(admin, deps);
-  addServiceRoutes(admin, { ...services, clock: open.ports.clock });
+  addServiceRoutes(admin, services.gateway, services.experiments);
   front.addAdminRoutes(admin);
   const series = new SeriesSeen();
   const look = async () => {
