@@ -1,24 +1,12 @@
 /** The ways out of a session: a sink is pushed to, a poll is waited for; a lost one has none. */
 import type { EventBatch, Feed } from "./feed.ts";
-import type { SendQueue, Taken, Unacknowledged } from "./send_queue.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { CloseReason, Sink } from "./types.ts";
 
 /** A session as its outlet sees it. */
 export interface OutletHost {
   readonly feed: Feed;
-  /** What waits; null where nothing does. */
-  readonly sendQueue: SendQueue | null;
-  /** The number of soft events sent so far. */
-  readonly soft: number;
-  /** What waits, to add to. */
-  pending(): SendQueue;
-  /** Empties the send queue. */
-  take(): Taken;
-  /**
-   * The texts of what was taken, in the order to send them; counts the soft ones. Presence and
-   * signals beyond `roomBytes` go back into the send queue, all but the first of them.
-   */
-  encode(taken: Taken, roomBytes: number): readonly string[];
+  readonly outgoing: Outgoing;
   /** Asks for a `flush` of the outlet, in the next round. */
   askFlush(): void;
   /** Whether anything may be sent: not before the first presence is complete. */
@@ -29,8 +17,6 @@ export interface OutletHost {
   waitUntil(dueMs: number): void;
   /** No poll waits now: the grace begins. */
   beginGrace(): void;
-  /** Soft events that did not arrive are to be sent again. */
-  restore(sent: Unacknowledged): void;
 }
 
 /** One way out. */

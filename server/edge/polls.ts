@@ -76,7 +76,7 @@ export class Polls implements Outlet {
     this.#sent = null;
     if (sent === null || soft >= sent.soft) return;
     this.#shared.counters.pollRepeats++;
-    this.#host.restore(sent);
+    this.#host.outgoing.restore(sent);
   }
 
   start(): void {}
@@ -87,14 +87,18 @@ export class Polls implements Outlet {
       for (const { seq } of batch.events) feed.heard(seq);
       return;
     }
-    const complete = feed.take(batch, this.#host.pending(), this.#shared.limits.outboxBytesMax);
+    const complete = feed.take(
+      batch,
+      this.#host.outgoing.pending(),
+      this.#shared.limits.outboxBytesMax,
+    );
     if (!complete && feed.mayRead) this.#read();
     this.#host.askFlush();
   }
 
   #read(): void {
     const host = this.#host;
-    host.feed.read(() => host.pending(), (failure) => {
+    host.feed.read(() => host.outgoing.pending(), (failure) => {
       const parked = this.#parked;
       if (failure !== null) {
         this.#unpark();
@@ -116,16 +120,16 @@ export class Polls implements Outlet {
   /** Answers the parked poll if there is something to tell. */
   flush(): void {
     const host = this.#host;
-    if (this.#parked === null || host.feed.reading || !host.ready || host.sendQueue === null) {
+    if (this.#parked === null || host.feed.reading || !host.ready || host.outgoing.queue === null) {
       return;
     }
-    const taken = host.take();
-    const events = host.encode(taken, Infinity);
+    const taken = host.outgoing.take();
+    const events = host.outgoing.encode(taken, Infinity);
     if (events.length === 0) return this.due();
     this.#shared.counters.frames++;
     const { presence, gone, signals } = taken;
     const hasSoft = presence.length + gone.length + signals.length > 0;
-    this.#sent = hasSoft ? { soft: host.soft, presence, gone, signals } : null;
+    this.#sent = hasSoft ? { soft: host.outgoing.soft, presence, gone, signals } : null;
     this.#answer(events);
   }
 
@@ -142,7 +146,7 @@ export class Polls implements Outlet {
     const parked = this.#parked;
     if (parked === null) return;
     this.#unpark();
-    const { soft, feed } = this.#host;
+    const { outgoing: { soft }, feed } = this.#host;
     const cursor = { mailboxId: feed.mailboxId, seq: feed.sent };
     parked.done(ok({ events, soft, cursor }));
   }
@@ -150,7 +154,7 @@ export class Polls implements Outlet {
   #unpark(): void {
     const host = this.#host;
     this.#parked = null;
-    host.feed.rewind(host.sendQueue);
+    host.feed.rewind(host.outgoing.queue);
     host.beginGrace();
   }
 

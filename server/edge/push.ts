@@ -49,14 +49,14 @@ export class Push implements Outlet, Lagging {
       return;
     }
     const roomBytes = this.#shared.limits.outboxBytesMax - this.sink.bufferedBytes();
-    if (!feed.take(batch, this.#host.pending(), roomBytes)) this.#fallBehind();
+    if (!feed.take(batch, this.#host.outgoing.pending(), roomBytes)) this.#fallBehind();
     this.#host.askFlush();
   }
 
   flush(): void {
     const host = this.#host;
     const { limits, catchUp, codec, counters, clock } = this.#shared;
-    if (!host.ready || host.sendQueue === null) return;
+    if (!host.ready || host.outgoing.queue === null) return;
     const buffered = this.sink.bufferedBytes();
     const roomBytes = limits.outboxBytesMax / (this.behind ? 2 : 1) - buffered;
     if (buffered > UNTAKEN_BYTES || roomBytes <= 0) catchUp.add(this);
@@ -64,15 +64,15 @@ export class Push implements Outlet, Lagging {
     // Presence alone would take whatever room there is, and the mailbox would never be read.
     if (this.behind) this.#readOn();
     if (this.#dropped || host.feed.reading) return;
-    const events = host.encode(host.take(), roomBytes - FRAME_BYTES);
+    const events = host.outgoing.encode(host.outgoing.take(), roomBytes - FRAME_BYTES);
     if (events.length > 0) {
-      const text = codec.frame(host.soft, events);
+      const text = codec.frame(host.outgoing.soft, events);
       counters.frames++;
       this.sink.send(text, host.feed.sent);
       this.sentPast(text.length);
     }
     // What there was no room for: with the next round if it is taken at once.
-    if (host.sendQueue !== null) {
+    if (host.outgoing.queue !== null) {
       if (events.length > 0) host.askFlush();
       else catchUp.add(this);
     }
@@ -106,9 +106,9 @@ export class Push implements Outlet, Lagging {
     }
     if (buffered < limits.outboxBytesMax / 2) {
       if (this.behind) this.#readOn();
-      if (host.sendQueue !== null) host.askFlush();
+      if (host.outgoing.queue !== null) host.askFlush();
     }
-    if (this.behind || host.sendQueue !== null || buffered > UNTAKEN_BYTES) return true;
+    if (this.behind || host.outgoing.queue !== null || buffered > UNTAKEN_BYTES) return true;
     this.#progress = null;
     return false;
   }
@@ -127,8 +127,8 @@ export class Push implements Outlet, Lagging {
   /** Reads the next page, unless one is on its way or waits to be sent. */
   #readOn(): void {
     const host = this.#host;
-    if (!host.feed.mayRead || (host.sendQueue?.durableBytes ?? 0) > 0) return;
-    host.feed.read(() => host.pending(), (failure) => {
+    if (!host.feed.mayRead || (host.outgoing.queue?.durableBytes ?? 0) > 0) return;
+    host.feed.read(() => host.outgoing.pending(), (failure) => {
       // The mailbox has moved on: the client has to return for a snapshot.
       if (failure?.code === "reset") {
         host.stalled(this.sink);
@@ -138,7 +138,7 @@ export class Push implements Outlet, Lagging {
         this.behind = false;
         this.#shared.counters.caughtUp++;
       }
-      if (host.sendQueue !== null) host.askFlush();
+      if (host.outgoing.queue !== null) host.askFlush();
     });
   }
 

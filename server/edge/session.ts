@@ -7,15 +7,15 @@ import type { AccountId, AccountName, Cursor, DeviceId, SessionId } from "../../
 import type { Ops, WatchTarget } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Timed } from "./deadlines.ts";
-import { encodeTaken, type Telling } from "./encode_taken.ts";
 import { EventBatch, Feed } from "./feed.ts";
 import type { Flushed } from "./flusher.ts";
-import { SendQueue, type Taken, type Unacknowledged } from "./send_queue.ts";
+import { Outgoing } from "./outgoing.ts";
 import type { OutletHost } from "./outlet.ts";
 import { type Poll, pollEnded, Polls } from "./polls.ts";
 import { Push } from "./push.ts";
+import { Right } from "./right.ts";
 import type { Sessions } from "./sessions.ts";
-import { hashBytes, hashText } from "./token_hash.ts";
+import { Targets } from "./targets.ts";
 import type { Watched, Watcher } from "./watched.ts";
 import type { Cancelled, EndReason, OpenSession, PollBatch, Session, Sink } from "./types.ts";
 
@@ -25,27 +25,23 @@ const BATCH_WAIT_MS = 250;
 const GRACE_JITTER = 0.1;
 
 /** See the head of this file. */
-export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost, Telling {
+export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost {
   readonly id: SessionId;
   readonly user: AccountName;
   readonly device: DeviceId;
   userId = "" as AccountId;
-  /** Milliseconds since 1970. */
-  expiresAt = Infinity;
   readonly watched: Watched[] = [];
   frozen: Map<AccountName, Watched> | null = null;
   refused: Map<AccountName, AccountId> | null = null;
   readonly feed: Feed;
-  sendQueue: SendQueue | null = null;
-  soft = 0;
+  readonly outgoing: Outgoing;
   slot = -1;
   /** Rises whenever the transport changes. */
   attachment = 0;
   /** Why it has ended. */
   endReason: EndReason | null = null;
   readonly #shared: Sessions;
-  /** The hash of the token that was last proved; null where it was an outside issuer's. */
-  #tokenHash: string | null;
+  readonly #right: Right;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
   /** The presence that its shard was last known to have. */
   #presence: OpenSession["presence"];
@@ -53,13 +49,10 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   #outlet: Push | Polls | null;
   /** What its end counts as if nobody returns. */
   #lostAs: "lost" | "slow" = "lost";
-  /** Whom to watch, until it starts. */
-  #targets: readonly WatchTarget[] | null = null;
+  readonly #targets = new Targets();
   /** Waits for the presence of all targets. */
   #collecting = false;
   #flushAsked = false;
-  /** Whether other devices of the user were last shown online. */
-  #othersShown = false;
   /** End of the grace or of the parked poll's wait, and of the wait for presence: monotonic ms. */
   #dueMs = Infinity;
   #batchMs = Infinity;
@@ -74,14 +67,20 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.id = who.id;
     this.user = who.user;
     this.device = who.device;
-    this.#tokenHash = hashText(who.auth);
+    this.#right = new Right(who.auth);
     this.#presence = who.presence;
     this.feed = new Feed(shared, who.user);
+    this.outgoing = new Outgoing(shared, this, who.device);
     this.#outlet = this.#outletTo(who.sink);
   }
 
   #outletTo(sink: Sink | null): Push | Polls {
     return sink === null ? new Polls(this.#shared, this) : new Push(this.#shared, this, sink);
+  }
+
+  /** When its right ends; milliseconds since 1970. */
+  get expiresAt(): number {
+    return this.#right.expiresAt;
   }
 
   get alive(): boolean {
@@ -108,7 +107,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   /** Bytes that wait here or in the sink. */
   get unsentBytes(): number {
     const buffered = this.#outlet instanceof Push ? this.#outlet.sink.bufferedBytes() : 0;
-    return (this.sendQueue?.durableBytes ?? 0) + buffered;
+    return (this.outgoing.queue?.durableBytes ?? 0) + buffered;
   }
 
   // ---- beginning
@@ -117,8 +116,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   attached(out: Ops["session.attach"]["out"], cursor: Cursor | null): void {
     this.#phase = "opened";
     this.userId = out.id;
-    this.expiresAt = out.expiresAt;
-    this.#targets = this.#targets === null ? out.watch : [...out.watch, ...this.#targets];
+    this.#right.expiresAt = out.expiresAt;
+    this.#targets.attached(out.watch);
     this.feed.mailboxId = out.mailboxId;
     this.feed.seek(out.mode === "resume" && cursor !== null ? cursor.seq : out.seq);
     // Events that were pushed before this answer are known already.
@@ -129,25 +128,24 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   /** Watches `target` too when it starts; false where it has started already. */
   watchLater(target: WatchTarget): boolean {
-    if (this.#phase !== "attaching" && this.#targets === null) return false;
-    this.#targets = [...this.#targets ?? [], target];
+    if (this.#phase !== "attaching" && !this.#targets.wait) return false;
+    this.#targets.add(target);
     return true;
   }
 
   /** It will not watch `name` when it starts. */
   unwatchLater(name: AccountName): void {
-    const targets = this.#targets;
-    if (targets !== null) this.#targets = targets.filter((target) => target.name !== name);
+    this.#targets.remove(name);
   }
 
   /** The client has proved by this whose it is. */
   proof(auth: OpenSession["auth"]): void {
-    this.#tokenHash = hashText(auth);
+    this.#right.prove(auth);
   }
 
   proved(untilMs: number | null): void {
     if (untilMs === null || untilMs === this.expiresAt) return;
-    this.expiresAt = untilMs;
+    this.#right.expiresAt = untilMs;
     this.#schedule();
   }
 
@@ -165,14 +163,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   /** What attaches it again to a shard that knows no sessions. */
   announcement(): Ops["session.attach"]["in"] {
-    const { expiresAt, feed: { mailboxId, sent: seq } } = this;
-    const hash = this.#tokenHash;
+    const { mailboxId, sent: seq } = this.feed;
     return {
       session: this.id,
       device: this.device,
-      auth: hash === null
-        ? { kind: "issuer", expiresAt }
-        : { kind: "token", tokenHash: hashBytes(hash) },
+      auth: this.#right.auth(),
       cursor: { mailboxId, seq },
       presence: this.#presence,
       announced: true,
@@ -181,11 +176,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   /** The shard has it again: catches up with what it was not told meanwhile. */
   announced(out: Ops["session.attach"]["out"]): void {
-    this.expiresAt = out.expiresAt;
+    this.#right.expiresAt = out.expiresAt;
     this.#schedule();
     this.feed.heard(out.seq);
     if (this.#phase === "live") this.#outlet?.push(new EventBatch(this.#shared.codec, []));
-    if (this.#targets !== null) this.#targets = out.watch;
+    if (this.#targets.wait) this.#targets.replace(out.watch);
     else this.#shared.watchers.rewatch(this, out.watch);
   }
 
@@ -194,7 +189,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     const old = this.#outlet;
     this.#dropOutlet();
     this.#phase = "opened";
-    this.#othersShown = true;
+    this.outgoing.othersShown = true;
     this.#outlet = this.#outletTo(sink);
     this.#dueMs = Infinity;
     if (sink === null) this.beginGrace();
@@ -210,18 +205,18 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.feed.seek(seq);
     this.feed.heard(page.seq);
     if (this.isPolled) return true;
-    return this.feed.accept(page.events, page.seq, this.pending()) === null;
+    return this.feed.accept(page.events, page.seq, this.outgoing.pending()) === null;
   }
 
   start(): void {
     if (this.#phase !== "opened") return;
     this.#phase = "live";
-    const targets = this.#targets;
-    this.#targets = null;
-    if (targets === null) this.#presentAll();
+    const targets = this.#targets.take();
+    // Taken up again, the client may have missed any change.
+    if (targets === null) this.outgoing.addAllPresence();
     else this.#collect(targets);
     this.#outlet?.start();
-    if (this.sendQueue !== null) this.askFlush();
+    if (this.outgoing.queue !== null) this.askFlush();
   }
 
   #collect(targets: readonly WatchTarget[]): void {
@@ -235,13 +230,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   #collected(): void {
     this.#collecting = false;
     this.#batchMs = Infinity;
-    if (this.sendQueue !== null) this.askFlush();
-  }
-
-  /** The client may have missed any change: tells it everything again. */
-  #presentAll(): void {
-    for (const user of this.watched) this.pending().addPresence(user);
-    for (const user of this.frozen?.values() ?? []) this.pending().addPresence(user);
+    if (this.outgoing.queue !== null) this.askFlush();
   }
 
   // ---- what comes from shards
@@ -254,54 +243,44 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   /** A signal, already encoded. */
   pushSignal(text: string): void {
-    const { counters } = this.#shared;
-    if (this.#phase !== "live" || this.#outlet === null) counters.signalsDropped++;
-    else {
-      if (!this.pending().pushSignal(text)) counters.signalsDropped++;
-      this.askFlush();
+    if (this.#phase !== "live" || this.#outlet === null) {
+      this.#shared.counters.signalsDropped++;
+      return;
     }
+    this.outgoing.addSignal(text);
+    this.askFlush();
   }
 
   presenceChanged(user: Watched, first: boolean): void {
     if (this.#phase !== "live" || this.#outlet === null) return;
     // A contact that was never listed counts as offline already.
     if (first && user.devices.length === 0 && user.lastSeen === 0) return;
-    if (!this.pending().addPresence(user)) this.#shared.counters.presenceCoalesced++;
+    this.outgoing.addPresence(user);
     this.askFlush();
   }
 
   presenceRevoked(user: Watched): void {
     // Lost sessions too have to remember whom they must take back.
-    this.pending().revokePresence(user);
+    this.outgoing.pending().revokePresence(user);
     this.askFlush();
   }
 
   /** Who was offline already stays so, and nothing is sent: after a sign-out neither is. */
   presenceFrozen(before: Watched | null, frozen: Watched): void {
     if (before === null) return this.presenceChanged(frozen, true);
-    const pending = this.sendQueue?.dropPresence(before) ?? false;
+    const pending = this.outgoing.queue?.dropPresence(before) ?? false;
     const same = before.devices.length === 0 && before.lastSeen === frozen.lastSeen;
     if (pending || !same) this.presenceChanged(frozen, false);
   }
 
   presenceThawed(frozen: Watched): void {
-    this.sendQueue?.dropPresence(frozen);
+    this.outgoing.queue?.dropPresence(frozen);
   }
 
   // ---- sending
 
   get ready(): boolean {
     return this.#phase === "live" && !this.#collecting;
-  }
-
-  pending(): SendQueue {
-    return this.sendQueue ??= new SendQueue();
-  }
-
-  take(): Taken {
-    const taken = this.pending().take();
-    this.sendQueue = null;
-    return taken;
   }
 
   askFlush(): void {
@@ -317,28 +296,6 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   flush(): void {
     this.#flushAsked = false;
     this.#outlet?.flush();
-  }
-
-  encode(taken: Taken, roomBytes: number): readonly string[] {
-    return encodeTaken(this.#shared, this, taken, roomBytes);
-  }
-
-  /** The user's own presence is that of the other devices; null where it is not worth telling. */
-  encodeOwn(user: Watched): string | null {
-    const others = user.devices.some(({ device }) => device !== this.device);
-    if (!others && !this.#othersShown) return null;
-    this.#othersShown = others;
-    return this.#shared.codec.presence(user.name, user.devices, 0, this.device);
-  }
-
-  restore(sent: Unacknowledged): void {
-    this.#othersShown = true;
-    // Whom it may not see any more it is shown as it is to see them now.
-    const presence = sent.presence.flatMap((user) => {
-      if (user.has(this)) return [user];
-      return this.frozen?.get(user.name) ?? [];
-    });
-    this.#shared.counters.signalsDropped += this.pending().restore({ ...sent, presence });
   }
 
   poll(poll: Poll, done: (result: Result<PollBatch>) => void): Cancelled {
@@ -375,8 +332,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     if (outlet instanceof Polls) outlet.yield();
     outlet?.drop();
     this.#outlet = null;
-    this.feed.rewind(this.sendQueue);
-    this.sendQueue = this.sendQueue?.onlyGone() ?? null;
+    this.feed.rewind(this.outgoing.queue);
+    this.outgoing.keepGone();
   }
 
   beginGrace(): void {
@@ -400,8 +357,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.endReason = reason;
     this.attachment++;
     this.#outlet = null;
-    this.sendQueue = null;
-    this.#targets = null;
+    this.outgoing.queue = null;
+    this.#targets.take();
     watchers.leave(this);
     deadlines.clear(this);
     if (opened) counters.ended[reason === "idle" && outlet === null ? this.#lostAs : reason]++;

@@ -968,10 +968,18 @@ const EDGE: readonly Mutant[] = [
   ),
   ...inFile(
     "server/edge/polls.ts",
-    ["lose soft events of a lost answer", "    this.#host.restore(sent);\n", ""],
+    ["lose soft events of a lost answer", "    this.#host.outgoing.restore(sent);\n", ""],
     [
       "begin a poll where the last one was",
       "      host.feed.seek(cursor.seq);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/outgoing.ts",
+    [
+      "watch nobody when taken up again",
+      "    for (const user of watched) this.pending().addPresence(user);\n",
       "",
     ],
   ),
@@ -981,11 +989,6 @@ const EDGE: readonly Mutant[] = [
       "keep lost sessions for ever",
       "    this.#dropOutlet();\n    this.beginGrace();",
       "    this.#dropOutlet();",
-    ],
-    [
-      "watch nobody when taken up again",
-      "    for (const user of this.watched) this.pending().addPresence(user);\n",
-      "",
     ],
     [
       "end a session without its shard",
