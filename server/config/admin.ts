@@ -1,5 +1,5 @@
 /** Settings of what operators see and do over the network. */
-import { bool, choice, optional } from "./knob.ts";
+import { bool, choice, group, optional } from "./knob.ts";
 import { parseBind } from "./address.ts";
 
 const admin = {
@@ -21,4 +21,4 @@ const admin = {
 } as const;
 
 /** This group. */
-export const ADMIN_KNOBS = { admin } as const;
+export const ADMIN_KNOBS = { admin: group(admin) } as const;

@@ -6,31 +6,27 @@
  */
 import { dirname, resolve } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
+import { z } from "zod";
 import { ADMIN_KNOBS } from "./admin.ts";
 import { GATEWAY_KNOBS } from "./gateway.ts";
 import { GENERAL_KNOBS } from "./knobs.ts";
 import { LIMIT_KNOBS } from "./limits.ts";
-import type { Knob } from "./knob.ts";
+import { type Knob, knobOf } from "./knob.ts";
 import { STORE_KNOBS } from "./store.ts";
 import { nearest } from "./nearest.ts";
 import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relations.ts";
 
-const KNOBS = {
+/** Every setting, by group. */
+const SETTINGS = z.object({
   ...GENERAL_KNOBS,
   ...STORE_KNOBS,
   ...LIMIT_KNOBS,
   ...GATEWAY_KNOBS,
   ...ADMIN_KNOBS,
-} as const;
-
-type ValueOf<K> = K extends Knob<infer T> ? T : never;
+}).readonly();
 
 /** Every setting as it was read, by group. */
-export type Settings = {
-  readonly [G in keyof typeof KNOBS]: {
-    readonly [K in keyof (typeof KNOBS)[G]]: ValueOf<(typeof KNOBS)[G][K]>;
-  };
-};
+export type Settings = z.infer<typeof SETTINGS>;
 
 /** Who may create an account. */
 export type RegistrationMode = "open" | "invite" | "closed";
@@ -70,7 +66,7 @@ export interface EffectiveSetting {
   readonly value: unknown;
   /** `default`, `file PATH`, `environment NAME` or `flag NAME`, and what was decided from it. */
   readonly source: string;
-  readonly knob: Knob<unknown>;
+  readonly knob: Knob;
 }
 
 /** A configuration, or every reason why there is none. */
@@ -92,9 +88,12 @@ interface Given {
 }
 
 /** Every setting: `group.name` → knob, in the order of the documentation. */
-export const KNOB_TABLE: ReadonlyMap<string, Knob<unknown>> = new Map(
-  Object.entries(KNOBS).flatMap(([group, knobs]) =>
-    Object.entries(knobs).map(([name, knob]) => [`${group}.${name}`, knob as Knob<unknown>])
+export const KNOB_TABLE: ReadonlyMap<string, Knob> = new Map(
+  Object.entries(SETTINGS.unwrap().shape).flatMap(([group, settings]) =>
+    Object.entries(settings.unwrap().shape).map(([name, setting]) => [
+      `${group}.${name}`,
+      knobOf(setting),
+    ])
   ),
 );
 
@@ -188,7 +187,7 @@ function quote(raw: unknown): string {
 }
 
 /** The value with its paths made absolute, where it names files. */
-function absolute({ raw, base }: Given, { path }: Knob<unknown>): unknown {
+function absolute({ raw, base }: Given, { path }: Knob): unknown {
   if (path !== true) return raw;
   const one = (file: unknown) =>
     typeof file === "string" && file !== "" ? resolve(base, file) : file;
@@ -196,7 +195,8 @@ function absolute({ raw, base }: Given, { path }: Knob<unknown>): unknown {
 }
 
 interface Checked {
-  readonly values: ReadonlyMap<string, unknown>;
+  /** Null where something is wrong. */
+  readonly settings: Settings | null;
   readonly effective: EffectiveSetting[];
   readonly errors: readonly string[];
 }
@@ -205,37 +205,32 @@ interface Checked {
 const SECRETS = "put it into the settings file, the environment or a file of its own";
 
 function check(given: ReadonlyMap<string, Given>): Checked {
-  const values = new Map<string, unknown>();
+  const groups: Record<string, Record<string, unknown>> = {};
+  for (const [key, knob] of KNOB_TABLE) {
+    const [head, name] = key.split(".") as [string, string];
+    const found = given.get(key);
+    (groups[head] ??= {})[name] = found === undefined ? knob.default : absolute(found, knob);
+  }
+  const parsed = SETTINGS.safeParse(groups);
+  const bad = new Set(parsed.error?.issues.map(({ path }) => path.slice(0, 2).join(".")));
   const effective: EffectiveSetting[] = [];
   const errors: string[] = [];
   for (const [key, knob] of KNOB_TABLE) {
-    const found = given.get(key);
-    const { source } = found ?? { source: "default" };
-    const raw = found === undefined ? knob.default : absolute(found, knob);
+    const { source } = given.get(key) ?? { source: "default" };
+    const [head, name] = key.split(".") as [string, string];
+    const raw = groups[head]![name];
     const shown = knob.shown?.(raw) ?? raw;
-    const result = knob.schema.safeParse(raw);
     if (shown !== raw && source.startsWith("flag ")) {
       errors.push(
         `${key} has a secret in ${source}, which all users of this machine can read: ${SECRETS}`,
       );
-    } else if (result.success) values.set(key, result.data);
-    else {
+    } else if (bad.has(key)) {
       const where = source.replace(/^(file|environment|flag) /, "");
       errors.push(`${key} is ${quote(shown)} in ${where}: it must be ${knob.wants}`);
     }
     effective.push({ key, value: shown, source, knob });
   }
-  return { values, effective, errors };
-}
-
-/** Groups `group.name` values into objects; the table's types are those of `Settings`. */
-function group(values: ReadonlyMap<string, unknown>): Settings {
-  const groups: Record<string, Record<string, unknown>> = {};
-  for (const [key, value] of values) {
-    const [head, name] = key.split(".") as [string, string];
-    (groups[head] ??= {})[name] = value;
-  }
-  return groups as unknown as Settings;
+  return { settings: parsed.data ?? null, effective, errors };
 }
 
 /** Decides what was left open and notes on what ground. */
@@ -275,9 +270,11 @@ export function resolveConfig(input: ConfigInput): ConfigResult {
     ...readEnv(input, given),
     ...readFlags(input, given),
   ];
-  const { values, effective, errors } = check(given);
-  if (unknown.length + errors.length > 0) return { ok: false, errors: [...unknown, ...errors] };
-  const config = decide(group(values), input, effective);
+  const { settings, effective, errors } = check(given);
+  if (unknown.length + errors.length > 0 || settings === null) {
+    return { ok: false, errors: [...unknown, ...errors] };
+  }
+  const config = decide(settings, input, effective);
   const faults = relationFaults(config, input.filesMax);
   if (faults.length > 0) return { ok: false, errors: faults };
   return { ok: true, config, effective, warnings: warnings(config) };

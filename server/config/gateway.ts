@@ -1,6 +1,6 @@
 /** The settings of gateways for other systems, and of experiments. */
 import { type Arms, parseArms } from "./arms.ts";
-import { bool, int, optional } from "./knob.ts";
+import { bool, group, int, optional } from "./knob.ts";
 
 function count(value: number, unit: string, doc: string, min = 1, max = 1_000_000) {
   return int({ default: value, min, max, unit, doc });
@@ -48,4 +48,4 @@ const experiments = {
 } as const;
 
 /** These groups. */
-export const GATEWAY_KNOBS = { gateway, experiments } as const;
+export const GATEWAY_KNOBS = { gateway: group(gateway), experiments: group(experiments) } as const;

@@ -7,7 +7,18 @@ import {
   parseOrigin,
   parsePublicUrl,
 } from "./address.ts";
-import { bool, choice, int, ints, list, optional, optionalPath, paths, text } from "./knob.ts";
+import {
+  bool,
+  choice,
+  group,
+  int,
+  ints,
+  list,
+  optional,
+  optionalPath,
+  paths,
+  text,
+} from "./knob.ts";
 
 const DAY_MAX = 36_500;
 
@@ -325,12 +336,12 @@ const log = {
 
 /** These groups; the bounds are in `limits.ts`. */
 export const GENERAL_KNOBS = {
-  server,
-  registration,
-  auth,
-  jwt,
-  presence,
-  timeouts,
-  admission,
-  log,
+  server: group(server),
+  registration: group(registration),
+  auth: group(auth),
+  jwt: group(jwt),
+  presence: group(presence),
+  timeouts: group(timeouts),
+  admission: group(admission),
+  log: group(log),
 } as const;

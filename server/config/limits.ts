@@ -1,5 +1,5 @@
 /** The bounds: what a connection, a session, an account, an address and the store may take. */
-import { bool, int } from "./knob.ts";
+import { bool, group, int } from "./knob.ts";
 
 function count(value: number, unit: string, doc: string, min = 1, max = 1_000_000) {
   return int({ default: value, min, max, unit, doc });
@@ -186,4 +186,4 @@ const storage = {
 } as const;
 
 /** Groups of bounds. */
-export const LIMIT_KNOBS = { limits, storage } as const;
+export const LIMIT_KNOBS = { limits: group(limits), storage: group(storage) } as const;

@@ -1,19 +1,15 @@
 /** Where a cell's store is. */
-import { bool, type Knob, optional, optionalPath } from "./knob.ts";
-import { parsePgAddress, type PgAddress, withoutPassword } from "./pg_url.ts";
+import { bool, group, optional, optionalPath } from "./knob.ts";
+import { parsePgAddress, withoutPassword } from "./pg_url.ts";
 
-const url: Knob<PgAddress | null> = {
-  ...optional({
+const store = {
+  url: optional({
     wants: "an address like postgres://USER@HOST:5432/DATABASE",
     doc: "The PostgreSQL database of the cell; empty for the data directory's own store.",
     read: parsePgAddress,
+    shown: (raw) => typeof raw === "string" ? withoutPassword(raw) : raw,
+    env: "ROOST_STORE",
   }),
-  shown: (raw) => typeof raw === "string" ? withoutPassword(raw) : raw,
-  env: "ROOST_STORE",
-};
-
-const store = {
-  url,
   urlFile: optionalPath({
     doc: "A file that holds the address instead, with its password, for its owner alone.",
   }),
@@ -24,4 +20,4 @@ const store = {
 } as const;
 
 /** This group. */
-export const STORE_KNOBS = { store } as const;
+export const STORE_KNOBS = { store: group(store) } as const;

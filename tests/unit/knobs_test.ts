@@ -1,8 +1,10 @@
 /** The table of settings is the only source of defaults, and their relations hold (issue 9, B6). */
 import assert from "node:assert/strict";
+import { z } from "zod";
 import { ADMISSION, SHARD_LIMITS } from "../sim/limits.ts";
 import { checkAdmissionOptions } from "../../server/http/admission.ts";
 import { configOf } from "../../server/config/config.ts";
+import { bool, choice, int, ints, knobOf } from "../../server/config/knob.ts";
 import { readSources } from "./tidy_source.ts";
 import { STORE_LIMITS } from "../../server/node/ports.ts";
 
@@ -30,4 +32,23 @@ Deno.test("9 B6: relations of bounds that are no settings", () => {
   const { headBytesMax, blockBytesMax, outboxCharsMax } = SHARD_LIMITS;
   const head = headBytesMax + blockBytesMax + 3 * outboxCharsMax;
   assert.ok(head < STORE_LIMITS.writeBytesMax, `${head} bytes`);
+});
+
+Deno.test("9 B8: all of a setting derives from its schema and metadata", () => {
+  const number = knobOf(int({ default: 7, min: 1, max: 9, unit: "nodes", doc: "How many." }));
+  assert.deepEqual({ ...number, parse: null }, {
+    default: 7,
+    unit: "nodes",
+    wants: "a whole number (nodes) from 1 to 9",
+    doc: "How many.",
+    parse: null,
+  });
+  assert.deepEqual(["1_000", "1e3", ""].map(number.parse), [1000, "1e3", ""]);
+  const numbers = knobOf(ints({ min: 2, max: 3, unit: "nodes", doc: "Which." }));
+  assert.equal(numbers.wants, "whole numbers (nodes) from 2 to 3");
+  assert.deepEqual(numbers.parse("2, x,"), [2, "x"]);
+  const word = knobOf(choice({ default: "a", of: ["a", "b"], doc: "Which." }));
+  assert.deepEqual([word.wants, word.default, word.unit], ["one of a, b", "a", ""]);
+  assert.deepEqual(knobOf(bool({ default: true, doc: "Whether." })).parse("false"), false);
+  assert.throws(() => knobOf(z.string()), /without the functions of knob.ts/);
 });
