@@ -16,6 +16,17 @@ export interface OutboxProgress {
   attempts: number;
 }
 
+/** Another account of a peer's name that has sent a packet. */
+export interface Successor {
+  readonly id: AccountId;
+  /** The accounts of the name that were known before. */
+  readonly known: string;
+  /** Pair number of the first packet that it has not settled. */
+  readonly base: number;
+  /** Whether the shard of the name has said that it is later than those. */
+  readonly isNewest: boolean;
+}
+
 /** One account's runtime state. */
 export class AccountRuntime {
   /** Who may see it by contacts that nobody has looked at singly; null: not asked yet. */
@@ -48,6 +59,19 @@ export class AccountRuntime {
   usedMs = 0;
   // Most accounts have nothing in their outbox.
   #progress: FewMap<AccountName, OutboxProgress> | null = null;
+
+  // Few names ever belong to another account.
+  #successors: FewMap<AccountName, Successor> | null = null;
+
+  /** The account of the peer's name that was asked about last. */
+  successor(peer: AccountName): Successor | undefined {
+    return this.#successors?.get(peer);
+  }
+
+  /** Notes what is known of an account of the peer's name. */
+  noteSuccessor(peer: AccountName, successor: Successor): void {
+    (this.#successors ??= new FewMap()).set(peer, successor);
+  }
 
   /** The progress of the outbox queue for the account `toId` of the name `to`. */
   progress(to: AccountName, toId: AccountId): OutboxProgress {

@@ -17,6 +17,7 @@ import { announceRequests } from "./request_events.ts";
 import { contactsOf } from "./snapshot.ts";
 import { hasRoom, makeRoom } from "./mailbox_quota.ts";
 import { sendReceipts, takeReceipt, takeReceiptAck } from "./receipts.ts";
+import { answerNewest, isOfNewest, takeNewest } from "./successors.ts";
 import { spreadOf } from "../retry.ts";
 import { takeTokens, waitForTokens } from "../token_bucket.ts";
 import { seenByOwner } from "../roster/roster.ts";
@@ -36,6 +37,10 @@ export function receivePacket(turn: Turn, account: Account, packet: ShardPacket)
       return takeReceipt(turn, account, packet);
     case "receipt_ack":
       return takeReceiptAck(turn, account, packet);
+    case "newest":
+      return answerNewest(turn, account, packet);
+    case "is_newest":
+      return takeNewest(turn, account, packet);
     case "signal":
       return takeSignal(turn, account, packet);
     case "rewatch": {
@@ -88,6 +93,7 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   }
   // While the store takes no writes nothing is acked; the sender's shard tries again.
   if (!turn.writable) return;
+  if (!isOfNewest(turn, account, p)) return;
   const known = account.conversations.get(p.from);
   const taken = known?.inId === p.fromId ? known.pairIn : 0;
   if (p.n <= taken) return ack(turn, account, p, taken, "upTo");

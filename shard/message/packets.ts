@@ -127,6 +127,25 @@ export type ShardPacket =
     readonly body: string;
     readonly id: string;
   }
+  /**
+   * Is the account `id` the newest that has the name `to`? Asked for the account `from`, which knows
+   * the others in `known`, separated by spaces.
+   */
+  | {
+    readonly kind: "newest";
+    readonly from: AccountName;
+    readonly to: AccountName;
+    readonly id: AccountId;
+    readonly known: string;
+  }
+  /** It is, and all in `known` were before it; otherwise no answer is sent. */
+  | {
+    readonly kind: "is_newest";
+    readonly from: AccountName;
+    readonly to: AccountName;
+    readonly id: AccountId;
+    readonly known: string;
+  }
   /** `from` may be seen by `to` (again): its sessions should register interest. */
   | {
     readonly kind: "rewatch";

@@ -340,6 +340,24 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/handlers/successors.ts",
+    [
+      "take packets of a former account for those of the next",
+      'if (known === "") return true;',
+      "return true;",
+    ],
+    [
+      "take every other account of a name for the newest",
+      "  if (account.id !== p.id) return;\n",
+      "",
+    ],
+    [
+      "take no packets of the next account of a name",
+      "isNewest: true });",
+      "isNewest: false });",
+    ],
+  ),
+  ...inFile(
     "shard/handlers/mailbox_quota.ts",
     ["let one peer take all the room", "const CONTACT_PART = 1 / 2;", "const CONTACT_PART = 1;"],
     ["refuse nothing for want of room", "upTo === 0 || full) return false;", "full) return true;"],

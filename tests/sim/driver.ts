@@ -234,7 +234,6 @@ export class Driver {
     this.#cluster.insist(person.name, "account.remove", {}, ["not_found"], () => {
       time.global.timers.after(prng.chance(0.5) ? 0 : prng.int(0, 2000), () => {
         this.#cluster.insist(person.name, "account.release", {}, ["conflict"], () => {
-          this.#cluster.wire.released(person.name);
           // What is still on its way to the former account does not reach the next one.
           this.#cluster.register(person, () => {
             person.busy = false;

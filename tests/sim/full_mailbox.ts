@@ -4,10 +4,9 @@
  */
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { Cluster } from "./cluster.ts";
-import type { OpName, Ops } from "../../shard/ops.ts";
 import type { SubscriptionType } from "../../shard/roster/subscription.ts";
-import { ask } from "./dump.ts";
 import { incoming } from "./check_unread.ts";
+import { must } from "./scenes.ts";
 import { Violation } from "./history.ts";
 
 const DEVICE = "d1" as DeviceId;
@@ -16,12 +15,6 @@ const VICTIM = "victim";
 const SETTLE_MS = 3000;
 const STRANGERS = 4;
 const ROUNDS = 6;
-
-function must<K extends OpName>(cluster: Cluster, name: string, op: K, input: Ops[K]["in"]) {
-  const result = ask(cluster, cluster.nodes[0]!, name, op, input);
-  if (result.ok) return result.value as Ops[K]["out"];
-  throw new Violation("liveness", `${op} of ${name}: ${result.code}`, [name]);
-}
 
 /** A message that fills a block by itself. */
 function send(cluster: Cluster, from: string, id: string): void {

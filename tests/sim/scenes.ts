@@ -10,6 +10,7 @@ import type { SubscriptionType } from "../../shard/roster/subscription.ts";
 import { ask } from "./dump.ts";
 import { endAnother } from "./end_another.ts";
 import { fullMailbox } from "./full_mailbox.ts";
+import { latePacket } from "./late_packet.ts";
 import { Violation } from "./history.ts";
 
 /** What is repeated after a loss or a bug is done within this time (ms). */
@@ -29,7 +30,11 @@ export function scenes(cluster: Cluster): void {
   else if (prng.chance(0.3)) endAnother(cluster);
   else if (prng.chance(0.4)) formerAsked(cluster);
   else if (prng.chance(0.5)) crossedAnswer(cluster);
-  else lateSignal(cluster);
+  else if (prng.chance(0.6)) lateSignal(cluster);
+  else {
+    const pair = apart(cluster);
+    if (pair !== null) latePacket(cluster, pair);
+  }
 }
 
 /** Asks the first node and returns the value; a refusal is a violation. */

@@ -45,9 +45,9 @@ export class Wire {
   readonly #whole: boolean;
   readonly #pairs = new Map<string, Pair>();
   #held = { untilMs: 0, from: "", to: "" };
-  /** When each name was given up last, in ms of the cluster. */
-  readonly #releasedMs = new Map<string, number>();
   #losing: { left: number; readonly which: (packet: ShardPacket) => boolean } | null = null;
+  #copying: { readonly which: (packet: ShardPacket) => boolean; kept: (() => void)[] } | null =
+    null;
   #holding: { readonly which: (packet: ShardPacket) => boolean; held: (() => void)[] } | null =
     null;
   #announcements: (() => void)[] | null = null;
@@ -89,6 +89,20 @@ export class Wire {
     };
   }
 
+  /**
+   * Keeps copies of the packets that `which` picks. `stop` ends that, and returns what lets the copies
+   * arrive.
+   */
+  copies(which: (packet: ShardPacket) => boolean): { stop(): () => void } {
+    const copying = this.#copying = { which, kept: [] as (() => void)[] };
+    return {
+      stop: () => {
+        this.#copying = null;
+        return () => copying.kept.forEach((arrive) => arrive());
+      },
+    };
+  }
+
   #loses(packet: ShardPacket): boolean {
     const losing = this.#losing;
     if (losing === null || losing.left === 0 || !losing.which(packet)) return false;
@@ -96,26 +110,10 @@ export class Wire {
     return true;
   }
 
-  /**
-   * The account of a name was deleted and the name given up: what it has sent and is still on its way
-   * gets lost, but for signals. Account ids have no order, so a shard that has heard of the next account
-   * takes a later packet of the former one for news: packets of one process are never that late.
-   */
-  released(name: string): void {
-    this.#releasedMs.set(name, this.#history.nowMs);
-  }
-
-  #unlessReleased(packet: ShardPacket, arrive: () => void): () => void {
-    if (packet.kind === "signal") return arrive;
-    const sentMs = this.#history.nowMs;
-    return () => {
-      if (sentMs > (this.#releasedMs.get(packet.from) ?? -1)) arrive();
-    };
-  }
-
   /** Carries a packet between two shards of a process. */
   carry(process: VirtualProcess, packet: ShardPacket, arrive: () => void): void {
     this.#look(packet);
+    if (this.#copying?.which(packet)) this.#copying.kept.push(arrive);
     if (this.#loses(packet)) return;
     if (this.#holding?.which(packet)) return void this.#holding.held.push(arrive);
     const { quality } = this;
@@ -125,11 +123,10 @@ export class Wire {
     const { lost, twice, late, lateMs } = quality;
     // Nobody notices the loss of a rewatch, nor that a signal came twice.
     if (packet.kind !== "rewatch" && this.#prng.chance(lost)) return;
-    const due = this.#unlessReleased(packet, arrive);
     const copies = packet.kind !== "signal" && this.#prng.chance(twice) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
-      if (this.#prng.chance(late)) process.timers.after(this.#prng.number() * lateMs, due);
-      else process.timers.soon(due);
+      if (this.#prng.chance(late)) process.timers.after(this.#prng.number() * lateMs, arrive);
+      else process.timers.soon(arrive);
     }
   }
 
