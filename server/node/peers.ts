@@ -1,0 +1,112 @@
+/**
+ * What the nodes of a cell tell each other, and the port that carries it. A frame may be lost, but
+ * of those that arrive over one link none overtakes another.
+ */
+import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
+
+/** Number of something that a node has asked another one, unique at the asking node. */
+export type AskedId = number;
+
+/** A frame. `shard` and `epoch`: what the sender believes; an owner at another epoch does nothing. */
+export type PeerFrame =
+  /** A request about one account, for the owner of its shard. */
+  | {
+    readonly kind: "request";
+    readonly asked: AskedId;
+    readonly shard: number;
+    readonly epoch: number;
+    readonly name: AccountName;
+    readonly op: OpName;
+    readonly input: Ops[OpName]["in"];
+    /** 24 fresh random bytes where the operation makes ids, else null. */
+    readonly seed: Uint8Array | null;
+    /** The account that a former owner has begun it for; null where none has. */
+    readonly accountId: AccountId | "" | null;
+  }
+  | {
+    readonly kind: "reply";
+    readonly asked: AskedId;
+    readonly op: OpName;
+    readonly result: Result<Ops[OpName]["out"]>;
+  }
+  /** A registration of interest of the sender's edge, for the owner of one shard. */
+  | {
+    readonly kind: "interest";
+    readonly asked: AskedId;
+    readonly shard: number;
+    readonly epoch: number;
+    readonly items: readonly InterestItem[];
+  }
+  | {
+    readonly kind: "interest_answer";
+    readonly asked: AskedId;
+    readonly answers: readonly InterestAnswer[];
+  }
+  /** The sender does not own the shard at that epoch, and has done nothing: look and ask again. */
+  | { readonly kind: "moved"; readonly asked: AskedId }
+  /** Nobody at the sender watches these users of one shard any more. */
+  | {
+    readonly kind: "uninterest";
+    readonly shard: number;
+    readonly epoch: number;
+    readonly watched: readonly AccountName[];
+  }
+  /** What one account's shard tells another's. */
+  | { readonly kind: "packet"; readonly packet: ShardPacket }
+  /** What a shard tells the recipient's edge. */
+  | {
+    readonly kind: "edge";
+    readonly shard: number;
+    readonly epoch: number;
+    readonly packet: EdgePacket;
+  }
+  /** The sender has announced all its sessions with points in `[lo, hi)`, as it was asked to. */
+  | {
+    readonly kind: "announced";
+    readonly lo: number;
+    readonly hi: number;
+    readonly epoch: number;
+  }
+  /** A hint: the owners or the shard table have changed in the store. */
+  | { readonly kind: "changed" }
+  /** The sender gives up a shard, which the recipient may claim at this epoch. */
+  | { readonly kind: "give"; readonly shard: number; readonly epoch: number };
+
+/** A node that is linked with this one. */
+export interface Peer extends NodeRef {
+  /**
+   * Names this process of the node: another incarnation has another key. Shards know edges of other
+   * nodes by it.
+   */
+  readonly key: NodeId;
+}
+
+/** What links tell a node. */
+export interface PeerEvents {
+  /** A link is there, perhaps again: what was sent before may be lost. */
+  linked(peer: Peer): void;
+  /** It is broken. `gone`: the process is known to have ended. */
+  unlinked(peer: Peer, gone: boolean): void;
+  frame(from: Peer, frame: PeerFrame): void;
+}
+
+/** The links of one process. */
+export interface PeerLinks {
+  /** Begins to link with the cell's other nodes. */
+  start(self: NodeRef, events: PeerEvents): void;
+  /** The nodes of the cell that should be linked, with where they are (as their rows say). */
+  expect(nodes: readonly (NodeRef & { readonly address: string })[]): void;
+  /** Where others reach this process; "" where nobody can. */
+  readonly address: string;
+  /** Sends a frame; it is lost where the peer is not linked. */
+  send(peer: NodeId, frame: PeerFrame): void;
+  stop(done: () => void): void;
+}
+
+/** The key of a process of a node. */
+export function peerKey({ id, incarnation }: NodeRef): NodeId {
+  return `${id}.${incarnation}` as NodeId;
+}
