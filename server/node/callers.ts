@@ -68,6 +68,16 @@ export class Callers {
     return input;
   }
 
+  /** A request without a reply, as it is to be repeated. */
+  requestOf(request: RequestId): Request | undefined {
+    return this.#requests.get(request)?.input;
+  }
+
+  /** A registration without answers, as it is to be repeated. */
+  interestOf(request: RequestId): Interest | undefined {
+    return this.#interests.get(request)?.input;
+  }
+
   /** Replies; does nothing where the request has its reply already. */
   reply(request: RequestId, result: Result<Ops[OpName]["out"]>): void {
     const waiting = this.#requests.take(request);
@@ -82,6 +92,11 @@ export class Callers {
   answer(request: RequestId, answers: readonly InterestAnswer[]): void {
     const done = this.takeInterest(request);
     if (done !== undefined) this.#bugs.guard("interest answer", () => done(answers));
+  }
+
+  /** Forgets a request that somebody else replies to. */
+  forget(request: RequestId): void {
+    this.#requests.take(request);
   }
 
   /** Takes the caller of a registration that is to be made anew. */

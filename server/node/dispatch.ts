@@ -5,15 +5,26 @@
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { Answered, Callers, Interest } from "./callers.ts";
 import type { Inbox } from "./inbox.ts";
-import type { InterestItem } from "../../shard/ops.ts";
+import type { EdgePacket, InterestItem } from "../../shard/ops.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardInput } from "../../shard/effects.ts";
 import type { ShardMap } from "./shard_map.ts";
+import type { ShardRow } from "../../shard/table/table.ts";
 
 /** What is held while the shard that it is for is replaced; the rest concludes what was begun. */
 const HELD: ReadonlySet<ShardInput["kind"]> = new Set(
   ["request", "packet", "interest", "uninterest", "owing", "sweep", "tick"] as const,
 );
+
+/** The way to shards that other nodes own. */
+export interface Elsewhere {
+  /** Sends an input to the owner of the row; it comes back by `route` where that is another by then. */
+  send(row: ShardRow, input: ShardInput): void;
+  /** Sends a packet of one of this node's shards to an edge of another node. */
+  deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void;
+  /** Whether this node may serve its own shards now. */
+  readonly mayServe: boolean;
+}
 
 /** See the head of this file. */
 export class Dispatch {
@@ -21,10 +32,11 @@ export class Dispatch {
   readonly #map: ShardMap;
   readonly #callers: Callers;
   readonly #inbox: Inbox;
-  /** Inputs for shards that are about to end, and those shards. */
+  /** Inputs for shards that are about to end. */
   #held: ShardInput[] = [];
-  #ending: readonly Shard[] = [];
   #stopped = false;
+  /** Null where the cell is this node. */
+  elsewhere: Elsewhere | null = null;
 
   constructor(id: NodeId, map: ShardMap, callers: Callers, inbox: Inbox) {
     this.#id = id;
@@ -49,18 +61,33 @@ export class Dispatch {
     switch (input.kind) {
       case "request":
       case "sweep":
-        return this.submit(this.#map.shardOf(input.name), input);
+        return this.#to(input.name, input);
       case "packet":
-        return this.submit(this.#map.shardOf(input.packet.to), input);
+        return this.#to(input.packet.to, input);
       case "interest":
         return this.#routeInterest(input);
       case "uninterest":
         return this.uninterest(input.watched);
       case "owing":
-        for (const [shard, names] of this.#map.byShard(input.names, (name) => name)) {
-          this.submit(shard, { ...input, names });
+        for (const [row, names] of this.#map.byRow(input.names, (name) => name)) {
+          this.#toRow(row, { ...input, names });
         }
     }
+  }
+
+  #to(name: AccountName, input: ShardInput): void {
+    const shard = this.#map.shardOf(name);
+    if (shard !== undefined && this.elsewhere === null) return this.submit(shard, input);
+    this.#toRow(this.#map.rowOf(name), input);
+  }
+
+  /** To the shard of this node, while it may serve; else to the node that owns it. */
+  #toRow(row: ShardRow, input: ShardInput): void {
+    const shard = this.#map.byId(row.id);
+    if (shard === undefined || this.elsewhere?.mayServe === false) {
+      return this.elsewhere?.send(row, input);
+    }
+    this.submit(shard, input);
   }
 
   /** One shard may have become several by now: each part is replied to by itself. */
@@ -71,30 +98,29 @@ export class Dispatch {
 
   /** Registers interest at the shards of the watched users: `done` is called once for each. */
   interest(items: readonly InterestItem[], done: Answered): void {
-    for (const [shard, mine] of this.#map.byShard(items, (item) => item.watched)) {
+    for (const [row, mine] of this.#map.byRow(items, (item) => item.watched)) {
       const request = this.#callers.next();
       const input = { kind: "interest", request, node: this.#id, items: mine } as const;
       this.#callers.interest(input, done);
-      this.submit(shard, input);
+      this.#toRow(row, input);
     }
   }
 
   uninterest(watched: readonly AccountName[]): void {
-    for (const [shard, names] of this.#map.byShard(watched, (name) => name)) {
-      this.submit(shard, { kind: "uninterest", node: this.#id, watched: names });
+    for (const [row, names] of this.#map.byRow(watched, (name) => name)) {
+      this.#toRow(row, { kind: "uninterest", node: this.#id, watched: names });
     }
   }
 
   /** From now on holds what is for these shards: they are about to end. */
   hold(shards: readonly Shard[]): void {
-    this.#ending = shards;
     for (const shard of shards) shard.ending = true;
   }
 
-  /** Routes what was held. */
-  release(): void {
-    for (const shard of this.#ending) shard.ending = false;
-    this.#ending = [];
+  /** Routes what was held for these shards. */
+  release(shards: readonly Shard[]): void {
+    for (const shard of shards) shard.ending = false;
+    // What is for others is held again.
     const held = this.#held;
     this.#held = [];
     for (const input of held) this.route(input);

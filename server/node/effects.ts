@@ -23,7 +23,8 @@ export class Effects {
       case "interest_answer":
         return parts.callers.answer(effect.request, effect.answers);
       case "edge":
-        return parts.options.deliver(effect.packet);
+        if (effect.node === parts.options.id) return parts.options.deliver(effect.packet);
+        return parts.dispatch.elsewhere?.deliver(effect.node, shard.row, effect.packet);
       case "packet":
         return this.#carry(effect.packet);
       case "load":
@@ -53,8 +54,8 @@ export class Effects {
   }
 
   #carry(packet: ShardPacket): void {
-    const { dispatch, map, options: { carry } } = this.#parts;
-    const arrive = () => dispatch.submit(map.shardOf(packet.to), { kind: "packet", packet });
+    const { dispatch, options: { carry } } = this.#parts;
+    const arrive = () => dispatch.route({ kind: "packet", packet });
     if (carry === undefined) arrive();
     else carry(packet, arrive);
   }

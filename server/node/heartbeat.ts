@@ -61,9 +61,9 @@ export class Heartbeat {
   }
 
   #sweep(): void {
-    const { dispatch, map, stopped } = this.#parts;
+    const { dispatch, stopped } = this.#parts;
     this.#listing.sweep((name) => {
-      if (!stopped()) dispatch.submit(map.shardOf(name), { kind: "sweep", name });
+      if (!stopped()) dispatch.route({ kind: "sweep", name });
     });
   }
 }

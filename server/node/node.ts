@@ -7,11 +7,12 @@ import type { EdgeRouter } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
-import type { Reshape, ShardTable } from "../../shard/table/table.ts";
+import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { AccountListing, type AccountPage } from "./account_listing.ts";
 import { Bugs } from "./bugs.ts";
 import { Callers, type Done } from "./callers.ts";
+import { Cell } from "./cell.ts";
 import { Committer } from "./committer.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Effects } from "./effects.ts";
@@ -24,7 +25,8 @@ import { type Reloaded, Takeovers } from "./takeovers.ts";
 import { type Reshaped, type Reshaping, Resharder } from "./resharder.ts";
 import { ShardMap } from "./shard_map.ts";
 import { SteadyClock } from "./steady_clock.ts";
-import { claimTable } from "./table_claim.ts";
+import { readTable } from "./table_claim.ts";
+import { sameNode } from "../../shard/table/placement.ts";
 import { tracedSend } from "./trace.ts";
 
 /** One node of a cell. */
@@ -72,9 +74,36 @@ export class Node implements EdgeRouter {
       fenced: (shard) => this.#takeovers.fenced(shard),
     });
     const stopped = () => this.#stopped;
-    const parts = { ports, options, bugs, callers, dispatch, loader, map, ownership, stopped };
+    const cell = this.#makeCell(options, () => parts);
+    if (cell !== null) dispatch.elsewhere = cell.remote;
+    const parts: NodeParts = {
+      ports,
+      options,
+      bugs,
+      callers,
+      dispatch,
+      loader,
+      map,
+      ownership,
+      cell,
+      stopped,
+    };
     const effects = new Effects(parts);
     return parts;
+  }
+
+  #makeCell({ id, links }: NodeOptions, parts: () => NodeParts): Cell | null {
+    if (links === undefined) return null;
+    return new Cell(parts, id, links, {
+      takeovers: () => this.#takeovers,
+      reshaping: () => this.#resharder.busy,
+      hurry: () => this.committer.hurry(),
+      detach: (name, session) => this.request(name, "session.detach", { session }, () => {}),
+      tableChanged: (table, version) => {
+        this.#resharder.registerVersion = version;
+        parts().map.adopt(table, [], () => false);
+      },
+    });
   }
 
   #makeCommitter(clock: SteadyClock): Committer {
@@ -144,26 +173,54 @@ export class Node implements EdgeRouter {
     return this.#parts.map.settled((shard) => this.#takeovers.isUnderWay(shard));
   }
 
-  /** The shard that a user belongs to. */
+  /** The shard that a user belongs to, which this node must have. */
   shardOf(name: AccountName): Shard {
-    return this.#parts.map.shardOf(name);
+    const shard = this.#parts.map.shardOf(name);
+    if (shard === undefined) throw new Error(`the shard of ${name} is at another node`);
+    return shard;
   }
 
-  /** Reads the shard table, claims its shards and reads their logs; `done` when they are settled. */
+  /**
+   * Reads the shard table, claims its shards (in a cell of several nodes: those that it should have)
+   * and reads their logs; `done` when they are settled.
+   */
   start(done: (error: StoreError | null) => void): void {
-    const { loader, map } = this.#parts;
+    const { cell, map, ownership } = this.#parts;
     const found = (table: ShardTable, version: number) => {
       map.table = table;
       this.#resharder.registerVersion = version;
     };
-    claimTable(this.#parts, found, (error) => {
+    if (cell === null) {
+      return readTable(this.#parts, 0, found, (error, table) => {
+        if (error !== null) return done(error);
+        ownership.claimAll(
+          table.shards,
+          (error) => error === null ? this.#serve(done) : done(error),
+        );
+      });
+    }
+    cell.read((error, incarnation) => {
       if (error !== null) return done(error);
-      map.open();
-      this.#settledCallbacks.push(() => done(null));
-      for (const shard of this.shards) loader.log(shard);
-      loader.owing(this.shards);
-      this.#heartbeat.start();
+      readTable(this.#parts, incarnation, found, (error) => {
+        if (error !== null) return done(error);
+        map.open(() => false);
+        cell.start((error) => {
+          if (error !== null) return done(error);
+          this.#settledCallbacks.push(() => done(null));
+          this.#heartbeat.start();
+          this.#turnEnded();
+        });
+      });
     });
+  }
+
+  #serve(done: (error: StoreError | null) => void): void {
+    const { loader, map } = this.#parts;
+    map.open(() => true);
+    this.#settledCallbacks.push(() => done(null));
+    for (const shard of this.shards) loader.log(shard);
+    loader.owing(this.shards);
+    this.#heartbeat.start();
   }
 
   // ---- changes of the shard table
@@ -187,7 +244,11 @@ export class Node implements EdgeRouter {
 
   /** Where a successor cannot take over the memory of shards that ended, it reads their logs. */
   #adopt(table: ShardTable, ended: readonly Shard[]): void {
-    for (const { shard, error } of this.#parts.map.adopt(table, ended)) {
+    const { cell, map, ownership } = this.#parts;
+    // Successors have the owner of those that they follow.
+    const mine = (row: ShardRow) => cell === null || sameNode(row.owner, ownership.self);
+    cell?.tellTable(table.version);
+    for (const { shard, error } of map.adopt(table, ended, mine)) {
       this.#parts.bugs.caught("inherit", error, { shard: shard.id });
       this.#takeovers.takeOver(shard, () => {});
     }
@@ -201,10 +262,10 @@ export class Node implements EdgeRouter {
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]>) => void,
   ): void {
-    if (this.#stopped || this.shards.length === 0) {
+    const { callers, cell, dispatch, map, ports } = this.#parts;
+    if (this.#stopped || cell === null && map.shards.length === 0) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
-    const { callers, dispatch, map, ports } = this.#parts;
     const replied = op === "message.send" && ports.log.debugOn
       ? tracedSend(ports.log, name, input as Ops["message.send"]["in"], done as Done)
       : done as Done;
@@ -212,7 +273,7 @@ export class Node implements EdgeRouter {
     const seed = op === "account.create" ? ports.random.bytes(24) : null;
     const asked = { kind: "request", request, node: this.id, name, op, input, seed } as const;
     callers.request(asked, replied, ports.clock.monoMs());
-    dispatch.submit(map.shardOf(name), asked);
+    dispatch.route(asked);
   }
 
   interest(
@@ -231,6 +292,7 @@ export class Node implements EdgeRouter {
       if (shard.lo >= hi || shard.hi <= lo) continue;
       this.#parts.dispatch.submit(shard, { kind: "announced", node: this.id, epoch });
     }
+    this.#parts.cell?.announced(lo, hi, epoch);
   }
 
   // ---- turns
@@ -239,15 +301,17 @@ export class Node implements EdgeRouter {
     this.committer.poke();
     this.#resharder.check();
     this.#takeovers.turnEnded();
+    this.#parts.cell?.turnEnded();
     if (this.#settledCallbacks.length === 0 || !this.settled) return;
     const callbacks = this.#settledCallbacks;
     this.#settledCallbacks = [];
     for (const done of callbacks) this.#parts.bugs.guard("start", done);
   }
 
-  /** Whether the account has a session. */
+  /** Whether the account has a session, as far as this node's shards know. */
   isOnline(name: AccountName): boolean {
-    return this.shardOf(name).presence.sessions(name).length > 0;
+    const shard = this.#parts.map.shardOf(name);
+    return shard !== undefined && shard.presence.sessions(name).length > 0;
   }
 
   /** Names of accounts in the order of their keys, from checkpoints that are brought up to date. */
@@ -270,7 +334,9 @@ export class Node implements EdgeRouter {
       this.committer.stop();
       this.#heartbeat.stop();
       this.#parts.callers.stop();
-      done();
+      const { cell } = this.#parts;
+      if (cell === null) done();
+      else cell.stop(done);
     });
   }
 }

@@ -30,10 +30,10 @@ export class Ownership {
     return this.#self;
   }
 
-  /** Makes this process the next incarnation of its node. */
-  begin(holders: readonly Holder[]): void {
+  /** Makes this process the next incarnation of its node, over `known` too. */
+  begin(holders: readonly Holder[], known = 0): void {
     const mine = holders.filter(({ owner }) => owner?.id === this.#self.id);
-    const last = Math.max(0, ...mine.map(({ owner }) => owner!.incarnation));
+    const last = Math.max(known, ...mine.map(({ owner }) => owner!.incarnation));
     this.#self = { id: this.#self.id, incarnation: last + 1 };
   }
 

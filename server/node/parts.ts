@@ -2,10 +2,12 @@
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { Bugs } from "./bugs.ts";
 import type { Callers } from "./callers.ts";
+import type { Cell } from "./cell.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { Loader } from "./loader.ts";
 import type { Ownership } from "./ownership.ts";
+import type { PeerLinks } from "./peers.ts";
 import type { Ports } from "./ports.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardMap } from "./shard_map.ts";
@@ -31,6 +33,8 @@ export interface NodeOptions {
    * lost, and all but signals come twice: what must not is sent again, and known when it was there.
    */
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
+  /** The links with the other nodes of its cell; absent where the cell is this node. */
+  readonly links?: PeerLinks;
 }
 
 /** See the head of this file. */
@@ -43,6 +47,8 @@ export interface NodeParts {
   readonly loader: Loader;
   readonly map: ShardMap;
   readonly ownership: Ownership;
+  /** The other nodes of the cell; null where the cell is this node. */
+  readonly cell: Cell | null;
   /** Whether the node has stopped. */
   stopped(): boolean;
 }

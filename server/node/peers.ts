@@ -4,6 +4,7 @@
  */
 import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { Holder } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
@@ -70,8 +71,10 @@ export type PeerFrame =
     readonly hi: number;
     readonly epoch: number;
   }
-  /** A hint: the owners or the shard table have changed in the store. */
-  | { readonly kind: "changed" }
+  /** A hint: who owns shards by now, as the store has decided. */
+  | { readonly kind: "owners"; readonly owners: readonly Holder[] }
+  /** A hint: the shard table has this version in the store. */
+  | { readonly kind: "table"; readonly version: number }
   /** The sender gives up a shard, which the recipient may claim at this epoch. */
   | { readonly kind: "give"; readonly shard: number; readonly epoch: number };
 

@@ -91,7 +91,11 @@ export class Resharder {
     if (this.#change !== null || this.#cleaning) {
       return done(fail("busy", "Another change of the shards is under way", REFUSED_MS));
     }
-    const shards = reshape.of.map((id) => map.byId(id)!);
+    const shards = reshape.of.flatMap((id) => map.byId(id) ?? []);
+    if (shards.length < reshape.of.length) {
+      const text = "Not all of these shards are at this node: move them to it first";
+      return done(fail("conflict", text));
+    }
     if (shards.some((s) => !s.ready || !s.writable)) {
       return done(fail("unavailable", "The store does not take changes now", 1000));
     }
@@ -140,7 +144,7 @@ export class Resharder {
       this.#change = null;
       const { clock, log } = ports;
       const pauseMs = clock.monoMs() - change.sinceMs;
-      dispatch.release();
+      dispatch.release(change.shards);
       const { of, at } = change.reshape;
       const first = table.nextId - at.length - 1;
       const shards = Array.from({ length: at.length + 1 }, (_, i) => first + i);
@@ -160,7 +164,7 @@ export class Resharder {
   #giveUp(why: string): void {
     const change = this.#change!;
     this.#change = null;
-    this.#parts.dispatch.release();
+    this.#parts.dispatch.release(change.shards);
     change.done(fail("busy", `${why}: the shards are as they were`, REFUSED_MS));
   }
 
@@ -206,8 +210,8 @@ export class Resharder {
     for (const row of map.table.shards) {
       for (const { log, upTo } of row.inherits) {
         known.add(log);
-        const shard = map.byId(row.id)!;
-        if (!shard.writable || !shard.includes(upTo)) needed.add(log);
+        const shard = map.byId(row.id);
+        if (shard === undefined || !shard.writable || !shard.includes(upTo)) needed.add(log);
       }
     }
     const [log] = [...known].filter((each) => !needed.has(each));

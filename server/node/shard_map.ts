@@ -1,4 +1,4 @@
-/** The shards of a node by the users that they have. */
+/** The shards of a cell by the users that they have, and those of them that this node has. */
 import type { AccountName, NodeRef } from "../../shard/name/ids.ts";
 import type { Owned } from "./ports.ts";
 import type { Retries } from "../../shard/retry.ts";
@@ -7,11 +7,14 @@ import { pointOf } from "../../shard/name/ids.ts";
 import { Shard } from "../../shard/step/shard.ts";
 import { evenTable, type ShardRow, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 
-/** The shard table, and a shard for each of its rows. */
+/** The shard table, and a shard for each of its rows that this node serves. */
 export class ShardMap {
   /** In the order of the table: by their points. */
   shards: readonly Shard[] = [];
-  table: ShardTable = evenTable(1);
+  #table: ShardTable = evenTable(1);
+  #byId = new Map<number, Shard>();
+  /** Whether the shards of this node are known; it may have none. */
+  #opened = false;
   readonly #limits: ShardLimits;
   readonly #cacheUsersMax: number;
   readonly #retries: Retries;
@@ -23,9 +26,18 @@ export class ShardMap {
     this.#retries = retries;
   }
 
+  /** All shards of the cell. */
+  get table(): ShardTable {
+    return this.#table;
+  }
+
+  set table(table: ShardTable) {
+    this.#table = table;
+  }
+
   /** Whether every shard has read its log and serves. */
   get ready(): boolean {
-    return this.shards.length > 0 && this.shards.every((s) => s.ready);
+    return this.#opened && this.shards.every((s) => s.ready);
   }
 
   /**
@@ -33,37 +45,43 @@ export class ShardMap {
    * not wait for it.
    */
   settled(takenOver: (shard: Shard) => boolean): boolean {
-    return this.shards.length > 0 && this.shards.every((s) => s.ready || s.down || takenOver(s));
+    return this.#opened && this.shards.every((s) => s.ready || s.down || takenOver(s));
   }
 
-  /** The shard with this id, if there is one. */
+  /** The shard with this id, if this node has it. */
   byId(id: number): Shard | undefined {
-    return this.shards.find((s) => s.id === id);
+    return this.#byId.get(id);
   }
 
-  /** The shard that a user belongs to. */
-  shardOf(name: AccountName): Shard {
+  /** The row of the shard that a user belongs to. */
+  rowOf(name: AccountName): ShardRow {
     const point = pointOf(name);
+    const rows = this.#table.shards;
     let lo = 0;
-    let hi = this.shards.length - 1;
+    let hi = rows.length - 1;
     while (lo < hi) {
       const mid = (lo + hi + 1) >>> 1;
-      if (this.shards[mid]!.lo <= point) lo = mid;
+      if (rows[mid]!.lo <= point) lo = mid;
       else hi = mid - 1;
     }
-    return this.shards[lo]!;
+    return rows[lo]!;
   }
 
-  /** Items by the shard of the user that `nameOf` returns. */
-  byShard<T>(items: readonly T[], nameOf: (item: T) => AccountName): Map<Shard, T[]> {
-    const byShard = new Map<Shard, T[]>();
+  /** The shard that a user belongs to; undefined where another node has it. */
+  shardOf(name: AccountName): Shard | undefined {
+    return this.#byId.get(this.rowOf(name).id);
+  }
+
+  /** Items by the row of the shard of the user that `nameOf` returns. */
+  byRow<T>(items: readonly T[], nameOf: (item: T) => AccountName): Map<ShardRow, T[]> {
+    const byRow = new Map<ShardRow, T[]>();
     for (const item of items) {
-      const shard = this.shardOf(nameOf(item));
-      const list = byShard.get(shard);
-      if (list === undefined) byShard.set(shard, [item]);
+      const row = this.rowOf(nameOf(item));
+      const list = byRow.get(row);
+      if (list === undefined) byRow.set(row, [item]);
       else list.push(item);
     }
-    return byShard;
+    return byRow;
   }
 
   /** A shard for a row of the table, with its share of the accounts in memory. */
@@ -72,26 +90,46 @@ export class ShardMap {
     return new Shard(row, { ...this.#limits, cacheAccountsMax }, this.#retries);
   }
 
-  /** Makes the shards of the table. */
-  open(): void {
-    this.shards = this.table.shards.map((row) => this.makeShard(row));
+  /** Makes the shards of the rows that `mine` picks. */
+  open(mine: (row: ShardRow) => boolean): void {
+    this.#opened = true;
+    this.#set(this.table.shards.filter(mine).map((row) => this.makeShard(row)));
+  }
+
+  /** Adds a shard, in the place of the one with the same id where this node has it. */
+  put(fresh: Shard): void {
+    this.#set([...this.shards.filter(({ id }) => id !== fresh.id), fresh]);
+  }
+
+  /** Another node has the shard from now on. */
+  remove(shard: Shard): void {
+    this.#set(this.shards.filter((s) => s !== shard));
+  }
+
+  #set(shards: readonly Shard[]): void {
+    this.shards = [...shards].sort((a, b) => a.lo - b.lo);
+    this.#byId = new Map(shards.map((s) => [s.id, s]));
   }
 
   /**
-   * Puts successors in the place of the shards of a former table. Returns those that could not take
-   * over the memory of the shards that end: they must read the log.
+   * Puts successors, which `mine` picks, in the place of the shards of a former table. Returns those
+   * that could not take over the memory of the shards that end: they must read the log.
    */
-  adopt(table: ShardTable, ended: readonly Shard[]): readonly { shard: Shard; error: unknown }[] {
-    const before = new Map(this.shards.map((s) => [s.id, s]));
+  adopt(
+    table: ShardTable,
+    ended: readonly Shard[],
+    mine: (row: ShardRow) => boolean,
+  ): readonly { shard: Shard; error: unknown }[] {
     for (const shard of ended) shard.ended = true;
     this.table = table;
     const failed: { shard: Shard; error: unknown }[] = [];
-    this.shards = table.shards.map((row) => {
-      const kept = before.get(row.id);
+    this.#set(table.shards.flatMap((row) => {
+      const kept = this.#byId.get(row.id);
       if (kept !== undefined) {
         kept.row = row;
         return kept;
       }
+      if (!mine(row)) return [];
       const shard = this.makeShard(row);
       try {
         shard.inherit(ended);
@@ -99,7 +137,7 @@ export class ShardMap {
         failed.push({ shard, error });
       }
       return shard;
-    });
+    }));
     return failed;
   }
 

@@ -1,4 +1,4 @@
-/** The start of a node: it reads the shard table, makes the first one, and claims the shards. */
+/** The start of a node: it reads the shard table, and makes the first one. */
 import type { Holder, StoreError, TableChange } from "./ports.ts";
 import type { NodeParts } from "./parts.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
@@ -12,36 +12,45 @@ import {
 import { TABLE_REGISTER } from "./ports.ts";
 
 /**
- * Reads the table and claims all of its shards. `found` takes the table as stored, with the version of
- * its register, before the claims; `done` has an error where a claim is not granted.
+ * Reads the table, and makes the first one. `found` takes it as stored, with the version of its
+ * register; `done` gets it too. This process becomes the next incarnation of its node, over `known`.
  */
-export function claimTable(
-  { options, ownership, ports: { store } }: NodeParts,
+export function readTable(
+  parts: NodeParts,
+  known: number,
   found: (table: ShardTable, version: number) => void,
-  done: (error: StoreError | null) => void,
+  done: (error: StoreError | null, table: ShardTable) => void,
 ): void {
-  const claim = (table: ShardTable, version: number) => {
+  const { options, ownership, ports: { store } } = parts;
+  const none = evenTable(1);
+  const read = (table: ShardTable, version: number) => {
     found(table, version);
-    ownership.claimAll(table.shards, done);
+    done(null, table);
   };
   const begin = (table: ShardTable, version: number, holders: readonly Holder[]) => {
-    if (holders.length > 0) return claim(withEpochs(table, holders), version);
+    if (holders.length > 0) return read(withEpochs(table, holders), version);
     // A new store, or one of an earlier version, which knows no epochs.
     store.reshape(firstChange(table, version, ownership.self), (error, made) => {
-      if (error !== null) return done(error);
-      if (!made) return done({ kind: "failed", message: "the shard table changes meanwhile" });
-      claim(table, version + 1);
+      if (error !== null) return done(error, none);
+      // Another node of the cell starts at the same time.
+      if (!made && options.links !== undefined) return readTable(parts, known, found, done);
+      if (!made) {
+        return done({ kind: "failed", message: "the shard table changes meanwhile" }, none);
+      }
+      const { self: owner } = ownership;
+      const owned = table.shards.map(({ id: shard, epoch }) => ({ shard, epoch, owner }));
+      read(withEpochs(table, owned), version + 1);
     });
   };
   store.register(TABLE_REGISTER, (error, register) => {
-    if (error !== null) return done(error);
+    if (error !== null) return done(error, none);
     store.holders((error, holders) => {
-      if (error !== null) return done(error);
-      ownership.begin(holders);
+      if (error !== null) return done(error, none);
+      ownership.begin(holders, known);
       if (register !== null) return begin(decodeTable(register.value), register.version, holders);
       // Stores of earlier versions have a table only once it was changed.
       store.read([["meta", "shards"]], (error, [count]) => {
-        if (error !== null) return done(error);
+        if (error !== null) return done(error, none);
         const shards = count ? count[0]! | (count[1]! << 8) : options.shards;
         begin(evenTable(shards), 0, holders);
       });

@@ -54,19 +54,20 @@ export class Takeovers {
     return this.#underWay.has(shard);
   }
 
-  /** Somebody else has claimed the shard. With one node in the cell, this one takes it back. */
+  /** Somebody else has claimed the shard: this node drops it, or takes it back where it is alone. */
   fenced(shard: Shard): void {
     if (shard.ended) return;
     this.#parts.ports.log.warn("shard fenced", { shard: shard.id, epoch: shard.row.epoch });
-    this.takeOver(shard, () => {});
+    if (this.#parts.cell === null) this.takeOver(shard, () => {});
+    else this.#parts.cell.fenced(shard);
   }
 
   /** Puts a fresh shard in the place of `old`; `serves` is called when it serves. */
   takeOver(old: Shard, serves: (fresh: Shard) => void): void {
-    const { bugs, dispatch, loader, map, options, ownership, stopped } = this.#parts;
+    const { dispatch, map, ownership, stopped } = this.#parts;
     const fresh = map.makeShard(old.row);
     old.ended = true;
-    map.shards = map.shards.map((s) => s === old ? fresh : s);
+    map.put(fresh);
     const before = this.#underWay.get(old) ?? [];
     this.#underWay.delete(old);
     this.#underWay.set(fresh, [...before, () => serves(fresh)]);
@@ -75,16 +76,41 @@ export class Takeovers {
     const { writable } = old;
     if (!writable) dispatch.submit(fresh, { kind: "writable", writable, retryAfterMs: RETRY_MS });
     ownership.takeOver(fresh.id, () => !fresh.ended && !stopped(), (owned) => {
-      if (owned === null) return;
-      const { lo, hi } = fresh;
-      const { epoch } = owned;
-      const nodes = [options.id];
-      dispatch.submit(fresh, { kind: "taken_over", nodes, epoch, graceMs: ANNOUNCE_GRACE_MS });
-      loader.log(fresh);
-      loader.owing([fresh]);
-      bugs.guard("announce", () => options.deliver({ kind: "announce", lo, hi, epoch }));
+      if (owned !== null) this.granted(fresh, owned.epoch);
     });
     this.#repeat(fresh, old.takeBegun());
+  }
+
+  /** This node owns the shard, of which it knows nothing yet: reads its log, asks for sessions. */
+  granted(fresh: Shard, epoch: number): void {
+    const { bugs, cell, dispatch, loader, options } = this.#parts;
+    const { lo, hi } = fresh;
+    const nodes = [options.id, ...cell?.edges() ?? []];
+    dispatch.submit(fresh, { kind: "taken_over", nodes, epoch, graceMs: ANNOUNCE_GRACE_MS });
+    loader.log(fresh);
+    loader.owing([fresh]);
+    bugs.guard("announce", () => options.deliver({ kind: "announce", lo, hi, epoch }));
+    cell?.announce(fresh.row, { kind: "announce", lo, hi, epoch });
+  }
+
+  /**
+   * Another node has the shard from now on, or is about to. What was asked here goes there where it
+   * can be done twice or was not begun; the outcome of the rest is unknown.
+   */
+  drop(shard: Shard, begunToo: boolean): void {
+    const { callers, dispatch, map } = this.#parts;
+    shard.ended = true;
+    map.remove(shard);
+    this.#underWay.delete(shard);
+    dispatch.forgetHeld(shard);
+    shard.takeBegun();
+    const owns = (name: AccountName) => shard.owns(name);
+    const unknown = "The outcome is not known: look before you repeat it";
+    for (const input of callers.requestsOf(owns)) {
+      if (begunToo || REPEATABLE.has(input.op)) dispatch.route(input);
+      else callers.reply(input.request, fail("unavailable", unknown, RETRY_MS));
+    }
+    for (const input of callers.interestsOf(owns)) dispatch.route(input);
   }
 
   /** What the former owner of the shard was asked and has not replied to. */

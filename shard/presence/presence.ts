@@ -125,6 +125,20 @@ export class PresenceTable {
     this.#forgetIdle(p);
   }
 
+  /** The sessions at the edge of a node, and the users that somebody there watches. */
+  ofEdge(node: NodeId): {
+    readonly sessions: readonly { readonly name: AccountName; readonly session: SessionId }[];
+    readonly watched: readonly AccountName[];
+  } {
+    const sessions: { readonly name: AccountName; readonly session: SessionId }[] = [];
+    const watched: AccountName[] = [];
+    for (const { name, sessions: attached, nodes } of this.#users.values()) {
+      for (const s of attached) if (s.node === node) sessions.push({ name, session: s.session });
+      if (nodes.includes(node)) watched.push(name);
+    }
+    return { sessions, watched };
+  }
+
   #forgetIdle(p: Presentity): void {
     if (p.sessions.length > 0 || p.nodes.length > 0) return;
     this.#changed.delete(p);

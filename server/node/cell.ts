@@ -1,0 +1,409 @@
+/**
+ * This node among the other nodes of its cell: which of them live, which shards it should own, how it
+ * takes those of the dead and gives away those that others should have. The store decides: what links
+ * say only makes it quicker.
+ */
+import type { AccountName, NodeId, NodeRef, SessionId } from "../../shard/name/ids.ts";
+import type { Cancel, Holder, StoreError } from "./ports.ts";
+import type { EdgePacket } from "../../shard/ops.ts";
+import type { NodeParts } from "./parts.ts";
+import type { Peer, PeerFrame, PeerLinks } from "./peers.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
+import type { Takeovers } from "./takeovers.ts";
+import { decodeTable, withEpochs } from "../../shard/table/table.ts";
+import { MEMBER_BEAT_MS, Members } from "./members.ts";
+import { peerKey } from "./peers.ts";
+import { placement, sameNode } from "../../shard/table/placement.ts";
+import { Remote } from "./remote.ts";
+import { TABLE_REGISTER } from "./ports.ts";
+
+/** How long the live nodes must have been the same before shards move between them (ms). */
+const STABLE_MS = 2000;
+/** How long a node that was given a shard has to claim it (ms). */
+const GIVEN_MS = 2000;
+/** How long sessions of a node that cannot be reached count as there (ms). */
+const EDGE_GRACE_MS = 15_000;
+/** Sessions of such a node that end in one step, and the pause between steps (ms). */
+const FORGET_STEP = 250;
+const FORGET_STEP_MS = 20;
+
+/** What the cell needs of its node. */
+export interface CellHost {
+  readonly takeovers: () => Takeovers;
+  /** Whether a change of the shard table is under way. */
+  reshaping(): boolean;
+  /** Commits soon what is open. */
+  hurry(): void;
+  /** Ends a session of an edge that did not come back. */
+  detach(name: AccountName, session: SessionId): void;
+  /** The shard table has another version in the store. */
+  tableChanged(table: ShardTable, version: number): void;
+}
+
+/** See the head of this file. */
+export class Cell {
+  readonly remote: Remote;
+  readonly #parts: () => NodeParts;
+  readonly #links: PeerLinks;
+  readonly #host: CellHost;
+  readonly #members: Members;
+  readonly #linked = new Map<NodeId, Peer>();
+  /** Processes that are known to have ended. */
+  readonly #gone = new Set<NodeId>();
+  /** Edges that cannot be reached, and whose sessions count for a while. */
+  readonly #lost = new Map<NodeId, Cancel>();
+  #giving: { readonly shard: Shard; readonly to: NodeRef } | null = null;
+  /** Shards that were given away and are not claimed yet. */
+  readonly #given = new Map<number, number>();
+  readonly #claiming = new Set<number>();
+  #liveKeys = "";
+  #stableSinceMs = 0;
+  #looking = false;
+  #lookAgain = false;
+  #next: Cancel | null = null;
+  #stopped = false;
+
+  constructor(parts: () => NodeParts, id: NodeId, links: PeerLinks, host: CellHost) {
+    this.#parts = parts;
+    this.#links = links;
+    this.#host = host;
+    this.#members = new Members(id, {
+      get clock() {
+        return parts().ports.clock;
+      },
+      get store() {
+        return parts().ports.store;
+      },
+    });
+    const members = this.#members;
+    this.remote = new Remote(parts, {
+      links,
+      isLinked: (peer) => this.#linked.has(peer),
+      get mayServe() {
+        return members.leased;
+      },
+      look: () => this.look(),
+    });
+  }
+
+  /** The nodes that are linked, by their keys. */
+  get linked(): readonly Peer[] {
+    return [...this.#linked.values()];
+  }
+
+  /** Edges of other nodes whose sessions may be there: those that are linked, or were until lately. */
+  edges(): readonly NodeId[] {
+    return [...this.#linked.keys(), ...this.#lost.keys()];
+  }
+
+  // ---- start and stop
+
+  /** Reads who is there; calls back with the incarnation of this node's last row. */
+  read(done: (error: StoreError | null, incarnation: number) => void): void {
+    this.#members.read(done);
+  }
+
+  /** Begins to beat and to link; `done` when this node has a lease and has claimed what is nobody's. */
+  start(done: (error: StoreError | null) => void): void {
+    const { ownership } = this.#parts();
+    this.#links.start(ownership.self, {
+      linked: (peer) => this.#onLinked(peer),
+      unlinked: (peer, gone) => this.#onUnlinked(peer, gone),
+      frame: (from, frame) => this.#onFrame(from, frame),
+    });
+    this.#members.beat(ownership.self, this.#links.address, (error) => {
+      if (error !== null) return done(error);
+      this.#stableSinceMs = this.#nowMs;
+      this.#place(done);
+      this.#schedule();
+    });
+  }
+
+  /** Leaves the cell: others take over at once. */
+  stop(done: () => void): void {
+    this.#stopped = true;
+    this.#next?.();
+    for (const cancel of this.#lost.values()) cancel();
+    this.#members.leave(() => this.#links.stop(done));
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    const { ports: { random, timers } } = this.#parts();
+    const waitMs = MEMBER_BEAT_MS * (0.9 + 0.2 * random.number());
+    this.#next = timers.after(waitMs, () => this.#beat());
+  }
+
+  #beat(): void {
+    const { ownership, ports: { log } } = this.#parts();
+    this.#members.beat(ownership.self, this.#links.address, (error) => {
+      if (this.#stopped) return;
+      this.#schedule();
+      if (error !== null) {
+        return log.warn("no sign of life", { kind: error.kind, error: error.message });
+      }
+      this.#links.expect(this.#members.others.filter(({ address }) => address !== ""));
+      this.look();
+      this.remote.retry();
+    });
+  }
+
+  get #nowMs(): number {
+    return this.#parts().ports.clock.monoMs();
+  }
+
+  // ---- who owns what
+
+  /** Asks the store who owns what, then does what follows from it. */
+  look(): void {
+    if (this.#looking) return void (this.#lookAgain = true);
+    this.#looking = true;
+    const { map, ports: { store } } = this.#parts();
+    const over = (error: StoreError | null) => {
+      this.#looking = false;
+      if (this.#stopped) return;
+      if (error === null) this.#place(() => {});
+      if (this.#lookAgain) {
+        this.#lookAgain = false;
+        this.look();
+      }
+    };
+    store.register(TABLE_REGISTER, (error, register) => {
+      if (error !== null || register === null) return over(error);
+      store.holders((error, holders) => {
+        if (error !== null) return over(error);
+        const stored = decodeTable(register.value);
+        if (stored.version > map.table.version) {
+          this.#host.tableChanged(withEpochs(stored, holders), register.version);
+        }
+        this.#learn(holders);
+        over(null);
+      });
+    });
+  }
+
+  /** Takes the newest owners over; drops the shards that others have claimed. */
+  #learn(holders: readonly Holder[]): void {
+    const { map, ownership } = this.#parts();
+    map.table = withEpochs(map.table, holders);
+    for (const row of map.table.shards) {
+      if (!sameNode(row.owner, ownership.self)) this.#given.delete(row.id);
+      const shard = map.byId(row.id);
+      if (shard === undefined || this.#claiming.has(row.id)) continue;
+      if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard, false);
+    }
+    this.remote.retry();
+  }
+
+  /** Another node has claimed a shard of this one. */
+  fenced(shard: Shard): void {
+    this.#host.takeovers().drop(shard, false);
+    this.look();
+  }
+
+  #isLive(node: NodeRef): boolean {
+    const { ownership } = this.#parts();
+    if (node.id === ownership.self.id) return sameNode(node, ownership.self);
+    const key = peerKey(node);
+    if (this.#gone.has(key)) return false;
+    return this.#members.isAlive(node);
+  }
+
+  #live(): readonly NodeRef[] {
+    const { ownership } = this.#parts();
+    return [ownership.self, ...this.#members.others.filter((m) => this.#isLive(m))]
+      .map(({ id, incarnation }) => ({ id, incarnation }));
+  }
+
+  /** Takes what is nobody's and should be this node's; begins to give away what others should have. */
+  #place(done: (error: StoreError | null) => void): void {
+    if (!this.#members.leased || this.#stopped) return done(null);
+    const { map, ownership: { self } } = this.#parts();
+    const live = this.#live();
+    const keys = live.map(peerKey).sort().join(" ");
+    if (keys !== this.#liveKeys) {
+      this.#liveKeys = keys;
+      this.#stableSinceMs = this.#nowMs;
+    }
+    const { shards } = map.table;
+    const placed = placement(shards, live);
+    const free = shards.filter((row) => {
+      if (map.byId(row.id) !== undefined) return false;
+      // Own ones that this process does not serve: it was to give them away, and nobody came.
+      if (sameNode(row.owner, self)) return (this.#given.get(row.id) ?? 0) <= this.#nowMs;
+      return sameNode(placed.get(row.id)!, self) &&
+        (row.owner === null || !this.#isLive(row.owner));
+    });
+    if (this.#nowMs - this.#stableSinceMs >= STABLE_MS) this.#giveNext(placed);
+    this.#claim(free, done);
+  }
+
+  /** Claims shards; those that somebody else has claimed meanwhile are dropped again. */
+  #claim(rows: readonly ShardRow[], done: (error: StoreError | null) => void): void {
+    if (rows.length === 0) return done(null);
+    const { map, ownership, ports: { log, store } } = this.#parts();
+    const takeovers = this.#host.takeovers();
+    const fresh = rows.map((row) => map.makeShard(row));
+    for (const shard of fresh) {
+      this.#claiming.add(shard.id);
+      map.put(shard);
+    }
+    const claims = rows.map(({ id, epoch }) => ({ shard: id, epoch }));
+    store.claim(claims, ownership.self, (error, owned) => {
+      for (const { id } of rows) this.#claiming.delete(id);
+      const granted: Holder[] = [];
+      fresh.forEach((shard, i) => {
+        const mine = error === null ? owned[i] : null;
+        if (mine == null || this.#stopped) return takeovers.drop(shard, false);
+        map.claimed(mine, ownership.self);
+        granted.push({ shard: shard.id, epoch: mine.epoch, owner: ownership.self });
+        takeovers.granted(shard, mine.epoch);
+      });
+      log.info("shards claimed", { shards: granted.map(({ shard }) => shard) });
+      this.#tell({ kind: "owners", owners: granted });
+      if (granted.length < rows.length) this.look();
+      done(error);
+    });
+  }
+
+  // ---- giving away
+
+  #giveNext(placed: ReadonlyMap<number, NodeRef>): void {
+    const { dispatch, map, ownership } = this.#parts();
+    if (this.#giving !== null || this.#host.reshaping() || !map.ready) return;
+    const shard = map.shards.find(({ id, presence }) => {
+      const to = placed.get(id)!;
+      if (sameNode(to, ownership.self) || this.#claiming.has(id)) return false;
+      return this.#linked.has(peerKey(to)) && !presence.settling.active;
+    });
+    if (shard === undefined) return;
+    this.#giving = { shard, to: placed.get(shard.id)! };
+    dispatch.hold([shard]);
+    this.#host.hurry();
+    this.turnEnded();
+  }
+
+  /** After a turn: goes on giving a shard away when nothing of it is under way. */
+  turnEnded(): void {
+    const giving = this.#giving;
+    if (giving === null) return;
+    const { shard, to } = giving;
+    const { dispatch, map, ports: { log } } = this.#parts();
+    if (shard.ended || !this.#linked.has(peerKey(to))) {
+      this.#giving = null;
+      return dispatch.release([shard]);
+    }
+    if (!shard.quiescent) return;
+    this.#giving = null;
+    const { id, row: { epoch } } = shard;
+    this.#given.set(id, this.#nowMs + GIVEN_MS);
+    this.#links.send(peerKey(to), { kind: "give", shard: id, epoch });
+    map.table = withEpochs(map.table, [{ shard: id, epoch, owner: to }]);
+    log.info("shard given away", { shard: id, to: to.id });
+    // What is held goes to the new owner behind the frame that makes it one.
+    shard.ended = true;
+    map.remove(shard);
+    dispatch.release([shard]);
+    this.#host.takeovers().drop(shard, true);
+  }
+
+  /** Another node gives this one a shard. */
+  #receive(shard: number, epoch: number): void {
+    const { map } = this.#parts();
+    const row = map.table.shards.find(({ id }) => id === shard);
+    if (row === undefined || map.byId(shard) !== undefined || !this.#members.leased) return;
+    this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch) }], () => {});
+  }
+
+  // ---- links
+
+  #tell(frame: PeerFrame): void {
+    for (const key of this.#linked.keys()) this.#links.send(key, frame);
+  }
+
+  /** The edges of other nodes are to announce their sessions of a shard. */
+  announce({ id: shard, epoch }: ShardRow, packet: EdgePacket): void {
+    this.#tell({ kind: "edge", shard, epoch, packet });
+  }
+
+  /** This node's edge has announced all its sessions with these points. */
+  announced(lo: number, hi: number, epoch: number): void {
+    this.#tell({ kind: "announced", lo, hi, epoch });
+  }
+
+  /** The shard table has changed. */
+  tellTable(version: number): void {
+    this.#tell({ kind: "table", version });
+  }
+
+  #onLinked(peer: Peer): void {
+    const { map } = this.#parts();
+    this.#linked.set(peer.key, peer);
+    this.#gone.delete(peer.key);
+    this.#lost.get(peer.key)?.();
+    this.#lost.delete(peer.key);
+    // What was sent over a former link may be lost: its edge says again who is there.
+    for (const { id: shard, lo, hi, row: { epoch } } of map.shards) {
+      const packet = { kind: "announce", lo, hi, epoch } as const;
+      this.#links.send(peer.key, { kind: "edge", shard, epoch, packet });
+    }
+    this.remote.retry();
+  }
+
+  #onUnlinked(peer: Peer, gone: boolean): void {
+    const { ports: { log, timers } } = this.#parts();
+    this.#linked.delete(peer.key);
+    if (this.#stopped) return;
+    log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
+    if (!this.#lost.has(peer.key)) {
+      const forget = () => {
+        this.#lost.delete(peer.key);
+        this.#forgetEdge(peer.key);
+      };
+      this.#lost.set(peer.key, timers.after(EDGE_GRACE_MS, forget));
+    }
+    this.remote.unlinked(peer.key);
+    if (gone) this.#gone.add(peer.key);
+    if (gone) this.look();
+  }
+
+  #onFrame(from: Peer, frame: PeerFrame): void {
+    if (this.#stopped || this.remote.take(from, frame)) return;
+    if (frame.kind === "owners") {
+      // A hint: whoever loses a shard by it asks the store.
+      const { map, ownership } = this.#parts();
+      const others = frame.owners.filter(({ shard }) => map.byId(shard) === undefined);
+      if (others.length < frame.owners.length) this.look();
+      map.table = withEpochs(
+        map.table,
+        others.filter(({ owner }) => !sameNode(owner, ownership.self)),
+      );
+      this.remote.retry();
+    } else if (frame.kind === "table") {
+      if (frame.version > this.#parts().map.table.version) this.look();
+    } else if (frame.kind === "give") this.#receive(frame.shard, frame.epoch);
+  }
+
+  /** Ends the sessions and interests of an edge that did not come back. */
+  #forgetEdge(edge: NodeId): void {
+    const { bugs, dispatch, map, ports: { log, timers } } = this.#parts();
+    const ended: { readonly name: AccountName; readonly session: SessionId }[] = [];
+    for (const shard of map.shards) {
+      const { sessions, watched } = shard.presence.ofEdge(edge);
+      ended.push(...sessions);
+      if (watched.length > 0) dispatch.submit(shard, { kind: "uninterest", node: edge, watched });
+    }
+    if (ended.length > 0) {
+      log.info("sessions of a lost node ended", { edge, sessions: ended.length });
+    }
+    const step = (from: number) => {
+      for (const { name, session } of ended.slice(from, from + FORGET_STEP)) {
+        this.#host.detach(name, session);
+      }
+      if (from + FORGET_STEP >= ended.length || this.#stopped) return;
+      timers.after(FORGET_STEP_MS, () => bugs.guard("forget edge", () => step(from + FORGET_STEP)));
+    };
+    step(0);
+  }
+}

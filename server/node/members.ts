@@ -1,0 +1,106 @@
+/**
+ * The nodes of a cell as their rows in the store say: each node writes its row again and again, and
+ * reads all of them. A row that changes is a sign of life; a node that can write its own has a fresh
+ * lease. No two clocks are compared: each node measures with its own how long nothing has changed.
+ */
+import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { Ports, StoreError, StoreKey } from "./ports.ts";
+
+/** Time from one beat to the next (ms). */
+export const MEMBER_BEAT_MS = 500;
+/** How long an owner may answer from memory after the beginning of the last beat that the store took. */
+export const LEASE_MS = 3000;
+/** How long a node without a sign of life keeps its shards. */
+export const TAKEOVER_MS = 4000;
+
+const PREFIX: StoreKey = ["node"];
+/** Rows of a listing; a cell has fewer nodes. */
+const NODES_MAX = 500;
+
+/** Another node of the cell. */
+export interface Member extends NodeRef {
+  readonly address: string;
+  readonly beat: number;
+}
+
+interface Seen {
+  readonly member: Member;
+  /** When its row had changed last, by this node's clock. */
+  seenMs: number;
+}
+
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder();
+
+/** See the head of this file. */
+export class Members {
+  readonly #ports: Pick<Ports, "clock" | "store">;
+  readonly #id: NodeId;
+  #others = new Map<NodeId, Seen>();
+  #beat = 0;
+  /** When the last beat began that the store took. */
+  #leaseFromMs = -Infinity;
+
+  constructor(id: NodeId, ports: Pick<Ports, "clock" | "store">) {
+    this.#id = id;
+    this.#ports = ports;
+  }
+
+  /** The nodes that have a row, but for this one. */
+  get others(): readonly Member[] {
+    return [...this.#others.values()].map(({ member }) => member);
+  }
+
+  /** Whether this node may answer from memory. */
+  get leased(): boolean {
+    return this.#ports.clock.monoMs() - this.#leaseFromMs < LEASE_MS;
+  }
+
+  /** Whether the process has shown a sign of life lately, and no later process of its node has. */
+  isAlive({ id, incarnation }: NodeRef): boolean {
+    const seen = this.#others.get(id);
+    if (seen === undefined || seen.member.incarnation !== incarnation) return false;
+    return this.#ports.clock.monoMs() - seen.seenMs < TAKEOVER_MS;
+  }
+
+  /** Reads all rows; calls back with the incarnation of this node's own row, 0 where it has none. */
+  read(done: (error: StoreError | null, incarnation: number) => void): void {
+    this.#ports.store.list({ prefix: PREFIX, after: null, limit: NODES_MAX }, (error, rows) => {
+      if (error !== null) return done(error, 0);
+      const nowMs = this.#ports.clock.monoMs();
+      const members = rows.map(({ key, value }) => parse(key, value));
+      const others = members.filter(({ id }) => id !== this.#id);
+      this.#others = new Map(others.map((member) => {
+        const before = this.#others.get(member.id);
+        const same = before?.member.incarnation === member.incarnation &&
+          before.member.beat === member.beat;
+        return [member.id, { member, seenMs: same ? before.seenMs : nowMs }];
+      }));
+      done(null, members.find(({ id }) => id === this.#id)?.incarnation ?? 0);
+    });
+  }
+
+  /** Writes this node's row, which renews its lease, and reads all of them. */
+  beat(self: NodeRef, address: string, done: (error: StoreError | null) => void): void {
+    const beganMs = this.#ports.clock.monoMs();
+    this.#beat++;
+    const row = { incarnation: self.incarnation, address, beat: this.#beat };
+    const value = utf8.encode(JSON.stringify(row));
+    this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], (error) => {
+      if (error !== null) return done(error);
+      this.#leaseFromMs = beganMs;
+      this.read((error) => done(error));
+    });
+  }
+
+  /** Takes this node's row away: it has no lease any more. */
+  leave(done: () => void): void {
+    this.#leaseFromMs = -Infinity;
+    this.#ports.store.write([{ kind: "delete", key: [...PREFIX, this.#id] }], () => done());
+  }
+}
+
+function parse(key: StoreKey, value: Uint8Array): Member {
+  const { incarnation, address, beat } = JSON.parse(fromUtf8.decode(value));
+  return { id: String(key[1]) as NodeId, incarnation, address, beat };
+}

@@ -1,0 +1,257 @@
+/**
+ * What goes to other nodes and comes from them: requests and registrations of interest for shards
+ * that they own, and those of their edges for shards of this node. An input takes one hop at most:
+ * where the recipient is not the owner it says so, and the sender looks and asks again.
+ */
+import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
+import type { EdgePacket } from "../../shard/ops.ts";
+import type { Elsewhere } from "./dispatch.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
+import type { NodeParts } from "./parts.ts";
+import type { RequestId, ShardInput } from "../../shard/effects.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import type { ShardRow } from "../../shard/table/table.ts";
+import { fail } from "../../shard/errors.ts";
+import { peerKey } from "./peers.ts";
+import { REPEATABLE } from "../../shard/handlers/handlers.ts";
+
+/** When a client may try again what a broken link has interrupted (ms). */
+const RETRY_MS = 100;
+/** Inputs that wait for an owner; more are dropped, and their callers get no reply but in time. */
+const PARKED_MAX = 10_000;
+
+type Asked = ShardInput & { readonly kind: "request" | "interest" };
+type RequestFrame = PeerFrame & { readonly kind: "request" };
+type InterestFrame = PeerFrame & { readonly kind: "interest" };
+
+/** What it needs of its cell. */
+export interface RemoteHost {
+  readonly links: PeerLinks;
+  isLinked(peer: NodeId): boolean;
+  readonly mayServe: boolean;
+  /** Who owns what is not as was thought: the store is asked. */
+  look(): void;
+}
+
+/** See the head of this file. */
+export class Remote implements Elsewhere {
+  readonly #parts: () => NodeParts;
+  readonly #host: RemoteHost;
+  /** What was asked of other nodes, and of which. */
+  readonly #asked = new Map<AskedId, NodeId>();
+  /** Requests and registrations of other nodes that shards of this one have not replied to. */
+  readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
+  /** What waits for an owner that can be reached. */
+  #parked: ShardInput[] = [];
+
+  constructor(parts: () => NodeParts, host: RemoteHost) {
+    this.#parts = parts;
+    this.#host = host;
+  }
+
+  get mayServe(): boolean {
+    return this.#host.mayServe;
+  }
+
+  // ---- to other nodes
+
+  send(row: ShardRow, input: ShardInput): void {
+    switch (input.kind) {
+      case "request":
+      case "interest":
+        return this.#ask(row, input);
+      case "uninterest":
+        return void this.#post(row, {
+          kind: "uninterest",
+          shard: row.id,
+          epoch: row.epoch,
+          watched: input.watched,
+        });
+      case "packet":
+        // All but rewatches are sent again by who has sent them.
+        if (!this.#post(row, input) && input.packet.kind === "rewatch") this.#park(input);
+    }
+  }
+
+  deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void {
+    this.#host.links.send(edge, { kind: "edge", shard: row.id, epoch: row.epoch, packet });
+  }
+
+  /** Sends a frame to the owner of a shard, unless that is nobody who can be reached. */
+  #post({ owner }: ShardRow, frame: PeerFrame): boolean {
+    const key = owner === null ? null : peerKey(owner);
+    if (key === null || !this.#host.isLinked(key)) return false;
+    this.#host.links.send(key, frame);
+    return true;
+  }
+
+  #ask(row: ShardRow, input: Asked): void {
+    // One hop: who has sent it here looks for the owner.
+    if (this.#giveBack(input)) return;
+    const { id: shard, epoch, owner } = row;
+    const asked = input.request;
+    const frame: PeerFrame = input.kind === "interest"
+      ? { kind: "interest", asked, shard, epoch, items: input.items }
+      : {
+        kind: "request",
+        asked,
+        shard,
+        epoch,
+        name: input.name,
+        op: input.op,
+        input: input.input,
+        seed: input.seed,
+        accountId: input.accountId ?? null,
+      };
+    if (this.#post(row, frame)) this.#asked.set(asked, peerKey(owner!));
+    else this.#park(input);
+  }
+
+  #giveBack({ request, kind }: Asked): boolean {
+    const served = this.#served.get(request);
+    if (served === undefined) return false;
+    this.#served.delete(request);
+    const { callers } = this.#parts();
+    if (kind === "request") callers.forget(request);
+    else callers.takeInterest(request);
+    this.#host.links.send(served.peer, { kind: "moved", asked: served.asked });
+    return true;
+  }
+
+  #park(input: ShardInput): void {
+    if (this.#parked.length < PARKED_MAX) this.#parked.push(input);
+  }
+
+  /** Routes again what waits; to be called when something has changed, and now and then. */
+  retry(): void {
+    const { callers, dispatch } = this.#parts();
+    const parked = this.#parked;
+    this.#parked = [];
+    for (const input of parked) {
+      if (input.kind === "request" && callers.requestOf(input.request) === undefined) continue;
+      if (input.kind === "interest" && callers.interestOf(input.request) === undefined) continue;
+      dispatch.route(input);
+    }
+  }
+
+  /** The link with a peer is broken: what it was asked may be done, or not. */
+  unlinked(peer: NodeId): void {
+    const { callers } = this.#parts();
+    const unknown = "The outcome is not known: look before you repeat it";
+    for (const [asked, whom] of this.#asked) {
+      if (whom !== peer) continue;
+      this.#asked.delete(asked);
+      const request = callers.requestOf(asked);
+      if (request !== undefined && !REPEATABLE.has(request.op)) {
+        callers.reply(asked, fail("unavailable", unknown, RETRY_MS));
+      } else this.#again(asked);
+    }
+    for (const [request, served] of this.#served) {
+      if (served.peer === peer) this.#served.delete(request);
+    }
+  }
+
+  #again(asked: AskedId): void {
+    const { callers } = this.#parts();
+    const input = callers.requestOf(asked) ?? callers.interestOf(asked);
+    if (input !== undefined) this.#park(input);
+  }
+
+  // ---- from other nodes
+
+  /** Takes a frame that concerns shards; returns whether it was one. */
+  take(from: Peer, frame: PeerFrame): boolean {
+    const { callers, dispatch, map, options } = this.#parts();
+    switch (frame.kind) {
+      case "request":
+        this.#request(from, frame);
+        return true;
+      case "interest":
+        this.#interest(from, frame);
+        return true;
+      case "reply":
+        if (this.#asked.delete(frame.asked)) callers.reply(frame.asked, frame.result);
+        return true;
+      case "interest_answer":
+        if (this.#asked.delete(frame.asked)) callers.answer(frame.asked, frame.answers);
+        return true;
+      case "moved":
+        if (this.#asked.delete(frame.asked)) this.#again(frame.asked);
+        this.#host.look();
+        return true;
+      case "uninterest": {
+        const shard = map.byId(frame.shard);
+        if (shard === undefined) return true;
+        dispatch.submit(shard, { kind: "uninterest", node: from.key, watched: frame.watched });
+        return true;
+      }
+      case "packet":
+        if (map.shardOf(frame.packet.to) !== undefined && this.mayServe) dispatch.route(frame);
+        return true;
+      case "edge": {
+        const row = map.table.shards.find(({ id }) => id === frame.shard);
+        // What a former owner says is late.
+        if (row === undefined || frame.epoch >= row.epoch) options.deliver(frame.packet);
+        return true;
+      }
+      case "announced": {
+        const { lo, hi, epoch } = frame;
+        for (const shard of map.shards) {
+          if (shard.lo >= hi || shard.hi <= lo) continue;
+          dispatch.submit(shard, { kind: "announced", node: from.key, epoch });
+        }
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /** The shard where this node has it and may serve it; null: the sender is to look again. */
+  #servedShard(from: Peer, { asked, shard: id }: RequestFrame | InterestFrame): Shard | null {
+    const shard = this.mayServe ? this.#parts().map.byId(id) : undefined;
+    if (shard !== undefined) return shard;
+    this.#host.links.send(from.key, { kind: "moved", asked });
+    return null;
+  }
+
+  #request(from: Peer, frame: RequestFrame): void {
+    const shard = this.#servedShard(from, frame);
+    if (shard === null) return;
+    const { callers, dispatch, ports } = this.#parts();
+    const { asked, name, op, input, seed, accountId } = frame;
+    const request = callers.next();
+    const begun = accountId === null ? {} : { accountId };
+    const mine = {
+      kind: "request",
+      request,
+      node: from.key,
+      name,
+      op,
+      input,
+      seed,
+      ...begun,
+    } as const;
+    this.#served.set(request, { peer: from.key, asked });
+    callers.request(mine, (result) => {
+      if (!this.#served.delete(request)) return;
+      this.#host.links.send(from.key, { kind: "reply", asked, op, result });
+    }, ports.clock.monoMs());
+    dispatch.submit(shard, mine);
+  }
+
+  #interest(from: Peer, frame: InterestFrame): void {
+    const shard = this.#servedShard(from, frame);
+    if (shard === null) return;
+    const { callers, dispatch } = this.#parts();
+    const { asked, items } = frame;
+    const request = callers.next();
+    const mine = { kind: "interest", request, node: from.key, items } as const;
+    this.#served.set(request, { peer: from.key, asked });
+    callers.interest(mine, (answers) => {
+      if (!this.#served.delete(request)) return;
+      this.#host.links.send(from.key, { kind: "interest_answer", asked, answers });
+    });
+    dispatch.submit(shard, mine);
+  }
+}
