@@ -173,6 +173,11 @@ export class Node implements EdgeRouter {
     return this.#parts.map.settled((shard) => this.#takeovers.isUnderWay(shard));
   }
 
+  /** Whether this node has the shard that a user belongs to. */
+  owns(name: AccountName): boolean {
+    return this.#parts.map.shardOf(name) !== undefined;
+  }
+
   /** The shard that a user belongs to, which this node must have. */
   shardOf(name: AccountName): Shard {
     const shard = this.#parts.map.shardOf(name);

@@ -17,6 +17,7 @@ import { Oracle } from "./oracle.ts";
 import { Person } from "./person.ts";
 import { Prng, simRandom } from "./prng.ts";
 import { simKdf } from "./sim_ports.ts";
+import { SimCell } from "./sim_cell.ts";
 import { SimNode } from "./sim_node.ts";
 import { VirtualTime } from "./virtual_time.ts";
 import { StepFaults } from "./step_faults.ts";
@@ -51,6 +52,8 @@ export class Cluster {
   readonly wire: Wire;
   readonly stepFaults: StepFaults;
   readonly nodes: readonly SimNode[];
+  /** What several nodes share; null where there is one. */
+  readonly cell: SimCell | null;
   /** Jumps of wall clocks, and how often the node had been started by then; −1: it was down. */
   readonly jumps: { readonly node: SimNode; readonly deltaMs: number; readonly starts: number }[] =
     [];
@@ -73,8 +76,11 @@ export class Cluster {
     const whole = this.config.reshards === 0;
     this.wire = new Wire(this.history, root.fork("wire"), this.config.wire, whole);
     this.stepFaults = new StepFaults(root.fork("bugs"));
+    const shared = new MemoryDisk(this.time, root.fork("disk 1"));
+    const several = this.config.nodes > 1;
+    this.cell = several ? new SimCell(this.time, root.fork("cell"), shared) : null;
     this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
-      const disk = new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
+      const disk = shared;
       return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));
     });
     this.people = NAMES.slice(0, this.config.users).map((name) => this.#person(name));
@@ -86,6 +92,7 @@ export class Cluster {
       time: this.time,
       config: this.config,
       wire: this.wire,
+      cell: this.cell,
       note: (who: string, text: string) => this.history.add(who, text),
       exited: (node: SimNode) => this.restartLater(node, RESTART_MS),
     };
@@ -224,7 +231,7 @@ export class Cluster {
       const look = () => {
         if (!node.serving) return;
         // A shard that has been reloaded learns of sessions by announcements, which end them as well.
-        if (node.running.node.shardOf(name).presence.settling.active) {
+        if (this.settling(name)) {
           return void node.process.timers.after(ENDED_MS, look);
         }
         for (const { device, session } of sessions) {
@@ -237,6 +244,12 @@ export class Cluster {
       };
       node.process.timers.after(ENDED_MS, look);
     }
+  }
+
+  /** Whether nobody serves the shard of a user, or it waits for sessions to be announced. */
+  settling(name: AccountName): boolean {
+    const owner = this.nodes.find((n) => n.up && n.running.node.owns(name));
+    return owner === undefined || owner.running.node.shardOf(name).presence.settling.active;
   }
 
   /** Readers that take nothing are cut off: nobody holds a node's memory for longer. */

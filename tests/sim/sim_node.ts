@@ -16,6 +16,7 @@ import type { Principal } from "../../server/v1/sign_in.ts";
 import type { ProtocolHost } from "../../server/v1/protocol_host.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Server } from "./network.ts";
+import type { SimCell } from "./sim_cell.ts";
 import type { SimConfig } from "./config.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import type { Wire } from "./wire.ts";
@@ -38,7 +39,7 @@ import { newEdgeCounters } from "../../server/edge/types.ts";
 import { INJECTED } from "./step_faults.ts";
 import { Node } from "../../server/node/node.ts";
 import { parseCursor, parseSessionId } from "../../shard/name/ids.ts";
-import { VisibleSessions } from "./visible.ts";
+import { VisibleCell, VisibleSessions } from "./visible.ts";
 import { CONNECTION_LIMITS, PROTOCOL_LIMITS, SIGN_IN_OPTIONS } from "./limits.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 
@@ -96,6 +97,8 @@ export interface NodeHost {
   note(who: string, text: string): void;
   /** Carries what one shard of a process tells another. */
   readonly wire: Wire;
+  /** What it shares with the other nodes of its cell; null where the cell is this node. */
+  readonly cell: SimCell | null;
   /** Its process has ended by itself: it could not start. */
   exited(node: SimNode): void;
 }
@@ -155,9 +158,11 @@ export class SimNode implements Server {
     const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
     const { log, lines } = memoryLog();
     const prng = this.#prng.fork(`start ${this.#starts}`);
-    const ports = simPorts({ process, disk: this.disk, prng, log });
+    const { cell } = this.#host;
+    const store = cell?.store(this.id, process);
+    const ports = simPorts({ process, disk: this.disk, prng, log, ...(store ? { store } : {}) });
     let edge: Edge | null = null;
-    const visible = new VisibleSessions();
+    const visible = new VisibleSessions(cell?.visible ?? new VisibleCell());
     const node = this.#makeNode(process, ports, (packet) => {
       visible.delivered(packet);
       this.#host.wire.deliver(process, packet, () => edge!.deliver(packet));
@@ -195,7 +200,7 @@ export class SimNode implements Server {
   }
 
   #makeNode(process: VirtualProcess, ports: Ports, deliver: (packet: EdgePacket) => void): Node {
-    const { limits, shards } = this.#host.config;
+    const { cell, config: { limits, shards } } = this.#host;
     return new Node(ports, {
       id: this.id,
       limits,
@@ -204,6 +209,7 @@ export class SimNode implements Server {
       deliver,
       observeCommit: () => {},
       carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
+      ...(cell === null ? {} : { links: cell.links(this.id, process) }),
     });
   }
 
@@ -212,7 +218,7 @@ export class SimNode implements Server {
     const running = this.#running;
     if (running === null) return;
     this.#end(running);
-    this.disk.crash();
+    if (this.#host.cell === null) this.disk.crash();
     this.#host.note(this.who, "is killed");
   }
 
@@ -238,6 +244,7 @@ export class SimNode implements Server {
     this.#running = null;
     this.#wallAheadMs = running.process.clock.wallMs() - this.#host.time.global.clock.wallMs();
     running.process.kill();
+    this.#host.cell?.killed(this.id);
   }
 
   /** The wall clock of its machine jumps, which the next process starts with while it is down. */

@@ -2,7 +2,7 @@
 import { configOf } from "../../server/config/config.ts";
 import { retries } from "../../server/settings.ts";
 import { pbkdf2Sync } from "node:crypto";
-import type { Kdf, Log, Ports, Timers } from "../../server/node/ports.ts";
+import type { Kdf, Log, Ports, Store, Timers } from "../../server/node/ports.ts";
 import { FencedStore } from "../../server/store/fenced_store.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import { type Prng, simRandom } from "./prng.ts";
@@ -58,6 +58,8 @@ export function simPorts(
     readonly disk: MemoryDisk;
     readonly prng: Prng;
     readonly log: Log;
+    /** In the place of one on the disk. */
+    readonly store?: Store;
   },
 ): Ports {
   const { process, disk, prng, log } = parts;
@@ -65,7 +67,7 @@ export function simPorts(
     clock: process.clock,
     timers: process.timers,
     random: simRandom(prng),
-    store: new FencedStore(disk.open(process)),
+    store: parts.store ?? new FencedStore(disk.open(process)),
     kdf: simKdf(process.timers),
     log,
     retries: simRetries(),

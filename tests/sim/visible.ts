@@ -22,6 +22,15 @@ interface Shown extends Version {
 
 type Attach = Ops["session.attach"]["in"];
 
+/** What the nodes of a cell have in common: who is asked to end sessions, at any of them. */
+export class VisibleCell {
+  readonly nodes: VisibleSessions[] = [];
+  /** How often operations that end sessions were asked for and replied to. */
+  readonly ends = new Map<AccountName, number>();
+  /** How many of them have no reply; Infinity where one may still be done. */
+  readonly ending = new Map<AccountName, number>();
+}
+
 /** The visible sessions of one process. */
 export class VisibleSessions {
   /** The last packet of each user's presence. */
@@ -30,12 +39,14 @@ export class VisibleSessions {
   readonly signals = new Map<SessionId, string>();
   /** By user and session; only what is certain. */
   readonly #users = new Map<AccountName, Map<SessionId, DeviceId>>();
-  /** How often operations that end sessions were asked for and replied to. */
-  readonly #ends = new Map<AccountName, number>();
-  /** How many of them have no reply; Infinity where one may still be done. */
-  readonly #ending = new Map<AccountName, number>();
   /** The newest presence of each user that was shown. */
   readonly #newest = new Map<AccountName, Version>();
+  readonly #cell: VisibleCell;
+
+  constructor(cell: VisibleCell) {
+    this.#cell = cell;
+    cell.nodes.push(this);
+  }
 
   /** Looks at everything that `node` is asked from now on. */
   watch(node: Node): void {
@@ -50,7 +61,7 @@ export class VisibleSessions {
       request(name, op, input, (result) => {
         const known = result.ok || result.code !== "unavailable";
         if (ENDING.test(op)) this.#replied(name, known);
-        const certain = life === this.#lifeOf(name) && !this.#ending.has(name);
+        const certain = life === this.#lifeOf(name) && !this.#cell.ending.has(name);
         if (result.ok && certain) this.#done(name, op, input);
         done(result);
       });
@@ -65,26 +76,28 @@ export class VisibleSessions {
 
   /** An operation that ends sessions has a reply; `known`: it is done by now, or never will be. */
   #replied(name: AccountName, known: boolean): void {
-    this.#ends.set(name, this.#lifeOf(name) + 1);
-    const pending = this.#ending.get(name)! - 1;
+    this.#cell.ends.set(name, this.#lifeOf(name) + 1);
+    const pending = this.#cell.ending.get(name)! - 1;
     // It may be done at any time from now on.
-    if (!known) this.#ending.set(name, Infinity);
-    else if (pending > 0) this.#ending.set(name, pending);
-    else this.#ending.delete(name);
+    if (!known) this.#cell.ending.set(name, Infinity);
+    else if (pending > 0) this.#cell.ending.set(name, pending);
+    else this.#cell.ending.delete(name);
   }
 
   #lifeOf(name: AccountName): number {
-    return this.#ends.get(name) ?? 0;
+    return this.#cell.ends.get(name) ?? 0;
   }
 
   /** Returns a number that is another one once sessions of the user may have ended. */
   #asked(name: AccountName, op: OpName, input: object): number {
     if (ENDING.test(op)) {
-      this.#ends.set(name, this.#lifeOf(name) + 1);
-      this.#ending.set(name, (this.#ending.get(name) ?? 0) + 1);
+      this.#cell.ends.set(name, this.#lifeOf(name) + 1);
+      this.#cell.ending.set(name, (this.#cell.ending.get(name) ?? 0) + 1);
     }
-    const sessions = this.#users.get(name);
-    if (sessions !== undefined) this.#forget(sessions, op, input);
+    for (const node of this.#cell.nodes) {
+      const sessions = node.#users.get(name);
+      if (sessions !== undefined) this.#forget(sessions, op, input);
+    }
     return this.#lifeOf(name);
   }
 

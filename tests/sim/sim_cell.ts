@@ -1,0 +1,244 @@
+/**
+ * What the nodes of a simulated cell share: one store, which outlives them, and links between them
+ * that can be cut.
+ */
+import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { Peer, PeerEvents, PeerFrame, PeerLinks } from "../../server/node/peers.ts";
+import type { MemoryDisk } from "./memory_store.ts";
+import type { Prng } from "./prng.ts";
+import type { Store } from "../../server/node/ports.ts";
+import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
+import { FencedStore } from "../../server/store/fenced_store.ts";
+import { peerKey } from "../../server/node/peers.ts";
+import { VisibleCell } from "./visible.ts";
+
+/** Longest way of a frame, and to the store and back, ms. */
+const WAY_MS = 1;
+/** How long until others know that a process has ended, ms. */
+const ENDED_MS = 3;
+
+type Call = (...args: unknown[]) => void;
+
+/** The operations that end with a callback. */
+const CALLS = [
+  "append",
+  "readLog",
+  "checkpoint",
+  "write",
+  "read",
+  "list",
+  "holders",
+  "claim",
+  "reshape",
+  "register",
+  "cas",
+] as const;
+
+/** See the head of this file. */
+export class SimCell {
+  readonly visible = new VisibleCell();
+  readonly #time: VirtualTime;
+  readonly #prng: Prng;
+  readonly #store: Store;
+  readonly #ends = new Map<NodeId, LinkEnd>();
+  /** Pairs of node ids between which nothing gets through. */
+  readonly #cuts = new Set<string>();
+  /** Nodes that cannot reach the store. */
+  readonly #away = new Set<NodeId>();
+  /** Appends wait for each other: the store takes one at a time. */
+  #appends: (() => void)[] = [];
+
+  constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk) {
+    this.#time = time;
+    this.#prng = prng;
+    this.#store = new FencedStore(disk.open(time.process()));
+  }
+
+  /** The store as a process of a node reaches it: what it has asked happens, though it may have died. */
+  store(node: NodeId, process: VirtualProcess): Store {
+    const server = this.#store as unknown as Record<string, Call>;
+    const client: Record<string, Call> = {};
+    for (const name of CALLS) {
+      client[name] = (...args) => {
+        const done = args.pop() as Call;
+        const reply: Call = (...values) => {
+          this.#later(() => process.timers.soon(() => done(...values)));
+        };
+        if (this.#away.has(node)) {
+          const lost = { kind: "unknown", message: "the store cannot be reached" };
+          return void process.timers.after(WAY_MS, () => done(lost, []));
+        }
+        this.#later(() => {
+          if (name !== "append") return server[name]!(...args, reply);
+          this.#append(() =>
+            server[name]!(...args, (...values: unknown[]) => {
+              this.#appends.shift();
+              reply(...values);
+              this.#appends[0]?.();
+            })
+          );
+        });
+      };
+    }
+    return {
+      ...client as unknown as Store,
+      watch: () => () => {},
+      close: (done) => process.timers.soon(done),
+    };
+  }
+
+  #append(run: () => void): void {
+    this.#appends.push(run);
+    if (this.#appends.length === 1) run();
+  }
+
+  #later(run: () => void): void {
+    this.#time.global.timers.after(this.#prng.number() * WAY_MS, run);
+  }
+
+  /** The links of a process of a node. */
+  links(node: NodeId, process: VirtualProcess): PeerLinks {
+    return new LinkEnd(this, node, process);
+  }
+
+  // ---- faults
+
+  /** The process of a node is killed: the others find out. */
+  killed(node: NodeId): void {
+    this.#ends.get(node)?.ended();
+  }
+
+  /** Cuts the link between two nodes, or mends it. */
+  cut(a: NodeId, b: NodeId, cut: boolean): void {
+    const pair = [a, b].sort().join(" ");
+    if (!cut) return void this.#cuts.delete(pair);
+    this.#cuts.add(pair);
+    this.#ends.get(a)?.lost(b);
+    this.#ends.get(b)?.lost(a);
+  }
+
+  /** Keeps a node from the store, or lets it reach it again. */
+  keepFromStore(node: NodeId, away: boolean): void {
+    if (away) this.#away.add(node);
+    else this.#away.delete(node);
+  }
+
+  // ---- for the ends of links
+
+  end(node: NodeId): LinkEnd | undefined {
+    return this.#ends.get(node);
+  }
+
+  add(end: LinkEnd): void {
+    this.#ends.set(end.node, end);
+  }
+
+  remove(end: LinkEnd): void {
+    if (this.#ends.get(end.node) === end) this.#ends.delete(end.node);
+  }
+
+  isCut(a: NodeId, b: NodeId): boolean {
+    return this.#cuts.has([a, b].sort().join(" "));
+  }
+
+  after(ms: number, run: () => void): void {
+    this.#time.global.timers.after(ms, run);
+  }
+
+  wayMs(): number {
+    return this.#prng.number() * WAY_MS;
+  }
+
+  get nowMs(): number {
+    return this.#time.nowMs;
+  }
+}
+
+/** One node's ends of its links. */
+class LinkEnd implements PeerLinks {
+  readonly address: string;
+  readonly node: NodeId;
+  readonly #cell: SimCell;
+  readonly #process: VirtualProcess;
+  self: NodeRef | null = null;
+  #events: PeerEvents | null = null;
+  /** Those that are linked, and when the last frame to them arrives. */
+  readonly #linked = new Map<NodeId, { readonly end: LinkEnd; lastMs: number }>();
+
+  constructor(cell: SimCell, node: NodeId, process: VirtualProcess) {
+    this.#cell = cell;
+    this.node = node;
+    this.#process = process;
+    this.address = `sim:${node}`;
+  }
+
+  start(self: NodeRef, events: PeerEvents): void {
+    this.self = self;
+    this.#events = events;
+    this.#cell.add(this);
+  }
+
+  expect(nodes: readonly (NodeRef & { readonly address: string })[]): void {
+    for (const { id, incarnation } of nodes) {
+      const other = this.#cell.end(id);
+      if (this.#linked.has(id) || this.#cell.isCut(this.node, id)) continue;
+      if (other?.self?.incarnation !== incarnation) continue;
+      this.#link(other);
+      other.#link(this);
+    }
+  }
+
+  #link(other: LinkEnd): void {
+    const linked = { end: other, lastMs: 0 };
+    this.#linked.set(other.node, linked);
+    this.#tell(() => {
+      if (this.#linked.get(other.node) === linked) this.#events?.linked(other.peer);
+    });
+  }
+
+  get peer(): Peer {
+    return { ...this.self!, key: peerKey(this.self!) };
+  }
+
+  #tell(run: () => void): void {
+    this.#process.timers.soon(run);
+  }
+
+  send(peer: NodeId, frame: PeerFrame): void {
+    const linked = [...this.#linked.values()].find(({ end }) => end.peer.key === peer);
+    if (linked === undefined) return;
+    const copy = structuredClone(frame);
+    linked.lastMs = Math.max(linked.lastMs, this.#cell.nowMs + this.#cell.wayMs());
+    const { end } = linked;
+    const mine = end.#linked.get(this.node);
+    this.#cell.after(linked.lastMs - this.#cell.nowMs, () => {
+      // What is under way when the link breaks is lost.
+      if (end.#linked.get(this.node) !== mine || mine === undefined) return;
+      end.#tell(() => end.#events?.frame(this.peer, copy));
+    });
+  }
+
+  /** The link to a node is broken. */
+  lost(node: NodeId, gone = false): void {
+    const linked = this.#linked.get(node);
+    if (linked === undefined) return;
+    this.#linked.delete(node);
+    const { peer } = linked.end;
+    this.#tell(() => this.#events?.unlinked(peer, gone));
+  }
+
+  /** The process has ended. */
+  ended(): void {
+    this.#cell.remove(this);
+    for (const { end } of this.#linked.values()) {
+      this.#cell.after(ENDED_MS, () => end.lost(this.node, true));
+    }
+    this.#linked.clear();
+    this.#events = null;
+  }
+
+  stop(done: () => void): void {
+    this.ended();
+    this.#process.timers.soon(done);
+  }
+}
