@@ -258,10 +258,11 @@ export class Cell {
         if (mine == null || this.#stopped) return takeovers.drop(shard, false);
         map.claimed(mine, ownership.self);
         granted.push({ shard: shard.id, epoch: mine.epoch, owner: ownership.self });
-        takeovers.granted(shard, mine.epoch);
       });
       log.info("shards claimed", { shards: granted.map(({ shard }) => shard) });
+      // Before they are asked to announce: what edges say goes to the owner that they know.
       this.#tell({ kind: "owners", owners: granted });
+      for (const { shard, epoch } of granted) takeovers.granted(map.byId(shard)!, epoch);
       if (granted.length < rows.length) this.look();
       done(error);
     });
@@ -338,12 +339,19 @@ export class Cell {
   }
 
   #onLinked(peer: Peer): void {
-    const { map } = this.#parts();
+    const { dispatch, map } = this.#parts();
     this.#linked.set(peer.key, peer);
     this.#gone.delete(peer.key);
     this.#lost.get(peer.key)?.();
     this.#lost.delete(peer.key);
-    // What was sent over a former link may be lost: its edge says again who is there.
+    // What was sent over a former link may be lost: its edge says again who is there, and whom it
+    // watches.
+    for (const shard of map.shards) {
+      const { watched } = shard.presence.ofEdge(peer.key);
+      if (watched.length > 0) {
+        dispatch.submit(shard, { kind: "uninterest", node: peer.key, watched });
+      }
+    }
     for (const { id: shard, lo, hi, row: { epoch } } of map.shards) {
       const packet = { kind: "announce", lo, hi, epoch } as const;
       this.#links.send(peer.key, { kind: "edge", shard, epoch, packet });

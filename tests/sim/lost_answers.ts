@@ -2,7 +2,7 @@
  * The answers to a shard's question, which account has a name, get lost: the request that waits for
  * one has to be replied to all the same, because the shard asks again.
  */
-import type { AccountName } from "../../shard/name/ids.ts";
+import { type AccountName, pointOf } from "../../shard/name/ids.ts";
 import type { Cluster } from "./cluster.ts";
 import { ask } from "./dump.ts";
 import { Violation } from "./history.ts";
@@ -18,13 +18,20 @@ export function lostAnswers(cluster: Cluster): void {
   const node = cluster.nodes[0]!;
   const core = node.running.node;
   const { name } = prng.pick(cluster.people);
-  const shard = core.shardOf(name as AccountName);
-  if (core.shards.length === 1 || prng.chance(0.5)) return;
+  const rows = core.table.shards;
+  const rowOf = (user: string) => {
+    const point = pointOf(user);
+    return rows.findIndex(({ lo, hi }) => point >= lo && point < hi);
+  };
+  if (rows.length === 1 || prng.chance(0.5)) return;
   let contact = "unknown";
-  for (let i = 0; core.shardOf(contact as AccountName) === shard; i++) contact = `unknown-${i}`;
+  for (let i = 0; rowOf(contact) === rowOf(name); i++) contact = `unknown-${i}`;
   // A shard that has met several bugs in a row pauses before it serves again, and one whose store
   // has failed refuses what may change something, until it has tried the store again.
-  const refuses = () => !core.ready || core.shards.some((s) => !s.writable);
+  const refuses = () =>
+    cluster.nodes.some(({ running: { node } }) =>
+      !node.ready || node.shards.some((s) => !s.writable)
+    );
   cluster.await("every shard", refuses, 40_000);
   const began = cluster.time.nowMs;
   cluster.wire.lose(LOST, ({ kind }) => kind === "resolved");
