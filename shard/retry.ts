@@ -61,6 +61,8 @@ export const RETRY_POLICIES = {
   reload: policy(250, 500, 30_000),
   /** A store that takes no writes: whether it takes them again. */
   probe: policy(500, 500, 2000),
+  /** Links to other nodes of the cell. */
+  link: policy(50, 100, 2000),
   /** Claims of shards. */
   claim: policy(100, 200, 5000),
   /** What an edge asks shards: ends of sessions, announcements, pages of mailboxes. */

@@ -342,6 +342,12 @@ export class Cell {
     const { dispatch, map } = this.#parts();
     this.#linked.set(peer.key, peer);
     this.#gone.delete(peer.key);
+    // Its node's former processes have ended.
+    for (const other of this.#members.others) {
+      if (other.id === peer.id && other.incarnation < peer.incarnation) {
+        this.#gone.add(peerKey(other));
+      }
+    }
     this.#lost.get(peer.key)?.();
     this.#lost.delete(peer.key);
     // What was sent over a former link may be lost: its edge says again who is there, and whom it

@@ -8,6 +8,7 @@ import type { MemoryDisk } from "./memory_store.ts";
 import type { Prng } from "./prng.ts";
 import type { Store } from "../../server/node/ports.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
+import { decodeFrame, encodeFrame } from "../../server/peer/frames.ts";
 import { FencedStore } from "../../server/store/fenced_store.ts";
 import { peerKey } from "../../server/node/peers.ts";
 import { VisibleCell } from "./visible.ts";
@@ -207,14 +208,16 @@ class LinkEnd implements PeerLinks {
   send(peer: NodeId, frame: PeerFrame): void {
     const linked = [...this.#linked.values()].find(({ end }) => end.peer.key === peer);
     if (linked === undefined) return;
-    const copy = structuredClone(frame);
+    // As bytes, for what a frame cannot carry must not arrive.
+    const sent = encodeFrame(frame, this.#process.clock.monoMs());
     linked.lastMs = Math.max(linked.lastMs, this.#cell.nowMs + this.#cell.wayMs());
     const { end } = linked;
     const mine = end.#linked.get(this.node);
     this.#cell.after(linked.lastMs - this.#cell.nowMs, () => {
       // What is under way when the link breaks is lost.
       if (end.#linked.get(this.node) !== mine || mine === undefined) return;
-      end.#tell(() => end.#events?.frame(this.peer, copy));
+      const copy = decodeFrame(sent, end.#process.clock.monoMs());
+      if (copy !== null) end.#tell(() => end.#events?.frame(this.peer, copy));
     });
   }
 

@@ -1,0 +1,204 @@
+/**
+ * Frames between nodes as bytes, by the schemas that the log has too. A frame begins with the number
+ * of its kind; a recipient skips a kind that it does not know. Times of a node's own clock become
+ * durations: no two clocks are compared.
+ */
+import {
+  accountId,
+  accountIdOrNone,
+  accountName,
+  deviceId,
+  nodeRef,
+} from "../../shard/record/fields.ts";
+import {
+  bool,
+  branded,
+  bytes,
+  int,
+  list,
+  mapped,
+  oneOf,
+  optional,
+  type Schema,
+  text,
+  uint,
+} from "../../shard/record/schema.ts";
+import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
+import { decodeEvent, encodeEvent, type MailboxEvent } from "../../shard/mailbox/mailbox_event.ts";
+import type { DeviceId, SessionId } from "../../shard/name/ids.ts";
+import type { EdgePacket, InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
+import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
+import type { PeerFrame } from "../node/peers.ts";
+import type { Result } from "../../shard/errors.ts";
+import { struct, union, variant } from "../../shard/record/struct.ts";
+import { value } from "./value.ts";
+
+/** Version of the frames that this program sends; peers of other versions are refused. */
+export const PEER_VERSION = 1;
+
+/** The clock of the node while a frame is written or read (monotonic ms). */
+let nowMs = 0;
+
+/** When something began: 0 where that is not known, else a duration on the way. */
+const since: Schema<number> = mapped(
+  uint,
+  (age) => age === 0 ? 0 : Math.max(1, nowMs - (age - 1)),
+  (sinceMs) => sinceMs === 0 ? 0 : 1 + Math.max(0, Math.round(nowMs - sinceMs)),
+);
+
+const sessionId = branded<SessionId>();
+const pair = { from: accountName, fromId: accountId, to: accountName, toId: accountId };
+
+const devicePresence = struct({
+  show: oneOf("show", ["online", "chat", "away", "xa", "dnd"] as const),
+  status: text,
+  priority: int,
+  ext: text,
+});
+const devices = list(struct({ device: deviceId, presence: devicePresence }));
+
+const event: Schema<MailboxEvent> = mapped(
+  struct({ seq: uint, bytes }),
+  (stored) => decodeEvent(stored.bytes, stored.seq),
+  ({ seq, at, ...body }) => ({ seq, bytes: encodeEvent(at, body) }),
+);
+
+const SHARD_PACKET = union("packet", {
+  pair: variant(0, { ...pair, n: uint, base: uint, payload: PAYLOAD, sinceMs: since }),
+  pair_ack: variant(1, {
+    as: oneOf("pair_ack", ["upTo", "gap", "alone"] as const),
+    ...pair,
+    n: uint,
+    refused: list(struct({ n: uint, reason: text })),
+  }),
+  pair_gone: variant(2, pair),
+  receipt: variant(3, { ...pair, delivered: uint, read: uint }),
+  receipt_ack: variant(4, { ...pair, delivered: uint, read: uint }),
+  signal: variant(5, {
+    ...pair,
+    fromDevice: deviceId,
+    toDevice: optional<DeviceId>("device", deviceId),
+    type: text,
+    body: text,
+    id: text,
+  }),
+  rewatch: variant(6, pair),
+  resolve: variant(7, { from: accountName, to: accountName }),
+  resolved: variant(8, {
+    from: accountName,
+    fromId: optional("account id", accountId),
+    to: accountName,
+    open: bool,
+  }),
+}) satisfies Schema<ShardPacket>;
+
+const EDGE_PACKET = union("edge packet", {
+  events: variant(0, {
+    owner: accountName,
+    sinceMs: since,
+    sessions: list(sessionId),
+    events: list(event),
+  }),
+  presence: variant(1, {
+    sinceMs: since,
+    watched: accountName,
+    watchedId: accountId,
+    epoch: uint,
+    version: uint,
+    devices,
+    lastSeen: uint,
+  }),
+  revoke: variant(2, {
+    watched: accountName,
+    watcher: accountName,
+    lastSeen: optional("last seen", uint),
+  }),
+  watch: variant(3, {
+    sessions: list(sessionId),
+    target: struct({ name: accountName, id: accountId }),
+  }),
+  closed: variant(4, {
+    sessions: list(sessionId),
+    reason: oneOf("reason", ["replaced", "revoked", "expired", "shutdown"] as const),
+  }),
+  announce: variant(5, { lo: uint, hi: uint, epoch: uint }),
+  signal: variant(6, {
+    sessions: list(sessionId),
+    from: accountName,
+    fromDevice: deviceId,
+    type: text,
+    body: text,
+    id: text,
+  }),
+}) satisfies Schema<EdgePacket>;
+
+const answer: Schema<InterestAnswer> = struct({
+  watcher: accountName,
+  watched: accountName,
+  presence: optional(
+    "presence",
+    struct({ watchedId: accountId, epoch: uint, version: uint, devices, lastSeen: uint }),
+  ),
+  lastSeen: optional("last seen", uint),
+});
+
+const op = branded<OpName>();
+const of = { shard: uint, epoch: uint };
+
+const FRAME = union("frame", {
+  request: variant(1, {
+    asked: uint,
+    ...of,
+    name: accountName,
+    op,
+    input: value<Ops[OpName]["in"]>(),
+    seed: optional("seed", bytes),
+    accountId: optional("account id", accountIdOrNone),
+  }),
+  reply: variant(2, { asked: uint, op, result: value<Result<Ops[OpName]["out"]>>() }),
+  interest: variant(3, {
+    asked: uint,
+    ...of,
+    items: list(struct({
+      watcher: accountName,
+      watcherId: accountId,
+      watched: accountName,
+      watchedId: accountId,
+    })),
+  }),
+  interest_answer: variant(4, { asked: uint, answers: list(answer) }),
+  moved: variant(5, { asked: uint }),
+  uninterest: variant(6, { ...of, watched: list(accountName) }),
+  packet: variant(7, { packet: SHARD_PACKET }),
+  edge: variant(8, { ...of, packet: EDGE_PACKET }),
+  announced: variant(9, { lo: uint, hi: uint, epoch: uint }),
+  owners: variant(10, {
+    owners: list(struct({ shard: uint, epoch: uint, owner: optional("owner", nodeRef) })),
+  }),
+  table: variant(11, { version: uint }),
+  give: variant(12, of),
+}) satisfies Schema<PeerFrame>;
+
+/** The highest number of a kind that this program knows. */
+const KIND_MAX = 12;
+
+/** The bytes of a frame; `monoMs`: the clock of the sender. */
+export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {
+  nowMs = monoMs;
+  const w = new ByteWriter();
+  FRAME.write(w, frame);
+  return w.take();
+}
+
+/**
+ * Reads what `encodeFrame` wrote; null where it is of a kind that this program does not know. Throws
+ * `CorruptBytes` for anything else. `monoMs`: the clock of the recipient.
+ */
+export function decodeFrame(frame: Uint8Array, monoMs: number): PeerFrame | null {
+  nowMs = monoMs;
+  if (frame[0] !== undefined && frame[0] > KIND_MAX) return null;
+  const r = new ByteReader(frame);
+  const read = FRAME.read(r);
+  if (!r.done) throw new CorruptBytes("a frame goes on behind its end");
+  return read;
+}

@@ -1,0 +1,193 @@
+/**
+ * One connection between two nodes: the handshake, then frames, each behind its length. All that is
+ * sent in a turn is one write.
+ */
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import {
+  decodeHello,
+  encodeHello,
+  type Hello,
+  HELLO_BYTES_MAX,
+  helloFault,
+  isProof,
+  PROOF_BYTES,
+  proofOf,
+  type Role,
+} from "./handshake.ts";
+import { decodeFrame, encodeFrame } from "./frames.ts";
+import type { NodeRef } from "../../shard/name/ids.ts";
+import type { PeerFrame } from "../node/peers.ts";
+import type { Runtime } from "../node/ports.ts";
+import { runCallback } from "../system/callback.ts";
+
+/** How long the handshake may take (ms). */
+const HANDSHAKE_MS = 3000;
+/** Time between two signs of life (ms), and how long a side may stay silent. */
+const PING_MS = 1000;
+const SILENT_MS = 3000;
+/** Longest frame (bytes). */
+const FRAME_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that may wait for a peer: one that is slower is cut off. */
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+const LENGTH_BYTES = 4;
+
+/** What a link is made with. */
+export interface LinkOptions extends Runtime {
+  readonly role: Role;
+  readonly secret: Uint8Array;
+  readonly cell: string;
+  readonly self: NodeRef;
+  /** The handshake is done. */
+  opened(link: Link): void;
+  frame(link: Link, frame: PeerFrame): void;
+  /** It is over; `why` is for the log. */
+  closed(link: Link, why: string): void;
+}
+
+/** See the head of this file. */
+export class Link {
+  readonly #socket: Socket;
+  readonly #options: LinkOptions;
+  readonly #own: Uint8Array;
+  #hello: { readonly said: Uint8Array; readonly hello: Hello } | null = null;
+  #open = false;
+  #closed = false;
+  /** Bytes that were read and are not a whole frame yet. */
+  #read: Uint8Array[] = [];
+  #readBytes = 0;
+  /** Frames of this turn. */
+  #unsent: Uint8Array[] = [];
+  #heardMs: number;
+  #sentMs = 0;
+
+  constructor(socket: Socket, options: LinkOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    const { cell, self, random, clock, timers } = options;
+    this.#own = encodeHello(cell, self, random.bytes(32));
+    this.#heardMs = clock.monoMs();
+    socket.setNoDelay(true);
+    socket.on("data", (bytes: Uint8Array) => runCallback(() => this.#data(bytes)));
+    socket.on("error", (error: Error) => this.close(error.message));
+    socket.on("close", () => this.close("the connection was closed"));
+    this.#write([sized(this.#own)]);
+    timers.after(HANDSHAKE_MS, () => {
+      if (!this.#open) this.close("the handshake takes too long");
+    });
+  }
+
+  /** The other side; once it is open. */
+  get peer(): NodeRef {
+    return this.#hello!.hello.node;
+  }
+
+  /** Sends a frame with the others of this turn. */
+  send(frame: PeerFrame): void {
+    if (!this.#open || this.#closed) return;
+    if (this.#unsent.length === 0) this.#options.timers.soon(() => this.#flush());
+    this.#unsent.push(sized(encodeFrame(frame, this.#options.clock.monoMs())));
+  }
+
+  /** Ends it. */
+  close(why: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.destroy();
+    runCallback(() => this.#options.closed(this, why));
+  }
+
+  #flush(): void {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    if (this.#closed) return;
+    this.#write(unsent);
+    if (this.#socket.writableLength > WAITING_BYTES_MAX) this.close("it takes frames too slowly");
+  }
+
+  #write(parts: readonly Uint8Array[]): void {
+    this.#sentMs = this.#options.clock.monoMs();
+    this.#socket.write(Buffer.concat(parts));
+  }
+
+  /** Says that this side lives, and looks whether the other does. */
+  #beat(): void {
+    if (this.#closed) return;
+    const nowMs = this.#options.clock.monoMs();
+    if (nowMs - this.#heardMs > SILENT_MS) return this.close("it is silent");
+    if (nowMs - this.#sentMs >= PING_MS / 2) this.#write([sized(new Uint8Array())]);
+    this.#options.timers.after(PING_MS, () => this.#beat());
+  }
+
+  #data(bytes: Uint8Array): void {
+    this.#heardMs = this.#options.clock.monoMs();
+    this.#read.push(bytes);
+    this.#readBytes += bytes.length;
+    for (let whole; !this.#closed && (whole = this.#take()) !== null;) this.#whole(whole);
+  }
+
+  /** The next whole frame of what was read. */
+  #take(): Uint8Array | null {
+    if (this.#readBytes < LENGTH_BYTES) return null;
+    const first = this.#read[0]!;
+    const joined = this.#read.length === 1 ? first : Buffer.concat(this.#read);
+    this.#read = [joined];
+    const view = new DataView(joined.buffer, joined.byteOffset, joined.length);
+    const length = view.getUint32(0);
+    const most = this.#open ? FRAME_BYTES_MAX : HELLO_BYTES_MAX;
+    if (length > most) {
+      this.close(`a frame of ${length} bytes, limit is ${most}`);
+      return null;
+    }
+    const end = LENGTH_BYTES + length;
+    if (joined.length < end) return null;
+    this.#read = joined.length === end ? [] : [joined.subarray(end)];
+    this.#readBytes = joined.length - end;
+    return joined.subarray(LENGTH_BYTES, end);
+  }
+
+  #whole(bytes: Uint8Array): void {
+    try {
+      if (this.#hello === null) this.#greeted(bytes.slice());
+      else if (!this.#open) this.#proved(bytes);
+      else if (bytes.length > 0) {
+        const frame = decodeFrame(bytes, this.#options.clock.monoMs());
+        if (frame !== null) this.#options.frame(this, frame);
+      }
+    } catch (error) {
+      this.close(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #said(): readonly [Uint8Array, Uint8Array] {
+    const theirs = this.#hello!.said;
+    return this.#options.role === "dialler" ? [this.#own, theirs] : [theirs, this.#own];
+  }
+
+  #greeted(said: Uint8Array): void {
+    const { cell, role, secret, self } = this.#options;
+    const hello = decodeHello(said);
+    const fault = helloFault(hello, cell, self);
+    if (fault !== null) return this.close(fault);
+    this.#hello = { said, hello };
+    this.#write([sized(proofOf(secret, role, this.#said()))]);
+  }
+
+  #proved(proof: Uint8Array): void {
+    const { role, secret } = this.#options;
+    const theirs = role === "dialler" ? "listener" : "dialler";
+    if (proof.length !== PROOF_BYTES || !isProof(proof, proofOf(secret, theirs, this.#said()))) {
+      return this.close("it does not know the cell's secret");
+    }
+    this.#open = true;
+    this.#options.opened(this);
+    this.#beat();
+  }
+}
+
+function sized(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(LENGTH_BYTES + bytes.length);
+  new DataView(out.buffer).setUint32(0, bytes.length);
+  out.set(bytes, LENGTH_BYTES);
+  return out;
+}

@@ -1,0 +1,224 @@
+/**
+ * The links of a node over TCP. Of two nodes the one with the smaller id dials, so that one link
+ * joins them.
+ */
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { type Bind, formatBind, parseBind } from "../config/address.ts";
+import { isPublicIp } from "../config/target.ts";
+import { Link } from "./link.ts";
+import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import {
+  type Peer,
+  type PeerEvents,
+  type PeerFrame,
+  peerKey,
+  type PeerLinks,
+} from "../node/peers.ts";
+import type { Retries } from "../../shard/retry.ts";
+import type { Runtime } from "../node/ports.ts";
+import { runCallback } from "../system/callback.ts";
+
+/** Connections that are not known to be of nodes yet; more are closed at once. */
+const STRANGERS_MAX = 64;
+/** How long a node may take to accept a connection (ms). */
+const DIAL_MS = 2000;
+/** Refusals that are logged, by address and reason; each once. */
+const LOGGED_MAX = 1000;
+
+/** What links are made with. */
+export interface TcpLinksOptions extends Runtime {
+  readonly retries: Retries;
+  /** Where this node listens for others. */
+  readonly bind: Bind;
+  /** Where others reach it; null: where it listens. */
+  readonly advertise: Bind | null;
+  readonly secret: Uint8Array;
+  /** The domain of the cell's accounts. */
+  readonly cell: string;
+}
+
+interface Expected {
+  readonly node: NodeRef;
+  readonly address: string;
+  tries: number;
+  dialling: boolean;
+}
+
+/** Listens. Rejects where it cannot, with a message that says what to change. */
+export async function openTcpLinks(options: TcpLinksOptions): Promise<PeerLinks> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: Error) => {
+      const place = formatBind(options.bind);
+      reject(new Error(`Cannot listen for other nodes at ${place}: ${error.message}`));
+    });
+    server.listen(options.bind.port, options.bind.host, () => resolve());
+  });
+  const { port } = server.address() as { readonly port: number };
+  const address = options.advertise ?? { ...options.bind, port };
+  return new TcpLinks(server, formatBind(address), options);
+}
+
+class TcpLinks implements PeerLinks {
+  readonly address: string;
+  readonly #server: Server;
+  readonly #options: TcpLinksOptions;
+  #self: NodeRef | null = null;
+  #events: PeerEvents | null = null;
+  #expected = new Map<NodeId, Expected>();
+  readonly #open = new Map<NodeId, Link>();
+  readonly #all = new Set<Link>();
+  #strangers = 0;
+  readonly #logged = new Set<string>();
+  #stopped = false;
+
+  constructor(server: Server, address: string, options: TcpLinksOptions) {
+    this.#server = server;
+    this.address = address;
+    this.#options = options;
+    server.on("connection", (socket) => this.#accept(socket));
+  }
+
+  start(self: NodeRef, events: PeerEvents): void {
+    this.#self = self;
+    this.#events = events;
+  }
+
+  expect(nodes: readonly (NodeRef & { readonly address: string })[]): void {
+    this.#expected = new Map(nodes.map(({ id, incarnation, address }) => {
+      const before = this.#expected.get(id);
+      const same = before?.node.incarnation === incarnation && before.address === address;
+      return [
+        id,
+        same ? before : { node: { id, incarnation }, address, tries: 0, dialling: false },
+      ];
+    }));
+    for (const expected of this.#expected.values()) this.#dial(expected);
+  }
+
+  send(peer: NodeId, frame: PeerFrame): void {
+    this.#open.get(peer)?.send(frame);
+  }
+
+  stop(done: () => void): void {
+    this.#stopped = true;
+    for (const link of [...this.#all]) link.close("this node stops");
+    this.#server.close(() => runCallback(done));
+  }
+
+  // ---- connections
+
+  #accept(socket: Socket): void {
+    if (this.#self === null || this.#stopped || this.#strangers >= STRANGERS_MAX) {
+      return void socket.destroy();
+    }
+    this.#link(socket, "listener", () => {});
+  }
+
+  #wants({ node }: Expected): boolean {
+    if (this.#stopped || this.#self === null || node.id < this.#self.id) return false;
+    return this.#expected.get(node.id)?.node === node && !this.#open.has(peerKey(node));
+  }
+
+  #dial(expected: Expected): void {
+    const place = parseBind(expected.address);
+    if (place === null || expected.dialling || !this.#wants(expected)) return;
+    expected.dialling = true;
+    const { timers, random, retries } = this.#options;
+    const failed = (refused: boolean) => {
+      expected.dialling = false;
+      if (refused) this.#gone(expected.node);
+      if (!this.#wants(expected)) return;
+      expected.tries++;
+      const waitMs = retries.againMs("link", expected.tries, random.number());
+      timers.after(waitMs, () => this.#dial(expected));
+    };
+    this.#connect(place, (socket, refused) => {
+      if (socket === null) return failed(refused);
+      this.#link(socket, "dialler", () => failed(false));
+      expected.tries = 0;
+    });
+  }
+
+  #connect(place: Bind, done: (socket: Socket | null, refused: boolean) => void): void {
+    const socket = connect(place.port, place.host);
+    let settled = false;
+    const settle = (connected: boolean, refused: boolean) => {
+      if (settled) return;
+      settled = true;
+      cancel();
+      socket.removeAllListeners();
+      if (!connected) socket.on("error", () => {});
+      if (!connected) socket.destroy();
+      runCallback(() => done(connected ? socket : null, refused));
+    };
+    const cancel = this.#options.timers.after(DIAL_MS, () => settle(false, false));
+    socket.once("connect", () => settle(true, false));
+    socket.once("error", (error: Error & { readonly code?: string }) => {
+      settle(false, error.code === "ECONNREFUSED");
+    });
+  }
+
+  #link(socket: Socket, role: "dialler" | "listener", ended: () => void): void {
+    const from = socket.remoteAddress ?? "";
+    if (isPublicIp(from)) {
+      socket.on("error", () => {});
+      socket.destroy();
+      this.#refused(from, "its address is public, and links between nodes are not encrypted");
+      return ended();
+    }
+    this.#strangers++;
+    let peer: Peer | null = null;
+    const link = new Link(socket, {
+      ...this.#options,
+      role,
+      self: this.#self!,
+      opened: (link) => {
+        this.#strangers--;
+        peer = { ...link.peer, key: peerKey(link.peer) };
+        this.#open.get(peer.key)?.close("another link has taken its place");
+        this.#open.set(peer.key, link);
+        this.#events?.linked(peer);
+      },
+      frame: (_, frame) => this.#events?.frame(peer!, frame),
+      closed: (link, why) => {
+        this.#all.delete(link);
+        if (peer === null) {
+          this.#strangers--;
+          if (!this.#stopped) this.#refused(from, why);
+        } else if (this.#open.get(peer.key) === link) {
+          this.#open.delete(peer.key);
+          if (!this.#stopped) this.#events?.unlinked(peer, false);
+          this.#probe(peer);
+        }
+        ended();
+      },
+    });
+    this.#all.add(link);
+  }
+
+  /** Whether the process is gone: then nobody listens where it did. */
+  #probe(peer: Peer): void {
+    const expected = this.#expected.get(peer.id);
+    const place = parseBind(expected?.address ?? "");
+    if (place === null || expected?.node.incarnation !== peer.incarnation || this.#stopped) return;
+    this.#connect(place, (socket, refused) => {
+      socket?.on("error", () => {});
+      socket?.destroy();
+      if (refused) this.#gone(peer);
+    });
+  }
+
+  #gone(node: NodeRef): void {
+    const key = peerKey(node);
+    if (this.#stopped || this.#open.has(key)) return;
+    this.#events?.unlinked({ ...node, key }, true);
+  }
+
+  #refused(from: string, why: string): void {
+    const key = `${from} ${why}`;
+    if (this.#logged.has(key) || this.#logged.size >= LOGGED_MAX) return;
+    this.#logged.add(key);
+    this.#options.log.warn("link refused", { from, why });
+  }
+}
