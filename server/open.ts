@@ -14,6 +14,7 @@ import { keepStoreMark } from "./node/store_mark.ts";
 import { noteDamage } from "./node/damage.ts";
 import { Node } from "./node/node.ts";
 import { engineOf, openStore } from "./open_store.ts";
+import { openLinks } from "./open_links.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { stderrOut } from "./system/stderr.ts";
@@ -78,8 +79,10 @@ export async function openNode(
       log,
       retries: retries(config),
     };
+    const links = serves ? await openLinks(config, domain, ports) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
+      ...(links === null ? {} : { links }),
       limits: shardLimits(config, tag),
       shards: config.storage.shards,
       cacheUsersMax: config.storage.cacheUsersMax,

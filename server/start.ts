@@ -129,8 +129,10 @@ export async function startRoost(
   config: Config,
   settings: readonly ShownSetting[],
 ): Promise<RunningRoost> {
-  // The shards' packets find the edge once there is one; before that no session can exist.
-  let deliver: (packet: EdgePacket) => void = () => {};
+  // The shards' packets wait for the edge: before that no session can exist, but it may be asked for
+  // those that there are.
+  const early: EdgePacket[] = [];
+  let deliver: (packet: EdgePacket) => void = (packet) => void early.push(packet);
   const options = { makes: true, serves: true };
   const open = await openNode(config, (packet) => deliver(packet), options);
   const process = systemProcess();
@@ -149,6 +151,7 @@ export async function startRoost(
     );
     const front = await createFront(config, open, process, services);
     deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
+    for (const packet of early.splice(0)) deliver(packet);
     const admin = adminApp(config, open, services);
     services.gateway.start();
     front.addAdminRoutes(admin);

@@ -28,6 +28,8 @@ const SETTING_FLAGS = [
   ["--registration <mode>", "registration.mode", "open, invite or closed"],
   ["--store <url>", "store.url", "PostgreSQL instead of the directory's own store; ROOST_STORE"],
   ["--store-file <file>", "store.urlFile", "a file that holds its address and password"],
+  ["--cell-listen <host:port>", "cell.listen", "where to listen for the cell's other nodes"],
+  ["--cell-secret-file <file>", "cell.secretFile", "the secret that these nodes share"],
   ["--tls-cert <file>", "server.tlsCert", "PEM certificate and chain"],
   ["--tls-key <file>", "server.tlsKey", "PEM private key of the certificate"],
   ["--log-level <level>", "log.level", "debug, info, warn or error"],

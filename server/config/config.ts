@@ -12,6 +12,7 @@ import { GATEWAY_KNOBS } from "./gateway.ts";
 import { GENERAL_KNOBS } from "./knobs.ts";
 import { LIMIT_KNOBS } from "./limits.ts";
 import { type Knob, knobOf } from "./knob.ts";
+import { CELL_KNOBS } from "./cell.ts";
 import { STORE_KNOBS } from "./store.ts";
 import { nearest } from "./nearest.ts";
 import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relations.ts";
@@ -20,6 +21,7 @@ import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relat
 const SETTINGS = z.object({
   ...GENERAL_KNOBS,
   ...STORE_KNOBS,
+  ...CELL_KNOBS,
   ...LIMIT_KNOBS,
   ...GATEWAY_KNOBS,
   ...ADMIN_KNOBS,

@@ -123,6 +123,24 @@ function storeFaults({ store }: Config): string[] {
   return [];
 }
 
+function cellFaults({ cell, store }: Config): string[] {
+  if (cell.listen === null) {
+    return cell.secretFile === null && cell.advertise === null
+      ? []
+      : ["cell settings are set without cell.listen: say where this node listens for the others"];
+  }
+  const faults: string[] = [];
+  if (store.url === null && store.urlFile === null) {
+    faults.push(
+      "cell.listen is set without store.url: the nodes of a cell share one store in PostgreSQL",
+    );
+  }
+  if (cell.secretFile === null) {
+    faults.push("cell.listen is set without cell.secretFile: make one with `roost secret create`");
+  }
+  return faults;
+}
+
 function jwtFaults({ jwt }: Config): string[] {
   const given = jwt.audience.length > 0 || jwt.algorithms.length > 0 || jwt.keyFiles.length > 0 ||
     jwt.jwksFile !== null || jwt.createAccounts || jwt.subjectClaim !== null;
@@ -207,6 +225,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
   return [
     ...tlsFaults(config),
     ...storeFaults(config),
+    ...cellFaults(config),
     ...adminFaults(config),
     ...jwtFaults(config),
     ...limitFaults(config, filesMax),

@@ -368,7 +368,7 @@ export class Cell {
   #onUnlinked(peer: Peer, gone: boolean): void {
     const { ports: { log, timers } } = this.#parts();
     this.#linked.delete(peer.key);
-    if (this.#stopped) return;
+    if (this.#stopped || this.#gone.has(peer.key)) return;
     log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
     if (!this.#lost.has(peer.key)) {
       const forget = () => {

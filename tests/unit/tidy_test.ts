@@ -47,6 +47,9 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/store/wal_file.ts",
   "server/store/pg_lane.ts",
   "server/open_store.ts",
+  "server/open_links.ts",
+  "server/peer/link.ts",
+  "server/peer/tcp_links.ts",
 ]);
 
 /** The files that may see the durable state of accounts other than readonly. */

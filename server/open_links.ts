@@ -1,0 +1,31 @@
+/** Opens the links to the other nodes of the cell, where the configuration says that it has any. */
+import type { Config } from "./config/config.ts";
+import { openTcpLinks } from "./peer/tcp_links.ts";
+import type { PeerLinks } from "./node/peers.ts";
+import type { Retries } from "../shard/retry.ts";
+import type { Runtime } from "./node/ports.ts";
+import { readConfigFile } from "./system/config_files.ts";
+
+/** Shortest secret (characters): one that a person made up is not safe. */
+const SECRET_CHARS_MIN = 32;
+
+/** The links; null where the cell is this node. `domain`: that of the cell's accounts. */
+export async function openLinks(
+  config: Pick<Config, "cell">,
+  domain: string,
+  ports: Runtime & { readonly retries: Retries },
+): Promise<PeerLinks | null> {
+  const { listen, advertise, secretFile } = config.cell;
+  if (listen === null) return null;
+  const text = (await readConfigFile("cell.secretFile", secretFile!)).trim();
+  if (text.length < SECRET_CHARS_MIN) {
+    throw new Error(
+      `Cannot use cell.secretFile ${secretFile}: it has ${text.length} characters, wants ` +
+        `${SECRET_CHARS_MIN} at least. Make one with \`roost secret create\`.`,
+    );
+  }
+  const secret = new TextEncoder().encode(text);
+  const { clock, timers, random, log, retries } = ports;
+  const runtime = { clock, timers, random, log, retries };
+  return await openTcpLinks({ ...runtime, bind: listen, advertise, secret, cell: domain });
+}
