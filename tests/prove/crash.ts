@@ -104,7 +104,10 @@ export async function makeUsers(server: ServerProcess): Promise<Map<string, stri
 }
 
 /** All events of a mailbox. */
-export async function mailbox(server: ServerProcess, token: string): Promise<Event[]> {
+export async function mailbox(
+  server: Pick<ServerProcess, "wsUrl">,
+  token: string,
+): Promise<Event[]> {
   const client = await Client.connect(server.wsUrl, { auth: { token } });
   const mailboxId = String(client.welcome["cursor"]).split(":")[0];
   const events: Event[] = [];
@@ -121,8 +124,14 @@ export async function mailbox(server: ServerProcess, token: string): Promise<Eve
   return events;
 }
 
+/** Whose messages were acked, with their recipients and places. */
+export interface Acked {
+  readonly name: string;
+  readonly acked: ReadonlyMap<string, { readonly to: string; readonly seq: number }>;
+}
+
 /** Everything that is wrong with what the server kept. */
-function faultsOf(senders: readonly Sender[], boxes: ReadonlyMap<string, Event[]>): string[] {
+export function faultsOf(senders: readonly Acked[], boxes: ReadonlyMap<string, Event[]>): string[] {
   const faults: string[] = [];
   for (const [user, events] of boxes) {
     events.forEach((e, i) => {

@@ -1,6 +1,7 @@
 /** `deno task prove`: lists the slow proofs; `deno task prove NAME…|all` runs them. */
 import { backupProof } from "./backup.ts";
 import { binaryProof } from "./binary.ts";
+import { cellProof } from "./cell.ts";
 import { chatProof } from "./chat.ts";
 import { clientProof } from "./client.ts";
 import { coldProof } from "./cold.ts";
@@ -24,6 +25,7 @@ import { webProof } from "./web.ts";
 
 const PROOFS: readonly Proof[] = [
   crashProof,
+  cellProof,
   backupProof,
   hostileProof,
   mailboxProof,

@@ -1,0 +1,233 @@
+/**
+ * A cell of three nodes over PostgreSQL, one of which is killed again and again while users at all of
+ * them send to each other and see each other's presence. What was acked is in both mailboxes exactly
+ * once, in order; every shard serves again soon; nobody who comes back within the grace is shown
+ * offline.
+ */
+import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import { Client, type Frame, rest } from "../process/client.ts";
+import { type Event, faultsOf, FLAGS, mailbox, makeUsers, USERS } from "./crash.ts";
+import { Prng } from "../sim/prng.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
+import { startCluster } from "../postgres/cluster.ts";
+
+const NODES = 3;
+const KILLS = 30;
+const IN_FLIGHT = 4;
+/** Names that are asked for after a kill, so that every shard is among theirs. */
+const PROBES = 64;
+/** Bound of the time from a kill until every shard serves, ms. */
+const SERVES_MS = 2000;
+/** Between the return of a node and the next kill, ms. */
+const REST_MS = 2500;
+const PAUSE_MS = 20;
+/** Lines of a log that are shown where it took longer. */
+const LINES = 15;
+/** Sees all users from every node. */
+const WATCHER = "eve";
+
+type Live = () => readonly ServerProcess[];
+
+const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+
+/** Sends to the others until it is stopped, at whichever node lives. */
+class Sender {
+  readonly acked = new Map<string, { to: string; seq: number }>();
+  repeated = 0;
+  stopped = false;
+  readonly #unsure: { readonly id: string; readonly to: string }[] = [];
+  #next = 0;
+
+  constructor(
+    readonly name: string,
+    readonly token: string,
+    readonly live: Live,
+    readonly prng: Prng,
+  ) {}
+
+  async run(): Promise<void> {
+    while (!this.stopped || this.#unsure.length > 0) {
+      try {
+        const server = this.prng.pick(this.live());
+        const client = await Client.connect(server.wsUrl, { auth: { token: this.token } });
+        await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(client)));
+        await client.close();
+      } catch {
+        await pause(PAUSE_MS);
+      }
+    }
+  }
+
+  async #lane(client: Client): Promise<void> {
+    for (;;) {
+      const next = this.#unsure.shift() ?? (this.stopped ? undefined : this.#fresh());
+      if (next === undefined) return;
+      try {
+        const { id: key, to } = next;
+        const body = `${this.name} ${key}`;
+        const { seq } = await client.command<{ seq: number }>("send", { to, key, body });
+        this.acked.set(key, { to, seq });
+      } catch (error) {
+        this.#unsure.unshift(next);
+        this.repeated++;
+        throw error;
+      }
+    }
+  }
+
+  #fresh(): { readonly id: string; readonly to: string } {
+    const others = USERS.filter((user) => user !== this.name);
+    const id = `${this.name}-${++this.#next}`;
+    return { id, to: others[this.#next % others.length]! };
+  }
+}
+
+/** Watches everybody from one node, as long as that lives; notes who is shown offline. */
+async function watch(server: ServerProcess, token: string, falsely: string[]): Promise<Client> {
+  const seen = (event: Frame) => {
+    if (event["k"] !== "presence" || event["user"] === WATCHER) return;
+    if (event["show"] === "offline") falsely.push(`${event["user"]} at ${server.url}`);
+  };
+  const device = `at-${server.url.split(":").at(-1)}`;
+  const made = await rest<{ token: string }>(server.url, "POST", "/v1/auth/password", {
+    body: { user: WATCHER, password: token, device },
+  });
+  const client = await Client.connect(server.wsUrl, { auth: { token: made.token } });
+  // What was true before it came is no news.
+  await pause(500);
+  client.onEvent = seen;
+  return client;
+}
+
+async function befriend(
+  server: ServerProcess,
+  tokens: ReadonlyMap<string, string>,
+): Promise<string> {
+  const password = `password of ${WATCHER}`;
+  const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
+    body: { user: WATCHER, password },
+  });
+  const change = (token: string, contact: string, type: string) =>
+    rest(server.url, "POST", `/v1/contacts/${contact}/subscription`, { token, body: { type } });
+  for (const [user, its] of tokens) {
+    await change(token, user, "subscribe");
+    await pause(100);
+    await change(its, WATCHER, "subscribed");
+  }
+  return password;
+}
+
+/** How long until every shard serves at a node that lives (ms). */
+async function untilServed(server: ServerProcess, tokens: readonly string[]): Promise<number> {
+  const beganMs = performance.now();
+  await Promise.all(tokens.map(async (token) => {
+    for (;;) {
+      try {
+        return await rest(server.url, "GET", "/v1/devices", { token });
+      } catch {
+        await pause(PAUSE_MS);
+      }
+    }
+  }));
+  return performance.now() - beganMs;
+}
+
+async function probes(server: ServerProcess): Promise<string[]> {
+  const tokens: string[] = [];
+  for (let i = 0; i < PROBES; i++) {
+    const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
+      body: { user: `probe${i}`, password: "password of a probe" },
+    });
+    tokens.push(token);
+  }
+  return tokens;
+}
+
+async function attempt(options: ProofOptions, kills: number): Promise<Verdict> {
+  const { say } = options;
+  const prng = new Prng(options.seed);
+  using dir = tempDir();
+  const cluster = startCluster();
+  const url = await cluster.database("cell");
+  Deno.writeTextFileSync(`${dir.path}/secret`, "a secret that only the proof knows, and its nodes");
+  const start = (n: number) =>
+    ServerProcess.start({
+      dataDir: `${dir.path}/node${n}`,
+      flags: [
+        ...FLAGS,
+        ...["--store", url, "--cell-listen", "127.0.0.1:0"],
+        ...["--cell-secret-file", `${dir.path}/secret`],
+        ...["--set", "limits.requestsPerAddressPerSecond=100000"],
+        ...["--set", "limits.requestsPerAddressBurst=100000"],
+        ...["--set", "registration.perAddressPerHour=100000"],
+        ...["--set", "registration.perAddressBurst=10000"],
+      ],
+    });
+  const nodes: ServerProcess[] = [];
+  for (let n = 0; n < NODES; n++) nodes.push(await start(n));
+  let down = -1;
+  const live: Live = () => nodes.filter((_, n) => n !== down);
+  try {
+    const tokens = await makeUsers(nodes[0]!);
+    const password = await befriend(nodes[0]!, tokens);
+    const served = await probes(nodes[0]!);
+    const senders = USERS.map((name, i) =>
+      new Sender(name, tokens.get(name)!, live, new Prng(options.seed + i + 1))
+    );
+    const running = senders.map((s) => s.run());
+    const falsely: string[] = [];
+    await pause(1000);
+    const watchers = await Promise.all(nodes.map((node) => watch(node, password, falsely)));
+    const times: number[] = [];
+    for (let kill = 1; kill <= kills; kill++) {
+      await pause(REST_MS * (0.5 + prng.number()));
+      const n = prng.int(0, NODES - 1);
+      down = n;
+      await nodes[n]!.kill();
+      const ms = await untilServed(prng.pick(live()), served);
+      times.push(ms);
+      say(`kill ${kill}: node ${n + 1}, every shard serves after ${Math.round(ms)} ms`);
+      for (const { log } of ms > SERVES_MS ? live() : []) {
+        say(log.split("\n").slice(-LINES).join("\n"));
+      }
+      await pause(prng.int(0, 1000));
+      nodes[n] = await start(n);
+      down = -1;
+      watchers[n] = await watch(nodes[n], password, falsely);
+    }
+    for (const s of senders) s.stopped = true;
+    await Promise.all(running);
+    await pause(3000);
+    for (const watcher of watchers) await watcher.close();
+    const boxes = new Map<string, Event[]>();
+    for (const user of USERS) boxes.set(user, await mailbox(nodes[0]!, tokens.get(user)!));
+    const faults = faultsOf(senders, boxes);
+    for (const fault of [...faults, ...falsely].slice(0, 10)) say(`FAULT ${fault}`);
+    times.sort((a, b) => a - b);
+    const worst = times.at(-1)!;
+    return {
+      pass: faults.length === 0 && falsely.length === 0 && worst < SERVES_MS,
+      figures: {
+        kills,
+        acked: senders.reduce((sum, s) => sum + s.acked.size, 0),
+        "sends repeated": senders.reduce((sum, s) => sum + s.repeated, 0),
+        "lost, doubled or reordered": faults.length,
+        "falsely offline": falsely.length,
+        "until every shard serves, median ms": Math.round(times[times.length >> 1]!),
+        "worst ms": Math.round(worst),
+      },
+    };
+  } finally {
+    for (const node of nodes) await node.kill();
+    cluster.stop();
+  }
+}
+
+/** Nodes of a cell are killed under load. */
+export const cellProof: Proof = {
+  name: "cell",
+  claim:
+    "three nodes over PostgreSQL, one killed 30 times: nothing acked lost, shards serve in 2 s",
+  seconds: 200,
+  run: (options) => attempt(options, Math.max(1, Math.round(KILLS * options.scale))),
+};
