@@ -1,4 +1,5 @@
 /** The command line: gives the commands this machine, and exits with their code. */
+import { encodeBase64Url } from "byte-encodings/base64url";
 import { runCli } from "./server/cli/cli.ts";
 import type { CliHost } from "./server/cli/host.ts";
 import { addLoadCommand } from "./server/load/command.ts";
@@ -55,6 +56,7 @@ function systemHost(): CliHost {
       const at = new Date(systemClock().wallMs()).toISOString();
       recordAction(dataDir, { at, action, status: 200, actor: offlineActor(userName(env)) });
     },
+    secret: () => encodeBase64Url(systemRandom().bytes(32)),
     adminSocket: (path) => socketTransport(path, userName(env)),
     pause: (delayMs) => new Promise((done) => void timers.after(delayMs, done)),
     onSignal: (run) => process.onSignal(run),

@@ -10,6 +10,7 @@ import { createFront } from "./front.ts";
 import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
+import { addClusterRoutes } from "./ops/cluster_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
 import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
@@ -113,7 +114,11 @@ function addRunningRoutes(
   busyness: () => Busyness,
 ): void {
   addShardRoutes(admin, node, ports.timers);
-  if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
+  addClusterRoutes(admin, node);
+  // One node cannot see the load of the others' shards.
+  if (config.storage.shardsFollowLoad && config.cell.listen === null) {
+    keepShardsEven(node, ports, config.storage.shards);
+  }
   addInspectRoutes(admin, {
     ...ports,
     log,

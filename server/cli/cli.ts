@@ -10,6 +10,7 @@ import { addBackupCommands } from "./backup.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
 import { type CliHost, EXIT, UsageError } from "./host.ts";
 import { addInspectCommands } from "./inspect.ts";
+import { addClusterCommands } from "./cluster.ts";
 import { addShardCommands } from "./shards.ts";
 import { addInviteCommands } from "./invites.ts";
 import { addTransferCommands } from "./transfer.ts";
@@ -106,6 +107,7 @@ export function buildProgram(
   addTransferCommands(program, host);
   addInspectCommands(program, host);
   addShardCommands(program, host);
+  addClusterCommands(program, host);
   for (const add of more) add(program, host, exit);
   addConfigCommands(program, host);
   program.command("version").description("print the version")

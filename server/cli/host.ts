@@ -33,6 +33,8 @@ export interface CliHost extends Terminal {
   recordAction(dataDir: string, action: string): Promise<void>;
   /** Loads what makes backups; late, for the same reason. */
   backups(): Promise<Backups>;
+  /** A new secret of 256 random bits, as text. */
+  secret(): string;
   /** Speaks to the admin socket at `path`. */
   adminSocket(path: string): AdminTransport;
   /** Waits (ms). */

@@ -7,6 +7,7 @@ import type { AccountName, NodeId, NodeRef, SessionId } from "../../shard/name/i
 import type { Cancel, Holder, StoreError } from "./ports.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
+import type { NodeView } from "./node.ts";
 import type { Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
@@ -87,9 +88,19 @@ export class Cell {
     });
   }
 
-  /** The nodes that are linked, by their keys. */
-  get linked(): readonly Peer[] {
-    return [...this.#linked.values()];
+  /** Where other nodes reach this one. */
+  get address(): string {
+    return this.#links.address;
+  }
+
+  /** The other nodes that have a row, by their ids. */
+  get others(): readonly Omit<NodeView, "shards">[] {
+    return this.#members.others.map(({ id, incarnation, address }) => {
+      const linked = this.#linked.has(peerKey({ id, incarnation }));
+      const live = this.#isLive({ id, incarnation });
+      const state = linked ? "linked" as const : live ? "unlinked" as const : "dead" as const;
+      return { id, incarnation, address, state };
+    });
   }
 
   /** Edges of other nodes whose sessions may be there: those that are linked, or were until lately. */

@@ -2,7 +2,7 @@
  * A node: shards, the store under them, and the way from edges to them. The parts are wired here;
  * what they do is in the files beside this one.
  */
-import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { EdgeRouter } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
@@ -28,6 +28,15 @@ import { SteadyClock } from "./steady_clock.ts";
 import { readTable } from "./table_claim.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { tracedSend } from "./trace.ts";
+
+/** A node of a cell as another one sees it. */
+export interface NodeView extends NodeRef {
+  /** Where other nodes reach it; "" where nobody can. */
+  readonly address: string;
+  /** `linked`: there is a link; `unlinked`: it shows signs of life in the store; `dead`: none. */
+  readonly state: "this" | "linked" | "unlinked" | "dead";
+  readonly shards: readonly number[];
+}
 
 /** One node of a cell. */
 export class Node implements EdgeRouter {
@@ -226,6 +235,17 @@ export class Node implements EdgeRouter {
     for (const shard of this.shards) loader.log(shard);
     loader.owing(this.shards);
     this.#heartbeat.start();
+  }
+
+  /** The nodes of the cell, this one first, with the shards that each owns as far as this one knows. */
+  get nodes(): readonly NodeView[] {
+    const { cell, map, ownership } = this.#parts;
+    const others = cell?.others ?? [];
+    return [{ ...ownership.self, address: cell?.address ?? "", state: "this" as const }, ...others]
+      .map((node) => ({
+        ...node,
+        shards: map.table.shards.filter(({ owner }) => sameNode(owner, node)).map(({ id }) => id),
+      }));
   }
 
   // ---- changes of the shard table

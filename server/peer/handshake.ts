@@ -25,18 +25,20 @@ export interface Hello {
   /** The domain of its accounts, which is that of its cell. */
   readonly cell: string;
   readonly node: NodeRef;
+  /** Where it listens. */
+  readonly address: string;
   readonly nonce: Uint8Array;
 }
 
-const HELLO = struct({ version: uint, cell: text, node: nodeRef, nonce: bytes });
+const HELLO = struct({ version: uint, cell: text, node: nodeRef, address: text, nonce: bytes });
 
 /** Who has connected, and who was connected to. */
 export type Role = "dialler" | "listener";
 
 /** What a node says at the beginning. `nonce`: 32 random bytes. */
-export function encodeHello(cell: string, node: NodeRef, nonce: Uint8Array): Uint8Array {
+export function encodeHello(hello: Omit<Hello, "version">): Uint8Array {
   const w = new ByteWriter().u8(MAGIC);
-  HELLO.write(w, { version: PEER_VERSION, cell, node, nonce });
+  HELLO.write(w, { version: PEER_VERSION, ...hello });
   return w.take();
 }
 

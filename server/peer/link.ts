@@ -38,6 +38,8 @@ export interface LinkOptions extends Runtime {
   readonly secret: Uint8Array;
   readonly cell: string;
   readonly self: NodeRef;
+  /** Where this node listens. */
+  readonly address: string;
   /** The handshake is done. */
   opened(link: Link): void;
   frame(link: Link, frame: PeerFrame): void;
@@ -64,8 +66,8 @@ export class Link {
   constructor(socket: Socket, options: LinkOptions) {
     this.#socket = socket;
     this.#options = options;
-    const { cell, self, random, clock, timers } = options;
-    this.#own = encodeHello(cell, self, random.bytes(32));
+    const { cell, self, address, random, clock, timers } = options;
+    this.#own = encodeHello({ cell, node: self, address, nonce: random.bytes(32) });
     this.#heardMs = clock.monoMs();
     socket.setNoDelay(true);
     socket.on("data", (bytes: Uint8Array) => runCallback(() => this.#data(bytes)));
@@ -77,9 +79,9 @@ export class Link {
     });
   }
 
-  /** The other side; once it is open. */
-  get peer(): NodeRef {
-    return this.#hello!.hello.node;
+  /** Who the other side is and where it listens; once it is open. */
+  get peer(): Pick<Hello, "node" | "address"> {
+    return this.#hello!.hello;
   }
 
   /** Sends a frame with the others of this turn. */

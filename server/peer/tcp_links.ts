@@ -173,9 +173,11 @@ class TcpLinks implements PeerLinks {
       ...this.#options,
       role,
       self: this.#self!,
+      address: this.address,
       opened: (link) => {
         this.#strangers--;
-        peer = { ...link.peer, key: peerKey(link.peer) };
+        const { node } = link.peer;
+        peer = { ...node, key: peerKey(node) };
         this.#open.get(peer.key)?.close("another link has taken its place");
         this.#open.set(peer.key, link);
         this.#events?.linked(peer);
@@ -189,7 +191,7 @@ class TcpLinks implements PeerLinks {
         } else if (this.#open.get(peer.key) === link) {
           this.#open.delete(peer.key);
           if (!this.#stopped) this.#events?.unlinked(peer, false);
-          this.#probe(peer);
+          this.#probe(peer, link.peer.address);
         }
         ended();
       },
@@ -198,10 +200,9 @@ class TcpLinks implements PeerLinks {
   }
 
   /** Whether the process is gone: then nobody listens where it did. */
-  #probe(peer: Peer): void {
-    const expected = this.#expected.get(peer.id);
-    const place = parseBind(expected?.address ?? "");
-    if (place === null || expected?.node.incarnation !== peer.incarnation || this.#stopped) return;
+  #probe(peer: Peer, address: string): void {
+    const place = parseBind(address);
+    if (place === null || this.#stopped) return;
     this.#connect(place, (socket, refused) => {
       socket?.on("error", () => {});
       socket?.destroy();

@@ -90,6 +90,7 @@ export class FakeMachine {
       },
       pause: () => Promise.resolve(),
       adminToken: (dataDir, renew) => Promise.resolve(`${renew ? "new" : "kept"} of ${dataDir}`),
+      secret: () => "a new secret",
       backups: () => Promise.reject(new Error("no backups here")),
       onSignal: (run) => {
         this.signal = run;

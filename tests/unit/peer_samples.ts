@@ -1,0 +1,152 @@
+/** A frame of every kind, with a packet of every kind. */
+import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
+import type { EdgePacket } from "../../shard/ops.ts";
+import type { PeerFrame } from "../../server/node/peers.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
+
+const [alice, bob] = ["alice", "bob"] as unknown as [AccountName, AccountName];
+const [a, b] = ["accountid0000001", "accountid0000002"] as unknown as [AccountId, AccountId];
+const device = "phone" as DeviceId;
+const sessions = ["session000000001" as SessionId];
+const pair = { from: alice, fromId: a, to: bob, toId: b };
+const presence = { show: "away", status: "at lunch", priority: -3, ext: "" } as const;
+const devices = [{ device, presence }];
+const message = { id: "m1", body: "hello, wörld", ext: "" };
+
+const PACKETS: readonly ShardPacket[] = [
+  {
+    kind: "pair",
+    ...pair,
+    n: 7,
+    base: 5,
+    payload: { kind: "message", num: 3, ...message },
+    sinceMs: 0,
+  },
+  {
+    kind: "pair",
+    ...pair,
+    n: 8,
+    base: 5,
+    payload: { kind: "subscription", type: "subscribed", seen: 4 },
+    sinceMs: 0,
+  },
+  { kind: "pair_ack", ...pair, as: "gap", n: 6, refused: [{ n: 6, reason: "quota" }] },
+  { kind: "pair_gone", ...pair },
+  { kind: "receipt", ...pair, delivered: 5, read: 4 },
+  { kind: "receipt_ack", ...pair, delivered: 5, read: 4 },
+  {
+    kind: "signal",
+    ...pair,
+    fromDevice: device,
+    toDevice: null,
+    type: "typing",
+    body: "{}",
+    id: "",
+  },
+  { kind: "rewatch", ...pair },
+  { kind: "resolve", from: alice, to: bob },
+  { kind: "resolved", from: alice, fromId: null, to: bob, open: false },
+];
+
+const EDGE_PACKETS: readonly EdgePacket[] = [
+  {
+    kind: "events",
+    owner: bob,
+    sinceMs: 0,
+    sessions,
+    events: [
+      {
+        seq: 9,
+        at: 1_735_689_600_000,
+        kind: "message",
+        with: alice,
+        out: false,
+        num: 3,
+        device: "",
+        ...message,
+      },
+      { seq: 10, at: 1_735_689_600_001, kind: "receipt", with: alice, delivered: 3, read: 2 },
+    ],
+  },
+  {
+    kind: "presence",
+    sinceMs: 0,
+    watched: alice,
+    watchedId: a,
+    epoch: 3,
+    version: 12,
+    devices,
+    lastSeen: 0,
+  },
+  { kind: "revoke", watched: alice, watcher: bob, lastSeen: 1_735_689_600_000 },
+  { kind: "watch", sessions, target: { name: alice, id: a } },
+  { kind: "closed", sessions, reason: "replaced" },
+  { kind: "announce", lo: 0, hi: 2 ** 32, epoch: 4 },
+  {
+    kind: "signal",
+    sessions,
+    from: alice,
+    fromDevice: device,
+    type: "typing",
+    body: "{}",
+    id: "x",
+  },
+];
+
+const owner = { id: "node000000000001" as NodeId, incarnation: 3 };
+
+/** See the head of this file. */
+export const PEER_SAMPLES: readonly PeerFrame[] = [
+  {
+    kind: "request",
+    asked: 1,
+    shard: 2,
+    epoch: 3,
+    name: alice,
+    op: "session.attach",
+    input: {
+      session: sessions[0]!,
+      device,
+      auth: { kind: "token", tokenHash: new Uint8Array([1, 2, 3]) },
+      cursor: null,
+      presence,
+    },
+    seed: new Uint8Array(24),
+    accountId: null,
+  },
+  { kind: "reply", asked: 1, op: "session.detach", result: { ok: true, value: null } },
+  {
+    kind: "reply",
+    asked: 2,
+    op: "message.send",
+    result: { ok: false, code: "busy", message: "Too much", retryAfterMs: 500 },
+  },
+  {
+    kind: "interest",
+    asked: 3,
+    shard: 2,
+    epoch: 3,
+    items: [{ watcher: alice, watcherId: a, watched: bob, watchedId: b }],
+  },
+  {
+    kind: "interest_answer",
+    asked: 3,
+    answers: [
+      { watcher: alice, watched: bob, presence: null, lastSeen: 5 },
+      {
+        watcher: alice,
+        watched: bob,
+        presence: { watchedId: b, epoch: 1, version: 2, devices, lastSeen: 0 },
+        lastSeen: null,
+      },
+    ],
+  },
+  { kind: "moved", asked: 4 },
+  { kind: "uninterest", shard: 1, epoch: 2, watched: [alice, bob] },
+  ...PACKETS.map((packet): PeerFrame => ({ kind: "packet", packet })),
+  ...EDGE_PACKETS.map((packet): PeerFrame => ({ kind: "edge", shard: 5, epoch: 3, packet })),
+  { kind: "announced", lo: 0, hi: 1000, epoch: 2 },
+  { kind: "owners", owners: [{ shard: 1, epoch: 2, owner }, { shard: 2, epoch: 1, owner: null }] },
+  { kind: "table", version: 8 },
+  { kind: "give", shard: 4, epoch: 9 },
+];
