@@ -138,8 +138,7 @@ export async function startRoost(
   // those that there are.
   const early: EdgePacket[] = [];
   let deliver: (packet: EdgePacket) => void = (packet) => void early.push(packet);
-  const options = { makes: true, serves: true };
-  const open = await openNode(config, (packet) => deliver(packet), options);
+  const open = await openNode(config, (p) => deliver(p), { makes: true, serves: true });
   const process = systemProcess();
   process.onFatal((cause) => {
     const stack = cause instanceof Error ? cause.stack : undefined;

@@ -22,7 +22,7 @@ there is no link to it), dead (its shards are taken over).`;
 
 const SECRET_HELP = `
 Write it to a file that only the server's user can read, the same on every machine of the cell:
-roost secret create > cell.secret; chmod 600 cell.secret`;
+roost secret create > roost.secret; chmod 600 roost.secret`;
 
 function rowOf(node: z.output<typeof NODE>): readonly string[] {
   const { id, incarnation, state, shards, address } = node;

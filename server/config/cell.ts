@@ -1,5 +1,5 @@
 /** The other nodes of a cell: where this one listens for them, and how they know each other. */
-import { optional, optionalPath } from "./knob.ts";
+import { group, optional, optionalPath } from "./knob.ts";
 import { parseBind } from "./address.ts";
 
 const wants = "host:port or [IPv6]:port, for example 10.0.0.5:8422";
@@ -21,4 +21,4 @@ const cell = {
 } as const;
 
 /** This group. */
-export const CELL_KNOBS = { cell } as const;
+export const CELL_KNOBS = { cell: group(cell) } as const;

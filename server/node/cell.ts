@@ -13,21 +13,19 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
-import { MEMBER_BEAT_MS, Members } from "./members.ts";
+import { LostEdges } from "./lost_edges.ts";
+import { MEMBER_BEAT_MS, type Members } from "./members.ts";
 import { peerKey } from "./peers.ts";
 import { placement, sameNode } from "../../shard/table/placement.ts";
 import { Remote } from "./remote.ts";
 import { TABLE_REGISTER } from "./ports.ts";
 
-/** How long the live nodes must have been the same before shards move between them (ms). */
+/**
+ * How long the live nodes must have been the same before shards move between them (ms), and how long
+ * a node that was given a shard has to claim it.
+ */
 const STABLE_MS = 2000;
-/** How long a node that was given a shard has to claim it (ms). */
 const GIVEN_MS = 2000;
-/** How long sessions of a node that cannot be reached count as there (ms). */
-const EDGE_GRACE_MS = 15_000;
-/** Sessions of such a node that end in one step, and the pause between steps (ms). */
-const FORGET_STEP = 250;
-const FORGET_STEP_MS = 20;
 
 /** What the cell needs of its node. */
 export interface CellHost {
@@ -36,7 +34,7 @@ export interface CellHost {
   reshaping(): boolean;
   /** Commits soon what is open. */
   hurry(): void;
-  /** Ends a session of an edge that did not come back. */
+  /** Ends a session of an edge that did not return. */
   detach(name: AccountName, session: SessionId): void;
   /** The shard table has another version in the store. */
   tableChanged(table: ShardTable, version: number): void;
@@ -52,8 +50,7 @@ export class Cell {
   readonly #linked = new Map<NodeId, Peer>();
   /** Processes that are known to have ended. */
   readonly #gone = new Set<NodeId>();
-  /** Edges that cannot be reached, and whose sessions count for a while. */
-  readonly #lost = new Map<NodeId, Cancel>();
+  readonly #lost: LostEdges;
   #giving: { readonly shard: Shard; readonly to: NodeRef } | null = null;
   /** Shards that were given away and are not claimed yet. */
   readonly #given = new Map<number, number>();
@@ -65,19 +62,12 @@ export class Cell {
   #next: Cancel | null = null;
   #stopped = false;
 
-  constructor(parts: () => NodeParts, id: NodeId, links: PeerLinks, host: CellHost) {
+  constructor(parts: () => NodeParts, members: Members, links: PeerLinks, host: CellHost) {
     this.#parts = parts;
     this.#links = links;
     this.#host = host;
-    this.#members = new Members(id, {
-      get clock() {
-        return parts().ports.clock;
-      },
-      get store() {
-        return parts().ports.store;
-      },
-    });
-    const members = this.#members;
+    this.#lost = new LostEdges(parts, (name, session) => host.detach(name, session));
+    this.#members = members;
     this.remote = new Remote(parts, {
       links,
       isLinked: (peer) => this.#linked.has(peer),
@@ -110,7 +100,7 @@ export class Cell {
 
   // ---- start and stop
 
-  /** Reads who is there; calls back with the incarnation of this node's last row. */
+  /** Reads the rows of all nodes; calls back with the incarnation of this node's last row. */
   read(done: (error: StoreError | null, incarnation: number) => void): void {
     this.#members.read(done);
   }
@@ -135,7 +125,7 @@ export class Cell {
   stop(done: () => void): void {
     this.#stopped = true;
     this.#next?.();
-    for (const cancel of this.#lost.values()) cancel();
+    this.#lost.stop();
     this.#members.leave(() => this.#links.stop(done));
   }
 
@@ -334,7 +324,7 @@ export class Cell {
     for (const key of this.#linked.keys()) this.#links.send(key, frame);
   }
 
-  /** The edges of other nodes are to announce their sessions of a shard. */
+  /** Tells the edges of all other nodes something about a shard. */
   announce({ id: shard, epoch }: ShardRow, packet: EdgePacket): void {
     this.#tell({ kind: "edge", shard, epoch, packet });
   }
@@ -359,10 +349,9 @@ export class Cell {
         this.#gone.add(peerKey(other));
       }
     }
-    this.#lost.get(peer.key)?.();
     this.#lost.delete(peer.key);
-    // What was sent over a former link may be lost: its edge says again who is there, and whom it
-    // watches.
+    // What was sent over a former link may be lost: its edge says again which sessions it has, and
+    // whom it watches.
     for (const shard of map.shards) {
       const { watched } = shard.presence.ofEdge(peer.key);
       if (watched.length > 0) {
@@ -377,26 +366,21 @@ export class Cell {
   }
 
   #onUnlinked(peer: Peer, gone: boolean): void {
-    const { ports: { log, timers } } = this.#parts();
+    const { ports: { log } } = this.#parts();
     this.#linked.delete(peer.key);
     if (this.#stopped || this.#gone.has(peer.key)) return;
     log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
-    if (!this.#lost.has(peer.key)) {
-      const forget = () => {
-        this.#lost.delete(peer.key);
-        this.#forgetEdge(peer.key);
-      };
-      this.#lost.set(peer.key, timers.after(EDGE_GRACE_MS, forget));
-    }
+    this.#lost.add(peer.key);
     this.remote.unlinked(peer.key);
-    if (gone) this.#gone.add(peer.key);
-    if (gone) this.look();
+    if (!gone) return;
+    this.#gone.add(peer.key);
+    this.look();
   }
 
   #onFrame(from: Peer, frame: PeerFrame): void {
     if (this.#stopped || this.remote.take(from, frame)) return;
     if (frame.kind === "owners") {
-      // A hint: whoever loses a shard by it asks the store.
+      // A hint: a node that loses a shard by it asks the store.
       const { map, ownership } = this.#parts();
       const others = frame.owners.filter(({ shard }) => map.byId(shard) === undefined);
       if (others.length < frame.owners.length) this.look();
@@ -408,27 +392,5 @@ export class Cell {
     } else if (frame.kind === "table") {
       if (frame.version > this.#parts().map.table.version) this.look();
     } else if (frame.kind === "give") this.#receive(frame.shard, frame.epoch);
-  }
-
-  /** Ends the sessions and interests of an edge that did not come back. */
-  #forgetEdge(edge: NodeId): void {
-    const { bugs, dispatch, map, ports: { log, timers } } = this.#parts();
-    const ended: { readonly name: AccountName; readonly session: SessionId }[] = [];
-    for (const shard of map.shards) {
-      const { sessions, watched } = shard.presence.ofEdge(edge);
-      ended.push(...sessions);
-      if (watched.length > 0) dispatch.submit(shard, { kind: "uninterest", node: edge, watched });
-    }
-    if (ended.length > 0) {
-      log.info("sessions of a lost node ended", { edge, sessions: ended.length });
-    }
-    const step = (from: number) => {
-      for (const { name, session } of ended.slice(from, from + FORGET_STEP)) {
-        this.#host.detach(name, session);
-      }
-      if (from + FORGET_STEP >= ended.length || this.#stopped) return;
-      timers.after(FORGET_STEP_MS, () => bugs.guard("forget edge", () => step(from + FORGET_STEP)));
-    };
-    step(0);
   }
 }

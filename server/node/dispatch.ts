@@ -18,7 +18,7 @@ const HELD: ReadonlySet<ShardInput["kind"]> = new Set(
 
 /** The way to shards that other nodes own. */
 export interface Elsewhere {
-  /** Sends an input to the owner of the row; it comes back by `route` where that is another by then. */
+  /** Sends an input to the owner of the row; it returns by `route` where that is another by then. */
   send(row: ShardRow, input: ShardInput): void;
   /** Sends a packet of one of this node's shards to an edge of another node. */
   deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void;

@@ -25,6 +25,7 @@ import { type Reloaded, Takeovers } from "./takeovers.ts";
 import { type Reshaped, type Reshaping, Resharder } from "./resharder.ts";
 import { ShardMap } from "./shard_map.ts";
 import { SteadyClock } from "./steady_clock.ts";
+import { Members } from "./members.ts";
 import { readTable } from "./table_claim.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { tracedSend } from "./trace.ts";
@@ -83,7 +84,7 @@ export class Node implements EdgeRouter {
       fenced: (shard) => this.#takeovers.fenced(shard),
     });
     const stopped = () => this.#stopped;
-    const cell = this.#makeCell(options, () => parts);
+    const cell = this.#makeCell(ports, options, () => parts);
     if (cell !== null) dispatch.elsewhere = cell.remote;
     const parts: NodeParts = {
       ports,
@@ -101,9 +102,9 @@ export class Node implements EdgeRouter {
     return parts;
   }
 
-  #makeCell({ id, links }: NodeOptions, parts: () => NodeParts): Cell | null {
+  #makeCell(ports: Ports, { id, links }: NodeOptions, parts: () => NodeParts): Cell | null {
     if (links === undefined) return null;
-    return new Cell(parts, id, links, {
+    return new Cell(parts, new Members(id, ports), links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,
       hurry: () => this.committer.hurry(),

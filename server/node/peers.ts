@@ -89,7 +89,7 @@ export interface Peer extends NodeRef {
 
 /** What links tell a node. */
 export interface PeerEvents {
-  /** A link is there, perhaps again: what was sent before may be lost. */
+  /** A link exists, perhaps again: what was sent before may be lost. */
   linked(peer: Peer): void;
   /** It is broken. `gone`: the process is known to have ended. */
   unlinked(peer: Peer, gone: boolean): void;

@@ -103,12 +103,14 @@ export class Takeovers {
     map.remove(shard);
     this.#underWay.delete(shard);
     dispatch.forgetHeld(shard);
-    shard.takeBegun();
+    const begun = shard.takeBegun();
     const owns = (name: AccountName) => shard.owns(name);
     const unknown = "The outcome is not known: look before you repeat it";
     for (const input of callers.requestsOf(owns)) {
-      if (begunToo || REPEATABLE.has(input.op)) dispatch.route(input);
-      else callers.reply(input.request, fail("unavailable", unknown, RETRY_MS));
+      const id = begun.get(input.request);
+      if (begunToo || REPEATABLE.has(input.op)) {
+        dispatch.route(id === undefined ? input : callers.begun(input, id));
+      } else callers.reply(input.request, fail("unavailable", unknown, RETRY_MS));
     }
     for (const input of callers.interestsOf(owns)) dispatch.route(input);
   }

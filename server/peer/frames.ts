@@ -84,6 +84,8 @@ const SHARD_PACKET = union("packet", {
   }),
   rewatch: variant(6, pair),
   resolve: variant(7, { from: accountName, to: accountName }),
+  newest: variant(9, { from: accountName, to: accountName, id: accountId, known: text }),
+  is_newest: variant(10, { from: accountName, to: accountName, id: accountId, known: text }),
   resolved: variant(8, {
     from: accountName,
     fromId: optional("account id", accountId),

@@ -270,7 +270,7 @@ const STORE: readonly Mutant[] = [
     "server/node/node.ts",
     [
       "forget owing accounts at start",
-      "      loader.owing(this.shards);\n",
+      "    loader.owing(this.shards);\n",
       "",
     ],
   ),
@@ -751,12 +751,12 @@ const PRESENCE: readonly Mutant[] = [
     "server/node/resharder.ts",
     [
       "delete logs that are still needed",
-      "if (!shard.writable || !shard.includes(upTo)) needed.add(log);",
-      "if (!shard.writable) needed.add(log);",
+      " || !shard.writable || !shard.includes(upTo)) needed",
+      " || !shard.writable) needed",
     ],
     [
       "lose what was buffered for shards that are replaced",
-      "      dispatch.release();\n      const { of, at }",
+      "      dispatch.release(change.shards);\n      const { of, at }",
       "      const { of, at }",
     ],
   ),
@@ -1050,8 +1050,8 @@ const TAKEOVER: readonly Mutant[] = [
     "server/node/takeovers.ts",
     [
       "keep the state of a shard that was fenced",
-      "    this.takeOver(shard, () => {});",
-      "    this.#parts.ownership.takeOver(shard.id, () => true, () => {});",
+      "    if (this.#parts.cell === null) this.takeOver(shard, () => {});",
+      "    if (this.#parts.cell === null) this.#parts.ownership.takeOver(shard.id, () => true, () => {});",
     ],
     [
       "forget what the former owner of a shard was asked",

@@ -1,7 +1,7 @@
 /**
  * A cell of three nodes over PostgreSQL, one of which is killed again and again while users at all of
  * them send to each other and see each other's presence. What was acked is in both mailboxes exactly
- * once, in order; every shard serves again soon; nobody who comes back within the grace is shown
+ * once, in order; every shard serves again soon; nobody who reconnects within the grace is shown
  * offline.
  */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
@@ -21,6 +21,7 @@ const SERVES_MS = 2000;
 /** Between the return of a node and the next kill, ms. */
 const REST_MS = 2500;
 const PAUSE_MS = 20;
+const TRIES = 100;
 /** Lines of a log that are shown where it took longer. */
 const LINES = 15;
 /** Sees all users from every node. */
@@ -82,6 +83,18 @@ class Sender {
   }
 }
 
+/** Repeats what a cell refuses for a moment, after the loss of a node. */
+async function again<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (tries === TRIES) throw error;
+      await pause(PAUSE_MS * 5);
+    }
+  }
+}
+
 /** Watches everybody from one node, as long as that lives; notes who is shown offline. */
 async function watch(server: ServerProcess, token: string, falsely: string[]): Promise<Client> {
   const seen = (event: Frame) => {
@@ -89,10 +102,12 @@ async function watch(server: ServerProcess, token: string, falsely: string[]): P
     if (event["show"] === "offline") falsely.push(`${event["user"]} at ${server.url}`);
   };
   const device = `at-${server.url.split(":").at(-1)}`;
-  const made = await rest<{ token: string }>(server.url, "POST", "/v1/auth/password", {
-    body: { user: WATCHER, password: token, device },
+  const client = await again(async () => {
+    const made = await rest<{ token: string }>(server.url, "POST", "/v1/auth/password", {
+      body: { user: WATCHER, password: token, device },
+    });
+    return await Client.connect(server.wsUrl, { auth: { token: made.token } });
   });
-  const client = await Client.connect(server.wsUrl, { auth: { token: made.token } });
   // What was true before it came is no news.
   await pause(500);
   client.onEvent = seen;
@@ -143,84 +158,113 @@ async function probes(server: ServerProcess): Promise<string[]> {
   return tokens;
 }
 
-async function attempt(options: ProofOptions, kills: number): Promise<Verdict> {
-  const { say } = options;
-  const prng = new Prng(options.seed);
-  using dir = tempDir();
-  const cluster = startCluster();
-  const url = await cluster.database("cell");
-  Deno.writeTextFileSync(`${dir.path}/secret`, "a secret that only the proof knows, and its nodes");
-  const start = (n: number) =>
-    ServerProcess.start({
-      dataDir: `${dir.path}/node${n}`,
+/** Three nodes of one cell, one of which may be down. */
+class Nodes {
+  readonly all: ServerProcess[] = [];
+  #down = -1;
+
+  constructor(readonly dir: string, readonly store: string) {
+    Deno.writeTextFileSync(`${dir}/secret`, "a secret that only the proof knows, and its nodes");
+  }
+
+  readonly live: Live = () => this.all.filter((_, n) => n !== this.#down);
+
+  async start(n: number): Promise<void> {
+    this.all[n] = await ServerProcess.start({
+      dataDir: `${this.dir}/node${n}`,
       flags: [
         ...FLAGS,
-        ...["--store", url, "--cell-listen", "127.0.0.1:0"],
-        ...["--cell-secret-file", `${dir.path}/secret`],
-        ...["--set", "limits.requestsPerAddressPerSecond=100000"],
-        ...["--set", "limits.requestsPerAddressBurst=100000"],
-        ...["--set", "registration.perAddressPerHour=100000"],
-        ...["--set", "registration.perAddressBurst=10000"],
+        ...["--store", this.store, "--cell-listen", "127.0.0.1:0"],
+        ...["--cell-secret-file", `${this.dir}/secret`],
+        ...[
+          "limits.requestsPerAddressPerSecond=100000",
+          "limits.requestsPerAddressBurst=100000",
+          "registration.perAddressPerHour=100000",
+          "registration.perAddressBurst=10000",
+        ].flatMap((setting) => ["--set", setting]),
       ],
     });
-  const nodes: ServerProcess[] = [];
-  for (let n = 0; n < NODES; n++) nodes.push(await start(n));
-  let down = -1;
-  const live: Live = () => nodes.filter((_, n) => n !== down);
+    this.#down = -1;
+  }
+
+  async kill(n: number): Promise<void> {
+    this.#down = n;
+    await this.all[n]!.kill();
+  }
+}
+
+async function attempt(options: ProofOptions, kills: number): Promise<Verdict> {
+  using dir = tempDir();
+  const cluster = startCluster();
+  const nodes = new Nodes(dir.path, await cluster.database("cell"));
   try {
-    const tokens = await makeUsers(nodes[0]!);
-    const password = await befriend(nodes[0]!, tokens);
-    const served = await probes(nodes[0]!);
-    const senders = USERS.map((name, i) =>
-      new Sender(name, tokens.get(name)!, live, new Prng(options.seed + i + 1))
-    );
-    const running = senders.map((s) => s.run());
-    const falsely: string[] = [];
-    await pause(1000);
-    const watchers = await Promise.all(nodes.map((node) => watch(node, password, falsely)));
-    const times: number[] = [];
-    for (let kill = 1; kill <= kills; kill++) {
-      await pause(REST_MS * (0.5 + prng.number()));
-      const n = prng.int(0, NODES - 1);
-      down = n;
-      await nodes[n]!.kill();
-      const ms = await untilServed(prng.pick(live()), served);
-      times.push(ms);
-      say(`kill ${kill}: node ${n + 1}, every shard serves after ${Math.round(ms)} ms`);
-      for (const { log } of ms > SERVES_MS ? live() : []) {
-        say(log.split("\n").slice(-LINES).join("\n"));
-      }
-      await pause(prng.int(0, 1000));
-      nodes[n] = await start(n);
-      down = -1;
-      watchers[n] = await watch(nodes[n], password, falsely);
-    }
-    for (const s of senders) s.stopped = true;
-    await Promise.all(running);
-    await pause(3000);
-    for (const watcher of watchers) await watcher.close();
-    const boxes = new Map<string, Event[]>();
-    for (const user of USERS) boxes.set(user, await mailbox(nodes[0]!, tokens.get(user)!));
-    const faults = faultsOf(senders, boxes);
-    for (const fault of [...faults, ...falsely].slice(0, 10)) say(`FAULT ${fault}`);
-    times.sort((a, b) => a - b);
-    const worst = times.at(-1)!;
-    return {
-      pass: faults.length === 0 && falsely.length === 0 && worst < SERVES_MS,
-      figures: {
-        kills,
-        acked: senders.reduce((sum, s) => sum + s.acked.size, 0),
-        "sends repeated": senders.reduce((sum, s) => sum + s.repeated, 0),
-        "lost, doubled or reordered": faults.length,
-        "falsely offline": falsely.length,
-        "until every shard serves, median ms": Math.round(times[times.length >> 1]!),
-        "worst ms": Math.round(worst),
-      },
-    };
+    for (let n = 0; n < NODES; n++) await nodes.start(n);
+    return await underLoad(options, nodes, kills);
   } finally {
-    for (const node of nodes) await node.kill();
+    for (const node of nodes.all) await node.kill();
     cluster.stop();
   }
+}
+
+async function underLoad({ say, seed }: ProofOptions, nodes: Nodes, kills: number) {
+  const prng = new Prng(seed);
+  const first = nodes.all[0]!;
+  const tokens = await makeUsers(first);
+  const password = await befriend(first, tokens);
+  const served = await probes(first);
+  const senders = USERS.map((name, i) =>
+    new Sender(name, tokens.get(name)!, nodes.live, new Prng(seed + i + 1))
+  );
+  const running = senders.map((s) => s.run());
+  const falsely: string[] = [];
+  await pause(1000);
+  const watchers = await Promise.all(nodes.all.map((node) => watch(node, password, falsely)));
+  const times: number[] = [];
+  for (let kill = 1; kill <= kills; kill++) {
+    await pause(REST_MS * (0.5 + prng.number()));
+    const n = prng.int(0, NODES - 1);
+    await nodes.kill(n);
+    const ms = await untilServed(prng.pick(nodes.live()), served);
+    times.push(ms);
+    say(`kill ${kill}: node ${n + 1}, every shard serves after ${Math.round(ms)} ms`);
+    for (const { log } of ms > SERVES_MS ? nodes.live() : []) {
+      say(log.split("\n").slice(-LINES).join("\n"));
+    }
+    await pause(prng.int(0, 1000));
+    await nodes.start(n);
+    watchers[n] = await watch(nodes.all[n]!, password, falsely);
+  }
+  for (const s of senders) s.stopped = true;
+  await Promise.all(running);
+  await pause(3000);
+  for (const watcher of watchers) await watcher.close();
+  const boxes = new Map<string, Event[]>();
+  for (const user of USERS) boxes.set(user, await mailbox(nodes.all[0]!, tokens.get(user)!));
+  const faults = faultsOf(senders, boxes);
+  for (const fault of [...faults, ...falsely].slice(0, 10)) say(`FAULT ${fault}`);
+  return verdictOf(senders, faults, falsely, times);
+}
+
+function verdictOf(
+  senders: readonly Sender[],
+  faults: readonly string[],
+  falsely: readonly string[],
+  times: readonly number[],
+): Verdict {
+  const sorted = [...times].sort((a, b) => a - b);
+  const worst = sorted.at(-1)!;
+  return {
+    pass: faults.length === 0 && falsely.length === 0 && worst < SERVES_MS,
+    figures: {
+      kills: times.length,
+      acked: senders.reduce((sum, s) => sum + s.acked.size, 0),
+      "sends repeated": senders.reduce((sum, s) => sum + s.repeated, 0),
+      "lost, doubled or reordered": faults.length,
+      "falsely offline": falsely.length,
+      "until every shard serves, median ms": Math.round(sorted[sorted.length >> 1]!),
+      "worst ms": Math.round(worst),
+    },
+  };
 }
 
 /** Nodes of a cell are killed under load. */

@@ -153,14 +153,13 @@ export class SimNode implements Server {
 
   /** Starts a process. */
   start(): void {
-    const { time, config } = this.#host;
+    const { cell, config, time } = this.#host;
     this.#starts++;
     const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
     const { log, lines } = memoryLog();
     const prng = this.#prng.fork(`start ${this.#starts}`);
-    const { cell } = this.#host;
-    const store = cell?.store(this.id, process);
-    const ports = simPorts({ process, disk: this.disk, prng, log, ...(store ? { store } : {}) });
+    const store = cell?.store(this.id, process) ?? null;
+    const ports = simPorts({ process, disk: this.disk, prng, log, store });
     let edge: Edge | null = null;
     const visible = new VisibleSessions(cell?.visible ?? new VisibleCell());
     const node = this.#makeNode(process, ports, (packet) => {

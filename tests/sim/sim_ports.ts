@@ -59,7 +59,7 @@ export function simPorts(
     readonly prng: Prng;
     readonly log: Log;
     /** In the place of one on the disk. */
-    readonly store?: Store;
+    readonly store?: Store | null;
   },
 ): Ports {
   const { process, disk, prng, log } = parts;

@@ -94,7 +94,7 @@ Deno.test("11: two nodes of a cell are linked once, and frames arrive in order",
   await b.stop();
   await until(() => a.told.includes("unlinked node00000000000b.1 true"));
   assert.equal(a.told[1], "unlinked node00000000000b.1 false");
-  // Nobody is there: what is sent is lost.
+  // Without a link, what is sent is lost.
   a.links.send("node00000000000b.1" as NodeId, { kind: "table", version: 1 });
   await a.stop();
 });

@@ -44,6 +44,8 @@ const PACKETS: readonly ShardPacket[] = [
     id: "",
   },
   { kind: "rewatch", ...pair },
+  { kind: "newest", from: alice, to: bob, id: b, known: "accountid0000003" },
+  { kind: "is_newest", from: bob, to: alice, id: b, known: "" },
   { kind: "resolve", from: alice, to: bob },
   { kind: "resolved", from: alice, fromId: null, to: bob, open: false },
 ];

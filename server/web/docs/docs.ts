@@ -35,6 +35,13 @@ export const DOCUMENTS: readonly Document[] = [
     path: "server/ops/README.md",
   },
   {
+    slug: "cell",
+    name: "Several nodes",
+    about:
+      "A cell of several nodes over PostgreSQL: how to run it, who owns what, what is missing.",
+    path: "server/peer/README.md",
+  },
+  {
     slug: "web",
     name: "Web",
     about: "The client library, the web chat and the dashboard.",
