@@ -148,11 +148,9 @@ export async function startRoost(
   });
   try {
     const invite = await firstInvite(config, open);
-    const services: Services = await openServices(
-      config,
-      open,
-      (o, done) => front.openSession(o, done),
-    );
+    const services: Services = await openServices(config, open, (o, done) => {
+      front.openSession(o, done);
+    });
     const front = await createFront(config, open, process, services);
     deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
     for (const packet of early.splice(0)) deliver(packet);
