@@ -93,9 +93,13 @@ export class Cell {
     });
   }
 
-  /** Edges of other nodes whose sessions may be there: those that are linked, or were until lately. */
+  /**
+   * Edges of other nodes whose sessions may be there: those that are linked, were until lately, or
+   * live and are still to be linked.
+   */
   edges(): readonly NodeId[] {
-    return [...this.#linked.keys(), ...this.#lost.keys()];
+    const alive = this.#members.others.filter((member) => this.#isLive(member)).map(peerKey);
+    return [...new Set([...this.#linked.keys(), ...this.#lost.keys(), ...alive])];
   }
 
   // ---- start and stop
@@ -340,7 +344,7 @@ export class Cell {
   }
 
   #onLinked(peer: Peer): void {
-    const { dispatch, map } = this.#parts();
+    const { dispatch, map, ownership: { self } } = this.#parts();
     this.#linked.set(peer.key, peer);
     this.#gone.delete(peer.key);
     // Its node's former processes have ended.
@@ -358,7 +362,10 @@ export class Cell {
         dispatch.submit(shard, { kind: "uninterest", node: peer.key, watched });
       }
     }
-    for (const { id: shard, lo, hi, row: { epoch } } of map.shards) {
+    const served = map.shards.filter(({ id }) => !this.#claiming.has(id));
+    const owners = served.map(({ id, row: { epoch } }) => ({ shard: id, epoch, owner: self }));
+    if (owners.length > 0) this.#links.send(peer.key, { kind: "owners", owners });
+    for (const { id: shard, lo, hi, row: { epoch } } of served) {
       const packet = { kind: "announce", lo, hi, epoch } as const;
       this.#links.send(peer.key, { kind: "edge", shard, epoch, packet });
     }
@@ -380,17 +387,28 @@ export class Cell {
   #onFrame(from: Peer, frame: PeerFrame): void {
     if (this.#stopped || this.remote.take(from, frame)) return;
     if (frame.kind === "owners") {
-      // A hint: a node that loses a shard by it asks the store.
-      const { map, ownership } = this.#parts();
-      const others = frame.owners.filter(({ shard }) => map.byId(shard) === undefined);
-      if (others.length < frame.owners.length) this.look();
-      map.table = withEpochs(
-        map.table,
-        others.filter(({ owner }) => !sameNode(owner, ownership.self)),
-      );
-      this.remote.retry();
+      this.#onOwners(frame.owners);
     } else if (frame.kind === "table") {
       if (frame.version > this.#parts().map.table.version) this.look();
     } else if (frame.kind === "give") this.#receive(frame.shard, frame.epoch);
+  }
+
+  /**
+   * What the store has decided, from a node that has asked it. A shard that another node has at a
+   * later epoch is dropped at once: this node's edge announces its sessions to the new owner next.
+   */
+  #onOwners(owners: readonly Holder[]): void {
+    const { map, ownership } = this.#parts();
+    const others = owners.filter(({ shard, owner }) =>
+      !sameNode(owner, ownership.self) && !this.#claiming.has(shard)
+    );
+    if (others.length < owners.length) this.look();
+    const lost = others.flatMap(({ shard, epoch }) => {
+      const mine = map.byId(shard);
+      return mine !== undefined && mine.row.epoch < epoch ? mine : [];
+    });
+    map.table = withEpochs(map.table, others);
+    for (const shard of lost) this.#host.takeovers().drop(shard, false);
+    this.remote.retry();
   }
 }

@@ -40,6 +40,8 @@ export class Members {
   #beat = 0;
   /** When the last beat began that the store took. */
   #leaseFromMs = -Infinity;
+  /** When the last listing of the rows began that the store returned. */
+  #readMs = -Infinity;
 
   constructor(id: NodeId, ports: Pick<Ports, "clock" | "store">) {
     this.#id = id;
@@ -56,17 +58,23 @@ export class Members {
     return this.#ports.clock.monoMs() - this.#leaseFromMs < LEASE_MS;
   }
 
-  /** Whether the process has shown a sign of life lately, and no later process of its node has. */
+  /**
+   * Whether the process has shown a sign of life lately, and no later process of its node has. Only
+   * a listing shows that none came: a node that was paused takes nobody for dead before it has read
+   * the rows again.
+   */
   isAlive({ id, incarnation }: NodeRef): boolean {
     const seen = this.#others.get(id);
     if (seen === undefined || seen.member.incarnation !== incarnation) return false;
-    return this.#ports.clock.monoMs() - seen.seenMs < TAKEOVER_MS;
+    return this.#readMs - seen.seenMs < TAKEOVER_MS;
   }
 
   /** Reads all rows; calls back with the incarnation of this node's own row, 0 where it has none. */
   read(done: (error: StoreError | null, incarnation: number) => void): void {
+    const beganMs = this.#ports.clock.monoMs();
     this.#ports.store.list({ prefix: PREFIX, after: null, limit: NODES_MAX }, (error, rows) => {
       if (error !== null) return done(error, 0);
+      this.#readMs = beganMs;
       const nowMs = this.#ports.clock.monoMs();
       const members = rows.map(({ key, value }) => parse(key, value));
       const others = members.filter(({ id }) => id !== this.#id);

@@ -24,6 +24,12 @@ type Asked = ShardInput & { readonly kind: "request" | "interest" };
 type RequestFrame = PeerFrame & { readonly kind: "request" };
 type InterestFrame = PeerFrame & { readonly kind: "interest" };
 
+interface AskedOf {
+  readonly peer: NodeId;
+  readonly shard: number;
+  readonly epoch: number;
+}
+
 /** What it needs of its cell. */
 export interface RemoteHost {
   readonly links: PeerLinks;
@@ -37,8 +43,8 @@ export interface RemoteHost {
 export class Remote implements Elsewhere {
   readonly #parts: () => NodeParts;
   readonly #host: RemoteHost;
-  /** What was asked of other nodes, and of which. */
-  readonly #asked = new Map<AskedId, NodeId>();
+  /** What was asked of other nodes: of which, and of the owner at which epoch. */
+  readonly #asked = new Map<AskedId, AskedOf>();
   /** Requests and registrations of other nodes that shards of this one have not replied to. */
   readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
   /** What waits for an owner that can be reached. */
@@ -103,7 +109,7 @@ export class Remote implements Elsewhere {
         seed: input.seed,
         accountId: input.accountId ?? null,
       };
-    if (this.#post(row, frame)) this.#asked.set(asked, peerKey(owner!));
+    if (this.#post(row, frame)) this.#asked.set(asked, { peer: peerKey(owner!), shard, epoch });
     else this.#park(input);
   }
 
@@ -138,8 +144,8 @@ export class Remote implements Elsewhere {
   unlinked(peer: NodeId): void {
     const { callers } = this.#parts();
     const unknown = "The outcome is not known: look before you repeat it";
-    for (const [asked, whom] of this.#asked) {
-      if (whom !== peer) continue;
+    for (const [asked, of] of this.#asked) {
+      if (of.peer !== peer) continue;
       this.#asked.delete(asked);
       const request = callers.requestOf(asked);
       if (request !== undefined && !REPEATABLE.has(request.op)) {
@@ -170,10 +176,12 @@ export class Remote implements Elsewhere {
         this.#interest(from, frame);
         return true;
       case "reply":
-        if (this.#asked.delete(frame.asked)) callers.reply(frame.asked, frame.result);
+        this.#replied(frame.asked, REPEATABLE.has(frame.op), () => {
+          callers.reply(frame.asked, frame.result);
+        });
         return true;
       case "interest_answer":
-        if (this.#asked.delete(frame.asked)) callers.answer(frame.asked, frame.answers);
+        this.#replied(frame.asked, true, () => callers.answer(frame.asked, frame.answers));
         return true;
       case "moved":
         if (this.#asked.delete(frame.asked)) this.#again(frame.asked);
@@ -207,10 +215,24 @@ export class Remote implements Elsewhere {
     }
   }
 
+  /** Takes a reply. That of a former owner is not used where the next one can be asked. */
+  #replied(asked: AskedId, repeatable: boolean, reply: () => void): void {
+    const of = this.#asked.get(asked);
+    if (of === undefined) return;
+    this.#asked.delete(asked);
+    const row = this.#parts().map.table.shards.find(({ id }) => id === of.shard);
+    if (!repeatable || row?.epoch === of.epoch) return reply();
+    this.#again(asked);
+    this.retry();
+  }
+
   /** The shard where this node has it and may serve it; null: the sender is to look again. */
-  #servedShard(from: Peer, { asked, shard: id }: RequestFrame | InterestFrame): Shard | null {
+  #servedShard(from: Peer, frame: RequestFrame | InterestFrame): Shard | null {
+    const { asked, shard: id, epoch } = frame;
     const shard = this.mayServe ? this.#parts().map.byId(id) : undefined;
-    if (shard !== undefined) return shard;
+    // One who knows a later epoch knows that another node has it.
+    if (shard !== undefined && shard.row.epoch >= epoch) return shard;
+    if (shard !== undefined) this.#host.look();
     this.#host.links.send(from.key, { kind: "moved", asked });
     return null;
   }
