@@ -7,7 +7,7 @@ import type { Credentials } from "../../shard/record/fields.ts";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
-import { configOf, NAMES } from "./config.ts";
+import { cellConfigOf, configOf, NAMES } from "./config.ts";
 import { deriveCredentials } from "../../server/auth/credentials.ts";
 import { Device } from "./device.ts";
 import { History, Violation } from "./history.ts";
@@ -66,7 +66,9 @@ export class Cluster {
   constructor(seed: number, change: Partial<SimConfig> = {}) {
     this.seed = seed;
     const root = new Prng(seed);
-    this.config = { ...configOf(root.fork("config")), ...change };
+    const { nodes = 1 } = change;
+    const ofCell = nodes > 1 ? cellConfigOf(root.fork("cell config"), nodes) : {};
+    this.config = { ...configOf(root.fork("config")), ...ofCell, ...change };
     this.prng = root.fork("clients");
     this.network = new Network(this.time, root.fork("network"), {
       ...this.config.network,

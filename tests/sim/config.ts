@@ -92,8 +92,30 @@ export const FAULTS = [
   "usurp",
 ] as const;
 
+/** What goes wrong between the nodes of a cell, and between them and their store. */
+export const CELL_FAULTS = [
+  "linkCut",
+  "linksFlap",
+  "nodeCutOff",
+  "storeAway",
+  "storeRepliesLost",
+  "storeSlow",
+] as const;
+
+/** Those of one node that concern a cell of several too. */
+const IN_CELLS: ReadonlySet<string> = new Set([
+  "crash",
+  "restart",
+  "pause",
+  "crashLoop",
+  "resets",
+  "requestsLost",
+  "cuts",
+  "diskStall",
+]);
+
 /** Name of a fault. */
-export type FaultName = typeof FAULTS[number];
+export type FaultName = typeof FAULTS[number] | typeof CELL_FAULTS[number];
 
 /** One cluster. */
 export interface SimConfig {
@@ -226,5 +248,22 @@ export function configOf(prng: Prng): SimConfig {
     kindness: prng.pick([0.5, 0.9, 1]),
     trims,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0005, 0.004]),
+  };
+}
+
+/** What a seed has otherwise where its cluster is a cell of several nodes. */
+export function cellConfigOf(prng: Prng, nodes: number): Partial<SimConfig> {
+  const calm = prng.chance(0.05);
+  const possible: readonly FaultName[] = [...FAULTS.filter((f) => IN_CELLS.has(f)), ...CELL_FAULTS];
+  return {
+    nodes,
+    shards: prng.int(3, 9),
+    wire: STEADY,
+    reshards: prng.pick([0, 0, prng.int(1, 6)]),
+    // These are about what one node does with its own store.
+    cold: false,
+    bugs: 0,
+    faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
+    faultCount: calm ? 0 : prng.int(1, 8),
   };
 }

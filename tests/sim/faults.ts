@@ -5,6 +5,7 @@ import type { Cluster } from "./cluster.ts";
 import { burst } from "./injections.ts";
 import { reloadShard, usurpShard } from "./takeovers.ts";
 import { STEADY } from "./wire.ts";
+import { strikeCell } from "./cell_faults.ts";
 
 /** The faults' part of the chaos. */
 export class Faults {
@@ -30,7 +31,8 @@ export class Faults {
   /** Everything that was broken works again; nodes that are down are started. */
   heal(): void {
     this.#running = false;
-    const { nodes, network, stepFaults, wire } = this.#cluster;
+    const { cell, nodes, network, stepFaults, wire } = this.#cluster;
+    cell?.heal();
     wire.quality = STEADY;
     stepFaults.chance = 0;
     network.blocked = false;
@@ -80,6 +82,13 @@ export class Faults {
       case "cuts":
       case "requestsLost":
         return this.#network(fault);
+      case "linkCut":
+      case "linksFlap":
+      case "nodeCutOff":
+      case "storeAway":
+      case "storeRepliesLost":
+      case "storeSlow":
+        return strikeCell(this.#cluster, node, fault, () => this.#running);
       default:
         return this.#disk(node, fault);
     }

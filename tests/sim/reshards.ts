@@ -6,6 +6,7 @@ import { POINT_SPACE } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
 import { Violation } from "./history.ts";
 import type { Cluster } from "./cluster.ts";
+import type { SimNode } from "./sim_node.ts";
 
 /** Longest time until a change is made or refused, ms. */
 const ANSWER_MS = 30_000;
@@ -20,9 +21,10 @@ export function reshards(cluster: Cluster): void {
     // Some at the end: what came meanwhile and got lost is not made up for then.
     const atMs = prng.chance(0.3) ? chaosMs - prng.int(10, 300) : prng.int(0, chaosMs);
     cluster.time.global.timers.after(atMs, () => {
-      const node = cluster.nodes[0]!;
+      // Nodes that do not have all shards of a change refuse it.
+      const node = cluster.cell === null ? cluster.nodes[0]! : prng.pick(cluster.nodes);
       if (!node.serving) return;
-      if (prng.chance(0.3)) return setNumber(cluster, prng.int(1, 7));
+      if (prng.chance(0.3)) return setNumber(cluster, node, prng.int(1, 7));
       const { shards } = node.running.node.table;
       const many = shards.length > 1 && (shards.length > MANY || prng.chance(0.5));
       const first = prng.int(0, shards.length - (many ? 2 : 1));
@@ -31,7 +33,7 @@ export function reshards(cluster: Cluster): void {
       const { hi } = of.at(-1)!;
       if (prng.chance(0.5)) hurry(cluster);
       const at = many && prng.chance(0.6) ? [] : [lo + 1 + prng.int(0, hi - lo - 2)];
-      reshape(cluster, { of: of.map(({ id }) => id), at }, () => {});
+      reshape(cluster, node, { of: of.map(({ id }) => id), at }, () => {});
     });
   }
 }
@@ -44,8 +46,12 @@ function hurry(cluster: Cluster): void {
   });
 }
 
-function reshape(cluster: Cluster, change: Reshape, done: (result: Result<unknown>) => void): void {
-  const node = cluster.nodes[0]!;
+function reshape(
+  cluster: Cluster,
+  node: SimNode,
+  change: Reshape,
+  done: (result: Result<unknown>) => void,
+): void {
   const { running } = node;
   let answered = false;
   const text = `shards ${change.of.join("+")} cut at ${change.at.join() || "nothing"}`;
@@ -63,15 +69,14 @@ function reshape(cluster: Cluster, change: Reshape, done: (result: Result<unknow
 }
 
 /** Brings the table to a number of shards as the admin API does, step by step. */
-function setNumber(cluster: Cluster, count: number): void {
-  const { running } = cluster.nodes[0]!;
+function setNumber(cluster: Cluster, node: SimNode, count: number): void {
+  const { running } = node;
   const steps = planTo(running.node.table, count);
   const next = (): void => {
     const step = steps.shift();
-    if (step === undefined || cluster.nodes[0]!.up === false) return;
-    if (cluster.nodes[0]!.running !== running) return;
+    if (step === undefined || !node.up || node.running !== running) return;
     const change = reshapeOf(running.node.table, step);
-    if (change !== null) reshape(cluster, change, (result) => result.ok && next());
+    if (change !== null) reshape(cluster, node, change, (result) => result.ok && next());
   };
   next();
 }

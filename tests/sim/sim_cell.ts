@@ -46,6 +46,10 @@ export class SimCell {
   readonly #cuts = new Set<string>();
   /** Nodes that cannot reach the store. */
   readonly #away = new Set<NodeId>();
+  /** Nodes that reach it, but get no replies: the outcome of what they ask is unknown. */
+  readonly #deaf = new Set<NodeId>();
+  /** How long each way to the store takes besides, for some nodes (ms). */
+  readonly #slowMs = new Map<NodeId, number>();
   /** Appends wait for each other: the store takes one at a time. */
   #appends: (() => void)[] = [];
 
@@ -62,14 +66,15 @@ export class SimCell {
     for (const name of CALLS) {
       client[name] = (...args) => {
         const done = args.pop() as Call;
+        const lost = { kind: "unknown", message: "the store cannot be reached" };
         const reply: Call = (...values) => {
-          this.#later(() => process.timers.soon(() => done(...values)));
+          const known = this.#deaf.has(node) ? [lost, []] : values;
+          this.#toStore(node, () => process.timers.soon(() => done(...known)));
         };
         if (this.#away.has(node)) {
-          const lost = { kind: "unknown", message: "the store cannot be reached" };
           return void process.timers.after(WAY_MS, () => done(lost, []));
         }
-        this.#later(() => {
+        this.#toStore(node, () => {
           if (name !== "append") return server[name]!(...args, reply);
           this.#append(() =>
             server[name]!(...args, (...values: unknown[]) => {
@@ -93,8 +98,10 @@ export class SimCell {
     if (this.#appends.length === 1) run();
   }
 
-  #later(run: () => void): void {
-    this.#time.global.timers.after(this.#prng.number() * WAY_MS, run);
+  /** One way between a node and the store. */
+  #toStore(node: NodeId, run: () => void): void {
+    const slowMs = this.#slowMs.get(node) ?? 0;
+    this.after(this.#prng.number() * (WAY_MS + slowMs), run);
   }
 
   /** The links of a process of a node. */
@@ -122,6 +129,22 @@ export class SimCell {
   keepFromStore(node: NodeId, away: boolean): void {
     if (away) this.#away.add(node);
     else this.#away.delete(node);
+  }
+
+  /** Loses the store's replies to a node, or no longer. */
+  loseReplies(node: NodeId, lost: boolean): void {
+    if (lost) this.#deaf.add(node);
+    else this.#deaf.delete(node);
+  }
+
+  /** Makes a node's ways to the store take up to `ms` longer. */
+  slowDown(node: NodeId, ms: number): void {
+    this.#slowMs.set(node, ms);
+  }
+
+  /** Everything gets through again. */
+  heal(): void {
+    for (const broken of [this.#cuts, this.#away, this.#deaf, this.#slowMs]) broken.clear();
   }
 
   // ---- for the ends of links

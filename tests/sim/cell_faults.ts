@@ -1,0 +1,52 @@
+/** What goes wrong between the nodes of a cell, and between them and the store that they share. */
+import type { CELL_FAULTS } from "./config.ts";
+import type { Cluster } from "./cluster.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
+import type { SimNode } from "./sim_node.ts";
+
+type CellFault = typeof CELL_FAULTS[number];
+
+/** Breaks something of a node and repairs it later, while `running` returns true. */
+export function strikeCell(
+  cluster: Cluster,
+  { id }: SimNode,
+  fault: CellFault,
+  running: () => boolean,
+): void {
+  const { prng, time } = cluster;
+  const cell = cluster.cell!;
+  const others = cluster.nodes.map((node) => node.id).filter((other) => other !== id);
+  const later = (ms: number, run: () => void) => {
+    time.global.timers.after(ms, () => running() && run());
+  };
+  const cut = (peers: readonly NodeId[], cuts: boolean) => {
+    for (const peer of peers) cell.cut(id, peer, cuts);
+  };
+  const flap = (peers: readonly NodeId[], times: number): void => {
+    cut(peers, true);
+    later(prng.pick([5, prng.int(5, 800)]), () => {
+      cut(peers, false);
+      if (times > 1) later(prng.int(5, 1500), () => flap(peers, times - 1));
+    });
+  };
+  const forMs = prng.pick([prng.int(50, 800), prng.int(500, 12_000)]);
+  switch (fault) {
+    case "linkCut":
+    case "nodeCutOff": {
+      const peers = fault === "linkCut" ? [prng.pick(others)] : others;
+      cut(peers, true);
+      return later(forMs, () => cut(peers, false));
+    }
+    case "linksFlap":
+      return flap(prng.chance(0.5) ? [prng.pick(others)] : others, prng.int(2, 6));
+    case "storeAway":
+      cell.keepFromStore(id, true);
+      return later(forMs, () => cell.keepFromStore(id, false));
+    case "storeRepliesLost":
+      cell.loseReplies(id, true);
+      return later(prng.pick([3, 20, forMs]), () => cell.loseReplies(id, false));
+    case "storeSlow":
+      cell.slowDown(id, prng.pick([30, 500, 5000]));
+      return later(forMs, () => cell.slowDown(id, 0));
+  }
+}
