@@ -13,6 +13,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
+import { Giving } from "./giving.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
 import { peerKey } from "./peers.ts";
@@ -20,12 +21,8 @@ import { placement, sameNode } from "../../shard/table/placement.ts";
 import { Remote } from "./remote.ts";
 import { TABLE_REGISTER } from "./ports.ts";
 
-/**
- * How long the live nodes must have been the same before shards move between them (ms), and how long
- * a node that was given a shard has to claim it.
- */
+/** How long the live nodes must have been the same before shards move between them (ms). */
 const STABLE_MS = 2000;
-const GIVEN_MS = 2000;
 
 /** What the cell needs of its node. */
 export interface CellHost {
@@ -51,9 +48,7 @@ export class Cell {
   /** Processes that are known to have ended. */
   readonly #gone = new Set<NodeId>();
   readonly #lost: LostEdges;
-  #giving: { readonly shard: Shard; readonly to: NodeRef } | null = null;
-  /** Shards that were given away and are not claimed yet. */
-  readonly #given = new Map<number, number>();
+  readonly #giving: Giving;
   readonly #claiming = new Set<number>();
   #liveKeys = "";
   #stableSinceMs = 0;
@@ -68,6 +63,14 @@ export class Cell {
     this.#host = host;
     this.#lost = new LostEdges(parts, (name, session) => host.detach(name, session));
     this.#members = members;
+    this.#giving = new Giving(parts, {
+      isLinked: (peer) => this.#linked.has(peer),
+      send: (peer, frame) => links.send(peer, frame),
+      mayGive: ({ id, presence }) =>
+        !this.#claiming.has(id) && !presence.settling.active && !host.reshaping(),
+      hurry: () => host.hurry(),
+      drop: (shard) => host.takeovers().drop(shard, true),
+    });
     this.remote = new Remote(parts, {
       links,
       isLinked: (peer) => this.#linked.has(peer),
@@ -193,7 +196,7 @@ export class Cell {
     const { map, ownership } = this.#parts();
     map.table = withEpochs(map.table, holders);
     for (const row of map.table.shards) {
-      if (!sameNode(row.owner, ownership.self)) this.#given.delete(row.id);
+      if (!sameNode(row.owner, ownership.self)) this.#giving.claimed(row.id);
       const shard = map.byId(row.id);
       if (shard === undefined || this.#claiming.has(row.id)) continue;
       if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard, false);
@@ -236,11 +239,11 @@ export class Cell {
     const free = shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
-      if (sameNode(row.owner, self)) return (this.#given.get(row.id) ?? 0) <= this.#nowMs;
+      if (sameNode(row.owner, self)) return !this.#giving.isGiven(row.id);
       return sameNode(placed.get(row.id)!, self) &&
         (row.owner === null || !this.#isLive(row.owner));
     });
-    if (this.#nowMs - this.#stableSinceMs >= STABLE_MS) this.#giveNext(placed);
+    if (this.#nowMs - this.#stableSinceMs >= STABLE_MS) this.#giving.next(placed);
     this.#claim(free, done);
   }
 
@@ -273,45 +276,9 @@ export class Cell {
     });
   }
 
-  // ---- giving away
-
-  #giveNext(placed: ReadonlyMap<number, NodeRef>): void {
-    const { dispatch, map, ownership } = this.#parts();
-    if (this.#giving !== null || this.#host.reshaping() || !map.ready) return;
-    const shard = map.shards.find(({ id, presence }) => {
-      const to = placed.get(id)!;
-      if (sameNode(to, ownership.self) || this.#claiming.has(id)) return false;
-      return this.#linked.has(peerKey(to)) && !presence.settling.active;
-    });
-    if (shard === undefined) return;
-    this.#giving = { shard, to: placed.get(shard.id)! };
-    dispatch.hold([shard]);
-    this.#host.hurry();
-    this.turnEnded();
-  }
-
-  /** After a turn: goes on giving a shard away when nothing of it is under way. */
+  /** After a turn: goes on giving a shard away. */
   turnEnded(): void {
-    const giving = this.#giving;
-    if (giving === null) return;
-    const { shard, to } = giving;
-    const { dispatch, map, ports: { log } } = this.#parts();
-    if (shard.ended || !this.#linked.has(peerKey(to))) {
-      this.#giving = null;
-      return dispatch.release([shard]);
-    }
-    if (!shard.quiescent) return;
-    this.#giving = null;
-    const { id, row: { epoch } } = shard;
-    this.#given.set(id, this.#nowMs + GIVEN_MS);
-    this.#links.send(peerKey(to), { kind: "give", shard: id, epoch });
-    map.table = withEpochs(map.table, [{ shard: id, epoch, owner: to }]);
-    log.info("shard given away", { shard: id, to: to.id });
-    // What is held goes to the new owner behind the frame that makes it one.
-    shard.ended = true;
-    map.remove(shard);
-    dispatch.release([shard]);
-    this.#host.takeovers().drop(shard, true);
+    this.#giving.turnEnded();
   }
 
   /** Another node gives this one a shard. */
