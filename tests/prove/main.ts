@@ -9,6 +9,7 @@ import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
 import { dashboardProof } from "./dashboard.ts";
 import { historyProof } from "./history.ts";
+import { floodProof } from "./flood.ts";
 import { hostileProof } from "./hostile.ts";
 import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
@@ -26,6 +27,7 @@ const PROOFS: readonly Proof[] = [
   crashProof,
   backupProof,
   hostileProof,
+  floodProof,
   mailboxProof,
   presenceProof,
   loginProof,
