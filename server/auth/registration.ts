@@ -7,7 +7,7 @@ import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 import { deriveCredentials } from "./credentials.ts";
-import { evenly } from "./even_answers.ts";
+import { evenly } from "../node/even_answers.ts";
 import type { PasswordQueue } from "./password_queue.ts";
 import { placeMaker } from "./places.ts";
 import type { SignInOptions } from "./sign_in_options.ts";

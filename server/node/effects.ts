@@ -1,5 +1,6 @@
 /** Does what the steps of shards ask for: replies, packets, reads of the store, lines in the log. */
 import type { Effect } from "../../shard/effects.ts";
+import { EvenResolves } from "./even_resolves.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
@@ -8,9 +9,11 @@ import { traceEffect } from "./trace.ts";
 /** See the head of this file. */
 export class Effects {
   readonly #parts: NodeParts;
+  readonly #resolves: EvenResolves;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
+    this.#resolves = new EvenResolves(parts.ports.timers);
   }
 
   /** Does one effect of the shard. May throw what the edge throws. */
@@ -53,9 +56,18 @@ export class Effects {
   }
 
   #carry(packet: ShardPacket): void {
-    const { dispatch, map, options: { carry } } = this.#parts;
-    const arrive = () => dispatch.submit(map.shardOf(packet.to), { kind: "packet", packet });
-    if (carry === undefined) arrive();
-    else carry(packet, arrive);
+    const { dispatch, map, options: { carry }, stopped } = this.#parts;
+    const arrive = () => {
+      if (packet.kind === "resolve") this.#resolves.asked(packet);
+      dispatch.submit(map.shardOf(packet.to), { kind: "packet", packet });
+    };
+    const leave = () => {
+      if (carry === undefined) arrive();
+      else carry(packet, arrive);
+    };
+    if (packet.kind !== "resolved") return leave();
+    this.#resolves.answered(packet, () => {
+      if (!stopped()) leave();
+    });
   }
 }
