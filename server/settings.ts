@@ -16,6 +16,7 @@ import type { AdmissionControlOptions } from "./http/admission_control.ts";
 import type { EdgeLimits } from "./edge/types.ts";
 import type { ExchangeLimits } from "./v1/sign_in_routes.ts";
 import type { GatewayLimits } from "./gateway/gateway.ts";
+import type { TargetRules } from "./config/target.ts";
 import type { WsLimits } from "./v1/ws.ts";
 import { DEDUPE_SHAPE } from "../shard/message/dedupe.ts";
 import {
@@ -218,6 +219,11 @@ export function wsLimits({ limits, timeouts }: Config): WsLimits {
     framesPerSecond: limits.framesPerSecond * rateFactor,
     framesBurst: limits.framesBurst * rateFactor,
   };
+}
+
+/** Where webhooks may go. */
+export function targetRules({ gateway }: Config): TargetRules {
+  return { privateToo: gateway.privateTargets, ports: gateway.webhookPorts };
 }
 
 /** Bounds of the gateway and of webhooks. */

@@ -11,7 +11,7 @@ import { evenly } from "../node/even_answers.ts";
 import type { PasswordQueue } from "./password_queue.ts";
 import { placeMaker } from "./places.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
-import { addressKey, Throttle } from "./throttle.ts";
+import { addressKey, NetworkThrottle } from "./throttle.ts";
 import { inviteName } from "./token.ts";
 import type { SignIn, Verified } from "./types.ts";
 
@@ -64,7 +64,7 @@ export function createRegistration(
   options: SignInOptions,
   queue: PasswordQueue,
 ): SignIn["register"] {
-  const throttle = new Throttle(options.registrations);
+  const throttle = new NetworkThrottle(options.registrations);
   const placeOf = placeMaker(options.fakeSaltSecret);
   return (input, done) => {
     const wanted = readWanted(input, options);

@@ -78,6 +78,14 @@ const server = {
   tlsKey: optionalPath({
     doc: "PEM file of the certificate's private key.",
   }),
+  hstsDays: int({
+    default: 365,
+    min: 0,
+    max: DAY_MAX,
+    unit: "days",
+    doc:
+      "With tlsCert: for how long browsers use nothing but https for this host name; 0 says none.",
+  }),
   trustedProxies: list({
     wants: "IP addresses or ranges such as 10.0.0.0/8",
     doc: "Proxies whose X-Forwarded-For and X-Forwarded-Prefix are believed, and no one else's.",

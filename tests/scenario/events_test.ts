@@ -102,6 +102,7 @@ async function withServer(
     host: "127.0.0.1",
     port: 0,
     tls: null,
+    hsts: null,
     trustedProxies: [],
     connectionsMax: 100,
     connectionsPerAddressMax: 100,

@@ -77,6 +77,7 @@ export async function withHttpServer(
     host: "127.0.0.1",
     port: 0,
     tls: null,
+    hsts: null,
     trustedProxies: [],
     connectionsMax: 100,
     connectionsPerAddressMax: 100,
