@@ -16,6 +16,7 @@ import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts";
 import { Turns } from "../../server/http/turns.ts";
+import { PLAIN_DOOR } from "./http_fixture.ts";
 import { RawSocket } from "./raw_socket.ts";
 import { EDGE_LIMITS, PROTOCOL_LIMITS } from "../sim/limits.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
@@ -99,10 +100,7 @@ async function withServer(
     penalize: () => {},
     upgrade: (_request, socket) => void socket.destroy(),
   }, {
-    host: "127.0.0.1",
-    port: 0,
-    tls: null,
-    hsts: null,
+    ...PLAIN_DOOR,
     trustedProxies: [],
     connectionsMax: 100,
     connectionsPerAddressMax: 100,
