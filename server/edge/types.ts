@@ -181,6 +181,8 @@ export interface PollBatch {
   readonly soft: number;
   /** Position to repeat in the next poll. */
   readonly cursor: Cursor;
+  /** Another poll or transport of the session ended this one: the caller should not poll at once. */
+  readonly replaced: boolean;
 }
 
 /** A signal on its way to a session. */

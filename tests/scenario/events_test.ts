@@ -136,6 +136,7 @@ interface Answer {
   readonly cursor: string;
   readonly mode?: string;
   readonly snapshot?: object;
+  readonly replaced?: true;
   readonly events: readonly { readonly k: string; readonly seq?: number }[];
 }
 
@@ -161,6 +162,22 @@ Deno.test("the first poll opens a session and answers at once, the next one wait
     assert.deepEqual(second.events.map(({ k, seq }) => [k, seq]), [["message", 2]]);
     assert.equal(second.cursor, `${MAILBOX}:2`);
     assert.deepEqual(signIns, ["token ok"], "who polls on has signed in before");
+  });
+});
+
+Deno.test("10.12: two pollers of one session do not spin, for the first gets its response late", async () => {
+  await withServer({}, async ({ port, push, edge }) => {
+    const { cursor, session } = await get(port);
+    const first = get(port, `?after=${cursor}&soft=0`, session);
+    await eventually(() => edge.gauges().polling === 1);
+    const began = performance.now();
+    const second = get(port, `?after=${cursor}&soft=0`, session);
+    const { replaced, events } = await first;
+    assert.deepEqual([replaced, events], [true, []]);
+    assert.ok(performance.now() - began > 900, "at once");
+    push(session, ["new"]);
+    const { events: seen, replaced: not } = await second;
+    assert.deepEqual([seen.length, not], [1, undefined]);
   });
 });
 
