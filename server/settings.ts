@@ -110,6 +110,7 @@ export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignI
   return {
     domain: config.server.domain,
     registration: registration.mode,
+    nameScripts: registration.nameScripts,
     iterations: { sha256, sha1: auth.scramSha1 ? sha256 : null },
     formerIterations: auth.formerScramIterations,
     fakeSaltSecret,

@@ -5,6 +5,7 @@ import type { Credentials } from "../../shard/ops.ts";
 import { parseAddress, PASSWORD_BYTES_MAX, preparePassword } from "../../shard/name/name.ts";
 import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
+import { keepsLevel } from "../../shard/name/scripts.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 import { deriveCredentials } from "./credentials.ts";
 import { evenly } from "../node/even_answers.ts";
@@ -103,6 +104,13 @@ function readWanted(
   const reserved = reservedReason(name.name);
   if (reserved !== null) {
     return fail("bad_request", `Cannot register this user name: ${reserved}.`);
+  }
+  if (!keepsLevel(name.name, options.nameScripts)) {
+    return fail(
+      "bad_request",
+      "Cannot register this user name: it mixes letters of scripts that look alike or are not " +
+        "written together (UTS #39).",
+    );
   }
   const password = newPassword(input.password, options.passwordLengthMin);
   if (!password.ok) return password;

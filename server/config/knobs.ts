@@ -20,6 +20,8 @@ import {
   text,
 } from "./knob.ts";
 
+import { RESTRICTION_LEVELS } from "../../shard/name/scripts.ts";
+
 const DAY_MAX = 36_500;
 
 /** A text as it is, null where it is empty. */
@@ -106,6 +108,11 @@ const registration = {
     max: 128,
     unit: "characters",
     doc: "Shortest password for new accounts and password changes.",
+  }),
+  nameScripts: choice({
+    default: "high",
+    of: RESTRICTION_LEVELS,
+    doc: "Which scripts a new name may mix (UTS #39): high is Latin with East Asian ones.",
   }),
   inviteDays: int({
     default: 7,
