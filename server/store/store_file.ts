@@ -42,6 +42,8 @@ export class StoreFile {
   readonly #db: DatabaseSync;
   readonly #first: StatementSync;
   readonly #next: StatementSync;
+  /** Whether rows may be without a checksum. */
+  readonly hasPlainRows: boolean;
 
   /** Opens it, and sees all commits up to now. Throws what SQLite throws where it cannot be read. */
   constructor(path: string) {
@@ -56,6 +58,8 @@ export class StoreFile {
         );
       this.#first = select("");
       this.#next = select("WHERE k > ?");
+      const key = encodeKey(CHECKSUMS_KEY);
+      this.hasPlainRows = this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(key) === undefined;
     } catch (error) {
       this.#db.close();
       throw error;
@@ -72,10 +76,13 @@ export class StoreFile {
     return Number(row?.["version"] ?? 0);
   }
 
-  /** Whether rows may be without a checksum. */
-  hasPlainRows(): boolean {
-    const key = encodeKey(CHECKSUMS_KEY);
-    return this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(key) === undefined;
+  /** The value of a row; null where none exists or it is damaged. */
+  value(key: StoreKey): Uint8Array | null {
+    const keyBytes = encodeKey(key);
+    const found = this.#db.prepare("SELECT v FROM kv WHERE k = ?").get(keyBytes);
+    if (found === undefined) return null;
+    const row = checkRow(key, found["v"] as Uint8Array, this.hasPlainRows);
+    return row.kind === "damaged" ? null : row.value;
   }
 
   /** What is wrong with the file as SQLite sees it; empty where nothing is. */
@@ -104,21 +111,25 @@ export class StoreFile {
    * where all of it was read.
    */
   rows(take: TakeRow): string | null {
-    try {
-      const plainRows = this.hasPlainRows();
-      let last: Uint8Array | null = null;
-      for (;;) {
-        const rows = last === null ? this.#first.all() : this.#next.all(last);
-        for (const row of rows) {
-          const key = row["k"] as Uint8Array;
-          if (last !== null && Buffer.compare(last, key) >= 0) return "keys are not in their order";
-          last = key;
-          if (Number(row["v_encoding"]) !== BYTES_ENCODING) return "a row is not of bytes";
-          if (Number(row["expiration_ms"]) !== NEVER) return "a row is about to expire";
-          take(fileRow(key, row["v"] as Uint8Array, plainRows));
-        }
-        if (rows.length < PAGE) return null;
+    let last: Uint8Array | null = null;
+    for (;;) {
+      const page = this.#page(last);
+      if (typeof page === "string") return page;
+      for (const row of page) {
+        const key = row["k"] as Uint8Array;
+        if (last !== null && Buffer.compare(last, key) >= 0) return "keys are not in their order";
+        last = key;
+        if (Number(row["v_encoding"]) !== BYTES_ENCODING) return "a row is not of bytes";
+        if (Number(row["expiration_ms"]) !== NEVER) return "a row is about to expire";
+        take(fileRow(key, row["v"] as Uint8Array, this.hasPlainRows));
       }
+      if (page.length < PAGE) return null;
+    }
+  }
+
+  #page(after: Uint8Array | null): Record<string, unknown>[] | string {
+    try {
+      return after === null ? this.#first.all() : this.#next.all(after);
     } catch (error) {
       return messageOf(error);
     }
