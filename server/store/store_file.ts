@@ -85,6 +85,11 @@ export class StoreFile {
     return row.kind === "damaged" ? null : row.value;
   }
 
+  /** Whether a row exists. */
+  has(key: StoreKey): boolean {
+    return this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(encodeKey(key)) !== undefined;
+  }
+
   /** What is wrong with the file as SQLite sees it; empty where nothing is. */
   faults(): string[] {
     try {
