@@ -7,7 +7,7 @@ import { visible, visibleLines } from "../text/visible.ts";
 import { VERSION } from "../config/version.ts";
 import { addAdminCommands } from "./admin.ts";
 import { addBackupCommands } from "./backup.ts";
-import { addCheckCommand } from "./check.ts";
+import { addCheckCommand, addRepairCommand } from "./check.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
 import { type CliHost, EXIT, UsageError } from "./host.ts";
 import { addInspectCommands } from "./inspect.ts";
@@ -106,6 +106,7 @@ export function buildProgram(
   addAdminCommands(program, host);
   addBackupCommands(program, host);
   addCheckCommand(program, host, exit);
+  addRepairCommand(program, host, exit);
   addTransferCommands(program, host);
   addInspectCommands(program, host);
   addShardCommands(program, host);

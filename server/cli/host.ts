@@ -1,6 +1,6 @@
 /** What the command line needs of the machine, and how its commands report. */
 import type { Backups } from "../ops/backup.ts";
-import type { Repairs } from "../ops/check.ts";
+import type { Repairs } from "../ops/repair.ts";
 import type { Config } from "../config/config.ts";
 import type { ClaimedFile, TextSink } from "../system/text_file.ts";
 import type { Terminal } from "../system/terminal.ts";
@@ -34,7 +34,7 @@ export interface CliHost extends Terminal {
   recordAction(dataDir: string, action: string): Promise<void>;
   /** Loads what makes backups; late, for the same reason. */
   backups(): Promise<Backups>;
-  /** Loads what looks for damage of a store; late, for the same reason. */
+  /** Loads what finds and repairs damage of a store; late, for the same reason. */
   repairs(): Promise<Repairs>;
   /** Speaks to the admin socket at `path`. */
   adminSocket(path: string): AdminTransport;

@@ -19,11 +19,6 @@ export interface Checked {
   readonly inUse: boolean;
 }
 
-/** Looks at stores of data directories, late loaded. */
-export interface Repairs {
-  readonly checkStore: typeof checkStore;
-}
-
 /**
  * Looks through the store; `progress` is called with the rows so far. Rejects where the directory is
  * not one, or its store is elsewhere.

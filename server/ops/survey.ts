@@ -26,6 +26,8 @@ export interface Fault {
   /** Its row; [] for the file as a whole. */
   readonly key: StoreKey;
   readonly reason: string;
+  /** Of a hole in a log, the LSN that comes after it. */
+  readonly until?: number;
   /** The row as it is stored, where `kind` is `row`. */
   readonly row: FileRow | null;
 }
@@ -39,6 +41,10 @@ export interface Survey {
   readonly faults: readonly Fault[];
   /** The shard of an account; null where the table cannot be read. */
   shardOf(name: AccountName): number | null;
+  /** The logs that an account's records are in: its shard's, and those that it inherits. */
+  logsOf(name: AccountName): readonly number[];
+  /** The last LSN of these logs, 0 where they are empty. */
+  lastLsn(name: AccountName): number;
   /** The name of an account by its id, of those that own damaged rows; null where none has it. */
   nameOf(id: AccountId): AccountName | null;
 }
@@ -47,6 +53,8 @@ export interface Survey {
 class Surveyor {
   readonly faults: Fault[] = [];
   readonly names = new Map<AccountId, AccountName>();
+  /** The last LSN of each log. */
+  readonly heads = new Map<number, number>();
   rows = 0;
   accounts = 0;
   plainRows = 0;
@@ -99,9 +107,12 @@ class Surveyor {
     const [, shard, lsn] = key as readonly [string, number, number];
     if (this.#log?.shard !== shard) this.#log = { shard, next: lsn };
     if (lsn !== this.#log.next) {
-      this.add("log", ["log", shard, this.#log.next], `records before ${lsn} are missing`);
+      const key = ["log", shard, this.#log.next];
+      const reason = `records before ${lsn} are missing`;
+      this.faults.push({ kind: "log", key, reason, until: lsn, row: null });
     }
     this.#log.next = lsn + 1;
+    this.heads.set(shard, lsn);
     if (kind !== "damaged") this.#read(key, () => void readRecord(value));
   }
 
@@ -165,17 +176,24 @@ export function survey(file: StoreFile, progress: (rows: number) => void): Surve
   const known = surveyor.faults.some(({ reason }) => reason === broken);
   if (broken !== null && !known) surveyor.add("structure", [], broken);
   const table = tableOf(file);
-  const { rows, accounts, plainRows, faults, names } = surveyor;
+  const { rows, accounts, plainRows, faults, names, heads } = surveyor;
+  const shardOf = (name: AccountName) => {
+    const point = pointOf(name);
+    return table?.shards.find((s) => s.lo <= point && point < s.hi);
+  };
+  const logsOf = (name: AccountName) => {
+    const shard = shardOf(name);
+    return shard === undefined ? [] : [...shard.inherits.map(({ log }) => log), shard.id];
+  };
   return {
     rows,
     accounts,
     plainRows,
     faults,
     nameOf: (id) => names.get(id) ?? null,
-    shardOf: (name) => {
-      const point = pointOf(name);
-      return table?.shards.find((s) => s.lo <= point && point < s.hi)?.id ?? null;
-    },
+    shardOf: (name) => shardOf(name)?.id ?? null,
+    logsOf,
+    lastLsn: (name) => Math.max(0, ...logsOf(name).map((log) => heads.get(log) ?? 0)),
   };
 }
 

@@ -36,6 +36,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "main.ts",
   "server/ops/backup.ts",
   "server/ops/check.ts",
+  "server/ops/repair.ts",
   "server/http/admission_control.ts",
   "server/config_files.ts",
   "server/front.ts",
@@ -53,6 +54,8 @@ const WIRING: ReadonlySet<string> = new Set([
 /** The files that may see the durable state of accounts other than readonly. */
 const STATE_FILES: Readonly<Record<string, string>> = {
   "server/ops/survey.ts": "reads what is stored into it, to look for damage",
+  "server/ops/repair_plan.ts": "reads what is stored into it, to keep what can be kept",
+  "shard/account/salvage.ts": "writes it anew in the place of what cannot be read",
   "shard/account/account.ts": "defines it, and the readonly view of it",
   "shard/account/apply.ts": "changes it as the log says",
   "shard/account/apply_import.ts": "the part of apply that is about imports",
