@@ -1,7 +1,7 @@
 /**
  * Bits flipped, sectors zeroed and ends cut off in the store and its write-ahead file, as a stopped
  * server and a killed one leave them. Each copy is then opened as a start opens it, and every account
- * is looked at.
+ * is looked at. What is not harmless is then repaired and looked at again.
  */
 import type { Found } from "./damage/worker.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
@@ -121,6 +121,9 @@ async function run(options: ProofOptions): Promise<Verdict> {
   }
   for (const crash of crashes) options.say(crash);
   const figures: Record<string, number> = { cases: count };
+  for (const repair of ["whole", "given up", "impossible"] as const) {
+    figures[`repaired: ${repair}`] = outcomes.filter(({ found }) => found.repair === repair).length;
+  }
   for (const o of OUTCOMES) figures[o] = outcomes.filter(({ outcome }) => outcome === o).length;
   return { pass: figures["FAULT"] === 0 && crashes.length === 0, figures };
 }

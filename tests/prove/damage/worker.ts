@@ -7,8 +7,10 @@ import type { Failure } from "../../../shard/errors.ts";
 import type { Inflicted } from "./inflict.ts";
 import { ask, lookAt, must, namesOf, send } from "./accounts.ts";
 import { configOf } from "../../../server/config/config.ts";
+import { DatabaseSync } from "node:sqlite";
 import { inflict } from "./inflict.ts";
 import { type OpenNode, openNode } from "../../../server/open.ts";
+import { repairStore } from "../../../server/ops/repair.ts";
 import { Prng } from "../../sim/prng.ts";
 
 const ACCOUNTS = 24;
@@ -23,6 +25,8 @@ export interface Found extends Inflicted {
   /** The message of a refused start; null where it served. */
   readonly refused: string | null;
   readonly quarantined: readonly { readonly name: string; readonly shard: number }[];
+  /** What a repair made of it: `whole`: nothing was given up; null: it was not needed. */
+  readonly repair: "whole" | "given up" | "impossible" | null;
   /** What must not be, one line each. */
   readonly faults: readonly string[];
 }
@@ -92,12 +96,24 @@ function copyDir(from: string, to: string): void {
   }
 }
 
-/** Makes `stopped` and `killed`: what a server leaves in one way and the other. */
+/** Puts what the write-ahead file has into the store's file, the log's tail with it. */
+function mergeWal(path: string): void {
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  db.close();
+}
+
+/**
+ * Makes `stopped` and `killed`: what a server leaves in one way and the other; and `merged`: what a
+ * killed one leaves right after SQLite has emptied its write-ahead file.
+ */
 async function make(base: string, seed: number): Promise<void> {
   const opened = await open(`${base}/live`);
   await fill(opened, new Prng(seed));
   const expected = await settled(opened.node);
   copyDir(`${base}/live`, `${base}/killed`);
+  copyDir(`${base}/live`, `${base}/merged`);
+  mergeWal(`${base}/merged/kv.sqlite3`);
   await opened.close();
   copyDir(`${base}/live`, `${base}/stopped`);
   Deno.writeTextFileSync(`${base}/expected.json`, JSON.stringify([...expected]));
@@ -138,26 +154,57 @@ async function examine({ node }: OpenNode, expected: ReadonlyMap<AccountName, st
 
 async function tryCase(base: string, seed: number, number: number): Promise<Found> {
   const prng = new Prng(seed).fork(`case ${number}`);
-  const from = prng.pick(["killed", "stopped"]);
+  const from = prng.pick(["killed", "stopped", "merged"]);
   const dir = `${base}/case`;
-  copyDir(`${base}/${from}`, dir);
-  const inflicted = inflict(dir, prng);
+  const damage = () => {
+    copyDir(`${base}/${from}`, dir);
+    return inflict(dir, new Prng(seed).fork(`damage ${number}`));
+  };
+  const inflicted = damage();
   const expected = new Map<AccountName, string>(
     JSON.parse(Deno.readTextFileSync(`${base}/expected.json`)),
   );
   const about = { ...inflicted, number, base: from };
   try {
+    const found = await openAndExamine(dir, expected);
+    if (found.refused === null && found.quarantined.length === 0) {
+      return { ...about, ...found, repair: null };
+    }
+    // An opened store has been written to; the repair is of the damage alone.
+    Deno.removeSync(dir, { recursive: true });
+    damage();
+    const { repair, faults } = await tryRepair(dir, expected);
+    return { ...about, ...found, repair, faults: [...found.faults, ...faults] };
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
+async function openAndExamine(dir: string, expected: ReadonlyMap<AccountName, string>) {
+  try {
     const opened = await open(dir);
     const found = await examine(opened, expected);
     await opened.close();
     await new Promise<void>((done) => opened.flushLog(done));
-    return { ...about, ...found, refused: null };
+    return { ...found, refused: null };
   } catch (error) {
     const refused = error instanceof Error ? error.message : String(error);
-    return { ...about, refused, quarantined: [], faults: [] };
-  } finally {
-    Deno.removeSync(dir, { recursive: true });
+    return { refused, quarantined: [], faults: [] };
   }
+}
+
+/** Repairs it; whoever is not named as one who gives something up must have everything. */
+async function tryRepair(dir: string, expected: ReadonlyMap<AccountName, string>) {
+  const { givenUp, impossible } = await repairStore(dir, true, () => {});
+  if (impossible.length > 0) return { repair: "impossible" as const, faults: [] };
+  const lost = givenUp.join("\n");
+  const spared = new Map([...expected].filter(([name]) => !lost.includes(`account ${name}`)));
+  const all = /what was written last/.test(lost);
+  const after = await openAndExamine(dir, all ? new Map() : spared);
+  const faults = after.faults.map((fault) => `after the repair: ${fault}`);
+  if (after.refused !== null) faults.push(`after the repair: refused: ${after.refused}`);
+  for (const { name } of after.quarantined) faults.push(`after the repair: ${name} is quarantined`);
+  return { repair: lost === "" ? "whole" as const : "given up" as const, faults };
 }
 
 function print(stream: typeof Deno.stdout | typeof Deno.stderr, line: string): void {
