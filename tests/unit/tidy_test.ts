@@ -23,6 +23,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/http/listener_watch.ts": "connects to the own listener",
   "server/http/refusal.ts": "bytes on sockets where no HTTP server answers",
   "server/store/kv_store.ts": "the store on embedded Deno KV",
+  "server/ops/repair.ts": "puts the repaired files of a store in place",
   "server/store/wal_file.ts": "the write-ahead file of that store",
   "server/store/write_mark.ts": "the file that notes the last durable write of that store",
   "server/load/sockets.ts": "the load tool's sockets",

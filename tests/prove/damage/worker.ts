@@ -193,7 +193,7 @@ async function openAndExamine(dir: string, expected: ReadonlyMap<AccountName, st
   }
 }
 
-/** Repairs it; whoever is not named as one who gives something up must have everything. */
+/** Repairs it: accounts that no given-up part is named of must have everything. */
 async function tryRepair(dir: string, expected: ReadonlyMap<AccountName, string>) {
   const { givenUp, impossible } = await repairStore(dir, true, () => {});
   if (impossible.length > 0) return { repair: "impossible" as const, faults: [] };
