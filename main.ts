@@ -44,6 +44,7 @@ function systemHost(): CliHost {
     user: userName(env),
     launcher: () => import("./server/start.ts"),
     backups: async () => (await import("./server/ops/backup.ts")).systemBackups(),
+    repairs: async () => (await import("./server/ops/repair.ts")).systemRepairs(),
     adminToken: async (dataDir, renew) => {
       const { readDataDir } = await import("./server/system/data_dir.ts");
       readDataDir(dataDir);

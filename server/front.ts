@@ -14,6 +14,7 @@ import type { Result } from "../shard/errors.ts";
 import type { Services } from "./services.ts";
 import type { Process } from "./system/process.ts";
 import { addressOf, type HttpServer, openHttpServer, TrustedProxies } from "./http/http_server.ts";
+import { hstsOf } from "./http/response.ts";
 import { type AddressRate, createAddressRate } from "./http/address_rate.ts";
 import {
   admissionOptions,
@@ -230,6 +231,7 @@ class NodeFront implements Front {
     }, {
       ...server.bind,
       tls,
+      hsts: hstsOf(tls, server.hstsDays),
       trustedProxies: server.trustedProxies,
       connectionsMax: limits.connectionsMax,
       connectionsPerAddressMax: limits.connectionsPerAddressMax,

@@ -16,7 +16,7 @@ import { createApp } from "./v1/rest.ts";
 import { docs } from "./web/docs/docs.ts";
 import { forwardedPrefix } from "./http/forwarded_prefix.ts";
 import { makeEvents } from "./v1/events.ts";
-import { exchangeLimits, mechanisms, protocolLimits, rates } from "./settings.ts";
+import { exchangeLimits, mechanisms, protocolLimits, rates, targetRules } from "./settings.ts";
 import { prefixOf } from "./text/path_prefix.ts";
 
 /** What it serves. */
@@ -108,7 +108,7 @@ function addServiceGateway(app: Hono, served: Served): void {
       perSecond: gateway.requestsPerSecond,
       burst: gateway.requestsBurst,
     })),
-    privateTargets: gateway.privateTargets,
+    targets: targetRules(config),
     publicUrl: server.publicUrl,
     streamsMax: gateway.streamsMax,
     observe: counting.observe,

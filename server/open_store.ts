@@ -62,7 +62,7 @@ async function openOwnStore(
   observe: ObserveDamage,
 ): Promise<Store> {
   const bytesMax = config.storage.checkAtStartMb * 1_000_000;
-  log.info("store checked", { ...checkAtStart(dir, bytesMax, observe) });
+  log.debug("store checked", { ...checkAtStart(dir, bytesMax, observe) });
   return await openKvStore(dir.kvPath, { observe, markPath: dir.markPath });
 }
 

@@ -7,7 +7,7 @@ import type { StoreError } from "./node/ports.ts";
 import type { Trial } from "./edge/edge_deps.ts";
 import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
 import { Gateway } from "./gateway/gateway.ts";
-import { gatewayLimits } from "./settings.ts";
+import { gatewayLimits, targetRules } from "./settings.ts";
 import { RegisterPoll } from "./node/register_poll.ts";
 import { systemPostHook } from "./system/post_hook.ts";
 
@@ -50,7 +50,7 @@ export async function openServices(
   { ports, node }: Pick<OpenNode, "ports" | "node">,
   openSession: GatewayDeps["open"],
 ): Promise<Services> {
-  const post = systemPostHook(config.gateway.privateTargets);
+  const post = systemPostHook(targetRules(config));
   const registers = new RegisterPoll(ports);
   const deps = { ...ports, router: node, post, registers, open: openSession };
   const gateway = new Gateway(deps, gatewayLimits(config));

@@ -16,6 +16,7 @@ import type { AdmissionControlOptions } from "./http/admission_control.ts";
 import type { EdgeLimits } from "./edge/types.ts";
 import type { ExchangeLimits } from "./v1/sign_in_routes.ts";
 import type { GatewayLimits } from "./gateway/gateway.ts";
+import type { TargetRules } from "./config/target.ts";
 import type { WsLimits } from "./v1/ws.ts";
 import { DEDUPE_SHAPE } from "../shard/message/dedupe.ts";
 import {
@@ -109,6 +110,7 @@ export function signInOptions(config: Config, fakeSaltSecret: Uint8Array): SignI
   return {
     domain: config.server.domain,
     registration: registration.mode,
+    nameScripts: registration.nameScripts,
     iterations: { sha256, sha1: auth.scramSha1 ? sha256 : null },
     formerIterations: auth.formerScramIterations,
     fakeSaltSecret,
@@ -218,6 +220,11 @@ export function wsLimits({ limits, timeouts }: Config): WsLimits {
     framesPerSecond: limits.framesPerSecond * rateFactor,
     framesBurst: limits.framesBurst * rateFactor,
   };
+}
+
+/** Where webhooks may go. */
+export function targetRules({ gateway }: Config): TargetRules {
+  return { privateToo: gateway.privateTargets, ports: gateway.webhookPorts };
 }
 
 /** Bounds of the gateway and of webhooks. */

@@ -12,7 +12,7 @@
 import type { AccountName } from "../../shard/name/ids.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import type { Random } from "../node/ports.ts";
-import { addressKey, Throttle, type ThrottleOptions } from "./throttle.ts";
+import { addressKey, NetworkThrottle, Throttle, type ThrottleOptions } from "./throttle.ts";
 
 /** The allowances. */
 export interface AttemptsOptions {
@@ -50,7 +50,7 @@ export class Attempts {
   constructor(options: AttemptsOptions, random: Random, limited: () => void) {
     this.#accounts = new Throttle(options.perAccount);
     this.#places = new Throttle(options.perAccount);
-    this.#addresses = new Throttle(options.perAddress);
+    this.#addresses = new NetworkThrottle(options.perAddress);
     this.#random = random;
     this.#limited = limited;
   }

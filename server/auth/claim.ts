@@ -5,7 +5,7 @@ import type { Ops, ScramKey, ScramMechanism } from "../../shard/ops.ts";
 import type { Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { fakeKey, keyOf } from "./credentials.ts";
-import { evenly } from "./even_answers.ts";
+import { evenly } from "../node/even_answers.ts";
 import { placeMaker } from "./places.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
 import type { Verified } from "./types.ts";

@@ -6,7 +6,9 @@
  * of its client have used lately (fading by half in `HALF_LIFE_MS`) and have waiting, and how much
  * its account has in the queue. Wider networks have a larger share. The lowest rank is served first;
  * where the queue is full, a lower rank replaces the highest. A client whose network has used
- * nothing lately is therefore served next, however many others wait.
+ * nothing lately is therefore served soon, however many others wait. Of equal ranks the oldest and the
+ * newest have turns alternately: where as many networks as in a flood have one entry each, one that
+ * is pushed later does not wait for all of them.
  *
  * Entries from places that the account has signed in from (see `KnownPlace`) have a queue of their
  * own, which gets `KNOWN_TURNS` of `KNOWN_TURNS` + 1 turns while both have entries: accounts made for
@@ -50,6 +52,8 @@ const HALF_LIFE_MS = 30_000;
 const NETWORKS_MAX = 50_000;
 /** What a network may use for the same rank, by how many narrower ones it is around. */
 const SHARES = [1, 4, 16] as const;
+/** Ranks that one use is worth: after two half-lives it is worth less than one. */
+const RANKS_PER_USE = 4;
 /** Turns of known places for each turn of others, while both wait. */
 const KNOWN_TURNS = 3;
 /** Weight of the last job in the mean duration of jobs; the mean to begin with (ms). */
@@ -99,6 +103,8 @@ export class PasswordQueue {
   readonly #open = new Tally();
   #running = 0;
   #knownTurns = 0;
+  /** Whether the newest of equal ranks has the next turn. */
+  #newest = false;
   #jobMs = JOB_MS;
 
   constructor(options: PasswordQueueOptions, clock: Pick<Clock, "monoMs">, random: Random) {
@@ -149,8 +155,8 @@ export class PasswordQueue {
     const loads = networks.map((key, i) =>
       (this.#usage.of(nowMs, key) + this.#waiting.of(key)) / SHARES[i]!
     );
-    // Whole steps: a use that has nearly faded does not put its network behind a new one.
-    const rank = Math.floor(Math.max(this.#open.of(account), ...loads));
+    // In steps: a use that has nearly faded does not put its network behind a new one.
+    const rank = Math.floor(RANKS_PER_USE * Math.max(this.#open.of(account), ...loads));
     return { networks, account, known, rank, sinceMs: nowMs, job, refuse };
   }
 
@@ -189,8 +195,9 @@ export class PasswordQueue {
   #next(): Entry | null {
     const known = this.#known.length > 0 &&
       (this.#others.length === 0 || this.#knownTurns < KNOWN_TURNS);
-    const entry = lowest(known ? this.#known : this.#others);
+    const entry = lowest(known ? this.#known : this.#others, this.#newest);
     if (entry === null) return null;
+    this.#newest = !this.#newest;
     this.#knownTurns = known ? this.#knownTurns + 1 : 0;
     this.#remove(entry);
     return entry;
@@ -229,10 +236,12 @@ export class PasswordQueue {
   }
 }
 
-/** The first of those with the lowest rank. */
-function lowest(queue: readonly Entry[]): Entry | null {
+/** The first of those with the lowest rank, or the last of them. */
+function lowest(queue: readonly Entry[], last: boolean): Entry | null {
   let best: Entry | null = null;
-  for (const entry of queue) if (best === null || entry.rank < best.rank) best = entry;
+  for (const entry of queue) {
+    if (best === null || entry.rank < best.rank || (last && entry.rank === best.rank)) best = entry;
+  }
   return best;
 }
 

@@ -5,13 +5,14 @@ import type { Credentials } from "../../shard/ops.ts";
 import { parseAddress, PASSWORD_BYTES_MAX, preparePassword } from "../../shard/name/name.ts";
 import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
+import { keepsLevel } from "../../shard/name/scripts.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 import { deriveCredentials } from "./credentials.ts";
-import { evenly } from "./even_answers.ts";
+import { evenly } from "../node/even_answers.ts";
 import type { PasswordQueue } from "./password_queue.ts";
 import { placeMaker } from "./places.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
-import { addressKey, Throttle } from "./throttle.ts";
+import { addressKey, NetworkThrottle } from "./throttle.ts";
 import { inviteName } from "./token.ts";
 import type { SignIn, Verified } from "./types.ts";
 
@@ -64,7 +65,7 @@ export function createRegistration(
   options: SignInOptions,
   queue: PasswordQueue,
 ): SignIn["register"] {
-  const throttle = new Throttle(options.registrations);
+  const throttle = new NetworkThrottle(options.registrations);
   const placeOf = placeMaker(options.fakeSaltSecret);
   return (input, done) => {
     const wanted = readWanted(input, options);
@@ -103,6 +104,13 @@ function readWanted(
   const reserved = reservedReason(name.name);
   if (reserved !== null) {
     return fail("bad_request", `Cannot register this user name: ${reserved}.`);
+  }
+  if (!keepsLevel(name.name, options.nameScripts)) {
+    return fail(
+      "bad_request",
+      "Cannot register this user name: it mixes letters of scripts that look alike or are not " +
+        "written together (UTS #39).",
+    );
   }
   const password = newPassword(input.password, options.passwordLengthMin);
   if (!password.ok) return password;

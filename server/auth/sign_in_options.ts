@@ -2,6 +2,7 @@
 import type { AttemptsOptions } from "./attempts.ts";
 import type { ScramIterations } from "./credentials.ts";
 import type { PasswordQueueOptions } from "./password_queue.ts";
+import type { RestrictionLevel } from "../../shard/name/scripts.ts";
 import type { ThrottleOptions } from "./throttle.ts";
 
 /** Who may make an account: everybody, holders of an invite, or only operators. */
@@ -12,6 +13,8 @@ export interface SignInOptions {
   /** The domain of every account here: `bob@domain` is `bob`. */
   readonly domain: string;
   readonly registration: Registration;
+  /** Which scripts a name that is registered may mix; names that exist stay good. */
+  readonly nameScripts: RestrictionLevel;
   /** For passwords that are set from now on. Existing keys keep the counts they were made with. */
   readonly iterations: ScramIterations;
   /**

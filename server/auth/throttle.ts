@@ -60,9 +60,12 @@ export class Throttle {
     return waitMs;
   }
 
-  /** Takes `units` whether they are available or not, but not beyond `debtMax` below nothing. */
-  charge(nowMs: number, key: string, units = 1): void {
-    this.#change(nowMs, key, units);
+  /**
+   * Takes `units` whether they are available or not, but not beyond `debtMax` below nothing.
+   * Returns how many were taken.
+   */
+  charge(nowMs: number, key: string, units = 1): number {
+    return this.#change(nowMs, key, units);
   }
 
   /** Gives back units that were taken for something that did not count after all. */
@@ -79,18 +82,90 @@ export class Throttle {
     return this.#latestMs = Math.max(this.#latestMs, nowMs);
   }
 
-  #change(atMs: number, key: string, taken: number): void {
+  #change(atMs: number, key: string, units: number): number {
     const nowMs = this.#now(atMs);
     const { burst, refillMs, keysMax, debtMax = 0 } = this.#options;
+    const beforeMs = this.#buckets.get(key) ?? 0;
     const fullAtMs = Math.min(
-      takeTokens(this.#rate, this.#buckets.get(key) ?? 0, nowMs, taken),
+      takeTokens(this.#rate, beforeMs, nowMs, units),
       nowMs + (burst + debtMax) * refillMs,
     );
+    const taken = (fullAtMs - Math.max(beforeMs, nowMs)) / refillMs;
     // Deleting and setting keeps the map in order of use.
     this.#buckets.delete(key);
-    if (fullAtMs <= nowMs) return;
+    if (fullAtMs <= nowMs) return taken;
     if (this.#buckets.size >= keysMax) this.#buckets.delete(this.#buckets.keys().next().value!);
     this.#buckets.set(key, fullAtMs);
+    return taken;
+  }
+}
+
+/**
+ * The networks that an IPv6 address counts for besides its /64: providers give a customer a /56 or
+ * a /48, which is 256 or 65,536 networks of 64 bits. Each may have `share` times as much as a /64,
+ * so that no single /64 exhausts it for its neighbours.
+ */
+export const WIDER_NETWORKS = [{ bits: 56, share: 4 }, { bits: 48, share: 16 }] as const;
+
+/** The key of the wider network of so many bits, or null where `key` is not of an IPv6 /64. */
+export function widerKey(key: string, bits: 48 | 56): string | null {
+  if (!key.endsWith("::/64")) return null;
+  const groups = key.slice(0, -5).split(":");
+  if (bits === 56) groups[3] = (parseInt(groups[3]!, 16) & 0xff00).toString(16);
+  return `${groups.slice(0, bits === 56 ? 4 : 3).join(":")}::/${bits}`;
+}
+
+/**
+ * Allowances by address, for keys of `addressKey`: an IPv6 address takes from its /64 and from
+ * `WIDER_NETWORKS`, and waits for all of them. Wider networks are charged no more than the /64.
+ */
+export class NetworkThrottle extends Throttle {
+  readonly #wider: readonly { readonly bits: 48 | 56; readonly throttle: Throttle }[];
+
+  constructor(options: ThrottleOptions) {
+    super(options);
+    const { burst, refillMs, debtMax = 0 } = options;
+    this.#wider = WIDER_NETWORKS.map(({ bits, share }) => ({
+      bits,
+      throttle: new Throttle({
+        ...options,
+        burst: burst * share,
+        refillMs: refillMs / share,
+        debtMax: debtMax * share,
+      }),
+    }));
+  }
+
+  override waitMs(nowMs: number, key: string, units = 1): number {
+    let waitMs = super.waitMs(nowMs, key, units);
+    this.#each(key, (throttle, wider) => {
+      waitMs = Math.max(waitMs, throttle.waitMs(nowMs, wider, units));
+    });
+    return waitMs;
+  }
+
+  override take(nowMs: number, key: string, units = 1): number {
+    const waitMs = this.waitMs(nowMs, key, units);
+    if (waitMs === 0) this.charge(nowMs, key, units);
+    return waitMs;
+  }
+
+  override charge(nowMs: number, key: string, units = 1): number {
+    const taken = super.charge(nowMs, key, units);
+    this.#each(key, (throttle, wider) => throttle.charge(nowMs, wider, taken));
+    return taken;
+  }
+
+  override refund(nowMs: number, key: string, units = 1): void {
+    super.refund(nowMs, key, units);
+    this.#each(key, (throttle, wider) => throttle.refund(nowMs, wider, units));
+  }
+
+  #each(key: string, act: (throttle: Throttle, wider: string) => void): void {
+    for (const { bits, throttle } of this.#wider) {
+      const wider = widerKey(key, bits);
+      if (wider !== null) act(throttle, wider);
+    }
   }
 }
 

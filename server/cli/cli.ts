@@ -7,6 +7,7 @@ import { visible, visibleLines } from "../text/visible.ts";
 import { VERSION } from "../config/version.ts";
 import { addAdminCommands } from "./admin.ts";
 import { addBackupCommands } from "./backup.ts";
+import { addCheckCommand, addRepairCommand } from "./check.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
 import { type CliHost, EXIT, UsageError } from "./host.ts";
 import { addInspectCommands } from "./inspect.ts";
@@ -29,6 +30,7 @@ Examples:
   roost invite create
   roost service add mail --scope send,outcomes  a token for another system
   roost backup --out /backups                copy everything, while the server runs
+  roost check                                look for damage of the store
 
 Commands about users, invites, services and experiments, export and import talk to the server that
 runs on the same data directory (--data); while none runs, they use the directory itself.
@@ -104,6 +106,8 @@ export function buildProgram(
   addServiceCommands(program, host);
   addAdminCommands(program, host);
   addBackupCommands(program, host);
+  addCheckCommand(program, host, exit);
+  addRepairCommand(program, host, exit);
   addTransferCommands(program, host);
   addInspectCommands(program, host);
   addShardCommands(program, host);

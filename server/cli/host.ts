@@ -1,5 +1,6 @@
 /** What the command line needs of the machine, and how its commands report. */
 import type { Backups } from "../ops/backup.ts";
+import type { Repairs } from "../ops/repair.ts";
 import type { Config } from "../config/config.ts";
 import type { ClaimedFile, TextSink } from "../system/text_file.ts";
 import type { Terminal } from "../system/terminal.ts";
@@ -35,6 +36,8 @@ export interface CliHost extends Terminal {
   backups(): Promise<Backups>;
   /** A new secret of 256 random bits, as text. */
   secret(): string;
+  /** Loads what finds and repairs damage of a store; late, for the same reason. */
+  repairs(): Promise<Repairs>;
   /** Speaks to the admin socket at `path`. */
   adminSocket(path: string): AdminTransport;
   /** Waits (ms). */

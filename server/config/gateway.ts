@@ -1,6 +1,6 @@
 /** The settings of gateways for other systems, and of experiments. */
 import { type Arms, parseArms } from "./arms.ts";
-import { bool, group, int, optional } from "./knob.ts";
+import { bool, group, int, ints, optional } from "./knob.ts";
 
 function count(value: number, unit: string, doc: string, min = 1, max = 1_000_000) {
   return int({ default: value, min, max, unit, doc });
@@ -36,6 +36,12 @@ const gateway = {
   privateTargets: bool({
     default: false,
     doc: "Whether webhooks may go to private networks and this machine.",
+  }),
+  webhookPorts: ints({
+    min: 1,
+    max: 65_535,
+    unit: "ports",
+    doc: "Ports for webhooks although they are well known for another protocol than HTTP.",
   }),
 } as const;
 

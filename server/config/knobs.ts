@@ -20,6 +20,8 @@ import {
   text,
 } from "./knob.ts";
 
+import { RESTRICTION_LEVELS } from "../../shard/name/scripts.ts";
+
 const DAY_MAX = 36_500;
 
 /** A text as it is, null where it is empty. */
@@ -78,6 +80,14 @@ const server = {
   tlsKey: optionalPath({
     doc: "PEM file of the certificate's private key.",
   }),
+  hstsDays: int({
+    default: 365,
+    min: 0,
+    max: DAY_MAX,
+    unit: "days",
+    doc:
+      "With tlsCert: for how long browsers use nothing but https for this host name; 0 says none.",
+  }),
   trustedProxies: list({
     wants: "IP addresses or ranges such as 10.0.0.0/8",
     doc: "Proxies whose X-Forwarded-For and X-Forwarded-Prefix are believed, and no one else's.",
@@ -98,6 +108,11 @@ const registration = {
     max: 128,
     unit: "characters",
     doc: "Shortest password for new accounts and password changes.",
+  }),
+  nameScripts: choice({
+    default: "high",
+    of: RESTRICTION_LEVELS,
+    doc: "Which scripts a new name may mix (UTS #39): high is Latin with East Asian ones.",
   }),
   inviteDays: int({
     default: 7,

@@ -48,6 +48,32 @@ export function isPublicIp(address: string): boolean {
   );
 }
 
+/** Ports below 1024 that serve HTTP. */
+const HTTP_PORTS: readonly number[] = [80, 443];
+
+/**
+ * Ports of other protocols from 1024 on: the bad ports of the Fetch standard, and stores that read
+ * commands from text (MySQL, PostgreSQL, Redis, memcached, MongoDB).
+ */
+const OTHER_PORTS: ReadonlySet<number> = new Set([
+  ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
+  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10_080],
+  ...[3306, 5432, 6379, 11_211, 27_017],
+]);
+
+/** Whether a port belongs to another protocol than HTTP. */
+function isOtherPort(port: number): boolean {
+  return port < 1024 ? !HTTP_PORTS.includes(port) : OTHER_PORTS.has(port);
+}
+
+/** What receivers may be besides public ones at ports of HTTP. */
+export interface TargetRules {
+  /** They may be in private networks and on this machine. */
+  readonly privateToo: boolean;
+  /** Ports that are allowed although they belong to another protocol than HTTP. */
+  readonly ports: readonly number[];
+}
+
 /** A checked address of a receiver. */
 export interface Target {
   readonly url: string;
@@ -62,9 +88,10 @@ export interface Target {
 /**
  * Reads the URL of a receiver: http or https, no credentials, no fragment. Names that cannot be
  * public are refused here unless `privateToo`; what a name leads to is only known, and checked,
- * when it is connected to.
+ * when it is connected to. So are ports of other protocols than HTTP unless `ports` names them: a
+ * service could otherwise speak to a mail server or a store through this one.
  */
-export function parseTarget(text: string, privateToo: boolean): Result<Target> {
+export function parseTarget(text: string, { privateToo, ports }: TargetRules): Result<Target> {
   const wrong = (why: string) => fail("bad_request", `url ${why}`);
   if (text.length > URL_CHARS_MAX || !URL.canParse(text)) return wrong("is not a URL");
   const url = new URL(text);
@@ -77,6 +104,9 @@ export function parseTarget(text: string, privateToo: boolean): Result<Target> {
     return wrong("leads to a private address: see gateway.privateTargets");
   }
   const port = url.port === "" ? (tls ? 443 : 80) : Number(url.port);
+  if (isOtherPort(port) && !ports.includes(port)) {
+    return wrong(`leads to port ${port} of another protocol: see gateway.webhookPorts`);
+  }
   return ok({ url: url.href, tls, host, port, path: `${url.pathname}${url.search}` });
 }
 

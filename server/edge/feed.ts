@@ -3,7 +3,7 @@
  * reading of what lies between. Pushed events are taken only in order; everything else is read.
  */
 import type { AccountName, MailboxId } from "../../shard/name/ids.ts";
-import type { MailboxEvent } from "../../shard/ops.ts";
+import type { MailboxEvent, Ops } from "../../shard/ops.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import type { SendQueue } from "./send_queue.ts";
 import type { Sessions } from "./sessions.ts";
@@ -100,6 +100,14 @@ export class Feed {
    * refusal, if any; never called where the feed was rewound or moved meanwhile.
    */
   read(sendQueue: () => SendQueue, done: (failure: Failure | null) => void): void {
+    this.readPage(({ events, seq }) => this.accept(events, seq, sendQueue()), done);
+  }
+
+  /** The same, with `accept` in place of a send queue: it returns a refusal, or null. */
+  readPage(
+    accept: (page: Ops["mailbox.read"]["out"]) => Failure | null,
+    done: (failure: Failure | null) => void,
+  ): void {
     const read = ++this.#lastRead;
     this.#reading = read;
     this.#shared.counters.pagesRead++;
@@ -111,19 +119,29 @@ export class Feed {
         this.#pause(result.retryAfterMs);
         return done(result);
       }
-      done(this.accept(result.value.events, result.value.seq, sendQueue()));
+      done(accept(result.value));
     });
   }
 
   /** Hands a page over; a refusal where the mailbox does not go on at the session's place. */
   accept(events: readonly MailboxEvent[], seq: number, sendQueue: SendQueue): Failure | null {
+    const { codec } = this.#shared;
+    return this.goOn(events, seq, (event) => sendQueue.pushDurable(codec.event(event)));
+  }
+
+  /** The same, where each event that comes next is taken by `take`. */
+  goOn(
+    events: readonly MailboxEvent[],
+    seq: number,
+    take: (event: MailboxEvent) => void,
+  ): Failure | null {
     this.heard(seq);
     let next: MailboxEvent | undefined;
     for (const event of events) {
       next ??= event;
       if (event.seq !== this.sent + 1) continue;
       this.#failed = 0;
-      sendQueue.pushDurable(this.#shared.codec.event(event));
+      take(event);
       this.sent = event.seq;
     }
     if (next !== undefined && next.seq > this.sent) {

@@ -13,6 +13,8 @@ export interface OutletHost {
   readonly ready: boolean;
   /** The sink takes too little: the session goes on without it. */
   stalled(sink: Sink): void;
+  /** Ends the session: `slow` where its reader cannot go on in the mailbox. */
+  end(reason: "slow"): void;
   /** Wants `due` of its polls at this monotonic time (ms), unless it is called again before. */
   waitUntil(dueMs: number): void;
   /** No poll waits now: the grace begins. */

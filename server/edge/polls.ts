@@ -46,7 +46,7 @@ export class Polls implements Outlet {
     const host = this.#host;
     const { counters, clock } = this.#shared;
     counters.polls++;
-    this.#answer([]);
+    this.#answer([], true);
     this.#acknowledge(soft);
     if (cursor !== null && cursor.mailboxId !== host.feed.mailboxId) {
       done(fail("reset", "The cursor is one of another mailbox"));
@@ -141,14 +141,14 @@ export class Polls implements Outlet {
     this.#answer([]);
   }
 
-  /** Answers the parked poll; the events have been taken from the send queue. */
-  #answer(events: readonly string[]): void {
+  /** Ends the parked poll; the events have been taken from the send queue. */
+  #answer(events: readonly string[], replaced = false): void {
     const parked = this.#parked;
     if (parked === null) return;
     this.#unpark();
     const { outgoing: { soft }, feed } = this.#host;
     const cursor = { mailboxId: feed.mailboxId, seq: feed.sent };
-    parked.done(ok({ events, soft, cursor }));
+    parked.done(ok({ events, soft, cursor, replaced }));
   }
 
   #unpark(): void {
@@ -168,9 +168,9 @@ export class Polls implements Outlet {
     parked?.done(pollEnded(reason, retryAfterMs));
   }
 
-  /** Another transport takes over: the parked poll is answered with nothing. */
+  /** Another transport takes over: the parked poll ends without events. */
   yield(): void {
-    this.#answer([]);
+    this.#answer([], true);
   }
 }
 

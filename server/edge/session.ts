@@ -9,6 +9,7 @@ import type { Result } from "../../shard/errors.ts";
 import type { Timed } from "./deadlines.ts";
 import { EventBatch, Feed } from "./feed.ts";
 import type { Flushed } from "./flusher.ts";
+import { Handover } from "./handover.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { OutletHost } from "./outlet.ts";
 import { type Poll, pollEnded, Polls } from "./polls.ts";
@@ -46,7 +47,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   /** The presence that its shard was last known to have. */
   #presence: OpenSession["presence"];
   /** null while it is lost. */
-  #outlet: Push | Polls | null;
+  #outlet: Push | Polls | Handover | null;
   /** What its end counts as if nobody returns. */
   #lostAs: "lost" | "slow" = "lost";
   readonly #targets = new Targets();
@@ -59,7 +60,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   constructor(
     shared: Sessions,
-    who: Pick<OpenSession, "user" | "device" | "auth" | "presence" | "sink"> & {
+    who: Pick<OpenSession, "user" | "device" | "auth" | "presence" | "sink" | "reader"> & {
       readonly id: SessionId;
     },
   ) {
@@ -71,10 +72,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.#presence = who.presence;
     this.feed = new Feed(shared, who.user);
     this.outgoing = new Outgoing(shared, this, who.device);
-    this.#outlet = this.#outletTo(who.sink);
+    this.#outlet = this.#outletTo(who.sink, who.reader);
   }
 
-  #outletTo(sink: Sink | null): Push | Polls {
+  #outletTo(sink: Sink | null, reader?: OpenSession["reader"]): Push | Polls | Handover {
+    if (reader !== undefined) return new Handover(this.#shared, this, this.user, reader);
     return sink === null ? new Polls(this.#shared, this) : new Push(this.#shared, this, sink);
   }
 
@@ -101,7 +103,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   get isBehind(): boolean {
-    return this.#outlet instanceof Push && this.#outlet.behind;
+    return this.#outlet !== null && "behind" in this.#outlet && this.#outlet.behind;
   }
 
   /** Bytes that wait here or in the sink. */
@@ -299,14 +301,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   poll(poll: Poll, done: (result: Result<PollBatch>) => void): Cancelled {
-    if (this.#phase === "ended") {
-      done(pollEnded(this.endReason ?? "idle"));
-      return () => {};
+    if (this.#phase !== "ended") {
+      if (!(this.#outlet instanceof Polls)) this.reattach(null);
+      this.start();
+      // Starting asks shards, and an answer may have ended it.
+      if (this.#outlet instanceof Polls) return this.#outlet.poll(poll, done);
     }
-    if (!(this.#outlet instanceof Polls)) this.reattach(null);
-    this.start();
-    // Starting asks shards, and an answer may have ended it.
-    if (this.#outlet instanceof Polls) return this.#outlet.poll(poll, done);
     done(pollEnded(this.endReason ?? "idle"));
     return () => {};
   }

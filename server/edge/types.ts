@@ -68,6 +68,32 @@ export interface Sink {
   terminate(): void;
 }
 
+/** A user's presence as a reader takes it: what its session may see. */
+export interface SeenPresence {
+  readonly name: AccountName;
+  readonly devices: readonly PresenceOfDevice[];
+  /** When the last device left (ms); 0 while any is online or where unknown. */
+  readonly lastSeen: number;
+}
+
+/** What a session hands to its reader at once. */
+export interface EventObjects {
+  /** Users to be shown offline, for they may not be seen any more. */
+  readonly gone: readonly AccountName[];
+  /** Presence of others that has changed since; never the user's own. */
+  readonly presence: readonly SeenPresence[];
+  /** In the order of the mailbox. */
+  readonly events: readonly MailboxEvent[];
+}
+
+/** A client in this process, which takes events as objects in place of text. */
+export interface EventReader {
+  /** Takes what has come; the next follows when `done` was called. Signals are not handed over. */
+  take(objects: EventObjects, done: () => void): void;
+  /** The session takes leave of its reader. */
+  close(reason: CloseReason): void;
+}
+
 /** What a session is opened with. */
 export interface OpenSession {
   readonly user: AccountName;
@@ -90,6 +116,8 @@ export interface OpenSession {
   readonly ends?: DeviceId;
   /** null for long-poll: the session collects until somebody polls. */
   readonly sink: Sink | null;
+  /** In place of a sink: for a client in this process. */
+  readonly reader?: EventReader;
 }
 
 /** What the client learns about its session. */
@@ -153,6 +181,8 @@ export interface PollBatch {
   readonly soft: number;
   /** Position to repeat in the next poll. */
   readonly cursor: Cursor;
+  /** Another poll or transport of the session ended this one: the caller should not poll at once. */
+  readonly replaced: boolean;
 }
 
 /** A signal on its way to a session. */

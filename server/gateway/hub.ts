@@ -6,11 +6,11 @@
 import type { AccountName, Cursor, DeviceId } from "../../shard/name/ids.ts";
 import { parseCursor } from "../../shard/name/ids.ts";
 import type { Cancel } from "../node/ports.ts";
-import type { OpenedSession, Session, Sink } from "../edge/types.ts";
+import type { EventObjects, EventReader, OpenedSession, Session } from "../edge/types.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Listeners } from "./listeners.ts";
-import { type Outcome, outcomesOf, type PresenceView } from "./outcome.ts";
+import { type Outcome, outcomesOf, type PresenceView, presenceView, unseen } from "./outcome.ts";
 import { accountOf, type ServiceRecord } from "./service.ts";
 
 /** The hub's device, among those that the account's contacts may see. */
@@ -22,12 +22,6 @@ const DAY_MS = 86_400_000;
  */
 const COLLECT_MS = 400;
 
-interface WireEvent extends Readonly<Record<string, unknown>> {
-  readonly k: string;
-  readonly seq: number;
-  readonly at: number;
-}
-
 /** See the head of this file. */
 export class Hub {
   readonly #deps: GatewayDeps;
@@ -37,7 +31,8 @@ export class Hub {
   readonly #listeners: Listeners;
   readonly #presence = new Map<string, PresenceView>();
   #session: Session | null = null;
-  #sink: HubSink | null = null;
+  /** Of the session that it has, or waits for. */
+  #reader: EventReader | null = null;
   #mailboxId = "";
   #cursor = "";
   #ready = false;
@@ -74,11 +69,11 @@ export class Hub {
   }
 
   start(): void {
-    const sink = new HubSink(
-      (text, done) => this.#frame(sink, text, done),
-      () => this.#lost(sink),
-    );
-    this.#sink = sink;
+    const reader: EventReader = {
+      take: (objects, done) => this.#take(reader, objects, done),
+      close: () => this.#lost(reader),
+    };
+    this.#reader = reader;
     const expiresAt = this.#deps.clock.wallMs() + DAY_MS;
     // Where the events that are still to be stored begin; null: those from now on.
     const cursor = earliest(this.#hooks.cursors(this.#service.name));
@@ -90,7 +85,8 @@ export class Hub {
       cursor,
       presence: ONLINE,
       resume: null,
-      sink,
+      sink: null,
+      reader,
     }, (result) => {
       if (this.#stopped) return result.ok ? result.value.session.end("signed_out") : undefined;
       if (!result.ok) return this.#again(result.message, result.retryAfterMs);
@@ -116,8 +112,8 @@ export class Hub {
   }
 
   /** Its session is gone: takes another. */
-  #lost(sink: HubSink): void {
-    if (this.#sink !== sink || this.#stopped) return;
+  #lost(reader: EventReader): void {
+    if (this.#reader !== reader || this.#stopped) return;
     this.#session = null;
     this.#again("the session has ended");
   }
@@ -142,105 +138,48 @@ export class Hub {
 
   // ---- what the session tells
 
-  #frame(sink: HubSink, text: string, done: () => void): void {
-    if (this.#sink !== sink || this.#stopped) return;
-    const { ev } = JSON.parse(text) as { readonly ev?: readonly WireEvent[] };
+  #take(reader: EventReader, { gone, presence, events }: EventObjects, done: () => void): void {
+    if (this.#reader !== reader || this.#stopped) return;
+    const views = [...gone.map(unseen), ...presence.map(presenceView)];
+    for (const view of views) this.#changed(view);
     const outcomes: Outcome[] = [];
-    const presence: PresenceView[] = [];
-    const before = this.#cursor;
-    for (const event of ev ?? []) {
-      if (event.k === "presence") this.#changed(event, presence);
-      else if (event.k === "signal") continue;
-      else {
-        this.#cursor = `${this.#mailboxId}:${event.seq}`;
-        if (event.k === "request" && event["pending"] === true) this.#accept(String(event["from"]));
-        outcomes.push(...outcomesOf(event.k, event, this.#mailboxId));
-      }
+    for (const event of events) {
+      if (event.kind === "request" && event.pending) this.#accept(event.from);
+      outcomes.push(...outcomesOf(event, this.#mailboxId));
     }
-    const cursor = this.#cursor === before ? "" : this.#cursor;
+    const last = events.at(-1);
+    const cursor = last === undefined ? "" : `${this.#mailboxId}:${last.seq}`;
+    if (cursor !== "") this.#cursor = cursor;
     const { name } = this.#service;
-    // The next frame is taken when `done` was called.
-    this.#hooks.store(name, { outcomes, presence, cursor, gap: false }, done);
+    this.#hooks.store(name, { outcomes, presence: views, cursor, gap: false }, done);
     if (cursor !== "") this.#listeners.moved(name);
   }
 
-  #changed(event: WireEvent, presence: PresenceView[]): void {
-    const { k: _, ...view } = event;
-    const seen = view as unknown as PresenceView;
-    if (seen.user === accountOf(this.#service.name)) return;
-    if (seen.show === "offline" && seen["lastSeen"] === undefined) this.#presence.delete(seen.user);
-    else this.#presence.set(seen.user, seen);
-    presence.push(seen);
-    this.#listeners.presence(this.#service.name, seen);
+  #changed(view: PresenceView): void {
+    if (view.show === "offline" && view["lastSeen"] === undefined) this.#presence.delete(view.user);
+    else this.#presence.set(view.user, view);
+    this.#listeners.presence(this.#service.name, view);
   }
 
   /**
    * An account that wants the service as a contact has it; a refusal is asked for again at the next
    * start.
    */
-  #accept(name: string): void {
+  #accept(name: AccountName): void {
     this.#subscription(name, "subscribed");
     const { scopes } = this.#service;
     const seesPresence = scopes.includes("presence.read") || scopes.includes("watch");
     if (seesPresence) this.#subscription(name, "subscribe");
   }
 
-  #subscription(name: string, type: "subscribed" | "subscribe"): void {
+  #subscription(name: AccountName, type: "subscribed" | "subscribe"): void {
     const user = accountOf(this.#service.name);
-    const input = { contact: name as AccountName, type };
+    const input = { contact: name, type };
     this.#deps.router.request(user, "roster.subscription", input, (result) => {
       if (result.ok) return;
       const service = this.#service.name;
       this.#deps.log.warn("service cannot answer a contact", { service, code: result.code });
     });
-  }
-}
-
-/** Takes the frames one after the other; those that wait count as unsent. */
-class HubSink implements Sink {
-  readonly #take: (text: string, done: () => void) => void;
-  readonly #ended: () => void;
-  readonly #waiting: string[] = [];
-  #waitingChars = 0;
-  #taking = false;
-  #over = false;
-
-  constructor(take: (text: string, done: () => void) => void, ended: () => void) {
-    this.#take = take;
-    this.#ended = ended;
-  }
-
-  send(text: string): void {
-    if (this.#over) return;
-    this.#waiting.push(text);
-    this.#waitingChars += text.length;
-    this.#next();
-  }
-
-  #next(): void {
-    const text = this.#taking || this.#over ? undefined : this.#waiting.shift();
-    if (text === undefined) return;
-    this.#taking = true;
-    this.#take(text, () => {
-      this.#taking = false;
-      this.#waitingChars -= text.length;
-      this.#next();
-    });
-  }
-
-  bufferedBytes(): number {
-    return this.#waitingChars;
-  }
-
-  close(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#waiting.length = 0;
-    this.#ended();
-  }
-
-  terminate(): void {
-    this.close();
   }
 }
 

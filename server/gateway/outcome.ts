@@ -1,5 +1,7 @@
 /** What services learn: what became of their messages, and how users' presence is. */
 import type { MailboxEvent } from "../../shard/ops.ts";
+import type { SeenPresence } from "../edge/types.ts";
+import { leadingDevice } from "../v1/encode.ts";
 
 /**
  * What became of messages that a service sent. `num` counts its messages to one user: 1, 2, 3 …
@@ -32,43 +34,28 @@ export type Outcome =
     | { readonly state: "delivered" | "read"; readonly upTo: number }
   );
 
-/** The fields of a mailbox event that outcomes are made from. */
-type Told = Pick<MailboxEvent, "seq" | "at"> & Readonly<Record<string, unknown>>;
-
-/**
- * The outcomes that an event of a service's mailbox tells; `kind` is the event's. None for what is
- * not about its own messages.
- */
-export function outcomesOf(kind: string, event: Told, mailboxId: string): readonly Outcome[] {
-  const head = {
-    cursor: `${mailboxId}:${event.seq}`,
-    at: event.at,
-    to: String(event["with"]),
-  };
-  const num = Number(event["num"]);
-  const key = String(event["id"]);
-  switch (kind) {
-    case "message":
-      if (event["out"] !== true) return [];
-      return [{
-        ...head,
-        state: "accepted",
-        num,
-        key,
-        ...(event["waits"] === true ? { waits: true } : {}),
-      }];
+/** The outcomes of one event of a service's mailbox; none where it is not about its own messages. */
+export function outcomesOf(event: MailboxEvent, mailboxId: string): readonly Outcome[] {
+  const head = (to: string) => ({ cursor: `${mailboxId}:${event.seq}`, at: event.at, to });
+  switch (event.kind) {
+    case "message": {
+      if (!event.out) return [];
+      const { num, id: key } = event;
+      const waits = event.waits === true ? { waits: true } as const : {};
+      return [{ ...head(event.with), state: "accepted", num, key, ...waits }];
+    }
     case "undelivered": {
-      const { from } = event;
-      const several = from === undefined ? {} : { from: Number(from) };
-      const reason = String(event["reason"]);
-      return [{ ...head, state: "undelivered", num, key, reason, ...several }];
+      const { num, id: key, reason, from } = event;
+      const several = from === undefined ? {} : { from };
+      return [{ ...head(event.with), state: "undelivered", num, key, reason, ...several }];
     }
     case "receipt": {
-      const delivered = Number(event["delivered"]);
-      const read = Number(event["read"]);
+      const { delivered, read } = event;
       const outcomes: Outcome[] = [];
-      if (delivered > read) outcomes.push({ ...head, state: "delivered", upTo: delivered });
-      if (read > 0) outcomes.push({ ...head, state: "read", upTo: read });
+      if (delivered > read) {
+        outcomes.push({ ...head(event.with), state: "delivered", upTo: delivered });
+      }
+      if (read > 0) outcomes.push({ ...head(event.with), state: "read", upTo: read });
       return outcomes;
     }
     default:
@@ -96,4 +83,20 @@ export interface News {
 /** How a user is shown who is away, unknown, or does not let the service see anything. */
 export function unseen(user: string): PresenceView {
   return { user, show: "offline" };
+}
+
+/** Presence as services see it: the fields of protocol v1's event, without those at their default. */
+export function presenceView({ name: user, devices, lastSeen }: SeenPresence): PresenceView {
+  const best = leadingDevice(devices, null);
+  if (best === null) return { ...unseen(user), ...(lastSeen === 0 ? {} : { lastSeen }) };
+  const { show, status, priority, ext } = best.presence;
+  return {
+    user,
+    show,
+    ...(status === "" ? {} : { status }),
+    ...(priority === 0 ? {} : { priority }),
+    ...(ext === "" ? {} : { ext }),
+    device: best.device,
+    ...(devices.length > 1 ? { devices: devices.length } : {}),
+  };
 }

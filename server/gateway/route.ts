@@ -1,4 +1,5 @@
 /** A row of the gateway's table of routes, and what rows share. */
+import type { TargetRules } from "../config/target.ts";
 import type { z } from "zod";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { parseAddress } from "../../shard/name/name.ts";
@@ -18,8 +19,8 @@ export interface GatewayApiDeps {
   readonly limits: ProtocolLimits;
   /** By service: requests, where names of a batch count a part. */
   readonly throttle: Throttle;
-  /** Webhooks may go to private networks. */
-  readonly privateTargets: boolean;
+  /** Where webhooks may go. */
+  readonly targets: TargetRules;
   /** As in `RestDeps`. */
   readonly publicUrl: string | null;
   /** Streams one service may have open. */

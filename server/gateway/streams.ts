@@ -43,7 +43,7 @@ function pageOf(page: Ops["mailbox.read"]["out"], cursor: Cursor | null): Outcom
   const { mailboxId, events, seq } = page;
   const last = events.at(-1)?.seq ?? cursor?.seq ?? seq;
   return {
-    outcomes: events.flatMap((event) => outcomesOf(event.kind, { ...event }, mailboxId)),
+    outcomes: events.flatMap((event) => outcomesOf(event, mailboxId)),
     cursor: formatCursor({ mailboxId, seq: last }),
     more: last < seq,
   };

@@ -65,7 +65,7 @@ function listHooks({ deps, service }: GatewayCall): Promise<Result<unknown>> {
 
 async function putHook(call: GatewayCall, input: In<"webhook">): Promise<Result<unknown>> {
   const { deps, service } = call;
-  const target = parseTarget(input.url, deps.privateTargets);
+  const target = parseTarget(input.url, deps.targets);
   if (!target.ok) return target;
   const { id, topics } = input;
   for (const [topic, scope] of [["outcomes", "outcomes"], ["presence", "watch"]] as const) {

@@ -1,11 +1,12 @@
 /**
  * What clients of one address may ask for together: requests, connections, and what they cost in
- * vain. One bucket for all of it: nobody evades it by changing from one to the other.
+ * vain. One bucket for all of it: nobody evades it by changing from one to the other. The networks
+ * of an IPv6 address (/64, /56, /48) have one each.
  */
 import type { Config } from "../config/config.ts";
 import type { Counters } from "./counters.ts";
 import type { Clock } from "../node/ports.ts";
-import { addressKey, Throttle, throttleOptions } from "../auth/throttle.ts";
+import { addressKey, NetworkThrottle, type Throttle, throttleOptions } from "../auth/throttle.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 
 /** For how long an address can be shut out that goes on asking too much (s). */
@@ -30,7 +31,7 @@ export function createAddressRate(
   { rateLimited }: Pick<Counters, "rateLimited">,
 ): AddressRate {
   const perSecond = limits.requestsPerAddressPerSecond;
-  const throttle = new Throttle({
+  const throttle = new NetworkThrottle({
     ...throttleOptions({ perSecond, burst: limits.requestsPerAddressBurst }),
     debtMax: perSecond * DEBT_SECONDS,
   });
@@ -45,6 +46,8 @@ export function createAddressRate(
       refusal(throttle.waitMs(clock.monoMs(), addressKey(address)), "address_requests"),
     connect: (address) =>
       refusal(throttle.take(clock.monoMs(), addressKey(address)), "address_connections"),
-    penalize: (address, requests) => throttle.charge(clock.monoMs(), addressKey(address), requests),
+    penalize(address, requests) {
+      throttle.charge(clock.monoMs(), addressKey(address), requests);
+    },
   };
 }

@@ -1,25 +1,44 @@
 /** Connections by address, so that none takes all. */
-import { addressKey } from "../auth/throttle.ts";
+import { addressKey, WIDER_NETWORKS, widerKey } from "../auth/throttle.ts";
 
-/** Counts open connections; the addresses of one IPv6 network are one, see `addressKey`. */
+/**
+ * Counts open connections; the addresses of one IPv6 network are one, see `addressKey`. Those of
+ * its `WIDER_NETWORKS` count as well, divided by their share.
+ */
 export class Callers {
   readonly #counts = new Map<string, number>();
   /** Of all addresses. */
   total = 0;
 
+  /** Connections that count against `address`. */
   of(address: string): number {
-    return this.#counts.get(addressKey(address)) ?? 0;
+    const key = addressKey(address);
+    let most = this.#counts.get(key) ?? 0;
+    for (const { bits, share } of WIDER_NETWORKS) {
+      const wider = this.#counts.get(widerKey(key, bits) ?? "") ?? 0;
+      most = Math.max(most, Math.floor(wider / share));
+    }
+    return most;
   }
 
   add(address: string): void {
     this.total++;
-    this.#counts.set(addressKey(address), this.of(address) + 1);
+    this.#change(address, 1);
   }
 
   remove(address: string): void {
     this.total--;
-    const left = this.of(address) - 1;
-    if (left > 0) this.#counts.set(addressKey(address), left);
-    else this.#counts.delete(addressKey(address));
+    this.#change(address, -1);
+  }
+
+  #change(address: string, by: 1 | -1): void {
+    const key = addressKey(address);
+    const wider = WIDER_NETWORKS.map(({ bits }) => widerKey(key, bits));
+    for (const each of [key, ...wider]) {
+      if (each === null) continue;
+      const count = (this.#counts.get(each) ?? 0) + by;
+      if (count > 0) this.#counts.set(each, count);
+      else this.#counts.delete(each);
+    }
   }
 }

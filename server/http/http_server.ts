@@ -36,6 +36,8 @@ export interface HttpOptions {
   readonly port: number;
   /** PEM texts; null: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** What `Strict-Transport-Security` says; null: it is not sent. */
+  readonly hsts: string | null;
   /** Addresses (CIDR) whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly Cidr[];
   readonly connectionsMax: number;
@@ -232,6 +234,7 @@ function gate(
   proxies: TrustedProxies,
   deps: HttpDeps,
   feeds: RequestFeeds,
+  hsts: string | null,
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
   return (request, response) => {
@@ -240,7 +243,8 @@ function gate(
     const feed = feeds.of(request.socket);
     feed?.began(request, address);
     if (feed !== undefined) response.once("close", () => feed.answered());
-    const refusal = deps.admitAddress(address) ?? hostRefusal(deps, request, { address });
+    if (hsts !== null) response.setHeader("strict-transport-security", hsts);
+    const refusal = deps.admitAddress(address) ?? hostRefusal(deps, request, address);
     if (refusal === null) return void listener(request, response);
     feed?.refuse();
     refuse(response, refusal);
@@ -248,11 +252,7 @@ function gate(
 }
 
 /** What is refused by its name costs as much as what is served. */
-function hostRefusal(
-  deps: HttpDeps,
-  request: IncomingMessage,
-  { address }: { readonly address: string },
-): Failure | null {
+function hostRefusal(deps: HttpDeps, request: IncomingMessage, address: string): Failure | null {
   const refusal = hostFault(request) ?? deps.admitHost(request.headers.host);
   if (refusal !== null) deps.penalize(address, 1);
   return refusal;
@@ -307,7 +307,7 @@ export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<Ht
     },
   });
   const feeds = new RequestFeeds(deps);
-  const gated = gate(proxies, deps, feeds, listener);
+  const gated = gate(proxies, deps, feeds, options.hsts, listener);
   const server = options.tls === null ? createServer(httpLimits(options), gated) : createTlsServer(
     { ...httpLimits(options), ...options.tls, handshakeTimeout: options.requestTimeoutMs },
     gated,
@@ -356,7 +356,7 @@ function handUpgradesOn(
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, sent: Uint8Array) => {
     const address = addressOf(proxies, request);
     const head = Buffer.concat([sent, feeds.release(socket)]);
-    const refusal = hostRefusal(deps, request, { address });
+    const refusal = hostRefusal(deps, request, address);
     if (refusal === null) return deps.upgrade(request, socket, head, address);
     refuseRaw(socket as Socket, STATUS_OF[refusal.code], refusal);
   });

@@ -135,6 +135,16 @@ export function preflightHeaders(methods: string): Readonly<Record<string, strin
   };
 }
 
+const SECONDS_OF_DAY = 86_400;
+
+/**
+ * `Strict-Transport-Security` of a server with TLS of its own, for so many days, or null for none
+ * (RFC 6797). Over plain HTTP it would say nothing, and the TLS of a proxy is for the proxy to declare.
+ */
+export function hstsOf(tls: object | null, days: number): string | null {
+  return tls === null || days === 0 ? null : `max-age=${days * SECONDS_OF_DAY}`;
+}
+
 /** Headers of every answer that does not set its own: nothing here is a page, or to be cached. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",

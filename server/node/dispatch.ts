@@ -8,6 +8,7 @@ import type { Inbox } from "./inbox.ts";
 import type { EdgePacket, InterestItem } from "../../shard/ops.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardInput } from "../../shard/effects.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardMap } from "./shard_map.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 
@@ -37,6 +38,8 @@ export class Dispatch {
   #stopped = false;
   /** Null where the cell is this node. */
   elsewhere: Elsewhere | null = null;
+  /** Called when a question which account has a name arrives at a shard of this node. */
+  onResolve: (packet: ShardPacket & { readonly kind: "resolve" }) => void = () => {};
 
   constructor(id: NodeId, map: ShardMap, callers: Callers, inbox: Inbox) {
     this.#id = id;
@@ -62,8 +65,13 @@ export class Dispatch {
       case "request":
       case "sweep":
         return this.#to(input.name, input);
-      case "packet":
-        return this.#to(input.packet.to, input);
+      case "packet": {
+        const { packet } = input;
+        if (packet.kind === "resolve" && this.#map.shardOf(packet.to) !== undefined) {
+          this.onResolve(packet);
+        }
+        return this.#to(packet.to, input);
+      }
       case "interest":
         return this.#routeInterest(input);
       case "uninterest":

@@ -54,9 +54,15 @@ export class Effects {
   }
 
   #carry(packet: ShardPacket): void {
-    const { dispatch, options: { carry } } = this.#parts;
+    const { dispatch, options: { carry }, stopped } = this.#parts;
     const arrive = () => dispatch.route({ kind: "packet", packet });
-    if (carry === undefined) arrive();
-    else carry(packet, arrive);
+    const leave = () => {
+      if (carry === undefined) arrive();
+      else carry(packet, arrive);
+    };
+    if (packet.kind !== "resolved") return leave();
+    this.#parts.resolves.answered(packet, () => {
+      if (!stopped()) leave();
+    });
   }
 }

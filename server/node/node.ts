@@ -16,6 +16,7 @@ import { Cell } from "./cell.ts";
 import { Committer } from "./committer.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Effects } from "./effects.ts";
+import { EvenResolves } from "./even_resolves.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
 import { Inbox } from "./inbox.ts";
@@ -84,6 +85,8 @@ export class Node implements EdgeRouter {
       fenced: (shard) => this.#takeovers.fenced(shard),
     });
     const stopped = () => this.#stopped;
+    const resolves = new EvenResolves(ports.timers);
+    dispatch.onResolve = (packet) => resolves.asked(packet);
     const cell = this.#makeCell(ports, options, () => parts);
     if (cell !== null) dispatch.elsewhere = cell.remote;
     const parts: NodeParts = {
@@ -95,6 +98,7 @@ export class Node implements EdgeRouter {
       loader,
       map,
       ownership,
+      resolves,
       cell,
       stopped,
     };

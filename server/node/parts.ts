@@ -5,6 +5,7 @@ import type { Callers } from "./callers.ts";
 import type { Cell } from "./cell.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
+import type { EvenResolves } from "./even_resolves.ts";
 import type { Loader } from "./loader.ts";
 import type { Ownership } from "./ownership.ts";
 import type { PeerLinks } from "./peers.ts";
@@ -47,6 +48,7 @@ export interface NodeParts {
   readonly loader: Loader;
   readonly map: ShardMap;
   readonly ownership: Ownership;
+  readonly resolves: EvenResolves;
   /** The other nodes of the cell; null where the cell is this node. */
   readonly cell: Cell | null;
   /** Whether the node has stopped. */

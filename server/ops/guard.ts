@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { arrivedVia } from "./audit.ts";
 import type { Clock, Log } from "../node/ports.ts";
-import { addressKey, Throttle } from "../auth/throttle.ts";
+import { addressKey, NetworkThrottle, type Throttle } from "../auth/throttle.ts";
 import { equalBytes, sha256 } from "../auth/hash.ts";
 import { errorResponse } from "../http/response.ts";
 import { fail } from "../../shard/errors.ts";
@@ -33,7 +33,7 @@ function hash(text: string): Uint8Array {
  * nobody can lock operators out.
  */
 export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): GuardedApp {
-  const failures = new Throttle(FIXED_ADMIN_FAILURES);
+  const failures = new NetworkThrottle(FIXED_ADMIN_FAILURES);
   return async (request, address) => {
     const { method } = request;
     const page = method === "GET" || method === "HEAD"

@@ -62,3 +62,26 @@ export function checkRow(key: StoreKey, stored: Uint8Array, plainRows: boolean):
 function readSum(stored: Uint8Array): number {
   return (stored[4]! | stored[5]! << 8 | stored[6]! << 16 | stored[7]! << 24) >>> 0;
 }
+
+/**
+ * The value of a damaged row, where flipping one bit back makes its checksum fit; null where none
+ * does. Of 64 KiB of other damage one in 8,000 is taken for a flipped bit.
+ */
+export function restoreRow(key: StoreKey, stored: Uint8Array): Uint8Array | null {
+  const tried = stored.slice();
+  const value = tried.subarray(CHECKSUM_BYTES);
+  const wanted = tried.length < CHECKSUM_BYTES ? 0 : readSum(tried);
+  const before = crc32(keyText(key));
+  // A flipped bit of the checksum itself leaves the value as it was.
+  if (tried.length >= CHECKSUM_BYTES && isOneBit(wanted ^ crc32(value, before))) return value;
+  for (let bit = 0; bit < value.length * 8; bit++) {
+    value[bit >> 3]! ^= 1 << (bit & 7);
+    if (crc32(value, before) === wanted) return value;
+    value[bit >> 3]! ^= 1 << (bit & 7);
+  }
+  return null;
+}
+
+function isOneBit(bits: number): boolean {
+  return bits !== 0 && (bits & (bits - 1)) === 0;
+}

@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { damageKind } from "../node/damage.ts";
 import { CHECKSUMS_KEY, type ObserveDamage } from "./checked_rows.ts";
 import { type FileRow, StoreFile } from "./store_file.ts";
+import { decodeRegister, registerKey } from "./register_rows.ts";
 import { readMark } from "./write_mark.ts";
 import { readWal, type WalState } from "./wal_file.ts";
 import { sizeOf } from "../system/small_file.ts";
@@ -17,6 +18,8 @@ export interface StorePaths {
   readonly kvPath: string;
   /** The head mark. */
   readonly markPath: string;
+  /** The mark of the store that belongs here; null before its first start. */
+  readonly storeMark: string | null;
 }
 
 /** Why a store may not be served; the message says what to do. */
@@ -57,6 +60,12 @@ export function markFault(mark: number | null, lastWrite: number): string | null
     "was durable (kv.sqlite3 or its write-ahead file was cut short, or replaced by an older one)";
 }
 
+/** The mark that the store has. */
+function markOf(file: StoreFile): string | null {
+  const row = file.value(registerKey("store"));
+  return row === null ? null : new TextDecoder().decode(decodeRegister(row).value);
+}
+
 /** Whether a damaged row is the affair of one account or one shard. */
 function isOnes({ key, trueKey }: FileRow): boolean {
   if (trueKey !== null) return false;
@@ -69,7 +78,7 @@ function isOnes({ key, trueKey }: FileRow): boolean {
  * rows that do not refuse the start. Throws `StoreDamaged`.
  */
 export function checkAtStart(
-  { kvPath, markPath }: StorePaths,
+  { kvPath, markPath, storeMark }: StorePaths,
   bytesMax: number,
   observe: ObserveDamage,
 ): StartCheck {
@@ -79,31 +88,45 @@ export function checkAtStart(
   const refuse = (what: string | null) => {
     if (what !== null) throw new StoreDamaged(dataDir, what);
   };
-  const damage = (fault: string) => `its store kv.sqlite3 is damaged: ${fault}`;
+  const refuseDamage = (fault: string): never => {
+    throw new StoreDamaged(dataDir, `its store kv.sqlite3 is damaged: ${fault}`);
+  };
   refuse(walFault(readWal(kvPath)));
   let file: StoreFile | null = null;
   try {
     file = new StoreFile(kvPath);
-    const [fault, ...others] = bytes > bytesMax ? [] : file.faults();
-    const more = others.length === 0 ? "" : ` (and ${others.length} other faults)`;
-    if (fault !== undefined) refuse(damage(fault + more));
-    refuse(markFault(readMark(markPath), file.lastWrite()));
-    if (bytes > bytesMax) return { bytes, rows: null, damaged: 0 };
-    let rows = 0;
-    let damaged = 0;
-    const broken = file.rows((row) => {
-      rows++;
-      if (row.kind !== "damaged") return;
-      damaged++;
-      if (!isOnes(row)) refuse(damage(`row ${row.key.join(" ")}: ${row.reason}`));
-      observe(row.key, row.reason);
-    });
-    if (broken !== null) refuse(damage(broken));
-    return { bytes, rows, damaged };
+    const found = bytes > bytesMax ? null : lookThrough(file, refuseDamage, observe);
+    // Another store than the one that belongs here is refused as that, when it is opened.
+    if (storeMark === null || markOf(file) === storeMark) {
+      refuse(markFault(readMark(markPath), file.lastWrite()));
+    }
+    return { bytes, rows: found?.rows ?? null, damaged: found?.damaged ?? 0 };
   } catch (error) {
     if (error instanceof StoreDamaged) throw error;
-    throw new StoreDamaged(dataDir, damage(error instanceof Error ? error.message : String(error)));
+    return refuseDamage(error instanceof Error ? error.message : String(error));
   } finally {
     file?.close();
   }
+}
+
+/** Checks the structure and every row; calls `refuse` with what is nobody's own. */
+function lookThrough(
+  file: StoreFile,
+  refuse: (fault: string) => never,
+  observe: ObserveDamage,
+): { readonly rows: number; readonly damaged: number } {
+  const [fault, ...others] = file.faults();
+  const more = others.length === 0 ? "" : ` (and ${others.length} other faults)`;
+  if (fault !== undefined) refuse(fault + more);
+  let rows = 0;
+  let damaged = 0;
+  const broken = file.rows((row) => {
+    rows++;
+    if (row.kind !== "damaged") return;
+    damaged++;
+    if (!isOnes(row)) refuse(`row ${row.key.join(" ")}: ${row.reason}`);
+    observe(row.key, row.reason);
+  });
+  if (broken !== null) refuse(broken);
+  return { rows, damaged };
 }

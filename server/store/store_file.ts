@@ -15,6 +15,8 @@ import type { StoreKey } from "../node/ports.ts";
 const BUSY_MS = 10_000;
 /** Rows of one page: at 64 KiB each they are 8 MB. */
 const PAGE = 128;
+/** Rows that are read at once from a damaged structure. */
+const SALVAGE_ROWS = 1000;
 /** Faults of the file's structure that are listed. */
 const FAULTS_MAX = 20;
 /** How Deno KV marks a value of bytes. */
@@ -42,6 +44,10 @@ export class StoreFile {
   readonly #db: DatabaseSync;
   readonly #first: StatementSync;
   readonly #next: StatementSync;
+  /** Whether rows may be without a checksum. */
+  readonly hasPlainRows: boolean;
+  /** Why rows cannot all be read; "": they can; null: not tried yet. */
+  #broken: string | null = null;
 
   /** Opens it, and sees all commits up to now. Throws what SQLite throws where it cannot be read. */
   constructor(path: string) {
@@ -56,6 +62,8 @@ export class StoreFile {
         );
       this.#first = select("");
       this.#next = select("WHERE k > ?");
+      const key = encodeKey(CHECKSUMS_KEY);
+      this.hasPlainRows = this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(key) === undefined;
     } catch (error) {
       this.#db.close();
       throw error;
@@ -72,10 +80,18 @@ export class StoreFile {
     return Number(row?.["version"] ?? 0);
   }
 
-  /** Whether rows may be without a checksum. */
-  hasPlainRows(): boolean {
-    const key = encodeKey(CHECKSUMS_KEY);
-    return this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(key) === undefined;
+  /** The value of a row; null where none exists or it is damaged. */
+  value(key: StoreKey): Uint8Array | null {
+    const keyBytes = encodeKey(key);
+    const found = this.#db.prepare("SELECT v FROM kv WHERE k = ?").get(keyBytes);
+    if (found === undefined) return null;
+    const row = checkRow(key, found["v"] as Uint8Array, this.hasPlainRows);
+    return row.kind === "damaged" ? null : row.value;
+  }
+
+  /** Whether a row exists. */
+  has(key: StoreKey): boolean {
+    return this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(encodeKey(key)) !== undefined;
   }
 
   /** What is wrong with the file as SQLite sees it; empty where nothing is. */
@@ -104,21 +120,84 @@ export class StoreFile {
    * where all of it was read.
    */
   rows(take: TakeRow): string | null {
-    try {
-      const plainRows = this.hasPlainRows();
-      let last: Uint8Array | null = null;
-      for (;;) {
-        const rows = last === null ? this.#first.all() : this.#next.all(last);
-        for (const row of rows) {
-          const key = row["k"] as Uint8Array;
-          if (last !== null && Buffer.compare(last, key) >= 0) return "keys are not in their order";
-          last = key;
-          if (Number(row["v_encoding"]) !== BYTES_ENCODING) return "a row is not of bytes";
-          if (Number(row["expiration_ms"]) !== NEVER) return "a row is about to expire";
-          take(fileRow(key, row["v"] as Uint8Array, plainRows));
-        }
-        if (rows.length < PAGE) return null;
+    let last: Uint8Array | null = null;
+    for (;;) {
+      const page = this.#page(last);
+      if (typeof page === "string") return page;
+      for (const row of page) {
+        const key = row["k"] as Uint8Array;
+        if (last !== null && Buffer.compare(last, key) >= 0) return "keys are not in their order";
+        last = key;
+        if (Number(row["v_encoding"]) !== BYTES_ENCODING) return "a row is not of bytes";
+        if (Number(row["expiration_ms"]) !== NEVER) return "a row is about to expire";
+        take(fileRow(key, row["v"] as Uint8Array, this.hasPlainRows));
       }
+      if (page.length < PAGE) return null;
+    }
+  }
+
+  /**
+   * Calls `take` with every row that can be had from a file whose structure may be damaged, in the
+   * order of their keys; returns the keys of those that are listed and cannot. Rows of a damaged
+   * structure are all in memory meanwhile.
+   */
+  salvage(take: TakeRow): readonly StoreKey[] {
+    this.#broken ??= this.rows(() => {}) ?? "";
+    if (this.#broken === "") {
+      this.rows(take);
+      return [];
+    }
+    const found = new Map<string, Uint8Array>();
+    const add = (rows: readonly Record<string, unknown>[]) => {
+      for (const row of rows) {
+        const value = row["v"] instanceof Uint8Array ? row["v"] : new Uint8Array();
+        found.set(Buffer.from(row["k"] as Uint8Array).toString("hex"), value);
+      }
+    };
+    for (const order of ["ORDER BY k", "ORDER BY k DESC", ""]) {
+      this.#readAll(`SELECT k, v FROM kv NOT INDEXED ${order}`, add);
+    }
+    const listed: Uint8Array[] = [];
+    this.#readAll("SELECT k FROM kv INDEXED BY kv_expiration_ms_idx", (rows) => {
+      for (const row of rows) listed.push(row["k"] as Uint8Array);
+    });
+    const lost: StoreKey[] = [];
+    for (const key of listed) {
+      if (found.has(Buffer.from(key).toString("hex"))) continue;
+      const rows = this.#tried(() => this.#db.prepare("SELECT k, v FROM kv WHERE k = ?").all(key));
+      if (rows.length > 0) add(rows);
+      else lost.push(keyOf(key) ?? []);
+    }
+    for (const hex of [...found.keys()].sort()) {
+      take(fileRow(new Uint8Array(Buffer.from(hex, "hex")), found.get(hex)!, this.hasPlainRows));
+    }
+    return lost.filter((key) => key.length > 0);
+  }
+
+  /** Reads as many rows of a query as can be had. */
+  #readAll(query: string, take: (rows: readonly Record<string, unknown>[]) => void): void {
+    for (let from = 0, most = SALVAGE_ROWS; most > 0;) {
+      const rows = this.#tried(() =>
+        this.#db.prepare(`${query} LIMIT ${most} OFFSET ${from}`).all()
+      );
+      take(rows);
+      from += rows.length;
+      if (rows.length < most) most = most === 1 ? 0 : Math.floor(most / 10);
+    }
+  }
+
+  #tried(read: () => Record<string, unknown>[]): Record<string, unknown>[] {
+    try {
+      return read();
+    } catch {
+      // What cannot be read is found missing by the index.
+      return [];
+    }
+  }
+
+  #page(after: Uint8Array | null): Record<string, unknown>[] | string {
+    try {
+      return after === null ? this.#first.all() : this.#next.all(after);
     } catch (error) {
       return messageOf(error);
     }

@@ -8,7 +8,7 @@
 import { lookup } from "node:dns/promises";
 import type { Cancel, HookAnswer, HookRequest, PostHook } from "../node/ports.ts";
 import { dialFirst, dialOrder, type Resolved } from "./dial.ts";
-import { isPublicIp, parseTarget, type Target } from "../config/target.ts";
+import { isPublicIp, parseTarget, type Target, type TargetRules } from "../config/target.ts";
 import { VERSION } from "../config/version.ts";
 
 /** Bytes of a response's head that are read. */
@@ -20,8 +20,8 @@ export type Resolve = (host: string) => Promise<readonly Resolved[]>;
 
 const systemResolve: Resolve = (host) => lookup(host, { all: true });
 
-/** Makes the port. `privateToo`: receivers may be in private networks and on this machine. */
-export function systemPostHook(privateToo: boolean, resolve: Resolve = systemResolve): PostHook {
+/** Makes the port; `rules` says where receivers may be. */
+export function systemPostHook(rules: TargetRules, resolve: Resolve = systemResolve): PostHook {
   return (request, done) => {
     const given = new AbortController();
     let open = true;
@@ -39,7 +39,7 @@ export function systemPostHook(privateToo: boolean, resolve: Resolve = systemRes
       () => finish({ kind: "failed", reason: `no answer within ${request.timeoutMs} ms` }),
       request.timeoutMs,
     );
-    run(request, privateToo, resolve, given.signal)
+    run(request, rules, resolve, given.signal)
       .then(finish, (error) => finish({ kind: "failed", reason: reasonOf(error) }));
     return cancel;
   };
@@ -68,14 +68,14 @@ export function allowedAddresses(
 
 async function run(
   request: HookRequest,
-  privateToo: boolean,
+  rules: TargetRules,
   resolve: Resolve,
   signal: AbortSignal,
 ): Promise<HookAnswer> {
-  const target = parseTarget(request.url, privateToo);
+  const target = parseTarget(request.url, rules);
   if (!target.ok) return { kind: "failed", reason: target.message };
   const { host } = target.value;
-  let left = allowedAddresses(host, await resolve(host), privateToo);
+  let left = allowedAddresses(host, await resolve(host), rules.privateToo);
   const bytes = requestBytes(target.value, request);
   const failures: unknown[] = [];
   while (left.length > 0 && !signal.aborted) {

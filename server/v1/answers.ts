@@ -178,6 +178,9 @@ export const ANSWERS = {
     cursor,
     mode: mode.optional(),
     snapshot: snapshot.optional(),
+    replaced: z.literal(true).optional().describe(
+      "Another request ended this one: wait, then poll",
+    ),
     events: z.array(z.union([durable, soft])),
   }),
   Info: z.object({

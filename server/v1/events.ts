@@ -2,7 +2,7 @@
  * `GET /v1/events`: the events of a session by long-poll, or as server-sent events. Both are read
  * with fetch, so that the token travels as a header.
  */
-import type { CloseReason, OpenedSession, Session, Sink } from "../edge/types.ts";
+import type { CloseReason, OpenedSession, PollBatch, Session, Sink } from "../edge/types.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { type Cursor, formatCursor, type MailboxId } from "../../shard/name/ids.ts";
 import { goawayFrame } from "./encode.ts";
@@ -46,6 +46,12 @@ type Deps =
 
 /** A comment keeps proxies from closing an idle stream (ms). */
 const HEARTBEAT_MS = 15_000;
+
+/**
+ * How long the response to a replaced poll is withheld (ms), so that two pollers of one session that
+ * ignore `replaced` do not end each other's polls as fast as the network lets them.
+ */
+const REPLACED_MS = 1000;
 
 const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
 
@@ -101,6 +107,7 @@ async function poll(deps: Deps, call: EventsCall): Promise<Response> {
     session.start();
   } else session.proved(call.caller.provedUntil);
   return await parked(
+    deps,
     session,
     call.request.signal,
     { cursor: after, soft: call.soft, waitMs },
@@ -109,6 +116,7 @@ async function poll(deps: Deps, call: EventsCall): Promise<Response> {
 }
 
 function parked(
+  { timers }: Pick<Deps, "timers">,
   session: Session,
   gone: AbortSignal,
   options: Parameters<Session["poll"]>[0],
@@ -119,17 +127,10 @@ function parked(
     const cancel = session.poll(options, (result) => {
       answered = true;
       if (!result.ok) return resolve(errorResponse(result));
-      const { events, soft, cursor } = result.value;
-      resolve(jsonResponse(
-        200,
-        objectText({
-          ...(welcome ?? { session: JSON.stringify(session.id) }),
-          soft: String(soft),
-          // That of the poll, in place of the welcome's.
-          cursor: JSON.stringify(formatCursor(cursor)),
-          events: `[${events.join()}]`,
-        }),
-      ));
+      const { replaced } = result.value;
+      const respond = () => resolve(jsonResponse(200, batchText(session, result.value, welcome)));
+      if (replaced) timers.after(REPLACED_MS, respond);
+      else respond();
     });
     // The signal also fires after success: a cancelled poll that was answered does nothing.
     const leave = () => {
@@ -139,6 +140,21 @@ function parked(
     };
     if (gone.aborted) leave();
     else gone.addEventListener("abort", leave, { once: true });
+  });
+}
+
+function batchText(
+  { id }: Session,
+  { events, soft, cursor, replaced }: PollBatch,
+  welcome: JsonFields | null,
+): string {
+  return objectText({
+    ...(welcome ?? { session: JSON.stringify(id) }),
+    soft: String(soft),
+    // That of the poll, in place of the welcome's.
+    cursor: JSON.stringify(formatCursor(cursor)),
+    ...(replaced ? { replaced: "true" } : {}),
+    events: `[${events.join()}]`,
   });
 }
 

@@ -7,9 +7,9 @@ import type { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
-import { addressKey } from "../auth/throttle.ts";
 import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
+import { Callers } from "../http/callers.ts";
 import { refuseRaw } from "../http/refusal.ts";
 import type { Turns } from "../http/turns.ts";
 import { STATUS_OF } from "../http/response.ts";
@@ -165,7 +165,7 @@ class Transport implements WsTransport, ConnectionHost {
   readonly #deps: WsDeps;
   readonly #limits: WsLimits;
   readonly #server: WebSocketServer;
-  readonly #byAddress = new Map<string, number>();
+  readonly #callers = new Callers();
   readonly #slots: WsConnection[][] = Array.from({ length: SLOTS }, () => []);
   #nextSlot = 0;
   #wheel: Cancel | null = null;
@@ -221,13 +221,12 @@ class Transport implements WsTransport, ConnectionHost {
       return this.#refuse(socket, 404, fail("not_found", message));
     }
     const address = this.#deps.addressOf(request);
-    const key = addressKey(address);
-    const refusal = this.#refusal(address, key) ?? this.#deps.admitPage(request);
+    const refusal = this.#refusal(address) ?? this.#deps.admitPage(request);
     if (refusal !== null) return this.#refuse(socket, STATUS_OF[refusal.code], refusal);
-    this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, address, key));
+    this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, address));
   }
 
-  #refusal(address: string, key: string): Failure | null {
+  #refusal(address: string): Failure | null {
     const { connectionsMax, connectionsPerAddressMax } = this.#limits;
     const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
     if (this.#closing !== null) {
@@ -236,7 +235,7 @@ class Transport implements WsTransport, ConnectionHost {
     if (this.connections >= connectionsMax) {
       return fail("busy", `The server has ${connectionsMax} connections already`, retryMs);
     }
-    if ((this.#byAddress.get(key) ?? 0) >= connectionsPerAddressMax) {
+    if (this.#callers.of(address) >= connectionsPerAddressMax) {
       const message = `There are ${connectionsPerAddressMax} connections from this address already`;
       return fail("busy", message, retryMs);
     }
@@ -248,7 +247,7 @@ class Transport implements WsTransport, ConnectionHost {
     refuseRaw(socket, status, failure);
   }
 
-  #open(carrier: Carrier, socket: Socket, address: string, key: string): void {
+  #open(carrier: Carrier, socket: Socket, address: string): void {
     const { counters, clock, random } = this.#deps;
     const connection = new WsConnection(this, carrier, socket, address);
     carrier[CONNECTION] = connection;
@@ -259,7 +258,7 @@ class Transport implements WsTransport, ConnectionHost {
     carrier.on("error", this.#onError);
     counters.open++;
     counters.opened++;
-    this.#byAddress.set(key, (this.#byAddress.get(key) ?? 0) + 1);
+    this.#callers.add(address);
     connection.slot = Math.floor(random.number() * SLOTS);
     const slot = this.#slots[connection.slot]!;
     connection.index = slot.length;
@@ -271,10 +270,7 @@ class Transport implements WsTransport, ConnectionHost {
 
   #closed(connection: WsConnection): void {
     this.#deps.counters.open--;
-    const key = addressKey(connection.address);
-    const left = (this.#byAddress.get(key) ?? 1) - 1;
-    if (left === 0) this.#byAddress.delete(key);
-    else this.#byAddress.set(key, left);
+    this.#callers.remove(connection.address);
     const slot = this.#slots[connection.slot]!;
     const last = slot.pop()!;
     if (last !== connection) {

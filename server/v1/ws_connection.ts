@@ -14,6 +14,7 @@ import type { Worker } from "../http/turns.ts";
 import { goawayFrame } from "./encode.ts";
 import { CLOSE_CODES, frameBuffer, frameHead, idleFrames, PING, pongFrame } from "./ws_frame.ts";
 import type { ConnectionHost, Fault } from "./ws_host.ts";
+import { UnparsedBytes } from "./ws_unparsed.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 
 /** `WebSocket.OPEN`. */
@@ -69,9 +70,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
   /** `ws`'s own listener: it takes all frames of what it is given at once. */
   readonly #parse: (chunk: Buffer) => void;
   /** Read, and not yet taken apart. */
-  #unparsed: Buffer | null = null;
-  /** What `#unparsed` is the rest of. */
-  #chunk: Buffer | null = null;
+  #unparsed: UnparsedBytes | null = null;
   /** Something was taken apart: what comes next need not begin with a frame. */
   #began = false;
   /** It began as a flood, and is cut in its turn. */
@@ -168,7 +167,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
   receive(chunk: Buffer): void {
     if (this.#condemned) freeChunk(chunk);
     else if (this.#broken) this.#discard(chunk);
-    else if (this.#unparsed !== null) this.#hold(this.#append(this.#unparsed, chunk));
+    else if (this.#unparsed !== null) this.#hold(this.#unparsed.joined(chunk));
     else if (chunk.length > this.#sliceBytes() || this.#paused) this.#hold(chunk);
     else if (!this.#socket.destroyed) {
       this.#began = true;
@@ -180,23 +179,15 @@ export class WsConnection implements WireConnection, Sink, Worker {
     if (!this.#began && idleFrames(chunk, EARLY_CONTROL_MAX) > EARLY_CONTROL_MAX) {
       return this.#condemn(chunk);
     }
-    this.#unparsed = this.#chunk = chunk;
+    this.#unparsed = new UnparsedBytes(chunk);
     this.#socket.pause();
     this.#takeTurn();
   }
 
-  #append(unparsed: Buffer, chunk: Buffer): Buffer {
-    const both = Buffer.concat([unparsed, chunk]);
-    freeChunk(chunk);
-    this.#free();
-    return both;
-  }
-
   /** Parses no more of what was read. */
   #free(): void {
+    this.#unparsed?.free();
     this.#unparsed = null;
-    if (this.#chunk !== null) freeChunk(this.#chunk);
-    this.#chunk = null;
   }
 
   /** Nothing of a flood is parsed or kept; to cut the connection takes time, and has its turn. */
@@ -255,11 +246,8 @@ export class WsConnection implements WireConnection, Sink, Worker {
       this.#free();
       return false;
     }
-    const bytes = this.#sliceBytes();
-    // A copy, for `ws` may keep it: what was read is then free when its last slice is taken.
-    const slice = Buffer.from(unparsed.subarray(0, bytes));
-    this.#unparsed = bytes < unparsed.length ? unparsed.subarray(bytes) : null;
-    if (this.#unparsed === null) this.#free();
+    const slice = unparsed.take(this.#sliceBytes());
+    if (unparsed.isEmpty) this.#free();
     this.#began = true;
     this.#parse.call(this.#socket, slice);
     if (this.#paused) return false;

@@ -243,7 +243,7 @@ export class Requests {
   #ask(): void {
     const { now, retries } = this.#turn;
     for (const { from, to } of this.waiting.takeQuestions(now.mono, retries)) {
-      this.#turn.route({ kind: "resolve", from, to });
+      this.#turn.resolve(from, to);
     }
   }
 

@@ -92,10 +92,12 @@ export class ShardTurn implements Turn {
     return point >= this.#row.lo && point < this.#row.hi;
   }
 
-  /** Sends a packet that rests on no account's state; within the shard it is handled in this step. */
-  route(packet: ShardPacket): void {
-    if (this.owns(packet.to)) this.#local.push(packet);
-    else this.out.push({ kind: "packet", packet });
+  /**
+   * Asks which account has a name, through the node even within the shard: the node makes the time
+   * of the answer independent of whether the account is in memory.
+   */
+  resolve(from: AccountName, to: AccountName): void {
+    this.out.push({ kind: "packet", packet: { kind: "resolve", from, to } });
   }
 
   /** Takes the packets to the shard's own users. */
@@ -166,8 +168,10 @@ export class ShardTurn implements Turn {
 
   send(account: Account, packet: ShardPacket): void {
     // Within the shard the same commit, or a later one, carries what the packet changes. A rewatch
-    // changes nothing: the effects on edges that follow from it must not overtake withheld ones.
-    if (this.owns(packet.to) && packet.kind !== "rewatch") this.#local.push(packet);
+    // changes nothing: the effects on edges that follow from it must not overtake withheld ones. The
+    // answer to `resolve` leaves when the node says.
+    const local = packet.kind !== "rewatch" && packet.kind !== "resolved";
+    if (local && this.owns(packet.to)) this.#local.push(packet);
     else this.emit(account, { kind: "packet", packet });
   }
 

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { setImmediate } from "node:timers";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Hono } from "hono";
-import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { Config } from "../../server/config/config.ts";
 import type { Ports } from "../../server/node/ports.ts";
 import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
@@ -20,23 +20,22 @@ import {
   rates,
 } from "../../server/settings.ts";
 import { createApp } from "../../server/v1/rest.ts";
-import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import { type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { fail } from "../../shard/errors.ts";
 import { issuers, shardLimits, signInOptions } from "../../server/settings.ts";
-import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
 import { makeEvents, newStreamCounters } from "../../server/v1/events.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
-import { memoryLog, simPorts } from "../sim/sim_ports.ts";
-import { newEdgeCounters } from "../../server/edge/types.ts";
+import { memoryLog } from "../sim/sim_ports.ts";
 import { Node } from "../../server/node/node.ts";
 import { openJwtVerifier } from "../../server/auth/jwt.ts";
 import { Prng } from "../sim/prng.ts";
 import { Throttle, throttleOptions } from "../../server/auth/throttle.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
+import { makeEdge, makeNode, startNode } from "../sim/test_node.ts";
 
 const DAY_MS = 86_400_000;
 /** PBKDF2 iterations of simulated accounts: what real ones cost is not what is looked at here. */
@@ -81,31 +80,22 @@ export async function openServer(options: FixtureOptions): Promise<ServerFixture
   const prng = new Prng("golden");
   const disk = new MemoryDisk(time, prng.fork("disk"));
   const { log } = memoryLog();
-  const ports = simPorts({ process: time.process(), disk, prng: prng.fork("random"), log });
   let edge: Edge | null = null;
-  const node = new Node(ports, {
-    id: "node000000000001" as NodeId,
-    limits: shardLimits(config),
-    shards: config.storage.shards,
-    cacheUsersMax: config.storage.cacheUsersMax,
+  const made = makeNode({
+    process: time.process(),
+    disk,
+    prng: prng.fork("random"),
+    log,
     deliver: (packet) => void edge?.deliver(packet),
-    observeCommit: () => {},
+    node: {
+      limits: shardLimits(config),
+      shards: config.storage.shards,
+      cacheUsersMax: config.storage.cacheUsersMax,
+    },
   });
-  let started = false;
-  node.start((error) => {
-    if (error !== null) throw new Error(error.message);
-    started = true;
-  });
-  if (!time.runWhile(() => !started, time.nowMs + 60_000)) throw new Error("it did not start");
-  edge = createEdge({
-    ...ports,
-    node: node.id,
-    router: node,
-    counters: newEdgeCounters(),
-    codec: JSON_CODEC,
-    flushed: () => {},
-  }, edgeLimits(config));
-  return await serve(options, { time, disk, ports, node, edge });
+  startNode(time, made.node);
+  edge = makeEdge(made, edgeLimits(config)).edge;
+  return await serve(options, { time, disk, ...made, edge });
 }
 
 type Parts = Pick<ServerFixture, "time" | "disk" | "ports" | "node" | "edge">;

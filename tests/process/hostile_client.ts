@@ -15,6 +15,8 @@ export class RawConnection {
   over = false;
   /** When it was gone, ms since it was opened. */
   lastedMs = 0;
+  /** The system's code of the error that ended it; empty where it ended in order. */
+  error = "";
   readonly closed: Promise<void>;
 
   private constructor(socket: Socket) {
@@ -28,8 +30,8 @@ export class RawConnection {
         resolve();
       });
     });
-    // A reset is one of the answers that are expected.
-    socket.on("error", () => {});
+    // A reset is one of the ends that are expected.
+    socket.on("error", ({ code }: NodeJS.ErrnoException) => this.error = code ?? "unknown");
     socket.on("data", (chunk: Buffer) => {
       if (this.#bytes < KEPT_BYTES) this.#chunks.push(chunk);
       this.#bytes += chunk.length;

@@ -33,6 +33,8 @@ export interface KindReport {
   lastedMs: number;
   /** Those that got a reason before the end: an HTTP status, a frame, a close code. */
   told: number;
+  /** How those ended that got none. */
+  readonly untold: string[];
 }
 
 interface Scope {
@@ -84,7 +86,7 @@ scope.onmessage = async (event) => {
   const { url, count, openingMs, from, deadlineMs } = event.data;
   const kinds: Record<string, KindReport> = {};
   for (const { name } of BAD_KINDS) {
-    kinds[name] = { opened: 0, refused: 0, left: 0, lastedMs: 0, told: 0 };
+    kinds[name] = { opened: 0, refused: 0, left: 0, lastedMs: 0, told: 0, untold: [] };
   }
   const all = await Promise.all(Array.from({ length: count }, async (_, i) => {
     const kind = BAD_KINDS[i % BAD_KINDS.length]!;
@@ -101,6 +103,7 @@ scope.onmessage = async (event) => {
       report.lastedMs = Math.max(report.lastedMs, Math.round(connection.lastedMs));
     } else report.left++;
     if (wasTold(connection)) report.told++;
+    else report.untold.push(`${connection.error || "end"} ${Math.round(connection.lastedMs)} ms`);
     connection.destroy();
   }
   scope.postMessage({ kinds });

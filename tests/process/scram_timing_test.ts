@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
+import { areaUnderCurve } from "./area_under_curve.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 import { roost } from "./cli.ts";
 
 /** Users of each kind that are asked for. */
 const EACH = 200;
-
-/** The chance that one of `a` is shorter than one of `b`: 0.5 where the two do not differ. */
-function areaUnderCurve(a: readonly number[], b: readonly number[]): number {
-  let shorter = 0;
-  for (const x of a) for (const y of b) shorter += x < y ? 1 : x === y ? 0.5 : 0;
-  return shorter / (a.length * b.length);
-}
 
 /** How long the first step of SCRAM takes (ms). */
 async function firstStepMs(url: string, user: string): Promise<number> {

@@ -1,7 +1,7 @@
 /** Damage that a start refuses, or names and serves the others beside; nothing is changed. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { encodeKey } from "../../server/store/key_bytes.ts";
+import { decodeKey, encodeKey } from "../../server/store/key_bytes.ts";
 import { roost } from "./cli.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 import { pointOf } from "../../shard/name/ids.ts";
@@ -107,6 +107,9 @@ Deno.test("10.6: a start with a damaged account names it, counts it, and serves 
   await served(dir.path, "stop");
   spoil(dir.path, ["u", pointOf("bob" as AccountName), "bob", 0]);
   const server = await ServerProcess.start({ dataDir: dir.path });
+  const checked = await roost(["check", "--data", dir.path]);
+  assert.equal(checked.code, 1);
+  assert.match(checked.out, /^account bob \(shard \d+\): its head: its checksum is not that of/);
   assert.match(server.log, /row_damaged.*kind"?[:=] ?"?head.*user"?[:=] ?"?bob/);
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   assert.match(metrics, /roost_damaged_records_total\{kind="head"\} 1/);
@@ -119,3 +122,33 @@ Deno.test("10.6: a start with a damaged account names it, counts it, and serves 
   assert.match(bob.err, /stored of this account is damaged/);
   assert.equal(await server.stop(), 0);
 });
+
+Deno.test("10.6: roost check names damage with its owner, changes nothing, and finds none where none is", async () => {
+  using dir = tempDir();
+  await served(dir.path, "stop");
+  const args = ["check", "--data", dir.path];
+  const clean = await roost(args);
+  assert.deepEqual([clean.code, clean.out], [0, "No damage was found\n"], clean.err);
+  spoil(dir.path, ["meta", "claims"]);
+  spoil(dir.path, ["u", pointOf("cid" as AccountName), "cid", 0]);
+  const log = lastRecord(dir.path);
+  spoil(dir.path, log);
+  const before = contents(dir.path);
+  const { code, out, err } = await roost(args);
+  assert.equal(code, 1);
+  assert.match(out, new RegExp(`^shard ${log[1]}: record ${log[2]} of its log: its checksum`, "m"));
+  assert.match(out, /^row meta claims: its checksum/m);
+  assert.match(out, /^account cid \(shard \d+\): its head: its checksum/m);
+  assert.match(err, /^3 faults\. Stop the server and run: roost repair/m);
+  assert.deepEqual(contents(dir.path), before);
+});
+
+/** The key of a log's last record. */
+function lastRecord(dir: string): readonly (string | number)[] {
+  const db = new DatabaseSync(`${dir}/kv.sqlite3`);
+  const [above, below] = [encodeKey(["log"]), encodeKey(["log", 1e9])];
+  const row = db.prepare("SELECT k FROM kv WHERE k > ? AND k < ? ORDER BY k DESC LIMIT 1")
+    .get(above, below)!;
+  db.close();
+  return decodeKey(row["k"] as Uint8Array);
+}

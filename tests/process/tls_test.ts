@@ -43,7 +43,7 @@ function speakPlainly(port: number): Promise<string> {
 }
 
 Deno.test({
-  name: "with a certificate clients speak https and wss, and nothing else",
+  name: "10.12: with a certificate clients speak https and wss, and nothing else, by HSTS",
   ignore: problem !== null,
   fn: async () => {
     using dir = tempDir();
@@ -62,6 +62,7 @@ Deno.test({
       body: JSON.stringify({ user: "ann", password: "correct horse" }),
     });
     assert.equal(answer.status, 201);
+    assert.equal(answer.headers.get("strict-transport-security"), "max-age=31536000", "10.12");
     const { token } = await answer.json();
     const probe = await Probe.connect(server.wsUrl, { auth: { token } }, { ca: cert });
     assert.equal((await probe.command("ping")).t, "ok");

@@ -8,8 +8,10 @@ import { coldProof } from "./cold.ts";
 import { costsProof } from "./costs.ts";
 import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
+import { damageProof } from "./damage.ts";
 import { dashboardProof } from "./dashboard.ts";
 import { historyProof } from "./history.ts";
+import { floodProof } from "./flood.ts";
 import { hostileProof } from "./hostile.ts";
 import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
@@ -27,7 +29,9 @@ const PROOFS: readonly Proof[] = [
   crashProof,
   cellProof,
   backupProof,
+  damageProof,
   hostileProof,
+  floodProof,
   mailboxProof,
   presenceProof,
   loginProof,
@@ -51,6 +55,7 @@ const PROOFS: readonly Proof[] = [
 /** Options, each with a value. */
 const HELP: Readonly<Record<string, string>> = {
   "--seed": "N: repeats a run's random choices",
+  "--count": "N: how many cases damage tries (1000)",
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
   "--binary": "PATH: the compiled binary to prove, instead of compiling one",
   "--shots": "DIR: where dashboard writes its screenshots, in place of a temporary directory",
@@ -102,6 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
     seed: Number(given.get("--seed") ?? Math.floor(Math.random() * 1e9)),
     keep: given.get("--keep") ?? `${temp}/roost-prove`,
     binary: given.get("--binary") ?? null,
+    count: given.has("--count") ? Number(given.get("--count")) : null,
     scale: Number(given.get("--scale") ?? 1),
     shots: given.get("--shots") ?? null,
     before: given.get("--before") ?? null,

@@ -25,6 +25,8 @@ export interface ProofOptions {
   readonly binary: string | null;
   /** Share of the users and rates of the figures, to try a proof with; 1 for the real thing. */
   readonly scale: number;
+  /** How many cases a proof of many tries; null: as many as it names itself. */
+  readonly count: number | null;
   /** Where screenshots are written; null for a new directory among the temporary files. */
   readonly shots: string | null;
   /** A checkout of an earlier version, to measure beside this one; null: none. */

@@ -16,6 +16,7 @@ import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { AUTH, device, FakeRouter, MAILBOX, name } from "../unit/edge_fixture.ts";
 import { Turns } from "../../server/http/turns.ts";
+import { PLAIN_DOOR } from "./http_fixture.ts";
 import { RawSocket } from "./raw_socket.ts";
 import { EDGE_LIMITS, PROTOCOL_LIMITS } from "../sim/limits.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
@@ -99,9 +100,7 @@ async function withServer(
     penalize: () => {},
     upgrade: (_request, socket) => void socket.destroy(),
   }, {
-    host: "127.0.0.1",
-    port: 0,
-    tls: null,
+    ...PLAIN_DOOR,
     trustedProxies: [],
     connectionsMax: 100,
     connectionsPerAddressMax: 100,
@@ -137,6 +136,7 @@ interface Answer {
   readonly cursor: string;
   readonly mode?: string;
   readonly snapshot?: object;
+  readonly replaced?: true;
   readonly events: readonly { readonly k: string; readonly seq?: number }[];
 }
 
@@ -162,6 +162,22 @@ Deno.test("the first poll opens a session and answers at once, the next one wait
     assert.deepEqual(second.events.map(({ k, seq }) => [k, seq]), [["message", 2]]);
     assert.equal(second.cursor, `${MAILBOX}:2`);
     assert.deepEqual(signIns, ["token ok"], "who polls on has signed in before");
+  });
+});
+
+Deno.test("10.12: two pollers of one session do not spin, for the first gets its response late", async () => {
+  await withServer({}, async ({ port, push, edge }) => {
+    const { cursor, session } = await get(port);
+    const first = get(port, `?after=${cursor}&soft=0`, session);
+    await eventually(() => edge.gauges().polling === 1);
+    const began = performance.now();
+    const second = get(port, `?after=${cursor}&soft=0`, session);
+    const { replaced, events } = await first;
+    assert.deepEqual([replaced, events], [true, []]);
+    assert.ok(performance.now() - began > 900, "at once");
+    push(session, ["new"]);
+    const { events: seen, replaced: not } = await second;
+    assert.deepEqual([seen.length, not], [1, undefined]);
   });
 });
 

@@ -28,6 +28,9 @@ export interface Fixture {
 }
 type Shared = "refusal" | "addressRefusal" | "penalized";
 
+/** Where fixtures listen. */
+export const PLAIN_DOOR = { host: "127.0.0.1", port: 0, tls: null, hsts: null } as const;
+
 /** Runs `test` with an open door; the app tells how it sees requests. */
 export async function withHttpServer(
   options: Partial<HttpOptions>,
@@ -74,9 +77,7 @@ export async function withHttpServer(
       socket.destroy();
     },
   }, {
-    host: "127.0.0.1",
-    port: 0,
-    tls: null,
+    ...PLAIN_DOOR,
     trustedProxies: [],
     connectionsMax: 100,
     connectionsPerAddressMax: 100,

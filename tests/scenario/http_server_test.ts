@@ -82,6 +82,18 @@ const BROKEN: readonly (readonly [string, string, number, string])[] = [
   ],
 ];
 
+Deno.test("10.12: two Host headers, and none of HTTP/1.1, are refused with 400", async () => {
+  await withHttpServer({}, async ({ door }) => {
+    const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    for (const hosts of ["Host: x\r\nHost: y\r\n", "Host: x\r\nhost: x\r\n", ""]) {
+      for (const more of ["", upgrade]) {
+        const [status, body] = await answerTo(door.port, `GET / HTTP/1.1\r\n${hosts}${more}\r\n`);
+        assert.deepEqual([status, body["code"]], [400, "bad_request"], hosts + more);
+      }
+    }
+  });
+});
+
 for (const [what, bytes, status, code] of BROKEN) {
   Deno.test(`${what} is answered with ${status} and a reason`, async () => {
     await withHttpServer({}, async ({ door, counters }) => {

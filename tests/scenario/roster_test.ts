@@ -298,9 +298,18 @@ Deno.test("a denial that crosses a second request ends both (A6)", () => {
     w.node.request(name(from), "roster.subscription", { contact: name(to), type }, () => {});
   send("a", b, "subscribe");
   w.settle();
+  let crossed = false;
+  w.loses = (p) => {
+    // The denial is sent while the second request is on its way.
+    if (!crossed && p.kind === "pair" && p.from === name("a")) {
+      crossed = true;
+      send(b, "a", "unsubscribed");
+    }
+    return false;
+  };
   send("a", b, "subscribe");
-  send(b, "a", "unsubscribed");
   w.settle();
+  assert.ok(crossed);
   assert.deepEqual(bothSides(w, "a", b), ["none", "none"]);
 });
 

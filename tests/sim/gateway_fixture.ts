@@ -3,25 +3,24 @@
  * code of production from the HTTP routes' inside down to the store.
  */
 import assert from "node:assert/strict";
-import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { HookAnswer, HookRequest, PostHook } from "../../server/node/ports.ts";
 import type { HookRecord } from "../../server/gateway/hook_events.ts";
 import type { EdgePacket, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Scope } from "../../server/gateway/service.ts";
 import { announceFirst } from "../../server/gateway/presences.ts";
-import { createEdge, type Edge } from "../../server/edge/edge.ts";
-import { newEdgeCounters } from "../../server/edge/types.ts";
+import { type Edge } from "../../server/edge/edge.ts";
 import { Gateway, type GatewayLimits } from "../../server/gateway/gateway.ts";
-import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { MemoryDisk } from "./memory_store.ts";
-import { memoryLog, simPorts } from "./sim_ports.ts";
+import { memoryLog } from "./sim_ports.ts";
 import { Node } from "../../server/node/node.ts";
 import { Prng } from "./prng.ts";
 import { RegisterPoll } from "../../server/node/register_poll.ts";
 import { verifySignature } from "../../server/gateway/sign.ts";
 import { VirtualTime } from "./virtual_time.ts";
-import { EDGE_LIMITS, GATEWAY_LIMITS, SHARD_LIMITS } from "./limits.ts";
+import { GATEWAY_LIMITS, SHARD_LIMITS } from "./limits.ts";
+import { makeEdge, makeNode, startNode } from "./test_node.ts";
 
 /** An event of a webhook. */
 export type HookEvent = Readonly<Record<string, unknown>> & { readonly n: number };
@@ -96,37 +95,30 @@ export class GatewayFixture {
   /** Starts the process, again after `kill`. */
   start(): void {
     this.process = this.time.process();
-    const prng = this.prng.fork("random");
-    const ports = simPorts({ process: this.process, disk: this.disk, prng, log: this.#memory.log });
-    const shards = {
+    const limits = {
       ...SHARD_LIMITS,
       inboundMessageMs: 1,
       inboundMessageBurst: 100_000,
       subscriptionRequestBurst: 100_000,
     };
     let deliver: (packet: EdgePacket) => void = () => {};
-    this.node = new Node(ports, {
-      id: "node000000000001" as NodeId,
-      limits: shards,
-      shards: 4,
-      cacheUsersMax: 5000,
+    const made = makeNode({
+      process: this.process,
+      disk: this.disk,
+      prng: this.prng.fork("random"),
+      log: this.#memory.log,
       deliver: (packet) => deliver(packet),
-      observeCommit: () => {},
+      node: { limits, cacheUsersMax: 5000 },
     });
-    this.edge = createEdge({
-      ...ports,
-      node: this.node.id,
-      router: this.node,
-      counters: newEdgeCounters(),
-      codec: JSON_CODEC,
-      flushed: () => {},
-    }, EDGE_LIMITS);
+    const { ports } = made;
+    this.node = made.node;
+    this.edge = makeEdge(made).edge;
     const open = this.edge.open.bind(this.edge);
     const registers = new RegisterPoll(ports);
     const deps = { ...ports, router: this.node, post: this.#post(), registers, open };
     this.gateway = new Gateway(deps, this.limits);
     deliver = announceFirst(this.gateway.presences, (packet) => void this.edge.deliver(packet));
-    this.wait((done) => this.node.start((error) => done(error)));
+    startNode(this.time, this.node);
     this.wait((done) => this.gateway.load((error) => done(error)));
     this.gateway.start();
     this.time.runFor(500);

@@ -1,5 +1,4 @@
 /** The limits of each part under the default settings, as a node has them; tests override by name. */
-import { configOf } from "../../server/config/config.ts";
 import {
   admissionOptions,
   connectionLimits,
@@ -12,17 +11,16 @@ import {
   signInOptions,
   wsLimits,
 } from "../../server/settings.ts";
+import { DEFAULTS } from "./sim_ports.ts";
 
-const CONFIG = configOf("/data");
-
-export const SHARD_LIMITS = shardLimits(CONFIG);
-export const EDGE_LIMITS = edgeLimits(CONFIG);
-export const PROTOCOL_LIMITS = protocolLimits(CONFIG);
-export const CONNECTION_LIMITS = connectionLimits(CONFIG);
-export const RATES = rates(CONFIG);
-export const WS_LIMITS = wsLimits(CONFIG);
-export const EXCHANGE_LIMITS = exchangeLimits(CONFIG);
-export const GATEWAY_LIMITS = gatewayLimits(CONFIG);
-export const ADMISSION = admissionOptions(CONFIG);
+export const SHARD_LIMITS = shardLimits(DEFAULTS);
+export const EDGE_LIMITS = edgeLimits(DEFAULTS);
+export const PROTOCOL_LIMITS = protocolLimits(DEFAULTS);
+export const CONNECTION_LIMITS = connectionLimits(DEFAULTS);
+export const RATES = rates(DEFAULTS);
+export const WS_LIMITS = wsLimits(DEFAULTS);
+export const EXCHANGE_LIMITS = exchangeLimits(DEFAULTS);
+export const GATEWAY_LIMITS = gatewayLimits(DEFAULTS);
+export const ADMISSION = admissionOptions(DEFAULTS);
 /** The secret is all zeros; the domain is `localhost`. */
-export const SIGN_IN_OPTIONS = signInOptions(CONFIG, new Uint8Array(32));
+export const SIGN_IN_OPTIONS = signInOptions(DEFAULTS, new Uint8Array(32));

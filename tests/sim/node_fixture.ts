@@ -1,6 +1,6 @@
 /** A node in a simulation, asked directly, without edges or codecs. */
 import assert from "node:assert/strict";
-import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SilentCause } from "../../shard/effects.ts";
@@ -8,11 +8,12 @@ import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { Ports } from "../../server/node/ports.ts";
 import { MemoryDisk } from "./memory_store.ts";
-import { type LogLine, memoryLog, simPorts } from "./sim_ports.ts";
+import { type LogLine, memoryLog } from "./sim_ports.ts";
 import { Node } from "../../server/node/node.ts";
 import { Prng } from "./prng.ts";
 import { VirtualTime } from "./virtual_time.ts";
 import { SHARD_LIMITS } from "./limits.ts";
+import { makeNode, startNode } from "./test_node.ts";
 
 /** Presence of a device that is simply online. */
 export const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
@@ -49,28 +50,22 @@ export class NodeFixture {
   /** Starts the process, again after `kill`. */
   start(): void {
     this.process = this.time.process();
-    this.ports = simPorts({
+    const made = makeNode({
       process: this.process,
       disk: this.disk,
       prng: this.prng.fork("random"),
       log: this.#memory.log,
-    });
-    this.node = new Node(this.ports, {
-      id: "node000000000001" as NodeId,
-      limits: this.limits,
-      shards: this.shards,
-      cacheUsersMax: this.limits.cacheAccountsMax * this.shards,
       deliver: (packet) => this.deliver(packet),
-      observeCommit: () => {},
-      observeRefused: (cause, count) => this.refused[cause] = (this.refused[cause] ?? 0) + count,
-      carry: (packet, arrive) => this.loses(packet, arrive) || arrive(),
+      node: {
+        limits: this.limits,
+        shards: this.shards,
+        observeRefused: (cause, count) => this.refused[cause] = (this.refused[cause] ?? 0) + count,
+        carry: (packet, arrive) => this.loses(packet, arrive) || arrive(),
+      },
     });
-    let started = false;
-    this.node.start((error) => {
-      assert.equal(error, null);
-      started = true;
-    });
-    assert.ok(this.time.runWhile(() => !started, this.time.nowMs + 60_000), "node did not start");
+    this.ports = made.ports;
+    this.node = made.node;
+    startNode(this.time, this.node);
   }
 
   /** Lines of the log of this event, of all processes so far. */

@@ -28,20 +28,20 @@ import {
   endChoice,
   sessionChoice,
 } from "../../server/v1/sign_in.ts";
-import { createEdge, type Edge } from "../../server/edge/edge.ts";
+import { type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
-import { JSON_CODEC } from "../../server/v1/encode.ts";
 import { objectText } from "../../server/text/json_text.ts";
 import { makeProtocol, welcomeFields } from "../../server/v1/protocol.ts";
-import { memoryLog, simPorts } from "./sim_ports.ts";
-import { newEdgeCounters } from "../../server/edge/types.ts";
+import { memoryLog } from "./sim_ports.ts";
 import { INJECTED } from "./step_faults.ts";
 import { Node } from "../../server/node/node.ts";
 import { parseCursor, parseSessionId } from "../../shard/name/ids.ts";
 import { VisibleCell, VisibleSessions } from "./visible.ts";
 import { CONNECTION_LIMITS, PROTOCOL_LIMITS, SIGN_IN_OPTIONS } from "./limits.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
+import { makeEdge, makeNode, type TestNode } from "./test_node.ts";
+import type { Log } from "../../server/node/ports.ts";
 
 /** The domain of every simulated account. */
 export const DOMAIN = "sim.example";
@@ -157,20 +157,16 @@ export class SimNode implements Server {
     this.#starts++;
     const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
     const { log, lines } = memoryLog();
-    const prng = this.#prng.fork(`start ${this.#starts}`);
-    const store = cell?.store(this.id, process) ?? null;
-    const ports = simPorts({ process, disk: this.disk, prng, log, store });
-    let edge: Edge | null = null;
+    let deliver: (packet: EdgePacket) => void = () => {};
     const visible = new VisibleSessions(cell?.visible ?? new VisibleCell());
-    const node = this.#makeNode(process, ports, (packet) => {
+    const parts = this.#makeNode(process, log, (packet) => {
       visible.delivered(packet);
-      this.#host.wire.deliver(process, packet, () => edge!.deliver(packet));
+      this.#host.wire.deliver(process, packet, () => deliver(packet));
     });
+    const { ports, node } = parts;
     visible.watch(node);
-    const counters = newEdgeCounters();
-    const edgePorts = { ...ports, node: node.id, router: node };
-    const deps = { ...edgePorts, counters, codec: JSON_CODEC, flushed: () => {} };
-    edge = createEdge(deps, config.edge);
+    const { edge, counters } = makeEdge(parts, config.edge);
+    deliver = (packet) => edge.deliver(packet);
     const served: ProtocolHost = {
       ...ports,
       ...UNCOUNTED,
@@ -198,17 +194,22 @@ export class SimNode implements Server {
     });
   }
 
-  #makeNode(process: VirtualProcess, ports: Ports, deliver: (packet: EdgePacket) => void): Node {
+  #makeNode(process: VirtualProcess, log: Log, deliver: (packet: EdgePacket) => void): TestNode {
     const { cell, config: { limits, shards } } = this.#host;
-    return new Node(ports, {
-      id: this.id,
-      limits,
-      shards,
-      cacheUsersMax: limits.cacheAccountsMax * shards,
+    return makeNode({
+      process,
+      disk: this.disk,
+      store: cell?.store(this.id, process) ?? null,
+      prng: this.#prng.fork(`start ${this.#starts}`),
+      log,
       deliver,
-      observeCommit: () => {},
-      carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
-      ...(cell === null ? {} : { links: cell.links(this.id, process) }),
+      node: {
+        id: this.id,
+        limits,
+        shards,
+        carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
+        ...(cell === null ? {} : { links: cell.links(this.id, process) }),
+      },
     });
   }
 

@@ -14,3 +14,13 @@ Deno.test("Callers counts an IPv4 address by itself, and an IPv6 network of 64 b
   callers.remove("192.0.2.1");
   assert.deepEqual([callers.of("2001:db8::1"), callers.of("192.0.2.1"), callers.total], [1, 0, 2]);
 });
+
+Deno.test("10.12: Callers counts a quarter of an IPv6 /56, and a sixteenth of a /48", () => {
+  const callers = new Callers();
+  for (let i = 0; i < 64; i++) callers.add(`2001:db8:0:${i.toString(16)}::1`);
+  assert.equal(callers.of("2001:db8:0:ff::1"), 16, "the same /56");
+  assert.equal(callers.of("2001:db8:0:ffff::1"), 4, "the same /48");
+  assert.equal(callers.of("2001:db8:1::1"), 0, "another one");
+  for (let i = 0; i < 64; i++) callers.remove(`2001:db8:0:${i.toString(16)}::1`);
+  assert.deepEqual([callers.of("2001:db8:0:ff::1"), callers.total], [0, 0]);
+});

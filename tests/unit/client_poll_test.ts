@@ -173,6 +173,30 @@ Deno.test("createClient: polls that another one ends at once are not repeated at
   assert.equal(polls(), 2);
 });
 
+Deno.test("10.12: createClient: polls that another poller replaces are repeated ever later", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ onlyTransport: "poll" });
+  const signedIn = client.signIn({ token: "t" });
+  await fixture.settle();
+  opened(fixture);
+  await signedIn;
+  const polls = () => fixture.requests.filter(({ path }) => path.startsWith("/v1/events")).length;
+  const replace = () =>
+    fixture.request.answer({ soft: 0, cursor: `${MAILBOX}:10`, replaced: true, events: [] });
+  for (const [i, waitMs] of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].entries()) {
+    replace();
+    await fixture.pass(waitMs - 1);
+    assert.equal(polls(), i + 1, `${waitMs} ms`);
+    await fixture.pass(1);
+    assert.equal(polls(), i + 2, `${waitMs} ms`);
+  }
+  fixture.request.answer({ soft: 0, cursor: `${MAILBOX}:11`, events: [message(11)] });
+  await fixture.pass(40);
+  replace();
+  await fixture.pass(1000);
+  assert.equal(polls(), 10, "a poll with events ends the row");
+});
+
 Deno.test("createClient: a poll that breaks is repeated, and only several in a row end the link", async () => {
   const fixture = new ClientFixture();
   const client = fixture.client({}, false);

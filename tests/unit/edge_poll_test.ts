@@ -2,7 +2,18 @@
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
 import type { MailboxId } from "../../shard/name/ids.ts";
-import { batch, codeOf, device, MAILBOX, name, on, poll, rig, type Wire } from "./edge_fixture.ts";
+import {
+  batch,
+  codeOf,
+  device,
+  MAILBOX,
+  name,
+  on,
+  poll,
+  type Polling,
+  rig,
+  type Wire,
+} from "./edge_fixture.ts";
 
 const brief = (events: readonly Wire[]) =>
   events.map(({ k, seq, user, show, type }) =>
@@ -268,4 +279,18 @@ Deno.test("a poll takes a session over from a sink that is still there", () => {
   // The old sink's end does not end the polls.
   session.lost(sink);
   assert.equal(r.edge.gauges().polling, 1);
+});
+
+Deno.test("10.12: a poll that another poll or a connection replaces says so, no other does", () => {
+  const { r, session } = polled();
+  const said = ({ answers: [answer] }: Polling) => answer?.ok && answer.value.replaced;
+  const [first, second] = [poll(session), poll(session)];
+  assert.equal(said(first), true);
+  assert.equal(said(second), undefined, "the second waits");
+  r.push(session, ["one"]);
+  r.time.runFor(0);
+  assert.equal(said(second), false);
+  const third = poll(session, { waitMs: 1000 });
+  r.time.runFor(2000);
+  assert.equal(said(third), false, "its time was over");
 });

@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { evenly } from "../../server/auth/even_answers.ts";
+import { evenly } from "../../server/node/even_answers.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 Deno.test("answers leave at whole steps after their questions, however long they took (10.8)", () => {

@@ -22,7 +22,7 @@ function openApi(burst = 1000) {
     domain: "example.org",
     limits: PROTOCOL_LIMITS,
     throttle: new Throttle({ burst, refillMs: 100, keysMax: 100 }),
-    privateTargets: false,
+    targets: { privateToo: false, ports: [] },
     publicUrl: null,
     streamsMax: 2,
     admit: () => null,

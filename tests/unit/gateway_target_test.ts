@@ -33,6 +33,8 @@ Deno.test("isPublicIp knows private, shared, local, documentation and mapped add
   }
 });
 
+const PUBLIC = { privateToo: false, ports: [] };
+
 Deno.test("parseTarget takes http and https alone, without credentials, fragment or private host", () => {
   for (
     const url of [
@@ -52,8 +54,8 @@ Deno.test("parseTarget takes http and https alone, without credentials, fragment
       "not a url",
       `https://example.org/${"x".repeat(3000)}`,
     ]
-  ) assert.equal(parseTarget(url, false).ok, false, url);
-  const target = parseTarget("https://example.org/hook?a=1", false);
+  ) assert.equal(parseTarget(url, PUBLIC).ok, false, url);
+  const target = parseTarget("https://example.org/hook?a=1", PUBLIC);
   assert.deepEqual(target.ok && target.value, {
     url: "https://example.org/hook?a=1",
     tls: true,
@@ -61,8 +63,21 @@ Deno.test("parseTarget takes http and https alone, without credentials, fragment
     port: 443,
     path: "/hook?a=1",
   });
-  const local = parseTarget("http://[::1]:8080/hook", true);
+  const local = parseTarget("http://[::1]:8080/hook", { privateToo: true, ports: [] });
   assert.deepEqual(local.ok && [local.value.host, local.value.port], ["::1", 8080]);
+});
+
+Deno.test("10.12: parseTarget refuses ports of other protocols than HTTP unless they are allowed", () => {
+  const at = (port: number, ports: readonly number[] = []) =>
+    parseTarget(`http://example.org:${port}/`, { privateToo: false, ports });
+  for (const port of [0, 1, 22, 25, 53, 110, 587, 993, 1023, 2049, 5060, 6379, 6667, 10_080]) {
+    const refused = at(port);
+    assert.match(refused.ok ? "" : refused.message, /gateway\.webhookPorts/, String(port));
+  }
+  for (const port of [80, 443, 1024, 3000, 8080, 8443, 49_152]) {
+    assert.ok(at(port).ok, String(port));
+  }
+  assert.ok(at(25, [587, 25]).ok);
 });
 
 Deno.test("signatureHeaders are those of Standard Webhooks' own example", () => {

@@ -1,3 +1,4 @@
+import { hstsOf } from "../../server/http/response.ts";
 import { deepEqual, equal, match, ok as truthy } from "node:assert/strict";
 import fc from "fast-check";
 import { ERROR_CODES, fail } from "../../shard/errors.ts";
@@ -211,4 +212,10 @@ Deno.test("any request is answered with JSON and a known code", async () => {
     }),
     { numRuns: 200 },
   );
+});
+
+Deno.test("10.12: hstsOf declares days in seconds, and nothing without TLS or days", () => {
+  equal(hstsOf({}, 365), "max-age=31536000");
+  equal(hstsOf({}, 0), null);
+  equal(hstsOf(null, 365), null);
 });

@@ -8,7 +8,8 @@ import { bool, choice, int, ints, knobOf } from "../../server/config/knob.ts";
 import { readSources } from "./tidy_source.ts";
 import { STORE_LIMITS } from "../../server/node/ports.ts";
 
-const SOURCES = readSources().filter(({ path }) => /^(server|shard)\//.test(path));
+const ALL = readSources();
+const SOURCES = ALL.filter(({ path }) => /^(server|shard)\//.test(path));
 
 Deno.test("relations: a webhook's waits do not end below where they begin", () => {
   const settings = { "gateway.webhookRetryMaxMs": "999" };
@@ -51,4 +52,11 @@ Deno.test("9 B8: all of a setting derives from its schema and metadata", () => {
   assert.deepEqual([word.wants, word.default, word.unit], ["one of a, b", "a", ""]);
   assert.deepEqual(knobOf(bool({ default: true, doc: "Whether." })).parse("false"), false);
   assert.throws(() => knobOf(z.string()), /without the functions of knob.ts/);
+});
+
+Deno.test("9 B8: one builder makes the nodes of tests, and one table their limits", () => {
+  const makes = ALL.filter(({ path, code }) =>
+    path.startsWith("tests/") && code.some((line) => line.includes("new Node("))
+  );
+  assert.deepEqual(makes.map(({ path }) => path), ["tests/sim/test_node.ts"]);
 });

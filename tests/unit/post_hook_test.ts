@@ -14,7 +14,10 @@ function post(
     body: '{"text":"é"}',
     timeoutMs: options.timeoutMs ?? 10_000,
   };
-  const hook = systemPostHook(options.privateToo ?? true, options.resolve);
+  const hook = systemPostHook(
+    { privateToo: options.privateToo ?? true, ports: [] },
+    options.resolve,
+  );
   return new Promise((done) => hook(request, done));
 }
 

@@ -80,6 +80,21 @@ Deno.test("SignIn.register: says what is wrong with a name or password", () => {
   assert.deepEqual(shards.asked, []);
 });
 
+Deno.test("10.12: SignIn.register refuses names that mix scripts", () => {
+  const [imitation, joint] = ["\u0430lice", "a\uae40"];
+  const { signIn, shards } = openSignIn({ nameScripts: "high" });
+  const refused = register(signIn, imitation);
+  assert.equal(codeOf(refused), "bad_request");
+  assert.match(messageOf(refused), /mixes letters of scripts/);
+  assert.deepEqual(shards.asked, [], "before any work");
+  assert.equal(codeOf(register(signIn, joint)), "ok");
+  assert.equal(codeOf(register(openSignIn({ nameScripts: "any" }).signIn, imitation)), "ok");
+  assert.equal(
+    codeOf(register(openSignIn({ nameScripts: "single" }).signIn, joint)),
+    "bad_request",
+  );
+});
+
 Deno.test("SignIn.register: a taken or closed name is a conflict", () => {
   const { signIn, shards } = openSignIn();
   shards.add("bob");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addressKey, Throttle } from "../../server/auth/throttle.ts";
+import { addressKey, NetworkThrottle, Throttle, widerKey } from "../../server/auth/throttle.ts";
 
 Deno.test("Throttle.take: gives the burst, then one unit each refillMs", () => {
   const t = new Throttle({ burst: 3, refillMs: 100, keysMax: 10 });
@@ -108,4 +108,46 @@ Deno.test("addressKey: an IPv4 address itself, of IPv6 the /64 network", () => {
   for (const [address, wanted] of rows) assert.equal(addressKey(address), wanted, address);
   assert.ok(addressKey("x".repeat(10_000)).length <= 64);
   assert.ok(addressKey(":".repeat(10_000)).length <= 64);
+});
+
+Deno.test("10.12: addresses of one IPv6 /56 or /48 share a rate, and one /64 does not exhaust it", () => {
+  const options = { burst: 10, refillMs: 1000, keysMax: 1000, debtMax: 20 };
+  const t = new NetworkThrottle(options);
+  const passed = (networks: number, of: (i: number) => string) => {
+    let count = 0;
+    for (let i = 0; i < networks; i++) {
+      while (t.take(0, addressKey(of(i))) === 0) count++;
+    }
+    return count;
+  };
+  assert.equal(passed(256, (i) => `2001:db8:1:${i.toString(16)}::1`), 40, "a /56");
+  assert.equal(
+    passed(65_536, (i) => `2001:db8:1:${i.toString(16)}::1`),
+    120,
+    "the rest of its /48",
+  );
+  assert.equal(passed(1, () => "2001:db8:2::1"), 10, "another /48");
+  assert.equal(passed(256, (i) => `192.0.2.${i}`), 2560, "IPv4 addresses share nothing");
+  // However much one /64 is charged, its neighbours go on.
+  for (let i = 0; i < 1000; i++) t.charge(0, addressKey("2001:db8:3::1"), 100);
+  assert.equal(t.take(0, addressKey("2001:db8:3:1::1")), 0);
+  assert.ok(t.waitMs(0, addressKey("2001:db8:3::1")) > 20_000);
+});
+
+Deno.test("10.12: NetworkThrottle.refund gives back to the wider networks as well", () => {
+  const t = new NetworkThrottle({ burst: 1, refillMs: 1000, keysMax: 100 });
+  for (let i = 0; i < 100; i++) {
+    const key = addressKey(`2001:db8:1:${i.toString(16)}::1`);
+    assert.equal(t.take(0, key), 0);
+    t.refund(0, key);
+  }
+});
+
+Deno.test("10.12: widerKey names the /56 and the /48 of an IPv6 /64, and nothing else", () => {
+  const key = addressKey("2001:db8:1:2ff3:4::1");
+  assert.deepEqual([widerKey(key, 56), widerKey(key, 48)], [
+    "2001:db8:1:2f00::/56",
+    "2001:db8:1::/48",
+  ]);
+  for (const other of ["192.0.2.1", "", "unknown"]) assert.equal(widerKey(other, 48), null);
 });

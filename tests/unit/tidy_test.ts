@@ -24,6 +24,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/http/refusal.ts": "bytes on sockets where no HTTP server answers",
   "server/peer/tcp_links.ts": "connections between nodes",
   "server/store/kv_store.ts": "the store on embedded Deno KV",
+  "server/ops/repair.ts": "puts the repaired files of a store in place",
   "server/store/wal_file.ts": "the write-ahead file of that store",
   "server/store/write_mark.ts": "the file that notes the last durable write of that store",
   "server/load/sockets.ts": "the load tool's sockets",
@@ -36,6 +37,8 @@ const IO_FILES: Readonly<Record<string, string>> = {
 const WIRING: ReadonlySet<string> = new Set([
   "main.ts",
   "server/ops/backup.ts",
+  "server/ops/check.ts",
+  "server/ops/repair.ts",
   "server/http/admission_control.ts",
   "server/config_files.ts",
   "server/front.ts",
@@ -55,6 +58,9 @@ const WIRING: ReadonlySet<string> = new Set([
 
 /** The files that may see the durable state of accounts other than readonly. */
 const STATE_FILES: Readonly<Record<string, string>> = {
+  "server/ops/survey.ts": "reads what is stored into it, to look for damage",
+  "server/ops/repair_plan.ts": "reads what is stored into it, to keep what can be kept",
+  "shard/account/salvage.ts": "writes it anew in the place of what cannot be read",
   "shard/account/account.ts": "defines it, and the readonly view of it",
   "shard/account/apply.ts": "changes it as the log says",
   "shard/account/apply_import.ts": "the part of apply that is about imports",

@@ -21,6 +21,8 @@ export class PollLink {
   /** Soft events up to here have arrived. */
   #soft = 0;
   #strikes = 0;
+  /** Polls in a row that another poller of the session has ended. */
+  #replaced = 0;
   #polls = new AbortController();
   #stopTimer = () => {};
 
@@ -78,12 +80,16 @@ export class PollLink {
     this.#request("GET", `/v1/events?${query}`, { signal, timeoutMs }).then((batch) => {
       if (this.#over) return;
       this.#strikes = 0;
-      const { soft, events } = /** @type {{ soft: number, events: readonly Json[] }} */ (batch);
+      const { soft, events, replaced } =
+        /** @type {{ soft: number, events: readonly Json[], replaced?: true }} */ (batch);
       this.#soft = soft;
       host.events(this, events);
       const tookMs = env.now() - began;
-      // Under load several events come in one answer rather than each in its own. Nothing, before
-      // the time was over: another poll of this session came between.
+      this.#replaced = replaced === true ? this.#replaced + 1 : 0;
+      // Another poller would be ended in its turn: each waits longer than the time before.
+      if (replaced === true) return this.#later(this.#replacedMs());
+      // Under load several events come in one response rather than each in its own. Without events,
+      // before the time was over: a server of an earlier version ended it for another poll.
       const early = events.length === 0 && tookMs < timing.pollMs / 2;
       this.#later(early ? env.random() * timing.backoffBaseMs : timing.pollGapMs - tookMs);
     }, (error) => {
@@ -91,6 +97,13 @@ export class PollLink {
       if (error.code !== "offline" || ++this.#strikes >= STRIKES_MAX) return this.#end(error);
       this.#later(env.random() * timing.backoffBaseMs * this.#strikes);
     });
+  }
+
+  /** Full jitter besides the base, with the cap of the other repetitions. */
+  #replacedMs() {
+    const { backoffBaseMs, backoffCapMs } = this.timing;
+    const mostMs = Math.min(backoffCapMs, backoffBaseMs * 2 ** this.#replaced);
+    return backoffBaseMs + this.env.random() * (mostMs - backoffBaseMs);
   }
 
   /** @param {number} ms */

@@ -3,7 +3,7 @@
  * on whether an account is in memory, and so on whether its user is online: unauthenticated callers
  * must not be able to measure it.
  */
-import type { Timers } from "../node/ports.ts";
+import type { Timers } from "./ports.ts";
 
 /** Longer than reading an account that is not in memory takes on an idle server (ms). */
 const STEP_MS = 5;

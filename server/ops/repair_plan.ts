@@ -1,0 +1,232 @@
+/** What a repair makes of each row of a store, and what it gives up: nothing is written here. */
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
+import { type Account, AccountState } from "../../shard/account/account.ts";
+import { CHUNK_BYTES, decodeHead, headKey, joinChunks } from "../../shard/account/checkpoint.ts";
+import { closedHead, emptyBlock, SalvagedHead } from "../../shard/account/salvage.ts";
+import { CorruptBytes } from "../../shard/record/bytes.ts";
+import { damageKind } from "../node/damage.ts";
+import { type Fault, ownerOf, type Survey } from "./survey.ts";
+import type { FileRow, StoreFile } from "../store/store_file.ts";
+import { LogRepair, recordOf } from "./log_repair.ts";
+import { pointOf } from "../../shard/name/ids.ts";
+import { restoreRow } from "../store/row_checksum.ts";
+import type { Row, StoreKey } from "../node/ports.ts";
+
+/** Registers that a store cannot do without; others are given up. */
+const NEEDED: ReadonlySet<unknown> = new Set(["claims", "table", "store", "domain"]);
+
+/** Records of a log that may be missing in a row. */
+const HOLE_MAX = 100_000;
+
+/** Takes a row of the repaired store. */
+export type PutRow = (row: Row) => void;
+
+/** Calls `take` with every head that can be read. */
+function eachHead(file: StoreFile, take: (account: Account, head: Uint8Array) => void): void {
+  let chunks: { readonly name: AccountName; readonly values: Uint8Array[] } | null = null;
+  const end = () => {
+    if (chunks === null) return;
+    const head = joinChunks(chunks.values)!;
+    const account = new AccountState(chunks.name, pointOf(chunks.name));
+    chunks = null;
+    try {
+      decodeHead(account, head);
+    } catch (error) {
+      if (error instanceof CorruptBytes) return;
+      throw error;
+    }
+    take(account, head);
+  };
+  file.salvage((row) => {
+    if (row.key[0] !== "u" || row.kind === "damaged") return;
+    const name = row.key[2] as AccountName;
+    if (row.key[3] === 0) {
+      end();
+      chunks = { name, values: [row.value] };
+    } else if (chunks?.name === name) chunks.values.push(row.value);
+    if (row.value.length < CHUNK_BYTES) end();
+  });
+  end();
+}
+
+const textOf = (key: StoreKey) => key.join("\n");
+
+/** See the head of this file. */
+export class RepairPlan {
+  /** What is as it was, though it was damaged. */
+  readonly kept: string[] = [];
+  readonly givenUp: string[] = [];
+  /** Why no repair can be made. */
+  readonly impossible: string[] = [];
+  readonly #file: StoreFile;
+  readonly #found: Survey;
+  readonly #logs: LogRepair;
+  /** Rows in the place of damaged ones; null: none. */
+  readonly #instead = new Map<string, Row | null>();
+  /** Keys of rows that are as they were written. */
+  readonly #restored = new Set<string>();
+  /** Heads to be written anew. */
+  readonly #heads = new Map<AccountName, Uint8Array>();
+  readonly #forgetSent = new Set<AccountId>();
+  readonly #blocks = new Map<string, Fault>();
+
+  constructor(file: StoreFile, found: Survey) {
+    this.#file = file;
+    this.#found = found;
+    this.#logs = new LogRepair((name) => found.logsOf(name));
+    // A record that is had back under its own key leaves no hole.
+    const rowsFirst = [...found.faults].sort((a, b) =>
+      Number(a.row === null) - Number(b.row === null)
+    );
+    for (const fault of rowsFirst) this.#decide(fault);
+    if (this.#blocks.size + this.#forgetSent.size > 0 || this.#logs.needed) this.#readHeads();
+  }
+
+  /** Whether clients may have seen what the store will not have: they must read it anew. */
+  get forgets(): boolean {
+    return this.givenUp.length > 0;
+  }
+
+  #decide(fault: Fault): void {
+    const { kind, key, row } = fault;
+    if (kind === "structure") return;
+    if (row !== null && this.#restores(row)) return;
+    const owner = ownerOf(key, this.#found);
+    const makeNone = (what: string) => {
+      this.givenUp.push(`${owner}: ${what}`);
+      this.#instead.set(textOf(key), null);
+    };
+    switch (damageKind(key)) {
+      case "head":
+        if (kind === "unreadable") return void this.kept.push(`${owner}: left as it is`);
+        return this.#closeAccount(key, owner);
+      case "mark":
+        this.kept.push(`${owner}: it is made anew`);
+        return void this.#instead.set(textOf(key), { key, value: new Uint8Array([1]) });
+      case "block":
+        return void this.#blocks.set(textOf(key), fault);
+      case "dedupe":
+        this.#instead.set(textOf(key), null);
+        return void this.#forgetSent.add(key[2] as AccountId);
+      case "log":
+        return this.#loseRecords(key, fault.until ?? key[2] as number + 1);
+      case "other":
+        if (key[0] !== "meta" || key.length > 2) return makeNone("it is removed");
+        if (key[1] === "checksums" || key[1] === "probe") return;
+        if (!NEEDED.has(key[1])) return makeNone("it is removed");
+        return void this.impossible.push(`${owner}: every shard needs it`);
+    }
+  }
+
+  /** Whether the row can be had back as it was written. */
+  #restores(row: FileRow): boolean {
+    const { trueKey, value: stored } = row;
+    const key = trueKey ?? row.key;
+    if (key.length === 0) return false;
+    const value = trueKey === null ? restoreRow(key, stored) : stored.subarray(8);
+    if (value === null) return false;
+    this.kept.push(`${ownerOf(key, this.#found)}: one flipped bit is flipped back`);
+    this.#instead.set(textOf(row.key), { key, value: value.slice() });
+    this.#restored.add(textOf(key));
+    return true;
+  }
+
+  /** Gives up the records of a log from `key` up to the LSN `until`, exclusive. */
+  #loseRecords([table, log, first]: StoreKey, until: number): void {
+    if (until - (first as number) > HOLE_MAX) {
+      return void this.impossible.push(`shard ${log}: too much of its log is missing`);
+    }
+    for (let lsn = first as number; lsn < until; lsn++) {
+      const key = [table!, log!, lsn];
+      if (this.#restored.has(textOf(key))) continue;
+      this.#logs.lose(log as number, lsn);
+      this.givenUp.push(`shard ${log}: record ${lsn} of its log`);
+      this.#instead.set(textOf(key), { key, value: recordOf([]) });
+    }
+  }
+
+  #closeAccount(key: StoreKey, owner: string): void {
+    const name = key[2] as AccountName;
+    this.givenUp.push(
+      `${owner}, and with it the account: its password, devices, contacts and messages. Its name ` +
+        `stays closed until \`roost user release ${name}\``,
+    );
+    this.#heads.set(name, closedHead(name, this.#found.lastLsn(name)));
+  }
+
+  /** Finds out whose damaged blocks are, and which accounts go back to their checkpoints. */
+  #readHeads(): void {
+    const heads: [AccountName, Uint8Array][] = [];
+    eachHead(this.#file, (account, head) => {
+      this.#logs.head(account);
+      for (const { first, count, lastAt } of account.mailbox.blocks) {
+        const text = textOf(["m", account.point, account.id, first]);
+        const fault = this.#blocks.get(text);
+        if (fault === undefined) continue;
+        const value = emptyBlock(account.name, count, lastAt);
+        this.#instead.set(text, { key: fault.key, value });
+        this.#blocks.delete(text);
+        this.givenUp.push(
+          `account ${account.name}: events ${first} to ${first + count - 1} of its mailbox, the ` +
+            `last of ${new Date(lastAt).toISOString()}`,
+        );
+      }
+      if (this.#forgetSent.has(account.id as AccountId)) heads.push([account.name, head]);
+    });
+    for (const [text, { key }] of this.#blocks) {
+      this.kept.push(`${ownerOf(key, this.#found)}: no head lists it, and it is removed`);
+      this.#instead.set(text, null);
+    }
+    if (this.#logs.needed) eachHead(this.#file, (account) => this.#logs.peer(account));
+    for (const [name, head] of heads) {
+      const salvaged = new SalvagedHead(name, head);
+      salvaged.forgetSent();
+      this.#heads.set(name, salvaged.encode());
+      this.givenUp.push(
+        `account ${name}: which messages it has sent in the last days. One that a client repeats ` +
+          "may be sent again",
+      );
+    }
+  }
+
+  /** Calls `put` with every row of the repaired store, and completes what is given up. */
+  run(put: PutRow): void {
+    for (const key of this.#file.salvage((row) => this.#take(row, put))) {
+      this.givenUp.push(`${ownerOf(key, this.#found)}: its page cannot be read`);
+    }
+    for (const row of this.#instead.values()) if (row !== null) put(row);
+    if (this.#logs.needed) this.#raiseNumbers();
+    for (const [name, head] of this.#heads) {
+      for (let chunk = 0; chunk * CHUNK_BYTES < head.length; chunk++) {
+        const value = head.slice(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES);
+        put({ key: headKey(pointOf(name), name, chunk), value });
+      }
+    }
+    for (const [name, { entries, messages }] of this.#logs.givenUp) {
+      this.givenUp.push(
+        `account ${name}: ${entries} changes behind a lost record of its shard's log, ` +
+          `${messages} messages among them`,
+      );
+    }
+  }
+
+  #take(row: FileRow, put: PutRow): void {
+    const { key, value } = row;
+    if (this.#instead.has(textOf(key)) || row.kind === "damaged") return;
+    if (key[0] === "meta" && key[1] === "checksums") return;
+    if (key[0] === "u" && this.#heads.has(key[2] as AccountName)) return;
+    if (damageKind(key) === "dedupe" && this.#forgetSent.has(key[2] as AccountId)) return;
+    if (key[0] !== "log") return put({ key, value });
+    const record = this.#logs.record(key[1] as number, key[2] as number, value);
+    put({ key, value: record ?? value });
+  }
+
+  #raiseNumbers(): void {
+    eachHead(this.#file, ({ name }, head) => {
+      const floors = this.#logs.floorsOf(name);
+      if (floors.length === 0) return;
+      const salvaged = new SalvagedHead(name, this.#heads.get(name) ?? head);
+      if (salvaged.raise(floors)) this.#heads.set(name, salvaged.encode());
+    });
+  }
+}

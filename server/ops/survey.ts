@@ -1,0 +1,223 @@
+/**
+ * A look through all of a store's file: what is damaged, and whose it is. It changes nothing. Accounts
+ * are read as their shards would read them, and rows that heads list must exist.
+ */
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
+import { type Account, AccountState } from "../../shard/account/account.ts";
+import { blockKey, CHUNK_BYTES, decodeHead, dedupeKey } from "../../shard/account/checkpoint.ts";
+import { countBlock } from "../../shard/mailbox/mailbox_event.ts";
+import { CorruptBytes } from "../../shard/record/bytes.ts";
+import { damageKind } from "../node/damage.ts";
+import { decodeRegister, registerKey } from "../store/register_rows.ts";
+import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
+import { type FileRow, StoreFile } from "../store/store_file.ts";
+import { joinChunks } from "../../shard/account/checkpoint.ts";
+import { pointOf } from "../../shard/name/ids.ts";
+import { readRecord } from "../../shard/account/records.ts";
+import type { StoreKey } from "../node/ports.ts";
+import { TABLE_REGISTER } from "../node/ports.ts";
+
+/** Rows between two reports of progress. */
+const PROGRESS_ROWS = 20_000;
+
+/** Something that is not as it was written. */
+export interface Fault {
+  readonly kind: "structure" | "row" | "missing" | "unreadable" | "log";
+  /** Its row; [] for the file as a whole. */
+  readonly key: StoreKey;
+  readonly reason: string;
+  /** Of a hole in a log, the LSN that comes after it. */
+  readonly until?: number;
+  /** The row as it is stored, where `kind` is `row`. */
+  readonly row: FileRow | null;
+}
+
+/** What a survey found. */
+export interface Survey {
+  readonly rows: number;
+  readonly accounts: number;
+  /** Rows of programs before checksums. */
+  readonly plainRows: number;
+  readonly faults: readonly Fault[];
+  /** The shard of an account; null where the table cannot be read. */
+  shardOf(name: AccountName): number | null;
+  /** The logs that an account's records are in: its shard's, and those that it inherits. */
+  logsOf(name: AccountName): readonly number[];
+  /** The last LSN of these logs, 0 where they are empty. */
+  lastLsn(name: AccountName): number;
+  /** The name of an account by its id, of those that own damaged rows; null where none has it. */
+  nameOf(id: AccountId): AccountName | null;
+}
+
+/** See the head of this file. */
+class Surveyor {
+  readonly faults: Fault[] = [];
+  readonly names = new Map<AccountId, AccountName>();
+  /** The last LSN of each log. */
+  readonly heads = new Map<number, number>();
+  rows = 0;
+  accounts = 0;
+  plainRows = 0;
+  readonly #file: StoreFile;
+  readonly #progress: (rows: number) => void;
+  /** Ids whose blocks are damaged: their names are known once their heads are read. */
+  readonly #owners = new Set<AccountId>();
+  #chunks: { readonly name: AccountName; readonly values: Uint8Array[] } | null = null;
+  /** The log that is read, and the LSN that comes next. */
+  #log: { readonly shard: number; next: number } | null = null;
+
+  constructor(file: StoreFile, progress: (rows: number) => void) {
+    this.#file = file;
+    this.#progress = progress;
+  }
+
+  add(kind: Fault["kind"], key: StoreKey, reason: string, row: FileRow | null = null): void {
+    this.faults.push({ kind, key, reason, row });
+  }
+
+  take(row: FileRow): void {
+    this.rows++;
+    if (this.rows % PROGRESS_ROWS === 0) this.#progress(this.rows);
+    if (row.kind === "plain") this.plainRows++;
+    if (row.kind === "damaged") {
+      this.add("row", row.key, row.reason, row);
+      if (["block", "dedupe"].includes(damageKind(row.key))) {
+        this.#owners.add(row.key[2] as AccountId);
+      }
+    }
+    if (row.key[0] === "log") this.#takeRecord(row);
+    if (row.key[0] === "m" && row.kind !== "damaged") {
+      this.#read(row.key, () => void countBlock(row.value));
+    }
+    if (row.key[0] === "u") this.#takeChunk(row);
+    else this.endHead();
+  }
+
+  /** Runs a reader of stored bytes; a row that it cannot read is a fault. */
+  #read(key: StoreKey, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof CorruptBytes)) throw error;
+      this.add("unreadable", key, error.message);
+    }
+  }
+
+  #takeRecord({ key, kind, value }: FileRow): void {
+    const [, shard, lsn] = key as readonly [string, number, number];
+    if (this.#log?.shard !== shard) this.#log = { shard, next: lsn };
+    if (lsn !== this.#log.next) {
+      const key = ["log", shard, this.#log.next];
+      const reason = `records before ${lsn} are missing`;
+      this.faults.push({ kind: "log", key, reason, until: lsn, row: null });
+    }
+    this.#log.next = lsn + 1;
+    this.heads.set(shard, lsn);
+    if (kind !== "damaged") this.#read(key, () => void readRecord(value));
+  }
+
+  #takeChunk({ key, kind, value }: FileRow): void {
+    const [, point, name, chunk] = key as readonly [string, number, AccountName, number];
+    if (chunk === 0) this.endHead();
+    if (pointOf(name) !== point) return this.add("unreadable", key, "its point is not the name's");
+    // The row itself is a fault already.
+    if (kind === "damaged") return void (this.#chunks = null);
+    if (chunk === 0) this.#chunks = { name, values: [value] };
+    else if (this.#chunks?.name === name) this.#chunks.values.push(value);
+    if (value.length < CHUNK_BYTES) this.endHead();
+  }
+
+  /** All rows of a head have been taken. */
+  endHead(): void {
+    const chunks = this.#chunks;
+    this.#chunks = null;
+    if (chunks === null) return;
+    const { name, values } = chunks;
+    this.accounts++;
+    const account = new AccountState(name, pointOf(name));
+    const key = ["u", account.point, name, 0];
+    this.#read(key, () => {
+      decodeHead(account, joinChunks(values)!);
+      const id = account.id as AccountId;
+      if (this.#owners.has(id)) this.names.set(id, name);
+      for (const row of rowsOf(account)) {
+        if (this.#file.has(row)) continue;
+        this.names.set(id, name);
+        this.add("missing", row, "its head lists it, and it does not exist");
+      }
+    });
+  }
+}
+
+/** Rows that an account's head says there are. */
+function* rowsOf(account: Account): Iterable<StoreKey> {
+  for (const { first } of account.mailbox.blocks) yield blockKey(account.point, account.id, first);
+  for (const { table, from, to } of account.dedupe.stored) {
+    for (let n = from; n < to; n++) yield dedupeKey(table, account.point, account.id, n);
+  }
+}
+
+function tableOf(file: StoreFile): ShardTable | null {
+  try {
+    const row = file.value(registerKey(TABLE_REGISTER));
+    return row === null ? null : decodeTable(decodeRegister(row).value);
+  } catch {
+    // Whatever is wrong with the table is a fault of its row.
+    return null;
+  }
+}
+
+/** Looks through the store in an open file; `progress` is called now and then. */
+export function survey(file: StoreFile, progress: (rows: number) => void): Survey {
+  const surveyor = new Surveyor(file, progress);
+  for (const fault of file.faults()) surveyor.add("structure", [], fault);
+  const broken = file.rows((row) => surveyor.take(row));
+  surveyor.endHead();
+  const known = surveyor.faults.some(({ reason }) => reason === broken);
+  if (broken !== null && !known) surveyor.add("structure", [], broken);
+  const table = tableOf(file);
+  const { rows, accounts, plainRows, faults, names, heads } = surveyor;
+  const shardOf = (name: AccountName) => {
+    const point = pointOf(name);
+    return table?.shards.find((s) => s.lo <= point && point < s.hi);
+  };
+  const logsOf = (name: AccountName) => {
+    const shard = shardOf(name);
+    return shard === undefined ? [] : [...shard.inherits.map(({ log }) => log), shard.id];
+  };
+  return {
+    rows,
+    accounts,
+    plainRows,
+    faults,
+    nameOf: (id) => names.get(id) ?? null,
+    shardOf: (name) => shardOf(name)?.id ?? null,
+    logsOf,
+    lastLsn: (name) => Math.max(0, ...logsOf(name).map((log) => heads.get(log) ?? 0)),
+  };
+}
+
+/** Whose a row is, for people. */
+export function ownerOf(key: StoreKey, found: Survey): string {
+  const account = (name: AccountName) => {
+    const shard = found.shardOf(name);
+    return `account ${name}${shard === null ? "" : ` (shard ${shard})`}`;
+  };
+  switch (damageKind(key)) {
+    case "head":
+      return `${account(key[2] as AccountName)}: its head`;
+    case "mark":
+      return `${account(key[2] as AccountName)}: its mark that it owes packets`;
+    case "block":
+    case "dedupe": {
+      const name = found.nameOf(key[2] as AccountId);
+      const whose = name === null ? `the account with id ${key[2]}` : account(name);
+      const what = damageKind(key) === "block" ? "mailbox block" : "record of what it has sent";
+      return `${whose}: ${what} ${key[3]}`;
+    }
+    case "log":
+      return `shard ${key[1]}: record ${key[2]} of its log`;
+    case "other":
+      return key.length === 0 ? "the file" : `row ${key.join(" ")}`;
+  }
+}
