@@ -208,7 +208,7 @@ function applyReceived(account: AccountState, e: Entry & { kind: "received" }): 
   c.lastInSeq = event.seq;
   c.lastInNum = e.num;
   c.addUnread(event.seq, e.num);
-  if (e.from !== account.name) account.unread.add(e.from, event.seq);
+  if (e.from !== account.name) account.unread.add(c.index, event.seq);
   account.undelivered.add(e.from);
   return event;
 }
@@ -282,9 +282,9 @@ function countWithheld(account: AccountState, contact: AccountName, withheld: bo
 
 /** Unread messages up to position `seq` are dropped. */
 function settleUnread(account: AccountState, seq: number): void {
-  for (const { peer, first } of [...account.unread.values()]) {
-    if (first > seq) continue;
-    account.unread.settle(peer, seq, account.conversation(peer).unreadAfter(seq));
+  if (account.unread.first > seq) return;
+  for (const c of account.conversations.values()) {
+    account.unread.settle(c.index, seq, c.unreadAfter(seq));
   }
 }
 
@@ -297,12 +297,12 @@ function applyMarks(account: AccountState, entry: Entry): void {
       c.readIn = Math.max(c.readIn, c.numAt(entry.upTo));
       c.deliveredIn = Math.max(c.deliveredIn, c.readIn);
       c.markRead(entry.upTo);
-      account.unread.settle(entry.with, entry.upTo, c.unreadAfter(entry.upTo));
+      account.unread.settle(c.index, entry.upTo, c.unreadAfter(entry.upTo));
       return;
     }
     case "unread_released": {
       const c = account.conversation(entry.with);
-      return account.unread.settle(entry.with, entry.upTo, c.unreadAfter(entry.upTo));
+      return account.unread.settle(c.index, entry.upTo, c.unreadAfter(entry.upTo));
     }
     case "receipt": {
       account.conversation(entry.with).receipt(entry.delivered, entry.read);

@@ -142,7 +142,7 @@ const WAITING = list(struct({
 }));
 
 /** What retention keeps although it is over count: see `UnreadMail`. */
-const UNREAD_MAIL = list(struct({ peer: accountName, first: uint, last: uint, count: uint }));
+const UNREAD_MAIL = list(struct({ conversation: uint, first: uint, last: uint, count: uint }));
 
 /** Readers go from block to block by these numbers: with a hole they would never arrive. */
 function checkContiguous(m: Mailbox): void {

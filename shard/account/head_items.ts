@@ -70,19 +70,20 @@ export function forEachSince(
   take: (c: ReadonlyConversation) => void,
 ): void {
   const since = Math.max(1, firstSeq);
-  const hasKept = account.unread.first < since
-    ? (name: string) => account.unread.get(name as AccountName) !== undefined
-    : () => false;
+  const keepsBefore = account.unread.first < since;
+  const hasKept = (index: number) => keepsBefore && account.unread.get(index) !== undefined;
+  let index = 0;
   account.lazyConversations.scan((r) => {
     const at = r.at;
-    if (skipToLastSeq(r).uint() < since && !hasKept(r.strAt(at))) {
+    const kept = hasKept(index++);
+    if (skipToLastSeq(r).uint() < since && !kept) {
       skipFromLastAt(r);
       return r.skipUints(MARKS_COUNT);
     }
     r.back(at);
     take(readConversation(r, 0)[1]);
   }, (c) => {
-    if (c.lastSeq >= since || hasKept(c.with)) take(c);
+    if (c.lastSeq >= since || hasKept(c.index)) take(c);
   });
 }
 

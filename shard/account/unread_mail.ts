@@ -2,11 +2,11 @@
  * The unread messages that retention keeps: how many each peer has in the mailbox, and from which
  * position on. Quotas rest on the counts, and the blocks that a trim keeps on the positions.
  */
-import type { AccountName } from "../name/ids.ts";
 
 /** Unread messages of one peer. */
 export interface UnreadOfPeer {
-  readonly peer: AccountName;
+  /** Index number of the conversation with the peer. */
+  readonly conversation: number;
   /** No unread message that is kept is before this mailbox position. */
   readonly first: number;
   /** Position of the peer's last message. */
@@ -22,7 +22,7 @@ export type ReadonlyUnreadMail = Readonly<
 
 /** The peers with unread messages, and the number of their messages. */
 export class UnreadMail {
-  readonly #peers = new Map<AccountName, UnreadOfPeer>();
+  readonly #peers = new Map<number, UnreadOfPeer>();
   /** Messages of all peers. */
   count = 0;
 
@@ -38,9 +38,9 @@ export class UnreadMail {
     return first;
   }
 
-  /** The messages of one peer; undefined when it has none. */
-  get(peer: AccountName): UnreadOfPeer | undefined {
-    return this.#peers.get(peer);
+  /** The messages of one conversation; undefined when it has none. */
+  get(conversation: number): UnreadOfPeer | undefined {
+    return this.#peers.get(conversation);
   }
 
   /** All peers, in no particular order. */
@@ -50,30 +50,31 @@ export class UnreadMail {
 
   /** Sets a peer as it was stored. */
   restore(of: UnreadOfPeer): void {
-    this.count += of.count - (this.#peers.get(of.peer)?.count ?? 0);
-    this.#peers.set(of.peer, of);
+    this.count += of.count - (this.#peers.get(of.conversation)?.count ?? 0);
+    this.#peers.set(of.conversation, of);
   }
 
-  /** Counts a message of `peer` at position `seq`. */
-  add(peer: AccountName, seq: number): void {
-    const of = this.#peers.get(peer);
+  /** Counts a message of the conversation at position `seq`. */
+  add(conversation: number, seq: number): void {
+    const of = this.#peers.get(conversation);
     const last = Math.max(of?.last ?? 0, seq);
-    this.restore({ peer, first: of?.first ?? seq, last, count: (of?.count ?? 0) + 1 });
+    const count = (of?.count ?? 0) + 1;
+    this.restore({ conversation, first: of?.first ?? seq, last, count });
   }
 
   /**
    * The peer's messages up to position `seq` are kept no longer. `after`: how many of its messages
    * are behind that position, where it is known.
    */
-  settle(peer: AccountName, seq: number, after = Infinity): void {
-    const of = this.#peers.get(peer);
+  settle(conversation: number, seq: number, after = Infinity): void {
+    const of = this.#peers.get(conversation);
     if (of === undefined || seq < of.first) return;
     // Otherwise at most as many as positions are.
     const count = Math.min(after, of.count, of.last - seq);
     if (count <= 0) {
       this.count -= of.count;
-      this.#peers.delete(peer);
-    } else this.restore({ peer, first: seq + 1, last: of.last, count });
+      this.#peers.delete(conversation);
+    } else this.restore({ conversation, first: seq + 1, last: of.last, count });
   }
 
   /** Forgets everything. */

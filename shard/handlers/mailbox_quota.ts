@@ -5,7 +5,7 @@
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { Turn } from "./turn.ts";
-import { hasUnread, type UnreadByIndex, unreadByIndex } from "../account/kept_blocks.ts";
+import { hasUnread } from "../account/kept_blocks.ts";
 import { KEPT_BLOCKS_MAX } from "../mailbox/mailbox.ts";
 
 /** A contact may have this part of what others leave. */
@@ -14,6 +14,8 @@ const CONTACT_PART = 1 / 2;
 const STRANGERS_PART = 1 / 2;
 /** … and each of them this part of what of that is left. */
 const STRANGER_PART = 1 / 8;
+/** No conversation has this index. */
+const NONE = -1;
 /** With fewer unread messages than these, the blocks that hold them need not be counted. */
 const FEW_MESSAGES = 64;
 
@@ -24,7 +26,7 @@ const FEW_MESSAGES = 64;
 export function makeRoom(turn: Turn, account: Account, peer: AccountName): boolean {
   if (hasRoom(turn, account, peer)) return true;
   const upTo = releasable(account, peer);
-  const full = blocksWith(account, unreadByIndex(account)) >= KEPT_BLOCKS_MAX;
+  const full = blocksWith(account) >= KEPT_BLOCKS_MAX;
   if (upTo === 0 || full) return false;
   turn.append(account, { kind: "unread_released", with: peer, upTo });
   return true;
@@ -34,11 +36,12 @@ export function makeRoom(turn: Turn, account: Account, peer: AccountName): boole
 export function hasRoom(turn: Turn, account: Account, peer: AccountName): boolean {
   const { unread } = account;
   const max = turn.limits.mailboxEventsMax;
-  const held = unread.get(peer)?.count ?? 0;
+  const index = account.conversations.get(peer)?.index ?? NONE;
+  const held = unread.get(index)?.count ?? 0;
   if (!fits(account, peer, held, unread.count - held, max)) return false;
   if (unread.count < FEW_MESSAGES) return true;
-  const own = blocksWith(account, unreadByIndex(account, peer));
-  const all = blocksWith(account, unreadByIndex(account));
+  const own = index === NONE ? 0 : blocksWith(account, index);
+  const all = blocksWith(account);
   return fits(account, peer, own, all - own, KEPT_BLOCKS_MAX);
 }
 
@@ -57,8 +60,9 @@ function fits(
   return held < Math.ceil(room);
 }
 
-function blocksWith(account: Account, unread: UnreadByIndex): number {
-  return account.mailbox.blocks.reduce((sum, b) => hasUnread(b, unread) ? sum + 1 : sum, 0);
+/** How many blocks have unread messages: of all conversations, or of one. */
+function blocksWith({ mailbox, unread }: Account, only?: number): number {
+  return mailbox.blocks.reduce((sum, b) => hasUnread(b, unread, only) ? sum + 1 : sum, 0);
 }
 
 /**
@@ -66,8 +70,8 @@ function blocksWith(account: Account, unread: UnreadByIndex): number {
  * them. It is the first one, or all that are not remembered one by one.
  */
 function releasable(account: Account, peer: AccountName): number {
-  const of = account.unread.get(peer);
   const c = account.conversations.get(peer);
+  const of = c === undefined ? undefined : account.unread.get(c.index);
   if (of === undefined || c === undefined) return 0;
   const known = c.unread.filter((u) => u.seq >= of.first);
   if (known.length === 0) return 0;

@@ -589,12 +589,12 @@ const MESSAGES: readonly Mutant[] = [
     "shard/account/apply.ts",
     [
       "keep no account of unread messages",
-      "if (e.from !== account.name) account.unread.add(e.from, event.seq);",
+      "if (e.from !== account.name) account.unread.add(c.index, event.seq);",
       "",
     ],
     [
       "keep what was read",
-      "account.unread.settle(entry.with, entry.upTo, c.unreadAfter(entry.upTo));\n      return;",
+      "account.unread.settle(c.index, entry.upTo, c.unreadAfter(entry.upTo));\n      return;",
       "return;",
     ],
     [

@@ -24,8 +24,8 @@ const OWNERS: readonly NodeRef[] = [
 ];
 const NAME = "al" as AccountName;
 const AT = 1_700_000_000_000;
-/** The end of a head: a mailbox without gaps, of `bo` the unread messages 39 and 40. */
-const WITHOUT_GAPS_TWO_UNREAD = "010102626f272802";
+/** The end of a head: a mailbox without gaps, of its conversation 0 the unread messages 39 and 40. */
+const WITHOUT_GAPS_TWO_UNREAD = "010100272802";
 /** The end of a head without known places. */
 const NO_PLACES = "00";
 
@@ -77,7 +77,7 @@ Deno.test("10.9: decodeHead reads a head from before known places, and keeps all
 Deno.test("10.2: decodeHead finds the unread messages of a head that only has marks", () => {
   const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.window!));
-  deepEqual([...read.unread.values()], [{ peer: "bo", first: 39, last: 40, count: 2 }]);
+  deepEqual([...read.unread.values()], [{ conversation: 0, first: 39, last: 40, count: 2 }]);
   equal(
     encodeHex(encodeHead(read, HEAD_LSN)),
     PINNED.heads.window + WITHOUT_GAPS_TWO_UNREAD + NO_PLACES,
