@@ -6,7 +6,7 @@
 import type { AccountName, DeviceId, NodeId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Answer, Greeting } from "./link.ts";
-import type { Cancel, Ports } from "../../server/node/ports.ts";
+import type { Cancel, Log, Ports } from "../../server/node/ports.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
 import type { LogLine } from "./sim_ports.ts";
@@ -41,7 +41,6 @@ import { VisibleCell, VisibleSessions } from "./visible.ts";
 import { CONNECTION_LIMITS, PROTOCOL_LIMITS, SIGN_IN_OPTIONS } from "./limits.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 import { makeEdge, makeNode, type TestNode } from "./test_node.ts";
-import type { Log } from "../../server/node/ports.ts";
 
 /** The domain of every simulated account. */
 export const DOMAIN = "sim.example";
