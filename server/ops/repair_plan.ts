@@ -191,9 +191,7 @@ export class RepairPlan {
 
   /** Calls `put` with every row of the repaired store, and completes what is given up. */
   run(put: PutRow): void {
-    for (const key of this.#file.salvage((row) => this.#take(row, put))) {
-      this.givenUp.push(`${ownerOf(key, this.#found)}: its page cannot be read`);
-    }
+    this.#file.salvage((row) => this.#take(row, put));
     for (const row of this.#instead.values()) if (row !== null) put(row);
     if (this.#logs.needed) this.#raiseNumbers();
     for (const [name, head] of this.#heads) {
