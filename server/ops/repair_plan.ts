@@ -9,6 +9,7 @@ import { type Fault, ownerOf, type Survey } from "./survey.ts";
 import type { FileRow, StoreFile } from "../store/store_file.ts";
 import { LogRepair, recordOf } from "./log_repair.ts";
 import { pointOf } from "../../shard/name/ids.ts";
+import { registerKey } from "../store/register_rows.ts";
 import { restoreRow } from "../store/row_checksum.ts";
 import type { Row, StoreKey } from "../node/ports.ts";
 
@@ -74,6 +75,7 @@ export class RepairPlan {
     this.#file = file;
     this.#found = found;
     this.#logs = new LogRepair((name) => found.logsOf(name));
+    if (found.faults.some(({ kind }) => kind === "structure")) this.#requireRegisters();
     // A record that is had back under its own key leaves no hole.
     const rowsFirst = [...found.faults].sort((a, b) =>
       Number(a.row === null) - Number(b.row === null)
@@ -85,6 +87,14 @@ export class RepairPlan {
   /** Whether clients may have seen what the store will not have: they must read it anew. */
   get forgets(): boolean {
     return this.givenUp.length > 0;
+  }
+
+  /** In pages that cannot be read may be what is listed nowhere else. */
+  #requireRegisters(): void {
+    for (const name of ["claims", "table", "store"]) {
+      if (this.#file.has(registerKey(name))) continue;
+      this.impossible.push(`row meta ${name}: it is lost, and every shard needs it`);
+    }
   }
 
   #decide(fault: Fault): void {
@@ -191,9 +201,7 @@ export class RepairPlan {
 
   /** Calls `put` with every row of the repaired store, and completes what is given up. */
   run(put: PutRow): void {
-    for (const key of this.#file.salvage((row) => this.#take(row, put))) {
-      this.givenUp.push(`${ownerOf(key, this.#found)}: its page cannot be read`);
-    }
+    this.#file.salvage((row) => this.#take(row, put));
     for (const row of this.#instead.values()) if (row !== null) put(row);
     if (this.#logs.needed) this.#raiseNumbers();
     for (const [name, head] of this.#heads) {

@@ -152,8 +152,14 @@ class Surveyor {
 /** Rows that an account's head says there are. */
 function* rowsOf(account: Account): Iterable<StoreKey> {
   for (const { first } of account.mailbox.blocks) yield blockKey(account.point, account.id, first);
+  const key = (table: "d" | "h", n: number) => dedupeKey(table, account.point, account.id, n);
+  const { rows, blocks } = account.dedupe.toLoad();
+  for (const n of rows) yield key("h", n);
+  for (const n of blocks) yield key("d", n);
+  // Blocks of former versions are numbered with holes, and are among those to load.
+  if (account.dedupe.former.length > 0) return;
   for (const { table, from, to } of account.dedupe.stored) {
-    for (let n = from; n < to; n++) yield dedupeKey(table, account.point, account.id, n);
+    for (let n = from; n < to && table === "d"; n++) yield key("d", n);
   }
 }
 
@@ -170,13 +176,14 @@ function tableOf(file: StoreFile): ShardTable | null {
 /** Looks through the store in an open file; `progress` is called now and then. */
 export function survey(file: StoreFile, progress: (rows: number) => void): Survey {
   const surveyor = new Surveyor(file, progress);
-  for (const fault of file.faults()) surveyor.add("structure", [], fault);
-  const broken = file.rows((row) => surveyor.take(row));
+  const faults = file.faults();
+  const broken = faults.length > 0 ? null : file.rows(() => {});
+  for (const fault of broken === null ? faults : [broken]) surveyor.add("structure", [], fault);
+  const lost = file.salvage((row) => surveyor.take(row));
   surveyor.endHead();
-  const known = surveyor.faults.some(({ reason }) => reason === broken);
-  if (broken !== null && !known) surveyor.add("structure", [], broken);
+  for (const key of lost) surveyor.add("missing", key, "its page cannot be read");
   const table = tableOf(file);
-  const { rows, accounts, plainRows, faults, names, heads } = surveyor;
+  const { rows, accounts, plainRows, names, heads } = surveyor;
   const shardOf = (name: AccountName) => {
     const point = pointOf(name);
     return table?.shards.find((s) => s.lo <= point && point < s.hi);
@@ -189,7 +196,7 @@ export function survey(file: StoreFile, progress: (rows: number) => void): Surve
     rows,
     accounts,
     plainRows,
-    faults,
+    faults: surveyor.faults,
     nameOf: (id) => names.get(id) ?? null,
     shardOf: (name) => shardOf(name)?.id ?? null,
     logsOf,

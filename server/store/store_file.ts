@@ -39,6 +39,12 @@ export interface FileRow {
 /** What is called with each row, in the order of the file. */
 export type TakeRow = (row: FileRow) => void;
 
+/** What can be had of a damaged structure: values by the hexadecimal of their keys; keys that cannot. */
+interface Salvaged {
+  readonly found: ReadonlyMap<string, Uint8Array>;
+  readonly lost: readonly StoreKey[];
+}
+
 /** A store's file, open for reading. */
 export class StoreFile {
   readonly #db: DatabaseSync;
@@ -46,8 +52,9 @@ export class StoreFile {
   readonly #next: StatementSync;
   /** Whether rows may be without a checksum. */
   readonly hasPlainRows: boolean;
-  /** Why rows cannot all be read; "": they can; null: not tried yet. */
-  #broken: string | null = null;
+  /** Whether nothing is wrong with the structure; null: not looked at yet. */
+  #whole: boolean | null = null;
+  #salvaged: Salvaged | null = null;
 
   /** Opens it, and sees all commits up to now. Throws what SQLite throws where it cannot be read. */
   constructor(path: string) {
@@ -89,8 +96,10 @@ export class StoreFile {
     return row.kind === "damaged" ? null : row.value;
   }
 
-  /** Whether a row exists. */
+  /** Whether a row exists, of those that `salvage` has found where that was needed. */
   has(key: StoreKey): boolean {
+    const salvaged = this.#salvaged?.found;
+    if (salvaged !== undefined) return salvaged.has(Buffer.from(encodeKey(key)).toString("hex"));
     return this.#db.prepare("SELECT 1 FROM kv WHERE k = ?").get(encodeKey(key)) !== undefined;
   }
 
@@ -98,7 +107,8 @@ export class StoreFile {
   faults(): string[] {
     try {
       const checked = this.#db.prepare(`PRAGMA quick_check(${FAULTS_MAX})`).all();
-      const faults = checked.map((row) => String(Object.values(row)[0])).filter((t) => t !== "ok");
+      const faults = checked.flatMap((row) => String(Object.values(row)[0]).split("\n"))
+        .filter((line) => line !== "ok" && !line.startsWith("***"));
       const expiring = this.#db.prepare(
         "SELECT count(*) AS n FROM kv INDEXED BY kv_expiration_ms_idx " +
           `WHERE +expiration_ms <> ${NEVER}`,
@@ -142,16 +152,25 @@ export class StoreFile {
    * structure are all in memory meanwhile.
    */
   salvage(take: TakeRow): readonly StoreKey[] {
-    this.#broken ??= this.rows(() => {}) ?? "";
-    if (this.#broken === "") {
+    this.#whole ??= this.faults().length === 0 && this.rows(() => {}) === null;
+    if (this.#whole) {
       this.rows(take);
       return [];
     }
+    const { found, lost } = this.#salvaged ??= this.#salvage();
+    for (const hex of [...found.keys()].sort()) {
+      take(fileRow(new Uint8Array(Buffer.from(hex, "hex")), found.get(hex)!, this.hasPlainRows));
+    }
+    return lost;
+  }
+
+  #salvage(): Salvaged {
     const found = new Map<string, Uint8Array>();
     const add = (rows: readonly Record<string, unknown>[]) => {
-      for (const row of rows) {
-        const value = row["v"] instanceof Uint8Array ? row["v"] : new Uint8Array();
-        found.set(Buffer.from(row["k"] as Uint8Array).toString("hex"), value);
+      for (const { k, v } of rows) {
+        if (!(k instanceof Uint8Array)) continue;
+        const value = v instanceof Uint8Array ? v : new Uint8Array();
+        found.set(Buffer.from(k).toString("hex"), value);
       }
     };
     for (const order of ["ORDER BY k", "ORDER BY k DESC", ""]) {
@@ -159,19 +178,19 @@ export class StoreFile {
     }
     const listed: Uint8Array[] = [];
     this.#readAll("SELECT k FROM kv INDEXED BY kv_expiration_ms_idx", (rows) => {
-      for (const row of rows) listed.push(row["k"] as Uint8Array);
+      for (const { k } of rows) if (k instanceof Uint8Array) listed.push(k);
     });
     const lost: StoreKey[] = [];
-    for (const key of listed) {
-      if (found.has(Buffer.from(key).toString("hex"))) continue;
-      const rows = this.#tried(() => this.#db.prepare("SELECT k, v FROM kv WHERE k = ?").all(key));
+    for (const bytes of listed) {
+      if (found.has(Buffer.from(bytes).toString("hex"))) continue;
+      const rows = this.#tried(() =>
+        this.#db.prepare("SELECT k, v FROM kv WHERE k = ?").all(bytes)
+      );
+      const key = keyOf(bytes);
       if (rows.length > 0) add(rows);
-      else lost.push(keyOf(key) ?? []);
+      else if (key !== null) lost.push(key);
     }
-    for (const hex of [...found.keys()].sort()) {
-      take(fileRow(new Uint8Array(Buffer.from(hex, "hex")), found.get(hex)!, this.hasPlainRows));
-    }
-    return lost.filter((key) => key.length > 0);
+    return { found, lost };
   }
 
   /** Reads as many rows of a query as can be had. */
