@@ -46,6 +46,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
   /** The presence that its shard was last known to have. */
   #presence: OpenSession["presence"];
+  /** The presence that was asked for last, until the reply. */
+  #asked: { readonly presence: OpenSession["presence"] } | null = null;
   /** null while it is lost. */
   #outlet: Push | Polls | Handover | null;
   /** What its end counts as if nobody returns. */
@@ -152,12 +154,14 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   present(presence: OpenSession["presence"], done: (result: Result<null>) => void): void {
+    const asked = this.#asked = { presence };
     this.#shared.router.request(
       this.user,
       "presence.set",
       { session: this.id, presence },
       (set) => {
         if (set.ok) this.#presence = presence;
+        if (this.#asked === asked) this.#asked = null;
         done(set);
       },
     );
@@ -171,7 +175,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
       device: this.device,
       auth: this.#right.auth(),
       cursor: { mailboxId, seq },
-      presence: this.#presence,
+      // An owner may have set what was asked last, without the reply having arrived.
+      presence: (this.#asked ?? { presence: this.#presence }).presence,
       announced: true,
     };
   }
