@@ -7,7 +7,7 @@ import type { Answered, Callers, Interest } from "./callers.ts";
 import type { Inbox } from "./inbox.ts";
 import type { EdgePacket, InterestItem } from "../../shard/ops.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { ShardInput } from "../../shard/effects.ts";
+import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardMap } from "./shard_map.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
@@ -23,6 +23,8 @@ export interface Elsewhere {
   send(row: ShardRow, input: ShardInput): void;
   /** Sends a packet of one of this node's shards to an edge of another node. */
   deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void;
+  /** Keeps what a shard says to edges while this node may not serve it; returns whether it does. */
+  withhold(shard: Shard, effect: Effect): boolean;
   /** Whether this node may serve its own shards now. */
   readonly mayServe: boolean;
 }

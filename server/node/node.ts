@@ -87,7 +87,12 @@ export class Node implements EdgeRouter {
     const stopped = () => this.#stopped;
     const resolves = new EvenResolves(ports.timers);
     dispatch.onResolve = (packet) => resolves.asked(packet);
-    const cell = this.#makeCell(ports, options, () => parts);
+    const cell = this.#makeCell(
+      ports,
+      options,
+      () => parts,
+      (...effect) => effects.execute(...effect),
+    );
     if (cell !== null) dispatch.elsewhere = cell.remote;
     const parts: NodeParts = {
       ports,
@@ -106,11 +111,17 @@ export class Node implements EdgeRouter {
     return parts;
   }
 
-  #makeCell(ports: Ports, { id, links }: NodeOptions, parts: () => NodeParts): Cell | null {
+  #makeCell(
+    ports: Ports,
+    { id, links }: NodeOptions,
+    parts: () => NodeParts,
+    execute: Effects["execute"],
+  ): Cell | null {
     if (links === undefined) return null;
     return new Cell(parts, new Members(id, ports), links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,
+      execute,
       hurry: () => this.committer.hurry(),
       detach: (name, session) => this.request(name, "session.detach", { session }, () => {}),
       tableChanged: (table, version) => {

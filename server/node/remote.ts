@@ -8,7 +8,7 @@ import type { EdgePacket } from "../../shard/ops.ts";
 import type { Elsewhere } from "./dispatch.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
-import type { RequestId, ShardInput } from "../../shard/effects.ts";
+import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { fail } from "../../shard/errors.ts";
@@ -37,6 +37,8 @@ export interface RemoteHost {
   readonly mayServe: boolean;
   /** Who owns what is not as was thought: the store is asked. */
   look(): void;
+  /** Does an effect of a shard. */
+  execute(shard: Shard, effect: Effect): void;
 }
 
 /** See the head of this file. */
@@ -49,6 +51,8 @@ export class Remote implements Elsewhere {
   readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
   /** What waits for an owner that can be reached. */
   #parked: ShardInput[] = [];
+  /** What shards have said to edges while this node may not serve them. */
+  #withheld: { readonly shard: Shard; readonly effect: Effect }[] = [];
 
   constructor(parts: () => NodeParts, host: RemoteHost) {
     this.#parts = parts;
@@ -57,6 +61,21 @@ export class Remote implements Elsewhere {
 
   get mayServe(): boolean {
     return this.#host.mayServe;
+  }
+
+  withhold(shard: Shard, effect: Effect): boolean {
+    if (this.mayServe) return false;
+    this.#withheld.push({ shard, effect });
+    return true;
+  }
+
+  /** This node may serve again: delivers what the shards that it still has have said meanwhile. */
+  release(): void {
+    const withheld = this.#withheld;
+    this.#withheld = [];
+    for (const { shard, effect } of withheld) {
+      if (!shard.ended) this.#host.execute(shard, effect);
+    }
   }
 
   // ---- to other nodes
@@ -199,7 +218,9 @@ export class Remote implements Elsewhere {
       case "edge": {
         const row = map.table.shards.find(({ id }) => id === frame.shard);
         // What a former owner says is late.
-        if (row === undefined || frame.epoch >= row.epoch) options.deliver(frame.packet);
+        if (row !== undefined && frame.epoch < row.epoch) return true;
+        const { packet } = frame;
+        options.deliver(packet.kind === "announce" ? { ...packet, lossy: true } : packet);
         return true;
       }
       case "announced": {
