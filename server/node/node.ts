@@ -2,8 +2,8 @@
  * A node: shards, the store under them, and the way from edges to them. The parts are wired here;
  * what they do is in the files beside this one.
  */
-import type { AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
-import type { EdgeRouter } from "./router.ts";
+import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { EdgeRouter, Router } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
@@ -302,6 +302,7 @@ export class Node implements EdgeRouter {
     op: K,
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]>) => void,
+    account?: AccountId,
   ): void {
     const { callers, cell, dispatch, map, ports } = this.#parts;
     if (this.#stopped || cell === null && map.shards.length === 0) {
@@ -312,9 +313,20 @@ export class Node implements EdgeRouter {
       : done as Done;
     const request = callers.next();
     const seed = op === "account.create" ? ports.random.bytes(24) : null;
-    const asked = { kind: "request", request, node: this.id, name, op, input, seed } as const;
+    const whose = account === undefined ? {} : { accountId: account };
+    const of = { node: this.id, name, op, input, seed, ...whose };
+    const asked = { kind: "request", request, ...of } as const;
     callers.request(asked, replied, ports.clock.monoMs());
     dispatch.route(asked);
+  }
+
+  forAccount(id: AccountId): Router {
+    if (this.#parts.cell === null) return this;
+    return {
+      request: (name, op, input, done) => this.request(name, op, input, done, id),
+      interest: (items, done) => this.interest(items, done),
+      uninterest: (watched) => this.uninterest(watched),
+    };
   }
 
   interest(

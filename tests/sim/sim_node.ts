@@ -28,6 +28,7 @@ import {
   endChoice,
   sessionChoice,
 } from "../../server/v1/sign_in.ts";
+import { routerOf } from "../../server/v1/commands.ts";
 import { type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
@@ -356,8 +357,9 @@ export class SimNode implements Server {
     reply: (answer: Answer) => void,
   ): void {
     this.#authenticated(token, address, reply, (principal) => {
-      const { router, signIn, clock, domain, limited } = this.running.served;
+      const { signIn, clock, domain, limited } = this.running.served;
       const session = sessionId === null ? null : this.#session(principal, sessionId);
+      const router = routerOf(this.running.served.router, session);
       if (sessionId !== null && session === null) return reply({ ok: false, code: "not_found" });
       const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
       const { user, device } = principal;
