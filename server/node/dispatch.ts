@@ -77,7 +77,8 @@ export class Dispatch {
       case "interest":
         return this.#routeInterest(input);
       case "uninterest":
-        return this.uninterest(input.watched);
+        if (input.node === this.#id) return this.uninterest(input.watched);
+        return this.#uninterestOf(input);
       case "owing":
         for (const [row, names] of this.#map.byRow(input.names, (name) => name)) {
           this.#toRow(row, { ...input, names });
@@ -102,6 +103,10 @@ export class Dispatch {
 
   /** One shard may have become several by now: each part is replied to by itself. */
   #routeInterest(input: Interest): void {
+    if (input.node !== this.#id) {
+      // Of another node's edge, which asks again.
+      return this.elsewhere?.send(this.#map.rowOf(input.items[0]!.watched), input);
+    }
     const done = this.#callers.takeInterest(input.request);
     if (done !== undefined) this.interest(input.items, done);
   }
@@ -119,6 +124,14 @@ export class Dispatch {
   uninterest(watched: readonly AccountName[]): void {
     for (const [row, names] of this.#map.byRow(watched, (name) => name)) {
       this.#toRow(row, { kind: "uninterest", node: this.#id, watched: names });
+    }
+  }
+
+  /** Of another node's edge: a new owner at another node learns by itself whom that edge watches. */
+  #uninterestOf(input: ShardInput & { readonly kind: "uninterest" }): void {
+    for (const [row, watched] of this.#map.byRow(input.watched, (name) => name)) {
+      const shard = this.#map.byId(row.id);
+      if (shard !== undefined) this.submit(shard, { ...input, watched });
     }
   }
 

@@ -6,7 +6,7 @@
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { Elsewhere } from "./dispatch.ts";
-import type { NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
@@ -86,16 +86,18 @@ export class Remote implements Elsewhere {
       case "interest":
         return this.#ask(row, input);
       case "uninterest":
-        return void this.#post(row, {
-          kind: "uninterest",
-          shard: row.id,
-          epoch: row.epoch,
-          watched: input.watched,
-        });
+        // Behind the interest that may wait as well.
+        if (!this.#uninterest(row, input.watched)) this.#park(input);
+        return;
       case "packet":
         // All but rewatches are sent again by who has sent them.
         if (!this.#post(row, input) && input.packet.kind === "rewatch") this.#park(input);
     }
+  }
+
+  #uninterest({ id: shard, epoch, owner }: ShardRow, watched: readonly AccountName[]): boolean {
+    const frame = { kind: "uninterest", shard, epoch, watched } as const;
+    return this.#post({ owner }, frame);
   }
 
   deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void {
@@ -103,7 +105,7 @@ export class Remote implements Elsewhere {
   }
 
   /** Sends a frame to the owner of a shard, unless that is nobody who can be reached. */
-  #post({ owner }: ShardRow, frame: PeerFrame): boolean {
+  #post({ owner }: Pick<ShardRow, "owner">, frame: PeerFrame): boolean {
     const key = owner === null ? null : peerKey(owner);
     if (key === null || !this.#host.isLinked(key)) return false;
     this.#host.links.send(key, frame);
@@ -112,7 +114,7 @@ export class Remote implements Elsewhere {
 
   #ask(row: ShardRow, input: Asked): void {
     // One hop: who has sent it here looks for the owner.
-    if (this.#giveBack(input)) return;
+    if (input.node !== this.#parts().options.id) return this.#giveBack(input);
     const { id: shard, epoch, owner } = row;
     const asked = input.request;
     const frame: PeerFrame = input.kind === "interest"
@@ -132,15 +134,14 @@ export class Remote implements Elsewhere {
     else this.#park(input);
   }
 
-  #giveBack({ request, kind }: Asked): boolean {
-    const served = this.#served.get(request);
-    if (served === undefined) return false;
-    this.#served.delete(request);
+  #giveBack({ request, kind }: Asked): void {
     const { callers } = this.#parts();
     if (kind === "request") callers.forget(request);
     else callers.takeInterest(request);
+    const served = this.#served.get(request);
+    if (served === undefined) return;
+    this.#served.delete(request);
     this.#host.links.send(served.peer, { kind: "moved", asked: served.asked });
-    return true;
   }
 
   #park(input: ShardInput): void {
