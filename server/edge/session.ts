@@ -155,16 +155,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   present(presence: OpenSession["presence"], done: (result: Result<null>) => void): void {
     const asked = this.#asked = { presence };
-    this.#shared.router.request(
-      this.user,
-      "presence.set",
-      { session: this.id, presence },
-      (set) => {
-        if (set.ok) this.#presence = presence;
-        if (this.#asked === asked) this.#asked = null;
-        done(set);
-      },
-    );
+    const input = { session: this.id, presence };
+    this.#shared.router.request(this.user, "presence.set", input, (set) => {
+      if (set.ok) this.#presence = presence;
+      if (this.#asked === asked) this.#asked = null;
+      done(set);
+    });
   }
 
   /** What attaches it again to a shard that knows no sessions. */

@@ -205,8 +205,7 @@ export class Cell {
 
   /** A lease that had expired is fresh again, now that this node knows which shards are left to it. */
   #renew(beganMs: number): void {
-    if (beganMs === -Infinity) return;
-    this.#members.renew(beganMs);
+    if (beganMs > -Infinity) this.#members.renew(beganMs);
     if (this.#renewMs === beganMs) this.#renewMs = -Infinity;
     if (this.#members.leased) this.remote.release();
   }

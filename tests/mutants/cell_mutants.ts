@@ -56,7 +56,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "keep the interests of a lost edge",
-    "server/node/cell.ts",
+    "server/node/lost_edges.ts",
     'if (watched.length > 0) dispatch.submit(shard, { kind: "uninterest", node: edge, watched });',
     "void watched;",
   ],

@@ -100,7 +100,7 @@ Deno.test("11: a node of a cell is killed: shards serve soon, nobody who returns
     cluster.time.runFor(100);
     look();
   }
-  equal(shownOffline, false, "alice came back within the grace");
+  equal(shownOffline, false, "alice returned within the grace");
   equal(story.sees(alice, "bob"), true);
   deepEqual(story.shares, [0, 3, 3]);
   first!.start();
