@@ -73,7 +73,6 @@ const SIGN_IN = {
   },
 } as const;
 
-/** Nothing is counted here. */
 const UNCOUNTED = { observe: () => {}, acked: () => {}, signedIn: () => {}, limited: () => {} };
 
 /** A process of a node. */
