@@ -423,6 +423,8 @@ export type EdgePacket =
     readonly lo: number;
     readonly hi: number;
     readonly epoch: number;
+    /** It is from another node: what the shard said before may be lost. */
+    readonly lossy?: true;
   }
   /** A signal for the named sessions. */
   | {

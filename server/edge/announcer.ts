@@ -43,8 +43,12 @@ export class Announcer {
     return this.#jobs.length;
   }
 
-  /** The shard of the points `[lo, hi)` was taken over at this epoch. */
-  announce(lo: number, hi: number, epoch: number): void {
+  /**
+   * The shard of the points `[lo, hi)` was taken over at this epoch. `lossy`: watchers may have
+   * lost a right without notice, and see nothing new before the shard has said whom they see.
+   */
+  announce(lo: number, hi: number, epoch: number, lossy: boolean): void {
+    if (lossy) this.#sessions.watchers.doubt(lo, hi);
     // What was begun for an earlier owner is of no use to this one.
     this.#jobs = this.#jobs.filter((job) => job.lo >= hi || job.hi <= lo);
     const sessions = [...this.#sessions.all()].filter(({ user, attaching }) => {

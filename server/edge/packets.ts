@@ -43,7 +43,7 @@ export class Packets {
       case "watch":
         return this.#watch(packet.sessions, packet.target);
       case "announce":
-        this.#announcer.announce(packet.lo, packet.hi, packet.epoch);
+        this.#announcer.announce(packet.lo, packet.hi, packet.epoch, packet.lossy === true);
         return 0;
       case "closed":
         return this.#each(packet.sessions, (session) => session.finish(packet.reason, false));

@@ -46,6 +46,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
   /** The presence that its shard was last known to have. */
   #presence: OpenSession["presence"];
+  /** The presence that was asked for last, until the reply. */
+  #asked: { readonly presence: OpenSession["presence"] } | null = null;
   /** null while it is lost. */
   #outlet: Push | Polls | Handover | null;
   /** What its end counts as if nobody returns. */
@@ -152,15 +154,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   present(presence: OpenSession["presence"], done: (result: Result<null>) => void): void {
-    this.#shared.router.request(
-      this.user,
-      "presence.set",
-      { session: this.id, presence },
-      (set) => {
-        if (set.ok) this.#presence = presence;
-        done(set);
-      },
-    );
+    const asked = this.#asked = { presence };
+    const input = { session: this.id, presence };
+    this.#shared.router.request(this.user, "presence.set", input, (set) => {
+      if (set.ok) this.#presence = presence;
+      if (this.#asked === asked) this.#asked = null;
+      done(set);
+    });
   }
 
   /** What attaches it again to a shard that knows no sessions. */
@@ -171,7 +171,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
       device: this.device,
       auth: this.#right.auth(),
       cursor: { mailboxId, seq },
-      presence: this.#presence,
+      // An owner may have set what was asked last, without the reply having arrived.
+      presence: (this.#asked ?? { presence: this.#presence }).presence,
       announced: true,
     };
   }

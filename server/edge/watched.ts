@@ -41,6 +41,8 @@ export class Watched {
   watchers: Watcher[] | Set<Watcher> = [];
   /** Registrations under way. */
   asking = 0;
+  /** Watchers that may have lost the right, and whether they have missed a change; null: none. */
+  doubted: Map<Watcher, boolean> | null = null;
 
   constructor(name: AccountName, id: AccountId) {
     this.name = name;
@@ -70,6 +72,7 @@ export class Watched {
   }
 
   delete(watcher: Watcher): void {
+    this.doubted?.delete(watcher);
     if (Array.isArray(this.watchers)) remove(this.watchers, watcher);
     else this.watchers.delete(watcher);
   }

@@ -190,8 +190,10 @@ export class Watchers {
 
   #watch(watcher: Watcher, user: Watched, again: boolean): void {
     const first = !user.has(watcher);
+    const missed = user.doubted?.get(watcher) === true;
+    user.doubted?.delete(watcher);
     // Existing watchers were notified with the others, if there was a change.
-    if (again && !first) return;
+    if (again && !first && !missed) return;
     if (first) {
       this.#thaw(watcher, user.name);
       watcher.refused?.delete(user.name);
@@ -236,7 +238,20 @@ export class Watchers {
     user.devices = presence.devices;
     user.lastSeen = presence.lastSeen;
     user.encoded = null;
-    for (const watcher of user.watchers) watcher.presenceChanged(user, false);
+    for (const watcher of user.watchers) {
+      if (user.doubted?.has(watcher) === true) user.doubted.set(watcher, true);
+      else watcher.presenceChanged(user, false);
+    }
+  }
+
+  /** Who watches users with points in `[lo, hi)` may see no change before the next answer. */
+  doubt(lo: number, hi: number): void {
+    for (const user of this.#users.values()) {
+      const point = pointOf(user.name);
+      if (point < lo || point >= hi) continue;
+      const before = user.doubted;
+      user.doubted = new Map([...user.watchers].map((w) => [w, before?.get(w) === true]));
+    }
   }
 
   /**

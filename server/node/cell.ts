@@ -5,6 +5,7 @@
  */
 import type { AccountName, NodeId, NodeRef, SessionId } from "../../shard/name/ids.ts";
 import type { Cancel, Holder, StoreError } from "./ports.ts";
+import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
 import type { NodeView } from "./node.ts";
@@ -29,6 +30,8 @@ export interface CellHost {
   readonly takeovers: () => Takeovers;
   /** Whether a change of the shard table is under way. */
   reshaping(): boolean;
+  /** Does an effect of a shard. */
+  execute(shard: Shard, effect: Effect): void;
   /** Commits soon what is open. */
   hurry(): void;
   /** Ends a session of an edge that did not return. */
@@ -54,6 +57,8 @@ export class Cell {
   #stableSinceMs = 0;
   #looking = false;
   #lookAgain = false;
+  /** When a beat began that is to renew the lease after the next look; -Infinity where none is. */
+  #renewMs = -Infinity;
   #next: Cancel | null = null;
   #stopped = false;
 
@@ -78,6 +83,7 @@ export class Cell {
         return members.leased;
       },
       look: () => this.look(),
+      execute: (shard, effect) => this.#host.execute(shard, effect),
     });
   }
 
@@ -120,8 +126,10 @@ export class Cell {
       unlinked: (peer, gone) => this.#onUnlinked(peer, gone),
       frame: (from, frame) => this.#onFrame(from, frame),
     });
-    this.#members.beat(ownership.self, this.#links.address, (error) => {
+    this.#members.beat(ownership.self, this.#links.address, (error, beganMs) => {
       if (error !== null) return done(error);
+      // It has no shards yet.
+      this.#members.renew(beganMs);
       this.#stableSinceMs = this.#nowMs;
       this.#place(done);
       this.#schedule();
@@ -145,13 +153,15 @@ export class Cell {
 
   #beat(): void {
     const { ownership, ports: { log } } = this.#parts();
-    this.#members.beat(ownership.self, this.#links.address, (error) => {
+    this.#members.beat(ownership.self, this.#links.address, (error, beganMs) => {
       if (this.#stopped) return;
       this.#schedule();
       if (error !== null) {
         return log.warn("no sign of life", { kind: error.kind, error: error.message });
       }
       this.#links.expect(this.#members.others.filter(({ address }) => address !== ""));
+      if (this.#members.leased) this.#members.renew(beganMs);
+      else this.#renewMs = beganMs;
       this.look();
       this.remote.retry();
     });
@@ -167,6 +177,7 @@ export class Cell {
   look(): void {
     if (this.#looking) return void (this.#lookAgain = true);
     this.#looking = true;
+    const renewMs = this.#renewMs;
     const { map, ports: { store } } = this.#parts();
     const over = (error: StoreError | null) => {
       this.#looking = false;
@@ -186,9 +197,17 @@ export class Cell {
           this.#host.tableChanged(withEpochs(stored, holders), register.version);
         }
         this.#learn(holders);
+        this.#renew(renewMs);
         over(null);
       });
     });
+  }
+
+  /** A lease that had expired is fresh again, now that this node knows which shards are left to it. */
+  #renew(beganMs: number): void {
+    if (beganMs > -Infinity) this.#members.renew(beganMs);
+    if (this.#renewMs === beganMs) this.#renewMs = -Infinity;
+    if (this.#members.leased) this.remote.release();
   }
 
   /** Takes the newest owners over; drops the shards that others have claimed. */

@@ -7,7 +7,7 @@ import type { Answered, Callers, Interest } from "./callers.ts";
 import type { Inbox } from "./inbox.ts";
 import type { EdgePacket, InterestItem } from "../../shard/ops.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { ShardInput } from "../../shard/effects.ts";
+import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardMap } from "./shard_map.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
@@ -23,6 +23,8 @@ export interface Elsewhere {
   send(row: ShardRow, input: ShardInput): void;
   /** Sends a packet of one of this node's shards to an edge of another node. */
   deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void;
+  /** Keeps what a shard says to edges while this node may not serve it; returns whether it does. */
+  withhold(shard: Shard, effect: Effect): boolean;
   /** Whether this node may serve its own shards now. */
   readonly mayServe: boolean;
 }
@@ -75,7 +77,8 @@ export class Dispatch {
       case "interest":
         return this.#routeInterest(input);
       case "uninterest":
-        return this.uninterest(input.watched);
+        if (input.node === this.#id) return this.uninterest(input.watched);
+        return this.#uninterestOf(input);
       case "owing":
         for (const [row, names] of this.#map.byRow(input.names, (name) => name)) {
           this.#toRow(row, { ...input, names });
@@ -100,6 +103,10 @@ export class Dispatch {
 
   /** One shard may have become several by now: each part is replied to by itself. */
   #routeInterest(input: Interest): void {
+    if (input.node !== this.#id) {
+      // Of another node's edge, which asks again.
+      return this.elsewhere?.send(this.#map.rowOf(input.items[0]!.watched), input);
+    }
     const done = this.#callers.takeInterest(input.request);
     if (done !== undefined) this.interest(input.items, done);
   }
@@ -117,6 +124,14 @@ export class Dispatch {
   uninterest(watched: readonly AccountName[]): void {
     for (const [row, names] of this.#map.byRow(watched, (name) => name)) {
       this.#toRow(row, { kind: "uninterest", node: this.#id, watched: names });
+    }
+  }
+
+  /** Of another node's edge: a new owner at another node learns by itself whom that edge watches. */
+  #uninterestOf(input: ShardInput & { readonly kind: "uninterest" }): void {
+    for (const [row, watched] of this.#map.byRow(input.watched, (name) => name)) {
+      const shard = this.#map.byId(row.id);
+      if (shard !== undefined) this.submit(shard, { ...input, watched });
     }
   }
 

@@ -23,6 +23,7 @@ export class Effects {
       case "interest_answer":
         return parts.callers.answer(effect.request, effect.answers);
       case "edge":
+        if (parts.dispatch.elsewhere?.withhold(shard, effect) === true) return;
         if (effect.node === parts.options.id) return parts.options.deliver(effect.packet);
         return parts.dispatch.elsewhere?.deliver(effect.node, shard.row, effect.packet);
       case "packet":

@@ -38,7 +38,7 @@ export class Members {
   readonly #id: NodeId;
   #others = new Map<NodeId, Seen>();
   #beat = 0;
-  /** When the last beat began that the store took. */
+  /** When the beat began that has renewed the lease. */
   #leaseFromMs = -Infinity;
   /** When the last listing of the rows began that the store returned. */
   #readMs = -Infinity;
@@ -88,17 +88,31 @@ export class Members {
     });
   }
 
-  /** Writes this node's row, which renews its lease, and reads all of them. */
-  beat(self: NodeRef, address: string, done: (error: StoreError | null) => void): void {
+  /**
+   * Writes this node's row and reads all of them; calls back with when it began (monotonic, ms),
+   * which is what `renew` wants.
+   */
+  beat(
+    self: NodeRef,
+    address: string,
+    done: (error: StoreError | null, beganMs: number) => void,
+  ): void {
     const beganMs = this.#ports.clock.monoMs();
     this.#beat++;
     const row = { incarnation: self.incarnation, address, beat: this.#beat };
     const value = utf8.encode(JSON.stringify(row));
     this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], (error) => {
-      if (error !== null) return done(error);
-      this.#leaseFromMs = beganMs;
-      this.read((error) => done(error));
+      if (error !== null) return done(error, beganMs);
+      this.read((error) => done(error, beganMs));
     });
+  }
+
+  /**
+   * Renews the lease by a beat. Where it had expired, only after the owners were read since that
+   * beat began: others may have taken the shards of this node meanwhile.
+   */
+  renew(beganMs: number): void {
+    this.#leaseFromMs = Math.max(this.#leaseFromMs, beganMs);
   }
 
   /** Takes this node's row away: it has no lease any more. */

@@ -2,8 +2,8 @@
  * A node: shards, the store under them, and the way from edges to them. The parts are wired here;
  * what they do is in the files beside this one.
  */
-import type { AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
-import type { EdgeRouter } from "./router.ts";
+import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { EdgeRouter, Router } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
@@ -87,7 +87,12 @@ export class Node implements EdgeRouter {
     const stopped = () => this.#stopped;
     const resolves = new EvenResolves(ports.timers);
     dispatch.onResolve = (packet) => resolves.asked(packet);
-    const cell = this.#makeCell(ports, options, () => parts);
+    const cell = this.#makeCell(
+      ports,
+      options,
+      () => parts,
+      (...effect) => effects.execute(...effect),
+    );
     if (cell !== null) dispatch.elsewhere = cell.remote;
     const parts: NodeParts = {
       ports,
@@ -106,11 +111,17 @@ export class Node implements EdgeRouter {
     return parts;
   }
 
-  #makeCell(ports: Ports, { id, links }: NodeOptions, parts: () => NodeParts): Cell | null {
+  #makeCell(
+    ports: Ports,
+    { id, links }: NodeOptions,
+    parts: () => NodeParts,
+    execute: Effects["execute"],
+  ): Cell | null {
     if (links === undefined) return null;
     return new Cell(parts, new Members(id, ports), links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,
+      execute,
       hurry: () => this.committer.hurry(),
       detach: (name, session) => this.request(name, "session.detach", { session }, () => {}),
       tableChanged: (table, version) => {
@@ -291,6 +302,7 @@ export class Node implements EdgeRouter {
     op: K,
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]>) => void,
+    account?: AccountId,
   ): void {
     const { callers, cell, dispatch, map, ports } = this.#parts;
     if (this.#stopped || cell === null && map.shards.length === 0) {
@@ -301,9 +313,20 @@ export class Node implements EdgeRouter {
       : done as Done;
     const request = callers.next();
     const seed = op === "account.create" ? ports.random.bytes(24) : null;
-    const asked = { kind: "request", request, node: this.id, name, op, input, seed } as const;
+    const whose = account === undefined ? {} : { accountId: account };
+    const of = { node: this.id, name, op, input, seed, ...whose };
+    const asked = { kind: "request", request, ...of } as const;
     callers.request(asked, replied, ports.clock.monoMs());
     dispatch.route(asked);
+  }
+
+  forAccount(id: AccountId): Router {
+    if (this.#parts.cell === null) return this;
+    return {
+      request: (name, op, input, done) => this.request(name, op, input, done, id),
+      interest: (items, done) => this.interest(items, done),
+      uninterest: (watched) => this.uninterest(watched),
+    };
   }
 
   interest(

@@ -6,9 +6,9 @@
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { Elsewhere } from "./dispatch.ts";
-import type { NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
-import type { RequestId, ShardInput } from "../../shard/effects.ts";
+import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { fail } from "../../shard/errors.ts";
@@ -37,6 +37,8 @@ export interface RemoteHost {
   readonly mayServe: boolean;
   /** Who owns what is not as was thought: the store is asked. */
   look(): void;
+  /** Does an effect of a shard. */
+  execute(shard: Shard, effect: Effect): void;
 }
 
 /** See the head of this file. */
@@ -49,6 +51,8 @@ export class Remote implements Elsewhere {
   readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
   /** What waits for an owner that can be reached. */
   #parked: ShardInput[] = [];
+  /** What shards have said to edges while this node may not serve them. */
+  #withheld: { readonly shard: Shard; readonly effect: Effect }[] = [];
 
   constructor(parts: () => NodeParts, host: RemoteHost) {
     this.#parts = parts;
@@ -59,6 +63,21 @@ export class Remote implements Elsewhere {
     return this.#host.mayServe;
   }
 
+  withhold(shard: Shard, effect: Effect): boolean {
+    if (this.mayServe) return false;
+    this.#withheld.push({ shard, effect });
+    return true;
+  }
+
+  /** This node may serve again: delivers what the shards that it still has have said meanwhile. */
+  release(): void {
+    const withheld = this.#withheld;
+    this.#withheld = [];
+    for (const { shard, effect } of withheld) {
+      if (!shard.ended) this.#host.execute(shard, effect);
+    }
+  }
+
   // ---- to other nodes
 
   send(row: ShardRow, input: ShardInput): void {
@@ -67,16 +86,18 @@ export class Remote implements Elsewhere {
       case "interest":
         return this.#ask(row, input);
       case "uninterest":
-        return void this.#post(row, {
-          kind: "uninterest",
-          shard: row.id,
-          epoch: row.epoch,
-          watched: input.watched,
-        });
+        // Behind the interest that may wait as well.
+        if (!this.#uninterest(row, input.watched)) this.#park(input);
+        return;
       case "packet":
         // All but rewatches are sent again by who has sent them.
         if (!this.#post(row, input) && input.packet.kind === "rewatch") this.#park(input);
     }
+  }
+
+  #uninterest({ id: shard, epoch, owner }: ShardRow, watched: readonly AccountName[]): boolean {
+    const frame = { kind: "uninterest", shard, epoch, watched } as const;
+    return this.#post({ owner }, frame);
   }
 
   deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void {
@@ -84,7 +105,7 @@ export class Remote implements Elsewhere {
   }
 
   /** Sends a frame to the owner of a shard, unless that is nobody who can be reached. */
-  #post({ owner }: ShardRow, frame: PeerFrame): boolean {
+  #post({ owner }: Pick<ShardRow, "owner">, frame: PeerFrame): boolean {
     const key = owner === null ? null : peerKey(owner);
     if (key === null || !this.#host.isLinked(key)) return false;
     this.#host.links.send(key, frame);
@@ -93,7 +114,7 @@ export class Remote implements Elsewhere {
 
   #ask(row: ShardRow, input: Asked): void {
     // One hop: who has sent it here looks for the owner.
-    if (this.#giveBack(input)) return;
+    if (input.node !== this.#parts().options.id) return this.#giveBack(input);
     const { id: shard, epoch, owner } = row;
     const asked = input.request;
     const frame: PeerFrame = input.kind === "interest"
@@ -113,15 +134,14 @@ export class Remote implements Elsewhere {
     else this.#park(input);
   }
 
-  #giveBack({ request, kind }: Asked): boolean {
-    const served = this.#served.get(request);
-    if (served === undefined) return false;
-    this.#served.delete(request);
+  #giveBack({ request, kind }: Asked): void {
     const { callers } = this.#parts();
     if (kind === "request") callers.forget(request);
     else callers.takeInterest(request);
+    const served = this.#served.get(request);
+    if (served === undefined) return;
+    this.#served.delete(request);
     this.#host.links.send(served.peer, { kind: "moved", asked: served.asked });
-    return true;
   }
 
   #park(input: ShardInput): void {
@@ -199,7 +219,9 @@ export class Remote implements Elsewhere {
       case "edge": {
         const row = map.table.shards.find(({ id }) => id === frame.shard);
         // What a former owner says is late.
-        if (row === undefined || frame.epoch >= row.epoch) options.deliver(frame.packet);
+        if (row !== undefined && frame.epoch < row.epoch) return true;
+        const { packet } = frame;
+        options.deliver(packet.kind === "announce" ? { ...packet, lossy: true } : packet);
         return true;
       }
       case "announced": {

@@ -2,7 +2,7 @@
  * The way from an edge to the shard that owns a user. Edges and services know names only; which
  * shard and which node answer is decided here, and so is every retry.
  */
-import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 
@@ -29,6 +29,11 @@ export interface Router {
   ): void;
   /** Nobody on this node watches these users any more. */
   uninterest(watched: readonly AccountName[]): void;
+  /**
+   * The same for one account: its requests are refused as `unauthorized` where the name has another
+   * by the time that they arrive. Absent where a request arrives as soon as it is made.
+   */
+  forAccount?(id: AccountId): Router;
 }
 
 /** What an edge may ask besides. */

@@ -1,7 +1,7 @@
 /** The REST routes that are commands: which request carries which command's fields where. */
 import { type ErrorCode, ok, type Result } from "../../shard/errors.ts";
 import type { Session } from "../edge/types.ts";
-import type { CommandContext, JsonText } from "./commands.ts";
+import { type CommandContext, type JsonText, routerOf } from "./commands.ts";
 import { FRAME_EXAMPLES } from "./examples.ts";
 import type { Protocol } from "./protocol.ts";
 import type { CommandName } from "./schemas.ts";
@@ -187,11 +187,12 @@ function exampleOf({ command, fixed }: Row): Route["example"] {
 }
 
 function contextOf(call: Call, session: Session | null): CommandContext {
-  const { router, signIn, clock, domain, protocol, limited } = call.deps;
+  const { signIn, clock, domain, protocol, limited } = call.deps;
   const { user, device } = callerOf(call);
   const { limits } = protocol;
   const { address } = call;
   const charge = (cost: number) => chargeCaller(call, cost);
   const who = { user, device, session, address };
+  const router = routerOf(call.deps.router, session);
   return { router, signIn, clock, domain, limits, ...who, limited, charge };
 }

@@ -25,6 +25,11 @@ import type { RateClass } from "./rates.ts";
 import { encodeSnapshot } from "./encode.ts";
 import { encodeEvent, encodeRosterItem } from "../text/event_json.ts";
 
+/** The router for what a client asks; where it has a session, for the session's account. */
+export function routerOf(router: Router, session: Session | null): Router {
+  return session === null ? router : router.forAccount?.(session.userId) ?? router;
+}
+
 /** The caller, and what there is to answer with. One for each connection or REST request. */
 export interface CommandContext {
   readonly router: Router;

@@ -10,7 +10,7 @@ import { parseCursor } from "../../shard/name/ids.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
-import type { Command, CommandContext, JsonText } from "./commands.ts";
+import { type Command, type CommandContext, type JsonText, routerOf } from "./commands.ts";
 import type { SignInKind } from "../http/counters.ts";
 import { objectText } from "../text/json_text.ts";
 import { welcomeFields } from "./protocol.ts";
@@ -187,8 +187,9 @@ class Connection implements WireHandler, Sink {
     this.#session = session;
     // The client went while its session was being opened: the session's grace begins now.
     if (this.#state.kind === "closed") return this.#loseSession();
-    const { router, signIn, clock, domain, protocol, log, limited } = this.#deps;
+    const { signIn, clock, domain, protocol, log, limited } = this.#deps;
     const { user, device } = session;
+    const router = routerOf(this.#deps.router, session);
     const { address } = this.#wire;
     const { limits } = protocol;
     const charge = (cost: number) => this.#buckets.charge(cost, clock.monoMs());

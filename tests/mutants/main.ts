@@ -54,10 +54,14 @@ async function makeCopy(): Promise<string> {
   return dir;
 }
 
-async function simulate(dir: string, seeds: number): Promise<{ code: number; text: string }> {
+async function simulate(
+  dir: string,
+  seeds: number,
+  nodes: number,
+): Promise<{ code: number; text: string }> {
   const args = ["run", "-A", "--no-check", "--unstable-kv", "tests/sim/main.ts"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...args, "--seeds", String(seeds), "--fail-fast"],
+    args: [...args, "--nodes", String(nodes), "--seeds", String(seeds), "--fail-fast"],
     cwd: dir,
     stdout: "piped",
     stderr: "piped",
@@ -82,7 +86,7 @@ async function tryMutant(dir: string, mutant: Mutant, seeds: number): Promise<Ou
   const began = performance.now();
   await Deno.writeTextFile(path, mutate(original, mutant));
   try {
-    const { code, text } = await simulate(dir, seeds);
+    const { code, text } = await simulate(dir, seeds, mutant.nodes ?? 1);
     const seconds = (performance.now() - began) / 1000;
     const found = /^seed (\d+) fails: (.*)$/m.exec(text);
     const detail = found?.[2] === "bug"

@@ -3,6 +3,8 @@
  * mutant that is not noticed shows what is not checked, or code that does nothing.
  */
 
+import { CELL } from "./cell_mutants.ts";
+
 /** One way to break the code. */
 export interface Mutant {
   /** What it does wrong. */
@@ -11,6 +13,8 @@ export interface Mutant {
   /** Text that the file has exactly once. */
   readonly find: string;
   readonly replace: string;
+  /** Nodes of the cells that it runs on; one unless said. */
+  readonly nodes?: number;
 }
 
 type Row = readonly [name: string, find: string, replace: string];
@@ -1076,7 +1080,7 @@ const TAKEOVER: readonly Mutant[] = [
     "server/edge/packets.ts",
     [
       "forget to announce to a new owner",
-      "        this.#announcer.announce(packet.lo, packet.hi, packet.epoch);\n",
+      "        this.#announcer.announce(packet.lo, packet.hi, packet.epoch, packet.lossy === true);\n",
       "",
     ],
   ),
@@ -1129,4 +1133,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...PRESENCE,
   ...EDGE,
   ...TAKEOVER,
+  ...CELL,
 ];

@@ -233,6 +233,8 @@ export class Cluster {
       const look = () => {
         if (!node.serving) return;
         // A shard that has been reloaded learns of sessions by announcements, which end them as well.
+        // One that cannot be reached learns of it by its announcement, if it is still so by then.
+        if (this.#isApart(node, name)) return;
         if (this.settling(name)) {
           return void node.process.timers.after(ENDED_MS, look);
         }
@@ -246,6 +248,14 @@ export class Cluster {
       };
       node.process.timers.after(ENDED_MS, look);
     }
+  }
+
+  /** Whether a node was not linked with the owner of a user's shard all the last while. */
+  #isApart(node: SimNode, name: AccountName): boolean {
+    if (this.cell === null) return false;
+    const owner = this.nodes.find((n) => n.up && n.running.node.owns(name));
+    if (owner === undefined || owner.process.state !== "running") return true;
+    return owner !== node && this.cell.linkedMs(node.id, owner.id) < ENDED_MS;
   }
 
   /** Whether nobody serves the shard of a user, or it waits for sessions to be announced. */

@@ -147,6 +147,12 @@ export class SimCell {
     for (const broken of [this.#cuts, this.#away, this.#deaf, this.#slowMs]) broken.clear();
   }
 
+  /** How long two nodes have been linked (ms); 0 where they are not. */
+  linkedMs(a: NodeId, b: NodeId): number {
+    const sinceMs = this.#ends.get(a)?.linkedSince(b);
+    return sinceMs === undefined ? 0 : this.#time.nowMs - sinceMs;
+  }
+
   // ---- for the ends of links
 
   end(node: NodeId): LinkEnd | undefined {
@@ -178,6 +184,13 @@ export class SimCell {
   }
 }
 
+interface Linked {
+  readonly end: LinkEnd;
+  readonly sinceMs: number;
+  /** When the last frame arrives. */
+  lastMs: number;
+}
+
 /** One node's ends of its links. */
 class LinkEnd implements PeerLinks {
   readonly address: string;
@@ -186,8 +199,7 @@ class LinkEnd implements PeerLinks {
   readonly #process: VirtualProcess;
   self: NodeRef | null = null;
   #events: PeerEvents | null = null;
-  /** Those that are linked, and when the last frame to them arrives. */
-  readonly #linked = new Map<NodeId, { readonly end: LinkEnd; lastMs: number }>();
+  readonly #linked = new Map<NodeId, Linked>();
 
   constructor(cell: SimCell, node: NodeId, process: VirtualProcess) {
     this.#cell = cell;
@@ -213,11 +225,15 @@ class LinkEnd implements PeerLinks {
   }
 
   #link(other: LinkEnd): void {
-    const linked = { end: other, lastMs: 0 };
+    const linked = { end: other, sinceMs: this.#cell.nowMs, lastMs: 0 };
     this.#linked.set(other.node, linked);
     this.#tell(() => {
       if (this.#linked.get(other.node) === linked) this.#events?.linked(other.peer);
     });
+  }
+
+  linkedSince(node: NodeId): number | undefined {
+    return this.#linked.get(node)?.sinceMs;
   }
 
   get peer(): Peer {

@@ -28,6 +28,7 @@ import {
   endChoice,
   sessionChoice,
 } from "../../server/v1/sign_in.ts";
+import { routerOf } from "../../server/v1/commands.ts";
 import { type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
@@ -71,7 +72,6 @@ const SIGN_IN = {
   },
 } as const;
 
-/** Nothing is counted here. */
 const UNCOUNTED = { observe: () => {}, acked: () => {}, signedIn: () => {}, limited: () => {} };
 
 /** A process of a node. */
@@ -355,14 +355,13 @@ export class SimNode implements Server {
     reply: (answer: Answer) => void,
   ): void {
     this.#authenticated(token, address, reply, (principal) => {
-      const { router, signIn, clock, domain, limited } = this.running.served;
+      const { served, served: { signIn, clock, domain, limited } } = this.running;
       const session = sessionId === null ? null : this.#session(principal, sessionId);
       if (sessionId !== null && session === null) return reply({ ok: false, code: "not_found" });
       const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
-      const { user, device } = principal;
-      const { limits } = PROTOCOL;
-      const here = { router, signIn, clock, domain, limits, limited, charge() {} };
-      const ctx = { ...here, user, device, session, address };
+      const router = routerOf(served.router, session);
+      const here = { router, signIn, clock, domain, limits: PROTOCOL.limits, limited, charge() {} };
+      const ctx = { ...here, user: principal.user, device: principal.device, session, address };
       command.run(ctx, fields, (result) => {
         if (!result.ok) return reply(answerOf(result));
         reply({ ok: true, value: result.value === null ? null : JSON.parse(result.value) });

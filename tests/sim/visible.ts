@@ -2,7 +2,7 @@
  * Who is online as far as a node's own sessions go: no shard may say otherwise, whatever happens to
  * it. Looks at what passes between a node's edge and its shards.
  */
-import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, OpName, Ops, PresenceOfDevice } from "../../shard/ops.ts";
 import type { Node } from "../../server/node/node.ts";
 import type { Result } from "../../shard/errors.ts";
@@ -56,6 +56,7 @@ export class VisibleSessions {
       op: K,
       input: Ops[K]["in"],
       done: (result: Result<Ops[K]["out"]>) => void,
+      account?: AccountId,
     ) => {
       const life = this.#asked(name, op, input);
       request(name, op, input, (result) => {
@@ -64,7 +65,7 @@ export class VisibleSessions {
         const certain = life === this.#lifeOf(name) && !this.#cell.ending.has(name);
         if (result.ok && certain) this.#done(name, op, input);
         done(result);
-      });
+      }, account);
     };
     const interest = node.interest.bind(node);
     node.interest = (items, done) =>

@@ -1,0 +1,80 @@
+/** Ways to break what the nodes of a cell promise each other; each runs on cells of three nodes. */
+import type { Mutant } from "./mutants.ts";
+
+type Row = readonly [name: string, file: string, find: string, replace: string];
+
+const HOLD = "if (account === null || !this.batch.hold(account, effect)) this.out.push(effect);";
+
+const ROWS: readonly Row[] = [
+  [
+    "serve on an expired lease",
+    "server/node/members.ts",
+    "return this.#ports.clock.monoMs() - this.#leaseFromMs < LEASE_MS;",
+    "return this.#leaseFromMs > -Infinity;",
+  ],
+  [
+    "renew an expired lease without a look at the owners",
+    "server/node/cell.ts",
+    "if (this.#members.leased) this.#members.renew(beganMs);",
+    "if (!this.#stopped) this.#members.renew(beganMs);",
+  ],
+  [
+    "take over early",
+    "server/node/members.ts",
+    "return this.#readMs - seen.seenMs < TAKEOVER_MS;",
+    "return this.#readMs - seen.seenMs < 1;",
+  ],
+  [
+    "keep a shard that another node has claimed",
+    "server/node/takeovers.ts",
+    "    map.remove(shard);\n    this.#underWay.delete(shard);",
+    "    this.#underWay.delete(shard);",
+  ],
+  [
+    "forget to ask for sessions after a link is there again",
+    "server/node/cell.ts",
+    '      this.#links.send(peer.key, { kind: "edge", shard, epoch, packet });\n',
+    "      void packet;\n",
+  ],
+  [
+    "reuse an incarnation",
+    "server/node/ownership.ts",
+    "incarnation: last + 1",
+    "incarnation: Math.max(1, last)",
+  ],
+  [
+    "apply an old owner",
+    "shard/table/table.ts",
+    "if (known === undefined || known.epoch < s.epoch) return s;",
+    "if (known === undefined) return s;",
+  ],
+  [
+    "drop what waits for an owner",
+    "server/node/remote.ts",
+    "if (this.#parked.length < PARKED_MAX) this.#parked.push(input);",
+    "void input;",
+  ],
+  [
+    "keep the interests of a lost edge",
+    "server/node/lost_edges.ts",
+    'if (watched.length > 0) dispatch.submit(shard, { kind: "uninterest", node: edge, watched });',
+    "void watched;",
+  ],
+  [
+    "use the reply of a former owner",
+    "server/node/remote.ts",
+    "if (!repeatable || row?.epoch === of.epoch) return reply();",
+    "if (!repeatable || row !== undefined) return reply();",
+  ],
+  [
+    "ack before the store in a cell",
+    "shard/step/shard_turn.ts",
+    HOLD,
+    `if (effect.kind === "reply") account = null;\n    ${HOLD}`,
+  ],
+];
+
+/** See the head of this file. */
+export const CELL: readonly Mutant[] = ROWS.map(([name, file, find, replace]) => {
+  return { name, file, find, replace, nodes: 3 };
+});
