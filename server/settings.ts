@@ -53,6 +53,8 @@ export function shardLimits({ limits, storage }: Config, restoreTag = ""): Shard
     pendingRequestsMax: limits.pendingRequestsMax,
     blockedMax: limits.blockedMax,
     conversationsMax: limits.conversationsMax,
+    outboxCharsMax: limits.sendingCharsMax,
+    headBytesMax: storage.accountBytesMax,
     subscriptionRequestMs: HOUR_MS / limits.subscriptionRequestsPerHour,
     subscriptionRequestBurst: limits.subscriptionRequestsBurst,
     waitingMessagesMax: limits.waitingMessagesMax,

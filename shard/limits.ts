@@ -11,14 +11,14 @@ export interface ShardLimits {
   readonly rosterMax: number;
   readonly pendingRequestsMax: number;
   readonly blockedMax: number;
-  /** Peers an account keeps numbers for. */
+  /** Conversations that others may begin with an account; it may itself begin as many more. */
   readonly conversationsMax: number;
   /** Unacked packets to one peer before sends to it are refused. */
   readonly outboxPerPeerMax: number;
   /** Characters of unacked messages of one account, to all peers, before sends are refused. */
   readonly outboxCharsMax: number;
-  /** Bytes of contacts, blocks and conversations of one account. With the outbox they are one
-   * head, which has to fit into one write of the store. */
+  /** Bytes of contacts, conversations and the rest of an account's head. With blocks and outbox it
+   * has to fit into one write of the store. */
   readonly headBytesMax: number;
   /** Bytes beyond `headBytesMax` that only blocks may take: an account without room can still block. */
   readonly blockBytesMax: number;
@@ -57,4 +57,12 @@ export interface ShardLimits {
   readonly checkpointMs: number;
   /** 16 characters of an id: the store was restored from a backup, see `shownMailboxId`; "": never. */
   readonly restoreTag: string;
+}
+
+/** The part of `headBytesMax` that others may fill: the rest is for the account's own acts. */
+export const OTHERS_PART = 3 / 4;
+
+/** Conversations of one account, begun by others or by itself. */
+export function conversationsTotalMax(limits: Pick<ShardLimits, "conversationsMax">): number {
+  return 2 * limits.conversationsMax;
 }

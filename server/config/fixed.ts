@@ -10,11 +10,7 @@ export const THROTTLE_KEYS_MAX = 100_000;
 export const FIXED_SHARD = {
   /** Unacked packets to one peer before sends to it are refused. */
   outboxPerPeerMax: 1000,
-  /** Characters of unacked messages of one account; with the head they fit into one write. */
-  outboxCharsMax: 65_536,
-  /** Bytes of contacts, blocks and conversations of one account, which are one stored value. */
-  headBytesMax: 200_000,
-  /** Bytes beyond those that only blocks may take: an account without room can still block. */
+  /** Bytes beyond `storage.accountBytesMax` that only blocks may take: an account without room can still block. */
   blockBytesMax: 100_000,
   /** Packets to one peer that wait for their acks at once. */
   outboxWindow: 64,

@@ -38,9 +38,9 @@ const limits = {
     10_000,
   ),
   conversationsMax: count(
-    5000,
+    4000,
     "conversations",
-    "Others an account may exchange messages with.",
+    "Conversations that others may begin with an account; it may itself begin as many more.",
     10,
     100_000,
   ),
@@ -90,6 +90,13 @@ const limits = {
   ),
   sendsPerSecond: count(10, "messages a second", "Messages one session may send."),
   sendsBurst: count(50, "messages", "Messages that may come at once before the rate applies."),
+  sendingCharsMax: count(
+    65_536,
+    "characters",
+    "Characters of messages that an account has on their way; each counts for 250 ms at least.",
+    32_768,
+    131_072,
+  ),
   receivedPerSecond: count(100, "messages a second", "Messages one account takes from all others."),
   receivedBurst: count(
     2000,
@@ -161,6 +168,14 @@ const storage = {
     max: 1_000_000,
     unit: "MB",
     doc: "Largest own store that a start looks through for damage, at about 500 MB a second.",
+  }),
+  accountBytesMax: int({
+    default: 450_000,
+    min: 50_000,
+    max: 480_000,
+    unit: "bytes",
+    doc:
+      "What contacts, conversations and other state of one account take; others fill 3/4 at most.",
   }),
   checkpointIntervalMs: int({
     default: 2000,

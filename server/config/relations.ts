@@ -1,4 +1,7 @@
 /** What settings owe each other: faults stop the start, warnings are printed with it. */
+import { FIXED_SHARD } from "./fixed.ts";
+import { OTHERS_PART } from "../../shard/limits.ts";
+import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
 import { formatBind, isLoopback } from "./address.ts";
 
@@ -34,6 +37,46 @@ export function deriveMode(
 
 function hostOf(origin: string): string {
   return new URL(origin).hostname.replace(/^\[|\]$/g, "");
+}
+
+/** Bytes of an account's head that blocks may take besides, and of the smallest reserve. */
+const HEAD_OTHER_BYTES = FIXED_SHARD.blockBytesMax + 16_384;
+
+/** Bytes of a conversation, and of a contact without label and groups, with names of 16 characters. */
+const CONVERSATION_BYTES = 84;
+const CONTACT_BYTES = 40;
+
+function accountFaults({ limits, storage }: Config): string[] {
+  // A character takes three bytes at most.
+  const room = STORE_LIMITS.writeBytesMax - HEAD_OTHER_BYTES - storage.accountBytesMax;
+  const most = Math.floor(room / 3);
+  if (limits.sendingCharsMax <= most) return [];
+  return [
+    `limits.sendingCharsMax is ${limits.sendingCharsMax} but with storage.accountBytesMax ` +
+    `${storage.accountBytesMax} an account fits into one write of the store up to ${most}: ` +
+    "lower one of the two",
+  ];
+}
+
+/** Counts that no account reaches. */
+function accountWarnings({ limits, storage }: Config): string[] {
+  const { accountBytesMax } = storage;
+  const found: string[] = [];
+  const conversations = Math.floor(accountBytesMax * OTHERS_PART / CONVERSATION_BYTES);
+  if (limits.conversationsMax > conversations) {
+    found.push(
+      `limits.conversationsMax is ${limits.conversationsMax} but others can begin about ` +
+        `${conversations} in storage.accountBytesMax ${accountBytesMax}`,
+    );
+  }
+  const contacts = Math.floor(accountBytesMax / CONTACT_BYTES);
+  if (limits.rosterMax > contacts) {
+    found.push(
+      `limits.rosterMax is ${limits.rosterMax} but about ${contacts} contacts without labels fit ` +
+        `into storage.accountBytesMax ${accountBytesMax}`,
+    );
+  }
+  return found;
 }
 
 function limitFaults({ limits, auth }: Config, filesMax: number | null): string[] {
@@ -229,6 +272,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
     ...adminFaults(config),
     ...jwtFaults(config),
     ...limitFaults(config, filesMax),
+    ...accountFaults(config),
     ...rateFaults(config),
     ...timeoutFaults(config),
     ...admissionFaults(config),
@@ -237,8 +281,9 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
 }
 
 /** What works but is probably not meant. */
-export function warnings({ server, registration, admin }: Config): readonly string[] {
-  const found: string[] = [];
+export function warnings(config: Config): readonly string[] {
+  const { server, registration, admin } = config;
+  const found = accountWarnings(config);
   const reachable = !isLoopback(server.bind.host);
   if (reachable && server.tlsCert === null && server.trustedProxies.length === 0) {
     found.push(

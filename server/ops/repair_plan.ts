@@ -1,7 +1,8 @@
 /** What a repair makes of each row of a store, and what it gives up: nothing is written here. */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import { type Account, AccountState } from "../../shard/account/account.ts";
-import { CHUNK_BYTES, decodeHead, headKey, joinChunks } from "../../shard/account/checkpoint.ts";
+import { CHUNK_BYTES, headKey, joinChunks } from "../../shard/account/checkpoint.ts";
+import { decodeHead } from "../../shard/account/head.ts";
 import { closedHead, emptyBlock, SalvagedHead } from "../../shard/account/salvage.ts";
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";

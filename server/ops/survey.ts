@@ -4,7 +4,8 @@
  */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import { type Account, AccountState } from "../../shard/account/account.ts";
-import { blockKey, CHUNK_BYTES, decodeHead, dedupeKey } from "../../shard/account/checkpoint.ts";
+import { blockKey, CHUNK_BYTES, dedupeKey } from "../../shard/account/checkpoint.ts";
+import { decodeHead } from "../../shard/account/head.ts";
 import { countBlock } from "../../shard/mailbox/mailbox_event.ts";
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";

@@ -5,6 +5,7 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import type { AdminDeps } from "./api.ts";
 import type { Ports } from "../node/ports.ts";
 import type { Result } from "../../shard/errors.ts";
+import { conversationsTotalMax } from "../../shard/limits.ts";
 import { ACCOUNT_LINE, ITEM_LINE } from "../transfer/line_schemas.ts";
 import { errorResponse } from "../http/response.ts";
 import { exportEvents, exportHead } from "../transfer/exporter.ts";
@@ -125,7 +126,7 @@ class Transfers {
     const bounds = [
       ["contacts", has?.contacts ?? 0, limits.rosterMax + limits.pendingRequestsMax],
       ["blocked names", has?.blocked ?? 0, limits.blockedMax],
-      ["conversations", has?.conversations ?? 0, limits.conversationsMax],
+      ["conversations", has?.conversations ?? 0, conversationsTotalMax(limits)],
     ] as const;
     for (const [what, count, max] of bounds) {
       if (count <= max) continue;

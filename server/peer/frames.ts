@@ -64,12 +64,20 @@ const event: Schema<MailboxEvent> = mapped(
 );
 
 const SHARD_PACKET = union("packet", {
-  pair: variant(0, { ...pair, n: uint, base: uint, payload: PAYLOAD, sinceMs: since }),
+  pair: variant(0, {
+    ...pair,
+    n: uint,
+    base: uint,
+    generation: uint,
+    payload: PAYLOAD,
+    sinceMs: since,
+  }),
   pair_ack: variant(1, {
     as: oneOf("pair_ack", ["upTo", "gap", "alone"] as const),
     ...pair,
     n: uint,
     refused: list(struct({ n: uint, reason: text })),
+    forget: bool,
   }),
   pair_gone: variant(2, pair),
   receipt: variant(3, { ...pair, delivered: uint, read: uint }),
@@ -84,6 +92,8 @@ const SHARD_PACKET = union("packet", {
   }),
   rewatch: variant(6, pair),
   resolve: variant(7, { from: accountName, to: accountName }),
+  pair_settled: variant(11, { ...pair, n: uint }),
+  pair_unknown: variant(12, { ...pair, generation: uint }),
   newest: variant(9, { from: accountName, to: accountName, id: accountId, known: text }),
   is_newest: variant(10, { from: accountName, to: accountName, id: accountId, known: text }),
   resolved: variant(8, {

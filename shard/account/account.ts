@@ -90,6 +90,12 @@ export class AccountState {
   readonly lazyRoster = new LazyMap<RosterItem>();
   blocked = new Map<AccountName, Block>();
   readonly lazyConversations = new LazyMap<Conversation>();
+  /** How many pairs were forgotten: a packet for a pair without a record has to name this number. */
+  pairGeneration = 0;
+  /** Pair numbers of outgoing packets start above this: no forgotten pair has used a higher one. */
+  pairOutFloor = 0;
+  /** Index numbers of forgotten conversations, descending: new conversations take the lowest. */
+  freeIndexes: number[] = [];
   outbox = new FewMap<AccountName, OutboxQueue>();
   messagesFrom: MessagesFrom = "contacts";
   lastSeen = 0;
@@ -149,10 +155,31 @@ export class AccountState {
     const { conversations } = this;
     let c = conversations.get(peer);
     if (c === undefined) {
-      c = new Conversation(peer, conversations.size);
+      c = new Conversation(peer, this.freeIndexes.pop() ?? conversations.size);
+      c.pairOut = this.pairOutFloor;
       conversations.set(peer, c);
     }
     return c;
+  }
+
+  /** Deletes the records of all peers, and what stays of them: as if the account had had none. */
+  clearConversations(): void {
+    this.conversations.clear();
+    this.pairGeneration = 0;
+    this.pairOutFloor = 0;
+    this.freeIndexes = [];
+  }
+
+  /** Deletes the record of a peer; no mailbox event of it is retained, so its index is free. */
+  forgetConversation(peer: AccountName): void {
+    const c = this.conversations.get(peer);
+    if (c === undefined) return;
+    this.conversations.delete(peer);
+    this.unread.settle(c.index, Infinity);
+    this.pairGeneration++;
+    this.pairOutFloor = Math.max(this.pairOutFloor, c.pairOut);
+    this.freeIndexes.push(c.index);
+    this.freeIndexes.sort((a, b) => b - a);
   }
 }
 
@@ -165,6 +192,7 @@ interface AccountParts {
   readonly blocked: ReadonlyMap<AccountName, Block>;
   readonly lazyConversations: ReadonlyLazyMap<ReadonlyConversation>;
   readonly conversations: ReadonlyMap<AccountName, ReadonlyConversation>;
+  readonly freeIndexes: readonly number[];
   readonly outbox: ReadonlyFewMap<AccountName, ReadonlyQueue>;
   readonly waiting: ReadonlyMap<AccountName, readonly WaitingMessage[]>;
   readonly undelivered: ReadonlyFewSet<AccountName>;
@@ -182,8 +210,14 @@ export type ReadonlyQueue = Readonly<Omit<OutboxQueue, "entries">> & {
 /**
  * An account for everybody but `apply`: its durable state cannot be changed, its runtime state can.
  */
-export interface Account
-  extends AccountParts, Readonly<Omit<AccountState, keyof AccountParts | "conversation">> {}
+export interface Account extends
+  AccountParts,
+  Readonly<
+    Omit<
+      AccountState,
+      keyof AccountParts | "conversation" | "clearConversations" | "forgetConversation"
+    >
+  > {}
 
 /** Rows under an account id that no account refers to any more. */
 export interface PurgedRows {

@@ -14,6 +14,8 @@ export interface OutboxProgress {
   sentTo: number;
   /** Attempts since the last ack. */
   attempts: number;
+  /** The generation that the recipient has said it has. */
+  generation: number;
 }
 
 /** Another account of a peer's name that has sent a packet. */
@@ -43,6 +45,10 @@ export class AccountRuntime {
   sentFullAtMs = 0;
   /** Monotonic time at which the allowance of incoming messages is full again. */
   inboundFullAtMs = 0;
+  /** Monotonic time (ms) from which settled pairs may be looked for again. */
+  forgetAtMs = 0;
+  /** Whether some were found last. */
+  forgetting = false;
   /** About how many bytes its head takes. */
   headBytes = 0;
   /** LSN that the stored checkpoint includes. */
@@ -78,7 +84,7 @@ export class AccountRuntime {
     const map = this.#progress ??= new FewMap();
     const known = map.get(to);
     if (known?.toId === toId) return known;
-    const fresh = { toId, sentTo: 0, attempts: 0 };
+    const fresh = { toId, sentTo: 0, attempts: 0, generation: 0 };
     map.set(to, fresh);
     return fresh;
   }

@@ -81,7 +81,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       account.createdAt = 0;
       account.invite = null;
       account.mailbox = new Mailbox("" as MailboxId);
-      account.conversations.clear();
+      account.clearConversations();
       account.outbox.clear();
       account.outboxBytes = 0;
       account.state = "absent";
@@ -216,7 +216,7 @@ function applyReceived(account: AccountState, e: Entry & { kind: "received" }): 
 function takePair(
   account: AccountState,
   e: Entry & { kind: "received" | "pair_in" },
-): ReturnType<AccountState["conversation"]> {
+): Conversation {
   const c = account.conversation(e.from);
   if (c.inId !== e.fromId) {
     c.startWith(e.fromId);
@@ -263,6 +263,8 @@ function applyPair(account: AccountState, entry: Entry): void {
       if (c.peerId === entry.toId) c.peerId = "";
       return;
     }
+    case "pair_forgotten":
+      return account.forgetConversation(entry.with);
   }
 }
 
@@ -328,6 +330,12 @@ function applyMarks(account: AccountState, entry: Entry): void {
   }
 }
 
+function applyBlocked(account: AccountState, e: Entry & { kind: "blocked" }): void {
+  const { contact, blocked, peerId, lastSeen } = e;
+  if (blocked) account.blocked.set(contact, { peerId, lastSeen });
+  else account.blocked.delete(contact);
+}
+
 /** Changes an account as the entry says; returns the mailbox event that it appended, if any. */
 export function apply(of: Account, entry: Entry): MailboxEvent | null {
   // Here alone an account can be changed.
@@ -355,9 +363,7 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
       account.roster.delete(entry.contact);
       return null;
     case "blocked":
-      if (entry.blocked) {
-        account.blocked.set(entry.contact, { peerId: entry.peerId, lastSeen: entry.lastSeen });
-      } else account.blocked.delete(entry.contact);
+      applyBlocked(account, entry);
       return null;
     case "settings":
       account.messagesFrom = entry.anyone ? "anyone" : "contacts";
@@ -368,6 +374,7 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
     case "pair_out":
     case "pair_acked":
     case "pair_gone":
+    case "pair_forgotten":
       applyPair(account, entry);
       return null;
     case "acked":

@@ -1,7 +1,7 @@
 /** The stored form of an account's contacts and conversations, which is read when they are needed. */
 import type { AccountName } from "../name/ids.ts";
 import type { Account, AccountState } from "./account.ts";
-import type { ByteReader, ByteWriter } from "../record/bytes.ts";
+import { type ByteReader, type ByteWriter, CorruptBytes } from "../record/bytes.ts";
 import type { ReadonlyLazyMap } from "./lazy_map.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
@@ -40,12 +40,30 @@ const MARKS = struct({
   readOut: uint,
 });
 
+/** Index numbers without a conversation: a head with more is no head. */
+const FREE_MAX = 1_000_000;
+
 const MARKS_COUNT = Object.keys(MARKS.fields).length;
 
-/** Writes a conversation, but for what `readLater` of a head adds. */
-export function writeConversation(w: ByteWriter, c: ReadonlyConversation): void {
+/** Writes a conversation, but for its index and for what `readLater` of a head adds. */
+function writeConversation(w: ByteWriter, c: ReadonlyConversation): void {
   CONVERSATION.write(w, c);
   MARKS.write(w, c);
+}
+
+/** The same with its index before it: where pairs were forgotten, its place does not say it. */
+export function writeIndexed(w: ByteWriter, c: ReadonlyConversation): void {
+  writeConversation(w.uint(c.index), c);
+}
+
+/** Writes all conversations, see `holdConversations`. */
+export function writeConversations(w: ByteWriter, a: Account): void {
+  writeAll(w, a.lazyConversations, isIndexed(a) ? writeIndexed : writeConversation);
+}
+
+/** Whether the account's head names the index of each conversation. */
+export function isIndexed(a: Pick<Account, "pairGeneration">): boolean {
+  return a.pairGeneration > 0;
 }
 
 function readConversation(r: ByteReader, index: number): readonly [AccountName, Conversation] {
@@ -60,6 +78,10 @@ function readConversation(r: ByteReader, index: number): readonly [AccountName, 
   return [c.with, c];
 }
 
+function readIndexed(r: ByteReader): readonly [AccountName, Conversation] {
+  return readConversation(r, r.uint());
+}
+
 /**
  * Calls `take` with the conversations that have an event from `firstSeq` on, and with those that have
  * unread messages that are kept; those that are as they were stored are read only where they have.
@@ -72,10 +94,11 @@ export function forEachSince(
   const since = Math.max(1, firstSeq);
   const keepsBefore = account.unread.first < since;
   const hasKept = (index: number) => keepsBefore && account.unread.get(index) !== undefined;
-  let index = 0;
+  const indexed = isIndexed(account);
+  let place = 0;
   account.lazyConversations.scan((r) => {
+    const kept = hasKept(indexed ? r.uint() : place++);
     const at = r.at;
-    const kept = hasKept(index++);
     if (skipToLastSeq(r).uint() < since && !kept) {
       skipFromLastAt(r);
       return r.skipUints(MARKS_COUNT);
@@ -123,11 +146,26 @@ function skipConversation(r: ByteReader): AccountName | "" {
 export function holdConversations(r: ByteReader, account: AccountState): void {
   const count = r.uint();
   const at = r.at;
+  const indexed = isIndexed(account);
+  const indexes = new Set<number>();
   for (let i = 0; i < count; i++) {
+    if (indexed) indexes.add(r.uint());
     const owed = skipConversation(r);
     if (owed !== "") account.runtime.owed.add(owed);
   }
-  account.lazyConversations.hold(r.since(at), count, readConversation);
+  account.lazyConversations.hold(r.since(at), count, indexed ? readIndexed : readConversation);
+  if (indexed) account.freeIndexes = freeOf(indexes, count);
+}
+
+/** The index numbers below the highest that no conversation has, descending. */
+function freeOf(used: ReadonlySet<number>, count: number): number[] {
+  if (used.size !== count) throw new CorruptBytes("two conversations have one index");
+  const free: number[] = [];
+  for (let i = 0, left = count; left > 0; i++) {
+    if (used.has(i)) left--;
+    else if (free.push(i) > FREE_MAX) throw new CorruptBytes("a conversation's index is too high");
+  }
+  return free.reverse();
 }
 
 function readContact(r: ByteReader): readonly [AccountName, RosterItem] {

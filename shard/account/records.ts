@@ -160,6 +160,8 @@ export const ENTRIES = {
   }),
   /** The peer's unread messages up to `upTo`, which a device has, make room for its later ones. */
   unread_released: variant(34, { with: accountName, upTo: uint }),
+  /** The pair with this peer is settled on both sides: its record is deleted. */
+  pair_forgotten: variant(35, { with: accountName }),
   /** A sign-in by password from `place`, see `KnownPlace`. Programs that do not know it skip it. */
   place_known: variant(128, { place: uint, at: uint }),
 };

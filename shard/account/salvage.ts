@@ -5,7 +5,7 @@
 import type { AccountName } from "../name/ids.ts";
 import { AccountState } from "./account.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
-import { decodeHead, encodeHead } from "./checkpoint.ts";
+import { decodeHead, encodeHead } from "./head.ts";
 import { encodeBlock, encodeEvent } from "../mailbox/mailbox_event.ts";
 import { pointOf } from "../name/ids.ts";
 

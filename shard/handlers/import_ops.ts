@@ -14,6 +14,7 @@ import type {
 import type { MailboxBody } from "../ops.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { Handler, Turn } from "./turn.ts";
+import { conversationsTotalMax } from "../limits.ts";
 import { fail, type Failure, ok } from "../errors.ts";
 import { headFull } from "./head_full.ts";
 import { NO_SUBSCRIPTION } from "../roster/subscription.ts";
@@ -207,8 +208,8 @@ function noRoom(
 
 function noRoomForPeer(turn: Turn, account: Account, peer: AccountName | null): Failure | null {
   if (peer === null || account.conversations.has(peer)) return null;
-  const { conversationsMax } = turn.limits;
-  return noMore(turn, account, account.conversations.size, conversationsMax, "conversations");
+  const max = conversationsTotalMax(turn.limits);
+  return noMore(turn, account, account.conversations.size, max, "conversations");
 }
 
 function noMore(

@@ -7,7 +7,7 @@ import { fail, ok } from "../errors.ts";
 import { forgetFormer } from "./roster_ops.ts";
 import { awaitsAnswer, releaseWaiting, sendWaiting, waitingFull } from "./waiting_messages.ts";
 import { countRefused } from "./silent_refusals.ts";
-import { headFull } from "./head_full.ts";
+import { cannotBegin } from "./conversation_room.ts";
 import { ConversationPage } from "../mailbox/conversation_page.ts";
 import { readForward } from "../mailbox/mailbox.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
@@ -114,15 +114,8 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   if (full || owes > turn.limits.outboxCharsMax) {
     return fail("busy", "Cannot send: too much is on its way already", 1000);
   }
-  const c = account.conversations.get(input.to);
-  if (c === undefined) {
-    if (account.conversations.size >= turn.limits.conversationsMax || headFull(turn, account)) {
-      return fail(
-        "limit_reached",
-        "Cannot send: the account has all the conversations it can hold",
-      );
-    }
-  }
+  const noRoom = cannotBegin(turn, account, input.to, "send");
+  if (noRoom !== null) return noRoom;
   const stranger = isStranger(account, input.to);
   const asks = stranger && awaitsAnswer(account, input.to);
   const toId = stranger ? pending.resolved.get(input.to) : peerOf(account, input.to, pending);
@@ -148,7 +141,7 @@ function sendNow(
   // What the roster has of a former account of the name must not be taken for news later.
   const goes = toId !== null;
   if (goes && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
-  const n = goes ? (c?.pairOut ?? 0) + 1 : 0;
+  const n = goes ? (c?.pairOut ?? account.pairOutFloor) + 1 : 0;
   const num = (c?.outNum ?? 0) + 1;
   if (goes) countRefused(turn, account, "closed", account.waiting.get(input.to)?.length ?? 0);
   else if (input.to !== account.name) countRefused(turn, account, "gone");

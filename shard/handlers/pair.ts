@@ -10,7 +10,16 @@ import type { DueKind, Turn } from "./turn.ts";
 import { inbound } from "../roster/subscription.ts";
 import { expireWaiting, hasAsked, settleWaiting } from "./waiting_messages.ts";
 import { causeOf, countLost, countRefused } from "./silent_refusals.ts";
-import { headFull } from "./head_full.ts";
+import { isFullForOthers, isFullForOwner } from "./conversation_room.ts";
+import {
+  forgetSettled,
+  offerToForget,
+  replySettled,
+  replyUnknown,
+  takeSettled,
+  takeUnknown,
+  wantsToForget,
+} from "./settled_pairs.ts";
 import { answersEarlier, oweSubscription } from "./subscription_packets.ts";
 import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./roster_ops.ts";
 import { announceRequests } from "./request_events.ts";
@@ -33,6 +42,10 @@ export function receivePacket(turn: Turn, account: Account, packet: ShardPacket)
       return takeAck(turn, account, packet);
     case "pair_gone":
       return takeGone(turn, account, packet);
+    case "pair_settled":
+      return takeSettled(turn, account, packet);
+    case "pair_unknown":
+      return takeUnknown(turn, account, packet);
     case "receipt":
       return takeReceipt(turn, account, packet);
     case "receipt_ack":
@@ -68,14 +81,16 @@ export function receivePacket(turn: Turn, account: Account, packet: ShardPacket)
 
 function ack(turn: Turn, account: Account, p: Pair, n: number, as: "upTo" | "gap"): void {
   const c = account.conversations.get(p.from);
-  sendAck(turn, account, p, { as, n, refused: c?.inId === p.fromId ? [...c.refusals] : [] });
+  const known = c?.inId === p.fromId;
+  const forget = as === "upTo" && known && wantsToForget(account, c);
+  sendAck(turn, account, p, { as, n, refused: known ? [...c.refusals] : [], forget });
 }
 
 function sendAck(
   turn: Turn,
   account: Account,
   p: Pair,
-  what: Pick<ShardPacket & { kind: "pair_ack" }, "as" | "n" | "refused">,
+  what: Pick<ShardPacket & { kind: "pair_ack" }, "as" | "n" | "refused" | "forget">,
 ): void {
   const { from, fromId, to, toId } = p;
   turn.send(account, { kind: "pair_ack", from: to, fromId: toId, to: from, toId: fromId, ...what });
@@ -97,12 +112,17 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   const known = account.conversations.get(p.from);
   const taken = known?.inId === p.fromId ? known.pairIn : 0;
   if (p.n <= taken) return ack(turn, account, p, taken, "upTo");
+  // It may be a late copy of a packet of a forgotten pair.
+  const begins = known?.inId !== p.fromId;
+  if (begins && p.generation !== account.pairGeneration) return replyUnknown(turn, account, p);
+  // What is settled makes room before the sender's shard tries again.
+  if (known === undefined && isFull(turn, account, p) && forgetSettled(turn, account)) return;
   const reason = known === undefined ? turnedAway(turn, account, p) : null;
   if (reason !== null) {
     // No note is kept of strangers, or they could fill an account to which they may not write.
     const refused = p.payload.kind === "message" ? [{ n: p.n, reason }] : [];
     if (refused.length > 0 && reason === "") countRefused(turn, account, "full");
-    return sendAck(turn, account, p, { as: "alone", n: p.n, refused });
+    return sendAck(turn, account, p, { as: "alone", n: p.n, refused, forget: false });
   }
   const last = Math.max(taken, p.base - 1);
   if (p.n > last + 1) return ack(turn, account, p, last, "gap");
@@ -112,9 +132,11 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   ack(turn, account, p, p.n, "upTo");
 }
 
-/** Whether no more others can be kept numbers for. */
-function conversationsFull(turn: Turn, account: Account): boolean {
-  return account.conversations.size >= turn.limits.conversationsMax || headFull(turn, account);
+/** Whether no numbers can be kept for one more who sends such a packet. */
+function isFull(turn: Turn, account: Account, p: Pair): boolean {
+  return p.payload.kind === "message"
+    ? isFullForOthers(turn, account)
+    : isFullForOwner(turn, account);
 }
 
 /**
@@ -125,11 +147,11 @@ function turnedAway(turn: Turn, account: Account, p: Pair): string | null {
   if (p.payload.kind === "message") {
     const accepted = accepts(account, p);
     if (accepted && !hasRoom(turn, account, p.from)) return "quota";
-    if (!conversationsFull(turn, account)) return null;
+    if (!isFull(turn, account, p)) return null;
     // An account that takes messages from anyone hides from nobody.
     return accepted && account.messagesFrom === "anyone" ? "quota" : "";
   }
-  if (conversationsFull(turn, account)) return "";
+  if (isFull(turn, account, p)) return "";
   const step = inboundFrom(account, p.from, itemOf(account, p.from).state, p.payload.type);
   if (!step.changed && step.reply === null) return "";
   return asksTooMany(turn, account, p) ? "" : null;
@@ -241,6 +263,11 @@ function takeSubscription(turn: Turn, account: Account, p: Pair): void {
 // ---- the sender's side
 
 function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ack" }): void {
+  settleAcked(turn, account, p);
+  if (p.forget) replySettled(turn, account, p);
+}
+
+function settleAcked(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ack" }): void {
   const queue = account.outbox.get(p.from);
   if (account.id !== p.toId || queue === undefined || queue.toId !== p.fromId) return;
   const first = queue.entries[0]!.n;
@@ -264,6 +291,7 @@ function takeAck(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_ac
       } else turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
     }
     turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);
+    offerToForget(turn, account, p.from);
   }
   turn.sendOwed(account, p.from);
 }

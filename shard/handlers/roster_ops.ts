@@ -13,6 +13,7 @@ import {
 } from "../roster/subscription.ts";
 import { fail, ok } from "../errors.ts";
 import { announceRequests, announcesRequest } from "./request_events.ts";
+import { cannotBegin } from "./conversation_room.ts";
 import { headFull } from "./head_full.ts";
 import { lastSeenNow } from "./last_seen.ts";
 import { oweSubscription, requestNumber } from "./subscription_packets.ts";
@@ -243,6 +244,10 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   const after = { ...before, peerId, state: step.state, listed, asked };
   const full = listed ? rosterFull(turn, account, before) : null;
   if (full !== null) return full;
+  const noRoom = step.route
+    ? cannotBegin(turn, account, input.contact, "change the subscription")
+    : null;
+  if (noRoom !== null) return noRoom;
   if (input.type === "subscribe" && !mayRequest(turn, account)) {
     return fail("rate_limited", "Cannot subscribe: too many requests", subscriptionWait(turn));
   }

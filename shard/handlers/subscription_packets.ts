@@ -12,7 +12,8 @@ import type { Turn } from "./turn.ts";
 
 /** The number of the next packet to the account `toId`; 0 where there is no such account. */
 export function requestNumber(account: Account, to: AccountName, toId: AccountId | ""): number {
-  return toId === "" ? 0 : (account.conversations.get(to)?.pairOut ?? 0) + 1;
+  const last = account.conversations.get(to)?.pairOut ?? account.pairOutFloor;
+  return toId === "" ? 0 : last + 1;
 }
 
 /** Sends the account `toId` a subscription packet. */

@@ -71,5 +71,6 @@ export function takeNewest(
     toId: id,
     n: base - 1,
     refused: [],
+    forget: false,
   });
 }

@@ -68,6 +68,8 @@ export type ShardPacket =
     readonly n: number;
     /** All below is settled: the recipient has said so. */
     readonly base: number;
+    /** What the recipient has said its generation is; see `Account.pairGeneration`. */
+    readonly generation: number;
     readonly payload: Payload;
     /** When it was decided (monotonic ms of the sender's node), for metrics; 0 when sent again. */
     readonly sinceMs: number;
@@ -85,6 +87,26 @@ export type ShardPacket =
     readonly toId: AccountId;
     readonly n: number;
     readonly refused: readonly { readonly n: number; readonly reason: string }[];
+    /** Of `upTo`: the recipient wants to forget the pair, and asks for `pair_settled`. */
+    readonly forget: boolean;
+  }
+  /** The sender `from` will never again send a packet up to number `n` of the pair. */
+  | {
+    readonly kind: "pair_settled";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+    readonly n: number;
+  }
+  /** The recipient `from` has no record of the pair: packets have to name this generation. */
+  | {
+    readonly kind: "pair_unknown";
+    readonly from: AccountName;
+    readonly fromId: AccountId;
+    readonly to: AccountName;
+    readonly toId: AccountId;
+    readonly generation: number;
   }
   /** The account `fromId` the packets were for was deleted (and its id is never used again). */
   | {

@@ -6,7 +6,8 @@ import type { RowChange } from "../account/checkpoint.ts";
 import type { ShardLimits } from "../limits.ts";
 import { type Account, AccountState } from "../account/account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
-import { checkpointRows, decodeHead, joinChunks, owesDeletes } from "../account/checkpoint.ts";
+import { checkpointRows, joinChunks, owesDeletes } from "../account/checkpoint.ts";
+import { decodeHead } from "../account/head.ts";
 import { pointOf } from "../name/ids.ts";
 
 /** Log rows that one checkpoint write deletes at most. */

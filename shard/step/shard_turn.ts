@@ -5,13 +5,13 @@ import type { Effect, Now } from "../effects.ts";
 import type { Account } from "../account/account.ts";
 import type { Entry } from "../account/records.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
-import type { RosterItem } from "../roster/roster.ts";
 import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 import type { ShardRow } from "../table/table.ts";
 import type { Turn } from "../handlers/turn.ts";
 import { AccountCache } from "./account_cache.ts";
 import { apply } from "../account/apply.ts";
+import { contactBytes, conversationBytes } from "../account/head_bytes.ts";
 import { OpenBatch } from "./open_batch.ts";
 import { pointOf } from "../name/ids.ts";
 import { PresenceTable } from "../presence/presence.ts";
@@ -19,17 +19,6 @@ import { RequestAllowances } from "../handlers/request_events.ts";
 import { Timers } from "./timers.ts";
 import { spreadOf } from "../retry.ts";
 import { trimEntry } from "../handlers/retention.ts";
-
-/** About what a conversation adds to an account's head; with long names it is more. */
-const CONVERSATION_BYTES = 200;
-
-/** By how much more bytes, at least, a roster item takes than before. */
-function itemGrowth(before: RosterItem, after: RosterItem): number {
-  const texts = (i: RosterItem) => i.label + i.groups.join("") + i.peerId;
-  const asked = before.asked === 0 && after.asked > 0 ? 8 : 0;
-  // A character takes three bytes at most.
-  return 3 * Math.max(0, texts(after).length - texts(before).length) + after.groups.length + asked;
-}
 
 /** One shard's `Turn`, with the state that its changes go into. It lives as long as the shard. */
 export class ShardTurn implements Turn {
@@ -113,16 +102,17 @@ export class ShardTurn implements Turn {
     }
     const blocks = account.mailbox.blocks.length;
     const peers = account.lazyConversations.size;
-    const before = entry.kind === "roster" ? account.roster.get(entry.item.contact) : undefined;
+    const before = contactBytes(account, entry);
     const event = apply(account, entry);
     const bytes = this.batch.append(account, entry, lazy);
     // What makes the head grow counts at once, so that it never outgrows a write of the store.
-    if (entry.kind === "roster") {
-      account.runtime.headBytes += before === undefined ? bytes : itemGrowth(before, entry.item);
-    } else if (entry.kind === "blocked" || entry.kind === "device_added") {
+    account.runtime.headBytes += contactBytes(account, entry) - before;
+    if (entry.kind === "blocked" || entry.kind === "device_added") {
       account.runtime.headBytes += bytes;
     }
-    if (account.lazyConversations.size > peers) account.runtime.headBytes += CONVERSATION_BYTES;
+    if (account.lazyConversations.size > peers) {
+      account.runtime.headBytes += conversationBytes(account, entry);
+    }
     this.accounts.changed(account, this.batch, this.now.mono);
     if (account.mailbox.blocks.length > blocks && entry.kind !== "trimmed") this.trim(account);
     return event;
@@ -176,7 +166,7 @@ export class ShardTurn implements Turn {
   }
 
   owe(account: Account, to: AccountName, toId: AccountId, payload: Payload): void {
-    const before = account.conversations.get(to)?.pairOut ?? 0;
+    const before = account.conversations.get(to)?.pairOut ?? account.pairOutFloor;
     const n = before + 1;
     this.append(account, { kind: "pair_out", to, toId, n, payload });
     this.sendOwed(account, to);
@@ -200,6 +190,7 @@ export class ShardTurn implements Turn {
         toId: queue.toId,
         n: entry.n,
         base: queue.entries[0]!.n,
+        generation: progress.generation,
         payload: entry.payload,
         sinceMs,
       });

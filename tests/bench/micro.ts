@@ -6,7 +6,7 @@ import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { addChecksum, checkRow } from "../../server/store/row_checksum.ts";
 import { snapshotOf } from "../../shard/handlers/snapshot.ts";
-import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
+import { decodeHead, encodeHead } from "../../shard/account/head.ts";
 import { encodePresence } from "../../server/v1/encode.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
 import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";

@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { AccountState } from "../../shard/account/account.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
-import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
+import { decodeHead, encodeHead } from "../../shard/account/head.ts";
 import {
   decodeDedupeBlock,
   decodeDedupeRow,

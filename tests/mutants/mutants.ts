@@ -222,21 +222,6 @@ const STORE: readonly Mutant[] = [
       "void [first, value];",
     ],
     [
-      "checkpoint without known places",
-      "KNOWN_PLACES.write(w, a.knownPlaces);",
-      "KNOWN_PLACES.write(w, []);",
-    ],
-    [
-      "checkpoint ahead of its log",
-      "w.u8(HEAD_VERSION).uint(lsn)",
-      "w.u8(HEAD_VERSION).uint(lsn + 1)",
-    ],
-    [
-      "checkpoint without where the numbers of an account begin",
-      "filter((c) => c.outBase > 0)",
-      "filter((c) => c.outBase < 0)",
-    ],
-    [
       "checkpoint without message ids",
       "rows.push({ key: dedupeKey(table, a.point, a.id, number), value });",
       "void [table, number, value];",
@@ -250,6 +235,24 @@ const STORE: readonly Mutant[] = [
       "leave rows of dropped blocks",
       "for (const b of blocks) rows.push({ key: blockKey(a.point, p.id, b), value: null });",
       "",
+    ],
+  ),
+  ...inFile(
+    "shard/account/head.ts",
+    [
+      "checkpoint without known places",
+      "KNOWN_PLACES.write(w, a.knownPlaces);",
+      "KNOWN_PLACES.write(w, []);",
+    ],
+    [
+      "checkpoint ahead of its log",
+      "w.u8(HEAD_VERSION).uint(lsn)",
+      "w.u8(HEAD_VERSION).uint(lsn + 1)",
+    ],
+    [
+      "checkpoint without where the numbers of an account begin",
+      "filter((c) => c.outBase > 0)",
+      "filter((c) => c.outBase < 0)",
     ],
   ),
   ...inFile(
@@ -433,7 +436,59 @@ const MESSAGES: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/handlers/settled_pairs.ts",
+    [
+      "keep the records of settled strangers",
+      "if (!turn.writable || account.id !== p.toId || !wantsToForget(account, c)) return;",
+      "return;",
+    ],
+    [
+      "forget a pair that has taken more meanwhile",
+      "if (c!.inId !== p.fromId || c!.pairIn !== p.n) return;",
+      "if (c!.inId !== p.fromId) return;",
+    ],
+    [
+      "forget conversations with messages",
+      "if (c.lastSeq >= Math.max(1, account.mailbox.first) || ",
+      "if (",
+    ],
+    [
+      "send nothing again to an account that has forgotten the pair",
+      "  progress.generation = p.generation;\n  progress.sentTo = 0;\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "shard/account/account.ts",
+    [
+      "begin no new generation with a forgotten pair",
+      "    this.pairGeneration++;\n",
+      "    this.pairGeneration = 1;\n",
+    ],
+    [
+      "use the numbers of a forgotten pair again",
+      "    this.pairOutFloor = Math.max(this.pairOutFloor, c.pairOut);\n",
+      "",
+    ],
+    [
+      "give a conversation the index of another one",
+      "this.freeIndexes.pop() ?? conversations.size",
+      "conversations.size",
+    ],
+  ),
+  ...inFile(
     "shard/handlers/pair.ts",
+    [
+      "forget a pair that its sender has not settled",
+      'const forget = as === "upTo" && known && wantsToForget(account, c);',
+      'const forget = as === "upTo" && known && wantsToForget(account, c);\n' +
+      '  if (forget) turn.append(account, { kind: "pair_forgotten", with: p.from }, true);',
+    ],
+    [
+      "take a late copy of a forgotten pair's packet",
+      "if (begins && p.generation !== account.pairGeneration) return",
+      "if (begins && p.generation > account.pairGeneration) return",
+    ],
     [
       "take packets past a gap",
       'if (p.n > last + 1) return ack(turn, account, p, last, "gap");',
@@ -456,7 +511,7 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "turn strangers away whom one accepts",
-      "if (!conversationsFull(turn, account)) return null;",
+      "if (!isFull(turn, account, p)) return null;",
       "",
     ],
     [
@@ -530,8 +585,8 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "take the answer to a request for one to an earlier",
-      "(account.conversations.get(to)?.pairOut ?? 0) + 1;",
-      "(account.conversations.get(to)?.pairOut ?? 0) + 2;",
+      'return toId === "" ? 0 : last + 1;',
+      'return toId === "" ? 0 : last + 2;',
     ],
   ),
   ...inFile(
@@ -611,12 +666,12 @@ const MESSAGES: readonly Mutant[] = [
     ["lose the mark of what was acked", "  account.undelivered.add(e.from);\n", ""],
     [
       "forget blocks",
-      "      if (entry.blocked) {\n        account",
-      "      if (entry.blocked && account.blocked.size === 0) {\n        account",
+      "if (blocked) account.blocked.set(contact, { peerId, lastSeen });",
+      "if (blocked) void [peerId, lastSeen];",
     ],
     [
       "reuse a deleted account's conversations",
-      "      account.conversations.clear();\n",
+      "      account.clearConversations();\n",
       "",
     ],
     ["reuse a deleted account's roster", "  account.roster.clear();\n", ""],

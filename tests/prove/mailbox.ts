@@ -10,8 +10,11 @@ import { ServerProcess, tempDir } from "../process/server.ts";
 
 /** Events that a mailbox keeps, and unread messages besides. */
 const EVENTS_MAX = 1000;
+/** Conversations that others may begin with an account: fewer than there are strangers. */
+const CONVERSATIONS_MAX = 50;
 const SETTINGS = [
   `storage.mailboxEventsMax=${EVENTS_MAX}`,
+  `limits.conversationsMax=${CONVERSATIONS_MAX}`,
   // All of them come from one address.
   "registration.perAddressPerHour=1000000",
   "registration.perAddressBurst=1000000",
@@ -120,6 +123,10 @@ class MailboxFixture {
   }
 }
 
+interface SnapshotAt {
+  readonly snapshot: { readonly requests: readonly string[] };
+}
+
 interface Message {
   readonly k: string;
   readonly seq: number;
@@ -141,14 +148,19 @@ async function insist<T>(client: Client, t: string, fields: Record<string, unkno
 }
 
 /** Each stranger asks, and takes it back, as often as it may. */
-async function pester(fixture: MailboxFixture, victim: string, prefix: string): Promise<number> {
+async function pester(
+  fixture: MailboxFixture,
+  victim: string,
+  prefix: string,
+  rounds = ROUNDS,
+): Promise<number> {
   const names = Array.from({ length: fixture.scaled(STRANGERS) }, (_, i) => `${prefix}-${i}`);
   await fixture.users(names);
   let asked = 0;
   const alternate = async (name: string) => {
     const client = await fixture.connect(name, PHONE);
     try {
-      for (let i = 0; i < ROUNDS; i++) {
+      for (let i = 0; i < rounds; i++) {
         await insist(client, "subscription", { contact: victim, type: "subscribe" });
         await insist(client, "subscription", { contact: victim, type: "unsubscribe" });
         asked++;
@@ -284,8 +296,48 @@ async function reading(fixture: MailboxFixture): Promise<Part> {
   };
 }
 
+/**
+ * More strangers than an account has room for ask and take it back: a newcomer's request is shown
+ * all the same, and the victim can add contacts of its own.
+ */
+async function besieged(fixture: MailboxFixture): Promise<Part> {
+  await fixture.users(["besieged", "newcomer", "chosen"]);
+  const asked = await pester(fixture, "besieged", "passer", 2);
+  const newcomer = await fixture.connect("newcomer", PHONE);
+  await insist(newcomer, "subscription", { contact: "besieged", type: "subscribe" });
+  newcomer.close();
+  let shown = false;
+  for (const began = performance.now(); !shown && performance.now() - began < 10_000;) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { snapshot } = await fixture.rest<SnapshotAt>("besieged", "GET", "/v1/snapshot");
+    shown = snapshot.requests.includes("newcomer");
+  }
+  fixture.say(`${asked} requests taken back: a newcomer's request is ${shown ? "" : "not "}shown`);
+  for (const name of ["newcomer", "chosen"]) await fixture.befriend("besieged", name);
+  await sendAll(fixture, "chosen", "besieged", ["hello"]);
+  await sendAll(fixture, "besieged", "newcomer", ["welcome"]);
+  const taken = [
+    ...await fixture.history("besieged", "chosen"),
+    ...await fixture.history("newcomer", "besieged"),
+  ];
+  return {
+    pass: shown && taken.join() === "hello,welcome",
+    figures: {
+      "besieged: strangers": fixture.scaled(STRANGERS),
+      "besieged: room for conversations of others": CONVERSATIONS_MAX,
+      "besieged: requests taken back": asked,
+      "besieged: a newcomer's request is shown": String(shown),
+      "besieged: messages with new contacts": taken.length,
+    },
+  };
+}
+
 /** Every section has users of its own, whose names no other section has. */
-const SECTIONS: readonly ((fixture: MailboxFixture) => Promise<Part>)[] = [away, reading];
+const SECTIONS: readonly ((fixture: MailboxFixture) => Promise<Part>)[] = [
+  away,
+  reading,
+  besieged,
+];
 
 async function run(options: ProofOptions): Promise<Verdict> {
   using dir = tempDir();
@@ -312,7 +364,7 @@ async function run(options: ProofOptions): Promise<Verdict> {
 /** See the head of this file. */
 export const mailboxProof: Proof = {
   name: "mailbox",
-  claim: "neither strangers nor a noisy contact can erase unread messages or close a mailbox",
-  seconds: 105,
+  claim: "neither strangers nor a noisy contact can erase unread messages or close an account",
+  seconds: 120,
   run,
 };

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
-import type { ShardLimits } from "../../shard/limits.ts";
+import type {
+  AccountId,
+  AccountName,
+  DeviceId,
+  MailboxId,
+  SessionId,
+} from "../../shard/name/ids.ts";
+import { AccountState } from "../../shard/account/account.ts";
+import { apply } from "../../shard/account/apply.ts";
+import { encodeHead } from "../../shard/account/head.ts";
+import { OTHERS_PART, type ShardLimits } from "../../shard/limits.ts";
+import { SHARD_LIMITS } from "../sim/limits.ts";
 import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
@@ -65,10 +75,12 @@ Deno.test("blockedMax: one more block is refused, one less makes room", () => {
   assert.ok(block(w, "dan").ok);
 });
 
-Deno.test("conversationsMax: a message to one more is refused, to those before it is not", () => {
+Deno.test("conversationsMax: by itself an account begins twice as many, and may go on with those", () => {
   const w = fixture({ conversationsMax: 2 }, "ann");
-  assert.ok(send(w, "ann", "x", "1").ok && send(w, "ann", "y", "2").ok);
-  refused(w, "ann", "limit_reached", () => send(w, "ann", "z", "3"));
+  for (const peer of ["v", "w", "x", "y"]) assert.ok(send(w, "ann", peer, peer).ok);
+  refused(w, "ann", "limit_reached", () => send(w, "ann", "z", "z"));
+  const subscribe = { contact: name("z"), type: "subscribe" } as const;
+  refused(w, "ann", "limit_reached", () => w.ask("ann", "roster.subscription", subscribe));
   assert.ok(send(w, "ann", "x", "4").ok);
 });
 
@@ -194,6 +206,75 @@ function fill(w: NodeFixture): void {
   }
 }
 
+/** Bytes of ann's head as its shard counts them, and as they are. */
+function headOf(w: NodeFixture): { readonly counted: number; readonly is: number } {
+  const account = w.node.shards.flatMap((s) => [...s.inspect().accounts])
+    .find((a) => a.name === "ann")!;
+  return { counted: account.runtime.headBytes, is: encodeHead(account, 1).length };
+}
+
+Deno.test("10.7: rosterMax is reached with the longest labels, by default, without a pause", () => {
+  const w = fixture({ checkpointMs: 5000 }, "ann");
+  const { rosterMax } = SHARD_LIMITS;
+  for (let i = 0; i < rosterMax; i++) assert.ok(contact(w, `contact${i}`, "x".repeat(256)).ok);
+  const text = refused(w, "ann", "limit_reached", () => contact(w, "one-more"));
+  assert.match(text, /roster has 1000 contacts/);
+});
+
+Deno.test("10.7: between checkpoints the bytes of an account count as what they are", () => {
+  const w = fixture({ checkpointMs: 5000 }, "ann", "bob");
+  w.settle(10_000);
+  const before = headOf(w);
+  for (let i = 0; i < 200; i++) {
+    assert.ok(contact(w, `contact${i}`, "x".repeat(200)).ok);
+    assert.ok(contact(w, `contact${i}`, "yy").ok);
+    assert.ok(contact(w, `gone${i}`, "x".repeat(200)).ok);
+    assert.ok(w.ask("ann", "roster.remove", { contact: name(`gone${i}`) }).ok);
+  }
+  w.must("ann", "settings.set", { messagesFrom: "anyone" });
+  for (let i = 0; i < 20; i++) {
+    w.account(`writer${i}`);
+    w.send(`writer${i}`, "ann", "m");
+  }
+  const after = headOf(w);
+  const grown = after.counted - before.counted;
+  // Events in the tail of the mailbox count at checkpoints only.
+  const { mailbox } = w.node.shards.flatMap((s) => [...s.inspect().accounts])
+    .find((a) => a.name === "ann")!;
+  const growth = after.is - before.is - mailbox.tailBytes;
+  assert.ok(grown > 200 * 12 && grown < growth + 20 * 40 + 2000, `${grown}, is ${growth}`);
+});
+
+Deno.test("10.7: a service has the contacts and the writers that the documents say", () => {
+  const fits = (counts: { readonly contacts: number; readonly writers: number }) => {
+    const account = new AccountState(name("service"), 0);
+    const id = "A".repeat(16) as AccountId;
+    const at = Date.UTC(2030, 0);
+    const mailboxId = "M".repeat(16) as MailboxId;
+    apply(account, { kind: "created", id, mailboxId, at, credentials: null });
+    const base = encodeHead(account, 1).length;
+    const peer = (i: number) => name(`user-of-a-bot-${i}`.slice(0, 20));
+    const peerId = (i: number) => String(i).padStart(16, "B") as AccountId;
+    const state = { subscription: "both", pendingIn: false, pendingOut: false, approved: false };
+    for (let i = 0; i < counts.contacts; i++) {
+      const item = { contact: peer(i), peerId: peerId(i), label: "", groups: [], listed: true };
+      apply(account, { kind: "roster", item: { ...item, state, asked: 0 } as never });
+    }
+    for (let i = 0; i < counts.writers; i++) {
+      const seq = account.mailbox.last + 1;
+      const message = { seq, at, num: 1, id: "m", body: "x", ext: "" };
+      apply(account, { kind: "received", from: peer(i), fromId: peerId(i), n: 1, ...message });
+      apply(account, { kind: "read", with: peer(i), upTo: seq });
+    }
+    return encodeHead(account, 1).length - base - account.mailbox.tailBytes;
+  };
+  // As they stand in server/ops/README.md.
+  assert.ok(fits({ contacts: 3000, writers: 3000 }) <= 480_000);
+  assert.ok(fits({ contacts: 0, writers: 4200 }) <= 480_000 * OTHERS_PART);
+  const { conversationsMax, headBytesMax } = SHARD_LIMITS;
+  assert.ok(fits({ contacts: 0, writers: conversationsMax }) <= headBytesMax * OTHERS_PART);
+});
+
 Deno.test("roster.block is possible where contacts and conversations leave no room", () => {
   const w = fixture({ rosterMax: 10_000 }, "ann");
   fill(w);
@@ -208,7 +289,7 @@ Deno.test("roster.block says what is full, and the head still fits into one writ
   let blocked = 0;
   while (block(w, `${"x".repeat(240)}${blocked}`).ok) blocked++;
   const text = refused(w, "ann", "limit_reached", () => block(w, "one-more"));
-  assert.match(text, /contacts, blocks and conversations take 300000 bytes/);
+  assert.match(text, /contacts, blocks and conversations take 550000 bytes/);
   assert.ok(blocked > 100 && blocked < 1000, `${blocked}`);
   w.settle(10_000);
   w.kill();

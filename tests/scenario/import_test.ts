@@ -180,7 +180,7 @@ Deno.test("an account that is being imported is nobody's", () => {
 
 Deno.test("import.append refuses a gap of events and more than an account may hold", () => {
   const w = new NodeFixture({
-    limits: { rosterMax: 2, pendingRequestsMax: 1, conversationsMax: 2 },
+    limits: { rosterMax: 2, pendingRequestsMax: 1, conversationsMax: 1 },
   });
   w.account("alice");
   const from = exported(w, "alice");

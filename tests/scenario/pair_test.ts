@@ -44,10 +44,11 @@ Deno.test("an account that can take no more others says so, and holds nobody up"
   deepEqual(w.bodies("full"), ["from a", "from b"]);
   const events = w.mailbox("c").map((e) => e.kind === "undelivered" ? e.reason : e.kind);
   deepEqual(events, ["message", "quota"]);
-  // Requests are dropped unseen, as beyond the bound of those.
+  // A request finds room all the same: those who write cannot take it (10.3).
   subscribe(w, "c", "full");
   w.settle();
-  deepEqual(requests(w, "full"), []);
+  deepEqual(requests(w, "full"), ["c"]);
+  w.must("c", "roster.subscription", { contact: name("full"), type: "unsubscribe" });
   // Nothing waits at the sender, and the name can be given up.
   w.must("d", "settings.set", { messagesFrom: "anyone" });
   w.send("c", "d", "m2", "elsewhere");

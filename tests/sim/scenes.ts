@@ -11,6 +11,7 @@ import { ask } from "./dump.ts";
 import { endAnother } from "./end_another.ts";
 import { fullMailbox } from "./full_mailbox.ts";
 import { latePacket } from "./late_packet.ts";
+import { settledStrangers } from "./settled_strangers.ts";
 import { Violation } from "./history.ts";
 
 /** What is repeated after a loss or a bug is done within this time (ms). */
@@ -29,8 +30,9 @@ export function scenes(cluster: Cluster): void {
   else if (prng.chance(0.25)) lostBeforeAnswer(cluster);
   else if (prng.chance(0.3)) endAnother(cluster);
   else if (prng.chance(0.4)) formerAsked(cluster);
-  else if (prng.chance(0.5)) crossedAnswer(cluster);
-  else if (prng.chance(0.6)) lateSignal(cluster);
+  else if (prng.chance(0.42)) crossedAnswer(cluster);
+  else if (prng.chance(0.45)) settledStrangers(cluster);
+  else if (prng.chance(0.65)) lateSignal(cluster);
   else {
     const pair = apart(cluster);
     if (pair !== null) latePacket(cluster, pair);

@@ -184,7 +184,8 @@ export class Wire {
       fail("a number is of one packet", packet, `${n} was ${payloads[n]}, is ${payload}`);
     }
     // The first follows on what went to a former account of the name.
-    if (this.#whole && payloads.length > 0 && n > payloads.length) {
+    // A sender that has forgotten the pair goes on above all that it has forgotten.
+    if (this.#whole && payloads.length > 0 && n > payloads.length && packet.base < n) {
       fail("numbers are without gaps", packet, `${n} comes after ${payloads.length - 1}`);
     }
     payloads[n] = payload;

@@ -4,7 +4,7 @@ import { AccountState } from "../../shard/account/account.ts";
 import {
   forEachSince,
   holdConversations,
-  writeConversation,
+  writeConversations,
 } from "../../shard/account/head_items.ts";
 import { Conversation, type ReadonlyConversation } from "../../shard/mailbox/conversation.ts";
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
@@ -33,20 +33,27 @@ function shown(account: AccountState, firstSeq: number): object[] {
 }
 
 Deno.test("forEachSince takes the same of stored conversations as of those in memory", () => {
-  fc.assert(fc.property(fc.array(CONVERSATION, { maxLength: 8 }), NUMBER, (items, firstSeq) => {
+  const conversations = fc.array(CONVERSATION, { maxLength: 8 });
+  fc.assert(fc.property(conversations, NUMBER, fc.nat(1), (items, firstSeq, generation) => {
     const w = new ByteWriter();
-    w.uint(items.length);
+    const before = new AccountState("hub" as AccountName, 0);
+    before.pairGeneration = generation;
     items.forEach((item, i) => {
-      const c = Object.assign(new Conversation(`user${i}` as AccountName, i), item);
+      const name = `user${i}` as AccountName;
+      const c = Object.assign(new Conversation(name, generation > 0 ? 2 * i + 1 : i), item);
       c.peerId = item.peerId as AccountId;
-      writeConversation(w, c);
+      before.conversations.set(name, c);
     });
+    writeConversations(w, before);
     const account = new AccountState("hub" as AccountName, 0);
+    account.pairGeneration = generation;
     holdConversations(new ByteReader(w.take()), account);
     const stored = shown(account, firstSeq);
     assert.ok(account.lazyConversations.bytes !== null);
     assert.equal(account.conversations.size, items.length);
     assert.deepEqual(stored, shown(account, firstSeq));
+    const indexes = (of: AccountState) => [...of.conversations.values()].map((c) => c.index);
+    assert.deepEqual(indexes(account), indexes(before));
     const wanted = items.filter(({ lastSeq }) => lastSeq >= Math.max(1, firstSeq));
     assert.equal(stored.length, wanted.length);
   }));

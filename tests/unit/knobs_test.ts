@@ -1,11 +1,12 @@
 /** The table of settings is the only source of defaults, and their relations hold (issue 9, B6). */
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { ADMISSION, SHARD_LIMITS } from "../sim/limits.ts";
+import { ADMISSION } from "../sim/limits.ts";
 import { checkAdmissionOptions } from "../../server/http/admission.ts";
 import { configOf } from "../../server/config/config.ts";
 import { bool, choice, int, ints, knobOf } from "../../server/config/knob.ts";
 import { readSources } from "./tidy_source.ts";
+import { shardLimits } from "../../server/settings.ts";
 import { STORE_LIMITS } from "../../server/node/ports.ts";
 
 const ALL = readSources();
@@ -30,7 +31,8 @@ Deno.test("9 B6: no part has a table of defaults of its own, nor limits by defau
 Deno.test("9 B6: relations of bounds that are no settings", () => {
   checkAdmissionOptions(ADMISSION);
   // The head of an account and what it owes to others are one write; a character takes 3 bytes.
-  const { headBytesMax, blockBytesMax, outboxCharsMax } = SHARD_LIMITS;
+  const most = shardLimits(configOf("/data", { "storage.accountBytesMax": "480000" }));
+  const { headBytesMax, blockBytesMax, outboxCharsMax } = most;
   const head = headBytesMax + blockBytesMax + 3 * outboxCharsMax;
   assert.ok(head < STORE_LIMITS.writeBytesMax, `${head} bytes`);
 });

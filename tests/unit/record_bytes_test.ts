@@ -5,7 +5,7 @@ import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { BODY, decodeEvent, encodeEvent } from "../../shard/mailbox/mailbox_event.ts";
-import { decodeHead, encodeHead } from "../../shard/account/checkpoint.ts";
+import { decodeHead, encodeHead } from "../../shard/account/head.ts";
 import { ENTRIES, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { decodeTable, encodeTable, evenTable, reshaped } from "../../shard/table/table.ts";
 import { Fences } from "../../server/store/fences.ts";

@@ -129,6 +129,7 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   ),
   pair_acked: { kind: "pair_acked", to: BO, toId: BO_ID, n: 5 },
   pair_gone: { kind: "pair_gone", to: BO, toId: BO_ID },
+  pair_forgotten: { kind: "pair_forgotten", with: BO },
   ...Object.fromEntries(
     (["none", "to", "from", "both"] as const).map((subscription, i) => [
       `roster ${subscription}`,

@@ -66,7 +66,8 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/apply_import.ts": "the part of apply that is about imports",
   "shard/account/apply_sign_in.ts": "the part of apply that is about devices and known places",
   "shard/step/account_cache.ts": "makes it empty and reads what is stored into it",
-  "shard/account/checkpoint.ts": "reads it back, and takes out the rows that go to the store",
+  "shard/account/checkpoint.ts": "takes out the rows that go to the store",
+  "shard/account/head.ts": "reads it back",
   "shard/account/head_items.ts": "the part of checkpoint that is about contacts and conversations",
   "shard/account/outbox.ts": "the part of apply that is about packets owed",
 };
