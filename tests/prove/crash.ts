@@ -227,11 +227,28 @@ interface Change {
   readonly replace: string;
 }
 
-const LATE_COMMIT: Change = {
-  file: "server/store/kv_store.ts",
-  find: "    atomic.commit().then(\n",
-  replace: "    new Promise((late) => setTimeout(late, 15)).then(() => atomic.commit()).then(\n",
-};
+/**
+ * Commits begin 15 ms late. As the store promises, values are copied before `write` returns, and
+ * reads wait for the commit under way.
+ */
+const LATE_COMMIT: readonly Change[] = [
+  {
+    file: "server/store/kv_store.ts",
+    find: "atomic.set(mutation.key, mutation.value);",
+    replace: "atomic.set(mutation.key, mutation.value.slice());",
+  },
+  {
+    file: "server/store/kv_store.ts",
+    find: "    atomic.commit().then(\n",
+    replace: "    const late = new Promise((begin) => setTimeout(begin, 15));\n" +
+      "    (globalThis.commit = late.then(() => atomic.commit())).then(\n",
+  },
+  {
+    file: "server/store/kv_store.ts",
+    find: "      start().then(\n",
+    replace: "      Promise.allSettled([globalThis.commit]).then(start).then(\n",
+  },
+];
 const EARLY_ACK: Change = {
   file: "shard/step/open_batch.ts",
   find: "if (batch <= this.committedBatch) return false;",
@@ -259,7 +276,7 @@ function changedCopy(path: string, changes: readonly Change[]): string {
 /** Runs the program that acks early with seeds of their own; returns how many runs found it. */
 async function foundEarlyAcks(options: ProofOptions): Promise<number> {
   using dir = tempDir();
-  const root = changedCopy(dir.path, [LATE_COMMIT, EARLY_ACK]);
+  const root = changedCopy(dir.path, [...LATE_COMMIT, EARLY_ACK]);
   let found = 0;
   for (let run = 1; run <= SHORT_RUNS; run++) {
     // A run that ends otherwise than with faults found nothing, and is an error of the proof.
@@ -280,7 +297,7 @@ export const crashProof: Proof = {
   seconds: 180,
   async run(options): Promise<Verdict> {
     using dir = tempDir();
-    const real = await attempt(changedCopy(dir.path, [LATE_COMMIT]), WHOLE, options);
+    const real = await attempt(changedCopy(dir.path, LATE_COMMIT), WHOLE, options);
     for (const fault of real.faults.slice(0, 10)) options.say(`FAULT ${fault}`);
     options.say("the same with acks that do not wait for their commit:");
     const found = await foundEarlyAcks(options);
