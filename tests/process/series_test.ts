@@ -81,7 +81,6 @@ const MOVED_PARTS: readonly string[] = [
   'roost_messages_refused_total{code="bad_request"}',
   'roost_messages_refused_total{code="too_large"}',
   'roost_messages_refused_total{code="rate_limited"}',
-  'roost_retries_total{kind="outbox"}',
   'roost_retries_total{kind="probe"}',
   'roost_retries_total{kind="webhook"}',
   'roost_sign_ins_total{kind="password",result="ok"}',
