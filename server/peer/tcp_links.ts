@@ -22,6 +22,8 @@ import { runCallback } from "../system/callback.ts";
 const STRANGERS_MAX = 64;
 /** How long a node may take to accept a connection (ms). */
 const DIAL_MS = 2000;
+/** Looks whether a process that is not linked any more has ended. */
+const PROBES_MAX = 8;
 /** Refusals that are logged, by address and reason; each once. */
 const LOGGED_MAX = 1000;
 
@@ -199,14 +201,21 @@ class TcpLinks implements PeerLinks {
     this.#all.add(link);
   }
 
-  /** Whether the process is gone: then nobody listens where it did. */
-  #probe(peer: Peer, address: string): void {
+  /**
+   * Looks whether the process is gone: then nobody listens where it did. Several times, for the
+   * connections of one that is killed end before its listener does.
+   */
+  #probe(peer: Peer, address: string, tries = 1): void {
     const place = parseBind(address);
-    if (place === null || this.#stopped) return;
+    if (place === null || this.#stopped || this.#open.has(peer.key)) return;
     this.#connect(place, (socket, refused) => {
       socket?.on("error", () => {});
       socket?.destroy();
-      if (refused) this.#gone(peer);
+      if (refused) return this.#gone(peer);
+      if (tries === PROBES_MAX) return;
+      const { random, retries, timers } = this.#options;
+      const waitMs = retries.againMs("link", tries, random.number());
+      timers.after(waitMs, () => this.#probe(peer, address, tries + 1));
     });
   }
 
