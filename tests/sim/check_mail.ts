@@ -140,7 +140,10 @@ export function checkUndelivered(cluster: Cluster, folded: readonly Folded[]): v
   for (const { life, events, whole } of folded) {
     for (const event of events) {
       if (event.k !== "undelivered") continue;
-      const sent = events.find((e) => e.k === "message" && e.out && e.id === event.id);
+      // A range of several has no id: its last message is the one with the number.
+      const is = (e: WireEvent & { k: "message" }) =>
+        event.id === "" ? e.with === event.with && e.num === event.num : e.id === event.id;
+      const sent = events.find((e) => e.k === "message" && e.out && is(e));
       const same = sent?.k === "message" && sent.num === event.num && sent.with === event.with;
       if (sent === undefined ? whole : !same) {
         const text = `${JSON.stringify(event)}, sent was ${JSON.stringify(sent)}`;

@@ -34,11 +34,12 @@ export function excused(
 
 /**
  * Numbers of the messages to `name` whose wait for a subscription is over, without those that a
- * later message overtook, and those of them whose wait ended with an acceptance.
+ * later message overtook, with the time at which it ended, and those of them whose wait ended with
+ * an acceptance.
  */
 function sentWaiting(sender: Folded, name: string) {
   const view = new View(sender.life.name, `${sender.dump.mailboxId}:0`, null);
-  const waiting = new Set<number>();
+  const waiting = new Map<number, number>();
   const accepted = new Set<number>();
   let pending: number[] = [];
   /** Those whose request has ended: they wait for no other. */
@@ -57,7 +58,7 @@ function sentWaiting(sender: Folded, name: string) {
     // A message to an account that takes them from anyone leaves those behind that wait without a
     // request.
     if (e.k === "message" && !asked) continue;
-    for (const num of over) waiting.add(num);
+    for (const num of over) waiting.set(num, e.at);
     const subscription = view.roster.get(name)?.subscription ?? "none";
     if (subscription !== "none") { for (const num of over) accepted.add(num); }
   }
@@ -95,8 +96,12 @@ export function checkWaiting(folded: readonly Folded[]): void {
         from.events.flatMap((e) => e.k === "undelivered" && e.reason === "quota" ? [e.id] : []),
       );
       const { waiting, accepted } = sentWaiting(from, name);
+      // What is released by accepting a request that was withdrawn meanwhile meets one who does not
+      // take it yet.
+      const takesFrom = to.events[accepts.indexOf(true)]?.at ?? 0;
       for (const e of from.events) {
-        if (e.k !== "message" || !e.out || e.with !== name || !waiting.has(e.num)) continue;
+        if (e.k !== "message" || !e.out || e.with !== name) continue;
+        if ((waiting.get(e.num) ?? -1) < takesFrom) continue;
         const right = taken.has(e.id) !== told.has(e.id);
         if (right && (taken.has(e.id) || full.has(e.id) || !accepted.has(e.num))) continue;
         const text = `${e.id} to ${name}, sent with a request, was ${
@@ -124,14 +129,18 @@ export function checkCovered(folded: readonly Folded[]): void {
           e.k === "message" && !e.out && e.with === from.life.name ? [e.id] : []
         ),
       );
-      const told = new Set<string>();
+      const told = new Set<number>();
       const sent: Message[] = [];
       for (const e of from.events) {
         if (!("with" in e) || e.with !== to.life.name) continue;
         if (e.k === "message" && e.out) sent.push(e);
-        if (e.k === "undelivered") told.add(e.id);
+        if (e.k === "undelivered") {
+          for (let num = e.from ?? e.num; num <= e.num; num++) told.add(num);
+        }
         if (e.k !== "receipt") continue;
-        const wrong = sent.find((m) => m.num <= e.delivered && !taken.has(m.id) && !told.has(m.id));
+        const wrong = sent.find((m) =>
+          m.num <= e.delivered && !taken.has(m.id) && !told.has(m.num)
+        );
         if (wrong === undefined) continue;
         const text = `${JSON.stringify(e)} covers ${wrong.id}, which ${to.life.name} never took`;
         fail(from.life, to.life.name, "receipts cover only what was taken", text);
