@@ -176,7 +176,8 @@ export function checkReceived(cluster: Cluster, folded: readonly Folded[]): void
         const received = taken.map((e) => ({ ...e, num: e.num + (before ?? 0) }));
         if (to.whole) {
           onlyAccepted(to, from, received);
-          if (from !== to.life) nothingLost(to, from, received, before !== null, folded);
+          const { trims } = cluster.config;
+          if (from !== to.life) nothingLost(to, from, received, before !== null, folded, trims);
         }
         bothAgree(to, from, received, folded);
       }
@@ -275,8 +276,9 @@ function nothingLost(
   received: readonly Message[],
   known: boolean,
   folded: readonly Folded[],
+  small: boolean,
 ): void {
-  const isExcused = excused(from, to.life.name, folded);
+  const isExcused = excused(from, to.life.name, folded, small);
   const at = new Map(received.map((e) => [e.num, e.seq]));
   const wanted: Sent[] = [...from.sent.values()]
     .filter((s) => s.acked !== null && s.to === to.life.name)

@@ -15,15 +15,18 @@ function fail(life: Life, peer: string, check: string, text: string): never {
 
 /**
  * Numbers of the messages to `name` that the sender knows not to have arrived, or that may still
- * wait for an answer to its request. A deleted sender took with it what waited.
+ * wait for an answer to its request. A deleted sender took with it what waited. `small`: mailboxes
+ * may have no room.
  */
 export function excused(
   from: Life,
   name: string,
   folded: readonly Folded[],
+  small: boolean,
 ): (num: number) => boolean {
   const sender = folded.find((f) => f.life === from);
-  if (sender === undefined) return () => from.wants.get(name)?.touched === true;
+  // What a former account was notified of is gone with it: in a small mailbox, that it had no room.
+  if (sender === undefined) return () => small || from.wants.get(name)?.touched === true;
   if (!sender.whole) return () => true;
   const told: { readonly from: number; readonly num: number }[] = [];
   for (const e of sender.events) {

@@ -81,7 +81,7 @@ function fail(text: string): never {
 
 /** Runs the scene; throws where a record stays, or where a stranger's next request is not shown. */
 export function settledStrangers(cluster: Cluster): void {
-  const strangers = Array.from({ length: STRANGERS }, (_, i) => `passer-${i}`);
+  const strangers = Array.from({ length: STRANGERS }, (_, i) => `settled-${i}`);
   for (const name of [VICTIM, ...strangers]) {
     must(cluster, name, "account.create", { credentials: null });
   }
