@@ -160,12 +160,12 @@ export function holdConversations(r: ByteReader, account: AccountState): void {
 /** The index numbers below the highest that no conversation has, descending. */
 function freeOf(used: ReadonlySet<number>, count: number): number[] {
   if (used.size !== count) throw new CorruptBytes("two conversations have one index");
+  let highest = -1;
+  for (const index of used) highest = Math.max(highest, index);
+  if (highest + 1 - count > FREE_MAX) throw new CorruptBytes("a conversation's index is too high");
   const free: number[] = [];
-  for (let i = 0, left = count; left > 0; i++) {
-    if (used.has(i)) left--;
-    else if (free.push(i) > FREE_MAX) throw new CorruptBytes("a conversation's index is too high");
-  }
-  return free.reverse();
+  for (let i = highest; i >= 0; i--) if (!used.has(i)) free.push(i);
+  return free;
 }
 
 function readContact(r: ByteReader): readonly [AccountName, RosterItem] {

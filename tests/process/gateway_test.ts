@@ -99,6 +99,13 @@ Deno.test("the mail app shows presence, tells of mail, and learns of its outcome
   }
 });
 
+/** A port of loopback that nobody listens on. */
+function closedPort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return listener.addr.port;
+}
+
 Deno.test("operators add, list and revoke services, with or without a server, and read what died", async () => {
   using dir = tempDir();
   const cli = (...args: string[]) => roost([...args, "--data", dir.path]);
@@ -115,7 +122,8 @@ Deno.test("operators add, list and revoke services, with or without a server, an
   const server = await ServerProcess.start({ dataDir: dir.path, flags });
   try {
     const token = added.out.trim();
-    const hook = { url: "http://127.0.0.1:9/", topics: ["outcomes"] };
+    const url = `http://127.0.0.1:${closedPort()}/`;
+    const hook = { url, topics: ["outcomes"] };
     await rest(server.url, "PUT", "/gateway/v1/webhooks/main", { token, body: hook });
     const body = { to: "ann", body: "hello" };
     await rest(server.url, "POST", "/gateway/v1/messages", { token, body, key: "one" });
@@ -125,7 +133,8 @@ Deno.test("operators add, list and revoke services, with or without a server, an
     );
     assert.match(list, /send,outcomes/);
     const webhooks = await cli("service", "webhooks", "mail");
-    assert.match(webhooks.out, /main +1 +0 .*refused.*http:\/\/127\.0\.0\.1:9\//i);
+    assert.match(webhooks.out, /main +1 +0 .*refused/i);
+    assert.ok(webhooks.out.includes(url), webhooks.out);
     assert.deepEqual(await cli("service", "dead", "mail", "main"), { code: 0, out: "", err: "" });
     assert.match((await cli("service", "replay", "mail", "main")).out, /^0 events/);
     assert.equal((await cli("service", "dead", "mail", "other")).code, 1);
