@@ -141,7 +141,7 @@ export class Cell {
     this.#stopped = true;
     this.#next?.();
     this.#lost.stop();
-    this.#members.leave(() => this.#links.stop(done));
+    this.#members.leave(this.#parts().ownership.self, () => this.#links.stop(done));
   }
 
   #schedule(): void {

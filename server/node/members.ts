@@ -13,14 +13,19 @@ export const LEASE_MS = 3000;
 /** How long a node without a sign of life keeps its shards. */
 export const TAKEOVER_MS = 4000;
 
+/** How long a row without a sign of life stays: so long no process is numbered anew. */
+const FORGET_MS = 86_400_000;
+
 const PREFIX: StoreKey = ["node"];
-/** Rows of a listing; a cell has fewer nodes. */
-const NODES_MAX = 500;
+/** Rows of one page of a listing. */
+const PAGE = 500;
 
 /** Another node of the cell. */
 export interface Member extends NodeRef {
   readonly address: string;
   readonly beat: number;
+  /** It has left the cell: its row stays, for the number of its last process. */
+  readonly left: boolean;
 }
 
 interface Seen {
@@ -48,9 +53,9 @@ export class Members {
     this.#ports = ports;
   }
 
-  /** The nodes that have a row, but for this one. */
+  /** The nodes that have a row and have not left, but for this one. */
   get others(): readonly Member[] {
-    return [...this.#others.values()].map(({ member }) => member);
+    return [...this.#others.values()].map(({ member }) => member).filter(({ left }) => !left);
   }
 
   /** Whether this node may answer from memory. */
@@ -66,26 +71,39 @@ export class Members {
   isAlive({ id, incarnation }: NodeRef): boolean {
     const seen = this.#others.get(id);
     if (seen === undefined || seen.member.incarnation !== incarnation) return false;
+    if (seen.member.left) return false;
     return this.#readMs - seen.seenMs < TAKEOVER_MS;
   }
 
   /** Reads all rows; calls back with the incarnation of this node's own row, 0 where it has none. */
   read(done: (error: StoreError | null, incarnation: number) => void): void {
     const beganMs = this.#ports.clock.monoMs();
-    this.#ports.store.list({ prefix: PREFIX, after: null, limit: NODES_MAX }, (error, rows) => {
-      if (error !== null) return done(error, 0);
-      this.#readMs = beganMs;
-      const nowMs = this.#ports.clock.monoMs();
-      const members = rows.map(({ key, value }) => parse(key, value));
-      const others = members.filter(({ id }) => id !== this.#id);
-      this.#others = new Map(others.map((member) => {
-        const before = this.#others.get(member.id);
-        const same = before?.member.incarnation === member.incarnation &&
-          before.member.beat === member.beat;
-        return [member.id, { member, seenMs: same ? before.seenMs : nowMs }];
-      }));
-      done(null, members.find(({ id }) => id === this.#id)?.incarnation ?? 0);
-    });
+    const members: Member[] = [];
+    const page = (after: StoreKey | null) =>
+      this.#ports.store.list({ prefix: PREFIX, after, limit: PAGE }, (error, rows) => {
+        if (error !== null) return done(error, 0);
+        members.push(...rows.map(({ key, value }) => parse(key, value)));
+        if (rows.length === PAGE) return page(rows.at(-1)!.key);
+        this.#readMs = beganMs;
+        this.#take(members);
+        done(null, members.find(({ id }) => id === this.#id)?.incarnation ?? 0);
+      });
+    page(null);
+  }
+
+  #take(members: readonly Member[]): void {
+    const nowMs = this.#ports.clock.monoMs();
+    const others = members.filter(({ id }) => id !== this.#id);
+    this.#others = new Map(others.map((member) => {
+      const before = this.#others.get(member.id);
+      const same = before?.member.incarnation === member.incarnation &&
+        before.member.beat === member.beat;
+      return [member.id, { member, seenMs: same ? before.seenMs : nowMs }];
+    }));
+    const forgotten = [...this.#others.values()].filter(({ seenMs }) => nowMs - seenMs > FORGET_MS)
+      .map(({ member }) => ({ kind: "delete", key: [...PREFIX, member.id] } as const));
+    // A node that lives all the same writes its row again; what fails now is tried at the next beat.
+    if (forgotten.length > 0) this.#ports.store.write(forgotten.slice(0, PAGE), () => {});
   }
 
   /**
@@ -98,10 +116,7 @@ export class Members {
     done: (error: StoreError | null, beganMs: number) => void,
   ): void {
     const beganMs = this.#ports.clock.monoMs();
-    this.#beat++;
-    const row = { incarnation: self.incarnation, address, beat: this.#beat };
-    const value = utf8.encode(JSON.stringify(row));
-    this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], (error) => {
+    this.#write(self, address, false, (error) => {
       if (error !== null) return done(error, beganMs);
       this.read((error) => done(error, beganMs));
     });
@@ -115,14 +130,26 @@ export class Members {
     this.#leaseFromMs = Math.max(this.#leaseFromMs, beganMs);
   }
 
-  /** Takes this node's row away: it has no lease any more. */
-  leave(done: () => void): void {
+  /** Says in this node's row that it has left: it has no lease any more. */
+  leave(self: NodeRef, done: () => void): void {
     this.#leaseFromMs = -Infinity;
-    this.#ports.store.write([{ kind: "delete", key: [...PREFIX, this.#id] }], () => done());
+    this.#write(self, "", true, () => done());
+  }
+
+  #write(
+    self: NodeRef,
+    address: string,
+    left: boolean,
+    done: (error: StoreError | null) => void,
+  ): void {
+    this.#beat++;
+    const row = { incarnation: self.incarnation, address, beat: this.#beat, left };
+    const value = utf8.encode(JSON.stringify(row));
+    this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], done);
   }
 }
 
 function parse(key: StoreKey, value: Uint8Array): Member {
-  const { incarnation, address, beat } = JSON.parse(fromUtf8.decode(value));
-  return { id: String(key[1]) as NodeId, incarnation, address, beat };
+  const { incarnation, address, beat, left } = JSON.parse(fromUtf8.decode(value));
+  return { id: String(key[1]) as NodeId, incarnation, address, beat, left: left === true };
 }

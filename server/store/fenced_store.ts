@@ -24,6 +24,7 @@ import type {
   StoreKey,
   TableChange,
 } from "../node/ports.ts";
+import { RegisterHints } from "./register_hints.ts";
 import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
 import { type Fence, Fences } from "./fences.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
@@ -44,7 +45,7 @@ export class FencedStore implements Store {
   #appending = false;
   /** Claims and changes of registers: one after another. */
   readonly #queue: ((over: () => void) => void)[] = [];
-  readonly #watchers = new Map<string, Set<(version: number) => void>>();
+  readonly #hints = new RegisterHints();
 
   constructor(rows: RowStore) {
     this.#rows = rows;
@@ -236,7 +237,7 @@ export class FencedStore implements Store {
       const finish = (error: StoreError | null, made: boolean) => {
         over();
         done(error, made);
-        if (made) this.#changed(TABLE_REGISTER, version + 1);
+        if (made) this.#hints.changed(TABLE_REGISTER, version + 1);
       };
       this.#load((error) => {
         if (error !== null) return finish(error, false);
@@ -285,7 +286,7 @@ export class FencedStore implements Store {
       const finish = (error: StoreError | null, set: boolean) => {
         over();
         done(error, set);
-        if (set) this.#changed(name, version + 1);
+        if (set) this.#hints.changed(name, version + 1);
       };
       this.#rows.read([key], (error, [row]) => {
         if (error !== null) return finish(error, false);
@@ -298,13 +299,7 @@ export class FencedStore implements Store {
   }
 
   watch(name: string, changed: (version: number) => void): Cancel {
-    const watchers = this.#watchers.get(name) ?? new Set();
-    this.#watchers.set(name, watchers.add(changed));
-    return () => watchers.delete(changed);
-  }
-
-  #changed(name: string, version: number): void {
-    for (const changed of this.#watchers.get(name) ?? []) changed(version);
+    return this.#hints.watch(name, changed);
   }
 
   close(done: () => void): void {

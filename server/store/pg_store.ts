@@ -20,6 +20,7 @@ import type {
 } from "../node/ports.ts";
 import { checkKey, checkList, checkWrite } from "./store_limits.ts";
 import { decodeKey, encodeKey, keyRange } from "./key_bytes.ts";
+import { RegisterHints } from "./register_hints.ts";
 import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
 import { PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
 import { fenced, hex, ints, later, ownBytes, packed, storeError } from "./pg_values.ts";
@@ -46,7 +47,7 @@ export class PgStore implements Store {
   #open: number;
   /** Epochs of the shards that this process has claimed or opened; null: void, to be claimed again. */
   readonly #mine = new Map<number, number | null>();
-  readonly #watchers = new Map<string, Set<(version: number) => void>>();
+  readonly #hints = new RegisterHints();
   #appending = false;
   /** Claims that wait for the append under way. */
   #claiming: (() => void)[] = [];
@@ -250,7 +251,7 @@ export class PgStore implements Store {
           for (const { shard, epoch } of open) this.#mine.set(shard, epoch);
         }
         done(error, made);
-        if (made) this.#changed(TABLE_REGISTER, version + 1);
+        if (made) this.#hints.changed(TABLE_REGISTER, version + 1);
       });
     });
   }
@@ -277,19 +278,13 @@ export class PgStore implements Store {
       if (error !== null || old === undefined) return done(error, false);
       this.#conditional("cas", [key, old, next, ...packedRows], (error, set) => {
         done(error, set);
-        if (set) this.#changed(name, version + 1);
+        if (set) this.#hints.changed(name, version + 1);
       });
     });
   }
 
   watch(name: string, changed: (version: number) => void): Cancel {
-    const watchers = this.#watchers.get(name) ?? new Set();
-    this.#watchers.set(name, watchers.add(changed));
-    return () => watchers.delete(changed);
-  }
-
-  #changed(name: string, version: number): void {
-    for (const changed of this.#watchers.get(name) ?? []) changed(version);
+    return this.#hints.watch(name, changed);
   }
 
   close(done: () => void): void {
