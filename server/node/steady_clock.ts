@@ -15,20 +15,24 @@ export const CONFIRM_MS = 10 * 60_000;
 export class SteadyClock {
   readonly #clock: Clock;
   /** The last time at which the wall clock was believed. */
-  #last: Now | null = null;
+  #last: Now;
   /** Since when (monotonic ms) the wall clock has been ahead, and by how much at first. */
   #jump: { readonly since: number; readonly aheadMs: number } | null = null;
 
-  /** The first reading is believed, whatever it is. */
+  /** What the clock says now is believed, whatever it is. */
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#last = this.#read();
+  }
+
+  #read(): Now {
+    return { mono: this.#clock.monoMs(), wall: this.#clock.wallMs() };
   }
 
   /** The time now; `wall` is at most `JUMP_MS` beyond what has passed since the last call. */
   now(): Now {
-    const now = { mono: this.#clock.monoMs(), wall: this.#clock.wallMs() };
-    const last = this.#last ?? now;
-    const expected = Math.floor(last.wall + now.mono - last.mono);
+    const now = this.#read();
+    const expected = Math.floor(this.#last.wall + now.mono - this.#last.mono);
     const aheadMs = now.wall - expected;
     if (aheadMs <= JUMP_MS) this.#jump = null;
     // Another jump begins another wait.

@@ -36,6 +36,11 @@ Deno.test("SteadyClock does not follow a jump ahead that does not last (A7)", ()
   equal(after(CONFIRM_MS - 20), -HOUR);
 });
 
+Deno.test("SteadyClock takes a jump for one that comes before it is first asked (A7)", () => {
+  const { after } = clocks();
+  equal(after(5000, HOUR), -HOUR);
+});
+
 Deno.test("SteadyClock follows a jump ahead that lasts, and every jump back at once", () => {
   const { after } = clocks();
   after(0);
