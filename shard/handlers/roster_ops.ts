@@ -240,7 +240,7 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   const step = outbound(current, input.type);
   const listed = before.listed || input.type === "subscribe" ||
     (input.type === "subscribed" && step.changed);
-  const asked = current.pendingOut ? before.asked : requestNumber(account, input.contact, peerId);
+  const asked = current.pendingOut ? before.asked : requestNumber(account, input.contact);
   const after = { ...before, peerId, state: step.state, listed, asked };
   const full = listed ? rosterFull(turn, account, before) : null;
   if (full !== null) return full;

@@ -10,10 +10,12 @@ import type { RosterItem } from "../roster/roster.ts";
 import type { SubscriptionType } from "../roster/subscription.ts";
 import type { Turn } from "./turn.ts";
 
-/** The number of the next packet to the account `toId`; 0 where there is no such account. */
-export function requestNumber(account: Account, to: AccountName, toId: AccountId | ""): number {
-  const last = account.conversations.get(to)?.pairOut ?? account.pairOutFloor;
-  return toId === "" ? 0 : last + 1;
+/**
+ * The number of the next packet to the name. A request that goes to nobody has it too: no answer of a
+ * former account of the name, which may still be under way, is for it.
+ */
+export function requestNumber(account: Account, to: AccountName): number {
+  return (account.conversations.get(to)?.pairOut ?? account.pairOutFloor) + 1;
 }
 
 /** Sends the account `toId` a subscription packet. */

@@ -56,3 +56,32 @@ Deno.test("two rosters agree in the end, whatever crossed on the way between the
     assert.deepEqual(alice, wanted, `seed ${seed}`);
   }
 });
+
+Deno.test("a late answer of a removed account is for no request that was made since", () => {
+  const w = new NodeFixture();
+  for (const name of NAMES) w.account(name);
+  const ask = (who: string, type: (typeof TYPES)[number]) =>
+    w.must(who, "roster.subscription", { contact: other(who), type });
+  ask("alice", "subscribe");
+  w.settle(200);
+  const held: (() => void)[] = [];
+  w.loses = (packet, arrive) => {
+    const answer = packet.kind === "pair" && packet.from === "bob" &&
+      packet.payload.kind === "subscription" && packet.payload.type === "subscribed";
+    if (answer) held.push(arrive);
+    return answer;
+  };
+  ask("bob", "subscribed");
+  w.settle(200);
+  ask("alice", "unsubscribe");
+  w.settle(200);
+  w.must("bob", "account.remove", {});
+  w.settle(200);
+  ask("alice", "subscribe");
+  w.settle(200);
+  assert.ok(held.length > 0);
+  for (const arrive of held) arrive();
+  w.settle(200);
+  const { to, waits } = view(w, "alice");
+  assert.deepEqual({ to, waits }, { to: false, waits: true });
+});

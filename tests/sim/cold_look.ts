@@ -73,6 +73,8 @@ function startOver(cluster: Cluster, { disk, running }: SimNode, seen: Person): 
     going = false;
   };
   disk.whenRead(seen.name, () => {
+    // What reads the user after the look does not meet the fault.
+    if (!going) return;
     stop();
     disk.failNext("failed");
   });
