@@ -585,8 +585,8 @@ const MESSAGES: readonly Mutant[] = [
     ],
     [
       "take the answer to a request for one to an earlier",
-      'return toId === "" ? 0 : last + 1;',
-      'return toId === "" ? 0 : last + 2;',
+      "?? account.pairOutFloor) + 1;",
+      "?? account.pairOutFloor) + 2;",
     ],
   ),
   ...inFile(
