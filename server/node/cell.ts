@@ -4,7 +4,7 @@
  * say only makes it quicker.
  */
 import type { AccountName, NodeId, NodeRef, SessionId } from "../../shard/name/ids.ts";
-import type { Cancel, Holder, StoreError } from "./ports.ts";
+import type { Cancel, StoreError } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
@@ -14,16 +14,13 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
-import { Giving } from "./giving.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
 import { peerKey } from "./peers.ts";
-import { placement, sameNode } from "../../shard/table/placement.ts";
 import { Remote } from "./remote.ts";
+import { sameNode } from "../../shard/table/placement.ts";
+import { Shares } from "./shares.ts";
 import { TABLE_REGISTER } from "./ports.ts";
-
-/** How long the live nodes must have been the same before shards move between them (ms). */
-const STABLE_MS = 2000;
 
 /** What the cell needs of its node. */
 export interface CellHost {
@@ -51,10 +48,7 @@ export class Cell {
   /** Processes that are known to have ended. */
   readonly #gone = new Set<NodeId>();
   readonly #lost: LostEdges;
-  readonly #giving: Giving;
-  readonly #claiming = new Set<number>();
-  #liveKeys = "";
-  #stableSinceMs = 0;
+  readonly #shares: Shares;
   #looking = false;
   #lookAgain = false;
   /** When a beat began that is to renew the lease after the next look; -Infinity where none is. */
@@ -68,13 +62,20 @@ export class Cell {
     this.#host = host;
     this.#lost = new LostEdges(parts, (name, session) => host.detach(name, session));
     this.#members = members;
-    this.#giving = new Giving(parts, {
+    this.#shares = new Shares(parts, {
+      takeovers: host.takeovers,
+      get leased() {
+        return members.leased;
+      },
+      live: () => this.#live(),
+      isLive: (node) => this.#isLive(node),
       isLinked: (peer) => this.#linked.has(peer),
       send: (peer, frame) => links.send(peer, frame),
-      mayGive: ({ id, presence }) =>
-        !this.#claiming.has(id) && !presence.settling.active && !host.reshaping(),
-      hurry: () => host.hurry(),
-      drop: (shard) => host.takeovers().drop(shard, true),
+      tell: (frame) => this.#tell(frame),
+      look: () => this.look(),
+      retry: () => this.remote.retry(),
+      reshaping: host.reshaping,
+      hurry: host.hurry,
     });
     this.remote = new Remote(parts, {
       links,
@@ -130,8 +131,7 @@ export class Cell {
       if (error !== null) return done(error);
       // It has no shards yet.
       this.#members.renew(beganMs);
-      this.#stableSinceMs = this.#nowMs;
-      this.#place(done);
+      this.#shares.place(done);
       this.#schedule();
     });
   }
@@ -140,6 +140,7 @@ export class Cell {
   stop(done: () => void): void {
     this.#stopped = true;
     this.#next?.();
+    this.#shares.stop();
     this.#lost.stop();
     this.#members.leave(this.#parts().ownership.self, () => this.#links.stop(done));
   }
@@ -167,10 +168,6 @@ export class Cell {
     });
   }
 
-  get #nowMs(): number {
-    return this.#parts().ports.clock.monoMs();
-  }
-
   // ---- who owns what
 
   /** Asks the store who owns what, then does what follows from it. */
@@ -182,7 +179,7 @@ export class Cell {
     const over = (error: StoreError | null) => {
       this.#looking = false;
       if (this.#stopped) return;
-      if (error === null) this.#place(() => {});
+      if (error === null) this.#shares.place(() => {});
       if (this.#lookAgain) {
         this.#lookAgain = false;
         this.look();
@@ -196,7 +193,7 @@ export class Cell {
         if (stored.version > map.table.version) {
           this.#host.tableChanged(withEpochs(stored, holders), register.version);
         }
-        this.#learn(holders);
+        this.#shares.learn(holders);
         this.#renew(renewMs);
         over(null);
       });
@@ -210,23 +207,9 @@ export class Cell {
     if (this.#members.leased) this.remote.release();
   }
 
-  /** Takes the newest owners over; drops the shards that others have claimed. */
-  #learn(holders: readonly Holder[]): void {
-    const { map, ownership } = this.#parts();
-    map.table = withEpochs(map.table, holders);
-    for (const row of map.table.shards) {
-      if (!sameNode(row.owner, ownership.self)) this.#giving.claimed(row.id);
-      const shard = map.byId(row.id);
-      if (shard === undefined || this.#claiming.has(row.id)) continue;
-      if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard, false);
-    }
-    this.remote.retry();
-  }
-
   /** Another node has claimed a shard of this one. */
   fenced(shard: Shard): void {
-    this.#host.takeovers().drop(shard, false);
-    this.look();
+    this.#shares.fenced(shard);
   }
 
   #isLive(node: NodeRef): boolean {
@@ -243,69 +226,9 @@ export class Cell {
       .map(({ id, incarnation }) => ({ id, incarnation }));
   }
 
-  /** Takes what is nobody's and should be this node's; begins to give away what others should have. */
-  #place(done: (error: StoreError | null) => void): void {
-    if (!this.#members.leased || this.#stopped) return done(null);
-    const { map, ownership: { self } } = this.#parts();
-    const live = this.#live();
-    const keys = live.map(peerKey).sort().join(" ");
-    if (keys !== this.#liveKeys) {
-      this.#liveKeys = keys;
-      this.#stableSinceMs = this.#nowMs;
-    }
-    const { shards } = map.table;
-    const placed = placement(shards, live);
-    const free = shards.filter((row) => {
-      if (map.byId(row.id) !== undefined) return false;
-      // Own ones that this process does not serve: it was to give them away, and nobody came.
-      if (sameNode(row.owner, self)) return !this.#giving.isGiven(row.id);
-      return sameNode(placed.get(row.id)!, self) &&
-        (row.owner === null || !this.#isLive(row.owner));
-    });
-    if (this.#nowMs - this.#stableSinceMs >= STABLE_MS) this.#giving.next(placed);
-    this.#claim(free, done);
-  }
-
-  /** Claims shards; those that somebody else has claimed meanwhile are dropped again. */
-  #claim(rows: readonly ShardRow[], done: (error: StoreError | null) => void): void {
-    if (rows.length === 0) return done(null);
-    const { map, ownership, ports: { log, store } } = this.#parts();
-    const takeovers = this.#host.takeovers();
-    const fresh = rows.map((row) => map.makeShard(row));
-    for (const shard of fresh) {
-      this.#claiming.add(shard.id);
-      map.put(shard);
-    }
-    const claims = rows.map(({ id, epoch }) => ({ shard: id, epoch }));
-    store.claim(claims, ownership.self, (error, owned) => {
-      for (const { id } of rows) this.#claiming.delete(id);
-      const granted: Holder[] = [];
-      fresh.forEach((shard, i) => {
-        const mine = error === null ? owned[i] : null;
-        if (mine == null || this.#stopped) return takeovers.drop(shard, false);
-        map.claimed(mine, ownership.self);
-        granted.push({ shard: shard.id, epoch: mine.epoch, owner: ownership.self });
-      });
-      log.info("shards claimed", { shards: granted.map(({ shard }) => shard) });
-      // Before they are asked to announce: what edges say goes to the owner that they know.
-      this.#tell({ kind: "owners", owners: granted });
-      for (const { shard, epoch } of granted) takeovers.granted(map.byId(shard)!, epoch);
-      if (granted.length < rows.length) this.look();
-      done(error);
-    });
-  }
-
   /** After a turn: goes on giving a shard away. */
   turnEnded(): void {
-    this.#giving.turnEnded();
-  }
-
-  /** Another node gives this one a shard. */
-  #receive(shard: number, epoch: number): void {
-    const { map } = this.#parts();
-    const row = map.table.shards.find(({ id }) => id === shard);
-    if (row === undefined || map.byId(shard) !== undefined || !this.#members.leased) return;
-    this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch) }], () => {});
+    this.#shares.turnEnded();
   }
 
   // ---- links
@@ -348,7 +271,7 @@ export class Cell {
         dispatch.submit(shard, { kind: "uninterest", node: peer.key, watched });
       }
     }
-    const served = map.shards.filter(({ id }) => !this.#claiming.has(id));
+    const { served } = this.#shares;
     const owners = served.map(({ id, row: { epoch } }) => ({ shard: id, epoch, owner: self }));
     if (owners.length > 0) this.#links.send(peer.key, { kind: "owners", owners });
     for (const { id: shard, lo, hi, row: { epoch } } of served) {
@@ -373,28 +296,9 @@ export class Cell {
   #onFrame(from: Peer, frame: PeerFrame): void {
     if (this.#stopped || this.remote.take(from, frame)) return;
     if (frame.kind === "owners") {
-      this.#onOwners(frame.owners);
+      this.#shares.told(frame.owners);
     } else if (frame.kind === "table") {
       if (frame.version > this.#parts().map.table.version) this.look();
-    } else if (frame.kind === "give") this.#receive(frame.shard, frame.epoch);
-  }
-
-  /**
-   * What the store has decided, from a node that has asked it. A shard that another node has at a
-   * later epoch is dropped at once: this node's edge announces its sessions to the new owner next.
-   */
-  #onOwners(owners: readonly Holder[]): void {
-    const { map, ownership } = this.#parts();
-    const others = owners.filter(({ shard, owner }) =>
-      !sameNode(owner, ownership.self) && !this.#claiming.has(shard)
-    );
-    if (others.length < owners.length) this.look();
-    const lost = others.flatMap(({ shard, epoch }) => {
-      const mine = map.byId(shard);
-      return mine !== undefined && mine.row.epoch < epoch ? mine : [];
-    });
-    map.table = withEpochs(map.table, others);
-    for (const shard of lost) this.#host.takeovers().drop(shard, false);
-    this.remote.retry();
+    } else if (frame.kind === "give") this.#shares.receive(frame.shard, frame.epoch);
   }
 }

@@ -1,0 +1,182 @@
+/**
+ * The shards of this node among those of its cell: it claims what is nobody's and should be its own,
+ * drops what others have claimed, and gives away what others should have. The store decides.
+ */
+import type { Holder, StoreError } from "./ports.ts";
+import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { NodeParts } from "./parts.ts";
+import type { PeerFrame } from "./peers.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import type { ShardRow } from "../../shard/table/table.ts";
+import type { Takeovers } from "./takeovers.ts";
+import { Giving } from "./giving.ts";
+import { peerKey } from "./peers.ts";
+import { placement, sameNode } from "../../shard/table/placement.ts";
+import { withEpochs } from "../../shard/table/table.ts";
+
+/** How long the live nodes must have been the same before shards move between them (ms). */
+const STABLE_MS = 2000;
+
+/** What it needs of its cell. */
+export interface SharesHost {
+  readonly takeovers: () => Takeovers;
+  /** Whether this node may serve, and claim. */
+  readonly leased: boolean;
+  /** The nodes that live, this one among them. */
+  live(): readonly NodeRef[];
+  isLive(node: NodeRef): boolean;
+  isLinked(peer: NodeId): boolean;
+  send(peer: NodeId, frame: PeerFrame): void;
+  /** Sends a frame to all linked nodes. */
+  tell(frame: PeerFrame): void;
+  /** Asks the store who owns what. */
+  look(): void;
+  /** Routes again what waits for an owner. */
+  retry(): void;
+  /** Whether a change of the shard table is under way. */
+  reshaping(): boolean;
+  /** Commits soon what is open. */
+  hurry(): void;
+}
+
+/** See the head of this file. */
+export class Shares {
+  readonly #parts: () => NodeParts;
+  readonly #host: SharesHost;
+  readonly #giving: Giving;
+  readonly #claiming = new Set<number>();
+  #liveKeys = "";
+  #stableSinceMs = 0;
+  #stopped = false;
+
+  constructor(parts: () => NodeParts, host: SharesHost) {
+    this.#parts = parts;
+    this.#host = host;
+    this.#giving = new Giving(parts, {
+      isLinked: (peer) => host.isLinked(peer),
+      send: (peer, frame) => host.send(peer, frame),
+      mayGive: ({ id, presence }) =>
+        !this.#claiming.has(id) && !presence.settling.active && !host.reshaping(),
+      hurry: () => host.hurry(),
+      drop: (shard) => host.takeovers().drop(shard, true),
+    });
+  }
+
+  /** The shards that this node has claimed, and not only asked for. */
+  get served(): readonly Shard[] {
+    return this.#parts().map.shards.filter(({ id }) => !this.#claiming.has(id));
+  }
+
+  /** Claims nothing any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** After a turn: goes on giving a shard away. */
+  turnEnded(): void {
+    this.#giving.turnEnded();
+  }
+
+  // ---- what others have
+
+  /** Takes the newest owners over; drops the shards that others have claimed. */
+  learn(holders: readonly Holder[]): void {
+    const { map, ownership } = this.#parts();
+    map.table = withEpochs(map.table, holders);
+    for (const row of map.table.shards) {
+      if (!sameNode(row.owner, ownership.self)) this.#giving.claimed(row.id);
+      const shard = map.byId(row.id);
+      if (shard === undefined || this.#claiming.has(row.id)) continue;
+      if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard, false);
+    }
+    this.#host.retry();
+  }
+
+  /**
+   * What the store has decided, from a node that has asked it. A shard that another node has at a
+   * later epoch is dropped at once: this node's edge announces its sessions to the new owner next.
+   */
+  told(owners: readonly Holder[]): void {
+    const { map, ownership } = this.#parts();
+    const others = owners.filter(({ shard, owner }) =>
+      !sameNode(owner, ownership.self) && !this.#claiming.has(shard)
+    );
+    if (others.length < owners.length) this.#host.look();
+    const lost = others.flatMap(({ shard, epoch }) => {
+      const mine = map.byId(shard);
+      return mine !== undefined && mine.row.epoch < epoch ? mine : [];
+    });
+    map.table = withEpochs(map.table, others);
+    for (const shard of lost) this.#host.takeovers().drop(shard, false);
+    this.#host.retry();
+  }
+
+  /** Another node has claimed a shard of this one. */
+  fenced(shard: Shard): void {
+    this.#host.takeovers().drop(shard, false);
+    this.#host.look();
+  }
+
+  // ---- what this node should have
+
+  /** Takes what is nobody's and should be this node's; begins to give away what others should have. */
+  place(done: (error: StoreError | null) => void): void {
+    if (!this.#host.leased || this.#stopped) return done(null);
+    const { map, ownership: { self }, ports: { clock } } = this.#parts();
+    const nowMs = clock.monoMs();
+    const live = this.#host.live();
+    const keys = live.map(peerKey).sort().join(" ");
+    if (keys !== this.#liveKeys) {
+      this.#liveKeys = keys;
+      this.#stableSinceMs = nowMs;
+    }
+    const { shards } = map.table;
+    const placed = placement(shards, live);
+    const free = shards.filter((row) => {
+      if (map.byId(row.id) !== undefined) return false;
+      // Own ones that this process does not serve: it was to give them away, and nobody came.
+      if (sameNode(row.owner, self)) return !this.#giving.isGiven(row.id);
+      return sameNode(placed.get(row.id)!, self) &&
+        (row.owner === null || !this.#host.isLive(row.owner));
+    });
+    if (nowMs - this.#stableSinceMs >= STABLE_MS) this.#giving.next(placed);
+    this.#claim(free, done);
+  }
+
+  /** Claims shards; those that somebody else has claimed meanwhile are dropped again. */
+  #claim(rows: readonly ShardRow[], done: (error: StoreError | null) => void): void {
+    if (rows.length === 0) return done(null);
+    const { map, ownership, ports: { log, store } } = this.#parts();
+    const takeovers = this.#host.takeovers();
+    const fresh = rows.map((row) => map.makeShard(row));
+    for (const shard of fresh) {
+      this.#claiming.add(shard.id);
+      map.put(shard);
+    }
+    const claims = rows.map(({ id, epoch }) => ({ shard: id, epoch }));
+    store.claim(claims, ownership.self, (error, owned) => {
+      for (const { id } of rows) this.#claiming.delete(id);
+      const granted: Holder[] = [];
+      fresh.forEach((shard, i) => {
+        const mine = error === null ? owned[i] : null;
+        if (mine == null || this.#stopped) return takeovers.drop(shard, false);
+        map.claimed(mine, ownership.self);
+        granted.push({ shard: shard.id, epoch: mine.epoch, owner: ownership.self });
+      });
+      log.info("shards claimed", { shards: granted.map(({ shard }) => shard) });
+      // Before they are asked to announce: what edges say goes to the owner that they know.
+      this.#host.tell({ kind: "owners", owners: granted });
+      for (const { shard, epoch } of granted) takeovers.granted(map.byId(shard)!, epoch);
+      if (granted.length < rows.length) this.#host.look();
+      done(error);
+    });
+  }
+
+  /** Another node gives this one a shard. */
+  receive(shard: number, epoch: number): void {
+    const { map } = this.#parts();
+    const row = map.table.shards.find(({ id }) => id === shard);
+    if (row === undefined || map.byId(shard) !== undefined || !this.#host.leased) return;
+    this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch) }], () => {});
+  }
+}
