@@ -5,7 +5,7 @@
  * offline.
  */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { Client, type Frame, rest } from "../process/client.ts";
+import { befriend, type Live, pause, probes, Sender, untilServed, watch } from "./cell_load.ts";
 import { type Event, faultsOf, FLAGS, mailbox, makeUsers, USERS } from "./crash.ts";
 import { Prng } from "../sim/prng.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
@@ -13,165 +13,12 @@ import { startCluster } from "../postgres/cluster.ts";
 
 const NODES = 3;
 const KILLS = 30;
-const IN_FLIGHT = 4;
-/** Names that are asked for after a kill, so that every shard is among theirs. */
-const PROBES = 64;
 /** Bound of the time from a kill until every shard serves, ms. */
 const SERVES_MS = 2000;
 /** Between the return of a node and the next kill, ms. */
 const REST_MS = 2500;
-const PAUSE_MS = 20;
-const TRIES = 100;
-/** Events of a mailbox after which a user reads. */
-const READ_EVERY = 50;
 /** Lines of a log that are shown where it took longer. */
 const LINES = 15;
-/** Sees all users from every node. */
-const WATCHER = "eve";
-
-type Live = () => readonly ServerProcess[];
-
-const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-
-/** Sends to the others until it is stopped, at whichever node lives. */
-class Sender {
-  readonly acked = new Map<string, { to: string; seq: number }>();
-  repeated = 0;
-  stopped = false;
-  readonly #unsure: { readonly id: string; readonly to: string }[] = [];
-  #next = 0;
-
-  constructor(
-    readonly name: string,
-    readonly token: string,
-    readonly live: Live,
-    readonly prng: Prng,
-  ) {}
-
-  async run(): Promise<void> {
-    while (!this.stopped || this.#unsure.length > 0) {
-      try {
-        const server = this.prng.pick(this.live());
-        const client: Client = await Client.connect(
-          server.wsUrl,
-          { auth: { token: this.token } },
-          (event) => this.#reads(client, event),
-        );
-        await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(client)));
-        await client.close();
-      } catch {
-        await pause(PAUSE_MS);
-      }
-    }
-  }
-
-  /** Marks now and then what came as read: an unread mailbox is full some time. */
-  #reads(client: Client, { k, out, seq }: Frame & { k: string }): void {
-    if (k !== "message" || out === true || Number(seq) % READ_EVERY !== 0) return;
-    for (const user of USERS) {
-      // One of a connection that ends meanwhile is made up for by the next.
-      if (user !== this.name) client.command("read", { with: user, upTo: seq }).catch(() => {});
-    }
-  }
-
-  async #lane(client: Client): Promise<void> {
-    for (;;) {
-      const next = this.#unsure.shift() ?? (this.stopped ? undefined : this.#fresh());
-      if (next === undefined) return;
-      try {
-        const { id: key, to } = next;
-        const body = `${this.name} ${key}`;
-        const { seq } = await client.command<{ seq: number }>("send", { to, key, body });
-        this.acked.set(key, { to, seq });
-      } catch (error) {
-        this.#unsure.unshift(next);
-        this.repeated++;
-        throw error;
-      }
-    }
-  }
-
-  #fresh(): { readonly id: string; readonly to: string } {
-    const others = USERS.filter((user) => user !== this.name);
-    const id = `${this.name}-${++this.#next}`;
-    return { id, to: others[this.#next % others.length]! };
-  }
-}
-
-/** Repeats what a cell refuses for a moment, after the loss of a node. */
-async function again<T>(run: () => Promise<T>): Promise<T> {
-  for (let tries = 1;; tries++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (tries === TRIES) throw error;
-      await pause(PAUSE_MS * 5);
-    }
-  }
-}
-
-/** Watches everybody from one node, as long as that lives; notes who is shown offline. */
-async function watch(server: ServerProcess, token: string, falsely: string[]): Promise<Client> {
-  const seen = (event: Frame) => {
-    if (event["k"] !== "presence" || event["user"] === WATCHER) return;
-    if (event["show"] === "offline") falsely.push(`${event["user"]} at ${server.url}`);
-  };
-  const device = `at-${server.url.split(":").at(-1)}`;
-  const client = await again(async () => {
-    const made = await rest<{ token: string }>(server.url, "POST", "/v1/auth/password", {
-      body: { user: WATCHER, password: token, device },
-    });
-    return await Client.connect(server.wsUrl, { auth: { token: made.token } });
-  });
-  // What was true before it came is no news.
-  await pause(500);
-  client.onEvent = seen;
-  return client;
-}
-
-async function befriend(
-  server: ServerProcess,
-  tokens: ReadonlyMap<string, string>,
-): Promise<string> {
-  const password = `password of ${WATCHER}`;
-  const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
-    body: { user: WATCHER, password },
-  });
-  const change = (token: string, contact: string, type: string) =>
-    rest(server.url, "POST", `/v1/contacts/${contact}/subscription`, { token, body: { type } });
-  for (const [user, its] of tokens) {
-    await change(token, user, "subscribe");
-    await pause(100);
-    await change(its, WATCHER, "subscribed");
-  }
-  return password;
-}
-
-/** How long until every shard serves at a node that lives (ms). */
-async function untilServed(server: ServerProcess, tokens: readonly string[]): Promise<number> {
-  const beganMs = performance.now();
-  await Promise.all(tokens.map(async (token) => {
-    for (;;) {
-      try {
-        return await rest(server.url, "GET", "/v1/devices", { token });
-      } catch {
-        await pause(PAUSE_MS);
-      }
-    }
-  }));
-  return performance.now() - beganMs;
-}
-
-async function probes(server: ServerProcess): Promise<string[]> {
-  const tokens: string[] = [];
-  for (let i = 0; i < PROBES; i++) {
-    const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
-      body: { user: `probe${i}`, password: "password of a probe" },
-    });
-    tokens.push(token);
-  }
-  return tokens;
-}
 
 /** Three nodes of one cell, one of which may be down. */
 class Nodes {

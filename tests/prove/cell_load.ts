@@ -1,0 +1,171 @@
+/** What the proofs of a cell share: users that send at any node, watchers, and probes of all shards. */
+import type { Prng } from "../sim/prng.ts";
+import type { ServerProcess } from "../process/server.ts";
+import { Client, type Frame, rest } from "../process/client.ts";
+import { USERS } from "./crash.ts";
+
+/** What a user has under way at a time. */
+const IN_FLIGHT = 4;
+/** Names that are asked for, so that every shard is among theirs. */
+const PROBES = 64;
+const PAUSE_MS = 20;
+const TRIES = 100;
+/** Events of a mailbox after which a user reads. */
+const READ_EVERY = 50;
+/** Sees all users from every node. */
+export const WATCHER = "eve";
+
+/** The nodes that clients may connect to now. */
+export type Live = () => readonly ServerProcess[];
+
+/** Resolves after so long. */
+export const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+
+/** Sends to the others until it is stopped, at whichever node lives. */
+export class Sender {
+  readonly acked = new Map<string, { to: string; seq: number }>();
+  repeated = 0;
+  stopped = false;
+  readonly #unsure: { readonly id: string; readonly to: string }[] = [];
+  #next = 0;
+
+  constructor(
+    readonly name: string,
+    readonly token: string,
+    readonly live: Live,
+    readonly prng: Prng,
+  ) {}
+
+  async run(): Promise<void> {
+    while (!this.stopped || this.#unsure.length > 0) {
+      try {
+        const server = this.prng.pick(this.live());
+        const client: Client = await Client.connect(
+          server.wsUrl,
+          { auth: { token: this.token } },
+          (event) => this.#reads(client, event),
+        );
+        await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(client)));
+        await client.close();
+      } catch {
+        await pause(PAUSE_MS);
+      }
+    }
+  }
+
+  /** Marks now and then what came as read: an unread mailbox is full some time. */
+  #reads(client: Client, { k, out, seq }: Frame & { k: string }): void {
+    if (k !== "message" || out === true || Number(seq) % READ_EVERY !== 0) return;
+    for (const user of USERS) {
+      // One of a connection that ends meanwhile is made up for by the next.
+      if (user !== this.name) client.command("read", { with: user, upTo: seq }).catch(() => {});
+    }
+  }
+
+  async #lane(client: Client): Promise<void> {
+    for (;;) {
+      const next = this.#unsure.shift() ?? (this.stopped ? undefined : this.#fresh());
+      if (next === undefined) return;
+      try {
+        const { id: key, to } = next;
+        const body = `${this.name} ${key}`;
+        const { seq } = await client.command<{ seq: number }>("send", { to, key, body });
+        this.acked.set(key, { to, seq });
+      } catch (error) {
+        this.#unsure.unshift(next);
+        this.repeated++;
+        throw error;
+      }
+    }
+  }
+
+  #fresh(): { readonly id: string; readonly to: string } {
+    const others = USERS.filter((user) => user !== this.name);
+    const id = `${this.name}-${++this.#next}`;
+    return { id, to: others[this.#next % others.length]! };
+  }
+}
+
+/** Repeats what a cell refuses for a moment, after the loss of a node. */
+export async function again<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (tries === TRIES) throw error;
+      await pause(PAUSE_MS * 5);
+    }
+  }
+}
+
+/** Watches everybody from one node, as long as that lives; notes who is shown offline. */
+export async function watch(
+  server: ServerProcess,
+  token: string,
+  falsely: string[],
+): Promise<Client> {
+  const seen = (event: Frame) => {
+    if (event["k"] !== "presence" || event["user"] === WATCHER) return;
+    if (event["show"] === "offline") falsely.push(`${event["user"]} at ${server.url}`);
+  };
+  const device = `at-${server.url.split(":").at(-1)}`;
+  const client = await again(async () => {
+    const made = await rest<{ token: string }>(server.url, "POST", "/v1/auth/password", {
+      body: { user: WATCHER, password: token, device },
+    });
+    return await Client.connect(server.wsUrl, { auth: { token: made.token } });
+  });
+  // What was true before it came is no news.
+  await pause(500);
+  client.onEvent = seen;
+  return client;
+}
+
+/** Makes the watcher, a contact of all users; returns its password. */
+export async function befriend(
+  server: ServerProcess,
+  tokens: ReadonlyMap<string, string>,
+): Promise<string> {
+  const password = `password of ${WATCHER}`;
+  const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
+    body: { user: WATCHER, password },
+  });
+  const change = (token: string, contact: string, type: string) =>
+    rest(server.url, "POST", `/v1/contacts/${contact}/subscription`, { token, body: { type } });
+  for (const [user, its] of tokens) {
+    await change(token, user, "subscribe");
+    await pause(100);
+    await change(its, WATCHER, "subscribed");
+  }
+  return password;
+}
+
+/** How long until every shard serves at a node that lives (ms). */
+export async function untilServed(
+  server: ServerProcess,
+  tokens: readonly string[],
+): Promise<number> {
+  const beganMs = performance.now();
+  await Promise.all(tokens.map(async (token) => {
+    for (;;) {
+      try {
+        return await rest(server.url, "GET", "/v1/devices", { token });
+      } catch {
+        await pause(PAUSE_MS);
+      }
+    }
+  }));
+  return performance.now() - beganMs;
+}
+
+/** Makes users whose points are in all shards; returns their tokens. */
+export async function probes(server: ServerProcess): Promise<string[]> {
+  const tokens: string[] = [];
+  for (let i = 0; i < PROBES; i++) {
+    const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
+      body: { user: `probe${i}`, password: "password of a probe" },
+    });
+    tokens.push(token);
+  }
+  return tokens;
+}
