@@ -23,7 +23,8 @@ import { decodeKey, encodeKey, keyRange } from "./key_bytes.ts";
 import { RegisterHints } from "./register_hints.ts";
 import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
 import { PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
-import { fenced, hex, ints, later, ownBytes, packed, storeError } from "./pg_values.ts";
+import { hex, ints, later, ownBytes, packed, storeError } from "./pg_values.ts";
+import { OwnClaims } from "./own_claims.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { RAISED } from "./pg_sql.ts";
 import { TABLE_REGISTER } from "../node/ports.ts";
@@ -45,8 +46,7 @@ export class PgStore implements Store {
   readonly #lanes: readonly PgLane[];
   /** Lanes that are not closed. */
   #open: number;
-  /** Epochs of the shards that this process has claimed or opened; null: void, to be claimed again. */
-  readonly #mine = new Map<number, number | null>();
+  readonly #mine = new OwnClaims();
   readonly #hints = new RegisterHints();
   #appending = false;
   /** Claims that wait for the append under way. */
@@ -66,8 +66,8 @@ export class PgStore implements Store {
   append(batches: readonly LogBatch[], done: Done): void {
     if (this.#appending) throw new Error("append: another append is in flight");
     if (this.#closing !== null) return later(() => done(CLOSED));
-    const stale = batches.filter(({ shard, epoch }) => this.#mine.get(shard) !== epoch);
-    if (stale.length > 0) return later(() => done(fenced(stale.map(({ shard }) => shard))));
+    const refusal = this.#mine.refusal(batches);
+    if (refusal !== null) return later(() => done(refusal));
     this.#appending = true;
     const records = batches.flatMap((batch) => batch.records);
     const values = [
@@ -80,9 +80,7 @@ export class PgStore implements Store {
     ];
     this.#appends.run("append", values, (error) => {
       this.#appending = false;
-      if (error?.kind === "unknown") {
-        for (const { shard } of batches) this.#mine.set(shard, null);
-      }
+      if (error?.kind === "unknown") this.#mine.voided(batches);
       for (const start of this.#claiming.splice(0)) start();
       done(storeError(error));
     });
@@ -119,13 +117,9 @@ export class PgStore implements Store {
     done: Done,
   ): void {
     checkWrite(rows);
-    for (const { log } of cuts) {
-      if (this.#mine.has(log) && !claims.some(({ shard }) => shard === log)) {
-        throw new Error(`checkpoint: the log of shard ${log} is cut without its claim`);
-      }
-    }
-    const stale = claims.filter(({ shard, epoch }) => this.#mine.get(shard) !== epoch);
-    if (stale.length > 0) return later(() => done(fenced(stale.map(({ shard }) => shard))));
+    this.#mine.checkCuts(claims, cuts);
+    const refusal = this.#mine.refusal(claims);
+    if (refusal !== null) return later(() => done(refusal));
     const values = [
       ints(claims.map(({ shard }) => shard)),
       ints(claims.map(({ epoch }) => epoch)),
@@ -210,13 +204,13 @@ export class PgStore implements Store {
       const values = [shard, owner.id, owner.incarnation, epoch];
       this.#change("claim", values, (error, [row]) => {
         if (error !== null) {
-          this.#mine.set(shard, null);
+          this.#mine.voided([{ shard }]);
           return done(error, []);
         }
         if (row === undefined) owned.push(null);
         else {
           const raised = { shard, epoch: Number(row["epoch"]), head: Number(row["head"]) };
-          this.#mine.set(shard, raised.epoch);
+          this.#mine.granted(raised);
           owned.push(raised);
         }
         if (owned.length === claims.length) done(null, owned);
@@ -245,10 +239,10 @@ export class PgStore implements Store {
         ints(open.map(({ owner }) => owner.incarnation)),
       ];
       this.#conditional("reshape", values, (error, made) => {
-        if (error !== null) { for (const { shard } of seal) this.#mine.set(shard, null); }
+        if (error !== null) this.#mine.voided(seal);
         if (made) {
-          for (const { shard } of seal) this.#mine.delete(shard);
-          for (const { shard, epoch } of open) this.#mine.set(shard, epoch);
+          this.#mine.ended(seal);
+          for (const opening of open) this.#mine.granted(opening);
         }
         done(error, made);
         if (made) this.#hints.changed(TABLE_REGISTER, version + 1);

@@ -1,6 +1,7 @@
 /** Values between the store's port and PostgreSQL's statements. */
 import { Buffer } from "node:buffer";
 import { encodeKey } from "./key_bytes.ts";
+import { fenced } from "./own_claims.ts";
 import type { LaneError, PgValue } from "./pg_lane.ts";
 import type { Mutation, StoreError } from "../node/ports.ts";
 import { RAISED } from "./pg_sql.ts";
@@ -8,12 +9,6 @@ import { RAISED } from "./pg_sql.ts";
 /** Calls back in a later turn. */
 export function later(run: () => void): void {
   queueMicrotask(run);
-}
-
-/** A refusal that names shards. */
-export function fenced(shards: readonly number[]): StoreError {
-  const message = `The claims to shards ${shards.join(", ")} are not current.`;
-  return { kind: "fenced", message, shards };
 }
 
 /** How a statement failed, as the store says it. */

@@ -4,6 +4,7 @@ import { CHECKSUMS_KEY } from "../../server/store/checked_rows.ts";
 import { FencedStore } from "../../server/store/fenced_store.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import { openKvStore } from "../../server/store/kv_store.ts";
+import { ServedFixture } from "./served_fixture.ts";
 import { Prng } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
@@ -37,6 +38,22 @@ function kvMedium(): Medium {
   const dir = Deno.makeTempDirSync();
   return {
     open: () => openKvStore(`${dir}/kv.sqlite3`),
+    run: () => {},
+    end: () => Deno.removeSync(dir, { recursive: true }),
+  };
+}
+
+/** The same store, used over a socket. */
+function servedMedium(): Medium {
+  const dir = Deno.makeTempDirSync();
+  return {
+    open: async () => {
+      const fixture = await ServedFixture.open(dir);
+      const client = fixture.client();
+      const close = client.close.bind(client);
+      client.close = (done) => close(() => void fixture.close().then(done));
+      return client;
+    },
     run: () => {},
     end: () => Deno.removeSync(dir, { recursive: true }),
   };
@@ -98,6 +115,7 @@ function isData({ key }: Row): boolean {
 /** Every kind, by the name that its tests begin with. */
 export const MEDIA: readonly (readonly [name: string, medium: () => Medium])[] = [
   ["kv_store", kvMedium],
+  ["served_store", servedMedium],
   ["memory_store", memoryMedium],
 ];
 

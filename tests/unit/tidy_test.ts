@@ -50,6 +50,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/store/start_check.ts",
   "server/store/wal_file.ts",
   "server/store/pg_lane.ts",
+  "server/store/served_store.ts",
   "server/open_store.ts",
   "server/open_links.ts",
   "server/peer/link.ts",
