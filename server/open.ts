@@ -21,6 +21,7 @@ import { stderrOut } from "./system/stderr.ts";
 import { systemClock } from "./system/clock.ts";
 import { systemKdf } from "./system/kdf.ts";
 import { systemRandom } from "./system/random.ts";
+import { VERSION } from "./config/version.ts";
 import { systemTimers } from "./system/timers.ts";
 
 /** A node that serves its shards. */
@@ -82,7 +83,7 @@ export async function openNode(
     const links = serves ? await openLinks(config, domain, ports) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
-      ...(links === null ? {} : { links }),
+      ...(links === null ? {} : { links, about: about(config) }),
       limits: shardLimits(config, tag),
       shards: config.storage.shards,
       cacheUsersMax: config.storage.cacheUsersMax,
@@ -108,6 +109,11 @@ export async function openNode(
     dir.release();
     throw error;
   }
+}
+
+/** What the node says of itself to the others of its cell. */
+function about({ server: { publicUrl } }: Config) {
+  return { version: VERSION, addresses: publicUrl === null ? [] : [publicUrl] };
 }
 
 function closed(store: Store): Promise<void> {

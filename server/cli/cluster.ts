@@ -6,27 +6,42 @@ import type { CliHost } from "./host.ts";
 import { type ConfigOptions, withServer } from "./inspect.ts";
 import { listed } from "./table.ts";
 
+const GOSSIP = z.object({
+  state: z.enum(["alive", "suspect", "dead"]),
+  silentMs: z.number(),
+  rttMs: z.number().nullable(),
+  says: z.object({ load: z.number(), version: z.string() }).nullable(),
+});
 const NODE = z.object({
   id: z.string(),
   incarnation: z.number(),
   address: z.string(),
   state: z.enum(["this", "linked", "unlinked", "dead"]),
   shards: z.array(z.number()),
+  gossip: GOSSIP.nullable(),
+  healthScore: z.number().nullable(),
 });
 const NODES = z.object({ nodes: z.array(NODE) });
-const HEAD = ["node", "process", "state", "shards", "address"];
+const HEAD = ["node", "process", "state", "gossip", "health", "rtt ms", "users", "shards", "address"];
 
 const STATUS_HELP = `
 State: this (the node that is asked), linked, unlinked (it shows signs of life in the store, but
-there is no link to it), dead (its shards are taken over).`;
+there is no link to it), dead (its shards are taken over).
+Gossip: alive, suspect (its probes fail, and it has not refuted that), dead. It is a hint: the store
+decides. Health: how much the node that is asked is behind, from 0 (healthy) to 7. Users: those of
+its shards who have a session, as the node says itself.`;
 
 const SECRET_HELP = `
 Write it to a file that only the server's user can read, the same on every machine of the cell:
 roost secret create > roost.secret; chmod 600 roost.secret`;
 
 function rowOf(node: z.output<typeof NODE>): readonly string[] {
-  const { id, incarnation, state, shards, address } = node;
-  return [id, String(incarnation), state, String(shards.length), address];
+  const { id, incarnation, state, shards, address, gossip } = node;
+  const { rttMs = null, says = null } = gossip ?? {};
+  const users = says === null ? "-" : String(says.load);
+  const health = node.healthScore === null ? "-" : String(node.healthScore);
+  const seen = [gossip?.state ?? "-", health, rttMs === null ? "-" : rttMs.toFixed(1), users];
+  return [id, String(incarnation), state, ...seen, String(shards.length), address];
 }
 
 /** Adds both commands. */
@@ -39,7 +54,8 @@ export function addClusterCommands(program: Command, host: CliHost): void {
     .allowExcessArguments(false)
     .action((options: ConfigOptions & { readonly json?: true }) =>
       withServer(host, options, async (call) => {
-        const { nodes } = await call({ method: "GET", path: "/admin/cluster" }, NODES);
+        const asked = { method: "GET", path: "/admin/cluster" } as const;
+        const { nodes } = await call(asked, NODES);
         host.out(listed(options.json === true, nodes, HEAD, rowOf, "left"));
       })
     );

@@ -9,7 +9,7 @@ export interface GossipHints {
   readonly table: number;
   /** Version of its program. */
   readonly version: string;
-  /** Sessions at its edge. */
+  /** Users with a session, in its shards. */
   readonly load: number;
   /** Where clients reach it. */
   readonly addresses: readonly string[];

@@ -8,12 +8,12 @@ import type { Cancel, StoreError } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
-import type { NodeView } from "./node.ts";
 import type { Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
+import { Gossip, type GossipOfNode } from "./gossip.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
 import { peerKey } from "./peers.ts";
@@ -21,6 +21,19 @@ import { Remote } from "./remote.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { Shares } from "./shares.ts";
 import { TABLE_REGISTER } from "./ports.ts";
+
+/** A node of a cell as another one sees it. */
+export interface NodeView extends NodeRef {
+  /** Where other nodes reach it; "" where nobody can. */
+  readonly address: string;
+  /** `linked`: there is a link; `unlinked`: it shows signs of life in the store; `dead`: none. */
+  readonly state: "this" | "linked" | "unlinked" | "dead";
+  readonly shards: readonly number[];
+  /** What gossip says of it; null for this node and where nothing is known. */
+  readonly gossip: GossipOfNode | null;
+  /** How much this node is behind: 0 (healthy) to 7; null for others. */
+  readonly healthScore: number | null;
+}
 
 /** What the cell needs of its node. */
 export interface CellHost {
@@ -49,6 +62,7 @@ export class Cell {
   readonly #gone = new Set<NodeId>();
   readonly #lost: LostEdges;
   readonly #shares: Shares;
+  readonly #gossip: Gossip;
   #looking = false;
   #lookAgain = false;
   /** When a beat began that is to renew the lease after the next look; -Infinity where none is. */
@@ -77,6 +91,13 @@ export class Cell {
       reshaping: host.reshaping,
       hurry: host.hurry,
     });
+    this.#gossip = new Gossip(parts, {
+      get leased() {
+        return members.leased;
+      },
+      send: (peer, frame) => links.send(peer, frame),
+      newerTable: () => this.look(),
+    });
     this.remote = new Remote(parts, {
       links,
       isLinked: (peer) => this.#linked.has(peer),
@@ -96,11 +117,17 @@ export class Cell {
   /** The other nodes that have a row, by their ids. */
   get others(): readonly Omit<NodeView, "shards">[] {
     return this.#members.others.map(({ id, incarnation, address }) => {
-      const linked = this.#linked.has(peerKey({ id, incarnation }));
+      const key = peerKey({ id, incarnation });
+      const linked = this.#linked.has(key);
       const live = this.#isLive({ id, incarnation });
       const state = linked ? "linked" as const : live ? "unlinked" as const : "dead" as const;
-      return { id, incarnation, address, state };
+      return { id, incarnation, address, state, gossip: this.#gossip.of(key), healthScore: null };
     });
+  }
+
+  /** How much this node is behind, as its gossip finds: 0 (healthy) to 7. */
+  get healthScore(): number {
+    return this.#gossip.healthScore;
   }
 
   /**
@@ -131,6 +158,8 @@ export class Cell {
       if (error !== null) return done(error);
       // It has no shards yet.
       this.#members.renew(beganMs);
+      this.#gossip.start(peerKey(ownership.self));
+      this.#gossip.setMembers(this.#members.others.map(peerKey));
       this.#shares.place(done);
       this.#schedule();
     });
@@ -142,6 +171,7 @@ export class Cell {
     this.#next?.();
     this.#shares.stop();
     this.#lost.stop();
+    this.#gossip.stop();
     this.#members.leave(this.#parts().ownership.self, () => this.#links.stop(done));
   }
 
@@ -161,6 +191,7 @@ export class Cell {
         return log.warn("no sign of life", { kind: error.kind, error: error.message });
       }
       this.#links.expect(this.#members.others.filter(({ address }) => address !== ""));
+      this.#gossip.setMembers(this.#members.others.map(peerKey));
       if (this.#members.leased) this.#members.renew(beganMs);
       else this.#renewMs = beganMs;
       this.look();
@@ -217,7 +248,7 @@ export class Cell {
     if (node.id === ownership.self.id) return sameNode(node, ownership.self);
     const key = peerKey(node);
     if (this.#gone.has(key)) return false;
-    return this.#members.isAlive(node);
+    return this.#members.isAlive(node) || this.#gossip.showsLease(key);
   }
 
   #live(): readonly NodeRef[] {
@@ -300,5 +331,6 @@ export class Cell {
     } else if (frame.kind === "table") {
       if (frame.version > this.#parts().map.table.version) this.look();
     } else if (frame.kind === "give") this.#shares.receive(frame.shard, frame.epoch);
+    else if (frame.kind === "gossip") this.#gossip.take(from.key, frame.message);
   }
 }

@@ -32,6 +32,8 @@ interface Seen {
   readonly member: Member;
   /** When its row had changed last, by this node's clock. */
   seenMs: number;
+  /** Since when its silence counts. */
+  silentFromMs: number;
 }
 
 const utf8 = new TextEncoder();
@@ -65,14 +67,14 @@ export class Members {
 
   /**
    * Whether the process has shown a sign of life lately, and no later process of its node has. Only
-   * a listing shows that none came: a node that was paused takes nobody for dead before it has read
-   * the rows again.
+   * listings show that none came: a node that was paused, or could not reach the store, takes nobody
+   * for dead before it has read the rows for as long as that takes.
    */
   isAlive({ id, incarnation }: NodeRef): boolean {
     const seen = this.#others.get(id);
     if (seen === undefined || seen.member.incarnation !== incarnation) return false;
     if (seen.member.left) return false;
-    return this.#readMs - seen.seenMs < TAKEOVER_MS;
+    return this.#readMs - seen.silentFromMs < TAKEOVER_MS;
   }
 
   /** Reads all rows; calls back with the incarnation of this node's own row, 0 where it has none. */
@@ -84,21 +86,27 @@ export class Members {
         if (error !== null) return done(error, 0);
         members.push(...rows.map(({ key, value }) => parse(key, value)));
         if (rows.length === PAGE) return page(rows.at(-1)!.key);
+        const again = beganMs - this.#readMs >= LEASE_MS;
         this.#readMs = beganMs;
-        this.#take(members);
+        this.#take(members, again);
         done(null, members.find(({ id }) => id === this.#id)?.incarnation ?? 0);
       });
     page(null);
   }
 
-  #take(members: readonly Member[]): void {
+  /**
+   * `again`: this node has not read the rows for long. Others may have been kept from the store as it
+   * was: their silence counts from now on.
+   */
+  #take(members: readonly Member[], again: boolean): void {
     const nowMs = this.#ports.clock.monoMs();
     const others = members.filter(({ id }) => id !== this.#id);
     this.#others = new Map(others.map((member) => {
       const before = this.#others.get(member.id);
       const same = before?.member.incarnation === member.incarnation &&
         before.member.beat === member.beat;
-      return [member.id, { member, seenMs: same ? before.seenMs : nowMs }];
+      const silentFromMs = same && !again ? before.silentFromMs : nowMs;
+      return [member.id, { member, seenMs: same ? before.seenMs : nowMs, silentFromMs }];
     }));
     const forgotten = [...this.#others.values()].filter(({ seenMs }) => nowMs - seenMs > FORGET_MS)
       .map(({ member }) => ({ kind: "delete", key: [...PREFIX, member.id] } as const));

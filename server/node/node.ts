@@ -12,7 +12,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import { AccountListing, type AccountPage } from "./account_listing.ts";
 import { Bugs } from "./bugs.ts";
 import { Callers, type Done } from "./callers.ts";
-import { Cell } from "./cell.ts";
+import { Cell, type NodeView } from "./cell.ts";
 import { Committer } from "./committer.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Effects } from "./effects.ts";
@@ -30,15 +30,6 @@ import { Members } from "./members.ts";
 import { readTable } from "./table_claim.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { tracedSend } from "./trace.ts";
-
-/** A node of a cell as another one sees it. */
-export interface NodeView extends NodeRef {
-  /** Where other nodes reach it; "" where nobody can. */
-  readonly address: string;
-  /** `linked`: there is a link; `unlinked`: it shows signs of life in the store; `dead`: none. */
-  readonly state: "this" | "linked" | "unlinked" | "dead";
-  readonly shards: readonly number[];
-}
 
 /** One node of a cell. */
 export class Node implements EdgeRouter {
@@ -257,7 +248,9 @@ export class Node implements EdgeRouter {
   get nodes(): readonly NodeView[] {
     const { cell, map, ownership } = this.#parts;
     const others = cell?.others ?? [];
-    return [{ ...ownership.self, address: cell?.address ?? "", state: "this" as const }, ...others]
+    const { address, healthScore } = cell ?? { address: "", healthScore: 0 };
+    const own = { ...ownership.self, address, state: "this", gossip: null, healthScore } as const;
+    return [own, ...others]
       .map((node) => ({
         ...node,
         shards: map.table.shards.filter(({ owner }) => sameNode(owner, node)).map(({ id }) => id),

@@ -5,6 +5,7 @@ import type { Callers } from "./callers.ts";
 import type { Cell } from "./cell.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
+import type { GossipHints } from "../gossip/message.ts";
 import type { EvenResolves } from "./even_resolves.ts";
 import type { Loader } from "./loader.ts";
 import type { Ownership } from "./ownership.ts";
@@ -34,6 +35,8 @@ export interface NodeOptions {
    * lost, and all but signals come twice: what must not is sent again, and known when it was there.
    */
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
+  /** What this node says of itself to the others of its cell. */
+  readonly about?: Pick<GossipHints, "version" | "addresses">;
   /** The links with the other nodes of its cell; absent where the cell is this node. */
   readonly links?: PeerLinks;
 }

@@ -4,6 +4,7 @@
  */
 import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { GossipMessage } from "../gossip/message.ts";
 import type { Holder } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
@@ -76,7 +77,9 @@ export type PeerFrame =
   /** A hint: the shard table has this version in the store. */
   | { readonly kind: "table"; readonly version: number }
   /** The sender gives up a shard, which the recipient may claim at this epoch. */
-  | { readonly kind: "give"; readonly shard: number; readonly epoch: number };
+  | { readonly kind: "give"; readonly shard: number; readonly epoch: number }
+  /** Signs of life, and what nodes say of each other: hints. */
+  | { readonly kind: "gossip"; readonly message: GossipMessage };
 
 /** A node that is linked with this one. */
 export interface Peer extends NodeRef {

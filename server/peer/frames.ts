@@ -25,9 +25,10 @@ import {
 } from "../../shard/record/schema.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { decodeEvent, encodeEvent, type MailboxEvent } from "../../shard/mailbox/mailbox_event.ts";
-import type { DeviceId, SessionId } from "../../shard/name/ids.ts";
+import type { DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
 import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
+import type { GossipHints, GossipMessage } from "../gossip/message.ts";
 import type { PeerFrame } from "../node/peers.ts";
 import type { Result } from "../../shard/errors.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
@@ -47,6 +48,7 @@ const since: Schema<number> = mapped(
 );
 
 const sessionId = branded<SessionId>();
+const nodeKey = branded<NodeId>();
 const pair = { from: accountName, fromId: accountId, to: accountName, toId: accountId };
 
 const devicePresence = struct({
@@ -154,6 +156,28 @@ const answer: Schema<InterestAnswer> = struct({
   lastSeen: optional("last seen", uint),
 });
 
+const seq = { seq: uint };
+const said = { node: nodeKey, refuted: uint, by: nodeKey };
+
+const GOSSIP = struct({
+  probe: union("probe", {
+    ping: variant(0, seq),
+    ack: variant(1, seq),
+    nack: variant(2, seq),
+    ping_req: variant(3, { ...seq, target: nodeKey }),
+  }),
+  updates: list(union("statement", {
+    alive: variant(0, {
+      node: nodeKey,
+      refuted: uint,
+      stamp: uint,
+      hints: value<GossipHints>(),
+    }),
+    suspect: variant(1, said),
+    dead: variant(2, said),
+  })),
+}) satisfies Schema<GossipMessage>;
+
 const op = branded<OpName>();
 const of = { shard: uint, epoch: uint };
 
@@ -189,10 +213,11 @@ const FRAME = union("frame", {
   }),
   table: variant(11, { version: uint }),
   give: variant(12, of),
+  gossip: variant(13, { message: GOSSIP }),
 }) satisfies Schema<PeerFrame>;
 
 /** The highest number of a kind that this program knows. */
-const KIND_MAX = 12;
+const KIND_MAX = 13;
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {

@@ -21,8 +21,8 @@ const ROWS: readonly Row[] = [
   [
     "take over early",
     "server/node/members.ts",
-    "return this.#readMs - seen.seenMs < TAKEOVER_MS;",
-    "return this.#readMs - seen.seenMs < 1;",
+    "return this.#readMs - seen.silentFromMs < TAKEOVER_MS;",
+    "return this.#readMs - seen.silentFromMs < 1;",
   ],
   [
     "keep a shard that another node has claimed",

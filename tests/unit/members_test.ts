@@ -35,12 +35,31 @@ Deno.test("11: a node is alive while its row changes, and not once it has not fo
   // Without a reading nobody counts as dead: it is this node that may have been away.
   time.runFor(2 * TAKEOVER_MS);
   assert.ok(a.isAlive(node(2)));
+  for (let silentMs = 0; silentMs <= TAKEOVER_MS; silentMs += 500) {
+    beat(a, node(1));
+    assert.ok(a.isAlive(node(2)));
+    time.runFor(450);
+  }
   beat(a, node(1));
   assert.ok(!a.isAlive(node(2)));
   // Another process of the node is another one.
   beat(b, node(2, 2));
   beat(a, node(1));
   assert.deepEqual([a.isAlive(node(2)), a.isAlive(node(2, 2))], [false, true]);
+});
+
+Deno.test("11: after the store was away for all, nobody is dead before all could write their rows", () => {
+  const { time, members, beat } = cell();
+  const [a, b] = [members(1), members(2)];
+  beat(b, node(2));
+  beat(a, node(1));
+  time.runFor(10 * TAKEOVER_MS);
+  beat(a, node(1));
+  assert.ok(a.isAlive(node(2)));
+  time.runFor(TAKEOVER_MS / 2);
+  beat(b, node(2));
+  beat(a, node(1));
+  assert.ok(a.isAlive(node(2)));
 });
 
 Deno.test("11: a lease ends by itself, before others take over", () => {

@@ -1,6 +1,7 @@
 /** A frame of every kind, with a packet of every kind. */
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
+import type { GossipMessage } from "../../server/gossip/message.ts";
 import type { PeerFrame } from "../../server/node/peers.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
@@ -106,6 +107,34 @@ const EDGE_PACKETS: readonly EdgePacket[] = [
   },
 ];
 
+const [n1, n2] = ["node000000000001.3", "node000000000002.1"] as unknown as NodeId[];
+
+const GOSSIP: readonly GossipMessage[] = [
+  {
+    probe: { kind: "ping", seq: 1 },
+    updates: [
+      {
+        kind: "alive",
+        node: n1!,
+        refuted: 2,
+        stamp: 7,
+        hints: {
+          leased: true,
+          table: 3,
+          version: "1.0.0",
+          load: 12,
+          addresses: ["https://a.example.org"],
+        },
+      },
+      { kind: "suspect", node: n2!, refuted: 0, by: n1! },
+      { kind: "dead", node: n2!, refuted: 1, by: n1! },
+    ],
+  },
+  { probe: { kind: "ack", seq: 1 }, updates: [] },
+  { probe: { kind: "nack", seq: 2 }, updates: [] },
+  { probe: { kind: "ping_req", seq: 3, target: n2! }, updates: [] },
+];
+
 const owner = { id: "node000000000001" as NodeId, incarnation: 3 };
 
 /** See the head of this file. */
@@ -162,4 +191,5 @@ export const PEER_SAMPLES: readonly PeerFrame[] = [
   { kind: "owners", owners: [{ shard: 1, epoch: 2, owner }, { shard: 2, epoch: 1, owner: null }] },
   { kind: "table", version: 8 },
   { kind: "give", shard: 4, epoch: 9 },
+  ...GOSSIP.map((message): PeerFrame => ({ kind: "gossip", message })),
 ];
