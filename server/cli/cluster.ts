@@ -22,7 +22,17 @@ const NODE = z.object({
   healthScore: z.number().nullable(),
 });
 const NODES = z.object({ nodes: z.array(NODE) });
-const HEAD = ["node", "process", "state", "gossip", "health", "rtt ms", "users", "shards", "address"];
+const HEAD = [
+  "node",
+  "process",
+  "state",
+  "gossip",
+  "health",
+  "rtt ms",
+  "users",
+  "shards",
+  "address",
+];
 
 const STATUS_HELP = `
 State: this (the node that is asked), linked, unlinked (it shows signs of life in the store, but

@@ -2,7 +2,7 @@
  * A node: shards, the store under them, and the way from edges to them. The parts are wired here;
  * what they do is in the files beside this one.
  */
-import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { EdgeRouter, Router } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
