@@ -19,6 +19,7 @@ import type { GatewayLimits } from "./gateway/gateway.ts";
 import type { TargetRules } from "./config/target.ts";
 import type { WsLimits } from "./v1/ws.ts";
 import { DEDUPE_SHAPE } from "../shard/message/dedupe.ts";
+import { HEAD_SHAPE } from "../shard/account/head_pages.ts";
 import {
   FIXED_ADMISSION,
   FIXED_CONNECTION,
@@ -47,6 +48,7 @@ export function shardLimits({ limits, storage }: Config, restoreTag = ""): Shard
     ...FIXED_SHARD,
     restoreTag,
     dedupeShape: DEDUPE_SHAPE,
+    headShape: HEAD_SHAPE,
     sessionsPerAccountMax: limits.sessionsPerAccountMax,
     devicesPerAccountMax: limits.devicesPerAccountMax,
     rosterMax: limits.rosterMax,

@@ -2,6 +2,7 @@
 import type { AccountId, AccountName, NodeId } from "./name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "./ops.ts";
 import type { ShardPacket } from "./message/packets.ts";
+import type { HeadRow } from "./account/head_rows.ts";
 import type { RowChange } from "./account/checkpoint.ts";
 import type { Result } from "./errors.ts";
 
@@ -47,7 +48,8 @@ export type ShardInput =
     readonly name: AccountName;
     /** The generation of the `load` that this answers. */
     readonly generation: number;
-    readonly chunks: readonly Uint8Array[];
+    /** In the order of their keys. */
+    readonly rows: readonly HeadRow[];
     /** Why the stored bytes are not those that were written; absent where they are. */
     readonly damage?: string;
   }

@@ -1,4 +1,5 @@
 import type { DedupeShape } from "./message/dedupe.ts";
+import type { HeadShape } from "./account/head_pages.ts";
 
 /** Longest a request stays without a reply (ms): its outcome is then unknown to the caller. */
 export const REQUEST_TIMEOUT_MS = 10_000;
@@ -47,6 +48,7 @@ export interface ShardLimits {
   /** Messages that an account can send within it; 12 to 16 bytes of memory each. */
   readonly dedupeEntriesMax: number;
   readonly dedupeShape: DedupeShape;
+  readonly headShape: HeadShape;
   /** Delay within which delivery receipts of a conversation are merged. */
   readonly receiptDelayMs: number;
   /** An unused account leaves memory after this. */

@@ -3,11 +3,14 @@ import type { LogRecord, Ports, Row, StoreError } from "./ports.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import { blockKey, CHUNK_BYTES, dedupeKey, headKey } from "../../shard/account/checkpoint.ts";
+import { blockKey, dedupeKey } from "../../shard/account/checkpoint.ts";
+import { hasMoreRows, headKey } from "../../shard/account/head_rows.ts";
 
 /** Rows of one page of a listing, and bytes of one page of a log. */
 const PAGE = 500;
 const LOG_PAGE_BYTES = 1_048_576;
+/** Rows of one page of a head: reading them must not hold up commits. */
+const HEAD_PAGE = 100;
 
 type Load = Effect & { kind: "load" };
 
@@ -27,6 +30,10 @@ function holeIn(records: readonly LogRecord[], after: number): number | null {
     next++;
   }
   return null;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** Turns a shard's load effects into reads and their answers into inputs. */
@@ -72,27 +79,41 @@ export class Loader {
         }
         this.loaded++;
         const first = values[i] ?? null;
-        if (first !== null && first.length >= CHUNK_BYTES) {
-          return this.#readChunks(shard, effect);
-        }
-        const chunks = first === null ? [] : [first];
-        this.#submit(shard, { kind: "loaded", name, generation, chunks });
+        if (first !== null && hasMoreRows(first)) return this.#readRows(shard, effect, first);
+        const rows = first === null ? [] : [{ key: keys[i]!, value: first }];
+        this.#submit(shard, { kind: "loaded", name, generation, rows });
       });
     });
   }
 
   #headDamaged(shard: Shard, { name, generation }: Load, { message: damage }: StoreError): void {
-    this.#submit(shard, { kind: "loaded", name, generation, chunks: [], damage });
+    this.#submit(shard, { kind: "loaded", name, generation, rows: [], damage });
   }
 
-  #readChunks(shard: Shard, effect: Load): void {
+  /** Reads all rows of a head whose first row is `first`: others come after it. */
+  #readRows(shard: Shard, effect: Load, first: Uint8Array): void {
     const { name, point, generation } = effect;
-    const prefix = headKey(point, name, 0).slice(0, -1);
-    this.#ports.store.list({ prefix, after: null, limit: 100 }, (error, rows) => {
-      if (error?.kind === "damaged") return this.#headDamaged(shard, effect, error);
-      if (error !== null) return this.#submit(shard, { kind: "load_failed", name, generation });
-      this.#submit(shard, { kind: "loaded", name, generation, chunks: rows.map((r) => r.value) });
-    });
+    const key = headKey(point, name, 0);
+    const rows: Row[] = [];
+    const failed = (error: StoreError) => {
+      if (error.kind === "damaged") return this.#headDamaged(shard, effect, error);
+      this.#submit(shard, { kind: "load_failed", name, generation });
+    };
+    const page = (after: Row["key"] | null) => {
+      const options = { prefix: key.slice(0, -1), after, limit: HEAD_PAGE };
+      this.#ports.store.list(options, (error, found) => {
+        if (error !== null) return failed(error);
+        rows.push(...found);
+        if (found.length === HEAD_PAGE) return page(found.at(-1)!.key);
+        this.#ports.store.read([key], (error, [again]) => {
+          if (error !== null) return failed(error);
+          // A checkpoint that was under way at a reload may have replaced some rows meanwhile.
+          if (!again || !isEqual(first, again)) return this.load(shard, effect);
+          this.#submit(shard, { kind: "loaded", name, generation, rows });
+        });
+      });
+    };
+    page(null);
   }
 
   block(shard: Shard, effect: Effect & { kind: "load_block" }): void {

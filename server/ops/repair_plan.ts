@@ -1,8 +1,7 @@
 /** What a repair makes of each row of a store, and what it gives up: nothing is written here. */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import { type Account, AccountState } from "../../shard/account/account.ts";
-import { CHUNK_BYTES, headKey, joinChunks } from "../../shard/account/checkpoint.ts";
-import { decodeHead } from "../../shard/account/head.ts";
+import { type HeadRow, readHeadRows } from "../../shard/account/head_rows.ts";
 import { closedHead, emptyBlock, SalvagedHead } from "../../shard/account/salvage.ts";
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";
@@ -24,29 +23,30 @@ const HOLE_MAX = 100_000;
 export type PutRow = (row: Row) => void;
 
 /** Calls `take` with every head that can be read. */
-function eachHead(file: StoreFile, take: (account: Account, head: Uint8Array) => void): void {
-  let chunks: { readonly name: AccountName; readonly values: Uint8Array[] } | null = null;
+function eachHead(
+  file: StoreFile,
+  take: (account: Account, head: readonly HeadRow[]) => void,
+): void {
+  let head: { readonly name: AccountName; readonly rows: HeadRow[] } | null = null;
   const end = () => {
-    if (chunks === null) return;
-    const head = joinChunks(chunks.values)!;
-    const account = new AccountState(chunks.name, pointOf(chunks.name));
-    chunks = null;
+    if (head === null) return;
+    const { name, rows } = head;
+    head = null;
+    const account = new AccountState(name, pointOf(name));
     try {
-      decodeHead(account, head);
+      if (!readHeadRows(account, rows)) return;
     } catch (error) {
       if (error instanceof CorruptBytes) return;
       throw error;
     }
-    take(account, head);
+    take(account, rows);
   };
-  file.salvage((row) => {
-    if (row.key[0] !== "u" || row.kind === "damaged") return;
-    const name = row.key[2] as AccountName;
-    if (row.key[3] === 0) {
-      end();
-      chunks = { name, values: [row.value] };
-    } else if (chunks?.name === name) chunks.values.push(row.value);
-    if (row.value.length < CHUNK_BYTES) end();
+  file.salvage(({ key, kind, value }) => {
+    if (key[0] !== "u" || kind === "damaged") return;
+    const name = key[2] as AccountName;
+    if (head?.name !== name) end();
+    head ??= { name, rows: [] };
+    head.rows.push({ key, value: value.slice() });
   });
   end();
 }
@@ -68,7 +68,7 @@ export class RepairPlan {
   /** Keys of rows that are as they were written. */
   readonly #restored = new Set<string>();
   /** Heads to be written anew. */
-  readonly #heads = new Map<AccountName, Uint8Array>();
+  readonly #heads = new Map<AccountName, readonly HeadRow[]>();
   readonly #forgetSent = new Set<AccountId>();
   readonly #blocks = new Map<string, Fault>();
 
@@ -158,6 +158,8 @@ export class RepairPlan {
 
   #closeAccount(key: StoreKey, owner: string): void {
     const name = key[2] as AccountName;
+    // Another of its rows is damaged as well.
+    if (this.#heads.has(name)) return;
     this.givenUp.push(
       `${owner}, and with it the account: its password, devices, contacts and messages. Its name ` +
         `stays closed until \`roost user release ${name}\``,
@@ -167,7 +169,7 @@ export class RepairPlan {
 
   /** Finds out whose damaged blocks are, and which accounts go back to their checkpoints. */
   #readHeads(): void {
-    const heads: [AccountName, Uint8Array][] = [];
+    const heads: [AccountName, readonly HeadRow[]][] = [];
     eachHead(this.#file, (account, head) => {
       this.#logs.head(account);
       for (const { first, count, lastAt } of account.mailbox.blocks) {
@@ -192,7 +194,7 @@ export class RepairPlan {
     for (const [name, head] of heads) {
       const salvaged = new SalvagedHead(name, head);
       salvaged.forgetSent();
-      this.#heads.set(name, salvaged.encode());
+      this.#heads.set(name, salvaged.rows());
       this.givenUp.push(
         `account ${name}: which messages it has sent in the last days. One that a client repeats ` +
           "may be sent again",
@@ -205,12 +207,7 @@ export class RepairPlan {
     this.#file.salvage((row) => this.#take(row, put));
     for (const row of this.#instead.values()) if (row !== null) put(row);
     if (this.#logs.needed) this.#raiseNumbers();
-    for (const [name, head] of this.#heads) {
-      for (let chunk = 0; chunk * CHUNK_BYTES < head.length; chunk++) {
-        const value = head.slice(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES);
-        put({ key: headKey(pointOf(name), name, chunk), value });
-      }
-    }
+    for (const rows of this.#heads.values()) for (const row of rows) put(row);
     for (const [name, { entries, messages }] of this.#logs.givenUp) {
       this.givenUp.push(
         `account ${name}: ${entries} changes behind a lost record of its shard's log, ` +
@@ -235,7 +232,7 @@ export class RepairPlan {
       const floors = this.#logs.floorsOf(name);
       if (floors.length === 0) return;
       const salvaged = new SalvagedHead(name, this.#heads.get(name) ?? head);
-      if (salvaged.raise(floors)) this.#heads.set(name, salvaged.encode());
+      if (salvaged.raise(floors)) this.#heads.set(name, salvaged.rows());
     });
   }
 }

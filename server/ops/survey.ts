@@ -4,15 +4,14 @@
  */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import { type Account, AccountState } from "../../shard/account/account.ts";
-import { blockKey, CHUNK_BYTES, dedupeKey } from "../../shard/account/checkpoint.ts";
-import { decodeHead } from "../../shard/account/head.ts";
+import { blockKey, dedupeKey } from "../../shard/account/checkpoint.ts";
 import { countBlock } from "../../shard/mailbox/mailbox_event.ts";
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";
 import { decodeRegister, registerKey } from "../store/register_rows.ts";
 import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
 import { type FileRow, StoreFile } from "../store/store_file.ts";
-import { joinChunks } from "../../shard/account/checkpoint.ts";
+import { type HeadRow, readHeadRows } from "../../shard/account/head_rows.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { readRecord } from "../../shard/account/records.ts";
 import type { StoreKey } from "../node/ports.ts";
@@ -63,7 +62,7 @@ class Surveyor {
   readonly #progress: (rows: number) => void;
   /** Ids whose blocks are damaged: their names are known once their heads are read. */
   readonly #owners = new Set<AccountId>();
-  #chunks: { readonly name: AccountName; readonly values: Uint8Array[] } | null = null;
+  #head: { readonly name: AccountName; readonly rows: HeadRow[]; damaged: boolean } | null = null;
   /** The log that is read, and the LSN that comes next. */
   #log: { readonly shard: number; next: number } | null = null;
 
@@ -90,7 +89,7 @@ class Surveyor {
     if (row.key[0] === "m" && row.kind !== "damaged") {
       this.#read(row.key, () => void countBlock(row.value));
     }
-    if (row.key[0] === "u") this.#takeChunk(row);
+    if (row.key[0] === "u") this.#takeHeadRow(row);
     else this.endHead();
   }
 
@@ -117,28 +116,28 @@ class Surveyor {
     if (kind !== "damaged") this.#read(key, () => void readRecord(value));
   }
 
-  #takeChunk({ key, kind, value }: FileRow): void {
-    const [, point, name, chunk] = key as readonly [string, number, AccountName, number];
-    if (chunk === 0) this.endHead();
+  #takeHeadRow({ key, kind, value }: FileRow): void {
+    const [, point, name] = key as readonly [string, number, AccountName];
+    if (this.#head?.name !== name) this.endHead();
     if (pointOf(name) !== point) return this.add("unreadable", key, "its point is not the name's");
+    const head = this.#head ??= { name, rows: [], damaged: false };
     // The row itself is a fault already.
-    if (kind === "damaged") return void (this.#chunks = null);
-    if (chunk === 0) this.#chunks = { name, values: [value] };
-    else if (this.#chunks?.name === name) this.#chunks.values.push(value);
-    if (value.length < CHUNK_BYTES) this.endHead();
+    if (kind === "damaged") head.damaged = true;
+    else head.rows.push({ key, value });
   }
 
   /** All rows of a head have been taken. */
   endHead(): void {
-    const chunks = this.#chunks;
-    this.#chunks = null;
-    if (chunks === null) return;
-    const { name, values } = chunks;
+    const head = this.#head;
+    this.#head = null;
+    if (head === null) return;
     this.accounts++;
+    if (head.damaged) return;
+    const { name, rows } = head;
     const account = new AccountState(name, pointOf(name));
     const key = ["u", account.point, name, 0];
     this.#read(key, () => {
-      decodeHead(account, joinChunks(values)!);
+      if (!readHeadRows(account, rows)) throw new CorruptBytes("its first row does not exist");
       const id = account.id as AccountId;
       if (this.#owners.has(id)) this.names.set(id, name);
       for (const row of rowsOf(account)) {

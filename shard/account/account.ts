@@ -13,7 +13,8 @@ import { FewMap, FewSet, type ReadonlyFewMap, type ReadonlyFewSet } from "./few.
 import { DEDUPE_SHAPE, DedupeWindow, type ReadonlyDedupeWindow } from "../message/dedupe.ts";
 import { AccountRuntime } from "./account_runtime.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
-import { LazyMap, type ReadonlyLazyMap } from "./lazy_map.ts";
+import { HEAD_SHAPE, type HeadShape } from "./head_pages.ts";
+import { type Items, LazyMap, type ReadonlyItems, type ReadonlyLazyMap } from "./lazy_map.ts";
 import { Mailbox, type ReadonlyMailbox } from "../mailbox/mailbox.ts";
 import { type ReadonlyUnreadMail, UnreadMail } from "./unread_mail.ts";
 
@@ -88,7 +89,7 @@ export class AccountState {
   knownPlaces: readonly KnownPlace[] = NO_PLACES;
   mailbox = new Mailbox("" as MailboxId);
   readonly lazyRoster = new LazyMap<RosterItem>();
-  blocked = new Map<AccountName, Block>();
+  readonly lazyBlocked = new LazyMap<Block>();
   readonly lazyConversations = new LazyMap<Conversation>();
   /** How many pairs were forgotten: a packet for a pair without a record has to name this number. */
   pairGeneration = 0;
@@ -121,12 +122,20 @@ export class AccountState {
   outboxBytes = 0;
   /** Messages that wait with a request, by recipient; ascending by number. */
   waiting = new Map<AccountName, readonly WaitingMessage[]>();
+  /** How its head is divided into pages. */
+  readonly headShape: HeadShape;
   /** Not part of the durable state. */
   readonly runtime = new AccountRuntime();
 
-  constructor(name: AccountName, point: number, dedupeShape = DEDUPE_SHAPE) {
+  constructor(
+    name: AccountName,
+    point: number,
+    dedupeShape = DEDUPE_SHAPE,
+    headShape = HEAD_SHAPE,
+  ) {
     this.name = name;
     this.point = point;
+    this.headShape = headShape;
     this.dedupe = new DedupeWindow("", dedupeShape);
   }
 
@@ -141,16 +150,21 @@ export class AccountState {
   }
 
   /** Its contacts by name, and those who ask to be. */
-  get roster(): Map<AccountName, RosterItem> {
+  get roster(): Items<RosterItem> {
     return this.lazyRoster.map;
   }
 
+  /** Whom it has blocked. */
+  get blocked(): Items<Block> {
+    return this.lazyBlocked.map;
+  }
+
   /** Its conversations by the peer's name. */
-  get conversations(): Map<AccountName, Conversation> {
+  get conversations(): Items<Conversation> {
     return this.lazyConversations.map;
   }
 
-  /** The conversation with a peer, made when there is none. */
+  /** The conversation with a peer, to be changed; made when none exists. */
   conversation(peer: AccountName): Conversation {
     const { conversations } = this;
     let c = conversations.get(peer);
@@ -158,7 +172,7 @@ export class AccountState {
       c = new Conversation(peer, this.freeIndexes.pop() ?? conversations.size);
       c.pairOut = this.pairOutFloor;
       conversations.set(peer, c);
-    }
+    } else this.lazyConversations.touch(peer);
     return c;
   }
 
@@ -175,6 +189,7 @@ export class AccountState {
     const c = this.conversations.get(peer);
     if (c === undefined) return;
     this.conversations.delete(peer);
+    this.undelivered.delete(peer);
     this.unread.settle(c.index, Infinity);
     this.pairGeneration++;
     this.pairOutFloor = Math.max(this.pairOutFloor, c.pairOut);
@@ -188,10 +203,11 @@ interface AccountParts {
   readonly devices: readonly Device[];
   readonly mailbox: ReadonlyMailbox;
   readonly lazyRoster: ReadonlyLazyMap<RosterItem>;
-  readonly roster: ReadonlyMap<AccountName, RosterItem>;
-  readonly blocked: ReadonlyMap<AccountName, Block>;
+  readonly roster: ReadonlyItems<RosterItem>;
+  readonly lazyBlocked: ReadonlyLazyMap<Block>;
+  readonly blocked: ReadonlyItems<Block>;
   readonly lazyConversations: ReadonlyLazyMap<ReadonlyConversation>;
-  readonly conversations: ReadonlyMap<AccountName, ReadonlyConversation>;
+  readonly conversations: ReadonlyItems<ReadonlyConversation>;
   readonly freeIndexes: readonly number[];
   readonly outbox: ReadonlyFewMap<AccountName, ReadonlyQueue>;
   readonly waiting: ReadonlyMap<AccountName, readonly WaitingMessage[]>;

@@ -5,6 +5,7 @@
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Rights } from "./rights.ts";
 import { FewMap, FewSet } from "./few.ts";
+import type { HeadPages } from "./head_pages.ts";
 
 /** How far the packets of one outbox queue have been sent. */
 export interface OutboxProgress {
@@ -51,10 +52,16 @@ export class AccountRuntime {
   forgetting = false;
   /** About how many bytes its head takes. */
   headBytes = 0;
+  /** Bytes of its stored head without its pages. */
+  wholeBytes = 0;
   /** LSN that the stored checkpoint includes. */
   savedLsn = 0;
   /** Rows the stored checkpoint has; the rest are deleted when it shrinks. */
   savedChunks = 0;
+  /** Whether `headBytes` counts all changes since the last checkpoint. */
+  measured = true;
+  /** Where the pages of its head are stored; null while it is in one piece. */
+  pages: HeadPages | null = null;
   /** Whether the store marks it as owing packets or receipts. */
   savedOwes = false;
   /** Commit batch that the newest change belongs to. */

@@ -45,6 +45,7 @@ function clearAccount(account: AccountState): void {
   account.roster.clear();
   account.withheldRequests = 0;
   account.blocked.clear();
+  for (const peer of account.undelivered) account.lazyConversations.touch(peer);
   account.undelivered.clear();
   account.unread.clear();
   account.waiting.clear();

@@ -6,22 +6,15 @@
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { DedupeTable } from "../message/dedupe_rows.ts";
+import { chunkRows, headKey, type Key, pageKey } from "./head_rows.ts";
 import { encodeHead } from "./head.ts";
-
-/** A store key: table, point, account, … */
-export type Key = readonly (string | number)[];
+import { encodePagedHead } from "./head_paged.ts";
+import { HeadPages } from "./head_pages.ts";
 
 /** A row to write (`value`) or to delete (null). */
 export interface RowChange {
   readonly key: Key;
   readonly value: Uint8Array | null;
-}
-
-/** Bytes of a head in one row: a first row of this size may have others after it; below a store value's limit. */
-export const CHUNK_BYTES = 60_000;
-/** Key of chunk `chunk` of an account's head. */
-export function headKey(point: number, name: AccountName, chunk: number): Key {
-  return ["u", point, name, chunk];
 }
 
 /** Key of the sealed mailbox block that begins at `first`. */
@@ -44,19 +37,6 @@ export function dedupeKey(
   return [table, point, id, number];
 }
 
-/** Joins the chunks of a head; null where there is none. */
-export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array | null {
-  if (chunks.length === 0) return null;
-  if (chunks.length === 1) return chunks[0]!;
-  const out = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
-  let at = 0;
-  for (const c of chunks) {
-    out.set(c, at);
-    at += c.length;
-  }
-  return out;
-}
-
 /** Bytes of blocks in one checkpoint of an account; the rest, and its head, wait for the next. */
 const BLOCKS_BYTES_MAX = 48 * 1024;
 /** Rows that one checkpoint of an account deletes at most; the rest wait for its next ones. */
@@ -64,7 +44,7 @@ const DELETES_MAX = 256;
 
 /** Whether rows are left to be deleted. */
 export function owesDeletes(a: Account): boolean {
-  return a.purge.length + a.purgedRanges.length > 0;
+  return a.purge.length + a.purgedRanges.length > 0 || a.runtime.pages?.hasUnneeded === true;
 }
 
 /** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
@@ -90,6 +70,9 @@ function takePurged(a: AccountState): RowChange[] {
     if (rest.blocks.length + rest.dedupe.length > 0) a.purge.unshift(rest);
   }
   takeRanges(a, rows);
+  for (const id of a.runtime.pages?.takeUnneeded(DELETES_MAX - rows.length) ?? []) {
+    rows.push({ key: pageKey(a.point, a.name, id), value: null });
+  }
   return rows;
 }
 
@@ -117,26 +100,62 @@ export function checkpointRows(
   const blocks = takeBlocks(a);
   // Blocks may be ahead of their head: a replay seals the same ones again.
   if (a.mailbox.unsaved.size > 0 || a.dedupe.unsaved) return { rows: blocks, complete: false };
-  const rows = [...takePurged(a), ...blocks];
+  divideLarge(a, lsn);
+  const pages = takePages(a);
+  if (!pages.complete) return { rows: [...blocks, ...pages.rows], complete: false };
+  const rows = [...takePurged(a), ...blocks, ...pages.rows];
   const owes = a.outbox.size > 0 || a.runtime.owed.size > 0;
   if (owes !== a.runtime.savedOwes) {
     rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
     a.runtime.savedOwes = owes;
   }
-  const nothing = a.state === "absent" && !owesDeletes(a);
-  const head = nothing ? new Uint8Array() : encodeHead(a, lsn);
-  const chunks = Math.ceil(head.length / CHUNK_BYTES);
-  for (let i = 0; i < chunks; i++) {
-    const value = head.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES);
-    rows.push({ key: headKey(a.point, a.name, i), value });
+  return { rows: [...rows, ...takeHead(a, lsn)], complete: true };
+}
+
+function headOf(a: AccountState, lsn: number): Uint8Array {
+  const { pages } = a.runtime;
+  return pages === null ? encodeHead(a, lsn) : encodePagedHead(a, lsn, pages);
+}
+
+/** Divides the head of an account that has become large. */
+function divideLarge(a: AccountState, lsn: number): void {
+  if (a.runtime.pages !== null || a.state === "absent") return;
+  const { wholeBytesMax } = a.headShape;
+  // Events in the tail of a mailbox are no part of what is counted.
+  const about = a.runtime.headBytes + a.mailbox.tailBytes + a.outboxBytes;
+  if ((about > wholeBytesMax || !a.runtime.measured) && headOf(a, lsn).length > wholeBytesMax) {
+    a.runtime.pages = HeadPages.divide(a);
   }
-  for (let i = chunks; i < a.runtime.savedChunks; i++) {
+}
+
+/** Takes rows of changed pages: the head follows once none is left. */
+function takePages(a: AccountState): { readonly rows: RowChange[]; readonly complete: boolean } {
+  const { pages, wholeBytes } = a.runtime;
+  if (pages === null) return { rows: [], complete: true };
+  const keyBytes = a.name.length + 64;
+  const { rows, complete } = pages.takeRows(a.mailbox.blocks, wholeBytes, keyBytes);
+  return {
+    rows: rows.map((row) => ({ key: pageKey(a.point, a.name, row), value: row.value })),
+    complete,
+  };
+}
+
+/** The head, in one row or several. */
+function takeHead(a: AccountState, lsn: number): RowChange[] {
+  const { runtime } = a;
+  const nothing = a.state === "absent" && !owesDeletes(a);
+  const head = nothing ? new Uint8Array() : headOf(a, lsn);
+  const rows: RowChange[] = chunkRows(a.point, a.name, head);
+  const chunks = rows.length;
+  for (let i = chunks; i < runtime.savedChunks; i++) {
     rows.push({ key: headKey(a.point, a.name, i), value: null });
   }
-  a.runtime.savedChunks = chunks;
-  a.runtime.savedLsn = lsn;
-  a.runtime.headBytes = head.length;
-  return { rows, complete: true };
+  runtime.savedChunks = chunks;
+  runtime.savedLsn = lsn;
+  runtime.measured = true;
+  runtime.wholeBytes = head.length;
+  runtime.headBytes = head.length + (runtime.pages?.bytes ?? 0);
+  return rows;
 }
 
 /** Takes unsaved blocks, at most about `BLOCKS_BYTES_MAX`. */

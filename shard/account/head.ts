@@ -1,4 +1,7 @@
-/** The stored form of an account's head: everything of it but what is in rows of their own. */
+/**
+ * The stored form of an account's head in one piece: everything of it but what is in rows of their own.
+ * Those of large accounts are in `head_paged.ts`.
+ */
 import type { AccountName, MailboxId } from "../name/ids.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { FormerBlock } from "../message/dedupe_rows.ts";
@@ -11,6 +14,7 @@ import {
   mailboxId,
   messagesFrom,
 } from "../record/fields.ts";
+import { BLOCK_REF } from "./block_pages.ts";
 import { bytes, list, mapped, oneOf, optional, text, uint } from "../record/schema.ts";
 import {
   holdContacts,
@@ -21,6 +25,7 @@ import {
 } from "./head_items.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
+import { BLOCK, REFUSED_RANGES } from "./page_items.ts";
 import { PAYLOAD } from "../message/packets.ts";
 import { unreadOf } from "./kept_blocks.ts";
 import { payloadSize } from "./outbox.ts";
@@ -42,7 +47,7 @@ const DEVICE = mapped(
 );
 
 /** What a head begins with, behind its version and LSN. */
-const HEAD_START = struct({
+export const HEAD_START = struct({
   state: oneOf("account checkpoint", STATES),
   id: accountIdOrNone,
   createdAt: uint,
@@ -60,30 +65,29 @@ const QUEUE = struct({
   entries: list(struct({ n: uint, payload: PAYLOAD })),
 });
 
-const PURGE = list(struct({ id: accountId, blocks: list(uint), dedupe: list(uint) }));
+/** Rows of former accounts of the name. */
+export const PURGE = list(struct({ id: accountId, blocks: list(uint), dedupe: list(uint) }));
 
 /** Dedupe blocks of former versions. */
-const FORMER = list(struct({ number: uint, firstAt: uint, lastAt: uint, count: uint }));
+export const FORMER = list(struct({ number: uint, firstAt: uint, lastAt: uint, count: uint }));
 
 const RANGES = list(
   struct({ id: accountId, table: oneOf("purged rows", ["d", "h"] as const), from: uint, to: uint }),
 );
 
-function setOf(items: readonly number[]): ReadonlySet<number> {
+/** A set of numbers. */
+export function setOf(items: readonly number[]): ReadonlySet<number> {
   return new Set(items);
 }
 
 /** A mailbox, but for the events in its tail, which follow. */
 const MAILBOX = struct({
   id: mailboxId,
-  blocks: list(struct({ first: uint, count: uint, lastAt: uint, conversations: list(uint) })),
+  blocks: list(BLOCK_REF),
   tailFirst: uint,
   lastAt: uint,
   tailConversations: mapped(list(uint), setOf, (set) => [...set]),
 });
-
-/** Of each block, in the order of the names: see `Block`. */
-const BLOCK = struct({ peerId: accountIdOrNone, lastSeen: uint });
 
 /** Of conversations with several accounts of one name: see `Conversation.outBase`. */
 const OUT_BASES = list(struct({ with: accountName, outBase: uint }));
@@ -91,7 +95,7 @@ const OUT_BASES = list(struct({ with: accountName, outBase: uint }));
 /** Of conversations with messages that were refused without a word: see `Conversation.refusedOut`. */
 const REFUSED_OUT = list(struct({
   with: accountName,
-  refusedOut: list(struct({ from: uint, to: uint, id: text })),
+  refusedOut: REFUSED_RANGES,
 }));
 
 /** Where the account has signed in from: see `KnownPlace`. */
@@ -133,12 +137,14 @@ function readMailbox(r: ByteReader): Mailbox {
   return m;
 }
 
-function writeOutbox(w: ByteWriter, a: Account): void {
+/** Writes what is owed to others. */
+export function writeOutbox(w: ByteWriter, a: Account): void {
   w.uint(a.outbox.size);
   for (const q of a.outbox.values()) QUEUE.write(w, q);
 }
 
-function readOutbox(r: ByteReader, a: AccountState): void {
+/** Reads what is owed to others. Throws `CorruptBytes`. */
+export function readOutbox(r: ByteReader, a: AccountState): void {
   for (let i = r.count(QUEUE.bytesMin); i > 0; i--) {
     const { to, toId, entries } = QUEUE.read(r);
     a.outbox.set(to, { to, toId, entries: [...entries] });
@@ -146,7 +152,7 @@ function readOutbox(r: ByteReader, a: AccountState): void {
   }
 }
 
-/** The account's head: everything but sealed blocks. */
+/** The account's head in one piece: everything but sealed blocks. */
 export function encodeHead(a: Account, lsn: number): Uint8Array {
   const w = new ByteWriter(2048);
   if (isIndexed(a)) {
@@ -175,13 +181,32 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
     ? []
     : [...a.conversations.values()].filter((c) => c.refusedOut.length > 0);
   REFUSED_OUT.write(w, refused);
+  writeEnd(w, a);
+  return w.take();
+}
+
+/** Writes what heads of both forms end with. */
+export function writeEnd(w: ByteWriter, a: Account): void {
   WAITING.write(w, [...a.waiting].map(([to, messages]) => ({ to, messages })));
   a.dedupe.encode(w);
   RANGES.write(w, a.purgedRanges);
   w.uint(a.mailbox.gapsBefore);
   UNREAD_MAIL.write(w, [...a.unread.values()]);
   KNOWN_PLACES.write(w, a.knownPlaces);
-  return w.take();
+}
+
+/** Reads it back. Throws `CorruptBytes`. */
+export function readEnd(
+  r: ByteReader,
+  account: AccountState,
+  former: readonly FormerBlock[],
+): void {
+  for (const { to, messages } of WAITING.read(r)) account.waiting.set(to, messages);
+  readDedupe(r, account, former);
+  account.mailbox.gapsBefore = r.uint();
+  for (const of of UNREAD_MAIL.read(r)) account.unread.restore(of);
+  account.knownPlaces = KNOWN_PLACES.read(r);
+  checkContiguous(account.mailbox);
 }
 
 /** Fills `account` from its head. Throws `CorruptBytes`. */

@@ -1,12 +1,13 @@
 /** The stored form of an account's contacts and conversations, which is read when they are needed. */
 import type { AccountName } from "../name/ids.ts";
 import type { Account, AccountState } from "./account.ts";
-import { type ByteReader, type ByteWriter, CorruptBytes } from "../record/bytes.ts";
+import type { ByteReader, ByteWriter } from "../record/bytes.ts";
 import type { ReadonlyLazyMap } from "./lazy_map.ts";
 import { accountIdOrNone, accountName } from "../record/fields.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
 import { list, text, uint } from "../record/schema.ts";
 import { ROSTER_ITEM, type RosterItem, skipContact } from "../roster/roster.ts";
+import { freeOf, skipPageEnd } from "./page_items.ts";
 import { struct } from "../record/struct.ts";
 
 const REFUSALS = list(struct({ n: uint, reason: text }));
@@ -39,9 +40,6 @@ const MARKS = struct({
   deliveredOut: uint,
   readOut: uint,
 });
-
-/** Index numbers without a conversation: a head with more is no head. */
-const FREE_MAX = 1_000_000;
 
 const MARKS_COUNT = Object.keys(MARKS.fields).length;
 
@@ -78,7 +76,8 @@ function readConversation(r: ByteReader, index: number): readonly [AccountName, 
   return [c.with, c];
 }
 
-function readIndexed(r: ByteReader): readonly [AccountName, Conversation] {
+/** Reads a conversation behind its index. */
+export function readIndexed(r: ByteReader): readonly [AccountName, Conversation] {
   return readConversation(r, r.uint());
 }
 
@@ -94,17 +93,20 @@ export function forEachSince(
   const since = Math.max(1, firstSeq);
   const keepsBefore = account.unread.first < since;
   const hasKept = (index: number) => keepsBefore && account.unread.get(index) !== undefined;
-  const indexed = isIndexed(account);
+  const { paged } = account.lazyConversations;
+  const indexed = paged || isIndexed(account);
   let place = 0;
   account.lazyConversations.scan((r) => {
     const kept = hasKept(indexed ? r.uint() : place++);
     const at = r.at;
     if (skipToLastSeq(r).uint() < since && !kept) {
       skipFromLastAt(r);
-      return r.skipUints(MARKS_COUNT);
+      r.skipUints(MARKS_COUNT);
+    } else {
+      r.back(at);
+      take(readConversation(r, 0)[1]);
     }
-    r.back(at);
-    take(readConversation(r, 0)[1]);
+    if (paged) skipPageEnd(r);
   }, (c) => {
     if (c.lastSeq >= since || hasKept(c.index)) take(c);
   });
@@ -129,7 +131,7 @@ function skipFromLastAt(r: ByteReader): void {
 }
 
 /** Skips a conversation; returns its name where the peer is owed a receipt, else "". */
-function skipConversation(r: ByteReader): AccountName | "" {
+export function skipConversation(r: ByteReader): AccountName | "" {
   const at = r.at;
   skipToLastSeq(r).skipUints(1);
   skipFromLastAt(r);
@@ -155,17 +157,6 @@ export function holdConversations(r: ByteReader, account: AccountState): void {
   }
   account.lazyConversations.hold(r.since(at), count, indexed ? readIndexed : readConversation);
   if (indexed) account.freeIndexes = freeOf(indexes, count);
-}
-
-/** The index numbers below the highest that no conversation has, descending. */
-function freeOf(used: ReadonlySet<number>, count: number): number[] {
-  if (used.size !== count) throw new CorruptBytes("two conversations have one index");
-  let highest = -1;
-  for (const index of used) highest = Math.max(highest, index);
-  if (highest + 1 - count > FREE_MAX) throw new CorruptBytes("a conversation's index is too high");
-  const free: number[] = [];
-  for (let i = highest; i >= 0; i--) if (!used.has(i)) free.push(i);
-  return free;
 }
 
 function readContact(r: ByteReader): readonly [AccountName, RosterItem] {

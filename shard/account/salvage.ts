@@ -5,15 +5,16 @@
 import type { AccountName } from "../name/ids.ts";
 import { AccountState } from "./account.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
-import { decodeHead, encodeHead } from "./head.ts";
+import { chunkRows, type HeadRow, readHeadRows } from "./head_rows.ts";
+import { encodeHead } from "./head.ts";
 import { encodeBlock, encodeEvent } from "../mailbox/mailbox_event.ts";
 import { pointOf } from "../name/ids.ts";
 
 /** The head of a closed account that includes the log up to `lsn`: nobody else can take its name. */
-export function closedHead(name: AccountName, lsn: number): Uint8Array {
+export function closedHead(name: AccountName, lsn: number): readonly HeadRow[] {
   const account = new AccountState(name, pointOf(name));
   account.state = "closed";
-  return encodeHead(account, lsn);
+  return chunkRows(account.point, name, encodeHead(account, lsn));
 }
 
 /** A mailbox block of `count` events at the time `at` (ms) that change nothing for any client. */
@@ -34,9 +35,9 @@ export interface Floor {
 export class SalvagedHead {
   readonly #account: AccountState;
 
-  constructor(name: AccountName, head: Uint8Array) {
+  constructor(name: AccountName, rows: readonly HeadRow[]) {
     this.#account = new AccountState(name, pointOf(name));
-    decodeHead(this.#account, head);
+    readHeadRows(this.#account, rows);
   }
 
   /** Forgets what was sent within the dedupe window; blocks that are stored are no part of it. */
@@ -61,7 +62,9 @@ export class SalvagedHead {
     return raised;
   }
 
-  encode(): Uint8Array {
-    return encodeHead(this.#account, this.#account.runtime.savedLsn);
+  /** The rows of the changed head; a node divides those of a large one again. */
+  rows(): readonly HeadRow[] {
+    const { name, point, runtime } = this.#account;
+    return chunkRows(point, name, encodeHead(this.#account, runtime.savedLsn));
   }
 }

@@ -2,12 +2,11 @@
 import type { AccountName } from "../name/ids.ts";
 import type { CheckpointBatch, CheckpointBudget, ShardInput } from "../effects.ts";
 import type { OpenBatch } from "./open_batch.ts";
-import type { RowChange } from "../account/checkpoint.ts";
+import { checkpointRows, owesDeletes, type RowChange } from "../account/checkpoint.ts";
 import type { ShardLimits } from "../limits.ts";
 import { type Account, AccountState } from "../account/account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
-import { checkpointRows, joinChunks, owesDeletes } from "../account/checkpoint.ts";
-import { decodeHead } from "../account/head.ts";
+import { type HeadRow, readHeadRows } from "../account/head_rows.ts";
 import { pointOf } from "../name/ids.ts";
 
 /** Log rows that one checkpoint write deletes at most. */
@@ -20,9 +19,9 @@ interface Loading {
 }
 
 /** Fills the account; says whose head it is that cannot be read. */
-function readHead(account: AccountState, head: Uint8Array): void {
+function readHead(account: AccountState, rows: readonly HeadRow[]): void {
   try {
-    decodeHead(account, head);
+    readHeadRows(account, rows);
   } catch (cause) {
     if (!(cause instanceof CorruptBytes)) throw cause;
     throw new CorruptBytes(`account ${account.name}: ${cause.message}`, { cause });
@@ -115,12 +114,11 @@ export class AccountCache {
   /** Takes a stored head; null where nobody waits for it any more. Run the waiters next. */
   loaded(input: ShardInput & { kind: "loaded" }, monoMs: number): Account | null {
     if (input.generation !== this.generation || !this.#loading.has(input.name)) return null;
-    const { dedupeShape } = this.#limits;
-    const account = new AccountState(input.name, pointOf(input.name), dedupeShape);
-    if (input.damage !== undefined) throw damaged(input.name, input.damage);
-    const head = joinChunks(input.chunks);
-    if (head !== null) readHead(account, head);
-    account.runtime.savedChunks = input.chunks.length;
+    const { dedupeShape, headShape } = this.#limits;
+    const { name } = input;
+    const account = new AccountState(name, pointOf(name), dedupeShape, headShape);
+    if (input.damage !== undefined) throw damaged(name, input.damage);
+    readHead(account, input.rows);
     account.runtime.savedOwes = account.outbox.size > 0 || account.runtime.owed.size > 0;
     account.runtime.usedMs = monoMs;
     this.#accounts.set(input.name, account);
@@ -201,7 +199,7 @@ export class AccountCache {
     const cut = this.#cut(batch, changes.length > 0 || budget.all);
     if (changes.length === 0 && cut === null) {
       // Accounts that came and went between two checkpoints need no row, and nobody to save them.
-      this.#saving.clear();
+      this.dropCheckpoint();
       return null;
     }
     return { changes, cut, accounts: this.#saving.size, bytes };
@@ -295,6 +293,17 @@ export class AccountCache {
     }
   }
 
+  /** Whether a checkpoint is on its way to the store. */
+  get writing(): boolean {
+    return this.#writing.length > 0;
+  }
+
+  /** No checkpoint is written. */
+  dropCheckpoint(): void {
+    this.#saving.clear();
+    this.#writing = [];
+  }
+
   /** Forgets everything; what waits for an account is run and finds it missing. */
   clear(): void {
     const waiters = [...this.#loading.values()].flatMap((loading) => loading.waiters);
@@ -302,8 +311,7 @@ export class AccountCache {
     this.#accounts.clear();
     this.#loading = new Map();
     this.#dirty.clear();
-    this.#saving.clear();
-    this.#writing = [];
+    this.dropCheckpoint();
     this.#evictCursor = null;
     this.#heldLsn = Infinity;
     this.#run(waiters);

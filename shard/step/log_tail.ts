@@ -46,11 +46,12 @@ export class LogTail {
         entry.kind === "import_begun";
       if (lsn <= account.runtime.savedLsn || !begun) continue;
       if (first === 0) first = lsn;
+      account.runtime.measured = false;
       apply(account, entry);
     }
     this.#tail.delete(account.name);
     if (first === 0) return 0;
-    for (const c of account.conversations.values()) {
+    for (const c of account.lazyConversations.valuesOfChanged()) {
       const untold = c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold;
       if (untold) account.runtime.owed.add(c.with);
       else account.runtime.owed.delete(c.with);

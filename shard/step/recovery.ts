@@ -28,7 +28,10 @@ const WITHHELD_MAX = 10_000;
 type State =
   | { readonly kind: "serving"; readonly sinceMs: number }
   | { readonly kind: "reading"; readonly reading: LogReading }
-  /** The batch in flight has an outcome of its own; the log is read once that is known. */
+  /**
+   * The batch in flight has an outcome of its own, and a checkpoint that is being written replaces rows
+   * that are to be read: the log is read once both are known.
+   */
   | { readonly kind: "in_flight" }
   /**
    * Too many bugs in a row, or the log is damaged: it is read again at `untilMs` (monotonic), for the
@@ -56,6 +59,8 @@ export class Recovery {
   #bugs = 0;
   /** Readings in a row that found the log damaged. */
   #damagedReadings = 0;
+  /** Whether a checkpoint was on its way to the store at a bug. */
+  #checkpointing = false;
   #down = false;
 
   /** `handle` takes the withheld inputs at the end. */
@@ -152,13 +157,13 @@ export class Recovery {
     }
   }
 
-  /** The batch in flight is all that may still be committed: it is waited for. */
+  /** What is in flight is all that may still be stored: it is waited for. */
   #reload(): void {
+    this.#checkpointing ||= this.#turn.accounts.writing;
     this.#requests.giveUp();
     for (const lost of this.#turn.batch.dropOpen()) this.#lose(lost);
     this.#forget();
-    if (this.#turn.batch.inFlight) this.#state = { kind: "in_flight" };
-    else this.#pauseOrBegin();
+    this.#awaitWrites();
   }
 
   /** Takes an input while the shard does not serve; returns whether it is to handle it now. */
@@ -172,6 +177,7 @@ export class Recovery {
         return true;
       case "committed":
       case "commit_failed":
+      case "checkpointed":
         if (state.kind === "in_flight") this.#concluded(input);
         return false;
       case "tick":
@@ -186,7 +192,6 @@ export class Recovery {
       case "log_damaged":
         if (state.kind === "reading" && input.reading === this.reading) this.#logDamaged(input);
         return false;
-      case "checkpointed":
       case "dedupe_loaded":
       case "block_loaded":
         return false;
@@ -238,12 +243,21 @@ export class Recovery {
     for (const input of withheld) this.#withhold(input);
   }
 
-  /** The outcome of the batch that was in flight at a bug. */
-  #concluded(input: ShardInput & { kind: "committed" | "commit_failed" }): void {
+  #awaitWrites(): void {
+    const writing = this.#checkpointing || this.#turn.batch.inFlight;
+    if (writing) this.#state = { kind: "in_flight" };
+    else this.#pauseOrBegin();
+  }
+
+  /** The outcome of a write that was in flight at a bug; after a failed one none is. */
+  #concluded(
+    input: ShardInput & { kind: "committed" | "commit_failed" | "checkpointed" },
+  ): void {
     const { batch, out } = this.#turn;
     if (input.kind === "committed") out.push(...batch.committed(input.batch));
-    else for (const lost of batch.drop()) this.#lose(lost);
-    this.#pauseOrBegin();
+    if (input.kind === "commit_failed") { for (const lost of batch.drop()) this.#lose(lost); }
+    if (input.kind !== "committed") this.#checkpointing = false;
+    this.#awaitWrites();
   }
 
   #read(

@@ -124,7 +124,7 @@ export class Shard {
     return this.#recovery.guard("checkpoint", () => {
       if (batch.open) throw new Error(`shard ${this.id}: checkpoint of an open batch`);
       return accounts.checkpoint(batch, now.mono, budget);
-    });
+    }, () => accounts.dropCheckpoint());
   }
 
   // ---- changes of ownership

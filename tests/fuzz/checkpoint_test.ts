@@ -4,7 +4,7 @@ import { rightsOf } from "../../shard/account/rights.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
-import { checkpointRows, CHUNK_BYTES, joinChunks } from "../../shard/account/checkpoint.ts";
+import { stored } from "./stored_state.ts";
 import { decodeHead, encodeHead } from "../../shard/account/head.ts";
 import {
   decodeDedupeBlock,
@@ -35,47 +35,6 @@ const WINDOW_BYTES = 12;
 const UNREAD_BYTES = 2;
 /** What is in a head since it has the places of sign-ins. */
 const PLACES_BYTES = 1;
-
-function dedupeOf({ dedupe }: AccountState) {
-  const w = new ByteWriter();
-  dedupe.encode(w);
-  return { former: dedupe.former, rest: w.take() };
-}
-
-/** What of an account a head must bring back. */
-function stored(a: AccountState) {
-  const { mailbox: m } = a;
-  return {
-    state: a.state,
-    id: a.id,
-    createdAt: a.createdAt,
-    credentials: a.credentials,
-    devices: a.devices,
-    messagesFrom: a.messagesFrom,
-    lastSeen: a.lastSeen,
-    ackedSeq: a.ackedSeq,
-    invite: a.invite,
-    roster: [...a.roster],
-    blocked: [...a.blocked],
-    conversations: [...a.conversations.values()].map((c) => ({ ...c })),
-    undelivered: [...a.undelivered],
-    unread: [...a.unread.values()],
-    outbox: [...a.outbox.values()].map(({ to, toId, entries }) => ({ to, toId, entries })),
-    dedupe: dedupeOf(a),
-    purgedRanges: a.purgedRanges,
-    purge: a.purge,
-    mailbox: {
-      id: m.id,
-      blocks: m.blocks,
-      gapsBefore: m.gapsBefore,
-      tailFirst: m.tailFirst,
-      tail: { ...m.tail(), packed: [...m.tail().packed] },
-      tailBytes: m.tailBytes,
-      lastAt: m.lastAt,
-      conversations: [...m.tailConversations],
-    },
-  };
-}
 
 Deno.test("decodeHead brings back what encodeHead kept of an account", () => {
   fc.assert(
@@ -224,22 +183,6 @@ Deno.test("checkpoint rows of a future version are refused with both versions", 
   const block = encodeDedupeBlock(0, new Uint8Array());
   block[0] = 3;
   throws(() => decodeDedupeBlock(block), { name, message: /of version 3, this .* reads 1 and 2/ });
-});
-
-Deno.test("checkpointRows: heads of many chunks join to the same account", () => {
-  const account = new AccountState(NAME, 0);
-  account.state = "active";
-  for (let i = 0; i < 3000; i++) {
-    account.blocked.set(`${"b".repeat(60)}${i}` as AccountName, { peerId: "", lastSeen: i });
-  }
-  const rows = checkpointRows(account, 9).rows.filter((r) => r.key[0] === "u");
-  ok(rows.length > 2 && rows.every((r) => r.value!.length <= CHUNK_BYTES));
-  const joined = joinChunks(rows.map((r) => r.value!))!;
-  deepEqual(stored(decoded(joined)), stored(account));
-  // Without one of them nothing may come out that looks whole.
-  throws(() => decoded(joinChunks(rows.slice(0, -1).map((r) => r.value!))!), {
-    name: "CorruptBytes",
-  });
 });
 
 const half = fc.integer({ min: 0, max: 0xffffffff });

@@ -195,7 +195,7 @@ const STORE: readonly Mutant[] = [
     ],
     [
       "wait for a checkpoint that needs no write",
-      "      this.#saving.clear();\n      return null;",
+      "      this.dropCheckpoint();\n      return null;",
       "      return null;",
     ],
     [
@@ -253,6 +253,61 @@ const STORE: readonly Mutant[] = [
       "checkpoint without where the numbers of an account begin",
       "filter((c) => c.outBase > 0)",
       "filter((c) => c.outBase < 0)",
+    ],
+  ),
+  ...inFile(
+    "shard/account/stored_pages.ts",
+    [
+      "write a page over the one that the head refers to",
+      "const place = (stored.place + 1) % PLACES;",
+      "const place = 0 * stored.place;",
+    ],
+    [
+      "go on referring to the old place of a page",
+      "else this.#stored.set(page, { place, rows, bytes });",
+      "else if (!this.#stored.has(page)) this.#stored.set(page, { place, rows, bytes });",
+    ],
+  ),
+  ...inFile(
+    "shard/account/head_pages.ts",
+    [
+      "write the head before its last pages",
+      "const complete = this.#queue.length === 0 && this.#changed() === null;",
+      "const complete = true;",
+    ],
+    [
+      "delete a row that is written again",
+      "      this.#unneeded.delete(textOf(row));\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "shard/account/item_pages.ts",
+    [
+      "do not write a page whose conversation has changed",
+      "    this.#itemsOf(page);\n    this.#changed.add(page.number);",
+      "    this.#itemsOf(page);",
+    ],
+    [
+      "do not write a page that has lost an item",
+      "    this.#pageOf.delete(name);\n    this.#changed.add(page.number);",
+      "    this.#pageOf.delete(name);",
+    ],
+  ),
+  ...inFile(
+    "shard/account/block_pages.ts",
+    [
+      "do not list new mailbox blocks in their page",
+      "if (was?.count !== is.count || was.last !== is.last) this.changed.add(number);",
+      "if (was === undefined || is.count < was.count) this.changed.add(number);",
+    ],
+  ),
+  ...inFile(
+    "shard/step/recovery.ts",
+    [
+      "read heads while a checkpoint replaces them",
+      "    this.#checkpointing ||= this.#turn.accounts.writing;\n",
+      "",
     ],
   ),
   ...inFile(

@@ -3,12 +3,11 @@ import type { Account } from "../../shard/account/account.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
-import { joinChunks } from "../../shard/account/checkpoint.ts";
-import { decodeHead } from "../../shard/account/head.ts";
+import { type HeadRow, readHeadRows } from "../../shard/account/head_rows.ts";
 import { decodeRegister } from "../../server/store/register_rows.ts";
 import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
 import { TABLE_REGISTER } from "../../server/node/ports.ts";
-import { SMALL_WINDOW } from "./config.ts";
+import { SMALL_PAGES, SMALL_WINDOW } from "./config.ts";
 import { Violation } from "./history.ts";
 
 /** The shard table on the disk; undefined where there is none. */
@@ -22,19 +21,18 @@ function fail(text: string): never {
 }
 
 function heads(disk: MemoryDisk): Account[] {
-  const chunks = new Map<string, Uint8Array[]>();
-  const points = new Map<string, number>();
-  for (const { key, value } of disk.rows(["u"])) {
-    const name = key[2] as string;
-    points.set(name, key[1] as number);
-    const list = chunks.get(name);
-    if (list === undefined) chunks.set(name, [value]);
-    else list.push(value);
+  const rowsOf = new Map<AccountName, HeadRow[]>();
+  for (const row of disk.rows(["u"])) {
+    const name = row.key[2] as AccountName;
+    const list = rowsOf.get(name);
+    if (list === undefined) rowsOf.set(name, [row]);
+    else list.push(row);
   }
-  return [...chunks].map(([name, values]) => {
-    const account = new AccountState(name as AccountName, points.get(name)!, SMALL_WINDOW);
-    decodeHead(account, joinChunks(values)!);
-    return account;
+  return [...rowsOf].flatMap(([name, rows]) => {
+    const point = rows[0]!.key[1] as number;
+    const account = new AccountState(name, point, SMALL_WINDOW, SMALL_PAGES);
+    // A crash in the first checkpoint of an account may leave pages.
+    return readHeadRows(account, rows) ? [account] : [];
   });
 }
 

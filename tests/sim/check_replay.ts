@@ -7,11 +7,12 @@ import type { MemoryDisk } from "./memory_store.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { Cluster } from "./cluster.ts";
 import { AccountState } from "../../shard/account/account.ts";
-import { joinChunks } from "../../shard/account/checkpoint.ts";
+import type { Items } from "../../shard/account/lazy_map.ts";
 import { decodeHead, encodeHead } from "../../shard/account/head.ts";
+import { readHeadRows } from "../../shard/account/head_rows.ts";
 import { LogTail } from "../../shard/step/log_tail.ts";
 import { readRecord } from "../../shard/account/records.ts";
-import { SMALL_WINDOW } from "./config.ts";
+import { SMALL_PAGES, SMALL_WINDOW } from "./config.ts";
 import { Violation } from "./history.ts";
 
 /** Within this time commits and checkpoints under way end, ms. */
@@ -62,12 +63,25 @@ function readLog(disk: MemoryDisk, shard: Shard, unsealed: readonly Uint8Array[]
 }
 
 function readHead(disk: MemoryDisk, { name, point }: Account): AccountState {
-  const account = new AccountState(name, point, SMALL_WINDOW);
-  const chunks = disk.rows(["u", point, name]).map(({ value }) => value);
-  account.runtime.savedChunks = chunks.length;
-  const head = joinChunks(chunks);
-  if (head !== null) decodeHead(account, head);
+  const account = new AccountState(name, point, SMALL_WINDOW, SMALL_PAGES);
+  readHeadRows(account, disk.rows(["u", point, name]));
   return account;
+}
+
+/** Puts items into the order of their names: that in which they came is not kept in pages. */
+function sortItems(a: AccountState): void {
+  const sort = <V>(items: Items<V>) => {
+    const all = [...items].sort(([x], [y]) => x < y ? -1 : 1);
+    items.clear();
+    for (const [name, item] of all) items.set(name, item);
+  };
+  sort(a.roster);
+  sort(a.blocked);
+  // Where they have no index of their own, their place is the index.
+  if (a.pairGeneration > 0) sort(a.conversations);
+  const undelivered = [...a.undelivered].sort();
+  a.undelivered.clear();
+  for (const name of undelivered) a.undelivered.add(name);
 }
 
 /** All that a head has, and the rows that the next checkpoint is to delete. */
@@ -76,6 +90,7 @@ function durable(account: Account): string {
   decodeHead(copy, encodeHead(account, 0));
   // A released name has no checkpoint to say which rows have been deleted: a replay does it again.
   if (copy.state === "absent") copy.purge = [];
+  sortItems(copy);
   const head = new TextDecoder("latin1").decode(encodeHead(copy, 0));
   return `${head} drops ${account.mailbox.dropped.join()}`;
 }

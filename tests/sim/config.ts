@@ -5,6 +5,7 @@
  */
 import type { EdgeLimits } from "../../server/edge/types.ts";
 import type { DedupeShape } from "../../shard/message/dedupe.ts";
+import type { HeadShape } from "../../shard/account/head_pages.ts";
 import type { NetworkQuality } from "./network.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import { LAN } from "./network.ts";
@@ -159,6 +160,15 @@ export const NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace",
 /** Few entries a block and few blocks a row, so that short histories have many of both. */
 export const SMALL_WINDOW: DedupeShape = { blockEntries: 3, rowBlocks: 2, hashBits: 64 };
 
+/** The same for the heads of accounts, which have several writes of pages then. */
+export const SMALL_PAGES: HeadShape = {
+  wholeBytesMax: 500,
+  pageItems: 2,
+  pagePositions: 16,
+  rowBytes: 90,
+  writeBytes: 200,
+};
+
 /** Live sessions of an account: more than the devices that any user has. */
 export const SESSIONS_MAX = 4;
 
@@ -173,6 +183,7 @@ function shardLimits(prng: Prng, trims: boolean, cold: boolean): ShardLimits {
     cacheAccountsMax: cold ? 1 : prng.pick([1, 3, 5000]),
     // With few bits, many keys have the same hash.
     dedupeShape: { ...SMALL_WINDOW, hashBits: prng.fork("dedupe").pick([3, 6, 64]) },
+    headShape: { ...SMALL_PAGES, wholeBytesMax: prng.fork("pages").pick([500, 1500, 32_000]) },
     outboxWindow: prng.pick([1, 4, 64]),
     receiptDelayMs: prng.pick([50, 500]),
     mailboxEventsMax: trims ? prng.pick([20, 60]) : SHARD_LIMITS.mailboxEventsMax,

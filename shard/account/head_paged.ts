@@ -1,0 +1,61 @@
+/** The stored form of the head of a large account: what of it is not in pages, and where they are. */
+import type { Account, AccountState } from "./account.ts";
+import { type ByteReader, ByteWriter } from "../record/bytes.ts";
+import { FORMER, HEAD_START, PURGE, readEnd, readOutbox, setOf } from "./head.ts";
+import { type FindPageRow, HeadPages } from "./head_pages.ts";
+import { list, mapped, uint } from "../record/schema.ts";
+import { Mailbox } from "../mailbox/mailbox.ts";
+import { mailboxId } from "../record/fields.ts";
+import type { MailboxId } from "../name/ids.ts";
+import { readVersion, struct } from "../record/struct.ts";
+import { writeEnd, writeOutbox } from "./head.ts";
+
+/** Version of heads in pages; their first byte. */
+const HEAD_VERSION_PAGED = 3;
+
+/** A mailbox, but for its blocks, and for the events in its tail, which follow. */
+const MAILBOX = struct({
+  id: mailboxId,
+  tailFirst: uint,
+  lastAt: uint,
+  tailConversations: mapped(list(uint), setOf, (set) => [...set]),
+});
+
+/** Whether stored bytes are a head in pages, or the first of several rows of one. */
+export function isPagedHead(bytes: Uint8Array): boolean {
+  return bytes[0] === HEAD_VERSION_PAGED;
+}
+
+/** The head of an account in pages, without them. */
+export function encodePagedHead(a: Account, lsn: number, pages: HeadPages): Uint8Array {
+  const w = new ByteWriter(4096);
+  w.u8(HEAD_VERSION_PAGED).uint(lsn).uint(a.pairGeneration).uint(a.pairOutFloor);
+  HEAD_START.write(w, a);
+  for (const d of a.devices) w.uint(d.usedAt);
+  MAILBOX.write(w, a.mailbox);
+  w.bytes(a.mailbox.encodeTail());
+  pages.encode(w);
+  writeOutbox(w, a);
+  FORMER.write(w, a.dedupe.former);
+  PURGE.write(w, a.purge);
+  writeEnd(w, a);
+  return w.take();
+}
+
+/** Fills `account` from its head and its pages, whose rows `find` returns. Throws `CorruptBytes`. */
+export function decodePagedHead(account: AccountState, r: ByteReader, find: FindPageRow): void {
+  readVersion(r, "account checkpoint", HEAD_VERSION_PAGED);
+  account.runtime.savedLsn = r.uint();
+  account.pairGeneration = r.uint();
+  account.pairOutFloor = r.uint();
+  HEAD_START.fill(r, account);
+  account.devices = account.devices.map((d) => ({ ...d, usedAt: r.uint() }));
+  account.mailbox = MAILBOX.fill(r, new Mailbox("" as MailboxId));
+  account.mailbox.decodeTail(r.view());
+  const pages = HeadPages.decode(r, account, find);
+  readOutbox(r, account);
+  const former = FORMER.read(r);
+  account.purge = [...PURGE.read(r)];
+  readEnd(r, account, former);
+  account.runtime.pages = pages;
+}
