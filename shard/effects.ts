@@ -198,6 +198,8 @@ export interface CheckpointBudget {
   readonly rowsMax: number;
   readonly bytesMax: number;
   readonly all: boolean;
+  /** Whether nothing is in the write so far. */
+  readonly first: boolean;
 }
 
 /** Rows of one checkpoint write, and the log rows it makes superfluous. */

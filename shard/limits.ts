@@ -18,8 +18,7 @@ export interface ShardLimits {
   readonly outboxPerPeerMax: number;
   /** Characters of unacked messages of one account, to all peers, before sends are refused. */
   readonly outboxCharsMax: number;
-  /** Bytes of contacts, conversations and the rest of an account's head. With blocks and outbox it
-   * has to fit into one write of the store. */
+  /** Bytes of contacts, conversations and the rest of an account's head. */
   readonly headBytesMax: number;
   /** Bytes beyond `headBytesMax` that only blocks may take: an account without room can still block. */
   readonly blockBytesMax: number;

@@ -11,7 +11,7 @@ export const FIXED_SHARD = {
   /** Unacked packets to one peer before sends to it are refused. */
   outboxPerPeerMax: 1000,
   /** Bytes beyond `storage.accountBytesMax` that only blocks may take: an account without room can still block. */
-  blockBytesMax: 100_000,
+  blockBytesMax: 4_000_000,
   /** Packets to one peer that wait for their acks at once. */
   outboxWindow: 64,
   /** Events of one peer's requests (ms each, burst): a peer that asks again and again gains nothing. */

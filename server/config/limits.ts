@@ -38,7 +38,7 @@ const limits = {
     10_000,
   ),
   conversationsMax: count(
-    4000,
+    10_000,
     "conversations",
     "Conversations that others may begin with an account; it may itself begin as many more.",
     10,
@@ -170,9 +170,9 @@ const storage = {
     doc: "Largest own store that a start looks through for damage, at about 500 MB a second.",
   }),
   accountBytesMax: int({
-    default: 450_000,
+    default: 16_000_000,
     min: 50_000,
-    max: 480_000,
+    max: 256_000_000,
     unit: "bytes",
     doc:
       "What contacts, conversations and other state of one account take; others fill 3/4 at most.",

@@ -1,5 +1,4 @@
 /** What settings owe each other: faults stop the start, warnings are printed with it. */
-import { FIXED_SHARD } from "./fixed.ts";
 import { OTHERS_PART } from "../../shard/limits.ts";
 import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
@@ -39,22 +38,22 @@ function hostOf(origin: string): string {
   return new URL(origin).hostname.replace(/^\[|\]$/g, "");
 }
 
-/** Bytes of an account's head that blocks may take besides, and of the smallest reserve. */
-const HEAD_OTHER_BYTES = FIXED_SHARD.blockBytesMax + 16_384;
+/** Bytes of a write with an account's head: its devices, marks and tail, pages, and keys to delete. */
+const HEAD_OTHER_BYTES = 320 * 1024;
 
 /** Bytes of a conversation, and of a contact without label and groups, with names of 16 characters. */
-const CONVERSATION_BYTES = 84;
+const CONVERSATION_BYTES = 88;
 const CONTACT_BYTES = 40;
 
-function accountFaults({ limits, storage }: Config): string[] {
+function accountFaults({ limits }: Config): string[] {
+  const { sendingCharsMax, waitingTotalCharsMax } = limits;
   // A character takes three bytes at most.
-  const room = STORE_LIMITS.writeBytesMax - HEAD_OTHER_BYTES - storage.accountBytesMax;
-  const most = Math.floor(room / 3);
-  if (limits.sendingCharsMax <= most) return [];
+  const most = Math.floor((STORE_LIMITS.writeBytesMax - HEAD_OTHER_BYTES) / 3);
+  if (sendingCharsMax + waitingTotalCharsMax <= most) return [];
   return [
-    `limits.sendingCharsMax is ${limits.sendingCharsMax} but with storage.accountBytesMax ` +
-    `${storage.accountBytesMax} an account fits into one write of the store up to ${most}: ` +
-    "lower one of the two",
+    `limits.sendingCharsMax is ${sendingCharsMax} and limits.waitingTotalCharsMax is ` +
+    `${waitingTotalCharsMax}, but what an account sends fits into one write of the store up to ` +
+    `${most} together: lower one of the two`,
   ];
 }
 

@@ -236,6 +236,7 @@ export class Committer {
         rowsMax: CHECKPOINT_ROWS_MAX - rows,
         bytesMax: CHECKPOINT_BYTES_MAX - bytes,
         all,
+        first: parts.length === 0,
       });
       if (batch === null) continue;
       const { changes, cut } = batch;

@@ -11,6 +11,8 @@ import { pointOf } from "../name/ids.ts";
 
 /** Log rows that one checkpoint write deletes at most. */
 const CUT_ROWS_MAX = 200;
+/** A head of more bytes is the first one of a write, and with that the last. */
+const ALONE_BYTES = 128 * 1024;
 /** Accounts looked at by one call of `evict`. */
 const EVICT_LOOK = 200;
 
@@ -184,6 +186,8 @@ export class AccountCache {
     let bytes = 0;
     for (const [account, since] of this.#dirty) {
       if (!budget.all && monoMs - since < this.#limits.checkpointMs) break;
+      const alone = budget.first && changes.length === 0;
+      if (account.runtime.wholeBytes > ALONE_BYTES && !alone) break;
       const { rows, complete } = checkpointRows(account, batch.lastLsn);
       this.#writing.push(account);
       changes.push(...rows);

@@ -303,14 +303,6 @@ const STORE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "shard/step/recovery.ts",
-    [
-      "read heads while a checkpoint replaces them",
-      "    this.#checkpointing ||= this.#turn.accounts.writing;\n",
-      "",
-    ],
-  ),
-  ...inFile(
     "shard/step/log_tail.ts",
     [
       "replay what the checkpoint has",

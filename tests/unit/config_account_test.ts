@@ -19,16 +19,18 @@ Deno.test("10.7: the start warns of counts that no account reaches, and not by d
     "limits.rosterMax": "2000",
     "storage.accountBytesMax": "50000",
   });
-  assert.match(conversations!, /conversationsMax is 10000 but others can begin about 446 in/);
+  assert.match(conversations!, /conversationsMax is 10000 but others can begin about 426 in/);
   assert.match(contacts!, /rosterMax is 2000 but about 1250 contacts without labels fit/);
   assert.deepEqual(rest, []);
 });
 
-Deno.test("10.7: an account has to fit into one write of the store", () => {
-  const result = resolved({
-    "limits.sendingCharsMax": "131072",
-    "storage.accountBytesMax": "480000",
-  });
+Deno.test("10.7: what an account sends has to fit into one write of the store", () => {
+  const most = { "limits.sendingCharsMax": "131072", "storage.accountBytesMax": "256000000" };
+  assert.ok(resolved(most).ok);
+  const result = resolved({ ...most, "limits.waitingTotalCharsMax": "65536" });
   assert.ok(!result.ok);
-  assert.match(result.errors.join(), /sendingCharsMax is 131072 but .* up to 74272: lower one/);
+  assert.match(
+    result.errors.join(),
+    /sendingCharsMax is 131072 and .* is 65536, but .* up to 163840 together: lower one/,
+  );
 });

@@ -30,11 +30,13 @@ Deno.test("9 B6: no part has a table of defaults of its own, nor limits by defau
 
 Deno.test("9 B6: relations of bounds that are no settings", () => {
   checkAdmissionOptions(ADMISSION);
-  // The head of an account and what it owes to others are one write; a character takes 3 bytes.
-  const most = shardLimits(configOf("/data", { "storage.accountBytesMax": "480000" }));
-  const { headBytesMax, blockBytesMax, outboxCharsMax } = most;
-  const head = headBytesMax + blockBytesMax + 3 * outboxCharsMax;
-  assert.ok(head < STORE_LIMITS.writeBytesMax, `${head} bytes`);
+  // What an account owes to others is one write, with a row of a page; a character takes 3 bytes.
+  const most = shardLimits(configOf("/data", { "limits.sendingCharsMax": "131072" }));
+  const { headShape, outboxCharsMax, waitingTotalCharsMax } = most;
+  const head = headShape.writeBytes + headShape.rowBytes +
+    3 * (outboxCharsMax + waitingTotalCharsMax);
+  assert.ok(head < STORE_LIMITS.writeBytesMax - 128 * 1024, `${head} bytes`);
+  assert.ok(headShape.rowBytes < STORE_LIMITS.valueBytesMax);
 });
 
 Deno.test("9 B8: all of a setting derives from its schema and metadata", () => {
