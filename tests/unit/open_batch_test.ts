@@ -58,8 +58,8 @@ Deno.test("a disk that stalls under load loses nothing and exceeds no limit of t
   assert.equal(w.bodies("bob").length, 900);
 });
 
-Deno.test("an account's head never outgrows one write of the store", () => {
-  const w = new NodeFixture({ shards: 1, limits: { rosterMax: 10_000 } });
+Deno.test("an account never outgrows its bytes, and what fits is stored", () => {
+  const w = new NodeFixture({ shards: 1, limits: { rosterMax: 10_000, headBytesMax: 450_000 } });
   w.account("alice");
   const groups = Array.from({ length: 16 }, (_, i) => `${i}`.repeat(64));
   const codes = new Set<string>();
