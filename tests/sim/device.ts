@@ -89,13 +89,14 @@ export class Device {
     if (this.#life !== life) this.#forget(life);
     const greeting = this.#greeting(life);
     this.#askedAfter = greeting.after;
-    this.note(
-      `connects by ${this.transport} with ${"token" in greeting.proof ? "token" : "password"}` +
-        `${greeting.session === null ? "" : ", session"}, after ${greeting.after ?? "nothing"}`,
-    );
     const links = ++this.#links;
     const host = this.#hostOf(links);
     const node = this.#cluster.nodeFor(this, prng);
+    this.note(
+      `connects to ${node.who} by ${this.transport} ` +
+        `with ${"token" in greeting.proof ? "token" : "password"}` +
+        `${greeting.session === null ? "" : ", session"}, after ${greeting.after ?? "nothing"}`,
+    );
     const Kind = this.transport === "socket" ? SocketLink : PollLink;
     this.#link = new Kind(this.#cluster.network, node, this.#address, greeting, host);
   }

@@ -12,6 +12,7 @@ import {
   wsLimits,
 } from "../../server/settings.ts";
 import { DEFAULTS } from "./sim_ports.ts";
+import { makeProtocol } from "../../server/v1/protocol.ts";
 
 export const SHARD_LIMITS = shardLimits(DEFAULTS);
 export const EDGE_LIMITS = edgeLimits(DEFAULTS);
@@ -24,3 +25,6 @@ export const GATEWAY_LIMITS = gatewayLimits(DEFAULTS);
 export const ADMISSION = admissionOptions(DEFAULTS);
 /** The secret is all zeros; the domain is `localhost`. */
 export const SIGN_IN_OPTIONS = signInOptions(DEFAULTS, new Uint8Array(32));
+/** The domain of every simulated account. */
+export const DOMAIN = "sim.example";
+export const PROTOCOL = makeProtocol(PROTOCOL_LIMITS);

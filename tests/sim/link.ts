@@ -251,7 +251,7 @@ export class PollLink implements Link {
   #signIn(proof: { readonly user: string; readonly password: string }): void {
     const input = { ...proof, device: this.#greeting.device };
     this.#call(
-      (reply) => this.#node.restSignIn(input, this.#address, reply),
+      (reply) => this.#node.rest.signIn(input, this.#address, reply),
       (token) => {
         this.#host.token(token);
         this.#openSession(token);
@@ -262,7 +262,7 @@ export class PollLink implements Link {
   #openSession(token: string): void {
     this.#token = token;
     this.#call(
-      (reply) => this.#node.restOpen(token, this.#address, this.#greeting, reply),
+      (reply) => this.#node.rest.open(token, this.#address, this.#greeting, reply),
       (text) => {
         const welcome = JSON.parse(text) as Welcome;
         this.#session = welcome.session;
@@ -300,7 +300,7 @@ export class PollLink implements Link {
     const asked = { after: sure ? null : this.#cursor, soft: this.#soft, wait: POLL_S };
     this.#poll = this.#network.call<Answer>(
       this.#node,
-      (reply) => this.#node.restPoll(this.#token, this.#address, this.#session!, asked, reply),
+      (reply) => this.#node.rest.poll(this.#token, this.#address, this.#session!, asked, reply),
       (answer) => this.#polled(answer),
       POLL_S * 1000 + ANSWER_MS,
     );
@@ -342,7 +342,7 @@ export class PollLink implements Link {
     this.#network.call<Answer>(
       this.#node,
       (reply) => {
-        this.#node.restCommand(this.#token, this.#address, session, name, fields, reply);
+        this.#node.rest.command(this.#token, this.#address, session, name, fields, reply);
         return () => {};
       },
       done,

@@ -3,50 +3,33 @@
  * the code that production runs, from the protocol down to the store; only the ports, the
  * transports and the rim of HTTP are the simulation's.
  */
-import type { AccountName, DeviceId, NodeId } from "../../shard/name/ids.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
-import type { Answer, Greeting } from "./link.ts";
-import type { Cancel, Log, Ports } from "../../server/node/ports.ts";
+import type { Log, Ports } from "../../server/node/ports.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
 import type { LogLine } from "./sim_ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { Prng } from "./prng.ts";
-import type { Principal } from "../../server/v1/sign_in.ts";
 import type { ProtocolHost } from "../../server/v1/protocol_host.ts";
-import type { Result } from "../../shard/errors.ts";
 import type { Server } from "./network.ts";
 import type { SimCell } from "./sim_cell.ts";
 import type { SimConfig } from "./config.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import type { Wire } from "./wire.ts";
 import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
-import {
-  byPassword,
-  byToken,
-  devicePresence,
-  endChoice,
-  sessionChoice,
-} from "../../server/v1/sign_in.ts";
-import { routerOf } from "../../server/v1/commands.ts";
 import { type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
-import { objectText } from "../../server/text/json_text.ts";
-import { makeProtocol, welcomeFields } from "../../server/v1/protocol.ts";
 import { memoryLog } from "./sim_ports.ts";
 import { INJECTED } from "./step_faults.ts";
 import { Node } from "../../server/node/node.ts";
-import { parseCursor, parseSessionId } from "../../shard/name/ids.ts";
 import { VisibleCell, VisibleSessions } from "./visible.ts";
-import { CONNECTION_LIMITS, PROTOCOL_LIMITS, SIGN_IN_OPTIONS } from "./limits.ts";
+import { CONNECTION_LIMITS, DOMAIN, PROTOCOL, SIGN_IN_OPTIONS } from "./limits.ts";
+import { SimRest } from "./sim_rest.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 import { makeEdge, makeNode, type TestNode } from "./test_node.ts";
 
-/** The domain of every simulated account. */
-export const DOMAIN = "sim.example";
-
-const PROTOCOL = makeProtocol(PROTOCOL_LIMITS);
 const CONNECTION = {
   ...CONNECTION_LIMITS,
   rates: {
@@ -107,6 +90,8 @@ export class SimNode implements Server {
   readonly id: NodeId;
   readonly who: string;
   readonly disk: MemoryDisk;
+  /** What its REST routes do. */
+  readonly rest = new SimRest(this);
   readonly #host: NodeHost;
   readonly #prng: Prng;
   #running: Running | null = null;
@@ -155,7 +140,9 @@ export class SimNode implements Server {
     const { cell, config, time } = this.#host;
     this.#starts++;
     const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
-    const { log, lines } = memoryLog();
+    const { log, lines } = memoryLog(false, ({ event, fields }) => {
+      if (cell !== null) this.#host.note(this.who, `${event} ${JSON.stringify(fields)}`);
+    });
     let deliver: (packet: EdgePacket) => void = () => {};
     const visible = new VisibleSessions(cell?.visible ?? new VisibleCell());
     const parts = this.#makeNode(process, log, (packet) => {
@@ -270,130 +257,4 @@ export class SimNode implements Server {
   accept(wire: WireConnection): WireHandler | null {
     return this.serving ? this.running.connect(wire) : null;
   }
-
-  // ---- what the REST routes do, without HTTP
-
-  /** POST /v1/auth/password; the value is the token. */
-  restSignIn(
-    input: { readonly user: string; readonly password: string; readonly device: string },
-    address: string,
-    reply: (answer: Answer) => void,
-  ): void {
-    if (!this.serving) return;
-    const { served } = this.running;
-    const proof = { user: input.user, password: input.password, address };
-    const choice = { device: input.device as DeviceId, label: "" };
-    byPassword(served, proof, choice, (result) => {
-      reply(result.ok ? { ok: true, value: result.value.minted.token } : answerOf(result));
-    });
-  }
-
-  /** POST /v1/sessions; the value is the welcome's text. */
-  restOpen(
-    token: string,
-    address: string,
-    input: Omit<Greeting, "proof" | "device">,
-    reply: (answer: Answer) => void,
-  ): void {
-    this.#authenticated(token, address, reply, (principal) => {
-      const { edge, ports } = this.running;
-      const options = {
-        ...principal,
-        cursor: input.after === null ? null : parseCursor(input.after),
-        presence: devicePresence(input.presence as Parameters<typeof devicePresence>[0]),
-        resume: sessionChoice(input.session ?? undefined),
-        ...endChoice(input.end),
-        sink: null,
-      };
-      edge.open(options, (result) => {
-        if (!result.ok) return reply(answerOf(result));
-        const parts = { opened: result.value, domain: DOMAIN, token: null, scram: null };
-        reply({ ok: true, value: objectText(welcomeFields(PROTOCOL, ports.clock, parts)) });
-        result.value.session.start();
-      });
-    });
-  }
-
-  /** GET /v1/events. */
-  restPoll(
-    token: string,
-    address: string,
-    sessionId: string,
-    asked: { readonly after: string | null; readonly soft: number; readonly wait: number },
-    reply: (answer: Answer) => void,
-  ): Cancel {
-    let cancel: Cancel | null = null;
-    let wanted = true;
-    this.#authenticated(token, address, reply, (principal) => {
-      if (!wanted) return;
-      const session = this.#session(principal, sessionId);
-      if (session === null) return reply({ ok: false, code: "not_found" });
-      const options = {
-        cursor: asked.after === null ? null : parseCursor(asked.after),
-        soft: asked.soft,
-        waitMs: asked.wait * 1000,
-      };
-      cancel = session.poll(options, (result) => {
-        if (!result.ok) return reply(answerOf(result));
-        const { mailboxId, seq } = result.value.cursor;
-        reply({ ok: true, value: { ...result.value, cursor: `${mailboxId}:${seq}` } });
-      });
-    });
-    return () => {
-      wanted = false;
-      cancel?.();
-    };
-  }
-
-  /** Any command as a REST request. */
-  restCommand(
-    token: string,
-    address: string,
-    sessionId: string | null,
-    name: string,
-    fields: Readonly<Record<string, unknown>>,
-    reply: (answer: Answer) => void,
-  ): void {
-    this.#authenticated(token, address, reply, (principal) => {
-      const { served, served: { signIn, clock, domain, limited } } = this.running;
-      const session = sessionId === null ? null : this.#session(principal, sessionId);
-      if (sessionId !== null && session === null) return reply({ ok: false, code: "not_found" });
-      const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
-      const router = routerOf(served.router, session);
-      const here = { router, signIn, clock, domain, limits: PROTOCOL.limits, limited, charge() {} };
-      const ctx = { ...here, user: principal.user, device: principal.device, session, address };
-      command.run(ctx, fields, (result) => {
-        if (!result.ok) return reply(answerOf(result));
-        reply({ ok: true, value: result.value === null ? null : JSON.parse(result.value) });
-        // DELETE /v1/sessions/{session}
-        if (name === "bye") session?.end("signed_out");
-      });
-    });
-  }
-
-  #authenticated(
-    token: string,
-    address: string,
-    reply: (answer: Answer) => void,
-    then: (principal: Principal) => void,
-  ): void {
-    if (!this.serving) return;
-    const proof = { token, address, device: null, attaches: false };
-    byToken(this.running.served, proof, (result) => {
-      if (result.ok) then(result.value);
-      else reply(answerOf(result));
-    });
-  }
-
-  #session(principal: Principal, id: string) {
-    const parsed = parseSessionId(id);
-    if (parsed === null) return null;
-    return this.running.edge.find(parsed, principal.user as AccountName, principal.device);
-  }
-}
-
-function answerOf(result: Result<unknown>): Answer {
-  if (result.ok) return { ok: true, value: result.value };
-  const { code, retryAfterMs } = result;
-  return retryAfterMs === undefined ? { ok: false, code } : { ok: false, code, retryAfterMs };
 }

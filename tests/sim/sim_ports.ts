@@ -29,11 +29,16 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** A log that keeps its lines; debug is off unless `debugOn`. */
-export function memoryLog(debugOn = false): { readonly log: Log; readonly lines: LogLine[] } {
+/** A log that keeps its lines; debug is off unless `debugOn`. `note` is called with each line. */
+export function memoryLog(
+  debugOn = false,
+  note: (line: LogLine) => void = () => {},
+): { readonly log: Log; readonly lines: LogLine[] } {
   const lines: LogLine[] = [];
   const at = (level: LogLine["level"]) => (event: string, fields: LogLine["fields"] = {}) => {
-    if (level !== "debug" || debugOn) lines.push({ level, event, fields });
+    if (level === "debug" && !debugOn) return;
+    lines.push({ level, event, fields });
+    note({ level, event, fields });
   };
   const log = {
     debug: at("debug"),
