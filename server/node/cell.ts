@@ -106,6 +106,7 @@ export class Cell {
       },
       look: () => this.look(),
       execute: (shard, effect) => this.#host.execute(shard, effect),
+      drop: (shard) => this.#host.takeovers().drop(shard, false),
     });
   }
 

@@ -3,6 +3,7 @@
  * that they own, and those of their edges for shards of this node. An input takes one hop at most:
  * where the recipient is not the owner it says so, and the sender looks and asks again.
  */
+import type { Cancel } from "./ports.ts";
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { Elsewhere } from "./dispatch.ts";
@@ -17,8 +18,12 @@ import { REPEATABLE } from "../../shard/handlers/handlers.ts";
 
 /** When a client may try again what a broken link has interrupted (ms). */
 const RETRY_MS = 100;
-/** Inputs that wait for an owner; more are dropped, and their callers get no reply but in time. */
+/** Requests that wait for an owner; more are refused. */
 const PARKED_MAX = 10_000;
+/** All inputs that wait for an owner; more are dropped: interests are asked for again by announcing. */
+const PARKED_ALL_MAX = 100_000;
+/** What shards have said to edges while this node may not serve; a shard that says more is dropped. */
+const WITHHELD_MAX = 10_000;
 
 type Asked = ShardInput & { readonly kind: "request" | "interest" };
 type RequestFrame = PeerFrame & { readonly kind: "request" };
@@ -30,6 +35,14 @@ interface AskedOf {
   readonly epoch: number;
 }
 
+/** What waits for an owner. */
+interface Parked {
+  readonly input: ShardInput;
+  /** The owner that does not serve it: it is asked again at `againMs` (monotonic), others at once. */
+  readonly refused: AskedOf | null;
+  readonly againMs: number;
+}
+
 /** What it needs of its cell. */
 export interface RemoteHost {
   readonly links: PeerLinks;
@@ -39,6 +52,8 @@ export interface RemoteHost {
   look(): void;
   /** Does an effect of a shard. */
   execute(shard: Shard, effect: Effect): void;
+  /** Drops what a shard has in memory: its owner, this node or another, reads it again. */
+  drop(shard: Shard): void;
 }
 
 /** See the head of this file. */
@@ -50,9 +65,16 @@ export class Remote implements Elsewhere {
   /** Requests and registrations of other nodes that shards of this one have not replied to. */
   readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
   /** What waits for an owner that can be reached. */
-  #parked: ShardInput[] = [];
+  #parked: Parked[] = [];
+  /** The accounts of requests that wait for an owner. */
+  readonly #waiting = new Set<AccountName>();
+  /** How often owners have not served what they were asked. */
+  readonly #tries = new Map<AskedId, number>();
+  #retry: { readonly atMs: number; readonly cancel: Cancel } | null = null;
   /** What shards have said to edges while this node may not serve them. */
   #withheld: { readonly shard: Shard; readonly effect: Effect }[] = [];
+  /** Shards that have said too much to edges meanwhile. */
+  readonly #loud = new Set<Shard>();
 
   constructor(parts: () => NodeParts, host: RemoteHost) {
     this.#parts = parts;
@@ -64,9 +86,24 @@ export class Remote implements Elsewhere {
   }
 
   withhold(shard: Shard, effect: Effect): boolean {
+    if (this.#loud.has(shard)) return true;
     if (this.mayServe) return false;
-    this.#withheld.push({ shard, effect });
+    if (this.#withheld.length < WITHHELD_MAX) this.#withheld.push({ shard, effect });
+    else this.#tooLoud(shard);
     return true;
+  }
+
+  /** What it has said is forgotten: edges learn it from the one that reads the shard's log next. */
+  #tooLoud(shard: Shard): void {
+    const { ports: { log, timers } } = this.#parts();
+    log.warn("too much is withheld", { shard: shard.id, effects: this.#withheld.length });
+    this.#loud.add(shard);
+    this.#withheld = this.#withheld.filter((w) => w.shard !== shard);
+    // Not within its step.
+    timers.after(0, () => {
+      this.#loud.delete(shard);
+      if (!shard.ended) this.#host.drop(shard);
+    });
   }
 
   /** This node may serve again: delivers what the shards that it still has have said meanwhile. */
@@ -115,6 +152,8 @@ export class Remote implements Elsewhere {
   #ask(row: ShardRow, input: Asked): void {
     // One hop: who has sent it here looks for the owner.
     if (input.node !== this.#parts().options.id) return this.#giveBack(input);
+    // Requests of one account keep their order.
+    if (input.kind === "request" && this.#waiting.has(input.name)) return this.#park(input);
     const { id: shard, epoch, owner } = row;
     const asked = input.request;
     const frame: PeerFrame = input.kind === "interest"
@@ -144,20 +183,66 @@ export class Remote implements Elsewhere {
     this.#host.links.send(served.peer, { kind: "moved", asked: served.asked });
   }
 
-  #park(input: ShardInput): void {
-    if (this.#parked.length < PARKED_MAX) this.#parked.push(input);
+  #park(input: ShardInput, refused: AskedOf | null = null, againMs = 0): void {
+    if (input.kind === "request" && this.#parked.length >= PARKED_MAX) {
+      const message = "Too many requests wait for the owner of this user's shard";
+      this.#tries.delete(input.request);
+      return this.#parts().callers.reply(input.request, fail("busy", message, RETRY_MS));
+    }
+    if (this.#parked.length >= PARKED_ALL_MAX) return;
+    this.#parked.push({ input, refused, againMs });
+    if (input.kind === "request") this.#waiting.add(input.name);
   }
 
   /** Routes again what waits; to be called when something has changed, and now and then. */
   retry(): void {
-    const { callers, dispatch } = this.#parts();
+    const { callers, dispatch, map, ports: { clock } } = this.#parts();
     const parked = this.#parked;
     this.#parked = [];
-    for (const input of parked) {
-      if (input.kind === "request" && callers.requestOf(input.request) === undefined) continue;
-      if (input.kind === "interest" && callers.interestOf(input.request) === undefined) continue;
-      dispatch.route(input);
+    this.#waiting.clear();
+    const nowMs = clock.monoMs();
+    const refuses = ({ peer, shard, epoch }: AskedOf) => {
+      const row = map.table.shards.find(({ id }) => id === shard);
+      return row?.epoch === epoch && row.owner !== null && peerKey(row.owner) === peer;
+    };
+    for (const { input, refused, againMs } of parked) {
+      const over = input.kind === "request"
+        ? callers.requestOf(input.request) === undefined
+        : input.kind === "interest" && callers.interestOf(input.request) === undefined;
+      if (over) this.#tries.delete((input as Asked).request);
+      else if (refused !== null && againMs > nowMs && refuses(refused)) {
+        this.#park(input, refused, againMs);
+      } else dispatch.route(input);
     }
+    this.#wait();
+  }
+
+  /** An owner has not served what it was asked: the next is asked at once, the same after a while. */
+  #notServed(asked: AskedId, of: AskedOf): void {
+    const { callers, ports: { clock, random, retries } } = this.#parts();
+    const input = callers.requestOf(asked) ?? callers.interestOf(asked);
+    if (input === undefined) return void this.#tries.delete(asked);
+    const tries = (this.#tries.get(asked) ?? 0) + 1;
+    this.#tries.set(asked, tries);
+    const waitMs = retries.againMs("owner", tries, random.number());
+    this.#park(input, of, clock.monoMs() + waitMs);
+    this.#wait();
+  }
+
+  /** Makes sure that what waits for the same owner is routed when it is due. */
+  #wait(): void {
+    const { ports: { clock, timers } } = this.#parts();
+    let atMs = Infinity;
+    for (const { refused, againMs } of this.#parked) {
+      if (refused !== null && againMs < atMs) atMs = againMs;
+    }
+    if (atMs >= (this.#retry?.atMs ?? Infinity)) return;
+    this.#retry?.cancel();
+    const cancel = timers.after(Math.max(0, atMs - clock.monoMs()), () => {
+      this.#retry = null;
+      this.retry();
+    });
+    this.#retry = { atMs, cancel };
   }
 
   /** The link with a peer is broken: what it was asked may be done, or not. */
@@ -203,10 +288,13 @@ export class Remote implements Elsewhere {
       case "interest_answer":
         this.#replied(frame.asked, true, () => callers.answer(frame.asked, frame.answers));
         return true;
-      case "moved":
-        if (this.#asked.delete(frame.asked)) this.#again(frame.asked);
+      case "moved": {
+        const of = this.#asked.get(frame.asked);
+        this.#asked.delete(frame.asked);
+        if (of !== undefined) this.#notServed(frame.asked, of);
         this.#host.look();
         return true;
+      }
       case "uninterest": {
         const shard = map.byId(frame.shard);
         if (shard === undefined) return true;
@@ -242,6 +330,7 @@ export class Remote implements Elsewhere {
     const of = this.#asked.get(asked);
     if (of === undefined) return;
     this.#asked.delete(asked);
+    this.#tries.delete(asked);
     const row = this.#parts().map.table.shards.find(({ id }) => id === of.shard);
     if (!repeatable || row?.epoch === of.epoch) return reply();
     this.#again(asked);

@@ -188,11 +188,11 @@ function exampleOf({ command, fixed }: Row): Route["example"] {
 
 function contextOf(call: Call, session: Session | null): CommandContext {
   const { signIn, clock, domain, protocol, limited } = call.deps;
-  const { user, device } = callerOf(call);
+  const { user, device, accountId } = callerOf(call);
   const { limits } = protocol;
   const { address } = call;
   const charge = (cost: number) => chargeCaller(call, cost);
   const who = { user, device, session, address };
-  const router = routerOf(call.deps.router, session);
+  const router = routerOf(call.deps.router, accountId);
   return { router, signIn, clock, domain, limits, ...who, limited, charge };
 }

@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import {
+  type AccountId,
   type AccountName,
   type DeviceId,
   formatCursor,
@@ -25,9 +26,12 @@ import type { RateClass } from "./rates.ts";
 import { encodeSnapshot } from "./encode.ts";
 import { encodeEvent, encodeRosterItem } from "../text/event_json.ts";
 
-/** The router for what a client asks; where it has a session, for the session's account. */
-export function routerOf(router: Router, session: Session | null): Router {
-  return session === null ? router : router.forAccount?.(session.userId) ?? router;
+/**
+ * The router for what a client asks of the account that it has proved to be. Without the account's
+ * id, a request that is repeated inside a cell may reach a later account of the name.
+ */
+export function routerOf(router: Router, account: AccountId | undefined): Router {
+  return account === undefined ? router : router.forAccount?.(account) ?? router;
 }
 
 /** The caller, and what there is to answer with. One for each connection or REST request. */

@@ -189,7 +189,7 @@ class Connection implements WireHandler, Sink {
     if (this.#state.kind === "closed") return this.#loseSession();
     const { signIn, clock, domain, protocol, log, limited } = this.#deps;
     const { user, device } = session;
-    const router = routerOf(this.#deps.router, session);
+    const router = routerOf(this.#deps.router, session.userId);
     const { address } = this.#wire;
     const { limits } = protocol;
     const charge = (cost: number) => this.#buckets.charge(cost, clock.monoMs());

@@ -1,6 +1,7 @@
 /** What a REST route is, what it is called with, and who calls. */
 import type { z } from "zod";
 import {
+  type AccountId,
   type AccountName,
   type Cursor,
   type DeviceId,
@@ -74,6 +75,8 @@ export interface EventsCall {
 export interface Caller {
   readonly user: AccountName;
   readonly device: DeviceId;
+  /** The account that the request is for; absent where the proof only has its name. */
+  readonly accountId?: AccountId;
   readonly auth: AttachAuth;
   /** When what the request proves ends (ms since 1970). */
   readonly provedUntil: number | null;

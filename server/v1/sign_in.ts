@@ -1,5 +1,6 @@
 /** From a way to prove who one is to a principal: the sign-in flows that WebSocket and REST share. */
 import {
+  type AccountId,
   type AccountName,
   type DeviceId,
   newId,
@@ -22,6 +23,8 @@ type Host = Pick<ProtocolHost, "router" | "signIn" | "random">;
 export interface Principal {
   readonly user: AccountName;
   readonly device: DeviceId;
+  /** The account that has the name; absent where only attaching a session finds that out. */
+  readonly accountId?: AccountId;
   readonly auth: AttachAuth;
   /** When the proof ends (ms since 1970); null where only attaching a session finds that out. */
   readonly provedUntil: number | null;
@@ -106,9 +109,9 @@ export function byToken(
   }
   host.router.request(user, "auth.token", { tokenHash }, (result) => {
     if (!result.ok) return refuse(result);
-    const { device: owner, expiresAt: provedUntil } = result.value;
+    const { device: owner, expiresAt: provedUntil, id: accountId } = result.value;
     if (device !== null && device !== owner) return refuse(tokenRefused());
-    done(ok({ user, device: owner, auth, provedUntil, minted: null }));
+    done(ok({ user, device: owner, accountId, auth, provedUntil, minted: null }));
   });
 }
 

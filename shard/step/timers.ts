@@ -52,7 +52,11 @@ export class Timers {
     }
   }
 
+  /**
+   * Forgets what follows from accounts once they are loaded again. When withheld requests are due
+   * follows from no account: an early look changes nothing, a lost one is not made up for.
+   */
   clear(): void {
-    for (const kind of KINDS) this.#due[kind].clear();
+    for (const kind of KINDS) if (kind !== "requests") this.#due[kind].clear();
   }
 }

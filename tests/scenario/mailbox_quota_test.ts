@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
+import { OpenBatch } from "../../shard/step/open_batch.ts";
 
 const name = (text: string) => text as AccountName;
 const DAY_MS = 86_400_000;
@@ -222,6 +223,35 @@ Deno.test("10.2: a connected user learns of a request at once, but not over and 
   w.settle(600_000);
   assert.deepEqual(requestEvents(w).slice(11), [["pest", true]]);
   assert.deepEqual(w.must("victim", "mailbox.snapshot", {}).snapshot.requests, ["pest", "suitor"]);
+});
+
+Deno.test("11: a withheld request is shown in time after a bug made the shard read its log again", () => {
+  const w = victimWith(1000, []);
+  w.account("pest");
+  const shard = w.node.shardOf(name("victim"));
+  const neighbour = ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"]
+    .find((user) => w.node.shardOf(name(user)) === shard)!;
+  w.account(neighbour);
+  w.attach("victim");
+  for (let round = 0; round < 6; round++) {
+    subscribe(w, "pest", "subscribe");
+    if (round < 5) subscribe(w, "pest", "unsubscribe");
+  }
+  assert.equal(requestEvents(w).length, 2 * 5);
+  // Its account leaves memory before, so that reading the log does not touch it.
+  w.settle(20_000);
+  w.packets = [];
+  const { append } = OpenBatch.prototype;
+  OpenBatch.prototype.append = () => {
+    throw new Error("bug in append");
+  };
+  w.ask(neighbour, "settings.set", { messagesFrom: "anyone" });
+  OpenBatch.prototype.append = append;
+  assert.ok(w.node.bugs > 0);
+  w.settle(600_000);
+  // The owner asks for nothing: what is pushed is all that the device learns.
+  const pushed = w.packets.flatMap((p) => p.kind === "events" ? p.events : []);
+  assert.deepEqual(pushed.map(({ kind }) => kind), ["request"]);
 });
 
 Deno.test("10.2: a withheld request can be granted, blocked, and shown after the block", () => {

@@ -112,7 +112,7 @@ export class SimRest {
       const session = sessionId === null ? null : this.#session(principal, sessionId);
       if (sessionId !== null && session === null) return reply({ ok: false, code: "not_found" });
       const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
-      const router = routerOf(served.router, session);
+      const router = routerOf(served.router, principal.accountId);
       const here = { router, signIn, clock, domain, limits: PROTOCOL.limits, limited, charge() {} };
       const ctx = { ...here, user: principal.user, device: principal.device, session, address };
       command.run(ctx, fields, (result) => {
