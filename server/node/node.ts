@@ -179,6 +179,11 @@ export class Node implements EdgeRouter {
     return this.#parts.bugs.count;
   }
 
+  /** Whether this node may serve what it has in memory: in a cell, while its lease is fresh. */
+  get mayServe(): boolean {
+    return this.#parts.cell?.remote.mayServe ?? true;
+  }
+
   /** Whether every shard has read its log and serves. */
   get ready(): boolean {
     return this.#parts.map.ready;

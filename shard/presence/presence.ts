@@ -136,6 +136,7 @@ export class PresenceTable {
       for (const s of attached) if (s.node === node) sessions.push({ name, session: s.session });
       if (nodes.includes(node)) watched.push(name);
     }
+    watched.push(...this.settling.watchedBy(node));
     return { sessions, watched };
   }
 

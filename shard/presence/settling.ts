@@ -67,6 +67,13 @@ export class Settling {
     return this.#withheld.shift();
   }
 
+  /** The users that a node has asked to watch by what is withheld. */
+  watchedBy(node: NodeId): readonly AccountName[] {
+    return this.#withheld.flatMap((input) =>
+      input.kind === "interest" && input.node === node ? input.items.map((i) => i.watched) : []
+    );
+  }
+
   withhold(input: ShardInput): void {
     this.#withheld.push(input);
   }

@@ -47,8 +47,7 @@ export class Dispatch {
       case "interest":
         return this.#incoming.interest(input);
       case "uninterest":
-        for (const name of input.watched) this.#turn.presence.removeInterest(name, input.node);
-        return;
+        return this.#uninterest(input);
       case "loaded":
         return this.#accounts.loaded(input);
       case "load_failed":
@@ -85,6 +84,14 @@ export class Dispatch {
       case "log_rows":
         throw new Error(`shard ${this.#turn.row.id}: log rows outside recovery`);
     }
+  }
+
+  /** Again, behind the node's interests that are withheld: else they would stay for ever. */
+  #uninterest(input: ShardInput & { readonly kind: "uninterest" }): void {
+    const { presence } = this.#turn;
+    for (const name of input.watched) presence.removeInterest(name, input.node);
+    const { settling } = presence;
+    if (settling.active && settling.watchedBy(input.node).length > 0) settling.withhold(input);
   }
 
   /** The presence of all users is known, or the grace has passed. After a bug a tick does the rest. */

@@ -170,8 +170,12 @@ export class Recovery {
   take(input: ShardInput): boolean {
     const state = this.#state;
     switch (input.kind) {
-      case "writable":
       case "uninterest":
+        if (this.#withheld.some((w) => w.kind === "interest" && w.node === input.node)) {
+          this.#withhold(input);
+        }
+        return true;
+      case "writable":
       case "taken_over":
       case "announced":
         return true;

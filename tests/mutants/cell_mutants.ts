@@ -51,8 +51,8 @@ const ROWS: readonly Row[] = [
   [
     "drop what waits for an owner",
     "server/node/remote.ts",
-    "if (this.#parked.length < PARKED_MAX) this.#parked.push(input);",
-    "void input;",
+    "this.#parked.push({ input, refused, againMs });",
+    "void refused;",
   ],
   [
     "keep the interests of a lost edge",

@@ -206,3 +206,22 @@ Deno.test("after an append of unknown outcome the shards are claimed again and p
     equal(w.packets.some((p) => p.kind === "announce"), false);
   }
 });
+
+Deno.test("11: an edge that no longer watches is forgotten, though its interest was withheld", () => {
+  const w = friends();
+  const { id: bobId } = w.must("bob", "account.info", {});
+  const { id: annId } = w.must("ann", "account.info", {});
+  reload(w);
+  const item = { watcher: "ann", watcherId: annId, watched: "bob", watchedId: bobId } as never;
+  let answers = 0;
+  w.node.interest([item], () => answers++);
+  w.settle(100);
+  equal(answers, 0, "the shard waits for announcements");
+  // What is to be forgotten of a node that has died counts it as well.
+  deepEqual(w.node.shards[0]!.presence.ofEdge(w.node.id).watched, ["bob"]);
+  w.node.uninterest(["bob" as AccountName]);
+  announced(w);
+  equal(answers, 1);
+  deepEqual(w.node.shards[0]!.presence.ofEdge(w.node.id).watched, []);
+  equal(w.node.shards[0]!.presence.size, 0);
+});

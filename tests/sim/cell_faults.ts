@@ -40,13 +40,13 @@ export function strikeCell(
     case "linksFlap":
       return flap(prng.chance(0.5) ? [prng.pick(others)] : others, prng.int(2, 6));
     case "storeAway":
-      cell.keepFromStore(id, true);
-      return later(forMs, () => cell.keepFromStore(id, false));
+      cell.store.keepFrom(id, true);
+      return later(forMs, () => cell.store.keepFrom(id, false));
     case "storeRepliesLost":
-      cell.loseReplies(id, true);
-      return later(prng.pick([3, 20, forMs]), () => cell.loseReplies(id, false));
+      cell.store.loseReplies(id, true);
+      return later(prng.pick([3, 20, forMs]), () => cell.store.loseReplies(id, false));
     case "storeSlow":
-      cell.slowDown(id, prng.pick([30, 500, 5000]));
-      return later(forMs, () => cell.slowDown(id, 0));
+      cell.store.slowDown(id, prng.pick([30, 500, 5000]));
+      return later(forMs, () => cell.store.slowDown(id, 0));
   }
 }

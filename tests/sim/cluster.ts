@@ -4,7 +4,8 @@
  */
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Credentials } from "../../shard/record/fields.ts";
-import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { OfDevice } from "./sessions_end.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
 import { cellConfigOf, configOf, NAMES } from "./config.ts";
@@ -28,17 +29,11 @@ const LOOK_MS = 250;
 /** Pause before a node that could not start is started again, ms. */
 const RESTART_MS = 500;
 
-/** Sessions that lost their right are gone after this, ms. */
-const ENDED_MS = 1000;
+/** A link that is so old has brought what its nodes had to tell each other, ms. */
+const LINKED_MS = 1000;
 /** A stalled reader that holds so many bytes is cut off so long after the bound, at most. */
 const STALLED_BYTES = 16_384;
 const STALLED_SLACK_MS = 2500;
-
-/** A session and whose it is. */
-interface OfDevice {
-  readonly device: string;
-  readonly session: string;
-}
 
 /** One cluster. */
 export class Cluster {
@@ -215,6 +210,14 @@ export class Cluster {
     });
   }
 
+  /** Whether every node serves, may, and has been linked with all others for a while. */
+  get whole(): boolean {
+    return this.nodes.every((a) =>
+      a.serving && a.running.node.mayServe &&
+      this.nodes.every((b) => a === b || this.cell!.linkedMs(a.id, b.id) > LINKED_MS)
+    );
+  }
+
   // ---- sessions that are to end
 
   /** The sessions that a user's devices have now, or one of them. */
@@ -224,44 +227,6 @@ export class Cluster {
         ? []
         : [{ device: id, session }]
     );
-  }
-
-  /** These sessions have lost their right: within a second no node has them any more. */
-  mustEnd(person: Person, sessions: readonly OfDevice[], why: string): void {
-    const name = person.name as AccountName;
-    for (const node of this.nodes) {
-      const look = () => {
-        if (!node.serving) return;
-        // A shard that has been reloaded learns of sessions by announcements, which end them as well.
-        // One that cannot be reached learns of it by its announcement, if it is still so by then.
-        if (this.#isApart(node, name)) return;
-        if (this.settling(name)) {
-          return void node.process.timers.after(ENDED_MS, look);
-        }
-        for (const { device, session } of sessions) {
-          const [id, of] = [session as SessionId, device as DeviceId];
-          const found = node.running.edge.find(id, name, of);
-          if (found === null) continue;
-          const text = `${person.name}/${device} has its session still, although ${why}`;
-          throw new Violation("sessions end with their right", text, [person.name]);
-        }
-      };
-      node.process.timers.after(ENDED_MS, look);
-    }
-  }
-
-  /** Whether a node was not linked with the owner of a user's shard all the last while. */
-  #isApart(node: SimNode, name: AccountName): boolean {
-    if (this.cell === null) return false;
-    const owner = this.nodes.find((n) => n.up && n.running.node.owns(name));
-    if (owner === undefined || owner.process.state !== "running") return true;
-    return owner !== node && this.cell.linkedMs(node.id, owner.id) < ENDED_MS;
-  }
-
-  /** Whether nobody serves the shard of a user, or it waits for sessions to be announced. */
-  settling(name: AccountName): boolean {
-    const owner = this.nodes.find((n) => n.up && n.running.node.owns(name));
-    return owner === undefined || owner.running.node.shardOf(name).presence.settling.active;
   }
 
   /** Readers that take nothing are cut off: nobody holds a node's memory for longer. */

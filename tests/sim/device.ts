@@ -2,6 +2,8 @@
  * A user's client: holds a token, a cursor and what it has been shown, connects over either
  * transport, returns with whatever it has, and checks all that it gets.
  */
+import type { SimNode } from "./sim_node.ts";
+import { isApart } from "./sessions_end.ts";
 import type { Answer, Greeting, Link, LinkHost, PresenceFields, Proof, Welcome } from "./link.ts";
 import type { Setting } from "./register.ts";
 import type { Life } from "./oracle.ts";
@@ -10,7 +12,7 @@ import type { SoftEvent, WireEvent } from "./view.ts";
 import type { Cluster } from "./cluster.ts";
 import { PollLink, SocketLink } from "./link.ts";
 import { Register } from "./register.ts";
-import { View } from "./view.ts";
+import { brief, View } from "./view.ts";
 import { Violation } from "./history.ts";
 
 type Presence = SoftEvent & { readonly k: "presence" };
@@ -39,6 +41,8 @@ export class Device {
   readonly #cluster: Cluster;
   readonly #address: string;
   #link: Link | null = null;
+  /** The node that it connected to last. */
+  #node: SimNode | null = null;
   #life: Life | null = null;
   #session: string | null = null;
   #askedAfter: string | null = null;
@@ -91,7 +95,7 @@ export class Device {
     this.#askedAfter = greeting.after;
     const links = ++this.#links;
     const host = this.#hostOf(links);
-    const node = this.#cluster.nodeFor(this, prng);
+    const node = this.#node = this.#cluster.nodeFor(this, prng);
     this.note(
       `connects to ${node.who} by ${this.transport} ` +
         `with ${"token" in greeting.proof ? "token" : "password"}` +
@@ -212,7 +216,7 @@ export class Device {
         this.person.learnt(this, event);
       } else {
         this.note(`< ${brief(event)}`);
-        oracle.sawSoft(life, event);
+        oracle.sawSoft(life, event, () => isApart(this.#cluster, this.#node, this.person));
         if (event.k === "presence") this.seen.set(event.user, event);
         else this.#signalled(event);
       }
@@ -391,10 +395,4 @@ export class Device {
     this.token = null;
     this.#session = null;
   }
-}
-
-/** An event in one short line. */
-export function brief(event: WireEvent | SoftEvent): string {
-  const text = JSON.stringify(event);
-  return text.length <= 150 ? text : `${text.slice(0, 150)}…`;
 }

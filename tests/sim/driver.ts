@@ -3,6 +3,7 @@ import type { ActionName } from "./config.ts";
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
 import type { Cluster } from "./cluster.ts";
+import { mustEnd } from "./sessions_end.ts";
 import {
   answerAfterReuse,
   flash,
@@ -251,11 +252,14 @@ export class Driver {
       person.block(device, prng.pick(others).name, true);
     }
     const ended = this.#cluster.sessionsOf(person);
+    let enabling = false;
     this.#cluster.insist(person.name, "account.setDisabled", { disabled: true }, [], () => {
-      this.#cluster.mustEnd(person, ended, "was disabled");
+      const still = () => !enabling;
+      mustEnd(this.#cluster, { person, sessions: ended, why: "was disabled", still });
       // Some come while there is nobody to see.
       for (const { online } of others) if (prng.chance(0.5)) online.at(-1)?.reconnect();
       time.global.timers.after(prng.int(100, 3000), () => {
+        enabling = true;
         this.#cluster.insist(person.name, "account.setDisabled", { disabled: false }, [], () => {
           person.busy = false;
         });

@@ -9,6 +9,8 @@ import { Violation } from "./history.ts";
 
 /** Answers that get lost; the shard asks again within 1, 2 and 4 s at most. */
 const LOST = 3;
+/** All links are up again, and all leases fresh, so long after the faults, ms. */
+const WHOLE_MS = 10_000;
 /** The reply comes within this time, ms. */
 const REPLY_MS = 8000;
 
@@ -33,6 +35,8 @@ export function lostAnswers(cluster: Cluster): void {
       !node.ready || node.shards.some((s) => !s.writable)
     );
   cluster.await("every shard", refuses, 40_000);
+  // A question over a broken link, or at an owner that may not serve, is lost as well.
+  if (cluster.cell !== null) cluster.await("a whole cell", () => !cluster.whole, WHOLE_MS);
   const began = cluster.time.nowMs;
   cluster.wire.lose(LOST, ({ kind }) => kind === "resolved");
   const input = { contact: contact as AccountName, type: "unsubscribe" } as const;

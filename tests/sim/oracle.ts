@@ -326,8 +326,11 @@ export class Oracle {
     if (signal !== undefined) signal.takenMs = this.#now();
   }
 
-  /** A device of `life` has been shown a soft event. */
-  sawSoft(life: Life, event: SoftEvent): void {
+  /**
+   * A device of `life` has been shown a soft event. `apart`: its node cannot have learnt lately from
+   * the owner of its user's shard whom the user no longer wants to see.
+   */
+  sawSoft(life: Life, event: SoftEvent, apart: () => boolean = () => false): void {
     this.checked++;
     if (event.k === "signal") return this.#sawSignal(life, event);
     if (event.show === "offline" || event.user === life.name) return;
@@ -335,7 +338,8 @@ export class Oracle {
     if (mark === undefined || mark.life.name !== event.user) {
       throw new Violation("no phantoms", `${life.name} sees ${JSON.stringify(event)}`, [life.name]);
     }
-    const why = this.#cut(mark.life, life, mark.beganMs);
+    const why = this.#cut(mark.life, life, mark.beganMs) ??
+      (apart() ? null : this.#unwanted(mark.life, life, mark.beganMs));
     if (why === null) return;
     throw new Violation(
       "presence only for the authorised",
@@ -362,13 +366,19 @@ export class Oracle {
     }
   }
 
+  /** Why `watcher` did not want to see what `seen` has set at `atMs`; null where it may have. */
+  #unwanted(seen: Life, watcher: Life, atMs: number): string | null {
+    const now = this.#now();
+    if (this.block(watcher, seen.name).always(true, atMs, now)) return `${watcher.name} blocks`;
+    if (this.want(watcher, seen.name).always(false, atMs, now)) return "nobody has asked for it";
+    return null;
+  }
+
   /** Why `watcher` cannot ever have seen what `seen` has set at `atMs`; null where it can. */
   #cut(seen: Life, watcher: Life, atMs: number): string | null {
     const now = this.#now();
     if (this.block(seen, watcher.name).always(true, atMs, now)) return `${seen.name} blocks`;
-    if (this.block(watcher, seen.name).always(true, atMs, now)) return `${watcher.name} blocks`;
     if (this.grant(seen, watcher.name).always(false, atMs, now)) return "it has not granted it";
-    if (this.want(watcher, seen.name).always(false, atMs, now)) return "nobody has asked for it";
     if (watcher.number > 1) {
       // What was granted to a former account of the name was not granted to this one.
       const former = this.lives(watcher.name)[watcher.number - 2]!;

@@ -4,6 +4,7 @@ import type { Device } from "./device.ts";
 import type { Life, Sent } from "./oracle.ts";
 import type { WireEvent } from "./view.ts";
 import type { Cluster } from "./cluster.ts";
+import { mustEnd, type OfDevice } from "./sessions_end.ts";
 import { Register } from "./register.ts";
 import { isTransient } from "./oracle.ts";
 
@@ -214,6 +215,10 @@ export class Person {
     this.#set(device, device.life!.anyone, anyone, "settings", { messagesFrom });
   }
 
+  #ended(sessions: readonly OfDevice[], why: string): void {
+    mustEnd(this.#cluster, { person: this, sessions, why, still: () => true });
+  }
+
   /** Revokes a device. */
   revoke(device: Device, other: string): void {
     const register = this.#cluster.oracle.token(device.life!, other);
@@ -221,7 +226,7 @@ export class Person {
     const setting = register.begin(null, this.#cluster.oracle.nowMs);
     device.command("revoke", { device: other }, (answer) => {
       this.#end(setting, answer);
-      if (answer?.ok) this.#cluster.mustEnd(this, ended, `${other} was revoked`);
+      if (answer?.ok) this.#ended(ended, `${other} was revoked`);
     });
   }
 
@@ -242,7 +247,7 @@ export class Person {
       .map((d) => oracle.token(life, d.id).begin(null, oracle.nowMs));
     const ended = this.#cluster.sessionsOf(this).filter((s) => s.device !== device.id);
     device.command("password", { old, new: next }, (answer) => {
-      if (answer?.ok) this.#cluster.mustEnd(this, ended, "the password was changed");
+      if (answer?.ok) this.#ended(ended, "the password was changed");
       for (const s of settings) this.#end(s, answer);
       for (const s of tokens) this.#end(s, answer);
     });

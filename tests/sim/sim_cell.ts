@@ -6,102 +6,33 @@ import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { Peer, PeerEvents, PeerFrame, PeerLinks } from "../../server/node/peers.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { Prng } from "./prng.ts";
-import type { Store } from "../../server/node/ports.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import { decodeFrame, encodeFrame } from "../../server/peer/frames.ts";
-import { FencedStore } from "../../server/store/fenced_store.ts";
 import { peerKey } from "../../server/node/peers.ts";
+import { FreshReads } from "./fresh_reads.ts";
+import { SimCellStore } from "./sim_cell_store.ts";
 import { VisibleCell } from "./visible.ts";
 
-/** Longest way of a frame, and to the store and back, ms. */
+/** Longest way of a frame, ms. */
 const WAY_MS = 1;
 /** How long until others know that a process has ended, ms. */
 const ENDED_MS = 3;
 
-type Call = (...args: unknown[]) => void;
-
-/** The operations that end with a callback. */
-const CALLS = [
-  "append",
-  "readLog",
-  "checkpoint",
-  "write",
-  "read",
-  "list",
-  "holders",
-  "claim",
-  "reshape",
-  "register",
-  "cas",
-] as const;
-
 /** See the head of this file. */
 export class SimCell {
   readonly visible = new VisibleCell();
+  readonly fresh = new FreshReads();
+  readonly store: SimCellStore;
   readonly #time: VirtualTime;
   readonly #prng: Prng;
-  readonly #store: Store;
   readonly #ends = new Map<NodeId, LinkEnd>();
   /** Pairs of node ids between which nothing gets through. */
   readonly #cuts = new Set<string>();
-  /** Nodes that cannot reach the store. */
-  readonly #away = new Set<NodeId>();
-  /** Nodes that reach it, but get no replies: the outcome of what they ask is unknown. */
-  readonly #deaf = new Set<NodeId>();
-  /** How long each way to the store takes besides, for some nodes (ms). */
-  readonly #slowMs = new Map<NodeId, number>();
-  /** Appends wait for each other: the store takes one at a time. */
-  #appends: (() => void)[] = [];
 
   constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk) {
     this.#time = time;
     this.#prng = prng;
-    this.#store = new FencedStore(disk.open(time.process()));
-  }
-
-  /** The store as a process of a node reaches it: what it has asked happens, though it may have died. */
-  store(node: NodeId, process: VirtualProcess): Store {
-    const server = this.#store as unknown as Record<string, Call>;
-    const client: Record<string, Call> = {};
-    for (const name of CALLS) {
-      client[name] = (...args) => {
-        const done = args.pop() as Call;
-        const lost = { kind: "unknown", message: "the store cannot be reached" };
-        const reply: Call = (...values) => {
-          const known = this.#deaf.has(node) ? [lost, []] : values;
-          this.#toStore(node, () => process.timers.soon(() => done(...known)));
-        };
-        if (this.#away.has(node)) {
-          return void process.timers.after(WAY_MS, () => done(lost, []));
-        }
-        this.#toStore(node, () => {
-          if (name !== "append") return server[name]!(...args, reply);
-          this.#append(() =>
-            server[name]!(...args, (...values: unknown[]) => {
-              this.#appends.shift();
-              reply(...values);
-              this.#appends[0]?.();
-            })
-          );
-        });
-      };
-    }
-    return {
-      ...client as unknown as Store,
-      watch: () => () => {},
-      close: (done) => process.timers.soon(done),
-    };
-  }
-
-  #append(run: () => void): void {
-    this.#appends.push(run);
-    if (this.#appends.length === 1) run();
-  }
-
-  /** One way between a node and the store. */
-  #toStore(node: NodeId, run: () => void): void {
-    const slowMs = this.#slowMs.get(node) ?? 0;
-    this.after(this.#prng.number() * (WAY_MS + slowMs), run);
+    this.store = new SimCellStore(time, prng.fork("store"), disk);
   }
 
   /** The links of a process of a node. */
@@ -125,26 +56,10 @@ export class SimCell {
     this.#ends.get(b)?.lost(a);
   }
 
-  /** Keeps a node from the store, or lets it reach it again. */
-  keepFromStore(node: NodeId, away: boolean): void {
-    if (away) this.#away.add(node);
-    else this.#away.delete(node);
-  }
-
-  /** Loses the store's replies to a node, or no longer. */
-  loseReplies(node: NodeId, lost: boolean): void {
-    if (lost) this.#deaf.add(node);
-    else this.#deaf.delete(node);
-  }
-
-  /** Makes a node's ways to the store take up to `ms` longer. */
-  slowDown(node: NodeId, ms: number): void {
-    this.#slowMs.set(node, ms);
-  }
-
   /** Everything gets through again. */
   heal(): void {
-    for (const broken of [this.#cuts, this.#away, this.#deaf, this.#slowMs]) broken.clear();
+    this.#cuts.clear();
+    this.store.heal();
   }
 
   /** How long two nodes have been linked (ms); 0 where they are not. */

@@ -151,6 +151,7 @@ export class SimNode implements Server {
     });
     const { ports, node } = parts;
     visible.watch(node);
+    cell?.fresh.watch(node);
     const { edge, counters } = makeEdge(parts, config.edge);
     deliver = (packet) => edge.deliver(packet);
     const served: ProtocolHost = {
@@ -185,7 +186,7 @@ export class SimNode implements Server {
     return makeNode({
       process,
       disk: this.disk,
-      store: cell?.store(this.id, process) ?? null,
+      store: cell?.store.of(this.id, process) ?? null,
       prng: this.#prng.fork(`start ${this.#starts}`),
       log,
       deliver,

@@ -237,3 +237,9 @@ export class View {
     );
   }
 }
+
+/** An event in one short line. */
+export function brief(event: WireEvent | SoftEvent): string {
+  const text = JSON.stringify(event);
+  return text.length <= 150 ? text : `${text.slice(0, 150)}…`;
+}

@@ -1,0 +1,210 @@
+/**
+ * The store that the nodes of a simulated cell share: each reaches it over a way of its own, which can
+ * break, be slow, and lose replies. What it grants and takes is written down and checked.
+ */
+import type { Claim, Cut, LogBatch, LogRecord, Owned, Store } from "../../server/node/ports.ts";
+import type { MemoryDisk } from "./memory_store.ts";
+import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { Opening, StoreError, TableChange } from "../../server/node/ports.ts";
+import type { Prng } from "./prng.ts";
+import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
+import { FencedStore } from "../../server/store/fenced_store.ts";
+import { StoreBook } from "./store_book.ts";
+
+/** Longest way to the store and back, ms. */
+const WAY_MS = 1;
+
+type Call = (...args: unknown[]) => void;
+
+/** The operations that end with a callback. */
+const CALLS = [
+  "append",
+  "readLog",
+  "checkpoint",
+  "write",
+  "read",
+  "list",
+  "holders",
+  "claim",
+  "reshape",
+  "register",
+  "cas",
+] as const;
+
+/** Name of an operation. */
+export type StoreCall = typeof CALLS[number];
+
+const LOST = { kind: "unknown", message: "the store cannot be reached" };
+
+/** See the head of this file. */
+export class SimCellStore {
+  readonly book = new StoreBook();
+  /** Called when a claim is about to be recorded as granted. */
+  onGranted: (claim: Claim, owner: NodeRef) => void = () => {};
+  readonly #time: VirtualTime;
+  readonly #prng: Prng;
+  readonly #store: Store;
+  /** Nodes that cannot reach it. */
+  readonly #away = new Set<NodeId>();
+  /** Nodes that reach it, but get no replies: the outcome of what they ask is unknown. */
+  readonly #deaf = new Set<NodeId>();
+  /** Replies to these operations of a node get lost, so many times. */
+  readonly #losing = new Map<NodeId, { readonly call: StoreCall; left: number }>();
+  /** How long each way takes besides, for some nodes (ms). */
+  readonly #slowMs = new Map<NodeId, number>();
+  /** What is on its way to or from slow nodes. */
+  readonly #late = new Map<() => void, () => void>();
+  /** Appends wait for each other: it takes one at a time. */
+  #appends: (() => void)[] = [];
+
+  constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk) {
+    this.#time = time;
+    this.#prng = prng;
+    this.#store = new FencedStore(disk.open(time.process()));
+  }
+
+  /** As a process of a node reaches it: what that has asked happens, though it may have died. */
+  of(node: NodeId, process: VirtualProcess): Store {
+    const client: Record<string, Call> = {};
+    for (const name of CALLS) {
+      client[name] = (...args) => {
+        const done = args.pop() as Call;
+        if (this.#away.has(node)) return void process.timers.after(WAY_MS, () => done(LOST, []));
+        this.#way(node, () =>
+          this.#serve(name, args, (...values) => {
+            const known = this.#loses(node, name) ? [LOST, []] : values;
+            this.#way(node, () => process.timers.soon(() => done(...known)));
+          }));
+      };
+    }
+    return {
+      ...client as unknown as Store,
+      watch: () => () => {},
+      close: (done) => process.timers.soon(done),
+    };
+  }
+
+  #loses(node: NodeId, call: StoreCall): boolean {
+    if (this.#deaf.has(node)) return true;
+    const losing = this.#losing.get(node);
+    if (losing?.call !== call || losing.left === 0) return false;
+    losing.left--;
+    return true;
+  }
+
+  #serve(name: StoreCall, args: readonly unknown[], reply: Call): void {
+    const server = this.#store as unknown as Record<string, Call>;
+    const note = this.#noting(name, args);
+    const run = (reply: Call) => {
+      server[name]!(...args, (...values: unknown[]) => {
+        note(...values);
+        reply(...values);
+      });
+    };
+    if (name !== "append") return run(reply);
+    this.#append(() =>
+      run((...values) => {
+        this.#appends.shift();
+        reply(...values);
+        this.#appends[0]?.();
+      })
+    );
+  }
+
+  /** Writes down how an operation went. */
+  #noting(name: StoreCall, args: readonly unknown[]): Call {
+    const { book } = this;
+    const noted = <T>(ok: (value: T) => void) => (error: unknown, value: unknown) => {
+      if (error === null) ok(value as T);
+    };
+    switch (name) {
+      case "append": {
+        const [batches] = args as [readonly LogBatch[]];
+        return (error) => {
+          if (error === null) book.appended(batches);
+          else if ((error as StoreError).kind === "unknown") book.doubtful(batches);
+        };
+      }
+      case "checkpoint": {
+        const [claims, , cuts] = args as [readonly Claim[], unknown, readonly Cut[]];
+        book.cuts(cuts);
+        return noted(() => book.checkpointed(claims, cuts));
+      }
+      case "claim": {
+        const [, owner] = args as [unknown, NodeRef];
+        return noted<readonly (Owned | null)[]>((owned) => {
+          for (const each of owned) {
+            if (each === null) continue;
+            this.onGranted(each, owner);
+            book.granted(each, owner);
+          }
+        });
+      }
+      case "reshape": {
+        const [{ seal, open }] = args as [TableChange];
+        return noted<boolean>((made) => made && book.reshaped(seal, open as readonly Opening[]));
+      }
+      case "readLog": {
+        const [log, after] = args as [number, number];
+        const acked = book.reads(log);
+        return noted<{ records: readonly LogRecord[]; end: boolean }>(({ records, end }) =>
+          book.read(log, after, acked, records, end)
+        );
+      }
+      default:
+        return () => {};
+    }
+  }
+
+  #append(run: () => void): void {
+    this.#appends.push(run);
+    if (this.#appends.length === 1) run();
+  }
+
+  /** One way between a node and the store. */
+  #way(node: NodeId, run: () => void): void {
+    const slowMs = this.#slowMs.get(node) ?? 0;
+    const arrive = () => {
+      this.#late.delete(arrive);
+      run();
+    };
+    const { timers } = this.#time.global;
+    const cancel = timers.after(this.#prng.number() * (WAY_MS + slowMs), arrive);
+    if (slowMs > 0) this.#late.set(arrive, cancel);
+  }
+
+  // ---- faults
+
+  /** Keeps a node from the store, or lets it reach it again. */
+  keepFrom(node: NodeId, away: boolean): void {
+    if (away) this.#away.add(node);
+    else this.#away.delete(node);
+  }
+
+  /** Loses the replies to a node, or no longer. */
+  loseReplies(node: NodeId, lost: boolean): void {
+    if (lost) this.#deaf.add(node);
+    else this.#deaf.delete(node);
+  }
+
+  /** Loses the replies to the next operations of one kind of a node. */
+  loseRepliesTo(node: NodeId, call: StoreCall, times: number): void {
+    this.#losing.set(node, { call, left: times });
+  }
+
+  /** Makes a node's ways take up to `ms` longer. */
+  slowDown(node: NodeId, ms: number): void {
+    this.#slowMs.set(node, ms);
+  }
+
+  /** Everything gets through again; what was late arrives. */
+  heal(): void {
+    for (const broken of [this.#away, this.#deaf, this.#losing, this.#slowMs]) broken.clear();
+    const late = [...this.#late];
+    this.#late.clear();
+    for (const [arrive, cancel] of late) {
+      cancel();
+      this.#time.global.timers.after(WAY_MS, arrive);
+    }
+  }
+}
