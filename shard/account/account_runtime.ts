@@ -4,6 +4,7 @@
  */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Rights } from "./rights.ts";
+import type { DrainMeter } from "../message/drain_meter.ts";
 import { FewMap, FewSet } from "./few.ts";
 import type { HeadPages } from "./head_pages.ts";
 
@@ -17,6 +18,8 @@ export interface OutboxProgress {
   attempts: number;
   /** The generation that the recipient has said it has. */
   generation: number;
+  /** How fast the recipient's shard settles its packets; null before the first is sent. */
+  drain: DrainMeter | null;
 }
 
 /** Another account of a peer's name that has sent a packet. */
@@ -44,6 +47,8 @@ export class AccountRuntime {
   requestsFullAtMs = 0;
   /** Monotonic time at which the allowance of characters to send is full again. */
   sentFullAtMs = 0;
+  /** How fast the characters of the outbox are settled; null while it is empty. */
+  drain: DrainMeter | null = null;
   /** Monotonic time at which the allowance of incoming messages is full again. */
   inboundFullAtMs = 0;
   /** Monotonic time (ms) from which settled pairs may be looked for again. */
@@ -91,7 +96,7 @@ export class AccountRuntime {
     const map = this.#progress ??= new FewMap();
     const known = map.get(to);
     if (known?.toId === toId) return known;
-    const fresh = { toId, sentTo: 0, attempts: 0, generation: 0 };
+    const fresh = { toId, sentTo: 0, attempts: 0, generation: 0, drain: null };
     map.set(to, fresh);
     return fresh;
   }

@@ -3,6 +3,7 @@ import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Handler, Outcome, Pending, Turn } from "./turn.ts";
 import type { Account } from "../account/account.ts";
 import type { Ops } from "../ops.ts";
+import { DrainMeter } from "../message/drain_meter.ts";
 import { fail, ok } from "../errors.ts";
 import { forgetFormer } from "./roster_ops.ts";
 import { awaitsAnswer, releaseWaiting, sendWaiting, waitingFull } from "./waiting_messages.ts";
@@ -95,6 +96,24 @@ function windowFullMs(turn: Turn, account: Account): number {
   return Math.max(1, dedupe.oldestAt! + dedupeWindowMs + 1 - turn.now.wall);
 }
 
+/** How long the outbox has no room for a message (ms), at the rate at which it is settled; 0: it has. */
+function outboxFullMs(turn: Turn, account: Account, input: Ops["message.send"]["in"]): number {
+  const { outboxPerPeerMax, outboxCharsMax } = turn.limits;
+  const { runtime, outboxBytes } = account;
+  const now = turn.now.mono;
+  const queue = account.outbox.get(input.to);
+  const packets = (queue?.entries.length ?? 0) + 1 - outboxPerPeerMax;
+  const chars = outboxBytes + input.body.length + input.ext.length - outboxCharsMax;
+  if (packets <= 0 && chars <= 0) return 0;
+  // After a restart the meters begin with the first packet that is sent.
+  const unsent = new DrainMeter(now);
+  const drain = queue === undefined ? null : runtime.progress(input.to, queue.toId).drain;
+  return Math.max(
+    packets <= 0 ? 0 : (drain ?? unsent).waitMs(now, packets),
+    chars <= 0 ? 0 : (runtime.drain ?? unsent).waitMs(now, chars),
+  );
+}
+
 /** Dedupe, numbers, mailbox and outbox in one commit; asks who the peer is first. */
 export const sendMessage: Handler<"message.send"> = (turn, account, input, pending) => {
   if (!account.active) return NOT_ACTIVE;
@@ -108,12 +127,8 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
     const max = turn.limits.dedupeEntriesMax;
     return fail("limit_reached", `Cannot send: ${max} messages within the dedupe window`, windowMs);
   }
-  const queue = account.outbox.get(input.to);
-  const owes = account.outboxBytes + input.body.length + input.ext.length;
-  const full = queue !== undefined && queue.entries.length >= turn.limits.outboxPerPeerMax;
-  if (full || owes > turn.limits.outboxCharsMax) {
-    return fail("busy", "Cannot send: too much is on its way already", 1000);
-  }
+  const fullMs = outboxFullMs(turn, account, input);
+  if (fullMs > 0) return fail("busy", "Cannot send: too much is on its way already", fullMs);
   const noRoom = cannotBegin(turn, account, input.to, "send");
   if (noRoom !== null) return noRoom;
   const stranger = isStranger(account, input.to);

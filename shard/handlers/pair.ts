@@ -290,7 +290,11 @@ function settleAcked(turn: Turn, account: Account, p: ShardPacket & { kind: "pai
         if (p.as !== "alone") turn.append(account, { kind: "refused", with: p.from, num, id });
       } else turn.event(account, { kind: "undelivered", with: p.from, num, id, reason: f.reason });
     }
+    const before = { packets: queue.entries.length, chars: account.outboxBytes };
     turn.append(account, { kind: "pair_acked", to: p.from, toId: p.fromId, n: p.n }, true);
+    progress.drain?.drain(turn.now.mono, before.packets - queue.entries.length);
+    account.runtime.drain?.drain(turn.now.mono, before.chars - account.outboxBytes);
+    if (account.outbox.size === 0) account.runtime.drain = null;
     offerToForget(turn, account, p.from);
   }
   turn.sendOwed(account, p.from);

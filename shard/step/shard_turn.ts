@@ -12,6 +12,7 @@ import type { Turn } from "../handlers/turn.ts";
 import { AccountCache } from "./account_cache.ts";
 import { apply } from "../account/apply.ts";
 import { contactBytes, conversationBytes } from "../account/head_bytes.ts";
+import { DrainMeter } from "../message/drain_meter.ts";
 import { OpenBatch } from "./open_batch.ts";
 import { pointOf } from "../name/ids.ts";
 import { PresenceTable } from "../presence/presence.ts";
@@ -176,6 +177,8 @@ export class ShardTurn implements Turn {
     const queue = account.outbox.get(to);
     if (queue === undefined) return account.runtime.forgetProgress(to);
     const progress = account.runtime.progress(to, queue.toId);
+    progress.drain ??= new DrainMeter(this.now.mono);
+    account.runtime.drain ??= new DrainMeter(this.now.mono);
     const limit = queue.entries[0]!.n + this.limits.outboxWindow;
     const sinceMs = progress.attempts === 0 ? this.now.mono : 0;
     for (const entry of queue.entries) {
