@@ -1,4 +1,4 @@
-/** What a sender is told whose packets are settled slowly (issue 10.7). */
+/** The answers that a sender gets whose packets are settled slowly (issue 10.7). */
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
