@@ -20,6 +20,7 @@ import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
 import { isObject, parseJson } from "../text/validate.ts";
 import { devicePresence, endChoice, noteTokenFailure, sessionChoice } from "./sign_in.ts";
 import { EARLY, Greeting, type Proved } from "./greeting.ts";
+import { Unread } from "./unread.ts";
 
 /** Bounds of one connection. */
 export interface ConnectionLimits {
@@ -42,6 +43,8 @@ export interface ConnectionDeps extends ProtocolHost {
 
 /** The wait of a client that has used up the allowance of refusals. */
 const REFUSALS_RETRY_MS = 5000;
+/** Why a client that does not read gets no large answer. */
+const UNREAD = "Read the earlier answers first";
 
 /** Makes the function that a WebSocket transport calls for each new connection. */
 export function makeConnector(deps: ConnectionDeps): (wire: WireConnection) => WireHandler {
@@ -64,6 +67,7 @@ class Connection implements WireHandler, Sink {
   readonly #commands: ReadonlyMap<string, Command>;
   readonly #wire: WireConnection;
   readonly #buckets: RateBuckets;
+  readonly #unread: Unread;
   /** Made at the first refusal: most never need it. */
   #refusalAllowance: TokenBucket | null = null;
   #state: State;
@@ -84,6 +88,7 @@ class Connection implements WireHandler, Sink {
     this.#commands = commands;
     this.#wire = wire;
     this.#buckets = new RateBuckets(deps.connection.rates);
+    this.#unread = new Unread(deps.connection.unreadBytesMax, () => wire.sink.bufferedBytes());
     const greeting = new Greeting(deps, deps.connection.helloTimeoutMs, wire.address, {
       send: (text) => this.send(text),
       refuse: (name, failure, kind) => this.#refuse(name, failure, kind),
@@ -132,7 +137,9 @@ class Connection implements WireHandler, Sink {
   // As the session's sink.
 
   send(text: string): void {
-    if (this.#state.kind !== "closed") this.#wire.sink.send(text);
+    if (this.#state.kind === "closed") return;
+    this.#unread.sentChars += text.length;
+    this.#wire.sink.send(text);
   }
 
   bufferedBytes(): number {
@@ -198,6 +205,7 @@ class Connection implements WireHandler, Sink {
     this.#state = { kind: "attached", ctx };
     const fields = welcomeFields(protocol, clock, { opened, domain, token, scram });
     const welcome = objectText({ t: '"welcome"', ...fields });
+    this.#unread.large(welcome.length);
     this.send(welcome);
     this.#deps.observe(wanted.greeting, "ok");
     this.#deps.signedIn(kind, "ok");
@@ -236,16 +244,16 @@ class Connection implements WireHandler, Sink {
   /** Why the command is not even begun. */
   #refusal(command: Command): Failure | null {
     const { connection, clock, limited } = this.#deps;
+    const nowMs = clock.monoMs();
     if (this.#leaving) return fail("conflict", "The session is being signed out");
     if (this.#inFlight >= connection.inFlightMax) {
       const message = `At most ${connection.inFlightMax} commands may wait for their answers`;
       return fail("busy", message, 100);
     }
-    const waitMs = this.#buckets.take(command, clock.monoMs(), limited);
+    const waitMs = this.#buckets.take(command, nowMs, limited);
     if (waitMs > 0) return fail("rate_limited", TOO_FAST[command.rate], waitMs);
-    if (command.bulky && this.bufferedBytes() > connection.unreadBytesMax) {
-      return fail("busy", "Read the earlier answers first", 1000);
-    }
+    const fullMs = command.bulky ? this.#unread.fullMs(nowMs) : 0;
+    if (fullMs > 0) return fail("busy", UNREAD, fullMs);
     return command.write ? this.#deps.admit("write") : null;
   }
 
@@ -254,12 +262,10 @@ class Connection implements WireHandler, Sink {
     this.#deps.observe(command.name, result.ok ? "ok" : result.code);
     if (this.#state.kind === "closed") return;
     if (!result.ok) return this.#sendAnswer(errorFrame(result, id));
-    const unread = this.bufferedBytes() > this.#deps.connection.unreadBytesMax;
-    if (command.bulky && unread) {
-      const failure = fail("busy", "Read the earlier answers first", 1000);
-      return this.#sendAnswer(errorFrame(failure, id));
-    }
+    const fullMs = command.bulky ? this.#unread.fullMs(this.#deps.clock.monoMs()) : 0;
+    if (fullMs > 0) return this.#sendAnswer(errorFrame(fail("busy", UNREAD, fullMs), id));
     const value = result.value === null ? "" : `,"value":${result.value}`;
+    if (command.bulky) this.#unread.large(value.length);
     this.#sendAnswer(`{"t":"ok","id":${id}${value}}`);
     // The sender's own event exists already: both leave in one write.
     if (command.name === "send") this.#session?.flush();
@@ -267,8 +273,9 @@ class Connection implements WireHandler, Sink {
 
   /** Small answers too must be read some time: a client that never does is cut off. */
   #sendAnswer(text: string): void {
-    if (this.bufferedBytes() > 4 * this.#deps.connection.unreadBytesMax) return this.#stalled();
+    if (this.#unread.stalled) return this.#stalled();
     this.send(text);
+    this.#unread.look(this.#deps.clock.monoMs());
     this.#session?.sentPast(text.length);
   }
 

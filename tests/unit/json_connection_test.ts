@@ -173,6 +173,39 @@ Deno.test("Connection makes no pages for a client that does not read them", () =
   equal(say({ t: "ping", id: 3 })[0]?.["code"], "busy");
 });
 
+Deno.test("10.7: retryAfterMs of a full send queue follows the rate at which the client reads", () => {
+  for (const [charsPerSecond, wantedMs] of [[1000, 4000], [20_000, 200]] as const) {
+    const { say, sink, session, node } = signedIn({ unreadBytesMax: 1000 });
+    const text = JSON.stringify({ t: "x".repeat(charsPerSecond) });
+    sink.buffered = 5000;
+    for (let second = 0; second < 10; second++) {
+      // As much is sent as is read.
+      session.sink?.send(text);
+      node.time.runFor(1000);
+      if (second % 3 === 0) say({ t: "ping", id: second });
+    }
+    const [answer] = say({ t: "snapshot", id: 99 });
+    equal(answer?.["code"], "busy");
+    const waitMs = answer?.["retryAfterMs"] as number;
+    const near = Math.abs(waitMs / wantedMs - 1) < 0.4;
+    equal(near, true, `${waitMs} ms, wants ${wantedMs}`);
+  }
+});
+
+Deno.test("10.7: a client that reads a large snapshot slowly is not cut off", () => {
+  const { say, sink, node } = signedIn({ unreadBytesMax: 1000 });
+  const names = Array.from({ length: 300 }, (_, i) => `user${i}` as AccountName);
+  node.router.answers["mailbox.snapshot"] = () =>
+    ok({ mailboxId: MAILBOX, snapshot: { ...SNAPSHOT, blocked: names } });
+  equal(say({ t: "snapshot", id: 1 })[0]?.["t"], "ok");
+  sink.buffered = 4001;
+  equal(say({ t: "ping", id: 2 })[0]?.["t"], "ok");
+  equal(sink.ended, null);
+  sink.buffered = 40_000;
+  say({ t: "ping", id: 3 });
+  equal(sink.ended, "terminated");
+});
+
 Deno.test("Connection cuts off a client that reads no answers at all", () => {
   const { say, sink, session } = signedIn({ unreadBytesMax: 1000 });
   sink.buffered = 4001;
