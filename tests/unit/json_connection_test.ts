@@ -174,17 +174,17 @@ Deno.test("Connection makes no pages for a client that does not read them", () =
 });
 
 Deno.test("10.7: retryAfterMs of a full send queue follows the rate at which the client reads", () => {
-  for (const [charsPerSecond, wantedMs] of [[1000, 4000], [20_000, 200]] as const) {
+  for (const [charsPerSecond, wantedMs] of [[1000, 2500], [10_000, 250]] as const) {
     const { say, sink, session, node } = signedIn({ unreadBytesMax: 1000 });
     const text = JSON.stringify({ t: "x".repeat(charsPerSecond) });
-    sink.buffered = 5000;
+    sink.buffered = 3500;
     for (let second = 0; second < 10; second++) {
       // As much is sent as is read.
       session.sink?.send(text);
       node.time.runFor(1000);
       if (second % 3 === 0) say({ t: "ping", id: second });
     }
-    const [answer] = say({ t: "snapshot", id: 99 });
+    const answer = say({ t: "snapshot", id: 99 }).at(-1);
     equal(answer?.["code"], "busy");
     const waitMs = answer?.["retryAfterMs"] as number;
     const near = Math.abs(waitMs / wantedMs - 1) < 0.4;
