@@ -3,6 +3,7 @@ import type { EdgePacket } from "../shard/ops.ts";
 import type { Config } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
 import type { Counters } from "./http/counters.ts";
+import type { PeerLinks } from "./node/peers.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { configFilePaths } from "./config_files.ts";
@@ -83,7 +84,7 @@ export async function openNode(
     const links = serves ? await openLinks(config, domain, ports) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
-      ...(links === null ? {} : { links, about: about(config) }),
+      ...cellOptions(config, links),
       limits: shardLimits(config, tag),
       shards: config.storage.shards,
       cacheUsersMax: config.storage.cacheUsersMax,
@@ -111,9 +112,10 @@ export async function openNode(
   }
 }
 
-/** What the node says of itself to the others of its cell. */
-function about({ server: { publicUrl } }: Config) {
-  return { version: VERSION, addresses: publicUrl === null ? [] : [publicUrl] };
+function cellOptions({ cell, server: { publicUrl } }: Config, links: PeerLinks | null) {
+  if (links === null) return {};
+  const about = { version: VERSION, addresses: publicUrl === null ? [] : [publicUrl] };
+  return { links, about, withoutStoreMs: cell.withoutStoreMs };
 }
 
 function closed(store: Store): Promise<void> {

@@ -13,6 +13,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
+import { Consents } from "./consents.ts";
 import { Gossip, type GossipOfNode } from "./gossip.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
@@ -21,6 +22,7 @@ import { Remote } from "./remote.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { Shares } from "./shares.ts";
 import { TABLE_REGISTER } from "./ports.ts";
+import { Vouching } from "./vouching.ts";
 
 /** A node of a cell as another one sees it. */
 export interface NodeView extends NodeRef {
@@ -60,13 +62,15 @@ export class Cell {
   readonly #linked = new Map<NodeId, Peer>();
   /** Processes that are known to have ended. */
   readonly #gone = new Set<NodeId>();
+  readonly #vouching: Vouching;
+  readonly #consents: Consents;
   readonly #lost: LostEdges;
   readonly #shares: Shares;
   readonly #gossip: Gossip;
   #looking = false;
   #lookAgain = false;
-  /** When a beat began that is to renew the lease after the next look; -Infinity where none is. */
-  #renewMs = -Infinity;
+  /** The beat that is to renew the lease after the next look; null where none is. */
+  #renewing: { readonly beganMs: number; readonly beat: number } | null = null;
   #next: Cancel | null = null;
   #stopped = false;
 
@@ -83,6 +87,9 @@ export class Cell {
       },
       live: () => this.#live(),
       isLive: (node) => this.#isLive(node),
+      mayTake: (node) => this.#consents.mayTake(node),
+      rowOf: (node) => this.#gone.has(peerKey(node)) ? null : members.rowOf(node),
+      readRows: (done) => members.read((error) => done(error)),
       isLinked: (peer) => this.#linked.has(peer),
       send: (peer, frame) => links.send(peer, frame),
       tell: (frame) => this.#tell(frame),
@@ -98,11 +105,27 @@ export class Cell {
       send: (peer, frame) => links.send(peer, frame),
       newerTable: () => this.look(),
     });
+    const linked = () => this.#linked.values();
+    const send = (peer: NodeId, frame: PeerFrame) => links.send(peer, frame);
+    const vouching = new Vouching(parts, members, {
+      linked,
+      send,
+      claims: () => this.#shares.served.map(({ id, row: { epoch } }) => ({ shard: id, epoch })),
+      isClaiming: (shard) => this.#shares.isClaiming(shard),
+      vouched: () => this.#release(),
+    });
+    this.#vouching = vouching;
+    this.#consents = new Consents(parts, members, vouching, {
+      linked,
+      send,
+      isGone: (node) => this.#gone.has(peerKey(node)),
+      changed: () => this.look(),
+    });
     this.remote = new Remote(parts, {
       links,
       isLinked: (peer) => this.#linked.has(peer),
       get mayServe() {
-        return members.leased;
+        return members.leased || vouching.serves;
       },
       look: () => this.look(),
       execute: (shard, effect) => this.#host.execute(shard, effect),
@@ -124,6 +147,11 @@ export class Cell {
       const state = linked ? "linked" as const : live ? "unlinked" as const : "dead" as const;
       return { id, incarnation, address, state, gossip: this.#gossip.of(key), healthScore: null };
     });
+  }
+
+  /** Whether this node has a lease. */
+  get leased(): boolean {
+    return this.#members.leased;
   }
 
   /** How much this node is behind, as its gossip finds: 0 (healthy) to 7. */
@@ -160,6 +188,7 @@ export class Cell {
       // It has no shards yet.
       this.#members.renew(beganMs);
       this.#gossip.start(peerKey(ownership.self));
+      this.#vouching.start();
       this.#gossip.setMembers(this.#members.others.map(peerKey));
       this.#shares.place(done);
       this.#schedule();
@@ -173,6 +202,7 @@ export class Cell {
     this.#shares.stop();
     this.#lost.stop();
     this.#gossip.stop();
+    this.#vouching.stop();
     this.#members.leave(this.#parts().ownership.self, () => this.#links.stop(done));
   }
 
@@ -193,8 +223,7 @@ export class Cell {
       }
       this.#links.expect(this.#members.others.filter(({ address }) => address !== ""));
       this.#gossip.setMembers(this.#members.others.map(peerKey));
-      if (this.#members.leased) this.#members.renew(beganMs);
-      else this.#renewMs = beganMs;
+      this.#renewing = { beganMs, beat: this.#members.beats };
       this.look();
       this.remote.retry();
     });
@@ -206,7 +235,7 @@ export class Cell {
   look(): void {
     if (this.#looking) return void (this.#lookAgain = true);
     this.#looking = true;
-    const renewMs = this.#renewMs;
+    const renewing = this.#renewing;
     const { map, ports: { store } } = this.#parts();
     const over = (error: StoreError | null) => {
       this.#looking = false;
@@ -226,17 +255,24 @@ export class Cell {
           this.#host.tableChanged(withEpochs(stored, holders), register.version);
         }
         this.#shares.learn(holders);
-        this.#renew(renewMs);
+        this.#renew(renewing);
         over(null);
       });
     });
   }
 
-  /** A lease that had expired is fresh again, now that this node knows which shards are left to it. */
-  #renew(beganMs: number): void {
-    if (beganMs > -Infinity) this.#members.renew(beganMs);
-    if (this.#renewMs === beganMs) this.#renewMs = -Infinity;
-    if (this.#members.leased) this.remote.release();
+  /** The lease is fresh again, now that this node knows which shards are left to it. */
+  #renew(renewing: { readonly beganMs: number; readonly beat: number } | null): void {
+    if (renewing === null) return;
+    this.#members.renew(renewing.beganMs);
+    this.#members.looked(renewing.beat);
+    if (this.#renewing === renewing) this.#renewing = null;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.remote.mayServe) this.remote.release();
+    this.remote.retry();
   }
 
   /** Another node has claimed a shard of this one. */
@@ -333,5 +369,9 @@ export class Cell {
       if (frame.version > this.#parts().map.table.version) this.look();
     } else if (frame.kind === "give") this.#shares.receive(frame.shard, frame.epoch);
     else if (frame.kind === "gossip") this.#gossip.take(from.key, frame.message);
+    else if (frame.kind === "vouch") this.#vouching.asked(from, frame);
+    else if (frame.kind === "vouched") this.#vouching.voted(from, frame.asked);
+    else if (frame.kind === "consent") this.#consents.asked(from, frame);
+    else if (frame.kind === "consented") this.#consents.consented(from, frame);
   }
 }

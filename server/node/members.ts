@@ -12,6 +12,10 @@ export const MEMBER_BEAT_MS = 500;
 export const LEASE_MS = 3000;
 /** How long a node without a sign of life keeps its shards. */
 export const TAKEOVER_MS = 4000;
+/** How far two clocks may differ in what they call a second: a part of it, and more than any do. */
+export const DRIFT = 0.1;
+/** How long the others may vouch for a node without the store, where nothing else is said (ms). */
+export const WITHOUT_STORE_MS = 120_000;
 
 /** How long a row without a sign of life stays: so long no process is numbered anew. */
 const FORGET_MS = 86_400_000;
@@ -26,6 +30,18 @@ export interface Member extends NodeRef {
   readonly beat: number;
   /** It has left the cell: its row stays, for the number of its last process. */
   readonly left: boolean;
+  /** The nodes of the cell, itself included, as it knew them; empty: nobody vouches for it. */
+  readonly view: readonly NodeId[];
+  /** How long the others may vouch for it after its last sign of life (ms, by its own clock). */
+  readonly withoutStoreMs: number;
+  /** The latest of its beats after which it has read who owns what. */
+  readonly looked: number;
+}
+
+/** The row of a process that has not left. */
+export interface MemberRow extends Member {
+  /** For how long it has not changed, as far as this node can know (ms). */
+  readonly silentMs: number;
 }
 
 interface Seen {
@@ -49,10 +65,25 @@ export class Members {
   #leaseFromMs = -Infinity;
   /** When the last listing of the rows began that the store returned. */
   #readMs = -Infinity;
+  #looked = 0;
+  /** Processes that are known without a row, by their nodes, and since when. */
+  readonly #newer = new Map<NodeId, { readonly incarnation: number; readonly sinceMs: number }>();
+  /** The views in those of this node's rows that the store may have. */
+  #views: (readonly NodeId[])[] = [];
+  /** How long the others may vouch for this node without the store (ms). */
+  readonly withoutStoreMs: number;
 
-  constructor(id: NodeId, ports: Pick<Ports, "clock" | "store">) {
+  constructor(
+    id: NodeId,
+    ports: Pick<Ports, "clock" | "store">,
+    withoutStoreMs = WITHOUT_STORE_MS,
+  ) {
+    if (TAKEOVER_MS * (1 - DRIFT) < LEASE_MS * (1 + DRIFT)) {
+      throw new Error("A lease must end before others take over, by any two clocks");
+    }
     this.#id = id;
     this.#ports = ports;
+    this.withoutStoreMs = withoutStoreMs;
   }
 
   /** The nodes that have a row and have not left, but for this one. */
@@ -62,7 +93,46 @@ export class Members {
 
   /** Whether this node may answer from memory. */
   get leased(): boolean {
-    return this.#ports.clock.monoMs() - this.#leaseFromMs < LEASE_MS;
+    return this.leaseAgeMs < LEASE_MS;
+  }
+
+  /** Time since the beginning of the beat that has renewed the lease (ms); infinite: none has. */
+  get leaseAgeMs(): number {
+    return this.#ports.clock.monoMs() - this.#leaseFromMs;
+  }
+
+  /** Number of this node's last beat. */
+  get beats(): number {
+    return this.#beat;
+  }
+
+  /** Whether this process has read who owns what after it had written its row. */
+  get hasLooked(): boolean {
+    return this.#looked > 0;
+  }
+
+  /** This node has read who owns what, after the beat with this number. */
+  looked(beat: number): void {
+    this.#looked = Math.max(this.#looked, beat);
+  }
+
+  /** The nodes of the cell as this one's row in the store says; several where that is not known. */
+  get views(): readonly (readonly NodeId[])[] {
+    return this.#views;
+  }
+
+  /** The row of a process; null where its node has none, another process of it has, or it has left. */
+  rowOf({ id, incarnation }: NodeRef): MemberRow | null {
+    const seen = this.#others.get(id);
+    if (seen === undefined || seen.member.incarnation !== incarnation) return null;
+    if (seen.member.left) return null;
+    return { ...seen.member, silentMs: this.#readMs - seen.silentFromMs };
+  }
+
+  /** The process of another node whose row has not left; null where it has none. */
+  processOf(id: NodeId): NodeRef | null {
+    const member = this.#others.get(id)?.member;
+    return member === undefined || member.left ? null : member;
   }
 
   /**
@@ -70,11 +140,25 @@ export class Members {
    * listings show that none came: a node that was paused, or could not reach the store, takes nobody
    * for dead before it has read the rows for as long as that takes.
    */
-  isAlive({ id, incarnation }: NodeRef): boolean {
-    const seen = this.#others.get(id);
-    if (seen === undefined || seen.member.incarnation !== incarnation) return false;
+  isAlive(node: NodeRef): boolean {
+    const seen = this.#others.get(node.id);
+    if (seen === undefined || seen.member.incarnation < node.incarnation) {
+      return this.#isNewer(node);
+    }
+    if (seen.member.incarnation > node.incarnation) return false;
     if (seen.member.left) return false;
     return this.#readMs - seen.silentFromMs < TAKEOVER_MS;
+  }
+
+  /**
+   * A process without a row may be newer than what was read: it writes its row before it claims
+   * anything. A listing that began after it was known shows whether it has one.
+   */
+  #isNewer({ id, incarnation }: NodeRef): boolean {
+    const known = this.#newer.get(id);
+    if (known?.incarnation === incarnation) return this.#readMs < known.sinceMs;
+    this.#newer.set(id, { incarnation, sinceMs: this.#ports.clock.monoMs() });
+    return true;
   }
 
   /** Reads all rows; calls back with the incarnation of this node's own row, 0 where it has none. */
@@ -86,10 +170,12 @@ export class Members {
         if (error !== null) return done(error, 0);
         members.push(...rows.map(({ key, value }) => parse(key, value)));
         if (rows.length === PAGE) return page(rows.at(-1)!.key);
+        // Another reading that began later was faster.
+        if (beganMs < this.#readMs) return done(null, incarnationOf(members, this.#id));
         const again = beganMs - this.#readMs >= LEASE_MS;
         this.#readMs = beganMs;
         this.#take(members, again);
-        done(null, members.find(({ id }) => id === this.#id)?.incarnation ?? 0);
+        done(null, incarnationOf(members, this.#id));
       });
     page(null);
   }
@@ -131,8 +217,8 @@ export class Members {
   }
 
   /**
-   * Renews the lease by a beat. Where it had expired, only after the owners were read since that
-   * beat began: others may have taken the shards of this node meanwhile.
+   * Renews the lease by a beat, after the owners were read since that beat ended: others may have
+   * taken the shards of this node before.
    */
   renew(beganMs: number): void {
     this.#leaseFromMs = Math.max(this.#leaseFromMs, beganMs);
@@ -151,13 +237,30 @@ export class Members {
     done: (error: StoreError | null) => void,
   ): void {
     this.#beat++;
-    const row = { incarnation: self.incarnation, address, beat: this.#beat, left };
+    const view = [this.#id, ...this.others.map(({ id }) => id)];
+    const { withoutStoreMs } = this;
+    const about = { view, withoutStoreMs, looked: this.#looked };
+    const row = { incarnation: self.incarnation, address, beat: this.#beat, left, ...about };
     const value = utf8.encode(JSON.stringify(row));
-    this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], done);
+    this.#views = [...this.#views.filter((v) => v.join() !== view.join()), view];
+    this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], (error) => {
+      // Beats follow each other: the store has this row, or a later one.
+      if (error === null) this.#views = this.#views.slice(this.#views.indexOf(view));
+      done(error);
+    });
   }
 }
 
+function incarnationOf(members: readonly Member[], id: NodeId): number {
+  return members.find((member) => member.id === id)?.incarnation ?? 0;
+}
+
 function parse(key: StoreKey, value: Uint8Array): Member {
-  const { incarnation, address, beat, left } = JSON.parse(fromUtf8.decode(value));
-  return { id: String(key[1]) as NodeId, incarnation, address, beat, left: left === true };
+  const { incarnation, address, beat, left, view, withoutStoreMs, looked } = JSON.parse(
+    fromUtf8.decode(value),
+  );
+  const id = String(key[1]) as NodeId;
+  // Rows of earlier versions do not say the rest.
+  const about = { view: view ?? [], withoutStoreMs: withoutStoreMs ?? 0, looked: looked ?? 0 };
+  return { id, incarnation, address, beat, left: left === true, ...about };
 }

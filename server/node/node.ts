@@ -104,12 +104,12 @@ export class Node implements EdgeRouter {
 
   #makeCell(
     ports: Ports,
-    { id, links }: NodeOptions,
+    { id, links, withoutStoreMs }: NodeOptions,
     parts: () => NodeParts,
     execute: Effects["execute"],
   ): Cell | null {
     if (links === undefined) return null;
-    return new Cell(parts, new Members(id, ports), links, {
+    return new Cell(parts, new Members(id, ports, withoutStoreMs), links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,
       execute,
@@ -147,6 +147,11 @@ export class Node implements EdgeRouter {
   /** The shards of the table, in its order. */
   get shards(): readonly Shard[] {
     return this.#parts.map.shards;
+  }
+
+  /** Whether it serves by itself, and not because other nodes vouch for it. */
+  get leased(): boolean {
+    return this.#parts.cell?.leased !== false;
   }
 
   /** Which shard has what. */

@@ -37,6 +37,8 @@ export interface NodeOptions {
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
   /** What this node says of itself to the others of its cell. */
   readonly about?: Pick<GossipHints, "version" | "addresses">;
+  /** How long the other nodes of its cell may vouch for it while it has no store (ms). */
+  readonly withoutStoreMs?: number;
   /** The links with the other nodes of its cell; absent where the cell is this node. */
   readonly links?: PeerLinks;
 }

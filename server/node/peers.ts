@@ -5,7 +5,7 @@
 import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { GossipMessage } from "../gossip/message.ts";
-import type { Holder } from "./ports.ts";
+import type { Claim, Holder } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
@@ -79,7 +79,20 @@ export type PeerFrame =
   /** The sender gives up a shard, which the recipient may claim at this epoch. */
   | { readonly kind: "give"; readonly shard: number; readonly epoch: number }
   /** Signs of life, and what nodes say of each other: hints. */
-  | { readonly kind: "gossip"; readonly message: GossipMessage };
+  | { readonly kind: "gossip"; readonly message: GossipMessage }
+  /** The sender has no lease, and asks for a vote: may it serve the shards that it owns? */
+  | { readonly kind: "vouch"; readonly asked: AskedId; readonly claims: readonly Claim[] }
+  /** The vote: the sender has no lease either, and knows no other owner. */
+  | { readonly kind: "vouched"; readonly asked: AskedId }
+  /** The sender wants to take over from a process whose row has this beat, and is silent. */
+  | { readonly kind: "consent"; readonly of: NodeRef; readonly beat: number }
+  /** The sender votes for it no more; `waitMs`: how long its last vote may still count. */
+  | {
+    readonly kind: "consented";
+    readonly of: NodeRef;
+    readonly beat: number;
+    readonly waitMs: number;
+  };
 
 /** A node that is linked with this one. */
 export interface Peer extends NodeRef {

@@ -4,6 +4,7 @@
  */
 import type { Holder, StoreError } from "./ports.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { MemberRow } from "./members.ts";
 import type { NodeParts } from "./parts.ts";
 import type { PeerFrame } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
@@ -25,6 +26,12 @@ export interface SharesHost {
   /** The nodes that live, this one among them. */
   live(): readonly NodeRef[];
   isLive(node: NodeRef): boolean;
+  /** Whether nobody can vouch for a process that does not live; see `Consents`. */
+  mayTake(node: NodeRef): boolean;
+  /** The row of a process; null where it has ended. */
+  rowOf(node: NodeRef): MemberRow | null;
+  /** Reads the rows of all nodes. */
+  readRows(done: (error: StoreError | null) => void): void;
   isLinked(peer: NodeId): boolean;
   send(peer: NodeId, frame: PeerFrame): void;
   /** Sends a frame to all linked nodes. */
@@ -39,12 +46,21 @@ export interface SharesHost {
   hurry(): void;
 }
 
+interface Unconfirmed {
+  readonly former: NodeRef;
+  readonly epoch: number;
+  /** The beat of its former owner's row that was read after the claim; null: none was yet. */
+  readonly beat: number | null;
+}
+
 /** See the head of this file. */
 export class Shares {
   readonly #parts: () => NodeParts;
   readonly #host: SharesHost;
   readonly #giving: Giving;
   readonly #claiming = new Set<number>();
+  /** Shards that this node owns but does not serve: their former owners may still live. */
+  readonly #unconfirmed = new Map<Shard, Unconfirmed>();
   #liveKeys = "";
   #stableSinceMs = 0;
   #stopped = false;
@@ -65,6 +81,11 @@ export class Shares {
   /** The shards that this node has claimed, and not only asked for. */
   get served(): readonly Shard[] {
     return this.#parts().map.shards.filter(({ id }) => !this.#claiming.has(id));
+  }
+
+  /** Whether this node is asking the store for a shard. */
+  isClaiming(shard: number): boolean {
+    return this.#claiming.has(shard);
   }
 
   /** Claims nothing any more. */
@@ -130,17 +151,22 @@ export class Shares {
       this.#liveKeys = keys;
       this.#stableSinceMs = nowMs;
     }
+    this.#confirm();
     const { shards } = map.table;
     const placed = placement(shards, live);
     const free = shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
       if (sameNode(row.owner, self)) return !this.#giving.isGiven(row.id);
-      return sameNode(placed.get(row.id)!, self) &&
-        (row.owner === null || !this.#host.isLive(row.owner));
+      if (!sameNode(placed.get(row.id)!, self)) return false;
+      return row.owner === null || this.#mayTake(row.owner);
     });
     if (nowMs - this.#stableSinceMs >= STABLE_MS) this.#giving.next(placed);
     this.#claim(free, done);
+  }
+
+  #mayTake(owner: NodeRef): boolean {
+    return !this.#host.isLive(owner) && this.#host.mayTake(owner);
   }
 
   /** Claims shards; those that somebody else has claimed meanwhile are dropped again. */
@@ -166,10 +192,55 @@ export class Shares {
       log.info("shards claimed", { shards: granted.map(({ shard }) => shard) });
       // Before they are asked to announce: what edges say goes to the owner that they know.
       this.#host.tell({ kind: "owners", owners: granted });
-      for (const { shard, epoch } of granted) takeovers.granted(map.byId(shard)!, epoch);
+      const formers = new Map(rows.map(({ id, owner }) => [id, owner]));
+      for (const { shard, epoch } of granted) {
+        this.#granted(map.byId(shard)!, epoch, formers.get(shard)!);
+      }
       if (granted.length < rows.length) this.#host.look();
       done(error);
     });
+  }
+
+  /** A shard is this node's. It serves once its former owner cannot any more. */
+  #granted(shard: Shard, epoch: number, former: NodeRef | null): void {
+    const { ownership: { self } } = this.#parts();
+    if (former === null || former.id === self.id || this.#host.rowOf(former) === null) {
+      return this.#host.takeovers().granted(shard, epoch);
+    }
+    this.#unconfirmed.set(shard, { former, epoch, beat: null });
+    this.#readFormer(shard);
+  }
+
+  #readFormer(shard: Shard): void {
+    this.#host.readRows((error) => {
+      const found = this.#unconfirmed.get(shard);
+      // After an error the next look reads again.
+      if (error !== null || found === undefined || found.beat !== null) return;
+      const beat = this.#host.rowOf(found.former)?.beat ?? 0;
+      this.#unconfirmed.set(shard, { ...found, beat });
+      this.#confirm();
+    });
+  }
+
+  /**
+   * Between the judgement that the former owner is silent and the claim it may have returned: then it
+   * must be silent anew, or have read who owns its shards.
+   */
+  #confirm(): void {
+    for (const [shard, { former, epoch, beat }] of this.#unconfirmed) {
+      if (shard.ended || shard.row.epoch !== epoch) {
+        this.#unconfirmed.delete(shard);
+        continue;
+      }
+      if (beat === null) {
+        this.#readFormer(shard);
+        continue;
+      }
+      const row = this.#host.rowOf(former);
+      if (row !== null && row.looked <= beat && !this.#mayTake(former)) continue;
+      this.#unconfirmed.delete(shard);
+      this.#host.takeovers().granted(shard, epoch);
+    }
   }
 
   /** Another node gives this one a shard. */
@@ -177,6 +248,7 @@ export class Shares {
     const { map } = this.#parts();
     const row = map.table.shards.find(({ id }) => id === shard);
     if (row === undefined || map.byId(shard) !== undefined || !this.#host.leased) return;
-    this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch) }], () => {});
+    // Its former owner has dropped it.
+    this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch), owner: null }], () => {});
   }
 }

@@ -214,10 +214,14 @@ const FRAME = union("frame", {
   table: variant(11, { version: uint }),
   give: variant(12, of),
   gossip: variant(13, { message: GOSSIP }),
+  vouch: variant(14, { asked: uint, claims: list(struct(of)) }),
+  vouched: variant(15, { asked: uint }),
+  consent: variant(16, { of: nodeRef, beat: uint }),
+  consented: variant(17, { of: nodeRef, beat: uint, waitMs: uint }),
 }) satisfies Schema<PeerFrame>;
 
 /** The highest number of a kind that this program knows. */
-const KIND_MAX = 13;
+const KIND_MAX = 17;
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {

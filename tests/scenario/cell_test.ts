@@ -3,7 +3,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { Cluster } from "../sim/cluster.ts";
 import type { Device } from "../sim/device.ts";
 import type { SimNode } from "../sim/sim_node.ts";
-import { EDGE_LIMITS } from "../sim/limits.ts";
+import { EDGE_LIMITS, SHARD_LIMITS } from "../sim/limits.ts";
 import { LAN } from "../sim/network.ts";
 
 /** Within so long all shards of a dead node serve at others (ms). */
@@ -18,6 +18,7 @@ class CellStory {
     devicesPerUser: 1,
     faults: [],
     edge: EDGE_LIMITS,
+    limits: SHARD_LIMITS,
     network: LAN,
     loss: 0,
   });
@@ -49,6 +50,21 @@ class CellStory {
     return this.cluster.nodes.map((n) => {
       return n.up ? n.running.node.shards.filter((s) => s.ready).length : 0;
     });
+  }
+
+  /** How many shards each node answers for now. */
+  get served(): readonly number[] {
+    return this.cluster.nodes.map((n) => n.answering.length);
+  }
+
+  /** Whose each shard is, and at which epoch. */
+  get owners(): string {
+    const { shards } = this.cluster.nodes[0]!.running.node.table;
+    return shards.map(({ id, epoch, owner }) => `${id}: ${owner?.id} ${epoch}`).join();
+  }
+
+  keepFromStore(nodes: readonly number[], away: boolean): void {
+    for (const n of nodes) this.cluster.cell!.store.keepFrom(this.cluster.nodes[n]!.id, away);
   }
 
   /** The two sign in at these nodes and become contacts of each other. */
@@ -130,4 +146,71 @@ Deno.test("11: messages reach users at other nodes, and a stopped owner says not
   story.await("a reply", () => seq !== null, 10_000);
   const known = () => alice.view?.seq === seq;
   story.await("the same at her device", known, 5000);
+});
+
+Deno.test("11: while the store is away for all, presence and reads go on, and no shard moves", () => {
+  const story = new CellStory();
+  const { cluster, alice, bob } = story;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  story.befriend(0, 1);
+  cluster.time.runFor(3000);
+  const { owners } = story;
+  story.keepFromStore([0, 1, 2], true);
+  // The leases end within 3 s; the last is the first that anybody can vouch for.
+  const all = () => story.served.join() === "2,2,2";
+  cluster.time.runFor(4500);
+  let worstMs = 0;
+  for (const show of ["away", "dnd", "chat", "xa", "away", "dnd"] as const) {
+    const presence = { ...bob.person.presence(), show };
+    bob.show(presence);
+    const ms = story.await("his presence", () => alice.seen.get("bob")?.show === show, 1000);
+    worstMs = Math.max(worstMs, ms);
+    let read = false;
+    const { node } = cluster.nodes[2]!.running;
+    node.request("alice" as never, "mailbox.snapshot", {}, (result) => read = result.ok);
+    worstMs = Math.max(worstMs, story.await("a read", () => read, 1000));
+    ok(all(), `nodes serve ${story.served}`);
+    cluster.time.runFor(1500);
+  }
+  ok(worstMs < 500, `the slowest took ${worstMs} ms`);
+  bob.person.write(bob, "alice", 40);
+  cluster.time.runFor(3000);
+  equal(bob.person.unsent, 1, "nothing is acked without the store");
+  story.keepFromStore([0, 1, 2], false);
+  story.await("an ack", () => bob.person.unsent === 0, 15_000);
+  cluster.time.runFor(10_000);
+  equal(story.owners.replaceAll(/ \d+(,|$)/g, ""), owners.replaceAll(/ \d+(,|$)/g, ""));
+  ok(all());
+});
+
+Deno.test("11: an owner that alone has lost the store serves nothing when its lease has ended", () => {
+  const story = new CellStory();
+  const { cluster } = story;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  story.keepFromStore([0], true);
+  story.await("its end", () => story.served[0] === 0, 3100);
+  const taken = () => story.served.join() === "0,3,3";
+  story.await("a takeover", taken, 3500);
+  for (let i = 0; i < 100; i++) {
+    cluster.time.runFor(100);
+    equal(story.served[0], 0);
+  }
+  story.keepFromStore([0], false);
+  story.await("its share", () => story.served.join() === "2,2,2", 15_000);
+});
+
+Deno.test("11: a node that alone reaches the store takes over once nobody is vouched for", () => {
+  const story = new CellStory();
+  const { cluster } = story;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const [a, b, c] = cluster.nodes.map(({ id }) => id);
+  story.keepFromStore([0, 1], true);
+  for (const other of [a, b]) cluster.cell!.cut(other!, c!, true);
+  cluster.time.runFor(5000);
+  for (let i = 0; i < 120; i++) {
+    cluster.time.runFor(100);
+    equal(story.served.join(), "2,2,2");
+  }
+  story.await("the end of their time", () => story.served.join() === "0,0,2", 6000);
+  story.await("a takeover", () => story.served.join() === "0,0,6", 10_000);
 });

@@ -42,11 +42,38 @@ export function strikeCell(
     case "storeAway":
       cell.store.keepFrom(id, true);
       return later(forMs, () => cell.store.keepFrom(id, false));
+    case "storeAwayForAll":
+      return awayFor(cluster, cluster.nodes.map((node) => node.id), forMs, later);
+    case "storeAtMinority": {
+      const longMs = prng.int(5000, 40_000);
+      awayFor(cluster, others, longMs, later);
+      cut(others, true);
+      return later(prng.pick([forMs, longMs]), () => cut(others, false));
+    }
+    case "oneWayCut": {
+      const peer = prng.pick(others);
+      const [from, to] = prng.chance(0.5) ? [id, peer] : [peer, id];
+      cell.cutOneWay(from, to, true);
+      return later(forMs, () => cell.cutOneWay(from, to, false));
+    }
     case "storeRepliesLost":
       cell.store.loseReplies(id, true);
       return later(prng.pick([3, 20, forMs]), () => cell.store.loseReplies(id, false));
     case "storeSlow":
       cell.store.slowDown(id, prng.pick([30, 500, 5000]));
       return later(forMs, () => cell.store.slowDown(id, 0));
+  }
+}
+
+/** Keeps nodes from the store; they do not all reach it again at one moment. */
+function awayFor(
+  { cell, prng }: Cluster,
+  nodes: readonly NodeId[],
+  forMs: number,
+  later: (ms: number, run: () => void) => void,
+): void {
+  for (const node of nodes) {
+    cell!.store.keepFrom(node, true);
+    later(forMs + prng.int(0, 2000), () => cell!.store.keepFrom(node, false));
   }
 }

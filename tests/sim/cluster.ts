@@ -26,6 +26,10 @@ import { Wire } from "./wire.ts";
 
 /** How often devices look whether they should connect, and users at what is unsent, ms. */
 const LOOK_MS = 250;
+/** How often it is looked at which nodes serve what, ms. */
+const SERVING_LOOK_MS = 50;
+/** How long the votes of nodes count that have a lease again, ms. */
+const VOUCHED_MS = 1200;
 /** Pause before a node that could not start is started again, ms. */
 const RESTART_MS = 500;
 
@@ -55,6 +59,8 @@ export class Cluster {
   readonly people: readonly Person[];
   /** Accounts that were made by somebody who had taken a shard, in its log. */
   readonly usurped: AccountName[] = [];
+  /** When each node was seen without a lease last. */
+  readonly #unleasedMs = new Map<SimNode, number>();
   /** Whether nodes that are down are to be started again. */
   keepUp = true;
 
@@ -82,6 +88,7 @@ export class Cluster {
     });
     this.people = NAMES.slice(0, this.config.users).map((name) => this.#person(name));
     this.#scheduleLook();
+    if (several) this.#scheduleServing();
   }
 
   #nodeHost() {
@@ -113,6 +120,46 @@ export class Cluster {
       this.#lookForStalled();
       this.#scheduleLook();
     });
+  }
+
+  /** Looks again and again that no two nodes answer for one shard, and none without reason. */
+  #scheduleServing(): void {
+    this.time.global.timers.after(SERVING_LOOK_MS, () => {
+      this.#lookForVouched();
+      const serving = new Map<number, SimNode>();
+      for (const node of this.nodes) {
+        // One that is paused answers nothing, and looks at its clock before it does.
+        if (!node.up || node.process.state !== "running") continue;
+        for (const id of node.answering) {
+          const other = serving.get(id);
+          if (other !== undefined) {
+            const text = `shard ${id} is served by ${other.who} and ${node.who}`;
+            throw new Violation("one node serves a shard", text);
+          }
+          serving.set(id, node);
+        }
+      }
+      this.#scheduleServing();
+    });
+  }
+
+  /** Who has no lease answers only where a majority had none lately. */
+  #lookForVouched(): void {
+    const { nowMs } = this.time;
+    const runs = (node: SimNode) => node.up && node.process.state === "running";
+    for (const node of this.nodes) {
+      if (!runs(node) || !node.running.node.leased) this.#unleasedMs.set(node, nowMs);
+    }
+    const lately = this.nodes.filter((node) => {
+      return nowMs - (this.#unleasedMs.get(node) ?? -Infinity) <= VOUCHED_MS;
+    });
+    if (2 * lately.length > this.nodes.length) return;
+    const wrongly = lately.find((node) => {
+      return runs(node) && !node.running.node.leased && node.answering.length > 0;
+    });
+    if (wrongly === undefined) return;
+    const text = `${wrongly.who} serves without a lease, and a majority has one`;
+    throw new Violation("a majority without leases vouches", text);
   }
 
   /** The node that a device connects to. */

@@ -101,6 +101,9 @@ export const CELL_FAULTS = [
   "storeAway",
   "storeRepliesLost",
   "storeSlow",
+  "storeAwayForAll",
+  "storeAtMinority",
+  "oneWayCut",
 ] as const;
 
 /** Those of one node that concern a cell of several too. */

@@ -88,6 +88,9 @@ export class Faults {
       case "storeAway":
       case "storeRepliesLost":
       case "storeSlow":
+      case "storeAwayForAll":
+      case "storeAtMinority":
+      case "oneWayCut":
         return strikeCell(this.#cluster, node, fault, () => this.#running);
       default:
         return this.#disk(node, fault);

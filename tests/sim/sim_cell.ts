@@ -15,6 +15,8 @@ import { VisibleCell } from "./visible.ts";
 
 /** Longest way of a frame, ms. */
 const WAY_MS = 1;
+/** How long a side waits for a sign of life before it cuts a link off, ms. */
+const SILENT_MS = 3000;
 /** How long until others know that a process has ended, ms. */
 const ENDED_MS = 3;
 
@@ -28,6 +30,8 @@ export class SimCell {
   readonly #ends = new Map<NodeId, LinkEnd>();
   /** Pairs of node ids between which nothing gets through. */
   readonly #cuts = new Set<string>();
+  /** Pairs "from to" of node ids: what is sent that way waits, then the link breaks. */
+  readonly #oneWay = new Set<string>();
 
   constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk) {
     this.#time = time;
@@ -56,8 +60,38 @@ export class SimCell {
     this.#ends.get(b)?.lost(a);
   }
 
+  /**
+   * Stops what one node sends to another, or lets it go on. A connection repeats what is not
+   * acknowledged; the side that gets nothing cuts it off some time.
+   */
+  cutOneWay(from: NodeId, to: NodeId, cut: boolean): void {
+    const way = `${from} ${to}`;
+    if (!cut) {
+      this.#oneWay.delete(way);
+      return this.#ends.get(from)?.goesOn(to);
+    }
+    this.#oneWay.add(way);
+    const linked = this.#ends.get(from)?.linkedSince(to);
+    this.after(SILENT_MS, () => {
+      const end = this.#ends.get(from);
+      if (!this.#oneWay.has(way) || linked === undefined) return;
+      if (end?.linkedSince(to) !== linked) return;
+      end.lost(to);
+      this.#ends.get(to)?.lost(from);
+    });
+  }
+
+  /** Whether nothing gets from one node to another. */
+  isOneWayCut(from: NodeId, to: NodeId): boolean {
+    return this.#oneWay.has(`${from} ${to}`);
+  }
+
   /** Everything gets through again. */
   heal(): void {
+    for (const way of [...this.#oneWay]) {
+      const [from, to] = way.split(" ") as [NodeId, NodeId];
+      this.cutOneWay(from, to, false);
+    }
     this.#cuts.clear();
     this.store.heal();
   }
@@ -83,6 +117,8 @@ export class SimCell {
   }
 
   isCut(a: NodeId, b: NodeId): boolean {
+    // A handshake needs both ways.
+    if (this.isOneWayCut(a, b) || this.isOneWayCut(b, a)) return true;
     return this.#cuts.has([a, b].sort().join(" "));
   }
 
@@ -104,6 +140,8 @@ interface Linked {
   readonly sinceMs: number;
   /** When the last frame arrives. */
   lastMs: number;
+  /** Frames that have not got through, in their order. */
+  readonly stopped: (() => void)[];
 }
 
 /** One node's ends of its links. */
@@ -140,7 +178,7 @@ class LinkEnd implements PeerLinks {
   }
 
   #link(other: LinkEnd): void {
-    const linked = { end: other, sinceMs: this.#cell.nowMs, lastMs: 0 };
+    const linked = { end: other, sinceMs: this.#cell.nowMs, lastMs: 0, stopped: [] };
     this.#linked.set(other.node, linked);
     this.#tell(() => {
       if (this.#linked.get(other.node) === linked) this.#events?.linked(other.peer);
@@ -168,11 +206,20 @@ class LinkEnd implements PeerLinks {
     const { end } = linked;
     const mine = end.#linked.get(this.node);
     this.#cell.after(linked.lastMs - this.#cell.nowMs, () => {
-      // What is under way when the link breaks is lost.
-      if (end.#linked.get(this.node) !== mine || mine === undefined) return;
-      const copy = decodeFrame(sent, end.#process.clock.monoMs());
-      if (copy !== null) end.#tell(() => end.#events?.frame(this.peer, copy));
+      const arrive = () => {
+        // What is under way when the link breaks is lost.
+        if (end.#linked.get(this.node) !== mine || mine === undefined) return;
+        const copy = decodeFrame(sent, end.#process.clock.monoMs());
+        if (copy !== null) end.#tell(() => end.#events?.frame(this.peer, copy));
+      };
+      if (this.#cell.isOneWayCut(this.node, end.node)) linked.stopped.push(arrive);
+      else arrive();
     });
+  }
+
+  /** What waits on its way to a node arrives. */
+  goesOn(node: NodeId): void {
+    for (const arrive of this.#linked.get(node)?.stopped.splice(0) ?? []) arrive();
   }
 
   /** The link to a node is broken. */

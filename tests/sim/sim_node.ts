@@ -125,6 +125,12 @@ export class SimNode implements Server {
     return this.#starts;
   }
 
+  /** The shards that it answers for now. */
+  get answering(): readonly number[] {
+    const { node } = this.running;
+    return node.mayServe ? node.shards.filter(({ ready }) => ready).map(({ id }) => id) : [];
+  }
+
   get up(): boolean {
     return this.#running !== null;
   }
@@ -195,7 +201,7 @@ export class SimNode implements Server {
         limits,
         shards,
         carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
-        ...(cell === null ? {} : { links: cell.links(this.id, process) }),
+        ...(cell === null ? {} : { links: cell.links(this.id, process), withoutStoreMs: 20_000 }),
       },
     });
   }

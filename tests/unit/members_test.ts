@@ -48,6 +48,22 @@ Deno.test("11: a node is alive while its row changes, and not once it has not fo
   assert.deepEqual([a.isAlive(node(2)), a.isAlive(node(2, 2))], [false, true]);
 });
 
+Deno.test("11: an owner that is newer than the rows that were read is not dead before they are read again", () => {
+  const { time, members, beat } = cell();
+  const [a, b] = [members(1), members(2)];
+  beat(b, node(2, 1));
+  beat(a, node(1));
+  // Its next process claims a shard, which is known here before its row.
+  assert.ok(a.isAlive(node(2, 2)));
+  assert.ok(a.isAlive(node(3)));
+  beat(b, node(2, 2));
+  beat(a, node(1));
+  assert.deepEqual([a.isAlive(node(2, 2)), a.isAlive(node(2, 1))], [true, false]);
+  // Nobody has written a row of this one.
+  assert.ok(!a.isAlive(node(3)));
+  time.runFor(1);
+});
+
 Deno.test("11: after the store was away for all, nobody is dead before all could write their rows", () => {
   const { time, members, beat } = cell();
   const [a, b] = [members(1), members(2)];

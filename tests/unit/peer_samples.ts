@@ -191,5 +191,9 @@ export const PEER_SAMPLES: readonly PeerFrame[] = [
   { kind: "owners", owners: [{ shard: 1, epoch: 2, owner }, { shard: 2, epoch: 1, owner: null }] },
   { kind: "table", version: 8 },
   { kind: "give", shard: 4, epoch: 9 },
+  { kind: "vouch", asked: 5, claims: [{ shard: 1, epoch: 2 }, { shard: 3, epoch: 400 }] },
+  { kind: "vouched", asked: 5 },
+  { kind: "consent", of: owner, beat: 77 },
+  { kind: "consented", of: owner, beat: 77, waitMs: 1500 },
   ...GOSSIP.map((message): PeerFrame => ({ kind: "gossip", message })),
 ];
