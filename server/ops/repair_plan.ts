@@ -6,7 +6,7 @@ import { closedHead, emptyBlock, SalvagedHead } from "../../shard/account/salvag
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";
 import { type Fault, ownerOf, type Survey } from "./survey.ts";
-import type { FileRow, StoreFile } from "../store/store_file.ts";
+import type { FileRow, RowFile } from "../store/store_file.ts";
 import { LogRepair, recordOf } from "./log_repair.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { registerKey } from "../store/register_rows.ts";
@@ -22,9 +22,12 @@ const HOLE_MAX = 100_000;
 /** Takes a row of the repaired store. */
 export type PutRow = (row: Row) => void;
 
-/** Calls `take` with every head that can be read. */
+const textOf = (key: StoreKey) => key.join("\n");
+
+/** Calls `take` with every head that can be read, or can be had back as it was by a row of `instead`. */
 function eachHead(
-  file: StoreFile,
+  file: RowFile,
+  instead: ReadonlyMap<string, Row | null>,
   take: (account: Account, head: readonly HeadRow[]) => void,
 ): void {
   let head: { readonly name: AccountName; readonly rows: HeadRow[] } | null = null;
@@ -42,16 +45,16 @@ function eachHead(
     take(account, rows);
   };
   file.salvage(({ key, kind, value }) => {
-    if (key[0] !== "u" || kind === "damaged") return;
+    if (key[0] !== "u") return;
+    const row = kind === "damaged" ? instead.get(textOf(key)) ?? null : { key, value };
+    if (row === null) return;
     const name = key[2] as AccountName;
     if (head?.name !== name) end();
     head ??= { name, rows: [] };
-    head.rows.push({ key, value: value.slice() });
+    head.rows.push({ key: row.key, value: row.value.slice() });
   });
   end();
 }
-
-const textOf = (key: StoreKey) => key.join("\n");
 
 /** See the head of this file. */
 export class RepairPlan {
@@ -60,7 +63,7 @@ export class RepairPlan {
   readonly givenUp: string[] = [];
   /** Why no repair can be made. */
   readonly impossible: string[] = [];
-  readonly #file: StoreFile;
+  readonly #file: RowFile;
   readonly #found: Survey;
   readonly #logs: LogRepair;
   /** Rows in the place of damaged ones; null: none. */
@@ -72,7 +75,7 @@ export class RepairPlan {
   readonly #forgetSent = new Set<AccountId>();
   readonly #blocks = new Map<string, Fault>();
 
-  constructor(file: StoreFile, found: Survey) {
+  constructor(file: RowFile, found: Survey) {
     this.#file = file;
     this.#found = found;
     this.#logs = new LogRepair((name) => found.logsOf(name));
@@ -170,7 +173,7 @@ export class RepairPlan {
   /** Finds out whose damaged blocks are, and which accounts go back to their checkpoints. */
   #readHeads(): void {
     const heads: [AccountName, readonly HeadRow[]][] = [];
-    eachHead(this.#file, (account, head) => {
+    eachHead(this.#file, this.#instead, (account, head) => {
       this.#logs.head(account);
       for (const { first, count, lastAt } of account.mailbox.blocks) {
         const text = textOf(["m", account.point, account.id, first]);
@@ -190,7 +193,9 @@ export class RepairPlan {
       this.kept.push(`${ownerOf(key, this.#found)}: no head lists it, and it is removed`);
       this.#instead.set(text, null);
     }
-    if (this.#logs.needed) eachHead(this.#file, (account) => this.#logs.peer(account));
+    if (this.#logs.needed) {
+      eachHead(this.#file, this.#instead, (account) => this.#logs.peer(account));
+    }
     for (const [name, head] of heads) {
       const salvaged = new SalvagedHead(name, head);
       salvaged.forgetSent();
@@ -228,7 +233,7 @@ export class RepairPlan {
   }
 
   #raiseNumbers(): void {
-    eachHead(this.#file, ({ name }, head) => {
+    eachHead(this.#file, this.#instead, ({ name }, head) => {
       const floors = this.#logs.floorsOf(name);
       if (floors.length === 0) return;
       const salvaged = new SalvagedHead(name, this.#heads.get(name) ?? head);

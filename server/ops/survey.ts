@@ -10,7 +10,7 @@ import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";
 import { decodeRegister, registerKey } from "../store/register_rows.ts";
 import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
-import { type FileRow, StoreFile } from "../store/store_file.ts";
+import type { FileRow, RowFile } from "../store/store_file.ts";
 import { type HeadRow, readHeadRows } from "../../shard/account/head_rows.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { readRecord } from "../../shard/account/records.ts";
@@ -58,7 +58,7 @@ class Surveyor {
   rows = 0;
   accounts = 0;
   plainRows = 0;
-  readonly #file: StoreFile;
+  readonly #file: RowFile;
   readonly #progress: (rows: number) => void;
   /** Ids whose blocks are damaged: their names are known once their heads are read. */
   readonly #owners = new Set<AccountId>();
@@ -66,7 +66,7 @@ class Surveyor {
   /** The log that is read, and the LSN that comes next. */
   #log: { readonly shard: number; next: number } | null = null;
 
-  constructor(file: StoreFile, progress: (rows: number) => void) {
+  constructor(file: RowFile, progress: (rows: number) => void) {
     this.#file = file;
     this.#progress = progress;
   }
@@ -131,9 +131,11 @@ class Surveyor {
     const head = this.#head;
     this.#head = null;
     if (head === null) return;
+    const { name, rows } = head;
+    // A crash in the first checkpoint of an account may leave pages: they are written first.
+    if (rows.length > 0 && rows.every(({ key }) => key.length > 4)) return;
     this.accounts++;
     if (head.damaged) return;
-    const { name, rows } = head;
     const account = new AccountState(name, pointOf(name));
     const key = ["u", account.point, name, 0];
     this.#read(key, () => {
@@ -163,7 +165,7 @@ function* rowsOf(account: Account): Iterable<StoreKey> {
   }
 }
 
-function tableOf(file: StoreFile): ShardTable | null {
+function tableOf(file: RowFile): ShardTable | null {
   try {
     const row = file.value(registerKey(TABLE_REGISTER));
     return row === null ? null : decodeTable(decodeRegister(row).value);
@@ -174,7 +176,7 @@ function tableOf(file: StoreFile): ShardTable | null {
 }
 
 /** Looks through the store in an open file; `progress` is called now and then. */
-export function survey(file: StoreFile, progress: (rows: number) => void): Survey {
+export function survey(file: RowFile, progress: (rows: number) => void): Survey {
   const surveyor = new Surveyor(file, progress);
   const faults = file.faults();
   const broken = faults.length > 0 ? null : file.rows(() => {});

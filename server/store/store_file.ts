@@ -45,8 +45,22 @@ interface Salvaged {
   readonly lost: readonly StoreKey[];
 }
 
+/** All rows of a store that no process uses, for checks and repairs. */
+export interface RowFile {
+  /** The value of a row; null where none exists or it is damaged. */
+  value(key: StoreKey): Uint8Array | null;
+  /** Whether a row exists, of those that `salvage` has found where that was needed. */
+  has(key: StoreKey): boolean;
+  /** What is wrong with the structure of the rows; empty where nothing is. */
+  faults(): string[];
+  /** Calls `take` with every row; returns why not all could be read, null where they were. */
+  rows(take: TakeRow): string | null;
+  /** Calls `take` with every row that can be had, by key; returns the keys of those that cannot. */
+  salvage(take: TakeRow): readonly StoreKey[];
+}
+
 /** A store's file, open for reading. */
-export class StoreFile {
+export class StoreFile implements RowFile {
   readonly #db: DatabaseSync;
   readonly #first: StatementSync;
   readonly #next: StatementSync;

@@ -256,6 +256,58 @@ const STORE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "server/store/row_checksum.ts",
+    [
+      "take rows whose checksum does not fit",
+      "if (readSum(stored) === checksumOf(key, value)) return",
+      "if (readSum(stored) >= 0) return",
+    ],
+    [
+      "leave the key out of the checksum",
+      "return crc32(value, crc32(keyText(key)));",
+      "return crc32(value, key.length * 0);",
+    ],
+  ),
+  ...inFile(
+    "server/store/checked_rows.ts",
+    [
+      "serve damaged rows as empty ones",
+      "if (damage.error !== null) done(damage.error, []);\n      else done(null, values);",
+      "done(null, values);",
+    ],
+    [
+      "take damaged rows of a list for whole ones",
+      "if (damage.error !== null) done(damage.error, []);\n      else done(null, rows);",
+      "done(null, rows);",
+    ],
+  ),
+  ...inFile(
+    "server/node/loader.ts",
+    [
+      "quarantine accounts that are read with a damaged one",
+      "const bad = new Set(error.keys.map((key) => key[2]));",
+      "const bad = new Set(keys.map((key) => key[2]));",
+    ],
+    [
+      "serve a log that misses a record",
+      '        if (error?.kind === "damaged") {\n          return damaged(',
+      '        if (error?.kind === "damaged") {\n          return this.#submit(shard, { kind: "log_rows", reading, rows: [], done: true });\n          return damaged(',
+    ],
+  ),
+  ...inFile(
+    "server/ops/repair_plan.ts",
+    [
+      "repair blocks without the heads that are had back",
+      'const row = kind === "damaged" ? instead.get(textOf(key)) ?? null : { key, value };',
+      'const row = kind === "damaged" ? null : { key, value };',
+    ],
+    [
+      "give up the heads of others",
+      'if (key[0] === "u" && this.#heads.has(key[2] as AccountName)) return;',
+      'if (key[0] === "u" && this.#heads.size > 0) return;',
+    ],
+  ),
+  ...inFile(
     "shard/account/stored_pages.ts",
     [
       "write a page over the one that the head refers to",
