@@ -269,29 +269,11 @@ const STORE: readonly Mutant[] = [
     ],
   ),
   ...inFile(
-    "server/store/checked_rows.ts",
-    [
-      "serve damaged rows as empty ones",
-      "if (damage.error !== null) done(damage.error, []);\n      else done(null, values);",
-      "done(null, values);",
-    ],
-    [
-      "take damaged rows of a list for whole ones",
-      "if (damage.error !== null) done(damage.error, []);\n      else done(null, rows);",
-      "done(null, rows);",
-    ],
-  ),
-  ...inFile(
     "server/node/loader.ts",
     [
       "quarantine accounts that are read with a damaged one",
       "const bad = new Set(error.keys.map((key) => key[2]));",
       "const bad = new Set(keys.map((key) => key[2]));",
-    ],
-    [
-      "serve a log that misses a record",
-      '        if (error?.kind === "damaged") {\n          return damaged(',
-      '        if (error?.kind === "damaged") {\n          return this.#submit(shard, { kind: "log_rows", reading, rows: [], done: true });\n          return damaged(',
     ],
   ),
   ...inFile(

@@ -74,7 +74,6 @@ export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedRepo
   const { used } = poisoned(() => {
     try {
       cluster.stepFaults.during(() => live(cluster));
-      // Two thirds of a seed's time more: for some of them.
       if (cluster.cell === null && seed % DAMAGED_EACH === 0) runDamage(seed);
     } catch (error) {
       failure = failureOf(cluster, error as Error);
