@@ -44,6 +44,8 @@ function systemHost(): CliHost {
     user: userName(env),
     launcher: () => import("./server/start.ts"),
     backups: async () => (await import("./server/ops/backup.ts")).systemBackups(),
+    openShared: async (config) =>
+      (await import("./server/open_store.ts")).openShared(config, timers),
     repairs: async () => (await import("./server/ops/repair.ts")).systemRepairs(),
     adminToken: async (dataDir, renew) => {
       const { readDataDir } = await import("./server/system/data_dir.ts");

@@ -5,9 +5,10 @@ import { checkAtStart, type StorePaths } from "./store/start_check.ts";
 import type { ObserveDamage } from "./store/checked_rows.ts";
 import type { Log, Store, Timers } from "./node/ports.ts";
 import { openKvStore } from "./store/kv_store.ts";
-import { openPgStore, type PgReport } from "./store/pg_open.ts";
+import { type OpenedPgStore, openPgStore, type PgReport } from "./store/pg_open.ts";
 import { formatPgAddress, parsePgAddress, type PgAddress } from "./config/pg_url.ts";
 import { readConfigFile } from "./system/config_files.ts";
+import type { SharedStore } from "./ops/check_shared.ts";
 import { StoreOpenError } from "./store/store_open_error.ts";
 
 /** Which kind of store the configuration names. */
@@ -29,12 +30,7 @@ export async function openStore(
   },
 ): Promise<Store> {
   if (engineOf(config) === "kv") return await openOwnStore(config, dir, log, observe);
-  const address = await addressOf(config);
-  const { rootCertFile } = address;
-  const rootCert = rootCertFile === null
-    ? null
-    : await readConfigFile("the root certificate", rootCertFile);
-  const { store, report } = await openPgStore({ address, rootCert, timers });
+  const { store, report, address } = await openPostgres(config, timers, true);
   try {
     requireDurable(config, address, report, log);
     return store;
@@ -52,6 +48,40 @@ async function addressOf({ store: { url, urlFile } }: Pick<Config, "store">): Pr
   throw new StoreOpenError(
     `Cannot use ${urlFile}: it must hold one line like postgres://USER:PASSWORD@HOST:5432/DATABASE`,
   );
+}
+
+/** Opens a store in PostgreSQL for a check, which changes nothing. Rejects as `openStore` does. */
+export async function openShared(
+  config: Pick<Config, "store">,
+  timers: Timers,
+): Promise<SharedStore> {
+  const { store, report, place } = await openPostgres(config, timers, false);
+  const { version, dataChecksums, checksumFailures } = report;
+  const checks = dataChecksums === null
+    ? "it does not say whether it checks its data"
+    : dataChecksums
+    ? "data_checksums is on"
+    : "data_checksums is off: it does not notice what its disk has changed";
+  const failures = checksumFailures ?? 0;
+  return {
+    store,
+    facts: [`${place} is PostgreSQL ${version}; ${checks}`],
+    faults: failures === 0 ? [] : [`PostgreSQL has counted ${failures} damaged pages`],
+  };
+}
+
+async function openPostgres(
+  config: Pick<Config, "store">,
+  timers: Timers,
+  makes: boolean,
+): Promise<OpenedPgStore & { readonly address: PgAddress; readonly place: string }> {
+  const address = await addressOf(config);
+  const { rootCertFile } = address;
+  const rootCert = rootCertFile === null
+    ? null
+    : await readConfigFile("the root certificate", rootCertFile);
+  const opened = await openPgStore({ address, rootCert, timers }, makes);
+  return { ...opened, address, place: formatPgAddress(address) };
 }
 
 /** The directory's own store, after a look at its files. Rejects with `StoreDamaged`. */
@@ -74,13 +104,14 @@ function requireDurable(
   log: Log,
 ): void {
   const place = formatPgAddress(address);
-  const { version, synchronousCommit, synchronousStandbys, fsync } = report;
+  const { version, synchronousCommit, synchronousStandbys, fsync, dataChecksums } = report;
   log.info("store opened", {
     store: place,
     version,
     synchronousCommit,
     synchronousStandbys,
     fsync,
+    dataChecksums,
   });
   if (config.store.requireSynchronous && (synchronousStandbys ?? 0) === 0) {
     const found = synchronousStandbys === null
@@ -91,6 +122,11 @@ function requireDurable(
     );
   }
   if (!fsync) log.warn("the store does not write to the disk: fsync is off", { store: place });
+  if (dataChecksums === false) {
+    log.warn("the store does not notice what its disk has changed: data_checksums is off", {
+      store: place,
+    });
+  }
   if (synchronousStandbys === 0) {
     log.warn("the store has no synchronous standby: what is acked is lost with its machine", {
       store: place,

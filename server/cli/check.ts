@@ -1,10 +1,11 @@
 /** `roost check` and `roost repair`. */
 import type { Command } from "commander";
+import type { Config } from "../config/config.ts";
 import { addConfigOptions, loadConfig } from "./config.ts";
 import { type CliHost, counted, EXIT } from "./host.ts";
 
 const CHECK_HELP = `
-It reads all of the store and changes nothing; a server may run meanwhile. Damage is listed with the
+It reads all of the store and changes nothing; servers may run meanwhile. Damage is listed with the
 account or shard that it belongs to. Exit code 1: something is damaged.`;
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
@@ -25,6 +26,9 @@ export function addCheckCommand(
     .allowExcessArguments(false)
     .action(async (options: ConfigOptions) => {
       const { config } = await loadConfig(host, options);
+      if (config.store.url !== null || config.store.urlFile !== null) {
+        return await checkSharedStore(host, config, exit);
+      }
       const { checkStore } = await host.repairs();
       const { rows, accounts, plainRows, faults, inUse } = await checkStore(
         config.dataDir,
@@ -45,6 +49,32 @@ export function addCheckCommand(
       );
       exit(EXIT.failed);
     });
+}
+
+async function checkSharedStore(
+  host: CliHost,
+  config: Config,
+  exit: (code: number) => void,
+): Promise<void> {
+  const { store, facts, faults: said } = await host.openShared(config);
+  try {
+    const { checkShared } = await host.repairs();
+    const { rows, accounts, faults } = await checkShared(store, progressOn(host));
+    for (const fact of facts) host.err(`${fact}\n`);
+    for (const fault of [...said, ...faults]) host.out(`${fault}\n`);
+    host.err(`${counted(rows, "row")} of ${counted(accounts, "account")} looked through\n`);
+    const count = said.length + faults.length;
+    if (count === 0) return host.out("No damage was found\n");
+    host.err(
+      `${
+        counted(count, "fault")
+      }. PostgreSQL is repaired by its own means: restore a base backup, ` +
+        "or promote a standby\n",
+    );
+    exit(EXIT.failed);
+  } finally {
+    await new Promise<void>((done) => store.close(done));
+  }
 }
 
 const REPAIR_HELP = `

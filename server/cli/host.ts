@@ -1,6 +1,7 @@
 /** What the command line needs of the machine, and how its commands report. */
 import type { Backups } from "../ops/backup.ts";
 import type { Repairs } from "../ops/repair.ts";
+import type { SharedStore } from "../ops/check_shared.ts";
 import type { Config } from "../config/config.ts";
 import type { ClaimedFile, TextSink } from "../system/text_file.ts";
 import type { Terminal } from "../system/terminal.ts";
@@ -38,6 +39,8 @@ export interface CliHost extends Terminal {
   secret(): string;
   /** Loads what finds and repairs damage of a store; late, for the same reason. */
   repairs(): Promise<Repairs>;
+  /** Opens the store that several nodes share, for a check. */
+  openShared(config: Config): Promise<SharedStore>;
   /** Speaks to the admin socket at `path`. */
   adminSocket(path: string): AdminTransport;
   /** Waits (ms). */

@@ -29,7 +29,10 @@ export async function checkStore(
 ): Promise<Checked> {
   const { kvPath, engine } = readDataDir(dataDir);
   if (engine !== "kv") {
-    throw new Error(`Cannot check --data ${dataDir}: its store is in PostgreSQL`);
+    throw new Error(
+      `Cannot check --data ${dataDir}: its store is in PostgreSQL. Name it with --store-file or ` +
+        "--store, as for `roost start`",
+    );
   }
   const lock = await lockFile(join(dataDir, "lock"));
   const inUse = !("release" in lock);

@@ -2,6 +2,7 @@
  * `roost repair`: makes a new store of what can be kept of a damaged one. The damaged files stay beside
  * it under other names until somebody removes them.
  */
+import { checkShared } from "./check_shared.ts";
 import { checkStore } from "./check.ts";
 import { join } from "node:path";
 import { lockFile } from "../system/dir_lock.ts";
@@ -23,12 +24,13 @@ import { systemRandom } from "../system/random.ts";
 /** Looks for damage, and repairs it; loaded late. */
 export interface Repairs {
   readonly checkStore: typeof checkStore;
+  readonly checkShared: typeof checkShared;
   readonly repairStore: typeof repairStore;
 }
 
 /** The real ones. */
 export function systemRepairs(): Repairs {
-  return { checkStore, repairStore };
+  return { checkShared, checkStore, repairStore };
 }
 
 /** Rows and bytes of one write of the new store. */
@@ -55,7 +57,10 @@ export async function repairStore(
 ): Promise<Repaired> {
   const { kvPath, engine } = readDataDir(dataDir);
   if (engine !== "kv") {
-    throw new Error(`Cannot repair --data ${dataDir}: its store is in PostgreSQL`);
+    throw new Error(
+      `Cannot repair --data ${dataDir}: its store is in PostgreSQL, which is repaired by its own ` +
+        "means: restore a base backup, or promote a standby",
+    );
   }
   const lock = await lockFile(join(dataDir, "lock"));
   if (!("release" in lock)) {

@@ -10,7 +10,7 @@ import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";
 import { decodeRegister, registerKey } from "../store/register_rows.ts";
 import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
-import type { FileRow, RowFile } from "../store/store_file.ts";
+import type { FileRow, RowFile, TakeRow } from "../store/store_file.ts";
 import { type HeadRow, readHeadRows } from "../../shard/account/head_rows.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { readRecord } from "../../shard/account/records.ts";
@@ -58,7 +58,7 @@ class Surveyor {
   rows = 0;
   accounts = 0;
   plainRows = 0;
-  readonly #file: RowFile;
+  readonly #file: Pick<RowFile, "has">;
   readonly #progress: (rows: number) => void;
   /** Ids whose blocks are damaged: their names are known once their heads are read. */
   readonly #owners = new Set<AccountId>();
@@ -66,7 +66,7 @@ class Surveyor {
   /** The log that is read, and the LSN that comes next. */
   #log: { readonly shard: number; next: number } | null = null;
 
-  constructor(file: RowFile, progress: (rows: number) => void) {
+  constructor(file: Pick<RowFile, "has">, progress: (rows: number) => void) {
     this.#file = file;
     this.#progress = progress;
   }
@@ -165,7 +165,7 @@ function* rowsOf(account: Account): Iterable<StoreKey> {
   }
 }
 
-function tableOf(file: RowFile): ShardTable | null {
+function tableOf(file: Pick<RowFile, "value">): ShardTable | null {
   try {
     const row = file.value(registerKey(TABLE_REGISTER));
     return row === null ? null : decodeTable(decodeRegister(row).value);
@@ -175,15 +175,45 @@ function tableOf(file: RowFile): ShardTable | null {
   }
 }
 
+/** A look at rows that come one after another, in the order of their keys. */
+export interface Surveying {
+  readonly add: (kind: Fault["kind"], key: StoreKey, reason: string) => void;
+  readonly take: TakeRow;
+  /** All rows have been taken. */
+  end(): Survey;
+}
+
+/**
+ * Begins a look at rows. `file` finds those that came before, and at the end the shard table;
+ * `progress` is called now and then.
+ */
+export function beginSurvey(
+  file: Pick<RowFile, "has" | "value">,
+  progress: (rows: number) => void,
+): Surveying {
+  const surveyor = new Surveyor(file, progress);
+  return {
+    add: (kind, key, reason) => surveyor.add(kind, key, reason),
+    take: (row) => surveyor.take(row),
+    end: () => {
+      surveyor.endHead();
+      return surveyed(surveyor, file);
+    },
+  };
+}
+
 /** Looks through the store in an open file; `progress` is called now and then. */
 export function survey(file: RowFile, progress: (rows: number) => void): Survey {
-  const surveyor = new Surveyor(file, progress);
+  const surveying = beginSurvey(file, progress);
   const faults = file.faults();
   const broken = faults.length > 0 ? null : file.rows(() => {});
-  for (const fault of broken === null ? faults : [broken]) surveyor.add("structure", [], fault);
-  const lost = file.salvage((row) => surveyor.take(row));
-  surveyor.endHead();
-  for (const key of lost) surveyor.add("missing", key, "its page cannot be read");
+  for (const fault of broken === null ? faults : [broken]) surveying.add("structure", [], fault);
+  const lost = file.salvage(surveying.take);
+  for (const key of lost) surveying.add("missing", key, "its page cannot be read");
+  return surveying.end();
+}
+
+function surveyed(surveyor: Surveyor, file: Pick<RowFile, "value">): Survey {
   const table = tableOf(file);
   const { rows, accounts, plainRows, names, heads } = surveyor;
   const shardOf = (name: AccountName) => {

@@ -15,6 +15,10 @@ export interface PgReport {
   readonly synchronousStandbys: number | null;
   /** Whether commits are written to the disk at all (`fsync`). */
   readonly fsync: boolean;
+  /** Whether the engine notices what its disk has changed (`data_checksums`); null: it does not say. */
+  readonly dataChecksums: boolean | null;
+  /** Pages of this database in which it has; null where it does not count them. */
+  readonly checksumFailures: number | null;
 }
 
 /** A store that was opened. */
@@ -27,14 +31,14 @@ export interface OpenedPgStore {
 const SCHEMA_ATTEMPTS = 10;
 
 /**
- * Opens the store; makes its schema in an empty database. Rejects with `StoreOpenError`, whose message
- * says what to change and has no password.
+ * Opens the store; makes its schema in an empty database, unless `makes` is false. Rejects with
+ * `StoreOpenError`, whose message says what to change and has no password.
  */
-export async function openPgStore(link: PgLink): Promise<OpenedPgStore> {
+export async function openPgStore(link: PgLink, makes = true): Promise<OpenedPgStore> {
   const lane = new PgLane(link);
   const place = formatPgAddress(link.address);
   try {
-    await keepSchema(lane, SCHEMA_ATTEMPTS, place);
+    await keepSchema(lane, makes ? SCHEMA_ATTEMPTS : 0, place);
     const report = await reportOf(lane);
     return { store: new PgStore(link), report };
   } catch (cause) {
@@ -63,6 +67,7 @@ function failure(error: LaneError): Error {
 async function keepSchema(lane: PgLane, left: number, place: string): Promise<void> {
   const [found] = await ask(lane, "SELECT to_regclass('roost_schema') IS NOT NULL AS made");
   if (found?.["made"] !== true) {
+    if (left === 0) throw new StoreOpenError(`${place} has no store: no server has used it yet.`);
     try {
       await ask(lane, `BEGIN; ${TABLES} ${FUNCTIONS} COMMIT`);
       await ask(lane, STORAGE).catch(() => {});
@@ -89,14 +94,23 @@ async function reportOf(lane: PgLane): Promise<PgReport> {
     lane,
     "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, " +
       "current_setting('synchronous_commit') AS level, " +
-      "current_setting('synchronous_standby_names') AS names",
+      "current_setting('synchronous_standby_names') AS names, " +
+      "current_setting('data_checksums', true) AS checksums",
   );
+  const [counted] = await ask(
+    lane,
+    "SELECT checksum_failures AS failures FROM pg_stat_database WHERE datname = current_database()",
+  ).catch(() => []);
+  const checksums = row?.["checksums"] ?? null;
+  const failures = counted?.["failures"] ?? null;
   const standbys = row?.["names"] === "" ? 0 : await syncStandbys(lane);
   return {
     version: String(row?.["version"]),
     synchronousCommit: String(row?.["level"]),
     synchronousStandbys: standbys,
     fsync: row?.["fsync"] === "on",
+    dataChecksums: checksums === null ? null : checksums === "on",
+    checksumFailures: failures === null ? null : Number(failures),
   };
 }
 

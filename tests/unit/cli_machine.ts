@@ -92,6 +92,7 @@ export class FakeMachine {
       adminToken: (dataDir, renew) => Promise.resolve(`${renew ? "new" : "kept"} of ${dataDir}`),
       secret: () => "a new secret",
       backups: () => Promise.reject(new Error("no backups here")),
+      openShared: () => Promise.reject(new Error("no stores here")),
       repairs: () => Promise.reject(new Error("no stores here")),
       onSignal: (run) => {
         this.signal = run;
