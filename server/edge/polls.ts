@@ -11,6 +11,9 @@ import type { Outlet, OutletHost } from "./outlet.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Cancelled, CloseReason, PollBatch } from "./types.ts";
 
+/** Until a poll is looked at again that has waited for long enough and cannot be answered (ms). */
+const DUE_AGAIN_MS = 100;
+
 /** A poll as the transport hands it over. */
 export interface Poll {
   readonly cursor: Cursor | null;
@@ -136,8 +139,11 @@ export class Polls implements Outlet {
   /** Answers the parked poll if it has waited for long enough. */
   due(): void {
     if (this.#parked === null || this.#shared.clock.monoMs() < this.#parked.untilMs) return;
-    // What the poll is to return is still on its way: the flush that follows answers it.
-    if (this.#host.feed.reading || !this.#host.ready) return;
+    if (this.#host.feed.reading || !this.#host.ready) {
+      // What the poll is to return is still on its way: the flush that follows answers it. It may
+      // be long, where it comes from another node.
+      return this.#host.waitUntil(this.#shared.clock.monoMs() + DUE_AGAIN_MS);
+    }
     this.#answer([]);
   }
 

@@ -294,3 +294,15 @@ Deno.test("10.12: a poll that another poll or a connection replaces says so, no 
   r.time.runFor(2000);
   assert.equal(said(third), false, "its time was over");
 });
+
+Deno.test("11: a poll that has waited for long enough costs no work while its events are on their way", () => {
+  const { r, session } = polled();
+  r.push(session, ["one"]);
+  r.router.held.add("mailbox.read");
+  const polling = poll(session, { seq: 0, waitMs: 1000 });
+  const turns = r.time.runFor(10_000);
+  assert.ok(turns < 1000, `it took ${turns} turns`);
+  r.router.release("mailbox.read");
+  r.time.runFor(200);
+  assert.deepEqual(brief(batch(polling).events), ["message 1"]);
+});
