@@ -2,11 +2,13 @@
  * Group commit: one append in flight, everything that shards collect meanwhile is the next. Behind
  * it, at most one checkpoint write at a time. A failed write makes its shards forget what was
  * provisional, and stops further writes until a probe succeeds; where its outcome is unknown, the
- * probe claims the shards again. A shard whose claim is not current any more is dropped, and the rest
+ * probe claims the shards again. In a cell a failed append waits instead: its shards go on with what
+ * needs no write, and when the store is back their heads say whether it is to be repeated. A shard whose claim is not current any more is dropped, and the rest
  * of the write is repeated without it.
  */
-import type { Cancel, Mutation, Ports, StoreError } from "./ports.ts";
-import type { CheckpointBatch, Now, SealedBatch } from "../../shard/effects.ts";
+import type { Cancel, Mutation, StoreError } from "./ports.ts";
+import type { CommitHost, CommitStats } from "./commit_host.ts";
+import type { CheckpointBatch, SealedBatch } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { STORE_LIMITS } from "./ports.ts";
 
@@ -24,41 +26,18 @@ const LOADED_GAP_MS = 24;
 /** When a client may try again what a store that takes no writes refuses (ms). */
 const REFUSED_MS = 2000;
 
-/** What the committer counts. */
-export interface CommitStats {
-  commits: number;
-  rows: number;
-  bytes: number;
-  /** Writes that failed, by how. */
-  readonly failures: { [kind in Exclude<StoreError["kind"], "damaged">]: number };
-  checkpoints: number;
-  checkpointAccounts: number;
-  checkpointBytes: number;
-  /** Duration of the last commit (ms). */
-  lastCommitMs: number;
-}
-
-/** What the committer needs of its node. */
-export interface CommitHost {
-  readonly ports: Ports;
-  readonly shards: readonly Shard[];
-  now(): Now;
-  /** Tells a shard how its batch or checkpoint went. */
-  committed(shard: Shard, batch: number): void;
-  checkpointed(shard: Shard): void;
-  commitFailed(shard: Shard): void;
-  /** Somebody else has claimed the shard: it must not be served from memory any more. */
-  fenced(shard: Shard): void;
-  /** Claims shards again, whose claims an append of unknown outcome has voided. */
-  reclaim(shards: readonly Shard[], done: (error: StoreError | null) => void): void;
-  writable(writable: boolean, retryAfterMs: number): void;
-  /** Called with the duration of every commit (ms) and its number of rows. */
-  observe(commitMs: number, rows: number, bytes: number): void;
-}
-
 interface Sealed {
   readonly shard: Shard;
   readonly batch: SealedBatch;
+}
+
+/** An append that has failed, and waits for the store. */
+interface Waiting {
+  readonly sealed: readonly Sealed[];
+  readonly checkpoint: readonly Part[] | null;
+  readonly bytes: number;
+  /** Heads of the logs of its shards, where they were claimed again. */
+  readonly heads: Map<Shard, number>;
 }
 
 interface Part {
@@ -91,6 +70,7 @@ export class Committer {
   #idle: (() => void)[] = [];
   /** Shards to be claimed before anything is written again. */
   readonly #unclaimed = new Set<Shard>();
+  #waiting: Waiting | null = null;
 
   constructor(host: CommitHost) {
     this.#host = host;
@@ -99,6 +79,7 @@ export class Committer {
   /** Looks whether something is to be written; called after every turn. */
   poke(): void {
     if (this.writingSinceMs !== 0 || this.#soon || this.#stopped) return;
+    if (this.#waiting !== null) return;
     if (this.#host.shards.some((s) => s.urgent)) {
       this.#soon = true;
       const run = () => {
@@ -125,6 +106,7 @@ export class Committer {
 
   /** Calls `done` when nothing is open or under way. */
   whenIdle(done: () => void): void {
+    this.#giveUp();
     this.#idle.push(done);
     if (this.writingSinceMs === 0 && !this.#soon) this.#commit();
   }
@@ -155,6 +137,7 @@ export class Committer {
   }
 
   #commit(): void {
+    if (this.#waiting !== null) return;
     const sealed: Sealed[] = [];
     let bytes = 0;
     const shards = this.#host.shards;
@@ -176,7 +159,7 @@ export class Committer {
     this.#append(sealed, checkpoint, began, bytes);
   }
 
-  #append(sealed: readonly Sealed[], checkpoint: Part[] | null, began: number, bytes: number) {
+  #append(sealed: readonly Sealed[], checkpoint: readonly Part[] | null, began: number, bytes: number) {
     const batches = sealed.map(({ shard, batch }) => ({
       shard: shard.id,
       epoch: shard.row.epoch,
@@ -189,6 +172,9 @@ export class Committer {
         if (rest.length > 0) return this.#append(rest, checkpoint, began, bytes);
       } else if (error !== null) {
         if (error.kind === "unknown") { for (const s of sealed) this.#unclaimed.add(s.shard); }
+        if (this.#host.waits && error.kind !== "full") {
+          return this.#wait(error, { sealed, checkpoint, bytes, heads: new Map() });
+        }
         return this.#failed(error, new Set([...sealed, ...checkpoint ?? []].map((s) => s.shard)));
       } else {
         const took = this.#host.ports.clock.monoMs() - began;
@@ -200,6 +186,46 @@ export class Committer {
       this.writingSinceMs = 0;
       this.#writeCheckpoint(checkpoint, () => this.#next());
     });
+  }
+
+  #wait(error: StoreError, waiting: Waiting): void {
+    this.stats.failures[error.kind as "failed" | "unknown"]++;
+    const { kind, message } = error;
+    this.#host.ports.log.error("store write failed", { kind, error: message, waits: true });
+    this.#waiting = waiting;
+    this.writingSinceMs = 0;
+    this.#stopWrites();
+  }
+
+  /** The store takes writes again: concludes the append that has waited, or repeats it. */
+  #resume(): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting === null) return this.poke();
+    const again: Sealed[] = [];
+    for (const part of waiting.sealed) {
+      const { shard, batch: { batch, rows } } = part;
+      if (shard.ended) continue;
+      const head = waiting.heads.get(shard);
+      if (head === rows.at(-1)!.lsn) this.#host.committed(shard, batch);
+      else if (head === undefined || head === rows[0]!.lsn - 1) again.push(part);
+      else this.#host.commitFailed(shard);
+    }
+    this.writingSinceMs = this.#host.ports.clock.monoMs();
+    const { bytes, checkpoint } = waiting;
+    if (again.length > 0) return this.#append(again, checkpoint, this.writingSinceMs, bytes);
+    this.writingSinceMs = 0;
+    this.#writeCheckpoint(checkpoint, () => this.#next());
+  }
+
+  /** What waits for the store is not waited for: its outcome is decided by reading. */
+  #giveUp(): void {
+    const waiting = this.#waiting;
+    if (waiting === null) return;
+    this.#waiting = null;
+    const shards = new Set([...waiting.sealed, ...waiting.checkpoint ?? []].map((p) => p.shard));
+    for (const shard of this.#host.shards) if (shard.open) shards.add(shard);
+    for (const shard of shards) this.#host.commitFailed(shard);
   }
 
   /** Drops the shards of a refused write whose claims are not current; returns the rest of it. */
@@ -328,14 +354,19 @@ export class Committer {
         log.info("store writes again", { failedMs: clock.monoMs() - this.failingSinceMs });
         this.failingSinceMs = 0;
         this.#host.writable(true, 0);
-        this.poke();
+        this.#resume();
       };
       const unclaimed = [...this.#unclaimed].filter((shard) => !shard.ended);
       if (unclaimed.length === 0) {
         const value = new Uint8Array(4096);
         return store.write([{ kind: "set", key: ["meta", "probe"], value }], probed);
       }
-      this.#host.reclaim(unclaimed, (error) => {
+      const settles = (shard: Shard, head: number): boolean => {
+        const waits = this.#waiting?.sealed.some((part) => part.shard === shard) === true;
+        if (waits) this.#waiting!.heads.set(shard, head);
+        return waits;
+      };
+      this.#host.reclaim(unclaimed, settles, (error) => {
         if (error === null) { for (const shard of unclaimed) this.#unclaimed.delete(shard); }
         probed(error);
       });

@@ -134,7 +134,8 @@ export class Node implements EdgeRouter {
       checkpointed: (shard) => dispatch.submit(shard, { kind: "checkpointed" }),
       commitFailed: (shard) => dispatch.submit(shard, { kind: "commit_failed" }),
       fenced: (shard) => this.#takeovers.fenced(shard),
-      reclaim: (shards, done) => ownership.reclaim(shards, done),
+      waits: options.links !== undefined,
+      reclaim: (...args) => ownership.reclaim(...args),
       writable: (writable, retryAfterMs) => {
         for (const s of map.shards) {
           dispatch.submit(s, { kind: "writable", writable, retryAfterMs });

@@ -53,9 +53,14 @@ export class Ownership {
 
   /**
    * Claims shards again whose claims are void, but whose owner this process still is. Their memory
-   * stays where it is what the log says.
+   * stays where it is what the log says. `settles`: takes the head of a log; returns whether that
+   * decides what the shard waits for.
    */
-  reclaim(shards: readonly Shard[], done: (error: StoreError | null) => void): void {
+  reclaim(
+    shards: readonly Shard[],
+    settles: (shard: Shard, head: number) => boolean,
+    done: (error: StoreError | null) => void,
+  ): void {
     const { store } = this.#host.ports;
     store.holders((error, holders) => {
       if (error !== null) return done(error);
@@ -71,16 +76,21 @@ export class Ownership {
       const claims = mine.map(({ id }) => ({ shard: id, epoch: epochs.get(id)!.epoch }));
       store.claim(claims, this.#self, (error, owned) => {
         if (error !== null) return done(error);
-        mine.forEach((shard, i) => this.#reclaimed(shard, owned[i]!));
+        mine.forEach((shard, i) => this.#reclaimed(shard, owned[i]!, settles));
         done(null);
       });
     });
   }
 
-  #reclaimed(shard: Shard, owned: Owned | null): void {
+  #reclaimed(
+    shard: Shard,
+    owned: Owned | null,
+    settles: (shard: Shard, head: number) => boolean,
+  ): void {
     if (shard.ended) return;
     if (owned === null) return this.#host.fenced(shard);
     this.#host.claimed(owned);
+    if (settles(shard, owned.head)) return;
     if (shard.ready && shard.lastLsn !== owned.head) this.#host.outdated(shard);
   }
 

@@ -8,6 +8,7 @@
 import type { Committer } from "./committer.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Claim, Opening, Owned, StoreError } from "./ports.ts";
+import { sameBytes } from "./cell_value.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { TABLE_REGISTER } from "./ports.ts";
@@ -180,17 +181,19 @@ export class Resharder {
   ): void {
     const { store, timers, log, random, retries } = this.#parts.ports;
     const version = this.registerVersion;
+    const change = { version, table: encodeTable(table), seal, open };
     const look = (tries: number): void =>
       store.register(TABLE_REGISTER, (error, register) => {
         if (error !== null) {
           const waitMs = retries.againMs("load", tries, random.number());
           return void timers.after(waitMs, () => look(tries + 1));
         }
-        const written = register?.version === version + 1;
+        // Another node may have made that version.
+        const written = register?.version === version + 1 &&
+          sameBytes(register.value, change.table);
         if (written) this.registerVersion = version + 1;
         done(written, false);
       });
-    const change = { version, table: encodeTable(table), seal, open };
     store.reshape(change, (error: StoreError | null, made) => {
       if (error !== null) {
         log.error("shard table not written", { kind: error.kind, error: error.message });
