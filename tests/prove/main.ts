@@ -8,6 +8,7 @@ import { coldProof } from "./cold.ts";
 import { costsProof } from "./costs.ts";
 import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
+import { cutsProof } from "./cuts.ts";
 import { damageProof } from "./damage.ts";
 import { dashboardProof } from "./dashboard.ts";
 import { historyProof } from "./history.ts";
@@ -28,6 +29,7 @@ import { webProof } from "./web.ts";
 const PROOFS: readonly Proof[] = [
   crashProof,
   cellProof,
+  cutsProof,
   backupProof,
   damageProof,
   hostileProof,
