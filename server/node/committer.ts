@@ -159,7 +159,12 @@ export class Committer {
     this.#append(sealed, checkpoint, began, bytes);
   }
 
-  #append(sealed: readonly Sealed[], checkpoint: readonly Part[] | null, began: number, bytes: number) {
+  #append(
+    sealed: readonly Sealed[],
+    checkpoint: readonly Part[] | null,
+    began: number,
+    bytes: number,
+  ) {
     const batches = sealed.map(({ shard, batch }) => ({
       shard: shard.id,
       epoch: shard.row.epoch,
