@@ -17,6 +17,11 @@ export interface ScramIterations {
   readonly sha1: number | null;
 }
 
+/** Keys that are derived of a new password. */
+export function hashesOf({ sha1 }: ScramIterations): 1 | 2 {
+  return sha1 === null ? 1 : 2;
+}
+
 const utf8 = new TextEncoder();
 
 function deriveKey(

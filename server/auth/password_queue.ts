@@ -2,18 +2,21 @@
  * The queue of everything that hashes a password. Few run at a time, because each costs
  * milliseconds of a core, and few wait, because clients do not wait for ever.
  *
- * A flood must not keep others out. Each entry gets a rank when it is pushed: how much the networks
- * of its client have used lately (fading by half in `HALF_LIFE_MS`) and have waiting, and how much
- * its account has in the queue. Wider networks have a larger share. The lowest rank is served first;
- * where the queue is full, a lower rank replaces the highest. A client whose network has used
- * nothing lately is therefore served soon, however many others wait. Of equal ranks the oldest and the
- * newest have turns alternately: where as many networks as in a flood have one entry each, one that
- * is pushed later does not wait for all of them.
+ * A flood must not keep others out. What each network and each account has asked for lately is
+ * counted, whether it was served or refused (fading by half in `HALF_LIFE_MS`); a wrong password
+ * counts twice. Wider networks have a larger share. The entry whose network and account have asked
+ * for least is served first; where the queue is full, it replaces the one that has asked for most.
+ * The counts are those of the moment: a network that goes on asking loses the turns of its entries
+ * that wait. A flood keeps others out only where its networks are so many that each asks for no
+ * more than an ordinary user does. Of equal ranks the oldest and the newest have turns alternately:
+ * where as many networks as in a flood have one entry each, one that is pushed later does not wait
+ * for all of them.
  *
  * Entries from places that the account has signed in from (see `KnownPlace`) have a queue of their
  * own, which gets `KNOWN_TURNS` of `KNOWN_TURNS` + 1 turns while both have entries: accounts made for
- * a flood cannot keep unknown places out either. The account and its place decide, not whether an
- * account exists: strangers all wait in the same queue.
+ * a flood cannot keep unknown places out either. An entry that has asked for more than
+ * `KNOWN_LOAD_MAX` has no such privilege: it waits as those from unknown places do. The account and
+ * its place decide, not whether an account exists: strangers all wait in the same queue.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import { networksOf } from "../config/address.ts";
@@ -41,19 +44,23 @@ export interface PasswordFrom {
   readonly address: string;
   /** The account has signed in from there before, or is signed in. */
   readonly known: boolean;
+  /** Keys that the job derives, at most. */
+  readonly hashes: number;
 }
 
 /** Work for the queue; `release` must be called exactly once, when the hashing is over. */
 export type PasswordJob = (release: () => void) => void;
 
-/** Time in which what a network has used fades by half (ms). */
+/** Time in which what was asked for fades by half (ms). */
 const HALF_LIFE_MS = 30_000;
-/** Networks whose use is remembered. */
-const NETWORKS_MAX = 50_000;
-/** What a network may use for the same rank, by how many narrower ones it is around. */
+/** Networks and accounts whose use is remembered. */
+const KEYS_MAX = 100_000;
+/** What a network may ask for at the same rank, by how many narrower ones it is around. */
 const SHARES = [1, 4, 16] as const;
-/** Ranks that one use is worth: after two half-lives it is worth less than one. */
-const RANKS_PER_USE = 4;
+/** Ranks that one hash is worth: after two half-lives it is worth less than one. */
+const RANKS_PER_HASH = 4;
+/** Hashes beyond which a known place waits with the unknown ones. */
+const KNOWN_LOAD_MAX = 16;
 /** Turns of known places for each turn of others, while both wait. */
 const KNOWN_TURNS = 3;
 /** Weight of the last job in the mean duration of jobs; the mean to begin with (ms). */
@@ -62,12 +69,16 @@ const JOB_MS = 30;
 /** Longest wait that a refused client gets, before jitter (ms). */
 const RETRY_MAX_MS = 30_000;
 
-interface Entry {
+interface Source {
   /** From the narrowest. */
   readonly networks: readonly string[];
   readonly account: string;
   readonly known: boolean;
-  readonly rank: number;
+}
+
+interface Entry extends Source {
+  /** Entries of its narrowest network or of its account that were open when it was pushed. */
+  readonly ahead: number;
   readonly sinceMs: number;
   readonly job: PasswordJob;
   readonly refuse: (failure: Failure) => void;
@@ -96,9 +107,7 @@ export class PasswordQueue {
   /** In the order in which they came. */
   readonly #known: Entry[] = [];
   readonly #others: Entry[] = [];
-  readonly #usage = new Usage({ halfLifeMs: HALF_LIFE_MS, keysMax: NETWORKS_MAX });
-  /** Entries that wait, by network. */
-  readonly #waiting = new Tally();
+  readonly #usage = new Usage({ halfLifeMs: HALF_LIFE_MS, keysMax: KEYS_MAX });
   /** Entries that wait or run, by narrowest network and by account. */
   readonly #open = new Tally();
   #running = 0;
@@ -126,55 +135,65 @@ export class PasswordQueue {
     const { concurrency, waitingMax, perAddressMax } = this.#options;
     const nowMs = this.#clock.monoMs();
     this.#expire(nowMs);
-    const entry = this.#entry(from, nowMs, job, refuse);
-    if (this.#open.of(entry.networks[0]!) >= perAddressMax) return this.#refuse(entry);
+    const source = sourceOf(from);
+    const ahead = Math.max(this.#open.of(source.networks[0]!), this.#open.of(source.account));
+    const entry = { ...source, ahead, sinceMs: nowMs, job, refuse };
+    this.#count(entry, nowMs, from.hashes);
+    if (this.#open.of(entry.networks[0]!) >= perAddressMax) return this.#refuse(entry, nowMs);
     const queue = this.#queueOf(entry);
     if (this.#running >= concurrency && queue.length >= waitingMax) {
-      const worst = highest(queue);
-      if (worst === null || worst.rank <= entry.rank) return this.#refuse(entry);
+      const worst = this.#highest(queue, nowMs);
+      if (worst === null || this.#rank(worst, nowMs) <= this.#rank(entry, nowMs)) {
+        return this.#refuse(entry, nowMs);
+      }
       this.#remove(worst);
       this.#leave(worst);
-      this.#refuse(worst);
+      this.#refuse(worst, nowMs);
     }
-    for (const key of entry.networks) this.#waiting.add(key, 1);
     this.#open.add(entry.networks[0]!, 1);
     this.#open.add(entry.account, 1);
     queue.push(entry);
     this.#pump();
   }
 
-  #entry(
-    { name, address, known }: PasswordFrom,
-    nowMs: number,
-    job: PasswordJob,
-    refuse: (failure: Failure) => void,
-  ): Entry {
-    const networks = networksOf(address);
-    // Others at an account cannot raise the rank of those at its known places.
-    const account = `account ${known} ${name}`;
-    const loads = networks.map((key, i) =>
-      (this.#usage.of(nowMs, key) + this.#waiting.of(key)) / SHARES[i]!
-    );
-    // In steps: a use that has nearly faded does not put its network behind a new one.
-    const rank = Math.floor(RANKS_PER_USE * Math.max(this.#open.of(account), ...loads));
-    return { networks, account, known, rank, sinceMs: nowMs, job, refuse };
+  /** Notes that what a job has checked was wrong: counts as another hash. */
+  failed(from: Omit<PasswordFrom, "hashes">): void {
+    this.#count(sourceOf(from), this.#clock.monoMs(), 1);
+  }
+
+  #count({ networks, account }: Source, nowMs: number, hashes: number): void {
+    for (const key of networks) this.#usage.add(nowMs, key, hashes);
+    this.#usage.add(nowMs, account, hashes);
+  }
+
+  /**
+   * Grows with what was asked for. In steps: what has nearly faded does not put its network behind a
+   * new one.
+   */
+  #rank({ networks, account }: Source, nowMs: number): number {
+    let load = this.#usage.of(nowMs, account);
+    for (const [i, key] of networks.entries()) {
+      load = Math.max(load, this.#usage.of(nowMs, key) / SHARES[i]!);
+    }
+    return Math.floor(RANKS_PER_HASH * load);
   }
 
   #queueOf({ known }: Pick<Entry, "known">): Entry[] {
     return known ? this.#known : this.#others;
   }
 
-  #refuse(entry: Entry): void {
-    const waitMs = Math.ceil(this.#likelyWaitMs(entry) * (1 + this.#random.number()));
+  #refuse(entry: Entry, nowMs: number): void {
+    const waitMs = Math.ceil(this.#likelyWaitMs(entry, nowMs) * (1 + this.#random.number()));
     entry.refuse(
       fail("busy", "Too many password checks are under way here; try again later.", waitMs),
     );
   }
 
   /** When those before the entry, and those that run, are likely to be done (ms from now). */
-  #likelyWaitMs(entry: Entry): number {
+  #likelyWaitMs(entry: Entry, nowMs: number): number {
     const { concurrency, busyRetryMs } = this.#options;
-    const before = this.#queueOf(entry).filter((e) => e.rank <= entry.rank).length;
+    const rank = this.#rank(entry, nowMs);
+    const before = this.#queueOf(entry).filter((e) => this.#rank(e, nowMs) <= rank).length;
     const rest = this.#queueOf({ known: !entry.known }).length;
     const between = Math.min(rest, entry.known ? before / KNOWN_TURNS : before * KNOWN_TURNS);
     const waitMs = (this.#running + before + between) * this.#jobMs / concurrency;
@@ -187,30 +206,39 @@ export class PasswordQueue {
         const late = queue[0]!;
         this.#remove(late);
         this.#leave(late);
-        this.#refuse(late);
+        this.#refuse(late, nowMs);
       }
     }
   }
 
-  #next(): Entry | null {
-    const known = this.#known.length > 0 &&
-      (this.#others.length === 0 || this.#knownTurns < KNOWN_TURNS);
-    const entry = lowest(known ? this.#known : this.#others, this.#newest);
+  #next(nowMs: number): Entry | null {
+    const known = this.#lowest(this.#known, nowMs);
+    const other = this.#lowest(this.#others, nowMs);
+    const entry = this.#first(known, other, nowMs);
     if (entry === null) return null;
     this.#newest = !this.#newest;
-    this.#knownTurns = known ? this.#knownTurns + 1 : 0;
+    this.#knownTurns = entry.known ? this.#knownTurns + 1 : 0;
     this.#remove(entry);
     return entry;
+  }
+
+  /** Which of the two has the next turn. */
+  #first(known: Entry | null, other: Entry | null, nowMs: number): Entry | null {
+    if (known === null || other === null) return known ?? other;
+    const rank = this.#rank(known, nowMs);
+    if (rank <= RANKS_PER_HASH * KNOWN_LOAD_MAX) {
+      return this.#knownTurns < KNOWN_TURNS ? known : other;
+    }
+    return rank < this.#rank(other, nowMs) ? known : other;
   }
 
   #pump(): void {
     while (this.#running < this.#options.concurrency) {
       const nowMs = this.#clock.monoMs();
       this.#expire(nowMs);
-      const next = this.#next();
+      const next = this.#next(nowMs);
       if (next === null) return;
       this.#running++;
-      for (const key of next.networks) this.#usage.add(nowMs, key);
       let released = false;
       next.job(() => {
         if (released) throw new Error("PasswordQueue: a job released its place twice");
@@ -227,27 +255,46 @@ export class PasswordQueue {
   #remove(entry: Entry): void {
     const queue = this.#queueOf(entry);
     queue.splice(queue.indexOf(entry), 1);
-    for (const key of entry.networks) this.#waiting.add(key, -1);
   }
 
   #leave({ networks, account }: Entry): void {
     this.#open.add(networks[0]!, -1);
     this.#open.add(account, -1);
   }
-}
 
-/** The first of those with the lowest rank, or the last of them. */
-function lowest(queue: readonly Entry[], last: boolean): Entry | null {
-  let best: Entry | null = null;
-  for (const entry of queue) {
-    if (best === null || entry.rank < best.rank || (last && entry.rank === best.rank)) best = entry;
+  /**
+   * The one with the lowest rank; of equal ones that which had the fewest of its own before it, and
+   * of those the first, or in turns the last.
+   */
+  #lowest(queue: readonly Entry[], nowMs: number): Entry | null {
+    let best: Entry | null = null;
+    let least = Infinity;
+    for (const entry of queue) {
+      const rank = this.#rank(entry, nowMs);
+      const order = rank - least || entry.ahead - (best?.ahead ?? 0);
+      if (order > 0 || (order === 0 && !this.#newest)) continue;
+      best = entry;
+      least = rank;
+    }
+    return best;
   }
-  return best;
+
+  /** The last of those with the highest rank. */
+  #highest(queue: readonly Entry[], nowMs: number): Entry | null {
+    let worst: Entry | null = null;
+    let most = -1;
+    for (const entry of queue) {
+      const rank = this.#rank(entry, nowMs);
+      if (rank < most) continue;
+      worst = entry;
+      most = rank;
+    }
+    return worst;
+  }
 }
 
-/** The last of those with the highest rank. */
-function highest(queue: readonly Entry[]): Entry | null {
-  let worst: Entry | null = null;
-  for (const entry of queue) if (worst === null || entry.rank >= worst.rank) worst = entry;
-  return worst;
+/** Whose uses are counted for a client. */
+function sourceOf({ name, address, known }: Omit<PasswordFrom, "hashes">): Source {
+  // Others at an account cannot raise the rank of those at its known places.
+  return { networks: networksOf(address), account: `account ${known} ${name}`, known };
 }

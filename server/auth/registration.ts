@@ -7,7 +7,7 @@ import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { keepsLevel } from "../../shard/name/scripts.ts";
 import { reservedReason } from "../node/reserved_names.ts";
-import { deriveCredentials } from "./credentials.ts";
+import { deriveCredentials, hashesOf } from "./credentials.ts";
 import { evenly } from "../node/even_answers.ts";
 import type { PasswordQueue } from "./password_queue.ts";
 import { placeMaker } from "./places.ts";
@@ -67,6 +67,7 @@ export function createRegistration(
 ): SignIn["register"] {
   const throttle = new NetworkThrottle(options.registrations);
   const placeOf = placeMaker(options.fakeSaltSecret);
+  const hashes = hashesOf(options.iterations);
   return (input, done) => {
     const wanted = readWanted(input, options);
     if (!wanted.ok) return done(wanted);
@@ -79,7 +80,7 @@ export function createRegistration(
     requireFree(deps, wanted.value, (taken) => {
       if (taken !== null) return done(taken);
       queue.push(
-        { name: wanted.value.name, address: input.address, known: false },
+        { name: wanted.value.name, address: input.address, known: false, hashes },
         (release) =>
           deriveCredentials(deps, wanted.value.password, options.iterations, (credentials) => {
             release();

@@ -11,7 +11,7 @@ import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { type Attempt, type AttemptFrom, Attempts } from "./attempts.ts";
 import { type Claim, type Claimed, makeClaim } from "./claim.ts";
-import { deriveCredentials, passwordFits } from "./credentials.ts";
+import { deriveCredentials, hashesOf, passwordFits } from "./credentials.ts";
 import { equalBytes } from "./hash.ts";
 import type { JwtVerifier } from "./jwt.ts";
 import { PasswordQueue } from "./password_queue.ts";
@@ -249,17 +249,20 @@ class SignInService implements SignIn, FailureLimits {
       if (!claimed.ok) return done(claimed);
       const attempt = this.#begin(claimed.value, address, done);
       if (attempt === null) return;
-      const known = claimed.value.known || method === "change";
+      const change = method === "change";
+      const source = { name, address, known: claimed.value.known || change };
+      const hashes = change ? 1 + hashesOf(this.#options.iterations) : 1;
       this.#queue.push(
-        { name, address, known },
+        { ...source, hashes },
         (release) =>
           passwordFits(this.#deps.kdf, password, claimed.value.key, (fits) => {
             const next = () => {
               release();
               this.#conclude(claimed.value, fits, { attempt, address, method }, done);
             };
-            if (fits) also(next);
-            else next();
+            if (fits) return also(next);
+            this.#queue.failed(source);
+            next();
           }),
         (busy) => {
           attempt.abandoned();

@@ -29,9 +29,9 @@ export class Usage {
     return entry.sum * 0.5 ** (Math.max(0, nowMs - entry.atMs) / this.#options.halfLifeMs);
   }
 
-  /** Counts one use. */
-  add(nowMs: number, key: string): void {
-    const sum = this.of(nowMs, key) + 1;
+  /** Counts so many uses. */
+  add(nowMs: number, key: string, uses: number): void {
+    const sum = this.of(nowMs, key) + uses;
     // Deleting and setting keeps the map in order of use.
     this.#sums.delete(key);
     if (this.#sums.size >= this.#options.keysMax) {

@@ -24,7 +24,7 @@ function open(change: Partial<ConstructorParameters<typeof PasswordQueue>[0]> = 
   const push = (address = "a", known = false, name = `user${next}`): Failure | null => {
     const number = next++;
     queue.push(
-      { name: nameOf(name), address, known },
+      { name: nameOf(name), address, known, hashes: 1 },
       (release) => {
         started.push(number);
         releases.push(release);
@@ -91,7 +91,7 @@ Deno.test("PasswordQueue: jobs that end at once do not pile up", () => {
   let ran = 0;
   for (let i = 0; i < 10_000; i++) {
     queue.push(
-      { name: nameOf("bob"), address: "a", known: false },
+      { name: nameOf("bob"), address: "a", known: false, hashes: 1 },
       (release) => {
         ran++;
         release();
@@ -222,4 +222,98 @@ Deno.test("10.10: PasswordQueue: what has waited too long is refused", () => {
   assert.deepEqual([...refused.keys()], [1]);
   assert.equal(refused.get(1)?.code, "busy");
   assert.deepEqual(started, [0, 2]);
+});
+
+/** What ordinary users of a flooded queue have waited (ms), those at known places and others. */
+interface Waits {
+  readonly known: number[];
+  readonly others: number[];
+}
+
+/** Of a busy machine. */
+const JOB_MS = 80;
+const STEP_MS = 10;
+
+/**
+ * 400 connections from 100 networks flood a queue for 15 s of virtual time: each asks again 200 ms
+ * after a refusal or its end. Meanwhile two ordinary users a second sign in, one of them at a known
+ * place; each has used its network three times in the minute before.
+ */
+function floodFor15s(flooders: { readonly known: boolean }): Waits {
+  const { queue, time } = open({ waitingMax: 256, perAddressMax: 16 });
+  const due = new Map<number, (() => void)[]>();
+  const at = (ms: number, act: () => void) => {
+    const step = Math.ceil(ms / STEP_MS) * STEP_MS;
+    due.set(step, [...due.get(step) ?? [], act]);
+  };
+  const ask = (name: string, address: string, known: boolean, ended: (ok: boolean) => void) =>
+    queue.push(
+      { name: nameOf(name), address, known, hashes: 1 },
+      (release) =>
+        at(time.nowMs + JOB_MS, () => {
+          release();
+          ended(true);
+        }),
+      () => ended(false),
+    );
+  const waits: Waits = { known: [], others: [] };
+  const user = (number: number, known: boolean) => {
+    const askedMs = time.nowMs;
+    const from = `10.${known ? 1 : 2}.${number % 50}.1`;
+    ask(`user${number % 50}`, from, known, (ok) => {
+      waits[known ? "known" : "others"].push(ok ? time.nowMs - askedMs : Infinity);
+    });
+  };
+  const flooder = (i: number) => {
+    const again = () => at(time.nowMs + 200, () => flooder(i));
+    ask(`mallory${i % 100}`, `10.3.${i % 100}.1`, flooders.known, again);
+  };
+  for (let number = 0; number < 3 * 50; number++) {
+    for (const known of [true, false]) at(number * 400, () => user(number, known));
+  }
+  const beganMs = 70_000;
+  at(beganMs, () => {
+    waits.known.length = waits.others.length = 0;
+    for (let i = 0; i < 400; i++) flooder(i);
+  });
+  for (let number = 0; number < 15; number++) {
+    for (const known of [true, false]) at(beganMs + number * 1000, () => user(number, known));
+  }
+  for (; time.nowMs < beganMs + 15_000; time.nowMs += STEP_MS) {
+    for (const act of due.get(time.nowMs) ?? []) act();
+  }
+  return waits;
+}
+
+for (const known of [true, false]) {
+  const places = known ? "known places of theirs" : "unknown places";
+  Deno.test(`10.10: PasswordQueue: a flood of 100 networks at ${places} delays nobody else`, () => {
+    const waits = floodFor15s({ known });
+    for (const [who, ms] of Object.entries(waits)) {
+      assert.equal(ms.length, 15, `${who}: all have ended`);
+      // One that runs, and one of the other kind before it.
+      assert.ok(Math.max(...ms) <= 3 * JOB_MS, `${who}: ${ms}`);
+    }
+  });
+}
+
+Deno.test("10.10: PasswordQueue: known places that ask for much have no privilege", () => {
+  const { started, push, drain } = open({ concurrency: 1, waitingMax: 64 });
+  for (let i = 0; i < 40; i++) push("10.0.0.1", true, "mallory");
+  for (let i = 0; i < 4; i++) push(`10.1.${i}.1`);
+  push("10.2.0.1", true);
+  drain();
+  assert.deepEqual(started.slice(1, 6).toSorted((a, b) => a - b), [40, 41, 42, 43, 44]);
+  assert.equal(started[1], 44, "an ordinary one at a known place is first");
+});
+
+Deno.test("10.10: PasswordQueue: a wrong password counts twice", () => {
+  const { queue, started, push, drain } = open({ concurrency: 1, waitingMax: 64 });
+  push("10.9.0.1");
+  const wrong = { name: nameOf("bob"), address: "10.0.0.1", known: true };
+  queue.failed(wrong);
+  push("10.0.0.1", true, "bob");
+  push("10.1.0.1", true, "carol");
+  drain();
+  assert.deepEqual(started, [0, 2, 1]);
 });
