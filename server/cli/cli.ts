@@ -10,6 +10,7 @@ import { addBackupCommands } from "./backup.ts";
 import { addCheckCommand, addRepairCommand } from "./check.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
 import { type CliHost, EXIT, UsageError } from "./host.ts";
+import { WORKER_COMMAND } from "./launcher.ts";
 import { addInspectCommands } from "./inspect.ts";
 import { addClusterCommands } from "./cluster.ts";
 import { addShardCommands } from "./shards.ts";
@@ -55,7 +56,11 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
     });
   });
   try {
-    const running = await startRoost(loaded.config, shownSettings(loaded.effective));
+    const running = await startRoost(
+      loaded.config,
+      shownSettings(loaded.effective),
+      loaded.input,
+    );
     stop = () => running.stop();
     host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
     if (running.invite !== null) {
@@ -101,6 +106,10 @@ export function buildProgram(
     .description("serve (what roost does without a command)")
     .allowExcessArguments(false)
     .action(async (options: Parameters<typeof loadConfig>[1]) => exit(await start(host, options)));
+  program.command(WORKER_COMMAND, { hidden: true })
+    .description("serve as a worker of the process that starts this one")
+    .allowExcessArguments(false)
+    .action(async () => exit(await (await host.launcher()).runWorker()));
   addUserCommands(program, host);
   addInviteCommands(program, host);
   addServiceCommands(program, host);

@@ -28,6 +28,7 @@ const SETTING_FLAGS = [
   ["--registration <mode>", "registration.mode", "open, invite or closed"],
   ["--store <url>", "store.url", "PostgreSQL instead of the directory's own store; ROOST_STORE"],
   ["--store-file <file>", "store.urlFile", "a file that holds its address and password"],
+  ["--workers <count>", "cell.workers", "processes that share the port, auto: one for each core"],
   ["--cell-listen <host:port>", "cell.listen", "where to listen for the cell's other nodes"],
   ["--cell-secret-file <file>", "cell.secretFile", "the secret that these nodes share"],
   ["--tls-cert <file>", "server.tlsCert", "PEM certificate and chain"],
@@ -44,7 +45,10 @@ interface ConfigOptions {
 }
 
 /** A configuration that may run. */
-export type Loaded = Extract<ConfigResult, { readonly ok: true }>;
+export type Loaded = Extract<ConfigResult, { readonly ok: true }> & {
+  /** What it was read from. */
+  readonly input: ConfigInput;
+};
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
@@ -94,16 +98,17 @@ export async function loadConfig(host: CliHost, options: ConfigOptions): Promise
   const named = options.config || host.env["ROOST_CONFIG"] || null;
   const path = named ?? join(dataDir, FILE_DEFAULT);
   const text = await readFile(host, path, named !== null);
-  const result = resolveConfig({
+  const input: ConfigInput = {
     dataDir,
     file: text === null ? null : { path, text },
     env: host.env,
     flags: readFlags(options),
     filesMax: host.filesMax,
     cwd: host.cwd,
-  });
+  };
+  const result = resolveConfig(input);
   if (!result.ok) throw new UsageError(...result.errors);
-  return result;
+  return { ...result, input };
 }
 
 /** Prints what is probably not meant. */

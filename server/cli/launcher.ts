@@ -1,7 +1,10 @@
 /** What the command line needs of the place that wires a node (`server/start.ts`). */
 import type { Hono } from "hono";
-import type { Config } from "../config/config.ts";
+import type { Config, ConfigInput } from "../config/config.ts";
 import type { ShownSetting } from "../config/show.ts";
+
+/** Name of the hidden command that a worker is started with. */
+export const WORKER_COMMAND = "worker";
 
 /** A node that serves clients. */
 export interface RunningRoost {
@@ -26,11 +29,18 @@ export interface OfflineRoost {
 }
 
 /**
- * Starts and opens nodes. Both reject with an error whose message says what to change. `settings`
- * is what a running server shows of its configuration.
+ * Starts and opens nodes. All reject with an error whose message says what to change. `settings`
+ * is what a running server shows of its configuration; `input` is what that was read from, which
+ * its workers read too.
  */
 export interface Launcher {
-  startRoost(config: Config, settings: readonly ShownSetting[]): Promise<RunningRoost>;
+  startRoost(
+    config: Config,
+    settings: readonly ShownSetting[],
+    input: ConfigInput,
+  ): Promise<RunningRoost>;
+  /** Serves as a worker of the process that has started this one; resolves with the exit code. */
+  runWorker(): Promise<number>;
   /**
    * Takes the data directory's lock, so that it rejects while a node runs; and where there is no
    * directory, unless it `makes` one.

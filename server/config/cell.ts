@@ -1,10 +1,28 @@
 /** The other nodes of a cell: where this one listens for them, and how they know each other. */
-import { group, int, optional, optionalPath } from "./knob.ts";
+import { group, int, optional, optionalPath, text } from "./knob.ts";
 import { parseBind } from "./address.ts";
 
 const wants = "host:port or [IPv6]:port, for example 10.0.0.5:8422";
 
+/** Most workers of one machine. */
+export const WORKERS_MAX = 64;
+
+/** A number of workers, or `auto`: as many as the machine has cores. */
+export type Workers = number | "auto";
+
+function parseWorkers(value: string): Workers | null {
+  if (value === "auto") return value;
+  const count = Number(value);
+  return /^[0-9]{1,2}$/.test(value) && count >= 1 && count <= WORKERS_MAX ? count : null;
+}
+
 const cell = {
+  workers: text<Workers>({
+    default: "1",
+    wants: `auto or a whole number from 1 to ${WORKERS_MAX}`,
+    doc: "Processes of this machine that share its store and its port; auto: one for each core.",
+    read: parseWorkers,
+  }),
   listen: optional({
     wants,
     doc: "Where this node listens for the other nodes of its cell; empty where it is the only one.",

@@ -165,6 +165,17 @@ function storeFaults({ store }: Config): string[] {
   return [];
 }
 
+function workerFaults({ cell, store }: Config): string[] {
+  if (cell.workers === 1) return [];
+  if (cell.listen !== null || store.url !== null || store.urlFile !== null) {
+    return [
+      `cell.workers is ${cell.workers} but workers share the directory's own store: with store.url ` +
+      "start one process for each node, each with a directory of its own",
+    ];
+  }
+  return [];
+}
+
 function cellFaults({ cell, store }: Config): string[] {
   if (cell.listen === null) {
     return cell.secretFile === null && cell.advertise === null
@@ -268,6 +279,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
     ...tlsFaults(config),
     ...storeFaults(config),
     ...cellFaults(config),
+    ...workerFaults(config),
     ...adminFaults(config),
     ...jwtFaults(config),
     ...limitFaults(config, filesMax),

@@ -11,6 +11,7 @@ import {
   type WorkerPlan,
 } from "./worker.ts";
 import type { Phase } from "./phase.ts";
+import { takeLines } from "../text/line_splitter.ts";
 
 /** Name of the hidden command that a child is started with. */
 export const WORKER_COMMAND = "load-worker";
@@ -26,23 +27,6 @@ interface Answer {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
-}
-
-/** Splits text into lines as it comes. */
-export class Lines {
-  #parts: string[] = [];
-
-  /** Takes the next text; returns the lines that are whole now. */
-  take(text: string): readonly string[] {
-    const lines = text.split("\n");
-    if (lines.length === 1) {
-      this.#parts.push(text);
-      return [];
-    }
-    const first = this.#parts.join("") + lines[0]!;
-    this.#parts = [lines.at(-1)!];
-    return [first, ...lines.slice(1, -1)];
-  }
 }
 
 /** A worker that runs in `child`, which was started with `WORKER_COMMAND`. */
@@ -66,7 +50,7 @@ export function pipedWorker(child: Child, plan: WorkerPlan): Worker {
     for (const { reject } of waiting.values()) reject(gone);
     waiting.clear();
   };
-  readLines(child.stdout, (line) => {
+  takeLines(child.stdout, (line) => {
     const { id, value, error } = JSON.parse(line) as Answer;
     const asked = waiting.get(id);
     waiting.delete(id);
@@ -121,24 +105,11 @@ export async function serveWorker(
         return await worker.stop();
     }
   };
-  await readLines(input, (line) => {
+  await takeLines(input, (line) => {
     const { id, ...call } = JSON.parse(line) as Call & { readonly id: number };
     run(call as Call).then(
       (value) => write(JSON.stringify({ id, value: value ?? null }) + "\n"),
       (error) => write(JSON.stringify({ id, error: String(error?.message ?? error) }) + "\n"),
     );
   });
-}
-
-async function readLines(
-  stream: ReadableStream<Uint8Array>,
-  found: (line: string) => void,
-): Promise<void> {
-  const lines = new Lines();
-  const utf8 = new TextDecoder();
-  for await (const chunk of stream) {
-    for (const line of lines.take(utf8.decode(chunk, { stream: true }))) {
-      if (line !== "") found(line);
-    }
-  }
 }

@@ -2,8 +2,8 @@
  * The links of a node over TCP. Of two nodes the one with the smaller id dials, so that one link
  * joins them.
  */
-import { connect, createServer, type Server, type Socket } from "node:net";
-import { type Bind, formatBind, parseBind } from "../config/address.ts";
+import { createServer, type Server, type Socket } from "node:net";
+import type { Bind } from "../config/address.ts";
 import { isPublicIp } from "../config/target.ts";
 import { Link } from "./link.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
@@ -14,6 +14,7 @@ import {
   peerKey,
   type PeerLinks,
 } from "../node/peers.ts";
+import { connectTo, formatPlace, isNobody, listenAt, parsePlace, type Place } from "./place.ts";
 import type { Retries } from "../../shard/retry.ts";
 import type { Runtime } from "../node/ports.ts";
 import { runCallback } from "../system/callback.ts";
@@ -31,7 +32,7 @@ const LOGGED_MAX = 1000;
 export interface TcpLinksOptions extends Runtime {
   readonly retries: Retries;
   /** Where this node listens for others. */
-  readonly bind: Bind;
+  readonly bind: Place;
   /** Where others reach it; null: where it listens. */
   readonly advertise: Bind | null;
   readonly secret: Uint8Array;
@@ -49,16 +50,8 @@ interface Expected {
 /** Listens. Rejects where it cannot, with a message that says what to change. */
 export async function openTcpLinks(options: TcpLinksOptions): Promise<PeerLinks> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: Error) => {
-      const place = formatBind(options.bind);
-      reject(new Error(`Cannot listen for other nodes at ${place}: ${error.message}`));
-    });
-    server.listen(options.bind.port, options.bind.host, () => resolve());
-  });
-  const { port } = server.address() as { readonly port: number };
-  const address = options.advertise ?? { ...options.bind, port };
-  return new TcpLinks(server, formatBind(address), options);
+  const place = await listenAt(server, options.bind);
+  return new TcpLinks(server, formatPlace(options.advertise ?? place), options);
 }
 
 class TcpLinks implements PeerLinks {
@@ -123,7 +116,7 @@ class TcpLinks implements PeerLinks {
   }
 
   #dial(expected: Expected): void {
-    const place = parseBind(expected.address);
+    const place = parsePlace(expected.address);
     if (place === null || expected.dialling || !this.#wants(expected)) return;
     expected.dialling = true;
     const { timers, random, retries } = this.#options;
@@ -142,8 +135,8 @@ class TcpLinks implements PeerLinks {
     });
   }
 
-  #connect(place: Bind, done: (socket: Socket | null, refused: boolean) => void): void {
-    const socket = connect(place.port, place.host);
+  #connect(place: Place, done: (socket: Socket | null, refused: boolean) => void): void {
+    const socket = connectTo(place);
     let settled = false;
     const settle = (connected: boolean, refused: boolean) => {
       if (settled) return;
@@ -157,7 +150,7 @@ class TcpLinks implements PeerLinks {
     const cancel = this.#options.timers.after(DIAL_MS, () => settle(false, false));
     socket.once("connect", () => settle(true, false));
     socket.once("error", (error: Error & { readonly code?: string }) => {
-      settle(false, error.code === "ECONNREFUSED");
+      settle(false, isNobody(place, error));
     });
   }
 
@@ -206,7 +199,7 @@ class TcpLinks implements PeerLinks {
    * connections of one that is killed end before its listener does.
    */
   #probe(peer: Peer, address: string, tries = 1): void {
-    const place = parseBind(address);
+    const place = parsePlace(address);
     if (place === null || this.#stopped || this.#open.has(peer.key)) return;
     this.#connect(place, (socket, refused) => {
       socket?.on("error", () => {});

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeTruth, encodeTruth, joinTruth, localWorker } from "../../server/load/worker.ts";
-import { Lines, pipedWorker, serveWorker } from "../../server/load/worker_pipe.ts";
+import { Lines } from "../../server/text/line_splitter.ts";
+import { pipedWorker, serveWorker } from "../../server/load/worker_pipe.ts";
 import type { Child } from "../../server/load/machine.ts";
 import { LoadFixture } from "./load_fixture.ts";
 import { NO_PHASE, QUIET } from "../../server/load/phase.ts";

@@ -1,0 +1,51 @@
+/** A port that several processes of this machine accept connections at. */
+import { createServer as createHttpServer } from "node:http";
+import { Server } from "node:net";
+
+/** A port, and what keeps it from others until somebody listens there. */
+export interface SharedPort {
+  readonly port: number;
+  /** Nobody but the sharers can have it from now on: they listen. */
+  release(): void;
+}
+
+/** How long those that had the port before may take to end, and between two looks (ms). */
+const FREE_MS = 5000;
+const LOOK_MS = 100;
+
+/** Whether servers can share a port here: not on Deno before node:http is made of node:net. */
+export function canShare(): boolean {
+  const server: unknown = createHttpServer();
+  return server instanceof Server;
+}
+
+/**
+ * Makes sure that nobody has the port, which a sharer would not notice; where `port` is 0 the system
+ * chooses one. Rejects with a message that says what to change.
+ */
+export async function takeSharedPort(
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<SharedPort> {
+  if (port !== 0) {
+    await untilFree(host, port);
+    return { port, release: () => {} };
+  }
+  // Kept until the first sharer listens: nobody knows it before.
+  const kept = Deno.listen({ hostname: host, port, reusePort: true } as Deno.TcpListenOptions);
+  return { port: kept.addr.port, release: () => kept.close() };
+}
+
+async function untilFree(host: string, port: number): Promise<void> {
+  for (let leftMs = FREE_MS;; leftMs -= LOOK_MS) {
+    try {
+      return Deno.listen({ hostname: host, port }).close();
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      const used = cause instanceof Deno.errors.AddrInUse;
+      if (!used || leftMs <= 0) {
+        throw new Error(`Cannot listen on ${host}:${port}: ${message}`, { cause });
+      }
+    }
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The part of one worker in a server of several processes: what the supervisor tells it, by its
+ * standard input, and what it says, by its standard output. One JSON object a line.
+ */
+import type { Config, ConfigInput } from "../config/config.ts";
+
+/** What makes a process a worker. */
+export interface WorkerShare {
+  /** From 1 to `count`. */
+  readonly number: number;
+  readonly count: number;
+  /** The port for clients that all workers share. */
+  readonly port: number;
+  /** Proves to other workers that this process is one: new with every start of the supervisor. */
+  readonly secret: string;
+}
+
+/** The first line to a worker. */
+export interface Assignment {
+  readonly input: ConfigInput;
+  readonly share: WorkerShare;
+}
+
+/** A later line to a worker: drain, then end. */
+export const STOP_LINE = JSON.stringify({ kind: "stop" });
+
+/** A line of a worker. */
+export type WorkerLine =
+  | {
+    readonly kind: "serving";
+    /** As in `RunningRoost`. */
+    readonly url: string;
+    readonly invite: string | null;
+    readonly admin: { readonly url: string; readonly tokenFile: string } | null;
+  }
+  /** It could not start; the message says what to change. */
+  | { readonly kind: "failed"; readonly message: string };
+
+/** The first worker does what is done once for all: it makes the first invite, and has the admin's port. */
+export function isFirst(share: WorkerShare | null): boolean {
+  return share === null || share.number === 1;
+}
+
+/** The configuration of one worker. */
+export function workerConfig(config: Config, share: WorkerShare): Config {
+  const { server, admin } = config;
+  return {
+    ...config,
+    server: { ...server, bind: { ...server.bind, port: share.port } },
+    admin: isFirst(share) ? admin : { ...admin, listen: null },
+  };
+}
+
+/** What the workers read the configuration from: of the environment only what is about it. */
+export function workerInput(input: ConfigInput): ConfigInput {
+  const env = Object.entries(input.env).filter(([name]) => name.startsWith("ROOST_"));
+  return { ...input, env: Object.fromEntries(env) };
+}
