@@ -42,7 +42,7 @@ function systemHost(): CliHost {
       (await import("./server/config_files.ts")).configFileFaults(config),
     // Loaded late: `roost config check` should not wait for the store and the HTTP stack.
     user: userName(env),
-    launcher: () => import("./server/start.ts"),
+    launcher: () => import("./server/launch.ts"),
     backups: async () => (await import("./server/ops/backup.ts")).systemBackups(),
     openShared: async (config) =>
       (await import("./server/open_store.ts")).openShared(config, timers),

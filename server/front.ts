@@ -230,6 +230,7 @@ class NodeFront implements Front {
       },
     }, {
       ...server.bind,
+      shared: this.#open.share !== null,
       tls,
       hsts: hstsOf(tls, server.hstsDays),
       trustedProxies: server.trustedProxies,

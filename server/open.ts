@@ -7,18 +7,19 @@ import type { PeerLinks } from "./node/peers.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { configFilePaths } from "./config_files.ts";
-import { type DataDir, openDataDir } from "./system/data_dir.ts";
+import { type DataDir, openDataDir, sharedDataDir, workerSockets } from "./system/data_dir.ts";
 import { type LiveLog, startLog } from "./system/logger.ts";
 import { createCounters } from "./http/counters.ts";
 import { keepDomain, storedDomain } from "./node/domain.ts";
 import { keepStoreMark } from "./node/store_mark.ts";
 import { noteDamage } from "./node/damage.ts";
 import { Node } from "./node/node.ts";
-import { engineOf, openStore } from "./open_store.ts";
+import { engineOf, openStore, servedStore } from "./open_store.ts";
 import { openLinks } from "./open_links.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
-import { stderrOut } from "./system/stderr.ts";
+import { type LogOut, stderrOut } from "./system/stderr.ts";
+import type { WorkerShare } from "./workers/share.ts";
 import { systemClock } from "./system/clock.ts";
 import { systemKdf } from "./system/kdf.ts";
 import { systemRandom } from "./system/random.ts";
@@ -33,6 +34,8 @@ export interface OpenNode {
   readonly node: Node;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
+  /** Its part of a server of several processes; null where it is the only one. */
+  readonly share: WorkerShare | null;
   /** Calls back when what was logged is written. */
   flushLog(done: () => void): void;
   /** Commits and checkpoints what there is, closes the store, gives the directory back. */
@@ -48,28 +51,26 @@ export interface OpenOptions {
    * have no other. Else the domain that it has counts.
    */
   readonly serves: boolean;
+  /** Makes it a worker of the process that has taken the directory. */
+  readonly share?: WorkerShare | null;
 }
 
 /** Takes the data directory, opens the store and reads the logs. */
 export async function openNode(
   config: Config,
   deliver: (packet: EdgePacket) => void,
-  { makes, serves }: OpenOptions,
+  { makes, serves, share = null }: OpenOptions,
 ): Promise<OpenNode> {
-  const out = stderrOut({
-    pendingCharsMax: 1_000_000,
-    droppedLine: (count) => `{"level":"warn","event":"log lines dropped","count":${count}}`,
-  });
-  const log = startLog({ level: config.log.level, format: config.log.format, out });
   const random = systemRandom();
-  const engine = engineOf(config);
-  const dir = await openDataDir(config.dataDir, random, makes, configFilePaths(config), engine);
+  const { dir, out, log } = await openDir(config, random, makes, share);
   let opened: Store | null = null;
   try {
     const timers = systemTimers();
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
-    const store = await openStore(config, dir, { log, timers, observe });
+    const store = share === null
+      ? await openStore(config, dir, { log, timers, observe })
+      : servedStore(dir, observe);
     opened = store;
     const { domain, tag, secret } = await identify(store, dir, config, random, serves);
     const ports = {
@@ -81,7 +82,7 @@ export async function openNode(
       log,
       retries: retries(config),
     };
-    const links = serves ? await openLinks(config, domain, ports) : null;
+    const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
       ...cellOptions(config, links),
@@ -104,12 +105,41 @@ export async function openNode(
     };
     const signIn = { ...signInOptions(config, secret), domain };
     const flushLog = (done: () => void) => out.flush(done);
-    return { dir, ports, log, node, counters, signIn, flushLog, close };
+    return { dir, ports, log, node, counters, signIn, share, flushLog, close };
   } catch (error) {
     if (opened !== null) await closed(opened);
     dir.release();
     throw error;
   }
+}
+
+/** Where lines of the log go. */
+export function logOut(): LogOut {
+  return stderrOut({
+    pendingCharsMax: 1_000_000,
+    droppedLine: (count) => `{"level":"warn","event":"log lines dropped","count":${count}}`,
+  });
+}
+
+async function openDir(config: Config, random: Random, makes: boolean, share: WorkerShare | null) {
+  const { dataDir, log: { level, format } } = config;
+  const out = logOut();
+  if (share !== null) {
+    const dir = sharedDataDir(dataDir, share.number);
+    return { dir, out, log: startLog({ level, format, out, fields: { node: dir.nodeId } }) };
+  }
+  const log = startLog({ level, format, out });
+  const engine = engineOf(config);
+  return {
+    dir: await openDataDir(dataDir, random, makes, configFilePaths(config), engine),
+    out,
+    log,
+  };
+}
+
+function linksOf({ path }: DataDir, share: WorkerShare | null) {
+  if (share === null) return null;
+  return { path: workerSockets(path, share.number).links, secret: share.secret };
 }
 
 function cellOptions({ cell, server: { publicUrl } }: Config, links: PeerLinks | null) {
@@ -123,7 +153,7 @@ function closed(store: Store): Promise<void> {
 }
 
 /** What the store says of its cell, once it is known to be the one that belongs to the directory. */
-async function identify(
+export async function identify(
   store: Store,
   dir: DataDir,
   config: Config,

@@ -9,12 +9,28 @@ import { readConfigFile } from "./system/config_files.ts";
 /** Shortest secret (characters): one that a person made up is not safe. */
 const SECRET_CHARS_MIN = 32;
 
-/** The links; null where the cell is this node. `domain`: that of the cell's accounts. */
+/**
+ * The links; null where the cell is this node. `domain`: that of the cell's accounts; `worker`: where
+ * this process listens as one of several workers, and their secret.
+ */
 export async function openLinks(
   config: Pick<Config, "cell">,
   domain: string,
   ports: Runtime & { readonly retries: Retries },
+  worker: { readonly path: string; readonly secret: string } | null,
 ): Promise<PeerLinks | null> {
+  const { clock, timers, random, log, retries } = ports;
+  const runtime = { clock, timers, random, log, retries };
+  if (worker !== null) {
+    const { path, secret } = worker;
+    return await openTcpLinks({
+      ...runtime,
+      bind: { path },
+      advertise: null,
+      secret: new TextEncoder().encode(secret),
+      cell: domain,
+    });
+  }
   const { listen, advertise, secretFile } = config.cell;
   if (listen === null) return null;
   const text = (await readConfigFile("cell.secretFile", secretFile!)).trim();
@@ -25,7 +41,5 @@ export async function openLinks(
     );
   }
   const secret = new TextEncoder().encode(text);
-  const { clock, timers, random, log, retries } = ports;
-  const runtime = { clock, timers, random, log, retries };
   return await openTcpLinks({ ...runtime, bind: listen, advertise, secret, cell: domain });
 }

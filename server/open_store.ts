@@ -1,6 +1,9 @@
 /** Opens the store that a configuration names: the data directory's own, or one in PostgreSQL. */
 import type { Config } from "./config/config.ts";
-import type { Engine } from "./system/data_dir.ts";
+import { type DataDir, type Engine, storeSocketPath } from "./system/data_dir.ts";
+import { dialFramed, type FramedEvents } from "./system/framed_socket.ts";
+import { ServedStore } from "./store/served_store.ts";
+import { STORE_FRAME_BYTES_MAX } from "./store/store_frames.ts";
 import { checkAtStart, type StorePaths } from "./store/start_check.ts";
 import type { ObserveDamage } from "./store/checked_rows.ts";
 import type { Log, Store, Timers } from "./node/ports.ts";
@@ -38,6 +41,13 @@ export async function openStore(
     await new Promise<void>((done) => store.close(done));
     throw error;
   }
+}
+
+/** The store that the process which has taken the directory serves to this one, a worker of it. */
+export function servedStore(dir: DataDir, observe: ObserveDamage): Store {
+  const path = storeSocketPath(dir.path);
+  const dial = (events: FramedEvents) => dialFramed(path, STORE_FRAME_BYTES_MAX, events);
+  return new ServedStore({ dial, node: dir.nodeId, observe });
 }
 
 async function addressOf({ store: { url, urlFile } }: Pick<Config, "store">): Promise<PgAddress> {

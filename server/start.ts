@@ -16,7 +16,8 @@ import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes, type ImportLimits } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
-import type { Log } from "./node/ports.ts";
+import type { Log, Timers } from "./node/ports.ts";
+import { isFirst, type WorkerShare } from "./workers/share.ts";
 import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
@@ -109,14 +110,14 @@ async function listenNetwork(
 function addRunningRoutes(
   admin: Hono,
   config: Config,
-  { node, ports, log, dir }: OpenNode,
+  { node, ports, log, dir, share }: OpenNode,
   process: Process,
   busyness: () => Busyness,
 ): void {
   addShardRoutes(admin, node, ports.timers);
   addClusterRoutes(admin, node);
   // One node cannot see the load of the others' shards.
-  if (config.storage.shardsFollowLoad && config.cell.listen === null) {
+  if (config.storage.shardsFollowLoad && config.cell.listen === null && share === null) {
     keepShardsEven(node, ports, config.storage.shards);
   }
   addInspectRoutes(admin, {
@@ -129,25 +130,25 @@ function addRunningRoutes(
   });
 }
 
-/** Starts a node; see `Launcher`. */
-export async function startRoost(
+/** Starts a node, which may be one worker of several; see `Launcher`. */
+export async function startNode(
   config: Config,
   settings: readonly ShownSetting[],
+  share: WorkerShare | null,
 ): Promise<RunningRoost> {
   // The shards' packets wait for the edge: before that no session can exist, but it may be asked for
   // those that there are.
   const early: EdgePacket[] = [];
   let deliver: (packet: EdgePacket) => void = (packet) => void early.push(packet);
-  const open = await openNode(config, (p) => deliver(p), { makes: true, serves: true });
-  const process = systemProcess();
-  process.onFatal((cause) => {
-    const stack = cause instanceof Error ? cause.stack : undefined;
-    open.log.error("bug: the process ends", { error: String(cause), stack });
-    open.ports.timers.after(LAST_WORDS_MS, () => process.exit(70));
-    open.flushLog(() => process.exit(70));
+  const open = await openNode(config, (p) => deliver(p), {
+    makes: true,
+    serves: true,
+    share,
   });
+  const process = systemProcess();
+  exitOnBug(process, open.log, open.flushLog, open.ports.timers);
   try {
-    const invite = await firstInvite(config, open);
+    const invite = isFirst(share) ? await firstInvite(config, open) : null;
     const services: Services = await openServices(config, open, (o, done) => {
       front.openSession(o, done);
     });
@@ -160,9 +161,7 @@ export async function startRoost(
     admin.get("/admin/config", (c) => c.json({ settings }));
     addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin);
-    await takeActions(open.dir.path, (done) => {
-      open.log.info("admin action", { ...done, via: "the directory of the stopped server" });
-    });
+    if (share === null) await logActions(open.dir.path, open.log);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
     let stopping = false;
     let resolve: (code: number) => void;
@@ -188,6 +187,28 @@ export async function startRoost(
     await open.close();
     throw error;
   }
+}
+
+/** Makes a bug that nobody caught end the process, once the log has it. */
+export function exitOnBug(
+  process: Process,
+  log: Log,
+  flushLog: (done: () => void) => void,
+  timers: Timers,
+): void {
+  process.onFatal((cause) => {
+    const stack = cause instanceof Error ? cause.stack : undefined;
+    log.error("bug: the process ends", { error: String(cause), stack });
+    timers.after(LAST_WORDS_MS, () => process.exit(70));
+    flushLog(() => process.exit(70));
+  });
+}
+
+/** Logs what administrators did while no server ran on the directory. */
+export async function logActions(dataDir: string, log: Log): Promise<void> {
+  await takeActions(dataDir, (done) => {
+    log.info("admin action", { ...done, via: "the directory of the stopped server" });
+  });
 }
 
 async function closeAll(listeners: readonly (AdminListener | null)[]): Promise<void> {

@@ -63,13 +63,10 @@ export const RETRY_POLICIES = {
   probe: policy(500, 500, 2000),
   /** Links to other nodes of the cell. */
   link: policy(50, 100, 2000),
-<<<<<<< HEAD
   /** What the owner of a shard does not serve, because it waits for the store or is none any more. */
   owner: policy(2, 10, 1000),
-=======
   /** Processes of this server that have ended: the first is replaced at once. */
   worker: policy(0, 200, 10_000),
->>>>>>> 5e10d71 (Add the parts of workers: shares, supervisor, sockets (11))
   /** Claims of shards. */
   claim: policy(100, 200, 5000),
   /** What an edge asks shards: ends of sessions, announcements, pages of mailboxes. */

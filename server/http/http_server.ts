@@ -34,6 +34,8 @@ export interface HttpOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Whether other processes of this machine listen there too. */
+  readonly shared: boolean;
   /** PEM texts; null: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
   /** What `Strict-Transport-Security` says; null: it is not sent. */

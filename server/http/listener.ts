@@ -1,11 +1,13 @@
 /** Opens the listener for clients, and opens it anew where it no longer accepts. */
-import { Server as NetServer } from "node:net";
+import { type ListenOptions, Server as NetServer } from "node:net";
 import { ListenerWatch, type WatchDeps } from "./listener_watch.ts";
 
 /** Where to listen. */
 export interface ListenAt {
   readonly host: string;
   readonly port: number;
+  /** Whether other processes of this machine listen there too, and the system shares clients out. */
+  readonly shared: boolean;
 }
 
 /**
@@ -16,12 +18,12 @@ export interface ListenAt {
 const BACKLOG = 4096;
 
 /** Listens; resolves with the port, rejects with a message that says what to change. */
-export function listen(server: NetServer, { host, port }: ListenAt): Promise<number> {
+export function listen(server: NetServer, { host, port, shared }: ListenAt): Promise<number> {
   return new Promise((resolve, reject) => {
     const failed = (cause: Error) =>
       reject(new Error(`Cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
     server.once("error", failed);
-    server.listen({ host, port, backlog: BACKLOG }, () => {
+    server.listen({ host, port, backlog: BACKLOG, reusePort: shared } as ListenOptions, () => {
       server.removeListener("error", failed);
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : port);
@@ -54,7 +56,7 @@ export function watchListener(
   deps: Pick<WatchDeps, "timers" | "accepted" | "probed">,
   reopened: () => void,
 ): ListenerWatch {
-  const { host, port } = at;
+  const { host, port, shared } = at;
   const open = (): void => {
     deps.timers.after(REOPEN_MS, () => {
       if (!watch.stopped) listen(server, at).catch(open);
@@ -64,6 +66,7 @@ export function watchListener(
     timers: deps.timers,
     host: host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host,
     port,
+    shared,
     accepted: deps.accepted,
     probed: deps.probed,
     deaf() {

@@ -4,7 +4,7 @@
  * lease. No two clocks are compared: each node measures with its own how long nothing has changed.
  */
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
-import type { Ports, StoreError, StoreKey } from "./ports.ts";
+import type { Ports, Store, StoreError, StoreKey } from "./ports.ts";
 
 /** Time from one beat to the next (ms). */
 export const MEMBER_BEAT_MS = 500;
@@ -263,4 +263,25 @@ function parse(key: StoreKey, value: Uint8Array): Member {
   // Rows of earlier versions do not say the rest.
   const about = { view: view ?? [], withoutStoreMs: withoutStoreMs ?? 0, looked: looked ?? 0 };
   return { id, incarnation, address, beat, left: left === true, ...about };
+}
+
+/**
+ * Says in the rows of nodes whose processes are known to have ended that they have left, so that
+ * others take over at once. What fails is found out by the others after a while.
+ */
+export function noteEnded(
+  store: Pick<Store, "list" | "write">,
+  ended: (id: string) => boolean,
+  done: () => void,
+): void {
+  store.list({ prefix: PREFIX, after: null, limit: PAGE }, (error, rows) => {
+    const own = error === null ? rows.filter(({ key }) => ended(String(key[1]))) : [];
+    store.write(
+      own.map(({ key, value }) => {
+        const row = { ...JSON.parse(fromUtf8.decode(value)), address: "", left: true };
+        return { kind: "set", key, value: utf8.encode(JSON.stringify(row)) };
+      }),
+      () => done(),
+    );
+  });
 }

@@ -10,6 +10,8 @@
  * | `kv.mark` | the number of the store's last durable write |
  * | `admin.token` | the token of the admin API over the network, where that is on |
  * | `admin.sock` | the running node's admin API |
+ * | `store.sock` | the store, for the workers of this directory's process |
+ * | `w1.sock`, `p1.sock` … | the admin API of worker 1, and where the other workers reach it |
  * | `admin-actions.jsonl` | what administrators did while no server ran, until one logs it |
  */
 import { isAbsolute, join, resolve } from "node:path";
@@ -30,7 +32,7 @@ const SOCKET_PATH_BYTES_MAX = 103;
 const SECRET_BYTES = 32;
 
 const OWN_FILES =
-  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|kv\.mark|admin\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
+  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|kv\.mark|admin\.sock|store\.sock|[wp]\d+\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
 
 /** What lives with the disk and is made once. */
 export interface NodeSecrets {
@@ -131,6 +133,46 @@ export async function openDataDir(
       { cause },
     );
   }
+}
+
+/** Where the process that has taken a directory serves its store to its workers. */
+export function storeSocketPath(dir: string): string {
+  return join(dir, "store.sock");
+}
+
+/** Where the admin API of a worker listens, and the worker itself for the others. */
+export function workerSockets(
+  dir: string,
+  worker: number,
+): { readonly admin: string; readonly links: string } {
+  return { admin: join(dir, `w${worker}.sock`), links: join(dir, `p${worker}.sock`) };
+}
+
+/** The id of the node that a worker is, of those of one directory. */
+export function workerNodeId(nodeId: NodeId, worker: number): NodeId {
+  return `${nodeId}-${worker}` as NodeId;
+}
+
+/**
+ * The directory that the process which has started this one has taken, for one worker of it. Rejects
+ * with `DataDirError`.
+ */
+export function sharedDataDir(path: string, worker: number): DataDir {
+  const dir = resolve(path);
+  const { nodeId, ...rest } = readDataDir(dir);
+  const adminSocketPath = workerSockets(dir, worker).admin;
+  removeIfThere(adminSocketPath);
+  return {
+    ...rest,
+    nodeId: workerNodeId(nodeId, worker),
+    path: dir,
+    markPath: join(dir, "kv.mark"),
+    storeMark: readFormat(dir)!.storeMark,
+    adminSocketPath,
+    // Both are for the process that has taken it.
+    noteStoreMark: () => {},
+    release: () => {},
+  };
 }
 
 /** The secrets of a directory that another process may be using. Rejects with `DataDirError`. */

@@ -29,9 +29,18 @@ const CATEGORY = "roost";
  * Fields named `time`, `level` or `event` are overwritten; those named like secrets are masked.
  */
 export function startLog(
-  options: { readonly level: LogLevel; readonly format: LogFormat; readonly out: LogOut },
+  options: {
+    readonly level: LogLevel;
+    readonly format: LogFormat;
+    readonly out: LogOut;
+    /** What every line has besides its own fields. */
+    readonly fields?: Readonly<Record<string, unknown>>;
+  },
 ): LiveLog {
-  const line = options.format === "json" ? jsonLine : textLine;
+  const { fields = {} } = options;
+  const form = options.format === "json" ? jsonLine : textLine;
+  const line = (record: LogRecord) =>
+    form({ ...record, properties: { ...fields, ...record.properties } });
   configureSync({
     reset: true,
     sinks: { out: (record: LogRecord) => options.out.write(line(record)) },

@@ -77,6 +77,11 @@ function filesOpen(): number | null {
   }
 }
 
+/** How many cores this process may use. */
+export function coresOf(): number {
+  return navigator.hardwareConcurrency;
+}
+
 function cpuMs(): number | null {
   // Older versions do not have it.
   if (typeof process.cpuUsage !== "function") return null;

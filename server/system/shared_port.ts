@@ -1,6 +1,6 @@
 /** A port that several processes of this machine accept connections at. */
 import { createServer as createHttpServer } from "node:http";
-import { Server } from "node:net";
+import { createServer, type ListenOptions, Server } from "node:net";
 
 /** A port, and what keeps it from others until somebody listens there. */
 export interface SharedPort {
@@ -31,8 +31,17 @@ export async function takeSharedPort(
     return { port, release: () => {} };
   }
   // Kept until the first sharer listens: nobody knows it before.
-  const kept = Deno.listen({ hostname: host, port, reusePort: true } as Deno.TcpListenOptions);
-  return { port: kept.addr.port, release: () => kept.close() };
+  const kept = createServer();
+  await new Promise<void>((resolve, reject) => {
+    kept.once("error", (cause) => reject(refused(host, port, cause)));
+    kept.listen({ host, port, reusePort: true } as ListenOptions, resolve);
+  });
+  const { port: chosen } = kept.address() as { readonly port: number };
+  return { port: chosen, release: () => void kept.close() };
+}
+
+function refused(host: string, port: number, cause: Error): Error {
+  return new Error(`Cannot listen on ${host}:${port}: ${cause.message}`, { cause });
 }
 
 async function untilFree(host: string, port: number): Promise<void> {
@@ -40,10 +49,8 @@ async function untilFree(host: string, port: number): Promise<void> {
     try {
       return Deno.listen({ hostname: host, port }).close();
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
-      const used = cause instanceof Deno.errors.AddrInUse;
-      if (!used || leftMs <= 0) {
-        throw new Error(`Cannot listen on ${host}:${port}: ${message}`, { cause });
+      if (!(cause instanceof Deno.errors.AddrInUse) || leftMs <= 0) {
+        throw refused(host, port, cause as Error);
       }
     }
     await new Promise((done) => setTimeout(done, LOOK_MS));

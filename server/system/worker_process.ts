@@ -23,7 +23,13 @@ export interface OwnProcessEvents {
 /** Starts another process of this program with a command line; it ends when it reads no more lines. */
 export function startOwn(args: readonly string[], events: OwnProcessEvents): OwnProcess {
   // A compiled program is its own executable; else Deno must get the program to run.
-  const flags = ["run", "-A", "--quiet", "--no-prompt", "--v8-flags=--no-allocation-site-pretenuring"];
+  const flags = [
+    "run",
+    "-A",
+    "--quiet",
+    "--no-prompt",
+    "--v8-flags=--no-allocation-site-pretenuring",
+  ];
   const program = Deno.build.standalone ? [] : [...flags, Deno.mainModule];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...program, ...args],

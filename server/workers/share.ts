@@ -43,9 +43,11 @@ export function isFirst(share: WorkerShare | null): boolean {
 
 /** The configuration of one worker. */
 export function workerConfig(config: Config, share: WorkerShare): Config {
-  const { server, admin } = config;
+  const { server, admin, cell } = config;
   return {
     ...config,
+    // Without the store's process they end.
+    cell: { ...cell, withoutStoreMs: 0 },
     server: { ...server, bind: { ...server.bind, port: share.port } },
     admin: isFirst(share) ? admin : { ...admin, listen: null },
   };

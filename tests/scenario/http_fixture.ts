@@ -29,7 +29,13 @@ export interface Fixture {
 type Shared = "refusal" | "addressRefusal" | "penalized";
 
 /** Where fixtures listen. */
-export const PLAIN_DOOR = { host: "127.0.0.1", port: 0, tls: null, hsts: null } as const;
+export const PLAIN_DOOR = {
+  host: "127.0.0.1",
+  port: 0,
+  shared: false,
+  tls: null,
+  hsts: null,
+} as const;
 
 /** Runs `test` with an open door; the app tells how it sees requests. */
 export async function withHttpServer(

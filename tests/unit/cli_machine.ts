@@ -75,6 +75,7 @@ export class FakeMachine {
       launcher: () =>
         Promise.resolve({
           startRoost: (config) => Promise.resolve(this.#start(config)),
+          runWorker: () => Promise.reject(new Error("nobody has started this one")),
           openOffline: (config, makes) => {
             this.offline = "open";
             this.made = makes;

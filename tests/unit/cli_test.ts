@@ -54,13 +54,13 @@ Deno.test("roost that gets a signal while it starts drains as soon as it serves"
   const host: CliHost = {
     ...rest,
     launcher: async () => {
-      const { startRoost, openOffline } = await launcher();
-      const slow: typeof startRoost = (config, settings) => {
+      const { startRoost, ...others } = await launcher();
+      const slow: typeof startRoost = (...given) => {
         machine.signal("SIGTERM");
         assert.equal(machine.stops, 0);
-        return startRoost(config, settings);
+        return startRoost(...given);
       };
-      return { startRoost: slow, openOffline };
+      return { startRoost: slow, ...others };
     },
   };
   machine.onStart = () => {

@@ -1,0 +1,53 @@
+/** One worker of a server of several processes: it serves as the process that has started it says. */
+import { resolveConfig } from "./config/config.ts";
+import { hearParent, tellParent } from "./system/worker_process.ts";
+import { shownSettings } from "./config/show.ts";
+import { startNode } from "./start.ts";
+import { systemProcess } from "./system/process.ts";
+import { type Assignment, STOP_LINE, workerConfig, type WorkerLine } from "./workers/share.ts";
+
+function say(line: WorkerLine): void {
+  tellParent(JSON.stringify(line));
+}
+
+/** See `Launcher`. */
+export function runWorker(): Promise<number> {
+  const process = systemProcess();
+  // They come to the supervisor too, which then says what to do.
+  process.onSignal(() => {});
+  return new Promise((resolve) => {
+    let assigned = false;
+    let stopping = false;
+    let stop = () => {};
+    const begin = (text: string) => {
+      assigned = true;
+      serve(JSON.parse(text)).then((running) => {
+        stop = () => running.stop();
+        if (stopping) stop();
+        running.stopped.then(resolve);
+      }, (error) => {
+        say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+        resolve(1);
+      });
+    };
+    hearParent((line) => {
+      if (!assigned) return begin(line);
+      if (line !== STOP_LINE) return;
+      stopping = true;
+      stop();
+    }, () => {
+      // Nothing is served without the supervisor: it has the store.
+      process.exit(1);
+    });
+  });
+}
+
+async function serve({ input, share }: Assignment) {
+  const result = resolveConfig(input);
+  if (!result.ok) throw new Error(result.errors.join("; "));
+  const config = workerConfig(result.config, share);
+  const running = await startNode(config, shownSettings(result.effective), share);
+  const { url, invite, admin } = running;
+  say({ kind: "serving", url, invite, admin });
+  return running;
+}

@@ -1,0 +1,111 @@
+/** A server of several processes on one machine. */
+import assert from "node:assert/strict";
+import { Client, rest } from "./client.ts";
+import { mailbox } from "../prove/crash.ts";
+import { roost } from "./cli.ts";
+import { ServerProcess, tempDir } from "./server.ts";
+
+const LIMIT_MS = 30_000;
+
+/** Process ids of the workers that were started last, by their numbers. */
+function workersOf(server: ServerProcess): ReadonlyMap<number, number> {
+  const started = [...server.log.matchAll(/worker started worker=(\d+) pid=(\d+)/g)];
+  return new Map(started.map(([, number, pid]) => [Number(number), Number(pid)]));
+}
+
+function lives(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGCONT");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
+    assert.ok(performance.now() < endMs, `it takes too long: ${what}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+async function register(server: ServerProcess, user: string): Promise<string> {
+  const body = { user, password: "correct horse battery" };
+  const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", { body });
+  await rest(server.url, "PUT", "/v1/settings", { token, body: { messagesFrom: "anyone" } });
+  return token;
+}
+
+async function connect(server: ServerProcess, token: string, events: unknown[]): Promise<Client> {
+  const client = await Client.connect(server.wsUrl, { auth: { token } });
+  client.onEvent = (event) => events.push(event);
+  return client;
+}
+
+/** Nobody else can have the directory of a server, nor its port. */
+async function refusesOthers(server: ServerProcess): Promise<void> {
+  const second = await roost(["start", "--workers", "2", "--data", server.dataDir]);
+  assert.match(second.err, /process \d+ is using it/);
+  using other = tempDir();
+  const bind = `127.0.0.1:${new URL(server.url).port}`;
+  const third = await roost([
+    ...["start", "--workers", "2", "--data", `${other.path}/d`, "--bind", bind],
+  ]);
+  assert.match(third.err, /Cannot listen on/);
+}
+
+async function untilSent(server: ServerProcess, send: () => Promise<void>): Promise<void> {
+  let last: unknown = null;
+  const sent = () =>
+    send().then(() => true, (error) => {
+      last = error;
+      return false;
+    });
+  await until(sent, "a message").catch(() => {
+    throw new Error(`no message is accepted: ${last}\n${server.log}`);
+  });
+}
+
+Deno.test("11: workers share a port and a store, survive each other, and end with their supervisor", async () => {
+  using dir = tempDir();
+  const flags = ["--workers", "2", "--registration", "open"];
+  let server = await ServerProcess.start({ dataDir: dir.path, flags });
+  try {
+    const [a, b] = [await register(server, "alice"), await register(server, "bob")];
+    const send = async (key: string) => {
+      const events: unknown[] = [];
+      const client = await connect(server, a, events);
+      await client.command("send", { to: "bob", key, body: key });
+      await client.close();
+    };
+    await send("first");
+    const status = await roost(["cluster", "status", "--data", dir.path]);
+    assert.match(status.out, /-1 +1 +(this|linked)/);
+    assert.match(status.out, /-2 +1 +(this|linked)/);
+    await refusesOthers(server);
+    for (const number of [2, 1]) {
+      const pid = workersOf(server).get(number)!;
+      Deno.kill(pid, "SIGKILL");
+      await until(() => workersOf(server).get(number) !== pid, "a new worker");
+      await untilSent(server, () => send(`without-${number}`));
+    }
+    const pids = [...workersOf(server).values()];
+    await server.kill();
+    await until(() => pids.every((pid) => !lives(pid)), "the end of the workers");
+    server = await ServerProcess.start({
+      dataDir: dir.path,
+      flags: [...flags, "--bind", new URL(server.url).host],
+    });
+    await send("last");
+    const events = (await mailbox(server, b)).filter(({ k }) => k === "message");
+    const bodies = new Set(events.map(({ body }) => body));
+    assert.deepEqual([...bodies], ["first", "without-2", "without-1", "last"]);
+    assert.equal(await server.stop(), 0);
+    const left = [...Deno.readDirSync(dir.path)].map(({ name }) => name).filter((name) =>
+      name.endsWith(".sock")
+    );
+    assert.deepEqual(left, []);
+  } finally {
+    await server.kill();
+  }
+});
