@@ -44,6 +44,7 @@ import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeProtocol } from "./v1/protocol.ts";
+import { OWN_METRICS_PATH, workerMetrics } from "./worker_metrics.ts";
 import type { JwtVerifier } from "./auth/jwt.ts";
 import { type ConfigFiles, openConfigFiles } from "./config_files.ts";
 
@@ -98,6 +99,7 @@ class NodeFront implements Front {
   readonly #turns: Turns;
   readonly #app: Hono;
   readonly #ws: WsTransport;
+  readonly #ownMetrics: () => Promise<Response>;
   readonly #metrics: () => Promise<Response>;
   readonly #live: LiveFeed;
   #door: HttpServer | null = null;
@@ -133,7 +135,8 @@ class NodeFront implements Front {
     this.#rules = createWebRules(config);
     this.#turns = new Turns(ports.clock, ports.timers);
     const sources = this.#sources(process, connections);
-    this.#metrics = frontMetrics({ ...sources, ...services, retries: ports.retries });
+    this.#ownMetrics = frontMetrics({ ...sources, ...services, retries: ports.retries });
+    this.#metrics = workerMetrics(open, this.#ownMetrics);
     this.#live = frontLive({
       ...sources,
       ports,
@@ -274,6 +277,7 @@ class NodeFront implements Front {
   }
 
   addAdminRoutes(admin: Hono): void {
+    admin.get(OWN_METRICS_PATH, this.#ownMetrics);
     admin.get("/admin/metrics", this.#metrics);
     admin.get("/metrics", this.#metrics);
     this.#live.start();

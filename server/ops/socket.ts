@@ -64,6 +64,27 @@ export function listenAdminNetwork(
   return { url, close: () => server.shutdown() };
 }
 
+/** The text of a page that the admin socket at `path` serves; null where it does not within `ms`. */
+export function readSocketText(path: string, page: string, ms: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const headers = { host: "admin", connection: "close" };
+    const message = httpRequest({ socketPath: path, path: page, headers, timeout: ms });
+    message.on("error", () => resolve(null));
+    message.once("timeout", () => message.destroy());
+    message.once("response", async (response) => {
+      try {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of response) chunks.push(chunk);
+        resolve(response.statusCode === 200 ? await new Blob(chunks as BlobPart[]).text() : null);
+      } catch {
+        // It has ended meanwhile.
+        resolve(null);
+      }
+    });
+    message.end();
+  });
+}
+
 async function removeSocket(path: string): Promise<void> {
   try {
     await Deno.remove(path);

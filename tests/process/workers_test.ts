@@ -82,6 +82,8 @@ Deno.test("11: workers share a port and a store, survive each other, and end wit
     const status = await roost(["cluster", "status", "--data", dir.path]);
     assert.match(status.out, /-1 +1 +(this|linked)/);
     assert.match(status.out, /-2 +1 +(this|linked)/);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    for (const n of [1, 2]) assert.match(metrics, new RegExp(`roost_sessions.*node="[^"]*-${n}"`));
     await refusesOthers(server);
     for (const number of [2, 1]) {
       const pid = workersOf(server).get(number)!;

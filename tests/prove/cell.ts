@@ -5,7 +5,16 @@
  * offline.
  */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { befriend, type Live, pause, probes, Sender, untilServed, watch } from "./cell_load.ts";
+import {
+  befriend,
+  type Live,
+  pause,
+  probes,
+  Sender,
+  untilServed,
+  verdictOf,
+  watch,
+} from "./cell_load.ts";
 import { type Event, faultsOf, FLAGS, mailbox, makeUsers, USERS } from "./crash.ts";
 import { Prng } from "../sim/prng.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
@@ -104,29 +113,7 @@ async function underLoad({ say, seed }: ProofOptions, nodes: Nodes, kills: numbe
   for (const user of USERS) boxes.set(user, await mailbox(nodes.all[0]!, tokens.get(user)!));
   const faults = faultsOf(senders, boxes);
   for (const fault of [...faults, ...falsely].slice(0, 10)) say(`FAULT ${fault}`);
-  return verdictOf(senders, faults, falsely, times);
-}
-
-function verdictOf(
-  senders: readonly Sender[],
-  faults: readonly string[],
-  falsely: readonly string[],
-  times: readonly number[],
-): Verdict {
-  const sorted = [...times].sort((a, b) => a - b);
-  const worst = sorted.at(-1)!;
-  return {
-    pass: faults.length === 0 && falsely.length === 0 && worst < SERVES_MS,
-    figures: {
-      kills: times.length,
-      acked: senders.reduce((sum, s) => sum + s.acked.size, 0),
-      "sends repeated": senders.reduce((sum, s) => sum + s.repeated, 0),
-      "lost, doubled or reordered": faults.length,
-      "falsely offline": falsely.length,
-      "until every shard serves, median ms": Math.round(sorted[sorted.length >> 1]!),
-      "worst ms": Math.round(worst),
-    },
-  };
+  return verdictOf(senders, faults, falsely, times, SERVES_MS);
 }
 
 /** Nodes of a cell are killed under load. */

@@ -1,5 +1,6 @@
 /** What the proofs of a cell share: users that send at any node, watchers, and probes of all shards. */
 import type { Prng } from "../sim/prng.ts";
+import type { Verdict } from "./proof.ts";
 import type { ServerProcess } from "../process/server.ts";
 import { Client, type Frame, rest } from "../process/client.ts";
 import { USERS } from "./crash.ts";
@@ -103,12 +104,12 @@ export async function watch(
   server: ServerProcess,
   token: string,
   falsely: string[],
+  device = `at-${server.url.split(":").at(-1)}`,
 ): Promise<Client> {
   const seen = (event: Frame) => {
     if (event["k"] !== "presence" || event["user"] === WATCHER) return;
     if (event["show"] === "offline") falsely.push(`${event["user"]} at ${server.url}`);
   };
-  const device = `at-${server.url.split(":").at(-1)}`;
   const client = await again(async () => {
     const made = await rest<{ token: string }>(server.url, "POST", "/v1/auth/password", {
       body: { user: WATCHER, password: token, device },
@@ -168,4 +169,28 @@ export async function probes(server: ServerProcess): Promise<string[]> {
     tokens.push(token);
   }
   return tokens;
+}
+
+/** What became of it; `servesMs`: within what time every shard must have served after each kill. */
+export function verdictOf(
+  senders: readonly Sender[],
+  faults: readonly string[],
+  falsely: readonly string[],
+  times: readonly number[],
+  servesMs: number,
+): Verdict {
+  const sorted = [...times].sort((a, b) => a - b);
+  const worst = sorted.at(-1)!;
+  return {
+    pass: faults.length === 0 && falsely.length === 0 && worst < servesMs,
+    figures: {
+      kills: times.length,
+      acked: senders.reduce((sum, s) => sum + s.acked.size, 0),
+      "sends repeated": senders.reduce((sum, s) => sum + s.repeated, 0),
+      "lost, doubled or reordered": faults.length,
+      "falsely offline": falsely.length,
+      "until every shard serves, median ms": Math.round(sorted[sorted.length >> 1]!),
+      "worst ms": Math.round(worst),
+    },
+  };
 }

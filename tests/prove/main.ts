@@ -23,12 +23,14 @@ import type { Proof, ProofOptions } from "./proof.ts";
 import { reconnectProof } from "./reconnect.ts";
 import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
+import { workersProof } from "./workers.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
 
 const PROOFS: readonly Proof[] = [
   crashProof,
   cellProof,
+  workersProof,
   cutsProof,
   backupProof,
   damageProof,

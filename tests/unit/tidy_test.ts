@@ -50,6 +50,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/launch.ts",
   "server/supervise.ts",
   "server/worker.ts",
+  "server/worker_metrics.ts",
   "server/peer/place.ts",
   "server/store/kv_store.ts",
   "server/store/start_check.ts",
