@@ -1,5 +1,5 @@
 /** Microbenchmarks of the parts that every delivery passes. */
-import type { Bench, Figure } from "./bench.ts";
+import { type Bench, type Figure, measure } from "./bench.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
@@ -10,18 +10,8 @@ import { decodeHead, encodeHead } from "../../shard/account/head.ts";
 import { encodePresence } from "../../server/v1/encode.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
 import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
+import { largeAccount } from "./large_account.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
-
-/** Median of several rounds, in µs for one call. */
-function measure(calls: number, run: (i: number) => void): number {
-  const rounds: number[] = [];
-  for (let round = 0; round < 7; round++) {
-    const began = performance.now();
-    for (let i = 0; i < calls; i++) run(round * calls + i);
-    rounds.push((performance.now() - began) * 1000 / calls);
-  }
-  return rounds.sort((a, b) => a - b)[3]!;
-}
 
 const BODY = "See you at seven at the usual place, then? I bring the tickets.";
 
@@ -152,5 +142,6 @@ export const microBench: Bench = {
   name: "micro",
   what: "codec, records, accounts, shard steps; median of 7 rounds",
   seconds: 10,
-  run: () => Promise.resolve([...codec(), ...accounts(), ...steps(), ...checksums()]),
+  run: () =>
+    Promise.resolve([...codec(), ...accounts(), ...largeAccount(), ...steps(), ...checksums()]),
 };

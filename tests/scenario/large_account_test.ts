@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Account } from "../../shard/account/account.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { Row } from "../../server/node/ports.ts";
+import { SMALL_PAGES } from "../sim/config.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
 
 const name = (text: string) => text as AccountName;
@@ -82,4 +83,26 @@ Deno.test("10.7: rosterMax and blockedMax of 10,000 are reached with long names 
   assert.equal(snapshot.roster.length, 10_000);
   assert.equal(snapshot.blocked.length, 10_000);
   assert.equal(ann(w).roster.get(long(5))!.label, "new");
+});
+
+Deno.test("10.7: a released name leaves no page behind, and the next account of it begins anew", () => {
+  const w = new NodeFixture({ shards: 1, limits: { headShape: SMALL_PAGES, checkpointMs: 100 } });
+  w.account("ann");
+  for (let i = 0; i < 400; i++) {
+    w.must("ann", "roster.set", { contact: name(`c${i}`), label: "x".repeat(50), groups: [] });
+    w.must("ann", "roster.block", { contact: name(`b${i}`), blocked: true });
+    if (i % 50 === 49) w.settle(1000);
+  }
+  w.settle(20_000);
+  const rows = () => w.disk.stored(["u"]).filter(({ key }) => key[2] === "ann").length;
+  assert.ok(rows() > 400, `${rows()} rows`);
+  w.must("ann", "account.remove", {});
+  w.settle(20_000);
+  assert.equal(rows(), 1, "the head of a closed account");
+  w.must("ann", "account.release", {});
+  w.settle(20_000);
+  assert.equal(rows(), 0);
+  w.account("ann");
+  restarted(w);
+  assert.equal(w.must("ann", "mailbox.snapshot", {}).snapshot.roster.length, 0);
 });

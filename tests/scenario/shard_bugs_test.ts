@@ -215,6 +215,36 @@ Deno.test("a bug in a checkpoint: the shard reloads, and writes it later", () =>
   assert.equal(snapshot.messagesFrom, "anyone");
 });
 
+Deno.test("10.7: a bug while a checkpoint is written: the log and heads are read once it is stored", () => {
+  const w = new NodeFixture({ shards: 1, limits: { checkpointMs: 100 } });
+  w.account("ann");
+  w.settle(10_000);
+  const { store } = w.ports;
+  const checkpoint = store.checkpoint.bind(store);
+  const readLog = store.readLog.bind(store);
+  let finish: (() => void) | null = null;
+  let read = 0;
+  store.checkpoint = (claims, rows, cuts, done) =>
+    checkpoint(claims, rows, cuts, (error) => finish = () => done(error));
+  store.readLog = (...args) => {
+    read++;
+    readLog(...args);
+  };
+  w.must("ann", "settings.set", { messagesFrom: "anyone" });
+  w.time.runWhile(() => finish === null, w.time.nowMs + 10_000);
+  assert.ok(finish !== null, "a checkpoint is on its way");
+  store.checkpoint = checkpoint;
+  failing(ShardTurn, "append", () => {
+    w.node.request("ann" as AccountName, "settings.set", { messagesFrom: "contacts" }, () => {});
+    w.settle(1000);
+  });
+  assert.equal(read, 0);
+  (finish as () => void)();
+  w.settle(1000);
+  assert.equal(read, 1);
+  assert.equal(w.must("ann", "mailbox.snapshot", {}).snapshot.messagesFrom, "anyone");
+});
+
 Deno.test("what a caller throws harms neither the shard nor the turn", () => {
   const fixture = nodeOf(1, "alice", "bob");
   fixture.befriend("alice", "bob");

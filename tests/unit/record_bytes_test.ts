@@ -5,7 +5,11 @@ import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
 import { BODY, decodeEvent, encodeEvent } from "../../shard/mailbox/mailbox_event.ts";
+import { checkpointRows } from "../../shard/account/checkpoint.ts";
 import { decodeHead, encodeHead } from "../../shard/account/head.ts";
+import { DEDUPE_SHAPE } from "../../shard/message/dedupe.ts";
+import { HEAD_SHAPE } from "../../shard/account/head_pages.ts";
+import { readHeadRows } from "../../shard/account/head_rows.ts";
 import { ENTRIES, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { decodeTable, encodeTable, evenTable, reshaped } from "../../shard/table/table.ts";
 import { Fences } from "../../server/store/fences.ts";
@@ -13,7 +17,7 @@ import { BODIES, ENTRY_SAMPLES, HEAD_LSN, LIFE } from "./record_samples.ts";
 
 /** What the first programs wrote: these bytes are in stores, and never change. */
 const PINNED: Readonly<
-  Record<"entries" | "bodies" | "heads" | "tables", Readonly<Record<string, string>>>
+  Record<"entries" | "bodies" | "heads" | "pages" | "tables", Readonly<Record<string, string>>>
 > = JSON.parse(
   Deno.readTextFileSync(new URL("../golden/record_bytes.json", import.meta.url)),
 );
@@ -66,6 +70,29 @@ Deno.test("encodeHead writes an account that has everything as it always was", (
   const read = new AccountState(NAME, 7);
   decodeHead(read, decodeHex(PINNED.heads.places!));
   equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.places);
+});
+
+Deno.test("10.7: the rows of a head in pages are written as they always were, and read", () => {
+  const shape = { ...HEAD_SHAPE, wholeBytesMax: 100 };
+  const account = new AccountState(NAME, 7, DEDUPE_SHAPE, shape);
+  for (const e of LIFE) apply(account, e);
+  const written: Record<string, string> = {};
+  for (let complete = false; !complete;) {
+    const part = checkpointRows(account, HEAD_LSN);
+    complete = part.complete;
+    account.dedupe.saved();
+    for (const { key, value } of part.rows) {
+      if (key[0] === "u" && value !== null) written[key.slice(3).join(" ")] = encodeHex(value);
+    }
+  }
+  deepEqual(written, PINNED.pages);
+  const read = new AccountState(NAME, 7, DEDUPE_SHAPE, shape);
+  const rows = Object.entries(PINNED.pages).map(([text, hex]) => ({
+    key: ["u", 7, NAME, ...text.split(" ").map(Number)],
+    value: decodeHex(hex),
+  }));
+  readHeadRows(read, rows);
+  equal(encodeHex(encodeHead(read, HEAD_LSN)), encodeHex(encodeHead(account, HEAD_LSN)));
 });
 
 Deno.test("10.9: decodeHead reads a head from before known places, and keeps all of it", () => {
