@@ -104,6 +104,8 @@ export class ListenerWatch {
     let replied = false;
     if (this.#deps.shared) {
       probe.on("data", () => replied = true);
+      // A TLS listener ends the connection, for it is no handshake.
+      probe.on("end", () => replied = true);
       probe.on("connect", () => probe.write(ASK));
     }
     // Without a file descriptor for the probe, nothing is known: the next one will tell.
