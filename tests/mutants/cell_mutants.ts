@@ -97,6 +97,58 @@ const ROWS: readonly Row[] = [
     "if (!repeatable || row !== undefined) return reply();",
   ],
   [
+    "skip the fence in a cell",
+    "server/store/fences.ts",
+    "return fence !== undefined && fence.epoch === epoch && fence.head !== null;",
+    "return fence !== undefined && epoch > 0 && fence.head !== null;",
+  ],
+  [
+    "skip the fence in a cell, and write over what the next owner has written",
+    "server/store/fences.ts",
+    "return this.isCurrent(batch) && this.#shards.get(batch.shard)!.head === batch.from - 1;",
+    "return this.#shards.get(batch.shard) !== undefined;",
+  ],
+  [
+    "advance the heads of shards whose append was refused with another's",
+    "server/store/fenced_store.ts",
+    "if (stale.length > 0) return this.#refuse(stale, done);\n    const mutations: Mutation[] = [];",
+    `for (const b of stale.length > 0 ? batches : []) {
+      if (!stale.includes(b.shard)) this.#fences.get(b.shard)!.head! += b.records.length;
+    }
+    if (stale.length > 0) return this.#refuse(stale, done);
+    const mutations: Mutation[] = [];`,
+  ],
+  [
+    "grant a shard without raising its epoch",
+    "server/store/fenced_store.ts",
+    "epoch: epoch + 1, owner, head: null",
+    "epoch, owner, head: null",
+  ],
+  [
+    "apply an old table",
+    "server/node/cell.ts",
+    "if (stored.version > map.table.version) {",
+    "if (stored.version !== map.table.version) {",
+  ],
+  [
+    "repeat a request for a later account of the name",
+    "server/v1/commands.ts",
+    "return account === undefined ? router : router.forAccount?.(account) ?? router;",
+    "return account === undefined ? router : router;",
+  ],
+  [
+    "forget that an edge no longer watches",
+    "shard/step/dispatch.ts",
+    "for (const name of input.watched) presence.removeInterest(name, input.node);",
+    "void input;",
+  ],
+  [
+    "serve a shard that was given away",
+    "server/node/giving.ts",
+    "    shard.ended = true;\n    map.remove(shard);\n    dispatch.release([shard]);",
+    "    dispatch.release([shard]);",
+  ],
+  [
     "ack before the store in a cell",
     "shard/step/shard_turn.ts",
     HOLD,
