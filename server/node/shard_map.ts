@@ -129,7 +129,8 @@ export class ShardMap {
         kept.row = row;
         return kept;
       }
-      if (!mine(row)) return [];
+      // Where none has ended it is no successor: it was given away, and is claimed before it serves.
+      if (!mine(row) || !ended.some(({ lo, hi }) => lo < row.hi && hi > row.lo)) return [];
       const shard = this.makeShard(row);
       try {
         shard.inherit(ended);
