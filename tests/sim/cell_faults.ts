@@ -59,6 +59,17 @@ export function strikeCell(
     case "storeRepliesLost":
       cell.store.loseReplies(id, true);
       return later(prng.pick([3, 20, forMs]), () => cell.store.loseReplies(id, false));
+    case "replyLost": {
+      const call = prng.pick(["claim", "reshape", "register", "cas", "append", "write"] as const);
+      return cell.store.loseRepliesTo(id, call, prng.int(1, 3));
+    }
+    case "linksSlow":
+      cell.delay(id, prng.pick([20, 300, 2000]));
+      return later(forMs, () => cell.delay(id, 0));
+    case "allCrash":
+      return crashAll(cluster, running);
+    case "race":
+      return race(cluster, id, running);
     case "storeSlow":
       cell.store.slowDown(id, prng.pick([30, 500, 5000]));
       return later(forMs, () => cell.store.slowDown(id, 0));
@@ -75,5 +86,39 @@ function awayFor(
   for (const node of nodes) {
     cell!.store.keepFrom(node, true);
     later(forMs + prng.int(0, 2000), () => cell!.store.keepFrom(node, false));
+  }
+}
+
+/** All nodes are killed, and start again with nothing in memory, at about the same time. */
+function crashAll(cluster: Cluster, running: () => boolean): void {
+  const { nodes, prng, time } = cluster;
+  const spreadMs = prng.pick([0, 50, 3000]);
+  for (const node of nodes) {
+    time.global.timers.after(prng.pick([0, prng.int(0, 30)]), () => {
+      if (!running()) return;
+      cluster.kill(node);
+      cluster.restartLater(node, 50 + prng.number() * spreadMs);
+    });
+  }
+}
+
+/** A node is killed, and all others claim its shards at once: one of them gets each. */
+function race(cluster: Cluster, victim: NodeId, running: () => boolean): void {
+  const { nodes, prng, time } = cluster;
+  const node = nodes.find(({ id }) => id === victim)!;
+  if (!node.serving) return;
+  const claims = node.running.node.shards.map(({ id: shard, row: { epoch } }) => ({
+    shard,
+    epoch,
+  }));
+  cluster.kill(node);
+  cluster.restartLater(node, prng.pick([50, 3000]));
+  for (const other of nodes) {
+    time.global.timers.after(prng.number() * 5, () => {
+      if (!running() || other === node || !other.serving || claims.length === 0) return;
+      const { ports: { store }, node: { nodes: [self] } } = other.running;
+      const { id, incarnation } = self!;
+      store.claim(claims, { id, incarnation }, () => {});
+    });
   }
 }

@@ -104,6 +104,10 @@ export const CELL_FAULTS = [
   "storeAwayForAll",
   "storeAtMinority",
   "oneWayCut",
+  "replyLost",
+  "linksSlow",
+  "allCrash",
+  "race",
 ] as const;
 
 /** Those of one node that concern a cell of several too. */
@@ -111,6 +115,7 @@ const IN_CELLS: ReadonlySet<string> = new Set([
   "crash",
   "restart",
   "pause",
+  "wallJump",
   "crashLoop",
   "resets",
   "requestsLost",
@@ -276,7 +281,7 @@ export function cellConfigOf(prng: Prng, nodes: number): Partial<SimConfig> {
     reshards: prng.pick([0, 0, prng.int(1, 6)]),
     // These are about what one node does with its own store.
     cold: false,
-    bugs: 0,
+    bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0, 0.0005, 0.002]),
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
     faultCount: calm ? 0 : prng.int(1, 8),
   };

@@ -91,6 +91,10 @@ export class Faults {
       case "storeAwayForAll":
       case "storeAtMinority":
       case "oneWayCut":
+      case "replyLost":
+      case "linksSlow":
+      case "allCrash":
+      case "race":
         return strikeCell(this.#cluster, node, fault, () => this.#running);
       default:
         return this.#disk(node, fault);

@@ -17,6 +17,8 @@ import { VisibleCell } from "./visible.ts";
 const WAY_MS = 1;
 /** How long a side waits for a sign of life before it cuts a link off, ms. */
 const SILENT_MS = 3000;
+/** How long a broken link may be taken for a good one, ms. */
+const UNNOTICED_MS = 3000;
 /** How long until others know that a process has ended, ms. */
 const ENDED_MS = 3;
 
@@ -28,6 +30,8 @@ export class SimCell {
   readonly #time: VirtualTime;
   readonly #prng: Prng;
   readonly #ends = new Map<NodeId, LinkEnd>();
+  /** How much longer the frames of some nodes take (ms). */
+  readonly #lateMs = new Map<NodeId, number>();
   /** Pairs of node ids between which nothing gets through. */
   readonly #cuts = new Set<string>();
   /** Pairs "from to" of node ids: what is sent that way waits, then the link breaks. */
@@ -57,7 +61,17 @@ export class SimCell {
     if (!cut) return void this.#cuts.delete(pair);
     this.#cuts.add(pair);
     this.#ends.get(a)?.lost(b);
-    this.#ends.get(b)?.lost(a);
+    const end = this.#ends.get(b);
+    const linked = end?.linkedSince(a);
+    // Some notice it later, and send what nobody gets.
+    this.after(this.#prng.chance(0.3) ? this.#prng.number() * UNNOTICED_MS : 0, () => {
+      if (end?.linkedSince(a) === linked) end?.lost(a);
+    });
+  }
+
+  /** Makes what a node sends to others take up to `ms` longer; the order of each link stays. */
+  delay(node: NodeId, ms: number): void {
+    this.#lateMs.set(node, ms);
   }
 
   /**
@@ -93,13 +107,15 @@ export class SimCell {
       this.cutOneWay(from, to, false);
     }
     this.#cuts.clear();
+    this.#lateMs.clear();
     this.store.heal();
   }
 
   /** How long two nodes have been linked (ms); 0 where they are not. */
   linkedMs(a: NodeId, b: NodeId): number {
-    const sinceMs = this.#ends.get(a)?.linkedSince(b);
-    return sinceMs === undefined ? 0 : this.#time.nowMs - sinceMs;
+    const from = this.#ends.get(a)?.linkedSince(b);
+    const back = this.#ends.get(b)?.linkedSince(a);
+    return from === undefined || back === undefined ? 0 : this.#time.nowMs - Math.max(from, back);
   }
 
   // ---- for the ends of links
@@ -126,8 +142,9 @@ export class SimCell {
     this.#time.global.timers.after(ms, run);
   }
 
-  wayMs(): number {
-    return this.#prng.number() * WAY_MS;
+  /** How long a frame of a node takes. */
+  wayMs(node: NodeId): number {
+    return this.#prng.number() * (WAY_MS + (this.#lateMs.get(node) ?? 0));
   }
 
   get nowMs(): number {
@@ -172,6 +189,8 @@ class LinkEnd implements PeerLinks {
       const other = this.#cell.end(id);
       if (this.#linked.has(id) || this.#cell.isCut(this.node, id)) continue;
       if (other?.self?.incarnation !== incarnation) continue;
+      // It has not noticed that the former link is broken.
+      other.lost(this.node);
       this.#link(other);
       other.#link(this);
     }
@@ -202,7 +221,7 @@ class LinkEnd implements PeerLinks {
     if (linked === undefined) return;
     // As bytes, for what a frame cannot carry must not arrive.
     const sent = encodeFrame(frame, this.#process.clock.monoMs());
-    linked.lastMs = Math.max(linked.lastMs, this.#cell.nowMs + this.#cell.wayMs());
+    linked.lastMs = Math.max(linked.lastMs, this.#cell.nowMs + this.#cell.wayMs(this.node));
     const { end } = linked;
     const mine = end.#linked.get(this.node);
     this.#cell.after(linked.lastMs - this.#cell.nowMs, () => {
