@@ -5,6 +5,7 @@ import type { InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
 import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { Numbered } from "./numbered.ts";
+import { WRITES } from "../../shard/handlers/handlers.ts";
 import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
 
 /** Takes the result of a request. */
@@ -21,6 +22,8 @@ interface Waiting {
   readonly done: Done;
   readonly untilMs: number;
   readonly input: Request;
+  /** A former owner may have done it without a reply. */
+  readonly repeated: boolean;
 }
 
 interface Interested {
@@ -52,7 +55,12 @@ export class Callers {
 
   /** Adds a request: `done` is called once, within `REQUEST_TIMEOUT_MS` and about a second. */
   request(input: Request, done: Done, nowMs: number): void {
-    this.#requests.set(input.request, { done, untilMs: nowMs + REQUEST_TIMEOUT_MS, input });
+    this.#requests.set(input.request, {
+      done,
+      untilMs: nowMs + REQUEST_TIMEOUT_MS,
+      input,
+      repeated: false,
+    });
   }
 
   /** Adds a registration of interest: `done` is called once. */
@@ -66,6 +74,13 @@ export class Callers {
     const input = { ...request, accountId };
     if (waiting !== undefined) this.#requests.set(request.request, { ...waiting, input });
     return input;
+  }
+
+  /** The request is asked again of another owner, which may not know what the former one has done. */
+  repeats({ request, op }: Request): void {
+    const waiting = this.#requests.get(request);
+    if (waiting === undefined || !WRITES.has(op)) return;
+    this.#requests.set(request, { ...waiting, repeated: true });
   }
 
   /** A request without a reply, as it is to be repeated. */
@@ -82,8 +97,10 @@ export class Callers {
   reply(request: RequestId, result: Result<Ops[OpName]["out"]>): void {
     const waiting = this.#requests.take(request);
     if (waiting === undefined) return;
+    // The account may have been ended since the first time, which then was done.
+    const unknown = waiting.repeated && !result.ok && result.code === "unauthorized";
     try {
-      waiting.done(result);
+      waiting.done(unknown ? fail("unavailable", "The outcome is not known", 100) : result);
     } catch (error) {
       this.#bugs.caught("reply", error, { op: waiting.input.op });
     }

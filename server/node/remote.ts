@@ -255,7 +255,10 @@ export class Remote implements Elsewhere {
       const request = callers.requestOf(asked);
       if (request !== undefined && !REPEATABLE.has(request.op)) {
         callers.reply(asked, fail("unavailable", unknown, RETRY_MS));
-      } else this.#again(asked);
+      } else {
+        if (request !== undefined) callers.repeats(request);
+        this.#again(asked);
+      }
     }
     for (const [request, served] of this.#served) {
       if (served.peer === peer) this.#served.delete(request);

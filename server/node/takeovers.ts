@@ -109,6 +109,7 @@ export class Takeovers {
     for (const input of callers.requestsOf(owns)) {
       const id = begun.get(input.request);
       if (begunToo || REPEATABLE.has(input.op)) {
+        if (!begunToo) callers.repeats(input);
         dispatch.route(id === undefined ? input : callers.begun(input, id));
       } else callers.reply(input.request, fail("unavailable", unknown, RETRY_MS));
     }
@@ -124,7 +125,10 @@ export class Takeovers {
       const { request, op } = input;
       const id = begun.get(request);
       if (!REPEATABLE.has(op)) callers.reply(request, fail("unavailable", unknown, RETRY_MS));
-      else dispatch.submit(shard, id === undefined ? input : callers.begun(input, id));
+      else {
+        callers.repeats(input);
+        dispatch.submit(shard, id === undefined ? input : callers.begun(input, id));
+      }
     }
     for (const input of callers.interestsOf(owns)) dispatch.submit(shard, input);
   }

@@ -18,6 +18,7 @@ import { Oracle } from "./oracle.ts";
 import { Person } from "./person.ts";
 import { Prng, simRandom } from "./prng.ts";
 import { simKdf } from "./sim_ports.ts";
+import { checkOwners } from "./check_owners.ts";
 import { SimCell } from "./sim_cell.ts";
 import { SimNode } from "./sim_node.ts";
 import { VirtualTime } from "./virtual_time.ts";
@@ -118,6 +119,7 @@ export class Cluster {
         for (const device of person.devices) device.look();
       }
       this.#lookForStalled();
+      if (this.cell !== null) checkOwners(this);
       this.#scheduleLook();
     });
   }

@@ -111,11 +111,15 @@ export class SimCell {
     this.store.heal();
   }
 
-  /** How long two nodes have been linked (ms); 0 where they are not. */
+  /** How long two nodes have been linked (ms); 0 where they are not, or only over a slow way. */
   linkedMs(a: NodeId, b: NodeId): number {
     const from = this.#ends.get(a)?.linkedSince(b);
     const back = this.#ends.get(b)?.linkedSince(a);
-    return from === undefined || back === undefined ? 0 : this.#time.nowMs - Math.max(from, back);
+    if (from === undefined || back === undefined) return 0;
+    // What they send takes its time.
+    const late = this.isOneWayCut(a, b) || this.isOneWayCut(b, a) ||
+      [a, b].some((node) => (this.#lateMs.get(node) ?? 0) > 0);
+    return late ? 0 : this.#time.nowMs - Math.max(from, back);
   }
 
   // ---- for the ends of links

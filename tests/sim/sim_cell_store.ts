@@ -39,8 +39,6 @@ const LOST = { kind: "unknown", message: "the store cannot be reached" };
 /** See the head of this file. */
 export class SimCellStore {
   readonly book = new StoreBook();
-  /** Called when a claim is about to be recorded as granted. */
-  onGranted: (claim: Claim, owner: NodeRef) => void = () => {};
   readonly #time: VirtualTime;
   readonly #prng: Prng;
   readonly #store: Store;
@@ -134,9 +132,7 @@ export class SimCellStore {
         const [, owner] = args as [unknown, NodeRef];
         return noted<readonly (Owned | null)[]>((owned) => {
           for (const each of owned) {
-            if (each === null) continue;
-            this.onGranted(each, owner);
-            book.granted(each, owner);
+            if (each !== null) book.granted(each, owner);
           }
         });
       }

@@ -41,11 +41,6 @@ export class StoreBook {
     return this.#owners.get(`${shard} ${epoch}`);
   }
 
-  /** The newest owner of a shard. */
-  newest(shard: number): { readonly epoch: number; readonly owner: NodeRef } | undefined {
-    return this.#logs.get(shard);
-  }
-
   /** A claim was granted. */
   granted({ shard, epoch, head }: Owned, owner: NodeRef): void {
     this.#own({ shard, epoch }, owner);

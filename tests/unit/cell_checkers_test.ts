@@ -1,0 +1,111 @@
+/** The simulator's checkers of a cell notice what they are for. */
+import { throws } from "node:assert/strict";
+import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { InterestAnswer, OpName } from "../../shard/ops.ts";
+import { FreshReads, type Watched } from "../sim/fresh_reads.ts";
+import { ok } from "../../shard/errors.ts";
+import { StoreBook } from "../sim/store_book.ts";
+
+const [A, B] = ["a", "b"].map((id) => ({ id: id as NodeId, incarnation: 1 }));
+const record = (byte: number) => new Uint8Array([byte]);
+const batch = (epoch: number, from: number, ...bytes: readonly number[]) => ({
+  shard: 1,
+  epoch,
+  from,
+  records: bytes.map(record),
+});
+
+/** Shard 1 at epoch 2 is of A, which has appended records 1 and 2. */
+function book(): StoreBook {
+  const b = new StoreBook();
+  b.granted({ shard: 1, epoch: 2, head: 0 }, A!);
+  b.appended([batch(2, 1, 10, 20)]);
+  return b;
+}
+
+Deno.test("11: StoreBook notices a second owner of an epoch, and an epoch that falls", () => {
+  throws(() => book().granted({ shard: 1, epoch: 2, head: 2 }, B!), /one owner for each epoch/);
+  throws(() => book().granted({ shard: 1, epoch: 1, head: 2 }, B!), /epochs only rise/);
+  const opening = { shard: 1, epoch: 2, start: 3, owner: B! };
+  throws(() => book().reshaped([], [opening]), /one owner for each epoch/);
+});
+
+Deno.test("11: StoreBook notices writes of a former owner", () => {
+  const b = book();
+  b.granted({ shard: 1, epoch: 3, head: 2 }, B!);
+  throws(() => b.appended([batch(2, 3, 30)]), /no fenced write is applied/);
+  throws(() => b.checkpointed([{ shard: 1, epoch: 2 }], []), /no fenced write is applied/);
+  b.appended([batch(3, 3, 30)]);
+});
+
+Deno.test("11: StoreBook notices acked records that are lost, replaced, or written over", () => {
+  throws(() => book().granted({ shard: 1, epoch: 3, head: 1 }, B!), /behind all that was acked/);
+  throws(() => book().appended([batch(2, 2, 21)]), /logs are without gaps/);
+  throws(() => book().appended([batch(2, 4, 40)]), /logs are without gaps/);
+  const [one, two] = [{ lsn: 1, bytes: record(10) }, { lsn: 2, bytes: record(20) }];
+  const b = book();
+  b.read(1, 0, b.reads(1), [one!, two!], true);
+  throws(() => b.read(1, 0, b.reads(1), [one!], true), /every acked record/);
+  const other = { lsn: 2, bytes: record(21) };
+  throws(() => b.read(1, 0, b.reads(1), [one!, other], true), /every acked record/);
+  b.cuts([{ log: 1, from: 1, below: 2 }]);
+  b.read(1, 0, b.reads(1), [two!], true);
+});
+
+Deno.test("11: StoreBook: after an append of unknown outcome the next claim says where it ends", () => {
+  const b = book();
+  b.doubtful([batch(2, 3, 30)]);
+  b.granted({ shard: 1, epoch: 3, head: 3 }, A!);
+  b.appended([batch(3, 4, 40)]);
+  throws(() => b.granted({ shard: 1, epoch: 4, head: 3 }, B!), /behind all that was acked/);
+});
+
+/** A node whose replies the test gives. */
+class Scripted implements Watched {
+  readonly replies: ((value: unknown) => void)[] = [];
+  readonly answers: ((answers: readonly InterestAnswer[]) => void)[] = [];
+
+  request: Watched["request"] = (_name, _op, _input, done) => {
+    this.replies.push((value) => done(ok(value) as never));
+  };
+
+  interest: Watched["interest"] = (_items, done) => void this.answers.push(done);
+
+  ask(op: OpName, account?: string): (value: unknown) => void {
+    const [name, id] = ["ann" as AccountName, account as AccountId];
+    const whose = account === undefined ? [] : [id] as const;
+    this.request(name, op, {} as never, () => {}, ...whose);
+    return this.replies.pop()!;
+  }
+
+  watch(): (epoch: number) => void {
+    const item = { watcher: "bob", watcherId: "b", watched: "ann", watchedId: "a" };
+    this.interest([item as never], () => {});
+    const answer = this.answers.pop()!;
+    return (epoch) => answer([{ ...item, presence: { epoch } } as never]);
+  }
+}
+
+Deno.test("11: FreshReads notices a read of an owner that another one has followed", () => {
+  const fresh = new FreshReads();
+  const [old, next] = [new Scripted(), new Scripted()];
+  for (const node of [old, next]) fresh.watch(node);
+  next.ask("session.attach")({ id: "a1", mailboxId: "m1", seq: 4 });
+  const early = old.ask("mailbox.read");
+  next.ask("message.send", "a1")({ seq: 5 });
+  early({ mailboxId: "m1", seq: 4 });
+  const late = old.ask("mailbox.snapshot");
+  throws(() => late({ mailboxId: "m1", snapshot: { seq: 4 } }), /reads are not stale/);
+  old.ask("mailbox.read")({ mailboxId: "m2", seq: 1 });
+});
+
+Deno.test("11: FreshReads notices presence of a former epoch", () => {
+  const fresh = new FreshReads();
+  const [old, next] = [new Scripted(), new Scripted()];
+  for (const node of [old, next]) fresh.watch(node);
+  const early = old.watch();
+  next.watch()(3);
+  early(2);
+  const late = old.watch();
+  throws(() => late(2), /reads are not stale/);
+});
