@@ -118,7 +118,9 @@ export class SimCell {
     if (from === undefined || back === undefined) return 0;
     // What they send takes its time.
     const late = this.isOneWayCut(a, b) || this.isOneWayCut(b, a) ||
-      [a, b].some((node) => (this.#lateMs.get(node) ?? 0) > 0);
+      [a, b].some((node) => (this.#lateMs.get(node) ?? 0) > 0) ||
+      this.#ends.get(a)!.owesUntilMs(b) > this.#time.nowMs + WAY_MS ||
+      this.#ends.get(b)!.owesUntilMs(a) > this.#time.nowMs + WAY_MS;
     return late ? 0 : this.#time.nowMs - Math.max(from, back);
   }
 
@@ -206,6 +208,11 @@ class LinkEnd implements PeerLinks {
     this.#tell(() => {
       if (this.#linked.get(other.node) === linked) this.#events?.linked(other.peer);
     });
+  }
+
+  /** When the last frame to a node arrives. */
+  owesUntilMs(node: NodeId): number {
+    return this.#linked.get(node)?.lastMs ?? 0;
   }
 
   linkedSince(node: NodeId): number | undefined {
