@@ -2,6 +2,7 @@
 import type { CELL_FAULTS } from "./config.ts";
 import type { Cluster } from "./cluster.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
+import type { Prng } from "./prng.ts";
 import type { SimNode } from "./sim_node.ts";
 
 type CellFault = typeof CELL_FAULTS[number];
@@ -22,13 +23,6 @@ export function strikeCell(
   const cut = (peers: readonly NodeId[], cuts: boolean) => {
     for (const peer of peers) cell.cut(id, peer, cuts);
   };
-  const flap = (peers: readonly NodeId[], times: number): void => {
-    cut(peers, true);
-    later(prng.pick([5, prng.int(5, 800)]), () => {
-      cut(peers, false);
-      if (times > 1) later(prng.int(5, 1500), () => flap(peers, times - 1));
-    });
-  };
   const forMs = prng.pick([prng.int(50, 800), prng.int(500, 12_000)]);
   switch (fault) {
     case "linkCut":
@@ -38,7 +32,7 @@ export function strikeCell(
       return later(forMs, () => cut(peers, false));
     }
     case "linksFlap":
-      return flap(prng.chance(0.5) ? [prng.pick(others)] : others, prng.int(2, 6));
+      return flap(prng, prng.chance(0.5) ? [prng.pick(others)] : others, cut, later);
     case "storeAway":
       cell.store.keepFrom(id, true);
       return later(forMs, () => cell.store.keepFrom(id, false));
@@ -74,6 +68,21 @@ export function strikeCell(
       cell.store.slowDown(id, prng.pick([30, 500, 5000]));
       return later(forMs, () => cell.store.slowDown(id, 0));
   }
+}
+
+/** Cuts links and mends them again, over and over. */
+function flap(
+  prng: Prng,
+  peers: readonly NodeId[],
+  cut: (peers: readonly NodeId[], cuts: boolean) => void,
+  later: (ms: number, run: () => void) => void,
+  times = prng.int(2, 6),
+): void {
+  cut(peers, true);
+  later(prng.pick([5, prng.int(5, 800)]), () => {
+    cut(peers, false);
+    if (times > 1) later(prng.int(5, 1500), () => flap(prng, peers, cut, later, times - 1));
+  });
 }
 
 /** Keeps nodes from the store; they do not all reach it again at one moment. */
