@@ -44,12 +44,8 @@ export function strikeCell(
       cut(others, true);
       return later(prng.pick([forMs, longMs]), () => cut(others, false));
     }
-    case "oneWayCut": {
-      const peer = prng.pick(others);
-      const [from, to] = prng.chance(0.5) ? [id, peer] : [peer, id];
-      cell.cutOneWay(from, to, true);
-      return later(forMs, () => cell.cutOneWay(from, to, false));
-    }
+    case "oneWayCut":
+      return cutOneWay(cluster, id, prng.pick(others), forMs, later);
     case "storeRepliesLost":
       cell.store.loseReplies(id, true);
       return later(prng.pick([3, 20, forMs]), () => cell.store.loseReplies(id, false));
@@ -68,6 +64,19 @@ export function strikeCell(
       cell.store.slowDown(id, prng.pick([30, 500, 5000]));
       return later(forMs, () => cell.store.slowDown(id, 0));
   }
+}
+
+/** What one of two nodes sends does not reach the other one. */
+function cutOneWay(
+  { cell, prng }: Cluster,
+  a: NodeId,
+  b: NodeId,
+  forMs: number,
+  later: (ms: number, run: () => void) => void,
+): void {
+  const [from, to] = prng.chance(0.5) ? [a, b] : [b, a];
+  cell!.cutOneWay(from, to, true);
+  later(forMs, () => cell!.cutOneWay(from, to, false));
 }
 
 /** Cuts links and mends them again, over and over. */
