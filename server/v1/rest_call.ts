@@ -208,9 +208,12 @@ export function callerOf(call: Call): Caller {
   return call.caller;
 }
 
-/** The key of a caller's rates. */
-export function rateKey({ user, device }: Caller): string {
-  return `${user}/${device}`;
+/**
+ * The key of a caller's rates: its account and device, or the account alone where the client names
+ * its device itself, as with an issuer's token. Otherwise another name would have another budget.
+ */
+export function rateKey({ user, device, auth }: Caller): string {
+  return auth.kind === "issuer" ? user : `${user}/${device}`;
 }
 
 /** Takes more of the caller's rate of requests, for one that cost more than its route says. */

@@ -174,6 +174,22 @@ Deno.test("bearer routes take tokens of an outside issuer, with a device of choi
   equal((await call("GET /v1/devices", undefined, { authorization: "Bearer x.y.z" })).status, 401);
 });
 
+Deno.test("10.12: another device name gets no other budget from an issuer's token", async () => {
+  const device = throttle(3);
+  const { call } = openApp({
+    throttles: {
+      address: throttle(1000),
+      device: { frames: device, sends: device, presence: device, signals: device },
+    },
+  });
+  const statuses: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const headers = { authorization: "Bearer a.b.c", "roost-device": `device${i}` };
+    statuses.push((await call("GET /v1/devices", undefined, headers)).status);
+  }
+  deepEqual([statuses[2] === 429, statuses[3]], [false, 429]);
+});
+
 Deno.test("sessions are opened, named by their own device only, and closed", async () => {
   const { call, node, bearer } = openApp();
   const opened = await call("POST /v1/sessions", { presence: null });
