@@ -3,7 +3,8 @@
  * on whether an account is in memory, and so on whether its user is online: unauthenticated callers
  * must not be able to measure it.
  */
-import type { Timers } from "./ports.ts";
+import type { Cancel, Timers } from "./ports.ts";
+import type { Result } from "../../shard/errors.ts";
 
 /** Longer than reading an account that is not in memory takes on an idle server (ms). */
 const STEP_MS = 5;
@@ -23,4 +24,26 @@ export function evenly<T>(
     });
   step();
   ask((answer) => came = { answer });
+}
+
+/** As `evenly` for refusals; success is passed on at once, because it needs a secret. */
+export function refuseEvenly<T>(
+  timers: Timers,
+  ask: (answered: (result: Result<T>) => void) => void,
+  done: (result: Result<T>) => void,
+): void {
+  let refused: Result<T> | null = null;
+  let cancel: Cancel | null = null;
+  const step = () => {
+    cancel = timers.after(STEP_MS, () => {
+      if (refused === null) step();
+      else done(refused);
+    });
+  };
+  step();
+  ask((result) => {
+    if (!result.ok) return void (refused = result);
+    cancel?.();
+    done(result);
+  });
 }

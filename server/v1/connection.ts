@@ -16,6 +16,7 @@ import { objectText } from "../text/json_text.ts";
 import { welcomeFields } from "./protocol.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
 import { type Rate, RateBuckets, type Rates, TokenBucket, TOO_FAST } from "./rates.ts";
+import { refuseEvenly } from "../node/even_answers.ts";
 import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
 import { isObject, parseJson } from "../text/validate.ts";
 import { devicePresence, endChoice, noteTokenFailure, sessionChoice } from "./sign_in.ts";
@@ -177,15 +178,21 @@ class Connection implements WireHandler, Sink {
     };
     this.#state = { kind: "opening" };
     const opened = (result: Result<OpenedSession>) => {
-      leave?.();
       if (!result.ok) {
         noteTokenFailure(this.#deps, this.#wire.address, result);
         return this.#refuse(wanted.greeting, result, kind);
       }
       this.#welcome(proved, result.value);
     };
-    if (leave === null) openInTurn(this.#deps, options, opened);
-    else this.#deps.open(options, opened);
+    const open = (answered: (result: Result<OpenedSession>) => void) => {
+      if (leave === null) return openInTurn(this.#deps, options, answered);
+      this.#deps.open(options, (result) => {
+        leave();
+        answered(result);
+      });
+    };
+    // Attaching is what checks some tokens: see `byToken`.
+    refuseEvenly(this.#deps.timers, open, opened);
   }
 
   #welcome({ wanted, principal, kind, scram }: Proved, opened: OpenedSession): void {

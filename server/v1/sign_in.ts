@@ -7,9 +7,10 @@ import {
   parseDeviceId,
   parseSessionId,
 } from "../../shard/name/ids.ts";
-import type { AttachAuth, DevicePresence } from "../../shard/ops.ts";
+import type { AttachAuth, DevicePresence, Ops } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import { hashToken, parseToken } from "../auth/token.ts";
+import { refuseEvenly } from "../node/even_answers.ts";
 import type { SignInKind } from "../http/counters.ts";
 import type { MintedToken, ScramExchange, Verified } from "../auth/types.ts";
 import type { OpenSession } from "../edge/types.ts";
@@ -17,7 +18,7 @@ import type { HelloAuth, PresenceInput } from "./schemas.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
 
 /** What the flows need. */
-type Host = Pick<ProtocolHost, "router" | "signIn" | "random">;
+type Host = Pick<ProtocolHost, "router" | "signIn" | "random" | "timers">;
 
 /** Who a connection acts as, once proved. */
 export interface Principal {
@@ -107,7 +108,10 @@ export function byToken(
   if (attaches && device !== null) {
     return done(ok({ user, device, auth, provedUntil: null, minted: null }));
   }
-  host.router.request(user, "auth.token", { tokenHash }, (result) => {
+  const ask = (answered: (result: Result<Ops["auth.token"]["out"]>) => void) =>
+    host.router.request(user, "auth.token", { tokenHash }, answered);
+  // A wrong token names an account: its refusal must not tell whether that is in memory.
+  refuseEvenly(host.timers, ask, (result) => {
     if (!result.ok) return refuse(result);
     const { device: owner, expiresAt: provedUntil, id: accountId } = result.value;
     if (device !== null && device !== owner) return refuse(tokenRefused());

@@ -17,6 +17,22 @@ function only(frames: readonly Frame[]): Frame {
   return frames[0]!;
 }
 
+/** What a client gets for a frame: refusals of tokens leave at whole steps of 5 ms. */
+function framesAfter(
+  node: ReturnType<typeof openNode>,
+  client: ReturnType<typeof connect>,
+  frame: unknown,
+): readonly Frame[] {
+  const atOnce = client.say(frame);
+  node.time.runFor(5);
+  return [...atOnce, ...client.sink.frames.splice(0)];
+}
+
+/** What a new client gets for its hello. */
+function framesFor(node: ReturnType<typeof openNode>, hello: unknown): readonly Frame[] {
+  return framesAfter(node, connect(node), hello);
+}
+
 Deno.test("hello with a token and device: one frame each way, one request to the edge", () => {
   const node = openNode();
   const client = connect(node);
@@ -97,7 +113,7 @@ Deno.test("hello that names a session proves its token first, and whose device i
     { ...HELLO, session, device: "desk" },
   ];
   for (const hello of tries) {
-    equal(only(connect(node).say(hello))["code"], "unauthorized");
+    equal(only(framesFor(node, hello))["code"], "unauthorized");
   }
   deepEqual(node.edge.opened, []);
   equal(node.signIn.failures.length, 2);
@@ -199,7 +215,7 @@ for (const [name, frame, code] of REFUSED) {
   Deno.test(`greeting refuses ${name} with ${code} and ends the connection`, () => {
     const node = openNode();
     const client = connect(node);
-    const answer = only(client.say(frame));
+    const answer = only(framesAfter(node, client, frame));
     deepEqual([answer["t"], answer["code"]], ["error", code]);
     equal("id" in answer, false);
     equal(client.sink.ended, "protocol");
@@ -220,9 +236,9 @@ Deno.test("greeting is refused where the node takes no sign-ins, before any work
 
 Deno.test("tokens that are not accepted count against the address, which is asked before", () => {
   const node = openNode();
-  connect(node).say({ ...HELLO, auth: { token: UNKNOWN_TOKEN } });
-  connect(node).say({ t: "hello", v: 1, auth: { token: UNKNOWN_TOKEN } });
-  connect(node).say({ ...HELLO, auth: { token: "nonsense" } });
+  framesFor(node, { ...HELLO, auth: { token: UNKNOWN_TOKEN } });
+  framesFor(node, { t: "hello", v: 1, auth: { token: UNKNOWN_TOKEN } });
+  framesFor(node, { ...HELLO, auth: { token: "nonsense" } });
   deepEqual(node.signIn.failures, ["192.0.2.1", "192.0.2.1", "192.0.2.1"]);
   node.signIn.refusal = fail("rate_limited", "Too many failures", 60_000);
   const asked = node.router.asked.length;
@@ -324,6 +340,7 @@ Deno.test("each greeting counts once as a sign-in of its kind, by how it ended",
   const counted = (...frames: unknown[]) => {
     const client = connect(node);
     for (const frame of frames) client.say(frame);
+    node.time.runFor(5);
     return node.signIns.splice(0);
   };
   const scram = { ...HELLO, auth: { scram: { mechanism: "SCRAM-SHA-256", message: "first" } } };

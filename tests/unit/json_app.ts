@@ -12,6 +12,20 @@ export const NODE_ID = "node000000000001" as NodeId;
 /** A throttle of this burst that gives a unit back every 100 ms. */
 export const throttle = (burst: number) => new Throttle({ burst, refillMs: 100, keysMax: 100 });
 
+/** Lets virtual time pass where a refusal waits for a whole step of it. */
+async function untilEven(
+  { time }: Pick<ReturnType<typeof openNode>, "time">,
+  pending: Response | Promise<Response>,
+): Promise<Response> {
+  let open = true;
+  const response = Promise.resolve(pending).finally(() => open = false);
+  for (let turn = 0; open && turn < 2; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (open) time.runFor(5);
+  }
+  return await response;
+}
+
 /** An app over a fake node, and a client that calls it: `METHOD path`, body, headers. */
 export function openApp(change: Partial<RestDeps> = {}) {
   const node = openNode();
@@ -48,7 +62,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
       headers: { "content-type": "application/json", ...headers },
       body: typeof body === "string" ? body : JSON.stringify(body),
     };
-    const response = await app.request(path, sent);
+    const response = await untilEven(node, app.request(path, sent));
     const text = await response.text();
     const value = text === "" ? null : JSON.parse(text) as Frame;
     return { status: response.status, headers: response.headers, value };
