@@ -49,6 +49,24 @@ const ROWS: readonly Row[] = [
     "return node === id || this.#votes.has(node);",
   ],
   [
+    "take a process whose row was not read yet for dead",
+    "server/node/members.ts",
+    "      return this.#isNewer(node);",
+    "      return false;",
+  ],
+  [
+    "take another node's table for one's own",
+    "server/node/resharder.ts",
+    "sameBytes(register.value, change.table);",
+    "register.value.length > 0;",
+  ],
+  [
+    "conclude an append that waits for the store without its head",
+    "server/node/committer.ts",
+    "if (head === rows.at(-1)!.lsn) this.#host.committed(shard, batch);",
+    "if (rows.length > 0) this.#host.committed(shard, batch);",
+  ],
+  [
     "take over early",
     "server/node/members.ts",
     "return this.#readMs - seen.silentFromMs < TAKEOVER_MS;",

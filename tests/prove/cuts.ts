@@ -77,6 +77,7 @@ class Nodes {
           "limits.requestsPerAddressPerSecond=100000",
           "limits.requestsPerAddressBurst=100000",
           "limits.presencePerSecond=100",
+          "limits.presenceBurst=100",
           "registration.perAddressPerHour=100000",
           "registration.perAddressBurst=10000",
         ].flatMap((setting) => ["--set", setting]),

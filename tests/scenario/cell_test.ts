@@ -215,3 +215,28 @@ Deno.test("11: a node that alone reaches the store takes over once nobody is vou
   story.await("the end of their time", () => story.served.join() === "0,0,2", 6000);
   story.await("a takeover", () => story.served.join() === "0,0,6", 10_000);
 });
+
+Deno.test("11: gossip shows who is reached, who is suspected and who is dead, and what they say", () => {
+  const story = new CellStory();
+  const { cluster } = story;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const seen = () => cluster.nodes[0]!.running.node.nodes.map(({ gossip }) => gossip?.state ?? "-");
+  cluster.time.runFor(3000);
+  equal(seen().join(), "-,alive,alive");
+  const [own, second] = cluster.nodes[0]!.running.node.nodes;
+  equal(own!.healthScore, 0);
+  equal(second!.gossip!.says!.leased, true);
+  ok(second!.gossip!.rttMs! < 10 && second!.gossip!.silentMs < 3000);
+  // It has no link, but the third node reaches it.
+  const [a, b] = cluster.nodes.map(({ id }) => id);
+  cluster.cell!.cut(a!, b!, true);
+  cluster.time.runFor(10_000);
+  equal(seen().join(), "-,alive,alive");
+  cluster.nodes[1]!.process.pause();
+  const states = new Set<string>();
+  story.await("its death", () => {
+    states.add(seen()[1]!);
+    return seen()[1] === "dead";
+  }, 10_000);
+  ok(states.has("suspect"));
+});
