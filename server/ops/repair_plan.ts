@@ -44,11 +44,11 @@ function eachHead(
     }
     take(account, rows);
   };
-  file.salvage(({ key, kind, value }) => {
-    if (key[0] !== "u") return;
-    const row = kind === "damaged" ? instead.get(textOf(key)) ?? null : { key, value };
-    if (row === null) return;
-    const name = key[2] as AccountName;
+  file.salvage(({ key, kind, trueKey, value }) => {
+    const text = textOf(trueKey ?? key);
+    const row = kind === "damaged" ? instead.get(text) ?? null : { key, value };
+    if (row === null || row.key[0] !== "u") return;
+    const name = row.key[2] as AccountName;
     if (head?.name !== name) end();
     head ??= { name, rows: [] };
     head.rows.push({ key: row.key, value: row.value.slice() });
@@ -105,6 +105,8 @@ export class RepairPlan {
     const { kind, key, row } = fault;
     if (kind === "structure") return;
     if (row !== null && this.#restores(row)) return;
+    // What it was the row of is missing under the key that the index lists.
+    if (key.length === 0) return;
     const owner = ownerOf(key, this.#found);
     const makeNone = (what: string) => {
       this.givenUp.push(`${owner}: ${what}`);
@@ -140,7 +142,7 @@ export class RepairPlan {
     const value = trueKey === null ? restoreRow(key, stored) : stored.subarray(8);
     if (value === null) return false;
     this.kept.push(`${ownerOf(key, this.#found)}: one flipped bit is flipped back`);
-    this.#instead.set(textOf(row.key), { key, value: value.slice() });
+    this.#instead.set(textOf(key), { key, value: value.slice() });
     this.#restored.add(textOf(key));
     return true;
   }

@@ -68,6 +68,8 @@ export class StoreFile implements RowFile {
   readonly hasPlainRows: boolean;
   /** Whether nothing is wrong with the structure; null: not looked at yet. */
   #whole: boolean | null = null;
+  /** Whether a row has another key than the index lists: others may then not be found by theirs. */
+  #keyDamaged = false;
   #salvaged: Salvaged | null = null;
 
   /** Opens it, and sees all commits up to now. Throws what SQLite throws where it cannot be read. */
@@ -154,7 +156,7 @@ export class StoreFile implements RowFile {
         last = key;
         if (Number(row["v_encoding"]) !== BYTES_ENCODING) return "a row is not of bytes";
         if (Number(row["expiration_ms"]) !== NEVER) return "a row is about to expire";
-        take(fileRow(key, row["v"] as Uint8Array, this.hasPlainRows));
+        take(this.#fileRow(key, row["v"] as Uint8Array));
       }
       if (page.length < PAGE) return null;
     }
@@ -166,16 +168,37 @@ export class StoreFile implements RowFile {
    * structure are all in memory meanwhile.
    */
   salvage(take: TakeRow): readonly StoreKey[] {
-    this.#whole ??= this.faults().length === 0 && this.rows(() => {}) === null;
+    this.#whole ??= this.faults().length === 0 && this.rows(() => {}) === null &&
+      !this.#keyDamaged;
     if (this.#whole) {
       this.rows(take);
       return [];
     }
     const { found, lost } = this.#salvaged ??= this.#salvage();
+    const left = [...lost];
     for (const hex of [...found.keys()].sort()) {
-      take(fileRow(new Uint8Array(Buffer.from(hex, "hex")), found.get(hex)!, this.hasPlainRows));
+      const stored = found.get(hex)!;
+      const row = this.#fileRow(new Uint8Array(Buffer.from(hex, "hex")), stored);
+      const own = row.kind === "damaged" && row.trueKey === null && row.key.length === 0
+        ? left.findIndex((key) => checkRow(key, stored, false).kind === "whole")
+        : -1;
+      take(own < 0 ? row : { ...row, trueKey: left.splice(own, 1)[0]! });
     }
-    return lost;
+    return left;
+  }
+
+  /** A row, of which a damaged key is not shown: the index has the one that it was written with. */
+  #fileRow(keyBytes: Uint8Array, stored: Uint8Array): FileRow {
+    const row = fileRow(keyBytes, stored, this.hasPlainRows);
+    if (row.kind !== "damaged" || row.key.length === 0 || this.#lists(keyBytes)) return row;
+    this.#keyDamaged = true;
+    return { ...row, key: [], reason: "its key is not the one that it was written with" };
+  }
+
+  #lists(keyBytes: Uint8Array): boolean {
+    const query = "SELECT 1 FROM kv INDEXED BY kv_expiration_ms_idx " +
+      "WHERE expiration_ms = ? AND k = ?";
+    return this.#db.prepare(query).get(NEVER, keyBytes) !== undefined;
   }
 
   #salvage(): Salvaged {

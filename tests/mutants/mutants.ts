@@ -280,7 +280,7 @@ const STORE: readonly Mutant[] = [
     "server/ops/repair_plan.ts",
     [
       "repair blocks without the heads that are had back",
-      'const row = kind === "damaged" ? instead.get(textOf(key)) ?? null : { key, value };',
+      'const row = kind === "damaged" ? instead.get(text) ?? null : { key, value };',
       'const row = kind === "damaged" ? null : { key, value };',
     ],
     [

@@ -1,5 +1,6 @@
 /** What `roost repair` keeps of a damaged store, gives up, and leaves as it was. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { ask, lookAt, must, send } from "../prove/damage/accounts.ts";
@@ -118,6 +119,28 @@ Deno.test("10.6: roost repair files a row under its own key again", async () => 
   db.prepare("UPDATE kv SET k = ? WHERE k = ?").run(wrong, key);
   db.close();
   await assert.rejects(open(dir.path), /its checksum is not that of its key and value/);
+  assert.equal((await repaired(dir.path)).given, "");
+  const opened = await open(dir.path);
+  assert.deepEqual(await settled(opened), looks);
+  await opened.close();
+});
+
+Deno.test("10.6: a key that several bits have changed is noticed by the index, and had back", async () => {
+  using dir = tempDir();
+  const looks = await made(dir.path);
+  const path = `${dir.path}/kv.sqlite3`;
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  db.close();
+  const bytes = Buffer.from(Deno.readFileSync(path));
+  const key = encodeKey(["u", pointOf(BOB), BOB, 0]);
+  // In the table, and not in the index, the value follows.
+  const at = bytes.indexOf(Buffer.concat([key, Buffer.from([0xc7, 0x52, 0x6f, 0x01])]));
+  assert.ok(at > 0);
+  const letter = at + Buffer.from(key).indexOf("bob");
+  bytes[letter]! ^= 0x06;
+  Deno.writeFileSync(path, bytes);
+  await assert.rejects(open(dir.path), /its key is not the one that it was written with/);
   assert.equal((await repaired(dir.path)).given, "");
   const opened = await open(dir.path);
   assert.deepEqual(await settled(opened), looks);
