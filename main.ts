@@ -47,6 +47,7 @@ function systemHost(): CliHost {
     openShared: async (config) =>
       (await import("./server/open_store.ts")).openShared(config, timers),
     repairs: async () => (await import("./server/ops/repair.ts")).systemRepairs(),
+    storeCopies: async () => (await import("./server/ops/store_copy.ts")).systemStoreCopies(),
     adminToken: async (dataDir, renew) => {
       const { readDataDir } = await import("./server/system/data_dir.ts");
       readDataDir(dataDir);

@@ -69,7 +69,7 @@ export async function openNode(
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
     const store = share === null
-      ? await openStore(config, dir, { log, timers, observe })
+      ? await openStore(config, dir, { log, timers, observe, serves })
       : servedStore(dir, observe);
     opened = store;
     const { domain, tag, secret } = await identify(store, dir, config, random, serves);

@@ -9,7 +9,8 @@ import type { ObserveDamage } from "./store/checked_rows.ts";
 import type { Log, Store, Timers } from "./node/ports.ts";
 import { openKvStore } from "./store/kv_store.ts";
 import { type OpenedPgStore, openPgStore, type PgReport } from "./store/pg_open.ts";
-import { formatPgAddress, parsePgAddress, type PgAddress } from "./config/pg_url.ts";
+import { pgAddress } from "./store/pg_address.ts";
+import { formatPgAddress, type PgAddress } from "./config/pg_url.ts";
 import { readConfigFile } from "./system/config_files.ts";
 import type { SharedStore } from "./ops/check_shared.ts";
 import { StoreOpenError } from "./store/store_open_error.ts";
@@ -24,17 +25,20 @@ export function engineOf({ store }: Pick<Config, "store">): Engine {
  * password.
  */
 export async function openStore(
-  config: Pick<Config, "store" | "storage">,
+  config: Pick<Config, "store" | "storage" | "cell">,
   dir: StorePaths,
-  { log, timers, observe }: {
+  { log, timers, observe, serves }: {
     readonly log: Log;
     readonly timers: Timers;
     readonly observe: ObserveDamage;
+    /** Whether clients will be served; without, other servers must not use the store. */
+    readonly serves: boolean;
   },
 ): Promise<Store> {
   if (engineOf(config) === "kv") return await openOwnStore(config, dir, log, observe);
   const { store, report, address } = await openPostgres(config, timers, true);
   try {
+    refuseInUse(config, address, report, serves, log);
     requireDurable(config, address, report, log);
     return store;
   } catch (error) {
@@ -48,16 +52,6 @@ export function servedStore(dir: DataDir, observe: ObserveDamage): Store {
   const path = storeSocketPath(dir.path);
   const dial = (events: FramedEvents) => dialFramed(path, STORE_FRAME_BYTES_MAX, events);
   return new ServedStore({ dial, node: dir.nodeId, observe });
-}
-
-async function addressOf({ store: { url, urlFile } }: Pick<Config, "store">): Promise<PgAddress> {
-  if (url !== null) return url;
-  const text = await readConfigFile("store.urlFile", urlFile!);
-  const address = parsePgAddress(text.trim());
-  if (address !== null) return address;
-  throw new StoreOpenError(
-    `Cannot use ${urlFile}: it must hold one line like postgres://USER:PASSWORD@HOST:5432/DATABASE`,
-  );
 }
 
 /** Opens a store in PostgreSQL for a check, which changes nothing. Rejects as `openStore` does. */
@@ -85,7 +79,7 @@ async function openPostgres(
   timers: Timers,
   makes: boolean,
 ): Promise<OpenedPgStore & { readonly address: PgAddress; readonly place: string }> {
-  const address = await addressOf(config);
+  const address = await pgAddress(config.store);
   const { rootCertFile } = address;
   const rootCert = rootCertFile === null
     ? null
@@ -104,6 +98,32 @@ async function openOwnStore(
   const bytesMax = config.storage.checkAtStartMb * 1_000_000;
   log.debug("store checked", { ...checkAtStart(dir, bytesMax, observe) });
   return await openKvStore(dir.kvPath, { observe, markPath: dir.markPath });
+}
+
+/**
+ * A command takes the shards from servers that serve them, and so does a server that is not of their
+ * cell. One that was killed with its machine may look like one that runs, so that is a warning.
+ */
+function refuseInUse(
+  { cell }: Pick<Config, "cell">,
+  address: PgAddress,
+  { others }: PgReport,
+  serves: boolean,
+  log: Log,
+): void {
+  if (others === 0 || (serves && cell.listen !== null)) return;
+  const place = formatPgAddress(address);
+  if (!serves) {
+    throw new StoreOpenError(
+      `Servers use the store ${place} (${others} connections): run the command on the machine of ` +
+        "one of them, with its --data, or stop them all first.",
+    );
+  }
+  log.warn("other servers use the store", {
+    store: place,
+    connections: others,
+    advice: "Nodes of one cell need --cell-listen and --cell-secret-file; others a store each.",
+  });
 }
 
 /** Says how durable an ack is; refuses where the configuration wants more. */

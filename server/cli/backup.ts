@@ -6,12 +6,15 @@ import { type CliHost, sized } from "./host.ts";
 const BACKUP_HELP = `
 The server goes on while the copy is made. The backup holds everything that was acknowledged before
 the moment that is printed, and nothing that was sent after the command ended. It holds all keys of
-passwords: keep it as secret as the data directory. Settings and certificates are not in it.`;
+passwords: keep it as secret as the data directory. Settings and certificates are not in it. Of a
+store in PostgreSQL it holds one moment too, and takes twice its space while it is made; for a large
+one use pg_basebackup and an archive of the write-ahead log.`;
 
 const RESTORE_HELP = `
 The directory must be new or empty (but for roost.toml). Clients' tokens stay good; every client
 reads its state anew when it reconnects, for it may know of messages that the backup does not hold.
-Never let the restored server and the old one serve the same clients.`;
+Never let the restored server and the old one serve the same clients. To put it into PostgreSQL, copy
+the new directory there with: roost store copy`;
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
 
@@ -36,7 +39,7 @@ export function addBackupCommands(program: Command, host: CliHost): void {
     .action(async (options: BackupOptions) => {
       const { config } = await loadConfig(host, options);
       const backups = await host.backups();
-      const { file, bytes, momentMs } = backups.backup(config.dataDir, options.out);
+      const { file, bytes, momentMs } = await backups.backup(config, options.out);
       host.out(`${file}\n`);
       host.err(
         `${sized(bytes)}, with everything that was acknowledged before ${when(momentMs)} ` +

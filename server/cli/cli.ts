@@ -16,6 +16,7 @@ import { addClusterCommands } from "./cluster.ts";
 import { addShardCommands } from "./shards.ts";
 import { addInviteCommands } from "./invites.ts";
 import { addTransferCommands } from "./transfer.ts";
+import { addStoreCommands } from "./store.ts";
 import { addServiceCommands } from "./services.ts";
 import { addUserCommands } from "./users.ts";
 
@@ -117,6 +118,7 @@ export function buildProgram(
   addBackupCommands(program, host);
   addCheckCommand(program, host, exit);
   addRepairCommand(program, host, exit);
+  addStoreCommands(program, host);
   addTransferCommands(program, host);
   addInspectCommands(program, host);
   addShardCommands(program, host);

@@ -1,5 +1,6 @@
 /** What the command line needs of the machine, and how its commands report. */
 import type { Backups } from "../ops/backup.ts";
+import type { StoreCopies } from "../ops/store_copy.ts";
 import type { Repairs } from "../ops/repair.ts";
 import type { SharedStore } from "../ops/check_shared.ts";
 import type { Config } from "../config/config.ts";
@@ -41,6 +42,8 @@ export interface CliHost extends Terminal {
   repairs(): Promise<Repairs>;
   /** Opens the store that several nodes share, for a check. */
   openShared(config: Config): Promise<SharedStore>;
+  /** Loads what copies stores; late, for the same reason. */
+  storeCopies(): Promise<StoreCopies>;
   /** Speaks to the admin socket at `path`. */
   adminSocket(path: string): AdminTransport;
   /** Waits (ms). */

@@ -32,7 +32,8 @@ import type { RowError, RowStore } from "./row_store.ts";
 import { TABLE_REGISTER } from "../node/ports.ts";
 
 const LOG = "log";
-const CLAIMS_KEY: StoreKey = ["meta", "claims"];
+/** Key of the row that holds all fences. */
+export const CLAIMS_KEY: StoreKey = ["meta", "claims"];
 /** Records of one page of a log. */
 const PAGE_ROWS = 100;
 

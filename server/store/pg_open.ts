@@ -3,6 +3,8 @@ import { FUNCTIONS, SCHEMA_VERSION, STORAGE, TABLES } from "./pg_sql.ts";
 import { type LaneError, PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
 import { PgStore } from "./pg_store.ts";
 import { StoreOpenError } from "./store_open_error.ts";
+import { encodeKey } from "./key_bytes.ts";
+import type { StoreKey } from "../node/ports.ts";
 import { formatPgAddress } from "../config/pg_url.ts";
 
 /** What the engine says of itself. */
@@ -19,6 +21,8 @@ export interface PgReport {
   readonly dataChecksums: boolean | null;
   /** Pages of this database in which it has; null where it does not count them. */
   readonly checksumFailures: number | null;
+  /** Connections of other servers to the same database. */
+  readonly others: number;
 }
 
 /** A store that was opened. */
@@ -38,7 +42,8 @@ export async function openPgStore(link: PgLink, makes = true): Promise<OpenedPgS
   const lane = new PgLane(link);
   const place = formatPgAddress(link.address);
   try {
-    await keepSchema(lane, makes ? SCHEMA_ATTEMPTS : 0, place);
+    await keepSchema(lane, place, makes ? SCHEMA_ATTEMPTS : 0);
+    await refuseUnfinished(lane, place);
     const report = await reportOf(lane);
     return { store: new PgStore(link), report };
   } catch (cause) {
@@ -50,7 +55,12 @@ export async function openPgStore(link: PgLink, makes = true): Promise<OpenedPgS
   }
 }
 
-function ask(lane: PgLane, text: string, values: readonly PgValue[] = []): Promise<PgRows> {
+/** Runs one statement, or several without values. Rejects where it fails. */
+export function askLane(
+  lane: PgLane,
+  text: string,
+  values: readonly PgValue[] = [],
+): Promise<PgRows> {
   return new Promise((resolve, reject) =>
     lane.query(
       text,
@@ -64,22 +74,53 @@ function failure(error: LaneError): Error {
   return new Error(error.kind === "raised" ? error.state : error.message);
 }
 
-async function keepSchema(lane: PgLane, left: number, place: string): Promise<void> {
-  const [found] = await ask(lane, "SELECT to_regclass('roost_schema') IS NOT NULL AS made");
+/** Key of the row of a store that `roost store copy` has begun to write and not finished. */
+export const UNFINISHED_KEY: StoreKey = ["meta", "unfinished copy"];
+
+async function refuseUnfinished(lane: PgLane, place: string): Promise<void> {
+  const [row] = await askLane(
+    lane,
+    "SELECT EXISTS (SELECT FROM roost_row WHERE key = $1) AS unfinished",
+    [encodeKey(UNFINISHED_KEY)],
+  );
+  if (row?.["unfinished"] !== true) return;
+  throw new StoreOpenError(
+    `Cannot open the store ${place}: a copy to it has not finished. Repeat \`roost store copy\`, ` +
+      "which begins anew, or name another database.",
+  );
+}
+
+/** Connections of servers to the same database, besides those of the caller. */
+export async function othersOf(lane: PgLane): Promise<number> {
+  const [row] = await askLane(
+    lane,
+    "SELECT count(*) AS others FROM pg_stat_activity WHERE datname = current_database() " +
+      "AND application_name = 'roost' AND pid <> pg_backend_pid()",
+  );
+  return Number(row?.["others"] ?? 0);
+}
+
+/** Makes the schema in an empty database; rejects with `StoreOpenError` where it is a newer one. */
+export async function keepSchema(
+  lane: PgLane,
+  place: string,
+  left = SCHEMA_ATTEMPTS,
+): Promise<void> {
+  const [found] = await askLane(lane, "SELECT to_regclass('roost_schema') IS NOT NULL AS made");
   if (found?.["made"] !== true) {
     if (left === 0) throw new StoreOpenError(`${place} has no store: no server has used it yet.`);
     try {
-      await ask(lane, `BEGIN; ${TABLES} ${FUNCTIONS} COMMIT`);
-      await ask(lane, STORAGE).catch(() => {});
+      await askLane(lane, `BEGIN; ${TABLES} ${FUNCTIONS} COMMIT`);
+      await askLane(lane, STORAGE).catch(() => {});
     } catch (cause) {
-      await ask(lane, "ROLLBACK");
+      await askLane(lane, "ROLLBACK");
       // Another node makes it at the same time.
-      if (left > 1) return keepSchema(lane, left - 1, place);
+      if (left > 1) return keepSchema(lane, place, left - 1);
       throw cause;
     }
     return;
   }
-  const [row] = await ask(lane, "SELECT version FROM roost_schema");
+  const [row] = await askLane(lane, "SELECT version FROM roost_schema");
   const version = Number(row?.["version"]);
   if (version > SCHEMA_VERSION) {
     throw new StoreOpenError(
@@ -90,14 +131,14 @@ async function keepSchema(lane: PgLane, left: number, place: string): Promise<vo
 }
 
 async function reportOf(lane: PgLane): Promise<PgReport> {
-  const [row] = await ask(
+  const [row] = await askLane(
     lane,
     "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, " +
       "current_setting('synchronous_commit') AS level, " +
       "current_setting('synchronous_standby_names') AS names, " +
       "current_setting('data_checksums', true) AS checksums",
   );
-  const [counted] = await ask(
+  const [counted] = await askLane(
     lane,
     "SELECT checksum_failures AS failures FROM pg_stat_database WHERE datname = current_database()",
   ).catch(() => []);
@@ -111,12 +152,13 @@ async function reportOf(lane: PgLane): Promise<PgReport> {
     fsync: row?.["fsync"] === "on",
     dataChecksums: checksums === null ? null : checksums === "on",
     checksumFailures: failures === null ? null : Number(failures),
+    others: await othersOf(lane),
   };
 }
 
 /** Users without the role `pg_monitor` see that there are standbys, but not their states. */
 async function syncStandbys(lane: PgLane): Promise<number | null> {
-  const [row] = await ask(
+  const [row] = await askLane(
     lane,
     "SELECT count(*) AS all, count(sync_state) AS seen, " +
       "count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) AS waited FROM pg_stat_replication",

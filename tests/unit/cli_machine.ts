@@ -95,6 +95,7 @@ export class FakeMachine {
       backups: () => Promise.reject(new Error("no backups here")),
       openShared: () => Promise.reject(new Error("no stores here")),
       repairs: () => Promise.reject(new Error("no stores here")),
+      storeCopies: () => Promise.reject(new Error("no stores here")),
       onSignal: (run) => {
         this.signal = run;
         return () => this.signal = () => assert.fail("nobody listens for signals any more");
