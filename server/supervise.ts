@@ -114,7 +114,7 @@ async function openServed(config: Config, { random, log, timers }: Runtime, open
   opened.add(() => dir.release());
   const observe = (key: readonly unknown[], reason: string) =>
     log.error("damaged row", { key: key.join(" "), reason });
-  const store = await openStore(config, dir, { log, timers, observe });
+  const store = await openStore(config, dir, { log, timers, observe, serves: true });
   opened.add(() => new Promise<void>((done) => store.close(done)));
   await identify(store, dir, config, random, true);
   // Made before workers look for it, each for itself.
