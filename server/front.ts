@@ -42,6 +42,7 @@ import { frontMetrics } from "./ops/front_metrics.ts";
 import { addLiveRoute, type LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
+import { CellServers } from "./v1/servers.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeProtocol } from "./v1/protocol.ts";
 import { OWN_METRICS_PATH, workerMetrics } from "./worker_metrics.ts";
@@ -94,6 +95,7 @@ class NodeFront implements Front {
   readonly #edge: Edge;
   readonly #signInQueue: SignInQueue;
   readonly #addresses: AddressRate;
+  readonly #servers: CellServers;
   readonly #proxies: TrustedProxies;
   readonly #rules: WebRules;
   readonly #turns: Turns;
@@ -131,6 +133,7 @@ class NodeFront implements Front {
     }, edgeLimits(config));
     this.#signInQueue = new SignInQueue(ports, FIXED_SIGN_IN_QUEUE);
     this.#addresses = createAddressRate(config, ports.clock, counters);
+    this.#servers = new CellServers(() => node.nodes, ports.clock);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
     this.#turns = new Turns(ports.clock, ports.timers);
@@ -186,6 +189,7 @@ class NodeFront implements Front {
       router: mindAgreement(node, this.#services.gateway.presences),
       signIn,
       domain: this.#config.server.domain,
+      servers: this.#servers,
       signInQueue: this.#signInQueue,
       admit: (kind) => this.#keeper.admit(kind),
       open: this.#edge.open.bind(this.#edge),
@@ -205,6 +209,7 @@ class NodeFront implements Front {
       admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
       admitPage: ({ headers }) => this.#rules.originRefusal(headers.origin, headers.host),
       penalize: this.#addresses.penalize,
+      elsewhere: () => this.#servers.others(),
       addressOf: (request) => addressOf(this.#proxies, request),
       onConnection: makeConnector({ ...host, connection: connectionLimits(config) }),
     }, wsLimits(config));

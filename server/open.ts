@@ -144,7 +144,8 @@ function linksOf({ path }: DataDir, share: WorkerShare | null) {
 
 function cellOptions({ cell, server: { publicUrl } }: Config, links: PeerLinks | null) {
   if (links === null) return {};
-  const about = { version: VERSION, addresses: publicUrl === null ? [] : [publicUrl] };
+  const url = cell.publicUrl ?? publicUrl;
+  const about = { version: VERSION, addresses: url === null ? [] : [url] };
   return { links, about, withoutStoreMs: cell.withoutStoreMs };
 }
 

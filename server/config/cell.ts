@@ -1,6 +1,6 @@
 /** The other nodes of a cell: where this one listens for them, and how they know each other. */
 import { group, int, optional, optionalPath, text } from "./knob.ts";
-import { parseBind } from "./address.ts";
+import { parseBind, parsePublicUrl } from "./address.ts";
 
 const wants = "host:port or [IPv6]:port, for example 10.0.0.5:8422";
 
@@ -32,6 +32,11 @@ const cell = {
     wants,
     doc: "Where the other nodes reach this one; empty for where it listens.",
     read: parseBind,
+  }),
+  publicUrl: optional({
+    wants: "an http or https URL such as https://node-a.chat.example.org",
+    doc: "Where clients reach this very node; empty for server.publicUrl.",
+    read: parsePublicUrl,
   }),
   withoutStoreMs: int({
     unit: "ms",

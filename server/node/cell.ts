@@ -28,6 +28,8 @@ import { Vouching } from "./vouching.ts";
 export interface NodeView extends NodeRef {
   /** Where other nodes reach it; "" where nobody can. */
   readonly address: string;
+  /** Where clients reach it; "" where it does not say. */
+  readonly publicUrl: string;
   /** `linked`: there is a link; `unlinked`: it shows signs of life in the store; `dead`: none. */
   readonly state: "this" | "linked" | "unlinked" | "dead";
   readonly shards: readonly number[];
@@ -36,6 +38,15 @@ export interface NodeView extends NodeRef {
   /** How much this node is behind: 0 (healthy) to 7; null for others. */
   readonly healthScore: number | null;
 }
+
+/** What a node is without a cell, but for its id and shards. */
+export const ALONE: Omit<NodeView, "id" | "incarnation" | "shards"> = {
+  address: "",
+  publicUrl: "",
+  state: "this",
+  gossip: null,
+  healthScore: 0,
+};
 
 /** What the cell needs of its node. */
 export interface CellHost {
@@ -140,12 +151,13 @@ export class Cell {
 
   /** The other nodes that have a row, by their ids. */
   get others(): readonly Omit<NodeView, "shards">[] {
-    return this.#members.others.map(({ id, incarnation, address }) => {
+    return this.#members.others.map(({ id, incarnation, address, publicUrl }) => {
       const key = peerKey({ id, incarnation });
       const linked = this.#linked.has(key);
       const live = this.#isLive({ id, incarnation });
       const state = linked ? "linked" as const : live ? "unlinked" as const : "dead" as const;
-      return { id, incarnation, address, state, gossip: this.#gossip.of(key), healthScore: null };
+      const gossip = this.#gossip.of(key);
+      return { id, incarnation, address, publicUrl, state, gossip, healthScore: null };
     });
   }
 
@@ -154,9 +166,10 @@ export class Cell {
     return this.#members.leased;
   }
 
-  /** How much this node is behind, as its gossip finds: 0 (healthy) to 7. */
-  get healthScore(): number {
-    return this.#gossip.healthScore;
+  /** This node as `NodeView` has it. */
+  get self(): typeof ALONE {
+    const { publicUrl } = this.#members;
+    return { ...ALONE, address: this.address, publicUrl, healthScore: this.#gossip.healthScore };
   }
 
   /**

@@ -32,6 +32,8 @@ export interface Member extends NodeRef {
   readonly left: boolean;
   /** The nodes of the cell, itself included, as it knew them; empty: nobody vouches for it. */
   readonly view: readonly NodeId[];
+  /** Where clients reach it; "" where nothing is said. */
+  readonly publicUrl: string;
   /** How long the others may vouch for it after its last sign of life (ms, by its own clock). */
   readonly withoutStoreMs: number;
   /** The latest of its beats after which it has read who owns what. */
@@ -72,11 +74,14 @@ export class Members {
   #views: (readonly NodeId[])[] = [];
   /** How long the others may vouch for this node without the store (ms). */
   readonly withoutStoreMs: number;
+  /** Where clients reach this node; "" where nothing is said. */
+  readonly publicUrl: string;
 
   constructor(
     id: NodeId,
     ports: Pick<Ports, "clock" | "store">,
     withoutStoreMs = WITHOUT_STORE_MS,
+    publicUrl = "",
   ) {
     if (TAKEOVER_MS * (1 - DRIFT) < LEASE_MS * (1 + DRIFT)) {
       throw new Error("A lease must end before others take over, by any two clocks");
@@ -84,6 +89,7 @@ export class Members {
     this.#id = id;
     this.#ports = ports;
     this.withoutStoreMs = withoutStoreMs;
+    this.publicUrl = publicUrl;
   }
 
   /** The nodes that have a row and have not left, but for this one. */
@@ -239,7 +245,7 @@ export class Members {
     this.#beat++;
     const view = [this.#id, ...this.others.map(({ id }) => id)];
     const { withoutStoreMs } = this;
-    const about = { view, withoutStoreMs, looked: this.#looked };
+    const about = { view, withoutStoreMs, looked: this.#looked, publicUrl: this.publicUrl };
     const row = { incarnation: self.incarnation, address, beat: this.#beat, left, ...about };
     const value = utf8.encode(JSON.stringify(row));
     this.#views = [...this.#views.filter((v) => v.join() !== view.join()), view];
@@ -256,12 +262,17 @@ function incarnationOf(members: readonly Member[], id: NodeId): number {
 }
 
 function parse(key: StoreKey, value: Uint8Array): Member {
-  const { incarnation, address, beat, left, view, withoutStoreMs, looked } = JSON.parse(
+  const { incarnation, address, beat, left, view, withoutStoreMs, looked, publicUrl } = JSON.parse(
     fromUtf8.decode(value),
   );
   const id = String(key[1]) as NodeId;
   // Rows of earlier versions do not say the rest.
-  const about = { view: view ?? [], withoutStoreMs: withoutStoreMs ?? 0, looked: looked ?? 0 };
+  const about = {
+    view: view ?? [],
+    withoutStoreMs: withoutStoreMs ?? 0,
+    looked: looked ?? 0,
+    publicUrl: publicUrl ?? "",
+  };
   return { id, incarnation, address, beat, left: left === true, ...about };
 }
 

@@ -12,7 +12,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import { AccountListing, type AccountPage } from "./account_listing.ts";
 import { Bugs } from "./bugs.ts";
 import { Callers, type Done } from "./callers.ts";
-import { Cell, type NodeView } from "./cell.ts";
+import { ALONE, Cell, type NodeView } from "./cell.ts";
 import { Committer } from "./committer.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Effects } from "./effects.ts";
@@ -104,12 +104,13 @@ export class Node implements EdgeRouter {
 
   #makeCell(
     ports: Ports,
-    { id, links, withoutStoreMs }: NodeOptions,
+    { about, id, links, withoutStoreMs }: NodeOptions,
     parts: () => NodeParts,
     execute: Effects["execute"],
   ): Cell | null {
     if (links === undefined) return null;
-    return new Cell(parts, new Members(id, ports, withoutStoreMs), links, {
+    const members = new Members(id, ports, withoutStoreMs, about?.addresses[0]);
+    return new Cell(parts, members, links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,
       execute,
@@ -259,8 +260,7 @@ export class Node implements EdgeRouter {
   get nodes(): readonly NodeView[] {
     const { cell, map, ownership } = this.#parts;
     const others = cell?.others ?? [];
-    const { address, healthScore } = cell ?? { address: "", healthScore: 0 };
-    const own = { ...ownership.self, address, state: "this", gossip: null, healthScore } as const;
+    const own = { ...ownership.self, ...(cell?.self ?? ALONE) };
     return [own, ...others]
       .map((node) => ({
         ...node,

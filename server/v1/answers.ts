@@ -133,6 +133,8 @@ const welcome = z.object({
   snapshot: snapshot.optional(),
   limits,
   serverTime: ms,
+  servers: z.array(z.string()).optional()
+    .describe("Addresses of the cell's servers: connect to another where yours does not respond"),
 });
 
 const codes = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];

@@ -210,7 +210,8 @@ class Connection implements WireHandler, Sink {
     const who = { user, device, session, address };
     const ctx = { router, signIn, clock, domain, limits, ...who, limited, charge };
     this.#state = { kind: "attached", ctx };
-    const fields = welcomeFields(protocol, clock, { opened, domain, token, scram });
+    const servers = this.#deps.servers.all();
+    const fields = welcomeFields(protocol, clock, { opened, domain, token, scram, servers });
     const welcome = objectText({ t: '"welcome"', ...fields });
     this.#unread.large(welcome.length);
     this.send(welcome);

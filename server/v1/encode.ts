@@ -81,10 +81,16 @@ export function eventsFrame(soft: number, events: readonly string[]): string {
   return `{"t":"events","soft":${soft},"ev":[${events.join(",")}]}`;
 }
 
-/** The frame before a polite end. */
-export function goawayFrame(reason: CloseReason, retryAfterMs?: number): string {
+/** The frame before a polite end. `servers`: where else to connect, where this one goes away. */
+export function goawayFrame(
+  reason: CloseReason,
+  retryAfterMs?: number,
+  servers: readonly string[] = [],
+): string {
   const retry = retryAfterMs === undefined ? "" : `,"retryAfterMs":${Math.ceil(retryAfterMs)}`;
-  return `{"t":"goaway","reason":"${reason}"${retry}}`;
+  const named = reason === "shutdown" && servers.length > 0;
+  const elsewhere = named ? `,"servers":${JSON.stringify(servers)}` : "";
+  return `{"t":"goaway","reason":"${reason}"${retry}${elsewhere}}`;
 }
 
 /** Protocol v1 as edges know it. */

@@ -11,6 +11,7 @@ import { abortConnection } from "../http/http_server.ts";
 import { type JsonFields, objectText } from "../text/json_text.ts";
 import { welcomeFields } from "./protocol.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
+import type { PublicServers } from "./servers.ts";
 import type { EventsCall } from "./rest_call.ts";
 import { openInTurn } from "../http/sign_in_queue.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
@@ -41,7 +42,7 @@ type Deps =
   & Streaming
   & Pick<
     ProtocolHost,
-    "clock" | "timers" | "protocol" | "domain" | "signInQueue" | "open" | "signedIn"
+    "clock" | "timers" | "protocol" | "domain" | "servers" | "signInQueue" | "open" | "signedIn"
   >;
 
 /** A comment keeps proxies from closing an idle stream (ms). */
@@ -101,6 +102,7 @@ async function poll(deps: Deps, call: EventsCall): Promise<Response> {
       domain: deps.domain,
       token: null,
       scram: null,
+      servers: deps.servers.all(),
     });
     if (mode !== "resume") after = { mailboxId, seq: snapshot?.seq ?? opened.value.seq };
     waitMs = 0;
@@ -168,13 +170,19 @@ class EventStream implements Sink {
   readonly #counts: OpenStreams;
   readonly #ended: () => void;
   readonly #abort: () => void;
+  readonly #servers: PublicServers;
   readonly #bytesMax: number;
   /** The cursor after what was sent, for `id:`. Set before the session starts. */
   cursor: Cursor = { mailboxId: "" as MailboxId, seq: 0 };
 
   /** `ended` is called once, at the end; `abort` cuts the connection where there is one. */
-  constructor(counts: OpenStreams, bytesMax: number, ended: () => void, abort: () => void) {
-    this.#counts = counts;
+  constructor(
+    { streams, streamBytesMax: bytesMax, servers }: Streaming & Pick<ProtocolHost, "servers">,
+    ended: () => void,
+    abort: () => void,
+  ) {
+    this.#counts = streams;
+    this.#servers = servers;
     this.#ended = ended;
     this.#abort = abort;
     this.body = new ReadableStream<Uint8Array>({
@@ -219,7 +227,8 @@ class EventStream implements Sink {
   }
 
   close(reason: CloseReason, retryAfterMs?: number): void {
-    this.write(`event: goaway\ndata: ${goawayFrame(reason, retryAfterMs)}\n\n`);
+    const goaway = goawayFrame(reason, retryAfterMs, this.#servers.others());
+    this.write(`event: goaway\ndata: ${goaway}\n\n`);
     this.#finish();
   }
 
@@ -249,7 +258,7 @@ async function stream(deps: Deps, call: EventsCall): Promise<Response> {
     deps.streams.synthetic += change * synthetic;
   };
   count(1);
-  const sink: EventStream = new EventStream(deps.streams, deps.streamBytesMax, () => {
+  const sink: EventStream = new EventStream(deps, () => {
     count(-1);
     stopHeartbeat();
     session?.lost(sink);
@@ -265,6 +274,7 @@ async function stream(deps: Deps, call: EventsCall): Promise<Response> {
     domain: deps.domain,
     token: null,
     scram: null,
+    servers: deps.servers.all(),
   });
   const { mailboxId, seq } = opened.value;
   sink.cursor = { mailboxId, seq };

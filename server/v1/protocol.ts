@@ -35,13 +35,15 @@ export interface WelcomeInput {
   readonly token: string | null;
   /** The server-final message of a SCRAM sign-in. */
   readonly scram: string | null;
+  /** Public addresses of the cell's nodes. */
+  readonly servers: readonly string[];
 }
 
 /** Returns the fields of the welcome, without `t`. */
 export function welcomeFields(
   protocol: Protocol,
   clock: Clock,
-  { opened, domain, token, scram }: WelcomeInput,
+  { opened, domain, token, scram, servers }: WelcomeInput,
 ): JsonFields & { readonly cursor: string } {
   const { session, mode, mailboxId, seq, snapshot } = opened;
   const cursor = JSON.stringify(formatCursor({ mailboxId, seq }));
@@ -59,6 +61,7 @@ export function welcomeFields(
     expiresAt: opened.expiresAt,
     scram: scram ?? undefined,
     serverTime: clock.wallMs(),
+    servers: servers.length === 0 ? undefined : servers,
   });
   const state: JsonFields = snapshot === null ? {} : { snapshot: encodeSnapshot(snapshot) };
   return { ...head, cursor, ...tail, limits: protocol.limitsJson, ...state };

@@ -4,6 +4,7 @@ import type { FailureLimits, SignIn } from "../auth/types.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
 import type { Protocol } from "./protocol.ts";
+import type { PublicServers } from "./servers.ts";
 import type { Router } from "../node/router.ts";
 import type { Runtime } from "../node/ports.ts";
 import type { SignInQueue } from "../http/sign_in_queue.ts";
@@ -15,6 +16,8 @@ export interface ProtocolHost extends Runtime, Counting {
   readonly signIn: SignIn & FailureLimits;
   /** The configured domain, in lower case. */
   readonly domain: string;
+  /** Where else clients can connect. */
+  readonly servers: PublicServers;
   /** Where sign-ins wait for their turn. */
   readonly signInQueue: Pick<SignInQueue, "enter">;
   /** Whether the node takes new work of this kind now; a refusal where it does not. */

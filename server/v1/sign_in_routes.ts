@@ -289,7 +289,8 @@ function openSession(call: Call, input: OpenInput): Promise<Reply> {
       if (!result.ok) return answer(result);
       const opened = result.value;
       const { domain, protocol, clock } = deps;
-      const parts = { opened, domain, token: null, scram: null };
+      const servers = deps.servers.all();
+      const parts = { opened, domain, token: null, scram: null, servers };
       answer(ok(objectText(welcomeFields(protocol, clock, parts))));
       opened.session.start();
     })

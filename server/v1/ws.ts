@@ -89,6 +89,8 @@ export interface WsDeps {
   admitPage(request: IncomingMessage): Failure | null;
   /** Makes the address pay for as much as so many requests. */
   penalize(address: string, requests: number): void;
+  /** Addresses of other servers, for clients that are sent away. */
+  elsewhere(): readonly string[];
   /** The client's address, after trusted proxies. */
   addressOf(request: IncomingMessage): string;
   /** The protocol of a new connection. */
@@ -284,6 +286,10 @@ class Transport implements WsTransport, ConnectionHost {
   }
 
   // ---- what connections ask for
+
+  elsewhere(): readonly string[] {
+    return this.#deps.elsewhere();
+  }
 
   nowMs(): number {
     return this.#deps.clock.monoMs();

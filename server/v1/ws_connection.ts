@@ -138,7 +138,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
 
   close(reason: CloseReason, retryAfterMs?: number): void {
     if (this.#over) return;
-    this.send(goawayFrame(reason, retryAfterMs));
+    this.send(goawayFrame(reason, retryAfterMs, this.#host.elsewhere()));
     this.closeWith(CLOSE_CODES[reason], reason);
   }
 

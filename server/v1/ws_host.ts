@@ -27,6 +27,8 @@ export interface ConnectionRules {
 export interface ConnectionHost {
   readonly rules: ConnectionRules;
   nowMs(): number;
+  /** Addresses of other servers, for clients that are sent away. */
+  elsewhere(): readonly string[];
   /** Asks for `flush` at the end of the turn. */
   cork(connection: WsConnection): void;
   /** Asks for `resume` in a while. */

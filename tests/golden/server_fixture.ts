@@ -40,6 +40,7 @@ import { makeEdge, makeNode, startNode } from "../sim/test_node.ts";
 const DAY_MS = 86_400_000;
 /** PBKDF2 iterations of simulated accounts: what real ones cost is not what is looked at here. */
 const ITERATIONS = 4096;
+const UNCOUNTED = { observe: () => {}, acked: () => {}, signedIn: () => {}, limited: () => {} };
 /** The address that every client seems to have. */
 export const ADDRESS = "192.0.2.1";
 
@@ -120,13 +121,11 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
     signIn,
     domain: config.server.domain,
     protocol: makeProtocol(protocolLimits(config)),
+    servers: { all: () => [], others: () => [] },
     signInQueue: new SignInQueue(ports, FIXED_SIGN_IN_QUEUE),
     admit: () => fixture.busy ? fail("busy", "Refused for now: overload", 2000) : null,
     open: edge.open.bind(edge),
-    acked: () => {},
-    observe: () => {},
-    signedIn: () => {},
-    limited: () => {},
+    ...UNCOUNTED,
   };
   const app = createApp({
     ...shared,

@@ -83,6 +83,7 @@ async function withServer(
     domain: "example.org",
     streamBytesMax: bounds.outboxBytesMax,
     streams,
+    servers: { all: () => [], others: () => [] },
     signInQueue: new SignInQueue({ clock, random }, FIXED_SIGN_IN_QUEUE),
     open: edge.open.bind(edge),
     signedIn: (kind, outcome) => signIns.push(`${kind} ${outcome}`),

@@ -73,6 +73,7 @@ export async function withTransport(
     admitPage: ({ headers }) =>
       headers.origin === "https://evil.example" ? fail("forbidden", "not from there") : null,
     penalize: (_address, requests) => fixture.penalized += requests,
+    elsewhere: () => [],
     addressOf: (request) => String(request.headers["x-test-address"] ?? "192.0.2.1"),
     onConnection(connection) {
       const echo = new Echo(connection.sink);

@@ -19,6 +19,7 @@ import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import type { Wire } from "./wire.ts";
 import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
 import { type Edge } from "../../server/edge/edge.ts";
+import { CellServers } from "../../server/v1/servers.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { makeConnector } from "../../server/v1/connection.ts";
 import { memoryLog } from "./sim_ports.ts";
@@ -168,6 +169,7 @@ export class SimNode implements Server {
       signIn: createSignIn({ ...ports, ...UNCOUNTED, router: node, issuers: null }, SIGN_IN),
       domain: DOMAIN,
       admit: () => null,
+      servers: new CellServers(() => node.nodes, ports.clock),
       signInQueue: new SignInQueue(ports, FIXED_SIGN_IN_QUEUE),
       open: (options, done) => edge.open(options, done),
     };

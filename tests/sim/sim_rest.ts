@@ -60,7 +60,13 @@ export class SimRest {
       };
       edge.open(options, (result) => {
         if (!result.ok) return reply(answerOf(result));
-        const parts = { opened: result.value, domain: DOMAIN, token: null, scram: null };
+        const parts = {
+          opened: result.value,
+          domain: DOMAIN,
+          token: null,
+          scram: null,
+          servers: [],
+        };
         reply({ ok: true, value: objectText(welcomeFields(PROTOCOL, ports.clock, parts)) });
         result.value.session.start();
       });

@@ -351,6 +351,7 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
       gate.asked.push(kind);
       return gate.refusal;
     },
+    servers: { all: () => [], others: () => [] },
     signInQueue: new SignInQueue({ clock, random }, FIXED_SIGN_IN_QUEUE),
     open: edge.open.bind(edge),
     acked: () => {},

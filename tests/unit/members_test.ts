@@ -15,7 +15,8 @@ const node = (n: number, incarnation = 1): NodeRef => ({
 function cell() {
   const time = new VirtualTime();
   const store = new FencedStore(new MemoryDisk(time, new Prng(1)).open(time.process()));
-  const members = (n: number) => new Members(node(n).id, { clock: time.global.clock, store });
+  const members = (n: number, publicUrl?: string) =>
+    new Members(node(n).id, { clock: time.global.clock, store }, undefined, publicUrl);
   const beat = (who: Members, self: NodeRef) => {
     who.beat(self, `10.0.0.${self.id.slice(-1)}:8422`, (error) => assert.equal(error, null));
     time.runFor(50);
@@ -122,4 +123,14 @@ Deno.test("11: rows of any number of former nodes hide nobody, and are forgotten
   beat(members(1100), node(1100, 2));
   for (let i = 0; i < 4; i++) beat(a, node(9999));
   assert.deepEqual(a.others.map(({ id }) => id), [node(1100).id]);
+});
+
+Deno.test("11: a node's row says where clients reach it", () => {
+  const { members, beat } = cell();
+  const [a, b] = [members(1, "https://a.test"), members(2)];
+  beat(a, node(1));
+  beat(b, node(2));
+  beat(a, node(1));
+  assert.deepEqual(b.others.map(({ publicUrl }) => publicUrl), ["https://a.test"]);
+  assert.deepEqual(a.others.map(({ publicUrl }) => publicUrl), [""]);
 });

@@ -3,6 +3,7 @@
  * The client: what an application calls. Its account, token and position are in the record, its
  * contacts and conversations in the mailbox, and what the server has not settled in the commands.
  */
+import { Addresses } from "./addresses.js";
 import { newKey } from "./bytes.js";
 import { Calls } from "./calls.js";
 import { Commands, laneOf } from "./commands.js";
@@ -30,7 +31,7 @@ export class RoostClient extends Calls {
   #env;
   #timing;
   #options;
-  #base;
+  #addresses;
   #emitter = new Emitter();
   #record;
   #mailbox;
@@ -58,14 +59,14 @@ export class RoostClient extends Calls {
       present: (presence) => this.#presence = presence,
       enqueue: (t, fields, how) => this.#enqueue(t, fields, how),
     });
-    this.#base = baseOf(options.url);
+    const base = baseOf(options.url);
     this.#options = options;
     this.#presence = options.presence;
     this.#env = env;
     this.#timing = timing;
-    const key = options.storageKey ?? `roost ${this.#base}`;
-    const storage = options.storage ?? memory();
+    const { storage = memory(), storageKey: key = `roost ${base}` } = options;
     this.#record = new ClientRecord(storage, key, (error) => this.#emit("error", error));
+    this.#addresses = new Addresses(base, env, this.#record);
     this.#mailbox = new Mailbox({
       env,
       timing,
@@ -91,7 +92,7 @@ export class RoostClient extends Calls {
     this.#signIn = new SignIn(options, {
       env,
       timing,
-      base: this.#base,
+      addresses: this.#addresses,
       backoffMs: (...tries) => this.#connection.backoffMs(...tries),
       assertOpen: () => this.#assertOpen(),
     });
@@ -102,7 +103,7 @@ export class RoostClient extends Calls {
   #host() {
     return {
       opening: () =>
-        greetingOf(this.#base, this.#record, {
+        greetingOf(this.#addresses.current, this.#record, {
           label: this.#options.label,
           presence: this.#presence,
           end: this.#end,
@@ -116,6 +117,7 @@ export class RoostClient extends Calls {
       down: (network) => this.#mailbox.down(network),
       malformed: () => this.#mailbox.forgetPosition(),
       unreached: () => this.#unreached(),
+      sentAway: (servers) => this.#addresses.sentAway(servers),
       changed: () => this.#emit("status", this.state),
       gaveUp: (error) => this.#gaveUp(error),
     };
@@ -124,6 +126,7 @@ export class RoostClient extends Calls {
   /** Takes what an earlier run has stored. */
   #load() {
     this.#record.load();
+    this.#addresses.take(this.#record.servers);
     for (const [slot, { fields, at, tries }] of this.#record.messages()) {
       const to = String(fields["to"]);
       this.#commands.add("send", fields, { lane: laneOf(to), slot, at, tries }).catch((error) => {
@@ -245,7 +248,7 @@ export class RoostClient extends Calls {
       return false;
     }
     const request = { method: "DELETE", headers, timeoutMs: 5000 };
-    const answer = rest(this.#env, `${this.#base}/v1/auth`, request);
+    const answer = rest(this.#env, `${this.#addresses.current}/v1/auth`, request);
     const told = await answer.then(() => true, ({ code }) => code === "unauthorized");
     // The application may have signed in meanwhile.
     if (this.#connection.status === "signed_out") this.#connection.become("signed_out");
@@ -299,10 +302,9 @@ export class RoostClient extends Calls {
     this.#connection.become(error.code === "unauthorized" ? "signed_out" : "stopped");
   }
 
-  // The connection.
-
   async #unreached() {
-    const error = await originRefusal(this.#env, this.#base);
+    if (this.#addresses.leave()) return;
+    const error = await originRefusal(this.#env, this.#addresses.given);
     if (error !== null) this.#connection.refuse(error);
   }
 
@@ -319,6 +321,7 @@ export class RoostClient extends Calls {
     this.#end = null;
     record.who = { ...who, user, device };
     record.session = session;
+    this.#addresses.take(welcome["servers"]);
     this.#told = {
       domain,
       expiresAt: Number(expiresAt),
@@ -369,12 +372,8 @@ export class RoostClient extends Calls {
    */
   #withoutSession(t, fields) {
     const { method, path } = asRequest(t, fields);
-    const { requestMs: timeoutMs } = this.#timing;
-    return rest(this.#env, this.#base + path, {
-      method,
-      headers: headersOf(this.#record),
-      timeoutMs,
-    });
+    const how = { method, headers: headersOf(this.#record), timeoutMs: this.#timing.requestMs };
+    return rest(this.#env, this.#addresses.current + path, how);
   }
 
   /** @type {Api.Client["send"]} */

@@ -19,7 +19,8 @@ import { WsLink } from "./ws_link.js";
  * `opening`: what a new link sends first. `welcomed` takes a welcome before the status is `online`,
  * `online` goes on after it. `released`: a link was left, and with it what it has not settled.
  * `malformed`: the server refused the opening as such; the client forgets what it had stored.
- * `unreached`: a new link found no server. `down`: the link is lost, with the network or alone.
+ * `unreached`: a new link found no server, or one that takes nobody now. `sentAway`: the server goes
+ * away, and may have named others. `down`: the link is lost, with the network or alone.
  * @typedef {Pick<Host, "events" | "settled" | "cursor"> & {
  *   opening: () => {
  *     url: string, hello: Json, headers: Record<string, string>, opening: Json
@@ -30,6 +31,7 @@ import { WsLink } from "./ws_link.js";
  *   down: (network: boolean) => void,
  *   malformed: () => void,
  *   unreached: () => void,
+ *   sentAway: (servers: unknown) => void,
  *   changed: () => void,
  *   gaveUp: (error: RoostError) => void
  * }} ConnectionHost
@@ -91,6 +93,9 @@ export class Connection {
       welcomed: (link, welcome) => this.#welcomed(link, welcome),
       events: host.events,
       settled: host.settled,
+      sentAway: (link, servers) => {
+        if (link === this.#link) host.sentAway(servers);
+      },
       lost: (link, error) => this.lost(link, error),
       cursor: host.cursor,
     };
@@ -289,7 +294,8 @@ export class Connection {
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
     this.#retryAfter(this.backoffMs(++this.#tries, error.retryAfterMs));
     this.become("waiting");
-    if (error.code === "offline" && !link.welcomed && !network) this.#host.unreached();
+    const away = error.code === "offline" || error.code === "busy";
+    if (away && !link.welcomed && !network) this.#host.unreached();
   }
 
   /** Gives up, if it is not online. @param {RoostError} error */

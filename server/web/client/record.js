@@ -20,6 +20,8 @@ export class ClientRecord {
   session = null;
   /** @type {Cursor | null} */
   cursor = null;
+  /** Addresses of the cell's servers. @type {readonly string[]} */
+  servers = [];
   /** Slots of stored messages: all are in first … next − 1. */
   #slots = { first: 0, next: 0 };
   #storage;
@@ -57,7 +59,9 @@ export class ClientRecord {
   }
 
   save() {
-    const record = { ...this.who, session: this.session, cursor: this.cursor, ...this.#slots };
+    const { session, cursor, servers } = this;
+    const known = servers.length === 0 ? {} : { servers };
+    const record = { ...this.who, session, cursor, ...this.#slots, ...known };
     this.#store(() => this.#storage.setItem(this.#key, JSON.stringify(record)));
   }
 
@@ -75,12 +79,13 @@ export class ClientRecord {
     } catch {
       record = {};
     }
-    const { token, jwt, user, device, session, cursor, first = 0, next = 0 } = record;
+    const { token, jwt, user, device, session, cursor, first = 0, next = 0, servers } = record;
     this.#slots = { first: Number(first), next: Number(next) };
     const proof = typeof token === "string" ? { token } : typeof jwt === "string" ? { jwt } : null;
     if (typeof user === "string") {
       this.who = { ...proof, user, device: typeof device === "string" ? device : null };
     }
+    this.servers = Array.isArray(servers) ? servers : [];
     this.session = typeof session === "string" ? session : null;
     this.cursor = /** @type {Cursor | undefined} */ (cursor) ?? null;
   }

@@ -18,7 +18,7 @@ import { RoostError } from "./error.js";
  * @typedef {{
  *   env: Api.Platform,
  *   timing: Api.Timing,
- *   base: string,
+ *   addresses: import("./addresses.js").Addresses,
  *   backoffMs: (tries: number, retryAfterMs?: number) => number,
  *   assertOpen: () => void
  * }} SignInHost
@@ -119,13 +119,15 @@ export class SignIn {
    * @param {Json} body
    */
   async #post(path, body) {
-    const { env, timing, base } = this.#host;
+    const { env, timing, addresses } = this.#host;
+    const base = addresses.current;
     const request = { method: "POST", body, timeoutMs: timing.requestMs };
     try {
       return /** @type {Json} */ (await rest(env, base + path, request));
     } catch (error) {
       const { code } = /** @type {RoostError} */ (error);
-      throw code === "offline" ? await originRefusal(env, base) ?? error : error;
+      if (code !== "offline" || addresses.leave()) throw error;
+      throw await originRefusal(env, base) ?? error;
     }
   }
 }

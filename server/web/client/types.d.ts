@@ -42,6 +42,8 @@ export interface Host {
   welcomed(link: Link, welcome: Json): void;
   events(link: Link, events: readonly Json[]): void;
   settled(link: Link, op: Op, error: Api.RoostError | null, value: unknown): void;
+  /** The server goes away, and names others perhaps; `lost` follows. */
+  sentAway(link: Link, servers: unknown): void;
   lost(link: Link, error: Api.RoostError): void;
   cursor(): string | null;
 }

@@ -93,6 +93,7 @@ export class WsLink {
           return this.#end(refusal(told));
         }
         const code = reason === "revoked" || reason === "expired" ? "unauthorized" : String(reason);
+        if (reason === "shutdown") this.host.sentAway(this, frame["servers"]);
         return this.#end(refusal({ code, message: `The server said: ${reason}`, retryAfterMs }));
       }
     }

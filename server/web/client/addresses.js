@@ -1,0 +1,94 @@
+// @ts-check
+/**
+ * The addresses of the servers that a client can use: the one that the application gave, and those
+ * that welcomes name. They come from a server, so that they are checked: an address never leads from
+ * https to http, and never away from the origin of a page that the server itself has served.
+ */
+
+/**
+ * @import * as Api from "../client.d.ts"
+ * @import { ClientRecord } from "./record.js"
+ */
+
+/** Addresses besides the given one that are kept; a cell names no more. */
+const KNOWN_MAX = 16;
+const ADDRESS_CHARS_MAX = 512;
+
+/** See the head of this file. */
+export class Addresses {
+  #given;
+  #env;
+  #record;
+  /** @type {readonly string[]} */
+  #known = [];
+  #current;
+
+  /**
+   * @param {string} given
+   * @param {Pick<Api.Platform, "random" | "origin">} env
+   * @param {Pick<ClientRecord, "servers">} record where they are remembered for the next run
+   */
+  constructor(given, env, record) {
+    this.#given = given;
+    this.#record = record;
+    this.#env = env;
+    this.#current = given;
+  }
+
+  /** The address to use now, without a slash at its end. */
+  get current() {
+    return this.#current;
+  }
+
+  /** The address that the application gave. */
+  get given() {
+    return this.#given;
+  }
+
+  /** Takes the list of a welcome or of a storage, in place of the one before. @param {unknown} list */
+  take(list) {
+    if (!Array.isArray(list)) return;
+    const checked = list.slice(0, KNOWN_MAX).map((text) => this.#check(text));
+    const known = [...new Set(checked)].filter((address) => address !== null);
+    // The clients of a server that ends do not all turn to the same one.
+    for (let i = known.length - 1; i > 0; i--) {
+      const j = Math.min(i, Math.floor(this.#env.random() * (i + 1)));
+      const [a, b] = [known[i], known[j]];
+      known[i] = /** @type {string} */ (b);
+      known[j] = /** @type {string} */ (a);
+    }
+    this.#known = this.#record.servers = known;
+  }
+
+  /** The server goes away, and may have named others. @param {unknown} list */
+  sentAway(list) {
+    this.take(list);
+    this.leave();
+  }
+
+  /** The address does not serve: uses the next one from now on. Returns whether one exists. */
+  leave() {
+    const all = [...new Set([this.#given, ...this.#known])];
+    const next = all[(all.indexOf(this.#current) + 1) % all.length];
+    const other = next !== undefined && next !== this.#current;
+    if (other) this.#current = next;
+    return other;
+  }
+
+  /**
+   * @param {unknown} text
+   * @returns {string | null}
+   */
+  #check(text) {
+    if (typeof text !== "string" || text.length > ADDRESS_CHARS_MAX || !URL.canParse(text)) {
+      return null;
+    }
+    const given = new URL(this.#given);
+    const { protocol, origin, pathname, username, password, search, hash } = new URL(text);
+    if (protocol !== "https:" && (protocol !== "http:" || given.protocol !== "http:")) return null;
+    if (`${username}${password}${search}${hash}` !== "") return null;
+    // Its content security policy lets such a page connect to its own origin only.
+    if (this.#env.origin === given.origin && origin !== given.origin) return null;
+    return origin + pathname.replace(/\/$/, "");
+  }
+}

@@ -1,0 +1,86 @@
+/** Which servers the client library connects to. */
+import { deepEqual, equal } from "node:assert/strict";
+import { Addresses } from "../../server/web/client/addresses.js";
+import { ClientFixture } from "./client_fixture.ts";
+
+const A = "http://a.test";
+const B = "http://b.test";
+
+/** Lets the client wait until it makes another socket; returns its address. */
+async function nextUrl(fixture: ClientFixture): Promise<string> {
+  const count = fixture.sockets.length;
+  while (fixture.sockets.length === count && fixture.due.length > 0) {
+    await fixture.pass(fixture.due[0]!);
+  }
+  return fixture.socket.url;
+}
+
+function addresses(given: string, origin: string | null = null): Addresses {
+  return new Addresses(given, { random: () => 0.99, origin }, { servers: [] });
+}
+
+/** All that it goes through, beginning with the next one. */
+function round(of: Addresses): readonly string[] {
+  const seen: string[] = [];
+  while (of.leave() && !seen.includes(of.current)) seen.push(of.current);
+  return seen;
+}
+
+Deno.test("11: a client whose server dies connects to another one that the welcome named", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A, B] });
+  await signedIn;
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws", "its own first: it may be back");
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  fixture.socket.welcome({ resumed: true, mode: "resume", snapshot: undefined });
+  equal(client.state.status, "online");
+  client.close();
+});
+
+Deno.test("11: a client that is sent away connects to another server, after a restart as well", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A, B] });
+  await signedIn;
+  fixture.socket.says({ t: "goaway", reason: "shutdown", retryAfterMs: 100, servers: [B] });
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  fixture.socket.welcome({ resumed: true, mode: "resume", snapshot: undefined, servers: [B] });
+  client.close();
+  const again = fixture.client({ url: A });
+  again.signIn().catch(() => {});
+  await fixture.settle();
+  equal(fixture.socket.url, "ws://a.test/v1/ws");
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  again.close();
+});
+
+Deno.test("11: addresses are checked: no downgrade, no other scheme, no credentials, a bound", () => {
+  const secure = addresses("https://a.test");
+  secure.take(["http://b.test", "ftp://b.test", "javascript:1", "https://u:p@b.test", 7, null]);
+  deepEqual(round(secure), []);
+  secure.take("https://b.test");
+  deepEqual(round(secure), []);
+  secure.take(["https://b.test/roost/", "https://b.test/roost", "https://c.test"]);
+  deepEqual(round(secure), ["https://b.test/roost", "https://c.test", "https://a.test"]);
+  const many = addresses(A);
+  many.take(Array.from({ length: 100 }, (_, i) => `http://n${i}.test`));
+  equal(round(many).length, 17);
+  deepEqual(round(addresses(A)), []);
+});
+
+Deno.test("11: a page that the server itself serves stays at its origin", () => {
+  const page = addresses("https://a.test", "https://a.test");
+  page.take(["https://b.test"]);
+  deepEqual(round(page), []);
+  const elsewhere = addresses("https://a.test", "https://app.test");
+  elsewhere.take(["https://b.test"]);
+  deepEqual(round(elsewhere), ["https://b.test", "https://a.test"]);
+});

@@ -1,0 +1,31 @@
+/** The public addresses of a cell. */
+import { deepEqual, equal } from "node:assert/strict";
+import { CellServers } from "../../server/v1/servers.ts";
+import { goawayFrame } from "../../server/v1/encode.ts";
+
+type View = ReturnType<ConstructorParameters<typeof CellServers>[0]>[number];
+
+Deno.test("11: clients are named the addresses of live nodes, and of the others when sent away", () => {
+  let nowMs = 0;
+  let nodes: View[] = [
+    { state: "this", publicUrl: "https://a.test" },
+    { state: "linked", publicUrl: "https://b.test" },
+    { state: "dead", publicUrl: "https://c.test" },
+    { state: "unlinked", publicUrl: "" },
+  ];
+  const servers = new CellServers(() => nodes, { monoMs: () => nowMs });
+  deepEqual(servers.all(), ["https://a.test", "https://b.test"]);
+  deepEqual(servers.others(), ["https://b.test"]);
+  nodes = [];
+  deepEqual(servers.others(), ["https://b.test"], "made once a second");
+  nowMs = 1000;
+  deepEqual(servers.all(), []);
+});
+
+Deno.test("11: a goaway names other servers only where the server itself goes away", () => {
+  const others = ["https://b.test"];
+  const frame = '{"t":"goaway","reason":"shutdown","retryAfterMs":9,"servers":["https://b.test"]}';
+  equal(goawayFrame("shutdown", 9, others), frame);
+  equal(goawayFrame("revoked", undefined, others), '{"t":"goaway","reason":"revoked"}');
+  equal(goawayFrame("shutdown", 9, []), '{"t":"goaway","reason":"shutdown","retryAfterMs":9}');
+});
