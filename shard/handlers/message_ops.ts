@@ -1,8 +1,9 @@
 /** Operations on messages, mailboxes and signals. */
-import type { AccountId, AccountName } from "../name/ids.ts";
+import type { AccountId } from "../name/ids.ts";
 import type { Handler, Outcome, Pending, Turn } from "./turn.ts";
 import type { Account } from "../account/account.ts";
 import type { Ops } from "../ops.ts";
+import { noteOwed } from "./receipts.ts";
 import { DrainMeter } from "../message/drain_meter.ts";
 import { fail, ok } from "../errors.ts";
 import { forgetFormer } from "./roster_ops.ts";
@@ -217,21 +218,6 @@ export const ackMailbox: Handler<"mailbox.ack"> = (turn, account, input) => {
   turn.scheduleReceipts(account, turn.limits.receiptDelayMs);
   return ok(null);
 };
-
-/**
- * Finds which of `peers`, and of those whose receipts were withheld, are owed a receipt after a
- * mark has moved: a receipt that a block withheld is sent at the first ack after the unblock.
- */
-function noteOwed(account: Account, peers: readonly AccountName[]): void {
-  const { runtime } = account;
-  const withheld = runtime.withheld ?? [];
-  runtime.withheld = null;
-  for (const peer of [...peers, ...withheld]) {
-    const c = account.conversations.get(peer);
-    if (c === undefined) continue;
-    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) runtime.owed.add(peer);
-  }
-}
 
 /** Reads only blocks that have messages of the conversation, each once, and a bounded number. */
 export const readHistory: Handler<"conversation.history"> = (_turn, account, input, pending) => {

@@ -1,5 +1,5 @@
 /** Receipts between two accounts: positions that only rise, and that no refused message is part of. */
-import type { AccountId } from "../name/ids.ts";
+import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Account } from "../account/account.ts";
 import { FewSet } from "../account/few.ts";
 import type { ReadonlyConversation } from "../mailbox/conversation.ts";
@@ -7,6 +7,21 @@ import type { ShardPacket } from "../message/packets.ts";
 import type { Turn } from "./turn.ts";
 import { NOT_ACCEPTED } from "./waiting_messages.ts";
 import { spreadOf } from "../retry.ts";
+
+/**
+ * Finds which of `peers`, and of those whose receipts a block withheld, are owed a receipt after a mark
+ * has moved or a block has ended.
+ */
+export function noteOwed(account: Account, peers: readonly AccountName[]): void {
+  const { runtime } = account;
+  const withheld = runtime.withheld ?? [];
+  runtime.withheld = null;
+  for (const peer of [...peers, ...withheld]) {
+    const c = account.conversations.get(peer);
+    if (c === undefined) continue;
+    if (c.deliveredIn > c.deliveredInTold || c.readIn > c.readInTold) runtime.owed.add(peer);
+  }
+}
 
 /** Sends the receipts that the account owes, again until they are acked. */
 export function sendReceipts(turn: Turn, account: Account): void {

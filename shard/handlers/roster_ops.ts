@@ -15,6 +15,7 @@ import { fail, ok } from "../errors.ts";
 import { announceRequests, announcesRequest } from "./request_events.ts";
 import { cannotBegin } from "./conversation_room.ts";
 import { headFull } from "./head_full.ts";
+import { noteOwed } from "./receipts.ts";
 import { lastSeenNow } from "./last_seen.ts";
 import { oweSubscription, requestNumber } from "./subscription_packets.ts";
 import { revokeWatcher } from "./account_ops.ts";
@@ -312,6 +313,9 @@ export const block: Handler<"roster.block"> = (turn, account, input) => {
     unwatchContact(turn, account, input.contact);
     return ok(null);
   }
+  // What the block withheld; a start sends it too.
+  noteOwed(account, [input.contact]);
+  turn.scheduleReceipts(account, turn.limits.receiptDelayMs);
   if (item === undefined || item.peerId === "") return ok(null);
   announceRequests(turn, account, [item]);
   if (seenByOwner(item)) watchContact(turn, account, item);

@@ -25,7 +25,7 @@ function ackAll(w: NodeFixture): void {
 const delivered = (w: NodeFixture, sender: string) =>
   w.mailbox(sender).flatMap((e) => e.kind === "receipt" ? [e.delivered] : []);
 
-Deno.test("9 B7: a receipt that a block withheld is sent at the first ack after the unblock", () => {
+Deno.test("9 B7: a receipt that a block withheld is sent after the unblock, as after a start", () => {
   const w = friends();
   w.send("ann", "bob", "a1");
   w.settle();
@@ -38,11 +38,7 @@ Deno.test("9 B7: a receipt that a block withheld is sent at the first ack after 
   deepEqual([delivered(w, "ann"), delivered(w, "carl")], [[], [1]]);
   block(w, "ann", false);
   w.settle(60_000);
-  deepEqual(delivered(w, "ann"), []);
-  w.send("carl", "bob", "c2");
-  w.settle();
-  ackAll(w);
-  deepEqual([delivered(w, "ann"), delivered(w, "carl")], [[1], [1, 2]]);
+  deepEqual([delivered(w, "ann"), delivered(w, "carl")], [[1], [1]]);
 });
 
 Deno.test("9 B7: a restart during the block does not lose the receipt that it withheld", () => {
