@@ -56,12 +56,12 @@ async function makeCopy(): Promise<string> {
 
 async function simulate(
   dir: string,
-  seeds: number,
   nodes: number,
+  what: readonly string[],
 ): Promise<{ code: number; text: string }> {
   const args = ["run", "-A", "--no-check", "--unstable-kv", "tests/sim/main.ts"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...args, "--nodes", String(nodes), "--seeds", String(seeds), "--fail-fast"],
+    args: [...args, "--nodes", String(nodes), ...what],
     cwd: dir,
     stdout: "piped",
     stderr: "piped",
@@ -84,19 +84,24 @@ async function tryMutant(dir: string, mutant: Mutant, seeds: number): Promise<Ou
   const path = `${dir}/${mutant.file}`;
   const original = await Deno.readTextFile(path);
   const began = performance.now();
+  const nodes = mutant.nodes ?? 1;
   await Deno.writeTextFile(path, mutate(original, mutant));
-  try {
-    const { code, text } = await simulate(dir, seeds, mutant.nodes ?? 1);
-    const seconds = (performance.now() - began) / 1000;
-    const found = /^seed (\d+) fails: (.*)$/m.exec(text);
-    const detail = found?.[2] === "bug"
-      ? /^seed \d+ fails: bug\n(.*)$/m.exec(text)?.[1] ?? "bug"
-      : found?.[2];
-    const by = found === null ? (code === 0 ? "" : "crash") : `seed ${found[1]}: ${detail}`;
-    return { mutant, caught: code !== 0, by, seconds };
-  } finally {
-    await Deno.writeTextFile(path, original);
+  const { code, text } = await simulate(dir, nodes, ["--seeds", String(seeds), "--fail-fast"])
+    .finally(() => Deno.writeTextFile(path, original));
+  const seconds = (performance.now() - began) / 1000;
+  const found = /^seed (\d+) fails: (.*)$/m.exec(text);
+  if (found === null) {
+    return { mutant, caught: code !== 0, by: code === 0 ? "" : "crash", seconds };
   }
+  const [, seed = "", check] = found;
+  // A seed that fails anyway has found nothing.
+  const { code: anyway } = await simulate(dir, nodes, ["--seed", seed]);
+  if (anyway !== 0) {
+    const by = `seed ${seed} fails without the mutant: correct that first`;
+    return { mutant, caught: false, by, seconds };
+  }
+  const detail = check === "bug" ? /^seed \d+ fails: bug\n(.*)$/m.exec(text)?.[1] ?? "bug" : check;
+  return { mutant, caught: true, by: `seed ${seed}: ${detail}`, seconds };
 }
 
 function print(text: string): void {
