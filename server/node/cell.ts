@@ -10,8 +10,12 @@ import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { ShardRow, ShardTable } from "../../shard/table/table.ts";
+import type { Moved } from "./giving.ts";
+import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";
+import type { Reshaping } from "./resharder.ts";
+import type { Result } from "../../shard/errors.ts";
 import type { Takeovers } from "./takeovers.ts";
+import { CellCalls } from "./cell_calls.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
 import { Consents } from "./consents.ts";
 import { Gossip, type GossipOfNode } from "./gossip.ts";
@@ -53,12 +57,16 @@ export interface CellHost {
   readonly takeovers: () => Takeovers;
   /** Whether a change of the shard table is under way. */
   reshaping(): boolean;
+  /** Whether this node is writing a shard table. */
+  writing(): boolean;
   /** Does an effect of a shard. */
   execute(shard: Shard, effect: Effect): void;
   /** Commits soon what is open. */
   hurry(): void;
   /** Ends a session of an edge that did not return. */
   detach(name: AccountName, session: SessionId): void;
+  /** Makes a change of shards that this node has, as another node asks. */
+  reshape(change: Reshape, done: (result: Result<Reshaping>) => void): void;
   /** The shard table has another version in the store. */
   tableChanged(table: ShardTable, version: number): void;
 }
@@ -66,6 +74,7 @@ export interface CellHost {
 /** See the head of this file. */
 export class Cell {
   readonly remote: Remote;
+  readonly calls: CellCalls;
   readonly #parts: () => NodeParts;
   readonly #links: PeerLinks;
   readonly #host: CellHost;
@@ -132,6 +141,15 @@ export class Cell {
       isGone: (node) => this.#gone.has(peerKey(node)),
       changed: () => this.look(),
     });
+    this.calls = new CellCalls({
+      timers: () => parts().ports.timers,
+      isLinked: (peer) => this.#linked.has(peer),
+      send: (peer, frame) => links.send(peer, frame),
+      perform: (call, done) => {
+        if (call.kind === "move") this.move(call.shard, call.to, done);
+        else host.reshape(call, done);
+      },
+    });
     this.remote = new Remote(parts, {
       links,
       isLinked: (peer) => this.#linked.has(peer),
@@ -179,6 +197,11 @@ export class Cell {
   edges(): readonly NodeId[] {
     const alive = this.#members.others.filter((member) => this.#isLive(member)).map(peerKey);
     return [...new Set([...this.#linked.keys(), ...this.#lost.keys(), ...alive])];
+  }
+
+  /** Moves a shard of this node to another one. */
+  move(shard: number, to: NodeRef, done: (result: Result<Moved>) => void): void {
+    this.#shares.move(shard, to, done);
   }
 
   // ---- start and stop
@@ -264,7 +287,7 @@ export class Cell {
       store.holders((error, holders) => {
         if (error !== null) return over(error);
         const stored = decodeTable(register.value);
-        if (stored.version > map.table.version) {
+        if (stored.version > map.table.version && !this.#host.writing()) {
           this.#host.tableChanged(withEpochs(stored, holders), register.version);
         }
         this.#shares.learn(holders);
@@ -369,18 +392,20 @@ export class Cell {
     log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
     this.#lost.add(peer.key);
     this.remote.unlinked(peer.key);
+    this.calls.unlinked(peer.key);
     if (!gone) return;
     this.#gone.add(peer.key);
     this.look();
   }
 
   #onFrame(from: Peer, frame: PeerFrame): void {
-    if (this.#stopped || this.remote.take(from, frame)) return;
+    if (this.#stopped || this.remote.take(from, frame) || this.calls.take(from, frame)) return;
     if (frame.kind === "owners") {
       this.#shares.told(frame.owners);
     } else if (frame.kind === "table") {
       if (frame.version > this.#parts().map.table.version) this.look();
-    } else if (frame.kind === "give") this.#shares.receive(frame.shard, frame.epoch);
+    } else if (frame.kind === "give") this.#shares.receive(from, frame);
+    else if (frame.kind === "taken") this.#shares.taken(frame);
     else if (frame.kind === "gossip") this.#gossip.take(from.key, frame.message);
     else if (frame.kind === "vouch") this.#vouching.asked(from, frame);
     else if (frame.kind === "vouched") this.#vouching.voted(from, frame.asked);

@@ -1,7 +1,9 @@
 /**
- * Shards that this node gives to another one, one after another: what comes for a shard is held until
- * nothing of it is under way; then its new owner gets it, and what was held follows.
+ * Shards that this node gives to other nodes, one after another: what comes for a shard is held until
+ * nothing of it is under way; then its new owner gets it, and what was held follows. Moves that
+ * were asked for come before those that the placement wants.
  */
+import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
 import type { PeerFrame } from "./peers.ts";
@@ -12,6 +14,33 @@ import { withEpochs } from "../../shard/table/table.ts";
 
 /** How long a node that was given a shard has to claim it (ms). */
 const GIVEN_MS = 2000;
+/** How long a shard may take to quiesce before the move is given up (ms). */
+const REST_MAX_MS = 1000;
+/** Moves that may wait at one node. */
+const WANTED_MAX = 1024;
+/** When a move that was given up may be asked for again (ms). */
+const AGAIN_MS = 250;
+
+/** How a shard was moved. */
+export interface Moved {
+  /** How long it did not serve (ms). */
+  readonly pauseMs: number;
+}
+
+type Done = (result: Result<Moved>) => void;
+
+interface Move {
+  readonly shard: number;
+  readonly to: NodeRef;
+  readonly done: Done;
+}
+
+interface Given {
+  readonly epoch: number;
+  readonly untilMs: number;
+  readonly to: NodeRef;
+  readonly done: Done;
+}
 
 /** What it needs of its cell. */
 export interface GivingHost {
@@ -29,55 +58,129 @@ export interface GivingHost {
 export class Giving {
   readonly #parts: () => NodeParts;
   readonly #host: GivingHost;
-  #now: { readonly shard: Shard; readonly to: NodeRef } | null = null;
-  /** Shards that were given away, and until when they are to be claimed. */
-  readonly #given = new Map<number, number>();
+  #now: (Omit<Move, "shard"> & { readonly shard: Shard; readonly sinceMs: number }) | null = null;
+  #wanted: Move[] = [];
+  /** Shards that were given away and are still to be claimed. */
+  readonly #given = new Map<number, Given>();
 
   constructor(parts: () => NodeParts, host: GivingHost) {
     this.#parts = parts;
     this.#host = host;
   }
 
-  /** Whether a shard was given away and may still be claimed. */
-  isGiven(shard: number): boolean {
-    return (this.#given.get(shard) ?? 0) > this.#parts().ports.clock.monoMs();
+  get #nowMs(): number {
+    return this.#parts().ports.clock.monoMs();
   }
 
-  /** Another node has claimed the shard. */
-  claimed(shard: number): void {
+  /** Whether a shard was given away and may still be claimed. */
+  isGiven(shard: number): boolean {
+    return (this.#given.get(shard)?.untilMs ?? 0) > this.#nowMs;
+  }
+
+  /** The new owner of a shard that was given at this epoch serves it. */
+  taken(shard: number, epoch: number, pauseMs: number): void {
+    const given = this.#given.get(shard);
+    if (given?.epoch !== epoch) return;
     this.#given.delete(shard);
+    this.#parts().ports.log.info("shard moved", { shard, to: given.to.id, pauseMs });
+    given.done(ok({ pauseMs }));
+  }
+
+  /** The node that was given the shard cannot take it: this one takes it back. */
+  refused(shard: number, epoch: number): void {
+    if (this.#given.get(shard)?.epoch === epoch) this.#fail(shard, "its new owner cannot take it");
+  }
+
+  /** Forgets the given shards that nobody has claimed in time. */
+  expire(): void {
+    for (const [shard, { untilMs }] of this.#given) {
+      if (untilMs <= this.#nowMs) this.#fail(shard, "its new owner has not said that it serves it");
+    }
+  }
+
+  #fail(shard: number, why: string): void {
+    const { done } = this.#given.get(shard)!;
+    this.#given.delete(shard);
+    done(fail("unavailable", `Shard ${shard} is not moved: ${why}`, AGAIN_MS));
+  }
+
+  /**
+   * Moves a shard of this node, after those that were asked for before. Refused as `conflict` where
+   * this node does not have it, `unavailable` where it cannot be moved now.
+   */
+  move(id: number, to: NodeRef, done: Done): void {
+    if (this.#wanted.length >= WANTED_MAX) {
+      return done(fail("busy", "Too many shards are being moved", AGAIN_MS));
+    }
+    this.#wanted.push({ shard: id, to, done });
+    this.#pump();
   }
 
   /** Begins to give away the first shard that another node should have, unless one is on its way. */
   next(placed: ReadonlyMap<number, NodeRef>): void {
-    const { dispatch, map, ownership } = this.#parts();
-    if (this.#now !== null || !map.ready) return;
+    const { map, ownership } = this.#parts();
+    if (this.#now !== null || this.#given.size > 0 || !map.ready) return;
     const shard = map.shards.find((shard) => {
       const to = placed.get(shard.id)!;
       if (sameNode(to, ownership.self) || !this.#host.isLinked(peerKey(to))) return false;
       return this.#host.mayGive(shard);
     });
-    if (shard === undefined) return;
-    this.#now = { shard, to: placed.get(shard.id)! };
+    if (shard !== undefined) {
+      this.#begin(shard, { shard: shard.id, to: placed.get(shard.id)!, done: () => {} });
+    }
+  }
+
+  /** Begins with the next move that was asked for. */
+  #pump(): void {
+    const { map, ownership } = this.#parts();
+    while (this.#now === null) {
+      const move = this.#wanted.shift();
+      if (move === undefined) return;
+      const shard = map.byId(move.shard);
+      const cannot = (why: string) =>
+        move.done(fail("unavailable", `Cannot move shard ${move.shard} now: ${why}`, AGAIN_MS));
+      if (shard === undefined) {
+        move.done(fail("conflict", `Shard ${move.shard} is not at this node`));
+      } else if (sameNode(move.to, ownership.self)) move.done(ok({ pauseMs: 0 }));
+      else if (!this.#host.isLinked(peerKey(move.to))) cannot(`there is no link to ${move.to.id}`);
+      else if (!this.#host.mayGive(shard)) cannot("it is being changed");
+      else this.#begin(shard, move);
+    }
+  }
+
+  #begin(shard: Shard, { to, done }: Move): void {
+    const { dispatch, ports: { timers } } = this.#parts();
+    const now = { shard, to, done, sinceMs: this.#nowMs };
+    this.#now = now;
     dispatch.hold([shard]);
+    timers.after(REST_MAX_MS, () => {
+      if (this.#now === now) this.#giveUp("it did not quiesce");
+    });
     this.#host.hurry();
     this.turnEnded();
+  }
+
+  #giveUp(why: string): void {
+    const { shard, done } = this.#now!;
+    this.#now = null;
+    this.#parts().dispatch.release([shard]);
+    done(fail("unavailable", `Shard ${shard.id} is not moved: ${why}`, AGAIN_MS));
+    this.#pump();
   }
 
   /** After a turn: goes on when nothing of the shard is under way. */
   turnEnded(): void {
     if (this.#now === null) return;
-    const { shard, to } = this.#now;
-    const { dispatch, map, ports: { clock, log } } = this.#parts();
-    if (shard.ended || !this.#host.isLinked(peerKey(to))) {
-      this.#now = null;
-      return dispatch.release([shard]);
-    }
+    const { shard, to, done, sinceMs } = this.#now;
+    const { dispatch, map, ports: { log } } = this.#parts();
+    if (shard.ended) return this.#giveUp("it has ended");
+    if (!this.#host.isLinked(peerKey(to))) return this.#giveUp(`there is no link to ${to.id}`);
     if (!shard.quiescent) return;
     this.#now = null;
     const { id, row: { epoch } } = shard;
-    this.#given.set(id, clock.monoMs() + GIVEN_MS);
-    this.#host.send(peerKey(to), { kind: "give", shard: id, epoch });
+    this.#given.set(id, { epoch, untilMs: this.#nowMs + GIVEN_MS, to, done });
+    const heldMs = this.#nowMs - sinceMs;
+    this.#host.send(peerKey(to), { kind: "give", shard: id, epoch, heldMs });
     map.table = withEpochs(map.table, [{ shard: id, epoch, owner: to }]);
     log.info("shard given away", { shard: id, to: to.id });
     // What is held goes to the new owner behind the frame that makes it one.
@@ -85,5 +188,6 @@ export class Giving {
     map.remove(shard);
     dispatch.release([shard]);
     this.#host.drop(shard);
+    this.#pump();
   }
 }

@@ -113,8 +113,10 @@ export class Node implements EdgeRouter {
     return new Cell(parts, members, links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,
+      writing: () => this.#resharder.writing,
       execute,
       hurry: () => this.committer.hurry(),
+      reshape: (change, done) => this.reshape(change, done),
       detach: (name, session) => this.request(name, "session.detach", { session }, () => {}),
       tableChanged: (table, version) => {
         this.#resharder.registerVersion = version;

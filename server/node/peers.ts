@@ -76,8 +76,28 @@ export type PeerFrame =
   | { readonly kind: "owners"; readonly owners: readonly Holder[] }
   /** A hint: the shard table has this version in the store. */
   | { readonly kind: "table"; readonly version: number }
-  /** The sender gives up a shard, which the recipient may claim at this epoch. */
-  | { readonly kind: "give"; readonly shard: number; readonly epoch: number }
+  /** The sender gives up a shard, which it has held up so long, and the recipient may claim. */
+  | {
+    readonly kind: "give";
+    readonly shard: number;
+    readonly epoch: number;
+    readonly heldMs: number;
+  }
+  /**
+   * A shard that was given at this epoch: its new owner serves it, and it was held up so long; null:
+   * the sender does not take it.
+   */
+  | {
+    readonly kind: "taken";
+    readonly shard: number;
+    readonly epoch: number;
+    readonly pauseMs: number | null;
+  }
+  /** Something that the recipient is asked to do, and the reply. */
+  | { readonly kind: "call"; readonly asked: AskedId; readonly call: CellCall }
+  | { readonly kind: "called"; readonly asked: AskedId; readonly result: Result<unknown> }
+  /** A hint: the register `cluster` has changed. */
+  | { readonly kind: "cluster" }
   /** Signs of life, and what nodes say of each other: hints. */
   | { readonly kind: "gossip"; readonly message: GossipMessage }
   /** The sender has no lease, and asks for a vote: may it serve the shards that it owns? */
@@ -93,6 +113,13 @@ export type PeerFrame =
     readonly beat: number;
     readonly waitMs: number;
   };
+
+/** What one node asks another one to do. */
+export type CellCall =
+  /** To give a shard that it has to another node. Returns a `Moved`. */
+  | { readonly kind: "move"; readonly shard: number; readonly to: NodeRef }
+  /** To make a change of shards that it has. Returns a `Reshaping`. */
+  | { readonly kind: "reshape"; readonly of: readonly number[]; readonly at: readonly number[] };
 
 /** A node that is linked with this one. */
 export interface Peer extends NodeRef {

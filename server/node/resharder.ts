@@ -7,17 +7,20 @@
  */
 import type { Committer } from "./committer.ts";
 import type { NodeParts } from "./parts.ts";
-import type { Claim, Opening, Owned, StoreError } from "./ports.ts";
-import { sameBytes } from "./cell_value.ts";
+import type { Claim, Opening, Owned, StoreError, TableChange } from "./ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Shard } from "../../shard/step/shard.ts";
+import { sameBytes } from "./cell_value.ts";
+import { sameNode } from "../../shard/table/placement.ts";
 import { TABLE_REGISTER } from "./ports.ts";
 import {
+  decodeTable,
   encodeTable,
   type Reshape,
   reshaped,
   reshapeFault,
   type ShardTable,
+  withEpochs,
   withoutLogs,
 } from "../../shard/table/table.ts";
 
@@ -47,6 +50,9 @@ export interface Reshaped extends Reshaping {
 
 /** Changes that are remembered. */
 const RESHAPED_MAX = 12;
+
+/** Takes the table that is the stored one by then; null where the change was not made. */
+type Written = (table: ShardTable | null, sure: boolean) => void;
 
 interface Change {
   readonly reshape: Reshape;
@@ -80,6 +86,11 @@ export class Resharder {
   /** Whether a change is under way. */
   get busy(): boolean {
     return this.#change !== null;
+  }
+
+  /** Whether a table is being written: it is not known which one the store has. */
+  get writing(): boolean {
+    return this.#cleaning || this.#change?.writing === true;
   }
 
   /**
@@ -122,9 +133,13 @@ export class Resharder {
     const change = this.#change;
     if (change === null || change.writing) return;
     if (!change.shards.every((s) => s.quiescent)) return;
+    // Another change of the table has been learned of meanwhile.
+    if (reshapeFault(this.#parts.map.table, change.reshape) !== null) {
+      return this.#giveUp("They are not what they were");
+    }
     change.writing = true;
     const lastLsn = new Map(change.shards.map((s) => [s.id, s.lastLsn]));
-    const { dispatch, map, ownership, ports } = this.#parts;
+    const { cell, dispatch, map, ownership, ports } = this.#parts;
     const table = reshaped(map.table, change.reshape, lastLsn);
     const seal = change.shards.map(({ id, row, lastLsn }) => ({
       shard: id,
@@ -139,9 +154,9 @@ export class Resharder {
       owner: ownership.self,
     }));
     this.#write(table, seal, open, (written, sure) => {
-      if (written) this.#adopt(table, change.shards);
-      if (!sure) this.#doubt(written ? open : seal);
-      if (!written) return this.#giveUp("The store did not take the new table");
+      if (written !== null) this.#adopt(written, change.shards);
+      if (!sure) this.#doubt(written !== null ? open : seal);
+      if (written === null) return this.#giveUp("The store did not take the new table");
       this.#change = null;
       const { clock, log } = ports;
       const pauseMs = clock.monoMs() - change.sinceMs;
@@ -153,6 +168,7 @@ export class Resharder {
       const made = { of, shards, pauseMs, at: clock.wallMs() };
       this.reshaped = [...this.reshaped.slice(1 - RESHAPED_MAX), made];
       change.done(ok({ pauseMs, shards }));
+      cell?.look();
     });
   }
 
@@ -167,78 +183,122 @@ export class Resharder {
     this.#change = null;
     this.#parts.dispatch.release(change.shards);
     change.done(fail("busy", `${why}: the shards are as they were`, REFUSED_MS));
+    // Another node may have changed the table.
+    this.#parts.cell?.look();
   }
 
   /**
-   * Calls back with whether the table is the stored one. `sure`: the store said so; else it was
-   * read, and the claims to the shards of the change are void.
+   * Calls back with the table where it is the stored one, else null. `sure`: the store said so; else
+   * it was read, and the claims to the shards of the change are void.
    */
-  #write(
-    table: ShardTable,
-    seal: readonly Owned[],
-    open: readonly Opening[],
-    done: (written: boolean, sure: boolean) => void,
-  ): void {
-    const { store, timers, log, random, retries } = this.#parts.ports;
+  #write(table: ShardTable, seal: readonly Owned[], open: readonly Opening[], done: Written): void {
+    const { store, log } = this.#parts.ports;
     const version = this.registerVersion;
     const change = { version, table: encodeTable(table), seal, open };
-    const look = (tries: number): void =>
-      store.register(TABLE_REGISTER, (error, register) => {
-        if (error !== null) {
-          const waitMs = retries.againMs("load", tries, random.number());
-          return void timers.after(waitMs, () => look(tries + 1));
-        }
-        // Another node may have made that version.
-        const written = register?.version === version + 1 &&
-          sameBytes(register.value, change.table);
-        if (written) this.registerVersion = version + 1;
-        done(written, false);
-      });
     store.reshape(change, (error: StoreError | null, made) => {
       if (error !== null) {
         log.error("shard table not written", { kind: error.kind, error: error.message });
       }
-      if (error?.kind === "unknown") return look(1);
+      if (error?.kind === "unknown") return this.#decide(change, 1, done);
       if (made) this.registerVersion = version + 1;
-      done(made, true);
+      done(made ? table : null, true);
     });
   }
 
-  /** Deletes logs that nobody needs any more; to be called now and then. */
+  /**
+   * After an unknown outcome. Another node may have changed the table as well, before or after:
+   * the change was made where its shards are this node's.
+   */
+  #decide(change: TableChange, tries: number, done: Written): void {
+    const { ownership, ports: { store, timers, random, retries } } = this.#parts;
+    const again = () => {
+      const waitMs = retries.againMs("load", tries, random.number());
+      timers.after(waitMs, () => this.#decide(change, tries + 1, done));
+    };
+    store.register(TABLE_REGISTER, (error, register) => {
+      if (error !== null) return again();
+      store.holders((error, holders) => {
+        if (error !== null) return again();
+        const { version, open: [first] } = change;
+        if (register === null || register.version === version) return done(null, false);
+        const holder = holders.find(({ shard }) => shard === first?.shard);
+        const made = first === undefined
+          ? sameBytes(register.value, change.table)
+          : holder !== undefined && sameNode(holder.owner, ownership.self);
+        if (!made) return done(null, false);
+        this.registerVersion = register.version;
+        done(withEpochs(decodeTable(register.value), holders), false);
+      });
+    });
+  }
+
+  /**
+   * Deletes logs that nobody needs any more; to be called now and then. A log that shards of several
+   * nodes have inherited is deleted by the last of them that does without it.
+   */
   clean(): void {
-    const { map, ports } = this.#parts;
+    const { map } = this.#parts;
     if (this.#change !== null || this.#cleaning) return;
+    const { needed, elsewhere, known } = this.#inherited();
+    const free = [...known].filter((each) => !needed.has(each));
+    const log = free.find((each) => !elsewhere.has(each));
+    if (log !== undefined) return this.#delete(log);
+    if (free.length === 0) return;
+    const own = new Set(map.shards.map(({ id }) => id));
+    this.#cleaning = true;
+    this.#forget(withoutLogs(map.table, new Set(free), own));
+  }
+
+  /** The logs that shards of this node inherit, and which of them they or others need. */
+  #inherited(): Record<"needed" | "elsewhere" | "known", ReadonlySet<number>> {
+    const { map } = this.#parts;
     const needed = new Set<number>();
+    const elsewhere = new Set<number>();
     const known = new Set<number>();
     for (const row of map.table.shards) {
+      const shard = map.byId(row.id);
       for (const { log, upTo } of row.inherits) {
-        known.add(log);
-        const shard = map.byId(row.id);
-        if (shard === undefined || !shard.writable || !shard.includes(upTo)) needed.add(log);
+        (shard === undefined ? elsewhere : known).add(log);
+        if (shard === undefined) continue;
+        if (!shard.writable || !shard.includes(upTo)) needed.add(log);
       }
     }
-    const [log] = [...known].filter((each) => !needed.has(each));
-    if (log === undefined) return;
+    return { needed, elsewhere, known };
+  }
+
+  /** Deletes the records of a log, then takes it out of the table. */
+  #delete(log: number): void {
+    const { map, ports } = this.#parts;
     this.#cleaning = true;
-    const over = () => this.#cleaning = false;
     const page = () =>
       ports.store.readLog(log, 0, DELETE_BYTES, (error, { records }) => {
-        if (error !== null) return over();
+        if (error !== null) return this.#cleaned();
         const first = records[0];
-        if (first === undefined) return this.#forget(log, over);
+        if (first === undefined) {
+          return this.#forget(withoutLogs(map.table, new Set([log])));
+        }
         const below = Math.min(records.at(-1)!.lsn + 1, first.lsn + DELETE_ROWS);
         const cuts = [{ log, from: first.lsn, below }];
-        ports.store.checkpoint([], [], cuts, (failed) => failed === null ? page() : over());
+        ports.store.checkpoint(
+          [],
+          [],
+          cuts,
+          (failed) => failed === null ? page() : this.#cleaned(),
+        );
       });
     page();
   }
 
-  /** Takes an empty log out of the table. */
-  #forget(log: number, over: () => void): void {
-    const table = withoutLogs(this.#parts.map.table, new Set([log]));
+  #cleaned(): void {
+    this.#cleaning = false;
+  }
+
+  /** Writes the table without references to logs. */
+  #forget(table: ShardTable): void {
     this.#write(table, [], [], (written) => {
-      over();
-      if (written) this.#adopt(table, []);
+      this.#cleaned();
+      if (written !== null) this.#adopt(written, []);
+      this.#parts.cell?.look();
     });
   }
 }

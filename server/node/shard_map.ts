@@ -121,9 +121,11 @@ export class ShardMap {
     mine: (row: ShardRow) => boolean,
   ): readonly { shard: Shard; error: unknown }[] {
     for (const shard of ended) shard.ended = true;
-    this.table = table;
+    // Owners that were learned of while the table was written.
+    const known = this.table.shards.map(({ id, epoch, owner }) => ({ shard: id, epoch, owner }));
+    this.table = withEpochs(table, known);
     const failed: { shard: Shard; error: unknown }[] = [];
-    this.#set(table.shards.flatMap((row) => {
+    this.#set(this.table.shards.flatMap((row) => {
       const kept = this.#byId.get(row.id);
       if (kept !== undefined) {
         kept.row = row;

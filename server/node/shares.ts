@@ -6,11 +6,12 @@ import type { Holder, StoreError } from "./ports.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { MemberRow } from "./members.ts";
 import type { NodeParts } from "./parts.ts";
-import type { PeerFrame } from "./peers.ts";
+import type { Peer, PeerFrame } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
+import type { Result } from "../../shard/errors.ts";
 import type { Takeovers } from "./takeovers.ts";
-import { Giving } from "./giving.ts";
+import { Giving, type Moved } from "./giving.ts";
 import { peerKey } from "./peers.ts";
 import { placement, sameNode } from "../../shard/table/placement.ts";
 import { withEpochs } from "../../shard/table/table.ts";
@@ -53,6 +54,14 @@ interface Unconfirmed {
   readonly beat: number | null;
 }
 
+type GiveFrame = PeerFrame & { readonly kind: "give" };
+
+interface Received {
+  readonly from: NodeId;
+  readonly give: GiveFrame;
+  readonly sinceMs: number;
+}
+
 /** See the head of this file. */
 export class Shares {
   readonly #parts: () => NodeParts;
@@ -61,6 +70,8 @@ export class Shares {
   readonly #claiming = new Set<number>();
   /** Shards that this node owns but does not serve: their former owners may still live. */
   readonly #unconfirmed = new Map<Shard, Unconfirmed>();
+  /** Shards that other nodes have given to this one and that do not serve yet. */
+  readonly #received = new Map<Shard, Received>();
   #liveKeys = "";
   #stableSinceMs = 0;
   #stopped = false;
@@ -93,9 +104,22 @@ export class Shares {
     this.#stopped = true;
   }
 
-  /** After a turn: goes on giving a shard away. */
+  /** After a turn: goes on giving a shard away, and says which given ones serve. */
   turnEnded(): void {
     this.#giving.turnEnded();
+    if (this.#received.size === 0) return;
+    const { clock } = this.#parts().ports;
+    for (const [shard, { from, give: { epoch, heldMs }, sinceMs }] of this.#received) {
+      if (!shard.ended && !shard.ready) continue;
+      this.#received.delete(shard);
+      const pauseMs = shard.ended ? null : heldMs + clock.monoMs() - sinceMs;
+      this.#host.send(from, { kind: "taken", shard: shard.id, epoch, pauseMs });
+    }
+  }
+
+  /** Moves a shard of this node to another one; see `Giving.move`. */
+  move(shard: number, to: NodeRef, done: (result: Result<Moved>) => void): void {
+    this.#giving.move(shard, to, done);
   }
 
   // ---- what others have
@@ -105,7 +129,6 @@ export class Shares {
     const { map, ownership } = this.#parts();
     map.table = withEpochs(map.table, holders);
     for (const row of map.table.shards) {
-      if (!sameNode(row.owner, ownership.self)) this.#giving.claimed(row.id);
       const shard = map.byId(row.id);
       if (shard === undefined || this.#claiming.has(row.id)) continue;
       if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard, false);
@@ -145,6 +168,7 @@ export class Shares {
     if (!this.#host.leased || this.#stopped) return done(null);
     const { map, ownership: { self }, ports: { clock } } = this.#parts();
     const nowMs = clock.monoMs();
+    this.#giving.expire();
     const live = this.#host.live();
     const keys = live.map(peerKey).sort().join(" ");
     if (keys !== this.#liveKeys) {
@@ -243,12 +267,31 @@ export class Shares {
     }
   }
 
+  // ---- what other nodes give
+
   /** Another node gives this one a shard. */
-  receive(shard: number, epoch: number): void {
+  receive(from: Peer, give: GiveFrame): void {
+    const received = { from: from.key, give, sinceMs: this.#parts().ports.clock.monoMs() };
+    if (this.#take(received)) return;
+    const { shard, epoch } = give;
+    this.#host.send(from.key, { kind: "taken", shard, epoch, pauseMs: null });
+  }
+
+  #take(received: Received): boolean {
     const { map } = this.#parts();
+    const { shard, epoch } = received.give;
     const row = map.table.shards.find(({ id }) => id === shard);
-    if (row === undefined || map.byId(shard) !== undefined || !this.#host.leased) return;
+    if (row === undefined || map.byId(shard) !== undefined || !this.#host.leased) return false;
     // Its former owner has dropped it.
     this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch), owner: null }], () => {});
+    this.#received.set(map.byId(shard)!, received);
+    return true;
+  }
+
+  /** The new owner of a shard that this node has given away serves it, or does not take it. */
+  taken({ shard, epoch, pauseMs }: PeerFrame & { readonly kind: "taken" }): void {
+    if (pauseMs === null) this.#giving.refused(shard, epoch);
+    else this.#giving.taken(shard, epoch, pauseMs);
+    this.place(() => {});
   }
 }

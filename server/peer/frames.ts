@@ -29,7 +29,7 @@ import type { DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
 import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
 import type { GossipHints, GossipMessage } from "../gossip/message.ts";
-import type { PeerFrame } from "../node/peers.ts";
+import type { CellCall, PeerFrame } from "../node/peers.ts";
 import type { Result } from "../../shard/errors.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import { value } from "./value.ts";
@@ -181,6 +181,13 @@ const GOSSIP = struct({
 const op = branded<OpName>();
 const of = { shard: uint, epoch: uint };
 
+/** A duration, to a microsecond. */
+const ms: Schema<number> = mapped(
+  uint,
+  (micros) => micros / 1000,
+  (ms) => Math.max(0, Math.round(ms * 1000)),
+);
+
 const FRAME = union("frame", {
   request: variant(1, {
     asked: uint,
@@ -212,16 +219,20 @@ const FRAME = union("frame", {
     owners: list(struct({ shard: uint, epoch: uint, owner: optional("owner", nodeRef) })),
   }),
   table: variant(11, { version: uint }),
-  give: variant(12, of),
+  give: variant(12, { ...of, heldMs: ms }),
   gossip: variant(13, { message: GOSSIP }),
   vouch: variant(14, { asked: uint, claims: list(struct(of)) }),
   vouched: variant(15, { asked: uint }),
   consent: variant(16, { of: nodeRef, beat: uint }),
   consented: variant(17, { of: nodeRef, beat: uint, waitMs: uint }),
+  taken: variant(18, { ...of, pauseMs: optional("pause", ms) }),
+  call: variant(19, { asked: uint, call: value<CellCall>() }),
+  called: variant(20, { asked: uint, result: value<Result<unknown>>() }),
+  cluster: variant(21, {}),
 }) satisfies Schema<PeerFrame>;
 
 /** The highest number of a kind that this program knows. */
-const KIND_MAX = 17;
+const KIND_MAX = 21;
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {

@@ -172,12 +172,16 @@ export function reshapeOf(table: ShardTable, { lo, hi, at }: PlannedStep): Resha
   return { of: of.map(({ id }) => id), at };
 }
 
-/** The table without logs of which nothing is needed any more. */
-export function withoutLogs(table: ShardTable, logs: ReadonlySet<number>): ShardTable {
-  const shards = table.shards.map((s) => ({
-    ...s,
-    inherits: s.inherits.filter(({ log }) => !logs.has(log)),
-  }));
+/** The table without logs of which nothing is needed any more, by any shard or by those `of`. */
+export function withoutLogs(
+  table: ShardTable,
+  logs: ReadonlySet<number>,
+  of: ReadonlySet<number> | null = null,
+): ShardTable {
+  const shards = table.shards.map((s) => {
+    if (of !== null && !of.has(s.id)) return s;
+    return { ...s, inherits: s.inherits.filter(({ log }) => !logs.has(log)) };
+  });
   return { ...table, version: table.version + 1, shards };
 }
 

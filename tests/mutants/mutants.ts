@@ -891,8 +891,8 @@ const PRESENCE: readonly Mutant[] = [
     "server/node/resharder.ts",
     [
       "delete logs that are still needed",
-      " || !shard.writable || !shard.includes(upTo)) needed",
-      " || !shard.writable) needed",
+      "if (!shard.writable || !shard.includes(upTo)) needed",
+      "if (!shard.writable) needed",
     ],
     [
       "lose what was buffered for shards that are replaced",
