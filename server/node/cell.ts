@@ -8,6 +8,7 @@ import type { Cancel, StoreError } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
+import { ALONE, type NodeView } from "./node_view.ts";
 import type { Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { Moved } from "./giving.ts";
@@ -18,7 +19,7 @@ import type { Takeovers } from "./takeovers.ts";
 import { CellCalls } from "./cell_calls.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
 import { Consents } from "./consents.ts";
-import { Gossip, type GossipOfNode } from "./gossip.ts";
+import { Gossip } from "./gossip.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
 import { peerKey } from "./peers.ts";
@@ -27,30 +28,6 @@ import { sameNode } from "../../shard/table/placement.ts";
 import { Shares } from "./shares.ts";
 import { TABLE_REGISTER } from "./ports.ts";
 import { Vouching } from "./vouching.ts";
-
-/** A node of a cell as another one sees it. */
-export interface NodeView extends NodeRef {
-  /** Where other nodes reach it; "" where nobody can. */
-  readonly address: string;
-  /** Where clients reach it; "" where it does not say. */
-  readonly publicUrl: string;
-  /** `linked`: there is a link; `unlinked`: it shows signs of life in the store; `dead`: none. */
-  readonly state: "this" | "linked" | "unlinked" | "dead";
-  readonly shards: readonly number[];
-  /** What gossip says of it; null for this node and where nothing is known. */
-  readonly gossip: GossipOfNode | null;
-  /** How much this node is behind: 0 (healthy) to 7; null for others. */
-  readonly healthScore: number | null;
-}
-
-/** What a node is without a cell, but for its id and shards. */
-export const ALONE: Omit<NodeView, "id" | "incarnation" | "shards"> = {
-  address: "",
-  publicUrl: "",
-  state: "this",
-  gossip: null,
-  healthScore: 0,
-};
 
 /** What the cell needs of its node. */
 export interface CellHost {
@@ -89,6 +66,8 @@ export class Cell {
   readonly #gossip: Gossip;
   #looking = false;
   #lookAgain = false;
+  /** Called after the next look that begins. */
+  #afterLook: (() => void)[] = [];
   /** The beat that is to renew the lease after the next look; null where none is. */
   #renewing: { readonly beganMs: number; readonly beat: number } | null = null;
   #next: Cancel | null = null;
@@ -106,7 +85,7 @@ export class Cell {
         return members.leased;
       },
       live: () => this.#live(),
-      isLive: (node) => this.#isLive(node),
+      isLive: (node) => this.isLive(node),
       mayTake: (node) => this.#consents.mayTake(node),
       rowOf: (node) => this.#gone.has(peerKey(node)) ? null : members.rowOf(node),
       readRows: (done) => members.read((error) => done(error)),
@@ -172,7 +151,7 @@ export class Cell {
     return this.#members.others.map(({ id, incarnation, address, publicUrl }) => {
       const key = peerKey({ id, incarnation });
       const linked = this.#linked.has(key);
-      const live = this.#isLive({ id, incarnation });
+      const live = this.isLive({ id, incarnation });
       const state = linked ? "linked" as const : live ? "unlinked" as const : "dead" as const;
       const gossip = this.#gossip.of(key);
       return { id, incarnation, address, publicUrl, state, gossip, healthScore: null };
@@ -195,7 +174,7 @@ export class Cell {
    * live and are still to be linked.
    */
   edges(): readonly NodeId[] {
-    const alive = this.#members.others.filter((member) => this.#isLive(member)).map(peerKey);
+    const alive = this.#members.others.filter((member) => this.isLive(member)).map(peerKey);
     return [...new Set([...this.#linked.keys(), ...this.#lost.keys(), ...alive])];
   }
 
@@ -272,9 +251,12 @@ export class Cell {
     if (this.#looking) return void (this.#lookAgain = true);
     this.#looking = true;
     const renewing = this.#renewing;
-    const { map, ports: { store } } = this.#parts();
+    const { control, map, ports: { store } } = this.#parts();
+    const after = this.#afterLook;
+    this.#afterLook = [];
     const over = (error: StoreError | null) => {
       this.#looking = false;
+      for (const looked of after) looked();
       if (this.#stopped) return;
       if (error === null) this.#shares.place(() => {});
       if (this.#lookAgain) {
@@ -292,9 +274,21 @@ export class Cell {
         }
         this.#shares.learn(holders);
         this.#renew(renewing);
-        over(null);
+        control.read(() => over(null));
       });
     });
+  }
+
+  /** Looks, and calls back after it. */
+  looked(done: () => void): void {
+    this.#afterLook.push(done);
+    this.look();
+  }
+
+  /** Operators want something else of the cell; `own`: this node has written it. */
+  controlChanged(own: boolean): void {
+    if (own) this.#tell({ kind: "cluster" });
+    this.#shares.place(() => {});
   }
 
   /** The lease is fresh again, now that this node knows which shards are left to it. */
@@ -316,7 +310,8 @@ export class Cell {
     this.#shares.fenced(shard);
   }
 
-  #isLive(node: NodeRef): boolean {
+  /** Whether a process shows signs of life. */
+  isLive(node: NodeRef): boolean {
     const { ownership } = this.#parts();
     if (node.id === ownership.self.id) return sameNode(node, ownership.self);
     const key = peerKey(node);
@@ -326,7 +321,7 @@ export class Cell {
 
   #live(): readonly NodeRef[] {
     const { ownership } = this.#parts();
-    return [ownership.self, ...this.#members.others.filter((m) => this.#isLive(m))]
+    return [ownership.self, ...this.#members.others.filter((m) => this.isLive(m))]
       .map(({ id, incarnation }) => ({ id, incarnation }));
   }
 
@@ -357,7 +352,6 @@ export class Cell {
   }
 
   #onLinked(peer: Peer): void {
-    const { dispatch, map, ownership: { self } } = this.#parts();
     this.#linked.set(peer.key, peer);
     this.#gone.delete(peer.key);
     // Its node's former processes have ended.
@@ -367,21 +361,7 @@ export class Cell {
       }
     }
     this.#lost.delete(peer.key);
-    // What was sent over a former link may be lost: its edge says again which sessions it has, and
-    // whom it watches.
-    for (const shard of map.shards) {
-      const { watched } = shard.presence.ofEdge(peer.key);
-      if (watched.length > 0) {
-        dispatch.submit(shard, { kind: "uninterest", node: peer.key, watched });
-      }
-    }
-    const { served } = this.#shares;
-    const owners = served.map(({ id, row: { epoch } }) => ({ shard: id, epoch, owner: self }));
-    if (owners.length > 0) this.#links.send(peer.key, { kind: "owners", owners });
-    for (const { id: shard, lo, hi, row: { epoch } } of served) {
-      const packet = { kind: "announce", lo, hi, epoch } as const;
-      this.#links.send(peer.key, { kind: "edge", shard, epoch, packet });
-    }
+    this.#shares.introduce(peer.key);
     this.remote.retry();
   }
 
@@ -411,5 +391,6 @@ export class Cell {
     else if (frame.kind === "vouched") this.#vouching.voted(from, frame.asked);
     else if (frame.kind === "consent") this.#consents.asked(from, frame);
     else if (frame.kind === "consented") this.#consents.consented(from, frame);
+    else if (frame.kind === "cluster") this.#parts().control.read(() => {});
   }
 }

@@ -12,8 +12,10 @@ import type { Shard } from "../../shard/step/shard.ts";
 import { AccountListing, type AccountPage } from "./account_listing.ts";
 import { Bugs } from "./bugs.ts";
 import { Callers, type Done } from "./callers.ts";
-import { ALONE, Cell, type NodeView } from "./cell.ts";
+import { Cell } from "./cell.ts";
 import { Committer } from "./committer.ts";
+import { ClusterControl } from "./control.ts";
+import { Coordinator } from "./coordinator.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Effects } from "./effects.ts";
 import { EvenResolves } from "./even_resolves.ts";
@@ -27,6 +29,7 @@ import { type Reshaped, type Reshaping, Resharder } from "./resharder.ts";
 import { ShardMap } from "./shard_map.ts";
 import { SteadyClock } from "./steady_clock.ts";
 import { Members } from "./members.ts";
+import { type NodeView, nodeViews } from "./node_view.ts";
 import { readTable } from "./table_claim.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { tracedSend } from "./trace.ts";
@@ -35,6 +38,8 @@ import { tracedSend } from "./trace.ts";
 export class Node implements EdgeRouter {
   readonly id: NodeId;
   readonly committer: Committer;
+  /** Changes the number of shards over the nodes of the cell. */
+  readonly coordinator: Coordinator;
   readonly #parts: NodeParts;
   readonly #listing: AccountListing;
   readonly #resharder: Resharder;
@@ -49,6 +54,9 @@ export class Node implements EdgeRouter {
     const clock = new SteadyClock(ports.clock);
     const parts = this.#makeParts(ports, options, clock);
     this.#parts = parts;
+    const reshape: Node["reshape"] = (...change) => this.reshape(...change);
+    this.coordinator = new Coordinator({ parts: () => parts, reshape }, parts.control);
+    parts.control.onChange = (own) => parts.cell?.controlChanged(own);
     this.#listing = new AccountListing(ports.store);
     this.#takeovers = new Takeovers(parts);
     this.committer = this.#makeCommitter(clock);
@@ -78,12 +86,8 @@ export class Node implements EdgeRouter {
     const stopped = () => this.#stopped;
     const resolves = new EvenResolves(ports.timers);
     dispatch.onResolve = (packet) => resolves.asked(packet);
-    const cell = this.#makeCell(
-      ports,
-      options,
-      () => parts,
-      (...effect) => effects.execute(...effect),
-    );
+    const execute: Effects["execute"] = (...effect) => effects.execute(...effect);
+    const cell = this.#makeCell(ports, options, () => parts, execute);
     if (cell !== null) dispatch.elsewhere = cell.remote;
     const parts: NodeParts = {
       ports,
@@ -95,6 +99,7 @@ export class Node implements EdgeRouter {
       map,
       ownership,
       resolves,
+      control: new ClusterControl(ports.store),
       cell,
       stopped,
     };
@@ -260,14 +265,7 @@ export class Node implements EdgeRouter {
 
   /** The nodes of the cell, this one first, with the shards that each owns as far as this one knows. */
   get nodes(): readonly NodeView[] {
-    const { cell, map, ownership } = this.#parts;
-    const others = cell?.others ?? [];
-    const own = { ...ownership.self, ...(cell?.self ?? ALONE) };
-    return [own, ...others]
-      .map((node) => ({
-        ...node,
-        shards: map.table.shards.filter(({ owner }) => sameNode(owner, node)).map(({ id }) => id),
-      }));
+    return nodeViews(this.#parts);
   }
 
   // ---- changes of the shard table
@@ -384,6 +382,7 @@ export class Node implements EdgeRouter {
   /** Finishes commits, writes checkpoints, and stops; `done` when the store may be closed. */
   stop(done: () => void): void {
     this.#stopping = true;
+    this.coordinator.stop();
     if (this.#resharder.busy) {
       return void this.#parts.ports.timers.after(BEAT_MS, () => this.stop(done));
     }

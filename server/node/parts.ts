@@ -3,6 +3,7 @@ import type { NodeId } from "../../shard/name/ids.ts";
 import type { Bugs } from "./bugs.ts";
 import type { Callers } from "./callers.ts";
 import type { Cell } from "./cell.ts";
+import type { ClusterControl } from "./control.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { GossipHints } from "../gossip/message.ts";
@@ -54,6 +55,8 @@ export interface NodeParts {
   readonly map: ShardMap;
   readonly ownership: Ownership;
   readonly resolves: EvenResolves;
+  /** What operators want of the cell. */
+  readonly control: ClusterControl;
   /** The other nodes of the cell; null where the cell is this node. */
   readonly cell: Cell | null;
   /** Whether the node has stopped. */

@@ -122,6 +122,27 @@ export class Shares {
     this.#giving.move(shard, to, done);
   }
 
+  /**
+   * A node is linked, perhaps again. What was sent over a former link may be lost: its edge says again
+   * which sessions it has, and whom it watches.
+   */
+  introduce(peer: NodeId): void {
+    const { dispatch, map, ownership: { self } } = this.#parts();
+    for (const shard of map.shards) {
+      const { watched } = shard.presence.ofEdge(peer);
+      if (watched.length > 0) {
+        dispatch.submit(shard, { kind: "uninterest", node: peer, watched });
+      }
+    }
+    const { served } = this;
+    const owners = served.map(({ id, row: { epoch } }) => ({ shard: id, epoch, owner: self }));
+    if (owners.length > 0) this.#host.send(peer, { kind: "owners", owners });
+    for (const { id: shard, lo, hi, row: { epoch } } of served) {
+      const packet = { kind: "announce", lo, hi, epoch } as const;
+      this.#host.send(peer, { kind: "edge", shard, epoch, packet });
+    }
+  }
+
   // ---- what others have
 
   /** Takes the newest owners over; drops the shards that others have claimed. */
@@ -166,7 +187,7 @@ export class Shares {
   /** Takes what is nobody's and should be this node's; begins to give away what others should have. */
   place(done: (error: StoreError | null) => void): void {
     if (!this.#host.leased || this.#stopped) return done(null);
-    const { map, ownership: { self }, ports: { clock } } = this.#parts();
+    const { control: { state }, map, ownership: { self }, ports: { clock } } = this.#parts();
     const nowMs = clock.monoMs();
     this.#giving.expire();
     const live = this.#host.live();
@@ -177,7 +198,8 @@ export class Shares {
     }
     this.#confirm();
     const { shards } = map.table;
-    const placed = placement(shards, live);
+    const wanted = live.filter(({ id }) => !state.drained.includes(id));
+    const placed = placement(shards, wanted.length > 0 ? wanted : live);
     const free = shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
@@ -185,7 +207,10 @@ export class Shares {
       if (!sameNode(placed.get(row.id)!, self)) return false;
       return row.owner === null || this.#mayTake(row.owner);
     });
-    if (nowMs - this.#stableSinceMs >= STABLE_MS) this.#giving.next(placed);
+    const stable = nowMs - this.#stableSinceMs >= STABLE_MS;
+    // While the number of shards is being changed, they are moved for that.
+    const still = state.work?.state === "running" && !state.drained.includes(self.id);
+    if (stable && !still) this.#giving.next(placed);
     this.#claim(free, done);
   }
 

@@ -3,7 +3,7 @@
  * their own node does not respond. Nothing else about nodes is in them.
  */
 import type { Clock } from "../node/ports.ts";
-import type { NodeView } from "../node/cell.ts";
+import type { NodeView } from "../node/node_view.ts";
 
 /** Most addresses that a client gets. */
 const SERVERS_MAX = 16;

@@ -80,8 +80,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     "forget to ask for sessions after a link is there again",
-    "server/node/cell.ts",
-    '      this.#links.send(peer.key, { kind: "edge", shard, epoch, packet });\n',
+    "server/node/shares.ts",
+    '      this.#host.send(peer, { kind: "edge", shard, epoch, packet });\n',
     "      void packet;\n",
   ],
   [

@@ -10,6 +10,8 @@ import type { SimNode } from "./sim_node.ts";
 
 /** Longest time until a change is made or refused, ms. */
 const ANSWER_MS = 30_000;
+/** The same in a cell, whose nodes may be down meanwhile. */
+const CELL_ANSWER_MS = 65_000;
 /** More shards than this are merged again. */
 const MANY = 12;
 
@@ -21,7 +23,7 @@ export function reshards(cluster: Cluster): void {
     // Some at the end: what came meanwhile and got lost is not made up for then.
     const atMs = prng.chance(0.3) ? chaosMs - prng.int(10, 300) : prng.int(0, chaosMs);
     cluster.time.global.timers.after(atMs, () => {
-      // Nodes that do not have all shards of a change refuse it.
+      // Any node takes a change.
       const node = cluster.cell === null ? cluster.nodes[0]! : prng.pick(cluster.nodes);
       if (!node.serving) return;
       if (prng.chance(0.3)) return setNumber(cluster, node, prng.int(1, 7));
@@ -55,22 +57,28 @@ function reshape(
   const { running } = node;
   let answered = false;
   const text = `shards ${change.of.join("+")} cut at ${change.at.join() || "nothing"}`;
-  running.node.reshape(change, (result) => {
+  running.node.coordinator.change(change, (result) => {
     answered = true;
     cluster.history.add("shards", `${text}: ${result.ok ? "done" : result.code}`);
     done(result);
   });
-  cluster.time.global.timers.after(ANSWER_MS, () => {
+  const answerMs = cluster.cell === null ? ANSWER_MS : CELL_ANSWER_MS;
+  cluster.time.global.timers.after(answerMs, () => {
     // A process that is gone owes no answer; one that waits for its disk may.
     if (answered || !node.up || node.running !== running || !running.serving) return;
     if (running.process.state !== "running") return;
-    throw new Violation("liveness", `${text}: no answer within ${ANSWER_MS} ms`);
+    throw new Violation("liveness", `${text}: no answer within ${answerMs} ms`);
   });
 }
 
-/** Brings the table to a number of shards as the admin API does, step by step. */
+/** Brings the table to a number of shards, by the node or step by step as the dashboard does. */
 function setNumber(cluster: Cluster, node: SimNode, count: number): void {
   const { running } = node;
+  if (cluster.cell !== null) {
+    return running.node.coordinator.begin({ kind: "count", count }, (result) => {
+      cluster.history.add("shards", `to be ${count}: ${result.ok ? "begun" : result.code}`);
+    });
+  }
   const steps = planTo(running.node.table, count);
   const next = (): void => {
     const step = steps.shift();
@@ -79,6 +87,11 @@ function setNumber(cluster: Cluster, node: SimNode, count: number): void {
     if (change !== null) reshape(cluster, node, change, (result) => result.ok && next());
   };
   next();
+}
+
+/** Whether a node knows of a change of the shards that is not over. */
+export function isResharding({ nodes }: Cluster): boolean {
+  return nodes.some((n) => n.up && n.running.node.coordinator.work?.state === "running");
 }
 
 /** Every point has one shard, at one node. */

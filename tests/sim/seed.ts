@@ -30,7 +30,7 @@ import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
-import { checkTable, reshards } from "./reshards.ts";
+import { checkTable, isResharding, reshards } from "./reshards.ts";
 import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
 import { scenes } from "./scenes.ts";
@@ -192,13 +192,13 @@ function startUnread(cluster: Cluster): void {
 function recovered(cluster: Cluster): void {
   const { people, nodes } = cluster;
   const waits = () =>
-    nodes.some((n) => !n.serving || n.stopping) ||
+    nodes.some((n) => !n.serving || n.stopping) || isResharding(cluster) ||
     people.some((p) =>
       p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
     );
   if (cluster.runWhile(waits, RECOVER_MS)) return;
-  const late = people.flatMap((p) => [
+  const late = isResharding(cluster) ? ["the shards are being changed"] : people.flatMap((p) => [
     ...(p.busy ? [`${p.name} is being operated on`] : []),
     ...(p.unsent > 0 ? [`${p.name} has ${p.unsent} unsent`] : []),
     ...p.devices.filter((d) => d.wanted && !d.online).map((d) => `${d.who} is not connected`),

@@ -185,6 +185,7 @@ export class SimNode implements Server {
         return this.#host.exited(this);
       }
       running.serving = true;
+      node.coordinator.start();
       this.#host.note(this.who, "serves");
     });
   }

@@ -1,0 +1,38 @@
+/** The nodes of a cell as one of them sees them. */
+import type { NodeParts } from "./parts.ts";
+import type { GossipOfNode } from "./gossip.ts";
+import type { NodeRef } from "../../shard/name/ids.ts";
+import { sameNode } from "../../shard/table/placement.ts";
+
+/** A node of a cell as another one sees it. */
+export interface NodeView extends NodeRef {
+  /** Where other nodes reach it; "" where nobody can. */
+  readonly address: string;
+  /** Where clients reach it; "" where it does not say. */
+  readonly publicUrl: string;
+  /** `linked`: there is a link; `unlinked`: it shows signs of life in the store; `dead`: none. */
+  readonly state: "this" | "linked" | "unlinked" | "dead";
+  readonly shards: readonly number[];
+  /** What gossip says of it; null for this node and where nothing is known. */
+  readonly gossip: GossipOfNode | null;
+  /** How much this node is behind: 0 (healthy) to 7; null for others. */
+  readonly healthScore: number | null;
+}
+
+/** What a node is without a cell, but for its id and shards. */
+export const ALONE: Omit<NodeView, "id" | "incarnation" | "shards"> = {
+  address: "",
+  publicUrl: "",
+  state: "this",
+  gossip: null,
+  healthScore: 0,
+};
+
+/** The nodes of the cell, this one first, with the shards that each owns as far as this one knows. */
+export function nodeViews({ cell, map, ownership }: NodeParts): readonly NodeView[] {
+  const own = { ...ownership.self, ...(cell?.self ?? ALONE) };
+  return [own, ...cell?.others ?? []].map((node) => ({
+    ...node,
+    shards: map.table.shards.filter(({ owner }) => sameNode(owner, node)).map(({ id }) => id),
+  }));
+}
