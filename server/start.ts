@@ -115,6 +115,7 @@ function addRunningRoutes(
   busyness: () => Busyness,
 ): void {
   addShardRoutes(admin, node, ports.timers);
+  node.coordinator.start();
   addClusterRoutes(admin, node);
   // One node cannot see the load of the others' shards.
   if (config.storage.shardsFollowLoad && config.cell.listen === null && share === null) {

@@ -120,15 +120,7 @@ export class Cell {
       isGone: (node) => this.#gone.has(peerKey(node)),
       changed: () => this.look(),
     });
-    this.calls = new CellCalls({
-      timers: () => parts().ports.timers,
-      isLinked: (peer) => this.#linked.has(peer),
-      send: (peer, frame) => links.send(peer, frame),
-      perform: (call, done) => {
-        if (call.kind === "move") this.move(call.shard, call.to, done);
-        else host.reshape(call, done);
-      },
-    });
+    this.calls = this.#makeCalls();
     this.remote = new Remote(parts, {
       links,
       isLinked: (peer) => this.#linked.has(peer),
@@ -138,6 +130,18 @@ export class Cell {
       look: () => this.look(),
       execute: (shard, effect) => this.#host.execute(shard, effect),
       drop: (shard) => this.#host.takeovers().drop(shard, false),
+    });
+  }
+
+  #makeCalls(): CellCalls {
+    return new CellCalls({
+      timers: () => this.#parts().ports.timers,
+      isLinked: (peer) => this.#linked.has(peer),
+      send: (peer, frame) => this.#links.send(peer, frame),
+      perform: (call, done) => {
+        if (call.kind === "move") this.move(call.shard, call.to, done);
+        else this.#host.reshape(call, done);
+      },
     });
   }
 

@@ -62,7 +62,7 @@ async function read<T>(schema: z.ZodType<T>, request: Request): Promise<T | Resp
 export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
   const reshape = (change: Reshape) =>
     new Promise<Response>((done) =>
-      node.reshape(
+      node.coordinator.change(
         change,
         (result: Result<Reshaping>) =>
           done(result.ok ? Response.json(result.value) : errorResponse(result)),
@@ -81,10 +81,21 @@ export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
     if (change !== null) return await reshape(change);
     return errorResponse(fail("conflict", "The shards have changed meanwhile: plan again"));
   });
+  app.post("/admin/shards/set", async (c) => {
+    const input = await read(COUNT, c.req.raw);
+    if (input instanceof Response) return input;
+    return await new Promise<Response>((done) =>
+      node.coordinator.begin(
+        { kind: "count", count: input.count },
+        (result) => done(result.ok ? Response.json({ work: result.value }) : errorResponse(result)),
+      )
+    );
+  });
+  app.get("/admin/shards/work", () => Response.json({ work: node.coordinator.work }));
   app.post("/admin/shards/split", async (c) => {
     const input = await read(SPLIT, c.req.raw);
     if (input instanceof Response) return input;
-    const shard = node.shards.find(({ id }) => id === input.id);
+    const shard = node.table.shards.find(({ id }) => id === input.id);
     const middle = shard === undefined ? 0 : Math.floor((shard.lo + shard.hi) / 2);
     return await reshape({ of: [input.id], at: [middle] });
   });

@@ -240,3 +240,63 @@ Deno.test("11: gossip shows who is reached, who is suspected and who is dead, an
   }, 10_000);
   ok(states.has("suspect"));
 });
+
+/** What all nodes that are up agree on; -1 while they do not. */
+function shardsOf({ cluster }: CellStory): number {
+  const up = cluster.nodes.filter((n) => n.up).map((n) => n.running.node);
+  const counts = new Set(up.map((node) => node.table.shards.length));
+  const served = up.reduce((sum, node) => sum + node.shards.filter((s) => s.ready).length, 0);
+  return counts.size === 1 && counts.has(served) ? served : -1;
+}
+
+Deno.test("11: any node changes the number of shards over all nodes; another goes on when it dies", () => {
+  const story = new CellStory();
+  const { cluster, alice, bob } = story;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  story.befriend(1, 2);
+  const [first, second] = cluster.nodes;
+  const begin = (node: SimNode, count: number) => {
+    let code = "none";
+    node.running.node.coordinator.begin({ kind: "count", count }, (result) => {
+      code = result.ok ? "begun" : result.code;
+    });
+    story.await("a reply", () => code !== "none", 2000);
+    return code;
+  };
+  equal(begin(second!, 24), "begun");
+  equal(begin(first!, 7), "conflict");
+  const work = () => second!.running.node.coordinator.work;
+  story.await("24 shards", () => work()?.state === "done" && shardsOf(story) === 24, 20_000);
+  const before = alice.view!.seq;
+  for (let i = 0; i < 5; i++) bob.person.write(bob, "alice", 40);
+  equal(begin(first!, 5), "begun");
+  const made = () => first!.running.node.coordinator.work!.changesMs.length;
+  story.await("a step", () => made() >= 2, 10_000);
+  equal(first!.running.node.coordinator.work?.state, "running");
+  cluster.kill(first!);
+  story.await("5 shards", () => work()?.state === "done" && shardsOf(story) === 5, 30_000);
+  ok(work()!.movesMs.length > 0, "shards of several nodes are merged");
+  story.await("acks", () => bob.person.unsent === 0, 20_000);
+  story.await("their messages", () => alice.view!.seq >= before + 5, 5000);
+});
+
+Deno.test("11: a split and a merge of shards of several nodes are made for any node", () => {
+  const story = new CellStory();
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const change = (node: number, of: readonly number[], at: readonly number[]) => {
+    let outcome = "none";
+    story.cluster.nodes[node]!.running.node.coordinator.change({ of, at }, (result) => {
+      outcome = result.ok ? "ok" : result.code;
+    });
+    story.await("a reply", () => outcome !== "none", 10_000);
+    return outcome;
+  };
+  const { shards } = story.cluster.nodes[0]!.running.node.table;
+  const other = shards.find(({ owner }) => owner?.id !== story.cluster.nodes[0]!.id)!;
+  equal(change(0, [other.id], [other.lo + 5]), "ok");
+  equal(change(0, [other.id], [other.lo + 7]), "conflict");
+  story.await("7 shards", () => shardsOf(story) === 7, 5000);
+  const ids = story.cluster.nodes[2]!.running.node.table.shards.map(({ id }) => id);
+  equal(change(1, ids, []), "ok");
+  story.await("one shard", () => shardsOf(story) === 1, 5000);
+});
