@@ -57,8 +57,8 @@ const ROWS: readonly Row[] = [
   [
     "take another node's table for one's own",
     "server/node/resharder.ts",
-    "sameBytes(register.value, change.table);",
-    "register.value.length > 0;",
+    ": holder !== undefined && sameNode(holder.owner, ownership.self);",
+    ": holder !== undefined;",
   ],
   [
     "conclude an append that waits for the store without its head",
