@@ -48,6 +48,10 @@ export function readTable(
       if (error !== null) return done(error, none);
       ownership.begin(holders, known);
       if (register !== null) return begin(decodeTable(register.value), register.version, holders);
+      // Another node of the cell has made it between the two reads.
+      if (holders.length > 0 && options.links !== undefined) {
+        return readTable(parts, known, found, done);
+      }
       // Stores of earlier versions have a table only once it was changed.
       store.read([["meta", "shards"]], (error, [count]) => {
         if (error !== null) return done(error, none);

@@ -145,8 +145,8 @@ const ROWS: readonly Row[] = [
   [
     "apply an old table",
     "server/node/cell.ts",
-    "if (stored.version > map.table.version) {",
-    "if (stored.version !== map.table.version) {",
+    "if (stored.version > map.table.version && !this.#host.writing()) {",
+    "if (stored.version !== map.table.version && !this.#host.writing()) {",
   ],
   [
     "repeat a request for a later account of the name",
