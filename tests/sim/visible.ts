@@ -29,6 +29,18 @@ export class VisibleCell {
   readonly ends = new Map<AccountName, number>();
   /** How many of them have no reply; Infinity where one may still be done. */
   readonly ending = new Map<AccountName, number>();
+  /** The session that each device of a user was to have last: it replaces those before it. */
+  readonly #attached = new Map<string, SessionId>();
+
+  /** A session is asked for. */
+  attaching(name: AccountName, { device, session }: Attach): void {
+    this.#attached.set(`${name}/${device}`, session);
+  }
+
+  /** Whether another session of its device was asked for after this one. */
+  isReplaced(name: AccountName, { device, session }: Attach): boolean {
+    return this.#attached.get(`${name}/${device}`) !== session;
+  }
 }
 
 /** The visible sessions of one process. */
@@ -95,6 +107,7 @@ export class VisibleSessions {
       this.#cell.ends.set(name, this.#lifeOf(name) + 1);
       this.#cell.ending.set(name, (this.#cell.ending.get(name) ?? 0) + 1);
     }
+    if (op === "session.attach") this.#cell.attaching(name, input as Attach);
     for (const node of this.#cell.nodes) {
       const sessions = node.#users.get(name);
       if (sessions !== undefined) this.#forget(sessions, op, input);
@@ -119,6 +132,8 @@ export class VisibleSessions {
     const { session, device, presence, announced } = input as Attach;
     // What is announced again may have been hidden meanwhile, or have ended.
     if (presence === null || announced === true) return;
+    // One that was asked for before its reply may have replaced it.
+    if (this.#cell.isReplaced(name, input as Attach)) return;
     const sessions = this.#users.get(name) ?? new Map<SessionId, DeviceId>();
     this.#users.set(name, sessions.set(session, device));
   }
