@@ -299,9 +299,8 @@ export class Remote implements Elsewhere {
         return true;
       }
       case "uninterest": {
-        const shard = map.byId(frame.shard);
-        if (shard === undefined) return true;
-        dispatch.submit(shard, { kind: "uninterest", node: from.key, watched: frame.watched });
+        // A change of the shards may have ended that one: its successors know whom the edge watches.
+        dispatch.route({ kind: "uninterest", node: from.key, watched: frame.watched });
         return true;
       }
       case "packet":

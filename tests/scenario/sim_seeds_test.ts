@@ -50,7 +50,7 @@ for (const seed of SEEDS) {
 }
 
 /** Cells of three: given shards, returning owners, deleted accounts, and edges that were withheld. */
-const CELLS = [14, 38, 75, 77, 78, 100, 200, 222, 223];
+const CELLS = [14, 38, 75, 77, 78, 100, 162, 200, 222, 223];
 
 for (const seed of CELLS) {
   Deno.test(`11: seed ${seed} of a simulated cell passes`, () => {
