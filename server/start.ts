@@ -24,7 +24,8 @@ import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback } from "./config/address.ts";
 import { openConfigFiles } from "./config_files.ts";
-import { fail } from "../shard/errors.ts";
+import { fail, ok } from "../shard/errors.ts";
+import { question } from "./node/asks.ts";
 import { type OpenNode, openNode } from "./open.ts";
 import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
@@ -35,6 +36,8 @@ import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
 
 const DAY_MS = 86_400_000;
+/** Reads the admin token anew. */
+const READ_TOKEN = question<null, null>("admin.token");
 /** How long the log may take to be written before the process exits all the same (ms). */
 const LAST_WORDS_MS = 1000;
 
@@ -69,10 +72,18 @@ interface AdminListeners {
 async function listen(config: Config, open: OpenNode, admin: Hono): Promise<AdminListeners> {
   const { dir, ports, log } = open;
   let token = adminToken(dir.path, ports.random);
-  admin.post("/admin/token/reload", () => {
+  // Every worker of this directory has read it.
+  open.node.asks.on(READ_TOKEN, (_, done) => {
     token = adminToken(dir.path, ports.random);
-    return Response.json({});
+    done(ok(null));
   });
+  admin.post(
+    "/admin/token/reload",
+    () =>
+      new Promise<Response>((done) =>
+        open.node.asks.all(READ_TOKEN, null, ({ missing }) => done(Response.json({ missing })))
+      ),
+  );
   const guarded = guardAdmin(admin, {
     open: new Map([...dashboard(), ...docs()]),
     token: () => token,
@@ -124,6 +135,7 @@ function addRunningRoutes(
   addInspectRoutes(admin, {
     ...ports,
     log,
+    asks: node.asks,
     profiler: systemProfiler(),
     busyness,
     rssBytes: () => process.rssBytes(),

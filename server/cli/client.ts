@@ -3,6 +3,9 @@ import type { Hono } from "hono";
 import { actorHeaders } from "../ops/audit.ts";
 import { z } from "zod";
 import type { AccountPage } from "../ops/api.ts";
+import type { CliHost } from "./host.ts";
+import type { Missing } from "../node/asks.ts";
+import { visible } from "../text/visible.ts";
 import type { Invite, InviteView } from "../ops/invites.ts";
 import type { AdminRequest, AdminTransport } from "../ops/transport.ts";
 import { type TransferClient, transferClient } from "./transfer_client.ts";
@@ -49,6 +52,19 @@ export interface AdminClient {
   readonly transfer: TransferClient;
 }
 
+/** Nodes of the cell whose part a reply does not have. */
+export const MISSING: z.ZodType<readonly Missing[]> = z.array(z.object({
+  node: z.custom<Missing["node"]>((value) => typeof value === "string"),
+  why: z.string(),
+})).default([]);
+
+/** Names on standard error the nodes whose part is missing in what is printed. */
+export function noteMissing(host: Pick<CliHost, "err">, missing: readonly Missing[]): void {
+  for (const { node, why } of missing) {
+    host.err(`Node ${visible(node)} is missing above: ${visible(why)}.\n`);
+  }
+}
+
 /** Accounts of one page. */
 const PAGE_ACCOUNTS = 500;
 const REFUSAL = z.object({ code: z.string(), message: z.string() });
@@ -85,6 +101,7 @@ const PAGE = z.object({
   accounts: z.array(ACCOUNT),
   next: z.custom<AccountPage["next"]>((value) => value === null || typeof value === "string"),
   total: z.number().nullable(),
+  missing: MISSING,
 });
 
 /** Sends a request and checks the answer; rejects with `AdminError` where it is refused. */

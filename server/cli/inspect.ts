@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { type AdminCall, adminCall } from "./client.ts";
+import { type AdminCall, adminCall, MISSING, noteMissing } from "./client.ts";
 import { addConfigOptions, loadConfig } from "./config.ts";
 import { type CliHost, sized, UsageError } from "./host.ts";
 import { CPU_SECONDS_MAX } from "../ops/inspect_api.ts";
@@ -12,12 +12,17 @@ import { NoServerError } from "../ops/socket.ts";
 /** What `addConfigOptions` adds. */
 export type ConfigOptions = Parameters<typeof loadConfig>[1];
 
-interface CpuOptions extends ConfigOptions {
+interface ProcessOptions {
+  /** Number of a process of a server of several. */
+  readonly worker?: number;
+}
+
+interface CpuOptions extends ConfigOptions, ProcessOptions {
   readonly seconds: number;
   readonly out: string;
 }
 
-interface HeapOptions extends ConfigOptions {
+interface HeapOptions extends ConfigOptions, ProcessOptions {
   readonly out: string;
   readonly force?: true;
 }
@@ -25,27 +30,37 @@ interface HeapOptions extends ConfigOptions {
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 const NOTHING = z.unknown();
 const SNAPSHOT = z.object({ file: z.string(), bytes: z.number(), tookMs: z.number() });
-const LEVEL = z.object({ level: z.string(), before: z.string().optional() });
+const LEVEL = z.object({
+  level: z.string(),
+  nodes: z.array(z.object({ node: z.string(), level: z.string() })),
+  missing: MISSING,
+});
 
-/** Runs `task` on the server that uses the data directory; rejects where none does. */
+/**
+ * Runs `task` on the server that uses the data directory; rejects where none does. `worker`: the
+ * process of a server of several, else the first one that serves.
+ */
 export async function withServer(
   host: CliHost,
-  options: ConfigOptions,
+  options: ConfigOptions & { readonly worker?: number },
   task: (call: AdminCall) => Promise<void>,
 ): Promise<void> {
   const { config } = await loadConfig(host, options);
+  const { worker } = options;
+  const socket = worker === undefined ? "admin.sock" : `w${worker}.sock`;
   try {
-    await task(adminCall(host.adminSocket(join(config.dataDir, "admin.sock"))));
+    await task(adminCall(host.adminSocket(join(config.dataDir, socket))));
   } catch (error) {
     if (!(error instanceof NoServerError)) throw error;
-    throw new Error(`No server runs on --data ${config.dataDir}: this is about one that does`);
+    const what = worker === undefined ? "server" : `worker ${worker}`;
+    throw new Error(`No ${what} runs on --data ${config.dataDir}: this is about one that does`);
   }
 }
 
 /** The same with the file `out`, which is not made where it fails. */
 async function intoFile(
   host: CliHost,
-  options: ConfigOptions & { readonly out: string },
+  options: ConfigOptions & ProcessOptions & { readonly out: string },
   task: (call: AdminCall, file: ClaimedFile) => Promise<void>,
 ): Promise<void> {
   await withServer(host, options, async (call) => {
@@ -57,6 +72,16 @@ async function intoFile(
       throw error;
     }
   });
+}
+
+function workerNumber(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new UsageError(`--worker is ${text}: it must be the number of a worker, from 1 on`);
+}
+
+function workerOption(): Option {
+  return new Option("--worker <n>", "which process, where the server has several workers")
+    .argParser(workerNumber);
 }
 
 function seconds(text: string): number {
@@ -100,17 +125,21 @@ export function addInspectCommands(program: Command, host: CliHost): void {
         .argParser(seconds).default(10),
     )
     .requiredOption("--out <file>", "the new file")
+    .addOption(workerOption())
     .allowExcessArguments(false)
     .action((options: CpuOptions) => profileCpu(host, options));
   addConfigOptions(profile.command("heap"))
     .description("what holds its memory, as a .heapsnapshot; the server stands still meanwhile")
     .requiredOption("--out <file>", "the new file")
+    .addOption(workerOption())
     .option("--force", "even while it is under load")
     .allowExcessArguments(false)
     .action((options: HeapOptions) => profileHeap(host, options));
-  const log = program.command("log").description("the log of a running server");
+  const log = program.command("log").description("the log of a running server's cell");
   addConfigOptions(log.command("level [level]"))
-    .description(`show the level, or set it until the next start: ${LEVELS.join(", ")}`)
+    .description(
+      `show the level, or set it at all nodes until the next start: ${LEVELS.join(", ")}`,
+    )
     .allowExcessArguments(false)
     .action((level: string | undefined, options: ConfigOptions) => {
       if (level !== undefined && !(LEVELS as readonly string[]).includes(level)) {
@@ -121,7 +150,11 @@ export function addInspectCommands(program: Command, host: CliHost): void {
         const answer = level === undefined
           ? await call({ method: "GET", path }, LEVEL)
           : await call({ method: "PUT", path, body: { level } }, LEVEL);
-        host.out(`${answer.level}\n`);
+        const { nodes, missing } = answer;
+        // Once where all of them have the same.
+        const same = nodes.every(({ level }) => level === answer.level);
+        host.out(same ? `${answer.level}\n` : nodes.map((n) => `${n.node} ${n.level}\n`).join(""));
+        noteMissing(host, missing);
       });
     });
 }

@@ -1,7 +1,7 @@
 /** `roost shards`: what a running server is divided into, and dividing it anew under traffic. */
 import type { Command } from "commander";
 import { z } from "zod";
-import { type AdminCall, AdminError } from "./client.ts";
+import { type AdminCall, AdminError, MISSING, noteMissing } from "./client.ts";
 import { addConfigOptions } from "./config.ts";
 import { type CliHost, UsageError } from "./host.ts";
 import { type ConfigOptions, withServer } from "./inspect.ts";
@@ -19,8 +19,10 @@ const SHARD = z.object({
   logRows: z.number(),
   inherits: z.number(),
   perSecond: z.number(),
+  node: z.string().nullable(),
+  known: z.boolean(),
 });
-const SHARDS = z.object({ shards: z.array(SHARD) });
+const SHARDS = z.object({ shards: z.array(SHARD), missing: MISSING });
 const STEP = z.object({ lo: z.number(), hi: z.number(), at: z.array(z.number()) });
 const PLAN = z.object({ steps: z.array(STEP) });
 const RELOADED = z.object({ pauseMs: z.number(), epoch: z.number() });
@@ -32,19 +34,23 @@ const DONE = z.object({ pauseMs: z.number(), shards: z.array(z.number()) });
 const TRIES = 20;
 const PAUSE_MS = 300;
 
-const HEAD = ["shard", "part", "state", "accounts", "presences", "log rows", "inputs/s"];
+const HEAD = ["shard", "part", "state", "accounts", "presences", "log rows", "inputs/s", "node"];
 
 type Step = z.output<typeof STEP>;
+
+function figuresOf(s: z.output<typeof SHARD>): readonly string[] {
+  const logs = s.inherits > 0 ? ` +${s.inherits} logs` : "";
+  const { accounts, presences, logRows, perSecond } = s;
+  return [String(accounts), String(presences), `${logRows}${logs}`, perSecond.toFixed(0)];
+}
 
 function rowOf(s: z.output<typeof SHARD>): readonly string[] {
   return [
     String(s.id),
     `${(s.lo / POINT_SPACE * 100).toFixed(2)}-${(s.hi / POINT_SPACE * 100).toFixed(2)} %`,
-    s.ready ? "serves" : "starting",
-    String(s.accounts),
-    String(s.presences),
-    `${s.logRows}${s.inherits > 0 ? ` +${s.inherits} logs` : ""}`,
-    s.perSecond.toFixed(0),
+    s.known ? s.ready ? "serves" : "starting" : "unknown",
+    ...s.known ? figuresOf(s) : ["-", "-", "-", "-"],
+    s.node ?? "none",
   ];
 }
 
@@ -111,13 +117,14 @@ function optionsOf(command: Command): ConfigOptions {
 /** Adds `roost shards`. */
 export function addShardCommands(program: Command, host: CliHost): void {
   const shards = addConfigOptions(program.command("shards"))
-    .description("the shards of a running server: state, size, load")
+    .description("the shards of a running server's cell: state, size, load, node")
     .option("--json", "as one JSON array")
     .allowExcessArguments(false)
     .action((options: ConfigOptions & { readonly json?: true }) =>
       withServer(host, options, async (call) => {
         const answer = await call({ method: "GET", path: "/admin/shards" }, SHARDS);
         host.out(listed(options.json === true, answer.shards, HEAD, rowOf, "right"));
+        noteMissing(host, answer.missing);
       })
     );
   const one = async (call: AdminCall, path: string, body: unknown) => {

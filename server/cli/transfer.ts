@@ -82,6 +82,11 @@ class Export {
     let after: string | null = null;
     do {
       const page = await this.#admin.listUsers(after);
+      const [missing] = page.missing;
+      if (missing !== undefined) {
+        // The export would lack accounts.
+        throw new Error(`Cannot export all accounts: node ${missing.node}: ${missing.why}`);
+      }
       for (const { name, state } of page.accounts) {
         if (reservedReason(name) !== null || state === "deleted" || state === "importing") continue;
         await this.#userIfAny(name);

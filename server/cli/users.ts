@@ -2,7 +2,14 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { AccountView } from "../../shard/ops.ts";
-import { type AdminClient, adminClient, appTransport, type ListFilter } from "./client.ts";
+import type { AccountPage } from "../ops/api.ts";
+import {
+  type AdminClient,
+  adminClient,
+  appTransport,
+  type ListFilter,
+  noteMissing,
+} from "./client.ts";
 import { addConfigOptions, loadConfig } from "./config.ts";
 import { type CliHost, confirm, counted, UsageError } from "./host.ts";
 import { visible } from "../text/visible.ts";
@@ -157,15 +164,17 @@ function listRow(account: AccountView): readonly string[] {
 async function allAccounts(
   admin: AdminClient,
   filter: ListFilter,
-): Promise<readonly AccountView[]> {
+): Promise<Pick<AccountPage, "accounts" | "missing">> {
   const accounts: AccountView[] = [];
+  const missing = new Map<string, AccountPage["missing"][number]>();
   let after: string | null = null;
   do {
     const page = await admin.listUsers(after, filter);
     accounts.push(...page.accounts);
+    for (const each of page.missing) missing.set(each.node, each);
     after = page.next;
   } while (after !== null);
-  return accounts;
+  return { accounts, missing: [...missing.values()] };
 }
 
 function filterOf({ match, online, disabled }: ListOptions): ListFilter {
@@ -200,10 +209,11 @@ export function addUserCommands(program: Command, host: CliHost): void {
     .allowExcessArguments(false)
     .action((options: ListOptions) =>
       withAdmin(host, options, async (admin) => {
-        const all = await allAccounts(admin, filterOf(options));
+        const { accounts: all, missing } = await allAccounts(admin, filterOf(options));
         const wanted = options.synthetic === true;
         const accounts = all.filter(({ name }) => isSynthetic(name) === wanted);
         host.out(listed(options.json === true, accounts, LIST_HEAD, listRow));
+        noteMissing(host, missing);
         const left = all.length - accounts.length;
         if (options.json !== true) host.err(`${counted(accounts.length, "account")}.\n`);
         if (!wanted && left > 0) host.err(`Synthetic accounts left out: ${left} (--synthetic).\n`);

@@ -139,7 +139,8 @@ export class Cell {
       isLinked: (peer) => this.#linked.has(peer),
       send: (peer, frame) => this.#links.send(peer, frame),
       perform: (call, done) => {
-        if (call.kind === "move") this.move(call.shard, call.to, done);
+        if (call.kind === "ask") this.#parts().asks.reply(call, done);
+        else if (call.kind === "move") this.move(call.shard, call.to, done);
         else this.#host.reshape(call, done);
       },
     });
@@ -384,9 +385,8 @@ export class Cell {
 
   #onFrame(from: Peer, frame: PeerFrame): void {
     if (this.#stopped || this.remote.take(from, frame) || this.calls.take(from, frame)) return;
-    if (frame.kind === "owners") {
-      this.#shares.told(frame.owners);
-    } else if (frame.kind === "table") {
+    if (frame.kind === "owners") this.#shares.told(frame.owners);
+    else if (frame.kind === "table") {
       if (frame.version > this.#parts().map.table.version) this.look();
     } else if (frame.kind === "give") this.#shares.receive(from, frame);
     else if (frame.kind === "taken") this.#shares.taken(frame);

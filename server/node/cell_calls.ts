@@ -38,14 +38,14 @@ export class CellCalls {
 
   /**
    * Asks a node; `done` gets its result once. `unavailable` where it is not linked, or has not replied
-   * within `CALL_TIMEOUT_MS`: it may have done what it was asked all the same.
+   * within `forMs`: it may have done what it was asked all the same.
    */
-  call(peer: NodeId, call: CellCall, done: Done): void {
+  call(peer: NodeId, call: CellCall, done: Done, forMs = CALL_TIMEOUT_MS): void {
     if (!this.#host.isLinked(peer)) {
       return done(fail("unavailable", `There is no link to ${peer}`, AGAIN_MS));
     }
     const asked = ++this.#last;
-    const cancel = this.#host.timers().after(CALL_TIMEOUT_MS, () => {
+    const cancel = this.#host.timers().after(forMs, () => {
       this.#end(asked, fail("unavailable", `${peer} does not reply`, AGAIN_MS));
     });
     this.#waiting.set(asked, { peer, done, cancel });

@@ -4,7 +4,7 @@
  * What is to be reached is in the store: when the node dies, another one goes on from the table as it
  * is.
  */
-import type { CellCall } from "./peers.ts";
+import type { ShardCall } from "./peers.ts";
 import type { ClusterControl, Goal, Work } from "./control.ts";
 import type { Moved } from "./giving.ts";
 import type { NodeParts } from "./parts.ts";
@@ -232,7 +232,7 @@ export class Coordinator {
   }
 
   /** A node does what it is asked, this one too. */
-  #ask<T>(node: NodeRef, call: CellCall, done: (result: Result<T>) => void): void {
+  #ask<T>(node: NodeRef, call: ShardCall, done: (result: Result<T>) => void): void {
     const { cell, ownership } = this.#parts;
     const here = cell === null || sameNode(node, ownership.self);
     if (!here) {

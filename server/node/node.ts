@@ -9,6 +9,7 @@ import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
 import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Shard } from "../../shard/step/shard.ts";
+import { Asks } from "./asks.ts";
 import { AccountListing, type AccountPage } from "./account_listing.ts";
 import { Bugs } from "./bugs.ts";
 import { Callers, type Done } from "./callers.ts";
@@ -40,6 +41,8 @@ export class Node implements EdgeRouter {
   readonly committer: Committer;
   /** Changes the number of shards over the nodes of the cell. */
   readonly coordinator: Coordinator;
+  /** What the nodes of the cell ask each other about themselves. */
+  readonly asks: Asks;
   readonly #parts: NodeParts;
   readonly #listing: AccountListing;
   readonly #resharder: Resharder;
@@ -54,6 +57,7 @@ export class Node implements EdgeRouter {
     const clock = new SteadyClock(ports.clock);
     const parts = this.#makeParts(ports, options, clock);
     this.#parts = parts;
+    this.asks = parts.asks;
     const reshape: Node["reshape"] = (...change) => this.reshape(...change);
     this.coordinator = new Coordinator({ parts: () => parts, reshape }, parts.control);
     parts.control.onChange = (own) => parts.cell?.controlChanged(own);
@@ -101,6 +105,7 @@ export class Node implements EdgeRouter {
       resolves,
       control: new ClusterControl(ports.store),
       cell,
+      asks: new Asks(() => parts),
       stopped,
     };
     const effects = new Effects(parts);
@@ -363,12 +368,6 @@ export class Node implements EdgeRouter {
     const callbacks = this.#settledCallbacks;
     this.#settledCallbacks = [];
     for (const done of callbacks) this.#parts.bugs.guard("start", done);
-  }
-
-  /** Whether the account has a session, as far as this node's shards know. */
-  isOnline(name: AccountName): boolean {
-    const shard = this.#parts.map.shardOf(name);
-    return shard !== undefined && shard.presence.sessions(name).length > 0;
   }
 
   /** Names of accounts in the order of their keys, from checkpoints that are brought up to date. */

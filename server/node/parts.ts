@@ -1,5 +1,6 @@
 /** The parts of a node that its other parts are made with. */
 import type { NodeId } from "../../shard/name/ids.ts";
+import type { Asks } from "./asks.ts";
 import type { Bugs } from "./bugs.ts";
 import type { Callers } from "./callers.ts";
 import type { Cell } from "./cell.ts";
@@ -59,6 +60,8 @@ export interface NodeParts {
   readonly control: ClusterControl;
   /** The other nodes of the cell; null where the cell is this node. */
   readonly cell: Cell | null;
+  /** What nodes ask each other about themselves. */
+  readonly asks: Asks;
   /** Whether the node has stopped. */
   stopped(): boolean;
 }

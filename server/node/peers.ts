@@ -114,12 +114,18 @@ export type PeerFrame =
     readonly waitMs: number;
   };
 
-/** What one node asks another one to do. */
-export type CellCall =
+/** What one node asks another one to do with a shard that it has. */
+export type ShardCall =
   /** To give a shard that it has to another node. Returns a `Moved`. */
   | { readonly kind: "move"; readonly shard: number; readonly to: NodeRef }
   /** To make a change of shards that it has. Returns a `Reshaping`. */
   | { readonly kind: "reshape"; readonly of: readonly number[]; readonly at: readonly number[] };
+
+/** What one node asks another one to do. */
+export type CellCall =
+  | ShardCall
+  /** To reply to a question about itself; see `Asks`. */
+  | { readonly kind: "ask"; readonly what: string; readonly input: unknown };
 
 /** A node that is linked with this one. */
 export interface Peer extends NodeRef {

@@ -1,6 +1,7 @@
 /**
- * Pages of accounts in the order of their names. The store keeps accounts in the order of their
- * hashes, so that the first page reads all names; the pages after it go on from that list.
+ * Pages of the cell's accounts in the order of their names. The store keeps accounts in the order of
+ * their hashes, so that the first page reads all names; the pages after it go on from that list.
+ * Which accounts are online is known to the nodes that own their shards: each page asks them all.
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { AccountView } from "../../shard/ops.ts";
@@ -8,6 +9,9 @@ import type { AccountPage, AdminDeps, PageOptions } from "./api.ts";
 import type { Clock } from "../node/ports.ts";
 import type { Node } from "../node/node.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
+import { type Missing, question } from "../node/asks.ts";
+import { OnlinePages } from "./online_pages.ts";
+import { OwnersMissed } from "./owners_missed.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
 
 /** Rows of the store that are read at once. */
@@ -23,11 +27,19 @@ type Filter = Pick<PageOptions, "match" | "synthetic" | "state">;
 type Done = (result: Result<AccountPage>) => void;
 
 /** What the listing needs of a node. */
-type Accounts = Pick<Node, "listAccounts" | "request" | "isOnline">;
+type Accounts = Pick<
+  Node,
+  "listAccounts" | "request" | "asks" | "shards" | "committer" | "table"
+>;
+
+/** Writes what the shards of a node have in memory, so that the store lists their new accounts. */
+const CHECKPOINT = question<null, null>("accounts.checkpoint");
 
 interface List {
   readonly filter: string;
   readonly names: readonly AccountName[];
+  /** Nodes whose newest accounts may not be among them. */
+  readonly missing: readonly Missing[];
   readonly takenMs: number;
 }
 
@@ -45,11 +57,9 @@ function scan(
   filter: Filter,
   done: (result: Result<AccountName[]>) => void,
 ): void {
-  const { match, synthetic, state } = filter;
+  const { match, synthetic } = filter;
   const names: AccountName[] = [];
-  const wanted = (name: AccountName) =>
-    name.includes(match) && (synthetic || !isSynthetic(name)) &&
-    (state !== "online" || node.isOnline(name));
+  const wanted = (name: AccountName) => name.includes(match) && (synthetic || !isSynthetic(name));
   const page = (after: readonly (string | number)[] | null) =>
     node.listAccounts(after, SCAN_ROWS, (error, found, next) => {
       if (error !== null) return done(fail("unavailable", "The store cannot be read now", 1000));
@@ -75,10 +85,14 @@ function firstAfter(names: readonly AccountName[], after: AccountName | null): n
   return lo;
 }
 
-/** What the accounts are, in the order of their names; those that are gone are left out. */
+/**
+ * What the accounts are, in the order of their names. Deleted ones are left out, and those whose
+ * owner cannot be reached, who is noted in `missed`.
+ */
 function look(
   node: Accounts,
   names: readonly AccountName[],
+  missed: OwnersMissed,
   done: (views: readonly AccountView[]) => void,
 ): void {
   const views: (AccountView | null)[] = names.map(() => null);
@@ -88,6 +102,7 @@ function look(
   names.forEach((name, i) =>
     node.request(name, "account.info", {}, (result) => {
       if (result.ok) views[i] = result.value;
+      else missed.note(name, result);
       if (--left === 0) finish();
     })
   );
@@ -95,19 +110,19 @@ function look(
 
 /** Whether an account is in the state asked for. */
 function inState(view: AccountView, state: PageOptions["state"]): boolean {
-  if (state === "any") return true;
-  return state === "online" ? view.sessions > 0 : view.state === state;
+  return state === "any" || view.state === state;
 }
 
 /** One page: looks at accounts from `from` on until `limit` of them are in the state. */
 function takePage(node: Accounts, list: List, from: number, page: PageOptions, done: Done): void {
   const { state, limit } = page;
   const accounts: AccountView[] = [];
-  const exact = state === "any" || state === "online";
+  const missed = new OwnersMissed(node, list.missing);
+  const exact = state === "any";
   const next = (at: number) => {
     const size = exact ? limit - accounts.length : LOOK;
     const names = list.names.slice(at, at + size);
-    look(node, names, (views) => {
+    look(node, names, missed, (views) => {
       for (const view of views) {
         if (!inState(view, state)) continue;
         if (accounts.length === limit) return end(accounts.at(-1)!.name);
@@ -119,9 +134,22 @@ function takePage(node: Accounts, list: List, from: number, page: PageOptions, d
       next(then);
     });
   };
-  const end = (after: AccountName | null) =>
-    done(ok({ accounts, next: after, total: exact ? list.names.length : null }));
+  const end = (after: AccountName | null) => {
+    const total = exact ? list.names.length : null;
+    done(ok({ accounts, next: after, total, missing: missed.all }));
+  };
   next(from);
+}
+
+/** One page of those who are online. */
+function takeOnline(node: Accounts, pages: OnlinePages, page: PageOptions, done: Done): void {
+  pages.take(page, ({ names, next, total, missing }) => {
+    const missed = new OwnersMissed(node, missing);
+    look(node, names, missed, (views) => {
+      const accounts = views.filter(({ sessions }) => sessions > 0);
+      done(ok({ accounts, next, total, missing: missed.all }));
+    });
+  });
 }
 
 /** Makes `AdminDeps.listAccounts` for a node. One list is kept, for the next page of the newest. */
@@ -130,7 +158,10 @@ export function accountListing(
   clock: Pick<Clock, "monoMs">,
 ): AdminDeps["listAccounts"] {
   let kept: List | null = null;
+  const pages = new OnlinePages(node);
+  node.asks.on(CHECKPOINT, (_, done) => node.committer.checkpointAll(() => done(ok(null))));
   return (page, done) => {
+    if (page.state === "online") return takeOnline(node, pages, page, done);
     const filter = keyOf(page);
     const now = clock.monoMs();
     const fresh = kept !== null && kept.filter === filter && now - kept.takenMs < KEEP_MS;
@@ -140,10 +171,11 @@ export function accountListing(
         done(result);
       });
     if (page.after !== null && fresh) return take(kept!);
-    scan(node, page, (names) => {
-      if (!names.ok) return done(names);
-      kept = { filter, names: names.value, takenMs: clock.monoMs() };
-      take(kept);
-    });
+    node.asks.all(CHECKPOINT, null, ({ missing }) =>
+      scan(node, page, (names) => {
+        if (!names.ok) return done(names);
+        kept = { filter, names: names.value, missing, takenMs: clock.monoMs() };
+        take(kept);
+      }));
   };
 }

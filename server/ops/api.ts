@@ -14,6 +14,7 @@ import { parseAddress } from "../../shard/name/name.ts";
 import { errorResponse } from "../http/response.ts";
 import { auditLog } from "./audit.ts";
 import type { Log } from "../node/ports.ts";
+import type { Missing } from "../node/asks.ts";
 import type { Router } from "../node/router.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 
@@ -24,6 +25,8 @@ export interface AccountPage {
   readonly next: AccountName | null;
   /** Accounts on all pages; null where it would take asking each of them. */
   readonly total: number | null;
+  /** Nodes that did not reply: their accounts, or the newest of them, are not on the page. */
+  readonly missing: readonly Missing[];
 }
 
 /** Which accounts are listed. */
@@ -35,7 +38,7 @@ export interface PageOptions {
   readonly match: string;
   /** Whether those of the load tool are among them. */
   readonly synthetic: boolean;
-  /** `online`: with a session now. The others are states of the account. */
+  /** `online`: with a session now, at any node. The others are states of the account. */
   readonly state: "any" | "online" | "active" | "disabled" | "deleted";
 }
 

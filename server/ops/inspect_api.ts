@@ -1,11 +1,15 @@
-/** The admin API's routes that look into a running server: profiles, and how much it logs. */
+/**
+ * The admin API's routes that look into a running server: profiles of the process that is asked, and
+ * how much the nodes of the cell log.
+ */
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { Cancel, Clock, Timers } from "../node/ports.ts";
 import type { LiveLog } from "../system/logger.ts";
 import type { Profiler } from "../system/profiler.ts";
 import { errorResponse } from "../http/response.ts";
-import { fail, type Failure } from "../../shard/errors.ts";
+import { type Asks, question } from "../node/asks.ts";
+import { fail, type Failure, ok } from "../../shard/errors.ts";
 
 /** What a pause of the server would be felt by. */
 export interface Busyness {
@@ -21,6 +25,7 @@ export interface InspectDeps {
   readonly log: LiveLog;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly asks: Asks;
   busyness(): Busyness;
   /** Resident memory. */
   rssBytes(): number;
@@ -114,15 +119,42 @@ export function addInspectRoutes(app: Hono, deps: InspectDeps): void {
     const busy = input.data.force ? null : underLoad(deps.busyness(), deps.rssBytes());
     return busy === null ? takeHeap(deps) : errorResponse(busy);
   });
-  app.get("/admin/log", (c) => c.json({ level: deps.log.level() }));
+  addLogRoutes(app, deps);
+}
+
+type Level = z.infer<typeof LEVEL>["level"];
+interface LevelOf {
+  readonly level: string;
+  readonly before: string;
+}
+
+/** Sets the level of a node, or leaves it as it is where null is given. */
+const LOG_LEVEL = question<Level | null, LevelOf>("log.level");
+
+/** The levels of all nodes; `level` and `before` are those of the node that is asked. */
+function addLogRoutes(app: Hono, { asks, log }: InspectDeps): void {
+  asks.on(LOG_LEVEL, (level, done) => {
+    const before = log.level();
+    if (level !== null) {
+      log.setLevel(level);
+      log.warn("log level changed", { from: before, to: level });
+    }
+    done(ok({ level: log.level(), before }));
+  });
+  const ask = (level: Level | null) =>
+    new Promise<Response>((done) =>
+      asks.all(LOG_LEVEL, level, ({ replies, missing }) => {
+        const nodes = replies.map(({ node, value }) => ({ node, ...value }));
+        const before = level === null ? {} : { before: nodes[0]!.before };
+        done(Response.json({ level: log.level(), ...before, nodes, missing }));
+      })
+    );
+  app.get("/admin/log", () => ask(null));
   app.put("/admin/log", async (c) => {
     const input = LEVEL.safeParse(await c.req.json().catch(() => null));
     if (!input.success) {
       return errorResponse(fail("bad_request", "The level must be debug, info, warn or error"));
     }
-    const before = deps.log.level();
-    deps.log.setLevel(input.data.level);
-    deps.log.warn("log level changed", { from: before, to: input.data.level });
-    return c.json({ level: deps.log.level(), before });
+    return ask(input.data.level);
   });
 }

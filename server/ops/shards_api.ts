@@ -1,9 +1,14 @@
-/** The admin API's routes about shards: what they are and have to do, and changing their number. */
+/**
+ * The admin API's routes about the shards of the cell: what they are and have to do, and changing
+ * their number. Any node replies for all.
+ */
 import type { Hono } from "hono";
 import { z } from "zod";
 import { errorResponse } from "../http/response.ts";
-import { fail, type Result } from "../../shard/errors.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { Node } from "../node/node.ts";
+import type { Reloaded } from "../node/takeovers.ts";
+import { type Missing, question } from "../node/asks.ts";
 import type { Reshaping } from "../node/resharder.ts";
 import type { Timers } from "../node/ports.ts";
 import { planTo, type Reshape, reshapeOf, SHARDS_MAX } from "../../shard/table/table.ts";
@@ -18,8 +23,8 @@ const SPLIT = z.strictObject({ id: z.int().min(0) });
 const RELOAD = z.strictObject({ id: z.int().min(0) });
 const MERGE = z.strictObject({ ids: z.array(z.int().min(0)).min(2).max(SHARDS_MAX) });
 
-/** One shard, as operators see it. */
-export interface ShardView {
+/** One shard, as its owner sees it. */
+interface OwnShard {
   readonly id: number;
   readonly lo: number;
   readonly hi: number;
@@ -33,10 +38,49 @@ export interface ShardView {
   readonly perSecond: number;
 }
 
-/** The shards with what each had to do within the sample. */
-export async function viewShards(node: Node, timers: Timers): Promise<readonly ShardView[]> {
-  const before = new Map(node.shards.map((s) => [s.id, s.inputs]));
-  await new Promise<void>((done) => void timers.after(SAMPLE_MS, done));
+/** One shard, as operators see it. What is not known of it is 0. */
+export interface ShardView extends OwnShard {
+  /** Id of the node that owns it; null: nobody does now. */
+  readonly node: string | null;
+  /** Whether its owner has replied. */
+  readonly known: boolean;
+}
+
+/** What all the shards of a node have to do, measured for `SAMPLE_MS`. */
+const VIEW = question<null, readonly OwnShard[]>("shards.view", SAMPLE_MS + 2000);
+const RELOAD_ONE = question<number, Reloaded>("shards.reload", 60_000);
+const UNKNOWN = { ready: false, accounts: 0, presences: 0, logRows: 0, inherits: 0, perSecond: 0 };
+
+/** Makes a node reply to others about its shards. */
+export function replyAboutShards(node: Node, timers: Timers): void {
+  node.asks.on(VIEW, (_, done) => {
+    const before = new Map(node.shards.map((s) => [s.id, s.inputs]));
+    timers.after(SAMPLE_MS, () => done(ok(ownShards(node, before))));
+  });
+  node.asks.on(RELOAD_ONE, (id, done) => node.reload(id, done));
+}
+
+/** The shards of the cell with what each had to do within the sample. */
+export function viewShards(
+  node: Node,
+  done: (shards: readonly ShardView[], missing: readonly Missing[]) => void,
+): void {
+  node.asks.all(VIEW, null, ({ replies, missing }) => {
+    const seen = new Map(
+      replies.flatMap(({ node, value }) =>
+        value.map((shard) => [shard.id, { ...shard, node, known: true }] as const)
+      ),
+    );
+    // What is being given away has been seen at its new owner, or at nobody.
+    const shards = node.table.shards.map(({ id, lo, hi, owner }) =>
+      seen.get(id) ?? { id, lo, hi, ...UNKNOWN, node: owner?.id ?? null, known: false }
+    );
+    done(shards, missing);
+  });
+}
+
+/** `before`: the inputs of each when the sample began. */
+function ownShards(node: Node, before: ReadonlyMap<number, number>): readonly OwnShard[] {
   return node.shards.map((s) => ({
     id: s.id,
     lo: s.lo,
@@ -58,8 +102,21 @@ async function read<T>(schema: z.ZodType<T>, request: Request): Promise<T | Resp
   return errorResponse(fail("bad_request", text));
 }
 
+function addShardViews(app: Hono, node: Node, timers: Timers): void {
+  replyAboutShards(node, timers);
+  app.get(
+    "/admin/shards",
+    () =>
+      new Promise<Response>((done) =>
+        viewShards(node, (shards, missing) => done(Response.json({ shards, missing })))
+      ),
+  );
+  app.get("/admin/shards/work", () => Response.json({ work: node.coordinator.work }));
+}
+
 /** Adds the routes to the admin app of a running node. */
 export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
+  addShardViews(app, node, timers);
   const reshape = (change: Reshape) =>
     new Promise<Response>((done) =>
       node.coordinator.change(
@@ -68,7 +125,6 @@ export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
           done(result.ok ? Response.json(result.value) : errorResponse(result)),
       )
     );
-  app.get("/admin/shards", async () => Response.json({ shards: await viewShards(node, timers) }));
   app.post("/admin/shards/plan", async (c) => {
     const input = await read(COUNT, c.req.raw);
     if (input instanceof Response) return input;
@@ -91,7 +147,6 @@ export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
       )
     );
   });
-  app.get("/admin/shards/work", () => Response.json({ work: node.coordinator.work }));
   app.post("/admin/shards/split", async (c) => {
     const input = await read(SPLIT, c.req.raw);
     if (input instanceof Response) return input;
@@ -103,7 +158,9 @@ export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
     const input = await read(RELOAD, c.req.raw);
     if (input instanceof Response) return input;
     return await new Promise<Response>((done) =>
-      node.reload(
+      node.asks.owner(
+        input.id,
+        RELOAD_ONE,
         input.id,
         (result) => done(result.ok ? Response.json(result.value) : errorResponse(result)),
       )

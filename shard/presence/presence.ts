@@ -69,6 +69,11 @@ export class PresenceTable {
     return this.#users.get(name)?.sessions ?? [];
   }
 
+  /** Users with a session, in no order. */
+  *online(): Iterable<AccountName> {
+    for (const { name, sessions } of this.#users.values()) if (sessions.length > 0) yield name;
+  }
+
   find(name: AccountName, session: SessionId): Attached | undefined {
     return this.sessions(name).find((s) => s.session === session);
   }

@@ -54,6 +54,20 @@ async function refusesOthers(server: ServerProcess): Promise<void> {
   assert.match(third.err, /Cannot listen on/);
 }
 
+/** Commands reach one worker, which replies for all. */
+async function repliesForAll(dataDir: string): Promise<void> {
+  const shards = await roost(["shards", "--data", dataDir]);
+  assert.equal(shards.err, "");
+  for (const n of [1, 2]) assert.match(shards.out, new RegExp(` serves .* [^ ]+-${n}\n`));
+  const users = await roost(["user", "list", "--data", dataDir]);
+  assert.match(users.out, /alice .*\nbob /);
+  const level = await roost(["log", "level", "debug", "--data", dataDir]);
+  assert.equal(level.out, "debug\n");
+  const cpu = ["profile", "cpu", "--seconds", "1", "--out", `${dataDir}/2.cpuprofile`];
+  const profile = await roost([...cpu, "--worker", "2", "--data", dataDir]);
+  assert.equal(profile.code, 0, profile.err);
+}
+
 async function untilSent(server: ServerProcess, send: () => Promise<void>): Promise<void> {
   let last: unknown = null;
   const sent = () =>
@@ -84,6 +98,7 @@ Deno.test("11: workers share a port and a store, survive each other, and end wit
     assert.match(status.out, /-2 +1 +(this|linked)/);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     for (const n of [1, 2]) assert.match(metrics, new RegExp(`roost_sessions.*node="[^"]*-${n}"`));
+    await repliesForAll(dir.path);
     await refusesOthers(server);
     for (const number of [2, 1]) {
       const pid = workersOf(server).get(number)!;

@@ -52,7 +52,12 @@ function pageOf(
     .filter((name) => (after === null || name > after) && name.includes(match));
   const page = names.slice(0, limit);
   const next = names.length > page.length ? page.at(-1)! as AccountName : null;
-  return { accounts: page.map((name) => accounts.get(name)!), next, total: names.length };
+  return {
+    accounts: page.map((name) => accounts.get(name)!),
+    next,
+    total: names.length,
+    missing: [],
+  };
 }
 
 function checkedPassword(password: string): Result<Credentials> {

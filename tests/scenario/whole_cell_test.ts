@@ -1,0 +1,118 @@
+/** What operators ask of a cell: any node replies for all, and names those that are missing. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { Hono } from "hono";
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountPage, PageOptions } from "../../server/ops/api.ts";
+import type { SimNode } from "../sim/sim_node.ts";
+import { accountListing } from "../../server/ops/account_listing.ts";
+import { addShardRoutes } from "../../server/ops/shards_api.ts";
+import { CellNodes } from "./cell_nodes.ts";
+
+const PAGE: PageOptions = { after: null, limit: 1000, match: "", synthetic: true, state: "any" };
+
+/** A cell whose nodes have the admin API's replies. */
+class Operated extends CellNodes {
+  readonly #lists = new Map<SimNode, ReturnType<typeof accountListing>>();
+  readonly #apps = new Map<SimNode, Hono>();
+
+  constructor() {
+    super(3, 6);
+    for (const node of this.cluster.nodes) this.operate(node);
+  }
+
+  operate(sim: SimNode): void {
+    const { node, ports } = sim.running;
+    this.#lists.set(sim, accountListing(node, ports.clock));
+    const app = new Hono();
+    addShardRoutes(app, node, ports.timers);
+    this.#apps.set(sim, app);
+  }
+
+  /** A page of accounts as one node lists it. */
+  list(at: SimNode, options: Partial<PageOptions> = {}): AccountPage {
+    let page: AccountPage | null = null;
+    this.#lists.get(at)!({ ...PAGE, ...options }, (result) => {
+      if (result.ok) page = result.value;
+    });
+    this.await("a page", () => page !== null, 8000);
+    return page!;
+  }
+
+  create(at: SimNode, names: readonly string[]): void {
+    let made = 0;
+    for (const name of names) {
+      const { node } = at.running;
+      node.request(name as AccountName, "account.create", { credentials: null }, (result) => {
+        if (result.ok) made++;
+      });
+    }
+    this.await("the accounts", () => made === names.length, 5000);
+  }
+
+  get ids(): readonly string[] {
+    return this.cluster.nodes.map(({ id }) => id);
+  }
+
+  get app(): (at: SimNode) => Hono {
+    return (at) => this.#apps.get(at)!;
+  }
+}
+
+function names(page: AccountPage): readonly string[] {
+  return page.accounts.map(({ name }) => name);
+}
+
+Deno.test("11: any node lists all accounts, those that others have just made too, and who is online", () => {
+  const cell = new Operated();
+  const [first, second, third] = cell.cluster.nodes as [SimNode, SimNode, SimNode];
+  const made = Array.from({ length: 24 }, (_, i) => `user${String(i).padStart(2, "0")}`);
+  cell.create(third, made);
+  for (const node of [first, second, third]) {
+    const page = cell.list(node);
+    deepEqual(names(page), made);
+    deepEqual([page.missing, page.total], [[], made.length]);
+  }
+  cell.befriend(first, second);
+  for (const node of [first, second, third]) {
+    const online = cell.list(node, { state: "online" });
+    deepEqual([names(online), online.total, online.next], [["alice", "bob"], 2, null]);
+    const page = cell.list(node, { state: "online", limit: 1 });
+    deepEqual([names(page), page.total, page.next], [["alice"], 2, "alice"]);
+    const rest = cell.list(node, { state: "online", limit: 1, after: "alice" as AccountName });
+    deepEqual([names(rest), rest.next], [["bob"], null]);
+    deepEqual(names(cell.list(node, { state: "online", match: "bo" })), ["bob"]);
+  }
+});
+
+Deno.test("11: a list without a node that does not reply names the node", () => {
+  const cell = new Operated();
+  const [first, second, third] = cell.cluster.nodes as [SimNode, SimNode, SimNode];
+  cell.create(first, ["ann", "ben", "cat"]);
+  third.process.pause();
+  const online = cell.list(first, { state: "online" });
+  deepEqual(online.missing.map(({ node }) => node), [third.id]);
+  const page = cell.list(second);
+  ok(page.missing.some(({ node }) => node === third.id), JSON.stringify(page.missing));
+  third.process.resume();
+  cell.await("its return", () => cell.list(first).missing.length === 0, 20_000);
+});
+
+Deno.test("11: any node shows and reloads the shards of all", async () => {
+  const cell = new Operated();
+  const [first, second] = cell.cluster.nodes as [SimNode, SimNode];
+  interface Shown {
+    readonly shards: readonly { id: number; node: string; known: boolean; ready: boolean }[];
+    readonly missing: readonly unknown[];
+  }
+  const shown = await cell.ask<Shown>(cell.app(first).request("/admin/shards"));
+  equal(shown.shards.length, 6);
+  ok(shown.shards.every(({ known, ready }) => known && ready));
+  deepEqual([...new Set(shown.shards.map(({ node }) => node))].sort(), [...cell.ids].sort());
+  const other = shown.shards.find(({ node }) => node === second.id)!;
+  const body = JSON.stringify({ id: other.id });
+  const before = first.running.node.table.shards.find(({ id }) => id === other.id)!.epoch;
+  const { epoch } = await cell.ask<{ readonly epoch: number }>(
+    cell.app(first).request("/admin/shards/reload", { method: "POST", body }),
+  );
+  ok(epoch > before, `epoch ${epoch} after ${before}`);
+});
