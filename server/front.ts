@@ -138,7 +138,7 @@ class NodeFront implements Front {
     this.#rules = createWebRules(config);
     this.#turns = new Turns(ports.clock, ports.timers);
     const sources = this.#sources(process, connections);
-    this.#ownMetrics = frontMetrics({ ...sources, ...services, retries: ports.retries });
+    this.#ownMetrics = frontMetrics({ ...sources, ...services });
     this.#metrics = workerMetrics(open, this.#ownMetrics);
     this.#live = frontLive({
       ...sources,
@@ -165,8 +165,10 @@ class NodeFront implements Front {
 
   /** What metrics and dashboard are read from. */
   #sources(process: Process, connections: () => number) {
-    const { ports, node, counters } = this.#open;
+    const { ports, node, counters, telemetry } = this.#open;
     return {
+      retries: ports.retries,
+      telemetry,
       counts: this.#counting.own,
       counters,
       edge: this.#edge,

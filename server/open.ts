@@ -5,6 +5,7 @@ import { cellSecret } from "./node/cell_secret.ts";
 import type { Counters } from "./http/counters.ts";
 import type { PeerLinks } from "./node/peers.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
+import type { SilentCause } from "../shard/effects.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { configFilePaths } from "./config_files.ts";
 import { type DataDir, openDataDir, sharedDataDir, workerSockets } from "./system/data_dir.ts";
@@ -20,6 +21,7 @@ import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { type LogOut, stderrOut } from "./system/stderr.ts";
 import type { WorkerShare } from "./workers/share.ts";
+import { openTelemetry, type Telemetry } from "./system/telemetry.ts";
 import { systemClock } from "./system/clock.ts";
 import { systemKdf } from "./system/kdf.ts";
 import { systemRandom } from "./system/random.ts";
@@ -34,6 +36,8 @@ export interface OpenNode {
   readonly node: Node;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
+  /** What takes spans and metrics; null where nothing does. */
+  readonly telemetry: Telemetry | null;
   /** Its part of a server of several processes; null where it is the only one. */
   readonly share: WorkerShare | null;
   /** Calls back when what was logged is written. */
@@ -83,19 +87,17 @@ export async function openNode(
       retries: retries(config),
     };
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
+    const telemetry = serves ? openTelemetry(dir.nodeId, config.log.otelPercent, VERSION) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
+      traceStepsMax: config.log.traceStepsMax,
+      observeStep: telemetry?.step,
       ...cellOptions(config, links),
       limits: shardLimits(config, tag),
       shards: config.storage.shards,
       cacheUsersMax: config.storage.cacheUsersMax,
       deliver,
-      observeCommit(ms, rows, bytes) {
-        counters.commits.latencyMs.observe(ms);
-        counters.commits.rows.observe(rows);
-        counters.commits.bytes.observe(bytes);
-      },
-      observeRefused: (cause, count) => void (counters.messages.refusedSilently[cause] += count),
+      ...counted(counters),
     });
     await started(node);
     const close = async () => {
@@ -105,7 +107,8 @@ export async function openNode(
     };
     const signIn = { ...signInOptions(config, secret), domain };
     const flushLog = (done: () => void) => out.flush(done);
-    return { dir, ports, log, node, counters, signIn, share, flushLog, close };
+    const parts = { dir, ports, log, node, counters, signIn, telemetry, share };
+    return { ...parts, flushLog, close };
   } catch (error) {
     if (opened !== null) await closed(opened);
     dir.release();
@@ -140,6 +143,19 @@ async function openDir(config: Config, random: Random, makes: boolean, share: Wo
 function linksOf({ path }: DataDir, share: WorkerShare | null) {
   if (share === null) return null;
   return { path: workerSockets(path, share.number).links, secret: share.secret };
+}
+
+/** Counts what a node observes. */
+function counted({ commits, messages }: Counters) {
+  return {
+    observeCommit(ms: number, rows: number, bytes: number) {
+      commits.latencyMs.observe(ms);
+      commits.rows.observe(rows);
+      commits.bytes.observe(bytes);
+    },
+    observeRefused: (cause: SilentCause, count: number) =>
+      void (messages.refusedSilently[cause] += count),
+  };
 }
 
 function cellOptions({ cell, server: { publicUrl } }: Config, links: PeerLinks | null) {

@@ -11,6 +11,7 @@ import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
 import { addClusterRoutes } from "./ops/cluster_api.ts";
+import { addTraceRoutes } from "./ops/trace_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
 import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
@@ -128,6 +129,7 @@ function addRunningRoutes(
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
   addClusterRoutes(admin, node);
+  addTraceRoutes(admin, node);
   // One node cannot see the load of the others' shards.
   if (config.storage.shardsFollowLoad && config.cell.listen === null && share === null) {
     keepShardsEven(node, ports, config.storage.shards);

@@ -13,6 +13,7 @@ import { type CliHost, EXIT, UsageError } from "./host.ts";
 import { WORKER_COMMAND } from "./launcher.ts";
 import { addInspectCommands } from "./inspect.ts";
 import { addClusterCommands } from "./cluster.ts";
+import { addTraceCommand } from "./trace.ts";
 import { addShardCommands } from "./shards.ts";
 import { addInviteCommands } from "./invites.ts";
 import { addTransferCommands } from "./transfer.ts";
@@ -123,6 +124,7 @@ export function buildProgram(
   addInspectCommands(program, host);
   addShardCommands(program, host);
   addClusterCommands(program, host);
+  addTraceCommand(program, host);
   for (const add of more) add(program, host, exit);
   addConfigCommands(program, host);
   program.command("version").description("print the version")

@@ -347,6 +347,20 @@ const log = {
     of: ["text", "json"],
     doc: "Lines for people, or one JSON object each.",
   }),
+  traceStepsMax: int({
+    default: 10_000,
+    min: 0,
+    max: 1_000_000,
+    unit: "steps",
+    doc: "Latest steps of messages that each node keeps for roost trace; about 150 bytes each.",
+  }),
+  otelPercent: int({
+    default: 1,
+    min: 0,
+    max: 100,
+    unit: "%",
+    doc: "Share of the messages whose steps become spans where OTEL_DENO is set.",
+  }),
 } as const;
 
 /** These groups; the bounds are in `limits.ts`. */

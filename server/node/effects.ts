@@ -3,7 +3,6 @@ import type { Effect } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
-import { traceEffect } from "./trace.ts";
 
 /** See the head of this file. */
 export class Effects {
@@ -16,13 +15,15 @@ export class Effects {
   /** Does one effect of the shard. May throw what the edge throws. */
   execute(shard: Shard, effect: Effect): void {
     const parts = this.#parts;
-    if (parts.ports.log.debugOn) traceEffect(parts.ports.log, effect);
     switch (effect.kind) {
       case "reply":
         return parts.callers.reply(effect.request, effect.result);
       case "interest_answer":
         return parts.callers.answer(effect.request, effect.answers);
       case "edge":
+        if (effect.packet.kind === "events") {
+          parts.traces.events(effect.packet, "delivered", effect.node);
+        }
         if (parts.dispatch.elsewhere?.withhold(shard, effect) === true) return;
         if (effect.node === parts.options.id) return parts.options.deliver(effect.packet);
         return parts.dispatch.elsewhere?.deliver(effect.node, shard.row, effect.packet);
@@ -55,6 +56,7 @@ export class Effects {
   }
 
   #carry(packet: ShardPacket): void {
+    this.#parts.traces.packet(packet, null);
     const { dispatch, options: { carry }, stopped } = this.#parts;
     const arrive = () => dispatch.route({ kind: "packet", packet });
     const leave = () => {

@@ -33,7 +33,7 @@ import { Members } from "./members.ts";
 import { type NodeView, nodeViews } from "./node_view.ts";
 import { readTable } from "./table_claim.ts";
 import { sameNode } from "../../shard/table/placement.ts";
-import { tracedSend } from "./trace.ts";
+import { Traces } from "./trace.ts";
 
 /** One node of a cell. */
 export class Node implements EdgeRouter {
@@ -43,6 +43,8 @@ export class Node implements EdgeRouter {
   readonly coordinator: Coordinator;
   /** What the nodes of the cell ask each other about themselves. */
   readonly asks: Asks;
+  /** The steps of messages on their way. */
+  readonly traces: Traces;
   readonly #parts: NodeParts;
   readonly #listing: AccountListing;
   readonly #resharder: Resharder;
@@ -58,6 +60,7 @@ export class Node implements EdgeRouter {
     const parts = this.#makeParts(ports, options, clock);
     this.#parts = parts;
     this.asks = parts.asks;
+    this.traces = parts.traces;
     const reshape: Node["reshape"] = (...change) => this.reshape(...change);
     this.coordinator = new Coordinator({ parts: () => parts, reshape }, parts.control);
     parts.control.onChange = (own) => parts.cell?.controlChanged(own);
@@ -106,6 +109,7 @@ export class Node implements EdgeRouter {
       control: new ClusterControl(ports.store),
       cell,
       asks: new Asks(() => parts),
+      traces: new Traces({ ...ports, observe: options.observeStep }, options.traceStepsMax ?? 1000),
       stopped,
     };
     const effects = new Effects(parts);
@@ -214,9 +218,7 @@ export class Node implements EdgeRouter {
   }
 
   /** Whether this node has the shard that a user belongs to. */
-  owns(name: AccountName): boolean {
-    return this.#parts.map.shardOf(name) !== undefined;
-  }
+  readonly owns = (name: AccountName): boolean => this.#parts.map.shardOf(name) !== undefined;
 
   /** The shard that a user belongs to, which this node must have. */
   shardOf(name: AccountName): Shard {
@@ -317,9 +319,7 @@ export class Node implements EdgeRouter {
     if (this.#stopped || cell === null && map.shards.length === 0) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
-    const replied = op === "message.send" && ports.log.debugOn
-      ? tracedSend(ports.log, name, input as Ops["message.send"]["in"], done as Done)
-      : done as Done;
+    const replied = this.traces.request({ name, op, input }, null, this.owns, done as Done);
     const request = callers.next();
     const seed = op === "account.create" ? ports.random.bytes(24) : null;
     const whose = account === undefined ? {} : { accountId: account };

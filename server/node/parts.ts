@@ -15,6 +15,7 @@ import type { PeerLinks } from "./peers.ts";
 import type { Ports } from "./ports.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardMap } from "./shard_map.ts";
+import type { Traces, TraceStep } from "./trace.ts";
 import type { SilentCause } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
@@ -37,6 +38,10 @@ export interface NodeOptions {
    * lost, and all but signals come twice: what must not is sent again, and known when it was there.
    */
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
+  /** Steps of messages that are kept; 1,000 where it is not given. */
+  readonly traceStepsMax?: number;
+  /** Called with each step of a message. */
+  readonly observeStep?: ((step: TraceStep) => void) | undefined;
   /** What this node says of itself to the others of its cell. */
   readonly about?: Pick<GossipHints, "version" | "addresses">;
   /** How long the other nodes of its cell may vouch for it while it has no store (ms). */
@@ -62,6 +67,8 @@ export interface NodeParts {
   readonly cell: Cell | null;
   /** What nodes ask each other about themselves. */
   readonly asks: Asks;
+  /** The steps of messages on their way. */
+  readonly traces: Traces;
   /** Whether the node has stopped. */
   stopped(): boolean;
 }

@@ -169,8 +169,9 @@ export class Remote implements Elsewhere {
         seed: input.seed,
         accountId: input.accountId ?? null,
       };
-    if (this.#post(row, frame)) this.#asked.set(asked, { peer: peerKey(owner!), shard, epoch });
-    else this.#park(input);
+    if (!this.#post(row, frame)) return this.#park(input);
+    this.#asked.set(asked, { peer: peerKey(owner!), shard, epoch });
+    if (input.kind === "request") this.#parts().traces.routed(input, owner!.id);
   }
 
   #giveBack({ request, kind }: Asked): void {
@@ -275,7 +276,7 @@ export class Remote implements Elsewhere {
 
   /** Takes a frame that concerns shards; returns whether it was one. */
   take(from: Peer, frame: PeerFrame): boolean {
-    const { callers, dispatch, map, options } = this.#parts();
+    const { callers, dispatch, map, options, traces } = this.#parts();
     switch (frame.kind) {
       case "request":
         this.#request(from, frame);
@@ -304,13 +305,16 @@ export class Remote implements Elsewhere {
         return true;
       }
       case "packet":
-        if (map.shardOf(frame.packet.to) !== undefined && this.mayServe) dispatch.route(frame);
+        if (map.shardOf(frame.packet.to) === undefined || !this.mayServe) return true;
+        traces.packet(frame.packet, from.id);
+        dispatch.route(frame);
         return true;
       case "edge": {
         const row = map.table.shards.find(({ id }) => id === frame.shard);
         // What a former owner says is late.
         if (row !== undefined && frame.epoch < row.epoch) return true;
         const { packet } = frame;
+        traces.events(packet, "pushed", from.id);
         options.deliver(packet.kind === "announce" ? { ...packet, lossy: true } : packet);
         return true;
       }
@@ -353,7 +357,7 @@ export class Remote implements Elsewhere {
   #request(from: Peer, frame: RequestFrame): void {
     const shard = this.#servedShard(from, frame);
     if (shard === null) return;
-    const { callers, dispatch, ports } = this.#parts();
+    const { callers, dispatch, ports, traces } = this.#parts();
     const { asked, name, op, input, seed, accountId } = frame;
     const request = callers.next();
     const begun = accountId === null ? {} : { accountId };
@@ -368,10 +372,11 @@ export class Remote implements Elsewhere {
       ...begun,
     } as const;
     this.#served.set(request, { peer: from.key, asked });
-    callers.request(mine, (result) => {
+    const reply = traces.request(frame, from.id, () => true, (result) => {
       if (!this.#served.delete(request)) return;
       this.#host.links.send(from.key, { kind: "reply", asked, op, result });
-    }, ports.clock.monoMs());
+    });
+    callers.request(mine, reply, ports.clock.monoMs());
     dispatch.submit(shard, mine);
   }
 

@@ -12,12 +12,14 @@ interface Entry {
 
 /** The series of a table, filled by the parts that register; the table's order is the output's. */
 export class Exporter implements Meter {
+  readonly series: readonly Series[];
   readonly #registry = new Registry();
   readonly #entries = new Map<string, Entry>();
   /** Readings so far. */
   #readings = 0;
 
   constructor(table: readonly Series[]) {
+    this.series = table;
     for (const series of table) this.#define({ series, reads: [], buckets: null });
   }
 
@@ -35,6 +37,18 @@ export class Exporter implements Meter {
   text(): Promise<string> {
     this.#readings++;
     return this.#registry.metrics();
+  }
+
+  /** The values of all series now; of a histogram, its count and sum under names of their own. */
+  *read(): Iterable<readonly [name: string, samples: Iterable<Sample>]> {
+    this.#readings++;
+    for (const [name, { reads, buckets, series: { scale = 1 } }] of this.#entries) {
+      for (const read of reads) yield [name, read()];
+      if (buckets === null) continue;
+      const count = [...buckets.counts].reduce((sum, n) => sum + n, 0);
+      yield [`${name}_count`, [[{}, count]]];
+      yield [`${name}_sum`, [[{}, scaled(buckets.sum, scale)]]];
+    }
   }
 
   value(series: string, read: () => number): void {

@@ -9,6 +9,7 @@ import type { Meter } from "../node/meter.ts";
 import type { Node } from "../node/node.ts";
 import type { Process } from "../system/process.ts";
 import type { Retries } from "../../shard/retry.ts";
+import type { Telemetry } from "../system/telemetry.ts";
 import type { SignInQueue } from "../http/sign_in_queue.ts";
 import { type EdgeCounters, newEdgeCounters } from "../edge/types.ts";
 import { Exporter } from "./exporter.ts";
@@ -70,6 +71,7 @@ export interface MetricsSources {
   readonly process: Process;
   connections(): number;
   readonly startedAtMs: number;
+  readonly telemetry: Telemetry | null;
 }
 
 /** Registers the process; CPU time is 0 where the platform does not say. */
@@ -101,6 +103,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   registerExperiments(to, sources.experiments);
   registerProcess(to, sources.process, sources.startedAtMs);
   if (to.unregistered.length > 0) throw new Error(`Metrics: nothing counts ${to.unregistered}`);
+  sources.telemetry?.meter(to);
   return async () => {
     return new Response(await to.text(), { headers: { "content-type": to.contentType } });
   };

@@ -6,6 +6,7 @@ import type { AccountPage, PageOptions } from "../../server/ops/api.ts";
 import type { SimNode } from "../sim/sim_node.ts";
 import { accountListing } from "../../server/ops/account_listing.ts";
 import { addShardRoutes } from "../../server/ops/shards_api.ts";
+import { addTraceRoutes } from "../../server/ops/trace_api.ts";
 import { CellNodes } from "./cell_nodes.ts";
 
 const PAGE: PageOptions = { after: null, limit: 1000, match: "", synthetic: true, state: "any" };
@@ -25,6 +26,7 @@ class Operated extends CellNodes {
     this.#lists.set(sim, accountListing(node, ports.clock));
     const app = new Hono();
     addShardRoutes(app, node, ports.timers);
+    addTraceRoutes(app, node);
     this.#apps.set(sim, app);
   }
 
@@ -47,6 +49,11 @@ class Operated extends CellNodes {
       });
     }
     this.await("the accounts", () => made === names.length, 5000);
+  }
+
+  /** A node that does not own the shard of a user. */
+  edgeOf(user: string): SimNode {
+    return this.cluster.nodes.find((n) => !n.running.node.owns(user as AccountName))!;
   }
 
   get ids(): readonly string[] {
@@ -115,4 +122,40 @@ Deno.test("11: any node shows and reloads the shards of all", async () => {
     cell.app(first).request("/admin/shards/reload", { method: "POST", body }),
   );
   ok(epoch > before, `epoch ${epoch} after ${before}`);
+});
+
+Deno.test("11: one trace id shows the way of a message over all nodes, in order, from any of them", async () => {
+  const cell = new Operated();
+  const [first, second] = cell.cluster.nodes as [SimNode, SimNode];
+  const [mine, theirs] = [cell.edgeOf("alice"), cell.edgeOf("bob")];
+  cell.befriend(mine, theirs);
+  cell.alice.person.write(cell.alice, "bob", 40);
+  cell.await("an ack", () => cell.alice.person.unsent === 0, 5000);
+  cell.cluster.time.runFor(1000);
+  interface Messages {
+    readonly messages: readonly { readonly trace: string; readonly from: string }[];
+  }
+  const list = await cell.ask<Messages>(cell.app(second).request("/admin/traces?user=alice"));
+  const { trace } = list.messages.find(({ from }) => from === "alice")!;
+  interface Way {
+    readonly steps: readonly { readonly node: string; readonly step: string }[];
+    readonly missing: readonly unknown[];
+  }
+  const way = await cell.ask<Way>(cell.app(first).request(`/admin/traces/${trace}`));
+  deepEqual(way.missing, []);
+  const steps = way.steps.map(({ step }) => step);
+  deepEqual(steps.slice(0, 3), ["received", "routed", "taken"]);
+  const causes = [
+    ["taken", "accepted", "replied"],
+    ["taken", "forwarded", "settled"],
+    ["forwarded", "delivered", "pushed"],
+  ];
+  for (const chain of causes) {
+    const places = chain.map((step) => steps.lastIndexOf(step));
+    ok(places[0]! >= 0, steps.join());
+    deepEqual(places, [...places].sort((a, b) => a - b), steps.join());
+  }
+  equal(way.steps[0]!.node, mine.id);
+  equal(way.steps[steps.lastIndexOf("pushed")]!.node, theirs.id);
+  equal((await cell.app(first).request("/admin/traces/xyz")).status, 400);
 });
