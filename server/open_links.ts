@@ -29,9 +29,10 @@ export async function openLinks(
       advertise: null,
       secret: new TextEncoder().encode(secret),
       cell: domain,
+      tls: "never",
     });
   }
-  const { listen, advertise, secretFile } = config.cell;
+  const { listen, advertise, secretFile, tls } = config.cell;
   if (listen === null) return null;
   const text = (await readConfigFile("cell.secretFile", secretFile!)).trim();
   if (text.length < SECRET_CHARS_MIN) {
@@ -41,5 +42,5 @@ export async function openLinks(
     );
   }
   const secret = new TextEncoder().encode(text);
-  return await openTcpLinks({ ...runtime, bind: listen, advertise, secret, cell: domain });
+  return await openTcpLinks({ ...runtime, bind: listen, advertise, secret, cell: domain, tls });
 }

@@ -105,6 +105,15 @@ export function isLoopback(host: string): boolean {
   return host.toLowerCase() === "localhost" || LOOPBACK.some((cidr) => cidrContains(cidr, host));
 }
 
+/** Loopback, private use (RFC 1918, RFC 4193) and link-local addresses. */
+const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
+  .concat("fc00::/7", "fe80::/10").map((text) => parseCidr(text)!).concat(LOOPBACK);
+
+/** Whether an IP address belongs to a private network or to this machine. */
+export function isPrivateIp(address: string): boolean {
+  return PRIVATE.some((cidr) => cidrContains(cidr, address));
+}
+
 /** As in URLs, a host whose last label is a number is meant as an IPv4 address. */
 function isIpv4OrName(host: string): boolean {
   if (/(^|\.)[0-9]+\.?$/.test(host)) return parseIpv4(host) !== null;

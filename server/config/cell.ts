@@ -1,6 +1,12 @@
 /** The other nodes of a cell: where this one listens for them, and how they know each other. */
-import { group, int, optional, optionalPath, text } from "./knob.ts";
+import { choice, group, int, optional, optionalPath, text } from "./knob.ts";
 import { parseBind, parsePublicUrl } from "./address.ts";
+
+/** When links over TCP are encrypted: to addresses that are not private, always, never. */
+export const LINK_TLS = ["public", "always", "never"] as const;
+
+/** One of them. */
+export type LinkTls = typeof LINK_TLS[number];
 
 const wants = "host:port or [IPv6]:port, for example 10.0.0.5:8422";
 
@@ -45,6 +51,11 @@ const cell = {
     max: 3_600_000,
     doc:
       "How long nodes of a cell vouch for each other's reads and presence while the store is away.",
+  }),
+  tls: choice({
+    default: "public",
+    of: LINK_TLS,
+    doc: "Which links between nodes are encrypted: those to public addresses, all, or none.",
   }),
   secretFile: optionalPath({
     doc: "The file of the secret that all nodes of the cell share; see `roost secret create`.",

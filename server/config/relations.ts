@@ -178,7 +178,9 @@ function workerFaults({ cell, store }: Config): string[] {
 
 function cellFaults({ cell, store }: Config): string[] {
   if (cell.listen === null) {
-    return cell.secretFile === null && cell.advertise === null && cell.publicUrl === null
+    const unset = cell.secretFile === null && cell.advertise === null && cell.publicUrl === null &&
+      cell.tls === "public";
+    return unset
       ? []
       : ["cell settings are set without cell.listen: say where this node listens for the others"];
   }

@@ -98,6 +98,8 @@ export type PeerFrame =
   | { readonly kind: "called"; readonly asked: AskedId; readonly result: Result<unknown> }
   /** A hint: the register `cluster` has changed. */
   | { readonly kind: "cluster" }
+  /** The wall time of the sender (ms since 1970), to find clocks that are far apart. */
+  | { readonly kind: "clock"; readonly wallMs: number }
   /** Signs of life, and what nodes say of each other: hints. */
   | { readonly kind: "gossip"; readonly message: GossipMessage }
   /** The sender has no lease, and asks for a vote: may it serve the shards that it owns? */

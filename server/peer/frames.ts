@@ -34,8 +34,17 @@ import type { Result } from "../../shard/errors.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import { value } from "./value.ts";
 
-/** Version of the frames that this program sends; peers of other versions are refused. */
-export const PEER_VERSION = 1;
+/** Versions of the frames that a program speaks, both included. */
+export interface PeerVersions {
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/**
+ * Those of this program: its own and the one before, so that a cell is upgraded node by node. Two
+ * nodes speak the newest version that both know.
+ */
+export const PEER_VERSIONS: PeerVersions = { oldest: 1, newest: 2 };
 
 /** The clock of the node while a frame is written or read (monotonic ms). */
 let nowMs = 0;
@@ -229,10 +238,19 @@ const FRAME = union("frame", {
   call: variant(19, { asked: uint, call: value<CellCall>() }),
   called: variant(20, { asked: uint, result: value<Result<unknown>>() }),
   cluster: variant(21, {}),
+  clock: variant(22, { wallMs: uint }),
 }) satisfies Schema<PeerFrame>;
 
-/** The highest number of a kind that this program knows. */
-const KIND_MAX = 21;
+/** The highest number of a kind that programs of a version know. */
+const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 22 };
+
+/** The version since which a kind exists, where that is not the first. */
+const SINCE: { readonly [K in PeerFrame["kind"]]?: number } = { clock: 2 };
+
+/** Whether nodes that speak this version know a kind of frame; others must not be sent it. */
+export function isKnown(kind: PeerFrame["kind"], version: number): boolean {
+  return (SINCE[kind] ?? 1) <= version;
+}
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {
@@ -243,12 +261,16 @@ export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {
 }
 
 /**
- * Reads what `encodeFrame` wrote; null where it is of a kind that this program does not know. Throws
- * `CorruptBytes` for anything else. `monoMs`: the clock of the recipient.
+ * Reads what `encodeFrame` wrote; null where it is of a kind that programs of `version` do not know.
+ * Throws `CorruptBytes` for anything else. `monoMs`: the clock of the recipient.
  */
-export function decodeFrame(frame: Uint8Array, monoMs: number): PeerFrame | null {
+export function decodeFrame(
+  frame: Uint8Array,
+  monoMs: number,
+  version = PEER_VERSIONS.newest,
+): PeerFrame | null {
   nowMs = monoMs;
-  if (frame[0] !== undefined && frame[0] > KIND_MAX) return null;
+  if (frame[0] !== undefined && frame[0] > KIND_MAX[version]!) return null;
   const r = new ByteReader(frame);
   const read = FRAME.read(r);
   if (!r.done) throw new CorruptBytes("a frame goes on behind its end");

@@ -7,8 +7,8 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { nodeRef } from "../../shard/record/fields.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
-import { bytes, text, uint } from "../../shard/record/schema.ts";
-import { PEER_VERSION } from "./frames.ts";
+import { bytes, later, text, uint } from "../../shard/record/schema.ts";
+import { PEER_VERSIONS, type PeerVersions } from "./frames.ts";
 import { struct } from "../../shard/record/struct.ts";
 
 /** First byte of what a node says of itself. */
@@ -21,7 +21,8 @@ export const PROOF_BYTES = 32;
 
 /** What a node says of itself. */
 export interface Hello {
-  readonly version: number;
+  /** Versions of the frames that it speaks. */
+  readonly versions: PeerVersions;
   /** The domain of its accounts, which is that of its cell. */
   readonly cell: string;
   readonly node: NodeRef;
@@ -30,45 +31,89 @@ export interface Hello {
   readonly nonce: Uint8Array;
 }
 
-const HELLO = struct({ version: uint, cell: text, node: nodeRef, address: text, nonce: bytes });
+/** `version`: the oldest that it speaks. */
+const FIELDS = { version: uint, cell: text, node: nodeRef, address: text, nonce: bytes };
+/** Of programs that speak one version only, such as the first that had cells. */
+const HELLO_OF_ONE = struct(FIELDS);
+const HELLO = struct({ ...FIELDS, newest: later(uint, 0) });
+
+/** Why the other side of a connection is no peer. */
+export interface LinkRefusal {
+  /**
+   * `stranger`: it is no node; `version`: no common version; `cell`: of another cell; `identity`: it
+   * has this node's id; `secret`: it does not know the secret; `plain`: it does not encrypt; `tls`:
+   * TLS fails; `ended`: the connection ended before the handshake did.
+   */
+  readonly cause:
+    | "stranger"
+    | "version"
+    | "cell"
+    | "identity"
+    | "secret"
+    | "plain"
+    | "tls"
+    | "ended";
+  /** In words for the log. */
+  readonly why: string;
+}
 
 /** Who has connected, and who was connected to. */
 export type Role = "dialler" | "listener";
 
 /** What a node says at the beginning. `nonce`: 32 random bytes. */
-export function encodeHello(hello: Omit<Hello, "version">): Uint8Array {
+export function encodeHello({ versions: { oldest, newest }, ...rest }: Hello): Uint8Array {
   const w = new ByteWriter().u8(MAGIC);
-  HELLO.write(w, { version: PEER_VERSION, ...hello });
+  if (newest === oldest) HELLO_OF_ONE.write(w, { version: oldest, ...rest });
+  else HELLO.write(w, { version: oldest, ...rest, newest });
   return w.take();
 }
 
-/** Reads a `Hello`. Throws `CorruptBytes`. */
+/** Reads a `Hello`, of later versions too, which may say more. Throws `CorruptBytes`. */
 export function decodeHello(said: Uint8Array): Hello {
   const r = new ByteReader(said);
   if (r.u8() !== MAGIC) throw new CorruptBytes("it is no node of a cell");
-  const hello = HELLO.read(r);
-  if (hello.nonce.length !== NONCE_BYTES) throw new CorruptBytes("a random number is too short");
-  return hello;
+  const { version: oldest, newest, ...rest } = HELLO.read(r);
+  if (rest.nonce.length !== NONCE_BYTES) throw new CorruptBytes("a random number is too short");
+  return { versions: { oldest, newest: Math.max(oldest, newest) }, ...rest };
 }
 
-/** Why the other side of a link is refused, in words for the log; null where it is not. */
-export function helloFault(hello: Hello, cell: string, self: NodeRef): string | null {
-  if (hello.version !== PEER_VERSION) {
-    return `it speaks version ${hello.version} of the links between nodes, this one ${PEER_VERSION}`;
+/** The version that two nodes speak with each other: the newest that both know; null: none. */
+export function agreedVersion(a: PeerVersions, b: PeerVersions): number | null {
+  const agreed = Math.min(a.newest, b.newest);
+  return agreed < Math.max(a.oldest, b.oldest) ? null : agreed;
+}
+
+/** Why the other side of a link is refused; null where it is not. */
+export function helloFault(
+  { cell: theirs, node, versions }: Hello,
+  cell: string,
+  self: NodeRef,
+  own = PEER_VERSIONS,
+): LinkRefusal | null {
+  if (agreedVersion(versions, own) === null) {
+    const why =
+      `it speaks versions ${versions.oldest} to ${versions.newest} of the links between ` +
+      `nodes, this one ${own.oldest} to ${own.newest}: upgrade the older one first`;
+    return { cause: "version", why };
   }
-  if (hello.cell !== cell) return `it is of the cell ${hello.cell}, this one of ${cell}`;
-  if (hello.node.id === self.id) return "it is this node, or another one with its data directory";
-  return null;
+  if (theirs !== cell) return { cause: "cell", why: `it is of the cell ${theirs}, not of ${cell}` };
+  if (node.id !== self.id) return null;
+  const why = "it has this node's id: it is this node, or one with a copy of its data directory";
+  return { cause: "identity", why };
 }
 
-/** The proof of one side; `said`: what the dialler has said, then what the listener has. */
+/**
+ * The proof of one side; `said`: what the dialler has said, then what the listener has; `binding`: of
+ * the channel that carries it, so that it is worth nothing on another one.
+ */
 export function proofOf(
   secret: Uint8Array,
   role: Role,
   said: readonly [dialler: Uint8Array, listener: Uint8Array],
+  binding: Uint8Array = new Uint8Array(),
 ): Uint8Array {
   const hmac = createHmac("sha256", secret).update(`roost peer 1 ${role}`);
-  for (const each of said) {
+  for (const each of binding.length === 0 ? said : [...said, binding]) {
     const length = new DataView(new ArrayBuffer(4));
     length.setUint32(0, each.length);
     hmac.update(new Uint8Array(length.buffer)).update(each);

@@ -4,31 +4,39 @@
  */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import type { Channel } from "./channel.ts";
 import {
+  agreedVersion,
   decodeHello,
   encodeHello,
   type Hello,
   HELLO_BYTES_MAX,
   helloFault,
   isProof,
+  type LinkRefusal,
   PROOF_BYTES,
   proofOf,
   type Role,
 } from "./handshake.ts";
-import { decodeFrame, encodeFrame } from "./frames.ts";
+import { decodeFrame, encodeFrame, isKnown, type PeerVersions } from "./frames.ts";
+import { fail } from "../../shard/errors.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import type { PeerFrame } from "../node/peers.ts";
 import type { Runtime } from "../node/ports.ts";
 import { runCallback } from "../system/callback.ts";
 
 /** How long the handshake may take (ms). */
-const HANDSHAKE_MS = 3000;
+export const HANDSHAKE_MS = 3000;
 /** Time between two signs of life (ms), and how long a side may stay silent. */
 const PING_MS = 1000;
 const SILENT_MS = 3000;
-/** Longest frame (bytes). */
-const FRAME_BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes that may wait for a peer: one that is slower is cut off. */
+/**
+ * Longest frame (bytes), for both sides; of version 1, and of later ones: the snapshot of a large
+ * account has its field names with every contact.
+ */
+const FRAME_BYTES_MAX_1 = 4 * 1024 * 1024;
+const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+/** Bytes that may wait for a peer before more is sent: one that is slower is cut off. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 const LENGTH_BYTES = 4;
 
@@ -40,20 +48,24 @@ export interface LinkOptions extends Runtime {
   readonly self: NodeRef;
   /** Where this node listens. */
   readonly address: string;
+  /** Versions of the frames that it speaks. */
+  readonly versions: PeerVersions;
   /** The handshake is done. */
   opened(link: Link): void;
   frame(link: Link, frame: PeerFrame): void;
-  /** It is over; `why` is for the log. */
-  closed(link: Link, why: string): void;
+  /** It is over; the refusal is for the log. */
+  closed(link: Link, refusal: LinkRefusal): void;
 }
 
 /** See the head of this file. */
 export class Link {
   readonly #socket: Socket;
+  readonly #binding: Uint8Array;
   readonly #options: LinkOptions;
   readonly #own: Uint8Array;
   #hello: { readonly said: Uint8Array; readonly hello: Hello } | null = null;
   #open = false;
+  #version = 0;
   #closed = false;
   /** Bytes that were read and are not a whole frame yet. */
   #read: Uint8Array[] = [];
@@ -63,11 +75,12 @@ export class Link {
   #heardMs: number;
   #sentMs = 0;
 
-  constructor(socket: Socket, options: LinkOptions) {
+  constructor({ socket, binding }: Channel, options: LinkOptions) {
     this.#socket = socket;
+    this.#binding = binding;
     this.#options = options;
-    const { cell, self, address, random, clock, timers } = options;
-    this.#own = encodeHello({ cell, node: self, address, nonce: random.bytes(32) });
+    const { cell, self, address, random, clock, timers, versions } = options;
+    this.#own = encodeHello({ versions, cell, node: self, address, nonce: random.bytes(32) });
     this.#heardMs = clock.monoMs();
     socket.setNoDelay(true);
     socket.on("data", (bytes: Uint8Array) => runCallback(() => this.#data(bytes)));
@@ -84,27 +97,42 @@ export class Link {
     return this.#hello!.hello;
   }
 
-  /** Sends a frame with the others of this turn. */
+  /** Sends a frame with the others of this turn, unless it is of a later version than the peer. */
   send(frame: PeerFrame): void {
-    if (!this.#open || this.#closed) return;
+    if (!this.#open || this.#closed || !isKnown(frame.kind, this.#version)) return;
+    const bytes = this.#bounded(frame);
+    if (bytes === null) return;
     if (this.#unsent.length === 0) this.#options.timers.soon(() => this.#flush());
-    this.#unsent.push(sized(encodeFrame(frame, this.#options.clock.monoMs())));
+    this.#unsent.push(sized(bytes));
+  }
+
+  /** Who waits for a reply that is too long gets an error; what else is too long is not sent. */
+  #bounded(frame: PeerFrame): Uint8Array | null {
+    const { clock, log } = this.#options;
+    const [bytes, most] = [encodeFrame(frame, clock.monoMs()), frameBytesMax(this.#version)];
+    if (bytes.length <= most) return bytes;
+    log.error("frame too long for a link", { kind: frame.kind, bytes: bytes.length, most });
+    if (frame.kind !== "reply" && frame.kind !== "called") return null;
+    const result = fail("too_large", `The reply has ${bytes.length} bytes, limit is ${most}`);
+    return encodeFrame({ ...frame, result }, clock.monoMs());
   }
 
   /** Ends it. */
-  close(why: string): void {
+  close(why: string, cause: LinkRefusal["cause"] = "ended"): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.destroy();
-    runCallback(() => this.#options.closed(this, why));
+    runCallback(() => this.#options.closed(this, { cause, why }));
   }
 
   #flush(): void {
     const unsent = this.#unsent;
     this.#unsent = [];
     if (this.#closed) return;
+    if (this.#socket.writableLength > WAITING_BYTES_MAX) {
+      return this.close("it takes frames too slowly");
+    }
     this.#write(unsent);
-    if (this.#socket.writableLength > WAITING_BYTES_MAX) this.close("it takes frames too slowly");
   }
 
   #write(parts: readonly Uint8Array[]): void {
@@ -128,21 +156,21 @@ export class Link {
     for (let whole; !this.#closed && (whole = this.#take()) !== null;) this.#whole(whole);
   }
 
-  /** The next whole frame of what was read. */
+  /** The next whole frame of what was read; bytes are put together once all of it has arrived. */
   #take(): Uint8Array | null {
     if (this.#readBytes < LENGTH_BYTES) return null;
+    if (this.#read[0]!.length < LENGTH_BYTES) this.#read = [Buffer.concat(this.#read)];
     const first = this.#read[0]!;
-    const joined = this.#read.length === 1 ? first : Buffer.concat(this.#read);
-    this.#read = [joined];
-    const view = new DataView(joined.buffer, joined.byteOffset, joined.length);
+    const view = new DataView(first.buffer, first.byteOffset, first.length);
     const length = view.getUint32(0);
-    const most = this.#open ? FRAME_BYTES_MAX : HELLO_BYTES_MAX;
+    const most = this.#open ? frameBytesMax(this.#version) : HELLO_BYTES_MAX;
     if (length > most) {
-      this.close(`a frame of ${length} bytes, limit is ${most}`);
+      this.close(`a frame of ${length} bytes, limit is ${most}`, "stranger");
       return null;
     }
     const end = LENGTH_BYTES + length;
-    if (joined.length < end) return null;
+    if (this.#readBytes < end) return null;
+    const joined = this.#read.length === 1 ? first : Buffer.concat(this.#read);
     this.#read = joined.length === end ? [] : [joined.subarray(end)];
     this.#readBytes = joined.length - end;
     return joined.subarray(LENGTH_BYTES, end);
@@ -153,11 +181,11 @@ export class Link {
       if (this.#hello === null) this.#greeted(bytes.slice());
       else if (!this.#open) this.#proved(bytes);
       else if (bytes.length > 0) {
-        const frame = decodeFrame(bytes, this.#options.clock.monoMs());
+        const frame = decodeFrame(bytes, this.#options.clock.monoMs(), this.#version);
         if (frame !== null) this.#options.frame(this, frame);
       }
     } catch (error) {
-      this.close(error instanceof Error ? error.message : String(error));
+      this.close(error instanceof Error ? error.message : String(error), "stranger");
     }
   }
 
@@ -166,25 +194,33 @@ export class Link {
     return this.#options.role === "dialler" ? [this.#own, theirs] : [theirs, this.#own];
   }
 
+  #proof(role: Role): Uint8Array {
+    return proofOf(this.#options.secret, role, this.#said(), this.#binding);
+  }
+
   #greeted(said: Uint8Array): void {
-    const { cell, role, secret, self } = this.#options;
+    const { cell, role, self, versions } = this.#options;
     const hello = decodeHello(said);
-    const fault = helloFault(hello, cell, self);
-    if (fault !== null) return this.close(fault);
+    const fault = helloFault(hello, cell, self, versions);
+    if (fault !== null) return this.close(fault.why, fault.cause);
     this.#hello = { said, hello };
-    this.#write([sized(proofOf(secret, role, this.#said()))]);
+    this.#version = agreedVersion(hello.versions, versions)!;
+    this.#write([sized(this.#proof(role))]);
   }
 
   #proved(proof: Uint8Array): void {
-    const { role, secret } = this.#options;
-    const theirs = role === "dialler" ? "listener" : "dialler";
-    if (proof.length !== PROOF_BYTES || !isProof(proof, proofOf(secret, theirs, this.#said()))) {
-      return this.close("it does not know the cell's secret");
+    const theirs = this.#options.role === "dialler" ? "listener" : "dialler";
+    if (proof.length !== PROOF_BYTES || !isProof(proof, this.#proof(theirs))) {
+      return this.close("it does not know the cell's secret", "secret");
     }
     this.#open = true;
     this.#options.opened(this);
     this.#beat();
   }
+}
+
+function frameBytesMax(version: number): number {
+  return version === 1 ? FRAME_BYTES_MAX_1 : FRAME_BYTES_MAX;
 }
 
 function sized(bytes: Uint8Array): Uint8Array {

@@ -3,9 +3,12 @@
  * joins them.
  */
 import { createServer, type Server, type Socket } from "node:net";
+import { acceptChannel, type Channel, dialTls, mustEncrypt, plainChannel } from "./channel.ts";
 import type { Bind } from "../config/address.ts";
-import { isPublicIp } from "../config/target.ts";
-import { Link } from "./link.ts";
+import { type CellCert, cellCert } from "./cell_cert.ts";
+import type { LinkTls } from "../config/cell.ts";
+import { HANDSHAKE_MS, Link } from "./link.ts";
+import type { LinkRefusal, Role } from "./handshake.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import {
   type Peer,
@@ -14,6 +17,7 @@ import {
   peerKey,
   type PeerLinks,
 } from "../node/peers.ts";
+import { PEER_VERSIONS, type PeerVersions } from "./frames.ts";
 import { connectTo, formatPlace, isNobody, listenAt, parsePlace, type Place } from "./place.ts";
 import type { Retries } from "../../shard/retry.ts";
 import type { Runtime } from "../node/ports.ts";
@@ -25,8 +29,9 @@ const STRANGERS_MAX = 64;
 const DIAL_MS = 2000;
 /** Looks whether a process that is not linked any more has ended. */
 const PROBES_MAX = 8;
-/** Refusals that are logged, by address and reason; each once. */
+/** Refusals that are remembered, by address and cause, and for how long (ms): each is logged once. */
 const LOGGED_MAX = 1000;
+const LOGGED_MS = 3_600_000;
 
 /** What links are made with. */
 export interface TcpLinksOptions extends Runtime {
@@ -38,6 +43,10 @@ export interface TcpLinksOptions extends Runtime {
   readonly secret: Uint8Array;
   /** The domain of the cell's accounts. */
   readonly cell: string;
+  /** When links over TCP are encrypted. */
+  readonly tls: LinkTls;
+  /** Versions of the frames that it speaks: those of this program, except in tests. */
+  readonly versions?: PeerVersions;
 }
 
 interface Expected {
@@ -63,14 +72,19 @@ class TcpLinks implements PeerLinks {
   #expected = new Map<NodeId, Expected>();
   readonly #open = new Map<NodeId, Link>();
   readonly #all = new Set<Link>();
+  /** Connections whose first byte is still to come. */
+  readonly #entering = new Set<Socket>();
   #strangers = 0;
-  readonly #logged = new Set<string>();
+  readonly #cert: CellCert;
+  /** When refusals were logged (monotonic, ms), the oldest first. */
+  readonly #logged = new Map<string, number>();
   #stopped = false;
 
   constructor(server: Server, address: string, options: TcpLinksOptions) {
     this.#server = server;
     this.address = address;
     this.#options = options;
+    this.#cert = cellCert(options.secret);
     server.on("connection", (socket) => this.#accept(socket));
   }
 
@@ -98,6 +112,7 @@ class TcpLinks implements PeerLinks {
   stop(done: () => void): void {
     this.#stopped = true;
     for (const link of [...this.#all]) link.close("this node stops");
+    for (const socket of this.#entering) socket.destroy();
     this.#server.close(() => runCallback(done));
   }
 
@@ -107,7 +122,22 @@ class TcpLinks implements PeerLinks {
     if (this.#self === null || this.#stopped || this.#strangers >= STRANGERS_MAX) {
       return void socket.destroy();
     }
-    this.#link(socket, "listener", () => {});
+    const { bind, timers, tls } = this.#options;
+    const from = socket.remoteAddress ?? "";
+    if ("path" in bind) return this.#link(plainChannel(socket), from, "listener", () => {});
+    this.#strangers++;
+    this.#entering.add(socket);
+    const cancel = timers.after(HANDSHAKE_MS, () => void socket.destroy());
+    acceptChannel(socket, this.#cert, mustEncrypt(tls, from), (opened) => {
+      cancel();
+      this.#strangers--;
+      this.#entering.delete(socket);
+      runCallback(() => {
+        if ("socket" in opened) this.#link(opened, from, "listener", () => {});
+        else this.#refused(from, opened);
+      });
+      if (!("socket" in opened)) socket.destroy();
+    });
   }
 
   #wants({ node }: Expected): boolean {
@@ -130,8 +160,34 @@ class TcpLinks implements PeerLinks {
     };
     this.#connect(place, (socket, refused) => {
       if (socket === null) return failed(refused);
-      this.#link(socket, "dialler", () => failed(false));
-      expected.tries = 0;
+      const from = socket.remoteAddress ?? "";
+      this.#enter(socket, "path" in place, from, (channel) => {
+        if (channel === null) return failed(false);
+        this.#link(channel, from, "dialler", () => failed(false));
+        expected.tries = 0;
+      });
+    });
+  }
+
+  /** Begins TLS where it is needed; null where that fails. */
+  #enter(
+    socket: Socket,
+    unix: boolean,
+    from: string,
+    done: (channel: Channel | null) => void,
+  ): void {
+    const { timers, tls } = this.#options;
+    if (unix || !mustEncrypt(tls, from)) return done(plainChannel(socket));
+    this.#entering.add(socket);
+    const cancel = timers.after(HANDSHAKE_MS, () => void socket.destroy());
+    dialTls(socket, this.#cert, (opened) => {
+      cancel();
+      this.#entering.delete(socket);
+      runCallback(() => {
+        if ("socket" in opened) return done(opened);
+        this.#refused(from, opened);
+        done(null);
+      });
     });
   }
 
@@ -154,17 +210,11 @@ class TcpLinks implements PeerLinks {
     });
   }
 
-  #link(socket: Socket, role: "dialler" | "listener", ended: () => void): void {
-    const from = socket.remoteAddress ?? "";
-    if (isPublicIp(from)) {
-      socket.on("error", () => {});
-      socket.destroy();
-      this.#refused(from, "its address is public, and links between nodes are not encrypted");
-      return ended();
-    }
+  #link(channel: Channel, from: string, role: Role, ended: () => void): void {
     this.#strangers++;
     let peer: Peer | null = null;
-    const link = new Link(socket, {
+    const link = new Link(channel, {
+      versions: PEER_VERSIONS,
       ...this.#options,
       role,
       self: this.#self!,
@@ -178,11 +228,11 @@ class TcpLinks implements PeerLinks {
         this.#events?.linked(peer);
       },
       frame: (_, frame) => this.#events?.frame(peer!, frame),
-      closed: (link, why) => {
+      closed: (link, refusal) => {
         this.#all.delete(link);
         if (peer === null) {
           this.#strangers--;
-          if (!this.#stopped) this.#refused(from, why);
+          this.#refused(from, refusal);
         } else if (this.#open.get(peer.key) === link) {
           this.#open.delete(peer.key);
           if (!this.#stopped) this.#events?.unlinked(peer, false);
@@ -218,10 +268,16 @@ class TcpLinks implements PeerLinks {
     this.#events?.unlinked({ ...node, key }, true);
   }
 
-  #refused(from: string, why: string): void {
-    const key = `${from} ${why}`;
+  #refused(from: string, { cause, why }: LinkRefusal): void {
+    if (this.#stopped) return;
+    const { clock, log } = this.#options;
+    const [key, nowMs] = [`${from} ${cause}`, clock.monoMs()];
+    for (const [oldest, atMs] of this.#logged) {
+      if (nowMs - atMs < LOGGED_MS) break;
+      this.#logged.delete(oldest);
+    }
     if (this.#logged.has(key) || this.#logged.size >= LOGGED_MAX) return;
-    this.#logged.add(key);
-    this.#options.log.warn("link refused", { from, why });
+    this.#logged.set(key, nowMs);
+    log.warn("link refused", { from, cause, why });
   }
 }

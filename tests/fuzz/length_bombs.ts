@@ -22,7 +22,9 @@ import {
   encodeEvent,
 } from "../../shard/mailbox/mailbox_event.ts";
 import { readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
+import { decodeFrame, encodeFrame } from "../../server/peer/frames.ts";
 import { LENGTH_BOMBS, readOrCorrupt, splice } from "./hostile_bytes.ts";
+import { PEER_SAMPLES } from "../unit/peer_samples.ts";
 import { accountOf, body, history, row } from "./stored.ts";
 
 const NAME = "al" as AccountName;
@@ -55,6 +57,10 @@ const digest = { first: 1, second: 2 };
 writeDedupeEntry(entry, { key: "a", seq: 1, at: 2, num: 3, digest });
 bombard(encodeDedupeBlock(1, entry.view()), decodeDedupeBlock);
 bombard(encodeDedupeRow([{ number: 1, lastAt: 2, count: 1 }], new Uint8Array(8)), decodeDedupeRow);
+
+for (const frame of PEER_SAMPLES) {
+  bombard(encodeFrame(frame, 1000), (bytes) => decodeFrame(bytes, 1000));
+}
 
 const peak = /^VmHWM:\s+(\d+) kB$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
 Deno.stdout.writeSync(new TextEncoder().encode(`${Math.round(Number(peak) / 1024)}\n`));

@@ -1,80 +1,18 @@
 /** Links between nodes over real sockets of loopback. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { configOf } from "../../server/config/config.ts";
 import {
+  agreedVersion,
   decodeHello,
   encodeHello,
   helloFault,
   isProof,
   proofOf,
 } from "../../server/peer/handshake.ts";
-import { memoryLog } from "../sim/sim_ports.ts";
+import { A, B, End, SECRET, until } from "./peer_ends.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
-import { openTcpLinks } from "../../server/peer/tcp_links.ts";
-import type { Peer, PeerFrame, PeerLinks } from "../../server/node/peers.ts";
-import { retries } from "../../server/settings.ts";
-import { systemClock } from "../../server/system/clock.ts";
+import { PEER_VERSIONS } from "../../server/peer/frames.ts";
 import { systemRandom } from "../../server/system/random.ts";
-import { systemTimers } from "../../server/system/timers.ts";
-
-const SECRET = new TextEncoder().encode("a secret of the cell that nobody else knows");
-const A = { id: "node00000000000a" as NodeId, incarnation: 1 };
-const B = { id: "node00000000000b" as NodeId, incarnation: 1 };
-const LIMIT_MS = 20_000;
-
-/** One node's links, and what they have told it. */
-class End {
-  readonly told: string[] = [];
-  readonly frames: PeerFrame[] = [];
-  readonly #memory = memoryLog();
-  links!: PeerLinks;
-
-  static async open(
-    node: typeof A,
-    given: { secret?: Uint8Array; cell?: string } = {},
-  ): Promise<End> {
-    const end = new End();
-    end.links = await openTcpLinks({
-      clock: systemClock(),
-      timers: systemTimers(),
-      random: systemRandom(),
-      log: end.#memory.log,
-      retries: retries(configOf("/data")),
-      bind: { host: "127.0.0.1", port: 0 },
-      advertise: null,
-      secret: given.secret ?? SECRET,
-      cell: given.cell ?? "example.org",
-    });
-    end.links.start(node, {
-      linked: (peer: Peer) => end.told.push(`linked ${peer.key}`),
-      unlinked: (peer: Peer, gone: boolean) => end.told.push(`unlinked ${peer.key} ${gone}`),
-      frame: (_, frame) => end.frames.push(frame),
-    });
-    return end;
-  }
-
-  /** Why links were refused. */
-  get refused(): readonly string[] {
-    return this.#memory.lines.map(({ fields }) => String(fields["why"]));
-  }
-
-  expect(node: typeof A, other: End): void {
-    this.links.expect([{ ...node, address: other.links.address }]);
-  }
-
-  stop(): Promise<void> {
-    return new Promise((done) => this.links.stop(done));
-  }
-}
-
-/** Resolves when something holds. */
-async function until(holds: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !holds();) {
-    assert.ok(performance.now() < endMs, "it takes too long");
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}
 
 Deno.test("11: two nodes of a cell are linked once, and frames arrive in order", async () => {
   const [a, b] = [await End.open(A), await End.open(B)];
@@ -101,8 +39,13 @@ Deno.test("11: two nodes of a cell are linked once, and frames arrive in order",
 
 for (
   const [what, given, why] of [
-    ["another secret", { secret: new Uint8Array(40) }, /does not know the cell's secret/],
-    ["another cell", { cell: "example.com" }, /it is of the cell example/],
+    ["another secret", { secret: new Uint8Array(40) }, /^secret: .* know the cell's secret/],
+    ["another cell", { cell: "example.com" }, /^cell: it is of the cell example/],
+    [
+      "versions of which this program speaks none",
+      { versions: { oldest: 9, newest: 10 } },
+      /^version: it speaks versions \d+ to \d+ .*: upgrade the older one first/,
+    ],
   ] as const
 ) {
   Deno.test(`11: a node with ${what} is refused, which is logged once`, async () => {
@@ -135,7 +78,13 @@ Deno.test("11: rubbish and silence on the port of links cost a connection, and n
 Deno.test("11: a proof is of one handshake, one role and one secret", () => {
   const random = systemRandom();
   const hello = (node: typeof A) =>
-    encodeHello({ cell: "example.org", node, address: "127.0.0.1:1", nonce: random.bytes(32) });
+    encodeHello({
+      versions: PEER_VERSIONS,
+      cell: "example.org",
+      node,
+      address: "127.0.0.1:1",
+      nonce: random.bytes(32),
+    });
   const said = [hello(A), hello(B)] as const;
   const proof = proofOf(SECRET, "dialler", said);
   assert.ok(isProof(proof, proofOf(SECRET, "dialler", said)));
@@ -144,8 +93,18 @@ Deno.test("11: a proof is of one handshake, one role and one secret", () => {
   // What was recorded is of no use for the next one: its random numbers are others.
   assert.ok(!isProof(proof, proofOf(SECRET, "dialler", [said[0], hello(B)])));
   assert.ok(!isProof(proof.subarray(1), proof));
+  // Over another channel neither: with TLS, that is the one with the cell's certificate.
+  assert.ok(!isProof(proof, proofOf(SECRET, "dialler", said, new Uint8Array(32))));
   const read = decodeHello(said[0]);
   assert.equal(helloFault(read, "example.org", B), null);
-  assert.match(helloFault(read, "example.org", A)!, /this node/);
-  assert.match(helloFault({ ...read, version: 9 }, "example.org", B)!, /version 9/);
+  assert.match(helloFault(read, "example.org", A)!.why, /copy of its data directory/);
+  const later = { ...read, versions: { oldest: 9, newest: 9 } };
+  assert.match(helloFault(later, "example.org", B)!.why, /versions 9 to 9/);
+});
+
+Deno.test("11: two nodes speak the newest version that both know", () => {
+  const agreed = [[1, 1], [1, 2], [2, 3], [3, 4]].map(([oldest, newest]) =>
+    agreedVersion({ oldest: oldest!, newest: newest! }, { oldest: 1, newest: 2 })
+  );
+  assert.deepEqual(agreed, [1, 2, 2, null]);
 });

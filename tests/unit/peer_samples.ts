@@ -198,6 +198,7 @@ export const PEER_SAMPLES: readonly PeerFrame[] = [
   { kind: "called", asked: 5, result: { ok: true, value: { pauseMs: 7.5 } } },
   { kind: "called", asked: 6, result: { ok: false, code: "conflict", message: "No" } },
   { kind: "cluster" },
+  { kind: "clock", wallMs: 1_735_689_600_000 },
   { kind: "vouch", asked: 5, claims: [{ shard: 1, epoch: 2 }, { shard: 3, epoch: 400 }] },
   { kind: "vouched", asked: 5 },
   { kind: "consent", of: owner, beat: 77 },

@@ -23,6 +23,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/http/listener_watch.ts": "connects to the own listener",
   "server/http/refusal.ts": "bytes on sockets where no HTTP server answers",
   "server/peer/tcp_links.ts": "connections between nodes",
+  "server/peer/channel.ts": "TLS on these connections",
   "server/peer/place.ts": "where these connections lead",
   "server/store/kv_store.ts": "the store on embedded Deno KV",
   "server/ops/backup.ts": "the directory in which a backup is made",
