@@ -10,6 +10,10 @@ export interface CommitStats {
   bytes: number;
   /** Writes that failed, by how. */
   readonly failures: { [kind in Exclude<StoreError["kind"], "damaged">]: number };
+  /** Writes of checkpoints, and their rows without the log rows that they delete. */
+  checkpointWrites: number;
+  checkpointRows: number;
+  /** Checkpoints of shards: one write has those of several. */
   checkpoints: number;
   checkpointAccounts: number;
   checkpointBytes: number;

@@ -17,12 +17,17 @@ const LOG_BYTES_MAX = STORE_LIMITS.writeBytesMax - 80 * 1024;
 /** Bounds of one checkpoint write: small, so that commits do not wait long behind it. */
 const CHECKPOINT_ROWS_MAX = 64;
 const CHECKPOINT_BYTES_MAX = 128 * 1024;
+/**
+ * Least time from the start of a checkpoint write to that of the next (ms), unless a shard is behind:
+ * the longer an account's changes are collected, the fewer bytes each of them takes.
+ */
+const CHECKPOINT_GAP_MS = 100;
 /** How long changes nobody waits for may wait for company (ms). */
 const LAZY_MS = 50;
 /** Bytes of log from which on a commit counts as one under load. */
 const LOADED_BYTES = 16 * 1024;
 /** Least time from the start of such a commit to that of the next (ms): fewer, fuller rows. */
-const LOADED_GAP_MS = 24;
+const LOADED_GAP_MS = 30;
 /** When a client may try again what a store that takes no writes refuses (ms). */
 const REFUSED_MS = 2000;
 
@@ -52,6 +57,8 @@ export class Committer {
     rows: 0,
     bytes: 0,
     failures: { full: 0, failed: 0, unknown: 0, fenced: 0 },
+    checkpointWrites: 0,
+    checkpointRows: 0,
     checkpoints: 0,
     checkpointAccounts: 0,
     checkpointBytes: 0,
@@ -66,6 +73,7 @@ export class Committer {
   #lazy: Cancel | null = null;
   #turn = 0;
   #notBeforeMs = 0;
+  #checkpointNotBeforeMs = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
   /** Shards to be claimed before anything is written again. */
@@ -255,6 +263,7 @@ export class Committer {
   /** Due checkpoints, of shards with nothing open; null where there are none. */
   #collectCheckpoint(all: boolean): Part[] | null {
     const now = this.#host.now();
+    if (!all && !this.#mayCheckpoint(now.mono)) return null;
     const parts: Part[] = [];
     let rows = 0;
     let bytes = 0;
@@ -278,11 +287,18 @@ export class Committer {
     return parts.length === 0 ? null : parts;
   }
 
+  /** Whether it is time for a checkpoint write, or late for one. */
+  #mayCheckpoint(nowMs: number): boolean {
+    return nowMs >= this.#checkpointNotBeforeMs || this.#host.shards.some((s) => s.behind(nowMs));
+  }
+
   #writeCheckpoint(all: readonly Part[] | null, next: () => void): void {
     // A shard may have been dropped since its checkpoint was collected.
     const parts = all?.filter(({ shard }) => !shard.ended) ?? [];
     if (parts.length === 0) return next();
-    this.writingSinceMs = this.#host.ports.clock.monoMs();
+    const began = this.#host.ports.clock.monoMs();
+    this.writingSinceMs = began;
+    this.#checkpointNotBeforeMs = began + CHECKPOINT_GAP_MS;
     const claims = parts.map(({ shard }) => ({ shard: shard.id, epoch: shard.row.epoch }));
     const cuts = parts.flatMap(({ shard, batch: { cut } }) =>
       cut === null ? [] : [{ log: shard.id, ...cut }]
@@ -301,6 +317,8 @@ export class Committer {
         this.#failed(error, new Set(parts.map((p) => p.shard)));
         return next();
       }
+      this.stats.checkpointWrites++;
+      this.stats.checkpointRows += rows.length;
       for (const { shard, batch } of parts) {
         this.stats.checkpoints++;
         this.stats.checkpointAccounts += batch.accounts;

@@ -13,6 +13,8 @@ import { pointOf } from "../name/ids.ts";
 const CUT_ROWS_MAX = 200;
 /** A head of more bytes is the first one of a write, and with that the last. */
 const ALONE_BYTES = 128 * 1024;
+/** Intervals between checkpoints of an account after which its shard is behind. */
+const BEHIND = 5;
 /** Accounts looked at by one call of `evict`. */
 const EVICT_LOOK = 200;
 
@@ -174,6 +176,12 @@ export class AccountCache {
   replayed(account: Account, firstLsn: number, monoMs: number): void {
     account.runtime.dirtyLsn = firstLsn;
     this.#dirty.set(account, monoMs);
+  }
+
+  /** Whether the oldest change that no checkpoint includes is `BEHIND` intervals old. */
+  behind(nowMs: number): boolean {
+    const { value: sinceMs } = this.#dirty.values().next();
+    return sinceMs !== undefined && nowMs - sinceMs > BEHIND * this.#limits.checkpointMs;
   }
 
   checkpoint(

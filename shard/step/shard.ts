@@ -127,6 +127,11 @@ export class Shard {
     }, () => accounts.dropCheckpoint());
   }
 
+  /** Whether an account has waited for its checkpoint for much longer than it should. */
+  behind(nowMs: number): boolean {
+    return this.#turn.accounts.behind(nowMs);
+  }
+
   // ---- changes of ownership
 
   /** The shard's row in the shard table. */

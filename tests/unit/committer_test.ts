@@ -1,0 +1,55 @@
+/** How often a node writes to its store under load, by what its committer counts (issue 9 C2). */
+import assert from "node:assert/strict";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import { NodeFixture } from "../sim/node_fixture.ts";
+
+const USERS = 200;
+const BODY = "x".repeat(4000);
+
+const user = (i: number) => `user${i % USERS}` as AccountName;
+
+/** A node whose accounts all have more to checkpoint than a few writes hold. */
+function busyNode(checkpointMs: number): NodeFixture {
+  const w = new NodeFixture({ limits: { checkpointMs, inboundMessageBurst: 1e9 } });
+  for (let i = 0; i < USERS; i++) {
+    w.account(user(i));
+    w.must(user(i), "settings.set", { messagesFrom: "anyone" });
+  }
+  return w;
+}
+
+/** Sends a message every 2 ms, for so long. */
+function sendFor(w: NodeFixture, ms: number, id: string): void {
+  for (let i = 0; i < ms / 2; i++) {
+    const input = { to: user(i * 7 + 1), id: `${id}${i}`, body: BODY, ext: "" };
+    const device = "phone" as DeviceId;
+    w.node.request(user(i), "message.send", { ...input, device }, (sent) => assert.ok(sent.ok));
+    w.time.runFor(2);
+  }
+}
+
+/** What the committer counts meanwhile. */
+function counted(w: NodeFixture, run: () => void): { commits: number; checkpointWrites: number } {
+  const before = { ...w.node.committer.stats };
+  run();
+  const { commits, checkpointWrites } = w.node.committer.stats;
+  return {
+    commits: commits - before.commits,
+    checkpointWrites: checkpointWrites - before.checkpointWrites,
+  };
+}
+
+Deno.test("9 C2: commits under load are 30 ms apart, checkpoint writes 100 ms", () => {
+  const w = busyNode(1000);
+  sendFor(w, 2000, "warm");
+  const { commits, checkpointWrites } = counted(w, () => sendFor(w, 1000, "m"));
+  assert.ok(commits >= 20 && commits <= 34, `${commits} commits`);
+  assert.ok(checkpointWrites >= 5 && checkpointWrites <= 10, `${checkpointWrites} checkpoints`);
+});
+
+Deno.test("9 C2: a checkpoint write follows every commit while accounts have waited for five intervals", () => {
+  const w = busyNode(100);
+  sendFor(w, 2000, "warm");
+  const { commits, checkpointWrites } = counted(w, () => sendFor(w, 1000, "m"));
+  assert.ok(checkpointWrites > 15, `${checkpointWrites} checkpoints after ${commits} commits`);
+});
