@@ -19,6 +19,9 @@ const NEEDED: ReadonlySet<unknown> = new Set(["claims", "table", "store", "domai
 /** Records of a log that may be missing in a row. */
 const HOLE_MAX = 100_000;
 
+/** Names in one line of what is given up. */
+const NAMES_MAX = 20;
+
 /** Takes a row of the repaired store. */
 export type PutRow = (row: Row) => void;
 
@@ -115,7 +118,7 @@ export class RepairPlan {
     switch (damageKind(key)) {
       case "head":
         if (kind === "unreadable") return void this.kept.push(`${owner}: left as it is`);
-        return this.#closeAccount(key, owner);
+        return this.#closeAccount(key[2] as AccountName, owner);
       case "mark":
         this.kept.push(`${owner}: it is made anew`);
         return void this.#instead.set(textOf(key), { key, value: new Uint8Array([1]) });
@@ -161,8 +164,7 @@ export class RepairPlan {
     }
   }
 
-  #closeAccount(key: StoreKey, owner: string): void {
-    const name = key[2] as AccountName;
+  #closeAccount(name: AccountName, owner: string): void {
     // Another of its rows is damaged as well.
     if (this.#heads.has(name)) return;
     this.givenUp.push(
@@ -195,9 +197,6 @@ export class RepairPlan {
       this.kept.push(`${ownerOf(key, this.#found)}: no head lists it, and it is removed`);
       this.#instead.set(text, null);
     }
-    if (this.#logs.needed) {
-      eachHead(this.#file, this.#instead, (account) => this.#logs.peer(account));
-    }
     for (const [name, head] of heads) {
       const salvaged = new SalvagedHead(name, head);
       salvaged.forgetSent();
@@ -212,14 +211,58 @@ export class RepairPlan {
   /** Calls `put` with every row of the repaired store, and completes what is given up. */
   run(put: PutRow): void {
     this.#file.salvage((row) => this.#take(row, put));
+    // What is had back may rest on a lost record as well.
+    for (const text of this.#restored) {
+      const row = this.#instead.get(text)!;
+      if (row.key[0] === "log") this.#instead.set(text, this.#recordRow(row));
+    }
+    if (this.#logs.needed) this.#keepNumbers();
     for (const row of this.#instead.values()) if (row !== null) put(row);
-    if (this.#logs.needed) this.#raiseNumbers();
+    for (const name of this.#logs.givenUp.keys()) {
+      if (!this.#logs.isWhole(name)) continue;
+      this.#closeAccount(
+        name,
+        `account ${name} (shard ${this.#found.shardOf(name)}): its beginning`,
+      );
+    }
     for (const rows of this.#heads.values()) for (const row of rows) put(row);
     for (const [name, { entries, messages }] of this.#logs.givenUp) {
+      if (this.#logs.isWhole(name)) continue;
       this.givenUp.push(
-        `account ${name}: ${entries} changes behind a lost record of its shard's log, ` +
-          `${messages} messages among them`,
+        `account ${name}: what a lost record of its shard's log has of it, and ${entries} changes ` +
+          `behind that record, ${messages} messages among them`,
       );
+    }
+    this.#namePerhaps();
+  }
+
+  /** Numbers that peers have seen are not used again. */
+  #keepNumbers(): void {
+    eachHead(this.#file, this.#instead, (account) => this.#logs.knows(account));
+    const recordAt = (log: number, lsn: number) =>
+      this.#instead.get(textOf(["log", log, lsn]))?.value ?? null;
+    for (const { log, lsn, record } of this.#logs.numbered(recordAt)) {
+      const key = ["log", log, lsn];
+      this.#instead.set(textOf(key), { key, value: record });
+    }
+  }
+
+  /** A lost record does not say whose changes it had: at most those of accounts that go back. */
+  #namePerhaps(): void {
+    const byShard = new Map<number | null, AccountName[]>();
+    for (const name of this.#logs.perhaps()) {
+      const shard = this.#found.shardOf(name);
+      const names = byShard.get(shard);
+      if (names === undefined) byShard.set(shard, [name]);
+      else names.push(name);
+    }
+    for (const [shard, names] of byShard) {
+      for (let from = 0; from < names.length; from += NAMES_MAX) {
+        this.givenUp.push(
+          `shard ${shard}: what a lost record has, if anything, of these accounts, whose checkpoints ` +
+            `are older: ${names.slice(from, from + NAMES_MAX).join(", ")}`,
+        );
+      }
     }
   }
 
@@ -229,17 +272,14 @@ export class RepairPlan {
     if (key[0] === "meta" && key[1] === "checksums") return;
     if (key[0] === "u" && this.#heads.has(key[2] as AccountName)) return;
     if (damageKind(key) === "dedupe" && this.#forgetSent.has(key[2] as AccountId)) return;
-    if (key[0] !== "log") return put({ key, value });
-    const record = this.#logs.record(key[1] as number, key[2] as number, value);
-    put({ key, value: record ?? value });
+    if (key[0] !== "log" || !this.#logs.needed) return put({ key, value });
+    // The numbers that are not used again are known at the end.
+    this.#instead.set(textOf(key), this.#recordRow({ key, value: value.slice() }));
   }
 
-  #raiseNumbers(): void {
-    eachHead(this.#file, this.#instead, ({ name }, head) => {
-      const floors = this.#logs.floorsOf(name);
-      if (floors.length === 0) return;
-      const salvaged = new SalvagedHead(name, this.#heads.get(name) ?? head);
-      if (salvaged.raise(floors)) this.#heads.set(name, salvaged.rows());
-    });
+  /** A record of a log without what rests on a lost one. */
+  #recordRow({ key, value }: Row): Row {
+    const record = this.#logs.record(key[1] as number, key[2] as number, value);
+    return { key, value: record ?? value };
   }
 }

@@ -8,7 +8,14 @@ import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { applyImport } from "./apply_import.ts";
 import { applySignIn } from "./apply_sign_in.ts";
-import { abandonOutbox, applyReleased, dropOwed, pushOutbox } from "./outbox.ts";
+import {
+  abandonOutbox,
+  applyNumbersUsed,
+  applyReleased,
+  dropOwed,
+  overtake,
+  pushOutbox,
+} from "./outbox.ts";
 import type { Conversation } from "../mailbox/conversation.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { isKept } from "./kept_blocks.ts";
@@ -123,12 +130,6 @@ function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxE
     });
   }
   return pushSent(account, c, e);
-}
-
-/** A later message is sent to the peer: those that still wait cannot be delivered in order. */
-function overtake(account: AccountState, c: Conversation): void {
-  for (const { num, id } of account.waiting.get(c.with) ?? []) c.addRefusedOut(num, id);
-  account.waiting.delete(c.with);
 }
 
 function pushSent(
@@ -258,6 +259,8 @@ function applyPair(account: AccountState, entry: Entry): void {
       if (queue.entries.length === 0) account.outbox.delete(entry.to);
       return;
     }
+    case "numbers_used":
+      return applyNumbersUsed(account, entry);
     case "pair_gone": {
       const c = account.conversation(entry.to);
       if (account.outbox.get(entry.to)?.toId === entry.toId) abandonOutbox(account, c, "");
@@ -374,6 +377,7 @@ export function apply(of: Account, entry: Entry): MailboxEvent | null {
     case "pair_in":
     case "pair_out":
     case "pair_acked":
+    case "numbers_used":
     case "pair_gone":
     case "pair_forgotten":
       applyPair(account, entry);

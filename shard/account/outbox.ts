@@ -46,6 +46,12 @@ export function abandonOutbox(account: AccountState, c: Conversation, toId: stri
   }
 }
 
+/** A later message is sent to the peer: those that still wait cannot be delivered in order. */
+export function overtake(account: AccountState, c: Conversation): void {
+  for (const { num, id } of account.waiting.get(c.with) ?? []) c.addRefusedOut(num, id);
+  account.waiting.delete(c.with);
+}
+
 /** Puts the messages that wait for the account `toId` into the outbox, in order. */
 export function applyReleased(
   account: AccountState,
@@ -59,4 +65,17 @@ export function applyReleased(
     const num = Math.max(0, own - c.outBase);
     pushOutbox(account, e.to, e.toId, ++c.pairOut, { kind: "message", num, id, body, ext });
   }
+}
+
+/** Uses no number again that the peer has. */
+export function applyNumbersUsed(
+  account: AccountState,
+  e: Entry & { kind: "numbers_used" },
+): void {
+  const c = account.conversation(e.to);
+  abandonOutbox(account, c, e.toId);
+  c.reach(e.toId);
+  c.pairOut = Math.max(c.pairOut, e.n);
+  // The peer counts from its own first one.
+  c.outNum = Math.max(c.outNum, e.num + c.outBase);
 }

@@ -164,6 +164,11 @@ export const ENTRIES = {
   pair_forgotten: variant(35, { with: accountName }),
   /** A sign-in by password from `place`, see `KnownPlace`. Programs that do not know it skip it. */
   place_known: variant(128, { place: uint, at: uint }),
+  /**
+   * The peer has packets up to `n` and messages up to its number `num`, though a repair has given up
+   * the records of them: they are not used again. Only `roost repair` writes it.
+   */
+  numbers_used: variant(129, { ...outgoing, n: uint, num: uint }),
 };
 
 /** One change of one account. */

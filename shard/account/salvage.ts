@@ -23,14 +23,6 @@ export function emptyBlock(name: AccountName, count: number, at: number): Uint8A
   return encodeBlock(Array.from({ length: count }, () => event));
 }
 
-/** What the peer has got of an account: numbers that it must not use again. */
-export interface Floor {
-  readonly peer: AccountName;
-  /** Pair number of a packet, and number of a message. */
-  readonly pairOut: number;
-  readonly outNum: number;
-}
-
 /** A head that is changed and written back; throws `CorruptBytes` where it cannot be read. */
 export class SalvagedHead {
   readonly #account: AccountState;
@@ -44,22 +36,6 @@ export class SalvagedHead {
   forgetSent(): void {
     const { id, dedupe } = this.#account;
     this.#account.dedupe = new DedupeWindow(id, dedupe.shape);
-  }
-
-  /** Raises numbers to what peers have got; returns whether one was lower. */
-  raise(floors: readonly Floor[]): boolean {
-    let raised = false;
-    for (const { peer, pairOut, outNum } of floors) {
-      const known = this.#account.conversations.get(peer);
-      // The peer counts from its own first one.
-      const ownNum = outNum + (known?.outBase ?? 0);
-      if (known !== undefined && known.pairOut >= pairOut && known.outNum >= ownNum) continue;
-      const conversation = this.#account.conversation(peer);
-      conversation.pairOut = Math.max(conversation.pairOut, pairOut);
-      conversation.outNum = Math.max(conversation.outNum, ownNum);
-      raised = true;
-    }
-    return raised;
   }
 
   /** The rows of the changed head; a node divides those of a large one again. */

@@ -68,6 +68,8 @@ function fitting(account: AccountState, e: Entry): Entry | null {
       const n = c?.inId === e.fromId ? c.pairIn + 1 : 1;
       return e.kind === "received" ? { ...e, n, seq } : { ...e, n };
     }
+    case "numbers_used":
+      return e.toId as string === "" ? null : { ...e, num: e.num % 2 ** 40 };
     case "pair_out":
     case "waiting_released":
       return e.toId as string === "" ? null : e;

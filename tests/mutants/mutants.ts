@@ -288,6 +288,19 @@ const STORE: readonly Mutant[] = [
       'if (key[0] === "u" && this.#heads.has(key[2] as AccountName)) return;',
       'if (key[0] === "u" && this.#heads.size > 0) return;',
     ],
+    [
+      "keep what rests on a lost record in one that is had back",
+      'if (row.key[0] === "log") this.#instead.set(text, this.#recordRow(row));',
+      "",
+    ],
+  ),
+  ...inFile(
+    "shard/account/outbox.ts",
+    [
+      "use again the numbers that a repair has given up",
+      "  c.pairOut = Math.max(c.pairOut, e.n);\n",
+      "",
+    ],
   ),
   ...inFile(
     "shard/account/stored_pages.ts",

@@ -35,6 +35,8 @@ class DamagedNode {
   readonly #fixture: NodeFixture;
   readonly #ids = new Map<AccountId, string>();
   #damages: readonly RowDamage[] = [];
+  /** Users whose accounts a repair has given up. */
+  #closed: ReadonlySet<string> = new Set();
   #sent = 0;
 
   constructor(seed: number) {
@@ -95,10 +97,11 @@ class DamagedNode {
     w.settle(prng.pick([100, 2000, 20_000]));
   }
 
-  #send(from: string, to: string, body: string): { readonly id: string; readonly ok: boolean } {
+  #send(from: string, to: string, body: string) {
     const id = `m${++this.#sent}`;
     const message = { to: to as AccountName, id, body, ext: "", device: PHONE };
-    return { id, ok: this.#fixture.ask(from, "message.send", message).ok };
+    const result = this.#fixture.ask(from, "message.send", message);
+    return { id, ok: result.ok, why: result.ok ? "" : result.message };
   }
 
   /** Asks for all users in one turn, so that their accounts are read together. */
@@ -208,12 +211,15 @@ class DamagedNode {
     for (const { key, value } of rows) disk.put(key, value);
     const [bad] = survey(new DiskRows(disk), () => {}).faults;
     if (bad !== undefined) throw this.#violation("repair", `still: ${bad.reason}`, []);
-    const text = plan.givenUp.join("\n");
-    return new Set(USERS.filter((user) => {
-      // Whose changes a lost record had is not known.
-      const { id } = this.#fixture.node.shardOf(user as AccountName);
-      return text.includes(`account ${user}`) || text.includes(`shard ${id}: record`);
-    }));
+    const named = plan.givenUp.flatMap((line) =>
+      /^account (\w+)/.exec(line)?.slice(1) ?? /are older: (.*)$/.exec(line)?.[1]?.split(", ") ?? []
+    );
+    this.#closed = new Set(
+      plan.givenUp.flatMap((line) =>
+        /^account (\w+) .*and with it the account/.exec(line)?.slice(1) ?? []
+      ),
+    );
+    return new Set(named);
   }
 
   #checkRepaired(
@@ -239,6 +245,37 @@ class DamagedNode {
       }
     }
     this.#checkAcked(acked, "a repair", changed);
+    this.#checkExchange();
+  }
+
+  /** Everybody who is left writes to all others: each message arrives, whatever was given up. */
+  #checkExchange(): void {
+    const left = USERS.filter((user) => !this.#closed.has(user));
+    const sent: { readonly from: string; readonly to: string; readonly id: string }[] = [];
+    for (const user of left) {
+      this.#fixture.ask(user, "settings.set", { messagesFrom: "anyone" });
+      for (const contact of left as AccountName[]) {
+        this.#fixture.ask(user, "roster.block", { contact, blocked: false });
+      }
+    }
+    for (const from of left) {
+      for (const to of left) {
+        if (from === to) continue;
+        const { id, ok, why } = this.#send(from, to, "after the repair");
+        if (!ok) throw this.#violation("repair brings the others back", `${from}: ${why}`, []);
+        sent.push({ from, to, id });
+      }
+    }
+    this.#fixture.settle(20_000);
+    const looks = this.#look();
+    for (const { from, to, id } of sent) {
+      const found = looks.get(to)!.events.filter((e) => {
+        return e.kind === "message" && !e.out && e.with === from && e.id === id;
+      });
+      if (found.length === 1) continue;
+      const text = `${id} of ${from} is ${found.length} times at ${to}`;
+      throw this.#violation("what is sent after a repair arrives once", text, [from, to]);
+    }
   }
 
   #violation(check: string, text: string, about: readonly string[]): Violation {

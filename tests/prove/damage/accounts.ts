@@ -43,8 +43,14 @@ export async function send(
   await must(node, from, "message.send", { device: "phone" as DeviceId, to, id, body, ext: "" });
 }
 
-/** All that an account shows of itself: its events, contacts and settings, as text. */
-export async function lookAt(node: Node, name: AccountName): Promise<string | Failure> {
+/** All that an account shows of itself; `rest`: contacts, settings and conversations, as text. */
+export interface Look {
+  readonly events: readonly MailboxEvent[];
+  readonly rest: string;
+}
+
+/** Reads all that an account shows of itself. */
+export async function readAccount(node: Node, name: AccountName): Promise<Look | Failure> {
   const events: MailboxEvent[] = [];
   let cursor: Ops["mailbox.read"]["in"]["cursor"] = null;
   for (;;) {
@@ -62,5 +68,11 @@ export async function lookAt(node: Node, name: AccountName): Promise<string | Fa
   const snapshot = await ask(node, name, "mailbox.snapshot", {});
   if (!snapshot.ok) return snapshot;
   const { roster, messagesFrom, conversations, seq } = snapshot.value.snapshot;
-  return JSON.stringify({ events, roster, messagesFrom, conversations, seq });
+  return { events, rest: JSON.stringify({ roster, messagesFrom, conversations, seq }) };
+}
+
+/** The same as text. */
+export async function lookAt(node: Node, name: AccountName): Promise<string | Failure> {
+  const look = await readAccount(node, name);
+  return "events" in look ? JSON.stringify(look) : look;
 }

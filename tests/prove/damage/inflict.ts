@@ -1,4 +1,6 @@
 /** Damage to the files of a store, as disks and people do it. */
+import { Buffer } from "node:buffer";
+import { encodeKey } from "../../../server/store/key_bytes.ts";
 import type { Prng } from "../../sim/prng.ts";
 
 /** Kinds of damage: one bit, some bits of a page, a sector of zeros, an end that is cut off. */
@@ -25,8 +27,25 @@ function pickDamage(prng: Prng): DamageName {
   return dice < 7 ? "bit" : DAMAGES[dice - 6]!;
 }
 
+/** Tables whose rows are few: at random, nearly all damage is of mailbox blocks. */
+const AIMS = ["log", "u", "meta", "h"] as const;
+/** How far behind the beginning of a key the damage is (bytes). */
+const AIM_BYTES = 3000;
+
+/** Somewhere; in two cases of five in or behind a key of one of the smaller tables. */
+function pickPlace(bytes: Uint8Array, prng: Prng): number {
+  const anywhere = prng.int(0, bytes.length - 1);
+  if (!prng.chance(0.4)) return anywhere;
+  const key = encodeKey([prng.pick(AIMS)]);
+  const file = Buffer.from(bytes.buffer);
+  const places: number[] = [];
+  for (let at = file.indexOf(key); at >= 0; at = file.indexOf(key, at + 1)) places.push(at);
+  if (places.length === 0) return anywhere;
+  return Math.min(bytes.length - 1, prng.pick(places) + prng.int(0, AIM_BYTES));
+}
+
 function change(damage: DamageName, bytes: Uint8Array, prng: Prng): number {
-  const at = prng.int(0, bytes.length - 1);
+  const at = pickPlace(bytes, prng);
   switch (damage) {
     case "bit":
       bytes[at]! ^= 1 << prng.int(0, 7);
