@@ -10,6 +10,7 @@ import { applyImport } from "./apply_import.ts";
 import { applySignIn } from "./apply_sign_in.ts";
 import {
   abandonOutbox,
+  applyGone,
   applyNumbersUsed,
   applyReleased,
   dropOwed,
@@ -261,12 +262,8 @@ function applyPair(account: AccountState, entry: Entry): void {
     }
     case "numbers_used":
       return applyNumbersUsed(account, entry);
-    case "pair_gone": {
-      const c = account.conversation(entry.to);
-      if (account.outbox.get(entry.to)?.toId === entry.toId) abandonOutbox(account, c, "");
-      if (c.peerId === entry.toId) c.peerId = "";
-      return;
-    }
+    case "pair_gone":
+      return applyGone(account, entry);
     case "pair_forgotten":
       return account.forgetConversation(entry.with);
   }

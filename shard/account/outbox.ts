@@ -79,3 +79,10 @@ export function applyNumbersUsed(
   // The peer counts from its own first one.
   c.outNum = Math.max(c.outNum, e.num + c.outBase);
 }
+
+/** The account `toId` was deleted. */
+export function applyGone(account: AccountState, e: Entry & { kind: "pair_gone" }): void {
+  const c = account.conversation(e.to);
+  if (account.outbox.get(e.to)?.toId === e.toId) abandonOutbox(account, c, "");
+  if (c.peerId === e.toId) c.peerId = "";
+}
