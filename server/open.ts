@@ -14,7 +14,9 @@ import { createCounters } from "./http/counters.ts";
 import { keepDomain, storedDomain } from "./node/domain.ts";
 import { keepStoreMark } from "./node/store_mark.ts";
 import { noteDamage } from "./node/damage.ts";
+import { newId } from "../shard/name/ids.ts";
 import { Node } from "./node/node.ts";
+import { NodeIdUsedTwice } from "./node/former_process.ts";
 import { engineOf, openStore, servedStore } from "./open_store.ts";
 import { openLinks } from "./open_links.ts";
 import { restoreTag } from "./node/restore_tag.ts";
@@ -93,6 +95,8 @@ export async function openNode(
       traceStepsMax: config.log.traceStepsMax,
       observeStep: telemetry?.step,
       ...cellOptions(config, links),
+      process: newId(random.bytes(9)),
+      usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
       shards: config.storage.shards,
       cacheUsersMax: config.storage.cacheUsersMax,
@@ -192,7 +196,10 @@ function started(node: Node): Promise<void> {
   return new Promise((resolve, reject) => {
     node.start((error) => {
       if (error === null) resolve();
-      else reject(new Error(`Cannot open the store: ${error.message}`));
+      else {
+        const whole = error.message.startsWith("Cannot ");
+        reject(new Error(whole ? error.message : `Cannot open the store: ${error.message}`));
+      }
     });
   });
 }

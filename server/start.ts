@@ -24,6 +24,7 @@ import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback } from "./config/address.ts";
+import { NodeIdUsedTwice } from "./node/former_process.ts";
 import { openConfigFiles } from "./config_files.ts";
 import { fail, ok } from "../shard/errors.ts";
 import { question } from "./node/asks.ts";
@@ -212,8 +213,12 @@ export function exitOnBug(
   timers: Timers,
 ): void {
   process.onFatal((cause) => {
-    const stack = cause instanceof Error ? cause.stack : undefined;
-    log.error("bug: the process ends", { error: String(cause), stack });
+    if (cause instanceof NodeIdUsedTwice) {
+      log.error("node id used twice: the process ends", { error: cause.message });
+    } else {
+      const stack = cause instanceof Error ? cause.stack : undefined;
+      log.error("bug: the process ends", { error: String(cause), stack });
+    }
     timers.after(LAST_WORDS_MS, () => process.exit(70));
     flushLog(() => process.exit(70));
   });

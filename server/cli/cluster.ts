@@ -20,6 +20,7 @@ const NODE = z.object({
   shards: z.array(z.number()),
   gossip: GOSSIP.nullable(),
   healthScore: z.number().nullable(),
+  clockOffsetMs: z.number().nullable(),
 });
 const NODES = z.object({ nodes: z.array(NODE) });
 const HEAD = [
@@ -29,6 +30,7 @@ const HEAD = [
   "gossip",
   "health",
   "rtt ms",
+  "clock",
   "users",
   "shards",
   "address",
@@ -38,8 +40,9 @@ const STATUS_HELP = `
 State: this (the node that is asked), linked, unlinked (it shows signs of life in the store, but
 there is no link to it), dead (its shards are taken over).
 Gossip: alive, suspect (its probes fail, and it has not refuted that), dead. It is a hint: the store
-decides. Health: how much the node that is asked is behind, from 0 (healthy) to 7. Users: those of
-its shards who have a session, as the node says itself.`;
+decides. Health: how much the node that is asked is behind, from 0 (healthy) to 7. Clock: how far
+its wall clock is ahead of that of the node that is asked (s); over 1 s, set the clocks of the
+machines by NTP. Users: those of its shards who have a session, as the node says itself.`;
 
 const SECRET_HELP = `
 Write it to a file that only the server's user can read, the same on every machine of the cell:
@@ -50,7 +53,9 @@ function rowOf(node: z.output<typeof NODE>): readonly string[] {
   const { rttMs = null, says = null } = gossip ?? {};
   const users = says === null ? "-" : String(says.load);
   const health = node.healthScore === null ? "-" : String(node.healthScore);
-  const seen = [gossip?.state ?? "-", health, rttMs === null ? "-" : rttMs.toFixed(1), users];
+  const clock = node.clockOffsetMs === null ? "-" : (node.clockOffsetMs / 1000).toFixed(1);
+  const rtt = rttMs === null ? "-" : rttMs.toFixed(1);
+  const seen = [gossip?.state ?? "-", health, rtt, clock, users];
   return [id, String(incarnation), state, ...seen, String(shards.length), address];
 }
 

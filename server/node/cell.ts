@@ -4,12 +4,12 @@
  * say only makes it quicker.
  */
 import type { AccountName, NodeId, NodeRef, SessionId } from "../../shard/name/ids.ts";
-import type { Cancel, StoreError } from "./ports.ts";
+import { type Cancel, type StoreError, TABLE_REGISTER } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
-import { ALONE, type NodeView } from "./node_view.ts";
-import type { Peer, PeerFrame, PeerLinks } from "./peers.ts";
+import { ALONE, type NodeView, otherView } from "./node_view.ts";
+import { type Peer, type PeerFrame, peerKey, type PeerLinks } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { Moved } from "./giving.ts";
 import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";
@@ -18,15 +18,14 @@ import type { Result } from "../../shard/errors.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { CellCalls } from "./cell_calls.ts";
 import { decodeTable, withEpochs } from "../../shard/table/table.ts";
+import { FormerProcess } from "./former_process.ts";
 import { Consents } from "./consents.ts";
 import { Gossip } from "./gossip.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
-import { peerKey } from "./peers.ts";
 import { Remote } from "./remote.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { Shares } from "./shares.ts";
-import { TABLE_REGISTER } from "./ports.ts";
 import { Vouching } from "./vouching.ts";
 
 /** What the cell needs of its node. */
@@ -56,6 +55,7 @@ export class Cell {
   readonly #links: PeerLinks;
   readonly #host: CellHost;
   readonly #members: Members;
+  readonly #former: FormerProcess;
   readonly #linked = new Map<NodeId, Peer>();
   /** Processes that are known to have ended. */
   readonly #gone = new Set<NodeId>();
@@ -79,6 +79,7 @@ export class Cell {
     this.#host = host;
     this.#lost = new LostEdges(parts, (name, session) => host.detach(name, session));
     this.#members = members;
+    this.#former = new FormerProcess(members);
     this.#shares = new Shares(parts, {
       takeovers: host.takeovers,
       get leased() {
@@ -153,13 +154,11 @@ export class Cell {
 
   /** The other nodes that have a row, by their ids. */
   get others(): readonly Omit<NodeView, "shards">[] {
-    return this.#members.others.map(({ id, incarnation, address, publicUrl }) => {
-      const key = peerKey({ id, incarnation });
-      const linked = this.#linked.has(key);
-      const live = this.isLive({ id, incarnation });
-      const state = linked ? "linked" as const : live ? "unlinked" as const : "dead" as const;
-      const gossip = this.#gossip.of(key);
-      return { id, incarnation, address, publicUrl, state, gossip, healthScore: null };
+    return this.#members.others.map((member) => {
+      const key = peerKey(member);
+      const [linked, gossip] = [this.#linked.has(key), this.#gossip.of(key)];
+      const clockOffsetMs = this.#links.clockOffsetMs(key);
+      return otherView(member, { linked, live: this.isLive(member), gossip, clockOffsetMs });
     });
   }
 
@@ -190,9 +189,9 @@ export class Cell {
 
   // ---- start and stop
 
-  /** Reads the rows of all nodes; calls back with the incarnation of this node's last row. */
+  /** Reads the rows of all nodes; calls back with the incarnation of this node's last process. */
   read(done: (error: StoreError | null, incarnation: number) => void): void {
-    this.#members.read(done);
+    this.#former.await(this.#parts().ports.timers, this.#links, done);
   }
 
   /** Begins to beat and to link; `done` when this node has a lease and has claimed what is nobody's. */
@@ -230,7 +229,8 @@ export class Cell {
     if (this.#stopped) return;
     const { ports: { random, timers } } = this.#parts();
     const waitMs = MEMBER_BEAT_MS * (0.9 + 0.2 * random.number());
-    this.#next = timers.after(waitMs, () => this.#beat());
+    const beat = () => this.#stopped || this.#beat();
+    this.#next = timers.after(waitMs, () => this.#former.look(this.#parts(), beat));
   }
 
   #beat(): void {

@@ -38,6 +38,18 @@ export interface Member extends NodeRef {
   readonly withoutStoreMs: number;
   /** The latest of its beats after which it has read who owns what. */
   readonly looked: number;
+  /** A random text that no other process has; "" where nothing is said. */
+  readonly process: string;
+}
+
+/** What a node says of itself in its row besides its beats; all of it is optional. */
+export interface MemberAbout {
+  /** How long the others may vouch for this node without the store (ms). */
+  readonly withoutStoreMs?: number | undefined;
+  /** Where clients reach this node; "" where nothing is said. */
+  readonly publicUrl?: string | undefined;
+  /** A random text that no other process has; without it nobody notices an id that is used twice. */
+  readonly process?: string | undefined;
 }
 
 /** The row of a process that has not left. */
@@ -72,24 +84,38 @@ export class Members {
   readonly #newer = new Map<NodeId, { readonly incarnation: number; readonly sinceMs: number }>();
   /** The views in those of this node's rows that the store may have. */
   #views: (readonly NodeId[])[] = [];
-  /** How long the others may vouch for this node without the store (ms). */
-  readonly withoutStoreMs: number;
-  /** Where clients reach this node; "" where nothing is said. */
-  readonly publicUrl: string;
+  /** This node's own row, as it was read last. */
+  #own: Member | null = null;
+  readonly #about: Pick<Member, "withoutStoreMs" | "publicUrl" | "process">;
 
-  constructor(
-    id: NodeId,
-    ports: Pick<Ports, "clock" | "store">,
-    withoutStoreMs = WITHOUT_STORE_MS,
-    publicUrl = "",
-  ) {
+  constructor(id: NodeId, ports: Pick<Ports, "clock" | "store">, about: MemberAbout = {}) {
     if (TAKEOVER_MS * (1 - DRIFT) < LEASE_MS * (1 + DRIFT)) {
       throw new Error("A lease must end before others take over, by any two clocks");
     }
     this.#id = id;
     this.#ports = ports;
-    this.withoutStoreMs = withoutStoreMs;
-    this.publicUrl = publicUrl;
+    const { withoutStoreMs = WITHOUT_STORE_MS, publicUrl = "", process = "" } = about;
+    this.#about = { withoutStoreMs, publicUrl, process };
+  }
+
+  /** How long the others may vouch for this node without the store (ms). */
+  get withoutStoreMs(): number {
+    return this.#about.withoutStoreMs;
+  }
+
+  /** Where clients reach this node; "" where nothing is said. */
+  get publicUrl(): string {
+    return this.#about.publicUrl;
+  }
+
+  /** What this process has in its rows that no other process of its node has. */
+  get process(): string {
+    return this.#about.process;
+  }
+
+  /** The row of this node, as it was read last: a former process wrote it, or this one; null: none. */
+  get own(): Member | null {
+    return this.#own;
   }
 
   /** The nodes that have a row and have not left, but for this one. */
@@ -193,6 +219,7 @@ export class Members {
   #take(members: readonly Member[], again: boolean): void {
     const nowMs = this.#ports.clock.monoMs();
     const others = members.filter(({ id }) => id !== this.#id);
+    this.#own = members.find(({ id }) => id === this.#id) ?? null;
     this.#others = new Map(others.map((member) => {
       const before = this.#others.get(member.id);
       const same = before?.member.incarnation === member.incarnation &&
@@ -244,8 +271,7 @@ export class Members {
   ): void {
     this.#beat++;
     const view = [this.#id, ...this.others.map(({ id }) => id)];
-    const { withoutStoreMs } = this;
-    const about = { view, withoutStoreMs, looked: this.#looked, publicUrl: this.publicUrl };
+    const about = { view, looked: this.#looked, ...this.#about };
     const row = { incarnation: self.incarnation, address, beat: this.#beat, left, ...about };
     const value = utf8.encode(JSON.stringify(row));
     this.#views = [...this.#views.filter((v) => v.join() !== view.join()), view];
@@ -262,16 +288,16 @@ function incarnationOf(members: readonly Member[], id: NodeId): number {
 }
 
 function parse(key: StoreKey, value: Uint8Array): Member {
-  const { incarnation, address, beat, left, view, withoutStoreMs, looked, publicUrl } = JSON.parse(
-    fromUtf8.decode(value),
-  );
+  const row = JSON.parse(fromUtf8.decode(value));
+  const { incarnation, address, beat, left } = row;
   const id = String(key[1]) as NodeId;
   // Rows of earlier versions do not say the rest.
   const about = {
-    view: view ?? [],
-    withoutStoreMs: withoutStoreMs ?? 0,
-    looked: looked ?? 0,
-    publicUrl: publicUrl ?? "",
+    view: row.view ?? [],
+    withoutStoreMs: row.withoutStoreMs ?? 0,
+    looked: row.looked ?? 0,
+    publicUrl: row.publicUrl ?? "",
+    process: row.process ?? "",
   };
   return { id, incarnation, address, beat, left: left === true, ...about };
 }

@@ -118,13 +118,13 @@ export class Node implements EdgeRouter {
 
   #makeCell(
     ports: Ports,
-    { about, id, links, withoutStoreMs }: NodeOptions,
+    { about, id, links, process, withoutStoreMs }: NodeOptions,
     parts: () => NodeParts,
     execute: Effects["execute"],
   ): Cell | null {
     if (links === undefined) return null;
-    const members = new Members(id, ports, withoutStoreMs, about?.addresses[0]);
-    return new Cell(parts, members, links, {
+    const said = { withoutStoreMs, publicUrl: about?.addresses[0], process };
+    return new Cell(parts, new Members(id, ports, said), links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,
       writing: () => this.#resharder.writing,

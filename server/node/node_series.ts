@@ -14,6 +14,13 @@ export function registerNode(to: Meter, node: Node, retries: Pick<Retries, "coun
   to.value("roost_store_failing", () => Number(node.committer.failingSinceMs !== 0));
   to.value("roost_users_cached", () => node.accountsInMemory);
   to.value("roost_ready", () => Number(node.settled));
+  to.values(
+    "roost_clock_offset_seconds",
+    () =>
+      node.nodes.flatMap(({ id, clockOffsetMs }) =>
+        clockOffsetMs === null ? [] : [[{ peer: id }, clockOffsetMs / 1000] as const]
+      ),
+  );
   to.value("roost_bugs_total", () => node.bugs);
   to.values("roost_retries_total", () => byLabel("kind", retries.counts));
 }

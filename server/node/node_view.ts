@@ -1,6 +1,7 @@
 /** The nodes of a cell as one of them sees them. */
 import type { NodeParts } from "./parts.ts";
 import type { GossipOfNode } from "./gossip.ts";
+import type { Member } from "./members.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 
@@ -17,6 +18,8 @@ export interface NodeView extends NodeRef {
   readonly gossip: GossipOfNode | null;
   /** How much this node is behind: 0 (healthy) to 7; null for others. */
   readonly healthScore: number | null;
+  /** How far its wall clock is ahead of this node's (ms); null for this node and where not known. */
+  readonly clockOffsetMs: number | null;
 }
 
 /** What a node is without a cell, but for its id and shards. */
@@ -26,7 +29,21 @@ export const ALONE: Omit<NodeView, "id" | "incarnation" | "shards"> = {
   state: "this",
   gossip: null,
   healthScore: 0,
+  clockOffsetMs: null,
 };
+
+/** Another node. `live`: it shows signs of life. */
+export function otherView(
+  { id, incarnation, address, publicUrl }: Member,
+  { linked, live, gossip, clockOffsetMs }: Pick<NodeView, "gossip" | "clockOffsetMs"> & {
+    readonly linked: boolean;
+    readonly live: boolean;
+  },
+): Omit<NodeView, "shards"> {
+  const state = linked ? "linked" : live ? "unlinked" : "dead";
+  const seen = { state, gossip, healthScore: null, clockOffsetMs } as const;
+  return { id, incarnation, address, publicUrl, ...seen };
+}
 
 /** The nodes of the cell, this one first, with the shards that each owns as far as this one knows. */
 export function nodeViews({ cell, map, ownership }: NodeParts): readonly NodeView[] {

@@ -44,6 +44,10 @@ export interface NodeOptions {
   readonly observeStep?: ((step: TraceStep) => void) | undefined;
   /** What this node says of itself to the others of its cell. */
   readonly about?: Pick<GossipHints, "version" | "addresses">;
+  /** A random text that no other process has, to find a node's id that is used twice. */
+  readonly process?: string;
+  /** Another process of this node lives, which began earlier: this one must end. */
+  readonly usedTwice?: (why: string) => void;
   /** How long the other nodes of its cell may vouch for it while it has no store (ms). */
   readonly withoutStoreMs?: number;
   /** The links with the other nodes of its cell; absent where the cell is this node. */

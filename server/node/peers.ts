@@ -142,7 +142,10 @@ export interface Peer extends NodeRef {
 export interface PeerEvents {
   /** A link exists, perhaps again: what was sent before may be lost. */
   linked(peer: Peer): void;
-  /** It is broken. `gone`: the process is known to have ended. */
+  /**
+   * It is broken. `gone`: the process is known to have ended, as only its own machine can know: what
+   * refuses a connection to another machine may be a firewall.
+   */
   unlinked(peer: Peer, gone: boolean): void;
   frame(from: Peer, frame: PeerFrame): void;
 }
@@ -155,6 +158,10 @@ export interface PeerLinks {
   expect(nodes: readonly (NodeRef & { readonly address: string })[]): void;
   /** Where others reach this process; "" where nobody can. */
   readonly address: string;
+  /** Whether this process itself listens there: then no other process of any machine does. */
+  readonly exclusive: boolean;
+  /** How far the wall clock of a linked peer is ahead of this one's (ms); null where that is not known. */
+  clockOffsetMs(peer: NodeId): number | null;
   /** Sends a frame; it is lost where the peer is not linked. */
   send(peer: NodeId, frame: PeerFrame): void;
   stop(done: () => void): void;

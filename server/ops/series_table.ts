@@ -161,6 +161,11 @@ export const SERIES: readonly Series[] = [
     "Moving average of the event loop's lateness, by which admission decides.",
   ),
   gauge("roost_ready", "1 while the node takes new work, else 0."),
+  gauge(
+    "roost_clock_offset_seconds",
+    "How far the wall clock of another node of the cell is ahead of this node's, by its node id.",
+    "peer",
+  ),
   counter(
     "roost_bugs_total",
     "Exceptions that were caught in shards and in callbacks; each is logged as node.bug.",

@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Channel } from "./channel.ts";
+import { ClockOffset } from "./clock_offset.ts";
 import {
   agreedVersion,
   decodeHello,
@@ -74,6 +75,7 @@ export class Link {
   #unsent: Uint8Array[] = [];
   #heardMs: number;
   #sentMs = 0;
+  readonly #offset = new ClockOffset();
 
   constructor({ socket, binding }: Channel, options: LinkOptions) {
     this.#socket = socket;
@@ -95,6 +97,11 @@ export class Link {
   /** Who the other side is and where it listens; once it is open. */
   get peer(): Pick<Hello, "node" | "address"> {
     return this.#hello!.hello;
+  }
+
+  /** How far the wall clock of the other side is ahead (ms); null where that is not known. */
+  get clockOffsetMs(): number | null {
+    return this.#offset.ms;
   }
 
   /** Sends a frame with the others of this turn, unless it is of a later version than the peer. */
@@ -143,9 +150,12 @@ export class Link {
   /** Says that this side lives, and looks whether the other does. */
   #beat(): void {
     if (this.#closed) return;
-    const nowMs = this.#options.clock.monoMs();
+    const { clock } = this.#options;
+    const nowMs = clock.monoMs();
     if (nowMs - this.#heardMs > SILENT_MS) return this.close("it is silent");
-    if (nowMs - this.#sentMs >= PING_MS / 2) this.#write([sized(new Uint8Array())]);
+    if (isKnown("clock", this.#version)) {
+      this.#write([sized(encodeFrame({ kind: "clock", wallMs: clock.wallMs() }, nowMs))]);
+    } else if (nowMs - this.#sentMs >= PING_MS / 2) this.#write([sized(new Uint8Array())]);
     this.#options.timers.after(PING_MS, () => this.#beat());
   }
 
@@ -182,11 +192,22 @@ export class Link {
       else if (!this.#open) this.#proved(bytes);
       else if (bytes.length > 0) {
         const frame = decodeFrame(bytes, this.#options.clock.monoMs(), this.#version);
-        if (frame !== null) this.#options.frame(this, frame);
+        if (frame?.kind === "clock") this.#clock(frame.wallMs);
+        else if (frame !== null) this.#options.frame(this, frame);
       }
     } catch (error) {
       this.close(error instanceof Error ? error.message : String(error), "stranger");
     }
+  }
+
+  #clock(theirsMs: number): void {
+    const { clock, log } = this.#options;
+    this.#offset.take(theirsMs, clock.wallMs());
+    const change = this.#offset.change();
+    if (change === null) return;
+    const fields = { node: this.peer.node.id, aheadMs: this.#offset.ms };
+    if (change === "far") log.warn("clocks far apart", fields);
+    else log.info("clocks near each other again", fields);
   }
 
   #said(): readonly [Uint8Array, Uint8Array] {

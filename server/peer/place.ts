@@ -1,6 +1,6 @@
 /** Where nodes listen for each other: an address of the network, or a socket of this machine. */
 import { connect, type Server, type Socket } from "node:net";
-import { type Bind, formatBind, parseBind } from "../config/address.ts";
+import { type Bind, formatBind, isLoopback, parseBind } from "../config/address.ts";
 import { listenPrivately } from "../system/framed_socket.ts";
 
 /** One such place. */
@@ -23,8 +23,17 @@ export function connectTo(place: Place): Socket {
   return "path" in place ? connect({ path: place.path }) : connect(place.port, place.host);
 }
 
-/** Whether an error of a connection says that nobody listens there. */
+/** Whether only this machine can listen there, so that its own system knows who does. */
+export function isOfThisMachine(place: Place): boolean {
+  return "path" in place || isLoopback(place.host);
+}
+
+/**
+ * Whether an error of a connection proves that nobody listens there. Of another machine none does: a
+ * firewall, or a proxy that starts again, refuses connections for an owner that lives.
+ */
 export function isNobody(place: Place, { code }: { readonly code?: string }): boolean {
+  if (!isOfThisMachine(place)) return false;
   return code === "ECONNREFUSED" || "path" in place && code === "ENOENT";
 }
 

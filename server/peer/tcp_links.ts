@@ -18,7 +18,15 @@ import {
   type PeerLinks,
 } from "../node/peers.ts";
 import { PEER_VERSIONS, type PeerVersions } from "./frames.ts";
-import { connectTo, formatPlace, isNobody, listenAt, parsePlace, type Place } from "./place.ts";
+import {
+  connectTo,
+  formatPlace,
+  isNobody,
+  isOfThisMachine,
+  listenAt,
+  parsePlace,
+  type Place,
+} from "./place.ts";
 import type { Retries } from "../../shard/retry.ts";
 import type { Runtime } from "../node/ports.ts";
 import { runCallback } from "../system/callback.ts";
@@ -65,6 +73,7 @@ export async function openTcpLinks(options: TcpLinksOptions): Promise<PeerLinks>
 
 class TcpLinks implements PeerLinks {
   readonly address: string;
+  readonly exclusive: boolean;
   readonly #server: Server;
   readonly #options: TcpLinksOptions;
   #self: NodeRef | null = null;
@@ -83,6 +92,7 @@ class TcpLinks implements PeerLinks {
   constructor(server: Server, address: string, options: TcpLinksOptions) {
     this.#server = server;
     this.address = address;
+    this.exclusive = options.advertise === null;
     this.#options = options;
     this.#cert = cellCert(options.secret);
     server.on("connection", (socket) => this.#accept(socket));
@@ -103,6 +113,10 @@ class TcpLinks implements PeerLinks {
       ];
     }));
     for (const expected of this.#expected.values()) this.#dial(expected);
+  }
+
+  clockOffsetMs(peer: NodeId): number | null {
+    return this.#open.get(peer)?.clockOffsetMs ?? null;
   }
 
   send(peer: NodeId, frame: PeerFrame): void {
@@ -245,12 +259,13 @@ class TcpLinks implements PeerLinks {
   }
 
   /**
-   * Looks whether the process is gone: then nobody listens where it did. Several times, for the
-   * connections of one that is killed end before its listener does.
+   * Looks whether a process of this machine is gone: then nobody listens where it did. Several times,
+   * for the connections of one that is killed end before its listener does.
    */
   #probe(peer: Peer, address: string, tries = 1): void {
     const place = parsePlace(address);
-    if (place === null || this.#stopped || this.#open.has(peer.key)) return;
+    if (place === null || !isOfThisMachine(place)) return;
+    if (this.#stopped || this.#open.has(peer.key)) return;
     this.#connect(place, (socket, refused) => {
       socket?.on("error", () => {});
       socket?.destroy();

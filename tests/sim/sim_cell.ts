@@ -170,6 +170,7 @@ interface Linked {
 /** One node's ends of its links. */
 class LinkEnd implements PeerLinks {
   readonly address: string;
+  readonly exclusive = true;
   readonly node: NodeId;
   readonly #cell: SimCell;
   readonly #process: VirtualProcess;
@@ -225,6 +226,10 @@ class LinkEnd implements PeerLinks {
 
   #tell(run: () => void): void {
     this.#process.timers.soon(run);
+  }
+
+  clockOffsetMs(): null {
+    return null;
   }
 
   send(peer: NodeId, frame: PeerFrame): void {

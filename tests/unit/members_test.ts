@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { FencedStore } from "../../server/store/fenced_store.ts";
-import { LEASE_MS, Members, TAKEOVER_MS } from "../../server/node/members.ts";
+import { FormerProcess } from "../../server/node/former_process.ts";
+import { LEASE_MS, MEMBER_BEAT_MS, Members, TAKEOVER_MS } from "../../server/node/members.ts";
+import { memoryLog } from "../sim/sim_ports.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { Prng } from "../sim/prng.ts";
@@ -16,7 +18,11 @@ function cell() {
   const time = new VirtualTime();
   const store = new FencedStore(new MemoryDisk(time, new Prng(1)).open(time.process()));
   const members = (n: number, publicUrl?: string) =>
-    new Members(node(n).id, { clock: time.global.clock, store }, undefined, publicUrl);
+    new Members(
+      node(n).id,
+      { clock: time.global.clock, store },
+      publicUrl === undefined ? {} : { publicUrl },
+    );
   const beat = (who: Members, self: NodeRef) => {
     who.beat(self, `10.0.0.${self.id.slice(-1)}:8422`, (error) => assert.equal(error, null));
     time.runFor(50);
@@ -133,4 +139,91 @@ Deno.test("11: a node's row says where clients reach it", () => {
   beat(a, node(1));
   assert.deepEqual(b.others.map(({ publicUrl }) => publicUrl), ["https://a.test"]);
   assert.deepEqual(a.others.map(({ publicUrl }) => publicUrl), [""]);
+});
+
+/** A process of a node, as it looks at its own row. */
+function processes() {
+  const { time, members: _, ...rest } = cell();
+  const store = new FencedStore(new MemoryDisk(time, new Prng(2)).open(time.process()));
+  const open = (process: string) =>
+    new Members(node(1).id, { clock: time.global.clock, store }, { process });
+  const begin = (who: Members, address: string | null) => {
+    let ended: { readonly error: string | null; readonly incarnation: number } | null = null;
+    const beganMs = time.nowMs;
+    new FormerProcess(who).await(time.global.timers, {
+      address: address ?? "",
+      exclusive: address !== null,
+    }, (error, incarnation) => {
+      ended = { error: error?.message ?? null, incarnation };
+    });
+    return () => ended === null ? null : { ...ended as object, tookMs: time.nowMs - beganMs };
+  };
+  /** Beats until `stop`, each time with a look at the row. */
+  const run = (who: Members, self: NodeRef, address: string, beatMs = MEMBER_BEAT_MS) => {
+    const former = new FormerProcess(who);
+    const found: unknown[] = [];
+    let running = true;
+    const beat = () =>
+      who.beat(self, address, (error) => {
+        assert.equal(error, null);
+        if (running) time.global.timers.after(beatMs, next);
+      });
+    const parts = {
+      options: { usedTwice: (why: string) => void found.push(why) },
+      ownership: { self },
+      ports: { log: memoryLog().log },
+    };
+    const next = () => former.look(parts, () => running && beat());
+    next();
+    return { found, stop: () => void (running = false) };
+  };
+  return { time, open, begin, run, ...rest };
+}
+
+Deno.test("11: a process with the id of one that lives is refused, and that one goes on", () => {
+  const { time, open, begin, run } = processes();
+  const first = run(open("a"), node(1), "10.0.0.1:8422");
+  time.runFor(100);
+  const result = begin(open("b"), "10.0.0.9:8422");
+  time.runFor(3000);
+  const { error, tookMs } = result() as unknown as { error: string; tookMs: number };
+  assert.match(
+    error,
+    /^Cannot run as node node0+1: another process with this id runs at 10\.0\.0\.1:8422\. /,
+  );
+  assert.match(error, /data directory of its own/);
+  assert.ok(tookMs >= 2 * MEMBER_BEAT_MS);
+  assert.deepEqual(first.found, []);
+});
+
+Deno.test("11: the next process of a node that was killed begins at once where it listens at the same place", () => {
+  const { time, open, begin, run } = processes();
+  const first = run(open("a"), node(1), "10.0.0.1:8422");
+  time.runFor(1200);
+  first.stop();
+  time.runFor(MEMBER_BEAT_MS);
+  const same = begin(open("b"), "10.0.0.1:8422");
+  time.runFor(100);
+  assert.equal((same() as { incarnation?: number } | null)?.incarnation, 1);
+  // Elsewhere, or behind a translation, the row says whether it lives.
+  const elsewhere = begin(open("c"), null);
+  time.runFor(1000);
+  assert.equal(elsewhere(), null);
+  time.runFor(2000);
+  const { error, incarnation } = elsewhere() as unknown as { error: null; incarnation: number };
+  assert.deepEqual([error, incarnation], [null, 1]);
+});
+
+Deno.test("11: of two processes with one id that begin at once, the one that others see as later ends", () => {
+  const { time, open, run } = processes();
+  const a = run(open("a"), node(1), "10.0.0.1:8422");
+  const b = run(open("b"), node(1), "10.0.0.2:8422", 0.9 * MEMBER_BEAT_MS);
+  time.runFor(10_000);
+  assert.deepEqual([a.found, b.found.length], [[], 1]);
+  assert.match(String(b.found[0]), /another process with this id runs at 10\.0\.0\.1:8422/);
+  b.stop();
+  // A later incarnation is the later one, whatever its text is.
+  const c = run(open("0"), node(1, 2), "10.0.0.3:8422", 0.9 * MEMBER_BEAT_MS);
+  time.runFor(10_000);
+  assert.match(String(c.found[0]), /runs at 10\.0\.0\.1:8422/);
 });

@@ -47,6 +47,7 @@ function metered() {
   const node = {
     shards: [{ presence: { size: 6 } }, { presence: { size: 7 } }],
     committer: { stats: { failures: { full: 2 } }, failingSinceMs: 1 },
+    nodes: [{ id: "a", clockOffsetMs: null }, { id: "b", clockOffsetMs: -1500 }],
     pending: 17,
     accountsInMemory: 16,
     settled: false,
@@ -177,6 +178,7 @@ const EXPECTED = {
   "roost_loop_lag_average_seconds": 1.5,
   "roost_store_failing": 1,
   "roost_ready": 0,
+  'roost_clock_offset_seconds{peer="b"}': -1.5,
   "roost_bugs_total": 21,
   "roost_start_time_seconds": 1000.5,
 };
