@@ -95,7 +95,7 @@ export async function openNode(
       traceStepsMax: config.log.traceStepsMax,
       observeStep: telemetry?.step,
       ...cellOptions(config, links),
-      process: newId(random.bytes(9)),
+      process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
       shards: config.storage.shards,
