@@ -33,18 +33,7 @@ import type { CellCall, PeerFrame } from "../node/peers.ts";
 import type { Result } from "../../shard/errors.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import { value } from "./value.ts";
-
-/** Versions of the frames that a program speaks, both included. */
-export interface PeerVersions {
-  readonly oldest: number;
-  readonly newest: number;
-}
-
-/**
- * Those of this program: its own and the one before, so that a cell is upgraded node by node. Two
- * nodes speak the newest version that both know.
- */
-export const PEER_VERSIONS: PeerVersions = { oldest: 1, newest: 2 };
+import { PEER_VERSIONS } from "./versions.ts";
 
 /** The clock of the node while a frame is written or read (monotonic ms). */
 let nowMs = 0;
@@ -243,14 +232,6 @@ const FRAME = union("frame", {
 
 /** The highest number of a kind that programs of a version know. */
 const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 22 };
-
-/** The version since which a kind exists, where that is not the first. */
-const SINCE: { readonly [K in PeerFrame["kind"]]?: number } = { clock: 2 };
-
-/** Whether nodes that speak this version know a kind of frame; others must not be sent it. */
-export function isKnown(kind: PeerFrame["kind"], version: number): boolean {
-  return (SINCE[kind] ?? 1) <= version;
-}
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {

@@ -8,7 +8,7 @@ import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.t
 import { nodeRef } from "../../shard/record/fields.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import { bytes, later, text, uint } from "../../shard/record/schema.ts";
-import { PEER_VERSIONS, type PeerVersions } from "./frames.ts";
+import { agreedVersion, PEER_VERSIONS, type PeerVersions } from "./versions.ts";
 import { struct } from "../../shard/record/struct.ts";
 
 /** First byte of what a node says of itself. */
@@ -75,12 +75,6 @@ export function decodeHello(said: Uint8Array): Hello {
   const { version: oldest, newest, ...rest } = HELLO.read(r);
   if (rest.nonce.length !== NONCE_BYTES) throw new CorruptBytes("a random number is too short");
   return { versions: { oldest, newest: Math.max(oldest, newest) }, ...rest };
-}
-
-/** The version that two nodes speak with each other: the newest that both know; null: none. */
-export function agreedVersion(a: PeerVersions, b: PeerVersions): number | null {
-  const agreed = Math.min(a.newest, b.newest);
-  return agreed < Math.max(a.oldest, b.oldest) ? null : agreed;
 }
 
 /** Why the other side of a link is refused; null where it is not. */

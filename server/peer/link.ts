@@ -7,7 +7,6 @@ import type { Socket } from "node:net";
 import type { Channel } from "./channel.ts";
 import { ClockOffset } from "./clock_offset.ts";
 import {
-  agreedVersion,
   decodeHello,
   encodeHello,
   type Hello,
@@ -19,7 +18,8 @@ import {
   proofOf,
   type Role,
 } from "./handshake.ts";
-import { decodeFrame, encodeFrame, isKnown, type PeerVersions } from "./frames.ts";
+import { agreedVersion, isKnown, isReadable, type PeerVersions, replyFor } from "./versions.ts";
+import { decodeFrame, encodeFrame } from "./frames.ts";
 import { fail } from "../../shard/errors.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import type { PeerFrame } from "../node/peers.ts";
@@ -106,11 +106,18 @@ export class Link {
 
   /** Sends a frame with the others of this turn, unless it is of a later version than the peer. */
   send(frame: PeerFrame): void {
-    if (!this.#open || this.#closed || !isKnown(frame.kind, this.#version)) return;
+    if (!this.#open || this.#closed) return;
+    if (!isKnown(frame, this.#version)) return this.#replyFor(frame);
     const bytes = this.#bounded(frame);
     if (bytes === null) return;
     if (this.#unsent.length === 0) this.#options.timers.soon(() => this.#flush());
     this.#unsent.push(sized(bytes));
+  }
+
+  #replyFor(frame: PeerFrame): void {
+    const reply = replyFor(frame, this.#version);
+    if (reply === null) return;
+    this.#options.timers.soon(() => this.#closed || this.#options.frame(this, reply));
   }
 
   /** Who waits for a reply that is too long gets an error; what else is too long is not sent. */
@@ -153,9 +160,9 @@ export class Link {
     const { clock } = this.#options;
     const nowMs = clock.monoMs();
     if (nowMs - this.#heardMs > SILENT_MS) return this.close("it is silent");
-    if (isKnown("clock", this.#version)) {
-      this.#write([sized(encodeFrame({ kind: "clock", wallMs: clock.wallMs() }, nowMs))]);
-    } else if (nowMs - this.#sentMs >= PING_MS / 2) this.#write([sized(new Uint8Array())]);
+    const beat = { kind: "clock", wallMs: clock.wallMs() } as const;
+    if (isKnown(beat, this.#version)) this.#write([sized(encodeFrame(beat, nowMs))]);
+    else if (nowMs - this.#sentMs >= PING_MS / 2) this.#write([sized(new Uint8Array())]);
     this.#options.timers.after(PING_MS, () => this.#beat());
   }
 
@@ -192,12 +199,18 @@ export class Link {
       else if (!this.#open) this.#proved(bytes);
       else if (bytes.length > 0) {
         const frame = decodeFrame(bytes, this.#options.clock.monoMs(), this.#version);
-        if (frame?.kind === "clock") this.#clock(frame.wallMs);
-        else if (frame !== null) this.#options.frame(this, frame);
+        if (frame !== null) this.#frame(frame);
       }
     } catch (error) {
       this.close(error instanceof Error ? error.message : String(error), "stranger");
     }
+  }
+
+  #frame(frame: PeerFrame): void {
+    if (frame.kind === "clock") return this.#clock(frame.wallMs);
+    if (isReadable(frame)) return this.#options.frame(this, frame);
+    const reply = replyFor(frame, this.#options.versions.newest);
+    if (reply !== null) this.send(reply);
   }
 
   #clock(theirsMs: number): void {

@@ -17,7 +17,7 @@ import {
   peerKey,
   type PeerLinks,
 } from "../node/peers.ts";
-import { PEER_VERSIONS, type PeerVersions } from "./frames.ts";
+import { PEER_VERSIONS, type PeerVersions } from "./versions.ts";
 import {
   connectTo,
   formatPlace,

@@ -1,81 +1,19 @@
 /** Hostile bytes for the links between nodes: their frames, their handshake, and what splits them. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
 import fc from "fast-check";
-import { decodeFrame, encodeFrame, PEER_VERSIONS } from "../../server/peer/frames.ts";
-import { decodeHello, encodeHello, type LinkRefusal } from "../../server/peer/handshake.ts";
+import { decodeFrame, encodeFrame } from "../../server/peer/frames.ts";
+import { decodeHello, encodeHello } from "../../server/peer/handshake.ts";
 import { hostile, readOrCorrupt, runs } from "./hostile_bytes.ts";
-import { Link, type LinkOptions } from "../../server/peer/link.ts";
-import { memoryLog } from "../sim/sim_ports.ts";
+import { LinkSide, NOW_MS, sized } from "../unit/link_side.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
-import type { PeerFrame } from "../../server/node/peers.ts";
+import { PEER_VERSIONS } from "../../server/peer/versions.ts";
 import { PEER_SAMPLES } from "../unit/peer_samples.ts";
 
-const NOW_MS = 1_000_000;
-const SECRET = new Uint8Array(32).fill(7);
-
-/** A side of a connection that is not one. */
-class FakeSocket extends EventEmitter {
-  readonly written: Uint8Array[] = [];
-  readonly writableLength = 0;
-  destroyed = false;
-
-  setNoDelay(): void {}
-
-  write(bytes: Uint8Array): void {
-    this.written.push(bytes.slice());
-  }
-
-  destroy(): void {
-    this.destroyed = true;
-  }
-}
-
-/** One link over it. */
-class Side {
-  readonly socket = new FakeSocket();
-  readonly frames: PeerFrame[] = [];
-  readonly lines = memoryLog();
-  refusal: LinkRefusal | null = null;
-  open = false;
-  readonly soon: (() => void)[] = [];
-  readonly link: Link;
-
-  constructor(role: "dialler" | "listener", secret = SECRET, version = PEER_VERSIONS.newest) {
-    const options: LinkOptions = {
-      role,
-      secret,
-      cell: "example.org",
-      self: { id: `node of the ${role}` as NodeId, incarnation: 1 },
-      address: "10.0.0.1:8422",
-      versions: { oldest: 1, newest: version },
-      clock: { wallMs: () => NOW_MS, monoMs: () => NOW_MS },
-      timers: { after: () => () => {}, soon: (run) => void this.soon.push(run) },
-      random: { bytes: (count) => new Uint8Array(count).fill(role.length), number: () => 0.5 },
-      log: this.lines.log,
-      opened: () => void (this.open = true),
-      frame: (_, frame) => void this.frames.push(frame),
-      closed: (_, refusal) => void (this.refusal = refusal),
-    };
-    this.link = new Link({ socket: this.socket as never as Socket, binding: SECRET }, options);
-  }
-
-  take(bytes: Uint8Array): void {
-    this.socket.emit("data", bytes);
-  }
-
-  /** What it has written since the last call. */
-  said(): readonly Uint8Array[] {
-    for (const run of this.soon.splice(0)) run();
-    return this.socket.written.splice(0);
-  }
-}
-
 /** Two sides that have opened their link. */
-function opened(version = PEER_VERSIONS.newest): readonly [Side, Side] {
-  const [a, b] = [new Side("dialler"), new Side("listener", SECRET, version)];
+function opened(newest = PEER_VERSIONS.newest): readonly [LinkSide, LinkSide] {
+  const versions = { oldest: 1, newest };
+  const [a, b] = [new LinkSide("dialler"), new LinkSide("listener", { versions })];
   for (let turns = 0; turns < 4; turns++) {
     for (const [from, to] of [[a, b], [b, a]] as const) {
       for (const bytes of from.said()) to.take(bytes);
@@ -94,13 +32,6 @@ const hello = encodeHello({
   address: "10.0.0.1:8422",
   nonce: new Uint8Array(32),
 });
-
-function sized(bytes: Uint8Array): Uint8Array {
-  const out = Buffer.alloc(4 + bytes.length);
-  out.writeUInt32BE(bytes.length);
-  out.set(bytes, 4);
-  return out;
-}
 
 Deno.test("11: hostile frames between nodes are refused, or read as frames that can be written", () => {
   fc.assert(
@@ -128,7 +59,7 @@ Deno.test("11: bytes before a handshake never open a link, however they are spli
   const before = hostile(fc.constant(Buffer.concat([sized(hello), sized(new Uint8Array(32))])));
   fc.assert(
     fc.property(before, fc.nat(40), (bytes, at) => {
-      const side = new Side("listener");
+      const side = new LinkSide("listener");
       side.take(bytes.subarray(0, at));
       side.take(bytes.subarray(at));
       ok(!side.open);

@@ -14,10 +14,14 @@ export class CellNodes {
   /** Where devices connect. */
   readonly #homes = new Map<Device, SimNode>();
 
-  /** Starts `nodes` nodes and waits until the shards are divided evenly. */
-  constructor(nodes: number, shards: number) {
+  /**
+   * Starts `nodes` nodes, the last `older` of which speak the version before this program's, and
+   * waits until the shards are divided evenly.
+   */
+  constructor(nodes: number, shards: number, older = 0) {
     this.cluster = new Cluster(11, {
       nodes,
+      older,
       shards,
       reshards: 0,
       users: 2,

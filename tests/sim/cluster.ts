@@ -69,7 +69,7 @@ export class Cluster {
     this.seed = seed;
     const root = new Prng(seed);
     const { nodes = 1 } = change;
-    const ofCell = nodes > 1 ? cellConfigOf(root.fork("cell config"), nodes) : {};
+    const ofCell = nodes > 1 ? cellConfigOf(seed, root.fork("cell config"), nodes) : {};
     this.config = { ...configOf(root.fork("config")), ...ofCell, ...change };
     this.prng = root.fork("clients");
     this.network = new Network(this.time, root.fork("network"), {

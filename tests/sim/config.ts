@@ -131,6 +131,8 @@ export interface SimConfig {
   readonly users: number;
   readonly devicesPerUser: number;
   readonly nodes: number;
+  /** How many of them speak the version before this program's, as in the middle of an upgrade. */
+  readonly older: number;
   readonly shards: number;
   readonly limits: ShardLimits;
   readonly edge: EdgeLimits;
@@ -246,6 +248,7 @@ export function configOf(prng: Prng): SimConfig {
     users: prng.int(2, 6),
     devicesPerUser: prng.int(1, 3),
     nodes: 1,
+    older: 0,
     wire: wire(prng.fork("wire")),
     reshards: prng.fork("reshards").pick([0, prng.int(1, 8)]),
     shards: prng.pick([1, 2, 3, 5]),
@@ -270,12 +273,16 @@ export function configOf(prng: Prng): SimConfig {
   };
 }
 
+/** One in so many cells has a node of the version before. */
+const OLDER_EACH = 4;
+
 /** What a seed has otherwise where its cluster is a cell of several nodes. */
-export function cellConfigOf(prng: Prng, nodes: number): Partial<SimConfig> {
+export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<SimConfig> {
   const calm = prng.chance(0.05);
   const possible: readonly FaultName[] = [...FAULTS.filter((f) => IN_CELLS.has(f)), ...CELL_FAULTS];
   return {
     nodes,
+    older: seed % OLDER_EACH === 0 ? 1 : 0,
     shards: prng.int(3, 9),
     wire: STEADY,
     reshards: prng.pick([0, 0, prng.int(1, 6)]),

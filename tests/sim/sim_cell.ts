@@ -8,6 +8,13 @@ import type { MemoryDisk } from "./memory_store.ts";
 import type { Prng } from "./prng.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import { decodeFrame, encodeFrame } from "../../server/peer/frames.ts";
+import {
+  agreedVersion,
+  isKnown,
+  PEER_VERSIONS,
+  type PeerVersions,
+  replyFor,
+} from "../../server/peer/versions.ts";
 import { peerKey } from "../../server/node/peers.ts";
 import { FreshReads } from "./fresh_reads.ts";
 import { SimCellStore } from "./sim_cell_store.ts";
@@ -43,9 +50,9 @@ export class SimCell {
     this.store = new SimCellStore(time, prng.fork("store"), disk);
   }
 
-  /** The links of a process of a node. */
-  links(node: NodeId, process: VirtualProcess): PeerLinks {
-    return new LinkEnd(this, node, process);
+  /** The links of a process of a node; `versions`: of the frames that its program speaks. */
+  links(node: NodeId, process: VirtualProcess, versions = PEER_VERSIONS): PeerLinks {
+    return new LinkEnd(this, node, process, versions);
   }
 
   // ---- faults
@@ -178,7 +185,12 @@ class LinkEnd implements PeerLinks {
   #events: PeerEvents | null = null;
   readonly #linked = new Map<NodeId, Linked>();
 
-  constructor(cell: SimCell, node: NodeId, process: VirtualProcess) {
+  constructor(
+    cell: SimCell,
+    node: NodeId,
+    process: VirtualProcess,
+    readonly versions: PeerVersions,
+  ) {
     this.#cell = cell;
     this.node = node;
     this.#process = process;
@@ -235,6 +247,12 @@ class LinkEnd implements PeerLinks {
   send(peer: NodeId, frame: PeerFrame): void {
     const linked = [...this.#linked.values()].find(({ end }) => end.peer.key === peer);
     if (linked === undefined) return;
+    const version = agreedVersion(this.versions, linked.end.versions)!;
+    if (!isKnown(frame, version)) {
+      const reply = replyFor(frame, version);
+      if (reply !== null) this.#tell(() => this.#events?.frame(linked.end.peer, reply));
+      return;
+    }
     // As bytes, for what a frame cannot carry must not arrive.
     const sent = encodeFrame(frame, this.#process.clock.monoMs());
     linked.lastMs = Math.max(linked.lastMs, this.#cell.nowMs + this.#cell.wayMs(this.node));
@@ -244,7 +262,7 @@ class LinkEnd implements PeerLinks {
       const arrive = () => {
         // What is under way when the link breaks is lost.
         if (end.#linked.get(this.node) !== mine || mine === undefined) return;
-        const copy = decodeFrame(sent, end.#process.clock.monoMs());
+        const copy = decodeFrame(sent, end.#process.clock.monoMs(), version);
         if (copy !== null) end.#tell(() => end.#events?.frame(this.peer, copy));
       };
       if (this.#cell.isOneWayCut(this.node, end.node)) linked.stopped.push(arrive);

@@ -25,6 +25,7 @@ import { makeConnector } from "../../server/v1/connection.ts";
 import { memoryLog } from "./sim_ports.ts";
 import { INJECTED } from "./step_faults.ts";
 import { Node } from "../../server/node/node.ts";
+import { PEER_VERSIONS } from "../../server/peer/versions.ts";
 import { VisibleCell, VisibleSessions } from "./visible.ts";
 import { CONNECTION_LIMITS, DOMAIN, PROTOCOL, SIGN_IN_OPTIONS } from "./limits.ts";
 import { SimRest } from "./sim_rest.ts";
@@ -95,12 +96,14 @@ export class SimNode implements Server {
   readonly rest = new SimRest(this);
   readonly #host: NodeHost;
   readonly #prng: Prng;
+  readonly #number: number;
   #running: Running | null = null;
   #starts = 0;
   #wallAheadMs = 0;
 
   constructor(host: NodeHost, number: number, disk: MemoryDisk, prng: Prng) {
     this.#host = host;
+    this.#number = number;
     this.id = `node${String(number).padStart(12, "0")}` as NodeId;
     this.who = `node ${number}`;
     this.disk = disk;
@@ -191,7 +194,11 @@ export class SimNode implements Server {
   }
 
   #makeNode(process: VirtualProcess, log: Log, deliver: (packet: EdgePacket) => void): TestNode {
-    const { cell, config: { limits, shards } } = this.#host;
+    const { cell, config: { limits, nodes, older, shards } } = this.#host;
+    const { newest } = PEER_VERSIONS;
+    const versions = this.#number > nodes - older
+      ? { oldest: newest - 1, newest: newest - 1 }
+      : PEER_VERSIONS;
     return makeNode({
       process,
       disk: this.disk,
@@ -204,7 +211,9 @@ export class SimNode implements Server {
         limits,
         shards,
         carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
-        ...(cell === null ? {} : { links: cell.links(this.id, process), withoutStoreMs: 20_000 }),
+        ...(cell === null
+          ? {}
+          : { links: cell.links(this.id, process, versions), withoutStoreMs: 20_000 }),
       },
     });
   }

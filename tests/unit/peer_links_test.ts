@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import {
-  agreedVersion,
   decodeHello,
   encodeHello,
   helloFault,
@@ -11,7 +10,7 @@ import {
 } from "../../server/peer/handshake.ts";
 import { A, B, End, SECRET, until } from "./peer_ends.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
-import { PEER_VERSIONS } from "../../server/peer/frames.ts";
+import { agreedVersion, PEER_VERSIONS } from "../../server/peer/versions.ts";
 import { systemRandom } from "../../server/system/random.ts";
 
 Deno.test("11: two nodes of a cell are linked once, and frames arrive in order", async () => {

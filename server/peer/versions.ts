@@ -1,0 +1,68 @@
+/**
+ * Versions of what nodes say to each other. A program speaks its own version and the one before, so
+ * that a cell is upgraded node by node: two nodes speak the newest version that both know, and are
+ * not sent what is later. What a new version adds is listed here, with the version that has it.
+ */
+import { fail } from "../../shard/errors.ts";
+import type { CellCall, PeerFrame } from "../node/peers.ts";
+
+/** Versions that a program speaks, both included. */
+export interface PeerVersions {
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/** Those of this program. */
+export const PEER_VERSIONS: PeerVersions = { oldest: 1, newest: 2 };
+
+/** The version since which each kind of frame exists. */
+const FRAMES: Readonly<Record<PeerFrame["kind"], number>> = {
+  request: 1,
+  reply: 1,
+  interest: 1,
+  interest_answer: 1,
+  moved: 1,
+  uninterest: 1,
+  packet: 1,
+  edge: 1,
+  announced: 1,
+  owners: 1,
+  table: 1,
+  give: 1,
+  taken: 1,
+  call: 1,
+  called: 1,
+  cluster: 1,
+  clock: 2,
+  gossip: 1,
+  vouch: 1,
+  vouched: 1,
+  consent: 1,
+  consented: 1,
+};
+/** The same of calls: programs that do not know one take it for another. */
+const CALLS: Readonly<Record<CellCall["kind"], number>> = { move: 1, reshape: 1, ask: 2 };
+
+/** Whether a peer that speaks this version knows a frame. */
+export function isKnown(frame: PeerFrame, version: number): boolean {
+  return FRAMES[frame.kind] <= version &&
+    (frame.kind !== "call" || CALLS[frame.call.kind] <= version);
+}
+
+/** Whether this program knows a frame that it has read: a later one may have other calls. */
+export function isReadable(frame: PeerFrame): boolean {
+  return frame.kind !== "call" || Object.hasOwn(CALLS, frame.call.kind);
+}
+
+/** What the sender gets in the place of a reply to a frame that its peer does not know; null: nothing. */
+export function replyFor(frame: PeerFrame, version: number): PeerFrame | null {
+  if (frame.kind !== "call") return null;
+  const why = `The node speaks version ${version} of the links, which has no ${frame.call.kind}`;
+  return { kind: "called", asked: frame.asked, result: fail("unsupported", why) };
+}
+
+/** The version that two nodes speak with each other: the newest that both know; null: none. */
+export function agreedVersion(a: PeerVersions, b: PeerVersions): number | null {
+  const agreed = Math.min(a.newest, b.newest);
+  return agreed < Math.max(a.oldest, b.oldest) ? null : agreed;
+}
