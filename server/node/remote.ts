@@ -186,7 +186,7 @@ export class Remote implements Elsewhere {
 
   #park(input: ShardInput, refused: AskedOf | null = null, againMs = 0): void {
     if (input.kind === "request" && this.#parked.length >= PARKED_MAX) {
-      const message = "Too many requests wait for the owner of this user's shard";
+      const message = "Too many requests wait for this user's data";
       this.#tries.delete(input.request);
       return this.#parts().callers.reply(input.request, fail("busy", message, RETRY_MS));
     }

@@ -75,7 +75,8 @@ async function traffic(url: string, token: string, times: number): Promise<void>
   const get = async (path: string, init: RequestInit = {}) => {
     const signal = AbortSignal.timeout(2000);
     const headers = { authorization: `Bearer ${token}`, ...init.headers };
-    await fetch(url + path, { signal, ...init, headers }).then((r) => r.text()).catch(() => "");
+    const got = fetch(url + path, { signal, ...init, headers }).then((r) => r.text());
+    return await got.catch(() => "");
   };
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     get(path, {
@@ -84,19 +85,20 @@ async function traffic(url: string, token: string, times: number): Promise<void>
       headers: { "content-type": "application/json", ...headers },
     });
   for (let i = 0; i < times; i++) {
+    // The session is at one node; polls of it reach all of them.
+    const named = /"session":"([^"]+)"/.exec(await get("/v1/events?wait=0"))?.[1] ?? "";
+    const at = { headers: { "roost-session": named } };
     const key = { "idempotency-key": `m-${i}-${token.slice(-6)}` };
     await Promise.all([
       post("/v1/messages", { to: "bob", body: `hello ${i}` }, key),
       post("/v1/messages", { to: "nobody at all", body: 7 }, key),
-      post("/v1/sessions", { presence: { show: "away" } }),
       get("/v1/snapshot"),
       get("/v1/conversations/bob/messages?limit=1"),
       get("/v1/events?after=zzz"),
       get("/v1/events", { headers: { accept: "text/event-stream" } }),
-      get("/v1/poll?session=AAAAAAAAAAAAAAAA"),
-      get("/v1/sessions/AAAAAAAAAAAAAAAA/events", {
-        headers: { "roost-session": "AAAAAAAAAAAAAAAA" },
-      }),
+      ...[1, 2, 3, 4, 5, 6].map(() => get("/v1/events?wait=1&after=zzz:1", at)),
+      get("/v1/presence", { ...at, method: "PUT", body: '{"show":"away"}' }),
+      get("/v1/events", { headers: { "roost-session": "AAAAAAAAAAAAAAAA" } }),
       get("/v1/nothing"),
       get("/v1/snapshot", { headers: { authorization: "Bearer rt1_wrong" } }),
     ]);
