@@ -21,6 +21,7 @@ const NODE = z.object({
   gossip: GOSSIP.nullable(),
   healthScore: z.number().nullable(),
   clockOffsetMs: z.number().nullable(),
+  linkFault: z.string().nullable(),
 });
 const NODES = z.object({ nodes: z.array(NODE) });
 const HEAD = [
@@ -72,6 +73,9 @@ export function addClusterCommands(program: Command, host: CliHost): void {
         const asked = { method: "GET", path: "/admin/cluster" } as const;
         const { nodes } = await call(asked, NODES);
         host.out(listed(options.json === true, nodes, HEAD, rowOf, "left"));
+        for (const { id, address, linkFault } of nodes) {
+          if (linkFault !== null) host.err(`No link to ${id} at ${address}: ${linkFault}\n`);
+        }
       })
     );
   program.command("secret").description("the secret that the nodes of a cell share")

@@ -157,8 +157,8 @@ export class Cell {
     return this.#members.others.map((member) => {
       const key = peerKey(member);
       const [linked, gossip] = [this.#linked.has(key), this.#gossip.of(key)];
-      const clockOffsetMs = this.#links.clockOffsetMs(key);
-      return otherView(member, { linked, live: this.isLive(member), gossip, clockOffsetMs });
+      const about = this.#links.about(member);
+      return otherView(member, { linked, live: this.isLive(member), gossip, about });
     });
   }
 

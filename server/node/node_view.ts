@@ -1,6 +1,7 @@
 /** The nodes of a cell as one of them sees them. */
 import type { NodeParts } from "./parts.ts";
 import type { GossipOfNode } from "./gossip.ts";
+import type { LinkAbout } from "./peers.ts";
 import type { Member } from "./members.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import { sameNode } from "../../shard/table/placement.ts";
@@ -20,6 +21,8 @@ export interface NodeView extends NodeRef {
   readonly healthScore: number | null;
   /** How far its wall clock is ahead of this node's (ms); null for this node and where not known. */
   readonly clockOffsetMs: number | null;
+  /** Why this node has no link to it, where that is known. */
+  readonly linkFault: string | null;
 }
 
 /** What a node is without a cell, but for its id and shards. */
@@ -30,18 +33,20 @@ export const ALONE: Omit<NodeView, "id" | "incarnation" | "shards"> = {
   gossip: null,
   healthScore: 0,
   clockOffsetMs: null,
+  linkFault: null,
 };
 
 /** Another node. `live`: it shows signs of life. */
 export function otherView(
   { id, incarnation, address, publicUrl }: Member,
-  { linked, live, gossip, clockOffsetMs }: Pick<NodeView, "gossip" | "clockOffsetMs"> & {
+  { linked, live, gossip, about: { clockOffsetMs, fault } }: Pick<NodeView, "gossip"> & {
     readonly linked: boolean;
     readonly live: boolean;
+    readonly about: LinkAbout;
   },
 ): Omit<NodeView, "shards"> {
   const state = linked ? "linked" : live ? "unlinked" : "dead";
-  const seen = { state, gossip, healthScore: null, clockOffsetMs } as const;
+  const seen = { state, gossip, healthScore: null, clockOffsetMs, linkFault: fault } as const;
   return { id, incarnation, address, publicUrl, ...seen };
 }
 

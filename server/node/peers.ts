@@ -150,6 +150,14 @@ export interface PeerEvents {
   frame(from: Peer, frame: PeerFrame): void;
 }
 
+/** What is known of a link, for operators. */
+export interface LinkAbout {
+  /** How far the wall clock of the peer is ahead of this one's (ms); null where that is not known. */
+  readonly clockOffsetMs: number | null;
+  /** Why there is no link, where this node has tried last; null where there is one, or not known. */
+  readonly fault: string | null;
+}
+
 /** The links of one process. */
 export interface PeerLinks {
   /** Begins to link with the cell's other nodes. */
@@ -160,8 +168,8 @@ export interface PeerLinks {
   readonly address: string;
   /** Whether this process itself listens there: then no other process of any machine does. */
   readonly exclusive: boolean;
-  /** How far the wall clock of a linked peer is ahead of this one's (ms); null where that is not known. */
-  clockOffsetMs(peer: NodeId): number | null;
+  /** What is known of the link with a process. */
+  about(node: NodeRef): LinkAbout;
   /** Sends a frame; it is lost where the peer is not linked. */
   send(peer: NodeId, frame: PeerFrame): void;
   stop(done: () => void): void;

@@ -42,7 +42,7 @@ export interface LinkRefusal {
   /**
    * `stranger`: it is no node; `version`: no common version; `cell`: of another cell; `identity`: it
    * has this node's id; `secret`: it does not know the secret; `plain`: it does not encrypt; `tls`:
-   * TLS fails; `ended`: the connection ended before the handshake did.
+   * TLS fails; `ended`: the connection ended before the handshake did; `unreached`: there is none.
    */
   readonly cause:
     | "stranger"
@@ -52,7 +52,8 @@ export interface LinkRefusal {
     | "secret"
     | "plain"
     | "tls"
-    | "ended";
+    | "ended"
+    | "unreached";
   /** In words for the log. */
   readonly why: string;
 }

@@ -3,7 +3,14 @@
  * joins them.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { acceptChannel, type Channel, dialTls, mustEncrypt, plainChannel } from "./channel.ts";
+import {
+  acceptChannel,
+  type Channel,
+  dialTls,
+  mustEncrypt,
+  type Opened,
+  plainChannel,
+} from "./channel.ts";
 import type { Bind } from "../config/address.ts";
 import { type CellCert, cellCert } from "./cell_cert.ts";
 import type { LinkTls } from "../config/cell.ts";
@@ -11,6 +18,7 @@ import { HANDSHAKE_MS, Link } from "./link.ts";
 import type { LinkRefusal, Role } from "./handshake.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import {
+  type LinkAbout,
   type Peer,
   type PeerEvents,
   type PeerFrame,
@@ -62,6 +70,8 @@ interface Expected {
   readonly address: string;
   tries: number;
   dialling: boolean;
+  /** Why the last attempt has failed. */
+  fault: string | null;
 }
 
 /** Listens. Rejects where it cannot, with a message that says what to change. */
@@ -109,14 +119,18 @@ class TcpLinks implements PeerLinks {
       const same = before?.node.incarnation === incarnation && before.address === address;
       return [
         id,
-        same ? before : { node: { id, incarnation }, address, tries: 0, dialling: false },
+        same
+          ? before
+          : { node: { id, incarnation }, address, tries: 0, dialling: false, fault: null },
       ];
     }));
     for (const expected of this.#expected.values()) this.#dial(expected);
   }
 
-  clockOffsetMs(peer: NodeId): number | null {
-    return this.#open.get(peer)?.clockOffsetMs ?? null;
+  about(node: NodeRef): LinkAbout {
+    const link = this.#open.get(peerKey(node));
+    const fault = link === undefined ? this.#expected.get(node.id)?.fault ?? null : null;
+    return { clockOffsetMs: link?.clockOffsetMs ?? null, fault };
   }
 
   send(peer: NodeId, frame: PeerFrame): void {
@@ -164,31 +178,38 @@ class TcpLinks implements PeerLinks {
     if (place === null || expected.dialling || !this.#wants(expected)) return;
     expected.dialling = true;
     const { timers, random, retries } = this.#options;
-    const failed = (refused: boolean) => {
+    const failed = ({ cause, why }: LinkRefusal, refused = false) => {
       expected.dialling = false;
       if (refused) this.#gone(expected.node);
       if (!this.#wants(expected)) return;
+      expected.fault = `${cause}: ${why}`;
       expected.tries++;
       const waitMs = retries.againMs("link", expected.tries, random.number());
       timers.after(waitMs, () => this.#dial(expected));
     };
-    this.#connect(place, (socket, refused) => {
-      if (socket === null) return failed(refused);
+    this.#connect(place, (socket, why, refused) => {
+      if (socket === null) {
+        const refusal = { cause: "unreached", why } as const;
+        if (!refused) this.#refused(expected.address, refusal);
+        return failed(refusal, refused);
+      }
       const from = socket.remoteAddress ?? "";
       this.#enter(socket, "path" in place, from, (channel) => {
-        if (channel === null) return failed(false);
-        this.#link(channel, from, "dialler", () => failed(false));
-        expected.tries = 0;
+        if ("why" in channel) return failed(channel);
+        this.#link(channel, from, "dialler", failed, () => {
+          expected.tries = 0;
+          expected.fault = null;
+        });
       });
     });
   }
 
-  /** Begins TLS where it is needed; null where that fails. */
+  /** Begins TLS where it is needed. */
   #enter(
     socket: Socket,
     unix: boolean,
     from: string,
-    done: (channel: Channel | null) => void,
+    done: Opened,
   ): void {
     const { timers, tls } = this.#options;
     if (unix || !mustEncrypt(tls, from)) return done(plainChannel(socket));
@@ -198,33 +219,43 @@ class TcpLinks implements PeerLinks {
       cancel();
       this.#entering.delete(socket);
       runCallback(() => {
-        if ("socket" in opened) return done(opened);
-        this.#refused(from, opened);
-        done(null);
+        if ("why" in opened) this.#refused(from, opened);
+        done(opened);
       });
     });
   }
 
-  #connect(place: Place, done: (socket: Socket | null, refused: boolean) => void): void {
+  /** Connects, or says why not; `refused`: nobody listens there. */
+  #connect(
+    place: Place,
+    done: (socket: Socket | null, why: string, refused: boolean) => void,
+  ): void {
     const socket = connectTo(place);
     let settled = false;
-    const settle = (connected: boolean, refused: boolean) => {
+    const settle = (connected: boolean, why = "", refused = false) => {
       if (settled) return;
       settled = true;
       cancel();
       socket.removeAllListeners();
       if (!connected) socket.on("error", () => {});
       if (!connected) socket.destroy();
-      runCallback(() => done(connected ? socket : null, refused));
+      runCallback(() => done(connected ? socket : null, why, refused));
     };
-    const cancel = this.#options.timers.after(DIAL_MS, () => settle(false, false));
-    socket.once("connect", () => settle(true, false));
+    const late = `no connection within ${DIAL_MS} ms`;
+    const cancel = this.#options.timers.after(DIAL_MS, () => settle(false, late));
+    socket.once("connect", () => settle(true));
     socket.once("error", (error: Error & { readonly code?: string }) => {
-      settle(false, isNobody(place, error));
+      settle(false, error.message, isNobody(place, error));
     });
   }
 
-  #link(channel: Channel, from: string, role: Role, ended: () => void): void {
+  #link(
+    channel: Channel,
+    from: string,
+    role: Role,
+    ended: (refusal: LinkRefusal) => void,
+    begun = () => {},
+  ): void {
     this.#strangers++;
     let peer: Peer | null = null;
     const link = new Link(channel, {
@@ -239,6 +270,7 @@ class TcpLinks implements PeerLinks {
         peer = { ...node, key: peerKey(node) };
         this.#open.get(peer.key)?.close("another link has taken its place");
         this.#open.set(peer.key, link);
+        begun();
         this.#events?.linked(peer);
       },
       frame: (_, frame) => this.#events?.frame(peer!, frame),
@@ -252,7 +284,7 @@ class TcpLinks implements PeerLinks {
           if (!this.#stopped) this.#events?.unlinked(peer, false);
           this.#probe(peer, link.peer.address);
         }
-        ended();
+        ended(refusal);
       },
     });
     this.#all.add(link);
@@ -266,7 +298,7 @@ class TcpLinks implements PeerLinks {
     const place = parsePlace(address);
     if (place === null || !isOfThisMachine(place)) return;
     if (this.#stopped || this.#open.has(peer.key)) return;
-    this.#connect(place, (socket, refused) => {
+    this.#connect(place, (socket, _, refused) => {
       socket?.on("error", () => {});
       socket?.destroy();
       if (refused) return this.#gone(peer);

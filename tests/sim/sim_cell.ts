@@ -3,7 +3,7 @@
  * that can be cut.
  */
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
-import type { Peer, PeerEvents, PeerFrame, PeerLinks } from "../../server/node/peers.ts";
+import type { LinkAbout, Peer, PeerEvents, PeerFrame, PeerLinks } from "../../server/node/peers.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { Prng } from "./prng.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
@@ -240,8 +240,8 @@ class LinkEnd implements PeerLinks {
     this.#process.timers.soon(run);
   }
 
-  clockOffsetMs(): null {
-    return null;
+  about(): LinkAbout {
+    return { clockOffsetMs: null, fault: null };
   }
 
   send(peer: NodeId, frame: PeerFrame): void {

@@ -38,13 +38,13 @@ Deno.test("11: clocks that are far apart are measured over the link, and logged 
   const behind = systemClock();
   const clock = { monoMs: () => behind.monoMs(), wallMs: () => behind.wallMs() + 7000 };
   const [a, b] = [await End.open(A), await End.open(B, { clock })];
-  assert.equal(a.links.clockOffsetMs(`${B.id}.1` as never), null);
+  assert.equal(a.links.about(B).clockOffsetMs, null);
   a.expect(B, b);
   const far = (end: End) => end.lines.filter(({ event }) => event === "clocks far apart").length;
   await until(() => far(a) > 0 && far(b) > 0);
   const [ahead, back] = [
-    a.links.clockOffsetMs(`${B.id}.1` as never),
-    b.links.clockOffsetMs(`${A.id}.1` as never),
+    a.links.about(B).clockOffsetMs,
+    b.links.about(A).clockOffsetMs,
   ];
   assert.ok(Math.abs(ahead! - 7000) < 500 && Math.abs(back! + 7000) < 500, `${ahead} ${back}`);
   assert.deepEqual([far(a), far(b)], [1, 1]);

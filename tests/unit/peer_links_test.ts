@@ -54,9 +54,23 @@ for (
     await new Promise((done) => setTimeout(done, 500));
     assert.deepEqual([...a.told, ...b.told], []);
     for (const { refused } of [a, b]) assert.equal(new Set(refused).size, refused.length);
+    // Which of them finds out is chance; who has dialled shows why it has no link.
+    assert.match(a.links.about(B).fault ?? "", /^(version|cell|secret|ended): /);
     await Promise.all([a.stop(), b.stop()]);
   });
 }
+
+Deno.test("11: a node that cannot be reached is tried less often, logged once, and shown", async () => {
+  const a = await End.open(A);
+  // The system refuses to connect to all of a network at once.
+  a.links.expect([{ ...B, address: "255.255.255.255:8422" }]);
+  await until(() => a.links.about(B).fault !== null);
+  await new Promise((done) => setTimeout(done, 500));
+  assert.match(a.links.about(B).fault!, /^unreached: /);
+  assert.deepEqual(a.refused.length, 1);
+  assert.deepEqual(a.told, []);
+  await a.stop();
+});
 
 Deno.test("11: rubbish and silence on the port of links cost a connection, and no more", async () => {
   const a = await End.open(A);
