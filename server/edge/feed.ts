@@ -23,6 +23,11 @@ export class EventBatch {
     this.events = events;
   }
 
+  /** Whether the sessions may wait for more before they are sent it: receipts alone are no news. */
+  get mayWait(): boolean {
+    return this.events.length > 0 && this.events.every(({ kind }) => kind === "receipt");
+  }
+
   /** The text of the event at `index`. */
   text(index: number): string {
     return this.#texts[index] ??= this.#codec.event(this.events[index]!);

@@ -1,14 +1,13 @@
 /** The ways out of a session: a sink is pushed to, a poll is waited for; a lost one has none. */
 import type { EventBatch, Feed } from "./feed.ts";
+import type { Holdable } from "./held.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { CloseReason, Sink } from "./types.ts";
 
 /** A session as its outlet sees it. */
-export interface OutletHost {
+export interface OutletHost extends Holdable {
   readonly feed: Feed;
   readonly outgoing: Outgoing;
-  /** Asks for a `flush` of the outlet, in the next round. */
-  askFlush(): void;
   /** Whether anything may be sent: not before the first presence is complete. */
   readonly ready: boolean;
   /** The sink takes too little: the session goes on without it. */

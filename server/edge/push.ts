@@ -50,7 +50,8 @@ export class Push implements Outlet, Lagging {
     }
     const roomBytes = this.#shared.limits.outboxBytesMax - this.sink.bufferedBytes();
     if (!feed.take(batch, this.#host.outgoing.pending(), roomBytes)) this.#fallBehind();
-    this.#host.askFlush();
+    if (batch.mayWait && !this.behind) this.#shared.held.hold(this.#host);
+    else this.#host.askFlush();
   }
 
   flush(): void {

@@ -37,6 +37,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   readonly feed: Feed;
   readonly outgoing: Outgoing;
   slot = -1;
+  heldUntilMs = 0;
   /** Rises whenever the transport changes. */
   attachment = 0;
   /** Why it has ended. */
@@ -298,6 +299,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   flush(): void {
     this.#flushAsked = false;
+    this.heldUntilMs = 0;
     this.#outlet?.flush();
   }
 
@@ -369,7 +371,6 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   // ---- time
-
   waitUntil(dueMs: number): void {
     this.#dueMs = dueMs;
     this.#schedule();

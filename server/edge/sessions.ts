@@ -8,6 +8,7 @@ import { Deadlines } from "./deadlines.ts";
 import { Detaches } from "./detaches.ts";
 import type { EdgeDeps, Trial } from "./edge_deps.ts";
 import { Flusher } from "./flusher.ts";
+import { Held } from "./held.ts";
 import type { LiveSession } from "./session.ts";
 import type { EdgeCounters, EdgeLimits, EventCodec } from "./types.ts";
 import { Watchers } from "./watchers.ts";
@@ -24,6 +25,7 @@ export class Sessions {
   readonly watchers: Watchers;
   readonly detaches: Detaches;
   readonly flusher: Flusher<LiveSession>;
+  readonly held: Held;
   readonly deadlines: Deadlines<LiveSession>;
   readonly catchUp: CatchUp;
   readonly #trial: Trial | undefined;
@@ -44,6 +46,7 @@ export class Sessions {
     this.watchers = new Watchers(deps);
     this.detaches = new Detaches(deps);
     this.flusher = new Flusher(clock, timers, limits.flushIntervalMaxMs, flushed);
+    this.held = new Held(clock, timers);
     this.deadlines = new Deadlines(clock, timers, (session, nowMs) => session.wake(nowMs));
     this.catchUp = new CatchUp(clock, timers);
   }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
 import { EventBatch } from "../../server/edge/feed.ts";
+import { HOLD_MS } from "../../server/edge/held.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import {
   type FakeSink,
@@ -26,6 +27,28 @@ Deno.test("events of one turn share a frame, in the order of the mailbox", () =>
   r.time.runFor(100);
   assert.equal(sink.frames.length, 1);
   assert.deepEqual(seqs(sink), [1, 2, 3]);
+});
+
+Deno.test("9 C2: a receipt alone waits up to HOLD_MS, and leaves with what is sent before", () => {
+  const r = rig();
+  const { session, sink } = r.start();
+  const receipt = (seq: number) => {
+    const body = { kind: "receipt", with: name("peer"), delivered: seq, read: 0 } as const;
+    const events = [{ seq, at: 1000 + seq, ...body }];
+    const owner = name("alice");
+    r.deliver({ kind: "events", owner, sinceMs: 0, sessions: [session.id], events });
+  };
+  receipt(1);
+  r.time.runFor(HOLD_MS / 2);
+  assert.equal(sink.frames.length, 0);
+  r.time.runFor(HOLD_MS);
+  assert.equal(sink.frames.length, 1);
+  receipt(2);
+  const events = [message(3)];
+  r.deliver({ kind: "events", owner: name("alice"), sinceMs: 0, sessions: [session.id], events });
+  r.time.runFor(1000);
+  assert.equal(sink.frames.length, 2);
+  assert.deepEqual([sink.of("receipt").length, seqs(sink)], [2, [3]]);
 });
 
 Deno.test("EventBatch encodes an event once, and only when it is needed", () => {
