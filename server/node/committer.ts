@@ -263,14 +263,14 @@ export class Committer {
   /** Due checkpoints, of shards with nothing open; null where there are none. */
   #collectCheckpoint(all: boolean): Part[] | null {
     const now = this.#host.now();
-    if (!all && !this.#mayCheckpoint(now.mono)) return null;
+    const due = all || now.mono >= this.#checkpointNotBeforeMs;
     const parts: Part[] = [];
     let rows = 0;
     let bytes = 0;
     const shards = this.#host.shards;
     for (let i = 0; i < shards.length; i++) {
       const shard = shards[(i + this.#turn) % shards.length]!;
-      if (shard.open || !shard.ready) continue;
+      if (shard.open || !shard.ready || !(due || shard.behind(now.mono))) continue;
       if (rows >= CHECKPOINT_ROWS_MAX || bytes >= CHECKPOINT_BYTES_MAX) break;
       const batch = shard.checkpoint(now, {
         rowsMax: CHECKPOINT_ROWS_MAX - rows,
@@ -285,11 +285,6 @@ export class Committer {
       parts.push({ shard, batch });
     }
     return parts.length === 0 ? null : parts;
-  }
-
-  /** Whether it is time for a checkpoint write, or late for one. */
-  #mayCheckpoint(nowMs: number): boolean {
-    return nowMs >= this.#checkpointNotBeforeMs || this.#host.shards.some((s) => s.behind(nowMs));
   }
 
   #writeCheckpoint(all: readonly Part[] | null, next: () => void): void {

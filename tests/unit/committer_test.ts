@@ -53,3 +53,22 @@ Deno.test("9 C2: a checkpoint write follows every commit while accounts have wai
   const { commits, checkpointWrites } = counted(w, () => sendFor(w, 1000, "m"));
   assert.ok(checkpointWrites > 15, `${checkpointWrites} checkpoints after ${commits} commits`);
 });
+
+Deno.test("9 C2: a write deletes none of a shard's log rows, or sixteen and more", () => {
+  const w = busyNode(500);
+  const deleted: number[] = [];
+  const submit = w.disk.submitWrite.bind(w.disk);
+  w.disk.submitWrite = (mutations, done) => {
+    const byShard = new Map<unknown, number>();
+    for (const { kind, key } of mutations) {
+      if (kind === "delete" && key[0] === "log") {
+        byShard.set(key[1], (byShard.get(key[1]) ?? 0) + 1);
+      }
+    }
+    deleted.push(...byShard.values());
+    submit(mutations, done);
+  };
+  sendFor(w, 6000, "m");
+  assert.ok(deleted.length > 4, `${deleted.length} cuts`);
+  assert.ok(deleted.every((rows) => rows >= 16), deleted.join(" "));
+});
