@@ -65,16 +65,16 @@ class Export {
     let page = await transfer.account(written, this.#credentials);
     // As the server writes it: it may have been given in capitals, or with the domain.
     const { name } = ACCOUNT.parse(JSON.parse(page.lines[0] ?? ""));
-    const first = page.after;
+    const before = this.events;
     await this.#write(page.lines);
     while (page.after < page.upTo) {
-      const before = this.events;
+      const told = Math.floor(this.events / TOLD_EVENTS);
       page = await transfer.events(name, page);
       await this.#write(page.lines);
       this.events += page.lines.length;
-      if (Math.floor(before / TOLD_EVENTS) < Math.floor(this.events / TOLD_EVENTS)) this.tell();
+      if (told < Math.floor(this.events / TOLD_EVENTS)) this.tell();
     }
-    await this.#write([endLine(name, page.upTo - first)]);
+    await this.#write([endLine(name, this.events - before)]);
     if (++this.accounts % TOLD_EVERY === 0) this.tell();
   }
 

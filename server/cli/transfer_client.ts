@@ -37,7 +37,12 @@ export interface TransferClient {
 }
 
 const LINE = z.object({ line: z.string() });
-const LINES = z.object({ lines: z.array(z.string()), after: z.number(), upTo: z.number() });
+const LINES = z.object({
+  lines: z.array(z.string()),
+  after: z.number(),
+  upTo: z.number(),
+  first: z.number(),
+});
 const STATE = z.object({ state: z.enum(["free", "importing", "done", "taken"]) });
 const BEGUN = z.object({ last: z.number().nullable() });
 
@@ -54,8 +59,10 @@ export function transferClient(call: AdminCall): TransferClient {
     },
     account: (user, credentials) =>
       call({ method: "GET", path: `${pathOf(user)}?credentials=${credentials}` }, LINES),
-    events: (user, { after, upTo }) =>
-      call({ method: "GET", path: `${pathOf(user)}/events?after=${after}&upTo=${upTo}` }, LINES),
+    events: (user, { after, upTo, first }) => {
+      const path = `${pathOf(user)}/events?after=${after}&upTo=${upTo}&first=${first}`;
+      return call({ method: "GET", path }, LINES);
+    },
     look: async (target, account, has) =>
       (await call(post("look", { ...target, account, has }), STATE)).state,
     begin: async (target, account) =>

@@ -27,7 +27,11 @@ export interface ImportLimits {
 }
 
 const CREDENTIALS = z.object({ credentials: z.enum(["true", "false"]).default("false") });
-const PAGE = z.object({ after: z.coerce.number().int(), upTo: z.coerce.number().int() });
+const PAGE = z.object({
+  after: z.coerce.number().int(),
+  upTo: z.coerce.number().int(),
+  first: z.coerce.number().int().default(Number.MAX_SAFE_INTEGER),
+});
 const target = {
   export: z.string().regex(/^[A-Za-z0-9_-]{16}$/),
   source: z.string(),

@@ -12,6 +12,8 @@ export interface ExportPage {
   readonly after: number;
   /** Position of the account's last event, as of its `account` line. */
   readonly upTo: number;
+  /** Position from which on no event may be missing, as of that line. */
+  readonly first: number;
 }
 
 type Asked = Pick<Router, "request">;
@@ -25,8 +27,9 @@ export function exportHead(
   return new Promise((done) =>
     router.request(name, "export.account", { credentials }, (result) => {
       if (!result.ok) return done(result);
-      const { first, last } = result.value;
-      done(ok({ lines: accountLines(name, result.value), after: first - 1, upTo: last }));
+      const { first, keptFrom = first, last } = result.value;
+      const lines = accountLines(name, result.value);
+      done(ok({ lines, after: keptFrom - 1, upTo: last, first }));
     })
   );
 }
@@ -35,16 +38,17 @@ export function exportHead(
 export function exportEvents(
   router: Asked,
   name: AccountName,
-  { after, upTo }: Pick<ExportPage, "after" | "upTo">,
+  { after, upTo, first }: Omit<ExportPage, "lines">,
 ): Promise<Result<ExportPage>> {
   return new Promise((done) =>
     router.request(name, "export.events", { after, upTo, ...EXPORT_PAGE }, (result) => {
       if (!result.ok) return done(result);
       const events = result.value;
-      if (events[0]?.seq !== after + 1) {
+      const next = events[0]?.seq ?? upTo + 1;
+      if (next > Math.max(after + 1, first)) {
         return done(fail("conflict", `Events of ${name} were dropped meanwhile: export again`));
       }
-      done(ok({ lines: events.map(eventLine), after: events.at(-1)!.seq, upTo }));
+      done(ok({ lines: events.map(eventLine), after: events.at(-1)?.seq ?? upTo, upTo, first }));
     })
   );
 }

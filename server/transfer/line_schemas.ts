@@ -76,6 +76,7 @@ export const ACCOUNT_LINE = z.object({
   lastSeen: uint,
   messagesFrom: z.enum(["contacts", "anyone"]),
   first: uint.min(1),
+  keptFrom: uint.min(1).optional(),
   last: uint,
   credentials: z.object({ sha256: key(32), sha1: key(20).nullable() }).optional(),
 });

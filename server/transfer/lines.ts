@@ -47,7 +47,9 @@ function credentialsField({ sha256, sha1 }: Credentials) {
 /** Everything of an account that stands before its events. */
 export function accountLines(name: AccountName, a: ExportedAccount): string[] {
   const { state, createdAt, lastSeen, messagesFrom, first, last, devices, credentials } = a;
-  const account = { t: "account", name, state, createdAt, lastSeen, messagesFrom, first, last };
+  const kept = a.keptFrom === undefined ? {} : { keptFrom: a.keptFrom };
+  const facts = { state, createdAt, lastSeen, messagesFrom, first, ...kept, last };
+  const account = { t: "account", name, ...facts };
   const secret = credentials === null ? {} : { credentials: credentialsField(credentials) };
   return [
     JSON.stringify({ ...account, devices, ...secret }),

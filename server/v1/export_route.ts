@@ -71,18 +71,20 @@ function lineStream(
   const encoder = new TextEncoder();
   const encode = (lines: readonly string[]) => encoder.encode(lines.join("\n") + "\n");
   let page = head;
+  let events = 0;
   return new ReadableStream({
     start(controller) {
       controller.enqueue(encode(begin));
     },
     async pull(controller) {
       if (page.after >= page.upTo) {
-        controller.enqueue(encode([endLine(user, head.upTo - head.after), doneLine(1)]));
+        controller.enqueue(encode([endLine(user, events), doneLine(1)]));
         return controller.close();
       }
       const next = await exportEvents(deps.router, user, page);
       if (!next.ok) return controller.error(new Error(next.message));
       page = next.value;
+      events += page.lines.length;
       controller.enqueue(encode(page.lines));
     },
   });

@@ -6,7 +6,7 @@ import type { AccountName, MailboxId } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
-import { applyImport } from "./apply_import.ts";
+import { applyImport, assertSeq } from "./apply_import.ts";
 import { applySignIn } from "./apply_sign_in.ts";
 import {
   abandonOutbox,
@@ -21,11 +21,6 @@ import type { Conversation } from "../mailbox/conversation.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { isKept } from "./kept_blocks.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
-
-function assertSeq(account: AccountState, seq: number): void {
-  const next = account.mailbox.last + 1;
-  if (seq !== next) throw new Error(`mailbox of ${account.id}: event ${seq} after ${next - 1}`);
-}
 
 function appendEvent(account: AccountState, at: number, body: MailboxBody): MailboxEvent {
   const index = body.kind === "message" || body.kind === "undelivered"

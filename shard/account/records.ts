@@ -109,9 +109,11 @@ export const ENTRIES = {
     createdAt: uint,
     lastSeen: uint,
     messagesFrom,
-    /** Position of the first event that follows. */
+    /** Position of the first event from which on none is missing. */
     first: uint,
     credentials: credentialsOrNone,
+    /** Position of the first event before `first`, with gaps up to there; 0: none is. */
+    keptFrom: later(uint, 0),
   }),
   /** The marks of a conversation of an imported account: see `ExportedConversation`. */
   import_conversation: variant(27, {

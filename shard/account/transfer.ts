@@ -41,8 +41,10 @@ export interface ImportedHead {
   readonly lastSeen: number;
   readonly messagesFrom: MessagesFrom;
   readonly credentials: Credentials | null;
-  /** Position of the first event that follows. */
+  /** Position of the first event from which on none is missing. */
   readonly first: number;
+  /** Position of the first event before `first`: these are kept for unread messages, with gaps. */
+  readonly keptFrom?: number;
 }
 
 /** A device, without what it signs in with; times in ms since 1970. */
@@ -55,7 +57,7 @@ export interface ExportedDevice {
   readonly usedAt: number;
 }
 
-/** An account without its events, of which `first` to `last` are retained. */
+/** An account without its events: all from `first` to `last`, and some from `keptFrom` on. */
 export interface ExportedAccount extends ImportedHead {
   readonly state: "active" | "disabled";
   readonly last: number;

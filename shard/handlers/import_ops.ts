@@ -18,7 +18,7 @@ import { conversationsTotalMax } from "../limits.ts";
 import { fail, type Failure, ok } from "../errors.ts";
 import { headFull } from "./head_full.ts";
 import { NO_SUBSCRIPTION } from "../roster/subscription.ts";
-import { readForward } from "../mailbox/mailbox.ts";
+import { KEPT_BLOCKS_MAX, readRetained } from "../mailbox/mailbox.ts";
 import { showAgain } from "./account_ops.ts";
 
 const NO_ACCOUNT = fail("not_found", "There is no such account");
@@ -62,6 +62,9 @@ export const exportAccount: Handler<"export.account"> = (_turn, account, input) 
     messagesFrom: account.messagesFrom,
     credentials: input.credentials ? account.credentials : null,
     first: account.mailbox.first,
+    ...(account.mailbox.keptFirst < account.mailbox.first
+      ? { keptFrom: account.mailbox.keptFirst }
+      : {}),
     last: account.mailbox.last,
     devices: account.devices.map(({ tokenHash: _, ...device }) => device),
     contacts: [...account.roster.values()].map(contactOf),
@@ -75,12 +78,11 @@ export const exportAccount: Handler<"export.account"> = (_turn, account, input) 
  */
 export const exportEvents: Handler<"export.events"> = (_turn, account, input, pending) => {
   if (!account.alive) return NO_ACCOUNT;
-  const m = account.mailbox;
-  const after = Math.max(input.after, m.first - 1);
-  const limit = Math.min(input.limit, input.upTo - after);
-  const events = readForward(m, after, limit, input.bytesMax, pending.blocks);
+  const { after, upTo } = input;
+  const limit = Math.min(input.limit, upTo - after);
+  const events = readRetained(account.mailbox, after, limit, input.bytesMax, pending.blocks);
   if ("need" in events) return { wait: "block", table: "m", first: events.need };
-  return ok(events);
+  return ok(events.filter(({ seq }) => seq <= upTo));
 };
 
 function stateOf(account: Account, key: string): ImportState {
@@ -98,8 +100,8 @@ export const lookAtImport: Handler<"import.look"> = (_turn, account, { key }) =>
 export const beginImport: Handler<"import.begin"> = (turn, account, input) => {
   switch (stateOf(account, input.key)) {
     case "free": {
-      const { id, key: mailboxId, account: head } = input;
-      turn.append(account, { kind: "import_begun", id, mailboxId, ...head });
+      const { id, key: mailboxId, account: { keptFrom = 0, ...head } } = input;
+      turn.append(account, { kind: "import_begun", id, mailboxId, ...head, keptFrom });
       return ok({ last: account.mailbox.last });
     }
     case "importing":
@@ -170,10 +172,13 @@ function appendEvent(
   event: (ImportItem & { kind: "event" })["event"],
 ): Failure | null {
   const { seq, at, ...body } = event;
-  const { last } = account.mailbox;
+  const { last, gapsBefore, blocks } = account.mailbox;
   if (seq <= last) return null;
-  if (seq !== last + 1) {
+  if (seq !== last + 1 && seq > gapsBefore) {
     return fail("bad_request", `Cannot import: event ${seq} follows event ${last}`);
+  }
+  if (seq < gapsBefore && blocks.length >= KEPT_BLOCKS_MAX) {
+    return fail("limit_reached", "Cannot import: too many gaps before the first event of `first`");
   }
   if (body.kind === "undelivered" && body.from !== undefined) {
     turn.append(account, { ...body, kind: "refused_told", seq, at, from: body.from });

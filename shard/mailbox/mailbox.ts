@@ -42,7 +42,7 @@ interface MailboxParts {
   readonly tailConversations: ReadonlySet<number>;
 }
 
-type Mutator = "append" | "push" | "trim" | "decodeTail";
+type Mutator = "append" | "push" | "trim" | "skipTo" | "decodeTail";
 
 /** A mailbox for everybody but `apply`, which alone changes it. */
 export interface ReadonlyMailbox
@@ -83,6 +83,11 @@ export class Mailbox {
   /** Position of the first event from which on none is missing; `last + 1` when none is retained. */
   get first(): number {
     return Math.max(this.gapsBefore, this.blocks[0]?.first ?? this.tailFirst);
+  }
+
+  /** Position of the first event that is retained, whatever is missing behind it. */
+  get keptFirst(): number {
+    return this.blocks[0]?.first ?? this.tailFirst;
   }
 
   /** Whether a reader who has everything up to `seq` can go on without a gap. */
@@ -195,6 +200,12 @@ export class Mailbox {
     }
   }
 
+  /** Goes on at position `seq`, which is behind the last one: what is between is missing. */
+  skipTo(seq: number): void {
+    if (this.#count > 0) this.#seal();
+    this.tailFirst = seq;
+  }
+
   /** Index in `blocks` of the last block that begins at or before `seq`; −1 where none does. */
   blockIndex(seq: number): number {
     let lo = -1;
@@ -268,4 +279,24 @@ export function readForward(
     }
   }
   return out;
+}
+
+/**
+ * Events after `after`, as `readForward`, with those of blocks that `trim` has kept: there a page is
+ * of one block.
+ */
+export function readRetained(
+  mailbox: ReadonlyMailbox,
+  after: number,
+  limit: number,
+  bytesMax: number,
+  loaded: ReadonlyMap<number, Uint8Array>,
+): MailboxEvent[] | NeedBlock {
+  const kept = mailbox.blocks.find((b) => b.first + b.count - 1 > after);
+  if (kept === undefined || kept.first >= mailbox.gapsBefore) {
+    return readForward(mailbox, Math.max(after, mailbox.first - 1), limit, bytesMax, loaded);
+  }
+  const from = Math.max(after, kept.first - 1);
+  const most = Math.min(limit, kept.first + kept.count - 1 - from);
+  return readForward(mailbox, from, most, bytesMax, loaded);
 }

@@ -27,9 +27,11 @@ function fixture(): NodeFixture {
 function exported(w: NodeFixture, who: string): { head: ExportedAccount; events: MailboxEvent[] } {
   const head = w.must(who, "export.account", { credentials: true });
   const events: MailboxEvent[] = [];
-  for (let after = head.first - 1; after < head.last; after = events.at(-1)!.seq) {
+  for (let after = (head.keptFrom ?? head.first) - 1; after < head.last;) {
     const input = { after, upTo: head.last, limit: 40, bytesMax: 10_000 };
-    events.push(...w.must(who, "export.events", input));
+    const page = w.must(who, "export.events", input);
+    events.push(...page);
+    after = page.at(-1)?.seq ?? head.last;
   }
   return { head, events };
 }
@@ -44,13 +46,15 @@ function itemsOf({ head, events }: ReturnType<typeof exported>): ImportItem[] {
 }
 
 function begin(w: NodeFixture, who: string, from: ReturnType<typeof exported>, id = ID, key = KEY) {
-  const { createdAt, lastSeen, messagesFrom, credentials, first } = from.head;
-  const account = { createdAt, lastSeen, messagesFrom, credentials, first };
+  const { createdAt, lastSeen, messagesFrom, credentials, first, keptFrom } = from.head;
+  const kept = keptFrom === undefined ? {} : { keptFrom };
+  const account = { createdAt, lastSeen, messagesFrom, credentials, first, ...kept };
   return w.ask(who, "import.begin", { ...key, id, account });
 }
 
 function importAll(w: NodeFixture, who: string, from: ReturnType<typeof exported>): void {
-  assert.deepEqual(begin(w, who, from), { ok: true, value: { last: from.head.first - 1 } });
+  const last = (from.head.keptFrom ?? from.head.first) - 1;
+  assert.deepEqual(begin(w, who, from), { ok: true, value: { last } });
   w.must(who, "import.append", { ...KEY, items: itemsOf(from) });
   const tied = w.must(who, "import.roster", KEY);
   const links = tied.map((t) => ({ ...t, peerId: "" as const }));
@@ -89,6 +93,79 @@ Deno.test("export and import carry an account over: events, marks, contacts, blo
   w.send("copy", "bob", "second", "hello again");
   w.settle();
   assert.equal(w.bodies("bob").at(-1), "hello again");
+});
+
+/** The texts that the history with a peer has. */
+function historyOf(w: NodeFixture, who: string, peer: string): string[] {
+  const texts: string[] = [];
+  for (let after = 0;;) {
+    const query = { with: name(peer), before: null, after, limit: 7, bytesMax: 65_536 };
+    const page = w.must(who, "conversation.history", query);
+    texts.push(...page.events.flatMap((e) => e.kind === "message" ? [`${e.seq} ${e.id}`] : []));
+    if (!page.more) return texts;
+    after = page.events.at(-1)!.seq;
+  }
+}
+
+/** Alice has unread messages of Carol that retention keeps, far before what it has not trimmed. */
+function withKeptUnread(): NodeFixture {
+  const limits = { mailboxEventsMax: 30, checkpointMs: 200, cacheIdleMs: 1000 };
+  const w = new NodeFixture({ limits });
+  for (const who of ["alice", "bob", "carol"]) w.account(who);
+  for (const who of ["bob", "carol"]) w.befriend(who, "alice");
+  for (let i = 0; i < 70; i++) {
+    w.send(i % 10 < 2 && i < 40 ? "carol" : "bob", "alice", `m${i}`, "x".repeat(2500));
+    w.settle(20);
+    const { seq } = w.must("alice", "mailbox.snapshot", {}).snapshot;
+    w.must("alice", "conversation.read", { with: name("bob"), upTo: seq });
+    w.must("alice", "mailbox.ack", { seq });
+  }
+  w.settle(2000);
+  return w;
+}
+
+Deno.test("10.2: unread messages that retention keeps leave with an export, and arrive", () => {
+  const w = withKeptUnread();
+  const from = exported(w, "alice");
+  const { keptFrom = 0, first } = from.head;
+  assert.ok(keptFrom > 0 && keptFrom < first);
+  const kept = from.events.filter(({ seq }) => seq < first);
+  assert.ok(kept.some((e, i) => i > 0 && e.seq > kept[i - 1]!.seq + 1), "with gaps");
+  const was = historyOf(w, "alice", "carol");
+  assert.equal(was.length, 8);
+  importAll(w, "copy", from);
+  const check = () => {
+    assert.deepEqual(historyOf(w, "copy", "carol"), was);
+    assert.deepEqual(exported(w, "copy").events, from.events);
+    assert.deepEqual(w.mailbox("copy"), w.mailbox("alice"));
+    const { conversations } = w.must("copy", "mailbox.snapshot", {}).snapshot;
+    assert.deepEqual(conversations, w.must("alice", "mailbox.snapshot", {}).snapshot.conversations);
+  };
+  check();
+  w.settle(10_000);
+  w.kill();
+  w.start();
+  check();
+  // Retention keeps them here as well.
+  w.must("copy", "settings.set", { messagesFrom: "anyone" });
+  for (let i = 0; i < 40; i++) w.send("bob", "copy", `n${i}`, "x".repeat(2500));
+  w.settle(10_000);
+  assert.deepEqual(historyOf(w, "copy", "carol"), was);
+});
+
+Deno.test("10.2: an import of nothing but kept unread messages goes on behind their gap", () => {
+  const w = withKeptUnread();
+  const { head, events } = exported(w, "alice");
+  const kept = events.filter(({ seq }) => seq < head.first);
+  const from = { head: { ...head, first: head.last + 1 }, events: kept };
+  importAll(w, "copy", from);
+  w.must("copy", "settings.set", { messagesFrom: "anyone" });
+  assert.equal(w.mailbox("copy").at(-1)!.seq, head.last + 1);
+  w.settle(10_000);
+  w.kill();
+  w.start();
+  assert.deepEqual(historyOf(w, "copy", "carol"), historyOf(w, "alice", "carol"));
+  assert.deepEqual(w.mailbox("copy").map(({ seq }) => seq), [head.last + 1]);
 });
 
 Deno.test("no receipt covers a message that waited when its account was exported (A1)", () => {

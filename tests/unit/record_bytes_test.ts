@@ -56,6 +56,15 @@ Deno.test("readRecord reads the pinned bytes of each kind of entry", () => {
   }
 });
 
+Deno.test("readRecord reads the beginning of an import as earlier programs wrote it", () => {
+  const bytes = decodeHex(
+    "011a02616cbe001041414141414141414141414141414141104d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4dfbd095ffbc31" +
+      "80d195ffbc31012801030101028120030103ff020105",
+  );
+  const entry = { ...ENTRY_SAMPLES.import_begun!, keptFrom: 0 };
+  deepEqual(readRecord(bytes), [{ account: NAME, entry }]);
+});
+
 Deno.test("encodeEvent writes a body of each kind as it always was, and decodeEvent reads it", () => {
   for (const [label, body] of Object.entries(BODIES)) {
     equal(encodeHex(encodeEvent(AT, body)), PINNED.bodies[label], label);

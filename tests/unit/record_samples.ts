@@ -198,6 +198,7 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
     messagesFrom: "anyone",
     first: 40,
     credentials: SHA256,
+    keptFrom: 7,
   },
   import_conversation: {
     kind: "import_conversation",
