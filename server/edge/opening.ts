@@ -27,25 +27,30 @@ export class Opening {
 
   /** Opens a new session; see `Edge.open`. */
   open(options: OpenSession, done: Done): void {
-    const { user, device, ends } = options;
-    const full = this.#fullRefusal(user, [device, ends]);
-    if (full !== null) {
+    const { sessionsMax } = this.#sessions.limits;
+    if (this.#sessions.size >= sessionsMax) {
       this.#deps.counters.refused++;
-      return done(full);
+      const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
+      return done(fail("busy", `The server has ${sessionsMax} sessions already`, retryMs));
     }
-    this.#attach(options, done);
+    const full = this.#accountFull(options);
+    if (full === null) return this.#attach(options, done);
+    this.#deps.counters.refused++;
+    this.#refuseFull(options, full, done);
   }
 
-  #fullRefusal(
-    user: AccountName,
-    replaced: readonly (DeviceId | undefined)[],
-  ): Failure | null {
-    const { sessionsMax, sessionsPerAccountMax } = this.#sessions.limits;
-    if (this.#sessions.size >= sessionsMax) {
-      const retryMs = Math.ceil(FULL_RETRY_MS * (0.5 + this.#deps.random.number()));
-      return fail("busy", `The server has ${sessionsMax} sessions already`, retryMs);
-    }
-    if (this.#sessions.countOthers(user, replaced) < sessionsPerAccountMax) return null;
+  /** How many sessions an account has is for those alone who have proved that it is theirs. */
+  #refuseFull({ user, auth, provedUntil }: OpenSession, full: Failure, done: Done): void {
+    if (auth.kind !== "token" || provedUntil !== null) return done(full);
+    const { tokenHash } = auth;
+    this.#deps.router.request(user, "auth.token", { tokenHash }, (result) => {
+      done(result.ok ? full : result);
+    });
+  }
+
+  #accountFull({ user, device, ends }: OpenSession): Failure | null {
+    const { sessionsPerAccountMax } = this.#sessions.limits;
+    if (this.#sessions.countOthers(user, [device, ends]) < sessionsPerAccountMax) return null;
     const message = `Cannot open a session: the account has ${sessionsPerAccountMax} already, ` +
       "as many as it may have. End another one first (end)";
     return fail("limit_reached", message);
@@ -66,11 +71,16 @@ export class Opening {
         if (uncertain) this.#sessions.detaches.add(user, id);
         return done(result.ok ? endedMeanwhile(session) : result);
       }
-      if (result.ok) return done(this.#attached(session, options, result.value));
+      // Others may have been opened meanwhile.
+      const refusal = result.ok ? this.#accountFull(options) : result;
+      if (result.ok && refusal === null) {
+        return done(this.#attached(session, options, result.value));
+      }
       // It never was open, so that no client gets a reason.
       session.finish("revoked", false);
       if (uncertain) this.#sessions.detaches.add(user, id);
-      done(result);
+      if (result.ok) this.#deps.counters.refused++;
+      done(refusal!);
     });
   }
 

@@ -85,10 +85,15 @@ export class Sessions {
     return isArray(found) ? found : [found];
   }
 
-  /** Counts the user's sessions but for those of `devices`, which a new session replaces. */
+  /**
+   * Counts the user's sessions but for those of `devices`, which a new session replaces, and those
+   * that are being attached: their clients have proved nothing yet.
+   */
   countOthers(user: AccountName, devices: readonly (DeviceId | undefined)[]): number {
     let count = 0;
-    for (const session of this.of(user)) if (!devices.includes(session.device)) count++;
+    for (const { device, attaching } of this.of(user)) {
+      if (!attaching && !devices.includes(device)) count++;
+    }
     return count;
   }
 

@@ -117,6 +117,7 @@ export class FakeRouter implements EdgeRouter {
     const answers: Partial<{ [Name in OpName]: () => Result<Ops[Name]["out"]> }> = {
       "session.attach": () => this.#attach(user, input as Ops["session.attach"]["in"]),
       "session.detach": () => ok(null),
+      "auth.token": () => ok({ id: idOf(user), device: device("phone"), expiresAt: EXPIRES_AT }),
       "presence.set": () => ok(null),
       "mailbox.read": () => this.#read(user, input as Ops["mailbox.read"]["in"]),
       "mailbox.snapshot": () =>
@@ -264,7 +265,6 @@ export class FakeSink implements Sink {
     return this.frames.flatMap((text) => (JSON.parse(text) as { ev: Wire[] }).ev);
   }
 
-  /** Events of one kind. */
   of(kind: string): readonly Wire[] {
     return this.events().filter((event) => event["k"] === kind);
   }

@@ -64,6 +64,30 @@ Deno.test("open refuses an account's sessions over the limit, not the same devic
   assert.equal(r.counters.refused, 1);
 });
 
+Deno.test("10.8: open tells only those who have proved a token that an account is full", () => {
+  const r = rig({ sessionsPerAccountMax: 1 });
+  r.start({ device: device("a") });
+  const wrong = fail("unauthorized", "no such token");
+  r.router.failing.set("auth.token", wrong);
+  assert.deepEqual(r.open({ device: device("b") }).results, [wrong]);
+  r.router.failing.delete("auth.token");
+  assert.equal(codeOf(r.open({ device: device("b") }).results), "limit_reached");
+});
+
+Deno.test("10.10: open counts no session whose token is not proved yet", () => {
+  const r = rig({ sessionsPerAccountMax: 1 });
+  r.router.held.add("session.attach");
+  const first = r.open({ device: device("a") });
+  const second = r.open({ device: device("b") });
+  assert.deepEqual([first.results, second.results], [[], []]);
+  r.router.release();
+  // The one that comes second is over the bound.
+  assert.ok(first.results[0]!.ok);
+  assert.equal(codeOf(second.results), "limit_reached");
+  assert.equal(detached(r).length, 1);
+  assert.equal(r.edge.gauges().sessions, 1);
+});
+
 Deno.test("open does not count the session of a device that the shard is to end (A11)", () => {
   const r = rig({ sessionsPerAccountMax: 2 });
   r.start({ device: device("a") });
