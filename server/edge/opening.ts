@@ -1,5 +1,4 @@
 /** Opens sessions within the bounds of a node: attaches new ones to the shards of their users. */
-import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { Ops } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { EdgeDeps } from "./edge_deps.ts";

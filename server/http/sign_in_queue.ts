@@ -1,8 +1,9 @@
 /**
  * Where sign-ins wait when more come than the node can take at once. A spike is smoothed instead of
- * refused: a client that is sent away returns, which costs more than to let it in. Those who take
- * up a session come first, for theirs is about to be shown offline. Only when the first in line has
- * waited too long are new ones told to come later.
+ * refused: a client that is sent away returns, which costs more than to let it in. Sessions that are
+ * taken up come first, for they are about to be shown offline. Addresses, and users who have proved
+ * who they are, take turns; when the queue is full, the newest entry of the one with the most is
+ * refused. Only when the first entry of an address has waited too long are new ones of it refused.
  */
 import type { Ports } from "../node/ports.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
@@ -25,10 +26,11 @@ export type Leave = () => void;
 
 interface Entry {
   readonly go: (leave: Leave) => void;
+  readonly refuse: (failure: Failure) => void;
   readonly sinceMs: number;
 }
 
-/** First come, first served; an array that is not moved for each who leaves. */
+/** First come, first served; an array that is not moved for each entry that leaves. */
 class Line {
   #items: Entry[] = [];
   #head = 0;
@@ -45,6 +47,11 @@ class Line {
     this.#items.push(entry);
   }
 
+  /** Takes the newest entry; there is one. */
+  pop(): Entry {
+    return this.#items.pop()!;
+  }
+
   shift(): Entry | undefined {
     const first = this.#items[this.#head];
     if (first === undefined) return undefined;
@@ -57,12 +64,55 @@ class Line {
   }
 }
 
+/** A line for each address or user; they take turns. */
+class Lines {
+  readonly #lines = new Map<string, Line>();
+  length = 0;
+
+  of(key: string): Line | undefined {
+    return this.#lines.get(key);
+  }
+
+  push(key: string, entry: Entry): void {
+    const line = this.#lines.get(key) ?? new Line();
+    this.#lines.set(key, line);
+    line.push(entry);
+    this.length++;
+  }
+
+  shift(): Entry | undefined {
+    const next = this.#lines.entries().next().value;
+    if (next === undefined) return undefined;
+    const [key, line] = next;
+    const entry = line.shift()!;
+    this.length--;
+    // Deleted and set again, it stands last.
+    this.#lines.delete(key);
+    if (line.length > 0) this.#lines.set(key, line);
+    return entry;
+  }
+
+  /** Takes the newest entry of the longest line, where that is longer than `length`. */
+  popLonger(length: number): Entry | null {
+    let longest: readonly [string, Line] | null = null;
+    for (const [key, line] of this.#lines) {
+      if (line.length > (longest?.[1].length ?? length)) longest = [key, line];
+    }
+    if (longest === null) return null;
+    const [key, line] = longest;
+    this.length--;
+    const entry = line.pop();
+    if (line.length === 0) this.#lines.delete(key);
+    return entry;
+  }
+}
+
 /** See the head of this file. */
 export class SignInQueue {
   readonly #ports: Pick<Ports, "clock" | "random">;
   readonly #limits: SignInQueueLimits;
-  readonly #resuming = new Line();
-  readonly #fresh = new Line();
+  readonly #resuming = new Lines();
+  readonly #fresh = new Lines();
   #inFlight = 0;
   #calling = false;
   /** How many were asked to retry later. */
@@ -80,23 +130,33 @@ export class SignInQueue {
 
   /**
    * Calls `go` when it is the entry's turn, which lasts until it calls `leave`; or `refuse`, at
-   * once. `resumes`: it takes up a session.
+   * once or while it waits. `key`: whose turn it takes; `resumes`: it takes up a session.
    */
-  enter(resumes: boolean, go: (leave: Leave) => void, refuse: (failure: Failure) => void): void {
-    const line = resumes ? this.#resuming : this.#fresh;
+  enter(
+    key: string,
+    resumes: boolean,
+    go: (leave: Leave) => void,
+    refuse: (failure: Failure) => void,
+  ): void {
+    const lines = resumes ? this.#resuming : this.#fresh;
     const sinceMs = this.#ports.clock.monoMs();
-    if (line.length >= this.#limits.waitingMax || this.#late(line, sinceMs)) {
-      this.refused++;
-      const { retryAfterMs } = this.#limits;
-      const wait = Math.round(retryAfterMs * (1 + this.#ports.random.number()));
-      return refuse(fail("busy", "Refused for now: too many sign in at once", wait));
+    const own = lines.of(key);
+    const late = own?.first !== undefined && sinceMs - own.first.sinceMs > this.#limits.waitMaxMs;
+    if (late) return this.#refuse(refuse);
+    if (lines.length >= this.#limits.waitingMax) {
+      const other = lines.popLonger((own?.length ?? 0) + 1);
+      if (other === null) return this.#refuse(refuse);
+      this.#refuse(other.refuse);
     }
-    line.push({ go, sinceMs });
+    lines.push(key, { go, refuse, sinceMs });
     this.#call();
   }
 
-  #late(line: Line, nowMs: number): boolean {
-    return line.first !== undefined && nowMs - line.first.sinceMs > this.#limits.waitMaxMs;
+  #refuse(refuse: (failure: Failure) => void): void {
+    this.refused++;
+    const { retryAfterMs } = this.#limits;
+    const wait = Math.round(retryAfterMs * (1 + this.#ports.random.number()));
+    refuse(fail("busy", "Refused for now: too many sign in at once", wait));
   }
 
   #call(): void {
@@ -119,7 +179,7 @@ export class SignInQueue {
   }
 }
 
-/** Opens a session when it is its turn. */
+/** Opens a session of a user who has proved to be it, when it is its turn. */
 export function openInTurn(
   deps: {
     readonly signInQueue: Pick<SignInQueue, "enter">;
@@ -133,5 +193,5 @@ export function openInTurn(
       leave();
       done(result);
     });
-  deps.signInQueue.enter(options.resume !== null, go, done);
+  deps.signInQueue.enter(`user ${options.user}`, options.resume !== null, go, done);
 }

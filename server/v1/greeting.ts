@@ -10,6 +10,7 @@ import type { Hello, Registration } from "./schemas.ts";
 import { PROTOCOL_VERSION } from "./protocol.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
 import type { Leave } from "../http/sign_in_queue.ts";
+import { addressKey } from "../auth/throttle.ts";
 import { validate } from "../text/validate.ts";
 import {
   byIssuer,
@@ -122,7 +123,8 @@ export class Greeting {
     // Passwords have a queue of their own; who has proved one waits before its session is opened.
     if (kind === "password" || kind === "scram") return this.#prove(value);
     const resumes = value.session !== undefined;
-    this.#host.signInQueue.enter(resumes, (leave) => {
+    const key = `address ${addressKey(this.#address)}`;
+    this.#host.signInQueue.enter(key, resumes, (leave) => {
       if (this.#state.kind === "over") return leave();
       this.#leave = leave;
       this.#prove(value);

@@ -12,8 +12,8 @@ function signInQueue() {
   const inside: string[] = [];
   const leaves = new Map<string, Leave>();
   const refused: (number | undefined)[] = [];
-  const enter = (name: string, resumes = false) =>
-    it.enter(resumes, (leave) => {
+  const enter = (name: string, resumes = false, key = "address") =>
+    it.enter(key, resumes, (leave) => {
       inside.push(name);
       leaves.set(name, leave);
     }, (failure) => refused.push(failure.retryAfterMs));
@@ -50,6 +50,20 @@ Deno.test("SignInQueue refuses entries that would wait too long, or are one too 
   assert.deepEqual(inside, ["a", "b", "c"]);
 });
 
+Deno.test("10.10: SignInQueue lets addresses take turns, and refuses the newest of the one with most", () => {
+  const { it, enter, refused, inside, leaves } = signInQueue();
+  // Two are let in, three wait.
+  for (const name of ["a1", "a2", "a3", "a4", "a5"]) enter(name, false, "a");
+  assert.deepEqual([inside, it.waiting], [["a1", "a2"], 3]);
+  enter("b1", false, "b");
+  assert.deepEqual([refused.length, it.waiting], [1, 3]);
+  enter("a6", false, "a");
+  assert.equal(refused.length, 2, "its own are too many");
+  leaves.get("a1")!();
+  leaves.get("a2")!();
+  assert.deepEqual(inside, ["a1", "a2", "a3", "b1"]);
+});
+
 Deno.test("SignInQueue goes on for entries that leave at once, however many", () => {
   const it = new SignInQueue({
     clock: { monoMs: () => 0, wallMs: () => 0 },
@@ -58,9 +72,11 @@ Deno.test("SignInQueue goes on for entries that leave at once, however many", ()
   const stay: Leave[] = [];
   let count = 0;
   for (let i = 0; i < FIXED_SIGN_IN_QUEUE.inFlightMax; i++) {
-    it.enter(false, (l) => stay.push(l), () => {});
+    it.enter("a", false, (l) => stay.push(l), () => {});
   }
-  for (let i = 0; i < 15_000; i++) it.enter(false, (leave) => (count++, leave()), () => {});
+  for (let i = 0; i < 15_000; i++) {
+    it.enter(`a${i % 7}`, false, (leave) => (count++, leave()), () => {});
+  }
   assert.equal(count, 0);
   stay[0]!();
   assert.equal(count, 15_000);
