@@ -1171,8 +1171,8 @@ const EDGE: readonly Mutant[] = [
     "server/edge/opening.ts",
     [
       "count the session that is to end for another, at the edge",
-      "this.#fullRefusal(user, [device, ends]);",
-      "this.#fullRefusal(user, [device]);",
+      "countOthers(user, [device, ends]) <",
+      "countOthers(user, [device]) <",
     ],
     [
       "end no session for another",
