@@ -89,6 +89,43 @@ export interface TracesHost {
 type Message = Pick<TraceStep, "from" | "to" | "id">;
 type Detail = Pick<TraceStep, "node" | "n" | "seq" | "sessions" | "code">;
 
+/** A place of the ring. Steps are written over those that were there: some six for each message. */
+type Place = { -readonly [K in keyof TraceStep]-?: TraceStep[K] | undefined };
+
+function write(place: Place, step: TraceStepKind, at: number, of: Message, detail: Detail): void {
+  place.step = step;
+  place.at = at;
+  place.from = of.from;
+  place.to = of.to;
+  place.id = of.id;
+  place.node = detail.node;
+  place.n = detail.n;
+  place.seq = detail.seq;
+  place.sessions = detail.sessions;
+  place.code = detail.code;
+}
+
+/** The step at a place, with the fields that it has. */
+function stepAt(place: Place): TraceStep {
+  const known = Object.entries(place).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known) as unknown as TraceStep;
+}
+
+function newPlace(): Place {
+  return {
+    step: undefined,
+    at: undefined,
+    from: undefined,
+    to: undefined,
+    id: undefined,
+    node: undefined,
+    n: undefined,
+    seq: undefined,
+    sessions: undefined,
+    code: undefined,
+  };
+}
+
 /** A request of which some are sends. */
 interface Request {
   readonly name: AccountName;
@@ -106,7 +143,7 @@ export class Traces {
   readonly #host: TracesHost;
   readonly #max: number;
   /** A ring: the oldest step is at `#next` once it is full. */
-  readonly #steps: TraceStep[] = [];
+  readonly #steps: Place[] = [];
   #next = 0;
 
   /** `max`: steps that are kept. */
@@ -115,18 +152,28 @@ export class Traces {
     this.#max = max;
   }
 
-  #note(step: TraceStepKind, { from, to, id }: Message, detail: Detail): void {
+  #note(step: TraceStepKind, of: Message, detail: Detail): void {
     const { clock, log, observe } = this.#host;
-    const noted: TraceStep = { step, at: clock.wallMs(), from, to, id, ...detail };
-    if (this.#steps.length < this.#max) this.#steps.push(noted);
-    else if (this.#max > 0) {
-      this.#steps[this.#next] = noted;
-      this.#next = (this.#next + 1) % this.#max;
-    }
-    observe?.(noted);
+    const at = clock.wallMs();
+    if (this.#max > 0) write(this.#place(), step, at, of, detail);
+    if (observe === undefined && !log.debugOn) return;
+    const { from, to, id } = of;
+    observe?.({ step, at, from, to, id, ...detail });
     if (!log.debugOn) return;
     const named = id === "" ? {} : { trace: traceOf(from, to, id) };
     log.debug(`message ${step}`, { ...named, from, to, ...detail });
+  }
+
+  /** The place of the next step: a new one until the ring is full. */
+  #place(): Place {
+    if (this.#steps.length < this.#max) {
+      const place = newPlace();
+      this.#steps.push(place);
+      return place;
+    }
+    const place = this.#steps[this.#next]!;
+    this.#next = this.#next + 1 === this.#max ? 0 : this.#next + 1;
+    return place;
   }
 
   // ---- steps
@@ -178,9 +225,9 @@ export class Traces {
     const { owner, events, sessions: { length: sessions } } = packet;
     for (const event of events) {
       if (event.kind !== "message") continue;
-      const [from, to] = event.out ? [owner, event.with] : [event.with, owner];
-      const where = node === null ? {} : { node };
-      this.#note(step, { from, to, id: event.id }, { seq: event.seq, sessions, ...where });
+      const { id, seq, out, with: peer } = event;
+      const message = { from: out ? owner : peer, to: out ? peer : owner, id };
+      this.#note(step, message, node === null ? { seq, sessions } : { seq, sessions, node });
     }
   }
 
@@ -188,7 +235,7 @@ export class Traces {
 
   *#all(): Iterable<TraceStep> {
     for (let i = 0; i < this.#steps.length; i++) {
-      yield this.#steps[(this.#next + i) % this.#steps.length]!;
+      yield stepAt(this.#steps[(this.#next + i) % this.#steps.length]!);
     }
   }
 
