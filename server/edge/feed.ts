@@ -16,7 +16,9 @@ export const PAGE = { limit: 100, bytesMax: 65_536 } as const;
 export class EventBatch {
   readonly events: readonly MailboxEvent[];
   readonly #codec: EventCodec;
-  readonly #texts: string[] = [];
+  /** The text of the first event, which most batches have alone, and those of the others. */
+  #first: string | null = null;
+  #others: string[] | null = null;
 
   constructor(codec: EventCodec, events: readonly MailboxEvent[]) {
     this.#codec = codec;
@@ -30,7 +32,8 @@ export class EventBatch {
 
   /** The text of the event at `index`. */
   text(index: number): string {
-    return this.#texts[index] ??= this.#codec.event(this.events[index]!);
+    if (index === 0) return this.#first ??= this.#codec.event(this.events[0]!);
+    return (this.#others ??= [])[index] ??= this.#codec.event(this.events[index]!);
   }
 }
 

@@ -57,15 +57,16 @@ export class Effects {
 
   #carry(packet: ShardPacket): void {
     this.#parts.traces.packet(packet, null);
-    const { dispatch, options: { carry }, stopped } = this.#parts;
-    const arrive = () => dispatch.route({ kind: "packet", packet });
-    const leave = () => {
-      if (carry === undefined) arrive();
-      else carry(packet, arrive);
-    };
-    if (packet.kind !== "resolved") return leave();
+    if (packet.kind !== "resolved") return this.#leave(packet);
     this.#parts.resolves.answered(packet, () => {
-      if (!stopped()) leave();
+      if (!this.#parts.stopped()) this.#leave(packet);
     });
+  }
+
+  #leave(packet: ShardPacket): void {
+    const { dispatch, options: { carry } } = this.#parts;
+    // Without a closure where there is no way to carry: packets are most of a message's work.
+    if (carry === undefined) dispatch.route({ kind: "packet", packet });
+    else carry(packet, () => dispatch.route({ kind: "packet", packet }));
   }
 }

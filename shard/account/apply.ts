@@ -133,7 +133,8 @@ function pushSent(
   c: Conversation,
   e: Entry & { kind: "sent" | "sent_waiting" },
 ): MailboxEvent {
-  const event = account.mailbox.push({
+  const waits = e.kind === "sent_waiting";
+  const sent = {
     seq: e.seq,
     at: Math.max(account.mailbox.lastAt, e.at),
     kind: "message",
@@ -144,8 +145,8 @@ function pushSent(
     body: e.body,
     ext: e.ext,
     device: e.device,
-    ...(e.kind === "sent_waiting" ? { waits: true as const } : {}),
-  }, c.index);
+  } as const;
+  const event = account.mailbox.push(waits ? { ...sent, waits } : sent, c.index);
   c.lastSeq = event.seq;
   c.lastAt = event.at;
   account.dedupe.remember(e, { seq: event.seq, at: event.at, num: e.num });

@@ -21,6 +21,12 @@ export interface ReadonlyFewSet<T> extends Iterable<T> {
   has(item: T): boolean;
 }
 
+/** As `splice`, which makes an array of what it removes. */
+function removeAt<T>(items: T[], at: number): void {
+  for (let i = at + 1; i < items.length; i++) items[i - 1] = items[i]!;
+  items.pop();
+}
+
 /** Items by key, in the order in which the keys came. */
 export class FewMap<K, V> implements ReadonlyFewMap<K, V> {
   readonly #keys: K[] = [];
@@ -61,8 +67,8 @@ export class FewMap<K, V> implements ReadonlyFewMap<K, V> {
     }
     const at = this.#keys.indexOf(key);
     if (at < 0) return false;
-    this.#keys.splice(at, 1);
-    this.#values.splice(at, 1);
+    removeAt(this.#keys, at);
+    removeAt(this.#values, at);
     return true;
   }
 

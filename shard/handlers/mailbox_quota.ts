@@ -40,6 +40,9 @@ export function hasRoom(turn: Turn, account: Account, peer: AccountName): boolea
   const held = unread.get(index)?.count ?? 0;
   if (!fits(account, peer, held, unread.count - held, max)) return false;
   if (unread.count < FEW_MESSAGES) return true;
+  // Nobody has more than all blocks: most mailboxes need no count.
+  const most = account.mailbox.blocks.length;
+  if (fits(account, peer, most, most, KEPT_BLOCKS_MAX)) return true;
   const own = index === NONE ? 0 : blocksWith(account, index);
   const all = blocksWith(account);
   return fits(account, peer, own, all - own, KEPT_BLOCKS_MAX);

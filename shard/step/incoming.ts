@@ -47,6 +47,8 @@ export class Incoming {
     if (packet.kind === "resolved") {
       return this.#requests.resolved(packet.to, packet.from, packet.fromId, packet.open);
     }
+    const account = this.#accounts.get(packet.to);
+    if (account !== undefined) return receivePacket(this.#turn, account, packet);
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);
       if (account !== undefined) receivePacket(this.#turn, account, packet);

@@ -1,5 +1,5 @@
 /** The turn of a shard: what its handlers may do to accounts, and the effects that follow. */
-import type { AccountId, AccountName } from "../name/ids.ts";
+import type { AccountId, AccountName, NodeId, SessionId } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
 import type { Effect, Now } from "../effects.ts";
 import type { Account } from "../account/account.ts";
@@ -136,21 +136,26 @@ export class ShardTurn implements Turn {
     const sessions = this.presence.sessions(account.name);
     const first = sessions[0];
     if (first === undefined) return;
+    if (sessions.length === 1) {
+      return this.#pushTo(account, event, sinceMs, first.node, [first.session]);
+    }
     const alone = sessions.every((s) => s.node === first.node);
     for (const node of alone ? [first.node] : new Set(sessions.map((s) => s.node))) {
       const here = alone ? sessions : sessions.filter((s) => s.node === node);
-      this.emit(account, {
-        kind: "edge",
-        node,
-        packet: {
-          kind: "events",
-          owner: account.name,
-          sinceMs,
-          sessions: here.map((s) => s.session),
-          events: [event],
-        },
-      });
+      this.#pushTo(account, event, sinceMs, node, here.map((s) => s.session));
     }
+  }
+
+  #pushTo(
+    account: Account,
+    event: MailboxEvent,
+    sinceMs: number,
+    node: NodeId,
+    sessions: readonly SessionId[],
+  ): void {
+    const owner = account.name;
+    const packet = { kind: "events", owner, sinceMs, sessions, events: [event] } as const;
+    this.emit(account, { kind: "edge", node, packet });
   }
 
   emit(account: Account | null, effect: Effect): void {

@@ -37,11 +37,11 @@ export class Timers {
   takeDue(nowMs: number, run: (kind: DueKind, name: AccountName) => void): void {
     for (const kind of KINDS) {
       const due = this.#due[kind];
-      for (const [name, at] of due) {
-        if (at > nowMs) continue;
+      due.forEach((at, name) => {
+        if (at > nowMs) return;
         due.delete(name);
         run(kind, name);
-      }
+      });
     }
   }
 
