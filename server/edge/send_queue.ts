@@ -9,6 +9,8 @@ import type { Watched } from "./watched.ts";
 /** Signals that wait at most; the oldest go first. */
 export const SIGNALS_MAX = 64;
 const NOBODY: readonly AccountName[] = [];
+/** What every queue begins with. A first item is a new array, with no room for sixteen more. */
+const NONE: never[] = [];
 /** Up to so many entries a search through an array beats a set. */
 const ARRAY_MAX = 64;
 
@@ -30,24 +32,26 @@ export interface Unacknowledged extends Omit<Taken, "durable"> {
 /** Pending events of one session. */
 export class SendQueue {
   /** Encoded events, in the order of the mailbox. */
-  durable: string[] = [];
+  durable: string[] = NONE;
   durableBytes = 0;
-  signals: string[] = [];
+  signals: string[] = NONE;
   /** Users whose current presence is to be sent. */
-  #presence: Watched[] = [];
+  #presence: Watched[] = NONE;
   /** The same, where there are many. */
   #index: Set<Watched> | null = null;
   /** Users to be shown offline, for they may not be seen any more. */
   #gone: Set<AccountName> | null = null;
 
   pushDurable(text: string): void {
-    this.durable.push(text);
+    if (this.durable.length === 0) this.durable = [text];
+    else this.durable.push(text);
     this.durableBytes += text.length;
   }
 
   /** False where the oldest signal had to go. */
   pushSignal(text: string): boolean {
-    this.signals.push(text);
+    if (this.signals.length === 0) this.signals = [text];
+    else this.signals.push(text);
     if (this.signals.length <= SIGNALS_MAX) return true;
     this.signals.shift();
     return false;
@@ -61,7 +65,8 @@ export class SendQueue {
       if (this.#index.has(user)) return false;
       this.#index.add(user);
     } else if (this.#presence.includes(user)) return false;
-    this.#presence.push(user);
+    if (this.#presence.length === 0) this.#presence = [user];
+    else this.#presence.push(user);
     if (this.#presence.length > ARRAY_MAX) this.#index ??= new Set(this.#presence);
     return true;
   }
@@ -94,7 +99,7 @@ export class SendQueue {
   /** Forgets the durable events; returns how many they were. */
   dropDurable(): number {
     const count = this.durable.length;
-    this.durable = [];
+    this.durable = NONE;
     this.durableBytes = 0;
     return count;
   }

@@ -133,7 +133,6 @@ function pushSent(
   c: Conversation,
   e: Entry & { kind: "sent" | "sent_waiting" },
 ): MailboxEvent {
-  const waits = e.kind === "sent_waiting";
   const sent = {
     seq: e.seq,
     at: Math.max(account.mailbox.lastAt, e.at),
@@ -146,7 +145,7 @@ function pushSent(
     ext: e.ext,
     device: e.device,
   } as const;
-  const event = account.mailbox.push(waits ? { ...sent, waits } : sent, c.index);
+  const event = account.mailbox.push(e.kind === "sent" ? sent : { ...sent, waits: true }, c.index);
   c.lastSeq = event.seq;
   c.lastAt = event.at;
   account.dedupe.remember(e, { seq: event.seq, at: event.at, num: e.num });
