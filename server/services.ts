@@ -1,5 +1,6 @@
 /** Wires what is beside the protocol: the gateway for other systems, and experiments. */
-import type { AccountId } from "../shard/name/ids.ts";
+import { claimOf } from "./node/claims.ts";
+import type { AccountId, AccountName } from "../shard/name/ids.ts";
 import type { Config } from "./config/config.ts";
 import type { GatewayDeps } from "./gateway/gateway_deps.ts";
 import type { OpenNode } from "./open.ts";
@@ -52,7 +53,10 @@ export async function openServices(
 ): Promise<Services> {
   const post = systemPostHook(targetRules(config));
   const registers = new RegisterPoll(ports);
-  const deps = { ...ports, router: node, post, registers, open: openSession };
+  const { asks, id } = node;
+  const cell = { node: id, asks, claimOf: (name: AccountName) => claimOf(node, name) };
+  const others = asks.alone ? {} : { cell };
+  const deps = { ...ports, router: node, post, registers, open: openSession, ...others };
   const gateway = new Gateway(deps, gatewayLimits(config));
   const experiments = new Experiments({ registers, rows: ports.store }, {
     "offline-grace": config.experiments.offlineGrace,

@@ -11,6 +11,9 @@ import { Hooks, type HooksLimits } from "./hooks.ts";
 import { Hub } from "./hub.ts";
 import { Listeners } from "./listeners.ts";
 import { Presences } from "./presences.ts";
+import { type ActiveHost, ActiveServices, type GatewayCell } from "./gateway_cell.ts";
+import { HookCalls } from "./hook_calls.ts";
+import { accountOf } from "./service.ts";
 import { Registry } from "./registry.ts";
 import { Rows } from "./rows.ts";
 import type { ServiceRecord } from "./service.ts";
@@ -23,6 +26,9 @@ export interface GatewayLimits extends HooksLimits {
 
 /** How often it is looked whether tokens have expired (ms). */
 const EXPIRY_CHECK_MS = 10_000;
+/** How often, and after what time (ms), it is looked whether a service is attached for a reader. */
+const READER_LOOKS = 30;
+const READER_LOOK_MS = 100;
 
 /** See the head of this file. */
 export class Gateway {
@@ -32,7 +38,11 @@ export class Gateway {
   readonly listeners = new Listeners();
   /** What it was made with, for what is served from it. */
   readonly ports: GatewayDeps;
+  /** How webhooks are changed and looked at, whichever node is active for them. */
+  readonly hookCalls: HookCalls;
   readonly #hubs = new Map<string, Hub>();
+  /** Null where the cell is this node. */
+  readonly #active: ActiveServices | null;
   #cancel: Cancel = () => {};
   #started = false;
 
@@ -40,8 +50,46 @@ export class Gateway {
     this.ports = deps;
     const rows = new Rows(deps.store);
     this.registry = new Registry(deps, rows);
-    this.hooks = new Hooks(deps, rows, limits);
+    const maySend = (service: string) => this.#active?.holds(service) ?? true;
+    this.hooks = new Hooks(deps, rows, limits, maySend);
     this.presences = new Presences(deps, limits.presencesMax);
+    this.#active = deps.cell === undefined ? null : new ActiveServices(this.#host(deps.cell));
+    this.hookCalls = new HookCalls(deps, {
+      hooks: this.hooks,
+      isActive: (service) => this.#isActive(service),
+      put: (record, done) => this.putHook(record, done),
+    });
+  }
+
+  #host(cell: GatewayCell): ActiveHost {
+    return {
+      timers: this.ports.timers,
+      claimOf: (service) => cell.claimOf(accountOf(service)),
+      services: () => this.registry.list().map(({ name }) => name),
+      hasReaders: (service) => this.listeners.count(service) > 0,
+      begin: (service, claim, done) =>
+        this.hooks.begin(service, claim, (error) => done(error === null)),
+      begun: (service) => this.#begun(service),
+      ended: (service) => {
+        this.hooks.end(service);
+        this.#active!.used(service);
+      },
+      detach: (service) => this.#detach(service),
+    };
+  }
+
+  /** Goes on where the node that was active before has stopped. */
+  #begun(name: string): void {
+    const seen = this.#hubs.get(name)?.seen.keys() ?? [];
+    this.#detach(name);
+    const service = this.registry.get(name);
+    if (service === null) return this.hooks.removeAll(name);
+    this.#attach(service, seen);
+    this.hooks.poke(name);
+  }
+
+  #isActive(service: string): boolean {
+    return this.#active?.has(service) ?? true;
   }
 
   /** Reads what is kept; `start` comes after it. */
@@ -54,6 +102,7 @@ export class Gateway {
     this.#started = true;
     this.registry.onChange = (service) => this.#changed(service);
     for (const service of this.registry.list()) this.#changed(service);
+    this.#active?.start();
     this.hooks.start();
     this.#watchExpiry();
   }
@@ -73,20 +122,25 @@ export class Gateway {
     if (!this.#started) return;
     if (this.registry.active(service)) {
       this.hooks.follow(name);
-      if (!this.#hubs.has(name)) this.#attach(service);
+      if (!this.#hubs.has(name) && this.#isActive(name)) this.#attach(service);
       return;
     }
-    this.#hubs.get(name)?.stop();
-    this.#hubs.delete(name);
+    this.#detach(name);
     this.presences.endAll(name);
-    this.hooks.removeAll(name);
+    if (this.#isActive(name)) this.hooks.removeAll(name);
     this.listeners.end(name);
   }
 
-  #attach(service: ServiceRecord): void {
-    const hub = new Hub(this.ports, service, this.hooks, this.listeners);
+  #attach(service: ServiceRecord, seen: Iterable<string> = []): void {
+    const isActive = () => this.#isActive(service.name);
+    const hub = new Hub(this.ports, service, this.hooks, this.listeners, isActive, seen);
     this.#hubs.set(service.name, hub);
     hub.start();
+  }
+
+  #detach(service: string): void {
+    this.#hubs.get(service)?.stop();
+    this.#hubs.delete(service);
   }
 
   /** Services that have a session. */
@@ -94,8 +148,27 @@ export class Gateway {
     return [...this.#hubs.values()].filter((hub) => hub.attached).length;
   }
 
+  /** The attachment of a service at this node, if there is one. */
   hub(service: string): Hub | null {
     return this.#hubs.get(service) ?? null;
+  }
+
+  /**
+   * The attachment when what it says about presence is complete; null where that takes too long. A
+   * node that is not active for the service attaches it for as long as somebody reads.
+   */
+  reader(service: ServiceRecord, done: (hub: Hub | null) => void): void {
+    const { timers } = this.ports;
+    const look = (left: number): void => {
+      if (!this.#started || !this.registry.active(service)) return done(null);
+      this.#active?.used(service.name);
+      const hub = this.#hubs.get(service.name);
+      if (hub?.ready === true) return done(hub);
+      if (hub === undefined && this.#active !== null) this.#attach(service);
+      if (left === 0 || this.#active === null) return done(null);
+      timers.after(READER_LOOK_MS, () => look(left - 1));
+    };
+    look(READER_LOOKS);
   }
 
   /** Makes or changes a webhook; a new one gets events from now on. */
@@ -117,6 +190,7 @@ export class Gateway {
   stop(): void {
     this.#started = false;
     this.#cancel();
+    this.#active?.stop();
     this.hooks.stop();
     this.presences.endAll(null);
     for (const hub of this.#hubs.values()) hub.stop();

@@ -43,13 +43,14 @@ interface Batch {
   readonly body: string;
 }
 
-/** See the head of this file. */
+/** Sends as long as `maySend` allows it; see the head of this file. */
 export class HookSender {
   readonly #deps: GatewayDeps;
   readonly #counters: HookCounters;
   readonly #limits: HookSenderLimits;
   readonly #hook: HookIdentity;
   readonly #log: HookLog;
+  readonly #maySend: () => boolean;
   #state: "idle" | "busy" | "waiting" | "stopped" = "idle";
   #cancel: Cancel = () => {};
   #failures = 0;
@@ -64,12 +65,14 @@ export class HookSender {
     limits: HookSenderLimits,
     hook: HookIdentity,
     log: HookLog,
+    maySend: () => boolean,
   ) {
     this.#deps = deps;
     this.#counters = counters;
     this.#limits = limits;
     this.#hook = hook;
     this.#log = log;
+    this.#maySend = maySend;
   }
 
   get trouble(): string {
@@ -164,6 +167,8 @@ export class HookSender {
   }
 
   #send(batch: Batch): void {
+    // Another node may send by now.
+    if (!this.#maySend()) return this.#storeFailed(() => this.#next());
     const { secret, url } = this.#hook;
     const { post, clock } = this.#deps;
     const signed = {

@@ -1,14 +1,15 @@
 /**
- * The webhooks of all services: what is kept of each, its log and its sender. The webhooks of one
- * service are rows that the nodes of the cell share.
+ * The webhooks of services: what is kept of each, its log and its sender. The webhooks of one service
+ * are rows that the nodes of the cell share; their logs and senders are at the node that is active for
+ * the service.
  */
-import type { StoreError, StoreKey } from "../node/ports.ts";
+import type { Claim, StoreError, StoreKey } from "../node/ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import { hookChunk, HookLog, type HookLogLimits, type LoggedEvent } from "./hook_log.ts";
 import { type HookCounters, HookSender, type HookSenderLimits } from "./hook_sender.ts";
 import { CellRows, type RowsById } from "../node/cell_rows.ts";
-import { type Rows, rowValue } from "./rows.ts";
+import { Rows, rowValue } from "./rows.ts";
 import { cursorOf, eventsFor, type HookEvent, type HookRecord, isNew } from "./hook_events.ts";
 import { mintSecret } from "./sign.ts";
 import type { News } from "./outcome.ts";
@@ -44,8 +45,11 @@ interface Live {
 /** See the head of this file. */
 export class Hooks {
   readonly #deps: GatewayDeps;
-  /** The rows of the logs. */
-  readonly #logRows: Rows;
+  /** Rows that are read at the start, and those of the logs where the cell is this node. */
+  readonly #ownRows: Rows;
+  /** The rows of the logs, by the services that this node is active for. */
+  readonly #logRows = new Map<string, Rows>();
+  readonly #maySend: (service: string) => boolean;
   readonly #limits: HooksLimits;
   /** By service and id, in the order of their making. */
   readonly #live = new Map<string, Map<string, Live>>();
@@ -56,20 +60,55 @@ export class Hooks {
   readonly counters: HookCounters = { delivered: 0, failed: 0 };
   #stopped = false;
 
-  constructor(deps: GatewayDeps, rows: Rows, limits: HooksLimits) {
+  /** `maySend`: whether this node is still active for a service. */
+  constructor(
+    deps: GatewayDeps,
+    rows: Rows,
+    limits: HooksLimits,
+    maySend: (service: string) => boolean,
+  ) {
     this.#deps = deps;
-    this.#logRows = rows;
+    this.#ownRows = rows;
     this.#limits = limits;
+    this.#maySend = maySend;
   }
 
-  /** Reads them; nothing is sent before `start`. */
+  /** Reads them; nothing is sent before `start`. In a cell they are opened by `begin`. */
   load(done: (error: StoreError | null) => void): void {
-    this.#logRows.all(PREFIX, (error, rows) => {
+    this.#ownRows.all(PREFIX, (error, rows) => {
       if (error !== null) return done(error);
       const records = rows.map(({ value }) => rowValue(value) as HookRecord);
       for (const service of new Set(records.map(({ service }) => service))) this.follow(service);
+      if (this.#deps.cell !== undefined) return done(null);
       this.#open(records, done);
     });
+  }
+
+  /** Reads the webhooks of a service for which this node is active from now on, under a claim. */
+  begin(service: string, claim: Claim, done: (error: StoreError | null) => void): void {
+    this.end(service);
+    const logRows = new Rows(this.#deps.store, claim);
+    this.#logRows.set(service, logRows);
+    this.#shared(service).load((error, records) => {
+      if (error !== null) return done(error);
+      if (this.#logRows.get(service) === logRows) this.#open([...records.values()], done);
+    });
+  }
+
+  /** Another node is active for a service. */
+  end(service: string): void {
+    this.#logRows.delete(service);
+    for (const { sender } of this.#live.get(service)?.values() ?? []) sender.stop();
+    this.#live.delete(service);
+  }
+
+  /** Sends what waits for a service. */
+  poke(service: string): void {
+    for (const { sender } of this.#live.get(service)?.values() ?? []) sender.poke();
+  }
+
+  #isActive(service: string): boolean {
+    return this.#deps.cell === undefined || this.#logRows.has(service);
   }
 
   /** Takes over what other nodes change of a service's webhooks from now on. */
@@ -91,7 +130,7 @@ export class Hooks {
 
   /** Another node has changed webhooks of the service. */
   #adopt(service: string, records: RowsById<HookRecord>): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#isActive(service)) return;
     for (const live of [...this.#live.get(service)?.values() ?? []]) {
       const { id } = live.record;
       if (!records.has(id) && !this.#isChanging(service, id)) this.#takeOut(live);
@@ -122,8 +161,11 @@ export class Hooks {
   #make(record: HookRecord): Live {
     const { service, id } = record;
     const old = this.#live.get(service)?.get(id);
-    const log = old?.log ?? new HookLog(this.#logRows, service, id, this.#limits);
-    const sender = new HookSender(this.#deps, this.counters, this.#limits, record, log);
+    const rows = this.#logRows.get(service) ?? this.#ownRows;
+    const log = old?.log ?? new HookLog(rows, service, id, this.#limits);
+    const { counters } = this;
+    const maySend = () => this.#maySend(service);
+    const sender = new HookSender(this.#deps, counters, this.#limits, record, log, maySend);
     const live = { record, log, sender };
     let own = this.#live.get(service);
     if (own === undefined) this.#live.set(service, own = new Map());
@@ -185,6 +227,8 @@ export class Hooks {
     const finish = this.#change(service, id, done);
     this.#keep(record, (result) => {
       if (!result.ok) return finish(result);
+      // The node that is active by now reads it.
+      if (!this.#isActive(service)) return finish(CHANGING);
       const live = this.#make(result.value);
       const began = (error: StoreError | null) => {
         if (error !== null) return finish(NOT_NOW);
@@ -243,6 +287,7 @@ export class Hooks {
     this.#takeOut(live);
     this.#erase(live, (error) => {
       if (error === null) return finish(ok(null));
+      if (!this.#isActive(service)) return finish(CHANGING);
       // It exists as before, so that it can be removed again.
       this.#live.get(service)?.set(id, live);
       this.#make(live.record).sender.poke();
@@ -258,7 +303,9 @@ export class Hooks {
       const erase = (tries: number): void =>
         this.#erase(live, (error) => {
           if (error === null) finish(ok(null));
-          else if (!this.#stopped) this.#storeFailed(tries, () => erase(tries + 1));
+          else if (!this.#stopped && this.#isActive(service)) {
+            this.#storeFailed(tries, () => erase(tries + 1));
+          }
         });
       erase(1);
     }

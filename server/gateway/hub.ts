@@ -13,8 +13,8 @@ import type { Listeners } from "./listeners.ts";
 import { type Outcome, outcomesOf, type PresenceView, presenceView, unseen } from "./outcome.ts";
 import { accountOf, type ServiceRecord } from "./service.ts";
 
-/** The hub's device, among those that the account's contacts may see. */
-const DEVICE = "gateway" as DeviceId;
+/** The hub's device, among those that the account's contacts may see; in a cell each node has one. */
+const DEVICE = "gateway";
 const ONLINE = { show: "online", status: "", priority: 0, ext: "" } as const;
 const DAY_MS = 86_400_000;
 /**
@@ -29,7 +29,10 @@ export class Hub {
   /** Where the events of its session are stored for webhooks. */
   readonly #hooks: Hooks;
   readonly #listeners: Listeners;
+  readonly #isActive: () => boolean;
   readonly #presence = new Map<string, PresenceView>();
+  /** Users whom the last session saw. */
+  #before: readonly string[];
   #session: Session | null = null;
   /** Of the session that it has, or waits for. */
   #reader: EventReader | null = null;
@@ -41,8 +44,21 @@ export class Hub {
   /** Times in a row that it was not attached. */
   #failed = 0;
 
-  constructor(deps: GatewayDeps, service: ServiceRecord, hooks: Hooks, listeners: Listeners) {
+  /**
+   * `isActive`: whether this node does what one node does for the service; `before`: the users whom a
+   * former attachment saw.
+   */
+  constructor(
+    deps: GatewayDeps,
+    service: ServiceRecord,
+    hooks: Hooks,
+    listeners: Listeners,
+    isActive: () => boolean,
+    before: Iterable<string>,
+  ) {
+    this.#before = [...before];
     this.#deps = deps;
+    this.#isActive = isActive;
     this.#service = service;
     this.#hooks = hooks;
     this.#listeners = listeners;
@@ -79,7 +95,7 @@ export class Hub {
     const cursor = earliest(this.#hooks.cursors(this.#service.name));
     this.#deps.open({
       user: accountOf(this.#service.name),
-      device: DEVICE,
+      device: this.#device,
       auth: { kind: "issuer", expiresAt },
       provedUntil: null,
       cursor,
@@ -94,6 +110,11 @@ export class Hub {
     });
   }
 
+  get #device(): DeviceId {
+    const { cell } = this.#deps;
+    return (cell === undefined ? DEVICE : `${DEVICE}.${cell.node}`) as DeviceId;
+  }
+
   #opened(opened: OpenedSession, asked: Cursor | null): void {
     const { session, mailboxId, seq, mode, snapshot } = opened;
     this.#session = session;
@@ -104,11 +125,22 @@ export class Hub {
     const begin = (): void => {
       if (this.#session !== session) return;
       session.start();
-      this.#cancel = this.#deps.timers.after(COLLECT_MS, () => this.#ready = true);
+      // What happened while there was no session.
+      this.#listeners.moved(this.#service.name);
+      this.#cancel = this.#deps.timers.after(COLLECT_MS, () => this.#collected());
     };
     if (mode !== "reset" || asked === null) return begin();
     const news = { outcomes: [], presence: [], cursor: this.#cursor, gap: true };
     this.#hooks.store(this.#service.name, news, begin);
+  }
+
+  /** Everybody's presence has come: a user who was seen before and is not now is offline. */
+  #collected(): void {
+    this.#ready = true;
+    for (const user of this.#before) {
+      if (!this.#presence.has(user)) this.#listeners.presence(this.#service.name, unseen(user));
+    }
+    this.#before = [];
   }
 
   /** Its session is gone: takes another. */
@@ -120,6 +152,7 @@ export class Hub {
 
   #again(why: string, retryAfterMs?: number): void {
     this.#ready = false;
+    this.#before = [...this.#before, ...this.#presence.keys()];
     this.#presence.clear();
     this.#deps.log.warn("service is not attached", { service: this.#service.name, why });
     const { random, retries } = this.#deps;
@@ -166,6 +199,7 @@ export class Hub {
    * start.
    */
   #accept(name: AccountName): void {
+    if (!this.#isActive()) return;
     this.#subscription(name, "subscribed");
     const { scopes } = this.#service;
     const seesPresence = scopes.includes("presence.read") || scopes.includes("watch");

@@ -8,6 +8,7 @@ import {
   nameOf,
   NO_STREAM,
   once,
+  readerOf,
   route,
 } from "./route.ts";
 import type { GatewaySchemas } from "./schemas.ts";
@@ -73,6 +74,8 @@ async function outcomes(call: GatewayCall, input: In<"outcomes">) {
     );
   }
   if (deps.gateway.listeners.count(service.name) >= deps.streamsMax) return NO_STREAM;
+  // Its session says when there is something to read.
+  await readerOf(call);
   return outcomeStream(deps.gateway, service.name, account, cursor);
 }
 

@@ -10,6 +10,7 @@ import {
   NO_STREAM,
   once,
   payBatch,
+  readerOf,
   route,
 } from "./route.ts";
 import type { GatewaySchemas } from "./schemas.ts";
@@ -111,26 +112,27 @@ function setPresence(call: GatewayCall, { users }: In<"setPresence">) {
   });
 }
 
-function queryPresence(call: GatewayCall, { users }: In<"users">): Promise<Result<unknown>> {
+async function queryPresence(call: GatewayCall, { users }: In<"users">): Promise<Result<unknown>> {
   const unpaid = payBatch(call, users.length);
-  if (unpaid !== null) return Promise.resolve(unpaid);
-  const hub = call.deps.gateway.hub(call.service.name);
-  if (hub === null || !hub.ready) return Promise.resolve(ABSENT);
+  if (unpaid !== null) return unpaid;
+  const hub = await readerOf(call);
+  if (hub === null) return ABSENT;
   const presence = users.map((text) => {
     const user = nameOf(call, text) ?? text;
     return hub.seen.get(user) ?? unseen(user);
   });
-  return Promise.resolve(ok({ presence }));
+  return ok({ presence });
 }
 
-function watch(call: GatewayCall, { users }: In<"watch">): Promise<Result<unknown> | Response> {
+async function watch(
+  call: GatewayCall,
+  { users }: In<"watch">,
+): Promise<Result<unknown> | Response> {
   const { deps, service } = call;
-  if (deps.gateway.hub(service.name)?.ready !== true) return Promise.resolve(ABSENT);
-  if (deps.gateway.listeners.count(service.name) >= deps.streamsMax) {
-    return Promise.resolve(NO_STREAM);
-  }
+  if (await readerOf(call) === null) return ABSENT;
+  if (deps.gateway.listeners.count(service.name) >= deps.streamsMax) return NO_STREAM;
   const names = users === undefined
     ? null
     : users.split(",").map((user) => nameOf(call, user) ?? user);
-  return Promise.resolve(presenceStream(deps.gateway, service.name, names));
+  return presenceStream(deps.gateway, service.name, names);
 }

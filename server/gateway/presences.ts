@@ -10,6 +10,7 @@ import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Cancel } from "../node/ports.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import { accountOf } from "./service.ts";
+import { question } from "../node/asks.ts";
 
 /** A presence that stands. */
 interface Standing {
@@ -22,6 +23,10 @@ interface Standing {
   cancel: Cancel;
 }
 
+/** Takes away what a node has set. */
+const CLEAR = question<{ readonly service: string; readonly user: AccountName }, null>(
+  "presence.clear",
+);
 const REFUSED = fail("not_found", "There is no such user who has this service as a contact");
 /** A device ends by its timer; its right lasts a little longer. */
 const RIGHT_MARGIN_MS = 60_000;
@@ -46,6 +51,10 @@ export class Presences {
   constructor(deps: GatewayDeps, perServiceMax: number) {
     this.#deps = deps;
     this.#perServiceMax = perServiceMax;
+    deps.cell?.asks.on(CLEAR, ({ service, user }, done) => {
+      this.#clear(service, user);
+      done(ok(null));
+    });
   }
 
   /** Standing presences of all services. */
@@ -63,7 +72,9 @@ export class Presences {
   ): void {
     const old = this.#standing.get(keyOf(service, user));
     if (presence === null) {
-      if (old !== undefined) this.#end(old);
+      const { cell } = this.#deps;
+      if (cell !== undefined) return cell.asks.all(CLEAR, { service, user }, () => done(ok(null)));
+      this.#clear(service, user);
       return done(ok(null));
     }
     if (old === undefined) {
@@ -161,6 +172,18 @@ export class Presences {
     }
   }
 
+  #clear(service: string, user: AccountName): void {
+    const standing = this.#standing.get(keyOf(service, user));
+    if (standing !== undefined) this.#end(standing);
+  }
+
+  /** Sessions have ended at their shards, as when another node has set the presence anew. */
+  closed(sessions: readonly SessionId[]): void {
+    for (const standing of [...this.#standing.values()]) {
+      if (sessions.includes(standing.session)) this.#forget(standing);
+    }
+  }
+
   /** The user has changed what there is between it and the service: does it still agree? */
   recheck(service: string, user: AccountName): void {
     const key = keyOf(service, user);
@@ -181,12 +204,17 @@ export class Presences {
   }
 
   #end(standing: Standing): void {
+    if (this.#forget(standing)) this.#detach(standing.user, standing.session);
+  }
+
+  /** Returns whether it was standing. */
+  #forget(standing: Standing): boolean {
     const key = keyOf(standing.service, standing.user);
-    if (this.#standing.get(key) !== standing) return;
+    if (this.#standing.get(key) !== standing) return false;
     standing.cancel();
     this.#standing.delete(key);
     this.#counts.set(standing.service, (this.#counts.get(standing.service) ?? 1) - 1);
-    this.#detach(standing.user, standing.session);
+    return true;
   }
 
   #detach(user: AccountName, session: SessionId): void {
@@ -194,12 +222,16 @@ export class Presences {
   }
 }
 
-/** The way of packets to an edge: what services have set is announced before its sessions are. */
+/**
+ * The way of packets to an edge: what services have set is announced before its sessions are, and
+ * learns what its shards have ended.
+ */
 export function announceFirst(
-  presences: Pick<Presences, "announce">,
+  presences: Pick<Presences, "announce" | "closed">,
   deliver: (packet: EdgePacket) => void,
 ): (packet: EdgePacket) => void {
   return (packet) => {
+    if (packet.kind === "closed") presences.closed(packet.sessions);
     if (packet.kind !== "announce") return deliver(packet);
     presences.announce(packet.lo, packet.hi, () => deliver(packet));
   };

@@ -7,6 +7,7 @@ import type { StoreError, StoreKey } from "../node/ports.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import { equalBytes } from "../auth/hash.ts";
 import { cellJson, CellValue, type Registers } from "../node/cell_value.ts";
+import { question } from "../node/asks.ts";
 import { type Rows, rowValue } from "./rows.ts";
 import {
   accountOf,
@@ -18,7 +19,12 @@ import {
   type ServiceRecord,
 } from "./service.ts";
 
-type Deps = Pick<GatewayDeps, "router" | "clock" | "random"> & { readonly registers: Registers };
+/** Services have changed. */
+const CHANGED = question<null, null>("services.changed");
+
+type Deps = Pick<GatewayDeps, "router" | "clock" | "random" | "cell"> & {
+  readonly registers: Registers;
+};
 
 type Services = Readonly<Record<string, ServiceRecord>>;
 
@@ -48,6 +54,11 @@ export class Registry {
     this.#rows = rows;
     this.#shared = new CellValue(deps.registers, cellJson<Services>("services", this.#earlier));
     this.#shared.onChange = (services) => this.#adopt(services);
+    deps.cell?.asks.on(CHANGED, (_, done) =>
+      this.#shared.load((error, services) => {
+        if (error === null) this.#adopt(services);
+        done(ok(null));
+      }));
   }
 
   /** Services as an earlier version has stored them: each in a row of its own. */
@@ -179,6 +190,8 @@ export class Registry {
       this.#unsaved.delete(name);
       this.#adopt(services);
       if (taken) return done(fail("conflict", `The service ${name} exists: revoke it first`));
+      // The hint of the store may get lost: a new token is to be known at every node soon.
+      this.#deps.cell?.asks.all(CHANGED, null, () => {});
       done(ok(null));
     });
   }

@@ -9,6 +9,7 @@ import type { AdmissionKind } from "../http/admission.ts";
 import { validate } from "../text/validate.ts";
 import type { ProtocolLimits } from "../v1/limits.ts";
 import type { Gateway } from "./gateway.ts";
+import type { Hub } from "./hub.ts";
 import { GATEWAY_ANSWERS, type GatewaySchemas } from "./schemas.ts";
 import type { Scope, ServiceRecord } from "./service.ts";
 
@@ -91,6 +92,11 @@ export function route<K extends keyof GatewaySchemas>(
 /** What `start` calls back with. */
 export function once<T>(start: (done: (value: T) => void) => void): Promise<T> {
   return new Promise(start);
+}
+
+/** The service's attachment at this node, where what it says about presence is complete. */
+export function readerOf({ deps, service }: GatewayCall): Promise<Hub | null> {
+  return once((done) => deps.gateway.reader(service, done));
 }
 
 /** The normalised name, or null where it cannot be anybody's. */

@@ -1,5 +1,5 @@
 /** The gateway's rows: JSON in the store, one write in flight as the store wants it. */
-import type { Mutation, Row, Store, StoreError, StoreKey } from "../node/ports.ts";
+import type { Claim, Mutation, Row, Store, StoreError, StoreKey } from "../node/ports.ts";
 
 /** Told how a write ended. */
 export type Written = (error: StoreError | null) => void;
@@ -20,11 +20,14 @@ export function rowValue(bytes: Uint8Array): unknown {
 /** See the head of this file. */
 export class Rows {
   readonly #store: Store;
+  readonly #claim: Claim | null;
   readonly #waiting: { readonly mutations: readonly Mutation[]; readonly done: Written }[] = [];
   #writing = false;
 
-  constructor(store: Store) {
+  /** `claim`: what every write is fenced by; null where nobody else writes the rows. */
+  constructor(store: Store, claim: Claim | null = null) {
     this.#store = store;
+    this.#claim = claim;
   }
 
   /** All or nothing, after what was asked for before. */
@@ -37,11 +40,13 @@ export class Rows {
     const job = this.#writing ? undefined : this.#waiting.shift();
     if (job === undefined) return;
     this.#writing = true;
-    this.#store.write(job.mutations, (error) => {
+    const written: Written = (error) => {
       this.#writing = false;
       job.done(error);
       this.#next();
-    });
+    };
+    if (this.#claim === null) this.#store.write(job.mutations, written);
+    else this.#store.checkpoint([this.#claim], job.mutations, [], written);
   }
 
   /** The value of one row, null where there is none. */

@@ -1,8 +1,7 @@
 /** Routes of webhooks. */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseTarget } from "../config/target.ts";
-import type { HookRecord } from "./hook_events.ts";
-import type { HookStatus } from "./hooks.ts";
+import type { HookPut, HookView } from "./hook_calls.ts";
 import { type GatewayCall, type GatewayRoute, type In, nameOf, once, route } from "./route.ts";
 import type { GatewaySchemas } from "./schemas.ts";
 
@@ -44,23 +43,17 @@ export function webhookRoutes(schemas: GatewaySchemas): readonly GatewayRoute[] 
         answer: null,
       },
       ({ deps, service }, { id }) =>
-        once((done) => deps.gateway.hooks.remove(service.name, id, done)),
+        once((done) => deps.gateway.hookCalls.remove({ service: service.name, id }, done)),
     ),
   ];
 }
 
-function hookView({ id, url, topics, users }: HookRecord) {
-  return { id, url, topics, users };
-}
-
-function listHooks({ deps, service }: GatewayCall): Promise<Result<unknown>> {
-  const { hooks } = deps.gateway;
-  const how = new Map<string, HookStatus>(hooks.status(service.name).map((s) => [s.id, s]));
-  const webhooks = hooks.of(service.name).map((record) => {
-    const { waiting, dead, failures, trouble } = how.get(record.id)!;
-    return { ...hookView(record), waiting, dead, failures, trouble };
-  });
-  return Promise.resolve(ok({ webhooks }));
+async function listHooks({ deps, service }: GatewayCall): Promise<Result<unknown>> {
+  type Listed = Result<readonly HookView[]>;
+  const all = await once<Listed>((done) => deps.gateway.hookCalls.list(service.name, done));
+  if (!all.ok) return all;
+  const webhooks = all.value.map(({ service: _, ...view }) => view);
+  return ok({ webhooks });
 }
 
 async function putHook(call: GatewayCall, input: In<"webhook">): Promise<Result<unknown>> {
@@ -74,9 +67,9 @@ async function putHook(call: GatewayCall, input: In<"webhook">): Promise<Result<
     }
   }
   const users = input.users?.map((user) => nameOf(call, user) ?? user) ?? null;
-  const made = !deps.gateway.hooks.of(service.name).some((hook) => hook.id === id);
   const record = { service: service.name, id, url: target.value.url, topics, users };
-  const put = await once<Result<HookRecord>>((done) => deps.gateway.putHook(record, done));
+  const put = await once<Result<HookPut>>((done) => deps.gateway.hookCalls.put(record, done));
   if (!put.ok) return put;
-  return ok({ ...hookView(put.value), ...(made ? { secret: put.value.secret } : {}) });
+  const { made, record: { service: _, secret, ...view } } = put.value;
+  return ok({ ...view, ...(made ? { secret } : {}) });
 }

@@ -3,7 +3,7 @@
  * online. Parts that know a reply register it by the question's name; a part that asks gets the
  * replies of all nodes with the names of those that are missing.
  */
-import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { CellCall } from "./peers.ts";
 import type { NodeParts } from "./parts.ts";
 import { fail, type Result } from "../../shard/errors.ts";
@@ -52,6 +52,11 @@ export class Asks {
     this.#parts = parts;
   }
 
+  /** Whether the cell is this node. */
+  get alone(): boolean {
+    return this.#parts().cell === null;
+  }
+
   /** Registers how this node replies to a question. `reply` calls back once. */
   on<I, O>({ name }: Question<I, O>, reply: (input: I, done: Done<O>) => void): void {
     this.#repliers.set(name, reply as Replier);
@@ -72,6 +77,11 @@ export class Asks {
     if (node.id === ownership.self.id) return this.reply(call, reply);
     if (cell === null) return done(fail("not_found", `The cell has no node ${node.id}`));
     cell.calls.call(peerKey(node), call, reply, of.replyMs);
+  }
+
+  /** Asks the node that owns the shard of a user; `unavailable` where nobody does. */
+  ownerOf<I, O>(name: AccountName, of: Question<I, O>, input: I, done: Done<O>): void {
+    this.owner(this.#parts().map.rowOf(name).id, of, input, done);
   }
 
   /** Asks the node that owns a shard; `unavailable` where nobody does. */

@@ -5,6 +5,8 @@ import { fail, ok, type Result } from "../../shard/errors.ts";
 import { errorResponse, readJsonBody } from "../http/response.ts";
 import { validate } from "../text/validate.ts";
 import type { Experiments } from "../gateway/experiments.ts";
+import type { HookStatus } from "../gateway/hooks.ts";
+import type { HookView } from "../gateway/hook_calls.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { parseScopes, type ServiceRecord } from "../gateway/service.ts";
 
@@ -20,10 +22,10 @@ const ADD = z.strictObject({
 const SET = z.strictObject({ arms: z.string().max(1000) });
 const AFTER = z.coerce.number().int().min(0).default(0);
 
-/** A service without its secrets. */
-function view(gateway: Gateway, service: ServiceRecord) {
+/** A service without its secrets; `all`: how webhooks do. */
+function view(gateway: Gateway, service: ServiceRecord, all: readonly HookStatus[]) {
   const { tokenHash, ...told } = service;
-  const hooks = gateway.hooks.status(service.name);
+  const hooks = all.filter((hook) => hook.service === service.name);
   const state = tokenHash === null
     ? "revoked"
     : gateway.registry.active(service)
@@ -51,10 +53,17 @@ async function bodyOf<S extends z.ZodType>(
 
 /** Adds the routes to the admin API. */
 export function addServiceRoutes(app: Hono, gateway: Gateway, experiments: Experiments): void {
-  const { registry, hooks, ports: { clock } } = gateway;
-  app.get("/admin/services", () => {
-    return answer(ok({ services: registry.list().map((service) => view(gateway, service)) }));
-  });
+  const { registry, ports: { clock } } = gateway;
+  app.get(
+    "/admin/services",
+    () =>
+      new Promise<Response>((done) =>
+        gateway.hookCalls.status((all, missing) => {
+          const services = registry.list().map((service) => view(gateway, service, all));
+          done(answer(ok({ services, missing })));
+        })
+      ),
+  );
   app.post("/admin/services", async (c) => {
     const input = await bodyOf(ADD, c.req.raw);
     if (!input.ok) return answer(input);
@@ -66,32 +75,36 @@ export function addServiceRoutes(app: Hono, gateway: Gateway, experiments: Exper
     const added = await once<Added>((done) => registry.add(name, parsed.scopes, expiresAt, done));
     if (!added.ok) return answer(added);
     const { token, service } = added.value;
-    return answer(ok({ token, ...view(gateway, service) }), 201);
+    return answer(ok({ token, ...view(gateway, service, []) }), 201);
   });
   app.delete("/admin/services/:name", async (c) => {
     return answer(await once<Result<null>>((done) => registry.revoke(c.req.param("name"), done)));
   });
-  app.get("/admin/services/:name/webhooks", (c) => {
+  addWebhookRoutes(app, gateway);
+  addExperimentRoutes(app, experiments);
+}
+
+function addWebhookRoutes(app: Hono, { registry, hookCalls }: Gateway): void {
+  app.get("/admin/services/:name/webhooks", async (c) => {
     const name = c.req.param("name");
     const known = registry.list().some((service) => service.name === name);
     if (!known) return answer(fail("not_found", `There is no service ${JSON.stringify(name)}`));
-    return answer(ok({ webhooks: hooks.status(name) }));
+    const all = await once<Result<readonly HookView[]>>((done) => hookCalls.list(name, done));
+    return answer(all.ok ? ok({ webhooks: all.value }) : all);
   });
   app.get("/admin/services/:name/webhooks/:id/dead", async (c) => {
     const after = AFTER.safeParse(c.req.query("after"));
     if (!after.success) return answer(fail("bad_request", "after must be a position"));
     const { name, id } = c.req.param();
-    const dead = await once<Parameters<Parameters<typeof hooks.dead>[4]>[0]>((done) =>
-      hooks.dead(name, id, after.data, DEAD_PAGE, done)
-    );
+    const page = { service: name, id, after: after.data, limit: DEAD_PAGE };
+    const dead = await once<Result<unknown>>((done) => hookCalls.dead(page, done));
     return answer(dead.ok ? ok({ dead: dead.value }) : dead);
   });
   app.post("/admin/services/:name/webhooks/:id/replay", async (c) => {
-    const { name, id } = c.req.param();
-    const count = await once<Result<number>>((done) => hooks.replay(name, id, done));
+    const { name: service, id } = c.req.param();
+    const count = await once<Result<number>>((done) => hookCalls.replay({ service, id }, done));
     return answer(count.ok ? ok({ replayed: count.value }) : count);
   });
-  addExperimentRoutes(app, experiments);
 }
 
 function addExperimentRoutes(app: Hono, experiments: Experiments): void {

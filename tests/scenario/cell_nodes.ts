@@ -18,7 +18,12 @@ export class CellNodes {
    * Starts `nodes` nodes, the last `older` of which speak the version before this program's, and
    * waits until the shards are divided evenly.
    */
-  constructor(nodes: number, shards: number, older = 0) {
+  constructor(
+    nodes: number,
+    shards: number,
+    older = 0,
+    limits: Partial<typeof SHARD_LIMITS> = {},
+  ) {
     this.cluster = new Cluster(11, {
       nodes,
       older,
@@ -28,7 +33,7 @@ export class CellNodes {
       devicesPerUser: 1,
       faults: [],
       edge: EDGE_LIMITS,
-      limits: SHARD_LIMITS,
+      limits: { ...SHARD_LIMITS, ...limits },
       network: LAN,
       loss: 0,
     });
