@@ -39,7 +39,8 @@ import { prefixOf, withoutPrefix } from "./text/path_prefix.ts";
 import { formatBind } from "./config/address.ts";
 import { frontLive } from "./ops/front_live.ts";
 import { frontMetrics } from "./ops/front_metrics.ts";
-import { addLiveRoute, type LiveFeed } from "./ops/live/feed.ts";
+import { addCellViews } from "./ops/cell_view.ts";
+import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
 import { CellServers } from "./v1/servers.ts";
@@ -288,6 +289,6 @@ class NodeFront implements Front {
     admin.get("/admin/metrics", this.#metrics);
     admin.get("/metrics", this.#metrics);
     this.#live.start();
-    addLiveRoute(admin, this.#live);
+    addCellViews(admin, this.#open.node, this.#live, this.#open.ports.clock);
   }
 }

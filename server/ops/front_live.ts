@@ -147,6 +147,7 @@ export function frontLive(sources: LiveSources): LiveFeed {
     version: VERSION,
     domain: sources.domain,
     startedAtMs: sources.startedAtMs,
+    owners: () => node.table.shards,
     mapper: new ShardMapper(node),
     read: (watched) => ({
       rising: risingOf(sources),

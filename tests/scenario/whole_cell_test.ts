@@ -7,9 +7,24 @@ import type { SimNode } from "../sim/sim_node.ts";
 import { accountListing } from "../../server/ops/account_listing.ts";
 import { addShardRoutes } from "../../server/ops/shards_api.ts";
 import { addTraceRoutes } from "../../server/ops/trace_api.ts";
+import { addCellViews } from "../../server/ops/cell_view.ts";
+import { LATENCIES, LEVELS, type Reading, RISING } from "../../server/ops/live/series.ts";
+import { LiveFeed } from "../../server/ops/live/feed.ts";
+import { ShardMapper } from "../../server/ops/live/shard_map.ts";
 import { CellNodes } from "./cell_nodes.ts";
 
 const PAGE: PageOptions = { after: null, limit: 1000, match: "", synthetic: true, state: "any" };
+
+/** A sample in which all levels are `level`. */
+function reading(level: number): Reading {
+  const same = <T>(names: readonly string[], value: T) =>
+    Object.fromEntries(names.map((name) => [name, value]));
+  return {
+    rising: same(RISING, 0),
+    levels: same(LEVELS, level),
+    latencies: same(LATENCIES, { bounds: [1], counts: [0, 0] }),
+  } as unknown as Reading;
+}
 
 /** A cell whose nodes have the admin API's replies. */
 class Operated extends CellNodes {
@@ -27,6 +42,18 @@ class Operated extends CellNodes {
     const app = new Hono();
     addShardRoutes(app, node, ports.timers);
     addTraceRoutes(app, node);
+    const feed = new LiveFeed({
+      ...ports,
+      version: "1",
+      domain: "example.org",
+      startedAtMs: ports.clock.wallMs(),
+      owners: () => node.table.shards,
+      mapper: new ShardMapper(node),
+      read: () => reading(node.shards.length),
+      health: () => ({ state: "healthy", reasons: [] }),
+    });
+    feed.start();
+    addCellViews(app, node, feed, ports.clock);
     this.#apps.set(sim, app);
   }
 
@@ -158,4 +185,51 @@ Deno.test("11: one trace id shows the way of a message over all nodes, in order,
   equal(way.steps[0]!.node, mine.id);
   equal(way.steps[steps.lastIndexOf("pushed")]!.node, theirs.id);
   equal((await cell.app(first).request("/admin/traces/xyz")).status, 400);
+});
+
+Deno.test("11: the dashboard's view of any node has all nodes, their load, owners, moves and links", async () => {
+  const cell = new Operated();
+  const [first, second, third] = cell.cluster.nodes as [SimNode, SimNode, SimNode];
+  interface View {
+    readonly self: string;
+    readonly alone: boolean;
+    readonly nodes: readonly {
+      readonly id: string;
+      readonly why: string | null;
+      readonly report: null | {
+        readonly sample: { readonly shards: number };
+        readonly seen: readonly { readonly id: string; readonly state: string }[];
+      };
+    }[];
+    readonly shards: readonly { readonly owner: string }[];
+    readonly missing: readonly { readonly node: string }[];
+    readonly changes: readonly { readonly from: string }[];
+  }
+  const look = (at: SimNode) => cell.ask<View>(cell.app(at).request("/admin/cell"));
+  cell.cluster.time.runFor(3000);
+  const view = await look(second);
+  deepEqual([view.self, view.alone, view.missing], [second.id, false, []]);
+  deepEqual(view.nodes.map(({ id }) => id).sort(), [...cell.ids].sort());
+  for (const { id, report } of view.nodes) {
+    equal(report?.sample.shards, 2, id);
+    const others = cell.ids.filter((other) => other !== id).sort();
+    deepEqual(report?.seen.map((seen) => seen.id).sort(), others);
+    ok(report?.seen.every(({ state }) => state === "linked"));
+  }
+  equal(new Set(view.shards.map(({ owner }) => owner)).size, 3);
+  third.process.pause();
+  // A view is shown to others for a while.
+  cell.cluster.time.runFor(1000);
+  const without = await look(second);
+  deepEqual(without.missing.map(({ node }) => node), [third.id]);
+  const dark = without.nodes.find(({ id }) => id === third.id)!;
+  ok(dark.report === null && dark.why !== null);
+  cell.await("takeovers", () => first.answering.length + second.answering.length === 6, 10_000);
+  cell.cluster.time.runFor(2000);
+  deepEqual((await look(second)).changes.map(({ from }) => from), [third.id, third.id]);
+  const samples = await cell.ask<{ readonly series: { readonly shards: readonly number[] } }>(
+    cell.app(second).request(`/admin/live?node=${first.id}`),
+  );
+  equal(samples.series.shards.at(-1), first.answering.length);
+  equal((await cell.app(second).request("/admin/live?node=nobody")).status, 404);
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
 import { Histogram } from "../../server/http/counters.ts";
-import { addLiveRoute, LiveFeed } from "../../server/ops/live/feed.ts";
+import { addLiveRoute } from "../../server/ops/cell_view.ts";
+import { LiveFeed } from "../../server/ops/live/feed.ts";
 import { healthOf, type Signs } from "../../server/ops/live/health.ts";
 import { History } from "../../server/ops/live/history.ts";
 import { ShardMapper } from "../../server/ops/live/shard_map.ts";
@@ -176,6 +177,7 @@ Deno.test("LiveFeed: samples every second until it is stopped, and makes a text 
     version: "1",
     domain: "example.org",
     startedAtMs: 1_000_000,
+    owners: () => [],
     mapper,
     read(watched) {
       time.reads++;
@@ -195,7 +197,7 @@ Deno.test("LiveFeed: samples every second until it is stopped, and makes a text 
   for (let i = 0; i < 4; i++) step();
   assert.deepEqual([time.reads, time.watched], [5, false]);
   const app = new Hono();
-  addLiveRoute(app, feed);
+  addLiveRoute(app, (_node, after, done) => done({ ok: true, value: feed.text(after) }));
   const ask = async (query: string) => await (await app.request(`/admin/live${query}`)).json();
   const all = await ask("");
   assert.deepEqual([all.last, all.first, all.series.users], [5, 1, [1, 2, 3, 4, 5]]);

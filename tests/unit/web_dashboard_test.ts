@@ -11,6 +11,7 @@ import {
   scalesOf,
   timeMarks,
 } from "../../server/web/admin/scale.js";
+import { OwnerChanges } from "../../server/ops/live/owner_changes.ts";
 import { Store } from "../../server/web/admin/store.js";
 import {
   bytesText,
@@ -18,7 +19,9 @@ import {
   countText,
   durationText,
   msText,
+  nodeName,
   refusalText,
+  toneOf,
   valueText,
 } from "../../server/web/admin/text.js";
 import { SERIES } from "../../server/ops/live/series.ts";
@@ -178,4 +181,28 @@ Deno.test("the dashboard's scripts make no markup of texts, and keep the token i
     assert.doesNotMatch(text, /\sstyle="|<script>|\son\w+="|https?:\/\/(?!www\.w3\.org)\w/, name);
     assert.doesNotMatch(text, /localStorage|\.cookie/, name);
   }
+});
+
+Deno.test("11: nodes have short names that tell them apart, and a colour each", () => {
+  assert.equal(nodeName("abc-2", ["abc-1", "abc-2"]), "Worker 2");
+  assert.equal(nodeName("abcdefgh-2", ["abcdefgh-2", "xyzxyzxyz"]), "Node abcdef-2");
+  assert.equal(nodeName("abcdefghijkl", ["abcdefghijkl"]), "Node abcdef");
+  const nodes = ["b", "a", "c"].map((id) => ({ id }));
+  assert.deepEqual(["a", "b", "c", "gone", null].map((id) => toneOf(nodes, id)), [1, 2, 3, 0, 0]);
+});
+
+Deno.test("11: OwnerChanges notes who owns a shard instead of whom, and no new shards", () => {
+  const changes = new OwnerChanges();
+  const row = (id: number, owner: string | null, epoch: number) => {
+    return { id, epoch, owner: owner === null ? null : { id: owner as never, incarnation: 1 } };
+  };
+  changes.look([row(1, "a", 1), row(2, "b", 1)], 10);
+  changes.look([row(1, "b", 2), row(2, "b", 5), row(3, "a", 1)], 20);
+  changes.look([row(1, null, 2), row(2, "b", 5), row(3, "a", 1)], 30);
+  assert.deepEqual(changes.latest, [
+    { shard: 1, from: "a", to: "b", epoch: 2, at: 20 },
+    { shard: 1, from: "b", to: null, epoch: 2, at: 30 },
+  ]);
+  for (let i = 0; i < 300; i++) changes.look([row(1, i % 2 === 0 ? "a" : "b", i)], i);
+  assert.equal(changes.latest.length, 100);
 });

@@ -3,15 +3,12 @@
  * of answers. A text is made once a second at most for those who ask for the same, so that it
  * matters little how many watch.
  */
-import type { Hono } from "hono";
-import { z } from "zod";
 import type { Cancel, Clock, Timers } from "../../node/ports.ts";
-import { fail } from "../../../shard/errors.ts";
-import { errorResponse } from "../../http/response.ts";
 import type { Health } from "./health.ts";
 import { History } from "./history.ts";
-import { type Reading, Sampler } from "./series.ts";
-import type { ShardMapper } from "./shard_map.ts";
+import { type OwnerChange, OwnerChanges } from "./owner_changes.ts";
+import { type Reading, type Sample, Sampler } from "./series.ts";
+import type { ShardMap, ShardMapper } from "./shard_map.ts";
 
 /** Time between samples. */
 export const STEP_MS = 1000;
@@ -20,7 +17,16 @@ const TEXTS_MAX = 8;
 /** How long after the last question it counts as watched. */
 const WATCHED_MS = 10_000;
 
-const AFTER = z.coerce.number().int().min(0).default(0);
+/** A node at the moment. */
+export interface NodeReport {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly health: Health;
+  /** Null before the first sample. */
+  readonly sample: Sample | null;
+  /** The shards that it has. */
+  readonly shards: ShardMap;
+}
 
 /** What a feed needs. */
 export interface FeedDeps {
@@ -30,6 +36,8 @@ export interface FeedDeps {
   readonly domain: string;
   /** When the node started (ms since 1970). */
   readonly startedAtMs: number;
+  /** Who owns which shard, as far as this node knows. */
+  readonly owners: () => Parameters<OwnerChanges["look"]>[0];
   readonly mapper: ShardMapper;
   /** `watched`: somebody looks at the moment, so that a little more work is worth it. */
   read(watched: boolean): Reading;
@@ -41,7 +49,9 @@ export class LiveFeed {
   readonly #deps: FeedDeps;
   readonly #sampler = new Sampler();
   readonly #history = new History();
+  readonly #owners = new OwnerChanges();
   readonly #texts = new Map<number, string>();
+  #sample: Sample | null = null;
   #askedMs = -Infinity;
   #cancel: Cancel = () => {};
 
@@ -60,12 +70,27 @@ export class LiveFeed {
   }
 
   #take(): void {
-    const { clock, mapper, read } = this.#deps;
+    const { clock, mapper, owners, read } = this.#deps;
     const nowMs = clock.monoMs();
     const watched = nowMs - this.#askedMs < WATCHED_MS;
-    this.#history.add(clock.wallMs(), this.#sampler.sample(nowMs, read(watched)));
+    this.#sample = this.#sampler.sample(nowMs, read(watched));
+    this.#history.add(clock.wallMs(), this.#sample);
     mapper.look(nowMs);
+    this.#owners.look(owners(), clock.wallMs());
     this.#texts.clear();
+  }
+
+  /** The latest changes of owners, oldest first. */
+  get ownerChanges(): readonly OwnerChange[] {
+    return this.#owners.latest;
+  }
+
+  /** The state of the node and its newest sample. */
+  report(): NodeReport {
+    const { version, startedAtMs: startedAt, mapper, health, clock } = this.#deps;
+    this.#askedMs = clock.monoMs();
+    const sample = this.#sample;
+    return { version, startedAt, health: health(), sample, shards: mapper.map() };
   }
 
   /** The state of the node and its samples after number `after`, as JSON. */
@@ -86,15 +111,4 @@ export class LiveFeed {
     if (this.#texts.size < TEXTS_MAX) this.#texts.set(after, text);
     return text;
   }
-}
-
-/** Adds `GET /admin/live?after=N`. */
-export function addLiveRoute(app: Hono, feed: Pick<LiveFeed, "text">): void {
-  app.get("/admin/live", (c) => {
-    const after = AFTER.safeParse(c.req.query("after"));
-    if (!after.success) return errorResponse(fail("bad_request", "after must be a number"));
-    return new Response(feed.text(after.data), {
-      headers: { "content-type": "application/json" },
-    });
-  });
 }

@@ -2,7 +2,7 @@
 /** The admin API. The token goes into a header, and is kept by this tab alone. */
 
 /**
- * @import { Live } from "./store.js"
+ * @import { Cell, Live } from "./store.js"
  * @typedef {{ name: string, state: string, createdAt: number, devices: number, sessions: number, contacts: number, events: number }} User
  * @typedef {{ device: string, label: string, createdAt: number, expiresAt: number, online: boolean }} Device
  * @typedef {{ id: string, createdAt: number, expiresAt: number, state: string, usedBy: string | null }} Invite
@@ -29,6 +29,8 @@ export class Refusal extends Error {
 export class Api {
   /** Called when a token that was right is not any more. */
   onUnauthorized = () => {};
+  /** Whose samples are asked for; null: those of the node that replies. @type {string | null} */
+  node = null;
 
   get token() {
     return sessionStorage.getItem(KEY);
@@ -82,7 +84,14 @@ export class Api {
   /** @param {number} after @returns {Promise<Live>} */
   async live(after) {
     const options = { timeoutMs: LIVE_TIMEOUT_MS };
-    return /** @type {Live} */ (await this.#ask("GET", `admin/live?after=${after}`, options));
+    const of = this.node === null ? "" : `&node=${encodeURIComponent(this.node)}`;
+    return /** @type {Live} */ (await this.#ask("GET", `admin/live?after=${after}${of}`, options));
+  }
+
+  /** All nodes. @returns {Promise<Cell>} */
+  async cell() {
+    const options = { timeoutMs: LIVE_TIMEOUT_MS };
+    return /** @type {Cell} */ (await this.#ask("GET", "admin/cell", options));
   }
 
   /**

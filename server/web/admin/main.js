@@ -5,16 +5,21 @@ import { Api, Refusal } from "./api.js";
 import { Chart } from "./chart.js";
 import { CHARTS } from "./charts.js";
 import { InviteView } from "./invites.js";
+import { NodeView } from "./nodes.js";
 import { retryWaitMs } from "../client/backoff.js";
 import { ShardView } from "./shards.js";
 import { Store } from "./store.js";
-import { clockText, durationText, refusalText, stateText } from "./text.js";
+import { clockText, durationText, nodeName, refusalText, stateText } from "./text.js";
 import { makeTiles } from "./tiles.js";
 import { UserView } from "./users.js";
 
-const VIEWS = /** @type {const} */ (["overview", "shards", "users"]);
+/** @import { Cell } from "./store.js" */
+
+const VIEWS = /** @type {const} */ (["overview", "nodes", "shards", "users"]);
 /** Time between questions. */
 const POLL_MS = 1000;
+/** The same about all nodes, in views that show little of them (ms). */
+const CELL_MS = 5000;
 /** Waits between tries to reach a server that does not reply (ms): 1 to 5 s. */
 const RETRY = { leastMs: POLL_MS, baseMs: POLL_MS, capMs: 4000, askedMaxMs: 5000 };
 
@@ -27,7 +32,11 @@ class Dashboard {
   #health = byId("health", HTMLElement);
   #pause = byId("pause", HTMLButtonElement);
   #tiles = makeTiles();
+  #nodes = new NodeView();
+  #chosen = byId("of-node", HTMLSelectElement);
   #shards = new ShardView(this.#api);
+  /** When all nodes were asked for last (ms of the page's clock). */
+  #cellAt = -Infinity;
   #users = new UserView(this.#api);
   #invites = new InviteView(this.#api);
   /** @type {Chart[]} */
@@ -79,6 +88,11 @@ class Dashboard {
       if (target instanceof HTMLInputElement) this.#windowMs = Number(target.value) * 1000;
       this.#render();
     });
+    this.#chosen.addEventListener("change", () => {
+      this.#api.node = this.#chosen.value === "" ? null : this.#chosen.value;
+      this.#clear();
+      this.#poll();
+    });
     addEventListener("hashchange", () => this.#showView());
     addEventListener("resize", () => this.#render());
     document.addEventListener("visibilitychange", () => this.#poll());
@@ -118,7 +132,9 @@ class Dashboard {
     this.#signedIn++;
     clearTimeout(this.#timer);
     this.#api.token = null;
-    this.#store.clear();
+    this.#api.node = null;
+    this.#clear();
+    this.#store.cell = null;
     for (const dialog of document.querySelectorAll("dialog[open]")) {
       if (dialog instanceof HTMLDialogElement) dialog.close();
     }
@@ -126,6 +142,13 @@ class Dashboard {
     this.#gate.hidden = false;
     setText(byId("sign-in-error", HTMLElement), why);
     byId("token", HTMLElement).focus();
+  }
+
+  /** Forgets the samples of the node that was looked at. */
+  #clear() {
+    this.#signedIn++;
+    this.#store.clear();
+    this.#cellAt = -Infinity;
   }
 
   // ---- asking
@@ -152,6 +175,8 @@ class Dashboard {
       const again = this.#store.live !== null &&
         this.#store.live.node.startedAt !== live.node.startedAt;
       this.#store.take(again && live.first > 1 ? await this.#api.live(0) : live);
+      await this.#askCell();
+      if (mine !== this.#signedIn) return;
       this.#shards.note(this.#store);
       this.#render();
     } catch (error) {
@@ -163,6 +188,34 @@ class Dashboard {
     this.#renderConnection();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#poll(), waitMs);
+  }
+
+  /** Asks for all nodes where it is time to. */
+  async #askCell() {
+    const often = this.#view === "nodes" || this.#view === "shards";
+    const alone = this.#store.cell === null && this.#cellAt > -Infinity;
+    const everyMs = often && !alone ? POLL_MS - 100 : CELL_MS;
+    if (performance.now() - this.#cellAt < everyMs) return;
+    this.#cellAt = performance.now();
+    const cell = await this.#api.cell();
+    this.#store.cell = cell.alone ? null : cell;
+    this.#showNodes(cell);
+  }
+
+  /** Offers the nodes of a cell of several. @param {Cell} cell */
+  #showNodes({ alone, nodes }) {
+    byId("nodes-link", HTMLElement).hidden = alone;
+    byId("choose-node", HTMLElement).hidden = alone;
+    const ids = nodes.map(({ id }) => id).sort();
+    const key = ids.join();
+    if (alone || this.#chosen.dataset["key"] === key) return;
+    this.#chosen.dataset["key"] = key;
+    const options = ids.map((id) => make("option", { value: id }, nodeName(id, ids)));
+    this.#chosen.replaceChildren(
+      make("option", { value: "" }, "The node that is asked"),
+      ...options,
+    );
+    this.#chosen.value = this.#api.node ?? "";
   }
 
   // ---- showing
@@ -220,6 +273,9 @@ class Dashboard {
       const look = { windowMs: Math.min(this.#windowMs, known), cursor: this.#cursor };
       for (const chart of this.#charts) chart.render(this.#store, look);
     } else if (this.#view === "shards") this.#shards.render(this.#store);
+    else if (this.#view === "nodes" && this.#store.cell !== null) {
+      this.#nodes.render(this.#store.cell, this.#store.now);
+    }
   }
 
   #renderHealth() {

@@ -12,6 +12,7 @@ import {
   counted,
   countText,
   msText,
+  nodeName,
   refusalText,
 } from "./text.js";
 
@@ -21,6 +22,23 @@ import {
  * @typedef {{ id: number, lo: number, hi: number, state: number, accounts: number, presences:
  * number, logRows: number, openBytes: number, inherits: number, perSecond: number }} Shard
  */
+
+/** The rows of all nodes of the cell, or of the one that there is. @param {Store} store */
+function mapOf({ cell, live }) {
+  const none = { version: 0, fields: [], rows: [], changes: [] };
+  if (cell === null) return live?.shards ?? none;
+  const maps = cell.nodes.flatMap(({ report }) => report === null ? [] : [report.shards]);
+  const rows = maps.flatMap(({ rows }) => rows);
+  const changes = maps.flatMap(({ changes }) => changes).sort((a, b) => a.at - b.at);
+  return { version: cell.version, fields: maps[0]?.fields ?? [], rows, changes };
+}
+
+/** The name of the node that has a shard. @param {Store} store @param {number} id */
+function ownerText({ cell }, id) {
+  const owner = cell?.shards.find((shard) => shard.id === id)?.owner ?? null;
+  if (cell === null || owner === null) return "–";
+  return nodeName(owner, cell.nodes.map((node) => node.id));
+}
 
 const SPACE = 2 ** 32;
 const HEIGHT = 150;
@@ -42,8 +60,8 @@ const STATES = ["starting", "serves", "held up"];
 
 /** The shards of the newest answer. @param {Store} store @returns {readonly Shard[]} */
 export function shardsOf(store) {
-  const { fields, rows } = store.live?.shards ?? { fields: [], rows: [] };
-  return rows.map((row) => {
+  const { fields, rows } = mapOf(store);
+  const shards = rows.map((row) => {
     const shard = {
       id: 0,
       lo: 0,
@@ -58,6 +76,7 @@ export function shardsOf(store) {
     };
     return Object.assign(shard, Object.fromEntries(fields.map((name, i) => [name, row[i] ?? 0])));
   });
+  return shards.sort((a, b) => a.lo - b.lo);
 }
 
 /** Part of all hashes. @param {Shard} shard */
@@ -131,6 +150,8 @@ export class ShardView {
   /** When each was first seen. @type {Map<number, number>} */
   #seen = new Map();
   #began = 0;
+  /** Whether the shards of all nodes are known. */
+  #whole = false;
   /** Number of shards and version before the changes that go on. */
   #before = { count: 0, version: 0, at: 0 };
   /** Top of the map; it comes down late, so that it does not jump. */
@@ -149,9 +170,11 @@ export class ShardView {
   note(store) {
     const { live } = store;
     if (live === null) return;
-    const { version, rows, changes } = live.shards;
-    if (this.#began !== live.node.startedAt) {
+    const { version, rows, changes } = mapOf(store);
+    const whole = store.cell !== null;
+    if (this.#began !== live.node.startedAt || this.#whole !== whole) {
       this.#began = live.node.startedAt;
+      this.#whole = whole;
       this.#seen.clear();
       for (const [id] of rows) this.#seen.set(id ?? 0, -Infinity);
       this.#before = { count: rows.length, version, at: 0 };
@@ -178,16 +201,16 @@ export class ShardView {
     );
     this.#renderReshaping(store, shards.length);
     this.#renderMap(shards, store.now);
-    this.#renderChanges(live.shards.changes);
-    this.#renderTable(shards, store.now);
+    this.#renderChanges(mapOf(store).changes);
+    this.#renderTable(store, shards, store.now);
     if (this.#count.value === "" && document.activeElement !== this.#count) {
-      this.#count.value = String(shards.length);
+      this.#count.value = String(store.cell?.shards.length ?? shards.length);
     }
   }
 
   /** @param {Store} store @param {number} count */
   #renderReshaping(store, count) {
-    const { version, changes } = store.live?.shards ?? { version: 0, changes: [] };
+    const { version, changes } = mapOf(store);
     const made = version - this.#before.version;
     const latest = changes.at(-1)?.at ?? 0;
     if (made <= 0 || store.now - latest > CHANGING_MS) return setText(this.#reshaping, "");
@@ -245,8 +268,9 @@ export class ShardView {
     });
   }
 
-  /** @param {readonly Shard[]} shards @param {number} now */
-  #renderTable(shards, now) {
+  /** @param {Store} store @param {readonly Shard[]} shards @param {number} now */
+  #renderTable(store, shards, now) {
+    setAttributes(this.#table, { "data-nodes": store.cell !== null });
     const body = this.#table.tBodies[0];
     if (body === undefined) return;
     const shown = shards.length > ROWS_MAX
@@ -263,6 +287,7 @@ export class ShardView {
           make("td"),
         );
         for (let i = 0; i < 5; i++) row.append(make("td", { class: "number" }));
+        row.append(make("td", { class: "of-node" }));
         return row;
       },
       update: (row, shard) => {
@@ -276,6 +301,7 @@ export class ShardView {
           countText(shard.presences),
           countText(shard.logRows) + logs,
           bytesText(shard.openBytes),
+          ownerText(store, shard.id),
         ];
         texts.forEach((text, i) => {
           const cell = row.children[i + 1];

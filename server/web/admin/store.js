@@ -3,6 +3,18 @@
 
 /**
  * @typedef {{ of: readonly number[], shards: readonly number[], pauseMs: number, at: number }} Change
+ * @typedef {{ id: string, state: "this" | "linked" | "unlinked" | "dead", gossip: string | null,
+ * rttMs: number | null, silentMs: number | null }} Seen
+ * @typedef {{ version: string, startedAt: number, health: Health, shards: ShardMap, seen: readonly
+ * Seen[], sample: Readonly<Record<string, number | null>> | null }} Report
+ * @typedef {{ id: string, incarnation: number, address: string, state: Seen["state"], gossip: string |
+ * null, version: string | null, shards: number, report: Report | null, why: string | null }} CellNode
+ * @typedef {{ id: number, lo: number, hi: number, epoch: number, owner: string | null }} CellShard
+ * @typedef {{ shard: number, from: string | null, to: string | null, epoch: number, at: number }}
+ * OwnerChange
+ * @typedef {{ self: string, alone: boolean, version: number, nodes: readonly CellNode[], shards:
+ * readonly CellShard[], changes: readonly OwnerChange[], missing: readonly { node: string, why:
+ * string }[] }} Cell
  * @typedef {{ version: number, fields: readonly string[], rows: readonly (readonly number[])[], changes: readonly Change[] }} ShardMap
  * @typedef {{ state: string, reasons: readonly string[] }} Health
  * @typedef {{
@@ -26,6 +38,8 @@ export class Store {
   #series = new Map();
   /** The newest answer. @type {Live | null} */
   live = null;
+  /** All nodes, as they were last; null where the cell is one node. @type {Cell | null} */
+  cell = null;
 
   /** Number of the newest sample that is known; what is asked for next comes after it. */
   get last() {

@@ -137,3 +137,21 @@ export function refusalText({ code, message, retryAfterMs }) {
       return `${message ?? code}${/[.!?]$/.test(message ?? code) ? "" : "."}${wait}`;
   }
 }
+
+/** A node's id as people tell nodes apart. @param {string} id @param {readonly string[]} all */
+export function nodeName(id, all) {
+  const worker = /^(.*)-(\d+)$/.exec(id);
+  const one = worker !== null && all.every((other) => other.startsWith(`${worker[1]}-`));
+  return one
+    ? `Worker ${worker[2]}`
+    : `Node ${id.slice(0, 6)}${worker === null ? "" : `-${worker[2]}`}`;
+}
+
+/** Colours of nodes; those of charts. */
+const TONES = 6;
+
+/** The number of a node's colour. @param {readonly { readonly id: string }[]} nodes @param {string | null} id */
+export function toneOf(nodes, id) {
+  const at = nodes.map((node) => node.id).sort().indexOf(id ?? "");
+  return at < 0 ? 0 : at % TONES + 1;
+}
