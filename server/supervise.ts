@@ -6,6 +6,7 @@ import { adminToken } from "./system/admin_token.ts";
 import { configFilePaths } from "./config_files.ts";
 import {
   type DataDir,
+  meterSocketPath,
   openDataDir,
   storeSocketPath,
   workerNodeId,
@@ -14,6 +15,10 @@ import {
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { exitOnBug, logActions } from "./start.ts";
 import { identify, logOut } from "./open.ts";
+import { listenAdmin } from "./ops/socket.ts";
+import { OWN_METRICS_PATH } from "./worker_metrics.ts";
+import { removeIfThere } from "./system/small_file.ts";
+import { supervisorMetrics } from "./ops/supervisor_metrics.ts";
 import { listenFramed } from "./system/framed_socket.ts";
 import { noteEnded } from "./node/members.ts";
 import { openStore } from "./open_store.ts";
@@ -91,6 +96,8 @@ export async function supervise(
         noteEnded(store, (id) => id === node, done);
       },
     });
+    const meter = await listenMeter(dir, count, supervisor);
+    opened.add(() => meter.close());
     const targets = () => supervisor.serving.map((n) => workerSockets(dir.path, n).admin);
     const proxy = await proxySocket(dir.adminSocketPath, targets, REFUSAL);
     opened.add(() => proxy.close());
@@ -130,6 +137,17 @@ async function openServed(config: Config, { random, log, timers }: Runtime, open
     server.close();
   });
   return { dir, store, server };
+}
+
+/** Serves what it counts of its workers, for the metrics that any of them serves. */
+async function listenMeter(dir: DataDir, count: number, supervisor: Supervisor) {
+  const figures = () => ({ count, serving: supervisor.serving, ends: supervisor.ends });
+  const startedAtMs = systemClock().wallMs();
+  const app = supervisorMetrics(OWN_METRICS_PATH, figures, systemProcess(), startedAtMs);
+  const path = meterSocketPath(dir.path);
+  // One that was killed has left it.
+  removeIfThere(path);
+  return await listenAdmin(app, path);
 }
 
 function settled(store: Store, { nodeId }: DataDir): Promise<void> {

@@ -1,7 +1,15 @@
 /** The machine as the load tool uses it: clocks, files, processes. The one file here that does. */
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { parseCpuUs, parseListener, parseLock, parseStatus, type ProcessUse } from "./probe.ts";
+import {
+  parseChildren,
+  parseCpuUs,
+  parseListener,
+  parseLock,
+  parseStatus,
+  type ProcessUse,
+  sumOfUses,
+} from "./probe.ts";
 
 /** What the tool needs of the machine. */
 export interface Machine {
@@ -109,7 +117,15 @@ function readText(path: string): string | null {
   }
 }
 
+/** What a process and those that it has started use: a server may be a supervisor with workers. */
 function use(pid: number): ProcessUse | null {
+  const own = useAlone(pid);
+  if (own === null) return null;
+  const children = parseChildren(readText(`/proc/${pid}/task/${pid}/children`) ?? "");
+  return sumOfUses([own, ...children.flatMap((child) => useAlone(child) ?? [])]);
+}
+
+function useAlone(pid: number): ProcessUse | null {
   const cpuUs = parseCpuUs(readText(`/proc/${pid}/stat`) ?? "");
   const rest = parseStatus(readText(`/proc/${pid}/status`) ?? "");
   return cpuUs === null || rest === null ? null : { cpuUs, ...rest };

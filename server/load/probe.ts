@@ -1,6 +1,6 @@
 /** What the server's process uses, out of /proc and its metrics; the texts, not the files. */
 
-/** One look at a process. */
+/** One look at a process, or at several together. */
 export interface ProcessUse {
   /** CPU time of all its threads so far, µs. */
   readonly cpuUs: number;
@@ -25,6 +25,20 @@ export function parseStatus(status: string): Omit<ProcessUse, "cpuUs"> | null {
   const threads = /^Threads:\s+(\d+)$/m.exec(status)?.[1];
   if (kib === undefined || threads === undefined) return null;
   return { rssBytes: Number(kib) * 1024, threads: Number(threads) };
+}
+
+/** Process ids in the text of `/proc/PID/task/PID/children`; none where it is empty. */
+export function parseChildren(text: string): readonly number[] {
+  return [...text.matchAll(/\d+/g)].map(([pid]) => Number(pid));
+}
+
+/** What several processes use together. */
+export function sumOfUses(uses: readonly ProcessUse[]): ProcessUse {
+  return uses.reduce((sum, { cpuUs, rssBytes, threads }) => ({
+    cpuUs: sum.cpuUs + cpuUs,
+    rssBytes: sum.rssBytes + rssBytes,
+    threads: sum.threads + threads,
+  }));
 }
 
 /** The process id in the text of a data directory's lock file, or null. */

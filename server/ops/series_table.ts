@@ -20,6 +20,14 @@ const histogram = (name: string, help: string): Series => {
   return { name, kind: "histogram", help, scale: name.endsWith("_seconds") ? 0.001 : 1 };
 };
 
+/** Of every process. */
+const PROCESS: readonly Series[] = [
+  counter("roost_process_cpu_seconds_total", "CPU time of the process, user and system."),
+  gauge("roost_resident_memory_bytes", "Resident memory."),
+  gauge("roost_start_time_seconds", "When the process started, since 1970."),
+  gauge("roost_build_info", "Always 1.", "version"),
+];
+
 /** In the order of the output. */
 export const SERIES: readonly Series[] = [
   counter("roost_presence_deliveries_total", "Presence states of contacts handed to sessions."),
@@ -175,8 +183,17 @@ export const SERIES: readonly Series[] = [
     "What was tried again after a failure or without a reply, by kind.",
     "kind",
   ),
-  counter("roost_process_cpu_seconds_total", "CPU time of the process, user and system."),
-  gauge("roost_resident_memory_bytes", "Resident memory."),
-  gauge("roost_start_time_seconds", "When the node started, since 1970."),
-  gauge("roost_build_info", "Always 1.", "version"),
+  ...PROCESS,
+];
+
+/** In the order of the output, of the process that keeps workers running. */
+export const SUPERVISOR_SERIES: readonly Series[] = [
+  gauge("roost_workers", "Workers that there should be."),
+  gauge("roost_workers_serving", "Workers that serve."),
+  counter(
+    "roost_worker_ends_total",
+    "Ends of workers that nobody asked for; each is started again.",
+    "worker",
+  ),
+  ...PROCESS,
 ];

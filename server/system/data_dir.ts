@@ -11,6 +11,7 @@
  * | `admin.token` | the token of the admin API over the network, where that is on |
  * | `admin.sock` | the running node's admin API |
  * | `store.sock` | the store, for the workers of this directory's process |
+ * | `meter.sock` | the metrics of that process, for its workers |
  * | `w1.sock`, `p1.sock` … | the admin API of worker 1, and where the other workers reach it |
  * | `admin-actions.jsonl` | what administrators did while no server ran, until one logs it |
  */
@@ -32,7 +33,7 @@ const SOCKET_PATH_BYTES_MAX = 103;
 const SECRET_BYTES = 32;
 
 const OWN_FILES =
-  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|kv\.mark|admin\.sock|store\.sock|[wp]\d+\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
+  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|kv\.mark|admin\.sock|store\.sock|meter\.sock|[wp]\d+\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
 
 /** What lives with the disk and is made once. */
 export interface NodeSecrets {
@@ -138,6 +139,11 @@ export async function openDataDir(
 /** Where the process that has taken a directory serves its store to its workers. */
 export function storeSocketPath(dir: string): string {
   return join(dir, "store.sock");
+}
+
+/** Where that process serves its own metrics to them. */
+export function meterSocketPath(dir: string): string {
+  return join(dir, "meter.sock");
 }
 
 /** Where the admin API of a worker listens, and the worker itself for the others. */

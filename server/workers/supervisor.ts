@@ -58,6 +58,8 @@ export class Supervisor {
   #code = 0;
   #resolveStopped: (code: number) => void = () => {};
   readonly #limits: Cancel[] = [];
+  /** How often each has ended without being asked to. */
+  readonly ends = new Map<number, number>();
   /** The exit code, once all workers have ended after `stop`. */
   readonly stopped: Promise<number>;
 
@@ -155,8 +157,10 @@ export class Supervisor {
     slot.serving = null;
     slot.settling = true;
     if (servedMs >= STEADY_MS) slot.tries = 0;
-    if (!this.#stopping) log.error("worker ended", { worker: number, pid: process?.pid, code });
-    else if (code !== 0) this.#code = 1;
+    if (!this.#stopping) {
+      this.ends.set(number, (this.ends.get(number) ?? 0) + 1);
+      log.error("worker ended", { worker: number, pid: process?.pid, code });
+    } else if (code !== 0) this.#code = 1;
     ended(number, () => {
       slot.settling = false;
       if (this.#stopping) return this.#stopNext();

@@ -29,6 +29,10 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
   }
 }
 
+async function metricsOf(server: ServerProcess): Promise<string> {
+  return await (await fetch(`${server.url}/metrics`)).text();
+}
+
 async function register(server: ServerProcess, user: string): Promise<string> {
   const body = { user, password: "correct horse battery" };
   const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", { body });
@@ -96,7 +100,8 @@ Deno.test("11: workers share a port and a store, survive each other, and end wit
     const status = await roost(["cluster", "status", "--data", dir.path]);
     assert.match(status.out, /-1 +1 +(this|linked)/);
     assert.match(status.out, /-2 +1 +(this|linked)/);
-    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    const metrics = await metricsOf(server);
+    assert.match(metrics, /^roost_workers_serving\{node="supervisor"\} 2$/m);
     for (const n of [1, 2]) assert.match(metrics, new RegExp(`roost_sessions.*node="[^"]*-${n}"`));
     await repliesForAll(dir.path);
     await refusesOthers(server);
@@ -105,6 +110,8 @@ Deno.test("11: workers share a port and a store, survive each other, and end wit
       Deno.kill(pid, "SIGKILL");
       await until(() => workersOf(server).get(number) !== pid, "a new worker");
       await untilSent(server, () => send(`without-${number}`));
+      const end = `roost_worker_ends_total{node="supervisor",worker="${number}"} 1`;
+      assert.ok((await metricsOf(server)).includes(end));
     }
     const pids = [...workersOf(server).values()];
     await server.kill();

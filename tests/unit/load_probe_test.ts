@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  parseChildren,
   parseCpuUs,
   parseListener,
   parseLock,
   parseMetrics,
   parseStatus,
+  sumOfUses,
 } from "../../server/load/probe.ts";
 import { metricsDelta } from "../../server/load/server_view.ts";
 import { thisMachine } from "../../server/load/machine.ts";
@@ -13,6 +15,13 @@ Deno.test("parseCpuUs adds user and system time, whatever the process is called"
   const stat = "42 (a) b) (c) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 7 8 20 0 12 0 900 1 2";
   assert.equal(parseCpuUs(stat), 3_000_000);
   assert.equal(parseCpuUs(""), null);
+});
+
+Deno.test("11: a server of several processes uses what its supervisor and its workers use", () => {
+  assert.deepEqual(parseChildren("12 345 6 \n"), [12, 345, 6]);
+  assert.deepEqual(parseChildren(""), []);
+  const one = { cpuUs: 1, rssBytes: 20, threads: 3 };
+  assert.deepEqual(sumOfUses([one, one, one]), { cpuUs: 3, rssBytes: 60, threads: 9 });
 });
 
 Deno.test("parseStatus and parseLock read what they are for, or nothing", () => {
