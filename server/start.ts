@@ -10,6 +10,7 @@ import { createFront } from "./front.ts";
 import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
+import { addConfigRoute } from "./ops/config_api.ts";
 import { addClusterRoutes } from "./ops/cluster_api.ts";
 import { addTraceRoutes } from "./ops/trace_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
@@ -174,7 +175,7 @@ export async function startNode(
     const admin = adminApp(config, open, services);
     services.gateway.start();
     front.addAdminRoutes(admin);
-    admin.get("/admin/config", (c) => c.json({ settings }));
+    addConfigRoute(admin, open.node.asks, settings);
     addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin);
     if (share === null) await logActions(open.dir.path, open.log);

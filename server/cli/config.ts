@@ -11,7 +11,7 @@ import {
   showText,
 } from "../config/show.ts";
 import { NoServerError } from "../ops/socket.ts";
-import { adminCall } from "./client.ts";
+import { adminCall, MISSING, noteMissing } from "./client.ts";
 import { visibleLines } from "../text/visible.ts";
 import { type CliHost, UsageError } from "./host.ts";
 
@@ -159,16 +159,20 @@ const SHOWN: z.ZodType<readonly ShownSetting[]> = z.array(z.object({
   doc: z.string(),
   env: z.string(),
 }));
-const RUNNING = z.object({ settings: SHOWN });
+const RUNNING = z.object({
+  settings: SHOWN,
+  differ: z.array(z.object({ node: z.string(), key: z.string(), value: z.unknown() })).default([]),
+  missing: MISSING,
+});
 
 /** The settings of the server that runs on the data directory; null where none runs. */
 async function runningSettings(
   host: CliHost,
   dataDir: string,
-): Promise<readonly ShownSetting[] | null> {
+): Promise<z.output<typeof RUNNING> | null> {
   try {
     const call = adminCall(host.adminSocket(join(dataDir, "admin.sock")));
-    return (await call({ method: "GET", path: "/admin/config" }, RUNNING)).settings;
+    return await call({ method: "GET", path: "/admin/config" }, RUNNING);
   } catch (error) {
     if (error instanceof NoServerError) return null;
     throw error;
@@ -184,7 +188,7 @@ async function show(
   const { dataDir } = loaded.config;
   const next = options.next === true || readFlags(options).length > 0;
   const running = next ? null : await runningSettings(host, dataDir);
-  const all = running ?? shownSettings(loaded.effective);
+  const all = running?.settings ?? shownSettings(loaded.effective);
   const settings = filter === undefined ? all : filterSettings(all, filter);
   if (settings.length === 0) {
     throw new UsageError(`no setting has ${filter} in its name or meaning`);
@@ -193,4 +197,9 @@ async function show(
     host.err(`Of the server that runs on ${dataDir}; --next shows what a start would have.\n`);
   }
   host.out(visibleLines((options.json === true ? showJson : showText)(dataDir, settings)));
+  if (running === null) return;
+  for (const { node, key, value } of running.differ) {
+    host.err(visibleLines(`Node ${node} has another ${key}: ${JSON.stringify(value ?? null)}.\n`));
+  }
+  noteMissing(host, running.missing);
 }
