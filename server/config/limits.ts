@@ -97,7 +97,11 @@ const limits = {
     32_768,
     131_072,
   ),
-  receivedPerSecond: count(100, "messages a second", "Messages one account takes from all others."),
+  receivedPerSecond: count(
+    100,
+    "messages a second",
+    "Messages one account takes from all others, of one contact half as many.",
+  ),
   receivedBurst: count(
     2000,
     "messages",

@@ -7,6 +7,7 @@ import { exportEvents, exportHead, type ExportPage } from "../transfer/exporter.
 import { callerOf } from "./rest_call.ts";
 import { FIXED_EXPORTS } from "../config/fixed.ts";
 import { fail } from "../../shard/errors.ts";
+import { PageTurns } from "../transfer/page_turns.ts";
 import { newId, type SessionId } from "../../shard/name/ids.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { VERSION } from "../config/version.ts";
@@ -14,6 +15,7 @@ import { VERSION } from "../config/version.ts";
 /** The row of the route table; each call makes one with rates of its own. */
 export function exportRoute(): Route {
   const rate = new Throttle(FIXED_EXPORTS);
+  const turns = new PageTurns();
   return {
     id: "export",
     method: "GET",
@@ -40,12 +42,17 @@ export function exportRoute(): Route {
         return fail("rate_limited", "Too many exports of this account", waitMs);
       }
       const head = await exportHead(deps.router, user, false);
-      return head.ok ? response(deps, user, head.value) : head;
+      return head.ok ? response(deps, user, head.value, turns) : head;
     },
   };
 }
 
-function response(deps: RestDeps, user: AccountName, head: ExportPage): Response {
+function response(
+  deps: RestDeps,
+  user: AccountName,
+  head: ExportPage,
+  turns: PageTurns,
+): Response {
   const first = headLine({
     export: newId<SessionId>(deps.random.bytes(12)),
     domain: deps.domain,
@@ -53,7 +60,7 @@ function response(deps: RestDeps, user: AccountName, head: ExportPage): Response
     at: deps.clock.wallMs(),
     credentials: false,
   });
-  return new Response(lineStream([first, ...head.lines], deps, user, head), {
+  return new Response(lineStream([first, ...head.lines], deps, user, head, turns), {
     headers: {
       "content-type": "application/x-ndjson",
       "content-disposition": 'attachment; filename="roost-export.ndjson"',
@@ -67,6 +74,7 @@ function lineStream(
   deps: RestDeps,
   user: AccountName,
   head: ExportPage,
+  turns: PageTurns,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const encode = (lines: readonly string[]) => encoder.encode(lines.join("\n") + "\n");
@@ -81,7 +89,7 @@ function lineStream(
         controller.enqueue(encode([endLine(user, events), doneLine(1)]));
         return controller.close();
       }
-      const next = await exportEvents(deps.router, user, page);
+      const next = await turns.run(() => exportEvents(deps.router, user, page));
       if (!next.ok) return controller.error(new Error(next.message));
       page = next.value;
       events += page.lines.length;

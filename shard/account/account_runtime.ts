@@ -6,6 +6,7 @@ import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Rights } from "./rights.ts";
 import type { DrainMeter } from "../message/drain_meter.ts";
 import { FewMap, FewSet } from "./few.ts";
+import type { InboundRate } from "../message/inbound_rate.ts";
 import type { HeadPages } from "./head_pages.ts";
 
 /** How far the packets of one outbox queue have been sent. */
@@ -49,8 +50,8 @@ export class AccountRuntime {
   sentFullAtMs = 0;
   /** How fast the characters of the outbox are settled; null while it is empty. */
   drain: DrainMeter | null = null;
-  /** Monotonic time at which the allowance of incoming messages is full again. */
-  inboundFullAtMs = 0;
+  /** What it has received lately; null before the first message. */
+  inbound: InboundRate | null = null;
   /** Monotonic time (ms) from which settled pairs may be looked for again. */
   forgetAtMs = 0;
   /** Whether some were found last. */

@@ -27,8 +27,8 @@ import { contactsOf } from "./snapshot.ts";
 import { hasRoom, makeRoom } from "./mailbox_quota.ts";
 import { sendReceipts, takeReceipt, takeReceiptAck } from "./receipts.ts";
 import { answerNewest, isOfNewest, takeNewest } from "./successors.ts";
+import { InboundRate } from "../message/inbound_rate.ts";
 import { spreadOf } from "../retry.ts";
-import { takeTokens, waitForTokens } from "../token_bucket.ts";
 import { seenByOwner } from "../roster/roster.ts";
 
 type Pair = ShardPacket & { kind: "pair" };
@@ -187,13 +187,12 @@ function accepts(account: Account, p: { from: Account["name"]; fromId: AccountId
   return item !== undefined && item.peerId === p.fromId && item.state.subscription !== "none";
 }
 
-function mayReceive(turn: Turn, account: Account): boolean {
+function mayReceive(turn: Turn, account: Account, peer: Account["name"]): boolean {
   const { inboundMessageMs: tokenMs, inboundMessageBurst: burst } = turn.limits;
   const { runtime } = account;
-  const rate = { tokenMs, burst };
-  if (waitForTokens(rate, runtime.inboundFullAtMs, turn.now.mono, 1) > 0) return false;
-  runtime.inboundFullAtMs = takeTokens(rate, runtime.inboundFullAtMs, turn.now.mono, 1);
-  return true;
+  runtime.inbound ??= new InboundRate();
+  const isContact = peer === account.name || account.roster.get(peer)?.listed === true;
+  return runtime.inbound.take({ tokenMs, burst }, turn.now.mono, peer, isContact);
 }
 
 function takeMessage(turn: Turn, account: Account, p: Pair): void {
@@ -204,7 +203,7 @@ function takeMessage(turn: Turn, account: Account, p: Pair): void {
     return refuse(turn, account, p, "quota", "full");
   }
   // Only those who may see the account's presence learn that it gets too much.
-  if (!mayReceive(turn, account)) {
+  if (!mayReceive(turn, account, p.from)) {
     const sub = account.roster.get(p.from)?.state.subscription ?? "none";
     return refuse(turn, account, p, sub === "from" || sub === "both" ? "quota" : "", "full");
   }

@@ -22,8 +22,10 @@ const REFUSED_MS = 500;
 const CALM_MS = 10_000;
 const DOWN = "This part of the server does not work now: try again later";
 const DAMAGED = "This part of the server is damaged: an administrator must repair it";
-/** Inputs that a shard withholds while it cannot serve. */
+/** Inputs that a shard withholds while it cannot serve, … */
 const WITHHELD_MAX = 10_000;
+/** … and requests of one account among them: no client takes the room of all others. */
+const WITHHELD_EACH_MAX = 1000;
 
 type State =
   | { readonly kind: "serving"; readonly sinceMs: number }
@@ -51,6 +53,8 @@ export class Recovery {
   #state: State;
   /** Inputs to be handled once the log has been replayed, in order. */
   #withheld: ShardInput[] = [];
+  /** How many of them are requests, by account. */
+  readonly #withheldOf = new Map<AccountName, number>();
   /** Effects that were dropped before they were released. */
   #lost: Lost[] = [];
   /** Accounts at which readings of the log have failed, and how often. */
@@ -244,6 +248,7 @@ export class Recovery {
     this.#down = true;
     const withheld = this.#withheld;
     this.#withheld = [];
+    this.#withheldOf.clear();
     for (const input of withheld) this.#withhold(input);
   }
 
@@ -296,16 +301,24 @@ export class Recovery {
     this.#down = false;
     this.#damagedReadings = 0;
     this.replayLostEffects();
+    this.#withheldOf.clear();
     for (let left = this.#withheld.length; left > 0; left--) this.#handle(this.#withheld.shift()!);
   }
 
   #withhold(input: ShardInput): void {
     const full = this.#withheld.length >= WITHHELD_MAX;
-    if (input.kind === "request" && (this.#down || full)) this.#refuse(input.request);
-    else if (input.kind === "interest" && full) this.#turn.out.push(seesNobody(input));
+    if (input.kind === "request" && (this.#down || full || this.#isTooMany(input.name))) {
+      this.#refuse(input.request);
+    } else if (input.kind === "interest" && full) this.#turn.out.push(seesNobody(input));
     // All packets but rewatches are sent again.
     else if (input.kind === "packet" && input.packet.kind !== "rewatch" && this.#down) return;
     else if (!full) this.#withheld.push(input);
+  }
+
+  #isTooMany(name: AccountName): boolean {
+    const count = this.#withheldOf.get(name) ?? 0;
+    if (count < WITHHELD_EACH_MAX) this.#withheldOf.set(name, count + 1);
+    return count >= WITHHELD_EACH_MAX;
   }
 
   #refuse(request: RequestId): void {

@@ -20,6 +20,25 @@ function victimWith(events: number, contacts: readonly string[], retentionMs = 3
   return w;
 }
 
+Deno.test("10.10: a contact that sends without end keeps out no message of another", () => {
+  const limits = { inboundMessageMs: 100, inboundMessageBurst: 20, mailboxEventsMax: 100_000 };
+  const w = new NodeFixture({ limits });
+  for (const who of ["victim", "noisy", "friend"]) w.account(who);
+  for (const contact of ["noisy", "friend"]) w.befriend(contact, "victim");
+  let noise = 0;
+  for (let i = 0; i < 60; i++) {
+    for (let n = 0; n < 20; n++) w.send("noisy", "victim", `n${noise++}`, "noise");
+    w.settle(500);
+    w.send("friend", "victim", `f${i}`, "hello");
+    w.settle(500);
+  }
+  const mail = w.mailbox("victim");
+  const from = (peer: string) =>
+    mail.filter((e) => e.kind === "message" && !e.out && e.with === peer).length;
+  assert.equal(from("friend"), 60);
+  assert.ok(from("noisy") > 100 && from("noisy") < 600, String(from("noisy")));
+});
+
 const lastSeq = (w: NodeFixture, who: string) => w.must(who, "mailbox.snapshot", {}).snapshot.seq;
 
 function read(w: NodeFixture, peer: string): void {

@@ -75,6 +75,23 @@ Deno.test("Node.reload: what was asked before is done once, and what comes meanw
   deepEqual(w.bodies("bob").sort(), ["a", "b", "c"]);
 });
 
+Deno.test("10.10: a shard that reads its log withholds requests of all accounts, however many one has", () => {
+  const w = friends();
+  const answers = { ann: 0, refused: 0, bob: "" };
+  w.node.reload(0, () => {});
+  for (let i = 0; i < 10_500; i++) {
+    w.node.request("ann" as AccountName, "account.info", {}, (r) => {
+      if (r.ok) answers.ann++;
+      else answers.refused++;
+    });
+  }
+  w.node.request("bob" as AccountName, "account.info", {}, (r) => {
+    answers.bob = r.ok ? "ok" : r.code;
+  });
+  w.settle();
+  deepEqual(answers, { ann: 1000, refused: 9500, bob: "ok" });
+});
+
 Deno.test("a shard that was taken over tells nobody's presence before all sessions are announced", () => {
   const w = friends();
   const bob = w.attach("bob");
