@@ -17,6 +17,8 @@ export interface Noticed {
   readonly failed: Readonly<Record<Tried, number>>;
   /** What the flood got. */
   readonly flood: FloodReport;
+  /** How long a hash took meanwhile that no server has made (ms, mean). */
+  readonly ownHashMs: number;
 }
 
 /** How often each is tried (ms): together they need a small part of what the server can hash. */
@@ -107,6 +109,20 @@ class Others {
   }
 }
 
+/** How long one hash of a password takes in this process (ms), with the server's default cost. */
+async function hashMs(): Promise<number> {
+  const began = performance.now();
+  const password = new TextEncoder().encode("correct horse battery");
+  const key = await crypto.subtle.importKey("raw", password, "PBKDF2", false, ["deriveBits"]);
+  const salt = crypto.getRandomValues(new Uint8Array(16));
+  await crypto.subtle.deriveBits(
+    { name: "PBKDF2", hash: "SHA-256", salt, iterations: 1e5 },
+    key,
+    256,
+  );
+  return performance.now() - began;
+}
+
 /** Registers an account at each address; returns them in the order of the addresses. */
 export async function accountsAt(url: string, from: readonly string[]) {
   const accounts: { readonly user: string; readonly password: string }[] = [];
@@ -137,15 +153,18 @@ export async function passwordFlood(
     };
   });
   worker.postMessage(order);
+  const own: Promise<number>[] = [];
   const beganMs = performance.now();
   for (let dueMs = beganMs; dueMs < beganMs + forMs; dueMs += PERIOD_MS) {
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - performance.now())));
     others.each(dueMs);
+    own.push(hashMs());
   }
   await new Promise((resolve) => setTimeout(resolve, LAST_MS));
   others.end();
   worker.postMessage("stop");
   const flood = await ended;
   worker.terminate();
-  return { latencies: others.latencies, failed: others.failed, flood };
+  const ownHashMs = (await Promise.all(own)).reduce((sum, ms) => sum + ms, 0) / own.length;
+  return { latencies: others.latencies, failed: others.failed, flood, ownHashMs };
 }
