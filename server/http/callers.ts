@@ -1,6 +1,9 @@
 /** Connections by address, so that none takes all. */
 import { addressKey, WIDER_NETWORKS, widerKey } from "../auth/throttle.ts";
 
+/** The last of so many parts of all connections is for addresses that have few. */
+const RESERVED_PART = 8;
+
 /**
  * Counts open connections; the addresses of one IPv6 network are one, see `addressKey`. Those of
  * its `WIDER_NETWORKS` count as well, divided by their share.
@@ -19,6 +22,17 @@ export class Callers {
       most = Math.max(most, Math.floor(wider / share));
     }
     return most;
+  }
+
+  /**
+   * Whether `address` may have one more of `max` connections. In the last eighth of them it may have
+   * an eighth of what is free, so that some dozens of addresses cannot take all.
+   */
+  hasRoom(address: string, max: number): boolean {
+    const free = max - this.total;
+    const own = this.of(address);
+    if (own === 0 || free > max / RESERVED_PART) return free > 0;
+    return own < free / RESERVED_PART;
   }
 
   add(address: string): void {

@@ -168,7 +168,9 @@ function refusalOf(
     deps.counters.refusedFull++;
     return fail("busy", "The server has all the connections it can hold", 5000);
   }
-  if (!trusted && callers.of(address) >= options.connectionsPerAddressMax) {
+  const { connectionsMax, connectionsPerAddressMax } = options;
+  const own = trusted ? 0 : callers.of(address);
+  if (own >= connectionsPerAddressMax || (!trusted && !callers.hasRoom(address, connectionsMax))) {
     deps.counters.refusedAddress++;
     return fail("rate_limited", "Too many connections from this address", 5000);
   }
