@@ -79,7 +79,13 @@ export function acceptChannel(
       const secured = new TLSSocket(socket, { isServer: true, cert, key, ...TLS_ONLY });
       return done({ socket: secured, binding: fingerprint });
     }
-    if (!encrypted) return done(plainChannel(socket));
-    done({ cause: "plain", why: "it does not use TLS, which links with it need (cell.tls)" });
+    if (encrypted) {
+      return done({
+        cause: "plain",
+        why: "it does not use TLS, which links with it need (cell.tls)",
+      });
+    }
+    done(plainChannel(socket));
+    socket.resume();
   });
 }

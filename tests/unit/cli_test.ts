@@ -281,3 +281,9 @@ Deno.test("roost user exits with 1 where the operation is refused, and closes th
   assert.equal(machine.offline, "closed");
   assert.equal(machine.out, "");
 });
+
+Deno.test("11: roost secret create prints a new secret, and nothing else", async () => {
+  const machine = new FakeMachine();
+  assert.equal(await machine.run("secret", "create"), 0);
+  assert.deepEqual([machine.out, machine.err], ["a new secret\n", ""]);
+});
