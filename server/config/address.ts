@@ -105,6 +105,13 @@ export function isLoopback(host: string): boolean {
   return host.toLowerCase() === "localhost" || LOOPBACK.some((cidr) => cidrContains(cidr, host));
 }
 
+const UNSPECIFIED = ["0.0.0.0", "::"].map((text) => parseCidr(text)!);
+
+/** Whether an address stands for all of a machine's, so that it is none to connect to. */
+export function isUnspecified(host: string): boolean {
+  return UNSPECIFIED.some((cidr) => cidrContains(cidr, host));
+}
+
 /** Loopback, private use (RFC 1918, RFC 4193) and link-local addresses. */
 const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
   .concat("fc00::/7", "fe80::/10").map((text) => parseCidr(text)!).concat(LOOPBACK);

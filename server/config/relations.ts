@@ -2,7 +2,7 @@
 import { OTHERS_PART } from "../../shard/limits.ts";
 import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
-import { formatBind, isLoopback } from "./address.ts";
+import { formatBind, isLoopback, isUnspecified } from "./address.ts";
 
 /** What a frame holds besides the body and the extension of a message: names, keys, punctuation. */
 export const FRAME_OVERHEAD_BYTES = 2048;
@@ -188,6 +188,12 @@ function cellFaults({ cell, store }: Config): string[] {
   if (store.url === null && store.urlFile === null) {
     faults.push(
       "cell.listen is set without store.url: the nodes of a cell share one store in PostgreSQL",
+    );
+  }
+  if (cell.advertise === null && isUnspecified(cell.listen.host)) {
+    faults.push(
+      `cell.listen is ${formatBind(cell.listen)}, where no other node can connect to: name the ` +
+        "address of this node in cell.advertise",
     );
   }
   if (cell.secretFile === null) {
