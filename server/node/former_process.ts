@@ -45,24 +45,26 @@ export class FormerProcess {
   /**
    * Reads the rows of all nodes before this process begins; calls back with the incarnation of its
    * node's last process. Where that one has not left, this waits 2 s for a sign of life of it, unless
-   * it was where this process itself listens now. An error of kind `failed` where it lives.
+   * is known to have ended: this process itself listens where it did, or nobody of this machine does.
+   * An error of kind `failed` where it lives.
    */
   await(
     timers: Pick<Timers, "after">,
-    { address, exclusive }: Pick<PeerLinks, "address" | "exclusive">,
+    links: Pick<PeerLinks, "address" | "exclusive" | "hasEnded">,
     done: (error: StoreError | null, incarnation: number) => void,
   ): void {
     const beats = new Set<number>();
     const look = (left: number): void =>
       this.#members.read((error, incarnation) => {
         const row = this.#members.own;
-        const ended = row === null || row.left ||
-          exclusive && row.address === address;
+        const ended = row === null || row.left || links.exclusive && row.address === links.address;
         if (error !== null || ended) return done(error, incarnation);
         beats.add(row.beat);
         if (beats.size > BEATS_MIN) return done(failure(row), incarnation);
-        if (left === 0) return done(null, incarnation);
-        timers.after(MEMBER_BEAT_MS, () => look(left - 1));
+        const goOn = () => timers.after(MEMBER_BEAT_MS, () => look(left - 1));
+        if (left === 0) done(null, incarnation);
+        else if (left < LOOKS) goOn();
+        else links.hasEnded(row.address, (ended) => ended ? done(null, incarnation) : goOn());
       });
     look(LOOKS);
   }

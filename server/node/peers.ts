@@ -168,6 +168,8 @@ export interface PeerLinks {
   readonly address: string;
   /** Whether this process itself listens there: then no other process of any machine does. */
   readonly exclusive: boolean;
+  /** Whether a process that listened there is known to have ended: see `PeerEvents.unlinked`. */
+  hasEnded(address: string, done: (ended: boolean) => void): void;
   /** What is known of the link with a process. */
   about(node: NodeRef): LinkAbout;
   /** Sends a frame; it is lost where the peer is not linked. */

@@ -133,6 +133,16 @@ class TcpLinks implements PeerLinks {
     return { clockOffsetMs: link?.clockOffsetMs ?? null, fault };
   }
 
+  hasEnded(address: string, done: (ended: boolean) => void): void {
+    const place = parsePlace(address);
+    if (place === null || !isOfThisMachine(place)) return done(false);
+    this.#connect(place, (socket, _, refused) => {
+      socket?.on("error", () => {});
+      socket?.destroy();
+      done(refused);
+    });
+  }
+
   send(peer: NodeId, frame: PeerFrame): void {
     this.#open.get(peer)?.send(frame);
   }
@@ -295,14 +305,11 @@ class TcpLinks implements PeerLinks {
    * for the connections of one that is killed end before its listener does.
    */
   #probe(peer: Peer, address: string, tries = 1): void {
-    const place = parsePlace(address);
-    if (place === null || !isOfThisMachine(place)) return;
     if (this.#stopped || this.#open.has(peer.key)) return;
-    this.#connect(place, (socket, _, refused) => {
-      socket?.on("error", () => {});
-      socket?.destroy();
-      if (refused) return this.#gone(peer);
-      if (tries === PROBES_MAX) return;
+    this.hasEnded(address, (ended) => {
+      if (ended) return this.#gone(peer);
+      const place = parsePlace(address);
+      if (tries === PROBES_MAX || place === null || !isOfThisMachine(place)) return;
       const { random, retries, timers } = this.#options;
       const waitMs = retries.againMs("link", tries, random.number());
       timers.after(waitMs, () => this.#probe(peer, address, tries + 1));

@@ -240,6 +240,10 @@ class LinkEnd implements PeerLinks {
     this.#process.timers.soon(run);
   }
 
+  hasEnded(_address: string, done: (ended: boolean) => void): void {
+    done(false);
+  }
+
   about(): LinkAbout {
     return { clockOffsetMs: null, fault: null };
   }

@@ -141,6 +141,12 @@ Deno.test("11: a node's row says where clients reach it", () => {
   assert.deepEqual(a.others.map(({ publicUrl }) => publicUrl), [""]);
 });
 
+/** The links of a process that listens there; null: behind a translation. */
+function linksAt(address: string | null) {
+  const hasEnded = (of: string, done: (ended: boolean) => void) => done(of === "127.0.0.1:9");
+  return { address: address ?? "", exclusive: address !== null, hasEnded };
+}
+
 /** A process of a node, as it looks at its own row. */
 function processes() {
   const { time, members: _, ...rest } = cell();
@@ -150,10 +156,7 @@ function processes() {
   const begin = (who: Members, address: string | null) => {
     let ended: { readonly error: string | null; readonly incarnation: number } | null = null;
     const beganMs = time.nowMs;
-    new FormerProcess(who).await(time.global.timers, {
-      address: address ?? "",
-      exclusive: address !== null,
-    }, (error, incarnation) => {
+    new FormerProcess(who).await(time.global.timers, linksAt(address), (error, incarnation) => {
       ended = { error: error?.message ?? null, incarnation };
     });
     return () => ended === null ? null : { ...ended as object, tookMs: time.nowMs - beganMs };
@@ -212,6 +215,17 @@ Deno.test("11: the next process of a node that was killed begins at once where i
   time.runFor(2000);
   const { error, incarnation } = elsewhere() as unknown as { error: null; incarnation: number };
   assert.deepEqual([error, incarnation], [null, 1]);
+});
+
+Deno.test("11: a process begins at once after one of this machine that is known to have ended", () => {
+  const { time, open, begin, run } = processes();
+  const first = run(open("a"), node(1), "127.0.0.1:9");
+  time.runFor(100);
+  first.stop();
+  time.runFor(MEMBER_BEAT_MS);
+  const next = begin(open("b"), "127.0.0.1:10");
+  time.runFor(10);
+  assert.equal((next() as { incarnation?: number } | null)?.incarnation, 1);
 });
 
 Deno.test("11: of two processes with one id that begin at once, the one that others see as later ends", () => {
