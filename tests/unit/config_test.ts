@@ -289,15 +289,6 @@ const BROKEN: readonly (readonly [readonly string[], string])[] = [
     "jwt.issuer is empty but other jwt settings are set: name the issuer",
   ],
   [
-    ["cell.tls=always"],
-    "cell settings are set without cell.listen: say where this node listens for the others",
-  ],
-  [
-    ["cell.listen=0.0.0.0:8422", "cell.secretFile=s", "store.urlFile=u"],
-    "cell.listen is 0.0.0.0:8422, where no other node can connect to: name the address of this " +
-    "node in cell.advertise",
-  ],
-  [
     ["jwt.issuer=i", "jwt.algorithms=RS256", "jwt.jwksFile=k"],
     "jwt.issuer is set but jwt.audience is empty: say what its aud claim must contain",
   ],
