@@ -42,22 +42,21 @@ export function plainChannel(socket: Socket): Channel {
  */
 export function dialTls(socket: Socket, { cert, fingerprint, raw }: CellCert, done: Opened): void {
   const secured = connect({ socket, ca: [cert], servername: CELL_SERVER_NAME, ...TLS_ONLY });
-  const refuse = (why: string) => {
-    secured.removeAllListeners();
-    secured.on("error", () => {});
-    secured.destroy();
-    done({ cause: "tls", why: `TLS with it fails: ${why}` });
+  const settle = (opened: Channel | LinkRefusal) => {
+    secured.off("error", failed).off("close", closed).off("secureConnect", shown);
+    if ("why" in opened) secured.on("error", () => {}).destroy();
+    done(opened);
   };
-  secured.once("error", (error: Error) => refuse(error.message));
-  secured.once("close", () => refuse("it has closed the connection"));
-  secured.once("secureConnect", () => {
-    const shown = secured.getPeerCertificate().raw;
-    if (!secured.authorized || shown === undefined || Buffer.compare(shown, raw) !== 0) {
-      return refuse("its certificate is not that of the cell");
-    }
-    secured.removeAllListeners();
-    done({ socket: secured, binding: fingerprint });
-  });
+  const refuse = (why: string) => settle({ cause: "tls", why: `TLS with it fails: ${why}` });
+  const failed = (error: Error) => refuse(error.message);
+  const closed = () => refuse("it has closed the connection");
+  const shown = () => {
+    const certificate = secured.getPeerCertificate().raw;
+    const own = certificate !== undefined && Buffer.compare(certificate, raw) === 0;
+    if (secured.authorized && own) settle({ socket: secured, binding: fingerprint });
+    else refuse("its certificate is not that of the cell");
+  };
+  secured.on("error", failed).on("close", closed).on("secureConnect", shown);
 }
 
 /** Takes a connection that another node has made, once its first byte has arrived. */
@@ -67,12 +66,15 @@ export function acceptChannel(
   encrypted: boolean,
   done: Opened,
 ): void {
-  const ended = () => done({ cause: "ended", why: "the connection was closed" });
-  socket.once("error", ended);
-  socket.once("close", ended);
-  socket.once("data", (first: Uint8Array) => {
-    socket.removeAllListeners();
-    socket.on("error", () => {});
+  const forget = () => {
+    socket.off("error", ended).off("close", ended).off("data", begun).on("error", () => {});
+  };
+  const ended = () => {
+    forget();
+    done({ cause: "ended", why: "the connection was closed" });
+  };
+  const begun = (first: Uint8Array) => {
+    forget();
     socket.pause();
     socket.unshift(first);
     if (first[0] === TLS_HANDSHAKE) {
@@ -87,5 +89,6 @@ export function acceptChannel(
     }
     done(plainChannel(socket));
     socket.resume();
-  });
+  };
+  socket.on("error", ended).on("close", ended).on("data", begun);
 }

@@ -1,11 +1,12 @@
 /** TLS of links between nodes, and what a stranger who reads along or interferes can do. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { EventEmitter } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { A, B, End, SECRET, until } from "./peer_ends.ts";
 import { type CellCert, cellCert } from "../../server/peer/cell_cert.ts";
-import { mustEncrypt } from "../../server/peer/channel.ts";
+import { acceptChannel, mustEncrypt } from "../../server/peer/channel.ts";
 import { TEST_CERT, TEST_KEY } from "../scenario/test_cert.ts";
 
 const OTHER_SECRET = new TextEncoder().encode("the secret of another cell, which is no use here");
@@ -107,6 +108,15 @@ Deno.test("11: a plain link can be read, and one with TLS is taken by nodes that
   c.expect(B, d);
   await until(() => c.told.length > 0 && d.told.length > 0);
   await stopAll(a, b, c, d, between);
+});
+
+Deno.test("11: a connection that breaks before it says anything counts once", () => {
+  const socket = new EventEmitter();
+  const opened: unknown[] = [];
+  acceptChannel(socket as never, cellCert(SECRET), false, (result) => opened.push(result));
+  socket.emit("error", new Error("reset"));
+  socket.emit("close");
+  assert.deepEqual(opened, [{ cause: "ended", why: "the connection was closed" }]);
 });
 
 Deno.test("11: a plain connection to a node that wants TLS is refused, which is logged once", async () => {
