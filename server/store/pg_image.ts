@@ -10,7 +10,8 @@ import { formatPgAddress } from "../config/pg_url.ts";
 import type { LogRecord, Mutation, Row } from "../node/ports.ts";
 import { hex, ints, ownBytes, packed } from "./pg_values.ts";
 import { askLane, keepSchema, othersOf, UNFINISHED_KEY } from "./pg_open.ts";
-import { PgLane, type PgLink, type PgRows } from "./pg_lane.ts";
+import type { PgLink } from "./pg_engine.ts";
+import { PgLane, type PgRows } from "./pg_lane.ts";
 import {
   type ImageSource,
   type ImageTarget,

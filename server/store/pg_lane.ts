@@ -1,6 +1,6 @@
 /**
- * One connection to PostgreSQL, used by one statement at a time. It is made when a statement needs
- * it, to the first host that takes writes, and again after it was lost.
+ * One connection to the primary of PostgreSQL, used by one statement at a time. It is made when a
+ * statement needs it, and again after it was lost or another host has become the primary.
  *
  * A statement is never cancelled: a cancelled wait for a synchronous standby looks like success. A
  * connection that stays silent too long is given up, and what was sent over it is `unknown`.
@@ -8,20 +8,21 @@
 import { Buffer } from "node:buffer";
 // @ts-types="@types/pg"
 import pg from "pg";
-import { formatPgAddress, type PgAddress, type PgHost } from "../config/pg_url.ts";
 import { RAISED, SQL, type Statement } from "./pg_sql.ts";
-import type { Cancel, Timers } from "../node/ports.ts";
+import { destroy, PgEngine, type PgLink, type PgSession } from "./pg_engine.ts";
 import { runCallback } from "../system/callback.ts";
 
-/** How long a host may take to accept a connection (ms). */
-const CONNECT_MS = 3000;
 /** How long a statement may take before its connection counts as lost (ms). */
 const SILENT_MS = 10_000;
+/** How long it may take before another primary is looked for, and again after that (ms). */
+const LOOK_MS = 1000;
 /** Notices that mean that a commit has not waited for its standby, though it looks like success. */
 const NOT_REPLICATED: ReadonlySet<string> = new Set(["01000", "57P01"]);
 /** Error states: the disk is full; whether the statement was completed is not known. */
 const DISK_FULL = "53100";
 const COMPLETION_UNKNOWN = "40003";
+/** Error state: the server takes no writes, for another one is the primary or will be. */
+const READ_ONLY = "25006";
 
 /** How a statement failed. `raised`: one of the functions refused; `detail` is what it names. */
 export type LaneError =
@@ -43,27 +44,25 @@ interface Asked {
   readonly done: Done;
 }
 
-/** What connections need. */
-export interface PgLink {
-  readonly address: PgAddress;
-  /** Certificates that are trusted, PEM; null for the system's. */
-  readonly rootCert: string | null;
-  readonly timers: Timers;
-}
-
 /** See the head of this file. Statements are called back in the order in which they were asked for. */
 export class PgLane {
-  readonly #link: PgLink;
+  readonly #engine: PgEngine;
+  readonly #timers: PgLink["timers"];
   readonly #waiting: Asked[] = [];
-  #client: pg.Client | null = null;
+  #session: PgSession | null = null;
   #connecting = false;
   #running: Asked | null = null;
+  /** Ends the statement under way as one of unknown outcome; null where none is. */
+  #abandon: ((message: string) => void) | null = null;
   /** Set where a notice says that the statement under way is not what its result says. */
   #doubt: string | null = null;
-  #closing: (() => void) | null = null;
+  #closing: (() => void)[] = [];
 
-  constructor(link: PgLink) {
-    this.#link = link;
+  /** Lanes of one store share an engine: one that finds another primary moves all. */
+  constructor(link: PgLink, engine = new PgEngine(link)) {
+    this.#timers = link.timers;
+    this.#engine = engine;
+    engine.onReplaced(() => this.#abandon?.("Another server has become the primary"));
   }
 
   /** Statements that wait or run. */
@@ -88,77 +87,102 @@ export class PgLane {
 
   /** Closes the connection after what was asked for, which is still called back. */
   close(done: () => void): void {
-    this.#closing = done;
+    this.#closing.push(done);
     this.#next();
   }
 
   #next(): void {
     if (this.#running !== null || this.#connecting) return;
     if (this.#waiting.length === 0) return this.#end();
-    if (this.#client === null) return this.#connect();
+    if (this.#session !== null && !this.#engine.isCurrent(this.#session)) this.#drop(this.#session);
+    if (this.#session === null) return this.#connect();
     this.#running = this.#waiting.shift()!;
-    this.#send(this.#client, this.#running);
+    this.#send(this.#session, this.#running);
   }
 
   #end(): void {
-    const closed = this.#closing;
-    if (closed === null) return;
-    this.#closing = null;
-    const client = this.#client;
-    this.#client = null;
-    if (client === null) return queueMicrotask(() => runCallback(closed));
-    client.end().then(() => runCallback(closed), () => runCallback(closed));
+    const closed = this.#closing.splice(0);
+    if (closed.length === 0) return;
+    const over = () => closed.forEach(runCallback);
+    const session = this.#session;
+    this.#session = null;
+    if (session === null) return queueMicrotask(over);
+    session.client.end().then(over, over);
   }
 
-  #send(client: pg.Client, { text, name, values, done }: Asked): void {
+  #send(session: PgSession, { text, name, values, done }: Asked): void {
     let settled = false;
     const settle = (error: LaneError | null, rows: PgRows) => {
       if (settled) return;
       settled = true;
-      cancel();
+      this.#abandon = null;
+      watched();
       this.#running = null;
       runCallback(() => done(error, rows));
       this.#next();
     };
-    const cancel = this.#watch(client, settle);
+    this.#abandon = (message) => {
+      this.#drop(session);
+      settle({ kind: "unknown", message }, []);
+    };
+    const watched = this.#watch();
     this.#doubt = null;
     const query = {
       text,
       values: values.map((v) => v instanceof Uint8Array ? asBuffer(v) : v),
       ...(name === null ? {} : { name }),
     };
-    client.query(query).then(
+    session.client.query(query).then(
       (result) => {
         if (this.#doubt !== null) return settle({ kind: "unknown", message: this.#doubt }, []);
         const last = Array.isArray(result) ? result.at(-1) : result;
         settle(null, last?.rows ?? []);
       },
       (cause: unknown) => {
+        if (settled) return;
         const error = laneError(cause);
-        if (error.kind === "unknown") this.#drop(client);
+        if (error.kind === "unknown") this.#drop(session);
+        if (stateOf(cause) === READ_ONLY) {
+          // It has done nothing: not one of those whose outcome is unknown.
+          this.#abandon = null;
+          this.#engine.replaced(session);
+        }
         settle(error, []);
       },
     );
   }
 
-  /** Gives the connection up where it stays silent. */
-  #watch(client: pg.Client, settle: (error: LaneError, rows: PgRows) => void): Cancel {
-    return this.#link.timers.after(SILENT_MS, () => {
-      this.#drop(client);
-      settle({ kind: "unknown", message: `No answer of the store within ${SILENT_MS} ms` }, []);
-    });
+  /** Looks for another primary while the statement under way is silent, then gives it up. */
+  #watch(): () => void {
+    let silentMs = 0;
+    const wait = () =>
+      this.#timers.after(LOOK_MS, () => {
+        silentMs += LOOK_MS;
+        if (silentMs >= SILENT_MS) {
+          return this.#abandon?.(`No answer of the store within ${SILENT_MS} ms`);
+        }
+        cancel = wait();
+        this.#engine.look();
+      });
+    let cancel = wait();
+    return () => cancel();
   }
 
-  #drop(client: pg.Client): void {
-    if (this.#client === client) this.#client = null;
-    streamOf(client).destroy();
+  #drop(session: PgSession): void {
+    if (this.#session === session) this.#session = null;
+    destroy(session.client);
   }
 
   #connect(): void {
     this.#connecting = true;
-    this.#tryHosts(0, []).then((client) => {
+    this.#engine.connect().then((session) => {
       this.#connecting = false;
-      this.#client = client;
+      this.#session = session;
+      // A connection that is lost between two statements; one in between fails by itself.
+      session.client.on("error", () => this.#drop(session));
+      session.client.on("notice", ({ code, message }) => {
+        if (code !== undefined && NOT_REPLICATED.has(code)) this.#doubt = message ?? code;
+      });
       this.#next();
     }, (cause: unknown) => {
       this.#connecting = false;
@@ -170,69 +194,16 @@ export class PgLane {
       this.#next();
     });
   }
-
-  async #tryHosts(at: number, failures: readonly string[]): Promise<pg.Client> {
-    const { address } = this.#link;
-    const host = address.hosts[at];
-    if (host === undefined) {
-      throw new Error(`Cannot reach ${formatPgAddress(address)}: ${failures.join("; ")}`);
-    }
-    const client = this.#clientOf(host);
-    try {
-      await client.connect();
-      await prepare(client);
-      return client;
-    } catch (cause) {
-      streamOf(client).destroy();
-      const actual = cause instanceof Error ? cause.message : String(cause);
-      return await this.#tryHosts(at + 1, [...failures, `${host.host}:${host.port}: ${actual}`]);
-    }
-  }
-
-  #clientOf({ host, port }: PgHost): pg.Client {
-    const { address: { database, user, password, tls }, rootCert } = this.#link;
-    const ssl = tls === "disable" ? false : {
-      rejectUnauthorized: tls === "verify-full",
-      ...(rootCert === null ? {} : { ca: rootCert }),
-    };
-    const client = new pg.Client({
-      host,
-      port,
-      database,
-      user,
-      ...(password === null ? {} : { password }),
-      ssl,
-      application_name: "roost",
-      connectionTimeoutMillis: CONNECT_MS,
-      keepAlive: true,
-    });
-    // A connection that is lost between two statements; one in between fails by itself.
-    client.on("error", () => this.#drop(client));
-    client.on("notice", ({ code, message }) => {
-      if (code !== undefined && NOT_REPLICATED.has(code)) this.#doubt = message ?? code;
-    });
-    return client;
-  }
 }
 
-/** Refuses a host that takes no writes; makes acks mean what they say. */
-async function prepare(client: pg.Client): Promise<void> {
-  const { rows: [state] } = await client.query(
-    "SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') AS readonly, " +
-      "current_setting('synchronous_commit') AS level",
-  );
-  if (state.standby) throw new Error("it is a standby");
-  if (state.readonly === "on") throw new Error("it takes no writes");
-  await client.query("SET statement_timeout = 0");
-  if (state.level === "off" || state.level === "local") {
-    await client.query("SET synchronous_commit = on");
-  }
+function stateOf(cause: unknown): string {
+  return cause instanceof pg.DatabaseError ? cause.code ?? "" : "";
 }
 
 function laneError(cause: unknown): LaneError {
   const message = cause instanceof Error ? cause.message : String(cause);
   if (!(cause instanceof pg.DatabaseError)) return { kind: "unknown", message };
-  const state = cause.code ?? "";
+  const state = stateOf(cause);
   if (Object.values<string>(RAISED).includes(state)) {
     return { kind: "raised", state, detail: cause.detail ?? "" };
   }
@@ -241,11 +212,6 @@ function laneError(cause: unknown): LaneError {
     return { kind: "unknown", message };
   }
   return { kind: state === DISK_FULL ? "full" : "failed", message };
-}
-
-/** The socket, which the driver's types do not show. */
-function streamOf(client: pg.Client): { destroy(): void } {
-  return (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;
 }
 
 /** The same bytes as the driver takes them, copied: the caller may change its own. */

@@ -1,6 +1,7 @@
 /** Opens a store in PostgreSQL: makes or checks its schema, and reports how durable it is. */
 import { FUNCTIONS, SCHEMA_VERSION, STORAGE, TABLES } from "./pg_sql.ts";
-import { type LaneError, PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
+import type { PgLink } from "./pg_engine.ts";
+import { type LaneError, PgLane, type PgRows, type PgValue } from "./pg_lane.ts";
 import { PgStore } from "./pg_store.ts";
 import { StoreOpenError } from "./store_open_error.ts";
 import { encodeKey } from "./key_bytes.ts";

@@ -22,7 +22,8 @@ import { checkKey, checkList, checkWrite } from "./store_limits.ts";
 import { decodeKey, encodeKey, keyRange } from "./key_bytes.ts";
 import { RegisterHints } from "./register_hints.ts";
 import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
-import { PgLane, type PgLink, type PgRows, type PgValue } from "./pg_lane.ts";
+import { PgEngine, type PgLink } from "./pg_engine.ts";
+import { PgLane, type PgRows, type PgValue } from "./pg_lane.ts";
 import { hex, ints, later, ownBytes, packed, storeError } from "./pg_values.ts";
 import { OwnClaims } from "./own_claims.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
@@ -54,9 +55,10 @@ export class PgStore implements Store {
   #closing: (() => void)[] | null = null;
 
   constructor(link: PgLink) {
-    this.#appends = new PgLane(link);
-    this.#changes = new PgLane(link);
-    this.#reads = Array.from({ length: READ_LANES }, () => new PgLane(link));
+    const engine = new PgEngine(link);
+    this.#appends = new PgLane(link, engine);
+    this.#changes = new PgLane(link, engine);
+    this.#reads = Array.from({ length: READ_LANES }, () => new PgLane(link, engine));
     this.#lanes = [this.#appends, this.#changes, ...this.#reads];
     this.#open = this.#lanes.length;
   }

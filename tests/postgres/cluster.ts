@@ -33,7 +33,7 @@ export interface Cluster {
 }
 
 /** Where the newest installed server's programs are; throws where none is installed. */
-function binaries(): string {
+export function binaries(): string {
   const named = Deno.env.get("ROOST_POSTGRES");
   if (named !== undefined) return named;
   const versions = [...Deno.readDirSync(LIB)].map(({ name }) => Number(name)).sort((a, b) => b - a);
@@ -42,7 +42,8 @@ function binaries(): string {
   return join(LIB, String(newest), "bin");
 }
 
-function run(program: string, args: readonly string[]): string {
+/** Runs a program as a user that PostgreSQL runs as; returns its output, throws where it fails. */
+export function run(program: string, args: readonly string[]): string {
   const root = Deno.uid() === 0;
   const command = root
     ? new Deno.Command("runuser", { args: ["-u", UNPRIVILEGED, "--", program, ...args] })
@@ -53,8 +54,14 @@ function run(program: string, args: readonly string[]): string {
   return text.decode(stdout).trim();
 }
 
-async function firstColumn(dir: string, database: string, text: string): Promise<string[]> {
-  const client = new pg.Client({ host: dir, user: "roost", database });
+/** Runs a statement as the superuser; resolves with the first column of its rows. */
+export async function firstColumn(
+  host: string,
+  database: string,
+  text: string,
+  port = 5432,
+): Promise<string[]> {
+  const client = new pg.Client({ host, port, user: "roost", database });
   await client.connect();
   try {
     const { rows } = await client.query({ text, rowMode: "array" });
@@ -64,13 +71,13 @@ async function firstColumn(dir: string, database: string, text: string): Promise
   }
 }
 
-/** Kills a process and its children. */
-function killTree(pid: number): void {
+/** Sends a signal to a process and its children. */
+export function signalTree(pid: number, signal: Deno.Signal): void {
   const children = new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", String(pid)] });
   const pids = new TextDecoder().decode(children.outputSync().stdout).split("\n");
   for (const each of [pid, ...pids.map(Number).filter((child) => child > 0)]) {
     try {
-      Deno.kill(each, "SIGKILL");
+      Deno.kill(each, signal);
     } catch (error) {
       // It has ended with its parent.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -78,26 +85,39 @@ function killTree(pid: number): void {
   }
 }
 
+/** Makes a directory that PostgreSQL's user may write to. */
+export function clusterDir(): string {
+  const dir = Deno.makeTempDirSync({ prefix: "roost-pg-" });
+  if (Deno.uid() === 0) new Deno.Command("chown", { args: [UNPRIVILEGED, dir] }).outputSync();
+  return dir;
+}
+
+/** Id of the main process of the server in a data directory. */
+export function postmaster(data: string): number {
+  return Number(Deno.readTextFileSync(join(data, "postmaster.pid")).split("\n")[0]);
+}
+
+/** Starts the server in a data directory, of which killed processes may not have ended yet. */
+export function startServer(bin: string, data: string, log: string, attempts = START_ATTEMPTS) {
+  try {
+    run(join(bin, "pg_ctl"), ["-D", data, "-w", "-l", log, "start"]);
+  } catch (error) {
+    if (attempts <= 1) throw error;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, START_PAUSE_MS);
+    startServer(bin, data, log, attempts - 1);
+  }
+}
+
 /** Makes a server and starts it. `settings` are lines of its configuration. */
 export function startCluster(settings: readonly string[] = []): Cluster {
   const bin = binaries();
-  const dir = Deno.makeTempDirSync({ prefix: "roost-pg-" });
-  if (Deno.uid() === 0) new Deno.Command("chown", { args: [UNPRIVILEGED, dir] }).outputSync();
+  const dir = clusterDir();
   const data = join(dir, "data");
   run(join(bin, "initdb"), ["-D", data, "-U", "roost", "-A", "trust", "-E", "UTF8", "--no-sync"]);
   const lines = ["listen_addresses = ''", `unix_socket_directories = '${dir}'`, ...settings];
   const config = join(data, "postgresql.auto.conf");
   Deno.writeTextFileSync(config, lines.join("\n") + "\n", { append: true });
-  const start = (attempts = START_ATTEMPTS) => {
-    const log = join(dir, "log");
-    try {
-      run(join(bin, "pg_ctl"), ["-D", data, "-w", "-l", log, "start"]);
-    } catch (error) {
-      if (attempts <= 1) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, START_PAUSE_MS);
-      start(attempts - 1);
-    }
-  };
+  const start = () => startServer(bin, data, join(dir, "log"));
   const sql = (text: string, database = "postgres") => firstColumn(dir, database, text);
   const url = (database: string) => `postgres://roost@/${database}?host=${dir}`;
   start();
@@ -110,9 +130,9 @@ export function startCluster(settings: readonly string[] = []): Cluster {
       return url(name);
     },
     kill() {
-      killTree(Number(Deno.readTextFileSync(join(data, "postmaster.pid")).split("\n")[0]));
+      signalTree(postmaster(data), "SIGKILL");
     },
-    start: () => start(),
+    start,
     stop() {
       try {
         run(join(bin, "pg_ctl"), ["-D", data, "-w", "-m", "immediate", "stop"]);
