@@ -5,19 +5,11 @@
  * offline.
  */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import {
-  befriend,
-  type Live,
-  pause,
-  probes,
-  Sender,
-  untilServed,
-  verdictOf,
-  watch,
-} from "./cell_load.ts";
-import { type Event, faultsOf, FLAGS, mailbox, makeUsers, USERS } from "./crash.ts";
+import { befriend, pause, probes, Sender, untilServed, verdictOf, watch } from "./cell_load.ts";
+import { CellNodes } from "./cell_nodes.ts";
+import { type Event, faultsOf, mailbox, makeUsers, USERS } from "./crash.ts";
 import { Prng } from "../sim/prng.ts";
-import { ServerProcess, tempDir } from "../process/server.ts";
+import { tempDir } from "../process/server.ts";
 import { startCluster } from "../postgres/cluster.ts";
 
 const NODES = 3;
@@ -29,45 +21,10 @@ const REST_MS = 2500;
 /** Lines of a log that are shown where it took longer. */
 const LINES = 15;
 
-/** Three nodes of one cell, one of which may be down. */
-class Nodes {
-  readonly all: ServerProcess[] = [];
-  #down = -1;
-
-  constructor(readonly dir: string, readonly store: string) {
-    Deno.writeTextFileSync(`${dir}/secret`, "a secret that only the proof knows, and its nodes");
-  }
-
-  readonly live: Live = () => this.all.filter((_, n) => n !== this.#down);
-
-  async start(n: number): Promise<void> {
-    this.all[n] = await ServerProcess.start({
-      dataDir: `${this.dir}/node${n}`,
-      flags: [
-        ...FLAGS,
-        ...["--store", this.store, "--cell-listen", "127.0.0.1:0"],
-        ...["--cell-secret-file", `${this.dir}/secret`],
-        ...[
-          "limits.requestsPerAddressPerSecond=100000",
-          "limits.requestsPerAddressBurst=100000",
-          "registration.perAddressPerHour=100000",
-          "registration.perAddressBurst=10000",
-        ].flatMap((setting) => ["--set", setting]),
-      ],
-    });
-    this.#down = -1;
-  }
-
-  async kill(n: number): Promise<void> {
-    this.#down = n;
-    await this.all[n]!.kill();
-  }
-}
-
 async function attempt(options: ProofOptions, kills: number): Promise<Verdict> {
   using dir = tempDir();
   const cluster = startCluster();
-  const nodes = new Nodes(dir.path, await cluster.database("cell"));
+  const nodes = new CellNodes(dir.path, await cluster.database("cell"));
   try {
     for (let n = 0; n < NODES; n++) await nodes.start(n);
     return await underLoad(options, nodes, kills);
@@ -77,7 +34,7 @@ async function attempt(options: ProofOptions, kills: number): Promise<Verdict> {
   }
 }
 
-async function underLoad({ say, seed }: ProofOptions, nodes: Nodes, kills: number) {
+async function underLoad({ say, seed }: ProofOptions, nodes: CellNodes, kills: number) {
   const prng = new Prng(seed);
   const first = nodes.all[0]!;
   const tokens = await makeUsers(first);

@@ -24,12 +24,14 @@ import { reconnectProof } from "./reconnect.ts";
 import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
 import { workersProof } from "./workers.ts";
+import { standbyProof } from "./standby.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
 
 const PROOFS: readonly Proof[] = [
   crashProof,
   cellProof,
+  standbyProof,
   workersProof,
   cutsProof,
   backupProof,

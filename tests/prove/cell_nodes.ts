@@ -1,0 +1,49 @@
+/** Nodes of one cell over PostgreSQL, as processes, one of which may be down. */
+import { FLAGS } from "./crash.ts";
+import type { Live } from "./cell_load.ts";
+import { ServerProcess } from "../process/server.ts";
+
+/** No rate of an address holds the clients of a proof back. */
+const FREE = [
+  "limits.requestsPerAddressPerSecond=100000",
+  "limits.requestsPerAddressBurst=100000",
+  "limits.presencePerSecond=100",
+  "limits.presenceBurst=100",
+  "registration.perAddressPerHour=100000",
+  "registration.perAddressBurst=10000",
+].flatMap((setting) => ["--set", setting]);
+
+/** See the head of this file. `store` is the address of their store, `dir` has their directories. */
+export class CellNodes {
+  readonly all: ServerProcess[] = [];
+  #down = -1;
+
+  constructor(readonly dir: string, readonly store: string) {
+    Deno.writeTextFileSync(`${dir}/secret`, "a secret that only the proof knows, and its nodes");
+  }
+
+  readonly live: Live = () => this.all.filter((_, n) => n !== this.#down);
+
+  async start(n: number, extra: readonly string[] = []): Promise<void> {
+    this.all[n] = await ServerProcess.start({
+      dataDir: `${this.dir}/node${n}`,
+      flags: [
+        ...FLAGS,
+        ...["--store", this.store, "--cell-listen", "127.0.0.1:0"],
+        ...["--cell-secret-file", `${this.dir}/secret`],
+        ...FREE,
+        ...extra,
+      ],
+    });
+    this.#down = -1;
+  }
+
+  async kill(n: number): Promise<void> {
+    this.#down = n;
+    await this.all[n]!.kill();
+  }
+
+  async killAll(): Promise<void> {
+    await Promise.all(this.all.map((node) => node.kill()));
+  }
+}

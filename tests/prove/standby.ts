@@ -1,0 +1,164 @@
+/**
+ * A cell of three nodes over a PostgreSQL primary with a synchronous standby, of which the primary is
+ * lost under load: killed, or silent as a host that has lost its power. The proof promotes the
+ * standby after a while. What was acked is in both mailboxes exactly once, in order; durable requests
+ * are served soon after the promotion; until then presence, signals and reads go on, and no shard
+ * changes hands.
+ */
+import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import { again, pause, probes, Sender } from "./cell_load.ts";
+import { Bystanders, ownersOf } from "./away.ts";
+import { CellNodes } from "./cell_nodes.ts";
+import { type Event, faultsOf, mailbox, makeUsers, USERS } from "./crash.ts";
+import { type Pair, startPair } from "../postgres/pair.ts";
+import { Prng } from "../sim/prng.ts";
+import { rest } from "../process/client.ts";
+import type { ServerProcess } from "../process/server.ts";
+import { tempDir } from "../process/server.ts";
+
+const NODES = 3;
+/** How the primary is lost, in turn. */
+const LOSSES = ["killed", "silent"] as const;
+const ROUNDS = 4;
+/** Bound of the time from the promotion until every shard has written, ms. */
+const WRITES_MS = 5000;
+/** How long nobody is promoted: longer than a lease and a takeover, ms. */
+const AWAY_MS = 8000;
+const CALM_MS = 3000;
+const RETRY_MS = 20;
+
+/** What one round has found. */
+interface Round {
+  readonly acked: number;
+  readonly repeated: number;
+  readonly faults: readonly string[];
+  readonly writesMs: number;
+  readonly moved: boolean;
+  readonly away: Verdict;
+}
+
+/** How long until a write of every shard is acknowledged at a node (ms). */
+export async function untilWritten(
+  server: ServerProcess,
+  tokens: readonly string[],
+): Promise<number> {
+  const beganMs = performance.now();
+  await Promise.all(tokens.map(async (token) => {
+    for (;;) {
+      try {
+        const body = { messagesFrom: "anyone" };
+        return await rest(server.url, "PUT", "/v1/settings", { token, body });
+      } catch {
+        await pause(RETRY_MS);
+      }
+    }
+  }));
+  return performance.now() - beganMs;
+}
+
+/** Users at all nodes who send until the run is over, and what was found in the end. */
+async function underLoad(nodes: CellNodes, seed: number, run: () => Promise<void>) {
+  const first = nodes.all[0]!;
+  const tokens = await makeUsers(first);
+  const senders = USERS.map((name, i) =>
+    new Sender(name, tokens.get(name)!, nodes.live, new Prng(seed + i + 1))
+  );
+  const running = senders.map((s) => s.run());
+  await pause(CALM_MS);
+  await run();
+  await pause(CALM_MS);
+  for (const s of senders) s.stopped = true;
+  await Promise.all(running);
+  await pause(CALM_MS);
+  const boxes = new Map<string, Event[]>();
+  for (const user of USERS) boxes.set(user, await again(() => mailbox(first, tokens.get(user)!)));
+  return {
+    acked: senders.reduce((sum, s) => sum + s.acked.size, 0),
+    repeated: senders.reduce((sum, s) => sum + s.repeated, 0),
+    faults: faultsOf(senders, boxes),
+  };
+}
+
+async function round(
+  { seed, say }: ProofOptions,
+  n: number,
+): Promise<Round> {
+  using dir = tempDir();
+  const pair = await startPair();
+  const nodes = new CellNodes(dir.path, await pair.database("standby"));
+  try {
+    for (let i = 0; i < NODES; i++) {
+      await nodes.start(i, ["--set", "store.requireSynchronous=true"]);
+    }
+    const [first, second] = nodes.all as [ServerProcess, ServerProcess];
+    const served = await probes(first);
+    const bystanders = await Bystanders.at(first, second);
+    // The shares of the nodes are even by then, and the accounts of the bystanders at rest.
+    await pause(2 * CALM_MS);
+    const owners = await ownersOf(first, NODES);
+    let writesMs = Infinity;
+    const load = await underLoad(nodes, seed + n, async () => {
+      writesMs = await loseAndPromote(pair, n, bystanders, first, served);
+    });
+    const moved = await ownersOf(first, NODES) !== owners;
+    await bystanders.close();
+    const how = LOSSES[n % LOSSES.length]!;
+    say(`${how} primary: every shard writes ${Math.round(writesMs)} ms after the promotion`);
+    return { ...load, writesMs, moved, away: bystanders.verdict };
+  } finally {
+    await nodes.killAll();
+    pair.stop();
+  }
+}
+
+/** How long after the promotion every shard writes again (ms). */
+async function loseAndPromote(
+  { primary, standby }: Pair,
+  n: number,
+  bystanders: Bystanders,
+  server: ServerProcess,
+  served: readonly string[],
+): Promise<number> {
+  const silent = LOSSES[n % LOSSES.length] === "silent";
+  if (silent) primary.freeze(true);
+  else primary.kill();
+  await bystanders.run(pause(AWAY_MS));
+  standby.promote();
+  const ms = await untilWritten(server, served);
+  // It goes on as if it were the primary: no node may use it.
+  if (silent) primary.freeze(false);
+  return ms;
+}
+
+async function attempt(options: ProofOptions): Promise<Verdict> {
+  const rounds: Round[] = [];
+  const count = options.count ?? Math.max(1, Math.round(ROUNDS * options.scale));
+  for (let n = 0; n < count; n++) rounds.push(await round(options, n));
+  const faults = rounds.flatMap((r) => r.faults);
+  for (const fault of faults.slice(0, 10)) options.say(`FAULT ${fault}`);
+  const worst = Math.max(...rounds.map((r) => r.writesMs));
+  const moved = rounds.filter((r) => r.moved).length;
+  const figures: Record<string, string | number> = {
+    "primaries lost": rounds.length,
+    acked: rounds.reduce((sum, r) => sum + r.acked, 0),
+    "sends repeated": rounds.reduce((sum, r) => sum + r.repeated, 0),
+    "lost, doubled or reordered": faults.length,
+    "every shard writes after the promotion, worst ms": Math.round(worst),
+    "rounds in which a shard changed hands": moved,
+  };
+  rounds.forEach(({ away }, n) => {
+    for (const [name, value] of Object.entries(away.figures)) figures[`${n + 1}: ${name}`] = value;
+  });
+  const pass = faults.length === 0 && worst < WRITES_MS && moved === 0 &&
+    rounds.every((r) => r.away.pass);
+  return { pass, figures };
+}
+
+/** The primary of a cell's store is lost under load. */
+export const standbyProof: Proof = {
+  name: "standby",
+  claim: "three nodes over PostgreSQL, its primary lost and the standby promoted: nothing acked " +
+    "lost, all shards write in 5 s, presence goes on",
+  seconds: 180,
+  run: attempt,
+};
