@@ -41,11 +41,15 @@ export class Sender {
     while (!this.stopped || this.#unsure.length > 0) {
       try {
         const server = this.prng.pick(this.live());
+        // What comes with the welcome.
+        const first: (Frame & { k: string })[] = [];
         const client: Client = await Client.connect(
           server.wsUrl,
           { auth: { token: this.token } },
-          (event) => this.#reads(client, event),
+          (event) => first.push(event),
         );
+        client.onEvent = (event) => this.#reads(client, event);
+        first.forEach(client.onEvent);
         await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(client)));
         await client.close();
       } catch {
