@@ -8,7 +8,7 @@ import pg from "pg";
 
 const LIB = "/usr/lib/postgresql";
 /** PostgreSQL refuses to run as root. */
-const UNPRIVILEGED = Deno.readTextFileSync("/etc/passwd").includes("\npostgres:")
+export const UNPRIVILEGED = Deno.readTextFileSync("/etc/passwd").includes("\npostgres:")
   ? "postgres"
   : "nobody";
 

@@ -24,6 +24,7 @@ import { reconnectProof } from "./reconnect.ts";
 import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
 import { workersProof } from "./workers.ts";
+import { patroniProof } from "./patroni.ts";
 import { standbyProof } from "./standby.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
@@ -32,6 +33,7 @@ const PROOFS: readonly Proof[] = [
   crashProof,
   cellProof,
   standbyProof,
+  patroniProof,
   workersProof,
   cutsProof,
   backupProof,

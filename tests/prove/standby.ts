@@ -6,13 +6,11 @@
  * changes hands.
  */
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { again, pause, probes, Sender } from "./cell_load.ts";
 import { Bystanders, ownersOf } from "./away.ts";
 import { CellNodes } from "./cell_nodes.ts";
-import { type Event, faultsOf, mailbox, makeUsers, USERS } from "./crash.ts";
+import { pause, probes } from "./cell_load.ts";
 import { type Pair, startPair } from "../postgres/pair.ts";
-import { Prng } from "../sim/prng.ts";
-import { rest } from "../process/client.ts";
+import { underLoad, untilWritten } from "./write_load.ts";
 import type { ServerProcess } from "../process/server.ts";
 import { tempDir } from "../process/server.ts";
 
@@ -25,7 +23,6 @@ const WRITES_MS = 5000;
 /** How long nobody is promoted: longer than a lease and a takeover, ms. */
 const AWAY_MS = 8000;
 const CALM_MS = 3000;
-const RETRY_MS = 20;
 
 /** What one round has found. */
 interface Round {
@@ -35,48 +32,6 @@ interface Round {
   readonly writesMs: number;
   readonly moved: boolean;
   readonly away: Verdict;
-}
-
-/** How long until a write of every shard is acknowledged at a node (ms). */
-export async function untilWritten(
-  server: ServerProcess,
-  tokens: readonly string[],
-): Promise<number> {
-  const beganMs = performance.now();
-  await Promise.all(tokens.map(async (token) => {
-    for (;;) {
-      try {
-        const body = { messagesFrom: "anyone" };
-        return await rest(server.url, "PUT", "/v1/settings", { token, body });
-      } catch {
-        await pause(RETRY_MS);
-      }
-    }
-  }));
-  return performance.now() - beganMs;
-}
-
-/** Users at all nodes who send until the run is over, and what was found in the end. */
-async function underLoad(nodes: CellNodes, seed: number, run: () => Promise<void>) {
-  const first = nodes.all[0]!;
-  const tokens = await makeUsers(first);
-  const senders = USERS.map((name, i) =>
-    new Sender(name, tokens.get(name)!, nodes.live, new Prng(seed + i + 1))
-  );
-  const running = senders.map((s) => s.run());
-  await pause(CALM_MS);
-  await run();
-  await pause(CALM_MS);
-  for (const s of senders) s.stopped = true;
-  await Promise.all(running);
-  await pause(CALM_MS);
-  const boxes = new Map<string, Event[]>();
-  for (const user of USERS) boxes.set(user, await again(() => mailbox(first, tokens.get(user)!)));
-  return {
-    acked: senders.reduce((sum, s) => sum + s.acked.size, 0),
-    repeated: senders.reduce((sum, s) => sum + s.repeated, 0),
-    faults: faultsOf(senders, boxes),
-  };
 }
 
 async function round(
