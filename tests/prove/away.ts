@@ -15,7 +15,9 @@ const LATE_MS = 2000;
 
 /** See the head of this file. */
 export class Bystanders {
-  readonly #times = { presence: [] as number[], signals: [] as number[], reads: [] as number[] };
+  /** When each mark was sent. */
+  readonly #began = new Map<string, number>();
+  readonly #reads: number[] = [];
   readonly #seen: Map<string, number>;
   readonly #changes: Client;
   readonly #sees: Client;
@@ -66,15 +68,14 @@ export class Bystanders {
     const mark = `mark ${++this.#sent}`;
     const signal = `signal ${mark}`;
     const beganMs = performance.now();
+    this.#began.set(mark, beganMs);
     this.#changes.command("presence", { show: "away", status: mark }).catch(() => {});
     this.#changes.command("signal", { to: SEES, type: "typing", body: signal }).catch(() => {});
     const read = this.#changes.command("snapshot")
       .then(() => performance.now() - beganMs, () => null);
     await pause(MARK_MS);
     const ms = await Promise.race([read, pause(LATE_MS).then(() => null)]);
-    this.#times.presence.push((this.#seen.get(mark) ?? Infinity) - beganMs);
-    this.#times.signals.push((this.#seen.get(signal) ?? Infinity) - beganMs);
-    this.#times.reads.push(ms ?? Infinity);
+    this.#reads.push(ms ?? Infinity);
   }
 
   async close(): Promise<void> {
@@ -86,8 +87,11 @@ export class Bystanders {
   get verdict(): Verdict {
     const figures: Record<string, string | number> = {};
     let pass = this.#sent > 0;
-    for (const [what, all] of Object.entries(this.#times)) {
-      const arrived = all.filter((ms) => ms < Infinity).sort((a, b) => a - b);
+    const after = (prefix: string) =>
+      [...this.#began].map(([mark, ms]) => (this.#seen.get(prefix + mark) ?? Infinity) - ms);
+    const times = { presence: after(""), signals: after("signal "), reads: this.#reads };
+    for (const [what, all] of Object.entries(times)) {
+      const arrived = all.filter((ms) => ms < LATE_MS).sort((a, b) => a - b);
       const median = arrived[arrived.length >> 1] ?? Infinity;
       figures[`${what} without the store`] = `${arrived.length} of ${this.#sent}, median ` +
         `${median.toFixed(1)} ms, worst ${(arrived.at(-1) ?? Infinity).toFixed(1)} ms`;
