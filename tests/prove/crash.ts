@@ -220,7 +220,7 @@ async function attempt(
 }
 
 /** One change of a copy of the program. */
-interface Change {
+export interface Change {
   readonly file: string;
   /** Text that the file has exactly once. */
   readonly find: string;
@@ -256,7 +256,7 @@ const EARLY_ACK: Change = {
 };
 
 /** A copy of the program with these changes; returns where it is. */
-function changedCopy(path: string, changes: readonly Change[]): string {
+export function changedCopy(path: string, changes: readonly Change[]): string {
   const root = new URL("../..", import.meta.url).pathname;
   for (
     const part of ["main.ts", "deno.json", "deno.lock", "README.md", "server", "shard", "tests"]

@@ -4,9 +4,12 @@
  * for all. Nothing acked is lost, nobody reads less than was acked before, those that reach the store
  * and each other serve, and without the store presence, signals and reads go on.
  */
-import { befriend, pause, probes, Sender, untilServed } from "./cell_load.ts";
-import { Client, rest } from "../process/client.ts";
-import { type Event, faultsOf, FLAGS, mailbox, makeUsers, USERS } from "./crash.ts";
+import { Bystanders, ownersOf } from "./away.ts";
+import { type Change, changedCopy, type Event, faultsOf, FLAGS, mailbox } from "./crash.ts";
+import { makeUsers, USERS } from "./crash.ts";
+import { pause, probes, Sender, untilServed } from "./cell_load.ts";
+import { rest } from "../process/client.ts";
+import { standStill, STOPPED_MS } from "./stand_still.ts";
 import { Gate, type Party, Ways } from "./gates.ts";
 import { Prng } from "../sim/prng.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
@@ -22,13 +25,17 @@ const SETTLE_MS = 9000;
 const CUT_MS = 3000;
 /** Within so long all shards serve at nodes that reach the store and each other (ms). */
 const SERVES_MS = 5000;
-/** Three leases (ms). */
-const STOPPED_MS = 9000;
 /** How long the store is away for all (ms), and how much of it is measured. */
 const AWAY_MS = 16_000;
 const LEASES_OVER_MS = 5000;
 /** Between two reads of one reader (ms). */
 const READ_MS = 25;
+/** A program that goes on from memory after its lease: the reads of the proof must notice it. */
+const EVERLASTING_LEASE: Change = {
+  file: "server/node/members.ts",
+  find: "return this.leaseAgeMs < LEASE_MS;",
+  replace: "return this.leaseAgeMs < Infinity;",
+};
 
 const party = (n: number): Party => `node ${n + 1}`;
 
@@ -39,7 +46,12 @@ class Nodes {
   readonly #gates: Gate[] = [];
   readonly #ids = new Map<string, Party>();
 
-  constructor(readonly dir: string, readonly database: string, readonly pgDir: string) {
+  constructor(
+    readonly dir: string,
+    readonly database: string,
+    readonly pgDir: string,
+    readonly root?: string,
+  ) {
     Deno.writeTextFileSync(`${dir}/secret`, "a secret that only the proof knows, and its nodes");
   }
 
@@ -68,6 +80,7 @@ class Nodes {
     );
     this.all[n] = await ServerProcess.start({
       dataDir: `${this.dir}/node${n}`,
+      ...(this.root === undefined ? {} : { root: this.root }),
       flags: [
         ...FLAGS,
         ...["--store", `postgres://roost@/${this.database}?host=${socketDir}`],
@@ -93,10 +106,6 @@ class Nodes {
   #dialler(first: Uint8Array): Party | null {
     const text = new TextDecoder("latin1").decode(first);
     return [...this.#ids].find(([id]) => text.includes(id))?.[1] ?? null;
-  }
-
-  signal(n: number, signal: Deno.Signal): void {
-    Deno.kill(this.all[n]!.pid, signal);
   }
 
   close(): void {
@@ -174,14 +183,15 @@ function cutsOf(ways: Ways, prng: Prng): readonly Cut[] {
   ];
 }
 
-async function attempt(options: ProofOptions): Promise<Verdict> {
+/** Runs something at three nodes of the program at `root`, or of this one. */
+async function withNodes<T>(run: (nodes: Nodes) => Promise<T>, root?: string): Promise<T> {
   using dir = tempDir();
   const cluster = startCluster();
   await cluster.database("cuts");
-  const nodes = new Nodes(dir.path, "cuts", cluster.dir);
+  const nodes = new Nodes(dir.path, "cuts", cluster.dir, root);
   try {
     for (let n = 0; n < NODES; n++) await nodes.start(n);
-    return await underLoad(options, nodes);
+    return await run(nodes);
   } finally {
     for (const node of nodes.all) await node.kill();
     nodes.close();
@@ -189,12 +199,26 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
   }
 }
 
+async function attempt(options: ProofOptions): Promise<Verdict> {
+  const real = await withNodes((nodes) => underLoad(options, nodes));
+  using dir = tempDir();
+  const root = changedCopy(dir.path, [EVERLASTING_LEASE]);
+  const { stale } = await withNodes(async (nodes) => {
+    const served = await probes(nodes.all[0]!);
+    await pause(5000);
+    return await standStill(nodes.all[1]!, nodes.all[2]!, served);
+  }, root);
+  options.say(`a lease that never ends: ${stale[0] ?? "nothing found"}`);
+  const figures = { ...real.figures, "stale reads under a lease that never ends": stale.length };
+  return { pass: real.pass && stale.length > 0, figures };
+}
+
 /** A user writes to itself and reads at every node; others write to each other. */
 async function underLoad({ say, seed, scale }: ProofOptions, nodes: Nodes): Promise<Verdict> {
   const prng = new Prng(seed);
   const first = nodes.all[0]!;
   const tokens = await makeUsers(first);
-  const password = await befriend(first, tokens);
+  const bystanders = await Bystanders.at(first, nodes.all[1]!);
   const served = await probes(first);
   await pause(5000);
   const all = () => nodes.all;
@@ -208,14 +232,13 @@ async function underLoad({ say, seed, scale }: ProofOptions, nodes: Nodes): Prom
   const reading = readers.map((r) => r.run());
   const { late, times } = await cutAll(nodes, served, prng, scale, say);
   const stopped = prng.int(0, NODES - 1);
-  nodes.signal(stopped, "SIGSTOP");
-  await pause(STOPPED_MS);
-  nodes.signal(stopped, "SIGCONT");
-  say(`${party(stopped)} stood still for ${STOPPED_MS} ms`);
+  const still = await standStill(nodes.all[stopped]!, nodes.all[(stopped + 1) % NODES]!, served);
+  say(`${party(stopped)} stood still for ${STOPPED_MS} ms: ${still.reads} reads after that`);
   await pause(4000);
   for (const s of senders) s.stopped = true;
   await Promise.all(running);
-  const away = await withoutStore(nodes, tokens, password);
+  const same = await withoutStore(nodes, bystanders);
+  const away = bystanders.verdict;
   say(`without the store: ${JSON.stringify(away)}`);
   for (const r of readers) r.stopped = true;
   await Promise.all(reading);
@@ -223,7 +246,7 @@ async function underLoad({ say, seed, scale }: ProofOptions, nodes: Nodes): Prom
   const boxes = new Map<string, Event[]>();
   for (const user of USERS) boxes.set(user, await mailbox(first, tokens.get(user)!));
   const faults = faultsOf(senders, boxes);
-  const stale = readers.flatMap((r) => r.stale);
+  const stale = [...readers.flatMap((r) => r.stale), ...still.stale];
   for (const fault of [...faults, ...stale, ...late].slice(0, 10)) say(`FAULT ${fault}`);
   const figures = {
     cuts: times.length,
@@ -232,9 +255,12 @@ async function underLoad({ say, seed, scale }: ProofOptions, nodes: Nodes): Prom
     reads: readers.reduce((sum, r) => sum + r.reads, 0),
     "stale reads": stale.length,
     "until all shards serve, worst ms": Math.round(Math.max(...times)),
+    "reads at the node that stood still": still.reads,
+    "shards that moved while the store was away": same ? 0 : "some",
     ...away.figures,
   };
-  return { pass: faults.length + stale.length + late.length === 0 && away.pass, figures };
+  const faultless = faults.length + stale.length + late.length === 0;
+  return { pass: faultless && still.reads > 0 && same && away.pass, figures };
 }
 
 /** Makes each cut in turn; how long until all shards served meanwhile, and where they did not. */
@@ -281,75 +307,18 @@ async function servesAt(
   return await Promise.race([Promise.all(times).then((all) => Math.max(...all)), late]);
 }
 
-/** What works while the store is away for all, and how fast. */
-async function withoutStore(
-  nodes: Nodes,
-  tokens: ReadonlyMap<string, string>,
-  password: string,
-): Promise<{ readonly pass: boolean; readonly figures: Verdict["figures"] }> {
-  const [at, other] = [nodes.all[0]!, nodes.all[1]!];
-  const { token } = await rest<{ token: string }>(at.url, "POST", "/v1/auth/password", {
-    body: { user: "eve", password, device: "away" },
-  });
-  const seen = new Map<string, number>();
-  const eve = await Client.connect(at.wsUrl, { auth: { token } }, (event) => {
-    if (event.k === "presence" && event["user"] === USERS[0]) {
-      seen.set(String(event["status"]), performance.now());
-    } else if (event.k === "signal") seen.set(String(event["body"]), performance.now());
-  });
-  const ann = await Client.connect(other.wsUrl, { auth: { token: tokens.get(USERS[0])! } });
+/** Takes the store away from all nodes for a while; whether each has kept its shards. */
+async function withoutStore(nodes: Nodes, bystanders: Bystanders): Promise<boolean> {
+  const first = nodes.all[0]!;
   await pause(3000);
-  const owners = await ownersOf(at, nodes);
+  const owners = await ownersOf(first, NODES);
   for (let n = 0; n < NODES; n++) nodes.ways.cut(party(n), STORE, true);
   await pause(LEASES_OVER_MS);
-  const times = { presence: [] as number[], signals: [] as number[], reads: [] as number[] };
-  let sent = 0;
-  for (const endMs = performance.now() + AWAY_MS - LEASES_OVER_MS; performance.now() < endMs;) {
-    const mark = `mark ${++sent}`;
-    const beganMs = performance.now();
-    ann.command("presence", { show: "away", status: mark }).catch(() => {});
-    ann.command("signal", { to: "eve", type: "typing", body: `signal ${mark}` }).catch(() => {});
-    const read = ann.command("snapshot").then(() => performance.now() - beganMs, () => null);
-    await pause(250);
-    times.presence.push((seen.get(mark) ?? Infinity) - beganMs);
-    times.signals.push((seen.get(`signal ${mark}`) ?? Infinity) - beganMs);
-    const ms = await Promise.race([read, pause(2000).then(() => null)]);
-    times.reads.push(ms ?? Infinity);
-  }
+  await bystanders.run(pause(AWAY_MS - LEASES_OVER_MS));
   for (let n = 0; n < NODES; n++) nodes.ways.cut(party(n), STORE, false);
   await pause(15_000);
-  const same = await ownersOf(at, nodes) === owners;
-  await eve.close();
-  await ann.close();
-  const figures: Record<string, string | number> = {
-    "shards that moved while the store was away": same ? 0 : "some",
-  };
-  let pass = same && sent > 0;
-  for (const [what, all] of Object.entries(times)) {
-    const arrived = all.filter((ms) => ms < Infinity).sort((a, b) => a - b);
-    const median = arrived[arrived.length >> 1] ?? Infinity;
-    figures[`${what} without the store`] = `${arrived.length} of ${sent}, median ` +
-      `${median.toFixed(1)} ms, worst ${(arrived.at(-1) ?? Infinity).toFixed(1)} ms`;
-    pass &&= arrived.length === sent;
-  }
-  return { pass, figures };
-}
-
-/** Which node has which shards, as one of them says. */
-async function ownersOf(server: ServerProcess, nodes: Nodes): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--no-check", "--quiet", "main.ts", "cluster", "status", "--json"],
-      ...["--data", server.dataDir],
-    ],
-    cwd: new URL("../..", import.meta.url).pathname,
-  }).output();
-  const rows = JSON.parse(new TextDecoder().decode(stdout)) as {
-    readonly id: string;
-    readonly shards: readonly number[];
-  }[];
-  const live = rows.slice(0, nodes.all.length);
-  return JSON.stringify(live.map(({ id, shards }) => [id, [...shards].sort()]).sort());
+  await bystanders.close();
+  return await ownersOf(first, NODES) === owners;
 }
 
 /** The ways between nodes, and to the store, are cut under load. */

@@ -48,7 +48,7 @@ async function round(
     const [first, second] = nodes.all as [ServerProcess, ServerProcess];
     const served = await probes(first);
     const bystanders = await Bystanders.at(first, second);
-    // The shares of the nodes are even by then, and the accounts of the bystanders at rest.
+    // The shares of the nodes are even by then, and the bystanders' subscriptions stored.
     await pause(2 * CALM_MS);
     const owners = await ownersOf(first, NODES);
     let writesMs = Infinity;
