@@ -23,11 +23,11 @@ function v8Flags(root: string): string[] {
   return (/--v8-flags=\S+/.exec(Deno.readTextFileSync(`${root}/deno.json`)) ?? []).map(String);
 }
 
-/** What runs the program `main.ts` of a checkout, pinned to a core. */
-function program(core: number, root: string, flags: readonly string[] = []): string[] {
+/** What runs the program `main.ts` of a checkout, pinned to a core; null: to none. */
+function program(core: number | null, root: string, flags: readonly string[] = []): string[] {
   const config = ["--config", `${root}/deno.json`];
   const deno = [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...config, ...flags];
-  return [...pinned(core), ...deno, `${root}/main.ts`];
+  return [...core === null ? [] : pinned(core), ...deno, `${root}/main.ts`];
 }
 
 /** `taskset`'s words that pin to a core, where that is possible. */
@@ -64,13 +64,14 @@ export function freePort(): number {
 }
 
 /**
- * Starts the server of the checkout at `root` pinned to the first core, on the port that its
- * directory was first given (kept beside it). Overload is refused as by default.
+ * Starts the server of the checkout at `root` pinned to the first core (or `core`; null: to none), on
+ * the port that its directory was first given (kept beside it). Overload is refused as by default.
  */
 export function startPinned(
   dataDir: string,
   extra: readonly string[] = [],
   root = ROOT,
+  core: number | null = 0,
 ): Promise<ServerProcess> {
   const file = `${dataDir}.port`;
   let port: number;
@@ -83,7 +84,7 @@ export function startPinned(
   return ServerProcess.start({
     dataDir,
     flags: ["--bind", `127.0.0.1:${port}`, ...FLAGS, ...extra],
-    command: program(0, root, v8Flags(root)),
+    command: program(core, root, v8Flags(root)),
     patient: false,
   });
 }

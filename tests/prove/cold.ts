@@ -46,7 +46,7 @@ async function restarted(fixture: PoolFixture, options: ProofOptions) {
 }
 
 /** Time from the first look at which somebody was missing to the last (s); looks are 1 s apart. */
-function missingSeconds({ points, phases }: RunResult, users: number): number {
+export function missingSeconds({ points, phases }: RunResult, users: number): number {
   const storm = phases.find((phase) => phase.measured);
   if (storm === undefined) return Infinity;
   const missing = points.filter((point) => point.at >= storm.from && point.online < users);

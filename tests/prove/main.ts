@@ -23,6 +23,7 @@ import type { Proof, ProofOptions } from "./proof.ts";
 import { reconnectProof } from "./reconnect.ts";
 import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
+import { restartProof } from "./restart.ts";
 import { workersProof } from "./workers.ts";
 import { patroniProof } from "./patroni.ts";
 import { standbyProof } from "./standby.ts";
@@ -34,6 +35,7 @@ const PROOFS: readonly Proof[] = [
   cellProof,
   standbyProof,
   patroniProof,
+  restartProof,
   workersProof,
   cutsProof,
   backupProof,

@@ -65,6 +65,11 @@ export class PoolFixture {
     return startPinned(this.#dataDir, [], this.#root);
   }
 
+  /** Starts a server of several workers, on all cores, for the caller to stop. */
+  startWorkers(workers: number): Promise<ServerProcess> {
+    return startPinned(this.#dataDir, ["--workers", String(workers)], this.#root, null);
+  }
+
   /** Begins a load scenario with a pool. */
   begin(
     server: ServerProcess,

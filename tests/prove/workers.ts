@@ -27,7 +27,7 @@ const FREE = [
 ].flatMap((setting) => ["--set", setting]);
 
 /** Process ids of the processes that one has started and that live. */
-function childrenOf(pid: number): readonly number[] {
+export function childrenOf(pid: number): readonly number[] {
   try {
     return [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name }) =>
       Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`).split(" ")
@@ -141,13 +141,17 @@ async function killSupervisor(fixture: Fixture, served: readonly string[]) {
   const pids = childrenOf(server.pid);
   const sinceMs = performance.now();
   await server.kill();
-  const lives = (pid: number) => childStat(pid) !== null;
-  await until(() => !pids.some(lives), "the end of the workers");
+  await ended(pids);
   const endMs = performance.now() - sinceMs;
   const startedMs = performance.now();
   await fixture.start(new URL(server.url).host);
   await untilServed(fixture.server, served);
   return { endMs, servesMs: performance.now() - startedMs };
+}
+
+/** Resolves when these processes have ended. */
+export async function ended(pids: readonly number[]): Promise<void> {
+  await until(() => pids.every((pid) => childStat(pid) === null), "the end of the workers");
 }
 
 /** The state of a process; null where it has ended. */
