@@ -31,7 +31,7 @@ export interface Machine {
   writeFile(path: string, text: string, secret: boolean): Promise<void>;
   appendFile(path: string, text: string): Promise<void>;
   removeFile(path: string): Promise<void>;
-  /** What a process uses; null where there is no such process, or no /proc. */
+  /** What a process and its workers use; null where there is no such process, or no /proc. */
   use(pid: number): ProcessUse | null;
   /** The process that uses a data directory, or that listens on a port; null where not known. */
   serverPid(from: { readonly dataDir: string | null; readonly port: number }): number | null;
@@ -128,7 +128,30 @@ function use(pid: number): ProcessUse | null {
 function useAlone(pid: number): ProcessUse | null {
   const cpuUs = parseCpuUs(readText(`/proc/${pid}/stat`) ?? "");
   const rest = parseStatus(readText(`/proc/${pid}/status`) ?? "");
-  return cpuUs === null || rest === null ? null : { cpuUs, ...rest };
+  if (cpuUs === null || rest === null) return null;
+  let sum: ProcessUse = { cpuUs, ...rest };
+  for (const child of childrenOf(pid)) {
+    const its = use(child);
+    if (its === null) continue;
+    sum = {
+      cpuUs: sum.cpuUs + its.cpuUs,
+      rssBytes: sum.rssBytes + its.rssBytes,
+      threads: sum.threads + its.threads,
+    };
+  }
+  return sum;
+}
+
+/** The processes that one has started; none where the system does not list them. */
+function childrenOf(pid: number): readonly number[] {
+  try {
+    return [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name }) =>
+      (readText(`/proc/${pid}/task/${name}/children`) ?? "").split(" ")
+    ).filter((child) => child.trim() !== "").map(Number);
+  } catch {
+    // It has ended meanwhile.
+    return [];
+  }
 }
 
 function serverPid(

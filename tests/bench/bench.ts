@@ -9,7 +9,13 @@ export interface Bench {
   readonly what: string;
   /** About how long it takes on two cores (s). */
   readonly seconds: number;
-  run(say: (line: string) => void): Promise<readonly Figure[]>;
+  run(say: (line: string) => void, options: BenchOptions): Promise<readonly Figure[]>;
+}
+
+/** How it is to run. */
+export interface BenchOptions {
+  /** Shorter than its figures need, to try it. */
+  readonly short: boolean;
 }
 
 /** Median of several rounds, in µs for one call. */

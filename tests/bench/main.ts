@@ -1,10 +1,11 @@
-/** `deno task bench [NAME…] [--json FILE]`: runs benchmarks and prints their figures. */
+/** `deno task bench [NAME…] [--json FILE] [--short]`: runs benchmarks and prints their figures. */
 import type { Bench } from "./bench.ts";
 import { microBench } from "./micro.ts";
+import { scalingBench } from "./scaling.ts";
 import { serverBench } from "./server_bench.ts";
 import { sizesBench } from "./sizes.ts";
 
-const BENCHES: readonly Bench[] = [sizesBench, microBench, serverBench];
+const BENCHES: readonly Bench[] = [sizesBench, microBench, serverBench, scalingBench];
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -17,14 +18,14 @@ function shown(value: number): string {
 
 async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
-    print("deno task bench [NAME…] [--json FILE]: runs benchmarks and prints their figures");
+    print("deno task bench [NAME…] [--json FILE] [--short]: runs benchmarks, prints their figures");
     for (const b of BENCHES) print(`  ${b.name.padEnd(10)} ${b.what} (about ${b.seconds} s)`);
     return 0;
   }
   const json = args.indexOf("--json");
   const names = args.filter((a, i) => !a.startsWith("--") && (json < 0 || i !== json + 1));
   const chosen = names.length === 0 ? BENCHES : BENCHES.filter((b) => names.includes(b.name));
-  const odd = args.find((a) => a.startsWith("--") && a !== "--json");
+  const odd = args.find((a) => a.startsWith("--") && a !== "--json" && a !== "--short");
   if (odd !== undefined || (json >= 0 && args[json + 1] === undefined)) {
     print(`There is no option ${odd ?? "--json without a file"}: see --help`);
     return 2;
@@ -37,9 +38,11 @@ async function main(args: readonly string[]): Promise<number> {
   const results: Record<string, unknown> = {};
   for (const bench of chosen) {
     print(`${bench.name}: ${bench.what}`);
-    const figures = await bench.run((line) => print(`  ${line}`));
+    const figures = await bench.run((line) => print(`  ${line}`), {
+      short: args.includes("--short"),
+    });
     for (const [name, value, unit] of figures) {
-      print(`  ${name.padEnd(44)} ${shown(value).padStart(12)} ${unit}`);
+      print(`  ${name.padEnd(64)} ${shown(value).padStart(12)} ${unit}`);
     }
     results[bench.name] = figures;
   }
