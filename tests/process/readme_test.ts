@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { blocksOf, commandsOf, missing } from "./document.ts";
 import { get } from "node:https";
 import { ServerProcess, tempDir } from "./server.ts";
 
@@ -6,30 +7,10 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 /** What stands between the outputs of two commands. */
 const MARK = "---8<---";
 
-/** The texts of the fenced blocks of a language in a section, which ends where the next begins. */
-function blocksOf(section: string, language: string): readonly string[] {
-  const readme = Deno.readTextFileSync(`${ROOT}/README.md`);
-  const [, after] = readme.split(`\n### ${section}\n`);
-  assert.ok(after !== undefined, `the README has no section "${section}"`);
-  const text = after.split(/\n##+ /)[0]!;
-  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter((m) => m[1] === language)
-    .map((m) => m[2]!);
-}
-
-/** The commands of a block: a line each, but for what a here-document holds. */
-function commandsOf(block: string): readonly string[] {
-  const commands: string[] = [];
-  let end: string | null = null;
-  for (const line of block.split("\n")) {
-    if (end !== null) {
-      commands.push(`${commands.pop()}\n${line}`);
-      if (line === end) end = null;
-    } else if (line.trim() !== "" && !line.startsWith("#")) {
-      commands.push(line);
-      end = /<<'(\w+)'/.exec(line)?.[1] ?? null;
-    }
-  }
-  return commands;
+/** The texts of the shell blocks of a section of the README. */
+function shellBlocks(section: string): readonly string[] {
+  return blocksOf("README.md", `### ${section}`).filter(({ info }) => info === "sh")
+    .map(({ text }) => text);
 }
 
 /** Runs commands in one shell, each as it stands; the standard output of each. */
@@ -59,17 +40,6 @@ async function run(commands: readonly string[], cwd: string): Promise<ReadonlyMa
   return outputs;
 }
 
-function missing(programs: readonly string[]): string | null {
-  for (const program of programs) {
-    const { success } = new Deno.Command("sh", {
-      args: ["-c", `command -v ${program}`],
-      stdout: "null",
-    }).outputSync();
-    if (!success) return program;
-  }
-  return null;
-}
-
 const lacks = missing(["bash", "curl", "sed"]);
 if (lacks !== null) {
   // deno-lint-ignore no-console -- a test that is not run says why
@@ -86,7 +56,7 @@ Deno.test({
     const command = [Deno.execPath(), "task", "--quiet"];
     const server = await ServerProcess.start({ dataDir: data.path, command });
     try {
-      const commands = blocksOf("Two users talk", "sh").flatMap(commandsOf).map((line) =>
+      const commands = shellBlocks("Two users talk").flatMap(commandsOf).map((line) =>
         line.replace("http://127.0.0.1:8420", server.url)
           .replaceAll("npx -y deno@2.9.6", Deno.execPath())
       );
@@ -139,7 +109,7 @@ Deno.test({
   fn: async () => {
     using work = tempDir();
     Deno.mkdirSync(`${work.path}/dist`);
-    const block = blocksOf("A binary", "sh").join("").replaceAll("\\\n", "");
+    const block = shellBlocks("A binary").join("").replaceAll("\\\n", "");
     const [compile, certificate, start] = commandsOf(block);
     assert.match(compile!, /task compile/);
     const made = new Deno.Command("bash", {
