@@ -34,6 +34,8 @@ export class SimCell {
   readonly visible = new VisibleCell();
   readonly fresh = new FreshReads();
   readonly store: SimCellStore;
+  /** Sees every frame that goes over a link. */
+  onSent: (frame: PeerFrame) => void = () => {};
   readonly #time: VirtualTime;
   readonly #prng: Prng;
   readonly #ends = new Map<NodeId, LinkEnd>();
@@ -257,6 +259,7 @@ class LinkEnd implements PeerLinks {
       if (reply !== null) this.#tell(() => this.#events?.frame(linked.end.peer, reply));
       return;
     }
+    this.#cell.onSent(frame);
     // As bytes, for what a frame cannot carry must not arrive.
     const sent = encodeFrame(frame, this.#process.clock.monoMs());
     linked.lastMs = Math.max(linked.lastMs, this.#cell.nowMs + this.#cell.wayMs(this.node));
