@@ -1,7 +1,7 @@
 /** Two PostgreSQL servers on loopback: a primary, and a synchronous standby that follows it. */
 import { join } from "node:path";
 import { binaries, clusterDir, firstColumn, postmaster, run, signalTree } from "./cluster.ts";
-import { startServer } from "./cluster.ts";
+import { initialize, startServer } from "./cluster.ts";
 
 /** How long the standby may take to follow (ms), and between two looks. */
 const FOLLOWS_MS = 20_000;
@@ -58,7 +58,7 @@ export async function startPair(settings: readonly string[] = []): Promise<Pair>
   const bin = binaries();
   const dir = clusterDir();
   const [main, copy] = [join(dir, "primary"), join(dir, "standby")];
-  run(join(bin, "initdb"), ["-D", main, "-U", "roost", "-A", "trust", "-E", "UTF8", "--no-sync"]);
+  initialize(bin, main);
   const common = ["listen_addresses = '127.0.0.1'", `unix_socket_directories = '${dir}'`];
   configure(main, [...common, ...settings]);
   run("cp", ["-a", main, copy]);
