@@ -100,15 +100,20 @@ export class Ownership {
 
   /**
    * Takes a shard from its owner, this process included, and tries until it has it. Null: the
-   * shard has ended meanwhile, or `wanted` returns false.
+   * shard has ended meanwhile, or `wanted` returns false. `wanted` is also asked with the owner,
+   * before the shard is claimed.
    */
-  takeOver(shard: number, wanted: () => boolean, done: (owned: Owned | null) => void): void {
+  takeOver(
+    shard: number,
+    wanted: (owner?: NodeRef | null) => boolean,
+    done: (owned: Owned | null) => void,
+  ): void {
     this.#take(shard, wanted, 1, done);
   }
 
   #take(
     shard: number,
-    wanted: () => boolean,
+    wanted: (owner?: NodeRef | null) => boolean,
     tries: number,
     done: (owned: Owned | null) => void,
   ): void {
@@ -122,7 +127,7 @@ export class Ownership {
     store.holders((error, holders) => {
       if (error !== null) return again(error);
       const holder = holders.find((h) => h.shard === shard);
-      if (holder === undefined || !wanted()) return done(null);
+      if (holder === undefined || !wanted(holder.owner)) return done(null);
       store.claim([holder], this.#self, (error, [owned]) => {
         if (error !== null) return again(error);
         if (owned == null) return this.#take(shard, wanted, tries, done);

@@ -1,5 +1,5 @@
 /** The start of a node: it reads the shard table, and makes the first one. */
-import type { Holder, StoreError, TableChange } from "./ports.ts";
+import type { Holder, Store, StoreError, TableChange } from "./ports.ts";
 import type { NodeParts } from "./parts.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import {
@@ -27,8 +27,7 @@ export function readTable(
     found(table, version);
     done(null, table);
   };
-  const begin = (table: ShardTable, version: number, holders: readonly Holder[]) => {
-    if (holders.length > 0) return read(withEpochs(table, holders), version);
+  const begin = (table: ShardTable, version: number) => {
     // A new store, or one of an earlier version, which knows no epochs.
     store.reshape(firstChange(table, version, ownership.self), (error, made) => {
       if (error !== null) return done(error, none);
@@ -47,18 +46,35 @@ export function readTable(
     store.holders((error, holders) => {
       if (error !== null) return done(error, none);
       ownership.begin(holders, known);
-      if (register !== null) return begin(decodeTable(register.value), register.version, holders);
-      // Another node of the cell has made it between the two reads.
-      if (holders.length > 0 && options.links !== undefined) {
-        return readTable(parts, known, found, done);
-      }
+      if (holders.length > 0) return readOpened(store, holders, done, read);
+      if (register !== null) return begin(decodeTable(register.value), register.version);
       // Stores of earlier versions have a table only once it was changed.
       store.read([["meta", "shards"]], (error, [count]) => {
         if (error !== null) return done(error, none);
         const shards = count ? count[0]! | (count[1]! << 8) : options.shards;
-        begin(evenTable(shards), 0, holders);
+        begin(evenTable(shards), 0);
       });
     });
+  });
+}
+
+/**
+ * Reads the table once its shards have owners. Another node may have opened them between the two reads
+ * before: then the register is another one than the first of them.
+ */
+function readOpened(
+  store: Store,
+  holders: readonly Holder[],
+  done: (error: StoreError | null, table: ShardTable) => void,
+  read: (table: ShardTable, version: number) => void,
+): void {
+  store.register(TABLE_REGISTER, (error, register) => {
+    if (error !== null) return done(error, evenTable(1));
+    if (register === null) {
+      const message = "The store has owners of shards, and no shard table";
+      return done({ kind: "failed", message }, evenTable(1));
+    }
+    read(withEpochs(decodeTable(register.value), holders), register.version);
   });
 }
 

@@ -2,17 +2,21 @@
  * Takeovers of single shards: what the former owner has in memory is dropped, its epoch is raised, and
  * a fresh shard reads the log. The callers of the former one are served by the fresh one.
  */
-import type { AccountId, AccountName } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
 import type { RequestId } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
+import { sameNode } from "../../shard/table/placement.ts";
 
 /** When a client may try again what a takeover has interrupted (ms). */
 const RETRY_MS = 100;
 /** How long a shard that was taken over waits for the sessions that are still to be announced (ms). */
 const ANNOUNCE_GRACE_MS = 15_000;
+
+/** Takes the shard that serves; null where this node has lost it meanwhile. */
+type Served = (fresh: Shard | null) => void;
 
 /** How a shard was reloaded. */
 export interface Reloaded {
@@ -25,7 +29,7 @@ export interface Reloaded {
 export class Takeovers {
   readonly #parts: NodeParts;
   /** Shards that are being taken over, and what is called when they serve. */
-  readonly #underWay = new Map<Shard, (() => void)[]>();
+  readonly #underWay = new Map<Shard, Served[]>();
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
@@ -34,7 +38,7 @@ export class Takeovers {
   /**
    * Drops what a shard has in memory, as if its owner had died, and takes it over. Requests that can
    * be done twice wait for that; the outcome of others is unknown. Refused as `conflict` where there
-   * is no such shard, `busy` while it is being changed.
+   * is no such shard, `busy` while it is being changed, `unavailable` where another node takes it.
    */
   reload(id: number, done: (result: Result<Reloaded>) => void): void {
     const { map, ports, stopped } = this.#parts;
@@ -45,6 +49,9 @@ export class Takeovers {
     }
     const sinceMs = ports.clock.monoMs();
     this.takeOver(shard, (fresh) => {
+      if (fresh === null) {
+        return done(fail("unavailable", `Another node has shard ${id}`, RETRY_MS));
+      }
       done(ok({ pauseMs: ports.clock.monoMs() - sinceMs, epoch: fresh.row.epoch }));
     });
   }
@@ -62,21 +69,27 @@ export class Takeovers {
     else this.#parts.cell.fenced(shard);
   }
 
-  /** Puts a fresh shard in the place of `old`; `serves` is called when it serves. */
-  takeOver(old: Shard, serves: (fresh: Shard) => void): void {
-    const { dispatch, map, ownership, stopped } = this.#parts;
+  /**
+   * Puts a fresh shard in the place of `old`; `serves` is called when it serves. In a cell the shard
+   * is claimed only from this process: what another node has claimed is its own.
+   */
+  takeOver(old: Shard, serves: Served): void {
+    const { cell, dispatch, map, ownership, stopped } = this.#parts;
     const fresh = map.makeShard(old.row);
     old.ended = true;
     map.put(fresh);
     const before = this.#underWay.get(old) ?? [];
     this.#underWay.delete(old);
-    this.#underWay.set(fresh, [...before, () => serves(fresh)]);
+    this.#underWay.set(fresh, [...before, serves]);
     // All that is held for it is repeated below.
     dispatch.forgetHeld(fresh);
     const { writable } = old;
     if (!writable) dispatch.submit(fresh, { kind: "writable", writable, retryAfterMs: RETRY_MS });
-    ownership.takeOver(fresh.id, () => !fresh.ended && !stopped(), (owned) => {
+    const wanted = (owner: NodeRef | null = ownership.self) =>
+      !fresh.ended && !stopped() && (cell === null || sameNode(owner, ownership.self));
+    ownership.takeOver(fresh.id, wanted, (owned) => {
       if (owned !== null) this.granted(fresh, owned.epoch);
+      else if (cell !== null && !stopped()) this.fenced(fresh);
     });
     this.#repeat(fresh, old.takeBegun());
   }
@@ -101,7 +114,7 @@ export class Takeovers {
     const { callers, dispatch, map } = this.#parts;
     shard.ended = true;
     map.remove(shard);
-    this.#underWay.delete(shard);
+    this.#call(shard, null);
     dispatch.forgetHeld(shard);
     const begun = shard.takeBegun();
     const owns = (name: AccountName) => shard.owns(name);
@@ -135,10 +148,15 @@ export class Takeovers {
 
   /** After a turn: tells of the shards that serve by now. */
   turnEnded(): void {
-    for (const [shard, callbacks] of this.#underWay) {
-      if (!shard.ready) continue;
-      this.#underWay.delete(shard);
-      for (const serves of callbacks) this.#parts.bugs.guard("reload", serves);
+    for (const shard of this.#underWay.keys()) {
+      if (shard.ready) this.#call(shard, shard);
     }
+  }
+
+  /** Tells those that wait for a shard that it serves, or that this node has lost it. */
+  #call(shard: Shard, fresh: Shard | null): void {
+    const callbacks = this.#underWay.get(shard) ?? [];
+    this.#underWay.delete(shard);
+    for (const serves of callbacks) this.#parts.bugs.guard("reload", () => serves(fresh));
   }
 }

@@ -75,8 +75,8 @@ const ROWS: readonly Row[] = [
   [
     "keep a shard that another node has claimed",
     "server/node/takeovers.ts",
-    "    map.remove(shard);\n    this.#underWay.delete(shard);",
-    "    this.#underWay.delete(shard);",
+    "    map.remove(shard);\n    this.#call(shard, null);",
+    "    this.#call(shard, null);",
   ],
   [
     "forget to ask for sessions after a link is there again",

@@ -12,6 +12,7 @@ import { cellConfigOf, configOf, NAMES } from "./config.ts";
 import { deriveCredentials } from "../../server/auth/credentials.ts";
 import { Device } from "./device.ts";
 import { History, Violation } from "./history.ts";
+import { KnownTables } from "./known_tables.ts";
 import { MemoryDisk } from "./memory_store.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
@@ -90,6 +91,15 @@ export class Cluster {
     this.people = NAMES.slice(0, this.config.users).map((name) => this.#person(name));
     this.#scheduleLook();
     if (several) this.#scheduleServing();
+    if (several) this.#watchTables();
+  }
+
+  /** No node goes back to an older table or owner. */
+  #watchTables(): void {
+    const known = new KnownTables();
+    this.time.turned = () => {
+      for (const node of this.nodes) if (node.up) known.look(node.running.node, node.who);
+    };
   }
 
   #nodeHost() {

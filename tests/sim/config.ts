@@ -160,6 +160,10 @@ export interface SimConfig {
   readonly kindness: number;
   /** Whether mailboxes lose old events in this cluster. */
   readonly trims: boolean;
+  /** Probability that a request to the store of a cell, or its reply, is late and overtaken. */
+  readonly lateCalls: number;
+  /** Shards of a cell that an operator reloads. */
+  readonly cellReloads: number;
   /** Probability that a call within a shard's step throws, see `StepFaults`. */
   readonly bugs: number;
 }
@@ -269,6 +273,8 @@ export function configOf(prng: Prng): SimConfig {
     friends: prng.pick([0.4, 0.7, 1]),
     kindness: prng.pick([0.5, 0.9, 1]),
     trims,
+    lateCalls: 0,
+    cellReloads: 0,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0005, 0.004]),
   };
 }
@@ -289,6 +295,8 @@ export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<S
     // These are about what one node does with its own store.
     cold: false,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0, 0.0005, 0.002]),
+    lateCalls: calm ? 0 : prng.fork("late calls").pick([0, 0, 0.01, 0.05]),
+    cellReloads: prng.fork("reloads").pick([0, 0, 1, 4]),
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
     faultCount: calm ? 0 : prng.int(1, 8),
   };

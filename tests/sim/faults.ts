@@ -17,6 +17,7 @@ export class Faults {
     const { config, time } = cluster;
     const prng = cluster.prng.fork("faults");
     cluster.stepFaults.chance = config.bugs;
+    if (cluster.cell !== null) cluster.cell.store.lateCalls = config.lateCalls;
     for (let i = 0; i < config.faultCount && config.faults.length > 0; i++) {
       const fault = prng.pick(config.faults);
       // Some at the very end, so that little comes after them that would make up for what they

@@ -14,6 +14,7 @@ import {
   checkViews,
 } from "./check_state.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
+import { cellReloads } from "./cell_reloads.ts";
 import { checkUnread } from "./check_unread.ts";
 import { checkRights } from "./check_rights.ts";
 import { checkPlaces } from "./check_places.ts";
@@ -157,6 +158,7 @@ function chaos(cluster: Cluster): void {
   const looks = cluster.prng.fork("looks");
   cluster.wire.onLateAnnounce = (lo, hi) => lookAgain(cluster, looks, lo, hi);
   reshards(cluster);
+  if (cluster.cell !== null) cellReloads(cluster);
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
   faults.heal();

@@ -13,8 +13,16 @@ import { StoreBook } from "./store_book.ts";
 
 /** Longest way to the store and back, ms. */
 const WAY_MS = 1;
+/** How much longer a late reply takes at most, ms: one of these. */
+const LATE_MS = [3, 30, 300, 3000] as const;
 
 type Call = (...args: unknown[]) => void;
+interface Trap {
+  readonly lateMs: number;
+  readonly run: (shards: readonly number[]) => void;
+}
+
+type Fenced = Extract<StoreError, { readonly kind: "fenced" }>;
 
 /** The operations that end with a callback. */
 const CALLS = [
@@ -39,8 +47,11 @@ const LOST = { kind: "unknown", message: "the store cannot be reached" };
 /** See the head of this file. */
 export class SimCellStore {
   readonly book = new StoreBook();
+  /** Probability that a request or a reply is late, so that later ones overtake it. */
+  lateCalls = 0;
   readonly #time: VirtualTime;
   readonly #prng: Prng;
+  readonly #latePrng: Prng;
   readonly #store: Store;
   /** Nodes that cannot reach it. */
   readonly #away = new Set<NodeId>();
@@ -48,6 +59,8 @@ export class SimCellStore {
   readonly #deaf = new Set<NodeId>();
   /** Replies to these operations of a node get lost, so many times. */
   readonly #losing = new Map<NodeId, { readonly call: StoreCall; left: number }>();
+  /** What is to happen while the next append of a node is on its way. */
+  readonly #traps = new Map<NodeId, Trap>();
   /** How long each way takes besides, for some nodes (ms). */
   readonly #slowMs = new Map<NodeId, number>();
   /** What is on its way to or from slow nodes. */
@@ -58,6 +71,7 @@ export class SimCellStore {
   constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk) {
     this.#time = time;
     this.#prng = prng;
+    this.#latePrng = prng.fork("late");
     this.#store = new FencedStore(disk.open(time.process()));
   }
 
@@ -68,11 +82,12 @@ export class SimCellStore {
       client[name] = (...args) => {
         const done = args.pop() as Call;
         if (this.#away.has(node)) return void process.timers.after(WAY_MS, () => done(LOST, []));
+        const lateMs = name === "append" ? this.#trapped(node, args) : 0;
         this.#way(node, () =>
           this.#serve(name, args, (...values) => {
             const known = this.#loses(node, name) ? [LOST, []] : values;
             this.#way(node, () => process.timers.soon(() => done(...known)));
-          }));
+          }), lateMs);
       };
     }
     return {
@@ -80,6 +95,16 @@ export class SimCellStore {
       watch: () => () => {},
       close: (done) => process.timers.soon(done),
     };
+  }
+
+  /** How much later an append is than others; what waits for it is called. */
+  #trapped(node: NodeId, [batches]: readonly unknown[]): number {
+    const trap = this.#traps.get(node);
+    const shards = (batches as readonly LogBatch[]).map(({ shard }) => shard);
+    if (trap === undefined || shards.length < 2) return 0;
+    this.#traps.delete(node);
+    this.#time.global.timers.soon(() => trap.run(shards));
+    return trap.lateMs;
   }
 
   #loses(node: NodeId, call: StoreCall): boolean {
@@ -92,8 +117,8 @@ export class SimCellStore {
 
   #serve(name: StoreCall, args: readonly unknown[], reply: Call): void {
     const server = this.#store as unknown as Record<string, Call>;
-    const note = this.#noting(name, args);
     const run = (reply: Call) => {
+      const note = this.#noting(name, args);
       server[name]!(...args, (...values: unknown[]) => {
         note(...values);
         reply(...values);
@@ -118,9 +143,12 @@ export class SimCellStore {
     switch (name) {
       case "append": {
         const [batches] = args as [readonly LogBatch[]];
+        const current = book.current(batches);
         return (error) => {
+          const { kind, shards = [] } = (error ?? {}) as Partial<Fenced>;
           if (error === null) book.appended(batches);
-          else if ((error as StoreError).kind === "unknown") book.doubtful(batches);
+          else if (kind === "fenced") book.refused(shards, current);
+          else book.doubtful(batches.map(({ shard }) => shard));
         };
       }
       case "checkpoint": {
@@ -129,16 +157,22 @@ export class SimCellStore {
         return noted(() => book.checkpointed(claims, cuts));
       }
       case "claim": {
-        const [, owner] = args as [unknown, NodeRef];
-        return noted<readonly (Owned | null)[]>((owned) => {
-          for (const each of owned) {
+        const [claims, owner] = args as [readonly Claim[], NodeRef];
+        const over = book.changes(claims);
+        return (error, owned) => {
+          over(error !== null);
+          for (const each of error === null ? owned as readonly (Owned | null)[] : []) {
             if (each !== null) book.granted(each, owner);
           }
-        });
+        };
       }
       case "reshape": {
         const [{ seal, open }] = args as [TableChange];
-        return noted<boolean>((made) => made && book.reshaped(seal, open as readonly Opening[]));
+        const over = book.changes(seal);
+        return (error, made) => {
+          over(error !== null);
+          if (made === true) book.reshaped(seal, open as readonly Opening[]);
+        };
       }
       case "readLog": {
         const [log, after] = args as [number, number];
@@ -157,9 +191,15 @@ export class SimCellStore {
     if (this.#appends.length === 1) run();
   }
 
+  /** How much later than others a request or a reply is. */
+  #lateMs(): number {
+    if (this.lateCalls === 0 || !this.#latePrng.chance(this.lateCalls)) return 0;
+    return this.#latePrng.number() * this.#latePrng.pick(LATE_MS);
+  }
+
   /** One way between a node and the store. */
-  #way(node: NodeId, run: () => void): void {
-    const slowMs = this.#slowMs.get(node) ?? 0;
+  #way(node: NodeId, run: () => void, lateMs = 0): void {
+    const slowMs = (this.#slowMs.get(node) ?? 0) + lateMs + this.#lateMs();
     const arrive = () => {
       this.#late.delete(arrive);
       run();
@@ -170,6 +210,14 @@ export class SimCellStore {
   }
 
   // ---- faults
+
+  /**
+   * Makes the next append of a node to several shards up to `lateMs` later, and calls `run` with
+   * them while it is on its way.
+   */
+  atAppend(node: NodeId, lateMs: number, run: (shards: readonly number[]) => void): void {
+    this.#traps.set(node, { lateMs, run });
+  }
 
   /** Keeps a node from the store, or lets it reach it again. */
   keepFrom(node: NodeId, away: boolean): void {
@@ -195,6 +243,8 @@ export class SimCellStore {
 
   /** Everything gets through again; what was late arrives. */
   heal(): void {
+    this.lateCalls = 0;
+    this.#traps.clear();
     for (const broken of [this.#away, this.#deaf, this.#losing, this.#slowMs]) broken.clear();
     const late = [...this.#late];
     this.#late.clear();

@@ -35,6 +35,8 @@ export class StoreBook {
   readonly #logs = new Map<number, Log>();
   /** Owners by shard and epoch. */
   readonly #owners = new Map<string, NodeRef>();
+  /** How many changes of their claims are under way, by shard. */
+  readonly #changing = new Map<number, number>();
 
   /** Who was granted the shard at this epoch. */
   ownerOf({ shard, epoch }: Claim): NodeRef | undefined {
@@ -118,12 +120,42 @@ export class StoreBook {
     fail("no fenced write is applied", text);
   }
 
-  /** The outcome of an append is not known. */
-  doubtful(batches: readonly LogBatch[]): void {
-    for (const { shard } of batches) {
+  /** The outcome of an append, or of a change of who owns what, is not known. */
+  doubtful(shards: readonly number[]): void {
+    for (const shard of shards) {
       const log = this.#logs.get(shard);
       if (log !== undefined) log.head = null;
     }
+  }
+
+  /**
+   * These claims are being changed: until it is over, their shards may refuse writes. Returns what is
+   * to be called then, with whether it failed.
+   */
+  changes(claims: readonly Claim[]): (failed: boolean) => void {
+    for (const { shard } of claims) this.#changing.set(shard, (this.#changing.get(shard) ?? 0) + 1);
+    return (failed) => {
+      for (const { shard } of claims) this.#changing.set(shard, this.#changing.get(shard)! - 1);
+      if (failed) this.doubtful(claims.map(({ shard }) => shard));
+    };
+  }
+
+  /** The shards whose batches the store has to take now. */
+  current(batches: readonly LogBatch[]): ReadonlySet<number> {
+    const must = batches.filter(({ shard, epoch, from }) => {
+      const log = this.#logs.get(shard);
+      if (log?.epoch !== epoch || (this.#changing.get(shard) ?? 0) > 0) return false;
+      return log.head !== null && from === log.head + 1;
+    });
+    return new Set(must.map(({ shard }) => shard));
+  }
+
+  /** An append was refused for these shards; `current`: those for which it must not be. */
+  refused(shards: readonly number[], current: ReadonlySet<number>): void {
+    const wrongly = shards.find((shard) => current.has(shard));
+    if (wrongly === undefined) return;
+    const text = `an append to shard ${wrongly}, by its owner and at its end, is refused`;
+    fail("an owner's appends are taken", text);
   }
 
   /** A checkpoint is about to be written. */

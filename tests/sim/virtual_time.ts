@@ -85,6 +85,9 @@ export class VirtualTime {
     };
   }
 
+  /** Called after every turn. */
+  turned: () => void = () => {};
+
   /** A new process. */
   process(skew: ClockSkew = { monoStartMs: 0, wallAheadMs: 0, rate: 1 }): VirtualProcess {
     return new Process(this, skew, this.#wallStartMs);
@@ -151,6 +154,7 @@ export class VirtualTime {
     }
     next();
     this.#turns += 1;
+    this.turned();
     while (this.#between.length > 0 && this.#between[0]!.turn <= this.#turns) {
       this.#between.shift()!.run?.();
     }

@@ -2,7 +2,9 @@
 import { throws } from "node:assert/strict";
 import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { InterestAnswer, OpName } from "../../shard/ops.ts";
+import { evenTable, reshaped, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 import { FreshReads, type Watched } from "../sim/fresh_reads.ts";
+import { KnownTables } from "../sim/known_tables.ts";
 import { ok } from "../../shard/errors.ts";
 import { StoreBook } from "../sim/store_book.ts";
 
@@ -54,10 +56,38 @@ Deno.test("11: StoreBook notices acked records that are lost, replaced, or writt
 
 Deno.test("11: StoreBook: after an append of unknown outcome the next claim says where it ends", () => {
   const b = book();
-  b.doubtful([batch(2, 3, 30)]);
+  b.doubtful([1]);
   b.granted({ shard: 1, epoch: 3, head: 3 }, A!);
   b.appended([batch(3, 4, 40)]);
   throws(() => b.granted({ shard: 1, epoch: 4, head: 3 }, B!), /behind all that was acked/);
+});
+
+Deno.test("11: StoreBook notices an append of the owner that is refused", () => {
+  const b = book();
+  const next = batch(2, 3, 30);
+  throws(() => b.refused([1], b.current([next])), /an owner's appends are taken/);
+  for (const other of [batch(1, 3, 30), batch(2, 4, 30)]) b.refused([1], b.current([other]));
+  const over = b.changes([{ shard: 1, epoch: 2 }]);
+  b.refused([1], b.current([next]));
+  over(false);
+  throws(() => b.refused([1], b.current([next])), /an owner's appends are taken/);
+  b.changes([{ shard: 1, epoch: 2 }])(true);
+  b.refused([1], b.current([next]));
+});
+
+Deno.test("11: KnownTables notices a node that goes back to an older table or owner", () => {
+  const process = { table: evenTable(2) };
+  const known = new KnownTables();
+  const look = (table: ShardTable) => {
+    process.table = table;
+    known.look(process, "node 1");
+  };
+  const owned = (epoch: number) => withEpochs(evenTable(2), [{ shard: 1, epoch, owner: A! }]);
+  look(evenTable(2));
+  look(owned(3));
+  throws(() => look(evenTable(2)), /nodes forget no newer table or owner/);
+  look(reshaped(owned(3), { of: [0, 1], at: [] }, new Map([[0, 0], [1, 0]])));
+  throws(() => look(owned(3)), /nodes forget no newer table or owner/);
 });
 
 /** A node whose replies the test gives. */

@@ -1,0 +1,125 @@
+/** A cell whose store replies to one of its nodes when another one has changed what it asked for. */
+import { equal, ok } from "node:assert/strict";
+import { encodeTable, evenTable } from "../../shard/table/table.ts";
+import { Cluster } from "../sim/cluster.ts";
+import type { Holder, Store } from "../../server/node/ports.ts";
+import { LAN } from "../sim/network.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
+import type { SimNode } from "../sim/sim_node.ts";
+import { TABLE_REGISTER } from "../../server/node/ports.ts";
+
+type Holders = Store["holders"];
+
+/** Two nodes. What the second asks about owners waits while `gate` is shut. */
+class Gated {
+  readonly cluster = new Cluster(11, {
+    nodes: 2,
+    shards: 4,
+    reshards: 0,
+    cellReloads: 0,
+    users: 1,
+    devicesPerUser: 1,
+    faults: [],
+    network: LAN,
+    loss: 0,
+  });
+  readonly first: SimNode;
+  readonly second: SimNode;
+  #waiting: (() => void)[] | null = null;
+
+  constructor() {
+    const { cell, nodes } = this.cluster;
+    [this.first, this.second] = nodes as [SimNode, SimNode];
+    const { store } = cell!;
+    const of = store.of.bind(store);
+    store.of = (node, process) => {
+      const reached = of(node, process);
+      if (node !== this.second.id) return reached;
+      return { ...reached, holders: (done) => this.#ask(reached, done) };
+    };
+  }
+
+  #ask(store: Store, done: Parameters<Holders>[0]): void {
+    if (this.#waiting === null) return store.holders(done);
+    this.#waiting.push(() => store.holders(done));
+  }
+
+  shut(): void {
+    this.#waiting = [];
+  }
+
+  open(): void {
+    const waiting = this.#waiting!;
+    this.#waiting = null;
+    for (const ask of waiting) ask();
+  }
+
+  await(what: string, reached: () => boolean, forMs: number): void {
+    ok(this.cluster.runWhile(() => !reached(), forMs), `${what} not within ${forMs} ms`);
+  }
+
+  shared(): void {
+    const share = (n: SimNode) => n.serving && n.answering.length === 2;
+    this.await("even shares", () => share(this.first) && share(this.second), 15_000);
+  }
+
+  /** Who has a shard, as the store has it. */
+  holder(shard: number): Holder {
+    const { cluster: { cell, time } } = this;
+    let found: Holder | null = null;
+    cell!.store.of("node000000000009" as NodeId, time.global).holders((_, holders) => {
+      found = holders.find((h) => h.shard === shard)!;
+    });
+    this.await("the owners", () => found !== null, 100);
+    return found!;
+  }
+}
+
+Deno.test("11: a node that starts while another one opens an earlier store knows the table's version", () => {
+  const cell = new Gated();
+  const { cluster, first, second } = cell;
+  const table = encodeTable(evenTable(4));
+  let stored = false;
+  cluster.cell!.store.of("node000000000009" as NodeId, cluster.time.global)
+    .cas(TABLE_REGISTER, 0, table, [], (_, made) => stored = made);
+  cell.await("an earlier store", () => stored, 100);
+  cell.shut();
+  second.start();
+  cluster.time.runFor(100);
+  first.start();
+  cell.await("the first node", () => first.serving, 5000);
+  cell.open();
+  cell.shared();
+  const { node } = second.running;
+  const [own] = node.shards;
+  let outcome = "";
+  node.reshape({ of: [own!.id], at: [own!.lo + 5] }, (result) => {
+    outcome = result.ok ? "made" : result.message;
+  });
+  cell.await("a change", () => outcome !== "", 5000);
+  equal(outcome, "made");
+});
+
+Deno.test("11: a shard that another node takes over while it is reloaded stays there", () => {
+  const cell = new Gated();
+  const { cluster, first, second } = cell;
+  for (const node of cluster.nodes) node.start();
+  cell.shared();
+  const { id } = second.running.node.shards[0]!;
+  cell.shut();
+  let outcome = "";
+  second.running.node.reload(id, (result) => outcome = result.ok ? "reloaded" : result.code);
+  cluster.time.runFor(5);
+  // It learns of the takeover from the store alone.
+  cluster.cell!.cut(first.id, second.id, true);
+  second.process.pause();
+  cell.await("a takeover", () => first.answering.length === 4, 30_000);
+  const before = cell.holder(id);
+  equal(before.owner?.id, first.id);
+  second.process.resume();
+  cell.open();
+  cluster.time.runFor(1000);
+  const after = cell.holder(id);
+  equal(`${after.owner?.id} ${after.epoch}`, `${before.owner?.id} ${before.epoch}`);
+  equal(outcome, "unavailable");
+});
