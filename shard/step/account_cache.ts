@@ -259,9 +259,9 @@ export class AccountCache {
     return this.#accounts.values();
   }
 
-  /** Whether no account is being read or written. */
+  /** Whether no account is being read or written, nor any pages of one that needs several writes. */
   get quiescent(): boolean {
-    return this.#loading.size === 0 && this.#saving.size === 0;
+    return this.#loading.size === 0 && !this.writing;
   }
 
   /** Whether checkpoints include all of the log up to `lsn`. */

@@ -8,9 +8,11 @@ import {
   type ShardTable,
 } from "../../shard/table/table.ts";
 import { keepShardsEven } from "../../server/node/shard_keeper.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
 import type { Result } from "../../shard/errors.ts";
+import { SMALL_PAGES } from "../sim/config.ts";
 import type { Reshaping } from "../../server/node/resharder.ts";
 
 function reshape(w: NodeFixture, change: Reshape): Result<Reshaping> {
@@ -138,4 +140,36 @@ Deno.test("keepShardsEven cuts a shard that is hot, and merges when all is quiet
   for (const shard of w.node.shards) if (shard.id < 4) shard.inputs += 3000;
   w.settle(30_000);
   equal(w.node.shards.length, 4);
+});
+
+Deno.test("11: a shard is not split between the writes of a large head: no page of it is lost", () => {
+  const limits = { headShape: SMALL_PAGES, checkpointMs: 100 };
+  const w = new NodeFixture({ shards: 1, limits });
+  w.account("ann");
+  const set = (i: number, label: string) =>
+    w.must("ann", "roster.set", { contact: `contact${i}` as AccountName, label, groups: [] });
+  for (let i = 0; i < 40; i++) set(i, "x".repeat(50));
+  w.settle(5000);
+  const { store } = w.ports;
+  const checkpoint = store.checkpoint.bind(store);
+  let write: (() => void) | null = null;
+  store.checkpoint = (claims, rows, cuts, done) => {
+    const part = rows.length > 0 && !rows.some(({ key }) => key.at(-1) === 0 && key.length === 4);
+    if (write === null && part) write = () => checkpoint(claims, rows, cuts, done);
+    else checkpoint(claims, rows, cuts, done);
+  };
+  for (let i = 0; i < 40; i++) set(i, "new");
+  w.time.runWhile(() => write === null, w.time.nowMs + 5000);
+  ok(write !== null, "some pages are on their way, without the head");
+  let result: Result<Reshaping> | null = null;
+  w.node.reshape({ of: [0], at: [5] }, (r) => result = r);
+  w.settle(100);
+  (write as () => void)();
+  w.settle(10_000);
+  ok((result as Result<Reshaping> | null)?.ok);
+  w.kill();
+  w.start();
+  const { snapshot } = w.must("ann", "mailbox.snapshot", {});
+  deepEqual(new Set(snapshot.roster.map(({ label }) => label)), new Set(["new"]));
+  equal(snapshot.roster.length, 40);
 });
