@@ -311,8 +311,9 @@ export class Remote implements Elsewhere {
         return true;
       case "edge": {
         const row = map.table.shards.find(({ id }) => id === frame.shard);
-        // What a former owner says is late.
-        if (row !== undefined && frame.epoch < row.epoch) return true;
+        // What a former owner says is late. An owner may claim its shard again, and keep its memory.
+        const isOwner = row?.owner != null && peerKey(row.owner) === from.key;
+        if (row !== undefined && frame.epoch < row.epoch && !isOwner) return true;
         const { packet } = frame;
         traces.events(packet, "pushed", from.id);
         options.deliver(packet.kind === "announce" ? { ...packet, lossy: true } : packet);

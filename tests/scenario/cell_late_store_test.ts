@@ -1,10 +1,10 @@
-/** A cell whose store replies to one of its nodes when another one has changed what it asked for. */
+/** A cell whose nodes learn of changes of its shards in another order than they were made. */
 import { equal, ok } from "node:assert/strict";
 import { encodeTable, evenTable } from "../../shard/table/table.ts";
 import { Cluster } from "../sim/cluster.ts";
 import type { Holder, Store } from "../../server/node/ports.ts";
 import { LAN } from "../sim/network.ts";
-import type { NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { SimNode } from "../sim/sim_node.ts";
 import { TABLE_REGISTER } from "../../server/node/ports.ts";
 
@@ -122,4 +122,38 @@ Deno.test("11: a shard that another node takes over while it is reloaded stays t
   const after = cell.holder(id);
   equal(`${after.owner?.id} ${after.epoch}`, `${before.owner?.id} ${before.epoch}`);
   equal(outcome, "unavailable");
+});
+
+Deno.test("11: what an owner says before it claims its shard again reaches edges that know of that", () => {
+  const cell = new Gated();
+  const { cluster } = cell;
+  const [alice] = cluster.people;
+  const [device] = alice!.devices;
+  const name = alice!.name as AccountName;
+  for (const node of cluster.nodes) node.start();
+  cell.shared();
+  const owner = cluster.nodes.find(({ running }) => running.node.owns(name))!;
+  const edge = cluster.nodes.find((node) => node !== owner)!;
+  cluster.nodeFor = () => edge;
+  device!.wanted = true;
+  cluster.register(alice!, () => {});
+  cell.await("a session", () => device!.online, 5000);
+  const { node } = owner.running;
+  const shard = node.shardOf(name);
+  const row = () => edge.running.node.table.shards.find(({ id }) => id === shard.id)!;
+  const { epoch } = row();
+  // What its owner sends is on its way for long, and its next append may have failed.
+  const { wayMs } = cluster.cell!;
+  cluster.cell!.wayMs = (from) => from === owner.id ? 2500 : wayMs.call(cluster.cell, from);
+  let disabled = false;
+  node.request(name, "account.setDisabled", { disabled: true }, ({ ok }) => disabled = ok);
+  cell.await("its end", () => disabled, 1000);
+  cluster.cell!.store.loseRepliesTo(owner.id, "append", 1);
+  const others = Array.from({ length: 100 }, (_, i) => `user-${i}` as AccountName);
+  const other = others.find((n) => shard.owns(n))!;
+  node.request(other, "account.create", { credentials: null }, () => {});
+  cell.await("another epoch", () => row().epoch > epoch, 2000);
+  equal(row().owner?.id, owner.id);
+  ok(device!.online);
+  cell.await("the end of the session", () => !device!.online, 3000);
 });
