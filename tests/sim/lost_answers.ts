@@ -37,6 +37,7 @@ export function lostAnswers(cluster: Cluster): void {
   cluster.await("every shard", refuses, 40_000);
   // A question over a broken link, or at an owner that may not serve, is lost as well.
   if (cluster.cell !== null) cluster.await("a whole cell", () => !cluster.whole, WHOLE_MS);
+  const epochs = epochsOf(cluster);
   const began = cluster.time.nowMs;
   cluster.wire.lose(LOST, ({ kind }) => kind === "resolved");
   const input = { contact: contact as AccountName, type: "unsubscribe" } as const;
@@ -48,6 +49,13 @@ export function lostAnswers(cluster: Cluster): void {
   // By this an owner finds out that somebody else has claimed its shard.
   const fenced = cluster.config.faults.includes("usurp");
   if (fenced && !result.ok && result.code === "unavailable") return;
+  // A question to a shard that moves is lost as well.
+  if (cluster.cell !== null && epochs !== epochsOf(cluster)) return;
   const text = `${name} asks for ${contact}: ${result.ok ? "late" : result.code}`;
   throw new Violation("a lost answer is asked for again", text, [name]);
+}
+
+/** Which owners of shards the nodes know, as a text. */
+function epochsOf({ nodes }: Cluster): string {
+  return nodes.map(({ running: { node } }) => node.table.shards.map((s) => s.epoch)).join();
 }
