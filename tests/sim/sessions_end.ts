@@ -11,6 +11,8 @@ import { Violation } from "./history.ts";
  */
 const ENDED_MS = 1000;
 const LOOK_MS = 250;
+/** How long what a shard has refused after a bug may wait until it is tried again, ms. */
+const REFUSED_MS = 2500;
 
 /** A session and whose it is. */
 export interface OfDevice {
@@ -87,5 +89,7 @@ function reachesOwnerMs(cluster: Cluster, node: SimNode, name: AccountName): num
 /** Whether a node cannot have learnt lately what a user has decided at another one. */
 export function isApart(cluster: Cluster, node: SimNode | null, { name }: Person): boolean {
   if (cluster.cell === null || node === null) return false;
-  return (reachesOwnerMs(cluster, node, name as AccountName) ?? 0) < ENDED_MS;
+  // A shard that has met a bug refuses what is announced to it, which is tried again later.
+  const learntMs = cluster.config.bugs > 0 ? ENDED_MS + REFUSED_MS : ENDED_MS;
+  return (reachesOwnerMs(cluster, node, name as AccountName) ?? 0) < learntMs;
 }
