@@ -2,6 +2,7 @@
 import type { Config } from "./config/config.ts";
 import { type DataDir, type Engine, storeSocketPath } from "./system/data_dir.ts";
 import { dialFramed, type FramedEvents } from "./system/framed_socket.ts";
+import { runCallback } from "./system/callback.ts";
 import { ServedStore } from "./store/served_store.ts";
 import { STORE_FRAME_BYTES_MAX } from "./store/store_frames.ts";
 import { checkAtStart, type StorePaths } from "./store/start_check.ts";
@@ -51,7 +52,13 @@ export async function openStore(
 export function servedStore(dir: DataDir, observe: ObserveDamage): Store {
   const path = storeSocketPath(dir.path);
   const dial = (events: FramedEvents) => dialFramed(path, STORE_FRAME_BYTES_MAX, events);
-  return new ServedStore({ dial, node: dir.nodeId, observe });
+  return new ServedStore({
+    dial,
+    node: dir.nodeId,
+    observe,
+    call: runCallback,
+    later: queueMicrotask,
+  });
 }
 
 /** Opens a store in PostgreSQL for a check, which changes nothing. Rejects as `openStore` does. */

@@ -181,17 +181,16 @@ export class PgStore implements Store {
 
   holders(done: Done<readonly Holder[]>): void {
     this.#change("holders", [], (error, rows) => {
-      done(
-        error,
-        rows.map(({ id, owner, incarnation, epoch }) => ({
-          shard: Number(id),
-          epoch: Number(epoch),
-          owner: owner === null ? null : {
-            id: String(owner) as NodeId,
-            incarnation: Number(incarnation),
-          },
-        })),
-      );
+      const holders = rows.map(({ id, owner, incarnation, epoch }): Holder => ({
+        shard: Number(id),
+        epoch: Number(epoch),
+        owner: owner === null ? null : {
+          id: String(owner) as NodeId,
+          incarnation: Number(incarnation),
+        },
+      }));
+      if (error === null) this.#mine.learn(holders);
+      done(error, holders);
     });
   }
 

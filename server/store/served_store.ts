@@ -27,7 +27,6 @@ import type { FramedEvents, FramedSocket } from "../system/framed_socket.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { ObserveDamage } from "./checked_rows.ts";
 import { OwnClaims } from "./own_claims.ts";
-import { runCallback } from "../system/callback.ts";
 import { RegisterHints } from "./register_hints.ts";
 import type { StoreReply, StoreRequest } from "./store_frames.ts";
 
@@ -67,6 +66,10 @@ export interface ServedStoreOptions {
   readonly node: NodeId;
   /** Called with every damaged row that is read. */
   readonly observe: ObserveDamage;
+  /** Calls back with what a frame has brought; nothing that is thrown reaches the connection. */
+  readonly call: (callback: () => void) => void;
+  /** Runs something soon, not within the present call. */
+  readonly later: (run: () => void) => void;
 }
 
 /** See the head of this file. */
@@ -171,7 +174,10 @@ export class ServedStore implements Store {
   // ---- ownership
 
   holders(done: Done<readonly Holder[]>): void {
-    this.#ask({ kind: "holders" }, "holders", (error, reply) => done(error, reply?.holders ?? []));
+    this.#ask({ kind: "holders" }, "holders", (error, reply) => {
+      if (reply !== null) this.#mine.learn(reply.holders);
+      done(error, reply?.holders ?? []);
+    });
   }
 
   claim(claims: readonly Claim[], owner: NodeRef, done: Done<readonly (Owned | null)[]>): void {
@@ -256,7 +262,7 @@ export class ServedStore implements Store {
       if (error?.kind === "damaged") {
         for (const key of error.keys) this.#options.observe(key, error.message);
       }
-      runCallback(() => done(error, reply as ReplyOf<K> | null));
+      this.#options.call(() => done(error, reply as ReplyOf<K> | null));
     };
     this.#waitingBytes += frame.length;
     this.#waiting.push([n, { frame, changes: CHANGES.has(ask.kind), wanted, settle }]);
@@ -264,7 +270,7 @@ export class ServedStore implements Store {
   }
 
   #later(run: () => void): void {
-    queueMicrotask(run);
+    this.#options.later(run);
   }
 
   #send(): void {
@@ -296,7 +302,7 @@ export class ServedStore implements Store {
 
   #take(reply: StoreReply): void {
     if (reply.kind === "hint") {
-      return runCallback(() => this.#hints.changed(reply.name, reply.version));
+      return this.#options.call(() => this.#hints.changed(reply.name, reply.version));
     }
     const asked = this.#asked.get(reply.n);
     if (asked === undefined || reply.kind !== "failed" && reply.kind !== asked.wanted) {

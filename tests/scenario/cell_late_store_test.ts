@@ -17,6 +17,7 @@ class Gated {
     shards: 4,
     reshards: 0,
     cellReloads: 0,
+    storeServed: false,
     users: 1,
     devicesPerUser: 1,
     faults: [],

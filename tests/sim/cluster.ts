@@ -83,7 +83,8 @@ export class Cluster {
     this.stepFaults = new StepFaults(root.fork("bugs"));
     const shared = new MemoryDisk(this.time, root.fork("disk 1"));
     const several = this.config.nodes > 1;
-    this.cell = several ? new SimCell(this.time, root.fork("cell"), shared) : null;
+    const { storeServed } = this.config;
+    this.cell = several ? new SimCell(this.time, root.fork("cell"), shared, storeServed) : null;
     this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
       const disk = shared;
       return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));

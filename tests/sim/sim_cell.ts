@@ -46,10 +46,11 @@ export class SimCell {
   /** Pairs "from to" of node ids: what is sent that way waits, then the link breaks. */
   readonly #oneWay = new Set<string>();
 
-  constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk) {
+  /** `storeServed`: the nodes are workers of one machine, whose store another process has open. */
+  constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk, storeServed: boolean) {
     this.#time = time;
     this.#prng = prng;
-    this.store = new SimCellStore(time, prng.fork("store"), disk);
+    this.store = new SimCellStore(time, prng.fork("store"), disk, storeServed);
   }
 
   /** The links of a process of a node; `versions`: of the frames that its program speaks. */
@@ -62,6 +63,7 @@ export class SimCell {
   /** The process of a node is killed: the others find out. */
   killed(node: NodeId): void {
     this.#ends.get(node)?.ended();
+    this.store.ended(node);
   }
 
   /** Cuts the link between two nodes, or mends it. */

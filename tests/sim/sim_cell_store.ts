@@ -8,6 +8,9 @@ import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { Opening, StoreError, TableChange } from "../../server/node/ports.ts";
 import type { Prng } from "./prng.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
+import { memoryLog } from "./sim_ports.ts";
+import { ServedWays } from "./served_ways.ts";
+import type { StoreRequest } from "../../server/store/store_frames.ts";
 import { FencedStore } from "../../server/store/fenced_store.ts";
 import { StoreBook } from "./store_book.ts";
 
@@ -53,6 +56,8 @@ export class SimCellStore {
   readonly #prng: Prng;
   readonly #latePrng: Prng;
   readonly #store: Store;
+  /** Where its clients reach it through another process; else null. */
+  readonly #served: ServedWays | null = null;
   /** Nodes that cannot reach it. */
   readonly #away = new Set<NodeId>();
   /** Nodes that reach it, but get no replies: the outcome of what they ask is unknown. */
@@ -68,21 +73,45 @@ export class SimCellStore {
   /** Appends wait for each other: it takes one at a time. */
   #appends: (() => void)[] = [];
 
-  constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk) {
+  /** `served`: by a process that has it open, over its frames. */
+  constructor(time: VirtualTime, prng: Prng, disk: MemoryDisk, served: boolean) {
     this.#time = time;
     this.#prng = prng;
     this.#latePrng = prng.fork("late");
     this.#store = new FencedStore(disk.open(time.process()));
+    if (served) this.#served = this.#makeServed();
+  }
+
+  #makeServed(): ServedWays {
+    const calls = CALLS.map((name) => {
+      const call: Call = (...args) => {
+        const done = args.pop() as Call;
+        this.#serve(name, args, done);
+      };
+      return [name, call];
+    });
+    const noted = {
+      ...Object.fromEntries(calls),
+      watch: (...watched: Parameters<Store["watch"]>) => this.#store.watch(...watched),
+    } as Store;
+    return new ServedWays(this.#time, noted, memoryLog().log, {
+      isAway: (node) => this.#away.has(node),
+      wayMs: (node) => this.#wayMs(node),
+      loses: (node, kind) => this.#loses(node, kind),
+      lateMs: (node, request) =>
+        request.kind === "append" ? this.#trapped(node, request.batches) : 0,
+    });
   }
 
   /** As a process of a node reaches it: what that has asked happens, though it may have died. */
   of(node: NodeId, process: VirtualProcess): Store {
+    if (this.#served !== null) return this.#served.client(node, process);
     const client: Record<string, Call> = {};
     for (const name of CALLS) {
       client[name] = (...args) => {
         const done = args.pop() as Call;
         if (this.#away.has(node)) return void process.timers.after(WAY_MS, () => done(LOST, []));
-        const lateMs = name === "append" ? this.#trapped(node, args) : 0;
+        const lateMs = name === "append" ? this.#trapped(node, args[0] as readonly LogBatch[]) : 0;
         this.#way(node, () =>
           this.#serve(name, args, (...values) => {
             const known = this.#loses(node, name) ? [LOST, []] : values;
@@ -98,16 +127,16 @@ export class SimCellStore {
   }
 
   /** How much later an append is than others; what waits for it is called. */
-  #trapped(node: NodeId, [batches]: readonly unknown[]): number {
+  #trapped(node: NodeId, batches: readonly LogBatch[]): number {
     const trap = this.#traps.get(node);
-    const shards = (batches as readonly LogBatch[]).map(({ shard }) => shard);
+    const shards = batches.map(({ shard }) => shard);
     if (trap === undefined || shards.length < 2) return 0;
     this.#traps.delete(node);
     this.#time.global.timers.soon(() => trap.run(shards));
     return trap.lateMs;
   }
 
-  #loses(node: NodeId, call: StoreCall): boolean {
+  #loses(node: NodeId, call: StoreCall | StoreRequest["kind"]): boolean {
     if (this.#deaf.has(node)) return true;
     const losing = this.#losing.get(node);
     if (losing?.call !== call || losing.left === 0) return false;
@@ -124,7 +153,8 @@ export class SimCellStore {
         reply(...values);
       });
     };
-    if (name !== "append") return run(reply);
+    // The process that serves the store has a queue of its own.
+    if (name !== "append" || this.#served !== null) return run(reply);
     this.#append(() =>
       run((...values) => {
         this.#appends.shift();
@@ -197,6 +227,10 @@ export class SimCellStore {
     return this.#latePrng.number() * this.#latePrng.pick(LATE_MS);
   }
 
+  #wayMs(node: NodeId): number {
+    return this.#prng.number() * (WAY_MS + (this.#slowMs.get(node) ?? 0) + this.#lateMs());
+  }
+
   /** One way between a node and the store. */
   #way(node: NodeId, run: () => void, lateMs = 0): void {
     const slowMs = (this.#slowMs.get(node) ?? 0) + lateMs + this.#lateMs();
@@ -221,8 +255,14 @@ export class SimCellStore {
 
   /** Keeps a node from the store, or lets it reach it again. */
   keepFrom(node: NodeId, away: boolean): void {
-    if (away) this.#away.add(node);
-    else this.#away.delete(node);
+    if (!away) return void this.#away.delete(node);
+    this.#away.add(node);
+    this.#served?.break(node, "the store cannot be reached");
+  }
+
+  /** The process of a node has ended. */
+  ended(node: NodeId): void {
+    this.#served?.ended(node);
   }
 
   /** Loses the replies to a node, or no longer. */

@@ -4,6 +4,7 @@ import { memoryLog } from "../sim/sim_ports.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { ObserveDamage } from "../../server/store/checked_rows.ts";
 import { openKvStore } from "../../server/store/kv_store.ts";
+import { runCallback } from "../../server/system/callback.ts";
 import { ServedStore } from "../../server/store/served_store.ts";
 import { STORE_FRAME_BYTES_MAX } from "../../server/store/store_frames.ts";
 import type { Store } from "../../server/node/ports.ts";
@@ -38,6 +39,8 @@ export class ServedFixture {
       },
       node: node as NodeId,
       observe,
+      call: runCallback,
+      later: queueMicrotask,
     });
   }
 

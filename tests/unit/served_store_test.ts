@@ -66,6 +66,24 @@ Deno.test("11: a claim of one process fences the appends and checkpoints of anot
     await closed(b);
   }));
 
+Deno.test("11: the log of a shard that another process has taken and ended is cut without a claim", () =>
+  withServed(async (fixture) => {
+    const [a, b] = [fixture.client(A.id), fixture.client(B.id)];
+    await share(a, b);
+    assert.equal(await append(a, batch(0, 1, 1)), null);
+    assert.deepEqual(await claim(b, B, 0, 1), { shard: 0, epoch: 2, head: 1 });
+    const seal = [{ shard: 0, epoch: 2, head: 1 }, { shard: 1, epoch: 2, head: 0 }];
+    const open = [{ shard: 2, epoch: 2, start: 2, owner: B }];
+    const change = { version: 1, table: new Uint8Array([2]), seal, open };
+    assert.equal((await call<boolean>((done) => b.reshape(change, done))).value, true);
+    await call((done) => a.holders(done));
+    const cuts = [{ log: 0, from: 1, below: 2 }];
+    const cut = await call<void>((done) => a.checkpoint([], [], cuts, done));
+    assert.equal(cut.error, null);
+    await closed(a);
+    await closed(b);
+  }));
+
 Deno.test("11: appends of several processes that wait are one commit, each with its own outcome", async () => {
   const calls: (readonly LogBatch[])[] = [];
   const settle: ((error: StoreError | null) => void)[] = [];
