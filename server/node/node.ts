@@ -300,7 +300,9 @@ export class Node implements EdgeRouter {
     // Successors have the owner of those that they follow.
     const mine = (row: ShardRow) => cell === null || sameNode(row.owner, ownership.self);
     cell?.tellTable(table.version);
-    for (const { shard, error } of map.adopt(table, ended, mine)) {
+    const failed = map.adopt(table, ended, mine);
+    cell?.remote.inherited(ended);
+    for (const { shard, error } of failed) {
       this.#parts.bugs.caught("inherit", error, { shard: shard.id });
       this.#takeovers.takeOver(shard, () => {});
     }

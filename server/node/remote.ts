@@ -115,6 +115,17 @@ export class Remote implements Elsewhere {
     }
   }
 
+  /** Successors have what these shards had in memory: what they have said is said by them. */
+  inherited(ended: readonly Shard[]): void {
+    const { map } = this.#parts();
+    this.#withheld = this.#withheld.map((withheld) => {
+      const { lo } = withheld.shard;
+      if (!ended.includes(withheld.shard)) return withheld;
+      const successor = map.shards.find((s) => s.lo <= lo && lo < s.hi);
+      return successor === undefined ? withheld : { ...withheld, shard: successor };
+    });
+  }
+
   // ---- to other nodes
 
   send(row: ShardRow, input: ShardInput): void {

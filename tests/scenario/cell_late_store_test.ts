@@ -2,15 +2,15 @@
 import { equal, ok } from "node:assert/strict";
 import { encodeTable, evenTable } from "../../shard/table/table.ts";
 import { Cluster } from "../sim/cluster.ts";
-import type { Holder, Store } from "../../server/node/ports.ts";
+import type { Holder } from "../../server/node/ports.ts";
 import { LAN } from "../sim/network.ts";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { SimNode } from "../sim/sim_node.ts";
 import { TABLE_REGISTER } from "../../server/node/ports.ts";
 
-type Holders = Store["holders"];
+type Waiting = "holders" | "append";
 
-/** Two nodes. What the second asks about owners waits while `gate` is shut. */
+/** Two nodes. What one asks about owners waits while its gate is shut, and replies to its appends. */
 class Gated {
   readonly cluster = new Cluster(11, {
     nodes: 2,
@@ -26,7 +26,9 @@ class Gated {
   });
   readonly first: SimNode;
   readonly second: SimNode;
-  #waiting: (() => void)[] | null = null;
+  #shut: NodeId | null = null;
+  readonly #waits = new Set<Waiting>();
+  #waiting: { readonly call: Waiting; readonly run: () => void }[] = [];
 
   constructor() {
     const { cell, nodes } = this.cluster;
@@ -35,24 +37,32 @@ class Gated {
     const of = store.of.bind(store);
     store.of = (node, process) => {
       const reached = of(node, process);
-      if (node !== this.second.id) return reached;
-      return { ...reached, holders: (done) => this.#ask(reached, done) };
+      return {
+        ...reached,
+        holders: (done) => this.#wait(node, "holders", () => reached.holders(done)),
+        append: (batches, done) =>
+          reached.append(batches, (...result) => {
+            this.#wait(node, "append", () => done(...result));
+          }),
+      };
     };
   }
 
-  #ask(store: Store, done: Parameters<Holders>[0]): void {
-    if (this.#waiting === null) return store.holders(done);
-    this.#waiting.push(() => store.holders(done));
+  #wait(node: NodeId, call: Waiting, run: () => void): void {
+    if (this.#shut === node && this.#waits.has(call)) this.#waiting.push({ call, run });
+    else run();
   }
 
-  shut(): void {
-    this.#waiting = [];
+  shut({ id }: SimNode, ...calls: readonly Waiting[]): void {
+    this.#shut = id;
+    for (const call of calls) this.#waits.add(call);
   }
 
-  open(): void {
-    const waiting = this.#waiting!;
-    this.#waiting = null;
-    for (const ask of waiting) ask();
+  open(call: Waiting): void {
+    this.#waits.delete(call);
+    const waiting = this.#waiting.filter((w) => w.call === call);
+    this.#waiting = this.#waiting.filter((w) => w.call !== call);
+    for (const { run } of waiting) run();
   }
 
   await(what: string, reached: () => boolean, forMs: number): void {
@@ -84,12 +94,12 @@ Deno.test("11: a node that starts while another one opens an earlier store knows
   cluster.cell!.store.of("node000000000009" as NodeId, cluster.time.global)
     .cas(TABLE_REGISTER, 0, table, [], (_, made) => stored = made);
   cell.await("an earlier store", () => stored, 100);
-  cell.shut();
+  cell.shut(second, "holders");
   second.start();
   cluster.time.runFor(100);
   first.start();
   cell.await("the first node", () => first.serving, 5000);
-  cell.open();
+  cell.open("holders");
   cell.shared();
   const { node } = second.running;
   const [own] = node.shards;
@@ -107,7 +117,7 @@ Deno.test("11: a shard that another node takes over while it is reloaded stays t
   for (const node of cluster.nodes) node.start();
   cell.shared();
   const { id } = second.running.node.shards[0]!;
-  cell.shut();
+  cell.shut(second, "holders");
   let outcome = "";
   second.running.node.reload(id, (result) => outcome = result.ok ? "reloaded" : result.code);
   cluster.time.runFor(5);
@@ -118,7 +128,7 @@ Deno.test("11: a shard that another node takes over while it is reloaded stays t
   const before = cell.holder(id);
   equal(before.owner?.id, first.id);
   second.process.resume();
-  cell.open();
+  cell.open("holders");
   cluster.time.runFor(1000);
   const after = cell.holder(id);
   equal(`${after.owner?.id} ${after.epoch}`, `${before.owner?.id} ${before.epoch}`);
@@ -156,5 +166,32 @@ Deno.test("11: what an owner says before it claims its shard again reaches edges
   cell.await("another epoch", () => row().epoch > epoch, 2000);
   equal(row().owner?.id, owner.id);
   ok(device!.online);
+  cell.await("the end of the session", () => !device!.online, 3000);
+});
+
+Deno.test("11: what a shard has said without a lease reaches edges after a split of it", () => {
+  const cell = new Gated();
+  const { cluster } = cell;
+  const [alice] = cluster.people;
+  const [device] = alice!.devices;
+  const name = alice!.name as AccountName;
+  for (const node of cluster.nodes) node.start();
+  cell.shared();
+  const owner = cluster.nodes.find(({ running }) => running.node.owns(name))!;
+  cluster.nodeFor = () => cluster.nodes.find((node) => node !== owner)!;
+  device!.wanted = true;
+  cluster.register(alice!, () => {});
+  cell.await("a session", () => device!.online, 5000);
+  const { node } = owner.running;
+  cell.shut(owner, "holders", "append");
+  node.request(name, "account.setDisabled", { disabled: true }, () => {});
+  cell.await("the end of its lease", () => !node.mayServe, 5000);
+  cell.open("append");
+  const { id, lo } = node.shardOf(name);
+  let made = false;
+  node.reshape({ of: [id], at: [lo + 5] }, ({ ok }) => made = ok);
+  cell.await("a split", () => made, 2000);
+  ok(!node.mayServe && device!.online);
+  cell.open("holders");
   cell.await("the end of the session", () => !device!.online, 3000);
 });
