@@ -55,6 +55,8 @@ interface Member {
   hints: GossipHints | null;
   lifeMs: number;
   rttMs: number | null;
+  /** Whether it has probed this node: it knows it since then. */
+  probed: boolean;
 }
 
 /** The probe under way. */
@@ -161,6 +163,7 @@ export class Swim {
         hints: null,
         lifeMs: this.#nowMs,
         rttMs: null,
+        probed: false,
       });
       // The newcomer knows nothing of this node.
       this.#updates.add(this.#own());
@@ -260,6 +263,7 @@ export class Swim {
     for (const update of updates) this.#take(update);
     switch (probe.kind) {
       case "ping":
+        this.#probed(from);
         return this.#send(from, { kind: "ack", seq: probe.seq });
       case "ping_req": {
         const { seq, target } = probe;
@@ -272,6 +276,14 @@ export class Swim {
       case "nack":
         if (this.#probe?.seq === probe.seq) this.#probe.helpers?.delete(from);
     }
+  }
+
+  /** What this node has said before another one knew it was lost on that one. */
+  #probed(from: NodeId): void {
+    const member = this.#members.get(from);
+    if (member === undefined || member.probed) return;
+    member.probed = true;
+    this.#updates.add(this.#own());
   }
 
   #acked(from: NodeId, seq: number): void {

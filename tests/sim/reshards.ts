@@ -4,6 +4,7 @@
 import { planTo, type Reshape, reshapeOf } from "../../shard/table/table.ts";
 import { POINT_SPACE } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
+import { stepsTo } from "../../server/node/coordinator.ts";
 import { Violation } from "./history.ts";
 import type { Cluster } from "./cluster.ts";
 import type { SimNode } from "./sim_node.ts";
@@ -92,6 +93,16 @@ function setNumber(cluster: Cluster, node: SimNode, count: number): void {
 /** Whether a node knows of a change of the shards that is not over. */
 export function isResharding({ nodes }: Cluster): boolean {
   return nodes.some((n) => n.up && n.running.node.coordinator.work?.state === "running");
+}
+
+/** A change of the shards that is over has made what it was to make. */
+export function checkWork({ nodes }: Cluster): void {
+  for (const { running: { node }, who } of nodes) {
+    const { work } = node.coordinator;
+    if (work?.state !== "done" || stepsTo(node.table, work.goal).length === 0) continue;
+    const text = `${who}: work ${work.id} is over, its shards are not ${JSON.stringify(work.goal)}`;
+    throw new Violation("changes of shards are made to their end", text);
+  }
 }
 
 /** Every point has one shard, at one node. */

@@ -18,6 +18,7 @@ import { cellReloads } from "./cell_reloads.ts";
 import { checkUnread } from "./check_unread.ts";
 import { checkRights } from "./check_rights.ts";
 import { checkPlaces } from "./check_places.ts";
+import { checkGossip } from "./check_gossip.ts";
 import { checkReplay } from "./check_replay.ts";
 import { checkCovered, checkNotes, checkStamps, checkWaiting } from "./check_refused.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
@@ -31,7 +32,7 @@ import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
-import { checkTable, isResharding, reshards } from "./reshards.ts";
+import { checkTable, checkWork, isResharding, reshards } from "./reshards.ts";
 import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
 import { scenes } from "./scenes.ts";
@@ -266,6 +267,10 @@ function measure(cluster: Cluster): void {
     checkNothingOwed(node.disk);
   }
   checkTable(cluster);
+  if (cluster.cell !== null) {
+    checkWork(cluster);
+    checkGossip(cluster);
+  }
   checkUsurped(cluster);
   checkReplay(cluster);
   const folded = foldAll(cluster, dumpAll(cluster));

@@ -89,6 +89,17 @@ class Net {
 
 const all = (states: readonly string[], wanted: string) => states.every((s) => s === wanted);
 
+Deno.test("11: what a node has said before another one knew it reaches that one with its first probe", () => {
+  const net = new Net(3);
+  const [a, b, c] = net.keys as [NodeId, NodeId, NodeId];
+  net.step(a, { kind: "members", nodes: [a, b] });
+  net.step(c, { kind: "hints", hints: { ...HINTS, table: 2 } });
+  net.run(10_000);
+  net.step(a, { kind: "members", nodes: [a, b, c] });
+  net.run(3 * PROBE_MS);
+  assert.equal(net.swims.get(a)!.view(c)!.hints?.table, 2);
+});
+
 Deno.test("11: a suspicion is shorter with each confirmation, and never below its least", () => {
   const of = { nodes: 10, probeMs: 500 };
   const times = [0, 1, 2, 3].map((confirmations) => suspicionTimeoutMs({ ...of, confirmations }));
