@@ -240,10 +240,9 @@ export class Node implements EdgeRouter {
     if (cell === null) {
       return readTable(this.#parts, 0, found, (error, table) => {
         if (error !== null) return done(error);
-        ownership.claimAll(
-          table.shards,
-          (error) => error === null ? this.#serve(done) : done(error),
-        );
+        ownership.claimAll(table.shards, (error) => {
+          error === null ? this.#serve(done) : done(error);
+        });
       });
     }
     cell.read((error, incarnation) => {
@@ -376,8 +375,7 @@ export class Node implements EdgeRouter {
   listAccounts(after: StoreKey | null, limit: number, done: AccountPage): void {
     const reply: AccountPage = (...page) => this.#parts.bugs.guard("list", () => done(...page));
     const list = () => this.#listing.page(after, limit, reply);
-    if (after === null) this.committer.checkpointAll(list);
-    else list();
+    after === null ? this.committer.checkpointAll(list) : list();
   }
 
   /** Finishes commits, writes checkpoints, and stops; `done` when the store may be closed. */

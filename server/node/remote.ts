@@ -72,7 +72,7 @@ export class Remote implements Elsewhere {
   readonly #tries = new Map<AskedId, number>();
   #retry: { readonly atMs: number; readonly cancel: Cancel } | null = null;
   /** What shards have said to edges while this node may not serve them. */
-  #withheld: { readonly shard: Shard; readonly effect: Effect }[] = [];
+  #withheld: { shard: Shard; readonly effect: Effect }[] = [];
   /** Shards that have said too much to edges meanwhile. */
   readonly #loud = new Set<Shard>();
 
@@ -108,22 +108,18 @@ export class Remote implements Elsewhere {
 
   /** This node may serve again: delivers what the shards that it still has have said meanwhile. */
   release(): void {
-    const withheld = this.#withheld;
-    this.#withheld = [];
-    for (const { shard, effect } of withheld) {
+    for (const { shard, effect } of this.#withheld.splice(0)) {
       if (!shard.ended) this.#host.execute(shard, effect);
     }
   }
 
   /** Successors have what these shards had in memory: what they have said is said by them. */
   inherited(ended: readonly Shard[]): void {
-    const { map } = this.#parts();
-    this.#withheld = this.#withheld.map((withheld) => {
+    const { shards } = this.#parts().map;
+    for (const withheld of this.#withheld.filter(({ shard }) => ended.includes(shard))) {
       const { lo } = withheld.shard;
-      if (!ended.includes(withheld.shard)) return withheld;
-      const successor = map.shards.find((s) => s.lo <= lo && lo < s.hi);
-      return successor === undefined ? withheld : { ...withheld, shard: successor };
-    });
+      withheld.shard = shards.find((s) => s.lo <= lo && lo < s.hi) ?? withheld.shard;
+    }
   }
 
   // ---- to other nodes
@@ -310,11 +306,10 @@ export class Remote implements Elsewhere {
         this.#host.look();
         return true;
       }
-      case "uninterest": {
+      case "uninterest":
         // A change of the shards may have ended that one: its successors know whom the edge watches.
         dispatch.route({ kind: "uninterest", node: from.key, watched: frame.watched });
         return true;
-      }
       case "packet":
         if (map.shardOf(frame.packet.to) === undefined || !this.mayServe) return true;
         traces.packet(frame.packet, from.id);

@@ -61,7 +61,6 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/store/wal_file.ts",
   "server/store/pg_address.ts",
   "server/store/pg_lane.ts",
-  "server/store/served_store.ts",
   "server/open_store.ts",
   "server/open_links.ts",
   "server/peer/link.ts",
