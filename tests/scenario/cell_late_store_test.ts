@@ -17,6 +17,8 @@ class Gated {
     shards: 4,
     reshards: 0,
     cellReloads: 0,
+    claimants: 0,
+    lateCalls: 0,
     storeServed: false,
     users: 1,
     devicesPerUser: 1,

@@ -162,6 +162,8 @@ export interface SimConfig {
   readonly trims: boolean;
   /** Probability that a request to the store of a cell, or its reply, is late and overtaken. */
   readonly lateCalls: number;
+  /** How often one node of a cell alone reaches the store, and not all others. */
+  readonly claimants: number;
   /** Whether the nodes of a cell are workers of one machine, which another process serves the store. */
   readonly storeServed: boolean;
   /** Shards of a cell that an operator reloads. */
@@ -276,6 +278,7 @@ export function configOf(prng: Prng): SimConfig {
     kindness: prng.pick([0.5, 0.9, 1]),
     trims,
     lateCalls: 0,
+    claimants: 0,
     storeServed: false,
     cellReloads: 0,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0005, 0.004]),
@@ -299,6 +302,7 @@ export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<S
     cold: false,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0, 0.0005, 0.002]),
     lateCalls: calm ? 0 : prng.fork("late calls").pick([0, 0, 0.01, 0.05]),
+    claimants: calm ? 0 : prng.fork("claimants").pick([0, 0, 0, 1, 2]),
     storeServed: prng.fork("served").chance(0.3),
     cellReloads: prng.fork("reloads").pick([0, 0, 1, 4]),
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),

@@ -22,6 +22,7 @@ import { checkGossip } from "./check_gossip.ts";
 import { checkReplay } from "./check_replay.ts";
 import { checkCovered, checkNotes, checkStamps, checkWaiting } from "./check_refused.ts";
 import { checkDisk, checkNothingOwed } from "./check_disk.ts";
+import { claimants } from "./claimants.ts";
 import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
 import { runDamage } from "./damage.ts";
@@ -160,6 +161,7 @@ function chaos(cluster: Cluster): void {
   cluster.wire.onLateAnnounce = (lo, hi) => lookAgain(cluster, looks, lo, hi);
   reshards(cluster);
   if (cluster.cell !== null) cellReloads(cluster);
+  if (cluster.cell !== null) claimants(cluster);
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
   faults.heal();
