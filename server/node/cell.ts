@@ -306,7 +306,7 @@ export class Cell {
   }
 
   #release(): void {
-    if (this.remote.mayServe) this.remote.release();
+    if (this.remote.mayServe) this.remote.withheld.release();
     this.remote.retry();
   }
 

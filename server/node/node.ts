@@ -300,7 +300,7 @@ export class Node implements EdgeRouter {
     const mine = (row: ShardRow) => cell === null || sameNode(row.owner, ownership.self);
     cell?.tellTable(table.version);
     const failed = map.adopt(table, ended, mine);
-    cell?.remote.inherited(ended);
+    cell?.remote.withheld.inherited(ended);
     for (const { shard, error } of failed) {
       this.#parts.bugs.caught("inherit", error, { shard: shard.id });
       this.#takeovers.takeOver(shard, () => {});

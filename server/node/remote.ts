@@ -15,6 +15,7 @@ import type { ShardRow } from "../../shard/table/table.ts";
 import { fail } from "../../shard/errors.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
+import { Withheld } from "./withheld.ts";
 
 /** When a client may try again what a broken link has interrupted (ms). */
 const RETRY_MS = 100;
@@ -22,8 +23,6 @@ const RETRY_MS = 100;
 const PARKED_MAX = 10_000;
 /** All inputs that wait for an owner; more are dropped: interests are asked for again by announcing. */
 const PARKED_ALL_MAX = 100_000;
-/** What shards have said to edges while this node may not serve; a shard that says more is dropped. */
-const WITHHELD_MAX = 10_000;
 
 type Asked = ShardInput & { readonly kind: "request" | "interest" };
 type RequestFrame = PeerFrame & { readonly kind: "request" };
@@ -58,6 +57,8 @@ export interface RemoteHost {
 
 /** See the head of this file. */
 export class Remote implements Elsewhere {
+  /** What shards say to edges while this node may not serve them. */
+  readonly withheld: Withheld;
   readonly #parts: () => NodeParts;
   readonly #host: RemoteHost;
   /** What was asked of other nodes: of which, and of the owner at which epoch. */
@@ -71,14 +72,10 @@ export class Remote implements Elsewhere {
   /** How often owners have not served what they were asked. */
   readonly #tries = new Map<AskedId, number>();
   #retry: { readonly atMs: number; readonly cancel: Cancel } | null = null;
-  /** What shards have said to edges while this node may not serve them. */
-  #withheld: { shard: Shard; readonly effect: Effect }[] = [];
-  /** Shards that have said too much to edges meanwhile. */
-  readonly #loud = new Set<Shard>();
-
   constructor(parts: () => NodeParts, host: RemoteHost) {
     this.#parts = parts;
     this.#host = host;
+    this.withheld = new Withheld(parts, host);
   }
 
   get mayServe(): boolean {
@@ -86,40 +83,7 @@ export class Remote implements Elsewhere {
   }
 
   withhold(shard: Shard, effect: Effect): boolean {
-    if (this.#loud.has(shard)) return true;
-    if (this.mayServe) return false;
-    if (this.#withheld.length < WITHHELD_MAX) this.#withheld.push({ shard, effect });
-    else this.#tooLoud(shard);
-    return true;
-  }
-
-  /** What it has said is forgotten: edges learn it from the one that reads the shard's log next. */
-  #tooLoud(shard: Shard): void {
-    const { ports: { log, timers } } = this.#parts();
-    log.warn("too much is withheld", { shard: shard.id, effects: this.#withheld.length });
-    this.#loud.add(shard);
-    this.#withheld = this.#withheld.filter((w) => w.shard !== shard);
-    // Not within its step.
-    timers.after(0, () => {
-      this.#loud.delete(shard);
-      if (!shard.ended) this.#host.drop(shard);
-    });
-  }
-
-  /** This node may serve again: delivers what the shards that it still has have said meanwhile. */
-  release(): void {
-    for (const { shard, effect } of this.#withheld.splice(0)) {
-      if (!shard.ended) this.#host.execute(shard, effect);
-    }
-  }
-
-  /** Successors have what these shards had in memory: what they have said is said by them. */
-  inherited(ended: readonly Shard[]): void {
-    const { shards } = this.#parts().map;
-    for (const withheld of this.#withheld.filter(({ shard }) => ended.includes(shard))) {
-      const { lo } = withheld.shard;
-      withheld.shard = shards.find((s) => s.lo <= lo && lo < s.hi) ?? withheld.shard;
-    }
+    return this.withheld.withhold(shard, effect);
   }
 
   // ---- to other nodes

@@ -242,7 +242,7 @@ const ROWS: readonly Row[] = [
   [
     "forget what a shard has said without a lease when it is split",
     "server/node/node.ts",
-    "    cell?.remote.inherited(ended);\n",
+    "    cell?.remote.withheld.inherited(ended);\n",
     "",
   ],
   [

@@ -1,0 +1,60 @@
+/** What shards say to edges while their node may not serve: delivered when it may again. */
+import type { Effect } from "../../shard/effects.ts";
+import type { NodeParts } from "./parts.ts";
+import type { RemoteHost } from "./remote.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+
+/** Effects that are withheld at most; a shard that says more is dropped. */
+const WITHHELD_MAX = 10_000;
+
+/** See the head of this file. */
+export class Withheld {
+  readonly #parts: () => NodeParts;
+  readonly #host: Pick<RemoteHost, "mayServe" | "execute" | "drop">;
+  #effects: { shard: Shard; readonly effect: Effect }[] = [];
+  /** Shards that have said too much meanwhile. */
+  readonly #loud = new Set<Shard>();
+
+  constructor(parts: () => NodeParts, host: Pick<RemoteHost, "mayServe" | "execute" | "drop">) {
+    this.#parts = parts;
+    this.#host = host;
+  }
+
+  /** Keeps an effect where this node may not serve; returns whether it does. */
+  withhold(shard: Shard, effect: Effect): boolean {
+    if (this.#loud.has(shard)) return true;
+    if (this.#host.mayServe) return false;
+    if (this.#effects.length < WITHHELD_MAX) this.#effects.push({ shard, effect });
+    else this.#tooLoud(shard);
+    return true;
+  }
+
+  /** What it has said is forgotten: edges learn it from the one that reads the shard's log next. */
+  #tooLoud(shard: Shard): void {
+    const { ports: { log, timers } } = this.#parts();
+    log.warn("too much is withheld", { shard: shard.id, effects: this.#effects.length });
+    this.#loud.add(shard);
+    this.#effects = this.#effects.filter((w) => w.shard !== shard);
+    // Not within its step.
+    timers.after(0, () => {
+      this.#loud.delete(shard);
+      if (!shard.ended) this.#host.drop(shard);
+    });
+  }
+
+  /** This node may serve again: delivers what the shards that it still has have said meanwhile. */
+  release(): void {
+    for (const { shard, effect } of this.#effects.splice(0)) {
+      if (!shard.ended) this.#host.execute(shard, effect);
+    }
+  }
+
+  /** Successors have what these shards had in memory: what they have said is said by them. */
+  inherited(ended: readonly Shard[]): void {
+    const { shards } = this.#parts().map;
+    for (const withheld of this.#effects.filter(({ shard }) => ended.includes(shard))) {
+      const { lo } = withheld.shard;
+      withheld.shard = shards.find((s) => s.lo <= lo && lo < s.hi) ?? withheld.shard;
+    }
+  }
+}
