@@ -163,7 +163,7 @@ const ROWS: readonly Row[] = [
   [
     "serve a shard that was given away",
     "server/node/giving.ts",
-    "    shard.ended = true;\n    map.remove(shard);\n    dispatch.release([shard]);",
+    "    shard.ended = true;\n    map.remove(shard);\n    dispatch.release([shard]);\n    this.#host.drop(shard);",
     "    dispatch.release([shard]);",
   ],
   [
@@ -172,12 +172,6 @@ const ROWS: readonly Row[] = [
     "        return this.#appends.append(request.batches, () => !this.#ended, this.#done(n));",
     `        this.#reply(n, null, { kind: "done", n });
         return this.#appends.append(request.batches, () => !this.#ended, () => {});`,
-  ],
-  [
-    "forget appends of other workers that waited with a refused one",
-    "server/store/append_queue.ts",
-    "this.#waiting.unshift(...group.filter((w) => stale(w).length === 0));",
-    "",
   ],
   [
     "append twice what a lost connection leaves open",
