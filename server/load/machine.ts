@@ -121,33 +121,21 @@ function readText(path: string): string | null {
 function use(pid: number): ProcessUse | null {
   const own = useAlone(pid);
   if (own === null) return null;
-  const children = parseChildren(readText(`/proc/${pid}/task/${pid}/children`) ?? "");
-  return sumOfUses([own, ...children.flatMap((child) => useAlone(child) ?? [])]);
+  return sumOfUses([own, ...childrenOf(pid).flatMap((child) => useAlone(child) ?? [])]);
 }
 
 function useAlone(pid: number): ProcessUse | null {
   const cpuUs = parseCpuUs(readText(`/proc/${pid}/stat`) ?? "");
   const rest = parseStatus(readText(`/proc/${pid}/status`) ?? "");
-  if (cpuUs === null || rest === null) return null;
-  let sum: ProcessUse = { cpuUs, ...rest };
-  for (const child of childrenOf(pid)) {
-    const its = use(child);
-    if (its === null) continue;
-    sum = {
-      cpuUs: sum.cpuUs + its.cpuUs,
-      rssBytes: sum.rssBytes + its.rssBytes,
-      threads: sum.threads + its.threads,
-    };
-  }
-  return sum;
+  return cpuUs === null || rest === null ? null : { cpuUs, ...rest };
 }
 
-/** The processes that one has started; none where the system does not list them. */
+/** The processes that one has started, by whichever of its threads; none where it has ended. */
 function childrenOf(pid: number): readonly number[] {
   try {
     return [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name }) =>
-      (readText(`/proc/${pid}/task/${name}/children`) ?? "").split(" ")
-    ).filter((child) => child.trim() !== "").map(Number);
+      parseChildren(readText(`/proc/${pid}/task/${name}/children`) ?? "")
+    );
   } catch {
     // It has ended meanwhile.
     return [];
