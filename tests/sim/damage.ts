@@ -53,7 +53,7 @@ class DamagedNode {
 
   run(): void {
     this.#live();
-    const before = this.#look();
+    const before = this.#steadyLook();
     this.#fixture.kill();
     this.#damages = Array.from({ length: this.#prng.int(1, 3) }, () => {
       return damageRow(this.#fixture.disk, this.#prng);
@@ -129,6 +129,15 @@ class DamagedNode {
       const events = pages.flatMap((r) => r.ok ? r.value.events : []);
       return [user, { text, refused: all.some((r) => !r.ok), events }];
     }));
+  }
+
+  /** What everybody is shown while nothing arrives meanwhile, such as a receipt. */
+  #steadyLook(): Map<string, Shown> {
+    for (let before = this.#look();;) {
+      const now = this.#look();
+      if ([...now].every(([user, { text }]) => text === before.get(user)!.text)) return now;
+      before = now;
+    }
   }
 
   /** The first page and those after it, up to one that is refused. */
