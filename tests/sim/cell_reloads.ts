@@ -1,32 +1,59 @@
 /**
- * An operator reloads shards of a cell, some of them while an append to several shards is on its way
- * to the store: the claim overtakes it, so that it is refused because of one of them. Others are
- * interrupted: when they go on, another node has the shard.
+ * Bad moments of a cell's shards. An operator reloads one while an append to several is on its way to
+ * the store: the claim overtakes it, so that it is refused because of one of them. A reload is
+ * interrupted: when it goes on, another node has the shard. An owner claims its shards again while
+ * what it has told others is on its way. A shard is split between the writes of a large head.
  */
 import type { Cluster } from "./cluster.ts";
+import type { Prng } from "./prng.ts";
 import type { SimNode } from "./sim_node.ts";
 
-/** Reloads shards at random moments of the chaos. */
+/** What happens to a shard. */
+const KINDS = ["overtaken", "overtaken", "reloaded", "interrupted", "reclaimed", "split"] as const;
+
+/** Does that to shards at random moments of the chaos. */
 export function cellReloads(cluster: Cluster): void {
-  const { cell, config, nodes, time } = cluster;
   const prng = cluster.prng.fork("cell reloads");
-  for (let i = 0; i < config.cellReloads; i++) {
-    time.global.timers.after(prng.int(0, config.chaosMs), () => {
-      const node = prng.pick(nodes);
-      if (!node.serving) return;
-      const { running } = node;
-      const overtakes = (ids: readonly number[]) => {
-        if (!node.up || node.running !== running || ids.length === 0) return;
-        reload(cluster, node, prng.pick(ids));
-      };
-      const { shards } = running.node;
-      if (prng.chance(0.25) && shards.length > 0) {
-        interrupted(cluster, node, prng.pick(shards).id, prng.int(4500, 12_000));
-      } else if (prng.chance(0.8)) {
-        cell!.store.atAppend(node.id, prng.pick([5, 50, 500]), overtakes);
-      } else overtakes(shards.map(({ id }) => id));
+  for (let i = 0; i < cluster.config.cellReloads; i++) {
+    cluster.time.global.timers.after(prng.int(0, cluster.config.chaosMs), () => {
+      const node = prng.pick(cluster.nodes);
+      if (node.serving) strike(cluster, node, prng);
     });
   }
+}
+
+function strike(cluster: Cluster, node: SimNode, prng: Prng): void {
+  const { store } = cluster.cell!;
+  const { running } = node;
+  const lateMs = prng.pick([5, 50, 500]);
+  const ids = running.node.shards.map(({ id }) => id);
+  const here = () => node.up && node.running === running;
+  switch (prng.pick(KINDS)) {
+    case "overtaken":
+      return store.atAppend(node.id, lateMs, (shards) => {
+        if (here()) reload(cluster, node, prng.pick(shards));
+      });
+    case "reloaded":
+      if (ids.length > 0) reload(cluster, node, prng.pick(ids));
+      return;
+    case "interrupted":
+      if (ids.length > 0) interrupted(cluster, node, prng.pick(ids), prng.int(4500, 12_000));
+      return;
+    case "reclaimed":
+      return reclaimed(cluster, node);
+    case "split":
+      return store.atPages(node.id, lateMs, (point) => {
+        const shard = here() && running.node.shards.find((s) => s.lo <= point && point < s.hi);
+        if (shard) running.node.reshape({ of: [shard.id], at: [shard.lo + 1] }, () => {});
+      });
+  }
+}
+
+/** It claims its shards again, and what it has told others before is still on its way. */
+function reclaimed({ cell, time }: Cluster, { id }: SimNode): void {
+  cell!.delay(id, 4000);
+  cell!.store.loseRepliesTo(id, "append", 1);
+  time.global.timers.after(4000, () => cell!.delay(id, 0));
 }
 
 /** Its process is stopped, cut off from the others, which take its shards over meanwhile. */

@@ -166,7 +166,7 @@ export interface SimConfig {
   readonly claimants: number;
   /** Whether the nodes of a cell are workers of one machine, which another process serves the store. */
   readonly storeServed: boolean;
-  /** Shards of a cell that an operator reloads. */
+  /** Shards of a cell that are reloaded, claimed again or split at bad moments. */
   readonly cellReloads: number;
   /** Probability that a call within a shard's step throws, see `StepFaults`. */
   readonly bugs: number;

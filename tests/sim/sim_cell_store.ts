@@ -2,7 +2,15 @@
  * The store that the nodes of a simulated cell share: each reaches it over a way of its own, which can
  * break, be slow, and lose replies. What it grants and takes is written down and checked.
  */
-import type { Claim, Cut, LogBatch, LogRecord, Owned, Store } from "../../server/node/ports.ts";
+import type {
+  Claim,
+  Cut,
+  LogBatch,
+  LogRecord,
+  Mutation,
+  Owned,
+  Store,
+} from "../../server/node/ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { Opening, StoreError, TableChange } from "../../server/node/ports.ts";
@@ -21,8 +29,11 @@ const LATE_MS = [3, 30, 300, 3000] as const;
 
 type Call = (...args: unknown[]) => void;
 interface Trap {
+  readonly call: StoreCall;
   readonly lateMs: number;
-  readonly run: (shards: readonly number[]) => void;
+  /** Whether it is this one. */
+  readonly springs: (args: readonly unknown[]) => boolean;
+  readonly run: (args: readonly unknown[]) => void;
 }
 
 type Fenced = Extract<StoreError, { readonly kind: "fenced" }>;
@@ -99,7 +110,7 @@ export class SimCellStore {
       wayMs: (node) => this.#wayMs(node),
       loses: (node, kind) => this.#loses(node, kind),
       lateMs: (node, request) =>
-        request.kind === "append" ? this.#trapped(node, request.batches) : 0,
+        request.kind === "append" ? this.#trapped(node, "append", [request.batches]) : 0,
     });
   }
 
@@ -111,7 +122,7 @@ export class SimCellStore {
       client[name] = (...args) => {
         const done = args.pop() as Call;
         if (this.#away.has(node)) return void process.timers.after(WAY_MS, () => done(LOST, []));
-        const lateMs = name === "append" ? this.#trapped(node, args[0] as readonly LogBatch[]) : 0;
+        const lateMs = this.#trapped(node, name, args);
         this.#way(node, () =>
           this.#serve(name, args, (...values) => {
             const known = this.#loses(node, name) ? [LOST, []] : values;
@@ -126,13 +137,12 @@ export class SimCellStore {
     };
   }
 
-  /** How much later an append is than others; what waits for it is called. */
-  #trapped(node: NodeId, batches: readonly LogBatch[]): number {
+  /** How much later an operation is than others; what waits for it is called. */
+  #trapped(node: NodeId, name: StoreCall, args: readonly unknown[]): number {
     const trap = this.#traps.get(node);
-    const shards = batches.map(({ shard }) => shard);
-    if (trap === undefined || shards.length < 2) return 0;
+    if (trap?.call !== name || !trap.springs(args)) return 0;
     this.#traps.delete(node);
-    this.#time.global.timers.soon(() => trap.run(shards));
+    this.#time.global.timers.soon(() => trap.run(args));
     return trap.lateMs;
   }
 
@@ -250,7 +260,30 @@ export class SimCellStore {
    * them while it is on its way.
    */
   atAppend(node: NodeId, lateMs: number, run: (shards: readonly number[]) => void): void {
-    this.#traps.set(node, { lateMs, run });
+    const shardsOf = ([batches]: readonly unknown[]) =>
+      (batches as readonly LogBatch[]).map(({ shard }) => shard);
+    this.#traps.set(node, {
+      call: "append",
+      lateMs,
+      springs: (args) => shardsOf(args).length > 1,
+      run: (args) => run(shardsOf(args)),
+    });
+  }
+
+  /** The same with the next checkpoint that has pages of a head without it: `run` takes its point. */
+  atPages(node: NodeId, lateMs: number, run: (point: number) => void): void {
+    const pageOf = ([, rows]: readonly unknown[]) => {
+      const heads = (rows as readonly Mutation[]).map(({ key }) => key).filter(([t]) => t === "u");
+      return heads.find((key) =>
+        key.length > 4 && !heads.some((head) => head.length === 4 && head[2] === key[2])
+      );
+    };
+    this.#traps.set(node, {
+      call: "checkpoint",
+      lateMs,
+      springs: (args) => pageOf(args) !== undefined,
+      run: (args) => run(pageOf(args)![1] as number),
+    });
   }
 
   /** Keeps a node from the store, or lets it reach it again. */
