@@ -39,6 +39,8 @@ export type SwimInput =
   /** The other nodes of the cell, by their processes. */
   | { readonly kind: "members"; readonly nodes: readonly NodeId[] }
   | { readonly kind: "message"; readonly from: NodeId; readonly message: GossipMessage }
+  /** Another node can be reached, which what this one has said before may not have reached. */
+  | { readonly kind: "linked" }
   /** What this node says of itself from now on. */
   | { readonly kind: "hints"; readonly hints: GossipHints };
 
@@ -129,6 +131,9 @@ export class Swim {
         break;
       case "message":
         this.#receive(input.from, input.message);
+        break;
+      case "linked":
+        this.#updates.add(this.#own());
         break;
       case "hints":
         if (!sameHints(this.#hints, input.hints)) this.#state(input.hints);

@@ -360,13 +360,12 @@ export class Cell {
     this.#linked.set(peer.key, peer);
     this.#gone.delete(peer.key);
     // Its node's former processes have ended.
-    for (const other of this.#members.others) {
-      if (other.id === peer.id && other.incarnation < peer.incarnation) {
-        this.#gone.add(peerKey(other));
-      }
+    for (const { id, incarnation: of } of this.#members.others) {
+      if (id === peer.id && of < peer.incarnation) this.#gone.add(peerKey({ id, incarnation: of }));
     }
     this.#lost.delete(peer.key);
     this.#shares.introduce(peer.key);
+    this.#gossip.linked();
     this.remote.retry();
   }
 

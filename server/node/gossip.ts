@@ -63,6 +63,11 @@ export class Gossip {
     this.#step({ kind: "members", nodes });
   }
 
+  /** A node is linked, perhaps again: what was said meanwhile is lost on it. */
+  linked(): void {
+    this.#step({ kind: "linked" });
+  }
+
   /** Takes a message of another node. */
   take(from: NodeId, message: GossipMessage): void {
     this.#step({ kind: "message", from, message });

@@ -100,6 +100,19 @@ Deno.test("11: what a node has said before another one knew it reaches that one 
   assert.equal(net.swims.get(a)!.view(c)!.hints?.table, 2);
 });
 
+Deno.test("11: what a node has said while another one could not be reached reaches it once it can", () => {
+  const net = new Net(3);
+  const [a, b] = net.keys as [NodeId, NodeId];
+  net.run(5000);
+  net.loses = () => true;
+  net.step(a, { kind: "hints", hints: { ...HINTS, table: 2 } });
+  net.run(10_000);
+  net.loses = () => false;
+  net.step(a, { kind: "linked" });
+  net.run(10 * PROBE_MS);
+  assert.equal(net.swims.get(b)!.view(a)!.hints?.table, 2);
+});
+
 Deno.test("11: a suspicion is shorter with each confirmation, and never below its least", () => {
   const of = { nodes: 10, probeMs: 500 };
   const times = [0, 1, 2, 3].map((confirmations) => suspicionTimeoutMs({ ...of, confirmations }));
