@@ -82,12 +82,12 @@ export class RepairPlan {
     this.#file = file;
     this.#found = found;
     this.#logs = new LogRepair((name) => found.logsOf(name));
-    if (found.faults.some(({ kind }) => kind === "structure")) this.#requireRegisters();
     // A record that is had back under its own key leaves no hole.
     const rowsFirst = [...found.faults].sort((a, b) =>
       Number(a.row === null) - Number(b.row === null)
     );
     for (const fault of rowsFirst) this.#decide(fault);
+    if (found.faults.some(({ kind }) => kind === "structure")) this.#requireRegisters();
     if (this.#blocks.size + this.#forgetSent.size > 0 || this.#logs.needed) this.#readHeads();
   }
 
@@ -99,7 +99,8 @@ export class RepairPlan {
   /** In pages that cannot be read may be what is listed nowhere else. */
   #requireRegisters(): void {
     for (const name of ["claims", "table", "store"]) {
-      if (this.#file.has(registerKey(name))) continue;
+      const key = registerKey(name);
+      if (this.#file.has(key) || this.#restored.has(textOf(key))) continue;
       this.impossible.push(`row meta ${name}: it is lost, and every shard needs it`);
     }
   }
@@ -108,6 +109,8 @@ export class RepairPlan {
     const { kind, key, row } = fault;
     if (kind === "structure") return;
     if (row !== null && this.#restores(row)) return;
+    // It is had back from under another key.
+    if (row === null && this.#restored.has(textOf(key))) return;
     // What it was the row of is missing under the key that the index lists.
     if (key.length === 0) return;
     const owner = ownerOf(key, this.#found);

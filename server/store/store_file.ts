@@ -19,6 +19,12 @@ const PAGE = 128;
 const SALVAGE_ROWS = 1000;
 /** Faults of the file's structure that are listed. */
 const FAULTS_MAX = 20;
+/** The beginning of a file, with the formats that it was written in and may be read in (1 and 2). */
+const HEADER_BYTES = 20;
+const FORMATS_AT = 18;
+const FORMAT_MAX = 2;
+/** In how many bytes an entry of the index may differ from the key that it was. */
+const WRONG_BYTES_MAX = 12;
 /** How Deno KV marks a value of bytes. */
 const BYTES_ENCODING = 3;
 /** The time of expiry of a row that has none. */
@@ -71,10 +77,12 @@ export class StoreFile implements RowFile {
   /** Whether a row has another key than the index lists: others may then not be found by theirs. */
   #keyDamaged = false;
   #salvaged: Salvaged | null = null;
+  readonly #headerFault: string | null;
 
   /** Opens it, and sees all commits up to now. Throws what SQLite throws where it cannot be read. */
   constructor(path: string) {
     this.#db = new DatabaseSync(path, { readOnly: true });
+    this.#headerFault = headerFaultOf(path);
     try {
       this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
       // The transaction sees the store as of its first read.
@@ -122,9 +130,11 @@ export class StoreFile implements RowFile {
   /** What is wrong with the file as SQLite sees it; empty where nothing is. */
   faults(): string[] {
     try {
-      const checked = this.#db.prepare(`PRAGMA quick_check(${FAULTS_MAX})`).all();
+      // Not `quick_check`: a row that the index does not list cannot be replaced by Deno KV.
+      const checked = this.#db.prepare(`PRAGMA integrity_check(${FAULTS_MAX})`).all();
       const faults = checked.flatMap((row) => String(Object.values(row)[0]).split("\n"))
         .filter((line) => line !== "ok" && !line.startsWith("***"));
+      if (this.#headerFault !== null) faults.push(this.#headerFault);
       const expiring = this.#db.prepare(
         "SELECT count(*) AS n FROM kv INDEXED BY kv_expiration_ms_idx " +
           `WHERE +expiration_ms <> ${NEVER}`,
@@ -179,9 +189,12 @@ export class StoreFile implements RowFile {
     for (const hex of [...found.keys()].sort()) {
       const stored = found.get(hex)!;
       const row = this.#fileRow(new Uint8Array(Buffer.from(hex, "hex")), stored);
-      const own = row.kind === "damaged" && row.trueKey === null && row.key.length === 0
-        ? left.findIndex((key) => checkRow(key, stored, false).kind === "whole")
-        : -1;
+      if (row.kind !== "damaged" || (row.trueKey === null && row.key.length > 0)) {
+        take(row);
+        continue;
+      }
+      // The key that it was written with is not lost, though the index lists it and no row has it.
+      const own = left.findIndex((key) => checkRow(key, stored, false).kind === "whole");
       take(own < 0 ? row : { ...row, trueKey: left.splice(own, 1)[0]! });
     }
     return left;
@@ -227,7 +240,7 @@ export class StoreFile implements RowFile {
       if (rows.length > 0) add(rows);
       else if (key !== null) lost.push(key);
     }
-    return { found, lost };
+    return { found, lost: withoutWrongEntries(found, listed, lost) };
   }
 
   /** Reads as many rows of a query as can be had. */
@@ -258,6 +271,45 @@ export class StoreFile implements RowFile {
       return messageOf(error);
     }
   }
+}
+
+/** SQLite does not write to a file whose header says that a later program made it. */
+function headerFaultOf(path: string): string | null {
+  const file = Deno.openSync(path);
+  const header = new Uint8Array(HEADER_BYTES);
+  file.readSync(header);
+  file.close();
+  const [write, read] = header.subarray(FORMATS_AT);
+  if (Math.max(write!, read!) <= FORMAT_MAX) return null;
+  return `its header has the format ${write} and ${read}, of no known version of SQLite`;
+}
+
+/**
+ * Keys that the index lists and that no row has, but for those that are damaged in the index alone:
+ * there a row is whole, and its key is not listed.
+ */
+function withoutWrongEntries(
+  found: Salvaged["found"],
+  listed: readonly Uint8Array[],
+  lost: readonly StoreKey[],
+): StoreKey[] {
+  const left = lost.map((key) => ({ key, bytes: encodeKey(key) }));
+  if (left.length === 0) return [];
+  const known = new Set(listed.map((bytes) => Buffer.from(bytes).toString("hex")));
+  for (const [hex, stored] of found) {
+    if (known.has(hex)) continue;
+    const bytes = new Uint8Array(Buffer.from(hex, "hex"));
+    if (fileRow(bytes, stored, false).kind !== "whole") continue;
+    const wrong = left.findIndex((other) => differing(other.bytes, bytes) <= WRONG_BYTES_MAX);
+    if (wrong >= 0) left.splice(wrong, 1);
+  }
+  return left.map(({ key }) => key);
+}
+
+/** How many bytes of two keys differ; of different lengths all do. */
+function differing(a: Uint8Array, b: Uint8Array): number {
+  if (a.length !== b.length) return Infinity;
+  return a.reduce((sum, byte, i) => byte === b[i] ? sum : sum + 1, 0);
 }
 
 function messageOf(error: unknown): string {

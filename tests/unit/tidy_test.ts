@@ -29,6 +29,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/ops/backup.ts": "the directory in which a backup is made",
   "server/ops/store_copy.ts": "looks what a place of a store is",
   "server/ops/repair.ts": "puts the repaired files of a store in place",
+  "server/store/store_file.ts": "that store's file, without Deno KV",
   "server/store/wal_file.ts": "the write-ahead file of that store",
   "server/store/write_mark.ts": "the file that notes the last durable write of that store",
   "server/load/sockets.ts": "the load tool's sockets",

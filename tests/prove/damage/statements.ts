@@ -23,7 +23,7 @@ const BEHIND = /^account (\S+): what a lost record .* (\d+) messages among them/
 const PERHAPS = /^shard \d+: what a lost record has.* older: (.*)$/;
 const SENT = /^account (\S+): which messages it has sent/;
 /** Lines about no account; those about whose changes a lost record has follow by name. */
-const NOBODY = /^shard \d+: record \d+ of its log$|^row meta /;
+const NOBODY = /^shard \d+: record \d+ of its log$|^row /;
 const LAST = /^what was written last: /;
 
 const GONE: GivenUp = { closed: false, ranges: [], back: true, messages: 0 };
