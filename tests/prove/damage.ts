@@ -117,7 +117,11 @@ async function run(options: ProofOptions): Promise<Verdict> {
   }
   for (const line of table(outcomes)) options.say(line);
   for (const { found, faults } of outcomes) {
-    for (const fault of faults) options.say(`case ${found.number}: ${fault}`);
+    const { number, damage, file, at, base, said } = found;
+    for (const fault of faults) options.say(`case ${number}: ${fault}`);
+    if (faults.length === 0) continue;
+    options.say(`case ${number}: ${damage} at ${at} of the ${file}, ${base}; repaired:`);
+    for (const line of said) options.say(`  ${line}`);
   }
   for (const crash of crashes) options.say(crash);
   const figures: Record<string, number> = { cases: count };

@@ -31,6 +31,8 @@ export interface Found extends Inflicted {
   readonly repair: "whole" | "given up" | "impossible" | null;
   /** What must not be, one line each. */
   readonly faults: readonly string[];
+  /** What the repair has kept and given up. */
+  readonly said: readonly string[];
 }
 
 function open(dataDir: string): Promise<OpenNode> {
@@ -235,14 +237,14 @@ async function tryCase(base: string, seed: number, number: number): Promise<Foun
   try {
     const found = await openAndExamine(dir, expected, NOTHING);
     if (found.refused === null && found.quarantined.length === 0) {
-      return { ...about, ...found, repair: null };
+      return { ...about, ...found, repair: null, said: [] };
     }
     // An opened store has been written to; the repair is of the damage alone.
     Deno.removeSync(dir, { recursive: true });
     damage();
     const named = await checkFaults(dir, found.quarantined);
-    const { repair, faults } = await tryRepair(dir, expected);
-    return { ...about, ...found, repair, faults: [...found.faults, ...named, ...faults] };
+    const { repair, faults, said } = await tryRepair(dir, expected);
+    return { ...about, ...found, repair, said, faults: [...found.faults, ...named, ...faults] };
   } finally {
     Deno.removeSync(dir, { recursive: true });
   }
@@ -289,13 +291,14 @@ async function tryRepair(dir: string, expected: Looks) {
   const before = filesOf(dir);
   const planned = await repairStore(dir, false, () => {});
   const faults = filesOf(dir) === before ? [] : ["a repair without --yes changes the files"];
-  const { givenUp, impossible } = await repairStore(dir, true, () => {});
+  const { kept, givenUp, impossible } = await repairStore(dir, true, () => {});
+  const said = [...kept, ...givenUp, ...impossible];
   if (
     JSON.stringify([planned.givenUp, planned.impossible]) !== JSON.stringify([givenUp, impossible])
   ) {
     faults.push("the repair does other than it says without --yes");
   }
-  if (impossible.length > 0) return { repair: "impossible" as const, faults };
+  if (impossible.length > 0) return { repair: "impossible" as const, faults, said };
   const given = new Statements(givenUp);
   const { faults: left } = await checkStore(dir, () => {});
   const after = await openAndExamine(dir, expected, given);
@@ -306,7 +309,7 @@ async function tryRepair(dir: string, expected: Looks) {
     ...after.quarantined.map(({ name }) => `after the repair: ${name} is quarantined`),
   );
   if (after.refused !== null) faults.push(`after the repair: refused: ${after.refused}`);
-  return { repair: givenUp.length === 0 ? "whole" as const : "given up" as const, faults };
+  return { repair: givenUp.length === 0 ? "whole" as const : "given up" as const, faults, said };
 }
 
 function print(stream: typeof Deno.stdout | typeof Deno.stderr, line: string): void {
