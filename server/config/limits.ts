@@ -98,7 +98,7 @@ const limits = {
     131_072,
   ),
   receivedPerSecond: count(
-    100,
+    250,
     "messages a second",
     "Messages one account takes from all others, of one contact half as many.",
   ),

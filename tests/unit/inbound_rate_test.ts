@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { AccountName } from "../../shard/name/ids.ts";
+import { RATES, SHARD_LIMITS } from "../sim/limits.ts";
 import { InboundRate } from "../../shard/message/inbound_rate.ts";
 
 const RATE = { tokenMs: 10, burst: 2000 };
@@ -52,6 +53,18 @@ Deno.test("InboundRate takes a burst of one contact, and all of it again after a
     Array.from({ length: 3000 }, () => inbound.take(RATE, atMs, name("friend"), true))
       .filter(Boolean).length;
   assert.deepEqual([burst(0), burst(0), burst(300_000)], [1000, 0, 1000]);
+});
+
+Deno.test("10.10: InboundRate: by default a contact with ten sessions sends for hours unrefused", () => {
+  const { inboundMessageMs: tokenMs, inboundMessageBurst: burst } = SHARD_LIMITS;
+  const { sends } = RATES;
+  const inbound = new InboundRate();
+  const take = (atMs: number) => inbound.take({ tokenMs, burst }, atMs, name("friend"), true);
+  let taken = 0;
+  for (let i = 0; i < 10 * sends.burst; i++) if (take(0)) taken++;
+  const eachMs = 1000 / (10 * sends.perSecond);
+  for (let i = 1; i <= 360_000; i++) if (take(i * eachMs)) taken++;
+  assert.equal(taken, 10 * sends.burst + 360_000);
 });
 
 Deno.test("InboundRate takes no more than its rate from any number of contacts", () => {
