@@ -2,7 +2,6 @@
 import type { Effect } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** See the head of this file. */
 export class Effects {
@@ -28,7 +27,7 @@ export class Effects {
         if (effect.node === parts.options.id) return parts.options.deliver(effect.packet);
         return parts.dispatch.elsewhere?.deliver(effect.node, shard.row, effect.packet);
       case "packet":
-        return this.#carry(effect.packet);
+        return this.#carry(effect);
       case "load":
         return parts.loader.load(shard, effect);
       case "load_block":
@@ -55,18 +54,20 @@ export class Effects {
     }
   }
 
-  #carry(packet: ShardPacket): void {
+  /** The effect of one shard is the input of another, as it is. */
+  #carry(effect: Effect & { readonly kind: "packet" }): void {
+    const { packet } = effect;
     this.#parts.traces.packet(packet, null);
-    if (packet.kind !== "resolved") return this.#leave(packet);
+    if (packet.kind !== "resolved") return this.#leave(effect);
     this.#parts.resolves.answered(packet, () => {
-      if (!this.#parts.stopped()) this.#leave(packet);
+      if (!this.#parts.stopped()) this.#leave(effect);
     });
   }
 
-  #leave(packet: ShardPacket): void {
+  #leave(effect: Effect & { readonly kind: "packet" }): void {
     const { dispatch, options: { carry } } = this.#parts;
     // Without a closure where there is no way to carry: packets are most of a message's work.
-    if (carry === undefined) dispatch.route({ kind: "packet", packet });
-    else carry(packet, () => dispatch.route({ kind: "packet", packet }));
+    if (carry === undefined) dispatch.route(effect);
+    else carry(effect.packet, () => dispatch.route(effect));
   }
 }

@@ -19,7 +19,10 @@ export interface InboxHost {
 /** See the head of this file. */
 export class Inbox {
   readonly #host: InboxHost;
-  readonly #inputs: { shard: Shard; input: ShardInput }[] = [];
+  /** Inputs and their shards, up to `#count`; arrays that shrink would be made anew each turn. */
+  readonly #inputs: (ShardInput | null)[] = [];
+  readonly #shards: (Shard | null)[] = [];
+  #count = 0;
   /** Shards of the turn that runs. */
   readonly #touched: Shard[] = [];
   #running = false;
@@ -30,7 +33,8 @@ export class Inbox {
 
   /** Puts an input into the inbox, and begins a turn unless one runs. */
   put(shard: Shard, input: ShardInput): void {
-    this.#inputs.push({ shard, input });
+    this.#inputs[this.#count] = input;
+    this.#shards[this.#count++] = shard;
     if (!this.#running) this.#run();
   }
 
@@ -39,15 +43,17 @@ export class Inbox {
     const now = this.#host.now();
     const touched = this.#touched;
     do {
-      for (let i = 0; i < this.#inputs.length; i++) {
-        const { shard, input } = this.#inputs[i]!;
+      for (let i = 0; i < this.#count; i++) {
+        const input = this.#inputs[i]!;
+        const shard = this.#shards[i]!;
+        this.#inputs[i] = this.#shards[i] = null;
         if (!touched.includes(shard)) touched.push(shard);
         this.#execute(shard, shard.step(now, input));
       }
-      this.#inputs.length = 0;
+      this.#count = 0;
       for (const shard of touched) this.#execute(shard, shard.endTurn(now));
       touched.length = 0;
-    } while (this.#inputs.length > 0);
+    } while (this.#count > 0);
     this.#running = false;
     this.#host.turnEnded();
   }

@@ -13,6 +13,11 @@ export function quote(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
+/** What stands between the quotes of a JSON string. */
+function inner(text: string): string {
+  return PLAIN.test(text) ? text : JSON.stringify(text).slice(1, -1);
+}
+
 /** `,"name":"text"`, or nothing where the text is empty. */
 export function optional(name: string, text: string): string {
   return text === "" ? "" : `,"${name}":${quote(text)}`;
@@ -20,21 +25,24 @@ export function optional(name: string, text: string): string {
 
 /** A durable event: `MailboxBody` with its kind as `k`, and `seq` and `at`. */
 export function encodeEvent(event: MailboxEvent): string {
+  // Nearly all events are of these two kinds: each piece of a text costs an object.
+  if (event.kind === "receipt") {
+    return `{"k":"receipt","seq":${event.seq},"at":${event.at},"with":"${inner(event.with)}",` +
+      `"delivered":${event.delivered},"read":${event.read}}`;
+  }
+  if (event.kind === "message") {
+    return `{"k":"message","seq":${event.seq},"at":${event.at},"with":"${inner(event.with)}` +
+      `${event.out ? '","out":true,"num":' : '","num":'}${event.num},"id":"${inner(event.id)}",` +
+      `"body":"${inner(event.body)}"${optional("ext", event.ext)}` +
+      `${optional("device", event.device)}${event.waits === true ? ',"waits":true}' : "}"}`;
+  }
   const head = `{"k":"${event.kind}","seq":${event.seq},"at":${event.at}`;
   switch (event.kind) {
-    case "message":
-      return `${head},"with":${quote(event.with)}${event.out ? ',"out":true' : ""},"num":` +
-        `${event.num},"id":${quote(event.id)},"body":${quote(event.body)}` +
-        `${optional("ext", event.ext)}${optional("device", event.device)}` +
-        `${event.waits === true ? ',"waits":true' : ""}}`;
     case "undelivered":
       return `${head},"with":${quote(event.with)},"num":${event.num},"id":${quote(event.id)},` +
         `"reason":${quote(event.reason)}${
           event.from === undefined ? "" : `,"from":${event.from}`
         }}`;
-    case "receipt":
-      return `${head},"with":${quote(event.with)},"delivered":${event.delivered},` +
-        `"read":${event.read}}`;
     case "read":
       return `${head},"with":${quote(event.with)},"upTo":${event.upTo},"unread":${event.unread}}`;
     case "roster":
