@@ -1,11 +1,18 @@
 /** `deno task bench [NAME…] [--json FILE] [--short]`: runs benchmarks and prints their figures. */
 import type { Bench } from "./bench.ts";
+import { messagesBench } from "./messages.ts";
 import { microBench } from "./micro.ts";
 import { scalingBench } from "./scaling.ts";
 import { serverBench } from "./server_bench.ts";
 import { sizesBench } from "./sizes.ts";
 
-const BENCHES: readonly Bench[] = [sizesBench, microBench, serverBench, scalingBench];
+const BENCHES: readonly Bench[] = [
+  sizesBench,
+  microBench,
+  messagesBench,
+  serverBench,
+  scalingBench,
+];
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
