@@ -130,12 +130,9 @@ function addRunningRoutes(
 ): void {
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
-  addClusterRoutes(admin, node);
+  addClusterRoutes(admin, node, share !== null);
   addTraceRoutes(admin, node);
-  // One node cannot see the load of the others' shards.
-  if (config.storage.shardsFollowLoad && config.cell.listen === null && share === null) {
-    keepShardsEven(node, ports, config.storage.shards);
-  }
+  if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
   addInspectRoutes(admin, {
     ...ports,
     log,
@@ -199,6 +196,7 @@ export async function startNode(
           resolve(1);
         });
     };
+    open.node.coordinator.orders.onLeft = stop;
     return { url: front.url, invite, admin: listeners.network, stop, stopped };
   } catch (error) {
     await open.close();

@@ -8,10 +8,9 @@ import { type Cancel, type StoreError, TABLE_REGISTER } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { NodeParts } from "./parts.ts";
-import { ALONE, type NodeView, otherView } from "./node_view.ts";
+import { ALONE, type Derived, type NodeView, otherView } from "./node_view.ts";
 import { type Peer, type PeerFrame, peerKey, type PeerLinks } from "./peers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { Moved } from "./giving.ts";
 import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Reshaping } from "./resharder.ts";
 import type { Result } from "../../shard/errors.ts";
@@ -139,11 +138,9 @@ export class Cell {
       timers: () => this.#parts().ports.timers,
       isLinked: (peer) => this.#linked.has(peer),
       send: (peer, frame) => this.#links.send(peer, frame),
-      perform: (call, done) => {
-        if (call.kind === "ask") this.#parts().asks.reply(call, done);
-        else if (call.kind === "move") this.move(call.shard, call.to, done);
-        else this.#host.reshape(call, done);
-      },
+      ask: (...asked) => this.#parts().asks.reply(...asked),
+      move: (...move) => this.#shares.move(...move),
+      reshape: this.#host.reshape,
     });
   }
 
@@ -153,7 +150,7 @@ export class Cell {
   }
 
   /** The other nodes that have a row, by their ids. */
-  get others(): readonly Omit<NodeView, "shards">[] {
+  get others(): readonly Omit<NodeView, Derived>[] {
     return this.#members.others.map((member) => {
       const key = peerKey(member);
       const [linked, gossip] = [this.#linked.has(key), this.#gossip.of(key)];
@@ -182,16 +179,19 @@ export class Cell {
     return [...new Set([...this.#linked.keys(), ...this.#lost.keys(), ...alive])];
   }
 
-  /** Moves a shard of this node to another one. */
-  move(shard: number, to: NodeRef, done: (result: Result<Moved>) => void): void {
-    this.#shares.move(shard, to, done);
+  /** Where shards are, and should be. */
+  get shares(): Pick<Shares, "move" | "placed"> {
+    return this.#shares;
   }
 
   // ---- start and stop
 
   /** Reads the rows of all nodes; calls back with the incarnation of this node's last process. */
   read(done: (error: StoreError | null, incarnation: number) => void): void {
-    this.#former.await(this.#parts().ports.timers, this.#links, done);
+    const { control, options: { id }, ports: { timers } } = this.#parts();
+    this.#former.await(timers, this.#links, (error, known) => {
+      error === null ? control.lastProcess(id, known, done) : done(error, known);
+    });
   }
 
   /** Begins to beat and to link; `done` when this node has a lease and has claimed what is nobody's. */
@@ -279,7 +279,7 @@ export class Cell {
         }
         this.#shares.learn(holders);
         this.#renew(renewing);
-        control.read(() => over(null));
+        control.read(over);
       });
     });
   }

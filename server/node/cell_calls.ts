@@ -2,7 +2,8 @@
 import type { AskedId, CellCall, Peer, PeerFrame } from "./peers.ts";
 import type { Cancel, Timers } from "./ports.ts";
 import { fail, type Result } from "../../shard/errors.ts";
-import type { NodeId } from "../../shard/name/ids.ts";
+import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { Reshape } from "../../shard/table/table.ts";
 
 /** How long a caller waits (ms): longer than any change of shards waits for them to quiesce. */
 export const CALL_TIMEOUT_MS = 5000;
@@ -22,8 +23,12 @@ export interface CallsHost {
   timers(): Pick<Timers, "after">;
   isLinked(peer: NodeId): boolean;
   send(peer: NodeId, frame: PeerFrame): void;
-  /** Does what another node asks for. */
-  perform(call: CellCall, done: Done): void;
+  /** Replies to a question; see `Asks`. */
+  ask(question: CellCall & { readonly kind: "ask" }, done: Done): void;
+  /** Gives a shard to another node. */
+  move(shard: number, to: NodeRef, done: Done): void;
+  /** Makes a change of shards that this node has. */
+  reshape(change: Reshape, done: Done): void;
 }
 
 /** See the head of this file. */
@@ -60,10 +65,25 @@ export class CellCalls {
     }
     if (frame.kind !== "call") return false;
     const { asked, call } = frame;
-    this.#host.perform(call, (result) => {
+    this.#perform(call, (result) => {
       this.#host.send(from.key, { kind: "called", asked, result });
     });
     return true;
+  }
+
+  /** Does what another node asks for. */
+  #perform(call: CellCall, done: Done): void {
+    switch (call.kind) {
+      case "ask":
+        return this.#host.ask(call, done);
+      case "move":
+        return this.#host.move(call.shard, call.to, done);
+      case "reshape":
+        return this.#host.reshape(call, done);
+      default:
+        // A later version may ask for more.
+        return done(fail("bad_request", "This node does not know what it is asked for"));
+    }
   }
 
   /** The link with a node is broken: what it was asked may be done, or not. */

@@ -17,6 +17,7 @@ export type Settled<T> = (error: StoreError | null, value: T) => void;
 export interface CellFormat<T> {
   /** Name of the register, unique in the cell. */
   readonly name: string;
+  /** Throws for bytes that are no such value: then nothing is changed, and reads fail. */
   readonly parse: (bytes: Uint8Array) => T;
   readonly format: (value: T) => Uint8Array;
   /** The value where there is no register yet, such as what an earlier version stored elsewhere. */
@@ -105,7 +106,14 @@ export class CellValue<T> {
       if (error !== null || register === null) {
         return initial((failed, value) => done(error ?? failed, value, 0));
       }
-      done(null, parse(register.value), register.version);
+      let value: T;
+      try {
+        value = parse(register.value);
+      } catch (cause) {
+        const message = `Cannot understand the register ${name}: ${cause}`;
+        return initial((_, value) => done({ kind: "failed", message }, value, register.version));
+      }
+      done(null, value, register.version);
     });
   }
 }

@@ -4,9 +4,11 @@
  * What is to be reached is in the store: when the node dies, another one goes on from the table as it
  * is.
  */
-import type { ShardCall } from "./peers.ts";
-import type { ClusterControl, Goal, Work } from "./control.ts";
-import type { Moved } from "./giving.ts";
+import { askMove } from "./ask_move.ts";
+import { Balancer } from "./balancer.ts";
+import type { ClusterControl } from "./control.ts";
+import { ClusterOrders } from "./cluster_orders.ts";
+import type { Goal, Work } from "./cluster_state.ts";
 import type { NodeParts } from "./parts.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import type { Reshaping } from "./resharder.ts";
@@ -42,15 +44,23 @@ export function stepsTo(table: ShardTable, goal: Goal): readonly PlannedStep[] {
 export class Coordinator {
   readonly #host: CoordinatorHost;
   readonly #control: ClusterControl;
+  /** What operators order of the nodes. */
+  readonly orders: ClusterOrders;
+  /** Moves shards by load. */
+  readonly balancer: Balancer;
   #stepping = false;
   #progressMs = 0;
   #stopped = true;
-  /** What became known of the step under way. */
+  /** What became known of the work of this node: each write has all of it, until one succeeds. */
+  #figures: Pick<Work, "id" | "changesMs" | "movesMs" | "shards"> | null = null;
+  /** Moves before the change that is made next (ms). */
   #movesMs: number[] = [];
 
   constructor(host: CoordinatorHost, control: ClusterControl) {
     this.#host = host;
     this.#control = control;
+    this.orders = new ClusterOrders(() => host.parts(), control);
+    this.balancer = new Balancer(() => host.parts(), control);
   }
 
   get #parts(): NodeParts {
@@ -60,6 +70,7 @@ export class Coordinator {
   /** From now on goes on with what is under way, where no other node does. */
   start(): void {
     this.#stopped = false;
+    this.balancer.start();
     this.#control.read(() => this.#look());
   }
 
@@ -138,6 +149,8 @@ export class Coordinator {
     const { ports: { timers } } = this.#parts;
     if (this.#stopped || this.#parts.stopped()) return;
     timers.after(LOOK_MS * 4, () => this.#control.read(() => this.#look()));
+    this.orders.look();
+    this.balancer.look();
     if (this.#mine !== null) return this.#run();
     const { work } = this.#control.state;
     if (work?.state !== "running" || this.#isLive(work.by)) return;
@@ -188,7 +201,7 @@ export class Coordinator {
       this.#gather(work, change);
     };
     if (cell === null) go();
-    else cell.looked(() => this.#control.read(go));
+    else cell.looked(() => this.#control.read(() => go()));
   }
 
   /** Moves the shards of a change to one node, which makes it. */
@@ -199,8 +212,7 @@ export class Coordinator {
     const target = this.#targetOf(rows);
     const away = rows.find(({ owner }) => !sameNode(owner, target));
     if (away === undefined) return this.#make(work, change, target);
-    const call = { kind: "move", shard: away.id, to: target } as const;
-    this.#ask<Moved>(away.owner!, call, (result) => {
+    askMove(this.#parts, away.id, target, (result) => {
       if (!result.ok) return this.#again(work, result.message);
       this.#movesMs.push(rounded(result.value.pauseMs));
       this.#next();
@@ -217,29 +229,27 @@ export class Coordinator {
   }
 
   #make(work: Work, { of, at }: Reshape, owner: NodeRef): void {
-    this.#ask<Reshaping>(owner, { kind: "reshape", of, at }, (result) => {
+    this.#ask(owner, { of, at }, (result) => {
       if (!result.ok) return this.#again(work, result.message);
       const { pauseMs, shards } = result.value;
-      const movesMs = this.#movesMs.splice(0);
-      this.#progressMs = this.#nowMs;
-      this.#note(work, (now) => ({
-        ...now,
-        changesMs: [...now.changesMs, rounded(pauseMs)],
-        movesMs: [...now.movesMs, ...movesMs],
+      const { id, changesMs, movesMs } = this.#figures?.id === work.id ? this.#figures : work;
+      this.#figures = {
+        id,
+        changesMs: [...changesMs, rounded(pauseMs)],
+        movesMs: [...movesMs, ...this.#movesMs.splice(0)],
         shards,
-      }), () => this.#next());
+      };
+      this.#progressMs = this.#nowMs;
+      this.#note(work, {}, () => this.#next());
     });
   }
 
-  /** A node does what it is asked, this one too. */
-  #ask<T>(node: NodeRef, call: ShardCall, done: (result: Result<T>) => void): void {
+  /** A node makes the change of its shards, this one too. */
+  #ask(node: NodeRef, change: Reshape, done: (result: Result<Reshaping>) => void): void {
     const { cell, ownership } = this.#parts;
-    const here = cell === null || sameNode(node, ownership.self);
-    if (!here) {
-      return cell.calls.call(peerKey(node), call, done as (result: Result<unknown>) => void);
-    }
-    if (call.kind === "reshape") this.#host.reshape(call, done as (r: Result<Reshaping>) => void);
-    else if (cell !== null) cell.move(call.shard, call.to, done as (r: Result<Moved>) => void);
+    if (cell === null || sameNode(node, ownership.self)) return this.#host.reshape(change, done);
+    const replied = done as (result: Result<unknown>) => void;
+    cell.calls.call(peerKey(node), { kind: "reshape", ...change }, replied);
   }
 
   /** A step could not be made: it is planned again a little later. */
@@ -252,22 +262,23 @@ export class Coordinator {
 
   #end(work: Work, state: "done" | "failed", error: string | null): void {
     const { ports: { log } } = this.#parts;
-    this.#note(work, (now) => ({ ...now, state, error }), () => {
+    this.#note(work, { state, error }, () => {
       log.info("change of shards over", { work: work.id, state, error });
       this.#stepping = false;
     });
   }
 
-  /** Writes how far it is, where it is still this node's. */
-  #note(work: Work, change: (now: Work) => Work, done: () => void): void {
+  /** Writes how far it is, and how it has ended, where it is still this node's. */
+  #note(work: Work, ended: Partial<Pick<Work, "state" | "error">>, done: () => void): void {
     const { ownership: { self }, ports: { timers } } = this.#parts;
+    const figures = this.#figures?.id === work.id ? this.#figures : {};
     this.#control.update((state) => {
       const { work: now } = state;
       if (now?.id !== work.id || now.state !== "running" || !sameNode(now.by, self)) return null;
-      return { ...state, work: change(now) };
+      return { ...state, work: { ...now, ...figures, ...ended } };
     }, (error) => {
       if (error === null) return done();
-      // What cannot be written now is written with the next step.
+      // The figures are written with the next step, and its end when it is planned again.
       timers.after(LOOK_MS, done);
     });
   }

@@ -1,7 +1,8 @@
 /**
- * Shards that this node gives to other nodes, one after another: what comes for a shard is held until
- * nothing of it is under way; then its new owner gets it, and what was held follows. Moves that
- * were asked for come before those that the placement wants.
+ * Shards that this node gives to other nodes: what comes for a shard is held until nothing of it is
+ * under way; then its new owner gets it, and what was held follows. One shard is held at a time, while
+ * new owners of others read their logs. Moves that were asked for come before those that the
+ * placement wants.
  */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
@@ -16,8 +17,12 @@ import { withEpochs } from "../../shard/table/table.ts";
 const GIVEN_MS = 2000;
 /** How long a shard may take to quiesce before the move is given up (ms). */
 const REST_MAX_MS = 1000;
+/** Shards that may be on their way from one node, as the placement wants it. */
+const GIVEN_MAX = 2;
 /** Moves that may wait at one node. */
 const WANTED_MAX = 1024;
+/** After a shard that did not quiesce, so that its users are served between two tries (ms). */
+const PAUSE_MS = 2000;
 /** When a move that was given up may be asked for again (ms). */
 const AGAIN_MS = 250;
 
@@ -60,6 +65,10 @@ export class Giving {
   readonly #host: GivingHost;
   #now: (Omit<Move, "shard"> & { readonly shard: Shard; readonly sinceMs: number }) | null = null;
   #wanted: Move[] = [];
+  /** Where shards should be, as far as this node may give them away by itself. */
+  #placed: ReadonlyMap<number, NodeRef> = new Map();
+  /** Until then nothing is given away by itself. */
+  #restsUntilMs = 0;
   /** Shards that were given away and are still to be claimed. */
   readonly #given = new Map<number, Given>();
 
@@ -116,17 +125,22 @@ export class Giving {
     this.#pump();
   }
 
-  /** Begins to give away the first shard that another node should have, unless one is on its way. */
-  next(placed: ReadonlyMap<number, NodeRef>): void {
+  /** Gives shards away from now on that another node should have; none where `placed` is empty. */
+  follow(placed: ReadonlyMap<number, NodeRef>): void {
+    this.#placed = placed;
+    this.#next();
+  }
+
+  /** Begins with the first shard that another node should have, unless enough are on their way. */
+  #next(): void {
     const { map, ownership } = this.#parts();
-    if (this.#now !== null || this.#given.size > 0 || !map.ready) return;
-    const shard = map.shards.find((shard) => {
-      const to = placed.get(shard.id)!;
-      if (sameNode(to, ownership.self) || !this.#host.isLinked(peerKey(to))) return false;
-      return this.#host.mayGive(shard);
-    });
-    if (shard !== undefined) {
-      this.#begin(shard, { shard: shard.id, to: placed.get(shard.id)!, done: () => {} });
+    if (this.#now !== null || this.#given.size >= GIVEN_MAX || !map.ready) return;
+    if (this.#nowMs < this.#restsUntilMs) return;
+    for (const shard of map.shards) {
+      const to = this.#placed.get(shard.id);
+      if (to === undefined || sameNode(to, ownership.self)) continue;
+      if (!this.#host.isLinked(peerKey(to)) || !this.#host.mayGive(shard)) continue;
+      return this.#begin(shard, { shard: shard.id, to, done: () => {} });
     }
   }
 
@@ -163,6 +177,7 @@ export class Giving {
   #giveUp(why: string): void {
     const { shard, done } = this.#now!;
     this.#now = null;
+    this.#restsUntilMs = this.#nowMs + PAUSE_MS;
     this.#parts().dispatch.release([shard]);
     done(fail("unavailable", `Shard ${shard.id} is not moved: ${why}`, AGAIN_MS));
     this.#pump();
@@ -189,5 +204,6 @@ export class Giving {
     dispatch.release([shard]);
     this.#host.drop(shard);
     this.#pump();
+    this.#next();
   }
 }

@@ -50,6 +50,8 @@ export interface MemberAbout {
   readonly publicUrl?: string | undefined;
   /** A random text that no other process has; without it nobody notices an id that is used twice. */
   readonly process?: string | undefined;
+  /** Whether a process has left the cell as an operator wanted it, whatever its row says. */
+  readonly hasLeft?: (node: NodeRef) => boolean;
 }
 
 /** The row of a process that has not left. */
@@ -87,6 +89,7 @@ export class Members {
   /** This node's own row, as it was read last. */
   #own: Member | null = null;
   readonly #about: Pick<Member, "withoutStoreMs" | "publicUrl" | "process">;
+  readonly #hasLeft: (node: NodeRef) => boolean;
 
   constructor(id: NodeId, ports: Pick<Ports, "clock" | "store">, about: MemberAbout = {}) {
     if (TAKEOVER_MS * (1 - DRIFT) < LEASE_MS * (1 + DRIFT)) {
@@ -96,6 +99,7 @@ export class Members {
     this.#ports = ports;
     const { withoutStoreMs = WITHOUT_STORE_MS, publicUrl = "", process = "" } = about;
     this.#about = { withoutStoreMs, publicUrl, process };
+    this.#hasLeft = about.hasLeft ?? (() => false);
   }
 
   /** How long the others may vouch for this node without the store (ms). */
@@ -120,7 +124,8 @@ export class Members {
 
   /** The nodes that have a row and have not left, but for this one. */
   get others(): readonly Member[] {
-    return [...this.#others.values()].map(({ member }) => member).filter(({ left }) => !left);
+    return [...this.#others.values()].map(({ member }) => member)
+      .filter((member) => !member.left && !this.#hasLeft(member));
   }
 
   /** Whether this node may answer from memory. */

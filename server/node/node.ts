@@ -2,7 +2,7 @@
  * A node: shards, the store under them, and the way from edges to them. The parts are wired here;
  * what they do is in the files beside this one.
  */
-import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { EdgeRouter, Router } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
@@ -106,7 +106,7 @@ export class Node implements EdgeRouter {
       map,
       ownership,
       resolves,
-      control: new ClusterControl(ports.store),
+      control: new ClusterControl(ports.store, ports.log),
       cell,
       asks: new Asks(() => parts),
       traces: new Traces({ ...ports, observe: options.observeStep }, options.traceStepsMax ?? 1000),
@@ -123,7 +123,8 @@ export class Node implements EdgeRouter {
     execute: Effects["execute"],
   ): Cell | null {
     if (links === undefined) return null;
-    const said = { withoutStoreMs, publicUrl: about?.addresses[0], process };
+    const hasLeft = (node: NodeRef) => parts().control.hasLeft(node);
+    const said = { hasLeft, withoutStoreMs, publicUrl: about?.addresses[0], process };
     return new Cell(parts, new Members(id, ports, said), links, {
       takeovers: () => this.#takeovers,
       reshaping: () => this.#resharder.busy,

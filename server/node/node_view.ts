@@ -15,6 +15,9 @@ export interface NodeView extends NodeRef {
   /** `linked`: there is a link; `unlinked`: it shows signs of life in the store; `dead`: none. */
   readonly state: "this" | "linked" | "unlinked" | "dead";
   readonly shards: readonly number[];
+  /** Whether it is to have no shards; `leaving`: it ends once it has none. */
+  readonly drained: boolean;
+  readonly leaving: boolean;
   /** What gossip says of it; null for this node and where nothing is known. */
   readonly gossip: GossipOfNode | null;
   /** How much this node is behind: 0 (healthy) to 7; null for others. */
@@ -25,8 +28,11 @@ export interface NodeView extends NodeRef {
   readonly linkFault: string | null;
 }
 
+/** What follows from the shard table and from what operators want. */
+export type Derived = "shards" | "drained" | "leaving";
+
 /** What a node is without a cell, but for its id and shards. */
-export const ALONE: Omit<NodeView, "id" | "incarnation" | "shards"> = {
+export const ALONE: Omit<NodeView, "id" | "incarnation" | Derived> = {
   address: "",
   publicUrl: "",
   state: "this",
@@ -44,17 +50,19 @@ export function otherView(
     readonly live: boolean;
     readonly about: LinkAbout;
   },
-): Omit<NodeView, "shards"> {
+): Omit<NodeView, Derived> {
   const state = linked ? "linked" : live ? "unlinked" : "dead";
   const seen = { state, gossip, healthScore: null, clockOffsetMs, linkFault: fault } as const;
   return { id, incarnation, address, publicUrl, ...seen };
 }
 
 /** The nodes of the cell, this one first, with the shards that each owns as far as this one knows. */
-export function nodeViews({ cell, map, ownership }: NodeParts): readonly NodeView[] {
+export function nodeViews({ cell, control, map, ownership }: NodeParts): readonly NodeView[] {
   const own = { ...ownership.self, ...(cell?.self ?? ALONE) };
   return [own, ...cell?.others ?? []].map((node) => ({
     ...node,
     shards: map.table.shards.filter(({ owner }) => sameNode(owner, node)).map(({ id }) => id),
+    drained: control.isDrained(node),
+    leaving: control.state.leaving.includes(node.id),
   }));
 }

@@ -187,7 +187,9 @@ export class Shares {
   /** Takes what is nobody's and should be this node's; begins to give away what others should have. */
   place(done: (error: StoreError | null) => void): void {
     if (!this.#host.leased || this.#stopped) return done(null);
-    const { control: { state }, map, ownership: { self }, ports: { clock } } = this.#parts();
+    const { control, map, ownership: { self }, ports: { clock } } = this.#parts();
+    // Its shards are for others, where it has any.
+    if (control.hasLeft(self)) return done(null);
     const nowMs = clock.monoMs();
     this.#giving.expire();
     const live = this.#host.live();
@@ -197,10 +199,8 @@ export class Shares {
       this.#stableSinceMs = nowMs;
     }
     this.#confirm();
-    const { shards } = map.table;
-    const wanted = live.filter(({ id }) => !state.drained.includes(id));
-    const placed = placement(shards, wanted.length > 0 ? wanted : live);
-    const free = shards.filter((row) => {
+    const placed = this.placed(live);
+    const free = map.table.shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
       if (sameNode(row.owner, self)) return !this.#giving.isGiven(row.id);
@@ -209,9 +209,20 @@ export class Shares {
     });
     const stable = nowMs - this.#stableSinceMs >= STABLE_MS;
     // While the number of shards is being changed, they are moved for that.
-    const still = state.work?.state === "running" && !state.drained.includes(self.id);
-    if (stable && !still) this.#giving.next(placed);
+    const still = control.state.work?.state === "running" && !control.isDrained(self);
+    this.#giving.follow(stable && !still ? placed : new Map());
     this.#claim(free, done);
+  }
+
+  /**
+   * Which node should have which shard: one that lives and is not drained, or any that lives where
+   * all are drained.
+   */
+  placed(live = this.#host.live()): ReadonlyMap<number, NodeRef> {
+    const { control, map } = this.#parts();
+    const wanted = live.filter((node) => !control.isDrained(node));
+    const places = new Map(control.state.places.map(({ shard, node }) => [shard, node]));
+    return placement(map.table.shards, wanted.length > 0 ? wanted : live, places);
   }
 
   #mayTake(owner: NodeRef): boolean {
@@ -303,10 +314,12 @@ export class Shares {
   }
 
   #take(received: Received): boolean {
-    const { map } = this.#parts();
+    const { control, map, ownership: { self } } = this.#parts();
     const { shard, epoch } = received.give;
     const row = map.table.shards.find(({ id }) => id === shard);
     if (row === undefined || map.byId(shard) !== undefined || !this.#host.leased) return false;
+    // It ends once it has no shard: who gives it one does not know yet.
+    if (control.hasLeft(self) || control.state.leaving.includes(self.id)) return false;
     // Its former owner has dropped it.
     this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch), owner: null }], () => {});
     this.#received.set(map.byId(shard)!, received);

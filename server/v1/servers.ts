@@ -18,11 +18,11 @@ export interface PublicServers {
   others(): readonly string[];
 }
 
-type Views = readonly Pick<NodeView, "state" | "publicUrl">[];
+type Views = readonly Pick<NodeView, "state" | "publicUrl" | "drained">[];
 
 /** Whether it can serve clients. */
-function serves({ state, publicUrl }: Views[number]): boolean {
-  return state !== "dead" && publicUrl !== "";
+function serves({ state, publicUrl, drained }: Views[number]): boolean {
+  return state !== "dead" && publicUrl !== "" && !drained;
 }
 
 /** See the head of this file. `nodes`: those of the cell, this one first. */

@@ -1,7 +1,7 @@
 /**
- * Which node should own which shard: rendezvous hashing (Thaler and Ravishankar), with a bound on
- * how many one node gets. Pure: every node that sees the same table and the same live nodes comes to
- * the same result, and a node that comes or goes moves no more shards than it must.
+ * Which node should own a shard that has no live owner: rendezvous hashing (Thaler and Ravishankar),
+ * with a bound on how many one node gets. Pure: every node that sees the same table and the same live
+ * nodes comes to the same result. Shards with a live owner are moved by load, see `balanceMoves`.
  */
 import { type NodeId, type NodeRef, pointOf } from "../name/ids.ts";
 import type { ShardRow } from "./table.ts";
@@ -23,29 +23,29 @@ function ranked(shard: number, nodes: readonly NodeRef[]): readonly NodeRef[] {
 }
 
 /**
- * The owner that each shard should have, by its id: among `live` (at least one), no node with more
- * than its share rounded up. Shards stay where they are unless their owner is not live or has too
- * many; it then gives up those that it has the lowest scores for.
+ * The owner that each shard should have, by its id: the node where `places` puts it, else its owner,
+ * where that is among `live` (at least one). The others go to those that have less than their share
+ * rounded up: a node with more has it because of its load, and keeps it.
  */
 export function placement(
   rows: readonly Pick<ShardRow, "id" | "owner">[],
   live: readonly NodeRef[],
+  places: ReadonlyMap<number, NodeId> = new Map(),
 ): ReadonlyMap<number, NodeRef> {
   const most = Math.ceil(rows.length / live.length);
   const placed = new Map<number, NodeRef>();
-  const room = new Map<NodeId, number>();
-  for (const node of live) {
-    const own = rows.filter(({ owner }) => sameNode(owner, node))
-      .sort((a, b) => score(b.id, node.id) - score(a.id, node.id) || a.id - b.id)
-      .slice(0, most);
-    for (const { id } of own) placed.set(id, node);
-    room.set(node.id, most - own.length);
+  const room = new Map(live.map((node) => [node.id, most]));
+  const put = (shard: number, node: NodeRef) => {
+    placed.set(shard, node);
+    room.set(node.id, Math.max(0, room.get(node.id)! - 1));
+  };
+  for (const { id, owner } of rows) {
+    const node = live.find((node) => node.id === places.get(id)) ??
+      live.find((node) => sameNode(node, owner));
+    if (node !== undefined) put(id, node);
   }
   for (const { id } of rows) {
-    if (placed.has(id)) continue;
-    const node = ranked(id, live).find((n) => room.get(n.id)! > 0)!;
-    placed.set(id, node);
-    room.set(node.id, room.get(node.id)! - 1);
+    if (!placed.has(id)) put(id, ranked(id, live).find((n) => room.get(n.id)! > 0)!);
   }
   return placed;
 }

@@ -246,6 +246,26 @@ const ROWS: readonly Row[] = [
     "return this.#loading.size === 0 && this.#saving.size === 0;",
   ],
   [
+    "leave shards at a drained node",
+    "server/node/shares.ts",
+    "const wanted = live.filter((node) => !control.isDrained(node));",
+    "const wanted = live;",
+  ],
+  [
+    "let a node leave with its shards",
+    "server/node/cluster_orders.ts",
+    "      if (map.table.shards.some(({ owner }) => owner?.id === id)) continue;\n" +
+    "      const node = this.#refOf(id);\n" +
+    "      if (id === self.id ? map.shards.length > 0 :",
+    "      const node = this.#refOf(id);\n      if (id === self.id ? false :",
+  ],
+  [
+    "forget where a shard was moved by order",
+    "server/node/shares.ts",
+    "wanted.length > 0 ? wanted : live, places)",
+    "wanted.length > 0 ? wanted : live)",
+  ],
+  [
     "ack before the store in a cell",
     "shard/step/shard_turn.ts",
     HOLD,

@@ -21,6 +21,8 @@ export class Client {
   readonly #waiting = new Map<number, { ok: (value: unknown) => void; no: (e: Error) => void }>();
   #id = 0;
   welcome: Frame = { t: "" };
+  /** Whether the server has sent it away; its connection ends after that. */
+  sentAway = false;
   /** Called for every event of every events frame. */
   onEvent: (event: Frame & { k: string }) => void = () => {};
   readonly closed: Promise<void>;
@@ -71,6 +73,7 @@ export class Client {
       for (const event of frame["ev"] as (Frame & { k: string })[]) this.onEvent(event);
       return;
     }
+    if (frame.t === "goaway") this.sentAway = true;
     const waiting = this.#waiting.get(Number(frame["id"]));
     if (waiting === undefined) return;
     this.#waiting.delete(Number(frame["id"]));

@@ -22,12 +22,22 @@ export type Live = () => readonly ServerProcess[];
 /** Resolves after so long. */
 export const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
+interface Send {
+  readonly id: string;
+  readonly to: string;
+  readonly sinceMs: number;
+}
+
 /** Sends to the others until it is stopped, at whichever node lives. */
 export class Sender {
   readonly acked = new Map<string, { to: string; seq: number }>();
   repeated = 0;
   stopped = false;
-  readonly #unsure: { readonly id: string; readonly to: string }[] = [];
+  /** What was refused, and connections that were lost though the server had not sent it away. */
+  readonly errors: string[] = [];
+  /** Longest time from a send to its ack, over all tries (ms). */
+  slowestMs = 0;
+  readonly #unsure: Send[] = [];
   #next = 0;
 
   constructor(
@@ -35,25 +45,32 @@ export class Sender {
     readonly token: string,
     readonly live: Live,
     readonly prng: Prng,
+    /** To whom it sends, and how long each of its lanes rests after an ack (ms). */
+    readonly others: readonly string[] = USERS,
+    readonly restMs = 0,
   ) {}
 
   async run(): Promise<void> {
     while (!this.stopped || this.#unsure.length > 0) {
+      let client: Client | null = null;
       try {
         const server = this.prng.pick(this.live());
         // What comes with the welcome.
         const first: (Frame & { k: string })[] = [];
-        const client: Client = await Client.connect(
+        const connected = await Client.connect(
           server.wsUrl,
           { auth: { token: this.token } },
           (event) => first.push(event),
         );
-        client.onEvent = (event) => this.#reads(client, event);
-        first.forEach(client.onEvent);
-        await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(client)));
-        await client.close();
-      } catch {
+        client = connected;
+        connected.onEvent = (event) => this.#reads(connected, event);
+        first.forEach(connected.onEvent);
+        await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(connected)));
+      } catch (error) {
+        if (client?.sentAway !== true) this.errors.push(`${this.name}: ${error}`);
         await pause(PAUSE_MS);
+      } finally {
+        await client?.close();
       }
     }
   }
@@ -61,7 +78,7 @@ export class Sender {
   /** Marks now and then what came as read: an unread mailbox is full some time. */
   #reads(client: Client, { k, out, seq }: Frame & { k: string }): void {
     if (k !== "message" || out === true || Number(seq) % READ_EVERY !== 0) return;
-    for (const user of USERS) {
+    for (const user of this.others) {
       // One of a connection that ends meanwhile is made up for by the next.
       if (user !== this.name) client.command("read", { with: user, upTo: seq }).catch(() => {});
     }
@@ -72,10 +89,12 @@ export class Sender {
       const next = this.#unsure.shift() ?? (this.stopped ? undefined : this.#fresh());
       if (next === undefined) return;
       try {
-        const { id: key, to } = next;
+        const { id: key, to, sinceMs } = next;
         const body = `${this.name} ${key}`;
         const { seq } = await client.command<{ seq: number }>("send", { to, key, body });
         this.acked.set(key, { to, seq });
+        this.slowestMs = Math.max(this.slowestMs, performance.now() - sinceMs);
+        if (this.restMs > 0) await pause(this.restMs);
       } catch (error) {
         this.#unsure.unshift(next);
         this.repeated++;
@@ -84,10 +103,10 @@ export class Sender {
     }
   }
 
-  #fresh(): { readonly id: string; readonly to: string } {
-    const others = USERS.filter((user) => user !== this.name);
+  #fresh(): Send {
+    const others = this.others.filter((user) => user !== this.name);
     const id = `${this.name}-${++this.#next}`;
-    return { id, to: others[this.#next % others.length]! };
+    return { id, to: others[this.#next % others.length]!, sinceMs: performance.now() };
   }
 }
 

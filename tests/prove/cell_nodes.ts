@@ -1,4 +1,4 @@
-/** Nodes of one cell over PostgreSQL, as processes, one of which may be down. */
+/** Nodes of one cell over PostgreSQL, as processes, some of which may be down. */
 import { FLAGS } from "./crash.ts";
 import type { Live } from "./cell_load.ts";
 import { ServerProcess } from "../process/server.ts";
@@ -16,13 +16,13 @@ const FREE = [
 /** See the head of this file. `store` is the address of their store, `dir` has their directories. */
 export class CellNodes {
   readonly all: ServerProcess[] = [];
-  #down = -1;
+  readonly #down = new Set<number>();
 
   constructor(readonly dir: string, readonly store: string) {
     Deno.writeTextFileSync(`${dir}/secret`, "a secret that only the proof knows, and its nodes");
   }
 
-  readonly live: Live = () => this.all.filter((_, n) => n !== this.#down);
+  readonly live: Live = () => this.all.filter((_, n) => !this.#down.has(n));
 
   async start(n: number, extra: readonly string[] = []): Promise<void> {
     this.all[n] = await ServerProcess.start({
@@ -35,12 +35,17 @@ export class CellNodes {
         ...extra,
       ],
     });
-    this.#down = -1;
+    this.#down.delete(n);
   }
 
   async kill(n: number): Promise<void> {
-    this.#down = n;
+    this.down(n);
     await this.all[n]!.kill();
+  }
+
+  /** From now on no client connects to it. */
+  down(n: number): void {
+    this.#down.add(n);
   }
 
   async killAll(): Promise<void> {

@@ -98,10 +98,13 @@ class Sender {
   }
 }
 
-/** Registers `USERS`, who take messages from anyone; their tokens. */
-export async function makeUsers(server: ServerProcess): Promise<Map<string, string>> {
+/** Registers users who take messages from anyone; their tokens. */
+export async function makeUsers(
+  server: ServerProcess,
+  users: readonly string[] = USERS,
+): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();
-  for (const user of USERS) {
+  for (const user of users) {
     const made = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
       body: { user, password: `password of ${user}` },
     });
@@ -142,7 +145,10 @@ export interface Acked {
 }
 
 /** Everything that is wrong with what the server kept. */
-export function faultsOf(senders: readonly Acked[], boxes: ReadonlyMap<string, Event[]>): string[] {
+export function faultsOf(
+  senders: readonly Acked[],
+  boxes: ReadonlyMap<string, readonly Event[]>,
+): string[] {
   const faults: string[] = [];
   for (const [user, events] of boxes) {
     events.forEach((e, i) => {
@@ -158,7 +164,7 @@ export function faultsOf(senders: readonly Acked[], boxes: ReadonlyMap<string, E
       if (e === undefined) faults.push(`${s.name}: acked ${id} is lost from its own mailbox`);
       else if (e.seq !== seq) faults.push(`${s.name}: ${id} acked as ${seq}, kept as ${e.seq}`);
     }
-    for (const other of USERS) {
+    for (const other of boxes.keys()) {
       if (other === s.name) continue;
       const sent = out.filter((e) => e.with === other).map((e) => e.id);
       const got = boxes.get(other)!.filter((e) => e.k === "message" && !e.out && e.with === s.name)

@@ -17,6 +17,7 @@ import { hostileProof } from "./hostile.ts";
 import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
 import { mailboxProof } from "./mailbox.ts";
+import { movesProof } from "./moves.ts";
 import { prefixProof } from "./prefix.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
@@ -37,6 +38,7 @@ const PROOFS: readonly Proof[] = [
   patroniProof,
   restartProof,
   workersProof,
+  movesProof,
   cutsProof,
   backupProof,
   damageProof,

@@ -1,98 +1,10 @@
 /** A cell of three nodes over one store, as its users see it. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { Cluster } from "../sim/cluster.ts";
-import type { Device } from "../sim/device.ts";
+import { CellStory } from "./cell_story.ts";
 import type { SimNode } from "../sim/sim_node.ts";
-import { EDGE_LIMITS, SHARD_LIMITS } from "../sim/limits.ts";
-import { LAN } from "../sim/network.ts";
 
 /** Within so long all shards of a dead node serve at others (ms). */
 const TAKEOVER_BOUND_MS = 2000;
-
-class CellStory {
-  readonly cluster = new Cluster(11, {
-    nodes: 3,
-    shards: 6,
-    reshards: 0,
-    lateCalls: 0,
-    cellReloads: 0,
-    claimants: 0,
-    storeServed: false,
-    users: 2,
-    devicesPerUser: 1,
-    faults: [],
-    edge: EDGE_LIMITS,
-    limits: SHARD_LIMITS,
-    network: LAN,
-    loss: 0,
-  });
-  readonly alice = this.#device(0);
-  readonly bob = this.#device(1);
-  /** Where devices connect. */
-  readonly homes = new Map<Device, SimNode>();
-
-  constructor() {
-    const { cluster } = this;
-    cluster.nodeFor = (device) => this.homes.get(device)!;
-    for (const node of cluster.nodes) node.start();
-    this.await("a start", () => cluster.nodes.every((n) => n.serving), 5000);
-  }
-
-  #device(at: number): Device {
-    return this.cluster.people[at]!.devices[0]!;
-  }
-
-  /** Lets time run until `reached`; returns how long it took (ms). */
-  await(what: string, reached: () => boolean, forMs: number): number {
-    const beganMs = this.cluster.time.nowMs;
-    ok(this.cluster.runWhile(() => !reached(), forMs), `${what} not within ${forMs} ms`);
-    return this.cluster.time.nowMs - beganMs;
-  }
-
-  /** How many shards each node serves; 0 for one that is down. */
-  get shares(): readonly number[] {
-    return this.cluster.nodes.map((n) => {
-      return n.up ? n.running.node.shards.filter((s) => s.ready).length : 0;
-    });
-  }
-
-  /** How many shards each node answers for now. */
-  get served(): readonly number[] {
-    return this.cluster.nodes.map((n) => n.answering.length);
-  }
-
-  /** Whose each shard is, and at which epoch. */
-  get owners(): string {
-    const { shards } = this.cluster.nodes[0]!.running.node.table;
-    return shards.map(({ id, epoch, owner }) => `${id}: ${owner?.id} ${epoch}`).join();
-  }
-
-  keepFromStore(nodes: readonly number[], away: boolean): void {
-    for (const n of nodes) this.cluster.cell!.store.keepFrom(this.cluster.nodes[n]!.id, away);
-  }
-
-  /** The two sign in at these nodes and become contacts of each other. */
-  befriend(alice: number, bob: number): void {
-    const { cluster } = this;
-    this.homes.set(this.alice, cluster.nodes[alice]!).set(this.bob, cluster.nodes[bob]!);
-    let left = 2;
-    for (const person of cluster.people) {
-      person.kindness = 1;
-      person.devices[0]!.wanted = true;
-      cluster.register(person, () => left--);
-    }
-    this.await("registration", () => left === 0, 5000);
-    this.await("sign-ins", () => this.alice.online && this.bob.online, 5000);
-    this.alice.person.subscription(this.alice, "bob", "subscribe");
-    const sees = () => this.sees(this.alice, "bob") && this.sees(this.bob, "alice");
-    this.await("their presence", sees, 5000);
-  }
-
-  sees(device: Device, user: string): boolean {
-    const show = device.seen.get(user)?.show;
-    return show !== undefined && show !== "offline";
-  }
-}
 
 Deno.test("11: a node of a cell is killed: shards serve soon, nobody who returns is shown offline", () => {
   const story = new CellStory();
@@ -303,4 +215,23 @@ Deno.test("11: a split and a merge of shards of several nodes are made for any n
   const ids = story.cluster.nodes[2]!.running.node.table.shards.map(({ id }) => id);
   equal(change(1, ids, []), "ok");
   story.await("one shard", () => shardsOf(story) === 1, 5000);
+});
+
+Deno.test("11: the pauses of a change of shards are all noted, though writes of them have failed", () => {
+  const story = new CellStory();
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const { node, ports: { store } } = story.cluster.nodes[0]!.running;
+  const cas = store.cas.bind(store);
+  let tries = 0;
+  Object.assign(store, {
+    cas: (...args: Parameters<typeof cas>) => {
+      const failed = args[0] === "cluster" && ++tries % 2 === 0;
+      if (failed) args[4]({ kind: "failed", message: "a fault of the test" }, false);
+      else cas(...args);
+    },
+  });
+  node.coordinator.begin({ kind: "count", count: 24 }, () => {});
+  const work = () => node.coordinator.work;
+  story.await("24 shards", () => work()?.state === "done", 60_000);
+  equal(work()!.changesMs.length, work()!.steps);
 });

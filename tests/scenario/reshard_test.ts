@@ -128,8 +128,9 @@ Deno.test("a change that does not fit, or that the store does not take, leaves a
 
 Deno.test("keepShardsEven cuts a shard that is hot, and merges when all is quiet again", () => {
   const w = new NodeFixture({ shards: 4 });
-  const { clock, timers } = w.process;
-  keepShardsEven(w.node, { clock, timers, log: memoryLog().log }, 4);
+  const { timers } = w.process;
+  w.node.coordinator.start();
+  keepShardsEven(w.node, { timers, log: memoryLog().log }, 4);
   w.settle(30_100);
   const hot = w.node.shards[1]!;
   hot.inputs += 100_000;

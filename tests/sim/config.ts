@@ -140,6 +140,8 @@ export interface SimConfig {
   readonly wire: WireQuality;
   /** Changes of the shard table. */
   readonly reshards: number;
+  /** Orders about the nodes of a cell, such as to drain one. */
+  readonly orders: number;
   /** Accounts leave memory as soon as nobody uses them. */
   readonly cold: boolean;
   /** How long clients act and faults happen, ms. */
@@ -259,6 +261,7 @@ export function configOf(prng: Prng): SimConfig {
     older: 0,
     wire: wire(prng.fork("wire")),
     reshards: prng.fork("reshards").pick([0, prng.int(1, 8)]),
+    orders: 0,
     shards: prng.pick([1, 2, 3, 5]),
     limits: shardLimits(prng, trims, cold),
     cold,
@@ -292,9 +295,11 @@ const OLDER_EACH = 4;
 export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<SimConfig> {
   const calm = prng.chance(0.05);
   const possible: readonly FaultName[] = [...FAULTS.filter((f) => IN_CELLS.has(f)), ...CELL_FAULTS];
+  const orders = prng.fork("orders");
   return {
     nodes,
     older: seed % OLDER_EACH === 0 ? 1 : 0,
+    orders: orders.pick([0, 0, orders.int(1, 6)]),
     shards: prng.int(3, 9),
     wire: STEADY,
     reshards: prng.pick([0, 0, prng.int(1, 6)]),

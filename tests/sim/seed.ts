@@ -33,6 +33,7 @@ import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
+import { checkOrders, endOrders, isLeaving, orders } from "./orders.ts";
 import { checkTable, checkWork, isResharding, reshards } from "./reshards.ts";
 import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
@@ -118,6 +119,7 @@ function live(cluster: Cluster): void {
   blockedForAWhile(cluster);
   lostAnswers(cluster);
   converge(cluster);
+  checkOrders(cluster);
   measure(cluster);
   rest(cluster);
   if (cluster.config.cold) delayOwed(cluster);
@@ -160,11 +162,13 @@ function chaos(cluster: Cluster): void {
   const looks = cluster.prng.fork("looks");
   cluster.wire.onLateAnnounce = (lo, hi) => lookAgain(cluster, looks, lo, hi);
   reshards(cluster);
+  orders(cluster);
   if (cluster.cell !== null) cellReloads(cluster);
   if (cluster.cell !== null) claimants(cluster);
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
   faults.heal();
+  endOrders(cluster);
   cluster.wire.onLateAnnounce = () => {};
   cluster.history.add("cluster", "heals");
 }
@@ -197,7 +201,7 @@ function startUnread(cluster: Cluster): void {
 function recovered(cluster: Cluster): void {
   const { people, nodes } = cluster;
   const waits = () =>
-    nodes.some((n) => !n.serving || n.stopping) || isResharding(cluster) ||
+    nodes.some((n) => !n.serving || n.stopping) || isResharding(cluster) || isLeaving(cluster) ||
     people.some((p) =>
       p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))

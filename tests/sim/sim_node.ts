@@ -94,6 +94,8 @@ export class SimNode implements Server {
   readonly disk: MemoryDisk;
   /** What its REST routes do. */
   readonly rest = new SimRest(this);
+  /** Called when its process is no node of the cell any more; stops it. */
+  onLeft: () => void = () => this.stop(() => {});
   readonly #host: NodeHost;
   readonly #prng: Prng;
   readonly #number: number;
@@ -188,6 +190,7 @@ export class SimNode implements Server {
         return this.#host.exited(this);
       }
       running.serving = true;
+      node.coordinator.orders.onLeft = () => running.stopping || this.onLeft();
       node.coordinator.start();
       this.#host.note(this.who, "serves");
     });

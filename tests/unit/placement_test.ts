@@ -26,19 +26,23 @@ Deno.test("placement gives every shard one live owner, none more than its share 
         owner: owners[i] === undefined ? null : node(owners[i]),
       }));
       const { rows: placed } = place(rows, nodes(count));
-      const counts = nodes(count).map((n) => placed.filter((r) => sameNode(r.owner, n)).length);
+      const countsOf = (rows: Rows) =>
+        nodes(count).map((n) => rows.filter((r) => sameNode(r.owner, n)).length);
+      const counts = countsOf(placed);
       assert.equal(counts.reduce((a, b) => a + b), shards);
-      assert.ok(Math.max(...counts) <= Math.ceil(shards / count));
+      // A node that has more already keeps what it has, and gets nothing.
+      const most = countsOf(rows).map((own) => Math.max(own, Math.ceil(shards / count)));
+      assert.ok(counts.every((has, i) => has <= most[i]!));
       // What is placed stays: no flapping.
       assert.equal(place(placed, nodes(count)).moved, 0);
     },
   ));
 });
 
-Deno.test("placement moves only what a new node gets, and only what a dead one had", () => {
+Deno.test("placement moves nothing to a new node by itself, and only what a dead one had", () => {
   const two = place(fresh(16), nodes(2)).rows;
-  const { rows: three, moved } = place(two, nodes(3));
-  assert.equal(moved, 4);
+  assert.equal(place(two, nodes(3)).moved, 0);
+  const three = place(fresh(16), nodes(3)).rows;
   const dead = three.filter(({ owner }) => sameNode(owner, node(0))).length;
   assert.equal(place(three, [node(1), node(2)]).moved, dead);
 });
@@ -46,4 +50,13 @@ Deno.test("placement moves only what a new node gets, and only what a dead one h
 Deno.test("placement takes another incarnation for another owner", () => {
   const rows = place(fresh(4), nodes(1)).rows;
   assert.equal(place(rows, [{ ...node(0), incarnation: 2 }]).moved, 4);
+});
+
+Deno.test("placement puts shards where an operator wants them, while that node lives", () => {
+  const rows = place(fresh(6), nodes(3)).rows;
+  const places = new Map(rows.map(({ id }) => [id, node(2).id]));
+  const placed = placement(rows, nodes(3), places);
+  assert.ok([...placed.values()].every((owner) => sameNode(owner, node(2))));
+  const without = placement(rows, nodes(2), places);
+  assert.ok([...without.values()].every((owner) => !sameNode(owner, node(2))));
 });

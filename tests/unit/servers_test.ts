@@ -5,13 +5,14 @@ import { goawayFrame } from "../../server/v1/encode.ts";
 
 type View = ReturnType<ConstructorParameters<typeof CellServers>[0]>[number];
 
-Deno.test("11: clients are named the addresses of live nodes, and of the others when sent away", () => {
+Deno.test("11: clients are named the addresses of live nodes that are not drained, and of the others when sent away", () => {
   let nowMs = 0;
   let nodes: View[] = [
-    { state: "this", publicUrl: "https://a.test" },
-    { state: "linked", publicUrl: "https://b.test" },
-    { state: "dead", publicUrl: "https://c.test" },
-    { state: "unlinked", publicUrl: "" },
+    { state: "this", publicUrl: "https://a.test", drained: false },
+    { state: "linked", publicUrl: "https://b.test", drained: false },
+    { state: "linked", publicUrl: "https://d.test", drained: true },
+    { state: "dead", publicUrl: "https://c.test", drained: false },
+    { state: "unlinked", publicUrl: "", drained: false },
   ];
   const servers = new CellServers(() => nodes, { monoMs: () => nowMs });
   deepEqual(servers.all(), ["https://a.test", "https://b.test"]);
