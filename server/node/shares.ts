@@ -18,6 +18,11 @@ import { withEpochs } from "../../shard/table/table.ts";
 
 /** How long the live nodes must have been the same before shards move between them (ms). */
 const STABLE_MS = 2000;
+/**
+ * How long a process that has just begun leaves shards alone that were another node's (ms): when all
+ * nodes start, each takes those that it had.
+ */
+const SPREAD_MS = 1000;
 
 /** What it needs of its cell. */
 export interface SharesHost {
@@ -73,6 +78,8 @@ export class Shares {
   /** Shards that other nodes have given to this one and that do not serve yet. */
   readonly #received = new Map<Shard, Received>();
   #liveKeys = "";
+  /** When this process has placed shards first. */
+  #beganMs: number | null = null;
   #stableSinceMs = 0;
   #stopped = false;
 
@@ -200,11 +207,14 @@ export class Shares {
     }
     this.#confirm();
     const placed = this.placed(live);
+    this.#beganMs ??= nowMs;
+    const spread = nowMs - this.#beganMs >= SPREAD_MS;
     const free = map.table.shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
       if (sameNode(row.owner, self)) return !this.#giving.isGiven(row.id);
-      if (!sameNode(placed.get(row.id)!, self)) return false;
+      const former = row.owner?.id === self.id && !control.isDrained(self);
+      if (!former && !(spread && sameNode(placed.get(row.id)!, self))) return false;
       return row.owner === null || this.#mayTake(row.owner);
     });
     const stable = nowMs - this.#stableSinceMs >= STABLE_MS;
