@@ -47,25 +47,50 @@ export class Balancer {
 
   /**
    * The loads of all shards, asked of their nodes; null where not all of them have been measured for
-   * `forMs`.
+   * `forMs`. Those of a node whose version cannot tell count as the mean of the others.
    */
   gather(forMs: number, done: (loads: readonly ShardLoad[] | null) => void): void {
     const { asks, map: { table } } = this.#parts();
-    asks.all(LOADS, null, ({ replies }) => {
-      const placed = new Set(this.#control.state.places.map(({ shard }) => shard));
-      const measured = new Map<string, MeasuredLoad>();
-      for (const { node, value } of replies) {
-        for (const load of value) measured.set(`${node} ${load.shard}`, load);
-      }
-      const loads: ShardLoad[] = [];
-      for (const { id, owner } of table.shards) {
-        const load = owner === null ? undefined : measured.get(`${owner.id} ${id}`);
-        if (load === undefined || load.measuredMs < forMs) return done(null);
-        const { perSecond } = load;
-        loads.push({ shard: id, node: owner!.id, perSecond, fixed: placed.has(id) });
-      }
-      done(loads);
-    });
+    const owners = new Map<string, NodeRef>();
+    for (const { owner } of table.shards) {
+      if (owner === null) return done(null);
+      owners.set(peerKey(owner), owner);
+    }
+    const measured = new Map<string, MeasuredLoad>();
+    const mute = new Set<string>();
+    let [left, failed] = [owners.size, false];
+    for (const [key, owner] of owners) {
+      asks.one(owner, LOADS, null, (result) => {
+        for (const load of result.ok ? result.value : []) {
+          measured.set(`${key} ${load.shard}`, load);
+        }
+        if (!result.ok && result.code === "unsupported") mute.add(key);
+        else if (!result.ok) failed = true;
+        if (--left === 0) done(failed ? null : this.#complete(forMs, measured, mute));
+      });
+    }
+  }
+
+  #complete(
+    forMs: number,
+    measured: ReadonlyMap<string, MeasuredLoad>,
+    mute: ReadonlySet<string>,
+  ): readonly ShardLoad[] | null {
+    const { map: { table: { shards } } } = this.#parts();
+    const placed = new Set(this.#control.state.places.map(({ shard }) => shard));
+    const known = [...measured.values()];
+    const mean = known.reduce((sum, { perSecond }) => sum + perSecond, 0) /
+      Math.max(1, known.length);
+    const loads: ShardLoad[] = [];
+    for (const { id: shard, owner } of shards) {
+      if (owner === null) return null;
+      const key = peerKey(owner);
+      const load = measured.get(`${key} ${shard}`);
+      if (!mute.has(key) && (load === undefined || load.measuredMs < forMs)) return null;
+      const perSecond = load?.perSecond ?? mean;
+      loads.push({ shard, node: owner.id, perSecond, fixed: placed.has(shard) });
+    }
+    return loads;
   }
 
   /** Measures the loads; plans and makes moves where this node is the one that does. */
