@@ -247,6 +247,9 @@ export const movesProof: Proof = {
         const nodes = new CellNodes(dir.path, await postgres.database(`moves${i}`));
         try {
           await part(options, figures, nodes);
+        } catch (error) {
+          // What was measured until then is shown all the same.
+          figures.fault(String(error));
         } finally {
           for (const node of nodes.all) await node.kill();
         }
