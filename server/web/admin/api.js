@@ -6,6 +6,8 @@
  * @typedef {{ name: string, state: string, createdAt: number, devices: number, sessions: number, contacts: number, events: number }} User
  * @typedef {{ device: string, label: string, createdAt: number, expiresAt: number, online: boolean }} Device
  * @typedef {{ id: string, createdAt: number, expiresAt: number, state: string, usedBy: string | null }} Invite
+ * @typedef {{ accounts: User[], next: string | null, total: number | null, missing: readonly { node:
+ * string, why: string }[] }} UserPage
  * @typedef {{ lo: number, hi: number, at: readonly number[] }} Step
  */
 
@@ -96,7 +98,7 @@ export class Api {
 
   /**
    * @param {{ match: string, state: string, synthetic: boolean, after: string | null, limit: number }} page
-   * @returns {Promise<{ accounts: User[], next: string | null, total: number | null }>}
+   * @returns {Promise<UserPage>}
    */
   async users({ match, state, synthetic, after, limit }) {
     const query = new URLSearchParams({
@@ -107,7 +109,7 @@ export class Api {
     });
     if (after !== null) query.set("after", after);
     const page = await this.#ask("GET", `admin/users?${query}`);
-    return /** @type {{ accounts: User[], next: string | null, total: number | null }} */ (page);
+    return /** @type {UserPage} */ (page);
   }
 
   /** @param {string} user */

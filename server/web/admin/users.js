@@ -81,7 +81,7 @@ export class UserView {
     const asked = ++this.#asked;
     const match = this.#find.value.trim();
     try {
-      const { accounts, next, total } = await this.#api.users({
+      const { accounts, next, total, missing } = await this.#api.users({
         match,
         state: this.#state.value,
         synthetic: this.#synthetic.checked,
@@ -92,7 +92,9 @@ export class UserView {
       this.#users = first ? accounts : [...this.#users, ...accounts];
       this.#next = next;
       this.#total = total;
-      setText(this.#error, "");
+      // A list without the users of a node is no whole list.
+      const lacks = missing.map(({ node, why }) => `Node ${node} is missing here: ${why}.`);
+      setText(this.#error, lacks.join(" "));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       return setText(this.#error, refusalText(error));
