@@ -270,3 +270,32 @@ Deno.test("11: webhooks are listed, replayed and removed through any node of a c
   cell.must<null>("its end", (done) => calls(other).remove(name, done));
   equal(cell.gateways.get(owner!)!.hooks.of("mail").length, 0);
 });
+
+Deno.test("11: each node of a cell deletes what is over age in its own shards, without a request", () => {
+  const cell = new CellNodes(3, 6, 0, { retentionMs: 60_000, dedupeWindowMs: 60_000 });
+  const { cluster } = cell;
+  const [first] = cluster.nodes as [SimNode, SimNode, SimNode];
+  const names = Array.from({ length: 24 }, (_, i) => `user${i}` as AccountName);
+  let left = names.length;
+  for (const name of names) {
+    first.running.node.request(name, "account.create", { credentials: null }, () => {
+      const message = { ...messageOf("note"), to: name };
+      first.running.node.request(name, "message.send", message, (sent) => sent.ok && left--);
+    });
+  }
+  cell.await("their messages", () => left === 0, 10_000);
+  const heads = () =>
+    cluster.nodes.flatMap(({ running: { node } }) =>
+      node.shards.map((shard) => [`${node.id} ${shard.id}`, shard.lastLsn] as const)
+    );
+  cluster.time.runFor(5000);
+  const before = new Map(heads());
+  cluster.time.runFor(200_000);
+  const grown = heads().filter(([shard, lsn]) => lsn > (before.get(shard) ?? Infinity));
+  equal(grown.length, 6, `only ${grown.map(([shard]) => shard).join()} have deleted something`);
+  let kept = -1;
+  first.running.node.request(names[7]!, "account.info", {}, (info) => {
+    kept = info.ok ? info.value.events : -1;
+  });
+  cell.await("a look", () => kept === 0, 5000);
+});
