@@ -18,6 +18,7 @@ import { forwardedPrefix } from "./http/forwarded_prefix.ts";
 import { makeEvents } from "./v1/events.ts";
 import { exchangeLimits, mechanisms, protocolLimits, rates, targetRules } from "./settings.ts";
 import { prefixOf } from "./text/path_prefix.ts";
+import { SessionReach } from "./edge/reach.ts";
 
 /** What it serves. */
 export interface Served {
@@ -45,6 +46,9 @@ export function frontApp(served: Served): Hono {
 
 function protocolApp({ config, open, host, addresses, proxies, edge, counting }: Served): Hono {
   const rate = rates(config);
+  const { node: { id: node, calls } } = open;
+  const reach = new SessionReach({ node, session: (id) => edge.session(id), calls });
+  if (calls !== null) calls.serveSession = reach.serve;
   return createApp({
     ...host,
     info: {
@@ -64,8 +68,7 @@ function protocolApp({ config, open, host, addresses, proxies, edge, counting }:
       },
     },
     addressOf: (_request, env) => addressFromEnv(proxies, env),
-    node: open.node.id,
-    session: (id) => edge.session(id),
+    reach,
     events: makeEvents({
       ...host,
       streamBytesMax: config.limits.outboxBytesMax,

@@ -4,7 +4,7 @@ import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { endedMeanwhile } from "./resuming.ts";
 import { LiveSession } from "./session.ts";
-import { newSessionId } from "./session_id.ts";
+import { isOfNode, newSessionId } from "./session_id.ts";
 import type { Sessions } from "./sessions.ts";
 import type { OpenedSession, OpenSession } from "./types.ts";
 
@@ -92,7 +92,9 @@ export class Opening {
     const { mailboxId, seq, mode, snapshot, expiresAt } = out;
     counters.opened++;
     trial?.count(out.id, "opened");
-    if (resume !== null) trial?.count(out.id, "falseOffline");
+    // One of another node goes on with this one, unseen.
+    const over = resume !== null && isOfNode(resume, this.#deps.node);
+    if (over) trial?.count(out.id, "falseOffline");
     session.attached(out, cursor);
     const from = mode === "resume" && cursor !== null ? cursor.seq : seq;
     return ok({ session, resumed: false, mailboxId, seq: from, mode, snapshot, expiresAt });

@@ -14,6 +14,12 @@ import type { Cancelled, CloseReason, PollBatch } from "./types.ts";
 /** Until a poll is looked at again that has waited for long enough and cannot be answered (ms). */
 const DUE_AGAIN_MS = 100;
 
+/**
+ * What a poll returns at most, but for one page of the mailbox and the names of users that may not be
+ * seen any more (bytes): the rest is for the next one. It fits a frame between nodes.
+ */
+const BATCH_BYTES_MAX = 1_048_576;
+
 /** A poll as the transport hands it over. */
 export interface Poll {
   readonly cursor: Cursor | null;
@@ -93,7 +99,7 @@ export class Polls implements Outlet {
     const complete = feed.take(
       batch,
       this.#host.outgoing.pending(),
-      this.#shared.limits.outboxBytesMax,
+      Math.min(this.#shared.limits.outboxBytesMax, BATCH_BYTES_MAX),
     );
     if (!complete && feed.mayRead) this.#read();
     this.#host.askFlush();
@@ -127,7 +133,7 @@ export class Polls implements Outlet {
       return;
     }
     const taken = host.outgoing.take();
-    const events = host.outgoing.encode(taken, Infinity);
+    const events = host.outgoing.encode(taken, BATCH_BYTES_MAX);
     if (events.length === 0) return this.due();
     this.#shared.counters.frames++;
     const { presence, gone, signals } = taken;

@@ -12,6 +12,7 @@ import type { Flushed } from "./flusher.ts";
 import { Handover } from "./handover.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { OutletHost } from "./outlet.ts";
+import { OwnPresence } from "./own_presence.ts";
 import { type Poll, pollEnded, Polls } from "./polls.ts";
 import { Push } from "./push.ts";
 import { Right } from "./right.ts";
@@ -45,10 +46,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   readonly #shared: Sessions;
   readonly #right: Right;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
-  /** The presence that its shard was last known to have. */
-  #presence: OpenSession["presence"];
-  /** The presence that was asked for last, until the reply. */
-  #asked: { readonly presence: OpenSession["presence"] } | null = null;
+  readonly #presence: OwnPresence;
   /** null while it is lost. */
   #outlet: Push | Polls | Handover | null;
   /** What its end counts as if nobody returns. */
@@ -72,7 +70,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.user = who.user;
     this.device = who.device;
     this.#right = new Right(who.auth);
-    this.#presence = who.presence;
+    this.#presence = new OwnPresence(who.presence);
     this.feed = new Feed(shared, who.user);
     this.outgoing = new Outgoing(shared, this, who.device);
     this.#outlet = this.#outletTo(who.sink, who.reader);
@@ -154,14 +152,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.#schedule();
   }
 
+  get presence(): OpenSession["presence"] {
+    return this.#presence.wanted;
+  }
+
   present(presence: OpenSession["presence"], done: (result: Result<null>) => void): void {
-    const asked = this.#asked = { presence };
-    const input = { session: this.id, presence };
-    this.#shared.router.request(this.user, "presence.set", input, (set) => {
-      if (set.ok) this.#presence = presence;
-      if (this.#asked === asked) this.#asked = null;
-      done(set);
-    });
+    this.#presence.set(this.#shared.router, this, presence, done);
   }
 
   /** What attaches it again to a shard that knows no sessions. */
@@ -172,8 +168,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
       device: this.device,
       auth: this.#right.auth(),
       cursor: { mailboxId, seq },
-      // An owner may have set what was asked last, without the reply having arrived.
-      presence: (this.#asked ?? { presence: this.#presence }).presence,
+      presence: this.presence,
       announced: true,
     };
   }

@@ -139,6 +139,8 @@ export interface Session {
   readonly user: AccountName;
   readonly userId: AccountId;
   readonly device: DeviceId;
+  /** The presence that was asked for last; null: invisible. */
+  readonly presence: DevicePresence | null;
   /**
    * The client has proved anew who it is, by something that ends then (ms since 1970; null where
    * that is not known): the session ends with it, sooner or later than it would have.

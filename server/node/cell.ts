@@ -136,7 +136,7 @@ export class Cell {
   #makeCalls(): CellCalls {
     return new CellCalls({
       timers: () => this.#parts().ports.timers,
-      isLinked: (peer) => this.#linked.has(peer),
+      linked: () => this.#linked,
       send: (peer, frame) => this.#links.send(peer, frame),
       ask: (...asked) => this.#parts().asks.reply(...asked),
       move: (...move) => this.#shares.move(...move),

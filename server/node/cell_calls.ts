@@ -1,5 +1,5 @@
 /** What one node of a cell asks another one to do: a call has one reply, or fails in time. */
-import type { AskedId, CellCall, Peer, PeerFrame } from "./peers.ts";
+import type { AskedId, CellCall, Peer, PeerFrame, SessionCall } from "./peers.ts";
 import type { Cancel, Timers } from "./ports.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
@@ -21,7 +21,8 @@ interface Waiting {
 /** What it needs of its cell. */
 export interface CallsHost {
   timers(): Pick<Timers, "after">;
-  isLinked(peer: NodeId): boolean;
+  /** The nodes that are linked, by their processes. */
+  linked(): ReadonlyMap<NodeId, Peer>;
   send(peer: NodeId, frame: PeerFrame): void;
   /** Replies to a question; see `Asks`. */
   ask(question: CellCall & { readonly kind: "ask" }, done: Done): void;
@@ -31,14 +32,33 @@ export interface CallsHost {
   reshape(change: Reshape, done: Done): void;
 }
 
+/** Acts on a session of this node's edge; the returned function cancels a poll. */
+export type ServeSession = (call: SessionCall, done: Done) => Cancel;
+
 /** See the head of this file. */
 export class CellCalls {
+  /** Acts on sessions of this node's edge; the edge sets it. */
+  serveSession: ServeSession = (_call, done) => {
+    done(fail("unavailable", "The node is starting", AGAIN_MS));
+    return () => {};
+  };
   readonly #host: CallsHost;
   readonly #waiting = new Map<AskedId, Waiting>();
+  /** Calls of other nodes that wait here: no more than this edge has sessions, in the end. */
+  readonly #serving = new Map<NodeId, Map<AskedId, Cancel>>();
   #last: AskedId = 0;
 
   constructor(host: CallsHost) {
     this.#host = host;
+  }
+
+  /** The nodes that can be called. */
+  get linked(): Iterable<Peer> {
+    return this.#host.linked().values();
+  }
+
+  isLinked(peer: NodeId): boolean {
+    return this.#host.linked().has(peer);
   }
 
   /**
@@ -46,29 +66,89 @@ export class CellCalls {
    * within `forMs`: it may have done what it was asked all the same.
    */
   call(peer: NodeId, call: CellCall, done: Done, forMs = CALL_TIMEOUT_MS): void {
-    if (!this.#host.isLinked(peer)) {
-      return done(fail("unavailable", `There is no link to ${peer}`, AGAIN_MS));
-    }
+    this.#ask(peer, (asked) => ({ kind: "call", asked, call }), done, forMs);
+  }
+
+  /**
+   * Asks the edge of a node for something about one of its sessions; as `call`, but that the returned
+   * function ends it without a result, there as well.
+   */
+  session(peer: NodeId, call: SessionCall, done: Done, forMs: number): Cancel {
+    const asked = this.#ask(peer, (asked) => ({ kind: "session", asked, call }), done, forMs);
+    return () => {
+      const waiting = this.#waiting.get(asked);
+      if (waiting === undefined) return;
+      this.#waiting.delete(asked);
+      waiting.cancel();
+      this.#host.send(peer, { kind: "cancel", asked });
+    };
+  }
+
+  #ask(
+    peer: NodeId,
+    frameOf: (asked: AskedId) => PeerFrame,
+    done: Done,
+    forMs: number,
+  ): AskedId {
     const asked = ++this.#last;
+    if (!this.isLinked(peer)) {
+      done(fail("unavailable", `There is no link to ${peer}`, AGAIN_MS));
+      return asked;
+    }
+    const frame = frameOf(asked);
     const cancel = this.#host.timers().after(forMs, () => {
+      if (frame.kind === "session") this.#host.send(peer, { kind: "cancel", asked });
       this.#end(asked, fail("unavailable", `${peer} does not reply`, AGAIN_MS));
     });
     this.#waiting.set(asked, { peer, done, cancel });
-    this.#host.send(peer, { kind: "call", asked, call });
+    this.#host.send(peer, frame);
+    return asked;
   }
 
-  /** Takes a frame that is a call or the reply to one; returns whether it was. */
+  /** Takes a frame that is a call, the reply to one or its end; returns whether it was. */
   take(from: Peer, frame: PeerFrame): boolean {
-    if (frame.kind === "called") {
-      if (this.#waiting.get(frame.asked)?.peer === from.key) this.#end(frame.asked, frame.result);
-      return true;
+    switch (frame.kind) {
+      case "called":
+        if (this.#waiting.get(frame.asked)?.peer === from.key) this.#end(frame.asked, frame.result);
+        return true;
+      case "cancel":
+        this.#served(from.key, frame.asked)?.();
+        return true;
+      case "call":
+        this.#perform(frame.call, this.#replies(from.key, frame.asked));
+        return true;
+      case "session":
+        this.#serve(from.key, frame.asked, frame.call);
+        return true;
+      default:
+        return false;
     }
-    if (frame.kind !== "call") return false;
-    const { asked, call } = frame;
-    this.#perform(call, (result) => {
-      this.#host.send(from.key, { kind: "called", asked, result });
+  }
+
+  #replies(peer: NodeId, asked: AskedId): Done {
+    return (result) => this.#host.send(peer, { kind: "called", asked, result });
+  }
+
+  #serve(peer: NodeId, asked: AskedId, call: SessionCall): void {
+    const reply = this.#replies(peer, asked);
+    let over = false;
+    const cancel = this.serveSession(call, (result) => {
+      over = true;
+      this.#served(peer, asked);
+      reply(result);
     });
-    return true;
+    if (over) return;
+    const serving = this.#serving.get(peer) ?? new Map<AskedId, Cancel>();
+    this.#serving.set(peer, serving.set(asked, cancel));
+  }
+
+  /** Forgets a call of another node; returns what cancels it, where it waits. */
+  #served(peer: NodeId, asked: AskedId): Cancel | undefined {
+    const serving = this.#serving.get(peer);
+    const cancel = serving?.get(asked);
+    serving?.delete(asked);
+    if (serving?.size === 0) this.#serving.delete(peer);
+    return cancel;
   }
 
   /** Does what another node asks for. */
@@ -88,6 +168,9 @@ export class CellCalls {
 
   /** The link with a node is broken: what it was asked may be done, or not. */
   unlinked(peer: NodeId): void {
+    const serving = this.#serving.get(peer);
+    this.#serving.delete(peer);
+    for (const cancel of serving?.values() ?? []) cancel();
     for (const [asked, waiting] of this.#waiting) {
       if (waiting.peer !== peer) continue;
       this.#end(asked, fail("unavailable", `The link to ${peer} is broken`, AGAIN_MS));

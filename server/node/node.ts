@@ -3,7 +3,8 @@
  * what they do is in the files beside this one.
  */
 import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
-import type { EdgeRouter, Router } from "./router.ts";
+import type { CellCalls } from "./cell_calls.ts";
+import { type EdgeRouter, type Router, routerFor } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
@@ -90,7 +91,6 @@ export class Node implements EdgeRouter {
       outdated: (shard) => dispatch.submit(shard, { kind: "commit_failed" }),
       fenced: (shard) => this.#takeovers.fenced(shard),
     });
-    const stopped = () => this.#stopped;
     const resolves = new EvenResolves(ports.timers);
     dispatch.onResolve = (packet) => resolves.asked(packet);
     const execute: Effects["execute"] = (...effect) => effects.execute(...effect);
@@ -110,7 +110,7 @@ export class Node implements EdgeRouter {
       cell,
       asks: new Asks(() => parts),
       traces: new Traces({ ...ports, observe: options.observeStep }, options.traceStepsMax ?? 1000),
-      stopped,
+      stopped: () => this.#stopped,
     };
     const effects = new Effects(parts);
     return parts;
@@ -308,6 +308,11 @@ export class Node implements EdgeRouter {
     }
   }
 
+  /** What nodes of the cell ask each other to do; null where the cell is this node. */
+  get calls(): CellCalls | null {
+    return this.#parts.cell?.calls ?? null;
+  }
+
   // ---- EdgeRouter
 
   request<K extends OpName>(
@@ -332,12 +337,7 @@ export class Node implements EdgeRouter {
   }
 
   forAccount(id: AccountId): Router {
-    if (this.#parts.cell === null) return this;
-    return {
-      request: (name, op, input, done) => this.request(name, op, input, done, id),
-      interest: (items, done) => this.interest(items, done),
-      uninterest: (watched) => this.uninterest(watched),
-    };
+    return this.#parts.cell === null ? this : routerFor(this, id);
   }
 
   interest(

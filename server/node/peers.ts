@@ -2,8 +2,23 @@
  * What the nodes of a cell tell each other, and the port that carries it. A frame may be lost, but
  * of those that arrive over one link none overtakes another.
  */
-import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
-import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type {
+  AccountId,
+  AccountName,
+  Cursor,
+  DeviceId,
+  NodeId,
+  NodeRef,
+  SessionId,
+} from "../../shard/name/ids.ts";
+import type {
+  DevicePresence,
+  EdgePacket,
+  InterestAnswer,
+  InterestItem,
+  OpName,
+  Ops,
+} from "../../shard/ops.ts";
 import type { GossipMessage } from "../gossip/message.ts";
 import type { Claim, Holder } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";
@@ -96,6 +111,10 @@ export type PeerFrame =
   /** Something that the recipient is asked to do, and the reply. */
   | { readonly kind: "call"; readonly asked: AskedId; readonly call: CellCall }
   | { readonly kind: "called"; readonly asked: AskedId; readonly result: Result<unknown> }
+  /** A client's request about a session of the recipient's edge; `called` is the reply. */
+  | { readonly kind: "session"; readonly asked: AskedId; readonly call: SessionCall }
+  /** The sender does not wait for the reply any more. */
+  | { readonly kind: "cancel"; readonly asked: AskedId }
   /** A hint: the register `cluster` has changed. */
   | { readonly kind: "cluster" }
   /** The wall time of the sender (ms since 1970), to find clocks that are far apart. */
@@ -122,6 +141,30 @@ export type ShardCall =
   | { readonly kind: "move"; readonly shard: number; readonly to: NodeRef }
   /** To make a change of shards that it has. Returns a `Reshaping`. */
   | { readonly kind: "reshape"; readonly of: readonly number[]; readonly at: readonly number[] };
+
+/**
+ * A request of a client about its session, which the recipient's edge has. The sender has checked
+ * that the client acts as this device. Refused with `not_found` where the session is not a live one
+ * of this device.
+ */
+export type SessionCall =
+  & { readonly session: SessionId; readonly user: AccountName; readonly device: DeviceId }
+  & (
+    /** Returns a `PollBatch`; `provedUntil` as for `Session.proved`. */
+    | {
+      readonly kind: "poll";
+      readonly provedUntil: number | null;
+      readonly cursor: Cursor | null;
+      readonly soft: number;
+      readonly waitMs: number;
+    }
+    /** Sets its presence; null: invisible. Returns null. */
+    | { readonly kind: "present"; readonly presence: DevicePresence | null }
+    /** Returns its presence as a `{ presence }`. */
+    | { readonly kind: "presence" }
+    /** Signs it out. Returns null. */
+    | { readonly kind: "end" }
+  );
 
 /** What one node asks another one to do. */
 export type CellCall =

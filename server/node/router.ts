@@ -41,3 +41,23 @@ export interface EdgeRouter extends Router {
   /** All sessions of this node with points in `[lo, hi)` are attached again, as `announce` asked for. */
   announced(lo: number, hi: number, epoch: number): void;
 }
+
+/** A router whose requests can be made for one account. */
+interface ByAccount extends Router {
+  request<K extends OpName>(
+    name: AccountName,
+    op: K,
+    input: Ops[K]["in"],
+    done: (result: Result<Ops[K]["out"]>) => void,
+    account?: AccountId,
+  ): void;
+}
+
+/** What `Router.forAccount` returns of a node of several. */
+export function routerFor(router: ByAccount, id: AccountId): Router {
+  return {
+    request: (name, op, input, done) => router.request(name, op, input, done, id),
+    interest: (items, done) => router.interest(items, done),
+    uninterest: (watched) => router.uninterest(watched),
+  };
+}

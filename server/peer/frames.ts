@@ -29,7 +29,7 @@ import type { DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
 import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
 import type { GossipHints, GossipMessage } from "../gossip/message.ts";
-import type { CellCall, PeerFrame } from "../node/peers.ts";
+import type { CellCall, PeerFrame, SessionCall } from "../node/peers.ts";
 import type { Result } from "../../shard/errors.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import { value } from "./value.ts";
@@ -228,10 +228,12 @@ const FRAME = union("frame", {
   called: variant(20, { asked: uint, result: value<Result<unknown>>() }),
   cluster: variant(21, {}),
   clock: variant(22, { wallMs: uint }),
+  session: variant(23, { asked: uint, call: value<SessionCall>() }),
+  cancel: variant(24, { asked: uint }),
 }) satisfies Schema<PeerFrame>;
 
 /** The highest number of a kind that programs of a version know. */
-const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 22 };
+const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 24 };
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {

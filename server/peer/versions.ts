@@ -34,6 +34,8 @@ const FRAMES: Readonly<Record<PeerFrame["kind"], number>> = {
   called: 1,
   cluster: 1,
   clock: 2,
+  session: 2,
+  cancel: 2,
   gossip: 1,
   vouch: 1,
   vouched: 1,
@@ -56,8 +58,9 @@ export function isReadable(frame: PeerFrame): boolean {
 
 /** What the sender gets in the place of a reply to a frame that its peer does not know; null: nothing. */
 export function replyFor(frame: PeerFrame, version: number): PeerFrame | null {
-  if (frame.kind !== "call") return null;
-  const why = `The node speaks version ${version} of the links, which has no ${frame.call.kind}`;
+  if (frame.kind !== "call" && frame.kind !== "session") return null;
+  const what = frame.kind === "call" ? frame.call.kind : frame.kind;
+  const why = `The node speaks version ${version} of the links, which has no ${what}`;
   return { kind: "called", asked: frame.asked, result: fail("unsupported", why) };
 }
 

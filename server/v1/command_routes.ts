@@ -1,6 +1,6 @@
 /** The REST routes that are commands: which request carries which command's fields where. */
 import { type ErrorCode, ok, type Result } from "../../shard/errors.ts";
-import type { Session } from "../edge/types.ts";
+import type { ReachedSession } from "../edge/reach.ts";
 import { type CommandContext, type JsonText, routerOf } from "./commands.ts";
 import { FRAME_EXAMPLES } from "./examples.ts";
 import type { Protocol } from "./protocol.ts";
@@ -186,7 +186,7 @@ function exampleOf({ command, fixed }: Row): Route["example"] {
   return { ...input, ...fixed };
 }
 
-function contextOf(call: Call, session: Session | null): CommandContext {
+function contextOf(call: Call, session: ReachedSession | null): CommandContext {
   const { signIn, clock, domain, protocol, limited } = call.deps;
   const { user, device, accountId } = callerOf(call);
   const { limits } = protocol;

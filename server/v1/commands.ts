@@ -44,7 +44,7 @@ export interface CommandContext {
   readonly user: AccountName;
   readonly device: DeviceId;
   /** null where a REST request names no session. */
-  readonly session: Session | null;
+  readonly session: Pick<Session, "present"> | null;
   /** The client's IP address, for the rate limits of password checks. */
   readonly address: string;
   /** Counts that a shard's rate has held the request back. */

@@ -3,7 +3,9 @@
  * with fetch, so that the token travels as a header.
  */
 import type { CloseReason, OpenedSession, PollBatch, Session, Sink } from "../edge/types.ts";
-import { fail, type Result } from "../../shard/errors.ts";
+import type { DevicePresence } from "../../shard/ops.ts";
+import type { ReachedSession } from "../edge/reach.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
 import { type Cursor, formatCursor, type MailboxId } from "../../shard/name/ids.ts";
 import { goawayFrame } from "./encode.ts";
 import { errorResponse, jsonResponse } from "../http/response.ts";
@@ -61,20 +63,33 @@ export function makeEvents(deps: Deps): (call: EventsCall) => Promise<Response> 
   return (call) => call.stream ? stream(deps, call) : poll(deps, call);
 }
 
-function openSession(
+/**
+ * The presence of a session that is opened: where it goes on with one of another node, which it
+ * replaces, that one's.
+ */
+function presenceFor({ session, invisible }: EventsCall) {
+  return new Promise<Result<{ readonly presence: DevicePresence | null }>>((done) => {
+    if (session === null || session.here) done(ok({ presence: invisible ? null : ONLINE }));
+    else session.presence(done);
+  });
+}
+
+async function openSession(
   deps: Deps,
   call: EventsCall,
   sink: Sink | null,
 ): Promise<Result<OpenedSession>> {
-  const { caller, session, after, invisible, ends } = call;
-  return new Promise((done) =>
+  const { caller, session, after, ends } = call;
+  const shown = await presenceFor(call);
+  if (!shown.ok) return shown;
+  return await new Promise((done) =>
     openInTurn(deps, {
       user: caller.user,
       device: caller.device,
       auth: caller.auth,
       provedUntil: caller.provedUntil,
       cursor: after,
-      presence: invisible ? null : ONLINE,
+      presence: shown.value.presence,
       resume: session?.id ?? null,
       ...(ends === undefined ? {} : { ends }),
       sink,
@@ -89,13 +104,13 @@ function openSession(
 
 async function poll(deps: Deps, call: EventsCall): Promise<Response> {
   let welcome: JsonFields | null = null;
-  let session = call.session;
+  let session: Polled | null = call.session;
   let waitMs = call.waitMs;
   let after = call.after;
   if (session === null) {
     const opened = await openSession(deps, call, null);
     if (!opened.ok) return errorResponse(opened);
-    session = opened.value.session;
+    const { session: own } = opened.value;
     const { mode, snapshot, mailboxId } = opened.value;
     welcome = welcomeFields(deps.protocol, deps.clock, {
       opened: opened.value,
@@ -106,22 +121,21 @@ async function poll(deps: Deps, call: EventsCall): Promise<Response> {
     });
     if (mode !== "resume") after = { mailboxId, seq: snapshot?.seq ?? opened.value.seq };
     waitMs = 0;
-    session.start();
-  } else session.proved(call.caller.provedUntil);
-  return await parked(
-    deps,
-    session,
-    call.request.signal,
-    { cursor: after, soft: call.soft, waitMs },
-    welcome,
-  );
+    session = { id: own.id, poll: (options, done) => own.poll(options, done) };
+    own.start();
+  }
+  const { soft, caller: { provedUntil } } = call;
+  const options = { cursor: after, soft, waitMs, provedUntil };
+  return await parked(deps, session, call.request.signal, options, welcome);
 }
+
+type Polled = Pick<ReachedSession, "id" | "poll">;
 
 function parked(
   { timers }: Pick<Deps, "timers">,
-  session: Session,
+  session: Polled,
   gone: AbortSignal,
-  options: Parameters<Session["poll"]>[0],
+  options: Parameters<Polled["poll"]>[0],
   welcome: JsonFields | null,
 ): Promise<Response> {
   return new Promise((resolve) => {
@@ -146,7 +160,7 @@ function parked(
 }
 
 function batchText(
-  { id }: Session,
+  { id }: Polled,
   { events, soft, cursor, replaced }: PollBatch,
   welcome: JsonFields | null,
 ): string {

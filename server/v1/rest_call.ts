@@ -5,15 +5,12 @@ import {
   type AccountName,
   type Cursor,
   type DeviceId,
-  type NodeId,
   parseDeviceId,
   parseSessionId,
-  type SessionId,
 } from "../../shard/name/ids.ts";
 import type { AttachAuth, ScramMechanism } from "../../shard/ops.ts";
 import { type ErrorCode, fail, ok, type Result } from "../../shard/errors.ts";
-import type { Session } from "../edge/types.ts";
-import { isOfNode } from "../edge/session_id.ts";
+import type { ReachedSession, SessionReach } from "../edge/reach.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { AnswerName } from "./answers.ts";
@@ -46,10 +43,8 @@ export interface RestDeps extends ProtocolHost {
    * The client's IP address after trusted proxies; `env` is the server's binding of the request.
    */
   addressOf(request: Request, env: unknown): string;
-  /** This node: a session is in the memory of the node whose it is. */
-  readonly node: NodeId;
-  /** A live session of this node, of any account. */
-  session(id: SessionId): Session | null;
+  /** Finds the sessions that requests name, at this node and at the others of the cell. */
+  readonly reach: Pick<SessionReach, "find">;
   /** Serves `GET /v1/events`: long-poll, or SSE where `stream`. */
   events(call: EventsCall): Response | Promise<Response>;
 }
@@ -59,7 +54,7 @@ export interface EventsCall {
   readonly request: Request;
   readonly caller: Caller;
   /** The session that the client goes on with, which is the caller's; null to open one. */
-  readonly session: Session | null;
+  readonly session: ReachedSession | null;
   readonly after: Cursor | null;
   /** Soft events up to here have arrived. */
   readonly soft: number;
@@ -222,27 +217,20 @@ export function chargeCaller(call: Call, cost: number): void {
   throttles.device.frames.charge(clock.monoMs(), rateKey(callerOf(call)), cost);
 }
 
-const NO_SUCH_SESSION = "There is no such session of this device here; open one";
-const AT_ANOTHER_NODE = "The session was opened at another server of this cell, or by an earlier " +
-  "version: ask that server, or open one here";
+const NO_SUCH_SESSION = fail("not_found", "This is not the id of a session; open one");
 
 /**
  * The live session of this id, where it is the caller's: of the same user and device. Anything else
- * is `not_found`, for an id is a secret.
+ * is `not_found`, for an id is a secret; see `SessionReach.find`.
  */
-export function ownSession(call: Call, id: string): Result<Session> {
-  const caller = callerOf(call);
+export function ownSession(call: Call, id: string): Result<ReachedSession> {
+  const { user, device } = callerOf(call);
   const parsed = parseSessionId(id);
-  const session = parsed === null ? null : call.deps.session(parsed);
-  if (session === null || session.user !== caller.user || session.device !== caller.device) {
-    const elsewhere = parsed !== null && !isOfNode(parsed, call.deps.node);
-    return fail("not_found", elsewhere ? AT_ANOTHER_NODE : NO_SUCH_SESSION);
-  }
-  return ok(session);
+  return parsed === null ? NO_SUCH_SESSION : call.deps.reach.find(parsed, user, device);
 }
 
 /** The caller's session as the header `Roost-Session` names it; null where there is none. */
-export function namedSession(call: Call): Result<Session | null> {
+export function namedSession(call: Call): Result<ReachedSession | null> {
   const id = call.request.headers.get("roost-session");
   return id === null ? ok(null) : ownSession(call, id);
 }

@@ -262,8 +262,7 @@ function sessionRoutes({ schemas }: Protocol): readonly Route[] {
       run: (call, input) => {
         const session = ownSession(call, input.session);
         if (!session.ok) return Promise.resolve(session);
-        session.value.end("signed_out");
-        return Promise.resolve(ok(null));
+        return answered<Result<null>>((done) => session.value.end(done));
       },
     }),
   ];

@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path";
 import { setImmediate } from "node:timers";
+import { SessionReach } from "../../server/edge/reach.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Hono } from "hono";
 import type { AccountName } from "../../shard/name/ids.ts";
@@ -138,8 +139,7 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
     publicUrl: null,
     throttles: throttles(config),
     addressOf: () => ADDRESS,
-    node: node.id,
-    session: (id) => edge.session(id),
+    reach: new SessionReach({ node: node.id, session: (id) => edge.session(id), calls: null }),
     events: makeEvents({
       ...shared,
       streamBytesMax: config.limits.outboxBytesMax,

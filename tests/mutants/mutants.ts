@@ -1255,16 +1255,19 @@ const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "server/edge/own_presence.ts",
+    [
+      "announce the presence of the time of sign-in",
+      "      if (set.ok) this.#known = presence;\n",
+      "",
+    ],
+  ),
+  ...inFile(
     "server/edge/session.ts",
     [
       "miss the events of the time without an owner",
       "    this.feed.heard(out.seq);\n    if (this.#phase",
       "    if (this.#phase",
-    ],
-    [
-      "announce the presence of the time of sign-in",
-      "      if (set.ok) this.#presence = presence;\n",
-      "",
     ],
     [
       "go on watching whom one may not see since the time without an owner",

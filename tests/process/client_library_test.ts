@@ -1,75 +1,11 @@
 import assert from "node:assert/strict";
 import { createClient } from "../../server/web/client.js";
-import type { Client, Events, Transport } from "../../server/web/client.d.ts";
 import { chat, CHAT_FLAGS } from "../prove/client_chat.ts";
 import { clientLibrary } from "../../server/web/assets.ts";
+import { next, talk } from "./library_talk.ts";
 import { rest } from "./client.ts";
 import { Prng } from "../sim/prng.ts";
 import { ServerProcess, tempDir } from "./server.ts";
-
-/** The next event of a kind that fits; listens from now on. */
-function next<K extends keyof Events>(
-  client: Client,
-  event: K,
-  fits: (detail: Events[K]) => boolean = () => true,
-): Promise<Events[K]> {
-  return new Promise((resolve) => {
-    const off = client.on(event, (detail) => {
-      if (!fits(detail)) return;
-      off();
-      resolve(detail);
-    });
-  });
-}
-
-async function talk(url: string, onlyTransport: Transport): Promise<void> {
-  const [annName, bobName] = [`ann.${onlyTransport}`, `bob.${onlyTransport}`];
-  const timing = { ackMs: 20 };
-  const ann = createClient({ url, onlyTransport, timing, device: "desk", label: "Ann's desk" });
-  const bob = createClient({ url, onlyTransport, timing });
-  assert.equal((await ann.register({ user: annName, password: "correct horse" })).user, annName);
-  await bob.register({ user: bobName, password: "battery staple" });
-  await ann.signOut();
-  const wrong = ann.signIn({ user: annName, password: "wrong horse" });
-  await assert.rejects(wrong, { code: "unauthorized" });
-  const { device, transport } = await ann.signIn({ user: annName, password: "correct horse" });
-  assert.deepEqual([device, transport], ["desk", onlyTransport]);
-
-  const asked = next(bob, "request");
-  await ann.subscribe(bobName);
-  assert.equal((await asked).from, annName);
-  assert.deepEqual([...bob.requests], [annName]);
-  const seen = next(ann, "presence", ({ show }) => show === "dnd");
-  await bob.approve(annName);
-  await bob.setPresence({ show: "dnd", status: "Writing" });
-  assert.equal((await seen).status, "Writing");
-  const { subscription, presence } = ann.contacts.get(bobName)!;
-  assert.deepEqual([subscription, presence.show], ["to", "dnd"]);
-
-  await bob.setMessagesFrom("anyone");
-  const [got, own] = [next(bob, "message"), next(ann, "message")];
-  const read = next(ann, "receipt", (receipt) => receipt.read > 0);
-  const sent = await ann.send(bobName, "Hello, Bob", { key: "k1" });
-  const [received, mine] = [await got, await own];
-  assert.deepEqual([received.with, received.body, received.id], [annName, "Hello, Bob", "k1"]);
-  assert.deepEqual([mine.seq, mine.out, mine.num], [sent.seq, true, sent.num]);
-  assert.equal(bob.conversations.get(annName)!.unread, 1);
-  await bob.markRead(annName);
-  assert.equal((await read).read, sent.num);
-  const { events, more } = await bob.history(annName, { limit: 10 });
-  const bodies = events.map((event) => event.k === "message" ? event.body : event.k);
-  assert.deepEqual([bodies, more], [["Hello, Bob"], false]);
-  // Only those who see somebody may send them what is of the moment.
-  await ann.approve(bobName);
-  await bob.subscribe(annName);
-  const typing = next(bob, "signal");
-  await ann.contact(bobName, { label: "Bob", groups: ["Friends"] });
-  assert.equal(await ann.typing(bobName), true);
-  assert.deepEqual([(await typing).from, (await typing).type], [annName, "typing"]);
-  assert.deepEqual((await ann.devices()).map(({ label }) => label), ["Ann's desk"]);
-  assert.equal(await ann.signOut(), true);
-  bob.close();
-}
 
 for (const transport of ["ws", "poll"] as const) {
   Deno.test(`the client library does everything over ${transport}`, async () => {

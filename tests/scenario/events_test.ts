@@ -1,6 +1,7 @@
 /** Long-poll and server-sent events through the real HTTP server. */
 import type { NodeId } from "../../shard/name/ids.ts";
 import assert from "node:assert/strict";
+import { SessionReach } from "../../server/edge/reach.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { Hono } from "hono";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
@@ -32,15 +33,22 @@ interface Fixture {
   push(session: SessionId, bodies: readonly string[]): void;
 }
 
+const NODE = "node000000000001" as NodeId;
+
 /** The events route for alice's phone, for every caller. */
 function appOf(edge: Edge, events: ReturnType<typeof makeEvents>): Hono {
   const app = new Hono();
+  const reach = new SessionReach({ node: NODE, session: (id) => edge.session(id), calls: null });
+  const sessionOf = (id: string) => {
+    const found = reach.find(id as SessionId, name("alice"), device("phone"));
+    return found.ok ? found.value : null;
+  };
   app.get("/v1/events", (c) => {
     const id = c.req.header("roost-session");
     return events({
       request: c.req.raw,
       caller: { user: name("alice"), device: device("phone"), auth: AUTH, provedUntil: null },
-      session: id === undefined ? null : edge.session(id as SessionId),
+      session: id === undefined ? null : sessionOf(id),
       after: parseCursor(c.req.query("after") ?? ""),
       soft: Number(c.req.query("soft") ?? 0),
       waitMs: 20_000,
@@ -71,7 +79,7 @@ async function withServer(
   const ports = { clock, timers, random, log: memoryLog().log, retries: simRetries() };
   const shared = { ...ports, router, counters };
   const bounds = { ...EDGE_LIMITS, ...limits };
-  const node = "node000000000001" as NodeId;
+  const node = NODE;
   const edge = createEdge({ ...shared, node, codec: JSON_CODEC, flushed: () => {} }, bounds);
   router.expiresAt = clock.wallMs() + 3_600_000;
   const streams = newStreamCounters();

@@ -180,6 +180,12 @@ export class Cluster {
     return prng.pick(this.nodes);
   }
 
+  /** The node that a request of a device reaches whose session is at `opener`. */
+  nodeForRequest(device: Device, opener: SimNode): SimNode {
+    const roams = this.config.nodes > 1 && this.prng.chance(0.3);
+    return roams ? this.nodeFor(device, this.prng) : opener;
+  }
+
   /** A user by name. */
   person(name: string): Person {
     const person = this.people.find((p) => p.name === name);

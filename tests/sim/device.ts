@@ -102,7 +102,8 @@ export class Device {
         `${greeting.session === null ? "" : ", session"}, after ${greeting.after ?? "nothing"}`,
     );
     const Kind = this.transport === "socket" ? SocketLink : PollLink;
-    this.#link = new Kind(this.#cluster.network, node, this.#address, greeting, host);
+    const nodeOf = () => this.#cluster.nodeForRequest(this, node);
+    this.#link = new Kind(this.#cluster.network, node, this.#address, greeting, host, nodeOf);
   }
 
   #greeting(life: Life): Greeting {

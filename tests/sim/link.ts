@@ -108,6 +108,7 @@ export class SocketLink implements Link {
     address: string,
     greeting: Greeting,
     host: LinkHost,
+    _nodeOf?: () => SimNode,
   ) {
     this.#network = network;
     this.#host = host;
@@ -221,6 +222,7 @@ export class PollLink implements Link {
   readonly connection = null;
   readonly #network: Network;
   readonly #node: SimNode;
+  readonly #nodeOf: () => SimNode;
   readonly #host: LinkHost;
   readonly #address: string;
   readonly #greeting: Greeting;
@@ -238,9 +240,12 @@ export class PollLink implements Link {
     address: string,
     greeting: Greeting,
     host: LinkHost,
+    /** The node that the next request about the session reaches. */
+    nodeOf: () => SimNode = () => node,
   ) {
     this.#network = network;
     this.#node = node;
+    this.#nodeOf = nodeOf;
     this.#address = address;
     this.#greeting = greeting;
     this.#host = host;
@@ -298,9 +303,10 @@ export class PollLink implements Link {
     // A client that has the last answer need not say its position.
     const sure = this.#failures === 0 && this.#network.prng.chance(0.3);
     const asked = { after: sure ? null : this.#cursor, soft: this.#soft, wait: POLL_S };
+    const node = this.#nodeOf();
     this.#poll = this.#network.call<Answer>(
-      this.#node,
-      (reply) => this.#node.rest.poll(this.#token, this.#address, this.#session!, asked, reply),
+      node,
+      (reply) => node.rest.poll(this.#token, this.#address, this.#session!, asked, reply),
       (answer) => this.#polled(answer),
       POLL_S * 1000 + ANSWER_MS,
     );
@@ -339,10 +345,11 @@ export class PollLink implements Link {
     if (!this.#open || this.#session === null) return done(null);
     // Only these are about the session; the others need none, as REST requests.
     const session = name === "presence" || name === "bye" ? this.#session : null;
+    const node = this.#nodeOf();
     this.#network.call<Answer>(
-      this.#node,
+      node,
       (reply) => {
-        this.#node.rest.command(this.#token, this.#address, session, name, fields, reply);
+        node.rest.command(this.#token, this.#address, session, name, fields, reply);
         return () => {};
       },
       done,

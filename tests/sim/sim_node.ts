@@ -3,7 +3,7 @@
  * the code that production runs, from the protocol down to the store; only the ports, the
  * transports and the rim of HTTP are the simulation's.
  */
-import type { NodeId } from "../../shard/name/ids.ts";
+import type { NodeId, SessionId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Log, Ports } from "../../server/node/ports.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
@@ -28,6 +28,7 @@ import { Node } from "../../server/node/node.ts";
 import { PEER_VERSIONS } from "../../server/peer/versions.ts";
 import { VisibleCell, VisibleSessions } from "./visible.ts";
 import { CONNECTION_LIMITS, DOMAIN, PROTOCOL, SIGN_IN_OPTIONS } from "./limits.ts";
+import { SessionReach } from "../../server/edge/reach.ts";
 import { SimRest } from "./sim_rest.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 import { makeEdge, makeNode, type TestNode } from "./test_node.ts";
@@ -65,6 +66,7 @@ interface Running {
   readonly ports: Ports;
   readonly node: Node;
   readonly edge: Edge;
+  readonly reach: SessionReach;
   readonly counters: EdgeCounters;
   readonly served: ProtocolHost;
   readonly connect: (wire: WireConnection) => WireHandler;
@@ -166,6 +168,9 @@ export class SimNode implements Server {
     cell?.fresh.watch(node);
     const { edge, counters } = makeEdge(parts, config.edge);
     deliver = (packet) => edge.deliver(packet);
+    const session = (id: SessionId) => edge.session(id);
+    const reach = new SessionReach({ node: this.id, session, calls: node.calls });
+    if (node.calls !== null) node.calls.serveSession = reach.serve;
     const served: ProtocolHost = {
       ...ports,
       ...UNCOUNTED,
@@ -179,7 +184,7 @@ export class SimNode implements Server {
       open: (options, done) => edge.open(options, done),
     };
     const connect = makeConnector({ ...served, connection: CONNECTION });
-    const made = { process, ports, node, edge, counters, served, connect, lines, visible };
+    const made = { process, ports, node, edge, reach, counters, served, connect, lines, visible };
     const running: Running = { ...made, serving: false, stopping: false };
     this.#running = running;
     this.#host.note(this.who, `starts (${this.#starts})`);

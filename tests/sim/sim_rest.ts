@@ -1,9 +1,10 @@
 /** What the REST routes of a simulated node do, without HTTP. */
-import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import type { DeviceId } from "../../shard/name/ids.ts";
 import type { Answer, Greeting } from "./link.ts";
 import type { Cancel } from "../../server/node/ports.ts";
 import type { Principal } from "../../server/v1/sign_in.ts";
-import type { Result } from "../../shard/errors.ts";
+import type { ReachedSession } from "../../server/edge/reach.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { SimNode } from "./sim_node.ts";
 import {
   byPassword,
@@ -86,13 +87,14 @@ export class SimRest {
     this.#authenticated(token, address, reply, (principal) => {
       if (!wanted) return;
       const session = this.#session(principal, sessionId);
-      if (session === null) return reply({ ok: false, code: "not_found" });
+      if (!session.ok) return reply(answerOf(session));
       const options = {
         cursor: asked.after === null ? null : parseCursor(asked.after),
         soft: asked.soft,
         waitMs: asked.wait * 1000,
+        provedUntil: principal.provedUntil,
       };
-      cancel = session.poll(options, (result) => {
+      cancel = session.value.poll(options, (result) => {
         if (!result.ok) return reply(answerOf(result));
         const { mailboxId, seq } = result.value.cursor;
         reply({ ok: true, value: { ...result.value, cursor: `${mailboxId}:${seq}` } });
@@ -115,17 +117,19 @@ export class SimRest {
   ): void {
     this.#authenticated(token, address, reply, (principal) => {
       const { served, served: { signIn, clock, domain, limited } } = this.#node.running;
-      const session = sessionId === null ? null : this.#session(principal, sessionId);
-      if (sessionId !== null && session === null) return reply({ ok: false, code: "not_found" });
+      const found = sessionId === null ? ok(null) : this.#session(principal, sessionId);
+      if (!found.ok) return reply(answerOf(found));
+      const session = found.value;
       const command = PROTOCOL.commands[name as keyof typeof PROTOCOL.commands];
       const router = routerOf(served.router, principal.accountId);
       const here = { router, signIn, clock, domain, limits: PROTOCOL.limits, limited, charge() {} };
       const ctx = { ...here, user: principal.user, device: principal.device, session, address };
       command.run(ctx, fields, (result) => {
         if (!result.ok) return reply(answerOf(result));
-        reply({ ok: true, value: result.value === null ? null : JSON.parse(result.value) });
+        const value = result.value === null ? null : JSON.parse(result.value);
         // DELETE /v1/sessions/{session}
-        if (name === "bye") session?.end("signed_out");
+        if (name === "bye" && session !== null) session.end((ended) => reply(answerOf(ended)));
+        else reply({ ok: true, value });
       });
     });
   }
@@ -144,10 +148,10 @@ export class SimRest {
     });
   }
 
-  #session(principal: Principal, id: string) {
+  #session({ user, device }: Principal, id: string): Result<ReachedSession> {
     const parsed = parseSessionId(id);
-    if (parsed === null) return null;
-    return this.#node.running.edge.find(parsed, principal.user as AccountName, principal.device);
+    if (parsed === null) return fail("not_found", "This is not the id of a session");
+    return this.#node.running.reach.find(parsed, user, device);
   }
 }
 

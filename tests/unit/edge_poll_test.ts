@@ -306,3 +306,21 @@ Deno.test("11: a poll that has waited for long enough costs no work while its ev
   r.time.runFor(200);
   assert.deepEqual(brief(batch(polling).events), ["message 1"]);
 });
+
+Deno.test("11: a poll returns about 1 MiB at most, and the next one the rest", () => {
+  const contacts = Array.from({ length: 300 }, (_, i) => `c${i}`);
+  const r = rig();
+  r.router.contacts.set("alice", contacts);
+  for (const contact of contacts) r.router.online.set(contact, on("away", "x".repeat(6000)));
+  const { session } = r.start({ sink: null });
+  let soft = 0;
+  const seen: string[] = [];
+  for (const share of [0.5, 0.4]) {
+    const events = batch(poll(session, { seq: 0, soft, waitMs: 0 }));
+    assert.ok(JSON.stringify(events.events).length < 1_100_000);
+    assert.ok(events.events.length > share * contacts.length, `${events.events.length}`);
+    seen.push(...events.events.map(({ user }) => String(user)));
+    soft = events.soft;
+  }
+  assert.deepEqual(seen.toSorted(), contacts.toSorted());
+});

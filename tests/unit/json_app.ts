@@ -3,6 +3,7 @@ import { Throttle } from "../../server/auth/throttle.ts";
 import { createApp } from "../../server/v1/rest.ts";
 import type { EventsCall, RestDeps } from "../../server/v1/rest_call.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
+import { SessionReach } from "../../server/edge/reach.ts";
 import { EXCHANGE_LIMITS } from "../sim/limits.ts";
 import { type Frame, openNode, TOKEN } from "./json_fakes.ts";
 
@@ -41,8 +42,11 @@ export function openApp(change: Partial<RestDeps> = {}) {
       device: { frames: device, sends: device, presence: device, signals: device },
     },
     addressOf: () => "192.0.2.1",
-    node: NODE_ID,
-    session: (id) => node.edge.session(id),
+    reach: new SessionReach({
+      node: NODE_ID,
+      session: (id) => node.edge.session(id),
+      calls: null,
+    }),
     events: (call) => {
       polls.push(call);
       return new Response("{}");

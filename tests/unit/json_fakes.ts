@@ -210,6 +210,7 @@ export class FakeSession implements Session {
   readonly sink: Sink | null;
 
   sentPast(): void {}
+  readonly presence = null;
   /** Every presence that was set. */
   readonly presences: (DevicePresence | null)[] = [];
   present(presence: DevicePresence | null, done: (result: Result<null>) => void): void {

@@ -1,5 +1,12 @@
 /** A frame of every kind, with a packet of every kind. */
-import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
+import type {
+  AccountId,
+  AccountName,
+  DeviceId,
+  MailboxId,
+  NodeId,
+  SessionId,
+} from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { GossipMessage } from "../../server/gossip/message.ts";
 import type { PeerFrame } from "../../server/node/peers.ts";
@@ -197,6 +204,21 @@ export const PEER_SAMPLES: readonly PeerFrame[] = [
   { kind: "call", asked: 6, call: { kind: "reshape", of: [1, 2], at: [] } },
   { kind: "called", asked: 5, result: { ok: true, value: { pauseMs: 7.5 } } },
   { kind: "called", asked: 6, result: { ok: false, code: "conflict", message: "No" } },
+  {
+    kind: "session",
+    asked: 7,
+    call: {
+      kind: "poll",
+      session: "abcdefghijklmnop" as SessionId,
+      user: "alice" as AccountName,
+      device: "phone" as DeviceId,
+      provedUntil: null,
+      cursor: { mailboxId: "MMMMMMMMMMMMMMMM" as MailboxId, seq: 7 },
+      soft: 3,
+      waitMs: 30_000,
+    },
+  },
+  { kind: "cancel", asked: 7 },
   { kind: "cluster" },
   { kind: "clock", wallMs: 1_735_689_600_000 },
   { kind: "vouch", asked: 5, claims: [{ shard: 1, epoch: 2 }, { shard: 3, epoch: 400 }] },
