@@ -43,7 +43,8 @@ import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
-import { CellServers } from "./v1/servers.ts";
+import { CellServers, wantsClients } from "./v1/servers.ts";
+import { Shedding } from "./edge/shedding.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeProtocol } from "./v1/protocol.ts";
 import { OWN_METRICS_PATH, workerMetrics } from "./worker_metrics.ts";
@@ -58,7 +59,14 @@ export interface Front {
   openSession(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
   /** What a pause of the server would be felt by. */
   busyness(): Busyness;
-  /** Sends sessions away and closes the door; accepted work is finished by the node itself. */
+  /**
+   * Sends all clients to other nodes and refuses new ones, until `takeBack`: at a rate, or at the one
+   * of a node that stops. Resolves when all have gone. Their sessions live for their grace.
+   */
+  sendAway(perSecond?: number): Promise<void>;
+  /** Takes clients again. */
+  takeBack(): void;
+  /** The node stops: sends clients away and closes the door; accepted work is finished by the node itself. */
   drain(): Promise<void>;
   /** Adds what operators see of the running node. */
   addAdminRoutes(app: Hono): void;
@@ -66,8 +74,6 @@ export interface Front {
 
 /** When clients that are sent away should reconnect (ms), before jitter. */
 const COME_BACK_MS = 2000;
-/** Over how long at most they are sent away (ms). */
-const SPREAD_MS_MAX = 2000;
 /**
  * How long a drain waits for the door to close once nobody is served any more: a connection that
  * is kept open without a request does not hold up the end on platforms that do not cut it off.
@@ -105,6 +111,7 @@ class NodeFront implements Front {
   readonly #ownMetrics: () => Promise<Response>;
   readonly #metrics: () => Promise<Response>;
   readonly #live: LiveFeed;
+  readonly #shedding: Shedding;
   #door: HttpServer | null = null;
 
   constructor(
@@ -148,6 +155,7 @@ class NodeFront implements Front {
       connectionsMax: config.limits.connectionsMax,
       services: () => services.gateway.attached,
     });
+    this.#shedding = this.#makeShedding();
     const host = this.#makeHost(issuer);
     this.#app = frontApp({
       config,
@@ -180,6 +188,19 @@ class NodeFront implements Front {
       connections,
       startedAtMs: ports.clock.wallMs(),
     };
+  }
+
+  #makeShedding(): Shedding {
+    const { node, ports, setBusy } = this.#open;
+    return new Shedding({
+      ...ports,
+      perSecond: this.#config.admission.shedPerSecond,
+      overloaded: () => this.#keeper.overloaded().signIn,
+      roomElsewhere: () => node.nodes.some((n) => n.state === "linked" && wantsClients(n)),
+      sessions: () => this.#edge.gauges().sessions,
+      shed: (...options) => this.#edge.shed(...options),
+      setBusy,
+    });
   }
 
   #makeHost(issuers: JwtVerifier | null): ProtocolHost {
@@ -249,6 +270,7 @@ class NodeFront implements Front {
       connectionsPerAddressMax: limits.connectionsPerAddressMax,
       requestTimeoutMs: timeouts.requestTimeoutMs,
     });
+    this.#shed();
   }
 
   get url(): string {
@@ -269,15 +291,40 @@ class NodeFront implements Front {
     return { sessions: this.#edge.gauges().sessions, lagMs: this.#keeper.lagMs() };
   }
 
+  sendAway(perSecond = this.#config.admission.sendAwayPerSecond): Promise<void> {
+    this.#shedding.stop();
+    this.#open.setBusy(true);
+    const spreadMs = this.#edge.gauges().sessions / perSecond * 1000;
+    return new Promise((done) => {
+      this.#edge.sendAway({ spreadMs, retryAfterMs: COME_BACK_MS }, done);
+    });
+  }
+
+  takeBack(): void {
+    this.#edge.takeBack();
+    this.#open.setBusy(false);
+    this.#shed();
+  }
+
+  /** In a cell: sends clients away while this node is overloaded and others are not. */
+  #shed(): void {
+    if (this.#open.node.cell !== null) this.#shedding.start();
+  }
+
   async drain(): Promise<void> {
-    const { drainMs } = this.#config.timeouts;
+    const { admission: { sendAwayPerSecond }, timeouts: { drainMs } } = this.#config;
     this.#keeper.drain();
-    const { timers } = this.#open.ports;
-    const spreadMs = Math.min(SPREAD_MS_MAX, drainMs / 4);
+    this.#shedding.stop();
+    this.#open.setBusy(true);
+    const { ports: { timers }, node } = this.#open;
+    const leaving = node.nodes.some(({ state }) => state === "linked");
+    const spreadMs = Math.min(this.#edge.gauges().sessions / sendAwayPerSecond * 1000, drainMs / 2);
     const sentAway = new Promise<void>((done) => {
-      this.#edge.drain({ spreadMs, retryAfterMs: COME_BACK_MS }, done);
+      this.#edge.drain({ spreadMs, retryAfterMs: COME_BACK_MS, leaving }, done);
     });
     await within(timers, drainMs, sentAway);
+    // Sessions of nodes that have stopped before this one, which is the last.
+    if (!leaving) node.cell?.lost.endAll();
     this.#keeper.stop();
     this.#live.stop();
     await within(timers, drainMs, this.#ws.close(COME_BACK_MS));

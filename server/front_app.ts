@@ -46,7 +46,8 @@ export function frontApp(served: Served): Hono {
 
 function protocolApp({ config, open, host, addresses, proxies, edge, counting }: Served): Hono {
   const rate = rates(config);
-  const { node: { id: node, calls } } = open;
+  const { node: { id: node, cell } } = open;
+  const calls = cell?.calls ?? null;
   const reach = new SessionReach({ node, session: (id) => edge.session(id), calls });
   if (calls !== null) calls.serveSession = reach.serve;
   return createApp({

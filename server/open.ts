@@ -3,7 +3,6 @@ import type { EdgePacket } from "../shard/ops.ts";
 import type { Config } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
 import type { Counters } from "./http/counters.ts";
-import type { PeerLinks } from "./node/peers.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
 import type { SilentCause } from "../shard/effects.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
@@ -40,6 +39,8 @@ export interface OpenNode {
   readonly signIn: SignInOptions;
   /** What takes spans and metrics; null where nothing does. */
   readonly telemetry: Telemetry | null;
+  /** Tells the other nodes of the cell whether this one wants clients. */
+  setBusy(busy: boolean): void;
   /** Its part of a server of several processes; null where it is the only one. */
   readonly share: WorkerShare | null;
   /** Calls back when what was logged is written. */
@@ -88,13 +89,14 @@ export async function openNode(
       log,
       retries: retries(config),
     };
+    const about = aboutOf(config);
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
     const telemetry = serves ? openTelemetry(dir.nodeId, config.log.otelPercent, VERSION) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
       traceStepsMax: config.log.traceStepsMax,
       observeStep: telemetry?.step,
-      ...cellOptions(config, links),
+      ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
@@ -111,8 +113,9 @@ export async function openNode(
     };
     const signIn = { ...signInOptions(config, secret), domain };
     const flushLog = (done: () => void) => out.flush(done);
+    const setBusy = (busy: boolean) => void (about.busy = busy);
     const parts = { dir, ports, log, node, counters, signIn, telemetry, share };
-    return { ...parts, flushLog, close };
+    return { ...parts, setBusy, flushLog, close };
   } catch (error) {
     if (opened !== null) await closed(opened);
     dir.release();
@@ -162,11 +165,10 @@ function counted({ commits, messages }: Counters) {
   };
 }
 
-function cellOptions({ cell, server: { publicUrl } }: Config, links: PeerLinks | null) {
-  if (links === null) return {};
+/** What the node says of itself to the others of its cell. */
+function aboutOf({ cell, server: { publicUrl } }: Config) {
   const url = cell.publicUrl ?? publicUrl;
-  const about = { version: VERSION, addresses: url === null ? [] : [url] };
-  return { links, about, withoutStoreMs: cell.withoutStoreMs };
+  return { version: VERSION, addresses: url === null ? [] : [url], busy: false };
 }
 
 function closed(store: Store): Promise<void> {

@@ -214,8 +214,15 @@ export interface Ops {
       readonly expiresAt: number;
     };
   };
-  /** Ends a session. Idempotent. Its presence ends at once: grace is the edge's work. */
-  "session.detach": { in: { readonly session: SessionId }; out: null };
+  /**
+   * Ends a session. Idempotent. Its presence ends at once: grace is the edge's work. `leaving`: its
+   * node stops, and other nodes let the session count until its client returns. Then it does not
+   * end: what is durable of its end is noted, for nobody may be there to note it later.
+   */
+  "session.detach": {
+    in: { readonly session: SessionId; readonly leaving?: true };
+    out: null;
+  };
   /** null: becomes invisible (RFC 6121: unavailable while staying attached). */
   "presence.set": {
     in: { readonly session: SessionId; readonly presence: DevicePresence | null };

@@ -334,6 +334,21 @@ const admission = {
     unit: "ms",
     doc: "Mean lateness of the event loop at which writes of signed-in users are refused too.",
   }),
+  sendAwayPerSecond: int({
+    default: 5000,
+    min: 1,
+    max: 1_000_000,
+    unit: "clients a second",
+    doc:
+      "Clients that a node sends away when it stops; more where half of drainMs would not suffice.",
+  }),
+  shedPerSecond: int({
+    default: 20,
+    min: 0,
+    max: 100_000,
+    unit: "clients a second",
+    doc: "Clients that an overloaded node sends to other nodes of its cell; 0 for none.",
+  }),
 } as const;
 
 const log = {

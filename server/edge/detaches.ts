@@ -1,6 +1,7 @@
 /** Notifies shards of sessions that have ended, and repeats it until they confirm. */
 import type { AccountName, SessionId } from "../../shard/name/ids.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
+import type { Ops } from "../../shard/ops.ts";
 
 /** Detaches that are not confirmed yet: a session that is not detached stays online for ever. */
 export class Detaches {
@@ -16,20 +17,21 @@ export class Detaches {
     return this.#pending.size;
   }
 
-  /** Detaches a session of `user`. */
-  add(user: AccountName, session: SessionId): void {
+  /** Detaches a session of `user`; `leaving` as in `session.detach`. */
+  add(user: AccountName, session: SessionId, leaving = false): void {
     this.#pending.add(session);
-    this.#try(user, session, 1);
+    this.#try(user, leaving ? { session, leaving } : { session }, 1);
   }
 
-  #try(user: AccountName, session: SessionId, attempt: number): void {
+  #try(user: AccountName, input: Ops["session.detach"]["in"], attempt: number): void {
     const { router, timers, random, retries, counters } = this.#deps;
-    router.request(user, "session.detach", { session }, (result) => {
+    const { session } = input;
+    router.request(user, "session.detach", input, (result) => {
       const unknown = !result.ok && (result.code === "unavailable" || result.code === "busy");
       if (!unknown) return this.#confirmed(session);
       counters.detachRetries++;
       const delayMs = retries.againMs("detach", attempt, random.number(), result.retryAfterMs);
-      timers.after(delayMs, () => this.#try(user, session, attempt + 1));
+      timers.after(delayMs, () => this.#try(user, input, attempt + 1));
     });
   }
 

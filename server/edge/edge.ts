@@ -6,7 +6,7 @@ import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import { Announcer } from "./announcer.ts";
-import { Drain, type DrainPlan } from "./drain.ts";
+import { Drain, type DrainPlan, type SendAwayPlan } from "./drain.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { gaugesOf } from "./gauges.ts";
 import { Opening } from "./opening.ts";
@@ -29,8 +29,16 @@ export interface Edge {
   session(id: SessionId): Session | null;
   /** Takes a packet from a shard; returns how many sessions it concerns. Never throws. */
   deliver(packet: EdgePacket): number;
-  /** Ends all sessions, and refuses new ones; `done` when all have ended and are detached. */
+  /** The node stops: sends all clients away and refuses new ones; `done` when shards know it. */
   drain(plan: DrainPlan, done: () => void): void;
+  /** Sends all clients away and refuses new ones until `takeBack`; `done` when all have gone. */
+  sendAway(plan: SendAwayPlan, done: () => void): void;
+  takeBack(): void;
+  /**
+   * Sends up to `count` clients away that have been connected for at least `ageMs`, without refusing
+   * any; returns how many went. `retryAfterMs` as in `SendAwayPlan`.
+   */
+  shed(count: number, ageMs: number, retryAfterMs: number): number;
   gauges(): EdgeGauges;
 }
 
@@ -78,6 +86,18 @@ class NodeEdge implements Edge {
 
   drain(plan: DrainPlan, done: () => void): void {
     this.#drain.start(plan, done);
+  }
+
+  sendAway(plan: SendAwayPlan, done: () => void): void {
+    this.#drain.sendAway(plan, done);
+  }
+
+  takeBack(): void {
+    this.#drain.stop();
+  }
+
+  shed(count: number, ageMs: number, retryAfterMs: number): number {
+    return this.#drain.shed(count, ageMs, retryAfterMs);
   }
 
   gauges(): EdgeGauges {

@@ -186,6 +186,9 @@ export class Polls implements Outlet {
   }
 }
 
+/** What a poll of a session is refused with whose client was sent to another node. */
+export const SENT_AWAY = fail("not_found", "The client was sent to another server: open one there");
+
 /** What a poll of a session that has ended is answered. */
 export function pollEnded(reason: CloseReason, retryAfterMs?: number): Failure {
   switch (reason) {

@@ -13,18 +13,14 @@ import { Handover } from "./handover.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { OutletHost } from "./outlet.ts";
 import { OwnPresence } from "./own_presence.ts";
-import { type Poll, pollEnded, Polls } from "./polls.ts";
+import { type Poll, pollEnded, Polls, SENT_AWAY } from "./polls.ts";
 import { Push } from "./push.ts";
 import { Right } from "./right.ts";
 import type { Sessions } from "./sessions.ts";
+import { SessionTime } from "./session_time.ts";
 import { Targets } from "./targets.ts";
 import type { Watched, Watcher } from "./watched.ts";
 import type { Cancelled, EndReason, OpenSession, PollBatch, Session, Sink } from "./types.ts";
-
-/** How long the first batch waits for the presence of all contacts, ms. */
-const BATCH_WAIT_MS = 250;
-/** The grace is this part longer or shorter, so that lost sessions do not end all at once. */
-const GRACE_JITTER = 0.1;
 
 /** See the head of this file. */
 export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost {
@@ -52,12 +48,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   /** What its end counts as if nobody returns. */
   #lostAs: "lost" | "slow" = "lost";
   readonly #targets = new Targets();
+  /** Its client was sent to another node: polls are refused until it is taken up again. */
+  #away = false;
   /** Waits for the presence of all targets. */
   #collecting = false;
   #flushAsked = false;
-  /** End of the grace or of the parked poll's wait, and of the wait for presence: monotonic ms. */
-  #dueMs = Infinity;
-  #batchMs = Infinity;
+  readonly time: SessionTime<LiveSession>;
 
   constructor(
     shared: Sessions,
@@ -71,6 +67,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.device = who.device;
     this.#right = new Right(who.auth);
     this.#presence = new OwnPresence(who.presence);
+    this.time = new SessionTime<LiveSession>(shared, this);
     this.feed = new Feed(shared, who.user);
     this.outgoing = new Outgoing(shared, this, who.device);
     this.#outlet = this.#outletTo(who.sink, who.reader);
@@ -97,6 +94,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   /** Its grace runs. */
   get isLost(): boolean {
     return this.alive && this.#outlet === null;
+  }
+
+  /** Whether it has a client that can connect to another node. */
+  get mayGo(): boolean {
+    return !this.attaching && this.#outlet !== null && !(this.#outlet instanceof Handover);
   }
 
   get isPolled(): boolean {
@@ -126,7 +128,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     // Events that were pushed before this answer are known already.
     this.feed.heard(out.seq);
     if (this.isPolled) this.beginGrace();
-    else this.#schedule();
+    else this.time.schedule();
   }
 
   /** Watches `target` too when it starts; false where it has started already. */
@@ -149,7 +151,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   proved(untilMs: number | null): void {
     if (untilMs === null || untilMs === this.expiresAt) return;
     this.#right.expiresAt = untilMs;
-    this.#schedule();
+    this.time.schedule();
   }
 
   get presence(): OpenSession["presence"] {
@@ -176,7 +178,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   /** The shard has it again: catches up with what it was not told meanwhile. */
   announced(out: Ops["session.attach"]["out"]): void {
     this.#right.expiresAt = out.expiresAt;
-    this.#schedule();
+    this.time.schedule();
     this.feed.heard(out.seq);
     if (this.#phase === "live") this.#outlet?.push(new EventBatch(this.#shared.codec, []));
     if (this.#targets.wait) this.#targets.replace(out.watch);
@@ -187,12 +189,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   reattach(sink: Sink | null): void {
     const old = this.#outlet;
     this.#dropOutlet();
+    this.#away = false;
     this.#phase = "opened";
     this.outgoing.othersShown = true;
     this.#outlet = this.#outletTo(sink);
-    this.#dueMs = Infinity;
+    this.time.restart();
     if (sink === null) this.beginGrace();
-    else this.#schedule();
+    else this.time.schedule();
     old?.close("replaced");
   }
 
@@ -222,13 +225,12 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.#collecting = true;
     this.#shared.watchers.register([this], targets, () => this.#collected());
     if (!this.#collecting || !this.alive) return;
-    this.#batchMs = this.#shared.clock.monoMs() + BATCH_WAIT_MS;
-    this.#schedule();
+    this.time.beginBatch();
   }
 
   #collected(): void {
     this.#collecting = false;
-    this.#batchMs = Infinity;
+    this.time.batchMs = Infinity;
     if (this.outgoing.queue !== null) this.askFlush();
   }
 
@@ -299,13 +301,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   poll(poll: Poll, done: (result: Result<PollBatch>) => void): Cancelled {
-    if (this.#phase !== "ended") {
+    if (this.#phase !== "ended" && !this.#away) {
       if (!(this.#outlet instanceof Polls)) this.reattach(null);
       this.start();
       // Starting asks shards, and an answer may have ended it.
       if (this.#outlet instanceof Polls) return this.#outlet.poll(poll, done);
     }
-    done(pollEnded(this.endReason ?? "idle"));
+    done(this.alive ? SENT_AWAY : pollEnded(this.endReason ?? "idle"));
     return () => {};
   }
 
@@ -313,6 +315,22 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   lost(sink: Sink): void {
     if (!(this.#outlet instanceof Push) || this.#outlet.sink !== sink) return;
+    this.#lostAs = "lost";
+    this.#dropOutlet();
+    this.beginGrace();
+  }
+
+  /**
+   * Sends its client to another node. The session is lost then, and lives for its grace: nobody sees
+   * its user go who returns within that time. Readers in this process have no other node to go to.
+   */
+  sendAway(retryAfterMs: number): void {
+    const outlet = this.#outlet;
+    if (outlet === null) return;
+    if (!this.mayGo) return this.finish("shutdown", true, retryAfterMs);
+    this.#away = true;
+    outlet.close("shutdown", retryAfterMs);
+    if (this.#outlet !== outlet) return;
     this.#lostAs = "lost";
     this.#dropOutlet();
     this.beginGrace();
@@ -335,9 +353,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   beginGrace(): void {
-    const { random, clock } = this.#shared;
-    const jitter = 1 + GRACE_JITTER * (2 * random.number() - 1);
-    this.waitUntil(clock.monoMs() + this.#shared.graceMs(this.userId) * jitter);
+    this.time.beginGrace();
   }
 
   end(reason: EndReason): void {
@@ -367,29 +383,18 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   // ---- time
   waitUntil(dueMs: number): void {
-    this.#dueMs = dueMs;
-    this.#schedule();
+    this.time.waitUntil(dueMs);
   }
 
   /** Something may be due. */
   wake(nowMs: number): void {
     const outlet = this.#outlet;
     if (this.#shared.clock.wallMs() >= this.expiresAt) return this.end("expired");
-    if (nowMs >= this.#batchMs) this.#collected();
-    if (nowMs >= this.#dueMs) {
+    if (nowMs >= this.time.batchMs) this.#collected();
+    if (nowMs >= this.time.dueMs) {
       if (!(outlet instanceof Polls && outlet.parked)) return this.end("idle");
       outlet.due();
     }
-    this.#schedule();
-  }
-
-  /** Asks to be woken for whatever is due first. */
-  #schedule(): void {
-    if (!this.alive || this.attaching) return;
-    const { clock, deadlines } = this.#shared;
-    const expiryMs = clock.monoMs() + this.expiresAt - clock.wallMs();
-    const atMs = Math.min(this.#dueMs, this.#batchMs, expiryMs);
-    if (atMs < Infinity) deadlines.set(this, atMs);
-    else deadlines.clear(this);
+    this.time.schedule();
   }
 }

@@ -13,6 +13,8 @@ export interface GossipHints {
   readonly load: number;
   /** Where clients reach it. */
   readonly addresses: readonly string[];
+  /** Whether it wants no clients: it is, or was lately, overloaded, or sends its clients away. */
+  readonly busy?: boolean;
 }
 
 /**

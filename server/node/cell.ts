@@ -50,6 +50,7 @@ export interface CellHost {
 export class Cell {
   readonly remote: Remote;
   readonly calls: CellCalls;
+  readonly lost: LostEdges;
   readonly #parts: () => NodeParts;
   readonly #links: PeerLinks;
   readonly #host: CellHost;
@@ -60,7 +61,6 @@ export class Cell {
   readonly #gone = new Set<NodeId>();
   readonly #vouching: Vouching;
   readonly #consents: Consents;
-  readonly #lost: LostEdges;
   readonly #shares: Shares;
   readonly #gossip: Gossip;
   #looking = false;
@@ -76,7 +76,7 @@ export class Cell {
     this.#parts = parts;
     this.#links = links;
     this.#host = host;
-    this.#lost = new LostEdges(parts, (name, session) => host.detach(name, session));
+    this.lost = new LostEdges(parts, (name, session) => host.detach(name, session));
     this.#members = members;
     this.#former = new FormerProcess(members);
     this.#shares = new Shares(parts, {
@@ -176,7 +176,7 @@ export class Cell {
    */
   edges(): readonly NodeId[] {
     const alive = this.#members.others.filter((member) => this.isLive(member)).map(peerKey);
-    return [...new Set([...this.#linked.keys(), ...this.#lost.keys(), ...alive])];
+    return [...new Set([...this.#linked.keys(), ...this.lost.keys(), ...alive])];
   }
 
   /** Where shards are, and should be. */
@@ -219,7 +219,7 @@ export class Cell {
     this.#stopped = true;
     this.#next?.();
     this.#shares.stop();
-    this.#lost.stop();
+    this.lost.stop();
     this.#gossip.stop();
     this.#vouching.stop();
     this.#members.leave(this.#parts().ownership.self, () => this.#links.stop(done));
@@ -363,7 +363,7 @@ export class Cell {
     for (const { id, incarnation: of } of this.#members.others) {
       if (id === peer.id && of < peer.incarnation) this.#gone.add(peerKey({ id, incarnation: of }));
     }
-    this.#lost.delete(peer.key);
+    this.lost.delete(peer.key);
     this.#shares.introduce(peer.key);
     this.#gossip.linked();
     this.remote.retry();
@@ -374,7 +374,7 @@ export class Cell {
     this.#linked.delete(peer.key);
     if (this.#stopped || this.#gone.has(peer.key)) return;
     log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
-    this.#lost.add(peer.key);
+    this.lost.add(peer.key);
     this.remote.unlinked(peer.key);
     this.calls.unlinked(peer.key);
     if (!gone) return;

@@ -111,6 +111,7 @@ export class Gossip {
       version: about?.version ?? "",
       load: map.shards.reduce((sum, { presence }) => sum + presence.size, 0),
       addresses: about?.addresses ?? [],
+      busy: about?.busy ?? false,
     };
   }
 

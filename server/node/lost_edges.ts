@@ -46,12 +46,21 @@ export class LostEdges {
     this.#edges.delete(edge);
   }
 
+  /** Ends all that count still: no node goes on to which their clients could return. */
+  endAll(): void {
+    for (const edge of this.keys()) {
+      this.delete(edge);
+      this.#forget(edge, Infinity);
+    }
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const cancel of this.#edges.values()) cancel();
   }
 
-  #forget(edge: NodeId): void {
+  /** `atOnce`: how many sessions end in one step. */
+  #forget(edge: NodeId, atOnce = FORGET_STEP): void {
     const { bugs, dispatch, map, ports: { log, timers } } = this.#parts();
     const ended: { readonly name: AccountName; readonly session: SessionId }[] = [];
     for (const shard of map.shards) {
@@ -61,11 +70,11 @@ export class LostEdges {
     }
     if (ended.length > 0) log.info("lost node's sessions ended", { edge, sessions: ended.length });
     const step = (from: number) => {
-      for (const { name, session } of ended.slice(from, from + FORGET_STEP)) {
+      for (const { name, session } of ended.slice(from, from + atOnce)) {
         this.#detach(name, session);
       }
-      if (from + FORGET_STEP >= ended.length || this.#stopped) return;
-      timers.after(FORGET_STEP_MS, () => bugs.guard("forget edge", () => step(from + FORGET_STEP)));
+      if (from + atOnce >= ended.length || this.#stopped) return;
+      timers.after(FORGET_STEP_MS, () => bugs.guard("forget edge", () => step(from + atOnce)));
     };
     step(0);
   }

@@ -3,7 +3,6 @@
  * what they do is in the files beside this one.
  */
 import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
-import type { CellCalls } from "./cell_calls.ts";
 import { type EdgeRouter, type Router, routerFor } from "./router.ts";
 import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
@@ -308,9 +307,9 @@ export class Node implements EdgeRouter {
     }
   }
 
-  /** What nodes of the cell ask each other to do; null where the cell is this node. */
-  get calls(): CellCalls | null {
-    return this.#parts.cell?.calls ?? null;
+  /** The other nodes of the cell; null where the cell is this node. */
+  get cell(): Pick<Cell, "calls" | "lost"> | null {
+    return this.#parts.cell;
   }
 
   // ---- EdgeRouter

@@ -42,8 +42,8 @@ export interface NodeOptions {
   readonly traceStepsMax?: number;
   /** Called with each step of a message. */
   readonly observeStep?: ((step: TraceStep) => void) | undefined;
-  /** What this node says of itself to the others of its cell. */
-  readonly about?: Pick<GossipHints, "version" | "addresses">;
+  /** What this node says of itself to the others of its cell; it may change. */
+  readonly about?: Pick<GossipHints, "version" | "addresses" | "busy">;
   /** A random text that no other process has, to find a node's id that is used twice. */
   readonly process?: string;
   /** Another process of this node lives, which began earlier: this one must end. */

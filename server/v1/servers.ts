@@ -14,15 +14,23 @@ const KEEP_MS = 1000;
 export interface PublicServers {
   /** The addresses of all live nodes; empty where the cell has none to give. */
   all(): readonly string[];
-  /** Those but for this node's. */
+  /** Those but for this node's; only such of nodes that want clients, where any does. */
   others(): readonly string[];
 }
 
-type Views = readonly Pick<NodeView, "state" | "publicUrl" | "drained">[];
+type View =
+  & Pick<NodeView, "state" | "publicUrl" | "drained">
+  & Partial<Pick<NodeView, "gossip">>;
+type Views = readonly View[];
 
 /** Whether it can serve clients. */
-function serves({ state, publicUrl, drained }: Views[number]): boolean {
+function serves({ state, publicUrl, drained }: View): boolean {
   return state !== "dead" && publicUrl !== "" && !drained;
+}
+
+/** Whether a node does not say that it wants no clients. */
+export function wantsClients({ gossip }: Pick<View, "gossip">): boolean {
+  return gossip?.says?.busy !== true;
 }
 
 /** See the head of this file. `nodes`: those of the cell, this one first. */
@@ -54,8 +62,10 @@ export class CellServers implements PublicServers {
     this.#madeMs = nowMs;
     const nodes = this.#nodes();
     const own = nodes.find(({ state }) => state === "this")?.publicUrl;
-    const urls = new Set(nodes.filter(serves).map(({ publicUrl }) => publicUrl));
-    this.#all = [...urls].slice(0, SERVERS_MAX);
-    this.#others = this.#all.filter((url) => url !== own);
+    const urlsOf = (of: Views) =>
+      [...new Set(of.filter(serves).map(({ publicUrl }) => publicUrl))].slice(0, SERVERS_MAX);
+    this.#all = urlsOf(nodes);
+    const wanted = urlsOf(nodes.filter(wantsClients)).filter((url) => url !== own);
+    this.#others = wanted.length > 0 ? wanted : this.#all.filter((url) => url !== own);
   }
 }

@@ -11,14 +11,23 @@ import { visibleDevices } from "../presence/presence.ts";
 const USED_STEP_MS = 3_600_000;
 
 /** Ends a session, and notes what of the account stays: it was seen until it became invisible. */
-export function endSession(turn: Turn, account: Account, { session, device }: Attached): void {
+export function endSession(turn: Turn, account: Account, attached: Attached): void {
   const p = turn.presence.get(account.name);
-  turn.presence.detach(account.name, session, turn.now.wall);
-  if (p === undefined || p.id !== account.id || !account.alive || !turn.writable) return;
+  turn.presence.detach(account.name, attached.session, turn.now.wall);
+  if (p !== undefined && p.id === account.id) noteSeen(turn, account, attached, p.lastSeen);
+}
+
+/** Notes what would stay of the account, were the session to end now. It goes on. */
+export function noteLeaving(turn: Turn, account: Account, attached: Attached): void {
+  noteSeen(turn, account, attached, lastSeenNow(turn, account));
+}
+
+function noteSeen(turn: Turn, account: Account, { device }: Attached, lastSeen: number): void {
+  if (!account.alive || !turn.writable) return;
   const used = account.devices.find((d) => d.device === device);
   const unusedMs = used === undefined ? 0 : turn.now.wall - Math.max(used.createdAt, used.usedAt);
-  if (p.lastSeen <= account.lastSeen && unusedMs < USED_STEP_MS) return;
-  const at = Math.max(p.lastSeen, account.lastSeen);
+  if (lastSeen <= account.lastSeen && unusedMs < USED_STEP_MS) return;
+  const at = Math.max(lastSeen, account.lastSeen);
   const usedAt = used === undefined ? 0 : turn.now.wall;
   turn.append(account, { kind: "last_seen", at, device: used?.device ?? "", usedAt }, true);
 }

@@ -5,7 +5,7 @@ import type { Handler, Outcome, Turn } from "./turn.ts";
 import type { AttachAuth, Ops, WatchTarget } from "../ops.ts";
 import { fail, ok } from "../errors.ts";
 import type { Attached } from "../presence/presence.ts";
-import { endSession } from "./last_seen.ts";
+import { endSession, noteLeaving } from "./last_seen.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { type RosterItem, seenByOwner } from "../roster/roster.ts";
 import { announceRequests } from "./request_events.ts";
@@ -114,7 +114,9 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
 /** Idempotent; presence ends at once, for the grace is the edge's. */
 export const detachSession: Handler<"session.detach"> = (turn, account, input) => {
   const session = turn.presence.find(account.name, input.session);
-  if (session !== undefined) endSession(turn, account, session);
+  if (session === undefined) return ok(null);
+  if (input.leaving === true) noteLeaving(turn, account, session);
+  else endSession(turn, account, session);
   return ok(null);
 };
 

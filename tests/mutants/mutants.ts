@@ -1158,8 +1158,8 @@ const EDGE: readonly Mutant[] = [
     "server/edge/session.ts",
     [
       "keep lost sessions for ever",
-      "    this.#dropOutlet();\n    this.beginGrace();",
-      "    this.#dropOutlet();",
+      "    this.time.beginGrace();\n",
+      "",
     ],
     [
       "end a session without its shard",

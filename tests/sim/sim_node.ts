@@ -169,8 +169,9 @@ export class SimNode implements Server {
     const { edge, counters } = makeEdge(parts, config.edge);
     deliver = (packet) => edge.deliver(packet);
     const session = (id: SessionId) => edge.session(id);
-    const reach = new SessionReach({ node: this.id, session, calls: node.calls });
-    if (node.calls !== null) node.calls.serveSession = reach.serve;
+    const calls = node.cell?.calls ?? null;
+    const reach = new SessionReach({ node: this.id, session, calls });
+    if (calls !== null) calls.serveSession = reach.serve;
     const served: ProtocolHost = {
       ...ports,
       ...UNCOUNTED,
@@ -240,7 +241,10 @@ export class SimNode implements Server {
     const running = this.running;
     running.stopping = true;
     this.#host.note(this.who, "stops");
-    running.edge.drain({ spreadMs: 100, retryAfterMs: 500 }, () => {
+    const { cell, nodes } = running.node;
+    const leaving = nodes.some(({ state }) => state === "linked");
+    running.edge.drain({ spreadMs: 100, retryAfterMs: 500, leaving }, () => {
+      if (!leaving) cell?.lost.endAll();
       running.node.stop(() => {
         running.ports.store.close(() => {
           if (this.#running !== running) return;
