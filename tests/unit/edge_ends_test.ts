@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
 import { newEdgeCounters, SESSION_ENDS } from "../../server/edge/types.ts";
-import { device, name, opened, poll, type Rig, rig } from "./edge_fixture.ts";
+import { codeOf, device, name, opened, poll, type Rig, rig } from "./edge_fixture.ts";
 
 /** The reasons that have been counted, with how often. */
 function ends({ counters }: Rig): Readonly<Record<string, number>> {
@@ -137,4 +137,35 @@ Deno.test("gauges count users once, and the load tool's apart", () => {
   const { syntheticUsers, syntheticSessions, syntheticLost, syntheticPolling } = gauges;
   const synthetic = [syntheticUsers, syntheticSessions, syntheticLost, syntheticPolling];
   assert.deepEqual(synthetic, [2, 3, 1, 1]);
+});
+
+Deno.test("11: a client that is sent away may return within the grace, and counts as lost after it", () => {
+  const r = rig();
+  const { session, sink } = r.start();
+  const polled = r.start({ user: name("bob"), sink: null });
+  const parked = poll(polled.session, {});
+  let done = false;
+  r.edge.sendAway({ spreadMs: 0, retryAfterMs: 1000 }, () => done = true);
+  assert.deepEqual([done, sink.reason(), codeOf(parked.answers)], [true, "shutdown", "busy"]);
+  assert.equal(codeOf(poll(polled.session, {}).answers), "not_found");
+  assert.equal(codeOf(r.open({ resume: session.id }).results), "busy");
+  r.edge.takeBack();
+  assert.equal(opened(r.open({ resume: session.id })).resumed, true);
+  assert.deepEqual(ends(r), {});
+  r.time.runFor(20_000);
+  assert.deepEqual(ends(r), { lost: 1 });
+});
+
+Deno.test("11: a node that stops leaves its sessions to others: it detaches none, and announces all", () => {
+  const r = rig();
+  r.start();
+  let done = false;
+  r.edge.drain({ spreadMs: 0, retryAfterMs: 1000, leaving: true }, () => done = true);
+  r.time.runFor(100);
+  const { input } = r.router.asked.find(({ op }) => op === "session.detach")!;
+  assert.equal((input as { readonly leaving?: true }).leaving, true);
+  assert.deepEqual([done, r.edge.gauges().sessions, ends(r)], [true, 1, {}]);
+  r.deliver({ kind: "announce", lo: 0, hi: 2 ** 32, epoch: 2 });
+  r.time.runFor(100);
+  assert.equal(r.router.asked.at(-1)!.op, "session.attach");
 });
