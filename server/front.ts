@@ -43,6 +43,7 @@ import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
+import { CellRates } from "./http/cell_rates.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
 import { Shedding } from "./edge/shedding.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
@@ -102,6 +103,7 @@ class NodeFront implements Front {
   readonly #edge: Edge;
   readonly #signInQueue: SignInQueue;
   readonly #addresses: AddressRate;
+  readonly #rates: CellRates;
   readonly #servers: CellServers;
   readonly #proxies: TrustedProxies;
   readonly #rules: WebRules;
@@ -141,6 +143,13 @@ class NodeFront implements Front {
     }, edgeLimits(config));
     this.#signInQueue = new SignInQueue(ports, FIXED_SIGN_IN_QUEUE);
     this.#addresses = createAddressRate(config, ports.clock, counters);
+    this.#rates = new CellRates({
+      ...ports,
+      asks: node.asks,
+      several: node.cell !== null,
+      others: () => node.nodes.filter(({ state }) => state === "linked"),
+    });
+    this.#rates.share("requests of addresses", this.#addresses.throttle);
     this.#servers = new CellServers(() => node.nodes, ports.clock);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
@@ -168,6 +177,7 @@ class NodeFront implements Front {
       edge: this.#edge,
       host,
       metrics: this.#metrics,
+      share: this.#rates.share,
     });
     this.#ws = this.#makeWs(host);
   }
@@ -206,7 +216,10 @@ class NodeFront implements Front {
   #makeHost(issuers: JwtVerifier | null): ProtocolHost {
     const { ports, node } = this.#open;
     const { observe, signedIn, limited, acked } = this.#counting;
-    const signIn = createSignIn({ ...ports, router: node, issuers, limited }, this.#open.signIn);
+    const signIn = createSignIn(
+      { ...ports, router: node, issuers, limited, share: this.#rates.share },
+      this.#open.signIn,
+    );
     return {
       ...ports,
       protocol: makeProtocol(protocolLimits(this.#config)),

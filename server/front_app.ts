@@ -1,6 +1,7 @@
 /** All that a front serves over HTTP: protocol v1, the gateway, health, metrics, pages and documents. */
 import type { AddressRate } from "./http/address_rate.ts";
 import type { AdmissionControl } from "./http/admission_control.ts";
+import type { CellRates } from "./http/cell_rates.ts";
 import type { Config } from "./config/config.ts";
 import type { Edge } from "./edge/edge.ts";
 import type { FrontCounting } from "./front_counting.ts";
@@ -32,6 +33,8 @@ export interface Served {
   readonly edge: Edge;
   readonly host: ProtocolHost;
   readonly metrics: () => Promise<Response>;
+  /** Lets a rate hold over all nodes of the cell. */
+  readonly share: CellRates["share"];
 }
 
 /** Makes the app. */
@@ -44,8 +47,21 @@ export function frontApp(served: Served): Hono {
   return app;
 }
 
-function protocolApp({ config, open, host, addresses, proxies, edge, counting }: Served): Hono {
+/** The rates of devices over HTTP. */
+function deviceRates(config: Config, share: CellRates["share"]) {
   const rate = rates(config);
+  const device = {
+    frames: new Throttle({ ...throttleOptions(rate.frames), debtMax: rate.frames.burst }),
+    sends: new Throttle(throttleOptions(rate.sends)),
+    presence: new Throttle(throttleOptions(rate.presence)),
+    signals: new Throttle(throttleOptions(rate.signals)),
+  };
+  for (const [name, throttle] of Object.entries(device)) share(`${name} of devices`, throttle);
+  return device;
+}
+
+function protocolApp(served: Served): Hono {
+  const { config, open, host, addresses, proxies, edge, counting, share } = served;
   const { node: { id: node, cell } } = open;
   const calls = cell?.calls ?? null;
   const reach = new SessionReach({ node, session: (id) => edge.session(id), calls });
@@ -61,12 +77,7 @@ function protocolApp({ config, open, host, addresses, proxies, edge, counting }:
     publicUrl: config.server.publicUrl,
     throttles: {
       address: addresses.throttle,
-      device: {
-        frames: new Throttle({ ...throttleOptions(rate.frames), debtMax: rate.frames.burst }),
-        sends: new Throttle(throttleOptions(rate.sends)),
-        presence: new Throttle(throttleOptions(rate.presence)),
-        signals: new Throttle(throttleOptions(rate.signals)),
-      },
+      device: deviceRates(config, share),
     },
     addressOf: (_request, env) => addressFromEnv(proxies, env),
     reach,
@@ -104,14 +115,16 @@ function addServiceGateway(app: Hono, served: Served): void {
   const { config, open, services, counting, keeper, addresses, proxies } = served;
   const { ports } = open;
   const { gateway, server } = config;
+  const throttle = new Throttle(throttleOptions({
+    perSecond: gateway.requestsPerSecond,
+    burst: gateway.requestsBurst,
+  }));
+  served.share("requests of services", throttle);
   addGateway(app, {
     gateway: services.gateway,
     domain: server.domain,
     limits: protocolLimits(config),
-    throttle: new Throttle(throttleOptions({
-      perSecond: gateway.requestsPerSecond,
-      burst: gateway.requestsBurst,
-    })),
+    throttle,
     targets: targetRules(config),
     publicUrl: server.publicUrl,
     streamsMax: gateway.streamsMax,

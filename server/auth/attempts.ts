@@ -55,6 +55,15 @@ export class Attempts {
     this.#limited = limited;
   }
 
+  /** The allowances by their names, which are to hold over all nodes. */
+  get throttles(): Readonly<Record<string, Throttle>> {
+    return {
+      "failures of accounts": this.#accounts,
+      "failures at known places": this.#places,
+      "failures of addresses": this.#addresses,
+    };
+  }
+
   /** Refuses an address that has failed too often; takes nothing. */
   checkAddress(nowMs: number, address: string): Failure | null {
     const waitMs = this.#addresses.waitMs(nowMs, addressKey(address));

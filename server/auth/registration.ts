@@ -12,7 +12,7 @@ import { evenly } from "../node/even_answers.ts";
 import type { PasswordQueue } from "./password_queue.ts";
 import { placeMaker } from "./places.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
-import { addressKey, NetworkThrottle } from "./throttle.ts";
+import { addressKey, NetworkThrottle, type Throttle } from "./throttle.ts";
 import { inviteName } from "./token.ts";
 import type { SignIn, Verified } from "./types.ts";
 
@@ -26,6 +26,8 @@ export interface RegistrationDeps {
   readonly log: Log;
   /** Counts that an address has registered too often. */
   limited(limit: "registrations"): void;
+  /** As `SignInDeps.share`. */
+  readonly share?: (name: string, throttle: Throttle) => void;
 }
 
 /** Prepares a password to be set, or says what is wrong with it. `lengthMin`: in code points. */
@@ -66,6 +68,7 @@ export function createRegistration(
   queue: PasswordQueue,
 ): SignIn["register"] {
   const throttle = new NetworkThrottle(options.registrations);
+  deps.share?.("registrations", throttle);
   const placeOf = placeMaker(options.fakeSaltSecret);
   const hashes = hashesOf(options.iterations);
   return (input, done) => {

@@ -10,6 +10,7 @@ import { parseAddress, preparePassword } from "../../shard/name/name.ts";
 import type { Clock, Kdf, Log, Random, Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { type Attempt, type AttemptFrom, Attempts } from "./attempts.ts";
+import type { Throttle } from "./throttle.ts";
 import { type Claim, type Claimed, makeClaim } from "./claim.ts";
 import { deriveCredentials, hashesOf, passwordFits } from "./credentials.ts";
 import { equalBytes } from "./hash.ts";
@@ -42,6 +43,8 @@ export interface SignInDeps {
   readonly issuers: JwtVerifier | null;
   /** Counts that a rate limit applied. */
   limited(limit: "sign_in_failures" | "registrations"): void;
+  /** Lets a rate hold over all nodes of the cell; absent where the cell is this node. */
+  readonly share?: (name: string, throttle: Throttle) => void;
 }
 
 /** An attempt and what the log says about it. */
@@ -90,6 +93,9 @@ class SignInService implements SignIn, FailureLimits {
     this.#sealKey = sealKey(options.fakeSaltSecret);
     const limited = () => deps.limited("sign_in_failures");
     this.#attempts = new Attempts(options.failures, deps.random, limited);
+    for (const [name, throttle] of Object.entries(this.#attempts.throttles)) {
+      deps.share?.(name, throttle);
+    }
     this.#queue = new PasswordQueue(options.queue, deps.clock, deps.random);
     this.#claim = makeClaim(deps, options);
     this.register = createRegistration(deps, options, this.#queue);

@@ -27,6 +27,8 @@ export function throttleOptions(
 
 /** Allowances by key, in bounded memory: about 100 bytes and the key's text for each key. */
 export class Throttle {
+  /** Called with what was taken from a key's bucket, or (below 0) given back. */
+  taken: ((key: string, units: number) => void) | null = null;
   readonly #options: ThrottleOptions;
   readonly #rate: BucketRate;
   /** When the bucket of a key is full again. */
@@ -56,7 +58,7 @@ export class Throttle {
   /** Takes `units` and returns 0, or takes nothing and returns the milliseconds to wait. */
   take(nowMs: number, key: string, units = 1): number {
     const waitMs = this.waitMs(nowMs, key, units);
-    if (waitMs === 0) this.#change(nowMs, key, units);
+    if (waitMs === 0) this.#changeHere(nowMs, key, units);
     return waitMs;
   }
 
@@ -65,12 +67,21 @@ export class Throttle {
    * Returns how many were taken.
    */
   charge(nowMs: number, key: string, units = 1): number {
-    return this.#change(nowMs, key, units);
+    return this.#changeHere(nowMs, key, units);
   }
 
   /** Gives back units that were taken for something that did not count after all. */
   refund(nowMs: number, key: string, units = 1): void {
-    if (this.#buckets.has(key)) this.#change(nowMs, key, -units);
+    if (this.#buckets.has(key)) this.#changeHere(nowMs, key, -units);
+  }
+
+  /**
+   * Takes what another node of the cell has given to the same key: it may have been there twice, so
+   * that the bucket is up to another burst in debt after that.
+   */
+  takenElsewhere(nowMs: number, key: string, units: number): void {
+    const { burst, debtMax = 0 } = this.#options;
+    this.#change(nowMs, key, units, Math.max(burst, debtMax));
   }
 
   /** Makes the bucket of a key full. */
@@ -82,14 +93,19 @@ export class Throttle {
     return this.#latestMs = Math.max(this.#latestMs, nowMs);
   }
 
-  #change(atMs: number, key: string, units: number): number {
+  #changeHere(nowMs: number, key: string, units: number): number {
+    const taken = this.#change(nowMs, key, units, this.#options.debtMax ?? 0);
+    this.taken?.(key, taken);
+    return taken;
+  }
+
+  #change(atMs: number, key: string, units: number, debtMax: number): number {
     const nowMs = this.#now(atMs);
-    const { burst, refillMs, keysMax, debtMax = 0 } = this.#options;
+    const { burst, refillMs, keysMax } = this.#options;
     const beforeMs = this.#buckets.get(key) ?? 0;
-    const fullAtMs = Math.min(
-      takeTokens(this.#rate, beforeMs, nowMs, units),
-      nowMs + (burst + debtMax) * refillMs,
-    );
+    // A debt that another node has made stays.
+    const mostMs = Math.max(beforeMs, nowMs + (burst + debtMax) * refillMs);
+    const fullAtMs = Math.min(takeTokens(this.#rate, beforeMs, nowMs, units), mostMs);
     const taken = (fullAtMs - Math.max(beforeMs, nowMs)) / refillMs;
     // Deleting and setting keeps the map in order of use.
     this.#buckets.delete(key);
@@ -159,6 +175,11 @@ export class NetworkThrottle extends Throttle {
   override refund(nowMs: number, key: string, units = 1): void {
     super.refund(nowMs, key, units);
     this.#each(key, (throttle, wider) => throttle.refund(nowMs, wider, units));
+  }
+
+  override takenElsewhere(nowMs: number, key: string, units: number): void {
+    super.takenElsewhere(nowMs, key, units);
+    this.#each(key, (throttle, wider) => throttle.takenElsewhere(nowMs, wider, units));
   }
 
   #each(key: string, act: (throttle: Throttle, wider: string) => void): void {

@@ -2,12 +2,15 @@
 import assert from "node:assert/strict";
 import { ServerProcess, tempDir } from "./server.ts";
 import { proveScram } from "../golden/scram_proof.ts";
+import { SHARE_MS } from "../../server/http/cell_rates.ts";
 import { talk } from "./library_talk.ts";
 
 const PASSWORD = "correct horse battery";
 const FLAGS = [
   ...["--workers", "2", "--registration", "open"],
   ...["--set", "limits.presencePerSecond=1000", "--set", "limits.presenceBurst=1000"],
+  ...["--set", "server.trustedProxies=127.0.0.1", "--set", "auth.accountFailuresBurst=5"],
+  ...["--set", "auth.accountFailuresPerMinute=1"],
 ];
 /** Requests in a row: with two workers all reach the same one with the chance of 2⁻²⁹. */
 const ROUNDS = 30;
@@ -126,6 +129,29 @@ async function read(response: Response, fits: RegExp): Promise<RegExpExecArray> 
     text += value;
   }
 }
+
+Deno.test("11: wrong passwords for an account count at all workers together", async () => {
+  await withWorkers(async ({ url }) => {
+    using ann = await new Roaming(url).register("ann");
+    using guesser = new Roaming(url);
+    const body = JSON.stringify({ user: "ann", password: "no idea" });
+    // From elsewhere: where she has signed in, an allowance of its own counts.
+    const headers = { "x-forwarded-for": "192.0.2.9" };
+    const guess = async () => {
+      const response = await guesser.fetch("POST", "/v1/auth/password", { body, headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    assert.notEqual(ann.token, "");
+    const statuses: number[] = [];
+    for (let i = 0; i < 8; i++) statuses.push(await guess());
+    await new Promise((done) => setTimeout(done, SHARE_MS * 2));
+    for (let i = 0; i < 12; i++) statuses.push(await guess());
+    const wrong = statuses.filter((status) => status === 401).length;
+    assert.ok(wrong >= 5 && wrong <= 8, `${statuses}`);
+    assert.deepEqual(statuses.slice(-12), Array(12).fill(429), `${statuses}`);
+  });
+});
 
 Deno.test("11: event streams go on from worker to worker, with the presence of the session", async () => {
   await withWorkers(async ({ url }) => {
