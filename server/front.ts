@@ -60,13 +60,6 @@ export interface Front {
   openSession(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
   /** What a pause of the server would be felt by. */
   busyness(): Busyness;
-  /**
-   * Sends all clients to other nodes and refuses new ones, until `takeBack`: at a rate, or at the one
-   * of a node that stops. Resolves when all have gone. Their sessions live for their grace.
-   */
-  sendAway(perSecond?: number): Promise<void>;
-  /** Takes clients again. */
-  takeBack(): void;
   /** The node stops: sends clients away and closes the door; accepted work is finished by the node itself. */
   drain(): Promise<void>;
   /** Adds what operators see of the running node. */
@@ -143,13 +136,7 @@ class NodeFront implements Front {
     }, edgeLimits(config));
     this.#signInQueue = new SignInQueue(ports, FIXED_SIGN_IN_QUEUE);
     this.#addresses = createAddressRate(config, ports.clock, counters);
-    this.#rates = new CellRates({
-      ...ports,
-      asks: node.asks,
-      several: node.cell !== null,
-      others: () => node.nodes.filter(({ state }) => state === "linked"),
-    });
-    this.#rates.share("requests of addresses", this.#addresses.throttle);
+    this.#rates = this.#makeRates();
     this.#servers = new CellServers(() => node.nodes, ports.clock);
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
@@ -200,12 +187,27 @@ class NodeFront implements Front {
     };
   }
 
+  #makeRates(): CellRates {
+    const { node, ports } = this.#open;
+    const rates = new CellRates({
+      ...ports,
+      asks: node.asks,
+      several: node.cell !== null,
+      others: () => node.nodes.filter(({ state }) => state === "linked"),
+    });
+    rates.share("requests of addresses", this.#addresses.throttle);
+    return rates;
+  }
+
   #makeShedding(): Shedding {
     const { node, ports, setBusy } = this.#open;
     return new Shedding({
       ...ports,
       perSecond: this.#config.admission.shedPerSecond,
       overloaded: () => this.#keeper.overloaded().signIn,
+      drained: () => node.nodes[0]!.drained,
+      sendAllAway: () => this.#sendAllAway(),
+      takeBack: () => this.#edge.takeBack(),
       roomElsewhere: () => node.nodes.some((n) => n.state === "linked" && wantsClients(n)),
       sessions: () => this.#edge.gauges().sessions,
       shed: (...options) => this.#edge.shed(...options),
@@ -283,7 +285,8 @@ class NodeFront implements Front {
       connectionsPerAddressMax: limits.connectionsPerAddressMax,
       requestTimeoutMs: timeouts.requestTimeoutMs,
     });
-    this.#shed();
+    // In a cell other nodes can have its clients.
+    if (this.#open.node.cell !== null) this.#shedding.start();
   }
 
   get url(): string {
@@ -304,24 +307,12 @@ class NodeFront implements Front {
     return { sessions: this.#edge.gauges().sessions, lagMs: this.#keeper.lagMs() };
   }
 
-  sendAway(perSecond = this.#config.admission.sendAwayPerSecond): Promise<void> {
-    this.#shedding.stop();
-    this.#open.setBusy(true);
-    const spreadMs = this.#edge.gauges().sessions / perSecond * 1000;
-    return new Promise((done) => {
-      this.#edge.sendAway({ spreadMs, retryAfterMs: COME_BACK_MS }, done);
-    });
-  }
-
-  takeBack(): void {
-    this.#edge.takeBack();
-    this.#open.setBusy(false);
-    this.#shed();
-  }
-
-  /** In a cell: sends clients away while this node is overloaded and others are not. */
-  #shed(): void {
-    if (this.#open.node.cell !== null) this.#shedding.start();
+  /** The node is drained: its clients are to be at others, until it is not drained any more. */
+  #sendAllAway(): void {
+    const { sendAwayPerSecond } = this.#config.admission;
+    const spreadMs = this.#edge.gauges().sessions / sendAwayPerSecond * 1000;
+    this.#open.log.info("drained: clients sent away", { clients: this.#edge.gauges().sessions });
+    this.#edge.sendAway({ spreadMs, retryAfterMs: COME_BACK_MS }, () => {});
   }
 
   async drain(): Promise<void> {

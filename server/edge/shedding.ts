@@ -2,7 +2,8 @@
  * Sends clients of an overloaded node to the other nodes of its cell, at a configured rate and so that
  * they do not go back and forth: only where the overload lasts and another node has room; never
  * clients that have just connected; a small part of all in a minute; and a node that was overloaded
- * tells the others for a while that it wants no clients, so that they send it none.
+ * says for a while that it wants no clients, so that the others send it none. A node that is drained
+ * sends all of its clients away.
  */
 import type { Cancel, Runtime } from "../node/ports.ts";
 
@@ -26,6 +27,11 @@ export interface SheddingHost extends Pick<Runtime, "clock" | "timers" | "log"> 
   readonly perSecond: number;
   /** Whether the node refuses new sign-ins because it is overloaded. */
   overloaded(): boolean;
+  /** Whether operators want the node to have nothing. */
+  drained(): boolean;
+  /** Sends all clients away, and refuses others until `takeBack`. */
+  sendAllAway(): void;
+  takeBack(): void;
   /** Whether another node of the cell is linked that wants clients. */
   roomElsewhere(): boolean;
   /** Sessions of the node. */
@@ -46,6 +52,7 @@ export class Shedding {
   #periodMs = -Infinity;
   /** Clients that may still be sent away in this period. */
   #left = 0;
+  #drained = false;
   #next: Cancel | null = null;
 
   constructor(host: SheddingHost) {
@@ -66,6 +73,7 @@ export class Shedding {
   #look(): void {
     const { clock, sessions } = this.#host;
     const nowMs = clock.monoMs();
+    if (this.#drain()) return this.#host.setBusy(true);
     if (this.#host.overloaded()) {
       this.#sinceMs = Math.min(this.#sinceMs, nowMs);
       this.#seenMs = nowMs;
@@ -77,6 +85,17 @@ export class Shedding {
       this.#left = Math.ceil(sessions() * SHED_PART);
     }
     this.#shed();
+  }
+
+  /** Whether the node is drained. */
+  #drain(): boolean {
+    const drained = this.#host.drained();
+    if (drained !== this.#drained) {
+      this.#drained = drained;
+      if (drained) this.#host.sendAllAway();
+      else this.#host.takeBack();
+    }
+    return drained;
   }
 
   #shed(): void {

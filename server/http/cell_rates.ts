@@ -12,7 +12,7 @@ import type { Throttle } from "../auth/throttle.ts";
 
 /** How often a node tells what was taken (ms). */
 export const SHARE_MS = 500;
-/** Keys of one rate that are told at once, those first from which most was taken. */
+/** Keys of one rate that one frame has, those first from which most was taken. */
 export const SHARED_KEYS_MAX = 1000;
 
 /** By rates: keys, and what was taken from their buckets. */

@@ -12,13 +12,17 @@ import { VirtualTime } from "../sim/virtual_time.ts";
 
 function started(perSecond: number, sessions: number) {
   const time = new VirtualTime();
-  const node = { overloaded: false, room: true, busy: false, left: sessions };
+  const node = { overloaded: false, drained: false, room: true, busy: false, left: sessions };
+  const orders: string[] = [];
   const shed: number[] = [];
   const host: SheddingHost = {
     ...time.global,
     log: memoryLog().log,
     perSecond,
     overloaded: () => node.overloaded,
+    drained: () => node.drained,
+    sendAllAway: () => void orders.push("all away"),
+    takeBack: () => void orders.push("take back"),
     roomElsewhere: () => node.room,
     sessions: () => node.left,
     shed(count, ageMs) {
@@ -31,7 +35,7 @@ function started(perSecond: number, sessions: number) {
   };
   const shedding = new Shedding(host);
   shedding.start();
-  return { time, node, shed, shedding };
+  return { time, node, shed, orders, shedding };
 }
 
 const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
@@ -79,4 +83,14 @@ Deno.test("11: an overload sends nobody away where no other node has room, at ra
     time.runFor(60_000);
     deepEqual(shed, []);
   }
+});
+
+Deno.test("11: a drained node sends all clients away once, and takes them back when it is not", () => {
+  const { time, node, orders } = started(20, 1000);
+  node.drained = true;
+  time.runFor(10_000);
+  deepEqual([orders, node.busy], [["all away"], true]);
+  node.drained = false;
+  time.runFor(2000);
+  deepEqual([orders, node.busy], [["all away", "take back"], false]);
 });
