@@ -60,9 +60,11 @@ async function refusesOthers(server: ServerProcess): Promise<void> {
 
 /** Commands reach one worker, which replies for all. */
 async function repliesForAll(dataDir: string): Promise<void> {
-  const shards = await roost(["shards", "--data", dataDir]);
-  assert.equal(shards.err, "");
-  for (const n of [1, 2]) assert.match(shards.out, new RegExp(` serves .* [^ ]+-${n}\n`));
+  await until(async () => {
+    const shards = await roost(["shards", "--data", dataDir]);
+    assert.equal(shards.err, "");
+    return [1, 2].every((n) => new RegExp(` serves .* [^ ]+-${n}\n`).test(shards.out));
+  }, "a share of each worker");
   const users = await roost(["user", "list", "--data", dataDir]);
   assert.match(users.out, /alice .*\nbob /);
   const level = await roost(["log", "level", "debug", "--data", dataDir]);
