@@ -228,18 +228,6 @@ const ROWS: readonly Row[] = [
     "!fresh.ended && !stopped() && (cell === null || owner !== undefined);",
   ],
   [
-    "drop what an owner has said before it claimed its shard again",
-    "server/node/remote.ts",
-    "if (row !== undefined && frame.epoch < row.epoch && !isOwner) return true;",
-    "if (row !== undefined && frame.epoch < row.epoch && isOwner !== null) return true;",
-  ],
-  [
-    "forget what a shard has said without a lease when it is split",
-    "server/node/node.ts",
-    "    cell?.remote.withheld.inherited(ended);\n",
-    "",
-  ],
-  [
     "change a shard between the writes of a large head",
     "shard/step/account_cache.ts",
     "return this.#loading.size === 0 && !this.writing;",

@@ -42,7 +42,7 @@ function strike(cluster: Cluster, node: SimNode, prng: Prng): void {
     case "reclaimed":
       return reclaimed(cluster, node);
     case "split":
-      return store.atPages(node.id, lateMs, (point) => {
+      return store.atPages(node.id, 1000, (point) => {
         const shard = here() && running.node.shards.find((s) => s.lo <= point && point < s.hi);
         if (shard) running.node.reshape({ of: [shard.id], at: [shard.lo + 1] }, () => {});
       });
