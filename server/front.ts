@@ -205,7 +205,7 @@ class NodeFront implements Front {
       ...ports,
       perSecond: this.#config.admission.shedPerSecond,
       overloaded: () => this.#keeper.overloaded().signIn,
-      drained: () => node.nodes[0]!.drained,
+      drained: () => node.coordinator.orders.sendsClientsAway,
       sendAllAway: () => this.#sendAllAway(),
       takeBack: () => this.#edge.takeBack(),
       roomElsewhere: () => node.nodes.some((n) => n.state === "linked" && wantsClients(n)),

@@ -44,11 +44,8 @@ type Change = (state: ClusterState) => ClusterState | null;
 export class ClusterOrders {
   readonly #parts: () => NodeParts;
   readonly #control: ClusterControl;
-  /** Called when other nodes are to have this one's clients, and when that is over. */
-  onDrained: (drained: boolean) => void = () => {};
   /** Called again and again once this process is no node of the cell any more: it is to stop. */
   onLeft: () => void = () => {};
-  #drained = false;
 
   constructor(parts: () => NodeParts, control: ClusterControl) {
     this.#parts = parts;
@@ -156,20 +153,19 @@ export class ClusterOrders {
     askMove(this.#parts(), shard, to, replied);
   }
 
+  /** Whether other nodes are to have this one's clients: where only drained nodes live, they serve. */
+  get sendsClientsAway(): boolean {
+    const { cell, ownership: { self } } = this.#parts();
+    if (cell === null || !this.#control.isDrained(self)) return false;
+    return cell.others.some((node) => cell.isLive(node) && !this.#control.isDrained(node));
+  }
+
   // ---- what this node does by itself
 
-  /** Looks whether this node is drained or has left, and takes dead ones out that are to leave. */
+  /** Looks whether this node has left, and takes nodes without shards out that are to leave. */
   look(): void {
     const { cell, map, ownership: { self } } = this.#parts();
     if (cell === null) return;
-    const takes = (node: NodeRef) => cell.isLive(node) && !this.#control.isDrained(node);
-    // Where only drained nodes live, they serve all the same.
-    const drained = this.#control.isDrained(self) && cell.others.some(takes);
-    if (drained !== this.#drained) {
-      this.#drained = drained;
-      this.#parts().ports.log.info("drained by order", { drained });
-      this.onDrained(drained);
-    }
     if (this.#control.hasLeft(self)) return this.onLeft();
     for (const id of this.#control.state.leaving) {
       if (map.table.shards.some(({ owner }) => owner?.id === id)) continue;
