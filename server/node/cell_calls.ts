@@ -9,6 +9,9 @@ import type { Reshape } from "../../shard/table/table.ts";
 export const CALL_TIMEOUT_MS = 5000;
 /** When it makes sense to ask again (ms). */
 const AGAIN_MS = 250;
+// Clients get these about their sessions: they do not name the node. Lists for operators name it.
+const NO_REPLY = "It does not reply in time: what it was asked may be done";
+const BROKEN = "It was lost before it replied: what it was asked may be done";
 
 type Done = (result: Result<unknown>) => void;
 
@@ -92,13 +95,13 @@ export class CellCalls {
   ): AskedId {
     const asked = ++this.#last;
     if (!this.isLinked(peer)) {
-      done(fail("unavailable", `There is no link to ${peer}`, AGAIN_MS));
+      done(fail("unavailable", "It cannot be reached", AGAIN_MS));
       return asked;
     }
     const frame = frameOf(asked);
     const cancel = this.#host.timers().after(forMs, () => {
       if (frame.kind === "session") this.#host.send(peer, { kind: "cancel", asked });
-      this.#end(asked, fail("unavailable", `${peer} does not reply`, AGAIN_MS));
+      this.#end(asked, fail("unavailable", NO_REPLY, AGAIN_MS));
     });
     this.#waiting.set(asked, { peer, done, cancel });
     this.#host.send(peer, frame);
@@ -173,7 +176,7 @@ export class CellCalls {
     for (const cancel of serving?.values() ?? []) cancel();
     for (const [asked, waiting] of this.#waiting) {
       if (waiting.peer !== peer) continue;
-      this.#end(asked, fail("unavailable", `The link to ${peer} is broken`, AGAIN_MS));
+      this.#end(asked, fail("unavailable", BROKEN, AGAIN_MS));
     }
   }
 

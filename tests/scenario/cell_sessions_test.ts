@@ -168,6 +168,33 @@ Deno.test("11: a poll that waits at a node that dies ends at once, with the same
   ok(s.story.cluster.time.nowMs - beganMs < 2000);
 });
 
+Deno.test("11: what a client gets while the node of its session dies, or stands still, does not name it", async () => {
+  for (const fault of ["dies", "stands still"]) {
+    const s = new HttpStory();
+    const [a, b] = s.nodes;
+    await s.signIn();
+    const { value: { session } } = await s.open(a!);
+    const of = { token: s.token, session: String(session), body: { show: "away" } };
+    // It does not reply any more.
+    a!.process.pause();
+    const asked = ["PUT /v1/presence", `DELETE /v1/sessions/${session}`].map((line) =>
+      answerOf(s.http.request(b!, line, line.startsWith("PUT") ? of : { token: s.token }))
+    );
+    if (fault === "dies") {
+      await s.http.settled(new Promise((done) => setTimeout(done, 1)));
+      s.story.cluster.time.runFor(50);
+      s.story.cluster.kill(a!);
+    }
+    const answers = await s.http.settled(Promise.all(asked));
+    for (const { status, value } of answers) {
+      ok(status === 503 || status === 404, `${status}`);
+      ok(String(value["message"]).length > 0);
+      ok(!/node\d|\.\d+|node|shard|link/.test(JSON.stringify(value)), JSON.stringify(value));
+    }
+    ok(answers.some(({ status }) => status === 503), fault);
+  }
+});
+
 /** Reads a stream until it has an event with this name; returns its data. */
 async function streamed(reader: ReadableStreamDefaultReader<string>, event: string) {
   for (let text = "";;) {
