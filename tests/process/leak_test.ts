@@ -49,7 +49,7 @@ async function startCell(dataDir: string, flags: readonly string[] = []) {
   return { server, proxy };
 }
 
-for (const file of ["messages", "sign_in", "rest_accounts"]) {
+for (const file of ["messages", "sign_in", "rest_accounts", "long_poll"]) {
   Deno.test(`11: golden v1 ${file} on three nodes shows nothing of them`, async () => {
     using dir = tempDir();
     const path = new URL(`../golden/v1/${file}.txt`, import.meta.url);
