@@ -160,7 +160,8 @@ export class Traces {
     this.#max = max;
   }
 
-  #note(step: TraceStepKind, of: Message, detail: Detail): void {
+  /** `mailbox`: whose event it is, for the log. */
+  #note(step: TraceStepKind, of: Message, detail: Detail, mailbox?: AccountName): void {
     const { clock, log, observe } = this.#host;
     const at = clock.wallMs();
     if (this.#max > 0) write(this.#place(), step, at, of, detail);
@@ -169,7 +170,8 @@ export class Traces {
     observe?.({ step, at, from, to, id, ...detail });
     if (!log.debugOn) return;
     const named = id === "" ? {} : { trace: traceOf(from, to, id) };
-    log.debug(`message ${step}`, { ...named, from, to, ...detail });
+    const whose = mailbox === undefined ? {} : { mailbox };
+    log.debug(`message ${step}`, { ...named, from, to, ...whose, ...detail });
   }
 
   /** The place of the next step: a new one until the ring is full. */
@@ -235,7 +237,8 @@ export class Traces {
       if (event.kind !== "message") continue;
       const { id, seq, out, with: peer } = event;
       const message = { from: out ? owner : peer, to: out ? peer : owner, id };
-      this.#note(step, message, node === null ? { seq, sessions } : { seq, sessions, node });
+      const detail = node === null ? { seq, sessions } : { seq, sessions, node };
+      this.#note(step, message, detail, owner);
     }
   }
 
