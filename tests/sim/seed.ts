@@ -46,6 +46,8 @@ import { Cluster } from "./cluster.ts";
 export const RECOVER_MS = 60_000;
 /** Outboxes are empty, presence and rosters as they should be, so long after that, ms. */
 export const CONVERGE_MS = 50_000;
+/** Nobody has been without a connection for so long when it is compared what they see, ms. */
+const CONNECTED_MS = 3000;
 /** One in so many seeds also has a disk that changes what is stored. */
 const DAMAGED_EACH = 3;
 /** Lines of history that a failure shows. */
@@ -245,9 +247,24 @@ function converge(cluster: Cluster): void {
     const text = `presence of ${unsure().map((d) => d.who).join(", ")} is not accepted`;
     throw new Violation("liveness", text, unsure().map((d) => d.person.name));
   }
-  cluster.time.runFor(1000);
+  connected(cluster);
   const pending = () => nodes.reduce((sum, n) => sum + n.running.node.pending, 0);
   cluster.await("every answer", () => pending() > 0, 15_000);
+}
+
+/**
+ * A client whose session could not be reached has another one soon: polls may reach a node of an
+ * earlier version, which does not pass them on. Until then, others see its former one.
+ */
+function connected(cluster: Cluster): void {
+  const { people, time } = cluster;
+  const devices = people.flatMap((p) => p.devices).filter((d) => d.wanted);
+  let fromMs = time.nowMs;
+  const waits = () => {
+    if (devices.some((d) => !d.online)) fromMs = time.nowMs;
+    return time.nowMs < fromMs + CONNECTED_MS;
+  };
+  cluster.await("everybody to stay connected", waits, RECOVER_MS);
 }
 
 /** Sets a last presence until the server knows it. */

@@ -3,7 +3,7 @@
  * the code that production runs, from the protocol down to the store; only the ports, the
  * transports and the rim of HTTP are the simulation's.
  */
-import type { NodeId, SessionId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId, SessionId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Log, Ports } from "../../server/node/ports.ts";
 import type { EdgePacket } from "../../shard/ops.ts";
@@ -202,6 +202,16 @@ export class SimNode implements Server {
     });
   }
 
+  /** Whether an account's shard has another owner in the store than it has here. */
+  #isFormer(account: AccountName): boolean {
+    const { node } = this.running;
+    const { cell } = this.#host;
+    if (cell === null) return false;
+    if (!node.owns(account)) return true;
+    const { id: shard, row: { epoch } } = node.shardOf(account);
+    return cell.store.book.isFormer({ shard, epoch });
+  }
+
   #makeNode(process: VirtualProcess, log: Log, deliver: (packet: EdgePacket) => void): TestNode {
     const { cell, config: { limits, nodes, older, shards } } = this.#host;
     const { newest } = PEER_VERSIONS;
@@ -219,7 +229,8 @@ export class SimNode implements Server {
         id: this.id,
         limits,
         shards,
-        carry: (packet, arrive) => this.#host.wire.carry(process, packet, arrive),
+        carry: (packet, arrive) =>
+          this.#host.wire.carry(process, packet, arrive, () => this.#isFormer(packet.from)),
         ...(cell === null
           ? {}
           : { links: cell.links(this.id, process, versions), withoutStoreMs: 20_000 }),

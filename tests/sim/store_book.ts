@@ -18,6 +18,8 @@ interface Log {
   /** Below this they may have been deleted. */
   cuttingBelow: number;
   readonly records: Map<number, Uint8Array>;
+  /** The table has no such shard any more. */
+  ended: boolean;
 }
 
 function fail(check: string, text: string): never {
@@ -41,6 +43,12 @@ export class StoreBook {
   /** Who was granted the shard at this epoch. */
   ownerOf({ shard, epoch }: Claim): NodeRef | undefined {
     return this.#owners.get(`${shard} ${epoch}`);
+  }
+
+  /** Whether the shard was claimed after this claim was granted, or has ended. */
+  isFormer({ shard, epoch }: Claim): boolean {
+    const log = this.#logs.get(shard);
+    return log !== undefined && (log.ended || epoch < log.epoch);
   }
 
   /** A claim was granted. */
@@ -79,6 +87,7 @@ export class StoreBook {
         cutBelow: head + 1,
         cuttingBelow: 0,
         records: new Map(),
+        ended: false,
       };
       this.#logs.set(shard, log);
     }
@@ -92,6 +101,7 @@ export class StoreBook {
       if (log !== undefined && (log.epoch !== epoch || head < log.acked)) {
         fail("a shard ends behind all that was acked", `shard ${shard} ended at ${epoch}:${head}`);
       }
+      if (log !== undefined) log.ended = true;
     }
     for (const { shard, epoch, start, owner } of opened) {
       this.#own({ shard, epoch }, owner);

@@ -1,12 +1,16 @@
 /** The simulator's checkers of a cell notice what they are for. */
-import { throws } from "node:assert/strict";
+import { deepEqual, throws } from "node:assert/strict";
 import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { InterestAnswer, OpName } from "../../shard/ops.ts";
 import { evenTable, reshaped, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 import { FreshReads, type Watched } from "../sim/fresh_reads.ts";
+import { History } from "../sim/history.ts";
 import { KnownTables } from "../sim/known_tables.ts";
 import { ok } from "../../shard/errors.ts";
+import { Prng } from "../sim/prng.ts";
+import { STEADY, Wire } from "../sim/wire.ts";
 import { StoreBook } from "../sim/store_book.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
 
 const [A, B] = ["a", "b"].map((id) => ({ id: id as NodeId, incarnation: 1 }));
 const record = (byte: number) => new Uint8Array([byte]);
@@ -73,6 +77,36 @@ Deno.test("11: StoreBook notices an append of the owner that is refused", () => 
   throws(() => b.refused([1], b.current([next])), /an owner's appends are taken/);
   b.changes([{ shard: 1, epoch: 2 }])(true);
   b.refused([1], b.current([next]));
+});
+
+Deno.test("11: StoreBook knows former owners, and those of shards that have ended", () => {
+  const b = book();
+  deepEqual([1, 2].map((epoch) => b.isFormer({ shard: 1, epoch })), [true, false]);
+  b.granted({ shard: 1, epoch: 3, head: 2 }, B!);
+  deepEqual([2, 3].map((epoch) => b.isFormer({ shard: 1, epoch })), [true, false]);
+  b.reshaped([{ shard: 1, epoch: 3, head: 2 }], [{ shard: 2, epoch: 1, start: 3, owner: B! }]);
+  deepEqual([1, 2].map((shard) => b.isFormer({ shard, epoch: shard === 1 ? 3 : 1 })), [
+    true,
+    false,
+  ]);
+});
+
+/** The recipient of a pair says that everything up to `n` is settled. */
+function settled(wire: Wire, n: number, former: boolean): void {
+  const [from, to] = ["ann", "bob"] as AccountName[];
+  const [fromId, toId] = ["a", "b"] as AccountId[];
+  const of = { from: from!, fromId: fromId!, to: to!, toId: toId! };
+  const packet = { kind: "pair_ack", as: "upTo", n, refused: [], forget: false, ...of } as const;
+  wire.carry(new VirtualTime().global, packet, () => {}, () => former);
+}
+
+Deno.test("11: Wire notices an owner that knows less than any before it had settled", () => {
+  const wire = new Wire(new History(() => 0), new Prng(1), STEADY, true);
+  settled(wire, 13, false);
+  settled(wire, 3, true);
+  throws(() => settled(wire, 3, false), /what is settled stays settled/);
+  settled(wire, 14, true);
+  throws(() => settled(wire, 13, false), /what is settled stays settled/);
 });
 
 Deno.test("11: KnownTables notices a node that goes back to an older table or owner", () => {
