@@ -75,6 +75,11 @@ for (const seed of ORDERED) {
   });
 }
 
+Deno.test("11: seed 73 of a simulated cell passes, which asks a node that has left and ends", () => {
+  const { failure } = runSeed(73, { nodes: 3 });
+  assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);
+});
+
 Deno.test("a seed of the simulator always does the same", () => {
   const [first, second] = [runSeed(7), runSeed(7)];
   assert.equal(first.failure, null);

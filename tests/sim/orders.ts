@@ -6,6 +6,7 @@
 import type { Cluster } from "./cluster.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
+import { sameNode } from "../../shard/table/placement.ts";
 import { Violation } from "./history.ts";
 import type { SimNode } from "./sim_node.ts";
 
@@ -79,9 +80,13 @@ function upOf({ nodes }: Cluster) {
   return nodes.filter((n) => n.up).map((n) => n.running.node);
 }
 
-/** Whether a node is to leave, as a node that is up knows. */
+/** Whether a node is to leave, as a node that is up knows, or has left and has not ended yet. */
 export function isLeaving(cluster: Cluster): boolean {
-  return upOf(cluster).some((node) => node.nodes.some(({ leaving }) => leaving));
+  const up = upOf(cluster);
+  return up.some(({ nodes }) =>
+    nodes.some(({ leaving }) => leaving) ||
+    up.some(({ nodes: [self] }) => !nodes.some((node) => sameNode(node, self!)))
+  );
 }
 
 /** After the chaos: drains are undone, or stay where nodes for the shards are left. */
