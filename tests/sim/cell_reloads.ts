@@ -44,7 +44,10 @@ function strike(cluster: Cluster, node: SimNode, prng: Prng): void {
     case "split":
       return store.atPages(node.id, 1000, (point) => {
         const shard = here() && running.node.shards.find((s) => s.lo <= point && point < s.hi);
-        if (shard) running.node.reshape({ of: [shard.id], at: [shard.lo + 1] }, () => {});
+        if (!shard) return;
+        const at = shard.lo + 1;
+        cluster.splits.add(at);
+        running.node.reshape({ of: [shard.id], at: [at] }, () => {});
       });
   }
 }

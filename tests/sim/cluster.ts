@@ -61,6 +61,10 @@ export class Cluster {
   readonly people: readonly Person[];
   /** Accounts that were made by somebody who had taken a shard, in its log. */
   readonly usurped: AccountName[] = [];
+  /** Points where nodes were asked to split a shard, which is part of no work of the cell. */
+  readonly splits = new Set<number>();
+  /** Whether requests reach any node, or only the one that has their session. */
+  roams = true;
   /** When each node was seen without a lease last. */
   readonly #unleasedMs = new Map<SimNode, number>();
   /** Whether nodes that are down are to be started again. */
@@ -182,7 +186,7 @@ export class Cluster {
 
   /** The node that a request of a device reaches whose session is at `opener`. */
   nodeForRequest(device: Device, opener: SimNode): SimNode {
-    const roams = this.config.nodes > 1 && this.prng.chance(0.3);
+    const roams = this.roams && this.config.nodes > 1 && this.prng.chance(0.3);
     return roams ? this.nodeFor(device, this.prng) : opener;
   }
 

@@ -254,10 +254,12 @@ function converge(cluster: Cluster): void {
 
 /**
  * A client whose session could not be reached has another one soon: polls may reach a node of an
- * earlier version, which does not pass them on. Until then, others see its former one.
+ * earlier version, which does not pass them on. Until then, others see its former one. From now on
+ * requests reach the node of their session, so that all stay connected while this is compared.
  */
 function connected(cluster: Cluster): void {
   const { people, time } = cluster;
+  cluster.roams = false;
   const devices = people.flatMap((p) => p.devices).filter((d) => d.wanted);
   let fromMs = time.nowMs;
   const waits = () => {
