@@ -13,11 +13,14 @@ function looks(method: string, path: string): boolean {
   return (method === "GET" || method === "HEAD") && !path.startsWith("/admin/export");
 }
 
-/** The request as it goes on from a listener: `via` says how it arrived. */
-export function arrivedVia(request: Request, via: string): Request {
-  const headers = new Headers(request.headers);
-  headers.set(VIA, via);
-  return new Request(request, { headers });
+/**
+ * The request as it goes on from a listener: `via` says how it arrived. It is made of its parts, for
+ * Deno writes a warning to stderr where a copy of a request follows the signal of the first one.
+ */
+export function arrivedVia({ url, method, headers, body }: Request, via: string): Request {
+  const more = new Headers(headers);
+  more.set(VIA, via);
+  return new Request(url, { method, headers: more, body });
 }
 
 /** Headers of a request in the name of a user of this machine. */
