@@ -105,10 +105,13 @@ Deno.test("10.8: the time of a token's refusal does not tell whether its user is
     "offline, revoked": (i) => revoked[i]!,
     "offline, expired": (i) => expired[i]!,
   };
+  // A socket takes longer than a request, and both refuse in the same place.
+  const ofSockets = ["invisible", "offline, revoked"];
   const seen: string[] = [];
   for (const [way, measure] of Object.entries({ HTTP: httpMs, WebSocket: attachMs })) {
     for (let i = 0; i < 30; i++) await measure(server, wrongToken(i % 2 === 0 ? "ann" : "warm"));
     for (const [kind, tokenOf] of Object.entries(kinds)) {
+      if (measure === attachMs && !ofSockets.includes(kind)) continue;
       const online: number[] = [];
       const other: number[] = [];
       for (let i = 0; i < EACH; i++) {
