@@ -340,6 +340,18 @@ Deno.test("tidy: the documents name every task of deno.json", () => {
   assert.deepEqual(unnamed, []);
 });
 
+Deno.test("tidy: the documents have a row for every proof", () => {
+  const text = Deno.readTextFileSync(`${ROOT}tests/README.md`);
+  const names = [...Deno.readDirSync(`${ROOT}tests/prove`)].flatMap(({ name, isFile }) => {
+    if (!isFile) return [];
+    const source = Deno.readTextFileSync(`${ROOT}tests/prove/${name}`);
+    const proof = /: Proof = \{\s+name: "([^"]+)"/.exec(source);
+    return proof === null ? [] : proof[1]!;
+  });
+  assert.ok(names.length > 20, names.join());
+  assert.deepEqual(names.filter((name) => !text.includes(`\n| \`${name}\` `)), []);
+});
+
 Deno.test("tidy: README.md has at most 6 KB", () => {
   const { size } = Deno.statSync(`${ROOT}README.md`);
   assert.ok(size <= 6_144, `README.md has ${size} bytes`);
