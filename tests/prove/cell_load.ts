@@ -2,7 +2,7 @@
 import type { Prng } from "../sim/prng.ts";
 import type { Verdict } from "./proof.ts";
 import type { ServerProcess } from "../process/server.ts";
-import { Client, type Frame, rest } from "../process/client.ts";
+import { Client, type Frame, Refused, rest } from "../process/client.ts";
 import { USERS } from "./crash.ts";
 
 /** What a user has under way at a time. */
@@ -35,6 +35,8 @@ export class Sender {
   stopped = false;
   /** What was refused, and connections that were lost though the server had not sent it away. */
   readonly errors: string[] = [];
+  /** Sign-ins that a node refused because it sends its clients to the others. */
+  sentElsewhere = 0;
   /** Longest time from a send to its ack, over all tries (ms). */
   slowestMs = 0;
   readonly #unsure: Send[] = [];
@@ -67,7 +69,9 @@ export class Sender {
         first.forEach(connected.onEvent);
         await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(connected)));
       } catch (error) {
-        if (client?.sentAway !== true) this.errors.push(`${this.name}: ${error}`);
+        if (client === null && error instanceof Refused && error.code === "busy") {
+          this.sentElsewhere++;
+        } else if (client?.sentAway !== true) this.errors.push(`${this.name}: ${error}`);
         await pause(PAUSE_MS);
       } finally {
         await client?.close();

@@ -141,6 +141,8 @@ async function noteLoad(
   figures.atMost(`${name}: lost, doubled or reordered`, faults.length, 0, "");
   if (errorsCount) figures.atMost(`${name}: errors at clients`, load.errors.length, 0, "");
   else figures.note(`${name}: errors at clients`, load.errors.length);
+  const elsewhere = load.senders.reduce((sum, { sentElsewhere }) => sum + sentElsewhere, 0);
+  figures.note(`${name}: sign-ins sent to another node`, elsewhere);
   const slowest = Math.max(...load.senders.map(({ slowestMs }) => slowestMs));
   figures.note(`${name}: slowest ack, all tries`, slowest, "ms");
 }
