@@ -4,6 +4,9 @@ import { type ServerResponse, STATUS_CODES } from "node:http";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { STATUS_OF } from "./response.ts";
 
+/** When a client whose request did not come to its end may repeat it (ms). */
+const LATE_RETRY_MS = 1000;
+
 /** Ends a socket at once, with all that waits to be sent on it: by a reset where it can. */
 export function cut(socket: Socket): void {
   // TLS cannot reset, and Deno 2.4 does not know how.
@@ -49,7 +52,8 @@ export function clientFault(
   headerBytesMax: number,
 ): { status: number; failure: Failure } | null {
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    const failure = fail("bad_request", "The request did not come to its end in time");
+    // A server that reads late is a cause as well: the request may be repeated as it is.
+    const failure = fail("busy", "The request did not come to its end in time", LATE_RETRY_MS);
     return { status: 408, failure };
   }
   if (code === "HPE_HEADER_OVERFLOW") {
