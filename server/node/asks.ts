@@ -62,11 +62,22 @@ export class Asks {
     this.#repliers.set(name, reply as Replier);
   }
 
-  /** Replies to a question of another node. */
+  /** Replies to a question, of another node or this one. What a replier throws is a refusal. */
   reply({ what, input }: CellCall & { readonly kind: "ask" }, done: Done<unknown>): void {
     const reply = this.#repliers.get(what);
     if (reply === undefined) return done(fail("not_found", `It knows no question ${what}`));
-    this.#parts().bugs.guard(`reply to ${what}`, () => reply(input, done));
+    let replied = false;
+    const once: Done<unknown> = (result) => {
+      if (replied) return;
+      replied = true;
+      done(result);
+    };
+    try {
+      reply(input, once);
+    } catch (error) {
+      this.#parts().bugs.caught(`reply to ${what}`, error);
+      once(fail("unavailable", "The node could not reply; its log says why", REPLY_MS));
+    }
   }
 
   /** Asks one node, which may be this one. `unavailable` where it has not replied in time. */
