@@ -21,6 +21,8 @@ import { Withheld } from "./withheld.ts";
 const RETRY_MS = 100;
 /** Requests that wait for an owner; more are refused. */
 const PARKED_MAX = 10_000;
+/** Those of one account. */
+const PARKED_EACH_MAX = 1000;
 /** All inputs that wait for an owner; more are dropped: interests are asked for again by announcing. */
 const PARKED_ALL_MAX = 100_000;
 
@@ -67,8 +69,8 @@ export class Remote implements Elsewhere {
   readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
   /** What waits for an owner that can be reached. */
   #parked: Parked[] = [];
-  /** The accounts of requests that wait for an owner. */
-  readonly #waiting = new Set<AccountName>();
+  /** By accounts: how many requests wait for an owner. */
+  readonly #waiting = new Map<AccountName, number>();
   /** How often owners have not served what they were asked. */
   readonly #tries = new Map<AskedId, number>();
   #retry: { readonly atMs: number; readonly cancel: Cancel } | null = null;
@@ -156,14 +158,16 @@ export class Remote implements Elsewhere {
   }
 
   #park(input: ShardInput, refused: AskedOf | null = null, againMs = 0): void {
-    if (input.kind === "request" && this.#parked.length >= PARKED_MAX) {
+    const own = input.kind === "request" ? this.#waiting.get(input.name) ?? 0 : 0;
+    const full = this.#parked.length >= PARKED_MAX || own >= PARKED_EACH_MAX;
+    if (input.kind === "request" && full) {
       const message = "Too many requests wait for this user's data";
       this.#tries.delete(input.request);
       return this.#parts().callers.reply(input.request, fail("busy", message, RETRY_MS));
     }
     if (this.#parked.length >= PARKED_ALL_MAX) return;
     this.#parked.push({ input, refused, againMs });
-    if (input.kind === "request") this.#waiting.add(input.name);
+    if (input.kind === "request") this.#waiting.set(input.name, own + 1);
   }
 
   /** Routes again what waits; to be called when something has changed, and now and then. */

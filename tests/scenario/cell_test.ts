@@ -1,6 +1,7 @@
 /** A cell of three nodes over one store, as its users see it. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { CellStory } from "./cell_story.ts";
+import { type AccountName, pointOf } from "../../shard/name/ids.ts";
 import type { SimNode } from "../sim/sim_node.ts";
 
 /** Within so long all shards of a dead node serve at others (ms). */
@@ -234,4 +235,28 @@ Deno.test("11: the pauses of a change of shards are all noted, though writes of 
   const work = () => node.coordinator.work;
   story.await("24 shards", () => work()?.state === "done", 60_000);
   equal(work()!.changesMs.length, work()!.steps);
+});
+
+Deno.test("10.10: requests wait for an owner of all accounts, however many one has", () => {
+  const story = new CellStory();
+  const { nodes: [first, ...others] } = story.cluster;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const { node } = first!.running;
+  const away = (name: string) =>
+    node.table.shards.some(({ lo, hi, owner }) =>
+      pointOf(name) >= lo && pointOf(name) < hi && owner!.id !== first!.id
+    );
+  const [many, one] = Array.from({ length: 100 }, (_, i) => `user${i}`).filter(away);
+  for (const other of others) story.cluster.kill(other);
+  story.await("no links", () => node.nodes.every(({ state }) => state !== "linked"), 5000);
+  const replies = { busy: 0, others: 0, one: "" };
+  const ask = (name: string, done: (code: string) => void) =>
+    node.request(name as AccountName, "account.info", {}, (r) => done(r.ok ? "ok" : r.code));
+  for (let i = 0; i < 10_500; i++) {
+    ask(many!, (code) => code === "busy" ? replies.busy++ : replies.others++);
+  }
+  ask(one!, (code) => replies.one = code);
+  deepEqual(replies, { busy: 9500, others: 0, one: "" }, "before there is an owner");
+  story.await("all replies", () => replies.others === 1000 && replies.one !== "", 5000);
+  equal(replies.one, "not_found");
 });
