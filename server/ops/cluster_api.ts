@@ -5,6 +5,7 @@ import { errorResponse } from "../http/response.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import type { Node } from "../node/node.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
+import { readBody } from "./request_body.ts";
 
 const nodeId = z.string().min(1).max(64).transform((id) => id as NodeId);
 const DRAIN = z.strictObject({ node: nodeId.optional(), undo: z.boolean().default(false) });
@@ -47,14 +48,6 @@ function viewOf(node: ClusterNode) {
   return { nodes: node.nodes, shards, unowned, moving, balancing, work };
 }
 
-async function read<T>(schema: z.ZodType<T>, request: Request): Promise<T | Response> {
-  const parsed = schema.safeParse(await request.json().catch(() => undefined));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const text = `Request field ${issue?.path.join(".") ?? ""}: ${issue?.message}`;
-  return errorResponse(fail("bad_request", text));
-}
-
 function replied<T>(
   run: (done: (result: Result<T>) => void) => void,
   view: (value: T) => unknown,
@@ -79,20 +72,20 @@ export function addClusterRoutes(app: Hono, node: ClusterNode, workers: boolean)
   app.get("/admin/cluster", () => Response.json(view()));
   app.get("/admin/cluster/shards", () => Response.json({ shards: ownersOf(node) }));
   app.post("/admin/cluster/move", async (c) => {
-    const input = await read(MOVE, c.req.raw);
+    const input = await readBody(MOVE, c.req.raw);
     if (input instanceof Response) return input;
     return await replied((done) => orders.move(input.shard, input.node, done), (moved) => moved);
   });
   app.post("/admin/cluster/rebalance", () => replied((done) => orders.rebalance(done), view));
   app.post("/admin/cluster/drain", async (c) => {
-    const input = await read(DRAIN, c.req.raw);
+    const input = await readBody(DRAIN, c.req.raw);
     if (input instanceof Response) return input;
     if (workers) return errorResponse(BY_SUPERVISOR);
     const { node: id = node.id, undo } = input;
     return await replied((done) => undo ? orders.undrain(id, done) : orders.drain(id, done), view);
   });
   app.post("/admin/cluster/leave", async (c) => {
-    const input = await read(LEAVE, c.req.raw);
+    const input = await readBody(LEAVE, c.req.raw);
     if (input instanceof Response) return input;
     if (workers) return errorResponse(BY_SUPERVISOR);
     return await replied((done) => orders.leave(input.node ?? node.id, done), view);

@@ -12,6 +12,7 @@ import { type Missing, question } from "../node/asks.ts";
 import type { Reshaping } from "../node/resharder.ts";
 import type { Timers } from "../node/ports.ts";
 import { planTo, type Reshape, reshapeOf, SHARDS_MAX } from "../../shard/table/table.ts";
+import { readBody } from "./request_body.ts";
 
 /** How long rates are measured for one answer (ms). */
 const SAMPLE_MS = 1000;
@@ -94,14 +95,6 @@ function ownShards(node: Node, before: ReadonlyMap<number, number>): readonly Ow
   }));
 }
 
-async function read<T>(schema: z.ZodType<T>, request: Request): Promise<T | Response> {
-  const parsed = schema.safeParse(await request.json().catch(() => undefined));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const text = `Request field ${issue?.path.join(".") ?? ""}: ${issue?.message}`;
-  return errorResponse(fail("bad_request", text));
-}
-
 function addShardViews(app: Hono, node: Node, timers: Timers): void {
   replyAboutShards(node, timers);
   app.get(
@@ -126,19 +119,19 @@ export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
       )
     );
   app.post("/admin/shards/plan", async (c) => {
-    const input = await read(COUNT, c.req.raw);
+    const input = await readBody(COUNT, c.req.raw);
     if (input instanceof Response) return input;
     return Response.json({ steps: planTo(node.table, input.count) });
   });
   app.post("/admin/shards/step", async (c) => {
-    const input = await read(STEP, c.req.raw);
+    const input = await readBody(STEP, c.req.raw);
     if (input instanceof Response) return input;
     const change = reshapeOf(node.table, input);
     if (change !== null) return await reshape(change);
     return errorResponse(fail("conflict", "The shards have changed meanwhile: plan again"));
   });
   app.post("/admin/shards/set", async (c) => {
-    const input = await read(COUNT, c.req.raw);
+    const input = await readBody(COUNT, c.req.raw);
     if (input instanceof Response) return input;
     return await new Promise<Response>((done) =>
       node.coordinator.begin(
@@ -148,14 +141,14 @@ export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
     );
   });
   app.post("/admin/shards/split", async (c) => {
-    const input = await read(SPLIT, c.req.raw);
+    const input = await readBody(SPLIT, c.req.raw);
     if (input instanceof Response) return input;
     const shard = node.table.shards.find(({ id }) => id === input.id);
     const middle = shard === undefined ? 0 : Math.floor((shard.lo + shard.hi) / 2);
     return await reshape({ of: [input.id], at: [middle] });
   });
   app.post("/admin/shards/reload", async (c) => {
-    const input = await read(RELOAD, c.req.raw);
+    const input = await readBody(RELOAD, c.req.raw);
     if (input instanceof Response) return input;
     return await new Promise<Response>((done) =>
       node.asks.owner(
@@ -167,7 +160,7 @@ export function addShardRoutes(app: Hono, node: Node, timers: Timers): void {
     );
   });
   app.post("/admin/shards/merge", async (c) => {
-    const input = await read(MERGE, c.req.raw);
+    const input = await readBody(MERGE, c.req.raw);
     if (input instanceof Response) return input;
     return await reshape({ of: input.ids, at: [] });
   });
