@@ -24,8 +24,7 @@ export function nextLagMs(
 }
 
 /**
- * Samples the drift of a timer every `periodMs` (the platform's own histogram misses blocks, see
- * PLATFORM.md) and averages over about `tauMs`. `observe` gets each sample, for a histogram. A
+ * Samples the drift of a timer every `periodMs` (the platform's own histogram misses blocks) and averages over about `tauMs`. `observe` gets each sample, for a histogram. A
  * timer of whole milliseconds is up to 1 ms late on an idle loop.
  */
 export function sampleLoopLag(

@@ -20,7 +20,7 @@ export interface DiskLatency {
   readonly slowCommits: number;
 }
 
-/** Like the disk that PLATFORM.md measures. */
+/** As Deno KV was measured on a disk. */
 export const DISK_LATENCY: DiskLatency = {
   commitMs: [0.3, 3],
   readMs: [0.05, 0.2],

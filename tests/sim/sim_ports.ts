@@ -8,7 +8,7 @@ import type { MemoryDisk } from "./memory_store.ts";
 import { type Prng, simRandom } from "./prng.ts";
 import type { VirtualProcess } from "./virtual_time.ts";
 
-/** Virtual milliseconds of 1,000 iterations, as PLATFORM.md measures them. */
+/** Virtual milliseconds of 1,000 iterations, as they were measured. */
 const KDF_MS_PER_1000 = 0.15;
 
 /** Real keys, computed at once, answered after the virtual time that real hardware takes. */
