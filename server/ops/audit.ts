@@ -2,8 +2,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { Log } from "../node/ports.ts";
 
-/** Header with the way a request arrived, set by the listener; what a client sends is replaced. */
-const VIA = "roost-via";
 /** Header in which a client names its user. It is a claim: the listener's fence is what admits. */
 const ACTOR = "roost-actor";
 const ACTOR_CHARS_MAX = 64;
@@ -13,14 +11,10 @@ function looks(method: string, path: string): boolean {
   return (method === "GET" || method === "HEAD") && !path.startsWith("/admin/export");
 }
 
-/**
- * The request as it goes on from a listener: `via` says how it arrived. It is made of its parts, for
- * Deno writes a warning to stderr where a copy of a request follows the signal of the first one.
- */
-export function arrivedVia({ url, method, headers, body }: Request, via: string): Request {
-  const more = new Headers(headers);
-  more.set(VIA, via);
-  return new Request(url, { method, headers: more, body });
+/** What a listener says of a request besides the request itself. */
+export interface Arrival {
+  /** How it arrived: the name of the socket, or the address of the client. */
+  readonly via: string;
 }
 
 /** Headers of a request in the name of a user of this machine. */
@@ -34,7 +28,7 @@ export function offlineActor(user: string): string {
 }
 
 /** Logs every request that changes something, or takes data away, with its status. */
-export function auditLog(log: Pick<Log, "info">): MiddlewareHandler {
+export function auditLog(log: Pick<Log, "info">): MiddlewareHandler<{ Bindings: Arrival }> {
   return async (c, next) => {
     await next();
     const { method, path } = c.req;
@@ -43,7 +37,7 @@ export function auditLog(log: Pick<Log, "info">): MiddlewareHandler {
       action: `${method} ${path}`,
       status: c.res.status,
       actor: (c.req.header(ACTOR) ?? "unnamed").slice(0, ACTOR_CHARS_MAX),
-      via: c.req.header(VIA) ?? "this process",
+      via: c.env?.via ?? "this process",
     });
   };
 }

@@ -1,6 +1,6 @@
 /** Lets those with the token in to the admin API over the network. */
 import type { Hono } from "hono";
-import { arrivedVia } from "./audit.ts";
+import type { Arrival } from "./audit.ts";
 import type { Clock, Log } from "../node/ports.ts";
 import { addressKey, NetworkThrottle, type Throttle } from "../auth/throttle.ts";
 import { equalBytes, sha256 } from "../auth/hash.ts";
@@ -45,7 +45,7 @@ export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): Gua
     if (!equalBytes(hash(given), hash(options.token()))) {
       return refuse(options, failures, given, address);
     }
-    const response = await app.fetch(arrivedVia(request, address));
+    const response = await app.fetch(request, { via: address } satisfies Arrival);
     const headers = new Headers(response.headers);
     headers.set("cache-control", "no-store");
     headers.set("x-content-type-options", "nosniff");
@@ -87,7 +87,7 @@ export function guardBrowsers(app: Pick<Hono, "fetch">, guarded: GuardedApp): Pi
   return {
     fetch: (request) =>
       isProgram(request)
-        ? app.fetch(arrivedVia(request, "admin.sock"))
+        ? app.fetch(request, { via: "admin.sock" } satisfies Arrival)
         : guarded(request, "admin.sock"),
   };
 }
