@@ -8,10 +8,19 @@ const WAIT_MS = 15_000;
 /** What should not come would come within this, ms. */
 const SETTLE_MS = 50;
 
+/**
+ * How long a request that waits is given to arrive before the next is sent, which may take another
+ * connection and reach another process, ms.
+ */
+const ARRIVE_MS = 200;
+
 /** A server at an address as a host. Pauses are left out: whatever follows them is waited for. */
 export class ProcessHost implements Host {
   readonly #url: string;
   readonly #sockets = new Set<WebSocket>();
+  /** Of requests that nothing was heard of. */
+  readonly #waiting = new Set<symbol>();
+  readonly #closed = new AbortController();
   #changed: () => void = () => {};
 
   constructor(url: string) {
@@ -49,7 +58,19 @@ export class ProcessHost implements Host {
   }
 
   request(...[request, gone, heard]: Parameters<Host["request"]>): void {
-    void fetchHeard(fetch, this.#url, request, gone, (what) => this.#hear(heard, what));
+    const arrive = this.#waiting.size > 0 ? ARRIVE_MS : 0;
+    const id = Symbol();
+    this.#waiting.add(id);
+    const either = AbortSignal.any([gone, this.#closed.signal]);
+    const send = async () => {
+      if (arrive > 0) await new Promise((resolve) => setTimeout(resolve, arrive));
+      if (either.aborted) return;
+      await fetchHeard(fetch, this.#url, request, either, (what) => {
+        this.#waiting.delete(id);
+        this.#hear(heard, what);
+      });
+    };
+    void send().finally(() => this.#waiting.delete(id));
   }
 
   act(words: readonly string[]): Promise<never> {
@@ -80,6 +101,7 @@ export class ProcessHost implements Host {
 
   /** Ends what the transcript has left open. */
   close(): void {
+    this.#closed.abort();
     for (const socket of this.#sockets) socket.terminate();
   }
 
