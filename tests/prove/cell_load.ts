@@ -168,22 +168,27 @@ export async function befriend(
   return password;
 }
 
-/** How long until every shard serves at a node that lives (ms). */
-export async function untilServed(
-  server: ServerProcess,
+/** How long until every request has succeeded, each repeated until it does (ms). */
+export async function untilAll(
   tokens: readonly string[],
+  request: (token: string) => Promise<unknown>,
 ): Promise<number> {
   const beganMs = performance.now();
   await Promise.all(tokens.map(async (token) => {
     for (;;) {
       try {
-        return await rest(server.url, "GET", "/v1/devices", { token });
+        return await request(token);
       } catch {
         await pause(PAUSE_MS);
       }
     }
   }));
   return performance.now() - beganMs;
+}
+
+/** How long until every shard serves at a node that lives (ms). */
+export function untilServed({ url }: ServerProcess, tokens: readonly string[]): Promise<number> {
+  return untilAll(tokens, (token) => rest(url, "GET", "/v1/devices", { token }));
 }
 
 /** Makes users whose points are in all shards; returns their tokens. */

@@ -4,7 +4,7 @@ import type { Live } from "./cell_load.ts";
 import { ServerProcess } from "../process/server.ts";
 
 /** No rate of an address holds the clients of a proof back. */
-const FREE = [
+export const FREE = [
   "limits.requestsPerAddressPerSecond=100000",
   "limits.requestsPerAddressBurst=100000",
   "limits.presencePerSecond=100",

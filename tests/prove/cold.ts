@@ -46,11 +46,41 @@ async function restarted(fixture: PoolFixture, options: ProofOptions) {
 }
 
 /** Time from the first look at which somebody was missing to the last (s); looks are 1 s apart. */
-export function missingSeconds({ points, phases }: RunResult, users: number): number {
+function missingSeconds({ points, phases }: RunResult, users: number): number {
   const storm = phases.find((phase) => phase.measured);
   if (storm === undefined) return Infinity;
   const missing = points.filter((point) => point.at >= storm.from && point.online < users);
   return missing.length === 0 ? 0 : missing.at(-1)!.at - missing[0]!.at;
+}
+
+/** What a restart under load has shown. */
+export interface Restarted {
+  readonly result: RunResult;
+  readonly startSeconds: number;
+  /** Errors in the log of the server that was started again. */
+  readonly errors: readonly string[];
+}
+
+/** Notes how all clients reconnected after a restart. `backSeconds`: all have to be back after it. */
+export function noteReturn(
+  figures: Figures,
+  { result, startSeconds, errors }: Restarted,
+  users: number,
+  backSeconds: number,
+): void {
+  const { counts, messages, latencies } = result;
+  figures.run("restart", result);
+  for (const error of errors) figures.fault(error);
+  figures.atLeast("sessions broken", counts.broken, users, "");
+  figures.note("the server's start", startSeconds, "s");
+  const back = Math.max(result.awayMaxMs / 1000, missingSeconds(result, users));
+  figures.atMost("all back after", back, backSeconds, "s");
+  figures.atLeast("online at the end", counts.online, users, "");
+  figures.atMost("mailboxes read anew", counts.begunAnew, 0, "");
+  figures.atMost("messages lost", messages.missing + messages.gaps, 0, "");
+  figures.note("messages sent again", counts.sendsRepeated);
+  figures.note("refused, tried again", counts.signInsRefused);
+  figures.note("time away", percentiles(latencies.resumed));
 }
 
 /** kill -9 under load with 15,000 online; all are back by themselves. */
@@ -62,20 +92,9 @@ export const coldProof: Proof = {
     const figures = new Figures(options);
     const pool = crowd(options);
     await withPools(options, [pool], async (fixture) => {
-      const { result, startSeconds, lag, errors } = await restarted(fixture, options);
-      const { counts, messages, latencies, points } = result;
-      figures.run("restart", result);
-      for (const error of errors) figures.fault(error);
-      figures.atLeast("sessions broken", counts.broken, pool.users, "");
-      figures.note("the server's start", startSeconds, "s");
-      const back = Math.max(result.awayMaxMs / 1000, missingSeconds(result, pool.users));
-      figures.atMost("all back after", back, BACK_SECONDS_MAX, "s");
-      figures.atLeast("online at the end", counts.online, pool.users, "");
-      figures.atMost("mailboxes read anew", counts.begunAnew, 0, "");
-      figures.atMost("messages lost", messages.missing + messages.gaps, 0, "");
-      figures.note("messages sent again", counts.sendsRepeated);
-      figures.note("refused, tried again", counts.signInsRefused);
-      figures.note("time away", percentiles(latencies.resumed));
+      const restart = await restarted(fixture, options);
+      const { lag, result: { latencies, points } } = restart;
+      noteReturn(figures, restart, pool.users, BACK_SECONDS_MAX);
       figures.atMost("loop lag, no more than", lag, LAG_SECONDS_MAX, "s");
       const after = points.filter((point) => point.phase === "traffic after");
       figures.atLeast("presence afterwards", after.at(-1)?.presence ?? 0, 1, "/s");

@@ -8,6 +8,7 @@ import { Bystanders, ownersOf } from "./away.ts";
 import { type Change, changedCopy, type Event, faultsOf, FLAGS, mailbox } from "./crash.ts";
 import { makeUsers, USERS } from "./crash.ts";
 import { pause, probes, Sender, untilServed } from "./cell_load.ts";
+import { FREE } from "./cell_nodes.ts";
 import { rest } from "../process/client.ts";
 import { standStill, STOPPED_MS } from "./stand_still.ts";
 import { Gate, type Party, Ways } from "./gates.ts";
@@ -85,15 +86,8 @@ class Nodes {
         ...FLAGS,
         ...["--store", `postgres://roost@/${this.database}?host=${socketDir}`],
         ...["--cell-listen", `127.0.0.1:${listen}`, "--cell-secret-file", `${this.dir}/secret`],
-        ...[
-          `cell.advertise=127.0.0.1:${cell.addr.port}`,
-          "limits.requestsPerAddressPerSecond=100000",
-          "limits.requestsPerAddressBurst=100000",
-          "limits.presencePerSecond=100",
-          "limits.presenceBurst=100",
-          "registration.perAddressPerHour=100000",
-          "registration.perAddressBurst=10000",
-        ].flatMap((setting) => ["--set", setting]),
+        ...["--set", `cell.advertise=127.0.0.1:${cell.addr.port}`],
+        ...FREE,
       ],
     });
     const { nodeId } = JSON.parse(

@@ -3,8 +3,8 @@
  * own store, killed with their supervisor under load and started again.
  */
 import { childrenOf, ended } from "./workers.ts";
-import { Figures, percentiles } from "./figures.ts";
-import { missingSeconds } from "./cold.ts";
+import { Figures } from "./figures.ts";
+import { noteReturn } from "./cold.ts";
 import { OUTAGE_NOTE } from "../../server/load/perform.ts";
 import { type PoolFixture, type PoolShape, scaled, withPools } from "./provisioned.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
@@ -52,21 +52,10 @@ export const restartProof: Proof = {
     const figures = new Figures(options);
     const pool = { name: "ten", users: scaled(USERS, options.scale), contacts: 40, seen: true };
     await withPools(options, [pool], async (fixture) => {
-      const { result, startSeconds, errors } = await restarted(fixture, pool, options);
-      const { counts, messages, latencies, points, presence } = result;
-      figures.run("restart", result);
-      for (const error of errors) figures.fault(error);
-      figures.atLeast("sessions broken", counts.broken, pool.users, "");
-      figures.note("the server's start", startSeconds, "s");
-      const back = Math.max(result.awayMaxMs / 1000, missingSeconds(result, pool.users));
-      figures.atMost("all back after", back, BACK_SECONDS_MAX, "s");
-      figures.atLeast("online at the end", counts.online, pool.users, "");
-      figures.atMost("mailboxes read anew", counts.begunAnew, 0, "");
-      figures.atMost("messages lost", messages.missing + messages.gaps, 0, "");
+      const restart = await restarted(fixture, pool, options);
+      const { points, presence } = restart.result;
+      noteReturn(figures, restart, pool.users, BACK_SECONDS_MAX);
       figures.note("final presence compared", presence.compared);
-      figures.note("messages sent again", counts.sendsRepeated);
-      figures.note("refused, tried again", counts.signInsRefused);
-      figures.note("time away", percentiles(latencies.resumed));
       const after = points.filter((point) => point.phase === "traffic after");
       figures.atLeast("messages afterwards", after.at(-1)?.messages ?? 0, 1, "/s");
     });

@@ -1,5 +1,5 @@
 /** Users who write at all nodes of a cell, and how long it takes until every shard writes. */
-import { again, pause, Sender } from "./cell_load.ts";
+import { again, pause, Sender, untilAll } from "./cell_load.ts";
 import type { CellNodes } from "./cell_nodes.ts";
 import { type Event, faultsOf, mailbox, makeUsers, USERS } from "./crash.ts";
 import { Prng } from "../sim/prng.ts";
@@ -8,28 +8,15 @@ import type { ServerProcess } from "../process/server.ts";
 
 /** Before, after and at the end of what is under load, ms. */
 const CALM_MS = 3000;
-const RETRY_MS = 20;
 
 /** How long until a write of every shard is acknowledged at a node (ms). */
-export async function untilWritten(
-  server: ServerProcess,
-  tokens: readonly string[],
-): Promise<number> {
-  const beganMs = performance.now();
-  await Promise.all(tokens.map(async (token) => {
-    for (;;) {
-      try {
-        // One of the two is a change.
-        for (const messagesFrom of ["anyone", "contacts"]) {
-          await rest(server.url, "PUT", "/v1/settings", { token, body: { messagesFrom } });
-        }
-        return;
-      } catch {
-        await pause(RETRY_MS);
-      }
+export function untilWritten({ url }: ServerProcess, tokens: readonly string[]): Promise<number> {
+  return untilAll(tokens, async (token) => {
+    // One of the two is a change.
+    for (const messagesFrom of ["anyone", "contacts"]) {
+      await rest(url, "PUT", "/v1/settings", { token, body: { messagesFrom } });
     }
-  }));
-  return performance.now() - beganMs;
+  });
 }
 
 /** Users at all nodes who send until the run is over, and what was found in the end. */
