@@ -35,6 +35,11 @@ function messageOf(id: string): Ops["message.send"]["in"] {
   return { device: "gateway" as DeviceId, to: ANN, id, body: "hello", ext: "" };
 }
 
+/** When a refused request may be repeated (ms); 0 where it was done, or is refused for good. */
+function retryMs(result: Result<unknown> | null): number {
+  return result === null || result.ok ? 0 : result.retryAfterMs ?? 0;
+}
+
 class CellGateways extends CellNodes {
   readonly gateways = new Map<SimNode, Gateway>();
   readonly receiver = new Receiver();
@@ -76,11 +81,16 @@ class CellGateways extends CellNodes {
     };
   }
 
+  /** Starts it, again where it is refused for a moment. */
   must<T>(what: string, start: (done: (result: Result<T>) => void) => void): T {
     let found: Result<T> | null = null;
-    const run = () => start((result) => found = result);
-    run();
-    this.await(what, () => found !== null, 10_000);
+    const untilMs = this.cluster.time.nowMs + 10_000;
+    do {
+      found = null;
+      start((result) => found = result);
+      this.await(what, () => found !== null, 10_000);
+      this.cluster.time.runFor(retryMs(found));
+    } while (retryMs(found) > 0 && this.cluster.time.nowMs < untilMs);
     const result = found as Result<T> | null;
     ok(result?.ok, `${what}: ${JSON.stringify(result)}`);
     return result.value;

@@ -30,7 +30,7 @@ for (const older of [1, 2]) {
     const cell = new CellNodes(3, 6, older);
     const { alice, bob, cluster } = cell;
     const [first, , third] = cluster.nodes as [SimNode, SimNode, SimNode];
-    cell.befriend(first, third);
+    cell.befriend(0, 2);
     const talk = (from: Device, to: Device, name: string) => {
       const before = received(to);
       from.person.write(from, name, 40);
@@ -43,6 +43,10 @@ for (const older of [1, 2]) {
     reshape(cell, first, 6);
     for (const node of [first, third]) {
       cluster.kill(node);
+      // Clients notice at once.
+      for (const device of [alice, bob]) {
+        if (device.online && cell.homes.get(device) === node) device.drop("reset");
+      }
       const served = (each: SimNode) => each.up ? each.answering.length : 0;
       const all = () => cluster.nodes.reduce((n, each) => n + served(each), 0) === 6;
       cell.await("a takeover", all, 8000);

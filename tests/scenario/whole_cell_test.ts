@@ -106,7 +106,7 @@ Deno.test("11: any node lists all accounts, those that others have just made too
     deepEqual(names(page), made);
     deepEqual([page.missing, page.total], [[], made.length]);
   }
-  cell.befriend(first, second);
+  cell.befriend(0, 1);
   for (const node of [first, second, third]) {
     const online = cell.list(node, { state: "online" });
     deepEqual([names(online), online.total, online.next], [["alice", "bob"], 2, null]);
@@ -155,7 +155,8 @@ Deno.test("11: one trace id shows the way of a message over all nodes, in order,
   const cell = new Operated();
   const [first, second] = cell.cluster.nodes as [SimNode, SimNode];
   const [mine, theirs] = [cell.edgeOf("alice"), cell.edgeOf("bob")];
-  cell.befriend(mine, theirs);
+  const { nodes } = cell.cluster;
+  cell.befriend(nodes.indexOf(mine), nodes.indexOf(theirs));
   cell.alice.person.write(cell.alice, "bob", 40);
   cell.await("an ack", () => cell.alice.person.unsent === 0, 5000);
   cell.cluster.time.runFor(1000);
@@ -227,7 +228,8 @@ Deno.test("11: the dashboard's view of any node has all nodes, their load, owner
   ok(dark.report === null && dark.why !== null);
   cell.await("takeovers", () => first.answering.length + second.answering.length === 6, 10_000);
   cell.cluster.time.runFor(2000);
-  deepEqual((await look(second)).changes.map(({ from }) => from), [third.id, third.id]);
+  const takeovers = (await look(second)).changes.slice(view.changes.length);
+  deepEqual(takeovers.map(({ from }) => from), [third.id, third.id]);
   const samples = await cell.ask<{ readonly series: { readonly shards: readonly number[] } }>(
     cell.app(second).request(`/admin/live?node=${first.id}`),
   );
