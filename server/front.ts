@@ -13,7 +13,8 @@ import type { OpenNode } from "./open.ts";
 import type { Result } from "../shard/errors.ts";
 import type { Services } from "./services.ts";
 import type { Process } from "./system/process.ts";
-import { addressOf, type HttpServer, openHttpServer, TrustedProxies } from "./http/http_server.ts";
+import { addressOf, TrustedProxies } from "./http/trusted_proxies.ts";
+import { type HttpServer, openHttpServer } from "./http/http_server.ts";
 import { hstsOf } from "./http/response.ts";
 import { type AddressRate, createAddressRate } from "./http/address_rate.ts";
 import {

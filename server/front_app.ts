@@ -11,11 +11,15 @@ import type { ProtocolHost } from "./v1/protocol_host.ts";
 import type { Services } from "./services.ts";
 import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
 import { addGateway } from "./gateway/api.ts";
-import { addressFromEnv, isLocal, type TrustedProxies } from "./http/http_server.ts";
+import {
+  addressFromEnv,
+  forwardedPrefix,
+  isLocal,
+  type TrustedProxies,
+} from "./http/trusted_proxies.ts";
 import { addressKey, Throttle, throttleOptions } from "./auth/throttle.ts";
 import { createApp } from "./v1/rest.ts";
 import { docs } from "./web/docs/docs.ts";
-import { forwardedPrefix } from "./http/forwarded_prefix.ts";
 import { makeEvents } from "./v1/events.ts";
 import { exchangeLimits, mechanisms, protocolLimits, rates, targetRules } from "./settings.ts";
 import { prefixOf } from "./text/path_prefix.ts";

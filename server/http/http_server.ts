@@ -18,7 +18,7 @@ import type { Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
-import { type Cidr, cidrContains, isLoopback, parseIp } from "../config/address.ts";
+import type { Cidr } from "../config/address.ts";
 import { errorResponse, STATUS_OF } from "./response.ts";
 import { Callers } from "./callers.ts";
 import { clientFault, cut, refuse, refuseRaw } from "./refusal.ts";
@@ -28,6 +28,7 @@ import type { Turns } from "./turns.ts";
 import type { Timers } from "../node/ports.ts";
 import type { ListenerWatch } from "./listener_watch.ts";
 import { blockAddresses, listen, watchListener } from "./listener.ts";
+import { addressOf, TrustedProxies } from "./trusted_proxies.ts";
 
 /** Bounds of a connection, and who it may be. */
 export interface HttpOptions {
@@ -110,50 +111,6 @@ type Carrier = Request & { [OUTGOING]?: ServerResponse };
 export function abortConnection(request: Request): void {
   const socket = (request as Carrier)[OUTGOING]?.socket;
   if (socket) cut(socket);
-}
-
-/** Which addresses are trusted to say whom they forward for. */
-export class TrustedProxies {
-  readonly #ranges: readonly Cidr[];
-
-  constructor(ranges: readonly Cidr[]) {
-    this.#ranges = ranges;
-  }
-
-  trusts(address: string): boolean {
-    return this.#ranges.some((range) => cidrContains(range, address));
-  }
-
-  /** The client: the last address in the chain that is not a trusted proxy's. */
-  clientOf(peer: string, forwardedFor: string | undefined): string {
-    let client = plainAddress(peer);
-    const chain = (forwardedFor ?? "").split(",").map((s) => plainAddress(s.trim()));
-    while (chain.length > 0 && this.trusts(client)) {
-      const next = chain.pop()!;
-      if (parseIp(next) === null) break;
-      client = next;
-    }
-    return client;
-  }
-}
-
-/** The client's address of a request, after trusted proxies. */
-export function addressOf(proxies: TrustedProxies, request: IncomingMessage): string {
-  const header = request.headers["x-forwarded-for"];
-  const forwarded = Array.isArray(header) ? header.join(",") : header;
-  return proxies.clientOf(request.socket.remoteAddress ?? "", forwarded);
-}
-
-/** The same, from what Hono hands on. */
-export function addressFromEnv(proxies: TrustedProxies, env: unknown): string {
-  return addressOf(proxies, (env as Bindings).incoming);
-}
-
-/** Whether a request comes from this machine itself, not through a proxy. */
-export function isLocal(env: unknown): boolean {
-  const { incoming } = env as Bindings;
-  const peer = plainAddress(incoming.socket.remoteAddress ?? "");
-  return incoming.headers["x-forwarded-for"] === undefined && isLoopback(peer);
 }
 
 /** Why a new connection is refused, or null. */

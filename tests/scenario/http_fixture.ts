@@ -3,13 +3,12 @@ import { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
 import {
   abortConnection,
-  addressFromEnv,
   type HttpCounters,
   type HttpOptions,
   type HttpServer,
   openHttpServer,
-  TrustedProxies,
 } from "../../server/http/http_server.ts";
+import { addressFromEnv, TrustedProxies } from "../../server/http/trusted_proxies.ts";
 import { systemClock } from "../../server/system/clock.ts";
 import { systemTimers } from "../../server/system/timers.ts";
 import { Turns } from "../../server/http/turns.ts";

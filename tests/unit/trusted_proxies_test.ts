@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseCidr } from "../../server/config/address.ts";
-import { TrustedProxies } from "../../server/http/http_server.ts";
+import { TrustedProxies } from "../../server/http/trusted_proxies.ts";
 
 const proxies = new TrustedProxies(["10.0.0.0/8", "2001:db8::/32"].map((t) => parseCidr(t)!));
 
