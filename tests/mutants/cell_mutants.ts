@@ -1,9 +1,7 @@
 /** Ways to break what the nodes of a cell promise each other; each runs on cells of three nodes. */
-import type { Mutant } from "./mutants.ts";
+import { HOLD, type Mutant } from "./mutant.ts";
 
 type Row = readonly [name: string, file: string, find: string, replace: string];
-
-const HOLD = "if (account === null || !this.batch.hold(account, effect)) this.out.push(effect);";
 
 const ROWS: readonly Row[] = [
   [

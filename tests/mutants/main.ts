@@ -2,7 +2,8 @@
  * The mutation run: breaks a copy of the code in one way after another and runs seeds on it until
  * one fails. Prints what became of each; a mutant that survives fails the run.
  */
-import { type Mutant, MUTANTS } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { MUTANTS } from "./mutants.ts";
 
 const USAGE = `deno task mutants [--seeds N] [--only TEXT] [--jobs N]
   --seeds N     seeds that a mutant may survive (1000 unless said)

@@ -1,0 +1,25 @@
+/** One way to break the code on purpose. */
+
+/** See the head of this file. */
+export interface Mutant {
+  /** What it does wrong. */
+  readonly name: string;
+  readonly file: string;
+  /** Text that the file has exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** Nodes of the cells that it runs on; one unless said. */
+  readonly nodes?: number;
+}
+
+/** A mutant of a file that is known. */
+export type Row = readonly [name: string, find: string, replace: string];
+
+/** Mutants of one file. */
+export function inFile(file: string, ...rows: readonly Row[]): Mutant[] {
+  return rows.map(([name, find, replace]) => ({ name, file, find, replace }));
+}
+
+/** Where a shard withholds effects until their commit. */
+export const HOLD =
+  "if (account === null || !this.batch.hold(account, effect)) this.out.push(effect);";

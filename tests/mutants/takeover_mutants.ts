@@ -1,0 +1,116 @@
+/** Mutants of takeovers and reshards. */
+import { inFile, type Mutant } from "./mutant.ts";
+
+/** See the head of this file. */
+export const TAKEOVER: readonly Mutant[] = [
+  ...inFile(
+    "shard/table/table.ts",
+    [
+      "forget the log of a shard that is replaced",
+      "if (upTo >= s.start) inherits.push({ log: s.id, upTo });",
+      "void upTo;",
+    ],
+    [
+      "number the log of a successor from the beginning",
+      "const start = Math.max(...old.map((s) => lastLsn.get(s.id)!)) + 1;",
+      "const start = 1;",
+    ],
+  ),
+  ...inFile(
+    "server/node/resharder.ts",
+    [
+      "delete logs that are still needed",
+      "if (!shard.writable || !shard.includes(upTo)) needed",
+      "if (!shard.writable) needed",
+    ],
+    [
+      "lose what was buffered for shards that are replaced",
+      "      dispatch.release(change.shards);\n      const { of, at }",
+      "      const { of, at }",
+    ],
+  ),
+  ...inFile(
+    "server/store/fences.ts",
+    [
+      "skip the fence",
+      "return fence !== undefined && fence.epoch === epoch && fence.head !== null;",
+      "return fence !== undefined && fence.head !== null;",
+    ],
+  ),
+  ...inFile(
+    "server/node/takeovers.ts",
+    [
+      "keep the state of a shard that was fenced",
+      "    if (this.#parts.cell === null) this.takeOver(shard, () => {});",
+      "    if (this.#parts.cell === null) this.#parts.ownership.takeOver(shard.id, () => true, () => {});",
+    ],
+    [
+      "forget what the former owner of a shard was asked",
+      "    this.#repeat(fresh, old.takeBegun());\n",
+      "",
+    ],
+    [
+      "begin a request anew that was begun for another account",
+      "dispatch.submit(shard, id === undefined ? input : callers.begun(input, id));",
+      "dispatch.submit(shard, input);",
+    ],
+  ),
+  ...inFile(
+    "shard/step/incoming.ts",
+    [
+      "tell presence before all sessions are announced",
+      "    if (settling.active) return settling.withhold(input);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/packets.ts",
+    [
+      "forget to announce to a new owner",
+      "        this.#announcer.announce(packet.lo, packet.hi, packet.epoch, packet.lossy === true);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/announcer.ts",
+    [
+      "announce sessions, but no interests",
+      "    for (const asked of watchers.registrations(lo, hi, this.#sessions.all())) {",
+      "    for (const asked of watchers.registrations(lo, lo, this.#sessions.all())) {",
+    ],
+  ),
+  ...inFile(
+    "server/edge/watched.ts",
+    [
+      "apply the presence of an old epoch",
+      "return epoch > this.epoch || (epoch === this.epoch && version > this.version);",
+      "return epoch !== this.epoch || version > this.version;",
+    ],
+    [
+      "take the presence of a new epoch for old",
+      "return epoch > this.epoch || (epoch === this.epoch && version > this.version);",
+      "return version > this.version;",
+    ],
+  ),
+  ...inFile(
+    "server/edge/own_presence.ts",
+    [
+      "announce the presence of the time of sign-in",
+      "      if (set.ok) this.#known = presence;\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/edge/session.ts",
+    [
+      "miss the events of the time without an owner",
+      "    this.feed.heard(out.seq);\n    if (this.#phase",
+      "    if (this.#phase",
+    ],
+    [
+      "go on watching whom one may not see since the time without an owner",
+      "    else this.#shared.watchers.rewatch(this, out.watch);\n",
+      "",
+    ],
+  ),
+];
