@@ -59,7 +59,7 @@ const UNMOVED: Readonly<Record<string, string>> = {
   'roost_messages_silently_refused_total{cause="gone"}':
     "needs messages on their way to an account that is deleted; silent_refusals_test.ts",
   'roost_sessions_ended_total{reason="slow"}': "needs full kernel buffers; hostile_test.ts",
-  'roost_connections_bad_total{fault="unread"}': "needs full kernel buffers; ws_test.ts",
+  'roost_connections_bad_total{fault="unread"}': "needs full kernel buffers; ws_flood_test.ts",
   "roost_listener_reopened_total": "needs a process without file descriptors; descriptors_test.ts",
   "roost_retries_total{": "MOVED_PARTS says which move; the rest need a faulty store or shard",
   "roost_sign_ins_total{": "MOVED_PARTS says which kinds and results move",

@@ -92,7 +92,6 @@ const STATE_FILES: Readonly<Record<string, string>> = {
 const LONG_FILES: Readonly<Record<string, string>> = {
   "server/web/client.d.ts": "one module's declarations, which clients load as one file",
   "shard/ops.ts": "one table of operations and their types",
-  "tests/scenario/ws_test.ts": "every fault of one transport, one after another",
 };
 
 /** Functions over the limit, as `path name`. */
