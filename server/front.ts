@@ -7,7 +7,7 @@ import type { Hono } from "hono";
 import type { Socket } from "node:net";
 import type { Busyness } from "./ops/inspect_api.ts";
 import type { Config } from "./config/config.ts";
-import type { EdgePacket } from "../shard/ops.ts";
+import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { OpenedSession, OpenSession } from "./edge/types.ts";
 import type { OpenNode } from "./open.ts";
 import type { Result } from "../shard/errors.ts";

@@ -1,7 +1,7 @@
 /** Counts for metrics what the protocol, the gateway and the edge of a front report. */
 import type { Counters, RateLimit, SignInKind } from "./http/counters.ts";
 import type { Counting } from "./v1/counting.ts";
-import type { EdgePacket } from "../shard/ops.ts";
+import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { ErrorCode } from "../shard/errors.ts";
 import type { Experiments } from "./gateway/experiments.ts";
 import { newFrontCounters } from "./ops/front_metrics.ts";

@@ -1,5 +1,5 @@
 /** Opens a node over its data directory, with the real ports, but lets nobody in yet. */
-import type { EdgePacket } from "../shard/ops.ts";
+import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { Config } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
 import type { Counters } from "./http/counters.ts";

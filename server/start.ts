@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import type { OfflineRoost, RunningRoost } from "./cli/launcher.ts";
 import type { Config } from "./config/config.ts";
 import type { ShownSetting } from "./config/show.ts";
-import type { EdgePacket } from "../shard/ops.ts";
+import type { EdgePacket } from "../shard/edge_packet.ts";
 import { adminDeps } from "./ops/accounts.ts";
 import { createAdminApp } from "./ops/api.ts";
 import { createFront } from "./front.ts";

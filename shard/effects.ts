@@ -1,6 +1,7 @@
 /** What goes into a shard and what comes out of it: the two unions of its `step`. */
 import type { AccountId, AccountName, NodeId } from "./name/ids.ts";
-import type { EdgePacket, InterestAnswer, InterestItem, OpName, Ops } from "./ops.ts";
+import type { EdgePacket, InterestAnswer, InterestItem } from "./edge_packet.ts";
+import type { OpName, Ops } from "./ops.ts";
 import type { ShardPacket } from "./message/packets.ts";
 import type { HeadRow } from "./account/head_rows.ts";
 import type { RowChange } from "./account/checkpoint.ts";

@@ -3,7 +3,7 @@
  * ends them. Everything else is done by a session itself.
  */
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Result } from "../../shard/errors.ts";
 import { Announcer } from "./announcer.ts";
 import { Drain, type DrainPlan, type SendAwayPlan } from "./drain.ts";

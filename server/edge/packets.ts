@@ -1,6 +1,7 @@
 /** Hands the packets of shards to the sessions and watchers that they concern. */
 import type { SessionId } from "../../shard/name/ids.ts";
-import type { EdgePacket, WatchTarget } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { WatchTarget } from "../../shard/ops.ts";
 import type { Announcer } from "./announcer.ts";
 import { EventBatch } from "./feed.ts";
 import type { LiveSession } from "./session.ts";

@@ -10,14 +10,8 @@ import type {
   MailboxId,
   SessionId,
 } from "../../shard/name/ids.ts";
-import type {
-  AttachAuth,
-  DevicePresence,
-  EdgePacket,
-  MailboxEvent,
-  PresenceOfDevice,
-  Snapshot,
-} from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { AttachAuth, DevicePresence, MailboxEvent, PresenceOfDevice, Snapshot } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 
 /** Why a session or connection is being ended; part of the protocol (`goaway` and `closed`). */

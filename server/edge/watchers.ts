@@ -4,13 +4,8 @@
  * it decides who may see what, and given back when nobody here has watched for a while.
  */
 import { type AccountId, type AccountName, pointOf } from "../../shard/name/ids.ts";
-import type {
-  EdgePacket,
-  InterestAnswer,
-  InterestItem,
-  PresenceOfDevice,
-  WatchTarget,
-} from "../../shard/ops.ts";
+import type { EdgePacket, InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
+import type { PresenceOfDevice, WatchTarget } from "../../shard/ops.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { looksSame, remove, Watched, type Watcher } from "./watched.ts";
 

@@ -5,7 +5,8 @@
  */
 import { newId, pointOf } from "../../shard/name/ids.ts";
 import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
-import type { DevicePresence, EdgePacket, Snapshot } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { DevicePresence, Snapshot } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Cancel } from "../node/ports.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";

@@ -1,7 +1,8 @@
 /** Requests and registrations of interest that a node's shards have not replied to yet. */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { Bugs } from "./bugs.ts";
-import type { InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
+import type { InterestAnswer } from "../../shard/edge_packet.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
 import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { Numbered } from "./numbered.ts";

@@ -6,7 +6,7 @@
 import type { AccountName, NodeId, NodeRef, SessionId } from "../../shard/name/ids.ts";
 import { type Cancel, type StoreError, TABLE_REGISTER } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { NodeParts } from "./parts.ts";
 import { ALONE, type Derived, type NodeView, otherView } from "./node_view.ts";
 import { type Peer, type PeerFrame, peerKey, type PeerLinks } from "./peers.ts";

@@ -5,7 +5,7 @@
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { Answered, Callers, Interest } from "./callers.ts";
 import type { Inbox } from "./inbox.ts";
-import type { EdgePacket, InterestItem } from "../../shard/ops.ts";
+import type { EdgePacket, InterestItem } from "../../shard/edge_packet.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";

@@ -4,7 +4,8 @@
  */
 import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { type EdgeRouter, type Router, routerFor } from "./router.ts";
-import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
 import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";

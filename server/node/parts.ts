@@ -6,7 +6,7 @@ import type { Callers } from "./callers.ts";
 import type { Cell } from "./cell.ts";
 import type { ClusterControl } from "./control.ts";
 import type { Dispatch } from "./dispatch.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { GossipHints } from "../gossip/message.ts";
 import type { EvenResolves } from "./even_resolves.ts";
 import type { Loader } from "./loader.ts";

@@ -11,14 +11,8 @@ import type {
   NodeRef,
   SessionId,
 } from "../../shard/name/ids.ts";
-import type {
-  DevicePresence,
-  EdgePacket,
-  InterestAnswer,
-  InterestItem,
-  OpName,
-  Ops,
-} from "../../shard/ops.ts";
+import type { EdgePacket, InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
+import type { DevicePresence, OpName, Ops } from "../../shard/ops.ts";
 import type { GossipMessage } from "../gossip/message.ts";
 import type { Claim, Holder } from "./ports.ts";
 import type { Result } from "../../shard/errors.ts";

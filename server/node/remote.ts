@@ -5,7 +5,7 @@
  */
 import type { Cancel } from "./ports.ts";
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Elsewhere } from "./dispatch.ts";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";

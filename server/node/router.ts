@@ -3,7 +3,8 @@
  * shard and which node answer is decided here, and so is every retry.
  */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
-import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 
 /** What edges may ask of the rest of the system. Callbacks may run before the call returns. */

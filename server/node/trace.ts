@@ -6,7 +6,8 @@
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { Clock, Log } from "./ports.ts";
 import type { Done } from "./callers.ts";
-import type { EdgePacket, OpName, Ops } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 

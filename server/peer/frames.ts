@@ -26,7 +26,8 @@ import {
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { decodeEvent, encodeEvent, type MailboxEvent } from "../../shard/mailbox/mailbox_event.ts";
 import type { DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
-import type { EdgePacket, InterestAnswer, OpName, Ops } from "../../shard/ops.ts";
+import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
 import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
 import type { GossipHints, GossipMessage } from "../gossip/message.ts";
 import type { CellCall, PeerFrame, SessionCall } from "../node/peers.ts";

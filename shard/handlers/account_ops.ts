@@ -1,7 +1,8 @@
 /** Operations on accounts, their devices and invites. */
 import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
 import type { Account, Device } from "../account/account.ts";
-import type { EdgePacket, PasswordProof } from "../ops.ts";
+import type { EdgePacket } from "../edge_packet.ts";
+import type { PasswordProof } from "../ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "../presence/presence.ts";
 import { endSession } from "./last_seen.ts";

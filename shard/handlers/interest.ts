@@ -1,7 +1,7 @@
 /** Answers a node's registration of interest in some of the shard's users. */
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
-import type { InterestAnswer, InterestItem } from "../ops.ts";
+import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
 import type { Effect, ShardInput } from "../effects.ts";
 import type { Turn } from "./turn.ts";
 import { contactSees, frozenFor, frozenRight, hasRight } from "../account/rights.ts";

@@ -5,7 +5,7 @@
  */
 import type { AccountName, NodeId, SessionId } from "../name/ids.ts";
 import type { Attached } from "./presence.ts";
-import type { EdgePacket } from "../ops.ts";
+import type { EdgePacket } from "../edge_packet.ts";
 import type { ShardInput } from "../effects.ts";
 
 type CloseReason = (EdgePacket & { readonly kind: "closed" })["reason"];

@@ -4,7 +4,7 @@
  */
 import type { Account } from "../account/account.ts";
 import type { Effect } from "../effects.ts";
-import type { EdgePacket } from "../ops.ts";
+import type { EdgePacket } from "../edge_packet.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { Turn } from "../handlers/turn.ts";
 import { readForward } from "../mailbox/mailbox.ts";

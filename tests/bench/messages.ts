@@ -6,7 +6,8 @@
  */
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { Bench, Figure } from "./bench.ts";
-import type { EdgePacket, OpName, Ops } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Mutation } from "../../server/node/ports.ts";
 import type { Session, Sink } from "../../server/edge/types.ts";
 import { makeEdge } from "../sim/test_node.ts";

@@ -3,7 +3,7 @@
  * fail, and every series that it exports with the values that were seen.
  */
 import { Hono } from "hono";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Done, LogBatch, StoreError } from "../../server/node/ports.ts";
 import { addServiceRoutes } from "../../server/ops/services_api.ts";
 import { addProvisionRoute } from "../../server/load/provision_route.ts";

@@ -3,7 +3,7 @@
  * user.
  */
 import type { Folded } from "./check_mail.ts";
-import type { InterestAnswer, InterestItem } from "../../shard/ops.ts";
+import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { Cluster } from "./cluster.ts";
 import { Violation } from "./history.ts";
 

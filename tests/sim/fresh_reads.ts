@@ -3,7 +3,8 @@
  * owner that another one has followed serves nothing from memory.
  */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
-import type { InterestAnswer, InterestItem, OpName, Ops } from "../../shard/ops.ts";
+import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import { Violation } from "./history.ts";
 

@@ -1,7 +1,8 @@
 /** A node in a simulation, asked directly, without edges or codecs. */
 import assert from "node:assert/strict";
 import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
-import type { EdgePacket, InterestAnswer, MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
+import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
+import type { MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SilentCause } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";

@@ -6,7 +6,7 @@
 import type { AccountName, NodeId, SessionId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Log, Ports } from "../../server/node/ports.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
 import type { LogLine } from "./sim_ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";

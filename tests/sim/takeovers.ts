@@ -6,7 +6,7 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import type { LiveSession } from "../../server/edge/session.ts";
 import type { Person } from "./person.ts";
 import type { NodeId, SessionId } from "../../shard/name/ids.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { Prng } from "./prng.ts";
 import type { Result } from "../../shard/errors.ts";

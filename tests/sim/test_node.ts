@@ -4,7 +4,7 @@
  * name.
  */
 import type { EdgeCounters, EdgeLimits } from "../../server/edge/types.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Log, Ports, Store } from "../../server/node/ports.ts";
 import type { MemoryDisk } from "./memory_store.ts";
 import type { NodeId } from "../../shard/name/ids.ts";

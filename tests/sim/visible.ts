@@ -3,7 +3,8 @@
  * it. Looks at what passes between a node's edge and its shards.
  */
 import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
-import type { EdgePacket, InterestAnswer, OpName, Ops, PresenceOfDevice } from "../../shard/ops.ts";
+import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
+import type { OpName, Ops, PresenceOfDevice } from "../../shard/ops.ts";
 import type { Node } from "../../server/node/node.ts";
 import type { Result } from "../../shard/errors.ts";
 import { Violation } from "./history.ts";

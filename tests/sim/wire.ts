@@ -2,7 +2,7 @@
  * What shards of a node tell each other, on its way: it may get lost, come twice, and be overtaken.
  * On the way it is also looked at: the numbers of a pair of accounts have to hold whatever happens.
  */
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { History } from "./history.ts";
 import type { Prng } from "./prng.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";

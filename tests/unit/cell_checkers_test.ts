@@ -1,7 +1,8 @@
 /** The simulator's checkers of a cell notice what they are for. */
 import { deepEqual, throws } from "node:assert/strict";
 import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
-import type { InterestAnswer, OpName } from "../../shard/ops.ts";
+import type { InterestAnswer } from "../../shard/edge_packet.ts";
+import type { OpName } from "../../shard/ops.ts";
 import { evenTable, reshaped, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 import { FreshReads, type Watched } from "../sim/fresh_reads.ts";
 import { History } from "../sim/history.ts";

@@ -1,12 +1,10 @@
 /** An edge under virtual time, and a router that plays all shards and can withhold answers. */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { AccountId, AccountName, DeviceId, MailboxId, NodeId } from "../../shard/name/ids.ts";
+import type { EdgePacket, InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type {
   AttachAuth,
   DevicePresence,
-  EdgePacket,
-  InterestAnswer,
-  InterestItem,
   MailboxEvent,
   OpName,
   Ops,

@@ -7,7 +7,7 @@ import type {
   NodeId,
   SessionId,
 } from "../../shard/name/ids.ts";
-import type { EdgePacket } from "../../shard/ops.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { GossipMessage } from "../../server/gossip/message.ts";
 import type { PeerFrame } from "../../server/node/peers.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
