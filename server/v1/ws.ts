@@ -1,34 +1,31 @@
 /**
  * The WebSocket transport: `/v1/ws` on the HTTP server's `upgrade` event. Refuses before the
- * upgrade what is too much, hands connections over to the protocol, and keeps one wheel for all
- * their pings and deadlines.
+ * upgrade what is too much, and hands connections over to the protocol.
  */
 import type { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
-import type { Cancel, Clock, Random, Timers } from "../node/ports.ts";
+import type { Clock, Random, Timers } from "../node/ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { Callers } from "../http/callers.ts";
 import { refuseRaw } from "../http/refusal.ts";
 import type { Turns } from "../http/turns.ts";
 import { STATUS_OF } from "../http/response.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
-import type { ConnectionHost, ConnectionRules, Fault } from "./ws_host.ts";
+import type { ConnectionHost, ConnectionRules } from "./ws_host.ts";
+import { type Fault, faultOf, PENALTY } from "./ws_fault.ts";
 import { WsConnection } from "./ws_connection.ts";
+import { type WheelLimits, WsWheel } from "./ws_wheel.ts";
 
 /** The only path that can be upgraded. */
 export const WS_PATH = "/v1/ws";
 
 /** Bounds of the transport. */
-export interface WsLimits extends ConnectionRules {
+export interface WsLimits extends ConnectionRules, WheelLimits {
   readonly frameBytesMax: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
-  /** Time for the first frame, after which the protocol's own deadline has failed to act. */
-  readonly helloTimeoutMs: number;
-  /** A connection is pinged so often, and ended when it has not answered twice. */
-  readonly pingIntervalMs: number;
   /** Time for the other side to answer a close, ms. */
   readonly closeTimeoutMs: number;
   /** Whether to negotiate permessage-deflate: tens of kilobytes of memory for each connection. */
@@ -107,40 +104,11 @@ export interface WsTransport {
   close(retryAfterMs: number): Promise<void>;
 }
 
-/** Into how many parts connections are divided, each pinged at its own moment. */
-const SLOTS = 64;
 /** How often paused connections are looked at, ms. */
 const RESUME_MS = 50;
 /** Parts in which a message may come, so that a slow client cannot make it cost more. */
 const PARTS_MAX = 1024;
 const FULL_RETRY_MS = 5000;
-/** What a fault costs, in requests: a flood has had up to 64 KiB of small frames taken apart. */
-const PENALTY: Readonly<Record<Fault, number>> = {
-  binary: 1,
-  frame: 1,
-  too_large: 1,
-  no_hello: 0,
-  silent: 0,
-  unread: 0,
-  flood: 100,
-  late: 100,
-};
-/** `ws`'s codes of a frame over `maxPayload`, and of one over 2⁵³ bytes. */
-const TOO_LARGE: readonly (string | undefined)[] = [
-  "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
-  "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
-];
-
-/**
- * `ws`'s code of a message in more than `PARTS_MAX` parts: it takes as much work as many frames.
- */
-const TOO_MANY_PARTS = "WS_ERR_TOO_MANY_BUFFERED_PARTS";
-
-/** What an error of `ws` counts as. */
-function faultOf(code: string | undefined): Fault {
-  if (code === TOO_MANY_PARTS) return "flood";
-  return TOO_LARGE.includes(code) ? "too_large" : "frame";
-}
 
 /** Makes the transport. */
 export function createWsTransport(deps: WsDeps, limits: WsLimits): WsTransport {
@@ -168,11 +136,7 @@ class Transport implements WsTransport, ConnectionHost {
   readonly #limits: WsLimits;
   readonly #server: WebSocketServer;
   readonly #callers = new Callers();
-  readonly #slots: WsConnection[][] = Array.from({ length: SLOTS }, () => []);
-  #nextSlot = 0;
-  #wheel: Cancel | null = null;
-  /** Until when the first frame is awaited (monotonic ms), in this order. */
-  readonly #greeting = new Map<WsConnection, number>();
+  readonly #wheel: WsWheel;
   #paused = new Set<WsConnection>();
   #corked: WsConnection[] = [];
   #closing: { readonly retryAfterMs: number; readonly done: () => void } | null = null;
@@ -183,6 +147,7 @@ class Transport implements WsTransport, ConnectionHost {
     this.#deps = deps;
     this.#limits = limits;
     this.rules = limits;
+    this.#wheel = new WsWheel(deps, limits);
     const options: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
@@ -250,7 +215,7 @@ class Transport implements WsTransport, ConnectionHost {
   }
 
   #open(carrier: Carrier, socket: Socket, address: string): void {
-    const { counters, clock, random } = this.#deps;
+    const { counters } = this.#deps;
     const connection = new WsConnection(this, carrier, socket, address);
     carrier[CONNECTION] = connection;
     carrier.on("message", onMessage);
@@ -261,25 +226,14 @@ class Transport implements WsTransport, ConnectionHost {
     counters.open++;
     counters.opened++;
     this.#callers.add(address);
-    connection.slot = Math.floor(random.number() * SLOTS);
-    const slot = this.#slots[connection.slot]!;
-    connection.index = slot.length;
-    slot.push(connection);
-    this.#greeting.set(connection, clock.monoMs() + this.#limits.helloTimeoutMs);
-    this.#turnWheel();
+    this.#wheel.add(connection);
     connection.handle(this.#deps.onConnection(connection));
   }
 
   #closed(connection: WsConnection): void {
     this.#deps.counters.open--;
     this.#callers.remove(connection.address);
-    const slot = this.#slots[connection.slot]!;
-    const last = slot.pop()!;
-    if (last !== connection) {
-      slot[connection.index] = last;
-      last.index = connection.index;
-    }
-    this.#greeting.delete(connection);
+    this.#wheel.remove(connection);
     this.#paused.delete(connection);
     connection.closed();
     if (this.connections === 0) this.#closing?.done();
@@ -307,7 +261,7 @@ class Transport implements WsTransport, ConnectionHost {
   }
 
   greeted(connection: WsConnection): void {
-    this.#greeting.delete(connection);
+    this.#wheel.greeted(connection);
   }
 
   sent(bytes: number): void {
@@ -342,32 +296,10 @@ class Transport implements WsTransport, ConnectionHost {
     if (this.#paused.size > 0) this.#deps.timers.after(RESUME_MS, () => this.#resume());
   }
 
-  // ---- the wheel
-
-  #turnWheel(): void {
-    if (this.#wheel !== null) return;
-    this.#wheel = this.#deps.timers.after(this.#limits.pingIntervalMs / SLOTS, () => {
-      this.#wheel = null;
-      const slot = this.#slots[this.#nextSlot]!;
-      this.#nextSlot = (this.#nextSlot + 1) % SLOTS;
-      // Backwards: those that end take themselves out.
-      for (let i = slot.length - 1; i >= 0; i--) slot[i]?.check();
-      const nowMs = this.nowMs();
-      for (const [connection, untilMs] of this.#greeting) {
-        if (untilMs > nowMs) break;
-        this.#greeting.delete(connection);
-        connection.unhelloed();
-      }
-      if (this.connections > 0) this.#turnWheel();
-    });
-  }
-
   close(retryAfterMs: number): Promise<void> {
     return new Promise((done) => {
       this.#closing = { retryAfterMs, done };
-      for (const slot of this.#slots) {
-        for (const connection of [...slot]) connection.close("shutdown", retryAfterMs);
-      }
+      for (const connection of this.#wheel.all()) connection.close("shutdown", retryAfterMs);
       if (this.connections === 0) done();
     });
   }

@@ -13,7 +13,8 @@ import { cut } from "../http/refusal.ts";
 import type { Worker } from "../http/turns.ts";
 import { goawayFrame } from "./encode.ts";
 import { CLOSE_CODES, frameBuffer, frameHead, idleFrames, PING, pongFrame } from "./ws_frame.ts";
-import type { ConnectionHost, Fault } from "./ws_host.ts";
+import type { ConnectionHost } from "./ws_host.ts";
+import type { Fault } from "./ws_fault.ts";
 import { UnparsedBytes } from "./ws_unparsed.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 

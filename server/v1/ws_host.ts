@@ -1,16 +1,6 @@
 /** What WebSocket connections and their transport know of each other. */
+import type { Fault } from "./ws_fault.ts";
 import type { WsConnection } from "./ws_connection.ts";
-
-/** Why the transport itself ends a connection. */
-export type Fault =
-  | "binary"
-  | "flood"
-  | "silent"
-  | "no_hello"
-  | "unread"
-  | "frame"
-  | "too_large"
-  | "late";
 
 /** What connections share. */
 export interface ConnectionRules {
