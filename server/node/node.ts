@@ -1,8 +1,8 @@
 /**
- * A node: shards, the store under them, and the way from edges to them. The parts are wired here;
+ * A node: shards, the store under them, and the way from edges to them. `wiring.ts` makes its parts;
  * what they do is in the files beside this one.
  */
-import type { AccountId, AccountName, NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import { type EdgeRouter, type Router, routerFor } from "./router.ts";
 import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
@@ -10,31 +10,22 @@ import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
 import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import { Asks } from "./asks.ts";
+import type { Asks } from "./asks.ts";
 import { AccountListing, type AccountPage } from "./account_listing.ts";
-import { Bugs } from "./bugs.ts";
-import { Callers, type Done } from "./callers.ts";
-import { Cell } from "./cell.ts";
-import { Committer } from "./committer.ts";
-import { ClusterControl } from "./control.ts";
+import type { Done } from "./callers.ts";
+import type { Cell } from "./cell.ts";
+import type { Committer } from "./committer.ts";
 import { Coordinator } from "./coordinator.ts";
-import { Dispatch } from "./dispatch.ts";
-import { Effects } from "./effects.ts";
-import { EvenResolves } from "./even_resolves.ts";
 import { fail, type Result } from "../../shard/errors.ts";
 import { BEAT_MS, Heartbeat } from "./heartbeat.ts";
-import { Inbox } from "./inbox.ts";
-import { Loader } from "./loader.ts";
-import { Ownership } from "./ownership.ts";
 import { type Reloaded, Takeovers } from "./takeovers.ts";
 import { type Reshaped, type Reshaping, Resharder } from "./resharder.ts";
-import { ShardMap } from "./shard_map.ts";
 import { SteadyClock } from "./steady_clock.ts";
-import { Members } from "./members.ts";
 import { type NodeView, nodeViews } from "./node_view.ts";
 import { readTable } from "./table_claim.ts";
 import { sameNode } from "../../shard/table/placement.ts";
-import { Traces } from "./trace.ts";
+import type { Traces } from "./trace.ts";
+import { makeCommitter, makeParts } from "./wiring.ts";
 
 /** One node of a cell. */
 export class Node implements EdgeRouter {
@@ -58,7 +49,15 @@ export class Node implements EdgeRouter {
   constructor(ports: Ports, options: NodeOptions) {
     this.id = options.id;
     const clock = new SteadyClock(ports.clock);
-    const parts = this.#makeParts(ports, options, clock);
+    const parts = makeParts(ports, options, clock, {
+      takeovers: () => this.#takeovers,
+      resharder: () => this.#resharder,
+      committer: () => this.committer,
+      reshape: (...change) => this.reshape(...change),
+      detach: (name, session) => this.request(name, "session.detach", { session }, () => {}),
+      turnEnded: () => this.#turnEnded(),
+      stopped: () => this.#stopped,
+    });
     this.#parts = parts;
     this.asks = parts.asks;
     this.traces = parts.traces;
@@ -67,100 +66,10 @@ export class Node implements EdgeRouter {
     parts.control.onChange = (own) => parts.cell?.controlChanged(own);
     this.#listing = new AccountListing(ports.store);
     this.#takeovers = new Takeovers(parts);
-    this.committer = this.#makeCommitter(clock);
+    this.committer = makeCommitter(parts, clock, this.#takeovers);
     const adopt = (table: ShardTable, ended: readonly Shard[]) => this.#adopt(table, ended);
     this.#resharder = new Resharder(parts, this.committer, adopt);
     this.#heartbeat = new Heartbeat(parts, this.committer, this.#resharder, this.#listing);
-  }
-
-  #makeParts(ports: Ports, options: NodeOptions, clock: SteadyClock): NodeParts {
-    const map = new ShardMap(options.limits, options.cacheUsersMax, ports.retries);
-    const bugs = new Bugs(ports.log);
-    const callers = new Callers(bugs);
-    const inbox = new Inbox({
-      bugs,
-      now: () => clock.now(),
-      execute: (shard, effect) => effects.execute(shard, effect),
-      turnEnded: () => this.#turnEnded(),
-    });
-    const dispatch = new Dispatch(options.id, map, callers, inbox);
-    const loader = new Loader(ports, (shard, input) => dispatch.submit(shard, input));
-    const ownership = new Ownership(options.id, {
-      ports,
-      claimed: (owned) => map.claimed(owned, ownership.self),
-      outdated: (shard) => dispatch.submit(shard, { kind: "commit_failed" }),
-      fenced: (shard) => this.#takeovers.fenced(shard),
-    });
-    const resolves = new EvenResolves(ports.timers);
-    dispatch.onResolve = (packet) => resolves.asked(packet);
-    const execute: Effects["execute"] = (...effect) => effects.execute(...effect);
-    const cell = this.#makeCell(ports, options, () => parts, execute);
-    if (cell !== null) dispatch.elsewhere = cell.remote;
-    const parts: NodeParts = {
-      ports,
-      options,
-      bugs,
-      callers,
-      dispatch,
-      loader,
-      map,
-      ownership,
-      resolves,
-      control: new ClusterControl(ports.store, ports.log),
-      cell,
-      asks: new Asks(() => parts),
-      traces: new Traces({ ...ports, observe: options.observeStep }, options.traceStepsMax ?? 1000),
-      stopped: () => this.#stopped,
-    };
-    const effects = new Effects(parts);
-    return parts;
-  }
-
-  #makeCell(
-    ports: Ports,
-    { about, id, links, process, withoutStoreMs }: NodeOptions,
-    parts: () => NodeParts,
-    execute: Effects["execute"],
-  ): Cell | null {
-    if (links === undefined) return null;
-    const hasLeft = (node: NodeRef) => parts().control.hasLeft(node);
-    const said = { hasLeft, withoutStoreMs, publicUrl: about?.addresses[0], process };
-    return new Cell(parts, new Members(id, ports, said), links, {
-      takeovers: () => this.#takeovers,
-      reshaping: () => this.#resharder.busy,
-      writing: () => this.#resharder.writing,
-      execute,
-      hurry: () => this.committer.hurry(),
-      reshape: (change, done) => this.reshape(change, done),
-      detach: (name, session) => this.request(name, "session.detach", { session }, () => {}),
-      tableChanged: (table, version) => {
-        this.#resharder.registerVersion = version;
-        parts().map.adopt(table, [], () => false);
-      },
-    });
-  }
-
-  #makeCommitter(clock: SteadyClock): Committer {
-    const { bugs, dispatch, map, options, ownership, ports } = this.#parts;
-    return new Committer({
-      ports,
-      get shards() {
-        return map.shards;
-      },
-      now: () => clock.now(),
-      committed: (shard, batch) => dispatch.submit(shard, { kind: "committed", batch }),
-      checkpointed: (shard) => dispatch.submit(shard, { kind: "checkpointed" }),
-      commitFailed: (shard) => dispatch.submit(shard, { kind: "commit_failed" }),
-      fenced: (shard) => this.#takeovers.fenced(shard),
-      waits: options.links !== undefined,
-      reclaim: (...args) => ownership.reclaim(...args),
-      writable: (writable, retryAfterMs) => {
-        for (const s of map.shards) {
-          dispatch.submit(s, { kind: "writable", writable, retryAfterMs });
-        }
-      },
-      observe: (...commit) => bugs.guard("observe commit", () => options.observeCommit(...commit)),
-    });
   }
 
   /** The shards of the table, in its order. */
