@@ -3,7 +3,7 @@
  * takes those of the dead and gives away those that others should have. The store decides: what links
  * say only makes it quicker.
  */
-import type { AccountName, NodeId, NodeRef, SessionId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId, SessionId } from "../../shard/name/ids.ts";
 import { type Cancel, type StoreError, TABLE_REGISTER } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
@@ -20,10 +20,10 @@ import { decodeTable, withEpochs } from "../../shard/table/table.ts";
 import { FormerProcess } from "./former_process.ts";
 import { Consents } from "./consents.ts";
 import { Gossip } from "./gossip.ts";
+import { Liveness } from "./liveness.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
 import { Remote } from "./remote.ts";
-import { sameNode } from "../../shard/table/placement.ts";
 import { Shares } from "./shares.ts";
 import { Vouching } from "./vouching.ts";
 
@@ -51,14 +51,12 @@ export class Cell {
   readonly remote: Remote;
   readonly calls: CellCalls;
   readonly lost: LostEdges;
+  readonly liveness: Liveness;
   readonly #parts: () => NodeParts;
   readonly #links: PeerLinks;
   readonly #host: CellHost;
   readonly #members: Members;
   readonly #former: FormerProcess;
-  readonly #linked = new Map<NodeId, Peer>();
-  /** Processes that are known to have ended. */
-  readonly #gone = new Set<NodeId>();
   readonly #vouching: Vouching;
   readonly #consents: Consents;
   readonly #shares: Shares;
@@ -79,17 +77,20 @@ export class Cell {
     this.lost = new LostEdges(parts, (name, session) => host.detach(name, session));
     this.#members = members;
     this.#former = new FormerProcess(members);
+    this.#gossip = this.#makeGossip(members);
+    const liveness = new Liveness(parts, members, this.#gossip);
+    this.liveness = liveness;
     this.#shares = new Shares(parts, {
       takeovers: host.takeovers,
       get leased() {
         return members.leased;
       },
-      live: () => this.#live(),
-      isLive: (node) => this.isLive(node),
+      live: () => liveness.live(),
+      isLive: (node) => liveness.isLive(node),
       mayTake: (node) => this.#consents.mayTake(node),
-      rowOf: (node) => this.#gone.has(peerKey(node)) ? null : members.rowOf(node),
+      rowOf: (node) => liveness.isGone(node) ? null : members.rowOf(node),
       readRows: (done) => members.read((error) => done(error)),
-      isLinked: (peer) => this.#linked.has(peer),
+      isLinked: (peer) => liveness.linked.has(peer),
       send: (peer, frame) => links.send(peer, frame),
       tell: (frame) => this.#tell(frame),
       look: () => this.look(),
@@ -97,14 +98,7 @@ export class Cell {
       reshaping: host.reshaping,
       hurry: host.hurry,
     });
-    this.#gossip = new Gossip(parts, {
-      get leased() {
-        return members.leased;
-      },
-      send: (peer, frame) => links.send(peer, frame),
-      newerTable: () => this.look(),
-    });
-    const linked = () => this.#linked.values();
+    const linked = () => liveness.linked.values();
     const send = (peer: NodeId, frame: PeerFrame) => links.send(peer, frame);
     const vouching = new Vouching(parts, members, {
       linked,
@@ -117,13 +111,13 @@ export class Cell {
     this.#consents = new Consents(parts, members, vouching, {
       linked,
       send,
-      isGone: (node) => this.#gone.has(peerKey(node)),
+      isGone: (node) => liveness.isGone(node),
       changed: () => this.look(),
     });
     this.calls = this.#makeCalls();
     this.remote = new Remote(parts, {
       links,
-      isLinked: (peer) => this.#linked.has(peer),
+      isLinked: (peer) => liveness.linked.has(peer),
       get mayServe() {
         return members.leased || vouching.serves;
       },
@@ -133,10 +127,20 @@ export class Cell {
     });
   }
 
+  #makeGossip(members: Members): Gossip {
+    return new Gossip(this.#parts, {
+      get leased() {
+        return members.leased;
+      },
+      send: (peer, frame) => this.#links.send(peer, frame),
+      newerTable: () => this.look(),
+    });
+  }
+
   #makeCalls(): CellCalls {
     return new CellCalls({
       timers: () => this.#parts().ports.timers,
-      linked: () => this.#linked,
+      linked: () => this.liveness.linked,
       send: (peer, frame) => this.#links.send(peer, frame),
       ask: (...asked) => this.#parts().asks.reply(...asked),
       move: (...move) => this.#shares.move(...move),
@@ -153,9 +157,10 @@ export class Cell {
   get others(): readonly Omit<NodeView, Derived>[] {
     return this.#members.others.map((member) => {
       const key = peerKey(member);
-      const [linked, gossip] = [this.#linked.has(key), this.#gossip.of(key)];
+      const [linked, gossip] = [this.liveness.linked.has(key), this.#gossip.of(key)];
       const about = this.#links.about(member);
-      return otherView(member, { linked, live: this.isLive(member), gossip, about });
+      const live = this.liveness.isLive(member);
+      return otherView(member, { linked, live, gossip, about });
     });
   }
 
@@ -175,8 +180,10 @@ export class Cell {
    * live and are still to be linked.
    */
   edges(): readonly NodeId[] {
-    const alive = this.#members.others.filter((member) => this.isLive(member)).map(peerKey);
-    return [...new Set([...this.#linked.keys(), ...this.lost.keys(), ...alive])];
+    const alive = this.#members.others.filter((member) => this.liveness.isLive(member)).map(
+      peerKey,
+    );
+    return [...new Set([...this.liveness.linked.keys(), ...this.lost.keys(), ...alive])];
   }
 
   /** Where shards are, and should be. */
@@ -315,21 +322,6 @@ export class Cell {
     this.#shares.fenced(shard);
   }
 
-  /** Whether a process shows signs of life. */
-  isLive(node: NodeRef): boolean {
-    const { ownership } = this.#parts();
-    if (node.id === ownership.self.id) return sameNode(node, ownership.self);
-    const key = peerKey(node);
-    if (this.#gone.has(key)) return false;
-    return this.#members.isAlive(node) || this.#gossip.showsLease(key);
-  }
-
-  #live(): readonly NodeRef[] {
-    const { ownership } = this.#parts();
-    return [ownership.self, ...this.#members.others.filter((m) => this.isLive(m))]
-      .map(({ id, incarnation }) => ({ id, incarnation }));
-  }
-
   /** After a turn: goes on giving a shard away. */
   turnEnded(): void {
     this.#shares.turnEnded();
@@ -338,7 +330,7 @@ export class Cell {
   // ---- links
 
   #tell(frame: PeerFrame): void {
-    for (const key of this.#linked.keys()) this.#links.send(key, frame);
+    for (const key of this.liveness.linked.keys()) this.#links.send(key, frame);
   }
 
   /** Tells the edges of all other nodes something about a shard. */
@@ -357,12 +349,7 @@ export class Cell {
   }
 
   #onLinked(peer: Peer): void {
-    this.#linked.set(peer.key, peer);
-    this.#gone.delete(peer.key);
-    // Its node's former processes have ended.
-    for (const { id, incarnation: of } of this.#members.others) {
-      if (id === peer.id && of < peer.incarnation) this.#gone.add(peerKey({ id, incarnation: of }));
-    }
+    this.liveness.link(peer);
     this.lost.delete(peer.key);
     this.#shares.introduce(peer.key);
     this.#gossip.linked();
@@ -371,14 +358,14 @@ export class Cell {
 
   #onUnlinked(peer: Peer, gone: boolean): void {
     const { ports: { log } } = this.#parts();
-    this.#linked.delete(peer.key);
-    if (this.#stopped || this.#gone.has(peer.key)) return;
+    this.liveness.unlink(peer);
+    if (this.#stopped || this.liveness.isGone(peer)) return;
     log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
     this.lost.add(peer.key);
     this.remote.unlinked(peer.key);
     this.calls.unlinked(peer.key);
     if (!gone) return;
-    this.#gone.add(peer.key);
+    this.liveness.end(peer);
     this.look();
   }
 

@@ -59,7 +59,7 @@ export class ClusterOrders {
     const balancing = balance !== null && !balance.done;
     if (cell === null) return { shards: shards.length, unowned: 0, moving: 0, places, balancing };
     const placed = cell.shares.placed();
-    const isOwned = (owner: NodeRef | null) => owner !== null && cell.isLive(owner);
+    const isOwned = (owner: NodeRef | null) => owner !== null && cell.liveness.isLive(owner);
     const moving = shards.filter(({ id, owner }) => !sameNode(owner, placed.get(id) ?? null));
     const unowned = shards.filter(({ owner }) => !isOwned(owner)).length;
     return { shards: shards.length, unowned, moving: moving.length, places, balancing };
@@ -112,7 +112,7 @@ export class ClusterOrders {
     if (row === undefined) return done(fail("not_found", `There is no shard ${shard}`));
     const node = this.#refOf(to);
     if (node === null) return done(unknown(to));
-    if (!cell.isLive(node)) return done(fail("conflict", `Node ${to} is dead`));
+    if (!cell.liveness.isLive(node)) return done(fail("conflict", `Node ${to} is dead`));
     if (this.#control.isDrained(node)) return done(drainedNode(to));
     if (this.#control.state.work?.state === "running") {
       return done(fail("conflict", "The number of shards is being changed: try again later"));
@@ -157,7 +157,7 @@ export class ClusterOrders {
   get sendsClientsAway(): boolean {
     const { cell, ownership: { self } } = this.#parts();
     if (cell === null || !this.#control.isDrained(self)) return false;
-    return cell.others.some((node) => cell.isLive(node) && !this.#control.isDrained(node));
+    return cell.others.some((node) => cell.liveness.isLive(node) && !this.#control.isDrained(node));
   }
 
   // ---- what this node does by itself
@@ -170,7 +170,9 @@ export class ClusterOrders {
     for (const id of this.#control.state.leaving) {
       if (map.table.shards.some(({ owner }) => owner?.id === id)) continue;
       const node = this.#refOf(id);
-      if (id === self.id ? map.shards.length > 0 : node !== null && cell.isLive(node)) continue;
+      if (id === self.id ? map.shards.length > 0 : node !== null && cell.liveness.isLive(node)) {
+        continue;
+      }
       this.#change((state) => takenOut(state, id, node), ({ ok }) => {
         if (ok) this.#parts().ports.log.info("node taken out of the cell", { node: id });
       });
@@ -189,7 +191,9 @@ export class ClusterOrders {
     if (this.#refOf(id) === null) return unknown(id);
     if (cell === null) return ALONE;
     const others = [self, ...cell.others].filter((node) => node.id !== id);
-    const takes = others.some((node) => cell.isLive(node) && !this.#control.isDrained(node));
+    const takes = others.some((node) =>
+      cell.liveness.isLive(node) && !this.#control.isDrained(node)
+    );
     return takes ? null : fail("conflict", `No other node could take the shards of ${id}`);
   }
 

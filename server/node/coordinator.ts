@@ -169,7 +169,7 @@ export class Coordinator {
 
   #isLive(node: NodeRef): boolean {
     const { cell, ownership } = this.#parts;
-    return cell === null ? sameNode(node, ownership.self) : cell.isLive(node);
+    return cell === null ? sameNode(node, ownership.self) : cell.liveness.isLive(node);
   }
 
   // ---- one step after another
