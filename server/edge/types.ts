@@ -11,7 +11,13 @@ import type {
   SessionId,
 } from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
-import type { AttachAuth, DevicePresence, MailboxEvent, PresenceOfDevice, Snapshot } from "../../shard/ops.ts";
+import type {
+  AttachAuth,
+  DevicePresence,
+  MailboxEvent,
+  PresenceOfDevice,
+  Snapshot,
+} from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 
 /** Why a session or connection is being ended; part of the protocol (`goaway` and `closed`). */

@@ -1,6 +1,12 @@
 /** What trusted proxies say of a request: the address of its client, and the path they removed. */
 import type { IncomingMessage } from "node:http";
-import { type Cidr, cidrContains, isLoopback, parseIp, parsePathPrefix } from "../config/address.ts";
+import {
+  type Cidr,
+  cidrContains,
+  isLoopback,
+  parseIp,
+  parsePathPrefix,
+} from "../config/address.ts";
 import { plainAddress } from "./plain_address.ts";
 
 /** The part of what `@hono/node-server` binds to each request. */
