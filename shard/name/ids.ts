@@ -15,6 +15,8 @@ export type SessionId = string & { readonly __brand: "SessionId" };
 export type MailboxId = string & { readonly __brand: "MailboxId" };
 /** A node: its identity lives with its disk. */
 export type NodeId = string & { readonly __brand: "NodeId" };
+/** A cell among those that share one name space; 1 to 32 characters. Made by `parseCellName`. */
+export type CellName = string & { readonly __brand: "CellName" };
 /** One process of a node: every start has a higher incarnation. */
 export interface NodeRef {
   readonly id: NodeId;
@@ -72,6 +74,13 @@ const DEVICE_RE = /^[\x21-\x7e]{1,64}$/;
 /** A device id from a client, or null where it is not 1 to 64 printable ASCII characters. */
 export function parseDeviceId(text: string): DeviceId | null {
   return DEVICE_RE.test(text) ? text as DeviceId : null;
+}
+
+const CELL_NAME_RE = /^[a-z0-9-]{1,32}$/;
+
+/** A cell's name, or null where it is not 1 to 32 lower-case letters, digits and hyphens. */
+export function parseCellName(text: string): CellName | null {
+  return CELL_NAME_RE.test(text) ? text as CellName : null;
 }
 
 const RANDOM_ID_RE = /^[A-Za-z0-9_-]{16}$/;

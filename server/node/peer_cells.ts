@@ -1,0 +1,39 @@
+/**
+ * What the nodes of different cells tell each other, and the port that carries it. A frame may be
+ * lost, come twice, and overtake others: what must arrive is sent again until it is acknowledged.
+ */
+import type { CellName } from "../../shard/name/ids.ts";
+import type { Cells } from "../../shard/federation/cells.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
+
+/** A frame between nodes of two cells. A recipient drops a kind that it does not know. */
+export type CellFrame =
+  /** For the shard of `packet.to`; `hops`: how many cells have passed it on, 0 at first. */
+  { readonly kind: "packet"; readonly packet: ShardPacket; readonly hops: number };
+
+/** What links with other cells report, each in a later turn. */
+export interface PeerCellEvents {
+  /** Some node of the cell can be reached again; what was sent before may be lost. */
+  linked(cell: CellName): void;
+  /** No node of the cell can be reached. */
+  unlinked(cell: CellName): void;
+  /** A frame of a node of `from`, for the shard that has this point in this cell. */
+  frame(from: CellName, point: number, frame: CellFrame): void;
+}
+
+/** A node's links with the other cells, and what it knows of them. A lone cell has none. */
+export interface PeerCells extends Cells {
+  /** Whether some node of the cell can be reached. */
+  isLinked(cell: CellName): boolean;
+  /** Public addresses where clients reach a cell; empty where none is known. */
+  addressesOf(cell: CellName): readonly string[];
+  /**
+   * Sends a frame to the node of the cell that has the shard of this point, or to another one of it,
+   * which passes it on within its cell. The frame is lost where no node can be reached.
+   */
+  send(cell: CellName, point: number, frame: CellFrame): void;
+  /** Begins to link, and to report. */
+  start(events: PeerCellEvents): void;
+  /** Ends all links; `done` when nothing is reported any more. */
+  stop(done: () => void): void;
+}
