@@ -11,7 +11,6 @@ import {
   nodeRef,
 } from "../../shard/record/fields.ts";
 import {
-  bool,
   branded,
   bytes,
   int,
@@ -25,30 +24,19 @@ import {
 } from "../../shard/record/schema.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { decodeEvent, encodeEvent, type MailboxEvent } from "../../shard/mailbox/mailbox_event.ts";
-import type { DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
+import type { NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
-import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
 import type { GossipHints, GossipMessage } from "../gossip/message.ts";
 import type { CellCall, PeerFrame, SessionCall } from "../node/peers.ts";
 import type { Result } from "../../shard/errors.ts";
+import { setFrameClock, SHARD_PACKET, since } from "./packet_frames.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import { value } from "./value.ts";
 import { PEER_VERSIONS } from "./versions.ts";
 
-/** The clock of the node while a frame is written or read (monotonic ms). */
-let nowMs = 0;
-
-/** When something began: 0 where that is not known, else a duration on the way. */
-const since: Schema<number> = mapped(
-  uint,
-  (age) => age === 0 ? 0 : Math.max(1, nowMs - (age - 1)),
-  (sinceMs) => sinceMs === 0 ? 0 : 1 + Math.max(0, Math.round(nowMs - sinceMs)),
-);
-
 const sessionId = branded<SessionId>();
 const nodeKey = branded<NodeId>();
-const pair = { from: accountName, fromId: accountId, to: accountName, toId: accountId };
 
 const devicePresence = struct({
   show: oneOf("show", ["online", "chat", "away", "xa", "dnd"] as const),
@@ -63,47 +51,6 @@ const event: Schema<MailboxEvent> = mapped(
   (stored) => decodeEvent(stored.bytes, stored.seq),
   ({ seq, at, ...body }) => ({ seq, bytes: encodeEvent(at, body) }),
 );
-
-const SHARD_PACKET = union("packet", {
-  pair: variant(0, {
-    ...pair,
-    n: uint,
-    base: uint,
-    generation: uint,
-    payload: PAYLOAD,
-    sinceMs: since,
-  }),
-  pair_ack: variant(1, {
-    as: oneOf("pair_ack", ["upTo", "gap", "alone"] as const),
-    ...pair,
-    n: uint,
-    refused: list(struct({ n: uint, reason: text })),
-    forget: bool,
-  }),
-  pair_gone: variant(2, pair),
-  receipt: variant(3, { ...pair, delivered: uint, read: uint }),
-  receipt_ack: variant(4, { ...pair, delivered: uint, read: uint }),
-  signal: variant(5, {
-    ...pair,
-    fromDevice: deviceId,
-    toDevice: optional<DeviceId>("device", deviceId),
-    type: text,
-    body: text,
-    id: text,
-  }),
-  rewatch: variant(6, pair),
-  resolve: variant(7, { from: accountName, to: accountName }),
-  pair_settled: variant(11, { ...pair, n: uint }),
-  pair_unknown: variant(12, { ...pair, generation: uint }),
-  newest: variant(9, { from: accountName, to: accountName, id: accountId, known: text }),
-  is_newest: variant(10, { from: accountName, to: accountName, id: accountId, known: text }),
-  resolved: variant(8, {
-    from: accountName,
-    fromId: optional("account id", accountId),
-    to: accountName,
-    open: bool,
-  }),
-}) satisfies Schema<ShardPacket>;
 
 const EDGE_PACKET = union("edge packet", {
   events: variant(0, {
@@ -238,7 +185,7 @@ const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 24 };
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {
-  nowMs = monoMs;
+  setFrameClock(monoMs);
   const w = new ByteWriter();
   FRAME.write(w, frame);
   return w.take();
@@ -253,7 +200,7 @@ export function decodeFrame(
   monoMs: number,
   version = PEER_VERSIONS.newest,
 ): PeerFrame | null {
-  nowMs = monoMs;
+  setFrameClock(monoMs);
   if (frame[0] !== undefined && frame[0] > KIND_MAX[version]!) return null;
   const r = new ByteReader(frame);
   const read = FRAME.read(r);

@@ -1,20 +1,13 @@
-/**
- * One connection between two nodes: the handshake, then frames, each behind its length. All that is
- * sent in a turn is one write.
- */
-import { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
+/** One link between two nodes of a cell: frames over a connection. All of a turn is one write. */
 import type { Channel } from "./channel.ts";
 import { ClockOffset } from "./clock_offset.ts";
+import { Connection, type ConnectionTimes } from "./connection.ts";
 import {
   decodeHello,
   encodeHello,
   type Hello,
-  HELLO_BYTES_MAX,
   helloFault,
-  isProof,
   type LinkRefusal,
-  PROOF_BYTES,
   proofOf,
   type Role,
 } from "./handshake.ts";
@@ -24,13 +17,9 @@ import { fail } from "../../shard/errors.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import type { PeerFrame } from "../node/peers.ts";
 import type { Runtime } from "../node/ports.ts";
-import { runCallback } from "../system/callback.ts";
 
-/** How long the handshake may take (ms). */
-export const HANDSHAKE_MS = 3000;
-/** Time between two signs of life (ms), and how long a side may stay silent. */
-const PING_MS = 1000;
-const SILENT_MS = 3000;
+/** How long nodes of a cell wait for each other. */
+export const LINK_TIMES: ConnectionTimes = { handshakeMs: 3000, pingMs: 1000, silentMs: 3000 };
 /**
  * Longest frame (bytes), for both sides; of version 1, and of later ones: the snapshot of a large
  * account has its field names with every contact.
@@ -39,7 +28,6 @@ const FRAME_BYTES_MAX_1 = 4 * 1024 * 1024;
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes that may wait for a peer before more is sent: one that is slower is cut off. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
-const LENGTH_BYTES = 4;
 
 /** What a link is made with. */
 export interface LinkOptions extends Runtime {
@@ -60,43 +48,43 @@ export interface LinkOptions extends Runtime {
 
 /** See the head of this file. */
 export class Link {
-  readonly #socket: Socket;
-  readonly #binding: Uint8Array;
   readonly #options: LinkOptions;
-  readonly #own: Uint8Array;
-  #hello: { readonly said: Uint8Array; readonly hello: Hello } | null = null;
-  #open = false;
+  readonly #connection: Connection<Hello>;
+  #hello: Hello | null = null;
   #version = 0;
-  #closed = false;
-  /** Bytes that were read and are not a whole frame yet. */
-  #read: Uint8Array[] = [];
-  #readBytes = 0;
   /** Frames of this turn. */
   #unsent: Uint8Array[] = [];
-  #heardMs: number;
-  #sentMs = 0;
   readonly #offset = new ClockOffset();
 
-  constructor({ socket, binding }: Channel, options: LinkOptions) {
-    this.#socket = socket;
-    this.#binding = binding;
+  constructor(channel: Channel, options: LinkOptions) {
     this.#options = options;
-    const { cell, self, address, random, clock, timers, versions } = options;
-    this.#own = encodeHello({ versions, cell, node: self, address, nonce: random.bytes(32) });
-    this.#heardMs = clock.monoMs();
-    socket.setNoDelay(true);
-    socket.on("data", (bytes: Uint8Array) => runCallback(() => this.#data(bytes)));
-    socket.on("error", (error: Error) => this.close(error.message));
-    socket.on("close", () => this.close("the connection was closed"));
-    this.#write([sized(this.#own)]);
-    timers.after(HANDSHAKE_MS, () => {
-      if (!this.#open) this.close("the handshake takes too long");
+    const { cell, self, address, random, secret, versions } = options;
+    this.#connection = new Connection(channel, {
+      ...options,
+      times: LINK_TIMES,
+      own: encodeHello({ versions, cell, node: self, address, nonce: random.bytes(32) }),
+      read: decodeHello,
+      fault: (hello) => helloFault(hello, cell, self, versions),
+      prove: (...args) => proofOf(secret, ...args),
+      unproved: "it does not know the cell's secret",
+      bytesMax: () => frameBytesMax(this.#version),
+      opened: (hello) => {
+        this.#hello = hello;
+        this.#version = agreedVersion(hello.versions, versions)!;
+        options.opened(this);
+      },
+      message: (bytes) => {
+        const frame = decodeFrame(bytes, options.clock.monoMs(), this.#version);
+        if (frame !== null) this.#frame(frame);
+      },
+      beat: () => this.#beat(),
+      closed: (refusal) => options.closed(this, refusal),
     });
   }
 
   /** Who the other side is and where it listens; once it is open. */
   get peer(): Pick<Hello, "node" | "address"> {
-    return this.#hello!.hello;
+    return this.#hello!;
   }
 
   /** How far the wall clock of the other side is ahead (ms); null where that is not known. */
@@ -106,18 +94,20 @@ export class Link {
 
   /** Sends a frame with the others of this turn, unless it is of a later version than the peer. */
   send(frame: PeerFrame): void {
-    if (!this.#open || this.#closed) return;
+    if (!this.#connection.open) return;
     if (!isKnown(frame, this.#version)) return this.#replyFor(frame);
     const bytes = this.#bounded(frame);
     if (bytes === null) return;
     if (this.#unsent.length === 0) this.#options.timers.soon(() => this.#flush());
-    this.#unsent.push(sized(bytes));
+    this.#unsent.push(bytes);
   }
 
   #replyFor(frame: PeerFrame): void {
     const reply = replyFor(frame, this.#version);
     if (reply === null) return;
-    this.#options.timers.soon(() => this.#closed || this.#options.frame(this, reply));
+    this.#options.timers.soon(() => {
+      if (this.#connection.open) this.#options.frame(this, reply);
+    });
   }
 
   /** Who waits for a reply that is too long gets an error; what else is too long is not sent. */
@@ -132,78 +122,26 @@ export class Link {
   }
 
   /** Ends it. */
-  close(why: string, cause: LinkRefusal["cause"] = "ended"): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#socket.destroy();
-    runCallback(() => this.#options.closed(this, { cause, why }));
+  close(why: string): void {
+    this.#connection.close(why);
   }
 
   #flush(): void {
     const unsent = this.#unsent;
     this.#unsent = [];
-    if (this.#closed) return;
-    if (this.#socket.writableLength > WAITING_BYTES_MAX) {
+    if (!this.#connection.open) return;
+    if (this.#connection.waitingBytes > WAITING_BYTES_MAX) {
       return this.close("it takes frames too slowly");
     }
-    this.#write(unsent);
+    this.#connection.send(unsent);
   }
 
-  #write(parts: readonly Uint8Array[]): void {
-    this.#sentMs = this.#options.clock.monoMs();
-    this.#socket.write(Buffer.concat(parts));
-  }
-
-  /** Says that this side lives, and looks whether the other does. */
-  #beat(): void {
-    if (this.#closed) return;
+  #beat(): boolean {
     const { clock } = this.#options;
-    const nowMs = clock.monoMs();
-    if (nowMs - this.#heardMs > SILENT_MS) return this.close("it is silent");
     const beat = { kind: "clock", wallMs: clock.wallMs() } as const;
-    if (isKnown(beat, this.#version)) this.#write([sized(encodeFrame(beat, nowMs))]);
-    else if (nowMs - this.#sentMs >= PING_MS / 2) this.#write([sized(new Uint8Array())]);
-    this.#options.timers.after(PING_MS, () => this.#beat());
-  }
-
-  #data(bytes: Uint8Array): void {
-    this.#heardMs = this.#options.clock.monoMs();
-    this.#read.push(bytes);
-    this.#readBytes += bytes.length;
-    for (let whole; !this.#closed && (whole = this.#take()) !== null;) this.#whole(whole);
-  }
-
-  /** The next whole frame of what was read; bytes are put together once all of it has arrived. */
-  #take(): Uint8Array | null {
-    if (this.#readBytes < LENGTH_BYTES) return null;
-    if (this.#read[0]!.length < LENGTH_BYTES) this.#read = [Buffer.concat(this.#read)];
-    const first = this.#read[0]!;
-    const view = new DataView(first.buffer, first.byteOffset, first.length);
-    const length = view.getUint32(0);
-    const most = this.#open ? frameBytesMax(this.#version) : HELLO_BYTES_MAX;
-    if (length > most) {
-      this.close(`a frame of ${length} bytes, limit is ${most}`, "stranger");
-      return null;
-    }
-    const end = LENGTH_BYTES + length;
-    if (this.#readBytes < end) return null;
-    const joined = this.#read.length === 1 ? first : Buffer.concat(this.#read);
-    this.#read = joined.length === end ? [] : [joined.subarray(end)];
-    this.#readBytes = joined.length - end;
-    return joined.subarray(LENGTH_BYTES, end);
-  }
-
-  #whole(bytes: Uint8Array): void {
-    try {
-      if (this.#hello === null) this.#greeted(bytes.slice());
-      else if (!this.#open) this.#proved(bytes);
-      else if (bytes.length > 0) {
-        const frame = decodeFrame(bytes, this.#options.clock.monoMs(), this.#version);
-        if (frame !== null) this.#frame(frame);
-      }
-    } catch (error) {
-      this.close(error instanceof Error ? error.message : String(error), "stranger");
-    }
+    if (!isKnown(beat, this.#version)) return false;
+    this.#connection.send([encodeFrame(beat, clock.monoMs())]);
+    return true;
   }
 
   #frame(frame: PeerFrame): void {
@@ -222,44 +160,8 @@ export class Link {
     if (change === "far") log.warn("clocks far apart", fields);
     else log.info("clocks near each other again", fields);
   }
-
-  #said(): readonly [Uint8Array, Uint8Array] {
-    const theirs = this.#hello!.said;
-    return this.#options.role === "dialler" ? [this.#own, theirs] : [theirs, this.#own];
-  }
-
-  #proof(role: Role): Uint8Array {
-    return proofOf(this.#options.secret, role, this.#said(), this.#binding);
-  }
-
-  #greeted(said: Uint8Array): void {
-    const { cell, role, self, versions } = this.#options;
-    const hello = decodeHello(said);
-    const fault = helloFault(hello, cell, self, versions);
-    if (fault !== null) return this.close(fault.why, fault.cause);
-    this.#hello = { said, hello };
-    this.#version = agreedVersion(hello.versions, versions)!;
-    this.#write([sized(this.#proof(role))]);
-  }
-
-  #proved(proof: Uint8Array): void {
-    const theirs = this.#options.role === "dialler" ? "listener" : "dialler";
-    if (proof.length !== PROOF_BYTES || !isProof(proof, this.#proof(theirs))) {
-      return this.close("it does not know the cell's secret", "secret");
-    }
-    this.#open = true;
-    this.#options.opened(this);
-    this.#beat();
-  }
 }
 
 function frameBytesMax(version: number): number {
   return version === 1 ? FRAME_BYTES_MAX_1 : FRAME_BYTES_MAX;
-}
-
-function sized(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(LENGTH_BYTES + bytes.length);
-  new DataView(out.buffer).setUint32(0, bytes.length);
-  out.set(bytes, LENGTH_BYTES);
-  return out;
 }

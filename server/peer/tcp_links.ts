@@ -2,19 +2,12 @@
  * The links of a node over TCP. Of two nodes the one with the smaller id dials, so that one link
  * joins them.
  */
-import { createServer, type Server, type Socket } from "node:net";
-import {
-  acceptChannel,
-  type Channel,
-  dialTls,
-  mustEncrypt,
-  type Opened,
-  plainChannel,
-} from "./channel.ts";
+import { type Channel, mustEncrypt } from "./channel.ts";
 import type { Bind } from "../config/address.ts";
-import { type CellCert, cellCert } from "./cell_cert.ts";
+import { cellCert } from "./cell_cert.ts";
+import { type Endpoint, openEndpoint } from "./endpoint.ts";
 import type { LinkTls } from "../config/cell.ts";
-import { HANDSHAKE_MS, Link } from "./link.ts";
+import { Link, LINK_TIMES } from "./link.ts";
 import type { LinkRefusal, Role } from "./handshake.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import {
@@ -26,28 +19,15 @@ import {
   type PeerLinks,
 } from "../node/peers.ts";
 import { PEER_VERSIONS, type PeerVersions } from "./versions.ts";
-import {
-  connectTo,
-  formatPlace,
-  isNobody,
-  isOfThisMachine,
-  listenAt,
-  parsePlace,
-  type Place,
-} from "./place.ts";
+import { formatBind } from "../config/address.ts";
+import { isOfThisMachine, parsePlace, type Place } from "./place.ts";
 import type { Retries } from "../../shard/retry.ts";
 import type { Runtime } from "../node/ports.ts";
-import { runCallback } from "../system/callback.ts";
 
-/** Connections that are not known to be of nodes yet; more are closed at once. */
-const STRANGERS_MAX = 64;
 /** How long a node may take to accept a connection (ms). */
 const DIAL_MS = 2000;
 /** Looks whether a process that is not linked any more has ended. */
 const PROBES_MAX = 8;
-/** Refusals that are remembered, by address and cause, and for how long (ms): each is logged once. */
-const LOGGED_MAX = 1000;
-const LOGGED_MS = 3_600_000;
 
 /** What links are made with. */
 export interface TcpLinksOptions extends Runtime {
@@ -76,41 +56,41 @@ interface Expected {
 
 /** Listens. Rejects where it cannot, with a message that says what to change. */
 export async function openTcpLinks(options: TcpLinksOptions): Promise<PeerLinks> {
-  const server = createServer();
-  const place = await listenAt(server, options.bind);
-  return new TcpLinks(server, formatPlace(options.advertise ?? place), options);
+  const endpoint = await openEndpoint({
+    ...options,
+    cert: cellCert(options.secret),
+    encrypts: (address) => mustEncrypt(options.tls, address),
+    dialMs: DIAL_MS,
+    handshakeMs: LINK_TIMES.handshakeMs,
+    refused: "link refused",
+  });
+  return new TcpLinks(endpoint, options);
 }
 
 class TcpLinks implements PeerLinks {
   readonly address: string;
   readonly exclusive: boolean;
-  readonly #server: Server;
+  readonly #endpoint: Endpoint;
   readonly #options: TcpLinksOptions;
   #self: NodeRef | null = null;
   #events: PeerEvents | null = null;
   #expected = new Map<NodeId, Expected>();
   readonly #open = new Map<NodeId, Link>();
   readonly #all = new Set<Link>();
-  /** Connections whose first byte is still to come. */
-  readonly #entering = new Set<Socket>();
-  #strangers = 0;
-  readonly #cert: CellCert;
-  /** When refusals were logged (monotonic, ms), the oldest first. */
-  readonly #logged = new Map<string, number>();
   #stopped = false;
 
-  constructor(server: Server, address: string, options: TcpLinksOptions) {
-    this.#server = server;
-    this.address = address;
-    this.exclusive = options.advertise === null;
+  constructor(endpoint: Endpoint, options: TcpLinksOptions) {
+    const { advertise } = options;
+    this.#endpoint = endpoint;
+    this.address = advertise === null ? endpoint.address : formatBind(advertise);
+    this.exclusive = advertise === null;
     this.#options = options;
-    this.#cert = cellCert(options.secret);
-    server.on("connection", (socket) => this.#accept(socket));
   }
 
   start(self: NodeRef, events: PeerEvents): void {
     this.#self = self;
     this.#events = events;
+    this.#endpoint.start((channel, from) => this.#link(channel, from, "listener", () => {}));
   }
 
   expect(nodes: readonly (NodeRef & { readonly address: string })[]): void {
@@ -136,10 +116,10 @@ class TcpLinks implements PeerLinks {
   hasEnded(address: string, done: (ended: boolean) => void): void {
     const place = parsePlace(address);
     if (place === null || !isOfThisMachine(place)) return done(false);
-    this.#connect(place, (socket, _, refused) => {
+    this.#endpoint.connect(place, (socket, _, nobody) => {
       socket?.on("error", () => {});
       socket?.destroy();
-      done(refused);
+      done(nobody);
     });
   }
 
@@ -150,33 +130,10 @@ class TcpLinks implements PeerLinks {
   stop(done: () => void): void {
     this.#stopped = true;
     for (const link of [...this.#all]) link.close("this node stops");
-    for (const socket of this.#entering) socket.destroy();
-    this.#server.close(() => runCallback(done));
+    this.#endpoint.stop(done);
   }
 
   // ---- connections
-
-  #accept(socket: Socket): void {
-    if (this.#self === null || this.#stopped || this.#strangers >= STRANGERS_MAX) {
-      return void socket.destroy();
-    }
-    const { bind, timers, tls } = this.#options;
-    const from = socket.remoteAddress ?? "";
-    if ("path" in bind) return this.#link(plainChannel(socket), from, "listener", () => {});
-    this.#strangers++;
-    this.#entering.add(socket);
-    const cancel = timers.after(HANDSHAKE_MS, () => void socket.destroy());
-    acceptChannel(socket, this.#cert, mustEncrypt(tls, from), (opened) => {
-      cancel();
-      this.#strangers--;
-      this.#entering.delete(socket);
-      runCallback(() => {
-        if ("socket" in opened) this.#link(opened, from, "listener", () => {});
-        else this.#refused(from, opened);
-      });
-      if (!("socket" in opened)) socket.destroy();
-    });
-  }
 
   #wants({ node }: Expected): boolean {
     if (this.#stopped || this.#self === null || node.id < this.#self.id) return false;
@@ -188,74 +145,21 @@ class TcpLinks implements PeerLinks {
     if (place === null || expected.dialling || !this.#wants(expected)) return;
     expected.dialling = true;
     const { timers, random, retries } = this.#options;
-    const failed = ({ cause, why }: LinkRefusal, refused = false) => {
+    const failed = ({ cause, why }: LinkRefusal, nobody = false) => {
       expected.dialling = false;
-      if (refused) this.#gone(expected.node);
+      if (nobody) this.#gone(expected.node);
       if (!this.#wants(expected)) return;
       expected.fault = `${cause}: ${why}`;
       expected.tries++;
       const waitMs = retries.againMs("link", expected.tries, random.number());
       timers.after(waitMs, () => this.#dial(expected));
     };
-    this.#connect(place, (socket, why, refused) => {
-      if (socket === null) {
-        const refusal = { cause: "unreached", why } as const;
-        if (!refused) this.#refused(expected.address, refusal);
-        return failed(refusal, refused);
-      }
-      const from = socket.remoteAddress ?? "";
-      this.#enter(socket, "path" in place, from, (channel) => {
-        if ("why" in channel) return failed(channel);
-        this.#link(channel, from, "dialler", failed, () => {
-          expected.tries = 0;
-          expected.fault = null;
-        });
+    this.#endpoint.dial(place, (opened, from, nobody) => {
+      if ("why" in opened) return failed(opened, nobody);
+      this.#link(opened, from, "dialler", failed, () => {
+        expected.tries = 0;
+        expected.fault = null;
       });
-    });
-  }
-
-  /** Begins TLS where it is needed. */
-  #enter(
-    socket: Socket,
-    unix: boolean,
-    from: string,
-    done: Opened,
-  ): void {
-    const { timers, tls } = this.#options;
-    if (unix || !mustEncrypt(tls, from)) return done(plainChannel(socket));
-    this.#entering.add(socket);
-    const cancel = timers.after(HANDSHAKE_MS, () => void socket.destroy());
-    dialTls(socket, this.#cert, (opened) => {
-      cancel();
-      this.#entering.delete(socket);
-      runCallback(() => {
-        if ("why" in opened) this.#refused(from, opened);
-        done(opened);
-      });
-    });
-  }
-
-  /** Connects, or says why not; `refused`: nobody listens there. */
-  #connect(
-    place: Place,
-    done: (socket: Socket | null, why: string, refused: boolean) => void,
-  ): void {
-    const socket = connectTo(place);
-    let settled = false;
-    const settle = (connected: boolean, why = "", refused = false) => {
-      if (settled) return;
-      settled = true;
-      cancel();
-      socket.removeAllListeners();
-      if (!connected) socket.on("error", () => {});
-      if (!connected) socket.destroy();
-      runCallback(() => done(connected ? socket : null, why, refused));
-    };
-    const late = `no connection within ${DIAL_MS} ms`;
-    const cancel = this.#options.timers.after(DIAL_MS, () => settle(false, late));
-    socket.once("connect", () => settle(true));
-    socket.once("error", (error: Error & { readonly code?: string }) => {
-      settle(false, error.message, isNobody(place, error));
     });
   }
 
@@ -266,7 +170,7 @@ class TcpLinks implements PeerLinks {
     ended: (refusal: LinkRefusal) => void,
     begun = () => {},
   ): void {
-    this.#strangers++;
+    const known = this.#endpoint.stranger();
     let peer: Peer | null = null;
     const link = new Link(channel, {
       versions: PEER_VERSIONS,
@@ -275,7 +179,7 @@ class TcpLinks implements PeerLinks {
       self: this.#self!,
       address: this.address,
       opened: (link) => {
-        this.#strangers--;
+        known();
         const { node } = link.peer;
         peer = { ...node, key: peerKey(node) };
         this.#open.get(peer.key)?.close("another link has taken its place");
@@ -287,8 +191,8 @@ class TcpLinks implements PeerLinks {
       closed: (link, refusal) => {
         this.#all.delete(link);
         if (peer === null) {
-          this.#strangers--;
-          this.#refused(from, refusal);
+          known();
+          this.#endpoint.refused(from, refusal);
         } else if (this.#open.get(peer.key) === link) {
           this.#open.delete(peer.key);
           if (!this.#stopped) this.#events?.unlinked(peer, false);
@@ -320,18 +224,5 @@ class TcpLinks implements PeerLinks {
     const key = peerKey(node);
     if (this.#stopped || this.#open.has(key)) return;
     this.#events?.unlinked({ ...node, key }, true);
-  }
-
-  #refused(from: string, { cause, why }: LinkRefusal): void {
-    if (this.#stopped) return;
-    const { clock, log } = this.#options;
-    const [key, nowMs] = [`${from} ${cause}`, clock.monoMs()];
-    for (const [oldest, atMs] of this.#logged) {
-      if (nowMs - atMs < LOGGED_MS) break;
-      this.#logged.delete(oldest);
-    }
-    if (this.#logged.has(key) || this.#logged.size >= LOGGED_MAX) return;
-    this.#logged.set(key, nowMs);
-    log.warn("link refused", { from, cause, why });
   }
 }

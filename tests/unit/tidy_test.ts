@@ -22,7 +22,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/http/listener.ts": "opens the listener for clients",
   "server/http/listener_watch.ts": "connects to the own listener",
   "server/http/refusal.ts": "bytes on sockets where no HTTP server answers",
-  "server/peer/tcp_links.ts": "connections between nodes",
+  "server/peer/endpoint.ts": "connections between nodes",
   "server/peer/channel.ts": "TLS on these connections",
   "server/peer/place.ts": "where these connections lead",
   "server/store/kv_store.ts": "the store on embedded Deno KV",
@@ -64,8 +64,8 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/store/pg_lane.ts",
   "server/open_store.ts",
   "server/open_links.ts",
-  "server/peer/link.ts",
-  "server/peer/tcp_links.ts",
+  "server/peer/connection.ts",
+  "server/peer/endpoint.ts",
 ]);
 
 /** The files that may see the durable state of accounts other than readonly. */

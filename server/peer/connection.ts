@@ -1,0 +1,184 @@
+/**
+ * One connection between two nodes, of one cell or of two: the handshake, then messages, each behind
+ * its length. What the sides say first, and what the messages are, is up to who makes it.
+ */
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import type { Channel } from "./channel.ts";
+import { HELLO_BYTES_MAX, isProof, type LinkRefusal, PROOF_BYTES, type Role } from "./handshake.ts";
+import type { Runtime } from "../node/ports.ts";
+import { runCallback } from "../system/callback.ts";
+
+const LENGTH_BYTES = 4;
+
+/** How long a side may take (ms). */
+export interface ConnectionTimes {
+  /** For the handshake. */
+  readonly handshakeMs: number;
+  /** Between two signs of life. */
+  readonly pingMs: number;
+  /** Without a sign of life before the connection is cut off. */
+  readonly silentMs: number;
+}
+
+/** What a connection is made with; `H`: what the other side says of itself. */
+export interface ConnectionOptions<H> extends Runtime {
+  readonly role: Role;
+  readonly times: ConnectionTimes;
+  /** What this side says of itself, with a fresh random number. */
+  readonly own: Uint8Array;
+  /** Reads what the other side has said. Throws where it is no such node. */
+  read(said: Uint8Array): H;
+  /** Why the other side is refused; null where it is not. */
+  fault(hello: H): LinkRefusal | null;
+  /** The proof of a side over what the dialler has said, then the listener. */
+  prove(role: Role, said: readonly [Uint8Array, Uint8Array], binding: Uint8Array): Uint8Array;
+  /** Says that a proof is wrong. */
+  readonly unproved: string;
+  /** Longest message (bytes), once it is open. */
+  bytesMax(hello: H): number;
+  /** The handshake is done. */
+  opened(hello: H): void;
+  /** A message has arrived. What it throws ends the connection: the other side is no such node. */
+  message(bytes: Uint8Array): void;
+  /** Called every `pingMs`; the connection sends an empty message where it returns false. */
+  beat(): boolean;
+  /** The system has taken all that was sent. */
+  drained?(): void;
+  /** It is over; the refusal is for the log. */
+  closed(refusal: LinkRefusal): void;
+}
+
+/** See the head of this file. */
+export class Connection<H> {
+  readonly #socket: Socket;
+  readonly #binding: Uint8Array;
+  readonly #options: ConnectionOptions<H>;
+  #hello: { readonly said: Uint8Array; readonly hello: H } | null = null;
+  #open = false;
+  #closed = false;
+  /** Bytes that were read and are not a whole message yet. */
+  #read: Uint8Array[] = [];
+  #readBytes = 0;
+  #heardMs: number;
+  #sentMs = 0;
+
+  constructor({ socket, binding }: Channel, options: ConnectionOptions<H>) {
+    this.#socket = socket;
+    this.#binding = binding;
+    this.#options = options;
+    this.#heardMs = options.clock.monoMs();
+    socket.setNoDelay(true);
+    socket.on("data", (bytes: Uint8Array) => runCallback(() => this.#data(bytes)));
+    socket.on("drain", () => runCallback(() => options.drained?.()));
+    socket.on("error", (error: Error) => this.close(error.message));
+    socket.on("close", () => this.close("the connection was closed"));
+    this.send([options.own]);
+    options.timers.after(options.times.handshakeMs, () => {
+      if (!this.#open) this.close("the handshake takes too long");
+    });
+  }
+
+  /** Whether messages can be sent. */
+  get open(): boolean {
+    return this.#open && !this.#closed;
+  }
+
+  /** Bytes that were sent and that the system has not taken. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Sends messages as one write. */
+  send(messages: readonly Uint8Array[]): void {
+    this.#sentMs = this.#options.clock.monoMs();
+    this.#socket.write(Buffer.concat(messages.flatMap((bytes) => [lengthOf(bytes), bytes])));
+  }
+
+  /** Ends it. */
+  close(why: string, cause: LinkRefusal["cause"] = "ended"): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.destroy();
+    runCallback(() => this.#options.closed({ cause, why }));
+  }
+
+  /** Says that this side lives, and looks whether the other does. */
+  #beat(): void {
+    if (this.#closed) return;
+    const { beat, clock, timers, times: { pingMs, silentMs } } = this.#options;
+    const nowMs = clock.monoMs();
+    if (nowMs - this.#heardMs > silentMs) return this.close("it is silent");
+    if (!beat() && nowMs - this.#sentMs >= pingMs / 2) this.send([new Uint8Array()]);
+    timers.after(pingMs, () => this.#beat());
+  }
+
+  #data(bytes: Uint8Array): void {
+    this.#heardMs = this.#options.clock.monoMs();
+    this.#read.push(bytes);
+    this.#readBytes += bytes.length;
+    for (let whole; !this.#closed && (whole = this.#take()) !== null;) this.#whole(whole);
+  }
+
+  /** The next whole message of what was read; bytes are put together once all of it has arrived. */
+  #take(): Uint8Array | null {
+    if (this.#readBytes < LENGTH_BYTES) return null;
+    if (this.#read[0]!.length < LENGTH_BYTES) this.#read = [Buffer.concat(this.#read)];
+    const first = this.#read[0]!;
+    const view = new DataView(first.buffer, first.byteOffset, first.length);
+    const length = view.getUint32(0);
+    const most = this.#open ? this.#options.bytesMax(this.#hello!.hello) : HELLO_BYTES_MAX;
+    if (length > most) {
+      this.close(`a frame of ${length} bytes, limit is ${most}`, "stranger");
+      return null;
+    }
+    const end = LENGTH_BYTES + length;
+    if (this.#readBytes < end) return null;
+    const joined = this.#read.length === 1 ? first : Buffer.concat(this.#read);
+    this.#read = joined.length === end ? [] : [joined.subarray(end)];
+    this.#readBytes = joined.length - end;
+    return joined.subarray(LENGTH_BYTES, end);
+  }
+
+  #whole(bytes: Uint8Array): void {
+    try {
+      if (this.#hello === null) this.#greeted(bytes.slice());
+      else if (!this.#open) this.#proved(bytes);
+      else if (bytes.length > 0) this.#options.message(bytes);
+    } catch (error) {
+      this.close(error instanceof Error ? error.message : String(error), "stranger");
+    }
+  }
+
+  #proof(role: Role): Uint8Array {
+    const { own, prove, role: ours } = this.#options;
+    const theirs = this.#hello!.said;
+    return prove(role, ours === "dialler" ? [own, theirs] : [theirs, own], this.#binding);
+  }
+
+  #greeted(said: Uint8Array): void {
+    const { fault, read, role } = this.#options;
+    const hello = read(said);
+    const refusal = fault(hello);
+    if (refusal !== null) return this.close(refusal.why, refusal.cause);
+    this.#hello = { said, hello };
+    this.send([this.#proof(role)]);
+  }
+
+  #proved(proof: Uint8Array): void {
+    const { opened, role, unproved } = this.#options;
+    const theirs = role === "dialler" ? "listener" : "dialler";
+    if (proof.length !== PROOF_BYTES || !isProof(proof, this.#proof(theirs))) {
+      return this.close(unproved, "secret");
+    }
+    this.#open = true;
+    opened(this.#hello!.hello);
+    this.#beat();
+  }
+}
+
+function lengthOf({ length }: Uint8Array): Uint8Array {
+  const out = new Uint8Array(LENGTH_BYTES);
+  new DataView(out.buffer).setUint32(0, length);
+  return out;
+}
