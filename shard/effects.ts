@@ -1,5 +1,5 @@
 /** What goes into a shard and what comes out of it: the two unions of its `step`. */
-import type { AccountId, AccountName, NodeId } from "./name/ids.ts";
+import type { AccountId, AccountName, CellName, NodeId } from "./name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem } from "./edge_packet.ts";
 import type { OpName, Ops } from "./ops.ts";
 import type { ShardPacket } from "./message/packets.ts";
@@ -31,7 +31,10 @@ export type ShardInput =
     /** The account that a former owner of the shard has begun it for. */
     readonly accountId?: AccountId | "";
   }
-  | { readonly kind: "packet"; readonly packet: ShardPacket }
+  /** `hops`: how many cells have passed it on; absent where it comes from this one. */
+  | { readonly kind: "packet"; readonly packet: ShardPacket; readonly hops?: number }
+  /** The other cell can be reached again: what is owed to it may be sent. */
+  | { readonly kind: "cell_linked"; readonly cell: CellName }
   | {
     readonly kind: "interest";
     readonly request: RequestId;
@@ -145,6 +148,14 @@ export type Effect =
   }
   | { readonly kind: "edge"; readonly node: NodeId; readonly packet: EdgePacket }
   | { readonly kind: "packet"; readonly packet: ShardPacket }
+  /** A packet for the shard of `packet.to` in another cell. */
+  | {
+    readonly kind: "abroad";
+    readonly cell: CellName;
+    readonly packet: ShardPacket;
+    /** How many cells have passed it on, this one included where it comes from another. */
+    readonly hops: number;
+  }
   | {
     readonly kind: "load";
     readonly name: AccountName;

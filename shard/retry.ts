@@ -56,6 +56,9 @@ export const RETRY_POLICIES = {
   receipts: policy(1000, 1000, 29_000),
   /** Questions which account has a name; the request that waits is given up after 9 s. */
   resolve: policy(500, 500, 4000),
+  /** Votes on the home of a name, and what other cells are to learn of it. */
+  home: policy(300, 300, 4000),
+  told: policy(1000, 4000, 4000),
   /** An account or a log that could not be read, and a shard that bugs have stopped. */
   load: policy(250, 500, 5000),
   reload: policy(250, 500, 30_000),

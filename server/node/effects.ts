@@ -28,6 +28,8 @@ export class Effects {
         return parts.dispatch.elsewhere?.deliver(effect.node, shard.row, effect.packet);
       case "packet":
         return this.#carry(effect);
+      case "abroad":
+        return parts.abroad?.send(effect);
       case "load":
         return parts.loader.load(shard, effect);
       case "load_block":

@@ -40,6 +40,11 @@ export class EvenResolves {
     this.#step(key, question);
   }
 
+  /** A question is answered elsewhere. */
+  forget({ from, to }: ShardPacket & { kind: "resolve" }): void {
+    this.#open.delete(`${from}\0${to}`);
+  }
+
   /** Its answer exists: `leave` is called when it may leave. */
   answered({ from, to }: ShardPacket & { kind: "resolved" }, leave: () => void): void {
     const question = this.#open.get(`${to}\0${from}`);
@@ -49,6 +54,7 @@ export class EvenResolves {
 
   #step(key: string, question: Question): void {
     this.#timers.after(STEP_MS, () => {
+      if (this.#open.get(key) !== question) return;
       if (question.leave === null && ++question.steps < STEPS_MAX) return this.#step(key, question);
       this.#open.delete(key);
       question.leave?.();

@@ -139,10 +139,14 @@ export class Node implements EdgeRouter {
 
   /**
    * Reads the shard table, claims its shards (in a cell of several nodes: those that it should have)
-   * and reads their logs; `done` when they are settled.
+   * and reads their logs; `started` when they are settled.
    */
-  start(done: (error: StoreError | null) => void): void {
-    const { cell, map, ownership } = this.#parts;
+  start(started: (error: StoreError | null) => void): void {
+    const { abroad, cell, map, ownership } = this.#parts;
+    const done = (error: StoreError | null) => {
+      if (error === null) abroad?.start();
+      started(error);
+    };
     const found = (table: ShardTable, version: number) => {
       map.table = table;
       this.#resharder.registerVersion = version;
@@ -301,9 +305,10 @@ export class Node implements EdgeRouter {
       this.committer.stop();
       this.#heartbeat.stop();
       this.#parts.callers.stop();
-      const { cell } = this.#parts;
-      if (cell === null) done();
-      else cell.stop(done);
+      const { abroad, cell } = this.#parts;
+      const left = () => cell === null ? done() : cell.stop(done);
+      if (abroad === null) left();
+      else abroad.stop(left);
     });
   }
 }

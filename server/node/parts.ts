@@ -1,5 +1,6 @@
 /** The parts of a node that its other parts are made with. */
 import type { NodeId } from "../../shard/name/ids.ts";
+import type { Abroad } from "./abroad.ts";
 import type { Asks } from "./asks.ts";
 import type { Bugs } from "./bugs.ts";
 import type { Callers } from "./callers.ts";
@@ -11,6 +12,7 @@ import type { GossipHints } from "../gossip/message.ts";
 import type { EvenResolves } from "./even_resolves.ts";
 import type { Loader } from "./loader.ts";
 import type { Ownership } from "./ownership.ts";
+import type { PeerCells } from "./peer_cells.ts";
 import type { PeerLinks } from "./peers.ts";
 import type { Ports } from "./ports.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
@@ -52,6 +54,8 @@ export interface NodeOptions {
   readonly withoutStoreMs?: number;
   /** The links with the other nodes of its cell; absent where the cell is this node. */
   readonly links?: PeerLinks;
+  /** The other cells of its name space; absent in a lone cell. */
+  readonly cells?: PeerCells;
 }
 
 /** See the head of this file. */
@@ -69,6 +73,8 @@ export interface NodeParts {
   readonly control: ClusterControl;
   /** The other nodes of the cell; null where the cell is this node. */
   readonly cell: Cell | null;
+  /** The other cells of the name space; null in a lone cell. */
+  readonly abroad: Abroad | null;
   /** What nodes ask each other about themselves. */
   readonly asks: Asks;
   /** The steps of messages on their way. */

@@ -23,8 +23,6 @@ export interface PeerCellEvents {
 
 /** A node's links with the other cells, and what it knows of them. A lone cell has none. */
 export interface PeerCells extends Cells {
-  /** Whether some node of the cell can be reached. */
-  isLinked(cell: CellName): boolean;
   /** Public addresses where clients reach a cell; empty where none is known. */
   addressesOf(cell: CellName): readonly string[];
   /**

@@ -67,6 +67,8 @@ export type PeerFrame =
   }
   /** What one account's shard tells another's. */
   | { readonly kind: "packet"; readonly packet: ShardPacket }
+  /** The same of a packet that came from another cell; `hops`: how many have passed it on. */
+  | { readonly kind: "carried"; readonly packet: ShardPacket; readonly hops: number }
   /** What a shard tells the recipient's edge. */
   | {
     readonly kind: "edge";

@@ -44,6 +44,12 @@ interface Parked {
   readonly againMs: number;
 }
 
+/** What of another cell is for another node of this one keeps how far it has come. */
+function carriedFrame(input: ShardInput & { readonly kind: "packet" }): PeerFrame {
+  const { packet, hops } = input;
+  return hops === undefined ? { kind: "packet", packet } : { kind: "carried", packet, hops };
+}
+
 /** What it needs of its cell. */
 export interface RemoteHost {
   readonly links: PeerLinks;
@@ -101,7 +107,9 @@ export class Remote implements Elsewhere {
         return;
       case "packet":
         // All but rewatches are sent again by who has sent them.
-        if (!this.#post(row, input) && input.packet.kind === "rewatch") this.#park(input);
+        if (!this.#post(row, carriedFrame(input)) && input.packet.kind === "rewatch") {
+          this.#park(input);
+        }
     }
   }
 
@@ -279,9 +287,10 @@ export class Remote implements Elsewhere {
         dispatch.route({ kind: "uninterest", node: from.key, watched: frame.watched });
         return true;
       case "packet":
+      case "carried":
         if (map.shardOf(frame.packet.to) === undefined || !this.mayServe) return true;
         traces.packet(frame.packet, from.id);
-        dispatch.route(frame);
+        dispatch.route(frame.kind === "packet" ? frame : { ...frame, kind: "packet" });
         return true;
       case "edge": {
         const row = map.table.shards.find(({ id }) => id === frame.shard);

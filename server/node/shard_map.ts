@@ -1,5 +1,6 @@
 /** The shards of a cell by the users that they have, and those of them that this node has. */
 import type { AccountName, NodeRef } from "../../shard/name/ids.ts";
+import type { Cells } from "../../shard/federation/cells.ts";
 import type { Owned } from "./ports.ts";
 import type { Retries } from "../../shard/retry.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
@@ -18,12 +19,22 @@ export class ShardMap {
   readonly #limits: ShardLimits;
   readonly #cacheUsersMax: number;
   readonly #retries: Retries;
+  readonly #cells: Cells | null;
 
-  /** `cacheUsersMax`: accounts kept in memory, over all shards. */
-  constructor(limits: ShardLimits, cacheUsersMax: number, retries: Retries) {
+  /**
+   * `cacheUsersMax`: accounts kept in memory, over all shards. `cells`: those of the name space, null
+   * for a lone one.
+   */
+  constructor(
+    limits: ShardLimits,
+    cacheUsersMax: number,
+    retries: Retries,
+    cells: Cells | null = null,
+  ) {
     this.#limits = limits;
     this.#cacheUsersMax = cacheUsersMax;
     this.#retries = retries;
+    this.#cells = cells;
   }
 
   /** All shards of the cell. */
@@ -87,7 +98,7 @@ export class ShardMap {
   /** A shard for a row of the table, with its share of the accounts in memory. */
   makeShard(row: ShardRow): Shard {
     const cacheAccountsMax = Math.ceil(this.#cacheUsersMax / this.table.shards.length);
-    return new Shard(row, { ...this.#limits, cacheAccountsMax }, this.#retries);
+    return new Shard(row, { ...this.#limits, cacheAccountsMax }, this.#retries, this.#cells);
   }
 
   /** Makes the shards of the rows that `mine` picks. */

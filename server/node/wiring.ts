@@ -3,6 +3,7 @@ import type { AccountName, NodeRef, SessionId } from "../../shard/name/ids.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports } from "./ports.ts";
 import type { Reshape } from "../../shard/table/table.ts";
+import { Abroad } from "./abroad.ts";
 import { Asks } from "./asks.ts";
 import { Bugs } from "./bugs.ts";
 import { Callers } from "./callers.ts";
@@ -44,7 +45,8 @@ export function makeParts(
   clock: SteadyClock,
   node: NodeInside,
 ): NodeParts {
-  const map = new ShardMap(options.limits, options.cacheUsersMax, ports.retries);
+  const { cells, limits, cacheUsersMax } = options;
+  const map = new ShardMap(limits, cacheUsersMax, ports.retries, cells ?? null);
   const bugs = new Bugs(ports.log);
   const callers = new Callers(bugs);
   const inbox = new Inbox({
@@ -78,6 +80,7 @@ export function makeParts(
     resolves,
     control: new ClusterControl(ports.store, ports.log),
     cell,
+    abroad: cells === undefined ? null : new Abroad(cells, () => parts),
     asks: new Asks(() => parts),
     traces: new Traces({ ...ports, observe: options.observeStep }, options.traceStepsMax ?? 1000),
     stopped: () => node.stopped(),

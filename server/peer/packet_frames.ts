@@ -13,6 +13,8 @@ import {
   text,
   uint,
 } from "../../shard/record/schema.ts";
+import { cellName } from "../../shard/federation/name_register.ts";
+import { NAME_MESSAGE } from "../../shard/federation/name_packets.ts";
 import type { DeviceId } from "../../shard/name/ids.ts";
 import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
@@ -68,6 +70,13 @@ export const SHARD_PACKET = union("packet", {
   pair_unknown: variant(12, { ...pair, generation: uint }),
   newest: variant(9, { from: accountName, to: accountName, id: accountId, known: text }),
   is_newest: variant(10, { from: accountName, to: accountName, id: accountId, known: text }),
+  name: variant(13, {
+    from: accountName,
+    to: accountName,
+    cell: cellName,
+    voters: uint,
+    message: NAME_MESSAGE,
+  }),
   resolved: variant(8, {
     from: accountName,
     fromId: optional("account id", accountId),

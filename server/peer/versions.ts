@@ -35,6 +35,7 @@ const FRAMES: Readonly<Record<PeerFrame["kind"], number>> = {
   cluster: 1,
   clock: 2,
   session: 2,
+  carried: 2,
   cancel: 2,
   gossip: 1,
   vouch: 1,

@@ -9,6 +9,7 @@ import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { DroppedRows } from "../message/dedupe_rows.ts";
 import type { KnownPlace } from "./known_places.ts";
+import type { NameRegister } from "../federation/name_register.ts";
 import { FewMap, FewSet, type ReadonlyFewMap, type ReadonlyFewSet } from "./few.ts";
 import { DEDUPE_SHAPE, DedupeWindow, type ReadonlyDedupeWindow } from "../message/dedupe.ts";
 import { AccountRuntime } from "./account_runtime.ts";
@@ -110,6 +111,8 @@ export class AccountState {
   readonly unread = new UnreadMail();
   /** An invite's expiry (ms) and, once used, by whom. */
   invite: { expiresAt: number; usedBy: string } | null = null;
+  /** Which cell is the home of the name: it stays when the account ends. Null in a lone cell. */
+  register: NameRegister | null = null;
 
   /** What it has sent within the dedupe window. */
   dedupe: DedupeWindow;

@@ -102,6 +102,11 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
     case "invite_used":
       account.invite = { expiresAt: account.invite?.expiresAt ?? 0, usedBy: entry.by };
       return;
+    case "name_register": {
+      const { promised, accepted, chosen, telling } = entry;
+      account.register = { promised, accepted, chosen, telling };
+      return;
+    }
   }
 }
 

@@ -47,6 +47,11 @@ export function owesDeletes(a: Account): boolean {
   return a.purge.length + a.purgedRanges.length > 0 || a.runtime.pages?.hasUnneeded === true;
 }
 
+/** Whether it owes packets, receipts or its name's home to others: a start looks at it. */
+export function owesOthers({ outbox, register, runtime }: Account): boolean {
+  return outbox.size > 0 || runtime.owed.size > 0 || (register?.telling.length ?? 0) > 0;
+}
+
 /** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
 function takePurged(a: AccountState): RowChange[] {
   const id = a.id as AccountId;
@@ -104,7 +109,7 @@ export function checkpointRows(
   const pages = takePages(a);
   if (!pages.complete) return { rows: [...blocks, ...pages.rows], complete: false };
   const rows = [...takePurged(a), ...blocks, ...pages.rows];
-  const owes = a.outbox.size > 0 || a.runtime.owed.size > 0;
+  const owes = owesOthers(a);
   if (owes !== a.runtime.savedOwes) {
     rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
     a.runtime.savedOwes = owes;
@@ -143,7 +148,7 @@ function takePages(a: AccountState): { readonly rows: RowChange[]; readonly comp
 /** The head, in one row or several. */
 function takeHead(a: AccountState, lsn: number): RowChange[] {
   const { runtime } = a;
-  const nothing = a.state === "absent" && !owesDeletes(a);
+  const nothing = a.state === "absent" && a.register === null && !owesDeletes(a);
   const head = nothing ? new Uint8Array() : headOf(a, lsn);
   const rows: RowChange[] = chunkRows(a.point, a.name, head);
   const chunks = rows.length;

@@ -23,6 +23,12 @@ import {
   writeAll,
   writeConversations,
 } from "./head_items.ts";
+import {
+  HEAD_VERSION,
+  HEAD_VERSION_INDEXED,
+  readHeadVersion,
+  writeHeadVersion,
+} from "./head_version.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 import { BLOCK, REFUSED_RANGES } from "./page_items.ts";
@@ -33,10 +39,6 @@ import { struct } from "../record/struct.ts";
 import { ROSTER_ITEM } from "../roster/roster.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
 
-/** Version of heads of accounts that have forgotten no pair. */
-const HEAD_VERSION = 1;
-/** Version of the others: behind the LSN is what stays of pairs, and conversations have an index. */
-const HEAD_VERSION_INDEXED = 2;
 const STATES = ["absent", "active", "disabled", "closed", "invite", "importing"] as const;
 
 /** A device, but for when it was used, which `readLater` adds. */
@@ -156,8 +158,9 @@ export function readOutbox(r: ByteReader, a: AccountState): void {
 export function encodeHead(a: Account, lsn: number): Uint8Array {
   const w = new ByteWriter(2048);
   if (isIndexed(a)) {
-    w.u8(HEAD_VERSION_INDEXED).uint(lsn).uint(a.pairGeneration).uint(a.pairOutFloor);
-  } else w.u8(HEAD_VERSION).uint(lsn);
+    writeHeadVersion(w, a, HEAD_VERSION_INDEXED, lsn);
+    w.uint(a.pairGeneration).uint(a.pairOutFloor);
+  } else writeHeadVersion(w, a, HEAD_VERSION, lsn);
   HEAD_START.write(w, a);
   writeAll(w, a.lazyRoster, (to, item) => ROSTER_ITEM.write(to, item));
   w.uint(a.blocked.size);
@@ -234,11 +237,7 @@ export function decodeHead(account: AccountState, bytes: Uint8Array): void {
 
 /** Version, LSN, and what stays of forgotten pairs. */
 function readHeadStart(r: ByteReader, account: AccountState): void {
-  const version = r.u8();
-  if (version !== HEAD_VERSION && version !== HEAD_VERSION_INDEXED) {
-    throw new CorruptBytes(`account checkpoint of version ${version}, this program reads 1 and 2`);
-  }
-  account.runtime.savedLsn = r.uint();
+  const version = readHeadVersion(r, account, [HEAD_VERSION, HEAD_VERSION_INDEXED]);
   if (version === HEAD_VERSION) return;
   account.pairGeneration = r.uint();
   account.pairOutFloor = r.uint();

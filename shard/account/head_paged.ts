@@ -7,11 +7,9 @@ import { list, mapped, uint } from "../record/schema.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 import { mailboxId } from "../record/fields.ts";
 import type { MailboxId } from "../name/ids.ts";
-import { readVersion, struct } from "../record/struct.ts";
+import { HEAD_VERSION_PAGED, readHeadVersion, writeHeadVersion } from "./head_version.ts";
+import { struct } from "../record/struct.ts";
 import { writeEnd, writeOutbox } from "./head.ts";
-
-/** Version of heads in pages; their first byte. */
-const HEAD_VERSION_PAGED = 3;
 
 /** A mailbox, but for its blocks, and for the events in its tail, which follow. */
 const MAILBOX = struct({
@@ -21,15 +19,11 @@ const MAILBOX = struct({
   tailConversations: mapped(list(uint), setOf, (set) => [...set]),
 });
 
-/** Whether stored bytes are a head in pages, or the first of several rows of one. */
-export function isPagedHead(bytes: Uint8Array): boolean {
-  return bytes[0] === HEAD_VERSION_PAGED;
-}
-
 /** The head of an account in pages, without them. */
 export function encodePagedHead(a: Account, lsn: number, pages: HeadPages): Uint8Array {
   const w = new ByteWriter(4096);
-  w.u8(HEAD_VERSION_PAGED).uint(lsn).uint(a.pairGeneration).uint(a.pairOutFloor);
+  writeHeadVersion(w, a, HEAD_VERSION_PAGED, lsn);
+  w.uint(a.pairGeneration).uint(a.pairOutFloor);
   HEAD_START.write(w, a);
   for (const d of a.devices) w.uint(d.usedAt);
   MAILBOX.write(w, a.mailbox);
@@ -44,8 +38,7 @@ export function encodePagedHead(a: Account, lsn: number, pages: HeadPages): Uint
 
 /** Fills `account` from its head and its pages, whose rows `find` returns. Throws `CorruptBytes`. */
 export function decodePagedHead(account: AccountState, r: ByteReader, find: FindPageRow): void {
-  readVersion(r, "account checkpoint", HEAD_VERSION_PAGED);
-  account.runtime.savedLsn = r.uint();
+  readHeadVersion(r, account, [HEAD_VERSION_PAGED]);
   account.pairGeneration = r.uint();
   account.pairOutFloor = r.uint();
   HEAD_START.fill(r, account);

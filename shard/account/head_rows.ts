@@ -3,7 +3,8 @@ import type { AccountName } from "../name/ids.ts";
 import type { AccountState } from "./account.ts";
 import { ByteReader } from "../record/bytes.ts";
 import { decodeHead } from "./head.ts";
-import { decodePagedHead, isPagedHead } from "./head_paged.ts";
+import { decodePagedHead } from "./head_paged.ts";
+import { isPagedHead } from "./head_version.ts";
 import type { PageRowId } from "./stored_pages.ts";
 
 /** A store key: table, point, account, … */

@@ -18,6 +18,7 @@ import {
 } from "../record/fields.ts";
 import { BODY } from "../mailbox/mailbox_event.ts";
 import { PAYLOAD } from "../message/packets.ts";
+import { REGISTER } from "../federation/name_register.ts";
 import { ROSTER_ITEM } from "../roster/roster.ts";
 import { Row, type UnionOf, variant } from "../record/struct.ts";
 
@@ -164,6 +165,8 @@ export const ENTRIES = {
   unread_released: variant(34, { with: accountName, upTo: uint }),
   /** The pair with this peer is settled on both sides: its record is deleted. */
   pair_forgotten: variant(35, { with: accountName }),
+  /** The register of the name's home as it is from now on. Only cells with peers have any. */
+  name_register: variant(36, REGISTER),
   /** A sign-in by password from `place`, see `KnownPlace`. Programs that do not know it skip it. */
   place_known: variant(128, { place: uint, at: uint }),
   /**

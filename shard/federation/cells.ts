@@ -10,4 +10,6 @@ export interface Cells {
   readonly voters: readonly CellName[];
   /** All other cells. */
   readonly peers: readonly CellName[];
+  /** Whether some node of the cell can be reached. */
+  isLinked(cell: CellName): boolean;
 }

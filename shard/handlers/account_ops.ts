@@ -6,6 +6,7 @@ import type { PasswordProof } from "../ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "../presence/presence.ts";
 import { endSession } from "./last_seen.ts";
+import { homeElsewhere, TAKEN } from "./name_home.ts";
 import { oweSubscription } from "./subscription_packets.ts";
 import { fail, ok } from "../errors.ts";
 import { isNewsOfPlace, knowsPlace } from "../account/known_places.ts";
@@ -33,11 +34,14 @@ export function closeSessions(
   }
 }
 
-/** `conflict` unless the name was never taken or has been released. */
+/**
+ * `conflict` unless the name was never taken, in this cell or another one, or has been released: then
+ * it stays this cell's.
+ */
 export const createAccount: Handler<"account.create"> = (turn, account, input, pending) => {
-  if (account.state !== "absent") {
-    return fail("conflict", "Cannot register: this name is not available");
-  }
+  if (account.state !== "absent") return TAKEN;
+  const elsewhere = homeElsewhere(turn, account);
+  if (elsewhere !== null) return elsewhere;
   const seed = pending.seed;
   if (seed === null) throw new Error("account.create without a seed");
   const id = newId<AccountId>(seed.subarray(0, 12));

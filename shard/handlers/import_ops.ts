@@ -17,6 +17,7 @@ import type { Handler, Turn } from "./turn.ts";
 import { conversationsTotalMax } from "../limits.ts";
 import { fail, type Failure, ok } from "../errors.ts";
 import { headFull } from "./head_full.ts";
+import { homeElsewhere } from "./name_home.ts";
 import { NO_SUBSCRIPTION } from "../roster/subscription.ts";
 import { KEPT_BLOCKS_MAX, readRetained } from "../mailbox/mailbox.ts";
 import { showAgain } from "./account_ops.ts";
@@ -100,6 +101,8 @@ export const lookAtImport: Handler<"import.look"> = (_turn, account, { key }) =>
 export const beginImport: Handler<"import.begin"> = (turn, account, input) => {
   switch (stateOf(account, input.key)) {
     case "free": {
+      const elsewhere = homeElsewhere(turn, account);
+      if (elsewhere !== null) return elsewhere;
       const { id, key: mailboxId, account: { keptFrom = 0, ...head } } = input;
       turn.append(account, { kind: "import_begun", id, mailboxId, ...head, keptFrom });
       return ok({ last: account.mailbox.last });

@@ -4,6 +4,7 @@
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
 import type { Account } from "../account/account.ts";
+import type { Cells } from "../federation/cells.ts";
 import type { ConversationPage } from "../mailbox/conversation_page.ts";
 import type { Effect, Now, RequestId } from "../effects.ts";
 import type { Entry } from "../account/records.ts";
@@ -42,13 +43,15 @@ export type Wait =
   /** A mailbox block by its first position (`m`), or a dedupe block by its number (`d`). */
   | { readonly wait: "block"; readonly table: "m" | "d"; readonly first: number }
   | { readonly wait: "dedupe" }
-  | { readonly wait: "resolve"; readonly name: AccountName };
+  | { readonly wait: "resolve"; readonly name: AccountName }
+  /** The cells decide which of them is the home of the account's name. */
+  | { readonly wait: "home" };
 
 /**
- * What is due: packets of the outbox, receipts, the expiry of messages that wait, or the events of
- * requests.
+ * What is due: packets of the outbox, receipts, the expiry of messages that wait, the events of
+ * requests, or the name's home, which other cells are to learn.
  */
-export type DueKind = "outbox" | "receipts" | "waiting" | "requests";
+export type DueKind = "outbox" | "receipts" | "waiting" | "requests" | "home";
 
 /** How a handler ends. */
 export type Outcome<K extends OpName> =
@@ -69,6 +72,8 @@ export interface Turn {
   readonly now: Now;
   readonly limits: ShardLimits;
   readonly retries: Retries;
+  /** The other cells of the name space; null in a lone cell. */
+  readonly cells: Cells | null;
   readonly presence: PresenceTable;
   readonly requestAllowances: RequestAllowances;
   readonly writable: boolean;
@@ -96,6 +101,8 @@ export interface Turn {
   scheduleWaiting(account: Account, delayMs: number): void;
   /** Makes sure that requests without an event get it: within `delayMs` the account is looked at. */
   scheduleRequests(account: Account, delayMs: number): void;
+  /** Makes sure that other cells learn the home of the account's name, within `delayMs`. */
+  scheduleHome(account: Account, delayMs: number): void;
   /** The next event time of a mailbox: never before its last. */
   eventTime(account: Account): number;
 }

@@ -1,5 +1,6 @@
 /** What shards tell each other about two of their users. Always addressed by `to`. */
-import type { AccountId, AccountName, DeviceId } from "../name/ids.ts";
+import type { AccountId, AccountName, CellName, DeviceId } from "../name/ids.ts";
+import type { NameMessage } from "../federation/name_packets.ts";
 import type { SubscriptionType } from "../roster/subscription.ts";
 import { mapped, oneOf, text, type TypeOf, uint } from "../record/schema.ts";
 import { union, variant } from "../record/struct.ts";
@@ -186,4 +187,15 @@ export type ShardPacket =
     readonly to: AccountName;
     /** Whether `from` takes messages from anyone, and has not blocked `to`. */
     readonly open: boolean;
+  }
+  /** About the home of the name `to`, from the shard that has it (`from`) in another cell. */
+  | {
+    readonly kind: "name";
+    readonly from: AccountName;
+    readonly to: AccountName;
+    /** The sender's cell. */
+    readonly cell: CellName;
+    /** The version of the list of voters that the sender knows. */
+    readonly voters: number;
+    readonly message: NameMessage;
   };

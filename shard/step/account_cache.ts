@@ -2,7 +2,7 @@
 import type { AccountName } from "../name/ids.ts";
 import type { CheckpointBatch, CheckpointBudget, ShardInput } from "../effects.ts";
 import type { OpenBatch } from "./open_batch.ts";
-import { checkpointRows, owesDeletes, type RowChange } from "../account/checkpoint.ts";
+import { checkpointRows, owesDeletes, owesOthers, type RowChange } from "../account/checkpoint.ts";
 import type { ShardLimits } from "../limits.ts";
 import { type Account, AccountState } from "../account/account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
@@ -127,7 +127,7 @@ export class AccountCache {
     const account = new AccountState(name, pointOf(name), dedupeShape, headShape);
     if (input.damage !== undefined) throw damaged(name, input.damage);
     readHead(account, input.rows);
-    account.runtime.savedOwes = account.outbox.size > 0 || account.runtime.owed.size > 0;
+    account.runtime.savedOwes = owesOthers(account);
     account.runtime.usedMs = monoMs;
     this.#accounts.set(input.name, account);
     return account;

@@ -43,7 +43,9 @@ export class Dispatch {
       case "request":
         return this.#requests.take(input);
       case "packet":
-        return this.#incoming.packet(input.packet);
+        return this.#incoming.packet(input.packet, input.hops);
+      case "cell_linked":
+        return this.#incoming.names?.linked(input.cell);
       case "interest":
         return this.#incoming.interest(input);
       case "uninterest":
@@ -107,6 +109,7 @@ export class Dispatch {
     if (settling.isOver(now.mono) || !settling.active && settling.withheld > 0) this.#settled();
     this.#incoming.retryDue();
     this.#requests.tick();
+    this.#incoming.names?.tick();
     this.#incoming.retry((input) => this.#take(input));
     this.#recovery.replayLostEffects();
     accounts.evict(now.mono, batch.committedBatch, (account) => {

@@ -2,6 +2,7 @@
 import type { AccountAccess } from "./account_access.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
+import type { Names } from "./names.ts";
 import type { Requests } from "./requests.ts";
 import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
@@ -18,6 +19,8 @@ export class Incoming {
   readonly #attempts: Attempts;
   /** Inputs to be taken again at the next tick: an account could not be loaded, or there was a bug. */
   readonly #again: ShardInput[] = [];
+  /** The homes of names; null in a lone cell. */
+  names: Names | null = null;
 
   constructor(
     turn: ShardTurn,
@@ -41,8 +44,14 @@ export class Incoming {
     for (let left = this.#again.length; left > 0; left--) take(this.#again.shift()!);
   }
 
-  /** A packet; the only kind that is neither sent again nor without consequence is the rewatch. */
-  packet(packet: ShardPacket): void {
+  /** A packet, also one for a name of another cell; the only kind that is neither sent again nor without consequence is the rewatch. */
+  packet(packet: ShardPacket, hops = 0): void {
+    if (this.names === null) this.here(packet);
+    else this.names.packet(packet, hops);
+  }
+
+  /** A packet for a name of this cell. */
+  here(packet: ShardPacket): void {
     if (packet.kind === "rewatch") return this.#rewatch(packet);
     if (packet.kind === "resolved") {
       return this.#requests.resolved(packet.to, packet.from, packet.fromId, packet.open);
@@ -82,6 +91,7 @@ export class Incoming {
     timers.takeDue(now.mono, (kind, name) => {
       this.#accounts.whenLoaded([name], () => {
         const account = this.#accounts.get(name);
+        if (account !== undefined && kind === "home") return this.names?.tell(account);
         if (account !== undefined) return retryOwed(this.#turn, account, kind);
         timers.set(kind, name, now.mono + retries.againMs("load", 1, spreadOf(name, now.mono)));
       });
@@ -123,6 +133,8 @@ export class Incoming {
   /** Loads an account that owes packets or receipts: loading it schedules them. */
   owing(name: AccountName): void {
     this.#accounts.whenLoaded([name], () => {
+      const account = this.#accounts.get(name);
+      if (account !== undefined) this.names?.owes(account);
       if (this.#accounts.unread(name)) this.#again.push({ kind: "owing", names: [name] });
     });
   }

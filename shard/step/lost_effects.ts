@@ -16,6 +16,9 @@ export function replayLostEffects(turn: Turn, account: Account, effect: Effect):
   if (effect.kind === "packet") {
     const { packet } = effect;
     if (packet.kind === "rewatch" && isShown(account, packet)) turn.send(account, packet);
+  } else if (effect.kind === "abroad") {
+    // The account is elsewhere: that cell decides.
+    if (effect.packet.kind === "rewatch") turn.emit(account, effect);
   } else if (effect.kind === "edge" && isWanted(turn, account, effect.packet)) {
     turn.emit(account, { ...effect, packet: asItIsNow(account, effect.packet) });
   }

@@ -50,6 +50,7 @@ export class Recovery {
   readonly #attempts: Attempts;
   readonly #requests: Requests;
   readonly #handle: (input: ShardInput) => void;
+  readonly #forgetNames: () => void;
   #state: State;
   /** Inputs to be handled once the log has been replayed, in order. */
   #withheld: ShardInput[] = [];
@@ -67,7 +68,10 @@ export class Recovery {
   #checkpointing = false;
   #down = false;
 
-  /** `handle` takes the withheld inputs at the end. */
+  /**
+   * `handle` takes the withheld inputs at the end. `forgetNames`: what is provisional about the homes
+   * of names is forgotten.
+   */
   constructor(
     parts: {
       readonly turn: ShardTurn;
@@ -75,6 +79,7 @@ export class Recovery {
       readonly attempts: Attempts;
       readonly requests: Requests;
       readonly handle: (input: ShardInput) => void;
+      readonly forgetNames: () => void;
     },
   ) {
     this.#turn = parts.turn;
@@ -82,6 +87,7 @@ export class Recovery {
     this.#attempts = parts.attempts;
     this.#requests = parts.requests;
     this.#handle = parts.handle;
+    this.#forgetNames = parts.forgetNames;
     this.#state = { kind: "reading", reading: this.#newReading() };
   }
 
@@ -232,6 +238,7 @@ export class Recovery {
 
   #forget(): void {
     this.#turn.forget();
+    this.#forgetNames();
     this.#accounts.forgetAbandoned();
   }
 

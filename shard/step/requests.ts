@@ -29,6 +29,8 @@ const NOBODY: ReadonlyMap<AccountName, AccountId | null> = new Map();
 /** Runs requests. */
 export class Requests {
   readonly waiting = new WaitingRequests();
+  /** Begins to decide which cell is the home of the account's name; see `Names`. */
+  decideHome: (account: Account) => void = () => {};
   readonly #turn: ShardTurn;
   readonly #accounts: AccountAccess;
 
@@ -135,6 +137,11 @@ export class Requests {
     });
   }
 
+  /** The home of a name is decided: requests that have waited for it go on. */
+  homeDecided(name: AccountName): void {
+    this.#resume(this.waiting.take({ kind: "home", name }), (p) => this.#run(p));
+  }
+
   /** Runs `run` for each; after a bug in one of them the others are `unavailable`. */
   #resume(waiters: readonly Pending[], run: (p: Pending) => void): void {
     let resumed = 0;
@@ -234,6 +241,9 @@ export class Requests {
         const effect = { kind: "load_dedupe", name, generation, point, id, rows, blocks } as const;
         return this.#turn.emit(null, effect);
       }
+      case "home":
+        if (!this.waiting.add({ kind: "home", name }, p)) this.decideHome(account);
+        return;
       case "resolve":
         if (this.waiting.add({ kind: "resolve", from: name, to: outcome.name }, p)) return;
         return this.#ask();

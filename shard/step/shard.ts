@@ -14,6 +14,7 @@ import type {
   ShardInput,
 } from "../effects.ts";
 import type { Account } from "../account/account.ts";
+import type { Cells } from "../federation/cells.ts";
 import type { PresenceTable } from "../presence/presence.ts";
 import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
@@ -22,6 +23,7 @@ import { AccountAccess } from "./account_access.ts";
 import { Attempts } from "./attempts.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Incoming } from "./incoming.ts";
+import { Names } from "./names.ts";
 import { pushPresence } from "./push.ts";
 import { Recovery } from "./recovery.ts";
 import { Requests } from "./requests.ts";
@@ -55,18 +57,28 @@ export class Shard {
   readonly #recovery: Recovery;
   readonly #dispatch: Dispatch;
 
-  /** `retries`: the waits of its node, which count what is tried again. */
-  constructor(row: ShardRow, limits: ShardLimits, retries: Retries) {
+  /**
+   * `retries`: the waits of its node, which count what is tried again. `cells`: those that share its
+   * name space; null for a lone one.
+   */
+  constructor(row: ShardRow, limits: ShardLimits, retries: Retries, cells: Cells | null = null) {
     this.id = row.id;
     this.lo = row.lo;
     this.hi = row.hi;
-    const turn = new ShardTurn(row, limits, retries);
+    const turn = new ShardTurn(row, limits, retries, cells);
     const attempts = this.#attempts;
     const accounts = new AccountAccess(turn);
     const requests = new Requests(turn, accounts);
     const incoming = new Incoming(turn, accounts, requests, attempts);
+    if (cells !== null) {
+      const here: Incoming["here"] = (packet) => incoming.here(packet);
+      const names = new Names(turn, cells, { accounts, requests, here });
+      incoming.names = names;
+      requests.decideHome = (account) => names.decide(account);
+    }
     const handle = (input: ShardInput) => this.#dispatch.handle(input);
-    const recovery = new Recovery({ turn, accounts, attempts, requests, handle });
+    const forgetNames = () => incoming.names?.forget();
+    const recovery = new Recovery({ turn, accounts, attempts, requests, handle, forgetNames });
     this.#turn = turn;
     this.#accounts = accounts;
     this.#requests = requests;
@@ -241,6 +253,7 @@ export class Shard {
   get ticking(): boolean {
     return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
             this.#incoming.again > 0 ||
+      this.#incoming.names?.ticking === true ||
       this.#recovery.owing || this.#recovery.active || this.#settling;
   }
 

@@ -3,6 +3,7 @@ import type { AccountId, AccountName, NodeId, SessionId } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../ops.ts";
 import type { Effect, Now } from "../effects.ts";
 import type { Account } from "../account/account.ts";
+import type { Cells } from "../federation/cells.ts";
 import type { Entry } from "../account/records.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { Retries } from "../retry.ts";
@@ -25,6 +26,7 @@ import { trimEntry } from "../handlers/retention.ts";
 export class ShardTurn implements Turn {
   readonly limits: ShardLimits;
   readonly retries: Retries;
+  readonly cells: Cells | null;
   readonly presence = new PresenceTable();
   readonly requestAllowances = new RequestAllowances();
   readonly accounts: AccountCache;
@@ -41,7 +43,8 @@ export class ShardTurn implements Turn {
   /** Packets to this shard's own users, to be handled within the step. */
   #local: ShardPacket[] = [];
 
-  constructor(row: ShardRow, limits: ShardLimits, retries: Retries) {
+  constructor(row: ShardRow, limits: ShardLimits, retries: Retries, cells: Cells | null) {
+    this.cells = cells;
     this.#row = row;
     this.presence.epoch = row.epoch;
     this.limits = limits;
@@ -215,6 +218,10 @@ export class ShardTurn implements Turn {
   scheduleReceipts(account: Account, delayMs: number): void {
     if (account.runtime.owed.size === 0) return;
     this.timers.setEarlier("receipts", account.name, this.now.mono + delayMs);
+  }
+
+  scheduleHome(account: Account, delayMs: number): void {
+    this.timers.setEarlier("home", account.name, this.now.mono + delayMs);
   }
 
   scheduleRequests(account: Account, delayMs: number): void {

@@ -2,7 +2,13 @@
 import type { AccountName } from "../name/ids.ts";
 import type { DueKind } from "../handlers/turn.ts";
 
-const KINDS = ["outbox", "receipts", "waiting", "requests"] as const satisfies readonly DueKind[];
+const KINDS = [
+  "outbox",
+  "receipts",
+  "waiting",
+  "requests",
+  "home",
+] as const satisfies readonly DueKind[];
 
 /** The due times of a shard, in monotonic ms. */
 export class Timers {
@@ -11,6 +17,7 @@ export class Timers {
     receipts: new Map(),
     waiting: new Map(),
     requests: new Map(),
+    home: new Map(),
   };
 
   /** Due times that are set. */

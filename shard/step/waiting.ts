@@ -12,7 +12,9 @@ export type Reason =
   /** The dedupe window of the account. */
   | { readonly kind: "dedupe"; readonly name: AccountName }
   /** Which account has the name `to`, asked for the account `from`. */
-  | { readonly kind: "resolve"; readonly from: AccountName; readonly to: AccountName };
+  | { readonly kind: "resolve"; readonly from: AccountName; readonly to: AccountName }
+  /** Which cell is the home of the name. */
+  | { readonly kind: "home"; readonly name: AccountName };
 
 /** A question to another shard, and the requests that wait for its answer. */
 interface Question {
@@ -26,11 +28,17 @@ interface Question {
 export class WaitingRequests {
   readonly #blocks = new Map<RequestId, Pending>();
   readonly #dedupes = new Map<AccountName, Pending[]>();
+  readonly #homes = new Map<AccountName, Pending[]>();
   /** By the account that asks, then by the name that is asked for. */
   readonly #resolves = new Map<AccountName, Map<AccountName, Question>>();
 
   get size(): number {
-    return this.#blocks.size + this.#dedupes.size + this.#resolves.size;
+    return this.#blocks.size + this.#dedupes.size + this.#homes.size + this.#resolves.size;
+  }
+
+  /** Names for whose homes requests wait. */
+  get homes(): readonly AccountName[] {
+    return this.#homes.size === 0 ? [] : [...this.#homes.keys()];
   }
 
   /** Whether a request waits for the store. Those that wait for another shard do not count. */
@@ -46,6 +54,8 @@ export class WaitingRequests {
         return false;
       case "dedupe":
         return push(this.#dedupes, reason.name, p);
+      case "home":
+        return push(this.#homes, reason.name, p);
       case "resolve": {
         const asked = this.#resolves.get(reason.from) ?? new Map<AccountName, Question>();
         this.#resolves.set(reason.from, asked);
@@ -65,9 +75,11 @@ export class WaitingRequests {
         this.#blocks.delete(reason.request);
         return p === undefined ? [] : [p];
       }
-      case "dedupe": {
-        const waiters = this.#dedupes.get(reason.name) ?? [];
-        this.#dedupes.delete(reason.name);
+      case "dedupe":
+      case "home": {
+        const groups = reason.kind === "home" ? this.#homes : this.#dedupes;
+        const waiters = groups.get(reason.name) ?? [];
+        groups.delete(reason.name);
         return waiters;
       }
       case "resolve": {
@@ -83,6 +95,12 @@ export class WaitingRequests {
   /** Takes the requests that were made at `sinceMs` (monotonic) or before and wait for an answer. */
   takeUnresolved(sinceMs: number): readonly Pending[] {
     const over: Pending[] = [];
+    for (const [name, waiters] of this.#homes) {
+      const left = waiters.filter((p) => p.sinceMs > sinceMs);
+      over.push(...waiters.filter((p) => p.sinceMs <= sinceMs));
+      if (left.length > 0) this.#homes.set(name, left);
+      else this.#homes.delete(name);
+    }
     for (const [from, asked] of this.#resolves) {
       for (const [to, question] of asked) {
         const { waiters } = question;
@@ -119,12 +137,14 @@ export class WaitingRequests {
 
   /** Takes all of them. */
   takeAll(): readonly Pending[] {
-    const all = [...this.#blocks.values(), ...[...this.#dedupes.values()].flat()];
+    const groups = [...this.#dedupes.values(), ...this.#homes.values()];
+    const all = [...this.#blocks.values(), ...groups.flat()];
     for (const asked of this.#resolves.values()) {
       for (const { waiters } of asked.values()) all.push(...waiters);
     }
     this.#blocks.clear();
     this.#dedupes.clear();
+    this.#homes.clear();
     this.#resolves.clear();
     return all;
   }
@@ -132,6 +152,7 @@ export class WaitingRequests {
   /** Takes over what waits for other shards from a shard that ends: for accounts that `owns` has. */
   inherit(from: WaitingRequests, owns: (name: AccountName) => boolean): void {
     for (const [name, asked] of from.#resolves) if (owns(name)) this.#resolves.set(name, asked);
+    for (const [name, waiters] of from.#homes) if (owns(name)) this.#homes.set(name, waiters);
   }
 }
 

@@ -63,8 +63,8 @@ export const STORE: readonly Mutant[] = [
     ],
     [
       "checkpoint ahead of its log",
-      "w.u8(HEAD_VERSION).uint(lsn)",
-      "w.u8(HEAD_VERSION).uint(lsn + 1)",
+      "writeHeadVersion(w, a, HEAD_VERSION, lsn);",
+      "writeHeadVersion(w, a, HEAD_VERSION, lsn + 1);",
     ],
     [
       "checkpoint without where the numbers of an account begin",

@@ -2,12 +2,14 @@
 import type {
   AccountId,
   AccountName,
+  CellName,
   DeviceId,
   MailboxId,
   NodeId,
   SessionId,
 } from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { NameMessage } from "../../shard/federation/name_packets.ts";
 import type { GossipMessage } from "../../server/gossip/message.ts";
 import type { PeerFrame } from "../../server/node/peers.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
@@ -20,6 +22,24 @@ const pair = { from: alice, fromId: a, to: bob, toId: b };
 const presence = { show: "away", status: "at lunch", priority: -3, ext: "" } as const;
 const devices = [{ device, presence }];
 const message = { id: "m1", body: "hello, wörld", ext: "" };
+
+const [here, there] = ["here", "there"] as unknown as readonly [CellName, CellName];
+const ballot = { counter: 300, cell: here };
+const chosen = { ballot, value: there };
+const NAME_MESSAGES: readonly NameMessage[] = [
+  { kind: "prepare", ballot },
+  { kind: "accept", ballot, value: there },
+  { kind: "promise", ballot, accepted: null },
+  { kind: "promise", ballot, accepted: chosen },
+  { kind: "accepted", ballot },
+  { kind: "refused", ballot, promised: { counter: 301, cell: there } },
+  { kind: "outdated" },
+  { kind: "told", chosen },
+  { kind: "told_ack", chosen },
+  { kind: "where" },
+  { kind: "there", chosen: null },
+  { kind: "there", chosen },
+];
 
 const PACKETS: readonly ShardPacket[] = [
   {
@@ -67,6 +87,9 @@ const PACKETS: readonly ShardPacket[] = [
   { kind: "is_newest", from: bob, to: alice, id: b, known: "" },
   { kind: "resolve", from: alice, to: bob },
   { kind: "resolved", from: alice, fromId: null, to: bob, open: false },
+  ...NAME_MESSAGES.map((message) => {
+    return { kind: "name", from: alice, to: alice, cell: here, voters: 3, message } as const;
+  }),
 ];
 
 const EDGE_PACKETS: readonly EdgePacket[] = [
@@ -219,6 +242,7 @@ export const PEER_SAMPLES: readonly PeerFrame[] = [
     },
   },
   { kind: "cancel", asked: 7 },
+  { kind: "carried", packet: PACKETS[0]!, hops: 2 },
   { kind: "cluster" },
   { kind: "clock", wallMs: 1_735_689_600_000 },
   { kind: "vouch", asked: 5, claims: [{ shard: 1, epoch: 2 }, { shard: 3, epoch: 400 }] },

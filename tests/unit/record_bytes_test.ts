@@ -81,6 +81,22 @@ Deno.test("encodeHead writes an account that has everything as it always was", (
   equal(encodeHex(encodeHead(read, HEAD_LSN)), PINNED.heads.places);
 });
 
+Deno.test("12: a head has the register of its name behind its LSN, and programs refuse it before", () => {
+  const account = new AccountState(NAME, 7);
+  for (const e of LIFE) apply(account, e);
+  const before = encodeHex(encodeHead(account, HEAD_LSN));
+  apply(account, ENTRY_SAMPLES["name_register"]!);
+  const registered = encodeHex(encodeHead(account, HEAD_LSN));
+  // Behind a byte with the version, the LSN has two.
+  const [version, lsn, rest] = [before.slice(0, 2), before.slice(2, 6), before.slice(6)];
+  const later = encodeHex(new Uint8Array([Number(version) + 16]));
+  equal(registered, later + lsn + PINNED.heads["register"] + rest);
+  const read = new AccountState(NAME, 7);
+  decodeHead(read, decodeHex(registered));
+  deepEqual(read.register, account.register);
+  equal(encodeHex(encodeHead(read, HEAD_LSN)), registered);
+});
+
 Deno.test("10.7: the rows of a head in pages are written as they always were, and read", () => {
   const shape = { ...HEAD_SHAPE, wholeBytesMax: 100 };
   const account = new AccountState(NAME, 7, DEDUPE_SHAPE, shape);

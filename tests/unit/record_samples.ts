@@ -1,5 +1,11 @@
 /** One sample of everything that a shard stores, of each kind and form, for `record_bytes_test.ts`. */
-import type { AccountId, AccountName, DeviceId, MailboxId } from "../../shard/name/ids.ts";
+import type {
+  AccountId,
+  AccountName,
+  CellName,
+  DeviceId,
+  MailboxId,
+} from "../../shard/name/ids.ts";
 import type { Credentials, MailboxBody } from "../../shard/ops.ts";
 import type { Entry } from "../../shard/account/records.ts";
 
@@ -8,6 +14,7 @@ const BO_ID = "BBBBBBBBBBBBBBBB" as AccountId;
 const AL_ID = "AAAAAAAAAAAAAAAA" as AccountId;
 const MAILBOX_ID = "MMMMMMMMMMMMMMMM" as MailboxId;
 const PHONE = "phone" as DeviceId;
+const [HERE, THERE] = ["here", "there"] as unknown as readonly [CellName, CellName];
 const AT = 1_700_000_000_123;
 
 const key = (seed: number) => ({
@@ -131,6 +138,20 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   pair_acked: { kind: "pair_acked", to: BO, toId: BO_ID, n: 5 },
   pair_gone: { kind: "pair_gone", to: BO, toId: BO_ID },
   pair_forgotten: { kind: "pair_forgotten", with: BO },
+  name_register: {
+    kind: "name_register",
+    promised: { counter: 300, cell: HERE },
+    accepted: { ballot: { counter: 2, cell: THERE }, value: THERE },
+    chosen: { ballot: { counter: 1, cell: HERE }, value: HERE },
+    telling: [THERE],
+  },
+  "name_register of a promise": {
+    kind: "name_register",
+    promised: { counter: 1, cell: HERE },
+    accepted: null,
+    chosen: null,
+    telling: [],
+  },
   ...Object.fromEntries(
     (["none", "to", "from", "both"] as const).map((subscription, i) => [
       `roster ${subscription}`,

@@ -82,6 +82,7 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/head.ts": "reads it back",
   "shard/account/head_items.ts": "the part of checkpoint that is about contacts and conversations",
   "shard/account/head_paged.ts": "reads back that of a large account",
+  "shard/account/head_version.ts": "reads back the register of the name",
   "shard/account/head_pages.ts": "takes out the pages that go to the store, and reads them back",
   "shard/account/head_rows.ts": "reads it back from all of its rows",
   "shard/account/page_items.ts": "the part of checkpoint that is about the items of pages",

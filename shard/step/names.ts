@@ -1,0 +1,372 @@
+/**
+ * The homes of names, which the cells decide by majority, and packets for names whose home is another
+ * cell. In each cell the shard with the point of a name votes for it. Rounds and questions are in
+ * memory only: a caller that waits for their results asks again.
+ */
+import type { Account } from "../account/account.ts";
+import type { AccountAccess } from "./account_access.ts";
+import type { AccountName, CellName } from "../name/ids.ts";
+import type { Cells } from "../federation/cells.ts";
+import type { NameMessage } from "../federation/name_packets.ts";
+import type { Requests } from "./requests.ts";
+import type { ShardPacket } from "../message/packets.ts";
+import type { ShardTurn } from "./shard_turn.ts";
+import {
+  type Ask,
+  askOf,
+  type Ballot,
+  compareBallots,
+  count,
+  NO_BALLOT,
+  type Proposal,
+  propose,
+  type Vote,
+  vote,
+} from "../federation/caspaxos.ts";
+import { type Home, type NameRegister, withChosen } from "../federation/name_register.ts";
+import { homeOf, isHere, registerOf } from "../account/home.ts";
+import { spreadOf } from "../retry.ts";
+
+/** Cells that may pass a packet on: homes move, and cells learn of it at different times. */
+const HOPS_MAX = 3;
+/** For how long a question to the other cells waits for all of them (ms). */
+const WHERE_MS = 5000;
+/** For how long a name that no cell knows is not asked for again (ms). */
+const NOBODY_MS = 5000;
+/** Names that are asked for at once; packets for more are dropped, and their senders repeat them. */
+const ASKED_MAX = 10_000;
+/** Packets that wait for the home of one name. */
+const HELD_MAX = 32;
+
+type NamePacket = ShardPacket & { readonly kind: "name" };
+
+/** A proposal of this cell. */
+interface Round {
+  /** Null while the next one has not begun. */
+  proposal: Proposal<CellName> | null;
+  /** Highest ballot that another proposer has. */
+  above: Ballot;
+  tries: number;
+  /** When voters are asked again, or the next round begins (monotonic ms). */
+  atMs: number;
+}
+
+/** A question to all other cells. */
+interface Question {
+  readonly untilMs: number;
+  /** Cells that have not replied. */
+  readonly left: Set<CellName>;
+  readonly held: { readonly packet: ShardPacket; readonly hops: number }[];
+}
+
+/** See the head of this file. */
+export class Names {
+  readonly #turn: ShardTurn;
+  readonly #cells: Cells;
+  readonly #accounts: AccountAccess;
+  readonly #requests: Requests;
+  /** Takes a packet for a name of this cell. */
+  readonly #here: (packet: ShardPacket) => void;
+  readonly #rounds = new Map<AccountName, Round>();
+  readonly #questions = new Map<AccountName, Question>();
+  /** Names that no other cell knows, and until when that counts; in the order of time. */
+  readonly #nobody = new Map<AccountName, number>();
+
+  constructor(
+    turn: ShardTurn,
+    cells: Cells,
+    parts: {
+      readonly accounts: AccountAccess;
+      readonly requests: Requests;
+      readonly here: (packet: ShardPacket) => void;
+    },
+  ) {
+    this.#turn = turn;
+    this.#cells = cells;
+    this.#accounts = parts.accounts;
+    this.#requests = parts.requests;
+    this.#here = parts.here;
+  }
+
+  /** Whether a `tick` has anything to look at. */
+  get ticking(): boolean {
+    return this.#rounds.size + this.#questions.size > 0;
+  }
+
+  /** Asks again, begins rounds, ends questions. */
+  tick(): void {
+    const nowMs = this.#turn.now.mono;
+    const { homes } = this.#requests.waiting;
+    for (const name of this.#rounds.keys()) if (!homes.includes(name)) this.#rounds.delete(name);
+    for (const name of homes) {
+      if ((this.#rounds.get(name)?.atMs ?? 0) <= nowMs) this.#whenLoaded(name, (a) => this.#go(a));
+    }
+    for (const [name, { untilMs }] of this.#questions) {
+      if (untilMs <= nowMs) this.#questions.delete(name);
+    }
+    for (const [name, untilMs] of this.#nobody) {
+      if (untilMs > nowMs) break;
+      this.#nobody.delete(name);
+    }
+  }
+
+  #whenLoaded(name: AccountName, run: (account: Account) => void): void {
+    this.#accounts.whenLoaded([name], () => {
+      const account = this.#accounts.get(name);
+      if (account !== undefined) run(account);
+    });
+  }
+
+  /** Forgets rounds and questions: the shard reads its log again. */
+  forget(): void {
+    this.#rounds.clear();
+    this.#questions.clear();
+  }
+
+  // ---- packets
+
+  /**
+   * Takes a packet: what is for a name of this cell goes on as ever. `hops`: how many cells have
+   * passed it on.
+   */
+  packet(packet: ShardPacket, hops: number): void {
+    this.#accounts.whenLoaded([packet.to], () => {
+      const account = this.#accounts.get(packet.to);
+      if (packet.kind === "name") {
+        return account === undefined ? undefined : this.#said(account, packet);
+      }
+      if (account === undefined || isHere(account, this.#cells.self)) return this.#here(packet);
+      const home = homeOf(account, this.#cells.self);
+      if (home !== null) return this.#abroad(account, home.value, packet, hops);
+      if ((this.#nobody.get(account.name) ?? 0) > this.#turn.now.mono) return this.#here(packet);
+      this.#hold(account, packet, hops);
+    });
+  }
+
+  #abroad(account: Account, cell: CellName, packet: ShardPacket, hops: number): void {
+    if (hops >= HOPS_MAX) return;
+    this.#turn.emit(account, { kind: "abroad", cell, packet, hops: hops + 1 });
+  }
+
+  /** Keeps a packet until the other cells have said which of them has the name. */
+  #hold(account: Account, packet: ShardPacket, hops: number): void {
+    const { name } = account;
+    let question = this.#questions.get(name);
+    if (question === undefined) {
+      if (this.#questions.size >= ASKED_MAX) return;
+      const untilMs = this.#turn.now.mono + WHERE_MS;
+      question = { untilMs, left: new Set(this.#cells.peers), held: [] };
+      this.#questions.set(name, question);
+    }
+    if (question.held.length < HELD_MAX) question.held.push({ packet, hops });
+    // Questions may be lost: a repeated packet repeats them.
+    for (const cell of question.left) this.#say(account, cell, { kind: "where" });
+    if (question.left.size === 0) this.#answered(account, question);
+  }
+
+  #answered(account: Account, { held }: Question): void {
+    this.#questions.delete(account.name);
+    if (homeOf(account, this.#cells.self) === null) {
+      this.#nobody.delete(account.name);
+      this.#nobody.set(account.name, this.#turn.now.mono + NOBODY_MS);
+    }
+    for (const { packet, hops } of held) this.packet(packet, hops);
+  }
+
+  // ---- what the shards of a name say to each other
+
+  #say(account: Account, cell: CellName, message: NameMessage): void {
+    const { name } = account;
+    const { self, version } = this.#cells;
+    const said = { cell: self, voters: version, message };
+    const packet: ShardPacket = { kind: "name", from: name, to: name, ...said };
+    this.#turn.emit(account, { kind: "abroad", cell, packet, hops: 0 });
+  }
+
+  #said(account: Account, { cell, voters, message }: NamePacket): void {
+    switch (message.kind) {
+      case "prepare":
+      case "accept": {
+        if (voters < this.#cells.version) return this.#say(account, cell, { kind: "outdated" });
+        if (!this.#turn.writable) return;
+        return this.#say(account, cell, this.#vote(account, message));
+      }
+      case "promise":
+      case "accepted":
+      case "refused":
+        return this.#count(account, cell, message);
+      case "outdated":
+        // The list of voters is on its way by gossip: the next round has it.
+        return this.#overtaken(account, NO_BALLOT);
+      case "told":
+        if (!this.#turn.writable) return;
+        this.#learn(account, message.chosen);
+        return this.#say(account, cell, { kind: "told_ack", chosen: message.chosen });
+      case "told_ack":
+        return this.#acked(account, cell, message.chosen);
+      case "where":
+        return this.#say(account, cell, {
+          kind: "there",
+          chosen: homeOf(account, this.#cells.self),
+        });
+      case "there":
+        return this.#there(account, cell, message.chosen);
+    }
+  }
+
+  #set(account: Account, register: NameRegister): void {
+    const { promised, accepted, chosen, telling } = register;
+    this.#turn.append(account, { kind: "name_register", promised, accepted, chosen, telling });
+  }
+
+  /** Votes; what the vote promises is committed before it leaves. */
+  #vote(account: Account, ask: Ask<CellName>): Vote<CellName> {
+    const register = registerOf(account, this.#cells.self);
+    const { state, vote: given } = vote(register, ask);
+    if (given.kind !== "refused") this.#set(account, { ...register, ...state });
+    return given;
+  }
+
+  /** Takes a home that was decided, from whichever cell knows it. */
+  #learn(account: Account, chosen: Home): void {
+    const register = withChosen(registerOf(account, this.#cells.self), chosen);
+    if (register === null) return;
+    this.#set(account, register);
+    this.#nobody.delete(account.name);
+    this.#decided(account);
+  }
+
+  #there(account: Account, cell: CellName, chosen: Home | null): void {
+    if (chosen !== null && this.#turn.writable) this.#learn(account, chosen);
+    const question = this.#questions.get(account.name);
+    if (question === undefined) return;
+    question.left.delete(cell);
+    const known = homeOf(account, this.#cells.self) !== null;
+    if (known || question.left.size === 0) this.#answered(account, question);
+  }
+
+  // ---- proposals of this cell
+
+  /** Goes on deciding the home of a name for the requests that wait for it. */
+  #go(account: Account): void {
+    if (homeOf(account, this.#cells.self) !== null) return this.#decided(account);
+    if (!this.#turn.writable) return;
+    const { now, retries } = this.#turn;
+    let round = this.#rounds.get(account.name);
+    if (round === undefined) {
+      round = { proposal: null, above: NO_BALLOT, tries: 0, atMs: 0 };
+      this.#rounds.set(account.name, round);
+    }
+    const random = spreadOf(`${this.#cells.self} ${account.name}`, ++round.tries);
+    round.atMs = now.mono +
+      (round.tries === 1
+        ? retries.waitMs("home", 1, random)
+        : retries.againMs("home", round.tries, random));
+    if (round.proposal === null) this.#propose(account, round);
+    else this.#askAll(account, askOf(round.proposal));
+  }
+
+  /** Decides the home of a name: the request that waits for it is the first to. */
+  decide(account: Account): void {
+    if (!this.#rounds.has(account.name)) this.#go(account);
+  }
+
+  #propose(account: Account, round: Round): void {
+    const { self, voters } = this.#cells;
+    const register = registerOf(account, self);
+    const { promised } = register;
+    const above = compareBallots(promised, round.above) > 0 ? promised : round.above;
+    const ballot = { counter: above.counter + 1, cell: self };
+    // Also where it is no voter: a ballot is never used twice.
+    this.#set(account, { ...register, promised: ballot });
+    const { proposal, ask } = propose<CellName>(ballot, voters, (home) => home ?? self);
+    round.proposal = proposal;
+    this.#askAll(account, ask);
+  }
+
+  /** Asks the other voters, and votes itself where it is one. */
+  #askAll(account: Account, ask: Ask<CellName>): void {
+    const { self, voters } = this.#cells;
+    for (const cell of voters) if (cell !== self) this.#say(account, cell, ask);
+    if (voters.includes(self)) this.#count(account, self, this.#vote(account, ask));
+  }
+
+  #count(account: Account, from: CellName, given: Vote<CellName>): void {
+    const round = this.#rounds.get(account.name);
+    const proposal = round?.proposal;
+    if (round === undefined || proposal == null || !this.#turn.writable) return;
+    const progress = count(proposal, from, given);
+    switch (progress.kind) {
+      case "waiting":
+        round.proposal = progress.proposal;
+        return;
+      case "accepting":
+        round.proposal = progress.proposal;
+        return this.#askAll(account, progress.ask);
+      case "overtaken":
+        return this.#overtaken(account, progress.above);
+      case "chosen":
+        return this.#chosen(account, progress.accepted);
+    }
+  }
+
+  /** Another proposer was quicker: the next round begins when a tick comes to it. */
+  #overtaken(account: Account, above: Ballot): void {
+    const round = this.#rounds.get(account.name);
+    if (round === undefined) return;
+    round.proposal = null;
+    if (compareBallots(above, round.above) > 0) round.above = above;
+  }
+
+  /** The home is decided: all other cells are to learn it. */
+  #chosen(account: Account, chosen: Home): void {
+    const { peers, self } = this.#cells;
+    const register = withChosen(registerOf(account, self), chosen);
+    if (register !== null) this.#set(account, { ...register, telling: [...peers] });
+    this.#decided(account);
+    this.tell(account, false);
+  }
+
+  #decided(account: Account): void {
+    this.#rounds.delete(account.name);
+    this.#requests.homeDecided(account.name);
+  }
+
+  // ---- what other cells are to learn
+
+  /** Sends the home to cells that have not acknowledged it, and again after a while. */
+  tell(account: Account, again = true): void {
+    const { chosen, telling } = account.register ?? { chosen: null, telling: [] };
+    const linked = telling.filter((cell) => this.#cells.isLinked(cell));
+    // The others learn it when they are linked again.
+    if (chosen === null || linked.length === 0) return;
+    for (const cell of linked) this.#say(account, cell, { kind: "told", chosen });
+    const { retries } = this.#turn;
+    const random = spreadOf(account.name, linked.length);
+    const wait = again ? retries.againMs("told", 1, random) : retries.waitMs("told", 1, random);
+    this.#turn.scheduleHome(account, wait);
+  }
+
+  #acked(account: Account, cell: CellName, { ballot }: Home): void {
+    const { register } = account;
+    if (register?.chosen == null || !this.#turn.writable) return;
+    if (compareBallots(register.chosen.ballot, ballot) !== 0) return;
+    if (!register.telling.includes(cell)) return;
+    this.#set(account, { ...register, telling: register.telling.filter((c) => c !== cell) });
+  }
+
+  /** A cell can be reached again: accounts in memory that owe it something. */
+  linked(cell: CellName): void {
+    for (const account of this.#turn.accounts.all()) this.owes(account, cell);
+  }
+
+  /** Schedules what the account owes to other cells, or to this one. */
+  owes(account: Account, cell?: CellName): void {
+    const telling = account.register?.telling ?? [];
+    if (cell === undefined ? telling.length === 0 : !telling.includes(cell)) return;
+    this.#turn.scheduleHome(account, SPREAD_MS * spreadOf(account.name, 0));
+  }
+}
+
+/** Over so long (ms) accounts spread what they owe to a cell that can be reached again. */
+const SPREAD_MS = 5000;

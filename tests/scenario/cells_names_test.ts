@@ -1,0 +1,138 @@
+/** Names and messages between cells: each name has one home, wherever it is registered. */
+import assert from "node:assert/strict";
+import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+
+const CONFLICT = "conflict";
+const [ALICE, BOB] = ["alice", "bob"] as unknown as readonly [AccountName, AccountName];
+
+function codeOf(result: { readonly ok: boolean; readonly code?: string }): string {
+  return result.ok ? "ok" : result.code!;
+}
+
+/** What each cell knows of a name: its home. */
+function homes(cells: readonly OneCell[], name: string): readonly (string | null)[] {
+  return cells.map(({ node }) => {
+    const accounts = [...node.shardOf(name as AccountName).inspect().accounts];
+    return accounts.find((a) => a.name === name)?.register?.chosen?.value ?? null;
+  });
+}
+
+/** Alice at `a` and Bob at `b` become contacts of each other. */
+function befriend(f: CellsFixture, a: OneCell, b: OneCell): void {
+  a.must("alice", "roster.subscription", { contact: BOB, type: "subscribe" });
+  f.settle();
+  b.must("bob", "roster.subscription", { contact: ALICE, type: "subscribed" });
+  b.must("bob", "roster.subscription", { contact: ALICE, type: "subscribe" });
+  f.settle();
+  a.must("alice", "roster.subscription", { contact: BOB, type: "subscribed" });
+  f.settle();
+}
+
+Deno.test("12: a name that is registered in one cell is taken in all", () => {
+  const f = new CellsFixture();
+  const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
+  assert.equal(codeOf(a.register("alice")), "ok");
+  assert.equal(codeOf(b.register("alice")), CONFLICT);
+  assert.equal(codeOf(c.register("alice")), CONFLICT);
+  assert.equal(codeOf(b.register("bob")), "ok");
+  f.settle();
+  assert.deepEqual(homes(f.cells, "alice"), ["aa", "aa", "aa"]);
+  assert.equal(codeOf(a.register("alice")), CONFLICT);
+  // Also where all of it comes from the disk.
+  for (const cell of f.cells) cell.kill();
+  for (const cell of f.cells) cell.start();
+  f.settle();
+  assert.equal(codeOf(c.register("alice")), CONFLICT);
+  assert.equal(codeOf(a.register("bob")), CONFLICT);
+  assert.ok(a.ask("alice", "account.info", {}).ok);
+  assert.equal(codeOf(b.ask("alice", "account.info", {})), "not_found");
+});
+
+Deno.test("12: of those who register a name in all cells at once, one gets it", () => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const f = new CellsFixture({ seed });
+    f.wan.quality = { wayMs: [20, 150], lost: 0.1, twice: 0.1 };
+    const input = { credentials: null };
+    const results = f.cells.map((cell) => cell.begin("alice", "account.create", input));
+    f.until("a result", () => results.every((result) => result() !== null));
+    let won = results.filter((result) => result()!.ok).length;
+    // Who got no decision repeats it.
+    for (const [i, cell] of f.cells.entries()) {
+      if (codeOf(results[i]!()!) === "unavailable" && cell.register("alice").ok) won++;
+    }
+    assert.equal(won, 1, `seed ${seed}`);
+  }
+});
+
+Deno.test("12: a cell without a majority refuses to register, and serves its users", () => {
+  const f = new CellsFixture();
+  const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
+  assert.equal(codeOf(a.register("alice")), "ok");
+  f.wan.isolate(a.name, true);
+  f.settle();
+  const refused = a.register("anna");
+  assert.ok(!refused.ok && refused.code === "unavailable" && refused.retryAfterMs! > 0);
+  a.send("alice", "alice", "a note");
+  assert.equal(a.events("alice").length, 1);
+  // The others have one.
+  assert.equal(codeOf(b.register("ben")), "ok");
+  f.wan.isolate(a.name, false);
+  f.settle();
+  assert.equal(codeOf(a.register("anna")), "ok");
+  f.settle(40_000);
+  assert.deepEqual(homes(f.cells, "ben"), ["bb", "bb", "bb"]);
+  assert.equal(codeOf(c.register("anna")), CONFLICT);
+});
+
+Deno.test("12: messages between cells arrive once and in order, also after a cut", () => {
+  const f = new CellsFixture();
+  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
+  a.register("alice");
+  b.register("bob");
+  befriend(f, a, b);
+  f.wan.quality = { wayMs: [20, 150], lost: 0.1, twice: 0.2 };
+  const texts = Array.from({ length: 40 }, (_, i) => `text ${i}`);
+  for (const [i, text] of texts.entries()) {
+    if (i === 10) f.wan.isolate(b.name, true);
+    if (i === 30) f.settle(60_000);
+    a.send("alice", "bob", text);
+    if (i < 8) b.send("bob", "alice", text);
+  }
+  assert.ok(b.textsFrom("bob", "alice").length < 40);
+  f.wan.isolate(b.name, false);
+  f.until("all messages", () => b.textsFrom("bob", "alice").length >= 40, 120_000);
+  f.settle(60_000);
+  assert.deepEqual(b.textsFrom("bob", "alice"), texts);
+  assert.deepEqual(a.textsFrom("alice", "bob"), texts.slice(0, 8));
+  // Nothing is owed any more.
+  for (const cell of f.cells) assert.equal(cell.disk.rows(["o"]).length, 0);
+});
+
+Deno.test("12: contacts in two cells subscribe to each other, and block", () => {
+  const f = new CellsFixture();
+  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
+  a.register("alice");
+  b.register("bob");
+  befriend(f, a, b);
+  const rosters = [a.must("alice", "mailbox.snapshot", {}), b.must("bob", "mailbox.snapshot", {})];
+  assert.deepEqual(rosters.map((r) => r.snapshot.roster[0]?.subscription), ["both", "both"]);
+  a.send("alice", "bob", "hello");
+  f.settle();
+  assert.deepEqual(b.textsFrom("bob", "alice"), ["hello"]);
+  b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+  a.send("alice", "bob", "are you there?");
+  f.settle(20_000);
+  assert.deepEqual(b.textsFrom("bob", "alice"), ["hello"]);
+});
+
+Deno.test("12: a message to a name of no cell is as in a lone cell", () => {
+  const f = new CellsFixture();
+  const lone = new CellsFixture({ names: ["aa"] });
+  const kinds = [f, lone].map(({ cells: [a] }) => {
+    a!.register("alice");
+    a!.send("alice", "nobody", "hello");
+    return a!.events("alice").map((e) => e.kind);
+  });
+  assert.deepEqual(kinds[0], kinds[1]);
+});
