@@ -75,7 +75,9 @@ export class Connection<H> {
     socket.on("close", () => this.close("the connection was closed"));
     this.send([options.own]);
     options.timers.after(options.times.handshakeMs, () => {
-      if (!this.#open) this.close("the handshake takes too long");
+      if (this.#open) return;
+      this.close("the handshake takes too long");
+      socket.destroy();
     });
   }
 
@@ -98,9 +100,13 @@ export class Connection<H> {
   /** Ends it. */
   close(why: string, cause: LinkRefusal["cause"] = "ended"): void {
     if (this.#closed) return;
-    this.#closed = true;
     this.#socket.destroy();
-    runCallback(() => this.#options.closed({ cause, why }));
+    this.#over({ cause, why });
+  }
+
+  #over(refusal: LinkRefusal): void {
+    this.#closed = true;
+    runCallback(() => this.#options.closed(refusal));
   }
 
   /** Says that this side lives, and looks whether the other does. */
@@ -114,6 +120,7 @@ export class Connection<H> {
   }
 
   #data(bytes: Uint8Array): void {
+    if (this.#closed) return;
     this.#heardMs = this.#options.clock.monoMs();
     this.#read.push(bytes);
     this.#readBytes += bytes.length;
@@ -160,7 +167,11 @@ export class Connection<H> {
     const { fault, read, role } = this.#options;
     const hello = read(said);
     const refusal = fault(hello);
-    if (refusal !== null) return this.close(refusal.why, refusal.cause);
+    if (refusal !== null) {
+      // The other side still gets what this one has said, by which it knows why.
+      this.#socket.destroySoon();
+      return this.#over(refusal);
+    }
     this.#hello = { said, hello };
     this.send([this.#proof(role)]);
   }

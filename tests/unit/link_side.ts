@@ -27,6 +27,10 @@ class PlayedSocket extends EventEmitter {
   destroy(): void {
     this.destroyed = true;
   }
+
+  destroySoon(): void {
+    this.destroyed = true;
+  }
 }
 
 /** See the head of this file. */
