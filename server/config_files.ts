@@ -15,9 +15,9 @@ export interface ConfigFiles {
 
 /** Absolute paths of all files that the configuration names, whether they exist or not. */
 export function configFilePaths(config: Config): readonly string[] {
-  const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles }, store: { urlFile }, cell } =
-    config;
-  return [tlsCert, tlsKey, jwksFile, urlFile, cell.secretFile, ...keyFiles]
+  const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles }, store: { urlFile } } = config;
+  const secrets = [config.cell.secretFile, config.cells.secretFile];
+  return [tlsCert, tlsKey, jwksFile, urlFile, ...secrets, ...keyFiles]
     .flatMap((file) => file === null ? [] : [file]);
 }
 

@@ -172,7 +172,7 @@ class NodeFront implements Front {
 
   /** What metrics and dashboard are read from. */
   #sources(process: Process, connections: () => number) {
-    const { ports, node, counters, telemetry } = this.#open;
+    const { ports, node, cells, counters, telemetry } = this.#open;
     return {
       retries: ports.retries,
       telemetry,
@@ -181,6 +181,7 @@ class NodeFront implements Front {
       edge: this.#edge,
       signInQueue: this.#signInQueue,
       node,
+      cells,
       keeper: this.#keeper,
       process,
       connections,

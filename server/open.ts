@@ -2,6 +2,8 @@
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { Config } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
+import { beginCells, openCells } from "./open_cells.ts";
+import type { CellMesh } from "./peer/cells/mesh.ts";
 import type { Counters } from "./http/counters.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
 import type { SilentCause } from "../shard/effects.ts";
@@ -35,6 +37,8 @@ export interface OpenNode {
   readonly ports: Ports;
   readonly log: LiveLog;
   readonly node: Node;
+  /** The links with the other cells of the federation; null where the cell is alone. */
+  readonly cells: CellMesh | null;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
   /** What takes spans and metrics; null where nothing does. */
@@ -79,18 +83,12 @@ export async function openNode(
       ? await openStore(config, dir, { log, timers, observe, serves })
       : servedStore(dir, observe);
     opened = store;
-    const { domain, tag, secret } = await identify(store, dir, config, random, serves);
-    const ports = {
-      clock: systemClock(),
-      timers,
-      random,
-      store,
-      kdf: systemKdf(),
-      log,
-      retries: retries(config),
-    };
+    const { domain, mark, tag, secret } = await identify(store, dir, config, random, serves);
+    const given = { timers, random, store, log, retries: retries(config) };
+    const ports = { ...given, clock: systemClock(), kdf: systemKdf() };
     const about = aboutOf(config);
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
+    const cells = serves ? await openCells(config, { domain, mark }, ports) : null;
     const telemetry = serves ? openTelemetry(dir.nodeId, config.log.otelPercent, VERSION) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
@@ -106,21 +104,27 @@ export async function openNode(
       ...counted(counters),
     });
     await started(node);
+    if (cells !== null) beginCells(cells, node, () => about.busy);
     const close = async () => {
-      await new Promise<void>((done) => node.stop(done));
+      await stopped(node, cells);
       await closed(store);
       dir.release();
     };
     const signIn = { ...signInOptions(config, secret), domain };
     const flushLog = (done: () => void) => out.flush(done);
     const setBusy = (busy: boolean) => void (about.busy = busy);
-    const parts = { dir, ports, log, node, counters, signIn, telemetry, share };
+    const parts = { dir, ports, log, node, cells, counters, signIn, telemetry, share };
     return { ...parts, setBusy, flushLog, close };
   } catch (error) {
     if (opened !== null) await closed(opened);
     dir.release();
     throw error;
   }
+}
+
+async function stopped(node: Node, cells: CellMesh | null): Promise<void> {
+  if (cells !== null) await new Promise<void>((done) => cells.stop(done));
+  await new Promise<void>((done) => node.stop(done));
 }
 
 /** Where lines of the log go. */
@@ -189,6 +193,7 @@ export async function identify(
   const own = engineOf(config) === "kv";
   return {
     domain: await storedDomain(store) ?? config.server.domain,
+    mark,
     tag: await restoreTag(store),
     secret: own ? dir.serverSecret : await cellSecret(store, dir.serverSecret),
   };

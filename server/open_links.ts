@@ -34,13 +34,18 @@ export async function openLinks(
   }
   const { listen, advertise, secretFile, tls } = config.cell;
   if (listen === null) return null;
-  const text = (await readConfigFile("cell.secretFile", secretFile!)).trim();
+  const secret = await readSecret("cell.secretFile", secretFile!);
+  return await openTcpLinks({ ...runtime, bind: listen, advertise, secret, cell: domain, tls });
+}
+
+/** Reads the secret of the file that a setting names. Rejects where it is too short. */
+export async function readSecret(key: string, path: string): Promise<Uint8Array> {
+  const text = (await readConfigFile(key, path)).trim();
   if (text.length < SECRET_CHARS_MIN) {
     throw new Error(
-      `Cannot use cell.secretFile ${secretFile}: it has ${text.length} characters, wants ` +
-        `${SECRET_CHARS_MIN} at least. Make one with \`roost secret create\`.`,
+      `Cannot use ${key} ${path}: it has ${text.length} characters, wants ${SECRET_CHARS_MIN} at ` +
+        "least. Make one with `roost secret create`.",
     );
   }
-  const secret = new TextEncoder().encode(text);
-  return await openTcpLinks({ ...runtime, bind: listen, advertise, secret, cell: domain, tls });
+  return new TextEncoder().encode(text);
 }

@@ -11,6 +11,7 @@ import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
 import { addConfigRoute } from "./ops/config_api.ts";
+import { addCellsRoute } from "./ops/cells_api.ts";
 import { addClusterRoutes } from "./ops/cluster_api.ts";
 import { addTraceRoutes } from "./ops/trace_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
@@ -24,7 +25,7 @@ import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
-import { isLoopback } from "./config/address.ts";
+import { isLoopback, isUnspecified } from "./config/address.ts";
 import { NodeIdUsedTwice } from "./node/former_process.ts";
 import { openConfigFiles } from "./config_files.ts";
 import { fail, ok } from "../shard/errors.ts";
@@ -124,13 +125,14 @@ async function listenNetwork(
 function addRunningRoutes(
   admin: Hono,
   config: Config,
-  { node, ports, log, dir, share }: OpenNode,
+  { node, cells, ports, log, dir, share }: OpenNode,
   process: Process,
   busyness: () => Busyness,
 ): void {
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
   addClusterRoutes(admin, node, share !== null);
+  addCellsRoute(admin, node.asks, cells);
   addTraceRoutes(admin, node);
   if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
   addInspectRoutes(admin, {
@@ -176,6 +178,7 @@ export async function startNode(
     addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin);
     if (share === null) await logActions(open.dir.path, open.log);
+    if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
     let stopping = false;
     let resolve: (code: number) => void;

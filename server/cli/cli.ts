@@ -12,6 +12,7 @@ import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "
 import { type CliHost, EXIT, UsageError } from "./host.ts";
 import { WORKER_COMMAND } from "./launcher.ts";
 import { addInspectCommands } from "./inspect.ts";
+import { addCellsCommand } from "./cells.ts";
 import { addClusterCommands } from "./cluster.ts";
 import { addTraceCommand } from "./trace.ts";
 import { addShardCommands } from "./shards.ts";
@@ -124,6 +125,7 @@ export function buildProgram(
   addInspectCommands(program, host);
   addShardCommands(program, host);
   addClusterCommands(program, host);
+  addCellsCommand(program, host);
   addTraceCommand(program, host);
   for (const add of more) add(program, host, exit);
   addConfigCommands(program, host);

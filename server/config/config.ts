@@ -13,6 +13,7 @@ import { GENERAL_KNOBS } from "./knobs.ts";
 import { LIMIT_KNOBS } from "./limits.ts";
 import { type Knob, knobOf } from "./knob.ts";
 import { CELL_KNOBS } from "./cell.ts";
+import { CELLS_KNOBS } from "./cells.ts";
 import { STORE_KNOBS } from "./store.ts";
 import { nearest } from "./nearest.ts";
 import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relations.ts";
@@ -22,6 +23,7 @@ const SETTINGS = z.object({
   ...GENERAL_KNOBS,
   ...STORE_KNOBS,
   ...CELL_KNOBS,
+  ...CELLS_KNOBS,
   ...LIMIT_KNOBS,
   ...GATEWAY_KNOBS,
   ...ADMIN_KNOBS,

@@ -2,7 +2,7 @@
 import { OTHERS_PART } from "../../shard/limits.ts";
 import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
-import { formatBind, isLoopback, isUnspecified } from "./address.ts";
+import { type Bind, formatBind, isLoopback, isUnspecified } from "./address.ts";
 
 /** What a frame holds besides the body and the extension of a message: names, keys, punctuation. */
 export const FRAME_OVERHEAD_BYTES = 2048;
@@ -202,6 +202,34 @@ function cellFaults({ cell, store }: Config): string[] {
   return faults;
 }
 
+function cellsFaults({ cell, cells }: Config): string[] {
+  const { name, listen, advertise, secretFile } = cells;
+  if (name === null) {
+    const unset = listen === null && advertise === null && secretFile === null &&
+      cells.join.length === 0;
+    return unset ? [] : ["cells settings are set without cells.name: give this cell a name"];
+  }
+  const faults: string[] = [];
+  if (listen === null) {
+    faults.push("cells.name is set without cells.listen: say where nodes of other cells connect");
+  } else if (advertise === null && isUnspecified(listen.host)) {
+    faults.push(
+      `cells.listen is ${formatBind(listen)}, where no other cell can connect to: name the ` +
+        "address of this node in cells.advertise",
+    );
+  } else if (cell.listen !== null && listen.port !== 0 && sameBind(cell.listen, listen)) {
+    faults.push(`cells.listen is ${formatBind(listen)}, as cell.listen is: take another port`);
+  }
+  if (secretFile === null) {
+    faults.push("cells.name is set without cells.secretFile: make one with `roost secret create`");
+  }
+  return faults;
+}
+
+function sameBind(a: Bind, b: Bind): boolean {
+  return formatBind(a) === formatBind(b);
+}
+
 function jwtFaults({ jwt }: Config): string[] {
   const given = jwt.audience.length > 0 || jwt.algorithms.length > 0 || jwt.keyFiles.length > 0 ||
     jwt.jwksFile !== null || jwt.createAccounts || jwt.subjectClaim !== null;
@@ -287,6 +315,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
     ...tlsFaults(config),
     ...storeFaults(config),
     ...cellFaults(config),
+    ...cellsFaults(config),
     ...workerFaults(config),
     ...adminFaults(config),
     ...jwtFaults(config),

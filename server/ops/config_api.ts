@@ -21,6 +21,9 @@ const OWN: ReadonlySet<string> = new Set([
   "cell.advertise",
   "cell.publicUrl",
   "cell.secretFile",
+  "cells.listen",
+  "cells.advertise",
+  "cells.secretFile",
 ]);
 
 function textOf(value: unknown): string {

@@ -1,4 +1,6 @@
 /** The metrics of a serving node: its parts register what they count. */
+import type { CellMesh } from "../peer/cells/mesh.ts";
+import { registerCells } from "../peer/cells/cells_series.ts";
 import type { Counters } from "../http/counters.ts";
 import type { HttpCounters } from "../http/http_server.ts";
 import type { AdmissionControl } from "../http/admission_control.ts";
@@ -65,6 +67,7 @@ export interface MetricsSources {
   readonly gateway: Gateway;
   readonly experiments: Experiments;
   readonly node: Node;
+  readonly cells: CellMesh | null;
   readonly retries: Retries;
   readonly keeper: AdmissionControl;
   readonly signInQueue: Pick<SignInQueue, "waiting" | "refused">;
@@ -92,6 +95,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   const to = new Exporter(SERIES);
   registerCounters(to, counters);
   registerNode(to, sources.node, sources.retries);
+  registerCells(to, sources.cells);
   registerEdge(to, counts.edge, () => edge.gauges());
   registerWs(to, counts.ws);
   registerStreams(to, counts.streams);

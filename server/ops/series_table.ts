@@ -174,6 +174,22 @@ export const SERIES: readonly Series[] = [
     "How far the wall clock of another node of the cell is ahead of this node's, by its node id.",
     "peer",
   ),
+  gauge("roost_cells_links", "Nodes of another cell that are linked with this one.", "cell"),
+  gauge(
+    "roost_cells_round_trip_seconds",
+    "Mean round trip of the best link with another cell.",
+    "cell",
+  ),
+  gauge("roost_cells_queue_bytes", "Bytes that wait for nodes of another cell.", "cell"),
+  gauge("roost_cells_lag_seconds", "How long the oldest of them has waited.", "cell"),
+  counter("roost_cells_frames_sent_total", "Frames sent to another cell.", "cell"),
+  counter("roost_cells_frame_bytes_total", "Bytes of these frames.", "cell"),
+  counter("roost_cells_sent_bytes_total", "Bytes that they took, compressed.", "cell"),
+  counter(
+    "roost_cells_frames_dropped_total",
+    "Frames that did not fit into the queue for another cell; their senders repeat them.",
+    "cell",
+  ),
   counter(
     "roost_bugs_total",
     "Exceptions that were caught in shards and in callbacks; each is logged as node.bug.",

@@ -43,6 +43,8 @@ export interface LinkRefusal {
    * `stranger`: it is no node; `version`: no common version; `cell`: of another cell; `identity`: it
    * has this node's id; `secret`: it does not know the secret; `plain`: it does not encrypt; `tls`:
    * TLS fails; `ended`: the connection ended before the handshake did; `unreached`: there is none.
+   * Between cells also `domain`: it has another one; `name`: another cell has this name; `own`: it is
+   * of this cell; `linked`: this node has ended the link.
    */
   readonly cause:
     | "stranger"
@@ -53,7 +55,11 @@ export interface LinkRefusal {
     | "plain"
     | "tls"
     | "ended"
-    | "unreached";
+    | "unreached"
+    | "domain"
+    | "name"
+    | "own"
+    | "linked";
   /** In words for the log. */
   readonly why: string;
 }

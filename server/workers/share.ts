@@ -2,6 +2,7 @@
  * The part of one worker in a server of several processes: what the supervisor tells it, by its
  * standard input, and what it says, by its standard output. One JSON object a line.
  */
+import type { Bind } from "../config/address.ts";
 import type { Config, ConfigInput } from "../config/config.ts";
 
 /** What makes a process a worker. */
@@ -43,14 +44,24 @@ export function isFirst(share: WorkerShare | null): boolean {
 
 /** The configuration of one worker. */
 export function workerConfig(config: Config, share: WorkerShare): Config {
-  const { server, admin, cell } = config;
+  const { server, admin, cell, cells } = config;
   return {
     ...config,
+    cells: {
+      ...cells,
+      listen: portOf(cells.listen, share),
+      advertise: portOf(cells.advertise, share),
+    },
     // Without the store's process they end.
     cell: { ...cell, withoutStoreMs: 0 },
     server: { ...server, bind: { ...server.bind, port: share.port } },
     admin: isFirst(share) ? admin : { ...admin, listen: null },
   };
+}
+
+/** Each worker has a port of its own for other cells. */
+function portOf(bind: Bind | null, { number }: WorkerShare): Bind | null {
+  return bind === null || bind.port === 0 ? bind : { ...bind, port: bind.port + number - 1 };
 }
 
 /** What the workers read the configuration from: of the environment only what is about it. */

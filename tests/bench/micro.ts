@@ -1,6 +1,6 @@
 /** Microbenchmarks of the parts that every delivery passes. */
 import { type Bench, type Figure, measure } from "./bench.ts";
-import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import { type AccountId, type AccountName, type DeviceId, newId } from "../../shard/name/ids.ts";
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { ByteWriter } from "../../shard/record/bytes.ts";
@@ -11,6 +11,9 @@ import { encodePresence } from "../../server/v1/encode.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
 import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { largeAccount } from "./large_account.ts";
+import { encodeLinkFrame } from "../../server/peer/cells/frames.ts";
+import { packBatch, unpackBatch } from "../../server/peer/cells/batch.ts";
+import { Prng } from "../sim/prng.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
 
 const BODY = "See you at seven at the usual place, then? I bring the tickets.";
@@ -54,6 +57,27 @@ function codec(): Figure[] {
     ["codec: log entry of a message, read", read, "µs"],
     ["codec: message as JSON", json, "µs"],
     ["codec: presence as JSON", presence, "µs"],
+  ];
+}
+
+/** What 64 messages to another cell cost, and what compressing them saves. */
+function cells(): Figure[] {
+  const random = new Prng("cells");
+  const id = () => newId<AccountId>(Uint8Array.from({ length: 12 }, () => random.int(0, 255)));
+  const frames = Array.from({ length: 64 }, (_, i) => {
+    const payload = { kind: "message", at: 1_800_000_000_000 + i, id: id(), body: BODY, ext: "" };
+    const of = { from: `user${i % 20}`, fromId: id(), to: `friend${i % 30}`, toId: id() };
+    const packet = { kind: "pair", ...of, n: i, base: 1, generation: 1, sinceMs: 5, payload };
+    const frame = { kind: "packet", packet: packet as never, hops: 0 } as const;
+    return encodeLinkFrame({ kind: "cell", point: i, frame }, 10);
+  });
+  const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+  const message = packBatch(frames);
+  return [
+    ["cells: frame of a message packed, of 64", measure(500, () => packBatch(frames)) / 64, "µs"],
+    ["cells: the same unpacked", measure(500, () => unpackBatch(message)) / 64, "µs"],
+    ["cells: bytes of a message in the batch", message.length / 64, "bytes"],
+    ["cells: the same without compression", bytes / 64, "bytes"],
   ];
 }
 
@@ -143,5 +167,8 @@ export const microBench: Bench = {
   what: "codec, records, accounts, shard steps; median of 7 rounds",
   seconds: 10,
   run: () =>
-    Promise.resolve([...codec(), ...accounts(), ...largeAccount(), ...steps(), ...checksums()]),
+    Promise.resolve([
+      ...[...codec(), ...cells(), ...accounts(), ...largeAccount()],
+      ...[...steps(), ...checksums()],
+    ]),
 };

@@ -18,6 +18,7 @@ import {
 } from "../../server/http/series.ts";
 import { registerEdge } from "../../server/edge/edge_series.ts";
 import { registerExperiments, registerGateway } from "../../server/gateway/series.ts";
+import { registerCells } from "../../server/peer/cells/cells_series.ts";
 import { registerNode } from "../../server/node/node_series.ts";
 import { registerRefused, registerStreams, registerWs } from "../../server/v1/series.ts";
 import { SERIES } from "../../server/ops/series_table.ts";
@@ -62,6 +63,7 @@ function metered() {
   const to = new Exporter(SERIES);
   registerCounters(to, counters);
   registerNode(to, node as unknown as Node, retries);
+  registerCells(to, null);
   registerEdge(to, counts.edge, () => (looks++, gauges));
   registerWs(to, counts.ws);
   registerStreams(to, counts.streams);

@@ -1,0 +1,125 @@
+/** `roost cells`: the other cells of the federation, as a running server sees them. */
+import type { Command } from "commander";
+import { z } from "zod";
+import { addConfigOptions } from "./config.ts";
+import type { CliHost } from "./host.ts";
+import { type ConfigOptions, withServer } from "./inspect.ts";
+import { listed } from "./table.ts";
+import { MISSING, noteMissing } from "./client.ts";
+import { visible, visibleJson } from "../text/visible.ts";
+
+const NODE = z.object({
+  id: z.string(),
+  address: z.string(),
+  publicUrls: z.array(z.string()),
+  version: z.string(),
+  state: z.enum(["linked", "unlinked", "left"]),
+  rttMs: z.number().nullable(),
+  queueBytes: z.number(),
+  lagMs: z.number(),
+  users: z.number().nullable(),
+  fault: z.string().nullable(),
+});
+const CELL = z.object({
+  cell: z.string(),
+  state: z.enum(["linked", "unlinked", "left"]),
+  nodes: z.array(NODE),
+  shards: z.number().nullable(),
+  sent: z.object({ frames: z.number(), dropped: z.number() }),
+});
+const SEEN = z.object({
+  self: z.object({
+    cell: z.string(),
+    node: z.string(),
+    address: z.string(),
+    publicUrls: z.array(z.string()),
+    version: z.string(),
+  }),
+  cells: z.array(CELL),
+  unreached: z.array(z.object({ address: z.string(), fault: z.string() })),
+});
+const VIEW = SEEN.extend({ others: z.array(SEEN), missing: MISSING });
+
+type Cell = z.output<typeof CELL>;
+type View = z.output<typeof VIEW>;
+
+const HEAD = [
+  "cell",
+  "state",
+  "rtt ms",
+  "queue",
+  "lag ms",
+  "dropped",
+  "nodes",
+  "users",
+  "shards",
+  "version",
+  "clients",
+];
+
+const HELP = `
+State: this, linked, unlinked (no node of it can be reached), left (its nodes have stopped).
+Rtt: round trip of the best link. Queue: bytes that wait for its nodes; lag: for how long the oldest
+has. Dropped: frames that did not fit into the queue; their senders repeat them. Nodes: linked of
+those that are known. Users: online at the nodes that are linked. Clients: where they reach it.`;
+
+function rowOf({ cell, state, nodes, shards, sent }: Cell): readonly string[] {
+  const linked = nodes.filter((node) => node.state === "linked");
+  const rtts = linked.flatMap(({ rttMs }) => rttMs === null ? [] : [rttMs]);
+  const users = linked.flatMap((node) => node.users ?? []);
+  const known = nodes.filter((node) => node.state !== "left");
+  return [
+    cell,
+    state,
+    rtts.length === 0 ? "-" : Math.min(...rtts).toFixed(1),
+    String(nodes.reduce((sum, { queueBytes }) => sum + queueBytes, 0)),
+    Math.max(0, ...nodes.map(({ lagMs }) => lagMs)).toFixed(0),
+    String(sent.dropped),
+    `${linked.length}/${known.length}`,
+    users.length === 0 ? "-" : String(users.reduce((sum, count) => sum + count, 0)),
+    shards === null ? "-" : String(shards),
+    [...new Set(known.map(({ version }) => version))].join(",") || "-",
+    [...new Set(known.flatMap(({ publicUrls }) => publicUrls))].join(" ") || "-",
+  ];
+}
+
+function ownRow({ self: { cell, publicUrls, version }, others }: View): readonly string[] {
+  const count = String(1 + others.length);
+  const blank = ["-", "-", "-", "-"];
+  return [cell, "this", ...blank, count, "-", "-", version, publicUrls.join(" ") || "-"];
+}
+
+/** Why nodes are not linked, a line for each. */
+function faultsOf({ self, cells, others, unreached }: View): readonly string[] {
+  const seen = [{ self, cells }, ...others];
+  return [
+    ...seen.flatMap(({ self, cells }) =>
+      cells.flatMap(({ cell, nodes }) =>
+        nodes.filter(({ fault, state }) => state === "unlinked" && fault !== null)
+          .map(({ id, address, fault }) =>
+            `Node ${self.node} has no link to node ${id} of cell ${cell} at ${address}: ${fault}`
+          )
+      )
+    ),
+    ...unreached.map(({ address, fault }) => `No node is reached at ${address}: ${fault}`),
+  ];
+}
+
+/** Adds the command. */
+export function addCellsCommand(program: Command, host: CliHost): void {
+  addConfigOptions(program.command("cells"))
+    .description("the cells that share the domain: links, queues, nodes")
+    .option("--json", "as JSON")
+    .addHelpText("after", HELP)
+    .allowExcessArguments(false)
+    .action((options: ConfigOptions & { readonly json?: true }) =>
+      withServer(host, options, async (call) => {
+        const view = await call({ method: "GET", path: "/admin/cells" }, VIEW);
+        if (options.json === true) return host.out(`${visibleJson(view)}\n`);
+        const rows = [ownRow(view), ...view.cells.map(rowOf)];
+        host.out(listed(false, rows, HEAD, (row) => row, "left"));
+        for (const fault of faultsOf(view)) host.err(`${visible(fault)}\n`);
+        noteMissing(host, view.missing);
+      })
+    );
+}

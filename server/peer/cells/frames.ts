@@ -1,0 +1,128 @@
+/**
+ * What nodes of two cells say to each other, as bytes. A frame begins with the number of its kind; a
+ * recipient skips a kind that it does not know.
+ */
+import {
+  bool,
+  branded,
+  bytes,
+  list,
+  type Schema,
+  text,
+  uint,
+} from "../../../shard/record/schema.ts";
+import { ByteReader, ByteWriter, CorruptBytes } from "../../../shard/record/bytes.ts";
+import type { CellFrame } from "../../node/peer_cells.ts";
+import type { CellName, NodeRef } from "../../../shard/name/ids.ts";
+import { nodeRef } from "../../../shard/record/fields.ts";
+import { setFrameClock, SHARD_PACKET } from "../packet_frames.ts";
+import { struct, union, variant } from "../../../shard/record/struct.ts";
+
+/** What a node says of itself to nodes of all cells, which pass it on. A hint. */
+export interface NodeSaying {
+  readonly cell: CellName;
+  readonly mark: string;
+  readonly node: NodeRef;
+  /** Rises with every saying of the process. */
+  readonly stamp: number;
+  /** Where nodes of other cells reach it. */
+  readonly address: string;
+  /** Where clients reach it. */
+  readonly publicUrls: readonly string[];
+  /** Version of its program. */
+  readonly program: string;
+  /** It stops, and is not to be connected to. */
+  readonly left: boolean;
+}
+
+/** Who has which part of the hash space in the sender's cell. A hint. */
+export interface CellTable {
+  readonly version: number;
+  /** Ascending by `lo`; the first begins at 0. */
+  readonly shards: readonly {
+    readonly lo: number;
+    readonly epoch: number;
+    /** Empty where nobody has claimed it. */
+    readonly owner: readonly NodeRef[];
+  }[];
+}
+
+/** A frame. */
+export type LinkFrame =
+  /** The recipient replies with a `pong` of the same number. `users`: online, of the sender's shards. */
+  | { readonly kind: "ping"; readonly n: number; readonly users: number; readonly busy: boolean }
+  | { readonly kind: "pong"; readonly n: number }
+  /** `ageMs`: how long ago the node itself has said it. */
+  | {
+    readonly kind: "sayings";
+    readonly sayings: readonly { readonly ageMs: number; readonly saying: NodeSaying }[];
+  }
+  | { readonly kind: "table"; readonly table: CellTable }
+  /** For the shard of the recipient's cell with this point; null: of a kind that is not known. */
+  | { readonly kind: "cell"; readonly point: number; readonly frame: CellFrame | null };
+
+const CELL_FRAME = union("cell frame", {
+  packet: variant(0, { packet: SHARD_PACKET, hops: uint }),
+}) satisfies Schema<CellFrame>;
+
+/** The highest numbers of kinds that this program knows. */
+const CELL_KIND_MAX = 0;
+const KIND_MAX = 4;
+
+const saying: Schema<NodeSaying> = struct({
+  cell: branded<CellName>(),
+  mark: text,
+  node: nodeRef,
+  stamp: uint,
+  address: text,
+  publicUrls: list(text),
+  program: text,
+  left: bool,
+});
+
+const FRAME = union("frame", {
+  ping: variant(0, { n: uint, users: uint, busy: bool }),
+  pong: variant(1, { n: uint }),
+  sayings: variant(2, { sayings: list(struct({ ageMs: uint, saying })) }),
+  table: variant(3, {
+    table: struct({
+      version: uint,
+      shards: list(struct({ lo: uint, epoch: uint, owner: list(nodeRef) })),
+    }),
+  }),
+  cell: variant(4, { point: uint, frame: bytes }),
+});
+
+/** The bytes of a frame; `monoMs`: the clock of the sender. */
+export function encodeLinkFrame(frame: LinkFrame, monoMs: number): Uint8Array {
+  setFrameClock(monoMs);
+  const w = new ByteWriter();
+  if (frame.kind !== "cell") FRAME.write(w, frame);
+  else {
+    const inner = new ByteWriter();
+    if (frame.frame !== null) CELL_FRAME.write(inner, frame.frame);
+    FRAME.write(w, { ...frame, frame: inner.take() });
+  }
+  return w.take();
+}
+
+/**
+ * Reads what `encodeLinkFrame` wrote; null where it is of a kind that this program does not know.
+ * Throws `CorruptBytes` for anything else. `monoMs`: the clock of the recipient.
+ */
+export function decodeLinkFrame(bytes: Uint8Array, monoMs: number): LinkFrame | null {
+  setFrameClock(monoMs);
+  if (bytes[0] !== undefined && bytes[0] > KIND_MAX) return null;
+  const frame = whole(FRAME, bytes);
+  if (frame.kind !== "cell") return frame;
+  const first = frame.frame[0];
+  const known = first !== undefined && first <= CELL_KIND_MAX;
+  return { ...frame, frame: known ? whole(CELL_FRAME, frame.frame) : null };
+}
+
+function whole<T>(schema: Schema<T>, bytes: Uint8Array): T {
+  const r = new ByteReader(bytes);
+  const read = schema.read(r);
+  if (!r.done) throw new CorruptBytes("a frame goes on behind its end");
+  return read;
+}

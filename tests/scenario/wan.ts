@@ -1,0 +1,284 @@
+/** Cells over a simulated WAN: their meshes, with wires in memory and virtual time. */
+import { CellMesh } from "../../server/peer/cells/mesh.ts";
+import type { CellFrame } from "../../server/node/peer_cells.ts";
+import type { CellHello } from "../../server/peer/cells/hello.ts";
+import type { CellName, NodeId, NodeRef } from "../../shard/name/ids.ts";
+import { evenTable, type ShardTable, withEpochs } from "../../shard/table/table.ts";
+import type { LinkRefusal, Role } from "../../server/peer/handshake.ts";
+import { memoryLog, simRetries } from "../sim/sim_ports.ts";
+import { Prng, simRandom } from "../sim/prng.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
+import type { Wire, WireEvents, WireHost, Wires } from "../../server/peer/cells/wires.ts";
+
+/** How long nodes may be silent (ms). */
+export const SILENT_MS = 10_000;
+/** Bytes that may wait for a node. */
+export const QUEUE_BYTES = 1_048_576;
+
+/** One end of a connection. */
+class MemoryWire implements Wire {
+  readonly role: Role;
+  readonly hello: CellHello;
+  readonly events: WireEvents;
+  other!: MemoryWire;
+  waitingBytes = 0;
+  closed = false;
+  heardMs: number;
+  readonly #wan: Wan;
+  readonly #from: string;
+  readonly #to: string;
+  #arrivalMs = 0;
+
+  constructor(
+    wan: Wan,
+    role: Role,
+    ends: readonly [string, string],
+    hello: CellHello,
+    events: WireEvents,
+  ) {
+    this.#wan = wan;
+    this.role = role;
+    [this.#from, this.#to] = ends;
+    this.hello = hello;
+    this.events = events;
+    this.heardMs = wan.time.nowMs;
+    this.#beat();
+  }
+
+  send(message: Uint8Array): void {
+    if (this.closed) return;
+    this.waitingBytes += message.length;
+    this.#carry(() => {
+      this.other.heardMs = this.#wan.time.nowMs;
+      this.other.#guard(() => this.other.events.message(message));
+      this.waitingBytes -= message.length;
+      if (this.waitingBytes === 0 && !this.closed) this.events.drained();
+    });
+  }
+
+  close(why: string): void {
+    this.end({ cause: "linked", why });
+    this.#carry(() => this.other.end({ cause: "ended", why: "the connection was closed" }));
+  }
+
+  end(refusal: LinkRefusal): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.events.closed(refusal);
+  }
+
+  /** In order; what is on its way while the two are cut is lost with the connection. */
+  #carry(arrive: () => void): void {
+    const { time } = this.#wan;
+    if (this.#wan.isCut(this.#from, this.#to) || this.#wan.isStuck(this.#to)) return;
+    this.#arrivalMs = Math.max(
+      this.#arrivalMs,
+      time.nowMs + this.#wan.delayMs(this.#from, this.#to),
+    );
+    time.at(this.#arrivalMs, () => {
+      if (!this.other.closed && !this.#wan.isCut(this.#from, this.#to)) arrive();
+    });
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.close(String(error));
+    }
+  }
+
+  #beat(): void {
+    const { time } = this.#wan;
+    time.at(time.nowMs + SILENT_MS / 3, () => {
+      if (this.closed) return;
+      if (time.nowMs - this.heardMs > SILENT_MS) {
+        return this.end({ cause: "ended", why: "it is silent" });
+      }
+      this.#carry(() => void (this.other.heardMs = time.nowMs));
+      this.#beat();
+    });
+  }
+}
+
+class MemoryWires implements Wires {
+  readonly address: string;
+  host: WireHost | null = null;
+  readonly all = new Set<MemoryWire>();
+  readonly #wan: Wan;
+
+  constructor(wan: Wan, address: string) {
+    this.#wan = wan;
+    this.address = address;
+  }
+
+  start(host: WireHost): void {
+    this.host = host;
+  }
+
+  dial(address: string, events: WireEvents): void {
+    const { time } = this.#wan;
+    const there = this.#wan.wires.get(address);
+    const cut = this.#wan.isCut(this.address, address);
+    if (there?.host == null || cut) {
+      const refusal = { cause: "unreached", why: "no connection" } as const;
+      return void time.at(time.nowMs + (cut ? SILENT_MS : 1), () => events.closed(refusal));
+    }
+    time.at(time.nowMs + 2 * this.#wan.delayMs(this.address, address), () => {
+      if (this.host === null || there.host === null) {
+        return events.closed({ cause: "unreached", why: "no connection" });
+      }
+      const [ours, theirs] = [this.host.hello(), there.host.hello()];
+      const [fault, refused] = [this.host.fault(theirs), there.host.fault(ours)];
+      if (fault !== null || refused !== null) return events.closed(fault ?? refused!);
+      this.#connect(there, ours, theirs, events);
+    });
+  }
+
+  #connect(there: MemoryWires, ours: CellHello, theirs: CellHello, events: WireEvents): void {
+    const ends = [this.address, there.address] as const;
+    const wire = new MemoryWire(this.#wan, "dialler", ends, theirs, events);
+    const other = new MemoryWire(
+      this.#wan,
+      "listener",
+      [ends[1], ends[0]],
+      ours,
+      there.host!.accepted(),
+    );
+    [wire.other, other.other] = [other, wire];
+    this.all.add(wire);
+    there.all.add(other);
+    // The listener's side is open a little later: both can send at once.
+    wire.events.opened(wire);
+    if (!other.closed) other.events.opened(other);
+  }
+
+  stop(done: () => void): void {
+    this.host = null;
+    for (const wire of this.all) if (!wire.closed) wire.close("this node stops");
+    done();
+  }
+}
+
+/** A node of a cell on the WAN. */
+export class WanNode {
+  readonly mesh: CellMesh;
+  readonly events: string[] = [];
+  readonly frames: { readonly from: CellName; readonly point: number; readonly atMs: number }[] =
+    [];
+  readonly self: NodeRef;
+  table: ShardTable;
+  readonly #memory = memoryLog();
+
+  constructor(wan: Wan, given: NodeGiven) {
+    const { cell, id = `${cell}-1`, incarnation = 1, join = [] } = given;
+    const process = wan.time.process();
+    this.self = { id: id as NodeId, incarnation };
+    const table = evenTable(4);
+    this.table = withEpochs(
+      table,
+      table.shards.map(({ id }) => ({ shard: id, epoch: incarnation, owner: this.self })),
+    );
+    const wires = new MemoryWires(wan, `${id}:1`);
+    wan.wires.set(wires.address, wires);
+    this.mesh = new CellMesh({
+      clock: process.clock,
+      timers: process.timers,
+      random: simRandom(new Prng(wan.random.u32())),
+      log: this.#memory.log,
+      retries: simRetries(),
+      wires,
+      domain: given.domain ?? "example.org",
+      cell: cell as CellName,
+      mark: given.mark ?? `mark of ${cell}`,
+      program: "1.0.0",
+      join: join.map((node) => `${node}:1`),
+      publicUrls: [`https://${id}.example.org`],
+      queueBytesMax: QUEUE_BYTES,
+      stalledMs: SILENT_MS,
+    });
+    this.mesh.start({
+      linked: (cell) => this.events.push(`linked ${cell}`),
+      unlinked: (cell) => this.events.push(`unlinked ${cell}`),
+      frame: (from, point) => this.frames.push({ from, point, atMs: wan.time.nowMs }),
+    });
+    this.mesh.begin({
+      self: this.self,
+      table: () => this.table,
+      users: () => 7,
+      busy: () => false,
+    });
+  }
+
+  /** Events of its log. */
+  get logged(): readonly string[] {
+    return this.#memory.lines.map(({ event }) => event);
+  }
+
+  /** Ids of the nodes that it is linked with. */
+  get linked(): readonly string[] {
+    return this.mesh.peers.flatMap((cell) =>
+      this.mesh.linksOf(cell).map(({ node }) => node.node.id)
+    )
+      .sort();
+  }
+}
+
+/** What a node is made with. */
+export interface NodeGiven {
+  readonly cell: string;
+  readonly id?: string;
+  readonly incarnation?: number;
+  /** Ids of nodes. */
+  readonly join?: readonly string[];
+  readonly domain?: string;
+  readonly mark?: string;
+}
+
+/** See the head of this file. */
+export class Wan {
+  readonly time = new VirtualTime();
+  readonly random: Prng;
+  readonly wires = new Map<string, MemoryWires>();
+  readonly #cut = new Set<string>();
+  readonly #stuck = new Set<string>();
+  tripMs = 40;
+
+  constructor(seed = 1) {
+    this.random = new Prng(seed);
+  }
+
+  node(given: NodeGiven): WanNode {
+    return new WanNode(this, given);
+  }
+
+  /** Cuts nodes off from each other, by their ids, both ways; or heals that. */
+  cut(a: string, b: string, cut = true): void {
+    for (const key of [`${a}:1 ${b}:1`, `${b}:1 ${a}:1`]) {
+      cut ? this.#cut.add(key) : this.#cut.delete(key);
+    }
+  }
+
+  /** Makes a node take nothing of what is sent to it, though its system confirms nothing either. */
+  stick(id: string, stuck = true): void {
+    stuck ? this.#stuck.add(`${id}:1`) : this.#stuck.delete(`${id}:1`);
+  }
+
+  isCut(a: string, b: string): boolean {
+    return this.#cut.has(`${a} ${b}`);
+  }
+
+  isStuck(address: string): boolean {
+    return this.#stuck.has(address);
+  }
+
+  delayMs(_from: string, _to: string): number {
+    return this.tripMs * (0.9 + 0.2 * this.random.number());
+  }
+}
+
+/** A packet, as frames carry it. */
+export function someFrame(text = ""): CellFrame {
+  const packet = { kind: "resolve", from: `alice${text}`, to: "bob" } as never;
+  return { kind: "packet", packet, hops: 0 };
+}
