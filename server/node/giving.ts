@@ -43,6 +43,8 @@ interface Move {
 interface Given {
   readonly epoch: number;
   readonly untilMs: number;
+  readonly sinceMs: number;
+  readonly heldMs: number;
   readonly to: NodeRef;
   readonly done: Done;
 }
@@ -91,8 +93,11 @@ export class Giving {
     const given = this.#given.get(shard);
     if (given?.epoch !== epoch) return;
     this.#given.delete(shard);
-    this.#parts().ports.log.info("shard moved", { shard, to: given.to.id, pauseMs });
-    given.done(ok({ pauseMs }));
+    const { heldMs, sinceMs, to, done } = given;
+    const knownMs = this.#nowMs - sinceMs;
+    const times = { pauseMs, heldMs, knownMs };
+    this.#parts().ports.log.info("shard moved", { shard, epoch, to: to.id, ...times });
+    done(ok({ pauseMs }));
   }
 
   /** The node that was given the shard cannot take it: this one takes it back. */
@@ -193,8 +198,8 @@ export class Giving {
     if (!shard.quiescent) return;
     this.#now = null;
     const { id, row: { epoch } } = shard;
-    this.#given.set(id, { epoch, untilMs: this.#nowMs + GIVEN_MS, to, done });
     const heldMs = this.#nowMs - sinceMs;
+    this.#given.set(id, { epoch, untilMs: this.#nowMs + GIVEN_MS, sinceMs, heldMs, to, done });
     this.#host.send(peerKey(to), { kind: "give", shard: id, epoch, heldMs });
     map.table = withEpochs(map.table, [{ shard: id, epoch, owner: to }]);
     log.info("shard given away", { shard: id, to: to.id });

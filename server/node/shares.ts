@@ -65,6 +65,8 @@ interface Received {
   readonly from: NodeId;
   readonly give: GiveFrame;
   readonly sinceMs: number;
+  /** When the store had granted the claim; null: it has not yet. */
+  claimedMs: number | null;
 }
 
 /** See the head of this file. */
@@ -115,12 +117,16 @@ export class Shares {
   turnEnded(): void {
     this.#giving.turnEnded();
     if (this.#received.size === 0) return;
-    const { clock } = this.#parts().ports;
-    for (const [shard, { from, give: { epoch, heldMs }, sinceMs }] of this.#received) {
+    const { clock, log } = this.#parts().ports;
+    for (const [shard, { from, give: { epoch, heldMs }, sinceMs, claimedMs }] of this.#received) {
       if (!shard.ended && !shard.ready) continue;
       this.#received.delete(shard);
-      const pauseMs = shard.ended ? null : heldMs + clock.monoMs() - sinceMs;
+      const nowMs = clock.monoMs();
+      const pauseMs = shard.ended ? null : heldMs + nowMs - sinceMs;
       this.#host.send(from, { kind: "taken", shard: shard.id, epoch, pauseMs });
+      if (pauseMs === null || claimedMs === null) continue;
+      const phases = { claimMs: claimedMs - sinceMs, readMs: nowMs - claimedMs };
+      log.info("shard taken", { shard: shard.id, epoch, from, ...phases });
     }
   }
 
@@ -273,7 +279,9 @@ export class Shares {
 
   /** A shard is this node's. It serves once its former owner cannot any more. */
   #granted(shard: Shard, epoch: number, former: NodeRef | null): void {
-    const { ownership: { self } } = this.#parts();
+    const { ownership: { self }, ports: { clock } } = this.#parts();
+    const received = this.#received.get(shard);
+    if (received !== undefined) received.claimedMs = clock.monoMs();
     if (former === null || former.id === self.id || this.#host.rowOf(former) === null) {
       return this.#host.takeovers().granted(shard, epoch);
     }
@@ -317,7 +325,8 @@ export class Shares {
 
   /** Another node gives this one a shard. */
   receive(from: Peer, give: GiveFrame): void {
-    const received = { from: from.key, give, sinceMs: this.#parts().ports.clock.monoMs() };
+    const sinceMs = this.#parts().ports.clock.monoMs();
+    const received: Received = { from: from.key, give, sinceMs, claimedMs: null };
     if (this.#take(received)) return;
     const { shard, epoch } = give;
     this.#host.send(from.key, { kind: "taken", shard, epoch, pauseMs: null });

@@ -9,6 +9,7 @@ import { again, pause, probes, Sender, untilServed } from "./cell_load.ts";
 import { type Event, faultsOf, mailbox, makeUsers } from "./crash.ts";
 import { CellNodes } from "./cell_nodes.ts";
 import { Figures } from "./figures.ts";
+import { movesOf, notePhases, quantile } from "./move_phases.ts";
 import { Prng } from "../sim/prng.ts";
 import { roost } from "../process/cli.ts";
 import type { ServerProcess } from "../process/server.ts";
@@ -17,8 +18,11 @@ import { startCluster } from "../postgres/cluster.ts";
 import { tempDir } from "../process/server.ts";
 
 /** Users that send to each other; rest of each of their lanes after an ack, ms. */
-const USERS = Array.from({ length: 24 }, (_, i) => `mover${i}`);
-const REST_MS = 250;
+const USERS = Array.from({ length: 96 }, (_, i) => `mover${i}`);
+const REST_MS = 1000;
+/** Shards of the first part, and how often a node is added and another one goes. */
+const SHARDS = 128;
+const ROUNDS = 2;
 /** Bound of the time that a shard is held up, ms. */
 const PAUSE_MS = 100;
 /** Load before, between and after the orders, ms. */
@@ -62,15 +66,6 @@ interface Work {
 async function idOf(node: ServerProcess): Promise<string> {
   const { nodes } = await admin<{ nodes: readonly NodeOfCell[] }>(node, "GET", "/admin/cluster");
   return nodes.find(({ state }) => state === "this")!.id;
-}
-
-/** How long moved shards were held up, as the nodes have logged it (ms). */
-function pausesOf(nodes: readonly ServerProcess[]): number[] {
-  const lines = nodes.flatMap(({ log }) => log.split("\n"));
-  return lines.flatMap((line) => {
-    const [, ms] = /shard moved .*pauseMs=([\d.]+)/.exec(line) ?? [];
-    return ms === undefined ? [] : Number(ms);
-  });
 }
 
 async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
@@ -118,11 +113,10 @@ class Load {
   }
 }
 
-/** Notes the pauses; returns how many there were. */
+/** Notes the pauses. */
 function notePauses(figures: Figures, name: string, pauses: readonly number[]): void {
-  const sorted = [...pauses].sort((a, b) => a - b);
-  figures.note(`${name}: held up`, sorted.length);
-  const at = (part: number) => sorted[Math.ceil(sorted.length * part) - 1] ?? NaN;
+  const at = (part: number) => quantile(pauses, part);
+  figures.note(`${name}: held up`, pauses.length);
   figures.note(`${name}: pause of a shard, median`, at(0.5), "ms");
   figures.atMost(`${name}: pause of a shard, p99`, at(0.99), PAUSE_MS, "ms");
   figures.note(`${name}: pause of a shard, longest`, at(1), "ms");
@@ -147,36 +141,58 @@ async function noteLoad(
   figures.note(`${name}: slowest ack, all tries`, slowest, "ms");
 }
 
-/** A fourth node comes, the first one goes. */
-async function comeAndGo(options: ProofOptions, figures: Figures, nodes: CellNodes): Promise<void> {
-  const { say, seed } = options;
-  for (let n = 0; n < 3; n++) await nodes.start(n);
-  const [first, second] = nodes.all;
-  const load = new Load(nodes, await makeUsers(first!, USERS), seed);
-  await pause(CALM_MS);
-  const before = pausesOf(nodes.all).length;
-  await nodes.start(3);
-  const fourth = await idOf(nodes.all[3]!);
-  const view = () => admin<{ nodes: readonly NodeOfCell[] }>(second!, "GET", "/admin/cluster");
+const viewOf = (node: ServerProcess) =>
+  admin<{ nodes: readonly NodeOfCell[] }>(node, "GET", "/admin/cluster");
+
+/** Node `added` comes and is given its share, node `removed` is drained and leaves; `asked` is asked. */
+async function comeAndGo(
+  { say }: ProofOptions,
+  figures: Figures,
+  nodes: CellNodes,
+  { added, removed, asked }: Record<"added" | "removed" | "asked", number>,
+): Promise<void> {
+  const node = nodes.all[asked]!;
+  await nodes.start(added);
+  const fresh = await idOf(nodes.all[added]!);
   const shardsOf = async (id: string) => {
-    return (await view()).nodes.find((node) => node.id === id)?.shards.length ?? 0;
+    return (await viewOf(node)).nodes.find((each) => each.id === id)?.shards.length ?? 0;
   };
   const beganMs = performance.now();
-  await until(async () => await shardsOf(fourth) >= 2, "the share of the fourth node");
-  figures.note("until the fourth node had its share", performance.now() - beganMs, "ms");
-  say(await cluster(second!, "rebalance"));
+  await until(async () => await shardsOf(fresh) >= SHARDS / 8, "the share of the fresh node");
+  const name = `until node ${added + 1} had half of its share`;
+  figures.note(name, performance.now() - beganMs, "ms");
+  say(await cluster(node, "rebalance"));
   await pause(CALM_MS);
-  const id = await idOf(first!);
-  say(await cluster(second!, "drain", id));
+  const id = await idOf(nodes.all[removed]!);
+  say(await cluster(node, "drain", id));
   await pause(CALM_MS);
-  nodes.down(0);
-  say(await cluster(second!, "leave", id));
+  nodes.down(removed);
+  say(await cluster(node, "leave", id));
   await pause(CALM_MS);
-  const { nodes: left } = await view();
-  figures.atMost("come and go: nodes that are left", left.length, 3, "");
-  say(left.map((node) => `${node.id}: ${node.shards.length} shards`).join(", "));
+  await until(async () => (await viewOf(node)).nodes.length === 3, "the end of the node");
+  const { nodes: left } = await viewOf(node);
+  say(left.map((each) => `${each.id}: ${each.shards.length} shards`).join(", "));
+}
+
+/** Fresh nodes come, and those go that were first. */
+async function comeAndGoInTurn(
+  options: ProofOptions,
+  figures: Figures,
+  nodes: CellNodes,
+): Promise<void> {
+  const shards = ["--set", `storage.shards=${SHARDS}`];
+  for (let n = 0; n < 3; n++) await nodes.start(n, shards);
+  const load = new Load(nodes, await makeUsers(nodes.all[0]!, USERS), options.seed);
+  await pause(CALM_MS);
+  const before = new Set(movesOf(nodes.all).map(({ move }) => move));
+  for (let round = 0; round < ROUNDS; round++) {
+    const which = { added: 3 + round, removed: round, asked: round + 1 };
+    await comeAndGo(options, figures, nodes, which);
+  }
   await noteLoad(options, figures, "come and go", load, true);
-  notePauses(figures, "come and go", pausesOf(nodes.all).slice(before));
+  const moves = movesOf(nodes.all).filter(({ move }) => !before.has(move));
+  notePhases(options.say, figures, "come and go", moves);
+  notePauses(figures, "come and go", moves.map(({ totalMs }) => totalMs));
 }
 
 /** Sets the number of shards; kills the node that makes the change once it has made some steps. */
@@ -243,7 +259,7 @@ export const movesProof: Proof = {
     const figures = new Figures(options);
     const postgres = startCluster();
     try {
-      const parts: readonly Part[] = [comeAndGo, changeNumber];
+      const parts: readonly Part[] = [comeAndGoInTurn, changeNumber];
       for (const [i, part] of parts.entries()) {
         using dir = tempDir();
         const nodes = new CellNodes(dir.path, await postgres.database(`moves${i}`));
