@@ -88,17 +88,20 @@ export class Committer {
   poke(): void {
     if (this.writingSinceMs !== 0 || this.#soon || this.#stopped) return;
     if (this.#waiting !== null) return;
-    if (this.#host.shards.some((s) => s.urgent)) {
+    const { shards } = this.#host;
+    // What a shard that is held has open is waited for, by all of its users.
+    const held = shards.some((s) => s.ending && s.open);
+    if (held || shards.some((s) => s.urgent)) {
       this.#soon = true;
       const run = () => {
         this.#soon = false;
         if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();
       };
       const { clock, timers } = this.#host.ports;
-      const pauseMs = this.#notBeforeMs - clock.monoMs();
+      const pauseMs = held ? 0 : this.#notBeforeMs - clock.monoMs();
       if (pauseMs < 1) timers.soon(run);
       else timers.after(pauseMs, run);
-    } else if (this.#lazy === null && this.#host.shards.some((s) => s.open)) {
+    } else if (this.#lazy === null && shards.some((s) => s.open)) {
       this.#lazy = this.#host.ports.timers.after(LAZY_MS, () => {
         this.#lazy = null;
         if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();

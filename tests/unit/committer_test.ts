@@ -72,3 +72,33 @@ Deno.test("9 C2: a write deletes none of a shard's log rows, or sixteen and more
   assert.ok(deleted.length > 4, `${deleted.length} cuts`);
   assert.ok(deleted.every((rows) => rows >= 16), deleted.join(" "));
 });
+
+Deno.test("11.6: what a held shard has open is committed after the write under way, not 50 ms later", () => {
+  const w = new NodeFixture({ shards: 2 });
+  const names = Array.from({ length: 8 }, (_, i) => user(i));
+  for (const name of names) {
+    w.account(name);
+    w.must(name, "settings.set", { messagesFrom: "anyone" });
+  }
+  w.settle();
+  const [from] = names;
+  const shard = w.node.shardOf(from!);
+  const to = names.find((name) => w.node.shardOf(name) !== shard)!;
+  let acked = () => {};
+  w.loses = ({ kind }, arrive) => {
+    if (kind === "pair_ack") acked = arrive;
+    return kind === "pair_ack";
+  };
+  w.send(from!, to, "m1");
+  w.time.runFor(20);
+  w.node.request(to, "settings.set", { messagesFrom: "contacts" }, () => {});
+  w.time.runWhile(() => w.node.committer.writingSinceMs === 0, w.time.nowMs + 100);
+  // Nobody waits for what follows from it.
+  acked();
+  assert.deepEqual([shard.open, shard.urgent], [true, false]);
+  let pauseMs = Infinity;
+  const at = [(shard.lo + shard.hi) >>> 1];
+  w.node.reshape({ of: [shard.id], at }, (made) => pauseMs = made.ok ? made.value.pauseMs : NaN);
+  w.time.runFor(200);
+  assert.ok(pauseMs < 30, `held up for ${pauseMs} ms`);
+});
