@@ -41,6 +41,7 @@ export async function openStore(
   try {
     refuseInUse(config, address, report, serves, log);
     requireDurable(config, address, report, log);
+    if (serves) store.warm();
     return store;
   } catch (error) {
     await new Promise<void>((done) => store.close(done));

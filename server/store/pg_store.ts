@@ -34,6 +34,8 @@ import { TABLE_REGISTER } from "../node/ports.ts";
 const READ_LANES = 4;
 /** Records of one page of a log. */
 const PAGE_ROWS = 100;
+/** The id of no shard. */
+const NO_SHARD = -1;
 const CLOSED: StoreError = { kind: "failed", message: "The store is closed." };
 
 /**
@@ -61,6 +63,24 @@ export class PgStore implements Store {
     this.#reads = Array.from({ length: READ_LANES }, () => new PgLane(link, engine));
     this.#lanes = [this.#appends, this.#changes, ...this.#reads];
     this.#open = this.#lanes.length;
+  }
+
+  /**
+   * Makes all connections, and has each prepare its statements, which change nothing: so that what a
+   * node reads when it takes over shards waits for neither. What fails of it is made when it is needed.
+   */
+  warm(): void {
+    const ignored = () => {};
+    const none = ints([]);
+    const nothing = new Uint8Array();
+    this.#appends.run("append", [none, none, none, none, none, nothing], ignored);
+    this.#changes.run("checkpoint", [none, none, none, none, nothing, none, none, none], ignored);
+    this.#changes.run("claim", [NO_SHARD, "", 0, 0], ignored);
+    for (const lane of this.#reads) {
+      lane.run("get", ["{}"], ignored);
+      lane.run("log", [NO_SHARD, 0, 1], ignored);
+      lane.run("list", [nothing, nothing, 1], ignored);
+    }
   }
 
   // ---- logs and checkpoints
