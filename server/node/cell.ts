@@ -216,7 +216,7 @@ export class Cell {
       this.#gossip.start(peerKey(ownership.self));
       this.#vouching.start();
       this.#gossip.setMembers(this.#members.others.map(peerKey));
-      this.#shares.place(done);
+      this.#shares.start(done);
       this.#schedule();
     });
   }

@@ -1,8 +1,8 @@
 /**
- * Shards that this node gives to other nodes: what comes for a shard is held until nothing of it is
- * under way; then its new owner gets it, and what was held follows. One shard is held at a time, while
- * new owners of others read their logs. Moves that were asked for come before those that the
- * placement wants.
+ * Shards that this node gives to other nodes. The new owner rehearses the takeover, while the shard
+ * still serves here. Then what comes for the shard is held until nothing of it is under way; its new
+ * owner gets it, and what was held follows. One shard is held at a time, while new owners of others
+ * read their logs. Moves that were asked for come before those that the placement wants.
  */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
@@ -49,8 +49,21 @@ interface Given {
   readonly done: Done;
 }
 
+/** A shard that is being given away. */
+interface Leaving {
+  readonly shard: Shard;
+  readonly to: NodeRef;
+  readonly done: Done;
+  /** Whether its new owner has rehearsed, or cannot. */
+  rehearsed: boolean;
+  /** Since when what comes for it is held (monotonic ms); null: it still serves. */
+  heldFromMs: number | null;
+}
+
 /** What it needs of its cell. */
 export interface GivingHost {
+  /** Has the new owner of a shard rehearse the takeover; calls back in a second or less. */
+  rehearse(shard: Shard, to: NodeRef, done: () => void): void;
   isLinked(peer: NodeId): boolean;
   send(peer: NodeId, frame: PeerFrame): void;
   /** Whether the shard is this node's and may be given away now. */
@@ -65,7 +78,7 @@ export interface GivingHost {
 export class Giving {
   readonly #parts: () => NodeParts;
   readonly #host: GivingHost;
-  #now: (Omit<Move, "shard"> & { readonly shard: Shard; readonly sinceMs: number }) | null = null;
+  #now: Leaving | null = null;
   #wanted: Move[] = [];
   /** Where shards should be, as far as this node may give them away by itself. */
   #placed: ReadonlyMap<number, NodeRef> = new Map();
@@ -168,34 +181,49 @@ export class Giving {
   }
 
   #begin(shard: Shard, { to, done }: Move): void {
-    const { dispatch, ports: { timers } } = this.#parts();
-    const now = { shard, to, done, sinceMs: this.#nowMs };
+    const now: Leaving = { shard, to, done, rehearsed: false, heldFromMs: null };
     this.#now = now;
-    dispatch.hold([shard]);
-    timers.after(REST_MAX_MS, () => {
-      if (this.#now === now) this.#giveUp("it did not quiesce");
+    this.#host.rehearse(shard, to, () => {
+      if (this.#now !== now) return;
+      now.rehearsed = true;
+      // A checkpoint that is being written is waited for while the shard still serves.
+      shard.leaving = true;
+      this.#parts().ports.timers.after(REST_MAX_MS, () => {
+        if (this.#now === now) this.#giveUp("it did not quiesce");
+      });
+      this.turnEnded();
     });
-    this.#host.hurry();
-    this.turnEnded();
   }
 
   #giveUp(why: string): void {
-    const { shard, done } = this.#now!;
+    const { shard, heldFromMs, done } = this.#now!;
     this.#now = null;
     this.#restsUntilMs = this.#nowMs + PAUSE_MS;
-    this.#parts().dispatch.release([shard]);
+    shard.leaving = false;
+    if (heldFromMs !== null) this.#parts().dispatch.release([shard]);
     done(fail("unavailable", `Shard ${shard.id} is not moved: ${why}`, AGAIN_MS));
     this.#pump();
   }
 
   /** After a turn: goes on when nothing of the shard is under way. */
   turnEnded(): void {
-    if (this.#now === null) return;
-    const { shard, to, done, sinceMs } = this.#now;
-    const { dispatch, map, ports: { log } } = this.#parts();
+    const now = this.#now;
+    if (now === null || !now.rehearsed) return;
+    const { shard, to } = now;
     if (shard.ended) return this.#giveUp("it has ended");
     if (!this.#host.isLinked(peerKey(to))) return this.#giveUp(`there is no link to ${to.id}`);
-    if (!shard.quiescent) return;
+    if (now.heldFromMs === null) {
+      if (!this.#host.mayGive(shard)) return this.#giveUp("it is being changed");
+      if (shard.checkpointing) return;
+      now.heldFromMs = this.#nowMs;
+      this.#parts().dispatch.hold([shard]);
+      this.#host.hurry();
+    }
+    if (this.#now === now && shard.quiescent) this.#give(now, now.heldFromMs);
+  }
+
+  #give({ shard, to, done }: Leaving, sinceMs: number): void {
+    const { dispatch, map, ports: { log } } = this.#parts();
     this.#now = null;
     const { id, row: { epoch } } = shard;
     const heldMs = this.#nowMs - sinceMs;

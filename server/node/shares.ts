@@ -13,6 +13,7 @@ import type { Result } from "../../shard/errors.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { Giving, type Moved } from "./giving.ts";
 import { peerKey } from "./peers.ts";
+import { Rehearsals } from "./rehearsals.ts";
 import { placement, sameNode } from "../../shard/table/placement.ts";
 import { withEpochs } from "../../shard/table/table.ts";
 
@@ -74,6 +75,7 @@ export class Shares {
   readonly #parts: () => NodeParts;
   readonly #host: SharesHost;
   readonly #giving: Giving;
+  readonly #rehearsals: Rehearsals;
   readonly #claiming = new Set<number>();
   /** Shards that this node owns but does not serve: their former owners may still live. */
   readonly #unconfirmed = new Map<Shard, Unconfirmed>();
@@ -88,7 +90,9 @@ export class Shares {
   constructor(parts: () => NodeParts, host: SharesHost) {
     this.#parts = parts;
     this.#host = host;
+    this.#rehearsals = new Rehearsals(parts);
     this.#giving = new Giving(parts, {
+      rehearse: (...move) => this.#rehearsals.ask(...move),
       isLinked: (peer) => host.isLinked(peer),
       send: (peer, frame) => host.send(peer, frame),
       mayGive: ({ id, presence }) =>
@@ -106,6 +110,12 @@ export class Shares {
   /** Whether this node is asking the store for a shard. */
   isClaiming(shard: number): boolean {
     return this.#claiming.has(shard);
+  }
+
+  /** Begins: replies to other nodes, and places shards. */
+  start(done: (error: StoreError | null) => void): void {
+    this.#rehearsals.start();
+    this.place(done);
   }
 
   /** Claims nothing any more. */

@@ -43,6 +43,8 @@ export class Shard {
   readonly id: number;
   readonly lo: number;
   readonly hi: number;
+  /** It is about to be given to another node: no checkpoint begins any more. */
+  leaving = false;
   /** Successors are about to take over: no checkpoint begins any more. */
   ending = false;
   /** Successors have taken over: it takes no input any more. */
@@ -132,7 +134,7 @@ export class Shard {
    */
   checkpoint(now: Now, budget: CheckpointBudget): CheckpointBatch | null {
     const { accounts, batch } = this.#turn;
-    if (this.ending) return null;
+    if (this.ending || this.leaving) return null;
     return this.#recovery.guard("checkpoint", () => {
       if (batch.open) throw new Error(`shard ${this.id}: checkpoint of an open batch`);
       return accounts.checkpoint(batch, now.mono, budget);
@@ -166,6 +168,11 @@ export class Shard {
       this.#incoming.again + this.#recovery.kept === 0 && !this.#settling &&
       // Requests that wait for another shard go on waiting at the successor.
       !this.#requests.waiting.onStore;
+  }
+
+  /** Whether a checkpoint of its accounts is being written. */
+  get checkpointing(): boolean {
+    return this.#turn.accounts.writing;
   }
 
   /** Takes over from shards that end, all quiescent, what belongs to its own range. */

@@ -25,7 +25,10 @@ function fieldsOf(line: string): ReadonlyMap<string, string> {
 }
 
 /** The lines of an event, by what names the move in both of them. */
-function linesOf(lines: readonly string[], event: string): Map<string, ReadonlyMap<string, string>> {
+function linesOf(
+  lines: readonly string[],
+  event: string,
+): Map<string, ReadonlyMap<string, string>> {
   return new Map(
     lines.filter((line) => line.includes(event)).map((line) => {
       const fields = fieldsOf(line);

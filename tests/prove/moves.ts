@@ -182,7 +182,11 @@ async function comeAndGoInTurn(
 ): Promise<void> {
   const shards = ["--set", `storage.shards=${SHARDS}`];
   for (let n = 0; n < 3; n++) await nodes.start(n, shards);
-  const load = new Load(nodes, await makeUsers(nodes.all[0]!, USERS), options.seed);
+  const [first] = nodes.all;
+  const spread = ({ nodes }: { readonly nodes: readonly NodeOfCell[] }) =>
+    nodes.every((each) => each.shards.length >= SHARDS / 4);
+  await until(async () => spread(await viewOf(first!)), "the spread of the shards");
+  const load = new Load(nodes, await makeUsers(first!, USERS), options.seed);
   await pause(CALM_MS);
   const before = new Set(movesOf(nodes.all).map(({ move }) => move));
   for (let round = 0; round < ROUNDS; round++) {

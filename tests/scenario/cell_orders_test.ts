@@ -174,6 +174,29 @@ Deno.test("11: a shard that an operator moves stays where it is, until the share
   equal(code(story, 0, (orders, done) => orders.move(shard, first!.id, done)), "conflict");
 });
 
+Deno.test("11.6: a shard serves where it is until the next owner has rehearsed the takeover", () => {
+  const story = evenStory();
+  const { cluster } = story;
+  story.befriend(0, 0);
+  const alice = "alice" as AccountName;
+  const owner = cluster.nodes.find((node) => node.running.node.owns(alice))!;
+  const target = cluster.nodes.find((node) => node !== owner)!;
+  const { id } = owner.running.node.shardOf(alice);
+  target.process.pause();
+  let how = "none";
+  const { orders } = owner.running.node.coordinator;
+  orders.move(id, target.id, (result) => how = result.ok ? "ok" : result.code);
+  cluster.time.runFor(100);
+  let read = false;
+  owner.running.node.request(alice, "mailbox.snapshot", {}, (result) => read = result.ok);
+  const ms = story.await("a read", () => read, 500);
+  ok(ms < 50, `it took ${ms} ms`);
+  equal(how, "none");
+  target.process.resume();
+  story.await("the move", () => how === "ok", 5000);
+  equal(target.running.node.owns(alice), true);
+});
+
 Deno.test("11: a change of shards that wait for sessions of a dead node does not hold them up", () => {
   const story = evenStory();
   const { cluster } = story;
