@@ -145,3 +145,46 @@ function headEnd(code: readonly string[], from: number, indent: string): number 
   }
   return null;
 }
+
+/** An import of a module. */
+export interface Import {
+  readonly path: string;
+  readonly spec: string;
+  readonly type: boolean;
+  /** It is loaded when it is needed, by `import()`. */
+  readonly late: boolean;
+}
+
+const IMPORT =
+  /^(?:import|export)\s+(type\s+)?[^;"]*?\bfrom\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+
+/** The imports of a file. */
+export function importsOf({ path, text }: Source): readonly Import[] {
+  return [...text.matchAll(IMPORT)]
+    .map((m) => ({
+      path,
+      spec: (m[2] ?? m[3] ?? m[4])!,
+      type: m[1] !== undefined,
+      late: m[4] !== undefined,
+    }));
+}
+
+/** Where an import leads, from the root; null for packages. */
+export function target({ path, spec }: Import): string | null {
+  return spec.startsWith(".") ? new URL(spec, `file:///${path}`).pathname.slice(1) : null;
+}
+
+/** Whether a file is in a folder. */
+export const inDir = (dir: string) => ({ path }: { readonly path: string }) =>
+  path.startsWith(`${dir}/`);
+
+/** What is over a limit and not exempt, and what is exempt and not over it. */
+export function unexpected(over: readonly string[], exempt: Readonly<Record<string, string>>) {
+  return {
+    over: over.filter((name) => !Object.hasOwn(exempt, name)),
+    exemptForNothing: Object.keys(exempt).filter((name) => !over.includes(name)),
+  };
+}
+
+/** Nothing unexpected. */
+export const NOTHING = { over: [], exemptForNothing: [] };

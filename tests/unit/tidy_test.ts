@@ -1,6 +1,17 @@
 /** Holds what the project has decided about its own sources. Exemptions are here, with reasons. */
 import assert from "node:assert/strict";
-import { blank, functionsOf, readSources, ROOT, type Source } from "./tidy_source.ts";
+import {
+  blank,
+  functionsOf,
+  importsOf,
+  inDir,
+  NOTHING,
+  readSources,
+  ROOT,
+  type Source,
+  target,
+  unexpected,
+} from "./tidy_source.ts";
 import { ERROR_CODES } from "../../shard/errors.ts";
 import { KNOB_TABLE } from "../../server/config/config.ts";
 import { STATUS_OF } from "../../server/http/response.ts";
@@ -38,36 +49,6 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/web/assets.ts": "reads what is served to browsers, at the start",
 };
 
-/** Who may import server/system/: those that wire a process together, and transports. */
-const WIRING: ReadonlySet<string> = new Set([
-  "main.ts",
-  "server/ops/backup.ts",
-  "server/ops/check.ts",
-  "server/ops/repair.ts",
-  "server/ops/store_copy.ts",
-  "server/http/admission_control.ts",
-  "server/config_files.ts",
-  "server/front.ts",
-  "server/load/ports.ts",
-  "server/open.ts",
-  "server/services.ts",
-  "server/start.ts",
-  "server/launch.ts",
-  "server/supervise.ts",
-  "server/worker.ts",
-  "server/worker_metrics.ts",
-  "server/peer/place.ts",
-  "server/store/kv_store.ts",
-  "server/store/start_check.ts",
-  "server/store/wal_file.ts",
-  "server/store/pg_address.ts",
-  "server/store/pg_lane.ts",
-  "server/open_store.ts",
-  "server/open_links.ts",
-  "server/peer/connection.ts",
-  "server/peer/endpoint.ts",
-]);
-
 /** The files that may see the durable state of accounts other than readonly. */
 const STATE_FILES: Readonly<Record<string, string>> = {
   "server/ops/survey.ts": "reads what is stored into it, to look for damage",
@@ -100,28 +81,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, string>> = {
   "tests/unit/store_fences_contract.ts fencesContract": "a list of tests, one after another",
 };
 
-interface Import {
-  readonly path: string;
-  readonly spec: string;
-  readonly type: boolean;
-}
-
-const IMPORT =
-  /^(?:import|export)\s+(type\s+)?[^;"]*?\bfrom\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
-
-function importsOf({ path, text }: Source): readonly Import[] {
-  return [...text.matchAll(IMPORT)]
-    .map((m) => ({ path, spec: (m[2] ?? m[3] ?? m[4])!, type: m[1] !== undefined }));
-}
-
 const IMPORTS = SOURCES.flatMap(importsOf);
-
-/** Where an import leads, from the root; null for packages. */
-function target({ path, spec }: Import): string | null {
-  return spec.startsWith(".") ? new URL(spec, `file:///${path}`).pathname.slice(1) : null;
-}
-
-const inDir = (dir: string) => ({ path }: { readonly path: string }) => path.startsWith(`${dir}/`);
 
 /** Places where the code matches, as `path:line text`. */
 function places(sources: readonly Source[], pattern: RegExp): readonly string[] {
@@ -129,16 +89,6 @@ function places(sources: readonly Source[], pattern: RegExp): readonly string[] 
     code.flatMap((line, i) => pattern.test(line) ? [`${path}:${i + 1} ${lines[i]!.trim()}`] : [])
   );
 }
-
-/** What is over a limit and not exempt, and what is exempt and not over it. */
-function unexpected(over: readonly string[], exempt: Readonly<Record<string, string>>) {
-  return {
-    over: over.filter((name) => !Object.hasOwn(exempt, name)),
-    exemptForNothing: Object.keys(exempt).filter((name) => !over.includes(name)),
-  };
-}
-
-const NOTHING = { over: [], exemptForNothing: [] };
 
 Deno.test("tidy: the clock, chance, timers and Deno are only behind ports", () => {
   // JavaScript is what runs at clients.
@@ -155,59 +105,6 @@ Deno.test("tidy: the clock, chance, timers and Deno are only behind ports", () =
   const touching = places(pure, touches).map((place) => place.split(":")[0]!);
   const files = [...new Set([...touching, ...importing.map(({ path }) => path)])].sort();
   assert.deepEqual(unexpected(files, IO_FILES), NOTHING);
-});
-
-Deno.test("tidy: imports lead from main.ts to server/ to shard/, and nothing to tests/", () => {
-  const upwards = IMPORTS.filter((i) => {
-    const to = target(i) ?? "";
-    if (inDir("tests")(i)) return false;
-    if (to.startsWith("tests/") || to === "main.ts") return true;
-    return inDir("shard")(i) && !to.startsWith("shard/") && i.spec !== "bidi-js";
-  });
-  assert.deepEqual(upwards, []);
-  const entries = IMPORTS.filter((i) => !i.type && target(i) === "main.ts");
-  assert.deepEqual(entries, []);
-});
-
-/** Imports in circles of folders that stay. */
-const CIRCLES: Readonly<Record<string, string>> = {
-  "server/web -> server/web/client": "the library's entry exports what its modules have",
-  "server/web/client -> server/web":
-    "types only: the declarations are beside the entry, for clients",
-};
-
-/** Imports between folders, as `folder -> folder`, that are part of a circle of folders. */
-function circularImports(imports: readonly Import[]): readonly string[] {
-  const folder = (path: string) => path.slice(0, path.lastIndexOf("/"));
-  const edges = new Map<string, Set<string>>();
-  for (const i of imports) {
-    const to = target(i);
-    if (to === null || folder(to) === folder(i.path)) continue;
-    edges.set(folder(i.path), (edges.get(folder(i.path)) ?? new Set()).add(folder(to)));
-  }
-  const reaches = (from: string, wanted: string, seen = new Set<string>()): boolean =>
-    from === wanted || (!seen.has(from) && seen.add(from) &&
-      [...edges.get(from) ?? []].some((next) => reaches(next, wanted, seen)));
-  return [...edges].flatMap(([from, tos]) =>
-    [...tos].filter((to) => reaches(to, from)).map((to) => `${from} -> ${to}`)
-  ).sort();
-}
-
-Deno.test("tidy: folders do not import each other in a circle, not even types (issue 9 B7)", () => {
-  const imports = IMPORTS.filter((i) => !inDir("tests")(i));
-  assert.deepEqual(unexpected(circularImports(imports), CIRCLES), NOTHING);
-  const circle = ["a/x.ts ../b/y.ts", "b/y.ts ../c/z.ts", "c/z.ts ../a/w.ts", "a/w.ts ../d/v.ts"]
-    .map((line) => line.split(" "))
-    .map(([path, spec]) => ({ path: path!, spec: spec!, type: true }));
-  assert.deepEqual(circularImports(circle), ["a -> b", "b -> c", "c -> a"]);
-});
-
-Deno.test("tidy: only what wires a process together, and transports, use server/system/", () => {
-  const users = IMPORTS.filter((i) =>
-    !i.type && !inDir("tests")(i) && !inDir("server/system")(i) &&
-    target(i)?.startsWith("server/system/")
-  ).map(({ path }) => path);
-  assert.deepEqual([...new Set(users)].sort(), [...WIRING].sort());
 });
 
 Deno.test("tidy: only where the log is applied can the durable state of accounts be changed", () => {
