@@ -9,7 +9,7 @@ import { checkAtStart, type StorePaths } from "./store/start_check.ts";
 import type { ObserveDamage } from "./store/checked_rows.ts";
 import type { Log, Store, Timers } from "./node/ports.ts";
 import { openKvStore } from "./store/kv_store.ts";
-import { type OpenedPgStore, openPgStore, type PgReport } from "./store/pg_open.ts";
+import type { OpenedPgStore, PgReport } from "./store/pg_open.ts";
 import { pgAddress } from "./store/pg_address.ts";
 import { formatPgAddress, type PgAddress } from "./config/pg_url.ts";
 import { readConfigFile } from "./system/config_files.ts";
@@ -92,6 +92,8 @@ async function openPostgres(
   const rootCert = rootCertFile === null
     ? null
     : await readConfigFile("the root certificate", rootCertFile);
+  // Loaded late: a server with a store of its own does not wait for the client of PostgreSQL.
+  const { openPgStore } = await import("./store/pg_open.ts");
   const opened = await openPgStore({ address, rootCert, timers }, makes);
   return { ...opened, address, place: formatPgAddress(address) };
 }

@@ -19,14 +19,13 @@ import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes, type ImportLimits } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
-import type { Log, Timers } from "./node/ports.ts";
+import type { Log } from "./node/ports.ts";
 import { isFirst, type WorkerShare } from "./workers/share.ts";
 import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback, isUnspecified } from "./config/address.ts";
-import { NodeIdUsedTwice } from "./node/former_process.ts";
 import { openConfigFiles } from "./config_files.ts";
 import { fail, ok } from "../shard/errors.ts";
 import { question } from "./node/asks.ts";
@@ -34,16 +33,15 @@ import { type OpenNode, openNode } from "./open.ts";
 import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { shardLimits } from "./settings.ts";
+import { exitOnBug, logActions } from "./process_life.ts";
 import { openServices, type Services } from "./services.ts";
-import { recordAction, takeActions } from "./system/offline_actions.ts";
+import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
 
 const DAY_MS = 86_400_000;
 /** Reads the admin token anew. */
 const READ_TOKEN = question<null, null>("admin.token");
-/** How long the log may take to be written before the process exits all the same (ms). */
-const LAST_WORDS_MS = 1000;
 
 function adminApp(
   config: Config,
@@ -205,32 +203,6 @@ export async function startNode(
     await open.close();
     throw error;
   }
-}
-
-/** Makes a bug that nobody caught end the process, once the log has it. */
-export function exitOnBug(
-  process: Process,
-  log: Log,
-  flushLog: (done: () => void) => void,
-  timers: Timers,
-): void {
-  process.onFatal((cause) => {
-    if (cause instanceof NodeIdUsedTwice) {
-      log.error("node id used twice: the process ends", { error: cause.message });
-    } else {
-      const stack = cause instanceof Error ? cause.stack : undefined;
-      log.error("bug: the process ends", { error: String(cause), stack });
-    }
-    timers.after(LAST_WORDS_MS, () => process.exit(70));
-    flushLog(() => process.exit(70));
-  });
-}
-
-/** Logs what administrators did while no server ran on the directory. */
-export async function logActions(dataDir: string, log: Log): Promise<void> {
-  await takeActions(dataDir, (done) => {
-    log.info("admin action", { ...done, via: "the directory of the stopped server" });
-  });
 }
 
 async function closeAll(listeners: readonly (AdminListener | null)[]): Promise<void> {

@@ -13,7 +13,7 @@ import {
   workerSockets,
 } from "./system/data_dir.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import { exitOnBug, logActions } from "./start.ts";
+import { exitOnBug, logActions } from "./process_life.ts";
 import { identify, logOut } from "./open.ts";
 import { listenAdmin } from "./ops/socket.ts";
 import { OWN_METRICS_PATH } from "./worker_metrics.ts";

@@ -1,9 +1,8 @@
 /** `roost load`: the command line of the load tool. */
 import { type Command, Option } from "commander";
 import { type CliHost, UsageError } from "../cli/host.ts";
-import { type RawLoadOptions, readRequest } from "./load_options.ts";
+import { type RawLoadOptions, readRequest, WORKER_COMMAND } from "./load_options.ts";
 import { SCENARIOS } from "./scenario.ts";
-import { WORKER_COMMAND } from "./worker_pipe.ts";
 
 const OPTIONS: readonly (readonly [flags: string, doc: string])[] = [
   ["--url <url>", "the server (http://127.0.0.1:8420)"],

@@ -5,6 +5,9 @@ import type { Proof } from "./channel.ts";
 import { isReserved, RESERVED_PREFIX, RESERVED_REASON } from "../node/reserved_names.ts";
 import { type Scenario, type ScenarioOptions, SCENARIOS } from "./scenario.ts";
 
+/** Name of the hidden command that the processes of a run are started with. */
+export const WORKER_COMMAND = "load-worker";
+
 /** Options as the command line gives them; numbers are texts. */
 export interface RawLoadOptions {
   readonly [name: string]: string | boolean | undefined;

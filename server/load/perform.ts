@@ -1,7 +1,12 @@
 /** Does what `roost load` is asked for. */
 import { EXIT } from "../cli/host.ts";
 import { VERSION } from "../config/version.ts";
-import type { LoadRequest, RemoveRequest, Request } from "./load_options.ts";
+import {
+  type LoadRequest,
+  type RemoveRequest,
+  type Request,
+  WORKER_COMMAND,
+} from "./load_options.ts";
 import type { LoadPorts } from "./ports.ts";
 import { localWorker, type Worker, type WorkerPlan } from "./worker.ts";
 import type { Pool } from "./pool.ts";
@@ -9,7 +14,7 @@ import { performDark } from "./dark.ts";
 import { hintsOf, type RunResult, type ServerUse, violationsOf } from "./result.ts";
 import { type Findings, lead } from "./run.ts";
 import { metricsDelta, type ServerView, viewServer } from "./server_view.ts";
-import { pipedWorker, WORKER_COMMAND } from "./worker_pipe.ts";
+import { pipedWorker } from "./worker_pipe.ts";
 import { PoolStore } from "./pool_store.ts";
 import { progressLine, summaryText } from "./report_text.ts";
 import { reportHtml } from "./report_html.ts";

@@ -13,9 +13,6 @@ import {
 import type { Phase } from "./phase.ts";
 import { takeLines } from "../text/line_splitter.ts";
 
-/** Name of the hidden command that a child is started with. */
-export const WORKER_COMMAND = "load-worker";
-
 /** A call as it travels. */
 type Call =
   | { readonly call: "plan"; readonly plan: WorkerPlan }

@@ -57,8 +57,12 @@ export function createApp(
   for (const route of routes) {
     app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
   }
-  const document = JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl));
-  app.get("/openapi.json", (c) => compressResponse(c.req.raw, jsonResponse(200, document)));
+  // Made at the first request: a start does not wait for it.
+  let document: string | null = null;
+  app.get("/openapi.json", (c) => {
+    document ??= JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl));
+    return compressResponse(c.req.raw, jsonResponse(200, document));
+  });
   for (const [path, methods] of methodsByPath(routes)) {
     app.all(honoPath(path), (c) => otherMethod(deps, c, methods));
   }

@@ -71,16 +71,20 @@ function asset(
   headers: Readonly<Record<string, string>>,
 ): Asset {
   const codes = isText(type) && bytes.length >= COMPRESSED_BYTES_MIN;
+  let made: Asset["headers"] | null = null;
   return {
     bytes,
     coded: codes ? coder(bytes) : null,
-    headers: {
-      ...(codes ? { "vary": "Accept-Encoding" } : {}),
-      "content-type": type,
-      "cache-control": "no-cache",
-      "etag": `"${encodeBase64Url(sha256(bytes)).slice(0, 22)}"`,
-      "x-content-type-options": "nosniff",
-      ...headers,
+    // Made at the first request: a start does not wait for the hashes.
+    get headers() {
+      return made ??= {
+        ...(codes ? { "vary": "Accept-Encoding" } : {}),
+        "content-type": type,
+        "cache-control": "no-cache",
+        "etag": `"${encodeBase64Url(sha256(bytes)).slice(0, 22)}"`,
+        "x-content-type-options": "nosniff",
+        ...headers,
+      };
     },
   };
 }

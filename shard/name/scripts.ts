@@ -55,17 +55,31 @@ function covers(scripts: readonly string[]): RegExp | null {
   }
 }
 
-function allOf(sets: readonly (readonly string[])[]): readonly RegExp[] {
-  return sets.map(covers).filter((each) => each !== null);
+/** Sets of scripts. Each is compiled when a name is first compared with it: all take some 25 ms. */
+class ScriptSets {
+  readonly #sets: readonly (readonly string[])[];
+  readonly #compiled: (RegExp | null)[] = [];
+
+  constructor(sets: readonly (readonly string[])[]) {
+    this.#sets = sets;
+  }
+
+  /** Whether all characters of a text belong to one of the sets. */
+  cover(text: string): boolean {
+    return this.#sets.some((set, i) => {
+      if (i === this.#compiled.length) this.#compiled.push(covers(set));
+      return this.#compiled[i]?.test(text) === true;
+    });
+  }
 }
 
-const SINGLE = allOf([
+const SINGLE = new ScriptSets([
   ["Latin"],
   ...[...RECOMMENDED, ...OTHERS].map((script) => [script]),
   ...JOINT,
 ]);
-const HIGH = allOf(JOINT.map((scripts) => ["Latin", ...scripts]));
-const MODERATE = allOf(
+const HIGH = new ScriptSets(JOINT.map((scripts) => ["Latin", ...scripts]));
+const MODERATE = new ScriptSets(
   RECOMMENDED.filter((script) => !LIKE_LATIN.includes(script)).map((script) => ["Latin", script]),
 );
 // deno-lint-ignore no-control-regex -- ASCII is what it says
@@ -75,8 +89,7 @@ const ASCII = /^[\x00-\x7f]*$/;
 export function keepsLevel(name: string, level: RestrictionLevel): boolean {
   if (level === "any" || ASCII.test(name)) return true;
   if (level === "ascii") return false;
-  const fits = (set: RegExp) => set.test(name);
-  if (SINGLE.some(fits)) return true;
+  if (SINGLE.cover(name)) return true;
   if (level === "single") return false;
-  return HIGH.some(fits) || (level === "moderate" && MODERATE.some(fits));
+  return HIGH.cover(name) || (level === "moderate" && MODERATE.cover(name));
 }

@@ -24,6 +24,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/open.ts",
   "server/services.ts",
   "server/start.ts",
+  "server/process_life.ts",
   "server/launch.ts",
   "server/supervise.ts",
   "server/worker.ts",
