@@ -14,6 +14,11 @@ import { ServerProcess, tempDir } from "./server.ts";
 
 const LIMIT_MS = 30_000;
 
+/** Transcripts wait for the end of a connection that sends nothing. */
+const SETTINGS = { "timeouts.helloTimeoutMs": "3000" };
+/** How long an event stream is read: its first events arrive at once. */
+const STREAM_MS = 300;
+
 /** Fields and words that are about the inside of a cell. */
 const INSIDE = [
   /"(node|nodes|peer|shard|shards|epoch|owner|incarnation|lsn|worker|process)"\s*:/,
@@ -54,7 +59,7 @@ for (const file of ["messages", "sign_in", "rest_accounts", "long_poll"]) {
     using dir = tempDir();
     const path = new URL(`../golden/v1/${file}.txt`, import.meta.url);
     const transcript = parseTranscript(await Deno.readTextFile(path));
-    const settings = Object.entries(transcript.settings)
+    const settings = Object.entries({ ...SETTINGS, ...transcript.settings })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const { server, proxy } = await startCell(dir.path, settings);
     const host = new ProcessHost(proxy.url);
@@ -95,7 +100,10 @@ async function traffic(url: string, token: string, times: number): Promise<void>
       get("/v1/snapshot"),
       get("/v1/conversations/bob/messages?limit=1"),
       get("/v1/events?after=zzz"),
-      get("/v1/events", { headers: { accept: "text/event-stream" } }),
+      get("/v1/events", {
+        headers: { accept: "text/event-stream" },
+        signal: AbortSignal.timeout(STREAM_MS),
+      }),
       ...[1, 2, 3, 4, 5, 6].map(() => get("/v1/events?wait=1&after=zzz:1", at)),
       get("/v1/presence", { ...at, method: "PUT", body: '{"show":"away"}' }),
       get("/v1/events", { headers: { "roost-session": "AAAAAAAAAAAAAAAA" } }),

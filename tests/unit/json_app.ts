@@ -1,4 +1,5 @@
 /** The REST app over a fake node. */
+import { setImmediate } from "node:timers";
 import { Throttle } from "../../server/auth/throttle.ts";
 import { createApp } from "../../server/v1/rest.ts";
 import type { EventsCall, RestDeps } from "../../server/v1/rest_call.ts";
@@ -21,7 +22,7 @@ async function untilEven(
   let open = true;
   const response = Promise.resolve(pending).finally(() => open = false);
   for (let turn = 0; open && turn < 2; turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise((resolve) => setImmediate(resolve));
     if (open) time.runFor(5);
   }
   return await response;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import fc from "fast-check";
 import { decodeTruth, encodeTruth, joinTruth, localWorker } from "../../server/load/worker.ts";
 import { Lines } from "../../server/text/line_splitter.ts";
@@ -59,7 +60,7 @@ Deno.test("a piped worker does what a local one does", async () => {
     promise.finally(() => over = true).catch(() => {});
     while (!over) {
       fixture.time.runFor(20);
-      await new Promise((done) => setTimeout(done, 0));
+      await new Promise((done) => setImmediate(done));
     }
     return await promise;
   };

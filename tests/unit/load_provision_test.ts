@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import { Hono } from "hono";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { addProvisionRoute } from "../../server/load/provision_route.ts";
@@ -38,7 +39,7 @@ class Fixture extends NodeFixture {
     settled.catch(() => {});
     while (!over) {
       this.time.runFor(5);
-      for (let i = 0; i < 20 && !over; i++) await new Promise((done) => setTimeout(done, 0));
+      for (let i = 0; i < 20 && !over; i++) await new Promise((done) => setImmediate(done));
     }
     return await settled;
   }
