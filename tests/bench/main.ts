@@ -1,5 +1,6 @@
 /** `deno task bench [NAME…] [--json FILE] [--short]`: runs benchmarks and prints their figures. */
 import type { Bench } from "./bench.ts";
+import { houseBench } from "./house.ts";
 import { messagesBench } from "./messages.ts";
 import { microBench } from "./micro.ts";
 import { scalingBench } from "./scaling.ts";
@@ -7,6 +8,7 @@ import { serverBench } from "./server_bench.ts";
 import { sizesBench } from "./sizes.ts";
 
 const BENCHES: readonly Bench[] = [
+  houseBench,
   sizesBench,
   microBench,
   messagesBench,

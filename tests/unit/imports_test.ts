@@ -1,7 +1,7 @@
 /** Holds what the project has decided about imports. Exemptions are here, with reasons. */
 import assert from "node:assert/strict";
 import {
-  type Import,
+  circularImports,
   importsOf,
   inDir,
   NOTHING,
@@ -61,23 +61,6 @@ const CIRCLES: Readonly<Record<string, string>> = {
   "server/web/client -> server/web":
     "types only: the declarations are beside the entry, for clients",
 };
-
-/** Imports between folders, as `folder -> folder`, that are part of a circle of folders. */
-function circularImports(imports: readonly Import[]): readonly string[] {
-  const folder = (path: string) => path.slice(0, path.lastIndexOf("/"));
-  const edges = new Map<string, Set<string>>();
-  for (const i of imports) {
-    const to = target(i);
-    if (to === null || folder(to) === folder(i.path)) continue;
-    edges.set(folder(i.path), (edges.get(folder(i.path)) ?? new Set()).add(folder(to)));
-  }
-  const reaches = (from: string, wanted: string, seen = new Set<string>()): boolean =>
-    from === wanted || (!seen.has(from) && seen.add(from) &&
-      [...edges.get(from) ?? []].some((next) => reaches(next, wanted, seen)));
-  return [...edges].flatMap(([from, tos]) =>
-    [...tos].filter((to) => reaches(to, from)).map((to) => `${from} -> ${to}`)
-  ).sort();
-}
 
 Deno.test("tidy: folders do not import each other in a circle, not even types (issue 9 B7)", () => {
   const imports = IMPORTS.filter((i) => !inDir("tests")(i));

@@ -13,18 +13,19 @@ export interface Source {
   readonly code: readonly string[];
 }
 
-function* walk(path: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(`${ROOT}${path}`)) {
-    if (isDirectory) yield* walk(`${path}/${name}`);
+function* walk(root: string, path: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(`${root}${path}`)) {
+    if (isDirectory) yield* walk(root, `${path}/${name}`);
     else if (/\.[jt]s$/.test(name)) yield `${path}/${name}`;
   }
 }
 
-/** All sources, by path. */
-export function readSources(): readonly Source[] {
-  const paths = ["main.ts", ...["server", "shard", "tests"].flatMap((dir) => [...walk(dir)])];
+/** All sources of a checkout, by path; `root` has a slash at its end. */
+export function readSources(root = ROOT): readonly Source[] {
+  const dirs = ["server", "shard", "tests"];
+  const paths = ["main.ts", ...dirs.flatMap((dir) => [...walk(root, dir)])];
   return paths.sort().map((path) => {
-    const text = Deno.readTextFileSync(`${ROOT}${path}`);
+    const text = Deno.readTextFileSync(`${root}${path}`);
     return { path, text, lines: text.trimEnd().split("\n"), code: blank(text).split("\n") };
   });
 }
@@ -188,3 +189,20 @@ export function unexpected(over: readonly string[], exempt: Readonly<Record<stri
 
 /** Nothing unexpected. */
 export const NOTHING = { over: [], exemptForNothing: [] };
+
+/** Imports between folders, as `folder -> folder`, that are part of a circle of folders. */
+export function circularImports(imports: readonly Import[]): readonly string[] {
+  const folder = (path: string) => path.slice(0, path.lastIndexOf("/"));
+  const edges = new Map<string, Set<string>>();
+  for (const i of imports) {
+    const to = target(i);
+    if (to === null || folder(to) === folder(i.path)) continue;
+    edges.set(folder(i.path), (edges.get(folder(i.path)) ?? new Set()).add(folder(to)));
+  }
+  const reaches = (from: string, wanted: string, seen = new Set<string>()): boolean =>
+    from === wanted || (!seen.has(from) && seen.add(from) &&
+      [...edges.get(from) ?? []].some((next) => reaches(next, wanted, seen)));
+  return [...edges].flatMap(([from, tos]) =>
+    [...tos].filter((to) => reaches(to, from)).map((to) => `${from} -> ${to}`)
+  ).sort();
+}
