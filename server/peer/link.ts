@@ -26,6 +26,11 @@ export const LINK_TIMES: ConnectionTimes = { handshakeMs: 3000, pingMs: 1000, si
  */
 const FRAME_BYTES_MAX_1 = 4 * 1024 * 1024;
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+/**
+ * Least time from one write to the next (ms): frames that follow a write so soon wait for each other,
+ * for a write costs more than what is in it.
+ */
+const GATHER_MS = 2;
 /** Bytes that may wait for a peer before more is sent: one that is slower is cut off. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -54,6 +59,8 @@ export class Link {
   #version = 0;
   /** Frames of this turn. */
   #unsent: Uint8Array[] = [];
+  /** When frames were written (monotonic, ms). */
+  #flushedMs = -GATHER_MS;
   readonly #offset = new ClockOffset();
 
   constructor(channel: Channel, options: LinkOptions) {
@@ -98,8 +105,15 @@ export class Link {
     if (!isKnown(frame, this.#version)) return this.#replyFor(frame);
     const bytes = this.#bounded(frame);
     if (bytes === null) return;
-    if (this.#unsent.length === 0) this.#options.timers.soon(() => this.#flush());
+    if (this.#unsent.length === 0) this.#gather();
     this.#unsent.push(bytes);
+  }
+
+  #gather(): void {
+    const { clock, timers } = this.#options;
+    const waitMs = this.#flushedMs + GATHER_MS - clock.monoMs();
+    if (waitMs <= 0) timers.soon(() => this.#flush());
+    else timers.after(waitMs, () => this.#flush());
   }
 
   #replyFor(frame: PeerFrame): void {
@@ -134,6 +148,7 @@ export class Link {
       return this.close("it takes frames too slowly");
     }
     this.#connection.send(unsent);
+    this.#flushedMs = this.#options.clock.monoMs();
   }
 
   #beat(): boolean {
