@@ -8,7 +8,7 @@ import type { Bench, BenchOptions, Figure } from "./bench.ts";
 import { runLoad, startPinned, windowOf } from "../process/pinned.ts";
 import type { Window } from "../../server/load/result.ts";
 import { startCluster } from "../postgres/cluster.ts";
-import { tempDir } from "../process/server.ts";
+import { type ServerProcess, tempDir } from "../process/server.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const WORKERS = 2;
@@ -16,6 +16,8 @@ const USERS = 1000;
 /** Seconds of a run, and of one of a short bench. */
 const SECONDS = 10;
 const SHORT_SECONDS = 3;
+/** Sign-ins of all users before those that are measured. */
+const WARM_LOGINS = 4;
 /**
  * Hops of a message between two nodes, on average: from the edge to the sender's shard, from there to
  * the recipient's, and to the recipient's edge, each of them at the other node half of the time.
@@ -54,28 +56,44 @@ interface Run {
   readonly toolUs: number;
 }
 
-async function load(
+/** A server on any core, for one side of a comparison. */
+async function withServer<T>(
   dataDir: string,
-  { scenario, count }: Kind,
-  rate: number,
-  { short }: BenchOptions,
   extra: readonly string[],
-): Promise<Run> {
+  use: (server: ServerProcess) => Promise<T>,
+): Promise<T> {
   const server = await startPinned(dataDir, [...PATIENT, ...extra], ROOT, null);
   try {
-    const seconds = short ? SHORT_SECONDS : SECONDS;
-    const timed = scenario === "login" ? [] : ["--seconds", String(seconds)];
-    const args = [scenario, "--users", String(USERS), "--rate", String(rate), ...timed];
-    const window = windowOf(await runLoad(server, args));
-    const units = count(window);
-    return {
-      perSecond: units / window.seconds,
-      cpuUs: window.serverCpuUs / units,
-      toolUs: window.toolCpuUs / units,
-    };
+    return await use(server);
   } finally {
     await server.stop();
   }
+}
+
+async function load(
+  server: ServerProcess,
+  { scenario, count }: Kind,
+  rate: number,
+  { short }: BenchOptions,
+): Promise<Run> {
+  const seconds = short ? SHORT_SECONDS : SECONDS;
+  const timed = scenario === "login" ? [] : ["--seconds", String(seconds)];
+  const args = [scenario, "--users", String(USERS), "--rate", String(rate), ...timed];
+  const window = windowOf(await runLoad(server, args));
+  const units = count(window);
+  return {
+    perSecond: units / window.seconds,
+    cpuUs: window.serverCpuUs / units,
+    toolUs: window.toolCpuUs / units,
+  };
+}
+
+/** At the calm rate; a run before it makes the code warm, for each process compiles its own. */
+async function calmLoad(server: ServerProcess, kind: Kind, options: BenchOptions): Promise<Run> {
+  for (let i = 0; i < (kind.scenario === "login" ? WARM_LOGINS : 1); i++) {
+    await load(server, kind, kind.calm, options);
+  }
+  return await load(server, kind, kind.calm, options);
 }
 
 /** A plain process, one with `--workers 1`, and several workers, one after the other. */
@@ -93,8 +111,10 @@ async function compare(
   const figures: Figure[] = [];
   const { scenario, unit } = kind;
   for (const [name, extra] of sides) {
-    const calm = await load(dataDir, kind, kind.calm, options, extra);
-    const full = await load(dataDir, kind, kind.full, options, extra);
+    const { calm, full } = await withServer(dataDir, extra, async (server) => ({
+      calm: await calmLoad(server, kind, options),
+      full: await load(server, kind, kind.full, options),
+    }));
     say(`${scenario}, ${name}: ${Math.round(full.perSecond)}/s, ${calm.cpuUs.toFixed(1)} µs`);
     runs.push({ calm, full });
     figures.push(
@@ -155,21 +175,31 @@ async function postgres(options: BenchOptions): Promise<Figure[]> {
   try {
     const store = ["--store", await cluster.database("scaling")];
     await provision(node.path, store);
-    const embedded = await load(own.path, chat, chat.calm, options, []);
-    const before = postgresCpuUs(cluster.dir);
-    const shared = await load(node.path, chat, chat.calm, options, store);
     const seconds = options.short ? SHORT_SECONDS : SECONDS;
-    const engineUs = (postgresCpuUs(cluster.dir) - before) / (shared.perSecond * seconds);
-    const full = await load(node.path, chat, chat.full, options, store);
-    const fullOwn = await load(own.path, chat, chat.full, options, []);
+    const embedded = await withServer(own.path, [], async (server) => ({
+      calm: await calmLoad(server, chat, options),
+      full: await load(server, chat, chat.full, options),
+    }));
+    const shared = await withServer(node.path, store, async (server) => {
+      await load(server, chat, chat.calm, options);
+      const before = postgresCpuUs(cluster.dir);
+      const calm = await load(server, chat, chat.calm, options);
+      const engineUs = (postgresCpuUs(cluster.dir) - before) / (calm.perSecond * seconds);
+      return { calm, engineUs, full: await load(server, chat, chat.full, options) };
+    });
+    const { engineUs } = shared;
     return [
-      ["chat over PostgreSQL: at full load", full.perSecond, "/s"],
-      ["chat over PostgreSQL: CPU of the node", shared.cpuUs, "µs/message"],
+      ["chat over PostgreSQL: at full load", shared.full.perSecond, "/s"],
+      ["chat over PostgreSQL: CPU of the node", shared.calm.cpuUs, "µs/message"],
       ["chat over PostgreSQL: CPU of PostgreSQL, all of the run", engineUs, "µs/message"],
-      ["chat over PostgreSQL, to embedded: rate", full.perSecond / fullOwn.perSecond, "times"],
+      [
+        "chat over PostgreSQL, to embedded: rate",
+        shared.full.perSecond / embedded.full.perSecond,
+        "times",
+      ],
       [
         "chat over PostgreSQL, to embedded: CPU, the engine's included",
-        (shared.cpuUs + engineUs) / embedded.cpuUs,
+        (shared.calm.cpuUs + engineUs) / embedded.calm.cpuUs,
         "times",
       ],
     ];
