@@ -82,6 +82,11 @@ export class AccountRuntime {
   // Few names ever belong to another account.
   #successors: FewMap<AccountName, Successor> | null = null;
 
+  /** Whether it has asked which account is the newest of a peer's name, and takes packets by that. */
+  get hasSuccessors(): boolean {
+    return this.#successors !== null;
+  }
+
   /** The account of the peer's name that was asked about last. */
   successor(peer: AccountName): Successor | undefined {
     return this.#successors?.get(peer);

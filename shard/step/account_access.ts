@@ -6,6 +6,10 @@ import type { ShardTurn } from "./shard_turn.ts";
 import { scheduleExpiry } from "../handlers/waiting_messages.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { pointOf } from "../name/ids.ts";
+import { spreadOf } from "../retry.ts";
+
+/** Over so long (ms) accounts spread what other cells are to learn of their names' homes. */
+export const HOME_SPREAD_MS = 5000;
 
 type Loaded = ShardInput & { kind: "loaded" };
 
@@ -87,6 +91,9 @@ export class AccountAccess {
   serve(account: Account): void {
     if (account.outbox.size > 0) this.#turn.scheduleOutbox(account, 0);
     if (account.runtime.owed.size > 0) this.#turn.scheduleReceipts(account, 0);
+    if ((account.register?.telling.length ?? 0) > 0) {
+      this.#turn.scheduleHome(account, HOME_SPREAD_MS * spreadOf(account.name, 0));
+    }
     scheduleExpiry(this.#turn, account);
     this.#turn.accounts.runWaiters(account.name);
   }

@@ -19,6 +19,8 @@ const CUT_ROWS_ALONE = 50;
 const ALONE_BYTES = 128 * 1024;
 /** Intervals between checkpoints of an account after which its shard is behind. */
 const BEHIND = 5;
+/** An account that has asked for the newest account of a name stays for so long after its last use (ms). */
+const SUCCESSORS_MS = 10_000;
 /** Accounts looked at by one call of `evict`. */
 const EVICT_LOOK = 200;
 
@@ -308,6 +310,9 @@ export class AccountCache {
       }
       const account = next.value[1];
       if (monoMs - account.runtime.usedMs < idleMs || account.runtime.dirtyLsn !== 0) continue;
+      // What it has learned of its peers' names is in memory only, and may come from another cell.
+      const idle = monoMs - account.runtime.usedMs;
+      if (account.runtime.hasSuccessors && idle < SUCCESSORS_MS) continue;
       if (account.runtime.batch > committedBatch || this.#saving.has(account)) continue;
       if (account.outbox.size > 0 || account.runtime.owed.size > 0) continue;
       this.#accounts.delete(account.name);

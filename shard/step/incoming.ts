@@ -1,5 +1,6 @@
 /** Inputs that need accounts and are no requests: packets of other accounts, interests, sweeps. */
 import type { AccountAccess } from "./account_access.ts";
+import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Names } from "./names.ts";
@@ -35,7 +36,7 @@ export class Incoming {
   }
 
   /** Number of inputs to be taken again. */
-  get again(): number {
+  get toTakeAgain(): number {
     return this.#again.length;
   }
 
@@ -45,9 +46,14 @@ export class Incoming {
   }
 
   /** A packet, also one for a name of another cell; the only kind that is neither sent again nor without consequence is the rewatch. */
-  packet(packet: ShardPacket, hops = 0): void {
+  packet(packet: ShardPacket, hops = 0, sender: Account | null = null): void {
     if (this.names === null) this.here(packet);
-    else this.names.packet(packet, hops);
+    else this.names.packet({ packet, hops, sender });
+  }
+
+  /** Takes a packet once more at the next tick. */
+  again(packet: ShardPacket): void {
+    this.#again.push({ kind: "packet", packet });
   }
 
   /** A packet for a name of this cell. */
@@ -66,7 +72,7 @@ export class Incoming {
 
   #rewatch(packet: ShardPacket & { kind: "rewatch" }): void {
     this.#accounts.whenLoaded([packet.to], () => {
-      const again = () => this.#again.push({ kind: "packet", packet });
+      const again = () => this.again(packet);
       const account = this.#accounts.get(packet.to);
       if (account === undefined && this.#accounts.unread(packet.to)) return void again();
       if (account === undefined) return;
@@ -103,7 +109,7 @@ export class Incoming {
     for (;;) {
       const packets = this.#turn.takeLocal();
       if (packets.length === 0) return;
-      for (const packet of packets) this.packet(packet);
+      for (const { packet, sender } of packets) this.packet(packet, 0, sender);
     }
   }
 
@@ -133,8 +139,6 @@ export class Incoming {
   /** Loads an account that owes packets or receipts: loading it schedules them. */
   owing(name: AccountName): void {
     this.#accounts.whenLoaded([name], () => {
-      const account = this.#accounts.get(name);
-      if (account !== undefined) this.names?.owes(account);
       if (this.#accounts.unread(name)) this.#again.push({ kind: "owing", names: [name] });
     });
   }

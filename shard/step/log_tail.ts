@@ -44,7 +44,9 @@ export class LogTail {
     for (const { lsn, entry } of this.#tail.get(account.name) ?? []) {
       begun ||= entry.kind === "created" || entry.kind === "invite" ||
         entry.kind === "import_begun";
-      if (lsn <= account.runtime.savedLsn || !begun) continue;
+      // Votes on a name are no account's, and each says all that holds from then on.
+      const counts = begun || entry.kind === "name_register";
+      if (lsn <= account.runtime.savedLsn || !counts) continue;
       if (first === 0) first = lsn;
       account.runtime.measured = false;
       apply(account, entry);

@@ -4,7 +4,7 @@
  * memory only: a caller that waits for their results asks again.
  */
 import type { Account } from "../account/account.ts";
-import type { AccountAccess } from "./account_access.ts";
+import { type AccountAccess, HOME_SPREAD_MS } from "./account_access.ts";
 import type { AccountName, CellName } from "../name/ids.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { NameMessage } from "../federation/name_packets.ts";
@@ -56,7 +56,26 @@ interface Question {
   readonly untilMs: number;
   /** Cells that have not replied. */
   readonly left: Set<CellName>;
-  readonly held: { readonly packet: ShardPacket; readonly hops: number }[];
+  readonly held: Carried[];
+}
+
+/** A packet on its way. */
+export interface Carried {
+  readonly packet: ShardPacket;
+  /** How many cells have passed it on. */
+  readonly hops: number;
+  /** The account of this shard that sends it; null where it comes from elsewhere. */
+  readonly sender: Account | null;
+}
+
+/** What it needs of its shard. */
+export interface NamesParts {
+  readonly accounts: AccountAccess;
+  readonly requests: Requests;
+  /** Takes a packet for a name of this cell. */
+  here(packet: ShardPacket): void;
+  /** Takes a packet once more at the next tick: the account could not be read. */
+  again(packet: ShardPacket): void;
 }
 
 /** See the head of this file. */
@@ -65,27 +84,18 @@ export class Names {
   readonly #cells: Cells;
   readonly #accounts: AccountAccess;
   readonly #requests: Requests;
-  /** Takes a packet for a name of this cell. */
-  readonly #here: (packet: ShardPacket) => void;
+  readonly #ways: Pick<NamesParts, "here" | "again">;
   readonly #rounds = new Map<AccountName, Round>();
   readonly #questions = new Map<AccountName, Question>();
   /** Names that no other cell knows, and until when that counts; in the order of time. */
   readonly #nobody = new Map<AccountName, number>();
 
-  constructor(
-    turn: ShardTurn,
-    cells: Cells,
-    parts: {
-      readonly accounts: AccountAccess;
-      readonly requests: Requests;
-      readonly here: (packet: ShardPacket) => void;
-    },
-  ) {
+  constructor(turn: ShardTurn, cells: Cells, parts: NamesParts) {
     this.#turn = turn;
     this.#cells = cells;
     this.#accounts = parts.accounts;
     this.#requests = parts.requests;
-    this.#here = parts.here;
+    this.#ways = parts;
   }
 
   /** Whether a `tick` has anything to look at. */
@@ -125,31 +135,37 @@ export class Names {
 
   // ---- packets
 
-  /**
-   * Takes a packet: what is for a name of this cell goes on as ever. `hops`: how many cells have
-   * passed it on.
-   */
-  packet(packet: ShardPacket, hops: number): void {
+  /** Takes a packet: what is for a name of this cell goes on as ever. */
+  packet(carried: Carried): void {
+    const { packet } = carried;
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);
-      if (packet.kind === "name") {
-        return account === undefined ? undefined : this.#said(account, packet);
-      }
-      if (account === undefined || isHere(account, this.#cells.self)) return this.#here(packet);
-      const home = homeOf(account, this.#cells.self);
-      if (home !== null) return this.#abroad(account, home.value, packet, hops);
-      if ((this.#nobody.get(account.name) ?? 0) > this.#turn.now.mono) return this.#here(packet);
-      this.#hold(account, packet, hops);
+      if (account !== undefined) return this.#take(account, carried);
+      // All others are sent again. It must not be taken for one to an account that does not exist.
+      if (packet.kind === "rewatch" && this.#accounts.unread(packet.to)) this.#ways.again(packet);
     });
   }
 
-  #abroad(account: Account, cell: CellName, packet: ShardPacket, hops: number): void {
+  #take(account: Account, carried: Carried): void {
+    const { packet } = carried;
+    if (packet.kind === "name") return this.#said(account, packet);
+    if (isHere(account, this.#cells.self)) return this.#ways.here(packet);
+    const home = homeOf(account, this.#cells.self);
+    if (home !== null) return this.#abroad(account, home.value, carried);
+    const { mono } = this.#turn.now;
+    if ((this.#nobody.get(account.name) ?? 0) > mono) return this.#ways.here(packet);
+    this.#hold(account, carried);
+  }
+
+  /** Passes a packet on, once all that it rests on is committed. */
+  #abroad(account: Account, cell: CellName, { packet, hops, sender }: Carried): void {
     if (hops >= HOPS_MAX) return;
-    this.#turn.emit(account, { kind: "abroad", cell, packet, hops: hops + 1 });
+    const later = sender !== null && sender.runtime.batch > account.runtime.batch;
+    this.#turn.emit(later ? sender : account, { kind: "abroad", cell, packet, hops: hops + 1 });
   }
 
   /** Keeps a packet until the other cells have said which of them has the name. */
-  #hold(account: Account, packet: ShardPacket, hops: number): void {
+  #hold(account: Account, carried: Carried): void {
     const { name } = account;
     let question = this.#questions.get(name);
     if (question === undefined) {
@@ -158,7 +174,7 @@ export class Names {
       question = { untilMs, left: new Set(this.#cells.peers), held: [] };
       this.#questions.set(name, question);
     }
-    if (question.held.length < HELD_MAX) question.held.push({ packet, hops });
+    if (question.held.length < HELD_MAX) question.held.push(carried);
     // Questions may be lost: a repeated packet repeats them.
     for (const cell of question.left) this.#say(account, cell, { kind: "where" });
     if (question.left.size === 0) this.#answered(account, question);
@@ -170,7 +186,7 @@ export class Names {
       this.#nobody.delete(account.name);
       this.#nobody.set(account.name, this.#turn.now.mono + NOBODY_MS);
     }
-    for (const { packet, hops } of held) this.packet(packet, hops);
+    for (const carried of held) this.packet(carried);
   }
 
   // ---- what the shards of a name say to each other
@@ -355,18 +371,11 @@ export class Names {
     this.#set(account, { ...register, telling: register.telling.filter((c) => c !== cell) });
   }
 
-  /** A cell can be reached again: accounts in memory that owe it something. */
+  /** A cell can be reached again: accounts in memory tell it what they owe it. */
   linked(cell: CellName): void {
-    for (const account of this.#turn.accounts.all()) this.owes(account, cell);
-  }
-
-  /** Schedules what the account owes to other cells, or to this one. */
-  owes(account: Account, cell?: CellName): void {
-    const telling = account.register?.telling ?? [];
-    if (cell === undefined ? telling.length === 0 : !telling.includes(cell)) return;
-    this.#turn.scheduleHome(account, SPREAD_MS * spreadOf(account.name, 0));
+    for (const account of this.#turn.accounts.all()) {
+      if (account.register?.telling.includes(cell) !== true) continue;
+      this.#turn.scheduleHome(account, HOME_SPREAD_MS * spreadOf(account.name, 0));
+    }
   }
 }
-
-/** Over so long (ms) accounts spread what they owe to a cell that can be reached again. */
-const SPREAD_MS = 5000;

@@ -74,7 +74,8 @@ export class Shard {
     const incoming = new Incoming(turn, accounts, requests, attempts);
     if (cells !== null) {
       const here: Incoming["here"] = (packet) => incoming.here(packet);
-      const names = new Names(turn, cells, { accounts, requests, here });
+      const again: Incoming["again"] = (packet) => incoming.again(packet);
+      const names = new Names(turn, cells, { accounts, requests, here, again });
       incoming.names = names;
       requests.decideHome = (account) => names.decide(account);
     }
@@ -165,7 +166,7 @@ export class Shard {
   /** Whether nothing is under way: only then may others take over. */
   get quiescent(): boolean {
     return this.ready && this.#turn.batch.quiescent && this.#turn.accounts.quiescent &&
-      this.#incoming.again + this.#recovery.kept === 0 && !this.#settling &&
+      this.#incoming.toTakeAgain + this.#recovery.kept === 0 && !this.#settling &&
       // Requests that wait for another shard go on waiting at the successor.
       !this.#requests.waiting.onStore;
   }
@@ -259,7 +260,7 @@ export class Shard {
   /** Whether a `tick` has anything to look at. */
   get ticking(): boolean {
     return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
-            this.#incoming.again > 0 ||
+            this.#incoming.toTakeAgain > 0 ||
       this.#incoming.names?.ticking === true ||
       this.#recovery.owing || this.#recovery.active || this.#settling;
   }

@@ -22,6 +22,12 @@ import { Timers } from "./timers.ts";
 import { spreadOf } from "../retry.ts";
 import { trimEntry } from "../handlers/retention.ts";
 
+/** A packet to one of the shard's own users, and the account that sends it. */
+interface LocalPacket {
+  readonly packet: ShardPacket;
+  readonly sender: Account;
+}
+
 /** One shard's `Turn`, with the state that its changes go into. It lives as long as the shard. */
 export class ShardTurn implements Turn {
   readonly limits: ShardLimits;
@@ -41,7 +47,7 @@ export class ShardTurn implements Turn {
   /** Effects of a bug outside a step. */
   #deferred: Effect[] = [];
   /** Packets to this shard's own users, to be handled within the step. */
-  #local: ShardPacket[] = [];
+  #local: LocalPacket[] = [];
 
   constructor(row: ShardRow, limits: ShardLimits, retries: Retries, cells: Cells | null) {
     this.cells = cells;
@@ -94,7 +100,7 @@ export class ShardTurn implements Turn {
   }
 
   /** Takes the packets to the shard's own users. */
-  takeLocal(): readonly ShardPacket[] {
+  takeLocal(): readonly LocalPacket[] {
     const packets = this.#local;
     if (packets.length > 0) this.#local = [];
     return packets;
@@ -170,7 +176,7 @@ export class ShardTurn implements Turn {
     // changes nothing: the effects on edges that follow from it must not overtake withheld ones. The
     // answer to `resolve` leaves when the node says.
     const local = packet.kind !== "rewatch" && packet.kind !== "resolved";
-    if (local && this.owns(packet.to)) this.#local.push(packet);
+    if (local && this.owns(packet.to)) this.#local.push({ packet, sender: account });
     else this.emit(account, { kind: "packet", packet });
   }
 

@@ -57,12 +57,12 @@ async function makeCopy(): Promise<string> {
 
 async function simulate(
   dir: string,
-  nodes: number,
+  { nodes = 1, cells = 1 }: Mutant,
   what: readonly string[],
 ): Promise<{ code: number; text: string }> {
   const args = ["run", "-A", "--no-check", "--unstable-kv", "tests/sim/main.ts"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...args, "--nodes", String(nodes), ...what],
+    args: [...args, "--nodes", String(nodes), "--cells", String(cells), ...what],
     cwd: dir,
     stdout: "piped",
     stderr: "piped",
@@ -85,9 +85,8 @@ async function tryMutant(dir: string, mutant: Mutant, seeds: number): Promise<Ou
   const path = `${dir}/${mutant.file}`;
   const original = await Deno.readTextFile(path);
   const began = performance.now();
-  const nodes = mutant.nodes ?? 1;
   await Deno.writeTextFile(path, mutate(original, mutant));
-  const { code, text } = await simulate(dir, nodes, ["--seeds", String(seeds), "--fail-fast"])
+  const { code, text } = await simulate(dir, mutant, ["--seeds", String(seeds), "--fail-fast"])
     .finally(() => Deno.writeTextFile(path, original));
   const seconds = (performance.now() - began) / 1000;
   const found = /^seed (\d+) fails: (.*)$/m.exec(text);
@@ -96,7 +95,7 @@ async function tryMutant(dir: string, mutant: Mutant, seeds: number): Promise<Ou
   }
   const [, seed = "", check] = found;
   // A seed that fails anyway has found nothing.
-  const { code: anyway } = await simulate(dir, nodes, ["--seed", seed]);
+  const { code: anyway } = await simulate(dir, mutant, ["--seed", seed]);
   if (anyway !== 0) {
     const by = `seed ${seed} fails without the mutant: correct that first`;
     return { mutant, caught: false, by, seconds };

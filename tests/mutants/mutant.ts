@@ -10,6 +10,8 @@ export interface Mutant {
   readonly replace: string;
   /** Nodes of the cells that it runs on; one unless said. */
   readonly nodes?: number;
+  /** Cells of one name space that it runs on; one unless said. */
+  readonly cells?: number;
 }
 
 /** A mutant of a file that is known. */

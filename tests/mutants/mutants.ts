@@ -3,6 +3,7 @@
  * mutant that is not noticed shows what is not checked, or code that does nothing.
  */
 import { CELL } from "./cell_mutants.ts";
+import { CELLS } from "./cells_mutants.ts";
 import { COMMIT } from "./commit_mutants.ts";
 import { EDGE } from "./edge_mutants.ts";
 import { MAILBOX } from "./mailbox_mutants.ts";
@@ -24,4 +25,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...EDGE,
   ...TAKEOVER,
   ...CELL,
+  ...CELLS,
 ];

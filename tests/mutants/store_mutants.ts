@@ -170,13 +170,13 @@ export const STORE: readonly Mutant[] = [
     "shard/step/log_tail.ts",
     [
       "replay what the checkpoint has",
-      "if (lsn <= account.runtime.savedLsn || !begun) continue;",
-      "if (!begun) continue;",
+      "if (lsn <= account.runtime.savedLsn || !counts) continue;",
+      "if (!counts) continue;",
     ],
     [
       "skip a row after the checkpoint",
-      "if (lsn <= account.runtime.savedLsn || !begun) continue;",
-      "if (lsn <= account.runtime.savedLsn + (account.runtime.savedLsn === 0 ? 0 : 1) || !begun) continue;",
+      "if (lsn <= account.runtime.savedLsn || !counts) continue;",
+      "if (lsn <= account.runtime.savedLsn + (account.runtime.savedLsn === 0 ? 0 : 1) || !counts) continue;",
     ],
     [
       "replay what is left of a released account",

@@ -126,6 +126,35 @@ Deno.test("12: contacts in two cells subscribe to each other, and block", () => 
   assert.deepEqual(b.textsFrom("bob", "alice"), ["hello"]);
 });
 
+Deno.test("12: votes survive a crash before any checkpoint has them", () => {
+  const f = new CellsFixture();
+  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
+  assert.equal(codeOf(a.register("alice")), "ok");
+  f.settle(300);
+  for (const cell of f.cells) cell.kill();
+  f.wan.isolate(a.name, true);
+  for (const cell of f.cells) cell.start();
+  f.settle();
+  assert.equal(codeOf(b.register("alice")), CONFLICT);
+});
+
+Deno.test("12: the next account of a name in another cell is taken for the newest", () => {
+  // Accounts leave memory before another cell has replied.
+  const f = new CellsFixture({ limits: { cacheIdleMs: 50, checkpointMs: 50 } });
+  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
+  a.register("alice");
+  b.register("bob");
+  befriend(f, a, b);
+  b.must("bob", "account.remove", {});
+  f.settle(20_000);
+  b.must("bob", "account.release", {});
+  assert.equal(codeOf(b.register("bob")), "ok");
+  b.must("bob", "roster.subscription", { contact: ALICE, type: "subscribe" });
+  f.settle(20_000);
+  const { snapshot } = a.must("alice", "mailbox.snapshot", {});
+  assert.deepEqual(snapshot.requests, ["bob"]);
+});
+
 Deno.test("12: a message to a name of no cell is as in a lone cell", () => {
   const f = new CellsFixture();
   const lone = new CellsFixture({ names: ["aa"] });

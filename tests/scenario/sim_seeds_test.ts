@@ -52,6 +52,24 @@ for (const seed of SEEDS) {
 /** Cells of three: given shards, returning owners, deleted accounts, and edges that were withheld. */
 const CELLS = [14, 38, 75, 77, 78, 100, 162, 200, 222, 223];
 
+/**
+ * Three cells of one name space: votes that a replay forgot, homes that other cells never learned, a
+ * question to another cell that was forgotten before its reply.
+ */
+const SEVERAL = [10, 16, 62];
+
+for (const seed of SEVERAL) {
+  Deno.test(`12: seed ${seed} of three simulated cells passes`, () => {
+    const { failure } = runSeed(seed, { cells: 3 });
+    assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);
+  });
+}
+
+Deno.test("12: seed 40 of two simulated cells passes: an ack left before its commit", () => {
+  const { failure } = runSeed(40, { cells: 2 });
+  assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);
+});
+
 /** Faults that cells have had since those were found. */
 const FORMER = { lateCalls: 0, cellReloads: 0, claimants: 0, storeServed: false };
 

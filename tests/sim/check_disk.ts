@@ -20,7 +20,8 @@ function fail(text: string): never {
   throw new Violation("the disk holds what it should", text);
 }
 
-function heads(disk: MemoryDisk): Account[] {
+/** The accounts that checkpoints have. */
+export function heads(disk: MemoryDisk): Account[] {
   const rowsOf = new Map<AccountName, HeadRow[]>();
   for (const row of disk.rows(["u"])) {
     const name = row.key[2] as AccountName;
@@ -41,8 +42,9 @@ function heads(disk: MemoryDisk): Account[] {
  * say so.
  */
 export function checkNothingOwed(disk: MemoryDisk): void {
-  for (const { name, outbox } of heads(disk)) {
+  for (const { name, outbox, register } of heads(disk)) {
     const owed = [...outbox.values()].map((q) => `${q.entries.length} packets to ${q.to}`);
+    for (const cell of register?.telling ?? []) owed.push(`its home to ${cell}`);
     if (owed.length > 0) {
       throw new Violation("everything owed arrives", `${name} owes ${owed.join(", ")}`, [name]);
     }

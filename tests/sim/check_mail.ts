@@ -198,7 +198,7 @@ function fromOneOn(to: Folded, from: Life, taken: readonly Message[]): void {
 
 /** History pages through exactly the messages of a conversation, both ways. */
 export function checkHistory(cluster: Cluster, folded: readonly Folded[]): void {
-  const { prng, people, nodes } = cluster;
+  const { prng, people } = cluster;
   for (const { life, events, first } of folded) {
     const peer = prng.pick(people).name;
     const wanted = events
@@ -215,7 +215,13 @@ export function checkHistory(cluster: Cluster, folded: readonly Folded[]): void 
         limit,
         bytesMax: limit % 2 === 0 ? 300 : 65_536,
       };
-      const page = ask(cluster, nodes[0]!, life.name, "conversation.history", input);
+      const page = ask(
+        cluster,
+        cluster.nodeOf(life.name),
+        life.name,
+        "conversation.history",
+        input,
+      );
       if (!page.ok) throw new Violation("liveness", `history of ${life.name}: ${page.code}`);
       const seqs = page.value.events.map((e) => e.seq);
       if (forward) found.push(...seqs);

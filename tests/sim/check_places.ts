@@ -10,14 +10,14 @@ const placeOf = placeMaker(SERVER_SECRET);
 
 /** Throws where an active account does not know an address from which a device got its token. */
 export function checkPlaces(cluster: Cluster): void {
-  const { oracle, nodes } = cluster;
+  const { oracle } = cluster;
   for (const name of oracle.names) {
     const life = oracle.alive(name);
     if (life === null || life.disabled.certain(oracle.nowMs) !== false) continue;
     for (const address of life.places) {
       const known = (from: string): boolean => {
         const input = { place: placeOf(name as AccountName, from) };
-        const answer = ask(cluster, nodes[0]!, name, "account.credentials", input);
+        const answer = ask(cluster, cluster.nodeOf(name), name, "account.credentials", input);
         return answer.ok && answer.value?.known === true;
       };
       if (known(address) && !known(`${address}0`)) continue;

@@ -142,7 +142,7 @@ export function checkSettings(cluster: Cluster, folded: readonly Folded[]): void
 
 /** Tokens that should be good are, and all others are not. */
 export function checkTokens(cluster: Cluster): void {
-  const { oracle, nodes } = cluster;
+  const { oracle } = cluster;
   const now = oracle.nowMs;
   for (const name of oracle.names) {
     for (const life of oracle.lives(name)) {
@@ -153,7 +153,7 @@ export function checkTokens(cluster: Cluster): void {
         for (const token of new Set(register.values)) {
           if (token === null || token === "?") continue;
           const input = { tokenHash: hashToken(token) };
-          const good = ask(cluster, nodes[0]!, name, "auth.token", input).ok;
+          const good = ask(cluster, cluster.nodeOf(name), name, "auth.token", input).ok;
           const wanted = certain === token ? true : possible.includes(token) ? null : false;
           if (wanted === null || wanted === good) continue;
           const text = `a token of ${name}/${device} is ${good ? "good" : "refused"}`;
@@ -195,6 +195,7 @@ export function checkPresence(cluster: Cluster, folded: readonly Folded[]): void
       if (!device.online) continue;
       for (const seen of folded) {
         const own = seen === watcher;
+        if (cluster.areApart(seen.life.name, watcher.life.name)) continue;
         const devices: PresenceOfDevice[] = [];
         for (const other of cluster.person(seen.life.name).devices) {
           const presence = shownBy(other);
@@ -223,6 +224,7 @@ export function checkLastSeen(cluster: Cluster, folded: readonly Folded[]): void
     const devices = cluster.person(watcher.life.name).devices.filter((d) => d.online);
     for (const seen of folded) {
       const { name } = seen.life;
+      if (cluster.areApart(name, watcher.life.name)) continue;
       if (seen === watcher || !sub(watcher.view, name).to || watcher.view.blocked.has(name)) {
         continue;
       }

@@ -13,7 +13,7 @@ export function incoming(cluster: Cluster, name: string, peer: string): number[]
   for (let after = 0;;) {
     const page: ReturnType<typeof ask<"conversation.history">> = ask(
       cluster,
-      cluster.nodes[0]!,
+      cluster.nodeOf(name),
       name,
       "conversation.history",
       { ...query, after },

@@ -3,12 +3,13 @@
  * the oracle that knows what they were promised. Everything in it follows from one seed.
  */
 import type { OpName, Ops } from "../../shard/ops.ts";
+import type { Contest } from "./homes.ts";
 import type { Credentials } from "../../shard/record/fields.ts";
-import type { AccountName } from "../../shard/name/ids.ts";
+import { type AccountName, type CellName, parseCellName, pointOf } from "../../shard/name/ids.ts";
 import type { OfDevice } from "./sessions_end.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
-import { cellConfigOf, configOf, NAMES } from "./config.ts";
+import { cellConfigOf, cellsConfigOf, configOf, NAMES } from "./config.ts";
 import { deriveCredentials } from "../../server/auth/credentials.ts";
 import { Device } from "./device.ts";
 import { History, Violation } from "./history.ts";
@@ -22,7 +23,8 @@ import { simKdf } from "./sim_ports.ts";
 import { checkOwners } from "./check_owners.ts";
 import { SimCell } from "./sim_cell.ts";
 import { SimNode } from "./sim_node.ts";
-import { VirtualTime } from "./virtual_time.ts";
+import { SimWan } from "./sim_wan.ts";
+import { type VirtualProcess, VirtualTime } from "./virtual_time.ts";
 import { StepFaults } from "./step_faults.ts";
 import { Wire } from "./wire.ts";
 
@@ -41,6 +43,9 @@ const LINKED_MS = 1000;
 const STALLED_BYTES = 16_384;
 const STALLED_SLACK_MS = 2500;
 
+/** Names of cells. */
+const CELL_NAMES = ["aa", "bb", "cc", "dd"];
+
 /** One cluster. */
 export class Cluster {
   readonly seed: number;
@@ -55,6 +60,8 @@ export class Cluster {
   readonly nodes: readonly SimNode[];
   /** What several nodes share; null where there is one. */
   readonly cell: SimCell | null;
+  /** The links between cells; null in a lone cell. */
+  readonly wan: SimWan | null;
   /** Jumps of wall clocks, and how often the node had been started by then; −1: it was down. */
   readonly jumps: { readonly node: SimNode; readonly deltaMs: number; readonly starts: number }[] =
     [];
@@ -63,6 +70,8 @@ export class Cluster {
   readonly usurped: AccountName[] = [];
   /** Points where nodes were asked to split a shard, which is part of no work of the cell. */
   readonly splits = new Set<number>();
+  /** Names that several cells try to get; null in a lone cell, and before the chaos. */
+  contest: Contest | null = null;
   /** Whether requests reach any node, or only the one that has their session. */
   roams = true;
   /** When each node was seen without a lease last. */
@@ -73,9 +82,10 @@ export class Cluster {
   constructor(seed: number, change: Partial<SimConfig> = {}) {
     this.seed = seed;
     const root = new Prng(seed);
-    const { nodes = 1 } = change;
+    const { cells = 1, nodes = 1 } = change;
     const ofCell = nodes > 1 ? cellConfigOf(seed, root.fork("cell config"), nodes) : {};
-    this.config = { ...configOf(root.fork("config")), ...ofCell, ...change };
+    const ofCells = cells > 1 ? cellsConfigOf(root.fork("cells config"), cells) : {};
+    this.config = { ...configOf(root.fork("config")), ...ofCell, ...ofCells, ...change };
     this.prng = root.fork("clients");
     this.network = new Network(this.time, root.fork("network"), {
       ...this.config.network,
@@ -86,12 +96,17 @@ export class Cluster {
     this.wire = new Wire(this.history, root.fork("wire"), this.config.wire, whole);
     this.stepFaults = new StepFaults(root.fork("bugs"));
     const shared = new MemoryDisk(this.time, root.fork("disk 1"));
-    const several = this.config.nodes > 1;
+    const several = this.config.nodes > 1 && cells === 1;
+    const apart = CELL_NAMES.slice(0, cells).map((name) => parseCellName(name)!);
+    this.wan = cells > 1 ? new SimWan(this.time, root.fork("wan"), apart) : null;
     const { storeServed } = this.config;
     this.cell = several ? new SimCell(this.time, root.fork("cell"), shared, storeServed) : null;
     this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
-      const disk = shared;
-      return new SimNode(this.#nodeHost(), i + 1, disk, root.fork(`node ${i + 1}`));
+      const disk = i === 0 || several
+        ? shared
+        : new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
+      const prng = root.fork(`node ${i + 1}`);
+      return new SimNode(this.#nodeHost(apart[i] ?? null), i + 1, disk, prng);
     });
     this.people = NAMES.slice(0, this.config.users).map((name) => this.#person(name));
     this.#scheduleLook();
@@ -107,8 +122,12 @@ export class Cluster {
     };
   }
 
-  #nodeHost() {
+  #nodeHost(ofCells: CellName | null) {
+    const { wan } = this;
     return {
+      linksFor: (process: VirtualProcess) => {
+        return wan === null || ofCells === null ? null : wan.links(ofCells, process);
+      },
       time: this.time,
       config: this.config,
       wire: this.wire,
@@ -179,9 +198,19 @@ export class Cluster {
     throw new Violation("a majority without leases vouches", text);
   }
 
+  /** A node of the cell that is the home of a name. */
+  nodeOf(name: string): SimNode {
+    return this.wan === null ? this.nodes[0]! : this.nodes[pointOf(name) % this.nodes.length]!;
+  }
+
+  /** Whether two names have their homes in different cells. */
+  areApart(a: string, b: string): boolean {
+    return this.wan !== null && this.nodeOf(a) !== this.nodeOf(b);
+  }
+
   /** The node that a device connects to. */
-  nodeFor(_device: Device, prng: Prng): SimNode {
-    return prng.pick(this.nodes);
+  nodeFor(device: Device, prng: Prng): SimNode {
+    return this.wan === null ? prng.pick(this.nodes) : this.nodeOf(device.person.name);
   }
 
   /** The node that a request of a device reaches whose session is at `opener`. */
@@ -231,7 +260,7 @@ export class Cluster {
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]> | null) => void,
   ): void {
-    const node = this.prng.pick(this.nodes);
+    const node = this.wan === null ? this.prng.pick(this.nodes) : this.nodeOf(name);
     const note = (text: string) => this.history.add("operator", `${op} ${name}: ${text}`, name);
     this.network.call<Result<Ops[K]["out"]>>(
       node,

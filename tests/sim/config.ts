@@ -110,6 +110,9 @@ export const CELL_FAULTS = [
   "race",
 ] as const;
 
+/** What goes wrong between cells. */
+export const WAN_FAULTS = ["cellCutOff", "cellsApart", "oneWayApart", "badWan"] as const;
+
 /** Those of one node that concern a cell of several too. */
 const IN_CELLS: ReadonlySet<string> = new Set([
   "crash",
@@ -124,13 +127,18 @@ const IN_CELLS: ReadonlySet<string> = new Set([
 ]);
 
 /** Name of a fault. */
-export type FaultName = typeof FAULTS[number] | typeof CELL_FAULTS[number];
+export type FaultName =
+  | typeof FAULTS[number]
+  | typeof CELL_FAULTS[number]
+  | typeof WAN_FAULTS[number];
 
 /** One cluster. */
 export interface SimConfig {
   readonly users: number;
   readonly devicesPerUser: number;
   readonly nodes: number;
+  /** Cells of one name space, of one node each; 1: a lone cell, of all nodes. */
+  readonly cells: number;
   /** How many of them speak the version before this program's, as in the middle of an upgrade. */
   readonly older: number;
   readonly shards: number;
@@ -258,6 +266,7 @@ export function configOf(prng: Prng): SimConfig {
     users: prng.int(2, 6),
     devicesPerUser: prng.int(1, 3),
     nodes: 1,
+    cells: 1,
     older: 0,
     wire: wire(prng.fork("wire")),
     reshards: prng.fork("reshards").pick([0, prng.int(1, 8)]),
@@ -312,5 +321,22 @@ export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<S
     cellReloads: prng.fork("reloads").pick([0, 0, 1, 4]),
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
     faultCount: calm ? 0 : prng.int(1, 8),
+  };
+}
+
+/** The same where it is several cells of one node each. */
+export function cellsConfigOf(prng: Prng, cells: number): Partial<SimConfig> {
+  const calm = prng.chance(0.05);
+  // A usurper makes accounts that no cell has voted on.
+  const possible: readonly FaultName[] = [...FAULTS.filter((f) => f !== "usurp"), ...WAN_FAULTS];
+  const long = prng.chance(0.2);
+  return {
+    cells,
+    nodes: cells,
+    users: prng.int(cells, 6),
+    cold: false,
+    faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
+    faultCount: calm ? 0 : prng.int(1, 8),
+    ...(long ? { chaosMs: prng.int(60_000, 240_000), actionsPerSecond: prng.int(1, 4) } : {}),
   };
 }

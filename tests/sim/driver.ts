@@ -219,10 +219,12 @@ export class Driver {
   // ---- operators
 
   #operate(person: Person, action: "remove" | "disable"): void {
-    const { prng, nodes } = this.#cluster;
+    const { prng } = this.#cluster;
     if (person.life === null || person.busy) return;
     person.busy = true;
-    if (prng.chance(0.15)) nodes[0]!.disk.failNext(prng.pick(["failed", "unknown"]));
+    if (prng.chance(0.15)) {
+      this.#cluster.nodeOf(person.name).disk.failNext(prng.pick(["failed", "unknown"]));
+    }
     if (action === "remove") this.#remove(person);
     else this.#disable(person);
   }

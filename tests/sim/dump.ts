@@ -66,5 +66,5 @@ export function dumpAccount(cluster: Cluster, node: SimNode, name: string): Acco
 /** Reads all accounts, and a name that nobody has. */
 export function dumpAll(cluster: Cluster): AccountDump[] {
   const names = [...cluster.people.map((p) => p.name), "nobody"];
-  return names.map((name) => dumpAccount(cluster, cluster.nodes[0]!, name));
+  return names.map((name) => dumpAccount(cluster, cluster.nodeOf(name), name));
 }

@@ -6,6 +6,7 @@ import { burst } from "./injections.ts";
 import { reloadShard, usurpShard } from "./takeovers.ts";
 import { STEADY } from "./wire.ts";
 import { strikeCell } from "./cell_faults.ts";
+import { strikeWan } from "./wan_faults.ts";
 
 /** The faults' part of the chaos. */
 export class Faults {
@@ -32,8 +33,9 @@ export class Faults {
   /** Everything that was broken works again; nodes that are down are started. */
   heal(): void {
     this.#running = false;
-    const { cell, nodes, network, stepFaults, wire } = this.#cluster;
+    const { cell, nodes, network, stepFaults, wan, wire } = this.#cluster;
     cell?.heal();
+    wan?.heal();
     wire.quality = STEADY;
     stepFaults.chance = 0;
     network.blocked = false;
@@ -97,6 +99,11 @@ export class Faults {
       case "allCrash":
       case "race":
         return strikeCell(this.#cluster, node, fault, () => this.#running);
+      case "cellCutOff":
+      case "cellsApart":
+      case "oneWayApart":
+      case "badWan":
+        return strikeWan(this.#cluster, fault);
       default:
         return this.#disk(node, fault);
     }

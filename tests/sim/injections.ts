@@ -47,12 +47,12 @@ export function race(cluster: Cluster, person: Person, device: Device, other: st
  * Somebody comes and looks at a user whose state rests on a slow commit, and who changes meanwhile.
  */
 export function stalledLook(cluster: Cluster, watcher: Device): void {
-  const { prng, time, people, nodes } = cluster;
+  const { prng, time, people } = cluster;
   const visible = people.filter((p) => mayBeSeen(p, watcher));
   const seen = prng.pick(visible.length > 0 ? visible : people);
   const device = seen.online[0];
   if (device === undefined || device === watcher) return;
-  const { disk } = nodes[0]!;
+  const { disk } = cluster.nodeOf(seen.name);
   disk.stall(500);
   if (prng.chance(0.3)) disk.failNext(prng.pick(["failed", "unknown"]));
   seen.write(device, watcher.person.name, 40);

@@ -17,9 +17,9 @@ const REPLY_MS = 8000;
 /** For a healed cluster. The request changes nothing. */
 export function lostAnswers(cluster: Cluster): void {
   const prng = cluster.prng.fork("lost answers");
-  const node = cluster.nodes[0]!;
-  const core = node.running.node;
   const { name } = prng.pick(cluster.people);
+  const node = cluster.nodeOf(name);
+  const core = node.running.node;
   const rows = core.table.shards;
   const rowOf = (user: string) => {
     const point = pointOf(user);

@@ -5,14 +5,16 @@
 import { runSeed, type SeedReport } from "./seed.ts";
 
 const USAGE =
-  `deno task sim [--nodes N] [--seeds N] [--seed S] [--from A --to B] [--fail-fast] [--quiet]
+  `deno task sim [--nodes N | --cells N] [--seeds N] [--seed S] [--from A --to B] [--fail-fast] [--quiet]
   --nodes N   nodes of the cell (1 unless said)
+  --cells N   cells of one name space, of one node each (1 unless said)
   --seeds N   seeds 1 to N (1000 unless said)
   --seed S    one seed
   --from A --to B   seeds A to B`;
 
 interface Options {
   readonly nodes: number;
+  readonly cells: number;
   readonly from: number;
   readonly to: number;
   readonly failFast: boolean;
@@ -30,20 +32,25 @@ export function parseArgs(args: readonly string[]): Options | null {
     else if (arg === "--quiet") quiet = true;
     else {
       const value = Number(args[++i]);
-      if (!/^--(nodes|seeds|seed|from|to)$/.test(arg) || !Number.isSafeInteger(value)) return null;
+      if (!/^--(nodes|cells|seeds|seed|from|to)$/.test(arg) || !Number.isSafeInteger(value)) {
+        return null;
+      }
       numbers.set(arg, value);
     }
   }
   const one = numbers.get("--seed");
   const from = one ?? numbers.get("--from") ?? 1;
   const to = one ?? numbers.get("--to") ?? from + (numbers.get("--seeds") ?? 1000) - 1;
-  return { nodes: numbers.get("--nodes") ?? 1, from, to, failFast, quiet };
+  const [nodes, cells] = [numbers.get("--nodes") ?? 1, numbers.get("--cells") ?? 1];
+  return cells > 1 && nodes > 1 ? null : { nodes, cells, from, to, failFast, quiet };
 }
 
-function show(report: SeedReport, nodes: number): string {
+function show(report: SeedReport, { nodes, cells }: Options): string {
   const { check, message, history } = report.failure!;
   return `\n${history}\n\nseed ${report.seed} fails: ${check}\n${message}\n\n` +
-    `replay: deno task sim${nodes > 1 ? ` --nodes ${nodes}` : ""} --seed ${report.seed}\n`;
+    `replay: deno task sim${nodes > 1 ? ` --nodes ${nodes}` : ""}${
+      cells > 1 ? ` --cells ${cells}` : ""
+    } --seed ${report.seed}\n`;
 }
 
 function print(text: string): void {
@@ -57,7 +64,7 @@ export function main(args: readonly string[]): number {
     print(`${USAGE}\n`);
     return 2;
   }
-  const { from, nodes, to } = options;
+  const { cells, from, nodes, to } = options;
   const began = performance.now();
   const failed: SeedReport[] = [];
   let turns = 0;
@@ -66,7 +73,7 @@ export function main(args: readonly string[]): number {
   let shown = began;
   let ran = 0;
   for (let seed = from; seed <= to; seed++) {
-    const report = runSeed(seed, nodes > 1 ? { nodes } : {});
+    const report = runSeed(seed, nodes > 1 ? { nodes } : cells > 1 ? { cells } : {});
     ran++;
     turns += report.turns;
     virtualMs += report.virtualMs;
@@ -74,7 +81,9 @@ export function main(args: readonly string[]): number {
     if (report.failure !== null) {
       failed.push(report);
       print(
-        failed.length <= 3 ? show(report, nodes) : `seed ${seed} fails: ${report.failure.check}\n`,
+        failed.length <= 3
+          ? show(report, options)
+          : `seed ${seed} fails: ${report.failure.check}\n`,
       );
       if (options.failFast) break;
     } else if (from === to) print(`seed ${seed} passes; history ${report.hash}\n`);

@@ -82,6 +82,7 @@ function upOf({ nodes }: Cluster) {
 
 /** Whether a node is to leave, as a node that is up knows, or has left and has not ended yet. */
 export function isLeaving(cluster: Cluster): boolean {
+  if (cluster.cell === null) return false;
   const up = upOf(cluster);
   return up.some(({ nodes }) =>
     nodes.some(({ leaving }) => leaving) ||

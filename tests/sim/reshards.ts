@@ -25,7 +25,8 @@ export function reshards(cluster: Cluster): void {
     const atMs = prng.chance(0.3) ? chaosMs - prng.int(10, 300) : prng.int(0, chaosMs);
     cluster.time.global.timers.after(atMs, () => {
       // Any node takes a change.
-      const node = cluster.cell === null ? cluster.nodes[0]! : prng.pick(cluster.nodes);
+      const one = cluster.cell === null && cluster.wan === null;
+      const node = one ? cluster.nodes[0]! : prng.pick(cluster.nodes);
       if (!node.serving) return;
       if (prng.chance(0.3)) return setNumber(cluster, node, prng.int(1, 7));
       const { shards } = node.running.node.table;
@@ -111,7 +112,12 @@ export function checkWork({ nodes, splits }: Cluster): void {
 
 /** Every point has one shard, at one node. */
 export function checkTable(cluster: Cluster): void {
-  const shards = cluster.nodes.flatMap(({ running }) => running.node.shards);
+  if (cluster.wan === null) return checkPoints(cluster.nodes);
+  for (const node of cluster.nodes) checkPoints([node]);
+}
+
+function checkPoints(nodes: readonly SimNode[]): void {
+  const shards = nodes.flatMap(({ running }) => running.node.shards);
   let lo = 0;
   for (const shard of shards.sort((a, b) => a.lo - b.lo)) {
     if (shard.lo !== lo) throw new Violation("one shard for each point", `gap at ${lo}`);

@@ -29,6 +29,7 @@ import { runDamage } from "./damage.ts";
 import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
 import { interrupted } from "./interrupted.ts";
+import { checkHomes, Contest } from "./homes.ts";
 import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
@@ -80,7 +81,7 @@ export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedRepo
   const { used } = poisoned(() => {
     try {
       cluster.stepFaults.during(() => live(cluster));
-      if (cluster.cell === null && seed % DAMAGED_EACH === 0) runDamage(seed);
+      if (cluster.nodes.length === 1 && seed % DAMAGED_EACH === 0) runDamage(seed);
     } catch (error) {
       failure = failureOf(cluster, error as Error);
     }
@@ -125,9 +126,11 @@ function live(cluster: Cluster): void {
   measure(cluster);
   rest(cluster);
   if (cluster.config.cold) delayOwed(cluster);
-  else if (cluster.config.limits.checkpointMs >= 1000 && cluster.cell === null) leftovers(cluster);
+  else if (cluster.config.limits.checkpointMs >= 1000 && cluster.nodes.length === 1) {
+    leftovers(cluster);
+  }
   // These are about one node.
-  if (cluster.cell !== null) return;
+  if (cluster.nodes.length > 1) return;
   scenes(cluster);
   unannounced(cluster);
   interrupted(cluster);
@@ -167,6 +170,7 @@ function chaos(cluster: Cluster): void {
   orders(cluster);
   if (cluster.cell !== null) cellReloads(cluster);
   if (cluster.cell !== null) claimants(cluster);
+  if (cluster.wan !== null) cluster.contest = new Contest(cluster);
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
   faults.heal();
@@ -204,6 +208,7 @@ function recovered(cluster: Cluster): void {
   const { people, nodes } = cluster;
   const waits = () =>
     nodes.some((n) => !n.serving || n.stopping) || isResharding(cluster) || isLeaving(cluster) ||
+    cluster.contest?.decided === false ||
     people.some((p) =>
       p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
@@ -317,6 +322,7 @@ function measure(cluster: Cluster): void {
   checkHistory(cluster, folded);
   checkUnread(cluster, folded);
   checkRights(cluster, folded);
+  if (cluster.contest !== null) checkHomes(cluster, cluster.contest.names);
 }
 
 /** How long sessions at a node that has died count as there, ms, and a little more. */
@@ -344,11 +350,17 @@ function rest(cluster: Cluster): void {
     createFor(cluster, fresh);
     if (end === "crash") nodes.forEach((node) => cluster.kill(node));
     else nodes.forEach((node) => stop(cluster, node));
-    if (end === "stop") nodes.slice(0, 1).forEach(({ disk }) => checkDisk(disk));
+    if (end === "stop") nodes.slice(0, cluster.config.cells).forEach(({ disk }) => checkDisk(disk));
     nodes.forEach((node) => node.start());
     cluster.await(`a start after a ${end}`, () => nodes.some((n) => !n.serving), 20_000);
     same(`after a ${end}`, before, dumpAll(cluster));
-    const kept = ask(cluster, prng.pick(nodes), fresh, "account.info", {});
+    const kept = ask(
+      cluster,
+      cluster.wan === null ? prng.pick(nodes) : cluster.nodeOf(fresh),
+      fresh,
+      "account.info",
+      {},
+    );
     if (!kept.ok) throw new Violation("nothing acked is lost on restart", `${fresh} is gone`);
   }
 }

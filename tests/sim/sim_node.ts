@@ -6,6 +6,7 @@
 import type { AccountName, NodeId, SessionId } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import type { Log, Ports } from "../../server/node/ports.ts";
+import type { PeerCells } from "../../server/node/peer_cells.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { EdgeCounters } from "../../server/edge/types.ts";
 import type { LogLine } from "./sim_ports.ts";
@@ -85,6 +86,8 @@ export interface NodeHost {
   readonly wire: Wire;
   /** What it shares with the other nodes of its cell; null where the cell is this node. */
   readonly cell: SimCell | null;
+  /** The links of a process of it with other cells; null in a lone cell. */
+  linksFor(process: VirtualProcess): PeerCells | null;
   /** Its process has ended by itself: it could not start. */
   exited(node: SimNode): void;
 }
@@ -214,6 +217,7 @@ export class SimNode implements Server {
 
   #makeNode(process: VirtualProcess, log: Log, deliver: (packet: EdgePacket) => void): TestNode {
     const { cell, config: { limits, nodes, older, shards } } = this.#host;
+    const cells = this.#host.linksFor(process);
     const { newest } = PEER_VERSIONS;
     const versions = this.#number > nodes - older
       ? { oldest: newest - 1, newest: newest - 1 }
@@ -231,6 +235,7 @@ export class SimNode implements Server {
         shards,
         carry: (packet, arrive) =>
           this.#host.wire.carry(process, packet, arrive, () => this.#isFormer(packet.from)),
+        ...(cells === null ? {} : { cells }),
         ...(cell === null
           ? {}
           : { links: cell.links(this.id, process, versions), withoutStoreMs: 20_000 }),

@@ -1,24 +1,26 @@
 /**
  * The links between the cells of a simulation: slow, lossy, and cut now and then. Frames travel as
- * bytes; each takes its own time, so that some overtake others.
+ * bytes; each takes its own time, so that some overtake others. What is never sent again is lost
+ * only where a link breaks, which both sides notice before the next one.
  */
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../server/node/peer_cells.ts";
 import type { CellName } from "../../shard/name/ids.ts";
 import type { Cancel } from "../../server/node/ports.ts";
 import { decodeFrame, encodeFrame } from "../../server/peer/frames.ts";
 import type { Prng } from "./prng.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 
 /** How often a node looks whether other cells can be reached (ms). */
 const LOOK_MS = 250;
-/** For how long a cell may be silent before it counts as one that cannot be reached (ms). */
+/** A link over which nothing gets through for so long breaks (ms). */
 const SILENT_MS = 3000;
 
 /** How the links are. */
 export interface WanQuality {
   /** Shortest and longest way of a frame (ms). */
   readonly wayMs: readonly [number, number];
-  /** Probabilities of each frame. */
+  /** Probabilities of each frame that its sender repeats. */
   readonly lost: number;
   readonly twice: number;
 }
@@ -26,17 +28,31 @@ export interface WanQuality {
 /** Links as they should be, between cells that are far apart. */
 export const CALM_WAN: WanQuality = { wayMs: [20, 150], lost: 0, twice: 0 };
 
+/** Whether the sender of a packet repeats it until it has arrived. */
+function isRepeated({ kind }: ShardPacket): boolean {
+  return kind !== "rewatch";
+}
+
+/** One way from a cell to another. */
+interface Way {
+  /** Since when nothing gets through (ms); null: everything does. */
+  cutMs: number | null;
+  /** What waits for its end. */
+  stopped: (() => void)[];
+  /** When the last frame arrives that none may overtake (ms). */
+  lastMs: number;
+}
+
 /** All links between cells. */
 export class SimWan {
   quality: WanQuality;
-  /** Sees every frame that is sent. */
-  onSent: (from: CellName, to: CellName, frame: CellFrame) => void = () => {};
   readonly cells: readonly CellName[];
   readonly time: VirtualTime;
   readonly #prng: Prng;
   readonly #ends = new Set<WanEnd>();
-  /** Pairs "from to" of cells between which nothing gets through that way, and since when (ms). */
-  readonly #cuts = new Map<string, number>();
+  readonly #ways = new Map<string, Way>();
+  /** How often each link, by the names of its cells, has broken. */
+  readonly #breaks = new Map<string, number>();
 
   constructor(time: VirtualTime, prng: Prng, cells: readonly CellName[], quality = CALM_WAN) {
     this.time = time;
@@ -54,9 +70,18 @@ export class SimWan {
 
   /** Cuts the way from one cell to another, or mends it. */
   cutWay(from: CellName, to: CellName, cut: boolean): void {
-    const way = `${from} ${to}`;
-    if (!cut) this.#cuts.delete(way);
-    else if (!this.#cuts.has(way)) this.#cuts.set(way, this.time.nowMs);
+    const way = this.#way(from, to);
+    if (!cut) {
+      way.cutMs = null;
+      for (const arrive of way.stopped.splice(0)) arrive();
+      return;
+    }
+    if (way.cutMs !== null) return;
+    const { nowMs } = this.time;
+    way.cutMs = nowMs;
+    this.time.global.timers.after(SILENT_MS, () => {
+      if (way.cutMs === nowMs) this.#break(from, to);
+    });
   }
 
   /** Cuts a cell off from all others, or mends it. */
@@ -70,25 +95,44 @@ export class SimWan {
 
   /** Everything gets through again. */
   heal(): void {
-    this.#cuts.clear();
+    for (const cell of this.cells) this.isolate(cell, false);
     this.quality = CALM_WAN;
   }
 
   // ---- for the ends of links
 
+  /** A process begins to link. */
   add(end: WanEnd): void {
     this.#ends.add(end);
+    for (const cell of this.cells) if (cell !== end.self) this.#break(cell, end.self);
   }
 
   remove(end: WanEnd): void {
     this.#ends.delete(end);
   }
 
-  /** Whether one cell hears from another, or did until lately. */
-  reaches(from: CellName, to: CellName): boolean {
-    const sinceMs = (way: string) => this.time.nowMs - (this.#cuts.get(way) ?? this.time.nowMs);
-    const silentMs = Math.max(sinceMs(`${from} ${to}`), sinceMs(`${to} ${from}`));
-    return silentMs < SILENT_MS && this.#nodesOf(to).length > 0;
+  #way(from: CellName, to: CellName): Way {
+    const key = `${from} ${to}`;
+    const way = this.#ways.get(key) ?? { cutMs: null, stopped: [], lastMs: 0 };
+    this.#ways.set(key, way);
+    return way;
+  }
+
+  #break(a: CellName, b: CellName): void {
+    this.#breaks.set([a, b].sort().join(" "), this.breaks(a, b) + 1);
+    this.#way(a, b).stopped = [];
+    this.#way(b, a).stopped = [];
+  }
+
+  /** How often the link of two cells has broken. */
+  breaks(a: CellName, b: CellName): number {
+    return this.#breaks.get([a, b].sort().join(" ")) ?? 0;
+  }
+
+  /** Whether two cells can have a link. */
+  reaches(a: CellName, b: CellName): boolean {
+    const isCut = ({ cutMs }: Way) => cutMs !== null && this.time.nowMs - cutMs >= SILENT_MS;
+    return !isCut(this.#way(a, b)) && !isCut(this.#way(b, a)) && this.#nodesOf(b).length > 0;
   }
 
   #nodesOf(cell: CellName): readonly WanEnd[] {
@@ -96,13 +140,26 @@ export class SimWan {
   }
 
   /** Carries a frame to some node of the cell. */
-  carry(from: CellName, to: CellName, point: number, bytes: Uint8Array): void {
+  carry(from: CellName, to: CellName, point: number, bytes: Uint8Array, packet: ShardPacket): void {
     const { lost, twice, wayMs: [least, most] } = this.quality;
-    if (this.#cuts.has(`${from} ${to}`) || this.#prng.chance(lost)) return;
-    for (let copies = this.#prng.chance(twice) ? 2 : 1; copies > 0; copies--) {
-      this.time.global.timers.after(least + this.#prng.number() * (most - least), () => {
+    const repeated = isRepeated(packet);
+    if (repeated && this.#prng.chance(lost)) return;
+    const way = this.#way(from, to);
+    const breaks = this.breaks(from, to);
+    // Nobody notices that a signal came twice.
+    const doubled = repeated && packet.kind !== "signal" && this.#prng.chance(twice);
+    for (let copies = doubled ? 2 : 1; copies > 0; copies--) {
+      const ms = least + this.#prng.number() * (most - least);
+      const atMs = repeated ? this.time.nowMs + ms : Math.max(way.lastMs, this.time.nowMs + ms);
+      if (!repeated) way.lastMs = atMs;
+      const arrive = () => {
         const nodes = this.#nodesOf(to);
-        if (nodes.length > 0) this.#prng.pick(nodes).arrive(from, point, bytes);
+        const same = this.breaks(from, to) === breaks;
+        if (same && nodes.length > 0) this.#prng.pick(nodes).arrive(from, point, bytes);
+      };
+      this.time.global.timers.after(atMs - this.time.nowMs, () => {
+        if (way.cutMs === null) arrive();
+        else if (this.breaks(from, to) === breaks) way.stopped.push(arrive);
       });
     }
   }
@@ -116,7 +173,8 @@ class WanEnd implements PeerCells {
   readonly peers: readonly CellName[];
   readonly #wan: SimWan;
   readonly #process: VirtualProcess;
-  readonly #linked = new Set<CellName>();
+  /** How often each linked cell's link had broken when it was linked. */
+  readonly #linked = new Map<CellName, number>();
   #events: PeerCellEvents | null = null;
   #next: Cancel = () => {};
 
@@ -147,28 +205,40 @@ class WanEnd implements PeerCells {
   }
 
   #look(): void {
-    const events = this.#events;
-    if (events === null) return;
-    for (const cell of this.peers) {
-      const reaches = this.#wan.reaches(this.self, cell);
-      if (reaches === this.#linked.has(cell)) continue;
-      if (reaches) this.#linked.add(cell);
-      else this.#linked.delete(cell);
-      this.#process.timers.soon(() => reaches ? events.linked(cell) : events.unlinked(cell));
-    }
+    if (this.#events === null) return;
+    this.#next();
+    for (const cell of this.peers) this.#lookAt(cell);
     this.#next = this.#process.timers.after(LOOK_MS, () => this.#look());
   }
 
+  #lookAt(cell: CellName): void {
+    const tell = (what: "linked" | "unlinked") =>
+      this.#process.timers.soon(() => this.#events?.[what](cell));
+    const reaches = this.#wan.reaches(this.self, cell);
+    const breaks = this.#wan.breaks(this.self, cell);
+    const linked = this.#linked.get(cell);
+    if (linked !== undefined && (!reaches || linked !== breaks)) {
+      this.#linked.delete(cell);
+      tell("unlinked");
+    }
+    if (!reaches || this.#linked.has(cell)) return;
+    this.#linked.set(cell, breaks);
+    tell("linked");
+  }
+
   send(cell: CellName, point: number, frame: CellFrame): void {
+    // It may be broken by now.
+    this.#lookAt(cell);
     if (!this.#linked.has(cell)) return;
-    this.#wan.onSent(this.self, cell, frame);
     const { packet, hops } = frame;
     // As bytes, for what a frame cannot carry must not arrive.
     const bytes = encodeFrame({ kind: "carried", packet, hops }, this.#process.clock.monoMs());
-    this.#wan.carry(this.self, cell, point, bytes);
+    this.#wan.carry(this.self, cell, point, bytes, packet);
   }
 
   arrive(from: CellName, point: number, bytes: Uint8Array): void {
+    // A new link is noticed before what comes over it.
+    this.#lookAt(from);
     this.#process.timers.soon(() => {
       const frame = decodeFrame(bytes, this.#process.clock.monoMs());
       if (frame?.kind !== "carried") throw new Error(`a frame of kind ${frame?.kind}`);

@@ -142,7 +142,7 @@ export function usurpShard(cluster: Cluster, node: SimNode, prng: Prng): void {
 export function createFor(cluster: Cluster, name: string): Result<unknown> {
   for (let tries = 3;; tries--) {
     const input = { credentials: null };
-    const result = ask(cluster, cluster.nodes[0]!, name, "account.create", input);
+    const result = ask(cluster, cluster.nodeOf(name), name, "account.create", input);
     if (result.ok || result.code !== "unavailable" || tries === 0) return result;
     cluster.time.runFor(1000);
   }

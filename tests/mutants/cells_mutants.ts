@@ -1,0 +1,108 @@
+/** Ways to break what cells of one name space promise each other; each runs on three cells. */
+import { inFile, type Mutant } from "./mutant.ts";
+
+const ROWS: readonly Mutant[] = [
+  ...inFile(
+    "shard/federation/caspaxos.ts",
+    [
+      "count a minority as a majority",
+      "if (votes.size * 2 <= voters.length) return",
+      "if (votes.size === 0) return",
+    ],
+    [
+      "propose another home than the one that was accepted",
+      "proposal.change(newest(votes.values())?.value ?? null)",
+      "proposal.change(null)",
+    ],
+  ),
+  ...inFile(
+    "shard/handlers/name_home.ts",
+    [
+      "make an account before its name's home is decided",
+      'if (home === null) return { wait: "home" };',
+      "if (home === null) return null;",
+    ],
+    [
+      "make an account whose name has its home elsewhere",
+      "return home.value === cells.self ? null : TAKEN;",
+      "return null;",
+    ],
+  ),
+  ...inFile(
+    "shard/account/head_version.ts",
+    [
+      "checkpoint without votes on the name",
+      "if (a.register === null) return void w.u8(version).uint(lsn);",
+      "return void w.u8(version).uint(lsn);",
+    ],
+  ),
+  ...inFile(
+    "shard/account/checkpoint.ts",
+    [
+      "keep no checkpoint of a name that is no account's here",
+      'a.state === "absent" && a.register === null && !owesDeletes(a)',
+      'a.state === "absent" && !owesDeletes(a)',
+    ],
+  ),
+  ...inFile(
+    "shard/step/log_tail.ts",
+    [
+      "forget votes at a replay",
+      'const counts = begun || entry.kind === "name_register";',
+      "const counts = begun;",
+    ],
+  ),
+  ...inFile(
+    "shard/step/names.ts",
+    [
+      "vote before the vote is durable",
+      "    return this.#say(account, cell, this.#vote(account, message));",
+      "    const given = this.#vote(account, message);\n    account.runtime.batch = 0;\n" +
+      "    return this.#say(account, cell, given);",
+    ],
+    [
+      "pass a packet on before what it says is committed",
+      "const later = sender !== null && sender.runtime.batch > account.runtime.batch;",
+      "const later = false as boolean;",
+    ],
+    [
+      "never tell the other cells a home",
+      "if (chosen === null || linked.length === 0) return;",
+      "return;",
+    ],
+    [
+      "tell a home only once",
+      "    this.#turn.scheduleHome(account, wait);\n",
+      "    void wait;\n",
+    ],
+    [
+      "drop packets for a name that is asked for",
+      "if (question.held.length < HELD_MAX) question.held.push(carried);",
+      "void carried;",
+    ],
+    [
+      "keep a name's packets in a cell that is not its home",
+      "if (home !== null) return this.#abroad(account, home.value, carried);",
+      "if (home !== null) return this.#ways.here(packet);",
+    ],
+  ),
+  ...inFile(
+    "shard/step/account_access.ts",
+    [
+      "forget at a start what other cells are to learn",
+      "if ((account.register?.telling.length ?? 0) > 0) {",
+      "if ((account.register?.telling.length ?? 0) > 99) {",
+    ],
+  ),
+  ...inFile(
+    "shard/step/account_cache.ts",
+    [
+      "forget which account was asked for before another cell replies",
+      "if (account.runtime.hasSuccessors && idle < SUCCESSORS_MS) continue;",
+      "void idle;",
+    ],
+  ),
+];
+
+/** All of them. */
+export const CELLS: readonly Mutant[] = ROWS.map((mutant) => ({ ...mutant, cells: 3 }));
