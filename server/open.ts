@@ -95,6 +95,7 @@ export async function openNode(
       traceStepsMax: config.log.traceStepsMax,
       observeStep: telemetry?.step,
       ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
+      ...(cells === null ? {} : { cells }),
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
@@ -106,7 +107,7 @@ export async function openNode(
     await started(node);
     if (cells !== null) beginCells(cells, node, () => about.busy);
     const close = async () => {
-      await stopped(node, cells);
+      await new Promise<void>((done) => node.stop(done));
       await closed(store);
       dir.release();
     };
@@ -120,11 +121,6 @@ export async function openNode(
     dir.release();
     throw error;
   }
-}
-
-async function stopped(node: Node, cells: CellMesh | null): Promise<void> {
-  if (cells !== null) await new Promise<void>((done) => cells.stop(done));
-  await new Promise<void>((done) => node.stop(done));
 }
 
 /** Where lines of the log go. */

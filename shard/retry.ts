@@ -68,6 +68,8 @@ export const RETRY_POLICIES = {
   link: policy(50, 100, 2000),
   /** Links to nodes of other cells. */
   cell_link: policy(100, 400, 15_000),
+  /** Proposals to change the members of the federation that others have overtaken. */
+  members: policy(50, 200, 2000),
   /** What the owner of a shard does not serve, because it waits for the store or is none any more. */
   owner: policy(2, 10, 1000),
   /** Processes of this server that have ended: the first is replaced at once. */

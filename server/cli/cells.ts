@@ -1,4 +1,4 @@
-/** `roost cells`: the other cells of the federation, as a running server sees them. */
+/** `roost cells`, `cells join`, `cells leave`: the federation, as a running server sees it. */
 import type { Command } from "commander";
 import { z } from "zod";
 import { addConfigOptions } from "./config.ts";
@@ -23,11 +23,14 @@ const NODE = z.object({
 const CELL = z.object({
   cell: z.string(),
   state: z.enum(["linked", "unlinked", "left"]),
+  member: z.boolean(),
   nodes: z.array(NODE),
   shards: z.number().nullable(),
   sent: z.object({ frames: z.number(), dropped: z.number() }),
 });
+const MEMBERS = z.object({ version: z.number(), cells: z.array(z.object({ cell: z.string() })) });
 const SEEN = z.object({
+  members: z.object({ version: z.number(), joined: z.boolean() }),
   self: z.object({
     cell: z.string(),
     node: z.string(),
@@ -46,6 +49,7 @@ type View = z.output<typeof VIEW>;
 const HEAD = [
   "cell",
   "state",
+  "member",
   "rtt ms",
   "queue",
   "lag ms",
@@ -58,12 +62,13 @@ const HEAD = [
 ];
 
 const HELP = `
-State: this, linked, unlinked (no node of it can be reached), left (its nodes have stopped).
+State: this, linked, unlinked (no node of it can be reached), left (its nodes have stopped). Member:
+whether it votes on names.
 Rtt: round trip of the best link. Queue: bytes that wait for its nodes; lag: for how long the oldest
 has. Dropped: frames that did not fit into the queue; their senders repeat them. Nodes: linked of
 those that are known. Users: online at the nodes that are linked. Clients: where they reach it.`;
 
-function rowOf({ cell, state, nodes, shards, sent }: Cell): readonly string[] {
+function rowOf({ cell, state, member, nodes, shards, sent }: Cell): readonly string[] {
   const linked = nodes.filter((node) => node.state === "linked");
   const rtts = linked.flatMap(({ rttMs }) => rttMs === null ? [] : [rttMs]);
   const users = linked.flatMap((node) => node.users ?? []);
@@ -71,6 +76,7 @@ function rowOf({ cell, state, nodes, shards, sent }: Cell): readonly string[] {
   return [
     cell,
     state,
+    member ? "yes" : "no",
     rtts.length === 0 ? "-" : Math.min(...rtts).toFixed(1),
     String(nodes.reduce((sum, { queueBytes }) => sum + queueBytes, 0)),
     Math.max(0, ...nodes.map(({ lagMs }) => lagMs)).toFixed(0),
@@ -83,10 +89,12 @@ function rowOf({ cell, state, nodes, shards, sent }: Cell): readonly string[] {
   ];
 }
 
-function ownRow({ self: { cell, publicUrls, version }, others }: View): readonly string[] {
+function ownRow({ members, self, others }: View): readonly string[] {
+  const { cell, publicUrls, version } = self;
   const count = String(1 + others.length);
   const blank = ["-", "-", "-", "-"];
-  return [cell, "this", ...blank, count, "-", "-", version, publicUrls.join(" ") || "-"];
+  const member = members.joined ? "yes" : "no";
+  return [cell, "this", member, ...blank, count, "-", "-", version, publicUrls.join(" ") || "-"];
 }
 
 /** Why nodes are not linked, a line for each. */
@@ -105,9 +113,47 @@ function faultsOf({ self, cells, others, unreached }: View): readonly string[] {
   ];
 }
 
-/** Adds the command. */
+const JOIN_HELP = `
+A cell without accounts joins by itself, once it is linked with a member. One that has accounts joins
+by this command: names that another cell has as well then belong to two accounts, so compare them
+before. Every member must be linked.`;
+
+const LEAVE_HELP = `
+Without a name, this cell. A cell that is lost for good is removed by any other one, so that it does
+not count where majorities decide; all others must be linked.`;
+
+function printMembers(host: CliHost, { version, cells }: z.output<typeof MEMBERS>): void {
+  const names = cells.map(({ cell }) => cell).join(", ");
+  host.out(`${visible(`Members, version ${version}: ${names}`)}\n`);
+}
+
+function addMemberCommands(cells: Command, host: CliHost): void {
+  addConfigOptions(cells.command("join"))
+    .description("make this cell a member, which votes on names")
+    .addHelpText("after", JOIN_HELP)
+    .allowExcessArguments(false)
+    .action((_: unknown, command: Command) =>
+      withServer(host, command.optsWithGlobals(), async (call) => {
+        printMembers(host, await call({ method: "POST", path: "/admin/cells/join" }, MEMBERS));
+      })
+    );
+  addConfigOptions(cells.command("leave [cell]"))
+    .description("take a cell out of the members")
+    .option("--force", "although this cell has accounts")
+    .addHelpText("after", LEAVE_HELP)
+    .allowExcessArguments(false)
+    .action((cell: string | undefined, { force = false }: { force?: boolean }, command: Command) =>
+      withServer(host, command.optsWithGlobals(), async (call) => {
+        const body = cell === undefined ? { force } : { cell, force };
+        const path = "/admin/cells/leave";
+        printMembers(host, await call({ method: "POST", path, body }, MEMBERS));
+      })
+    );
+}
+
+/** Adds the commands. */
 export function addCellsCommand(program: Command, host: CliHost): void {
-  addConfigOptions(program.command("cells"))
+  const cells = addConfigOptions(program.command("cells"))
     .description("the cells that share the domain: links, queues, nodes")
     .option("--json", "as JSON")
     .addHelpText("after", HELP)
@@ -122,4 +168,5 @@ export function addCellsCommand(program: Command, host: CliHost): void {
         noteMissing(host, view.missing);
       })
     );
+  addMemberCommands(cells, host);
 }

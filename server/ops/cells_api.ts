@@ -1,25 +1,75 @@
-/** The admin API's route about the other cells of the federation. */
+/** The admin API's routes about the federation: its cells, and whether this one is a member. */
 import type { Hono } from "hono";
+import { z } from "zod";
+import { type CellName, parseCellName } from "../../shard/name/ids.ts";
 import type { CellMesh } from "../peer/cells/mesh.ts";
 import type { CellsView } from "../peer/cells/view.ts";
 import { type Asks, question } from "../node/asks.ts";
 import { errorResponse } from "../http/response.ts";
-import { fail, ok } from "../../shard/errors.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { Members } from "../../shard/federation/members.ts";
+import { readBody } from "./request_body.ts";
 
 const VIEW = question<null, CellsView>("cells.view");
 
+const LEAVE = z.strictObject({
+  /** This one where it is absent. */
+  cell: z.string().transform((text, context): CellName => {
+    const name = parseCellName(text);
+    if (name !== null) return name;
+    context.addIssue({ code: "custom", message: "it is no name of a cell" });
+    return z.NEVER;
+  }).optional(),
+  force: z.boolean().default(false),
+});
+
 const ALONE = fail("conflict", "This cell is the only one: it has no cells.name, see roost cells");
+
+const HAS_NAMES = fail(
+  "conflict",
+  "This cell has accounts, which stay here when it leaves: other cells keep their names for it, and " +
+    "it can create no others. Use --force if that is meant.",
+);
+
+function changed(run: (done: (result: Result<Members>) => void) => void): Promise<Response> {
+  return new Promise((done) =>
+    run((result) => done(result.ok ? Response.json(result.value) : errorResponse(result)))
+  );
+}
+
+/**
+ * Adds `POST /admin/cells/join` and `/admin/cells/leave`: the reply is the members then. The outcome
+ * of a change that is `unavailable` is unknown: it may be decided later.
+ */
+function addMemberRoutes(app: Hono, mesh: CellMesh): void {
+  const { membership } = mesh;
+  app.post("/admin/cells/join", () => changed((done) => membership.join(true, done)));
+  app.post("/admin/cells/leave", async (c) => {
+    const input = await readBody(LEAVE, c.req.raw);
+    if (input instanceof Response) return input;
+    const { cell = mesh.self, force } = input;
+    return await changed((done) =>
+      mesh.looked((hasNames) => {
+        if (cell === mesh.self && hasNames && !force) return done(HAS_NAMES);
+        membership.remove(cell, done);
+      })
+    );
+  });
+}
 
 /**
  * Adds `GET /admin/cells`: the federation as the node that is asked sees it, and as the other nodes
- * of its cell do.
+ * of its cell do; and the routes that change who is a member.
  */
 export function addCellsRoute(
   app: Hono,
   asks: Pick<Asks, "on" | "all">,
   mesh: CellMesh | null,
 ): void {
-  if (mesh !== null) asks.on(VIEW, (_, done) => done(ok(mesh.view())));
+  if (mesh !== null) {
+    asks.on(VIEW, (_, done) => done(ok(mesh.view())));
+    addMemberRoutes(app, mesh);
+  }
   app.get("/admin/cells", () => {
     if (mesh === null) return errorResponse(ALONE);
     return new Promise<Response>((done) =>

@@ -13,6 +13,7 @@ interface SeenNode {
 }
 
 interface Seen {
+  readonly members: { readonly version: number };
   readonly self: { readonly cell: string; readonly address: string };
   readonly cells: readonly {
     readonly cell: string;
@@ -65,6 +66,27 @@ function secretFile(dir: string, name: string): string {
   return path;
 }
 
+/** A name that one cell has given is not given by another one. */
+async function oneNameSpace(...servers: readonly ServerProcess[]): Promise<void> {
+  const register = async ({ url }: ServerProcess, user: string) => {
+    for (const endMs = performance.now() + LIMIT_MS;;) {
+      const response = await fetch(`${url}/v1/register`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ user, password: "correct horse battery" }),
+      });
+      await response.body?.cancel();
+      // Until all cells are members.
+      if (response.status !== 503 || performance.now() > endMs) return response.status;
+      await new Promise((done) => setTimeout(done, 200));
+    }
+  };
+  for (const [i, server] of servers.entries()) {
+    assert.equal(await register(server, `user${i}`), 201);
+    for (const other of servers) assert.equal(await register(other, `user${i}`), 409);
+  }
+}
+
 Deno.test("12: three cells find each other, lose one, and have it back", async () => {
   using dir = tempDir();
   const secret = ["--cells-secret-file", secretFile(dir.path, "secret")];
@@ -75,9 +97,10 @@ Deno.test("12: three cells find each other, lose one, and have it back", async (
     TestCell.start(dir.path, "b", join),
     TestCell.start(dir.path, "c", [...join, "--workers", "2"]),
   ]);
-  const seen = await b.until((s) => linked(s) === "a,c");
+  const seen = await b.until((s) => linked(s) === "a,c" && s.members.version === 3);
   assert.equal(seen.cells[1]!.nodes.length, 2);
   await a.until((s) => linked(s) === "b,c" && s.cells[1]!.nodes.every((n) => n.state === "linked"));
+  await oneNameSpace(a.server, b.server, c.server);
   // Each worker is linked by itself.
   const workers = await c.until((s) =>
     linked(s) === "a,b" && s.others.every((o) => linked(o) === "a,b")
@@ -87,7 +110,7 @@ Deno.test("12: three cells find each other, lose one, and have it back", async (
   const table = await roost(["cells", "--data", a.server.dataDir]);
   assert.match(
     table.out,
-    /^cell +state .*\na +this .*\nb +linked +\d+\.\d .* 1\/1 .*\nc +linked .* 2\/2 /,
+    /^cell +state .*\na +this +yes .*\nb +linked +yes +\d+\.\d .* 1\/1 .*\nc +linked .* 2\/2 /,
   );
   const metrics = await (await fetch(`${a.server.url}/metrics`)).text();
   assert.match(metrics, /roost_cells_links\{cell="c"\} 2\n/);

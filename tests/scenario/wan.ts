@@ -5,6 +5,13 @@ import type { CellHello } from "../../server/peer/cells/hello.ts";
 import type { CellName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { evenTable, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 import type { LinkRefusal, Role } from "../../server/peer/handshake.ts";
+import type { Change, Settled } from "../../server/node/cell_value.ts";
+import {
+  founded,
+  type Members,
+  type MembersState,
+  NO_MEMBERS,
+} from "../../shard/federation/members.ts";
 import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -153,10 +160,53 @@ class MemoryWires implements Wires {
     if (!other.closed) other.events.opened(other);
   }
 
+  /** Its process has ended: the others notice. */
+  end(): void {
+    this.host = null;
+    for (const wire of this.all) {
+      if (wire.closed) continue;
+      wire.closed = true;
+      wire.other.end({ cause: "ended", why: "the connection was closed" });
+    }
+  }
+
   stop(done: () => void): void {
     this.host = null;
     for (const wire of this.all) if (!wire.closed) wire.close("this node stops");
     done();
+  }
+}
+
+/** What a cell remembers of the members: durable, and shared by its nodes. */
+class MemoryMembers {
+  state: MembersState = NO_MEMBERS;
+  onChange: (state: MembersState) => void = () => {};
+  readonly #wan: Wan;
+
+  constructor(wan: Wan) {
+    this.#wan = wan;
+  }
+
+  load(done: Settled<MembersState>): void {
+    this.#later(() => done(null, this.state));
+  }
+
+  update(change: Change<MembersState>, done: Settled<MembersState>): void {
+    this.#later(() => {
+      const next = change(this.state);
+      if (next !== null) this.state = next;
+      this.#wan.decided(this.state.current);
+      this.#later(() => done(null, this.state));
+    });
+  }
+
+  watch(): () => void {
+    return () => {};
+  }
+
+  #later(run: () => void): void {
+    const { time, random } = this.#wan;
+    time.at(time.nowMs + random.number() * 3, run);
   }
 }
 
@@ -168,11 +218,19 @@ export class WanNode {
     [];
   readonly self: NodeRef;
   table: ShardTable;
+  /** kill -9. */
+  readonly kill: () => void;
+  /** Whether its cell has accounts. */
+  hasNames = false;
   readonly #memory = memoryLog();
 
   constructor(wan: Wan, given: NodeGiven) {
     const { cell, id = `${cell}-1`, incarnation = 1, join = [] } = given;
     const process = wan.time.process();
+    this.kill = () => {
+      process.kill();
+      wires.end();
+    };
     this.self = { id: id as NodeId, incarnation };
     const table = evenTable(4);
     this.table = withEpochs(
@@ -196,6 +254,8 @@ export class WanNode {
       publicUrls: [`https://${id}.example.org`],
       queueBytesMax: QUEUE_BYTES,
       stalledMs: SILENT_MS,
+      members: wan.membersOf(cell, given.mark ?? `mark of ${cell}`),
+      witness: false,
     });
     this.mesh.start({
       linked: (cell) => this.events.push(`linked ${cell}`),
@@ -207,6 +267,7 @@ export class WanNode {
       table: () => this.table,
       users: () => 7,
       busy: () => false,
+      hasNames: (done) => done(this.hasNames),
     });
   }
 
@@ -217,7 +278,7 @@ export class WanNode {
 
   /** Ids of the nodes that it is linked with. */
   get linked(): readonly string[] {
-    return this.mesh.peers.flatMap((cell) =>
+    return this.mesh.directory.cells.flatMap((cell) =>
       this.mesh.linksOf(cell).map(({ node }) => node.node.id)
     )
       .sort();
@@ -241,15 +302,39 @@ export class Wan {
   readonly random: Prng;
   readonly wires = new Map<string, MemoryWires>();
   readonly #cut = new Set<string>();
+  readonly #members = new Map<string, MemoryMembers>();
   readonly #stuck = new Set<string>();
   tripMs = 40;
+  /** What was decided about the members, by version. */
+  readonly versions = new Map<number, string>();
 
-  constructor(seed = 1) {
+  constructor(seed: number | string = 1) {
     this.random = new Prng(seed);
+  }
+
+  /** Checks that nothing else was decided about this version. */
+  decided({ version, cells }: Members): void {
+    const text = cells.map(({ cell }) => cell).join();
+    const before = this.versions.get(version) ?? text;
+    if (before !== text) throw new Error(`version ${version} is ${before}, and ${text}`);
+    this.versions.set(version, text);
   }
 
   node(given: NodeGiven): WanNode {
     return new WanNode(this, given);
+  }
+
+  /** Makes a cell the first member of a federation, as it was before it had others to join. */
+  found(cell: string): void {
+    const founder = { cell: cell as CellName, mark: `mark of ${cell}`, witness: false };
+    this.membersOf(cell, founder.mark).state = founded(founder, `founded by ${cell}`);
+  }
+
+  membersOf(cell: string, mark = ""): MemoryMembers {
+    const key = `${cell} ${mark}`;
+    const members = this.#members.get(key) ?? new MemoryMembers(this);
+    this.#members.set(key, members);
+    return members;
   }
 
   /** Cuts nodes off from each other, by their ids, both ways; or heals that. */

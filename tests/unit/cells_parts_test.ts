@@ -67,10 +67,28 @@ Deno.test("12: a batch holds its frames, compressed or not, and nothing else is 
   assert.throws(() => unpackBatch(packBatch([new Uint8Array(17 * 1024 * 1024)])), /cannot be read/);
 });
 
+function memberFrames(): readonly LinkFrame[] {
+  const ballot = { counter: 3, cell: B };
+  const members = { version: 2, federation: "f", cells: [{ cell: B, mark: "m", witness: false }] };
+  return [
+    { kind: "members", members },
+    { kind: "ask", version: 3, ask: { kind: "prepare", ballot } },
+    { kind: "ask", version: 3, ask: { kind: "accept", ballot, value: members } },
+    ...[
+      { kind: "promise", ballot, accepted: null },
+      { kind: "promise", ballot, accepted: { ballot, value: members } },
+      { kind: "accepted", ballot },
+      { kind: "refused", ballot, promised: { counter: 0, cell: "" } },
+    ].map((vote) => ({ kind: "vote", version: 3, reply: { kind: "vote", vote } }) as LinkFrame),
+    { kind: "vote", version: 3, reply: { kind: "decided", members } },
+    { kind: "vote", version: 3, reply: { kind: "behind" } },
+  ];
+}
+
 Deno.test("12: frames between cells are read as they were written; kinds of later programs are skipped", () => {
   const owner = { id: "n" as NodeId, incarnation: 1 };
   const frames: readonly LinkFrame[] = [
-    { kind: "ping", n: 1, users: 5, busy: true },
+    { kind: "ping", n: 1, users: 5, busy: true, settled: 3 },
     { kind: "pong", n: 1 },
     { kind: "sayings", sayings: [{ ageMs: 12, saying: saying() }] },
     {
@@ -81,7 +99,7 @@ Deno.test("12: frames between cells are read as they were written; kinds of late
       },
     },
   ];
-  for (const frame of frames) {
+  for (const frame of [...frames, ...memberFrames()]) {
     assert.deepEqual(decodeLinkFrame(encodeLinkFrame(frame, 0), 0), frame);
   }
   assert.equal(decodeLinkFrame(Uint8Array.of(200, 1, 2), 0), null);

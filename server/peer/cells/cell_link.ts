@@ -4,7 +4,7 @@
  * of what waits for too long, the link ends. So a stuck node costs the budget, and nothing else.
  */
 import { BATCH_BYTES_MAX, packBatch, unpackBatch } from "./batch.ts";
-import { decodeLinkFrame, encodeLinkFrame, type LinkFrame } from "./frames.ts";
+import { decodeLinkFrame, encodeLinkFrame, type LinkFrame, type NodeLoad } from "./frames.ts";
 import type { Runtime } from "../../node/ports.ts";
 import type { Wire } from "./wires.ts";
 
@@ -58,8 +58,7 @@ export class CellLink {
   #pings = 0;
   #pingedMs: number | null = null;
   #rttMs: number | null = null;
-  #users: number | null = null;
-  #busy = false;
+  #load: NodeLoad | null = null;
 
   constructor(wire: Wire, counts: LinkCounts, options: CellLinkOptions) {
     this.wire = wire;
@@ -74,14 +73,9 @@ export class CellLink {
     return this.#rttMs;
   }
 
-  /** Online users of the other node's shards, as it says; null where it has not. */
-  get users(): number | null {
-    return this.#users;
-  }
-
-  /** Whether the other node wants no clients. */
-  get busy(): boolean {
-    return this.#busy;
+  /** What the other node says of itself; null where it has not. */
+  get load(): NodeLoad | null {
+    return this.#load;
   }
 
   /** Bytes that wait, those that the system holds included. */
@@ -120,8 +114,7 @@ export class CellLink {
       const frame = decodeLinkFrame(bytes, nowMs);
       if (frame === null) continue;
       if (frame.kind === "ping") {
-        this.#users = frame.users;
-        this.#busy = frame.busy;
+        this.#load = frame;
         this.send({ kind: "pong", n: frame.n });
       } else if (frame.kind === "pong") this.#ponged(frame.n);
       else this.#options.frame(frame);
@@ -135,7 +128,7 @@ export class CellLink {
   }
 
   /** Measures the round trip, unless the last ping is still on its way; ends a link that is stuck. */
-  tick(users: number, busy: boolean): void {
+  tick(load: NodeLoad): void {
     const { clock, stalledMs } = this.#options;
     const nowMs = clock.monoMs();
     const { waitingBytes } = this.wire;
@@ -146,7 +139,7 @@ export class CellLink {
     }
     // A reply is lost where the other side's queue is full.
     if (this.#pingedMs !== null && nowMs - this.#pingedMs < stalledMs) return;
-    if (this.send({ kind: "ping", n: ++this.#pings, users, busy })) this.#pingedMs = nowMs;
+    if (this.send({ kind: "ping", n: ++this.#pings, ...load })) this.#pingedMs = nowMs;
   }
 
   #ponged(n: number): void {

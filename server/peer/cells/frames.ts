@@ -7,14 +7,19 @@ import {
   branded,
   bytes,
   list,
+  optional,
   type Schema,
   text,
   uint,
 } from "../../../shard/record/schema.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../../shard/record/bytes.ts";
+import type { Ask, Vote } from "../../../shard/federation/caspaxos.ts";
+import { ballot } from "../../../shard/federation/name_register.ts";
 import type { CellFrame } from "../../node/peer_cells.ts";
 import type { CellName, NodeRef } from "../../../shard/name/ids.ts";
+import type { MemberReply, Members } from "../../../shard/federation/members.ts";
 import { nodeRef } from "../../../shard/record/fields.ts";
+import type { ShardTable } from "../../../shard/table/table.ts";
 import { setFrameClock, SHARD_PACKET } from "../packet_frames.ts";
 import { struct, union, variant } from "../../../shard/record/struct.ts";
 
@@ -47,10 +52,19 @@ export interface CellTable {
   }[];
 }
 
+/** What a node says of itself with every ping. */
+export interface NodeLoad {
+  readonly users: number;
+  /** Whether it wants no clients. */
+  readonly busy: boolean;
+  /** The version of the members all of which know what was decided about names of its cell. */
+  readonly settled: number;
+}
+
 /** A frame. */
 export type LinkFrame =
   /** The recipient replies with a `pong` of the same number. `users`: online, of the sender's shards. */
-  | { readonly kind: "ping"; readonly n: number; readonly users: number; readonly busy: boolean }
+  | { readonly kind: "ping"; readonly n: number } & NodeLoad
   | { readonly kind: "pong"; readonly n: number }
   /** `ageMs`: how long ago the node itself has said it. */
   | {
@@ -59,7 +73,12 @@ export type LinkFrame =
   }
   | { readonly kind: "table"; readonly table: CellTable }
   /** For the shard of the recipient's cell with this point; null: of a kind that is not known. */
-  | { readonly kind: "cell"; readonly point: number; readonly frame: CellFrame | null };
+  | { readonly kind: "cell"; readonly point: number; readonly frame: CellFrame | null }
+  /** The newest members that the sender knows. */
+  | { readonly kind: "members"; readonly members: Members }
+  /** A question about a version of the members, and the reply. */
+  | { readonly kind: "ask"; readonly version: number; readonly ask: Ask<Members> }
+  | { readonly kind: "vote"; readonly version: number; readonly reply: MemberReply };
 
 const CELL_FRAME = union("cell frame", {
   packet: variant(0, { packet: SHARD_PACKET, hops: uint }),
@@ -67,7 +86,7 @@ const CELL_FRAME = union("cell frame", {
 
 /** The highest numbers of kinds that this program knows. */
 const CELL_KIND_MAX = 0;
-const KIND_MAX = 4;
+const KIND_MAX = 7;
 
 const saying: Schema<NodeSaying> = struct({
   cell: branded<CellName>(),
@@ -80,8 +99,32 @@ const saying: Schema<NodeSaying> = struct({
   left: bool,
 });
 
+const members: Schema<Members> = struct({
+  version: uint,
+  federation: text,
+  cells: list(struct({ cell: branded<CellName>(), mark: text, witness: bool })),
+});
+const accepted = optional("accepted members", struct({ ballot, value: members }));
+
+const ASK = union("question", {
+  prepare: variant(0, { ballot }),
+  accept: variant(1, { ballot, value: members }),
+}) satisfies Schema<Ask<Members>>;
+
+const VOTE = union("vote", {
+  promise: variant(0, { ballot, accepted }),
+  accepted: variant(1, { ballot }),
+  refused: variant(2, { ballot, promised: ballot }),
+}) satisfies Schema<Vote<Members>>;
+
+const REPLY = union("reply", {
+  vote: variant(0, { vote: VOTE }),
+  decided: variant(1, { members }),
+  behind: variant(2, {}),
+}) satisfies Schema<MemberReply>;
+
 const FRAME = union("frame", {
-  ping: variant(0, { n: uint, users: uint, busy: bool }),
+  ping: variant(0, { n: uint, users: uint, busy: bool, settled: uint }),
   pong: variant(1, { n: uint }),
   sayings: variant(2, { sayings: list(struct({ ageMs: uint, saying })) }),
   table: variant(3, {
@@ -91,6 +134,9 @@ const FRAME = union("frame", {
     }),
   }),
   cell: variant(4, { point: uint, frame: bytes }),
+  members: variant(5, { members }),
+  ask: variant(6, { version: uint, ask: ASK }),
+  vote: variant(7, { version: uint, reply: REPLY }),
 });
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
@@ -125,4 +171,16 @@ function whole<T>(schema: Schema<T>, bytes: Uint8Array): T {
   const read = schema.read(r);
   if (!r.done) throw new CorruptBytes("a frame goes on behind its end");
   return read;
+}
+
+/** A shard table as nodes of other cells get it. */
+export function cellTable({ shards, version }: ShardTable): CellTable {
+  return {
+    version,
+    shards: shards.map(({ lo, epoch, owner }) => ({
+      lo,
+      epoch,
+      owner: owner === null ? [] : [owner],
+    })),
+  };
 }

@@ -8,21 +8,22 @@ import { CELL_VERSIONS, cellFault, type CellHello, type CellNode } from "./hello
 import { CellLink, type LinkCounts, newLinkCounts } from "./cell_link.ts";
 import type { CellName, NodeRef } from "../../../shard/name/ids.ts";
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../node/peer_cells.ts";
-import type { CellTable, LinkFrame, NodeSaying } from "./frames.ts";
-import { Directory, isLater } from "./directory.ts";
+import { cellTable, type LinkFrame } from "./frames.ts";
+import { Directory } from "./directory.ts";
+import { type Linked, nodeKey, Sayings } from "./sayings.ts";
+import { Membership, type MembershipDeps } from "./membership.ts";
 import type { LinkRefusal } from "../handshake.ts";
 import type { ShardTable } from "../../../shard/table/table.ts";
 import type { Retries } from "../../../shard/retry.ts";
 import { type CellsView, viewOf } from "./view.ts";
+import { Settled } from "./settled.ts";
 import { Targets } from "./targets.ts";
 import type { Wire, WireEvents, Wires } from "./wires.ts";
 
 /** Time between two looks at links and gossip (ms). */
 const TICK_MS = 500;
-/** How often a node says what it is although nothing has changed (ms). */
-const SAY_MS = 60_000;
-/** Sayings in one frame. */
-const SAYINGS_MAX = 64;
+/** Time between two looks whether this cell is to join, at least (ms). */
+const JOIN_MS = 2000;
 
 /** What a mesh is made with. */
 export interface MeshOptions extends Runtime {
@@ -42,6 +43,10 @@ export interface MeshOptions extends Runtime {
   readonly queueBytesMax: number;
   /** How long a node may take nothing of them (ms). */
   readonly stalledMs: number;
+  /** Where the cell keeps who the members are. */
+  readonly members: MembershipDeps["value"];
+  /** Whether the cell votes on names but has no users. */
+  readonly witness: boolean;
 }
 
 /** What a mesh needs of its node, which has started. */
@@ -52,19 +57,8 @@ export interface MeshHost {
   users(): number;
   /** Whether it wants no clients. */
   busy(): boolean;
-}
-
-/** A link that is in use. */
-export interface Linked {
-  readonly link: CellLink;
-  readonly node: CellNode;
-  /** Sayings that the other side has: its own, those it has sent, those it was sent. */
-  readonly known: Map<string, NodeSaying>;
-}
-
-/** Names a node of any cell, whatever its process. */
-export function nodeKey({ cell, node }: Pick<CellNode, "cell" | "node">): string {
-  return `${cell}/${node.id}`;
+  /** Whether the cell has any name; true where that cannot be read. */
+  hasNames(done: (hasNames: boolean) => void): void;
 }
 
 /** See the head of this file. */
@@ -74,12 +68,15 @@ export class CellMesh implements PeerCells {
   readonly #options: MeshOptions;
   readonly #links = new Map<string, Linked>();
   readonly #counts = new Map<CellName, LinkCounts>();
-  readonly #usedTwice = new Set<CellName>();
+  readonly membership: Membership;
+  readonly #sayings: Sayings;
   #host: MeshHost | null = null;
   #events: PeerCellEvents | null = null;
   #publicUrls: readonly string[];
-  #saying: NodeSaying | null = null;
-  #saidMs = 0;
+  /** Members whose links the node knows of. */
+  #members: ReadonlySet<CellName> = new Set();
+  readonly #settled: Settled;
+  #lookedMs = -JOIN_MS;
   #told: ShardTable | null = null;
   #next: Cancel | null = null;
   #stopped = false;
@@ -89,6 +86,22 @@ export class CellMesh implements PeerCells {
     this.#publicUrls = options.publicUrls;
     this.directory = new Directory(options);
     this.targets = new Targets(options.retries);
+    this.#sayings = new Sayings(options, this.directory, () => this.#about());
+    const { cell, mark, members, witness } = options;
+    this.#settled = new Settled({
+      self: cell,
+      current: () => this.membership.current,
+      linksOf: (cell) => this.linksOf(cell),
+      hasNames: (done) => this.#host!.hasNames(done),
+    });
+    this.membership = new Membership({
+      ...options,
+      self: { cell, mark, witness },
+      value: members,
+      send: (to, frame) => void this.linksOf(to)[0]?.link.send(frame),
+      unsettled: (...change) => this.#settled.fault(...change),
+      changed: () => this.#membersChanged(),
+    });
   }
 
   // ---- PeerCells
@@ -98,15 +111,16 @@ export class CellMesh implements PeerCells {
   }
 
   get peers(): readonly CellName[] {
-    return this.directory.cells;
+    return this.voters.filter((cell) => cell !== this.self);
   }
 
   get version(): number {
-    return 0;
+    return this.membership.joined ? this.membership.current.version : 0;
   }
 
   get voters(): readonly CellName[] {
-    return [];
+    const { current, joined } = this.membership;
+    return joined ? current.cells.map(({ cell }) => cell).sort() : [];
   }
 
   isLinked(cell: CellName): boolean {
@@ -132,9 +146,10 @@ export class CellMesh implements PeerCells {
   stop(done: () => void): void {
     this.#stopped = true;
     this.#next?.();
-    if (this.#saying !== null) {
-      this.#say(true);
-      this.#gossip();
+    this.membership.stop();
+    if (this.#host !== null) {
+      this.#sayings.say(true);
+      this.#sayings.tell(this.#links.values());
     }
     // What waits is written first.
     this.#options.timers.soon(() => this.#options.wires.stop(done));
@@ -161,7 +176,7 @@ export class CellMesh implements PeerCells {
 
   /** The federation as this node sees it. */
   view(): CellsView {
-    return viewOf(this, this.#saying, this.#options.clock.monoMs());
+    return viewOf(this, this.#sayings.own, this.#options.clock.monoMs());
   }
 
   // ---- the node
@@ -169,7 +184,8 @@ export class CellMesh implements PeerCells {
   /** Begins to link: the node serves. */
   begin(host: MeshHost): void {
     this.#host = host;
-    this.#say(false);
+    this.#sayings.say(false);
+    this.membership.start(this.#options.join.length === 0);
     this.#options.wires.start({
       hello: () => this.#hello(),
       fault: (hello) => this.#fault(hello),
@@ -183,7 +199,12 @@ export class CellMesh implements PeerCells {
   setPublicUrl(url: string): void {
     if (this.#options.publicUrls.length > 0) return;
     this.#publicUrls = [url];
-    if (this.#host !== null) this.#say(false);
+    if (this.#host !== null) this.#sayings.say(false);
+  }
+
+  #about() {
+    const { cell, mark, program, wires: { address } } = this.#options;
+    return { cell, mark, node: this.#host!.self, address, publicUrls: this.#publicUrls, program };
   }
 
   #own(): CellNode {
@@ -204,21 +225,6 @@ export class CellMesh implements PeerCells {
     return { cause: "name", why: `another cell with the name ${hello.cell} is linked already` };
   }
 
-  #say(left: boolean): void {
-    const { cell, clock, mark, program, wires: { address } } = this.#options;
-    this.#saidMs = clock.monoMs();
-    this.#saying = {
-      cell,
-      mark,
-      node: this.#host!.self,
-      stamp: (this.#saying?.stamp ?? 0) + 1,
-      address,
-      publicUrls: this.#publicUrls,
-      program,
-      left,
-    };
-  }
-
   // ---- links
 
   #tick(): void {
@@ -226,12 +232,14 @@ export class CellMesh implements PeerCells {
     const { clock, timers } = this.#options;
     const nowMs = clock.monoMs();
     const host = this.#host!;
-    for (const { link } of [...this.#links.values()]) link.tick(host.users(), host.busy());
-    if (nowMs - this.#saidMs >= SAY_MS) this.#say(false);
+    const load = { users: host.users(), busy: host.busy(), settled: this.#settled.version };
+    for (const { link } of [...this.#links.values()]) link.tick(load);
+    this.#sayings.refresh();
     this.directory.forget(nowMs, (saying) => this.#links.has(nodeKey(saying)));
     this.#want();
-    this.#gossip();
+    this.#sayings.tell(this.#links.values());
     this.#tellTable();
+    if (nowMs - this.#lookedMs >= JOIN_MS) this.#look(nowMs);
     this.#next = timers.after(TICK_MS, () => this.#tick());
   }
 
@@ -299,9 +307,10 @@ export class CellMesh implements PeerCells {
     before?.link.wire.close("another link has taken its place");
     this.directory.proved(hello.cell, hello.mark);
     this.#options.log.info("cell linked", { cell: hello.cell, node: hello.node.id });
-    linked.link.send({ kind: "table", table: tableFrame(this.#host!.table()) });
-    this.#gossip();
-    if (first) this.#events?.linked(hello.cell);
+    linked.link.send({ kind: "table", table: cellTable(this.#host!.table()) });
+    this.#tellMembers([linked]);
+    this.#sayings.tell([linked]);
+    if (first && this.#members.has(hello.cell)) this.#events?.linked(hello.cell);
     return linked;
   }
 
@@ -311,7 +320,8 @@ export class CellMesh implements PeerCells {
     this.#links.delete(nodeKey(node));
     if (this.#stopped) return;
     this.#options.log.warn("cell not linked", { cell: node.cell, node: node.node.id, cause, why });
-    if (!this.isLinked(node.cell)) this.#events?.unlinked(node.cell);
+    if (this.isLinked(node.cell) || !this.#members.has(node.cell)) return;
+    this.#events?.unlinked(node.cell);
   }
 
   #linkFor(cell: CellName, point: number): Linked | undefined {
@@ -327,48 +337,53 @@ export class CellMesh implements PeerCells {
   #frame(from: Linked, frame: LinkFrame): void {
     if (this.#stopped) return;
     const { cell } = from.node;
-    if (frame.kind === "sayings") return this.#learn(from, frame.sayings);
+    if (frame.kind === "sayings") {
+      this.#sayings.learn(from, frame.sayings);
+      return this.#want();
+    }
     if (frame.kind === "table") return this.directory.takeTable(cell, frame.table);
-    if (frame.kind !== "cell" || frame.frame === null) return;
+    if (frame.kind !== "cell") return this.membership.take(cell, frame);
+    // Cells that are no members have no part in the name space.
+    if (frame.frame === null || !this.#members.has(cell)) return;
     this.#events?.frame(cell, frame.point, frame.frame);
   }
 
-  #learn(from: Linked, sayings: (LinkFrame & { readonly kind: "sayings" })["sayings"]): void {
-    const { clock, log } = this.#options;
-    for (const { ageMs, saying } of sayings) {
-      const key = nodeKey(saying);
-      const known = from.known.get(key);
-      if (known === undefined || isLater(saying, known)) from.known.set(key, saying);
-      const learned = this.directory.learn(saying, clock.monoMs() - ageMs);
-      if (learned !== "used_twice" || this.#usedTwice.has(saying.cell)) continue;
-      this.#usedTwice.add(saying.cell);
-      log.warn("cell name used twice", {
-        cell: saying.cell,
-        node: saying.node.id,
-        by: from.node.cell,
-      });
-    }
-    this.#want();
+  // ---- members
+
+  #tellMembers(links: Iterable<Linked>): void {
+    const { current: members } = this.membership;
+    if (members.version === 0) return;
+    for (const { link } of links) link.send({ kind: "members", members });
   }
 
-  /** Tells every linked node what it does not know. */
-  #gossip(): void {
-    const nowMs = this.#options.clock.monoMs();
-    const own = { saying: this.#saying!, saidMs: this.#saidMs };
-    const all = [own, ...this.directory.sayings];
-    for (const { link, known, node } of this.#links.values()) {
-      const news = all.filter(({ saying }) => {
-        const before = known.get(nodeKey(saying));
-        return saying.cell !== node.cell && (before === undefined || isLater(saying, before));
-      }).slice(0, SAYINGS_MAX);
-      if (news.length === 0) continue;
-      const sayings = news.map(({ saying, saidMs }) => ({
-        saying,
-        ageMs: Math.round(nowMs - saidMs),
-      }));
-      if (!link.send({ kind: "sayings", sayings })) continue;
-      for (const { saying } of news) known.set(nodeKey(saying), saying);
+  #membersChanged(): void {
+    const before = this.#members;
+    this.#members = new Set(this.peers);
+    this.#tellMembers(this.#links.values());
+    if (!this.membership.joined) this.#lookedMs = -JOIN_MS;
+    for (const cell of this.#members) {
+      if (!before.has(cell) && this.isLinked(cell)) this.#events?.linked(cell);
     }
+    for (const cell of before) {
+      if (!this.#members.has(cell) && this.isLinked(cell)) this.#events?.unlinked(cell);
+    }
+  }
+
+  /** Looks whether the cell has names. */
+  looked(done: (hasNames: boolean) => void): void {
+    this.#settled.look(done);
+  }
+
+  /** A cell without names joins by itself. */
+  #look(nowMs: number): void {
+    this.#lookedMs = nowMs;
+    this.#settled.look((hasNames) => {
+      const { current, joined, out } = this.membership;
+      if (this.#stopped || joined || out || hasNames || current.version === 0) return;
+      this.membership.join(false, (result) => {
+        if (!result.ok) this.#options.log.debug("not joined yet", { why: result.message });
+      });
+    });
   }
 
   /** Tells every linked node who has this cell's shards, where that has changed. */
@@ -376,18 +391,7 @@ export class CellMesh implements PeerCells {
     const table = this.#host!.table();
     if (table === this.#told) return;
     this.#told = table;
-    const frame = { kind: "table", table: tableFrame(table) } as const;
+    const frame = { kind: "table", table: cellTable(table) } as const;
     for (const { link } of this.#links.values()) link.send(frame);
   }
-}
-
-function tableFrame({ shards, version }: ShardTable): CellTable {
-  return {
-    version,
-    shards: shards.map(({ lo, epoch, owner }) => ({
-      lo,
-      epoch,
-      owner: owner === null ? [] : [owner],
-    })),
-  };
 }

@@ -1,8 +1,8 @@
 /** The federation as one node sees it, for operators. */
-import type { CellMesh, Linked } from "./mesh.ts";
+import type { CellMesh } from "./mesh.ts";
 import type { CellName } from "../../../shard/name/ids.ts";
 import type { KnownNode } from "./directory.ts";
-import { nodeKey } from "./mesh.ts";
+import { type Linked, nodeKey } from "./sayings.ts";
 import type { NodeSaying } from "./frames.ts";
 
 /** A node of another cell. */
@@ -33,6 +33,7 @@ export interface CellNodeView {
 export interface CellView {
   readonly cell: CellName;
   readonly state: "linked" | "unlinked" | "left";
+  readonly member: boolean;
   readonly nodes: readonly CellNodeView[];
   /** Number of its shards; null where it is not known. */
   readonly shards: number | null;
@@ -53,6 +54,14 @@ export interface CellsView {
     readonly address: string;
     readonly publicUrls: readonly string[];
     readonly version: string;
+  };
+  /** Which cells vote on names; version 0: none is known. `out`: it joins only by order. */
+  readonly members: {
+    readonly version: number;
+    readonly federation: string;
+    readonly cells: readonly CellName[];
+    readonly joined: boolean;
+    readonly out: boolean;
   };
   readonly cells: readonly CellView[];
   /** Addresses of `cells.join` where no node was ever reached, with why. */
@@ -76,8 +85,8 @@ function nodeView(
     rttMs: link?.rttMs ?? null,
     queueBytes: link?.queueBytes ?? 0,
     lagMs: link?.lagMs ?? 0,
-    users: link?.users ?? null,
-    busy: link?.busy ?? false,
+    users: link?.load?.users ?? null,
+    busy: link?.load?.busy ?? false,
     fault: link === undefined ? mesh.targets.faultOf({ node: nodeKey(saying) }) : null,
     saidMs: Math.round(nowMs - saidMs),
   };
@@ -89,16 +98,28 @@ function cellView(mesh: CellMesh, cell: CellName, nowMs: number): CellView {
     .sort((a, b) => a.id < b.id ? -1 : 1);
   const state = nodes.some((n) => n.state === "linked")
     ? "linked"
-    : nodes.every((n) => n.state === "left")
+    : nodes.length > 0 && nodes.every((n) => n.state === "left")
     ? "left"
     : "unlinked";
   const shards = mesh.directory.tableOf(cell)?.shards.length ?? null;
-  return { cell, state, nodes, shards, sent: { ...mesh.countsOf(cell) } };
+  const member = mesh.membership.current.cells.some((member) => member.cell === cell);
+  return { cell, state, member, nodes, shards, sent: { ...mesh.countsOf(cell) } };
 }
 
 /** Makes the view of a mesh; `own`: what its node says of itself. */
 export function viewOf(mesh: CellMesh, own: NodeSaying | null, nowMs: number): CellsView {
+  const { current, joined, out } = mesh.membership;
+  const members = current.cells.map(({ cell }) => cell);
+  const others = members.filter((cell) => cell !== mesh.self);
+  const cells = [...new Set([...mesh.directory.cells, ...others])].sort();
   return {
+    members: {
+      version: current.version,
+      federation: current.federation,
+      cells: members,
+      joined,
+      out,
+    },
     self: {
       cell: mesh.self,
       node: own?.node.id ?? "",
@@ -106,7 +127,7 @@ export function viewOf(mesh: CellMesh, own: NodeSaying | null, nowMs: number): C
       publicUrls: own?.publicUrls ?? [],
       version: own?.program ?? "",
     },
-    cells: mesh.peers.map((cell) => cellView(mesh, cell, nowMs)),
+    cells: cells.map((cell) => cellView(mesh, cell, nowMs)),
     unreached: mesh.targets.unreached,
   };
 }

@@ -1,0 +1,60 @@
+/**
+ * Whether the members of a federation may change: a majority of the next members must know all names
+ * that were decided, so every member that stays has to have told all others the names that it has.
+ */
+import type { CellName } from "../../../shard/name/ids.ts";
+import type { Linked } from "./sayings.ts";
+import type { Members } from "../../../shard/federation/members.ts";
+
+/** What it needs. */
+export interface SettledDeps {
+  readonly self: CellName;
+  current(): Members;
+  linksOf(cell: CellName): readonly Linked[];
+  /** Whether the cell has any name; true where that cannot be read. */
+  hasNames(done: (hasNames: boolean) => void): void;
+}
+
+/** See the head of this file. */
+export class Settled {
+  readonly #deps: SettledDeps;
+  /** Null: it is not known. */
+  #hasNames: boolean | null = null;
+
+  constructor(deps: SettledDeps) {
+    this.#deps = deps;
+  }
+
+  /** Looks whether the cell has names. */
+  look(done: (hasNames: boolean) => void): void {
+    this.#deps.hasNames((hasNames) => {
+      this.#hasNames = hasNames;
+      done(hasNames);
+    });
+  }
+
+  /**
+   * The version of the members all of which know this cell's names. Of version 1 it is the only
+   * member; names that others do not know yet are not told to them so far, so that a cell which has
+   * names never gets further.
+   */
+  get version(): number {
+    const { version } = this.#deps.current();
+    return this.#hasNames === false ? version : Math.min(version, 1);
+  }
+
+  /** Why members must not be changed, but for the one that leaves; null where they may. */
+  fault({ cells, version }: Members, leaving: CellName | null): string | null {
+    for (const { cell } of cells) {
+      if (cell === leaving) continue;
+      const known = cell === this.#deps.self
+        ? [this.version]
+        : this.#deps.linksOf(cell).map(({ link }) => link.load?.settled ?? 0);
+      if (known.length === 0) return `The cell ${cell} is not linked`;
+      if (known.some((settled) => settled < version)) {
+        return `The cell ${cell} has names that not all members know yet`;
+      }
+    }
+    return null;
+  }
+}

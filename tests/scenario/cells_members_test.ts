@@ -1,0 +1,152 @@
+/** Who is a member of a federation, over a simulated WAN in virtual time. */
+import assert from "node:assert/strict";
+import type { CellName } from "../../shard/name/ids.ts";
+import type { Members } from "../../shard/federation/members.ts";
+import type { Result } from "../../shard/errors.ts";
+import { Wan, type WanNode } from "./wan.ts";
+
+const LIMIT_MS = 60_000;
+const SEEDS = 25;
+const CELLS = ["a", "b", "c", "d", "e"] as readonly string[] as readonly CellName[];
+
+/** Runs until all nodes know the same members, with these cells. */
+function settled(wan: Wan, nodes: readonly WanNode[], cells: readonly string[], why = ""): void {
+  const other = () =>
+    nodes.some(({ mesh: { membership: { current } } }) =>
+      current.cells.map(({ cell }) => cell).sort().join() !== cells.join()
+    );
+  const known = nodes.map(({ mesh }) => JSON.stringify(mesh.membership.current));
+  assert.ok(
+    wan.time.runWhile(other, wan.time.nowMs + LIMIT_MS),
+    `${why} members are not ${cells}: ${known.join(" ")}`,
+  );
+}
+
+function cellsOf(wan: Wan, count: number): WanNode[] {
+  return CELLS.slice(0, count).map((cell, i) => wan.node({ cell, join: i === 0 ? [] : ["a-1"] }));
+}
+
+/** The result of a change, once it has one. */
+function result(
+  wan: Wan,
+  run: (done: (result: Result<Members>) => void) => void,
+): Result<Members> {
+  let got: Result<Members> | null = null;
+  run((result) => got = result);
+  wan.time.runWhile(() => got === null, wan.time.nowMs + LIMIT_MS);
+  assert.ok(got !== null, "the change has no result");
+  return got;
+}
+
+Deno.test("12: cells that start at once become members one after another, whatever comes first", () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const wan = new Wan(seed);
+    const nodes = cellsOf(wan, 4);
+    settled(wan, nodes, ["a", "b", "c", "d"], `seed ${seed}:`);
+    assert.deepEqual([...wan.versions.keys()].sort(), [1, 2, 3, 4]);
+    for (const { mesh } of nodes) {
+      assert.equal(mesh.version, 4);
+      assert.equal(mesh.peers.length, 3);
+    }
+  }
+});
+
+Deno.test("12: versions of the members are decided once, through cuts, deaths and duelling changes", () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const wan = new Wan(`members ${seed}`);
+    const nodes = cellsOf(wan, 5);
+    const { random } = wan;
+    for (let step = 0; step < 40; step++) {
+      const i = random.int(0, 4);
+      const [one, other] = [nodes[i]!, random.pick(nodes)];
+      if (random.chance(0.3) && one !== other) {
+        wan.cut(one.self.id, other.self.id, random.chance(0.6));
+      } else if (random.chance(0.2)) {
+        one.kill();
+        const { incarnation } = one.self;
+        // Only the first start of a cell can found a federation.
+        const join = i === 0 ? ["b-1", "c-1"] : ["a-1", "b-1"];
+        nodes[i] = wan.node({ cell: CELLS[i]!, incarnation: incarnation + 1, join });
+      } else if (random.chance(0.4)) one.mesh.membership.remove(other.mesh.self, () => {});
+      else one.mesh.membership.join(true, () => {});
+      wan.time.runFor(random.int(0, 4000));
+    }
+    for (const one of nodes) for (const two of nodes) wan.cut(one.self.id, two.self.id, false);
+    wan.time.runFor(40_000);
+    for (const { mesh } of nodes) {
+      if (!mesh.membership.joined) {
+        const joined = result(wan, (done) => mesh.membership.join(true, done));
+        assert.ok(joined.ok, `seed ${seed}: ${JSON.stringify(joined)}`);
+      }
+    }
+    settled(wan, nodes, [...CELLS], `seed ${seed}:`);
+    const lists = [...wan.versions].sort(([a], [b]) => a - b).map(([, cells]) => cells.split(","));
+    for (const [at, cells] of lists.entries()) {
+      if (at < 2) continue;
+      const before = lists[at - 1]!;
+      const differ = [...before, ...cells].filter((c) => !before.includes(c) || !cells.includes(c));
+      assert.equal(differ.length, 1, `seed ${seed}: ${before} then ${cells}`);
+    }
+  }
+});
+
+Deno.test("12: a cell that is taken out stays out until an operator wants it back", () => {
+  const wan = new Wan();
+  const nodes = cellsOf(wan, 3);
+  const [a, b, c] = nodes as [WanNode, WanNode, WanNode];
+  settled(wan, nodes, ["a", "b", "c"]);
+  wan.time.runFor(3000);
+  // A dead cell is removed by another one.
+  b.kill();
+  wan.time.runFor(1000);
+  assert.ok(result(wan, (done) => c.mesh.membership.remove(b.mesh.self, done)).ok);
+  settled(wan, [a, c], ["a", "c"]);
+  assert.deepEqual([a.mesh.peers, a.events.at(-1)], [["c"], "unlinked b"]);
+  const again = wan.node({ cell: "b", incarnation: 2, join: ["a-1"] });
+  wan.time.runFor(20_000);
+  assert.equal(again.mesh.membership.joined, false);
+  assert.deepEqual([again.mesh.voters, again.mesh.version, again.mesh.peers], [[], 0, []]);
+  assert.ok(result(wan, (done) => again.mesh.membership.join(true, done)).ok);
+  settled(wan, [a, again, c], ["a", "b", "c"]);
+  wan.time.runFor(3000);
+  assert.equal(a.events.at(-1), "linked b");
+  const last = result(wan, (done) => a.mesh.membership.remove("x" as CellName, done));
+  assert.equal(last.ok ? "" : last.code, "not_found");
+});
+
+Deno.test("12: without a majority nothing is decided, and the change says so", () => {
+  const wan = new Wan();
+  const nodes = cellsOf(wan, 3);
+  const [a, b, c] = nodes as [WanNode, WanNode, WanNode];
+  settled(wan, nodes, ["a", "b", "c"]);
+  wan.time.runFor(3000);
+  for (const other of [b, c]) wan.cut(a.self.id, other.self.id);
+  const cut = result(wan, (done) => a.mesh.membership.remove(c.mesh.self, done));
+  assert.equal(cut.ok ? "" : cut.code, "unavailable");
+  wan.time.runFor(20_000);
+  const [unlinked] = [result(wan, (done) => a.mesh.membership.remove(c.mesh.self, done))];
+  assert.match(unlinked.ok ? "" : unlinked.message, /The cell b is not linked/);
+  assert.equal(b.mesh.version, 3);
+  // The others go on.
+  assert.ok(result(wan, (done) => b.mesh.membership.remove(a.mesh.self, done)).ok);
+  wan.time.runFor(1000);
+  assert.equal(c.mesh.version, 4);
+});
+
+Deno.test("12: a third cell does not join while names are not known to all, a cell with accounts not by itself", () => {
+  const wan = new Wan();
+  const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+  settled(wan, [a, b], ["a", "b"]);
+  a.hasNames = true;
+  wan.time.runFor(5000);
+  const c = wan.node({ cell: "c", join: ["a-1"] });
+  wan.time.runFor(20_000);
+  assert.equal(c.mesh.membership.joined, false);
+  const refused = result(wan, (done) => c.mesh.membership.join(true, done));
+  assert.match(refused.ok ? "" : refused.message, /The cell a has names that not all members know/);
+  a.hasNames = false;
+  c.hasNames = true;
+  wan.time.runFor(20_000);
+  assert.equal(c.mesh.membership.joined, false);
+  assert.ok(result(wan, (done) => c.mesh.membership.join(true, done)).ok);
+});
