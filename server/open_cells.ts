@@ -6,11 +6,9 @@ import type { Config } from "./config/config.ts";
 import type { Node } from "./node/node.ts";
 import { openTcpWires } from "./peer/cells/tcp_wires.ts";
 import { readSecret } from "./open_links.ts";
-import type { Ports } from "./node/ports.ts";
+import type { NameSource } from "./peer/cells/name_check.ts";
+import type { Ports, StoreKey } from "./node/ports.ts";
 import { VERSION } from "./config/version.ts";
-
-/** Rows that are looked at for a name. */
-const NAMES_LOOKED_AT = 100;
 
 /** The links, which listen but do not accept yet; null where the cell is alone. */
 export async function openCells(
@@ -48,11 +46,20 @@ export function beginCells(mesh: CellMesh, node: Node, busy: () => boolean): voi
     table: () => node.table,
     users: () => node.shards.reduce((sum, { presence }) => sum + presence.size, 0),
     busy,
-    hasNames: (done) =>
-      node.listAccounts(
-        null,
-        NAMES_LOOKED_AT,
-        (error, names) => done(error !== null || names.length > 0),
-      ),
+    names: namesOf(node),
   });
+}
+
+/** The names of the cell, as any of its nodes reads them. */
+function namesOf(node: Node): NameSource {
+  return {
+    names: (after, limit, done) =>
+      node.listAccounts(after as StoreKey | null, limit, (error, names, next) => {
+        done(error === null ? null : error.message, names, next);
+      }),
+    isTaken: (name, done) =>
+      node.request(name, "account.info", {}, (result) => {
+        done(result.ok ? true : result.code === "not_found" ? false : null);
+      }),
+  };
 }

@@ -115,8 +115,46 @@ function faultsOf({ self, cells, others, unreached }: View): readonly string[] {
 
 const JOIN_HELP = `
 A cell without accounts joins by itself, once it is linked with a member. One that has accounts joins
-by this command: names that another cell has as well then belong to two accounts, so compare them
-before. Every member must be linked.`;
+by this command, unless a name of them is taken in another cell: roost cells check lists those.
+Every member must be linked.`;
+
+const CHECK_HELP = `
+Compares the names of all accounts of this cell, also deleted ones whose names are still closed,
+with all cells that are linked. Exits with 1 where a name is taken twice. Accounts that were created
+within the last minute may be missing.`;
+
+const REPORT = z.object({
+  compared: z.number(),
+  cells: z.array(z.string()),
+  conflicts: z.array(z.object({ name: z.string(), cell: z.string() })),
+  conflictsFound: z.number(),
+  fault: z.string().nullable(),
+});
+
+function printReport(host: CliHost, report: z.output<typeof REPORT>): void {
+  const { compared, cells, conflicts, conflictsFound } = report;
+  for (const { name, cell } of conflicts) host.out(`${visible(`${name} is taken in ${cell}`)}\n`);
+  const more = conflictsFound - conflicts.length;
+  if (more > 0) host.out(`… and ${more} more\n`);
+  host.out(`${visible(`Compared ${compared} names with ${cells.join(", ")}`)}\n`);
+}
+
+function addCheckCommand(cells: Command, host: CliHost): void {
+  addConfigOptions(cells.command("check"))
+    .description("list names that this cell and another one both have")
+    .addHelpText("after", CHECK_HELP)
+    .allowExcessArguments(false)
+    .action((_: unknown, command: Command) =>
+      withServer(host, command.optsWithGlobals(), async (call) => {
+        const report = await call({ method: "GET", path: "/admin/cells/check" }, REPORT);
+        printReport(host, report);
+        if (report.fault !== null) throw new Error(`The names cannot be compared: ${report.fault}`);
+        if (report.conflictsFound > 0) {
+          throw new Error(`${report.conflictsFound} names are taken twice`);
+        }
+      })
+    );
+}
 
 const LEAVE_HELP = `
 Without a name, this cell. A cell that is lost for good is removed by any other one, so that it does
@@ -168,5 +206,6 @@ export function addCellsCommand(program: Command, host: CliHost): void {
         noteMissing(host, view.missing);
       })
     );
+  addCheckCommand(cells, host);
   addMemberCommands(cells, host);
 }

@@ -6,7 +6,8 @@ import type { CellMesh } from "../peer/cells/mesh.ts";
 import type { CellsView } from "../peer/cells/view.ts";
 import { type Asks, question } from "../node/asks.ts";
 import { errorResponse } from "../http/response.ts";
-import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { NameReport } from "../peer/cells/name_check.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Members } from "../../shard/federation/members.ts";
 import { readBody } from "./request_body.ts";
 
@@ -37,13 +38,42 @@ function changed(run: (done: (result: Result<Members>) => void) => void): Promis
   );
 }
 
+/** Why the names of a cell keep it from joining; null where none does. */
+function conflictOf({ conflicts, conflictsFound, fault }: NameReport): Failure | null {
+  if (fault !== null) return fail("unavailable", `The names cannot be compared: ${fault}`, 1000);
+  if (conflictsFound === 0) return null;
+  const [{ name, cell }] = conflicts as [NameReport["conflicts"][number]];
+  return fail(
+    "conflict",
+    `${conflictsFound} names are taken in other cells as well, such as ${name} in ${cell}: ` +
+      "see roost cells check, and remove or rename one account of each",
+  );
+}
+
+/** A cell with accounts joins only where no other cell has one of their names. */
+function join(mesh: CellMesh, done: (result: Result<Members>) => void): void {
+  mesh.looked((hasNames) => {
+    if (!hasNames) return mesh.membership.join(true, done);
+    mesh.nameCheck.run((report) => {
+      const conflict = conflictOf(report);
+      if (conflict !== null) return done(conflict);
+      mesh.membership.join(true, done);
+    });
+  });
+}
+
 /**
- * Adds `POST /admin/cells/join` and `/admin/cells/leave`: the reply is the members then. The outcome
+ * Adds `GET /admin/cells/check`, `POST /admin/cells/join` and `/admin/cells/leave`: the reply is the members then. The outcome
  * of a change that is `unavailable` is unknown: it may be decided later.
  */
 function addMemberRoutes(app: Hono, mesh: CellMesh): void {
   const { membership } = mesh;
-  app.post("/admin/cells/join", () => changed((done) => membership.join(true, done)));
+  app.get(
+    "/admin/cells/check",
+    () =>
+      new Promise<Response>((done) => mesh.nameCheck.run((report) => done(Response.json(report)))),
+  );
+  app.post("/admin/cells/join", () => changed((done) => join(mesh, done)));
   app.post("/admin/cells/leave", async (c) => {
     const input = await readBody(LEAVE, c.req.raw);
     if (input instanceof Response) return input;

@@ -66,21 +66,22 @@ function secretFile(dir: string, name: string): string {
   return path;
 }
 
+/** The status of a registration that was decided: until all cells are members it is not. */
+async function register({ url }: ServerProcess, user: string): Promise<number> {
+  for (const endMs = performance.now() + LIMIT_MS;;) {
+    const response = await fetch(`${url}/v1/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ user, password: "correct horse battery" }),
+    });
+    await response.body?.cancel();
+    if (response.status !== 503 || performance.now() > endMs) return response.status;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+
 /** A name that one cell has given is not given by another one. */
 async function oneNameSpace(...servers: readonly ServerProcess[]): Promise<void> {
-  const register = async ({ url }: ServerProcess, user: string) => {
-    for (const endMs = performance.now() + LIMIT_MS;;) {
-      const response = await fetch(`${url}/v1/register`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ user, password: "correct horse battery" }),
-      });
-      await response.body?.cancel();
-      // Until all cells are members.
-      if (response.status !== 503 || performance.now() > endMs) return response.status;
-      await new Promise((done) => setTimeout(done, 200));
-    }
-  };
   for (const [i, server] of servers.entries()) {
     assert.equal(await register(server, `user${i}`), 201);
     for (const other of servers) assert.equal(await register(other, `user${i}`), 409);
@@ -148,4 +149,34 @@ Deno.test("12: a cell with another secret or domain is refused, which both log o
   }
   assert.equal(linked(await a.seen()), "");
   await Promise.all([a, b, c].map(({ server }) => server.stop()));
+});
+
+Deno.test("12: two cells with users join once no name is taken twice", async () => {
+  using dir = tempDir();
+  const secret = ["--cells-secret-file", secretFile(dir.path, "secret")];
+  const a = await TestCell.start(dir.path, "a", secret);
+  const { self: { address } } = await a.seen();
+  // B was a server of its own before.
+  const b = await ServerProcess.start({ dataDir: `${dir.path}/b` });
+  for (const user of ["bob", "twice"]) assert.equal(await register(b, user), 201);
+  for (const user of ["alice", "twice"]) assert.equal(await register(a.server, user), 201);
+  assert.equal(await b.stop(), 0);
+  const again = await TestCell.start(dir.path, "b", ["--cells-join", address, ...secret]);
+  await again.until((s) => linked(s) === "a");
+  const at = ["--data", again.server.dataDir];
+  const check = await roost(["cells", "check", ...at]);
+  assert.deepEqual([check.code, check.out], [1, "twice is taken in a\nCompared 2 names with a\n"]);
+  const refused = await roost(["cells", "join", ...at]);
+  assert.match(refused.err, /1 names are taken in other cells as well, such as twice in a/);
+  for (const step of [["remove", "--yes"], ["release"]]) {
+    const { code, err } = await roost(["user", ...step, "twice", ...at]);
+    assert.equal(code, 0, err);
+  }
+  const joined = await roost(["cells", "join", ...at]);
+  assert.deepEqual([joined.code, joined.out], [0, "Members, version 2: a, b\n"]);
+  await a.until((s) => s.members.version === 2);
+  for (const user of ["alice", "bob", "twice"]) {
+    for (const { server } of [a, again]) assert.equal(await register(server, user), 409, user);
+  }
+  await Promise.all([a, again].map(({ server }) => server.stop()));
 });

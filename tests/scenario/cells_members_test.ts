@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { CellName } from "../../shard/name/ids.ts";
 import type { Members } from "../../shard/federation/members.ts";
 import type { Result } from "../../shard/errors.ts";
+import type { NameReport } from "../../server/peer/cells/name_check.ts";
 import { Wan, type WanNode } from "./wan.ts";
 
 const LIMIT_MS = 60_000;
@@ -137,16 +138,42 @@ Deno.test("12: a third cell does not join while names are not known to all, a ce
   const wan = new Wan();
   const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
   settled(wan, [a, b], ["a", "b"]);
-  a.hasNames = true;
+  a.names = ["alice"];
   wan.time.runFor(5000);
   const c = wan.node({ cell: "c", join: ["a-1"] });
   wan.time.runFor(20_000);
   assert.equal(c.mesh.membership.joined, false);
   const refused = result(wan, (done) => c.mesh.membership.join(true, done));
   assert.match(refused.ok ? "" : refused.message, /The cell a has names that not all members know/);
-  a.hasNames = false;
-  c.hasNames = true;
+  a.names = [];
+  c.names = ["carol"];
   wan.time.runFor(20_000);
   assert.equal(c.mesh.membership.joined, false);
   assert.ok(result(wan, (done) => c.mesh.membership.join(true, done)).ok);
+});
+
+Deno.test("12: names that two cells have are found among many, by whichever of them is asked", () => {
+  const wan = new Wan();
+  const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+  const names = (prefix: string) => Array.from({ length: 1000 }, (_, i) => `${prefix}${i}`);
+  a.names = ["both", ...names("a"), "twice"];
+  b.names = [...names("b"), "twice", "both"];
+  const check = (node: WanNode) => {
+    let report: NameReport | null = null;
+    node.mesh.nameCheck.run((found) => report = found);
+    wan.time.runWhile(() => report === null, wan.time.nowMs + LIMIT_MS);
+    return report as NameReport | null;
+  };
+  assert.equal(check(b)!.fault, "No other cell is linked");
+  wan.time.runFor(5000);
+  for (const [node, other] of [[a, "b"], [b, "a"]] as const) {
+    const found = check(node)!;
+    assert.deepEqual([found.compared, found.fault, found.conflictsFound], [1002, null, 2]);
+    assert.deepEqual(found.conflicts.map(({ name, cell }) => `${name} ${cell}`).sort(), [
+      `both ${other}`,
+      `twice ${other}`,
+    ]);
+  }
+  wan.stick("a-1");
+  assert.equal(check(b)!.fault, "The cell a has not replied");
 });

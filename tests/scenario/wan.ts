@@ -2,7 +2,9 @@
 import { CellMesh } from "../../server/peer/cells/mesh.ts";
 import type { CellFrame } from "../../server/node/peer_cells.ts";
 import type { CellHello } from "../../server/peer/cells/hello.ts";
-import type { CellName, NodeId, NodeRef } from "../../shard/name/ids.ts";
+import type { NameSource } from "../../server/peer/cells/name_check.ts";
+import type { Timers } from "../../server/node/ports.ts";
+import type { AccountName, CellName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { evenTable, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 import type { LinkRefusal, Role } from "../../server/peer/handshake.ts";
 import type { Change, Settled } from "../../server/node/cell_value.ts";
@@ -220,13 +222,15 @@ export class WanNode {
   table: ShardTable;
   /** kill -9. */
   readonly kill: () => void;
-  /** Whether its cell has accounts. */
-  hasNames = false;
+  readonly timers: Timers;
+  /** Names of its cell's accounts. */
+  names: readonly string[] = [];
   readonly #memory = memoryLog();
 
   constructor(wan: Wan, given: NodeGiven) {
     const { cell, id = `${cell}-1`, incarnation = 1, join = [] } = given;
     const process = wan.time.process();
+    this.timers = process.timers;
     this.kill = () => {
       process.kill();
       wires.end();
@@ -267,8 +271,20 @@ export class WanNode {
       table: () => this.table,
       users: () => 7,
       busy: () => false,
-      hasNames: (done) => done(this.hasNames),
+      names: this.#source(),
     });
+  }
+
+  #source(): NameSource {
+    return {
+      names: (after, limit, done) => {
+        const from = after === null ? 0 : after as number;
+        const names = this.names.slice(from, from + limit) as AccountName[];
+        const next = from + limit < this.names.length ? from + limit : null;
+        this.timers.soon(() => done(null, names, next));
+      },
+      isTaken: (name, done) => this.timers.soon(() => done(this.names.includes(name))),
+    };
   }
 
   /** Events of its log. */

@@ -7,7 +7,12 @@ import {
   encodeCellHello,
   federationKey,
 } from "../../server/peer/cells/hello.ts";
-import { type CellName, type NodeId, parseCellName } from "../../shard/name/ids.ts";
+import {
+  type AccountName,
+  type CellName,
+  type NodeId,
+  parseCellName,
+} from "../../shard/name/ids.ts";
 import { cellCert } from "../../server/peer/cell_cert.ts";
 import {
   decodeLinkFrame,
@@ -82,6 +87,8 @@ function memberFrames(): readonly LinkFrame[] {
     ].map((vote) => ({ kind: "vote", version: 3, reply: { kind: "vote", vote } }) as LinkFrame),
     { kind: "vote", version: 3, reply: { kind: "decided", members } },
     { kind: "vote", version: 3, reply: { kind: "behind" } },
+    { kind: "names", n: 1, names: ["alice" as AccountName] },
+    { kind: "named", n: 1, taken: ["alice" as AccountName], whole: true },
   ];
 }
 

@@ -16,9 +16,9 @@ import { ByteReader, ByteWriter, CorruptBytes } from "../../../shard/record/byte
 import type { Ask, Vote } from "../../../shard/federation/caspaxos.ts";
 import { ballot } from "../../../shard/federation/name_register.ts";
 import type { CellFrame } from "../../node/peer_cells.ts";
-import type { CellName, NodeRef } from "../../../shard/name/ids.ts";
+import type { AccountName, CellName, NodeRef } from "../../../shard/name/ids.ts";
 import type { MemberReply, Members } from "../../../shard/federation/members.ts";
-import { nodeRef } from "../../../shard/record/fields.ts";
+import { accountName, nodeRef } from "../../../shard/record/fields.ts";
 import type { ShardTable } from "../../../shard/table/table.ts";
 import { setFrameClock, SHARD_PACKET } from "../packet_frames.ts";
 import { struct, union, variant } from "../../../shard/record/struct.ts";
@@ -78,7 +78,16 @@ export type LinkFrame =
   | { readonly kind: "members"; readonly members: Members }
   /** A question about a version of the members, and the reply. */
   | { readonly kind: "ask"; readonly version: number; readonly ask: Ask<Members> }
-  | { readonly kind: "vote"; readonly version: number; readonly reply: MemberReply };
+  | { readonly kind: "vote"; readonly version: number; readonly reply: MemberReply }
+  /** Which of these names are taken in the recipient's cell? */
+  | { readonly kind: "names"; readonly n: number; readonly names: readonly AccountName[] }
+  /** Those that are; `whole`: it knows that of all of them. */
+  | {
+    readonly kind: "named";
+    readonly n: number;
+    readonly taken: readonly AccountName[];
+    readonly whole: boolean;
+  };
 
 const CELL_FRAME = union("cell frame", {
   packet: variant(0, { packet: SHARD_PACKET, hops: uint }),
@@ -86,7 +95,7 @@ const CELL_FRAME = union("cell frame", {
 
 /** The highest numbers of kinds that this program knows. */
 const CELL_KIND_MAX = 0;
-const KIND_MAX = 7;
+const KIND_MAX = 9;
 
 const saying: Schema<NodeSaying> = struct({
   cell: branded<CellName>(),
@@ -137,6 +146,8 @@ const FRAME = union("frame", {
   members: variant(5, { members }),
   ask: variant(6, { version: uint, ask: ASK }),
   vote: variant(7, { version: uint, reply: REPLY }),
+  names: variant(8, { n: uint, names: list(accountName) }),
+  named: variant(9, { n: uint, taken: list(accountName), whole: bool }),
 });
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */

@@ -3,63 +3,28 @@
  * other cell that it knows of, from `cells.join` or from what others say; of two links between the
  * same two nodes one is kept.
  */
-import type { Cancel, Runtime } from "../../node/ports.ts";
+import type { Cancel } from "../../node/ports.ts";
 import { CELL_VERSIONS, cellFault, type CellHello, type CellNode } from "./hello.ts";
 import { CellLink, type LinkCounts, newLinkCounts } from "./cell_link.ts";
-import type { CellName, NodeRef } from "../../../shard/name/ids.ts";
+import type { CellName } from "../../../shard/name/ids.ts";
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../node/peer_cells.ts";
 import { cellTable, type LinkFrame } from "./frames.ts";
 import { Directory } from "./directory.ts";
 import { type Linked, nodeKey, Sayings } from "./sayings.ts";
-import { Membership, type MembershipDeps } from "./membership.ts";
+import { NameCheck } from "./name_check.ts";
+import { Membership } from "./membership.ts";
 import type { LinkRefusal } from "../handshake.ts";
 import type { ShardTable } from "../../../shard/table/table.ts";
-import type { Retries } from "../../../shard/retry.ts";
 import { type CellsView, viewOf } from "./view.ts";
+import type { MeshHost, MeshOptions } from "./mesh_options.ts";
 import { Settled } from "./settled.ts";
 import { Targets } from "./targets.ts";
-import type { Wire, WireEvents, Wires } from "./wires.ts";
+import type { Wire, WireEvents } from "./wires.ts";
 
 /** Time between two looks at links and gossip (ms). */
 const TICK_MS = 500;
 /** Time between two looks whether this cell is to join, at least (ms). */
 const JOIN_MS = 2000;
-
-/** What a mesh is made with. */
-export interface MeshOptions extends Runtime {
-  readonly retries: Retries;
-  readonly wires: Wires;
-  readonly domain: string;
-  readonly cell: CellName;
-  /** The mark of the cell's store. */
-  readonly mark: string;
-  /** Version of the program. */
-  readonly program: string;
-  /** Addresses of nodes of other cells. */
-  readonly join: readonly string[];
-  /** Where clients reach this node. */
-  readonly publicUrls: readonly string[];
-  /** Bytes that may wait for a node of another cell. */
-  readonly queueBytesMax: number;
-  /** How long a node may take nothing of them (ms). */
-  readonly stalledMs: number;
-  /** Where the cell keeps who the members are. */
-  readonly members: MembershipDeps["value"];
-  /** Whether the cell votes on names but has no users. */
-  readonly witness: boolean;
-}
-
-/** What a mesh needs of its node, which has started. */
-export interface MeshHost {
-  readonly self: NodeRef;
-  table(): ShardTable;
-  /** Online users of this node's shards. */
-  users(): number;
-  /** Whether it wants no clients. */
-  busy(): boolean;
-  /** Whether the cell has any name; true where that cannot be read. */
-  hasNames(done: (hasNames: boolean) => void): void;
-}
 
 /** See the head of this file. */
 export class CellMesh implements PeerCells {
@@ -69,6 +34,7 @@ export class CellMesh implements PeerCells {
   readonly #links = new Map<string, Linked>();
   readonly #counts = new Map<CellName, LinkCounts>();
   readonly membership: Membership;
+  readonly nameCheck: NameCheck;
   readonly #sayings: Sayings;
   #host: MeshHost | null = null;
   #events: PeerCellEvents | null = null;
@@ -92,13 +58,19 @@ export class CellMesh implements PeerCells {
       self: cell,
       current: () => this.membership.current,
       linksOf: (cell) => this.linksOf(cell),
-      hasNames: (done) => this.#host!.hasNames(done),
+      names: () => this.#host!.names,
+    });
+    this.nameCheck = new NameCheck({
+      timers: options.timers,
+      source: () => this.#host!.names,
+      cells: () => this.directory.cells.filter((cell) => this.isLinked(cell)),
+      send: (to, frame) => this.#sendAny(to, frame),
     });
     this.membership = new Membership({
       ...options,
       self: { cell, mark, witness },
       value: members,
-      send: (to, frame) => void this.linksOf(to)[0]?.link.send(frame),
+      send: (to, frame) => this.#sendAny(to, frame),
       unsettled: (...change) => this.#settled.fault(...change),
       changed: () => this.#membersChanged(),
     });
@@ -324,6 +296,10 @@ export class CellMesh implements PeerCells {
     this.#events?.unlinked(node.cell);
   }
 
+  #sendAny(cell: CellName, frame: LinkFrame): void {
+    this.linksOf(cell)[0]?.link.send(frame);
+  }
+
   #linkFor(cell: CellName, point: number): Linked | undefined {
     const owner = this.directory.ownerOf(cell, point);
     const direct = owner === null ? undefined : this.linkOf({ cell, node: owner });
@@ -342,6 +318,7 @@ export class CellMesh implements PeerCells {
       return this.#want();
     }
     if (frame.kind === "table") return this.directory.takeTable(cell, frame.table);
+    if (frame.kind === "names" || frame.kind === "named") return this.nameCheck.take(cell, frame);
     if (frame.kind !== "cell") return this.membership.take(cell, frame);
     // Cells that are no members have no part in the name space.
     if (frame.frame === null || !this.#members.has(cell)) return;

@@ -3,16 +3,19 @@
  * that were decided, so every member that stays has to have told all others the names that it has.
  */
 import type { CellName } from "../../../shard/name/ids.ts";
+import type { NameSource } from "./name_check.ts";
 import type { Linked } from "./sayings.ts";
 import type { Members } from "../../../shard/federation/members.ts";
+
+/** Rows of the store that are looked at for a name: a few at its beginning are of other things. */
+const ROWS_LOOKED_AT = 100;
 
 /** What it needs. */
 export interface SettledDeps {
   readonly self: CellName;
   current(): Members;
   linksOf(cell: CellName): readonly Linked[];
-  /** Whether the cell has any name; true where that cannot be read. */
-  hasNames(done: (hasNames: boolean) => void): void;
+  names(): Pick<NameSource, "names">;
 }
 
 /** See the head of this file. */
@@ -25,11 +28,11 @@ export class Settled {
     this.#deps = deps;
   }
 
-  /** Looks whether the cell has names. */
+  /** Looks whether the cell has any name: true where that cannot be read. */
   look(done: (hasNames: boolean) => void): void {
-    this.#deps.hasNames((hasNames) => {
-      this.#hasNames = hasNames;
-      done(hasNames);
+    this.#deps.names().names(null, ROWS_LOOKED_AT, (error, names) => {
+      this.#hasNames = error !== null || names.length > 0;
+      done(this.#hasNames);
     });
   }
 
