@@ -4,7 +4,7 @@
  * say only makes it quicker.
  */
 import type { AccountName, NodeId, SessionId } from "../../shard/name/ids.ts";
-import { type Cancel, type StoreError, TABLE_REGISTER } from "./ports.ts";
+import type { Cancel, StoreError } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { NodeParts } from "./parts.ts";
@@ -16,13 +16,13 @@ import type { Reshaping } from "./resharder.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { CellCalls } from "./cell_calls.ts";
-import { decodeTable, withEpochs } from "../../shard/table/table.ts";
 import { FormerProcess } from "./former_process.ts";
 import { Consents } from "./consents.ts";
 import { Gossip } from "./gossip.ts";
 import { Liveness } from "./liveness.ts";
 import { LostEdges } from "./lost_edges.ts";
 import { MEMBER_BEAT_MS, type Members } from "./members.ts";
+import { OwnerLook } from "./owner_look.ts";
 import { Remote } from "./remote.ts";
 import { Shares } from "./shares.ts";
 import { Vouching } from "./vouching.ts";
@@ -61,12 +61,7 @@ export class Cell {
   readonly #consents: Consents;
   readonly #shares: Shares;
   readonly #gossip: Gossip;
-  #looking = false;
-  #lookAgain = false;
-  /** Called after the next look that begins. */
-  #afterLook: (() => void)[] = [];
-  /** The beat that is to renew the lease after the next look; null where none is. */
-  #renewing: { readonly beganMs: number; readonly beat: number } | null = null;
+  readonly #look: OwnerLook;
   #next: Cancel | null = null;
   #stopped = false;
 
@@ -114,6 +109,7 @@ export class Cell {
       isGone: (node) => liveness.isGone(node),
       changed: () => this.look(),
     });
+    this.#look = this.#makeLook();
     this.calls = this.#makeCalls();
     this.remote = new Remote(parts, {
       links,
@@ -134,6 +130,18 @@ export class Cell {
       },
       send: (peer, frame) => this.#links.send(peer, frame),
       newerTable: () => this.look(),
+    });
+  }
+
+  #makeLook(): OwnerLook {
+    return new OwnerLook(this.#parts, this.#members, {
+      writing: () => this.#host.writing(),
+      tableChanged: (...changed) => this.#host.tableChanged(...changed),
+      learn: (holders) => this.#shares.learn(holders),
+      renewed: () => this.#release(),
+      over: (error) => {
+        if (error === null && !this.#stopped) this.#shares.place(() => {});
+      },
     });
   }
 
@@ -225,6 +233,7 @@ export class Cell {
   stop(done: () => void): void {
     this.#stopped = true;
     this.#next?.();
+    this.#look.stop();
     this.#shares.stop();
     this.lost.stop();
     this.#gossip.stop();
@@ -250,66 +259,22 @@ export class Cell {
       }
       this.#links.expect(this.#members.others.filter(({ address }) => address !== ""));
       this.#gossip.setMembers(this.#members.others.map(peerKey));
-      this.#renewing = { beganMs, beat: this.#members.beats };
-      this.look();
+      this.#look.beat(beganMs);
       this.remote.retry();
     });
   }
 
   // ---- who owns what
 
-  /** Asks the store who owns what, then does what follows from it. */
-  look(): void {
-    if (this.#looking) return void (this.#lookAgain = true);
-    this.#looking = true;
-    const renewing = this.#renewing;
-    const { control, map, ports: { store } } = this.#parts();
-    const after = this.#afterLook;
-    this.#afterLook = [];
-    const over = (error: StoreError | null) => {
-      this.#looking = false;
-      for (const looked of after) looked();
-      if (this.#stopped) return;
-      if (error === null) this.#shares.place(() => {});
-      if (this.#lookAgain) {
-        this.#lookAgain = false;
-        this.look();
-      }
-    };
-    store.register(TABLE_REGISTER, (error, register) => {
-      if (error !== null || register === null) return over(error);
-      store.holders((error, holders) => {
-        if (error !== null) return over(error);
-        const stored = decodeTable(register.value);
-        if (stored.version > map.table.version && !this.#host.writing()) {
-          this.#host.tableChanged(withEpochs(stored, holders), register.version);
-        }
-        this.#shares.learn(holders);
-        this.#renew(renewing);
-        control.read(over);
-      });
-    });
-  }
-
-  /** Looks, and calls back after it. */
-  looked(done: () => void): void {
-    this.#afterLook.push(done);
-    this.look();
+  /** Looks at what the store says about owners; `done`, where it is given, is called after it. */
+  look(done?: () => void): void {
+    this.#look.look(done);
   }
 
   /** Operators want something else of the cell; `own`: this node has written it. */
   controlChanged(own: boolean): void {
     if (own) this.#tell({ kind: "cluster" });
     this.#shares.place(() => {});
-  }
-
-  /** The lease is fresh again, now that this node knows which shards are left to it. */
-  #renew(renewing: { readonly beganMs: number; readonly beat: number } | null): void {
-    if (renewing === null) return;
-    this.#members.renew(renewing.beganMs);
-    this.#members.looked(renewing.beat);
-    if (this.#renewing === renewing) this.#renewing = null;
-    this.#release();
   }
 
   #release(): void {

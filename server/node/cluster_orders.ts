@@ -148,7 +148,7 @@ export class ClusterOrders {
     const replied = (result: Result<Moved>) => {
       if (result.ok) return done(ok(result.value.pauseMs));
       if (this.#nowMs >= untilMs) return done(fail("unavailable", result.message, AGAIN_MS));
-      timers.after(AGAIN_MS, () => cell!.looked(() => this.#give(shard, to, untilMs, done)));
+      timers.after(AGAIN_MS, () => cell!.look(() => this.#give(shard, to, untilMs, done)));
     };
     askMove(this.#parts(), shard, to, replied);
   }

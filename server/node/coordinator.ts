@@ -201,7 +201,7 @@ export class Coordinator {
       this.#gather(work, change);
     };
     if (cell === null) go();
-    else cell.looked(() => this.#control.read(() => go()));
+    else cell.look(() => this.#control.read(() => go()));
   }
 
   /** Moves the shards of a change to one node, which makes it. */

@@ -13,8 +13,8 @@ const ROWS: readonly Row[] = [
   [
     "renew a lease without a look at the owners",
     "server/node/cell.ts",
-    "      this.#renewing = { beganMs, beat: this.#members.beats };",
-    "      this.#members.renew(beganMs);",
+    "      this.#look.beat(beganMs);",
+    "      this.#members.renew(beganMs);\n      this.#look.look();",
   ],
   [
     "vouch with a fresh lease",
@@ -142,9 +142,9 @@ const ROWS: readonly Row[] = [
   ],
   [
     "apply an old table",
-    "server/node/cell.ts",
-    "if (stored.version > map.table.version && !this.#host.writing()) {",
-    "if (stored.version !== map.table.version && !this.#host.writing()) {",
+    "server/node/owner_look.ts",
+    "if (stored.version > map.table.version && !this.#seen.writing()) {",
+    "if (stored.version !== map.table.version && !this.#seen.writing()) {",
   ],
   [
     "repeat a request for a later account of the name",
