@@ -59,15 +59,10 @@ export async function checkShared(
 
 async function look(store: Store, progress: (rows: number) => void): Promise<Survey> {
   const keys = new Set<string>();
-  const registers = new Map<string, Uint8Array>();
-  const surveying = beginSurvey({
-    has: (key) => keys.has(textOf(key)),
-    value: (key) => registers.get(textOf(key)) ?? null,
-  }, progress);
+  const surveying = beginSurvey({ has: (key) => keys.has(textOf(key)) }, progress);
   for await (const row of rowsOf(store)) {
     // Heads come after all that they list.
     if (["m", "d", "h"].includes(String(row.key[0]))) keys.add(textOf(row.key));
-    if (row.key[0] === "meta") registers.set(textOf(row.key), row.value);
     if (row.key[0] !== "log") surveying.take(whole(row));
   }
   const holders = await asked<readonly Holder[]>((done) => store.holders(done));

@@ -5,12 +5,11 @@ import { type HeadRow, readHeadRows } from "../../shard/account/head_rows.ts";
 import { closedHead, emptyBlock, SalvagedHead } from "../../shard/account/salvage.ts";
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";
-import { type Fault, ownerOf, type Survey } from "./survey.ts";
+import { type Fault, ownerOf, type Survey, writtenValue } from "./survey.ts";
 import type { FileRow, RowFile } from "../store/store_file.ts";
 import { LogRepair, recordOf } from "./log_repair.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { registerKey } from "../store/register_rows.ts";
-import { restoreRow } from "../store/row_checksum.ts";
 import type { Row, StoreKey } from "../node/ports.ts";
 
 /** Registers that a store cannot do without; others are given up. */
@@ -142,13 +141,11 @@ export class RepairPlan {
 
   /** Whether the row can be had back as it was written. */
   #restores(row: FileRow): boolean {
-    const { trueKey, value: stored } = row;
-    const key = trueKey ?? row.key;
-    if (key.length === 0) return false;
-    const value = trueKey === null ? restoreRow(key, stored) : stored.subarray(8);
+    const key = row.trueKey ?? row.key;
+    const value = key.length === 0 ? null : writtenValue(row);
     if (value === null) return false;
     this.kept.push(`${ownerOf(key, this.#found)}: one flipped bit is flipped back`);
-    this.#instead.set(textOf(key), { key, value: value.slice() });
+    this.#instead.set(textOf(key), { key, value });
     this.#restored.add(textOf(key));
     return true;
   }

@@ -8,8 +8,9 @@ import { blockKey, dedupeKey } from "../../shard/account/checkpoint.ts";
 import { countBlock } from "../../shard/mailbox/mailbox_event.ts";
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { damageKind } from "../node/damage.ts";
-import { decodeRegister, registerKey } from "../store/register_rows.ts";
+import { decodeRegister } from "../store/register_rows.ts";
 import { decodeTable, type ShardTable } from "../../shard/table/table.ts";
+import { CHECKSUM_BYTES, restoreRow } from "../store/row_checksum.ts";
 import type { FileRow, RowFile, TakeRow } from "../store/store_file.ts";
 import { type HeadRow, readHeadRows } from "../../shard/account/head_rows.ts";
 import { pointOf } from "../../shard/name/ids.ts";
@@ -39,7 +40,7 @@ export interface Survey {
   /** Rows of programs before checksums. */
   readonly plainRows: number;
   readonly faults: readonly Fault[];
-  /** The shard of an account; null where the table cannot be read. */
+  /** The shard of an account; null where the table cannot be read, nor had back. */
   shardOf(name: AccountName): number | null;
   /** The logs that an account's records are in: its shard's, and those that it inherits. */
   logsOf(name: AccountName): readonly number[];
@@ -55,6 +56,8 @@ class Surveyor {
   readonly names = new Map<AccountId, AccountName>();
   /** The last LSN of each log. */
   readonly heads = new Map<number, number>();
+  /** The row of the shard table as it was written; null: it cannot be had. */
+  table: Uint8Array | null = null;
   rows = 0;
   accounts = 0;
   plainRows = 0;
@@ -85,6 +88,8 @@ class Surveyor {
         this.#owners.add(row.key[2] as AccountId);
       }
     }
+    const [table, register] = row.trueKey ?? row.key;
+    if (table === "meta" && register === TABLE_REGISTER) this.table = writtenValue(row);
     if (row.key[0] === "log") this.#takeRecord(row);
     if (row.key[0] === "m" && row.kind !== "damaged") {
       this.#read(row.key, () => void countBlock(row.value));
@@ -165,9 +170,16 @@ function* rowsOf(account: Account): Iterable<StoreKey> {
   }
 }
 
-function tableOf(file: Pick<RowFile, "value">): ShardTable | null {
+/** The value that a row was written with; null where it cannot be had back. */
+export function writtenValue({ key, kind, trueKey, value }: FileRow): Uint8Array | null {
+  if (kind !== "damaged") return value.slice();
+  // Under its own key its checksum fits.
+  const written = trueKey === null ? restoreRow(key, value) : value.subarray(CHECKSUM_BYTES);
+  return written?.slice() ?? null;
+}
+
+function tableOf(row: Uint8Array | null): ShardTable | null {
   try {
-    const row = file.value(registerKey(TABLE_REGISTER));
     return row === null ? null : decodeTable(decodeRegister(row).value);
   } catch {
     // Whatever is wrong with the table is a fault of its row.
@@ -183,12 +195,9 @@ export interface Surveying {
   end(): Survey;
 }
 
-/**
- * Begins a look at rows. `file` finds those that came before, and at the end the shard table;
- * `progress` is called now and then.
- */
+/** Begins a look at rows. `file` finds those that came before; `progress` is called now and then. */
 export function beginSurvey(
-  file: Pick<RowFile, "has" | "value">,
+  file: Pick<RowFile, "has">,
   progress: (rows: number) => void,
 ): Surveying {
   const surveyor = new Surveyor(file, progress);
@@ -197,7 +206,7 @@ export function beginSurvey(
     take: (row) => surveyor.take(row),
     end: () => {
       surveyor.endHead();
-      return surveyed(surveyor, file);
+      return surveyed(surveyor);
     },
   };
 }
@@ -213,9 +222,9 @@ export function survey(file: RowFile, progress: (rows: number) => void): Survey 
   return surveying.end();
 }
 
-function surveyed(surveyor: Surveyor, file: Pick<RowFile, "value">): Survey {
-  const table = tableOf(file);
+function surveyed(surveyor: Surveyor): Survey {
   const { rows, accounts, plainRows, names, heads } = surveyor;
+  const table = tableOf(surveyor.table);
   const shardOf = (name: AccountName) => {
     const point = pointOf(name);
     return table?.shards.find((s) => s.lo <= point && point < s.hi);

@@ -53,8 +53,6 @@ interface Salvaged {
 
 /** All rows of a store that no process uses, for checks and repairs. */
 export interface RowFile {
-  /** The value of a row; null where none exists or it is damaged. */
-  value(key: StoreKey): Uint8Array | null;
   /** Whether a row exists, of those that `salvage` has found where that was needed. */
   has(key: StoreKey): boolean;
   /** What is wrong with the structure of the rows; empty where nothing is. */

@@ -274,6 +274,39 @@ Deno.test("10.6: after a lost log record no number is used again: what is sent t
   await again.close();
 });
 
+Deno.test("10.6: roost repair knows each account's shard by a table that it has back", async () => {
+  using dir = tempDir();
+  using copyDir = tempDir();
+  const copy = copyDir.path;
+  const opened = await open(dir.path);
+  const { node } = opened;
+  for (const name of [ANN, BOB, CID]) {
+    await must(node, name, "account.create", { credentials: null });
+    await must(node, name, "settings.set", { messagesFrom: "anyone" });
+  }
+  await new Promise<void>((done) => node.committer.checkpointAll(done));
+  const head = node.shards[0]!.lastLsn;
+  for (let i = 0; i < 5; i++) await send(node, ANN, BOB, `m${i}`, 200);
+  const looks = await settled(opened);
+  killedCopy(dir.path, copy);
+  await opened.close();
+  const flip = (value: Uint8Array) => {
+    value[value.length - 1]! ^= 1;
+    return value;
+  };
+  assert.equal(change(copy, (key) => key[0] === "meta" && key[1] === "table", flip), 1);
+  assert.equal(change(copy, (key) => key[0] === "u" && key[2] === BOB, zeros), 1);
+  assert.equal(change(copy, (key) => key[0] === "log" && key[2] === head + 2, zeros), 1);
+  const { given, kept } = await repaired(copy);
+  assert.match(kept, /^row meta table: one flipped bit is flipped back$/m);
+  assert.match(given, /^account bob \(shard 0\): its head, and with it the account/m);
+  assert.match(given, /^account ann: what a lost record of its shard's log has of it/m);
+  const again = await open(copy);
+  assert.equal((await must(again.node, BOB, "account.info", {})).state, "deleted");
+  assert.equal(await lookAt(again.node, CID), looks.get(CID));
+  await again.close();
+});
+
 Deno.test("10.6: a sender that goes back behind kept records uses no number that its peer has", async () => {
   using dir = tempDir();
   using copyDir = tempDir();

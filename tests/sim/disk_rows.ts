@@ -18,12 +18,6 @@ export class DiskRows implements RowFile {
     this.#rows = new Map(disk.stored([]).map((row) => [row.key.join("\n"), row]));
   }
 
-  value(key: StoreKey): Uint8Array | null {
-    const row = this.#rows.get(key.join("\n"));
-    const found = row && fileRow(row);
-    return found === undefined || found.kind === "damaged" ? null : found.value;
-  }
-
   has(key: StoreKey): boolean {
     return this.#rows.has(key.join("\n"));
   }
