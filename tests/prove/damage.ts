@@ -6,7 +6,6 @@
 import type { Found } from "./damage/worker.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { DAMAGES } from "./damage/inflict.ts";
-import { tempDir } from "../process/server.ts";
 
 const CASES = 1000;
 const WORKER = new URL("damage/worker.ts", import.meta.url).pathname;
@@ -98,32 +97,68 @@ function table(outcomes: readonly Outcome[]): string[] {
   return [head, ...rows];
 }
 
-async function run(options: ProofOptions): Promise<Verdict> {
-  using dir = tempDir();
-  const count = options.count ?? Math.ceil(CASES * options.scale);
-  const made = await worker(["make", dir.path, `${options.seed}`]);
+/**
+ * The stores of a seed. They are not the same when they are made again, for ids of accounts and times
+ * are not: those of a run with faults are kept, and the cases of the seed are tried on them.
+ */
+async function storesOf({ keep, say, seed }: ProofOptions): Promise<string> {
+  const dir = `${keep}/damage-${seed}`;
+  if (exists(`${dir}/expected.json`)) {
+    say(`stores of an earlier run: ${dir}`);
+    return dir;
+  }
+  removeDir(dir);
+  Deno.mkdirSync(dir, { recursive: true });
+  const made = await worker(["make", dir, `${seed}`]);
   if (made.code !== 0) throw new Error(`no store was made: ${made.log.join("\n")}`);
+  return dir;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function removeDir(dir: string): void {
+  if (exists(dir)) Deno.removeSync(dir, { recursive: true });
+}
+
+/** Says what was done in a case, and what is wrong with it. */
+function show({ say }: ProofOptions, { found, faults }: Outcome): void {
+  const { number, damage, file, at, base, said } = found;
+  for (const fault of faults) say(`case ${number}: ${fault}`);
+  say(`case ${number}: ${damage} at ${at} of the ${file}, ${base}; repaired:`);
+  for (const line of said) say(`  ${line}`);
+}
+
+async function run(options: ProofOptions): Promise<Verdict> {
+  const { only, say, seed } = options;
+  const first = only ?? 0;
+  const count = only === null ? options.count ?? Math.ceil(CASES * options.scale) : 1;
+  const dir = await storesOf(options);
   const outcomes: Outcome[] = [];
   const crashes: string[] = [];
-  for (let next = 0; next < count;) {
-    const ran = await runCases(dir.path, options.seed, next, Math.min(50, count - next));
+  for (let done = 0; done < count;) {
+    const ran = await runCases(dir, seed, first + done, Math.min(50, count - done));
     outcomes.push(...ran.outcomes);
-    next += ran.outcomes.length;
+    done += ran.outcomes.length;
     if (ran.crash !== null) {
       crashes.push(ran.crash);
-      next++;
+      done++;
     }
-    options.say(`${next} of ${count}`);
+    say(`${done} of ${count}`);
   }
-  for (const line of table(outcomes)) options.say(line);
-  for (const { found, faults } of outcomes) {
-    const { number, damage, file, at, base, said } = found;
-    for (const fault of faults) options.say(`case ${number}: ${fault}`);
-    if (faults.length === 0) continue;
-    options.say(`case ${number}: ${damage} at ${at} of the ${file}, ${base}; repaired:`);
-    for (const line of said) options.say(`  ${line}`);
-  }
-  for (const crash of crashes) options.say(crash);
+  for (const line of table(outcomes)) say(line);
+  const wrong = outcomes.filter(({ faults }) => faults.length > 0);
+  for (const outcome of only === null ? wrong : outcomes) show(options, outcome);
+  for (const crash of crashes) say(crash);
+  if (wrong.length + crashes.length === 0) removeDir(dir);
+  else say(`to try one again: deno task prove damage --seed ${seed} --case N`);
   const figures: Record<string, number> = { cases: count };
   for (const repair of ["whole", "given up", "impossible"] as const) {
     figures[`repaired: ${repair}`] = outcomes.filter(({ found }) => found.repair === repair).length;

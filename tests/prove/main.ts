@@ -68,6 +68,7 @@ const PROOFS: readonly Proof[] = [
 const HELP: Readonly<Record<string, string>> = {
   "--seed": "N: repeats a run's random choices",
   "--count": "N: how many cases damage tries (1000)",
+  "--case": "N: the only case that damage tries, on the stores of an earlier run that has failed",
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
   "--binary": "PATH: the compiled binary to prove, instead of compiling one",
   "--shots": "DIR: where dashboard writes its screenshots, in place of a temporary directory",
@@ -120,6 +121,7 @@ async function main(args: readonly string[]): Promise<number> {
     keep: given.get("--keep") ?? `${temp}/roost-prove`,
     binary: given.get("--binary") ?? null,
     count: given.has("--count") ? Number(given.get("--count")) : null,
+    only: given.has("--case") ? Number(given.get("--case")) : null,
     scale: Number(given.get("--scale") ?? 1),
     shots: given.get("--shots") ?? null,
     before: given.get("--before") ?? null,

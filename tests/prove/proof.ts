@@ -27,6 +27,8 @@ export interface ProofOptions {
   readonly scale: number;
   /** How many cases a proof of many tries; null: as many as it names itself. */
   readonly count: number | null;
+  /** The only case to try, of a proof of many; null: all. */
+  readonly only: number | null;
   /** Where screenshots are written; null for a new directory among the temporary files. */
   readonly shots: string | null;
   /** A checkout of an earlier version, to measure beside this one; null: none. */
