@@ -11,7 +11,7 @@ import type { AccountName } from "../name/ids.ts";
 
 /** A contact may have this part of what others leave. */
 const CONTACT_PART = 1 / 2;
-/** All who are no contacts may have this part of everything, … */
+/** All who are no contacts may have this part of what contacts leave, … */
 const STRANGERS_PART = 1 / 2;
 /** … and each of them this part of what of that is left. */
 const STRANGER_PART = 1 / 8;
@@ -47,9 +47,10 @@ export class InboundRate {
     const known = this.#peers.get(peer);
     const own = known === undefined ? 0 : known.count * decay(known.atMs);
     const others = Math.max(0, (isContact ? all : strangers) - own);
+    // Of what contacts leave, not of everything: contacts and strangers together must not take all.
     const room = isContact
       ? (rate.burst - others) * CONTACT_PART
-      : (rate.burst * STRANGERS_PART - others) * STRANGER_PART;
+      : ((rate.burst - (all - strangers)) * STRANGERS_PART - others) * STRANGER_PART;
     if (all + 1 > rate.burst || own >= Math.ceil(room)) return false;
     this.#all = all + 1;
     this.#strangers = isContact ? strangers : strangers + 1;

@@ -45,6 +45,34 @@ export const MAILBOX: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/message/inbound_rate.ts",
+    [
+      "take messages at any rate",
+      "if (all + 1 > rate.burst || own >= Math.ceil(room)) return false;",
+      "if (rate.burst === 0) return false;",
+    ],
+    [
+      "let one contact take all that an account takes",
+      "const CONTACT_PART = 1 / 2;",
+      "const CONTACT_PART = 1;",
+    ],
+    [
+      "let strangers take what contacts leave",
+      "((rate.burst - (all - strangers)) * STRANGERS_PART - others)",
+      "(rate.burst - others)",
+    ],
+    [
+      "let one stranger take the strangers' part",
+      "const STRANGER_PART = 1 / 8;",
+      "const STRANGER_PART = 1;",
+    ],
+    [
+      "count for ever what was received",
+      "Math.exp((sinceMs - nowMs) / (rate.burst * rate.tokenMs));",
+      "sinceMs > nowMs ? 0 : 1;",
+    ],
+  ),
+  ...inFile(
     "shard/handlers/request_events.ts",
     [
       "announce requests to nobody",

@@ -33,6 +33,7 @@ import { checkHomes, Contest } from "./homes.ts";
 import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
+import { runInboundFlood } from "./inbound_flood.ts";
 import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
 import { checkOrders, endOrders, isLeaving, orders } from "./orders.ts";
 import { checkTable, checkWork, isResharding, reshards } from "./reshards.ts";
@@ -51,6 +52,8 @@ export const CONVERGE_MS = 50_000;
 const CONNECTED_MS = 3000;
 /** One in so many seeds also has a disk that changes what is stored. */
 const DAMAGED_EACH = 3;
+/** One in as many others has an account that is sent more messages than it takes. */
+const FLOODED_EACH = 3;
 /** Lines of history that a failure shows. */
 const TAIL_LINES = 400;
 
@@ -82,6 +85,7 @@ export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedRepo
     try {
       cluster.stepFaults.during(() => live(cluster));
       if (cluster.nodes.length === 1 && seed % DAMAGED_EACH === 0) runDamage(seed);
+      if (cluster.nodes.length === 1 && seed % FLOODED_EACH === 1) runInboundFlood(seed);
     } catch (error) {
       failure = failureOf(cluster, error as Error);
     }

@@ -47,6 +47,18 @@ Deno.test("10.10: InboundRate: hundreds of strangers keep out no contact, and no
   for (let i = 0; i < 50; i++) assert.ok(inbound.take(RATE, atMs, name("friend"), true));
 });
 
+Deno.test("10.10: InboundRate: contacts and strangers that flood together leave room for a contact", () => {
+  const inbound = new InboundRate();
+  let atMs = 0;
+  // Contacts first, so that strangers could take the rest.
+  for (const [senders, count] of [[3, 6000], [300, 60_000]] as const) {
+    for (let i = 0; i < count; i++, atMs += 1 / 60) {
+      inbound.take(RATE, atMs, name(`${senders}-${i % senders}`), senders === 3);
+    }
+  }
+  for (let i = 0; i < 25; i++) assert.ok(inbound.take(RATE, atMs, name("friend"), true), String(i));
+});
+
 Deno.test("InboundRate takes a burst of one contact, and all of it again after a while", () => {
   const inbound = new InboundRate();
   const burst = (atMs: number) =>
