@@ -222,7 +222,7 @@ export class Node implements EdgeRouter {
   }
 
   /** The other nodes of the cell; null where the cell is this node. */
-  get cell(): Pick<Cell, "calls" | "lost"> | null {
+  get cell(): Pick<Cell, "calls" | "lost" | "remote"> | null {
     return this.#parts.cell;
   }
 

@@ -40,6 +40,8 @@ export interface NodeOptions {
    * lost, and all but signals come twice: what must not is sent again, and known when it was there.
    */
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
+  /** Effects that are withheld while the node may not serve; 10,000 where it is not given. */
+  readonly withheldMax?: number;
   /** Steps of messages that are kept; 1,000 where it is not given. */
   readonly traceStepsMax?: number;
   /** Called with each step of a message. */

@@ -101,6 +101,24 @@ const ROWS: readonly Row[] = [
     "void refused;",
   ],
   [
+    "withhold without a bound",
+    "server/node/withheld.ts",
+    "if (this.#effects.length > withheldMax) this.#tooLoud(this.#loudest());",
+    "if (withheldMax === 0) this.#tooLoud(this.#loudest());",
+  ],
+  [
+    "go on with a shard without what it has said",
+    "server/node/withheld.ts",
+    "this.#host.drop(s);",
+    "void s;",
+  ],
+  [
+    "forget what was withheld",
+    "server/node/withheld.ts",
+    "if (!shard.ended) this.#host.execute(shard, effect);",
+    "void [shard, effect];",
+  ],
+  [
     "keep the interests of a lost edge",
     "server/node/lost_edges.ts",
     'if (watched.length > 0) dispatch.submit(shard, { kind: "uninterest", node: edge, watched });',

@@ -21,6 +21,7 @@ import { Person } from "./person.ts";
 import { Prng, simRandom } from "./prng.ts";
 import { simKdf } from "./sim_ports.ts";
 import { checkOwners } from "./check_owners.ts";
+import { checkWithheld } from "./check_withheld.ts";
 import { SimCell } from "./sim_cell.ts";
 import { SimNode } from "./sim_node.ts";
 import { SimWan } from "./sim_wan.ts";
@@ -162,6 +163,7 @@ export class Cluster {
   #scheduleServing(): void {
     this.time.global.timers.after(SERVING_LOOK_MS, () => {
       this.#lookForVouched();
+      checkWithheld(this);
       const serving = new Map<number, SimNode>();
       for (const node of this.nodes) {
         // One that is paused answers nothing, and looks at its clock before it does.

@@ -176,6 +176,8 @@ export interface SimConfig {
   readonly claimants: number;
   /** Whether the nodes of a cell are workers of one machine, which another process serves the store. */
   readonly storeServed: boolean;
+  /** Effects that a node of a cell withholds at most while it may not serve. */
+  readonly withheldMax: number;
   /** Shards of a cell that are reloaded, claimed again or split at bad moments. */
   readonly cellReloads: number;
   /** Probability that a call within a shard's step throws, see `StepFaults`. */
@@ -292,6 +294,7 @@ export function configOf(prng: Prng): SimConfig {
     lateCalls: 0,
     claimants: 0,
     storeServed: false,
+    withheldMax: 10_000,
     cellReloads: 0,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0005, 0.004]),
   };
@@ -318,6 +321,7 @@ export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<S
     lateCalls: calm ? 0 : prng.fork("late calls").pick([0, 0, 0.01, 0.05]),
     claimants: calm ? 0 : prng.fork("claimants").pick([0, 0, 0, 1, 2]),
     storeServed: prng.fork("served").chance(0.3),
+    withheldMax: prng.fork("withheld").pick([10_000, 10_000, 20, 3]),
     cellReloads: prng.fork("reloads").pick([0, 0, 1, 4]),
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
     faultCount: calm ? 0 : prng.int(1, 8),

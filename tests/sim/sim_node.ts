@@ -216,7 +216,7 @@ export class SimNode implements Server {
   }
 
   #makeNode(process: VirtualProcess, log: Log, deliver: (packet: EdgePacket) => void): TestNode {
-    const { cell, config: { limits, nodes, older, shards } } = this.#host;
+    const { cell, config: { limits, nodes, older, shards, withheldMax } } = this.#host;
     const cells = this.#host.linksFor(process);
     const { newest } = PEER_VERSIONS;
     const versions = this.#number > nodes - older
@@ -233,6 +233,7 @@ export class SimNode implements Server {
         id: this.id,
         limits,
         shards,
+        withheldMax,
         carry: (packet, arrive) =>
           this.#host.wire.carry(process, packet, arrive, () => this.#isFormer(packet.from)),
         ...(cells === null ? {} : { cells }),
