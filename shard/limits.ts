@@ -10,6 +10,7 @@ export interface ShardLimits {
   readonly devicesPerAccountMax: number;
   /** Roster items, pending incoming requests not counted. */
   readonly rosterMax: number;
+  /** Unanswered requests of accounts that are no roster items. */
   readonly pendingRequestsMax: number;
   readonly blockedMax: number;
   /** Conversations that others may begin with an account; it may itself begin as many more. */

@@ -33,7 +33,7 @@ const limits = {
   pendingRequestsMax: count(
     100,
     "requests",
-    "Unanswered subscription requests an account may have; further ones are dropped unseen.",
+    "Unanswered requests of strangers to an account; further ones arrive once there is room.",
     1,
     10_000,
   ),

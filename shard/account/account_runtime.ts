@@ -46,6 +46,8 @@ export class AccountRuntime {
   owedAttempts = 0;
   /** Monotonic time at which the allowance of subscription requests is full again. */
   requestsFullAtMs = 0;
+  /** The day on which its requests were sent again last, see `repeatRequests`. */
+  repeatedDay = 0;
   /** Monotonic time at which the allowance of characters to send is full again. */
   sentFullAtMs = 0;
   /** How fast the characters of the outbox are settled; null while it is empty. */

@@ -157,12 +157,16 @@ function turnedAway(turn: Turn, account: Account, p: Pair): string | null {
   return asksTooMany(turn, account, p) ? "" : null;
 }
 
-/** Whether it is a request more than may wait for an answer. */
+/**
+ * Whether it is a request of a stranger more than may wait for an answer. Its sender sends it again,
+ * see `repeatRequests`.
+ */
 function asksTooMany(turn: Turn, account: Account, p: Pair): boolean {
   if (p.payload.kind !== "subscription") return false;
-  const { state } = itemOf(account, p.from);
+  const { listed, state } = itemOf(account, p.from);
   // What a blocked one asks is not shown, and there is at most one such request for each block.
-  if (account.blocked.has(p.from)) return false;
+  // Strangers must not keep out those whom the user has added, each of whom has one request at most.
+  if (listed || account.blocked.has(p.from)) return false;
   const asks = inbound(state, p.payload.type).state.pendingIn && !state.pendingIn;
   return asks && pendingRequests(account) >= turn.limits.pendingRequestsMax;
 }
@@ -225,7 +229,8 @@ function takeMessage(turn: Turn, account: Account, p: Pair): void {
 function pendingRequests(account: Account): number {
   let count = 0;
   for (const item of account.roster.values()) {
-    if (item.state.pendingIn && !account.blocked.has(item.contact)) count++;
+    const counts = item.state.pendingIn && !item.listed;
+    if (counts && !account.blocked.has(item.contact)) count++;
   }
   return count;
 }

@@ -10,6 +10,7 @@ import { shownMailboxId } from "../mailbox/restored.ts";
 import { type RosterItem, seenByOwner } from "../roster/roster.ts";
 import { announceRequests } from "./request_events.ts";
 import { contactsOf, snapshotOf } from "./snapshot.ts";
+import { repeatRequests } from "./repeated_requests.ts";
 
 const NOT_SIGNED_IN = fail("unauthorized", "The token is not valid (any more): sign in again");
 const REPLACED = fail("conflict", "The device has another session by now");
@@ -88,6 +89,7 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   // Before it is attached: it learns of them by what it reads.
   const before = contactsOf(account);
   const contacts = announceRequests(turn, account, before) ? contactsOf(account) : before;
+  if (input.announced !== true) repeatRequests(turn, account, contacts);
   const p = turn.presence.ensure(account.name, id, account.lastSeen);
   const old = turn.presence.attach(p, session, turn.now.wall);
   if (old !== undefined && old.session !== input.session) tellReplaced(turn, account, old);
