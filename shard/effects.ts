@@ -102,11 +102,15 @@ export type ShardInput =
   /** Accounts that owe something, found by their marks at start. */
   | { readonly kind: "owing"; readonly names: readonly AccountName[] }
   /**
-   * The shard was taken over at this epoch: these nodes announce their sessions within the grace.
+   * The shard was taken over at this epoch: these nodes announce their sessions within the grace, but
+   * for those of them that are lost and do not return. `returning`: clients of a process that has ended
+   * may return within the grace as well.
    */
   | {
     readonly kind: "taken_over";
     readonly nodes: readonly NodeId[];
+    readonly lost: readonly NodeId[];
+    readonly returning: boolean;
     readonly epoch: number;
     readonly graceMs: number;
   }

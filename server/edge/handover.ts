@@ -69,10 +69,12 @@ export class Handover implements Outlet, Lagging {
     if (this.#dropped || host.feed.reading) return;
     if (host.outgoing.queue === null && this.#events.length === 0) return;
     const { gone, presence } = host.outgoing.take();
-    const others = presence.filter(({ name }) => name !== this.#user);
+    const others = presence.filter(({ name, unknown }) => name !== this.#user && !unknown);
+    const pending = presence.filter(({ unknown }) => unknown);
+    for (const user of pending) user.pendingShown = true;
     const events = this.#events;
     this.#events = [];
-    const soft = gone.length + others.length;
+    const soft = gone.length + pending.length + others.length;
     if (soft + events.length === 0) return;
     const { counters } = this.#shared;
     counters.frames++;
@@ -80,7 +82,8 @@ export class Handover implements Outlet, Lagging {
     counters.durableEvents += events.length;
     host.outgoing.soft += soft;
     this.#busy = true;
-    this.reader.take({ gone, presence: others, events }, () => this.#taken());
+    const names = pending.map(({ name }) => name);
+    this.reader.take({ gone, pending: names, presence: others, events }, () => this.#taken());
   }
 
   #taken(): void {

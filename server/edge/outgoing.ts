@@ -73,9 +73,7 @@ export class Outgoing {
     let leftBytes = roomBytes - lengthOf(texts) - lengthOf(durable);
     for (const user of presence) {
       const own = user.name === this.#session.user;
-      const text = own
-        ? this.#encodeOwn(user)
-        : user.encoded ??= codec.presence(user.name, user.devices, user.lastSeen, null);
+      const text = own ? this.#encodeOwn(user) : user.encoded ??= this.#encode(user);
       if (text === null) continue;
       if (text.length >= leftBytes && !own) {
         this.pending().addPresence(user);
@@ -97,6 +95,13 @@ export class Outgoing {
     counters.durableEvents += durable.length;
     this.soft += texts.length;
     return durable.length === 0 ? texts : [...texts, ...durable];
+  }
+
+  #encode(user: Watched): string {
+    const { codec } = this.#shared;
+    if (!user.unknown) return codec.presence(user.name, user.devices, user.lastSeen, null);
+    user.pendingShown = true;
+    return codec.pending(user.name);
   }
 
   /** The user's own presence is that of the other devices; null where it needs no event. */

@@ -255,7 +255,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   presenceChanged(user: Watched, first: boolean): void {
     if (this.#phase !== "live" || this.#outlet === null) return;
     // A contact that was never listed counts as offline already.
-    if (first && user.devices.length === 0 && user.lastSeen === 0) return;
+    if (first && user.devices.length === 0 && user.lastSeen === 0 && !user.pending) return;
     this.outgoing.addPresence(user);
     this.askFlush();
   }

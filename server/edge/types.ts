@@ -80,6 +80,8 @@ export interface SeenPresence {
 export interface EventObjects {
   /** Users to be shown offline, for they may not be seen any more. */
   readonly gone: readonly AccountName[];
+  /** Users of whom the server does not know yet whether they are online: their presence follows. */
+  readonly pending: readonly AccountName[];
   /** Presence of others that has changed since; never the user's own. */
   readonly presence: readonly SeenPresence[];
   /** In the order of the mailbox. */
@@ -200,6 +202,8 @@ export interface EventCodec {
     lastSeen: number,
     except: DeviceId | null,
   ): string;
+  /** Whether the user is online is not known yet: its presence follows. */
+  pending(user: AccountName): string;
   signal(signal: SignalPacket): string;
   /** One frame of several events, already encoded; at least one. */
   frame(soft: number, events: readonly string[]): string;

@@ -36,6 +36,10 @@ export class Watched {
   version = -1;
   devices: readonly PresenceOfDevice[] = [];
   lastSeen = 0;
+  /** Its shard does not know yet whether it is online: watchers go on seeing what they saw. */
+  pending = false;
+  /** Some watcher was notified that it is pending. */
+  pendingShown = false;
   /** The presence as watchers are sent it, made when first needed. */
   encoded: string | null = null;
   watchers: Watcher[] | Set<Watcher> = [];
@@ -47,6 +51,11 @@ export class Watched {
   constructor(name: AccountName, id: AccountId) {
     this.name = name;
     this.id = id;
+  }
+
+  /** Whether its watchers have seen nothing of it that could be gone on with. */
+  get unknown(): boolean {
+    return this.pending && this.devices.length === 0;
   }
 
   /** Sessions that watch. */

@@ -6,6 +6,7 @@
 import { type AccountId, type AccountName, pointOf } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { PresenceOfDevice, WatchTarget } from "../../shard/ops.ts";
+import { PENDING } from "../../shard/presence/returning.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { looksSame, remove, Watched, type Watcher } from "./watched.ts";
 
@@ -223,16 +224,20 @@ export class Watchers {
       readonly lastSeen: number;
     },
   ): void {
+    const other = user.id !== presence.watchedId;
     // A new owner of the shard begins anew with what was so before: nobody need notice.
-    const same = user.id === presence.watchedId && user.epoch !== presence.epoch &&
-      user.version >= 0 && looksSame(user, presence);
+    const began = user.version >= 0 && (user.epoch !== presence.epoch || user.pending);
+    const same = !other && began && !user.pendingShown && looksSame(user, presence);
     user.id = presence.watchedId;
     user.epoch = presence.epoch;
     user.version = presence.version;
+    user.pending = presence.version === PENDING;
     if (same) return;
+    user.encoded = null;
+    if (user.pending && !other) return;
+    user.pendingShown = false;
     user.devices = presence.devices;
     user.lastSeen = presence.lastSeen;
-    user.encoded = null;
     for (const watcher of user.watchers) {
       if (user.doubted?.has(watcher) === true) user.doubted.set(watcher, true);
       else watcher.presenceChanged(user, false);

@@ -31,6 +31,8 @@ export class Hub {
   readonly #listeners: Listeners;
   readonly #isActive: () => boolean;
   readonly #presence = new Map<string, PresenceView>();
+  /** Users of whom the server does not know yet whether they are online. */
+  readonly #pending = new Set<string>();
   /** Users whom the last session saw. */
   #before: readonly string[];
   #session: Session | null = null;
@@ -138,7 +140,8 @@ export class Hub {
   #collected(): void {
     this.#ready = true;
     for (const user of this.#before) {
-      if (!this.#presence.has(user)) this.#listeners.presence(this.#service.name, unseen(user));
+      if (this.#presence.has(user) || this.#pending.has(user)) continue;
+      this.#listeners.presence(this.#service.name, unseen(user));
     }
     this.#before = [];
   }
@@ -152,8 +155,9 @@ export class Hub {
 
   #again(why: string, retryAfterMs?: number): void {
     this.#ready = false;
-    this.#before = [...this.#before, ...this.#presence.keys()];
+    this.#before = [...this.#before, ...this.#pending, ...this.#presence.keys()];
     this.#presence.clear();
+    this.#pending.clear();
     this.#deps.log.warn("service is not attached", { service: this.#service.name, why });
     const { random, retries } = this.#deps;
     const waitMs = retries.againMs("service", ++this.#failed, random.number(), retryAfterMs);
@@ -171,8 +175,10 @@ export class Hub {
 
   // ---- what the session tells
 
-  #take(reader: EventReader, { gone, presence, events }: EventObjects, done: () => void): void {
+  #take(reader: EventReader, objects: EventObjects, done: () => void): void {
     if (this.#reader !== reader || this.#stopped) return;
+    const { gone, pending, presence, events } = objects;
+    for (const name of pending) this.#pending.add(name);
     const views = [...gone.map(unseen), ...presence.map(presenceView)];
     for (const view of views) this.#changed(view);
     const outcomes: Outcome[] = [];
@@ -189,6 +195,7 @@ export class Hub {
   }
 
   #changed(view: PresenceView): void {
+    this.#pending.delete(view.user);
     if (view.show === "offline" && view["lastSeen"] === undefined) this.#presence.delete(view.user);
     else this.#presence.set(view.user, view);
     this.#listeners.presence(this.#service.name, view);

@@ -155,7 +155,7 @@ export class Node implements EdgeRouter {
       return readTable(this.#parts, 0, found, (error, table) => {
         if (error !== null) return done(error);
         ownership.claimAll(table.shards, (error) => {
-          error === null ? this.#serve(done) : done(error);
+          error === null ? this.#serve(table, done) : done(error);
         });
       });
     }
@@ -174,10 +174,11 @@ export class Node implements EdgeRouter {
     });
   }
 
-  #serve(done: (error: StoreError | null) => void): void {
+  #serve(former: ShardTable, done: (error: StoreError | null) => void): void {
     const { loader, map } = this.#parts;
     map.open(() => true);
     this.#settledCallbacks.push(() => done(null));
+    for (const { id, owner } of former.shards) this.#takeovers.began(map.byId(id)!, owner);
     for (const shard of this.shards) loader.log(shard);
     loader.owing(this.shards);
     this.#heartbeat.start();

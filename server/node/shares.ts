@@ -96,7 +96,8 @@ export class Shares {
       isLinked: (peer) => host.isLinked(peer),
       send: (peer, frame) => host.send(peer, frame),
       mayGive: ({ id, presence }) =>
-        !this.#claiming.has(id) && !presence.settling.active && !host.reshaping(),
+        !this.#claiming.has(id) && !presence.settling.active && !presence.returning.active &&
+        !host.reshaping(),
       hurry: () => host.hurry(),
       drop: (shard) => host.takeovers().drop(shard, true),
     });
@@ -292,8 +293,9 @@ export class Shares {
     const { ownership: { self }, ports: { clock } } = this.#parts();
     const received = this.#received.get(shard);
     if (received !== undefined) received.claimedMs = clock.monoMs();
-    if (former === null || former.id === self.id || this.#host.rowOf(former) === null) {
-      return this.#host.takeovers().granted(shard, epoch);
+    const ended = former !== null && !sameNode(former, self);
+    if (!ended || former.id === self.id || this.#host.rowOf(former) === null) {
+      return this.#host.takeovers().granted(shard, epoch, ended);
     }
     this.#unconfirmed.set(shard, { former, epoch, beat: null });
     this.#readFormer(shard);
@@ -327,7 +329,7 @@ export class Shares {
       const row = this.#host.rowOf(former);
       if (row !== null && row.looked <= beat && !this.#mayTake(former)) continue;
       this.#unconfirmed.delete(shard);
-      this.#host.takeovers().granted(shard, epoch);
+      this.#host.takeovers().granted(shard, epoch, true);
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import type { AccountId, AccountName, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
-import type { RequestId } from "../../shard/effects.ts";
+import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
@@ -12,11 +12,16 @@ import { sameNode } from "../../shard/table/placement.ts";
 
 /** When a client may try again what a takeover has interrupted (ms). */
 const RETRY_MS = 100;
-/** How long a shard that was taken over waits for the sessions that are still to be announced (ms). */
+/**
+ * How long a shard that was taken over waits for the sessions that are still to be announced, and for
+ * clients of a process that has ended (ms).
+ */
 const ANNOUNCE_GRACE_MS = 15_000;
 
 /** Takes the shard that serves; null where this node has lost it meanwhile. */
 type Served = (fresh: Shard | null) => void;
+
+type TakenOver = ShardInput & { readonly kind: "taken_over" };
 
 /** How a shard was reloaded. */
 export interface Reloaded {
@@ -88,22 +93,44 @@ export class Takeovers {
     const wanted = (owner: NodeRef | null = ownership.self) =>
       !fresh.ended && !stopped() && (cell === null || sameNode(owner, ownership.self));
     ownership.takeOver(fresh.id, wanted, (owned) => {
-      if (owned !== null) this.granted(fresh, owned.epoch);
+      if (owned !== null) this.granted(fresh, owned.epoch, false);
       else if (cell !== null && !stopped()) this.fenced(fresh);
     });
     this.#repeat(fresh, old.takeBegun());
   }
 
-  /** This node owns the shard, of which it knows nothing yet: reads its log, asks for sessions. */
-  granted(fresh: Shard, epoch: number): void {
+  /**
+   * This node owns the shard, of which it knows nothing yet: reads its log, asks for sessions. `ended`:
+   * the process that had it has ended.
+   */
+  granted(fresh: Shard, epoch: number, ended: boolean): void {
     const { bugs, cell, dispatch, loader, options } = this.#parts;
     const { lo, hi } = fresh;
+    const lost = cell?.lost.keys() ?? [];
     const nodes = [options.id, ...cell?.edges() ?? []];
-    dispatch.submit(fresh, { kind: "taken_over", nodes, epoch, graceMs: ANNOUNCE_GRACE_MS });
+    const returning = ended || lost.length > 0;
+    this.#takenOver(fresh, { nodes, lost, returning, epoch });
     loader.log(fresh);
     loader.owing([fresh]);
     bugs.guard("announce", () => options.deliver({ kind: "announce", lo, hi, epoch }));
     cell?.announce(fresh.row, { kind: "announce", lo, hi, epoch });
+  }
+
+  /**
+   * This process is the only node and has just begun: no session is to be announced, but clients of
+   * the process before it may return to shards that it had.
+   */
+  began(shard: Shard, former: NodeRef | null): void {
+    const returning = former !== null && !sameNode(former, this.#parts.ownership.self);
+    if (!returning) return;
+    this.#takenOver(shard, { nodes: [], lost: [], returning, epoch: shard.row.epoch });
+  }
+
+  #takenOver(
+    shard: Shard,
+    how: Pick<TakenOver, "nodes" | "lost" | "returning" | "epoch">,
+  ): void {
+    this.#parts.dispatch.submit(shard, { kind: "taken_over", ...how, graceMs: ANNOUNCE_GRACE_MS });
   }
 
   /**

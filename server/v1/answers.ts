@@ -84,6 +84,8 @@ const soft = z.discriminatedUnion("k", [
     devices: z.int().min(2).optional().describe("How many are online, where more than one"),
     lastSeen: ms.optional(),
   }),
+  z.object({ k: z.literal("presence_pending"), user: name })
+    .describe("The server has begun lately, and the user may return: its presence follows"),
   z.object({
     k: z.literal("signal"),
     from: name,

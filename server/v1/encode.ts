@@ -70,6 +70,11 @@ export function encodePresence(
   return parts.join("");
 }
 
+/** A user of whom the server does not know yet, after a start, whether it is online. */
+export function encodePending(user: AccountName): string {
+  return `{"k":"presence_pending","user":${quote(user)}}`;
+}
+
 /** A signal of somebody's device. */
 export function encodeSignal(signal: SignalPacket): string {
   return `{"k":"signal","from":${quote(signal.from)},"device":${quote(signal.fromDevice)},` +
@@ -97,6 +102,7 @@ export function goawayFrame(
 export const JSON_CODEC: EventCodec = {
   event: encodeEvent,
   presence: encodePresence,
+  pending: encodePending,
   signal: encodeSignal,
   frame: eventsFrame,
 };

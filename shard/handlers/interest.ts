@@ -79,7 +79,7 @@ export function answerInterest(
       presence: {
         watchedId: item.watchedId,
         epoch: turn.presence.epoch,
-        version: p.version,
+        version: turn.presence.versionFor(p),
         devices: visibleDevices(p),
         lastSeen: p.lastSeen,
       },

@@ -6,6 +6,7 @@ import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../nam
 import type { DevicePresence, PresenceOfDevice } from "../ops.ts";
 import type { Rights } from "../account/rights.ts";
 
+import { PENDING, Returning } from "./returning.ts";
 import { Settling } from "./settling.ts";
 
 const NO_DEVICES: readonly PresenceOfDevice[] = [];
@@ -31,6 +32,8 @@ export interface Presentity {
   lastSeen: number;
   /** Who may see it, while its account is not in memory; null while it is, or nobody knows. */
   rights: Rights | null;
+  /** Whether the shard has known a visible session of it. */
+  known: boolean;
 }
 
 /** The presence of a shard's users. */
@@ -39,6 +42,8 @@ export class PresenceTable {
   epoch = 1;
   /** Whether sessions are still to be announced. */
   readonly settling = new Settling();
+  /** Whether clients of a process that has ended may still return. */
+  readonly returning = new Returning<Presentity>();
   readonly #users = new Map<AccountName, Presentity>();
   readonly #changed = new Set<Presentity>();
   /** Sessions removed since the step began: after a bug in it their edges may not know. */
@@ -58,7 +63,8 @@ export class PresenceTable {
   ensure(name: AccountName, id: AccountId, lastSeen: number): Presentity {
     let p = this.#users.get(name);
     if (p === undefined || p.id !== id) {
-      p = { name, id, sessions: [], nodes: [], version: ++this.#version, lastSeen, rights: null };
+      const none = { sessions: [], nodes: [], rights: null, known: false };
+      p = { name, id, version: ++this.#version, lastSeen, ...none };
       this.#users.set(name, p);
     }
     return p;
@@ -148,6 +154,7 @@ export class PresenceTable {
   #forgetIdle(p: Presentity): void {
     if (p.sessions.length > 0 || p.nodes.length > 0) return;
     this.#changed.delete(p);
+    this.returning.delete(p);
     this.#users.delete(p.name);
   }
 
@@ -159,6 +166,7 @@ export class PresenceTable {
       this.#users.set(name, p);
       if (from.#changed.has(p)) this.#changed.add(p);
     }
+    this.returning.inherit(from.returning, ({ name }) => owns(name));
   }
 
   /** Begins a step. */
@@ -180,7 +188,26 @@ export class PresenceTable {
   /** Marks a user as changed. */
   touch(p: Presentity): void {
     p.version = ++this.#version;
+    p.known = true;
+    this.returning.delete(p);
     this.#changed.add(p);
+  }
+
+  /**
+   * The version for a node that becomes interested in the user: `PENDING` where the user has no
+   * visible session and may return.
+   */
+  versionFor(p: Presentity): number {
+    if (p.known || !this.returning.active) return p.version;
+    this.returning.add(p);
+    return PENDING;
+  }
+
+  /** Shows users as offline who have not returned in time, some at a time. */
+  endReturning(nowMs: number): void {
+    for (const p of this.returning.takeDue(nowMs)) {
+      if (this.#users.get(p.name) === p) this.touch(p);
+    }
   }
 
   /** Takes the users that changed since the last call: one packet per interested node each. */

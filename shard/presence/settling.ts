@@ -1,7 +1,8 @@
 /**
  * The time after a shard was taken over. Presence is not durable: the new owner knows no sessions
  * before the nodes that have them have announced them. Until all have, or a grace has passed, the
- * shard tells nobody's presence, and withholds what needs a session that may still be announced.
+ * shard tells nobody's presence, and withholds what needs a session that may still be announced. For
+ * nodes that cannot be reached it waits with the latter only.
  */
 import type { AccountName, NodeId, SessionId } from "../name/ids.ts";
 import type { Attached } from "./presence.ts";
@@ -21,6 +22,8 @@ interface Closing {
 export class Settling {
   /** Nodes whose sessions are not all announced. */
   #nodes = new Set<NodeId>();
+  /** Those of them that could not be reached at the beginning. */
+  #lost = new Set<NodeId>();
   #epoch = 0;
   #untilMs = 0;
   #withheld: ShardInput[] = [];
@@ -32,17 +35,29 @@ export class Settling {
     return this.#nodes.size > 0;
   }
 
-  /** Begins to wait for `nodes`, at epoch `epoch`, until `untilMs` (monotonic) at most. */
-  begin(nodes: readonly NodeId[], epoch: number, untilMs: number): void {
+  /** Whether it waits for a node that can be reached: until then it sends nobody's presence. */
+  get withholdsPresence(): boolean {
+    for (const node of this.#nodes) if (!this.#lost.has(node)) return true;
+    return false;
+  }
+
+  /**
+   * Begins to wait for `nodes`, of which `lost` cannot be reached, at epoch `epoch`, until `untilMs`
+   * (monotonic) at most.
+   */
+  begin(
+    { nodes, lost, epoch }: ShardInput & { readonly kind: "taken_over" },
+    untilMs: number,
+  ): void {
     this.#nodes = new Set(nodes);
+    this.#lost = new Set(lost);
     this.#epoch = epoch;
     this.#untilMs = untilMs;
   }
 
-  /** A node has announced its sessions, asked by `epoch`; returns whether that ends it. */
+  /** A node has announced its sessions, asked by `epoch`; returns whether it was waited for. */
   announced(node: NodeId, epoch: number): boolean {
-    if (epoch < this.#epoch || !this.#nodes.delete(node)) return false;
-    return this.#nodes.size === 0;
+    return epoch >= this.#epoch && this.#nodes.delete(node);
   }
 
   /** Whether the grace has passed. */
@@ -62,9 +77,12 @@ export class Settling {
     return this.#withheld.length;
   }
 
-  /** Takes the first of what was withheld. */
+  /** Takes the first of what was withheld and need not be any more. */
   next(): ShardInput | undefined {
-    return this.#withheld.shift();
+    if (!this.active) return this.#withheld.shift();
+    if (this.withholdsPresence) return undefined;
+    const at = this.#withheld.findIndex(({ kind }) => kind !== "request");
+    return at < 0 ? undefined : this.#withheld.splice(at, 1)[0];
   }
 
   /** The users that a node has asked to watch by what is withheld. */

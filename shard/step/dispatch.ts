@@ -59,12 +59,16 @@ export class Dispatch {
       case "block_loaded":
         return this.#requests.blockLoaded(input);
       case "taken_over": {
-        const untilMs = this.#turn.now.mono + input.graceMs;
-        return this.#turn.presence.settling.begin(input.nodes, input.epoch, untilMs);
+        const { now, presence } = this.#turn;
+        const untilMs = now.mono + input.graceMs;
+        if (input.returning) presence.returning.begin(untilMs);
+        return presence.settling.begin(input, untilMs);
       }
-      case "announced":
-        if (this.#turn.presence.settling.announced(input.node, input.epoch)) this.#settled();
+      case "announced": {
+        const { settling } = this.#turn.presence;
+        if (settling.announced(input.node, input.epoch)) this.#settled(!settling.active);
         return;
+      }
       case "committed":
         this.#turn.out.push(...this.#turn.batch.committed(input.batch));
         return;
@@ -93,20 +97,28 @@ export class Dispatch {
     const { presence } = this.#turn;
     for (const name of input.watched) presence.removeInterest(name, input.node);
     const { settling } = presence;
-    if (settling.active && settling.watchedBy(input.node).length > 0) settling.withhold(input);
+    if (settling.withholdsPresence && settling.watchedBy(input.node).length > 0) {
+      settling.withhold(input);
+    }
   }
 
-  /** The presence of all users is known, or the grace has passed. After a bug a tick does the rest. */
-  #settled(): void {
+  /**
+   * Takes what need not be withheld any more. `whole`: all sessions are announced, or the grace has
+   * passed. After a bug a tick does the rest.
+   */
+  #settled(whole: boolean): void {
     const { settling } = this.#turn.presence;
-    settling.end();
+    if (whole) settling.end();
     for (let next; (next = settling.next()) !== undefined;) this.#take(next);
   }
 
   #tick(): void {
     const { accounts, batch, now, presence } = this.#turn;
     const { settling } = presence;
-    if (settling.isOver(now.mono) || !settling.active && settling.withheld > 0) this.#settled();
+    if (settling.active || settling.withheld > 0) {
+      this.#settled(!settling.active || settling.isOver(now.mono));
+    }
+    if (presence.returning.ticking) presence.endReturning(now.mono);
     this.#incoming.retryDue();
     this.#requests.tick();
     this.#incoming.names?.tick();

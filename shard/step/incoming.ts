@@ -116,7 +116,7 @@ export class Incoming {
   /** Nobody repeats it: where an account cannot be loaded now, it is tried again. */
   interest(input: ShardInput & { kind: "interest" }): void {
     const { settling } = this.#turn.presence;
-    if (settling.active) return settling.withhold(input);
+    if (settling.withholdsPresence) return settling.withhold(input);
     const find = (name: AccountName) => this.#turn.accounts.peek(name);
     const missing = () => toLoadFor(this.#turn, input.items);
     const again = () => this.#again.push(input);

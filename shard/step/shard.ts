@@ -261,7 +261,7 @@ export class Shard {
   get ticking(): boolean {
     return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
             this.#incoming.toTakeAgain > 0 ||
-      this.#incoming.names?.ticking === true ||
+      this.#incoming.names?.ticking === true || this.presence.returning.ticking ||
       this.#recovery.owing || this.#recovery.active || this.#settling;
   }
 

@@ -59,7 +59,7 @@ export const TAKEOVER: readonly Mutant[] = [
     "shard/step/incoming.ts",
     [
       "tell presence before all sessions are announced",
-      "    if (settling.active) return settling.withhold(input);\n",
+      "    if (settling.withholdsPresence) return settling.withhold(input);\n",
       "",
     ],
   ),
@@ -90,6 +90,19 @@ export const TAKEOVER: readonly Mutant[] = [
       "take the presence of a new epoch for old",
       "return epoch > this.epoch || (epoch === this.epoch && version > this.version);",
       "return version > this.version;",
+    ],
+  ),
+  ...inFile(
+    "shard/presence/presence.ts",
+    [
+      "take who may return after a restart for offline",
+      "    if (p.known || !this.returning.active) return p.version;\n",
+      "    if (!p.known || this.returning.active) return p.version;\n",
+    ],
+    [
+      "never show as offline who has not returned after a restart",
+      "      if (this.#users.get(p.name) === p) this.touch(p);\n",
+      "",
     ],
   ),
   ...inFile(

@@ -219,7 +219,7 @@ export class Device {
         this.note(`< ${brief(event)}`);
         oracle.sawSoft(life, event, () => isApart(this.#cluster, this.#node, this.person));
         if (event.k === "presence") this.seen.set(event.user, event);
-        else this.#signalled(event);
+        else if (event.k === "signal") this.#signalled(event);
       }
     }
   }

@@ -333,7 +333,7 @@ export class Oracle {
   sawSoft(life: Life, event: SoftEvent, apart: () => boolean = () => false): void {
     this.checked++;
     if (event.k === "signal") return this.#sawSignal(life, event);
-    if (event.show === "offline" || event.user === life.name) return;
+    if (event.k !== "presence" || event.show === "offline" || event.user === life.name) return;
     const mark = this.#marks.get(event.status ?? "");
     if (mark === undefined || mark.life.name !== event.user) {
       throw new Violation("no phantoms", `${life.name} sees ${JSON.stringify(event)}`, [life.name]);

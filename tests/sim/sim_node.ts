@@ -106,6 +106,8 @@ export class SimNode implements Server {
   readonly #number: number;
   #running: Running | null = null;
   #starts = 0;
+  /** Where the cell is this node. */
+  readonly #alone = new VisibleCell();
   #wallAheadMs = 0;
 
   constructor(host: NodeHost, number: number, disk: MemoryDisk, prng: Prng) {
@@ -161,7 +163,7 @@ export class SimNode implements Server {
       if (cell !== null) this.#host.note(this.who, `${event} ${JSON.stringify(fields)}`);
     });
     let deliver: (packet: EdgePacket) => void = () => {};
-    const visible = new VisibleSessions(cell?.visible ?? new VisibleCell());
+    const visible = new VisibleSessions(cell?.visible ?? this.#alone, () => time.nowMs);
     const parts = this.#makeNode(process, log, (packet) => {
       visible.delivered(packet);
       this.#host.wire.deliver(process, packet, () => deliver(packet));
@@ -203,6 +205,15 @@ export class SimNode implements Server {
       node.coordinator.start();
       this.#host.note(this.who, "serves");
     });
+  }
+
+  /** Whether all other processes of the cell know the sessions of this one. */
+  #linkedWithAll({ node }: Running): boolean {
+    const { cell } = this.#host;
+    if (cell === null) return true;
+    return node.nodes.every(({ id }) =>
+      id === this.id || cell.end(id) === undefined || cell.linkedMs(this.id, id) > 5000
+    );
   }
 
   /** Whether an account's shard has another owner in the store than it has here. */
@@ -275,6 +286,7 @@ export class SimNode implements Server {
 
   #end(running: Running): void {
     this.#checkLog(running);
+    if (this.#linkedWithAll(running)) running.visible.ended();
     this.#running = null;
     this.#wallAheadMs = running.process.clock.wallMs() - this.#host.time.global.clock.wallMs();
     running.process.kill();

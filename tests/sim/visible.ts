@@ -6,7 +6,9 @@ import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/na
 import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName, Ops, PresenceOfDevice } from "../../shard/ops.ts";
 import type { Node } from "../../server/node/node.ts";
+import { PENDING } from "../../shard/presence/returning.ts";
 import type { Result } from "../../shard/errors.ts";
+import { Returns } from "./returns.ts";
 import { Violation } from "./history.ts";
 
 /** Operations that end sessions, at a moment that is not known before their replies. */
@@ -26,6 +28,7 @@ type Attach = Ops["session.attach"]["in"];
 /** What the nodes of a cell have in common: who is asked to end sessions, at any of them. */
 export class VisibleCell {
   readonly nodes: VisibleSessions[] = [];
+  readonly returns = new Returns();
   /** How often operations that end sessions were asked for and replied to. */
   readonly ends = new Map<AccountName, number>();
   /** How many of them have no reply; Infinity where one may still be done. */
@@ -56,8 +59,12 @@ export class VisibleSessions {
   readonly #newest = new Map<AccountName, Version>();
   readonly #cell: VisibleCell;
 
-  constructor(cell: VisibleCell) {
+  readonly #nowMs: () => number;
+
+  /** `nowMs`: the time of the simulation. */
+  constructor(cell: VisibleCell, nowMs: () => number) {
     this.#cell = cell;
+    this.#nowMs = nowMs;
     cell.nodes.push(this);
   }
 
@@ -88,6 +95,13 @@ export class VisibleSessions {
       });
   }
 
+  /** The process has ended, which was linked with all others. */
+  ended(): void {
+    for (const [user, sessions] of this.#users) {
+      if (sessions.size > 0) this.#cell.returns.ended(user, sessions.keys(), this.#nowMs());
+    }
+  }
+
   /** An operation that ends sessions has a reply; `known`: it is done by now, or never will be. */
   #replied(name: AccountName, known: boolean): void {
     this.#cell.ends.set(name, this.#lifeOf(name) + 1);
@@ -109,11 +123,22 @@ export class VisibleSessions {
       this.#cell.ending.set(name, (this.#cell.ending.get(name) ?? 0) + 1);
     }
     if (op === "session.attach") this.#cell.attaching(name, input as Attach);
+    this.#leaves(name, op, input);
     for (const node of this.#cell.nodes) {
       const sessions = node.#users.get(name);
       if (sessions !== undefined) this.#forget(sessions, op, input);
     }
     return this.#lifeOf(name);
+  }
+
+  #leaves(name: AccountName, op: OpName, input: object): void {
+    const { returns } = this.#cell;
+    if (ENDING.test(op)) returns.left(name, null);
+    if (op === "session.detach") {
+      returns.left(name, (input as Ops["session.detach"]["in"]).session);
+    }
+    const hides = op === "session.attach" || op === "presence.set";
+    if (hides && (input as Attach).presence === null) returns.left(name, null);
   }
 
   #forget(sessions: Map<SessionId, DeviceId>, op: OpName, input: object): void {
@@ -135,6 +160,7 @@ export class VisibleSessions {
     if (presence === null || announced === true) return;
     // One that was asked for before its reply may have replaced it.
     if (this.#cell.isReplaced(name, input as Attach)) return;
+    this.#cell.returns.back(name, this.#nowMs());
     const sessions = this.#users.get(name) ?? new Map<SessionId, DeviceId>();
     this.#users.set(name, sessions.set(session, device));
   }
@@ -159,6 +185,9 @@ export class VisibleSessions {
   }
 
   #shown(user: AccountName, { epoch, version, devices }: Shown): void {
+    // Whether it is online is not known: edges go on with what they knew.
+    if (version === PENDING) return;
+    if (devices.length === 0) this.#cell.returns.offline(user, this.#nowMs());
     const newest = this.#newest.get(user);
     // An answer that waited for a commit may be older than what was shown meanwhile.
     if (newest !== undefined) {

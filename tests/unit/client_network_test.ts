@@ -62,3 +62,37 @@ Deno.test("createClient: presence is kept over a short loss, and unknown after a
   assert.equal(client.otherDevices.show, "unknown");
   client.close();
 });
+
+Deno.test("11: after a restart of the server, contacts that may return are not shown offline", async () => {
+  const { fixture, client, shows } = await withContacts();
+  fixture.random = 1;
+  fixture.socket.breaks();
+  await fixture.pass(1000);
+  fixture.socket.welcome(RESUMED);
+  const told = heard(client, "presence");
+  fixture.socket.events({ k: "presence_pending", user: "bob" }, shown("cid"));
+  await fixture.pass(10_000);
+  assert.deepEqual(shows(), ["away", "away"]);
+  fixture.socket.events({ k: "presence", user: "bob", show: "offline", lastSeen: 5 });
+  assert.deepEqual(shows(), ["offline", "away"]);
+  assert.deepEqual(told.map(({ user, show }) => [user, show]), [
+    ["cid", "away"],
+    ["bob", "offline"],
+  ]);
+});
+
+Deno.test("11: a contact that is new to the client and may return is unknown until it is known", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client();
+  const signedIn = client.signIn({ token: "t" });
+  await fixture.settle();
+  fixture.socket.welcome({ snapshot: { ...SNAPSHOT, roster: ROSTER } });
+  await signedIn;
+  const shows = () => [...client.contacts.values()].map(({ presence }) => presence.show);
+  fixture.socket.events({ k: "presence_pending", user: "bob" });
+  assert.deepEqual(shows(), ["unknown", "offline"]);
+  await fixture.pass(10_000);
+  assert.deepEqual(shows(), ["unknown", "offline"]);
+  fixture.socket.events(shown("bob"));
+  assert.deepEqual(shows(), ["away", "offline"]);
+});

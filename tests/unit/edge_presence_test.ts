@@ -2,6 +2,7 @@
 import type { NodeId } from "../../shard/name/ids.ts";
 import assert from "node:assert/strict";
 import type { PresenceOfDevice } from "../../shard/ops.ts";
+import { PENDING } from "../../shard/presence/returning.ts";
 import { newEdgeCounters } from "../../server/edge/types.ts";
 import { createEdge } from "../../server/edge/edge.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
@@ -54,6 +55,45 @@ Deno.test("the first frame waits for all shards, but not longer than 250 ms", ()
   r.router.release("interest");
   r.time.runFor(50);
   assert.deepEqual(sink.of("presence").map((event) => event["user"]), ["bob"]);
+});
+
+/** A contact's shard was taken over by a process that does not know yet whether it is online. */
+function takenOver(r: ReturnType<typeof rig>): void {
+  r.router.online.delete("bob");
+  r.router.epoch++;
+  r.router.version = PENDING;
+  r.deliver({ kind: "announce", lo: 0, hi: 2 ** 32, epoch: r.router.epoch });
+  r.time.runFor(1000);
+}
+
+Deno.test("11: a contact that may return is shown as before, and then as it is", () => {
+  const r = rig();
+  r.router.contacts.set("alice", ["bob"]);
+  r.router.online.set("bob", on("away"));
+  const { sink } = r.start();
+  takenOver(r);
+  r.presence("bob", on("away"));
+  r.time.runFor(100);
+  assert.deepEqual(sink.of("presence").map((e) => e["show"]), ["away"], "nothing has changed");
+  takenOver(r);
+  r.presence("bob", []);
+  r.time.runFor(100);
+  assert.deepEqual(sink.of("presence").map((e) => e["show"]), ["away", "offline"]);
+  assert.deepEqual(sink.of("presence_pending"), []);
+});
+
+Deno.test("11: a contact that may return and was not seen before is pending, until it is known", () => {
+  const r = rig();
+  r.router.contacts.set("alice", ["bob", "carol"]);
+  r.router.version = PENDING;
+  const { sink } = r.start();
+  assert.deepEqual(sink.of("presence_pending").map((e) => e["user"]), ["bob", "carol"]);
+  assert.deepEqual(sink.of("presence"), []);
+  r.presence("bob", on("online"));
+  r.presence("carol", []);
+  r.time.runFor(100);
+  const seen = sink.of("presence").map((e) => [e["user"], e["show"]]);
+  assert.deepEqual(seen, [["bob", "online"], ["carol", "offline"]]);
 });
 
 Deno.test("presence comes once for many changes, as it is at the time of sending", () => {

@@ -17,7 +17,10 @@ export const OFFLINE = Object.freeze({
   lastSeen: 0,
 });
 
-/** Of everybody while there is no connection. @type {Api.Presence} */
+/**
+ * Of everybody while there is no connection, and of new contacts while the server does not know.
+ * @type {Api.Presence}
+ */
 const UNKNOWN = Object.freeze({ ...OFFLINE, show: "unknown" });
 
 /**
@@ -139,6 +142,22 @@ export class Book {
     if (contact !== undefined) this.contacts.set(user, { ...contact, presence });
     else if (presence.show !== "offline") this.#early.set(user, presence);
     else this.#early.delete(user);
+  }
+
+  /**
+   * The server does not know yet whether somebody is online: what was known goes on. Returns the
+   * presence of who was never listed, which is unknown now; else null.
+   * @param {string} user
+   */
+  doubt(user) {
+    const contact = this.contacts.get(user);
+    if (contact === undefined) {
+      if (!this.#early.has(user)) this.#early.set(user, UNKNOWN);
+      return null;
+    }
+    if (contact.presence !== OFFLINE) return null;
+    this.contacts.set(user, { ...contact, presence: UNKNOWN });
+    return UNKNOWN;
   }
 
   /** @param {string} name */

@@ -178,6 +178,7 @@ export class Mailbox {
   /** @param {Json} e */
   #soft(e) {
     if (e["k"] === "presence") this.#shown(e);
+    else if (e["k"] === "presence_pending") this.#pending(String(e["user"]));
     else if (e["k"] === "signal") this.#host.emitter.emit("signal", /** @type {never} */ (e));
   }
 
@@ -189,6 +190,13 @@ export class Mailbox {
     if (user === this.#host.record.who?.user) this.book.otherDevices = presence;
     else this.book.show(user, presence);
     this.#host.emitter.emit("presence", { user, ...presence });
+  }
+
+  /** The server has begun lately: the presence of the user follows. @param {string} user */
+  #pending(user) {
+    this.#unlisted.delete(user);
+    const presence = this.book.doubt(user);
+    if (presence !== null) this.#host.emitter.emit("presence", { user, ...presence });
   }
 
   #askAck() {
