@@ -4,14 +4,19 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { acceptChannel, type Channel, dialTls, plainChannel } from "./channel.ts";
+import { addressKey } from "../auth/throttle.ts";
 import type { CellCert } from "./cell_cert.ts";
 import { connectTo, formatPlace, isNobody, listenAt, type Place } from "./place.ts";
 import type { LinkRefusal } from "./handshake.ts";
 import type { Runtime } from "../node/ports.ts";
 import { runCallback } from "../system/callback.ts";
 
-/** Connections that are not known to be of nodes yet; more are closed at once. */
-const STRANGERS_MAX = 64;
+/**
+ * Connections that are not known to be of nodes yet, in all and from one address (of IPv6: from one
+ * /64); more are closed at once.
+ */
+const STRANGERS_MAX = 256;
+const STRANGERS_PER_ADDRESS_MAX = 16;
 /** Refusals that are remembered, by address and cause, and for how long (ms): each is logged once. */
 const LOGGED_MAX = 1000;
 const LOGGED_MS = 3_600_000;
@@ -52,6 +57,8 @@ export class Endpoint {
   /** Connections whose first byte is still to come. */
   readonly #entering = new Set<Socket>();
   #strangers = 0;
+  /** The same by address. */
+  readonly #strangersOf = new Map<string, number>();
   /** When refusals were logged (monotonic, ms), the oldest first. */
   readonly #logged = new Map<string, number>();
   #stopped = false;
@@ -75,21 +82,44 @@ export class Endpoint {
     this.#server.close(() => runCallback(done));
   }
 
-  /** A handshake begins on a channel; call what it returns once, when its outcome is known. */
-  stranger(): () => void {
-    this.#strangers++;
-    return () => void this.#strangers--;
+  /**
+   * A handshake begins on a channel with an address; call what it returns once, when its outcome is
+   * known.
+   */
+  stranger(from: string): () => void {
+    const key = addressKey(from);
+    this.#count(key, 1);
+    return () => this.#count(key, -1);
+  }
+
+  #count(key: string, change: 1 | -1): void {
+    this.#strangers += change;
+    const count = (this.#strangersOf.get(key) ?? 0) + change;
+    if (count === 0) this.#strangersOf.delete(key);
+    else this.#strangersOf.set(key, count);
+  }
+
+  /** Whether a connection from an address is one too many; that of one address is logged. */
+  #isFull(from: string): boolean {
+    if (this.#strangers >= STRANGERS_MAX) return true;
+    const count = this.#strangersOf.get(addressKey(from)) ?? 0;
+    // Sockets in the file system have no address.
+    if (from === "" || count < STRANGERS_PER_ADDRESS_MAX) return false;
+    const why =
+      `${count} other connections of this address have not proved yet that they are nodes`;
+    this.refused(from, { cause: "stranger", why });
+    return true;
   }
 
   #enter(socket: Socket): void {
     const accept = this.#accept;
-    if (accept === null || this.#stopped || this.#strangers >= STRANGERS_MAX) {
+    const from = socket.remoteAddress ?? "";
+    if (accept === null || this.#stopped || this.#isFull(from)) {
       return void socket.destroy();
     }
     const { bind, cert, encrypts, handshakeMs, timers } = this.#options;
-    const from = socket.remoteAddress ?? "";
     if ("path" in bind) return accept(plainChannel(socket), from);
-    const known = this.stranger();
+    const known = this.stranger(from);
     this.#entering.add(socket);
     const cancel = timers.after(handshakeMs, () => void socket.destroy());
     acceptChannel(socket, cert, encrypts(from), (opened) => {

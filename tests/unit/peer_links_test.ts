@@ -88,6 +88,27 @@ Deno.test("11: rubbish and silence on the port of links cost a connection, and n
   await a.stop();
 });
 
+Deno.test("11: one address cannot take the places of all that have not proved that they are nodes", async () => {
+  const [a, b] = [await End.open(A), await End.open(B)];
+  const port = Number(b.links.address.split(":")[1]);
+  let closed = 0;
+  const crowd = Array.from({ length: 40 }, () => {
+    const socket = connect({ port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+    socket.on("error", () => {});
+    socket.on("close", () => closed++);
+    return socket.resume();
+  });
+  // The others wait for their handshake.
+  await until(() => closed === 24);
+  assert.match(b.refused[0]!, /^stranger: 16 other connections of this address/);
+  a.expect(B, b);
+  b.expect(A, a);
+  await until(() => a.told.length > 0 && b.told.length > 0);
+  assert.equal(b.refused.length, 1);
+  for (const socket of crowd) socket.destroy();
+  await Promise.all([a.stop(), b.stop()]);
+});
+
 Deno.test("11: a proof is of one handshake, one role and one secret", () => {
   const random = systemRandom();
   const hello = (node: typeof A) =>
