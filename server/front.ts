@@ -342,6 +342,7 @@ class NodeFront implements Front {
     admin.get("/admin/metrics", this.#metrics);
     admin.get("/metrics", this.#metrics);
     this.#live.start();
-    addCellViews(admin, this.#open.node, this.#live, this.#open.ports.clock);
+    const { node, ports: { clock }, share } = this.#open;
+    addCellViews(admin, { node, feed: this.#live, workers: share !== null }, clock);
   }
 }

@@ -42,12 +42,19 @@ function seenBy(nodes: readonly NodeView[]): readonly Seen[] {
   }));
 }
 
+/** What a view is made of; `workers`: the nodes are processes of one supervisor. */
+interface Viewed {
+  readonly node: Node;
+  readonly feed: LiveFeed;
+  readonly workers: boolean;
+}
+
 /** The view as JSON. */
-function viewText(node: Node, feed: LiveFeed, done: (text: string) => void): void {
+function viewText({ node, feed, workers }: Viewed, done: (text: string) => void): void {
   node.asks.all(REPORT, null, ({ replies, missing }) => {
     const reports = new Map(replies.map(({ node, value }) => [node, value]));
     const nodes = node.nodes.map(
-      ({ id, incarnation, address, publicUrl, state, gossip, shards }) => {
+      ({ id, incarnation, address, publicUrl, state, drained, leaving, gossip, shards }) => {
         const report = reports.get(id) ?? null;
         const why = missing.find((each) => each.node === id)?.why ?? null;
         const health = gossip?.says ?? null;
@@ -57,6 +64,8 @@ function viewText(node: Node, feed: LiveFeed, done: (text: string) => void): voi
           address,
           publicUrl,
           state,
+          drained,
+          leaving,
           version: health?.version ?? null,
         };
         return { ...about, gossip: gossip?.state ?? null, shards: shards.length, report, why };
@@ -67,8 +76,11 @@ function viewText(node: Node, feed: LiveFeed, done: (text: string) => void): voi
     });
     const { version } = node.table;
     const { work } = node.coordinator;
-    const view = { v: 1, self: node.id, alone: node.asks.alone, version, nodes, shards, missing };
-    done(JSON.stringify({ ...view, work, changes: feed.ownerChanges }));
+    const { alone } = node.asks;
+    const { moving, balancing } = node.coordinator.orders.spread;
+    const view = { v: 1, self: node.id, alone, workers, version, nodes, shards, missing };
+    const changes = feed.ownerChanges;
+    done(JSON.stringify({ ...view, work, moving, balancing, changes }));
   });
 }
 
@@ -119,15 +131,11 @@ export function addLiveRoute(
 }
 
 /** Adds `GET /admin/cell`, and the samples of every node. */
-export function addCellViews(
-  app: Hono,
-  node: Node,
-  feed: LiveFeed,
-  clock: Pick<Clock, "monoMs">,
-): void {
+export function addCellViews(app: Hono, viewed: Viewed, clock: Pick<Clock, "monoMs">): void {
+  const { node, feed } = viewed;
   node.asks.on(REPORT, (_, done) => done(ok({ ...feed.report(), seen: seenBy(node.nodes) })));
   node.asks.on(LIVE, (after, done) => done(ok(feed.text(after))));
-  const views = new Views((done) => viewText(node, feed, done), clock);
+  const views = new Views((done) => viewText(viewed, done), clock);
   app.get("/admin/cell", () =>
     new Promise<Response>((done) => {
       views.get((text) => done(jsonText(text)));

@@ -96,6 +96,16 @@ export class Api {
     return /** @type {Cell} */ (await this.#ask("GET", "admin/cell", options));
   }
 
+  /** Has other nodes take the shards of a node, or lets it have some again. @param {string} node @param {boolean} undo */
+  async drain(node, undo) {
+    await this.#ask("POST", "admin/cluster/drain", { body: { node, undo } });
+  }
+
+  /** Evens out the shares of the nodes by what their shards have to do. */
+  async rebalance() {
+    await this.#ask("POST", "admin/cluster/rebalance");
+  }
+
   /**
    * @param {{ match: string, state: string, synthetic: boolean, after: string | null, limit: number }} page
    * @returns {Promise<UserPage>}

@@ -32,7 +32,7 @@ class Dashboard {
   #health = byId("health", HTMLElement);
   #pause = byId("pause", HTMLButtonElement);
   #tiles = makeTiles();
-  #nodes = new NodeView();
+  #nodes = new NodeView(this.#api);
   #chosen = byId("of-node", HTMLSelectElement);
   #shards = new ShardView(this.#api);
   /** When all nodes were asked for last (ms of the page's clock). */

@@ -1,19 +1,23 @@
 // @ts-check
 /** The nodes of the cell: their load, who owns which shard, moves, and who sees whom. */
 import { byId, make, setAttributes, setText, showList } from "../chat/dom.js";
+import { Refusal } from "./api.js";
 import { draw } from "./chart.js";
+import { confirm } from "./confirm.js";
 import {
   clockText,
   counted,
   countText,
   durationText,
   nodeName,
+  refusalText,
   stateText,
   toneOf,
   valueText,
 } from "./text.js";
 
 /**
+ * @import { Api } from "./api.js"
  * @import { Cell, CellNode, CellShard, OwnerChange, Seen } from "./store.js"
  */
 
@@ -34,8 +38,12 @@ function nameOf(cell, id) {
 }
 
 /** How a node is, in words. @param {CellNode} node */
-function wordsOf({ state, gossip, report }) {
+function wordsOf({ state, gossip, report, drained, leaving, shards }) {
   if (state === "dead") return { text: "Dead", level: "failing" };
+  if (drained || leaving) {
+    const left = shards > 0 ? `, ${counted(shards, "shard")} left` : "";
+    return { text: `${leaving ? "Leaving" : "Drained"}${left}`, level: "busy" };
+  }
   if (gossip === "suspect") return { text: "Suspected", level: "busy" };
   if (report === null) return { text: "No reply", level: "lost" };
   return { text: stateText(report.health.state), level: report.health.state };
@@ -91,25 +99,70 @@ export class NodeView {
   #moves = byId("moves", HTMLElement);
   #seen = byId("seen-table", HTMLTableElement);
   #svg = draw("svg", { class: "map", role: "img" });
+  #rebalance = byId("rebalance", HTMLButtonElement);
+  #told = byId("nodes-told", HTMLElement);
+  #api;
+  /** @type {Cell | null} */
+  #cell = null;
 
-  constructor() {
+  /** @param {Api} api */
+  constructor(api) {
+    this.#api = api;
     this.#owners.append(this.#svg);
+    this.#rebalance.onclick = () =>
+      this.#order(() => this.#api.rebalance(), "Shards are moved until the load is even.");
+  }
+
+  /** Has the cell do something. @param {() => Promise<void>} run @param {string} done */
+  async #order(run, done) {
+    try {
+      await run();
+      setText(this.#told, done);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      setText(this.#told, refusalText(error));
+    }
+  }
+
+  /** Drains a node, or takes that back. @param {string} id */
+  async #drain(id) {
+    const cell = this.#cell;
+    const node = cell?.nodes.find((each) => each.id === id);
+    if (cell === null || node === undefined) return;
+    const name = nameOf(cell, id);
+    if (node.drained) {
+      return await this.#order(
+        () => this.#api.drain(id, true),
+        `${name} is given its share again.`,
+      );
+    }
+    const yes = await confirm({
+      title: [`Drain ${name}?`],
+      text: "Other nodes take its shards, and its clients are sent to them. It goes on without, " +
+        "and can be given its share again.",
+      action: "Drain",
+    });
+    if (yes) await this.#order(() => this.#api.drain(id, false), `${name} is being drained.`);
   }
 
   /** @param {Cell} cell @param {number} now */
   render(cell, now) {
     const { nodes, shards, missing, changes } = cell;
+    this.#cell = cell;
+    this.#rebalance.hidden = cell.alone;
+    this.#rebalance.disabled = cell.balancing;
     const ofLoad = sum(cell, "usersSynthetic");
     const users = sum(cell, "users") + ofLoad;
     const synthetic = ofLoad > 0 ? ` (${countText(ofLoad)} of the load tool)` : "";
     const messages = valueText(sum(cell, "messagesAccepted"), "rate");
     const presence = valueText(sum(cell, "presenceDeliveries"), "rate");
+    const moving = cell.moving > 0 ? ` ${counted(cell.moving, "shard")} on the way.` : "";
     setText(
       this.#line,
       `${counted(nodes.length, "node")}, ${counted(shards.length, "shard")}. In all: ` +
         `${
           counted(users, "user")
-        } online${synthetic}, messages ${messages}, presence deliveries ${presence}.`,
+        } online${synthetic}, messages ${messages}, presence deliveries ${presence}.${moving}`,
     );
     const lacks = missing.map(({ node, why }) => `${nameOf(cell, node)}: ${why}`);
     setText(this.#missing, lacks.length === 0 ? "" : `Missing here: ${lacks.join(" · ")}`);
@@ -140,7 +193,10 @@ export class NodeView {
           { class: "quiet" },
           `${id}${address === "" ? "" : ` · ${address}`}`,
         );
-        return make("li", { class: "panel" }, head, make("p", { class: "quiet" }), facts, about);
+        const drain = make("button", { type: "button", class: "drain" });
+        drain.onclick = () => this.#drain(id);
+        const why = make("p", { class: "quiet" });
+        return make("li", { class: "panel" }, head, why, facts, about, drain);
       },
       update: (card, node) => {
         const { text, level } = wordsOf(node);
@@ -152,6 +208,17 @@ export class NodeView {
         const why = card.children[1];
         const reasons = node.report?.health.reasons ?? [];
         if (why !== undefined) setText(why, node.why ?? reasons.join(" · "));
+        const drain = card.querySelector(".drain");
+        if (drain instanceof HTMLButtonElement) {
+          // Workers are processes of one supervisor, which starts each of them again.
+          drain.hidden = cell.workers || node.state === "dead";
+          setText(drain, node.drained ? "Undo the drain" : "Drain");
+          setAttributes(drain, {
+            "aria-label": `${node.drained ? "Undo the drain of" : "Drain"} ${
+              nameOf(cell, node.id)
+            }`,
+          });
+        }
         const values = card.querySelectorAll("dd");
         factsOf(node, now).forEach(([, text], i) => {
           const value = values[i];

@@ -8,11 +8,12 @@
  * @typedef {{ version: string, startedAt: number, health: Health, shards: ShardMap, seen: readonly
  * Seen[], sample: Readonly<Record<string, number | null>> | null }} Report
  * @typedef {{ id: string, incarnation: number, address: string, state: Seen["state"], gossip: string |
- * null, version: string | null, shards: number, report: Report | null, why: string | null }} CellNode
+ * null, version: string | null, shards: number, drained: boolean, leaving:
+ * boolean, report: Report | null, why: string | null }} CellNode
  * @typedef {{ id: number, lo: number, hi: number, epoch: number, owner: string | null }} CellShard
  * @typedef {{ shard: number, from: string | null, to: string | null, epoch: number, at: number }}
  * OwnerChange
- * @typedef {{ self: string, alone: boolean, version: number, nodes: readonly CellNode[], shards:
+ * @typedef {{ self: string, alone: boolean, workers: boolean, moving: number, balancing: boolean, version: number, nodes: readonly CellNode[], shards:
  * readonly CellShard[], changes: readonly OwnerChange[], missing: readonly { node: string, why:
  * string }[] }} Cell
  * @typedef {{ version: number, fields: readonly string[], rows: readonly (readonly number[])[], changes: readonly Change[] }} ShardMap
