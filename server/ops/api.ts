@@ -66,9 +66,12 @@ const IMPORT_BYTES_MAX = 2_097_152;
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
 
-const CREATE = z.strictObject({ user: z.string(), password: z.string().nullable() });
-const PASSWORD = z.strictObject({ password: z.string() });
-const LIST = z.object({
+/** The body of a new account. */
+export const CREATE = z.strictObject({ user: z.string(), password: z.string().nullable() });
+/** The body of a new password. */
+export const PASSWORD = z.strictObject({ password: z.string() });
+/** The query of the list of accounts. */
+export const LIST = z.object({
   after: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
   match: z.string().max(256).default(""),

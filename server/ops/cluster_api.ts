@@ -8,9 +8,12 @@ import type { NodeId } from "../../shard/name/ids.ts";
 import { readBody } from "./request_body.ts";
 
 const nodeId = z.string().min(1).max(64).transform((id) => id as NodeId);
-const DRAIN = z.strictObject({ node: nodeId.optional(), undo: z.boolean().default(false) });
-const LEAVE = z.strictObject({ node: nodeId.optional() });
-const MOVE = z.strictObject({ shard: z.int().min(0), node: nodeId });
+/** The body of a drain. */
+export const DRAIN = z.strictObject({ node: nodeId.optional(), undo: z.boolean().default(false) });
+/** The body of a leave. */
+export const LEAVE = z.strictObject({ node: nodeId.optional() });
+/** The body of a move. */
+export const MOVE = z.strictObject({ shard: z.int().min(0), node: nodeId });
 
 /** What the routes need of a running node. */
 export interface ClusterNode extends Pick<Node, "id" | "nodes" | "table"> {

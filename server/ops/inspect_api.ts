@@ -39,8 +39,10 @@ export const CPU_SECONDS_MAX = 300;
 const SESSIONS_BUSY = 100;
 const LAG_BUSY_MS = 50;
 
-const HEAP = z.strictObject({ force: z.boolean().default(false) });
-const LEVEL = z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]) });
+/** The body of a heap snapshot. */
+export const HEAP = z.strictObject({ force: z.boolean().default(false) });
+/** The body of a log level. */
+export const LEVEL = z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]) });
 
 function refusal(what: string, error: unknown): Failure {
   const why = error instanceof Error ? error.message : String(error);

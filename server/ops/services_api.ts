@@ -14,12 +14,14 @@ const DAY_MS = 86_400_000;
 const DEAD_PAGE = 100;
 const BODY = { frameBytesMax: 65_536, jsonDepthMax: 8 };
 
-const ADD = z.strictObject({
+/** The body of a new service. */
+export const ADD = z.strictObject({
   name: z.string(),
   scopes: z.array(z.string()).max(20),
   expiresDays: z.int().min(1).max(36_500).nullable(),
 });
-const SET = z.strictObject({ arms: z.string().max(1000) });
+/** The body of the arms of an experiment. */
+export const SET = z.strictObject({ arms: z.string().max(1000) });
 const AFTER = z.coerce.number().int().min(0).default(0);
 
 /** A service without its secrets; `all`: how webhooks do. */

@@ -17,12 +17,17 @@ import { readBody } from "./request_body.ts";
 /** How long rates are measured for one answer (ms). */
 const SAMPLE_MS = 1000;
 
-const COUNT = z.strictObject({ count: z.int().min(1).max(SHARDS_MAX) });
+/** The body of a number of shards. */
+export const COUNT = z.strictObject({ count: z.int().min(1).max(SHARDS_MAX) });
 const POINT = z.int().min(0).max(2 ** 32);
-const STEP = z.strictObject({ lo: POINT, hi: POINT, at: z.array(POINT).max(SHARDS_MAX) });
-const SPLIT = z.strictObject({ id: z.int().min(0) });
-const RELOAD = z.strictObject({ id: z.int().min(0) });
-const MERGE = z.strictObject({ ids: z.array(z.int().min(0)).min(2).max(SHARDS_MAX) });
+/** The body of one change. */
+export const STEP = z.strictObject({ lo: POINT, hi: POINT, at: z.array(POINT).max(SHARDS_MAX) });
+/** The body of a split. */
+export const SPLIT = z.strictObject({ id: z.int().min(0) });
+/** The body of a reload. */
+export const RELOAD = z.strictObject({ id: z.int().min(0) });
+/** The body of a merge. */
+export const MERGE = z.strictObject({ ids: z.array(z.int().min(0)).min(2).max(SHARDS_MAX) });
 
 /** One shard, as its owner sees it. */
 interface OwnShard {

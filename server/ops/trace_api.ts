@@ -9,7 +9,8 @@ import { inOrder } from "./trace_order.ts";
 import { question } from "../node/asks.ts";
 
 const TRACE = z.string().regex(/^[0-9a-f]{16}$/);
-const LATEST = z.object({
+/** The query of the latest traces. */
+export const LATEST = z.object({
   user: z.string().max(256).default(""),
   limit: z.coerce.number().int().min(1).max(200).default(20),
 });

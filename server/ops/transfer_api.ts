@@ -26,8 +26,10 @@ export interface ImportLimits {
   readonly iterations: readonly number[];
 }
 
-const CREDENTIALS = z.object({ credentials: z.enum(["true", "false"]).default("false") });
-const PAGE = z.object({
+/** The query of an export. */
+export const CREDENTIALS = z.object({ credentials: z.enum(["true", "false"]).default("false") });
+/** The query of a page of events. */
+export const PAGE = z.object({
   after: z.coerce.number().int(),
   upTo: z.coerce.number().int(),
   first: z.coerce.number().int().default(Number.MAX_SAFE_INTEGER),
@@ -38,14 +40,18 @@ const target = {
   user: z.string(),
 };
 const count = z.number().int().min(0);
-const LOOK = z.object({
+/** The body of a look. */
+export const LOOK = z.object({
   ...target,
   account: ACCOUNT_LINE.optional(),
   has: z.object({ contacts: count, blocked: count, conversations: count }).optional(),
 });
-const BEGIN = z.object({ ...target, account: ACCOUNT_LINE });
-const APPEND = z.object({ ...target, items: z.array(ITEM_LINE).max(1000) });
-const FINISH = z.object({ ...target, disabled: z.boolean() });
+/** The body of the beginning of an import. */
+export const BEGIN = z.object({ ...target, account: ACCOUNT_LINE });
+/** The body of what is imported. */
+export const APPEND = z.object({ ...target, items: z.array(ITEM_LINE).max(1000) });
+/** The body of the end of an import. */
+export const FINISH = z.object({ ...target, disabled: z.boolean() });
 
 function read<T>(schema: z.ZodType<T>, input: unknown): Result<T> {
   const parsed = schema.safeParse(input);

@@ -3,25 +3,33 @@
  * npm provides. `--out DIR` also keeps the documents there.
  */
 import { parseArgs } from "node:util";
+import { freePort } from "../process/pinned.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
 
 const LINTER = "npm:@redocly/cli@2.31.2";
 const RULES = new URL("./redocly.yaml", import.meta.url).pathname;
-/** The documents by the name of their file. */
+/** The documents by the name of their file; that of the admin API needs its token. */
 const DOCUMENTS = { "v1.json": "/openapi.json", "gateway.json": "/gateway/v1/openapi.json" };
+const ADMIN_DOCUMENT = "/admin/openapi.json";
 
 /** Writes the documents of a server that is started for it into `dir`. */
 async function writeDocuments(dir: string): Promise<readonly string[]> {
   using data = tempDir();
-  const server = await ServerProcess.start({ dataDir: data.path });
+  const admin = `127.0.0.1:${freePort()}`;
+  const flags = ["--set", `admin.listen=${admin}`];
+  const server = await ServerProcess.start({ dataDir: data.path, flags });
   try {
+    const token = Deno.readTextFileSync(`${data.path}/admin.token`).trim();
     const files: string[] = [];
-    for (const [name, path] of Object.entries(DOCUMENTS)) {
-      const response = await fetch(server.url + path);
-      if (!response.ok) throw new Error(`Cannot read ${path}: ${response.status}`);
+    const write = async (name: string, url: string, headers: Record<string, string> = {}) => {
+      const response = await fetch(url, { headers });
+      if (!response.ok) throw new Error(`Cannot read ${url}: ${response.status}`);
       await Deno.writeTextFile(`${dir}/${name}`, await response.text());
       files.push(`${dir}/${name}`);
-    }
+    };
+    for (const [name, path] of Object.entries(DOCUMENTS)) await write(name, server.url + path);
+    const authorization = `Bearer ${token}`;
+    await write("admin.json", `http://${admin}${ADMIN_DOCUMENT}`, { authorization });
     return files;
   } finally {
     await server.stop();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { roost } from "./cli.ts";
+import { ADMIN_OPERATIONS } from "../../server/ops/operations.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 
 const NETWORK = ["--set", "admin.listen=127.0.0.1:0"];
@@ -23,6 +24,24 @@ async function printed(server: ServerProcess): Promise<string> {
   }
   return adminUrl(server);
 }
+
+Deno.test("11: the admin API's OpenAPI document has each operation of a running server", async () => {
+  using dir = tempDir();
+  // It does not start with a route that is not described.
+  const server = await ServerProcess.start({ dataDir: dir.path, flags: NETWORK });
+  const url = await printed(server);
+  const token = Deno.readTextFileSync(`${dir.path}/admin.token`).trim();
+  assert.equal((await get(`${url}/admin/openapi.json`, null))[0], 401);
+  const [status, text] = await get(`${url}/admin/openapi.json`, token);
+  assert.equal(status, 200);
+  const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, object>> };
+  const served = Object.entries(paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`)
+  );
+  const described = ADMIN_OPERATIONS.map(({ method, path }) => `${method} ${path}`);
+  assert.deepEqual(served.sort(), described.sort());
+  assert.equal(await server.stop(), 0);
+});
 
 Deno.test("admin.listen serves the admin API and metrics to those with the token", async () => {
   using dir = tempDir();
