@@ -104,7 +104,7 @@ export class Takeovers {
    * the process that had it has ended.
    */
   granted(fresh: Shard, epoch: number, ended: boolean): void {
-    const { bugs, cell, dispatch, loader, options } = this.#parts;
+    const { bugs, cell, loader, options } = this.#parts;
     const { lo, hi } = fresh;
     const lost = cell?.lost.keys() ?? [];
     const nodes = [options.id, ...cell?.edges() ?? []];

@@ -53,7 +53,7 @@ class Operated extends CellNodes {
       health: () => ({ state: "healthy", reasons: [] }),
     });
     feed.start();
-    addCellViews(app, node, feed, ports.clock);
+    addCellViews(app, { node, feed, workers: false }, ports.clock);
     this.#apps.set(sim, app);
   }
 
