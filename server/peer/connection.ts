@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Channel } from "./channel.ts";
 import { HELLO_BYTES_MAX, isProof, type LinkRefusal, PROOF_BYTES, type Role } from "./handshake.ts";
+import { plainBytes } from "../../shard/record/bytes.ts";
 import type { Runtime } from "../node/ports.ts";
 import { runCallback } from "../system/callback.ts";
 
@@ -122,7 +123,7 @@ export class Connection<H> {
   #data(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#heardMs = this.#options.clock.monoMs();
-    this.#read.push(bytes);
+    this.#read.push(plainBytes(bytes));
     this.#readBytes += bytes.length;
     for (let whole; !this.#closed && (whole = this.#take()) !== null;) this.#whole(whole);
   }

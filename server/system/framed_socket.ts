@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { plainBytes } from "../../shard/record/bytes.ts";
 import { removeIfThere } from "./small_file.ts";
 import { runCallback } from "./callback.ts";
 
@@ -43,7 +44,7 @@ export class FrameCutter {
 
   /** Takes bytes as they were read. */
   push(bytes: Uint8Array): void {
-    this.#parts.push(plain(bytes));
+    this.#parts.push(plainBytes(bytes));
     this.#bytes += bytes.length;
   }
 
@@ -65,14 +66,9 @@ export class FrameCutter {
   }
 
   #join(): Uint8Array {
-    if (this.#parts.length > 1) this.#parts = [plain(Buffer.concat(this.#parts))];
+    if (this.#parts.length > 1) this.#parts = [plainBytes(Buffer.concat(this.#parts))];
     return this.#parts[0]!;
   }
-}
-
-/** The same bytes, without the methods of `Buffer`: its `slice` does not copy. */
-function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, length);
 }
 
 class NetFramed implements FramedSocket {

@@ -177,6 +177,12 @@ export class ByteWriter {
   }
 }
 
+/** The same bytes, without the methods of Node's `Buffer`: its `slice` does not copy. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /** Reads back what a `ByteWriter` wrote; throws `CorruptBytes` rather than reading past the end. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
@@ -186,7 +192,7 @@ export class ByteReader {
   #codes: number[][] | null = null;
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
-    this.#bytes = bytes;
+    this.#bytes = plainBytes(bytes);
     this.#at = at;
     this.#end = end;
   }

@@ -1,5 +1,7 @@
 /** Links between nodes over real sockets of loopback. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { ByteReader } from "../../shard/record/bytes.ts";
 import { connect } from "node:net";
 import {
   decodeHello,
@@ -9,7 +11,7 @@ import {
   proofOf,
 } from "../../server/peer/handshake.ts";
 import { A, B, End, SECRET, until } from "./peer_ends.ts";
-import type { NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import { agreedVersion, PEER_VERSIONS } from "../../server/peer/versions.ts";
 import { systemRandom } from "../../server/system/random.ts";
 
@@ -59,6 +61,31 @@ for (
     await Promise.all([a.stop(), b.stop()]);
   });
 }
+
+Deno.test("11: bytes of a frame are its own: those of the socket are used again", async () => {
+  const [a, b] = [await End.open(A), await End.open(B)];
+  a.expect(B, b);
+  b.expect(A, a);
+  await until(() => a.told.length > 0 && b.told.length > 0);
+  const seed = new Uint8Array(24).fill(7);
+  const of = {
+    name: "ann" as AccountName,
+    op: "account.info",
+    input: {},
+    accountId: null,
+  } as const;
+  const request = { kind: "request", asked: 1, shard: 0, epoch: 1, seed, ...of } as const;
+  a.links.send("node00000000000b.1" as NodeId, request);
+  await until(() => b.frames.length > 0);
+  const arrived = b.frames[0] as typeof request;
+  assert.deepEqual(arrived.seed, seed);
+  assert.equal(arrived.seed.buffer.byteLength, seed.length);
+  const bytes = Buffer.from([2, 7, 7]);
+  const read = new ByteReader(bytes).bytes();
+  bytes.fill(0);
+  assert.deepEqual(read, Uint8Array.of(7, 7));
+  await Promise.all([a.stop(), b.stop()]);
+});
 
 Deno.test("11: a node that cannot be reached is tried less often, logged once, and shown", async () => {
   const a = await End.open(A);
