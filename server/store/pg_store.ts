@@ -22,6 +22,7 @@ import { checkKey, checkList, checkWrite } from "./store_limits.ts";
 import { decodeKey, encodeKey, keyRange } from "./key_bytes.ts";
 import { RegisterHints } from "./register_hints.ts";
 import { decodeRegister, encodeRegister, registerKey } from "./register_rows.ts";
+import { PgClaims } from "./pg_claims.ts";
 import { PgEngine, type PgLink } from "./pg_engine.ts";
 import { PgLane, type PgRows, type PgValue } from "./pg_lane.ts";
 import { hex, ints, later, ownBytes, packed, storeError } from "./pg_values.ts";
@@ -30,7 +31,7 @@ import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { RAISED } from "./pg_sql.ts";
 import { TABLE_REGISTER } from "../node/ports.ts";
 
-/** Connections for reads. */
+/** Connections for reads and claims. */
 const READ_LANES = 4;
 /** Records of one page of a log. */
 const PAGE_ROWS = 100;
@@ -39,8 +40,8 @@ const NO_SHARD = -1;
 const CLOSED: StoreError = { kind: "failed", message: "The store is closed." };
 
 /**
- * See the head of this file. Appends have a connection, all other changes another one, and so happen
- * in the order in which they are asked for; reads have several.
+ * See the head of this file. Appends have a connection, and all other changes but claims another one:
+ * both happen in the order in which they are asked for. Reads and claims have several.
  */
 export class PgStore implements Store {
   readonly #appends: PgLane;
@@ -51,9 +52,8 @@ export class PgStore implements Store {
   #open: number;
   readonly #mine = new OwnClaims();
   readonly #hints = new RegisterHints();
+  readonly #claims: PgClaims;
   #appending = false;
-  /** Claims that wait for the append under way. */
-  #claiming: (() => void)[] = [];
   #closing: (() => void)[] | null = null;
 
   constructor(link: PgLink) {
@@ -63,6 +63,14 @@ export class PgStore implements Store {
     this.#reads = Array.from({ length: READ_LANES }, () => new PgLane(link, engine));
     this.#lanes = [this.#appends, this.#changes, ...this.#reads];
     this.#open = this.#lanes.length;
+    const refusal = () => this.#closing === null ? null : CLOSED;
+    this.#claims = new PgClaims({
+      mine: this.#mine,
+      idlest: () => this.#idlest(),
+      get refusal() {
+        return refusal();
+      },
+    });
   }
 
   /**
@@ -75,8 +83,8 @@ export class PgStore implements Store {
     const nothing = new Uint8Array();
     this.#appends.run("append", [none, none, none, none, none, nothing], ignored);
     this.#changes.run("checkpoint", [none, none, none, none, nothing, none, none, none], ignored);
-    this.#changes.run("claim", [NO_SHARD, "", 0, 0], ignored);
     for (const lane of this.#reads) {
+      lane.run("claim", [NO_SHARD, "", 0, 0], ignored);
       lane.run("get", ["{}"], ignored);
       lane.run("log", [NO_SHARD, 0, 1], ignored);
       lane.run("list", [nothing, nothing, 1], ignored);
@@ -91,6 +99,7 @@ export class PgStore implements Store {
     const refusal = this.#mine.refusal(batches);
     if (refusal !== null) return later(() => done(refusal));
     this.#appending = true;
+    const ended = this.#claims.writing(batches);
     const records = batches.flatMap((batch) => batch.records);
     const values = [
       ints(batches.map(({ shard }) => shard)),
@@ -103,7 +112,7 @@ export class PgStore implements Store {
     this.#appends.run("append", values, (error) => {
       this.#appending = false;
       if (error?.kind === "unknown") this.#mine.voided(batches);
-      for (const start of this.#claiming.splice(0)) start();
+      ended();
       done(storeError(error));
     });
   }
@@ -150,7 +159,11 @@ export class PgStore implements Store {
       ints(cuts.map(({ from }) => from)),
       ints(cuts.map(({ below }) => below)),
     ];
-    this.#change("checkpoint", values, (error) => done(error));
+    const ended = this.#claims.writing(claims);
+    this.#change("checkpoint", values, (error) => {
+      ended();
+      done(error);
+    });
   }
 
   // ---- rows
@@ -215,31 +228,7 @@ export class PgStore implements Store {
   }
 
   claim(claims: readonly Claim[], owner: NodeRef, done: Done<readonly (Owned | null)[]>): void {
-    const owned: (Owned | null)[] = [];
-    if (claims.length === 0) {
-      return later(() => done(this.#closing !== null ? CLOSED : null, owned));
-    }
-    // One shard a statement: claims of several nodes cannot wait for each other in a circle.
-    const next = () => {
-      const { shard, epoch } = claims[owned.length]!;
-      const values = [shard, owner.id, owner.incarnation, epoch];
-      this.#change("claim", values, (error, [row]) => {
-        if (error !== null) {
-          this.#mine.voided([{ shard }]);
-          return done(error, []);
-        }
-        if (row === undefined) owned.push(null);
-        else {
-          const raised = { shard, epoch: Number(row["epoch"]), head: Number(row["head"]) };
-          this.#mine.granted(raised);
-          owned.push(raised);
-        }
-        if (owned.length === claims.length) done(null, owned);
-        else next();
-      });
-    };
-    if (this.#appending) this.#claiming.push(next);
-    else next();
+    this.#claims.claim(claims, owner, done);
   }
 
   reshape({ version, table, seal, open }: TableChange, done: Done<boolean>): void {
@@ -345,12 +334,16 @@ export class PgStore implements Store {
   }
 
   #change(
-    statement: "put" | "checkpoint" | "claim" | "holders" | "get",
+    statement: "put" | "checkpoint" | "holders" | "get",
     values: readonly PgValue[],
     done: (error: StoreError | null, rows: PgRows) => void,
   ): void {
     if (this.#closing !== null) return later(() => done(CLOSED, []));
     this.#changes.run(statement, values, (error, rows) => done(storeError(error), rows));
+  }
+
+  #idlest(): PgLane {
+    return this.#reads.reduce((a, b) => b.busy < a.busy ? b : a);
   }
 
   /** A read that fails has no effect: never `unknown`. */
@@ -360,8 +353,7 @@ export class PgStore implements Store {
     done: (error: StoreError | null, rows: PgRows) => void,
   ): void {
     if (this.#closing !== null) return later(() => done(CLOSED, []));
-    const idlest = this.#reads.reduce((a, b) => b.busy < a.busy ? b : a);
-    idlest.run(statement, values, (error, rows) => {
+    this.#idlest().run(statement, values, (error, rows) => {
       const failed = storeError(error);
       done(failed === null ? null : { kind: "failed", message: failed.message }, rows);
     });

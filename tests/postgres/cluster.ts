@@ -13,7 +13,7 @@ export const UNPRIVILEGED = Deno.readTextFileSync("/etc/passwd").includes("\npos
   : "nobody";
 
 /** Attempts to start a server whose killed processes may not have ended yet. */
-const START_ATTEMPTS = 20;
+const START_ATTEMPTS = 100;
 const START_PAUSE_MS = 100;
 
 /** A server that runs. */

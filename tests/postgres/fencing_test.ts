@@ -110,6 +110,37 @@ Deno.test("a claim waits for an append under way, whose records are in its head"
     }
   }));
 
+Deno.test("11.6: a claim waits for no write of other shards, and for those of its own that are under way", () =>
+  withTwo(async (a, _b, database) => {
+    assert.equal(await append(a, batch(0, 1, 1)), null);
+    const locker = new pg.Client({ host: cluster.dir, user: "roost", database });
+    await locker.connect();
+    await locker.query("BEGIN; LOCK roost_log, roost_row IN EXCLUSIVE MODE");
+    const written: string[] = [];
+    const appended = append(a, batch(0, 1, 2)).then((error) => {
+      assert.equal(error, null);
+      written.push("append");
+    });
+    const row = { kind: "set", key: ["x", 1], value: bytes(1) } as const;
+    const checkpointed = call<void>((done) =>
+      a.checkpoint([{ shard: 0, epoch: 1 }], [row], [], done)
+    ).then(({ error }) => {
+      assert.equal(error, null);
+      written.push("checkpoint");
+    });
+    const claims = (shard: number) =>
+      call<readonly (Owned | null)[]>((done) => a.claim([{ shard, epoch: 1 }], A, done));
+    const own = claims(0).then(({ value: [owned] }) => {
+      assert.deepEqual(owned, { shard: 0, epoch: 2, head: 2 });
+      assert.deepEqual(written.toSorted(), ["append", "checkpoint"]);
+    });
+    const other = await claims(1);
+    assert.deepEqual(other, { error: null, value: [{ shard: 1, epoch: 2, head: 0 }] });
+    assert.deepEqual(written, []);
+    await locker.end();
+    await Promise.all([appended, checkpointed, own]);
+  }));
+
 Deno.test("an append whose connection is ended is unknown, and voids its claims", () =>
   withTwo(async (a, _b, database) => {
     assert.equal(await append(a, batch(0, 1, 1)), null);
