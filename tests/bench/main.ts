@@ -6,6 +6,7 @@ import { microBench } from "./micro.ts";
 import { scalingBench } from "./scaling.ts";
 import { serverBench } from "./server_bench.ts";
 import { sizesBench } from "./sizes.ts";
+import { startCheckBench } from "./start_check.ts";
 
 const BENCHES: readonly Bench[] = [
   houseBench,
@@ -14,6 +15,7 @@ const BENCHES: readonly Bench[] = [
   messagesBench,
   serverBench,
   scalingBench,
+  startCheckBench,
 ];
 
 function print(line: string): void {
