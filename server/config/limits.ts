@@ -171,7 +171,7 @@ const storage = {
     min: 0,
     max: 1_000_000,
     unit: "MB",
-    doc: "Largest own store that a start looks through for damage, at about 500 MB a second.",
+    doc: "Largest own store that a start looks through for damage, at 60 to 380 MB a second.",
   }),
   accountBytesMax: int({
     default: 16_000_000,
