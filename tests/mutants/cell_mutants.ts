@@ -107,12 +107,6 @@ const ROWS: readonly Row[] = [
     "if (withheldMax === 0) this.#tooLoud(this.#loudest());",
   ],
   [
-    "go on with a shard without what it has said",
-    "server/node/withheld.ts",
-    "this.#host.drop(s);",
-    "void s;",
-  ],
-  [
     "forget what was withheld",
     "server/node/withheld.ts",
     "if (!shard.ended) this.#host.execute(shard, effect);",

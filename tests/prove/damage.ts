@@ -97,21 +97,41 @@ function table(outcomes: readonly Outcome[]): string[] {
   return [head, ...rows];
 }
 
+/** Where the stores of a run with faults are kept. */
+function keptDir({ keep, seed }: ProofOptions): string {
+  return `${keep}/damage-${seed}`;
+}
+
 /**
  * The stores of a seed. They are not the same when they are made again, for ids of accounts and times
- * are not: those of a run with faults are kept, and the cases of the seed are tried on them.
+ * are not: the cases of a seed are tried on those of a run that has found faults.
  */
-async function storesOf({ keep, say, seed }: ProofOptions): Promise<string> {
-  const dir = `${keep}/damage-${seed}`;
-  if (exists(`${dir}/expected.json`)) {
-    say(`stores of an earlier run: ${dir}`);
-    return dir;
+async function storesOf(options: ProofOptions): Promise<string> {
+  const kept = keptDir(options);
+  if (exists(`${kept}/expected.json`)) {
+    options.say(`stores of an earlier run: ${kept}`);
+    return kept;
   }
-  removeDir(dir);
-  Deno.mkdirSync(dir, { recursive: true });
-  const made = await worker(["make", dir, `${seed}`]);
+  Deno.mkdirSync(options.keep, { recursive: true });
+  const dir = Deno.makeTempDirSync({ dir: options.keep, prefix: "damage-" });
+  const made = await worker(["make", dir, `${options.seed}`]);
   if (made.code !== 0) throw new Error(`no store was made: ${made.log.join("\n")}`);
   return dir;
+}
+
+/** Keeps the stores where a fault was found, with advice how to try a case on them. */
+function leave(options: ProofOptions, dir: string, faulty: boolean): void {
+  const kept = keptDir(options);
+  if (!faulty) {
+    // Of all cases only: a single one leaves the stores for the others.
+    if (dir !== kept || options.only === null) removeDir(dir);
+    return;
+  }
+  if (dir !== kept) {
+    removeDir(kept);
+    Deno.renameSync(dir, kept);
+  }
+  options.say(`to try one again: deno task prove damage --seed ${options.seed} --case N`);
 }
 
 function exists(path: string): boolean {
@@ -157,8 +177,7 @@ async function run(options: ProofOptions): Promise<Verdict> {
   const wrong = outcomes.filter(({ faults }) => faults.length > 0);
   for (const outcome of only === null ? wrong : outcomes) show(options, outcome);
   for (const crash of crashes) say(crash);
-  if (wrong.length + crashes.length === 0) removeDir(dir);
-  else say(`to try one again: deno task prove damage --seed ${seed} --case N`);
+  leave(options, dir, wrong.length + crashes.length > 0);
   const figures: Record<string, number> = { cases: count };
   for (const repair of ["whole", "given up", "impossible"] as const) {
     figures[`repaired: ${repair}`] = outcomes.filter(({ found }) => found.repair === repair).length;

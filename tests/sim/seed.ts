@@ -25,7 +25,7 @@ import { checkDisk, checkNothingOwed } from "./check_disk.ts";
 import { claimants } from "./claimants.ts";
 import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
-import { runDamage } from "./damage.ts";
+import { runNodesApart } from "./nodes_apart.ts";
 import { ask, dumpAll } from "./dump.ts";
 import { Faults } from "./faults.ts";
 import { interrupted } from "./interrupted.ts";
@@ -33,12 +33,12 @@ import { checkHomes, Contest } from "./homes.ts";
 import { leftovers } from "./leftovers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
-import { runInboundFlood } from "./inbound_flood.ts";
 import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
 import { checkOrders, endOrders, isLeaving, orders } from "./orders.ts";
 import { checkTable, checkWork, isResharding, reshards } from "./reshards.ts";
 import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
+import { saidWithoutLease } from "./said_without_lease.ts";
 import { scenes } from "./scenes.ts";
 import { unannounced } from "./unannounced.ts";
 import { Violation } from "./history.ts";
@@ -50,10 +50,6 @@ export const RECOVER_MS = 60_000;
 export const CONVERGE_MS = 50_000;
 /** Nobody has been without a connection for so long when it is compared what they see, ms. */
 const CONNECTED_MS = 3000;
-/** One in so many seeds also has a disk that changes what is stored. */
-const DAMAGED_EACH = 3;
-/** One in as many others has an account that is sent more messages than it takes. */
-const FLOODED_EACH = 3;
 /** Lines of history that a failure shows. */
 const TAIL_LINES = 400;
 
@@ -84,8 +80,7 @@ export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedRepo
   const { used } = poisoned(() => {
     try {
       cluster.stepFaults.during(() => live(cluster));
-      if (cluster.nodes.length === 1 && seed % DAMAGED_EACH === 0) runDamage(seed);
-      if (cluster.nodes.length === 1 && seed % FLOODED_EACH === 1) runInboundFlood(seed);
+      if (cluster.nodes.length === 1) runNodesApart(seed);
     } catch (error) {
       failure = failureOf(cluster, error as Error);
     }
@@ -124,6 +119,8 @@ function live(cluster: Cluster): void {
   blockedReturn(cluster);
   recovered(cluster);
   blockedForAWhile(cluster);
+  saidWithoutLease(cluster);
+  recovered(cluster);
   lostAnswers(cluster);
   converge(cluster);
   checkOrders(cluster);
