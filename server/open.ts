@@ -95,7 +95,7 @@ export async function openNode(
       traceStepsMax: config.log.traceStepsMax,
       observeStep: telemetry?.step,
       ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
-      ...(cells === null ? {} : { cells }),
+      ...(cells === null ? {} : { cells, presenceUnknownMs: config.cells.presenceUnknownMs }),
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),

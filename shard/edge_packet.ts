@@ -35,6 +35,18 @@ export type EdgePacket =
     /** When the last device left (ms); 0 while any is online or where unknown. */
     readonly lastSeen: number;
   }
+  /**
+   * What is known of somebody's presence may not hold any more, because the home cell cannot be
+   * reached: the next `presence` counts, also one that is no newer.
+   */
+  | { readonly kind: "unknown"; readonly watched: AccountName; readonly watchedId: AccountId }
+  /** The home of `watched` has said what `watcher` may see: its sessions ask again. */
+  | {
+    readonly kind: "ask_again";
+    readonly watched: AccountName;
+    readonly watchedId: AccountId;
+    readonly watcher: AccountName;
+  }
   /** `watcher` may no longer see `watched`: drop the watch and show it offline. */
   | {
     readonly kind: "revoke";

@@ -35,6 +35,17 @@ export type ShardInput =
   | { readonly kind: "packet"; readonly packet: ShardPacket; readonly hops?: number }
   /** The other cell can be reached again: what is owed to it may be sent. */
   | { readonly kind: "cell_linked"; readonly cell: CellName }
+  /** What the other cell has sent and got may be lost: it asks for them again. */
+  | { readonly kind: "cell_unlinked"; readonly cell: CellName }
+  /** It has been away for so long that nobody knows whether what it said of its users holds. */
+  | { readonly kind: "cell_unknown"; readonly cell: CellName }
+  /** The other cell's shards of the points `[lo, hi)` know no interests of this cell (any more). */
+  | {
+    readonly kind: "cell_announced";
+    readonly cell: CellName;
+    readonly lo: number;
+    readonly hi: number;
+  }
   | {
     readonly kind: "interest";
     readonly request: RequestId;

@@ -37,6 +37,13 @@ const cells = {
     max: 120_000,
     doc: "How long a node of another cell may be silent, or take nothing, before its link ends.",
   }),
+  presenceUnknownMs: int({
+    unit: "ms",
+    default: 60_000,
+    min: 1000,
+    max: 3_600_000,
+    doc: "How long another cell may be away before the presence of its users is shown as unknown.",
+  }),
   queueBytesMax: int({
     unit: "bytes",
     default: 16_777_216,

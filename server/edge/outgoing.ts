@@ -99,6 +99,7 @@ export class Outgoing {
 
   #encode(user: Watched): string {
     const { codec } = this.#shared;
+    if (user.away) return codec.unknownPresence(user.name);
     if (!user.unknown) return codec.presence(user.name, user.devices, user.lastSeen, null);
     user.pendingShown = true;
     return codec.pending(user.name);

@@ -32,6 +32,12 @@ export class Packets {
         flusher.presence(packet.sinceMs);
         return count;
       }
+      case "unknown":
+        return watchers.unknown(packet);
+      case "ask_again": {
+        const target = { name: packet.watched, id: packet.watchedId };
+        return watchers.askAgain(this.#sessions.of(packet.watcher), target);
+      }
       case "revoke": {
         const sessions = this.#sessions.of(packet.watcher);
         for (const session of sessions) {

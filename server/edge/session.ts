@@ -255,7 +255,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   presenceChanged(user: Watched, first: boolean): void {
     if (this.#phase !== "live" || this.#outlet === null) return;
     // A contact that was never listed counts as offline already.
-    if (first && user.devices.length === 0 && user.lastSeen === 0 && !user.pending) return;
+    const offline = user.devices.length === 0 && user.lastSeen === 0;
+    if (first && offline && !user.pending && !user.away) return;
     this.outgoing.addPresence(user);
     this.askFlush();
   }

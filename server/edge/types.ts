@@ -204,6 +204,8 @@ export interface EventCodec {
   ): string;
   /** Whether the user is online is not known yet: its presence follows. */
   pending(user: AccountName): string;
+  /** Presence of a user whose home cell has been unreachable for long: shown as offline. */
+  unknownPresence(user: AccountName): string;
   signal(signal: SignalPacket): string;
   /** One frame of several events, already encoded; at least one. */
   frame(soft: number, events: readonly string[]): string;

@@ -43,6 +43,8 @@ export class Watched {
   /** The presence as watchers are sent it, made when first needed. */
   encoded: string | null = null;
   watchers: Watcher[] | Set<Watcher> = [];
+  /** Its home cell is away for long: nobody knows what it is. */
+  away = false;
   /** Registrations under way. */
   asking = 0;
   /** Watchers that may have lost the right, and whether they have missed a change; null: none. */
@@ -61,6 +63,14 @@ export class Watched {
   /** Sessions that watch. */
   get size(): number {
     return Array.isArray(this.watchers) ? this.watchers.length : this.watchers.size;
+  }
+
+  /** Nobody knows what it is: it is shown offline. */
+  forgetPresence(): void {
+    this.away = true;
+    this.devices = [];
+    this.lastSeen = 0;
+    this.encoded = null;
   }
 
   /** Whether its presence is older than that of this version. */

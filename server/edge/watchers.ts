@@ -206,7 +206,7 @@ export class Watchers {
     counters.presencePackets++;
     const user = this.#users.get(packet.watched);
     const known = user !== undefined && user.id === packet.watchedId;
-    if (!known || !user.isOlder(packet)) {
+    if (!known || !user.isOlder(packet) && !user.away) {
       counters.presenceStale++;
       return 0;
     }
@@ -227,11 +227,13 @@ export class Watchers {
     const other = user.id !== presence.watchedId;
     // A new owner of the shard begins anew with what was so before: nobody need notice.
     const began = user.version >= 0 && (user.epoch !== presence.epoch || user.pending);
-    const same = !other && began && !user.pendingShown && looksSame(user, presence);
+    const shown = user.pendingShown || user.away;
+    const same = !other && began && !shown && looksSame(user, presence);
     user.id = presence.watchedId;
     user.epoch = presence.epoch;
     user.version = presence.version;
     user.pending = presence.version === PENDING;
+    user.away = false;
     if (same) return;
     user.encoded = null;
     if (user.pending && !other) return;
@@ -242,6 +244,24 @@ export class Watchers {
       if (user.doubted?.has(watcher) === true) user.doubted.set(watcher, true);
       else watcher.presenceChanged(user, false);
     }
+  }
+
+  /** Nobody knows whether a user's presence holds any more; returns how many watch. */
+  unknown({ watched, watchedId }: EdgePacket & { readonly kind: "unknown" }): number {
+    const user = this.#users.get(watched);
+    if (user === undefined || user.id !== watchedId || user.away) return 0;
+    user.forgetPresence();
+    for (const watcher of user.watchers) watcher.presenceChanged(user, false);
+    return user.size;
+  }
+
+  /** Registers interest again for those who may not have seen the user so far. */
+  askAgain(watchers: readonly Watcher[], target: WatchTarget): number {
+    const asking = watchers.filter((w) =>
+      w.alive && !w.watched.some((u) => u.name === target.name)
+    );
+    this.register(asking, [target], () => {});
+    return asking.length;
   }
 
   /** Who watches users with points in `[lo, hi)` may see no change before the next answer. */

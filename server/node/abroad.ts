@@ -1,13 +1,20 @@
 /** What goes from the shards of a node to those of other cells, and what comes from there. */
-import { type CellName, pointOf } from "../../shard/name/ids.ts";
+import { type CellName, POINT_SPACE, pointOf } from "../../shard/name/ids.ts";
+import type { Cancel } from "./ports.ts";
 import type { CellFrame, PeerCells } from "./peer_cells.ts";
-import type { Effect } from "../../shard/effects.ts";
+import { cellOf } from "../../shard/federation/cell_node.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
+import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
+import type { ShardRow } from "../../shard/table/table.ts";
 
 /** See the head of this file. */
 export class Abroad {
   readonly #cells: PeerCells;
   readonly #parts: () => NodeParts;
+  /** Cells that are away, until nobody knows what their users do. */
+  readonly #away = new Map<CellName, Cancel>();
 
   constructor(cells: PeerCells, parts: () => NodeParts) {
     this.#cells = cells;
@@ -18,13 +25,14 @@ export class Abroad {
   start(): void {
     this.#cells.start({
       linked: (cell) => this.#linked(cell),
-      unlinked: () => {},
+      unlinked: (cell) => this.#unlinked(cell),
       frame: (from, _point, frame) => this.#take(from, frame),
     });
   }
 
   /** Ends all links. */
   stop(done: () => void): void {
+    for (const cancel of this.#away.values()) cancel();
     this.#cells.stop(done);
   }
 
@@ -35,19 +43,94 @@ export class Abroad {
     this.#cells.send(cell, pointOf(packet.to), { kind: "packet", packet, hops });
   }
 
-  #take(from: CellName, { packet, hops }: CellFrame): void {
+  /** A shard has begun at this node without the interests that its former owner had. */
+  announce({ lo, hi }: Pick<ShardRow, "lo" | "hi">): void {
+    for (const cell of this.#cells.peers) this.#cells.tell(cell, { kind: "announce", lo, hi });
+  }
+
+  /** Sends what a shard has for an interested party; returns whether that is another cell. */
+  edge({ node, packet }: Effect & { readonly kind: "edge" }): boolean {
+    const cell = cellOf(node);
+    if (cell === null) return false;
+    if (packet.kind === "presence" || packet.kind === "revoke") {
+      this.#say(cell, packet.watched, messageOf(packet));
+    }
+    return true;
+  }
+
+  /** Sends the answers to an interest; returns whether another cell has asked. */
+  answer(
+    { request: asked, input, answers }: Effect & { readonly kind: "interest_answer" },
+  ): boolean {
+    const cell = cellOf(input.node);
+    const watched = input.items[0]?.watched;
+    if (cell === null || watched === undefined) return false;
+    const replies = answers.map(({ watcher, presence, lastSeen }) => ({
+      watcher,
+      presence,
+      lastSeen,
+    }));
+    this.#say(cell, watched, { kind: "answers", asked, answers: replies });
+    return true;
+  }
+
+  #say(
+    cell: CellName,
+    name: (EdgePacket & { readonly kind: "presence" })["watched"],
+    message: ProxyMessage,
+  ): void {
+    const of = { from: name, to: name, cell: this.#cells.self, message };
+    const packet = { kind: "proxy", ...of } as const;
+    this.#cells.send(cell, pointOf(name), { kind: "packet", packet, hops: 0 });
+  }
+
+  #take(from: CellName, frame: CellFrame): void {
     const { dispatch, stopped } = this.#parts();
     if (stopped()) return;
-    // A cell votes and tells for itself.
-    if (packet.kind === "name" && packet.cell !== from) return;
+    if (frame.kind === "announce") {
+      const { lo, hi } = frame;
+      return this.#tell({ kind: "cell_announced", cell: from, lo, hi });
+    }
+    const { packet, hops } = frame;
+    // A cell speaks for itself.
+    if ((packet.kind === "name" || packet.kind === "proxy") && packet.cell !== from) return;
     dispatch.route({ kind: "packet", packet, hops });
+  }
+
+  #tell(input: ShardInput): void {
+    const { dispatch, map } = this.#parts();
+    for (const shard of map.shards) dispatch.submit(shard, input);
   }
 
   /** What is owed to the cell is in the store, or in the memory of shards. */
   #linked(cell: CellName): void {
-    const { dispatch, loader, map, stopped } = this.#parts();
+    const { loader, map, stopped } = this.#parts();
     if (stopped()) return;
-    for (const shard of map.shards) dispatch.submit(shard, { kind: "cell_linked", cell });
+    this.#away.get(cell)?.();
+    this.#away.delete(cell);
+    this.#tell({ kind: "cell_linked", cell });
+    this.#tell({ kind: "cell_announced", cell, lo: 0, hi: POINT_SPACE });
     loader.owing(map.shards);
   }
+
+  #unlinked(cell: CellName): void {
+    const { options: { presenceUnknownMs = 60_000 }, ports: { timers }, stopped } = this.#parts();
+    if (stopped()) return;
+    this.#tell({ kind: "cell_unlinked", cell });
+    this.#away.get(cell)?.();
+    const unknown = () => {
+      this.#away.delete(cell);
+      if (!stopped()) this.#tell({ kind: "cell_unknown", cell });
+    };
+    this.#away.set(cell, timers.after(presenceUnknownMs, unknown));
+  }
+}
+
+function messageOf(packet: EdgePacket & { readonly kind: "presence" | "revoke" }): ProxyMessage {
+  if (packet.kind === "revoke") {
+    const { watcher, lastSeen } = packet;
+    return { kind: "revoke", watcher, lastSeen };
+  }
+  const { watchedId, epoch, version, devices, lastSeen } = packet;
+  return { kind: "presence", shown: { watchedId, epoch, version, devices, lastSeen } };
 }

@@ -18,12 +18,14 @@ export class Effects {
       case "reply":
         return parts.callers.reply(effect.request, effect.result);
       case "interest_answer":
+        if (parts.abroad?.answer(effect) === true) return;
         return parts.callers.answer(effect.request, effect.answers);
       case "edge":
         if (effect.packet.kind === "events") {
           parts.traces.events(effect.packet, "delivered", effect.node);
         }
         if (parts.dispatch.elsewhere?.withhold(shard, effect) === true) return;
+        if (parts.abroad?.edge(effect) === true) return;
         if (effect.node === parts.options.id) return parts.options.deliver(effect.packet);
         return parts.dispatch.elsewhere?.deliver(effect.node, shard.row, effect.packet);
       case "packet":

@@ -58,6 +58,8 @@ export interface NodeOptions {
   readonly links?: PeerLinks;
   /** The other cells of its name space; absent in a lone cell. */
   readonly cells?: PeerCells;
+  /** How long another cell may be away before the presence of its users counts as unknown (ms). */
+  readonly presenceUnknownMs?: number;
 }
 
 /** See the head of this file. */

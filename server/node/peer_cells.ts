@@ -1,6 +1,8 @@
 /**
- * What the nodes of different cells tell each other, and the port that carries it. A frame may be
- * lost, come twice, and overtake others: what must arrive is sent again until it is acknowledged.
+ * What the nodes of different cells tell each other, and the port that carries it. Frames between
+ * two nodes arrive in their order, or their link breaks: then some are lost, and `unlinked` and
+ * `linked` follow before anything of the next link arrives. Frames that go by different nodes may
+ * overtake each other.
  */
 import type { CellName } from "../../shard/name/ids.ts";
 import type { Cells } from "../../shard/federation/cells.ts";
@@ -9,13 +11,18 @@ import type { ShardPacket } from "../../shard/message/packets.ts";
 /** A frame between nodes of two cells. A recipient drops a kind that it does not know. */
 export type CellFrame =
   /** For the shard of `packet.to`; `hops`: how many cells have passed it on, 0 at first. */
-  { readonly kind: "packet"; readonly packet: ShardPacket; readonly hops: number };
+  | { readonly kind: "packet"; readonly packet: ShardPacket; readonly hops: number }
+  /** The sender's shards of the points `[lo, hi)` know no interests of the recipient's cell. */
+  | { readonly kind: "announce"; readonly lo: number; readonly hi: number };
 
 /** What links with other cells report, each in a later turn. */
 export interface PeerCellEvents {
-  /** Some node of the cell can be reached again; what was sent before may be lost. */
+  /** Some node of the cell can be reached. */
   linked(cell: CellName): void;
-  /** No node of the cell can be reached. */
+  /**
+   * A link with a node of the cell is broken: what was sent may be lost. Where other nodes can be
+   * reached, `linked` follows at once.
+   */
   unlinked(cell: CellName): void;
   /** A frame of a node of `from`, for the shard that has this point in this cell. */
   frame(from: CellName, point: number, frame: CellFrame): void;
@@ -30,6 +37,8 @@ export interface PeerCells extends Cells {
    * which passes it on within its cell. The frame is lost where no node can be reached.
    */
   send(cell: CellName, point: number, frame: CellFrame): void;
+  /** Sends a frame to all nodes of the cell that can be reached. */
+  tell(cell: CellName, frame: CellFrame): void;
   /** Begins to link, and to report. */
   start(events: PeerCellEvents): void;
   /** Ends all links; `done` when nothing is reported any more. */

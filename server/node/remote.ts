@@ -13,6 +13,7 @@ import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { fail } from "../../shard/errors.ts";
+import { isRepeated } from "../../shard/message/packets.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
 import { Withheld } from "./withheld.ts";
@@ -107,7 +108,7 @@ export class Remote implements Elsewhere {
         return;
       case "packet":
         // All but rewatches are sent again by who has sent them.
-        if (!this.#post(row, carriedFrame(input)) && input.packet.kind === "rewatch") {
+        if (!this.#post(row, carriedFrame(input)) && !isRepeated(input.packet)) {
           this.#park(input);
         }
     }

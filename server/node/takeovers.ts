@@ -114,6 +114,7 @@ export class Takeovers {
     loader.owing([fresh]);
     bugs.guard("announce", () => options.deliver({ kind: "announce", lo, hi, epoch }));
     cell?.announce(fresh.row, { kind: "announce", lo, hi, epoch });
+    this.#parts.abroad?.announce(fresh.row);
   }
 
   /**

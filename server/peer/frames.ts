@@ -13,7 +13,6 @@ import {
 import {
   branded,
   bytes,
-  int,
   list,
   mapped,
   oneOf,
@@ -30,21 +29,13 @@ import type { OpName, Ops } from "../../shard/ops.ts";
 import type { GossipHints, GossipMessage } from "../gossip/message.ts";
 import type { CellCall, PeerFrame, SessionCall } from "../node/peers.ts";
 import type { Result } from "../../shard/errors.ts";
-import { setFrameClock, SHARD_PACKET, since } from "./packet_frames.ts";
+import { devices, setFrameClock, SHARD_PACKET, shownPresence, since } from "./packet_frames.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import { value } from "./value.ts";
 import { PEER_VERSIONS } from "./versions.ts";
 
 const sessionId = branded<SessionId>();
 const nodeKey = branded<NodeId>();
-
-const devicePresence = struct({
-  show: oneOf("show", ["online", "chat", "away", "xa", "dnd"] as const),
-  status: text,
-  priority: int,
-  ext: text,
-});
-const devices = list(struct({ device: deviceId, presence: devicePresence }));
 
 const event: Schema<MailboxEvent> = mapped(
   struct({ seq: uint, bytes }),
@@ -82,6 +73,8 @@ const EDGE_PACKET = union("edge packet", {
     reason: oneOf("reason", ["replaced", "revoked", "expired", "shutdown"] as const),
   }),
   announce: variant(5, { lo: uint, hi: uint, epoch: uint }),
+  unknown: variant(7, { watched: accountName, watchedId: accountId }),
+  ask_again: variant(8, { watched: accountName, watchedId: accountId, watcher: accountName }),
   signal: variant(6, {
     sessions: list(sessionId),
     from: accountName,
@@ -97,7 +90,7 @@ const answer: Schema<InterestAnswer> = struct({
   watched: accountName,
   presence: optional(
     "presence",
-    struct({ watchedId: accountId, epoch: uint, version: uint, devices, lastSeen: uint }),
+    shownPresence,
   ),
   lastSeen: optional("last seen", uint),
 });

@@ -5,6 +5,7 @@
 import { accountId, accountName, deviceId } from "../../shard/record/fields.ts";
 import {
   bool,
+  int,
   list,
   mapped,
   oneOf,
@@ -16,6 +17,7 @@ import {
 import { cellName } from "../../shard/federation/name_register.ts";
 import { NAME_MESSAGE } from "../../shard/federation/name_packets.ts";
 import type { DeviceId } from "../../shard/name/ids.ts";
+import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
 import { PAYLOAD, type ShardPacket } from "../../shard/message/packets.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 
@@ -33,6 +35,46 @@ export const since: Schema<number> = mapped(
 export function setFrameClock(monoMs: number): void {
   nowMs = monoMs;
 }
+
+const devicePresence = struct({
+  show: oneOf("show", ["online", "chat", "away", "xa", "dnd"] as const),
+  status: text,
+  priority: int,
+  ext: text,
+});
+
+/** The devices of a user that may be seen. */
+export const devices = list(struct({ device: deviceId, presence: devicePresence }));
+
+/** A user's presence as its home has it. */
+export const shownPresence = struct({
+  watchedId: accountId,
+  epoch: uint,
+  version: uint,
+  devices,
+  lastSeen: uint,
+});
+
+const lastSeenOrNone = optional("last seen", uint);
+
+const PROXY_MESSAGE = union("presence message", {
+  interest: variant(0, {
+    asked: uint,
+    watchedId: accountId,
+    watchers: list(struct({ watcher: accountName, watcherId: accountId })),
+  }),
+  uninterest: variant(1, {}),
+  answers: variant(2, {
+    asked: uint,
+    answers: list(struct({
+      watcher: accountName,
+      presence: optional("presence", shownPresence),
+      lastSeen: lastSeenOrNone,
+    })),
+  }),
+  presence: variant(3, { shown: shownPresence }),
+  revoke: variant(4, { watcher: accountName, lastSeen: lastSeenOrNone }),
+}) satisfies Schema<ProxyMessage>;
 
 const pair = { from: accountName, fromId: accountId, to: accountName, toId: accountId };
 
@@ -76,6 +118,12 @@ export const SHARD_PACKET = union("packet", {
     cell: cellName,
     voters: uint,
     message: NAME_MESSAGE,
+  }),
+  proxy: variant(14, {
+    from: accountName,
+    to: accountName,
+    cell: cellName,
+    message: PROXY_MESSAGE,
   }),
   resolved: variant(8, {
     from: accountName,

@@ -83,6 +83,7 @@ const soft = z.discriminatedUnion("k", [
     device: z.string().optional(),
     devices: z.int().min(2).optional().describe("How many are online, where more than one"),
     lastSeen: ms.optional(),
+    unknown: z.literal(true).optional().describe("The user's cell cannot be reached for now"),
   }),
   z.object({ k: z.literal("presence_pending"), user: name })
     .describe("The server has begun lately, and the user may return: its presence follows"),

@@ -75,6 +75,11 @@ export function encodePending(user: AccountName): string {
   return `{"k":"presence_pending","user":${quote(user)}}`;
 }
 
+/** The presence of somebody whose home cell has been unreachable for long. */
+export function encodeUnknownPresence(user: AccountName): string {
+  return `{"k":"presence","user":${quote(user)},"show":"offline","unknown":true}`;
+}
+
 /** A signal of somebody's device. */
 export function encodeSignal(signal: SignalPacket): string {
   return `{"k":"signal","from":${quote(signal.from)},"device":${quote(signal.fromDevice)},` +
@@ -103,6 +108,7 @@ export const JSON_CODEC: EventCodec = {
   event: encodeEvent,
   presence: encodePresence,
   pending: encodePending,
+  unknownPresence: encodeUnknownPresence,
   signal: encodeSignal,
   frame: eventsFrame,
 };

@@ -18,8 +18,8 @@ export interface OwnPresence {
 /** Somebody's presence, all devices as one. */
 export interface Presence {
   /**
-   * `unknown`: there is no connection, so that nothing is known about now, or the server has begun
-   * lately and does not know yet.
+   * `unknown`: there is no connection, or none with the user's cell, so that nothing is known about
+   * now, or the server has begun lately and does not know yet.
    */
   readonly show: Show | "offline" | "unknown";
   readonly status: string;

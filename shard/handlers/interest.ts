@@ -1,6 +1,6 @@
 /** Answers a node's registration of interest in some of the shard's users. */
 import type { Account } from "../account/account.ts";
-import type { AccountName } from "../name/ids.ts";
+import type { AccountName, NodeId } from "../name/ids.ts";
 import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
 import type { Effect, ShardInput } from "../effects.ts";
 import type { Turn } from "./turn.ts";
@@ -34,7 +34,8 @@ function frozenAway(p: Presentity, { watcherId, watchedId }: InterestItem): numb
 export function toLoadFor(turn: Turn, items: readonly InterestItem[]): AccountName[] {
   const names: AccountName[] = [];
   for (const { watched } of items) {
-    if ((turn.presence.get(watched)?.rights ?? null) === null) names.push(watched);
+    const p = turn.presence.get(watched);
+    if ((p?.rights ?? null) === null && (p?.proxied ?? null) === null) names.push(watched);
   }
   return names;
 }
@@ -50,18 +51,21 @@ export function seesNobody(input: ShardInput & { kind: "interest" }): Effect {
 /**
  * Registers the allowed items and answers all of them, once what they rest on is committed. An
  * account that is neither in memory nor known by its rights is one that cannot be read: nobody sees
- * it.
+ * it. `abroad` returns the answer for a user of another cell, null for others.
  */
 export function answerInterest(
   turn: Turn,
   input: ShardInput & { kind: "interest" },
   find: (name: AccountName) => Account | undefined,
+  abroad: (item: InterestItem, node: NodeId) => InterestAnswer | null = () => null,
 ): void {
   let newest: Account | null = null;
   const answers: InterestAnswer[] = input.items.map((item) => {
     const refused = (lastSeen: number | null) => {
       return { watcher: item.watcher, watched: item.watched, presence: null, lastSeen };
     };
+    const elsewhere = abroad(item, input.node);
+    if (elsewhere !== null) return elsewhere;
     const account = find(item.watched);
     let p = turn.presence.get(item.watched);
     if (account !== undefined) {

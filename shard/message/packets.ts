@@ -1,5 +1,6 @@
 /** What shards tell each other about two of their users. Always addressed by `to`. */
 import type { AccountId, AccountName, CellName, DeviceId } from "../name/ids.ts";
+import type { ProxyMessage } from "../federation/proxy_message.ts";
 import type { NameMessage } from "../federation/name_packets.ts";
 import type { SubscriptionType } from "../roster/subscription.ts";
 import { mapped, oneOf, text, type TypeOf, uint } from "../record/schema.ts";
@@ -198,4 +199,18 @@ export type ShardPacket =
     /** The version of the list of voters that the sender knows. */
     readonly voters: number;
     readonly message: NameMessage;
+  }
+  /** About the presence of `to`, from the shard that has the name (`from`) in another cell. */
+  | {
+    readonly kind: "proxy";
+    readonly from: AccountName;
+    readonly to: AccountName;
+    /** The sender's cell. */
+    readonly cell: CellName;
+    readonly message: ProxyMessage;
   };
+
+/** Whether its sender sends a packet again until it has arrived; a signal may be lost. */
+export function isRepeated({ kind }: ShardPacket): boolean {
+  return kind !== "rewatch" && kind !== "proxy";
+}

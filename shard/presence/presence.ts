@@ -4,6 +4,7 @@
  */
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../name/ids.ts";
 import type { DevicePresence, PresenceOfDevice } from "../ops.ts";
+import type { Proxied } from "./proxied.ts";
 import type { Rights } from "../account/rights.ts";
 
 import { PENDING, Returning } from "./returning.ts";
@@ -34,6 +35,8 @@ export interface Presentity {
   rights: Rights | null;
   /** Whether the shard has known a visible session of it. */
   known: boolean;
+  /** Of a user of another cell; null for those of this one. */
+  proxied: Proxied | null;
 }
 
 /** The presence of a shard's users. */
@@ -46,6 +49,8 @@ export class PresenceTable {
   readonly returning = new Returning<Presentity>();
   readonly #users = new Map<AccountName, Presentity>();
   readonly #changed = new Set<Presentity>();
+  /** Users of other cells that were watched, since the last look at them. */
+  #unwatched: Presentity[] = [];
   /** Sessions removed since the step began: after a bug in it their edges may not know. */
   #removed: { readonly name: AccountName; readonly session: Attached }[] = [];
   #version = 0;
@@ -63,7 +68,7 @@ export class PresenceTable {
   ensure(name: AccountName, id: AccountId, lastSeen: number): Presentity {
     let p = this.#users.get(name);
     if (p === undefined || p.id !== id) {
-      const none = { sessions: [], nodes: [], rights: null, known: false };
+      const none = { sessions: [], nodes: [], rights: null, known: false, proxied: null };
       p = { name, id, version: ++this.#version, lastSeen, ...none };
       this.#users.set(name, p);
     }
@@ -136,6 +141,18 @@ export class PresenceTable {
     this.#forgetIdle(p);
   }
 
+  /** Users of other cells that somebody here watches, in no order. */
+  *proxied(): Iterable<Presentity & { readonly proxied: Proxied }> {
+    for (const p of this.#users.values()) if (isProxied(p)) yield p;
+  }
+
+  /** Takes the users of other cells that nobody here watches any more. */
+  takeUnwatched(): readonly Presentity[] {
+    const unwatched = this.#unwatched;
+    if (unwatched.length > 0) this.#unwatched = [];
+    return unwatched;
+  }
+
   /** The sessions at the edge of a node, and the users that somebody there watches. */
   ofEdge(node: NodeId): {
     readonly sessions: readonly { readonly name: AccountName; readonly session: SessionId }[];
@@ -151,8 +168,15 @@ export class PresenceTable {
     return { sessions, watched };
   }
 
+  /** A user of another cell stays only where nodes are interested. */
+  keepNoLonger(p: Presentity & { readonly proxied: Proxied }): void {
+    p.proxied.kept = false;
+    if (this.#users.get(p.name) === p) this.#forgetIdle(p);
+  }
+
   #forgetIdle(p: Presentity): void {
-    if (p.sessions.length > 0 || p.nodes.length > 0) return;
+    if (p.sessions.length > 0 || p.nodes.length > 0 || p.proxied?.kept === true) return;
+    if (p.proxied !== null) this.#unwatched.push(p);
     this.#changed.delete(p);
     this.returning.delete(p);
     this.#users.delete(p.name);
@@ -217,6 +241,10 @@ export class PresenceTable {
     this.#changed.clear();
     return changed;
   }
+}
+
+function isProxied(p: Presentity): p is Presentity & { readonly proxied: Proxied } {
+  return p.proxied !== null;
 }
 
 /** It never goes back, whatever the clock does. */

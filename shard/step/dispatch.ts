@@ -46,10 +46,16 @@ export class Dispatch {
         return this.#incoming.packet(input.packet, input.hops);
       case "cell_linked":
         return this.#incoming.names?.linked(input.cell);
+      case "cell_unlinked":
+        return this.#incoming.cellUnlinked(input.cell);
+      case "cell_unknown":
+        return this.#incoming.proxies?.unknown(input.cell);
+      case "cell_announced":
+        return this.#incoming.proxies?.askAgain(input.cell, input.lo, input.hi);
       case "interest":
         return this.#incoming.interest(input);
       case "uninterest":
-        return this.#uninterest(input);
+        return this.#incoming.uninterest(input);
       case "loaded":
         return this.#accounts.loaded(input);
       case "load_failed":
@@ -92,16 +98,6 @@ export class Dispatch {
     }
   }
 
-  /** Again, behind the node's interests that are withheld: else they would stay for ever. */
-  #uninterest(input: ShardInput & { readonly kind: "uninterest" }): void {
-    const { presence } = this.#turn;
-    for (const name of input.watched) presence.removeInterest(name, input.node);
-    const { settling } = presence;
-    if (settling.withholdsPresence && settling.watchedBy(input.node).length > 0) {
-      settling.withhold(input);
-    }
-  }
-
   /**
    * Takes what need not be withheld any more. `whole`: all sessions are announced, or the grace has
    * passed. After a bug a tick does the rest.
@@ -122,6 +118,7 @@ export class Dispatch {
     this.#incoming.retryDue();
     this.#requests.tick();
     this.#incoming.names?.tick();
+    this.#incoming.proxies?.tick();
     this.#incoming.retry((input) => this.#take(input));
     this.#recovery.replayLostEffects();
     accounts.evict(now.mono, batch.committedBatch, (account) => {

@@ -1,9 +1,13 @@
 /** Inputs that need accounts and are no requests: packets of other accounts, interests, sweeps. */
 import type { AccountAccess } from "./account_access.ts";
 import type { Account } from "../account/account.ts";
-import type { AccountName } from "../name/ids.ts";
+import type { AccountName, CellName, NodeId } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
+import { cellNode } from "../federation/cell_node.ts";
+import type { InterestItem } from "../edge_packet.ts";
+import { itemsOf } from "../federation/proxy_message.ts";
 import type { Names } from "./names.ts";
+import type { Proxies } from "./proxies.ts";
 import type { Requests } from "./requests.ts";
 import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
@@ -22,6 +26,8 @@ export class Incoming {
   readonly #again: ShardInput[] = [];
   /** The homes of names; null in a lone cell. */
   names: Names | null = null;
+  /** The presence of users of other cells; null in a lone cell. */
+  proxies: Proxies | null = null;
 
   constructor(
     turn: ShardTurn,
@@ -58,6 +64,7 @@ export class Incoming {
 
   /** A packet for a name of this cell. */
   here(packet: ShardPacket): void {
+    if (packet.kind === "proxy") return this.#proxy(packet);
     if (packet.kind === "rewatch") return this.#rewatch(packet);
     if (packet.kind === "resolved") {
       return this.#requests.resolved(packet.to, packet.from, packet.fromId, packet.open);
@@ -68,6 +75,35 @@ export class Incoming {
       const account = this.#accounts.get(packet.to);
       if (account !== undefined) receivePacket(this.#turn, account, packet);
     });
+  }
+
+  /** Another cell asks for the presence of a user of this one, as a node does. */
+  #proxy({ to, cell, message }: ShardPacket & { readonly kind: "proxy" }): void {
+    const node = cellNode(cell);
+    if (message.kind === "interest") {
+      const items = itemsOf(to, message);
+      this.interest({ kind: "interest", request: message.asked, node, items });
+    } else if (message.kind === "uninterest") {
+      this.uninterest({ kind: "uninterest", node, watched: [to] });
+    }
+  }
+
+  /** Again, behind the node's interests that are withheld: else they would stay for ever. */
+  uninterest(input: ShardInput & { readonly kind: "uninterest" }): void {
+    const { presence } = this.#turn;
+    for (const name of input.watched) presence.removeInterest(name, input.node);
+    const { settling } = presence;
+    if (settling.withholdsPresence && settling.watchedBy(input.node).length > 0) {
+      settling.withhold(input);
+    }
+    this.proxies?.unwatch();
+  }
+
+  /** What another cell has been sent may be lost: it asks again for what it wants to know. */
+  cellUnlinked(cell: CellName): void {
+    const node = cellNode(cell);
+    const { watched } = this.#turn.presence.ofEdge(node);
+    if (watched.length > 0) this.uninterest({ kind: "uninterest", node, watched });
   }
 
   #rewatch(packet: ShardPacket & { kind: "rewatch" }): void {
@@ -118,12 +154,16 @@ export class Incoming {
     const { settling } = this.#turn.presence;
     if (settling.withholdsPresence) return settling.withhold(input);
     const find = (name: AccountName) => this.#turn.accounts.peek(name);
+    const { proxies } = this;
+    const abroad = proxies === null
+      ? undefined
+      : (item: InterestItem, node: NodeId) => proxies.answer(item, node);
     const missing = () => toLoadFor(this.#turn, input.items);
     const again = () => this.#again.push(input);
     const answer = () =>
       this.#attempt(
         input,
-        () => answerInterest(this.#turn, input, find),
+        () => answerInterest(this.#turn, input, find, abroad),
         again,
         () => this.#turn.out.push(seesNobody(input)),
       );

@@ -53,6 +53,8 @@ function isWanted(turn: Turn, account: Account, packet: EdgePacket): boolean {
         ? !shows(account, packet.watcher)
         : !maySee(account, packet.watched);
     case "presence":
+    case "unknown":
+    case "ask_again":
     case "signal":
     case "closed":
     case "announce":

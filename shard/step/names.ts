@@ -9,7 +9,7 @@ import type { AccountName, CellName } from "../name/ids.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { NameMessage } from "../federation/name_packets.ts";
 import type { Requests } from "./requests.ts";
-import type { ShardPacket } from "../message/packets.ts";
+import { isRepeated, type ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import {
   type Ask,
@@ -74,6 +74,8 @@ export interface NamesParts {
   readonly requests: Requests;
   /** Takes a packet for a name of this cell. */
   here(packet: ShardPacket): void;
+  /** Takes what the home of a user says of its presence; returns whether it was that. */
+  proxy(packet: ShardPacket & { readonly kind: "proxy" }): boolean;
   /** Takes a packet once more at the next tick: the account could not be read. */
   again(packet: ShardPacket): void;
 }
@@ -84,7 +86,7 @@ export class Names {
   readonly #cells: Cells;
   readonly #accounts: AccountAccess;
   readonly #requests: Requests;
-  readonly #ways: Pick<NamesParts, "here" | "again">;
+  readonly #ways: Pick<NamesParts, "here" | "again" | "proxy">;
   readonly #rounds = new Map<AccountName, Round>();
   readonly #questions = new Map<AccountName, Question>();
   /** Names that no other cell knows, and until when that counts; in the order of time. */
@@ -142,13 +144,14 @@ export class Names {
       const account = this.#accounts.get(packet.to);
       if (account !== undefined) return this.#take(account, carried);
       // All others are sent again. It must not be taken for one to an account that does not exist.
-      if (packet.kind === "rewatch" && this.#accounts.unread(packet.to)) this.#ways.again(packet);
+      if (!isRepeated(packet) && this.#accounts.unread(packet.to)) this.#ways.again(packet);
     });
   }
 
   #take(account: Account, carried: Carried): void {
     const { packet } = carried;
     if (packet.kind === "name") return this.#said(account, packet);
+    if (packet.kind === "proxy" && this.#ways.proxy(packet)) return;
     if (isHere(account, this.#cells.self)) return this.#ways.here(packet);
     const home = homeOf(account, this.#cells.self);
     if (home !== null) return this.#abroad(account, home.value, carried);

@@ -20,17 +20,30 @@ export function pushPresence(turn: Turn, attempts: Attempts): void {
   }
 }
 
+/** What a watcher is shown of a user. */
+function shownOf(turn: Turn, p: Presentity) {
+  const { proxied } = p;
+  if (proxied === null) {
+    const devices = visibleDevices(p);
+    return { epoch: turn.presence.epoch, version: p.version, devices, lastSeen: p.lastSeen };
+  }
+  const { epoch, version, devices, lastSeen } = proxied;
+  return { epoch, version, devices, lastSeen };
+}
+
 function push(turn: Turn, p: Presentity): void {
   if (p.nodes.length === 0) return;
+  if (p.proxied?.unknown === true) {
+    const packet = { kind: "unknown", watched: p.name, watchedId: p.id } as const;
+    for (const node of p.nodes) turn.emit(null, { kind: "edge", node, packet });
+    return;
+  }
   const packet = {
     kind: "presence",
     sinceMs: turn.now.mono,
     watched: p.name,
     watchedId: p.id,
-    epoch: turn.presence.epoch,
-    version: p.version,
-    devices: visibleDevices(p),
-    lastSeen: p.lastSeen,
+    ...shownOf(turn, p),
   } as const;
   for (const node of p.nodes) turn.emit(null, { kind: "edge", node, packet });
 }

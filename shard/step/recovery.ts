@@ -10,6 +10,7 @@ import type { Lost } from "./open_batch.ts";
 import type { RequestId, ShardInput } from "../effects.ts";
 import type { Requests } from "./requests.ts";
 import type { ShardTurn } from "./shard_turn.ts";
+import { isRepeated } from "../message/packets.ts";
 import { fail } from "../errors.ts";
 import { LogReading } from "./log_reading.ts";
 import { replayLostEffects } from "./lost_effects.ts";
@@ -186,6 +187,9 @@ export class Recovery {
         }
         return true;
       case "writable":
+      case "cell_unlinked":
+      case "cell_unknown":
+      case "cell_announced":
       case "taken_over":
       case "announced":
         return true;
@@ -318,7 +322,7 @@ export class Recovery {
       this.#refuse(input.request);
     } else if (input.kind === "interest" && full) this.#turn.out.push(seesNobody(input));
     // All packets but rewatches are sent again.
-    else if (input.kind === "packet" && input.packet.kind !== "rewatch" && this.#down) return;
+    else if (input.kind === "packet" && isRepeated(input.packet) && this.#down) return;
     else if (!full) this.#withheld.push(input);
   }
 

@@ -25,6 +25,8 @@ import { Dispatch } from "./dispatch.ts";
 import { Incoming } from "./incoming.ts";
 import { Names } from "./names.ts";
 import { pushPresence } from "./push.ts";
+import { POINT_SPACE } from "../name/ids.ts";
+import { Proxies } from "./proxies.ts";
 import { Recovery } from "./recovery.ts";
 import { Requests } from "./requests.ts";
 import { ShardTurn } from "./shard_turn.ts";
@@ -75,12 +77,18 @@ export class Shard {
     if (cells !== null) {
       const here: Incoming["here"] = (packet) => incoming.here(packet);
       const again: Incoming["again"] = (packet) => incoming.again(packet);
-      const names = new Names(turn, cells, { accounts, requests, here, again });
+      const proxies = new Proxies(turn, cells);
+      const proxy: Proxies["take"] = (packet) => proxies.take(packet);
+      const names = new Names(turn, cells, { accounts, requests, here, again, proxy });
+      incoming.proxies = proxies;
       incoming.names = names;
       requests.decideHome = (account) => names.decide(account);
     }
     const handle = (input: ShardInput) => this.#dispatch.handle(input);
-    const forgetNames = () => incoming.names?.forget();
+    const forgetNames = () => {
+      incoming.names?.forget();
+      incoming.proxies?.askAgain(null, 0, POINT_SPACE);
+    };
     const recovery = new Recovery({ turn, accounts, attempts, requests, handle, forgetNames });
     this.#turn = turn;
     this.#accounts = accounts;
@@ -183,6 +191,7 @@ export class Shard {
       this.#recovery.skip();
       this.#turn.inherit(old.#turn);
       this.#accounts.inherit(old.#accounts);
+      this.#incoming.proxies?.inherit();
       this.#requests.waiting.inherit(old.#requests.waiting, (name) => this.owns(name));
     }
   }
@@ -261,7 +270,8 @@ export class Shard {
   get ticking(): boolean {
     return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
             this.#incoming.toTakeAgain > 0 ||
-      this.#incoming.names?.ticking === true || this.presence.returning.ticking ||
+      this.#incoming.names?.ticking === true || this.#incoming.proxies?.ticking === true ||
+      this.presence.returning.ticking ||
       this.#recovery.owing || this.#recovery.active || this.#settling;
   }
 

@@ -166,7 +166,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "forget that an edge no longer watches",
-    "shard/step/dispatch.ts",
+    "shard/step/incoming.ts",
     "for (const name of input.watched) presence.removeInterest(name, input.node);",
     "void input;",
   ],

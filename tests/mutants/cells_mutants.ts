@@ -104,5 +104,47 @@ const ROWS: readonly Mutant[] = [
   ),
 ];
 
+const PRESENCE: readonly Mutant[] = [
+  ...inFile(
+    "shard/step/proxies.ts",
+    [
+      "show a user of another cell before its home has replied",
+      "    if (!of.may) {",
+      "    if (!of.may && proxied.version === 0) {",
+    ],
+    [
+      "do not ask a home again after a cut",
+      "        this.#again.add(name);\n      }\n    }\n  }",
+      "      }\n    }\n  }",
+    ],
+    [
+      "leave homes interested for nobody",
+      'this.#say(name, proxied!.home, { kind: "uninterest" });',
+      "void [name, proxied];",
+    ],
+    [
+      "keep from nodes that a right in another cell was lost",
+      'if (may) this.#turn.emit(null, { kind: "edge", node, packet });',
+      "void [may, packet];",
+    ],
+    [
+      "take a late reply for that to the last question",
+      "if (of?.asked !== asked) return;",
+      "if (of === undefined) return;",
+    ],
+  ),
+  ...inFile(
+    "shard/presence/proxied.ts",
+    [
+      "take old presence of another cell for new",
+      "if (!isNewer && !this.unknown) return false;",
+      "if (!isNewer) this.version = -1;",
+    ],
+  ),
+];
+
 /** All of them. */
-export const CELLS: readonly Mutant[] = ROWS.map((mutant) => ({ ...mutant, cells: 3 }));
+export const CELLS: readonly Mutant[] = [...ROWS, ...PRESENCE].map((mutant) => ({
+  ...mutant,
+  cells: 3,
+}));

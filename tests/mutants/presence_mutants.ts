@@ -31,7 +31,7 @@ export const PRESENCE: readonly Mutant[] = [
     ["give changes old versions", "    p.version = ++this.#version;\n", "    ++this.#version;\n"],
     [
       "keep who has neither session nor watcher",
-      "if (p.sessions.length > 0 || p.nodes.length > 0) return;",
+      "if (p.sessions.length > 0 || p.nodes.length > 0 || p.proxied?.kept === true) return;",
       'if (p.name !== "") return;',
     ],
   ),

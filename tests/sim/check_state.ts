@@ -195,7 +195,6 @@ export function checkPresence(cluster: Cluster, folded: readonly Folded[]): void
       if (!device.online) continue;
       for (const seen of folded) {
         const own = seen === watcher;
-        if (cluster.areApart(seen.life.name, watcher.life.name)) continue;
         const devices: PresenceOfDevice[] = [];
         for (const other of cluster.person(seen.life.name).devices) {
           const presence = shownBy(other);
@@ -224,7 +223,6 @@ export function checkLastSeen(cluster: Cluster, folded: readonly Folded[]): void
     const devices = cluster.person(watcher.life.name).devices.filter((d) => d.online);
     for (const seen of folded) {
       const { name } = seen.life;
-      if (cluster.areApart(name, watcher.life.name)) continue;
       if (seen === watcher || !sub(watcher.view, name).to || watcher.view.blocked.has(name)) {
         continue;
       }

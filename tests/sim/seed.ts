@@ -340,8 +340,8 @@ function rest(cluster: Cluster): void {
     }
   }
   cluster.time.runFor(cluster.config.edge.graceMs * 1.1 + 5000);
-  // Sessions at a node that has died count for a while.
-  if (cluster.cell !== null) cluster.time.runFor(NODE_GRACE_MS);
+  // Sessions at a node that has died count for a while, and so do questions to other cells.
+  if (cluster.nodes.length > 1) cluster.time.runFor(NODE_GRACE_MS);
   for (const node of nodes) noneLeft(node);
   const before = dumpAll(cluster);
   const ends = prng.shuffle(["crash", "stop"] as const);

@@ -6,7 +6,7 @@
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../server/node/peer_cells.ts";
 import type { CellName } from "../../shard/name/ids.ts";
 import type { Cancel } from "../../server/node/ports.ts";
-import { decodeFrame, encodeFrame } from "../../server/peer/frames.ts";
+import { decodeLinkFrame, encodeLinkFrame } from "../../server/peer/cells/frames.ts";
 import type { Prng } from "./prng.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
@@ -28,9 +28,9 @@ export interface WanQuality {
 /** Links as they should be, between cells that are far apart. */
 export const CALM_WAN: WanQuality = { wayMs: [20, 150], lost: 0, twice: 0 };
 
-/** Whether the sender of a packet repeats it until it has arrived. */
-function isRepeated({ kind }: ShardPacket): boolean {
-  return kind !== "rewatch";
+/** Whether the sender of such a packet repeats it until it has arrived; null: it is no packet. */
+function isRepeated(kind: ShardPacket["kind"] | null): boolean {
+  return kind !== null && kind !== "rewatch" && kind !== "proxy";
 }
 
 /** One way from a cell to another. */
@@ -46,6 +46,8 @@ interface Way {
 /** All links between cells. */
 export class SimWan {
   quality: WanQuality;
+  /** Sees what every frame carries; null: no packet. */
+  onCarried: (kind: ShardPacket["kind"] | null) => void = () => {};
   readonly cells: readonly CellName[];
   readonly time: VirtualTime;
   readonly #prng: Prng;
@@ -140,14 +142,15 @@ export class SimWan {
   }
 
   /** Carries a frame to some node of the cell. */
-  carry(from: CellName, to: CellName, point: number, bytes: Uint8Array, packet: ShardPacket): void {
+  carry(from: CellName, to: CellName, bytes: Uint8Array, kind: ShardPacket["kind"] | null): void {
     const { lost, twice, wayMs: [least, most] } = this.quality;
-    const repeated = isRepeated(packet);
+    this.onCarried(kind);
+    const repeated = isRepeated(kind);
     if (repeated && this.#prng.chance(lost)) return;
     const way = this.#way(from, to);
     const breaks = this.breaks(from, to);
     // Nobody notices that a signal came twice.
-    const doubled = repeated && packet.kind !== "signal" && this.#prng.chance(twice);
+    const doubled = repeated && kind !== "signal" && this.#prng.chance(twice);
     for (let copies = doubled ? 2 : 1; copies > 0; copies--) {
       const ms = least + this.#prng.number() * (most - least);
       const atMs = repeated ? this.time.nowMs + ms : Math.max(way.lastMs, this.time.nowMs + ms);
@@ -155,7 +158,7 @@ export class SimWan {
       const arrive = () => {
         const nodes = this.#nodesOf(to);
         const same = this.breaks(from, to) === breaks;
-        if (same && nodes.length > 0) this.#prng.pick(nodes).arrive(from, point, bytes);
+        if (same && nodes.length > 0) this.#prng.pick(nodes).arrive(from, bytes);
       };
       this.time.global.timers.after(atMs - this.time.nowMs, () => {
         if (way.cutMs === null) arrive();
@@ -230,20 +233,26 @@ class WanEnd implements PeerCells {
     // It may be broken by now.
     this.#lookAt(cell);
     if (!this.#linked.has(cell)) return;
-    const { packet, hops } = frame;
     // As bytes, for what a frame cannot carry must not arrive.
-    const bytes = encodeFrame({ kind: "carried", packet, hops }, this.#process.clock.monoMs());
-    this.#wan.carry(this.self, cell, point, bytes, packet);
+    const monoMs = this.#process.clock.monoMs();
+    const bytes = encodeLinkFrame({ kind: "cell", point, frame }, monoMs);
+    this.#wan.carry(this.self, cell, bytes, frame.kind === "packet" ? frame.packet.kind : null);
   }
 
-  arrive(from: CellName, point: number, bytes: Uint8Array): void {
+  tell(cell: CellName, frame: CellFrame): void {
+    // Cells have one node each.
+    this.send(cell, 0, frame);
+  }
+
+  arrive(from: CellName, bytes: Uint8Array): void {
     // A new link is noticed before what comes over it.
     this.#lookAt(from);
     this.#process.timers.soon(() => {
-      const frame = decodeFrame(bytes, this.#process.clock.monoMs());
-      if (frame?.kind !== "carried") throw new Error(`a frame of kind ${frame?.kind}`);
-      const { packet, hops } = frame;
-      this.#events?.frame(from, point, { kind: "packet", packet, hops });
+      const frame = decodeLinkFrame(bytes, this.#process.clock.monoMs());
+      if (frame?.kind !== "cell" || frame.frame === null) {
+        throw new Error(`not read: ${frame?.kind}`);
+      }
+      this.#events?.frame(from, frame.point, frame.frame);
     });
   }
 

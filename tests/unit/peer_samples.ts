@@ -9,6 +9,7 @@ import type {
   SessionId,
 } from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
 import type { NameMessage } from "../../shard/federation/name_packets.ts";
 import type { GossipMessage } from "../../server/gossip/message.ts";
 import type { PeerFrame } from "../../server/node/peers.ts";
@@ -26,6 +27,22 @@ const message = { id: "m1", body: "hello, wörld", ext: "" };
 const [here, there] = ["here", "there"] as unknown as readonly [CellName, CellName];
 const ballot = { counter: 300, cell: here };
 const chosen = { ballot, value: there };
+const shown = { watchedId: a, epoch: 7, version: 300, devices, lastSeen: 0 };
+const PROXY_MESSAGES: readonly ProxyMessage[] = [
+  { kind: "interest", asked: 1, watchedId: a, watchers: [{ watcher: bob, watcherId: b }] },
+  { kind: "uninterest" },
+  {
+    kind: "answers",
+    asked: 1,
+    answers: [{ watcher: bob, presence: shown, lastSeen: null }, {
+      watcher: alice,
+      presence: null,
+      lastSeen: 5,
+    }],
+  },
+  { kind: "presence", shown },
+  { kind: "revoke", watcher: bob, lastSeen: null },
+];
 const NAME_MESSAGES: readonly NameMessage[] = [
   { kind: "prepare", ballot },
   { kind: "accept", ballot, value: there },
@@ -87,6 +104,9 @@ const PACKETS: readonly ShardPacket[] = [
   { kind: "is_newest", from: bob, to: alice, id: b, known: "" },
   { kind: "resolve", from: alice, to: bob },
   { kind: "resolved", from: alice, fromId: null, to: bob, open: false },
+  ...PROXY_MESSAGES.map((message) => {
+    return { kind: "proxy", from: alice, to: alice, cell: here, message } as const;
+  }),
   ...NAME_MESSAGES.map((message) => {
     return { kind: "name", from: alice, to: alice, cell: here, voters: 3, message } as const;
   }),

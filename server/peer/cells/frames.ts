@@ -91,10 +91,11 @@ export type LinkFrame =
 
 const CELL_FRAME = union("cell frame", {
   packet: variant(0, { packet: SHARD_PACKET, hops: uint }),
+  announce: variant(1, { lo: uint, hi: uint }),
 }) satisfies Schema<CellFrame>;
 
 /** The highest numbers of kinds that this program knows. */
-const CELL_KIND_MAX = 0;
+const CELL_KIND_MAX = 1;
 const KIND_MAX = 9;
 
 const saying: Schema<NodeSaying> = struct({

@@ -13,6 +13,7 @@ import { Directory } from "./directory.ts";
 import { type Linked, nodeKey, Sayings } from "./sayings.ts";
 import { NameCheck } from "./name_check.ts";
 import { Membership } from "./membership.ts";
+import { isRepeated } from "../../../shard/message/packets.ts";
 import type { LinkRefusal } from "../handshake.ts";
 import type { ShardTable } from "../../../shard/table/table.ts";
 import { type CellsView, viewOf } from "./view.ts";
@@ -108,7 +109,19 @@ export class CellMesh implements PeerCells {
   }
 
   send(cell: CellName, point: number, frame: CellFrame): void {
-    this.#linkFor(cell, point)?.link.send({ kind: "cell", point, frame });
+    const linked = this.#linkFor(cell, point);
+    if (linked !== undefined) this.#sendOver(linked, point, frame);
+  }
+
+  tell(cell: CellName, frame: CellFrame): void {
+    for (const linked of this.linksOf(cell)) this.#sendOver(linked, 0, frame);
+  }
+
+  /** What nobody sends again is lost only where a link breaks. */
+  #sendOver({ link }: Linked, point: number, frame: CellFrame): void {
+    const repeated = frame.kind === "packet" && isRepeated(frame.packet);
+    if (link.send({ kind: "cell", point, frame }) || repeated) return;
+    link.wire.close("too much waits for it");
   }
 
   start(events: PeerCellEvents): void {
@@ -283,6 +296,7 @@ export class CellMesh implements PeerCells {
     this.#tellMembers([linked]);
     this.#sayings.tell([linked]);
     if (first && this.#members.has(hello.cell)) this.#events?.linked(hello.cell);
+    if (before !== undefined) this.#broken(hello.cell);
     return linked;
   }
 
@@ -292,8 +306,14 @@ export class CellMesh implements PeerCells {
     this.#links.delete(nodeKey(node));
     if (this.#stopped) return;
     this.#options.log.warn("cell not linked", { cell: node.cell, node: node.node.id, cause, why });
-    if (this.isLinked(node.cell) || !this.#members.has(node.cell)) return;
-    this.#events?.unlinked(node.cell);
+    this.#broken(node.cell);
+  }
+
+  /** What was sent over a link may be lost, also where another one is left. */
+  #broken(cell: CellName): void {
+    if (!this.#members.has(cell)) return;
+    this.#events?.unlinked(cell);
+    if (this.isLinked(cell)) this.#events?.linked(cell);
   }
 
   #sendAny(cell: CellName, frame: LinkFrame): void {

@@ -28,6 +28,7 @@ const UNKNOWN = Object.freeze({ ...OFFLINE, show: "unknown" });
  * @returns {Api.Presence}
  */
 export function presenceOf(e) {
+  if (e["unknown"] === true) return UNKNOWN;
   if (e["show"] === "offline") return { ...OFFLINE, lastSeen: Number(e["lastSeen"] ?? 0) };
   return {
     show: /** @type {Api.Show} */ (e["show"]),

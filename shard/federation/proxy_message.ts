@@ -1,0 +1,68 @@
+/**
+ * What the shards of one name in two cells say to each other about its presence: the one of its home,
+ * and the one that stands for it in a cell where somebody watches.
+ */
+import type { AccountId, AccountName, DeviceId } from "../name/ids.ts";
+
+/** Presence as its home has it; the fields of `InterestAnswer`. */
+export interface ShownPresence {
+  readonly watchedId: AccountId;
+  readonly epoch: number;
+  readonly version: number;
+  readonly devices: readonly {
+    readonly device: DeviceId;
+    readonly presence: {
+      readonly show: "online" | "chat" | "away" | "xa" | "dnd";
+      readonly status: string;
+      readonly priority: number;
+      readonly ext: string;
+    };
+  }[];
+  readonly lastSeen: number;
+}
+
+/** What a home says to one who wants to watch; the fields of `InterestAnswer`. */
+export interface ProxyAnswer {
+  readonly watcher: AccountName;
+  readonly presence: ShownPresence | null;
+  readonly lastSeen: number | null;
+}
+
+/** Who wants to watch. */
+export interface ProxyWatcher {
+  readonly watcher: AccountName;
+  readonly watcherId: AccountId;
+}
+
+/** See the head of this file. */
+export type ProxyMessage =
+  /** To the home: these watch the account `watchedId`. Replied to with `answers` of that number. */
+  | {
+    readonly kind: "interest";
+    readonly asked: number;
+    readonly watchedId: AccountId;
+    readonly watchers: readonly ProxyWatcher[];
+  }
+  /** To the home: nobody in the sender's cell watches any more. */
+  | { readonly kind: "uninterest" }
+  | {
+    readonly kind: "answers";
+    readonly asked: number;
+    readonly answers: readonly ProxyAnswer[];
+  }
+  /** It has changed. */
+  | { readonly kind: "presence"; readonly shown: ShownPresence }
+  /** As the packet to an edge. */
+  | {
+    readonly kind: "revoke";
+    readonly watcher: AccountName;
+    readonly lastSeen: number | null;
+  };
+
+/** The items that a home is asked. */
+export function itemsOf(
+  watched: AccountName,
+  { watchedId, watchers }: ProxyMessage & { readonly kind: "interest" },
+) {
+  return watchers.map((watcher) => ({ ...watcher, watched, watchedId }));
+}

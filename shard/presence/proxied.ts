@@ -1,0 +1,64 @@
+/** The presence of a user of another cell, kept for the nodes of this cell that watch it. */
+import type { AccountId, AccountName, CellName, NodeId } from "../name/ids.ts";
+import type { PresenceOfDevice } from "../ops.ts";
+import type { ShownPresence } from "../federation/proxy_message.ts";
+
+/** Somebody here who wants to watch. */
+export interface ProxiedWatcher {
+  readonly id: AccountId;
+  /** The last question for its right that the home has not replied to; null: all have a reply. */
+  asked: number | null;
+  /** Whether it may, as far as the home has said. */
+  may: boolean;
+  /** Where it may not, but is to see one who has signed out: last seen then (ms). */
+  frozen: number | null;
+  /** Nodes whose edges ask again once the home has replied. */
+  waiting: readonly NodeId[];
+}
+
+/** See the head of this file. */
+export class Proxied {
+  readonly home: CellName;
+  readonly watchers = new Map<AccountName, ProxiedWatcher>();
+  epoch = 0;
+  version = 0;
+  devices: readonly PresenceOfDevice[] = [];
+  lastSeen = 0;
+  /** The home has been unreachable for long: what it said last may not hold any more. */
+  unknown = false;
+  /** It stays although no node is interested: a question is open, or edges are about to ask again. */
+  kept = false;
+
+  constructor(home: CellName) {
+    this.home = home;
+  }
+
+  /** Whether the home has not replied to a question. */
+  get asking(): boolean {
+    for (const { asked } of this.watchers.values()) if (asked !== null) return true;
+    return false;
+  }
+
+  /** The watcher of this id, made where there is none. */
+  watcher(name: AccountName, id: AccountId): ProxiedWatcher {
+    let watcher = this.watchers.get(name);
+    if (watcher?.id !== id) {
+      watcher = { id, asked: null, may: false, frozen: null, waiting: [] };
+      this.watchers.set(name, watcher);
+    }
+    return watcher;
+  }
+
+  /** Takes what the home says; returns whether it is news. */
+  take({ epoch, version, devices, lastSeen }: ShownPresence): boolean {
+    const isNewer = epoch > this.epoch || epoch === this.epoch && version > this.version;
+    if (!isNewer && !this.unknown) return false;
+    this.unknown = false;
+    if (!isNewer) return true;
+    this.epoch = epoch;
+    this.version = version;
+    this.devices = devices;
+    this.lastSeen = lastSeen;
+    return true;
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * The presence of users of other cells. In each cell where somebody watches, the shard that has the
+ * point of the name stands for the user: it keeps the interested nodes, as a home does, and is itself
+ * one interested party at the home, which checks the watchers' rights. So a change costs one frame for
+ * each interested cell.
+ *
+ * A watcher sees nobody until the home has said that it may; then its edge asks again. What is said
+ * over a link arrives in its order, or the link breaks: then everything is asked for again, at a
+ * bounded rate.
+ */
+import type { AccountName, CellName, NodeId } from "../name/ids.ts";
+import { POINT_SPACE, pointOf } from "../name/ids.ts";
+import type { Cells } from "../federation/cells.ts";
+import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
+import type { Presentity } from "../presence/presence.ts";
+import type { ProxyAnswer, ProxyMessage, ShownPresence } from "../federation/proxy_message.ts";
+import type { ShardPacket } from "../message/packets.ts";
+import type { ShardTurn } from "./shard_turn.ts";
+import { cellOf } from "../federation/cell_node.ts";
+import { homeOf, isHere } from "../account/home.ts";
+import { Proxied } from "../presence/proxied.ts";
+
+/** Users that are asked for again at one tick, ten of which come in a second. */
+const AGAIN_MAX = 100;
+/** How long a reply may take, and edges to ask again after it (ms). */
+const KEEP_MS = 5000;
+
+type Standing = Presentity & { readonly proxied: Proxied };
+
+/** See the head of this file. */
+export class Proxies {
+  readonly #turn: ShardTurn;
+  readonly #cells: Cells;
+  #asked = 0;
+  /** Users that are to be asked for again. */
+  readonly #again = new Set<AccountName>();
+  /** Users that are kept, and until when (monotonic ms). */
+  readonly #kept = new Map<AccountName, number>();
+
+  constructor(turn: ShardTurn, cells: Cells) {
+    this.#turn = turn;
+    this.#cells = cells;
+  }
+
+  /** Whether a `tick` has anything to do. */
+  get ticking(): boolean {
+    return this.#again.size + this.#kept.size > 0;
+  }
+
+  /** Goes on where the shards have stopped whose users' presence this one has taken over. */
+  inherit(): void {
+    for (const p of this.#turn.presence.proxied()) {
+      for (const { asked } of p.proxied.watchers.values()) {
+        this.#asked = Math.max(this.#asked, asked ?? 0);
+      }
+      this.#keep(p);
+    }
+    this.askAgain(null, 0, POINT_SPACE);
+  }
+
+  /** Asks homes again. */
+  tick(): void {
+    for (const [name, untilMs] of this.#kept) {
+      if (untilMs <= this.#turn.now.mono) this.#endKeeping(name);
+    }
+    let left = AGAIN_MAX;
+    for (const name of this.#again) {
+      if (left-- === 0) return;
+      this.#again.delete(name);
+      const p = this.#find(name);
+      if (p !== null) this.#ask(p, [...p.proxied.watchers.keys()]);
+    }
+  }
+
+  /** Questions and replies may be lost: they are repeated. */
+  #endKeeping(name: AccountName): void {
+    const p = this.#find(name);
+    if (p?.proxied.asking === true) {
+      // While its home cannot be reached it waits for that.
+      this.#keep(p);
+      if (this.#cells.isLinked(p.proxied.home)) this.#again.add(name);
+      return;
+    }
+    this.#kept.delete(name);
+    if (p !== null) this.#turn.presence.keepNoLonger(p);
+    this.unwatch();
+  }
+
+  #keep(p: Standing): void {
+    p.proxied.kept = true;
+    this.#kept.set(p.name, this.#turn.now.mono + KEEP_MS);
+  }
+
+  /** The users of a cell (null: of all) with points in `[lo, hi)` are to be asked for again. */
+  askAgain(cell: CellName | null, lo: number, hi: number): void {
+    for (const { name, proxied } of this.#turn.presence.proxied()) {
+      const point = pointOf(name);
+      if ((cell === null || proxied.home === cell) && point >= lo && point < hi) {
+        this.#again.add(name);
+      }
+    }
+  }
+
+  /** What was known of a cell's users may not hold any more. */
+  unknown(cell: CellName): void {
+    for (const p of this.#turn.presence.proxied()) {
+      if (p.proxied.home !== cell || p.proxied.unknown) continue;
+      p.proxied.unknown = true;
+      this.#turn.presence.pushAgain(p);
+    }
+  }
+
+  /** Homes learn that nobody here watches their users any more. */
+  unwatch(): void {
+    for (const { name, proxied } of this.#turn.presence.takeUnwatched()) {
+      this.#again.delete(name);
+      this.#say(name, proxied!.home, { kind: "uninterest" });
+    }
+  }
+
+  #find(name: AccountName): Standing | null {
+    const p = this.#turn.presence.get(name);
+    return p === undefined || p.proxied === null ? null : p as Standing;
+  }
+
+  #say(name: AccountName, cell: CellName, message: ProxyMessage): void {
+    const packet = {
+      kind: "proxy",
+      from: name,
+      to: name,
+      cell: this.#cells.self,
+      message,
+    } as const;
+    this.#turn.emit(null, { kind: "abroad", cell, packet, hops: 0 });
+  }
+
+  /** Asks the home whether these may watch. */
+  #ask(p: Standing, names: readonly AccountName[]): void {
+    const { home, watchers } = p.proxied;
+    this.#keep(p);
+    const asked = ++this.#asked;
+    const who = names.map((watcher) => {
+      const of = watchers.get(watcher)!;
+      of.asked = asked;
+      return { watcher, watcherId: of.id };
+    });
+    this.#say(p.name, home, { kind: "interest", asked, watchedId: p.id, watchers: who });
+  }
+
+  // ---- nodes of this cell
+
+  /** Registers a node's interest in a user of another cell; null where it is one of this cell. */
+  answer(item: InterestItem, node: NodeId): InterestAnswer | null {
+    const { watched, watchedId, watcher, watcherId } = item;
+    const p = cellOf(node) === null ? this.#standing(item) : null;
+    if (p === null) return null;
+    const { proxied } = p;
+    const of = proxied.watcher(watcher, watcherId);
+    if (!of.may) {
+      if (!of.waiting.includes(node)) of.waiting = [...of.waiting, node];
+      if (of.asked === null) this.#ask(p, [watcher]);
+      return { watcher, watched, presence: null, lastSeen: of.frozen };
+    }
+    this.#turn.presence.addInterest(p, node);
+    const { epoch, version, unknown } = proxied;
+    if (unknown) this.#turn.presence.pushAgain(p);
+    const devices = unknown ? [] : proxied.devices;
+    const lastSeen = unknown ? 0 : proxied.lastSeen;
+    const presence = { watchedId, epoch, version, devices, lastSeen };
+    return { watcher, watched, presence, lastSeen: null };
+  }
+
+  #standing({ watched, watchedId }: InterestItem): Standing | null {
+    const { accounts, presence } = this.#turn;
+    const p = this.#find(watched);
+    if (p?.id === watchedId) return p;
+    const account = accounts.peek(watched);
+    if (account === undefined || isHere(account, this.#cells.self)) return null;
+    const home = homeOf(account, this.#cells.self);
+    if (home === null) return null;
+    const fresh = presence.ensure(watched, watchedId, 0);
+    fresh.proxied = new Proxied(home.value);
+    return fresh as Standing;
+  }
+
+  // ---- homes
+
+  /** Takes what the home of a user says; returns whether it was that. */
+  take({ to, cell, message }: ShardPacket & { readonly kind: "proxy" }): boolean {
+    if (message.kind === "interest" || message.kind === "uninterest") return false;
+    const p = this.#find(to);
+    if (p === null || p.proxied.home !== cell) {
+      // It learned too early, or not at all, that nobody watches.
+      this.#say(to, cell, { kind: "uninterest" });
+      return true;
+    }
+    switch (message.kind) {
+      case "answers":
+        for (const answer of message.answers) this.#answered(p, message.asked, answer);
+        return true;
+      case "presence":
+        this.#shown(p, message.shown);
+        return true;
+      case "revoke": {
+        const { watcher, lastSeen } = message;
+        const of = p.proxied.watchers.get(watcher);
+        if (of === undefined) return true;
+        // It may have granted it again: then what it has been asked since decides.
+        if (of.asked !== null) of.waiting = [...new Set([...of.waiting, ...p.nodes])];
+        this.#mayNot(p, watcher, lastSeen);
+        return true;
+      }
+    }
+  }
+
+  #shown(p: Standing, shown: ShownPresence): void {
+    if (shown.watchedId === p.id && p.proxied.take(shown)) this.#turn.presence.pushAgain(p);
+  }
+
+  #answered(p: Standing, asked: number, answer: ProxyAnswer): void {
+    const { watcher, presence, lastSeen } = answer;
+    const of = p.proxied.watchers.get(watcher);
+    if (of?.asked !== asked) return;
+    of.asked = null;
+    const { frozen } = of;
+    if (presence === null) this.#mayNot(p, watcher, lastSeen);
+    else {
+      of.may = true;
+      of.frozen = null;
+      this.#shown(p, presence);
+    }
+    const { waiting } = of;
+    of.waiting = [];
+    // They were shown what was known before.
+    if (presence !== null || lastSeen !== null && lastSeen !== frozen) {
+      const { id: watchedId, name: watched } = p;
+      const packet = { kind: "ask_again", watched, watchedId, watcher } as const;
+      for (const node of waiting) this.#turn.emit(null, { kind: "edge", node, packet });
+    }
+    this.#keep(p);
+  }
+
+  #mayNot(p: Standing, watcher: AccountName, lastSeen: number | null): void {
+    const of = p.proxied.watchers.get(watcher)!;
+    const { may } = of;
+    of.may = false;
+    of.frozen = lastSeen;
+    if (lastSeen === null && of.asked === null && of.waiting.length === 0) {
+      p.proxied.watchers.delete(watcher);
+    }
+    const packet = { kind: "revoke", watched: p.name, watcher, lastSeen } as const;
+    for (const node of p.nodes) {
+      if (may) this.#turn.emit(null, { kind: "edge", node, packet });
+      if (p.proxied.watchers.size === 0) this.#turn.presence.removeInterest(p.name, node);
+    }
+    this.unwatch();
+  }
+}

@@ -1,0 +1,164 @@
+/** Presence between cells: one frame per interested cell and change, and `unknown` after a long cut. */
+import assert from "node:assert/strict";
+import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
+import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
+import { ONLINE } from "../sim/node_fixture.ts";
+import type { Show } from "../../shard/ops.ts";
+
+const [ALICE, BOB] = ["alice", "bob"] as unknown as readonly [AccountName, AccountName];
+const SESSION = "session000000001" as SessionId;
+
+/** Alice at `a`, who sees Bob at `b`, who is online. */
+class Watching {
+  readonly f = new CellsFixture();
+  readonly a: OneCell;
+  readonly b: OneCell;
+  readonly ids: readonly [AccountId, AccountId];
+
+  constructor() {
+    const [a, b] = this.f.cells as [OneCell, OneCell, OneCell];
+    [this.a, this.b] = [a, b];
+    const ids = [a.register("alice"), b.register("bob")].map((made) => {
+      return made.ok ? made.value.id : assert.fail();
+    });
+    this.ids = ids as [AccountId, AccountId];
+    a.must("alice", "roster.subscription", { contact: BOB, type: "subscribe" });
+    this.f.settle();
+    b.must("bob", "roster.subscription", { contact: ALICE, type: "subscribed" });
+    this.f.settle();
+    this.signIn();
+  }
+
+  signIn(): void {
+    const [device, tokenHash] = ["d1" as DeviceId, new Uint8Array(32)];
+    const token = { device, label: "", tokenHash, expiresAt: Number.MAX_SAFE_INTEGER };
+    this.b.must("bob", "device.add", { ...token, proof: null });
+    const attach = { session: SESSION, device, cursor: null, presence: ONLINE };
+    this.b.must("bob", "session.attach", { ...attach, auth: { kind: "token", tokenHash } });
+  }
+
+  /** Bob becomes available in another way. */
+  show(show: Show): void {
+    this.b.must("bob", "presence.set", { session: SESSION, presence: { ...ONLINE, show } });
+  }
+
+  /** The answer to what an edge of Alice's cell asks for her. */
+  ask(): InterestAnswer {
+    const [watcherId, watchedId] = this.ids;
+    const item = { watcher: ALICE, watcherId, watched: BOB, watchedId };
+    let answer: InterestAnswer | null = null;
+    this.a.node.interest([item], ([first]) => answer = first!);
+    this.f.until("an answer", () => answer !== null);
+    return answer!;
+  }
+
+  /** Asks, and again when the home has replied. */
+  watch(): InterestAnswer {
+    assert.equal(this.ask().presence, null);
+    this.f.until("a reply", () => this.last("ask_again") !== undefined);
+    return this.ask();
+  }
+
+  last<K extends EdgePacket["kind"]>(kind: K): EdgePacket & { readonly kind: K } | undefined {
+    return this.a.packets.findLast((p): p is EdgePacket & { readonly kind: K } => p.kind === kind);
+  }
+
+  /** How Bob was shown last; "none" where nobody is. */
+  get shown(): string {
+    return this.last("presence")?.devices[0]?.presence.show ?? "none";
+  }
+}
+
+Deno.test("12: a watcher in another cell sees each change, by one frame for the cell", () => {
+  const w = new Watching();
+  const { presence } = w.watch();
+  assert.equal(presence?.devices[0]?.presence.show, "online");
+  let frames = 0;
+  w.f.wan.onCarried = (kind) => frames += kind === "proxy" ? 1 : 0;
+  for (const show of ["away", "dnd", "chat"] as const) {
+    w.show(show);
+    w.f.settle(1000);
+    assert.equal(w.shown, show);
+  }
+  assert.equal(frames, 3);
+  w.b.must("bob", "session.detach", { session: SESSION });
+  w.f.settle(1000);
+  assert.equal(w.shown, "none");
+  // Nobody watches any more: nothing is sent.
+  w.a.node.uninterest([BOB]);
+  w.f.settle(1000);
+  w.signIn();
+  w.f.settle(1000);
+  assert.equal(w.shown, "none");
+  assert.equal(w.b.node.shardOf(BOB).presence.get(BOB)?.nodes.length, 0);
+});
+
+Deno.test("12: whom its home has not granted it is not shown, and a block takes it back", () => {
+  const w = new Watching();
+  w.watch();
+  w.b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+  w.f.settle(1000);
+  const revoked = w.last("revoke");
+  assert.equal(revoked?.watcher, ALICE);
+  assert.ok(revoked.lastSeen! > 0);
+  w.show("dnd");
+  w.f.settle(1000);
+  // A session that comes now is shown the same, as in one cell.
+  assert.deepEqual(w.ask(), {
+    watcher: ALICE,
+    watched: BOB,
+    presence: null,
+    lastSeen: revoked.lastSeen,
+  });
+  w.b.must("bob", "roster.block", { contact: ALICE, blocked: false });
+  w.b.must("bob", "roster.subscription", { contact: ALICE, type: "unsubscribed" });
+  w.f.settle(1000);
+  const fresh = new Watching();
+  fresh.b.must("bob", "roster.subscription", { contact: ALICE, type: "unsubscribed" });
+  fresh.f.settle(1000);
+  assert.equal(fresh.ask().presence, null);
+  fresh.f.settle(1000);
+  assert.equal(fresh.last("ask_again"), undefined);
+  assert.equal(fresh.ask().presence, null);
+});
+
+Deno.test("12: presence of a cell that is away is unknown after a while, and right after a cut", () => {
+  const w = new Watching();
+  w.watch();
+  w.f.wan.isolate(w.b.name, true);
+  w.show("away");
+  w.f.settle(50_000);
+  assert.equal(w.last("unknown"), undefined);
+  w.f.settle(20_000);
+  assert.equal(w.last("unknown")?.watched, BOB);
+  assert.deepEqual(w.ask().presence?.devices, []);
+  w.f.wan.isolate(w.b.name, false);
+  w.f.settle(5000);
+  assert.equal(w.shown, "away");
+  assert.equal(w.ask().presence?.devices[0]?.presence.show, "away");
+});
+
+Deno.test("12: a right that was lost during a cut is lost after it", () => {
+  const w = new Watching();
+  w.watch();
+  w.f.wan.isolate(w.b.name, true);
+  w.f.settle(10_000);
+  w.b.must("bob", "roster.subscription", { contact: ALICE, type: "unsubscribed" });
+  w.f.wan.isolate(w.b.name, false);
+  w.f.settle(10_000);
+  assert.equal(w.last("revoke")?.watcher, ALICE);
+  assert.equal(w.ask().presence, null);
+});
+
+Deno.test("12: watchers see a user again whose cell has restarted", () => {
+  const w = new Watching();
+  w.watch();
+  w.b.kill();
+  w.b.start();
+  w.f.settle(2000);
+  w.signIn();
+  w.show("xa");
+  w.f.settle(5000);
+  assert.equal(w.shown, "xa");
+});
