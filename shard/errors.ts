@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   rate_limited: "Too many requests; wait retryAfterMs.",
   busy: "The server sheds load; wait retryAfterMs and try again.",
   unavailable: "Nothing is known to have happened; repeat with the same idempotency key.",
+  moved: "The account is at home in another cell: sign in at one of `servers`.",
   reset: "The cursor is not one this mailbox can continue from; take a snapshot.",
 } as const;
 
@@ -30,6 +31,10 @@ export interface Failure {
   readonly message: string;
   /** Milliseconds after which a repetition makes sense; absent where it never does. */
   readonly retryAfterMs?: number;
+  /** Of `moved`: the name of the cell, … */
+  readonly cell?: string;
+  /** … and the addresses of its servers, where they are known. */
+  readonly servers?: readonly string[];
 }
 
 /** A value or a refusal. */

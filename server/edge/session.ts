@@ -255,8 +255,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   presenceChanged(user: Watched, first: boolean): void {
     if (this.#phase !== "live" || this.#outlet === null) return;
     // A contact that was never listed counts as offline already.
-    const offline = user.devices.length === 0 && user.lastSeen === 0;
-    if (first && offline && !user.pending && !user.away) return;
+    if (first && user.isPlain) return;
     this.outgoing.addPresence(user);
     this.askFlush();
   }

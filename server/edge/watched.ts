@@ -60,6 +60,11 @@ export class Watched {
     return this.pending && this.devices.length === 0;
   }
 
+  /** Whether it looks as one who was never online. */
+  get isPlain(): boolean {
+    return this.devices.length === 0 && this.lastSeen === 0 && !this.pending && !this.away;
+  }
+
   /** Sessions that watch. */
   get size(): number {
     return Array.isArray(this.watchers) ? this.watchers.length : this.watchers.size;

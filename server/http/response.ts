@@ -12,6 +12,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   not_found: 404,
   conflict: 409,
   reset: 410,
+  moved: 421,
   too_large: 413,
   limit_reached: 422,
   rate_limited: 429,
@@ -37,12 +38,12 @@ export function errorResponse(
   status: number = STATUS_OF[failure.code],
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  const { code, message, retryAfterMs } = failure;
+  const { code, message, retryAfterMs, servers } = failure;
   const more: Record<string, string> = { ...headers };
   if (retryAfterMs !== undefined) more["retry-after"] = String(Math.ceil(retryAfterMs / 1000));
   if (status === 401) more["www-authenticate"] = 'Bearer realm="roost"';
   const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return jsonResponse(status, JSON.stringify({ code, message, ...retry }), more);
+  return jsonResponse(status, JSON.stringify({ code, message, ...retry, servers }), more);
 }
 
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;

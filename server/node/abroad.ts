@@ -6,6 +6,7 @@ import { cellOf } from "../../shard/federation/cell_node.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
+import type { Result } from "../../shard/errors.ts";
 import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 
@@ -34,6 +35,12 @@ export class Abroad {
   stop(done: () => void): void {
     for (const cancel of this.#away.values()) cancel();
     this.#cells.stop(done);
+  }
+
+  /** Adds to a refusal where the cell is that it names. */
+  named<T>(result: Result<T>): Result<T> {
+    if (result.ok || result.cell === undefined) return result;
+    return { ...result, servers: this.#cells.addressesOf(result.cell as CellName) };
   }
 
   /** Sends what a shard has for another cell. */

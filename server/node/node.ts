@@ -236,11 +236,12 @@ export class Node implements EdgeRouter {
     done: (result: Result<Ops[K]["out"]>) => void,
     account?: AccountId,
   ): void {
-    const { callers, cell, dispatch, map, ports } = this.#parts;
+    const { abroad, callers, cell, dispatch, map, ports } = this.#parts;
     if (this.#stopped || cell === null && map.shards.length === 0) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
-    const replied = this.traces.request({ name, op, input }, null, this.owns, done as Done);
+    const named: typeof done = abroad === null ? done : (result) => done(abroad.named(result));
+    const replied = this.traces.request({ name, op, input }, null, this.owns, named as Done);
     const request = callers.next();
     const seed = op === "account.create" ? ports.random.bytes(24) : null;
     const whose = account === undefined ? {} : { accountId: account };

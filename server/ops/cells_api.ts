@@ -13,7 +13,8 @@ import { readBody } from "./request_body.ts";
 
 const VIEW = question<null, CellsView>("cells.view");
 
-const LEAVE = z.strictObject({
+/** Which cell leaves. */
+export const LEAVE = z.strictObject({
   /** This one where it is absent. */
   cell: z.string().transform((text, context): CellName => {
     const name = parseCellName(text);

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ErrorCode } from "../../shard/errors.ts";
 import { CREATE, LIST, PASSWORD } from "./api.ts";
+import { LEAVE as LEAVE_CELLS } from "./cells_api.ts";
 import { DRAIN, LEAVE, MOVE } from "./cluster_api.ts";
 import { HEAP, LEVEL } from "./inspect_api.ts";
 import { ADD, SET } from "./services_api.ts";
@@ -108,6 +109,12 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
       errors: ["bad_request", "not_found"],
     }],
     ["cells", "GET /admin/cells", "Show the cells of the federation", { errors: ["conflict"] }],
+    ["checkCells", "GET /admin/cells/check", "Compare the names of cells before they join"],
+    ["joinCells", "POST /admin/cells/join", "Make this cell a member of the federation", OF_NODE],
+    ["leaveCells", "POST /admin/cells/leave", "Take a cell out of the federation", {
+      ...OF_NODE,
+      body: LEAVE_CELLS,
+    }],
   ]),
   ...tagged("Shards", [
     ["shardOwners", "GET /admin/cluster/shards", "List the shards and their owners"],

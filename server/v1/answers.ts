@@ -148,6 +148,7 @@ export const ANSWERS = {
     code: z.enum(codes),
     message: z.string(),
     retryAfterMs: z.int().min(0).optional().describe("Wait this long before repeating"),
+    servers: z.array(z.string()).optional().describe("Of `moved`: where to sign in"),
   }),
   Contact: contact,
   Message: message,

@@ -362,8 +362,8 @@ class Connection implements WireHandler, Sink {
 
 /** The frame of a refusal; `id` null where it answers no command. */
 export function errorFrame(failure: Failure, id: number | null): string {
-  const { code, message, retryAfterMs } = failure;
+  const { code, message, retryAfterMs, servers } = failure;
   const numbered = id === null ? {} : { id };
   const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return JSON.stringify({ t: "error", ...numbered, code, message, ...retry });
+  return JSON.stringify({ t: "error", ...numbered, code, message, ...retry, servers });
 }

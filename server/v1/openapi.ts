@@ -148,7 +148,7 @@ function bodyOf(route: Route, input: ObjectSchema): Json {
 
 /** Refusals that a route has by its kind. */
 function commonErrors(route: Route): readonly ErrorCode[] {
-  const bearer: readonly ErrorCode[] = route.access === "bearer" ? ["unauthorized"] : [];
+  const bearer: readonly ErrorCode[] = route.access === "bearer" ? ["unauthorized", "moved"] : [];
   const body: readonly ErrorCode[] = hasBody(route) ? ["too_large", "limit_reached"] : [];
   return ["bad_request", ...bearer, ...body, "rate_limited", "busy", "unavailable"];
 }

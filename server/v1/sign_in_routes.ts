@@ -172,7 +172,7 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       summary: "Begins SCRAM: takes the client-first message",
       input: schemas.rest.scramFirst,
       answer: "Challenge",
-      errors: ["unauthorized"],
+      errors: ["unauthorized", "moved"],
       // A challenge is no end yet.
       signsInBy: (_request, outcome) => outcome === "ok" ? null : "scram",
       run: async ({ deps, address }, { mechanism, message }) => {
@@ -196,7 +196,7 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       }),
       from: { exchange: "path" },
       answer: "SignedIn",
-      errors: ["unauthorized", "not_found", "limit_reached"],
+      errors: ["unauthorized", "moved", "not_found", "limit_reached"],
       signsInBy: () => "scram",
       run: ({ deps, address }, input) => {
         const exchange = deps.signIn.reopenScram(input.exchange, address);

@@ -237,6 +237,8 @@ export type ErrorCode =
   | "busy"
   | "unavailable"
   | "reset"
+  /** The account is at home in another cell; the client follows where it may. */
+  | "moved"
   /** There was no answer: whether the server did it is unknown. */
   | "offline"
   /** The client was closed or signed out before it was done. */
@@ -267,6 +269,8 @@ export declare class RoostError extends Error {
   /** Of the message that failed. */
   key: string | undefined;
   to: string | undefined;
+  /** Of `moved`: addresses of the servers of the account's cell. */
+  servers: readonly string[] | undefined;
 }
 
 /** What is kept between runs: `localStorage`, `sessionStorage`, or anything like them. */

@@ -7,6 +7,7 @@ import type { AccountId, AccountName } from "../name/ids.ts";
 import type { OpName, Ops } from "../ops.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
+import { movedTo } from "../handlers/name_home.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { BY_OWNER, HANDLERS, WRITES } from "../handlers/handlers.ts";
 import { announceRequests } from "../handlers/request_events.ts";
@@ -198,6 +199,8 @@ export class Requests {
       return this.#accounts.unread(p.name) ? this.unavailable(p) : this.#damaged(p);
     }
     if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
+    const moved = movedTo(this.#turn.cells, account, p.op);
+    if (moved !== null) return this.#reply(account, p, moved);
     if ((p.accountId ??= account.id) !== account.id) {
       return this.#reply(account, p, fail("unauthorized", "The account was deleted"));
     }

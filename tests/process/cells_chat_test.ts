@@ -1,5 +1,6 @@
 /** Users of two cells, each a real server, write to and see each other. */
 import assert from "node:assert/strict";
+import { createClient } from "../../server/web/client.js";
 import { Client, type Frame, rest } from "./client.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 import { roost } from "./cli.ts";
@@ -19,18 +20,28 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 /** A user of a cell, with everything that it is sent. */
 class User {
   readonly events: Event[] = [];
+  readonly token: string;
   client!: Client;
 
-  static async register(server: ServerProcess, user: string): Promise<User> {
+  private constructor(token: string) {
+    this.token = token;
+  }
+
+  static register(server: ServerProcess, user: string): Promise<User> {
+    return User.#come(server, "/v1/register", user);
+  }
+
+  static signIn(server: ServerProcess, user: string): Promise<User> {
+    return User.#come(server, "/v1/auth/password", user);
+  }
+
+  static async #come(server: ServerProcess, path: string, user: string): Promise<User> {
     const body = { user, password: "correct horse battery" };
-    const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", { body });
-    const made = new User();
-    made.client = await Client.connect(
-      server.wsUrl,
-      { auth: { token } },
-      (e) => made.events.push(e),
-    );
-    return made;
+    const { token } = await rest<{ token: string }>(server.url, "POST", path, { body });
+    const came = new User(token);
+    const auth = { token };
+    came.client = await Client.connect(server.wsUrl, { auth }, (e) => came.events.push(e));
+    return came;
   }
 
   /** The texts of others, in the order in which they came. */
@@ -44,39 +55,101 @@ class User {
   }
 }
 
-Deno.test("12: users of two cells become contacts, chat in order, and see each other", async () => {
-  using dir = tempDir();
-  const secret = `${dir.path}/secret`;
-  Deno.writeTextFileSync(secret, "a secret of a federation, which has no other use\n", {
-    mode: 0o600,
-  });
-  const flags = ["--cells-secret-file", secret, "--cells-listen", "127.0.0.1:0"];
-  const start = (name: string, ...more: string[]) =>
-    ServerProcess.start({
-      dataDir: `${dir.path}/${name}`,
-      flags: [...flags, "--cells-name", name, ...more],
+/** Bob, who is at home at `b`, is sent there by `a`, however he comes. */
+async function signsInAtHome(a: ServerProcess, b: ServerProcess): Promise<void> {
+  const account = { user: "bob", password: "correct horse battery" };
+  const at = (path: string, body: unknown, token = "") =>
+    fetch(`${a.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify(body),
     });
-  const cells = async (server: ServerProcess) => {
-    const { out, code } = await roost(["cells", "--json", "--data", server.dataDir]);
-    return code === 0 ? JSON.parse(out) : null;
-  };
-  const a = await start("a");
-  const address = (await cells(a)).self.address;
-  const b = await start("b", "--cells-join", address);
-  await until("the federation", async () => {
-    const [one, other] = [await cells(a), await cells(b)];
-    return [one, other].every((seen) => seen?.members.version === 2);
+  const { token } = await rest<{ token: string }>(b.url, "POST", "/v1/auth/password", {
+    body: { ...account, device: "early" },
   });
-  const alice = await User.register(a, "alice");
-  const bob = await User.register(b, "bob");
-  await assert.rejects(User.register(b, "alice"), /conflict/);
+  for (
+    const response of [
+      await at("/v1/auth/password", account),
+      await at("/v1/sessions", {}, token),
+    ]
+  ) {
+    assert.equal(response.status, 421);
+    const { code, servers } = await response.json();
+    assert.deepEqual([code, servers], ["moved", [b.url]]);
+  }
+  await assert.rejects(Client.connect(a.wsUrl, { auth: { token } }), { code: "moved" });
+  for (const onlyTransport of ["ws", "poll"] as const) {
+    const library = createClient({ url: a.url, onlyTransport, device: "other" });
+    try {
+      assert.equal((await library.signIn(account)).status, "online");
+      assert.equal(library.state.user, "bob");
+    } finally {
+      library.close();
+    }
+  }
+  const byToken = createClient({ url: a.url });
+  try {
+    assert.equal((await byToken.signIn({ token })).status, "online");
+  } finally {
+    byToken.close();
+  }
+}
+
+/** Two cells that are linked and members of one federation. */
+class TwoCells {
+  readonly a: ServerProcess;
+  readonly b: ServerProcess;
+  readonly #restart: () => Promise<ServerProcess>;
+
+  private constructor(a: ServerProcess, b: ServerProcess, restart: TwoCells["restart"]) {
+    this.a = a;
+    this.b = b;
+    this.#restart = restart;
+  }
+
+  static async start(dir: string): Promise<TwoCells> {
+    const secret = `${dir}/secret`;
+    Deno.writeTextFileSync(secret, "a secret of a federation, which has no other use\n", {
+      mode: 0o600,
+    });
+    const start = (name: string, ...more: string[]) => {
+      const own = ["--cells-name", name, "--cells-listen", "127.0.0.1:0", ...more];
+      const flags = ["--cells-secret-file", secret, ...own];
+      return ServerProcess.start({ dataDir: `${dir}/${name}`, flags });
+    };
+    const seen = async ({ dataDir }: ServerProcess) => {
+      const { out, err, code } = await roost(["cells", "--json", "--data", dataDir]);
+      assert.equal(code, 0, err);
+      return JSON.parse(out);
+    };
+    const a = await start("a");
+    const { self: { address } } = await seen(a);
+    const restart = () => start("b", "--cells-join", address);
+    const b = await restart();
+    await until("the federation", async () => {
+      const both = [await seen(a), await seen(b)];
+      return both.every(({ members }) => members.version === 2);
+    });
+    return new TwoCells(a, b, restart);
+  }
+
+  /** Starts `b` again. */
+  restart(): Promise<ServerProcess> {
+    return this.#restart();
+  }
+}
+
+async function becomeContacts(alice: User, bob: User): Promise<void> {
+  const asked = (user: User) => () => user.events.some((e) => e.k === "request");
   await alice.client.command("subscription", { contact: "bob", type: "subscribe" });
-  await until("the request", () => bob.events.some((e) => e.k === "request"));
+  await until("the request", asked(bob));
   await bob.client.command("subscription", { contact: "alice", type: "subscribed" });
   await bob.client.command("subscription", { contact: "alice", type: "subscribe" });
-  await until("the other request", () => alice.events.some((e) => e.k === "request"));
+  await until("the other request", asked(alice));
   await alice.client.command("subscription", { contact: "bob", type: "subscribed" });
-  await until("presence", () => alice.shows("bob") === "online" && bob.shows("alice") === "online");
+}
+
+async function chat(alice: User, bob: User): Promise<void> {
   const texts = Array.from({ length: 20 }, (_, i) => `text ${i}`);
   for (const [i, body] of texts.entries()) {
     await alice.client.command("send", { to: "bob", key: `a${i}`, body });
@@ -84,29 +157,48 @@ Deno.test("12: users of two cells become contacts, chat in order, and see each o
   }
   await until("all messages", () => alice.texts.length >= 20 && bob.texts.length >= 20);
   assert.deepEqual([alice.texts, bob.texts], [texts, texts]);
+}
+
+Deno.test("12: users of two cells become contacts, chat in order, and see each other", async () => {
+  using dir = tempDir();
+  const cells = await TwoCells.start(dir.path);
+  const alice = await User.register(cells.a, "alice");
+  const bob = await User.register(cells.b, "bob");
+  await assert.rejects(User.register(cells.b, "alice"), /conflict/);
+  await becomeContacts(alice, bob);
+  await until("presence", () => alice.shows("bob") === "online" && bob.shows("alice") === "online");
+  await chat(alice, bob);
   await alice.client.command("presence", { show: "dnd" });
   await until("a change", () => bob.shows("alice") === "dnd");
   // What is written while the other cell is down arrives after its start.
-  await b.stop();
+  await cells.b.stop();
   await alice.client.command("send", { to: "bob", key: "later", body: "are you back?" });
-  const again = await start("b", "--cells-join", address);
-  const body = { user: "bob", password: "correct horse battery" };
-  const { token } = await rest<{ token: string }>(again.url, "POST", "/v1/auth/password", { body });
-  const back = new User();
-  back.client = await Client.connect(again.wsUrl, { auth: { token } }, (e) => back.events.push(e));
+  const again = await cells.restart();
+  const back = await User.signIn(again, "bob");
   await until("the message", async () => {
-    const history = await rest<{ events: readonly Event[] }>(
-      again.url,
-      "GET",
-      "/v1/conversations/alice/messages",
-      { token },
-    );
-    return history.events.some((e) => e["body"] === "are you back?");
+    const path = "/v1/conversations/alice/messages";
+    const { events } = await rest<{ events: readonly Event[] }>(again.url, "GET", path, back);
+    return events.some((e) => e["body"] === "are you back?");
   });
-  await until(
-    "presence after a restart",
-    () => alice.shows("bob") === "online" && back.shows("alice") === "dnd",
-  );
+  await until("alice", () => back.shows("alice") === "dnd");
+  await until("bob", () => alice.shows("bob") === "online");
   await Promise.all([alice, back].map(({ client }) => client.close()));
-  await Promise.all([a.stop(), again.stop()]);
+  await Promise.all([cells.a.stop(), again.stop()]);
+});
+
+Deno.test("12: a client that comes to another cell is sent home, over every transport", async () => {
+  using dir = tempDir();
+  const { a, b } = await TwoCells.start(dir.path);
+  const bob = await User.register(b, "bob");
+  await bob.client.close();
+  // The other cells learn it a moment later.
+  await until("a's knowledge", async () => {
+    const body = JSON.stringify({ user: "bob", password: "wrong" });
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${a.url}/v1/auth/password`, { method: "POST", headers, body });
+    await response.body?.cancel();
+    return response.status === 421;
+  });
+  await signsInAtHome(a, b);
+  await Promise.all([a.stop(), b.stop()]);
 });

@@ -134,6 +134,7 @@ Deno.test("the admin API gives every code of the closed list its status", async 
     busy: 503,
     unavailable: 503,
     reset: 410,
+    moved: 421,
   });
 });
 

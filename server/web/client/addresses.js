@@ -66,6 +66,16 @@ export class Addresses {
     this.leave();
   }
 
+  /**
+   * The account is at home in another cell. Returns whether it has an address that may be used: if so,
+   * it is used from now on.
+   * @param {unknown} list
+   */
+  follow(list) {
+    this.take(list);
+    return this.#known.length > 0 && this.leave();
+  }
+
   /** The address does not serve: uses the next one from now on. Returns whether one exists. */
   leave() {
     const all = [...new Set([this.#given, ...this.#known])];

@@ -118,6 +118,7 @@ export class RoostClient extends Calls {
       malformed: () => this.#mailbox.forgetPosition(),
       unreached: () => this.#unreached(),
       sentAway: (servers) => this.#addresses.sentAway(servers),
+      moved: (servers) => this.#addresses.follow(servers),
       changed: () => this.#emit("status", this.state),
       gaveUp: (error) => this.#gaveUp(error),
     };

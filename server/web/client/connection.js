@@ -32,6 +32,7 @@ import { WsLink } from "./ws_link.js";
  *   malformed: () => void,
  *   unreached: () => void,
  *   sentAway: (servers: unknown) => void,
+ *   moved: (servers: unknown) => boolean,
  *   changed: () => void,
  *   gaveUp: (error: RoostError) => void
  * }} ConnectionHost
@@ -285,12 +286,13 @@ export class Connection {
     }
     const contested = REPLACED.includes(error.code) || error.code === "protocol";
     this.#replaced = contested ? this.#replaced + 1 : 0;
+    const follows = error.code === "moved" && this.#host.moved(error.servers);
     const final = link.welcomed ? FINAL.includes(error.code) : !AGAIN.includes(error.code);
     const malformed = error.code === "bad_request" && !link.welcomed;
     if (malformed && this.#malformed++ === 0) {
       // The server may not take what was stored.
       this.#host.malformed();
-    } else if (final) return this.#host.gaveUp(error);
+    } else if (final && !follows) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
     this.#retryAfter(this.backoffMs(++this.#tries, error.retryAfterMs));
     this.become("waiting");

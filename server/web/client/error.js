@@ -22,6 +22,8 @@ export class RoostError extends Error {
     this.key = undefined;
     /** @type {string | undefined} */
     this.to = undefined;
+    /** @type {readonly string[] | undefined} */
+    this.servers = undefined;
   }
 }
 
@@ -48,7 +50,9 @@ export const closed = () => new RoostError("closed", "The client was closed");
  * The refusal in a frame or body.
  * @param {Json} frame
  */
-export function refusal({ code, message, retryAfterMs }) {
+export function refusal({ code, message, retryAfterMs, servers }) {
   const wait = typeof retryAfterMs === "number" ? retryAfterMs : undefined;
-  return new RoostError(/** @type {Api.ErrorCode} */ (String(code)), String(message), wait);
+  const error = new RoostError(/** @type {Api.ErrorCode} */ (String(code)), String(message), wait);
+  if (Array.isArray(servers)) error.servers = servers.map(String);
+  return error;
 }

@@ -26,6 +26,8 @@ import { RoostError } from "./error.js";
 
 /** Repetitions of a sign-in that the server sheds. */
 const TRIES_MAX = 4;
+/** Cells that one request is sent to at most: those asked may be wrong about the account's home. */
+const CELLS_MAX = 3;
 /** A longer wait that the server asks for is left to the application (ms). */
 const WAIT_MAX_MS = 10_000;
 
@@ -117,15 +119,20 @@ export class SignIn {
   /**
    * @param {string} path
    * @param {Json} body
+   * @param {number} [cells] how many have been asked
+   * @returns {Promise<Json>}
    */
-  async #post(path, body) {
+  async #post(path, body, cells = 1) {
     const { env, timing, addresses } = this.#host;
     const base = addresses.current;
     const request = { method: "POST", body, timeoutMs: timing.requestMs };
     try {
       return /** @type {Json} */ (await rest(env, base + path, request));
     } catch (error) {
-      const { code } = /** @type {RoostError} */ (error);
+      const { code, servers } = /** @type {RoostError} */ (error);
+      if (code === "moved" && cells < CELLS_MAX && addresses.follow(servers)) {
+        return await this.#post(path, body, cells + 1);
+      }
       if (code !== "offline" || addresses.leave()) throw error;
       throw await originRefusal(env, base) ?? error;
     }

@@ -87,10 +87,10 @@ export class WsLink {
         const { reason, retryAfterMs } = frame;
         if (this.#fault !== null && reason === "protocol") {
           // Once there is a session, it is the frame that was wrong, and not what is stored.
-          const { code, message } = this.#fault;
+          const { code, message, servers } = this.#fault;
           const wait = retryAfterMs ?? this.#fault.retryAfterMs;
-          const told = { code: this.welcomed ? "offline" : code, message, retryAfterMs: wait };
-          return this.#end(refusal(told));
+          const said = this.welcomed ? "offline" : code;
+          return this.#end(refusal({ code: said, message, retryAfterMs: wait, servers }));
         }
         const code = reason === "revoked" || reason === "expired" ? "unauthorized" : String(reason);
         if (reason === "shutdown") this.host.sentAway(this, frame["servers"]);
