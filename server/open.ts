@@ -96,6 +96,7 @@ export async function openNode(
       observeStep: telemetry?.step,
       ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
       ...(cells === null ? {} : { cells, presenceUnknownMs: config.cells.presenceUnknownMs }),
+      ...(cells === null ? {} : { witness: config.cells.witness }),
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),

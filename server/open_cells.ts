@@ -16,7 +16,7 @@ export async function openCells(
   { domain, mark }: { readonly domain: string; readonly mark: string },
   { clock, timers, random, log, retries, store }: Ports,
 ): Promise<CellMesh | null> {
-  const { name, listen, advertise, join, secretFile, silentMs, queueBytesMax } = cells;
+  const { name, listen, advertise, join, secretFile, silentMs, queueBytesMax, witness } = cells;
   if (name === null) return null;
   const secret = await readSecret("cells.secretFile", secretFile!);
   const runtime = { clock, timers, random, log };
@@ -34,7 +34,7 @@ export async function openCells(
     queueBytesMax,
     stalledMs: silentMs,
     members: new CellValue(store, MEMBERS_FORMAT),
-    witness: false,
+    witness,
   });
 }
 

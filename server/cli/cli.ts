@@ -40,6 +40,11 @@ Commands about users, invites, services and experiments, export and import talk 
 runs on the same data directory (--data); while none runs, they use the directory itself.
 Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration.`;
 
+const WITNESS_HELP = `
+Two cells and a witness decide on names while any one of the three is lost. It needs little of a
+machine, which should share nothing with those of the others; --cells-name, --cells-listen,
+--cells-join and --cells-secret-file as for any cell.`;
+
 /**
  * Serves until a signal drains the node; a second signal does not wait. A signal that comes while
  * the node is starting drains it as soon as it serves: somebody may have got in already.
@@ -109,6 +114,14 @@ export function buildProgram(
     .description("serve (what roost does without a command)")
     .allowExcessArguments(false)
     .action(async (options: Parameters<typeof loadConfig>[1]) => exit(await start(host, options)));
+  addConfigOptions(program.command("witness"))
+    .description("serve as a cell that votes on names, but has no users")
+    .addHelpText("after", WITNESS_HELP)
+    .allowExcessArguments(false)
+    .action(async (options: Parameters<typeof loadConfig>[1]) => {
+      const witness = { ...options, set: [...options.set, "cells.witness=true"] };
+      exit(await start(host, witness));
+    });
   program.command(WORKER_COMMAND, { hidden: true })
     .description("serve as a worker of the process that starts this one")
     .allowExcessArguments(false)

@@ -1,5 +1,5 @@
 /** The other cells of a federation: what this cell is called, and where it finds them. */
-import { group, int, list, optional, optionalPath } from "./knob.ts";
+import { bool, group, int, list, optional, optionalPath } from "./knob.ts";
 import { parseBind } from "./address.ts";
 import { parseCellName } from "../../shard/name/ids.ts";
 
@@ -29,6 +29,10 @@ const cells = {
   }),
   secretFile: optionalPath({
     doc: "The file of the secret that all cells share; see `roost secret create`.",
+  }),
+  witness: bool({
+    default: false,
+    doc: "Whether this cell votes on names, but has no users; see `roost witness`.",
   }),
   silentMs: int({
     unit: "ms",

@@ -22,8 +22,9 @@ export function connectionsUsable(filesMax: number | null): number {
 
 /** Registration where nobody has said: open only where nobody else can reach the server. */
 export function deriveMode(
-  { server }: Pick<Settings, "server">,
+  { cells, server }: Pick<Settings, "cells" | "server">,
 ): { readonly mode: RegistrationMode; readonly reason: string } {
+  if (cells.witness) return { mode: "closed", reason: "cells.witness" };
   if (!isLoopback(server.bind.host)) return { mode: "invite", reason: "bind is not loopback" };
   if (server.trustedProxies.length > 0) {
     return { mode: "invite", reason: "trustedProxies let others in" };
@@ -206,7 +207,7 @@ function cellsFaults({ cell, cells }: Config): string[] {
   const { name, listen, advertise, secretFile } = cells;
   if (name === null) {
     const unset = listen === null && advertise === null && secretFile === null &&
-      cells.join.length === 0;
+      cells.join.length === 0 && !cells.witness;
     return unset ? [] : ["cells settings are set without cells.name: give this cell a name"];
   }
   const faults: string[] = [];

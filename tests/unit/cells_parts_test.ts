@@ -238,6 +238,7 @@ Deno.test("12: settings of other cells need a name, a secret and an address that
   assert.deepEqual(faults(...whole), []);
   assert.deepEqual(faults(...whole, "cells.join=10.0.0.2:8423,b.example.org:8423"), []);
   assert.match(faults(...whole.slice(1)).join(), /without cells.name/);
+  assert.match(faults("cells.witness=true").join(), /without cells.name/);
   assert.match(faults(...whole.slice(0, 2)).join(), /without cells.secretFile/);
   assert.match(faults("cells.name=a", "cells.secretFile=s").join(), /without cells.listen/);
   assert.match(faults(...whole, "cells.listen=0.0.0.0:8423").join(), /cells.advertise/);
