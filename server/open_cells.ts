@@ -5,6 +5,7 @@ import { CellMesh } from "./peer/cells/mesh.ts";
 import type { Config } from "./config/config.ts";
 import type { Node } from "./node/node.ts";
 import { openTcpWires } from "./peer/cells/tcp_wires.ts";
+import { SHARED_FORMAT, type ShareSource } from "./peer/cells/sharing.ts";
 import { readSecret } from "./open_links.ts";
 import type { NameSource } from "./peer/cells/name_check.ts";
 import type { Ports, StoreKey } from "./node/ports.ts";
@@ -34,6 +35,7 @@ export async function openCells(
     queueBytesMax,
     stalledMs: silentMs,
     members: new CellValue(store, MEMBERS_FORMAT),
+    shared: new CellValue(store, SHARED_FORMAT),
     witness,
   });
 }
@@ -47,15 +49,21 @@ export function beginCells(mesh: CellMesh, node: Node, busy: () => boolean): voi
     users: () => node.shards.reduce((sum, { presence }) => sum + presence.size, 0),
     busy,
     names: namesOf(node),
+    isFresh: () => node.nodes.length === 1 && node.accountsInMemory === 0,
+    isFirst: () => node.table.shards[0]?.owner?.id === id,
   });
 }
 
 /** The names of the cell, as any of its nodes reads them. */
-function namesOf(node: Node): NameSource {
+function namesOf(node: Node): NameSource & ShareSource {
   return {
     names: (after, limit, done) =>
       node.listAccounts(after as StoreKey | null, limit, (error, names, next) => {
         done(error === null ? null : error.message, names, next);
+      }),
+    share: (name, add, done) =>
+      node.request(name, "name.share", { add }, (result) => {
+        done(result.ok ? result.value.left : null);
       }),
     isTaken: (name, done) =>
       node.request(name, "account.info", {}, (result) => {

@@ -2,7 +2,15 @@
  * The operations of a shard on one of its users, with what they take and return. All of it is plain
  * data, so that the same values travel inside one node or between nodes.
  */
-import type { AccountId, AccountName, Cursor, DeviceId, MailboxId, SessionId } from "./name/ids.ts";
+import type {
+  AccountId,
+  AccountName,
+  CellName,
+  Cursor,
+  DeviceId,
+  MailboxId,
+  SessionId,
+} from "./name/ids.ts";
 import type {
   ExportedAccount,
   ImportedContact,
@@ -153,6 +161,14 @@ export interface Ops {
   /** Frees the name of a removed account. `busy` while its last packets are still owed. */
   "account.release": { in: Record<never, never>; out: null };
   "account.info": { in: Record<never, never>; out: AccountView };
+  /**
+   * Internal: other cells are to learn the home of this name, those in `add` too, if this cell is its
+   * home. `left`: cells that have not acknowledged it.
+   */
+  "name.share": {
+    in: { readonly add: readonly CellName[] };
+    out: { readonly left: number };
+  };
   /** Internal: who has this name now; null where nobody. Never shown to clients. */
   "account.resolve": { in: Record<never, never>; out: { readonly id: AccountId } | null };
   /**

@@ -158,7 +158,9 @@ function addCheckCommand(cells: Command, host: CliHost): void {
 
 const LEAVE_HELP = `
 Without a name, this cell. A cell that is lost for good is removed by any other one, so that it does
-not count where majorities decide; all others must be linked.`;
+not count where majorities decide. All others must be linked, and know all names that were decided
+before the last change of the members: names that only the lost cell and others not linked know may
+be given again after --force.`;
 
 function printMembers(host: CliHost, { version, cells }: z.output<typeof MEMBERS>): void {
   const names = cells.map(({ cell }) => cell).join(", ");
@@ -177,7 +179,7 @@ function addMemberCommands(cells: Command, host: CliHost): void {
     );
   addConfigOptions(cells.command("leave [cell]"))
     .description("take a cell out of the members")
-    .option("--force", "although this cell has accounts")
+    .option("--force", "although this cell has accounts, or others may not know all names")
     .addHelpText("after", LEAVE_HELP)
     .allowExcessArguments(false)
     .action((cell: string | undefined, { force = false }: { force?: boolean }, command: Command) =>

@@ -82,7 +82,7 @@ function addMemberRoutes(app: Hono, mesh: CellMesh): void {
     return await changed((done) =>
       mesh.looked((hasNames) => {
         if (cell === mesh.self && hasNames && !force) return done(HAS_NAMES);
-        membership.remove(cell, done);
+        membership.remove(cell, force, done);
       })
     );
   });

@@ -40,6 +40,7 @@ import {
   linkImport,
   lookAtImport,
 } from "./import_ops.ts";
+import { shareName } from "./name_home.ts";
 import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
 
 /** One handler for each operation. */
@@ -52,6 +53,7 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "account.remove": removeAccount,
   "account.release": releaseAccount,
   "account.info": accountInfo,
+  "name.share": shareName,
   "account.resolve": resolveAccount,
   "device.add": addDevice,
   "device.list": listDevices,
@@ -94,6 +96,7 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "account.setDisabled",
   "account.signOut",
   "account.remove",
+  "name.share",
   "account.release",
   "device.add",
   "device.revoke",
@@ -138,6 +141,7 @@ export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
   "account.credentials",
   "account.setDisabled",
   "account.info",
+  "name.share",
   "account.resolve",
   "device.add",
   "device.list",

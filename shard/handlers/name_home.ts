@@ -1,10 +1,14 @@
-/** What the home of a name decides: where its account is made, and where its user signs in. */
+/**
+ * What the home of a name decides: where its account is made, where its user signs in, and which
+ * cells are to learn it.
+ */
 import type { Account } from "../account/account.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { OpName } from "../ops.ts";
-import { fail, type Failure } from "../errors.ts";
-import { homeOf } from "../account/home.ts";
-import type { Turn, Wait } from "./turn.ts";
+import { fail, type Failure, ok } from "../errors.ts";
+import { homeOf, registerOf } from "../account/home.ts";
+import type { Handler, Turn, Wait } from "./turn.ts";
+import { spreadOf } from "../retry.ts";
 
 /** What a client asks that wants to sign in. */
 const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>(["account.credentials", "auth.token"]);
@@ -27,3 +31,30 @@ export function homeElsewhere({ cells }: Turn, account: Account): Failure | Wait
   if (home === null) return { wait: "home" };
   return home.value === cells.self ? null : TAKEN;
 }
+
+/** Over so long (ms) names are spread that new members are to learn. */
+const SHARE_SPREAD_MS = 1000;
+
+/**
+ * Has the other cells learn a home. What was accepted here and may be decided, without anybody knowing
+ * that, is decided first.
+ */
+export const shareName: Handler<"name.share"> = (turn, account, { add }) => {
+  const { cells } = turn;
+  if (cells === null) return ok({ left: 0 });
+  const home = homeOf(account, cells.self);
+  const register = registerOf(account, cells.self);
+  if (home === null) return register.accepted === null ? ok({ left: 0 }) : { wait: "home" };
+  const fresh = home.value !== cells.self
+    ? []
+    : add.filter((cell) => cells.peers.includes(cell) && !register.telling.includes(cell));
+  // What is owed to a cell that has left is owed to nobody.
+  const owed = register.telling.filter((cell) => cells.peers.includes(cell));
+  const telling = [...owed, ...fresh];
+  if (fresh.length > 0 || owed.length < register.telling.length) {
+    const { promised, accepted } = register;
+    turn.append(account, { kind: "name_register", promised, accepted, chosen: home, telling });
+    turn.scheduleHome(account, SHARE_SPREAD_MS * spreadOf(account.name, 1));
+  }
+  return ok({ left: telling.length });
+};

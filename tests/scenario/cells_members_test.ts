@@ -1,6 +1,6 @@
 /** Who is a member of a federation, over a simulated WAN in virtual time. */
 import assert from "node:assert/strict";
-import type { CellName } from "../../shard/name/ids.ts";
+import type { AccountName, CellName } from "../../shard/name/ids.ts";
 import type { Members } from "../../shard/federation/members.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { NameReport } from "../../server/peer/cells/name_check.ts";
@@ -68,8 +68,9 @@ Deno.test("12: versions of the members are decided once, through cuts, deaths an
         // Only the first start of a cell can found a federation.
         const join = i === 0 ? ["b-1", "c-1"] : ["a-1", "b-1"];
         nodes[i] = wan.node({ cell: CELLS[i]!, incarnation: incarnation + 1, join });
-      } else if (random.chance(0.4)) one.mesh.membership.remove(other.mesh.self, () => {});
-      else one.mesh.membership.join(true, () => {});
+      } else if (random.chance(0.4)) {
+        one.mesh.membership.remove(other.mesh.self, random.chance(0.2), () => {});
+      } else one.mesh.membership.join(true, () => {});
       wan.time.runFor(random.int(0, 4000));
     }
     for (const one of nodes) for (const two of nodes) wan.cut(one.self.id, two.self.id, false);
@@ -100,7 +101,7 @@ Deno.test("12: a cell that is taken out stays out until an operator wants it bac
   // A dead cell is removed by another one.
   b.kill();
   wan.time.runFor(1000);
-  assert.ok(result(wan, (done) => c.mesh.membership.remove(b.mesh.self, done)).ok);
+  assert.ok(result(wan, (done) => c.mesh.membership.remove(b.mesh.self, false, done)).ok);
   settled(wan, [a, c], ["a", "c"]);
   assert.deepEqual([a.mesh.peers, a.events.at(-1)], [["c"], "unlinked b"]);
   const again = wan.node({ cell: "b", incarnation: 2, join: ["a-1"] });
@@ -111,7 +112,7 @@ Deno.test("12: a cell that is taken out stays out until an operator wants it bac
   settled(wan, [a, again, c], ["a", "b", "c"]);
   wan.time.runFor(3000);
   assert.equal(a.events.at(-1), "linked b");
-  const last = result(wan, (done) => a.mesh.membership.remove("x" as CellName, done));
+  const last = result(wan, (done) => a.mesh.membership.remove("x" as CellName, false, done));
   assert.equal(last.ok ? "" : last.code, "not_found");
 });
 
@@ -122,34 +123,45 @@ Deno.test("12: without a majority nothing is decided, and the change says so", (
   settled(wan, nodes, ["a", "b", "c"]);
   wan.time.runFor(3000);
   for (const other of [b, c]) wan.cut(a.self.id, other.self.id);
-  const cut = result(wan, (done) => a.mesh.membership.remove(c.mesh.self, done));
+  const cut = result(wan, (done) => a.mesh.membership.remove(c.mesh.self, false, done));
   assert.equal(cut.ok ? "" : cut.code, "unavailable");
   wan.time.runFor(20_000);
-  const [unlinked] = [result(wan, (done) => a.mesh.membership.remove(c.mesh.self, done))];
+  const [unlinked] = [result(wan, (done) => a.mesh.membership.remove(c.mesh.self, false, done))];
   assert.match(unlinked.ok ? "" : unlinked.message, /The cell b is not linked/);
   assert.equal(b.mesh.version, 3);
   // The others go on.
-  assert.ok(result(wan, (done) => b.mesh.membership.remove(a.mesh.self, done)).ok);
+  assert.ok(result(wan, (done) => b.mesh.membership.remove(a.mesh.self, false, done)).ok);
   wan.time.runFor(1000);
   assert.equal(c.mesh.version, 4);
 });
 
-Deno.test("12: a third cell does not join while names are not known to all, a cell with accounts not by itself", () => {
+Deno.test("12: a third cell joins once all members have acknowledged all names of before", () => {
   const wan = new Wan();
   const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+  a.names = Array.from({ length: 250 }, (_, i) => `user${i}`);
   settled(wan, [a, b], ["a", "b"]);
-  a.names = ["alice"];
-  wan.time.runFor(5000);
   const c = wan.node({ cell: "c", join: ["a-1"] });
-  wan.time.runFor(20_000);
+  wan.time.runFor(60_000);
   assert.equal(c.mesh.membership.joined, false);
   const refused = result(wan, (done) => c.mesh.membership.join(true, done));
   assert.match(refused.ok ? "" : refused.message, /The cell a has names that not all members know/);
-  a.names = [];
-  c.names = ["carol"];
-  wan.time.runFor(20_000);
-  assert.equal(c.mesh.membership.joined, false);
-  assert.ok(result(wan, (done) => c.mesh.membership.join(true, done)).ok);
+  assert.deepEqual([a.owed.size, ...a.owed.get("user249" as AccountName)!], [250, "b"]);
+  for (const owed of a.owed.values()) owed.clear();
+  settled(wan, [a, b, c], ["a", "b", "c"]);
+  assert.equal(wan.sharedOf("a").state.version, 2);
+  // The third one learns them too, the second one not again.
+  wan.time.runFor(40_000);
+  assert.deepEqual([...a.owed.get("user0" as AccountName)!], ["c"]);
+});
+
+Deno.test("12: a cell with accounts does not join by itself", () => {
+  const wan = new Wan();
+  const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+  b.names = ["bob"];
+  wan.time.runFor(30_000);
+  assert.equal(b.mesh.membership.joined, false);
+  assert.ok(result(wan, (done) => b.mesh.membership.join(true, done)).ok);
+  settled(wan, [a, b], ["a", "b"]);
 });
 
 Deno.test("12: names that two cells have are found among many, by whichever of them is asked", () => {

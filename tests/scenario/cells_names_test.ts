@@ -1,7 +1,7 @@
 /** Names and messages between cells: each name has one home, wherever it is registered. */
 import assert from "node:assert/strict";
 import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
-import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountName, CellName } from "../../shard/name/ids.ts";
 
 const CONFLICT = "conflict";
 const [ALICE, BOB] = ["alice", "bob"] as unknown as readonly [AccountName, AccountName];
@@ -164,4 +164,63 @@ Deno.test("12: a message to a name of no cell is as in a lone cell", () => {
     return a!.events("alice").map((e) => e.kind);
   });
   assert.deepEqual(kinds[0], kinds[1]);
+});
+
+Deno.test("12: members that join later learn the homes of all names, and vote for them", () => {
+  const f = new CellsFixture();
+  const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
+  const [A, B, C] = [a.name, b.name, c.name];
+  const share = (name: string, ...add: readonly CellName[]) =>
+    a.must(name, "name.share", { add }).left;
+  f.wan.members = { version: 1, cells: [A] };
+  for (const name of ["alice", "anna"]) assert.equal(codeOf(a.register(name)), "ok");
+  f.wan.members = { version: 2, cells: [A, B] };
+  assert.deepEqual([share("alice", B), share("anna", B), share("nobody", B)], [1, 1, 0]);
+  f.settle();
+  assert.deepEqual([share("alice"), share("anna")], [0, 0]);
+  assert.deepEqual(homes([b, c], "alice"), [A, null]);
+  f.wan.members = { version: 3, cells: [A, B, C] };
+  // What was owed is owed by the next process too.
+  f.wan.isolate(c.name, true);
+  for (const name of ["alice", "anna"]) assert.equal(share(name, C), 1);
+  a.kill();
+  a.start();
+  f.settle();
+  assert.equal(share("alice"), 1);
+  f.wan.isolate(c.name, false);
+  f.settle(20_000);
+  assert.deepEqual([share("alice"), share("anna")], [0, 0]);
+  // A majority without the cell that has decided them.
+  a.kill();
+  assert.deepEqual([codeOf(b.register("alice")), codeOf(c.register("anna"))], [CONFLICT, CONFLICT]);
+  assert.equal(codeOf(c.register("carol")), "ok");
+  // A cell that has left is owed nothing.
+  a.start();
+  f.wan.isolate(b.name, true);
+  f.settle();
+  assert.equal(share("alice", B), 1);
+  f.wan.members = { version: 4, cells: [A, C] };
+  assert.equal(share("alice"), 0);
+});
+
+Deno.test("12: what a voter has accepted for a cell that is lost is decided before it is shared", () => {
+  const f = new CellsFixture();
+  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
+  const begun = a.begin("alice", "account.create", { credentials: null });
+  // It dies when a voter has accepted, before anybody knows that.
+  const accepted = () =>
+    [...b.node.shardOf(ALICE).inspect().accounts].some((account) =>
+      account.name === ALICE && account.register?.accepted != null
+    );
+  f.until("a vote", accepted);
+  a.kill();
+  assert.equal(begun(), null);
+  assert.deepEqual(homes([b], "alice"), [null]);
+  assert.equal(b.must("alice", "name.share", { add: [] }).left > 0, true);
+  f.settle(20_000);
+  assert.equal(b.must("alice", "name.share", { add: [] }).left, 1);
+  a.start();
+  f.settle(20_000);
+  assert.equal(b.must("alice", "name.share", { add: [] }).left, 0);
+  assert.deepEqual(homes(f.cells, "alice"), [a.name, a.name, a.name]);
 });

@@ -2,12 +2,13 @@
 import { CellMesh } from "../../server/peer/cells/mesh.ts";
 import type { CellFrame } from "../../server/node/peer_cells.ts";
 import type { CellHello } from "../../server/peer/cells/hello.ts";
+import type { Shared, ShareSource } from "../../server/peer/cells/sharing.ts";
 import type { NameSource } from "../../server/peer/cells/name_check.ts";
 import type { Timers } from "../../server/node/ports.ts";
 import type { AccountName, CellName, NodeId, NodeRef } from "../../shard/name/ids.ts";
 import { evenTable, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 import type { LinkRefusal, Role } from "../../server/peer/handshake.ts";
-import type { Change, Settled } from "../../server/node/cell_value.ts";
+import { MemoryValue } from "./wan_value.ts";
 import {
   founded,
   type Members,
@@ -179,39 +180,6 @@ class MemoryWires implements Wires {
   }
 }
 
-/** What a cell remembers of the members: durable, and shared by its nodes. */
-class MemoryMembers {
-  state: MembersState = NO_MEMBERS;
-  onChange: (state: MembersState) => void = () => {};
-  readonly #wan: Wan;
-
-  constructor(wan: Wan) {
-    this.#wan = wan;
-  }
-
-  load(done: Settled<MembersState>): void {
-    this.#later(() => done(null, this.state));
-  }
-
-  update(change: Change<MembersState>, done: Settled<MembersState>): void {
-    this.#later(() => {
-      const next = change(this.state);
-      if (next !== null) this.state = next;
-      this.#wan.decided(this.state.current);
-      this.#later(() => done(null, this.state));
-    });
-  }
-
-  watch(): () => void {
-    return () => {};
-  }
-
-  #later(run: () => void): void {
-    const { time, random } = this.#wan;
-    time.at(time.nowMs + random.number() * 3, run);
-  }
-}
-
 /** A node of a cell on the WAN. */
 export class WanNode {
   readonly mesh: CellMesh;
@@ -223,6 +191,8 @@ export class WanNode {
   /** kill -9. */
   readonly kill: () => void;
   readonly timers: Timers;
+  /** Cells that have not acknowledged the home of a name. */
+  readonly owed = new Map<AccountName, Set<CellName>>();
   /** Names of its cell's accounts. */
   names: readonly string[] = [];
   readonly #memory = memoryLog();
@@ -259,6 +229,7 @@ export class WanNode {
       queueBytesMax: QUEUE_BYTES,
       stalledMs: SILENT_MS,
       members: wan.membersOf(cell, given.mark ?? `mark of ${cell}`),
+      shared: wan.sharedOf(cell),
       witness: false,
     });
     this.mesh.start({
@@ -272,11 +243,18 @@ export class WanNode {
       users: () => 7,
       busy: () => false,
       names: this.#source(),
+      isFresh: () => true,
+      isFirst: () => true,
     });
   }
 
-  #source(): NameSource {
+  #source(): NameSource & ShareSource {
     return {
+      share: (name, add, done) => {
+        const owed = new Set([...this.owed.get(name) ?? [], ...add]);
+        this.owed.set(name, owed);
+        this.timers.soon(() => done(owed.size));
+      },
       names: (after, limit, done) => {
         const from = after === null ? 0 : after as number;
         const names = this.names.slice(from, from + limit) as AccountName[];
@@ -318,7 +296,8 @@ export class Wan {
   readonly random: Prng;
   readonly wires = new Map<string, MemoryWires>();
   readonly #cut = new Set<string>();
-  readonly #members = new Map<string, MemoryMembers>();
+  readonly #members = new Map<string, MemoryValue<MembersState>>();
+  readonly #shared = new Map<string, MemoryValue<Shared>>();
   readonly #stuck = new Set<string>();
   tripMs = 40;
   /** What was decided about the members, by version. */
@@ -346,11 +325,19 @@ export class Wan {
     this.membersOf(cell, founder.mark).state = founded(founder, `founded by ${cell}`);
   }
 
-  membersOf(cell: string, mark = ""): MemoryMembers {
+  membersOf(cell: string, mark = ""): MemoryValue<MembersState> {
     const key = `${cell} ${mark}`;
-    const members = this.#members.get(key) ?? new MemoryMembers(this);
+    const members = this.#members.get(key) ??
+      new MemoryValue(this, NO_MEMBERS, ({ current }) => this.decided(current));
     this.#members.set(key, members);
     return members;
+  }
+
+  sharedOf(cell: string): MemoryValue<Shared> {
+    const shared = this.#shared.get(cell) ??
+      new MemoryValue<Shared>(this, { version: 0, cells: [] });
+    this.#shared.set(cell, shared);
+    return shared;
   }
 
   /** Cuts nodes off from each other, by their ids, both ways; or heals that. */

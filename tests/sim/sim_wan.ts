@@ -49,6 +49,8 @@ export class SimWan {
   /** Sees what every frame carries; null: no packet. */
   onCarried: (kind: ShardPacket["kind"] | null) => void = () => {};
   readonly cells: readonly CellName[];
+  /** The cells that vote on names now, and the version of their list. */
+  members: { readonly version: number; readonly cells: readonly CellName[] };
   readonly time: VirtualTime;
   readonly #prng: Prng;
   readonly #ends = new Set<WanEnd>();
@@ -60,6 +62,7 @@ export class SimWan {
     this.time = time;
     this.#prng = prng;
     this.cells = cells;
+    this.members = { version: 1, cells };
     this.quality = quality;
   }
 
@@ -171,9 +174,6 @@ export class SimWan {
 /** One node's ends of its links with other cells. */
 class WanEnd implements PeerCells {
   readonly self: CellName;
-  readonly version = 1;
-  readonly voters: readonly CellName[];
-  readonly peers: readonly CellName[];
   readonly #wan: SimWan;
   readonly #process: VirtualProcess;
   /** How often each linked cell's link had broken when it was linked. */
@@ -185,8 +185,18 @@ class WanEnd implements PeerCells {
     this.#wan = wan;
     this.self = self;
     this.#process = process;
-    this.voters = wan.cells;
-    this.peers = wan.cells.filter((cell) => cell !== self);
+  }
+
+  get version(): number {
+    return this.#wan.members.version;
+  }
+
+  get voters(): readonly CellName[] {
+    return this.#wan.members.cells;
+  }
+
+  get peers(): readonly CellName[] {
+    return this.voters.filter((cell) => cell !== this.self);
   }
 
   get runs(): boolean {
@@ -210,7 +220,7 @@ class WanEnd implements PeerCells {
   #look(): void {
     if (this.#events === null) return;
     this.#next();
-    for (const cell of this.peers) this.#lookAt(cell);
+    for (const cell of this.#wan.cells) if (cell !== this.self) this.#lookAt(cell);
     this.#next = this.#process.timers.after(LOOK_MS, () => this.#look());
   }
 

@@ -60,6 +60,7 @@ interface Change {
   /** The members as they are to be; null: they are so already. */
   readonly make: (current: Members) => Members | null;
   readonly leaving: CellName | null;
+  readonly force: boolean;
   readonly waits: boolean;
   readonly untilMs: number;
   readonly done: (result: Result<Members>) => void;
@@ -124,11 +125,11 @@ export class Membership {
       return done(fail("unavailable", "No member of the federation is linked", ASK_AGAIN_MS));
     }
     const make = (current: Members) => withMember(current, self);
-    this.#begin({ make, leaving: null, waits, done });
+    this.#begin({ make, leaving: null, force: false, waits, done });
   }
 
-  /** Removes a cell. */
-  remove(cell: CellName, done: (result: Result<Members>) => void): void {
+  /** Removes a cell; `force`: although others may not know all names, or are not linked. */
+  remove(cell: CellName, force: boolean, done: (result: Result<Members>) => void): void {
     if (!isMember(this.current, cell)) {
       return done(fail("not_found", `The cell ${cell} is no member of the federation`));
     }
@@ -136,7 +137,7 @@ export class Membership {
       return done(fail("conflict", `The cell ${cell} is the only member`));
     }
     const make = (current: Members) => withoutMember(current, cell);
-    this.#begin({ make, leaving: cell, waits: true, done });
+    this.#begin({ make, leaving: cell, force, waits: true, done });
   }
 
   // ---- what others say
@@ -205,7 +206,7 @@ export class Membership {
 
   // ---- proposals
 
-  #begin(change: Pick<Change, "make" | "leaving" | "waits" | "done">): void {
+  #begin(change: Pick<Change, "make" | "leaving" | "force" | "waits" | "done">): void {
     if (this.#change !== null) {
       return change.done(fail("busy", "Another change of the members is under way", ASK_AGAIN_MS));
     }
@@ -234,7 +235,7 @@ export class Membership {
       [begun, failure] = [null, null];
       const target = change.make(state.current);
       if (target === null) return null;
-      const why = unsettled(state.current, change.leaving);
+      const why = change.force ? null : unsettled(state.current, change.leaving);
       if (why !== null) {
         failure = fail("unavailable", why, ASK_AGAIN_MS);
         return null;

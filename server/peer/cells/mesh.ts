@@ -17,6 +17,7 @@ import { isRepeated } from "../../../shard/message/packets.ts";
 import type { LinkRefusal } from "../handshake.ts";
 import type { ShardTable } from "../../../shard/table/table.ts";
 import { type CellsView, viewOf } from "./view.ts";
+import { Sharing } from "./sharing.ts";
 import type { MeshHost, MeshOptions } from "./mesh_options.ts";
 import { Settled } from "./settled.ts";
 import { Targets } from "./targets.ts";
@@ -43,6 +44,7 @@ export class CellMesh implements PeerCells {
   /** Members whose links the node knows of. */
   #members: ReadonlySet<CellName> = new Set();
   readonly #settled: Settled;
+  readonly #sharing: Sharing;
   #lookedMs = -JOIN_MS;
   #told: ShardTable | null = null;
   #next: Cancel | null = null;
@@ -60,6 +62,15 @@ export class CellMesh implements PeerCells {
       current: () => this.membership.current,
       linksOf: (cell) => this.linksOf(cell),
       names: () => this.#host!.names,
+      isFresh: () => this.#host!.isFresh(),
+      shared: () => this.#sharing.version,
+    });
+    this.#sharing = new Sharing({
+      ...options,
+      self: cell,
+      value: options.shared,
+      current: () => this.membership.current,
+      source: () => this.#host!.names,
     });
     this.nameCheck = new NameCheck({
       timers: options.timers,
@@ -132,6 +143,7 @@ export class CellMesh implements PeerCells {
     this.#stopped = true;
     this.#next?.();
     this.membership.stop();
+    this.#sharing.stop();
     if (this.#host !== null) {
       this.#sayings.say(true);
       this.#sayings.tell(this.#links.values());
@@ -171,6 +183,7 @@ export class CellMesh implements PeerCells {
     this.#host = host;
     this.#sayings.say(false);
     this.membership.start(this.#options.join.length === 0);
+    this.#sharing.start();
     this.#options.wires.start({
       hello: () => this.#hello(),
       fault: (hello) => this.#fault(hello),
@@ -224,6 +237,7 @@ export class CellMesh implements PeerCells {
     this.#want();
     this.#sayings.tell(this.#links.values());
     this.#tellTable();
+    if (this.membership.joined && host.isFirst()) this.#sharing.tick();
     if (nowMs - this.#lookedMs >= JOIN_MS) this.#look(nowMs);
     this.#next = timers.after(TICK_MS, () => this.#tick());
   }

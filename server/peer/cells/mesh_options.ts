@@ -4,6 +4,7 @@ import type { MembershipDeps } from "./membership.ts";
 import type { NameSource } from "./name_check.ts";
 import type { Retries } from "../../../shard/retry.ts";
 import type { Runtime } from "../../node/ports.ts";
+import type { ShareSource, SharingDeps } from "./sharing.ts";
 import type { ShardTable } from "../../../shard/table/table.ts";
 import type { Wires } from "./wires.ts";
 
@@ -27,6 +28,8 @@ export interface MeshOptions extends Runtime {
   readonly stalledMs: number;
   /** Where the cell keeps who the members are. */
   readonly members: MembershipDeps["value"];
+  /** Where it keeps which members know its names. */
+  readonly shared: SharingDeps["value"];
   /** Whether the cell votes on names but has no users. */
   readonly witness: boolean;
 }
@@ -39,5 +42,9 @@ export interface MeshHost {
   users(): number;
   /** Whether it wants no clients. */
   busy(): boolean;
-  readonly names: NameSource;
+  readonly names: NameSource & ShareSource;
+  /** Whether the cell has one node, and that has no names in memory. */
+  isFresh(): boolean;
+  /** Whether this node does what one node of the cell does for all. */
+  isFirst(): boolean;
 }

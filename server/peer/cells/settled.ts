@@ -16,6 +16,10 @@ export interface SettledDeps {
   current(): Members;
   linksOf(cell: CellName): readonly Linked[];
   names(): Pick<NameSource, "names">;
+  /** Whether the cell has one node, and that has no names in memory. */
+  isFresh(): boolean;
+  /** The version of the members all of which know what was decided before it. */
+  shared(): number;
 }
 
 /** See the head of this file. */
@@ -36,14 +40,12 @@ export class Settled {
     });
   }
 
-  /**
-   * The version of the members all of which know this cell's names. Of version 1 it is the only
-   * member; names that others do not know yet are not told to them so far, so that a cell which has
-   * names never gets further.
-   */
+  /** The version of the members all of which know the names that were decided here before it. */
   get version(): number {
     const { version } = this.#deps.current();
-    return this.#hasNames === false ? version : Math.min(version, 1);
+    // Of version 1 this cell is the only member; a cell without names has nothing to tell.
+    if (version <= 1 || this.#hasNames === false && this.#deps.isFresh()) return version;
+    return Math.min(version, this.#deps.shared());
   }
 
   /** Why members must not be changed, but for the one that leaves; null where they may. */
