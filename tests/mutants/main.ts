@@ -13,8 +13,14 @@ const USAGE = `deno task mutants [--seeds N] [--only TEXT] [--jobs N]
 /** A mutant that prints no progress for so long (ms) hangs, and is caught too. */
 const HANG_MS = 60_000;
 
+/** The same of a file of tests (ms). */
+const TEST_MS = 300_000;
+
 const ROOT = new URL("../../", import.meta.url);
-const PARTS = ["shard", "server", "tests/sim", "deno.json", "deno.lock", "main.ts"];
+const PARTS = [
+  ...["shard", "server", "tests/sim", "tests/scenario"],
+  ...["deno.json", "deno.lock", "main.ts"],
+];
 
 /** What became of a mutant. */
 interface Outcome {
@@ -81,14 +87,34 @@ async function simulate(
   return { code, text: text + await errors };
 }
 
+function secondsSince(beganMs: number): number {
+  return (performance.now() - beganMs) / 1000;
+}
+
+/** Whether the tests of a file pass; those that hang do not. */
+async function passes(dir: string, test: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(TEST_MS);
+  const args = ["test", "-A", "--no-check", "--quiet", test];
+  const options = { args, cwd: dir, stdout: "null", stderr: "null", signal } as const;
+  return (await new Deno.Command(Deno.execPath(), options).output()).success;
+}
+
 async function tryMutant(dir: string, mutant: Mutant, seeds: number): Promise<Outcome> {
   const path = `${dir}/${mutant.file}`;
   const original = await Deno.readTextFile(path);
   const began = performance.now();
   await Deno.writeTextFile(path, mutate(original, mutant));
+  if (mutant.test !== undefined) {
+    const { test } = mutant;
+    const caught = !await passes(dir, test).finally(() => Deno.writeTextFile(path, original));
+    // Tests that fail anyway have found nothing.
+    const anyway = caught && !await passes(dir, test);
+    const by = anyway ? `${test} fails without the mutant: correct that first` : test;
+    return { mutant, caught: caught && !anyway, by, seconds: secondsSince(began) };
+  }
   const { code, text } = await simulate(dir, mutant, ["--seeds", String(seeds), "--fail-fast"])
     .finally(() => Deno.writeTextFile(path, original));
-  const seconds = (performance.now() - began) / 1000;
+  const seconds = secondsSince(began);
   const found = /^seed (\d+) fails: (.*)$/m.exec(text);
   if (found === null) {
     return { mutant, caught: code !== 0, by: code === 0 ? "" : "crash", seconds };

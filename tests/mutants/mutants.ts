@@ -6,6 +6,7 @@ import { CELL } from "./cell_mutants.ts";
 import { CELLS } from "./cells_mutants.ts";
 import { COMMIT } from "./commit_mutants.ts";
 import { EDGE } from "./edge_mutants.ts";
+import { FEDERATION } from "./federation_mutants.ts";
 import { MAILBOX } from "./mailbox_mutants.ts";
 import { PAIR } from "./pair_mutants.ts";
 import { PRESENCE } from "./presence_mutants.ts";
@@ -25,5 +26,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...EDGE,
   ...TAKEOVER,
   ...CELL,
+  ...FEDERATION,
   ...CELLS,
 ];

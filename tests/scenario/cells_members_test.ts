@@ -92,6 +92,32 @@ Deno.test("12: versions of the members are decided once, through cuts, deaths an
   }
 });
 
+Deno.test("12: of changes at one moment one comes after the other, also where a proposer dies", () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const wan = new Wan(`duel ${seed}`);
+    const nodes = cellsOf(wan, 5);
+    settled(wan, nodes, [...CELLS]);
+    wan.time.runFor(3000);
+    const [a, b, c, d, e] = nodes as [WanNode, WanNode, WanNode, WanNode, WanNode];
+    let over = 0;
+    const done = (result: Result<Members>) => {
+      assert.ok(result.ok, `seed ${seed}: ${JSON.stringify(result)}`);
+      over++;
+    };
+    e.mesh.membership.remove(c.mesh.self, false, () => {});
+    wan.time.runFor(wan.random.int(0, 60));
+    a.mesh.membership.remove(d.mesh.self, true, done);
+    b.mesh.membership.remove(e.mesh.self, true, done);
+    wan.time.runFor(wan.random.int(60, 200));
+    e.kill();
+    assert.ok(wan.time.runWhile(() => over < 2, wan.time.nowMs + LIMIT_MS), `seed ${seed}`);
+    wan.time.runFor(2000);
+    for (const { mesh } of [a, b]) {
+      assert.ok(["a,b", "a,b,c"].includes(mesh.voters.join()), `seed ${seed}: ${mesh.voters}`);
+    }
+  }
+});
+
 Deno.test("12: a cell that is taken out stays out until an operator wants it back", () => {
   const wan = new Wan();
   const nodes = cellsOf(wan, 3);

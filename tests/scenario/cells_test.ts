@@ -60,7 +60,15 @@ Deno.test("12: nodes that dial each other at once keep one link, the same at bot
     const a = wan.node({ cell: "a", join: ["b-1"] });
     const b = wan.node({ cell: "b", join: ["a-1"] });
     joined(wan, a, b);
-    wan.time.runFor(3000);
+    const lost = () => [...a.logged, ...b.logged].filter((event) => event === "cell not linked");
+    for (let times = 0; times < 5; times++) {
+      wan.cut("a-1", "b-1");
+      wan.time.runFor(3 * SILENT_MS);
+      wan.cut("a-1", "b-1", false);
+      const before = lost().length;
+      wan.time.runFor(2 * SILENT_MS);
+      assert.equal(lost().length, before, `seed ${seed}`);
+    }
     a.frames.length = b.frames.length = 0;
     const wiresMs = wan.time.nowMs;
     a.mesh.send(B, 1, someFrame());

@@ -158,9 +158,10 @@ class MemoryWires implements Wires {
     [wire.other, other.other] = [other, wire];
     this.all.add(wire);
     there.all.add(other);
-    // The listener's side is open a little later: both can send at once.
     wire.events.opened(wire);
-    if (!other.closed) other.events.opened(other);
+    // The last proof is on its way.
+    const { time } = this.#wan;
+    time.at(time.nowMs + this.#wan.tripMs / 2, () => other.closed || other.events.opened(other));
   }
 
   /** Its process has ended: the others notice. */

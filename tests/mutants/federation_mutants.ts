@@ -1,0 +1,94 @@
+/** Mutants of what cells decide together, and of the links between them. */
+import { inTested, type Mutant } from "./mutant.ts";
+
+const MEMBERS = "tests/scenario/cells_members_test.ts";
+const NAMES = "tests/scenario/cells_names_test.ts";
+const LINKS = "tests/scenario/cells_test.ts";
+
+/** See the head of this file. */
+export const FEDERATION: readonly Mutant[] = [
+  ...inTested(
+    "shard/federation/members.ts",
+    MEMBERS,
+    [
+      "propose members over those that were accepted",
+      "return (accepted) => accepted ?? proposed;",
+      "return () => proposed;",
+    ],
+    [
+      "have a cell that was taken out join again by itself",
+      "out: was && !is || !is && out",
+      "out",
+    ],
+  ),
+  ...inTested(
+    "server/peer/cells/membership.ts",
+    MEMBERS,
+    [
+      "change members while names are not known to all",
+      "const why = change.force ? null : unsettled(state.current, change.leaving);",
+      "const why: string | null = null;",
+    ],
+    [
+      "give a change up where another proposer was quicker",
+      "timers.after(waitMs, () => this.#change === change && this.#goOn());",
+      "void waitMs;",
+    ],
+  ),
+  ...inTested(
+    "server/peer/cells/sharing.ts",
+    MEMBERS,
+    [
+      "take names for known that some cell has not acknowledged",
+      "if (unknown !== 0) open++;",
+      "if (unknown === null) open++;",
+    ],
+    [
+      "tell new members again what they have acknowledged",
+      "missed === null || missed.names.has(name) ? fresh : [];",
+      "missed === null || missed.names.size >= 0 || missed.names.has(name) ? fresh : [];",
+    ],
+  ),
+  ...inTested(
+    "shard/handlers/name_home.ts",
+    NAMES,
+    [
+      "do not decide what a voter has accepted before names are shared",
+      'register.accepted === null ? ok({ left: 0 }) : { wait: "home" };',
+      "ok({ left: 0 });",
+    ],
+    [
+      "owe homes to cells that have left",
+      "register.telling.filter((cell) => cells.peers.includes(cell));",
+      "register.telling.filter(() => true);",
+    ],
+  ),
+  ...inTested(
+    "server/peer/cells/mesh.ts",
+    LINKS,
+    [
+      "keep the newest of two links, also where the wrong side has dialled",
+      "if (stale || this.#isPreferred(before.link.wire) && !this.#isPreferred(wire)) {",
+      "if (stale) {",
+    ],
+    [
+      "send frames to any node of another cell",
+      "if (direct !== undefined) return direct;",
+      "void direct;",
+    ],
+    [
+      "link with a second cell of the same name",
+      "if (others.length === 0) return null;",
+      "if (others.length >= 0) return null;",
+    ],
+  ),
+  ...inTested(
+    "server/peer/cells/cell_link.ts",
+    LINKS,
+    [
+      "let any number of bytes wait for a stuck cell",
+      " || this.#queueBytes + bytes.length > queueBytesMax",
+      "",
+    ],
+  ),
+];
