@@ -2,7 +2,7 @@
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { Config } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
-import { beginCells, openCells } from "./open_cells.ts";
+import { beginCells, openCells, whyNoAccounts } from "./open_cells.ts";
 import type { CellMesh } from "./peer/cells/mesh.ts";
 import type { Counters } from "./http/counters.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
@@ -88,6 +88,7 @@ export async function openNode(
     const ports = { ...given, clock: systemClock(), kdf: systemKdf() };
     const about = aboutOf(config);
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
+    const noAccounts = await whyNoAccounts(config, { store, mark, serves });
     const cells = serves ? await openCells(config, { domain, mark }, ports) : null;
     const telemetry = serves ? openTelemetry(dir.nodeId, config.log.otelPercent, VERSION) : null;
     const node = new Node(ports, {
@@ -96,7 +97,7 @@ export async function openNode(
       observeStep: telemetry?.step,
       ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
       ...(cells === null ? {} : { cells, presenceUnknownMs: config.cells.presenceUnknownMs }),
-      ...(cells === null ? {} : { witness: config.cells.witness }),
+      ...(noAccounts === null ? {} : { noAccounts }),
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),

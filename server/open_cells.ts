@@ -4,11 +4,12 @@ import { MEMBERS_FORMAT } from "./peer/cells/membership.ts";
 import { CellMesh } from "./peer/cells/mesh.ts";
 import type { Config } from "./config/config.ts";
 import type { Node } from "./node/node.ts";
+import type { MembersState } from "../shard/federation/members.ts";
 import { openTcpWires } from "./peer/cells/tcp_wires.ts";
 import { SHARED_FORMAT, type ShareSource } from "./peer/cells/sharing.ts";
 import { readSecret } from "./open_links.ts";
 import type { NameSource } from "./peer/cells/name_check.ts";
-import type { Ports, StoreKey } from "./node/ports.ts";
+import type { Ports, Store, StoreKey } from "./node/ports.ts";
 import { VERSION } from "./config/version.ts";
 
 /** The links, which listen but do not accept yet; null where the cell is alone. */
@@ -38,6 +39,38 @@ export async function openCells(
     shared: new CellValue(store, SHARED_FORMAT),
     witness,
   });
+}
+
+/**
+ * Why no accounts are made here; null where they are. Rejects where the configuration would have a
+ * member of a federation serve alone or under another name, so that names were given twice.
+ */
+export async function whyNoAccounts(
+  { cells: { name, witness } }: Config,
+  { store, mark, serves }: {
+    readonly store: Store;
+    readonly mark: string;
+    readonly serves: boolean;
+  },
+): Promise<string | null> {
+  const { current } = await new Promise<MembersState>((resolve, reject) =>
+    new CellValue(store, MEMBERS_FORMAT).load((error, state) =>
+      error === null ? resolve(state) : reject(new Error(`Cannot open the store: ${error.message}`))
+    )
+  );
+  const member = current.cells.find((cell) => cell.mark === mark);
+  if (serves && member !== undefined && current.cells.length > 1 && member.cell !== name) {
+    throw new Error(
+      `Cannot start ${
+        name === null ? "without cells.name" : `as the cell ${name}`
+      }: this cell is ` +
+        `a member of a federation as ${member.cell}. Set cells.name to that, or take it out with ` +
+        "`roost cells leave` while it runs under that name",
+    );
+  }
+  if (witness) return "This cell is a witness, which has no accounts";
+  if (serves || current.version === 0) return null;
+  return "All cells decide on names together: start the server for that";
 }
 
 /** Begins to link a node that serves; `busy`: whether it wants no clients. */

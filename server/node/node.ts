@@ -27,9 +27,8 @@ import { sameNode } from "../../shard/table/placement.ts";
 import type { Traces } from "./trace.ts";
 import { makeCommitter, makeParts } from "./wiring.ts";
 
-/** What a witness refuses: it votes on names, and has no users. */
+/** What makes accounts, which a cell without users refuses. */
 const MAKES_ACCOUNTS: ReadonlySet<OpName> = new Set(["account.create", "import.begin"]);
-const WITNESS = fail("forbidden", "This cell is a witness, which has no accounts");
 
 /** One node of a cell. */
 export class Node implements EdgeRouter {
@@ -244,7 +243,10 @@ export class Node implements EdgeRouter {
     if (this.#stopped || cell === null && map.shards.length === 0) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
-    if (this.#parts.options.witness === true && MAKES_ACCOUNTS.has(op)) return done(WITNESS);
+    const { noAccounts } = this.#parts.options;
+    if (noAccounts !== undefined && MAKES_ACCOUNTS.has(op)) {
+      return done(fail("forbidden", noAccounts));
+    }
     const named: typeof done = abroad === null ? done : (result) => done(abroad.named(result));
     const replied = this.traces.request({ name, op, input }, null, this.owns, named as Done);
     const request = callers.next();

@@ -60,8 +60,8 @@ export interface NodeOptions {
   readonly cells?: PeerCells;
   /** How long another cell may be away before the presence of its users counts as unknown (ms). */
   readonly presenceUnknownMs?: number;
-  /** Whether the cell votes on names, but has no accounts. */
-  readonly witness?: boolean;
+  /** Why no accounts are made here, in words for the caller; absent where they are. */
+  readonly noAccounts?: string;
 }
 
 /** See the head of this file. */

@@ -179,4 +179,12 @@ Deno.test("12: two cells with users join once no name is taken twice", async () 
     for (const { server } of [a, again]) assert.equal(await register(server, user), 409, user);
   }
   await Promise.all([a, again].map(({ server }) => server.stop()));
+  // Without the others no name is given.
+  const zoe = await roost(
+    ["user", "add", "zoe", "--password-stdin", ...at],
+    "correct horse battery\n",
+  );
+  assert.match(zoe.err, /All cells decide on names together: start the server for that/);
+  const alone = await roost(["start", "--bind", "127.0.0.1:0", ...at]);
+  assert.match(alone.err, /Cannot start without cells.name: this cell is a member .* as b/);
 });
