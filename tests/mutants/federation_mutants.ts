@@ -76,10 +76,14 @@ export const FEDERATION: readonly Mutant[] = [
       "if (direct !== undefined) return direct;",
       "void direct;",
     ],
+  ),
+  ...inTested(
+    "server/peer/cells/hello.ts",
+    LINKS,
     [
       "link with a second cell of the same name",
-      "if (others.length === 0) return null;",
-      "if (others.length >= 0) return null;",
+      "if (linked.every((node) => node.mark === mark)) return null;",
+      'if (linked.length >= 0 || mark === "") return null;',
     ],
   ),
   ...inTested(

@@ -60,6 +60,15 @@ export class Directory {
     return [...this.#cells.get(cell)?.nodes.values() ?? []];
   }
 
+  /** Where clients reach a cell: addresses of its nodes, those that are linked first. */
+  addressesOf(cell: CellName, isLinked: (node: NodeSaying) => boolean): readonly string[] {
+    const nodes = this.nodesOf(cell).filter(({ saying }) => !saying.left);
+    const [linked, others] = [true, false].map((wanted) =>
+      nodes.filter(({ saying }) => isLinked(saying) === wanted)
+    );
+    return [...new Set([...linked!, ...others!].flatMap(({ saying }) => saying.publicUrls))];
+  }
+
   /** What all known nodes have said. */
   get sayings(): readonly KnownNode[] {
     return [...this.#cells.values()].flatMap(({ nodes }) => [...nodes.values()]);

@@ -91,3 +91,12 @@ export function cellFault(
     ? { cause: "own", why: "it is a node of this cell" }
     : { cause: "name", why: `it is another cell with the name ${cell}` };
 }
+
+/** Why a node is refused whose cell has the name of another cell that is linked; null: none has. */
+export function markFault(
+  { cell, mark }: CellHello,
+  linked: readonly CellNode[],
+): LinkRefusal | null {
+  if (linked.every((node) => node.mark === mark)) return null;
+  return { cause: "name", why: `another cell with the name ${cell} is linked already` };
+}

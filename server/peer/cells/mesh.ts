@@ -4,7 +4,7 @@
  * same two nodes one is kept.
  */
 import type { Cancel } from "../../node/ports.ts";
-import { CELL_VERSIONS, cellFault, type CellHello, type CellNode } from "./hello.ts";
+import { CELL_VERSIONS, cellFault, type CellHello, type CellNode, markFault } from "./hello.ts";
 import { CellLink, type LinkCounts, newLinkCounts } from "./cell_link.ts";
 import type { CellName } from "../../../shard/name/ids.ts";
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../node/peer_cells.ts";
@@ -57,6 +57,7 @@ export class CellMesh implements PeerCells {
     this.targets = new Targets(options.retries);
     this.#sayings = new Sayings(options, this.directory, () => this.#about());
     const { cell, mark, members, witness } = options;
+    const send = (to: CellName, frame: LinkFrame) => void this.linksOf(to)[0]?.link.send(frame);
     this.#settled = new Settled({
       self: cell,
       current: () => this.membership.current,
@@ -76,13 +77,13 @@ export class CellMesh implements PeerCells {
       timers: options.timers,
       source: () => this.#host!.names,
       cells: () => this.directory.cells.filter((cell) => this.isLinked(cell)),
-      send: (to, frame) => this.#sendAny(to, frame),
+      send,
     });
     this.membership = new Membership({
       ...options,
       self: { cell, mark, witness },
       value: members,
-      send: (to, frame) => this.#sendAny(to, frame),
+      send,
       unsettled: (...change) => this.#settled.fault(...change),
       changed: () => this.#membersChanged(),
     });
@@ -112,11 +113,7 @@ export class CellMesh implements PeerCells {
   }
 
   addressesOf(cell: CellName): readonly string[] {
-    const nodes = this.directory.nodesOf(cell).filter(({ saying }) => !saying.left);
-    const [linked, others] = [true, false].map((wanted) =>
-      nodes.filter(({ saying }) => this.#links.has(nodeKey(saying)) === wanted)
-    );
-    return [...new Set([...linked!, ...others!].flatMap(({ saying }) => saying.publicUrls))];
+    return this.directory.addressesOf(cell, (saying) => this.#links.has(nodeKey(saying)));
   }
 
   send(cell: CellName, point: number, frame: CellFrame): void {
@@ -218,9 +215,7 @@ export class CellMesh implements PeerCells {
   #fault(hello: CellHello): LinkRefusal | null {
     const fault = cellFault(hello, this.#own());
     if (fault !== null) return fault;
-    const others = this.linksOf(hello.cell).filter(({ node }) => node.mark !== hello.mark);
-    if (others.length === 0) return null;
-    return { cause: "name", why: `another cell with the name ${hello.cell} is linked already` };
+    return markFault(hello, this.linksOf(hello.cell).map(({ node }) => node));
   }
 
   // ---- links
@@ -328,10 +323,6 @@ export class CellMesh implements PeerCells {
     if (!this.#members.has(cell)) return;
     this.#events?.unlinked(cell);
     if (this.isLinked(cell)) this.#events?.linked(cell);
-  }
-
-  #sendAny(cell: CellName, frame: LinkFrame): void {
-    this.linksOf(cell)[0]?.link.send(frame);
   }
 
   #linkFor(cell: CellName, point: number): Linked | undefined {
