@@ -35,6 +35,7 @@ interface DeadPage extends HookName {
   readonly limit: number;
 }
 
+type Deps = Pick<GatewayDeps, "cell" | "clock" | "random" | "retries" | "timers">;
 type Done<O> = (result: Result<O>) => void;
 type New = Omit<HookRecord, "secret">;
 
@@ -51,14 +52,19 @@ const PUT = question<New, HookPut>("webhooks.put", 5000);
 const REMOVE = question<HookName, null>("webhooks.remove", 5000);
 const DEAD = question<DeadPage, readonly LoggedEvent[]>("webhooks.dead");
 const REPLAY = question<HookName, number>("webhooks.replay", 30_000);
+/** For how long the active node is asked again that cannot be reached, or has just become it (ms). */
+const ASK_MS = 10_000;
 const BEGINNING = fail("unavailable", "The service is being attached: try again", 500);
 
 /** See the head of this file. */
 export class HookCalls {
   readonly #cell: GatewayDeps["cell"];
+  readonly #deps: Deps;
   readonly #host: HookCallsHost;
 
-  constructor({ cell }: Pick<GatewayDeps, "cell">, host: HookCallsHost) {
+  constructor(deps: Deps, host: HookCallsHost) {
+    const { cell } = deps;
+    this.#deps = deps;
     this.#cell = cell;
     this.#host = host;
     if (cell === undefined) return;
@@ -80,9 +86,20 @@ export class HookCalls {
     cell.asks.on(STATUS, (_, done) => done(ok(host.hooks.status(null))));
   }
 
-  /** Asks the node that is active for a service, which may be this one. */
+  /**
+   * Asks the node that is active for a service, which may be this one; again where it is another one
+   * meanwhile, or not known yet: all that is asked can be done twice.
+   */
   #ask<I, O>(service: string, of: Question<I, O>, input: I, done: Done<O>): void {
-    this.#cell!.asks.ownerOf(accountOf(service), of, input, done);
+    const { clock, random, retries, timers } = this.#deps;
+    const untilMs = clock.monoMs() + ASK_MS;
+    const ask = (tries: number) =>
+      this.#cell!.asks.ownerOf(accountOf(service), of, input, (result) => {
+        const again = !result.ok && result.code === "unavailable" && clock.monoMs() < untilMs;
+        if (!again) return done(result);
+        timers.after(retries.againMs("owner", tries, random.number()), () => ask(tries + 1));
+      });
+    ask(1);
   }
 
   // ---- at the active node

@@ -281,6 +281,17 @@ Deno.test("11: webhooks are listed, replayed and removed through any node of a c
   equal(cell.gateways.get(owner!)!.hooks.of("mail").length, 0);
 });
 
+Deno.test("11: a request about a webhook waits until another node has taken over from the active one", () => {
+  const cell = started();
+  const { owner, others: [other] } = cell;
+  cell.cluster.kill(owner!);
+  let result: Result<HookPut> | null = null;
+  cell.gateways.get(other!)!.hookCalls.put(HOOK, (put) => result = put);
+  cell.await("a webhook", () => result !== null, 15_000);
+  const put = result as Result<HookPut> | null;
+  ok(put?.ok, JSON.stringify(put));
+});
+
 Deno.test("11: each node of a cell deletes what is over age in its own shards, without a request", () => {
   const cell = new CellNodes(3, 6, 0, { retentionMs: 60_000, dedupeWindowMs: 60_000 });
   const { cluster } = cell;
