@@ -9,7 +9,7 @@ const limits = {
   connectionsMax: count(
     0,
     "connections",
-    "Connections open at once; 0 takes as many as the process may open files, less a reserve.",
+    "Connections open at once at a node, or worker; 0: as many as a process may open files, less some.",
     0,
     10_000_000,
   ),

@@ -12,6 +12,7 @@ import { Hub } from "./hub.ts";
 import { Listeners } from "./listeners.ts";
 import { Presences } from "./presences.ts";
 import { type ActiveHost, ActiveServices, type GatewayCell } from "./gateway_cell.ts";
+import { CellCount } from "./cell_count.ts";
 import { HookCalls } from "./hook_calls.ts";
 import { accountOf } from "./service.ts";
 import { Registry } from "./registry.ts";
@@ -36,6 +37,8 @@ export class Gateway {
   readonly hooks: Hooks;
   readonly presences: Presences;
   readonly listeners = new Listeners();
+  /** Streams of services, over all nodes of the cell. */
+  readonly streamCount: CellCount;
   /** What it was made with, for what is served from it. */
   readonly ports: GatewayDeps;
   /** How webhooks are changed and looked at, whichever node is active for them. */
@@ -53,6 +56,7 @@ export class Gateway {
     const maySend = (service: string) => this.#active?.holds(service) ?? true;
     this.hooks = new Hooks(deps, rows, limits, maySend);
     this.presences = new Presences(deps, limits.presencesMax);
+    this.streamCount = new CellCount(deps, "streams", (name) => this.listeners.count(name));
     this.#active = deps.cell === undefined ? null : new ActiveServices(this.#host(deps.cell));
     this.hookCalls = new HookCalls(deps, {
       hooks: this.hooks,

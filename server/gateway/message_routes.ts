@@ -10,6 +10,7 @@ import {
   once,
   readerOf,
   route,
+  streamsOf,
 } from "./route.ts";
 import type { GatewaySchemas } from "./schemas.ts";
 import { outcomeStream, readOutcomes } from "./streams.ts";
@@ -73,7 +74,7 @@ async function outcomes(call: GatewayCall, input: In<"outcomes">) {
       readOutcomes(deps.gateway.ports.router, account, cursor, input.limit, done)
     );
   }
-  if (deps.gateway.listeners.count(service.name) >= deps.streamsMax) return NO_STREAM;
+  if (await streamsOf(call) >= deps.streamsMax) return NO_STREAM;
   // Its session says when there is something to read.
   await readerOf(call);
   return outcomeStream(deps.gateway, service.name, account, cursor);

@@ -12,6 +12,7 @@ import {
   payBatch,
   readerOf,
   route,
+  streamsOf,
 } from "./route.ts";
 import type { GatewaySchemas } from "./schemas.ts";
 import { presenceStream } from "./streams.ts";
@@ -130,7 +131,7 @@ async function watch(
 ): Promise<Result<unknown> | Response> {
   const { deps, service } = call;
   if (await readerOf(call) === null) return ABSENT;
-  if (deps.gateway.listeners.count(service.name) >= deps.streamsMax) return NO_STREAM;
+  if (await streamsOf(call) >= deps.streamsMax) return NO_STREAM;
   const names = users === undefined
     ? null
     : users.split(",").map((user) => nameOf(call, user) ?? user);

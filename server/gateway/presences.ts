@@ -11,6 +11,7 @@ import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Cancel } from "../node/ports.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import { accountOf } from "./service.ts";
+import { CellCount } from "./cell_count.ts";
 import { question } from "../node/asks.ts";
 
 /** A presence that stands. */
@@ -48,10 +49,15 @@ export class Presences {
   readonly #counts = new Map<string, number>();
   /** Those that are being set for the first time. */
   readonly #opening = new Map<string, number>();
+  /** Both, at all nodes. */
+  readonly #inCell: CellCount;
 
   constructor(deps: GatewayDeps, perServiceMax: number) {
     this.#deps = deps;
     this.#perServiceMax = perServiceMax;
+    this.#inCell = new CellCount(deps, "presences", (service) => {
+      return (this.#counts.get(service) ?? 0) + (this.#opening.get(service) ?? 0);
+    });
     deps.cell?.asks.on(CLEAR, ({ service, user }, done) => {
       this.#clear(service, user);
       done(ok(null));
@@ -78,17 +84,17 @@ export class Presences {
       this.#clear(service, user);
       return done(ok(null));
     }
-    if (old === undefined) {
-      const opening = this.#opening.get(service) ?? 0;
+    if (old !== undefined) return this.#ask(service, user, presence, ttlMs, done);
+    this.#inCell.of(service, (count) => {
       const max = this.#perServiceMax;
-      if ((this.#counts.get(service) ?? 0) + opening >= max) {
+      if (count >= max) {
         return done(fail("limit_reached", `The service has presence set for ${max} users already`));
       }
-      this.#opening.set(service, opening + 1);
-    }
-    this.#ask(service, user, presence, ttlMs, (result) => {
-      if (old === undefined) this.#opened(service);
-      done(result);
+      this.#opening.set(service, (this.#opening.get(service) ?? 0) + 1);
+      this.#ask(service, user, presence, ttlMs, (result) => {
+        this.#opened(service);
+        done(result);
+      });
     });
   }
 

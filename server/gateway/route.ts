@@ -117,5 +117,10 @@ export function payBatch({ deps, service }: GatewayCall, names: number): Failure
   return fail("rate_limited", "Too many names: wait retryAfterMs", waitMs);
 }
 
+/** Streams that the service has open, at all nodes. */
+export function streamsOf({ deps, service }: GatewayCall): Promise<number> {
+  return once((done) => deps.gateway.streamCount.of(service.name, done));
+}
+
 /** The refusal of a stream beyond `streamsMax`. */
 export const NO_STREAM = fail("limit_reached", "The service has too many streams open");

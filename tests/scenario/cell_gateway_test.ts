@@ -10,6 +10,7 @@ import type { SimNode } from "../sim/sim_node.ts";
 import { claimOf } from "../../server/node/claims.ts";
 import { Experiments } from "../../server/gateway/experiments.ts";
 import { type Invite, Invites, type InviteView } from "../../server/ops/invites.ts";
+import { KEPT_MS } from "../../server/gateway/cell_count.ts";
 import { Gateway } from "../../server/gateway/gateway.ts";
 import { GATEWAY_LIMITS } from "../sim/limits.ts";
 import { CellNodes } from "./cell_nodes.ts";
@@ -40,6 +41,9 @@ function retryMs(result: Result<unknown> | null): number {
   return result === null || result.ok ? 0 : result.retryAfterMs ?? 0;
 }
 
+/** Users one service may have presence set for. */
+const PRESENCES_MAX = 2;
+
 class CellGateways extends CellNodes {
   readonly gateways = new Map<SimNode, Gateway>();
   readonly receiver = new Receiver();
@@ -62,7 +66,7 @@ class CellGateways extends CellNodes {
       registers: new RegisterPoll(ports),
       open: edge.open.bind(edge),
       cell: { node: node.id, asks: node.asks, claimOf: (name) => claimOf(node, name) },
-    }, GATEWAY_LIMITS);
+    }, { ...GATEWAY_LIMITS, presencesMax: PRESENCES_MAX });
     this.gateways.set(sim, gateway);
     let loaded = false;
     gateway.load((error) => loaded = error === null);
@@ -220,6 +224,37 @@ Deno.test("11: presence that a service sets at one node is changed and taken awa
   set(third, null);
   cell.await("its end", () => sessions() === 0, 1000);
   equal(at(second).size, 0);
+});
+
+Deno.test("11: bounds of a service hold over all nodes of a cell", () => {
+  const cell = started();
+  const [one, two] = cell.cluster.nodes.map((node) => cell.gateways.get(node)!);
+  const away = { show: "away", status: "", priority: 0, ext: "" } as const;
+  const set = (gateway: Gateway, user: string) => {
+    let result: Result<null> | null = null;
+    const name = user as AccountName;
+    gateway.presences.set("mail", name, away, 60_000, (set) => result = set);
+    cell.await("a presence", () => result !== null, 10_000);
+    return result as Result<null> | null;
+  };
+  for (let i = 0; i < PRESENCES_MAX; i++) {
+    const user = `user${i}`;
+    const [at] = cell.cluster.nodes;
+    cell.request(at!, user, "account.create", { credentials: null });
+    const input = { contact: MAIL, type: "subscribe" } as const;
+    cell.request(at!, user, "roster.subscription", input);
+    cell.cluster.time.runFor(500);
+    equal(set(one!, user)?.ok, true);
+  }
+  cell.cluster.time.runFor(KEPT_MS);
+  const refused = set(two!, "ann");
+  equal(refused?.ok === false && refused.code, "limit_reached");
+  // One that it has set already is not counted again.
+  equal(set(one!, "user0")?.ok, true);
+  one!.listeners.add("mail", { presence: () => {}, moved: () => {}, ended: () => {} });
+  let streams = 0;
+  two!.streamCount.of("mail", (count) => streams = count);
+  cell.await("a count", () => streams === 1, 3000);
 });
 
 Deno.test("11: invites, services and experiments are the same at every node of a cell", () => {
