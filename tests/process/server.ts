@@ -4,6 +4,10 @@
 const PATIENT = ["signInLagMs", "connectionLagMs", "writeLagMs"]
   .flatMap((name) => ["--set", `admission.${name}=60000`]);
 
+/** `TEST_WORKERS=N` has servers of several processes in the place of one: `deno task workers`. */
+const COUNT = Deno.env.get("TEST_WORKERS") ?? "1";
+const WORKERS = COUNT === "1" ? [] : ["--workers", COUNT];
+
 const HERE = new URL(".", import.meta.url).pathname;
 
 /** A running server. */
@@ -74,10 +78,11 @@ export class ServerProcess {
     const flags = options.flags ?? [];
     const bind = flags.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
     const refusalAllowance = options.patient === false ? [] : PATIENT;
+    const workers = flags.includes("--workers") ? [] : WORKERS;
     return await ServerProcess.run({
       command: [
         ...command,
-        ...["start", "--data", options.dataDir, ...bind, ...refusalAllowance, ...flags],
+        ...["start", "--data", options.dataDir, ...bind, ...refusalAllowance, ...workers, ...flags],
       ],
       dataDir: options.dataDir,
       ...(options.place === undefined
