@@ -93,7 +93,9 @@ export class Takeovers {
     const wanted = (owner: NodeRef | null = ownership.self) =>
       !fresh.ended && !stopped() && (cell === null || sameNode(owner, ownership.self));
     ownership.takeOver(fresh.id, wanted, (owned) => {
-      if (owned !== null) this.granted(fresh, owned.epoch, false);
+      // Clients that the former shard waited for may still return.
+      const { active } = old.presence.returning;
+      if (owned !== null) this.granted(fresh, owned.epoch, active);
       else if (cell !== null && !stopped()) this.fenced(fresh);
     });
     this.#repeat(fresh, old.takeBegun());
@@ -101,7 +103,7 @@ export class Takeovers {
 
   /**
    * This node owns the shard, of which it knows nothing yet: reads its log, asks for sessions. `ended`:
-   * the process that had it has ended.
+   * the process that had it has ended, a moment ago.
    */
   granted(fresh: Shard, epoch: number, ended: boolean): void {
     const { bugs, cell, loader, options } = this.#parts;

@@ -91,6 +91,18 @@ Deno.test("11: shards that change within the grace after a restart hand over who
   assert.deepEqual(pushed(w).map(([, count]) => count), [0]);
 });
 
+Deno.test("11: a shard that is reloaded within the grace after a restart goes on waiting", () => {
+  const w = restarted();
+  w.deliver = (packet) => {
+    w.packets.push(packet);
+    if (packet.kind === "announce") w.node.announced(packet.lo, packet.hi, packet.epoch);
+  };
+  w.settle(5000);
+  w.node.reload(w.node.shardOf("bob" as never).id, () => {});
+  w.settle(1000);
+  assert.equal(watched(w).version, PENDING);
+});
+
 Deno.test("11: a shard that is reloaded in a process that goes on has nobody pending", () => {
   const w = new NodeFixture();
   for (const name of ["ann", "bob"]) w.account(name);
