@@ -258,12 +258,6 @@ const ROWS: readonly Row[] = [
     "      const node = this.#refOf(id);\n      if (id === self.id ? false :",
   ],
   [
-    "take who may return after all nodes have died for offline",
-    "server/node/takeovers.ts",
-    "const returning = ended || lost.length > 0;",
-    "const returning = false;",
-  ],
-  [
     "forget where a shard was moved by order",
     "server/node/shares.ts",
     "wanted.length > 0 ? wanted : live, places)",

@@ -99,11 +99,6 @@ export const TAKEOVER: readonly Mutant[] = [
       "    if (p.known || !this.returning.active) return p.version;\n",
       "    if (!p.known || this.returning.active) return p.version;\n",
     ],
-    [
-      "never show as offline who has not returned after a restart",
-      "      if (this.#users.get(p.name) === p) this.touch(p);\n",
-      "",
-    ],
   ),
   ...inFile(
     "server/edge/own_presence.ts",
