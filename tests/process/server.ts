@@ -4,7 +4,7 @@
 const PATIENT = ["signInLagMs", "connectionLagMs", "writeLagMs"]
   .flatMap((name) => ["--set", `admission.${name}=60000`]);
 
-/** `TEST_WORKERS=N` has servers of several processes in the place of one: `deno task workers`. */
+/** `TEST_WORKERS=N` has servers of several processes in the place of one, as `.ci/run` does. */
 const COUNT = Deno.env.get("TEST_WORKERS") ?? "1";
 const WORKERS = COUNT === "1" ? [] : ["--workers", COUNT];
 
