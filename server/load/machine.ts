@@ -153,18 +153,29 @@ function serverPid(
 }
 
 function ownerOf(inode: string): number | null {
-  for (const entry of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(entry.name)) continue;
-    try {
-      for (const file of Deno.readDirSync(`/proc/${entry.name}/fd`)) {
-        const link = Deno.readLinkSync(`/proc/${entry.name}/fd/${file.name}`);
-        if (link === `socket:[${inode}]`) return Number(entry.name);
-      }
-    } catch {
-      // Ended meanwhile, or another user's.
-    }
+  const processes = [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name));
+  const owner = processes.find(({ name }) =>
+    filesOf(name).some((file) => linkOf(file) === `socket:[${inode}]`)
+  );
+  return owner === undefined ? null : Number(owner.name);
+}
+
+function filesOf(pid: string): readonly string[] {
+  try {
+    return [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => `/proc/${pid}/fd/${name}`);
+  } catch {
+    // Ended meanwhile, or another user's.
+    return [];
   }
-  return null;
+}
+
+function linkOf(file: string): string | null {
+  try {
+    return Deno.readLinkSync(file);
+  } catch {
+    // Closed meanwhile: the others of its process count.
+    return null;
+  }
 }
 
 function startChild(args: readonly string[]): Child {
