@@ -186,8 +186,9 @@ export class Giving {
     this.#host.rehearse(shard, to, () => {
       if (this.#now !== now) return;
       now.rehearsed = true;
-      // A checkpoint that is being written is waited for while the shard still serves.
+      // What is open, and a checkpoint that is being written, are waited for while it still serves.
       shard.leaving = true;
+      this.#host.hurry();
       this.#parts().ports.timers.after(REST_MAX_MS, () => {
         if (this.#now === now) this.#giveUp("it did not quiesce");
       });
@@ -214,7 +215,7 @@ export class Giving {
     if (!this.#host.isLinked(peerKey(to))) return this.#giveUp(`there is no link to ${to.id}`);
     if (now.heldFromMs === null) {
       if (!this.#host.mayGive(shard)) return this.#giveUp("it is being changed");
-      if (shard.checkpointing) return;
+      if (shard.writing) return;
       now.heldFromMs = this.#nowMs;
       this.#parts().dispatch.hold([shard]);
       this.#host.hurry();

@@ -179,9 +179,9 @@ export class Shard {
       !this.#requests.waiting.onStore;
   }
 
-  /** Whether a checkpoint of its accounts is being written. */
-  get checkpointing(): boolean {
-    return this.#turn.accounts.writing;
+  /** Whether a batch or a checkpoint of it is on its way to the store. */
+  get writing(): boolean {
+    return this.#turn.batch.inFlight || this.#turn.accounts.writing;
   }
 
   /** Takes over from shards that end, all quiescent, what belongs to its own range. */
