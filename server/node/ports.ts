@@ -58,12 +58,15 @@ export interface Row {
   readonly value: Uint8Array;
 }
 
-/** Bounds of one atomic write, from Deno KV's own; a value is stored behind eight bytes. */
+/**
+ * Bounds of one atomic write, from Deno KV's own (1,000 mutations, 800 KiB); a value is stored behind
+ * eight bytes. A store that has standbys adds a row with the number of the write.
+ */
 export const STORE_LIMITS = {
-  mutationsMax: 1000,
+  mutationsMax: 999,
   valueBytesMax: 65_528,
   /** Keys and values together, where Deno KV counts the key of a set twice. */
-  writeBytesMax: 800 * 1024,
+  writeBytesMax: 800 * 1024 - 256,
 } as const;
 
 /** The right to write for a shard; it ends when somebody claims the shard with a higher epoch. */

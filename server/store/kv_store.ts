@@ -49,6 +49,8 @@ export interface KvOptions {
   readonly observe?: ObserveDamage;
   /** The file of the head mark; without it none is kept. */
   readonly markPath?: string;
+  /** What stands between the rows as they are stored and their checksums; nothing unless given. */
+  readonly between?: (stored: RowStore) => Promise<RowStore>;
 }
 
 /**
@@ -64,13 +66,35 @@ export async function openKvStore(
 
 /** The rows of the store in the file `path`; otherwise as `openKvStore`. */
 export async function openKvRows(path: string, options: KvOptions): Promise<RowStore> {
-  const { observe = () => {}, markPath } = options;
+  const { observe = () => {}, markPath, between } = options;
+  return await opened(path, async (kv) => {
+    const plainRows = await hasPlainRows(kv);
+    const stored = storedRows(kv, markPath);
+    const rows = between === undefined ? stored : await between(stored);
+    return new CheckedRows(rows, plainRows, observe);
+  });
+}
+
+/**
+ * The rows of the file `path` as they are stored, checksums and all, for a copy of another store:
+ * nothing of its own is written to an empty file. Otherwise as `openKvStore`.
+ */
+export async function openStoredRows(path: string, markPath: string): Promise<RowStore> {
+  return await opened(path, (kv) => Promise.resolve(storedRows(kv, markPath)));
+}
+
+function storedRows(kv: Deno.Kv, markPath: string | undefined): RowStore {
+  return new KvRows(kv, markPath === undefined ? null : new WriteMark(markPath));
+}
+
+async function opened(
+  path: string,
+  rowsOf: (kv: Deno.Kv) => Promise<RowStore>,
+): Promise<RowStore> {
   try {
     const kv = await Deno.openKv(path);
     try {
-      const plainRows = await hasPlainRows(kv);
-      const mark = markPath === undefined ? null : new WriteMark(markPath);
-      return new CheckedRows(new KvRows(kv, mark), plainRows, observe);
+      return await rowsOf(kv);
     } catch (cause) {
       kv.close();
       throw cause;

@@ -38,9 +38,14 @@ export interface ImageTarget {
   close(): Promise<void>;
 }
 
-const STAYING: ReadonlySet<string | number> = new Set(["secret", "checksums", "unfinished copy"]);
+const STAYING: ReadonlySet<string | number> = new Set([
+  "secret",
+  "checksums",
+  "unfinished copy",
+  "write number",
+]);
 
-/** The nodes of a cell and their secret, which belong to a place and not to the data. */
+/** What belongs to a place and not to the data: nodes, their secret, the number of a write. */
 export function staysBehind(key: StoreKey): boolean {
   return key[0] === "node" || (key[0] === "meta" && STAYING.has(key[1]!));
 }

@@ -63,12 +63,12 @@ async function makeCopy(): Promise<string> {
 
 async function simulate(
   dir: string,
-  { nodes = 1, cells = 1 }: Mutant,
+  { nodes = 1, cells = 1, sim }: Mutant,
   what: readonly string[],
 ): Promise<{ code: number; text: string }> {
   const args = ["run", "-A", "--no-check", "--unstable-kv", "tests/sim/main.ts"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...args, "--nodes", String(nodes), "--cells", String(cells), ...what],
+    args: [...args, ...(sim ?? ["--nodes", String(nodes), "--cells", String(cells)]), ...what],
     cwd: dir,
     stdout: "piped",
     stderr: "piped",

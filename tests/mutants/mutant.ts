@@ -14,6 +14,8 @@ export interface Mutant {
   readonly test?: string;
   /** Cells of one name space that it runs on; one unless said. */
   readonly cells?: number;
+  /** What the simulator is asked for instead. */
+  readonly sim?: readonly string[];
 }
 
 /** A mutant of a file that is known. */

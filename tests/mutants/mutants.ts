@@ -11,6 +11,7 @@ import { MAILBOX } from "./mailbox_mutants.ts";
 import { PAIR } from "./pair_mutants.ts";
 import { PRESENCE } from "./presence_mutants.ts";
 import { ROSTER } from "./roster_mutants.ts";
+import { STANDBY } from "./standby_mutants.ts";
 import { STORE } from "./store_mutants.ts";
 import { TAKEOVER } from "./takeover_mutants.ts";
 import type { Mutant } from "./mutant.ts";
@@ -28,4 +29,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...CELL,
   ...FEDERATION,
   ...CELLS,
+  ...STANDBY,
 ];

@@ -3,11 +3,13 @@
  * summary.
  */
 import { runSeed, type SeedReport } from "./seed.ts";
+import { runStandbySeed } from "./standby_seed.ts";
 
 const USAGE =
   `deno task sim [--nodes N | --cells N] [--seeds N] [--seed S] [--from A --to B] [--fail-fast] [--quiet]
   --nodes N   nodes of the cell (1 unless said)
   --cells N   cells of one name space, of one node each (1 unless said)
+  --standby   a store and its copy at a standby instead
   --seeds N   seeds 1 to N (1000 unless said)
   --seed S    one seed
   --from A --to B   seeds A to B`;
@@ -15,6 +17,7 @@ const USAGE =
 interface Options {
   readonly nodes: number;
   readonly cells: number;
+  readonly standby: boolean;
   readonly from: number;
   readonly to: number;
   readonly failFast: boolean;
@@ -26,10 +29,12 @@ export function parseArgs(args: readonly string[]): Options | null {
   const numbers = new Map<string, number>();
   let failFast = false;
   let quiet = false;
+  let standby = false;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     if (arg === "--fail-fast") failFast = true;
     else if (arg === "--quiet") quiet = true;
+    else if (arg === "--standby") standby = true;
     else {
       const value = Number(args[++i]);
       if (!/^--(nodes|cells|seeds|seed|from|to)$/.test(arg) || !Number.isSafeInteger(value)) {
@@ -42,15 +47,20 @@ export function parseArgs(args: readonly string[]): Options | null {
   const from = one ?? numbers.get("--from") ?? 1;
   const to = one ?? numbers.get("--to") ?? from + (numbers.get("--seeds") ?? 1000) - 1;
   const [nodes, cells] = [numbers.get("--nodes") ?? 1, numbers.get("--cells") ?? 1];
-  return cells > 1 && nodes > 1 ? null : { nodes, cells, from, to, failFast, quiet };
+  return cells > 1 && nodes > 1 ? null : { nodes, cells, standby, from, to, failFast, quiet };
 }
 
-function show(report: SeedReport, { nodes, cells }: Options): string {
+function runOne(seed: number, { cells, nodes, standby }: Options): SeedReport {
+  if (standby) return runStandbySeed(seed);
+  return runSeed(seed, nodes > 1 ? { nodes } : cells > 1 ? { cells } : {});
+}
+
+function show(report: SeedReport, { nodes, cells, standby }: Options): string {
   const { check, message, history } = report.failure!;
   return `\n${history}\n\nseed ${report.seed} fails: ${check}\n${message}\n\n` +
     `replay: deno task sim${nodes > 1 ? ` --nodes ${nodes}` : ""}${
       cells > 1 ? ` --cells ${cells}` : ""
-    } --seed ${report.seed}\n`;
+    }${standby ? " --standby" : ""} --seed ${report.seed}\n`;
 }
 
 function print(text: string): void {
@@ -64,7 +74,7 @@ export function main(args: readonly string[]): number {
     print(`${USAGE}\n`);
     return 2;
   }
-  const { cells, from, nodes, to } = options;
+  const { from, to } = options;
   const began = performance.now();
   const failed: SeedReport[] = [];
   let turns = 0;
@@ -73,7 +83,7 @@ export function main(args: readonly string[]): number {
   let shown = began;
   let ran = 0;
   for (let seed = from; seed <= to; seed++) {
-    const report = runSeed(seed, nodes > 1 ? { nodes } : cells > 1 ? { cells } : {});
+    const report = runOne(seed, options);
     ran++;
     turns += report.turns;
     virtualMs += report.virtualMs;

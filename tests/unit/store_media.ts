@@ -3,7 +3,10 @@ import type { Mutation, Row, Store, StoreError, StoreKey } from "../../server/no
 import { CHECKSUMS_KEY } from "../../server/store/checked_rows.ts";
 import { FencedStore } from "../../server/store/fenced_store.ts";
 import { MemoryDisk } from "../sim/memory_store.ts";
-import { openKvStore } from "../../server/store/kv_store.ts";
+import { NUMBER_KEY } from "../../server/standby/write_number.ts";
+import { NumberedRows } from "../../server/standby/numbered_rows.ts";
+import { openKvRows, openKvStore } from "../../server/store/kv_store.ts";
+import type { RowStore } from "../../server/store/row_store.ts";
 import { ServedFixture } from "./served_fixture.ts";
 import { Prng } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -59,6 +62,25 @@ function servedMedium(): Medium {
   };
 }
 
+/** The same store with the number of each write, as a store that has standbys. */
+function numberedMedium(): Medium {
+  const dir = Deno.makeTempDirSync();
+  let runs = 0;
+  const between = (stored: RowStore) =>
+    new Promise<RowStore>((resolve, reject) =>
+      NumberedRows.open(
+        stored,
+        { ringBytesMax: 100_000, newRun: () => `run ${++runs}`, later: queueMicrotask },
+        (error, rows) => rows === null ? reject(error) : resolve(rows),
+      )
+    );
+  return {
+    open: async () => new FencedStore(await openKvRows(`${dir}/kv.sqlite3`, { between })),
+    run: () => {},
+    end: () => Deno.removeSync(dir, { recursive: true }),
+  };
+}
+
 function memoryMedium(): Medium {
   const time = new VirtualTime();
   const disk = new MemoryDisk(time, new Prng(1));
@@ -109,12 +131,13 @@ export async function withBench(
 
 /** Whether a row is none that the store has made for itself. */
 function isData({ key }: Row): boolean {
-  return key.join() !== CHECKSUMS_KEY.join();
+  return key.join() !== CHECKSUMS_KEY.join() && key.join() !== NUMBER_KEY.join();
 }
 
 /** Every kind, by the name that its tests begin with. */
 export const MEDIA: readonly (readonly [name: string, medium: () => Medium])[] = [
   ["kv_store", kvMedium],
+  ["numbered_rows", numberedMedium],
   ["served_store", servedMedium],
   ["memory_store", memoryMedium],
 ];

@@ -1,0 +1,211 @@
+/** A store that has a standby, and the standby's copy, on two simulated disks, over a stream that ends. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { MemoryDisk } from "./memory_store.ts";
+import { NumberedRows } from "../../server/standby/numbered_rows.ts";
+import { Prng } from "./prng.ts";
+import { digestOf, FILLING_KEY, isOfCopy } from "../../server/standby/row_ranges.ts";
+import { type SenderLimits, StandbySender } from "../../server/standby/standby_sender.ts";
+import { StandbyCopy } from "../../server/standby/standby_copy.ts";
+import type { FromStandby, ToStandby } from "../../server/standby/stream.ts";
+import type { Mutation } from "../../server/node/ports.ts";
+import {
+  NUMBER_KEY,
+  type Position,
+  readNumber,
+  samePosition,
+} from "../../server/standby/write_number.ts";
+import type { RowStore } from "../../server/store/row_store.ts";
+import { CheckedRows } from "../../server/store/checked_rows.ts";
+import { VirtualTime } from "./virtual_time.ts";
+import type { VirtualProcess } from "./virtual_time.ts";
+
+/** What the two are made with. */
+export interface PairOptions {
+  readonly ringBytesMax: number;
+  readonly limits: SenderLimits;
+}
+
+const OPTIONS: PairOptions = {
+  ringBytesMax: 20_000,
+  limits: { windowBytes: 4_000, fillBytesPerSecond: 10_000_000 },
+};
+
+/** What the primary knows of its standby. */
+interface Acked {
+  readonly at: Position;
+  readonly filling: boolean;
+}
+
+/** See the head of this file. */
+export class StandbyPair {
+  readonly time = new VirtualTime();
+  readonly prng: Prng;
+  readonly primaryDisk: MemoryDisk;
+  readonly standbyDisk: MemoryDisk;
+  readonly options: PairOptions;
+  primary: { readonly process: VirtualProcess; rows: NumberedRows | null } | null = null;
+  standby: { readonly process: VirtualProcess; copy: StandbyCopy | null } | null = null;
+  /** The rows as the cell uses them. */
+  store: RowStore | null = null;
+  acked: Acked | null = null;
+  ends: string[] = [];
+  /** Probabilities that a stream loses a write, or has it twice: what no stream should do. */
+  faults = { lost: 0, doubled: 0 };
+  #sender: StandbySender | null = null;
+  #streams = 0;
+  #runs = 0;
+
+  constructor(seed: number, options: Partial<PairOptions> = {}) {
+    this.prng = new Prng(seed);
+    this.options = { ...OPTIONS, ...options };
+    this.primaryDisk = new MemoryDisk(this.time, this.prng.fork("primary"));
+    this.standbyDisk = new MemoryDisk(this.time, this.prng.fork("standby"));
+  }
+
+  startPrimary(): void {
+    const process = this.time.process();
+    const primary: StandbyPair["primary"] = { process, rows: null };
+    this.primary = primary;
+    const options = {
+      ringBytesMax: this.options.ringBytesMax,
+      newRun: () => `run ${++this.#runs}`,
+      later: (run: () => void) => process.timers.soon(run),
+    };
+    NumberedRows.open(this.primaryDisk.openStored(process), options, (_, rows) => {
+      if (this.primary !== primary) return;
+      primary.rows = rows;
+      if (rows !== null) this.store = new CheckedRows(rows, false, () => {});
+    });
+  }
+
+  startStandby(): void {
+    const process = this.time.process();
+    const standby: StandbyPair["standby"] = { process, copy: null };
+    this.standby = standby;
+    StandbyCopy.open(this.standbyDisk.openStored(process), (_, copy) => {
+      if (this.standby === standby) standby.copy = copy;
+    });
+  }
+
+  crashPrimary(): void {
+    this.cut();
+    this.primary?.process.kill();
+    this.primaryDisk.crash();
+    this.primary = null;
+    this.store = null;
+  }
+
+  crashStandby(): void {
+    this.cut();
+    this.standby?.process.kill();
+    this.standbyDisk.crash();
+    this.standby = null;
+  }
+
+  /** The disk of the standby is a new one. */
+  wipeStandby(): void {
+    this.crashStandby();
+    for (const { key } of this.standbyDisk.stored([])) this.standbyDisk.store(key, null);
+  }
+
+  /** Starts what does not run, again where its disk refused it, and a stream between the two. */
+  start(): void {
+    if (this.primary?.rows === null && !this.primaryDisk.busy) this.crashPrimary();
+    if (this.standby?.copy === null && !this.standbyDisk.busy) this.crashStandby();
+    if (this.primary === null) this.startPrimary();
+    if (this.standby === null) this.startStandby();
+    this.connect();
+  }
+
+  /** Begins a stream where both run and none is under way. */
+  connect(): void {
+    const { primary, standby } = this;
+    const copy = standby?.copy;
+    if (this.#sender !== null || !primary?.rows || !copy) return;
+    const stream = ++this.#streams;
+    const end = (why: string) => {
+      if (stream !== this.#streams) return;
+      this.ends.push(why);
+      this.cut();
+    };
+    const carry = <T extends { readonly kind: string }>(
+      process: VirtualProcess,
+      take: (frame: T) => void,
+    ) => {
+      let lastMs = 0;
+      return (frame: T) => {
+        // In order, each somewhat later than the one before.
+        lastMs = Math.max(lastMs, this.time.nowMs + this.prng.number() * 5);
+        const wait = lastMs - this.time.nowMs;
+        const arrive = () => stream === this.#streams ? take(frame) : undefined;
+        const isWrite = frame.kind === "write";
+        if (isWrite && this.prng.chance(this.faults.lost)) return;
+        process.timers.after(wait, arrive);
+        if (isWrite && this.prng.chance(this.faults.doubled)) process.timers.after(wait, arrive);
+      };
+    };
+    const sender = new StandbySender({
+      rows: primary.rows,
+      clock: primary.process.clock,
+      timers: primary.process.timers,
+      limits: this.options.limits,
+      send: carry<ToStandby>(standby.process, (frame) => copy.take(frame)),
+      acked: (at, filling) => this.#acked(at, filling),
+      end,
+    });
+    this.#sender = sender;
+    copy.connect({
+      send: carry<FromStandby>(primary.process, (frame) => sender.take(frame)),
+      end,
+    });
+  }
+
+  /** Ends the stream; frames on their way are lost. */
+  cut(): void {
+    this.#streams++;
+    this.#sender?.stop();
+    this.#sender = null;
+    this.standby?.copy?.disconnect();
+    this.acked = null;
+  }
+
+  /** Writes where the primary runs; false where it does not. */
+  write(mutations: readonly Mutation[]): boolean {
+    this.store?.write(mutations, () => {});
+    return this.store !== null;
+  }
+
+  /** What is acknowledged is on the standby's disk. */
+  #acked(at: Position, filling: boolean): void {
+    this.acked = { at, filling };
+    const row = this.standbyDisk.stored(["meta"]).find(({ key }) => key[1] === NUMBER_KEY[1]);
+    const durable = readNumber(row?.value ?? null);
+    assert.ok(durable !== null && durable.w >= at.w, "an ack of a write that is not durable");
+  }
+
+  /** What the copy takes for durable is. Throws where it is not. */
+  checkState(): void {
+    const copy = this.standby?.copy;
+    if (!copy || this.standbyDisk.busy || !copy.whole) return;
+    const rows = this.standbyDisk.stored(["meta"]);
+    const number = rows.find(({ key }) => key[1] === NUMBER_KEY[1])?.value ?? null;
+    assert.deepEqual(readNumber(number), copy.position, "the copy's position is another one");
+    assert.ok(!rows.some(({ key }) => key[1] === FILLING_KEY[1]), "the copy is not whole");
+  }
+
+  /** Throws where a whole copy at the primary's position has other rows. Returns whether it was. */
+  compare(): boolean {
+    const rows = this.primary?.rows;
+    const copy = this.standby?.copy;
+    if (!rows || !copy || rows.settled !== rows.assigned || this.primaryDisk.busy) return false;
+    if (this.standbyDisk.busy || !copy.whole) return false;
+    if (!samePosition(copy.position, rows.position)) return false;
+    const of = (disk: MemoryDisk) => disk.stored([]).filter(({ key }) => !isOfCopy(key));
+    const [primary, standby] = [of(this.primaryDisk), of(this.standbyDisk)];
+    if (Buffer.compare(digestOf(primary), digestOf(standby)) !== 0) {
+      assert.deepEqual(standby, primary);
+    }
+    return true;
+  }
+}
