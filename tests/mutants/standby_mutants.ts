@@ -87,9 +87,91 @@ const COPY: readonly Row[] = [
   ],
 ];
 
+const ROLES: readonly Row[] = ([
+  [
+    "promote an outsider",
+    "if (!this.#whole || !roles.inSync.includes(self)) return null;",
+    "if (!this.#whole) return null;",
+  ],
+  [
+    "shrink the ack set before the register",
+    "[...this.#roles!.inSync, ...this.#joining.keys()].sort()",
+    "[...this.#roles!.inSync.filter((m) => !this.#isGone(m)), ...this.#joining.keys()].sort()",
+  ],
+  [
+    "grow the ack set after the register",
+    "[...this.#roles!.inSync, ...this.#joining.keys()].sort()",
+    '[...this.#roles!.inSync, ...[...this.#joining.keys()].filter(() => this.#asking === "read")].sort()',
+  ],
+  [
+    "put a standby into the register before it has everything",
+    'return state === "complete" && !inSync',
+    'return state !== "lost" as string && !inSync',
+  ],
+  [
+    "take over too early",
+    "if (this.#nowMs - this.#heardMs < takeoverMs) return null;",
+    "if (this.#nowMs - this.#heardMs < takeoverMs / 2) return null;",
+  ],
+  [
+    "take over at a start without a wait",
+    "    this.#heardMs = nowMs;\n    this.#answeredMs = nowMs;",
+    "    this.#heardMs = -Infinity;\n    this.#answeredMs = nowMs;",
+  ],
+  [
+    "serve at a start without a wait",
+    "    this.#heardMs = nowMs;\n    this.#answeredMs = nowMs;",
+    "    this.#heardMs = nowMs;\n    this.#answeredMs = -Infinity;",
+  ],
+  [
+    "serve at a start without a change of the register",
+    "if (roles.epoch !== this.#epoch) return { ...roles, epoch: roles.epoch + 1 };",
+    "if (roles.epoch !== this.#epoch) this.#epoch = roles.epoch;",
+  ],
+  [
+    "follow a primary while taking over from it",
+    "epoch >= roles.epoch &&\n      this.#wanted === null;",
+    "epoch >= roles.epoch;",
+  ],
+  [
+    "serve without a lease",
+    "return nowMs - (this.#leases.get(member) ?? -Infinity) < leaseMs;",
+    "return nowMs - (this.#leases.get(member) ?? -Infinity) <= Infinity;",
+  ],
+  [
+    "count a lease from when the answer arrives",
+    "Math.max(this.#leases.get(from) ?? -Infinity, message.sentMs)",
+    "this.#nowMs",
+  ],
+  [
+    "forget a change of unknown outcome",
+    'if (outcome !== "set" || wanted === null) return this.#read();',
+    'if (outcome === "unknown") this.#wanted = null;\n' +
+    '    if (outcome !== "set" || wanted === null) return this.#read();',
+  ],
+  [
+    "hand over before the successor has everything",
+    "if (this.#handTo !== null && this.#drained) {",
+    "if (this.#handTo !== null) {",
+  ],
+  [
+    "serve while handing over",
+    "if (!this.#isPrimary || this.#handTo !== null) return false;",
+    "if (!this.#isPrimary) return false;",
+  ],
+  [
+    "drop a lost standby that the register may hold from the ack set",
+    "if (!this.#mayBeInSync(member)) this.#joining.delete(member);",
+    "this.#joining.delete(member);",
+  ],
+] as const).map(([name, find, replace]) => [name, `${DIR}/roles.ts`, find, replace]);
+
 function mutants(rows: readonly Row[], sim: readonly string[]): Mutant[] {
   return rows.map(([name, file, find, replace]) => ({ name, file, find, replace, sim }));
 }
 
 /** All of them. */
-export const STANDBY: readonly Mutant[] = mutants(COPY, ["--standby"]);
+export const STANDBY: readonly Mutant[] = [
+  ...mutants(COPY, ["--standby"]),
+  ...mutants(ROLES, ["--roles"]),
+];

@@ -3,6 +3,7 @@
  * summary.
  */
 import { runSeed, type SeedReport } from "./seed.ts";
+import { runRolesSeed } from "./standby_roles_seed.ts";
 import { runStandbySeed } from "./standby_seed.ts";
 
 const USAGE =
@@ -10,6 +11,7 @@ const USAGE =
   --nodes N   nodes of the cell (1 unless said)
   --cells N   cells of one name space, of one node each (1 unless said)
   --standby   a store and its copy at a standby instead
+  --roles     members that take over from each other instead
   --seeds N   seeds 1 to N (1000 unless said)
   --seed S    one seed
   --from A --to B   seeds A to B`;
@@ -17,7 +19,8 @@ const USAGE =
 interface Options {
   readonly nodes: number;
   readonly cells: number;
-  readonly standby: boolean;
+  /** What is simulated instead of a cell; "" for a cell. */
+  readonly part: "" | "--standby" | "--roles";
   readonly from: number;
   readonly to: number;
   readonly failFast: boolean;
@@ -29,12 +32,12 @@ export function parseArgs(args: readonly string[]): Options | null {
   const numbers = new Map<string, number>();
   let failFast = false;
   let quiet = false;
-  let standby = false;
+  let part: Options["part"] = "";
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     if (arg === "--fail-fast") failFast = true;
     else if (arg === "--quiet") quiet = true;
-    else if (arg === "--standby") standby = true;
+    else if (arg === "--standby" || arg === "--roles") part = arg;
     else {
       const value = Number(args[++i]);
       if (!/^--(nodes|cells|seeds|seed|from|to)$/.test(arg) || !Number.isSafeInteger(value)) {
@@ -47,20 +50,21 @@ export function parseArgs(args: readonly string[]): Options | null {
   const from = one ?? numbers.get("--from") ?? 1;
   const to = one ?? numbers.get("--to") ?? from + (numbers.get("--seeds") ?? 1000) - 1;
   const [nodes, cells] = [numbers.get("--nodes") ?? 1, numbers.get("--cells") ?? 1];
-  return cells > 1 && nodes > 1 ? null : { nodes, cells, standby, from, to, failFast, quiet };
+  return cells > 1 && nodes > 1 ? null : { nodes, cells, part, from, to, failFast, quiet };
 }
 
-function runOne(seed: number, { cells, nodes, standby }: Options): SeedReport {
-  if (standby) return runStandbySeed(seed);
+function runOne(seed: number, { cells, nodes, part }: Options): SeedReport {
+  if (part === "--standby") return runStandbySeed(seed);
+  if (part === "--roles") return runRolesSeed(seed);
   return runSeed(seed, nodes > 1 ? { nodes } : cells > 1 ? { cells } : {});
 }
 
-function show(report: SeedReport, { nodes, cells, standby }: Options): string {
+function show(report: SeedReport, { nodes, cells, part }: Options): string {
   const { check, message, history } = report.failure!;
   return `\n${history}\n\nseed ${report.seed} fails: ${check}\n${message}\n\n` +
     `replay: deno task sim${nodes > 1 ? ` --nodes ${nodes}` : ""}${
       cells > 1 ? ` --cells ${cells}` : ""
-    }${standby ? " --standby" : ""} --seed ${report.seed}\n`;
+    }${part === "" ? "" : ` ${part}`} --seed ${report.seed}\n`;
 }
 
 function print(text: string): void {

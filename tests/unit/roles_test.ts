@@ -1,0 +1,104 @@
+/** The role of a store's members; all faults are in the seeds of `deno task sim --roles`. */
+import assert from "node:assert/strict";
+import type { MemberId, RoleEffect, RoleInput, Roles } from "../../server/standby/role_types.ts";
+import { RoleMachine } from "../../server/standby/roles.ts";
+import { runRolesSeed } from "../sim/standby_roles_seed.ts";
+import { TIMES } from "../sim/standby_roles.ts";
+
+const A = "a1" as MemberId;
+const B = "b1" as MemberId;
+
+/** A member whose requests to the register and messages are collected. */
+function member(self: MemberId, roles: Roles | null, servedEpoch = 0) {
+  let nowMs = 0;
+  const options = { self, times: TIMES, founds: self === A, whole: true, servedEpoch };
+  const machine = new RoleMachine(options, nowMs);
+  const all: RoleEffect[] = [];
+  const step = (input: RoleInput) => {
+    const effects = machine.step(nowMs, input);
+    all.push(...effects);
+    return effects;
+  };
+  const pass = (ms: number) => {
+    for (const until = nowMs + ms; nowMs < until;) {
+      nowMs += TIMES.beaconMs / 4;
+      step({ kind: "tick" });
+    }
+  };
+  const kinds = () => all.splice(0).map(({ kind }) => kind);
+  step({ kind: "tick" });
+  assert.deepEqual(kinds(), ["read"]);
+  step({ kind: "read", registered: { version: roles === null ? 0 : 5, roles } });
+  return { machine, step, pass, kinds, all };
+}
+
+Deno.test("12: the founder becomes the primary of a register that was never set, and serves", () => {
+  const { step, machine, kinds, all } = member(A, null);
+  assert.deepEqual(all.at(-1), {
+    kind: "change",
+    version: 0,
+    roles: { epoch: 1, primary: A, inSync: [] },
+  });
+  step({ kind: "changed", outcome: "set" });
+  assert.ok(machine.serving);
+  assert.deepEqual(kinds(), ["change", "serve"]);
+});
+
+Deno.test("12: a standby takes over only if registered in sync, after takeoverMs since its start", () => {
+  for (const inSync of [[B], []]) {
+    const { pass, all, kinds } = member(B, { epoch: 3, primary: A, inSync });
+    pass(TIMES.takeoverMs - 200);
+    assert.ok(!kinds().includes("change"));
+    // A read is under way, whose reply is lost.
+    pass(600);
+    const changes = all.filter(({ kind }) => kind === "change");
+    assert.equal(changes.length, 0, "one request of the register at a time");
+  }
+});
+
+Deno.test("12: a primary that starts again raises its epoch, and waits for its standby before it serves", () => {
+  const { step, machine, all, pass } = member(A, { epoch: 3, primary: A, inSync: [B] }, 3);
+  assert.deepEqual(all.at(-1), {
+    kind: "change",
+    version: 5,
+    roles: { epoch: 4, primary: A, inSync: [B] },
+  });
+  step({ kind: "changed", outcome: "set" });
+  assert.ok(!machine.serving);
+  const beacon = all.findLast(({ kind }) => kind === "send");
+  assert.ok(beacon?.kind === "send" && beacon.message.kind === "beacon");
+  step({ kind: "message", from: B, message: { ...beacon.message, kind: "answer" } });
+  assert.ok(machine.serving);
+  pass(TIMES.leaseMs);
+  assert.ok(!machine.serving, "its lease is over");
+  // It leaves the register first, and is not required any more only then.
+  const change = all.findLast(({ kind }) => kind === "change");
+  assert.deepEqual(change, {
+    kind: "change",
+    version: 6,
+    roles: { epoch: 4, primary: A, inSync: [] },
+  });
+  step({ kind: "changed", outcome: "set" });
+  assert.deepEqual(all.findLast(({ kind }) => kind === "require"), {
+    kind: "require",
+    members: [],
+  });
+  assert.ok(machine.serving);
+});
+
+Deno.test("12: times that could not keep two primaries apart are refused", () => {
+  const make = (change: Partial<typeof TIMES>) => () =>
+    new RoleMachine({
+      self: A,
+      times: { ...TIMES, ...change },
+      founds: true,
+      whole: true,
+      servedEpoch: 0,
+    }, 0);
+  assert.throws(make({ takeoverMs: 3000 }), /takeoverMs is 3000/);
+  assert.throws(make({ beaconMs: 1000 }), /beaconMs is 1000/);
+});
+
+Deno.test("12: no two serve, and nothing acknowledged is lost, in the first seeds of the roles", () => {
+  for (let seed = 1; seed <= 12; seed++) assert.equal(runRolesSeed(seed).failure, null);
+});
