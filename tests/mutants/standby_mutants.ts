@@ -44,46 +44,16 @@ const COPY: readonly Row[] = [
     "return this.position !== null;",
   ],
   [
-    "put older rows over those that a write has changed meanwhile",
-    `${DIR}/standby_sender.ts`,
-    "rows: rows.filter(({ key }) => !changed.has(keyName(key))),",
-    "rows,",
-  ],
-  [
     "delete rows that a write has added meanwhile",
     `${DIR}/standby_sender.ts`,
     "        !isOfCopy(key) && isUpTo(key, upTo) && !(",
     "        isOfCopy(key) && isUpTo(key, upTo) && !(",
   ],
   [
-    "call a copy equal before writes that its pages have shown",
-    `${DIR}/standby_sender.ts`,
-    "if (equal === null || this.#sent === null || rows.settled < equal.w) return;",
-    "if (equal === null || this.#sent === null) return;",
-  ],
-  [
-    "go on with a standby of another run",
-    `${DIR}/write_number.ts`,
-    "a.run === b.run && a.w === b.w",
-    "a.w === b.w",
-  ],
-  [
-    "hand on writes of a run that a write of unknown outcome has ended",
-    `${DIR}/numbered_rows.ts`,
-    "    if (at.run === this.#run) {",
-    "    if (at.run === this.#run || this.#last === null) {",
-  ],
-  [
     "go on after a write of unknown outcome",
     `${DIR}/numbered_rows.ts`,
     `if (writing.outcome!.kind === "unknown") this.#break();`,
     "",
-  ],
-  [
-    "begin no run when a store is opened",
-    `${DIR}/numbered_rows.ts`,
-    "    this.#run = options.newRun();\n",
-    `    this.#run = last?.run ?? options.newRun();\n`,
   ],
 ];
 
@@ -119,19 +89,9 @@ const ROLES: readonly Row[] = ([
     "    this.#heardMs = -Infinity;\n    this.#answeredMs = nowMs;",
   ],
   [
-    "serve at a start without a wait",
-    "    this.#heardMs = nowMs;\n    this.#answeredMs = nowMs;",
-    "    this.#heardMs = nowMs;\n    this.#answeredMs = -Infinity;",
-  ],
-  [
     "serve at a start without a change of the register",
     "if (roles.epoch !== this.#epoch) return { ...roles, epoch: roles.epoch + 1 };",
     "if (roles.epoch !== this.#epoch) this.#epoch = roles.epoch;",
-  ],
-  [
-    "follow a primary while taking over from it",
-    "epoch >= roles.epoch &&\n      this.#wanted === null;",
-    "epoch >= roles.epoch;",
   ],
   [
     "serve without a lease",
