@@ -39,8 +39,11 @@ function hostOf(origin: string): string {
   return new URL(origin).hostname.replace(/^\[|\]$/g, "");
 }
 
-/** Bytes of a write with an account's head: its devices, marks and tail, pages, and keys to delete. */
-const HEAD_OTHER_BYTES = 320 * 1024;
+/**
+ * Bytes of a write with an account's head: its devices, marks and tail, pages, and keys to delete.
+ * Less what the number of a write takes, so that settings that were valid before stay so.
+ */
+const HEAD_OTHER_BYTES = 320 * 1024 - 256;
 
 /** Bytes of a conversation, and of a contact without label and groups, with names of 16 characters. */
 const CONVERSATION_BYTES = 88;
