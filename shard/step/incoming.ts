@@ -158,7 +158,9 @@ export class Incoming {
     const abroad = proxies === null
       ? undefined
       : (item: InterestItem, node: NodeId) => proxies.answer(item, node);
-    const missing = () => toLoadFor(this.#turn, input.items);
+    // To await those in memory as well would cost more than the answer.
+    const missing = () =>
+      toLoadFor(this.#turn, input.items).filter((name) => this.#accounts.get(name) === undefined);
     const again = () => this.#again.push(input);
     const answer = () =>
       this.#attempt(
