@@ -63,9 +63,17 @@ function join(mesh: CellMesh, done: (result: Result<Members>) => void): void {
   });
 }
 
+/** The same routes of the only cell. */
+function addLoneRoutes(app: Hono): void {
+  const alone = () => errorResponse(ALONE);
+  app.get("/admin/cells/check", alone);
+  app.post("/admin/cells/join", alone);
+  app.post("/admin/cells/leave", alone);
+}
+
 /**
- * Adds `GET /admin/cells/check`, `POST /admin/cells/join` and `/admin/cells/leave`: the reply is the members then. The outcome
- * of a change that is `unavailable` is unknown: it may be decided later.
+ * Adds `GET /admin/cells/check`, `POST /admin/cells/join` and `/admin/cells/leave`: the reply is the
+ * members then. The outcome of a change that is `unavailable` is unknown: it may be decided later.
  */
 function addMemberRoutes(app: Hono, mesh: CellMesh): void {
   const { membership } = mesh;
@@ -97,7 +105,8 @@ export function addCellsRoute(
   asks: Pick<Asks, "on" | "all">,
   mesh: CellMesh | null,
 ): void {
-  if (mesh !== null) {
+  if (mesh === null) addLoneRoutes(app);
+  else {
     asks.on(VIEW, (_, done) => done(ok(mesh.view())));
     addMemberRoutes(app, mesh);
   }

@@ -21,6 +21,9 @@ import { setPresence } from "../handlers/session_ops.ts";
  * the caller still gets the reply, which says that nothing was done.
  */
 export const RESOLVE_TIMEOUT_MS = REQUEST_TIMEOUT_MS - 1000;
+/** Why a request is `unavailable`. */
+const NOT_STORED = "The store does not take this now";
+const LATE = "Other shards or other cells, which decide on this too, have not replied in time";
 
 /** What most requests wait for: nothing. */
 const NO_BLOCKS: ReadonlyMap<number, Uint8Array> = new Map();
@@ -157,7 +160,7 @@ export class Requests {
   /** Asks other shards again, and gives up requests that have waited too long for them. */
   tick(): void {
     const over = this.waiting.takeUnresolved(this.#turn.now.mono - RESOLVE_TIMEOUT_MS);
-    for (const p of over) this.unavailable(p);
+    for (const p of over) this.unavailable(p, LATE);
     this.#ask();
   }
 
@@ -166,12 +169,9 @@ export class Requests {
     for (const p of this.waiting.takeAll()) this.unavailable(p);
   }
 
-  unavailable(p: { readonly request: RequestId }): void {
-    const result = fail(
-      "unavailable",
-      "The store does not take this now: try again with the same idempotency key",
-      this.#turn.retryAfterMs,
-    );
+  unavailable(p: { readonly request: RequestId }, why = NOT_STORED): void {
+    const message = `${why}: try again with the same idempotency key`;
+    const result = fail("unavailable", message, this.#turn.retryAfterMs);
     this.#turn.out.push({ kind: "reply", request: p.request, result });
   }
 

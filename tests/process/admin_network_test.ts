@@ -40,6 +40,8 @@ Deno.test("11: the admin API's OpenAPI document has each operation of a running 
   );
   const described = ADMIN_OPERATIONS.map(({ method, path }) => `${method} ${path}`);
   assert.deepEqual(served.sort(), described.sort());
+  const [refused, why] = await get(`${url}/admin/cells/check`, token);
+  assert.deepEqual([refused, /no cells\.name/.test(why)], [409, true]);
   assert.equal(await server.stop(), 0);
 });
 

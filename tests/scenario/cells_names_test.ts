@@ -73,6 +73,7 @@ Deno.test("12: a cell without a majority refuses to register, and serves its use
   f.settle();
   const refused = a.register("anna");
   assert.ok(!refused.ok && refused.code === "unavailable" && refused.retryAfterMs! > 0);
+  assert.match(refused.message, /other cells.* have not replied/);
   a.send("alice", "alice", "a note");
   assert.equal(a.events("alice").length, 1);
   // The others have one.
