@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { roost } from "./cli.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 90_000;
 
 async function register({ url }: ServerProcess, user: string): Promise<number> {
   const response = await fetch(`${url}/v1/register`, {

@@ -34,7 +34,7 @@ export function presenceText({ show, status, lastSeen }, now) {
       day === "Today" ? "" : `${day.replace("Yesterday", "yesterday")}, `
     }${timeText(lastSeen)}`;
   }
-  if (show === "unknown") return "Not known at the moment";
+  if (show === "unknown") return "Unknown at the moment";
   const said = oneLine(status);
   return said === "" ? showText(show) : `${showText(show)} – ${said}`;
 }
