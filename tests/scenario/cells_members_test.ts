@@ -52,6 +52,25 @@ Deno.test("12: cells that start at once become members one after another, whatev
   }
 });
 
+Deno.test("12: any node of a cell makes it a member, and compares its names: replies are for it", () => {
+  for (const id of ["c-1", "c-2"]) {
+    const wan = new Wan(id);
+    const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+    settled(wan, [a, b], ["a", "b"]);
+    const nodes = ["c-1", "c-2"].map((id) => wan.node({ cell: "c", id, join: ["a-1"] }));
+    settled(wan, [a, b, ...nodes], ["a", "b", "c"]);
+    const { mesh } = nodes.find(({ self }) => self.id === id)!;
+    let report: NameReport | null = null;
+    mesh.nameCheck.run((got) => report = got);
+    wan.time.runWhile(() => report === null, wan.time.nowMs + LIMIT_MS);
+    assert.equal((report as NameReport | null)?.fault, null);
+    // Its own attempt to join ends.
+    wan.time.runWhile(() => true, wan.time.nowMs + LIMIT_MS);
+    const left = result(wan, (done) => mesh.membership.remove("b" as CellName, true, done));
+    assert.ok(left.ok, `${id}: ${left.ok ? "" : left.message}`);
+  }
+});
+
 Deno.test("12: versions of the members are decided once, through cuts, deaths and duelling changes", () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const wan = new Wan(`members ${seed}`);

@@ -29,6 +29,7 @@ import { type CellFormat, cellJson, type CellValue } from "../../node/cell_value
 import type { CellName } from "../../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../../shard/errors.ts";
 import type { LinkFrame } from "./frames.ts";
+import type { Linked } from "./sayings.ts";
 import type { Retries } from "../../../shard/retry.ts";
 import type { Runtime } from "../../node/ports.ts";
 
@@ -143,13 +144,15 @@ export class Membership {
   // ---- what others say
 
   /** Takes a frame about members of a node of another cell. */
-  take(from: CellName, frame: LinkFrame): void {
+  take({ node: { cell: from }, link }: Linked, frame: LinkFrame): void {
+    // Who has asked is that node, not any of its cell.
+    const back = (reply: LinkFrame) => void link.send(reply);
     if (frame.kind === "members") this.#learn(frame.members);
     else if (frame.kind === "ask") {
       this.#asked(frame.version, frame.ask, (reply) => {
-        this.#deps.send(from, { kind: "vote", version: frame.version, reply });
+        back({ kind: "vote", version: frame.version, reply });
       });
-    } else if (frame.kind === "vote") this.#replied(from, frame.version, frame.reply);
+    } else if (frame.kind === "vote") this.#replied(from, frame.version, frame.reply, back);
   }
 
   #adopt(state: MembersState): void {
@@ -284,7 +287,8 @@ export class Membership {
     const ask = askOf(round.proposal);
     for (const cell of round.proposal.voters) {
       if (cell !== self.cell) send(cell, { kind: "ask", version: round.version, ask });
-      else this.#asked(round.version, ask, (reply) => this.#replied(cell, round.version, reply));
+      else {this.#asked(round.version, ask, (reply) =>
+          this.#replied(cell, round.version, reply, () => {}));}
     }
     const of = round.proposal;
     timers.after(ASK_AGAIN_MS, () => {
@@ -292,12 +296,17 @@ export class Membership {
     });
   }
 
-  #replied(from: CellName, version: number, reply: MemberReply): void {
+  #replied(
+    from: CellName,
+    version: number,
+    reply: MemberReply,
+    back: (frame: LinkFrame) => void,
+  ): void {
     const change = this.#change;
     if (reply.kind === "decided") return this.#learn(reply.members);
     if (change === null || change.round === null || change.round.version !== version) return;
     if (reply.kind === "behind") {
-      return this.#deps.send(from, { kind: "members", members: this.current });
+      return back({ kind: "members", members: this.current });
     }
     const progress = count(change.round.proposal, from, reply.vote);
     if (progress.kind === "chosen") {

@@ -343,8 +343,8 @@ export class CellMesh implements PeerCells {
       return this.#want();
     }
     if (frame.kind === "table") return this.directory.takeTable(cell, frame.table);
-    if (frame.kind === "names" || frame.kind === "named") return this.nameCheck.take(cell, frame);
-    if (frame.kind !== "cell") return this.membership.take(cell, frame);
+    if (frame.kind === "names" || frame.kind === "named") return this.nameCheck.take(from, frame);
+    if (frame.kind !== "cell") return this.membership.take(from, frame);
     // Cells that are no members have no part in the name space.
     if (frame.frame === null || !this.#members.has(cell)) return;
     this.#events?.frame(cell, frame.point, frame.frame);

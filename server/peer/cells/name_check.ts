@@ -5,6 +5,7 @@
 import type { AccountName, CellName } from "../../../shard/name/ids.ts";
 import type { Cancel, Runtime } from "../../node/ports.ts";
 import type { LinkFrame } from "./frames.ts";
+import type { Linked } from "./sayings.ts";
 
 /** Names in one question, which the other cell looks up one by one. */
 const NAMES_MAX = 200;
@@ -92,12 +93,12 @@ export class NameCheck {
   }
 
   /** Takes a question of another cell, or the reply to one of this one. */
-  take(from: CellName, frame: LinkFrame): void {
+  take({ node: { cell: from }, link }: Linked, frame: LinkFrame): void {
     if (frame.kind === "names") {
       const { n } = frame;
       if (frame.names.length > NAMES_MAX) return;
       this.#taken(frame.names, (taken) => {
-        this.#deps.send(from, { kind: "named", n, taken: taken ?? [], whole: taken !== null });
+        link.send({ kind: "named", n, taken: taken ?? [], whole: taken !== null });
       });
     } else if (frame.kind === "named") {
       const asked = this.#asked.get(frame.n);
