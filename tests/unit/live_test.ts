@@ -212,3 +212,37 @@ Deno.test("LiveFeed: samples every second until it is stopped, and makes a text 
   step();
   assert.equal(time.reads, 6);
 });
+
+Deno.test("LiveFeed: rates and times of samples agree where a reading takes a while", () => {
+  const time = { monoMs: 0, run: () => {}, happened: 0, readMs: 0 };
+  const feed = new LiveFeed({
+    clock: { monoMs: () => time.monoMs, wallMs: () => 1_000_000 + time.monoMs },
+    timers: {
+      after: (_ms, run) => {
+        time.run = run;
+        return () => {};
+      },
+      soon: (run) => run(),
+    },
+    version: "1",
+    domain: "example.org",
+    startedAtMs: 1_000_000,
+    owners: () => [],
+    mapper: new ShardMapper({ shards: [], table: { version: 1 }, reshaped: [] }),
+    read() {
+      time.monoMs += time.readMs;
+      return reading(time.happened, 0);
+    },
+    health: () => ({ state: "healthy", reasons: [] }),
+  });
+  feed.start();
+  for (const readMs of [800, 0]) {
+    time.monoMs += 1000;
+    Object.assign(time, { readMs, happened: time.happened + 7 });
+    time.run();
+  }
+  const { at, series } = JSON.parse(feed.text(0));
+  const name = RISING[0]!;
+  const counts = [1, 2].map((i) => series[name][i] * (at[i] - at[i - 1]) / 1000);
+  assert.deepEqual(counts.map(Math.round), [7, 7]);
+});

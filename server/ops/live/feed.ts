@@ -71,12 +71,13 @@ export class LiveFeed {
 
   #take(): void {
     const { clock, mapper, owners, read } = this.#deps;
-    const nowMs = clock.monoMs();
+    // Of one moment, for a reading may take a while: else a rate does not fit its time.
+    const [nowMs, wallMs] = [clock.monoMs(), clock.wallMs()];
     const watched = nowMs - this.#askedMs < WATCHED_MS;
     this.#sample = this.#sampler.sample(nowMs, read(watched));
-    this.#history.add(clock.wallMs(), this.#sample);
+    this.#history.add(wallMs, this.#sample);
     mapper.look(nowMs);
-    this.#owners.look(owners(), clock.wallMs());
+    this.#owners.look(owners(), wallMs);
     this.#texts.clear();
   }
 
