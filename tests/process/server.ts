@@ -6,6 +6,8 @@ const PATIENT = ["signInLagMs", "connectionLagMs", "writeLagMs"]
 
 /** `TEST_WORKERS=N` has servers of several processes in the place of one, as `.ci/run` does. */
 const COUNT = Deno.env.get("TEST_WORKERS") ?? "1";
+/** Processes that serve the clients of one server. */
+export const SERVER_PROCESSES = Number(COUNT);
 const WORKERS = COUNT === "1" ? [] : ["--workers", COUNT];
 
 const HERE = new URL(".", import.meta.url).pathname;
