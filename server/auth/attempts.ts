@@ -98,7 +98,7 @@ export class Attempts {
       succeeded: () =>
         end(() => {
           if (from.knownPlace === null) throttle.refund(nowMs(), key);
-          else throttle.clear(key);
+          else throttle.clear(nowMs(), key);
         }),
       failed: () => end(() => this.#addresses.charge(nowMs(), addressKey(from.address))),
       abandoned: () => end(() => throttle.refund(nowMs(), key)),

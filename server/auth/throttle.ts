@@ -84,9 +84,10 @@ export class Throttle {
     this.#change(nowMs, key, units, Math.max(burst, debtMax));
   }
 
-  /** Makes the bucket of a key full. */
-  clear(key: string): void {
-    this.#buckets.delete(key);
+  /** Makes the bucket of a key full, at all nodes: what was taken is given back. */
+  clear(nowMs: number, key: string): void {
+    const missing = ((this.#buckets.get(key) ?? 0) - this.#now(nowMs)) / this.#options.refillMs;
+    if (missing > 0) this.refund(nowMs, key, missing);
   }
 
   #now(nowMs: number): number {

@@ -73,6 +73,23 @@ Deno.test("11: what is given back at one node is given back at all, and costs no
   equal(told.length, 2);
 });
 
+Deno.test("11: what a right password makes full at one node is full at all", () => {
+  const { time, throttles } = cellOf(2);
+  const [a, b] = throttles as [Throttle, Throttle];
+  const now = () => time.global.clock.monoMs();
+  for (let i = 0; i < 10; i++) {
+    equal(a.take(now(), "alice"), 0, `round ${i}`);
+    // The other node learns of it in between.
+    time.runFor(2);
+    if (i % 2 === 0) time.runFor(SHARE_MS / 4);
+    a.clear(now(), "alice");
+    equal(a.waitMs(now(), "alice", RATE.burst), 0);
+    time.runFor(SHARE_MS / 4);
+  }
+  time.runFor(SHARE_MS + 1);
+  equal(b.waitMs(now(), "alice", RATE.burst), 0);
+});
+
 Deno.test("11: rates of IPv6 networks hold over nodes, and a flood of keys sends a bounded part", () => {
   const { time, told, throttles } = cellOf(2, () => new NetworkThrottle(RATE));
   const [a, b] = throttles as [Throttle, Throttle];

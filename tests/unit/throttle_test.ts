@@ -42,7 +42,7 @@ Deno.test("Throttle.refund: gives back, but not beyond the burst", () => {
   assert.equal(t.size, 0, "a full bucket is not kept");
   assert.equal(t.take(0, "a", 2), 0);
   assert.equal(t.take(0, "a"), 100);
-  t.clear("a");
+  t.clear(0, "a");
   assert.equal(t.take(0, "a", 2), 0);
 });
 
