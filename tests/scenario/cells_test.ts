@@ -36,6 +36,7 @@ Deno.test("12: cells find all others from one address, and carry frames to each 
     assert.deepEqual([...events].sort(), others.map((cell) => `linked ${cell}`));
     assert.deepEqual(linked, others.map((cell) => `${cell}-1`));
     for (const cell of mesh.peers) {
+      assert.notEqual(mesh.directory.tableOf(cell), null, `${mesh.self} knows no table of ${cell}`);
       assert.deepEqual(mesh.addressesOf(cell), [`https://${cell}-1.example.org`]);
     }
   }

@@ -301,9 +301,10 @@ export class CellMesh implements PeerCells {
     before?.link.wire.close("another link has taken its place");
     this.directory.proved(hello.cell, hello.mark);
     this.#options.log.info("cell linked", { cell: hello.cell, node: hello.node.id });
+    // The cell is known by what is said of it: its table counts after that only.
+    this.#sayings.tell([linked]);
     linked.link.send({ kind: "table", table: cellTable(this.#host!.table()) });
     this.#tellMembers([linked]);
-    this.#sayings.tell([linked]);
     if (first && this.#members.has(hello.cell)) this.#events?.linked(hello.cell);
     if (before !== undefined) this.#broken(hello.cell);
     return linked;
