@@ -66,8 +66,8 @@ function withRoom(e: Entry): Entry {
 }
 
 /** The entry with the mailbox position and pair number that the account expects next. */
-function fitting(account: AccountState, any: Entry): Entry | null {
-  const e = withRoom(any);
+function fitting(account: AccountState, arbitrary: Entry): Entry | null {
+  const e = withRoom(arbitrary);
   const seq = account.mailbox.last + 1;
   switch (e.kind) {
     case "event":
