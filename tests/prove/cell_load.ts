@@ -65,7 +65,12 @@ export class Sender {
           (event) => first.push(event),
         );
         client = connected;
-        connected.onEvent = (event) => this.#reads(connected, event);
+        let reading = false;
+        connected.onEvent = (event) => {
+          if (reading || !this.#isDue(event)) return;
+          reading = true;
+          this.#read(connected, event["seq"]).finally(() => reading = false);
+        };
         first.forEach(connected.onEvent);
         await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#lane(connected)));
       } catch (error) {
@@ -79,12 +84,18 @@ export class Sender {
     }
   }
 
-  /** Marks now and then what came as read: an unread mailbox is full some time. */
-  #reads(client: Client, { k, out, seq }: Frame & { k: string }): void {
-    if (k !== "message" || out === true || Number(seq) % READ_EVERY !== 0) return;
+  /** Whether what came is to be marked as read: an unread mailbox is full some time. */
+  #isDue({ k, out, seq }: Frame & { k: string }): boolean {
+    return k === "message" && out !== true && Number(seq) % READ_EVERY === 0;
+  }
+
+  /** One after another: a connection may have a bounded number of commands under way. */
+  async #read(client: Client, seq: unknown): Promise<void> {
     for (const user of this.others) {
       // One of a connection that ends meanwhile is made up for by the next.
-      if (user !== this.name) client.command("read", { with: user, upTo: seq }).catch(() => {});
+      if (user !== this.name) {
+        await client.command("read", { with: user, upTo: seq }).catch(() => {});
+      }
     }
   }
 
