@@ -46,6 +46,7 @@ import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
 import { CellRates } from "./http/cell_rates.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
+import { ServersNotice } from "./v1/servers_notice.ts";
 import { Shedding } from "./edge/shedding.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeProtocol } from "./v1/protocol.ts";
@@ -109,6 +110,7 @@ class NodeFront implements Front {
   readonly #live: LiveFeed;
   readonly #shedding: Shedding;
   #door: HttpServer | null = null;
+  #notice: ServersNotice | null = null;
 
   constructor(
     config: Config,
@@ -288,7 +290,11 @@ class NodeFront implements Front {
       requestTimeoutMs: timeouts.requestTimeoutMs,
     });
     // In a cell other nodes can have its clients.
-    if (this.#open.node.cell !== null) this.#shedding.start();
+    if (this.#open.node.cell === null) return;
+    this.#shedding.start();
+    const notify = (event: string) => this.#edge.notify(event);
+    this.#notice = new ServersNotice({ ...this.#open.ports, servers: this.#servers, notify });
+    this.#notice.start();
   }
 
   get url(): string {
@@ -321,6 +327,7 @@ class NodeFront implements Front {
     const { admission: { sendAwayPerSecond }, timeouts: { drainMs } } = this.#config;
     this.#keeper.drain();
     this.#shedding.stop();
+    this.#notice?.stop();
     this.#open.setBusy(true);
     const { ports: { timers }, node } = this.#open;
     const leaving = node.nodes.some(({ state }) => state === "linked");

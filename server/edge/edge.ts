@@ -9,6 +9,7 @@ import { Announcer } from "./announcer.ts";
 import { Drain, type DrainPlan, type SendAwayPlan } from "./drain.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { gaugesOf } from "./gauges.ts";
+import { Notices } from "./notices.ts";
 import { Opening } from "./opening.ts";
 import { Packets } from "./packets.ts";
 import { Resuming } from "./resuming.ts";
@@ -39,6 +40,8 @@ export interface Edge {
    * any; returns how many went. `retryAfterMs` as in `SendAwayPlan`.
    */
   shed(count: number, ageMs: number, retryAfterMs: number): number;
+  /** Sends an encoded soft event to all sessions that have a client, spread over some seconds. */
+  notify(event: string): void;
   gauges(): EdgeGauges;
 }
 
@@ -53,6 +56,7 @@ class NodeEdge implements Edge {
   readonly #opening: Opening;
   readonly #packets: Packets;
   readonly #drain: Drain;
+  readonly #notices: Notices;
 
   constructor(deps: EdgeDeps, limits: EdgeLimits) {
     this.#deps = deps;
@@ -60,6 +64,7 @@ class NodeEdge implements Edge {
     this.#opening = new Opening(deps, this.#sessions);
     this.#packets = new Packets(this.#sessions, new Announcer(deps, this.#sessions));
     this.#drain = new Drain(deps, this.#sessions);
+    this.#notices = new Notices(deps, this.#sessions);
   }
 
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
@@ -98,6 +103,10 @@ class NodeEdge implements Edge {
 
   shed(count: number, ageMs: number, retryAfterMs: number): number {
     return this.#drain.shed(count, ageMs, retryAfterMs);
+  }
+
+  notify(event: string): void {
+    this.#notices.send(event);
   }
 
   gauges(): EdgeGauges {

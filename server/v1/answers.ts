@@ -95,6 +95,8 @@ const soft = z.discriminatedUnion("k", [
     body: z.string().optional(),
     id: z.string().optional(),
   }),
+  z.object({ k: z.literal("servers"), servers: z.array(z.string()) })
+    .describe("In place of the welcome's: a server of the cell was added"),
 ]);
 
 const conversation = z.object({

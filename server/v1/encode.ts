@@ -86,6 +86,11 @@ export function encodeSignal(signal: SignalPacket): string {
     `"type":${quote(signal.type)}${optional("body", signal.body)}${optional("id", signal.id)}}`;
 }
 
+/** The addresses of the cell's servers have changed. */
+export function encodeServers(servers: readonly string[]): string {
+  return `{"k":"servers","servers":${JSON.stringify(servers)}}`;
+}
+
 /** The frame of several events, each already encoded; `soft` is the session's number after it. */
 export function eventsFrame(soft: number, events: readonly string[]): string {
   return `{"t":"events","soft":${soft},"ev":[${events.join(",")}]}`;

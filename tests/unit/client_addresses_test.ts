@@ -42,6 +42,23 @@ Deno.test("11: a client whose server dies connects to another one that the welco
   client.close();
 });
 
+Deno.test("11: a client knows a server that was added after its welcome, after a restart as well", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A] });
+  await signedIn;
+  fixture.socket.says({ t: "events", soft: 1, ev: [{ k: "servers", servers: [A, B] }] });
+  client.close();
+  const again = fixture.client({ url: A });
+  again.signIn().catch(() => {});
+  await fixture.settle();
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  again.close();
+});
+
 Deno.test("11: a client that is sent away connects to another server, after a restart as well", async () => {
   const fixture = new ClientFixture();
   const client = fixture.client({ url: A });

@@ -75,6 +75,7 @@ export class RoostClient extends Calls {
       has: (link) => this.#connection.has(link),
       lost: (link, error) => this.#connection.lost(link, error),
       ask: (t, fields) => this.#enqueue(t, fields, { lane: t, merge: t }),
+      servers: (list) => this.#addresses.take(list),
     });
     this.#commands = new Commands({
       env,
@@ -322,7 +323,6 @@ export class RoostClient extends Calls {
     this.#end = null;
     record.who = { ...who, user, device };
     record.session = session;
-    this.#addresses.take(welcome["servers"]);
     this.#told = {
       domain,
       expiresAt: Number(expiresAt),

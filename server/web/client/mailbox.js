@@ -16,7 +16,7 @@ import { offline } from "./error.js";
 
 /**
  * `lost` ends a link. `ask` repeats a command until it is settled; a later one of this kind
- * replaces one that waits.
+ * replaces one that waits. `servers` takes the addresses of the cell in place of those before.
  * @typedef {{
  *   env: Api.Platform,
  *   timing: Api.Timing,
@@ -24,7 +24,8 @@ import { offline } from "./error.js";
  *   emitter: Emitter,
  *   has: (link: Link) => boolean,
  *   lost: (link: Link, error: RoostError) => void,
- *   ask: (t: string, fields: Json) => Promise<unknown>
+ *   ask: (t: string, fields: Json) => Promise<unknown>,
+ *   servers: (list: unknown) => void
  * }} MailboxHost
  */
 
@@ -84,7 +85,8 @@ export class Mailbox {
   }
 
   /** Takes the position and the snapshot of a welcome. @param {Json} welcome */
-  welcomed({ cursor, snapshot }) {
+  welcomed({ cursor, snapshot, servers }) {
+    this.#host.servers(servers);
     this.#stop.unknown();
     this.book.forgetEarly();
     if (snapshot !== undefined) {
@@ -180,6 +182,13 @@ export class Mailbox {
     if (e["k"] === "presence") this.#shown(e);
     else if (e["k"] === "presence_pending") this.#pending(String(e["user"]));
     else if (e["k"] === "signal") this.#host.emitter.emit("signal", /** @type {never} */ (e));
+    else if (e["k"] === "servers") this.#servers(e["servers"]);
+  }
+
+  /** A server was added to the cell since the welcome. @param {unknown} list */
+  #servers(list) {
+    this.#host.servers(list);
+    this.#host.record.save();
   }
 
   /** @param {Json} e */
