@@ -18,6 +18,7 @@ import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
 import { mailboxProof } from "./mailbox.ts";
 import { movesProof } from "./moves.ts";
+import { partitionProof } from "./partition.ts";
 import { prefixProof } from "./prefix.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
@@ -28,6 +29,7 @@ import { restartProof } from "./restart.ts";
 import { workersProof } from "./workers.ts";
 import { patroniProof } from "./patroni.ts";
 import { standbyProof } from "./standby.ts";
+import { wanProof } from "./wan.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
 
@@ -40,6 +42,8 @@ const PROOFS: readonly Proof[] = [
   workersProof,
   movesProof,
   cutsProof,
+  wanProof,
+  partitionProof,
   backupProof,
   damageProof,
   hostileProof,
