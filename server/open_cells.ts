@@ -4,6 +4,8 @@ import { MEMBERS_FORMAT } from "./peer/cells/membership.ts";
 import { CellMesh } from "./peer/cells/mesh.ts";
 import type { Config } from "./config/config.ts";
 import type { Node } from "./node/node.ts";
+import { ok } from "../shard/errors.ts";
+import { question } from "./node/asks.ts";
 import type { MembersState } from "../shard/federation/members.ts";
 import { openTcpWires } from "./peer/cells/tcp_wires.ts";
 import { SHARED_FORMAT, type ShareSource } from "./peer/cells/sharing.ts";
@@ -11,6 +13,9 @@ import { readSecret } from "./open_links.ts";
 import type { NameSource } from "./peer/cells/name_check.ts";
 import type { Ports, Store, StoreKey } from "./node/ports.ts";
 import { VERSION } from "./config/version.ts";
+
+/** Whether a node of the cell has no names in memory. */
+const EMPTY = question<null, boolean>("cells.empty");
 
 /** The links, which listen but do not accept yet; null where the cell is alone. */
 export async function openCells(
@@ -76,6 +81,8 @@ export async function whyNoAccounts(
 /** Begins to link a node that serves; `busy`: whether it wants no clients. */
 export function beginCells(mesh: CellMesh, node: Node, busy: () => boolean): void {
   const { id, incarnation } = node.nodes[0]!;
+  const { asks } = node;
+  asks.on(EMPTY, (_, done) => done(ok(node.accountsInMemory === 0)));
   mesh.begin({
     self: { id, incarnation },
     table: () => node.table,
@@ -83,6 +90,10 @@ export function beginCells(mesh: CellMesh, node: Node, busy: () => boolean): voi
     busy,
     names: namesOf(node),
     isFresh: () => node.nodes.length === 1 && node.accountsInMemory === 0,
+    isEmpty: (done) =>
+      asks.all(EMPTY, null, ({ replies, missing }) => {
+        done(missing.length === 0 && replies.every(({ value }) => value));
+      }),
     isFirst: () => node.table.shards[0]?.owner?.id === id,
   });
 }
@@ -98,9 +109,9 @@ function namesOf(node: Node): NameSource & ShareSource {
       node.request(name, "name.share", { add }, (result) => {
         done(result.ok ? result.value.left : null);
       }),
-    isTaken: (name, done) =>
-      node.request(name, "account.info", {}, (result) => {
-        done(result.ok ? true : result.code === "not_found" ? false : null);
+    home: (name, reserve, done) =>
+      node.request(name, "name.home", { reserve }, (result) => {
+        done(result.ok ? result.value : null);
       }),
   };
 }

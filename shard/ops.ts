@@ -169,6 +169,14 @@ export interface Ops {
     in: { readonly add: readonly CellName[] };
     out: { readonly left: number };
   };
+  /**
+   * Internal: the cell that has this name, as far as this one knows; null where none. `reserve`: where
+   * none has, the cells decide that it is this one's.
+   */
+  "name.home": {
+    in: { readonly reserve: CellName | null };
+    out: { readonly home: CellName | null };
+  };
   /** Internal: who has this name now; null where nobody. Never shown to clients. */
   "account.resolve": { in: Record<never, never>; out: { readonly id: AccountId } | null };
   /**

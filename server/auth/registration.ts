@@ -146,7 +146,8 @@ function requireFree(
 ): void {
   const ask = (answered: (refusal: Failure | null) => void) =>
     router.request(wanted.name, "account.resolve", {}, (found) => {
-      if (!found.ok) return answered(found);
+      // An account of another cell has the name.
+      if (!found.ok) return answered(found.code === "moved" ? taken() : found);
       if (found.value !== null) return answered(taken());
       if (wanted.invite === null) return answered(null);
       // A removed account has nobody, but its name stays closed: that must not cost the invite.

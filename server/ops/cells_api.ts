@@ -40,7 +40,11 @@ function changed(run: (done: (result: Result<Members>) => void) => void): Promis
 }
 
 /** Why the names of a cell keep it from joining; null where none does. */
-function conflictOf({ conflicts, conflictsFound, fault }: NameReport): Failure | null {
+function conflictOf(report: NameReport, members: Members): Failure | null {
+  const { cells, conflicts, conflictsFound } = report;
+  const unlinked = members.cells.find(({ cell }) => !cells.includes(cell))?.cell;
+  const fault = report.fault ??
+    (unlinked === undefined ? null : `The cell ${unlinked} is not linked`);
   if (fault !== null) return fail("unavailable", `The names cannot be compared: ${fault}`, 1000);
   if (conflictsFound === 0) return null;
   const [{ name, cell }] = conflicts as [NameReport["conflicts"][number]];
@@ -51,12 +55,17 @@ function conflictOf({ conflicts, conflictsFound, fault }: NameReport): Failure |
   );
 }
 
-/** A cell with accounts joins only where no other cell has one of their names. */
+/**
+ * A cell with accounts joins only where no other cell has one of their names: the members decide that
+ * they are this cell's first, so that none of them is given meanwhile.
+ */
 function join(mesh: CellMesh, done: (result: Result<Members>) => void): void {
   mesh.looked((hasNames) => {
     if (!hasNames) return mesh.membership.join(true, done);
-    mesh.nameCheck.run((report) => {
-      const conflict = conflictOf(report);
+    const { current, joined } = mesh.membership;
+    if (joined) return done(ok(current));
+    mesh.nameCheck.run(current.cells[0]?.cell ?? null, (report) => {
+      const conflict = conflictOf(report, current);
       if (conflict !== null) return done(conflict);
       mesh.membership.join(true, done);
     });
@@ -80,7 +89,9 @@ function addMemberRoutes(app: Hono, mesh: CellMesh): void {
   app.get(
     "/admin/cells/check",
     () =>
-      new Promise<Response>((done) => mesh.nameCheck.run((report) => done(Response.json(report)))),
+      new Promise<Response>((done) =>
+        mesh.nameCheck.run(null, (report) => done(Response.json(report)))
+      ),
   );
   app.post("/admin/cells/join", () => changed((done) => join(mesh, done)));
   app.post("/admin/cells/leave", async (c) => {

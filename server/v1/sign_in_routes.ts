@@ -149,7 +149,7 @@ function passwordRoutes({ schemas }: Protocol): readonly Route[] {
       summary: "Signs a device in by password",
       input: schemas.rest.signInPassword,
       status: 200,
-      errors,
+      errors: [...errors, "moved"],
       signsInBy: () => "password",
       run: (call, input) => {
         const { user, password } = input;

@@ -4,7 +4,7 @@ import type { CellName } from "../name/ids.ts";
 import { type Home, type NameRegister, NO_REGISTER } from "../federation/name_register.ts";
 
 /** Whether the name is an account's here: also one that was deleted and keeps its name closed. */
-function isTaken({ state }: Account): boolean {
+export function isTaken({ state }: Account): boolean {
   return state !== "absent" && state !== "invite";
 }
 

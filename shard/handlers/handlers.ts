@@ -40,7 +40,7 @@ import {
   linkImport,
   lookAtImport,
 } from "./import_ops.ts";
-import { shareName } from "./name_home.ts";
+import { nameHome, shareName } from "./name_home.ts";
 import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
 
 /** One handler for each operation. */
@@ -54,6 +54,7 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "account.release": releaseAccount,
   "account.info": accountInfo,
   "name.share": shareName,
+  "name.home": nameHome,
   "account.resolve": resolveAccount,
   "device.add": addDevice,
   "device.list": listDevices,
@@ -97,6 +98,7 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "account.signOut",
   "account.remove",
   "name.share",
+  "name.home",
   "account.release",
   "device.add",
   "device.revoke",
@@ -142,6 +144,7 @@ export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
   "account.setDisabled",
   "account.info",
   "name.share",
+  "name.home",
   "account.resolve",
   "device.add",
   "device.list",

@@ -6,12 +6,17 @@ import type { Account } from "../account/account.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { OpName } from "../ops.ts";
 import { fail, type Failure, ok } from "../errors.ts";
-import { homeOf, registerOf } from "../account/home.ts";
+import { homeOf, isTaken, registerOf } from "../account/home.ts";
 import type { Handler, Turn, Wait } from "./turn.ts";
 import { spreadOf } from "../retry.ts";
 
 /** What a client asks that wants to sign in. */
-const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>(["account.credentials", "auth.token"]);
+const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>([
+  "account.credentials",
+  "account.resolve",
+  "auth.token",
+  "session.attach",
+]);
 
 /** The refusal of a sign-in whose account is at home in another cell; null for all others. */
 export function movedTo(cells: Cells | null, account: Account, op: OpName): Failure | null {
@@ -57,4 +62,19 @@ export const shareName: Handler<"name.share"> = (turn, account, { add }) => {
     turn.scheduleHome(account, SHARE_SPREAD_MS * spreadOf(account.name, 1));
   }
   return ok({ left: telling.length });
+};
+
+/**
+ * A name counts as its cell's also when its account was released: the register keeps it for that cell.
+ * A name that nobody has is decided to be that of the cell that it is reserved for, as the name of a
+ * new account is.
+ */
+export const nameHome: Handler<"name.home"> = (turn, account, { reserve }) => {
+  const { cells } = turn;
+  if (cells === null) return ok({ home: null });
+  if (isTaken(account)) return ok({ home: cells.self });
+  const decided = homeOf(account, cells.self);
+  if (decided === null && reserve !== null) return { wait: "home" };
+  const known = decided ?? registerOf(account, cells.self).accepted;
+  return ok({ home: known?.value ?? null });
 };

@@ -78,6 +78,8 @@ export interface NamesParts {
   proxy(packet: ShardPacket & { readonly kind: "proxy" }): boolean;
   /** Takes a packet once more at the next tick: the account could not be read. */
   again(packet: ShardPacket): void;
+  /** The home of a name is known from now on, or no other cell knows one. */
+  sought(name: AccountName, known: boolean): void;
 }
 
 /** See the head of this file. */
@@ -86,7 +88,7 @@ export class Names {
   readonly #cells: Cells;
   readonly #accounts: AccountAccess;
   readonly #requests: Requests;
-  readonly #ways: Pick<NamesParts, "here" | "again" | "proxy">;
+  readonly #ways: Pick<NamesParts, "here" | "again" | "proxy" | "sought">;
   readonly #rounds = new Map<AccountName, Round>();
   readonly #questions = new Map<AccountName, Question>();
   /** Names that no other cell knows, and until when that counts; in the order of time. */
@@ -167,8 +169,16 @@ export class Names {
     this.#turn.emit(later ? sender : account, { kind: "abroad", cell, packet, hops: hops + 1 });
   }
 
+  /** Asks the other cells for the home of a name; `sought` follows, unless what they say is lost. */
+  seek(name: AccountName): void {
+    this.#whenLoaded(name, (account) => {
+      if (homeOf(account, this.#cells.self) === null) this.#hold(account, null);
+      else this.#ways.sought(name, true);
+    });
+  }
+
   /** Keeps a packet until the other cells have said which of them has the name. */
-  #hold(account: Account, carried: Carried): void {
+  #hold(account: Account, carried: Carried | null): void {
     const { name } = account;
     let question = this.#questions.get(name);
     if (question === undefined) {
@@ -177,7 +187,7 @@ export class Names {
       question = { untilMs, left: new Set(this.#cells.peers), held: [] };
       this.#questions.set(name, question);
     }
-    if (question.held.length < HELD_MAX) question.held.push(carried);
+    if (carried !== null && question.held.length < HELD_MAX) question.held.push(carried);
     // Questions may be lost: a repeated packet repeats them.
     for (const cell of question.left) this.#say(account, cell, { kind: "where" });
     if (question.left.size === 0) this.#answered(account, question);
@@ -188,6 +198,7 @@ export class Names {
     if (homeOf(account, this.#cells.self) === null) {
       this.#nobody.delete(account.name);
       this.#nobody.set(account.name, this.#turn.now.mono + NOBODY_MS);
+      this.#ways.sought(account.name, false);
     }
     for (const carried of held) this.packet(carried);
   }
@@ -298,7 +309,8 @@ export class Names {
     const ballot = { counter: above.counter + 1, cell: self };
     // Also where it is no voter: a ballot is never used twice.
     this.#set(account, { ...register, promised: ballot });
-    const { proposal, ask } = propose<CellName>(ballot, voters, (home) => home ?? self);
+    const wanted = this.#requests.waiting.homeOf(account.name) ?? self;
+    const { proposal, ask } = propose<CellName>(ballot, voters, (home) => home ?? wanted);
     round.proposal = proposal;
     this.#askAll(account, ask);
   }
@@ -349,6 +361,7 @@ export class Names {
   #decided(account: Account): void {
     this.#rounds.delete(account.name);
     this.#requests.homeDecided(account.name);
+    this.#ways.sought(account.name, true);
   }
 
   // ---- what other cells are to learn

@@ -19,6 +19,7 @@ import type { ShardTurn } from "./shard_turn.ts";
 import { cellOf } from "../federation/cell_node.ts";
 import { homeOf, isHere } from "../account/home.ts";
 import { Proxied } from "../presence/proxied.ts";
+import { UnknownHomes } from "./unknown_homes.ts";
 
 /** Users that are asked for again at one tick, ten of which come in a second. */
 const AGAIN_MAX = 100;
@@ -31,6 +32,8 @@ type Standing = Presentity & { readonly proxied: Proxied };
 export class Proxies {
   readonly #turn: ShardTurn;
   readonly #cells: Cells;
+  /** Users that edges want to watch before this cell knows their homes. */
+  readonly unknownHomes: UnknownHomes;
   #asked = 0;
   /** Users that are to be asked for again. */
   readonly #again = new Set<AccountName>();
@@ -40,11 +43,12 @@ export class Proxies {
   constructor(turn: ShardTurn, cells: Cells) {
     this.#turn = turn;
     this.#cells = cells;
+    this.unknownHomes = new UnknownHomes(turn);
   }
 
   /** Whether a `tick` has anything to do. */
   get ticking(): boolean {
-    return this.#again.size + this.#kept.size > 0;
+    return this.#again.size + this.#kept.size > 0 || this.unknownHomes.ticking;
   }
 
   /** Goes on where the shards have stopped whose users' presence this one has taken over. */
@@ -60,6 +64,7 @@ export class Proxies {
 
   /** Asks homes again. */
   tick(): void {
+    this.unknownHomes.tick();
     for (const [name, untilMs] of this.#kept) {
       if (untilMs <= this.#turn.now.mono) this.#endKeeping(name);
     }
@@ -152,7 +157,7 @@ export class Proxies {
   /** Registers a node's interest in a user of another cell; null where it is one of this cell. */
   answer(item: InterestItem, node: NodeId): InterestAnswer | null {
     const { watched, watchedId, watcher, watcherId } = item;
-    const p = cellOf(node) === null ? this.#standing(item) : null;
+    const p = cellOf(node) === null ? this.#standing(item, node) : null;
     if (p === null) return null;
     const { proxied } = p;
     const of = proxied.watcher(watcher, watcherId);
@@ -170,14 +175,18 @@ export class Proxies {
     return { watcher, watched, presence, lastSeen: null };
   }
 
-  #standing({ watched, watchedId }: InterestItem): Standing | null {
+  #standing(item: InterestItem, node: NodeId): Standing | null {
+    const { watched, watchedId } = item;
     const { accounts, presence } = this.#turn;
     const p = this.#find(watched);
     if (p?.id === watchedId) return p;
     const account = accounts.peek(watched);
     if (account === undefined || isHere(account, this.#cells.self)) return null;
     const home = homeOf(account, this.#cells.self);
-    if (home === null) return null;
+    if (home === null) {
+      this.unknownHomes.add(item, node);
+      return null;
+    }
     const fresh = presence.ensure(watched, watchedId, 0);
     fresh.proxied = new Proxied(home.value);
     return fresh as Standing;

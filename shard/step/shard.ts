@@ -30,6 +30,7 @@ import { Proxies } from "./proxies.ts";
 import { Recovery } from "./recovery.ts";
 import { Requests } from "./requests.ts";
 import { ShardTurn } from "./shard_turn.ts";
+import type { UnknownHomes } from "./unknown_homes.ts";
 
 /** What `inspect` shows of a shard. */
 export interface ShardInspection {
@@ -79,7 +80,10 @@ export class Shard {
       const again: Incoming["again"] = (packet) => incoming.again(packet);
       const proxies = new Proxies(turn, cells);
       const proxy: Proxies["take"] = (packet) => proxies.take(packet);
-      const names = new Names(turn, cells, { accounts, requests, here, again, proxy });
+      const { unknownHomes } = proxies;
+      const sought: UnknownHomes["sought"] = (...of) => unknownHomes.sought(...of);
+      const names = new Names(turn, cells, { accounts, requests, here, again, proxy, sought });
+      unknownHomes.seek = (name) => names.seek(name);
       incoming.proxies = proxies;
       incoming.names = names;
       requests.decideHome = (account) => names.decide(account);

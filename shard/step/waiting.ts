@@ -1,5 +1,6 @@
 /** Requests that wait for something outside the shard, by what they wait for. */
-import type { AccountName } from "../name/ids.ts";
+import type { AccountName, CellName } from "../name/ids.ts";
+import type { Ops } from "../ops.ts";
 import type { Pending } from "../handlers/turn.ts";
 import type { RequestId } from "../effects.ts";
 import type { Retries } from "../retry.ts";
@@ -39,6 +40,12 @@ export class WaitingRequests {
   /** Names for whose homes requests wait. */
   get homes(): readonly AccountName[] {
     return this.#homes.size === 0 ? [] : [...this.#homes.keys()];
+  }
+
+  /** The cell that a name is decided to be at home in, if nobody has it; null: this one. */
+  homeOf(name: AccountName): CellName | null {
+    const [first] = this.#homes.get(name) ?? [];
+    return first?.op === "name.home" ? (first.input as Ops["name.home"]["in"]).reserve : null;
   }
 
   /** Whether a request waits for the store. Those that wait for another shard do not count. */

@@ -77,7 +77,7 @@ const ROWS: readonly Mutant[] = [
     ],
     [
       "drop packets for a name that is asked for",
-      "if (question.held.length < HELD_MAX) question.held.push(carried);",
+      "if (carried !== null && question.held.length < HELD_MAX) question.held.push(carried);",
       "void carried;",
     ],
     [

@@ -3,6 +3,7 @@ import { inTested, type Mutant } from "./mutant.ts";
 
 const MEMBERS = "tests/scenario/cells_members_test.ts";
 const NAMES = "tests/scenario/cells_names_test.ts";
+const PRESENCE = "tests/scenario/cells_presence_test.ts";
 const LINKS = "tests/scenario/cells_test.ts";
 
 /** See the head of this file. */
@@ -44,6 +45,11 @@ export const FEDERATION: readonly Mutant[] = [
       "if (unknown === null) open++;",
     ],
     [
+      "have a cell that joins without names wait like one that has some",
+      "(shared) => shared.version < known.version ? known : null,",
+      "(shared) => shared.version < known.version && shared.version > 0 ? known : null,",
+    ],
+    [
       "tell new members again what they have acknowledged",
       "missed === null || missed.names.has(name) ? fresh : [];",
       "missed === null || missed.names.size >= 0 || missed.names.has(name) ? fresh : [];",
@@ -61,6 +67,34 @@ export const FEDERATION: readonly Mutant[] = [
       "owe homes to cells that have left",
       "register.telling.filter((cell) => cells.peers.includes(cell));",
       "register.telling.filter(() => true);",
+    ],
+    [
+      "take a name that was released for one that nobody has",
+      "return ok({ home: known?.value ?? null });",
+      "return ok({ home: known === null ? null : null });",
+    ],
+    [
+      "tell who attaches a session at another cell that the token is wrong",
+      '  "session.attach",\n]',
+      "]",
+    ],
+  ),
+  ...inTested(
+    "shard/step/names.ts",
+    NAMES,
+    [
+      "decide names that are reserved for another cell for this one",
+      "this.#requests.waiting.homeOf(account.name) ?? self;",
+      "this.#requests.waiting.homeOf(account.name) === null ? self : self;",
+    ],
+  ),
+  ...inTested(
+    "shard/step/unknown_homes.ts",
+    PRESENCE,
+    [
+      "ask for the home of a watched name once only",
+      "if (sought.atMs > now.mono) continue;",
+      "if (sought.tries > 0) continue;",
     ],
   ),
   ...inTested(

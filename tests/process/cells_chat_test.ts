@@ -78,6 +78,9 @@ async function signsInAtHome(a: ServerProcess, b: ServerProcess): Promise<void> 
     assert.deepEqual([code, servers], ["moved", [b.url]]);
   }
   await assert.rejects(Client.connect(a.wsUrl, { auth: { token } }), { code: "moved" });
+  // A client that names its device is looked at only where its session is attached.
+  const device = "early";
+  await assert.rejects(Client.connect(a.wsUrl, { auth: { token }, device }), { code: "moved" });
   for (const onlyTransport of ["ws", "poll"] as const) {
     const library = createClient({ url: a.url, onlyTransport, device: "other" });
     try {

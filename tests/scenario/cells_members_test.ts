@@ -61,7 +61,7 @@ Deno.test("12: any node of a cell makes it a member, and compares its names: rep
     settled(wan, [a, b, ...nodes], ["a", "b", "c"]);
     const { mesh } = nodes.find(({ self }) => self.id === id)!;
     let report: NameReport | null = null;
-    mesh.nameCheck.run((got) => report = got);
+    mesh.nameCheck.run(null, (got) => report = got);
     wan.time.runWhile(() => report === null, wan.time.nowMs + LIMIT_MS);
     assert.equal((report as NameReport | null)?.fault, null);
     // Its own attempt to join ends.
@@ -217,7 +217,7 @@ Deno.test("12: names that two cells have are found among many, by whichever of t
   b.names = [...names("b"), "twice", "both"];
   const check = (node: WanNode) => {
     let report: NameReport | null = null;
-    node.mesh.nameCheck.run((found) => report = found);
+    node.mesh.nameCheck.run(null, (found) => report = found);
     wan.time.runWhile(() => report === null, wan.time.nowMs + LIMIT_MS);
     return report as NameReport | null;
   };
@@ -233,4 +233,34 @@ Deno.test("12: names that two cells have are found among many, by whichever of t
   }
   wan.stick("a-1");
   assert.equal(check(b)!.fault, "The cell a has not replied");
+});
+
+Deno.test("12: a cell of several nodes without names does not keep the next one from joining", () => {
+  const wan = new Wan();
+  const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+  settled(wan, [a, b], ["a", "b"]);
+  const c = ["c-1", "c-2"].map((id) => wan.node({ cell: "c", id, join: ["a-1"], alone: false }));
+  settled(wan, [a, b, ...c], ["a", "b", "c"]);
+  const sinceMs = wan.time.nowMs;
+  const d = wan.node({ cell: "d", join: ["a-1"] });
+  settled(wan, [a, b, ...c, d], ["a", "b", "c", "d"]);
+  const tookMs = wan.time.nowMs - sinceMs;
+  assert.ok(tookMs < 8000, `${tookMs} ms`);
+});
+
+Deno.test("12: names of a cell that joins are compared, and reserved at a member", () => {
+  const wan = new Wan();
+  const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+  b.names = ["bob", "both"];
+  a.names = ["alice", "both"];
+  wan.time.runFor(5000);
+  const check = (reserveAt: CellName | null) => {
+    let report: NameReport | null = null;
+    b.mesh.nameCheck.run(reserveAt, (found) => report = found);
+    wan.time.runWhile(() => report === null, wan.time.nowMs + LIMIT_MS);
+    return report as NameReport | null;
+  };
+  assert.deepEqual([check(null)!.conflicts, a.reserved.size], [[{ name: "both", cell: "a" }], 0]);
+  assert.equal(check(a.mesh.self)!.conflictsFound, 1);
+  assert.deepEqual([...a.reserved], [["bob", "b"]]);
 });

@@ -1,7 +1,8 @@
 /** Names and messages between cells: each name has one home, wherever it is registered. */
 import assert from "node:assert/strict";
 import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
-import type { AccountName, CellName } from "../../shard/name/ids.ts";
+import type { AccountName, CellName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import type { AttachAuth } from "../../shard/ops.ts";
 
 const CONFLICT = "conflict";
 const [ALICE, BOB] = ["alice", "bob"] as unknown as readonly [AccountName, AccountName];
@@ -224,4 +225,86 @@ Deno.test("12: what a voter has accepted for a cell that is lost is decided befo
   f.settle(20_000);
   assert.equal(b.must("alice", "name.share", { add: [] }).left, 0);
   assert.deepEqual(homes(f.cells, "alice"), [a.name, a.name, a.name]);
+});
+
+Deno.test("12: a client that signs in at another cell is sent to the home of its account, by every way", () => {
+  const f = new CellsFixture();
+  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
+  b.register("bob");
+  f.settle();
+  const tokenHash = new Uint8Array(32);
+  const attach = {
+    session: "session000000001" as SessionId,
+    device: "d1" as DeviceId,
+    cursor: null,
+    presence: null,
+  };
+  const auths: readonly AttachAuth[] = [
+    { kind: "token", tokenHash },
+    { kind: "issuer", expiresAt: Number.MAX_SAFE_INTEGER },
+  ];
+  const results = [
+    a.ask("bob", "account.credentials", {}),
+    a.ask("bob", "account.resolve", {}),
+    a.ask("bob", "auth.token", { tokenHash }),
+    ...auths.map((auth) => a.ask("bob", "session.attach", { ...attach, auth })),
+  ];
+  for (const result of results) {
+    assert.ok(!result.ok && result.code === "moved" && result.cell === b.name);
+  }
+  assert.notEqual(codeOf(b.ask("bob", "account.resolve", {})), "moved");
+  assert.deepEqual(a.ask("nobody", "account.resolve", {}), { ok: true, value: null });
+});
+
+/** The cell that has a name as each of the cells sees it; `reserve`: kept for that one. */
+function compared(f: CellsFixture, name: string, reserve: CellName | null = null) {
+  return f.cells.map((cell) => cell.must(name, "name.home", { reserve }).home);
+}
+
+Deno.test("12: a name that was released stays its cell's where cells compare names", () => {
+  const f = new CellsFixture();
+  const [a] = f.cells as [OneCell, OneCell, OneCell];
+  a.register("alice");
+  f.settle();
+  a.must("alice", "account.remove", {});
+  f.settle(20_000);
+  a.must("alice", "account.release", {});
+  assert.deepEqual(compared(f, "alice", "dd" as CellName), [a.name, a.name, a.name]);
+  assert.equal(codeOf(a.register("alice")), "ok");
+  assert.deepEqual(compared(f, "nobody"), [null, null, null]);
+});
+
+Deno.test("12: names that are reserved for a cell that is to join are given to no other one", () => {
+  const f = new CellsFixture();
+  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
+  const dd = "dd" as CellName;
+  assert.equal(a.must("dora", "name.home", { reserve: dd }).home, dd);
+  f.settle();
+  assert.deepEqual(compared(f, "dora", "ee" as CellName), [dd, dd, dd]);
+  assert.equal(codeOf(a.register("dora")), CONFLICT);
+  for (const cell of f.cells) cell.kill();
+  for (const cell of f.cells) cell.start();
+  f.settle();
+  assert.equal(codeOf(b.register("dora")), CONFLICT);
+});
+
+Deno.test("12: a name is registered or reserved for a cell that is to join, not both", () => {
+  const outcomes = new Set<string>();
+  for (let seed = 1; seed <= 40; seed++) {
+    const f = new CellsFixture({ seed });
+    f.wan.quality = { wayMs: [20, 150], lost: 0.05, twice: 0.05 };
+    const [one, other] = [f.cells[seed % 3]!, f.cells[f.prng.int(0, 2)]!];
+    const register = () => one.begin("dora", "account.create", { credentials: null });
+    const reserve = () => other.begin("dora", "name.home", { reserve: "dd" as CellName });
+    const early = seed % 2 === 0 ? register() : null;
+    const asked = reserve();
+    if (early === null) f.settle(f.prng.int(0, 300));
+    const registered = early ?? register();
+    f.until("results", () => registered() !== null && asked() !== null);
+    const reserved = asked()!;
+    const isReserved = reserved.ok && reserved.value.home === "dd";
+    outcomes.add(`${registered()!.ok} ${isReserved}`);
+    assert.ok(!(isReserved && registered()!.ok), `seed ${seed}: it is both`);
+  }
+  assert.ok(outcomes.has("true false") && outcomes.has("false true"), [...outcomes].join());
 });

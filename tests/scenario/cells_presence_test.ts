@@ -162,3 +162,18 @@ Deno.test("12: watchers see a user again whose cell has restarted", () => {
   w.f.settle(5000);
   assert.equal(w.shown, "xa");
 });
+
+Deno.test("12: a user whose home is not known here is watched once other cells have said it", () => {
+  const w = new Watching();
+  const account = [...w.a.node.shardOf(BOB).inspect().accounts].find(({ name }) => name === BOB)!;
+  Object.assign(account, { register: null });
+  w.f.wan.isolate(w.b.name, true);
+  assert.equal(w.ask().presence, null);
+  w.f.settle(20_000);
+  w.f.wan.isolate(w.b.name, false);
+  w.f.until("the home is known", () => w.last("ask_again") !== undefined);
+  w.f.settle(1000);
+  w.ask();
+  w.f.settle(1000);
+  assert.equal(w.ask().presence?.devices[0]?.presence.show, "online");
+});

@@ -194,6 +194,8 @@ export class WanNode {
   readonly timers: Timers;
   /** Cells that have not acknowledged the home of a name. */
   readonly owed = new Map<AccountName, Set<CellName>>();
+  /** Names that its cell keeps for another one. */
+  readonly reserved = new Map<AccountName, CellName>();
   /** Names of its cell's accounts. */
   names: readonly string[] = [];
   readonly #memory = memoryLog();
@@ -244,7 +246,8 @@ export class WanNode {
       users: () => 7,
       busy: () => false,
       names: this.#source(),
-      isFresh: () => true,
+      isFresh: () => given.alone ?? true,
+      isEmpty: (done) => this.timers.soon(() => done(true)),
       isFirst: () => true,
     });
   }
@@ -262,7 +265,11 @@ export class WanNode {
         const next = from + limit < this.names.length ? from + limit : null;
         this.timers.soon(() => done(null, names, next));
       },
-      isTaken: (name, done) => this.timers.soon(() => done(this.names.includes(name))),
+      home: (name, reserve, done) => {
+        const home = this.names.includes(name) ? this.mesh.self : null;
+        if (home === null && reserve !== null) this.reserved.set(name, reserve);
+        this.timers.soon(() => done({ home }));
+      },
     };
   }
 
@@ -289,6 +296,8 @@ export interface NodeGiven {
   readonly join?: readonly string[];
   readonly domain?: string;
   readonly mark?: string;
+  /** Whether it is the only node of its cell; absent: it is. */
+  readonly alone?: boolean;
 }
 
 /** See the head of this file. */

@@ -200,3 +200,10 @@ Deno.test("SignIn.register: attempts are limited per address, whatever comes of 
   assert.equal(codeOf(register(signIn, "another")), "rate_limited");
   assert.deepEqual(limits, ["registrations", "registrations"]);
 });
+
+Deno.test("12: SignIn.register: a name of another cell is taken, and costs no invite", () => {
+  const { signIn, shards, code, usedBy } = openWithInvite();
+  shards.intercept = (op) => op === "account.resolve" ? fail("moved", "elsewhere") : undefined;
+  assert.equal(codeOf(register(signIn, "bob", { invite: code })), "conflict");
+  assert.equal(usedBy(), "");
+});

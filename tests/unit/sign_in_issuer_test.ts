@@ -56,6 +56,21 @@ Deno.test("SignIn.issuer: an account made meanwhile is used, a closed name refus
   assert.deepEqual(issuer(down.signIn), fail("busy", "x", 7));
 });
 
+Deno.test("12: SignIn.issuer: whose account is at home in another cell is sent there", () => {
+  const moved = { ...fail("moved", "elsewhere"), cell: "b", servers: ["https://b.example.org"] };
+  const known = openWithAccounts({}, issuers(jwtFor("bob", true)));
+  known.shards.intercept = (op) => op === "account.resolve" ? moved : undefined;
+  assert.deepEqual(issuer(known.signIn), moved);
+  assert.ok(!known.shards.asked.some((asked) => asked.startsWith("account.create")));
+  // This cell learns it by its own attempt to make the account.
+  const learned = openWithAccounts({}, issuers(jwtFor("new", true)));
+  learned.shards.intercept = (op) => {
+    if (op === "account.create") return fail("conflict", "taken");
+    return learned.shards.asked.includes("account.create new") ? moved : undefined;
+  };
+  assert.deepEqual(issuer(learned.signIn), moved);
+});
+
 Deno.test("SignIn.issuer: a bad token counts as a failure and is logged without the token", () => {
   const { signIn, lines } = openWithAccounts({}, issuers({ ok: false, reason: "expired" }));
   for (let i = 0; i < 100; i++) assert.equal(codeOf(issuer(signIn)), "unauthorized");

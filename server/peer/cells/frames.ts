@@ -81,6 +81,8 @@ export type LinkFrame =
   | { readonly kind: "vote"; readonly version: number; readonly reply: MemberReply }
   /** Which of these names are taken in the recipient's cell? */
   | { readonly kind: "names"; readonly n: number; readonly names: readonly AccountName[] }
+  /** The same; the members decide that those which nobody has are the sender's cell's. */
+  | { readonly kind: "reserve"; readonly n: number; readonly names: readonly AccountName[] }
   /** Those that are; `whole`: it knows that of all of them. */
   | {
     readonly kind: "named";
@@ -96,7 +98,7 @@ const CELL_FRAME = union("cell frame", {
 
 /** The highest numbers of kinds that this program knows. */
 const CELL_KIND_MAX = 1;
-const KIND_MAX = 9;
+const KIND_MAX = 10;
 
 const saying: Schema<NodeSaying> = struct({
   cell: branded<CellName>(),
@@ -149,6 +151,7 @@ const FRAME = union("frame", {
   vote: variant(7, { version: uint, reply: REPLY }),
   names: variant(8, { n: uint, names: list(accountName) }),
   named: variant(9, { n: uint, taken: list(accountName), whole: bool }),
+  reserve: variant(10, { n: uint, names: list(accountName) }),
 });
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */

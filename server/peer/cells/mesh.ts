@@ -12,6 +12,7 @@ import { cellTable, type LinkFrame } from "./frames.ts";
 import { Directory } from "./directory.ts";
 import { type Linked, nodeKey, Sayings } from "./sayings.ts";
 import { NameCheck } from "./name_check.ts";
+import { Joining } from "./joining.ts";
 import { Membership } from "./membership.ts";
 import { isRepeated } from "../../../shard/message/packets.ts";
 import type { LinkRefusal } from "../handshake.ts";
@@ -25,8 +26,8 @@ import type { Wire, WireEvents } from "./wires.ts";
 
 /** Time between two looks at links and gossip (ms). */
 const TICK_MS = 500;
-/** Time between two looks whether this cell is to join, at least (ms). */
-const JOIN_MS = 2000;
+/** Frames of the comparison of names. */
+const NAME_FRAMES: ReadonlySet<LinkFrame["kind"]> = new Set(["names", "reserve", "named"]);
 
 /** See the head of this file. */
 export class CellMesh implements PeerCells {
@@ -45,7 +46,7 @@ export class CellMesh implements PeerCells {
   #members: ReadonlySet<CellName> = new Set();
   readonly #settled: Settled;
   readonly #sharing: Sharing;
-  #lookedMs = -JOIN_MS;
+  readonly #joining: Joining;
   #told: ShardTable | null = null;
   #next: Cancel | null = null;
   #stopped = false;
@@ -74,6 +75,7 @@ export class CellMesh implements PeerCells {
       source: () => this.#host!.names,
     });
     this.nameCheck = new NameCheck({
+      self: cell,
       timers: options.timers,
       source: () => this.#host!.names,
       cells: () => this.directory.cells.filter((cell) => this.isLinked(cell)),
@@ -86,6 +88,13 @@ export class CellMesh implements PeerCells {
       send,
       unsettled: (...change) => this.#settled.fault(...change),
       changed: () => this.#membersChanged(),
+    });
+    this.#joining = new Joining({
+      ...options,
+      membership: this.membership,
+      settled: this.#settled,
+      sharing: this.#sharing,
+      isEmpty: (done) => this.#host!.isEmpty(done),
     });
   }
 
@@ -141,6 +150,7 @@ export class CellMesh implements PeerCells {
     this.#next?.();
     this.membership.stop();
     this.#sharing.stop();
+    this.#joining.stop();
     if (this.#host !== null) {
       this.#sayings.say(true);
       this.#sayings.tell(this.#links.values());
@@ -233,7 +243,7 @@ export class CellMesh implements PeerCells {
     this.#sayings.tell(this.#links.values());
     this.#tellTable();
     if (this.membership.joined && host.isFirst()) this.#sharing.tick();
-    if (nowMs - this.#lookedMs >= JOIN_MS) this.#look(nowMs);
+    this.#joining.tick();
     this.#next = timers.after(TICK_MS, () => this.#tick());
   }
 
@@ -344,7 +354,7 @@ export class CellMesh implements PeerCells {
       return this.#want();
     }
     if (frame.kind === "table") return this.directory.takeTable(cell, frame.table);
-    if (frame.kind === "names" || frame.kind === "named") return this.nameCheck.take(from, frame);
+    if (NAME_FRAMES.has(frame.kind)) return this.nameCheck.take(from, frame);
     if (frame.kind !== "cell") return this.membership.take(from, frame);
     // Cells that are no members have no part in the name space.
     if (frame.frame === null || !this.#members.has(cell)) return;
@@ -363,7 +373,7 @@ export class CellMesh implements PeerCells {
     const before = this.#members;
     this.#members = new Set(this.peers);
     this.#tellMembers(this.#links.values());
-    if (!this.membership.joined) this.#lookedMs = -JOIN_MS;
+    if (!this.membership.joined) this.#joining.soon();
     for (const cell of this.#members) {
       if (!before.has(cell) && this.isLinked(cell)) this.#events?.linked(cell);
     }
@@ -375,18 +385,6 @@ export class CellMesh implements PeerCells {
   /** Looks whether the cell has names. */
   looked(done: (hasNames: boolean) => void): void {
     this.#settled.look(done);
-  }
-
-  /** A cell without names joins by itself. */
-  #look(nowMs: number): void {
-    this.#lookedMs = nowMs;
-    this.#settled.look((hasNames) => {
-      const { current, joined, out } = this.membership;
-      if (this.#stopped || joined || out || hasNames || current.version === 0) return;
-      this.membership.join(false, (result) => {
-        if (!result.ok) this.#options.log.debug("not joined yet", { why: result.message });
-      });
-    });
   }
 
   /** Tells every linked node who has this cell's shards, where that has changed. */

@@ -45,6 +45,8 @@ export interface MeshHost {
   readonly names: NameSource & ShareSource;
   /** Whether the cell has one node, and that has no names in memory. */
   isFresh(): boolean;
+  /** Whether no node of the cell has names in memory; false where one does not reply. */
+  isEmpty(done: (empty: boolean) => void): void;
   /** Whether this node does what one node of the cell does for all. */
   isFirst(): boolean;
 }

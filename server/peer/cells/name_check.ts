@@ -22,12 +22,20 @@ export interface NameSource {
     limit: number,
     done: (error: string | null, names: readonly AccountName[], next: unknown) => void,
   ): void;
-  /** Whether a name is an account's here, or was one's; null where that cannot be said now. */
-  isTaken(name: AccountName, done: (taken: boolean | null) => void): void;
+  /**
+   * Which cell has a name; see the operation `name.home`. Null where that cannot be said now, or be
+   * reserved.
+   */
+  home(
+    name: AccountName,
+    reserve: CellName | null,
+    done: (known: { readonly home: CellName | null } | null) => void,
+  ): void;
 }
 
 /** What it needs. */
 export interface NameCheckDeps extends Pick<Runtime, "timers"> {
+  readonly self: CellName;
   readonly source: () => NameSource;
   /** Cells that are linked. */
   cells(): readonly CellName[];
@@ -64,8 +72,11 @@ export class NameCheck {
     this.#deps = deps;
   }
 
-  /** Compares all names of this cell with those of all linked cells. */
-  run(done: (report: NameReport) => void): void {
+  /**
+   * Compares all names of this cell with those of all linked cells. `reserveAt`: a member which has the
+   * members decide that those which nobody has are this cell's, before it is a member.
+   */
+  run(reserveAt: CellName | null, done: (report: NameReport) => void): void {
     const cells = this.#deps.cells();
     const conflicts: { name: AccountName; cell: CellName }[] = [];
     let [compared, found] = [0, 0];
@@ -75,10 +86,13 @@ export class NameCheck {
     const page = (after: unknown) =>
       this.#deps.source().names(after, NAMES_MAX, (error, listed, next) => {
         if (error !== null) return report(error);
-        this.#taken(listed, (names) => {
-          if (names === null) return report("Some of this cell's names cannot be read now");
+        this.#homes(listed, null, (homes) => {
+          if (homes === null) return report("Some of this cell's names cannot be read now");
+          const names = [...homes].flatMap(([name, home]) =>
+            home === this.#deps.self ? [name] : []
+          );
           compared += names.length;
-          this.#askAll(cells, names, (cell, taken) => {
+          this.#askAll(cells, { names, reserveAt }, (cell, taken) => {
             found += taken.length;
             const room = Math.max(0, CONFLICTS_MAX - conflicts.length);
             conflicts.push(...taken.slice(0, room).map((name) => ({ name, cell })));
@@ -94,11 +108,14 @@ export class NameCheck {
 
   /** Takes a question of another cell, or the reply to one of this one. */
   take({ node: { cell: from }, link }: Linked, frame: LinkFrame): void {
-    if (frame.kind === "names") {
+    if (frame.kind === "names" || frame.kind === "reserve") {
       const { n } = frame;
       if (frame.names.length > NAMES_MAX) return;
-      this.#taken(frame.names, (taken) => {
-        link.send({ kind: "named", n, taken: taken ?? [], whole: taken !== null });
+      this.#homes(frame.names, frame.kind === "reserve" ? from : null, (homes) => {
+        const taken = [...homes ?? []].flatMap(([name, home]) =>
+          home === null || home === from ? [] : [name]
+        );
+        link.send({ kind: "named", n, taken, whole: homes !== null });
       });
     } else if (frame.kind === "named") {
       const asked = this.#asked.get(frame.n);
@@ -116,7 +133,10 @@ export class NameCheck {
   /** Asks all cells; `done` with one that has not replied, null: all have. */
   #askAll(
     cells: readonly CellName[],
-    names: readonly AccountName[],
+    { names, reserveAt }: {
+      readonly names: readonly AccountName[];
+      readonly reserveAt: CellName | null;
+    },
     each: (cell: CellName, taken: readonly AccountName[]) => void,
     done: (missing: CellName | null) => void,
   ): void {
@@ -132,24 +152,25 @@ export class NameCheck {
         if (--left === 0) done(missing);
       };
       this.#asked.set(n, { cell, done: replied, cancel });
-      this.#deps.send(cell, { kind: "names", n, names });
+      this.#deps.send(cell, { kind: cell === reserveAt ? "reserve" : "names", n, names });
     }
   }
 
-  /** Which of these names are taken here; null where that cannot be said of all. */
-  #taken(
+  /** The cells that have these names; null where that cannot be said of all. */
+  #homes(
     names: readonly AccountName[],
-    done: (taken: readonly AccountName[] | null) => void,
+    reserve: CellName | null,
+    done: (homes: ReadonlyMap<AccountName, CellName | null> | null) => void,
   ): void {
-    if (names.length === 0) return done([]);
-    const states = new Map<AccountName, boolean | null>();
+    const homes = new Map<AccountName, CellName | null>();
     const distinct = [...new Set(names)];
+    let [left, known] = [distinct.length, true];
+    if (left === 0) return done(homes);
     for (const name of distinct) {
-      this.#deps.source().isTaken(name, (taken) => {
-        states.set(name, taken);
-        if (states.size < distinct.length) return;
-        const known = [...states.values()].every((state) => state !== null);
-        done(known ? distinct.filter((name) => states.get(name) === true) : null);
+      this.#deps.source().home(name, reserve, (found) => {
+        if (found === null) known = false;
+        else homes.set(name, found.home);
+        if (--left === 0) done(known ? homes : null);
       });
     }
   }

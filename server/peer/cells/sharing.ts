@@ -85,6 +85,22 @@ export class Sharing {
     });
   }
 
+  /** The cell has joined with this version, and has given no name before: it owes nobody any. */
+  begun({ cells, version }: Members): void {
+    this.#keep({ version, cells: cells.map(({ cell }) => cell) }, () => {});
+  }
+
+  #keep(known: Shared, done: () => void): void {
+    this.#deps.value.update(
+      (shared) => shared.version < known.version ? known : null,
+      (error, shared) => {
+        if (error !== null) return;
+        this.#shared = shared;
+        done();
+      },
+    );
+  }
+
   /** Looks at no more names. */
   stop(): void {
     this.#stopped = true;
@@ -102,7 +118,7 @@ export class Sharing {
   }
 
   #look(members: Members, known: readonly CellName[]): void {
-    const { clock, log, self, value } = this.#deps;
+    const { clock, log, self } = this.#deps;
     const cells = members.cells.map(({ cell }) => cell);
     const fresh = cells.filter((cell) => cell !== self && !known.includes(cell));
     const missed = this.#missed?.version === members.version ? this.#missed : null;
@@ -113,14 +129,9 @@ export class Sharing {
       if (failed !== null) this.#missed = { version: members.version, names: failed };
       if (this.#stopped || left > 0 || this.#deps.current().version !== members.version) return;
       const { version } = members;
-      value.update(
-        (shared) => shared.version < version ? { version, cells } : null,
-        (error, shared) => {
-          if (error !== null) return;
-          this.#shared = shared;
-          log.info("names known to all members", { version, names });
-        },
-      );
+      this.#keep({ version, cells }, () => {
+        log.info("names known to all members", { version, names });
+      });
     });
   }
 

@@ -3,6 +3,7 @@
 import { createClient } from "../client.js";
 import { App } from "./app.js";
 import { bdi, button, byId, setText } from "./dom.js";
+import { homeLinks } from "./moved.js";
 import { oneLine } from "./rich_text.js";
 import { SERVER } from "./server.js";
 import { SignIn } from "./sign_in.js";
@@ -138,7 +139,7 @@ async function goOn(client, options) {
     client.close();
     if (code !== "unauthorized") {
       const again = button("Try again", () => location.reload(), { class: "main" });
-      showWait(errorText(error) ?? "The sign-in has ended.", again);
+      showWait(errorText(error) ?? "The sign-in has ended.", ...homeLinks(error), again);
       return;
     }
     sessionStorage.removeItem(OWN);

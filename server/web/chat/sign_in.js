@@ -1,6 +1,7 @@
 // @ts-check
 /** The form to sign in and up. */
 import { byId, onSubmit, setText } from "./dom.js";
+import { homeLinks } from "./moved.js";
 import { nameFault } from "./names.js";
 import { revealPassword } from "./password_field.js";
 import { SERVER } from "./server.js";
@@ -117,6 +118,7 @@ export class SignIn {
     } catch (error) {
       const how = { isNew: this.#isNew, invited: this.#invite.required };
       setText(this.#error, signInErrorText(error, how));
+      for (const link of homeLinks(error)) this.#error.append(" ", link);
       this.#password.focus();
       this.#password.select();
     } finally {

@@ -93,6 +93,7 @@ const ERRORS = {
   busy: "The server has too much to do. Try again in a moment.",
   unavailable: "The server cannot do this now. Try again in a moment.",
   limit_reached: "There are too many already.",
+  moved: "This account is at home at another server. Sign in there:",
   storage: "The browser does not let this page store anything: unsent messages may be lost.",
 };
 
