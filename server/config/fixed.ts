@@ -90,6 +90,8 @@ export const FIXED_SIGN_IN = {
 export const FIXED_SIGN_IN_QUEUE = {
   /** Sign-ins under way at once: enough for full reads of the store. */
   inFlightMax: 64,
+  /** When one gives its place to the next though it has no reply (ms): it may wait for seconds. */
+  turnMaxMs: 1000,
   /** Sign-ins that wait, of each kind. */
   waitingMax: 20_000,
   /** When the first in line has waited for this long (ms), no other may wait. */

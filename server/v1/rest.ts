@@ -23,10 +23,11 @@ import {
   type RestDeps,
   type Route,
 } from "./rest_call.ts";
-import { type ExchangeLimits, Exchanges, signInRoutes } from "./sign_in_routes.ts";
+import { type ExchangeLimits, Exchanges } from "./exchanges.ts";
+import { signInRoutes } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
 import { takeFrom, TOO_FAST } from "./rates.ts";
-import { compressResponse } from "../text/content_coding.ts";
+import { compressResponse, jsonDocument } from "../text/content_coding.ts";
 import { isObject } from "../text/validate.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import type { Protocol } from "./protocol.ts";
@@ -58,10 +59,12 @@ export function createApp(
     app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
   }
   // Made at the first request: a start does not wait for it.
-  let document: string | null = null;
+  let document: ReturnType<typeof jsonDocument> | null = null;
   app.get("/openapi.json", (c) => {
-    document ??= JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl));
-    return compressResponse(c.req.raw, jsonResponse(200, document));
+    document ??= jsonDocument(
+      JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl)),
+    );
+    return document(c.req.raw);
   });
   for (const [path, methods] of methodsByPath(routes)) {
     app.all(honoPath(path), (c) => otherMethod(deps, c, methods));
