@@ -100,6 +100,12 @@ export const FIXED_SIGN_IN_QUEUE = {
   retryAfterMs: 2000,
 } as const;
 
+/**
+ * Characters of responses over plain HTTP that clients of one account, and of one network, may leave
+ * unread before they get no further large one: the last one of each may be as large as an account.
+ */
+export const FIXED_UNREAD = { perAccount: 8_388_608, perNetwork: 67_108_864 } as const;
+
 /** Exports of one account: so many at once, then one in so many ms. Each reads a whole mailbox. */
 export const FIXED_EXPORTS = { burst: 3, refillMs: 60_000, keysMax: THROTTLE_KEYS_MAX } as const;
 

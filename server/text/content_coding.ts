@@ -92,7 +92,9 @@ export function jsonDocument(text: string): (request: Request) => Promise<Respon
   return async (request) => {
     const coding = contentCoding(request.headers.get("accept-encoding"));
     if (coding === null) return new Response(bytes, { headers });
-    return new Response(await coded(coding), { headers: { ...headers, "content-encoding": coding } });
+    return new Response(await coded(coding), {
+      headers: { ...headers, "content-encoding": coding },
+    });
   };
 }
 

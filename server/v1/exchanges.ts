@@ -1,5 +1,5 @@
 /** SCRAM exchanges over REST that were finished. */
-import { addressKey, widerKey } from "../auth/throttle.ts";
+import { customerKey } from "../auth/throttle.ts";
 import type { Clock } from "../node/ports.ts";
 import { fail } from "../../shard/errors.ts";
 import type { ScramExchange } from "../auth/types.ts";
@@ -14,12 +14,6 @@ export interface ExchangeLimits {
 
 /** The refusal of an exchange that was finished, is too old or was never begun. */
 export const NO_EXCHANGE = fail("not_found", "There is no such exchange (any more)");
-
-/** All of an IPv6 customer is one: it may have a /48 network. */
-function networkOf(address: string): string {
-  const key = addressKey(address);
-  return widerKey(key, 48) ?? key;
-}
 
 /**
  * SCRAM exchanges that were finished on this node, while their sealed texts are valid. Somebody who
@@ -56,7 +50,7 @@ export class Exchanges {
     if (this.#finished.has(message)) return false;
     const { exchangesMax, exchangeTtlMs } = this.limits;
     if (this.#finished.size >= exchangesMax) this.#forgetOne();
-    const network = networkOf(address);
+    const network = customerKey(address);
     this.#finished.set(message, { untilMs: now + exchangeTtlMs, network });
     const own = this.#byNetwork.get(network);
     if (own === undefined) this.#byNetwork.set(network, new Set([message]));

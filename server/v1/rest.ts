@@ -4,6 +4,7 @@ import { getPath } from "hono/utils/url";
 import { type ErrorCode, fail, type Failure, type Result } from "../../shard/errors.ts";
 import { commandRoutes } from "./command_routes.ts";
 import {
+  charsOf,
   corsHeaders,
   errorResponse,
   jsonResponse,
@@ -133,12 +134,21 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
   const input = await inputOf(deps, route, c);
   if (!input.ok) return refused(deps, route, request, input, input === NOT_JSON ? 415 : undefined);
   const call: Call = { deps, request, address, caller: caller?.value ?? null };
-  const reply = await route.run(call, input.value);
+  const full = call.caller !== null && (route.method === "GET" || route.id === "openSession")
+    ? deps.unread.refusal({ ...call.caller, address })
+    : null;
+  const reply = full ?? await route.run(call, input.value);
   if (!(reply instanceof Response) && !reply.ok) return refused(deps, route, request, reply);
+  const response = reply instanceof Response
+    ? reply
+    : reply.value === null
+    ? new Response(null, { status: 204 })
+    : jsonResponse(route.status, reply.value);
+  const unread = call.caller === null
+    ? null
+    : deps.unread.count(request, { ...call.caller, address }, charsOf(response));
+  if (unread !== null) return refused(deps, route, request, unread);
   count(deps, route, request, "ok");
-  if (reply instanceof Response) return reply;
-  if (reply.value === null) return new Response(null, { status: 204 });
-  const response = jsonResponse(route.status, reply.value);
   return route.compressed === true ? await compressResponse(request, response) : response;
 }
 

@@ -3,7 +3,6 @@ import { ERROR_CODES, fail, ok } from "../../shard/errors.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { mintToken } from "../../server/auth/token.ts";
 import { STATUS_OF } from "../../server/http/response.ts";
-import { Exchanges } from "../../server/v1/exchanges.ts";
 import { openApp, throttle } from "./json_app.ts";
 import { CURSOR, ID, TOKEN, UNKNOWN_TOKEN } from "./json_fakes.ts";
 
@@ -221,34 +220,6 @@ Deno.test("a session is not another user's, though the device has the same name"
   };
   equal((await call("PUT /v1/presence", {}, bob)).status, 404);
   equal((await call("GET /v1/events", undefined, bob)).status, 404);
-});
-
-Deno.test("Exchanges remembers what was finished for its time", () => {
-  const { deps, time } = openApp().node;
-  const exchanges = new Exchanges({ exchangesMax: 3, exchangeTtlMs: 1000 }, deps.clock);
-  const finish = (...messages: readonly string[]) =>
-    messages.map((message) => exchanges.finish({ message }, "192.0.2.1"));
-  deepEqual(finish("a", "a", "b", "c", "b"), [true, false, true, true, false]);
-  time.runFor(1000);
-  deepEqual(finish("c", "a"), [true, true]);
-  equal(exchanges.size, 2);
-});
-
-Deno.test("10.10: Exchanges: a network that finishes very many keeps no other from signing in", () => {
-  const { deps } = openApp().node;
-  const exchanges = new Exchanges({ exchangesMax: 100, exchangeTtlMs: 60_000 }, deps.clock);
-  const finish = (message: string, address: string) => exchanges.finish({ message }, address);
-  equal(finish("victim", "192.0.2.1"), true);
-  for (let i = 0; i < 1000; i++) {
-    // One customer's /48, as many networks of 64 bits as it likes.
-    equal(finish(`flood ${i}`, `2001:db8:1:${i.toString(16)}::1`), true);
-    if (i % 100 === 0) equal(finish(`other ${i}`, `198.51.100.${i / 100}`), true);
-  }
-  equal(exchanges.size, 100);
-  for (const kept of ["victim", "other 0", "other 900", "flood 999"]) {
-    equal(finish(kept, "203.0.113.1"), false);
-  }
-  equal(finish("flood 0", "203.0.113.1"), true);
 });
 
 Deno.test("PUT /v1/presence needs a session", async () => {
