@@ -60,6 +60,8 @@ export class Dispatch {
         return this.#accounts.loaded(input);
       case "load_failed":
         return this.#requests.loadFailed(input);
+      case "rows_loaded":
+        return this.#incoming.names?.moves.rowsLoaded(input);
       case "dedupe_loaded":
         return this.#requests.dedupeLoaded(input);
       case "block_loaded":
@@ -115,6 +117,7 @@ export class Dispatch {
       this.#settled(!settling.active || settling.isOver(now.mono));
     }
     if (presence.returning.ticking) presence.endReturning(now.mono);
+    if (presence.awaiting) presence.endAwaiting(now.mono);
     this.#incoming.retryDue();
     this.#requests.tick();
     this.#incoming.names?.tick();
