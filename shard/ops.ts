@@ -13,6 +13,7 @@ import type {
   ImportState,
 } from "./account/transfer.ts";
 import type { Credentials, MessagesFrom, ScramKey } from "./record/fields.ts";
+import type { MoveView } from "./federation/move_message.ts";
 import type { HistoryPage } from "./mailbox/conversation_page.ts";
 import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
 import type { RosterItemView } from "./roster/roster.ts";
@@ -101,15 +102,6 @@ export interface AccountView {
   readonly sessions: number;
   readonly contacts: number;
   readonly events: number;
-}
-
-/** The move of an account to another cell. */
-export interface MoveView {
-  readonly to: CellName;
-  /** `moved`: it is at home there. Until `freezing` it goes on as ever. */
-  readonly phase: "offering" | "copying" | "freezing" | "deciding" | "moved";
-  /** Why that cell does not take it now. */
-  readonly refused?: "busy" | "taken" | "witness";
 }
 
 /** What an administrator sees of an invite. */

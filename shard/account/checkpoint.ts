@@ -151,8 +151,8 @@ function takePages(a: AccountState): { readonly rows: RowChange[]; readonly comp
 /** The head, in one row or several. */
 function takeHead(a: AccountState, lsn: number): RowChange[] {
   const { runtime } = a;
-  const { arrival, register, state } = a;
-  const nothing = state === "absent" && register === null && arrival === null && !owesDeletes(a);
+  const moves = a.arrival !== null;
+  const nothing = a.state === "absent" && a.register === null && !owesDeletes(a) && !moves;
   const head = nothing ? new Uint8Array() : headOf(a, lsn);
   const rows: RowChange[] = chunkRows(a.point, a.name, head);
   const chunks = rows.length;

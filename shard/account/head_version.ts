@@ -25,7 +25,7 @@ export function writeHeadVersion(w: ByteWriter, a: Account, version: number, lsn
   const moves = a.leaving !== null || a.arrival !== null;
   const registered = a.register === null ? 0 : REGISTERED;
   w.u8(version + registered + (moves ? MOVES : 0)).uint(lsn);
-  if (a.register !== null) NAME_REGISTER.write(w, a.register);
+  if (a.register !== null && registered > 0) NAME_REGISTER.write(w, a.register);
   if (moves) MOVING.write(w, { leaving: a.leaving, arrival: storedArrival(a.arrival) });
 }
 

@@ -73,3 +73,12 @@ export interface Leaving {
   /** The target has everything: the cells decide, and until they have, the account is frozen. */
   readonly deciding: boolean;
 }
+
+/** The move of an account to another cell, for those who ask. */
+export interface MoveView {
+  readonly to: TypeOf<typeof cellName>;
+  /** `moved`: it is at home there. Until `freezing` it goes on as ever. */
+  readonly phase: "offering" | "copying" | "freezing" | "deciding" | "moved";
+  /** Why that cell does not take it now. */
+  readonly refused?: typeof REFUSALS[number];
+}

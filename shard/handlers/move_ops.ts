@@ -4,7 +4,7 @@ import type { CellName } from "../name/ids.ts";
 import { fail, type Failure, ok } from "../errors.ts";
 import { homeOf } from "../account/home.ts";
 import type { Handler, Turn } from "./turn.ts";
-import type { MoveView } from "../ops.ts";
+import type { MoveView } from "../federation/move_message.ts";
 
 /** When a cell that is not linked may be (ms). */
 const LINKED_MS = 2000;

@@ -2,7 +2,8 @@
  * What the handlers of a shard's requests and packets may do: the shard seen from inside a step.
  */
 import type { AccountId, AccountName } from "../name/ids.ts";
-import type { MailboxBody, MailboxEvent, MoveView, OpName, Ops } from "../ops.ts";
+import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
+import type { MoveView } from "../federation/move_message.ts";
 import type { Account } from "../account/account.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { ConversationPage } from "../mailbox/conversation_page.ts";

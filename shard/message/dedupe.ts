@@ -62,13 +62,10 @@ export type Found =
   /** `same`: recipient, body and `ext` are those of the first time. */
   | { readonly kind: "sent"; readonly before: SentBefore; readonly same: boolean };
 
+type Mutator = "remember" | "trim" | "load" | "decode" | "hold" | "takeUnsaved" | "takeDropped";
+
 /** A window for everybody but `apply` and those who store it. */
-export type ReadonlyDedupeWindow = Readonly<
-  Omit<
-    DedupeWindow,
-    "remember" | "trim" | "load" | "decode" | "hold" | "takeUnsaved" | "takeDropped"
-  >
->;
+export type ReadonlyDedupeWindow = Readonly<Omit<DedupeWindow, Mutator>>;
 
 const NEW: Found = { kind: "new" };
 /** Blocks of a window, so that corrupt numbers do not cost the memory of them. */

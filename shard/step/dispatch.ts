@@ -72,11 +72,8 @@ export class Dispatch {
         if (input.returning) presence.returning.begin(untilMs);
         return presence.settling.begin(input, untilMs);
       }
-      case "announced": {
-        const { settling } = this.#turn.presence;
-        if (settling.announced(input.node, input.epoch)) this.#settled(!settling.active);
-        return;
-      }
+      case "announced":
+        return this.#announced(input);
       case "committed":
         this.#turn.out.push(...this.#turn.batch.committed(input.batch));
         return;
@@ -98,6 +95,11 @@ export class Dispatch {
       case "log_rows":
         throw new Error(`shard ${this.#turn.row.id}: log rows outside recovery`);
     }
+  }
+
+  #announced({ node, epoch }: ShardInput & { readonly kind: "announced" }): void {
+    const { settling } = this.#turn.presence;
+    if (settling.announced(node, epoch)) this.#settled(!settling.active);
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
  * Accounts of this shard that move to another cell. Their rows are copied while they go on; then the
  * account is frozen, its head follows, and once the target has everything the cells decide by majority
- * that it is the home. From that decision on the account is there, and what arrives here is passed on.
+ * that it is the home. From then on it is, and what arrives here is passed on.
  *
  * What must not be forgotten is in the log: that the account moves, the number of each freeze, and
  * that the cells decide. A freeze without a decision is in memory only: a crash ends it, and the move
@@ -13,10 +13,17 @@ import type { AccountId, AccountName, CellName } from "../name/ids.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Carried } from "./names.ts";
 import type { Cells } from "../federation/cells.ts";
-import { encodeAway } from "../account/away.ts";
+import { type Going, newGoing } from "./going.ts";
+import {
+  type FoundRow,
+  headParts,
+  missingRows,
+  packetOf,
+  rowText,
+  unsavedRows,
+} from "../account/moved_rows.ts";
 import { homeOf } from "../account/home.ts";
-import type { MovedRow, MovedRowId, MoveMessage } from "../federation/move_message.ts";
-import type { MoveView } from "../ops.ts";
+import type { MovedRowId, MoveMessage } from "../federation/move_message.ts";
 import { noteLeaving } from "../handlers/last_seen.ts";
 import type { Proxies } from "./proxies.ts";
 import type { Requests } from "./requests.ts";
@@ -29,11 +36,8 @@ import { spreadOf } from "../retry.ts";
 
 /** Rows that may be missing at the target when the account is frozen. */
 const FROZEN_ROWS_MAX = 4;
-/** Rows and bytes of one packet. */
+/** Rows that are read at once. */
 const ROWS_MAX = 16;
-const ROWS_BYTES_MAX = 64 * 1024;
-/** Bytes of a part of a head: a record of the log has one. */
-const PART_BYTES = 48 * 1024;
 /** How long an account may be frozen before the cells decide (ms): then it goes on for a while. */
 const FROZEN_MS = 3000;
 /** How long rows that cannot be read are waited for (ms). */
@@ -44,26 +48,6 @@ const DECIDE_MS = 100;
 const HELD_MAX = 64;
 
 type MovePacket = ShardPacket & { readonly kind: "move" };
-
-/** One move on its way; in memory only. */
-interface Going {
-  phase: Exclude<MoveView["phase"], "moved">;
-  tries: number;
-  /** When something is said again (monotonic ms). */
-  atMs: number;
-  /** Rows that the target has. */
-  readonly has: Set<string>;
-  /** Rows on their way to it. */
-  sent: (MoveMessage & { readonly kind: "rows" }) | null;
-  batch: number;
-  /** Since when the account is frozen (monotonic ms); null: it is not. */
-  frozenMs: number | null;
-  /** Its head as it was frozen. */
-  head: readonly MoveMessage[];
-  readonly held: Carried[];
-  /** Why the target does not take it now. */
-  refused: MoveView["refused"] | null;
-}
 
 /** What moves need of their shard. */
 export interface MovesParts {
@@ -76,10 +60,6 @@ export interface MovesParts {
   tellHome(account: Account, cell: CellName): void;
   /** Takes a packet that was held. */
   packet(carried: Carried): void;
-}
-
-function rowText({ table, number }: MovedRowId): string {
-  return `${table} ${number}`;
 }
 
 /** See the head of this file. */
@@ -136,20 +116,7 @@ export class Moves {
   begin(account: Account): void {
     const { leaving, name } = account;
     if (leaving === null || this.#going.has(name)) return;
-    const nowMs = this.#turn.now.mono;
-    const phase = leaving.deciding ? "deciding" : "offering";
-    const going: Going = {
-      phase,
-      tries: 0,
-      atMs: nowMs,
-      has: new Set(),
-      sent: null,
-      batch: 0,
-      frozenMs: null,
-      head: [],
-      held: [],
-      refused: null,
-    };
+    const going = newGoing(leaving.deciding ? "deciding" : "offering", this.#turn.now.mono);
     this.#going.set(name, going);
     if (leaving.deciding) this.#freeze(account, going);
   }
@@ -324,30 +291,17 @@ export class Moves {
 
   // ---- rows
 
-  /** Rows of the account that the target does not have. */
-  #missing(account: Account, going: Going): readonly MovedRowId[] {
-    const rows: MovedRowId[] = account.mailbox.blocks.map(({ first }) => ({
-      table: "m",
-      number: first,
-    }));
-    for (const { table, from, to } of account.dedupe.stored) {
-      for (let number = from; number < to; number++) rows.push({ table, number });
-    }
-    for (const { number } of account.dedupe.former) rows.push({ table: "d", number });
-    return rows.filter((row) => !going.has.has(rowText(row)));
-  }
-
   /** Sends what is missing, and the head once that is little. */
   #next(account: Account, going: Going): void {
     this.#wait(account, going);
     if (going.sent !== null) return this.#say(account, account.leaving!.to, going.sent);
-    const missing = this.#missing(account, going);
+    const missing = missingRows(account, going.has);
     if (going.frozenMs === null && missing.length <= FROZEN_ROWS_MAX) {
       this.#beginFreeze(account, going);
     }
     if (going.frozenMs !== null && missing.length === 0) return this.#sendHead(account, going);
     const rows = missing.slice(0, ROWS_MAX);
-    const unsaved = rows.map((row) => ({ ...row, bytes: unsavedRow(account, row) ?? null }));
+    const unsaved = unsavedRows(account, rows);
     if (unsaved.some(({ bytes }) => bytes !== null)) {
       return this.#send(account, going, unsaved);
     }
@@ -375,15 +329,9 @@ export class Moves {
   #send(
     account: Account,
     going: Going,
-    found: readonly (MovedRowId & { readonly bytes: Uint8Array | null })[],
+    found: readonly FoundRow[],
   ): void {
-    const rows: MovedRow[] = [];
-    let size = 0;
-    for (const { table, number, bytes } of found) {
-      if (bytes === null || size > 0 && size + bytes.length > ROWS_BYTES_MAX) continue;
-      size += bytes.length;
-      rows.push({ table, number, bytes });
-    }
+    const rows = packetOf(found);
     const { to, move } = account.leaving!;
     going.sent = { kind: "rows", move, batch: ++going.batch, rows };
     this.#say(account, to, going.sent);
@@ -404,17 +352,7 @@ export class Moves {
     const { move, to, attempt } = account.leaving!;
     const { restoreTag } = this.#turn.limits;
     const mailboxId = shownMailboxId(account.mailbox.id, restoreTag);
-    const head = encodeAway(account);
-    const parts = Math.max(1, Math.ceil(head.length / PART_BYTES));
-    going.head = Array.from({ length: parts }, (_, part) => ({
-      kind: "head",
-      move,
-      attempt,
-      part,
-      parts,
-      mailboxId,
-      bytes: head.slice(part * PART_BYTES, (part + 1) * PART_BYTES),
-    }));
+    going.head = headParts(account, { move, attempt, mailboxId });
     for (const part of going.head) this.#say(account, to, part);
   }
 
@@ -442,11 +380,4 @@ export class Moves {
     this.#going.delete(name);
     if (going !== undefined) this.#thaw(account, going);
   }
-}
-
-/** A row that may not be stored yet. */
-function unsavedRow(account: Account, { table, number }: MovedRowId): Uint8Array | undefined {
-  return table === "m"
-    ? account.mailbox.unsaved.get(number)
-    : account.dedupe.unsavedRow(table, number);
 }
