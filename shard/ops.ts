@@ -12,8 +12,8 @@ import type {
   ImportLink,
   ImportState,
 } from "./account/transfer.ts";
+import type { CellOps } from "./federation/cell_ops.ts";
 import type { Credentials, MessagesFrom, ScramKey } from "./record/fields.ts";
-import type { MoveView } from "./federation/move_message.ts";
 import type { HistoryPage } from "./mailbox/conversation_page.ts";
 import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
 import type { RosterItemView } from "./roster/roster.ts";

@@ -15,8 +15,8 @@ const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>([
   "account.credentials",
   "account.resolve",
   "auth.token",
-  "session.attach",
   "device.add",
+  "session.attach",
 ]);
 /** What it asks once it has: its session, or its token, is about to be refused. */
 const SIGNED_IN: ReadonlySet<OpName> = new Set<OpName>([

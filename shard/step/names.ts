@@ -291,7 +291,8 @@ export class Names {
   #go(account: Account): void {
     if (homeOf(account, this.#cells.self) !== null) return this.#decided(account);
     if (!this.#turn.writable) return;
-    const wanted = this.#requests.waiting.homeOf(account.name) ?? this.#cells.self;
+    const { self } = this.#cells;
+    const wanted = this.#requests.waiting.homeOf(account.name) ?? self;
     this.#rounds.go(account, (home) => home ?? wanted);
   }
 
