@@ -58,7 +58,7 @@ export class MemoryRows implements RowStore {
   lastKey(prefix: StoreKey, done: (error: RowError | null, key: StoreKey | null) => void): void {
     if (this.#state !== "open") return this.answer(() => done(CLOSED, null));
     const last = (rows: OrderedRows): StoreKey | null => {
-      const row = rows.list(prefix, null, Infinity).at(-1);
+      const row = rows.last(prefix);
       return row === undefined ? null : [...row.key];
     };
     this.#disk.submitRead<StoreKey | null>([prefix], last, done);

@@ -58,7 +58,11 @@ export class OrderedRows {
     const under = encodeKey(prefix);
     const from = after === null ? under : encodeKey(after);
     const rows: Row[] = [];
-    for (let i = this.#firstAfter(from); i < this.#sorted.length && rows.length < limit; i++) {
+    for (
+      let i = this.#firstAfter(from, this.#sorted.length);
+      i < this.#sorted.length && rows.length < limit;
+      i++
+    ) {
       const { order, key, value } = this.#sorted[i]!;
       // 0xff goes on with the prefix's last text, as an escaped NUL of it.
       if (!order.startsWith(under) || order[under.length] === "\xff") break;
@@ -67,10 +71,22 @@ export class OrderedRows {
     return rows;
   }
 
-  /** Index of the first entry whose order is above `order`. */
-  #firstAfter(order: string): number {
+  /** The last row strictly under `prefix`; undefined where there is none. */
+  last(prefix: StoreKey): Row | undefined {
+    this.#sort();
+    const under = encodeKey(prefix);
+    for (let i = this.#firstAfter(`${under}\xfe`, this.#sorted.length) - 1; i >= 0; i--) {
+      const { order, key, value } = this.#sorted[i]!;
+      if (order.length <= under.length || !order.startsWith(under)) return undefined;
+      if (value !== null) return { key, value };
+    }
+    return undefined;
+  }
+
+  /** Index of the first of the first `end` entries whose order is above `order`; else `end`. */
+  #firstAfter(order: string, end: number): number {
     let low = 0;
-    let high = this.#sorted.length;
+    let high = end;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.#sorted[middle]!.order <= order) low = middle + 1;
@@ -82,9 +98,22 @@ export class OrderedRows {
   #sort(): void {
     if (this.#deleted > 64 && this.#deleted * 2 > this.#entries.size) this.#dropDeleted();
     if (this.#added.length === 0) return;
-    // An almost sorted array is sorted in almost linear time.
-    this.#sorted = [...this.#sorted, ...this.#added.sort(byOrder)].sort(byOrder);
+    this.#merge(this.#added.sort(byOrder));
     this.#added = [];
+  }
+
+  /** Puts entries in order among the others, from behind: most are moved without being compared. */
+  #merge(added: readonly Entry[]): void {
+    const sorted = this.#sorted;
+    let end = sorted.length;
+    for (const entry of added) sorted.push(entry);
+    for (let i = added.length - 1; i >= 0; i--) {
+      const entry = added[i]!;
+      const at = this.#firstAfter(entry.order, end);
+      for (let j = end - 1; j >= at; j--) sorted[j + i + 1] = sorted[j]!;
+      sorted[at + i] = entry;
+      end = at;
+    }
   }
 
   #dropDeleted(): void {

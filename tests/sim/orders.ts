@@ -83,10 +83,11 @@ function upOf({ nodes }: Cluster) {
 /** Whether a node is to leave, as a node that is up knows, or has left and has not ended yet. */
 export function isLeaving(cluster: Cluster): boolean {
   if (cluster.cell === null) return false;
-  const up = upOf(cluster);
-  return up.some(({ nodes }) =>
+  // What a node knows of the nodes is made anew each time that it is asked.
+  const views = upOf(cluster).map(({ nodes }) => nodes);
+  return views.some((nodes) =>
     nodes.some(({ leaving }) => leaving) ||
-    up.some(({ nodes: [self] }) => !nodes.some((node) => sameNode(node, self!)))
+    views.some(([self]) => !nodes.some((node) => sameNode(node, self!)))
   );
 }
 

@@ -207,13 +207,13 @@ function startUnread(cluster: Cluster): void {
 
 function recovered(cluster: Cluster): void {
   const { people, nodes } = cluster;
+  // Asked after every turn: what costs most comes last.
   const waits = () =>
-    nodes.some((n) => !n.serving || n.stopping) || isResharding(cluster) || isLeaving(cluster) ||
-    cluster.contest?.decided === false ||
+    nodes.some((n) => !n.serving || n.stopping) || cluster.contest?.decided === false ||
     people.some((p) =>
       p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
-    );
+    ) || isResharding(cluster) || isLeaving(cluster);
   if (cluster.runWhile(waits, RECOVER_MS)) return;
   const late = isResharding(cluster) ? ["the shards are being changed"] : people.flatMap((p) => [
     ...(p.busy ? [`${p.name} is being operated on`] : []),

@@ -186,6 +186,8 @@ class LinkEnd implements PeerLinks {
   readonly #cell: SimCell;
   readonly #process: VirtualProcess;
   self: NodeRef | null = null;
+  /** This process as the others know it, once it has started. */
+  peer!: Peer;
   #events: PeerEvents | null = null;
   readonly #linked = new Map<NodeId, Linked>();
 
@@ -203,6 +205,7 @@ class LinkEnd implements PeerLinks {
 
   start(self: NodeRef, events: PeerEvents): void {
     this.self = self;
+    this.peer = { ...self, key: peerKey(self) };
     this.#events = events;
     this.#cell.add(this);
   }
@@ -236,8 +239,9 @@ class LinkEnd implements PeerLinks {
     return this.#linked.get(node)?.sinceMs;
   }
 
-  get peer(): Peer {
-    return { ...this.self!, key: peerKey(this.self!) };
+  #linkedBy(peer: NodeId): Linked | undefined {
+    for (const linked of this.#linked.values()) if (linked.end.peer.key === peer) return linked;
+    return undefined;
   }
 
   #tell(run: () => void): void {
@@ -253,7 +257,7 @@ class LinkEnd implements PeerLinks {
   }
 
   send(peer: NodeId, frame: PeerFrame): void {
-    const linked = [...this.#linked.values()].find(({ end }) => end.peer.key === peer);
+    const linked = this.#linkedBy(peer);
     if (linked === undefined) return;
     const version = agreedVersion(this.versions, linked.end.versions)!;
     if (!isKnown(frame, version)) {

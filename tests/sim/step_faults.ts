@@ -43,29 +43,24 @@ export class StepFaults {
 
   /** Runs `run`, in which the methods throw. */
   during<T>(run: () => T): T {
-    const undo: (() => void)[] = [];
-    for (const { of, names } of POINTS) {
-      const methods = of as unknown as Record<string, Method>;
-      for (const name of names) {
-        const original = methods[name]!;
-        undo.push(() => methods[name] = original);
-        const strike = (when: string, args: readonly unknown[]) => {
-          this.#strike(`${when} ${name}`, args[0] === null ? RARE : 1);
-          if (this.#next?.(name, args)) this.#throw(`${when} ${name}`);
-        };
-        methods[name] = function (...args) {
-          strike("before", args);
-          const value = original.apply(this, args);
-          strike("after", args);
-          return value;
-        };
-      }
-    }
+    wrapMethods();
+    ACTIVE.faults = this;
     try {
       return run();
     } finally {
-      for (const each of undo) each();
+      ACTIVE.faults = null;
     }
+  }
+
+  /** Whether no call throws now. */
+  get quiet(): boolean {
+    return this.chance === 0 && this.#next === null;
+  }
+
+  /** A method is called, or has done its part. */
+  called(when: "before" | "after", name: string, args: readonly unknown[]): void {
+    this.#strike(`${when} ${name}`, args[0] === null ? RARE : 1);
+    if (this.#next?.(name, args)) this.#throw(`${when} ${name}`);
   }
 
   #strike(where: string, weight: number): void {
@@ -78,4 +73,30 @@ export class StepFaults {
     this.count++;
     throw new Error(`${INJECTED} ${where}`);
   }
+}
+
+/**
+ * The bugs of the cluster that runs now: one at a time in a process. The methods are wrapped once,
+ * since each change of a prototype makes the engine forget the code that it has optimized.
+ */
+const ACTIVE: { faults: StepFaults | null; wrapped: boolean } = { faults: null, wrapped: false };
+
+function wrapMethods(): void {
+  if (ACTIVE.wrapped) return;
+  ACTIVE.wrapped = true;
+  for (const { of, names } of POINTS) {
+    const methods = of as unknown as Record<string, Method>;
+    for (const name of names) methods[name] = wrapped(name, methods[name]!);
+  }
+}
+
+/** A method that may throw before or after it has done its part. */
+function wrapped(name: string, original: Method): Method {
+  return function (...args) {
+    const { faults } = ACTIVE;
+    if (faults?.quiet === false) faults.called("before", name, args);
+    const value = original.apply(this, args);
+    if (faults?.quiet === false) faults.called("after", name, args);
+    return value;
+  };
 }

@@ -246,9 +246,8 @@ class Process implements VirtualProcess {
     // Held or not, a cancelled timer does not run.
     let wanted = true;
     const cancel = this.#time.at(this.#time.nowMs + virtualMs, () => {
-      this.#run(() => {
-        if (wanted) run();
-      });
+      if (this.#state === "running") run();
+      else this.#run(() => wanted && run());
     });
     return () => {
       wanted = false;
