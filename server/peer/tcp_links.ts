@@ -170,7 +170,7 @@ class TcpLinks implements PeerLinks {
     ended: (refusal: LinkRefusal) => void,
     begun = () => {},
   ): void {
-    const known = role === "listener" ? this.#endpoint.stranger(from, channel.socket) : () => {};
+    const known = this.#endpoint.stranger(from);
     let peer: Peer | null = null;
     const link = new Link(channel, {
       versions: PEER_VERSIONS,

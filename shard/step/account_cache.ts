@@ -50,8 +50,6 @@ function rowBytes(c: RowChange): number {
 export class AccountCache {
   readonly #limits: ShardLimits;
   readonly #accounts = new Map<AccountName, AccountState>();
-  /** Accounts that nobody may have now: all but the move to another cell finds them missing. */
-  readonly #frozen = new Map<AccountName, AccountState>();
   #loading = new Map<AccountName, Loading>();
   /** Waiters to be run: one that throws must not take the others with it. */
   #due: (() => void)[] = [];
@@ -79,25 +77,7 @@ export class AccountCache {
   }
 
   get size(): number {
-    return this.#accounts.size + this.#frozen.size;
-  }
-
-  /** From now on everybody finds the account missing. */
-  freeze(account: Account): void {
-    this.#accounts.delete(account.name);
-    this.#frozen.set(account.name, account as AccountState);
-  }
-
-  /** The account is like any other again. */
-  thaw(account: Account): void {
-    if (this.#frozen.delete(account.name)) {
-      this.#accounts.set(account.name, account as AccountState);
-    }
-  }
-
-  /** An account that is frozen. */
-  frozen(name: AccountName): Account | undefined {
-    return this.#frozen.get(name);
+    return this.#accounts.size;
   }
 
   /** An account in memory, for a look that does not keep it there. */
@@ -127,7 +107,7 @@ export class AccountCache {
       if (--missing === 0) run();
     };
     for (const name of new Set(names)) {
-      if (this.get(name, monoMs) !== undefined || this.#frozen.has(name)) continue;
+      if (this.get(name, monoMs) !== undefined) continue;
       missing++;
       const loading = this.#loading.get(name);
       if (loading !== undefined) {
@@ -277,9 +257,8 @@ export class AccountCache {
   }
 
   /** The accounts in memory. */
-  *all(): Iterable<Account> {
-    yield* this.#accounts.values();
-    yield* this.#frozen.values();
+  all(): Iterable<Account> {
+    return this.#accounts.values();
   }
 
   /** Whether no account is being read or written, nor any pages of one that needs several writes. */
@@ -301,11 +280,6 @@ export class AccountCache {
       // All that it is was committed, in batches of another shard.
       account.runtime.batch = 0;
       this.#accounts.set(name, account);
-    }
-    for (const [name, account] of from.#frozen) {
-      if (!owns(name)) continue;
-      account.runtime.batch = 0;
-      this.#frozen.set(name, account);
     }
     for (const [account, sinceMs] of from.#dirty) {
       if (owns(account.name)) this.#dirty.set(account, sinceMs);
@@ -341,7 +315,6 @@ export class AccountCache {
       if (account.runtime.hasSuccessors && idle < SUCCESSORS_MS) continue;
       if (account.runtime.batch > committedBatch || this.#saving.has(account)) continue;
       if (account.outbox.size > 0 || account.runtime.owed.size > 0) continue;
-      if (account.leaving !== null) continue;
       this.#accounts.delete(account.name);
       leaves(account);
     }
@@ -363,7 +336,6 @@ export class AccountCache {
     const waiters = [...this.#loading.values()].flatMap((loading) => loading.waiters);
     this.generation++;
     this.#accounts.clear();
-    this.#frozen.clear();
     this.#loading = new Map();
     this.#dirty.clear();
     this.dropCheckpoint();

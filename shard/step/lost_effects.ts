@@ -59,8 +59,6 @@ function isWanted(turn: Turn, account: Account, packet: EdgePacket): boolean {
     case "closed":
     case "announce":
       return false;
-    case "rewatch":
-      return true;
   }
 }
 

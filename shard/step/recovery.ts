@@ -212,7 +212,6 @@ export class Recovery {
         return false;
       case "dedupe_loaded":
       case "block_loaded":
-      case "rows_loaded":
         return false;
       default:
         this.#withhold(input);

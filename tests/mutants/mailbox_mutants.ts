@@ -165,9 +165,6 @@ export const MAILBOX: readonly Mutant[] = [
       "      account.clearConversations();\n",
       "",
     ],
-  ),
-  ...inFile(
-    "shard/account/clear_account.ts",
     ["reuse a deleted account's roster", "  account.roster.clear();\n", ""],
     [
       "reuse a deleted account's devices",

@@ -18,7 +18,7 @@ const TEST_MS = 300_000;
 
 const ROOT = new URL("../../", import.meta.url);
 const PARTS = [
-  ...["shard", "server", "tests/sim", "tests/scenario"],
+  ...["shard", "server", "tests/sim", "tests/scenario", "tests/unit"],
   ...["deno.json", "deno.lock", "main.ts"],
 ];
 

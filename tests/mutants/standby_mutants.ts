@@ -1,5 +1,5 @@
 /** Ways to break what a store and its standby promise each other. */
-import type { Mutant } from "./mutant.ts";
+import { inTested, type Mutant } from "./mutant.ts";
 
 type Row = readonly [name: string, file: string, find: string, replace: string];
 
@@ -42,6 +42,30 @@ const COPY: readonly Row[] = [
     `${DIR}/standby_copy.ts`,
     "return this.position !== null && this.#state.filling === null;",
     "return this.position !== null;",
+  ],
+  [
+    "put older rows over those that a write has changed meanwhile",
+    `${DIR}/standby_sender.ts`,
+    "rows: rows.filter(({ key }) => !changed.has(keyName(key))),",
+    "rows,",
+  ],
+  [
+    "call a copy equal before writes that its pages have shown",
+    `${DIR}/standby_sender.ts`,
+    "if (equal === null || this.#sent === null || rows.settled < equal.w) return;",
+    "if (equal === null || this.#sent === null) return;",
+  ],
+  [
+    "go on with a standby of another run",
+    `${DIR}/write_number.ts`,
+    "a.run === b.run && a.w === b.w",
+    "a.w === b.w",
+  ],
+  [
+    "begin no run when a store is opened",
+    `${DIR}/numbered_rows.ts`,
+    "    this.#run = options.newRun();\n",
+    `    this.#run = last?.run ?? options.newRun();\n`,
   ],
   [
     "delete rows that a write has added meanwhile",
@@ -126,6 +150,22 @@ const ROLES: readonly Row[] = ([
   ],
 ] as const).map(([name, find, replace]) => [name, `${DIR}/roles.ts`, find, replace]);
 
+/** What operators and unlucky moments do, which the seeds do not have. */
+const TESTED: readonly Row[] = [
+  [
+    "serve at a start without a wait",
+    `${DIR}/roles.ts`,
+    "    this.#heardMs = nowMs;\n    this.#answeredMs = nowMs;",
+    "    this.#heardMs = nowMs;\n    this.#answeredMs = -Infinity;",
+  ],
+  [
+    "follow a primary while taking over from it",
+    `${DIR}/roles.ts`,
+    "epoch >= roles.epoch &&\n      this.#wanted === null;",
+    "epoch >= roles.epoch;",
+  ],
+];
+
 function mutants(rows: readonly Row[], sim: readonly string[]): Mutant[] {
   return rows.map(([name, file, find, replace]) => ({ name, file, find, replace, sim }));
 }
@@ -134,4 +174,7 @@ function mutants(rows: readonly Row[], sim: readonly string[]): Mutant[] {
 export const STANDBY: readonly Mutant[] = [
   ...mutants(COPY, ["--standby"]),
   ...mutants(ROLES, ["--roles"]),
+  ...TESTED.flatMap(([name, file, find, replace]) =>
+    inTested(file, "tests/unit/roles_test.ts", [name, find, replace])
+  ),
 ];

@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { MemoryDisk } from "./memory_store.ts";
 import { NumberedRows } from "../../server/standby/numbered_rows.ts";
+import { OvertakingRows } from "./overtaking_rows.ts";
 import { Prng } from "./prng.ts";
 import { digestOf, FILLING_KEY, isOfCopy } from "../../server/standby/row_ranges.ts";
 import { type SenderLimits, StandbySender } from "../../server/standby/standby_sender.ts";
 import { StandbyCopy } from "../../server/standby/standby_copy.ts";
 import type { FromStandby, ToStandby } from "../../server/standby/stream.ts";
-import type { Mutation } from "../../server/node/ports.ts";
+import type { Mutation, Row } from "../../server/node/ports.ts";
 import {
   NUMBER_KEY,
   type Position,
@@ -20,13 +21,19 @@ import { CheckedRows } from "../../server/store/checked_rows.ts";
 import { VirtualTime } from "./virtual_time.ts";
 import type { VirtualProcess } from "./virtual_time.ts";
 
+/** States of the primary that are kept, by their positions. */
+const STATES_MAX = 40;
+
 /** What the two are made with. */
 export interface PairOptions {
   readonly ringBytesMax: number;
   readonly limits: SenderLimits;
+  /** Whether callbacks of the primary's rows overtake each other, and its states are kept. */
+  readonly overtakes: boolean;
 }
 
 const OPTIONS: PairOptions = {
+  overtakes: false,
   ringBytesMax: 20_000,
   limits: { windowBytes: 4_000, fillBytesPerSecond: 10_000_000 },
 };
@@ -41,8 +48,8 @@ interface Acked {
 export class StandbyPair {
   readonly time = new VirtualTime();
   readonly prng: Prng;
-  readonly primaryDisk: MemoryDisk;
-  readonly standbyDisk: MemoryDisk;
+  primaryDisk: MemoryDisk;
+  standbyDisk: MemoryDisk;
   readonly options: PairOptions;
   primary: { readonly process: VirtualProcess; rows: NumberedRows | null } | null = null;
   standby: { readonly process: VirtualProcess; copy: StandbyCopy | null } | null = null;
@@ -55,6 +62,8 @@ export class StandbyPair {
   #sender: StandbySender | null = null;
   #streams = 0;
   #runs = 0;
+  /** The rows of primaries at their latest positions. */
+  readonly #states = new Map<string, readonly Row[]>();
 
   constructor(seed: number, options: Partial<PairOptions> = {}) {
     this.prng = new Prng(seed);
@@ -72,11 +81,29 @@ export class StandbyPair {
       newRun: () => `run ${++this.#runs}`,
       later: (run: () => void) => process.timers.soon(run),
     };
-    NumberedRows.open(this.primaryDisk.openStored(process), options, (_, rows) => {
+    NumberedRows.open(this.#openPrimary(process), options, (_, rows) => {
       if (this.primary !== primary) return;
       primary.rows = rows;
       if (rows !== null) this.store = new CheckedRows(rows, false, () => {});
     });
+  }
+
+  #openPrimary(process: VirtualProcess): RowStore {
+    const rows = this.primaryDisk.openStored(process);
+    if (!this.options.overtakes) return rows;
+    const prng = this.prng.fork(`overtaking ${this.#runs}`);
+    return new OvertakingRows(rows, { timers: process.timers, prng, applied: () => this.#keep() });
+  }
+
+  /** Notes the rows of the primary at its position: no other write has happened meanwhile. */
+  #keep(): void {
+    const at = positionOn(this.primaryDisk);
+    if (at === null) return;
+    this.#states.set(nameOf(at), copied(this.primaryDisk));
+    for (const name of this.#states.keys()) {
+      if (this.#states.size <= STATES_MAX) break;
+      this.#states.delete(name);
+    }
   }
 
   startStandby(): void {
@@ -101,6 +128,19 @@ export class StandbyPair {
     this.standby?.process.kill();
     this.standbyDisk.crash();
     this.standby = null;
+  }
+
+  /**
+   * Both end, and the standby's store is the cell's from now on: that of the primary, which may have
+   * writes that nobody else has, is its standby. Nothing of that where the copy is not whole.
+   */
+  failOver(): void {
+    this.crashPrimary();
+    this.crashStandby();
+    const rows = this.standbyDisk.stored(["meta"]);
+    const isWhole = !rows.some(({ key }) => key[1] === FILLING_KEY[1]);
+    if (!isWhole || positionOn(this.standbyDisk) === null) return;
+    [this.primaryDisk, this.standbyDisk] = [this.standbyDisk, this.primaryDisk];
   }
 
   /** The disk of the standby is a new one. */
@@ -179,8 +219,7 @@ export class StandbyPair {
   /** What is acknowledged is on the standby's disk. */
   #acked(at: Position, filling: boolean): void {
     this.acked = { at, filling };
-    const row = this.standbyDisk.stored(["meta"]).find(({ key }) => key[1] === NUMBER_KEY[1]);
-    const durable = readNumber(row?.value ?? null);
+    const durable = positionOn(this.standbyDisk);
     assert.ok(durable !== null && durable.w >= at.w, "an ack of a write that is not durable");
   }
 
@@ -189,9 +228,11 @@ export class StandbyPair {
     const copy = this.standby?.copy;
     if (!copy || this.standbyDisk.busy || !copy.whole) return;
     const rows = this.standbyDisk.stored(["meta"]);
-    const number = rows.find(({ key }) => key[1] === NUMBER_KEY[1])?.value ?? null;
-    assert.deepEqual(readNumber(number), copy.position, "the copy's position is another one");
+    assert.deepEqual(positionOn(this.standbyDisk), copy.position, "the position is another one");
     assert.ok(!rows.some(({ key }) => key[1] === FILLING_KEY[1]), "the copy is not whole");
+    const state = copy.position && this.#states.get(nameOf(copy.position));
+    if (!state || sameRows(state, copied(this.standbyDisk))) return;
+    assert.fail(`the copy has other rows than the primary had at ${nameOf(copy.position!)}`);
   }
 
   /** Throws where a whole copy at the primary's position has other rows. Returns whether it was. */
@@ -201,11 +242,29 @@ export class StandbyPair {
     if (!rows || !copy || rows.settled !== rows.assigned || this.primaryDisk.busy) return false;
     if (this.standbyDisk.busy || !copy.whole) return false;
     if (!samePosition(copy.position, rows.position)) return false;
-    const of = (disk: MemoryDisk) => disk.stored([]).filter(({ key }) => !isOfCopy(key));
-    const [primary, standby] = [of(this.primaryDisk), of(this.standbyDisk)];
+    const [primary, standby] = [copied(this.primaryDisk), copied(this.standbyDisk)];
     if (Buffer.compare(digestOf(primary), digestOf(standby)) !== 0) {
       assert.deepEqual(standby, primary);
     }
     return true;
   }
+}
+
+const nameOf = ({ run, w }: Position) => `${run} ${w}`;
+
+/** The rows that both have, as they are stored. */
+function copied(disk: MemoryDisk): readonly Row[] {
+  return disk.stored([]).filter(({ key }) => !isOfCopy(key));
+}
+
+/** The number of the last write on a disk. */
+function positionOn(disk: MemoryDisk): Position | null {
+  const row = disk.stored(["meta"]).find(({ key }) => key[1] === NUMBER_KEY[1]);
+  return readNumber(row?.value ?? null);
+}
+
+function sameRows(a: readonly Row[], b: readonly Row[]): boolean {
+  const isSame = (row: Row, i: number) =>
+    Buffer.compare(row.value, b[i]!.value) === 0 && row.key.join("/") === b[i]!.key.join("/");
+  return a.length === b.length && a.every(isSame);
 }

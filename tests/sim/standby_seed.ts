@@ -36,6 +36,7 @@ function anyStep(pair: StandbyPair, prng: Prng): void {
   else if (at < 71) pair.standbyDisk.failNext(prng.pick(["failed", "full", "unknown"] as const));
   else if (at < 72) pair.standbyDisk.failReads(0.5, 20);
   else if (at < 73) pair.primaryDisk.failReads(0.5, 20);
+  else if (at < 74) pair.failOver();
   if (prng.chance(0.2)) pair.start();
   if (prng.chance(0.7)) pair.time.runFor(prng.number() * 8);
 }
@@ -79,7 +80,7 @@ export function liveStandbySeed(pair: StandbyPair): number {
 
 /** Runs a seed to its end. */
 export function runStandbySeed(seed: number): SeedReport {
-  const pair = new StandbyPair(seed);
+  const pair = new StandbyPair(seed, { overtakes: seed % 2 === 0 });
   let failure: SeedReport["failure"] = null;
   let checked = 0;
   try {

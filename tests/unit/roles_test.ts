@@ -1,6 +1,12 @@
 /** The role of a store's members; all faults are in the seeds of `deno task sim --roles`. */
 import assert from "node:assert/strict";
-import type { MemberId, RoleEffect, RoleInput, Roles } from "../../server/standby/role_types.ts";
+import {
+  DRIFT,
+  type MemberId,
+  type RoleEffect,
+  type RoleInput,
+  type Roles,
+} from "../../server/standby/role_types.ts";
 import { RoleMachine } from "../../server/standby/roles.ts";
 import { runRolesSeed } from "../sim/standby_roles_seed.ts";
 import { TIMES } from "../sim/standby_roles.ts";
@@ -84,6 +90,34 @@ Deno.test("12: a primary that starts again raises its epoch, and waits for its s
     members: [],
   });
   assert.ok(machine.serving);
+});
+
+Deno.test("12: a process that an operator promotes at its start serves after the lease that it may have given", () => {
+  const { step, machine, pass, all } = member(B, { epoch: 3, primary: A, inSync: [B] });
+  step({ kind: "promote" });
+  const roles = { epoch: 4, primary: B, inSync: [] };
+  assert.deepEqual(all.at(-1), { kind: "change", version: 5, roles });
+  step({ kind: "changed", outcome: "set" });
+  assert.ok(machine.isPrimary && !machine.serving);
+  pass(TIMES.leaseMs);
+  assert.ok(!machine.serving, "a clock that is slower may still count the lease");
+  pass(TIMES.leaseMs * DRIFT + TIMES.beaconMs);
+  assert.ok(machine.serving);
+});
+
+Deno.test("12: a standby answers no beacon while it asks for the takeover, and does again if that has failed", () => {
+  const roles = { epoch: 3, primary: A, inSync: [B] };
+  const { step, pass, all } = member(B, roles);
+  pass(TIMES.takeoverMs - 200);
+  step({ kind: "read", registered: { version: 5, roles } });
+  pass(600);
+  assert.equal(all.at(-1)?.kind, "change");
+  const beacon = { kind: "beacon", epoch: 3, sentMs: 7 } as const;
+  assert.deepEqual(step({ kind: "message", from: A, message: beacon }), []);
+  step({ kind: "changed", outcome: "other" });
+  step({ kind: "read", registered: { version: 6, roles } });
+  const answer = { kind: "send", to: A, message: { ...beacon, kind: "answer" } };
+  assert.deepEqual(step({ kind: "message", from: A, message: beacon }), [answer]);
 });
 
 Deno.test("12: times that could not keep two primaries apart are refused", () => {
