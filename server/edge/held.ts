@@ -1,15 +1,18 @@
 /**
  * Sessions with events that need not leave at once: they leave with what the session is sent next, or
- * after `HOLD_MS`. Under load most need no frame of their own.
+ * after a while. Under load most need no frame of their own.
  */
 import type { Clock, Timers } from "../node/ports.ts";
 
-/** Longest time that such an event waits before a round of flushes takes it (ms). */
+/** Longest time that receipts wait before a round of flushes takes them (ms). */
 export const HOLD_MS = 200;
 /** The waits of many sessions end together, so far apart (ms). */
 const GROUP_MS = 50;
 
-/** What can be held. Only `Held` sets `heldUntilMs`; any flush of the item sets it to 0. */
+/**
+ * What can be held, by several `Held`: the shortest wait counts. Only they set `heldUntilMs`; any flush
+ * of the item sets it to 0.
+ */
 export interface Holdable {
   /** When the wait ends (monotonic ms); 0 while nothing waits. */
   heldUntilMs: number;
@@ -21,23 +24,36 @@ export interface Holdable {
 export class Held {
   readonly #clock: Clock;
   readonly #timers: Timers;
+  readonly #waitMs: number;
+  readonly #released: (sinceMs: number) => void;
   #items: Holdable[] = [];
   #untilMs: number[] = [];
   #scheduled = false;
 
-  constructor(clock: Clock, timers: Timers) {
+  /**
+   * Events wait for `holdMs` at most. `released` is called when some have waited, with the moment since
+   * which the oldest has (monotonic ms), once flushes of them are asked for.
+   */
+  constructor(
+    clock: Clock,
+    timers: Timers,
+    holdMs = HOLD_MS,
+    released: (sinceMs: number) => void = () => {},
+  ) {
     this.#clock = clock;
     this.#timers = timers;
+    this.#waitMs = holdMs - GROUP_MS;
+    this.#released = released;
   }
 
-  /** Asks for a flush of the item within `HOLD_MS`, unless it waits for one already. */
+  /** Asks for a flush of the item within the time, unless it waits for an earlier one already. */
   hold(item: Holdable): void {
-    if (item.heldUntilMs > 0) return;
-    const untilMs = this.#clock.monoMs() + HOLD_MS - GROUP_MS;
+    const untilMs = this.#clock.monoMs() + this.#waitMs;
+    if (item.heldUntilMs > 0 && item.heldUntilMs <= untilMs) return;
     item.heldUntilMs = untilMs;
     this.#items.push(item);
     this.#untilMs.push(untilMs);
-    if (!this.#scheduled) this.#schedule(HOLD_MS - GROUP_MS);
+    if (!this.#scheduled) this.#schedule(this.#waitMs);
   }
 
   #schedule(delayMs: number): void {
@@ -48,13 +64,16 @@ export class Held {
   #release(): void {
     const nowMs = this.#clock.monoMs();
     let due = 0;
+    let oldestMs = Infinity;
     for (; due < this.#items.length && this.#untilMs[due]! <= nowMs; due++) {
       const item = this.#items[due]!;
       // Otherwise it was flushed meanwhile, and may wait anew.
       if (item.heldUntilMs !== this.#untilMs[due]) continue;
+      oldestMs = Math.min(oldestMs, item.heldUntilMs - this.#waitMs);
       item.heldUntilMs = 0;
       item.askFlush();
     }
+    if (oldestMs < Infinity) this.#released(oldestMs);
     this.#items = this.#items.slice(due);
     this.#untilMs = this.#untilMs.slice(due);
     this.#scheduled = false;

@@ -91,6 +91,7 @@ export class Opening {
     const { counters, trial } = this.#deps;
     const { mailboxId, seq, mode, snapshot, expiresAt } = out;
     counters.opened++;
+    this.#sessions.storm.opened();
     trial?.count(out.id, "opened");
     // One of another node goes on with this one, unseen.
     const over = resume !== null && isOfNode(resume, this.#deps.node);

@@ -19,7 +19,7 @@ import { Right } from "./right.ts";
 import type { Sessions } from "./sessions.ts";
 import { SessionTime } from "./session_time.ts";
 import { Targets } from "./targets.ts";
-import type { Watched, Watcher } from "./watched.ts";
+import type { PresenceNews, Watched, Watcher } from "./watched.ts";
 import type { Cancelled, EndReason, OpenSession, PollBatch, Session, Sink } from "./types.ts";
 
 /** See the head of this file. */
@@ -252,12 +252,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.askFlush();
   }
 
-  presenceChanged(user: Watched, first: boolean): void {
+  presenceChanged(user: Watched, news: PresenceNews): void {
     if (this.#phase !== "live" || this.#outlet === null) return;
     // A contact that was never listed counts as offline already.
-    if (first && user.isPlain) return;
+    if (news === "first" && user.isPlain) return;
     this.outgoing.addPresence(user);
-    this.askFlush();
+    if (news === "came" && this.#shared.storm.active) this.#shared.heldArrivals.hold(this);
+    else this.askFlush();
   }
 
   presenceRevoked(user: Watched): void {
@@ -268,10 +269,10 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
 
   /** Who was offline already stays so, and nothing is sent: after a sign-out neither is. */
   presenceFrozen(before: Watched | null, frozen: Watched): void {
-    if (before === null) return this.presenceChanged(frozen, true);
+    if (before === null) return this.presenceChanged(frozen, "first");
     const pending = this.outgoing.queue?.dropPresence(before) ?? false;
     const same = before.devices.length === 0 && before.lastSeen === frozen.lastSeen;
-    if (pending || !same) this.presenceChanged(frozen, false);
+    if (pending || !same) this.presenceChanged(frozen, "changed");
   }
 
   presenceThawed(frozen: Watched): void {
@@ -321,8 +322,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   /**
-   * Sends its client to another node. The session is lost then, and lives for its grace: nobody sees
-   * its user go who returns within that time. Readers in this process have no other node to go to.
+   * Sends its client to another node; it lives for its grace, so that nobody sees its user go. Readers
+   * in this process have no other node to go to.
    */
   sendAway(retryAfterMs: number): void {
     const outlet = this.#outlet;
@@ -381,7 +382,6 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     if (opened) outlet?.close(reason, retryAfterMs);
   }
 
-  // ---- time
   waitUntil(dueMs: number): void {
     this.time.waitUntil(dueMs);
   }

@@ -9,6 +9,7 @@ import { Detaches } from "./detaches.ts";
 import type { EdgeDeps, Trial } from "./edge_deps.ts";
 import { Flusher } from "./flusher.ts";
 import { Held } from "./held.ts";
+import { SignInStorm, STORM_HOLD_MS } from "./sign_in_storm.ts";
 import type { LiveSession } from "./session.ts";
 import type { EdgeCounters, EdgeLimits, EventCodec } from "./types.ts";
 import { Watchers } from "./watchers.ts";
@@ -25,7 +26,10 @@ export class Sessions {
   readonly watchers: Watchers;
   readonly detaches: Detaches;
   readonly flusher: Flusher<LiveSession>;
+  /** Of receipts, and of contacts that come online while many do. */
   readonly held: Held;
+  readonly heldArrivals: Held;
+  readonly storm: SignInStorm;
   readonly deadlines: Deadlines<LiveSession>;
   readonly catchUp: CatchUp;
   readonly #trial: Trial | undefined;
@@ -47,6 +51,9 @@ export class Sessions {
     this.detaches = new Detaches(deps);
     this.flusher = new Flusher(clock, timers, limits.flushIntervalMaxMs, flushed);
     this.held = new Held(clock, timers);
+    const released = (sinceMs: number) => this.flusher.presence(sinceMs);
+    this.heldArrivals = new Held(clock, timers, STORM_HOLD_MS, released);
+    this.storm = new SignInStorm(clock);
     this.deadlines = new Deadlines(clock, timers, (session, nowMs) => session.wake(nowMs));
     this.catchUp = new CatchUp(clock, timers);
   }

@@ -5,6 +5,9 @@ import type { PresenceOfDevice } from "../../shard/ops.ts";
 /** Up to so many watchers an array is both smaller and faster than a set. */
 const ARRAY_MAX = 64;
 
+/** What a watcher learns of a user: its presence for the first time, that it has come online, or else. */
+export type PresenceNews = "first" | "came" | "changed";
+
 /** What watches: a session. */
 export interface Watcher {
   readonly user: AccountName;
@@ -18,7 +21,7 @@ export interface Watcher {
   /** False once it has ended. */
   readonly alive: boolean;
   /** The presence of `watched` is another than before, or is seen for the first time. */
-  presenceChanged(watched: Watched, first: boolean): void;
+  presenceChanged(watched: Watched, news: PresenceNews): void;
   /** The right to see this user is gone: to be shown offline. */
   presenceRevoked(watched: Watched): void;
   /** In place of `before` (null: nobody), `frozen` is seen: offline, as after a sign-out. */

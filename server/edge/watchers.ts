@@ -197,7 +197,7 @@ export class Watchers {
       watcher.watched.push(user);
       this.#pairs++;
     }
-    watcher.presenceChanged(user, first);
+    watcher.presenceChanged(user, first ? "first" : "changed");
   }
 
   /** A packet of presence; returns how many watch. */
@@ -237,12 +237,13 @@ export class Watchers {
     if (same) return;
     user.encoded = null;
     if (user.pending && !other) return;
+    const news = user.devices.length === 0 && presence.devices.length > 0 ? "came" : "changed";
     user.pendingShown = false;
     user.devices = presence.devices;
     user.lastSeen = presence.lastSeen;
     for (const watcher of user.watchers) {
       if (user.doubted?.has(watcher) === true) user.doubted.set(watcher, true);
-      else watcher.presenceChanged(user, false);
+      else watcher.presenceChanged(user, news);
     }
   }
 
@@ -251,7 +252,7 @@ export class Watchers {
     const user = this.#users.get(watched);
     if (user === undefined || user.id !== watchedId || user.away) return 0;
     user.forgetPresence();
-    for (const watcher of user.watchers) watcher.presenceChanged(user, false);
+    for (const watcher of user.watchers) watcher.presenceChanged(user, "changed");
     return user.size;
   }
 

@@ -46,3 +46,20 @@ Deno.test("9 C2: Held takes up items in their order, those of later moments afte
   assert.deepEqual(order.map(([i]) => i), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assert.ok(order.every(([i, atMs]) => atMs - 40 * i <= HOLD_MS && atMs - 40 * i >= HOLD_MS / 2));
 });
+
+Deno.test("9 C3: the shortest of several waits of an item counts, and each says since when it has waited", () => {
+  const { time, held: short, item, askedAt, beganMs } = held();
+  const since: number[] = [];
+  const { clock, timers } = time.global;
+  const long = new Held(clock, timers, 2 * HOLD_MS, (sinceMs) => since.push(sinceMs - beganMs));
+  long.hold(item);
+  time.runFor(20);
+  short.hold(item);
+  time.runFor(1000);
+  assert.equal(askedAt.length, 1);
+  assert.ok(askedAt[0]! - beganMs <= 20 + HOLD_MS, `${askedAt[0]! - beganMs} ms`);
+  assert.deepEqual(since, [], "it left before");
+  long.hold(item);
+  time.runFor(1000);
+  assert.deepEqual([askedAt.length, since], [2, [1020]]);
+});

@@ -21,6 +21,7 @@ import {
   rig,
 } from "./edge_fixture.ts";
 import { EDGE_LIMITS } from "../sim/limits.ts";
+import { STORM_HOLD_MS, STORM_PER_SECOND } from "../../server/edge/sign_in_storm.ts";
 
 Deno.test("the first frame has all contacts that are not plainly offline", () => {
   const r = rig();
@@ -105,6 +106,36 @@ Deno.test("presence comes once for many changes, as it is at the time of sending
   assert.deepEqual(sink.of("presence").map((event) => event["status"]), ["try 50"]);
   assert.equal(r.counters.presenceCoalesced, 49);
   assert.equal(r.counters.presenceDeliveries, 1);
+});
+
+Deno.test("9 C3: contacts that come online while very many sign in share frames; changes leave at once", () => {
+  const r = rig();
+  const contacts = Array.from({ length: 30 }, (_, i) => `contact${i}`);
+  r.router.contacts.set("alice", contacts);
+  const { sink } = r.start();
+  r.time.runFor(100);
+  const come = (users: readonly string[]) => {
+    for (const user of users) {
+      r.presence(user, on("online"));
+      r.time.runFor(10);
+    }
+  };
+  come(contacts.slice(0, 5));
+  assert.equal(sink.frames.length, 5, "no storm");
+  for (let i = 0; i <= STORM_PER_SECOND; i++) r.open({ user: name(`user${i}`) });
+  come(contacts.slice(5, 15));
+  assert.equal(sink.frames.length, 5);
+  r.presence("contact0", on("away"));
+  r.time.runFor(50);
+  assert.equal(sink.frames.length, 6);
+  assert.equal(sink.of("presence").length, 16, "what waited left with the change");
+  come(contacts.slice(15, 25));
+  r.time.runFor(STORM_HOLD_MS - 100);
+  assert.equal(sink.frames.length, 7);
+  assert.equal(sink.of("presence").length, 26);
+  r.time.runFor(2000);
+  come(contacts.slice(25));
+  assert.equal(sink.frames.length, 12, "the storm is over");
 });
 
 Deno.test("stale and unknown presence is dropped", () => {
