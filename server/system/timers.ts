@@ -1,23 +1,55 @@
 import { setImmediate } from "node:timers";
 import type { Cancel, Timers } from "../node/ports.ts";
+import { DueQueue } from "./due_queue.ts";
 
 /** Longest delay a platform timer takes; a longer one would fire at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 
-/** Runs `run` once, when `performance.now()` has reached `dueMs`. */
-function arm(dueMs: number, run: () => void): Cancel {
-  let timer: ReturnType<typeof setTimeout>;
-  const wait = (restMs: number) => {
+/** All timers over one of the platform's: those that are cancelled before they are due cost little. */
+class SystemTimers implements Timers {
+  readonly #queue = new DueQueue();
+  /** When the platform's timer fires (monotonic ms). */
+  #armedMs = Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  after(delayMs: number, run: () => void): Cancel {
+    if (!Number.isFinite(delayMs)) throw new Error(`after: delay is ${delayMs}, wants a number`);
+    const nowMs = performance.now();
+    const entry = this.#queue.add(nowMs + Math.max(0, delayMs), run);
+    if (entry.dueMs < this.#armedMs) this.#arm(entry.dueMs, nowMs);
+    return () => {
+      this.#queue.cancel(entry);
+      // Nothing keeps the process from its end.
+      if (this.#queue.size === 0) this.#disarm();
+    };
+  }
+
+  soon(run: () => void): void {
+    setImmediate(run);
+  }
+
+  #arm(dueMs: number, nowMs: number): void {
+    clearTimeout(this.#timer);
+    this.#armedMs = dueMs;
     // The platform cuts fractions off and would fire early.
-    timer = setTimeout(fire, Math.min(Math.max(0, Math.ceil(restMs)), DELAY_MS_MAX));
-  };
-  const fire = () => {
-    const restMs = dueMs - performance.now();
-    if (restMs > 0) wait(restMs);
-    else run();
-  };
-  wait(dueMs - performance.now());
-  return () => clearTimeout(timer);
+    const restMs = Math.min(Math.max(0, Math.ceil(dueMs - nowMs)), DELAY_MS_MAX);
+    this.#timer = setTimeout(() => this.#fire(), restMs);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#armedMs = Infinity;
+  }
+
+  /** Runs one timer that is due: what it throws must not take others with it. */
+  #fire(): void {
+    this.#armedMs = Infinity;
+    const nowMs = performance.now();
+    const due = this.#queue.takeDue(nowMs);
+    const nextMs = this.#queue.nextMs;
+    if (nextMs < Infinity) this.#arm(nextMs, nowMs);
+    due?.();
+  }
 }
 
 /**
@@ -26,13 +58,5 @@ function arm(dueMs: number, run: () => void): Cancel {
  * `soon` costs 2 µs (on Deno before 2.5, where it is a timer of 0 ms, 1 ms).
  */
 export function systemTimers(): Timers {
-  return {
-    after(delayMs, run) {
-      if (!Number.isFinite(delayMs)) throw new Error(`after: delay is ${delayMs}, wants a number`);
-      return arm(performance.now() + Math.max(0, delayMs), run);
-    },
-    soon(run) {
-      setImmediate(run);
-    },
-  };
+  return new SystemTimers();
 }
