@@ -38,6 +38,18 @@ export class Inbox {
     if (!this.#running) this.#run();
   }
 
+  /** Takes all that `put` puts into the inbox in one turn. */
+  together(put: () => void): void {
+    if (this.#running) return put();
+    this.#running = true;
+    try {
+      put();
+    } finally {
+      this.#running = false;
+      if (this.#count > 0) this.#run();
+    }
+  }
+
   #run(): void {
     this.#running = true;
     const now = this.#host.now();

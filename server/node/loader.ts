@@ -40,13 +40,20 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 export class Loader {
   readonly #ports: Ports;
   readonly #submit: (shard: Shard, input: ShardInput) => void;
+  readonly #together: (put: () => void) => void;
   #loads: { shard: Shard; effect: Load }[] = [];
   /** Accounts read from the store. */
   loaded = 0;
 
-  constructor(ports: Ports, submit: (shard: Shard, input: ShardInput) => void) {
+  /** `together` has all that is submitted within it taken in one turn. */
+  constructor(
+    ports: Ports,
+    submit: (shard: Shard, input: ShardInput) => void,
+    together: (put: () => void) => void = (put) => put(),
+  ) {
     this.#ports = ports;
     this.#submit = submit;
+    this.#together = together;
   }
 
   /** Asks for an account's head with the others of this turn. */
@@ -72,18 +79,23 @@ export class Loader {
         }
         return this.#readHeads(loads.filter((l) => !bad.has(l.effect.name)));
       }
-      loads.forEach(({ shard, effect }, i) => {
-        const { name, generation } = effect;
-        if (error !== null) {
-          return this.#submit(shard, { kind: "load_failed", name, generation });
-        }
-        this.loaded++;
-        const first = values[i] ?? null;
-        if (first !== null && hasMoreRows(first)) return this.#readRows(shard, effect, first);
-        const rows = first === null ? [] : [{ key: keys[i]!, value: first }];
-        this.#submit(shard, { kind: "loaded", name, generation, rows });
+      this.#together(() => {
+        loads.forEach(({ shard, effect }, i) => {
+          if (error === null) return this.#loaded(shard, effect, keys[i]!, values[i] ?? null);
+          const { name, generation } = effect;
+          this.#submit(shard, { kind: "load_failed", name, generation });
+        });
       });
     });
+  }
+
+  /** The first row of a head was read; null: there is none. */
+  #loaded(shard: Shard, effect: Load, key: Row["key"], first: Uint8Array | null): void {
+    this.loaded++;
+    if (first !== null && hasMoreRows(first)) return this.#readRows(shard, effect, first);
+    const { name, generation } = effect;
+    const rows = first === null ? [] : [{ key, value: first }];
+    this.#submit(shard, { kind: "loaded", name, generation, rows });
   }
 
   #headDamaged(shard: Shard, { name, generation }: Load, { message: damage }: StoreError): void {

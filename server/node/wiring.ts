@@ -19,6 +19,8 @@ import { Loader } from "./loader.ts";
 import { Ownership } from "./ownership.ts";
 import type { Takeovers } from "./takeovers.ts";
 import type { Reshaping, Resharder } from "./resharder.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import type { ShardInput } from "../../shard/effects.ts";
 import { ShardMap } from "./shard_map.ts";
 import { SteadyClock } from "./steady_clock.ts";
 import { Members } from "./members.ts";
@@ -56,7 +58,8 @@ export function makeParts(
     turnEnded: () => node.turnEnded(),
   });
   const dispatch = new Dispatch(options.id, map, callers, inbox);
-  const loader = new Loader(ports, (shard, input) => dispatch.submit(shard, input));
+  const submit = (shard: Shard, input: ShardInput) => dispatch.submit(shard, input);
+  const loader = new Loader(ports, submit, (put) => inbox.together(put));
   const ownership = new Ownership(options.id, {
     ports,
     claimed: (owned) => map.claimed(owned, ownership.self),

@@ -5,7 +5,7 @@
  */
 import type { Account } from "./account.ts";
 import type { AccountId, AccountName } from "../name/ids.ts";
-import { seesOwner } from "../roster/roster.ts";
+import { readWatcherId, seesOwner } from "../roster/roster.ts";
 
 /**
  * Account ids, each followed by a space; then those that are blocked, each followed by "=", the time
@@ -18,10 +18,13 @@ export function rightsOf(account: Account): Rights {
   if (!account.active) return "" as Rights;
   // Joined, not added up: a text that is added up keeps its parts.
   const ids: string[] = [account.id];
-  account.lazyRoster.forEach((item) => {
-    if (item.peerId === "" || !seesOwner(item) || account.blocked.has(item.contact)) return;
-    ids.push(item.peerId);
-  });
+  if (account.blocked.size === 0) ids.push(...watchersOf(account));
+  else {
+    account.lazyRoster.forEach((item) => {
+      if (item.peerId === "" || !seesOwner(item) || account.blocked.has(item.contact)) return;
+      ids.push(item.peerId);
+    });
+  }
   for (const b of account.blocked.values()) {
     if (b.peerId !== "") ids.push(`${b.peerId}=${b.lastSeen}`);
   }
@@ -32,6 +35,18 @@ export function rightsOf(account: Account): Rights {
 function spaced(ids: string[]): Rights {
   ids.push("");
   return ids.join(" ") as Rights;
+}
+
+/** Ids of the contacts that may see the account, blocked ones included. */
+function watchersOf(account: Account): string[] {
+  const ids: string[] = [];
+  account.lazyRoster.scan((r) => {
+    const id = readWatcherId(r);
+    if (id !== "") ids.push(id);
+  }, (item) => {
+    if (item.peerId !== "" && seesOwner(item)) ids.push(item.peerId);
+  });
+  return ids;
 }
 
 /** Whether the account of that id is among them. Ids are equally long and have no spaces. */
@@ -47,11 +62,7 @@ export function contactSees(account: Account, watcher: AccountName, id: AccountI
     return seesOwner(item) && item!.peerId === id;
   }
   if (account.runtime.watcherIds === null) {
-    const ids: string[] = [];
-    account.lazyRoster.forEach((item) => {
-      if (item.peerId !== "" && seesOwner(item)) ids.push(item.peerId);
-    });
-    account.runtime.watcherIds = spaced(ids);
+    account.runtime.watcherIds = spaced(watchersOf(account));
   }
   return hasRight(account.runtime.watcherIds, id);
 }

@@ -116,6 +116,18 @@ class RosterItems extends Mapped<TypeOf<typeof FIELDS>, RosterItem> {
   }
 }
 
+/** Reads past a roster item; returns the contact's id where it may see the owner, else "". */
+export function readWatcherId(r: ByteReader): AccountId | "" {
+  r.skipStr();
+  const peerId = r.str() as AccountId | "";
+  r.skipStr();
+  if (!r.takeZero()) GROUPS.skip(r);
+  const bits = r.u8();
+  if ((bits & ASKED) !== 0) r.skipUints(1);
+  const { subscription } = STATES[bits & 31]!;
+  return subscription === "from" || subscription === "both" ? peerId : "";
+}
+
 /** Skips a roster item; returns whether it has a request that is withheld. Throws `CorruptBytes`. */
 export function skipContact(r: ByteReader): boolean {
   r.skipStr();
