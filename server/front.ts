@@ -89,6 +89,11 @@ export async function createFront(
   return front;
 }
 
+/** Addresses of the cell that has a copy of the store: it knows who serves. */
+function elsewhere({ cells, standby }: OpenNode): readonly string[] {
+  return standby === null || cells === null ? [] : cells.addressesOf(standby.elsewhere);
+}
+
 class NodeFront implements Front {
   readonly #config: Config;
   readonly #open: OpenNode;
@@ -140,7 +145,7 @@ class NodeFront implements Front {
     this.#signInQueue = new SignInQueue(ports, FIXED_SIGN_IN_QUEUE);
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#rates = this.#makeRates();
-    this.#servers = new CellServers(() => node.nodes, ports.clock);
+    this.#servers = new CellServers(() => node.nodes, ports.clock, () => elsewhere(open));
     this.#proxies = new TrustedProxies(config.server.trustedProxies);
     this.#rules = createWebRules(config);
     this.#turns = new Turns(ports.clock, ports.timers);

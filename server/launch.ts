@@ -14,7 +14,7 @@ export const startRoost: Launcher["startRoost"] = async (config, settings, input
     return await supervise(config, input, count);
   }
   const { startNode } = await import("./start.ts");
-  return await startNode(config, settings, null);
+  return await startNode(config, settings, { input, share: null, promoted: null });
 };
 
 /** Serves as a worker. */

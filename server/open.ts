@@ -1,6 +1,6 @@
 /** Opens a node over its data directory, with the real ports, but lets nobody in yet. */
 import type { EdgePacket } from "../shard/edge_packet.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, ConfigInput } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
 import { beginCells, openCells, whyNoAccounts } from "./open_cells.ts";
 import type { CellMesh } from "./peer/cells/mesh.ts";
@@ -20,6 +20,9 @@ import { Node } from "./node/node.ts";
 import { NodeIdUsedTwice } from "./node/former_process.ts";
 import { engineOf, openStore, servedStore } from "./open_store.ts";
 import { openLinks } from "./open_links.ts";
+import { openStation } from "./open_station.ts";
+import { openOwnStandby, type OwnStandby } from "./open_standby.ts";
+import type { Promoted, StandbyStation } from "./standby/station.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { type LogOut, stderrOut } from "./system/stderr.ts";
@@ -39,6 +42,9 @@ export interface OpenNode {
   readonly node: Node;
   /** The links with the other cells of the federation; null where the cell is alone. */
   readonly cells: CellMesh | null;
+  /** This cell's part in the copies of its own store, and in those of others; null where it has none. */
+  readonly standby: OwnStandby | null;
+  readonly station: StandbyStation | null;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
   /** What takes spans and metrics; null where nothing does. */
@@ -64,62 +70,69 @@ export interface OpenOptions {
   readonly serves: boolean;
   /** Makes it a worker of the process that has taken the directory. */
   readonly share?: WorkerShare | null;
+  /** It serves a copy that another cell has kept. */
+  readonly promoted?: Promoted | null;
+  /** What the configuration was read from, for processes that serve copies. */
+  readonly input?: ConfigInput;
 }
 
 /** Takes the data directory, opens the store and reads the logs. */
 export async function openNode(
   config: Config,
   deliver: (packet: EdgePacket) => void,
-  { makes, serves, share = null }: OpenOptions,
+  { makes, serves, share = null, promoted = null, input }: OpenOptions,
 ): Promise<OpenNode> {
   const random = systemRandom();
   const { dir, out, log } = await openDir(config, random, makes, share);
   let opened: Store | null = null;
+  let standby: OwnStandby | null = null;
   try {
     const timers = systemTimers();
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
+    const machine = { timers, random, log, retries: retries(config), clock: systemClock() };
+    standby = serves ? await openOwnStandby(config, dir, machine, promoted) : null;
     const store = share === null
-      ? await openStore(config, dir, { log, timers, observe, serves })
+      ? await openStore(config, dir, { log, timers, observe, serves, standby })
       : servedStore(dir, observe);
     opened = store;
-    const { domain, mark, tag, secret } = await identify(store, dir, config, random, serves);
-    const given = { timers, random, store, log, retries: retries(config) };
-    const ports = { ...given, clock: systemClock(), kdf: systemKdf() };
+    const use = { serves, replicated: standby !== null };
+    const { domain, mark, tag, secret } = await identify(store, dir, config, random, use);
+    const ports = { ...machine, store, kdf: systemKdf() };
     const about = aboutOf(config);
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
     const noAccounts = await whyNoAccounts(config, { store, mark, serves });
-    const cells = serves ? await openCells(config, { domain, mark }, ports) : null;
+    const station = openStation(config, dir, ports, { serves, share, promoted, input });
+    const named = { domain, mark, user: station?.user };
+    const cells = serves ? await openCells(config, named, ports) : null;
     const telemetry = serves ? openTelemetry(dir.nodeId, config.log.otelPercent, VERSION) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
-      traceStepsMax: config.log.traceStepsMax,
       observeStep: telemetry?.step,
       ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
       ...(cells === null ? {} : { cells, presenceUnknownMs: config.cells.presenceUnknownMs }),
       ...(noAccounts === null ? {} : { noAccounts }),
+      ...(standby === null ? {} : { mayServe: servesOf(standby) }),
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
-      shards: config.storage.shards,
-      cacheUsersMax: config.storage.cacheUsersMax,
+      ...sizesOf(config),
       deliver,
       ...counted(counters),
     });
     await started(node);
     if (cells !== null) beginCells(cells, node, () => about.busy);
-    const close = async () => {
-      await new Promise<void>((done) => node.stop(done));
-      await closed(store);
-      dir.release();
-    };
+    if (cells !== null) station?.begin(cells.view().self.address);
+    const copies = { standby, station: station?.station ?? null };
+    const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
     const flushLog = (done: () => void) => out.flush(done);
     const setBusy = (busy: boolean) => void (about.busy = busy);
-    const parts = { dir, ports, log, node, cells, counters, signIn, telemetry, share };
+    const parts = { dir, ports, log, node, cells, counters, signIn, telemetry, share, ...copies };
     return { ...parts, setBusy, flushLog, close };
   } catch (error) {
     if (opened !== null) await closed(opened);
+    await standby?.close();
     dir.release();
     throw error;
   }
@@ -154,6 +167,28 @@ function linksOf({ path }: DataDir, share: WorkerShare | null) {
   return { path: workerSockets(path, share.number).links, secret: share.secret };
 }
 
+function servesOf({ member }: OwnStandby): () => boolean {
+  return () => member.mayServe;
+}
+
+function sizesOf({ log, storage }: Config) {
+  const { cacheUsersMax, shards } = storage;
+  return { traceStepsMax: log.traceStepsMax, cacheUsersMax, shards };
+}
+
+/** What is under way is finished while standbys still acknowledge it. */
+async function closeAll(
+  { standby, station, node, store, dir }: Pick<OpenNode, "standby" | "station" | "node" | "dir"> & {
+    readonly store: Store;
+  },
+): Promise<void> {
+  await new Promise<void>((done) => station === null ? done() : station.stop(done));
+  await new Promise<void>((done) => node.stop(done));
+  await closed(store);
+  await standby?.close();
+  dir.release();
+}
+
 /** Counts what a node observes. */
 function counted({ commits, messages }: Counters) {
   return {
@@ -183,12 +218,12 @@ export async function identify(
   dir: DataDir,
   config: Config,
   random: Random,
-  serves: boolean,
+  { serves, replicated }: { readonly serves: boolean; readonly replicated: boolean },
 ) {
   const mark = await keepStoreMark(store, random, dir.storeMark, dir.path);
   if (dir.storeMark === null) dir.noteStoreMark(mark);
   if (serves) await keepDomain(store, config.server.domain, dir.path);
-  const own = engineOf(config) === "kv";
+  const own = engineOf(config) === "kv" && !replicated;
   return {
     domain: await storedDomain(store) ?? config.server.domain,
     mark,

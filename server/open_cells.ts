@@ -3,6 +3,7 @@ import { CellValue } from "./node/cell_value.ts";
 import { MEMBERS_FORMAT } from "./peer/cells/membership.ts";
 import { CellMesh } from "./peer/cells/mesh.ts";
 import type { Config } from "./config/config.ts";
+import type { LinkUser } from "./peer/cells/mesh_options.ts";
 import type { Node } from "./node/node.ts";
 import { ok } from "../shard/errors.ts";
 import { question } from "./node/asks.ts";
@@ -20,7 +21,11 @@ const EMPTY = question<null, boolean>("cells.empty");
 /** The links, which listen but do not accept yet; null where the cell is alone. */
 export async function openCells(
   { cell, cells, server }: Config,
-  { domain, mark }: { readonly domain: string; readonly mark: string },
+  { domain, mark, user }: {
+    readonly domain: string;
+    readonly mark: string;
+    readonly user?: LinkUser | undefined;
+  },
   { clock, timers, random, log, retries, store }: Ports,
 ): Promise<CellMesh | null> {
   const { name, listen, advertise, join, secretFile, silentMs, queueBytesMax, witness } = cells;
@@ -43,6 +48,7 @@ export async function openCells(
     members: new CellValue(store, MEMBERS_FORMAT),
     shared: new CellValue(store, SHARED_FORMAT),
     witness,
+    user,
   });
 }
 

@@ -8,11 +8,12 @@ import { STORE_FRAME_BYTES_MAX } from "./store/store_frames.ts";
 import { checkAtStart, type StorePaths } from "./store/start_check.ts";
 import type { ObserveDamage } from "./store/checked_rows.ts";
 import type { Log, Store, Timers } from "./node/ports.ts";
-import { openKvStore } from "./store/kv_store.ts";
+import { type KvOptions, openKvStore } from "./store/kv_store.ts";
 import type { OpenedPgStore, PgReport } from "./store/pg_open.ts";
 import { pgAddress } from "./store/pg_address.ts";
 import { formatPgAddress, type PgAddress } from "./config/pg_url.ts";
 import { readConfigFile } from "./system/config_files.ts";
+import type { RowStore } from "./store/row_store.ts";
 import type { SharedStore } from "./ops/check_shared.ts";
 import { StoreOpenError } from "./store/store_open_error.ts";
 
@@ -28,15 +29,20 @@ export function engineOf({ store }: Pick<Config, "store">): Engine {
 export async function openStore(
   config: Pick<Config, "store" | "storage" | "cell">,
   dir: StorePaths,
-  { log, timers, observe, serves }: {
+  { log, timers, observe, serves, standby }: {
     readonly log: Log;
     readonly timers: Timers;
     readonly observe: ObserveDamage;
     /** Whether clients will be served; without, other servers must not use the store. */
     readonly serves: boolean;
+    /** The cell's part in the copies of its store; absent or null where it has none. */
+    readonly standby?: { between(stored: RowStore): Promise<RowStore> } | null;
   },
 ): Promise<Store> {
-  if (engineOf(config) === "kv") return await openOwnStore(config, dir, log, observe);
+  if (engineOf(config) === "kv") {
+    const between = standby?.between.bind(standby);
+    return await openOwnStore(config, dir, log, { observe, between });
+  }
   const { store, report, address } = await openPostgres(config, timers, true);
   try {
     refuseInUse(config, address, report, serves, log);
@@ -103,11 +109,11 @@ async function openOwnStore(
   config: Pick<Config, "storage">,
   dir: StorePaths,
   log: Log,
-  observe: ObserveDamage,
+  { observe, between }: Pick<KvOptions, "between"> & { readonly observe: ObserveDamage },
 ): Promise<Store> {
   const bytesMax = config.storage.checkAtStartMb * 1_000_000;
   log.debug("store checked", { ...checkAtStart(dir, bytesMax, observe) });
-  return await openKvStore(dir.kvPath, { observe, markPath: dir.markPath });
+  return await openKvStore(dir.kvPath, { observe, markPath: dir.markPath, between });
 }
 
 /**

@@ -1,19 +1,20 @@
 /** Wires a node: store, shards, edge, protocols, HTTP server, admin socket; and takes it down. */
 import type { Hono } from "hono";
 import type { OfflineRoost, RunningRoost } from "./cli/launcher.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, ConfigInput } from "./config/config.ts";
 import type { ShownSetting } from "./config/show.ts";
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import { VERSION } from "./config/version.ts";
 import { adminDeps } from "./ops/accounts.ts";
 import { createAdminApp } from "./ops/api.ts";
-import { createFront } from "./front.ts";
+import { createFront, type Front } from "./front.ts";
 import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
 import { addConfigRoute } from "./ops/config_api.ts";
 import { addDocumentRoute } from "./ops/openapi.ts";
 import { addCellsRoute } from "./ops/cells_api.ts";
+import { addStandbyRoutes } from "./ops/standby_api.ts";
 import { addClusterRoutes } from "./ops/cluster_api.ts";
 import { addTraceRoutes } from "./ops/trace_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
@@ -32,6 +33,7 @@ import { openConfigFiles } from "./config_files.ts";
 import { fail, ok } from "../shard/errors.ts";
 import { question } from "./node/asks.ts";
 import { type OpenNode, openNode } from "./open.ts";
+import type { Promoted } from "./standby/station.ts";
 import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { shardLimits } from "./settings.ts";
@@ -42,6 +44,9 @@ import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
 
 const DAY_MS = 86_400_000;
+/** How long clients are sent away once another place serves (ms), and the exit code of a lost role. */
+const LOST_MS = 1000;
+const LOST_EXIT = 75;
 /** Reads the admin token anew. */
 const READ_TOKEN = question<null, null>("admin.token");
 
@@ -126,7 +131,7 @@ async function listenNetwork(
 function addRunningRoutes(
   admin: Hono,
   config: Config,
-  { node, cells, ports, log, dir, share }: OpenNode,
+  { node, cells, ports, log, dir, share, standby, station }: OpenNode,
   process: Process,
   busyness: () => Busyness,
 ): void {
@@ -134,6 +139,7 @@ function addRunningRoutes(
   node.coordinator.start();
   addClusterRoutes(admin, node, share !== null);
   addCellsRoute(admin, node.asks, cells);
+  addStandbyRoutes(admin, { own: standby?.member ?? null, station });
   addTraceRoutes(admin, node);
   if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
   addInspectRoutes(admin, {
@@ -147,11 +153,21 @@ function addRunningRoutes(
   });
 }
 
+/** How a node is started. */
+export interface StartOptions {
+  /** What the configuration was read from. */
+  readonly input: ConfigInput;
+  /** Its part as one of several workers; null where it is none. */
+  readonly share: WorkerShare | null;
+  /** The copy of another cell's store that it serves. */
+  readonly promoted: Promoted | null;
+}
+
 /** Starts a node, which may be one worker of several; see `Launcher`. */
 export async function startNode(
   config: Config,
   settings: readonly ShownSetting[],
-  share: WorkerShare | null,
+  { input, share, promoted }: StartOptions,
 ): Promise<RunningRoost> {
   // The shards' packets wait for the edge: before that no session can exist, but it may be asked for
   // those that there are.
@@ -161,6 +177,8 @@ export async function startNode(
     makes: true,
     serves: true,
     share,
+    promoted,
+    input,
   });
   const process = systemProcess();
   exitOnBug(process, open.log, open.flushLog, open.ports.timers);
@@ -181,31 +199,56 @@ export async function startNode(
     if (share === null) await logActions(open.dir.path, open.log);
     if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
-    let stopping = false;
-    let resolve: (code: number) => void;
-    const stopped = new Promise<number>((done) => resolve = done);
-    const stop = () => {
-      if (stopping) return;
-      stopping = true;
-      const { timers } = open.ports;
-      const { drainMs } = config.timeouts;
-      open.log.info("draining", { limitMs: drainMs });
-      services.gateway.stop();
-      services.stop();
-      front.drain()
-        .then(() => within(timers, drainMs, listeners.close()))
-        .then(() => open.close())
-        .then(() => resolve(0), (error) => {
-          open.log.error("drain failed", { error: String(error) });
-          resolve(1);
-        });
-    };
+    const { stop, stopped } = stopper(config, open, { front, services, listeners });
     open.node.coordinator.orders.onLeft = stop;
-    return { url: front.url, invite, admin: listeners.network, stop, stopped };
+    endWhenLost(open, front, process);
+    const handOver = (done: (handed: boolean) => void) =>
+      open.standby === null ? done(false) : open.standby.member.handOver(done);
+    return { url: front.url, invite, admin: listeners.network, stop, handOver, stopped };
   } catch (error) {
     await open.close();
     throw error;
   }
+}
+
+/** Drains the node, once. */
+function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
+  readonly front: Front;
+  readonly services: Services;
+  readonly listeners: AdminListeners;
+}): Pick<RunningRoost, "stop" | "stopped"> {
+  const { front, services, listeners } = parts;
+  const { log, ports: { timers } } = open;
+  let stopping = false;
+  let resolve: (code: number) => void;
+  const stopped = new Promise<number>((done) => resolve = done);
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    log.info("draining", { limitMs: drainMs });
+    services.gateway.stop();
+    services.stop();
+    front.drain()
+      .then(() => within(timers, drainMs, listeners.close()))
+      .then(() => open.close())
+      .then(() => resolve(0), (error) => {
+        log.error("drain failed", { error: String(error) });
+        resolve(1);
+      });
+  };
+  return { stop, stopped };
+}
+
+/** Ends the process once another place serves its cell: started again, it is the standby. */
+function endWhenLost({ flushLog, log, ports, standby }: OpenNode, front: Front, process: Process) {
+  standby?.onLost((handedOver) => {
+    log.warn("another place serves this cell: the process ends", { handedOver });
+    const exit = () => process.exit(handedOver ? 0 : LOST_EXIT);
+    const flush = () => flushLog(exit);
+    ports.timers.after(LOST_MS * 2, exit);
+    if (!handedOver) return flush();
+    within(ports.timers, LOST_MS, front.drain()).then(flush, flush);
+  });
 }
 
 async function closeAll(listeners: readonly (AdminListener | null)[]): Promise<void> {

@@ -108,7 +108,7 @@ export async function supervise(
       log.info("draining", { limitMs: config.timeouts.drainMs });
       supervisor.stop();
     };
-    return { url, invite, admin, stop, stopped };
+    return { url, invite, admin, stop, handOver: (done) => done(false), stopped };
   } catch (error) {
     await opened.close();
     throw error;
@@ -123,7 +123,7 @@ async function openServed(config: Config, { random, log, timers }: Runtime, open
     log.error("damaged row", { key: key.join(" "), reason });
   const store = await openStore(config, dir, { log, timers, observe, serves: true });
   opened.add(() => new Promise<void>((done) => store.close(done)));
-  await identify(store, dir, config, random, true);
+  await identify(store, dir, config, random, { serves: true, replicated: false });
   // Made before workers look for it, each for itself.
   adminToken(dir.path, random);
   await logActions(dir.path, log);

@@ -4,7 +4,14 @@ import { hearParent, tellParent } from "./system/worker_process.ts";
 import { shownSettings } from "./config/show.ts";
 import { startNode } from "./start.ts";
 import { systemProcess } from "./system/process.ts";
-import { type Assignment, STOP_LINE, workerConfig, type WorkerLine } from "./workers/share.ts";
+import { HAND_BACK_LINE } from "./open_station.ts";
+import {
+  type Assignment,
+  promotedConfig,
+  STOP_LINE,
+  workerConfig,
+  type WorkerLine,
+} from "./workers/share.ts";
 
 function say(line: WorkerLine): void {
   tellParent(JSON.stringify(line));
@@ -19,10 +26,12 @@ export function runWorker(): Promise<number> {
     let assigned = false;
     let stopping = false;
     let stop = () => {};
+    let handBack = (done: (handed: boolean) => void) => done(false);
     const begin = (text: string) => {
       assigned = true;
       serve(JSON.parse(text)).then((running) => {
         stop = () => running.stop();
+        handBack = (done) => running.handOver(done);
         if (stopping) stop();
         running.stopped.then(resolve);
       }, (error) => {
@@ -32,6 +41,7 @@ export function runWorker(): Promise<number> {
     };
     hearParent((line) => {
       if (!assigned) return begin(line);
+      if (line === HAND_BACK_LINE) return handBack((done) => say({ kind: "handed", done }));
       if (line !== STOP_LINE) return;
       stopping = true;
       stop();
@@ -42,11 +52,17 @@ export function runWorker(): Promise<number> {
   });
 }
 
-async function serve({ input, share }: Assignment) {
+async function serve({ input, promoted, share }: Assignment) {
   const result = resolveConfig(input);
   if (!result.ok) throw new Error(result.errors.join("; "));
-  const config = workerConfig(result.config, share);
-  const running = await startNode(config, shownSettings(result.effective), share);
+  const config = promoted === undefined
+    ? workerConfig(result.config, share!)
+    : promotedConfig(result.config, promoted);
+  const running = await startNode(config, shownSettings(result.effective), {
+    input,
+    share,
+    promoted: promoted ?? null,
+  });
   const { url, invite, admin } = running;
   say({ kind: "serving", url, invite, admin });
   return running;

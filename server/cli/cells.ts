@@ -6,6 +6,7 @@ import type { CliHost } from "./host.ts";
 import { type ConfigOptions, withServer } from "./inspect.ts";
 import { listed } from "./table.ts";
 import { MISSING, noteMissing } from "./client.ts";
+import { addStandbyCommands, COPIES, printCopies } from "./standby.ts";
 import { visible, visibleJson } from "../text/visible.ts";
 
 const NODE = z.object({
@@ -201,13 +202,16 @@ export function addCellsCommand(program: Command, host: CliHost): void {
     .action((options: ConfigOptions & { readonly json?: true }) =>
       withServer(host, options, async (call) => {
         const view = await call({ method: "GET", path: "/admin/cells" }, VIEW);
-        if (options.json === true) return host.out(`${visibleJson(view)}\n`);
+        const standby = await call({ method: "GET", path: "/admin/standby" }, COPIES);
+        if (options.json === true) return host.out(`${visibleJson({ ...view, standby })}\n`);
         const rows = [ownRow(view), ...view.cells.map(rowOf)];
         host.out(listed(false, rows, HEAD, (row) => row, "left"));
+        printCopies(host, standby);
         for (const fault of faultsOf(view)) host.err(`${visible(fault)}\n`);
         noteMissing(host, view.missing);
       })
     );
   addCheckCommand(cells, host);
   addMemberCommands(cells, host);
+  addStandbyCommands(cells, host);
 }

@@ -16,6 +16,8 @@ export interface RunningRoost {
   readonly admin: { readonly url: string; readonly tokenFile: string } | null;
   /** Begins to drain: goaway, accepted work finished, everything closed. Idempotent. */
   stop(): void;
+  /** Makes the standby of its store the primary; `done(false)` where none is in sync. */
+  handOver(done: (handed: boolean) => void): void;
   /** The exit code, once everything is closed: 0 after a drain. */
   readonly stopped: Promise<number>;
 }

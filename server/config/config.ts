@@ -14,6 +14,7 @@ import { LIMIT_KNOBS } from "./limits.ts";
 import { type Knob, knobOf } from "./knob.ts";
 import { CELL_KNOBS } from "./cell.ts";
 import { CELLS_KNOBS } from "./cells.ts";
+import { STANDBY_KNOBS } from "./standby.ts";
 import { STORE_KNOBS } from "./store.ts";
 import { nearest } from "./nearest.ts";
 import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relations.ts";
@@ -24,6 +25,7 @@ const SETTINGS = z.object({
   ...STORE_KNOBS,
   ...CELL_KNOBS,
   ...CELLS_KNOBS,
+  ...STANDBY_KNOBS,
   ...LIMIT_KNOBS,
   ...GATEWAY_KNOBS,
   ...ADMIN_KNOBS,

@@ -1,5 +1,6 @@
 /** What settings owe each other: faults stop the start, warnings are printed with it. */
 import { OTHERS_PART } from "../../shard/limits.ts";
+import { standbyFaults } from "./standby.ts";
 import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
 import { type Bind, formatBind, isLoopback, isUnspecified } from "./address.ts";
@@ -320,6 +321,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
     ...storeFaults(config),
     ...cellFaults(config),
     ...cellsFaults(config),
+    ...standbyFaults(config),
     ...workerFaults(config),
     ...adminFaults(config),
     ...jwtFaults(config),

@@ -243,7 +243,10 @@ export class Node implements EdgeRouter {
     if (this.#stopped || cell === null && map.shards.length === 0) {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
-    const { noAccounts } = this.#parts.options;
+    const { mayServe, noAccounts } = this.#parts.options;
+    if (mayServe?.() === false) {
+      return done(fail("unavailable", "Another place may serve this cell now", 500));
+    }
     if (noAccounts !== undefined && MAKES_ACCOUNTS.has(op)) {
       return done(fail("forbidden", noAccounts));
     }

@@ -56,6 +56,8 @@ export interface NodeOptions {
   readonly withoutStoreMs?: number;
   /** The links with the other nodes of its cell; absent where the cell is this node. */
   readonly links?: PeerLinks;
+  /** Whether it may reply from its rows now; absent where nobody else may have them. */
+  readonly mayServe?: () => boolean;
   /** The other cells of its name space; absent in a lone cell. */
   readonly cells?: PeerCells;
   /** How long another cell may be away before the presence of its users counts as unknown (ms). */

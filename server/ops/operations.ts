@@ -7,6 +7,7 @@ import { DRAIN, LEAVE, MOVE } from "./cluster_api.ts";
 import { HEAP, LEVEL } from "./inspect_api.ts";
 import { ADD, SET } from "./services_api.ts";
 import { COUNT, MERGE, RELOAD, SPLIT, STEP } from "./shards_api.ts";
+import { HAND_BACK, PROMOTE } from "./standby_api.ts";
 import { LATEST } from "./trace_api.ts";
 import { APPEND, BEGIN, CREDENTIALS, FINISH, LOOK, PAGE } from "./transfer_api.ts";
 
@@ -111,6 +112,15 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
     ["cells", "GET /admin/cells", "Show the cells of the federation", { errors: ["conflict"] }],
     ["checkCells", "GET /admin/cells/check", "Compare the names of cells before they join"],
     ["joinCells", "POST /admin/cells/join", "Make this cell a member of the federation", OF_NODE],
+    ["showStandby", "GET /admin/standby", "Show the copies of stores in this cell and of its own"],
+    ["promoteStandby", "POST /admin/standby/promote", "Serve a cell from its copy here", {
+      body: PROMOTE,
+      errors: ["conflict"],
+    }],
+    ["handBackStandby", "POST /admin/standby/handback", "Hand a cell back to its own place", {
+      body: HAND_BACK,
+      errors: ["conflict"],
+    }],
     ["leaveCells", "POST /admin/cells/leave", "Take a cell out of the federation", {
       ...OF_NODE,
       body: LEAVE_CELLS,

@@ -43,6 +43,8 @@ export class AckGate implements WriteGate {
   /** Writes that one of the ack set does not have, oldest first. */
   #held: Held[] = [];
   #closed: string | null = null;
+  /** Why no write begins, while those that have begun go on. */
+  #paused: string | null = null;
 
   constructor(mode: AckMode, clock: Clock, limits: LagLimits) {
     this.#mode = mode;
@@ -84,13 +86,20 @@ export class AckGate implements WriteGate {
     for (const { done } of held) done?.({ kind: "unknown", message: why });
   }
 
+  /** No write begins; those that have begun are acknowledged as ever. */
+  pause(why: string): void {
+    this.#paused = why;
+  }
+
   /** It is the primary again. */
   reopen(): void {
     this.#closed = null;
+    this.#paused = null;
   }
 
   refusal(): string | null {
-    if (this.#closed !== null) return this.#closed;
+    const why = this.#closed ?? this.#paused;
+    if (why !== null) return why;
     if (this.#mode === "sync") return null;
     const { writes, ms } = this.lag;
     const { writesMax, msMax } = this.#limits;

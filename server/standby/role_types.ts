@@ -34,6 +34,18 @@ export interface RoleTimes {
 /** By how much two clocks may differ in speed. */
 export const DRIFT = 0.01;
 
+/** Times of the protocol that fit a takeover after `takeoverMs`. */
+export function roleTimes(takeoverMs: number): RoleTimes {
+  const part = (of: number) => Math.floor(takeoverMs * of);
+  return {
+    beaconMs: part(0.1),
+    shrinkMs: part(0.5),
+    leaseMs: part((1 - DRIFT) / (1 + DRIFT)),
+    takeoverMs,
+    readMs: Math.min(2000, takeoverMs),
+  };
+}
+
 /** From one member to another. */
 export type RoleMessage =
   | { readonly kind: "beacon"; readonly epoch: number; readonly sentMs: number }

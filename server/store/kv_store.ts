@@ -50,7 +50,7 @@ export interface KvOptions {
   /** The file of the head mark; without it none is kept. */
   readonly markPath?: string;
   /** What stands between the rows as they are stored and their checksums; nothing unless given. */
-  readonly between?: (stored: RowStore) => Promise<RowStore>;
+  readonly between?: ((stored: RowStore) => Promise<RowStore>) | undefined;
 }
 
 /**

@@ -33,17 +33,26 @@ export function wantsClients({ gossip }: Pick<View, "gossip">): boolean {
   return gossip?.says?.busy !== true;
 }
 
-/** See the head of this file. `nodes`: those of the cell, this one first. */
+/**
+ * See the head of this file. `nodes`: those of the cell, this one first; `elsewhere`: where clients
+ * learn who serves the cell when none of its nodes responds.
+ */
 export class CellServers implements PublicServers {
   readonly #nodes: () => Views;
   readonly #clock: Pick<Clock, "monoMs">;
+  readonly #elsewhere: () => readonly string[];
   #madeMs = -Infinity;
   #all: readonly string[] = [];
   #others: readonly string[] = [];
 
-  constructor(nodes: () => Views, clock: Pick<Clock, "monoMs">) {
+  constructor(
+    nodes: () => Views,
+    clock: Pick<Clock, "monoMs">,
+    elsewhere: () => readonly string[] = () => [],
+  ) {
     this.#nodes = nodes;
     this.#clock = clock;
+    this.#elsewhere = elsewhere;
   }
 
   all(): readonly string[] {
@@ -64,7 +73,8 @@ export class CellServers implements PublicServers {
     const own = nodes.find(({ state }) => state === "this")?.publicUrl;
     const urlsOf = (of: Views) =>
       [...new Set(of.filter(serves).map(({ publicUrl }) => publicUrl))].slice(0, SERVERS_MAX);
-    this.#all = urlsOf(nodes);
+    const elsewhere = this.#elsewhere();
+    this.#all = [...urlsOf(nodes), ...elsewhere].slice(0, SERVERS_MAX);
     const wanted = urlsOf(nodes.filter(wantsClients)).filter((url) => url !== own);
     this.#others = wanted.length > 0 ? wanted : this.#all.filter((url) => url !== own);
   }

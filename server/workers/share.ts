@@ -4,6 +4,7 @@
  */
 import type { Bind } from "../config/address.ts";
 import type { Config, ConfigInput } from "../config/config.ts";
+import type { Promoted } from "../standby/station.ts";
 
 /** What makes a process a worker. */
 export interface WorkerShare {
@@ -19,7 +20,10 @@ export interface WorkerShare {
 /** The first line to a worker. */
 export interface Assignment {
   readonly input: ConfigInput;
-  readonly share: WorkerShare;
+  /** Null where it serves a copy of another cell's store. */
+  readonly share: WorkerShare | null;
+  /** That copy; `join`: where nodes of other cells reach the process that has kept it. */
+  readonly promoted?: Promoted & { readonly join: string };
 }
 
 /** A later line to a worker: drain, then end. */
@@ -34,6 +38,8 @@ export type WorkerLine =
     readonly invite: string | null;
     readonly admin: { readonly url: string; readonly tokenFile: string } | null;
   }
+  /** Whether another place has become the primary of the copy, as it was ordered. */
+  | { readonly kind: "handed"; readonly done: boolean }
   /** It could not start; the message says what to change. */
   | { readonly kind: "failed"; readonly message: string };
 
@@ -56,6 +62,36 @@ export function workerConfig(config: Config, share: WorkerShare): Config {
     cell: { ...cell, withoutStoreMs: 0 },
     server: { ...server, bind: { ...server.bind, port: share.port } },
     admin: isFirst(share) ? admin : { ...admin, listen: null },
+  };
+}
+
+/** The configuration of a process that serves a copy of another cell's store. */
+export function promotedConfig(
+  config: Config,
+  { cell: name, join }: Promoted & { readonly join: string },
+): Config {
+  const { admin, cell, cells, server, standby, storage } = config;
+  return {
+    ...config,
+    dataDir: `${config.dataDir}/standby/${name}`,
+    admin: { ...admin, listen: null },
+    cell: { ...cell, workers: 1, publicUrl: null },
+    cells: {
+      ...cells,
+      name,
+      listen: standby.listen ?? { host: cells.listen!.host, port: 0 },
+      advertise: null,
+      join: [join],
+      witness: false,
+    },
+    server: {
+      ...server,
+      bind: standby.bind ?? { host: server.bind.host, port: 0 },
+      publicUrl: standby.publicUrl,
+    },
+    standby: { ...standby, at: null, voters: [] },
+    // It was checked when it was read from the links; clients wait.
+    storage: { ...storage, checkAtStartMb: 0 },
   };
 }
 

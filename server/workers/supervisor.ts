@@ -129,6 +129,7 @@ export class Supervisor {
       this.#deps.log.error("worker not started", { worker: slot.number, error: line.message });
       return this.#fail(new Error(line.message));
     }
+    if (line.kind !== "serving") return;
     slot.serving = line;
     slot.servingSinceMs = this.#deps.clock.monoMs();
     if (this.#slots.some(({ serving }) => serving === null)) return;

@@ -102,7 +102,7 @@ export const FEDERATION: readonly Mutant[] = [
     LINKS,
     [
       "keep the newest of two links, also where the wrong side has dialled",
-      "if (stale || this.#isPreferred(before.link.wire) && !this.#isPreferred(wire)) {",
+      "if (stale || isPreferred(own, before.link.wire) && !isPreferred(own, wire)) {",
       "if (stale) {",
     ],
     [

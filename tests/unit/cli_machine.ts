@@ -111,6 +111,7 @@ export class FakeMachine {
     this.started = config;
     const stopped = new Promise<number>((resolve) => this.finish = resolve);
     const { invite, admin } = this;
-    return { url: "http://h:1", invite, admin, stop: () => void this.stops++, stopped };
+    const stop = () => void this.stops++;
+    return { url: "http://h:1", invite, admin, stop, handOver: () => {}, stopped };
   }
 }

@@ -35,6 +35,8 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/store/wal_file.ts",
   "server/store/pg_address.ts",
   "server/store/pg_lane.ts",
+  "server/open_standby.ts",
+  "server/open_station.ts",
   "server/open_store.ts",
   "server/open_links.ts",
   "server/peer/connection.ts",

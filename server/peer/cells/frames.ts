@@ -89,7 +89,9 @@ export type LinkFrame =
     readonly n: number;
     readonly taken: readonly AccountName[];
     readonly whole: boolean;
-  };
+  }
+  /** About copies of a cell's store: see `server/standby/link_frames.ts`. */
+  | { readonly kind: "standby"; readonly frame: Uint8Array };
 
 const CELL_FRAME = union("cell frame", {
   packet: variant(0, { packet: SHARD_PACKET, hops: uint }),
@@ -98,7 +100,7 @@ const CELL_FRAME = union("cell frame", {
 
 /** The highest numbers of kinds that this program knows. */
 const CELL_KIND_MAX = 1;
-const KIND_MAX = 10;
+const KIND_MAX = 11;
 
 const saying: Schema<NodeSaying> = struct({
   cell: branded<CellName>(),
@@ -152,6 +154,7 @@ const FRAME = union("frame", {
   names: variant(8, { n: uint, names: list(accountName) }),
   named: variant(9, { n: uint, taken: list(accountName), whole: bool }),
   reserve: variant(10, { n: uint, names: list(accountName) }),
+  standby: variant(11, { frame: bytes }),
 });
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */

@@ -9,8 +9,9 @@ import { CellLink, type LinkCounts, newLinkCounts } from "./cell_link.ts";
 import type { CellName } from "../../../shard/name/ids.ts";
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../node/peer_cells.ts";
 import { cellTable, type LinkFrame } from "./frames.ts";
+import { cellsOf } from "./channel_name.ts";
 import { Directory } from "./directory.ts";
-import { type Linked, nodeKey, Sayings } from "./sayings.ts";
+import { isPreferred, type Linked, nodeKey, Sayings } from "./sayings.ts";
 import { NameCheck } from "./name_check.ts";
 import { Joining } from "./joining.ts";
 import { Membership } from "./membership.ts";
@@ -78,7 +79,7 @@ export class CellMesh implements PeerCells {
       self: cell,
       timers: options.timers,
       source: () => this.#host!.names,
-      cells: () => this.directory.cells.filter((cell) => this.isLinked(cell)),
+      cells: () => cellsOf(this.directory).filter((cell) => this.isLinked(cell)),
       send,
     });
     this.membership = new Membership({
@@ -281,19 +282,14 @@ export class CellMesh implements PeerCells {
     };
   }
 
-  /** Of two links between two nodes, that one stays which the node with the smaller key has dialled. */
-  #isPreferred(wire: Wire): boolean {
-    const smaller = nodeKey(this.#own()) < nodeKey(wire.hello);
-    return smaller === (wire.role === "dialler");
-  }
-
   #opened(wire: Wire): Linked | null {
     const { hello } = wire;
     const key = nodeKey(hello);
     const before = this.#links.get(key);
     if (before !== undefined && before.node.node.incarnation >= hello.node.incarnation) {
       const stale = before.node.node.incarnation > hello.node.incarnation;
-      if (stale || this.#isPreferred(before.link.wire) && !this.#isPreferred(wire)) {
+      const own = this.#own();
+      if (stale || isPreferred(own, before.link.wire) && !isPreferred(own, wire)) {
         wire.close("it is linked already");
         return null;
       }
@@ -315,6 +311,8 @@ export class CellMesh implements PeerCells {
     this.#sayings.tell([linked]);
     linked.link.send({ kind: "table", table: cellTable(this.#host!.table()) });
     this.#tellMembers([linked]);
+    if (before !== undefined) this.#options.user?.closed(before);
+    this.#options.user?.opened(linked);
     if (first && this.#members.has(hello.cell)) this.#events?.linked(hello.cell);
     if (before !== undefined) this.#broken(hello.cell);
     return linked;
@@ -325,6 +323,7 @@ export class CellMesh implements PeerCells {
     if (this.#links.get(nodeKey(node)) !== linked) return;
     this.#links.delete(nodeKey(node));
     if (this.#stopped) return;
+    this.#options.user?.closed(linked);
     this.#options.log.warn("cell not linked", { cell: node.cell, node: node.node.id, cause, why });
     this.#broken(node.cell);
   }
@@ -355,6 +354,7 @@ export class CellMesh implements PeerCells {
     }
     if (frame.kind === "table") return this.directory.takeTable(cell, frame.table);
     if (NAME_FRAMES.has(frame.kind)) return this.nameCheck.take(from, frame);
+    if (frame.kind === "standby") return this.#options.user?.frame(from, frame.frame);
     if (frame.kind !== "cell") return this.membership.take(from, frame);
     // Cells that are no members have no part in the name space.
     if (frame.frame === null || !this.#members.has(cell)) return;

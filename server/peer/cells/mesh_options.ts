@@ -1,5 +1,6 @@
 /** What the links with other cells are made with, and what they need of their node. */
 import type { CellName, NodeRef } from "../../../shard/name/ids.ts";
+import type { Linked } from "./sayings.ts";
 import type { MembershipDeps } from "./membership.ts";
 import type { NameSource } from "./name_check.ts";
 import type { Retries } from "../../../shard/retry.ts";
@@ -7,6 +8,15 @@ import type { Runtime } from "../../node/ports.ts";
 import type { ShareSource, SharingDeps } from "./sharing.ts";
 import type { ShardTable } from "../../../shard/table/table.ts";
 import type { Wires } from "./wires.ts";
+
+/** What else uses the links, besides the name space: for copies of stores. */
+export interface LinkUser {
+  /** A link is in use, and one is over. */
+  opened(linked: Linked): void;
+  closed(linked: Linked): void;
+  /** A frame of kind `standby`; what it throws ends the link. */
+  frame(from: Linked, frame: Uint8Array): void;
+}
 
 /** What a mesh is made with. */
 export interface MeshOptions extends Runtime {
@@ -32,6 +42,7 @@ export interface MeshOptions extends Runtime {
   readonly shared: SharingDeps["value"];
   /** Whether the cell votes on names but has no users. */
   readonly witness: boolean;
+  readonly user?: LinkUser | undefined;
 }
 
 /** What a mesh needs of its node, which has started. */

@@ -5,6 +5,7 @@ import type { CellName } from "../../../shard/name/ids.ts";
 import type { CellNode } from "./hello.ts";
 import type { LinkFrame, NodeSaying } from "./frames.ts";
 import type { Runtime } from "../../node/ports.ts";
+import type { Wire } from "./wires.ts";
 
 /** How often a node says what it is although nothing has changed (ms). */
 const SAY_MS = 60_000;
@@ -22,6 +23,11 @@ export interface Linked {
 /** Names a node of any cell, whatever its process. */
 export function nodeKey({ cell, node }: Pick<CellNode, "cell" | "node">): string {
   return `${cell}/${node.id}`;
+}
+
+/** Of two links between two nodes, that one stays which the node with the smaller key has dialled. */
+export function isPreferred(own: Pick<CellNode, "cell" | "node">, wire: Wire): boolean {
+  return (nodeKey(own) < nodeKey(wire.hello)) === (wire.role === "dialler");
 }
 
 /** See the head of this file. */

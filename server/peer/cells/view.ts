@@ -1,5 +1,6 @@
 /** The federation as one node sees it, for operators. */
 import type { CellMesh } from "./mesh.ts";
+import { cellsOf } from "./channel_name.ts";
 import type { CellName } from "../../../shard/name/ids.ts";
 import type { KnownNode } from "./directory.ts";
 import { type Linked, nodeKey } from "./sayings.ts";
@@ -111,7 +112,7 @@ export function viewOf(mesh: CellMesh, own: NodeSaying | null, nowMs: number): C
   const { current, joined, out } = mesh.membership;
   const members = current.cells.map(({ cell }) => cell);
   const others = members.filter((cell) => cell !== mesh.self);
-  const cells = [...new Set([...mesh.directory.cells, ...others])].sort();
+  const cells = [...new Set([...cellsOf(mesh.directory), ...others])].sort();
   return {
     members: {
       version: current.version,

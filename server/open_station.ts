@@ -1,0 +1,163 @@
+/** Opens the station of a cell: its votes on other cells' stores, copies of these, and who serves one. */
+import type { Assignment, WorkerLine, WorkerShare } from "./workers/share.ts";
+import type { CellName } from "../shard/name/ids.ts";
+import type { Config, ConfigInput } from "./config/config.ts";
+import { copyDir, rolesFile, storedCells } from "./system/standby_files.ts";
+import type { DataDir } from "./system/data_dir.ts";
+import { engineOf } from "./open_store.ts";
+import { join } from "node:path";
+import { lockFile } from "./system/dir_lock.ts";
+import type { MemberId } from "./standby/role_types.ts";
+import { MeshPeers } from "./standby/mesh_peers.ts";
+import { openStoredRows } from "./store/kv_store.ts";
+import { storedRoles } from "./standby/voter.ts";
+import { type Promoted, type ServingProcess, StandbyStation } from "./standby/station.ts";
+import { randomName, type StandbyPorts, streamLimits } from "./open_standby.ts";
+import { type OwnProcess, type OwnProcessEvents, startOwn } from "./system/worker_process.ts";
+import { STOP_LINE, workerInput } from "./workers/share.ts";
+import { WORKER_COMMAND } from "./cli/launcher.ts";
+
+/** A later line to a process that serves a copy: the cell's own place becomes the primary. */
+export const HAND_BACK_LINE = JSON.stringify({ kind: "hand_back" });
+
+/** A station, and what gives it its links. */
+export interface Station {
+  readonly station: StandbyStation;
+  readonly user: MeshPeers;
+  /** Its cell has links at this address. */
+  begin(address: string): void;
+}
+
+/** What a process is opened for. */
+export interface StationUse {
+  readonly serves: boolean;
+  readonly share: WorkerShare | null;
+  readonly promoted: Promoted | null;
+  /** What the configuration was read from; a process that serves has it. */
+  readonly input: ConfigInput | undefined;
+}
+
+/** The station of this process; null: one that serves another cell's copy, and a worker, has none. */
+export function openStation(
+  config: Config,
+  dir: DataDir,
+  ports: StandbyPorts,
+  { serves, share, promoted, input }: StationUse,
+): Station | null {
+  const alone = promoted === null && share === null && engineOf(config) === "kv";
+  if (!serves || !alone || input === undefined || config.cells.name === null) return null;
+  const user = new MeshPeers();
+  const spare = new SpareProcess();
+  let address = "";
+  const { random, log } = ports;
+  const station = new StandbyStation({
+    ...ports,
+    ...streamLimits(config),
+    place: config.cells.name!,
+    linked: () => user.all,
+    stored: () => storedCells(dir.path).filter((cell) => cell !== config.cells.name),
+    file: (cell) => storedRoles(rolesFile(dir.path, cell)),
+    newMember: () => randomName(random) as MemberId,
+    openCopy: keepsCopies(config) ? (cell) => openCopy(dir, cell, ports) : null,
+    prepare: () => spare.prepare(),
+    serve: (promoted, ended) => serveCopy(spare, { input, promoted, address, ended, log }),
+  });
+  user.taker = station;
+  return {
+    station,
+    user,
+    begin(own) {
+      address = own;
+      station.start();
+    },
+  };
+}
+
+/** A copy is a file beside the cell's own one. */
+function keepsCopies(config: Config): boolean {
+  return config.cell.workers === 1 && !config.cells.witness;
+}
+
+async function openCopy(dir: DataDir, cell: CellName, { random }: StandbyPorts) {
+  const path = copyDir(dir.path, cell, random);
+  // A process that serves it may be about to end.
+  const lock = await lockFile(join(path, "lock"));
+  if (!("release" in lock)) throw new Error(`another process uses ${path}`);
+  lock.release();
+  return await openStoredRows(join(path, "kv.sqlite3"), join(path, "kv.mark"));
+}
+
+/** A process of this program that has started and waits for what it is to serve. */
+class SpareProcess {
+  #process: OwnProcess | null = null;
+  #begin: (events: OwnProcessEvents) => void = () => {};
+
+  /** Starts one where none waits: its start is then no part of a takeover. */
+  prepare(): void {
+    if (this.#process !== null) return;
+    let events: OwnProcessEvents | null = null;
+    const process = startOwn([WORKER_COMMAND], {
+      said: (line) => events?.said(line),
+      logged: (line) => events?.logged(line),
+      exited: (code) => {
+        if (this.#process === process) this.#process = null;
+        events?.exited(code);
+      },
+    });
+    this.#process = process;
+    this.#begin = (taken) => events = taken;
+  }
+
+  /** Takes the one that waits, or a new one. */
+  take(events: OwnProcessEvents): OwnProcess {
+    this.prepare();
+    const process = this.#process!;
+    this.#process = null;
+    this.#begin(events);
+    return process;
+  }
+}
+
+/** Has a process serve a copy. */
+function serveCopy(spare: SpareProcess, { input, promoted, address, ended, log }: {
+  readonly input: ConfigInput;
+  readonly promoted: Promoted;
+  readonly address: string;
+  readonly ended: () => void;
+  readonly log: StandbyPorts["log"];
+}): ServingProcess {
+  const { cell } = promoted;
+  let handed: ((done: boolean) => void) | null = null;
+  const reply = (done: boolean) => {
+    const run = handed;
+    handed = null;
+    run?.(done);
+  };
+  const process = spare.take({
+    said(text) {
+      const line: WorkerLine = JSON.parse(text);
+      if (line.kind === "serving") log.info("another cell is served", { cell, url: line.url });
+      else if (line.kind === "handed") reply(line.done);
+      else log.error("another cell cannot be served", { cell, error: line.message });
+    },
+    logged: (line) => log.info("of another cell", { cell, line }),
+    exited(code) {
+      log.info("another cell is not served any more", { cell, code });
+      reply(false);
+      ended();
+    },
+  });
+  const assignment: Assignment = {
+    input: workerInput(input),
+    share: null,
+    promoted: { ...promoted, join: address },
+  };
+  process.say(JSON.stringify(assignment));
+  return {
+    handBack(done) {
+      handed = done;
+      process.say(HAND_BACK_LINE);
+    },
+    stop: () => process.say(STOP_LINE),
+  };
+}

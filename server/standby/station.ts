@@ -1,0 +1,252 @@
+/**
+ * What a cell does for the stores of other cells: it votes on their roles, keeps copies of those that
+ * name it as their standby, and serves one whose copy has become the primary, in a process of its own.
+ */
+import type { CellName } from "../../shard/name/ids.ts";
+import type { LagLimits } from "./ack_gate.ts";
+import { type MemberId, type RoleTimes, roleTimes } from "./role_types.ts";
+import { type MemberView, StoreMember } from "./store_member.ts";
+import { NO_VOTE, type RolesFile, RoleVoter } from "./voter.ts";
+import type { RowStore } from "../store/row_store.ts";
+import type { Runtime } from "../node/ports.ts";
+import type { RoleVoters, StandbyFrame } from "./link_frames.ts";
+import type { SenderLimits } from "./standby_sender.ts";
+import type { StandbyPeer } from "./peer.ts";
+
+/** How long after the end of a process that has served a store its copy follows again (ms). */
+const AGAIN_MS = 50;
+
+/** A process that serves a store. */
+export interface ServingProcess {
+  /** Makes the cell's own place the primary again; `done(false)` where it is not in sync. */
+  handBack(done: (handed: boolean) => void): void;
+  stop(): void;
+}
+
+/** What a serving process is started with. */
+export interface Promoted {
+  readonly cell: CellName;
+  readonly place: CellName;
+  readonly member: MemberId;
+  readonly servedEpoch: number;
+  readonly voters: RoleVoters;
+  readonly times: RoleTimes;
+  readonly sync: boolean;
+}
+
+/** What it needs of its process. */
+export interface StationOptions extends Runtime {
+  /** The name of this cell, as a place. */
+  readonly place: CellName;
+  readonly lag: LagLimits;
+  readonly limits: SenderLimits;
+  linked(): readonly StandbyPeer[];
+  /** Stores of which something is remembered, and where that is. */
+  stored(): readonly CellName[];
+  file(cell: CellName): RolesFile;
+  newMember(): MemberId;
+  /** Opens the rows of a cell's copy; null: this process keeps none. */
+  readonly openCopy: ((cell: CellName) => Promise<RowStore>) | null;
+  /** A process that serves a copy may be needed soon. */
+  prepare(): void;
+  /** Starts a process that serves a copy, which is closed; `ended` when it and its files are free. */
+  serve(promoted: Promoted, ended: () => void): ServingProcess;
+}
+
+interface Hosted {
+  readonly voter: RoleVoter;
+  member: StoreMember | null;
+  starting: boolean;
+  serving: ServingProcess | null;
+}
+
+/** See the head of this file. */
+export class StandbyStation {
+  readonly #options: StationOptions;
+  readonly #stores = new Map<CellName, Hosted>();
+  #stopped = false;
+
+  constructor(options: StationOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on with what it remembers. */
+  start(): void {
+    for (const cell of this.#options.stored()) {
+      const hosted = this.#remembered(cell);
+      if (hosted !== null && hosted.voter.stored.member !== null) this.#follow(cell, hosted);
+    }
+  }
+
+  /** The stores that it keeps. */
+  get views(): readonly (MemberView & { readonly serves: boolean })[] {
+    return [...this.#stores.values()].flatMap(({ member, serving }) =>
+      member === null ? [] : [{ ...member.view, serves: serving !== null }]
+    );
+  }
+
+  /** Takes a frame of a linked process. */
+  take(peer: StandbyPeer, frame: StandbyFrame): void {
+    if (this.#stopped) return;
+    const hosted = this.#hosted(frame);
+    if (hosted === null) return;
+    if (frame.kind === "offer" && hosted.member === null) this.#offered(frame, hosted);
+    const { cell, place, voters } = frame as StandbyFrame & { place: CellName; voters: RoleVoters };
+    if (frame.kind === "ask") {
+      if (place !== this.#options.place) return;
+      const vote = hosted.voter.take(voters, frame.ask);
+      if (vote !== null) peer.send({ kind: "vote", cell, place, vote });
+      else peer.send({ kind: "voters", cell, voters: hosted.voter.voters });
+      return;
+    }
+    if (frame.kind === "voters_ask") {
+      return void peer.send({ kind: "voters", cell, voters: hosted.voter.voters });
+    }
+    if (frame.kind === "voters") return void hosted.voter.learn(voters);
+    if (hosted.serving === null) hosted.member?.take(peer, frame);
+  }
+
+  /** A process is linked. */
+  linked(): void {
+    for (const { member } of this.#stores.values()) member?.linked();
+  }
+
+  /** A link is over. */
+  closed(peer: StandbyPeer): void {
+    for (const { member } of this.#stores.values()) member?.closed(peer);
+  }
+
+  /**
+   * Makes the copy of a cell here the primary, as an operator orders. Returns why it cannot be; null:
+   * it has begun. Where the voters of before are gone, this place alone decides from now on.
+   */
+  promote(cell: CellName, force: boolean): string | null {
+    const hosted = this.#stores.get(cell);
+    const member = hosted?.member;
+    if (hosted === undefined || !member) return `No copy of the cell ${cell} is kept here`;
+    if (hosted.serving !== null) return `The cell ${cell} is served here already`;
+    if (member.view.copy?.whole !== true) return `The copy of the cell ${cell} is not whole yet`;
+    if (force) this.#takeVotes(hosted);
+    member.promote();
+    return null;
+  }
+
+  /** Hands a cell that is served here back to its own place. */
+  handBack(cell: CellName, done: (why: string | null) => void): void {
+    const serving = this.#stores.get(cell)?.serving;
+    if (!serving) return done(`The cell ${cell} is not served here`);
+    serving.handBack((handed) => done(handed ? null : `Its own place is not in sync yet`));
+  }
+
+  /** Ends all. */
+  stop(done: () => void): void {
+    this.#stopped = true;
+    let left = 1;
+    const over = () => {
+      left--;
+      if (left === 0) done();
+    };
+    for (const { member, serving } of this.#stores.values()) {
+      serving?.stop();
+      if (member === null) continue;
+      left++;
+      member.end(over);
+    }
+    over();
+  }
+
+  #hosted(frame: StandbyFrame): Hosted | null {
+    const known = this.#stores.get(frame.cell) ?? this.#remembered(frame.cell);
+    if (known !== null) return known;
+    const { file, openCopy } = this.#options;
+    const keeps = frame.kind === "offer" && openCopy !== null;
+    if (!keeps && frame.kind !== "ask") return null;
+    const { times, sync } = frame.kind === "offer" ? frame : UNKNOWN;
+    const { voters } = frame;
+    const stored = { member: null, voters, vote: NO_VOTE, servedEpoch: 0, times, sync };
+    return this.#add(frame.cell, new RoleVoter(file(frame.cell), stored, true));
+  }
+
+  #remembered(cell: CellName): Hosted | null {
+    const file = this.#options.file(cell);
+    const stored = file.load();
+    return stored === null ? null : this.#add(cell, new RoleVoter(file, stored, true));
+  }
+
+  #add(cell: CellName, voter: RoleVoter): Hosted {
+    const hosted = { voter, member: null, starting: false, serving: null };
+    this.#stores.set(cell, hosted);
+    return hosted;
+  }
+
+  #offered({ cell, sync, times }: StandbyFrame & { kind: "offer" }, hosted: Hosted): void {
+    if (this.#options.openCopy === null || hosted.starting || hosted.serving !== null) return;
+    const { voter } = hosted;
+    const member = voter.stored.member ?? this.#options.newMember();
+    if (voter.stored.member === null) voter.save({ member, times, sync });
+    this.#follow(cell, hosted);
+  }
+
+  #follow(cell: CellName, hosted: Hosted): void {
+    const { log, openCopy, timers } = this.#options;
+    if (openCopy === null || this.#stopped) return;
+    const { servedEpoch, member: id } = hosted.voter.stored;
+    const member = new StoreMember({
+      ...this.#options,
+      cell,
+      member: id!,
+      voter: hosted.voter,
+      votes: true,
+      founds: false,
+      servedEpoch,
+      mode: "sync",
+      standbys: () => [],
+      openCopy: () => openCopy(cell),
+      ready: () => this.#options.prepare(),
+      serves: (epoch) => this.#serve(cell, hosted, epoch),
+      lost: () => {},
+    });
+    hosted.starting = true;
+    member.start().then(() => {
+      hosted.starting = false;
+      hosted.member = member;
+    }, (error) => {
+      log.error("standby copy not opened", { cell, error: String(error) });
+      timers.after(AGAIN_MS * 100, () => {
+        hosted.starting = false;
+      });
+    });
+  }
+
+  #serve(cell: CellName, hosted: Hosted, epoch: number): void {
+    const { log, place, timers } = this.#options;
+    if (this.#stopped) return;
+    const { member, sync, times, voters } = hosted.voter.stored;
+    log.warn("this place serves another cell now", { cell, epoch });
+    const former = hosted.member;
+    const stored = { member: member!, servedEpoch: epoch, voters, times, sync };
+    const promoted = { cell, place, ...stored };
+    hosted.serving = this.#options.serve(promoted, () => {
+      hosted.serving = null;
+      hosted.member = null;
+      timers.after(AGAIN_MS, () => this.#follow(cell, hosted));
+    });
+    // Its role goes on in the process that serves.
+    former?.end(() => {});
+  }
+
+  /** The voters of before are gone: this place is the only one. */
+  #takeVotes({ member, voter }: Hosted): void {
+    const { generation } = voter.voters;
+    const ballot = { counter: 1, cell: this.#options.place };
+    const registered = member!.registered ?? { version: 1, roles: null };
+    const value = { ...registered, version: registered.version + 1 };
+    voter.save({
+      voters: { generation: generation + 1, places: [this.#options.place] },
+      vote: { promised: ballot, accepted: { ballot, value } },
+    });
+  }
+}
+
+/** Of a store that this place only votes on: it needs neither. */
+const UNKNOWN = { times: roleTimes(3000), sync: true };

@@ -1,0 +1,349 @@
+/**
+ * One copy of a cell's store at one place: as a standby it follows the primary, as the primary it is
+ * what the cell serves from. It is the only thing at its place that has the rows open, or that lets
+ * something else open them, once its role says so.
+ */
+import type { AckMode, LagLimits } from "./ack_gate.ts";
+import type { Cancel, Runtime } from "../node/ports.ts";
+import type { CellName } from "../../shard/name/ids.ts";
+import { CopySide, type CopyView } from "./copy_side.ts";
+import type { MemberId, Registered, RoleMessage } from "./role_types.ts";
+import type { NumberedRows } from "./numbered_rows.ts";
+import { PrimarySide, type StandbyView } from "./primary_side.ts";
+import { RoleDriver } from "./role_driver.ts";
+import { RoleRegister } from "./role_register.ts";
+import type { RowStore } from "../store/row_store.ts";
+import type { RoleVoter } from "./voter.ts";
+import type { SenderLimits } from "./standby_sender.ts";
+import type { StandbyFrame } from "./link_frames.ts";
+import type { StandbyPeer } from "./peer.ts";
+
+/** How often a primary looks whether everything is at its successor (ms). */
+const DRAINED_LOOK_MS = 20;
+/** How long a handover may take before the primary goes on (ms). */
+const HANDOVER_MS = 10_000;
+
+/** What it is made with. */
+export interface MemberOptions extends Runtime {
+  readonly cell: CellName;
+  /** The place of this process. */
+  readonly place: CellName;
+  readonly member: MemberId;
+  /** The votes of this place; `votes`: whether this process is what casts them. */
+  readonly voter: RoleVoter;
+  readonly votes: boolean;
+  readonly founds: boolean;
+  readonly servedEpoch: number;
+  readonly mode: AckMode;
+  readonly lag: LagLimits;
+  readonly limits: SenderLimits;
+  /** All processes that are linked, and those at which standbys of this one are to be. */
+  linked(): readonly StandbyPeer[];
+  standbys(): readonly StandbyPeer[];
+  /** Opens the rows of the copy; null: this member does not become a standby. */
+  readonly openCopy: (() => Promise<RowStore>) | null;
+  /** The copy can be opened: it may be needed soon. */
+  ready(): void;
+  /** It is the primary, and the copy is closed. */
+  serves(epoch: number): void;
+  /** It is the primary no more; `handedOver`: as it was ordered to. */
+  lost(handedOver: boolean): void;
+}
+
+/** What a member shows of itself. */
+export interface MemberView {
+  readonly cell: CellName;
+  readonly member: MemberId;
+  readonly role: "primary" | "standby" | "waiting";
+  readonly epoch: number;
+  readonly mode: AckMode;
+  /** Places that vote, and whether the register could be read. */
+  readonly voters: readonly CellName[];
+  readonly registered: boolean;
+  /** Whether this copy may take over by itself. */
+  readonly inSync: boolean;
+  readonly copy: CopyView | null;
+  readonly standbys: readonly StandbyView[];
+}
+
+/** See the head of this file. */
+export class StoreMember {
+  readonly #options: MemberOptions;
+  readonly #driver: RoleDriver;
+  readonly #register: RoleRegister;
+  /** Through which link a member was last heard. */
+  readonly #heard = new Map<MemberId, StandbyPeer>();
+  #copy: CopySide | null = null;
+  #primary: PrimarySide | null = null;
+  #opening = false;
+  #whole: boolean;
+  #served = false;
+  #handingTo: MemberId | null = null;
+  #handed: ((done: boolean) => void) | null = null;
+  #next: Cancel = () => {};
+  #ended = false;
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+    const { founds, member, place, servedEpoch, voter, votes } = options;
+    const { times } = voter.stored;
+    this.#register = new RoleRegister({
+      ...options,
+      place,
+      voter: votes ? voter : null,
+      voters: () => voter.voters,
+      tell: (frame) => this.#tell(frame),
+    });
+    // A copy that this process will not follow is the primary's own.
+    this.#whole = options.openCopy === null;
+    this.#driver = new RoleDriver({
+      ...options,
+      role: { self: member, times, founds, whole: this.#whole, servedEpoch },
+      register: this.#register,
+      send: (to, message) => this.#send(to, message),
+      require: (members) => this.#primary?.require(members),
+      serve: (epoch) => this.#serve(epoch),
+      stop: () => this.#stop(),
+      stepped: () => this.#stepped(),
+    });
+  }
+
+  /** Opens the copy, and takes part. Rejects where it cannot be opened. */
+  async start(): Promise<void> {
+    await this.#openCopy();
+    this.#driver.start();
+    this.#tick();
+  }
+
+  /** Ends; closes the copy. */
+  end(done: () => void): void {
+    this.#ended = true;
+    this.#next();
+    this.#driver.end();
+    this.#register.stop();
+    this.#primary?.stop();
+    const copy = this.#copy;
+    this.#copy = null;
+    if (copy === null) done();
+    else copy.close(done);
+  }
+
+  /** Whether what is in memory may be shown and writes begin. */
+  get mayServe(): boolean {
+    return this.#primary === null || this.#driver.serves;
+  }
+
+  get registered(): Registered | null {
+    return this.#driver.machine.registered;
+  }
+
+  get view(): MemberView {
+    const { cell, member, mode, voter } = this.#options;
+    const { registered } = this;
+    const roles = registered?.roles ?? null;
+    const inSync = roles?.inSync ?? [];
+    return {
+      cell,
+      member,
+      role: this.#served ? "primary" : this.#copy?.view.following === true ? "standby" : "waiting",
+      epoch: roles?.epoch ?? 0,
+      mode,
+      voters: voter.voters.places,
+      registered: registered !== null,
+      inSync: inSync.includes(member),
+      copy: this.#copy?.view ?? null,
+      standbys: this.#primary?.views(inSync) ?? [],
+    };
+  }
+
+  /** The primary has opened the rows, which are numbered. */
+  opened(rows: NumberedRows): void {
+    const { machine } = this.#driver;
+    this.#primary = new PrimarySide({
+      ...this.#options,
+      rows,
+      times: this.#options.voter.stored.times,
+      epoch: () => machine.isPrimary ? machine.registered!.roles!.epoch : null,
+      voters: () => this.#options.voter.voters,
+      peers: () => this.#options.standbys(),
+      step: (input) => this.#driver.step(input),
+    });
+    const required = machine.registered?.roles?.inSync ?? [];
+    this.#primary.require(required);
+    if (!this.#driver.machine.serving) this.#primary.gate.close("the lease is over");
+  }
+
+  // ---- frames
+
+  /** Takes a frame of a linked process. */
+  take(peer: StandbyPeer, frame: StandbyFrame): void {
+    if (this.#ended || frame.cell !== this.#options.cell) return;
+    const { cell, member, place, voter, votes } = this.#options;
+    switch (frame.kind) {
+      case "role":
+        if (frame.to !== member) return;
+        this.#heard.set(frame.from, peer);
+        return this.#driver.step({ kind: "message", from: frame.from, message: frame.message });
+      case "ask": {
+        if (!votes || frame.place !== place) return;
+        const vote = voter.take(frame.voters, frame.ask);
+        if (vote !== null) peer.send({ kind: "vote", cell, place, vote });
+        else if (frame.voters.generation < voter.voters.generation) {
+          peer.send({ kind: "voters", cell, voters: voter.voters });
+        }
+        return;
+      }
+      case "vote":
+        return this.#register.voted(frame.place, frame.vote);
+      case "voters":
+        return void voter.learn(frame.voters);
+      case "voters_ask":
+        return void peer.send({ kind: "voters", cell, voters: voter.voters });
+      case "offer":
+        voter.learn(frame.voters);
+        this.#heard.set(frame.member, peer);
+        return this.#copy?.take(peer, frame);
+      case "accepted":
+        this.#heard.set(frame.member, peer);
+    }
+    this.#copy?.take(peer, frame);
+    this.#primary?.take(peer, frame);
+  }
+
+  /** A process is linked. */
+  linked(): void {
+    if (!this.#ended) this.#register.again();
+  }
+
+  /** A link is over. */
+  closed(peer: StandbyPeer): void {
+    this.#copy?.closed(peer);
+    this.#primary?.closed(peer);
+    for (const [member, other] of this.#heard) {
+      if (other === peer) this.#heard.delete(member);
+    }
+  }
+
+  // ---- orders
+
+  /** An operator makes this copy the primary. */
+  promote(): void {
+    this.#driver.step({ kind: "promote" });
+  }
+
+  /**
+   * Makes the standby that is in sync the primary; `done(false)` where none is, or it takes too long.
+   * Writes that begin meanwhile are refused.
+   */
+  handOver(done: (handed: boolean) => void): void {
+    const { clock, timers } = this.#options;
+    const to = this.registered?.roles?.inSync[0];
+    const primary = this.#primary;
+    if (primary === null || to === undefined || this.#handingTo !== null) return done(false);
+    this.#handingTo = to;
+    this.#handed = done;
+    const untilMs = clock.monoMs() + HANDOVER_MS;
+    primary.gate.pause("Another place is about to serve this cell");
+    this.#driver.step({ kind: "hand_over", to });
+    const look = () => {
+      if (this.#handingTo !== to || this.#ended) return;
+      if (clock.monoMs() > untilMs) return this.#handingFailed();
+      if (primary.hasAll(to)) this.#driver.step({ kind: "drained" });
+      timers.after(DRAINED_LOOK_MS, look);
+    };
+    look();
+  }
+
+  #handingFailed(): void {
+    const handed = this.#handed;
+    this.#handingTo = null;
+    this.#handed = null;
+    if (this.#driver.machine.serving) this.#primary?.gate.reopen();
+    handed?.(false);
+  }
+
+  // ---- roles
+
+  #tick(): void {
+    const { timers, voter } = this.#options;
+    if (this.#ended) return;
+    this.#next = timers.after(voter.stored.times.beaconMs / 2, () => this.#tick());
+    this.#primary?.tick();
+    this.#noteWhole();
+  }
+
+  async #openCopy(): Promise<void> {
+    const { cell, member, openCopy } = this.#options;
+    if (openCopy === null || this.#opening) return;
+    this.#opening = true;
+    const rows = await openCopy();
+    const { machine } = this.#driver;
+    this.#copy = await new Promise<CopySide>((resolve, reject) =>
+      CopySide.open(rows, {
+        cell,
+        member,
+        follows: (epoch) => machine.follows(epoch),
+        changed: () => this.#noteWhole(),
+      }, (error, side) => side === null ? reject(new Error(error!.message)) : resolve(side))
+    );
+    this.#opening = false;
+    this.#noteWhole();
+  }
+
+  #noteWhole(): void {
+    const copy = this.#copy;
+    if (copy === null || copy.whole === this.#whole) return;
+    this.#whole = copy.whole;
+    if (copy.whole) this.#options.ready();
+    this.#driver.step({ kind: "whole", whole: copy.whole });
+  }
+
+  #serve(epoch: number): void {
+    const { log, cell, voter } = this.#options;
+    if (this.#primary !== null) {
+      if (this.#handingTo === null) this.#primary.gate.reopen();
+      return;
+    }
+    if (this.#served) return;
+    this.#served = true;
+    log.info("primary of a store", { cell, epoch });
+    voter.save({ servedEpoch: epoch });
+    const copy = this.#copy;
+    this.#copy = null;
+    if (copy === null) this.#options.serves(epoch);
+    else copy.close(() => this.#options.serves(epoch));
+  }
+
+  #stop(): void {
+    // What was begun before a handover is finished.
+    if (this.#handingTo !== null && this.#driver.machine.isPrimary) return;
+    this.#primary?.gate.close("the lease is over");
+  }
+
+  /** Looks whether it is the primary no more. */
+  #stepped(): void {
+    const { machine } = this.#driver;
+    if (!this.#served || this.#ended || machine.isPrimary) return;
+    this.#ended = true;
+    this.#primary?.gate.close("another place serves this cell");
+    const handed = this.#handed;
+    handed?.(true);
+    // Messages that are part of this step leave first.
+    this.#options.timers.soon(() => this.#options.lost(handed !== null));
+  }
+
+  #send(to: MemberId, message: RoleMessage): void {
+    const { cell, member, voter } = this.#options;
+    // From now on another member may serve: it must not begin at once after a restart.
+    if (message.kind === "answer" && voter.stored.servedEpoch > 0) voter.save({ servedEpoch: 0 });
+    const frame = { kind: "role", cell, from: member, to, message } as const;
+    const peer = this.#heard.get(to);
+    // Where it is not known which process has that copy, that one takes the message.
+    if (peer === undefined) this.#tell(frame);
+    else peer.send(frame);
+  }
+
+  #tell(frame: StandbyFrame): void {
+    for (const peer of this.#options.linked()) peer.send(frame);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * One voter of the register that says who is the primary of a store: one place of those that vote.
+ * What it has promised and accepted is durable before its vote leaves.
+ */
+import {
+  type Ask,
+  compareBallots,
+  NO_BALLOT,
+  type Vote,
+  vote,
+  type VoterState,
+} from "../../shard/federation/caspaxos.ts";
+import type { MemberId, Registered, RoleTimes } from "./role_types.ts";
+import type { RoleVoters } from "./link_frames.ts";
+
+/** What a place remembers of a store's roles; durable. */
+export interface StoredRoles {
+  /** This copy of the store; null where the place only votes. */
+  readonly member: MemberId | null;
+  readonly voters: RoleVoters;
+  readonly vote: VoterState<Registered>;
+  /** As in `RoleOptions`. */
+  readonly servedEpoch: number;
+  readonly times: RoleTimes;
+  /** Whether writes are acknowledged when standbys have them. */
+  readonly sync: boolean;
+}
+
+/** Where it is kept: `save` returns when it is durable. */
+export interface RolesFile {
+  load(): StoredRoles | null;
+  save(stored: StoredRoles): void;
+}
+
+/** Roles in a file of JSON, which this program has written. */
+export function storedRoles(
+  { load, save }: {
+    load(): Record<string, unknown> | null;
+    save(content: object): void;
+  },
+): RolesFile {
+  return { load: () => load() as unknown as StoredRoles | null, save };
+}
+
+/** The vote of a place that has never voted. */
+export const NO_VOTE: VoterState<Registered> = { promised: NO_BALLOT, accepted: null };
+
+/** See the head of this file. */
+export class RoleVoter {
+  readonly #file: RolesFile;
+  #stored: StoredRoles;
+  /** Whether it may vote: a place that has forgotten its votes first learns what was decided. */
+  knows: boolean;
+
+  constructor(file: RolesFile, stored: StoredRoles, knows: boolean) {
+    this.#file = file;
+    this.#stored = stored;
+    this.knows = knows;
+  }
+
+  get stored(): StoredRoles {
+    return this.#stored;
+  }
+
+  get voters(): RoleVoters {
+    return this.#stored.voters;
+  }
+
+  /** Votes; null: it does not vote under these voters. */
+  take(voters: RoleVoters, ask: Ask<Registered>): Vote<Registered> | null {
+    this.learn(voters);
+    if (voters.generation < this.voters.generation || !this.knows) return null;
+    const next = vote(this.#stored.vote, ask);
+    if (next.state !== this.#stored.vote) this.save({ vote: next.state });
+    return next.vote;
+  }
+
+  /** Voters of a later generation take the place of those that it knows. */
+  learn(voters: RoleVoters): boolean {
+    if (voters.generation <= this.voters.generation) return false;
+    this.save({ voters, vote: NO_VOTE });
+    return true;
+  }
+
+  /** What was decided while it did not vote. */
+  recovered(at: VoterState<Registered>): void {
+    const { promised } = this.#stored.vote;
+    this.knows = true;
+    this.save({ vote: compareBallots(at.promised, promised) > 0 ? at : this.#stored.vote });
+  }
+
+  /** Changes what is stored, durably. */
+  save(change: Partial<StoredRoles>): void {
+    const next = { ...this.#stored, ...change };
+    this.#file.save(next);
+    this.#stored = next;
+  }
+}

@@ -1,0 +1,168 @@
+/** A cell with a standby in another cell, and a witness: real servers on one machine. */
+import { ServerProcess } from "./server.ts";
+import { socketTransport } from "../../server/ops/socket.ts";
+
+/** What a server says of copies; the rest is not looked at. */
+export interface CopiesSeen {
+  readonly own: MemberSeen | null;
+  readonly copies: readonly MemberSeen[];
+}
+
+/** A copy as its place sees it. */
+export interface MemberSeen {
+  readonly cell: string;
+  readonly role: string;
+  readonly epoch: number;
+  readonly inSync: boolean;
+  readonly serves?: boolean;
+  readonly copy: { readonly w: number | null; readonly whole: boolean } | null;
+  readonly standbys: readonly {
+    readonly peer: string | null;
+    readonly state: string;
+    readonly lagWrites: number;
+  }[];
+}
+
+/** How the cells are set up. */
+export interface StandbySetup {
+  readonly mode: "sync" | "async";
+  /** Whether the witness votes, so that the standby takes over by itself. */
+  readonly automatic: boolean;
+  readonly flags?: readonly string[];
+}
+
+const LIMIT_MS = 60_000;
+
+/** Waits until `holds`; throws after a minute. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  everyMs = 50,
+): Promise<void> {
+  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
+    if (performance.now() > endMs) throw new Error(`${what} takes too long`);
+    await new Promise((done) => setTimeout(done, everyMs));
+  }
+}
+
+/** Asks the admin API of a data directory. */
+export async function admin<T>(
+  dataDir: string,
+  method: "GET" | "POST",
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const reply = await socketTransport(`${dataDir}/admin.sock`, "test")({ method, path, body });
+  if (reply.status !== 200) throw new Error(`${path}: ${JSON.stringify(reply.body)}`);
+  return reply.body as T;
+}
+
+/** See the head of this file: `a` has its standby at `b`. */
+export class StandbyCells {
+  readonly #dir: string;
+  readonly #setup: StandbySetup;
+  /** The addresses that each got at its first start: for clients, and for other cells. */
+  readonly #addresses = new Map<string, { readonly url: string; readonly cells: string }>();
+  readonly #running = new Map<string, ServerProcess>();
+
+  private constructor(dir: string, setup: StandbySetup) {
+    this.#dir = dir;
+    this.#setup = setup;
+  }
+
+  /** Starts all; the standby is in sync. */
+  static async start(dir: string, setup: StandbySetup): Promise<StandbyCells> {
+    const cells = new StandbyCells(dir, setup);
+    Deno.writeTextFileSync(`${dir}/secret`, "a secret of a federation, which has no other use\n", {
+      mode: 0o600,
+    });
+    for (const name of ["w", "b", "a"]) await cells.begin(name);
+    await cells.untilInSync();
+    return cells;
+  }
+
+  dataDir(name: string): string {
+    return `${this.#dir}/${name}`;
+  }
+
+  /** Where the process that serves `a` from the copy has its files. */
+  get promotedDir(): string {
+    return `${this.dataDir("b")}/standby/a`;
+  }
+
+  server(name: string): ServerProcess {
+    return this.#running.get(name)!;
+  }
+
+  /** Where clients reach a cell that has served. */
+  urlOf(name: string): string {
+    return this.#addresses.get(name)!.url;
+  }
+
+  /** Starts a server, at its addresses of before; resolves when it serves. */
+  async begin(name: string): Promise<ServerProcess> {
+    const known = this.#addresses.get(name);
+    const { automatic, flags = [], mode } = this.#setup;
+    const join = [...this.#addresses].filter(([other]) => other !== name)
+      .map(([, { cells }]) => cells).join();
+    const standby = ["--set", "standby.at=b", "--set", `standby.mode=${mode}`];
+    const server = await ServerProcess.start({
+      dataDir: this.dataDir(name),
+      flags: [
+        ...["--cells-name", name, "--cells-secret-file", `${this.#dir}/secret`],
+        ...["--cells-listen", known?.cells ?? "127.0.0.1:0"],
+        ...["--bind", known === undefined ? "127.0.0.1:0" : new URL(known.url).host],
+        ...(name === "w" || join === "" ? [] : ["--cells-join", join]),
+        ...(name === "w" ? ["--set", "cells.witness=true"] : flags),
+        ...(name === "a" ? standby : []),
+        ...(name === "a" && automatic ? ["--set", "standby.voters=w"] : []),
+      ],
+    });
+    this.#running.set(name, server);
+    if (known === undefined) {
+      const { self } = await admin<{ self: { address: string } }>(
+        server.dataDir,
+        "GET",
+        "/admin/cells",
+      );
+      this.#addresses.set(name, { url: server.url, cells: self.address });
+      await until(`${name} is a member`, async () => {
+        const path = "/admin/cells";
+        const seen = await admin<{ members: { joined: boolean } }>(server.dataDir, "GET", path);
+        return seen.members.joined;
+      });
+    }
+    return server;
+  }
+
+  copies(name: string): Promise<CopiesSeen> {
+    return this.copiesAt(this.dataDir(name));
+  }
+
+  async copiesAt(dataDir: string): Promise<CopiesSeen> {
+    return await admin(dataDir, "GET", "/admin/standby");
+  }
+
+  /** Waits until the standby of what serves from a directory may take over. */
+  async untilInSync(dataDir = this.dataDir("a")): Promise<void> {
+    await until("the standby", async () => {
+      const { own } = await this.copiesAt(dataDir);
+      return own?.standbys.some(({ state }) => state === "in sync") === true;
+    });
+  }
+
+  /** Waits until `a` is served from the copy; returns how long that took (ms). */
+  async untilPromoted(): Promise<number> {
+    const startMs = performance.now();
+    await until(
+      "the takeover",
+      async () => (await this.copies("b")).copies[0]?.serves === true,
+      20,
+    );
+    return performance.now() - startMs;
+  }
+
+  async stop(): Promise<void> {
+    for (const server of this.#running.values()) await server.kill();
+  }
+}

@@ -1,0 +1,98 @@
+/** A cell whose store has a copy in another cell: real servers. */
+import assert from "node:assert/strict";
+import { admin, StandbyCells, until } from "./standby_cells.ts";
+import { rest } from "./client.ts";
+import { tempDir } from "./server.ts";
+
+const account = (user: string) => ({ user, password: "correct horse battery" });
+
+async function register(url: string, user: string): Promise<string> {
+  const body = account(user);
+  return (await rest<{ readonly token: string }>(url, "POST", "/v1/register", { body })).token;
+}
+
+/** Alice's texts to bob, which wait for him to accept. */
+async function write(url: string, token: string, body: string): Promise<void> {
+  await rest(url, "POST", "/v1/messages", { token, key: body, body: { to: "bob", body } });
+}
+
+async function textsOf(url: string, token: string): Promise<readonly unknown[]> {
+  const path = "/v1/conversations/bob/messages";
+  const page = await rest<{ events: readonly { body: unknown }[] }>(url, "GET", path, { token });
+  return page.events.map(({ body }) => body);
+}
+
+/** Where a client that asks the other cell is sent, once somebody serves there. */
+async function movedTo(url: string, token: string): Promise<string> {
+  let server = "";
+  await until("the cell", async () => {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
+    const response = await fetch(`${url}/v1/sessions`, { method: "POST", headers, body: "{}" });
+    const { servers = [] }: { servers?: readonly string[] } = await response.json();
+    for (server of response.status === 421 ? servers : []) {
+      if (await fetch(`${server}/readyz`).then((r) => r.text(), () => "") === "ready") return true;
+    }
+    return false;
+  });
+  return server;
+}
+
+Deno.test("12.4: a standby takes over by itself; the returning machine is filled and gets its role back", async () => {
+  using dir = tempDir();
+  const cells = await StandbyCells.start(dir.path, { mode: "sync", automatic: true });
+  try {
+    const token = await register(cells.urlOf("a"), "alice");
+    await register(cells.urlOf("a"), "bob");
+    await write(cells.urlOf("a"), token, "before");
+    await cells.server("a").kill();
+    await cells.untilPromoted();
+    const promoted = await movedTo(cells.urlOf("b"), token);
+    assert.notEqual(promoted, cells.urlOf("a"));
+    assert.deepEqual(await textsOf(promoted, token), ["before"]);
+    await write(promoted, token, "meanwhile");
+    // Its machine returns: it must not serve, although it was the primary.
+    const returned = cells.begin("a");
+    await cells.untilInSync(cells.promotedDir);
+    await write(promoted, token, "later");
+    await admin(cells.dataDir("b"), "POST", "/admin/standby/handback", { cell: "a" });
+    await returned;
+    assert.equal(await movedTo(cells.urlOf("b"), token), cells.urlOf("a"));
+    assert.deepEqual(await textsOf(cells.urlOf("a"), token), ["before", "meanwhile", "later"]);
+    await cells.untilInSync();
+    const [copy] = (await cells.copies("b")).copies;
+    assert.deepEqual([copy?.serves, copy?.role], [false, "standby"]);
+  } finally {
+    await cells.stop();
+  }
+});
+
+Deno.test("12.4: without other voters an operator promotes the copy, and the old primary learns it", async () => {
+  using dir = tempDir();
+  const cells = await StandbyCells.start(dir.path, { mode: "async", automatic: false });
+  try {
+    const token = await register(cells.urlOf("a"), "alice");
+    await register(cells.urlOf("a"), "bob");
+    await write(cells.urlOf("a"), token, "before");
+    await until("the copy", async () => {
+      const { own } = await cells.copies("a");
+      return own?.standbys[0]?.lagWrites === 0;
+    });
+    await cells.server("a").kill();
+    // It lists the copy as in sync, but the only place that votes is gone.
+    const promote = (force: boolean) =>
+      admin(cells.dataDir("b"), "POST", "/admin/standby/promote", { cell: "a", force });
+    await promote(true);
+    await cells.untilPromoted();
+    const promoted = await movedTo(cells.urlOf("b"), token);
+    assert.deepEqual(await textsOf(promoted, token), ["before"]);
+    await assert.rejects(promote(true), /served here already/);
+    const returned = cells.begin("a");
+    await cells.untilInSync(cells.promotedDir);
+    await write(promoted, token, "meanwhile");
+    await admin(cells.dataDir("b"), "POST", "/admin/standby/handback", { cell: "a" });
+    await returned;
+    assert.deepEqual(await textsOf(cells.urlOf("a"), token), ["before", "meanwhile"]);
+  } finally {
+    await cells.stop();
+  }
+});
