@@ -22,8 +22,11 @@ import { createApp } from "./v1/rest.ts";
 import { docs } from "./web/docs/docs.ts";
 import { makeEvents } from "./v1/events.ts";
 import { exchangeLimits, mechanisms, protocolLimits, rates, targetRules } from "./settings.ts";
+import { FIXED_UNREAD } from "./config/fixed.ts";
 import { prefixOf } from "./text/path_prefix.ts";
 import { SessionReach } from "./edge/reach.ts";
+import { UnreadResponses } from "./http/unread_responses.ts";
+import { whenOver } from "./http/http_server.ts";
 
 /** What it serves. */
 export interface Served {
@@ -83,6 +86,7 @@ function protocolApp(served: Served): Hono {
       address: addresses.throttle,
       device: deviceRates(config, share),
     },
+    unread: new UnreadResponses(FIXED_UNREAD, whenOver),
     addressOf: (_request, env) => addressFromEnv(proxies, env),
     reach,
     events: makeEvents({

@@ -14,7 +14,7 @@ import type { ShardLimits } from "../shard/limits.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import type { AdmissionControlOptions } from "./http/admission_control.ts";
 import type { EdgeLimits } from "./edge/types.ts";
-import type { ExchangeLimits } from "./v1/sign_in_routes.ts";
+import type { ExchangeLimits } from "./v1/exchanges.ts";
 import type { GatewayLimits } from "./gateway/gateway.ts";
 import type { TargetRules } from "./config/target.ts";
 import type { WsLimits } from "./v1/ws.ts";

@@ -70,6 +70,8 @@ export type EdgePacket =
     readonly sessions: readonly SessionId[];
     readonly reason: "replaced" | "revoked" | "expired" | "shutdown";
   }
+  /** The home of `watched` is another cell now: its watchers register their interest again. */
+  | { readonly kind: "rewatch"; readonly watched: AccountName; readonly watchedId: AccountId }
   /**
    * The shard with the points `[lo, hi)` was taken over and knows neither sessions nor interests:
    * the edge announces them again.

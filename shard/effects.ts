@@ -1,6 +1,7 @@
 /** What goes into a shard and what comes out of it: the two unions of its `step`. */
 import type { AccountId, AccountName, CellName, NodeId } from "./name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem } from "./edge_packet.ts";
+import type { MovedRowId } from "./federation/move_message.ts";
 import type { OpName, Ops } from "./ops.ts";
 import type { ShardPacket } from "./message/packets.ts";
 import type { HeadRow } from "./account/head_rows.ts";
@@ -88,6 +89,13 @@ export type ShardInput =
     readonly bytes: Uint8Array | "failed" | null;
     /** As in `loaded`. */
     readonly damage?: string;
+  }
+  /** Rows of an account that moves away, for `load_rows`; null: no such row exists, or it is damaged. */
+  | {
+    readonly kind: "rows_loaded";
+    readonly name: AccountName;
+    readonly generation: number;
+    readonly rows: readonly (MovedRowId & { readonly bytes: Uint8Array | null })[];
   }
   /** The store could not read what the shard asked for. */
   | { readonly kind: "load_failed"; readonly name: AccountName; readonly generation: number }
@@ -196,6 +204,15 @@ export type Effect =
     /** `m`: the mailbox block that begins at `first`; `d`: the dedupe block of that number. */
     readonly table: "m" | "d";
     readonly first: number;
+  }
+  /** Rows of an account that moves away. */
+  | {
+    readonly kind: "load_rows";
+    readonly name: AccountName;
+    readonly generation: number;
+    readonly point: number;
+    readonly id: AccountId;
+    readonly rows: readonly MovedRowId[];
   }
   /** So many messages were refused without telling their sender: for the metrics. */
   | { readonly kind: "refused_silently"; readonly cause: SilentCause; readonly count: number }

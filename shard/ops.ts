@@ -2,15 +2,7 @@
  * The operations of a shard on one of its users, with what they take and return. All of it is plain
  * data, so that the same values travel inside one node or between nodes.
  */
-import type {
-  AccountId,
-  AccountName,
-  CellName,
-  Cursor,
-  DeviceId,
-  MailboxId,
-  SessionId,
-} from "./name/ids.ts";
+import type { AccountId, AccountName, Cursor, DeviceId, MailboxId, SessionId } from "./name/ids.ts";
 import type {
   ExportedAccount,
   ImportedContact,
@@ -20,6 +12,7 @@ import type {
   ImportLink,
   ImportState,
 } from "./account/transfer.ts";
+import type { CellOps } from "./federation/cell_ops.ts";
 import type { Credentials, MessagesFrom, ScramKey } from "./record/fields.ts";
 import type { HistoryPage } from "./mailbox/conversation_page.ts";
 import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
@@ -127,7 +120,7 @@ export interface InviteView {
 export type PasswordProof = Uint8Array | null;
 
 /** Requests about one account: name of the operation → `{in, out}`. */
-export interface Ops {
+export interface Ops extends CellOps {
   /** Creates the account. `conflict` where the name is taken, deleted or closed. */
   "account.create": {
     in: { readonly credentials: Credentials | null };
@@ -161,22 +154,6 @@ export interface Ops {
   /** Frees the name of a removed account. `busy` while its last packets are still owed. */
   "account.release": { in: Record<never, never>; out: null };
   "account.info": { in: Record<never, never>; out: AccountView };
-  /**
-   * Internal: other cells are to learn the home of this name, those in `add` too, if this cell is its
-   * home. `left`: cells that have not acknowledged it.
-   */
-  "name.share": {
-    in: { readonly add: readonly CellName[] };
-    out: { readonly left: number };
-  };
-  /**
-   * Internal: the cell that has this name, as far as this one knows; null where none. `reserve`: where
-   * none has, the cells decide that it is this one's.
-   */
-  "name.home": {
-    in: { readonly reserve: CellName | null };
-    out: { readonly home: CellName | null };
-  };
   /** Internal: who has this name now; null where nobody. Never shown to clients. */
   "account.resolve": { in: Record<never, never>; out: { readonly id: AccountId } | null };
   /**

@@ -59,6 +59,9 @@ export const RETRY_POLICIES = {
   /** Votes on the home of a name, and what other cells are to learn of it. */
   home: policy(300, 300, 4000),
   told: policy(1000, 4000, 4000),
+  /** What the two cells of an account that moves say to each other; another try of the move. */
+  move: policy(1000, 500, 4000),
+  move_again: policy(1000, 4000, 60_000),
   /** An account or a log that could not be read, and a shard that bugs have stopped. */
   load: policy(250, 500, 5000),
   reload: policy(250, 500, 30_000),

@@ -132,6 +132,12 @@ export function widerKey(key: string, bits: 48 | 56): string | null {
   return `${groups.slice(0, bits === 56 ? 4 : 3).join(":")}::/${bits}`;
 }
 
+/** What stands for all that one customer has: an IPv4 address, of an IPv6 address its /48. */
+export function customerKey(address: string): string {
+  const key = addressKey(address);
+  return widerKey(key, 48) ?? key;
+}
+
 /**
  * Allowances by address, for keys of `addressKey`: an IPv6 address takes from its /64 and from
  * `WIDER_NETWORKS`, and waits for all of them. Wider networks are charged no more than the /64.

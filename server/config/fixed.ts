@@ -90,6 +90,8 @@ export const FIXED_SIGN_IN = {
 export const FIXED_SIGN_IN_QUEUE = {
   /** Sign-ins under way at once: enough for full reads of the store. */
   inFlightMax: 64,
+  /** When one gives its place to the next though it has no reply (ms): it may wait for seconds. */
+  turnMaxMs: 1000,
   /** Sign-ins that wait, of each kind. */
   waitingMax: 20_000,
   /** When the first in line has waited for this long (ms), no other may wait. */
@@ -97,6 +99,12 @@ export const FIXED_SIGN_IN_QUEUE = {
   /** Least wait (ms) of a client that was refused for it. */
   retryAfterMs: 2000,
 } as const;
+
+/**
+ * Characters of responses over plain HTTP that clients of one account, and of one network, may leave
+ * unread before they get no further large one: the last one of each may be as large as an account.
+ */
+export const FIXED_UNREAD = { perAccount: 8_388_608, perNetwork: 67_108_864 } as const;
 
 /** Exports of one account: so many at once, then one in so many ms. Each reads a whole mailbox. */
 export const FIXED_EXPORTS = { burst: 3, refillMs: 60_000, keysMax: THROTTLE_KEYS_MAX } as const;

@@ -184,7 +184,7 @@ const auth = {
     max: 1_000_000,
     unit: "exchanges",
     doc:
-      "SCRAM exchanges over REST that may end within a minute; further ones are refused as busy.",
+      "SCRAM exchanges over REST that are remembered for a minute, so that none is finished twice.",
   }),
   accountFailuresPerMinute: int({
     default: 2,

@@ -38,6 +38,8 @@ export class Packets {
         const target = { name: packet.watched, id: packet.watchedId };
         return watchers.askAgain(this.#sessions.of(packet.watcher), target);
       }
+      case "rewatch":
+        return watchers.rewatchUser(packet.watched, this.#sessions.all());
       case "revoke": {
         const sessions = this.#sessions.of(packet.watcher);
         for (const session of sessions) {

@@ -130,6 +130,19 @@ export class Watchers {
     }
   }
 
+  /** The home of a user is another cell now: those who watch it register again; returns how many. */
+  rewatchUser(name: AccountName, sessions: Iterable<Watcher>): number {
+    const point = pointOf(name);
+    let count = 0;
+    for (const { targets, watchers } of this.registrations(point, point + 1, sessions)) {
+      const id = targets.get(name);
+      if (id === undefined) continue;
+      this.register([...watchers].filter(({ alive }) => alive), [{ name, id }], () => {}, true);
+      count += watchers.size;
+    }
+    return count;
+  }
+
   /** The watcher may see exactly `targets` now, as far as that is its own user's affair. */
   rewatch(watcher: Watcher, targets: readonly WatchTarget[]): void {
     const wanted = new Map(targets.map(({ name, id }) => [name, id]));

@@ -11,7 +11,7 @@ import {
 } from "../http/response.ts";
 import { honoPath } from "../v1/rest.ts";
 import { LICENSE } from "../v1/openapi.ts";
-import { compressResponse } from "../text/content_coding.ts";
+import { jsonDocument } from "../text/content_coding.ts";
 import { isObject } from "../text/validate.ts";
 import type { GatewayApiDeps, GatewayRoute } from "./route.ts";
 import { gatewayRoutes } from "./routes.ts";
@@ -27,11 +27,8 @@ export function addGateway(app: Hono, deps: GatewayApiDeps): void {
   for (const route of routes) {
     app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
   }
-  const document = JSON.stringify(gatewayDocument(routes, deps.publicUrl));
-  app.get(
-    "/gateway/v1/openapi.json",
-    (c) => compressResponse(c.req.raw, jsonResponse(200, document)),
-  );
+  const document = jsonDocument(JSON.stringify(gatewayDocument(routes, deps.publicUrl)));
+  app.get("/gateway/v1/openapi.json", (c) => document(c.req.raw));
 }
 
 async function serve(deps: GatewayApiDeps, route: GatewayRoute, c: Context): Promise<Response> {

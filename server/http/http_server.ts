@@ -113,6 +113,21 @@ export function abortConnection(request: Request): void {
   if (socket) cut(socket);
 }
 
+/** Where a response is marked that has been sent, or whose connection is over. */
+const OVER = Symbol("over");
+type Ending = ServerResponse & { [OVER]?: boolean };
+
+function markOver(this: Ending): void {
+  this[OVER] = true;
+}
+
+/** Calls back once the response to a request has been sent, or its connection is over. */
+export function whenOver(request: Request, done: () => void): void {
+  const outgoing: Ending | undefined = (request as Carrier)[OUTGOING];
+  if (outgoing === undefined || outgoing[OVER] === true) done();
+  else outgoing.once("close", done);
+}
+
 /** Why a new connection is refused, or null. */
 function refusalOf(
   callers: Callers,
@@ -203,6 +218,7 @@ function gate(
     // None where node:http does not read from sockets of node:net (Deno 2.4).
     const feed = feeds.of(request.socket);
     feed?.began(request, address);
+    response.once("close", markOver);
     if (feed !== undefined) response.once("close", () => feed.answered());
     if (hsts !== null) response.setHeader("strict-transport-security", hsts);
     const refusal = deps.admitAddress(address) ?? hostRefusal(deps, request, address);

@@ -20,16 +20,27 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   unavailable: 503,
 };
 
+/** Where a response carries how many characters its text has. */
+const CHARS = Symbol("chars");
+type Sized = Response & { [CHARS]?: number };
+
 /** An answer with a JSON text. */
 export function jsonResponse(
   status: number,
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return new Response(text, {
+  const response: Sized = new Response(text, {
     status,
     headers: { ...headers, "content-type": "application/json" },
   });
+  response[CHARS] = text.length;
+  return response;
+}
+
+/** Characters of what `jsonResponse` has made; 0 of any other response. */
+export function charsOf(response: Response): number {
+  return (response as Sized)[CHARS] ?? 0;
 }
 
 /** The answer for a refusal; `status` where HTTP has a more telling one than the code's. */

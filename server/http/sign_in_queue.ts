@@ -4,6 +4,8 @@
  * taken up come first, for they are about to be shown offline. Addresses, and users who have proved
  * who they are, take turns; when the queue is full, the newest entry of the one with the most is
  * refused. Only when the first entry of an address has waited too long are new ones of it refused.
+ * A turn that takes long gives its place to the next one: users whose shard does not reply keep out
+ * no others.
  */
 import type { Ports } from "../node/ports.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
@@ -13,6 +15,8 @@ import { fail, type Failure, type Result } from "../../shard/errors.ts";
 export interface SignInQueueLimits {
   /** Sign-ins under way at once: enough for full reads of the store. */
   readonly inFlightMax: number;
+  /** When a turn gives its place to the next, though it is not over (ms). */
+  readonly turnMaxMs: number;
   /** Those who wait, each kind. */
   readonly waitingMax: number;
   /** When the first in line has waited for so long, nobody else may (ms). */
@@ -109,16 +113,18 @@ class Lines {
 
 /** See the head of this file. */
 export class SignInQueue {
-  readonly #ports: Pick<Ports, "clock" | "random">;
+  readonly #ports: Pick<Ports, "clock" | "random" | "timers">;
   readonly #limits: SignInQueueLimits;
   readonly #resuming = new Lines();
   readonly #fresh = new Lines();
-  #inFlight = 0;
+  /** Turns that have a place, with their begin (monotonic, ms); the oldest first. */
+  readonly #turns = new Map<Leave, number>();
+  #looking = false;
   #calling = false;
   /** How many were asked to retry later. */
   refused = 0;
 
-  constructor(ports: Pick<Ports, "clock" | "random">, limits: SignInQueueLimits) {
+  constructor(ports: Pick<Ports, "clock" | "random" | "timers">, limits: SignInQueueLimits) {
     this.#ports = ports;
     this.#limits = limits;
   }
@@ -163,19 +169,33 @@ export class SignInQueue {
     // Those who leave at once must not make the stack grow.
     if (this.#calling) return;
     this.#calling = true;
-    while (this.#inFlight < this.#limits.inFlightMax) {
+    while (this.#turns.size < this.#limits.inFlightMax) {
       const entry = this.#resuming.shift() ?? this.#fresh.shift();
       if (entry === undefined) break;
-      this.#inFlight++;
-      let here = true;
-      entry.go(() => {
-        if (!here) return;
-        here = false;
-        this.#inFlight--;
-        this.#call();
-      });
+      const leave = () => {
+        if (this.#turns.delete(leave)) this.#call();
+      };
+      this.#turns.set(leave, this.#ports.clock.monoMs());
+      entry.go(leave);
     }
     this.#calling = false;
+    if (this.waiting > 0) this.#look();
+  }
+
+  /** Takes the place of turns that take too long, now and then, while somebody waits. */
+  #look(): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    const { turnMaxMs } = this.#limits;
+    this.#ports.timers.after(turnMaxMs / 4, () => {
+      this.#looking = false;
+      const nowMs = this.#ports.clock.monoMs();
+      for (const [leave, sinceMs] of this.#turns) {
+        if (nowMs - sinceMs < turnMaxMs) break;
+        this.#turns.delete(leave);
+      }
+      this.#call();
+    });
   }
 }
 

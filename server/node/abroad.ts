@@ -100,7 +100,7 @@ export class Abroad {
     }
     const { packet, hops } = frame;
     // A cell speaks for itself.
-    if ((packet.kind === "name" || packet.kind === "proxy") && packet.cell !== from) return;
+    if ("cell" in packet && packet.cell !== from) return;
     dispatch.route({ kind: "packet", packet, hops });
   }
 

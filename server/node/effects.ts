@@ -38,6 +38,8 @@ export class Effects {
         return parts.loader.block(shard, effect);
       case "load_dedupe":
         return parts.loader.dedupe(shard, effect);
+      case "load_rows":
+        return parts.loader.rows(shard, effect);
       case "refused_silently":
         return parts.options.observeRefused?.(effect.cause, effect.count);
       case "corrupt": {

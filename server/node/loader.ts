@@ -141,6 +141,21 @@ export class Loader {
     });
   }
 
+  /** Reads rows of an account that moves away. */
+  rows(shard: Shard, effect: Effect & { kind: "load_rows" }): void {
+    const { name, generation, point, id } = effect;
+    const keys = effect.rows.map(({ table, number }) =>
+      table === "m" ? blockKey(point, id, number) : dedupeKey(table, point, id, number)
+    );
+    this.#ports.store.read(keys, (error, values) => {
+      const rows = effect.rows.map((row, i) => ({ ...row, bytes: values?.[i] ?? null }));
+      if (error !== null) {
+        this.#ports.log.error("rows of a moving account not read", { user: name, ...error });
+      }
+      this.#submit(shard, { kind: "rows_loaded", name, generation, rows });
+    });
+  }
+
   dedupe(shard: Shard, effect: Effect & { kind: "load_dedupe" }): void {
     const { name, generation, point, id } = effect;
     const keys = [

@@ -13,7 +13,8 @@ import { runCallback } from "../system/callback.ts";
 
 /**
  * Connections that are not known to be of nodes yet, in all and from one address (of IPv6: from one
- * /64); more are closed at once.
+ * /64). One more of an address is closed at once; one more in all takes the place of the oldest one
+ * of the address that has most, so that strangers at many addresses keep out no node.
  */
 const STRANGERS_MAX = 256;
 const STRANGERS_PER_ADDRESS_MAX = 16;
@@ -56,9 +57,9 @@ export class Endpoint {
   #accept: Accept | null = null;
   /** Connections whose first byte is still to come. */
   readonly #entering = new Set<Socket>();
-  #strangers = 0;
-  /** The same by address. */
-  readonly #strangersOf = new Map<string, number>();
+  /** Accepted connections that are not known to be of nodes yet, by address; the oldest first. */
+  readonly #strangers = new Map<string, Set<Socket>>();
+  #strangersCount = 0;
   /** When refusals were logged (monotonic, ms), the oldest first. */
   readonly #logged = new Map<string, number>();
   #stopped = false;
@@ -83,43 +84,55 @@ export class Endpoint {
   }
 
   /**
-   * A handshake begins on a channel with an address; call what it returns once, when its outcome is
-   * known.
+   * A handshake begins on an accepted connection; call what it returns once, when its outcome is
+   * known. Until then the connection may be closed for another one.
    */
-  stranger(from: string): () => void {
+  stranger(from: string, socket: Socket): () => void {
+    // Sockets in the file system have no address, and are for the owner of the files alone.
+    if (from === "") return () => {};
     const key = addressKey(from);
-    this.#count(key, 1);
-    return () => this.#count(key, -1);
+    const own = this.#strangers.get(key) ?? new Set();
+    this.#strangers.set(key, own.add(socket));
+    this.#strangersCount++;
+    return () => this.#forget(key, socket);
   }
 
-  #count(key: string, change: 1 | -1): void {
-    this.#strangers += change;
-    const count = (this.#strangersOf.get(key) ?? 0) + change;
-    if (count === 0) this.#strangersOf.delete(key);
-    else this.#strangersOf.set(key, count);
+  #forget(key: string, socket: Socket): void {
+    const own = this.#strangers.get(key);
+    if (own?.delete(socket) !== true) return;
+    this.#strangersCount--;
+    if (own.size === 0) this.#strangers.delete(key);
   }
 
-  /** Whether a connection from an address is one too many; that of one address is logged. */
-  #isFull(from: string): boolean {
-    if (this.#strangers >= STRANGERS_MAX) return true;
-    const count = this.#strangersOf.get(addressKey(from)) ?? 0;
-    // Sockets in the file system have no address.
-    if (from === "" || count < STRANGERS_PER_ADDRESS_MAX) return false;
-    const why =
-      `${count} other connections of this address have not proved yet that they are nodes`;
-    this.refused(from, { cause: "stranger", why });
+  /** Makes room for a connection from an address; false where there is none, which is logged. */
+  #makeRoom(from: string): boolean {
+    if (from === "") return true;
+    const count = this.#strangers.get(addressKey(from))?.size ?? 0;
+    if (count >= STRANGERS_PER_ADDRESS_MAX) {
+      const why =
+        `${count} other connections of this address have not proved yet that they are nodes`;
+      this.refused(from, { cause: "stranger", why });
+      return false;
+    }
+    if (this.#strangersCount < STRANGERS_MAX) return true;
+    let [key, most]: [string, ReadonlySet<Socket>] = ["", new Set()];
+    for (const [each, own] of this.#strangers) if (own.size > most.size) [key, most] = [each, own];
+    const [oldest] = most;
+    if (oldest === undefined || most.size <= count) return false;
+    this.#forget(key, oldest);
+    oldest.destroy();
     return true;
   }
 
   #enter(socket: Socket): void {
     const accept = this.#accept;
     const from = socket.remoteAddress ?? "";
-    if (accept === null || this.#stopped || this.#isFull(from)) {
+    if (accept === null || this.#stopped || !this.#makeRoom(from)) {
       return void socket.destroy();
     }
     const { bind, cert, encrypts, handshakeMs, timers } = this.#options;
     if ("path" in bind) return accept(plainChannel(socket), from);
-    const known = this.stranger(from);
+    const known = this.stranger(from, socket);
     this.#entering.add(socket);
     const cancel = timers.after(handshakeMs, () => void socket.destroy());
     acceptChannel(socket, cert, encrypts(from), (opened) => {

@@ -74,6 +74,7 @@ const EDGE_PACKET = union("edge packet", {
   }),
   announce: variant(5, { lo: uint, hi: uint, epoch: uint }),
   unknown: variant(7, { watched: accountName, watchedId: accountId }),
+  rewatch: variant(9, { watched: accountName, watchedId: accountId }),
   ask_again: variant(8, { watched: accountName, watchedId: accountId, watcher: accountName }),
   signal: variant(6, {
     sessions: list(sessionId),

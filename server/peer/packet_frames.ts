@@ -15,6 +15,7 @@ import {
   uint,
 } from "../../shard/record/schema.ts";
 import { cellName } from "../../shard/federation/name_register.ts";
+import { MOVE_MESSAGE } from "../../shard/federation/move_message.ts";
 import { NAME_MESSAGE } from "../../shard/federation/name_packets.ts";
 import type { DeviceId } from "../../shard/name/ids.ts";
 import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
@@ -124,6 +125,12 @@ export const SHARD_PACKET = union("packet", {
     to: accountName,
     cell: cellName,
     message: PROXY_MESSAGE,
+  }),
+  move: variant(15, {
+    from: accountName,
+    to: accountName,
+    cell: cellName,
+    message: MOVE_MESSAGE,
   }),
   resolved: variant(8, {
     from: accountName,

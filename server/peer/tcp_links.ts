@@ -170,7 +170,7 @@ class TcpLinks implements PeerLinks {
     ended: (refusal: LinkRefusal) => void,
     begun = () => {},
   ): void {
-    const known = this.#endpoint.stranger(from);
+    const known = role === "listener" ? this.#endpoint.stranger(from, channel.socket) : () => {};
     let peer: Peer | null = null;
     const link = new Link(channel, {
       versions: PEER_VERSIONS,

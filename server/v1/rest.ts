@@ -4,6 +4,7 @@ import { getPath } from "hono/utils/url";
 import { type ErrorCode, fail, type Failure, type Result } from "../../shard/errors.ts";
 import { commandRoutes } from "./command_routes.ts";
 import {
+  charsOf,
   corsHeaders,
   errorResponse,
   jsonResponse,
@@ -23,10 +24,11 @@ import {
   type RestDeps,
   type Route,
 } from "./rest_call.ts";
-import { type ExchangeLimits, Exchanges, signInRoutes } from "./sign_in_routes.ts";
+import { type ExchangeLimits, Exchanges } from "./exchanges.ts";
+import { signInRoutes } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
 import { takeFrom, TOO_FAST } from "./rates.ts";
-import { compressResponse } from "../text/content_coding.ts";
+import { compressResponse, jsonDocument } from "../text/content_coding.ts";
 import { isObject } from "../text/validate.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import type { Protocol } from "./protocol.ts";
@@ -58,10 +60,12 @@ export function createApp(
     app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
   }
   // Made at the first request: a start does not wait for it.
-  let document: string | null = null;
+  let document: ReturnType<typeof jsonDocument> | null = null;
   app.get("/openapi.json", (c) => {
-    document ??= JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl));
-    return compressResponse(c.req.raw, jsonResponse(200, document));
+    document ??= jsonDocument(
+      JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl)),
+    );
+    return document(c.req.raw);
   });
   for (const [path, methods] of methodsByPath(routes)) {
     app.all(honoPath(path), (c) => otherMethod(deps, c, methods));
@@ -130,12 +134,21 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
   const input = await inputOf(deps, route, c);
   if (!input.ok) return refused(deps, route, request, input, input === NOT_JSON ? 415 : undefined);
   const call: Call = { deps, request, address, caller: caller?.value ?? null };
-  const reply = await route.run(call, input.value);
+  const full = call.caller !== null && (route.method === "GET" || route.id === "openSession")
+    ? deps.unread.refusal({ ...call.caller, address })
+    : null;
+  const reply = full ?? await route.run(call, input.value);
   if (!(reply instanceof Response) && !reply.ok) return refused(deps, route, request, reply);
+  const response = reply instanceof Response
+    ? reply
+    : reply.value === null
+    ? new Response(null, { status: 204 })
+    : jsonResponse(route.status, reply.value);
+  const unread = call.caller === null
+    ? null
+    : deps.unread.count(request, { ...call.caller, address }, charsOf(response));
+  if (unread !== null) return refused(deps, route, request, unread);
   count(deps, route, request, "ok");
-  if (reply instanceof Response) return reply;
-  if (reply.value === null) return new Response(null, { status: 204 });
-  const response = jsonResponse(route.status, reply.value);
   return route.compressed === true ? await compressResponse(request, response) : response;
 }
 

@@ -18,6 +18,7 @@ import type { JsonText } from "./commands.ts";
 import type { SignInKind } from "../http/counters.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
 import type { RateClass } from "./rates.ts";
+import type { UnreadResponses } from "../http/unread_responses.ts";
 import { byToken, tokenRefused } from "./sign_in.ts";
 
 /** What the REST API needs. */
@@ -39,6 +40,8 @@ export interface RestDeps extends ProtocolHost {
     /** By account and device, for each class of commands. */
     readonly device: Readonly<Record<RateClass, Throttle>>;
   };
+  /** What clients have asked for and do not read. */
+  readonly unread: UnreadResponses;
   /**
    * The client's IP address after trusted proxies; `env` is the server's binding of the request.
    */

@@ -1,10 +1,10 @@
 /** The REST routes about signing in and out, sessions, and the stream of events. */
 import { z } from "zod";
 import { parseCursor } from "../../shard/name/ids.ts";
-import { type ErrorCode, fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import { type ErrorCode, ok, type Result } from "../../shard/errors.ts";
 import type { ScramExchange } from "../auth/types.ts";
 import { SEALED_CHARS_MAX } from "../auth/scram_seal.ts";
-import type { Clock } from "../node/ports.ts";
+import { type Exchanges, NO_EXCHANGE } from "./exchanges.ts";
 import { REST_EXAMPLES } from "./examples.ts";
 import { jsonResponse } from "../http/response.ts";
 import { jsonFields, objectText } from "../text/json_text.ts";
@@ -32,55 +32,6 @@ import {
 } from "./sign_in.ts";
 import { openInTurn } from "../http/sign_in_queue.ts";
 import { validate } from "../text/validate.ts";
-
-/** SCRAM exchanges that are remembered because they were finished. */
-export interface ExchangeLimits {
-  /** Over it further ones are refused as busy. */
-  readonly exchangesMax: number;
-  /** How long an exchange can be finished. */
-  readonly exchangeTtlMs: number;
-}
-
-/**
- * SCRAM exchanges that were finished on this node, while their sealed texts are valid. Somebody who
- * has read both requests of a client cannot finish its exchange again on this node. On another node
- * of the cell it is the short time that bounds it; with what the client read, such a person has the
- * client's token anyway.
- */
-export class Exchanges {
-  readonly limits: ExchangeLimits;
-  readonly #clock: Clock;
-  /** By what is only in one exchange, in the order of their times (monotonic ms). */
-  readonly #finished = new Map<string, number>();
-
-  constructor(limits: ExchangeLimits, clock: Clock) {
-    this.limits = limits;
-    this.#clock = clock;
-  }
-
-  /** How many are remembered. */
-  get size(): number {
-    return this.#finished.size;
-  }
-
-  /** Notes that an exchange is finished; a refusal where it was before, or too many are noted. */
-  finish({ message }: Pick<ScramExchange, "message">): Failure | null {
-    const now = this.#clock.monoMs();
-    for (const [other, untilMs] of this.#finished) {
-      if (untilMs > now) break;
-      this.#finished.delete(other);
-    }
-    if (this.#finished.has(message)) return NO_EXCHANGE;
-    const { exchangesMax, exchangeTtlMs } = this.limits;
-    if (this.#finished.size >= exchangesMax) {
-      return fail("busy", "Too many sign-ins by SCRAM at once", exchangeTtlMs / 4);
-    }
-    this.#finished.set(message, now + exchangeTtlMs);
-    return null;
-  }
-}
-
-const NO_EXCHANGE = fail("not_found", "There is no such exchange (any more)");
 
 type Spec<S extends z.ZodType> =
   & Pick<Route, "id" | "method" | "path" | "summary" | "access" | "status" | "answer">
@@ -201,8 +152,7 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       run: ({ deps, address }, input) => {
         const exchange = deps.signIn.reopenScram(input.exchange, address);
         if (exchange === null) return Promise.resolve(NO_EXCHANGE);
-        const refusal = exchanges.finish(exchange);
-        if (refusal !== null) return Promise.resolve(refusal);
+        if (!exchanges.finish(exchange, address)) return Promise.resolve(NO_EXCHANGE);
         return answered((answer) =>
           byScram(deps, exchange, input.message, deviceChoice(input), (result) => {
             if (!result.ok) return answer(result);

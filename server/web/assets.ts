@@ -6,8 +6,8 @@ import type { Hono } from "hono";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { bundle } from "./bundle.ts";
 import {
+  codedOnce,
   type Coding,
-  compress,
   COMPRESSED_BYTES_MIN,
   contentCoding,
 } from "../text/content_coding.ts";
@@ -55,16 +55,6 @@ function typeOf(name: string): string {
 /** Whether a type is worth compressing. */
 const isText = (type: string) => !/^image\/(?!svg)/.test(type);
 
-/** Returns a function that compresses once for each coding. */
-function coder(bytes: Uint8Array): Asset["coded"] {
-  const made = new Map<Coding, Promise<Uint8Array<ArrayBuffer>>>();
-  return (coding) => {
-    const known = made.get(coding) ?? compress(bytes, coding, "once");
-    made.set(coding, known);
-    return known;
-  };
-}
-
 function asset(
   type: string,
   bytes: Uint8Array<ArrayBuffer>,
@@ -74,7 +64,7 @@ function asset(
   let made: Asset["headers"] | null = null;
   return {
     bytes,
-    coded: codes ? coder(bytes) : null,
+    coded: codes ? codedOnce(bytes) : null,
     // Made at the first request: a start does not wait for the hashes.
     get headers() {
       return made ??= {

@@ -9,6 +9,8 @@ import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { DroppedRows } from "../message/dedupe_rows.ts";
 import type { KnownPlace } from "./known_places.ts";
+import type { Arrival } from "./arrival.ts";
+import type { Leaving, MovedRowId } from "../federation/move_message.ts";
 import type { NameRegister } from "../federation/name_register.ts";
 import { FewMap, FewSet, type ReadonlyFewMap, type ReadonlyFewSet } from "./few.ts";
 import { DEDUPE_SHAPE, DedupeWindow, type ReadonlyDedupeWindow } from "../message/dedupe.ts";
@@ -45,6 +47,13 @@ export interface Block {
 export interface OutboxEntry {
   readonly n: number;
   readonly payload: Payload;
+}
+
+/** A row of an account that moves here. */
+export interface ArrivingRow {
+  readonly table: MovedRowId["table"] | "u";
+  readonly number: number;
+  readonly bytes: Uint8Array;
 }
 
 /** Packets owed to one account. */
@@ -113,6 +122,12 @@ export class AccountState {
   invite: { expiresAt: number; usedBy: string } | null = null;
   /** Which cell is the home of the name: it stays when the account ends. Null in a lone cell. */
   register: NameRegister | null = null;
+  /** Its home is about to be another cell; null: it stays. */
+  leaving: Leaving | null = null;
+  /** What an account of this name has brought that moves here; null: none does. */
+  arrival: Arrival | null = null;
+  /** Rows of that which no checkpoint has written yet; `u`: parts of the head. */
+  readonly arriving = new Map<string, ArrivingRow>();
 
   /** What it has sent within the dedupe window. */
   dedupe: DedupeWindow;
@@ -219,6 +234,7 @@ interface AccountParts {
   readonly dedupe: ReadonlyDedupeWindow;
   readonly purge: readonly PurgedRows[];
   readonly purgedRanges: readonly PurgedRange[];
+  readonly arriving: ReadonlyMap<string, ArrivingRow>;
 }
 
 /** Packets owed to one account, for everybody but `apply`. */

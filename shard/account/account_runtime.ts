@@ -66,6 +66,8 @@ export class AccountRuntime {
   savedLsn = 0;
   /** Rows the stored checkpoint has; the rest are deleted when it shrinks. */
   savedChunks = 0;
+  /** Rows of parts of an arriving account's head that the store may have. */
+  savedParts = 0;
   /** Whether `headBytes` counts all changes since the last checkpoint. */
   measured = true;
   /** Where the pages of its head are stored; null while it is in one piece. */

@@ -7,7 +7,9 @@ import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { applyImport, assertSeq } from "./apply_import.ts";
+import { applyMoving } from "./moving.ts";
 import { applySignIn } from "./apply_sign_in.ts";
+import { clearAccount } from "./clear_account.ts";
 import {
   abandonOutbox,
   applyGone,
@@ -27,35 +29,6 @@ function appendEvent(account: AccountState, at: number, body: MailboxBody): Mail
     ? account.conversation(body.with).index
     : -1;
   return account.mailbox.append(at, body, index);
-}
-
-/** Forgets what belongs to the account id; the name, its state and the outbox stay. */
-function clearAccount(account: AccountState): void {
-  const { id, dedupe } = account;
-  if (id !== "") {
-    account.purge.push({
-      id,
-      blocks: [...account.mailbox.blocks.map((b) => b.first), ...account.mailbox.dropped],
-      dedupe: [],
-    });
-    const ranges = [...dedupe.takeDropped(), ...dedupe.stored];
-    account.purgedRanges.push(...ranges.map((range) => ({ id, ...range })));
-  }
-  account.credentials = null;
-  account.devices = [];
-  account.mailbox = new Mailbox(account.mailbox.id);
-  account.knownPlaces = [];
-  account.roster.clear();
-  account.withheldRequests = 0;
-  account.blocked.clear();
-  for (const peer of account.undelivered) account.lazyConversations.touch(peer);
-  account.undelivered.clear();
-  account.unread.clear();
-  account.waiting.clear();
-  account.dedupe = new DedupeWindow("", dedupe.shape);
-  account.messagesFrom = "contacts";
-  account.lastSeen = 0;
-  account.ackedSeq = 0;
 }
 
 /** Changes that make, end or close the account itself. */
@@ -107,6 +80,15 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       account.register = { promised, accepted, chosen, telling };
       return;
     }
+    case "leaving":
+    case "staying":
+    case "left":
+    case "arriving":
+    case "arriving_row":
+    case "arriving_head":
+    case "arrived":
+    case "arrival_dropped":
+      return applyMoving(account, entry);
   }
 }
 

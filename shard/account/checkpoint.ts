@@ -6,7 +6,7 @@
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { DedupeTable } from "../message/dedupe_rows.ts";
-import { chunkRows, headKey, type Key, pageKey } from "./head_rows.ts";
+import { arrivingKey, chunkRows, headKey, type Key, pageKey } from "./head_rows.ts";
 import { encodeHead } from "./head.ts";
 import { encodePagedHead } from "./head_paged.ts";
 import { HeadPages } from "./head_pages.ts";
@@ -47,9 +47,10 @@ export function owesDeletes(a: Account): boolean {
   return a.purge.length + a.purgedRanges.length > 0 || a.runtime.pages?.hasUnneeded === true;
 }
 
-/** Whether it owes packets, receipts or its name's home to others: a start looks at it. */
-export function owesOthers({ outbox, register, runtime }: Account): boolean {
-  return outbox.size > 0 || runtime.owed.size > 0 || (register?.telling.length ?? 0) > 0;
+/** Whether it owes packets, receipts or its name's home to others, or moves: a start looks at it. */
+export function owesOthers({ arrival, leaving, outbox, register, runtime }: Account): boolean {
+  return outbox.size > 0 || runtime.owed.size > 0 || (register?.telling.length ?? 0) > 0 ||
+    leaving !== null || arrival !== null;
 }
 
 /** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
@@ -104,7 +105,9 @@ export function checkpointRows(
   const a = of as AccountState;
   const blocks = takeBlocks(a);
   // Blocks may be ahead of their head: a replay seals the same ones again.
-  if (a.mailbox.unsaved.size > 0 || a.dedupe.unsaved) return { rows: blocks, complete: false };
+  if (a.mailbox.unsaved.size > 0 || a.dedupe.unsaved || a.arriving.size > 0) {
+    return { rows: blocks, complete: false };
+  }
   divideLarge(a, lsn);
   const pages = takePages(a);
   if (!pages.complete) return { rows: [...blocks, ...pages.rows], complete: false };
@@ -148,13 +151,19 @@ function takePages(a: AccountState): { readonly rows: RowChange[]; readonly comp
 /** The head, in one row or several. */
 function takeHead(a: AccountState, lsn: number): RowChange[] {
   const { runtime } = a;
-  const nothing = a.state === "absent" && a.register === null && !owesDeletes(a);
+  const moves = a.arrival !== null;
+  const nothing = a.state === "absent" && a.register === null && !owesDeletes(a) && !moves;
   const head = nothing ? new Uint8Array() : headOf(a, lsn);
   const rows: RowChange[] = chunkRows(a.point, a.name, head);
   const chunks = rows.length;
   for (let i = chunks; i < runtime.savedChunks; i++) {
     rows.push({ key: headKey(a.point, a.name, i), value: null });
   }
+  const parts = a.arrival?.parts.length ?? 0;
+  for (let i = parts; i < runtime.savedParts; i++) {
+    rows.push({ key: arrivingKey(a.point, a.name, i), value: null });
+  }
+  runtime.savedParts = parts;
   runtime.savedChunks = chunks;
   runtime.savedLsn = lsn;
   runtime.measured = true;
@@ -175,6 +184,23 @@ function takeBlocks(a: AccountState): RowChange[] {
   }
   for (const { table, number, value } of a.dedupe.takeUnsaved(BLOCKS_BYTES_MAX - bytes)) {
     rows.push({ key: dedupeKey(table, a.point, a.id, number), value });
+    bytes += value.length;
   }
+  takeArriving(a, rows, bytes);
   return rows;
+}
+
+/** Takes rows of an account that moves here, for a write that has `bytes` so far. */
+function takeArriving(a: AccountState, rows: RowChange[], bytes: number): void {
+  const id = a.arrival?.id ?? "";
+  for (const [text, { table, number, bytes: value }] of a.arriving) {
+    if (bytes >= BLOCKS_BYTES_MAX) return;
+    bytes += value.length;
+    a.arriving.delete(text);
+    if (table === "u") {
+      a.runtime.savedParts = Math.max(a.runtime.savedParts, number + 1);
+      rows.push({ key: arrivingKey(a.point, a.name, number), value });
+    } else if (table === "m") rows.push({ key: blockKey(a.point, id, number), value });
+    else rows.push({ key: dedupeKey(table, a.point, id, number), value });
+  }
 }

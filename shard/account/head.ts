@@ -83,7 +83,7 @@ export function setOf(items: readonly number[]): ReadonlySet<number> {
 }
 
 /** A mailbox, but for the events in its tail, which follow. */
-const MAILBOX = struct({
+export const MAILBOX = struct({
   id: mailboxId,
   blocks: list(BLOCK_REF),
   tailFirst: uint,
@@ -190,9 +190,14 @@ export function encodeHead(a: Account, lsn: number): Uint8Array {
 
 /** Writes what heads of both forms end with. */
 export function writeEnd(w: ByteWriter, a: Account): void {
+  writeEndOf(w, a, a.purgedRanges);
+}
+
+/** The same with these rows that are to be deleted. */
+export function writeEndOf(w: ByteWriter, a: Account, ranges: Account["purgedRanges"]): void {
   WAITING.write(w, [...a.waiting].map(([to, messages]) => ({ to, messages })));
   a.dedupe.encode(w);
-  RANGES.write(w, a.purgedRanges);
+  RANGES.write(w, ranges);
   w.uint(a.mailbox.gapsBefore);
   UNREAD_MAIL.write(w, [...a.unread.values()]);
   KNOWN_PLACES.write(w, a.knownPlaces);

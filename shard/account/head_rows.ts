@@ -1,10 +1,10 @@
 /** The rows of an account's head: in one piece, in chunks, or in pages. */
 import type { AccountName } from "../name/ids.ts";
 import type { AccountState } from "./account.ts";
-import { ByteReader } from "../record/bytes.ts";
+import { ByteReader, CorruptBytes } from "../record/bytes.ts";
 import { decodeHead } from "./head.ts";
 import { decodePagedHead } from "./head_paged.ts";
-import { isPagedHead } from "./head_version.ts";
+import { isMovingHead, isPagedHead } from "./head_version.ts";
 import type { PageRowId } from "./stored_pages.ts";
 
 /** A store key: table, point, account, … */
@@ -19,12 +19,19 @@ export interface HeadRow {
 /** Bytes of a head in one row: a first row of this size may have others after it; below a store value's limit. */
 export const CHUNK_BYTES = 60_000;
 
-/** Parts of pages have these numbers in the place of a chunk's. */
+/** Parts of the head of an account that moves here have these numbers in the place of a chunk's, … */
+const FIRST_ARRIVING = 90_000;
+/** … and parts of pages these. */
 const FIRST_PART = 100_000;
 
 /** Key of chunk `chunk` of an account's head. */
 export function headKey(point: number, name: AccountName, chunk: number): Key {
   return ["u", point, name, chunk];
+}
+
+/** Key of a part of the head of an account that moves here. */
+export function arrivingKey(point: number, name: AccountName, part: number): Key {
+  return ["u", point, name, FIRST_ARRIVING + part];
 }
 
 /** Key of a row of a page of it. */
@@ -41,7 +48,7 @@ function pageRowId(key: Key): PageRowId | null {
 
 /** Whether a first row may have others after it. */
 export function hasMoreRows(first: Uint8Array): boolean {
-  return first.length >= CHUNK_BYTES || isPagedHead(first);
+  return first.length >= CHUNK_BYTES || isPagedHead(first) || isMovingHead(first);
 }
 
 /** Joins the chunks of a head; null where none exists. */
@@ -74,11 +81,14 @@ export function chunkRows(point: number, name: AccountName, head: Uint8Array): H
 export function readHeadRows(account: AccountState, rows: readonly HeadRow[]): boolean {
   const pages = new Map<string, { readonly id: PageRowId; readonly value: Uint8Array }>();
   const chunks: Uint8Array[] = [];
+  const parts = new Map<number, Uint8Array>();
   const textOf = (id: PageRowId) => `${id.part} ${id.page} ${id.place} ${id.row}`;
   for (const { key, value } of rows) {
     const id = pageRowId(key);
-    if (id === null) chunks.push(value);
-    else pages.set(textOf(id), { id, value });
+    const number = key[3] as number;
+    if (id !== null) pages.set(textOf(id), { id, value });
+    else if (number < FIRST_ARRIVING) chunks.push(value);
+    else parts.set(number - FIRST_ARRIVING, value);
   }
   const { runtime } = account;
   runtime.savedChunks = chunks.length;
@@ -87,6 +97,7 @@ export function readHeadRows(account: AccountState, rows: readonly HeadRow[]): b
   runtime.wholeBytes = head.length;
   if (!isPagedHead(head)) {
     decodeHead(account, head);
+    takeParts(account, parts);
     return true;
   }
   decodePagedHead(account, new ByteReader(head), (id) => {
@@ -97,5 +108,20 @@ export function readHeadRows(account: AccountState, rows: readonly HeadRow[]): b
   });
   for (const { id } of pages.values()) runtime.pages!.noteUnneeded(id);
   runtime.headBytes = head.length + runtime.pages!.bytes;
+  takeParts(account, parts);
   return true;
+}
+
+/** Takes the parts of the head of an account that moves here. */
+function takeParts(account: AccountState, stored: ReadonlyMap<number, Uint8Array>): void {
+  account.runtime.savedParts = Math.max(0, ...[...stored.keys()].map((part) => part + 1));
+  const { arrival } = account;
+  if (arrival === null) return;
+  const parts = arrival.parts.map((part, i) => {
+    if (part === undefined) return undefined;
+    const bytes = stored.get(i);
+    if (bytes === undefined) throw new CorruptBytes(`part ${i} of what arrives does not exist`);
+    return bytes;
+  });
+  account.arrival = { ...arrival, parts };
 }

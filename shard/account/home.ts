@@ -25,6 +25,11 @@ export function homeOf(account: Account, self: CellName): Home | null {
   return chosen === null && isTaken(account) ? oldHome(self) : chosen;
 }
 
+/** Rises with every home that the name gets. */
+export function eraOf({ register }: Account): number {
+  return register?.chosen?.ballot.counter ?? 0;
+}
+
 /** Whether packets and requests for the name are this cell's. */
 export function isHere(account: Account, self: CellName): boolean {
   return account.state !== "absent" || account.register?.chosen?.value === self;

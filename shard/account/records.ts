@@ -18,7 +18,8 @@ import {
 } from "../record/fields.ts";
 import { BODY } from "../mailbox/mailbox_event.ts";
 import { PAYLOAD } from "../message/packets.ts";
-import { REGISTER } from "../federation/name_register.ts";
+import { cellName, REGISTER } from "../federation/name_register.ts";
+import { HEAD_PART, rowTable } from "../federation/move_message.ts";
 import { ROSTER_ITEM } from "../roster/roster.ts";
 import { Row, type UnionOf, variant } from "../record/struct.ts";
 
@@ -167,6 +168,21 @@ export const ENTRIES = {
   pair_forgotten: variant(35, { with: accountName }),
   /** The register of the name's home as it is from now on. Only cells with peers have any. */
   name_register: variant(36, REGISTER),
+  /** The account is about to move, see `Leaving`. */
+  leaving: variant(37, { move: text, to: cellName, attempt: uint, deciding: bool }),
+  /** It does not. */
+  staying: variant(38, {}),
+  /** It has moved: here is nothing of it any more. */
+  left: variant(39, {}),
+  /** The account `id` of another cell is about to move here, see `Arrival`. */
+  arriving: variant(40, { move: text, from: cellName, id: accountId }),
+  /** A row of it, and a part of its head. */
+  arriving_row: variant(41, { table: rowTable, number: uint, bytes }),
+  arriving_head: variant(42, HEAD_PART),
+  /** It is at home here now. */
+  arrived: variant(43, {}),
+  /** It does not come. */
+  arrival_dropped: variant(44, {}),
   /** A sign-in by password from `place`, see `KnownPlace`. Programs that do not know it skip it. */
   place_known: variant(128, { place: uint, at: uint }),
   /**

@@ -40,6 +40,7 @@ import {
   linkImport,
   lookAtImport,
 } from "./import_ops.ts";
+import { beginMove, cancelMove, moveState } from "./move_ops.ts";
 import { nameHome, shareName } from "./name_home.ts";
 import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
 
@@ -55,6 +56,9 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "account.info": accountInfo,
   "name.share": shareName,
   "name.home": nameHome,
+  "move.begin": beginMove,
+  "move.cancel": cancelMove,
+  "move.state": moveState,
   "account.resolve": resolveAccount,
   "device.add": addDevice,
   "device.list": listDevices,
@@ -99,6 +103,8 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "account.remove",
   "name.share",
   "name.home",
+  "move.begin",
+  "move.cancel",
   "account.release",
   "device.add",
   "device.revoke",
@@ -145,6 +151,9 @@ export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
   "account.info",
   "name.share",
   "name.home",
+  "move.begin",
+  "move.cancel",
+  "move.state",
   "account.resolve",
   "device.add",
   "device.list",

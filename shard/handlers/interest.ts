@@ -4,6 +4,7 @@ import type { AccountName, NodeId } from "../name/ids.ts";
 import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
 import type { Effect, ShardInput } from "../effects.ts";
 import type { Turn } from "./turn.ts";
+import { eraOf } from "../account/home.ts";
 import { contactSees, frozenFor, frozenRight, hasRight } from "../account/rights.ts";
 import { type Presentity, visibleDevices } from "../presence/presence.ts";
 
@@ -73,6 +74,7 @@ export function answerInterest(
       if (newest === null || account.runtime.batch > newest.runtime.batch) newest = account;
       if (!maySee(account, item)) return refused(frozenAt(account, item));
       p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
+      p.era = eraOf(account);
     } else if (p === undefined || !maySeeAway(p, item)) {
       return refused(p === undefined ? null : frozenAway(p, item));
     }
@@ -82,7 +84,7 @@ export function answerInterest(
       watched: item.watched,
       presence: {
         watchedId: item.watchedId,
-        epoch: turn.presence.epoch,
+        epoch: turn.presence.epochOf(p),
         version: turn.presence.versionFor(p),
         devices: visibleDevices(p),
         lastSeen: p.lastSeen,

@@ -15,14 +15,40 @@ const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>([
   "account.credentials",
   "account.resolve",
   "auth.token",
+  "device.add",
   "session.attach",
 ]);
+/** What it asks once it has: its session, or its token, is about to be refused. */
+const SIGNED_IN: ReadonlySet<OpName> = new Set<OpName>([
+  "message.send",
+  "mailbox.read",
+  "mailbox.snapshot",
+  "mailbox.ack",
+  "conversation.history",
+  "conversation.read",
+  "roster.set",
+  "roster.remove",
+  "roster.subscription",
+  "roster.block",
+  "settings.set",
+  "signal.send",
+  "device.list",
+  "device.revoke",
+  "account.setCredentials",
+]);
+/** When it may ask again, by then at its home (ms). */
+const MOVED_MS = 200;
 
-/** The refusal of a sign-in whose account is at home in another cell; null for all others. */
+/** The refusal of a client whose account is at home in another cell; null for all others. */
 export function movedTo(cells: Cells | null, account: Account, op: OpName): Failure | null {
-  if (cells === null || account.state !== "absent" || !SIGN_IN.has(op)) return null;
+  if (cells === null || account.state !== "absent") return null;
+  if (!SIGN_IN.has(op) && !SIGNED_IN.has(op)) return null;
   const cell = account.register?.chosen?.value ?? cells.self;
   if (cell === cells.self) return null;
+  if (SIGNED_IN.has(op)) {
+    // Clients repeat it with the same idempotency key once they have followed.
+    return fail("unavailable", `The account has moved to cell ${cell}: connect again`, MOVED_MS);
+  }
   return { ...fail("moved", `Sign in at cell ${cell}, where this account is at home`), cell };
 }
 

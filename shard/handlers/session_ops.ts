@@ -8,6 +8,7 @@ import type { Attached } from "../presence/presence.ts";
 import { endSession, noteLeaving } from "./last_seen.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { type RosterItem, seenByOwner } from "../roster/roster.ts";
+import { eraOf } from "../account/home.ts";
 import { announceRequests } from "./request_events.ts";
 import { contactsOf, snapshotOf } from "./snapshot.ts";
 import { repeatRequests } from "./repeated_requests.ts";
@@ -91,6 +92,7 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   const contacts = announceRequests(turn, account, before) ? contactsOf(account) : before;
   if (input.announced !== true) repeatRequests(turn, account, contacts);
   const p = turn.presence.ensure(account.name, id, account.lastSeen);
+  p.era = eraOf(account);
   const old = turn.presence.attach(p, session, turn.now.wall);
   if (old !== undefined && old.session !== input.session) tellReplaced(turn, account, old);
   if (ended !== undefined) {

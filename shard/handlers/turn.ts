@@ -3,6 +3,7 @@
  */
 import type { AccountId, AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
+import type { MoveView } from "../federation/move_message.ts";
 import type { Account } from "../account/account.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { ConversationPage } from "../mailbox/conversation_page.ts";
@@ -67,6 +68,18 @@ export type Handler<K extends OpName> = (
   pending: Pending,
 ) => Outcome<K>;
 
+/** What operations may do about the moves of accounts to other cells. */
+export interface MovesOf {
+  /** Begins the move of an account that is `leaving`. */
+  begin(account: Account): void;
+  /** Ends it, while the cells do not decide yet. */
+  cancel(account: Account): void;
+  phaseOf(name: AccountName): {
+    readonly phase: Exclude<MoveView["phase"], "moved">;
+    readonly refused: MoveView["refused"] | null;
+  } | null;
+}
+
 /** The shard inside a step. */
 export interface Turn {
   readonly now: Now;
@@ -74,6 +87,8 @@ export interface Turn {
   readonly retries: Retries;
   /** The other cells of the name space; null in a lone cell. */
   readonly cells: Cells | null;
+  /** The moves of accounts to other cells; null in a lone cell. */
+  readonly moves: MovesOf | null;
   readonly presence: PresenceTable;
   readonly requestAllowances: RequestAllowances;
   readonly writable: boolean;

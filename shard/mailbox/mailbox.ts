@@ -50,7 +50,8 @@ export interface ReadonlyMailbox
 
 /** The mailbox of one account. */
 export class Mailbox {
-  readonly id: MailboxId;
+  /** Another one where the account has moved to a cell that shows ids in another way. */
+  id: MailboxId;
   /** Sealed blocks, ascending: without gaps from `gapsBefore` on. */
   blocks: BlockRef[] = [];
   /** Blocks before this position are those that `trim` kept, with gaps between them. */

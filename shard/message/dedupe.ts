@@ -62,10 +62,10 @@ export type Found =
   /** `same`: recipient, body and `ext` are those of the first time. */
   | { readonly kind: "sent"; readonly before: SentBefore; readonly same: boolean };
 
+type Mutator = "remember" | "trim" | "load" | "decode" | "hold" | "takeUnsaved" | "takeDropped";
+
 /** A window for everybody but `apply` and those who store it. */
-export type ReadonlyDedupeWindow = Readonly<
-  Omit<DedupeWindow, "remember" | "trim" | "load" | "decode" | "takeUnsaved" | "takeDropped">
->;
+export type ReadonlyDedupeWindow = Readonly<Omit<DedupeWindow, Mutator>>;
 
 const NEW: Found = { kind: "new" };
 /** Blocks of a window, so that corrupt numbers do not cost the memory of them. */
@@ -209,12 +209,18 @@ export class DedupeWindow {
     const former = this.#former.at(-1);
     const known = former === undefined ? 0 : this.#row(former.number);
     for (let row = Math.max(from, known + 1); row < to; row++) {
-      if (this.#unsavedRow("h", row) === undefined) rows.push(row);
+      if (this.unsavedRow("h", row) === undefined) rows.push(row);
     }
     return { rows, blocks: this.#former.map((b) => b.number) };
   }
 
-  #unsavedRow(table: DedupeTable, number: number): Uint8Array | undefined {
+  /** Takes a block or row of hashes of the window that is not stored yet. */
+  hold(row: DedupeRow): void {
+    this.#unsaved.push(row);
+  }
+
+  /** A block or row of hashes that may not be stored yet; undefined where it is. */
+  unsavedRow(table: DedupeTable, number: number): Uint8Array | undefined {
     const is = (r: DedupeRow) => r.table === table && r.number === number;
     return (this.#unsaved.find(is) ?? this.#saving.find(is))?.value;
   }
@@ -233,7 +239,7 @@ export class DedupeWindow {
     const made = this.#formerRows(blocks);
     const { from, to } = this.#rows;
     for (let row = from; row < to; row++) {
-      const bytes = made.get(row) ?? this.#unsavedRow("h", row) ?? rows.get(row);
+      const bytes = made.get(row) ?? this.unsavedRow("h", row) ?? rows.get(row);
       if (bytes === undefined) throw new CorruptBytes(`row ${row} of dedupe hashes is missing`);
       for (const block of decodeDedupeRow(bytes)) {
         if (block.number < this.first) continue;
@@ -306,7 +312,7 @@ export class DedupeWindow {
 
   #block(block: number, loaded: ReadonlyMap<number, Uint8Array>): Uint8Array | undefined {
     if (block === this.next) return encodeDedupeBlock(this.#openCount, this.#open.view());
-    return this.#unsavedRow("d", block) ?? loaded.get(block);
+    return this.unsavedRow("d", block) ?? loaded.get(block);
   }
 
   #sent({ digest, seq, at, num }: DedupeEntry, { to, body, ext }: SentMessage): Found {

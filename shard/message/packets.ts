@@ -1,6 +1,7 @@
 /** What shards tell each other about two of their users. Always addressed by `to`. */
 import type { AccountId, AccountName, CellName, DeviceId } from "../name/ids.ts";
 import type { ProxyMessage } from "../federation/proxy_message.ts";
+import type { MoveMessage } from "../federation/move_message.ts";
 import type { NameMessage } from "../federation/name_packets.ts";
 import type { SubscriptionType } from "../roster/subscription.ts";
 import { mapped, oneOf, text, type TypeOf, uint } from "../record/schema.ts";
@@ -208,6 +209,15 @@ export type ShardPacket =
     /** The sender's cell. */
     readonly cell: CellName;
     readonly message: ProxyMessage;
+  }
+  /** About the move of the account `to` to another cell, from the shard that has the name there. */
+  | {
+    readonly kind: "move";
+    readonly from: AccountName;
+    readonly to: AccountName;
+    /** The sender's cell. */
+    readonly cell: CellName;
+    readonly message: MoveMessage;
   };
 
 /** Whether its sender sends a packet again until it has arrived; a signal may be lost. */

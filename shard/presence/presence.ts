@@ -37,7 +37,12 @@ export interface Presentity {
   known: boolean;
   /** Of a user of another cell; null for those of this one. */
   proxied: Proxied | null;
+  /** Rises with the home of its name: see `epochOf`. */
+  era: number;
 }
+
+/** Epochs of one home. */
+const ERA_EPOCHS = 2 ** 32;
 
 /** The presence of a shard's users. */
 export class PresenceTable {
@@ -51,6 +56,8 @@ export class PresenceTable {
   readonly #changed = new Set<Presentity>();
   /** Users of other cells that were watched, since the last look at them. */
   #unwatched: Presentity[] = [];
+  /** Users that have moved here and whose clients may return, and until when (monotonic ms). */
+  readonly #awaited = new Map<Presentity, number>();
   /** Sessions removed since the step began: after a bug in it their edges may not know. */
   #removed: { readonly name: AccountName; readonly session: Attached }[] = [];
   #version = 0;
@@ -68,7 +75,7 @@ export class PresenceTable {
   ensure(name: AccountName, id: AccountId, lastSeen: number): Presentity {
     let p = this.#users.get(name);
     if (p === undefined || p.id !== id) {
-      const none = { sessions: [], nodes: [], rights: null, known: false, proxied: null };
+      const none = { sessions: [], nodes: [], rights: null, known: false, proxied: null, era: 0 };
       p = { name, id, version: ++this.#version, lastSeen, ...none };
       this.#users.set(name, p);
     }
@@ -124,6 +131,46 @@ export class PresenceTable {
     this.touch(p);
   }
 
+  /** The epoch of its versions: those of a later home are above all of the homes before. */
+  epochOf(p: Presentity): number {
+    return p.era * ERA_EPOCHS + this.epoch;
+  }
+
+  /**
+   * The user's home is another cell from now on: what was shown last stands until that says more.
+   * Returns the sessions, which end, and the nodes of this cell that are interested.
+   */
+  leave(
+    name: AccountName,
+    proxied: Proxied,
+    isNode: (node: NodeId) => boolean,
+  ): { readonly sessions: readonly Attached[]; readonly nodes: readonly NodeId[] } {
+    const p = this.#users.get(name);
+    // A commit that failed may have been for this: what is shown is shown already.
+    if (p === undefined || p.proxied !== null) return { sessions: [], nodes: [] };
+    const { sessions } = p;
+    proxied.epoch = this.epochOf(p);
+    proxied.version = p.version;
+    proxied.devices = visibleDevices(p);
+    proxied.lastSeen = p.lastSeen;
+    for (const session of sessions) this.#removed.push({ name, session });
+    p.sessions = [];
+    p.nodes = p.nodes.filter(isNode);
+    p.proxied = proxied;
+    p.rights = null;
+    this.#awaited.delete(p);
+    this.returning.delete(p);
+    this.#changed.delete(p);
+    return { sessions, nodes: p.nodes };
+  }
+
+  /** The user's home is this cell from now on: until `untilMs` (monotonic) its clients may return. */
+  arrive(p: Presentity, untilMs: number): void {
+    p.proxied = null;
+    p.known = false;
+    this.#awaited.set(p, untilMs);
+  }
+
   /** The account leaves memory (`rights`), or returns (null). */
   setRights(name: AccountName, id: AccountId | "", rights: Rights | null): void {
     const p = this.#users.get(name);
@@ -177,6 +224,7 @@ export class PresenceTable {
   #forgetIdle(p: Presentity): void {
     if (p.sessions.length > 0 || p.nodes.length > 0 || p.proxied?.kept === true) return;
     if (p.proxied !== null) this.#unwatched.push(p);
+    if (this.#awaited.has(p)) return;
     this.#changed.delete(p);
     this.returning.delete(p);
     this.#users.delete(p.name);
@@ -190,6 +238,7 @@ export class PresenceTable {
       this.#users.set(name, p);
       if (from.#changed.has(p)) this.#changed.add(p);
     }
+    for (const [p, untilMs] of from.#awaited) if (owns(p.name)) this.#awaited.set(p, untilMs);
     this.returning.inherit(from.returning, ({ name }) => owns(name));
   }
 
@@ -213,6 +262,7 @@ export class PresenceTable {
   touch(p: Presentity): void {
     p.version = ++this.#version;
     p.known = true;
+    this.#awaited.delete(p);
     this.returning.delete(p);
     this.#changed.add(p);
   }
@@ -222,9 +272,24 @@ export class PresenceTable {
    * visible session and may return.
    */
   versionFor(p: Presentity): number {
+    if (this.#awaited.has(p)) return PENDING;
     if (p.known || !this.returning.active) return p.version;
     this.returning.add(p);
     return PENDING;
+  }
+
+  /** Whether clients of users that have moved here may return. */
+  get awaiting(): boolean {
+    return this.#awaited.size > 0;
+  }
+
+  /** Shows those as offline who have not returned in time. */
+  endAwaiting(nowMs: number): void {
+    for (const [p, untilMs] of this.#awaited) {
+      if (untilMs > nowMs) continue;
+      this.touch(p);
+      if (p.sessions.length + p.nodes.length === 0) this.#forgetIdle(p);
+    }
   }
 
   /** Shows users as offline who have not returned in time, some at a time. */

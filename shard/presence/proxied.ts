@@ -18,7 +18,7 @@ export interface ProxiedWatcher {
 
 /** See the head of this file. */
 export class Proxied {
-  readonly home: CellName;
+  home: CellName;
   readonly watchers = new Map<AccountName, ProxiedWatcher>();
   epoch = 0;
   version = 0;
@@ -28,6 +28,8 @@ export class Proxied {
   unknown = false;
   /** It stays although no node is interested: a question is open, or edges are about to ask again. */
   kept = false;
+  /** Who could watch while this cell was the home, as long as edges register their interest again. */
+  trusted: ReadonlyMap<AccountName, AccountId> | null = null;
 
   constructor(home: CellName) {
     this.home = home;

@@ -30,6 +30,9 @@ export class AccountAccess {
     return this.#turn.accounts.get(name, this.#turn.now.mono);
   }
 
+  /** Called with each account that was loaded, before anybody else gets it. */
+  onLoaded: (account: Account) => void = () => {};
+
   /** Runs `run` once all of `names` are in memory or could not be loaded: `run` finds those missing. */
   whenLoaded(names: readonly AccountName[], run: () => void): void {
     const { accounts, now, out } = this.#turn;
@@ -87,14 +90,20 @@ export class AccountAccess {
     return account;
   }
 
-  /** Schedules what a loaded account owes, and runs what waits for the account. */
-  serve(account: Account): void {
+  /** Schedules what an account owes that is in memory from now on. */
+  schedule(account: Account): void {
     if (account.outbox.size > 0) this.#turn.scheduleOutbox(account, 0);
     if (account.runtime.owed.size > 0) this.#turn.scheduleReceipts(account, 0);
     if ((account.register?.telling.length ?? 0) > 0) {
       this.#turn.scheduleHome(account, HOME_SPREAD_MS * spreadOf(account.name, 0));
     }
     scheduleExpiry(this.#turn, account);
+  }
+
+  /** Schedules what a loaded account owes, and runs what waits for the account. */
+  serve(account: Account): void {
+    this.schedule(account);
+    this.onLoaded(account);
     this.#turn.accounts.runWaiters(account.name);
   }
 

@@ -50,6 +50,8 @@ function rowBytes(c: RowChange): number {
 export class AccountCache {
   readonly #limits: ShardLimits;
   readonly #accounts = new Map<AccountName, AccountState>();
+  /** Accounts that nobody may have now: all but the move to another cell finds them missing. */
+  readonly #frozen = new Map<AccountName, AccountState>();
   #loading = new Map<AccountName, Loading>();
   /** Waiters to be run: one that throws must not take the others with it. */
   #due: (() => void)[] = [];
@@ -77,7 +79,25 @@ export class AccountCache {
   }
 
   get size(): number {
-    return this.#accounts.size;
+    return this.#accounts.size + this.#frozen.size;
+  }
+
+  /** From now on everybody finds the account missing. */
+  freeze(account: Account): void {
+    this.#accounts.delete(account.name);
+    this.#frozen.set(account.name, account as AccountState);
+  }
+
+  /** The account is like any other again. */
+  thaw(account: Account): void {
+    if (this.#frozen.delete(account.name)) {
+      this.#accounts.set(account.name, account as AccountState);
+    }
+  }
+
+  /** An account that is frozen. */
+  frozen(name: AccountName): Account | undefined {
+    return this.#frozen.get(name);
   }
 
   /** An account in memory, for a look that does not keep it there. */
@@ -107,7 +127,7 @@ export class AccountCache {
       if (--missing === 0) run();
     };
     for (const name of new Set(names)) {
-      if (this.get(name, monoMs) !== undefined) continue;
+      if (this.get(name, monoMs) !== undefined || this.#frozen.has(name)) continue;
       missing++;
       const loading = this.#loading.get(name);
       if (loading !== undefined) {
@@ -257,8 +277,9 @@ export class AccountCache {
   }
 
   /** The accounts in memory. */
-  all(): Iterable<Account> {
-    return this.#accounts.values();
+  *all(): Iterable<Account> {
+    yield* this.#accounts.values();
+    yield* this.#frozen.values();
   }
 
   /** Whether no account is being read or written, nor any pages of one that needs several writes. */
@@ -280,6 +301,11 @@ export class AccountCache {
       // All that it is was committed, in batches of another shard.
       account.runtime.batch = 0;
       this.#accounts.set(name, account);
+    }
+    for (const [name, account] of from.#frozen) {
+      if (!owns(name)) continue;
+      account.runtime.batch = 0;
+      this.#frozen.set(name, account);
     }
     for (const [account, sinceMs] of from.#dirty) {
       if (owns(account.name)) this.#dirty.set(account, sinceMs);
@@ -315,6 +341,7 @@ export class AccountCache {
       if (account.runtime.hasSuccessors && idle < SUCCESSORS_MS) continue;
       if (account.runtime.batch > committedBatch || this.#saving.has(account)) continue;
       if (account.outbox.size > 0 || account.runtime.owed.size > 0) continue;
+      if (account.leaving !== null) continue;
       this.#accounts.delete(account.name);
       leaves(account);
     }
@@ -336,6 +363,7 @@ export class AccountCache {
     const waiters = [...this.#loading.values()].flatMap((loading) => loading.waiters);
     this.generation++;
     this.#accounts.clear();
+    this.#frozen.clear();
     this.#loading = new Map();
     this.#dirty.clear();
     this.dropCheckpoint();

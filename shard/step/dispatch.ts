@@ -60,6 +60,8 @@ export class Dispatch {
         return this.#accounts.loaded(input);
       case "load_failed":
         return this.#requests.loadFailed(input);
+      case "rows_loaded":
+        return this.#incoming.names?.moves.rowsLoaded(input);
       case "dedupe_loaded":
         return this.#requests.dedupeLoaded(input);
       case "block_loaded":
@@ -70,11 +72,8 @@ export class Dispatch {
         if (input.returning) presence.returning.begin(untilMs);
         return presence.settling.begin(input, untilMs);
       }
-      case "announced": {
-        const { settling } = this.#turn.presence;
-        if (settling.announced(input.node, input.epoch)) this.#settled(!settling.active);
-        return;
-      }
+      case "announced":
+        return this.#announced(input);
       case "committed":
         this.#turn.out.push(...this.#turn.batch.committed(input.batch));
         return;
@@ -98,6 +97,11 @@ export class Dispatch {
     }
   }
 
+  #announced({ node, epoch }: ShardInput & { readonly kind: "announced" }): void {
+    const { settling } = this.#turn.presence;
+    if (settling.announced(node, epoch)) this.#settled(!settling.active);
+  }
+
   /**
    * Takes what need not be withheld any more. `whole`: all sessions are announced, or the grace has
    * passed. After a bug a tick does the rest.
@@ -115,6 +119,7 @@ export class Dispatch {
       this.#settled(!settling.active || settling.isOver(now.mono));
     }
     if (presence.returning.ticking) presence.endReturning(now.mono);
+    if (presence.awaiting) presence.endAwaiting(now.mono);
     this.#incoming.retryDue();
     this.#requests.tick();
     this.#incoming.names?.tick();

@@ -181,6 +181,7 @@ export class Incoming {
   /** Loads an account that owes packets or receipts: loading it schedules them. */
   owing(name: AccountName): void {
     this.#accounts.whenLoaded([name], () => {
+      if (this.#turn.accounts.frozen(name) !== undefined) return;
       if (this.#accounts.unread(name)) this.#again.push({ kind: "owing", names: [name] });
     });
   }

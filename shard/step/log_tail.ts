@@ -43,7 +43,7 @@ export class LogTail {
     let begun = account.runtime.savedChunks > 0;
     for (const { lsn, entry } of this.#tail.get(account.name) ?? []) {
       begun ||= entry.kind === "created" || entry.kind === "invite" ||
-        entry.kind === "import_begun";
+        entry.kind === "import_begun" || entry.kind === "arriving";
       // Votes on a name are no account's, and each says all that holds from then on.
       const counts = begun || entry.kind === "name_register";
       if (lsn <= account.runtime.savedLsn || !counts) continue;

@@ -59,6 +59,8 @@ function isWanted(turn: Turn, account: Account, packet: EdgePacket): boolean {
     case "closed":
     case "announce":
       return false;
+    case "rewatch":
+      return true;
   }
 }
 

@@ -11,18 +11,10 @@ import type { NameMessage } from "../federation/name_packets.ts";
 import type { Requests } from "./requests.ts";
 import { isRepeated, type ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
-import {
-  type Ask,
-  askOf,
-  type Ballot,
-  compareBallots,
-  count,
-  NO_BALLOT,
-  type Proposal,
-  propose,
-  type Vote,
-  vote,
-} from "../federation/caspaxos.ts";
+import { type Ask, compareBallots, NO_BALLOT, type Vote, vote } from "../federation/caspaxos.ts";
+import { HomeRounds } from "./home_rounds.ts";
+import { Moves } from "./moves.ts";
+import type { Proxies } from "./proxies.ts";
 import { type Home, type NameRegister, withChosen } from "../federation/name_register.ts";
 import { homeOf, isHere, registerOf } from "../account/home.ts";
 import { spreadOf } from "../retry.ts";
@@ -39,17 +31,6 @@ const ASKED_MAX = 10_000;
 const HELD_MAX = 32;
 
 type NamePacket = ShardPacket & { readonly kind: "name" };
-
-/** A proposal of this cell. */
-interface Round {
-  /** Null while the next one has not begun. */
-  proposal: Proposal<CellName> | null;
-  /** Highest ballot that another proposer has. */
-  above: Ballot;
-  tries: number;
-  /** When voters are asked again, or the next round begins (monotonic ms). */
-  atMs: number;
-}
 
 /** A question to all other cells. */
 interface Question {
@@ -80,6 +61,7 @@ export interface NamesParts {
   again(packet: ShardPacket): void;
   /** The home of a name is known from now on, or no other cell knows one. */
   sought(name: AccountName, known: boolean): void;
+  readonly proxies: Proxies;
 }
 
 /** See the head of this file. */
@@ -88,8 +70,10 @@ export class Names {
   readonly #cells: Cells;
   readonly #accounts: AccountAccess;
   readonly #requests: Requests;
-  readonly #ways: Pick<NamesParts, "here" | "again" | "proxy" | "sought">;
-  readonly #rounds = new Map<AccountName, Round>();
+  readonly #ways: Pick<NamesParts, "here" | "again" | "proxy" | "proxies" | "sought">;
+  readonly #rounds: HomeRounds;
+  /** Accounts whose home is about to be another cell. */
+  readonly moves: Moves;
   readonly #questions = new Map<AccountName, Question>();
   /** Names that no other cell knows, and until when that counts; in the order of time. */
   readonly #nobody = new Map<AccountName, number>();
@@ -100,21 +84,34 @@ export class Names {
     this.#accounts = parts.accounts;
     this.#requests = parts.requests;
     this.#ways = parts;
+    this.#rounds = new HomeRounds(turn, cells, {
+      say: (...said) => this.#say(...said),
+      vote: (account, ask) => this.#vote(account, ask),
+      set: (account, register) => this.#set(account, register),
+      chosen: (account, home) => this.#chosen(account, home),
+    });
+    this.moves = new Moves(turn, cells, {
+      ...parts,
+      decide: (account) => this.#decideMove(account),
+      tellHome: (account, cell) => this.#tellHome(account, cell),
+      packet: (carried) => this.packet(carried),
+    });
   }
 
   /** Whether a `tick` has anything to look at. */
   get ticking(): boolean {
-    return this.#rounds.size + this.#questions.size > 0;
+    return this.#rounds.size + this.#questions.size > 0 || this.moves.ticking;
   }
 
   /** Asks again, begins rounds, ends questions. */
   tick(): void {
     const nowMs = this.#turn.now.mono;
     const { homes } = this.#requests.waiting;
-    for (const name of this.#rounds.keys()) if (!homes.includes(name)) this.#rounds.delete(name);
+    this.#rounds.keep((name) => homes.includes(name) || this.moves.decides(name));
     for (const name of homes) {
-      if ((this.#rounds.get(name)?.atMs ?? 0) <= nowMs) this.#whenLoaded(name, (a) => this.#go(a));
+      if (this.#rounds.isDue(name)) this.#whenLoaded(name, (a) => this.#go(a));
     }
+    this.moves.tick();
     for (const [name, { untilMs }] of this.#questions) {
       if (untilMs <= nowMs) this.#questions.delete(name);
     }
@@ -135,6 +132,7 @@ export class Names {
   forget(): void {
     this.#rounds.clear();
     this.#questions.clear();
+    this.moves.forget();
   }
 
   // ---- packets
@@ -142,6 +140,8 @@ export class Names {
   /** Takes a packet: what is for a name of this cell goes on as ever. */
   packet(carried: Carried): void {
     const { packet } = carried;
+    const frozen = this.#turn.accounts.frozen(packet.to);
+    if (frozen !== undefined) return this.#whileFrozen(frozen, carried);
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);
       if (account !== undefined) return this.#take(account, carried);
@@ -150,9 +150,19 @@ export class Names {
     });
   }
 
+  /** Nothing may change such an account but what decides about its home. */
+  #whileFrozen(account: Account, carried: Carried): void {
+    const { packet } = carried;
+    if (packet.kind === "name") return this.#said(account, packet);
+    if (packet.kind === "move") return this.moves.said(account, packet);
+    if (this.moves.hold(carried)) return;
+    if (!isRepeated(packet)) this.#ways.again(packet);
+  }
+
   #take(account: Account, carried: Carried): void {
     const { packet } = carried;
     if (packet.kind === "name") return this.#said(account, packet);
+    if (packet.kind === "move") return this.moves.said(account, packet);
     if (packet.kind === "proxy" && this.#ways.proxy(packet)) return;
     if (isHere(account, this.#cells.self)) return this.#ways.here(packet);
     const home = homeOf(account, this.#cells.self);
@@ -224,10 +234,10 @@ export class Names {
       case "promise":
       case "accepted":
       case "refused":
-        return this.#count(account, cell, message);
+        return this.#rounds.count(account, cell, message);
       case "outdated":
         // The list of voters is on its way by gossip: the next round has it.
-        return this.#overtaken(account, NO_BALLOT);
+        return this.#rounds.overtaken(account, NO_BALLOT);
       case "told":
         if (!this.#turn.writable) return;
         this.#learn(account, message.chosen);
@@ -281,19 +291,9 @@ export class Names {
   #go(account: Account): void {
     if (homeOf(account, this.#cells.self) !== null) return this.#decided(account);
     if (!this.#turn.writable) return;
-    const { now, retries } = this.#turn;
-    let round = this.#rounds.get(account.name);
-    if (round === undefined) {
-      round = { proposal: null, above: NO_BALLOT, tries: 0, atMs: 0 };
-      this.#rounds.set(account.name, round);
-    }
-    const random = spreadOf(`${this.#cells.self} ${account.name}`, ++round.tries);
-    round.atMs = now.mono +
-      (round.tries === 1
-        ? retries.waitMs("home", 1, random)
-        : retries.againMs("home", round.tries, random));
-    if (round.proposal === null) this.#propose(account, round);
-    else this.#askAll(account, askOf(round.proposal));
+    const { self } = this.#cells;
+    const wanted = this.#requests.waiting.homeOf(account.name) ?? self;
+    this.#rounds.go(account, (home) => home ?? wanted);
   }
 
   /** Decides the home of a name: the request that waits for it is the first to. */
@@ -301,52 +301,18 @@ export class Names {
     if (!this.#rounds.has(account.name)) this.#go(account);
   }
 
-  #propose(account: Account, round: Round): void {
-    const { self, voters } = this.#cells;
-    const register = registerOf(account, self);
-    const { promised } = register;
-    const above = compareBallots(promised, round.above) > 0 ? promised : round.above;
-    const ballot = { counter: above.counter + 1, cell: self };
-    // Also where it is no voter: a ballot is never used twice.
-    this.#set(account, { ...register, promised: ballot });
-    const wanted = this.#requests.waiting.homeOf(account.name) ?? self;
-    const { proposal, ask } = propose<CellName>(ballot, voters, (home) => home ?? wanted);
-    round.proposal = proposal;
-    this.#askAll(account, ask);
+  /** Goes on deciding that an account of this cell moves: only from here does it. */
+  #decideMove(account: Account): void {
+    const { self } = this.#cells;
+    const to = account.leaving!.to;
+    if (!this.#turn.writable || !this.#rounds.isDue(account.name)) return;
+    this.#rounds.go(account, (home) => home === null || home === self ? to : home);
   }
 
-  /** Asks the other voters, and votes itself where it is one. */
-  #askAll(account: Account, ask: Ask<CellName>): void {
-    const { self, voters } = this.#cells;
-    for (const cell of voters) if (cell !== self) this.#say(account, cell, ask);
-    if (voters.includes(self)) this.#count(account, self, this.#vote(account, ask));
-  }
-
-  #count(account: Account, from: CellName, given: Vote<CellName>): void {
-    const round = this.#rounds.get(account.name);
-    const proposal = round?.proposal;
-    if (round === undefined || proposal == null || !this.#turn.writable) return;
-    const progress = count(proposal, from, given);
-    switch (progress.kind) {
-      case "waiting":
-        round.proposal = progress.proposal;
-        return;
-      case "accepting":
-        round.proposal = progress.proposal;
-        return this.#askAll(account, progress.ask);
-      case "overtaken":
-        return this.#overtaken(account, progress.above);
-      case "chosen":
-        return this.#chosen(account, progress.accepted);
-    }
-  }
-
-  /** Another proposer was quicker: the next round begins when a tick comes to it. */
-  #overtaken(account: Account, above: Ballot): void {
-    const round = this.#rounds.get(account.name);
-    if (round === undefined) return;
-    round.proposal = null;
-    if (compareBallots(above, round.above) > 0) round.above = above;
+  /** Tells a cell the home once more, which has asked. */
+  #tellHome(account: Account, cell: CellName): void {
+    const chosen = homeOf(account, this.#cells.self);
+    if (chosen !== null) this.#say(account, cell, { kind: "told", chosen });
   }
 
   /** The home is decided: all other cells are to learn it. */
@@ -354,14 +320,18 @@ export class Names {
     const { peers, self } = this.#cells;
     const register = withChosen(registerOf(account, self), chosen);
     if (register !== null) this.#set(account, { ...register, telling: [...peers] });
-    this.#decided(account);
     this.tell(account, false);
+    this.#decided(account);
   }
 
   #decided(account: Account): void {
-    this.#rounds.delete(account.name);
-    this.#requests.homeDecided(account.name);
-    this.#ways.sought(account.name, true);
+    const { name } = account;
+    this.#rounds.delete(name);
+    this.moves.decided(account);
+    const home = homeOf(account, this.#cells.self);
+    if (home !== null) this.#ways.proxies.homeChanged(name, home.value);
+    this.#requests.homeDecided(name);
+    this.#ways.sought(name, true);
   }
 
   // ---- what other cells are to learn

@@ -8,7 +8,8 @@
  * over a link arrives in its order, or the link breaks: then everything is asked for again, at a
  * bounded rate.
  */
-import type { AccountName, CellName, NodeId } from "../name/ids.ts";
+import type { Account } from "../account/account.ts";
+import type { AccountId, AccountName, CellName, NodeId } from "../name/ids.ts";
 import { POINT_SPACE, pointOf } from "../name/ids.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
@@ -17,12 +18,15 @@ import type { ProxyAnswer, ProxyMessage, ShownPresence } from "../federation/pro
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { cellOf } from "../federation/cell_node.ts";
-import { homeOf, isHere } from "../account/home.ts";
+import { eraOf, homeOf, isHere } from "../account/home.ts";
+import { seesOwner } from "../roster/roster.ts";
 import { Proxied } from "../presence/proxied.ts";
 import { UnknownHomes } from "./unknown_homes.ts";
 
 /** Users that are asked for again at one tick, ten of which come in a second. */
 const AGAIN_MAX = 100;
+/** How long clients of an account that has moved may take to return (ms). */
+const AWAIT_MS = 15_000;
 /** How long a reply may take, and edges to ask again after it (ms). */
 const KEEP_MS = 5000;
 
@@ -87,8 +91,55 @@ export class Proxies {
       return;
     }
     this.#kept.delete(name);
+    if (p !== null) p.proxied.trusted = null;
     if (p !== null) this.#turn.presence.keepNoLonger(p);
     this.unwatch();
+  }
+
+  // ---- homes that move
+
+  /**
+   * The home of an account of this cell is `home` from now on: its sessions end, and this shard stands
+   * for it. Edges register their interest again, by which it learns who watches.
+   */
+  leave(account: Account, home: CellName): void {
+    const { presence } = this.#turn;
+    const { name } = account;
+    const id = account.id as AccountId;
+    const proxied = new Proxied(home);
+    proxied.trusted = watchersOf(account);
+    const { nodes, sessions } = presence.leave(name, proxied, (node) => cellOf(node) === null);
+    for (const { node, session } of sessions) {
+      const packet = { kind: "closed", sessions: [session], reason: "shutdown" } as const;
+      this.#turn.emit(account, { kind: "edge", node, packet });
+    }
+    for (const node of nodes) {
+      const packet = { kind: "rewatch", watched: name, watchedId: id } as const;
+      this.#turn.emit(account, { kind: "edge", node, packet });
+    }
+    const p = this.#find(name);
+    if (p !== null) this.#keep(p);
+  }
+
+  /** An account has moved here: watchers go on seeing what they saw until its clients return. */
+  arrive(account: Account): void {
+    const { now, presence } = this.#turn;
+    const { name, lastSeen } = account;
+    this.#kept.delete(name);
+    this.#again.delete(name);
+    const p = presence.ensure(name, account.id as AccountId, lastSeen);
+    p.era = eraOf(account);
+    presence.arrive(p, now.mono + AWAIT_MS);
+  }
+
+  /** The home of a user of another cell is a third one now: it is asked for what it shows. */
+  homeChanged(name: AccountName, home: CellName): void {
+    const p = this.#find(name);
+    if (p === null || p.proxied.home === home) return;
+    p.proxied.home = home;
+    for (const of of p.proxied.watchers.values()) of.asked = null;
+    this.#keep(p);
+    this.#again.add(name);
   }
 
   #keep(p: Standing): void {
@@ -161,6 +212,11 @@ export class Proxies {
     if (p === null) return null;
     const { proxied } = p;
     const of = proxied.watcher(watcher, watcherId);
+    if (!of.may && proxied.trusted?.get(watcher) === watcherId) {
+      // Its right is asked for with those of all others.
+      of.may = true;
+      this.#again.add(watched);
+    }
     if (!of.may) {
       if (!of.waiting.includes(node)) of.waiting = [...of.waiting, node];
       if (of.asked === null) this.#ask(p, [watcher]);
@@ -264,4 +320,16 @@ export class Proxies {
     }
     this.unwatch();
   }
+}
+
+/** The accounts that may see the presence of `account`, by name. */
+function watchersOf(account: Account): ReadonlyMap<AccountName, AccountId> {
+  const watchers = new Map<AccountName, AccountId>();
+  if (!account.active) return watchers;
+  for (const item of account.roster.values()) {
+    const { contact, peerId } = item;
+    if (peerId === "" || !seesOwner(item) || account.blocked.has(contact)) continue;
+    watchers.set(contact, peerId);
+  }
+  return watchers;
 }

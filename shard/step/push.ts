@@ -25,7 +25,7 @@ function shownOf(turn: Turn, p: Presentity) {
   const { proxied } = p;
   if (proxied === null) {
     const devices = visibleDevices(p);
-    return { epoch: turn.presence.epoch, version: p.version, devices, lastSeen: p.lastSeen };
+    return { epoch: turn.presence.epochOf(p), version: p.version, devices, lastSeen: p.lastSeen };
   }
   const { epoch, version, devices, lastSeen } = proxied;
   return { epoch, version, devices, lastSeen };

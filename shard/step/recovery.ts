@@ -212,6 +212,7 @@ export class Recovery {
         return false;
       case "dedupe_loaded":
       case "block_loaded":
+      case "rows_loaded":
         return false;
       default:
         this.#withhold(input);

@@ -8,6 +8,7 @@ import type { OpName, Ops } from "../ops.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { fail } from "../errors.ts";
 import { movedTo } from "../handlers/name_home.ts";
+import { moveState } from "../handlers/move_ops.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { BY_OWNER, HANDLERS, WRITES } from "../handlers/handlers.ts";
 import { announceRequests } from "../handlers/request_events.ts";
@@ -24,6 +25,10 @@ export const RESOLVE_TIMEOUT_MS = REQUEST_TIMEOUT_MS - 1000;
 /** Why a request is `unavailable`. */
 const NOT_STORED = "The store does not take this now";
 const LATE = "Other shards or other cells, which decide on this too, have not replied in time";
+
+const MOVING = "The account is moving to another cell";
+/** Longest a request waits for the end of a move (ms). */
+const MOVE_TIMEOUT_MS = 3000;
 
 /** What most requests wait for: nothing. */
 const NO_BLOCKS: ReadonlyMap<number, Uint8Array> = new Map();
@@ -146,6 +151,11 @@ export class Requests {
     this.#resume(this.waiting.take({ kind: "home", name }), (p) => this.#run(p));
   }
 
+  /** The account is not frozen any more: requests that have waited for that go on. */
+  moveEnded(name: AccountName): void {
+    this.#resume(this.waiting.take({ kind: "move", name }), (p) => this.#run(p));
+  }
+
   /** Runs `run` for each; after a bug in one of them the others are `unavailable`. */
   #resume(waiters: readonly Pending[], run: (p: Pending) => void): void {
     let resumed = 0;
@@ -161,6 +171,8 @@ export class Requests {
   tick(): void {
     const over = this.waiting.takeUnresolved(this.#turn.now.mono - RESOLVE_TIMEOUT_MS);
     for (const p of over) this.unavailable(p, LATE);
+    const unmoved = this.waiting.takeUnmoved(this.#turn.now.mono - MOVE_TIMEOUT_MS);
+    for (const p of unmoved) this.unavailable(p, MOVING);
     this.#ask();
   }
 
@@ -196,6 +208,11 @@ export class Requests {
   #handle(p: Pending): void {
     const account = this.#accounts.get(p.name);
     if (account === undefined) {
+      const frozen = this.#turn.accounts.frozen(p.name);
+      if (frozen !== undefined) {
+        if (p.op === "move.state") return this.#replyState(p, frozen);
+        return void this.waiting.add({ kind: "move", name: p.name }, p);
+      }
       return this.#accounts.unread(p.name) ? this.unavailable(p) : this.#damaged(p);
     }
     if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
@@ -217,6 +234,10 @@ export class Requests {
     if (outcome === null) return this.#damaged(p);
     if ("wait" in outcome) this.#wait(account, p, outcome);
     else this.#reply(account, p, outcome);
+  }
+
+  #replyState(p: Pending, frozen: Account): void {
+    this.#reply(frozen, p, moveState(this.#turn, frozen, {}, p));
   }
 
   #wait(account: Account, p: Pending, outcome: Wait): void {

@@ -82,11 +82,14 @@ export class Shard {
       const proxy: Proxies["take"] = (packet) => proxies.take(packet);
       const { unknownHomes } = proxies;
       const sought: UnknownHomes["sought"] = (...of) => unknownHomes.sought(...of);
-      const names = new Names(turn, cells, { accounts, requests, here, again, proxy, sought });
+      const ways = { here, again, proxy, proxies, sought };
+      const names = new Names(turn, cells, { accounts, requests, ...ways });
       unknownHomes.seek = (name) => names.seek(name);
       incoming.proxies = proxies;
       incoming.names = names;
       requests.decideHome = (account) => names.decide(account);
+      turn.moves = names.moves;
+      accounts.onLoaded = (account) => names.moves.loaded(account);
     }
     const handle = (input: ShardInput) => this.#dispatch.handle(input);
     const forgetNames = () => {
@@ -196,6 +199,7 @@ export class Shard {
       this.#turn.inherit(old.#turn);
       this.#accounts.inherit(old.#accounts);
       this.#incoming.proxies?.inherit();
+      this.#incoming.names?.moves.inherit();
       this.#requests.waiting.inherit(old.#requests.waiting, (name) => this.owns(name));
     }
   }
@@ -275,7 +279,7 @@ export class Shard {
     return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
             this.#incoming.toTakeAgain > 0 ||
       this.#incoming.names?.ticking === true || this.#incoming.proxies?.ticking === true ||
-      this.presence.returning.ticking ||
+      this.presence.returning.ticking || this.presence.awaiting ||
       this.#recovery.owing || this.#recovery.active || this.#settling;
   }
 

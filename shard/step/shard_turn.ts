@@ -9,7 +9,7 @@ import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 import type { ShardRow } from "../table/table.ts";
-import type { Turn } from "../handlers/turn.ts";
+import type { MovesOf, Turn } from "../handlers/turn.ts";
 import { AccountCache } from "./account_cache.ts";
 import { apply } from "../account/apply.ts";
 import { contactBytes, conversationBytes } from "../account/head_bytes.ts";
@@ -33,6 +33,7 @@ export class ShardTurn implements Turn {
   readonly limits: ShardLimits;
   readonly retries: Retries;
   readonly cells: Cells | null;
+  moves: MovesOf | null = null;
   readonly presence = new PresenceTable();
   readonly requestAllowances = new RequestAllowances();
   readonly accounts: AccountCache;

@@ -15,7 +15,9 @@ export type Reason =
   /** Which account has the name `to`, asked for the account `from`. */
   | { readonly kind: "resolve"; readonly from: AccountName; readonly to: AccountName }
   /** Which cell is the home of the name. */
-  | { readonly kind: "home"; readonly name: AccountName };
+  | { readonly kind: "home"; readonly name: AccountName }
+  /** The end of the account's move to another cell. */
+  | { readonly kind: "move"; readonly name: AccountName };
 
 /** A question to another shard, and the requests that wait for its answer. */
 interface Question {
@@ -30,11 +32,13 @@ export class WaitingRequests {
   readonly #blocks = new Map<RequestId, Pending>();
   readonly #dedupes = new Map<AccountName, Pending[]>();
   readonly #homes = new Map<AccountName, Pending[]>();
+  readonly #moves = new Map<AccountName, Pending[]>();
   /** By the account that asks, then by the name that is asked for. */
   readonly #resolves = new Map<AccountName, Map<AccountName, Question>>();
 
   get size(): number {
-    return this.#blocks.size + this.#dedupes.size + this.#homes.size + this.#resolves.size;
+    return this.#blocks.size + this.#dedupes.size + this.#homes.size + this.#moves.size +
+      this.#resolves.size;
   }
 
   /** Names for whose homes requests wait. */
@@ -63,6 +67,8 @@ export class WaitingRequests {
         return push(this.#dedupes, reason.name, p);
       case "home":
         return push(this.#homes, reason.name, p);
+      case "move":
+        return push(this.#moves, reason.name, p);
       case "resolve": {
         const asked = this.#resolves.get(reason.from) ?? new Map<AccountName, Question>();
         this.#resolves.set(reason.from, asked);
@@ -83,8 +89,9 @@ export class WaitingRequests {
         return p === undefined ? [] : [p];
       }
       case "dedupe":
+      case "move":
       case "home": {
-        const groups = reason.kind === "home" ? this.#homes : this.#dedupes;
+        const groups = { dedupe: this.#dedupes, home: this.#homes, move: this.#moves }[reason.kind];
         const waiters = groups.get(reason.name) ?? [];
         groups.delete(reason.name);
         return waiters;
@@ -101,13 +108,7 @@ export class WaitingRequests {
 
   /** Takes the requests that were made at `sinceMs` (monotonic) or before and wait for an answer. */
   takeUnresolved(sinceMs: number): readonly Pending[] {
-    const over: Pending[] = [];
-    for (const [name, waiters] of this.#homes) {
-      const left = waiters.filter((p) => p.sinceMs > sinceMs);
-      over.push(...waiters.filter((p) => p.sinceMs <= sinceMs));
-      if (left.length > 0) this.#homes.set(name, left);
-      else this.#homes.delete(name);
-    }
+    const over = takeBefore(this.#homes, sinceMs);
     for (const [from, asked] of this.#resolves) {
       for (const [to, question] of asked) {
         const { waiters } = question;
@@ -119,6 +120,11 @@ export class WaitingRequests {
       }
     }
     return over;
+  }
+
+  /** Takes those that were made at `sinceMs` or before and wait for the end of a move. */
+  takeUnmoved(sinceMs: number): readonly Pending[] {
+    return this.#moves.size === 0 ? [] : takeBefore(this.#moves, sinceMs);
   }
 
   /** The questions to be asked (again) by now, because their answers may be lost; with backoff. */
@@ -144,7 +150,7 @@ export class WaitingRequests {
 
   /** Takes all of them. */
   takeAll(): readonly Pending[] {
-    const groups = [...this.#dedupes.values(), ...this.#homes.values()];
+    const groups = [this.#dedupes, this.#homes, this.#moves].flatMap((g) => [...g.values()]);
     const all = [...this.#blocks.values(), ...groups.flat()];
     for (const asked of this.#resolves.values()) {
       for (const { waiters } of asked.values()) all.push(...waiters);
@@ -152,6 +158,7 @@ export class WaitingRequests {
     this.#blocks.clear();
     this.#dedupes.clear();
     this.#homes.clear();
+    this.#moves.clear();
     this.#resolves.clear();
     return all;
   }
@@ -160,7 +167,20 @@ export class WaitingRequests {
   inherit(from: WaitingRequests, owns: (name: AccountName) => boolean): void {
     for (const [name, asked] of from.#resolves) if (owns(name)) this.#resolves.set(name, asked);
     for (const [name, waiters] of from.#homes) if (owns(name)) this.#homes.set(name, waiters);
+    for (const [name, waiters] of from.#moves) if (owns(name)) this.#moves.set(name, waiters);
   }
+}
+
+/** Takes the requests that were made at `sinceMs` or before. */
+function takeBefore(groups: Map<AccountName, Pending[]>, sinceMs: number): Pending[] {
+  const over: Pending[] = [];
+  for (const [name, waiters] of groups) {
+    const left = waiters.filter((p) => p.sinceMs > sinceMs);
+    over.push(...waiters.filter((p) => p.sinceMs <= sinceMs));
+    if (left.length > 0) groups.set(name, left);
+    else groups.delete(name);
+  }
+  return over;
 }
 
 function push<K>(groups: Map<K, Pending[]>, key: K, p: Pending): boolean {

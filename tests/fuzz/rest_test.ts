@@ -4,7 +4,7 @@ import { ERROR_CODES } from "../../shard/errors.ts";
 import { STATUS_OF } from "../../server/http/response.ts";
 import { restRoutes } from "../../server/v1/rest.ts";
 import { hasBody, type Route } from "../../server/v1/rest_call.ts";
-import { Exchanges } from "../../server/v1/sign_in_routes.ts";
+import { Exchanges } from "../../server/v1/exchanges.ts";
 import { throttle } from "../unit/json_app.ts";
 import { openApp } from "../unit/json_app.ts";
 import { openNode, PROTOCOL, TOKEN } from "../unit/json_fakes.ts";

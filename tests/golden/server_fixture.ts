@@ -21,6 +21,7 @@ import {
   rates,
 } from "../../server/settings.ts";
 import { createApp } from "../../server/v1/rest.ts";
+import { UnreadResponses } from "../../server/http/unread_responses.ts";
 import { type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { fail } from "../../shard/errors.ts";
@@ -35,7 +36,7 @@ import { openJwtVerifier } from "../../server/auth/jwt.ts";
 import { Prng } from "../sim/prng.ts";
 import { Throttle, throttleOptions } from "../../server/auth/throttle.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
-import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
+import { FIXED_SIGN_IN_QUEUE, FIXED_UNREAD } from "../../server/config/fixed.ts";
 import { makeEdge, makeNode, startNode } from "../sim/test_node.ts";
 
 const DAY_MS = 86_400_000;
@@ -138,6 +139,7 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
     allowedOrigins: [],
     publicUrl: null,
     throttles: throttles(config),
+    unread: new UnreadResponses(FIXED_UNREAD, (_, over) => over()),
     addressOf: () => ADDRESS,
     reach: new SessionReach({ node: node.id, session: (id) => edge.session(id), calls: null }),
     events: makeEvents({

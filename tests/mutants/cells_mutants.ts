@@ -32,8 +32,8 @@ const ROWS: readonly Mutant[] = [
     "shard/account/head_version.ts",
     [
       "checkpoint without votes on the name",
-      "if (a.register === null) return void w.u8(version).uint(lsn);",
-      "return void w.u8(version).uint(lsn);",
+      "const registered = a.register === null ? 0 : REGISTERED;",
+      "const registered = 0;",
     ],
   ),
   ...inFile(

@@ -75,8 +75,8 @@ export const FEDERATION: readonly Mutant[] = [
     ],
     [
       "tell who attaches a session at another cell that the token is wrong",
-      '  "session.attach",\n]',
-      "]",
+      '  "session.attach",\n]);\n/** What',
+      "]);\n/** What",
     ],
   ),
   ...inTested(

@@ -165,6 +165,9 @@ export const MAILBOX: readonly Mutant[] = [
       "      account.clearConversations();\n",
       "",
     ],
+  ),
+  ...inFile(
+    "shard/account/clear_account.ts",
     ["reuse a deleted account's roster", "  account.roster.clear();\n", ""],
     [
       "reuse a deleted account's devices",

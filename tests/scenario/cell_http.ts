@@ -1,4 +1,6 @@
 /** Requests over HTTP to the nodes of a simulated cell: its REST app, long-polls and event streams. */
+import { FIXED_UNREAD } from "../../server/config/fixed.ts";
+import { UnreadResponses } from "../../server/http/unread_responses.ts";
 import { createApp } from "../../server/v1/rest.ts";
 import { EXCHANGE_LIMITS } from "../sim/limits.ts";
 import { makeEvents, newStreamCounters } from "../../server/v1/events.ts";
@@ -37,6 +39,7 @@ export class CellHttp {
         address: generous(),
         device: { frames: device, sends: device, presence: device, signals: device },
       },
+      unread: new UnreadResponses(FIXED_UNREAD, (_, over) => over()),
       addressOf: () => "10.0.0.9",
       reach,
       events: makeEvents({ ...served, streamBytesMax: 65_536, streams: newStreamCounters() }),

@@ -92,7 +92,7 @@ async function withServer(
     streamBytesMax: bounds.outboxBytesMax,
     streams,
     servers: { all: () => [], others: () => [] },
-    signInQueue: new SignInQueue({ clock, random }, FIXED_SIGN_IN_QUEUE),
+    signInQueue: new SignInQueue({ clock, random, timers }, FIXED_SIGN_IN_QUEUE),
     open: edge.open.bind(edge),
     signedIn: (kind, outcome) => signIns.push(`${kind} ${outcome}`),
   });

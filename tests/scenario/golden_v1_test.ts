@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ERROR_CODES } from "../../shard/errors.ts";
-import { Exchanges } from "../../server/v1/sign_in_routes.ts";
+import { Exchanges } from "../../server/v1/exchanges.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { openSimHost } from "../golden/sim_host.ts";
 import { parseTranscript } from "../golden/transcript.ts";

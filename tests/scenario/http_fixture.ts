@@ -7,6 +7,7 @@ import {
   type HttpOptions,
   type HttpServer,
   openHttpServer,
+  whenOver,
 } from "../../server/http/http_server.ts";
 import { addressFromEnv, TrustedProxies } from "../../server/http/trusted_proxies.ts";
 import { systemClock } from "../../server/system/clock.ts";
@@ -24,8 +25,12 @@ export interface Fixture {
   addressRefusal: Failure | null;
   /** Requests that addresses had to pay for. */
   penalized: number;
+  /** Responses of `/large/BYTES` that are not over. */
+  unsent: number;
+  /** Called with each request for one; the response is made when it resolves. */
+  large: () => Promise<void>;
 }
-type Shared = "refusal" | "addressRefusal" | "penalized";
+type Shared = "refusal" | "addressRefusal" | "penalized" | "unsent" | "large";
 
 /** Where fixtures listen. */
 export const PLAIN_DOOR = {
@@ -35,6 +40,30 @@ export const PLAIN_DOOR = {
   tls: null,
   hsts: null,
 } as const;
+
+/** An app that tells how it sees requests. */
+function appOf(proxies: TrustedProxies, served: string[], shared: Pick<Fixture, Shared>): Hono {
+  const app = new Hono();
+  app.onError(() => new Response("broken off", { status: 400 }));
+  app.use(async (c, next) => {
+    served.push(c.req.path);
+    await next();
+  });
+  app.get("/address", (c) => c.text(addressFromEnv(proxies, c.env)));
+  app.post("/echo", async (c) => c.text(await c.req.text()));
+  app.get("/never", () => new Promise<Response>(() => {}));
+  app.get("/abort", (c) => {
+    abortConnection(c.req.raw);
+    return c.text("nobody reads this");
+  });
+  app.get("/large/:bytes", async (c) => {
+    shared.unsent++;
+    await shared.large();
+    whenOver(c.req.raw, () => shared.unsent--);
+    return c.text("x".repeat(Number(c.req.param("bytes"))));
+  });
+  return app;
+}
 
 /** Runs `test` with an open door; the app tells how it sees requests. */
 export async function withHttpServer(
@@ -52,21 +81,14 @@ export async function withHttpServer(
   };
   const upgrades: string[] = [];
   const served: string[] = [];
-  const proxies = new TrustedProxies(options.trustedProxies ?? []);
-  const app = new Hono();
-  app.onError(() => new Response("broken off", { status: 400 }));
-  app.use(async (c, next) => {
-    served.push(c.req.path);
-    await next();
-  });
-  app.get("/address", (c) => c.text(addressFromEnv(proxies, c.env)));
-  app.post("/echo", async (c) => c.text(await c.req.text()));
-  app.get("/never", () => new Promise<Response>(() => {}));
-  app.get("/abort", (c) => {
-    abortConnection(c.req.raw);
-    return c.text("nobody reads this");
-  });
-  const shared = { refusal: null, addressRefusal: null, penalized: 0 } as Pick<Fixture, Shared>;
+  const shared: Pick<Fixture, Shared> = {
+    refusal: null,
+    addressRefusal: null,
+    penalized: 0,
+    unsent: 0,
+    large: () => Promise.resolve(),
+  };
+  const app = appOf(new TrustedProxies(options.trustedProxies ?? []), served, shared);
   const door = await openHttpServer({
     turns: new Turns(systemClock(), systemTimers()),
     timers: systemTimers(),

@@ -1,5 +1,6 @@
 /** The HTTP server on real sockets: what a connection may cost before anybody has signed in. */
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { fail } from "../../shard/errors.ts";
 import { type Cidr, parseCidr } from "../../server/config/address.ts";
@@ -50,6 +51,46 @@ Deno.test("X-Forwarded-For is believed from trusted proxies only, from the right
   const chain = ["127.0.0.0/8", "198.51.100.0/24"];
   assert.equal(await seen(chain, "10.9.9.9, 203.0.113.9, 198.51.100.7"), "203.0.113.9");
   assert.equal(await seen(["127.0.0.0/8"], "rubbish"), "127.0.0.1");
+});
+
+/** Resolves when something holds; throws where that takes too long. */
+async function until(holds: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + 20_000; !holds();) {
+    assert.ok(performance.now() < endMs, "it takes too long");
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
+Deno.test("10.1: a response is over when it was sent, or its client is gone, whichever is first", async () => {
+  await withHttpServer({}, async (fixture) => {
+    const { port } = fixture.door;
+    const url = `http://127.0.0.1:${port}/large`;
+    assert.equal((await (await fetch(`${url}/100000`)).text()).length, 100_000);
+    await until(() => fixture.unsent === 0);
+    const ask = () => {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.write("GET /large/64000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+      return socket;
+    };
+    // More than the system takes of what nobody reads.
+    const unread = ask();
+    await until(() => fixture.unsent === 1);
+    await fetch(`${url}/1`).then((response) => response.text());
+    assert.equal(fixture.unsent, 1);
+    unread.destroy();
+    await until(() => fixture.unsent === 0);
+    // Gone before there is a response.
+    let respond = () => {};
+    fixture.large = () => new Promise<void>((done) => respond = done);
+    const others = fixture.door.connections();
+    const gone = ask();
+    await until(() => fixture.unsent === 1);
+    gone.destroy();
+    await until(() => fixture.door.connections() === others);
+    respond();
+    await until(() => fixture.unsent === 0);
+  });
 });
 
 const BROKEN: readonly (readonly [string, string, number, string])[] = [

@@ -26,12 +26,12 @@ export class OneCell {
   readonly packets: EdgePacket[] = [];
   process!: VirtualProcess;
   node!: Node;
-  readonly #fixture: CellsFixture;
+  readonly fixture: CellsFixture;
   readonly #number: number;
   #starts = 0;
 
   constructor(fixture: CellsFixture, name: CellName, number: number) {
-    this.#fixture = fixture;
+    this.fixture = fixture;
     this.name = name;
     this.#number = number;
     this.disk = new MemoryDisk(fixture.time, fixture.prng.fork(`disk ${name}`));
@@ -39,7 +39,7 @@ export class OneCell {
 
   /** Starts a process, again after `kill`. */
   start(): void {
-    const { limits, memory, prng, time, wan } = this.#fixture;
+    const { limits, memory, prng, time, wan } = this.fixture;
     this.process = time.process();
     const { node } = makeNode({
       process: this.process,
@@ -76,7 +76,7 @@ export class OneCell {
 
   /** Asks and lets time run until the result. */
   ask<K extends OpName>(name: string, op: K, input: Ops[K]["in"]): Result<Ops[K]["out"]> {
-    const { time } = this.#fixture;
+    const { time } = this.fixture;
     const result = this.begin(name, op, input);
     time.runWhile(() => result() === null, time.nowMs + ANSWER_MS);
     return result() ?? assert.fail(`${op} of ${name} has no result`);

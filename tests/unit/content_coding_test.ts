@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync } from "node:zlib";
 import {
   COMPRESSED_BYTES_MIN,
   compressResponse,
@@ -62,6 +62,18 @@ Deno.test("REST: the document is compressed when asked for, beside what CORS say
   assert.equal(answer.headers.get("access-control-allow-origin"), "https://app.example.org");
   const bytes = await answer.bytes();
   assert.deepEqual(JSON.parse(gunzipSync(bytes).toString()), plain.value);
+});
+
+Deno.test("10.1: the document is compressed once: each request without a sign-in made it anew", async () => {
+  const app = openApp();
+  const headers = { "accept-encoding": "br" };
+  const ask = async () => await (await app.app.request("/openapi.json", { headers })).bytes();
+  const [first, second] = [await ask(), await ask()];
+  const whole = brotliDecompressSync(first);
+  // Only what is kept is worth the greatest effort.
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11 };
+  assert.ok(first.length <= brotliCompressSync(whole, { params }).length);
+  assert.deepEqual(first, second);
 });
 
 Deno.test("REST: an answer with a token is never compressed, nor are events (A18)", async () => {

@@ -1,7 +1,9 @@
 /** The REST app over a fake node. */
 import { setImmediate } from "node:timers";
 import { Throttle } from "../../server/auth/throttle.ts";
+import { FIXED_UNREAD } from "../../server/config/fixed.ts";
 import { createApp } from "../../server/v1/rest.ts";
+import { UnreadResponses } from "../../server/http/unread_responses.ts";
 import type { EventsCall, RestDeps } from "../../server/v1/rest_call.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import { SessionReach } from "../../server/edge/reach.ts";
@@ -42,6 +44,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
       address: throttle(1000),
       device: { frames: device, sends: device, presence: device, signals: device },
     },
+    unread: new UnreadResponses(FIXED_UNREAD, (_, over) => over()),
     addressOf: () => "192.0.2.1",
     reach: new SessionReach({
       node: NODE_ID,

@@ -353,7 +353,7 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
       return gate.refusal;
     },
     servers: { all: () => [], others: () => [] },
-    signInQueue: new SignInQueue({ clock, random }, FIXED_SIGN_IN_QUEUE),
+    signInQueue: new SignInQueue({ clock, random, timers }, FIXED_SIGN_IN_QUEUE),
     open: edge.open.bind(edge),
     acked: () => {},
     observe: (name: string, outcome: string) => void outcomes.push(`${name} ${outcome}`),

@@ -7,7 +7,7 @@ import { STATUS_OF } from "../../server/http/response.ts";
 import { openApiDocument } from "../../server/v1/openapi.ts";
 import { createApp, restRoutes } from "../../server/v1/rest.ts";
 import type { RestDeps } from "../../server/v1/rest_call.ts";
-import { Exchanges } from "../../server/v1/sign_in_routes.ts";
+import { Exchanges } from "../../server/v1/exchanges.ts";
 import type { CommandName } from "../../server/v1/schemas.ts";
 import { openNode, PROTOCOL } from "./json_fakes.ts";
 import { EXCHANGE_LIMITS } from "../sim/limits.ts";

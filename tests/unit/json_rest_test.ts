@@ -3,7 +3,6 @@ import { ERROR_CODES, fail, ok } from "../../shard/errors.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { mintToken } from "../../server/auth/token.ts";
 import { STATUS_OF } from "../../server/http/response.ts";
-import { Exchanges } from "../../server/v1/sign_in_routes.ts";
 import { openApp, throttle } from "./json_app.ts";
 import { CURSOR, ID, TOKEN, UNKNOWN_TOKEN } from "./json_fakes.ts";
 
@@ -221,17 +220,6 @@ Deno.test("a session is not another user's, though the device has the same name"
   };
   equal((await call("PUT /v1/presence", {}, bob)).status, 404);
   equal((await call("GET /v1/events", undefined, bob)).status, 404);
-});
-
-Deno.test("Exchanges remembers what was finished for its time, and refuses more than exchangesMax", () => {
-  const { deps, time } = openApp().node;
-  const exchanges = new Exchanges({ exchangesMax: 2, exchangeTtlMs: 1000 }, deps.clock);
-  const codes = (...messages: readonly string[]) =>
-    messages.map((message) => exchanges.finish({ message })?.code ?? "ok");
-  deepEqual(codes("a", "a", "b", "c", "b"), ["ok", "not_found", "ok", "busy", "not_found"]);
-  time.runFor(1000);
-  deepEqual(codes("c", "a"), ["ok", "ok"]);
-  equal(exchanges.size, 2);
 });
 
 Deno.test("PUT /v1/presence needs a session", async () => {

@@ -136,6 +136,28 @@ Deno.test("11: one address cannot take the places of all that have not proved th
   await Promise.all([a.stop(), b.stop()]);
 });
 
+Deno.test("10.10: strangers at many addresses take no node's place among those without a proof", async () => {
+  const [a, b] = [await End.open(A), await End.open(B)];
+  const port = Number(b.links.address.split(":")[1]);
+  let [connected, closed] = [0, 0];
+  const crowd = Array.from({ length: 256 }, (_, i) => {
+    const localAddress = `127.0.0.${2 + i % 16}`;
+    const socket = connect({ port, host: "127.0.0.1", localAddress });
+    socket.on("error", () => {});
+    socket.on("connect", () => connected++);
+    socket.on("close", () => closed++);
+    return socket.resume();
+  });
+  await until(() => connected === crowd.length);
+  a.expect(B, b);
+  b.expect(A, a);
+  await until(() => a.told.length > 0 && b.told.length > 0);
+  // Not only once the time of those for a handshake was over.
+  assert.ok(closed < 16, String(closed));
+  for (const socket of crowd) socket.destroy();
+  await Promise.all([a.stop(), b.stop()]);
+});
+
 Deno.test("11: a proof is of one handshake, one role and one secret", () => {
   const random = systemRandom();
   const hello = (node: typeof A) =>

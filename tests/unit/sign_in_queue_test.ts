@@ -3,12 +3,26 @@ import { type Leave, SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
 
-const LIMITS = { ...FIXED_SIGN_IN_QUEUE, inFlightMax: 2, waitingMax: 3, waitMaxMs: 1000 };
+const LIMITS = {
+  ...FIXED_SIGN_IN_QUEUE,
+  inFlightMax: 2,
+  turnMaxMs: 5000,
+  waitingMax: 3,
+  waitMaxMs: 1000,
+};
 
 function signInQueue() {
   let nowMs = 0;
   const clock = { monoMs: () => nowMs, wallMs: () => nowMs };
-  const it = new SignInQueue({ clock, random: simRandom(new Prng(1)) }, LIMITS);
+  let due: { readonly atMs: number; readonly run: () => void }[] = [];
+  const timers = {
+    after(ms: number, run: () => void) {
+      due.push({ atMs: nowMs + ms, run });
+      return () => {};
+    },
+    soon: (run: () => void) => run(),
+  };
+  const it = new SignInQueue({ clock, random: simRandom(new Prng(1)), timers }, LIMITS);
   const inside: string[] = [];
   const leaves = new Map<string, Leave>();
   const refused: (number | undefined)[] = [];
@@ -17,7 +31,13 @@ function signInQueue() {
       inside.push(name);
       leaves.set(name, leave);
     }, (failure) => refused.push(failure.retryAfterMs));
-  return { it, inside, leaves, refused, enter, pass: (ms: number) => nowMs += ms };
+  const pass = (ms: number) => {
+    nowMs += ms;
+    const now = due.filter(({ atMs }) => atMs <= nowMs);
+    due = due.filter(({ atMs }) => atMs > nowMs);
+    for (const { run } of now) run();
+  };
+  return { it, inside, leaves, refused, enter, pass };
 }
 
 Deno.test("SignInQueue lets so many in at once, the others in their order, those who resume first", () => {
@@ -64,10 +84,26 @@ Deno.test("10.10: SignInQueue lets addresses take turns, and refuses the newest 
   assert.deepEqual(inside, ["a1", "a2", "a3", "b1"]);
 });
 
+Deno.test("11: SignInQueue: users whose shard does not reply keep out no others", () => {
+  const { it, enter, inside, leaves, pass } = signInQueue();
+  for (const name of ["mute1", "mute2", "a", "b"]) enter(name);
+  pass(4999);
+  assert.deepEqual(inside, ["mute1", "mute2"]);
+  pass(1251);
+  assert.deepEqual([inside, it.waiting], [["mute1", "mute2", "a", "b"], 0]);
+  // Their places are taken: that they end at last gives nobody another one.
+  enter("c");
+  leaves.get("mute1")!();
+  assert.equal(inside.at(-1), "b");
+  leaves.get("a")!();
+  assert.equal(inside.at(-1), "c");
+});
+
 Deno.test("SignInQueue goes on for entries that leave at once, however many", () => {
   const it = new SignInQueue({
     clock: { monoMs: () => 0, wallMs: () => 0 },
     random: simRandom(new Prng(1)),
+    timers: { after: () => () => {}, soon: () => {} },
   }, FIXED_SIGN_IN_QUEUE);
   const stay: Leave[] = [];
   let count = 0;

@@ -85,7 +85,7 @@ class TcpWires implements Wires {
   }
 
   #connect(channel: Channel, from: string, role: Role, events: WireEvents): void {
-    const known = this.#endpoint.stranger(from);
+    const known = role === "listener" ? this.#endpoint.stranger(from, channel.socket) : () => {};
     const host = this.#host!;
     let opened = false;
     const connection: Connection<CellHello> = new Connection(channel, {

@@ -1,0 +1,33 @@
+/** Forgetting an account. */
+import type { AccountState } from "./account.ts";
+import { DedupeWindow } from "../message/dedupe.ts";
+import { Mailbox } from "../mailbox/mailbox.ts";
+
+/** Forgets what belongs to the account id; the name, its state and the outbox stay. */
+export function clearAccount(account: AccountState): void {
+  const { id, dedupe } = account;
+  if (id !== "") {
+    account.purge.push({
+      id,
+      blocks: [...account.mailbox.blocks.map((b) => b.first), ...account.mailbox.dropped],
+      dedupe: [],
+    });
+    const ranges = [...dedupe.takeDropped(), ...dedupe.stored];
+    account.purgedRanges.push(...ranges.map((range) => ({ id, ...range })));
+  }
+  account.credentials = null;
+  account.devices = [];
+  account.mailbox = new Mailbox(account.mailbox.id);
+  account.knownPlaces = [];
+  account.roster.clear();
+  account.withheldRequests = 0;
+  account.blocked.clear();
+  for (const peer of account.undelivered) account.lazyConversations.touch(peer);
+  account.undelivered.clear();
+  account.unread.clear();
+  account.waiting.clear();
+  account.dedupe = new DedupeWindow("", dedupe.shape);
+  account.messagesFrom = "contacts";
+  account.lastSeen = 0;
+  account.ackedSeq = 0;
+}

@@ -1,0 +1,39 @@
+/** What a shard notes of the move of an account to another cell besides what is durable of it. */
+import type { Carried } from "./names.ts";
+import type { MoveMessage, MoveView } from "../federation/move_message.ts";
+
+/** One move on its way; in memory only. */
+export interface Going {
+  phase: Exclude<MoveView["phase"], "moved">;
+  tries: number;
+  /** When something is said again (monotonic ms). */
+  atMs: number;
+  /** Rows that the target has. */
+  readonly has: Set<string>;
+  /** Rows on their way to it. */
+  sent: (MoveMessage & { readonly kind: "rows" }) | null;
+  batch: number;
+  /** Since when the account is frozen (monotonic ms); null: it is not. */
+  frozenMs: number | null;
+  /** Its head as it was frozen. */
+  head: readonly MoveMessage[];
+  readonly held: Carried[];
+  /** Why the target does not take it now. */
+  refused: MoveView["refused"] | null;
+}
+
+/** A move that begins, or goes on. */
+export function newGoing(phase: Going["phase"], atMs: number): Going {
+  return {
+    phase,
+    tries: 0,
+    atMs,
+    has: new Set(),
+    sent: null,
+    batch: 0,
+    frozenMs: null,
+    head: [],
+    held: [],
+    refused: null,
+  };
+}

@@ -1,0 +1,186 @@
+/** Accounts move to other cells: 12. */
+import assert from "node:assert/strict";
+import type { AccountName, CellName, DeviceId } from "../../shard/name/ids.ts";
+import type { MailboxEvent } from "../../shard/mailbox/mailbox_event.ts";
+import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
+
+const HASH = new Uint8Array(32).fill(7);
+
+function begin(source: OneCell, name: string, to: OneCell, move = `m ${name}`) {
+  return source.ask(name, "move.begin", { to: to.name as CellName, move });
+}
+
+function moved(fixture: CellsFixture, source: OneCell, name: string): void {
+  fixture.until(`the move of ${name}`, () => {
+    const state = source.ask(name, "move.state", {});
+    return state.ok && state.value?.phase === "moved";
+  });
+}
+
+function befriend(a: OneCell, one: string, b: OneCell, other: string, fixture: CellsFixture): void {
+  a.must(one, "settings.set", { messagesFrom: "anyone" });
+  b.must(other, "settings.set", { messagesFrom: "anyone" });
+  fixture.settle(1000);
+}
+
+Deno.test("12: an account moves to another cell with its device, its mailbox and its numbers", () => {
+  const fixture = new CellsFixture();
+  const [a, b] = fixture.cells as [OneCell, OneCell];
+  assert.ok(a.register("anna").ok);
+  assert.ok(b.register("bert").ok);
+  befriend(a, "anna", b, "bert", fixture);
+  a.must("anna", "device.add", {
+    device: "d1" as DeviceId,
+    label: "phone",
+    tokenHash: HASH,
+    expiresAt: 2 ** 45,
+    proof: null,
+  });
+  a.send("anna", "bert", "1");
+  b.send("bert", "anna", "2");
+  fixture.settle();
+  const before = a.must("anna", "mailbox.snapshot", {});
+  assert.ok(begin(a, "anna", b).ok);
+  moved(fixture, a, "anna");
+  fixture.settle();
+  const after = b.must("anna", "mailbox.snapshot", {});
+  assert.deepEqual(after, before);
+  assert.equal(b.must("anna", "auth.token", { tokenHash: HASH }).device, "d1");
+  // A repetition of what was sent before the move is known.
+  b.send("anna", "bert", "1");
+  b.send("anna", "bert", "3");
+  b.send("bert", "anna", "4");
+  fixture.settle();
+  assert.deepEqual(b.textsFrom("bert", "anna"), ["1", "3"]);
+  assert.deepEqual(b.textsFrom("anna", "bert"), ["2", "4"]);
+  const refused = a.ask("anna", "auth.token", { tokenHash: HASH });
+  assert.ok(!refused.ok && refused.code === "moved" && refused.cell === b.name);
+});
+
+/** Sends texts 0, 1, 2 … from one user to another, each until it is accepted, in this order. */
+class Talker {
+  readonly from: string;
+  readonly to: string;
+  readonly #fixture: CellsFixture;
+  readonly #cells: readonly OneCell[];
+  #at = 0;
+  #next = 0;
+  readonly #count: number;
+
+  constructor(
+    fixture: CellsFixture,
+    cells: readonly OneCell[],
+    names: [string, string],
+    count = 20,
+  ) {
+    [this.from, this.to] = names;
+    this.#fixture = fixture;
+    this.#cells = cells;
+    this.#count = count;
+    this.#try();
+  }
+
+  get done(): boolean {
+    return this.#next === this.#count;
+  }
+
+  get texts(): readonly string[] {
+    return Array.from({ length: this.#count }, (_, i) => `${this.from} ${i} ${"x".repeat(600)}`);
+  }
+
+  #after(ms: number): void {
+    this.#fixture.time.global.timers.after(ms, () => this.#try());
+  }
+
+  #try(): void {
+    if (this.done) return;
+    const cell = this.#cells[this.#at % this.#cells.length]!;
+    if (cell.process.state === "dead") return this.#after(100);
+    const { process } = cell;
+    const body = this.texts[this.#next]!;
+    const id = `${this.from}-${this.to}-${this.#next}`;
+    const input = { device: "d1" as DeviceId, to: this.to as AccountName, id, body, ext: "" };
+    const result = cell.begin(this.from, "message.send", input);
+    const look = () => {
+      const out = result();
+      if (out === null && process.state !== "dead") {
+        return void this.#fixture.time.global.timers.after(20, look);
+      }
+      if (out?.ok === true) this.#next++;
+      else this.#at++;
+      this.#after(out?.ok === true ? 60 : 200);
+    };
+    look();
+  }
+}
+
+function shortened(text: string): string {
+  return text.slice(0, 10);
+}
+
+function textOf(event: MailboxEvent, from: string): readonly string[] {
+  const is = event.kind === "message" && !event.out && event.with === from;
+  return is ? [shortened(event.body)] : [];
+}
+
+/** All events of a mailbox. */
+function eventsOf(cell: OneCell, name: string): readonly MailboxEvent[] {
+  const all: MailboxEvent[] = [];
+  for (;;) {
+    const { mailboxId } = cell.must(name, "mailbox.snapshot", {});
+    const cursor = { mailboxId, seq: all.at(-1)?.seq ?? 0 };
+    const { events } = cell.must(name, "mailbox.read", { cursor, limit: 50, bytesMax: 50_000 });
+    if (events.length === 0) return all;
+    all.push(...events);
+  }
+}
+
+/** A move from `a` to `b` under traffic, with `during` after it began; then everything is checked. */
+function moveUnderTraffic(fixture: CellsFixture, during: (a: OneCell, b: OneCell) => void): void {
+  const [a, b, c] = fixture.cells as [OneCell, OneCell, OneCell];
+  const homes = { anna: [a, b], bert: [b], carl: [c], dora: [a] };
+  for (const [name, [home]] of Object.entries(homes)) {
+    assert.ok(home!.register(name).ok);
+    home!.must(name, "settings.set", { messagesFrom: "anyone" });
+  }
+  const talk = (from: keyof typeof homes, to: keyof typeof homes) =>
+    new Talker(fixture, homes[from], [from, to]);
+  const talkers = [
+    ...(["bert", "carl", "dora"] as const).flatMap((name) => [
+      talk("anna", name),
+      talk(name, "anna"),
+    ]),
+  ];
+  fixture.settle(500);
+  assert.ok(begin(a, "anna", b).ok);
+  during(a, b);
+  fixture.until("all is sent", () => talkers.every((t) => t.done), 180_000);
+  fixture.until("the move", () => b.ask("anna", "account.info", {}).ok, 120_000);
+  fixture.settle(60_000);
+  assert.ok(!a.ask("anna", "account.info", {}).ok, "the source has the account still");
+  for (const { from, to, texts } of talkers) {
+    const home = homes[to as keyof typeof homes].at(-1)!;
+    assert.deepEqual(eventsOf(home, to).flatMap((e) => textOf(e, from)), texts.map(shortened));
+  }
+  const seqs = eventsOf(b, "anna").map((e) => e.seq);
+  assert.deepEqual(seqs, seqs.map((_, i) => i + 1), "the mailbox has gaps");
+}
+
+Deno.test("12: an account moves under traffic: nothing is lost, doubled or reordered", () => {
+  moveUnderTraffic(new CellsFixture(), () => {});
+});
+
+for (const [victim, side] of ["the source", "the target"].entries()) {
+  Deno.test(`12: an account moves under traffic although ${side} is killed at any step`, () => {
+    for (let afterMs = 0; afterMs < 1500; afterMs += 125) {
+      moveUnderTraffic(new CellsFixture({ seed: afterMs + 1 }), (a, b) => {
+        const cell = [a, b][victim]!;
+        const fixture = cell.fixture;
+        fixture.time.runFor(afterMs);
+        cell.kill();
+        fixture.time.runFor(1000);
+        cell.start();
+      });
+    }
+  });
+}
