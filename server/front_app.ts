@@ -19,6 +19,7 @@ import {
 } from "./http/trusted_proxies.ts";
 import { addressKey, Throttle, throttleOptions } from "./auth/throttle.ts";
 import { createApp } from "./v1/rest.ts";
+import { type RateThrottles, rateThrottles } from "./v1/rates.ts";
 import { docs } from "./web/docs/docs.ts";
 import { makeEvents } from "./v1/events.ts";
 import { exchangeLimits, mechanisms, protocolLimits, rates, targetRules } from "./settings.ts";
@@ -55,14 +56,8 @@ export function frontApp(served: Served): Hono {
 }
 
 /** The rates of devices over HTTP. */
-function deviceRates(config: Config, share: CellRates["share"]) {
-  const rate = rates(config);
-  const device = {
-    frames: new Throttle({ ...throttleOptions(rate.frames), debtMax: rate.frames.burst }),
-    sends: new Throttle(throttleOptions(rate.sends)),
-    presence: new Throttle(throttleOptions(rate.presence)),
-    signals: new Throttle(throttleOptions(rate.signals)),
-  };
+function deviceRates(config: Config, share: CellRates["share"]): RateThrottles {
+  const device = rateThrottles(rates(config));
   for (const [name, throttle] of Object.entries(device)) share(`${name} of devices`, throttle);
   return device;
 }

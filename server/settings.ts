@@ -88,7 +88,7 @@ export function protocolLimits({ limits }: Config): ProtocolLimits {
 }
 
 /** Rates of one session. */
-export function rates({ limits }: Config): Rates {
+export function rates({ limits }: Pick<Config, "limits">): Rates {
   return {
     frames: { perSecond: limits.framesPerSecond, burst: limits.framesBurst },
     sends: { perSecond: limits.sendsPerSecond, burst: limits.sendsBurst },
@@ -204,6 +204,7 @@ export function edgeLimits({ limits, presence, timeouts }: Config): EdgeLimits {
     // Sessions in their grace have no connection.
     sessionsMax: limits.connectionsMax * 2,
     sessionsPerAccountMax: limits.sessionsPerAccountMax,
+    opens: rates({ limits }).frames,
     graceMs: presence.graceMs,
     outboxBytesMax: limits.outboxBytesMax,
     stalledMs: timeouts.stalledMs,

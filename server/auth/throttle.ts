@@ -50,15 +50,19 @@ export class Throttle {
     return this.#buckets.size;
   }
 
-  /** Milliseconds until `units` are available; 0 where they are. Takes nothing. */
+  /**
+   * Milliseconds until `units` are available; 0 where they are. Takes nothing. More units than the
+   * burst count as the burst.
+   */
   waitMs(nowMs: number, key: string, units = 1): number {
-    return waitForTokens(this.#rate, this.#buckets.get(key) ?? 0, this.#now(nowMs), units);
+    const wanted = Math.min(units, this.#options.burst);
+    return waitForTokens(this.#rate, this.#buckets.get(key) ?? 0, this.#now(nowMs), wanted);
   }
 
-  /** Takes `units` and returns 0, or takes nothing and returns the milliseconds to wait. */
+  /** Takes `units` as `waitMs` and returns 0, or takes nothing and returns the ms to wait. */
   take(nowMs: number, key: string, units = 1): number {
     const waitMs = this.waitMs(nowMs, key, units);
-    if (waitMs === 0) this.#changeHere(nowMs, key, units);
+    if (waitMs === 0) this.#changeHere(nowMs, key, Math.min(units, this.#options.burst));
     return waitMs;
   }
 

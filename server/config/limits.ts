@@ -82,13 +82,17 @@ const limits = {
     1,
     365,
   ),
-  framesPerSecond: count(50, "frames a second", "Frames or requests of one session."),
+  framesPerSecond: count(
+    50,
+    "frames a second",
+    "Commands of one device, and sessions that one account opens.",
+  ),
   framesBurst: count(
     200,
     "frames",
     "Frames that may come at once before the rate limits them.",
   ),
-  sendsPerSecond: count(10, "messages a second", "Messages one session may send."),
+  sendsPerSecond: count(10, "messages a second", "Messages one device may send."),
   sendsBurst: count(50, "messages", "Messages that may come at once before the rate applies."),
   sendingCharsMax: count(
     65_536,
@@ -107,9 +111,9 @@ const limits = {
     "messages",
     "Messages an account takes at once before the rate applies.",
   ),
-  presencePerSecond: count(2, "changes a second", "Presence changes of one session."),
+  presencePerSecond: count(2, "changes a second", "Presence changes of one device."),
   presenceBurst: count(10, "changes", "Presence changes that may come at once."),
-  signalsPerSecond: count(10, "signals a second", "Signals one session may send."),
+  signalsPerSecond: count(10, "signals a second", "Signals one device may send."),
   signalsBurst: count(30, "signals", "Signals that may come at once before the rate applies."),
   requestsPerAddressPerSecond: count(
     100,

@@ -10,6 +10,7 @@ import { Drain, type DrainPlan, type SendAwayPlan } from "./drain.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { gaugesOf } from "./gauges.ts";
 import { Notices } from "./notices.ts";
+import { OpenRate } from "./open_rate.ts";
 import { Opening } from "./opening.ts";
 import { Packets } from "./packets.ts";
 import { Resuming } from "./resuming.ts";
@@ -20,7 +21,8 @@ import type { EdgeGauges, EdgeLimits, OpenedSession, OpenSession, Session } from
 export interface Edge {
   /**
    * Opens a session, or takes up the one that `resume` names; calls back once, possibly before this
-   * returns. Refused with `limit_reached` where the account has too many sessions, `busy` where the
+   * returns. Refused with `limit_reached` where the account has too many sessions, `rate_limited`
+   * where it has opened many or large ones in a short time, `busy` where the
    * node has or is draining, and with what the shard says. The caller starts the session.
    */
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
@@ -53,6 +55,7 @@ export function createEdge(deps: EdgeDeps, limits: EdgeLimits): Edge {
 class NodeEdge implements Edge {
   readonly #deps: EdgeDeps;
   readonly #sessions: Sessions;
+  readonly #opens: OpenRate;
   readonly #opening: Opening;
   readonly #packets: Packets;
   readonly #drain: Drain;
@@ -61,6 +64,7 @@ class NodeEdge implements Edge {
   constructor(deps: EdgeDeps, limits: EdgeLimits) {
     this.#deps = deps;
     this.#sessions = new Sessions(deps, limits);
+    this.#opens = new OpenRate(deps.clock, limits.opens);
     this.#opening = new Opening(deps, this.#sessions);
     this.#packets = new Packets(this.#sessions, new Announcer(deps, this.#sessions));
     this.#drain = new Drain(deps, this.#sessions);
@@ -68,9 +72,19 @@ class NodeEdge implements Edge {
   }
 
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
-    const { user, device, resume } = options;
+    const { user } = options;
     const refusal = this.#drain.refusal();
     if (refusal !== null) return done(refusal);
+    const tooMany = this.#opens.refusal(user);
+    if (tooMany !== null) return this.#opening.refuse(options, tooMany, done);
+    this.#resumeOrOpen(options, (result) => {
+      if (result.ok) this.#opens.charge(user, result.value.snapshot);
+      done(result);
+    });
+  }
+
+  #resumeOrOpen(options: OpenSession, done: (result: Result<OpenedSession>) => void): void {
+    const { user, device, resume } = options;
     const old = resume === null ? null : this.#sessions.find(resume, user, device);
     if (old === null) return this.#opening.open(options, done);
     new Resuming(this.#deps, old, options, done).run();

@@ -33,13 +33,16 @@ export class Opening {
       return done(fail("busy", `The server has ${sessionsMax} sessions already`, retryMs));
     }
     const full = this.#accountFull(options);
-    if (full === null) return this.#attach(options, done);
-    this.#deps.counters.refused++;
-    this.#refuseFull(options, full, done);
+    if (full === null) this.#attach(options, done);
+    else this.refuse(options, full, done);
   }
 
-  /** How many sessions an account has is for those alone who have proved that it is theirs. */
-  #refuseFull({ user, auth, provedUntil }: OpenSession, full: Failure, done: Done): void {
+  /**
+   * Refuses a session for what its account has or has done, which is for those alone who have proved
+   * that the account is theirs.
+   */
+  refuse({ user, auth, provedUntil }: OpenSession, full: Failure, done: Done): void {
+    this.#deps.counters.refused++;
     if (auth.kind !== "token" || provedUntil !== null) return done(full);
     const { tokenHash } = auth;
     this.#deps.router.request(user, "auth.token", { tokenHash }, (result) => {

@@ -2,6 +2,7 @@
  * The seam between transports, protocol codecs and sessions: a transport gives a `Sink`, a codec
  * opens a `Session` with it, and the session pushes encoded events into the sink.
  */
+import type { OpenRateLimits } from "./open_rate.ts";
 import type {
   AccountId,
   AccountName,
@@ -216,6 +217,8 @@ export interface EdgeLimits {
   /** Sessions on this node, those in their grace included. */
   readonly sessionsMax: number;
   readonly sessionsPerAccountMax: number;
+  /** How often sessions of one account are opened. */
+  readonly opens: OpenRateLimits;
   /** How long a session lives without a transport, ±10 %. */
   readonly graceMs: number;
   /** Bytes a session may have unsent; beyond, events stay in the mailbox and presence coalesces. */

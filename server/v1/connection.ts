@@ -3,7 +3,7 @@
  * greeting (see there) → opening → attached → closed.
  *
  * Bounds: one sign-in per connection, refused ones close it; at most `inFlightMax` commands without
- * an answer; a token bucket of commands; returns are not made for a client that does not read; and
+ * an answer; a token bucket of commands for each device; returns are not made for a client that does not read; and
  * a second bucket, the refusalAllowance, of refusals, whose end is the end of the connection.
  */
 import { parseCursor } from "../../shard/name/ids.ts";
@@ -15,7 +15,16 @@ import type { SignInKind } from "../http/counters.ts";
 import { objectText } from "../text/json_text.ts";
 import { welcomeFields } from "./protocol.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
-import { type Rate, RateBuckets, type Rates, TokenBucket, TOO_FAST } from "./rates.ts";
+import {
+  type Rate,
+  rateKey,
+  type Rates,
+  type RateThrottles,
+  rateThrottles,
+  takeFrom,
+  TokenBucket,
+  TOO_FAST,
+} from "./rates.ts";
 import { refuseEvenly } from "../node/even_answers.ts";
 import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
 import { isObject, parseJson } from "../text/validate.ts";
@@ -50,7 +59,8 @@ const UNREAD = "Read the earlier answers first";
 /** Makes the function that a WebSocket transport calls for each new connection. */
 export function makeConnector(deps: ConnectionDeps): (wire: WireConnection) => WireHandler {
   const commands = new Map<string, Command>(Object.entries(deps.protocol.commands));
-  return (wire) => new Connection(deps, commands, wire);
+  const throttles = rateThrottles(deps.connection.rates);
+  return (wire) => new Connection(deps, commands, throttles, wire);
 }
 
 type State =
@@ -67,7 +77,9 @@ class Connection implements WireHandler, Sink {
   readonly #deps: ConnectionDeps;
   readonly #commands: ReadonlyMap<string, Command>;
   readonly #wire: WireConnection;
-  readonly #buckets: RateBuckets;
+  readonly #throttles: RateThrottles;
+  /** Of its device, in `#throttles`. */
+  #rateKey = "";
   readonly #unread: Unread;
   /** Made at the first refusal: most never need it. */
   #refusalAllowance: TokenBucket | null = null;
@@ -83,12 +95,13 @@ class Connection implements WireHandler, Sink {
   constructor(
     deps: ConnectionDeps,
     commands: ReadonlyMap<string, Command>,
+    throttles: RateThrottles,
     wire: WireConnection,
   ) {
     this.#deps = deps;
     this.#commands = commands;
+    this.#throttles = throttles;
     this.#wire = wire;
-    this.#buckets = new RateBuckets(deps.connection.rates);
     this.#unread = new Unread(deps.connection.unreadBytesMax, () => wire.sink.bufferedBytes());
     const greeting = new Greeting(deps, deps.connection.helloTimeoutMs, wire.address, {
       send: (text) => this.send(text),
@@ -206,7 +219,10 @@ class Connection implements WireHandler, Sink {
     const router = routerOf(this.#deps.router, session.userId);
     const { address } = this.#wire;
     const { limits } = protocol;
-    const charge = (cost: number) => this.#buckets.charge(cost, clock.monoMs());
+    this.#rateKey = rateKey({ user, device, auth: principal.auth });
+    const charge = (cost: number) => {
+      this.#throttles.frames.charge(clock.monoMs(), this.#rateKey, cost);
+    };
     const who = { user, device, session, address };
     const ctx = { router, signIn, clock, domain, limits, ...who, limited, charge };
     this.#state = { kind: "attached", ctx };
@@ -258,7 +274,7 @@ class Connection implements WireHandler, Sink {
       const message = `At most ${connection.inFlightMax} commands may wait for their answers`;
       return fail("busy", message, 100);
     }
-    const waitMs = this.#buckets.take(command, nowMs, limited);
+    const waitMs = takeFrom(this.#throttles, command, this.#rateKey, nowMs, limited);
     if (waitMs > 0) return fail("rate_limited", TOO_FAST[command.rate], waitMs);
     const fullMs = command.bulky ? this.#unread.fullMs(nowMs) : 0;
     if (fullMs > 0) return fail("busy", UNREAD, fullMs);

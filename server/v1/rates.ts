@@ -1,6 +1,6 @@
 /** Rate limits of those who are signed in: of all commands, and of the kinds that others feel. */
 import { type BucketRate, takeTokens, waitForTokens } from "../../shard/token_bucket.ts";
-import type { Throttle } from "../auth/throttle.ts";
+import { Throttle, throttleOptions } from "../auth/throttle.ts";
 
 /** A rate: `perSecond` tokens return each second, at most `burst` are saved up. */
 export interface Rate {
@@ -30,9 +30,39 @@ export interface Taker {
 /** Called with the class whose rate applied. */
 type Limited = (rate: RateClass) => void;
 
+/** A throttle for each class. */
+export type RateThrottles = Readonly<Record<RateClass, Throttle>>;
+
+/**
+ * Makes throttles by device, so that a client has no other budget after it has connected again. A
+ * cost that was not known before may leave a debt of another burst.
+ */
+export function rateThrottles({ frames, sends, presence, signals }: Rates): RateThrottles {
+  return {
+    frames: new Throttle({ ...throttleOptions(frames), debtMax: frames.burst }),
+    sends: new Throttle(throttleOptions(sends)),
+    presence: new Throttle(throttleOptions(presence)),
+    signals: new Throttle(throttleOptions(signals)),
+  };
+}
+
+/**
+ * The key of a device's rates: its account and itself, or the account alone where the client names
+ * its device itself, as with an issuer's token. Otherwise another name would have another budget.
+ */
+export function rateKey(
+  { user, device, auth }: {
+    readonly user: string;
+    readonly device: string;
+    readonly auth: { readonly kind: "token" | "issuer" };
+  },
+): string {
+  return auth.kind === "issuer" ? user : `${user}/${device}`;
+}
+
 /** Takes from throttles by class; returns 0, or the ms to wait. */
 export function takeFrom(
-  throttles: Readonly<Record<RateClass, Throttle>>,
+  throttles: RateThrottles,
   taker: Taker,
   key: string,
   nowMs: number,
@@ -46,7 +76,7 @@ export function takeFrom(
   return ownMs;
 }
 
-/** The bucket of one connection: it starts full. */
+/** A bucket of one connection: it starts full. */
 export class TokenBucket {
   readonly #rate: BucketRate;
   #fullAtMs: number;
@@ -65,45 +95,5 @@ export class TokenBucket {
     const waitMs = waitForTokens(this.#rate, this.#fullAtMs, nowMs, tokens);
     if (waitMs === 0) this.#fullAtMs = takeTokens(this.#rate, this.#fullAtMs, nowMs, tokens);
     return waitMs;
-  }
-
-  /** Takes `cost` tokens whether there are enough or not; the debt is at most another burst. */
-  charge(cost: number, nowMs: number): void {
-    const { tokenMs, burst } = this.#rate;
-    const fullAtMs = takeTokens(this.#rate, this.#fullAtMs, nowMs, cost);
-    this.#fullAtMs = Math.min(fullAtMs, nowMs + 2 * burst * tokenMs);
-  }
-}
-
-/** One connection's buckets; those of kinds that it never uses are never made. */
-export class RateBuckets {
-  readonly #rates: Rates;
-  #frames: TokenBucket | null = null;
-  #others: Map<RateClass, TokenBucket> | null = null;
-
-  constructor(rates: Rates) {
-    this.#rates = rates;
-  }
-
-  /** Returns 0, or the ms to wait. */
-  take({ cost, rate }: Taker, nowMs: number, limited: Limited): number {
-    this.#frames ??= new TokenBucket(this.#rates.frames, nowMs);
-    const waitMs = this.#frames.take(cost, nowMs);
-    if (waitMs > 0) limited("frames");
-    if (waitMs > 0 || rate === "frames") return waitMs;
-    this.#others ??= new Map();
-    let bucket = this.#others.get(rate);
-    if (bucket === undefined) {
-      bucket = new TokenBucket(this.#rates[rate], nowMs);
-      this.#others.set(rate, bucket);
-    }
-    const ownMs = bucket.take(1, nowMs);
-    if (ownMs > 0) limited(rate);
-    return ownMs;
-  }
-
-  /** Takes more of `frames` for a command that cost more than was known before; see `TokenBucket`. */
-  charge(cost: number, nowMs: number): void {
-    this.#frames?.charge(cost, nowMs);
   }
 }

@@ -20,14 +20,13 @@ import {
   type Call,
   type Caller,
   hasBody,
-  rateKey,
   type RestDeps,
   type Route,
 } from "./rest_call.ts";
 import { type ExchangeLimits, Exchanges } from "./exchanges.ts";
 import { signInRoutes } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
-import { takeFrom, TOO_FAST } from "./rates.ts";
+import { rateKey, takeFrom, TOO_FAST } from "./rates.ts";
 import { compressResponse, jsonDocument } from "../text/content_coding.ts";
 import { isObject } from "../text/validate.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";

@@ -17,7 +17,7 @@ import type { AnswerName } from "./answers.ts";
 import type { JsonText } from "./commands.ts";
 import type { SignInKind } from "../http/counters.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
-import type { RateClass } from "./rates.ts";
+import { type RateClass, rateKey, type RateThrottles } from "./rates.ts";
 import type { UnreadResponses } from "../http/unread_responses.ts";
 import { byToken, tokenRefused } from "./sign_in.ts";
 
@@ -38,7 +38,7 @@ export interface RestDeps extends ProtocolHost {
     /** By address: requests that nobody is signed in for (yet). */
     readonly address: Throttle;
     /** By account and device, for each class of commands. */
-    readonly device: Readonly<Record<RateClass, Throttle>>;
+    readonly device: RateThrottles;
   };
   /** What clients have asked for and do not read. */
   readonly unread: UnreadResponses;
@@ -204,14 +204,6 @@ function callerByIssuer(
 export function callerOf(call: Call): Caller {
   if (call.caller === null) throw new Error("callerOf: the route is public");
   return call.caller;
-}
-
-/**
- * The key of a caller's rates: its account and device, or the account alone where the client names
- * its device itself, as with an issuer's token. Otherwise another name would have another budget.
- */
-export function rateKey({ user, device, auth }: Caller): string {
-  return auth.kind === "issuer" ? user : `${user}/${device}`;
 }
 
 /** Takes more of the caller's rate of requests, for one that cost more than its route says. */

@@ -57,7 +57,8 @@ export function message(seq: number, body = `body ${seq}`): MailboxEvent {
   };
 }
 
-const EMPTY_SNAPSHOT: Snapshot = {
+/** The snapshot of an account that has nothing. */
+export const EMPTY_SNAPSHOT: Snapshot = {
   seq: 0,
   roster: [],
   requests: [],

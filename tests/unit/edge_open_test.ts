@@ -1,11 +1,13 @@
 /** Opening sessions: bounds, and every race between the shard's answer and its packets. */
 import assert from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
+import { OpenRate } from "../../server/edge/open_rate.ts";
 import type { SessionId } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import {
   codeOf,
   device,
+  EMPTY_SNAPSHOT,
   EXPIRES_AT,
   idOf,
   name,
@@ -72,6 +74,36 @@ Deno.test("10.8: open tells only those who have proved a token that an account i
   assert.deepEqual(r.open({ device: device("b") }).results, [wrong]);
   r.router.failing.delete("auth.token");
   assert.equal(codeOf(r.open({ device: device("b") }).results), "limit_reached");
+});
+
+Deno.test("10.4: open refuses an account that opens too much, until it has waited, and no other", () => {
+  const r = rig({ opens: { perSecond: 1, burst: 5 } });
+  const codes = () => r.open({ device: device("a") }).results.map((x) => x.ok ? "ok" : x.code);
+  const first = Array.from({ length: 6 }, () => codes()[0]);
+  assert.deepEqual(first, ["ok", "ok", "ok", "ok", "ok", "rate_limited"]);
+  assert.ok(r.open({ user: name("bob") }).results[0]!.ok);
+  // A client that has not proved a token learns nothing of it.
+  const wrong = fail("unauthorized", "no such token");
+  r.router.failing.set("auth.token", wrong);
+  assert.deepEqual(r.open({ device: device("b") }).results, [wrong]);
+  r.router.failing.delete("auth.token");
+  r.time.runFor(1000);
+  assert.deepEqual([codes(), codes()], [["ok"], ["rate_limited"]]);
+});
+
+Deno.test("10.4: OpenRate takes the size of a snapshot, up to another burst in debt", () => {
+  const { clock } = rig().time.global;
+  const rate = new OpenRate(clock, { perSecond: 1, burst: 10 });
+  const blocked = Array.from({ length: 500 }, (_, i) => name(`person${i}`));
+  const snapshot = { ...EMPTY_SNAPSHOT, blocked };
+  for (let i = 0; i < 2; i++) {
+    assert.equal(rate.refusal("alice"), null);
+    rate.charge("alice", snapshot);
+  }
+  assert.equal(rate.refusal("alice")?.retryAfterMs, 3000);
+  rate.charge("alice", { ...snapshot, blocked: [...blocked, ...blocked, ...blocked, ...blocked] });
+  assert.equal(rate.refusal("alice")?.retryAfterMs, 11_000);
+  assert.equal(rate.refusal("bob"), null);
 });
 
 Deno.test("10.10: open counts no session whose token is not proved yet", () => {

@@ -86,6 +86,18 @@ Deno.test("Connection limits the rate of commands and tells when to go on", () =
   equal(say({ t: "ping", id: 6 })[0]?.["t"], "ok");
 });
 
+Deno.test("10.4: a client has no other rate of commands after it has connected again", () => {
+  const frames = { perSecond: 1, burst: 3 };
+  const { say, handler, node } = signedIn({ rates: { ...node0().rates, frames } });
+  for (const id of [1, 2, 3]) equal(say({ t: "ping", id })[0]?.["t"], "ok");
+  handler.closed();
+  const again = connect(node);
+  again.welcomed();
+  equal(again.say({ t: "ping", id: 1 })[0]?.["code"], "rate_limited");
+  node.time.runFor(1000);
+  equal(again.say({ t: "ping", id: 2 })[0]?.["t"], "ok");
+});
+
 Deno.test("Connection limits presence changes without limiting other commands", () => {
   const { say, node } = signedIn({
     rates: { ...node0().rates, presence: { perSecond: 1, burst: 1 } },

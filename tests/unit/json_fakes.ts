@@ -360,13 +360,14 @@ export function openNode(connection: Partial<ConnectionLimits> = {}) {
     signedIn: (kind: string, outcome: string) => void signIns.push(`${kind} ${outcome}`),
     limited: (limit: string) => void limits.push(limit),
   };
-  return { time, router, signIn, edge, lines, outcomes, signIns, limits, gate, deps };
+  const connector = makeConnector(deps);
+  return { time, router, signIn, edge, lines, outcomes, signIns, limits, gate, deps, connector };
 }
 
 /** A client's end: says frames, and takes what was answered since. */
 export function connect(node: ReturnType<typeof openNode>) {
   const sink = new FakeSink();
-  const handler = makeConnector(node.deps)({ sink, address: "192.0.2.1" });
+  const handler = node.connector({ sink, address: "192.0.2.1" });
   const say = (frame: unknown): readonly Frame[] => {
     handler.frame(typeof frame === "string" ? frame : JSON.stringify(frame));
     return sink.frames.splice(0);

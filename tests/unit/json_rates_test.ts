@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { RateBuckets, type RateClass, TokenBucket } from "../../server/v1/rates.ts";
+import { type RateClass, rateThrottles, takeFrom, TokenBucket } from "../../server/v1/rates.ts";
 import { RATES } from "../sim/limits.ts";
 
 Deno.test("TokenBucket gives at most the burst and what returned since", () => {
@@ -35,15 +35,16 @@ Deno.test("TokenBucket tells the wait after which the same cost is given", () =>
   }));
 });
 
-Deno.test("RateBuckets holds each class back besides the one of all", () => {
+Deno.test("takeFrom holds each class back besides the one of all", () => {
   const rates = {
     ...RATES,
     frames: { perSecond: 1, burst: 3 },
     sends: { perSecond: 1, burst: 1 },
   };
-  const buckets = new RateBuckets(rates);
+  const throttles = rateThrottles(rates);
   const limits: RateClass[] = [];
-  const take = (rate: RateClass) => buckets.take({ cost: 1, rate }, 0, (by) => limits.push(by));
+  const take = (rate: RateClass) =>
+    takeFrom(throttles, { cost: 1, rate }, "alice/phone", 0, (by) => limits.push(by));
   equal(take("sends"), 0);
   equal(take("sends"), 1000);
   equal(take("signals"), 0);
@@ -53,11 +54,18 @@ Deno.test("RateBuckets holds each class back besides the one of all", () => {
   deepEqual(limits, ["sends", "frames", "frames"], "what limited it, not what was asked for");
 });
 
-Deno.test("10.4: TokenBucket charges what is not there, up to another burst", () => {
-  const bucket = new TokenBucket({ perSecond: 1, burst: 10 }, 0);
-  bucket.charge(12, 0);
-  equal(bucket.take(1, 0), 3000);
-  bucket.charge(1000, 0);
-  equal(bucket.take(1, 0), 11_000);
-  equal(bucket.take(1, 11_000), 0);
+Deno.test("10.4: rateThrottles charges what is not there, up to another burst", () => {
+  const { frames } = rateThrottles({ ...RATES, frames: { perSecond: 1, burst: 10 } });
+  frames.charge(0, "alice/phone", 12);
+  equal(frames.take(0, "alice/phone"), 3000);
+  frames.charge(0, "alice/phone", 1000);
+  equal(frames.take(0, "alice/phone"), 11_000);
+  equal(frames.take(11_000, "alice/phone"), 0);
+});
+
+Deno.test("takeFrom takes a cost above the burst as the burst", () => {
+  const throttles = rateThrottles({ ...RATES, frames: { perSecond: 1, burst: 3 } });
+  const take = (nowMs: number) =>
+    takeFrom(throttles, { cost: 5, rate: "frames" }, "alice/phone", nowMs, () => {});
+  deepEqual([take(0), take(0), take(3000)], [0, 3000, 0]);
 });
