@@ -20,7 +20,8 @@ class Simulation implements RoleNet {
   checked = 0;
   #ids = 0;
   #disks = 1;
-  readonly #acked = new Set<number>();
+  /** Ascending, as logs are: a later write has a higher number. */
+  readonly #acked: number[] = [];
   readonly #cuts = new Set<string>();
 
   constructor(seed: number) {
@@ -56,21 +57,26 @@ class Simulation implements RoleNet {
   }
 
   acked(id: number): void {
-    if (this.#acked.has(id)) return;
-    this.#acked.add(id);
+    const at = this.#acked.findLastIndex((acked) => acked <= id);
+    if (this.#acked[at] === id) return;
+    this.#acked.splice(at + 1, 0, id);
     this.checked++;
     const roles = this.register.value.roles;
     if (roles === null) return;
     for (const member of [...roles.inSync, roles.primary]) this.#checkHas(member, [id]);
   }
 
-  #checkHas(member: MemberId, ids: Iterable<number>): void {
+  /** `ids`: ascending. */
+  #checkHas(member: MemberId, ids: readonly number[]): void {
     const site = this.site(member);
     // A member whose disk was replaced is not what the register names.
     if (site === undefined || site.disk.member !== member) return;
-    const has = new Set(site.disk.log);
+    const { log } = site.disk;
+    let at = 0;
     for (const id of ids) {
-      if (!has.has(id)) this.#fail(`write ${id} is acknowledged, and ${member} does not have it`);
+      while (at < log.length && log[at]! < id) at++;
+      if (log[at] === id) continue;
+      this.#fail(`write ${id} is acknowledged, and ${member} does not have it`);
     }
   }
 
