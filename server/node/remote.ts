@@ -240,20 +240,25 @@ export class Remote implements Elsewhere {
       const request = callers.requestOf(asked);
       if (request !== undefined && !REPEATABLE.has(request.op)) {
         callers.reply(asked, fail("unavailable", unknown, RETRY_MS));
-      } else {
-        if (request !== undefined) callers.repeats(request);
-        this.#again(asked);
-      }
+      } else this.#again(asked);
     }
     for (const [request, served] of this.#served) {
       if (served.peer === peer) this.#served.delete(request);
     }
   }
 
+  /** Asks the next owner what a former one may have done. */
   #again(asked: AskedId): void {
+    this.#repeats(asked);
     const { callers } = this.#parts();
     const input = callers.requestOf(asked) ?? callers.interestOf(asked);
     if (input !== undefined) this.#park(input);
+  }
+
+  #repeats(asked: AskedId): void {
+    const { callers } = this.#parts();
+    const request = callers.requestOf(asked);
+    if (request !== undefined) callers.repeats(request);
   }
 
   // ---- from other nodes
@@ -279,6 +284,8 @@ export class Remote implements Elsewhere {
       case "moved": {
         const of = this.#asked.get(frame.asked);
         this.#asked.delete(frame.asked);
+        // It may have begun it before it lost the shard.
+        this.#repeats(frame.asked);
         if (of !== undefined) this.#notServed(frame.asked, of);
         this.#host.look();
         return true;

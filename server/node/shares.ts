@@ -349,10 +349,12 @@ export class Shares {
     const { shard, epoch } = received.give;
     const row = map.table.shards.find(({ id }) => id === shard);
     if (row === undefined || map.byId(shard) !== undefined || !this.#host.leased) return false;
+    // The frame is late: somebody has claimed the shard since, perhaps its former owner again.
+    if (row.epoch > epoch) return false;
     // It ends once it has no shard: who gives it one does not know yet.
     if (control.hasLeft(self) || control.state.leaving.includes(self.id)) return false;
     // Its former owner has dropped it.
-    this.#claim([{ ...row, epoch: Math.max(epoch, row.epoch), owner: null }], () => {});
+    this.#claim([{ ...row, epoch, owner: null }], () => {});
     this.#received.set(map.byId(shard)!, received);
     return true;
   }

@@ -1,5 +1,5 @@
 /** Ways to break what the nodes of a cell promise each other; each runs on cells of three nodes. */
-import { HOLD, type Mutant } from "./mutant.ts";
+import { HOLD, inTested, type Mutant } from "./mutant.ts";
 
 type Row = readonly [name: string, file: string, find: string, replace: string];
 
@@ -271,7 +271,26 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
+const LATE = "tests/scenario/cell_late_frames_test.ts";
+
+/** Frames that arrive later than in nearly all seeds. */
+const TESTED: readonly Mutant[] = [
+  ...inTested("server/node/shares.ts", LATE, [
+    "take a shard that was given away and claimed again",
+    "    if (row.epoch > epoch) return false;\n",
+    "    if (row.epoch > epoch) {\n" +
+    "      this.#claim([{ ...row, owner: null }], () => {});\n" +
+    "      return true;\n    }\n",
+  ]),
+  ...inTested("server/node/remote.ts", LATE, [
+    "forget that a former owner may have done what the next one is asked",
+    "    this.#repeats(asked);\n    const { callers }",
+    "    const { callers }",
+  ]),
+];
+
 /** See the head of this file. */
-export const CELL: readonly Mutant[] = ROWS.map(([name, file, find, replace]) => {
-  return { name, file, find, replace, nodes: 3 };
-});
+export const CELL: readonly Mutant[] = [
+  ...ROWS.map(([name, file, find, replace]) => ({ name, file, find, replace, nodes: 3 })),
+  ...TESTED,
+];
