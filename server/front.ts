@@ -47,6 +47,9 @@ import { makeConnector } from "./v1/connection.ts";
 import { CellRates } from "./http/cell_rates.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
 import { ServersNotice } from "./v1/servers_notice.ts";
+import { Relay } from "./v1/relay.ts";
+import { systemRelayWires } from "./system/relay_wires.ts";
+import type { CellName } from "../shard/name/ids.ts";
 import { Shedding } from "./edge/shedding.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeProtocol } from "./v1/protocol.ts";
@@ -106,6 +109,7 @@ class NodeFront implements Front {
   readonly #rates: CellRates;
   readonly #servers: CellServers;
   readonly #proxies: TrustedProxies;
+  readonly #relay: Relay | null;
   readonly #rules: WebRules;
   readonly #turns: Turns;
   readonly #app: Hono;
@@ -146,7 +150,8 @@ class NodeFront implements Front {
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#rates = this.#makeRates();
     this.#servers = new CellServers(() => node.nodes, ports.clock, () => elsewhere(open));
-    this.#proxies = new TrustedProxies(config.server.trustedProxies);
+    this.#proxies = new TrustedProxies(config.server.trustedProxies, open.relays);
+    this.#relay = this.#makeRelay();
     this.#rules = createWebRules(config);
     this.#turns = new Turns(ports.clock, ports.timers);
     const sources = this.#sources(process, connections);
@@ -189,11 +194,26 @@ class NodeFront implements Front {
       signInQueue: this.#signInQueue,
       node,
       cells,
+      relayed: () => this.#relay?.open ?? new Map<string, number>(),
       keeper: this.#keeper,
       process,
       connections,
       startedAtMs: ports.clock.wallMs(),
     };
+  }
+
+  #makeRelay(): Relay | null {
+    const { cells, ports, relays } = this.#open;
+    const { relay, relayMax } = this.#config.cells;
+    if (!relay || cells === null || relays === null) return null;
+    return new Relay({
+      ...ports,
+      wires: systemRelayWires(),
+      proofs: relays,
+      perCellMax: relayMax,
+      addressesOf: (cell) => cells.addressesOf(cell as CellName),
+      servers: () => this.#servers.all(),
+    });
   }
 
   #makeRates(): CellRates {
@@ -238,6 +258,7 @@ class NodeFront implements Front {
       signIn,
       domain: this.#config.server.domain,
       servers: this.#servers,
+      ...(this.#relay === null ? {} : { relay: this.#relay }),
       signInQueue: this.#signInQueue,
       admit: (kind) => this.#keeper.admit(kind),
       open: this.#edge.open.bind(this.#edge),
@@ -280,6 +301,7 @@ class NodeFront implements Front {
       admitAddress: this.#addresses.look,
       admitHost: this.#rules.hostRefusal,
       penalize: this.#addresses.penalize,
+      relays: this.#open.relays,
       upgrade: (request, socket, head) => {
         request.url = withoutPrefix(prefix, request.url ?? "/");
         this.#ws.upgrade(request, socket as Socket, head as Buffer);

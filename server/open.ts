@@ -2,7 +2,8 @@
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { Config, ConfigInput } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
-import { beginCells, openCells, whyNoAccounts } from "./open_cells.ts";
+import { beginCells, openCells, openRelayProofs, whyNoAccounts } from "./open_cells.ts";
+import type { RelayProofs } from "./http/relay_proof.ts";
 import type { CellMesh } from "./peer/cells/mesh.ts";
 import type { Counters } from "./http/counters.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
@@ -45,6 +46,8 @@ export interface OpenNode {
   /** This cell's part in the copies of its own store, and in those of others; null where it has none. */
   readonly standby: OwnStandby | null;
   readonly station: StandbyStation | null;
+  /** The proofs of clients that other cells pass on; null where the cell is alone. */
+  readonly relays: RelayProofs | null;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
   /** What takes spans and metrics; null where nothing does. */
@@ -129,7 +132,7 @@ export async function openNode(
     const flushLog = (done: () => void) => out.flush(done);
     const setBusy = (busy: boolean) => void (about.busy = busy);
     const parts = { dir, ports, log, node, cells, counters, signIn, telemetry, share, ...copies };
-    return { ...parts, setBusy, flushLog, close };
+    return { ...parts, relays: await openRelayProofs(config, cells), setBusy, flushLog, close };
   } catch (error) {
     if (opened !== null) await closed(opened);
     await standby?.close();

@@ -10,6 +10,7 @@ import { question } from "./node/asks.ts";
 import type { MembersState } from "../shard/federation/members.ts";
 import { openTcpWires } from "./peer/cells/tcp_wires.ts";
 import { SHARED_FORMAT, type ShareSource } from "./peer/cells/sharing.ts";
+import { relayKey, RelayProofs } from "./http/relay_proof.ts";
 import { readSecret } from "./open_links.ts";
 import type { NameSource } from "./peer/cells/name_check.ts";
 import type { Ports, Store, StoreKey } from "./node/ports.ts";
@@ -50,6 +51,17 @@ export async function openCells(
     witness,
     user,
   });
+}
+
+/** The proofs of clients that other cells pass on; null where the cell is alone. */
+export async function openRelayProofs(
+  { cells: { secretFile } }: Config,
+  mesh: CellMesh | null,
+): Promise<RelayProofs | null> {
+  if (mesh === null) return null;
+  const key = relayKey(await readSecret("cells.secretFile", secretFile!));
+  const linked = () => mesh.directory.cells.flatMap((cell) => mesh.linksOf(cell));
+  return new RelayProofs(key, (address) => linked().some(({ link }) => link.wire.peer === address));
 }
 
 /**

@@ -34,6 +34,17 @@ const cells = {
     default: false,
     doc: "Whether this cell votes on names, but has no users; see `roost witness`.",
   }),
+  relay: bool({
+    default: false,
+    doc: "Whether clients whose account is at home in another cell are passed on, or sent there.",
+  }),
+  relayMax: int({
+    unit: "connections",
+    default: 2000,
+    min: 1,
+    max: 1_000_000,
+    doc: "Connections and requests that this node passes on to one other cell at once.",
+  }),
   silentMs: int({
     unit: "ms",
     default: 10_000,

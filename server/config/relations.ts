@@ -211,7 +211,7 @@ function cellsFaults({ cell, cells }: Config): string[] {
   const { name, listen, advertise, secretFile } = cells;
   if (name === null) {
     const unset = listen === null && advertise === null && secretFile === null &&
-      cells.join.length === 0 && !cells.witness;
+      cells.join.length === 0 && !cells.witness && !cells.relay;
     return unset ? [] : ["cells settings are set without cells.name: give this cell a name"];
   }
   const faults: string[] = [];

@@ -22,6 +22,7 @@ import type { Cidr } from "../config/address.ts";
 import { errorResponse, STATUS_OF } from "./response.ts";
 import { Callers } from "./callers.ts";
 import { clientFault, cut, refuse, refuseRaw } from "./refusal.ts";
+import type { RelayProofs } from "./relay_proof.ts";
 import { plainAddress } from "./plain_address.ts";
 import { RequestFeeds } from "./request_feeds.ts";
 import type { Turns } from "./turns.ts";
@@ -77,6 +78,8 @@ export interface HttpDeps {
   admitAddress(address: string): Failure | null;
   /** Whether requests with this `Host` header are answered. */
   admitHost(host: string | undefined): Failure | null;
+  /** Whose clients other cells pass on; absent in a lone cell. */
+  readonly relays?: RelayProofs | null;
   /** Makes the address pay for `requests` that it sent in vain. */
   penalize(address: string, requests: number): void;
   /** A request to upgrade; the handler that takes it responds on the socket. */
@@ -160,7 +163,7 @@ type Called = Socket & { [PEER]?: string };
 function blockRefused(server: Server, proxies: TrustedProxies, deps: HttpDeps): void {
   blockAddresses(server, (address) => {
     const peer = plainAddress(address);
-    if (proxies.trusts(peer) || deps.admitAddress(peer) === null) return false;
+    if (proxies.forwards(peer) || deps.admitAddress(peer) === null) return false;
     deps.counters.opened++;
     deps.counters.refusedAddress++;
     return true;
@@ -184,7 +187,7 @@ function watchConnections(
     if (isProbe(socket)) return void socket.destroy();
     const peer = plainAddress(socket.remoteAddress ?? "");
     // Through a proxy the peer is the proxy: it is not one client.
-    const trusted = proxies.trusts(peer);
+    const trusted = proxies.forwards(peer);
     const refusal = refusalOf(callers, peer, trusted, deps, options);
     callers.add(peer);
     deps.counters.opened++;
@@ -270,7 +273,7 @@ function httpLimits(options: HttpOptions): ServerOptions {
 
 /** Opens the door; rejects where it cannot listen, with a message that says what to change. */
 export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<HttpServer> {
-  const proxies = new TrustedProxies(options.trustedProxies);
+  const proxies = new TrustedProxies(options.trustedProxies, deps.relays ?? null);
   const listener = getRequestListener((request, env) => {
     (request as Carrier)[OUTGOING] = (env as Bindings).outgoing;
     return deps.app.fetch(request, env as Bindings);

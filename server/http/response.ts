@@ -83,7 +83,8 @@ export async function readJsonBody(
   return parseJson(text, limits);
 }
 
-async function readBytes(request: Request, bytesMax: number): Promise<Result<Uint8Array>> {
+/** Reads a body of at most `bytesMax` bytes, whatever the request says about its length. */
+export async function readBytes(request: Request, bytesMax: number): Promise<Result<Uint8Array>> {
   const tooLarge = fail("too_large", `The body must have at most ${bytesMax} bytes`);
   const length = request.headers.get("content-length");
   try {

@@ -8,6 +8,7 @@ import {
   parsePathPrefix,
 } from "../config/address.ts";
 import { plainAddress } from "./plain_address.ts";
+import { RELAY_HEADER, type RelayProofs } from "./relay_proof.ts";
 
 /** The part of what `@hono/node-server` binds to each request. */
 interface Arrived {
@@ -17,9 +18,22 @@ interface Arrived {
 /** Which addresses are trusted to say whom they forward for. */
 export class TrustedProxies {
   readonly #ranges: readonly Cidr[];
+  readonly #relays: RelayProofs | null;
 
-  constructor(ranges: readonly Cidr[]) {
+  /** `relays`: of nodes of other cells, which pass clients on; null: there are none. */
+  constructor(ranges: readonly Cidr[], relays: RelayProofs | null = null) {
     this.#ranges = ranges;
+    this.#relays = relays;
+  }
+
+  /** Whether connections from an address are those of many clients. */
+  forwards(address: string): boolean {
+    return this.trusts(address) || this.#relays?.isPeer(address) === true;
+  }
+
+  /** The client of a request that a node of another cell has passed on; null for all others. */
+  relayedFor({ headers }: IncomingMessage): string | null {
+    return this.#relays?.addressIn(headers[RELAY_HEADER]) ?? null;
   }
 
   trusts(address: string): boolean {
@@ -41,6 +55,8 @@ export class TrustedProxies {
 
 /** The client's address of a request, after trusted proxies. */
 export function addressOf(proxies: TrustedProxies, request: IncomingMessage): string {
+  const relayed = proxies.relayedFor(request);
+  if (relayed !== null) return relayed;
   const header = request.headers["x-forwarded-for"];
   const forwarded = Array.isArray(header) ? header.join(",") : header;
   return proxies.clientOf(request.socket.remoteAddress ?? "", forwarded);

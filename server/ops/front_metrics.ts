@@ -68,6 +68,8 @@ export interface MetricsSources {
   readonly experiments: Experiments;
   readonly node: Node;
   readonly cells: CellMesh | null;
+  /** Clients that are passed on to other cells, by cell. */
+  readonly relayed?: () => ReadonlyMap<string, number>;
   readonly retries: Retries;
   readonly keeper: AdmissionControl;
   readonly signInQueue: Pick<SignInQueue, "waiting" | "refused">;
@@ -95,7 +97,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   const to = new Exporter(SERIES);
   registerCounters(to, counters);
   registerNode(to, sources.node, sources.retries);
-  registerCells(to, sources.cells);
+  registerCells(to, sources.cells, sources.relayed);
   registerEdge(to, counts.edge, () => edge.gauges());
   registerWs(to, counts.ws);
   registerStreams(to, counts.streams);

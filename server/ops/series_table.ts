@@ -182,6 +182,11 @@ export const SERIES: readonly Series[] = [
   ),
   gauge("roost_cells_queue_bytes", "Bytes that wait for nodes of another cell.", "cell"),
   gauge("roost_cells_lag_seconds", "How long the oldest of them has waited.", "cell"),
+  gauge(
+    "roost_cells_relayed",
+    "Connections and requests of clients that are passed on to another cell now.",
+    "cell",
+  ),
   counter("roost_cells_frames_sent_total", "Frames sent to another cell.", "cell"),
   counter("roost_cells_frame_bytes_total", "Bytes of these frames.", "cell"),
   counter("roost_cells_sent_bytes_total", "Bytes that they took, compressed.", "cell"),

@@ -7,6 +7,8 @@
  * a second bucket, the refusalAllowance, of refusals, whose end is the end of the connection.
  */
 import { parseCursor } from "../../shard/name/ids.ts";
+import { type RelayClient, relayClient, type RelayedConnection } from "./relay.ts";
+import { errorFrame } from "./encode.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
@@ -67,6 +69,8 @@ type State =
   | { readonly kind: "greeting"; readonly greeting: Greeting }
   | { readonly kind: "opening" }
   | { readonly kind: "attached"; readonly ctx: CommandContext }
+  /** The account's home in another cell has the connection. */
+  | { readonly kind: "relayed"; readonly to: RelayedConnection }
   | { readonly kind: "closed" };
 
 /**
@@ -86,6 +90,8 @@ class Connection implements WireHandler, Sink {
   #state: State;
   /** The session to tell when the transport is gone, whatever the state is by then. */
   #session: Session | null = null;
+  /** The greeting's frame, as long as it may have to be passed on. */
+  #first: string | null = null;
   #inFlight = 0;
   /** A command that ends the session waits for its answer. */
   #leaving = false;
@@ -127,6 +133,7 @@ class Connection implements WireHandler, Sink {
   }
 
   #take(text: string): void {
+    if (this.#state.kind === "relayed") return this.#state.to.frame(text);
     const parsed = parseJson(text, this.#deps.protocol.limits);
     if (!parsed.ok) return this.#malformed(parsed);
     const frame = parsed.value;
@@ -135,6 +142,7 @@ class Connection implements WireHandler, Sink {
     }
     switch (this.#state.kind) {
       case "greeting":
+        if (this.#deps.relay !== undefined && this.#wire.relayed !== true) this.#first ??= text;
         return this.#state.greeting.frame(frame["t"], frame);
       case "opening":
         return this.#refuse("early", fail("bad_request", EARLY), null);
@@ -226,6 +234,7 @@ class Connection implements WireHandler, Sink {
     const who = { user, device, session, address };
     const ctx = { router, signIn, clock, domain, limits, ...who, limited, charge };
     this.#state = { kind: "attached", ctx };
+    this.#first = null;
     const servers = this.#deps.servers.all();
     const fields = welcomeFields(protocol, clock, { opened, domain, token, scram, servers });
     const welcome = objectText({ t: '"welcome"', ...fields });
@@ -349,8 +358,20 @@ class Connection implements WireHandler, Sink {
     this.#deps.observe(greeting, failure.code);
     if (kind !== null) this.#deps.signedIn(kind, failure.code);
     if (this.#state.kind === "closed") return;
+    const first = this.#first;
+    this.#first = null;
+    if (failure.code === "moved" && first !== null) return this.#relay(failure, first);
     this.send(errorFrame(failure, null));
     this.#end(failure.retryAfterMs);
+  }
+
+  #relay(moved: Failure, first: string): void {
+    const { address, sink } = this.#wire;
+    const end: RelayClient["ended"] = (reason, retryAfterMs) =>
+      reason === null ? this.terminate() : this.#closeNow(reason, retryAfterMs);
+    const to = this.#deps.relay!.connect(moved, first, address, relayClient(sink, end));
+    // It may have been refused at once.
+    if (this.#state.kind !== "closed") this.#state = { kind: "relayed", to };
   }
 
   #end(retryAfterMs?: number): void {
@@ -371,15 +392,9 @@ class Connection implements WireHandler, Sink {
   }
 
   #stop(): void {
-    if (this.#state.kind === "greeting") this.#state.greeting.stop();
+    const state = this.#state;
     this.#state = { kind: "closed" };
+    if (state.kind === "greeting") state.greeting.stop();
+    else if (state.kind === "relayed") state.to.close();
   }
-}
-
-/** The frame of a refusal; `id` null where it answers no command. */
-export function errorFrame(failure: Failure, id: number | null): string {
-  const { code, message, retryAfterMs, servers } = failure;
-  const numbered = id === null ? {} : { id };
-  const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return JSON.stringify({ t: "error", ...numbered, code, message, ...retry, servers });
 }

@@ -3,6 +3,7 @@
  * sessions of a user, presence once for all watchers. Every text is well-formed UTF-8 when written
  * (lone surrogates leave as escapes), has no line breaks, and leaves out fields at their default.
  */
+import type { Failure } from "../../shard/errors.ts";
 import { encodeEvent, encodeRosterItem, optional, quote } from "../text/event_json.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { PresenceOfDevice, Show, Snapshot } from "../../shard/ops.ts";
@@ -117,3 +118,11 @@ export const JSON_CODEC: EventCodec = {
   signal: encodeSignal,
   frame: eventsFrame,
 };
+
+/** The frame of a refusal; `id` null where it answers no command. */
+export function errorFrame(failure: Failure, id: number | null): string {
+  const { code, message, retryAfterMs, servers } = failure;
+  const numbered = id === null ? {} : { id };
+  const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return JSON.stringify({ t: "error", ...numbered, code, message, ...retry, servers });
+}

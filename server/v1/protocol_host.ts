@@ -5,6 +5,7 @@ import type { Failure, Result } from "../../shard/errors.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
 import type { Protocol } from "./protocol.ts";
 import type { PublicServers } from "./servers.ts";
+import type { Relays } from "./relay.ts";
 import type { Router } from "../node/router.ts";
 import type { Runtime } from "../node/ports.ts";
 import type { SignInQueue } from "../http/sign_in_queue.ts";
@@ -18,6 +19,8 @@ export interface ProtocolHost extends Runtime, Counting {
   readonly domain: string;
   /** Where else clients can connect. */
   readonly servers: PublicServers;
+  /** Passes clients on to other cells; absent where they are sent there instead. */
+  readonly relay?: Relays;
   /** Where sign-ins wait for their turn. */
   readonly signInQueue: Pick<SignInQueue, "enter">;
   /** Whether the node takes new work of this kind now; a refusal where it does not. */

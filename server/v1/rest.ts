@@ -23,6 +23,7 @@ import {
   type RestDeps,
   type Route,
 } from "./rest_call.ts";
+import { isRelayed, relayRequest } from "./relay_request.ts";
 import { type ExchangeLimits, Exchanges } from "./exchanges.ts";
 import { signInRoutes } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
@@ -129,7 +130,7 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
   }
   const address = deps.addressOf(request, c.env);
   const caller = await identify(deps, route, request, address);
-  if (caller !== null && !caller.ok) return refused(deps, route, request, caller);
+  if (caller !== null && !caller.ok) return await ended(deps, route, c, caller, null);
   const input = await inputOf(deps, route, c);
   if (!input.ok) return refused(deps, route, request, input, input === NOT_JSON ? 415 : undefined);
   const call: Call = { deps, request, address, caller: caller?.value ?? null };
@@ -137,7 +138,9 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
     ? deps.unread.refusal({ ...call.caller, address })
     : null;
   const reply = full ?? await route.run(call, input.value);
-  if (!(reply instanceof Response) && !reply.ok) return refused(deps, route, request, reply);
+  if (!(reply instanceof Response) && !reply.ok) {
+    return await ended(deps, route, c, reply, input.value);
+  }
   const response = reply instanceof Response
     ? reply
     : reply.value === null
@@ -149,6 +152,20 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
   if (unread !== null) return refused(deps, route, request, unread);
   count(deps, route, request, "ok");
   return route.compressed === true ? await compressResponse(request, response) : response;
+}
+
+/** Refuses a request, or passes it on; `input`: its fields, where its body has been read. */
+async function ended(
+  deps: RestDeps,
+  route: Route,
+  c: Context,
+  failure: Failure,
+  input: Readonly<Record<string, unknown>> | null,
+): Promise<Response> {
+  const request = c.req.raw;
+  const response = refused(deps, route, request, failure);
+  if (!isRelayed(deps, request, failure)) return response;
+  return await relayRequest(deps, route, c, failure, input);
 }
 
 function count(deps: RestDeps, route: Route, request: Request, outcome: "ok" | ErrorCode): void {

@@ -30,6 +30,7 @@ import {
   type Principal,
   sessionChoice,
 } from "./sign_in.ts";
+import { exchangeElsewhere, OF_CELL_CHARS_MAX } from "./relay_request.ts";
 import { openInTurn } from "../http/sign_in_queue.ts";
 import { validate } from "../text/validate.ts";
 
@@ -143,13 +144,16 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       path: "/v1/auth/scram/{exchange}",
       summary: "Finishes SCRAM: takes the client-final message and signs a device in",
       input: schemas.rest.scramFinal.extend({
-        exchange: z.string().max(SEALED_CHARS_MAX).describe("As the first request returned it"),
+        exchange: z.string().max(SEALED_CHARS_MAX + OF_CELL_CHARS_MAX)
+          .describe("As the first request returned it"),
       }),
       from: { exchange: "path" },
       answer: "SignedIn",
       errors: ["unauthorized", "moved", "not_found", "limit_reached"],
       signsInBy: () => "scram",
       run: ({ deps, address }, input) => {
+        const elsewhere = exchangeElsewhere(deps.relay, input.exchange);
+        if (elsewhere !== null) return Promise.resolve(elsewhere);
         const exchange = deps.signIn.reopenScram(input.exchange, address);
         if (exchange === null) return Promise.resolve(NO_EXCHANGE);
         if (!exchanges.finish(exchange, address)) return Promise.resolve(NO_EXCHANGE);

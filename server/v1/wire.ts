@@ -10,6 +10,8 @@ export interface WireConnection {
   readonly sink: Sink;
   /** The client's IP address after trusted proxies, for rate limits and logs. */
   readonly address: string;
+  /** Whether another cell passes it on; absent: it does not. */
+  readonly relayed?: boolean;
 }
 
 /** What a connection's protocol wants to know. Neither call ever throws. */

@@ -9,6 +9,7 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, Random, Timers } from "../node/ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import { Callers } from "../http/callers.ts";
+import { RELAY_HEADER } from "../http/relay_proof.ts";
 import { refuseRaw } from "../http/refusal.ts";
 import type { Turns } from "../http/turns.ts";
 import { STATUS_OF } from "../http/response.ts";
@@ -190,7 +191,12 @@ class Transport implements WsTransport, ConnectionHost {
     const address = this.#deps.addressOf(request);
     const refusal = this.#refusal(address) ?? this.#deps.admitPage(request);
     if (refusal !== null) return this.#refuse(socket, STATUS_OF[refusal.code], refusal);
-    this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, address));
+    this.#server.handleUpgrade(
+      request,
+      socket,
+      head,
+      (ws) => this.#open(ws, socket, address, RELAY_HEADER in request.headers),
+    );
   }
 
   #refusal(address: string): Failure | null {
@@ -214,9 +220,10 @@ class Transport implements WsTransport, ConnectionHost {
     refuseRaw(socket, status, failure);
   }
 
-  #open(carrier: Carrier, socket: Socket, address: string): void {
+  #open(carrier: Carrier, socket: Socket, address: string, relayed: boolean): void {
     const { counters } = this.#deps;
     const connection = new WsConnection(this, carrier, socket, address);
+    connection.relayed = relayed;
     carrier[CONNECTION] = connection;
     carrier.on("message", onMessage);
     carrier.on("ping", onPing);

@@ -43,6 +43,7 @@ function onData(this: Carrier, chunk: Buffer): void {
 /** See the head of this file. */
 export class WsConnection implements WireConnection, Sink, Worker {
   readonly address: string;
+  relayed = false;
   /** Place in the wheel of pings. */
   slot = 0;
   index = 0;

@@ -2,20 +2,10 @@
 import assert from "node:assert/strict";
 import { createClient } from "../../server/web/client.js";
 import { Client, type Frame, rest } from "./client.ts";
-import { ServerProcess, tempDir } from "./server.ts";
-import { roost } from "./cli.ts";
-
-const LIMIT_MS = 30_000;
+import { type ServerProcess, tempDir } from "./server.ts";
+import { TwoCells, until } from "./two_cells.ts";
 
 type Event = Frame & { readonly k: string };
-
-/** Waits until `holds`; fails after half a minute. */
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    assert.ok(performance.now() < endMs, `${what} takes too long`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
 
 /** A user of a cell, with everything that it is sent. */
 class User {
@@ -95,50 +85,6 @@ async function signsInAtHome(a: ServerProcess, b: ServerProcess): Promise<void> 
     assert.equal((await byToken.signIn({ token })).status, "online");
   } finally {
     byToken.close();
-  }
-}
-
-/** Two cells that are linked and members of one federation. */
-class TwoCells {
-  readonly a: ServerProcess;
-  readonly b: ServerProcess;
-  readonly #restart: () => Promise<ServerProcess>;
-
-  private constructor(a: ServerProcess, b: ServerProcess, restart: TwoCells["restart"]) {
-    this.a = a;
-    this.b = b;
-    this.#restart = restart;
-  }
-
-  static async start(dir: string): Promise<TwoCells> {
-    const secret = `${dir}/secret`;
-    Deno.writeTextFileSync(secret, "a secret of a federation, which has no other use\n", {
-      mode: 0o600,
-    });
-    const start = (name: string, ...more: string[]) => {
-      const own = ["--cells-name", name, "--cells-listen", "127.0.0.1:0", ...more];
-      const flags = ["--cells-secret-file", secret, ...own];
-      return ServerProcess.start({ dataDir: `${dir}/${name}`, flags });
-    };
-    const seen = async ({ dataDir }: ServerProcess) => {
-      const { out, err, code } = await roost(["cells", "--json", "--data", dataDir]);
-      assert.equal(code, 0, err);
-      return JSON.parse(out);
-    };
-    const a = await start("a");
-    const { self: { address } } = await seen(a);
-    const restart = () => start("b", "--cells-join", address);
-    const b = await restart();
-    await until("the federation", async () => {
-      const both = [await seen(a), await seen(b)];
-      return both.every(({ members }) => members.version === 2);
-    });
-    return new TwoCells(a, b, restart);
-  }
-
-  /** Starts `b` again. */
-  restart(): Promise<ServerProcess> {
-    return this.#restart();
   }
 }
 

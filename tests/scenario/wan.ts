@@ -29,6 +29,7 @@ export const QUEUE_BYTES = 1_048_576;
 class MemoryWire implements Wire {
   readonly role: Role;
   readonly hello: CellHello;
+  readonly peer = "";
   readonly events: WireEvents;
   other!: MemoryWire;
   waitingBytes = 0;

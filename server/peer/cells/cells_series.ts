@@ -3,8 +3,16 @@ import type { CellMesh } from "./mesh.ts";
 import type { CellView } from "./view.ts";
 import type { Meter } from "../../node/meter.ts";
 
-/** Registers it; `mesh` is null where the cell is alone. */
-export function registerCells(to: Meter, mesh: CellMesh | null): void {
+/** Registers it; `mesh` is null where the cell is alone. `relayed`: clients, by cell; absent: none. */
+export function registerCells(
+  to: Meter,
+  mesh: CellMesh | null,
+  relayed: () => ReadonlyMap<string, number> = () => new Map(),
+): void {
+  to.values(
+    "roost_cells_relayed",
+    () => [...relayed()].map(([cell, count]) => [{ cell }, count] as const),
+  );
   const each = (name: Parameters<Meter["values"]>[0], of: (cell: CellView) => number | null) =>
     to.values(name, () =>
       (mesh?.view().cells ?? []).flatMap((view) => {

@@ -101,7 +101,7 @@ class TcpWires implements Wires {
       opened: (hello) => {
         opened = true;
         known();
-        events.opened(wireOf(connection, role, hello));
+        events.opened(wireOf(connection, role, hello, from));
       },
       message: (bytes) => events.message(bytes),
       beat: () => false,
@@ -117,10 +117,16 @@ class TcpWires implements Wires {
   }
 }
 
-function wireOf(connection: Connection<CellHello>, role: Role, hello: CellHello): Wire {
+function wireOf(
+  connection: Connection<CellHello>,
+  role: Role,
+  hello: CellHello,
+  peer: string,
+): Wire {
   return {
     role,
     hello,
+    peer,
     get waitingBytes() {
       return connection.waitingBytes;
     },

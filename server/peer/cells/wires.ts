@@ -7,6 +7,8 @@ export interface Wire {
   readonly role: Role;
   /** What the other side says of itself. */
   readonly hello: CellHello;
+  /** The IP address of the other side; "" where it is not known. */
+  readonly peer: string;
   /** Bytes that were sent and that the system has not taken. */
   readonly waitingBytes: number;
   send(message: Uint8Array): void;
