@@ -3,6 +3,7 @@
  * that they own, and those of their edges for shards of this node. An input takes one hop at most:
  * where the recipient is not the owner it says so, and the sender looks and asks again.
  */
+import { type AskedOf, PeerRequests } from "./peer_requests.ts";
 import type { Cancel } from "./ports.ts";
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
@@ -20,6 +21,7 @@ import { Withheld } from "./withheld.ts";
 
 /** When a client may try again what a broken link has interrupted (ms). */
 const RETRY_MS = 100;
+const BUSY = "Too many requests wait for this user's data";
 /** Requests that wait for an owner; more are refused. */
 const PARKED_MAX = 10_000;
 /** Those of one account. */
@@ -30,12 +32,6 @@ const PARKED_ALL_MAX = 100_000;
 type Asked = ShardInput & { readonly kind: "request" | "interest" };
 type RequestFrame = PeerFrame & { readonly kind: "request" };
 type InterestFrame = PeerFrame & { readonly kind: "interest" };
-
-interface AskedOf {
-  readonly peer: NodeId;
-  readonly shard: number;
-  readonly epoch: number;
-}
 
 /** What waits for an owner. */
 interface Parked {
@@ -70,8 +66,8 @@ export class Remote implements Elsewhere {
   readonly withheld: Withheld;
   readonly #parts: () => NodeParts;
   readonly #host: RemoteHost;
-  /** What was asked of other nodes: of which, and of the owner at which epoch. */
-  readonly #asked = new Map<AskedId, AskedOf>();
+  /** What was asked of other nodes. */
+  readonly #asked = new PeerRequests();
   /** Requests and registrations of other nodes that shards of this one have not replied to. */
   readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
   /** What waits for an owner that can be reached. */
@@ -138,6 +134,9 @@ export class Remote implements Elsewhere {
     if (input.kind === "request" && this.#waiting.has(input.name)) return this.#park(input);
     const { id: shard, epoch, owner } = row;
     const asked = input.request;
+    if (input.kind === "request" && owner !== null && this.#asked.isFull(peerKey(owner))) {
+      return this.#parts().callers.reply(asked, fail("busy", BUSY, RETRY_MS));
+    }
     const frame: PeerFrame = input.kind === "interest"
       ? { kind: "interest", asked, shard, epoch, items: input.items }
       : {
@@ -152,7 +151,7 @@ export class Remote implements Elsewhere {
         accountId: input.accountId ?? null,
       };
     if (!this.#post(row, frame)) return this.#park(input);
-    this.#asked.set(asked, { peer: peerKey(owner!), shard, epoch });
+    this.#asked.add(asked, { peer: peerKey(owner!), shard, epoch });
     if (input.kind === "request") this.#parts().traces.routed(input, owner!.id);
   }
 
@@ -170,9 +169,8 @@ export class Remote implements Elsewhere {
     const own = input.kind === "request" ? this.#waiting.get(input.name) ?? 0 : 0;
     const full = this.#parked.length >= PARKED_MAX || own >= PARKED_EACH_MAX;
     if (input.kind === "request" && full) {
-      const message = "Too many requests wait for this user's data";
       this.#tries.delete(input.request);
-      return this.#parts().callers.reply(input.request, fail("busy", message, RETRY_MS));
+      return this.#parts().callers.reply(input.request, fail("busy", BUSY, RETRY_MS));
     }
     if (this.#parked.length >= PARKED_ALL_MAX) return;
     this.#parked.push({ input, refused, againMs });
@@ -234,9 +232,7 @@ export class Remote implements Elsewhere {
   unlinked(peer: NodeId): void {
     const { callers } = this.#parts();
     const unknown = "The outcome is not known: look before you repeat it";
-    for (const [asked, of] of this.#asked) {
-      if (of.peer !== peer) continue;
-      this.#asked.delete(asked);
+    for (const asked of this.#asked.takeAll(peer)) {
       const request = callers.requestOf(asked);
       if (request !== undefined && !REPEATABLE.has(request.op)) {
         callers.reply(asked, fail("unavailable", unknown, RETRY_MS));
@@ -282,8 +278,7 @@ export class Remote implements Elsewhere {
         this.#replied(frame.asked, true, () => callers.answer(frame.asked, frame.answers));
         return true;
       case "moved": {
-        const of = this.#asked.get(frame.asked);
-        this.#asked.delete(frame.asked);
+        const of = this.#asked.take(frame.asked);
         // It may have begun it before it lost the shard.
         this.#repeats(frame.asked);
         if (of !== undefined) this.#notServed(frame.asked, of);
@@ -325,9 +320,8 @@ export class Remote implements Elsewhere {
 
   /** Takes a reply. That of a former owner is not used where the next one can be asked. */
   #replied(asked: AskedId, repeatable: boolean, reply: () => void): void {
-    const of = this.#asked.get(asked);
+    const of = this.#asked.take(asked);
     if (of === undefined) return;
-    this.#asked.delete(asked);
     this.#tries.delete(asked);
     const row = this.#parts().map.table.shards.find(({ id }) => id === of.shard);
     if (!repeatable || row?.epoch === of.epoch) return reply();

@@ -237,6 +237,32 @@ Deno.test("11: the pauses of a change of shards are all noted, though writes of 
   equal(work()!.changesMs.length, work()!.steps);
 });
 
+Deno.test("11: a node that is slow gets a bounded number of requests, and others go on", () => {
+  const story = new CellStory();
+  const [first, second, third] = story.cluster.nodes as [SimNode, SimNode, SimNode];
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const { node } = first.running;
+  const at = (peer: SimNode) =>
+    Array.from({ length: 100 }, (_, i) => `user${i}`).find((name) =>
+      node.table.shards.some(({ lo, hi, owner }) =>
+        pointOf(name) >= lo && pointOf(name) < hi && owner!.id === peer.id
+      )
+    )!;
+  const replies = { busy: 0, others: 0 };
+  const ask = (name: string) =>
+    node.request(name as AccountName, "account.info", {}, (r) => {
+      if (!r.ok && r.code === "busy") replies.busy++;
+      else replies.others++;
+    });
+  // No time passes: it replies to nothing.
+  for (let i = 0; i < 10_500; i++) ask(at(second));
+  ask(at(third));
+  deepEqual(replies, { busy: 500, others: 0 });
+  story.await("all replies", () => replies.others === 10_001, 5000);
+  ask(at(second));
+  story.await("another", () => replies.others === 10_002, 5000);
+});
+
 Deno.test("10.10: requests wait for an owner of all accounts, however many one has", () => {
   const story = new CellStory();
   const { nodes: [first, ...others] } = story.cluster;
