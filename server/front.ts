@@ -137,6 +137,7 @@ class NodeFront implements Front {
     const connections = () => this.#door?.connections() ?? 0;
     const keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
     this.#keeper = keeper;
+    open.arrivals.overloaded = () => keeper.overloaded().signIn;
     this.#edge = createEdge({
       ...ports,
       node: node.id,

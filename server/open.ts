@@ -2,6 +2,7 @@
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { Config, ConfigInput } from "./config/config.ts";
 import { cellSecret } from "./node/cell_secret.ts";
+import { ArrivalRate } from "./node/arrival_rate.ts";
 import { beginCells, openCells, openRelayProofs, whyNoAccounts } from "./open_cells.ts";
 import type { RelayProofs } from "./http/relay_proof.ts";
 import type { CellMesh } from "./peer/cells/mesh.ts";
@@ -48,6 +49,8 @@ export interface OpenNode {
   readonly station: StandbyStation | null;
   /** The proofs of clients that other cells pass on; null where the cell is alone. */
   readonly relays: RelayProofs | null;
+  /** How many accounts of other cells move here. */
+  readonly arrivals: ArrivalRate;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
   /** What takes spans and metrics; null where nothing does. */
@@ -103,6 +106,7 @@ export async function openNode(
     const { domain, mark, tag, secret } = await identify(store, dir, config, random, use);
     const ports = { ...machine, store, kdf: systemKdf() };
     const about = aboutOf(config);
+    const arrivals = new ArrivalRate(ports.clock, config.cells.arrivalsPerSecondMax);
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
     const noAccounts = await whyNoAccounts(config, { store, mark, serves });
     const station = openStation(config, dir, ports, { serves, share, promoted, input });
@@ -116,6 +120,7 @@ export async function openNode(
       ...(cells === null ? {} : { cells, presenceUnknownMs: config.cells.presenceUnknownMs }),
       ...(noAccounts === null ? {} : { noAccounts }),
       ...(standby === null ? {} : { mayServe: servesOf(standby) }),
+      arrivals,
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
@@ -132,7 +137,7 @@ export async function openNode(
     const flushLog = (done: () => void) => out.flush(done);
     const setBusy = (busy: boolean) => void (about.busy = busy);
     const parts = { dir, ports, log, node, cells, counters, signIn, telemetry, share, ...copies };
-    return { ...parts, relays: await openRelayProofs(config, cells), setBusy, flushLog, close };
+    return { ...parts, arrivals, relays: await openRelayProofs(config, cells), setBusy, flushLog, close };
   } catch (error) {
     if (opened !== null) await closed(opened);
     await standby?.close();

@@ -15,6 +15,8 @@ import { addConfigRoute } from "./ops/config_api.ts";
 import { addDocumentRoute } from "./ops/openapi.ts";
 import { addCellsRoute } from "./ops/cells_api.ts";
 import { addStandbyRoutes } from "./ops/standby_api.ts";
+import { addMoveRoutes, type MovesHost } from "./ops/moves_api.ts";
+import { openMoves } from "./open_moves.ts";
 import { addClusterRoutes } from "./ops/cluster_api.ts";
 import { addTraceRoutes } from "./ops/trace_api.ts";
 import { addShardRoutes } from "./ops/shards_api.ts";
@@ -134,12 +136,14 @@ function addRunningRoutes(
   { node, cells, ports, log, dir, share, standby, station }: OpenNode,
   process: Process,
   busyness: () => Busyness,
-): void {
+): MovesHost | null {
+  const moves = openMoves(node, cells, ports, config.server.domain);
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
   addClusterRoutes(admin, node, share !== null);
   addCellsRoute(admin, node.asks, cells);
   addStandbyRoutes(admin, { own: standby?.member ?? null, station });
+  addMoveRoutes(admin, moves);
   addTraceRoutes(admin, node);
   if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
   addInspectRoutes(admin, {
@@ -151,6 +155,7 @@ function addRunningRoutes(
     rssBytes: () => process.rssBytes(),
     dataDir: dir.path,
   });
+  return moves;
 }
 
 /** How a node is started. */
@@ -194,12 +199,12 @@ export async function startNode(
     services.gateway.start();
     front.addAdminRoutes(admin);
     addConfigRoute(admin, open.node.asks, settings);
-    addRunningRoutes(admin, config, open, process, () => front.busyness());
+    const moves = addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin);
     if (share === null) await logActions(open.dir.path, open.log);
     if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
-    const { stop, stopped } = stopper(config, open, { front, services, listeners });
+    const { stop, stopped } = stopper(config, open, { front, services, listeners, moves });
     open.node.coordinator.orders.onLeft = stop;
     endWhenLost(open, front, process);
     const handOver = (done: (handed: boolean) => void) =>
@@ -216,8 +221,9 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
   readonly front: Front;
   readonly services: Services;
   readonly listeners: AdminListeners;
+  readonly moves: MovesHost | null;
 }): Pick<RunningRoost, "stop" | "stopped"> {
-  const { front, services, listeners } = parts;
+  const { front, services, listeners, moves } = parts;
   const { log, ports: { timers } } = open;
   let stopping = false;
   let resolve: (code: number) => void;
@@ -226,6 +232,7 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
     if (stopping) return;
     stopping = true;
     log.info("draining", { limitMs: drainMs });
+    moves?.evacuation.stop();
     services.gateway.stop();
     services.stop();
     front.drain()

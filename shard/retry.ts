@@ -61,7 +61,7 @@ export const RETRY_POLICIES = {
   told: policy(1000, 4000, 4000),
   /** What the two cells of an account that moves say to each other; another try of the move. */
   move: policy(1000, 500, 4000),
-  move_again: policy(1000, 4000, 60_000),
+  move_again: policy(500, 1000, 60_000),
   /** An account or a log that could not be read, and a shard that bugs have stopped. */
   load: policy(250, 500, 5000),
   reload: policy(250, 500, 30_000),

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { addConfigOptions } from "./config.ts";
 import type { CliHost } from "./host.ts";
 import { type ConfigOptions, withServer } from "./inspect.ts";
+import { addMoveCommands } from "./moves.ts";
 import { listed } from "./table.ts";
 import { MISSING, noteMissing } from "./client.ts";
 import { addStandbyCommands, COPIES, printCopies } from "./standby.ts";
@@ -213,5 +214,6 @@ export function addCellsCommand(program: Command, host: CliHost): void {
     );
   addCheckCommand(cells, host);
   addMemberCommands(cells, host);
+  addMoveCommands(cells, host);
   addStandbyCommands(cells, host);
 }

@@ -59,6 +59,14 @@ const cells = {
     max: 3_600_000,
     doc: "How long another cell may be away before the presence of its users is shown as unknown.",
   }),
+  arrivalsPerSecondMax: int({
+    unit: "accounts/s",
+    default: 100,
+    min: 1,
+    max: 10_000,
+    doc:
+      "Accounts that a node takes in from other cells in a second, at most: fewer at first, and while it is overloaded.",
+  }),
   queueBytesMax: int({
     unit: "bytes",
     default: 16_777_216,

@@ -8,7 +8,11 @@ import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
+
+/** When a cell without accounts may be offered one again (ms). */
+const NEVER_MS = 60_000;
 
 /** See the head of this file. */
 export class Abroad {
@@ -101,7 +105,27 @@ export class Abroad {
     const { packet, hops } = frame;
     // A cell speaks for itself.
     if ("cell" in packet && packet.cell !== from) return;
+    if (packet.kind === "move" && this.#refuses(packet)) return;
     dispatch.route({ kind: "packet", packet, hops });
+  }
+
+  /** Whether an account that is offered by another cell is refused before its shard is asked. */
+  #refuses({ cell, to, message }: ShardPacket & { readonly kind: "move" }): boolean {
+    if (message.kind !== "offer") return false;
+    const { arrivals, noAccounts } = this.#parts().options;
+    const retryAfterMs = noAccounts === undefined ? arrivals?.take() ?? 0 : NEVER_MS;
+    if (retryAfterMs === 0) return false;
+    const reason = noAccounts === undefined ? "busy" : "witness";
+    const refused = { kind: "refused", move: message.move, reason, retryAfterMs } as const;
+    const packet: ShardPacket = {
+      kind: "move",
+      from: to,
+      to,
+      cell: this.#cells.self,
+      message: refused,
+    };
+    this.#cells.send(cell, pointOf(to), { kind: "packet", packet, hops: 0 });
+    return true;
   }
 
   #tell(input: ShardInput): void {

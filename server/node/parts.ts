@@ -1,6 +1,7 @@
 /** The parts of a node that its other parts are made with. */
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { Abroad } from "./abroad.ts";
+import type { ArrivalRate } from "./arrival_rate.ts";
 import type { Asks } from "./asks.ts";
 import type { Bugs } from "./bugs.ts";
 import type { Callers } from "./callers.ts";
@@ -62,6 +63,8 @@ export interface NodeOptions {
   readonly cells?: PeerCells;
   /** How long another cell may be away before the presence of its users counts as unknown (ms). */
   readonly presenceUnknownMs?: number;
+  /** How many accounts of other cells may move here; absent: any number. */
+  readonly arrivals?: ArrivalRate;
   /** Why no accounts are made here, in words for the caller; absent where they are. */
   readonly noAccounts?: string;
 }

@@ -25,7 +25,11 @@ export const LEAVE = z.strictObject({
   force: z.boolean().default(false),
 });
 
-const ALONE = fail("conflict", "This cell is the only one: it has no cells.name, see roost cells");
+/** What a cell says that has no others. */
+export const ALONE = fail(
+  "conflict",
+  "This cell is the only one: it has no cells.name, see roost cells",
+);
 
 const HAS_NAMES = fail(
   "conflict",

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../../shard/errors.ts";
 import { CREATE, LIST, PASSWORD } from "./api.ts";
 import { LEAVE as LEAVE_CELLS } from "./cells_api.ts";
 import { DRAIN, LEAVE, MOVE } from "./cluster_api.ts";
+import { EVACUATE, EVACUATION, MOVE_USER, MOVED_USER } from "./moves_api.ts";
 import { HEAP, LEVEL } from "./inspect_api.ts";
 import { ADD, SET } from "./services_api.ts";
 import { COUNT, MERGE, RELOAD, SPLIT, STEP } from "./shards_api.ts";
@@ -124,6 +125,29 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
     ["leaveCells", "POST /admin/cells/leave", "Take a cell out of the federation", {
       ...OF_NODE,
       body: LEAVE_CELLS,
+    }],
+    ["moveUser", "POST /admin/cells/move-user", "Move an account to another cell", {
+      ...OF_NODE,
+      body: MOVE_USER,
+    }],
+    ["movedUser", "GET /admin/cells/move-user", "Show how far the move of an account is", {
+      errors: ["bad_request", "not_found", "conflict"],
+      query: MOVED_USER,
+    }],
+    ["cancelMoveUser", "DELETE /admin/cells/move-user", "Give the move of an account up", {
+      errors: ["bad_request", "not_found", "conflict"],
+      query: MOVED_USER,
+    }],
+    ["evacuation", "GET /admin/cells/evacuate", "Show the evacuation of this cell", {
+      errors: ["conflict"],
+    }],
+    ["evacuate", "POST /admin/cells/evacuate", "Move all accounts of this cell to others", {
+      ...OF_NODE,
+      body: EVACUATE,
+    }],
+    ["changeEvacuation", "PUT /admin/cells/evacuate", "Pause or stop an evacuation, or go on", {
+      ...OF_NODE,
+      body: EVACUATION,
     }],
   ]),
   ...tagged("Shards", [

@@ -253,6 +253,8 @@ export class Moves {
       case "refused":
         if (going.phase !== "offering") return;
         going.refused = message.reason;
+        // A cell that takes in so many a second wants the others soon.
+        if (message.reason === "busy") going.tries = 0;
         return this.#again(account, going, message.retryAfterMs);
       case "taken":
         return this.#taken(account, going, message.batch);

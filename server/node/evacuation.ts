@@ -1,0 +1,293 @@
+/**
+ * Moves all accounts of this cell to other ones, so many a second. The order is a value of the cell,
+ * with how far it has got; the node that has the first shard carries it out. What it has begun goes on
+ * by itself, whatever becomes of that node: see `Moves`. Passes over all accounts are made until one
+ * finds nothing to move.
+ */
+import type { AccountName, CellName } from "../../shard/name/ids.ts";
+import { cellJson, CellValue, type Registers } from "./cell_value.ts";
+import type { AccountPage } from "./account_listing.ts";
+import type { Cancel, Runtime, StoreKey } from "./ports.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
+import { newId } from "../../shard/name/ids.ts";
+import type { Router } from "./router.ts";
+
+/** How often moves are begun and looked at (ms). */
+const STEP_MS = 250;
+/** Accounts of one page. */
+const PAGE = 200;
+/** Moves on their way at once, at most. */
+const MOVING_MAX = 256;
+/** How often what has happened is stored (ms). */
+const SAVE_MS = 1000;
+
+/** What operators have ordered, and how far it is. */
+export interface EvacuationOrder {
+  readonly id: string;
+  readonly to: readonly CellName[];
+  readonly perSecond: number;
+  readonly state: "running" | "paused" | "stopped" | "done";
+  /** Accounts up to this key were looked at in this pass; null: none were. */
+  readonly after: StoreKey | null;
+  /** Passes before this one. */
+  readonly passes: number;
+  /** Moves that this pass has begun. */
+  readonly begun: number;
+  readonly moved: number;
+  /** Moves on their way, when it was stored. */
+  readonly moving: number;
+  /** Times in ms since 1970; 0: it is not over. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/** The value of a cell. */
+export const EVACUATION_FORMAT = cellJson<EvacuationOrder | null>(
+  "evacuation",
+  (done) => done(null, null),
+);
+
+/** What it needs of its node. */
+export interface EvacuationHost extends Runtime {
+  readonly store: Registers;
+  readonly router: Pick<Router, "request">;
+  listAccounts(after: StoreKey | null, limit: number, done: AccountPage): void;
+  /** Whether this node carries the order out. */
+  isFirst(): boolean;
+  isLinked(cell: CellName): boolean;
+}
+
+type Done = (result: Result<EvacuationOrder | null>) => void;
+
+/** See the head of this file. */
+export class Evacuation {
+  readonly #host: EvacuationHost;
+  readonly #value: CellValue<EvacuationOrder | null>;
+  #order: EvacuationOrder | null = null;
+  /** Accounts on their way, and how far. */
+  readonly #moving = new Map<AccountName, "begun" | "refused">();
+  /** Accounts that are still to be looked at, and where the next page begins. */
+  #page: AccountName[] = [];
+  #pageEnd: StoreKey | null = null;
+  #isLast = false;
+  #lists = false;
+  /** Moves that may be begun now. */
+  #tokens = 0;
+  #steppedMs: number;
+  #savedMs = 0;
+  #stopped = false;
+  #next: Cancel = () => {};
+  #unwatch: Cancel = () => {};
+
+  constructor(host: EvacuationHost) {
+    this.#host = host;
+    this.#value = new CellValue(host.store, EVACUATION_FORMAT);
+    this.#steppedMs = host.clock.monoMs();
+  }
+
+  /** Goes on with what was ordered before. */
+  start(): void {
+    this.#value.onChange = (order) => this.#take(order);
+    this.#unwatch = this.#value.watch();
+    this.#value.load((error, order) => {
+      if (error === null) this.#take(order);
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#next();
+    this.#unwatch();
+  }
+
+  /** The order as it is stored; null: there never was one. */
+  view(done: Done): void {
+    this.#value.load((error, order) => {
+      if (error !== null) return done(fail("unavailable", error.message, 1000));
+      const own = this.#order?.id === order?.id ? this.#order : order;
+      done(ok(own === null ? null : { ...own, moving: this.#moving.size || own.moving }));
+    });
+  }
+
+  /** Begins an evacuation; `conflict` where one goes on. */
+  order(to: readonly CellName[], perSecond: number, done: Done): void {
+    const { clock, random } = this.#host;
+    const fresh: EvacuationOrder = {
+      id: newId(random.bytes(12)),
+      to,
+      perSecond,
+      state: "running",
+      after: null,
+      passes: 0,
+      begun: 0,
+      moved: 0,
+      moving: 0,
+      startedAt: clock.wallMs(),
+      endedAt: 0,
+    };
+    let goesOn = false;
+    this.#change((order) => {
+      goesOn = order?.state === "running" || order?.state === "paused";
+      return goesOn ? null : fresh;
+    }, (result) => {
+      done(goesOn ? fail("conflict", "An evacuation goes on already: stop it first") : result);
+    });
+  }
+
+  /** Pauses it, goes on with it, or gives it up; what has begun to move moves all the same. */
+  set(
+    change: { readonly state?: "running" | "paused" | "stopped"; perSecond?: number },
+    done: Done,
+  ) {
+    let over = false;
+    this.#change((order) => {
+      over = order === null || order.state === "done" || order.state === "stopped";
+      if (order === null || over) return null;
+      const { state = order.state, perSecond = order.perSecond } = change;
+      const endedAt = state === "stopped" ? this.#host.clock.wallMs() : 0;
+      return { ...order, state, perSecond, endedAt };
+    }, (result) => done(over ? fail("conflict", "No evacuation goes on") : result));
+  }
+
+  #change(change: (order: EvacuationOrder | null) => EvacuationOrder | null, done: Done): void {
+    this.#value.update(change, (error, order) => {
+      if (error !== null) return done(fail("unavailable", error.message, 1000));
+      this.#take(order);
+      done(ok(order));
+    });
+  }
+
+  #take(order: EvacuationOrder | null): void {
+    if (this.#stopped) return;
+    if (order?.id !== this.#order?.id) this.#forget();
+    this.#order = order;
+    this.#next();
+    if (order?.state === "running") this.#schedule();
+  }
+
+  #forget(): void {
+    this.#moving.clear();
+    this.#page = [];
+    this.#pageEnd = null;
+    this.#isLast = false;
+  }
+
+  #schedule(): void {
+    this.#next = this.#host.timers.after(STEP_MS, () => {
+      this.#schedule();
+      this.#step();
+    });
+  }
+
+  #step(): void {
+    const { clock, isFirst } = this.#host;
+    const order = this.#order;
+    if (this.#stopped || order?.state !== "running") return;
+    if (!isFirst.call(this.#host)) return this.#forget();
+    const nowMs = clock.monoMs();
+    const gained = (nowMs - this.#steppedMs) / 1000 * order.perSecond;
+    this.#steppedMs = nowMs;
+    this.#tokens = Math.min(this.#tokens + gained, Math.max(1, order.perSecond));
+    for (const name of this.#moving.keys()) this.#look(name);
+    // The other cells want fewer.
+    const refused = [...this.#moving.values()].filter((state) => state === "refused").length;
+    if (refused * 4 <= this.#moving.size) this.#beginSome(order);
+    if (nowMs - this.#savedMs >= SAVE_MS) this.#save(nowMs);
+  }
+
+  #beginSome(order: EvacuationOrder): void {
+    const most = Math.min(MOVING_MAX, Math.max(16, order.perSecond * 2));
+    while (this.#tokens >= 1 && this.#moving.size < most) {
+      const name = this.#page.shift();
+      if (name === undefined) return this.#nextPage(order);
+      this.#tokens--;
+      this.#begin(order, name);
+    }
+  }
+
+  #begin(order: EvacuationOrder, name: AccountName): void {
+    const { isLinked, random, router } = this.#host;
+    const linked = order.to.filter((cell) => isLinked.call(this.#host, cell));
+    const to = linked[Math.floor(random.number() * linked.length)];
+    if (to === undefined) return void this.#page.unshift(name);
+    this.#moving.set(name, "begun");
+    const move = newId<never>(random.bytes(12)) as string;
+    router.request(name, "move.begin", { to, move }, (result) => {
+      if (this.#order?.id !== order.id) return;
+      const moved = result.ok && result.value.phase === "moved";
+      if (!moved && (result.ok || result.code === "conflict")) return this.#count({ begun: 1 });
+      this.#moving.delete(name);
+      // It is no account of this cell, or not any more: that was for nothing.
+      if (result.ok || result.code === "not_found") this.#tokens++;
+      else this.#page.push(name);
+    });
+  }
+
+  #look(name: AccountName): void {
+    const id = this.#order?.id;
+    this.#host.router.request(name, "move.state", {}, (result) => {
+      if (this.#order?.id !== id || !this.#moving.has(name)) return;
+      if (!result.ok) {
+        if (result.code === "not_found") this.#moving.delete(name);
+        return;
+      }
+      const view = result.value;
+      if (view !== null && view.phase !== "moved") {
+        this.#moving.set(name, view.refused === undefined ? "begun" : "refused");
+        return;
+      }
+      this.#moving.delete(name);
+      if (view !== null) this.#count({ moved: 1 });
+    });
+  }
+
+  #count({ begun = 0, moved = 0 }: { readonly begun?: number; readonly moved?: number }): void {
+    const order = this.#order;
+    if (order === null) return;
+    this.#order = { ...order, begun: order.begun + begun, moved: order.moved + moved };
+  }
+
+  #nextPage(order: EvacuationOrder): void {
+    if (this.#lists) return;
+    if (this.#isLast) return this.#endPass();
+    if (this.#pageEnd !== null) this.#order = { ...order, after: this.#pageEnd };
+    const after = this.#order!.after;
+    this.#lists = true;
+    this.#host.listAccounts(after, PAGE, (error, names, next) => {
+      this.#lists = false;
+      if (error !== null || this.#order?.id !== order.id) return;
+      this.#page.push(...names);
+      this.#pageEnd = next;
+      this.#isLast = next === null;
+    });
+  }
+
+  /** All of a pass was begun: it ends with its last move. */
+  #endPass(): void {
+    const order = this.#order;
+    if (order === null || this.#moving.size > 0) return;
+    const done = order.begun === 0;
+    const { clock } = this.#host;
+    this.#pageEnd = null;
+    this.#isLast = false;
+    const over = done ? { state: "done", endedAt: clock.wallMs() } as const : {};
+    this.#order = { ...order, ...over, after: null, begun: 0, passes: order.passes + 1 };
+    this.#save(clock.monoMs());
+    this.#host.log.info("evacuation pass ended", { moved: order.moved, done });
+  }
+
+  #save(nowMs: number): void {
+    const own = this.#order;
+    if (own === null) return;
+    this.#savedMs = nowMs;
+    const moving = this.#moving.size;
+    this.#value.update((stored) => {
+      // An operator may have changed it meanwhile.
+      if (stored?.id !== own.id || stored.state !== "running") return null;
+      const { after, passes, begun, moved, state, endedAt } = own;
+      return { ...stored, after, passes, begun, moved, moving, state, endedAt };
+    }, (error, order) => {
+      if (error === null && order !== null && order.state !== "running") this.#take(order);
+    });
+  }
+}
