@@ -125,8 +125,7 @@ export async function openNode(
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
       ...sizesOf(config),
-      deliver,
-      ...counted(counters),
+      ...counted(counters, deliver),
     });
     await started(node);
     if (cells !== null) beginCells(cells, node, () => about.busy);
@@ -197,9 +196,10 @@ async function closeAll(
   dir.release();
 }
 
-/** Counts what a node observes. */
-function counted({ commits, messages }: Counters) {
+/** Takes what a node has for its edge, and counts what it observes. */
+function counted({ commits, messages }: Counters, deliver: (packet: EdgePacket) => void) {
   return {
+    deliver,
     observeCommit(ms: number, rows: number, bytes: number) {
       commits.latencyMs.observe(ms);
       commits.rows.observe(rows);

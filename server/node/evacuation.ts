@@ -134,18 +134,21 @@ export class Evacuation {
     });
   }
 
-  /** Pauses it, goes on with it, or gives it up; what has begun to move moves all the same. */
+  /**
+   * Pauses it, goes on with it, gives it up, or changes its rate (null: as it was). What has begun to
+   * move moves all the same.
+   */
   set(
-    change: { readonly state?: "running" | "paused" | "stopped"; perSecond?: number },
+    state: "running" | "paused" | "stopped" | null,
+    perSecond: number | null,
     done: Done,
-  ) {
+  ): void {
     let over = false;
     this.#change((order) => {
       over = order === null || order.state === "done" || order.state === "stopped";
       if (order === null || over) return null;
-      const { state = order.state, perSecond = order.perSecond } = change;
-      const endedAt = state === "stopped" ? this.#host.clock.wallMs() : 0;
-      return { ...order, state, perSecond, endedAt };
+      const next = { state: state ?? order.state, perSecond: perSecond ?? order.perSecond };
+      return { ...order, ...next, endedAt: state === "stopped" ? this.#host.clock.wallMs() : 0 };
     }, (result) => done(over ? fail("conflict", "No evacuation goes on") : result));
   }
 

@@ -121,7 +121,8 @@ function addEvacuationRoutes(app: Hono, host: MovesHost): void {
   app.put("/admin/cells/evacuate", async (c) => {
     const input = await readBody(EVACUATION, c.req.raw);
     if (input instanceof Response) return input;
-    return await once((done: Done) => evacuation.set(input, done));
+    const { state = null, perSecond = null } = input;
+    return await once((done: Done) => evacuation.set(state, perSecond, done));
   });
 }
 
