@@ -64,8 +64,7 @@ const cells = {
     default: 100,
     min: 1,
     max: 10_000,
-    doc:
-      "Accounts that a node takes in from other cells in a second, at most: fewer at first, and while it is overloaded.",
+    doc: "Accounts that a node takes in from other cells in a second, at most; fewer at first.",
   }),
   queueBytesMax: int({
     unit: "bytes",

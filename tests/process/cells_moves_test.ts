@@ -34,7 +34,8 @@ async function twoCells(dir: string): Promise<readonly [ServerProcess, ServerPro
     const flags = ["--cells-secret-file", secret, ...own];
     return ServerProcess.start({ dataDir: `${dir}/${name}`, flags });
   };
-  const seen = async (server: ServerProcess) => JSON.parse(await command(server, "cells", "--json"));
+  const seen = async (server: ServerProcess) =>
+    JSON.parse(await command(server, "cells", "--json"));
   const a = await start("a");
   const { self: { address } } = await seen(a);
   const b = await start("b", "--cells-join", address);
@@ -58,7 +59,7 @@ function listen(client: Client) {
   return { texts, shown, snapshots: () => snapshots };
 }
 
-/** Sends numbered texts one after another until it is told to stop; returns how many. */
+/** Sends numbered texts one after another until the function that it returns is called. */
 function talkTo(client: Client, to: string): () => Promise<readonly string[]> {
   const sent: string[] = [];
   let stopped = false;
@@ -104,9 +105,12 @@ Deno.test("12: a user moves to another cell while people chat, and the client fo
     await until("alice's return", ended);
     await new Promise((done) => setTimeout(done, 500));
     const [toBob, toAlice, toCarl] = await Promise.all(talks.map((stop) => stop()));
-    await until("the last texts", () =>
-      ofBob!.texts.length >= toBob!.length && ofAlice!.texts.length >= toAlice!.length &&
-      ofCarl!.texts.length >= toCarl!.length);
+    await until(
+      "the last texts",
+      () =>
+        ofBob!.texts.length >= toBob!.length && ofAlice!.texts.length >= toAlice!.length &&
+        ofCarl!.texts.length >= toCarl!.length,
+    );
     assert.deepEqual(ofBob!.texts, toBob);
     assert.deepEqual(ofAlice!.texts, toAlice);
     assert.deepEqual(ofCarl!.texts, toCarl);
