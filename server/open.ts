@@ -93,13 +93,12 @@ export async function openNode(
   let opened: Store | null = null;
   let standby: OwnStandby | null = null;
   try {
-    const timers = systemTimers();
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
-    const machine = { timers, random, log, retries: retries(config), clock: systemClock() };
+    const machine = machineOf(config, random, log);
     standby = serves ? await openOwnStandby(config, dir, machine, promoted) : null;
     const store = share === null
-      ? await openStore(config, dir, { log, timers, observe, serves, standby })
+      ? await openStore(config, dir, { ...machine, observe, serves, standby })
       : servedStore(dir, observe);
     opened = store;
     const use = { serves, replicated: standby !== null };
@@ -194,6 +193,11 @@ async function closeAll(
   await closed(store);
   await standby?.close();
   dir.release();
+}
+
+function machineOf(config: Config, random: Random, log: LiveLog) {
+  const timers = systemTimers();
+  return { timers, random, log, retries: retries(config), clock: systemClock() };
 }
 
 /** Takes what a node has for its edge, and counts what it observes. */
