@@ -174,12 +174,12 @@ function addEvacuateCommand(cells: Command, host: CliHost): void {
     .addHelpText("after", EVACUATE_HELP)
     .allowExcessArguments(false)
     .action((cell: string | undefined, _: unknown, command: Command) => {
-      const options: EvacuateOptions = command.optsWithGlobals();
-      return withServer(host, options, async (call) => {
-        const first = await evacuate(call, cell, options);
-        const follows = options.status !== true && changeOf(options) === null;
+      const given: EvacuateOptions = command.optsWithGlobals();
+      return withServer(host, given, async (call) => {
+        const first = await evacuate(call, cell, given);
+        const follows = given.status !== true && changeOf(given) === null;
         const order = follows ? await followOrder(host, call, first) : first;
-        host.out(`${options.json === true ? visibleJson(order) : visible(orderText(order))}\n`);
+        host.out(`${given.json === true ? visibleJson(order) : visible(orderText(order))}\n`);
       });
     });
 }

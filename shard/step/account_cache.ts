@@ -276,6 +276,11 @@ export class AccountCache {
     this.#heldLsn = Math.min(this.#heldLsn, firstLsn);
   }
 
+  /** The accounts in memory that everybody finds there. */
+  served(): Iterable<Account> {
+    return this.#accounts.values();
+  }
+
   /** The accounts in memory. */
   *all(): Iterable<Account> {
     yield* this.#accounts.values();

@@ -35,6 +35,8 @@ import type { UnknownHomes } from "./unknown_homes.ts";
 /** What `inspect` shows of a shard. */
 export interface ShardInspection {
   readonly accounts: Iterable<Account>;
+  /** Those of them that are not frozen. */
+  readonly served: Iterable<Account>;
   /** Log rows that come next, without their LSNs: the next is `lastLsn + 1`. */
   readonly unsealed: readonly Uint8Array[];
   /** Whether nothing is on its way to the store or from it. */
@@ -293,6 +295,11 @@ export class Shard {
   inspect(): ShardInspection {
     const { accounts, batch } = this.#turn;
     const settled = this.ready && batch.settled && accounts.quiescent;
-    return { accounts: accounts.all(), unsealed: batch.unsealed(), settled };
+    return {
+      accounts: accounts.all(),
+      served: accounts.served(),
+      unsealed: batch.unsealed(),
+      settled,
+    };
   }
 }

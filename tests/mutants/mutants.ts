@@ -8,6 +8,7 @@ import { COMMIT } from "./commit_mutants.ts";
 import { EDGE } from "./edge_mutants.ts";
 import { FEDERATION } from "./federation_mutants.ts";
 import { MAILBOX } from "./mailbox_mutants.ts";
+import { MOVED } from "./moves_mutants.ts";
 import { PAIR } from "./pair_mutants.ts";
 import { PRESENCE } from "./presence_mutants.ts";
 import { ROSTER } from "./roster_mutants.ts";
@@ -29,5 +30,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...CELL,
   ...FEDERATION,
   ...CELLS,
+  ...MOVED,
   ...STANDBY,
 ];

@@ -184,3 +184,66 @@ for (const [victim, side] of ["the source", "the target"].entries()) {
     }
   });
 }
+
+Deno.test("12: an account whose head has many parts moves there and back, with all of its mailbox", () => {
+  const fixture = new CellsFixture({ limits: { outboxCharsMax: 1_000_000 } });
+  const [a, b, c] = fixture.cells as [OneCell, OneCell, OneCell];
+  for (const [cell, name] of [[a, "anna"], [b, "bert"]] as const) {
+    assert.ok(cell.register(name).ok);
+    cell.must(name, "settings.set", { messagesFrom: "anyone" });
+  }
+  const texts = Array.from({ length: 12 }, (_, i) => `${i} ${"y".repeat(6000)}`);
+  // Contacts are written to without a question to their cell.
+  a.must("anna", "roster.subscription", { contact: "bert" as AccountName, type: "subscribe" });
+  fixture.settle();
+  b.must("bert", "roster.subscription", { contact: "anna" as AccountName, type: "subscribed" });
+  fixture.settle();
+  // What cannot be delivered stays in the outbox, which is part of the head.
+  fixture.wan.isolate(b.name, true);
+  fixture.settle(5000);
+  for (const [i, text] of texts.entries()) a.send("anna", "bert", `k${i}`, text);
+  assert.ok(begin(a, "anna", c).ok);
+  moved(fixture, a, "anna");
+  fixture.settle();
+  // The same key as before the move: it is known.
+  c.send("anna", "bert", "k0", texts[0]!);
+  const back = begin(c, "anna", a, "m back");
+  assert.ok(back.ok);
+  fixture.until("the way back", () => a.ask("anna", "account.info", {}).ok, 120_000);
+  fixture.wan.heal();
+  fixture.settle(60_000);
+  const heads = texts.map(shortened);
+  assert.deepEqual(eventsOf(b, "bert").flatMap((e) => textOf(e, "anna")), heads);
+  const own = eventsOf(a, "anna").flatMap((e) => e.kind === "message" ? [shortened(e.body)] : []);
+  assert.deepEqual(own, heads);
+  assert.ok(!c.ask("anna", "account.info", {}).ok);
+});
+
+Deno.test("12: a move is given up while it is not decided, and refused where it cannot begin", () => {
+  const fixture = new CellsFixture();
+  const [a, b, c] = fixture.cells as [OneCell, OneCell, OneCell];
+  assert.ok(a.register("anna").ok);
+  assert.ok(b.register("bert").ok);
+  fixture.settle();
+  const refused = (result: ReturnType<typeof begin>) => result.ok ? null : result.code;
+  assert.equal(refused(begin(a, "anna", a)), "conflict");
+  assert.equal(refused(begin(a, "bert", c)), "not_found");
+  assert.equal(refused(begin(a, "nobody", c)), "not_found");
+  fixture.wan.isolate(c.name, true);
+  fixture.settle();
+  assert.equal(refused(begin(a, "anna", c)), "unavailable");
+  fixture.wan.heal();
+  fixture.settle();
+  // The other cell does not answer: nothing is decided.
+  fixture.wan.cutWay(c.name, a.name, true);
+  assert.ok(begin(a, "anna", c).ok);
+  assert.equal(refused(begin(a, "anna", b)), "conflict");
+  fixture.settle(300);
+  a.must("anna", "move.cancel", {});
+  fixture.wan.heal();
+  fixture.settle(30_000);
+  assert.equal(a.must("anna", "move.state", {}), null);
+  assert.ok(!c.ask("anna", "account.info", {}).ok);
+  assert.ok(begin(a, "anna", b).ok);
+  moved(fixture, a, "anna");
+});

@@ -15,6 +15,7 @@ import { Device } from "./device.ts";
 import { History, Violation } from "./history.ts";
 import { KnownTables } from "./known_tables.ts";
 import { MemoryDisk } from "./memory_store.ts";
+import type { Movers } from "./movers.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Person } from "./person.ts";
@@ -73,6 +74,9 @@ export class Cluster {
   readonly splits = new Set<number>();
   /** Names that several cells try to get; null in a lone cell, and before the chaos. */
   contest: Contest | null = null;
+  /** What moves accounts between cells; null in a lone cell, and before the chaos. */
+  movers: Movers | null = null;
+  readonly #homes = new Map<string, SimNode>();
   /** Whether requests reach any node, or only the one that has their session. */
   roams = true;
   /** When each node was seen without a lease last. */
@@ -202,7 +206,18 @@ export class Cluster {
 
   /** A node of the cell that is the home of a name. */
   nodeOf(name: string): SimNode {
-    return this.wan === null ? this.nodes[0]! : this.nodes[pointOf(name) % this.nodes.length]!;
+    if (this.wan === null) return this.nodes[0]!;
+    return this.#homes.get(name) ?? this.nodes[pointOf(name) % this.nodes.length]!;
+  }
+
+  /** The home of a name is another cell from now on. */
+  moved(name: string, node: SimNode): void {
+    this.#homes.set(name, node);
+  }
+
+  /** The cell of a node, where each is one. */
+  cellOf(node: SimNode): CellName {
+    return this.wan!.cells[this.nodes.indexOf(node)]!;
   }
 
   /** Whether two names have their homes in different cells. */

@@ -74,6 +74,7 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   "busy",
   "rate_limited",
   "unauthorized",
+  "moved",
 ]);
 
 /** Whether a refusal may be followed by anything. */

@@ -31,6 +31,7 @@ import { Faults } from "./faults.ts";
 import { interrupted } from "./interrupted.ts";
 import { checkHomes, Contest } from "./homes.ts";
 import { leftovers } from "./leftovers.ts";
+import { Movers } from "./movers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
@@ -172,6 +173,7 @@ function chaos(cluster: Cluster): void {
   if (cluster.cell !== null) cellReloads(cluster);
   if (cluster.cell !== null) claimants(cluster);
   if (cluster.wan !== null) cluster.contest = new Contest(cluster);
+  if (cluster.wan !== null) cluster.movers = new Movers(cluster);
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
   faults.heal();
@@ -210,8 +212,10 @@ function recovered(cluster: Cluster): void {
   // Asked after every turn: what costs most comes last.
   const waits = () =>
     nodes.some((n) => !n.serving || n.stopping) || cluster.contest?.decided === false ||
-    people.some((p) =>
-      p.busy || p.unsent > 0 && p.devices.some((d) => d.wanted) ||
+    cluster.movers?.over === false || people.some((p) =>
+      p.busy || p.unsent > 0 && p.devices.some((d) =>
+          d.wanted
+        ) ||
       p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
     ) || isResharding(cluster) || isLeaving(cluster);
   if (cluster.runWhile(waits, RECOVER_MS)) return;

@@ -1,0 +1,69 @@
+/** Mutants of moves of accounts to other cells. */
+import { inTested, type Mutant } from "./mutant.ts";
+
+const MOVES = "tests/scenario/cells_moves_test.ts";
+
+/** See the head of this file. */
+export const MOVED: readonly Mutant[] = [
+  ...inTested(
+    "shard/step/moves.ts",
+    MOVES,
+    [
+      "let an account change while its head is copied",
+      "    accounts.freeze(account);\n",
+      "    void accounts;\n",
+    ],
+    [
+      "go on serving an account that has left",
+      '    this.#turn.append(account, { kind: "left" });\n',
+      "",
+    ],
+    [
+      "forget at a crash that the cells decide",
+      'this.#turn.append(account, { kind: "leaving", ...leaving, deciding: true });\n',
+      "account.runtime.batch = 0;\n",
+    ],
+    [
+      "drop packets that were held for a frozen account",
+      "for (const carried of going.held.splice(0)) this.#parts.packet(carried);",
+      "going.held.splice(0);",
+    ],
+  ),
+  ...inTested(
+    "shard/step/arrivals.ts",
+    MOVES,
+    [
+      "have an account arrive before the cells have decided",
+      "return arrival !== null && isComplete(arrival) && home === this.#cells.self;",
+      "return arrival !== null && isComplete(arrival) && home !== undefined;",
+    ],
+    [
+      "take a head for staged that lacks parts",
+      "if (isComplete(account.arrival!)) this.#say(",
+      "this.#say(",
+    ],
+  ),
+  ...inTested(
+    "shard/account/away.ts",
+    MOVES,
+    [
+      "leave behind what an account has sent lately",
+      "  readEnd(r, a, FORMER.read(r));\n",
+      "  readEnd(r, a, FORMER.read(r));\n  a.dedupe.trim(a.dedupe.next + 1);\n",
+    ],
+    [
+      "leave behind what an account owes",
+      "  readOutbox(r, a);\n",
+      "  readOutbox(r, a);\n  a.outbox.clear();\n",
+    ],
+  ),
+  ...inTested(
+    "shard/account/moving.ts",
+    MOVES,
+    [
+      "lose rows of a moved account that no checkpoint has",
+      '    if (table === "m") account.mailbox.unsaved.set(number, bytes);\n',
+      '    if (table === "m") void bytes;\n',
+    ],
+  ),
+];

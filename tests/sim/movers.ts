@@ -1,0 +1,159 @@
+/** Accounts move between the cells of a simulation while everything else goes on. */
+import type { AccountName } from "../../shard/name/ids.ts";
+import type { Cluster } from "./cluster.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
+import type { Result } from "../../shard/errors.ts";
+import type { Person } from "./person.ts";
+import type { SimNode } from "./sim_node.ts";
+import { Violation } from "./history.ts";
+
+/** Moves of one seed, at most. */
+const MOVES_MAX = 5;
+/** How often it is tried again, and looked how far a move is (ms). */
+const LOOK_MS = 300;
+/** How often the homes are looked at (ms). */
+const CHECK_MS = 50;
+/** One in so many moves is to be given up soon after its beginning. */
+const CANCEL_CHANCE = 0.15;
+
+/** Moves accounts to other cells, one after another and at the same time. */
+export class Movers {
+  readonly #cluster: Cluster;
+  #left = 0;
+  #number = 0;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    const prng = cluster.prng.fork("movers");
+    const count = prng.pick([0, 1, 2, MOVES_MAX]);
+    for (let i = 0; i < count; i++) {
+      const person = prng.pick(cluster.people);
+      const atMs = prng.int(0, cluster.config.chaosMs);
+      const target = prng.pick(cluster.nodes);
+      const cancels = prng.chance(CANCEL_CHANCE);
+      this.#left++;
+      cluster.time.global.timers.after(atMs, () => this.#begin(person, target, cancels));
+    }
+    if (count > 0) this.#scheduleCheck();
+  }
+
+  /** Whether all moves are over. */
+  get over(): boolean {
+    return this.#left === 0;
+  }
+
+  /** Operators do one thing at a time to an account. */
+  #begin(person: Person, target: SimNode, cancels: boolean): void {
+    const source = this.#cluster.nodeOf(person.name);
+    if (person.busy || person.life === null || source === target) return void this.#left--;
+    person.busy = true;
+    const move = `move ${++this.#number}`;
+    this.#order(person, source, target, move, cancels);
+  }
+
+  #later(run: () => void): void {
+    this.#cluster.time.global.timers.after(LOOK_MS, run);
+  }
+
+  /** Asks a process; null: it has ended, or does not serve. */
+  #ask<K extends OpName>(
+    node: SimNode,
+    name: string,
+    op: K,
+    input: Ops[K]["in"],
+    done: (result: Result<Ops[K]["out"]> | null) => void,
+  ): void {
+    if (!node.serving) return done(null);
+    const { running } = node;
+    let over = false;
+    const end = (result: Result<Ops[K]["out"]> | null) => {
+      if (!over) done(result);
+      over = true;
+    };
+    running.node.request(name as AccountName, op, input, end);
+    const look = () => {
+      if (over) return;
+      if (node.up && node.running === running) return this.#later(look);
+      end(null);
+    };
+    look();
+  }
+
+  #order(
+    person: Person,
+    source: SimNode,
+    target: SimNode,
+    move: string,
+    cancels: boolean,
+  ): void {
+    const { history } = this.#cluster;
+    const to = this.#cluster.cellOf(target);
+    this.#ask(source, person.name, "move.begin", { to, move }, (result) => {
+      history.add("operator", `moves ${person.name} to ${to}: ${result?.ok}`, person.name);
+      if (result?.ok !== true) {
+        return this.#later(() => this.#order(person, source, target, move, cancels));
+      }
+      if (cancels) this.#cancel(person, source, target);
+      else this.#follow(person, source, target);
+    });
+  }
+
+  /** It stays, or has been decided by then. */
+  #cancel(person: Person, source: SimNode, target: SimNode): void {
+    this.#ask(source, person.name, "move.cancel", {}, () => this.#follow(person, source, target));
+  }
+
+  #follow(person: Person, source: SimNode, target: SimNode): void {
+    const again = () => this.#later(() => this.#follow(person, source, target));
+    this.#ask(source, person.name, "move.state", {}, (result) => {
+      if (result?.ok !== true) return again();
+      const view = result.value;
+      if (view !== null && view.phase !== "moved") return again();
+      if (view === null) this.#ended(person, "stays");
+      else this.#await(person, target);
+    });
+  }
+
+  /** The new home learns a moment later that it is one. */
+  #await(person: Person, target: SimNode): void {
+    this.#ask(target, person.name, "account.info", {}, (result) => {
+      if (result?.ok !== true) return this.#later(() => this.#await(person, target));
+      this.#cluster.moved(person.name, target);
+      this.#ended(person, `has moved to ${target.who}`);
+    });
+  }
+
+  #ended(person: Person, text: string): void {
+    this.#cluster.history.add("operator", `${person.name} ${text}`, person.name);
+    person.busy = false;
+    this.#left--;
+  }
+
+  /** No account is served where the cell knows another home, nor by two cells at once. */
+  #scheduleCheck(): void {
+    this.#cluster.time.global.timers.after(CHECK_MS, () => {
+      const serving = new Map<string, SimNode>();
+      for (const node of this.#cluster.nodes) {
+        if (node.serving && node.process.state === "running") this.#check(node, serving);
+      }
+      if (!this.over) this.#scheduleCheck();
+    });
+  }
+
+  #check(node: SimNode, serving: Map<string, SimNode>): void {
+    const cell = this.#cluster.cellOf(node);
+    for (const shard of node.running.node.shards) {
+      for (const { name, alive, register } of shard.inspect().served) {
+        const home = register?.chosen?.value ?? cell;
+        if (!alive) continue;
+        const fault = home !== cell
+          ? `${node.who} serves it, and knows ${home} as its home`
+          : serving.has(name)
+          ? `${node.who} and ${serving.get(name)!.who} serve it`
+          : null;
+        if (fault !== null) throw new Violation("a name has one home", `${name}: ${fault}`, [name]);
+        serving.set(name, node);
+      }
+    }
+  }
+}
