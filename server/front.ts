@@ -137,7 +137,6 @@ class NodeFront implements Front {
     const connections = () => this.#door?.connections() ?? 0;
     const keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
     this.#keeper = keeper;
-    open.arrivals.overloaded = () => keeper.overloaded().signIn;
     this.#edge = createEdge({
       ...ports,
       node: node.id,
@@ -230,7 +229,8 @@ class NodeFront implements Front {
   }
 
   #makeShedding(): Shedding {
-    const { node, ports, setBusy } = this.#open;
+    const { arrivals, node, ports, setBusy } = this.#open;
+    arrivals.overloaded = () => this.#keeper.overloaded().signIn;
     return new Shedding({
       ...ports,
       perSecond: this.#config.admission.shedPerSecond,

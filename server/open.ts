@@ -132,16 +132,20 @@ export async function openNode(
     const copies = { standby, station: station?.station ?? null };
     const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
-    const flushLog = (done: () => void) => out.flush(done);
     const setBusy = (busy: boolean) => void (about.busy = busy);
-    const parts = { dir, ports, log, node, cells, counters, signIn, telemetry, share, ...copies };
-    return { ...parts, arrivals, relays: await openRelayProofs(config, cells), setBusy, flushLog, close };
+    const relays = await openRelayProofs(config, cells);
+    const made = { ...copies, arrivals, relays, setBusy, flushLog: flushing(out), close };
+    return { dir, ports, log, node, cells, counters, signIn, telemetry, share, ...made };
   } catch (error) {
     if (opened !== null) await closed(opened);
     await standby?.close();
     dir.release();
     throw error;
   }
+}
+
+function flushing(out: LogOut): OpenNode["flushLog"] {
+  return (done) => out.flush(done);
 }
 
 /** Where lines of the log go. */
