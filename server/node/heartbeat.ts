@@ -4,6 +4,7 @@ import type { Cancel } from "./ports.ts";
 import type { Committer } from "./committer.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Resharder } from "./resharder.ts";
+import type { Shard } from "../../shard/step/shard.ts";
 
 /** Time from one beat to the next (ms). */
 export const BEAT_MS = 100;
@@ -11,6 +12,8 @@ export const BEAT_MS = 100;
 const EXPIRE_BEATS = 10;
 /** Beats from one look at a few accounts, for what is over age, to the next. */
 const SWEEP_BEATS = 100;
+/** Ticks of shards that take longer are divided: clients have their turn before the next shard (ms). */
+const SLICE_MS = 3;
 
 /** See the head of this file. */
 export class Heartbeat {
@@ -20,6 +23,7 @@ export class Heartbeat {
   readonly #listing: AccountListing;
   #next: Cancel | null = null;
   #beats = 0;
+  #ticking = false;
 
   constructor(
     parts: NodeParts,
@@ -47,17 +51,33 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    const { callers, dispatch, map, ports } = this.#parts;
+    const { callers, map, ports } = this.#parts;
     this.#beats++;
-    for (const shard of map.shards) {
-      if (shard.ticking) dispatch.submit(shard, { kind: "tick" });
-    }
+    // Where the former ticks are not all done yet, it is too much for another round.
+    if (!this.#ticking) this.#tick(map.shards, 0);
     this.#committer.checkpoint();
     if (this.#beats % EXPIRE_BEATS === 0) {
       callers.expire(ports.clock.monoMs());
       if (map.ready) this.#resharder.clean();
     }
     if (this.#beats % SWEEP_BEATS === 0) this.#sweep();
+  }
+
+  /** Ticks the shards from `next` on; what is due at many accounts at once is done in slices. */
+  #tick(shards: readonly Shard[], next: number): void {
+    const { dispatch, ports: { clock, timers }, stopped } = this.#parts;
+    const untilMs = clock.monoMs() + SLICE_MS;
+    for (let i = next; i < shards.length; i++) {
+      if (shards[i]!.ticking) dispatch.submit(shards[i]!, { kind: "tick" });
+      if (clock.monoMs() < untilMs) continue;
+      // Not `soon`: the platform looks at its sockets only when the loop has nothing left to do.
+      this.#ticking = true;
+      timers.after(0, () => {
+        this.#ticking = false;
+        if (!stopped()) this.#tick(shards, i + 1);
+      });
+      return;
+    }
   }
 
   #sweep(): void {
