@@ -2,7 +2,7 @@
  * The WebSocket transport: `/v1/ws` on the HTTP server's `upgrade` event. Refuses before the
  * upgrade what is too much, and hands connections over to the protocol.
  */
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
@@ -16,6 +16,7 @@ import { STATUS_OF } from "../http/response.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
 import type { ConnectionHost, ConnectionRules } from "./ws_host.ts";
 import { type Fault, faultOf, PENALTY } from "./ws_fault.ts";
+import { handshakeResponse } from "./ws_handshake.ts";
 import { WsConnection } from "./ws_connection.ts";
 import { type WheelLimits, WsWheel } from "./ws_wheel.ts";
 
@@ -24,7 +25,6 @@ export const WS_PATH = "/v1/ws";
 
 /** Bounds of the transport. */
 export interface WsLimits extends ConnectionRules, WheelLimits {
-  readonly frameBytesMax: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
   /** Time for the other side to answer a close, ms. */
@@ -116,6 +116,17 @@ export function createWsTransport(deps: WsDeps, limits: WsLimits): WsTransport {
   return new Transport(deps, limits);
 }
 
+/** A request that `ws` takes, in the place of one that was answered. */
+const ANSWERED = {
+  method: "GET",
+  headers: {
+    "upgrade": "websocket",
+    "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    "sec-websocket-version": "13",
+  },
+} as unknown as IncomingMessage;
+const NOTHING = Buffer.alloc(0);
+
 /** Where `ws`'s objects find their connection. */
 const CONNECTION = Symbol("connection");
 type Carrier = WebSocket & { [CONNECTION]?: WsConnection };
@@ -166,7 +177,7 @@ class Transport implements WsTransport, ConnectionHost {
     // deno-lint-ignore no-this-alias
     const transport = this;
     this.#onClose = function () {
-      if (this[CONNECTION] !== undefined) transport.#closed(this[CONNECTION]);
+      if (this[CONNECTION] !== undefined) transport.closed(this[CONNECTION]);
     };
     this.#onError = function (error) {
       const connection = this[CONNECTION];
@@ -191,12 +202,19 @@ class Transport implements WsTransport, ConnectionHost {
     const address = this.#deps.addressOf(request);
     const refusal = this.#refusal(address) ?? this.#deps.admitPage(request);
     if (refusal !== null) return this.#refuse(socket, STATUS_OF[refusal.code], refusal);
-    this.#server.handleUpgrade(
-      request,
-      socket,
-      head,
-      (ws) => this.#open(ws, socket, address, RELAY_HEADER in request.headers),
-    );
+    const relayed = RELAY_HEADER in request.headers;
+    const response = this.#limits.compress ? null : handshakeResponse(request);
+    if (response === null) {
+      return this.#server.handleUpgrade(request, socket, head, (ws) => {
+        this.#carry(ws, this.#open(ws, socket, address, relayed));
+      });
+    }
+    // The client has gone meanwhile.
+    if (!socket.readable || !socket.writable) return void socket.destroy();
+    socket.write(response, "latin1");
+    socket.setNoDelay();
+    if (head.length > 0) socket.unshift(head);
+    this.#open(null, socket, address, relayed);
   }
 
   #refusal(address: string): Failure | null {
@@ -220,24 +238,46 @@ class Transport implements WsTransport, ConnectionHost {
     refuseRaw(socket, status, failure);
   }
 
-  #open(carrier: Carrier, socket: Socket, address: string, relayed: boolean): void {
+  #open(
+    ws: WebSocket | null,
+    socket: Socket,
+    address: string,
+    relayed: boolean,
+  ): WsConnection {
     const { counters } = this.#deps;
-    const connection = new WsConnection(this, carrier, socket, address);
+    const connection = new WsConnection(this, ws, socket, address);
     connection.relayed = relayed;
+    counters.open++;
+    counters.opened++;
+    this.#callers.add(address);
+    this.#wheel.add(connection);
+    connection.handle(this.#deps.onConnection(connection));
+    return connection;
+  }
+
+  /** What `ws` has to say of its WebSocket is the connection's. */
+  #carry(carrier: Carrier, connection: WsConnection): void {
     carrier[CONNECTION] = connection;
     carrier.on("message", onMessage);
     carrier.on("ping", onPing);
     carrier.on("pong", onPong);
     carrier.on("close", this.#onClose);
     carrier.on("error", this.#onError);
-    counters.open++;
-    counters.opened++;
-    this.#callers.add(address);
-    this.#wheel.add(connection);
-    connection.handle(this.#deps.onConnection(connection));
   }
 
-  #closed(connection: WsConnection): void {
+  adopt(connection: WsConnection, socket: Socket): WebSocket | null {
+    let adopted: WebSocket | null = null;
+    // The client has the response to its upgrade: another one is not to be sent.
+    socket.write = () => true;
+    this.#server.handleUpgrade(ANSWERED, socket, NOTHING, (ws) => {
+      Reflect.deleteProperty(socket, "write");
+      this.#carry(ws, connection);
+      adopted = ws;
+    });
+    return adopted;
+  }
+
+  closed(connection: WsConnection): void {
     this.#deps.counters.open--;
     this.#callers.remove(connection.address);
     this.#wheel.remove(connection);

@@ -1,8 +1,9 @@
 /**
- * One WebSocket. Receiving, UTF-8, fragments and the closing handshake are `ws`'s work; frames are
- * sent past it: all of a turn in one write, as one string where it is ASCII, which is cheaper than
- * `ws` by a quarter and lets many small frames share a segment. No timers and no closures of its
- * own: an idle connection is to cost as little as its socket.
+ * One WebSocket. Fragments, the closing handshake and whatever is unusual are `ws`'s work, which takes
+ * the socket over when it is first needed (see `ws_plain.ts`); frames are sent past it: all of a turn
+ * in one write, as one string where it is ASCII, which is cheaper than `ws` by a quarter and lets many
+ * small frames share a segment. No timers and no closures of its own: an idle connection is to cost
+ * as little as its socket.
  */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
@@ -13,13 +14,11 @@ import { cut } from "../http/refusal.ts";
 import type { Worker } from "../http/turns.ts";
 import { goawayFrame } from "./encode.ts";
 import { CLOSE_CODES, frameBuffer, frameHead, idleFrames, PING, pongFrame } from "./ws_frame.ts";
+import { WsSocket } from "./ws_socket.ts";
 import type { ConnectionHost } from "./ws_host.ts";
 import type { Fault } from "./ws_fault.ts";
 import { UnparsedBytes } from "./ws_unparsed.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
-
-/** `WebSocket.OPEN`. */
-const OPEN = 1;
 
 /** Bytes that make a frame count as one more. */
 const COSTLY_BYTES = 4096;
@@ -32,24 +31,14 @@ const LATE_MAX = 64;
 /** Bytes that are read, unparsed, behind a frame that breaks the protocol, until the cut. */
 const BROKEN_BYTES_MAX = 262_144;
 
-/** Where a socket finds its connection. */
-const CONNECTION = Symbol("connection");
-type Carrier = Socket & { [CONNECTION]?: WsConnection };
-
-function onData(this: Carrier, chunk: Buffer): void {
-  this[CONNECTION]?.receive(chunk);
-}
-
 /** See the head of this file. */
-export class WsConnection implements WireConnection, Sink, Worker {
+export class WsConnection extends WsSocket implements WireConnection, Sink, Worker {
   readonly address: string;
   relayed = false;
   /** Place in the wheel of pings. */
   slot = 0;
   index = 0;
   readonly #host: ConnectionHost;
-  readonly #ws: WebSocket;
-  readonly #socket: Socket;
   #handler: WireHandler | null = null;
   /** Frames of this turn as the bytes of a Latin-1 string. */
   #batch = "";
@@ -69,8 +58,6 @@ export class WsConnection implements WireConnection, Sink, Worker {
   #broken = false;
   #brokenBytes = 0;
   #earlyControls = 0;
-  /** `ws`'s own listener: it takes all frames of what it is given at once. */
-  readonly #parse: (chunk: Buffer) => void;
   /** Read, and not yet taken apart. */
   #unparsed: UnparsedBytes | null = null;
   /** Something was taken apart: what comes next need not begin with a frame. */
@@ -79,17 +66,19 @@ export class WsConnection implements WireConnection, Sink, Worker {
   #condemned = false;
   #queued = false;
 
-  constructor(host: ConnectionHost, ws: WebSocket, socket: Socket, address: string) {
+  /** `ws`: where it has the socket already, for it has responded to the upgrade. */
+  constructor(host: ConnectionHost, ws: WebSocket | null, socket: Socket, address: string) {
+    super(ws, socket);
     this.#host = host;
-    this.#ws = ws;
-    this.#socket = socket;
     this.address = address;
     this.#frames = host.rules.framesBurst;
     this.#framesAtMs = host.nowMs();
-    this.#parse = socket.listeners("data")[0] as (chunk: Buffer) => void;
-    socket.removeListener("data", this.#parse);
-    (socket as Carrier)[CONNECTION] = this;
-    socket.on("data", onData);
+  }
+
+  protected override adopt(): WebSocket | null {
+    const ws = this.#host.adopt(this, this.socket);
+    if (this.#paused) ws?.pause();
+    return ws;
   }
 
   get sink(): Sink {
@@ -104,16 +93,16 @@ export class WsConnection implements WireConnection, Sink, Worker {
   // ---- sending
 
   send(text: string): void {
-    if (this.#over || this.#ws.readyState !== OPEN) return;
+    if (this.#over || !this.isOpen) return;
     const bytes = Buffer.byteLength(text);
     this.#host.sent(bytes);
-    if (this.#ws.extensions !== "") this.#ws.send(text);
+    if (this.ws !== null && this.ws.extensions !== "") this.ws.send(text);
     else if (bytes === text.length) {
       this.#batch += frameHead(bytes) + text;
       this.#cork();
     } else {
       this.flush();
-      this.#socket.write(frameBuffer(text, bytes));
+      this.socket.write(frameBuffer(text, bytes));
     }
     if (this.bufferedBytes() > this.#host.rules.unreadBytesMax) this.#fault("unread");
   }
@@ -131,11 +120,11 @@ export class WsConnection implements WireConnection, Sink, Worker {
     const batch = this.#batch;
     this.#batch = "";
     // Nothing may follow a close frame.
-    if (this.#ws.readyState === OPEN) this.#socket.write(batch, "latin1");
+    if (this.isOpen) this.socket.write(batch, "latin1");
   }
 
   bufferedBytes(): number {
-    return this.#batch.length + this.#socket.writableLength;
+    return this.#batch.length + this.socket.writableLength;
   }
 
   close(reason: CloseReason, retryAfterMs?: number): void {
@@ -151,13 +140,13 @@ export class WsConnection implements WireConnection, Sink, Worker {
     this.#over = true;
     // A reader that is paused would never see the answer.
     if (this.#paused) this.#readOn();
-    this.#ws.close(code, reason);
+    this.adopted()?.close(code, reason);
   }
 
   terminate(): void {
     this.#over = true;
     this.#batch = "";
-    cut(this.#socket);
+    cut(this.socket);
   }
 
   // ---- receiving
@@ -171,10 +160,21 @@ export class WsConnection implements WireConnection, Sink, Worker {
     else if (this.#broken) this.#discard(chunk);
     else if (this.#unparsed !== null) this.#hold(this.#unparsed.joined(chunk));
     else if (chunk.length > this.#sliceBytes() || this.#paused) this.#hold(chunk);
-    else if (!this.#socket.destroyed) {
+    else if (!this.socket.destroyed) {
       this.#began = true;
-      this.#parse.call(this.#socket, chunk);
+      this.take(chunk, this.#host.rules.frameBytesMax);
     }
+  }
+
+  /** The client has ended its side without a closing handshake. */
+  ended(): void {
+    this.#over = true;
+    this.socket.end();
+  }
+
+  /** The socket is gone, and `ws` has never had it. */
+  lost(): void {
+    this.#host.closed(this);
   }
 
   #hold(chunk: Buffer): void {
@@ -182,7 +182,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
       return this.#condemn(chunk);
     }
     this.#unparsed = new UnparsedBytes(chunk);
-    this.#socket.pause();
+    this.socket.pause();
     this.#takeTurn();
   }
 
@@ -244,17 +244,17 @@ export class WsConnection implements WireConnection, Sink, Worker {
   #parseSlice(): boolean {
     const unparsed = this.#unparsed;
     if (unparsed === null || this.#paused) return false;
-    if (this.#socket.destroyed) {
+    if (this.socket.destroyed) {
       this.#free();
       return false;
     }
     const slice = unparsed.take(this.#sliceBytes());
     if (unparsed.isEmpty) this.#free();
     this.#began = true;
-    this.#parse.call(this.#socket, slice);
+    this.take(slice, this.#host.rules.frameBytesMax);
     if (this.#paused) return false;
     if (this.#unparsed !== null) return true;
-    if (!this.#ws.isPaused) this.#socket.resume();
+    if (this.ws?.isPaused !== true) this.socket.resume();
     return false;
   }
 
@@ -274,7 +274,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
   /** A ping has come: it counts as a frame, for it makes work too. */
   ping(data: Buffer): void {
     if (this.#over) this.#tooLate();
-    else if (this.#spendControl() && this.#ws.readyState === OPEN) {
+    else if (this.#spendControl() && this.isOpen) {
       // Many pongs of a turn leave in one write.
       this.#batch += pongFrame(data);
       this.#cork();
@@ -324,7 +324,7 @@ export class WsConnection implements WireConnection, Sink, Worker {
     }
     if (!this.#paused) {
       this.#paused = true;
-      this.#ws.pause();
+      this.reading.pause();
       this.#host.paused(this);
     }
     return true;
@@ -341,9 +341,9 @@ export class WsConnection implements WireConnection, Sink, Worker {
 
   #readOn(): void {
     this.#paused = false;
-    this.#ws.resume();
+    this.reading.resume();
     if (this.#unparsed === null) return;
-    this.#socket.pause();
+    this.socket.pause();
     this.#takeTurn();
   }
 
@@ -353,8 +353,8 @@ export class WsConnection implements WireConnection, Sink, Worker {
   check(): void {
     if (this.#over) return;
     // Part of a large frame on a slow line is a sign of life as well.
-    if (this.#socket.bytesRead !== this.#bytesRead) this.#silentRounds = 0;
-    this.#bytesRead = this.#socket.bytesRead;
+    if (this.socket.bytesRead !== this.#bytesRead) this.#silentRounds = 0;
+    this.#bytesRead = this.socket.bytesRead;
     if (this.#silentRounds >= 2) return this.#fault("silent");
     // A client whose reads are paused cannot respond.
     if (!this.#paused) this.#silentRounds++;

@@ -43,6 +43,46 @@ Deno.test("frames of every size and alphabet return as they were sent, in order"
   });
 });
 
+Deno.test("9 C3: frames cut anywhere return in order, before ws has the socket and from then on", async () => {
+  await withTransport({}, async ({ port, counters }) => {
+    const raw = await rawWebSocket(port);
+    const texts: string[] = [];
+    for (let cut = 0; cut < 30; cut++) {
+      const text = `text ${cut} é`;
+      const [half, rest] = [Buffer.from(text).subarray(0, 7), Buffer.from(text).subarray(7)];
+      // As one frame, first with a ping before it, and in two fragments from the second round on.
+      const frames = cut % 2 === 0
+        ? [masked(PING, "p"), masked(TEXT, text)]
+        : [masked(TEXT, half, 0x01), masked(0, rest, 0x80)];
+      const bytes = Buffer.concat(frames);
+      raw.write(bytes.subarray(0, cut));
+      if (cut > 0 && cut < bytes.length) await raw.until(() => counters.open === 1);
+      raw.write(bytes.subarray(cut));
+      texts.push(text);
+      await raw.until(() => raw.texts().length === texts.length);
+    }
+    assert.deepEqual(raw.texts(), texts);
+    assert.equal(raw.frames().filter(({ opcode }) => opcode === PONG).length, 15);
+    raw.write(masked(CLOSE, Buffer.from([3, 232])));
+    await raw.ended();
+    assert.equal(raw.closeCode(), 1000);
+    assert.equal(counters.open, 0);
+  });
+});
+
+Deno.test("9 C3: a client that ends its side, or vanishes, without ws having had its socket is gone", async () => {
+  await withTransport({}, async ({ port, counters, echoes }) => {
+    const [ends, vanishes] = [await rawWebSocket(port), await rawWebSocket(port)];
+    ends.write(masked(TEXT, "one"));
+    await ends.until(() => ends.texts().length === 1);
+    ends.socket.end();
+    vanishes.socket.resetAndDestroy();
+    await Promise.all([ends.ended(), ...echoes.map(({ gone }) => gone)]);
+    assert.equal(counters.open, 0);
+    assert.deepEqual(echoes.map(({ closings }) => closings), [1, 1]);
+  });
+});
+
 Deno.test("frames sent in one turn leave in one write, also where alphabets change", async () => {
   await withTransport({}, async ({ port, echoes }) => {
     const raw = await rawWebSocket(port);
