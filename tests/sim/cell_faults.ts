@@ -3,6 +3,7 @@ import type { CELL_FAULTS } from "./config.ts";
 import type { Cluster } from "./cluster.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { Prng } from "./prng.ts";
+import type { SimCell } from "./sim_cell.ts";
 import type { SimNode } from "./sim_node.ts";
 
 type CellFault = typeof CELL_FAULTS[number];
@@ -10,13 +11,19 @@ type CellFault = typeof CELL_FAULTS[number];
 /** Breaks something of a node and repairs it later, while `running` returns true. */
 export function strikeCell(
   cluster: Cluster,
-  { id }: SimNode,
+  node: SimNode,
   fault: CellFault,
   running: () => boolean,
 ): void {
   const { prng, time } = cluster;
-  const cell = cluster.cell!;
-  const others = cluster.nodes.map((node) => node.id).filter((other) => other !== id);
+  const group = cluster.groupAt(node);
+  // A cell of one node has nothing of that.
+  if (group.cell === null) {
+    return strikeCell(cluster, prng.pick(prng.pick(cluster.several).nodes), fault, running);
+  }
+  const { id } = node;
+  const cell = group.cell;
+  const others = group.nodes.map((node) => node.id).filter((other) => other !== id);
   const later = (ms: number, run: () => void) => {
     time.global.timers.after(ms, () => running() && run());
   };
@@ -37,15 +44,15 @@ export function strikeCell(
       cell.store.keepFrom(id, true);
       return later(forMs, () => cell.store.keepFrom(id, false));
     case "storeAwayForAll":
-      return awayFor(cluster, cluster.nodes.map((node) => node.id), forMs, later);
+      return awayFor(cluster, cell, group.nodes.map((node) => node.id), forMs, later);
     case "storeAtMinority": {
       const longMs = prng.int(5000, 40_000);
-      awayFor(cluster, others, longMs, later);
+      awayFor(cluster, cell, others, longMs, later);
       cut(others, true);
       return later(prng.pick([forMs, longMs]), () => cut(others, false));
     }
     case "oneWayCut":
-      return cutOneWay(cluster, id, prng.pick(others), forMs, later);
+      return cutOneWay(cluster, cell, [id, prng.pick(others)], forMs, later);
     case "storeRepliesLost":
       cell.store.loseReplies(id, true);
       return later(prng.pick([3, 20, forMs]), () => cell.store.loseReplies(id, false));
@@ -57,9 +64,9 @@ export function strikeCell(
       cell.delay(id, prng.pick([20, 300, 2000]));
       return later(forMs, () => cell.delay(id, 0));
     case "allCrash":
-      return crashAll(cluster, running);
+      return crashAll(cluster, group.nodes, running);
     case "race":
-      return race(cluster, id, running);
+      return race(cluster, group.nodes, id, running);
     case "storeSlow":
       cell.store.slowDown(id, prng.pick([30, 500, 5000]));
       return later(forMs, () => cell.store.slowDown(id, 0));
@@ -68,15 +75,15 @@ export function strikeCell(
 
 /** What one of two nodes sends does not reach the other one. */
 function cutOneWay(
-  { cell, prng }: Cluster,
-  a: NodeId,
-  b: NodeId,
+  { prng }: Cluster,
+  cell: SimCell,
+  [a, b]: readonly [NodeId, NodeId],
   forMs: number,
   later: (ms: number, run: () => void) => void,
 ): void {
   const [from, to] = prng.chance(0.5) ? [a, b] : [b, a];
-  cell!.cutOneWay(from, to, true);
-  later(forMs, () => cell!.cutOneWay(from, to, false));
+  cell.cutOneWay(from, to, true);
+  later(forMs, () => cell.cutOneWay(from, to, false));
 }
 
 /** Cuts links and mends them again, over and over. */
@@ -96,20 +103,25 @@ function flap(
 
 /** Keeps nodes from the store; they do not all reach it again at one moment. */
 function awayFor(
-  { cell, prng }: Cluster,
+  { prng }: Cluster,
+  cell: SimCell,
   nodes: readonly NodeId[],
   forMs: number,
   later: (ms: number, run: () => void) => void,
 ): void {
   for (const node of nodes) {
-    cell!.store.keepFrom(node, true);
-    later(forMs + prng.int(0, 2000), () => cell!.store.keepFrom(node, false));
+    cell.store.keepFrom(node, true);
+    later(forMs + prng.int(0, 2000), () => cell.store.keepFrom(node, false));
   }
 }
 
 /** All nodes are killed, and start again with nothing in memory, at about the same time. */
-function crashAll(cluster: Cluster, running: () => boolean): void {
-  const { nodes, prng, time } = cluster;
+function crashAll(
+  cluster: Cluster,
+  nodes: readonly SimNode[],
+  running: () => boolean,
+): void {
+  const { prng, time } = cluster;
   const spreadMs = prng.pick([0, 50, 3000]);
   for (const node of nodes) {
     time.global.timers.after(prng.pick([0, prng.int(0, 30)]), () => {
@@ -121,8 +133,13 @@ function crashAll(cluster: Cluster, running: () => boolean): void {
 }
 
 /** A node is killed, and all others claim its shards at once: one of them gets each. */
-function race(cluster: Cluster, victim: NodeId, running: () => boolean): void {
-  const { nodes, prng, time } = cluster;
+function race(
+  cluster: Cluster,
+  nodes: readonly SimNode[],
+  victim: NodeId,
+  running: () => boolean,
+): void {
+  const { prng, time } = cluster;
   const node = nodes.find(({ id }) => id === victim)!;
   if (!node.serving) return;
   const claims = node.running.node.shards.map(({ id: shard, row: { epoch } }) => ({

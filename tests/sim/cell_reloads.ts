@@ -16,14 +16,14 @@ export function cellReloads(cluster: Cluster): void {
   const prng = cluster.prng.fork("cell reloads");
   for (let i = 0; i < cluster.config.cellReloads; i++) {
     cluster.time.global.timers.after(prng.int(0, cluster.config.chaosMs), () => {
-      const node = prng.pick(cluster.nodes);
+      const node = prng.pick(prng.pick(cluster.several).nodes);
       if (node.serving) strike(cluster, node, prng);
     });
   }
 }
 
 function strike(cluster: Cluster, node: SimNode, prng: Prng): void {
-  const { store } = cluster.cell!;
+  const { store } = cluster.groupAt(node).cell!;
   const { running } = node;
   const lateMs = prng.pick([5, 50, 500]);
   const ids = running.node.shards.map(({ id }) => id);
@@ -53,7 +53,10 @@ function strike(cluster: Cluster, node: SimNode, prng: Prng): void {
 }
 
 /** It claims its shards again, and what it has told others before is still on its way. */
-function reclaimed({ cell, time }: Cluster, { id }: SimNode): void {
+function reclaimed(cluster: Cluster, node: SimNode): void {
+  const { id } = node;
+  const { cell } = cluster.groupAt(node);
+  const { time } = cluster;
   cell!.delay(id, 4000);
   cell!.store.loseRepliesTo(id, "append", 1);
   time.global.timers.after(4000, () => cell!.delay(id, 0));
@@ -61,7 +64,8 @@ function reclaimed({ cell, time }: Cluster, { id }: SimNode): void {
 
 /** Its process is stopped, cut off from the others, which take its shards over meanwhile. */
 function interrupted(cluster: Cluster, node: SimNode, shard: number, forMs: number): void {
-  const { cell, nodes, time } = cluster;
+  const { cell, nodes } = cluster.groupAt(node);
+  const { time } = cluster;
   const { process } = node.running;
   const cut = (cuts: boolean) => {
     for (const { id } of nodes) if (id !== node.id) cell!.cut(node.id, id, cuts);

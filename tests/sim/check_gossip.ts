@@ -1,10 +1,10 @@
 /** Once nothing is broken any more, gossip says of every node what it is. */
-import type { Cluster } from "./cluster.ts";
+import type { SimNode } from "./sim_node.ts";
 import { peerKey } from "../../server/node/peers.ts";
 import { Violation } from "./history.ts";
 
 /** For a cell that has been whole for a while: nobody is suspected, and newest statements win. */
-export function checkGossip({ nodes }: Cluster): void {
+export function checkGossip(nodes: readonly SimNode[]): void {
   for (const { who, running } of nodes) {
     const seen = new Map(running.node.nodes.map((node) => [peerKey(node), node.gossip]));
     for (const other of nodes.filter((n) => n.running !== running)) {

@@ -1,11 +1,11 @@
 /** No two nodes may serve the same shard from memory. */
-import type { Cluster } from "./cluster.ts";
+import type { SimNode } from "./sim_node.ts";
 import { Violation } from "./history.ts";
 
 /** Looks at what the nodes of a cell may serve now. */
-export function checkOwners(cluster: Cluster): void {
+export function checkOwners(nodes: readonly SimNode[]): void {
   const owners = new Map<number, string>();
-  for (const { running, process, up, who } of cluster.nodes.filter((n) => n.up)) {
+  for (const { running, process, up, who } of nodes.filter((n) => n.up)) {
     if (!up || process.state !== "running" || !running.node.mayServe) continue;
     for (const shard of running.node.shards) {
       if (!shard.ready || shard.ended) continue;

@@ -6,11 +6,12 @@ import type { Cluster } from "./cluster.ts";
 
 /** Sets that up at random moments of the chaos. */
 export function claimants(cluster: Cluster): void {
-  const { cell, config, nodes, time } = cluster;
+  const { config, time } = cluster;
   const prng = cluster.prng.fork("claimants");
   const { timers } = time.global;
   for (let i = 0; i < config.claimants; i++) {
     timers.after(prng.int(0, Math.max(0, config.chaosMs - 8000)), () => {
+      const { cell, nodes } = prng.pick(cluster.several);
       const [claimant, apart, ...rest] = prng.shuffle(nodes.map(({ id }) => id));
       const forMs = prng.int(6000, 20_000);
       cluster.history.add("fault", `only ${claimant} reaches the store, and not ${apart}`);

@@ -5,11 +5,12 @@
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Contest } from "./homes.ts";
 import type { Credentials } from "../../shard/record/fields.ts";
-import { type AccountName, type CellName, parseCellName, pointOf } from "../../shard/name/ids.ts";
+import type { AccountName, CellName, NodeId } from "../../shard/name/ids.ts";
+import { parseCellName, pointOf } from "../../shard/name/ids.ts";
 import type { OfDevice } from "./sessions_end.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
-import { cellConfigOf, cellsConfigOf, configOf, NAMES } from "./config.ts";
+import { configFor, NAMES } from "./config.ts";
 import { deriveCredentials } from "../../server/auth/credentials.ts";
 import { Device } from "./device.ts";
 import { History, Violation } from "./history.ts";
@@ -24,6 +25,7 @@ import { simKdf } from "./sim_ports.ts";
 import { checkOwners } from "./check_owners.ts";
 import { checkWithheld } from "./check_withheld.ts";
 import { SimCell } from "./sim_cell.ts";
+import { SimGroup } from "./group.ts";
 import { SimNode } from "./sim_node.ts";
 import { SimWan } from "./sim_wan.ts";
 import { type VirtualProcess, VirtualTime } from "./virtual_time.ts";
@@ -34,19 +36,15 @@ import { Wire } from "./wire.ts";
 const LOOK_MS = 250;
 /** How often it is looked at which nodes serve what, ms. */
 const SERVING_LOOK_MS = 50;
-/** How long the votes of nodes count that have a lease again, ms. */
-const VOUCHED_MS = 1200;
 /** Pause before a node that could not start is started again, ms. */
 const RESTART_MS = 500;
 
-/** A link that is so old has brought what its nodes had to tell each other, ms. */
-const LINKED_MS = 1000;
 /** A stalled reader that holds so many bytes is cut off so long after the bound, at most. */
 const STALLED_BYTES = 16_384;
 const STALLED_SLACK_MS = 2500;
 
 /** Names of cells. */
-const CELL_NAMES = ["aa", "bb", "cc", "dd"];
+const CELL_NAMES = ["aa", "bb", "cc", "dd", "ww"];
 
 /** One cluster. */
 export class Cluster {
@@ -59,8 +57,11 @@ export class Cluster {
   readonly network: Network;
   readonly wire: Wire;
   readonly stepFaults: StepFaults;
+  /** All cells: those with users, then a witness where there is one. */
+  readonly groups: readonly SimGroup[];
+  /** The nodes of all cells. */
   readonly nodes: readonly SimNode[];
-  /** What several nodes share; null where there is one. */
+  /** What the nodes of a lone cell share; null where it has one node, or there are several cells. */
   readonly cell: SimCell | null;
   /** The links between cells; null in a lone cell. */
   readonly wan: SimWan | null;
@@ -76,21 +77,16 @@ export class Cluster {
   contest: Contest | null = null;
   /** What moves accounts between cells; null in a lone cell, and before the chaos. */
   movers: Movers | null = null;
-  readonly #homes = new Map<string, SimNode>();
+  readonly #homes = new Map<string, SimGroup>();
   /** Whether requests reach any node, or only the one that has their session. */
   roams = true;
-  /** When each node was seen without a lease last. */
-  readonly #unleasedMs = new Map<SimNode, number>();
   /** Whether nodes that are down are to be started again. */
   keepUp = true;
 
   constructor(seed: number, change: Partial<SimConfig> = {}) {
     this.seed = seed;
     const root = new Prng(seed);
-    const { cells = 1, nodes = 1 } = change;
-    const ofCell = nodes > 1 ? cellConfigOf(seed, root.fork("cell config"), nodes) : {};
-    const ofCells = cells > 1 ? cellsConfigOf(root.fork("cells config"), cells) : {};
-    this.config = { ...configOf(root.fork("config")), ...ofCell, ...ofCells, ...change };
+    this.config = configFor(seed, root, change);
     this.prng = root.fork("clients");
     this.network = new Network(this.time, root.fork("network"), {
       ...this.config.network,
@@ -100,23 +96,20 @@ export class Cluster {
     const whole = this.config.reshards === 0;
     this.wire = new Wire(this.history, root.fork("wire"), this.config.wire, whole);
     this.stepFaults = new StepFaults(root.fork("bugs"));
-    const shared = new MemoryDisk(this.time, root.fork("disk 1"));
-    const several = this.config.nodes > 1 && cells === 1;
-    const apart = CELL_NAMES.slice(0, cells).map((name) => parseCellName(name)!);
+    const { cells, sizes } = this.config;
+    const apart = CELL_NAMES.slice(0, sizes.length).map((name) => parseCellName(name)!);
     this.wan = cells > 1 ? new SimWan(this.time, root.fork("wan"), apart) : null;
-    const { storeServed } = this.config;
-    this.cell = several ? new SimCell(this.time, root.fork("cell"), shared, storeServed) : null;
-    this.nodes = Array.from({ length: this.config.nodes }, (_, i) => {
-      const disk = i === 0 || several
-        ? shared
-        : new MemoryDisk(this.time, root.fork(`disk ${i + 1}`));
-      const prng = root.fork(`node ${i + 1}`);
-      return new SimNode(this.#nodeHost(apart[i] ?? null), i + 1, disk, prng);
+    this.groups = sizes.map((size, i) => {
+      const first = sizes.slice(0, i).reduce((sum, n) => sum + n, 0);
+      return this.#group(root, cells > 1 ? apart[i]! : null, i + 1, { first, size });
     });
+    this.nodes = this.groups.flatMap(({ nodes }) => nodes);
+    this.cell = this.wan === null ? this.groups[0]!.cell : null;
+    if (this.wan !== null) this.#watchWan(this.wan);
     this.people = NAMES.slice(0, this.config.users).map((name) => this.#person(name));
     this.#scheduleLook();
-    if (several) this.#scheduleServing();
-    if (several) this.#watchTables();
+    if (this.several.length > 0) this.#scheduleServing();
+    if (this.several.length > 0) this.#watchTables();
   }
 
   /** No node goes back to an older table or owner. */
@@ -127,16 +120,50 @@ export class Cluster {
     };
   }
 
-  #nodeHost(ofCells: CellName | null) {
+  /** Makes the `n`-th cell: `size` nodes, after the `first` of those before it. */
+  #group(
+    root: Prng,
+    name: CellName | null,
+    n: number,
+    { first, size }: { readonly first: number; readonly size: number },
+  ): SimGroup {
+    const disk = new MemoryDisk(this.time, root.fork(`disk ${n}`));
+    const prng = root.fork(name === null ? "cell" : `cell ${n}`);
+    const { storeServed } = this.config;
+    const cell = size > 1 ? new SimCell(this.time, prng, disk, storeServed) : null;
+    const nodes = Array.from({ length: size }, (_, i) => {
+      const number = first + i + 1;
+      return new SimNode(this.#nodeHost(name, cell), number, disk, root.fork(`node ${number}`));
+    });
+    return new SimGroup(this.time, name, nodes, cell);
+  }
+
+  #watchWan(wan: SimWan): void {
+    wan.ownerOf = (cell, point) => this.#ownerOf(cell, point);
+    wan.onSaid = (way, name, message) => {
+      this.history.add("wan", `${way}: ${name} ${JSON.stringify(message)}`, name);
+    };
+  }
+
+  /** Which node of a cell serves a point now. */
+  #ownerOf(cell: CellName, point: number): NodeId | null {
+    const group = this.groups.find(({ name }) => name === cell)!;
+    const owner = group.nodes.find((n) =>
+      n.up && n.running.node.shards.some(({ hi, lo }) => point >= lo && point < hi)
+    );
+    return owner?.id ?? null;
+  }
+
+  #nodeHost(ofCells: CellName | null, cell: SimCell | null) {
     const { wan } = this;
     return {
-      linksFor: (process: VirtualProcess) => {
-        return wan === null || ofCells === null ? null : wan.links(ofCells, process);
+      linksFor: (node: NodeId, process: VirtualProcess) => {
+        return wan === null || ofCells === null ? null : wan.links(ofCells, process, node);
       },
       time: this.time,
       config: this.config,
       wire: this.wire,
-      cell: this.cell,
+      cell,
       note: (who: string, text: string) => this.history.add(who, text),
       exited: (node: SimNode) => this.restartLater(node, RESTART_MS),
     };
@@ -158,76 +185,58 @@ export class Cluster {
         for (const device of person.devices) device.look();
       }
       this.#lookForStalled();
-      if (this.cell !== null) checkOwners(this);
+      for (const { nodes } of this.several) checkOwners(nodes);
       this.#scheduleLook();
     });
   }
 
-  /** Looks again and again that no two nodes answer for one shard, and none without reason. */
+  /** Looks again and again at what nodes serve and withhold. */
   #scheduleServing(): void {
     this.time.global.timers.after(SERVING_LOOK_MS, () => {
-      this.#lookForVouched();
       checkWithheld(this);
-      const serving = new Map<number, SimNode>();
-      for (const node of this.nodes) {
-        // One that is paused answers nothing, and looks at its clock before it does.
-        if (!node.up || node.process.state !== "running") continue;
-        for (const id of node.answering) {
-          const other = serving.get(id);
-          if (other !== undefined) {
-            const text = `shard ${id} is served by ${other.who} and ${node.who}`;
-            throw new Violation("one node serves a shard", text);
-          }
-          serving.set(id, node);
-        }
-      }
+      for (const group of this.several) group.lookAtServing();
       this.#scheduleServing();
     });
   }
 
-  /** Who has no lease answers only where a majority had none lately. */
-  #lookForVouched(): void {
-    const { nowMs } = this.time;
-    const runs = (node: SimNode) => node.up && node.process.state === "running";
-    for (const node of this.nodes) {
-      if (!runs(node) || !node.running.node.leased) this.#unleasedMs.set(node, nowMs);
-    }
-    const lately = this.nodes.filter((node) => {
-      return nowMs - (this.#unleasedMs.get(node) ?? -Infinity) <= VOUCHED_MS;
-    });
-    if (2 * lately.length > this.nodes.length) return;
-    const wrongly = lately.find((node) => {
-      return runs(node) && !node.running.node.leased && node.answering.length > 0;
-    });
-    if (wrongly === undefined) return;
-    const text = `${wrongly.who} serves without a lease, and a majority has one`;
-    throw new Violation("a majority without leases vouches", text);
+  /** The cells of several nodes. */
+  get several(): readonly SimGroup[] {
+    return this.groups.filter(({ cell }) => cell !== null);
   }
 
-  /** A node of the cell that is the home of a name. */
+  /** The cell that a node is of. */
+  groupAt(node: SimNode): SimGroup {
+    return this.groups.find(({ nodes }) => nodes.includes(node))!;
+  }
+
+  /** The cell that is the home of a name. */
+  groupOf(name: string): SimGroup {
+    return this.#homes.get(name) ?? this.groups[pointOf(name) % this.config.cells]!;
+  }
+
+  /** The first node of the cell that is the home of a name. */
   nodeOf(name: string): SimNode {
-    if (this.wan === null) return this.nodes[0]!;
-    return this.#homes.get(name) ?? this.nodes[pointOf(name) % this.nodes.length]!;
+    return this.groupOf(name).nodes[0]!;
   }
 
-  /** The home of a name is another cell from now on. */
+  /** The home of a name is the cell of another node from now on. */
   moved(name: string, node: SimNode): void {
-    this.#homes.set(name, node);
+    this.#homes.set(name, this.groupAt(node));
   }
 
-  /** The cell of a node, where each is one. */
+  /** The name of a node's cell, where there are several. */
   cellOf(node: SimNode): CellName {
-    return this.wan!.cells[this.nodes.indexOf(node)]!;
+    return this.groupAt(node).name!;
   }
 
   /** Whether two names have their homes in different cells. */
   areApart(a: string, b: string): boolean {
-    return this.wan !== null && this.nodeOf(a) !== this.nodeOf(b);
+    return this.groupOf(a) !== this.groupOf(b);
   }
 
   /** The node that a device connects to. */
   nodeFor(device: Device, prng: Prng): SimNode {
-    return this.wan === null ? prng.pick(this.nodes) : this.nodeOf(device.person.name);
+    return prng.pick(this.groupOf(device.person.name).nodes);
   }
 
   /** The node that a request of a device reaches whose session is at `opener`. */
@@ -277,7 +286,7 @@ export class Cluster {
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]> | null) => void,
   ): void {
-    const node = this.wan === null ? this.prng.pick(this.nodes) : this.nodeOf(name);
+    const node = this.prng.pick(this.groupOf(name).nodes);
     const note = (text: string) => this.history.add("operator", `${op} ${name}: ${text}`, name);
     this.network.call<Result<Ops[K]["out"]>>(
       node,
@@ -326,12 +335,9 @@ export class Cluster {
     });
   }
 
-  /** Whether every node serves, may, and has been linked with all others for a while. */
+  /** Whether every node of every cell serves, may, and has been linked with the others of it. */
   get whole(): boolean {
-    return this.nodes.every((a) =>
-      a.serving && a.running.node.mayServe &&
-      this.nodes.every((b) => a === b || this.cell!.linkedMs(a.id, b.id) > LINKED_MS)
-    );
+    return this.groups.every((group) => group.whole);
   }
 
   // ---- sessions that are to end

@@ -111,7 +111,15 @@ export const CELL_FAULTS = [
 ] as const;
 
 /** What goes wrong between cells. */
-export const WAN_FAULTS = ["cellCutOff", "cellsApart", "oneWayApart", "badWan"] as const;
+export const WAN_FAULTS = [
+  "cellCutOff",
+  "cellsApart",
+  "oneWayApart",
+  "badWan",
+  "slowWan",
+  "wanFlaps",
+  "farNodesApart",
+] as const;
 
 /** Those of one node that concern a cell of several too. */
 const IN_CELLS: ReadonlySet<string> = new Set([
@@ -136,9 +144,12 @@ export type FaultName =
 export interface SimConfig {
   readonly users: number;
   readonly devicesPerUser: number;
+  /** Nodes of all cells. */
   readonly nodes: number;
-  /** Cells of one name space, of one node each; 1: a lone cell, of all nodes. */
+  /** Cells of one name space that have users. */
   readonly cells: number;
+  /** How many nodes each cell has; after those with users, a witness of one node may come. */
+  readonly sizes: readonly number[];
   /** How many of them speak the version before this program's, as in the middle of an upgrade. */
   readonly older: number;
   readonly shards: number;
@@ -180,6 +191,8 @@ export interface SimConfig {
   readonly withheldMax: number;
   /** Shards of a cell that are reloaded, claimed again or split at bad moments. */
   readonly cellReloads: number;
+  /** Whether one of several cells is cut off for ten minutes. */
+  readonly longCut: boolean;
   /** Probability that a call within a shard's step throws, see `StepFaults`. */
   readonly bugs: number;
 }
@@ -269,6 +282,7 @@ export function configOf(prng: Prng): SimConfig {
     devicesPerUser: prng.int(1, 3),
     nodes: 1,
     cells: 1,
+    sizes: [1],
     older: 0,
     wire: wire(prng.fork("wire")),
     reshards: prng.fork("reshards").pick([0, prng.int(1, 8)]),
@@ -296,6 +310,7 @@ export function configOf(prng: Prng): SimConfig {
     storeServed: false,
     withheldMax: 10_000,
     cellReloads: 0,
+    longCut: false,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0005, 0.004]),
   };
 }
@@ -310,6 +325,7 @@ export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<S
   const orders = prng.fork("orders");
   return {
     nodes,
+    sizes: [nodes],
     older: seed % OLDER_EACH === 0 ? 1 : 0,
     orders: orders.pick([0, 0, orders.int(1, 6)]),
     shards: prng.int(3, 9),
@@ -328,19 +344,52 @@ export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<S
   };
 }
 
-/** The same where it is several cells of one node each. */
-export function cellsConfigOf(prng: Prng, cells: number): Partial<SimConfig> {
+/** One in so many runs of cells has a long cut. */
+const LONG_CUT = 0.04;
+
+/** The same where it is several cells, of 1 to `nodes` nodes each. */
+export function cellsConfigOf(prng: Prng, cells: number, nodes: number): Partial<SimConfig> {
   const calm = prng.chance(0.05);
+  const several = nodes > 1;
   // A usurper makes accounts that no cell has voted on.
-  const possible: readonly FaultName[] = [...FAULTS.filter((f) => f !== "usurp"), ...WAN_FAULTS];
+  const ofNodes = FAULTS.filter((f) => several ? IN_CELLS.has(f) : f !== "usurp");
+  const possible: readonly FaultName[] = [
+    ...ofNodes,
+    ...several ? CELL_FAULTS : [],
+    ...WAN_FAULTS,
+  ];
   const long = prng.chance(0.2);
+  const longCut = prng.fork("long cut").chance(LONG_CUT);
+  const sizes = Array.from({ length: cells }, () => prng.int(1, nodes));
+  // One at least has several nodes.
+  sizes[prng.int(0, cells - 1)] = nodes;
+  if (prng.fork("witness").chance(cells === 2 ? 0.5 : 0.2)) sizes.push(1);
   return {
     cells,
-    nodes: cells,
+    sizes,
+    nodes: sizes.reduce((sum, size) => sum + size, 0),
     users: prng.int(cells, 6),
     cold: false,
+    longCut,
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
     faultCount: calm ? 0 : prng.int(1, 8),
     ...(long ? { chaosMs: prng.int(60_000, 240_000), actionsPerSecond: prng.int(1, 4) } : {}),
+    ...(longCut ? { chaosMs: LONG_CUT_MS, actionsPerSecond: 1 } : {}),
   };
+}
+
+/** How long clients act where a cell is cut off for ten minutes meanwhile (ms). */
+const LONG_CUT_MS = 680_000;
+
+/** The cluster of a seed, of so many cells and nodes, with parts that are to be otherwise. */
+export function configFor(seed: number, root: Prng, change: Partial<SimConfig>): SimConfig {
+  const { cells = 1, nodes = 1 } = change;
+  const config = {
+    ...configOf(root.fork("config")),
+    ...(nodes > 1 ? cellConfigOf(seed, root.fork("cell config"), nodes) : {}),
+  };
+  if (cells === 1) return { ...config, ...change };
+  const ofCells = cellsConfigOf(root.fork("cells config"), cells, nodes);
+  const { nodes: all = nodes } = ofCells;
+  return { ...config, ...ofCells, ...change, nodes: all };
 }

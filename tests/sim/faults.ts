@@ -18,7 +18,7 @@ export class Faults {
     const { config, time } = cluster;
     const prng = cluster.prng.fork("faults");
     cluster.stepFaults.chance = config.bugs;
-    if (cluster.cell !== null) cluster.cell.store.lateCalls = config.lateCalls;
+    for (const { cell } of cluster.several) cell!.store.lateCalls = config.lateCalls;
     for (let i = 0; i < config.faultCount && config.faults.length > 0; i++) {
       const fault = prng.pick(config.faults);
       // Some at the very end, so that little comes after them that would make up for what they
@@ -33,8 +33,8 @@ export class Faults {
   /** Everything that was broken works again; nodes that are down are started. */
   heal(): void {
     this.#running = false;
-    const { cell, nodes, network, stepFaults, wan, wire } = this.#cluster;
-    cell?.heal();
+    const { nodes, network, several, stepFaults, wan, wire } = this.#cluster;
+    for (const { cell } of several) cell!.heal();
     wan?.heal();
     wire.quality = STEADY;
     stepFaults.chance = 0;
@@ -103,7 +103,10 @@ export class Faults {
       case "cellsApart":
       case "oneWayApart":
       case "badWan":
-        return strikeWan(this.#cluster, fault);
+      case "slowWan":
+      case "wanFlaps":
+      case "farNodesApart":
+        return strikeWan(this.#cluster, fault, () => this.#running);
       default:
         return this.#disk(node, fault);
     }

@@ -3,6 +3,8 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import { ask } from "./dump.ts";
 import type { Cluster } from "./cluster.ts";
 import { heads } from "./check_disk.ts";
+import type { Prng } from "./prng.ts";
+import type { SimGroup } from "./group.ts";
 import type { Home } from "../../shard/federation/name_register.ts";
 import { Violation } from "./history.ts";
 
@@ -18,20 +20,22 @@ function fail(name: string, text: string): never {
 /** Several cells try to register a name, each until it knows whether it has it. */
 export class Contest {
   readonly #cluster: Cluster;
-  /** The node whose cell has got the name. */
+  /** The cell that has got the name. */
   readonly #winners = new Map<string, string>();
+  readonly #prng: Prng;
   #left = 0;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
-    const prng = cluster.prng.fork("homes");
+    const prng = this.#prng = cluster.prng.fork("homes");
     for (let i = 0; i < NAMES; i++) {
-      const rivals = prng.shuffle(cluster.nodes).slice(0, prng.int(2, cluster.nodes.length));
+      const groups = cluster.groups.slice(0, cluster.config.cells);
+      const rivals = prng.shuffle(groups).slice(0, prng.int(2, groups.length));
       const atMs = prng.int(0, cluster.config.chaosMs);
-      for (const node of rivals) {
+      for (const group of rivals) {
         this.#left++;
         const laterMs = prng.pick([0, prng.int(0, 50), prng.int(0, 1000)]);
-        cluster.time.global.timers.after(atMs + laterMs, () => this.#try(`shared-${i}`, node));
+        cluster.time.global.timers.after(atMs + laterMs, () => this.#try(`shared-${i}`, group));
       }
     }
   }
@@ -46,9 +50,10 @@ export class Contest {
     return [...this.#winners.keys()];
   }
 
-  #try(name: string, node: Cluster["nodes"][0]): void {
+  #try(name: string, group: SimGroup): void {
     const { history, time } = this.#cluster;
-    const again = () => time.global.timers.after(AGAIN_MS, () => this.#try(name, node));
+    const again = () => time.global.timers.after(AGAIN_MS, () => this.#try(name, group));
+    const node = this.#prng.pick(group.nodes);
     if (!node.serving) return void again();
     let over = false;
     const input = { credentials: null };
@@ -56,7 +61,7 @@ export class Contest {
     running.node.request(name as AccountName, "account.create", input, (result) => {
       over = true;
       history.add(node.who, `registers ${name}: ${result.ok ? "ok" : result.code}`, name);
-      if (result.ok) return this.#won(name, node.who);
+      if (result.ok) return this.#won(name, group.name!);
       if (result.code === "conflict") return void this.#left--;
       again();
     });
@@ -81,11 +86,13 @@ export class Contest {
 /** For a quiescent cluster: no name is an account in two cells, and all cells know the same home. */
 export function checkHomes(cluster: Cluster, names: readonly string[]): void {
   for (const name of [...names, ...cluster.people.map((p) => p.name)]) {
-    const having = cluster.nodes.filter((node) => ask(cluster, node, name, "account.info", {}).ok);
-    if (having.length > 1) fail(name, `${having.map((n) => n.who).join(" and ")} have it`);
+    const having = cluster.groups.filter(({ nodes: [node] }) =>
+      ask(cluster, node!, name, "account.info", {}).ok
+    );
+    if (having.length > 1) fail(name, `${having.map((g) => g.name).join(" and ")} have it`);
   }
   const known = new Map<string, Home>();
-  for (const { disk } of cluster.nodes) {
+  for (const { disk } of cluster.groups.map(({ nodes: [node] }) => node!)) {
     for (const { name, register } of heads(disk)) {
       const chosen = register?.chosen ?? null;
       if (chosen === null) continue;

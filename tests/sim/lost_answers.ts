@@ -36,7 +36,7 @@ export function lostAnswers(cluster: Cluster): void {
     );
   cluster.await("every shard", refuses, 40_000);
   // A question over a broken link, or at an owner that may not serve, is lost as well.
-  if (cluster.cell !== null) cluster.await("a whole cell", () => !cluster.whole, WHOLE_MS);
+  if (cluster.several.length > 0) cluster.await("a whole cell", () => !cluster.whole, WHOLE_MS);
   const epochs = epochsOf(cluster);
   const began = cluster.time.nowMs;
   cluster.wire.lose(LOST, ({ kind }) => kind === "resolved");
@@ -50,7 +50,7 @@ export function lostAnswers(cluster: Cluster): void {
   const fenced = cluster.config.faults.includes("usurp");
   if (fenced && !result.ok && result.code === "unavailable") return;
   // A question to a shard that moves is lost as well.
-  if (cluster.cell !== null && epochs !== epochsOf(cluster)) return;
+  if (cluster.several.length > 0 && epochs !== epochsOf(cluster)) return;
   const text = `${name} asks for ${contact}: ${result.ok ? "late" : result.code}`;
   throw new Violation("a lost answer is asked for again", text, [name]);
 }

@@ -7,9 +7,9 @@ import { runRolesSeed } from "./standby_roles_seed.ts";
 import { runStandbySeed } from "./standby_seed.ts";
 
 const USAGE =
-  `deno task sim [--nodes N | --cells N] [--seeds N] [--seed S] [--from A --to B] [--fail-fast] [--quiet]
-  --nodes N   nodes of the cell (1 unless said)
-  --cells N   cells of one name space, of one node each (1 unless said)
+  `deno task sim [--nodes N] [--cells N] [--seeds N] [--seed S] [--from A --to B] [--fail-fast] [--quiet]
+  --nodes N   nodes of the cell (1 unless said); with --cells, each has 1 to N
+  --cells N   cells of one name space (1 unless said)
   --standby   a store and its copy at a standby instead
   --roles     members that take over from each other instead
   --seeds N   seeds 1 to N (1000 unless said)
@@ -50,13 +50,13 @@ export function parseArgs(args: readonly string[]): Options | null {
   const from = one ?? numbers.get("--from") ?? 1;
   const to = one ?? numbers.get("--to") ?? from + (numbers.get("--seeds") ?? 1000) - 1;
   const [nodes, cells] = [numbers.get("--nodes") ?? 1, numbers.get("--cells") ?? 1];
-  return cells > 1 && nodes > 1 ? null : { nodes, cells, part, from, to, failFast, quiet };
+  return { nodes, cells, part, from, to, failFast, quiet };
 }
 
 function runOne(seed: number, { cells, nodes, part }: Options): SeedReport {
   if (part === "--standby") return runStandbySeed(seed);
   if (part === "--roles") return runRolesSeed(seed);
-  return runSeed(seed, nodes > 1 ? { nodes } : cells > 1 ? { cells } : {});
+  return runSeed(seed, { ...nodes > 1 ? { nodes } : {}, ...cells > 1 ? { cells } : {} });
 }
 
 function show(report: SeedReport, { nodes, cells, part }: Options): string {

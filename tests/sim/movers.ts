@@ -29,7 +29,7 @@ export class Movers {
     for (let i = 0; i < count; i++) {
       const person = prng.pick(cluster.people);
       const atMs = prng.int(0, cluster.config.chaosMs);
-      const target = prng.pick(cluster.nodes);
+      const target = prng.pick(cluster.groups.slice(0, cluster.config.cells)).nodes[0]!;
       const cancels = prng.chance(CANCEL_CHANCE);
       this.#left++;
       cluster.time.global.timers.after(atMs, () => this.#begin(person, target, cancels));

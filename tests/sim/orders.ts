@@ -6,6 +6,7 @@
 import type { Cluster } from "./cluster.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { Result } from "../../shard/errors.ts";
+import type { SimGroup } from "./group.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 import { Violation } from "./history.ts";
 import type { SimNode } from "./sim_node.ts";
@@ -20,13 +21,14 @@ const SETTLE_MS = 60_000;
 export function orders(cluster: Cluster): void {
   const prng = cluster.prng.fork("orders");
   const { chaosMs, orders } = cluster.config;
-  for (const node of cluster.nodes) {
+  for (const node of cluster.several.flatMap(({ nodes }) => nodes)) {
     node.onLeft = () => left(cluster, node, prng.int(100, 6000));
   }
   for (let i = 0; i < orders; i++) {
     cluster.time.global.timers.after(prng.int(0, chaosMs), () => {
-      const node = prng.pick(cluster.nodes);
-      const other = prng.pick(cluster.nodes);
+      const { nodes } = prng.pick(cluster.several);
+      const node = prng.pick(nodes);
+      const other = prng.pick(nodes);
       const kind = prng.pick(KINDS);
       if (node.serving) order(cluster, node, other.id, kind, prng.number());
     });
@@ -76,19 +78,20 @@ function left(cluster: Cluster, node: SimNode, againMs: number): void {
   });
 }
 
-function upOf({ nodes }: Cluster) {
+function upOf({ nodes }: SimGroup) {
   return nodes.filter((n) => n.up).map((n) => n.running.node);
 }
 
 /** Whether a node is to leave, as a node that is up knows, or has left and has not ended yet. */
 export function isLeaving(cluster: Cluster): boolean {
-  if (cluster.cell === null) return false;
-  // What a node knows of the nodes is made anew each time that it is asked.
-  const views = upOf(cluster).map(({ nodes }) => nodes);
-  return views.some((nodes) =>
-    nodes.some(({ leaving }) => leaving) ||
-    views.some(([self]) => !nodes.some((node) => sameNode(node, self!)))
-  );
+  return cluster.several.some((group) => {
+    // What a node knows of the nodes is made anew each time that it is asked.
+    const views = upOf(group).map(({ nodes }) => nodes);
+    return views.some((nodes) =>
+      nodes.some(({ leaving }) => leaving) ||
+      views.some(([self]) => !nodes.some((node) => sameNode(node, self!)))
+    );
+  });
 }
 
 /** After the chaos: drains are undone, or stay where nodes for the shards are left. */
@@ -96,6 +99,10 @@ export function endOrders(cluster: Cluster): void {
   if (cluster.config.orders === 0) return;
   const prng = cluster.prng.fork("end of orders");
   const stays = prng.chance(0.5);
+  for (const { nodes } of cluster.several) endDrains(cluster, nodes, stays);
+}
+
+function endDrains(cluster: Cluster, nodes: readonly SimNode[], stays: boolean): void {
   const undone = (id: NodeId) => {
     let over = false;
     let tries = 0;
@@ -103,14 +110,14 @@ export function endOrders(cluster: Cluster): void {
       if (over) return;
       // The node that is asked may end before it replies.
       cluster.time.global.timers.after(2000, attempt);
-      const at = cluster.nodes.find((n) => n.serving);
+      const at = nodes.find((n) => n.serving);
       tries++;
       at?.running.node.coordinator.orders.undrain(id, ({ ok }) => over = over || ok || tries > 20);
     };
     attempt();
     cluster.await(`an end of the drain of ${id}`, () => !over, SETTLE_MS);
   };
-  const [first, ...others] = cluster.nodes;
+  const [first, ...others] = nodes;
   undone(first!.id);
   for (const { id } of stays ? [] : others) undone(id);
 }
@@ -118,14 +125,18 @@ export function endOrders(cluster: Cluster): void {
 /** Everything is where it was ordered to be, as all nodes see it. */
 export function checkOrders(cluster: Cluster): void {
   if (cluster.config.orders === 0) return;
+  for (const group of cluster.several) checkPlaced(cluster, group);
+}
+
+function checkPlaced(cluster: Cluster, group: SimGroup): void {
   const moving = () =>
-    upOf(cluster).some(({ coordinator: { orders: { spread } } }) =>
+    upOf(group).some(({ coordinator: { orders: { spread } } }) =>
       spread.moving + spread.unowned > 0
     );
   if (!cluster.runWhile(moving, SETTLE_MS)) {
     throw new Violation("orders are carried out", `shards are not there after ${SETTLE_MS} ms`);
   }
-  const [node] = upOf(cluster);
+  const [node] = upOf(group);
   const drained = new Set(node!.nodes.filter((n) => n.drained).map(({ id }) => id));
   const live = new Set(node!.nodes.filter((n) => n.state !== "dead").map(({ id }) => id));
   const places = new Map(

@@ -25,8 +25,7 @@ export function reshards(cluster: Cluster): void {
     const atMs = prng.chance(0.3) ? chaosMs - prng.int(10, 300) : prng.int(0, chaosMs);
     cluster.time.global.timers.after(atMs, () => {
       // Any node takes a change.
-      const one = cluster.cell === null && cluster.wan === null;
-      const node = one ? cluster.nodes[0]! : prng.pick(cluster.nodes);
+      const node = cluster.nodes.length === 1 ? cluster.nodes[0]! : prng.pick(cluster.nodes);
       if (!node.serving) return;
       if (prng.chance(0.3)) return setNumber(cluster, node, prng.int(1, 7));
       const { shards } = node.running.node.table;
@@ -64,7 +63,7 @@ function reshape(
     cluster.history.add("shards", `${text}: ${result.ok ? "done" : result.code}`);
     done(result);
   });
-  const answerMs = cluster.cell === null ? ANSWER_MS : CELL_ANSWER_MS;
+  const answerMs = cluster.groupAt(node).cell === null ? ANSWER_MS : CELL_ANSWER_MS;
   cluster.time.global.timers.after(answerMs, () => {
     // A process that is gone owes no answer; one that waits for its disk may.
     if (answered || !node.up || node.running !== running || !running.serving) return;
@@ -76,7 +75,7 @@ function reshape(
 /** Brings the table to a number of shards, by the node or step by step as the dashboard does. */
 function setNumber(cluster: Cluster, node: SimNode, count: number): void {
   const { running } = node;
-  if (cluster.cell !== null) {
+  if (cluster.groupAt(node).cell !== null) {
     return running.node.coordinator.begin({ kind: "count", count }, (result) => {
       cluster.history.add("shards", `to be ${count}: ${result.ok ? "begun" : result.code}`);
     });
@@ -112,8 +111,7 @@ export function checkWork({ nodes, splits }: Cluster): void {
 
 /** Every point has one shard, at one node. */
 export function checkTable(cluster: Cluster): void {
-  if (cluster.wan === null) return checkPoints(cluster.nodes);
-  for (const node of cluster.nodes) checkPoints([node]);
+  for (const { nodes } of cluster.groups) checkPoints(nodes);
 }
 
 function checkPoints(nodes: readonly SimNode[]): void {

@@ -16,13 +16,14 @@ const BODY_BYTES = 20;
 
 /** In some cells, for one that is whole: users write to each other while a node's store is slow. */
 export function saidWithoutLease(cluster: Cluster): void {
-  const { cell, config, people, time } = cluster;
-  if (cell === null || config.withheldMax >= UNBOUNDED) return;
+  const { config, people, several, time } = cluster;
+  if (several.length === 0 || config.withheldMax >= UNBOUNDED) return;
   const prng = cluster.prng.fork("said without lease");
   cluster.await("a whole cell", () => !cluster.whole, 10_000);
-  const node = prng.pick(cluster.nodes);
+  const { cell, nodes } = prng.pick(several);
+  const node = prng.pick(nodes);
   cluster.history.add("fault", `the store is slow for ${node.who}`);
-  cell.store.slowDown(node.id, SLOW_MS);
+  cell!.store.slowDown(node.id, SLOW_MS);
   const serves = () => node.up && node.running.node.mayServe;
   // Later events would show devices that they have missed some: those that are withheld are the last.
   for (const end = time.nowMs + WRITES_MS; serves() && time.nowMs < end; time.runFor(STEP_MS)) {
@@ -34,5 +35,5 @@ export function saidWithoutLease(cluster: Cluster): void {
       }
     }
   }
-  cell.store.slowDown(node.id, 0);
+  cell!.store.slowDown(node.id, 0);
 }

@@ -31,6 +31,7 @@ import { Faults } from "./faults.ts";
 import { interrupted } from "./interrupted.ts";
 import { checkHomes, Contest } from "./homes.ts";
 import { leftovers } from "./leftovers.ts";
+import { LongCut } from "./long_cut.ts";
 import { Movers } from "./movers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
@@ -170,12 +171,15 @@ function chaos(cluster: Cluster): void {
   cluster.wire.onLateAnnounce = (lo, hi) => lookAgain(cluster, looks, lo, hi);
   reshards(cluster);
   orders(cluster);
-  if (cluster.cell !== null) cellReloads(cluster);
-  if (cluster.cell !== null) claimants(cluster);
+  if (cluster.several.length > 0) cellReloads(cluster);
+  if (cluster.several.length > 0) claimants(cluster);
   if (cluster.wan !== null) cluster.contest = new Contest(cluster);
-  if (cluster.wan !== null) cluster.movers = new Movers(cluster);
+  // Accounts move between cells of one node each.
+  if (cluster.wan !== null && cluster.several.length === 0) cluster.movers = new Movers(cluster);
+  const cut = cluster.config.longCut ? new LongCut(cluster) : null;
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
+  cut?.check();
   faults.heal();
   endOrders(cluster);
   cluster.wire.onLateAnnounce = () => {};
@@ -302,10 +306,8 @@ function measure(cluster: Cluster): void {
     checkNothingOwed(node.disk);
   }
   checkTable(cluster);
-  if (cluster.cell !== null) {
-    checkWork(cluster);
-    checkGossip(cluster);
-  }
+  if (cluster.several.length > 0) checkWork(cluster);
+  for (const { nodes } of cluster.several) checkGossip(nodes);
   checkUsurped(cluster);
   checkReplay(cluster);
   const folded = foldAll(cluster, dumpAll(cluster));
@@ -355,17 +357,12 @@ function rest(cluster: Cluster): void {
     createFor(cluster, fresh);
     if (end === "crash") nodes.forEach((node) => cluster.kill(node));
     else nodes.forEach((node) => stop(cluster, node));
-    if (end === "stop") nodes.slice(0, cluster.config.cells).forEach(({ disk }) => checkDisk(disk));
+    if (end === "stop") cluster.groups.forEach(({ nodes: [node] }) => checkDisk(node!.disk));
     nodes.forEach((node) => node.start());
     cluster.await(`a start after a ${end}`, () => nodes.some((n) => !n.serving), 20_000);
     same(`after a ${end}`, before, dumpAll(cluster));
-    const kept = ask(
-      cluster,
-      cluster.wan === null ? prng.pick(nodes) : cluster.nodeOf(fresh),
-      fresh,
-      "account.info",
-      {},
-    );
+    const node = prng.pick(cluster.groupOf(fresh).nodes);
+    const kept = ask(cluster, node, fresh, "account.info", {});
     if (!kept.ok) throw new Violation("nothing acked is lost on restart", `${fresh} is gone`);
   }
 }

@@ -76,19 +76,20 @@ function lookFor(cluster: Cluster, node: SimNode, ended: Ended): void {
  * may serve now, or it waits for sessions to be announced.
  */
 function reachesOwnerMs(cluster: Cluster, node: SimNode, name: AccountName): number | null {
-  const owner = cluster.nodes.find((n) => n.up && n.running.node.owns(name));
+  const { cell, nodes } = cluster.groupAt(node);
+  const owner = nodes.find((n) => n.up && n.running.node.owns(name));
   if (owner === undefined || owner.process.state !== "running") return null;
   const { node: core } = owner.running;
   if (!core.mayServe || !core.shardOf(name).ready) return null;
   if (core.shardOf(name).presence.settling.active) return null;
-  if (owner === node || cluster.cell === null) return Infinity;
-  const linkedMs = cluster.cell.linkedMs(node.id, owner.id);
+  if (owner === node || cell === null) return Infinity;
+  const linkedMs = cell.linkedMs(node.id, owner.id);
   return linkedMs === 0 ? null : linkedMs;
 }
 
 /** Whether a node cannot have learnt lately what a user has decided at another one. */
 export function isApart(cluster: Cluster, node: SimNode | null, { name }: Person): boolean {
-  if (cluster.cell === null || node === null) return false;
+  if (node === null || cluster.groupAt(node).cell === null) return false;
   // A shard that has met a bug refuses what is announced to it, which is tried again later.
   const learntMs = cluster.config.bugs > 0 ? ENDED_MS + REFUSED_MS : ENDED_MS;
   return (reachesOwnerMs(cluster, node, name as AccountName) ?? 0) < learntMs;

@@ -87,7 +87,7 @@ export interface NodeHost {
   /** What it shares with the other nodes of its cell; null where the cell is this node. */
   readonly cell: SimCell | null;
   /** The links of a process of it with other cells; null in a lone cell. */
-  linksFor(process: VirtualProcess): PeerCells | null;
+  linksFor(node: NodeId, process: VirtualProcess): PeerCells | null;
   /** Its process has ended by itself: it could not start. */
   exited(node: SimNode): void;
 }
@@ -228,7 +228,7 @@ export class SimNode implements Server {
 
   #makeNode(process: VirtualProcess, log: Log, deliver: (packet: EdgePacket) => void): TestNode {
     const { cell, config: { limits, nodes, older, shards, withheldMax } } = this.#host;
-    const cells = this.#host.linksFor(process);
+    const cells = this.#host.linksFor(this.id, process);
     const { newest } = PEER_VERSIONS;
     const versions = this.#number > nodes - older
       ? { oldest: newest - 1, newest: newest - 1 }

@@ -4,10 +4,12 @@
  * only where a link breaks, which both sides notice before the next one.
  */
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../server/node/peer_cells.ts";
-import type { CellName } from "../../shard/name/ids.ts";
+import type { CellName, NodeId } from "../../shard/name/ids.ts";
 import type { Cancel } from "../../server/node/ports.ts";
 import { decodeLinkFrame, encodeLinkFrame } from "../../server/peer/cells/frames.ts";
+import type { NameMessage } from "../../shard/federation/name_packets.ts";
 import type { Prng } from "./prng.ts";
+import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 
@@ -15,6 +17,9 @@ import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 const LOOK_MS = 250;
 /** A link over which nothing gets through for so long breaks (ms). */
 const SILENT_MS = 3000;
+
+/** Probability that a frame goes to the node that has its shard now, where there are several. */
+const KNOWN = 0.8;
 
 /** How the links are. */
 export interface WanQuality {
@@ -33,21 +38,26 @@ function isRepeated(kind: ShardPacket["kind"] | null): boolean {
   return kind !== null && kind !== "rewatch" && kind !== "proxy";
 }
 
-/** One way from a cell to another. */
+/** One way from a node to one of another cell. */
 interface Way {
-  /** Since when nothing gets through (ms); null: everything does. */
-  cutMs: number | null;
-  /** What waits for its end. */
+  /** What waits for the end of a cut. */
   stopped: (() => void)[];
   /** When the last frame arrives that none may overtake (ms). */
   lastMs: number;
 }
 
-/** All links between cells. */
+/** The name of a cell, or the id of a node: what a way leads from or to. */
+type Party = string;
+
+/** All links between cells: each node has one with each node of the other cells. */
 export class SimWan {
   quality: WanQuality;
-  /** Sees what every frame carries; null: no packet. */
-  onCarried: (kind: ShardPacket["kind"] | null) => void = () => {};
+  /** Sees what every frame carries, and where to; null: no packet. */
+  onCarried: (kind: ShardPacket["kind"] | null, from: CellName, to: CellName) => void = () => {};
+  /** Sees what the shards of a name in two cells say to each other. */
+  onSaid: (way: string, name: string, message: NameMessage | ProxyMessage) => void = () => {};
+  /** Which node of a cell has a shard with this point, as far as others know; null: any may. */
+  ownerOf: (cell: CellName, point: number) => NodeId | null = () => null;
   readonly cells: readonly CellName[];
   /** The cells that vote on names now, and the version of their list. */
   members: { readonly version: number; readonly cells: readonly CellName[] };
@@ -55,7 +65,9 @@ export class SimWan {
   readonly #prng: Prng;
   readonly #ends = new Set<WanEnd>();
   readonly #ways = new Map<string, Way>();
-  /** How often each link, by the names of its cells, has broken. */
+  /** Ways between cells, or nodes, where nothing gets through, and since when (ms). */
+  readonly #cuts = new Map<string, number>();
+  /** How often each link, by its nodes, has broken. */
   readonly #breaks = new Map<string, number>();
 
   constructor(time: VirtualTime, prng: Prng, cells: readonly CellName[], quality = CALM_WAN) {
@@ -66,26 +78,32 @@ export class SimWan {
     this.quality = quality;
   }
 
-  /** The links of a process of a node of a cell. */
-  links(cell: CellName, process: VirtualProcess): PeerCells {
-    return new WanEnd(this, cell, process);
+  /** The links of a process of a node of a cell; `node`: its id, where the cell has several. */
+  links(cell: CellName, process: VirtualProcess, node: Party = cell): PeerCells {
+    return new WanEnd(this, cell, node, process);
   }
 
   // ---- faults
 
-  /** Cuts the way from one cell to another, or mends it. */
-  cutWay(from: CellName, to: CellName, cut: boolean): void {
-    const way = this.#way(from, to);
+  /** Cuts the way from one cell, or one node, to another, or mends it. */
+  cutWay(from: Party, to: Party, cut: boolean): void {
+    const key = `${from} ${to}`;
     if (!cut) {
-      way.cutMs = null;
-      for (const arrive of way.stopped.splice(0)) arrive();
+      this.#cuts.delete(key);
+      for (const [a, b] of this.#pairs()) {
+        if (this.#cutMs(a, b) !== null) continue;
+        for (const arrive of this.#way(a, b).stopped.splice(0)) arrive();
+      }
       return;
     }
-    if (way.cutMs !== null) return;
+    if (this.#cuts.has(key)) return;
     const { nowMs } = this.time;
-    way.cutMs = nowMs;
+    this.#cuts.set(key, nowMs);
     this.time.global.timers.after(SILENT_MS, () => {
-      if (way.cutMs === nowMs) this.#break(from, to);
+      if (this.#cuts.get(key) !== nowMs) return;
+      for (const [a, b] of this.#pairs()) {
+        if ([a.self, a.node].includes(from) && [b.self, b.node].includes(to)) this.#break(a, b);
+      }
     });
   }
 
@@ -98,9 +116,17 @@ export class SimWan {
     }
   }
 
+  /** Breaks the links of two cells: what is under way is lost. */
+  breakLinks(one: CellName, other: CellName): void {
+    for (const [a, b] of this.#pairs()) if (a.self === one && b.self === other) this.#break(a, b);
+  }
+
   /** Everything gets through again. */
   heal(): void {
-    for (const cell of this.cells) this.isolate(cell, false);
+    for (const key of [...this.#cuts.keys()]) {
+      const [from, to] = key.split(" ") as [Party, Party];
+      this.cutWay(from, to, false);
+    }
     this.quality = CALM_WAN;
   }
 
@@ -108,46 +134,83 @@ export class SimWan {
 
   /** A process begins to link. */
   add(end: WanEnd): void {
+    for (const other of this.#ends) if (!other.runs) this.#ends.delete(other);
     this.#ends.add(end);
-    for (const cell of this.cells) if (cell !== end.self) this.#break(cell, end.self);
+    for (const other of this.#ends) if (other.self !== end.self) this.#break(other, end);
   }
 
   remove(end: WanEnd): void {
     this.#ends.delete(end);
   }
 
-  #way(from: CellName, to: CellName): Way {
-    const key = `${from} ${to}`;
-    const way = this.#ways.get(key) ?? { cutMs: null, stopped: [], lastMs: 0 };
+  /** All ways. */
+  *#pairs(): Iterable<readonly [WanEnd, WanEnd]> {
+    const ends = [...this.#ends];
+    for (const a of ends) for (const b of ends) if (a.self !== b.self) yield [a, b];
+  }
+
+  #way(from: WanEnd, to: WanEnd): Way {
+    const key = `${from.node} ${to.node}`;
+    const way = this.#ways.get(key) ?? { stopped: [], lastMs: 0 };
     this.#ways.set(key, way);
     return way;
   }
 
-  #break(a: CellName, b: CellName): void {
-    this.#breaks.set([a, b].sort().join(" "), this.breaks(a, b) + 1);
+  /** Since when nothing gets from one node to another (ms); null: everything does. */
+  #cutMs(from: WanEnd, to: WanEnd): number | null {
+    const cuts = [`${from.self} ${to.self}`, `${from.node} ${to.node}`]
+      .flatMap((key) => this.#cuts.get(key) ?? []);
+    return cuts.length === 0 ? null : Math.min(...cuts);
+  }
+
+  #break(a: WanEnd, b: WanEnd): void {
+    this.#breaks.set([a.node, b.node].sort().join(" "), this.breaks(a, b) + 1);
     this.#way(a, b).stopped = [];
     this.#way(b, a).stopped = [];
   }
 
-  /** How often the link of two cells has broken. */
-  breaks(a: CellName, b: CellName): number {
-    return this.#breaks.get([a, b].sort().join(" ")) ?? 0;
+  /** How often the link of two nodes has broken. */
+  breaks(a: WanEnd, b: WanEnd): number {
+    return this.#breaks.get([a.node, b.node].sort().join(" ")) ?? 0;
   }
 
-  /** Whether two cells can have a link. */
-  reaches(a: CellName, b: CellName): boolean {
-    const isCut = ({ cutMs }: Way) => cutMs !== null && this.time.nowMs - cutMs >= SILENT_MS;
-    return !isCut(this.#way(a, b)) && !isCut(this.#way(b, a)) && this.#nodesOf(b).length > 0;
+  /** Whether two nodes can have a link. */
+  reaches(a: WanEnd, b: WanEnd): boolean {
+    const isCut = (from: WanEnd, to: WanEnd) => {
+      const cutMs = this.#cutMs(from, to);
+      return cutMs !== null && this.time.nowMs - cutMs >= SILENT_MS;
+    };
+    return !isCut(a, b) && !isCut(b, a) && b.runs;
   }
 
-  #nodesOf(cell: CellName): readonly WanEnd[] {
+  /** The nodes of a cell that run. */
+  nodesOf(cell: CellName): readonly WanEnd[] {
     return [...this.#ends].filter((end) => end.self === cell && end.runs);
   }
 
-  /** Carries a frame to some node of the cell. */
-  carry(from: CellName, to: CellName, bytes: Uint8Array, kind: ShardPacket["kind"] | null): void {
+  /** Writes down what is said of names and presence. */
+  note(from: WanEnd, to: WanEnd, frame: CellFrame): void {
+    const { packet } = frame as { packet?: ShardPacket };
+    if (packet?.kind !== "name" && packet?.kind !== "proxy") return;
+    this.onSaid(`${from.node} to ${to.node}`, packet.to, packet.message);
+  }
+
+  /** To which of the nodes of a cell a frame goes: as mostly, what others know of it is new. */
+  pick(cell: CellName, point: number, nodes: readonly WanEnd[]): WanEnd {
+    if (nodes.length === 1) return nodes[0]!;
+    const owner = this.#prng.chance(KNOWN) ? this.ownerOf(cell, point) : null;
+    return nodes.find(({ node }) => node === owner) ?? this.#prng.pick(nodes);
+  }
+
+  /** Carries a frame. */
+  carry(
+    from: WanEnd,
+    to: WanEnd,
+    bytes: Uint8Array,
+    kind: ShardPacket["kind"] | null,
+  ): void {
     const { lost, twice, wayMs: [least, most] } = this.quality;
-    this.onCarried(kind);
+    this.onCarried(kind, from.self, to.self);
     const repeated = isRepeated(kind);
     if (repeated && this.#prng.chance(lost)) return;
     const way = this.#way(from, to);
@@ -159,12 +222,10 @@ export class SimWan {
       const atMs = repeated ? this.time.nowMs + ms : Math.max(way.lastMs, this.time.nowMs + ms);
       if (!repeated) way.lastMs = atMs;
       const arrive = () => {
-        const nodes = this.#nodesOf(to);
-        const same = this.breaks(from, to) === breaks;
-        if (same && nodes.length > 0) this.#prng.pick(nodes).arrive(from, bytes);
+        if (this.breaks(from, to) === breaks && to.runs) to.arrive(from, bytes);
       };
       this.time.global.timers.after(atMs - this.time.nowMs, () => {
-        if (way.cutMs === null) arrive();
+        if (this.#cutMs(from, to) === null) arrive();
         else if (this.breaks(from, to) === breaks) way.stopped.push(arrive);
       });
     }
@@ -174,16 +235,19 @@ export class SimWan {
 /** One node's ends of its links with other cells. */
 class WanEnd implements PeerCells {
   readonly self: CellName;
+  /** Which node of its cell it is of. */
+  readonly node: Party;
   readonly #wan: SimWan;
   readonly #process: VirtualProcess;
-  /** How often each linked cell's link had broken when it was linked. */
-  readonly #linked = new Map<CellName, number>();
+  /** How often the link with each linked node had broken when it was linked. */
+  readonly #linked = new Map<WanEnd, number>();
   #events: PeerCellEvents | null = null;
   #next: Cancel = () => {};
 
-  constructor(wan: SimWan, self: CellName, process: VirtualProcess) {
+  constructor(wan: SimWan, self: CellName, node: Party, process: VirtualProcess) {
     this.#wan = wan;
     this.self = self;
+    this.node = node;
     this.#process = process;
   }
 
@@ -204,7 +268,11 @@ class WanEnd implements PeerCells {
   }
 
   isLinked(cell: CellName): boolean {
-    return this.#linked.has(cell);
+    return this.#linkedOf(cell).length > 0;
+  }
+
+  #linkedOf(cell: CellName): readonly WanEnd[] {
+    return [...this.#linked.keys()].filter(({ self }) => self === cell);
   }
 
   addressesOf(cell: CellName): readonly string[] {
@@ -220,41 +288,54 @@ class WanEnd implements PeerCells {
   #look(): void {
     if (this.#events === null) return;
     this.#next();
-    for (const cell of this.#wan.cells) if (cell !== this.self) this.#lookAt(cell);
+    for (const cell of this.#wan.cells) if (cell !== this.self) this.#lookAtCell(cell);
     this.#next = this.#process.timers.after(LOOK_MS, () => this.#look());
   }
 
-  #lookAt(cell: CellName): void {
+  #lookAtCell(cell: CellName): void {
+    for (const other of this.#linkedOf(cell)) this.#lookAt(other);
+    for (const other of this.#wan.nodesOf(cell)) this.#lookAt(other);
+  }
+
+  #lookAt(other: WanEnd): void {
+    const { self: cell } = other;
     const tell = (what: "linked" | "unlinked") =>
       this.#process.timers.soon(() => this.#events?.[what](cell));
-    const reaches = this.#wan.reaches(this.self, cell);
-    const breaks = this.#wan.breaks(this.self, cell);
-    const linked = this.#linked.get(cell);
+    const reaches = this.#wan.reaches(this, other);
+    const breaks = this.#wan.breaks(this, other);
+    const linked = this.#linked.get(other);
     if (linked !== undefined && (!reaches || linked !== breaks)) {
-      this.#linked.delete(cell);
+      this.#linked.delete(other);
       tell("unlinked");
+      if (this.isLinked(cell)) tell("linked");
     }
-    if (!reaches || this.#linked.has(cell)) return;
-    this.#linked.set(cell, breaks);
-    tell("linked");
+    if (!reaches || this.#linked.has(other)) return;
+    const first = !this.isLinked(cell);
+    this.#linked.set(other, breaks);
+    if (first) tell("linked");
   }
 
   send(cell: CellName, point: number, frame: CellFrame): void {
-    // It may be broken by now.
-    this.#lookAt(cell);
-    if (!this.#linked.has(cell)) return;
+    // A link may be broken by now.
+    this.#lookAtCell(cell);
+    const nodes = this.#linkedOf(cell);
+    if (nodes.length > 0) this.#sendTo(this.#wan.pick(cell, point, nodes), point, frame);
+  }
+
+  #sendTo(to: WanEnd, point: number, frame: CellFrame): void {
     // As bytes, for what a frame cannot carry must not arrive.
     const monoMs = this.#process.clock.monoMs();
     const bytes = encodeLinkFrame({ kind: "cell", point, frame }, monoMs);
-    this.#wan.carry(this.self, cell, bytes, frame.kind === "packet" ? frame.packet.kind : null);
+    this.#wan.note(this, to, frame);
+    this.#wan.carry(this, to, bytes, frame.kind === "packet" ? frame.packet.kind : null);
   }
 
   tell(cell: CellName, frame: CellFrame): void {
-    // Cells have one node each.
-    this.send(cell, 0, frame);
+    this.#lookAtCell(cell);
+    for (const to of this.#linkedOf(cell)) this.#sendTo(to, 0, frame);
   }
 
-  arrive(from: CellName, bytes: Uint8Array): void {
+  arrive(from: WanEnd, bytes: Uint8Array): void {
     // A new link is noticed before what comes over it.
     this.#lookAt(from);
     this.#process.timers.soon(() => {
@@ -262,7 +343,7 @@ class WanEnd implements PeerCells {
       if (frame?.kind !== "cell" || frame.frame === null) {
         throw new Error(`not read: ${frame?.kind}`);
       }
-      this.#events?.frame(from, frame.point, frame.frame);
+      this.#events?.frame(from.self, frame.point, frame.frame);
     });
   }
 

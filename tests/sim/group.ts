@@ -1,0 +1,80 @@
+/** The nodes of one simulated cell, with what they share, and what must hold of them at any time. */
+import type { CellName } from "../../shard/name/ids.ts";
+import type { SimCell } from "./sim_cell.ts";
+import type { SimNode } from "./sim_node.ts";
+import type { VirtualTime } from "./virtual_time.ts";
+import { Violation } from "./history.ts";
+
+/** How long the votes of nodes count that have a lease again, ms. */
+const VOUCHED_MS = 1200;
+/** A link that is so old has brought what its nodes had to tell each other, ms. */
+const LINKED_MS = 1000;
+
+/** See the head of this file. */
+export class SimGroup {
+  /** The cell's name among others; null in a lone cell. */
+  readonly name: CellName | null;
+  readonly nodes: readonly SimNode[];
+  /** What they share; null where the cell is one node. */
+  readonly cell: SimCell | null;
+  readonly #time: VirtualTime;
+  /** When each node was seen without a lease last. */
+  readonly #unleasedMs = new Map<SimNode, number>();
+
+  constructor(
+    time: VirtualTime,
+    name: CellName | null,
+    nodes: readonly SimNode[],
+    cell: SimCell | null,
+  ) {
+    this.#time = time;
+    this.name = name;
+    this.nodes = nodes;
+    this.cell = cell;
+  }
+
+  /** Whether every node serves, may, and has been linked with all others for a while. */
+  get whole(): boolean {
+    return this.nodes.every((a) =>
+      a.serving && a.running.node.mayServe &&
+      this.nodes.every((b) => a === b || this.cell!.linkedMs(a.id, b.id) > LINKED_MS)
+    );
+  }
+
+  /** Looks that no two nodes answer for one shard, and none without reason. */
+  lookAtServing(): void {
+    this.#lookForVouched();
+    const serving = new Map<number, SimNode>();
+    for (const node of this.nodes) {
+      // One that is paused answers nothing, and looks at its clock before it does.
+      if (!node.up || node.process.state !== "running") continue;
+      for (const id of node.answering) {
+        const other = serving.get(id);
+        if (other !== undefined) {
+          const text = `shard ${id} is served by ${other.who} and ${node.who}`;
+          throw new Violation("one node serves a shard", text);
+        }
+        serving.set(id, node);
+      }
+    }
+  }
+
+  /** Who has no lease answers only where a majority had none lately. */
+  #lookForVouched(): void {
+    const { nowMs } = this.#time;
+    const runs = (node: SimNode) => node.up && node.process.state === "running";
+    for (const node of this.nodes) {
+      if (!runs(node) || !node.running.node.leased) this.#unleasedMs.set(node, nowMs);
+    }
+    const lately = this.nodes.filter((node) => {
+      return nowMs - (this.#unleasedMs.get(node) ?? -Infinity) <= VOUCHED_MS;
+    });
+    if (2 * lately.length > this.nodes.length) return;
+    const wrongly = lately.find((node) => {
+      return runs(node) && !node.running.node.leased && node.answering.length > 0;
+    });
+    if (wrongly === undefined) return;
+    const text = `${wrongly.who} serves without a lease, and a majority has one`;
+    throw new Violation("a majority without leases vouches", text);
+  }
+}
