@@ -264,7 +264,7 @@ async function openChannel(
     witness: false,
     user,
   });
-  mesh.start({ linked: () => {}, unlinked: () => {}, frame: () => {} });
+  mesh.start({ linked: () => {}, opened: () => {}, unlinked: () => {}, frame: () => {} });
   mesh.begin(idleHost({ id: dir.nodeId, incarnation: Math.floor(clock.wallMs()) }));
   return mesh;
 }

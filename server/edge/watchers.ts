@@ -6,7 +6,7 @@
 import { type AccountId, type AccountName, pointOf } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { PresenceOfDevice, WatchTarget } from "../../shard/ops.ts";
-import { PENDING } from "../../shard/presence/returning.ts";
+import { isUndecided, PENDING } from "../../shard/presence/returning.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { looksSame, remove, Watched, type Watcher } from "./watched.ts";
 
@@ -103,6 +103,10 @@ export class Watchers {
     if (user === undefined) return;
     user.asking--;
     const { presence } = answer;
+    if (presence !== null && isUndecided(presence)) {
+      this.#refuseFor(watchers.filter((w) => !user.has(w)), user);
+      return this.#forgetIfIdle(user);
+    }
     const revoked = voided?.get(answer.watched);
     if (presence !== null && revoked === undefined) {
       // Those who watch already may hear of a change by this answer first.
@@ -114,11 +118,17 @@ export class Watchers {
       for (const watcher of watchers) {
         if (!watcher.alive) continue;
         this.#refuse(watcher, user, lastSeen, ended);
-        const unseen = presence === null && lastSeen === null;
-        if (unseen) (watcher.refused ??= new Map()).set(user.name, user.id);
       }
+      if (presence === null && lastSeen === null) this.#refuseFor(watchers, user);
     }
     this.#forgetIfIdle(user);
+  }
+
+  /** They may not see the user, or not yet: they are asked for again when that may change. */
+  #refuseFor(watchers: readonly Watcher[], { name, id }: Watched): void {
+    for (const watcher of watchers) {
+      if (watcher.alive) (watcher.refused ??= new Map()).set(name, id);
+    }
   }
 
   /** `ended`: one who watches already has lost the right, while its shard knew nobody. */
@@ -269,12 +279,13 @@ export class Watchers {
     return user.size;
   }
 
-  /** Registers interest again for those who may not have seen the user so far. */
+  /** Registers interest again for those who see the user, or wanted to and may not have so far. */
   askAgain(watchers: readonly Watcher[], target: WatchTarget): number {
-    const asking = watchers.filter((w) =>
-      w.alive && !w.watched.some((u) => u.name === target.name)
-    );
-    this.register(asking, [target], () => {});
+    const { name } = target;
+    const wants = (w: Watcher) =>
+      w.watched.some((user) => user.name === name) || w.refused?.has(name) || w.frozen?.has(name);
+    const asking = watchers.filter((w) => w.alive && wants(w));
+    this.register(asking, [target], () => {}, true);
     return asking.length;
   }
 

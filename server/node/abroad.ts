@@ -30,6 +30,7 @@ export class Abroad {
   start(): void {
     this.#cells.start({
       linked: (cell) => this.#linked(cell),
+      opened: (_cell, send) => this.#opened(send),
       unlinked: (cell) => this.#unlinked(cell),
       frame: (from, _point, frame) => this.#take(from, frame),
     });
@@ -54,6 +55,13 @@ export class Abroad {
     this.#cells.send(cell, pointOf(packet.to), { kind: "packet", packet, hops });
   }
 
+  /** A node of another cell may not know that shards have begun here since it was linked last. */
+  #opened(send: (frame: CellFrame) => void): void {
+    const { map, stopped } = this.#parts();
+    if (stopped()) return;
+    for (const { lo, hi } of rangesOf(map.shards)) send({ kind: "announce", lo, hi });
+  }
+
   /** A shard has begun at this node without the interests that its former owner had. */
   announce({ lo, hi }: Pick<ShardRow, "lo" | "hi">): void {
     for (const cell of this.#cells.peers) this.#cells.tell(cell, { kind: "announce", lo, hi });
@@ -69,13 +77,18 @@ export class Abroad {
     return true;
   }
 
-  /** Sends the answers to an interest; returns whether another cell has asked. */
+  /**
+   * Sends the answers to an interest, unless this node may not serve by now: it is asked again.
+   * Returns whether another cell has asked.
+   */
   answer(
     { request: asked, input, answers }: Effect & { readonly kind: "interest_answer" },
+    mayServe: boolean,
   ): boolean {
     const cell = cellOf(input.node);
     const watched = input.items[0]?.watched;
     if (cell === null || watched === undefined) return false;
+    if (!mayServe) return true;
     const replies = answers.map(({ watcher, presence, lastSeen }) => ({
       watcher,
       presence,
@@ -141,6 +154,8 @@ export class Abroad {
     this.#away.delete(cell);
     this.#tell({ kind: "cell_linked", cell });
     this.#tell({ kind: "cell_announced", cell, lo: 0, hi: POINT_SPACE });
+    // Where one of several links has broken, shards here have forgotten interests of all its nodes.
+    this.#opened((frame) => this.#cells.tell(cell, frame));
     loader.owing(map.shards);
   }
 
@@ -155,6 +170,17 @@ export class Abroad {
     };
     this.#away.set(cell, timers.after(presenceUnknownMs, unknown));
   }
+}
+
+/** The points of shards, as few ranges as can be. */
+function rangesOf(shards: readonly Pick<ShardRow, "lo" | "hi">[]) {
+  const ranges: { lo: number; hi: number }[] = [];
+  for (const { hi, lo } of [...shards].sort((a, b) => a.lo - b.lo)) {
+    const last = ranges.at(-1);
+    if (last?.hi === lo) last.hi = hi;
+    else ranges.push({ lo, hi });
+  }
+  return ranges;
 }
 
 function messageOf(packet: EdgePacket & { readonly kind: "presence" | "revoke" }): ProxyMessage {

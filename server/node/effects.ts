@@ -1,5 +1,6 @@
 /** Does what the steps of shards ask for: replies, packets, reads of the store, lines in the log. */
 import type { Effect } from "../../shard/effects.ts";
+import { isRepeated } from "../../shard/message/packets.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 
@@ -18,7 +19,9 @@ export class Effects {
       case "reply":
         return parts.callers.reply(effect.request, effect.result);
       case "interest_answer":
-        if (parts.abroad?.answer(effect) === true) return;
+        if (parts.abroad?.answer(effect, parts.dispatch.elsewhere?.mayServe !== false) === true) {
+          return;
+        }
         return parts.callers.answer(effect.request, effect.answers);
       case "edge":
         if (effect.packet.kind === "events") {
@@ -30,8 +33,12 @@ export class Effects {
         return parts.dispatch.elsewhere?.deliver(effect.node, shard.row, effect.packet);
       case "packet":
         return this.#carry(effect);
-      case "abroad":
+      case "abroad": {
+        // A former owner of the shard says nothing that its successor would have to take back.
+        const said = !isRepeated(effect.packet);
+        if (said && parts.dispatch.elsewhere?.withhold(shard, effect) === true) return;
         return parts.abroad?.send(effect);
+      }
       case "load":
         return parts.loader.load(shard, effect);
       case "load_block":

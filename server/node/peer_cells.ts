@@ -19,6 +19,8 @@ export type CellFrame =
 export interface PeerCellEvents {
   /** Some node of the cell can be reached. */
   linked(cell: CellName): void;
+  /** A node of the cell can be reached that could not, whether or not others can: `send` reaches it. */
+  opened(cell: CellName, send: (frame: CellFrame) => void): void;
   /**
    * A link with a node of the cell is broken: what was sent may be lost. Where other nodes can be
    * reached, `linked` follows at once.

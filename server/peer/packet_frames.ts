@@ -60,11 +60,12 @@ const lastSeenOrNone = optional("last seen", uint);
 
 const PROXY_MESSAGE = union("presence message", {
   interest: variant(0, {
+    epoch: uint,
     asked: uint,
     watchedId: accountId,
     watchers: list(struct({ watcher: accountName, watcherId: accountId })),
   }),
-  uninterest: variant(1, {}),
+  uninterest: variant(1, { epoch: uint, asked: uint }),
   answers: variant(2, {
     asked: uint,
     answers: list(struct({

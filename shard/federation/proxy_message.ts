@@ -34,17 +34,30 @@ export interface ProxyWatcher {
   readonly watcherId: AccountId;
 }
 
+/**
+ * Which question of a cell it is: the epoch of the shard that has asked it, then its number there.
+ * Messages of two owners of a shard, or over two links, may overtake each other.
+ */
+export interface Asking {
+  readonly epoch: number;
+  readonly asked: number;
+}
+
+/** Whether a question is a later one than another. */
+export function isLater(one: Asking, other: Asking): boolean {
+  return one.epoch > other.epoch || one.epoch === other.epoch && one.asked > other.asked;
+}
+
 /** See the head of this file. */
 export type ProxyMessage =
   /** To the home: these watch the account `watchedId`. Replied to with `answers` of that number. */
-  | {
+  | Asking & {
     readonly kind: "interest";
-    readonly asked: number;
     readonly watchedId: AccountId;
     readonly watchers: readonly ProxyWatcher[];
   }
-  /** To the home: nobody in the sender's cell watches any more. */
-  | { readonly kind: "uninterest" }
+  /** To the home: nobody in the sender's cell watches any more, since the question that it names. */
+  | Asking & { readonly kind: "uninterest" }
   | {
     readonly kind: "answers";
     readonly asked: number;

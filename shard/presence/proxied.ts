@@ -8,6 +8,8 @@ export interface ProxiedWatcher {
   readonly id: AccountId;
   /** The last question for its right that the home has not replied to; null: all have a reply. */
   asked: number | null;
+  /** Whether the home has ever said whether it may. */
+  decided: boolean;
   /** Whether it may, as far as the home has said. */
   may: boolean;
   /** Where it may not, but is to see one who has signed out: last seen then (ms). */
@@ -45,7 +47,7 @@ export class Proxied {
   watcher(name: AccountName, id: AccountId): ProxiedWatcher {
     let watcher = this.watchers.get(name);
     if (watcher?.id !== id) {
-      watcher = { id, asked: null, may: false, frozen: null, waiting: [] };
+      watcher = { id, asked: null, decided: false, may: false, frozen: null, waiting: [] };
       this.watchers.set(name, watcher);
     }
     return watcher;

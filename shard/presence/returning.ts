@@ -7,6 +7,21 @@
 
 /** The version of a presence that is not known yet: lower than every other one of its epoch. */
 export const PENDING = 0;
+
+/**
+ * The presence in the answer about a user whose home cell has not replied yet whether the watcher may
+ * see it: of no epoch, and with a sign-out that no user can have had. Who watches already goes on
+ * seeing what it saw.
+ */
+export const UNDECIDED = { epoch: 0, version: PENDING, devices: [], lastSeen: 1 } as const;
+
+/** Whether a presence is that. */
+export function isUndecided(
+  { epoch, lastSeen }: { readonly epoch: number; readonly lastSeen: number },
+): boolean {
+  return epoch === UNDECIDED.epoch && lastSeen === UNDECIDED.lastSeen;
+}
+
 /** Users that become offline in one step, for each of them costs a delivery to every watcher. */
 const OFFLINE_STEP = 100;
 

@@ -5,7 +5,7 @@ import type { AccountName, CellName, NodeId } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
 import { cellNode } from "../federation/cell_node.ts";
 import type { InterestItem } from "../edge_packet.ts";
-import { itemsOf } from "../federation/proxy_message.ts";
+import { type Asking, isLater, itemsOf } from "../federation/proxy_message.ts";
 import type { Names } from "./names.ts";
 import type { Proxies } from "./proxies.ts";
 import type { Requests } from "./requests.ts";
@@ -22,6 +22,8 @@ export class Incoming {
   readonly #accounts: AccountAccess;
   readonly #requests: Requests;
   readonly #attempts: Attempts;
+  /** By other cells: the last question of each for the presence of users of this one. */
+  readonly #asking = new Map<NodeId, Map<AccountName, Asking>>();
   /** Inputs to be taken again at the next tick: an account could not be loaded, or there was a bug. */
   readonly #again: ShardInput[] = [];
   /** The homes of names; null in a lone cell. */
@@ -80,12 +82,24 @@ export class Incoming {
   /** Another cell asks for the presence of a user of this one, as a node does. */
   #proxy({ to, cell, message }: ShardPacket & { readonly kind: "proxy" }): void {
     const node = cellNode(cell);
+    if (message.kind !== "interest" && message.kind !== "uninterest") return;
+    if (!this.#isNew(node, to, message)) return;
     if (message.kind === "interest") {
       const items = itemsOf(to, message);
       this.interest({ kind: "interest", request: message.asked, node, items });
-    } else if (message.kind === "uninterest") {
-      this.uninterest({ kind: "uninterest", node, watched: [to] });
-    }
+    } else this.uninterest({ kind: "uninterest", node, watched: [to] });
+  }
+
+  /** Whether a cell has asked nothing later about a user: what it has said before does not count. */
+  #isNew(node: NodeId, name: AccountName, message: Asking & { readonly kind: string }): boolean {
+    const of = this.#asking.get(node) ?? new Map<AccountName, Asking>();
+    this.#asking.set(node, of);
+    const last = of.get(name);
+    // A question that is repeated has the next number.
+    if (last !== undefined && isLater(last, message)) return message.kind === "interest";
+    if (message.kind === "interest") of.set(name, { epoch: message.epoch, asked: message.asked });
+    else of.delete(name);
+    return true;
   }
 
   /** Again, behind the node's interests that are withheld: else they would stay for ever. */
@@ -102,6 +116,7 @@ export class Incoming {
   /** What another cell has been sent may be lost: it asks again for what it wants to know. */
   cellUnlinked(cell: CellName): void {
     const node = cellNode(cell);
+    this.#asking.delete(node);
     const { watched } = this.#turn.presence.ofEdge(node);
     if (watched.length > 0) this.uninterest({ kind: "uninterest", node, watched });
   }

@@ -14,11 +14,17 @@ import { POINT_SPACE, pointOf } from "../name/ids.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
 import type { Presentity } from "../presence/presence.ts";
-import type { ProxyAnswer, ProxyMessage, ShownPresence } from "../federation/proxy_message.ts";
+import type {
+  Asking,
+  ProxyAnswer,
+  ProxyMessage,
+  ShownPresence,
+} from "../federation/proxy_message.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { cellOf } from "../federation/cell_node.ts";
 import { eraOf, homeOf, isHere } from "../account/home.ts";
+import { UNDECIDED } from "../presence/returning.ts";
 import { seesOwner } from "../roster/roster.ts";
 import { Proxied } from "../presence/proxied.ts";
 import { UnknownHomes } from "./unknown_homes.ts";
@@ -38,6 +44,7 @@ export class Proxies {
   readonly #cells: Cells;
   /** Users that edges want to watch before this cell knows their homes. */
   readonly unknownHomes: UnknownHomes;
+  /** The last number that was given. */
   #asked = 0;
   /** Users that are to be asked for again. */
   readonly #again = new Set<AccountName>();
@@ -57,12 +64,7 @@ export class Proxies {
 
   /** Goes on where the shards have stopped whose users' presence this one has taken over. */
   inherit(): void {
-    for (const p of this.#turn.presence.proxied()) {
-      for (const { asked } of p.proxied.watchers.values()) {
-        this.#asked = Math.max(this.#asked, asked ?? 0);
-      }
-      this.#keep(p);
-    }
+    for (const p of this.#turn.presence.proxied()) this.#keep(p);
     this.askAgain(null, 0, POINT_SPACE);
   }
 
@@ -163,6 +165,10 @@ export class Proxies {
       if (p.proxied.home !== cell || p.proxied.unknown) continue;
       p.proxied.unknown = true;
       this.#turn.presence.pushAgain(p);
+      // Their edges go on with what they saw.
+      const packet = { kind: "unknown", watched: p.name, watchedId: p.id } as const;
+      const waiting = [...p.proxied.watchers.values()].flatMap((of) => of.waiting);
+      for (const node of new Set(waiting)) this.#turn.emit(null, { kind: "edge", node, packet });
     }
   }
 
@@ -170,7 +176,7 @@ export class Proxies {
   unwatch(): void {
     for (const { name, proxied } of this.#turn.presence.takeUnwatched()) {
       this.#again.delete(name);
-      this.#say(name, proxied!.home, { kind: "uninterest" });
+      this.#unwatched(name, proxied!.home);
     }
   }
 
@@ -190,17 +196,28 @@ export class Proxies {
     this.#turn.emit(null, { kind: "abroad", cell, packet, hops: 0 });
   }
 
+  #unwatched(name: AccountName, home: CellName): void {
+    this.#say(name, home, { kind: "uninterest", ...this.#next() });
+  }
+
+  /** The next number at this epoch. They follow the time, so that those of successors are higher. */
+  #next(): Asking {
+    const { now, row: { epoch } } = this.#turn;
+    this.#asked = Math.max(this.#asked + 1, Math.floor(now.mono * 1000));
+    return { epoch, asked: this.#asked };
+  }
+
   /** Asks the home whether these may watch. */
   #ask(p: Standing, names: readonly AccountName[]): void {
     const { home, watchers } = p.proxied;
     this.#keep(p);
-    const asked = ++this.#asked;
+    const { asked, epoch } = this.#next();
     const who = names.map((watcher) => {
       const of = watchers.get(watcher)!;
       of.asked = asked;
       return { watcher, watcherId: of.id };
     });
-    this.#say(p.name, home, { kind: "interest", asked, watchedId: p.id, watchers: who });
+    this.#say(p.name, home, { kind: "interest", epoch, asked, watchedId: p.id, watchers: who });
   }
 
   // ---- nodes of this cell
@@ -219,8 +236,12 @@ export class Proxies {
     }
     if (!of.may) {
       if (!of.waiting.includes(node)) of.waiting = [...of.waiting, node];
+      const { decided, frozen } = of;
       if (of.asked === null) this.#ask(p, [watcher]);
-      return { watcher, watched, presence: null, lastSeen: of.frozen };
+      if (decided || !this.#cells.isLinked(proxied.home)) {
+        return { watcher, watched, presence: null, lastSeen: frozen };
+      }
+      return { watcher, watched, presence: { watchedId, ...UNDECIDED }, lastSeen: null };
     }
     this.#turn.presence.addInterest(p, node);
     const { epoch, version, unknown } = proxied;
@@ -256,7 +277,7 @@ export class Proxies {
     const p = this.#find(to);
     if (p === null || p.proxied.home !== cell) {
       // It learned too early, or not at all, that nobody watches.
-      this.#say(to, cell, { kind: "uninterest" });
+      this.#unwatched(to, cell);
       return true;
     }
     switch (message.kind) {
@@ -287,7 +308,8 @@ export class Proxies {
     const of = p.proxied.watchers.get(watcher);
     if (of?.asked !== asked) return;
     of.asked = null;
-    const { frozen } = of;
+    const { decided, frozen } = of;
+    of.decided = true;
     if (presence === null) this.#mayNot(p, watcher, lastSeen);
     else {
       of.may = true;
@@ -296,8 +318,8 @@ export class Proxies {
     }
     const { waiting } = of;
     of.waiting = [];
-    // They were shown what was known before.
-    if (presence !== null || lastSeen !== null && lastSeen !== frozen) {
+    // They were shown what was known before, or go on with what they saw.
+    if (!decided || presence !== null || lastSeen !== null && lastSeen !== frozen) {
       const { id: watchedId, name: watched } = p;
       const packet = { kind: "ask_again", watched, watchedId, watcher } as const;
       for (const node of waiting) this.#turn.emit(null, { kind: "edge", node, packet });

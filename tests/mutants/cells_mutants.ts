@@ -119,7 +119,7 @@ const PRESENCE: readonly Mutant[] = [
     ],
     [
       "leave homes interested for nobody",
-      'this.#say(name, proxied!.home, { kind: "uninterest" });',
+      "this.#unwatched(name, proxied!.home);",
       "void [name, proxied];",
     ],
     [

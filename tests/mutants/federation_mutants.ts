@@ -3,8 +3,9 @@ import { inTested, type Mutant } from "./mutant.ts";
 
 const MEMBERS = "tests/scenario/cells_members_test.ts";
 const NAMES = "tests/scenario/cells_names_test.ts";
-const PRESENCE = "tests/scenario/cells_presence_test.ts";
 const LINKS = "tests/scenario/cells_test.ts";
+const NODES = "tests/scenario/cells_nodes_test.ts";
+const PRESENCE = "tests/scenario/cells_presence_test.ts";
 
 /** See the head of this file. */
 export const FEDERATION: readonly Mutant[] = [
@@ -95,6 +96,47 @@ export const FEDERATION: readonly Mutant[] = [
       "ask for the home of a watched name once only",
       "if (sought.atMs > now.mono) continue;",
       "if (sought.tries > 0) continue;",
+    ],
+  ),
+  ...inTested(
+    "shard/step/names.ts",
+    NAMES,
+    [
+      "pass a packet on however many cells have passed it on",
+      "if (hops >= HOPS_MAX) return;",
+      "if (hops > 99) return;",
+    ],
+  ),
+  ...inTested(
+    "server/node/abroad.ts",
+    NODES,
+    [
+      "leave other cells interested as before where one of several links has broken",
+      "this.#opened((frame) => this.#cells.tell(cell, frame));",
+      "",
+    ],
+    [
+      "leave a node that is linked later with what it knew of a shard's former owner",
+      "opened: (_cell, send) => this.#opened(send),",
+      "opened: () => {},",
+    ],
+  ),
+  ...inTested(
+    "shard/step/proxies.ts",
+    NODES,
+    [
+      "show users of other cells offline while their homes are asked",
+      "if (decided || !this.#cells.isLinked(proxied.home)) {",
+      "if (decided || watcher.length > 0) {",
+    ],
+  ),
+  ...inTested(
+    "shard/step/incoming.ts",
+    PRESENCE,
+    [
+      "take a late word of another cell for its last",
+      'if (last !== undefined && isLater(last, message)) return message.kind === "interest";',
+      "void isLater;",
     ],
   ),
   ...inTested(

@@ -308,3 +308,22 @@ Deno.test("12: a name is registered or reserved for a cell that is to join, not 
   }
   assert.ok(outcomes.has("true false") && outcomes.has("false true"), [...outcomes].join());
 });
+
+Deno.test("12: a packet that three cells have passed on is passed on no further", () => {
+  const f = new CellsFixture();
+  const [a, b] = f.cells as [OneCell, OneCell];
+  const [alice, bob] = ["alice", "bob"] as unknown as [AccountName, AccountName];
+  a.register(alice);
+  b.register(bob);
+  f.settle();
+  a.send(alice, bob, "m1");
+  f.settle();
+  const { clock } = a.process;
+  const passedOn = (hops: number) => {
+    const now = { mono: clock.monoMs(), wall: clock.wallMs() };
+    const packet = { kind: "resolve", from: alice, to: bob } as const;
+    const effects = a.node.shardOf(bob).step(now, { kind: "packet", packet, hops });
+    return effects.flatMap((effect) => effect.kind === "abroad" ? [effect.hops] : []);
+  };
+  assert.deepEqual([0, 1, 2, 3].map(passedOn), [[1], [2], [3], []]);
+});

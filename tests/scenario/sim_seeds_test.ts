@@ -65,6 +65,19 @@ for (const seed of SEVERAL) {
   });
 }
 
+/**
+ * Cells of several nodes: a word of a former owner ended the interest of its successor, and the number
+ * of a question was lower after a split.
+ */
+const NODES = [[2, 2, 9], [3, 3, 37]] as const;
+
+for (const [cells, nodes, seed] of NODES) {
+  Deno.test(`12: seed ${seed} of ${cells} simulated cells of up to ${nodes} nodes passes`, () => {
+    const { failure } = runSeed(seed, { cells, nodes });
+    assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);
+  });
+}
+
 Deno.test("12: seed 40 of two simulated cells passes: an ack left before its commit", () => {
   const { failure } = runSeed(40, { cells: 2 });
   assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);

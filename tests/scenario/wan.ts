@@ -238,6 +238,7 @@ export class WanNode {
     });
     this.mesh.start({
       linked: (cell) => this.events.push(`linked ${cell}`),
+      opened: () => {},
       unlinked: (cell) => this.events.push(`unlinked ${cell}`),
       frame: (from, point) => this.frames.push({ from, point, atMs: wan.time.nowMs }),
     });

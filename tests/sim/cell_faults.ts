@@ -15,18 +15,29 @@ export function strikeCell(
   fault: CellFault,
   running: () => boolean,
 ): void {
-  const { prng, time } = cluster;
-  const group = cluster.groupAt(node);
+  const { prng, several, time } = cluster;
   // A cell of one node has nothing of that.
-  if (group.cell === null) {
-    return strikeCell(cluster, prng.pick(prng.pick(cluster.several).nodes), fault, running);
-  }
-  const { id } = node;
-  const cell = group.cell;
-  const others = group.nodes.map((node) => node.id).filter((other) => other !== id);
-  const later = (ms: number, run: () => void) => {
+  const alone = cluster.groupAt(node).cell === null;
+  const { id } = alone ? prng.pick(prng.pick(several).nodes) : node;
+  const { cell, nodes } = several.find(({ nodes }) => nodes.some((n) => n.id === id))!;
+  strike(cluster, { id, cell: cell!, nodes }, fault, (ms, run) => {
     time.global.timers.after(ms, () => running() && run());
-  };
+  }, running);
+}
+
+function strike(
+  cluster: Cluster,
+  { cell, id, nodes }: {
+    readonly id: NodeId;
+    readonly cell: SimCell;
+    readonly nodes: readonly SimNode[];
+  },
+  fault: CellFault,
+  later: (ms: number, run: () => void) => void,
+  running: () => boolean,
+): void {
+  const { prng } = cluster;
+  const others = nodes.map((node) => node.id).filter((other) => other !== id);
   const cut = (peers: readonly NodeId[], cuts: boolean) => {
     for (const peer of peers) cell.cut(id, peer, cuts);
   };
@@ -44,7 +55,7 @@ export function strikeCell(
       cell.store.keepFrom(id, true);
       return later(forMs, () => cell.store.keepFrom(id, false));
     case "storeAwayForAll":
-      return awayFor(cluster, cell, group.nodes.map((node) => node.id), forMs, later);
+      return awayFor(cluster, cell, nodes.map((node) => node.id), forMs, later);
     case "storeAtMinority": {
       const longMs = prng.int(5000, 40_000);
       awayFor(cluster, cell, others, longMs, later);
@@ -64,9 +75,9 @@ export function strikeCell(
       cell.delay(id, prng.pick([20, 300, 2000]));
       return later(forMs, () => cell.delay(id, 0));
     case "allCrash":
-      return crashAll(cluster, group.nodes, running);
+      return crashAll(cluster, nodes, running);
     case "race":
-      return race(cluster, group.nodes, id, running);
+      return race(cluster, nodes, id, running);
     case "storeSlow":
       cell.store.slowDown(id, prng.pick([30, 500, 5000]));
       return later(forMs, () => cell.store.slowDown(id, 0));

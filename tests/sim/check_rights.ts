@@ -5,6 +5,7 @@
 import type { Folded } from "./check_mail.ts";
 import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { Cluster } from "./cluster.ts";
+import { isUndecided } from "../../shard/presence/returning.ts";
 import { Violation } from "./history.ts";
 
 /** In a cold cluster accounts that nobody uses leave memory within this time (ms). */
@@ -42,7 +43,7 @@ export function checkRights(cluster: Cluster, folded: readonly Folded[]): void {
   cluster.nodes[0]!.running.node.interest(items, (some) => answers.push(...some));
   cluster.await("answers to interests", () => answers.length < items.length, ANSWER_MS);
   for (const { watcher, watched, presence } of answers) {
-    if (presence === null) continue;
+    if (presence === null || isUndecided(presence)) continue;
     const text = `${watcher} is shown ${watched}, who never granted it`;
     throw new Violation("only who was granted it is shown", text, [watcher, watched]);
   }

@@ -367,8 +367,9 @@ export function cellsConfigOf(prng: Prng, cells: number, nodes: number): Partial
   return {
     cells,
     sizes,
-    nodes: sizes.reduce((sum, size) => sum + size, 0),
     users: prng.int(cells, 6),
+    // The version before knows nothing of other cells.
+    older: 0,
     cold: false,
     longCut,
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
@@ -390,6 +391,6 @@ export function configFor(seed: number, root: Prng, change: Partial<SimConfig>):
   };
   if (cells === 1) return { ...config, ...change };
   const ofCells = cellsConfigOf(root.fork("cells config"), cells, nodes);
-  const { nodes: all = nodes } = ofCells;
-  return { ...config, ...ofCells, ...change, nodes: all };
+  const all = { ...config, ...ofCells, ...change };
+  return { ...all, nodes: all.sizes.reduce((sum, size) => sum + size, 0) };
 }

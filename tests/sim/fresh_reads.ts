@@ -6,6 +6,7 @@ import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
+import { isUndecided } from "../../shard/presence/returning.ts";
 import { Violation } from "./history.ts";
 
 /** How far mailboxes of a user are known to be, by their ids. */
@@ -87,7 +88,7 @@ export class FreshReads {
   }
 
   #answered({ watched, presence }: InterestAnswer, known: number): void {
-    if (presence === null) return;
+    if (presence === null || isUndecided(presence)) return;
     const { epoch } = presence;
     if (epoch < known) {
       const text = `presence of ${watched} is of epoch ${epoch}, though ${known} was known before`;

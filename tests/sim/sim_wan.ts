@@ -312,6 +312,9 @@ class WanEnd implements PeerCells {
     if (!reaches || this.#linked.has(other)) return;
     const first = !this.isLinked(cell);
     this.#linked.set(other, breaks);
+    this.#process.timers.soon(() =>
+      this.#events?.opened(cell, (frame) => this.#sendTo(other, 0, frame))
+    );
     if (first) tell("linked");
   }
 

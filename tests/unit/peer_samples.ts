@@ -29,8 +29,14 @@ const ballot = { counter: 300, cell: here };
 const chosen = { ballot, value: there };
 const shown = { watchedId: a, epoch: 7, version: 300, devices, lastSeen: 0 };
 const PROXY_MESSAGES: readonly ProxyMessage[] = [
-  { kind: "interest", asked: 1, watchedId: a, watchers: [{ watcher: bob, watcherId: b }] },
-  { kind: "uninterest" },
+  {
+    kind: "interest",
+    epoch: 2,
+    asked: 1,
+    watchedId: a,
+    watchers: [{ watcher: bob, watcherId: b }],
+  },
+  { kind: "uninterest", epoch: 2, asked: 1 },
   {
     kind: "answers",
     asked: 1,

@@ -313,7 +313,9 @@ export class CellMesh implements PeerCells {
     this.#tellMembers([linked]);
     if (before !== undefined) this.#options.user?.closed(before);
     this.#options.user?.opened(linked);
-    if (first && this.#members.has(hello.cell)) this.#events?.linked(hello.cell);
+    const member = this.#members.has(hello.cell);
+    if (member) this.#events?.opened(hello.cell, (frame) => this.#sendOver(linked, 0, frame));
+    if (member && first) this.#events?.linked(hello.cell);
     if (before !== undefined) this.#broken(hello.cell);
     return linked;
   }
