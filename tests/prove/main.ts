@@ -28,6 +28,7 @@ import { reshardProof } from "./reshard.ts";
 import { restartProof } from "./restart.ts";
 import { workersProof } from "./workers.ts";
 import { patroniProof } from "./patroni.ts";
+import { shiftProof } from "./shift.ts";
 import { standbyProof } from "./standby.ts";
 import { wanProof } from "./wan.ts";
 import { webhookProof } from "./webhook.ts";
@@ -44,6 +45,7 @@ const PROOFS: readonly Proof[] = [
   cutsProof,
   wanProof,
   partitionProof,
+  shiftProof,
   backupProof,
   damageProof,
   hostileProof,

@@ -4,6 +4,7 @@
  * on a copy.
  */
 import type { ProofOptions } from "./proof.ts";
+import { parsePool, tokensOf } from "../../server/load/pool.ts";
 import type { RunResult } from "../../server/load/result.ts";
 import type { ServerProcess } from "../process/server.ts";
 import { beginLoad, type LoadRun, runLoad, startPinned } from "../process/pinned.ts";
@@ -60,9 +61,17 @@ export class PoolFixture {
     }
   }
 
-  /** Starts a server, for the caller to stop. */
-  start(): Promise<ServerProcess> {
-    return startPinned(this.#dataDir, [], this.#root);
+  /** Starts a server, for the caller to stop; on a core. */
+  start(flags: readonly string[] = [], core = 0): Promise<ServerProcess> {
+    return startPinned(this.#dataDir, flags, this.#root, core);
+  }
+
+  /** The tokens of a pool's users, once a scenario has run with it. */
+  tokens({ name, users }: PoolShape): readonly string[] {
+    const pool = parsePool(Deno.readTextFileSync(`${this.#dataDir}.${name}.json`));
+    if (typeof pool === "string") throw new Error(pool);
+    const token = tokensOf(pool);
+    return Array.from({ length: users }, (_, user) => token(user));
   }
 
   /** Starts a server of several workers, on all cores, for the caller to stop. */

@@ -153,9 +153,23 @@ export class WanUser {
   change(prng: Prng): void {
     const show = prng.pick(SHOWS.filter((one) => one !== this.show));
     [this.show, this.showMs] = [show, performance.now()];
-    this.#client.command("presence", { show }).catch((error) => {
-      if (!this.#ended) this.#book.faults.push(`presence of ${this.name}: ${error}`);
-    });
+    this.#tell(show);
+  }
+
+  /** Sends a presence, again where it is refused for a moment and nothing newer is to be shown. */
+  async #tell(show: string): Promise<void> {
+    while (this.show === show && !this.#ended) {
+      try {
+        await this.#client.command("presence", { show });
+        return;
+      } catch (error) {
+        // One whose connection was lost is a fault by itself.
+        if (!(error instanceof Refused)) return;
+        this.#book.refused++;
+        await pause(Math.max(AGAIN_MS, error.retryAfterMs));
+        this.showMs = performance.now();
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,259 @@
+/**
+ * The clients of a killed cell turn to another one that has just begun: all at once, and again and
+ * again as the client library does. That cell, which is not their home, refuses them; its own users do
+ * not notice. Then their own cell begins again, cold, and has all of them back.
+ */
+import { acquaint, pairsOf, populate } from "./wan_cells.ts";
+import { Book, WanLoad, WanUser } from "./wan_users.ts";
+import { Client, Refused } from "../process/client.ts";
+import { type PoolFixture, type PoolShape, scaled, withPools } from "./provisioned.ts";
+import { Figures } from "./figures.ts";
+import { freePort, startPinned } from "../process/pinned.ts";
+import { Metrics } from "../process/metrics.ts";
+import { pause } from "./cell_load.ts";
+import { Prng } from "../sim/prng.ts";
+import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import { roost } from "../process/cli.ts";
+import { type ServerProcess, tempDir } from "../process/server.ts";
+
+const CROWD = 5000;
+const OWN_USERS = 24;
+/** What the users of the other cell do in a second. */
+const RATES = { local: 60, abroad: 0, presence: 4 };
+/** Before the kill, from it to the restart, and after that (ms). */
+const CALM_MS = 5000;
+const AWAY_MS = 30_000;
+const BACK_MS = 60_000;
+/** Clients connect at once within so long, and wait for so long at first and at most (ms). */
+const SPREAD_MS = 1000;
+const [FIRST_MS, LONGEST_MS] = [1000, 30_000];
+/** Local users notice no more than this in any second. */
+const LOCAL_P99_MS = 250;
+/** Bounds of the histogram of loop lag (s), and the highest that may be filled. */
+const LAG_BOUNDS = [0.1, 0.15, 0.25, 0.5, 1, 2.5, 10, 60] as const;
+const LAG_SECONDS_MAX = 0.5;
+const JOINED_MS = 90_000;
+/** No address's rate keeps the crowd, which has one, from being served. */
+const FREE = [
+  "limits.requestsPerAddressPerSecond=100000",
+  "limits.requestsPerAddressBurst=100000",
+  "registration.mode=open",
+  "registration.perAddressPerHour=100000",
+  "registration.perAddressBurst=10000",
+].flatMap((setting) => ["--set", setting]);
+
+/** Clients of a cell that turn to another one until they are stopped. */
+class Crowd {
+  readonly replies = new Map<string, number>();
+  tries = 0;
+  #stopped = false;
+  readonly #prng: Prng;
+
+  constructor(readonly wsUrl: string, readonly tokens: readonly string[], prng: Prng) {
+    this.#prng = prng;
+    for (const token of tokens) this.#run(token);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #run(token: string): Promise<void> {
+    await pause(this.#prng.number() * SPREAD_MS);
+    for (let longestMs = FIRST_MS; !this.#stopped;) {
+      this.tries++;
+      const [code, retryMs] = await this.#try(token);
+      this.replies.set(code, (this.replies.get(code) ?? 0) + 1);
+      await pause(Math.max(retryMs, this.#prng.number() * longestMs));
+      longestMs = Math.min(2 * longestMs, LONGEST_MS);
+    }
+  }
+
+  async #try(token: string): Promise<readonly [string, number]> {
+    try {
+      const client = await Client.connect(this.wsUrl, { auth: { token } });
+      await client.close();
+      return ["served", 0];
+    } catch (error) {
+      return error instanceof Refused ? [error.code, error.retryAfterMs] : ["no connection", 0];
+    }
+  }
+}
+
+/** Two cells on one directory; the first one's data has the crowd. */
+class TwoCells {
+  readonly #dir: string;
+  readonly #ports = [freePort(), freePort()] as const;
+  readonly #fixture: PoolFixture;
+
+  constructor(dir: string, fixture: PoolFixture) {
+    this.#dir = dir;
+    this.#fixture = fixture;
+    Deno.writeTextFileSync(`${dir}/secret`, "a secret of cells that only the proof knows\n");
+  }
+
+  #flags(name: string, port: number, other: number | null): readonly string[] {
+    return [
+      ...["--cells-name", name, "--cells-listen", `127.0.0.1:${port}`, ...FREE],
+      ...["--cells-secret-file", `${this.#dir}/secret`],
+      ...(other === null ? [] : ["--cells-join", `127.0.0.1:${other}`]),
+    ];
+  }
+
+  /** The cell of the crowd, beside the load tool. */
+  crowded(): Promise<ServerProcess> {
+    return this.#fixture.start(this.#flags("a", this.#ports[0], null), 1);
+  }
+
+  /** The other one, on a core of its own. */
+  other(): Promise<ServerProcess> {
+    const [first, own] = this.#ports;
+    return startPinned(`${this.#dir}/other`, this.#flags("b", own, first), undefined, 0);
+  }
+}
+
+async function joined({ dataDir }: ServerProcess): Promise<void> {
+  for (const endMs = performance.now() + JOINED_MS;;) {
+    const { out } = await roost(["cells", "--json", "--data", dataDir]);
+    const { members } = JSON.parse(out) as { readonly members: { readonly version: number } };
+    if (members.version >= 2) return;
+    if (performance.now() > endMs) throw new Error("The cells are no federation in time");
+    await pause(1000);
+  }
+}
+
+/** The bound (s) that no lag of the loop was above since `before`. */
+function lagBound(before: Metrics, now: Metrics): number {
+  const upTo = (le: number | string) => {
+    const name = `roost_loop_lag_seconds_bucket{le="${le}"}`;
+    return now.get(name) - before.get(name);
+  };
+  return LAG_BOUNDS.find((bound) => upTo(bound) === upTo("+Inf")) ?? Infinity;
+}
+
+/** The 99th percentile of deliveries that were begun in a time (ms). */
+function p99(book: Book, fromMs: number, toMs: number): number {
+  const times = [...book.sent.values()].filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
+    .map(({ atMs, deliveredMs }) => (deliveredMs ?? performance.now()) - atMs)
+    .sort((x, y) => x - y);
+  return times[Math.floor(times.length * 0.99)] ?? 0;
+}
+
+/** Looks once a second until `until` holds, at most for so long; the worst local p99 (ms). */
+async function look(
+  { say }: ProofOptions,
+  what: { readonly crowd: Crowd; readonly book: Book; readonly other: ServerProcess },
+  online: () => Promise<number>,
+  forMs: number,
+  until: (online: number) => boolean = () => false,
+): Promise<number> {
+  const { book, crowd, other } = what;
+  let worst = 0;
+  let [fromMs, tries] = [performance.now(), crowd.tries];
+  for (const endMs = fromMs + forMs; performance.now() < endMs;) {
+    await pause(1000);
+    const nowMs = performance.now();
+    const localMs = p99(book, fromMs, nowMs - LOCAL_P99_MS);
+    worst = Math.max(worst, localMs);
+    const lag = (await Metrics.of(other.url)).sum("roost_loop_lag_average_seconds") * 1000;
+    const back = await online();
+    const fields = [
+      `${crowd.tries - tries} tries`,
+      `local p99 ${localMs.toFixed(1)} ms`,
+      `loop late by ${lag.toFixed(1)} ms`,
+      `${back} at home`,
+    ];
+    say(fields.map((field) => field.padStart(24)).join(""));
+    [fromMs, tries] = [nowMs - LOCAL_P99_MS, crowd.tries];
+    if (until(back)) break;
+  }
+  return worst;
+}
+
+async function online(server: ServerProcess | null): Promise<number> {
+  return server === null ? 0 : (await Metrics.of(server.url)).sum("roost_sessions");
+}
+
+/** Users of the other cell that has begun again, so that nothing of them is in its memory. */
+async function coldUsers(cells: TwoCells, book: Book) {
+  const server = await cells.other();
+  await joined(server);
+  const { users } = await populate("b", server, OWN_USERS, book);
+  await acquaint(pairsOf([{ name: "b", server, users }]));
+  await Promise.all(users.map((user) => user.close()));
+  await server.stop();
+  const other = await cells.other();
+  const own: WanUser[] = [];
+  for (const { name, cell, token } of users) {
+    own.push(await WanUser.connect(other, { name, cell, token }, book));
+  }
+  for (const [i, user] of own.entries()) {
+    for (const { name } of users[i]!.contacts) {
+      user.contacts.push(own.find((one) => one.name === name)!);
+    }
+  }
+  return { other, own };
+}
+
+async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixture) {
+  using dir = tempDir();
+  const pool = poolOf(options);
+  const cells = new TwoCells(dir.path, fixture);
+  const book = new Book();
+  let home = await cells.crowded();
+  let other: ServerProcess | null = null;
+  const run = fixture.begin(home, "idle", pool, { seconds: 3600 });
+  run.result.catch(() => {});
+  try {
+    const cold = await coldUsers(cells, book);
+    other = cold.other;
+    while (await online(home) < pool.users) await pause(500);
+    const tokens = fixture.tokens(pool);
+    options.say(`${pool.users} sessions are at home; it is killed`);
+    const load = new WanLoad(cold.own, RATES, new Prng(options.seed));
+    await pause(CALM_MS);
+    const before = await Metrics.of(other.url);
+    await home.kill();
+    const crowd = new Crowd(other.wsUrl, tokens, new Prng(options.seed + 1));
+    const what = { crowd, book, other };
+    const awayMs = await look(options, what, () => online(null), AWAY_MS);
+    options.say("its cell begins again");
+    home = await cells.crowded();
+    const sinceMs = performance.now();
+    const all = (count: number) => count >= pool.users;
+    const backMs = await look(options, what, () => online(home), BACK_MS, all);
+    crowd.stop();
+    const seconds = (performance.now() - sinceMs) / 1000;
+    figures.atLeast("at home again", await online(home), pool.users, "");
+    figures.atMost("all at home again after", seconds, BACK_MS / 1000, "s");
+    for (const [code, count] of crowd.replies) figures.note(`replies: ${code}`, count);
+    figures.atMost("served where they are not at home", crowd.replies.get("served") ?? 0, 0, "");
+    figures.atMost("local p99, worst second", awayMs, LOCAL_P99_MS, "ms");
+    figures.atMost("local p99, worst second while all return", backMs, LOCAL_P99_MS, "ms");
+    const lag = lagBound(before, await Metrics.of(other.url));
+    figures.atMost("loop lag, no more than", lag, LAG_SECONDS_MAX, "s");
+    await load.stop();
+    await Promise.all(cold.own.map((user) => user.close()));
+    for (const fault of book.faults.slice(0, 10)) figures.fault(fault);
+  } finally {
+    run.stop();
+    await home.kill();
+    await other?.kill();
+  }
+}
+
+function poolOf({ scale }: ProofOptions): PoolShape {
+  return { name: "shifted", users: scaled(CROWD, scale), contacts: 10 };
+}
+
+/** The traffic of a dead cell arrives at another one. */
+export const shiftProof: Proof = {
+  name: "shift",
+  claim: "5,000 clients of a killed cell turn to a cold one: its own users' p99 stays under 250 ms",
+  seconds: 240,
+  async run(options): Promise<Verdict> {
+    const figures = new Figures(options);
+    await withPools(options, [poolOf(options)], (fixture) => shift(options, figures, fixture));
+    return figures.verdict;
+  },
+};
