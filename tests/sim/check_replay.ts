@@ -62,7 +62,21 @@ function readLog(disk: MemoryDisk, shard: Shard, unsealed: readonly Uint8Array[]
   return tail;
 }
 
-function readHead(disk: MemoryDisk, { name, point }: Account): AccountState {
+/** An account as the disk has it: its checkpoint, and what the shard's logs say after it. */
+export function readDurable(
+  disk: MemoryDisk,
+  shard: Shard,
+  of: Pick<Account, "name" | "point">,
+): AccountState {
+  const account = readHead(disk, of);
+  readLog(disk, shard, []).replay(account);
+  return account;
+}
+
+function readHead(
+  disk: MemoryDisk,
+  { name, point }: Pick<Account, "name" | "point">,
+): AccountState {
   const account = new AccountState(name, point, SMALL_WINDOW, SMALL_PAGES);
   readHeadRows(account, disk.rows(["u", point, name]));
   return account;

@@ -14,6 +14,7 @@ import { configFor, NAMES } from "./config.ts";
 import { deriveCredentials } from "../../server/auth/credentials.ts";
 import { Device } from "./device.ts";
 import { History, Violation } from "./history.ts";
+import type { NameMessage } from "../../shard/federation/name_packets.ts";
 import { KnownTables } from "./known_tables.ts";
 import { MemoryDisk } from "./memory_store.ts";
 import type { Movers } from "./movers.ts";
@@ -23,6 +24,7 @@ import { Person } from "./person.ts";
 import { Prng, simRandom } from "./prng.ts";
 import { simKdf } from "./sim_ports.ts";
 import { checkOwners } from "./check_owners.ts";
+import { checkVote } from "./check_votes.ts";
 import { checkWithheld } from "./check_withheld.ts";
 import { SimCell } from "./sim_cell.ts";
 import { SimGroup } from "./group.ts";
@@ -140,8 +142,9 @@ export class Cluster {
 
   #watchWan(wan: SimWan): void {
     wan.ownerOf = (cell, point) => this.#ownerOf(cell, point);
-    wan.onSaid = (way, name, message) => {
-      this.history.add("wan", `${way}: ${name} ${JSON.stringify(message)}`, name);
+    wan.onSaid = (from, to, name, message) => {
+      this.history.add("wan", `${from} to ${to}: ${name} ${JSON.stringify(message)}`, name);
+      checkVote(this.nodes.find(({ id }) => id === from)!, name, message as NameMessage);
     };
   }
 

@@ -4,7 +4,7 @@
  * only where a link breaks, which both sides notice before the next one.
  */
 import type { CellFrame, PeerCellEvents, PeerCells } from "../../server/node/peer_cells.ts";
-import type { CellName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, CellName, NodeId } from "../../shard/name/ids.ts";
 import type { Cancel } from "../../server/node/ports.ts";
 import { decodeLinkFrame, encodeLinkFrame } from "../../server/peer/cells/frames.ts";
 import type { NameMessage } from "../../shard/federation/name_packets.ts";
@@ -55,7 +55,12 @@ export class SimWan {
   /** Sees what every frame carries, and where to; null: no packet. */
   onCarried: (kind: ShardPacket["kind"] | null, from: CellName, to: CellName) => void = () => {};
   /** Sees what the shards of a name in two cells say to each other. */
-  onSaid: (way: string, name: string, message: NameMessage | ProxyMessage) => void = () => {};
+  onSaid: (
+    from: Party,
+    to: Party,
+    name: AccountName,
+    message: NameMessage | ProxyMessage,
+  ) => void = () => {};
   /** Which node of a cell has a shard with this point, as far as others know; null: any may. */
   ownerOf: (cell: CellName, point: number) => NodeId | null = () => null;
   readonly cells: readonly CellName[];
@@ -192,7 +197,7 @@ export class SimWan {
   note(from: WanEnd, to: WanEnd, frame: CellFrame): void {
     const { packet } = frame as { packet?: ShardPacket };
     if (packet?.kind !== "name" && packet?.kind !== "proxy") return;
-    this.onSaid(`${from.node} to ${to.node}`, packet.to, packet.message);
+    this.onSaid(from.node, to.node, packet.to, packet.message);
   }
 
   /** To which of the nodes of a cell a frame goes: as mostly, what others know of it is new. */
