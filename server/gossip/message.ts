@@ -52,3 +52,8 @@ export interface GossipMessage {
   readonly probe: GossipProbe;
   readonly updates: readonly GossipUpdate[];
 }
+
+/** Whether a node says the same of itself. */
+export function sameHints(a: GossipHints, b: GossipHints): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

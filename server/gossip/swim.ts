@@ -4,9 +4,16 @@
  * time is passed in, random numbers come from `random`, messages go out as effects. Its results are
  * hints; who is a member of the cell is decided in the store and passed in.
  */
-import type { GossipHints, GossipMessage, GossipProbe, GossipUpdate } from "./message.ts";
+import {
+  type GossipHints,
+  type GossipMessage,
+  type GossipProbe,
+  type GossipUpdate,
+  sameHints,
+} from "./message.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import { LocalHealth } from "./local_health.ts";
+import type { Probe, Relay } from "./probe.ts";
 import { Suspicion } from "./suspicion.ts";
 import { Updates } from "./updates.ts";
 
@@ -59,30 +66,8 @@ interface Member {
   rttMs: number | null;
   /** Whether it has probed this node: it knows it since then. */
   probed: boolean;
-}
-
-/** The probe under way. */
-interface Probe {
-  readonly target: NodeId;
-  readonly seq: number;
-  readonly sentMs: number;
-  readonly indirectMs: number;
-  readonly endMs: number;
-  /** Whether the target was taken for alive: that it fails says something about this node too. */
-  readonly fresh: boolean;
-  /** Nodes that were asked to probe and have not replied; null: none was asked yet. */
-  helpers: Set<NodeId> | null;
-  /** How many were asked. */
-  asked: number;
-  acked: boolean;
-}
-
-/** A probe that another node has asked for. */
-interface Relay {
-  readonly from: NodeId;
-  readonly seq: number;
-  readonly target: NodeId;
-  readonly untilMs: number;
+  /** The statement of this node that it was sent last; 0: none that it has for certain. */
+  told: number;
 }
 
 /** See the head of this file. */
@@ -96,6 +81,8 @@ export class Swim {
   #hints: GossipHints;
   #refuted = 0;
   #stamp = 0;
+  /** One more with each statement of this node about itself. */
+  #said = 1;
   #seq = 0;
   #probe: Probe | null = null;
   #nextProbeMs = -Infinity;
@@ -133,6 +120,7 @@ export class Swim {
         this.#receive(input.from, input.message);
         break;
       case "linked":
+        for (const member of this.#members.values()) member.told = 0;
         this.#updates.add(this.#own());
         break;
       case "hints":
@@ -169,6 +157,7 @@ export class Swim {
         lifeMs: this.#nowMs,
         rttMs: null,
         probed: false,
+        told: 0,
       });
       // The newcomer knows nothing of this node.
       this.#updates.add(this.#own());
@@ -253,12 +242,16 @@ export class Swim {
 
   // ---- messages
 
-  /** A message to a node that is not taken for alive says so: it can refute that. */
+  /** Says to a node that it is not taken for alive, which it can refute; else what is news to it. */
   #send(to: NodeId, probe: GossipProbe): void {
     const member = this.#members.get(to);
-    const first: GossipUpdate | null = member === undefined || member.state === "alive"
-      ? null
-      : { kind: member.state, node: to, refuted: member.refuted, by: this.#self };
+    let first: GossipUpdate | null = null;
+    if (member !== undefined && member.state !== "alive") {
+      first = { kind: member.state, node: to, refuted: member.refuted, by: this.#self };
+    } else if (member !== undefined && member.told !== this.#said) {
+      first = this.#own();
+      member.told = this.#said;
+    }
     const updates = this.#updates.take(this.#members.size + 1, first);
     this.#out.push({ kind: "send", to, message: { probe, updates } });
   }
@@ -288,7 +281,7 @@ export class Swim {
     const member = this.#members.get(from);
     if (member === undefined || member.probed) return;
     member.probed = true;
-    this.#updates.add(this.#own());
+    member.told = 0;
   }
 
   #acked(from: NodeId, seq: number): void {
@@ -323,6 +316,7 @@ export class Swim {
   #state(hints: GossipHints): void {
     this.#hints = hints;
     this.#stamp++;
+    this.#said++;
     this.#updates.add(this.#own());
   }
 
@@ -334,6 +328,7 @@ export class Swim {
       // It may be this node that is slow.
       this.health.note(1);
       this.#refuted = update.refuted + 1;
+      this.#said++;
       return this.#state(this.#hints);
     }
     if (!this.#members.has(update.node)) return;
@@ -386,8 +381,4 @@ export class Swim {
     member.state = state;
     this.#out.push({ kind: "state", node, state });
   }
-}
-
-function sameHints(a: GossipHints, b: GossipHints): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

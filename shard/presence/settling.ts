@@ -42,6 +42,14 @@ export class Settling {
   }
 
   /**
+   * Whether presence is not sent to this node yet: one that could not be reached at the beginning, and
+   * asks now, is about to announce its sessions.
+   */
+  withholdsFrom(node: NodeId): boolean {
+    return this.#nodes.has(node) || this.withholdsPresence;
+  }
+
+  /**
    * Begins to wait for `nodes`, of which `lost` cannot be reached, at epoch `epoch`, until `untilMs`
    * (monotonic) at most.
    */
@@ -81,7 +89,9 @@ export class Settling {
   next(): ShardInput | undefined {
     if (!this.active) return this.#withheld.shift();
     if (this.withholdsPresence) return undefined;
-    const at = this.#withheld.findIndex(({ kind }) => kind !== "request");
+    const waits = (input: ShardInput) =>
+      input.kind === "request" || "node" in input && this.#nodes.has(input.node);
+    const at = this.#withheld.findIndex((input) => !waits(input));
     return at < 0 ? undefined : this.#withheld.splice(at, 1)[0];
   }
 

@@ -107,7 +107,7 @@ export class Incoming {
     const { presence } = this.#turn;
     for (const name of input.watched) presence.removeInterest(name, input.node);
     const { settling } = presence;
-    if (settling.withholdsPresence && settling.watchedBy(input.node).length > 0) {
+    if (settling.withholdsFrom(input.node) && settling.watchedBy(input.node).length > 0) {
       settling.withhold(input);
     }
     this.proxies?.unwatch();
@@ -167,7 +167,7 @@ export class Incoming {
   /** Nobody repeats it: where an account cannot be loaded now, it is tried again. */
   interest(input: ShardInput & { kind: "interest" }): void {
     const { settling } = this.#turn.presence;
-    if (settling.withholdsPresence) return settling.withhold(input);
+    if (settling.withholdsFrom(input.node)) return settling.withhold(input);
     const find = (name: AccountName) => this.#turn.accounts.peek(name);
     const { proxies } = this;
     const abroad = proxies === null

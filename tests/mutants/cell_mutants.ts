@@ -222,7 +222,7 @@ const ROWS: readonly Row[] = [
   [
     "never state oneself again to a node that was not known",
     "server/gossip/swim.ts",
-    "    member.probed = true;\n    this.#updates.add(this.#own());",
+    "    member.probed = true;\n    member.told = 0;",
     "    member.probed = true;",
   ],
   [
@@ -273,8 +273,13 @@ const ROWS: readonly Row[] = [
 
 const LATE = "tests/scenario/cell_late_frames_test.ts";
 
-/** Frames that arrive later than in nearly all seeds. */
+/** What few seeds have: more nodes, and frames that arrive later. */
 const TESTED: readonly Mutant[] = [
+  ...inTested("server/gossip/swim.ts", "tests/unit/swim_test.ts", [
+    "leave it to chance who learns what a node says of itself",
+    "    } else if (member !== undefined && member.told !== this.#said) {",
+    "    } else if (member !== undefined && member.told < 0) {",
+  ]),
   ...inTested("server/node/shares.ts", LATE, [
     "take a shard that was given away and claimed again",
     "    if (row.epoch > epoch) return false;\n",

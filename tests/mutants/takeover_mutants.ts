@@ -1,5 +1,5 @@
 /** Mutants of takeovers and reshards. */
-import { inFile, type Mutant } from "./mutant.ts";
+import { inFile, inTested, type Mutant } from "./mutant.ts";
 
 /** See the head of this file. */
 export const TAKEOVER: readonly Mutant[] = [
@@ -59,8 +59,17 @@ export const TAKEOVER: readonly Mutant[] = [
     "shard/step/incoming.ts",
     [
       "tell presence before all sessions are announced",
-      "    if (settling.withholdsPresence) return settling.withhold(input);\n",
+      "    if (settling.withholdsFrom(input.node)) return settling.withhold(input);\n",
       "",
+    ],
+  ),
+  ...inTested(
+    "shard/presence/settling.ts",
+    "tests/unit/settling_test.ts",
+    [
+      "tell presence to a node that returns before it has announced its sessions",
+      "return this.#nodes.has(node) || this.withholdsPresence;",
+      "return this.withholdsPresence;",
     ],
   ),
   ...inFile(

@@ -51,6 +51,8 @@ export class VisibleCell {
 export class VisibleSessions {
   /** The last packet of each user's presence. */
   readonly packets = new Map<AccountName, EdgePacket>();
+  /** Users of whom it was said last that it is not known whether they are online. */
+  readonly pending = new Set<AccountName>();
   /** The body of the last signal to each session. */
   readonly signals = new Map<SessionId, string>();
   /** By user and session; only what is certain. */
@@ -186,7 +188,8 @@ export class VisibleSessions {
 
   #shown(user: AccountName, { epoch, version, devices }: Shown): void {
     // Whether it is online is not known: edges go on with what they knew.
-    if (version === PENDING) return;
+    if (version === PENDING) return void this.pending.add(user);
+    this.pending.delete(user);
     if (devices.length === 0) this.#cell.returns.offline(user, this.#nowMs());
     const newest = this.#newest.get(user);
     // An answer that waited for a commit may be older than what was shown meanwhile.

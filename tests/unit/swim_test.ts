@@ -216,6 +216,40 @@ Deno.test("11: a process that was stopped does not take the others for silent", 
   for (const node of net.keys) assert.ok(all(net.statesOf(node), "alive"));
 });
 
+Deno.test("11.8: a node says itself to each of many others what it says of itself, not by chance alone", () => {
+  const nodes = Array.from({ length: 16 }, (_, i) => key(i + 1));
+  const [self, ...others] = nodes;
+  const swim = new Swim(self!, () => 0.5, HINTS);
+  let nowMs = 0;
+  swim.step(nowMs, { kind: "members", nodes });
+  /** Probes each other node, which replies; returns those that it stated itself to with these hints. */
+  const round = (hints: GossipHints) => {
+    const told = new Set<NodeId>();
+    for (let i = 0; i < others.length * PROBE_MS / TICK_MS; i++) {
+      nowMs += TICK_MS;
+      for (const effect of swim.step(nowMs, { kind: "tick" })) {
+        if (effect.kind !== "send" || effect.message.probe.kind !== "ping") continue;
+        const { to, message: { probe: { seq }, updates } } = effect;
+        const says = updates.some((u) =>
+          u.kind === "alive" && u.node === self && u.hints === hints
+        );
+        if (says) told.add(to);
+        const message = { probe: { kind: "ack", seq }, updates: [] } as const;
+        swim.step(nowMs, { kind: "message", from: to, message });
+      }
+    }
+    return told.size;
+  };
+  assert.equal(round(HINTS), others.length);
+  const hints = { ...HINTS, leased: false };
+  swim.step(nowMs, { kind: "hints", hints });
+  assert.equal(round(hints), others.length);
+  round(hints);
+  assert.equal(round(hints), 0, "only while it is news");
+  swim.step(nowMs, { kind: "linked" });
+  assert.equal(round(hints), others.length, "what was said before may be lost");
+});
+
 Deno.test("11: what a node says of itself spreads over lossy wires, and only while it is news", () => {
   const net = new Net(7);
   const [a] = net.keys;
