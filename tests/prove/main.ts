@@ -11,6 +11,7 @@ import { curvesProof } from "./curves.ts";
 import { cutsProof } from "./cuts.ts";
 import { damageProof } from "./damage.ts";
 import { dashboardProof } from "./dashboard.ts";
+import { evacuateProof } from "./evacuate.ts";
 import { historyProof } from "./history.ts";
 import { floodProof } from "./flood.ts";
 import { hostileProof } from "./hostile.ts";
@@ -46,6 +47,7 @@ const PROOFS: readonly Proof[] = [
   wanProof,
   partitionProof,
   shiftProof,
+  evacuateProof,
   backupProof,
   damageProof,
   hostileProof,

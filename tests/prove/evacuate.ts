@@ -1,0 +1,223 @@
+/**
+ * 5,000 signed-in users of a cell are moved to another one under traffic: once as it is, once with
+ * their cell killed in the middle, and once with the other one. Nothing that was acknowledged is lost,
+ * doubled or reordered, and every cursor goes on; it is noted how long users were without a connection.
+ */
+import { faultsOf, MovingUser } from "./evacuate_users.ts";
+import { Figures } from "./figures.ts";
+import { FLAGS } from "./crash.ts";
+import { FREE } from "./cell_nodes.ts";
+import { again, pause } from "./cell_load.ts";
+import { freePort } from "../process/pinned.ts";
+import { Prng } from "../sim/prng.ts";
+import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import { rest } from "../process/client.ts";
+import { roost } from "../process/cli.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
+
+const USERS = 5000;
+/** Others that each user writes to, and messages of all in a second. */
+const PEERS = 3;
+const MESSAGES_PER_SECOND = 100;
+/** Accounts that are moved in a second, at most. */
+const RATE = 100;
+const PASSWORD = "correct horse battery";
+/** Users that are made at the same time. */
+const ABREAST = 16;
+/** How long everybody may take to be connected again (ms). */
+const BACK_MS = 120_000;
+/** When a cell is killed: once this part of its accounts has moved. */
+const KILLED_AT = 0.4;
+
+type Side = "source" | "target" | null;
+
+/** The two cells, which may be killed and started again at the same addresses. */
+class Cells {
+  readonly servers: Record<string, ServerProcess> = {};
+  readonly #dir: string;
+  readonly #flags: Record<string, readonly string[]> = {};
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    Deno.writeTextFileSync(`${dir}/secret`, "a secret of cells that only the proof knows\n", {
+      mode: 0o600,
+    });
+  }
+
+  get urls(): readonly string[] {
+    return Object.values(this.servers).map(({ url }) => url);
+  }
+
+  async start(name: string, more: readonly string[] = []): Promise<void> {
+    // Started again, it is where it was.
+    const flags = this.#flags[name] ??= [
+      ...FLAGS,
+      ...FREE,
+      ...["--bind", `127.0.0.1:${freePort()}`],
+      ...["--cells-name", name, "--cells-listen", `127.0.0.1:${freePort()}`],
+      ...["--cells-secret-file", `${this.#dir}/secret`, ...more],
+    ];
+    const dataDir = `${this.#dir}/${name}`;
+    this.servers[name] = await ServerProcess.start({ dataDir, flags });
+  }
+
+  /** What a node says of its cells. */
+  async seen(name: string) {
+    const { dataDir } = this.servers[name]!;
+    const { out } = await roost(["cells", "--json", "--data", dataDir]);
+    return JSON.parse(out) as { members: { version: number }; self: { address: string } };
+  }
+
+  /** Asks a cell about its evacuation, or for one. */
+  async order(name: string, ...args: string[]) {
+    const { dataDir } = this.servers[name]!;
+    const words = ["cells", "evacuate", ...args, "--json", "--data", dataDir];
+    const { code, out, err } = await roost(words);
+    if (code !== 0) throw new Error(err);
+    return JSON.parse(out) as { state: string; moved: number };
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(Object.values(this.servers).map((server) => server.kill()));
+  }
+}
+
+async function federate(dir: string): Promise<Cells> {
+  const cells = new Cells(dir);
+  await cells.start("a");
+  const { self: { address } } = await cells.seen("a");
+  await cells.start("b", ["--cells-join", address]);
+  while ((await cells.seen("b")).members.version < 2) await pause(500);
+  return cells;
+}
+
+async function populate(cells: Cells, count: number): Promise<readonly MovingUser[]> {
+  const users: MovingUser[] = [];
+  const { url } = cells.servers["a"]!;
+  let next = 0;
+  const make = async () => {
+    while (next < count) {
+      const name = `user${next++}`;
+      const { token } = await again(() =>
+        rest<{ token: string }>(url, "POST", "/v1/register", {
+          body: { user: name, password: PASSWORD },
+        })
+      );
+      await rest(url, "PUT", "/v1/settings", { token, body: { messagesFrom: "anyone" } });
+      const user = new MovingUser(name, token, cells.urls);
+      await user.connect();
+      users.push(user);
+    }
+  };
+  await Promise.all(Array.from({ length: ABREAST }, make));
+  return users;
+}
+
+/** Sends at a steady rate; the function that it returns ends it. */
+function load(users: readonly MovingUser[], perSecond: number, prng: Prng): () => void {
+  const beganMs = performance.now();
+  let sent = 0;
+  const timer = setInterval(() => {
+    const due = (performance.now() - beganMs) / 1000 * perSecond;
+    for (; sent < due; sent++) {
+      const i = prng.int(0, users.length - 1);
+      const peer = users[(i + 1 + prng.int(0, PEERS - 1)) % users.length]!;
+      users[i]!.send(peer.name);
+    }
+  }, 10);
+  return () => clearInterval(timer);
+}
+
+function percentile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+}
+
+/** Kills a side once enough has moved, and starts it again. */
+async function killMidway(cells: Cells, from: string, to: string, side: Side, users: number) {
+  if (side === null) return;
+  for (;;) {
+    const { moved } = await cells.order(from, "--status");
+    if (moved >= users * KILLED_AT) break;
+    await pause(200);
+  }
+  const name = side === "source" ? from : to;
+  await cells.servers[name]!.kill();
+  await pause(2000);
+  await cells.start(name);
+}
+
+/** Moves everybody; notes how long it took, for all and for each. */
+async function evacuate(
+  { say, scale }: ProofOptions,
+  cells: Cells,
+  users: readonly MovingUser[],
+  [from, to]: readonly [string, string],
+  side: Side,
+  figures: Figures,
+): Promise<void> {
+  const what = side === null ? "evacuated" : `with the ${side} killed`;
+  for (const user of users) user.gapMs = user.ackMs = 0;
+  const beganMs = performance.now();
+  const { dataDir } = cells.servers[from]!;
+  const rate = String(Math.max(10, RATE * scale));
+  // The command may lose its server: the cell goes on by itself.
+  const command = roost(["cells", "evacuate", from, "--rate", rate, "--data", dataDir]);
+  await killMidway(cells, from, to, side, users.length);
+  await command;
+  for (;;) {
+    const { state, moved } = await cells.order(from, "--status");
+    if (state === "done") break;
+    say(`${what}: ${moved} counted as moved`);
+    await pause(2000);
+  }
+  const totalMs = performance.now() - beganMs;
+  const endMs = performance.now() + BACK_MS;
+  while (users.some(({ online }) => !online) && performance.now() < endMs) await pause(100);
+  figures.note(`${what}: total time`, totalMs / 1000, "s");
+  for (const [name, of] of [["connection", "gapMs"], ["ack", "ackMs"]] as const) {
+    const values = users.map((user) => user[of]);
+    const [p50, p99, most] = [0.5, 0.99, 1].map((part) => percentile(values, part));
+    figures.note(`${what}: without ${name}, p50`, p50!, "ms");
+    figures.note(`${what}: without ${name}, p99`, p99!, "ms");
+    figures.note(`${what}: without ${name}, longest`, most!, "ms");
+  }
+  const away = users.filter(({ online }) => !online).length;
+  figures.atMost(`${what}: not connected again`, away, 0, "");
+}
+
+/** All accounts of a cell move under traffic. */
+export const evacuateProof: Proof = {
+  name: "evacuate",
+  claim: "5,000 signed-in users evacuated under traffic, also with either side killed in the " +
+    "middle: nothing acked lost, doubled or reordered, every cursor continued",
+  seconds: 600,
+  async run(options): Promise<Verdict> {
+    using dir = tempDir();
+    const figures = new Figures(options);
+    const cells = await federate(dir.path);
+    try {
+      const users = await populate(cells, Math.max(10, Math.round(USERS * options.scale)));
+      options.say(`${users.length} users are signed in`);
+      const perSecond = Math.max(5, MESSAGES_PER_SECOND * options.scale);
+      const stop = load(users, perSecond, new Prng(options.seed));
+      await evacuate(options, cells, users, ["a", "b"], null, figures);
+      await evacuate(options, cells, users, ["b", "a"], "source", figures);
+      await evacuate(options, cells, users, ["a", "b"], "target", figures);
+      stop();
+      await Promise.all(users.map((user) => user.settled()));
+      await pause(15_000);
+      const faults = faultsOf(users);
+      for (const fault of faults.slice(0, 10)) figures.fault(fault);
+      figures.note("acked", users.reduce((sum, { sent }) => sum + sent.length, 0));
+      figures.atMost("lost, doubled or reordered", faults.length, 0, "");
+      await Promise.all(users.map((user) => user.close()));
+    } catch (error) {
+      for (const { log } of Object.values(cells.servers)) options.say(log.slice(-2000));
+      throw error;
+    } finally {
+      await cells.end();
+    }
+    return figures.verdict;
+  },
+};
