@@ -23,11 +23,6 @@ export const MOVED: readonly Mutant[] = [
       'this.#turn.append(account, { kind: "leaving", ...leaving, deciding: true });\n',
       "account.runtime.batch = 0;\n",
     ],
-    [
-      "drop packets that were held for a frozen account",
-      "for (const carried of going.held.splice(0)) this.#parts.packet(carried);",
-      "going.held.splice(0);",
-    ],
   ),
   ...inTested(
     "shard/step/arrivals.ts",

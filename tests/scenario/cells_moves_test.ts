@@ -202,9 +202,12 @@ Deno.test("12: an account whose head has many parts moves there and back, with a
   fixture.wan.isolate(b.name, true);
   fixture.settle(5000);
   for (const [i, text] of texts.entries()) a.send("anna", "bert", `k${i}`, text);
+  const { quality } = fixture.wan;
+  fixture.wan.quality = { ...quality, lost: 0.4, twice: 0.2 };
   assert.ok(begin(a, "anna", c).ok);
   moved(fixture, a, "anna");
-  fixture.settle();
+  fixture.until("the arrival", () => c.ask("anna", "account.info", {}).ok);
+  fixture.wan.quality = quality;
   // The same key as before the move: it is known.
   c.send("anna", "bert", "k0", texts[0]!);
   const back = begin(c, "anna", a, "m back");
@@ -246,4 +249,25 @@ Deno.test("12: a move is given up while it is not decided, and refused where it 
   assert.ok(!c.ask("anna", "account.info", {}).ok);
   assert.ok(begin(a, "anna", b).ok);
   moved(fixture, a, "anna");
+});
+
+Deno.test("12: without a majority an account that moves is nowhere else, and its requests are refused", () => {
+  const fixture = new CellsFixture({ names: ["aa", "bb", "cc", "dd", "ee"] });
+  const [a, b, ...others] = fixture.cells as [OneCell, OneCell, OneCell, OneCell, OneCell];
+  assert.ok(a.register("anna").ok);
+  fixture.settle(10_000);
+  for (const { name } of others) fixture.wan.isolate(name, true);
+  fixture.settle();
+  assert.ok(begin(a, "anna", b).ok);
+  fixture.settle(40_000);
+  const state = a.must("anna", "move.state", {});
+  assert.equal(state?.phase, "deciding");
+  const late = a.ask("anna", "settings.set", { messagesFrom: "anyone" });
+  assert.ok(!late.ok && late.code === "unavailable");
+  const cancelled = a.ask("anna", "move.cancel", {});
+  assert.ok(!cancelled.ok, "the cells decide already");
+  assert.ok(!b.ask("anna", "account.info", {}).ok, "it is there before the cells have decided");
+  fixture.wan.heal();
+  moved(fixture, a, "anna");
+  fixture.until("the arrival", () => b.ask("anna", "account.info", {}).ok);
 });
