@@ -108,7 +108,7 @@ class Connection implements WireHandler, Sink {
     this.#commands = commands;
     this.#throttles = throttles;
     this.#wire = wire;
-    this.#unread = new Unread(deps.connection.unreadBytesMax, () => wire.sink.bufferedBytes());
+    this.#unread = new Unread(deps.connection.unreadBytesMax, wire.sink);
     const greeting = new Greeting(deps, deps.connection.helloTimeoutMs, wire.address, {
       send: (text) => this.send(text),
       refuse: (name, failure, kind) => this.#refuse(name, failure, kind),

@@ -1,4 +1,5 @@
 /** What the client of a connection has not read yet of what it was sent, and how fast it reads. */
+import type { Sink } from "../edge/types.ts";
 import { DrainMeter } from "../../shard/message/drain_meter.ts";
 
 /** Bytes of a character, at most. */
@@ -7,7 +8,7 @@ const CHAR_BYTES_MAX = 3;
 /** The send queue of one connection. */
 export class Unread {
   readonly #bytesMax: number;
-  readonly #bufferedBytes: () => number;
+  readonly #sink: Pick<Sink, "bufferedBytes">;
   #meter: DrainMeter | null = null;
   #read = 0;
   /** Characters that were sent so far. */
@@ -16,9 +17,9 @@ export class Unread {
   #largeBytes = 0;
 
   /** `bytesMax`: unread bytes with which no large answer is made. */
-  constructor(bytesMax: number, bufferedBytes: () => number) {
+  constructor(bytesMax: number, sink: Pick<Sink, "bufferedBytes">) {
     this.#bytesMax = bytesMax;
-    this.#bufferedBytes = bufferedBytes;
+    this.#sink = sink;
   }
 
   /** An answer that may be large is sent: the only one until most of it has been read. */
@@ -28,7 +29,7 @@ export class Unread {
 
   /** Notes what has been read. */
   look(nowMs: number): void {
-    const buffered = this.#bufferedBytes();
+    const buffered = this.#sink.bufferedBytes();
     const read = Math.max(this.#read, this.sentChars - buffered);
     if (buffered === 0) this.#meter = null;
     else {
@@ -40,7 +41,7 @@ export class Unread {
 
   /** How long the queue is too full for a large answer (ms), at the rate at which it is read; 0: it is not. */
   fullMs(nowMs: number): number {
-    const over = this.#bufferedBytes() - this.#bytesMax;
+    const over = this.#sink.bufferedBytes() - this.#bytesMax;
     if (over <= 0) return 0;
     this.look(nowMs);
     return this.#meter!.waitMs(nowMs, over);
@@ -48,6 +49,6 @@ export class Unread {
 
   /** Whether so much is unread that the client cannot be reading at all. */
   get stalled(): boolean {
-    return this.#bufferedBytes() > 4 * this.#bytesMax + this.#largeBytes;
+    return this.#sink.bufferedBytes() > 4 * this.#bytesMax + this.#largeBytes;
   }
 }
