@@ -127,11 +127,6 @@ const PRESENCE: readonly Mutant[] = [
       'if (may) this.#turn.emit(null, { kind: "edge", node, packet });',
       "void [may, packet];",
     ],
-    [
-      "take a late reply for that to the last question",
-      "if (of?.asked !== asked) return;",
-      "if (of === undefined) return;",
-    ],
   ),
   ...inFile(
     "shard/presence/proxied.ts",

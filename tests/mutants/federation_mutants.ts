@@ -131,6 +131,15 @@ export const FEDERATION: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "shard/step/proxies.ts",
+    PRESENCE,
+    [
+      "take a late reply for that to the last question",
+      "if (of?.asked !== asked) return;",
+      "if (of === undefined) return;",
+    ],
+  ),
+  ...inTested(
     "shard/step/incoming.ts",
     PRESENCE,
     [

@@ -154,6 +154,24 @@ Deno.test("12: a right that was lost during a cut is lost after it", () => {
   assert.equal(w.ask().presence, null);
 });
 
+Deno.test("12: a late reply of a home does not grant what a later one has refused", () => {
+  const w = new Watching();
+  w.b.must("bob", "roster.subscription", { contact: ALICE, type: "unsubscribed" });
+  w.f.settle(1000);
+  w.ask();
+  w.f.settle(1000);
+  assert.equal(w.ask().presence, null);
+  const { clock } = w.a.process;
+  const now = { mono: clock.monoMs(), wall: clock.wallMs() };
+  const [, watchedId] = w.ids;
+  const presence = { watchedId, epoch: 9, version: 9, devices: [], lastSeen: 0 };
+  const answers = [{ watcher: ALICE, presence, lastSeen: null }];
+  const message = { kind: "answers", asked: 1, answers } as const;
+  const packet = { kind: "proxy", from: BOB, to: BOB, cell: w.b.name, message } as const;
+  w.a.node.shardOf(BOB).step(now, { kind: "packet", packet, hops: 1 });
+  assert.equal(w.ask().presence, null);
+});
+
 Deno.test("12: what a former owner of a shard says late ends no interest that its successor has", () => {
   const w = new Watching();
   w.watch();
