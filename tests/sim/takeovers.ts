@@ -94,8 +94,11 @@ export function lookAgain(cluster: Cluster, prng: Prng, lo: number, hi: number):
 /** Sessions know of everything that is committed, although nobody pushed it to them. */
 function knowsAll({ running }: SimNode, { name, devices }: Person): void {
   const sessions = devices.map((d) => running.edge.session(d.session as SessionId));
+  const epochNow = () => running.node.shardOf(name as AccountName).row.epoch;
+  const epoch = epochNow();
   running.node.request(name as AccountName, "mailbox.snapshot", {}, (result) => {
-    if (!result.ok) return;
+    // The reply of the next owner may come before the sessions are announced to that one.
+    if (!result.ok || epochNow() !== epoch) return;
     const { mailboxId, snapshot: { seq } } = result.value;
     for (const session of sessions as (LiveSession | null)[]) {
       if (session?.user !== name || !session.alive || session.feed.mailboxId !== mailboxId) {
