@@ -62,6 +62,16 @@ function deviceRates(config: Config, share: CellRates["share"]): RateThrottles {
   return device;
 }
 
+/** The rate of all devices of an account together: it may have more of them than sessions. */
+function accountRate(config: Config, share: CellRates["share"]): Throttle {
+  const { perSecond, burst } = rates(config).frames;
+  const sessions = config.limits.sessionsPerAccountMax;
+  const rate = { perSecond: perSecond * sessions, burst: burst * sessions };
+  const throttle = new Throttle({ ...throttleOptions(rate), debtMax: rate.burst });
+  share("requests of accounts", throttle);
+  return throttle;
+}
+
 function protocolApp(served: Served): Hono {
   const { config, open, host, addresses, proxies, edge, counting, share } = served;
   const { node: { id: node, cell } } = open;
@@ -80,6 +90,7 @@ function protocolApp(served: Served): Hono {
     throttles: {
       address: addresses.throttle,
       device: deviceRates(config, share),
+      account: accountRate(config, share),
     },
     unread: new UnreadResponses(FIXED_UNREAD, whenOver),
     addressOf: (_request, env) => addressFromEnv(proxies, env),

@@ -100,16 +100,20 @@ export function jsonDocument(text: string): (request: Request) => Promise<Respon
 
 /**
  * Compresses the body of a response where the request asks for it; the body must be whole text of
- * bounded size, never a stream of events. The response says that it depends on `Accept-Encoding`
+ * bounded size, never a stream of events; `may` is asked whether it is worth its cost. The response says that it depends on `Accept-Encoding`
  * in any case.
  */
-export async function compressResponse(request: Request, response: Response): Promise<Response> {
+export async function compressResponse(
+  request: Request,
+  response: Response,
+  may: (bytes: number) => boolean,
+): Promise<Response> {
   const headers = new Headers(response.headers);
   headers.append("vary", "Accept-Encoding");
   const { status } = response;
   const bytes = await response.bytes();
   const coding = contentCoding(request.headers.get("accept-encoding"));
-  if (coding === null || bytes.length < COMPRESSED_BYTES_MIN) {
+  if (coding === null || bytes.length < COMPRESSED_BYTES_MIN || !may(bytes.length)) {
     return new Response(bytes, { status, headers });
   }
   headers.set("content-encoding", coding);

@@ -29,6 +29,7 @@ import { signInRoutes } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
 import { rateKey, takeFrom, TOO_FAST } from "./rates.ts";
 import { compressResponse, jsonDocument } from "../text/content_coding.ts";
+import { CompressionRate } from "../text/compression_rate.ts";
 import { isObject } from "../text/validate.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import type { Protocol } from "./protocol.ts";
@@ -49,6 +50,7 @@ export function createApp(
   const prefix = prefixOf(deps.publicUrl);
   const app = new Hono({ getPath: (request) => withoutPrefix(prefix, getPath(request)) });
   const exchanges = new Exchanges(exchangeLimits, deps.clock);
+  const compressions = new CompressionRate(deps.clock);
   const routes = restRoutes(deps.protocol, exchanges);
   app.use("*", async (c, next) => {
     const refusal = payAddress(deps, deps.addressOf(c.req.raw, c.env), 1);
@@ -57,7 +59,7 @@ export function createApp(
     addHeaders(deps, c);
   });
   for (const route of routes) {
-    app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c));
+    app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c, compressions.take));
   }
   // Made at the first request: a start does not wait for it.
   let document: ReturnType<typeof jsonDocument> | null = null;
@@ -123,7 +125,12 @@ function otherMethod(deps: RestDeps, c: Context, methods: string): Response {
 }
 
 /** One request from its rate limits to its answer. */
-async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response> {
+async function serve(
+  deps: RestDeps,
+  route: Route,
+  c: Context,
+  mayCompress: (bytes: number) => boolean,
+): Promise<Response> {
   const request = c.req.raw;
   if (request.method === "HEAD" && route.path === EVENTS_PATH) {
     return otherMethod(deps, c, "GET");
@@ -151,7 +158,9 @@ async function serve(deps: RestDeps, route: Route, c: Context): Promise<Response
     : deps.unread.count(request, { ...call.caller, address }, charsOf(response));
   if (unread !== null) return refused(deps, route, request, unread);
   count(deps, route, request, "ok");
-  return route.compressed === true ? await compressResponse(request, response) : response;
+  return route.compressed === true
+    ? await compressResponse(request, response, mayCompress)
+    : response;
 }
 
 /** Refuses a request, or passes it on; `input`: its fields, where its body has been read. */
@@ -213,6 +222,11 @@ async function identify(
   const who = rateKey(caller.value);
   const rateMs = takeFrom(throttles.device, route, who, clock.monoMs(), deps.limited);
   if (rateMs > 0) return fail("rate_limited", TOO_FAST[route.rate], rateMs);
+  const accountMs = throttles.account.take(clock.monoMs(), caller.value.user, route.cost);
+  if (accountMs > 0) {
+    deps.limited("frames");
+    return fail("rate_limited", "Too many requests of this account", accountMs);
+  }
   throttles.address.refund(clock.monoMs(), addressKey(address));
   return caller;
 }

@@ -37,6 +37,8 @@ export interface RestDeps extends ProtocolHost {
   readonly throttles: {
     /** By address: requests that nobody is signed in for (yet). */
     readonly address: Throttle;
+    /** By account: as many requests as of all devices that may be online together. */
+    readonly account: Throttle;
     /** By account and device, for each class of commands. */
     readonly device: RateThrottles;
   };
@@ -209,7 +211,9 @@ export function callerOf(call: Call): Caller {
 /** Takes more of the caller's rate of requests, for one that cost more than its route says. */
 export function chargeCaller(call: Call, cost: number): void {
   const { throttles, clock } = call.deps;
-  throttles.device.frames.charge(clock.monoMs(), rateKey(callerOf(call)), cost);
+  const caller = callerOf(call);
+  throttles.device.frames.charge(clock.monoMs(), rateKey(caller), cost);
+  throttles.account.charge(clock.monoMs(), caller.user, cost);
 }
 
 const NO_SUCH_SESSION = fail("not_found", "This is not the id of a session; open one");

@@ -23,7 +23,7 @@ const free = throttle(1e9);
 const device = { frames: free, sends: free, presence: free, signals: free };
 
 /** An app whose rates limit nothing. */
-const openFreeApp = () => openApp({ throttles: { address: free, device } });
+const openFreeApp = () => openApp({ throttles: { account: free, address: free, device } });
 type App = ReturnType<typeof openFreeApp>;
 
 /** Answers of the API: JSON, no body, or a typed error under its status. */

@@ -21,6 +21,7 @@ import {
   rates,
 } from "../../server/settings.ts";
 import { createApp } from "../../server/v1/rest.ts";
+import { rateThrottles } from "../../server/v1/rates.ts";
 import { UnreadResponses } from "../../server/http/unread_responses.ts";
 import { type Edge } from "../../server/edge/edge.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
@@ -169,11 +170,7 @@ function throttles(config: Config) {
       perSecond: config.limits.requestsPerAddressPerSecond,
       burst: config.limits.requestsPerAddressBurst,
     })),
-    device: {
-      frames: new Throttle(throttleOptions(rate.frames)),
-      sends: new Throttle(throttleOptions(rate.sends)),
-      presence: new Throttle(throttleOptions(rate.presence)),
-      signals: new Throttle(throttleOptions(rate.signals)),
-    },
+    account: new Throttle(throttleOptions(rate.frames)),
+    device: rateThrottles(rate),
   };
 }

@@ -36,6 +36,7 @@ export class CellHttp {
       allowedOrigins: [],
       publicUrl: null,
       throttles: {
+        account: generous(),
         address: generous(),
         device: { frames: device, sends: device, presence: device, signals: device },
       },

@@ -5,7 +5,9 @@ import {
   compressResponse,
   contentCoding,
 } from "../../server/text/content_coding.ts";
+import { CompressionRate } from "../../server/text/compression_rate.ts";
 import { openApp } from "./json_app.ts";
+import { VirtualTime } from "../sim/virtual_time.ts";
 
 Deno.test("contentCoding: prefers by weight, then brotli; identity and refusals count (A18)", () => {
   const cases: readonly (readonly [string | null, string | null])[] = [
@@ -33,7 +35,7 @@ Deno.test("compressResponse: compresses what is large and wanted, and varies in 
   const ask = (accept: string | null, body = text) => {
     const headers = new Headers(accept === null ? {} : { "accept-encoding": accept });
     const made = new Response(body, { status: 201, headers: { vary: "Origin", "x-own": "1" } });
-    return compressResponse(new Request("http://localhost/", { headers }), made);
+    return compressResponse(new Request("http://localhost/", { headers }), made, () => true);
   };
   const decode = { br: brotliDecompressSync, gzip: gunzipSync };
   for (const coding of ["br", "gzip"] as const) {
@@ -62,6 +64,17 @@ Deno.test("REST: the document is compressed when asked for, beside what CORS say
   assert.equal(answer.headers.get("access-control-allow-origin"), "https://app.example.org");
   const bytes = await answer.bytes();
   assert.deepEqual(JSON.parse(gunzipSync(bytes).toString()), plain.value);
+});
+
+Deno.test("10.4: CompressionRate: large responses leave as they are once much was compressed", () => {
+  const time = new VirtualTime();
+  const rate = new CompressionRate(time.global.clock);
+  const large = () => rate.take(2_400_000);
+  assert.deepEqual(Array.from({ length: 7 }, large), [true, true, true, true, true, true, false]);
+  assert.equal(rate.take(1000), true);
+  assert.equal(rate.take(16_000_001), false);
+  time.runFor(600);
+  assert.deepEqual([large(), large()], [true, false]);
 });
 
 Deno.test("10.1: the document is compressed once: each request without a sign-in made it anew", async () => {

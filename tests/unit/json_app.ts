@@ -41,6 +41,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
     allowedOrigins: [],
     publicUrl: null,
     throttles: {
+      account: throttle(1000),
       address: throttle(1000),
       device: { frames: device, sends: device, presence: device, signals: device },
     },

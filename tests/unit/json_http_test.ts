@@ -3,6 +3,7 @@ import { deepEqual, equal, match, ok as truthy } from "node:assert/strict";
 import fc from "fast-check";
 import { ERROR_CODES, fail } from "../../shard/errors.ts";
 import { openApp, throttle } from "./json_app.ts";
+import type { RateThrottles } from "../../server/v1/rates.ts";
 import { type Frame, TOKEN } from "./json_fakes.ts";
 
 Deno.test("bodies must be JSON objects of bounded size", async () => {
@@ -111,7 +112,9 @@ Deno.test("routes added by the caller keep their own headers", async () => {
 Deno.test("an address pays for requests that nobody is signed in for", async () => {
   const device = throttle(1000);
   const devices = { frames: device, sends: device, presence: device, signals: device };
-  const { call } = openApp({ throttles: { address: throttle(10), device: devices } });
+  const { call } = openApp({
+    throttles: { account: throttle(1000), address: throttle(10), device: devices },
+  });
   for (let i = 0; i < 20; i++) equal((await call("GET /v1/devices")).status, 200);
   const proof = { user: "alice", password: "no" };
   const codes = [];
@@ -124,7 +127,9 @@ Deno.test("an address pays for requests that nobody is signed in for", async () 
 Deno.test("a device has the same rates over REST", async () => {
   const device = throttle(1000);
   const devices = { frames: device, sends: throttle(2), presence: device, signals: device };
-  const { call, bearer } = openApp({ throttles: { address: throttle(100), device: devices } });
+  const { call, bearer } = openApp({
+    throttles: { account: throttle(1000), address: throttle(100), device: devices },
+  });
   const statuses = [];
   for (let i = 0; i < 3; i++) {
     const headers = { ...bearer, "idempotency-key": `k${i}` };
@@ -137,13 +142,34 @@ Deno.test("a device has the same rates over REST", async () => {
 
 Deno.test("an address pays for what a signed-in device asks beyond its rate, and for nothing", async () => {
   const devices = { frames: throttle(2), sends: throttle(9), presence: throttle(9) };
-  const throttles = { address: throttle(5), device: { ...devices, signals: throttle(9) } };
+  const throttles = {
+    account: throttle(1000),
+    address: throttle(5),
+    device: { ...devices, signals: throttle(9) },
+  };
   const { call } = openApp({ throttles });
   const statuses = [];
   for (let i = 0; i < 8; i++) statuses.push((await call("GET /v1/devices")).status);
   deepEqual(statuses, [200, 200, 429, 429, 429, 429, 429, 429]);
   // Two were given back, five paid for; where there is nothing an address pays as well.
   equal((await call("GET /nothing")).status, 429);
+});
+
+Deno.test("10.4: devices of an account have a rate together, whichever asks", async () => {
+  const { app, bearer, node } = openApp({
+    throttles: {
+      account: throttle(3),
+      address: throttle(100),
+      device: Object.fromEntries(
+        ["frames", "sends", "presence", "signals"].map((name) => [name, throttle(100)]),
+      ) as RateThrottles,
+    },
+  });
+  const status = async () => (await app.request("/v1/devices", { headers: bearer })).status;
+  const statuses = [await status(), await status(), await status(), await status()];
+  deepEqual(statuses, [200, 200, 200, 429]);
+  node.time.runFor(100);
+  equal(await status(), 200);
 });
 
 Deno.test("sign-ins, new sessions and writes are refused where the node refuses them", async () => {

@@ -177,6 +177,7 @@ Deno.test("10.12: another device name gets no other budget from an issuer's toke
   const device = throttle(3);
   const { call } = openApp({
     throttles: {
+      account: throttle(1000),
       address: throttle(1000),
       device: { frames: device, sends: device, presence: device, signals: device },
     },
@@ -327,6 +328,7 @@ Deno.test("requests that sign in count once as sign-ins of their kind, and other
 Deno.test("every refusal for a rate is counted once, by the rate", async () => {
   const { call, node } = openApp({
     throttles: {
+      account: throttle(1000),
       address: throttle(11),
       device: {
         frames: throttle(12),
@@ -361,7 +363,9 @@ Deno.test("every refusal for a rate is counted once, by the rate", async () => {
 Deno.test("10.4: a page of history charges its caller for the blocks that it has searched", async () => {
   const frames = throttle(100);
   const device = { frames, sends: frames, presence: frames, signals: frames };
-  const { call, node } = openApp({ throttles: { address: throttle(100), device } });
+  const { call, node } = openApp({
+    throttles: { account: throttle(1000), address: throttle(100), device },
+  });
   node.router.answers["conversation.history"] = () => ok({ events: [], more: true, blocks: 32 });
   equal((await call("GET /v1/conversations/bob/messages")).status, 200);
   equal(frames.waitMs(0, "alice/phone", 100), 32 * 100, "two for the request, thirty for blocks");
