@@ -7,7 +7,7 @@ import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { applyImport, assertSeq } from "./apply_import.ts";
-import { applyMoving } from "./moving.ts";
+import { applyMoving, dropArrival } from "./moving.ts";
 import { applySignIn } from "./apply_sign_in.ts";
 import { clearAccount } from "./clear_account.ts";
 import {
@@ -53,6 +53,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       account.state = "closed";
       return;
     case "released":
+      dropArrival(account);
       clearAccount(account);
       // As if there never had been one: no checkpoint says more of it.
       account.createdAt = 0;

@@ -16,6 +16,7 @@ export function clearAccount(account: AccountState): void {
     account.purgedRanges.push(...ranges.map((range) => ({ id, ...range })));
   }
   account.credentials = null;
+  account.leaving = null;
   account.devices = [];
   account.mailbox = new Mailbox(account.mailbox.id);
   account.knownPlaces = [];

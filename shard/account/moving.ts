@@ -130,7 +130,8 @@ function applyArrived(account: AccountState): void {
 }
 
 /** The account does not come. */
-function dropArrival(account: AccountState): void {
+/** What has arrived of an account is not wanted any more. */
+export function dropArrival(account: AccountState): void {
   const { arrival } = account;
   if (arrival === null) return;
   account.arrival = null;

@@ -20,6 +20,8 @@ import { spreadOf } from "../retry.ts";
 const DELETING_MS = 1000;
 /** Bytes of rows of one account that may wait for their checkpoint. */
 const UNSAVED_BYTES_MAX = 2 * 1024 * 1024;
+/** Parts of a head at most: what would make a longer list is no head. */
+const HEAD_PARTS_MAX = 4096;
 /** How long nothing may come of a move before its source is asked whether it goes on (ms). */
 const SILENT_MS = 10_000;
 
@@ -159,7 +161,8 @@ export class Arrivals {
   #head(account: Account, cell: CellName, message: Said<"head">): void {
     const { move, attempt, part, parts, bytes } = message;
     const { arrival } = account;
-    if (attempt < arrival!.attempt) return;
+    if (attempt < arrival!.attempt || part >= parts || parts > HEAD_PARTS_MAX) return;
+    if (attempt === arrival!.attempt && parts !== arrival!.parts.length) return;
     if (attempt > arrival!.attempt || arrival!.parts[part] === undefined) {
       const { restoreTag } = this.#turn.limits;
       // What clients know it by stays: see `shownMailboxId`, which is its own inverse.

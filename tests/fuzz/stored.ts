@@ -65,6 +65,15 @@ function withRoom(e: Entry): Entry {
   return { ...e, ...Object.fromEntries(bounded) };
 }
 
+/** A part of a head that has few parts, of which there are as many in each of an attempt. */
+function headPart(
+  e: Entry & { readonly kind: "arriving_head" },
+  { attempt, parts: known }: NonNullable<AccountState["arrival"]>,
+): Entry {
+  const parts = e.attempt === attempt && known.length > 0 ? known.length : 1 + e.parts % 4;
+  return { ...e, parts, part: e.part % parts };
+}
+
 /** The entry with the mailbox position and pair number that the account expects next. */
 function fitting(account: AccountState, arbitrary: Entry): Entry | null {
   const e = withRoom(arbitrary);
@@ -86,6 +95,14 @@ function fitting(account: AccountState, arbitrary: Entry): Entry | null {
     case "pair_out":
     case "waiting_released":
       return e.toId as string === "" ? null : e;
+    case "arriving_row":
+      return account.arrival === null ? null : e;
+    case "arriving_head":
+      return account.arrival === null ? null : headPart(e, account.arrival);
+    case "left":
+    case "arrived":
+      // The account ends, and what arrives is a whole head: tests of moves have them.
+      return null;
     default:
       return e;
   }
