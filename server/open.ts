@@ -25,6 +25,7 @@ import { openLinks } from "./open_links.ts";
 import { openStation } from "./open_station.ts";
 import { openOwnStandby, type OwnStandby } from "./open_standby.ts";
 import type { Promoted, StandbyStation } from "./standby/station.ts";
+import type { StoreMember } from "./standby/store_member.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { type LogOut, stderrOut } from "./system/stderr.ts";
@@ -177,7 +178,7 @@ function linksOf({ path }: DataDir, share: WorkerShare | null) {
   return { path: workerSockets(path, share.number).links, secret: share.secret };
 }
 
-function servesOf({ member }: OwnStandby): () => boolean {
+function servesOf({ member }: OwnStandby): () => StoreMember["mayServe"] {
   return () => member.mayServe;
 }
 

@@ -244,9 +244,9 @@ export class Node implements EdgeRouter {
       return done(fail("unavailable", "The server is not serving now", 1000));
     }
     const { mayServe, noAccounts } = this.#parts.options;
-    if (mayServe?.() === false) {
-      return done(fail("unavailable", "Another place may serve this cell now", 500));
-    }
+    const may = mayServe?.() ?? true;
+    if (may === "withheld") return;
+    if (!may) return done(fail("unavailable", "Another place may serve this cell now", 500));
     if (noAccounts !== undefined && MAKES_ACCOUNTS.has(op)) {
       return done(fail("forbidden", noAccounts));
     }

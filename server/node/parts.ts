@@ -57,8 +57,11 @@ export interface NodeOptions {
   readonly withoutStoreMs?: number;
   /** The links with the other nodes of its cell; absent where the cell is this node. */
   readonly links?: PeerLinks;
-  /** Whether it may reply from its rows now; absent where nobody else may have them. */
-  readonly mayServe?: () => boolean;
+  /**
+   * Whether it may reply from its rows now; absent where nobody else may have them. `withheld`: another
+   * process has them, and clients are about to be sent to it.
+   */
+  readonly mayServe?: () => boolean | "withheld";
   /** The other cells of its name space; absent in a lone cell. */
   readonly cells?: PeerCells;
   /** How long another cell may be away before the presence of its users counts as unknown (ms). */

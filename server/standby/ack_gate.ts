@@ -43,8 +43,8 @@ export class AckGate implements WriteGate {
   /** Writes that one of the ack set does not have, oldest first. */
   #held: Held[] = [];
   #closed: string | null = null;
-  /** Why no write begins, while those that have begun go on. */
-  #paused: string | null = null;
+  /** Writes that wait for the end of a pause; null while there is none. */
+  #paused: (() => void)[] | null = null;
 
   constructor(mode: AckMode, clock: Clock, limits: LagLimits) {
     this.#mode = mode;
@@ -86,20 +86,26 @@ export class AckGate implements WriteGate {
     for (const { done } of held) done?.({ kind: "unknown", message: why });
   }
 
-  /** No write begins; those that have begun are acknowledged as ever. */
-  pause(why: string): void {
-    this.#paused = why;
+  /** No write begins until `reopen`; those that have begun are acknowledged as ever. */
+  pause(): void {
+    this.#paused ??= [];
+  }
+
+  delays(run: () => void): boolean {
+    this.#paused?.push(run);
+    return this.#paused !== null;
   }
 
   /** It is the primary again. */
   reopen(): void {
     this.#closed = null;
+    const paused = this.#paused ?? [];
     this.#paused = null;
+    for (const run of paused) run();
   }
 
   refusal(): string | null {
-    const why = this.#closed ?? this.#paused;
-    if (why !== null) return why;
+    if (this.#closed !== null) return this.#closed;
     if (this.#mode === "sync") return null;
     const { writes, ms } = this.lag;
     const { writesMax, msMax } = this.#limits;

@@ -17,12 +17,18 @@ type WriteDone = (error: RowError | null) => void;
 export interface WriteGate {
   /** Why no write may begin now; null where one may. */
   refusal(): string | null;
+  /** Whether writes that would begin wait now; `run` is then called when they may begin, or never. */
+  delays(run: () => void): boolean;
   /** A write has happened: calls `done` when it may be acknowledged, in the order of the calls. */
   hold(at: Position, done: WriteDone): void;
 }
 
 /** A gate that acknowledges at once. */
-export const OPEN_GATE: WriteGate = { refusal: () => null, hold: (_, done) => done(null) };
+export const OPEN_GATE: WriteGate = {
+  refusal: () => null,
+  delays: () => false,
+  hold: (_, done) => done(null),
+};
 
 /** What a store that has standbys is opened with. */
 export interface NumberedOptions {
@@ -119,6 +125,7 @@ export class NumberedRows implements RowStore {
 
   write(mutations: readonly Mutation[], done: WriteDone): void {
     if (mutations.length === 0) return this.#rows.write(mutations, done);
+    if (this.gate.delays(() => this.write(mutations, done))) return;
     const message = this.gate.refusal();
     if (message !== null) return this.#options.later(() => done({ kind: "full", message }));
     this.#write(mutations, done);

@@ -20,8 +20,6 @@ import type { StandbyPeer } from "./peer.ts";
 
 /** How often a primary looks whether everything is at its successor (ms). */
 const DRAINED_LOOK_MS = 20;
-/** How long a handover may take before the primary goes on (ms). */
-const HANDOVER_MS = 10_000;
 
 /** What it is made with. */
 export interface MemberOptions extends Runtime {
@@ -128,9 +126,10 @@ export class StoreMember {
     else copy.close(done);
   }
 
-  /** Whether what is in memory may be shown and writes begin. */
-  get mayServe(): boolean {
-    return this.#primary === null || this.#driver.serves;
+  /** Whether it may reply to requests; `withheld`: another place replies to them when repeated. */
+  get mayServe(): boolean | "withheld" {
+    if (this.#primary === null || this.#driver.serves) return true;
+    return this.#handingTo === null ? false : this.#ended ? "withheld" : true;
   }
 
   get registered(): Registered | null {
@@ -232,22 +231,22 @@ export class StoreMember {
   }
 
   /**
-   * Makes the standby that is in sync the primary; `done(false)` where none is, or it takes too long.
-   * Writes that begin meanwhile are refused.
+   * Makes the standby that is in sync the primary; `done(false)` where none is, or it is lost.
+   * Writes that begin meanwhile wait; once it is handed over, requests get no reply.
    */
   handOver(done: (handed: boolean) => void): void {
-    const { clock, timers } = this.#options;
+    const { timers } = this.#options;
     const to = this.registered?.roles?.inSync[0];
     const primary = this.#primary;
     if (primary === null || to === undefined || this.#handingTo !== null) return done(false);
     this.#handingTo = to;
     this.#handed = done;
-    const untilMs = clock.monoMs() + HANDOVER_MS;
-    primary.gate.pause("Another place is about to serve this cell");
+    primary.gate.pause();
     this.#driver.step({ kind: "hand_over", to });
     const look = () => {
       if (this.#handingTo !== to || this.#ended) return;
-      if (clock.monoMs() > untilMs) return this.#handingFailed();
+      // It did not begin, or the successor is gone.
+      if (this.#driver.machine.serving) return this.#handingFailed();
       if (primary.hasAll(to)) this.#driver.step({ kind: "drained" });
       timers.after(DRAINED_LOOK_MS, look);
     };
@@ -258,7 +257,7 @@ export class StoreMember {
     const handed = this.#handed;
     this.#handingTo = null;
     this.#handed = null;
-    if (this.#driver.machine.serving) this.#primary?.gate.reopen();
+    this.#primary?.gate.reopen();
     handed?.(false);
   }
 

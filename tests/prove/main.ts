@@ -27,6 +27,7 @@ import { reconnectProof } from "./reconnect.ts";
 import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
 import { restartProof } from "./restart.ts";
+import { takeoverProof } from "./takeover.ts";
 import { workersProof } from "./workers.ts";
 import { patroniProof } from "./patroni.ts";
 import { shiftProof } from "./shift.ts";
@@ -40,6 +41,7 @@ const PROOFS: readonly Proof[] = [
   cellProof,
   standbyProof,
   patroniProof,
+  takeoverProof,
   restartProof,
   workersProof,
   movesProof,

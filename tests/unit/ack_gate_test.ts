@@ -87,3 +87,17 @@ Deno.test("12: a store that is not the primary any more acknowledges nothing and
   made.acked("a", 3);
   assert.deepEqual(said.slice(2), ["3 ok"]);
 });
+
+Deno.test("12.4: writes that begin in a pause wait for its end; those before it are acknowledged", () => {
+  const { gate: made, said, write } = gate("sync");
+  made.require(["a"]);
+  write(1);
+  made.pause();
+  assert.equal(made.delays(() => write(2)), true);
+  made.acked("a", 1);
+  assert.deepEqual(said, ["1 ok"]);
+  made.reopen();
+  made.acked("a", 2);
+  assert.deepEqual(said, ["1 ok", "2 ok"]);
+  assert.equal(made.delays(() => {}), false);
+});
