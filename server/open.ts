@@ -19,13 +19,13 @@ import { keepStoreMark } from "./node/store_mark.ts";
 import { noteDamage } from "./node/damage.ts";
 import { newId } from "../shard/name/ids.ts";
 import { Node } from "./node/node.ts";
+import type { NodeOptions } from "./node/parts.ts";
 import { NodeIdUsedTwice } from "./node/former_process.ts";
 import { engineOf, openStore, servedStore } from "./open_store.ts";
 import { openLinks } from "./open_links.ts";
 import { openStation } from "./open_station.ts";
 import { openOwnStandby, type OwnStandby } from "./open_standby.ts";
 import type { Promoted, StandbyStation } from "./standby/station.ts";
-import type { StoreMember } from "./standby/store_member.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { type LogOut, stderrOut } from "./system/stderr.ts";
@@ -119,7 +119,7 @@ export async function openNode(
       ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
       ...(cells === null ? {} : { cells, presenceUnknownMs: config.cells.presenceUnknownMs }),
       ...(noAccounts === null ? {} : { noAccounts }),
-      ...(standby === null ? {} : { mayServe: servesOf(standby) }),
+      ...(standby === null ? {} : rolesOf(standby)),
       arrivals,
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
@@ -178,8 +178,12 @@ function linksOf({ path }: DataDir, share: WorkerShare | null) {
   return { path: workerSockets(path, share.number).links, secret: share.secret };
 }
 
-function servesOf({ member }: OwnStandby): () => StoreMember["mayServe"] {
-  return () => member.mayServe;
+/** Epochs of roles rise with every process that serves the store, at any place. */
+function rolesOf({ member }: OwnStandby): Pick<NodeOptions, "incarnation" | "mayServe"> {
+  return {
+    incarnation: member.registered?.roles?.epoch ?? 0,
+    mayServe: () => member.mayServe,
+  };
 }
 
 function sizesOf({ log, storage }: Config) {

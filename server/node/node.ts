@@ -155,7 +155,8 @@ export class Node implements EdgeRouter {
       this.#resharder.registerVersion = version;
     };
     if (cell === null) {
-      return readTable(this.#parts, 0, found, (error, table) => {
+      const known = this.#parts.options.incarnation ?? 0;
+      return readTable(this.#parts, known, found, (error, table) => {
         if (error !== null) return done(error);
         ownership.claimAll(table.shards, (error) => {
           error === null ? this.#serve(table, done) : done(error);

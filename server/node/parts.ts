@@ -62,6 +62,11 @@ export interface NodeOptions {
    * process has them, and clients are about to be sent to it.
    */
   readonly mayServe?: () => boolean | "withheld";
+  /**
+   * Incarnations up to this one may have been of former processes of this node, although the table of
+   * its store says nothing of them; absent where it does.
+   */
+  readonly incarnation?: number;
   /** The other cells of its name space; absent in a lone cell. */
   readonly cells?: PeerCells;
   /** How long another cell may be away before the presence of its users counts as unknown (ms). */

@@ -18,6 +18,8 @@ const KILLS = 20;
 const SERVES_MS = 6000;
 const CALM_MS = 2000;
 const PAUSE_MS = 20;
+/** Lines of a log that are shown where it took longer. */
+const LINES = 60;
 
 /** Where the cell is served now, as clients find it: from the other cell, when its own place is gone. */
 class Served {
@@ -116,6 +118,9 @@ async function underLoad(
   for (let kill = 1; kill <= kills; kill++) {
     const ms = await round(cells, served, senders, run);
     const back = Math.round(run.handbacks.at(-1)!);
+    for (const name of ms > SERVES_MS ? ["b", "w"] : []) {
+      say(cells.server(name).log.split("\n").slice(-LINES).join("\n"));
+    }
     say(`kill ${kill}: served elsewhere after ${Math.round(ms)} ms, handed back in ${back} ms`);
   }
   for (const s of senders) s.stopped = true;
