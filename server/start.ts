@@ -141,10 +141,10 @@ function addRunningRoutes(
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
   addClusterRoutes(admin, node, share !== null);
-  addCellsRoute(admin, node.asks, cells);
+  addCellsRoute(admin, node.asks, cells, ports);
   addStandbyRoutes(admin, { own: standby?.member ?? null, station });
   addMoveRoutes(admin, moves);
-  addTraceRoutes(admin, node);
+  addTraceRoutes(admin, node, cells?.queries ?? null);
   if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
   addInspectRoutes(admin, {
     ...ports,

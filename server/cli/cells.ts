@@ -10,7 +10,8 @@ import { MISSING, noteMissing } from "./client.ts";
 import { addStandbyCommands, COPIES, printCopies } from "./standby.ts";
 import { visible, visibleJson } from "../text/visible.ts";
 
-const NODE = z.object({
+// Fields that no table has are in the JSON.
+const NODE = z.looseObject({
   id: z.string(),
   address: z.string(),
   publicUrls: z.array(z.string()),
@@ -22,18 +23,18 @@ const NODE = z.object({
   users: z.number().nullable(),
   fault: z.string().nullable(),
 });
-const CELL = z.object({
+const CELL = z.looseObject({
   cell: z.string(),
   state: z.enum(["linked", "unlinked", "left"]),
   member: z.boolean(),
   nodes: z.array(NODE),
   shards: z.number().nullable(),
-  sent: z.object({ frames: z.number(), dropped: z.number() }),
+  sent: z.looseObject({ frames: z.number(), dropped: z.number() }),
 });
 const MEMBERS = z.object({ version: z.number(), cells: z.array(z.object({ cell: z.string() })) });
-const SEEN = z.object({
-  members: z.object({ version: z.number(), joined: z.boolean() }),
-  self: z.object({
+const SEEN = z.looseObject({
+  members: z.looseObject({ version: z.number(), joined: z.boolean() }),
+  self: z.looseObject({
     cell: z.string(),
     node: z.string(),
     address: z.string(),

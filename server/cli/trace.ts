@@ -36,7 +36,8 @@ messages are listed. Lines of the log at debug, and spans that OpenTelemetry get
 Steps: received (from a client), routed (to the node of the sender's shard), taken, accepted
 (committed) or refused, replied, forwarded (to the recipient's shard), arrived, settled (committed or
 refused there), delivered (to a node with sessions), pushed. A step comes after the one that has
-caused it; times are those of each node's own clock.`;
+caused it; times are those of each node's own clock. A message to another cell is followed there:
+nodes of other cells are named as CELL/NODE.`;
 
 interface TraceOptions extends ConfigOptions {
   readonly user?: string;

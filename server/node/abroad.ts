@@ -2,7 +2,7 @@
 import { type CellName, POINT_SPACE, pointOf } from "../../shard/name/ids.ts";
 import type { Cancel } from "./ports.ts";
 import type { CellFrame, PeerCells } from "./peer_cells.ts";
-import { cellOf } from "../../shard/federation/cell_node.ts";
+import { cellNode, cellOf } from "../../shard/federation/cell_node.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
@@ -52,6 +52,7 @@ export class Abroad {
   send({ cell, packet, hops }: Effect & { readonly kind: "abroad" }): void {
     // Its answer comes from there, and waits for its step of time there.
     if (packet.kind === "resolve") this.#parts().resolves.forget(packet);
+    this.#parts().traces.abroad(packet, cell);
     this.#cells.send(cell, pointOf(packet.to), { kind: "packet", packet, hops });
   }
 
@@ -109,7 +110,7 @@ export class Abroad {
   }
 
   #take(from: CellName, frame: CellFrame): void {
-    const { dispatch, stopped } = this.#parts();
+    const { dispatch, stopped, traces } = this.#parts();
     if (stopped()) return;
     if (frame.kind === "announce") {
       const { lo, hi } = frame;
@@ -119,6 +120,7 @@ export class Abroad {
     // A cell speaks for itself.
     if ("cell" in packet && packet.cell !== from) return;
     if (packet.kind === "move" && this.#refuses(packet)) return;
+    traces.packet(packet, cellNode(from));
     dispatch.route({ kind: "packet", packet, hops });
   }
 

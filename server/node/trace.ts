@@ -3,7 +3,8 @@
  * latest are kept in memory. A trace id names a message at every node: it is computed from what each
  * place knows of the message, when somebody asks for it, so that it costs no byte on the way.
  */
-import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AccountName, CellName, NodeId } from "../../shard/name/ids.ts";
+import { cellNode } from "../../shard/federation/cell_node.ts";
 import type { Clock, Log } from "./ports.ts";
 import type { Done } from "./callers.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
@@ -228,6 +229,13 @@ export class Traces {
       // It goes from the recipient to the sender.
       this.#note("settled", { from: packet.to, to: packet.from, id: "" }, { n: packet.n });
     }
+  }
+
+  /** A packet for the shard of the recipient's home, which is another cell. */
+  abroad(packet: ShardPacket, cell: CellName): void {
+    if (packet.kind !== "pair" || packet.payload.kind !== "message") return;
+    const { from, to, n, payload: { id } } = packet;
+    this.#note("forwarded", { from, to, id }, { n, node: cellNode(cell) });
   }
 
   /** Events for the edge of a node: `delivered` by their shard, `pushed` at another node. */

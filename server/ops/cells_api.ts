@@ -9,7 +9,9 @@ import { errorResponse } from "../http/response.ts";
 import type { NameReport } from "../peer/cells/name_check.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Members } from "../../shard/federation/members.ts";
+import { CellsHistory } from "./live/cells_history.ts";
 import { readBody } from "./request_body.ts";
+import type { Runtime } from "../node/ports.ts";
 
 const VIEW = question<null, CellsView>("cells.view");
 
@@ -64,7 +66,7 @@ function conflictOf(report: NameReport, members: Members): Failure | null {
  * they are this cell's first, so that none of them is given meanwhile.
  */
 function join(mesh: CellMesh, done: (result: Result<Members>) => void): void {
-  mesh.looked((hasNames) => {
+  mesh.settled.look((hasNames) => {
     if (!hasNames) return mesh.membership.join(true, done);
     const { current, joined } = mesh.membership;
     if (joined) return done(ok(current));
@@ -80,6 +82,7 @@ function join(mesh: CellMesh, done: (result: Result<Members>) => void): void {
 function addLoneRoutes(app: Hono): void {
   const alone = () => errorResponse(ALONE);
   app.get("/admin/cells/check", alone);
+  app.get("/admin/cells/history", alone);
   app.post("/admin/cells/join", alone);
   app.post("/admin/cells/leave", alone);
 }
@@ -103,7 +106,7 @@ function addMemberRoutes(app: Hono, mesh: CellMesh): void {
     if (input instanceof Response) return input;
     const { cell = mesh.self, force } = input;
     return await changed((done) =>
-      mesh.looked((hasNames) => {
+      mesh.settled.look((hasNames) => {
         if (cell === mesh.self && hasNames && !force) return done(HAS_NAMES);
         membership.remove(cell, force, done);
       })
@@ -113,15 +116,20 @@ function addMemberRoutes(app: Hono, mesh: CellMesh): void {
 
 /**
  * Adds `GET /admin/cells`: the federation as the node that is asked sees it, and as the other nodes
- * of its cell do; and the routes that change who is a member.
+ * of its cell do; `/admin/cells/history`, its last quarter of an hour as the node that is asked has
+ * seen it; and the routes that change who is a member.
  */
 export function addCellsRoute(
   app: Hono,
   asks: Pick<Asks, "on" | "all">,
   mesh: CellMesh | null,
+  runtime: Pick<Runtime, "clock" | "timers">,
 ): void {
   if (mesh === null) addLoneRoutes(app);
   else {
+    const history = new CellsHistory(runtime, () => mesh.view());
+    history.start();
+    app.get("/admin/cells/history", () => Response.json(history.columns));
     asks.on(VIEW, (_, done) => done(ok(mesh.view())));
     addMemberRoutes(app, mesh);
   }

@@ -111,6 +111,9 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
       errors: ["bad_request", "not_found"],
     }],
     ["cells", "GET /admin/cells", "Show the cells of the federation", { errors: ["conflict"] }],
+    ["cellsHistory", "GET /admin/cells/history", "Get samples of the links with other cells", {
+      errors: ["conflict"],
+    }],
     ["checkCells", "GET /admin/cells/check", "Compare the names of cells before they join"],
     ["joinCells", "POST /admin/cells/join", "Make this cell a member of the federation", OF_NODE],
     ["showStandby", "GET /admin/standby", "Show the copies of stores in this cell and of its own"],

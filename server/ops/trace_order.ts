@@ -3,6 +3,7 @@
  * node's steps keep their order, and a step that a frame from another node has caused comes after the
  * step that sent it.
  */
+import { cellOf } from "../../shard/federation/cell_node.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import { TRACE_STEPS, type TraceStep, type TraceStepKind } from "../node/trace.ts";
 
@@ -41,7 +42,8 @@ function causeOf(step: PlacedStep, all: readonly PlacedStep[]): PlacedStep | und
   // A repeated step is caused by the repetition with the same number.
   const same = (s: PlacedStep) => s.node === step.node && s.step === step.step;
   const times = all.filter(same).indexOf(step);
-  const aims = (s: PlacedStep) => s.other === null || s.other === step.node;
+  const aims = (s: PlacedStep) =>
+    s.other === null || s.other === step.node || cellOf(s.other) !== null;
   const causes = all.filter((s) => s.step === sends && s.node !== step.node && aims(s));
   return causes[times] ?? causes.at(-1);
 }

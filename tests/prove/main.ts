@@ -35,6 +35,7 @@ import { standbyProof } from "./standby.ts";
 import { wanProof } from "./wan.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
+import { worldProof } from "./world.ts";
 
 const PROOFS: readonly Proof[] = [
   crashProof,
@@ -72,6 +73,7 @@ const PROOFS: readonly Proof[] = [
   prefixProof,
   binaryProof,
   dashboardProof,
+  worldProof,
 ];
 
 /** Options, each with a value. */
@@ -81,7 +83,7 @@ const HELP: Readonly<Record<string, string>> = {
   "--case": "N: the only case that damage tries, on the stores of an earlier run that has failed",
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
   "--binary": "PATH: the compiled binary to prove, instead of compiling one",
-  "--shots": "DIR: where dashboard writes its screenshots, in place of a temporary directory",
+  "--shots": "DIR: where dashboard and world write screenshots, in place of a temporary directory",
   "--before": "DIR: a checkout of an earlier version, measured beside this one (costs)",
   "--scale": "SHARE: that share of the users and rates, to try a proof; the figures mean nothing",
 };

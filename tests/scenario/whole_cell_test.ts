@@ -41,7 +41,7 @@ class Operated extends CellNodes {
     this.#lists.set(sim, accountListing(node, ports.clock));
     const app = new Hono();
     addShardRoutes(app, node, ports.timers);
-    addTraceRoutes(app, node);
+    addTraceRoutes(app, node, null);
     const feed = new LiveFeed({
       ...ports,
       version: "1",

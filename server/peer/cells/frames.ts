@@ -83,6 +83,14 @@ export type LinkFrame =
   | { readonly kind: "names"; readonly n: number; readonly names: readonly AccountName[] }
   /** The same; the members decide that those which nobody has are the sender's cell's. */
   | { readonly kind: "reserve"; readonly n: number; readonly names: readonly AccountName[] }
+  /** A question that an operator asks, and the reply; see `CellQueries`. */
+  | {
+    readonly kind: "query";
+    readonly n: number;
+    readonly what: string;
+    readonly input: string;
+  }
+  | { readonly kind: "queried"; readonly n: number; readonly reply: string }
   /** Those that are; `whole`: it knows that of all of them. */
   | {
     readonly kind: "named";
@@ -100,7 +108,7 @@ const CELL_FRAME = union("cell frame", {
 
 /** The highest numbers of kinds that this program knows. */
 const CELL_KIND_MAX = 1;
-const KIND_MAX = 11;
+const KIND_MAX = 13;
 
 const saying: Schema<NodeSaying> = struct({
   cell: branded<CellName>(),
@@ -155,6 +163,8 @@ const FRAME = union("frame", {
   named: variant(9, { n: uint, taken: list(accountName), whole: bool }),
   reserve: variant(10, { n: uint, names: list(accountName) }),
   standby: variant(11, { frame: bytes }),
+  query: variant(12, { n: uint, what: text, input: text }),
+  queried: variant(13, { n: uint, reply: text }),
 });
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */

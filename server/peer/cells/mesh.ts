@@ -12,6 +12,7 @@ import { cellTable, type LinkFrame } from "./frames.ts";
 import { cellsOf } from "./channel_name.ts";
 import { Directory } from "./directory.ts";
 import { isPreferred, type Linked, nodeKey, Sayings } from "./sayings.ts";
+import { CellQueries } from "./cell_queries.ts";
 import { NameCheck } from "./name_check.ts";
 import { Joining } from "./joining.ts";
 import { Membership } from "./membership.ts";
@@ -27,8 +28,9 @@ import type { Wire, WireEvents } from "./wires.ts";
 
 /** Time between two looks at links and gossip (ms). */
 const TICK_MS = 500;
-/** Frames of the comparison of names. */
+/** Frames of the comparison of names, and of questions of operators. */
 const NAME_FRAMES: ReadonlySet<LinkFrame["kind"]> = new Set(["names", "reserve", "named"]);
+const QUERY_FRAMES: ReadonlySet<LinkFrame["kind"]> = new Set(["query", "queried"]);
 
 /** See the head of this file. */
 export class CellMesh implements PeerCells {
@@ -39,13 +41,14 @@ export class CellMesh implements PeerCells {
   readonly #counts = new Map<CellName, LinkCounts>();
   readonly membership: Membership;
   readonly nameCheck: NameCheck;
+  readonly queries: CellQueries;
   readonly #sayings: Sayings;
   #host: MeshHost | null = null;
   #events: PeerCellEvents | null = null;
   #publicUrls: readonly string[];
   /** Members whose links the node knows of. */
   #members: ReadonlySet<CellName> = new Set();
-  readonly #settled: Settled;
+  readonly settled: Settled;
   readonly #sharing: Sharing;
   readonly #joining: Joining;
   #told: ShardTable | null = null;
@@ -60,7 +63,7 @@ export class CellMesh implements PeerCells {
     this.#sayings = new Sayings(options, this.directory, () => this.#about());
     const { cell, mark, members, witness } = options;
     const send = (to: CellName, frame: LinkFrame) => void this.linksOf(to)[0]?.link.send(frame);
-    this.#settled = new Settled({
+    this.settled = new Settled({
       self: cell,
       current: () => this.membership.current,
       linksOf: (cell) => this.linksOf(cell),
@@ -75,25 +78,26 @@ export class CellMesh implements PeerCells {
       current: () => this.membership.current,
       source: () => this.#host!.names,
     });
+    const isLinked = (cell: CellName) => this.isLinked(cell);
+    const questions = { timers: options.timers, self: cell, isLinked, send };
     this.nameCheck = new NameCheck({
-      self: cell,
-      timers: options.timers,
+      ...questions,
       source: () => this.#host!.names,
-      cells: () => cellsOf(this.directory).filter((cell) => this.isLinked(cell)),
-      send,
+      cells: () => cellsOf(this.directory).filter(isLinked),
     });
+    this.queries = new CellQueries({ ...questions, cells: () => cellsOf(this.directory) });
     this.membership = new Membership({
       ...options,
       self: { cell, mark, witness },
       value: members,
       send,
-      unsettled: (...change) => this.#settled.fault(...change),
+      unsettled: (...change) => this.settled.fault(...change),
       changed: () => this.#membersChanged(),
     });
     this.#joining = new Joining({
       ...options,
       membership: this.membership,
-      settled: this.#settled,
+      settled: this.settled,
       sharing: this.#sharing,
       isEmpty: (done) => this.#host!.isEmpty(done),
     });
@@ -236,7 +240,7 @@ export class CellMesh implements PeerCells {
     const { clock, timers } = this.#options;
     const nowMs = clock.monoMs();
     const host = this.#host!;
-    const load = { users: host.users(), busy: host.busy(), settled: this.#settled.version };
+    const load = { users: host.users(), busy: host.busy(), settled: this.settled.version };
     for (const { link } of [...this.#links.values()]) link.tick(load);
     this.#sayings.refresh();
     this.directory.forget(nowMs, (saying) => this.#links.has(nodeKey(saying)));
@@ -357,6 +361,7 @@ export class CellMesh implements PeerCells {
     if (frame.kind === "table") return this.directory.takeTable(cell, frame.table);
     if (NAME_FRAMES.has(frame.kind)) return this.nameCheck.take(from, frame);
     if (frame.kind === "standby") return this.#options.user?.frame(from, frame.frame);
+    if (QUERY_FRAMES.has(frame.kind)) return this.queries.take(from, frame);
     if (frame.kind !== "cell") return this.membership.take(from, frame);
     // Cells that are no members have no part in the name space.
     if (frame.frame === null || !this.#members.has(cell)) return;
@@ -382,11 +387,6 @@ export class CellMesh implements PeerCells {
     for (const cell of before) {
       if (!this.#members.has(cell) && this.isLinked(cell)) this.#events?.unlinked(cell);
     }
-  }
-
-  /** Looks whether the cell has names. */
-  looked(done: (hasNames: boolean) => void): void {
-    this.#settled.look(done);
   }
 
   /** Tells every linked node who has this cell's shards, where that has changed. */

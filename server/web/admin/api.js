@@ -3,6 +3,7 @@
 
 /**
  * @import { Cell, Live } from "./store.js"
+ * @import { Copies, World, WorldHistory } from "./world.js"
  * @typedef {{ name: string, state: string, createdAt: number, devices: number, sessions: number, contacts: number, events: number }} User
  * @typedef {{ device: string, label: string, createdAt: number, expiresAt: number, online: boolean }} Device
  * @typedef {{ id: string, createdAt: number, expiresAt: number, state: string, usedBy: string | null }} Invite
@@ -94,6 +95,15 @@ export class Api {
   async cell() {
     const options = { timeoutMs: LIVE_TIMEOUT_MS };
     return /** @type {Cell} */ (await this.#ask("GET", "admin/cell", options));
+  }
+
+  /** The other cells, with the samples of their links. */
+  async world() {
+    const options = { timeoutMs: LIVE_TIMEOUT_MS };
+    const world = /** @type {World} */ (await this.#ask("GET", "admin/cells", options));
+    const history = await this.#ask("GET", "admin/cells/history", options);
+    const copies = /** @type {Copies} */ (await this.#ask("GET", "admin/standby", options));
+    return { world, copies, history: /** @type {WorldHistory} */ (history) };
   }
 
   /** Has other nodes take the shards of a node, or lets it have some again. @param {string} node @param {boolean} undo */

@@ -12,10 +12,14 @@ import { Store } from "./store.js";
 import { clockText, durationText, nodeName, refusalText, stateText } from "./text.js";
 import { makeTiles } from "./tiles.js";
 import { UserView } from "./users.js";
+import { WorldView } from "./world.js";
 
-/** @import { Cell } from "./store.js" */
+/**
+ * @import { Cell } from "./store.js"
+ * @import { Copies, World, WorldHistory } from "./world.js"
+ */
 
-const VIEWS = /** @type {const} */ (["overview", "nodes", "shards", "users"]);
+const VIEWS = /** @type {const} */ (["overview", "nodes", "world", "shards", "users"]);
 /** Time between questions. */
 const POLL_MS = 1000;
 /** The same about all nodes, in views that show little of them (ms). */
@@ -39,6 +43,11 @@ class Dashboard {
   #cellAt = -Infinity;
   #users = new UserView(this.#api);
   #invites = new InviteView(this.#api);
+  #world = new WorldView((at) => this.#read(at));
+  /** The other cells; null where they are not known, or the cell is alone. @type {{ world: World, copies: Copies, history: WorldHistory } | null} */
+  #seen = null;
+  /** When they were asked for last (ms of the page's clock). */
+  #worldAt = -Infinity;
   /** @type {Chart[]} */
   #charts = [];
   /** @type {(typeof VIEWS)[number]} */
@@ -149,6 +158,8 @@ class Dashboard {
     this.#signedIn++;
     this.#store.clear();
     this.#cellAt = -Infinity;
+    this.#worldAt = -Infinity;
+    this.#seen = null;
   }
 
   // ---- asking
@@ -176,6 +187,7 @@ class Dashboard {
         this.#store.live.node.startedAt !== live.node.startedAt;
       this.#store.take(again && live.first > 1 ? await this.#api.live(0) : live);
       await this.#askCell();
+      await this.#askCells();
       if (mine !== this.#signedIn) return;
       this.#shards.note(this.#store);
       this.#render();
@@ -200,6 +212,21 @@ class Dashboard {
     const cell = await this.#api.cell();
     this.#store.cell = cell.alone ? null : cell;
     this.#showNodes(cell);
+  }
+
+  /** Asks for the other cells where it is time to; a lone cell refuses that. */
+  async #askCells() {
+    const alone = this.#seen === null && this.#worldAt > -Infinity;
+    const everyMs = this.#view === "world" ? 2 * POLL_MS - 100 : alone ? 60_000 : CELL_MS;
+    if (performance.now() - this.#worldAt < everyMs) return;
+    this.#worldAt = performance.now();
+    try {
+      this.#seen = await this.#api.world();
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "conflict") throw error;
+      this.#seen = null;
+    }
+    byId("world-link", HTMLElement).hidden = this.#seen === null;
   }
 
   /** Offers the nodes of a cell of several. @param {Cell} cell */
@@ -275,6 +302,9 @@ class Dashboard {
     } else if (this.#view === "shards") this.#shards.render(this.#store);
     else if (this.#view === "nodes" && this.#store.cell !== null) {
       this.#nodes.render(this.#store.cell, this.#store.now);
+    } else if (this.#view === "world" && this.#seen !== null) {
+      const { world, copies, history } = this.#seen;
+      this.#world.render(world, copies, history, { windowMs: 900_000, cursor: this.#cursor });
     }
   }
 
