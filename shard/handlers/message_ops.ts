@@ -141,6 +141,10 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   if (unfit !== null) return unfit;
   const waitMs = takeAllowance(turn, account, input.body.length + input.ext.length + 100);
   if (waitMs > 0) return fail("busy", "Cannot send: too much is on its way already", waitMs);
+  // What was asked of a former account of the name was never asked of this one.
+  if (toId !== null && account.conversations.get(input.to)?.peerId !== toId) {
+    forgetFormer(turn, account, input.to, toId);
+  }
   if (closed) return ok(sendWaiting(turn, account, input, toId ?? ""));
   if (asks) releaseWaiting(turn, account, input.to, toId ?? "");
   return ok(sendNow(turn, account, input, toId));
@@ -154,9 +158,7 @@ function sendNow(
   toId: AccountId | null,
 ): Ops["message.send"]["out"] {
   const c = account.conversations.get(input.to);
-  // What the roster has of a former account of the name must not be taken for news later.
   const goes = toId !== null;
-  if (goes && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);
   const n = goes ? (c?.pairOut ?? account.pairOutFloor) + 1 : 0;
   const num = (c?.outNum ?? 0) + 1;
   if (goes) countRefused(turn, account, "closed", account.waiting.get(input.to)?.length ?? 0);

@@ -63,8 +63,8 @@ export const PAIR: readonly Mutant[] = [
     ],
     [
       "go on with rights of a former account of whom one writes to",
-      "if (goes && c?.peerId !== toId) forgetFormer(turn, account, input.to, toId);",
-      "",
+      "if (toId !== null && account.conversations.get(input.to)?.peerId !== toId) {",
+      "if (toId === undefined) {",
     ],
     [
       "send past one's own block",
