@@ -71,5 +71,5 @@ async function bodyOf(
   const others = new Set([...Object.keys(route.from), ...Object.keys(route.fixed)]);
   const fields = Object.entries(input).filter(([name]) => !others.has(name));
   const text = JSON.stringify(Object.fromEntries(fields));
-  return { ok: true, value: new TextEncoder().encode(text) };
+  return { ok: true, value: new Uint8Array(new TextEncoder().encode(text)) };
 }
