@@ -125,8 +125,13 @@ class DamagedNode {
     return new Map(USERS.map((user): [string, Shown] => {
       const pages = this.#pages(user, mails.get(user)!);
       const all = [...pages, snapshots.get(user)!];
-      const text = all.map((r) => r.ok ? JSON.stringify(r.value) : r.message).join("\n");
       const events = pages.flatMap((r) => r.ok ? r.value.events : []);
+      // Where a page ends depends on which blocks are in memory.
+      const mail = JSON.stringify(events).slice(1, -1);
+      const others = all.map((r) =>
+        !r.ok ? r.message : JSON.stringify({ ...r.value, events: undefined })
+      );
+      const text = [mail, ...new Set(others)].join("\n");
       return [user, { text, refused: all.some((r) => !r.ok), events }];
     }));
   }
