@@ -144,21 +144,3 @@ Deno.test("commitError says full or failed only where the outcome is certain", (
   }
   assert.deepEqual(commitError("odd"), { kind: "unknown", message: "odd" });
 });
-
-Deno.test("10.10: timers that are due together run in one turn: a thousand need not a thousand turns", async () => {
-  const timers = systemTimers();
-  const order: string[] = [];
-  const done = Promise.withResolvers<void>();
-  timers.after(1, () => {
-    order.push("first");
-    timers.soon(() => order.push("next turn"));
-  });
-  timers.after(1.5, () => order.push("second"));
-  timers.after(2, () => {
-    order.push("third");
-    timers.soon(done.resolve);
-  });
-  for (const endMs = performance.now() + 5; performance.now() < endMs;);
-  await done.promise;
-  assert.deepEqual(order, ["first", "second", "third", "next turn"]);
-});
