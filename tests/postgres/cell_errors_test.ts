@@ -4,20 +4,13 @@ import { join } from "node:path";
 import { roost } from "../process/cli.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
 import { startCluster } from "./cluster.ts";
+import { until } from "../process/until.ts";
 
 const cluster = startCluster(["fsync = off"]);
 globalThis.addEventListener("unload", () => cluster.stop());
 
-const LIMIT_MS = 60_000;
 const SECRET = "5ZnWKfu_GC4yZPluQURLOCbmBbyDaDmir21h4w1-VJ8";
 const OTHER_SECRET = "a-secret-of-another-cell-which-is-no-use-here";
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    assert.ok(performance.now() < endMs, `it takes too long: ${what}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
 
 /** A directory for the nodes of one cell, and what starts them. */
 async function openCell(dir: string, database: string) {

@@ -7,8 +7,8 @@ import { rest } from "../process/client.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
 import { startCluster } from "./cluster.ts";
 import type { Transport } from "../../server/web/client.d.ts";
+import { until } from "../process/until.ts";
 
-const LIMIT_MS = 30_000;
 const PASSWORD = "correct horse battery";
 /** How long after the grace (ms) false absences would be seen. */
 const GRACE_MS = 17_000;
@@ -54,13 +54,6 @@ class Cell {
   }
 }
 
-async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    assert.ok(performance.now() < endMs, `it takes too long: ${what}`);
-    await new Promise((done) => setTimeout(done, 20));
-  }
-}
-
 /** A storage of the client library. */
 class Stored extends Map<string, string> {
   getItem(key: string): string | null {
@@ -93,7 +86,7 @@ async function watched(cell: Cell, onlyTransport: Transport) {
   const body = { user: names.bob, password: PASSWORD, device: "desk" };
   const { token } = await rest<{ token: string }>(second.url, "POST", "/v1/register", { body });
   // Her welcome may have named the first server only: she is notified of the second.
-  await until(() => storage.servers === 2, "both addresses");
+  await until("both addresses", () => storage.servers === 2);
   await rest(second.url, "PUT", "/v1/settings", { token, body: { messagesFrom: "anyone" } });
   const shown: string[] = [];
   const bob = await Client.connect(second.wsUrl, { auth: { token } }, (event) => {
@@ -103,7 +96,7 @@ async function watched(cell: Cell, onlyTransport: Transport) {
   await bob.command("subscription", { contact: names.ann, type: "subscribe" });
   await asked;
   await ann.approve(names.bob);
-  await until(() => shown.at(-1) === "online", "her presence");
+  await until("her presence", () => shown.at(-1) === "online");
   return { ann, bob, shown, names };
 }
 
@@ -127,7 +120,7 @@ for (const [way, transport] of WAYS) {
       else await first!.kill();
       const diedMs = performance.now();
       await lost;
-      await until(() => ann.state.status === "online", "her return");
+      await until("her return", () => ann.state.status === "online");
       const tookMs = performance.now() - diedMs;
       assert.ok(tookMs < 12_000, `she returned after ${Math.round(tookMs)} ms`);
       const message = next(ann, "message");

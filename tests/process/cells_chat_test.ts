@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createClient } from "../../server/web/client.js";
 import { Client, type Frame, rest } from "./client.ts";
 import { type ServerProcess, tempDir } from "./server.ts";
-import { TwoCells, until } from "./two_cells.ts";
+import { TwoCells } from "./two_cells.ts";
+import { until } from "./until.ts";
 
 type Event = Frame & { readonly k: string };
 

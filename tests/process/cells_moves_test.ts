@@ -4,17 +4,9 @@ import { createClient } from "../../server/web/client.js";
 import type { Client } from "../../server/web/client.d.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 import { roost } from "./cli.ts";
+import { until } from "./until.ts";
 
-const LIMIT_MS = 60_000;
 const PASSWORD = "correct horse battery";
-
-/** Waits until `holds`; fails after a minute. */
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    assert.ok(performance.now() < endMs, `${what} takes too long`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
 
 /** Runs a command about a server; fails where it fails. */
 async function command(server: ServerProcess, ...args: string[]): Promise<string> {

@@ -11,8 +11,7 @@ import { ProcessHost } from "../golden/process_host.ts";
 import { RecordingProxy } from "./recording_proxy.ts";
 import { roost } from "./cli.ts";
 import { ServerProcess, tempDir } from "./server.ts";
-
-const LIMIT_MS = 30_000;
+import { until } from "./until.ts";
 
 /** Transcripts wait for the end of a connection that sends nothing. */
 const SETTINGS = { "timeouts.helloTimeoutMs": "3000" };
@@ -113,13 +112,6 @@ async function traffic(url: string, token: string, times: number): Promise<void>
   }
 }
 
-async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    assert.ok(performance.now() < endMs, `it takes too long: ${what}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
-
 /** Kills the worker with this number; another one is started in its place. */
 function killWorker(server: ServerProcess, number: number): void {
   const started = [...server.log.matchAll(/worker started worker=(\d+) pid=(\d+)/g)];
@@ -185,13 +177,13 @@ Deno.test("11: REST, streams, polls, WebSockets, services and webhooks show noth
       await traffic(url, ann, 2);
     }
     await until(
-      () => hook.got().includes('"outcomes"') || hook.got().includes('"type"'),
       "a webhook",
+      () => hook.got().includes('"outcomes"') || hook.got().includes('"type"'),
     );
-    await until(async () => {
+    await until("a stream and frames", async () => {
       await traffic(url, bob, 1);
       return proxy.said.includes("event: ") && proxy.said.includes('"t":"events"');
-    }, "a stream and frames");
+    });
     await device.close().catch(() => {});
     for (const code of ["not_found", "bad_request", "unauthorized"]) {
       assert.ok(proxy.said.includes(`"${code}"`), `no response was ${code}`);

@@ -1,6 +1,7 @@
 /** A cell with a standby in another cell, and a witness: real servers on one machine. */
 import { ServerProcess } from "./server.ts";
 import { socketTransport } from "../../server/ops/socket.ts";
+import { until } from "./until.ts";
 
 /** What a server says of copies; the rest is not looked at. */
 export interface CopiesSeen {
@@ -29,20 +30,6 @@ export interface StandbySetup {
   /** Whether the witness votes, so that the standby takes over by itself. */
   readonly automatic: boolean;
   readonly flags?: readonly string[];
-}
-
-const LIMIT_MS = 60_000;
-
-/** Waits until `holds`; throws after a minute. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  everyMs = 50,
-): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    if (performance.now() > endMs) throw new Error(`${what} takes too long`);
-    await new Promise((done) => setTimeout(done, everyMs));
-  }
 }
 
 /** Asks the admin API of a data directory. */

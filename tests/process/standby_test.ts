@@ -1,6 +1,7 @@
 /** A cell whose store has a copy in another cell: real servers. */
 import assert from "node:assert/strict";
-import { admin, StandbyCells, until } from "./standby_cells.ts";
+import { admin, StandbyCells } from "./standby_cells.ts";
+import { until } from "./until.ts";
 import { rest } from "./client.ts";
 import { tempDir } from "./server.ts";
 

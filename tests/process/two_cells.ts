@@ -2,16 +2,7 @@
 import assert from "node:assert/strict";
 import { roost } from "./cli.ts";
 import { ServerProcess } from "./server.ts";
-
-const LIMIT_MS = 30_000;
-
-/** Waits until `holds`; fails after half a minute. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    assert.ok(performance.now() < endMs, `${what} takes too long`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
+import { until } from "./until.ts";
 
 /** Two cells that are linked and members of one federation. */
 export class TwoCells {

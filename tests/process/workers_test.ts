@@ -4,8 +4,7 @@ import { Client, rest } from "./client.ts";
 import { mailbox } from "../prove/crash.ts";
 import { roost } from "./cli.ts";
 import { ServerProcess, tempDir } from "./server.ts";
-
-const LIMIT_MS = 30_000;
+import { until } from "./until.ts";
 
 /** Process ids of the workers that were started last, by their numbers. */
 function workersOf(server: ServerProcess): ReadonlyMap<number, number> {
@@ -19,13 +18,6 @@ function lives(pid: number): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; !await holds();) {
-    assert.ok(performance.now() < endMs, `it takes too long: ${what}`);
-    await new Promise((done) => setTimeout(done, 20));
   }
 }
 
@@ -60,11 +52,11 @@ async function refusesOthers(server: ServerProcess): Promise<void> {
 
 /** Commands reach one worker, which replies for all. */
 async function repliesForAll(dataDir: string): Promise<void> {
-  await until(async () => {
+  await until("a share of each worker", async () => {
     const shards = await roost(["shards", "--data", dataDir]);
     assert.equal(shards.err, "");
     return [1, 2].every((n) => new RegExp(` serves .* [^ ]+-${n}\n`).test(shards.out));
-  }, "a share of each worker");
+  });
   const users = await roost(["user", "list", "--data", dataDir]);
   assert.match(users.out, /alice .*\nbob /);
   const level = await roost(["log", "level", "debug", "--data", dataDir]);
@@ -81,7 +73,7 @@ async function untilSent(server: ServerProcess, send: () => Promise<void>): Prom
       last = error;
       return false;
     });
-  await until(sent, "a message").catch(() => {
+  await until("a message", sent).catch(() => {
     throw new Error(`no message is accepted: ${last}\n${server.log}`);
   });
 }
@@ -110,14 +102,14 @@ Deno.test("11: workers share a port and a store, survive each other, and end wit
     for (const number of [2, 1]) {
       const pid = workersOf(server).get(number)!;
       Deno.kill(pid, "SIGKILL");
-      await until(() => workersOf(server).get(number) !== pid, "a new worker");
+      await until("a new worker", () => workersOf(server).get(number) !== pid);
       await untilSent(server, () => send(`without-${number}`));
       const end = `roost_worker_ends_total{node="supervisor",worker="${number}"} 1`;
       assert.ok((await metricsOf(server)).includes(end));
     }
     const pids = [...workersOf(server).values()];
     await server.kill();
-    await until(() => pids.every((pid) => !lives(pid)), "the end of the workers");
+    await until("the end of the workers", () => pids.every((pid) => !lives(pid)));
     server = await ServerProcess.start({
       dataDir: dir.path,
       flags: [...flags, "--bind", new URL(server.url).host],

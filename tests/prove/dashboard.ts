@@ -12,6 +12,7 @@ import { rest } from "../process/client.ts";
 import { freePort } from "../process/pinned.ts";
 import { roost } from "../process/cli.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
+import { untilIs } from "../process/until.ts";
 
 const TRAFFIC_SECONDS = 150;
 /** How long the plots fill before they are looked at. */
@@ -39,23 +40,6 @@ interface Fixture {
 }
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
-
-/** Waits until it is so; the last value is in the error. */
-async function until<T>(
-  what: string,
-  ask: () => Promise<T>,
-  wanted: (value: T) => boolean,
-): Promise<T> {
-  const began = performance.now();
-  for (;;) {
-    const value = await ask();
-    if (wanted(value)) return value;
-    if (performance.now() - began > TIMEOUT_MS) {
-      throw new Error(`${what} did not come; it is ${JSON.stringify(value)}`);
-    }
-    await pause(100);
-  }
-}
 
 function watch(page: Page): string[] {
   const faults: string[] = [];
@@ -120,12 +104,12 @@ async function agrees(fixture: Fixture): Promise<string> {
     await tile(fixture, "Sessions"),
     sum(await metric(fixture, "roost_sessions")),
   ];
-  await until("the sessions that metrics have", both, ([a, b]) => Math.abs(a! - b!) <= 3);
+  await untilIs("the sessions that metrics have", both, ([a, b]) => Math.abs(a! - b!) <= 3);
   const online = (await metric(fixture, "roost_users_online")).get('{synthetic="false"}');
   assert.equal(await tile(fixture, "Users online"), online);
   const rate = () => page.locator("#plot-presence ~ table td").first().innerText();
   const before = await rate();
-  await until("a new rate", rate, (now) => now !== before);
+  await untilIs("a new rate", rate, (now) => now !== before);
   const headers = { authorization: `Bearer ${token}` };
   const live = await (await fetch(`${admin}/admin/live`, { headers })).json();
   const counted = sum(await metric(fixture, "roost_presence_deliveries_total"));
@@ -144,7 +128,7 @@ async function readsMoments({ page, shots }: Fixture): Promise<void> {
   await page.keyboard.press("ArrowLeft");
   await page.keyboard.press("ArrowLeft");
   const told = () => plot.getAttribute("aria-valuetext");
-  await until("the moment", told, (text) => /^\d\d:\d\d:\d\d: Deliveries/.test(text ?? ""));
+  await untilIs("the moment", told, (text) => /^\d\d:\d\d:\d\d: Deliveries/.test(text ?? ""));
   const heads = await page.locator(".legend thead th:nth-child(2)").allInnerTexts();
   assert.ok(heads.every((text) => text === heads[0] && /^\d/.test(text)), String(heads));
   await page.screenshot({ path: `${shots}/moment.png` });
@@ -161,7 +145,7 @@ async function divides(fixture: Fixture): Promise<string> {
   await page.locator("#reshaping", { hasText: "being changed: 16 →" }).waitFor();
   await page.screenshot({ path: `${fixture.shots}/reshard.png`, fullPage: true });
   await page.locator("#divide-told", { hasText: "Done: 24 shards" }).waitFor();
-  await until("24 rows", () => page.locator("#shard-table tbody tr").count(), (n) => n === 24);
+  await untilIs("24 rows", () => page.locator("#shard-table tbody tr").count(), (n) => n === 24);
   assert.equal(await page.locator("#shard-map .base").count(), 24);
   return await page.locator("#divide-told").innerText();
 }
@@ -200,7 +184,7 @@ async function users(fixture: Fixture): Promise<void> {
   await page.getByLabel("Part of a name").fill("an");
   await page.getByRole("button", { name: "Find" }).click();
   const names = page.locator("#user-table tbody th");
-  await until("who was found", () => names.allInnerTexts(), (n) => n.join() === "ann,dan,hana");
+  await untilIs("who was found", () => names.allInnerTexts(), (n) => n.join() === "ann,dan,hana");
   assert.ok(traffic.connected("ann"));
   await page.getByRole("button", { name: "Manage ann" }).click();
   const dialog = page.getByRole("dialog", { name: "ann" });
@@ -214,7 +198,7 @@ async function users(fixture: Fixture): Promise<void> {
   await dialog.getByRole("button", { name: "Disable …" }).click();
   await question.getByRole("button", { name: "Disable" }).click();
   await dialog.getByRole("button", { name: "Enable …" }).waitFor();
-  await until("ann's end", () => Promise.resolve(traffic.connected("ann")), (there) => !there);
+  await untilIs("ann's end", () => Promise.resolve(traffic.connected("ann")), (there) => !there);
   await dialog.getByRole("button", { name: "Close" }).click();
   await page.locator("#user-table tr", { hasText: "ann" }).getByText("Disabled").waitFor();
   await page.getByLabel("Part of a name").fill("");
@@ -260,7 +244,7 @@ async function comesBack(fixture: Fixture, start: () => Promise<ServerProcess>):
   await pause(3000);
   assert.equal(asked, 0, "a hidden tab asks nothing");
   await hide(false);
-  await until("questions", () => Promise.resolve(asked), (n) => n > 1);
+  await untilIs("questions", () => Promise.resolve(asked), (n) => n > 1);
   await fixture.server.stop();
   await page.locator("#connection", { hasText: "does not answer since" }).waitFor();
   await page.screenshot({ path: `${fixture.shots}/lost.png` });

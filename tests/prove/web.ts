@@ -10,12 +10,12 @@ import type { Page } from "playwright-core";
 import { faultsOfPage, takeShots } from "./page_checks.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
+import { untilIs } from "../process/until.ts";
 
 const PASSWORD = "correct horse battery";
 const MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>";
 /** Messages each way while one is away. */
 const AWAY_MESSAGES = 10;
-const TIMEOUT_MS = 30_000;
 
 /** What every part of the proof has. */
 interface Fixture {
@@ -38,23 +38,6 @@ async function arrive(
   return person;
 }
 
-/** Waits until it is so; the last value is in the error. */
-async function until<T>(
-  what: string,
-  ask: () => Promise<T>,
-  wanted: (value: T) => boolean,
-): Promise<T> {
-  const began = performance.now();
-  for (;;) {
-    const value = await ask();
-    if (wanted(value)) return value;
-    if (performance.now() - began > TIMEOUT_MS) {
-      throw new Error(`${what} did not come; it is ${JSON.stringify(value)}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 const bodies = (shown: readonly Shown[]) => shown.map(({ body }) => body);
 
 /** Two sign up, become contacts, see each other and write. */
@@ -72,7 +55,7 @@ async function meet(fixture: Fixture): Promise<readonly [Person, Person]> {
   await bob.say(MARKUP);
   const expected = ["Hello Bob", MARKUP];
   for (const person of [ann, bob]) {
-    const shown = await until("both messages", () => person.shown(), (s) => s.length === 2);
+    const shown = await untilIs("both messages", () => person.shown(), (s) => s.length === 2);
     assert.deepEqual(bodies(shown), expected);
     assert.equal(await person.page.locator("#messages img, #messages script").count(), 0);
   }
@@ -126,8 +109,8 @@ async function away({ proxy }: Fixture, ann: Person, bob: Person): Promise<strin
   const count = before + 2 * AWAY_MESSAGES;
   const settled = (shown: readonly Shown[]) =>
     shown.length >= count && shown.every(({ mark }) => mark !== "waiting");
-  const annSees = await until("ann's messages", () => ann.shown(), settled);
-  const bobSees = await until("bob's messages", () => bob.shown(), settled);
+  const annSees = await untilIs("ann's messages", () => ann.shown(), settled);
+  const bobSees = await untilIs("bob's messages", () => bob.shown(), settled);
   for (const sees of [annSees, bobSees]) {
     const got = bodies(sees).slice(before);
     assert.equal(got.length, 2 * AWAY_MESSAGES, "nothing is lost or doubled");
@@ -147,8 +130,8 @@ async function reload({ proxy }: Fixture, ann: Person, bob: Person): Promise<voi
   proxy.reopen();
   await ann.page.reload();
   const kept = (shown: readonly Shown[]) => bodies(shown).at(-1) === "kept over a reload";
-  await until("the kept message", () => bob.shown(), kept);
-  const again = await until("ann's history", () => ann.shown(), kept);
+  await untilIs("the kept message", () => bob.shown(), kept);
+  const again = await untilIs("ann's history", () => ann.shown(), kept);
   assert.deepEqual(bodies(again), bodies(await bob.shown()));
   await ann.page.locator("#talk-line", { hasText: "Online" }).waitFor();
 }
@@ -158,7 +141,7 @@ async function history(fixture: Fixture, bob: Person): Promise<void> {
   const { page } = bob;
   const before = (await bob.shown()).length;
   for (let i = 0; i < 60; i++) await bob.say(`line ${i}`);
-  await until(
+  await untilIs(
     "60 sent messages",
     () => bob.shown(),
     (shown) => shown.length === before + 60 && shown.every(({ mark }) => mark !== "waiting"),
@@ -168,7 +151,7 @@ async function history(fixture: Fixture, bob: Person): Promise<void> {
   const first = await bob.shown();
   assert.ok(first.length <= 50, "the newest page comes first");
   await page.locator("#log").evaluate((log) => log.scrollTop = 0);
-  const all = await until("older messages", () => bob.shown(), (s) => s.length === before + 60);
+  const all = await untilIs("older messages", () => bob.shown(), (s) => s.length === before + 60);
   assert.deepEqual(bodies(all).slice(before), Array.from({ length: 60 }, (_, i) => `line ${i}`));
   const top = await page.locator("#log").evaluate((log) => log.scrollTop);
   assert.ok(top > 200, `what was read stays in sight (at ${top} px)`);
@@ -184,18 +167,18 @@ async function keyboard(fixture: Fixture, bob: Person): Promise<void> {
   };
   const focused = () =>
     cid.page.locator(":focus").evaluateAll(([e]) => e?.getAttribute("aria-label") ?? e?.id ?? "");
-  await until("the focus", focused, (id) => id === "user");
+  await untilIs("the focus", focused, (id) => id === "user");
   // Past password, its button, checkbox and button to the switch; the form begins again.
   await press("Tab", "Tab", "Tab", "Tab", "Tab", "Enter");
   await keyboard.type("cid");
   await press("Tab");
   await keyboard.type(PASSWORD);
   await press("Enter");
-  await until("the focus", focused, (label) => label === "Add a contact");
+  await untilIs("the focus", focused, (label) => label === "Add a contact");
   await press("Enter");
   await keyboard.type("bob");
   await press("Enter");
-  await until("the conversation", focused, (id) => id === "text");
+  await untilIs("the conversation", focused, (id) => id === "text");
   await bob.page.getByRole("button", { name: "Back to the list" }).click();
   await bob.accept("cid");
   await cid.page.locator("#talk-line", { hasText: "Online" }).waitFor();
@@ -203,14 +186,14 @@ async function keyboard(fixture: Fixture, bob: Person): Promise<void> {
   await press("Shift+Enter");
   await keyboard.type("and another");
   await press("Enter");
-  const shown = await until("the message", () => cid.shown(), (s) => s.length === 1);
+  const shown = await untilIs("the message", () => cid.shown(), (s) => s.length === 1);
   assert.equal(shown[0]!.body, "one line\nand another");
   await press("Escape");
-  await until("the list", () => cid.page.locator("#people :focus").count(), (n) => n === 1);
+  await untilIs("the list", () => cid.page.locator("#people :focus").count(), (n) => n === 1);
   await press("ArrowUp");
-  await until("the search", focused, (id) => id === "find");
+  await untilIs("the search", focused, (id) => id === "find");
   await press("ArrowDown", "Enter");
-  await until("the conversation again", focused, (id) => id === "text");
+  await untilIs("the conversation again", focused, (id) => id === "text");
   await bob.page.locator("#people .unread", { hasText: "1" }).waitFor();
   assert.match(await bob.page.title(), /^\(1\) /);
 }

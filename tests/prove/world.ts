@@ -12,6 +12,7 @@ import { freePort } from "../process/pinned.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { roost } from "../process/cli.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
+import { untilIs } from "../process/until.ts";
 
 const DOCUMENT = "server/peer/README.md";
 const PASSWORD = "correct horse battery";
@@ -77,7 +78,7 @@ class Cells {
       .output();
     assert.ok(success, String(secret));
     for (const name of ["paris", "tokyo", "lima"]) await this.start(name);
-    await until("three members", () => this.members(), (members) => members === 3);
+    await untilIs("three members", () => this.members(), (members) => members === 3);
   }
 
   async members(): Promise<number> {
@@ -91,22 +92,6 @@ class Cells {
 
   async stop(): Promise<void> {
     await Promise.all([...this.servers.values()].map((server) => server.stop()));
-  }
-}
-
-async function until<T>(
-  what: string,
-  ask: () => Promise<T>,
-  wanted: (value: T) => boolean,
-): Promise<T> {
-  const began = performance.now();
-  for (;;) {
-    const value = await ask();
-    if (wanted(value)) return value;
-    if (performance.now() - began > TIMEOUT_MS) {
-      throw new Error(`${what} did not come; it is ${JSON.stringify(value)}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
@@ -127,7 +112,7 @@ async function meet(ann: Person, bob: Person): Promise<void> {
   await ann.say("Hello Tokyo");
   await bob.say("Hello Paris");
   for (const person of [ann, bob]) {
-    const shown = await until("both messages", () => person.shown(), (s) => s.length === 2);
+    const shown = await untilIs("both messages", () => person.shown(), (s) => s.length === 2);
     assert.deepEqual(bodies(shown).sort(), ["Hello Paris", "Hello Tokyo"]);
   }
   await ann.page.locator(".message.out[data-mark=read]").waitFor();
@@ -145,7 +130,7 @@ async function away(cells: Cells, ann: Person, bob: Person, shots: string): Prom
   const began = performance.now();
   await cells.start("tokyo");
   const ids = (shown: readonly Shown[]) => bodies(shown).filter((body) => texts.includes(body));
-  const shown = await until(
+  const shown = await untilIs(
     "all messages",
     () => bob.shown(),
     (s) => ids(s).length >= texts.length,
