@@ -144,3 +144,20 @@ Deno.test("commitError says full or failed only where the outcome is certain", (
   }
   assert.deepEqual(commitError("odd"), { kind: "unknown", message: "odd" });
 });
+
+Deno.test("10.10: timers that are due follow each other at once, before what the first one puts off", async () => {
+  const timers = systemTimers();
+  const order: string[] = [];
+  const done = Promise.withResolvers<void>();
+  timers.after(1, () => {
+    order.push("first");
+    timers.soon(() => order.push("soon"));
+  });
+  timers.after(1.5, () => {
+    order.push("second");
+    timers.soon(done.resolve);
+  });
+  for (const endMs = performance.now() + 5; performance.now() < endMs;);
+  await done.promise;
+  assert.deepEqual(order, ["first", "second", "soon"]);
+});
