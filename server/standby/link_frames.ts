@@ -13,7 +13,7 @@ import {
   text,
   uint,
 } from "../../shard/record/schema.ts";
-import { ballot } from "../../shard/federation/name_register.ts";
+import { askSchema, voteSchema } from "../../shard/federation/caspaxos_schema.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import type { Ask, Vote } from "../../shard/federation/caspaxos.ts";
 import type { CellName } from "../../shard/name/ids.ts";
@@ -104,18 +104,8 @@ const registered: Schema<Registered> = struct({
   version: uint,
   roles: optional("roles", roles),
 });
-const accepted = optional("accepted roles", struct({ ballot, value: registered }));
-
-const ASK = union("question", {
-  prepare: variant(0, { ballot }),
-  accept: variant(1, { ballot, value: registered }),
-}) satisfies Schema<Ask<Registered>>;
-
-const VOTE = union("vote", {
-  promise: variant(0, { ballot, accepted }),
-  accepted: variant(1, { ballot }),
-  refused: variant(2, { ballot, promised: ballot }),
-}) satisfies Schema<Vote<Registered>>;
+const ASK = askSchema(registered);
+const VOTE = voteSchema("accepted roles", registered);
 
 const MESSAGE = union("role message", {
   beacon: variant(0, { epoch: uint, sentMs: uint }),

@@ -46,8 +46,10 @@ class SystemTimers implements Timers {
     this.#armedMs = Infinity;
     const nowMs = performance.now();
     const due = this.#queue.takeDue(nowMs);
-    const nextMs = this.#queue.nextMs;
-    if (nextMs < Infinity) this.#arm(nextMs, nowMs);
+    const { nextMs } = this.#queue;
+    // The platform's timer would come after a millisecond at the earliest.
+    if (nextMs <= nowMs) setImmediate(() => this.#fire());
+    else if (nextMs < Infinity) this.#arm(nextMs, nowMs);
     due?.();
   }
 }

@@ -125,22 +125,6 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "import.done",
 ]);
 
-/** What the owner of an account does with it, who is to know of requests then. */
-export const BY_OWNER: ReadonlySet<OpName> = new Set<OpName>([
-  "message.send",
-  "mailbox.read",
-  "mailbox.snapshot",
-  "mailbox.ack",
-  "conversation.history",
-  "conversation.read",
-  "roster.set",
-  "roster.remove",
-  "roster.subscription",
-  "roster.block",
-  "settings.set",
-  "signal.send",
-]);
-
 /**
  * Operations that may be done twice in a row as if once. All others have an unknown outcome where the
  * owner of the shard is gone before it has replied.

@@ -4,6 +4,7 @@
  */
 import type { Account } from "../account/account.ts";
 import type { Cells } from "../federation/cells.ts";
+import { BY_OWNER } from "./by_owner.ts";
 import type { OpName } from "../ops.ts";
 import { fail, type Failure, ok } from "../errors.ts";
 import { homeOf, isTaken, registerOf } from "../account/home.ts";
@@ -20,18 +21,7 @@ const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>([
 ]);
 /** What it asks once it has: its session, or its token, is about to be refused. */
 const SIGNED_IN: ReadonlySet<OpName> = new Set<OpName>([
-  "message.send",
-  "mailbox.read",
-  "mailbox.snapshot",
-  "mailbox.ack",
-  "conversation.history",
-  "conversation.read",
-  "roster.set",
-  "roster.remove",
-  "roster.subscription",
-  "roster.block",
-  "settings.set",
-  "signal.send",
+  ...BY_OWNER,
   "device.list",
   "device.revoke",
   "account.setCredentials",

@@ -13,6 +13,7 @@ import { owesDeletes } from "../account/checkpoint.ts";
 import type { Proxies } from "./proxies.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
+import { sayMove } from "./say_move.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { spreadOf } from "../retry.ts";
 
@@ -99,15 +100,7 @@ export class Arrivals {
   }
 
   #say(account: Account, cell: CellName, message: MoveMessage): void {
-    const { name } = account;
-    const packet: MovePacket = {
-      kind: "move",
-      from: name,
-      to: name,
-      cell: this.#cells.self,
-      message,
-    };
-    this.#turn.emit(account, { kind: "abroad", cell, packet, hops: 0 });
+    sayMove(this.#turn, this.#cells, account, cell, message);
   }
 
   /** Takes what the source of a move says. */

@@ -31,6 +31,7 @@ import { rightsOf } from "../account/rights.ts";
 import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
+import { sayMove } from "./say_move.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { spreadOf } from "../retry.ts";
 
@@ -218,15 +219,7 @@ export class Moves {
   }
 
   #say(account: Account, cell: CellName, message: MoveMessage): void {
-    const { name } = account;
-    const packet: MovePacket = {
-      kind: "move",
-      from: name,
-      to: name,
-      cell: this.#cells.self,
-      message,
-    };
-    this.#turn.emit(account, { kind: "abroad", cell, packet, hops: 0 });
+    sayMove(this.#turn, this.#cells, account, cell, message);
   }
 
   // ---- what the other cell says

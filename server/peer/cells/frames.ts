@@ -13,8 +13,8 @@ import {
   uint,
 } from "../../../shard/record/schema.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../../shard/record/bytes.ts";
-import type { Ask, Vote } from "../../../shard/federation/caspaxos.ts";
-import { ballot } from "../../../shard/federation/name_register.ts";
+import type { Ask } from "../../../shard/federation/caspaxos.ts";
+import { askSchema, voteSchema } from "../../../shard/federation/caspaxos_schema.ts";
 import type { CellFrame } from "../../node/peer_cells.ts";
 import type { AccountName, CellName, NodeRef } from "../../../shard/name/ids.ts";
 import type { MemberReply, Members } from "../../../shard/federation/members.ts";
@@ -126,18 +126,8 @@ const members: Schema<Members> = struct({
   federation: text,
   cells: list(struct({ cell: branded<CellName>(), mark: text, witness: bool })),
 });
-const accepted = optional("accepted members", struct({ ballot, value: members }));
-
-const ASK = union("question", {
-  prepare: variant(0, { ballot }),
-  accept: variant(1, { ballot, value: members }),
-}) satisfies Schema<Ask<Members>>;
-
-const VOTE = union("vote", {
-  promise: variant(0, { ballot, accepted }),
-  accepted: variant(1, { ballot }),
-  refused: variant(2, { ballot, promised: ballot }),
-}) satisfies Schema<Vote<Members>>;
+const ASK = askSchema(members);
+const VOTE = voteSchema("accepted members", members);
 
 const REPLY = union("reply", {
   vote: variant(0, { vote: VOTE }),
