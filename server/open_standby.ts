@@ -82,7 +82,7 @@ export async function openOwnStandby(
   if (promoted === null && at === null) return null;
   const cell = config.cells.name!;
   const place = promoted?.place ?? cell;
-  const voter = promoted === null ? ownVoter(config, dir, ports.random) : lentVoter(promoted);
+  const voter = promoted === null ? ownVoter(config, dir, ports) : lentVoter(promoted, ports);
   const peers = new MeshPeers();
   const isStandby = (peer: StandbyPeer) =>
     promoted === null ? peer.cell === at : cellOfChannel(peer.cell) === cell;
@@ -207,32 +207,46 @@ function numbering({ random, timers }: StandbyPorts) {
 }
 
 /** What this place remembers; at its first start, what it begins with. */
-function ownVoter({ cells, standby }: Config, dir: DataDir, random: Random): RoleVoter {
+function ownVoter(
+  { cells, standby }: Config,
+  dir: DataDir,
+  { log, random }: StandbyPorts,
+): RoleVoter {
   const file = storedRoles(rolesFile(dir.path, cells.name!));
   const settings = { times: roleTimes(standby.takeoverMs), sync: standby.mode === "sync" };
   const stored = file.load();
   if (stored !== null) {
-    const voter = new RoleVoter(file, stored, true);
-    voter.save(settings);
-    return voter;
+    const { sync, times: { takeoverMs } } = stored;
+    if (sync !== settings.sync || takeoverMs !== settings.times.takeoverMs) {
+      log.warn("standby.mode and standby.takeoverMs stay as at the first start", {
+        mode: sync ? "sync" : "async",
+        takeoverMs,
+        reason: "the copies know no others",
+      });
+    }
+    return new RoleVoter(file, stored, log);
   }
   const places = standby.voters.length === 0
     ? [cells.name!]
     : [cells.name!, standby.at!, ...standby.voters];
   const voters = { generation: 1, places };
   const member = randomName(random) as MemberId;
-  const first = { member, voters, vote: NO_VOTE, servedEpoch: 0, ...settings };
   // In an empty directory it may be a machine that was replaced, whose votes are lost.
-  const voter = new RoleVoter(file, first, dir.storeMark !== null || places.length === 1);
+  const knows = dir.storeMark !== null || places.length === 1;
+  const first = { member, voters, vote: NO_VOTE, servedEpoch: 0, knows, ...settings };
+  const voter = new RoleVoter(file, first, log);
   voter.save({});
   return voter;
 }
 
 /** That of a process which serves a copy of another place: it does not vote, and remembers nothing. */
-function lentVoter({ member, servedEpoch, sync, times, voters }: Promoted): RoleVoter {
+function lentVoter(
+  { member, servedEpoch, sync, times, voters }: Promoted,
+  { log }: StandbyPorts,
+): RoleVoter {
   const file: RolesFile = { load: () => null, save: () => {} };
   const stored: StoredRoles = { member, voters, vote: NO_VOTE, servedEpoch, times, sync };
-  return new RoleVoter(file, stored, true);
+  return new RoleVoter(file, stored, log);
 }
 
 /** The links of this process for its store: they do not depend on whether it serves. */

@@ -15,6 +15,7 @@ import { formatPgAddress, type PgAddress } from "./config/pg_url.ts";
 import { readConfigFile } from "./system/config_files.ts";
 import type { RowStore } from "./store/row_store.ts";
 import type { SharedStore } from "./ops/check_shared.ts";
+import { withoutNumber } from "./standby/write_number.ts";
 import { StoreOpenError } from "./store/store_open_error.ts";
 
 /** Which kind of store the configuration names. */
@@ -40,7 +41,7 @@ export async function openStore(
   },
 ): Promise<Store> {
   if (engineOf(config) === "kv") {
-    const between = standby?.between.bind(standby);
+    const between = standby?.between.bind(standby) ?? withoutNumber;
     return await openOwnStore(config, dir, log, { observe, between });
   }
   const { store, report, address } = await openPostgres(config, timers, true);

@@ -16,6 +16,7 @@ import { removeIfThere, statOf } from "../system/small_file.ts";
 import { RepairPlan } from "./repair_plan.ts";
 import type { Row } from "../node/ports.ts";
 import type { RowStore } from "../store/row_store.ts";
+import { withoutNumber } from "../standby/write_number.ts";
 import { StoreFile } from "../store/store_file.ts";
 import { survey } from "./survey.ts";
 import { systemClock } from "../system/clock.ts";
@@ -160,7 +161,7 @@ class Repair {
 
   /** Clients may have seen what the store does not have any more: they are to read it anew. */
   async #markForgetting(): Promise<void> {
-    const store = await openKvStore(this.#made);
+    const store = await openKvStore(this.#made, { between: withoutNumber });
     await markRestored(store, systemRandom());
     await new Promise<void>((done) => store.close(done));
   }

@@ -16,7 +16,7 @@ import {
 import { askSchema, voteSchema } from "../../shard/federation/caspaxos_schema.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import type { Ask, Vote } from "../../shard/federation/caspaxos.ts";
-import type { CellName } from "../../shard/name/ids.ts";
+import { type CellName, parseCellName } from "../../shard/name/ids.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import type { MemberId, Registered, RoleMessage, Roles, RoleTimes } from "./role_types.ts";
 
@@ -143,5 +143,14 @@ export function decodeStandbyFrame(bytes: Uint8Array): StandbyFrame | null {
   const r = new ByteReader(bytes);
   const read = FRAME.read(r);
   if (!r.done) throw new CorruptBytes("a frame goes on behind its end");
+  for (const name of namesIn(read)) {
+    if (parseCellName(name) === null) throw new CorruptBytes("a name that no cell has");
+  }
   return read;
+}
+
+/** The names of cells in a frame: files and directories are called after them. */
+function namesIn(frame: StandbyFrame): readonly string[] {
+  const places = "voters" in frame ? frame.voters.places : [];
+  return [frame.cell, ...places, ..."place" in frame ? [frame.place] : []];
 }

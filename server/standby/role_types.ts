@@ -73,8 +73,11 @@ export type RoleInput =
   /** At a primary that was asked to hand the role over: every write is at the successor. */
   | { readonly kind: "drained" }
   | { readonly kind: "hand_over"; readonly to: MemberId }
-  /** An operator knows that the primary is gone for good, and accepts what this copy lacks. */
-  | { readonly kind: "promote" };
+  /**
+   * An operator makes this copy the primary. `anyway`: though it is not in sync, for the primary is gone
+   * for good; otherwise only where it is, and soon.
+   */
+  | { readonly kind: "promote"; readonly anyway: boolean };
 
 /** What a member asks for. */
 export type RoleEffect =

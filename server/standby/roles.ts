@@ -25,6 +25,9 @@ import {
   type Roles,
 } from "./role_types.ts";
 
+/** How long an order to take over counts, where the copy may be in sync (ms). */
+const ORDER_MS = 30_000;
+
 /** See the head of this file. Times are those of the member's monotonic clock (ms). */
 export class RoleMachine {
   readonly #options: RoleOptions;
@@ -42,7 +45,8 @@ export class RoleMachine {
   #heardMs: number;
   /** The last answer to a beacon. */
   #answeredMs: number;
-  #forced = false;
+  /** Until when an operator wants this copy to be the primary, if it is in sync; Infinity: anyway. */
+  #orderedUntilMs = -Infinity;
 
   // As the primary.
   /** Whether this process has made itself the primary, and at which epoch. */
@@ -146,7 +150,7 @@ export class RoleMachine {
         this.#drained = this.#handTo !== null;
         return;
       case "promote":
-        this.#forced = true;
+        this.#orderedUntilMs = input.anyway ? Infinity : this.#nowMs + ORDER_MS;
         return;
     }
   }
@@ -171,7 +175,7 @@ export class RoleMachine {
     if (this.#wanted !== null && this.#wanted.version < registered.version) this.#wanted = null;
     // Somebody lives who has changed it.
     if (before !== null) this.#heardMs = this.#nowMs;
-    if (registered.roles?.primary === this.#options.self) this.#forced = false;
+    if (registered.roles?.primary === this.#options.self) this.#orderedUntilMs = -Infinity;
     for (const member of registered.roles?.inSync ?? []) this.#joining.delete(member);
     if (!this.#isPrimary) this.#resign();
   }
@@ -248,10 +252,10 @@ export class RoleMachine {
   #takeover(roles: Roles): Roles | null {
     const { self, times: { takeoverMs } } = this.#options;
     const next = { epoch: roles.epoch + 1, primary: self, inSync: [] };
-    if (this.#forced) return next;
+    if (this.#orderedUntilMs === Infinity) return next;
     if (!this.#whole || !roles.inSync.includes(self)) return null;
-    if (this.#nowMs - this.#heardMs < takeoverMs) return null;
-    return next;
+    const ordered = this.#nowMs < this.#orderedUntilMs;
+    return ordered || this.#nowMs - this.#heardMs >= takeoverMs ? next : null;
   }
 
   #isGone(member: MemberId): boolean {

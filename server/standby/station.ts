@@ -3,6 +3,7 @@
  * name it as their standby, and serves one whose copy has become the primary, in a process of its own.
  */
 import type { CellName } from "../../shard/name/ids.ts";
+import { cellOfChannel } from "../peer/cells/channel_name.ts";
 import type { LagLimits } from "./ack_gate.ts";
 import { type MemberId, type RoleTimes, roleTimes } from "./role_types.ts";
 import { type MemberView, StoreMember } from "./store_member.ts";
@@ -15,6 +16,10 @@ import type { StandbyPeer } from "./peer.ts";
 
 /** How long after the end of a process that has served a store its copy follows again (ms). */
 const AGAIN_MS = 50;
+/** The longest such wait, where one process after the other ends (ms); each doubles it. */
+const AGAIN_MAX_MS = 10_000;
+/** A process that has served for so long has not failed to start (ms). */
+const SERVED_MS = 60_000;
 
 /** A process that serves a store. */
 export interface ServingProcess {
@@ -58,6 +63,8 @@ interface Hosted {
   member: StoreMember | null;
   starting: boolean;
   serving: ServingProcess | null;
+  /** Processes in a row that have served for a short time only. */
+  failed: number;
 }
 
 /** See the head of this file. */
@@ -72,9 +79,15 @@ export class StandbyStation {
 
   /** Goes on with what it remembers. */
   start(): void {
-    for (const cell of this.#options.stored()) {
-      const hosted = this.#remembered(cell);
-      if (hosted !== null && hosted.voter.stored.member !== null) this.#follow(cell, hosted);
+    const { log, stored } = this.#options;
+    for (const cell of stored()) {
+      try {
+        const hosted = this.#remembered(cell);
+        if (hosted !== null && hosted.voter.stored.member !== null) this.#follow(cell, hosted);
+      } catch (error) {
+        // This cell serves all the same.
+        log.error("standby copy not opened", { cell, error: String(error) });
+      }
     }
   }
 
@@ -87,13 +100,12 @@ export class StandbyStation {
 
   /** Takes a frame of a linked process. */
   take(peer: StandbyPeer, frame: StandbyFrame): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#concerns(peer, frame)) return;
     const hosted = this.#hosted(frame);
     if (hosted === null) return;
     if (frame.kind === "offer" && hosted.member === null) this.#offered(frame, hosted);
     const { cell, place, voters } = frame as StandbyFrame & { place: CellName; voters: RoleVoters };
     if (frame.kind === "ask") {
-      if (place !== this.#options.place) return;
       const vote = hosted.voter.take(voters, frame.ask);
       if (vote !== null) peer.send({ kind: "vote", cell, place, vote });
       else peer.send({ kind: "voters", cell, voters: hosted.voter.voters });
@@ -126,8 +138,9 @@ export class StandbyStation {
     if (hosted === undefined || !member) return `No copy of the cell ${cell} is kept here`;
     if (hosted.serving !== null) return `The cell ${cell} is served here already`;
     if (member.view.copy?.whole !== true) return `The copy of the cell ${cell} is not whole yet`;
+    if (!force && !member.view.inSync) return `The copy of the cell ${cell} is not in sync`;
     if (force) this.#takeVotes(hosted);
-    member.promote();
+    member.promote(force);
     return null;
   }
 
@@ -155,26 +168,33 @@ export class StandbyStation {
     over();
   }
 
+  /** Only processes of a cell offer its store; a question is for the voter of one place. */
+  #concerns({ cell: from }: StandbyPeer, frame: StandbyFrame): boolean {
+    if (frame.kind === "ask") return frame.place === this.#options.place;
+    return frame.kind !== "offer" || (cellOfChannel(from) ?? from) === frame.cell;
+  }
+
   #hosted(frame: StandbyFrame): Hosted | null {
     const known = this.#stores.get(frame.cell) ?? this.#remembered(frame.cell);
     if (known !== null) return known;
-    const { file, openCopy } = this.#options;
+    const { file, log, openCopy } = this.#options;
     const keeps = frame.kind === "offer" && openCopy !== null;
     if (!keeps && frame.kind !== "ask") return null;
     const { times, sync } = frame.kind === "offer" ? frame : UNKNOWN;
     const { voters } = frame;
     const stored = { member: null, voters, vote: NO_VOTE, servedEpoch: 0, times, sync };
-    return this.#add(frame.cell, new RoleVoter(file(frame.cell), stored, true));
+    return this.#add(frame.cell, new RoleVoter(file(frame.cell), stored, log));
   }
 
   #remembered(cell: CellName): Hosted | null {
-    const file = this.#options.file(cell);
+    const { file: fileOf, log } = this.#options;
+    const file = fileOf(cell);
     const stored = file.load();
-    return stored === null ? null : this.#add(cell, new RoleVoter(file, stored, true));
+    return stored === null ? null : this.#add(cell, new RoleVoter(file, stored, log));
   }
 
   #add(cell: CellName, voter: RoleVoter): Hosted {
-    const hosted = { voter, member: null, starting: false, serving: null };
+    const hosted = { voter, member: null, starting: false, serving: null, failed: 0 };
     this.#stores.set(cell, hosted);
     return hosted;
   }
@@ -212,24 +232,28 @@ export class StandbyStation {
       hosted.member = member;
     }, (error) => {
       log.error("standby copy not opened", { cell, error: String(error) });
-      timers.after(AGAIN_MS * 100, () => {
+      timers.after(AGAIN_MAX_MS, () => {
         hosted.starting = false;
+        this.#follow(cell, hosted);
       });
     });
   }
 
   #serve(cell: CellName, hosted: Hosted, epoch: number): void {
-    const { log, place, timers } = this.#options;
+    const { clock, log, place, timers } = this.#options;
     if (this.#stopped) return;
     const { member, sync, times, voters } = hosted.voter.stored;
     log.warn("this place serves another cell now", { cell, epoch });
     const former = hosted.member;
     const stored = { member: member!, servedEpoch: epoch, voters, times, sync };
     const promoted = { cell, place, ...stored };
+    const sinceMs = clock.monoMs();
     hosted.serving = this.#options.serve(promoted, () => {
       hosted.serving = null;
       hosted.member = null;
-      timers.after(AGAIN_MS, () => this.#follow(cell, hosted));
+      hosted.failed = clock.monoMs() - sinceMs < SERVED_MS ? hosted.failed + 1 : 0;
+      const delayMs = Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** Math.max(0, hosted.failed - 1));
+      timers.after(delayMs, () => this.#follow(cell, hosted));
     });
     // Its role goes on in the process that serves.
     former?.end(() => {});

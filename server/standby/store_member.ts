@@ -225,9 +225,9 @@ export class StoreMember {
 
   // ---- orders
 
-  /** An operator makes this copy the primary. */
-  promote(): void {
-    this.#driver.step({ kind: "promote" });
+  /** An operator makes this copy the primary; `anyway`: though it is not in sync. */
+  promote(anyway: boolean): void {
+    this.#driver.step({ kind: "promote", anyway });
   }
 
   /**

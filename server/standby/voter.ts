@@ -11,6 +11,7 @@ import {
   type VoterState,
 } from "../../shard/federation/caspaxos.ts";
 import type { MemberId, Registered, RoleTimes } from "./role_types.ts";
+import type { Log } from "../node/ports.ts";
 import type { RoleVoters } from "./link_frames.ts";
 
 /** What a place remembers of a store's roles; durable. */
@@ -24,6 +25,8 @@ export interface StoredRoles {
   readonly times: RoleTimes;
   /** Whether writes are acknowledged when standbys have them. */
   readonly sync: boolean;
+  /** false: it may have forgotten votes, and votes no more before it has learned what was decided. */
+  readonly knows?: boolean;
 }
 
 /** Where it is kept: `save` returns when it is durable. */
@@ -49,13 +52,17 @@ export const NO_VOTE: VoterState<Registered> = { promised: NO_BALLOT, accepted: 
 export class RoleVoter {
   readonly #file: RolesFile;
   #stored: StoredRoles;
-  /** Whether it may vote: a place that has forgotten its votes first learns what was decided. */
-  knows: boolean;
+  readonly #log: Pick<Log, "error">;
 
-  constructor(file: RolesFile, stored: StoredRoles, knows: boolean) {
+  constructor(file: RolesFile, stored: StoredRoles, log: Pick<Log, "error">) {
     this.#file = file;
     this.#stored = stored;
-    this.knows = knows;
+    this.#log = log;
+  }
+
+  /** Whether it may vote: a place that has forgotten its votes first learns what was decided. */
+  get knows(): boolean {
+    return this.#stored.knows !== false;
   }
 
   get stored(): StoredRoles {
@@ -66,13 +73,19 @@ export class RoleVoter {
     return this.#stored.voters;
   }
 
-  /** Votes; null: it does not vote under these voters. */
+  /** Votes; null: it does not vote under these voters, or cannot store its vote. */
   take(voters: RoleVoters, ask: Ask<Registered>): Vote<Registered> | null {
-    this.learn(voters);
-    if (voters.generation < this.voters.generation || !this.knows) return null;
-    const next = vote(this.#stored.vote, ask);
-    if (next.state !== this.#stored.vote) this.save({ vote: next.state });
-    return next.vote;
+    try {
+      this.learn(voters);
+      if (voters.generation < this.voters.generation || !this.knows) return null;
+      const next = vote(this.#stored.vote, ask);
+      if (next.state !== this.#stored.vote) this.save({ vote: next.state });
+      return next.vote;
+    } catch (error) {
+      // A full disk: what is not durable was not voted.
+      this.#log.error("vote on the roles of a store not stored", { error: String(error) });
+      return null;
+    }
   }
 
   /** Voters of a later generation take the place of those that it knows. */
@@ -85,8 +98,8 @@ export class RoleVoter {
   /** What was decided while it did not vote. */
   recovered(at: VoterState<Registered>): void {
     const { promised } = this.#stored.vote;
-    this.knows = true;
-    this.save({ vote: compareBallots(at.promised, promised) > 0 ? at : this.#stored.vote });
+    const later = compareBallots(at.promised, promised) > 0;
+    this.save({ knows: true, vote: later ? at : this.#stored.vote });
   }
 
   /** Changes what is stored, durably. */

@@ -9,6 +9,7 @@ import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.t
 import { type Schema, text, uint } from "../../shard/record/schema.ts";
 import { readVersion, struct } from "../../shard/record/struct.ts";
 import type { Mutation, StoreKey } from "../node/ports.ts";
+import type { RowError, RowStore } from "../store/row_store.ts";
 
 /** Key of the row. */
 export const NUMBER_KEY: StoreKey = ["meta", "write number"];
@@ -49,4 +50,25 @@ export function readNumber(stored: Uint8Array | null): Position | null {
     if (error instanceof CorruptBytes) return null;
     throw error;
   }
+}
+
+/**
+ * Rows that are written to without numbers: forgets the number of the last write, so that copies
+ * compare what they have before they follow again. Rejects where the row cannot be read or deleted.
+ */
+export function withoutNumber(rows: RowStore): Promise<RowStore> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: RowError | null) => {
+      if (error === null) return false;
+      reject(new Error(error.message));
+      return true;
+    };
+    rows.read([NUMBER_KEY], (error, [stored]) => {
+      if (failed(error)) return;
+      if (stored == null) return resolve(rows);
+      rows.write([{ kind: "delete", key: NUMBER_KEY }], (error) => {
+        if (!failed(error)) resolve(rows);
+      });
+    });
+  });
 }

@@ -104,8 +104,8 @@ const ROLES: readonly Row[] = ([
   ],
   [
     "take over too early",
-    "if (this.#nowMs - this.#heardMs < takeoverMs) return null;",
-    "if (this.#nowMs - this.#heardMs < takeoverMs / 2) return null;",
+    "this.#nowMs - this.#heardMs >= takeoverMs ? next",
+    "this.#nowMs - this.#heardMs >= takeoverMs / 2 ? next",
   ],
   [
     "take over at a start without a wait",

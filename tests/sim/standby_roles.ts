@@ -161,7 +161,7 @@ export class Site {
   /** An operator makes it the primary. */
   promote(): void {
     this.#isWhole();
-    this.#step({ kind: "promote" });
+    this.#step({ kind: "promote", anyway: true });
   }
 
   // ---- the process

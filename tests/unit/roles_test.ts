@@ -94,7 +94,7 @@ Deno.test("12: a primary that starts again raises its epoch, and waits for its s
 
 Deno.test("12: a process that an operator promotes at its start serves after the lease that it may have given", () => {
   const { step, machine, pass, all } = member(B, { epoch: 3, primary: A, inSync: [B] });
-  step({ kind: "promote" });
+  step({ kind: "promote", anyway: true });
   const roles = { epoch: 4, primary: B, inSync: [] };
   assert.deepEqual(all.at(-1), { kind: "change", version: 5, roles });
   step({ kind: "changed", outcome: "set" });
@@ -103,6 +103,26 @@ Deno.test("12: a process that an operator promotes at its start serves after the
   assert.ok(!machine.serving, "a clock that is slower may still count the lease");
   pass(TIMES.leaseMs * DRIFT + TIMES.beaconMs);
   assert.ok(machine.serving);
+});
+
+Deno.test("12.4: an order to take over counts for a copy in sync only, and for a while, unless it is the last", () => {
+  const changes = (all: readonly RoleEffect[]) =>
+    all.filter(({ kind }) => kind === "change").length;
+  const behind = member(B, { epoch: 3, primary: A, inSync: [] });
+  behind.step({ kind: "promote", anyway: false });
+  assert.equal(changes(behind.all), 0, "its primary acknowledges without it");
+  const inSync = member(B, { epoch: 3, primary: A, inSync: [B] });
+  inSync.step({ kind: "promote", anyway: false });
+  assert.equal(changes(inSync.all), 1, "it waits for no lease to end");
+  // The copy gets in sync long after the order, when its primary serves again.
+  const later = member(B, { epoch: 3, primary: A, inSync: [] });
+  later.step({ kind: "promote", anyway: false });
+  later.pass(31_000);
+  later.step({
+    kind: "read",
+    registered: { version: 6, roles: { epoch: 3, primary: A, inSync: [B] } },
+  });
+  assert.equal(changes(later.all), 0);
 });
 
 Deno.test("12: a standby answers no beacon while it asks for the takeover, and does again if that has failed", () => {
