@@ -6,6 +6,7 @@ import { addConfigOptions } from "./config.ts";
 import { type CliHost, UsageError } from "./host.ts";
 import { type ConfigOptions, withServer } from "./inspect.ts";
 import { visible, visibleJson } from "../text/visible.ts";
+import { REFUSALS } from "../../shard/federation/move_message.ts";
 
 /** Between two looks at how far it is (ms). */
 const LOOK_MS = 500;
@@ -13,7 +14,7 @@ const LOOK_MS = 500;
 const MOVE = z.object({
   to: z.string(),
   phase: z.enum(["offering", "copying", "freezing", "deciding", "moved"]),
-  refused: z.enum(["busy", "taken", "witness"]).optional(),
+  refused: z.enum(REFUSALS).optional(),
 }).nullable();
 const ORDER = z.object({
   to: z.array(z.string()),

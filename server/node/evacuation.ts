@@ -89,8 +89,13 @@ export class Evacuation {
   start(): void {
     this.#value.onChange = (order) => this.#take(order);
     this.#unwatch = this.#value.watch();
+    this.#load();
+  }
+
+  #load(): void {
     this.#value.load((error, order) => {
       if (error === null) this.#take(order);
+      else if (!this.#stopped) this.#next = this.#host.timers.after(STEP_MS, () => this.#load());
     });
   }
 

@@ -135,7 +135,8 @@ export class Relay implements Relays {
       return passedBack(response, leave);
     } catch {
       leave();
-      this.#avoid(server!);
+      // A client that hangs up says nothing about the other cell.
+      if (!signal.aborted) this.#avoid(server!);
       return errorResponse(unreached(cell));
     }
   }
@@ -210,7 +211,8 @@ export class Relay implements Relays {
   }
 }
 
-function unreached(cell: string): Failure {
+/** The refusal where a cell does not reply, or breaks off. */
+export function unreached(cell: string): Failure {
   return fail("unavailable", `Cell ${cell}, the account's home, cannot be reached now`, RETRY_MS);
 }
 

@@ -1,13 +1,12 @@
 /** Requests over HTTP that are passed on to the home of an account in another cell. */
 import type { Context } from "hono";
-import type { Failure } from "../../shard/errors.ts";
-import type { Result } from "../../shard/errors.ts";
+import type { Failure, Result } from "../../shard/errors.ts";
 import { errorResponse, readBytes } from "../http/response.ts";
 import { hasBody, type RestDeps, type Route } from "./rest_call.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import { RELAY_HEADER } from "../http/relay_proof.ts";
 import type { Relays } from "./relay.ts";
-import { withServers } from "./relay.ts";
+import { unreached, withServers } from "./relay.ts";
 
 /** What says of a sealed exchange which cell has sealed it; no other text has it. */
 const OF_CELL = /^([a-z0-9-]{1,32})~/;
@@ -46,14 +45,19 @@ export async function relayRequest(
     address: deps.addressOf(request, c.env),
     signal: request.signal,
   });
-  if (!response.ok) return response;
-  if (route.id === "openSession") {
-    const welcome = withServers(await response.text(), deps.servers.all());
-    return new Response(welcome, { status: response.status, headers: response.headers });
+  if (!response.ok || (route.id !== "openSession" && route.id !== "scramFirst")) return response;
+  const { status, headers } = response;
+  try {
+    const text = await response.text();
+    if (route.id === "openSession") {
+      return new Response(withServers(text, deps.servers.all()), { status, headers });
+    }
+    const challenge = JSON.parse(text);
+    return Response.json({ ...challenge, exchange: `${moved.cell}~${challenge.exchange}` });
+  } catch {
+    // The connection broke, or what came is no response of a server.
+    return errorResponse(unreached(moved.cell ?? ""));
   }
-  if (route.id !== "scramFirst") return response;
-  const challenge = await response.json();
-  return Response.json({ ...challenge, exchange: `${moved.cell}~${challenge.exchange}` });
 }
 
 async function bodyOf(

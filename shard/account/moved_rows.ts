@@ -7,7 +7,7 @@ import type { MovedRow, MovedRowId, MoveMessage } from "../federation/move_messa
 /** Bytes of the rows of one packet. */
 const ROWS_BYTES_MAX = 64 * 1024;
 /** Bytes of a part of a head: a record of the log has one. */
-const PART_BYTES = 48 * 1024;
+export const HEAD_PART_BYTES = 48 * 1024;
 
 /** A row that was looked for. */
 export type FoundRow = MovedRowId & { readonly bytes: Uint8Array | null };
@@ -59,12 +59,12 @@ export function headParts(
   of: { readonly move: string; readonly attempt: number; readonly mailboxId: MailboxId },
 ): readonly MoveMessage[] {
   const head = encodeAway(account);
-  const parts = Math.max(1, Math.ceil(head.length / PART_BYTES));
+  const parts = Math.max(1, Math.ceil(head.length / HEAD_PART_BYTES));
   return Array.from({ length: parts }, (_, part) => ({
     kind: "head",
     ...of,
     part,
     parts,
-    bytes: head.slice(part * PART_BYTES, (part + 1) * PART_BYTES),
+    bytes: head.slice(part * HEAD_PART_BYTES, (part + 1) * HEAD_PART_BYTES),
   }));
 }

@@ -3,9 +3,10 @@
  * that it comes to, where nobody can see it before it is at home there.
  */
 import type { AccountId, MailboxId } from "../name/ids.ts";
-import type { AccountState } from "./account.ts";
+import { type Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { clearAccount } from "./clear_account.ts";
+import { CorruptBytes } from "../record/bytes.ts";
 import { decodeAway } from "./away.ts";
 import { isComplete } from "./arrival.ts";
 import type { MovedRowId } from "../federation/move_message.ts";
@@ -105,6 +106,17 @@ function joined(parts: readonly (Uint8Array | undefined)[]): Uint8Array {
   return all;
 }
 
+/** Whether this program can read the head that has arrived, with all of its parts. */
+export function isReadable({ arrival, name, point }: Account): boolean {
+  try {
+    decodeAway(new AccountState(name, point), joined(arrival!.parts));
+    return true;
+  } catch (error) {
+    if (error instanceof CorruptBytes) return false;
+    throw error;
+  }
+}
+
 /** The account is here from now on. */
 function applyArrived(account: AccountState): void {
   const { arrival, runtime } = account;
@@ -129,7 +141,6 @@ function applyArrived(account: AccountState): void {
   runtime.measured = false;
 }
 
-/** The account does not come. */
 /** What has arrived of an account is not wanted any more. */
 export function dropArrival(account: AccountState): void {
   const { arrival } = account;

@@ -34,7 +34,7 @@ export const MOVED_ROW: Schema<MovedRow> = struct({ table: rowTable, number: uin
 export const HEAD_PART = { attempt: uint, part: uint, parts: uint, mailboxId, bytes };
 
 /** Why a cell does not take an account now. */
-export const REFUSALS = ["busy", "taken", "witness"] as const;
+export const REFUSALS = ["busy", "taken", "witness", "unreadable"] as const;
 
 const MESSAGES = {
   /** To the target: the account `id` is to move there. Replied to with `welcome` or `refused`. */

@@ -7,7 +7,9 @@ import type { AccountAccess } from "./account_access.ts";
 import type { AccountName, CellName } from "../name/ids.ts";
 import type { Cells } from "../federation/cells.ts";
 import { homeOf } from "../account/home.ts";
+import { HEAD_PART_BYTES } from "../account/moved_rows.ts";
 import { isComplete } from "../account/arrival.ts";
+import { isReadable } from "../account/moving.ts";
 import type { MoveMessage } from "../federation/move_message.ts";
 import { owesDeletes } from "../account/checkpoint.ts";
 import type { Proxies } from "./proxies.ts";
@@ -22,7 +24,9 @@ const DELETING_MS = 1000;
 /** Bytes of rows of one account that may wait for their checkpoint. */
 const UNSAVED_BYTES_MAX = 2 * 1024 * 1024;
 /** Parts of a head at most: what would make a longer list is no head. */
-const HEAD_PARTS_MAX = 4096;
+const HEAD_PARTS_MAX = 512;
+/** When an account whose head this program cannot read may be offered again (ms). */
+const UNREADABLE_MS = 60_000;
 /** How long nothing may come of a move before its source is asked whether it goes on (ms). */
 const SILENT_MS = 10_000;
 
@@ -154,7 +158,8 @@ export class Arrivals {
   #head(account: Account, cell: CellName, message: Said<"head">): void {
     const { move, attempt, part, parts, bytes } = message;
     const { arrival } = account;
-    if (attempt < arrival!.attempt || part >= parts || parts > HEAD_PARTS_MAX) return;
+    if (attempt < arrival!.attempt || part >= parts) return;
+    if (parts > HEAD_PARTS_MAX || bytes.length > HEAD_PART_BYTES) return;
     if (attempt === arrival!.attempt && parts !== arrival!.parts.length) return;
     if (attempt > arrival!.attempt || arrival!.parts[part] === undefined) {
       const { restoreTag } = this.#turn.limits;
@@ -163,7 +168,11 @@ export class Arrivals {
       const entry = { kind: "arriving_head", attempt, part, parts, mailboxId, bytes } as const;
       this.#turn.append(account, entry);
     }
-    if (isComplete(account.arrival!)) this.#say(account, cell, { kind: "staged", move, attempt });
+    if (!isComplete(account.arrival!)) return;
+    // Of another version of the program, say: once the account has left there, it must be readable here.
+    if (isReadable(account)) return this.#say(account, cell, { kind: "staged", move, attempt });
+    const reason = "unreadable";
+    this.#say(account, cell, { kind: "refused", move, reason, retryAfterMs: UNREADABLE_MS });
   }
 
   /** The home of a name is decided: where it is this cell, the account is here from now on. */

@@ -4,6 +4,7 @@ import type { MoveMessage, MoveView } from "../federation/move_message.ts";
 
 /** One move on its way; in memory only. */
 export interface Going {
+  readonly move: string;
   phase: Exclude<MoveView["phase"], "moved">;
   tries: number;
   /** When something is said again (monotonic ms). */
@@ -23,8 +24,9 @@ export interface Going {
 }
 
 /** A move that begins, or goes on. */
-export function newGoing(phase: Going["phase"], atMs: number): Going {
+export function newGoing(move: string, phase: Going["phase"], atMs: number): Going {
   return {
+    move,
     phase,
     tries: 0,
     atMs,

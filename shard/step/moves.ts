@@ -101,7 +101,8 @@ export class Moves {
 
   /** Goes on with what accounts of shards that have ended had begun. */
   inherit(): void {
-    for (const account of this.#turn.accounts.all()) {
+    // What is thawed may be frozen again at once.
+    for (const account of [...this.#turn.accounts.all()]) {
       if (account.leaving?.deciding !== true) this.#turn.accounts.thaw(account);
       this.loaded(account);
     }
@@ -116,8 +117,9 @@ export class Moves {
   /** Begins, or goes on with, the move of an account. */
   begin(account: Account): void {
     const { leaving, name } = account;
-    if (leaving === null || this.#going.has(name)) return;
-    const going = newGoing(leaving.deciding ? "deciding" : "offering", this.#turn.now.mono);
+    if (leaving === null || this.#going.get(name)?.move === leaving.move) return;
+    const phase = leaving.deciding ? "deciding" : "offering";
+    const going = newGoing(leaving.move, phase, this.#turn.now.mono);
     this.#going.set(name, going);
     if (leaving.deciding) this.#freeze(account, going);
   }
@@ -244,7 +246,7 @@ export class Moves {
       case "welcome":
         return this.#welcomed(account, going, message.rows);
       case "refused":
-        if (going.phase !== "offering") return;
+        if (going.phase !== (message.reason === "unreadable" ? "freezing" : "offering")) return;
         going.refused = message.reason;
         // A cell that takes in so many a second wants the others soon.
         if (message.reason === "busy") going.tries = 0;
@@ -313,6 +315,8 @@ export class Moves {
     const going = this.#going.get(name);
     const account = accounts.frozen(name) ?? accounts.peek(name);
     if (going === undefined || account === undefined || generation !== accounts.generation) return;
+    // The account was removed meanwhile.
+    if (account.leaving?.move !== going.move) return;
     if (going.sent !== null || going.phase === "offering" || going.phase === "deciding") return;
     if (rows.every(({ bytes }) => bytes === null)) {
       going.atMs = now.mono + UNREAD_MS;

@@ -34,8 +34,8 @@ export const MOVED: readonly Mutant[] = [
     ],
     [
       "take a head for staged that lacks parts",
-      "if (isComplete(account.arrival!)) this.#say(",
-      "this.#say(",
+      "    if (!isComplete(account.arrival!)) return;\n",
+      "",
     ],
   ),
   ...inTested(

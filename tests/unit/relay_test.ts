@@ -183,3 +183,14 @@ Deno.test("12: Relay: a request counts until its response is read, or nobody rea
   const failed = await unreached.relay.request(MOVED, asked);
   assert.deepEqual([failed.status, unreached.relay.open.get("b")], [503, 0]);
 });
+
+Deno.test("12: Relay: a client that hangs up says nothing about the address of its home", async () => {
+  const { relay, sockets, connect } = relayOf(1);
+  const gone = new AbortController();
+  gone.abort();
+  const headers = new Headers();
+  const asked = { method: "GET", path: "/v1/events", headers, body: null, address: "192.0.2.7" };
+  await relay.request(MOVED, { ...asked, signal: gone.signal });
+  connect();
+  assert.equal(sockets[0]?.url, "wss://b1.example.org/v1/ws");
+});
