@@ -141,11 +141,8 @@ export class StandbyCells {
   /** Waits until `a` is served from the copy; returns how long that took (ms). */
   async untilPromoted(): Promise<number> {
     const startMs = performance.now();
-    await until(
-      "the takeover",
-      async () => (await this.copies("b")).copies[0]?.serves === true,
-      20,
-    );
+    const served = async () => (await this.copies("b")).copies[0]?.serves === true;
+    await until("the takeover", served);
     return performance.now() - startMs;
   }
 
