@@ -106,14 +106,14 @@ interface Bindings {
   readonly outgoing: ServerResponse;
 }
 
-/** Where a request carries the response that belongs to it. */
-const OUTGOING = Symbol("outgoing");
-type Carrier = Request & { [OUTGOING]?: ServerResponse };
+/** Where a request carries what the platform has of it. */
+const BINDINGS = Symbol("bindings");
+type Carrier = Request & { [BINDINGS]?: Bindings };
 
 /** Cuts the connection that a request came by, with all that waits to be sent on it. */
 export function abortConnection(request: Request): void {
-  const socket = (request as Carrier)[OUTGOING]?.socket;
-  if (socket) cut(socket);
+  const bindings = (request as Carrier)[BINDINGS];
+  if (bindings !== undefined) cut(bindings.incoming.socket);
 }
 
 /** Where a response is marked that has been sent, or whose connection is over. */
@@ -124,11 +124,23 @@ function markOver(this: Ending): void {
   this[OVER] = true;
 }
 
-/** Calls back once the response to a request has been sent, or its connection is over. */
+/**
+ * Calls back once the response to a request has been sent, or its connection is over. A response that
+ * waits behind another one does not learn of that end by itself.
+ */
 export function whenOver(request: Request, done: () => void): void {
-  const outgoing: Ending | undefined = (request as Carrier)[OUTGOING];
-  if (outgoing === undefined || outgoing[OVER] === true) done();
-  else outgoing.once("close", done);
+  const bindings = (request as Carrier)[BINDINGS];
+  if (bindings === undefined) return done();
+  const { incoming: { socket }, outgoing } = bindings;
+  if ((outgoing as Ending)[OVER] === true || socket.destroyed) return done();
+  let isOver = false;
+  const over = () => {
+    socket.off("close", over);
+    if (!isOver) done();
+    isOver = true;
+  };
+  outgoing.once("close", over);
+  socket.once("close", over);
 }
 
 /** Why a new connection is refused, or null. */
@@ -275,7 +287,7 @@ function httpLimits(options: HttpOptions): ServerOptions {
 export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<HttpServer> {
   const proxies = new TrustedProxies(options.trustedProxies, deps.relays ?? null);
   const listener = getRequestListener((request, env) => {
-    (request as Carrier)[OUTGOING] = (env as Bindings).outgoing;
+    (request as Carrier)[BINDINGS] = env as Bindings;
     return deps.app.fetch(request, env as Bindings);
   }, {
     overrideGlobalObjects: false,

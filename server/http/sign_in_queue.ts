@@ -169,17 +169,24 @@ export class SignInQueue {
     // Those who leave at once must not make the stack grow.
     if (this.#calling) return;
     this.#calling = true;
+    try {
+      this.#begin();
+    } finally {
+      this.#calling = false;
+      if (this.waiting > 0) this.#look();
+    }
+  }
+
+  #begin(): void {
     while (this.#turns.size < this.#limits.inFlightMax) {
       const entry = this.#resuming.shift() ?? this.#fresh.shift();
-      if (entry === undefined) break;
+      if (entry === undefined) return;
       const leave = () => {
         if (this.#turns.delete(leave)) this.#call();
       };
       this.#turns.set(leave, this.#ports.clock.monoMs());
       entry.go(leave);
     }
-    this.#calling = false;
-    if (this.waiting > 0) this.#look();
   }
 
   /** Takes the place of turns that take too long, now and then, while somebody waits. */

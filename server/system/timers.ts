@@ -8,7 +8,7 @@ const DELAY_MS_MAX = 2 ** 31 - 1;
 /** All timers over one of the platform's: those that are cancelled before they are due cost little. */
 class SystemTimers implements Timers {
   readonly #queue = new DueQueue();
-  /** When the platform's timer fires (monotonic ms). */
+  /** When the platform's timer fires (monotonic ms); -Infinity while the next turn runs one. */
   #armedMs = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -20,7 +20,7 @@ class SystemTimers implements Timers {
     return () => {
       this.#queue.cancel(entry);
       // Nothing keeps the process from its end.
-      if (this.#queue.size === 0) this.#disarm();
+      if (this.#queue.size === 0 && this.#armedMs > -Infinity) this.#disarm();
     };
   }
 
@@ -43,14 +43,19 @@ class SystemTimers implements Timers {
 
   /** Runs one timer that is due: what it throws must not take others with it. */
   #fire(): void {
-    this.#armedMs = Infinity;
+    this.#disarm();
     const nowMs = performance.now();
     const due = this.#queue.takeDue(nowMs);
-    const { nextMs } = this.#queue;
-    // The platform's timer would come after a millisecond at the earliest.
-    if (nextMs <= nowMs) setImmediate(() => this.#fire());
-    else if (nextMs < Infinity) this.#arm(nextMs, nowMs);
+    if (this.#queue.size > 0) this.#armNext(nowMs);
     due?.();
+  }
+
+  #armNext(nowMs: number): void {
+    const { nextMs } = this.#queue;
+    if (nextMs > nowMs) return this.#arm(nextMs, nowMs);
+    // The platform's timer would come after a millisecond at the earliest.
+    this.#armedMs = -Infinity;
+    setImmediate(() => this.#fire());
   }
 }
 

@@ -168,7 +168,7 @@ export class WsConnection extends WsSocket implements WireConnection, Sink, Work
 
   /** The client has ended its side without a closing handshake. */
   ended(): void {
-    this.#over = true;
+    // Where it does not read what is left, the rounds of pings end the connection.
     this.socket.end();
   }
 

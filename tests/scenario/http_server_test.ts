@@ -90,6 +90,19 @@ Deno.test("10.1: a response is over when it was sent, or its client is gone, whi
     await until(() => fixture.door.connections() === others);
     respond();
     await until(() => fixture.unsent === 0);
+    // Behind another response, which its connection never has.
+    let asked = 0;
+    fixture.large = () =>
+      ++asked > 1 ? Promise.resolve() : new Promise<void>((done) => respond = done);
+    const both = connect(port, "127.0.0.1");
+    both.write("GET /large/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n");
+    await until(() => asked === 1);
+    both.write("0123456789GET /large/100000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(() => asked === 2);
+    both.resetAndDestroy();
+    await until(() => fixture.unsent === 1);
+    respond();
+    await until(() => fixture.unsent === 0);
   });
 });
 

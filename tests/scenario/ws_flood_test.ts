@@ -51,6 +51,29 @@ Deno.test("a connection that answers no ping is terminated, one that does is kep
   });
 });
 
+Deno.test("a client that ends its side and does not read what is left is terminated as a silent one is", async () => {
+  const limits = { pingIntervalMs: 30_000, helloTimeoutMs: 1e9, unreadBytesMax: 1e9 };
+  await withTransport(limits, async ({ port, time, counters, echoes }) => {
+    const raw = await rawWebSocket(port);
+    raw.write(masked(TEXT, "one"));
+    await raw.until(() => raw.texts().length === 1);
+    const [echo] = echoes;
+    raw.socket.pause();
+    // More than the system takes of what nobody reads.
+    for (let i = 0; i < 64; i++) echo!.sink.send("x".repeat(1_000_000));
+    await new Promise((done) => raw.socket.end(() => done(null)));
+    let gone = false;
+    echo!.gone.then(() => gone = true);
+    for (let round = 0; round < 10 && !gone; round++) {
+      time.runFor(30_000);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    assert.ok(gone);
+    assert.equal(counters.faults.silent, 1);
+    raw.destroy();
+  });
+});
+
 Deno.test("a flood is slowed down, not dropped, and ended where it goes on", async () => {
   const limits = { framesPerSecond: 100, framesBurst: 50, floodMs: 5000 };
   await withTransport(limits, async ({ port, time, counters, echoes }) => {

@@ -117,3 +117,14 @@ Deno.test("SignInQueue goes on for entries that leave at once, however many", ()
   stay[0]!();
   assert.equal(count, 15_000);
 });
+
+Deno.test("SignInQueue goes on where one that is called throws", () => {
+  const { it, inside, enter } = signInQueue();
+  const fails = () =>
+    it.enter("other", false, () => {
+      throw new Error("a bug");
+    }, () => {});
+  assert.throws(fails, /a bug/);
+  enter("a");
+  assert.deepEqual(inside, ["a"]);
+});
