@@ -3,6 +3,7 @@
  * there (`cells.relay`): each WebSocket, and each request over HTTP. What waits is bounded by what
  * the two connections may have unread; the number of both by `perCellMax` for each other cell.
  */
+import { customerKey } from "../auth/throttle.ts";
 import type { CloseReason, Sink } from "../edge/types.ts";
 import { errorFrame } from "./encode.ts";
 import { errorResponse } from "../http/response.ts";
@@ -96,11 +97,16 @@ const PASSED_BACK = [
 /** How long an address that did not respond is tried last (ms). */
 const AVOIDED_MS = 5000;
 const RETRY_MS = 1000;
+/** The part of what is passed on to a cell that clients of one network may have, and at least how many. */
+const NETWORK_PART = 1 / 8;
+const NETWORK_MIN = 16;
 
 /** See the head of this file. */
 export class Relay implements Relays {
   readonly #deps: RelayDeps;
   readonly #open = new Map<string, number>();
+  /** The same by cell and network: nobody has proved yet who it is. */
+  readonly #networks = new Map<string, number>();
   readonly #avoided = new Map<string, number>();
 
   constructor(deps: RelayDeps) {
@@ -120,9 +126,9 @@ export class Relay implements Relays {
   async request(moved: Failure, request: RelayedRequest): Promise<Response> {
     const { cell = "", servers = [] } = moved;
     const [server] = this.#inOrder(servers);
-    const full = this.#fault(cell, server);
+    const full = this.#fault(cell, server, request.address);
     if (full !== null) return errorResponse(full);
-    const leave = this.#enter(cell);
+    const leave = this.#enter(cell, request.address);
     const { method, body, signal, path } = request;
     try {
       const headers = this.#headersOf(request);
@@ -149,7 +155,7 @@ export class Relay implements Relays {
   ): RelayedConnection {
     const { cell = "", servers = [] } = moved;
     const addresses = this.#inOrder(servers);
-    const full = this.#fault(cell, addresses[0]);
+    const full = this.#fault(cell, addresses[0], address);
     if (full !== null) {
       client.refused(full);
       return { frame: () => {}, close: () => {} };
@@ -163,7 +169,7 @@ export class Relay implements Relays {
       headers,
       unreached: unreached(cell),
       avoid: (server) => this.#avoid(server),
-      over: this.#enter(cell),
+      over: this.#enter(cell, address),
     });
   }
 
@@ -180,20 +186,30 @@ export class Relay implements Relays {
   }
 
   /** Why nothing is passed on; null where it is. */
-  #fault(cell: string, server: string | undefined): Failure | null {
+  #fault(cell: string, server: string | undefined, address: string): Failure | null {
     if (server === undefined) return unreached(cell);
     const { perCellMax } = this.#deps;
+    const own = this.#networks.get(keyOf(cell, address)) ?? 0;
+    if (own >= Math.max(NETWORK_MIN, perCellMax * NETWORK_PART)) {
+      return fail("busy", `Too many of your network are passed on to cell ${cell}`, RETRY_MS);
+    }
     if ((this.#open.get(cell) ?? 0) < perCellMax) return null;
     return fail("busy", `${perCellMax} clients are passed on to cell ${cell} already`, RETRY_MS);
   }
 
   /** Counts one; returns what ends that, once. */
-  #enter(cell: string): () => void {
+  #enter(cell: string, address: string): () => void {
+    const key = keyOf(cell, address);
     this.#open.set(cell, (this.#open.get(cell) ?? 0) + 1);
+    this.#networks.set(key, (this.#networks.get(key) ?? 0) + 1);
     let open = true;
     return () => {
-      if (open) this.#open.set(cell, this.#open.get(cell)! - 1);
+      if (!open) return;
       open = false;
+      this.#open.set(cell, this.#open.get(cell)! - 1);
+      const left = this.#networks.get(key)! - 1;
+      if (left > 0) this.#networks.set(key, left);
+      else this.#networks.delete(key);
     };
   }
 
@@ -209,6 +225,10 @@ export class Relay implements Relays {
     const isAvoided = (server: string) => this.#avoided.has(server);
     return [...servers.filter((s) => !isAvoided(s)), ...servers.filter(isAvoided)];
   }
+}
+
+function keyOf(cell: string, address: string): string {
+  return `${cell} ${customerKey(address)}`;
 }
 
 /** The refusal where a cell does not reply, or breaks off. */

@@ -67,7 +67,7 @@ function relayOf(perCellMax = 2, respond: () => Promise<Response> = () => Promis
       reason === null ? sink.terminate() : sink.close(reason, retryAfterMs),
     refused: (failure) => void refusals.push(failure),
   };
-  const connect = () => relay.connect(MOVED, '{"t":"hello"}', "192.0.2.7", client);
+  const connect = (address = "192.0.2.7") => relay.connect(MOVED, '{"t":"hello"}', address, client);
   return { time, relay, sockets, sink, refusals, connect };
 }
 
@@ -193,4 +193,16 @@ Deno.test("12: Relay: a client that hangs up says nothing about the address of i
   await relay.request(MOVED, { ...asked, signal: gone.signal });
   connect();
   assert.equal(sockets[0]?.url, "wss://b1.example.org/v1/ws");
+});
+
+Deno.test("12: Relay: one network cannot have all the places of a cell", () => {
+  const { sockets, refusals, connect } = relayOf(160);
+  for (let i = 0; i < 25; i++) connect();
+  assert.deepEqual([sockets.length, refusals.length], [20, 5]);
+  connect("198.51.100.1");
+  assert.equal(sockets.length, 21);
+  sockets[0]!.events.opened();
+  sockets[0]!.events.closed();
+  connect();
+  assert.equal(sockets.length, 22);
 });
