@@ -7,7 +7,6 @@ import {
   branded,
   bytes,
   list,
-  optional,
   type Schema,
   text,
   uint,
