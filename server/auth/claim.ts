@@ -2,10 +2,9 @@
 import type { AccountName } from "../../shard/name/ids.ts";
 import { ok, type Result } from "../../shard/errors.ts";
 import type { Ops, ScramKey, ScramMechanism } from "../../shard/ops.ts";
-import type { Timers } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
 import { fakeKey, keyOf } from "./credentials.ts";
-import { evenly } from "../node/even_answers.ts";
+import { evenly, type EvenPorts } from "../node/even_answers.ts";
 import { placeMaker } from "./places.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
 import type { Verified } from "./types.ts";
@@ -35,7 +34,7 @@ export type Claim = (
  * cost of that nor whether the account is in memory must tell who exists or is online.
  */
 export function makeClaim(
-  { router, timers }: { readonly router: Router; readonly timers: Timers },
+  { router, ...ports }: EvenPorts & { readonly router: Router },
   { fakeSaltSecret, formerIterations, iterations }: SignInOptions,
 ): Claim {
   const placeOf = placeMaker(fakeSaltSecret);
@@ -46,7 +45,7 @@ export function makeClaim(
     const place = placeOf(name, address);
     const ask = (answered: (result: Result<Ops["account.credentials"]["out"]>) => void) =>
       router.request(name, "account.credentials", { place }, answered);
-    evenly(timers, ask, (result) => {
+    evenly(ports, ask, (result) => {
       if (!result.ok) return done(result);
       const { value } = result;
       const real = value === null ? null : keyOf(value.credentials, mechanism);

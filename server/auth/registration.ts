@@ -140,7 +140,7 @@ function taken(): Failure {
  * account of a taken name is in memory.
  */
 function requireFree(
-  { router, timers }: Pick<RegistrationDeps, "router" | "timers">,
+  { router, ...ports }: Pick<RegistrationDeps, "router" | "timers" | "random">,
   wanted: Wanted,
   done: (refusal: Failure | null) => void,
 ): void {
@@ -156,7 +156,7 @@ function requireFree(
         answered(info.code === "not_found" ? null : info);
       });
     });
-  evenly(timers, ask, done);
+  evenly(ports, ask, done);
 }
 
 function redeemAndCreate(

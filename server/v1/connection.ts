@@ -213,7 +213,7 @@ class Connection implements WireHandler, Sink {
       });
     };
     // Attaching is what checks some tokens: see `byToken`.
-    refuseEvenly(this.#deps.timers, open, opened);
+    refuseEvenly(this.#deps, open, opened);
   }
 
   #welcome({ wanted, principal, kind, scram }: Proved, opened: OpenedSession): void {

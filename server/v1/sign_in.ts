@@ -111,7 +111,7 @@ export function byToken(
   const ask = (answered: (result: Result<Ops["auth.token"]["out"]>) => void) =>
     host.router.request(user, "auth.token", { tokenHash }, answered);
   // A wrong token names an account: its refusal must not tell whether that is in memory.
-  refuseEvenly(host.timers, ask, (result) => {
+  refuseEvenly(host, ask, (result) => {
     if (!result.ok) return refuse(result);
     const { device: owner, expiresAt: provedUntil, id: accountId } = result.value;
     if (device !== null && device !== owner) return refuse(tokenRefused());

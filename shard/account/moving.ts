@@ -107,9 +107,10 @@ function joined(parts: readonly (Uint8Array | undefined)[]): Uint8Array {
 }
 
 /** Whether this program can read the head that has arrived, with all of its parts. */
-export function isReadable({ arrival, name, point }: Account): boolean {
+export function isReadable(of: Account): boolean {
+  const { arrival, name, point, dedupe, headShape } = of as AccountState;
   try {
-    decodeAway(new AccountState(name, point), joined(arrival!.parts));
+    decodeAway(new AccountState(name, point, dedupe.shape, headShape), joined(arrival!.parts));
     return true;
   } catch (error) {
     if (error instanceof CorruptBytes) return false;

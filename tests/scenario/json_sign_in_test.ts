@@ -24,7 +24,7 @@ function framesAfter(
   frame: unknown,
 ): readonly Frame[] {
   const atOnce = client.say(frame);
-  node.time.runFor(5);
+  node.time.runFor(10);
   return [...atOnce, ...client.sink.frames.splice(0)];
 }
 
@@ -340,7 +340,7 @@ Deno.test("each greeting counts once as a sign-in of its kind, by how it ended",
   const counted = (...frames: unknown[]) => {
     const client = connect(node);
     for (const frame of frames) client.say(frame);
-    node.time.runFor(5);
+    node.time.runFor(10);
     return node.signIns.splice(0);
   };
   const scram = { ...HELLO, auth: { scram: { mechanism: "SCRAM-SHA-256", message: "first" } } };

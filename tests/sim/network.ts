@@ -46,6 +46,8 @@ export interface ClientEnd {
 /** Where connections go. */
 export interface Server {
   readonly process: VirtualProcess;
+  /** Whether its process takes requests. */
+  readonly serving: boolean;
   /** Takes a connection; null where it does not serve. */
   accept(wire: WireConnection): WireHandler | null;
 }
@@ -68,6 +70,8 @@ export class Network {
   readonly prng: Prng;
   quality: NetworkQuality;
   readonly #connections = new Set<Connection>();
+  /** Requests that wait for their answer, by the process that they are at: what breaks each. */
+  readonly #calls = new Map<VirtualProcess, Set<() => void>>();
   /** Frames that were carried. */
   carried = 0;
 
@@ -95,6 +99,7 @@ export class Network {
   /**
    * One request on a connection of its own. `serve` runs in the node's process; its answer
    * returns unless something is lost on the way. Cancelling tells the node after the usual delay.
+   * Where the process does not serve, the client learns that at once.
    */
   call<T>(
     server: Server,
@@ -106,15 +111,20 @@ export class Network {
     let open = true;
     let cancelServe: Cancel | null = null;
     const { process } = server;
+    const over = () => {
+      open = false;
+      this.#calls.get(process)?.delete(broken);
+    };
     const end = (answer: T | null) => {
       if (!open) return;
-      open = false;
+      over();
       timeout();
       done(answer);
     };
+    const broken = () => void timers.after(this.latencyMs(), () => end(null));
     const giveUp = () => {
       if (!open) return;
-      open = false;
+      over();
       timers.after(this.latencyMs(), () => process.timers.soon(() => cancelServe?.()));
     };
     const timeout = timers.after(timeoutMs, () => {
@@ -128,8 +138,11 @@ export class Network {
     };
     timers.after(this.latencyMs(), () => {
       if (this.blocked || lost()) return;
+      if (process.state === "dead") return broken();
+      this.#callsAt(process).add(broken);
       process.timers.soon(() => {
         if (!open) return;
+        if (!server.serving) return broken();
         cancelServe = serve((answer) => {
           if (!this.blocked && !lost()) timers.after(this.latencyMs(), () => end(answer));
         });
@@ -144,6 +157,12 @@ export class Network {
   /** While true, single requests and their answers are lost. */
   blocked = false;
 
+  #callsAt(process: VirtualProcess): Set<() => void> {
+    const calls = this.#calls.get(process) ?? new Set();
+    this.#calls.set(process, calls);
+    return calls;
+  }
+
   /** The time that one frame takes. */
   latencyMs(): number {
     const [least, most] = this.quality.latencyMs;
@@ -155,6 +174,11 @@ export class Network {
   died(server: Server, heard: number): void {
     for (const c of this.#connections) {
       if (c.server === server) c.serverDied(this.prng.chance(heard));
+    }
+    for (const [process, calls] of this.#calls) {
+      if (process.state !== "dead") continue;
+      this.#calls.delete(process);
+      for (const broken of calls) if (this.prng.chance(heard)) broken();
     }
   }
 }

@@ -25,7 +25,7 @@ async function untilEven(
   const response = Promise.resolve(pending).finally(() => open = false);
   for (let turn = 0; open && turn < 2; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (open) time.runFor(5);
+    if (open) time.runFor(10);
   }
   return await response;
 }
