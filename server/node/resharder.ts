@@ -111,6 +111,9 @@ export class Resharder {
     if (shards.some((s) => !s.ready || !s.writable)) {
       return done(fail("unavailable", "The store does not take changes now", 1000));
     }
+    if (shards.some(({ ending }) => ending)) {
+      return done(fail("busy", "A shard is being moved to another node", REFUSED_MS));
+    }
     // They would be held up for nothing.
     if (shards.some(({ presence }) => presence.settling.active)) {
       return done(fail("busy", "The shards wait for sessions of a node that died", REFUSED_MS));

@@ -197,6 +197,20 @@ Deno.test("11.6: a shard serves where it is until the next owner has rehearsed t
   equal(target.running.node.owns(alice), true);
 });
 
+Deno.test("11: a shard whose inputs are held for another node is not changed meanwhile", () => {
+  const { node } = evenStory().cluster.nodes[0]!.running;
+  const [shard] = node.shards;
+  const changed = () => {
+    let code = "none";
+    node.reshape({ of: [shard!.id], at: [shard!.lo + 5] }, (r) => code = r.ok ? "ok" : r.message);
+    return code;
+  };
+  shard!.ending = true;
+  equal(changed(), "A shard is being moved to another node");
+  shard!.ending = false;
+  equal(changed(), "none", "under way");
+});
+
 Deno.test("11: a change of shards that wait for sessions of a dead node does not hold them up", () => {
   const story = evenStory();
   const { cluster } = story;

@@ -1,8 +1,7 @@
 /**
  * The network between simulated clients and nodes: connections that keep the order of their frames
- * as TCP does, with delay, readers that are slow, directions that are cut, and ends that only one
- * side hears of; and single requests as HTTP makes them. Each direction of a connection is a queue
- * of its own; between connections nothing keeps any order.
+ * as TCP does, with delay, slow readers, directions that are cut, and ends that only one side hears
+ * of; and single requests as HTTP makes them. Between connections nothing keeps any order.
  */
 import type { Sink } from "../../server/edge/types.ts";
 import type { WireConnection, WireHandler } from "../../server/v1/wire.ts";
@@ -97,9 +96,9 @@ export class Network {
   }
 
   /**
-   * One request on a connection of its own. `serve` runs in the node's process; its answer
-   * returns unless something is lost on the way. Cancelling tells the node after the usual delay.
-   * Where the process does not serve, the client learns that at once.
+   * One request on a connection of its own. `serve` runs in the node's process, and the client learns
+   * at once where that does not serve; its answer returns unless something is lost on the way.
+   * Cancelling tells the node after the usual delay.
    */
   call<T>(
     server: Server,
@@ -108,9 +107,9 @@ export class Network {
     timeoutMs: number,
   ): Cancel {
     const { timers } = this.time.global;
+    const { process } = server;
     let open = true;
     let cancelServe: Cancel | null = null;
-    const { process } = server;
     const over = () => {
       open = false;
       this.#calls.get(process)?.delete(broken);
@@ -132,14 +131,14 @@ export class Network {
       done(null);
     });
     const lost = () => {
-      if (this.prng.chance(this.quality.loss)) timers.after(this.latencyMs(), () => end(null));
-      else return false;
+      if (!this.prng.chance(this.quality.loss)) return false;
+      broken();
       return true;
     };
     timers.after(this.latencyMs(), () => {
       if (this.blocked || lost()) return;
       if (process.state === "dead") return broken();
-      this.#callsAt(process).add(broken);
+      this.#calls.set(process, (this.#calls.get(process) ?? new Set()).add(broken));
       process.timers.soon(() => {
         if (!open) return;
         if (!server.serving) return broken();
@@ -157,12 +156,6 @@ export class Network {
   /** While true, single requests and their answers are lost. */
   blocked = false;
 
-  #callsAt(process: VirtualProcess): Set<() => void> {
-    const calls = this.#calls.get(process) ?? new Set();
-    this.#calls.set(process, calls);
-    return calls;
-  }
-
   /** The time that one frame takes. */
   latencyMs(): number {
     const [least, most] = this.quality.latencyMs;
@@ -176,9 +169,9 @@ export class Network {
       if (c.server === server) c.serverDied(this.prng.chance(heard));
     }
     for (const [process, calls] of this.#calls) {
-      if (process.state !== "dead") continue;
-      this.#calls.delete(process);
-      for (const broken of calls) if (this.prng.chance(heard)) broken();
+      if (process.state === "dead" && this.#calls.delete(process)) {
+        for (const broken of calls) if (this.prng.chance(heard)) broken();
+      }
     }
   }
 }
@@ -265,7 +258,8 @@ export class Connection {
     cut.cutUntilMs = this.#network.time.nowMs + forMs;
     cut.timer?.();
     cut.timer = null;
-    this.#pumpBoth();
+    this.#pump(this.#up, (t) => this.#toServer(t));
+    this.#pump(this.#down, (t) => this.#toClient(t));
   }
 
   /** It breaks in the middle: what is on its way is lost, both sides hear of it. */
@@ -322,8 +316,7 @@ export class Connection {
   #sink(): Sink {
     return {
       send: (text) => {
-        if (this.#serverGone) return;
-        if (this.#clientGone) return;
+        if (this.#serverGone || this.#clientGone) return;
         this.#push(this.#down, text);
         this.#pump(this.#down, (t) => this.#toClient(t));
       },
@@ -377,11 +370,6 @@ export class Connection {
     p.timer = null;
     p.queue.length = 0;
     p.bytes = 0;
-  }
-
-  #pumpBoth(): void {
-    this.#pump(this.#up, (t) => this.#toServer(t));
-    this.#pump(this.#down, (t) => this.#toClient(t));
   }
 
   #pump(p: Pipe, deliver: (text: string) => void): void {
