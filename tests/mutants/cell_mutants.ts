@@ -119,12 +119,6 @@ const ROWS: readonly Row[] = [
     "void watched;",
   ],
   [
-    "use the reply of a former owner",
-    "server/node/remote.ts",
-    "if (!repeatable || row?.epoch === of.epoch) return reply();",
-    "if (!repeatable || row !== undefined) return reply();",
-  ],
-  [
     "skip the fence in a cell",
     "server/store/fences.ts",
     "return fence !== undefined && fence.epoch === epoch && fence.head !== null;",
@@ -291,6 +285,10 @@ const TESTED: readonly Mutant[] = [
     "forget that a former owner may have done what the next one is asked",
     "    this.#repeats(asked);\n    const { callers }",
     "    const { callers }",
+  ], [
+    "use the reply of a former owner",
+    "if (!repeatable || row?.epoch === of.epoch) return reply();",
+    "if (!repeatable || row !== undefined) return reply();",
   ]),
 ];
 

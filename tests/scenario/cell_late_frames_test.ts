@@ -95,3 +95,38 @@ Deno.test("11.8: a send that a former owner has done is not refused after its ac
   story.await("a reply", () => code !== null, 2 * LATE_MS);
   notEqual(code, "unauthorized");
 });
+
+Deno.test("11.8: a session that a former owner has attached is attached by the next one as well", () => {
+  const story = evenStory();
+  const { alice, bob, cluster } = story;
+  const name = alice.person.name as AccountName;
+  const from = cluster.nodes.find((n) => n.running.node.owns(name))!;
+  const [edge, to] = cluster.nodes.filter((n) => n !== from) as [SimNode, SimNode];
+  const at = cluster.nodes.indexOf(edge);
+  story.befriend(at, at);
+  alice.wanted = false;
+  alice.leave();
+  story.await("her absence", () => !story.sees(bob, name), 3000);
+
+  // The way back from the owner is cut as soon as the edge asks it to attach her session.
+  const cell = cluster.cell!;
+  let replied = false;
+  cell.onSent = (frame) => {
+    if (frame.kind === "reply") replied ||= frame.op === "session.attach";
+    if (frame.kind !== "request" || frame.op !== "session.attach") return;
+    if (!replied) cell.cutOneWay(from.id, edge.id, true);
+  };
+  alice.wanted = true;
+  story.await("a reply on its way", () => replied, 3000);
+  const { id: shard, row: { epoch } } = from.running.node.shardOf(name);
+  let moved: boolean | null = null;
+  const move = { kind: "move", shard, to: selfOf(to) } as const;
+  to.running.node.cell!.calls.call(peerKey(selfOf(from)), move, ({ ok }) => moved = ok);
+  const next = () => moved === true && to.answering.includes(shard);
+  story.await("the next owner", () => next() && epochOf(edge, shard) > epoch, 2000);
+  cluster.time.runFor(200);
+  equal(alice.online, false, "the reply is still on its way");
+  cell.cutOneWay(from.id, edge.id, false);
+  story.await("her session", () => alice.online, 1000);
+  story.await("her presence", () => story.sees(bob, name), 2000);
+});
