@@ -178,9 +178,12 @@ export class Loader {
   log(shard: Shard, reading = shard.reading): void {
     const { store, log } = this.#ports;
     const logs = [...shard.row.inherits.map(({ log }) => log), shard.id];
+    // One that was to be tried again ends where the shard has begun another one meanwhile.
+    const isOver = () => shard.ended || shard.reading !== reading;
     const read = (at: number, after: number, tries = 1): void => {
-      if (shard.ended) return;
+      if (isOver()) return;
       store.readLog(logs[at]!, after, LOG_PAGE_BYTES, (error, { records, end }) => {
+        if (isOver()) return;
         const damaged = (lsn: number, error: string) =>
           this.#submit(shard, { kind: "log_damaged", reading, log: logs[at]!, lsn, error });
         if (error?.kind === "damaged") {
