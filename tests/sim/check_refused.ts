@@ -100,11 +100,13 @@ export function checkWaiting(folded: readonly Folded[]): void {
       );
       const { waiting, accepted } = sentWaiting(from, name);
       // What is released by accepting a request that was withdrawn meanwhile meets one who does not
-      // take it yet.
-      const takesFrom = to.events[accepts.indexOf(true)]?.at ?? 0;
+      // take it yet, or never does.
+      const since = accepts.indexOf(true);
+      const takesFrom = since < 0 ? 0 : (to.events[since] ?? to.events[since - 1])?.at ?? 0;
       for (const e of from.events) {
         if (e.k !== "message" || !e.out || e.with !== name) continue;
         if ((waiting.get(e.num) ?? -1) < takesFrom) continue;
+        if (since < 0 && accepted.has(e.num)) continue;
         const right = taken.has(e.id) !== told.has(e.id);
         if (right && (taken.has(e.id) || full.has(e.id) || !accepted.has(e.num))) continue;
         const text = `${e.id} to ${name}, sent with a request, was ${
