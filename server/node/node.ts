@@ -7,6 +7,7 @@ import { type EdgeRouter, type Router, routerFor } from "./router.ts";
 import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
+import type { PeerRefusal } from "./peer_requests.ts";
 import type { Ports, StoreError, StoreKey } from "./ports.ts";
 import type { Reshape, ShardRow, ShardTable } from "../../shard/table/table.ts";
 import type { Shard } from "../../shard/step/shard.ts";
@@ -113,6 +114,11 @@ export class Node implements EdgeRouter {
   /** Exceptions that were caught: in steps of shards, and in callbacks. */
   get bugs(): number {
     return this.#parts.bugs.count;
+  }
+
+  /** Requests that were not sent to the node that owns their shard, by why; null: there is no other. */
+  get requestsRefused(): Readonly<Record<PeerRefusal, number>> | null {
+    return this.#parts.cell?.remote.refused ?? null;
   }
 
   /** Whether this node may serve what it has in memory: in a cell, while its lease is fresh. */

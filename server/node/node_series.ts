@@ -21,6 +21,10 @@ export function registerNode(to: Meter, node: Node, retries: Pick<Retries, "coun
         clockOffsetMs === null ? [] : [[{ peer: id }, clockOffsetMs / 1000] as const]
       ),
   );
+  to.values(
+    "roost_peer_requests_refused_total",
+    () => byLabel("cause", node.requestsRefused ?? {}),
+  );
   to.value("roost_bugs_total", () => node.bugs);
   to.values("roost_retries_total", () => byLabel("kind", retries.counts));
 }

@@ -1,12 +1,20 @@
-/** What was asked of other nodes and has no reply yet, with a budget for each of them. */
+/**
+ * What was asked of other nodes and has no reply yet, with a budget and a circuit breaker for each of
+ * them: a node that is slow or silent costs neither memory nor the time of what others have asked.
+ */
 import type { AskedId } from "./peers.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 
+/** Requests that one node may have from this one without a reply: some seconds of full load. */
+export const EACH_MAX = 10_000;
 /**
- * Requests that one node may have from this one without a reply: some seconds of full load. One that
- * is slow is asked no more, so that what waits for it takes neither memory nor the others' time.
+ * A node that has so many requests, and has replied to none for so long (ms), is asked no more: each
+ * would wait for all of its time. One that is linked says that it lives, not that it does anything.
  */
-const EACH_MAX = 10_000;
+export const SILENT_AT = 16;
+export const SILENT_MS = 5000;
+/** It then gets one request in so long (ms), and all others once it has replied to one in time. */
+export const TRIAL_MS = 500;
 
 /** Of which node something was asked, and of the owner at which epoch. */
 export interface AskedOf {
@@ -15,41 +23,78 @@ export interface AskedOf {
   readonly epoch: number;
 }
 
-/** See the head of this file. */
+/** Why a node is asked no more: it has all that it may have, or it does not reply. */
+export type PeerRefusal = "full" | "silent";
+
+interface PeerState {
+  /** Requests without a reply. */
+  count: number;
+  /** When it has last replied in time, or was asked first after it had replied to all. */
+  repliedMs: number;
+  /** When it was last asked for a trial; null: it replies. */
+  triedMs: number | null;
+}
+
+/** See the head of this file. All times are monotonic, in ms. */
 export class PeerRequests {
-  readonly #of = new Map<AskedId, AskedOf>();
-  readonly #counts = new Map<NodeId, number>();
+  readonly #of = new Map<AskedId, AskedOf & { readonly sinceMs: number }>();
+  readonly #peers = new Map<NodeId, PeerState>();
+  readonly #changed: (peer: NodeId, silent: boolean) => void;
 
-  /** Whether a node has as many requests as it may. */
-  isFull(peer: NodeId): boolean {
-    return (this.#counts.get(peer) ?? 0) >= EACH_MAX;
+  /** `changed`: a node is asked no more because it is silent, or is asked again. */
+  constructor(changed: (peer: NodeId, silent: boolean) => void) {
+    this.#changed = changed;
   }
 
-  add(asked: AskedId, of: AskedOf): void {
-    this.take(asked);
-    this.#of.set(asked, of);
-    this.#counts.set(of.peer, (this.#counts.get(of.peer) ?? 0) + 1);
+  /** Why a node may not be asked now; null where it may, which is a trial where it was silent. */
+  refusal(peer: NodeId, nowMs: number): PeerRefusal | null {
+    const state = this.#peers.get(peer);
+    if (state === undefined) return null;
+    if (state.count >= EACH_MAX) return "full";
+    if (state.triedMs === null) {
+      if (state.count < SILENT_AT || nowMs - state.repliedMs < SILENT_MS) return null;
+      this.#changed(peer, true);
+    } else if (nowMs - state.triedMs < TRIAL_MS) return "silent";
+    state.triedMs = nowMs;
+    return null;
   }
 
-  get(asked: AskedId): AskedOf | undefined {
-    return this.#of.get(asked);
+  add(asked: AskedId, of: AskedOf, nowMs: number): void {
+    this.#take(asked);
+    this.#of.set(asked, { ...of, sinceMs: nowMs });
+    const state = this.#peers.get(of.peer);
+    if (state !== undefined) state.count++;
+    else this.#peers.set(of.peer, { count: 1, repliedMs: nowMs, triedMs: null });
   }
 
-  /** Takes out what was asked, if it has no reply yet. */
-  take(asked: AskedId): AskedOf | undefined {
+  /** Takes out what a node has replied to, unless it was before; a late reply shows no life. */
+  replied(asked: AskedId, nowMs: number): AskedOf | undefined {
     const of = this.#of.get(asked);
     if (of === undefined) return undefined;
-    this.#of.delete(asked);
-    const left = this.#counts.get(of.peer)! - 1;
-    if (left === 0) this.#counts.delete(of.peer);
-    else this.#counts.set(of.peer, left);
+    const state = this.#peers.get(of.peer)!;
+    if (nowMs - of.sinceMs < SILENT_MS) {
+      state.repliedMs = nowMs;
+      if (state.triedMs !== null) this.#changed(of.peer, false);
+      state.triedMs = null;
+    }
+    this.#take(asked);
     return of;
   }
 
-  /** Takes out all that was asked of a node, in the order in which it was. */
+  #take(asked: AskedId): void {
+    const of = this.#of.get(asked);
+    if (of === undefined) return;
+    this.#of.delete(asked);
+    const state = this.#peers.get(of.peer)!;
+    state.count--;
+    if (state.count === 0 && state.triedMs === null) this.#peers.delete(of.peer);
+  }
+
+  /** Takes out all that was asked of a node whose link is broken, in the order in which it was. */
   takeAll(peer: NodeId): readonly AskedId[] {
     const all = [...this.#of].filter(([, of]) => of.peer === peer).map(([asked]) => asked);
-    for (const asked of all) this.take(asked);
+    for (const asked of all) this.#of.delete(asked);
+    this.#peers.delete(peer);
     return all;
   }
 }

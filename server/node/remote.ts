@@ -3,7 +3,7 @@
  * that they own, and those of their edges for shards of this node. An input takes one hop at most:
  * where the recipient is not the owner it says so, and the sender looks and asks again.
  */
-import { type AskedOf, PeerRequests } from "./peer_requests.ts";
+import { type AskedOf, type PeerRefusal, PeerRequests, TRIAL_MS } from "./peer_requests.ts";
 import type { Cancel } from "./ports.ts";
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
@@ -15,6 +15,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { fail } from "../../shard/errors.ts";
 import { isRepeated } from "../../shard/message/packets.ts";
+import { Parked } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
 import { Withheld } from "./withheld.ts";
@@ -22,24 +23,11 @@ import { Withheld } from "./withheld.ts";
 /** When a client may try again what a broken link has interrupted (ms). */
 const RETRY_MS = 100;
 const BUSY = "Too many requests wait for this user's data";
-/** Requests that wait for an owner; more are refused. */
-const PARKED_MAX = 10_000;
-/** Those of one account. */
-const PARKED_EACH_MAX = 1000;
-/** All inputs that wait for an owner; more are dropped: interests are asked for again by announcing. */
-const PARKED_ALL_MAX = 100_000;
+const SILENT = "This user's data is not available for a moment";
 
 type Asked = ShardInput & { readonly kind: "request" | "interest" };
 type RequestFrame = PeerFrame & { readonly kind: "request" };
 type InterestFrame = PeerFrame & { readonly kind: "interest" };
-
-/** What waits for an owner. */
-interface Parked {
-  readonly input: ShardInput;
-  /** The owner that does not serve it: it is asked again at `againMs` (monotonic), others at once. */
-  readonly refused: AskedOf | null;
-  readonly againMs: number;
-}
 
 /** What of another cell is for another node of this one keeps how far it has come. */
 function carriedFrame(input: ShardInput & { readonly kind: "packet" }): PeerFrame {
@@ -67,13 +55,16 @@ export class Remote implements Elsewhere {
   readonly #parts: () => NodeParts;
   readonly #host: RemoteHost;
   /** What was asked of other nodes. */
-  readonly #asked = new PeerRequests();
+  readonly #asked = new PeerRequests((node, silent) => {
+    const { ports: { log } } = this.#parts();
+    if (silent) log.warn("node does not reply", { node });
+    else log.info("node replies again", { node });
+  });
+  /** Requests that were not sent to their owner because of what it has already. */
+  readonly refused: Record<PeerRefusal, number> = { full: 0, silent: 0 };
   /** Requests and registrations of other nodes that shards of this one have not replied to. */
   readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
-  /** What waits for an owner that can be reached. */
-  #parked: Parked[] = [];
-  /** By accounts: how many requests wait for an owner. */
-  readonly #waiting = new Map<AccountName, number>();
+  readonly #parked = new Parked();
   /** How often owners have not served what they were asked. */
   readonly #tries = new Map<AskedId, number>();
   #retry: { readonly atMs: number; readonly cancel: Cancel } | null = null;
@@ -131,12 +122,10 @@ export class Remote implements Elsewhere {
     // One hop: who has sent it here looks for the owner.
     if (input.node !== this.#parts().options.id) return this.#giveBack(input);
     // Requests of one account keep their order.
-    if (input.kind === "request" && this.#waiting.has(input.name)) return this.#park(input);
+    if (input.kind === "request" && this.#parked.has(input.name)) return this.#park(input);
     const { id: shard, epoch, owner } = row;
     const asked = input.request;
-    if (input.kind === "request" && owner !== null && this.#asked.isFull(peerKey(owner))) {
-      return this.#parts().callers.reply(asked, fail("busy", BUSY, RETRY_MS));
-    }
+    if (input.kind === "request" && this.#refuse(asked, owner)) return;
     const frame: PeerFrame = input.kind === "interest"
       ? { kind: "interest", asked, shard, epoch, items: input.items }
       : {
@@ -151,8 +140,23 @@ export class Remote implements Elsewhere {
         accountId: input.accountId ?? null,
       };
     if (!this.#post(row, frame)) return this.#park(input);
-    this.#asked.add(asked, { peer: peerKey(owner!), shard, epoch });
+    const nowMs = this.#parts().ports.clock.monoMs();
+    this.#asked.add(asked, { peer: peerKey(owner!), shard, epoch }, nowMs);
     if (input.kind === "request") this.#parts().traces.routed(input, owner!.id);
+  }
+
+  /** Replies to a request whose owner may not be asked now; returns whether it did. */
+  #refuse(asked: AskedId, owner: ShardRow["owner"]): boolean {
+    const { callers, ports: { clock } } = this.#parts();
+    const why = owner === null ? null : this.#asked.refusal(peerKey(owner), clock.monoMs());
+    if (why === null) return false;
+    this.refused[why]++;
+    this.#tries.delete(asked);
+    const result = why === "full"
+      ? fail("busy", BUSY, RETRY_MS)
+      : fail("unavailable", SILENT, TRIAL_MS);
+    callers.reply(asked, result);
+    return true;
   }
 
   #giveBack({ request, kind }: Asked): void {
@@ -166,29 +170,23 @@ export class Remote implements Elsewhere {
   }
 
   #park(input: ShardInput, refused: AskedOf | null = null, againMs = 0): void {
-    const own = input.kind === "request" ? this.#waiting.get(input.name) ?? 0 : 0;
-    const full = this.#parked.length >= PARKED_MAX || own >= PARKED_EACH_MAX;
-    if (input.kind === "request" && full) {
-      this.#tries.delete(input.request);
-      return this.#parts().callers.reply(input.request, fail("busy", BUSY, RETRY_MS));
-    }
-    if (this.#parked.length >= PARKED_ALL_MAX) return;
-    this.#parked.push({ input, refused, againMs });
-    if (input.kind === "request") this.#waiting.set(input.name, own + 1);
+    const owner = input.kind === "request" ? this.#parts().map.rowOf(input.name).owner : null;
+    const key = owner === null ? null : peerKey(owner);
+    if (this.#parked.add({ input, refused, againMs }, key)) return;
+    const { request } = input as Asked;
+    this.#tries.delete(request);
+    this.#parts().callers.reply(request, fail("busy", BUSY, RETRY_MS));
   }
 
   /** Routes again what waits; to be called when something has changed, and now and then. */
   retry(): void {
     const { callers, dispatch, map, ports: { clock } } = this.#parts();
-    const parked = this.#parked;
-    this.#parked = [];
-    this.#waiting.clear();
     const nowMs = clock.monoMs();
     const refuses = ({ peer, shard, epoch }: AskedOf) => {
       const row = map.table.shards.find(({ id }) => id === shard);
       return row?.epoch === epoch && row.owner !== null && peerKey(row.owner) === peer;
     };
-    for (const { input, refused, againMs } of parked) {
+    for (const { input, refused, againMs } of this.#parked.takeAll()) {
       const over = input.kind === "request"
         ? callers.requestOf(input.request) === undefined
         : input.kind === "interest" && callers.interestOf(input.request) === undefined;
@@ -215,10 +213,7 @@ export class Remote implements Elsewhere {
   /** Makes sure that what waits for the same owner is routed when it is due. */
   #wait(): void {
     const { ports: { clock, timers } } = this.#parts();
-    let atMs = Infinity;
-    for (const { refused, againMs } of this.#parked) {
-      if (refused !== null && againMs < atMs) atMs = againMs;
-    }
+    const atMs = this.#parked.dueMs;
     if (atMs >= (this.#retry?.atMs ?? Infinity)) return;
     this.#retry?.cancel();
     const cancel = timers.after(Math.max(0, atMs - clock.monoMs()), () => {
@@ -278,7 +273,7 @@ export class Remote implements Elsewhere {
         this.#replied(frame.asked, true, () => callers.answer(frame.asked, frame.answers));
         return true;
       case "moved": {
-        const of = this.#asked.take(frame.asked);
+        const of = this.#asked.replied(frame.asked, this.#parts().ports.clock.monoMs());
         // It may have begun it before it lost the shard.
         this.#repeats(frame.asked);
         if (of !== undefined) this.#notServed(frame.asked, of);
@@ -320,7 +315,7 @@ export class Remote implements Elsewhere {
 
   /** Takes a reply. That of a former owner is not used where the next one can be asked. */
   #replied(asked: AskedId, repeatable: boolean, reply: () => void): void {
-    const of = this.#asked.take(asked);
+    const of = this.#asked.replied(asked, this.#parts().ports.clock.monoMs());
     if (of === undefined) return;
     this.#tries.delete(asked);
     const row = this.#parts().map.table.shards.find(({ id }) => id === of.shard);

@@ -174,6 +174,12 @@ export const SERIES: readonly Series[] = [
     "How far the wall clock of another node of the cell is ahead of this node's, by its node id.",
     "peer",
   ),
+  counter(
+    "roost_peer_requests_refused_total",
+    "Requests that were not sent to the node of the cell that owns their shard: it has 10,000 " +
+      "without a reply (full), or has replied to none for 5 s (silent).",
+    "cause",
+  ),
   gauge("roost_cells_links", "Nodes of another cell that are linked with this one.", "cell"),
   gauge(
     "roost_cells_round_trip_seconds",

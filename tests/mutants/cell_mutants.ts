@@ -96,9 +96,9 @@ const ROWS: readonly Row[] = [
   ],
   [
     "drop what waits for an owner",
-    "server/node/remote.ts",
-    "this.#parked.push({ input, refused, againMs });",
-    "void refused;",
+    "server/node/parked.ts",
+    "if (this.#inputs.length < ALL_MAX) this.#inputs.push(parked);",
+    "void ALL_MAX;",
   ],
   [
     "withhold without a bound",

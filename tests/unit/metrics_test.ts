@@ -53,6 +53,7 @@ function metered() {
     accountsInMemory: 16,
     settled: false,
     bugs: 21,
+    requestsRefused: { full: 3, silent: 0 },
   };
   const retries = simRetries();
   const gateway = {
@@ -181,6 +182,8 @@ const EXPECTED = {
   "roost_store_failing": 1,
   "roost_ready": 0,
   'roost_clock_offset_seconds{peer="b"}': -1.5,
+  'roost_peer_requests_refused_total{cause="full"}': 3,
+  'roost_peer_requests_refused_total{cause="silent"}': 0,
   "roost_bugs_total": 21,
   "roost_start_time_seconds": 1000.5,
 };

@@ -1,0 +1,70 @@
+/**
+ * What waits for an owner that can be reached and that serves. What waits for one owner leaves room
+ * for what waits for others.
+ */
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { AskedOf } from "./peer_requests.ts";
+import type { ShardInput } from "../../shard/effects.ts";
+
+/** Inputs beyond which no request may wait. */
+const REQUESTS_MAX = 10_000;
+/** Requests that wait for one owner, or for shards that are nobody's. */
+export const OWNER_MAX = 5000;
+/** Those of one account. */
+export const ACCOUNT_MAX = 1000;
+/** All inputs; more are dropped: interests are asked for again by announcing. */
+const ALL_MAX = 100_000;
+
+/** One input. */
+export interface ParkedInput {
+  readonly input: ShardInput;
+  /** The owner that does not serve it: it is asked again at `againMs` (monotonic), others at once. */
+  readonly refused: AskedOf | null;
+  readonly againMs: number;
+}
+
+/** See the head of this file. */
+export class Parked {
+  #inputs: ParkedInput[] = [];
+  readonly #byAccount = new Map<AccountName, number>();
+  readonly #byOwner = new Map<NodeId | null, number>();
+
+  /** Whether requests of an account wait: later ones wait behind them. */
+  has(name: AccountName): boolean {
+    return this.#byAccount.has(name);
+  }
+
+  /** Adds an input that waits for `owner`; returns whether a request has room. */
+  add(parked: ParkedInput, owner: NodeId | null): boolean {
+    const { input } = parked;
+    if (input.kind === "request") {
+      const own = this.#byAccount.get(input.name) ?? 0;
+      const its = this.#byOwner.get(owner) ?? 0;
+      if (this.#inputs.length >= REQUESTS_MAX || own >= ACCOUNT_MAX || its >= OWNER_MAX) {
+        return false;
+      }
+      this.#byAccount.set(input.name, own + 1);
+      this.#byOwner.set(owner, its + 1);
+    }
+    if (this.#inputs.length < ALL_MAX) this.#inputs.push(parked);
+    return true;
+  }
+
+  /** Takes all out, in the order in which they were added. */
+  takeAll(): readonly ParkedInput[] {
+    const all = this.#inputs;
+    this.#inputs = [];
+    this.#byAccount.clear();
+    this.#byOwner.clear();
+    return all;
+  }
+
+  /** When the first that waits for the same owner is due; Infinity: none does. */
+  get dueMs(): number {
+    let dueMs = Infinity;
+    for (const { refused, againMs } of this.#inputs) {
+      if (refused !== null && againMs < dueMs) dueMs = againMs;
+    }
+    return dueMs;
+  }
+}
