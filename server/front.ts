@@ -44,6 +44,8 @@ import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
+import { Callers } from "./http/callers.ts";
+import { CellCallers } from "./http/cell_callers.ts";
 import { CellRates } from "./http/cell_rates.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
 import { ServersNotice } from "./v1/servers_notice.ts";
@@ -107,6 +109,7 @@ class NodeFront implements Front {
   readonly #signInQueue: SignInQueue;
   readonly #addresses: AddressRate;
   readonly #rates: CellRates;
+  #cellCallers: CellCallers | null = null;
   readonly #servers: CellServers;
   readonly #proxies: TrustedProxies;
   readonly #relay: Relay | null;
@@ -216,16 +219,28 @@ class NodeFront implements Front {
     });
   }
 
-  #makeRates(): CellRates {
+  #amongNodes() {
     const { node, ports } = this.#open;
-    const rates = new CellRates({
+    return {
       ...ports,
+      node: node.id,
       asks: node.asks,
       several: node.cell !== null,
       others: () => node.nodes.filter(({ state }) => state === "linked"),
-    });
+    };
+  }
+
+  #makeRates(): CellRates {
+    const rates = new CellRates(this.#amongNodes());
     rates.share("requests of addresses", this.#addresses.throttle);
     return rates;
+  }
+
+  #sharedCallers(kind: string): Callers {
+    const callers = new Callers();
+    this.#cellCallers ??= new CellCallers(this.#amongNodes());
+    this.#cellCallers.share(kind, callers, this.#config.limits.connectionsPerAddressMax);
+    return callers;
   }
 
   #makeShedding(): Shedding {
@@ -274,6 +289,7 @@ class NodeFront implements Front {
     const config = this.#config;
     return createWsTransport({
       ...this.#open.ports,
+      callers: this.#sharedCallers("websockets"),
       counters: this.#counting.own.ws,
       turns: this.#turns,
       admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
@@ -290,6 +306,7 @@ class NodeFront implements Front {
     const prefix = prefixOf(server.publicUrl);
     this.#door = await openHttpServer({
       app: this.#app,
+      callers: this.#sharedCallers("connections"),
       counters: this.#counting.own.door,
       turns: this.#turns,
       timers: this.#open.ports.timers,

@@ -20,7 +20,7 @@ import type { Hono } from "hono";
 import { fail, type Failure } from "../../shard/errors.ts";
 import type { Cidr } from "../config/address.ts";
 import { errorResponse, STATUS_OF } from "./response.ts";
-import { Callers } from "./callers.ts";
+import type { Callers } from "./callers.ts";
 import { clientFault, cut, refuse, refuseRaw } from "./refusal.ts";
 import type { RelayProofs } from "./relay_proof.ts";
 import { plainAddress } from "./plain_address.ts";
@@ -72,6 +72,7 @@ export interface HttpDeps {
   /** Says that the listener stopped accepting and was opened anew. */
   reopened(): void;
   readonly counters: HttpCounters;
+  readonly callers: Callers;
   /** Whether a new connection is taken now. */
   admit(): Failure | null;
   /** Whether clients of this address may ask for anything now. */
@@ -190,7 +191,7 @@ function watchConnections(
   feeds: RequestFeeds,
   isProbe: (socket: Socket) => boolean,
 ): Callers {
-  const callers = new Callers();
+  const { callers } = deps;
   const closed = function (this: Called): void {
     callers.remove(this[PEER] ?? "");
   };

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, Random, Timers } from "../node/ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
-import { Callers } from "../http/callers.ts";
+import type { Callers } from "../http/callers.ts";
 import { RELAY_HEADER } from "../http/relay_proof.ts";
 import { refuseRaw } from "../http/refusal.ts";
 import type { Turns } from "../http/turns.ts";
@@ -79,6 +79,7 @@ export interface WsDeps {
   readonly timers: Timers;
   readonly random: Random;
   readonly counters: WsCounters;
+  readonly callers: Callers;
   /** In which connections with much to parse wait for each other. */
   readonly turns: Turns;
   /** Whether a connection from this address is taken now; asked after the transport's limits. */
@@ -147,7 +148,6 @@ class Transport implements WsTransport, ConnectionHost {
   readonly #deps: WsDeps;
   readonly #limits: WsLimits;
   readonly #server: WebSocketServer;
-  readonly #callers = new Callers();
   readonly #wheel: WsWheel;
   #paused = new Set<WsConnection>();
   #corked: WsConnection[] = [];
@@ -226,7 +226,7 @@ class Transport implements WsTransport, ConnectionHost {
     if (this.connections >= connectionsMax) {
       return fail("busy", `The server has ${connectionsMax} connections already`, retryMs);
     }
-    if (this.#callers.of(address) >= connectionsPerAddressMax) {
+    if (this.#deps.callers.of(address) >= connectionsPerAddressMax) {
       const message = `There are ${connectionsPerAddressMax} connections from this address already`;
       return fail("busy", message, retryMs);
     }
@@ -249,7 +249,7 @@ class Transport implements WsTransport, ConnectionHost {
     connection.relayed = relayed;
     counters.open++;
     counters.opened++;
-    this.#callers.add(address);
+    this.#deps.callers.add(address);
     this.#wheel.add(connection);
     connection.handle(this.#deps.onConnection(connection));
     return connection;
@@ -279,7 +279,7 @@ class Transport implements WsTransport, ConnectionHost {
 
   closed(connection: WsConnection): void {
     this.#deps.counters.open--;
-    this.#callers.remove(connection.address);
+    this.#deps.callers.remove(connection.address);
     this.#wheel.remove(connection);
     this.#paused.delete(connection);
     connection.closed();

@@ -21,6 +21,7 @@ import { PLAIN_DOOR } from "./http_fixture.ts";
 import { RawSocket } from "./raw_socket.ts";
 import { EDGE_LIMITS, PROTOCOL_LIMITS } from "../sim/limits.ts";
 import { FIXED_SIGN_IN_QUEUE } from "../../server/config/fixed.ts";
+import { Callers } from "../../server/http/callers.ts";
 
 interface Fixture {
   readonly port: number;
@@ -98,6 +99,7 @@ async function withServer(
   });
   const app = appOf(edge, events);
   const door = await openHttpServer({
+    callers: new Callers(),
     turns: new Turns(systemClock(), systemTimers()),
     timers: systemTimers(),
     reopened: () => {},

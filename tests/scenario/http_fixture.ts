@@ -13,6 +13,7 @@ import { addressFromEnv, TrustedProxies } from "../../server/http/trusted_proxie
 import { systemClock } from "../../server/system/clock.ts";
 import { systemTimers } from "../../server/system/timers.ts";
 import { Turns } from "../../server/http/turns.ts";
+import { Callers } from "../../server/http/callers.ts";
 
 /** A server, and what is seen of it. */
 export interface Fixture {
@@ -90,6 +91,7 @@ export async function withHttpServer(
   };
   const app = appOf(new TrustedProxies(options.trustedProxies ?? []), served, shared);
   const door = await openHttpServer({
+    callers: new Callers(),
     turns: new Turns(systemClock(), systemTimers()),
     timers: systemTimers(),
     reopened: () => {},

@@ -18,6 +18,7 @@ import { systemClock } from "../../server/system/clock.ts";
 import { systemTimers } from "../../server/system/timers.ts";
 import { Turns } from "../../server/http/turns.ts";
 import type { VirtualTime } from "../sim/virtual_time.ts";
+import { Callers } from "../../server/http/callers.ts";
 
 interface Goaway {
   readonly t: string;
@@ -51,6 +52,7 @@ class Fixture {
       flushed: () => {},
     }, { ...EDGE_LIMITS, sessionsPerAccountMax: 1000 });
     this.ws = createWsTransport({
+      callers: new Callers(),
       ...ports,
       turns: new Turns(systemClock(), systemTimers()),
       counters: newWsCounters(),

@@ -15,6 +15,7 @@ import {
 import { Prng, simRandom } from "../sim/prng.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 import { WS_LIMITS } from "../sim/limits.ts";
+import { Callers } from "../../server/http/callers.ts";
 
 /** The protocol of the tests: answers each frame with itself, and notes what happens. */
 export class Echo {
@@ -63,6 +64,7 @@ export async function withTransport(
   const counters = newWsCounters();
   const echoes: Echo[] = [];
   const ws = createWsTransport({
+    callers: new Callers(),
     clock: time.global.clock,
     timers: time.global.timers,
     // Bytes come in real time.

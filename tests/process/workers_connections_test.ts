@@ -1,0 +1,47 @@
+/** Connections of one address to two workers of one port. */
+import { equal, ok } from "node:assert/strict";
+import { ServerProcess, tempDir } from "./server.ts";
+import { TELL_MS } from "../../server/http/cell_callers.ts";
+
+const MAX = 20;
+const FLAGS = ["--workers", "2", "--set", `limits.connectionsPerAddressMax=${MAX}`];
+const REQUEST = new TextEncoder().encode("GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+
+/** Opens a connection that stays; returns the status of a request over it. */
+async function open(port: number, kept: Deno.Conn[]): Promise<number> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  kept.push(connection);
+  const bytes = new Uint8Array(4096);
+  try {
+    await connection.write(REQUEST);
+    const length = await connection.read(bytes) ?? 0;
+    return Number(new TextDecoder().decode(bytes.subarray(0, length)).split(" ")[1] ?? 0);
+  } catch (error) {
+    // It is refused before it has asked.
+    if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
+      return 0;
+    }
+    throw error;
+  }
+}
+
+Deno.test("11: the limit of connections of one address is that of all workers together", async () => {
+  using dir = tempDir();
+  const server = await ServerProcess.start({ dataDir: dir.path, flags: FLAGS });
+  const kept: Deno.Conn[] = [];
+  try {
+    const port = Number(new URL(server.url).port);
+    const results: number[] = [];
+    // A part at a time: within half a second each worker may give all that it has.
+    for (let part = 0; part < 4; part++) {
+      for (let i = 0; i < MAX / 2; i++) results.push(await open(port, kept));
+      await new Promise((done) => setTimeout(done, 2 * TELL_MS));
+    }
+    const given = results.filter((status) => status === 200).length;
+    ok(given >= MAX / 2 && given <= MAX, `${given} of ${results}`);
+    equal(results.slice(-MAX / 2).includes(200), false, `${results}`);
+  } finally {
+    for (const connection of kept) connection.close();
+    await server.kill();
+  }
+});
