@@ -5,6 +5,8 @@
  */
 import { fail } from "../../shard/errors.ts";
 import type { CellCall, PeerFrame } from "../node/peers.ts";
+import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** Versions that a program speaks, both included. */
 export interface PeerVersions {
@@ -46,10 +48,51 @@ const FRAMES: Readonly<Record<PeerFrame["kind"], number>> = {
 /** The same of calls: programs that do not know one take it for another. */
 const CALLS: Readonly<Record<CellCall["kind"], number>> = { move: 1, reshape: 1, ask: 2 };
 
-/** Whether a peer that speaks this version knows a frame. */
+/** The same of packets for edges. A program that reads one that it does not know ends the link. */
+const EDGE_PACKETS: Readonly<Record<EdgePacket["kind"], number>> = {
+  events: 1,
+  presence: 1,
+  unknown: 2,
+  ask_again: 2,
+  revoke: 1,
+  watch: 1,
+  closed: 1,
+  rewatch: 2,
+  announce: 1,
+  signal: 1,
+};
+/** The same of packets for shards. */
+const SHARD_PACKETS: Readonly<Record<ShardPacket["kind"], number>> = {
+  pair: 1,
+  pair_ack: 1,
+  pair_gone: 1,
+  pair_settled: 1,
+  pair_unknown: 1,
+  receipt: 1,
+  receipt_ack: 1,
+  signal: 1,
+  rewatch: 1,
+  resolve: 1,
+  resolved: 1,
+  newest: 1,
+  is_newest: 1,
+  name: 2,
+  proxy: 2,
+  move: 2,
+};
+
+/** Whether a peer that speaks this version knows a frame and what is in it. */
 export function isKnown(frame: PeerFrame, version: number): boolean {
-  return FRAMES[frame.kind] <= version &&
-    (frame.kind !== "call" || CALLS[frame.call.kind] <= version);
+  switch (frame.kind) {
+    case "call":
+      return CALLS[frame.call.kind] <= version;
+    case "edge":
+      return EDGE_PACKETS[frame.packet.kind] <= version;
+    case "packet":
+      return SHARD_PACKETS[frame.packet.kind] <= version;
+    default:
+      return FRAMES[frame.kind] <= version;
+  }
 }
 
 /** Whether this program knows a frame that it has read: a later one may have other calls. */

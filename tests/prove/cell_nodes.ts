@@ -24,9 +24,11 @@ export class CellNodes {
 
   readonly live: Live = () => this.all.filter((_, n) => !this.#down.has(n));
 
-  async start(n: number, extra: readonly string[] = []): Promise<void> {
+  /** Starts node `n`; `command`: of another program than this one. */
+  async start(n: number, extra: readonly string[] = [], command?: string[]): Promise<void> {
     this.all[n] = await ServerProcess.start({
       dataDir: `${this.dir}/node${n}`,
+      ...(command === undefined ? {} : { command }),
       flags: [
         ...FLAGS,
         ...["--store", this.store, "--cell-listen", "127.0.0.1:0"],
@@ -46,6 +48,12 @@ export class CellNodes {
   /** From now on no client connects to it. */
   down(n: number): void {
     this.#down.add(n);
+  }
+
+  /** Ends it as systemd does before it starts the next version. */
+  async stop(n: number): Promise<number> {
+    this.down(n);
+    return await this.all[n]!.stop();
   }
 
   async killAll(): Promise<void> {

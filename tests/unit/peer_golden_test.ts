@@ -9,6 +9,7 @@ import { decodeHello } from "../../server/peer/handshake.ts";
 import { LinkSide, NOW_MS, sized } from "./link_side.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { PeerFrame } from "../../server/node/peers.ts";
+import { PEER_SAMPLES } from "./peer_samples.ts";
 
 interface Recorded {
   readonly secret: string;
@@ -105,4 +106,25 @@ Deno.test("11: frames of version 1 are written as version 1 has recorded them", 
     assert.equal(hexOf(encodeFrame(value, NOW_MS)), bytes, value.kind);
   }
   assert.equal(kinds.size, 21);
+});
+
+/** What a recipient has to know: the kind of a frame, and of the packet in it. */
+const kindOf = (frame: PeerFrame) =>
+  "packet" in frame ? `${frame.kind} ${frame.packet.kind}` : frame.kind;
+
+Deno.test("11: nothing is sent to a node of version 1 that its program did not know", () => {
+  const own = side("listener");
+  own.take(sized(bytesOf(RECORDED.hello)));
+  own.take(sized(bytesOf(RECORDED.proofs.dialler)));
+  own.said();
+  for (const frame of PEER_SAMPLES) own.link.send(frame);
+  const recorded = new Set(RECORDED.frames.map(({ frame }) => kindOf(frame as PeerFrame)));
+  const sent = new Set<string>();
+  for (let said = Buffer.concat(own.said()); said.length > 0;) {
+    const end = 4 + said.readUInt32BE(0);
+    sent.add(kindOf(decodeFrame(new Uint8Array(said.subarray(4, end)), NOW_MS)!));
+    said = said.subarray(end);
+  }
+  // All that it knew is among the samples.
+  assert.deepEqual([...sent].sort(), [...recorded].sort());
 });
