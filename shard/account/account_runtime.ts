@@ -8,20 +8,7 @@ import type { DrainMeter } from "../message/drain_meter.ts";
 import { FewMap, FewSet } from "./few.ts";
 import type { InboundRate } from "../message/inbound_rate.ts";
 import type { HeadPages } from "./head_pages.ts";
-
-/** How far the packets of one outbox queue have been sent. */
-export interface OutboxProgress {
-  /** The account that the queue is for. */
-  readonly toId: AccountId;
-  /** Highest pair number sent since the last (re)start. */
-  sentTo: number;
-  /** Attempts since the last ack. */
-  attempts: number;
-  /** The generation that the recipient has said it has. */
-  generation: number;
-  /** How fast the recipient's shard settles its packets; null before the first is sent. */
-  drain: DrainMeter | null;
-}
+import { OutboxProgress } from "../message/outbox_progress.ts";
 
 /** Another account of a peer's name that has sent a packet. */
 export interface Successor {
@@ -106,7 +93,7 @@ export class AccountRuntime {
     const map = this.#progress ??= new FewMap();
     const known = map.get(to);
     if (known?.toId === toId) return known;
-    const fresh = { toId, sentTo: 0, attempts: 0, generation: 0, drain: null };
+    const fresh = new OutboxProgress(toId);
     map.set(to, fresh);
     return fresh;
   }

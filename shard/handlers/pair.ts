@@ -25,10 +25,11 @@ import { forgetFormer, inboundFrom, itemOf, storeItem, watchContact } from "./ro
 import { announceRequests } from "./request_events.ts";
 import { contactsOf } from "./snapshot.ts";
 import { hasRoom, makeRoom } from "./mailbox_quota.ts";
+import { sendOwedAgain } from "./owed_packets.ts";
 import { sendReceipts, takeReceipt, takeReceiptAck } from "./receipts.ts";
 import { answerNewest, isOfNewest, takeNewest } from "./successors.ts";
 import { InboundRate } from "../message/inbound_rate.ts";
-import { spreadOf } from "../retry.ts";
+import { spreadOfNumber } from "../retry.ts";
 import { seenByOwner } from "../roster/roster.ts";
 
 type Pair = ShardPacket & { kind: "pair" };
@@ -278,11 +279,12 @@ function settleAcked(turn: Turn, account: Account, p: ShardPacket & { kind: "pai
   // What was acked before cannot be sent again: asked for that, do not answer with the same for
   // ever.
   const progress = account.runtime.progress(p.from, p.fromId);
-  if (p.as === "gap" && p.n + 1 >= first) progress.sentTo = Math.min(progress.sentTo, p.n);
+  if (p.as === "gap" && p.n + 1 >= first) progress.lacks(p.n + 1);
   // Alone it says nothing of those before it: should one of them be lost, all are sent again.
   const settles = p.as === "alone" ? p.n === first : p.n >= first;
   if (settles && turn.writable) {
-    progress.attempts = 0;
+    const waitMs = turn.retries.waitMs("outbox", 1, spreadOfNumber(p.n));
+    progress.acked(turn.now.mono + waitMs);
     for (const f of p.refused) {
       const entry = queue.entries.find((e) => e.n === f.n);
       if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;
@@ -323,16 +325,7 @@ export function retryOwed(turn: Turn, account: Account, kind: DueKind): void {
     if (looks) announceRequests(turn, account, contactsOf(account));
     return;
   }
-  if (account.outbox.size === 0) return;
-  let attempts = 0;
-  for (const queue of account.outbox.values()) {
-    const progress = account.runtime.progress(queue.to, queue.toId);
-    progress.sentTo = 0;
-    attempts = Math.max(attempts, ++progress.attempts);
-    turn.sendOwed(account, queue.to);
-  }
-  const random = spreadOf(account.name, attempts);
-  turn.scheduleOutbox(account, turn.retries.againMs("outbox", attempts + 1, random));
+  sendOwedAgain(turn, account);
 }
 
 // ---- signals

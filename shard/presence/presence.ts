@@ -75,6 +75,8 @@ export class PresenceTable {
   ensure(name: AccountName, id: AccountId, lastSeen: number): Presentity {
     let p = this.#users.get(name);
     if (p === undefined || p.id !== id) {
+      // Nobody returns to the former account: its clients are not those of this one.
+      if (p !== undefined) this.#awaited.delete(p);
       const none = { sessions: [], nodes: [], rights: null, known: false, proxied: null, era: 0 };
       p = { name, id, version: ++this.#version, lastSeen, ...none };
       this.#users.set(name, p);

@@ -45,7 +45,7 @@ export class Dispatch {
       case "packet":
         return this.#incoming.packet(input.packet, input.hops);
       case "cell_linked":
-        return this.#incoming.names?.linked(input.cell);
+        return this.#incoming.cellLinked(input.cell);
       case "cell_unlinked":
         return this.#incoming.cellUnlinked(input.cell);
       case "cell_unknown":

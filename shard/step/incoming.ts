@@ -13,6 +13,7 @@ import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { answerInterest, seesNobody, toLoadFor } from "../handlers/interest.ts";
+import { hurryOwed } from "../handlers/owed_packets.ts";
 import { spreadOf } from "../retry.ts";
 import { receivePacket, retryOwed } from "../handlers/pair.ts";
 
@@ -111,6 +112,12 @@ export class Incoming {
       settling.withhold(input);
     }
     this.proxies?.unwatch();
+  }
+
+  /** What waits for another cell may leave. */
+  cellLinked(cell: CellName): void {
+    this.names?.linked(cell);
+    for (const account of this.#turn.accounts.served()) hurryOwed(this.#turn, account);
   }
 
   /** What another cell has been sent may be lost: it asks again for what it wants to know. */

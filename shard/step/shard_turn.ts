@@ -19,7 +19,7 @@ import { pointOf } from "../name/ids.ts";
 import { PresenceTable } from "../presence/presence.ts";
 import { RequestAllowances } from "../handlers/request_events.ts";
 import { Timers } from "./timers.ts";
-import { spreadOf } from "../retry.ts";
+import { spreadOfNumber } from "../retry.ts";
 import { trimEntry } from "../handlers/retention.ts";
 
 /** A packet to one of the shard's own users, and the account that sends it. */
@@ -213,13 +213,15 @@ export class ShardTurn implements Turn {
         sinceMs,
       });
     }
-    if (this.timers.has("outbox", account.name)) return;
-    const random = spreadOf(account.name, 0);
-    this.scheduleOutbox(account, this.retries.waitMs("outbox", 1, random));
+    if (progress.dueMs === 0) {
+      const waitMs = this.retries.waitMs("outbox", 1, spreadOfNumber(progress.sentTo));
+      progress.dueMs = this.now.mono + waitMs;
+    }
+    this.scheduleOutbox(account, progress.dueMs - this.now.mono);
   }
 
   scheduleOutbox(account: Account, delayMs: number): void {
-    this.timers.set("outbox", account.name, this.now.mono + delayMs);
+    this.timers.setEarlier("outbox", account.name, this.now.mono + delayMs);
   }
 
   scheduleReceipts(account: Account, delayMs: number): void {

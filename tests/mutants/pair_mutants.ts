@@ -211,14 +211,17 @@ export const PAIR: readonly Mutant[] = [
       "if (!accepts(account, p) || p.n % 7 === 6) return refuse",
     ],
     [
-      "never send the second time",
-      "    progress.sentTo = 0;\n",
-      "",
-    ],
-    [
       "do not answer for the user",
       "  if (step.reply !== null) oweSubscription(",
       "  if (step.reply?.length === 0) oweSubscription(",
+    ],
+  ),
+  ...inFile(
+    "shard/message/outbox_progress.ts",
+    [
+      "never send the second time",
+      "    this.attempts++;\n    this.sentTo = 0;\n",
+      "    this.attempts++;\n",
     ],
   ),
   ...inFile(

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
+import { PresenceTable } from "../../shard/presence/presence.ts";
+
+const CAROL = "carol" as AccountName;
+const NODE = "node1" as NodeId;
+
+/** Carol has moved here, a node watches her, and her clients may return until 15 s. */
+function arrived(): PresenceTable {
+  const table = new PresenceTable();
+  const p = table.ensure(CAROL, "a1" as AccountId, 0);
+  table.addInterest(p, NODE);
+  table.arrive(p, 15_000);
+  return table;
+}
+
+Deno.test("PresenceTable.endAwaiting: who has moved here and not returned is shown offline", () => {
+  const table = arrived();
+  table.endAwaiting(14_999);
+  assert.deepEqual(table.takeChanged(), []);
+  table.endAwaiting(15_000);
+  assert.deepEqual(table.takeChanged().map(({ id }) => id), ["a1"]);
+});
+
+Deno.test("PresenceTable.ensure: nobody waits for clients of a former account of the name", () => {
+  const table = arrived();
+  table.ensure(CAROL, "a2" as AccountId, 0);
+  assert.equal(table.awaiting, false);
+  table.endAwaiting(15_000);
+  assert.deepEqual(table.takeChanged(), []);
+});
