@@ -19,7 +19,7 @@ export function openMoves(
     router: node,
     listAccounts: (...page) => node.listAccounts(...page),
     isFirst: () => node.table.shards[0]?.owner?.id === own,
-    isLinked: (cell) => cells.isLinked(cell),
+    isLinked: (cell) => cells.peers.includes(cell) && cells.isLinked(cell),
   });
   evacuation.start();
   return {

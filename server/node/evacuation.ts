@@ -54,6 +54,7 @@ export interface EvacuationHost extends Runtime {
   listAccounts(after: StoreKey | null, limit: number, done: AccountPage): void;
   /** Whether this node carries the order out. */
   isFirst(): boolean;
+  /** Whether the cell is a member of the federation that can be reached now. */
   isLinked(cell: CellName): boolean;
 }
 
@@ -64,7 +65,7 @@ export class Evacuation {
   readonly #host: EvacuationHost;
   readonly #value: CellValue<EvacuationOrder | null>;
   #order: EvacuationOrder | null = null;
-  /** Accounts on their way, and how far. */
+  /** Accounts on their way; `refused`: the other cell takes in fewer. */
   readonly #moving = new Map<AccountName, "begun" | "refused">();
   /** Accounts that are still to be looked at, and where the next page begins. */
   #page: AccountName[] = [];
@@ -110,7 +111,8 @@ export class Evacuation {
     this.#value.load((error, order) => {
       if (error !== null) return done(fail("unavailable", error.message, 1000));
       const own = this.#order?.id === order?.id ? this.#order : order;
-      done(ok(own === null ? null : { ...own, moving: this.#moving.size || own.moving }));
+      if (own === null || !this.#host.isFirst()) return done(ok(own));
+      done(ok({ ...own, moving: this.#moving.size }));
     });
   }
 
@@ -167,10 +169,18 @@ export class Evacuation {
 
   #take(order: EvacuationOrder | null): void {
     if (this.#stopped) return;
-    if (order?.id !== this.#order?.id) this.#forget();
-    this.#order = order;
-    this.#next();
-    if (order?.state === "running") this.#schedule();
+    const own = this.#order;
+    if (order?.id !== own?.id) this.#forget();
+    // What has happened since it was stored is known here only.
+    const ahead = own !== null && own.id === order?.id && isAhead(own, order);
+    this.#order = ahead ? { ...order, ...progressOf(own) } : order;
+    if (this.#goesOn) this.#schedule();
+    else this.#next();
+  }
+
+  /** Whether there are moves to begin, or to look at: those that have begun are not given up. */
+  get #goesOn(): boolean {
+    return !this.#stopped && (this.#order?.state === "running" || this.#moving.size > 0);
   }
 
   #forget(): void {
@@ -181,16 +191,18 @@ export class Evacuation {
   }
 
   #schedule(): void {
+    this.#next();
     this.#next = this.#host.timers.after(STEP_MS, () => {
-      this.#schedule();
       this.#step();
+      if (this.#goesOn) this.#schedule();
+      else if (!this.#stopped) this.#save(this.#host.clock.monoMs());
     });
   }
 
   #step(): void {
     const { clock, isFirst } = this.#host;
     const order = this.#order;
-    if (this.#stopped || order?.state !== "running") return;
+    if (this.#stopped || order === null) return;
     if (!isFirst.call(this.#host)) return this.#forget();
     const nowMs = clock.monoMs();
     const gained = (nowMs - this.#steppedMs) / 1000 * order.perSecond;
@@ -199,7 +211,7 @@ export class Evacuation {
     for (const name of this.#moving.keys()) this.#look(name);
     // The other cells want fewer.
     const refused = [...this.#moving.values()].filter((state) => state === "refused").length;
-    if (refused * 4 <= this.#moving.size) this.#beginSome(order);
+    if (order.state === "running" && refused * 4 <= this.#moving.size) this.#beginSome(order);
     if (nowMs - this.#savedMs >= SAVE_MS) this.#save(nowMs);
   }
 
@@ -241,7 +253,7 @@ export class Evacuation {
       }
       const view = result.value;
       if (view !== null && view.phase !== "moved") {
-        this.#moving.set(name, view.refused === undefined ? "begun" : "refused");
+        this.#moving.set(name, view.refused === "busy" ? "refused" : "begun");
         return;
       }
       this.#moving.delete(name);
@@ -288,14 +300,26 @@ export class Evacuation {
     const own = this.#order;
     if (own === null) return;
     this.#savedMs = nowMs;
-    const moving = this.#moving.size;
+    const { endedAt, state } = own;
+    const progress = { ...progressOf(own), moving: this.#moving.size };
     this.#value.update((stored) => {
+      if (stored?.id !== own.id) return null;
       // An operator may have changed it meanwhile.
-      if (stored?.id !== own.id || stored.state !== "running") return null;
-      const { after, passes, begun, moved, state, endedAt } = own;
-      return { ...stored, after, passes, begun, moved, moving, state, endedAt };
+      return { ...stored, ...progress, ...(stored.state === "running" ? { endedAt, state } : {}) };
     }, (error, order) => {
       if (error === null && order !== null && order.state !== "running") this.#take(order);
     });
   }
+}
+
+type Progress = Pick<EvacuationOrder, "after" | "passes" | "begun" | "moved">;
+
+function progressOf({ after, passes, begun, moved }: Progress): Progress {
+  return { after, passes, begun, moved };
+}
+
+/** Whether `own` has got further than what was stored. */
+function isAhead(own: Progress, stored: Progress): boolean {
+  return own.passes > stored.passes ||
+    own.passes === stored.passes && own.begun + own.moved > stored.begun + stored.moved;
 }

@@ -13,6 +13,7 @@ import { isReadable } from "../account/moving.ts";
 import type { MoveMessage } from "../federation/move_message.ts";
 import { owesDeletes } from "../account/checkpoint.ts";
 import type { Proxies } from "./proxies.ts";
+import type { Requests } from "./requests.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import { shownMailboxId } from "../mailbox/restored.ts";
 import { sayMove } from "./say_move.ts";
@@ -34,6 +35,7 @@ const SILENT_MS = 10_000;
 export interface ArrivalsParts {
   readonly accounts: AccountAccess;
   readonly proxies: Proxies;
+  readonly requests: Pick<Requests, "moveEnded">;
 }
 
 type MovePacket = ShardPacket & { readonly kind: "move" };
@@ -183,5 +185,7 @@ export class Arrivals {
     this.#turn.accounts.thaw(account);
     this.#parts.proxies.arrive(account);
     this.#parts.accounts.schedule(account);
+    // Where the decision was known before, everybody has found it missing.
+    this.#parts.requests.moveEnded(account.name);
   }
 }

@@ -16,6 +16,10 @@ export interface Going {
   batch: number;
   /** Since when the account is frozen (monotonic ms); null: it is not. */
   frozenMs: number | null;
+  /** How often it was frozen. */
+  freezes: number;
+  /** Rows could not be read at last: until they can, it is not frozen for them. */
+  unread: boolean;
   /** Its head as it was frozen. */
   head: readonly MoveMessage[];
   readonly held: Carried[];
@@ -34,6 +38,8 @@ export function newGoing(move: string, phase: Going["phase"], atMs: number): Goi
     sent: null,
     batch: 0,
     frozenMs: null,
+    freezes: 0,
+    unread: false,
     head: [],
     held: [],
     refused: null,

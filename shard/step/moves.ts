@@ -39,8 +39,10 @@ import { spreadOf } from "../retry.ts";
 const FROZEN_ROWS_MAX = 4;
 /** Rows that are read at once. */
 const ROWS_MAX = 16;
-/** How long an account may be frozen before the cells decide (ms): then it goes on for a while. */
+/** How long an account may be frozen before the cells decide (ms): then it goes on for as long, … */
 const FROZEN_MS = 3000;
+/** … twice as long after each further time, so many times. */
+const DOUBLINGS_MAX = 4;
 /** How long rows that cannot be read are waited for (ms). */
 const UNREAD_MS = 500;
 /** How often the decision is looked at (ms). */
@@ -128,8 +130,10 @@ export class Moves {
   cancel(account: Account): void {
     const { leaving, name } = account;
     if (leaving === null || leaving.deciding) return;
+    const going = this.#going.get(name);
     this.#turn.append(account, { kind: "staying" });
     this.#going.delete(name);
+    if (going !== undefined && going.frozenMs !== null) this.#thaw(account, going);
     this.#say(account, leaving.to, { kind: "drop", move: leaving.move });
   }
 
@@ -198,9 +202,12 @@ export class Moves {
       if (homeOf(account, this.#cells.self)?.value === to) return this.decided(account);
       return this.#parts.decide(account);
     }
+    // Where it is not known yet who the members are, the version is 0.
+    if (this.#cells.version > 0 && !this.#cells.peers.includes(to)) return this.cancel(account);
     this.#wait(account, going);
     if (going.frozenMs !== null && now.mono - going.frozenMs > FROZEN_MS) {
-      return this.#again(account, going, 0);
+      const doublings = Math.min(going.freezes - 1, DOUBLINGS_MAX);
+      return this.#again(account, going, FROZEN_MS * 2 ** doublings);
     }
     if (!this.#cells.isLinked(to)) return;
     if (going.phase === "offering") {
@@ -294,7 +301,8 @@ export class Moves {
     if (going.sent !== null) return this.#say(account, account.leaving!.to, going.sent);
     const missing = missingRows(account, going.has);
     if (going.frozenMs === null && missing.length <= FROZEN_ROWS_MAX) {
-      this.#beginFreeze(account, going);
+      // What could not be read may be read by now; all that is missing must be.
+      if (!going.unread || missing.length === 0) this.#beginFreeze(account, going);
     }
     if (going.frozenMs !== null && missing.length === 0) return this.#sendHead(account, going);
     const rows = missing.slice(0, ROWS_MAX);
@@ -310,7 +318,7 @@ export class Moves {
 
   /** Rows were read for it; those that are missing may be on their way to the store. */
   rowsLoaded(input: ShardInput & { readonly kind: "rows_loaded" }): void {
-    const { accounts, now } = this.#turn;
+    const { accounts } = this.#turn;
     const { name, generation, rows } = input;
     const going = this.#going.get(name);
     const account = accounts.frozen(name) ?? accounts.peek(name);
@@ -318,11 +326,17 @@ export class Moves {
     // The account was removed meanwhile.
     if (account.leaving?.move !== going.move) return;
     if (going.sent !== null || going.phase === "offering" || going.phase === "deciding") return;
-    if (rows.every(({ bytes }) => bytes === null)) {
-      going.atMs = now.mono + UNREAD_MS;
-      return;
+    if (rows.some(({ bytes }) => bytes !== null)) {
+      going.unread = false;
+      going.refused = null;
+      return this.#send(account, going, rows);
     }
-    this.#send(account, going, rows);
+    // They may be damaged: nobody waits for that.
+    going.unread = true;
+    going.refused = "unreadable";
+    if (going.frozenMs !== null) return this.#again(account, going, UNREAD_MS);
+    const { now, retries } = this.#turn;
+    going.atMs = now.mono + retries.againMs("move_again", going.tries, spreadOf(name, going.tries));
   }
 
   #send(
@@ -344,6 +358,7 @@ export class Moves {
     for (const session of sessions) noteLeaving(this.#turn, account, session);
     this.#turn.append(account, { kind: "leaving", ...leaving!, attempt: leaving!.attempt + 1 });
     going.phase = "freezing";
+    going.freezes++;
     this.#freeze(account, going);
   }
 

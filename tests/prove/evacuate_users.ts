@@ -1,8 +1,11 @@
 /** Users of cells that move: each writes to a few others, follows to its home, and notes how long. */
 import { Client, type Frame, Refused } from "../process/client.ts";
 import { pause } from "./cell_load.ts";
+import { type RetryPolicy, retryWaitMs } from "../../shard/retry.ts";
 
-/** Least and most wait before it is tried again to connect, or to send (ms). */
+/** When it is tried again to connect: as the client library does. */
+const CONNECT: RetryPolicy = { leastMs: 0, baseMs: 500, capMs: 30_000, askedMaxMs: 600_000 };
+/** Least and most wait before a message is sent again (ms). */
 const AGAIN_MS = [100, 600] as const;
 
 interface Message {
@@ -43,17 +46,21 @@ export class MovingUser {
     return this.#client !== null;
   }
 
-  /** Connects, wherever it is at home. */
+  /**
+   * Connects, wherever it is at home. Where it is sent to it goes at once, but not in a circle: two
+   * cells may send it to each other while they decide.
+   */
   async connect(): Promise<void> {
-    while (!this.#ended) {
+    for (let [tries, follows] = [0, false]; !this.#ended;) {
       const [url, ...others] = this.#urls as [string, ...string[]];
       try {
-        await this.#connectTo(url);
-        return;
+        return await this.#connectTo(url);
       } catch (error) {
-        const moved = error instanceof Refused && error.code === "moved";
+        const refused = error instanceof Refused ? error : null;
         this.#urls = [...others, url];
-        if (!moved) await this.#wait();
+        follows = !follows && refused?.code === "moved";
+        if (follows) continue;
+        await pause(retryWaitMs(CONNECT, ++tries, Math.random(), refused?.retryAfterMs));
       }
     }
   }

@@ -5,10 +5,10 @@
  */
 import { acquaint, pairsOf, populate } from "./wan_cells.ts";
 import { Book, WanLoad, WanUser } from "./wan_users.ts";
-import { Client, Refused } from "../process/client.ts";
+import { besideServer, freePort, startPinned } from "../process/pinned.ts";
+import type { CrowdPlan, CrowdReport } from "./shift_crowd_worker.ts";
 import { type PoolFixture, type PoolShape, scaled, withPools } from "./provisioned.ts";
 import { Figures } from "./figures.ts";
-import { freePort, startPinned } from "../process/pinned.ts";
 import { Metrics } from "../process/metrics.ts";
 import { pause } from "./cell_load.ts";
 import { Prng } from "../sim/prng.ts";
@@ -24,15 +24,15 @@ const RATES = { local: 60, abroad: 0, presence: 4 };
 const CALM_MS = 5000;
 const AWAY_MS = 30_000;
 const BACK_MS = 60_000;
-/** Clients connect at once within so long, and wait for so long at first and at most (ms). */
-const SPREAD_MS = 1000;
-const [FIRST_MS, LONGEST_MS] = [1000, 30_000];
 /** Local users notice no more than this in any second. */
 const LOCAL_P99_MS = 250;
 /** Bounds of the histogram of loop lag (s), and the highest that may be filled. */
 const LAG_BOUNDS = [0.1, 0.15, 0.25, 0.5, 1, 2.5, 10, 60] as const;
 const LAG_SECONDS_MAX = 0.5;
 const JOINED_MS = 90_000;
+/** What the first cell logs once the other one knows where its names are at home, and how soon (ms). */
+const TOLD = "names known to all members";
+const TOLD_MS = 180_000;
 /** No address's rate keeps the crowd, which has one, from being served. */
 const FREE = [
   "limits.requestsPerAddressPerSecond=100000",
@@ -44,39 +44,27 @@ const FREE = [
 
 /** Clients of a cell that turn to another one until they are stopped. */
 class Crowd {
-  readonly replies = new Map<string, number>();
-  tries = 0;
-  #stopped = false;
-  readonly #prng: Prng;
+  readonly #worker: Worker;
+  #seen: CrowdReport = { tries: 0, replies: {} };
 
-  constructor(readonly wsUrl: string, readonly tokens: readonly string[], prng: Prng) {
-    this.#prng = prng;
-    for (const token of tokens) this.#run(token);
+  constructor(plan: CrowdPlan) {
+    this.#worker = new Worker(new URL("shift_crowd_worker.ts", import.meta.url), {
+      type: "module",
+    });
+    this.#worker.onmessage = ({ data }: MessageEvent<CrowdReport>) => this.#seen = data;
+    this.#worker.postMessage(plan);
+  }
+
+  get tries(): number {
+    return this.#seen.tries;
+  }
+
+  get replies(): CrowdReport["replies"] {
+    return this.#seen.replies;
   }
 
   stop(): void {
-    this.#stopped = true;
-  }
-
-  async #run(token: string): Promise<void> {
-    await pause(this.#prng.number() * SPREAD_MS);
-    for (let longestMs = FIRST_MS; !this.#stopped;) {
-      this.tries++;
-      const [code, retryMs] = await this.#try(token);
-      this.replies.set(code, (this.replies.get(code) ?? 0) + 1);
-      await pause(Math.max(retryMs, this.#prng.number() * longestMs));
-      longestMs = Math.min(2 * longestMs, LONGEST_MS);
-    }
-  }
-
-  async #try(token: string): Promise<readonly [string, number]> {
-    try {
-      const client = await Client.connect(this.wsUrl, { auth: { token } });
-      await client.close();
-      return ["served", 0];
-    } catch (error) {
-      return error instanceof Refused ? [error.code, error.retryAfterMs] : ["no connection", 0];
-    }
+    this.#worker.terminate();
   }
 }
 
@@ -131,6 +119,14 @@ function lagBound(before: Metrics, now: Metrics): number {
   return LAG_BOUNDS.find((bound) => upTo(bound) === upTo("+Inf")) ?? Infinity;
 }
 
+/** Waits until the other cell has been told where the names of the crowd are at home. */
+async function told(home: ServerProcess): Promise<void> {
+  for (const endMs = performance.now() + TOLD_MS; !home.log.includes(TOLD);) {
+    if (performance.now() > endMs) throw new Error("The names are not known in time");
+    await pause(500);
+  }
+}
+
 /** The 99th percentile of deliveries that were begun in a time (ms). */
 function p99(book: Book, fromMs: number, toMs: number): number {
   const times = [...book.sent.values()].filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
@@ -175,9 +171,10 @@ async function online(server: ServerProcess | null): Promise<number> {
 }
 
 /** Users of the other cell that has begun again, so that nothing of them is in its memory. */
-async function coldUsers(cells: TwoCells, book: Book) {
+async function coldUsers(cells: TwoCells, book: Book, home: ServerProcess) {
   const server = await cells.other();
   await joined(server);
+  await told(home);
   const { users } = await populate("b", server, OWN_USERS, book);
   await acquaint(pairsOf([{ name: "b", server, users }]));
   await Promise.all(users.map((user) => user.close()));
@@ -202,10 +199,11 @@ async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixtu
   const book = new Book();
   let home = await cells.crowded();
   let other: ServerProcess | null = null;
+  let crowd: Crowd | null = null;
   const run = fixture.begin(home, "idle", pool, { seconds: 3600 });
   run.result.catch(() => {});
   try {
-    const cold = await coldUsers(cells, book);
+    const cold = await coldUsers(cells, book, home);
     other = cold.other;
     while (await online(home) < pool.users) await pause(500);
     const tokens = fixture.tokens(pool);
@@ -214,7 +212,7 @@ async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixtu
     await pause(CALM_MS);
     const before = await Metrics.of(other.url);
     await home.kill();
-    const crowd = new Crowd(other.wsUrl, tokens, new Prng(options.seed + 1));
+    crowd = new Crowd({ wsUrl: other.wsUrl, tokens, seed: options.seed + 1 });
     const what = { crowd, book, other };
     const awayMs = await look(options, what, () => online(null), AWAY_MS);
     options.say("its cell begins again");
@@ -226,8 +224,10 @@ async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixtu
     const seconds = (performance.now() - sinceMs) / 1000;
     figures.atLeast("at home again", await online(home), pool.users, "");
     figures.atMost("all at home again after", seconds, BACK_MS / 1000, "s");
-    for (const [code, count] of crowd.replies) figures.note(`replies: ${code}`, count);
-    figures.atMost("served where they are not at home", crowd.replies.get("served") ?? 0, 0, "");
+    for (const [code, n] of Object.entries(crowd.replies)) figures.note(`replies: ${code}`, n);
+    const { served = 0, unauthorized = 0 } = crowd.replies;
+    figures.atMost("served where they are not at home", served, 0, "");
+    figures.atMost("refused as if they were not known", unauthorized, 0, "");
     figures.atMost("local p99, worst second", awayMs, LOCAL_P99_MS, "ms");
     figures.atMost("local p99, worst second while all return", backMs, LOCAL_P99_MS, "ms");
     const lag = lagBound(before, await Metrics.of(other.url));
@@ -236,6 +236,7 @@ async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixtu
     await Promise.all(cold.own.map((user) => user.close()));
     for (const fault of book.faults.slice(0, 10)) figures.fault(fault);
   } finally {
+    crowd?.stop();
     run.stop();
     await home.kill();
     await other?.kill();
@@ -253,7 +254,9 @@ export const shiftProof: Proof = {
   seconds: 240,
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
-    await withPools(options, [poolOf(options)], (fixture) => shift(options, figures, fixture));
+    await withPools(options, [poolOf(options)], (fixture) =>
+      // The cell that they turn to has a core to itself.
+      besideServer(() => shift(options, figures, fixture)));
     return figures.verdict;
   },
 };
