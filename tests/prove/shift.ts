@@ -119,7 +119,7 @@ function lagBound(before: Metrics, now: Metrics): number {
   return LAG_BOUNDS.find((bound) => upTo(bound) === upTo("+Inf")) ?? Infinity;
 }
 
-/** Waits until the other cell has been told where the names of the crowd are at home. */
+/** Waits until the other cell knows where the names of the crowd are at home. */
 async function told(home: ServerProcess): Promise<void> {
   for (const endMs = performance.now() + TOLD_MS; !home.log.includes(TOLD);) {
     if (performance.now() > endMs) throw new Error("The names are not known in time");

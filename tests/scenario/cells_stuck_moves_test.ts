@@ -1,7 +1,12 @@
 /** Moves of accounts that cannot come to their end: 12. */
 import assert from "node:assert/strict";
-import type { CellName } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName, CellName, MailboxId } from "../../shard/name/ids.ts";
+import { AccountState } from "../../shard/account/account.ts";
 import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
+import { encodeAway } from "../../shard/account/away.ts";
+import { Mailbox } from "../../shard/mailbox/mailbox.ts";
+import { pointOf } from "../../shard/name/ids.ts";
+import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** How long is looked (ms), and how often. */
 const LOOK_MS = 120_000;
@@ -62,4 +67,44 @@ Deno.test("12: a move to a cell that has left the federation is given up", () =>
   assert.equal(a.must("anna", "move.state", {}), null);
   assert.ok(begin(a, "anna", b).ok);
   fixture.until("the move", () => b.ask("anna", "account.info", {}).ok);
+});
+
+/** An account's head as a cell sends it to another one. */
+function headOf(name: AccountName, { limits: { dedupeShape, headShape } }: CellsFixture) {
+  const account = new AccountState(name, pointOf(name), dedupeShape, headShape);
+  account.state = "active";
+  account.id = "0123456789abcdef" as AccountId;
+  account.mailbox = new Mailbox("fedcba9876543210" as MailboxId);
+  return { id: account.id as AccountId, mailboxId: account.mailbox.id, bytes: encodeAway(account) };
+}
+
+Deno.test("12: requests that find an account about to be served where it has moved do not wait for long", () => {
+  const fixture = new CellsFixture();
+  const [, b, c] = fixture.cells as [OneCell, OneCell, OneCell];
+  const name = "anna" as AccountName;
+  const { bytes, id, mailboxId } = headOf(name, fixture);
+  // What a cell says that others have overtaken: the decision comes before the head.
+  c.kill();
+  const process = fixture.time.process();
+  const links = fixture.wan.links(c.name, process);
+  const none = () => {};
+  links.start({ linked: none, opened: none, unlinked: none, frame: none });
+  const of = { from: name, to: name, cell: c.name };
+  const say = (packet: ShardPacket) => {
+    links.send(b.name, pointOf(name), { kind: "packet", packet, hops: 0 });
+    fixture.settle(1000);
+  };
+  const move = "m anna";
+  const chosen = { ballot: { counter: 1, cell: c.name }, value: b.name };
+  say({ kind: "move", ...of, message: { kind: "offer", move, id } });
+  say({ kind: "name", ...of, voters: 1, message: { kind: "told", chosen } });
+  const part = { attempt: 1, part: 0, parts: 1, mailboxId, bytes };
+  say({ kind: "move", ...of, message: { kind: "head", move, ...part } });
+  b.kill();
+  b.start();
+  fixture.until("the start", () => b.node.shards.every(({ ready }) => ready));
+  const sinceMs = fixture.time.nowMs;
+  const info = b.ask(name, "account.info", {});
+  assert.ok(info.ok, JSON.stringify(info));
+  assert.ok(fixture.time.nowMs - sinceMs < 1000, `it waited ${fixture.time.nowMs - sinceMs} ms`);
 });
