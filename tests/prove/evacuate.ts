@@ -5,15 +5,15 @@
  */
 import { faultsOf, MovingUser } from "./evacuate_users.ts";
 import { Figures } from "./figures.ts";
-import { FLAGS } from "./crash.ts";
 import { FREE } from "./cell_nodes.ts";
-import { again, pause } from "./cell_load.ts";
-import { freePort } from "../process/pinned.ts";
+import { freePort, startPinned } from "../process/pinned.ts";
+import { pause } from "./cell_load.ts";
+import { type PoolFixture, type PoolShape, scaled, withPools } from "./provisioned.ts";
+import { poolName } from "../../server/load/ring.ts";
 import { Prng } from "../sim/prng.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
-import { rest } from "../process/client.ts";
 import { roost } from "../process/cli.ts";
-import { ServerProcess, tempDir } from "../process/server.ts";
+import { type ServerProcess, tempDir } from "../process/server.ts";
 
 const USERS = 5000;
 /** Others that each user writes to, and messages of all in a second. */
@@ -21,8 +21,7 @@ const PEERS = 3;
 const MESSAGES_PER_SECOND = 100;
 /** Accounts that are moved in a second, at most. */
 const RATE = 100;
-const PASSWORD = "correct horse battery";
-/** Users that are made at the same time. */
+/** Users that sign in at the same time. */
 const ABREAST = 16;
 /** How long everybody may take to be connected again, and what was sent to arrive (ms). */
 const BACK_MS = 120_000;
@@ -33,9 +32,8 @@ const DOUBLES_MS = 10_000;
 const KILLED_AT = 0.4;
 /** How often it is looked how many have moved (ms). */
 const LOOK_MS = 2000;
-/** All clients have one address, and only SHA-256 is computed when they register. */
-const CROWD = ["limits.connectionsPerAddressMax=20000", "auth.scramSha1=false"]
-  .flatMap((setting) => ["--set", setting]);
+/** All clients have one address. */
+const CROWD = ["--set", "limits.connectionsPerAddressMax=20000"];
 
 type Side = "source" | "target" | null;
 
@@ -43,10 +41,13 @@ type Side = "source" | "target" | null;
 class Cells {
   readonly servers: Record<string, ServerProcess> = {};
   readonly #dir: string;
+  readonly #fixture: PoolFixture;
   readonly #flags: Record<string, readonly string[]> = {};
 
-  constructor(dir: string) {
+  /** The first one's data has the users. */
+  constructor(dir: string, fixture: PoolFixture) {
     this.#dir = dir;
+    this.#fixture = fixture;
     Deno.writeTextFileSync(`${dir}/secret`, "a secret of cells that only the proof knows\n", {
       mode: 0o600,
     });
@@ -59,16 +60,14 @@ class Cells {
   async start(name: string, more: readonly string[] = []): Promise<void> {
     // Started again, it is where it was.
     const flags = this.#flags[name] ??= [
-      ...FLAGS,
       ...FREE,
       ...CROWD,
-      ...["--bind", `127.0.0.1:${freePort()}`],
       ...["--cells-name", name, "--cells-listen", `127.0.0.1:${freePort()}`],
       ...["--cells-secret-file", `${this.#dir}/secret`, ...more],
     ];
-    const dataDir = `${this.#dir}/${name}`;
-    // It refuses sign-ins and arrivals when it is overloaded, as any other.
-    this.servers[name] = await ServerProcess.start({ dataDir, flags, patient: false });
+    this.servers[name] = name === "a"
+      ? await this.#fixture.start(flags, null)
+      : await startPinned(`${this.#dir}/${name}`, flags, undefined, null);
   }
 
   /** What a node says of its cells. */
@@ -92,8 +91,8 @@ class Cells {
   }
 }
 
-async function federate(dir: string): Promise<Cells> {
-  const cells = new Cells(dir);
+async function federate(dir: string, fixture: PoolFixture): Promise<Cells> {
+  const cells = new Cells(dir, fixture);
   await cells.start("a");
   const { self: { address } } = await cells.seen("a");
   await cells.start("b", ["--cells-join", address]);
@@ -101,25 +100,20 @@ async function federate(dir: string): Promise<Cells> {
   return cells;
 }
 
-async function populate(cells: Cells, count: number): Promise<readonly MovingUser[]> {
-  const users: MovingUser[] = [];
-  const { url } = cells.servers["a"]!;
-  let next = 0;
-  const make = async () => {
-    while (next < count) {
-      const name = `user${next++}`;
-      const { token } = await again(() =>
-        rest<{ token: string }>(url, "POST", "/v1/register", {
-          body: { user: name, password: PASSWORD },
-        })
-      );
-      await rest(url, "PUT", "/v1/settings", { token, body: { messagesFrom: "anyone" } });
-      const user = new MovingUser(name, token, cells.urls);
-      await user.connect();
-      users.push(user);
-    }
+/** Signs all users in. */
+async function signIn(
+  cells: Cells,
+  pool: PoolShape,
+  tokens: readonly string[],
+): Promise<readonly MovingUser[]> {
+  const users = tokens.map((token, i) =>
+    new MovingUser(poolName(`roost.${pool.name}`, i), token, cells.urls)
+  );
+  const waiting = users.values();
+  const lane = async () => {
+    for (const user of waiting) await user.connect();
   };
-  await Promise.all(Array.from({ length: ABREAST }, make));
+  await Promise.all(Array.from({ length: ABREAST }, lane));
   return users;
 }
 
@@ -205,6 +199,38 @@ async function evacuate(
   figures.atMost(`${what}: not connected again`, away, 0, "");
 }
 
+/** Moves all users three times while they write to each other. */
+async function prove(
+  options: ProofOptions,
+  figures: Figures,
+  fixture: PoolFixture,
+  pool: PoolShape,
+): Promise<void> {
+  using dir = tempDir();
+  const cells = await federate(dir.path, fixture);
+  try {
+    const users = await signIn(cells, pool, fixture.tokens(pool));
+    options.say(`${users.length} users are signed in`);
+    const perSecond = Math.max(5, MESSAGES_PER_SECOND * options.scale);
+    const stop = load(users, perSecond, new Prng(options.seed));
+    await evacuate(options, cells, users, ["a", "b"], null, figures);
+    await evacuate(options, cells, users, ["b", "a"], "source", figures);
+    await evacuate(options, cells, users, ["a", "b"], "target", figures);
+    stop();
+    await Promise.all(users.map((user) => user.settled()));
+    const faults = await arrived(users);
+    for (const fault of faults.slice(0, 10)) figures.fault(fault);
+    figures.note("acked", users.reduce((sum, { sent }) => sum + sent.length, 0));
+    figures.atMost("lost, doubled or reordered", faults.length, 0, "");
+    await Promise.all(users.map((user) => user.close()));
+  } catch (error) {
+    for (const { log } of Object.values(cells.servers)) options.say(log.slice(-2000));
+    throw error;
+  } finally {
+    await cells.end();
+  }
+}
+
 /** All accounts of a cell move under traffic. */
 export const evacuateProof: Proof = {
   name: "evacuate",
@@ -212,30 +238,11 @@ export const evacuateProof: Proof = {
     "middle: nothing acked lost, doubled or reordered, every cursor continued",
   seconds: 600,
   async run(options): Promise<Verdict> {
-    using dir = tempDir();
     const figures = new Figures(options);
-    const cells = await federate(dir.path);
-    try {
-      const users = await populate(cells, Math.max(10, Math.round(USERS * options.scale)));
-      options.say(`${users.length} users are signed in`);
-      const perSecond = Math.max(5, MESSAGES_PER_SECOND * options.scale);
-      const stop = load(users, perSecond, new Prng(options.seed));
-      await evacuate(options, cells, users, ["a", "b"], null, figures);
-      await evacuate(options, cells, users, ["b", "a"], "source", figures);
-      await evacuate(options, cells, users, ["a", "b"], "target", figures);
-      stop();
-      await Promise.all(users.map((user) => user.settled()));
-      const faults = await arrived(users);
-      for (const fault of faults.slice(0, 10)) figures.fault(fault);
-      figures.note("acked", users.reduce((sum, { sent }) => sum + sent.length, 0));
-      figures.atMost("lost, doubled or reordered", faults.length, 0, "");
-      await Promise.all(users.map((user) => user.close()));
-    } catch (error) {
-      for (const { log } of Object.values(cells.servers)) options.say(log.slice(-2000));
-      throw error;
-    } finally {
-      await cells.end();
-    }
+    // Each one's peers are contacts.
+    const users = scaled(USERS, options.scale);
+    const pool: PoolShape = { name: "evacuated", users, contacts: 2 * PEERS };
+    await withPools(options, [pool], (fixture) => prove(options, figures, fixture, pool));
     return figures.verdict;
   },
 };

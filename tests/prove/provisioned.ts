@@ -61,8 +61,8 @@ export class PoolFixture {
     }
   }
 
-  /** Starts a server, for the caller to stop; on a core. */
-  start(flags: readonly string[] = [], core = 0): Promise<ServerProcess> {
+  /** Starts a server, for the caller to stop; on a core, or on all (null). */
+  start(flags: readonly string[] = [], core: number | null = 0): Promise<ServerProcess> {
     return startPinned(this.#dataDir, flags, this.#root, core);
   }
 
