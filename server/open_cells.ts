@@ -119,10 +119,17 @@ export function beginCells(mesh: CellMesh, node: Node, busy: () => boolean): voi
 /** The names of the cell, as any of its nodes reads them. */
 function namesOf(node: Node): NameSource & ShareSource {
   return {
-    names: (after, limit, done) =>
-      node.listAccounts(after as StoreKey | null, limit, (error, names, next) => {
-        done(error === null ? null : error.message, names, next);
-      }),
+    names(after, limit, done) {
+      const page = () =>
+        node.listAccounts(after as StoreKey | null, limit, (error, names, next) => {
+          done(error === null ? null : error.message, names, next);
+        });
+      if (after !== null) return page();
+      node.stored.complete(([missing]) => {
+        if (missing === undefined) page();
+        else done(`node ${missing.node}: ${missing.why}`, [], null);
+      });
+    },
     share: (name, add, done) =>
       node.request(name, "name.share", { add }, (result) => {
         done(result.ok ? result.value.left : null);

@@ -25,6 +25,7 @@ import { SteadyClock } from "./steady_clock.ts";
 import { type NodeView, nodeViews } from "./node_view.ts";
 import { readTable } from "./table_claim.ts";
 import { sameNode } from "../../shard/table/placement.ts";
+import { StoredAccounts } from "./stored_accounts.ts";
 import type { Traces } from "./trace.ts";
 import { makeCommitter, makeParts } from "./wiring.ts";
 
@@ -39,6 +40,8 @@ export class Node implements EdgeRouter {
   readonly coordinator: Coordinator;
   /** What the nodes of the cell ask each other about themselves. */
   readonly asks: Asks;
+  /** Has the store list all accounts of the cell. */
+  readonly stored: StoredAccounts;
   /** The steps of messages on their way. */
   readonly traces: Traces;
   readonly #parts: NodeParts;
@@ -64,6 +67,7 @@ export class Node implements EdgeRouter {
     });
     this.#parts = parts;
     this.asks = parts.asks;
+    this.stored = new StoredAccounts(this, ports);
     this.traces = parts.traces;
     const reshape: Node["reshape"] = (...change) => this.reshape(...change);
     this.coordinator = new Coordinator({ parts: () => parts, reshape }, parts.control);

@@ -9,7 +9,7 @@ import type { AccountPage, AdminDeps, PageOptions } from "./api.ts";
 import type { Clock } from "../node/ports.ts";
 import type { Node } from "../node/node.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import { type Missing, question } from "../node/asks.ts";
+import type { Missing } from "../node/asks.ts";
 import { OnlinePages } from "./online_pages.ts";
 import { OwnersMissed } from "./owners_missed.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
@@ -29,11 +29,8 @@ type Done = (result: Result<AccountPage>) => void;
 /** What the listing needs of a node. */
 type Accounts = Pick<
   Node,
-  "listAccounts" | "request" | "asks" | "shards" | "committer" | "table"
+  "listAccounts" | "request" | "asks" | "shards" | "stored" | "table"
 >;
-
-/** Writes what the shards of a node have in memory, so that the store lists their new accounts. */
-const CHECKPOINT = question<null, null>("accounts.checkpoint");
 
 interface List {
   readonly filter: string;
@@ -159,7 +156,6 @@ export function accountListing(
 ): AdminDeps["listAccounts"] {
   let kept: List | null = null;
   const pages = new OnlinePages(node);
-  node.asks.on(CHECKPOINT, (_, done) => node.committer.checkpointAll(() => done(ok(null))));
   return (page, done) => {
     if (page.state === "online") return takeOnline(node, pages, page, done);
     const filter = keyOf(page);
@@ -171,11 +167,12 @@ export function accountListing(
         done(result);
       });
     if (page.after !== null && fresh) return take(kept!);
-    node.asks.all(CHECKPOINT, null, ({ missing }) =>
+    node.stored.complete((missing) =>
       scan(node, page, (names) => {
         if (!names.ok) return done(names);
         kept = { filter, names: names.value, missing, takenMs: clock.monoMs() };
         take(kept);
-      }));
+      })
+    );
   };
 }

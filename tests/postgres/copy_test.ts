@@ -146,6 +146,42 @@ Deno.test("11: nothing is served from an unfinished copy, and the same command b
   assert.equal(await second.stop(), 0);
 });
 
+Deno.test("11: accounts are exported from a cell in PostgreSQL and imported into another one", async () => {
+  using dir = tempDir();
+  const secret = `${dir.path}/secret`;
+  Deno.writeTextFileSync(secret, "a secret of the nodes of these cells", { mode: 0o600 });
+  const open = async (database: string) => {
+    const store = await cluster.database(database);
+    const flags = ["--store", store, "--cell-listen", "127.0.0.1:0", "--cell-secret-file", secret];
+    const start = (n: number) =>
+      ServerProcess.start({ dataDir: `${dir.path}/${database}${n}`, flags });
+    return [await start(1), await start(2)] as const;
+  };
+  const users = ["ann", "bob", "cid", "dan"];
+  const from = await open("exported");
+  const to = await open("imported");
+  try {
+    const tokens: string[] = [];
+    for (const user of users) tokens.push(await register(from[0], user));
+    for (const user of users) await send(from[1], tokens[0]!, user, `to-${user}`);
+    const file = `${dir.path}/all.ndjson`;
+    const out = ["--with-credentials", "--out", file];
+    await done("export", "--all", ...out, "--data", from[1].dataDir);
+    assert.equal(
+      await done("import", file, "--data", to[1].dataDir),
+      "4 accounts are imported.\n",
+    );
+    for (const [n, user] of users.entries()) {
+      const { token } = await rest<{ token: string }>(to[n % 2]!.url, "POST", "/v1/auth/password", {
+        body: { user, password: `password of ${user}` },
+      });
+      assert.deepEqual(await bodies(to[n % 2]!, token, "ann"), [`to-${user}`]);
+    }
+  } finally {
+    for (const server of [...from, ...to]) await server.kill();
+  }
+});
+
 Deno.test("11: a password in the arguments of a copy is refused, and not shown", async () => {
   const { code, err } = await roost(["store", "copy", "/nowhere", "postgres://u:secret1@h/db"]);
   assert.equal(code, 1);
