@@ -290,6 +290,21 @@ const TESTED: readonly Mutant[] = [
     "if (!repeatable || row?.epoch === of.epoch) return reply();",
     "if (!repeatable || row !== undefined) return reply();",
   ]),
+  ...inTested("server/node/stored_accounts.ts", "tests/scenario/cell_listing_test.ts", [
+    "list accounts without those of shards that change hands",
+    "if (left.length === 0) return done(missing);",
+    "if (left.length >= 0) return done(missing);",
+  ]),
+  ...inTested("server/node/peer_requests.ts", "tests/scenario/cell_silent_test.ts", [
+    "ask a node that replies to nothing all the same",
+    "if (state.count < SILENT_AT ||",
+    "if (state.count >= 0 ||",
+  ]),
+  ...inTested("server/http/cell_callers.ts", "tests/unit/cell_callers_test.ts", [
+    "count the connections of a node that has ended for ever",
+    "if (nowMs - atMs < KEPT_MS) count",
+    "if (nowMs >= atMs) count",
+  ]),
 ];
 
 /** See the head of this file. */
