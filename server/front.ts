@@ -44,9 +44,7 @@ import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
-import { Callers } from "./http/callers.ts";
-import { CellCallers } from "./http/cell_callers.ts";
-import { CellRates } from "./http/cell_rates.ts";
+import { FrontShared } from "./front_shared.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
 import { ServersNotice } from "./v1/servers_notice.ts";
 import { Relay } from "./v1/relay.ts";
@@ -108,8 +106,7 @@ class NodeFront implements Front {
   readonly #edge: Edge;
   readonly #signInQueue: SignInQueue;
   readonly #addresses: AddressRate;
-  readonly #rates: CellRates;
-  #cellCallers: CellCallers | null = null;
+  readonly #shared: FrontShared;
   readonly #servers: CellServers;
   readonly #proxies: TrustedProxies;
   readonly #relay: Relay | null;
@@ -135,13 +132,14 @@ class NodeFront implements Front {
     this.#services = services;
     this.#open = open;
     const { ports, node, counters } = open;
-    const counting = new FrontCounting(counters, services.experiments);
-    this.#counting = counting;
+    const counting = this.#counting = new FrontCounting(counters, services.experiments);
     const connections = () => this.#door?.connections() ?? 0;
     const keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
     this.#keeper = keeper;
+    this.#shared = new FrontShared(open, config.limits.connectionsPerAddressMax);
     this.#edge = createEdge({
       ...ports,
+      share: this.#shared.rate,
       node: node.id,
       router: node,
       counters: counting.own.edge,
@@ -151,7 +149,6 @@ class NodeFront implements Front {
     }, edgeLimits(config));
     this.#signInQueue = new SignInQueue(ports, FIXED_SIGN_IN_QUEUE);
     this.#addresses = createAddressRate(config, ports.clock, counters);
-    this.#rates = this.#makeRates();
     this.#servers = new CellServers(() => node.nodes, ports.clock, () => elsewhere(open));
     this.#proxies = new TrustedProxies(config.server.trustedProxies, open.relays);
     this.#relay = this.#makeRelay();
@@ -180,7 +177,7 @@ class NodeFront implements Front {
       edge: this.#edge,
       host,
       metrics: this.#metrics,
-      share: this.#rates.share,
+      share: this.#shared.rate,
     });
     this.#ws = this.#makeWs(host);
   }
@@ -219,30 +216,6 @@ class NodeFront implements Front {
     });
   }
 
-  #amongNodes() {
-    const { node, ports } = this.#open;
-    return {
-      ...ports,
-      node: node.id,
-      asks: node.asks,
-      several: node.cell !== null,
-      others: () => node.nodes.filter(({ state }) => state === "linked"),
-    };
-  }
-
-  #makeRates(): CellRates {
-    const rates = new CellRates(this.#amongNodes());
-    rates.share("requests of addresses", this.#addresses.throttle);
-    return rates;
-  }
-
-  #sharedCallers(kind: string): Callers {
-    const callers = new Callers();
-    this.#cellCallers ??= new CellCallers(this.#amongNodes());
-    this.#cellCallers.share(kind, callers, this.#config.limits.connectionsPerAddressMax);
-    return callers;
-  }
-
   #makeShedding(): Shedding {
     const { arrivals, node, ports, setBusy } = this.#open;
     arrivals.overloaded = () => this.#keeper.overloaded().signIn;
@@ -264,7 +237,7 @@ class NodeFront implements Front {
     const { ports, node } = this.#open;
     const { observe, signedIn, limited, acked } = this.#counting;
     const signIn = createSignIn(
-      { ...ports, router: node, issuers, limited, share: this.#rates.share },
+      { ...ports, router: node, issuers, limited, share: this.#shared.rate },
       this.#open.signIn,
     );
     return {
@@ -289,7 +262,7 @@ class NodeFront implements Front {
     const config = this.#config;
     return createWsTransport({
       ...this.#open.ports,
-      callers: this.#sharedCallers("websockets"),
+      callers: this.#shared.callers("websockets"),
       counters: this.#counting.own.ws,
       turns: this.#turns,
       admit: (address) => this.#addresses.connect(address) ?? this.#keeper.admit("connection"),
@@ -297,16 +270,21 @@ class NodeFront implements Front {
       penalize: this.#addresses.penalize,
       elsewhere: () => this.#servers.others(),
       addressOf: (request) => addressOf(this.#proxies, request),
-      onConnection: makeConnector({ ...host, connection: connectionLimits(config) }),
+      onConnection: makeConnector({
+        ...host,
+        share: this.#shared.rate,
+        connection: connectionLimits(config),
+      }),
     }, wsLimits(config));
   }
 
   async openDoor(tls: ConfigFiles["tls"]): Promise<void> {
+    this.#shared.rate("requests of addresses", this.#addresses.throttle);
     const { server, limits, timeouts } = this.#config;
     const prefix = prefixOf(server.publicUrl);
     this.#door = await openHttpServer({
       app: this.#app,
-      callers: this.#sharedCallers("connections"),
+      callers: this.#shared.callers("connections"),
       counters: this.#counting.own.door,
       turns: this.#turns,
       timers: this.#open.ports.timers,

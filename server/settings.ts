@@ -4,7 +4,7 @@
  * limits from here too, with overrides by name.
  */
 import type { Config } from "./config/config.ts";
-import type { ConnectionLimits } from "./v1/connection.ts";
+import type { ConnectionLimits } from "./v1/connection_limits.ts";
 import type { IssuerOptions } from "./auth/jwt.ts";
 import type { JwtAlgorithm, KeySource } from "./auth/jwt_keys.ts";
 import type { ProtocolLimits } from "./v1/limits.ts";

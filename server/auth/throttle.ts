@@ -25,6 +25,12 @@ export function throttleOptions(
   return { burst: rate.burst, refillMs: 1000 / rate.perSecond, keysMax: THROTTLE_KEYS_MAX };
 }
 
+/**
+ * Lets a rate hold over all nodes of a cell; its name is the same at all. `toldFrom`: others do not
+ * learn of who has taken less in half a second.
+ */
+export type ShareRate = (name: string, throttle: Throttle, toldFrom?: number) => void;
+
 /** Allowances by key, in bounded memory: about 100 bytes and the key's text for each key. */
 export class Throttle {
   /** Called with what was taken from a key's bucket, or (below 0) given back. */

@@ -64,7 +64,7 @@ class NodeEdge implements Edge {
   constructor(deps: EdgeDeps, limits: EdgeLimits) {
     this.#deps = deps;
     this.#sessions = new Sessions(deps, limits);
-    this.#opens = new OpenRate(deps.clock, limits.opens);
+    this.#opens = new OpenRate(deps.clock, limits.opens, deps.share);
     this.#opening = new Opening(deps, this.#sessions);
     this.#packets = new Packets(this.#sessions, new Announcer(deps, this.#sessions));
     this.#drain = new Drain(deps, this.#sessions);

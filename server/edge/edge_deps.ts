@@ -1,6 +1,7 @@
 /** What an edge is made with: its node's ports, its router, and how its protocol writes events. */
 import type { AccountId, NodeId } from "../../shard/name/ids.ts";
 import type { Ports } from "../node/ports.ts";
+import type { ShareRate } from "../auth/throttle.ts";
 import type { EdgeRouter } from "../node/router.ts";
 import type { Round } from "./flusher.ts";
 import type { EdgeCounters, EventCodec } from "./types.ts";
@@ -14,6 +15,8 @@ export interface EdgeDeps extends Pick<Ports, "clock" | "timers" | "random" | "r
   readonly codec: EventCodec;
   /** Serves some accounts differently and counts what comes of it; absent: nobody. */
   readonly trial?: Trial;
+  /** Lets rates of accounts hold over the cell; absent where there are no other nodes. */
+  readonly share?: ShareRate;
   /** Called after each round of flushes. */
   readonly flushed: (round: Round) => void;
 }

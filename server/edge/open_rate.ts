@@ -3,7 +3,7 @@
  * a client could have a large snapshot made a hundred times a second by connecting again, for each
  * connection has rates of its own.
  */
-import { Throttle, throttleOptions } from "../auth/throttle.ts";
+import { type ShareRate, Throttle, throttleOptions } from "../auth/throttle.ts";
 import type { Clock } from "../node/ports.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
 import type { Snapshot } from "../../shard/ops.ts";
@@ -15,15 +15,18 @@ export interface OpenRateLimits {
 }
 
 const ITEMS_PER_UNIT = 100;
+/** What others do not learn of: one session that an account opens at a time, as in a storm of returns. */
+const TOLD_FROM = 2;
 
 /** See the head of this file. */
 export class OpenRate {
   readonly #clock: Clock;
   readonly #accounts: Throttle;
 
-  constructor(clock: Clock, limits: OpenRateLimits) {
+  constructor(clock: Clock, limits: OpenRateLimits, share?: ShareRate) {
     this.#clock = clock;
     this.#accounts = new Throttle({ ...throttleOptions(limits), debtMax: limits.burst });
+    share?.("sessions of accounts", this.#accounts, TOLD_FROM);
   }
 
   /** A refusal where the account has to wait; takes nothing. */

@@ -8,17 +8,26 @@ import { type Asks, question } from "../node/asks.ts";
 import type { Log, Ports } from "../node/ports.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import { ok } from "../../shard/errors.ts";
-import type { Throttle } from "../auth/throttle.ts";
+import type { ShareRate, Throttle } from "../auth/throttle.ts";
 
 /** How often a node tells what was taken (ms). */
 export const SHARE_MS = 500;
 /** Keys of one rate that one frame has, those first from which most was taken. */
 export const SHARED_KEYS_MAX = 1000;
 
+/** What is less was given back meanwhile. */
+const SPENT_MIN = 0.001;
+
 /** By rates: keys, and what was taken from their buckets. */
 type Spent = Readonly<Record<string, readonly (readonly [key: string, units: number])[]>>;
 
 const SPENT = question<Spent, null>("spent");
+
+interface Shared {
+  readonly throttle: Throttle;
+  readonly toldFrom: number;
+  spent: Map<string, number>;
+}
 
 /** What it needs of its node. */
 export interface CellRatesHost extends Pick<Ports, "clock" | "timers"> {
@@ -33,7 +42,7 @@ export interface CellRatesHost extends Pick<Ports, "clock" | "timers"> {
 /** See the head of this file. */
 export class CellRates {
   readonly #host: CellRatesHost;
-  readonly #rates = new Map<string, { readonly throttle: Throttle; spent: Map<string, number> }>();
+  readonly #rates = new Map<string, Shared>();
   #waiting = false;
 
   constructor(host: CellRatesHost) {
@@ -44,10 +53,13 @@ export class CellRates {
     });
   }
 
-  /** Lets a rate hold over the cell; its name is the same at all nodes. */
-  readonly share = (name: string, throttle: Throttle): void => {
+  /**
+   * Lets a rate hold over the cell; its name is the same at all nodes. Who has taken less than
+   * `toldFrom` in half a second is left out: of rates that many clients use a little.
+   */
+  readonly share: ShareRate = (name, throttle, toldFrom = SPENT_MIN) => {
     if (!this.#host.several) return;
-    const rate = { throttle, spent: new Map<string, number>() };
+    const rate = { throttle, toldFrom, spent: new Map<string, number>() };
     this.#rates.set(name, rate);
     throttle.taken = (key, units) => {
       rate.spent.set(key, (rate.spent.get(key) ?? 0) + units);
@@ -68,7 +80,7 @@ export class CellRates {
     const spent: Record<string, [string, number][]> = {};
     for (const [name, rate] of this.#rates) {
       // What was given back meanwhile is nothing.
-      const all = [...rate.spent].filter(([, units]) => Math.abs(units) > 0.001);
+      const all = [...rate.spent].filter(([, units]) => Math.abs(units) > rate.toldFrom);
       rate.spent = new Map();
       if (all.length === 0) continue;
       if (all.length > SHARED_KEYS_MAX) all.sort(([, a], [, b]) => b - a);

@@ -18,11 +18,9 @@ import { objectText } from "../text/json_text.ts";
 import { welcomeFields } from "./protocol.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
 import {
-  type Rate,
   rateKey,
-  type Rates,
   type RateThrottles,
-  rateThrottles,
+  socketThrottles,
   takeFrom,
   TokenBucket,
   TOO_FAST,
@@ -32,25 +30,15 @@ import { type Leave, openInTurn } from "../http/sign_in_queue.ts";
 import { isObject, parseJson } from "../text/validate.ts";
 import { devicePresence, endChoice, noteTokenFailure, sessionChoice } from "./sign_in.ts";
 import { EARLY, Greeting, type Proved } from "./greeting.ts";
+import type { ShareRate } from "../auth/throttle.ts";
 import { Unread } from "./unread.ts";
-
-/** Bounds of one connection. */
-export interface ConnectionLimits {
-  /** Time for the first frame, and again for the answer to a challenge. */
-  readonly helloTimeoutMs: number;
-  /** Commands that wait for their answer; over it `busy`. */
-  readonly inFlightMax: number;
-  /** Bytes that the client has left unread, over which no page of events is made for it. */
-  readonly unreadBytesMax: number;
-  /** Commands, by class. */
-  readonly rates: Rates;
-  /** Refusals: one each, a malformed frame an eighth of the burst. At its end: closed. */
-  readonly refusalAllowance: Rate;
-}
+import type { ConnectionLimits } from "./connection_limits.ts";
 
 /** What connections need. */
 export interface ConnectionDeps extends ProtocolHost {
   readonly connection: ConnectionLimits;
+  /** Lets rates of devices hold over the cell; absent where there are no other nodes. */
+  readonly share?: ShareRate;
 }
 
 /** The wait of a client that has used up the allowance of refusals. */
@@ -61,7 +49,7 @@ const UNREAD = "Read the earlier answers first";
 /** Makes the function that a WebSocket transport calls for each new connection. */
 export function makeConnector(deps: ConnectionDeps): (wire: WireConnection) => WireHandler {
   const commands = new Map<string, Command>(Object.entries(deps.protocol.commands));
-  const throttles = rateThrottles(deps.connection.rates);
+  const throttles = socketThrottles(deps.connection.rates, deps.share);
   return (wire) => new Connection(deps, commands, throttles, wire);
 }
 

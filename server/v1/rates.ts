@@ -1,6 +1,6 @@
 /** Rate limits of those who are signed in: of all commands, and of the kinds that others feel. */
 import { type BucketRate, takeTokens, waitForTokens } from "../../shard/token_bucket.ts";
-import { Throttle, throttleOptions } from "../auth/throttle.ts";
+import { type ShareRate, Throttle, throttleOptions } from "../auth/throttle.ts";
 
 /** A rate: `perSecond` tokens return each second, at most `burst` are saved up. */
 export interface Rate {
@@ -30,6 +30,9 @@ export interface Taker {
 /** Called with the class whose rate applied. */
 type Limited = (rate: RateClass) => void;
 
+/** How often nodes tell each other what was taken (s). */
+const SHARE_S = 0.5;
+
 /** A throttle for each class. */
 export type RateThrottles = Readonly<Record<RateClass, Throttle>>;
 
@@ -44,6 +47,20 @@ export function rateThrottles({ frames, sends, presence, signals }: Rates): Rate
     presence: new Throttle(throttleOptions(presence)),
     signals: new Throttle(throttleOptions(signals)),
   };
+}
+
+/**
+ * Makes throttles for WebSockets. Over `share` they hold over the cell: a client that connects to one
+ * node after another has no budget at each. Other nodes do not learn of a device that takes less than
+ * half of what it may in that time, as almost all do.
+ */
+export function socketThrottles(rates: Rates, share: ShareRate = () => {}): RateThrottles {
+  const throttles = rateThrottles(rates);
+  for (const [name, throttle] of Object.entries(throttles)) {
+    const { perSecond } = rates[name as RateClass];
+    share(`${name} of sockets`, throttle, Math.max(1, perSecond * SHARE_S / 2));
+  }
+  return throttles;
 }
 
 /**

@@ -1,5 +1,6 @@
-/** Connections of one address to two workers of one port. */
+/** Connections to two workers of one port: of one address, and of one device again and again. */
 import { equal, ok } from "node:assert/strict";
+import { Client, Refused, rest } from "./client.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 import { TELL_MS } from "../../server/http/cell_callers.ts";
 
@@ -42,6 +43,38 @@ Deno.test("11: the limit of connections of one address is that of all workers to
     equal(results.slice(-MAX / 2).includes(200), false, `${results}`);
   } finally {
     for (const connection of kept) connection.close();
+    await server.kill();
+  }
+});
+
+Deno.test("11: a device has one rate at all workers together, however often it connects", async () => {
+  using dir = tempDir();
+  const [burst, connects] = [20, 10];
+  const rate = ["limits.sendsPerSecond=1", `limits.sendsBurst=${burst}`];
+  const flags = ["--workers", "2", ...rate.flatMap((setting) => ["--set", setting])];
+  const server = await ServerProcess.start({ dataDir: dir.path, flags });
+  try {
+    const { token } = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
+      body: { user: "ann", password: "correct horse battery" },
+    });
+    let sent = 0;
+    let beganMs = 0;
+    for (let n = 0; n < connects; n++) {
+      const client = await Client.connect(server.wsUrl, { auth: { token } });
+      for (let i = 0; i < burst; i++) {
+        const message = { to: "ann", key: `${n}-${i}`, body: "hello" };
+        const refused = await client.command("send", message).then(() => null, (error) => error);
+        if (refused instanceof Refused && refused.code === "rate_limited") break;
+        equal(refused, null);
+        sent++;
+      }
+      await client.close();
+      if (n === 0) beganMs = performance.now();
+      await new Promise((done) => setTimeout(done, 2 * TELL_MS));
+    }
+    const most = burst + Math.ceil((performance.now() - beganMs) / 1000) + 2;
+    ok(sent >= burst && sent <= most, `${sent} messages, ${most} at most`);
+  } finally {
     await server.kill();
   }
 });

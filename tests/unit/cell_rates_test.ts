@@ -11,7 +11,7 @@ import { VirtualTime } from "../sim/virtual_time.ts";
 const RATE = { burst: 5, refillMs: 1000, keysMax: 100_000 };
 
 /** So many nodes, each with one rate; `told` counts what they send each other. */
-function cellOf(nodes: number, make = () => new Throttle(RATE)) {
+function cellOf(nodes: number, make = () => new Throttle(RATE), toldFrom?: number) {
   const time = new VirtualTime();
   const told: { keys: number }[] = [];
   const repliers = new Map<string, (input: unknown) => void>();
@@ -35,7 +35,7 @@ function cellOf(nodes: number, make = () => new Throttle(RATE)) {
       others,
     });
     const throttle = make();
-    rates.share("of the test", throttle);
+    rates.share("of the test", throttle, toldFrom);
     return throttle;
   });
   return { time, told, throttles };
@@ -109,4 +109,15 @@ Deno.test("11: the only node of a cell shares nothing", () => {
   throttles[0]!.take(0, "alice");
   time.runFor(2000);
   deepEqual(told, []);
+});
+
+Deno.test("11: of a rate that many use a little others learn who uses much of it", () => {
+  const { time, told, throttles: [a, b] } = cellOf(2, () => new Throttle(RATE), 2);
+  const now = () => time.global.clock.monoMs();
+  for (let i = 0; i < 100; i++) a!.take(now(), `user${i}`);
+  for (let i = 0; i < RATE.burst; i++) equal(a!.take(now(), "alice"), 0);
+  time.runFor(SHARE_MS);
+  deepEqual(told, [{ keys: 1 }]);
+  holds(b!.waitMs(now(), "alice") > 0);
+  equal(b!.waitMs(now(), "user1", RATE.burst), 0);
 });

@@ -20,7 +20,8 @@ import type {
 } from "../../server/edge/types.ts";
 import type { FailureLimits, ScramExchange, SignIn, Verified } from "../../server/auth/types.ts";
 import { hashToken, mintToken } from "../../server/auth/token.ts";
-import { type ConnectionLimits, makeConnector } from "../../server/v1/connection.ts";
+import type { ConnectionLimits } from "../../server/v1/connection_limits.ts";
+import { makeConnector } from "../../server/v1/connection.ts";
 import { makeProtocol } from "../../server/v1/protocol.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
