@@ -1,13 +1,13 @@
 /** How long refusals of tokens take: by the state of the account that a token names, and by transport. */
 import assert from "node:assert/strict";
 import { areaUnderCurve } from "./area_under_curve.ts";
-import { Client, rest } from "./client.ts";
+import { Client, rest } from "../process/client.ts";
 import { DEVICE, poolName } from "../../server/load/ring.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { join } from "node:path";
 import { poolToken } from "../../server/load/provision.ts";
-import { register } from "./pulse.ts";
-import { ServerProcess, tempDir } from "./server.ts";
+import { register } from "../process/pulse.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
 import { socketTransport } from "../../server/ops/socket.ts";
 
 /** Accounts of each kind that are not in memory. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { areaUnderCurve } from "./area_under_curve.ts";
-import { ServerProcess, tempDir } from "./server.ts";
-import { roost } from "./cli.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
+import { roost } from "../process/cli.ts";
 
 /** Users of each kind whose tokens are guessed: chance alone moves the area by 0.017. */
 const EACH = 600;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { areaUnderCurve } from "./area_under_curve.ts";
-import { ServerProcess, tempDir } from "./server.ts";
-import { roost } from "./cli.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
+import { roost } from "../process/cli.ts";
 
 /** Users of each kind that are asked for: so many that chance alone moves the area by 0.017. */
 const EACH = 600;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { areaUnderCurve } from "./area_under_curve.ts";
-import { Client } from "./client.ts";
-import { register } from "./pulse.ts";
-import { ServerProcess, tempDir } from "./server.ts";
+import { Client } from "../process/client.ts";
+import { register } from "../process/pulse.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
 
 /** Names of each kind that are written to. */
 const EACH = 200;
