@@ -43,6 +43,9 @@ import { Typing } from "./typing.js";
 
 /** How long a failure is shown (ms). */
 const TOAST_MS = 8000;
+/** After so long it is said that something takes long (ms). */
+const LATE_MS = 5000;
+const GOES_ON = "This is not done yet. It goes on while this page is open.";
 
 /** The state of an address that was opened from the list: going back leads there. */
 const FROM_LIST = { fromList: true };
@@ -221,21 +224,36 @@ export class App {
 
   /**
    * Waits for something and tells of its failure, in an element or at the page's end. Whether it
-   * went well.
+   * went well. What takes long over a connection, as where somebody's datacenter is away, goes on by
+   * itself: that is said, and later what has become of it.
    * @param {Promise<unknown>} promise
    * @param {HTMLElement} [told]
    */
-  async #attempt(promise, told) {
+  #attempt(promise, told) {
     if (told !== undefined) setText(told, "");
-    try {
-      await promise;
-      return true;
-    } catch (error) {
-      const text = errorText(error);
-      if (told === undefined) this.#tell(text);
+    let late = false;
+    /** @param {string | null} text */
+    const tell = (text) => {
+      if (late && told?.textContent === GOES_ON) setText(told, "");
+      if (told === undefined || late) this.#tell(text);
       else setText(told, text ?? "");
-      return false;
-    }
+    };
+    return new Promise((/** @type {(done: boolean) => void} */ resolve) => {
+      const timer = setTimeout(() => {
+        // Without a connection the page says that already.
+        if (this.#client.state.status !== "online") return;
+        tell(GOES_ON);
+        late = true;
+        resolve(false);
+      }, LATE_MS);
+      promise.then(() => {
+        if (late) tell("It is done now.");
+        resolve(true);
+      }, (error) => {
+        tell(errorText(error));
+        resolve(false);
+      }).finally(() => clearTimeout(timer));
+    });
   }
 
   /** @param {string | null} text */

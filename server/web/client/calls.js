@@ -1,5 +1,6 @@
 // @ts-check
 /** What an application asks for by one command each. */
+import { laneOf } from "./commands.js";
 import { signedOut } from "./error.js";
 
 /**
@@ -36,13 +37,14 @@ export class Calls {
   }
 
   /**
-   * A change that can be repeated; those of one lane keep their order.
+   * A change that can be repeated; those of one lane keep their order. What is for one contact is one:
+   * it does not wait for others.
    * @param {string} t
    * @param {Json} fields
    * @param {string} [lane]
    * @param {string} [merge]
    */
-  #change(t, fields, lane = "roster", merge) {
+  #change(t, fields, lane = `roster ${laneOf(String(fields["contact"]))}`, merge) {
     const how = merge === undefined ? { lane } : { lane, merge };
     return /** @type {Promise<void>} */ (this.#host.enqueue(t, fields, how));
   }
@@ -82,7 +84,7 @@ export class Calls {
   /** @type {Api.Client["unblock"]} */
   unblock = (contact) => this.#change("block", { contact, blocked: false });
   /** @type {Api.Client["setMessagesFrom"]} */
-  setMessagesFrom = (messagesFrom) => this.#change("settings", { messagesFrom });
+  setMessagesFrom = (messagesFrom) => this.#change("settings", { messagesFrom }, "settings");
   /** @type {Api.Client["markRead"]} */
   markRead = (peer, upTo = this.#host.lastSeq(peer)) =>
     this.#change("read", { with: peer, upTo }, `read ${peer}`, "read");

@@ -33,6 +33,11 @@ const WAITING_MAX = 256;
 const KEY_MS = 6 * 24 * 3600 * 1000;
 /** Refusals that do not concern the command: it is repeated later. */
 export const PASSING = ["rate_limited", "busy", "unavailable", "offline"];
+/**
+ * Of those, which may concern one lane only: the datacenter of one person may be away, or much be on
+ * its way to them. What is for others goes on.
+ */
+const OF_LANE = ["busy", "unavailable"];
 
 /** See the head of this file. */
 export class Commands {
@@ -43,7 +48,7 @@ export class Commands {
   #sends = 0;
   #others = 0;
   #lane = 0;
-  /** Until when commands of a kind are withheld. @type {Map<string, number>} */
+  /** Until when commands of a kind, or of a lane, are withheld. @type {Map<string, number>} */
   #holds = new Map();
   #stopHold = () => {};
 
@@ -121,7 +126,7 @@ export class Commands {
     for (const [lane, ops] of this.#lanes) {
       if (this.#inFlight >= IN_FLIGHT_MAX[link.kind]) return;
       const op = /** @type {Op} */ (ops[0]);
-      if (op.link !== null || (this.#holds.get(op.t) ?? 0) > env.now()) continue;
+      if (op.link !== null || this.#isHeld(op, env.now())) continue;
       const unfit = this.#unfit(op);
       if (unfit !== null) {
         this.#finish(op, unfit, undefined);
@@ -165,7 +170,8 @@ export class Commands {
     op.link = null;
     if (error !== null && PASSING.includes(error.code) && op.repeat) {
       const { backoffMs } = this.#host;
-      this.#hold(op.t, backoffMs(Math.min(op.tries, 5), error.retryAfterMs));
+      const held = OF_LANE.includes(error.code) ? laneKey(op.lane) : op.t;
+      this.#hold(held, backoffMs(Math.min(op.tries, 5), error.retryAfterMs));
     } else if (
       error?.code === "unauthorized" && op.t !== "password" && link === this.#host.link()
     ) {
@@ -175,14 +181,22 @@ export class Commands {
   }
 
   /**
-   * Holds commands of a kind back for a while.
-   * @param {string} t
+   * Withholds commands of a kind, or of a lane, for a while.
+   * @param {string} key
    * @param {number} ms
    */
-  #hold(t, ms) {
+  #hold(key, ms) {
     const until = this.#host.env.now() + Math.max(1, ms);
-    this.#holds.set(t, Math.max(until, this.#holds.get(t) ?? 0));
+    this.#holds.set(key, Math.max(until, this.#holds.get(key) ?? 0));
     this.#awaitHolds();
+  }
+
+  /**
+   * @param {Op} op
+   * @param {number} now
+   */
+  #isHeld({ t, lane }, now) {
+    return [t, laneKey(lane)].some((key) => (this.#holds.get(key) ?? 0) > now);
   }
 
   #awaitHolds() {
@@ -267,6 +281,9 @@ export class Commands {
 export function laneOf(to) {
   return `to ${String(to).normalize("NFKC").toLowerCase().split("@")[0]}`;
 }
+
+/** Under which a lane is withheld; no kind of command is called so. @param {string} lane */
+const laneKey = (lane) => `lane ${lane}`;
 
 /** `Promise.withResolvers`, which not every browser has. */
 function deferred() {
