@@ -34,6 +34,7 @@ import { createEdge, type Edge } from "./edge/edge.ts";
 import { createSignIn } from "./auth/sign_in.ts";
 import { Turns } from "./http/turns.ts";
 import { within } from "./system/within.ts";
+import { CellPages } from "./http/cell_pages.ts";
 import { createWebRules, type WebRules } from "./http/web_rules.ts";
 import { createWsTransport, type WsTransport } from "./v1/ws.ts";
 import { prefixOf, withoutPrefix } from "./text/path_prefix.ts";
@@ -110,6 +111,9 @@ class NodeFront implements Front {
   readonly #servers: CellServers;
   readonly #proxies: TrustedProxies;
   readonly #relay: Relay | null;
+  readonly #pages = new CellPages(() => this.#publicUrls(), {
+    monoMs: () => this.#open.ports.clock.monoMs(),
+  });
   readonly #rules: WebRules;
   readonly #turns: Turns;
   readonly #app: Hono;
@@ -134,8 +138,7 @@ class NodeFront implements Front {
     const { ports, node, counters } = open;
     const counting = this.#counting = new FrontCounting(counters, services.experiments);
     const connections = () => this.#door?.connections() ?? 0;
-    const keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
-    this.#keeper = keeper;
+    this.#keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
     this.#shared = new FrontShared(open, config.limits.connectionsPerAddressMax);
     this.#edge = createEdge({
       ...ports,
@@ -152,7 +155,7 @@ class NodeFront implements Front {
     this.#servers = new CellServers(() => node.nodes, ports.clock, () => elsewhere(open));
     this.#proxies = new TrustedProxies(config.server.trustedProxies, open.relays);
     this.#relay = this.#makeRelay();
-    this.#rules = createWebRules(config);
+    this.#rules = createWebRules(config, () => this.#pages.origins);
     this.#turns = new Turns(ports.clock, ports.timers);
     const sources = this.#sources(process, connections);
     this.#ownMetrics = frontMetrics({ ...sources, ...services });
@@ -171,9 +174,10 @@ class NodeFront implements Front {
       open,
       services,
       counting,
-      keeper,
+      keeper: this.#keeper,
       addresses: this.#addresses,
       proxies: this.#proxies,
+      pages: this.#pages,
       edge: this.#edge,
       host,
       metrics: this.#metrics,
@@ -200,6 +204,12 @@ class NodeFront implements Front {
       connections,
       startedAtMs: ports.clock.wallMs(),
     };
+  }
+
+  /** Of all servers of the federation, those that are gone included. */
+  #publicUrls(): readonly string[] {
+    const others = this.#open.cells?.directory.sayings ?? [];
+    return [...this.#servers.all(), ...others.flatMap(({ saying }) => saying.publicUrls)];
   }
 
   #makeRelay(): Relay | null {

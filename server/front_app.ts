@@ -1,6 +1,7 @@
 /** All that a front serves over HTTP: protocol v1, the gateway, health, metrics, pages and documents. */
 import type { AddressRate } from "./http/address_rate.ts";
 import type { AdmissionControl } from "./http/admission_control.ts";
+import type { CellPages } from "./http/cell_pages.ts";
 import type { CellRates } from "./http/cell_rates.ts";
 import type { Config } from "./config/config.ts";
 import type { Edge } from "./edge/edge.ts";
@@ -38,6 +39,7 @@ export interface Served {
   readonly keeper: AdmissionControl;
   readonly addresses: AddressRate;
   readonly proxies: TrustedProxies;
+  readonly pages: CellPages;
   readonly edge: Edge;
   readonly host: ProtocolHost;
   readonly metrics: () => Promise<Response>;
@@ -73,7 +75,8 @@ function accountRate(config: Config, share: CellRates["share"]): Throttle {
 }
 
 function protocolApp(served: Served): Hono {
-  const { config, open, host, addresses, proxies, edge, counting, share } = served;
+  const { config, open, host, addresses, pages, proxies, edge, counting, share } = served;
+  const { allowedOrigins } = config.server;
   const { node: { id: node, cell } } = open;
   const calls = cell?.calls ?? null;
   const reach = new SessionReach({ node, session: (id) => edge.session(id), calls });
@@ -85,7 +88,7 @@ function protocolApp(served: Served): Hono {
       mechanisms: mechanisms(config),
       passwordLengthMin: config.registration.passwordCharsMin,
     },
-    allowedOrigins: config.server.allowedOrigins,
+    allowedOrigins: () => [...allowedOrigins, ...pages.origins],
     publicUrl: config.server.publicUrl,
     throttles: {
       address: addresses.throttle,
@@ -152,9 +155,9 @@ function addServiceGateway(app: Hono, served: Served): void {
   });
 }
 
-function addPages(app: Hono, { config, proxies }: Served): void {
+function addPages(app: Hono, { config, pages, proxies }: Served): void {
   addAssets(app, clientLibrary());
-  addChat(app, (env) => forwardedPrefix(proxies, env));
+  addChat(app, (env) => forwardedPrefix(proxies, env), () => pages.sources);
   const prefix = prefixOf(config.server.publicUrl);
   // Below it the page's addresses are relative to its own.
   if (prefix !== "") {

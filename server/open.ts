@@ -129,7 +129,7 @@ export async function openNode(
     });
     await started(node);
     if (cells !== null) beginCells(cells, node, () => about.busy);
-    if (cells !== null) station?.begin(cells.view().self.address);
+    if (cells !== null) station?.begin(cells);
     const copies = { standby, station: station?.station ?? null };
     const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };

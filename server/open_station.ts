@@ -1,5 +1,6 @@
 /** Opens the station of a cell: its votes on other cells' stores, copies of these, and who serves one. */
 import type { Assignment, WorkerLine, WorkerShare } from "./workers/share.ts";
+import type { CellMesh } from "./peer/cells/mesh.ts";
 import type { CellName } from "../shard/name/ids.ts";
 import type { Config, ConfigInput } from "./config/config.ts";
 import { copyDir, rolesFile, storedCells } from "./system/standby_files.ts";
@@ -24,8 +25,8 @@ export const HAND_BACK_LINE = JSON.stringify({ kind: "hand_back" });
 export interface Station {
   readonly station: StandbyStation;
   readonly user: MeshPeers;
-  /** Its cell has links at this address. */
-  begin(address: string): void;
+  /** Its cell has links. */
+  begin(mesh: CellMesh): void;
 }
 
 /** What a process is opened for. */
@@ -48,7 +49,7 @@ export function openStation(
   if (!serves || !alone || input === undefined || config.cells.name === null) return null;
   const user = new MeshPeers();
   const spare = new SpareProcess();
-  let address = "";
+  let mesh: CellMesh | null = null;
   const { random, log } = ports;
   const station = new StandbyStation({
     ...ports,
@@ -60,14 +61,18 @@ export function openStation(
     newMember: () => randomName(random) as MemberId,
     openCopy: keepsCopies(config) ? (cell) => openCopy(dir, cell, ports) : null,
     prepare: () => spare.prepare(),
-    serve: (promoted, ended) => serveCopy(spare, { input, promoted, address, ended, log }),
+    serve: (promoted, ended) => {
+      const address = mesh!.view().self.address;
+      const pages = mesh!.addressesOf(promoted.cell);
+      return serveCopy(spare, { input, promoted, address, pages, ended, log });
+    },
   });
   user.taker = station;
   return {
     station,
     user,
     begin(own) {
-      address = own;
+      mesh = own;
       station.start();
     },
   };
@@ -119,10 +124,11 @@ class SpareProcess {
 }
 
 /** Has a process serve a copy. */
-function serveCopy(spare: SpareProcess, { input, promoted, address, ended, log }: {
+function serveCopy(spare: SpareProcess, { input, promoted, address, pages, ended, log }: {
   readonly input: ConfigInput;
   readonly promoted: Promoted;
   readonly address: string;
+  readonly pages: readonly string[];
   readonly ended: () => void;
   readonly log: StandbyPorts["log"];
 }): ServingProcess {
@@ -150,7 +156,7 @@ function serveCopy(spare: SpareProcess, { input, promoted, address, ended, log }
   const assignment: Assignment = {
     input: workerInput(input),
     share: null,
-    promoted: { ...promoted, join: address },
+    promoted: { ...promoted, join: address, pages },
   };
   process.say(JSON.stringify(assignment));
   return {

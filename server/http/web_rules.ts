@@ -14,7 +14,10 @@ export interface WebRules {
    * elsewhere, and behind proxies, every name is taken.
    */
   hostRefusal(host: string | undefined): Failure | null;
-  /** `forbidden` where a page comes neither from this host and port nor from an allowed origin. */
+  /**
+   * `forbidden` where a page comes neither from this host and port, nor from an allowed origin, nor from
+   * another server of the federation.
+   */
   originRefusal(origin: string | undefined, host: string | undefined): Failure | null;
 }
 
@@ -36,8 +39,14 @@ function sameHost(origin: URL, host: string): boolean {
   return HOST.test(host) && URL.canParse(own) && new URL(own).host === origin.host;
 }
 
-/** Makes the rules of a configuration: the public URL counts as an allowed origin. */
-export function createWebRules({ server }: Pick<Config, "server">): WebRules {
+/**
+ * Makes the rules of a configuration: the public URL counts as an allowed origin. `pages`: the origins of
+ * other servers.
+ */
+export function createWebRules(
+  { server }: Pick<Config, "server">,
+  pages: () => ReadonlySet<string> = () => new Set(),
+): WebRules {
   const { domain, bind, publicUrl, trustedProxies, allowedOrigins } = server;
   const origins = new Set(
     publicUrl === null ? allowedOrigins : [...allowedOrigins, new URL(publicUrl).origin],
@@ -60,7 +69,7 @@ export function createWebRules({ server }: Pick<Config, "server">): WebRules {
       return name !== null && (isLoopbackName(name) || names.has(name)) ? null : strangeHost;
     },
     originRefusal(origin, host) {
-      if (origin === undefined || origins.has(origin)) return null;
+      if (origin === undefined || origins.has(origin) || pages().has(origin)) return null;
       const own = URL.canParse(origin) && host !== undefined && sameHost(new URL(origin), host);
       return own ? null : strangePage;
     },

@@ -100,7 +100,7 @@ const EVENTS_PATH = "/v1/events";
 
 function addHeaders(deps: RestDeps, c: Context): void {
   const { headers } = c.res;
-  const cors = corsHeaders(c.req.header("origin") ?? null, deps.allowedOrigins);
+  const cors = corsHeaders(c.req.header("origin") ?? null, deps.allowedOrigins());
   // What is for every origin stays so.
   if (!headers.has("access-control-allow-origin")) {
     for (const [name, value] of Object.entries(cors)) {
@@ -117,7 +117,7 @@ function otherMethod(deps: RestDeps, c: Context, methods: string): Response {
   const allow = `${methods}, OPTIONS`;
   if (c.req.method === "OPTIONS") {
     const origin = c.req.header("origin") ?? null;
-    const allowed = "access-control-allow-origin" in corsHeaders(origin, deps.allowedOrigins);
+    const allowed = "access-control-allow-origin" in corsHeaders(origin, deps.allowedOrigins());
     const cors = allowed ? preflightHeaders(methods) : {};
     return new Response(null, { status: 204, headers: { ...cors, allow } });
   }

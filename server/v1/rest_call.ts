@@ -31,7 +31,7 @@ export interface RestDeps extends ProtocolHost {
     readonly passwordLengthMin: number;
   };
   /** Origins of pages that may call from elsewhere; `*` for all, empty for none. */
-  readonly allowedOrigins: readonly string[];
+  allowedOrigins(): readonly string[];
   /** `server.publicUrl`: requests below its path are served as those at the root. */
   readonly publicUrl: string | null;
   readonly throttles: {

@@ -162,12 +162,14 @@ export function clientLibrary(): Readonly<Record<string, Asset>> {
   };
 }
 
-/** Where the chat may be loaded from and connect to: here, and nowhere else. */
-function chatPolicy(host: string): string {
+/** Where the chat may be loaded from: here; and connect to: here and, to follow its account, `others`. */
+function chatPolicy(host: string, others: readonly string[]): string {
   // Not every browser takes 'self' for WebSockets too.
   const sockets = /^[\w.\-[\]:]+$/.test(host) ? ` ws://${host} wss://${host}` : "";
+  const elsewhere = others.map((source) => ` ${source}`).join("");
   return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-    `connect-src 'self'${sockets}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`;
+    `connect-src 'self'${sockets}${elsewhere}; form-action 'self'; base-uri 'none'; ` +
+    "frame-ancestors 'none'";
 }
 
 /** Prefixes of which the page is kept; more than one proxy is rare. */
@@ -192,12 +194,17 @@ function chatPages(): (prefix: string) => Asset {
  * Serves the chat: its page at `/`, under a policy that lets nothing in from elsewhere, with one
  * script, one style and one icon. Their addresses are relative to the page, or below the path that
  * `prefixOf` returns for a request: there the page's own address may be without a slash at its end.
+ * `others`: sources of other servers that the page may connect to.
  */
-export function addChat(app: Hono, prefixOf: (env: unknown) => string = () => ""): void {
+export function addChat(
+  app: Hono,
+  prefixOf: (env: unknown) => string = () => "",
+  others: () => readonly string[] = () => [],
+): void {
   const pageAt = chatPages();
   app.get("/", (c) => {
     const page = pageAt(prefixOf(c.env));
-    const policy = chatPolicy(new URL(c.req.url).host);
+    const policy = chatPolicy(new URL(c.req.url).host, others());
     const headers = { ...page.headers, "content-security-policy": policy };
     return serveAsset({ ...page, headers }, c.req.raw);
   });

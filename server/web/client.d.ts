@@ -353,6 +353,11 @@ export interface Platform {
    * function that ends this.
    */
   onFreeze?(run: (frozen: boolean) => void): () => void;
+  /**
+   * Calls back with an address that the policy of the page does not let it connect to; returns the
+   * function that ends this.
+   */
+  onBlocked?(run: (url: string) => void): () => void;
   /** Calls back when the network is lost; returns the function that ends this. */
   onOffline(run: () => void): () => void;
   /** Calls back whenever there may be a network again: online, or looked at after a while. */

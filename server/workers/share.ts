@@ -22,9 +22,15 @@ export interface Assignment {
   readonly input: ConfigInput;
   /** Null where it serves a copy of another cell's store. */
   readonly share: WorkerShare | null;
-  /** That copy; `join`: where nodes of other cells reach the process that has kept it. */
-  readonly promoted?: Promoted & { readonly join: string };
+  /** That copy. */
+  readonly promoted?: PromotedStart;
 }
+
+/**
+ * For a process that serves another cell's copy. `join`: where nodes of other cells reach the process
+ * that has kept it; `pages`: where clients have reached the cell, whose pages may be open still.
+ */
+export type PromotedStart = Promoted & { readonly join: string; readonly pages: readonly string[] };
 
 /** A later line to a worker: drain, then end. */
 export const STOP_LINE = JSON.stringify({ kind: "stop" });
@@ -68,7 +74,7 @@ export function workerConfig(config: Config, share: WorkerShare): Config {
 /** The configuration of a process that serves a copy of another cell's store. */
 export function promotedConfig(
   config: Config,
-  { cell: name, join }: Promoted & { readonly join: string },
+  { cell: name, join, pages }: PromotedStart,
 ): Config {
   const { admin, cell, cells, server, standby, storage } = config;
   return {
@@ -88,6 +94,7 @@ export function promotedConfig(
       ...server,
       bind: standby.bind ?? { host: server.bind.host, port: 0 },
       publicUrl: standby.publicUrl,
+      allowedOrigins: [...server.allowedOrigins, ...pages.map((url) => new URL(url).origin)],
     },
     standby: { ...standby, at: null, voters: [] },
     // It was checked when it was read from the links; clients wait.

@@ -137,7 +137,7 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
       mechanisms: mechanisms(config),
       passwordLengthMin: config.registration.passwordCharsMin,
     },
-    allowedOrigins: [],
+    allowedOrigins: () => [],
     publicUrl: null,
     throttles: throttles(config),
     unread: new UnreadResponses(FIXED_UNREAD, (_, over) => over()),

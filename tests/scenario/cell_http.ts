@@ -33,7 +33,7 @@ export class CellHttp {
     const app = createApp({
       ...served,
       info: { registration: "open", mechanisms: ["SCRAM-SHA-256"], passwordLengthMin: 8 },
-      allowedOrigins: [],
+      allowedOrigins: () => [],
       publicUrl: null,
       throttles: {
         account: generous(),

@@ -15,8 +15,8 @@ async function nextUrl(fixture: ClientFixture): Promise<string> {
   return fixture.socket.url;
 }
 
-function addresses(given: string, origin: string | null = null): Addresses {
-  return new Addresses(given, { random: () => 0.99, origin }, { servers: [] });
+function addresses(given: string): Addresses {
+  return new Addresses(given, { random: () => 0.99 }, { servers: [] });
 }
 
 /** All that it goes through, beginning with the next one. */
@@ -93,11 +93,44 @@ Deno.test("11: addresses are checked: no downgrade, no other scheme, no credenti
   deepEqual(round(addresses(A)), []);
 });
 
-Deno.test("11: a page that the server itself serves stays at its origin", () => {
-  const page = addresses("https://a.test", "https://a.test");
-  page.take(["https://b.test"]);
-  deepEqual(round(page), []);
-  const elsewhere = addresses("https://a.test", "https://app.test");
-  elsewhere.take(["https://b.test"]);
-  deepEqual(round(elsewhere), ["https://b.test", "https://a.test"]);
+Deno.test("12: an address that the policy of the page does not allow is used no more", () => {
+  const page = addresses("https://a.test");
+  page.take(["https://b.test", "https://c.test:8443/roost"]);
+  page.leave();
+  page.block("wss://b.test/v1/ws");
+  equal(page.current, "https://a.test");
+  page.block("inline");
+  deepEqual(round(page), ["https://c.test:8443/roost", "https://a.test"]);
+  equal(page.follow(["https://b.test"]), false);
+  page.block("https://c.test:8443/roost/v1/info");
+  equal(page.follow(["https://b.test", "https://c.test:8443"]), false);
+});
+
+Deno.test("12: a client whose cell is dead asks again who serves it, until that has taken over", async () => {
+  const [P, OTHER] = ["http://promoted.test", B];
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A, onlyTransport: "ws" });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A, OTHER] });
+  await signedIn;
+  fixture.socket.breaks();
+  const movedTo = (...servers: string[]) => {
+    fixture.socket.open();
+    fixture.socket.says({ t: "error", code: "moved", message: "moved", servers });
+    fixture.socket.says({ t: "goaway", reason: "protocol" });
+  };
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  // The other cell knows the dead address only.
+  movedTo(A);
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  movedTo(P, A);
+  equal(await nextUrl(fixture), "ws://promoted.test/v1/ws");
+  fixture.socket.welcome({ resumed: true, mode: "resume", snapshot: undefined, servers: [P, B] });
+  equal(client.state.status, "online");
+  client.close();
 });

@@ -53,7 +53,7 @@ Deno.test("compressResponse: compresses what is large and wanted, and varies in 
 });
 
 Deno.test("REST: the document is compressed when asked for, beside what CORS says (A18)", async () => {
-  const app = openApp({ allowedOrigins: ["https://app.example.org"] });
+  const app = openApp({ allowedOrigins: () => ["https://app.example.org"] });
   const plain = await app.call("GET /openapi.json", undefined, {
     origin: "https://app.example.org",
   });

@@ -38,7 +38,7 @@ export function openApp(change: Partial<RestDeps> = {}) {
   const deps: RestDeps = {
     ...node.deps,
     info: { registration: "open", mechanisms: ["SCRAM-SHA-256"], passwordLengthMin: 8 },
-    allowedOrigins: [],
+    allowedOrigins: () => [],
     publicUrl: null,
     throttles: {
       account: throttle(1000),

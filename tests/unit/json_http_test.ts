@@ -75,7 +75,7 @@ Deno.test("pages of other origins get no CORS headers unless allowed", async () 
   deepEqual([refused.status, refused.headers.get("allow")], [204, "POST, OPTIONS"]);
   equal(refused.headers.get("access-control-allow-origin"), null);
   equal(refused.headers.get("access-control-allow-methods"), null);
-  const open = openApp({ allowedOrigins: [origin] });
+  const open = openApp({ allowedOrigins: () => [origin] });
   const preflight = await open.call("OPTIONS /v1/messages", undefined, asked);
   equal(preflight.headers.get("access-control-allow-origin"), origin);
   equal(preflight.headers.get("access-control-allow-methods"), "POST");
@@ -86,7 +86,9 @@ Deno.test("pages of other origins get no CORS headers unless allowed", async () 
   const other = await open.call("GET /v1/info", undefined, { origin: "https://evil.example" });
   equal(other.headers.get("access-control-allow-origin"), null);
   equal(other.headers.get("vary"), "Origin");
-  const all = await openApp({ allowedOrigins: ["*"] }).call("GET /v1/info", undefined, { origin });
+  const all = await openApp({ allowedOrigins: () => ["*"] }).call("GET /v1/info", undefined, {
+    origin,
+  });
   equal(all.headers.get("access-control-allow-origin"), "*");
   equal(all.headers.get("access-control-allow-credentials"), null);
 });

@@ -43,7 +43,7 @@ Deno.test("openApiDocument has every route of the app, and no other", () => {
     {
       ...node.deps,
       info: { registration: "open", mechanisms: [], passwordLengthMin: 8 },
-      allowedOrigins: [],
+      allowedOrigins: () => [],
       publicUrl: null,
     } as unknown as RestDeps,
     EXCHANGE_LIMITS,

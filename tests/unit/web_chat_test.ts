@@ -336,6 +336,16 @@ Deno.test("addChat: a host that is no host does not get into the policy", async 
   assert.match(page.headers.get("content-security-policy")!, /connect-src 'self'; /);
 });
 
+Deno.test("addChat: the policy names the servers that a page may follow its account to (12)", async () => {
+  const app = new Hono();
+  addChat(app, () => "", () => ["https://b.test:*", "wss://b.test:*"]);
+  const policy = (await app.request("http://a.test/")).headers.get("content-security-policy")!;
+  assert.match(
+    policy,
+    /connect-src 'self' ws:\S+ wss:\S+ https:\/\/b\.test:\* wss:\/\/b\.test:\*; /,
+  );
+});
+
 Deno.test("the chat's scripts make no markup of texts", () => {
   const dir = new URL("../../server/web/chat/", import.meta.url);
   for (const { name } of Deno.readDirSync(dir)) {

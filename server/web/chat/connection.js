@@ -2,6 +2,7 @@
 /** The line that says when there is no connection. */
 import { button, byId } from "./dom.js";
 import { connectionText } from "./text.js";
+import { homeLinks } from "./moved.js";
 
 /**
  * @import { Chat } from "./app.js"
@@ -17,6 +18,7 @@ export class Connection {
   #line = byId("connection", HTMLElement);
   #chat;
   #timer = 0;
+  #asked = false;
 
   /** @param {Chat} chat */
   constructor(chat) {
@@ -39,7 +41,17 @@ export class Connection {
     const { client, attempt } = this.#chat;
     this.#show(connectionText(client.state, navigator.onLine));
     if (client.state.status !== "stopped") return;
+    if (client.state.reason === "moved") return void this.#tellHome();
     this.#line.append(button("Connect here", () => attempt(client.signIn())));
+  }
+
+  /** The account has moved to where this page may not connect: the server is asked where that is. */
+  async #tellHome() {
+    if (this.#asked) return;
+    this.#asked = true;
+    const links = await this.#chat.client.signIn().then(() => [], homeLinks);
+    for (const link of links) this.#line.append(" ", link);
+    this.#asked = false;
   }
 
   /** @param {string} text */

@@ -215,6 +215,7 @@ export function connectionText({ status, reason }, network = true) {
         ? "No connection to the server. Reconnecting …"
         : "You are offline. Reconnecting when the network is back; messages are sent then.";
     case "stopped":
+      if (reason === "moved") return ERRORS["moved"] ?? "";
       return reason === "replaced"
         ? "This sign-in is in use elsewhere."
         : "The server refused the connection.";

@@ -2,7 +2,7 @@
 /**
  * The addresses of the servers that a client can use: the one that the application gave, and those
  * that welcomes name. They come from a server, so that they are checked: an address never leads from
- * https to http, and never away from the origin of a page that the server itself has served.
+ * https to http. The policy of a page may not let it connect to some: those are used no more.
  */
 
 /**
@@ -21,11 +21,14 @@ export class Addresses {
   #record;
   /** @type {readonly string[]} */
   #known = [];
+  /** Hosts, with their ports, that the page may not connect to. @type {Set<string>} */
+  #blocked = new Set();
   #current;
+  #stop;
 
   /**
    * @param {string} given
-   * @param {Pick<Api.Platform, "random" | "origin">} env
+   * @param {Pick<Api.Platform, "random" | "onBlocked">} env
    * @param {Pick<ClientRecord, "servers">} record where they are remembered for the next run
    */
   constructor(given, env, record) {
@@ -33,6 +36,11 @@ export class Addresses {
     this.#record = record;
     this.#env = env;
     this.#current = given;
+    this.#stop = env.onBlocked?.((url) => this.block(url));
+  }
+
+  close() {
+    this.#stop?.();
   }
 
   /** The address to use now, without a slash at its end. */
@@ -60,6 +68,15 @@ export class Addresses {
     this.#known = this.#record.servers = known;
   }
 
+  /** The page's policy does not let it connect there. @param {string} url */
+  block(url) {
+    if (!URL.canParse(url)) return;
+    const { host } = new URL(url);
+    this.#blocked.add(host);
+    if (new URL(this.#current).host === host) this.#current = this.#given;
+    this.#known = this.#known.filter((address) => new URL(address).host !== host);
+  }
+
   /** The server goes away, and may have named others. @param {unknown} list */
   sentAway(list) {
     this.take(list);
@@ -68,12 +85,19 @@ export class Addresses {
 
   /**
    * The account is at home in another cell. Returns whether it has an address that may be used: if so,
-   * it is used from now on.
+   * it is used from now on. Those of before stay known: where the home does not respond, as one whose
+   * standby is about to take over, who has named it is asked again.
    * @param {unknown} list
    */
   follow(list) {
+    const before = [this.#current, ...this.#known];
     this.take(list);
-    return this.#known.length > 0 && this.leave();
+    const next = this.#known.find((address) => address !== this.#current);
+    this.#known = [...new Set([...this.#known, ...before])].slice(0, KNOWN_MAX);
+    this.#record.servers = this.#known;
+    if (next === undefined) return false;
+    this.#current = next;
+    return true;
   }
 
   /** The address does not serve: uses the next one from now on. Returns whether one exists. */
@@ -94,11 +118,9 @@ export class Addresses {
       return null;
     }
     const given = new URL(this.#given);
-    const { protocol, origin, pathname, username, password, search, hash } = new URL(text);
+    const { protocol, host, origin, pathname, username, password, search, hash } = new URL(text);
     if (protocol !== "https:" && (protocol !== "http:" || given.protocol !== "http:")) return null;
-    if (`${username}${password}${search}${hash}` !== "") return null;
-    // Its content security policy lets such a page connect to its own origin only.
-    if (this.#env.origin === given.origin && origin !== given.origin) return null;
+    if (`${username}${password}${search}${hash}` !== "" || this.#blocked.has(host)) return null;
     return origin + pathname.replace(/\/$/, "");
   }
 }

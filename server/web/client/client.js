@@ -221,8 +221,7 @@ export class RoostClient extends Calls {
     this.#end = end;
     this.#disconnect();
     const old = this.#record.who;
-    const changed = user !== old?.user || device !== old?.device;
-    if (changed) this.#record.session = null;
+    if (user !== old?.user || device !== old?.device) this.#record.session = null;
     if (user !== null && old?.user !== user && old !== null) this.#forgetMailbox();
     const proof = token === undefined ? { jwt: String(jwt) } : { token };
     this.#record.who = { ...proof, user: user ?? old?.user ?? null, device };
@@ -261,6 +260,7 @@ export class RoostClient extends Calls {
     if (this.#connection.status === "closed") return;
     this.#disconnect();
     this.#connection.close();
+    this.#addresses.close();
     this.#commands.close();
     this.#settleWaiters(closed());
     this.#connection.become("closed");

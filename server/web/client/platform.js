@@ -44,6 +44,18 @@ export function platform() {
         document?.removeEventListener("resume", resume);
       };
     },
+    onBlocked(run) {
+      /** @param {unknown} event */
+      const blocked = (event) => {
+        const { blockedURI, effectiveDirective } =
+          /** @type {{ blockedURI: string, effectiveDirective: string }} */ (event);
+        if (effectiveDirective === "connect-src") run(blockedURI);
+      };
+      /** @typedef {{ document?: EventTarget }} Page */
+      const { document } = /** @type {Page} */ (/** @type {unknown} */ (globalThis));
+      document?.addEventListener("securitypolicyviolation", blocked);
+      return () => document?.removeEventListener("securitypolicyviolation", blocked);
+    },
     onOffline(run) {
       globalThis.addEventListener?.("offline", run);
       return () => globalThis.removeEventListener?.("offline", run);
