@@ -1,7 +1,7 @@
 /** A real server process for tests: started from the source, stopped or killed by its id. */
 
 /** A machine that is busy with other tests is no reason to refuse work. */
-const PATIENT = ["signInLagMs", "connectionLagMs", "writeLagMs"]
+export const PATIENT = ["signInLagMs", "connectionLagMs", "writeLagMs"]
   .flatMap((name) => ["--set", `admission.${name}=60000`]);
 
 /** `TEST_WORKERS=N` has servers of several processes in the place of one, as `.ci/run` does. */
