@@ -68,6 +68,21 @@ async function signsInAtHome(a: ServerProcess, b: ServerProcess): Promise<void> 
     const { code, servers } = await response.json();
     assert.deepEqual([code, servers], ["moved", [b.url]]);
   }
+  for (
+    const [method, path, accept] of [
+      ["GET", "/v1/events?wait=0", "application/json"],
+      ["GET", "/v1/events", "text/event-stream"],
+      ["GET", "/v1/snapshot", "*/*"],
+      ["GET", "/v1/conversations/alice/messages", "*/*"],
+      ["PUT", "/v1/blocked/alice", "*/*"],
+      ["DELETE", "/v1/auth", "*/*"],
+    ] as const
+  ) {
+    const headers = { authorization: `Bearer ${token}`, accept };
+    const response = await fetch(`${a.url}${path}`, { method, headers });
+    const { code, servers } = await response.json();
+    assert.deepEqual([response.status, code, servers], [421, "moved", [b.url]], path);
+  }
   await assert.rejects(Client.connect(a.wsUrl, { auth: { token } }), { code: "moved" });
   // A client that names its device is looked at only where its session is attached.
   const device = "early";
