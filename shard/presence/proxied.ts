@@ -30,8 +30,11 @@ export class Proxied {
   unknown = false;
   /** It stays although no node is interested: a question is open, or edges are about to ask again. */
   kept = false;
-  /** Who could watch while this cell was the home, as long as edges register their interest again. */
-  trusted: ReadonlyMap<AccountName, AccountId> | null = null;
+  /**
+   * Who could watch while this cell was the home, as long as edges register their interest again, but
+   * for those to whom the new home has refused it since.
+   */
+  trusted: Map<AccountName, AccountId> | null = null;
 
   constructor(home: CellName) {
     this.home = home;

@@ -290,9 +290,10 @@ export class Proxies {
       case "revoke": {
         const { watcher, lastSeen } = message;
         const of = p.proxied.watchers.get(watcher);
-        if (of === undefined) return true;
         // It may have granted it again: then what it has been asked since decides.
-        if (of.asked !== null) of.waiting = [...new Set([...of.waiting, ...p.nodes])];
+        if (of !== undefined && of.asked !== null) {
+          of.waiting = [...new Set([...of.waiting, ...p.nodes])];
+        }
         this.#mayNot(p, watcher, lastSeen);
         return true;
       }
@@ -328,7 +329,10 @@ export class Proxies {
   }
 
   #mayNot(p: Standing, watcher: AccountName, lastSeen: number | null): void {
-    const of = p.proxied.watchers.get(watcher)!;
+    // What this cell knew as the home holds no more, whoever asks next.
+    p.proxied.trusted?.delete(watcher);
+    const of = p.proxied.watchers.get(watcher);
+    if (of === undefined) return;
     const { may } = of;
     of.may = false;
     of.frozen = lastSeen;
@@ -345,7 +349,7 @@ export class Proxies {
 }
 
 /** The accounts that may see the presence of `account`, by name. */
-function watchersOf(account: Account): ReadonlyMap<AccountName, AccountId> {
+function watchersOf(account: Account): Map<AccountName, AccountId> {
   const watchers = new Map<AccountName, AccountId>();
   if (!account.active) return watchers;
   for (const item of account.roster.values()) {

@@ -39,6 +39,12 @@ class Watching {
     this.b.must("bob", "session.attach", { ...attach, auth: { kind: "token", tokenHash } });
   }
 
+  /** Bob moves to a cell. */
+  move(from: OneCell, to: OneCell): void {
+    from.must("bob", "move.begin", { to: to.name, move: `to ${to.name}` });
+    this.f.until("the arrival", () => to.ask("bob", "account.info", {}).ok, 120_000);
+  }
+
   /** Bob becomes available in another way. */
   show(show: Show): void {
     this.b.must("bob", "presence.set", { session: SESSION, presence: { ...ONLINE, show } });
@@ -184,6 +190,25 @@ Deno.test("12: what a former owner of a shard says late ends no interest that it
   w.f.settle(1000);
   assert.equal(w.shown, "dnd");
 });
+
+for (const when of ["after", "before"] as const) {
+  Deno.test(`12: a user who moves away and blocks a watcher is not shown, ${when} its edge asks again`, () => {
+    const w = new Watching();
+    w.move(w.b, w.a);
+    w.move(w.a, w.b);
+    // It could watch when its own cell was the home, and goes on.
+    if (when === "after") assert.ok(w.ask().presence !== null);
+    w.f.settle(1000);
+    w.signIn();
+    w.b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+    w.f.settle(1000);
+    for (let asked = 0; asked < 3; asked++) {
+      assert.deepEqual(w.ask().presence?.devices ?? [], []);
+      w.f.settle(300);
+    }
+    assert.equal(w.ask().presence, null);
+  });
+}
 
 Deno.test("12: watchers see a user again whose cell has restarted", () => {
   const w = new Watching();
