@@ -34,9 +34,12 @@ function frozenAway(p: Presentity, { watcherId, watchedId }: InterestItem): numb
 /** Users of `items` whose accounts have to be in memory for an answer. */
 export function toLoadFor(turn: Turn, items: readonly InterestItem[]): AccountName[] {
   const names: AccountName[] = [];
-  for (const { watched } of items) {
+  for (const { watched, watchedId } of items) {
     const p = turn.presence.get(watched);
-    if ((p?.rights ?? null) === null && (p?.proxied ?? null) === null) names.push(watched);
+    // Who stands for another account of the name knows nothing of this one.
+    const known = p !== undefined &&
+      (p.rights !== null || p.proxied !== null && p.id === watchedId);
+    if (!known) names.push(watched);
   }
   return names;
 }

@@ -1,5 +1,6 @@
 /** The presence of a user of another cell, kept for the nodes of this cell that watch it. */
 import type { AccountId, AccountName, CellName, NodeId } from "../name/ids.ts";
+import type { InterestItem } from "../edge_packet.ts";
 import type { PresenceOfDevice } from "../ops.ts";
 import type { ShownPresence } from "../federation/proxy_message.ts";
 
@@ -17,6 +18,9 @@ export interface ProxiedWatcher {
   /** Nodes whose edges ask again once the home has replied. */
   waiting: readonly NodeId[];
 }
+
+/** Edges with their watchers that wait for one user. */
+const OTHERS_MAX = 1000;
 
 /** See the head of this file. */
 export class Proxied {
@@ -36,8 +40,27 @@ export class Proxied {
    */
   trusted: Map<AccountName, AccountId> | null = null;
 
+  /**
+   * Who wants to watch an earlier or a later account of the name: only the home knows which of them
+   * there is. Their edges ask again once nobody watches this one.
+   */
+  readonly others = new Map<string, { readonly item: InterestItem; readonly node: NodeId }>();
+
   constructor(home: CellName) {
     this.home = home;
+  }
+
+  /** Whether somebody may watch the account, or is about to know: it may be the one that there is. */
+  get inUse(): boolean {
+    if (this.trusted !== null) return true;
+    for (const { asked, may } of this.watchers.values()) if (may || asked !== null) return true;
+    return false;
+  }
+
+  /** An edge wants to watch another account of the name. */
+  addOther(item: InterestItem, node: NodeId): void {
+    const key = `${node} ${item.watcher} ${item.watchedId}`;
+    if (this.others.size < OTHERS_MAX) this.others.set(key, { item, node });
   }
 
   /** Whether the home has not replied to a question. */

@@ -93,8 +93,11 @@ export class Proxies {
       return;
     }
     this.#kept.delete(name);
-    if (p !== null) p.proxied.trusted = null;
-    if (p !== null) this.#turn.presence.keepNoLonger(p);
+    if (p !== null) {
+      p.proxied.trusted = null;
+      this.#turn.presence.keepNoLonger(p);
+      this.#askOthers(p.proxied);
+    }
     this.unwatch();
   }
 
@@ -177,7 +180,19 @@ export class Proxies {
     for (const { name, proxied } of this.#turn.presence.takeUnwatched()) {
       this.#again.delete(name);
       this.#unwatched(name, proxied!.home);
+      proxied!.watchers.clear();
+      this.#askOthers(proxied!);
     }
+  }
+
+  /** Edges that want to watch another account of the name ask again, where nobody watches this one. */
+  #askOthers({ inUse, others }: Proxied): void {
+    if (inUse || others.size === 0) return;
+    for (const { item: { watched, watchedId, watcher }, node } of others.values()) {
+      const packet = { kind: "ask_again", watched, watchedId, watcher } as const;
+      this.#turn.emit(null, { kind: "edge", node, packet });
+    }
+    others.clear();
   }
 
   #find(name: AccountName): Standing | null {
@@ -264,6 +279,11 @@ export class Proxies {
       this.unknownHomes.add(item, node);
       return null;
     }
+    if (p?.proxied.inUse === true) {
+      p.proxied.addOther(item, node);
+      return null;
+    }
+    if (p !== null) this.#askOthers(p.proxied);
     const fresh = presence.ensure(watched, watchedId, 0);
     fresh.proxied = new Proxied(home.value);
     return fresh as Standing;
@@ -326,10 +346,11 @@ export class Proxies {
       for (const node of waiting) this.#turn.emit(null, { kind: "edge", node, packet });
     }
     this.#keep(p);
+    this.#askOthers(p.proxied);
   }
 
   #mayNot(p: Standing, watcher: AccountName, lastSeen: number | null): void {
-    // What this cell knew as the home holds no more, whoever asks next.
+    // What this cell knew as the home does not hold any more.
     p.proxied.trusted?.delete(watcher);
     const of = p.proxied.watchers.get(watcher);
     if (of === undefined) return;
@@ -344,6 +365,7 @@ export class Proxies {
       if (may) this.#turn.emit(null, { kind: "edge", node, packet });
       if (p.proxied.watchers.size === 0) this.#turn.presence.removeInterest(p.name, node);
     }
+    this.#askOthers(p.proxied);
     this.unwatch();
   }
 }

@@ -50,9 +50,9 @@ class Watching {
     this.b.must("bob", "presence.set", { session: SESSION, presence: { ...ONLINE, show } });
   }
 
-  /** The answer to what an edge of Alice's cell asks for her. */
-  ask(): InterestAnswer {
-    const [watcherId, watchedId] = this.ids;
+  /** The answer to what an edge of Alice's cell asks for her; `watchedId`: of which Bob. */
+  ask(watchedId = this.ids[1]): InterestAnswer {
+    const [watcherId] = this.ids;
     const item = { watcher: ALICE, watcherId, watched: BOB, watchedId };
     let answer: InterestAnswer | null = null;
     this.a.node.interest([item], ([first]) => answer = first!);
@@ -189,6 +189,45 @@ Deno.test("12: what a former owner of a shard says late ends no interest that it
   w.show("dnd");
   w.f.settle(1000);
   assert.equal(w.shown, "dnd");
+});
+
+Deno.test("12: the next account of a name is watched where the former one was watched before", () => {
+  const w = new Watching();
+  w.watch();
+  w.b.must("bob", "account.remove", {});
+  w.f.settle(5000);
+  w.f.until("its release", () => w.b.ask("bob", "account.release", {}).ok);
+  const made = w.b.register("bob");
+  const { id } = made.ok ? made.value : assert.fail();
+  w.a.must("alice", "roster.subscription", { contact: BOB, type: "subscribe" });
+  w.f.settle();
+  w.b.must("bob", "roster.subscription", { contact: ALICE, type: "subscribed" });
+  w.f.settle();
+  w.signIn();
+  // An edge asks for the former one first.
+  w.ask();
+  w.f.settle(1000);
+  assert.equal(w.ask().presence, null);
+  w.f.settle(1000);
+  w.ask(id);
+  w.f.settle(1000);
+  assert.equal(w.ask(id).presence?.devices.length, 1);
+  // A question about the former one takes nothing away.
+  w.ask();
+  w.f.settle(1000);
+  assert.equal(w.ask(id).presence?.devices.length, 1);
+});
+
+Deno.test("12: an edge asks again for another account of a name once nobody watches this one", () => {
+  const w = new Watching();
+  w.watch();
+  const other = "another account" as AccountId;
+  assert.equal(w.ask(other).presence, null);
+  w.f.settle(10_000);
+  assert.notEqual(w.last("ask_again")?.watchedId, other);
+  w.a.node.uninterest([BOB]);
+  w.f.settle(10_000);
+  assert.equal(w.last("ask_again")?.watchedId, other);
 });
 
 for (const when of ["after", "before"] as const) {
