@@ -80,7 +80,9 @@ const PROOFS: readonly Proof[] = [
 const HELP: Readonly<Record<string, string>> = {
   "--seed": "N: repeats a run's random choices",
   "--count": "N: how many cases damage tries (1000)",
-  "--case": "N: the only case that damage tries, on the stores of an earlier run that has failed",
+  "--case":
+    "N: the only case that damage tries, on the stores of an earlier run that has failed; " +
+    "the only evacuation (1 to 3)",
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
   "--binary": "PATH: the compiled binary to prove, instead of compiling one",
   "--shots": "DIR: where dashboard and world write screenshots, in place of a temporary directory",
