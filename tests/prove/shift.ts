@@ -227,6 +227,9 @@ async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixtu
     const load = new WanLoad(cold.own, RATES, new Prng(options.seed));
     await pause(CALM_MS);
     const before = await Metrics.of(other.url);
+    const killedMs = performance.now();
+    const calmMs = p99(book, killedMs - CALM_MS, killedMs - LOCAL_P99_MS);
+    figures.note("local p99 before the kill", calmMs, "ms");
     await home.kill();
     crowd = new Crowd({ wsUrl: other.wsUrl, tokens, seed: options.seed + 1 });
     const what = { crowd, book, other };
