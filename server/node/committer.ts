@@ -329,14 +329,13 @@ export class Committer {
   }
 
   #next(): void {
-    if (this.writingSinceMs !== 0 || this.#soon) return;
-    if (this.#idle.length > 0) {
+    for (;;) {
+      if (this.writingSinceMs !== 0 || this.#soon) return;
+      if (this.#idle.length === 0) return this.poke();
       if (this.#host.shards.some((s) => s.open)) return this.#commit();
-      const idle = this.#idle;
-      this.#idle = [];
-      for (const done of idle) done();
+      // It may begin a write: then the others wait for the end of that.
+      this.#idle.shift()!();
     }
-    this.poke();
   }
 
   #failed(error: StoreError, shards: Set<Shard>): void {

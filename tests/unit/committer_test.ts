@@ -102,3 +102,20 @@ Deno.test("11.6: what a held shard has open is committed after the write under w
   w.time.runFor(200);
   assert.ok(pauseMs < 30, `held up for ${pauseMs} ms`);
 });
+
+Deno.test("12.3: accounts are listed several times at once under traffic: one write is under way at a time", () => {
+  const w = busyNode(1000);
+  const listed: number[] = [];
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 3; i++) {
+      w.node.listAccounts(null, 10, (error, names) => {
+        assert.equal(error, null);
+        listed.push(names.length);
+      });
+    }
+    sendFor(w, 40, `r${round} m`);
+  }
+  w.settle();
+  assert.deepEqual(listed, listed.map(() => 10));
+  assert.equal(listed.length, 60);
+});
