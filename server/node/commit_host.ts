@@ -1,5 +1,5 @@
 /** What the committer is given, and what it counts. */
-import type { Now } from "../../shard/effects.ts";
+import type { CheckpointBatch, Now, SealedBatch } from "../../shard/effects.ts";
 import type { Ports, StoreError } from "./ports.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 
@@ -46,4 +46,25 @@ export interface CommitHost {
   writable(writable: boolean, retryAfterMs: number): void;
   /** Called with the duration of every commit (ms) and its number of rows. */
   observe(commitMs: number, rows: number, bytes: number): void;
+}
+
+/** What a shard has sealed. */
+export interface Sealed {
+  readonly shard: Shard;
+  readonly batch: SealedBatch;
+}
+
+/** An append that has failed, and waits for the store. */
+export interface Waiting {
+  readonly sealed: readonly Sealed[];
+  readonly checkpoint: readonly Part[] | null;
+  readonly bytes: number;
+  /** Heads of the logs of its shards, where they were claimed again. */
+  readonly heads: Map<Shard, number>;
+}
+
+/** What a checkpoint has of a shard. */
+export interface Part {
+  readonly shard: Shard;
+  readonly batch: CheckpointBatch;
 }

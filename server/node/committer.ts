@@ -7,8 +7,8 @@
  * of the write is repeated without it.
  */
 import type { Cancel, Mutation, StoreError } from "./ports.ts";
-import type { CommitHost, CommitStats } from "./commit_host.ts";
-import type { CheckpointBatch, SealedBatch } from "../../shard/effects.ts";
+import type { CommitHost, CommitStats, Part, Sealed, Waiting } from "./commit_host.ts";
+import { CheckpointCallers } from "./checkpoint_callers.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { STORE_LIMITS } from "./ports.ts";
 
@@ -30,25 +30,6 @@ const LOADED_BYTES = 16 * 1024;
 const LOADED_GAP_MS = 30;
 /** When a client may try again what a store that takes no writes refuses (ms). */
 const REFUSED_MS = 2000;
-
-interface Sealed {
-  readonly shard: Shard;
-  readonly batch: SealedBatch;
-}
-
-/** An append that has failed, and waits for the store. */
-interface Waiting {
-  readonly sealed: readonly Sealed[];
-  readonly checkpoint: readonly Part[] | null;
-  readonly bytes: number;
-  /** Heads of the logs of its shards, where they were claimed again. */
-  readonly heads: Map<Shard, number>;
-}
-
-interface Part {
-  readonly shard: Shard;
-  readonly batch: CheckpointBatch;
-}
 
 /** Writes what shards seal. */
 export class Committer {
@@ -76,6 +57,7 @@ export class Committer {
   #checkpointNotBeforeMs = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
+  readonly #callers = new CheckpointCallers();
   /** Shards to be claimed before anything is written again. */
   readonly #unclaimed = new Set<Shard>();
   #waiting: Waiting | null = null;
@@ -135,7 +117,25 @@ export class Committer {
     this.#writeCheckpoint(this.#collectCheckpoint(false), () => this.#next());
   }
 
-  /** Checkpoints everything there is, then calls `done`; for a clean stop and for listings. */
+  /** Checkpoints what there is by now, whatever comes meanwhile, then calls `done`; for listings. */
+  checkpointSoFar(done: () => void): void {
+    this.#callers.add(this.#host.shards, done);
+    this.#next();
+  }
+
+  /** Writes for those who wait for checkpoints; false where there is nothing to write. */
+  #checkpointForCallers(): boolean {
+    if (this.failingSinceMs !== 0) this.#callers.giveUp();
+    this.#callers.settle();
+    if (!this.#callers.waiting) return false;
+    if (this.#host.shards.some((s) => s.open)) return false;
+    const parts = this.#collectCheckpoint(true);
+    if (parts === null) this.#callers.giveUp();
+    else this.#writeCheckpoint(parts, () => this.#next());
+    return parts !== null;
+  }
+
+  /** Checkpoints everything there is, then calls `done`; for a clean stop. */
   checkpointAll(done: () => void): void {
     this.whenIdle(() => {
       const rows = this.failingSinceMs === 0 ? this.#collectCheckpoint(true) : null;
@@ -264,8 +264,9 @@ export class Committer {
   }
 
   /** Due checkpoints, of shards with nothing open; null where there are none. */
-  #collectCheckpoint(all: boolean): Part[] | null {
+  #collectCheckpoint(whatever: boolean): Part[] | null {
     const now = this.#host.now();
+    const all = whatever || this.#callers.waiting;
     const due = all || now.mono >= this.#checkpointNotBeforeMs;
     const parts: Part[] = [];
     let rows = 0;
@@ -330,7 +331,7 @@ export class Committer {
 
   #next(): void {
     for (;;) {
-      if (this.writingSinceMs !== 0 || this.#soon) return;
+      if (this.writingSinceMs !== 0 || this.#soon || this.#checkpointForCallers()) return;
       if (this.#idle.length === 0) return this.poke();
       if (this.#host.shards.some((s) => s.open)) return this.#commit();
       // It may begin a write: then the others wait for the end of that.

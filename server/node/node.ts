@@ -312,7 +312,7 @@ export class Node implements EdgeRouter {
   listAccounts(after: StoreKey | null, limit: number, done: AccountPage): void {
     const reply: AccountPage = (...page) => this.#parts.bugs.guard("list", () => done(...page));
     const list = () => this.#listing.page(after, limit, reply);
-    after === null ? this.committer.checkpointAll(list) : list();
+    after === null ? this.committer.checkpointSoFar(list) : list();
   }
 
   /** Finishes commits, writes checkpoints, and stops; `done` when the store may be closed. */

@@ -30,7 +30,7 @@ export class StoredAccounts {
     node.asks.on(WRITE, (_, done) => {
       const { committer, shards } = node;
       const ready = shards.filter((shard) => shard.ready);
-      committer.checkpointAll(() => {
+      committer.checkpointSoFar(() => {
         if (committer.failingSinceMs !== 0) {
           return done(fail("unavailable", "Its store takes no writes now", AGAIN_MS));
         }

@@ -294,7 +294,12 @@ export class AccountCache {
 
   /** Whether checkpoints include all of the log up to `lsn`. */
   includes(lsn: number): boolean {
-    if (this.#saving.size > 0 || this.#heldLsn <= lsn) return false;
+    return this.#heldLsn > lsn && this.saved(lsn);
+  }
+
+  /** Whether no account that can be written has changes up to `lsn` that no checkpoint includes. */
+  saved(lsn: number): boolean {
+    if (this.#saving.size > 0) return false;
     for (const account of this.#dirty.keys()) if (account.runtime.dirtyLsn <= lsn) return false;
     return true;
   }

@@ -262,6 +262,11 @@ export class Shard {
     return this.ready && this.#turn.accounts.includes(lsn);
   }
 
+  /** Whether no checkpoint is to be written for changes up to `lsn`; see `includes`. */
+  saved(lsn: number): boolean {
+    return this.#turn.accounts.saved(lsn);
+  }
+
   /** Rows of its log that no checkpoint has made superfluous yet, about. */
   get logRows(): number {
     return Math.max(0, this.lastLsn - this.#turn.accounts.cutLsn);
