@@ -12,6 +12,8 @@ const LEAST_PER_SECOND = 1;
 const GROWTH = 1.25;
 /** How often the rate is changed (ms). */
 const STEP_MS = 1000;
+/** Accounts of so long a time may come at once (ms): their source begins some together. */
+const BURST_MS = 500;
 /** When one that was refused may be offered again, at most (ms). */
 const AGAIN_MAX_MS = 5000;
 
@@ -42,8 +44,9 @@ export class ArrivalRate {
     const nowMs = this.#clock.monoMs();
     this.#step(nowMs);
     const gapMs = 1000 / this.#perSecond;
-    if (this.#nextMs > nowMs + gapMs) {
-      return Math.min(AGAIN_MAX_MS, Math.ceil(this.#nextMs - nowMs));
+    const earlyMs = Math.max(BURST_MS, gapMs);
+    if (this.#nextMs > nowMs + earlyMs) {
+      return Math.min(AGAIN_MAX_MS, Math.ceil(this.#nextMs - nowMs - earlyMs));
     }
     this.#nextMs = Math.max(this.#nextMs, nowMs) + gapMs;
     return 0;
