@@ -6,7 +6,7 @@ import type { Launcher, OfflineRoost } from "./cli/launcher.ts";
 import { coresOf } from "./system/process.ts";
 
 /** Starts a server. */
-export const startRoost: Launcher["startRoost"] = async (config, settings, input) => {
+export const startRoost: Launcher["startRoost"] = async (config, settings, input, ending) => {
   const { workers } = config.cell;
   const count = workers === "auto" ? coresOf() : workers;
   if (count > 1) {
@@ -14,7 +14,7 @@ export const startRoost: Launcher["startRoost"] = async (config, settings, input
     return await supervise(config, input, count);
   }
   const { startNode } = await import("./start.ts");
-  return await startNode(config, settings, { input, share: null, promoted: null });
+  return await startNode(config, settings, { input, share: null, promoted: null, ending });
 };
 
 /** Serves as a worker. */

@@ -81,13 +81,15 @@ export interface OpenOptions {
   readonly promoted?: Promoted | null;
   /** What the configuration was read from, for processes that serve copies. */
   readonly input?: ConfigInput;
+  /** As in `Launcher.startRoost`. */
+  readonly ending?: AbortSignal;
 }
 
 /** Takes the data directory, opens the store and reads the logs. */
 export async function openNode(
   config: Config,
   deliver: (packet: EdgePacket) => void,
-  { makes, serves, share = null, promoted = null, input }: OpenOptions,
+  { makes, serves, share = null, promoted = null, input, ending }: OpenOptions,
 ): Promise<OpenNode> {
   const random = systemRandom();
   const { dir, out, log } = await openDir(config, random, makes, share);
@@ -97,7 +99,7 @@ export async function openNode(
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
     const machine = machineOf(config, random, log);
-    standby = serves ? await openOwnStandby(config, dir, machine, promoted) : null;
+    standby = serves ? await openOwnStandby(config, dir, machine, { promoted, ending }) : null;
     const store = share === null
       ? await openStore(config, dir, { ...machine, observe, serves, standby })
       : servedStore(dir, observe);

@@ -5,6 +5,7 @@
 import { type CellName, newId, type NodeId } from "../shard/name/ids.ts";
 import { cellOfChannel, channelName } from "./peer/cells/channel_name.ts";
 import { CellMesh } from "./peer/cells/mesh.ts";
+import { StartEnded } from "./cli/launcher.ts";
 import type { Config } from "./config/config.ts";
 import type { DataDir } from "./system/data_dir.ts";
 import { IDLE_MEMBERS, idleHost, MemoryValue } from "./standby/idle_host.ts";
@@ -70,13 +71,16 @@ export function randomName(random: Random): string {
 /**
  * Takes part in the store of this cell, and resolves when this process is its primary; until then its
  * rows are a standby's copy. Null where the cell has no standby. `promoted`: it serves a copy that
- * another cell has kept.
+ * another cell has kept. Rejects with `StartEnded` where `ending` comes first.
  */
 export async function openOwnStandby(
   config: Config,
   dir: DataDir,
   ports: StandbyPorts,
-  promoted: Promoted | null,
+  { promoted, ending }: {
+    readonly promoted: Promoted | null;
+    readonly ending?: AbortSignal | undefined;
+  },
 ): Promise<OwnStandby | null> {
   const { at } = config.standby;
   if (promoted === null && at === null) return null;
@@ -103,14 +107,28 @@ export async function openOwnStandby(
     elsewhere: at ?? place,
   });
   try {
-    if (voter.voters.places.join() === place) await primary.askVoters();
-    ports.log.info("waits until it is the primary of its store", { cell });
-    await primary.begin();
+    const began = async () => {
+      if (voter.voters.places.join() === place) await primary.askVoters();
+      ports.log.info("waits until it is the primary of its store", { cell });
+      await primary.begin();
+    };
+    await unlessEnded(ending, began());
     return primary;
   } catch (error) {
     await primary.close();
     throw error;
   }
+}
+
+/** Rejects with `StartEnded` where the signal comes before the task's end. */
+function unlessEnded(ending: AbortSignal | undefined, task: Promise<void>): Promise<void> {
+  if (ending === undefined) return task;
+  return new Promise((resolve, reject) => {
+    const end = () => reject(new StartEnded());
+    if (ending.aborted) end();
+    ending.addEventListener("abort", end);
+    task.then(resolve, reject).finally(() => ending.removeEventListener("abort", end));
+  });
 }
 
 class Primary implements OwnStandby {
@@ -235,7 +253,7 @@ function ownVoter(
   const knows = dir.storeMark !== null || places.length === 1;
   const first = { member, voters, vote: NO_VOTE, servedEpoch: 0, knows, ...settings };
   const voter = new RoleVoter(file, first, log);
-  voter.save({});
+  if (!voter.save({})) throw new Error("Cannot store the roles of the store: see the log");
   return voter;
 }
 

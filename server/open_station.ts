@@ -18,6 +18,9 @@ import { type OwnProcess, type OwnProcessEvents, startOwn } from "./system/worke
 import { STOP_LINE, workerInput } from "./workers/share.ts";
 import { WORKER_COMMAND } from "./cli/launcher.ts";
 
+/** How long after two drains a process that serves a copy is killed (ms), as workers are. */
+const END_MS = 5000;
+
 /** A later line to a process that serves a copy: the cell's own place becomes the primary. */
 export const HAND_BACK_LINE = JSON.stringify({ kind: "hand_back" });
 
@@ -50,7 +53,8 @@ export function openStation(
   const user = new MeshPeers();
   const spare = new SpareProcess();
   let mesh: CellMesh | null = null;
-  const { random, log } = ports;
+  const { random, log, timers } = ports;
+  const endMs = 2 * config.timeouts.drainMs + END_MS;
   const station = new StandbyStation({
     ...ports,
     ...streamLimits(config),
@@ -64,7 +68,7 @@ export function openStation(
     serve: (promoted, ended) => {
       const address = mesh!.view().self.address;
       const pages = mesh!.addressesOf(promoted.cell);
-      return serveCopy(spare, { input, promoted, address, pages, ended, log });
+      return serveCopy(spare, { input, promoted, address, pages, ended, log, timers, endMs });
     },
   });
   user.taker = station;
@@ -124,15 +128,20 @@ class SpareProcess {
 }
 
 /** Has a process serve a copy. */
-function serveCopy(spare: SpareProcess, { input, promoted, address, pages, ended, log }: {
+function serveCopy(spare: SpareProcess, serving: {
   readonly input: ConfigInput;
   readonly promoted: Promoted;
   readonly address: string;
   readonly pages: readonly string[];
   readonly ended: () => void;
   readonly log: StandbyPorts["log"];
+  readonly timers: StandbyPorts["timers"];
+  /** How long it may take to end (ms). */
+  readonly endMs: number;
 }): ServingProcess {
+  const { input, promoted, address, pages, ended, log, timers, endMs } = serving;
   const { cell } = promoted;
+  let kept = () => {};
   let handed: ((done: boolean) => void) | null = null;
   const reply = (done: boolean) => {
     const run = handed;
@@ -149,6 +158,7 @@ function serveCopy(spare: SpareProcess, { input, promoted, address, pages, ended
     logged: (line) => log.info("of another cell", { cell, line }),
     exited(code) {
       log.info("another cell is not served any more", { cell, code });
+      kept();
       reply(false);
       ended();
     },
@@ -164,6 +174,9 @@ function serveCopy(spare: SpareProcess, { input, promoted, address, pages, ended
       handed = done;
       process.say(HAND_BACK_LINE);
     },
-    stop: () => process.say(STOP_LINE),
+    stop() {
+      process.say(STOP_LINE);
+      kept = timers.after(endMs, () => process.kill());
+    },
   };
 }

@@ -166,13 +166,15 @@ export interface StartOptions {
   readonly share: WorkerShare | null;
   /** The copy of another cell's store that it serves. */
   readonly promoted: Promoted | null;
+  /** As in `Launcher.startRoost`. */
+  readonly ending: AbortSignal;
 }
 
 /** Starts a node, which may be one worker of several; see `Launcher`. */
 export async function startNode(
   config: Config,
   settings: readonly ShownSetting[],
-  { input, share, promoted }: StartOptions,
+  { input, share, promoted, ending }: StartOptions,
 ): Promise<RunningRoost> {
   // The shards' packets wait for the edge: before that no session can exist, but it may be asked for
   // those that there are.
@@ -184,6 +186,7 @@ export async function startNode(
     share,
     promoted,
     input,
+    ending,
   });
   const process = systemProcess();
   exitOnBug(process, open.log, open.flushLog, open.ports.timers);

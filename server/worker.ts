@@ -2,6 +2,7 @@
 import { resolveConfig } from "./config/config.ts";
 import { hearParent, tellParent } from "./system/worker_process.ts";
 import { shownSettings } from "./config/show.ts";
+import { StartEnded } from "./cli/launcher.ts";
 import { startNode } from "./start.ts";
 import { systemProcess } from "./system/process.ts";
 import { HAND_BACK_LINE } from "./open_station.ts";
@@ -24,17 +25,18 @@ export function runWorker(): Promise<number> {
   process.onSignal(() => {});
   return new Promise((resolve) => {
     let assigned = false;
-    let stopping = false;
+    const ending = new AbortController();
     let stop = () => {};
     let handBack = (done: (handed: boolean) => void) => done(false);
     const begin = (text: string) => {
       assigned = true;
-      serve(JSON.parse(text)).then((running) => {
+      serve(JSON.parse(text), ending.signal).then((running) => {
         stop = () => running.stop();
         handBack = (done) => running.handOver(done);
-        if (stopping) stop();
+        if (ending.signal.aborted) stop();
         running.stopped.then(resolve);
       }, (error) => {
+        if (error instanceof StartEnded) return resolve(0);
         say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
         resolve(1);
       });
@@ -43,7 +45,7 @@ export function runWorker(): Promise<number> {
       if (!assigned) return begin(line);
       if (line === HAND_BACK_LINE) return handBack((done) => say({ kind: "handed", done }));
       if (line !== STOP_LINE) return;
-      stopping = true;
+      ending.abort();
       stop();
     }, () => {
       // Nothing is served without the supervisor: it has the store.
@@ -52,7 +54,7 @@ export function runWorker(): Promise<number> {
   });
 }
 
-async function serve({ input, promoted, share }: Assignment) {
+async function serve({ input, promoted, share }: Assignment, ending: AbortSignal) {
   const result = resolveConfig(input);
   if (!result.ok) throw new Error(result.errors.join("; "));
   const config = promoted === undefined
@@ -62,6 +64,7 @@ async function serve({ input, promoted, share }: Assignment) {
     input,
     share,
     promoted: promoted ?? null,
+    ending,
   });
   const { url, invite, admin } = running;
   say({ kind: "serving", url, invite, admin });

@@ -10,7 +10,7 @@ import { addBackupCommands } from "./backup.ts";
 import { addCheckCommand, addRepairCommand } from "./check.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
 import { type CliHost, EXIT, UsageError } from "./host.ts";
-import { WORKER_COMMAND } from "./launcher.ts";
+import { StartEnded, WORKER_COMMAND } from "./launcher.ts";
 import { addInspectCommands } from "./inspect.ts";
 import { addCellsCommand } from "./cells.ts";
 import { addClusterCommands } from "./cluster.ts";
@@ -47,7 +47,8 @@ machine, which should share nothing with those of the others; --cells-name, --ce
 
 /**
  * Serves until a signal drains the node; a second signal does not wait. A signal that comes while
- * the node is starting drains it as soon as it serves: somebody may have got in already.
+ * the node is starting drains it as soon as it serves: somebody may have got in already. One that
+ * waits for its role in a standby ends at once.
  */
 async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): Promise<number> {
   const loaded = await loadConfig(host, options);
@@ -56,19 +57,20 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
   let signals = 0;
   let stop: () => void = () => {};
   let ignore = () => {};
+  const ending = new AbortController();
   const stopped = new Promise<number>((resolve) => {
     ignore = host.onSignal((signal) => {
       if (++signals > 1) return resolve(EXIT.failed);
       host.err(`roost: ${signal}: finishing accepted work; again to stop at once\n`);
+      ending.abort();
       stop();
     });
   });
   try {
-    const running = await startRoost(
-      loaded.config,
-      shownSettings(loaded.effective),
-      loaded.input,
-    );
+    const { config, effective, input } = loaded;
+    const starting = startRoost(config, shownSettings(effective), input, ending.signal);
+    const running = await Promise.race([starting, stopped]);
+    if (typeof running === "number") return running;
     stop = () => running.stop();
     host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
     if (running.invite !== null) {
@@ -81,6 +83,9 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
     }
     if (signals > 0) stop();
     return await Promise.race([stopped, running.stopped]);
+  } catch (error) {
+    if (error instanceof StartEnded) return EXIT.ok;
+    throw error;
   } finally {
     ignore();
   }

@@ -6,6 +6,13 @@ import type { ShownSetting } from "../config/show.ts";
 /** Name of the hidden command that a worker is started with. */
 export const WORKER_COMMAND = "worker";
 
+/** A start that was ended before it served anybody: it has nothing to finish. */
+export class StartEnded extends Error {
+  constructor() {
+    super("the start was ended by a signal");
+  }
+}
+
 /** A node that serves clients. */
 export interface RunningRoost {
   /** The address to open: `publicUrl`, or where it listens. */
@@ -33,13 +40,15 @@ export interface OfflineRoost {
 /**
  * Starts and opens nodes. All reject with an error whose message says what to change. `settings`
  * is what a running server shows of its configuration; `input` is what that was read from, which
- * its workers read too.
+ * its workers read too. `ending` ends a start that waits until another place hands its role over:
+ * it rejects with `StartEnded`; any other start goes on until it serves.
  */
 export interface Launcher {
   startRoost(
     config: Config,
     settings: readonly ShownSetting[],
     input: ConfigInput,
+    ending: AbortSignal,
   ): Promise<RunningRoost>;
   /** Serves as a worker of the process that has started this one; resolves with the exit code. */
   runWorker(): Promise<number>;

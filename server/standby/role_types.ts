@@ -73,6 +73,8 @@ export type RoleInput =
   /** At a primary that was asked to hand the role over: every write is at the successor. */
   | { readonly kind: "drained" }
   | { readonly kind: "hand_over"; readonly to: MemberId }
+  /** It takes too long: the primary keeps its role, unless the register was asked for the change. */
+  | { readonly kind: "keep" }
   /**
    * An operator makes this copy the primary. `anyway`: though it is not in sync, for the primary is gone
    * for good; otherwise only where it is, and soon.

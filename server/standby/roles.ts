@@ -60,6 +60,8 @@ export class RoleMachine {
   readonly #lost = new Set<MemberId>();
   #handTo: MemberId | null = null;
   #drained = false;
+  /** The handover is to be taken back. */
+  #keeps = false;
   #required: readonly MemberId[] = [];
 
   /** Throws where the times could not keep two primaries apart. */
@@ -102,6 +104,11 @@ export class RoleMachine {
       this.#wanted === null;
   }
 
+  /** Whether it is to hand its role over, or may have done so. */
+  get handsOver(): boolean {
+    return this.#handTo !== null;
+  }
+
   /** Whether this process is the primary that the register names, as far as it knows. */
   get isPrimary(): boolean {
     return this.#isPrimary;
@@ -117,6 +124,8 @@ export class RoleMachine {
     this.#nowMs = nowMs;
     this.#out = [];
     this.#take(input);
+    // A change that was asked for may still happen.
+    if (this.#keeps && this.#wanted?.roles.primary !== this.#handTo) this.#handTo = null;
     this.#decide();
     this.#require();
     this.#serve();
@@ -145,9 +154,13 @@ export class RoleMachine {
         if (!this.#roles!.inSync.includes(input.to)) return;
         this.#handTo = input.to;
         this.#drained = false;
+        this.#keeps = false;
         return;
       case "drained":
         this.#drained = this.#handTo !== null;
+        return;
+      case "keep":
+        this.#keeps = true;
         return;
       case "promote":
         this.#orderedUntilMs = input.anyway ? Infinity : this.#nowMs + ORDER_MS;

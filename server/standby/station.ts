@@ -63,6 +63,8 @@ interface Hosted {
   member: StoreMember | null;
   starting: boolean;
   serving: ServingProcess | null;
+  /** Called when the process that serves has ended. */
+  ended: () => void;
   /** Processes in a row that have served for a short time only. */
   failed: number;
 }
@@ -139,7 +141,7 @@ export class StandbyStation {
     if (hosted.serving !== null) return `The cell ${cell} is served here already`;
     if (member.view.copy?.whole !== true) return `The copy of the cell ${cell} is not whole yet`;
     if (!force && !member.view.inSync) return `The copy of the cell ${cell} is not in sync`;
-    if (force) this.#takeVotes(hosted);
+    if (force && !this.#takeVotes(hosted)) return "The votes cannot be stored: see the log";
     member.promote(force);
     return null;
   }
@@ -151,7 +153,7 @@ export class StandbyStation {
     serving.handBack((handed) => done(handed ? null : `Its own place is not in sync yet`));
   }
 
-  /** Ends all. */
+  /** Ends all; `done` when processes that serve have finished what they had accepted. */
   stop(done: () => void): void {
     this.#stopped = true;
     let left = 1;
@@ -159,8 +161,13 @@ export class StandbyStation {
       left--;
       if (left === 0) done();
     };
-    for (const { member, serving } of this.#stores.values()) {
-      serving?.stop();
+    for (const hosted of this.#stores.values()) {
+      const { member, serving } = hosted;
+      if (serving !== null) {
+        left++;
+        hosted.ended = over;
+        serving.stop();
+      }
       if (member === null) continue;
       left++;
       member.end(over);
@@ -194,7 +201,8 @@ export class StandbyStation {
   }
 
   #add(cell: CellName, voter: RoleVoter): Hosted {
-    const hosted = { voter, member: null, starting: false, serving: null, failed: 0 };
+    const idle = { member: null, starting: false, serving: null, ended: () => {}, failed: 0 };
+    const hosted = { voter, ...idle };
     this.#stores.set(cell, hosted);
     return hosted;
   }
@@ -203,7 +211,7 @@ export class StandbyStation {
     if (this.#options.openCopy === null || hosted.starting || hosted.serving !== null) return;
     const { voter } = hosted;
     const member = voter.stored.member ?? this.#options.newMember();
-    if (voter.stored.member === null) voter.save({ member, times, sync });
+    if (voter.stored.member === null && !voter.save({ member, times, sync })) return;
     this.#follow(cell, hosted);
   }
 
@@ -251,6 +259,7 @@ export class StandbyStation {
     hosted.serving = this.#options.serve(promoted, () => {
       hosted.serving = null;
       hosted.member = null;
+      hosted.ended();
       hosted.failed = clock.monoMs() - sinceMs < SERVED_MS ? hosted.failed + 1 : 0;
       const delayMs = Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** Math.max(0, hosted.failed - 1));
       timers.after(delayMs, () => this.#follow(cell, hosted));
@@ -260,12 +269,12 @@ export class StandbyStation {
   }
 
   /** The voters of before are gone: this place is the only one. */
-  #takeVotes({ member, voter }: Hosted): void {
+  #takeVotes({ member, voter }: Hosted): boolean {
     const { generation } = voter.voters;
     const ballot = { counter: 1, cell: this.#options.place };
     const registered = member!.registered ?? { version: 1, roles: null };
     const value = { ...registered, version: registered.version + 1 };
-    voter.save({
+    return voter.save({
       voters: { generation: generation + 1, places: [this.#options.place] },
       vote: { promised: ballot, accepted: { ballot, value } },
     });

@@ -20,6 +20,8 @@ import type { StandbyPeer } from "./peer.ts";
 
 /** How often a primary looks whether everything is at its successor (ms). */
 const DRAINED_LOOK_MS = 20;
+/** How long writes wait for a handover; after that the primary keeps its role, if it can (ms). */
+const HANDING_MS = 5000;
 
 /** What it is made with. */
 export interface MemberOptions extends Runtime {
@@ -77,7 +79,9 @@ export class StoreMember {
   #whole: boolean;
   #served = false;
   #handingTo: MemberId | null = null;
-  #handed: ((done: boolean) => void) | null = null;
+  #handed: (done: boolean) => void = () => {};
+  /** The handover takes too long, and whether it will happen is not known. */
+  #overdue = false;
   #next: Cancel = () => {};
   #ended = false;
 
@@ -129,7 +133,8 @@ export class StoreMember {
   /** Whether it may reply to requests; `withheld`: another place replies to them when repeated. */
   get mayServe(): boolean | "withheld" {
     if (this.#primary === null || this.#driver.serves) return true;
-    return this.#handingTo === null ? false : this.#ended ? "withheld" : true;
+    if (this.#handingTo === null) return false;
+    return this.#ended ? "withheld" : !this.#overdue;
   }
 
   get registered(): Registered | null {
@@ -231,34 +236,54 @@ export class StoreMember {
   }
 
   /**
-   * Makes the standby that is in sync the primary; `done(false)` where none is, or it is lost.
-   * Writes that begin meanwhile wait; once it is handed over, requests get no reply.
+   * Makes the standby that is in sync the primary; `done(false)` where none is, it is lost, or not
+   * within `HANDING_MS`. Writes that begin meanwhile wait; once it is handed over, requests get no
+   * reply. A change of the register that was asked for in time may still happen: until that is known
+   * requests are refused.
    */
   handOver(done: (handed: boolean) => void): void {
-    const { timers } = this.#options;
+    const { clock, timers } = this.#options;
+    const { machine } = this.#driver;
     const to = this.registered?.roles?.inSync[0];
     const primary = this.#primary;
     if (primary === null || to === undefined || this.#handingTo !== null) return done(false);
     this.#handingTo = to;
     this.#handed = done;
+    this.#overdue = false;
+    const untilMs = clock.monoMs() + HANDING_MS;
     primary.gate.pause();
     this.#driver.step({ kind: "hand_over", to });
     const look = () => {
       if (this.#handingTo !== to || this.#ended) return;
-      // It did not begin, or the successor is gone.
-      if (this.#driver.machine.serving) return this.#handingFailed();
-      if (primary.hasAll(to)) this.#driver.step({ kind: "drained" });
+      const late = clock.monoMs() >= untilMs;
+      if (late) this.#driver.step({ kind: "keep" });
+      // It did not begin, the successor is gone, or it took too long.
+      if (machine.serving || late && !machine.handsOver) return this.#handingFailed(primary);
+      if (late) this.#isOverdue();
+      else if (primary.hasAll(to)) this.#driver.step({ kind: "drained" });
       timers.after(DRAINED_LOOK_MS, look);
     };
     look();
   }
 
-  #handingFailed(): void {
-    const handed = this.#handed;
+  #handingFailed({ gate }: PrimarySide): void {
     this.#handingTo = null;
-    this.#handed = null;
-    this.#primary?.gate.reopen();
-    handed?.(false);
+    if (this.#driver.machine.serving) gate.reopen();
+    else gate.close("the lease is over");
+    this.#reply(false);
+  }
+
+  #isOverdue(): void {
+    if (this.#overdue) return;
+    this.#overdue = true;
+    this.#options.log.warn("handover of unknown outcome", { cell: this.#options.cell });
+    this.#reply(false);
+  }
+
+  #reply(done: boolean): void {
+    const handed = this.#handed;
+    this.#handed = () => {};
+    handed(done);
   }
 
   // ---- roles
@@ -306,6 +331,7 @@ export class StoreMember {
     if (this.#served) return;
     this.#served = true;
     log.info("primary of a store", { cell, epoch });
+    // Where it is not stored, a restart waits until a lease that it may have given is over.
     voter.save({ servedEpoch: epoch });
     const copy = this.#copy;
     this.#copy = null;
@@ -325,16 +351,17 @@ export class StoreMember {
     if (!this.#served || this.#ended || machine.isPrimary) return;
     this.#ended = true;
     this.#primary?.gate.close("another place serves this cell");
-    const handed = this.#handed;
-    handed?.(true);
+    const handedOver = this.#handingTo !== null;
+    this.#reply(handedOver);
     // Messages that are part of this step leave first.
-    this.#options.timers.soon(() => this.#options.lost(handed !== null));
+    this.#options.timers.soon(() => this.#options.lost(handedOver));
   }
 
   #send(to: MemberId, message: RoleMessage): void {
     const { cell, member, voter } = this.#options;
     // From now on another member may serve: it must not begin at once after a restart.
-    if (message.kind === "answer" && voter.stored.servedEpoch > 0) voter.save({ servedEpoch: 0 });
+    const served = message.kind === "answer" && voter.stored.servedEpoch > 0;
+    if (served && !voter.save({ servedEpoch: 0 })) return;
     const frame = { kind: "role", cell, from: member, to, message } as const;
     const peer = this.#heard.get(to);
     // Where it is not known which process has that copy, that one takes the message.

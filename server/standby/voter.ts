@@ -29,7 +29,7 @@ export interface StoredRoles {
   readonly knows?: boolean;
 }
 
-/** Where it is kept: `save` returns when it is durable. */
+/** Where it is kept: `save` returns when it is durable, and throws where it cannot be. */
 export interface RolesFile {
   load(): StoredRoles | null;
   save(stored: StoredRoles): void;
@@ -75,24 +75,16 @@ export class RoleVoter {
 
   /** Votes; null: it does not vote under these voters, or cannot store its vote. */
   take(voters: RoleVoters, ask: Ask<Registered>): Vote<Registered> | null {
-    try {
-      this.learn(voters);
-      if (voters.generation < this.voters.generation || !this.knows) return null;
-      const next = vote(this.#stored.vote, ask);
-      if (next.state !== this.#stored.vote) this.save({ vote: next.state });
-      return next.vote;
-    } catch (error) {
-      // A full disk: what is not durable was not voted.
-      this.#log.error("vote on the roles of a store not stored", { error: String(error) });
-      return null;
-    }
+    this.learn(voters);
+    if (voters.generation !== this.voters.generation || !this.knows) return null;
+    const next = vote(this.#stored.vote, ask);
+    // What is not durable was not voted.
+    return next.state === this.#stored.vote || this.save({ vote: next.state }) ? next.vote : null;
   }
 
   /** Voters of a later generation take the place of those that it knows. */
   learn(voters: RoleVoters): boolean {
-    if (voters.generation <= this.voters.generation) return false;
-    this.save({ voters, vote: NO_VOTE });
-    return true;
+    return voters.generation > this.voters.generation && this.save({ voters, vote: NO_VOTE });
   }
 
   /** What was decided while it did not vote. */
@@ -102,10 +94,16 @@ export class RoleVoter {
     this.save({ knows: true, vote: later ? at : this.#stored.vote });
   }
 
-  /** Changes what is stored, durably. */
-  save(change: Partial<StoredRoles>): void {
+  /** Changes what is stored, durably; false where it cannot be, as on a full disk: it stays as it was. */
+  save(change: Partial<StoredRoles>): boolean {
     const next = { ...this.#stored, ...change };
-    this.#file.save(next);
+    try {
+      this.#file.save(next);
+    } catch (error) {
+      this.#log.error("roles of a store not stored", { error: String(error) });
+      return false;
+    }
     this.#stored = next;
+    return true;
   }
 }

@@ -139,6 +139,11 @@ const ROLES: readonly Row[] = ([
     "if (this.#handTo !== null) {",
   ],
   [
+    "take back a handover that may still happen",
+    "if (this.#keeps && this.#wanted?.roles.primary !== this.#handTo) this.#handTo = null;",
+    "if (this.#keeps) this.#handTo = null;",
+  ],
+  [
     "serve while handing over",
     "if (!this.#isPrimary || this.#handTo !== null) return false;",
     "if (!this.#isPrimary) return false;",

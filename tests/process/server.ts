@@ -70,6 +70,8 @@ export class ServerProcess {
       clockShiftMs?: number;
       patient?: boolean;
       place?: { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
+      /** Called with the id of the process, which may not serve for long. */
+      spawned?: (pid: number) => void;
     },
   ): Promise<ServerProcess> {
     const root = options.root ?? new URL("../..", import.meta.url).pathname;
@@ -87,6 +89,7 @@ export class ServerProcess {
         ...["start", "--data", options.dataDir, ...bind, ...refusalAllowance, ...workers, ...flags],
       ],
       dataDir: options.dataDir,
+      ...(options.spawned === undefined ? {} : { spawned: options.spawned }),
       ...(options.place === undefined
         ? { cwd: root, env: { CLOCK_SHIFT_MS: String(shiftMs) } }
         : { ...options.place, clearEnv: true }),
@@ -95,12 +98,13 @@ export class ServerProcess {
 
   /** Runs a command line that serves, and waits until it says where. */
   static async run(
-    { command: [program, ...args], dataDir, ...place }: {
+    { command: [program, ...args], dataDir, spawned, ...place }: {
       readonly command: readonly string[];
       readonly dataDir: string;
       readonly cwd: string;
       readonly env: Readonly<Record<string, string>>;
       readonly clearEnv?: boolean;
+      readonly spawned?: (pid: number) => void;
     },
   ): Promise<ServerProcess> {
     const child = new Deno.Command(program!, {
@@ -110,6 +114,7 @@ export class ServerProcess {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    spawned?.(child.pid);
     const lines: string[] = [];
     const drained = drain(child.stderr, (text) => {
       lines.push(text);

@@ -87,7 +87,7 @@ export class StandbyCells {
   }
 
   /** Starts a server, at its addresses of before; resolves when it serves. */
-  async begin(name: string): Promise<ServerProcess> {
+  async begin(name: string, spawned: (pid: number) => void = () => {}): Promise<ServerProcess> {
     const known = this.#addresses.get(name);
     const { automatic, flags = [], mode } = this.#setup;
     const join = [...this.#addresses].filter(([other]) => other !== name)
@@ -95,6 +95,7 @@ export class StandbyCells {
     const standby = ["--set", "standby.at=b", "--set", `standby.mode=${mode}`];
     const server = await ServerProcess.start({
       dataDir: this.dataDir(name),
+      spawned,
       flags: [
         ...["--cells-name", name, "--cells-secret-file", `${this.#dir}/secret`],
         ...["--cells-listen", known?.cells ?? "127.0.0.1:0"],
@@ -130,11 +131,11 @@ export class StandbyCells {
     return await admin(dataDir, "GET", "/admin/standby");
   }
 
-  /** Waits until the standby of what serves from a directory may take over. */
-  async untilInSync(dataDir = this.dataDir("a")): Promise<void> {
-    await until("the standby", async () => {
+  /** Waits until the standby of what serves from a directory may take over, or may not. */
+  async untilInSync(dataDir = this.dataDir("a"), wanted = true): Promise<void> {
+    await until(`the standby is ${wanted ? "" : "not "}in sync`, async () => {
       const { own } = await this.copiesAt(dataDir);
-      return own?.standbys.some(({ state }) => state === "in sync") === true;
+      return own?.standbys.some(({ state }) => state === "in sync") === wanted;
     });
   }
 

@@ -87,12 +87,28 @@ Deno.test("12.4: without other voters an operator promotes the copy, and the old
     const promoted = await movedTo(cells.urlOf("b"), token);
     assert.deepEqual(await textsOf(promoted, token), ["before"]);
     await assert.rejects(promote(true), /served here already/);
+    // One that waits has nothing to finish: the first signal ends it.
+    let pid = 0;
+    const ended = cells.begin("a", (own) => pid = own);
+    await cells.untilInSync(cells.promotedDir);
+    Deno.kill(pid, "SIGTERM");
+    await assert.rejects(ended, /ended before it served/);
+    await cells.untilInSync(cells.promotedDir, false);
     const returned = cells.begin("a");
     await cells.untilInSync(cells.promotedDir);
     await write(promoted, token, "meanwhile");
     await admin(cells.dataDir("b"), "POST", "/admin/standby/handback", { cell: "a" });
     await returned;
     assert.deepEqual(await textsOf(cells.urlOf("a"), token), ["before", "meanwhile"]);
+    // A cell that stops lets what it serves for another one finish first.
+    await cells.untilInSync();
+    await cells.server("a").kill();
+    await promote(true);
+    await cells.untilPromoted();
+    await movedTo(cells.urlOf("b"), token);
+    const b = cells.server("b");
+    assert.equal(await b.stop(), 0);
+    assert.match(b.log, /another cell is not served any more.*"code":0/);
   } finally {
     await cells.stop();
   }

@@ -158,6 +158,13 @@ export class Site {
     this.#step({ kind: "hand_over", to });
   }
 
+  /** What was to be handed over takes too long. */
+  keep(): void {
+    if (this.machine === null || this.process!.state !== "running") return;
+    this.#step({ kind: "keep" });
+    this.#handing = false;
+  }
+
   /** An operator makes it the primary. */
   promote(): void {
     this.#isWhole();

@@ -145,6 +145,9 @@ class Simulation implements RoleNet {
       if (successor === undefined || primary === undefined) return;
       this.say(`${primary.name} is to hand over to ${successor}`);
       primary.handOver(successor);
+      if (prng.chance(0.5)) {
+        this.time.global.timers.after(prng.number() * 1500, () => primary.keep());
+      }
     } else if (at < 76) {
       this.lost = prng.pick([0, 0.02, 0.3]);
     }

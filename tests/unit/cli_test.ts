@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { CliHost } from "../../server/cli/host.ts";
 import { runCli } from "../../server/cli/cli.ts";
+import { StartEnded } from "../../server/cli/launcher.ts";
 import { VERSION } from "../../server/config/version.ts";
 
 import { FakeMachine } from "./cli_machine.ts";
@@ -68,6 +69,28 @@ Deno.test("roost that gets a signal while it starts drains as soon as it serves"
     machine.finish(0);
   };
   assert.equal(await runCli([], host, []), 0);
+});
+
+Deno.test("roost that gets a signal while it waits for its role in a standby ends at once", async () => {
+  for (const signals of [["SIGTERM"], ["SIGTERM", "SIGINT"]]) {
+    const machine = new FakeMachine();
+    const { launcher, ...rest } = machine.host();
+    const host: CliHost = {
+      ...rest,
+      launcher: async () => ({
+        ...await launcher(),
+        startRoost: (_config, _settings, _input, ending) => {
+          // One that is busy with something else than waiting does not look at it.
+          const waits = signals.length === 1;
+          return new Promise((_, reject) => {
+            if (waits) ending.addEventListener("abort", () => reject(new StartEnded()));
+            for (const signal of signals) machine.signal(signal);
+          });
+        },
+      }),
+    };
+    assert.equal(await runCli([], host, []), signals.length - 1);
+  }
 });
 
 Deno.test("roost exits with what the node exits with, and 1 where it cannot start", async () => {

@@ -156,3 +156,28 @@ Deno.test("12: times that could not keep two primaries apart are refused", () =>
 Deno.test("12: no two serve, and nothing acknowledged is lost, in the first seeds of the roles", () => {
   for (let seed = 1; seed <= 12; seed++) assert.equal(runRolesSeed(seed).failure, null);
 });
+
+Deno.test("12.4: a handover that takes too long is taken back, unless the register was asked for it", () => {
+  const begin = () => {
+    const made = member(A, { epoch: 3, primary: A, inSync: [B] }, 3);
+    made.step({ kind: "changed", outcome: "set" });
+    const beacon = made.all.findLast(({ kind }) => kind === "send");
+    assert.ok(beacon?.kind === "send" && beacon.message.kind === "beacon");
+    made.step({ kind: "message", from: B, message: { ...beacon.message, kind: "answer" } });
+    made.step({ kind: "hand_over", to: B });
+    assert.ok(!made.machine.serving && made.machine.handsOver);
+    return made;
+  };
+  const early = begin();
+  early.step({ kind: "keep" });
+  assert.ok(early.machine.serving && !early.machine.handsOver);
+  const asked = begin();
+  asked.step({ kind: "drained" });
+  asked.step({ kind: "changed", outcome: "unknown" });
+  asked.step({ kind: "keep" });
+  assert.ok(!asked.machine.serving && asked.machine.handsOver, "it may be the primary no more");
+  const roles = { epoch: 4, primary: A, inSync: [B] };
+  asked.step({ kind: "read", registered: { version: 7, roles } });
+  asked.step({ kind: "keep" });
+  assert.ok(!asked.machine.handsOver);
+});

@@ -166,6 +166,30 @@ Deno.test("12.4: a place that has lost its votes learns what was decided before 
   assert.equal(places.kept.get(PLACES[0]!)!.knows, true, "and after a restart as well");
 });
 
+Deno.test("12.4: a place whose disk is full does not vote, and remembers what it had", () => {
+  const { log, lines } = memoryLog();
+  let full = true;
+  const file = {
+    load: () => null,
+    save: () => {
+      if (full) throw new Error("No space left on device");
+    },
+  };
+  const voters = { generation: 1, places: PLACES };
+  const times = roleTimes(3000);
+  const begin = { member: null, voters, vote: NO_VOTE, servedEpoch: 3, times, sync: true };
+  const voter = new RoleVoter(file, begin, log);
+  const ask = { kind: "prepare", ballot: { counter: 1, cell: "a.x" as CellName } } as const;
+  assert.equal(voter.take(voters, ask), null);
+  assert.equal(voter.take({ ...voters, generation: 2 }, ask), null);
+  assert.equal(voter.learn({ ...voters, generation: 2 }), false);
+  assert.equal(voter.save({ servedEpoch: 0 }), false);
+  assert.deepEqual(voter.stored, begin);
+  assert.ok(lines.length >= 4, "the operator learns it");
+  full = false;
+  assert.equal(voter.take(voters, ask)?.kind, "promise");
+});
+
 Deno.test("12.4: settings of a standby need another cell, an own store and one process", () => {
   const whole = ["cells.name=a", "cells.listen=10.0.0.1:8423", "cells.secretFile=s"];
   const joins = [...whole, "cells.join=10.0.0.2:8423", "standby.at=b"];
