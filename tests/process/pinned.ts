@@ -5,7 +5,7 @@ import type { RunResult, Window } from "../../server/load/result.ts";
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** Limits per session out of the way: they are not what is measured. */
-const FLAGS = [
+export const UNLIMITED: readonly string[] = [
   "limits.presencePerSecond=1000",
   "limits.presenceBurst=1000",
   "limits.framesPerSecond=1000",
@@ -83,7 +83,7 @@ export function startPinned(
   }
   return ServerProcess.start({
     dataDir,
-    flags: ["--bind", `127.0.0.1:${port}`, ...FLAGS, ...extra],
+    flags: ["--bind", `127.0.0.1:${port}`, ...UNLIMITED, ...extra],
     command: program(core, root, v8Flags(root)),
     patient: false,
   });

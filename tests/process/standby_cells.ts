@@ -26,7 +26,8 @@ export interface MemberSeen {
 
 /** How the cells are set up. */
 export interface StandbySetup {
-  readonly mode: "sync" | "async";
+  /** Null: `a` has no standby. */
+  readonly mode: "sync" | "async" | null;
   /** Whether the witness votes, so that the standby takes over by itself. */
   readonly automatic: boolean;
   readonly flags?: readonly string[];
@@ -64,7 +65,7 @@ export class StandbyCells {
       mode: 0o600,
     });
     for (const name of ["w", "b", "a"]) await cells.begin(name);
-    await cells.untilInSync();
+    if (setup.mode !== null) await cells.untilInSync();
     return cells;
   }
 
@@ -102,8 +103,8 @@ export class StandbyCells {
         ...["--bind", known === undefined ? "127.0.0.1:0" : new URL(known.url).host],
         ...(name === "w" || join === "" ? [] : ["--cells-join", join]),
         ...(name === "w" ? ["--set", "cells.witness=true"] : flags),
-        ...(name === "a" ? standby : []),
-        ...(name === "a" && automatic ? ["--set", "standby.voters=w"] : []),
+        ...(name === "a" && mode !== null ? standby : []),
+        ...(name === "a" && mode !== null && automatic ? ["--set", "standby.voters=w"] : []),
       ],
     });
     this.#running.set(name, server);

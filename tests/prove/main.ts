@@ -32,6 +32,7 @@ import { workersProof } from "./workers.ts";
 import { patroniProof } from "./patroni.ts";
 import { shiftProof } from "./shift.ts";
 import { standbyProof } from "./standby.ts";
+import { standbyCostProof } from "./standby_cost.ts";
 import { wanProof } from "./wan.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
@@ -43,6 +44,7 @@ const PROOFS: readonly Proof[] = [
   standbyProof,
   patroniProof,
   takeoverProof,
+  standbyCostProof,
   restartProof,
   workersProof,
   movesProof,
