@@ -5,6 +5,7 @@
  */
 import { Figures, p99Ms } from "./figures.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import type { RunResult } from "../../server/load/result.ts";
 import { runLoad, UNLIMITED, windowOf } from "../process/pinned.ts";
 import { StandbyCells } from "../process/standby_cells.ts";
 import { tempDir } from "../process/server.ts";
@@ -41,6 +42,32 @@ function cpuUs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 1e6 / TICKS;
 }
 
+/** CPU time of a process over a load run, of which only a part is measured. */
+class CpuSeries {
+  readonly #points: { readonly atMs: number; readonly us: number }[] = [];
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(pid: number) {
+    this.#timer = setInterval(() => {
+      this.#points.push({ atMs: Date.now(), us: cpuUs(pid) });
+    }, 100);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** In the measured part (µs). */
+  inWindow({ phases, startedAt }: RunResult): number {
+    const { from, to } = phases.find(({ measured }) => measured)!;
+    const at = (seconds: number) => {
+      const ms = Date.parse(startedAt) + seconds * 1000;
+      return this.#points.findLast(({ atMs }) => atMs <= ms)!.us;
+    };
+    return at(to) - at(from);
+  }
+}
+
 function loadArgs(scenario: string, options: Readonly<Record<string, number>> = {}): string[] {
   const all = { users: USERS, contacts: CONTACTS, ...options };
   return [scenario, ...Object.entries(all).flatMap(([key, n]) => [`--${key}`, String(n)])];
@@ -52,17 +79,16 @@ async function sample(
   figures: Figures,
 ): Promise<Sample> {
   const [a, b] = [cells.server("a"), cells.server("b")];
-  const before = cpuUs(b.pid);
+  const used = new CpuSeries(b.pid);
   const rate = MESSAGES_PER_SECOND * scale;
   const result = await runLoad(a, loadArgs("chat", { rate, seconds: SECONDS }));
-  // What the standby's cell does before and after the measured part is little beside it.
-  const standbyUs = cpuUs(b.pid) - before;
+  used.stop();
   figures.run(name, result);
   const { messages, serverCpuUs } = windowOf(result);
   const { sent } = result.latencies;
   return {
     primaryUs: serverCpuUs / messages,
-    standbyUs: standbyUs / messages,
+    standbyUs: used.inWindow(result) / messages,
     ackP50Ms: (sent?.p50Us ?? NaN) / 1000,
     ackP99Ms: p99Ms(sent),
   };
