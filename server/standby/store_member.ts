@@ -232,6 +232,8 @@ export class StoreMember {
 
   /** An operator makes this copy the primary; `anyway`: though it is not in sync. */
   promote(anyway: boolean): void {
+    // A question to voters that are gone would be waited for first.
+    this.#register.stop();
     this.#driver.step({ kind: "promote", anyway });
   }
 
