@@ -104,6 +104,7 @@ export async function openNode(
       ? await openStore(config, dir, { ...machine, observe, serves, standby })
       : servedStore(dir, observe);
     opened = store;
+    await standby?.resetCursors(store);
     const use = { serves, replicated: standby !== null };
     const { domain, mark, tag, secret } = await identify(store, dir, config, random, use);
     const ports = { ...machine, store, kdf: systemKdf() };

@@ -11,7 +11,8 @@ import type { DataDir } from "./system/data_dir.ts";
 import { IDLE_MEMBERS, idleHost, MemoryValue } from "./standby/idle_host.ts";
 import { type MemberId, roleTimes } from "./standby/role_types.ts";
 import { MeshPeers } from "./standby/mesh_peers.ts";
-import { type MemberOptions, StoreMember } from "./standby/store_member.ts";
+import type { MemberOptions } from "./standby/member_options.ts";
+import { StoreMember } from "./standby/store_member.ts";
 import {
   NO_VOTE,
   type RolesFile,
@@ -25,7 +26,10 @@ import { openTcpWires } from "./peer/cells/tcp_wires.ts";
 import type { Ports, Random } from "./node/ports.ts";
 import type { Promoted } from "./standby/station.ts";
 import { readSecret } from "./open_links.ts";
-import { rolesFile } from "./system/standby_files.ts";
+import { dirname } from "node:path";
+import { keptLines, rolesFile, standbyDir, strandedPath } from "./system/standby_files.ts";
+import { markRestored } from "./node/restore_tag.ts";
+import type { Registers } from "./node/cell_value.ts";
 import type { RowStore } from "./store/row_store.ts";
 import type { Shared } from "./peer/cells/sharing.ts";
 import type { StandbyPeer } from "./standby/peer.ts";
@@ -51,6 +55,11 @@ export interface OwnStandby {
   between(stored: RowStore): Promise<RowStore>;
   /** Called once when another place is the primary; `handedOver`: as it was ordered. */
   onLost(lost: (handedOver: boolean) => void): void;
+  /**
+   * Ends the cursors of all clients where events that they know may be missing here; before anybody
+   * is served.
+   */
+  resetCursors(store: Registers): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -104,6 +113,9 @@ export async function openOwnStandby(
     linked: () => peers.all,
     standbys: () => peers.all.filter(isStandby),
     openCopy: promoted === null ? () => openStoredRows(dir.kvPath, dir.markPath) : null,
+    stranded: keptLines(
+      strandedPath(promoted === null ? standbyDir(dir.path) : dirname(dir.path), cell),
+    ),
     elsewhere: at ?? place,
   });
   try {
@@ -138,6 +150,7 @@ class Primary implements OwnStandby {
   readonly #peers: MeshPeers;
   readonly #mesh: CellMesh;
   readonly #cell: CellName;
+  readonly #voter: RoleVoter;
   #serves: () => void = () => {};
   #lost: ((handedOver: boolean) => void) | null = null;
   #wasLost: boolean | null = null;
@@ -153,6 +166,7 @@ class Primary implements OwnStandby {
     this.#ports = ports;
     this.#peers = peers;
     this.#mesh = mesh;
+    this.#voter = options.voter;
     this.#cell = options.cell;
     this.member = new StoreMember({
       ...options,
@@ -210,6 +224,15 @@ class Primary implements OwnStandby {
     if (this.#wasLost !== null) lost(this.#wasLost);
   }
 
+  async resetCursors(store: Registers): Promise<void> {
+    if (this.#voter.stored.resets !== true) return;
+    await markRestored(store, this.#ports.random);
+    this.#voter.save({ resets: false });
+    this.#ports.log.warn("acknowledged writes may be missing: cursors of clients were reset", {
+      cell: this.#cell,
+    });
+  }
+
   async close(): Promise<void> {
     await new Promise<void>((done) => this.member.end(done));
     await new Promise<void>((done) => this.#mesh.stop(done));
@@ -259,11 +282,19 @@ function ownVoter(
 
 /** That of a process which serves a copy of another place: it does not vote, and remembers nothing. */
 function lentVoter(
-  { member, servedEpoch, sync, times, voters }: Promoted,
+  { member, resets, servedEpoch, sync, times, voters }: Promoted,
   { log }: StandbyPorts,
 ): RoleVoter {
   const file: RolesFile = { load: () => null, save: () => {} };
-  const stored: StoredRoles = { member, voters, vote: NO_VOTE, servedEpoch, times, sync };
+  const stored: StoredRoles = {
+    member,
+    voters,
+    vote: NO_VOTE,
+    servedEpoch,
+    times,
+    sync,
+    resets,
+  };
   return new RoleVoter(file, stored, log);
 }
 

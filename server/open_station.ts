@@ -3,7 +3,14 @@ import type { Assignment, WorkerLine, WorkerShare } from "./workers/share.ts";
 import type { CellMesh } from "./peer/cells/mesh.ts";
 import type { CellName } from "../shard/name/ids.ts";
 import type { Config, ConfigInput } from "./config/config.ts";
-import { copyDir, rolesFile, storedCells } from "./system/standby_files.ts";
+import {
+  copyDir,
+  keptLines,
+  rolesFile,
+  standbyDir,
+  storedCells,
+  strandedPath,
+} from "./system/standby_files.ts";
 import type { DataDir } from "./system/data_dir.ts";
 import { engineOf } from "./open_store.ts";
 import { join } from "node:path";
@@ -12,7 +19,12 @@ import type { MemberId } from "./standby/role_types.ts";
 import { MeshPeers } from "./standby/mesh_peers.ts";
 import { openStoredRows } from "./store/kv_store.ts";
 import { storedRoles } from "./standby/voter.ts";
-import { type Promoted, type ServingProcess, StandbyStation } from "./standby/station.ts";
+import {
+  type Promoted,
+  type ServingEvents,
+  type ServingProcess,
+  StandbyStation,
+} from "./standby/station.ts";
 import { randomName, type StandbyPorts, streamLimits } from "./open_standby.ts";
 import { type OwnProcess, type OwnProcessEvents, startOwn } from "./system/worker_process.ts";
 import { STOP_LINE, workerInput } from "./workers/share.ts";
@@ -65,10 +77,11 @@ export function openStation(
     newMember: () => randomName(random) as MemberId,
     openCopy: keepsCopies(config) ? (cell) => openCopy(dir, cell, ports) : null,
     prepare: () => spare.prepare(),
-    serve: (promoted, ended) => {
+    stranded: (cell) => keptLines(strandedPath(standbyDir(dir.path), cell)),
+    serve: (promoted, events) => {
       const address = mesh!.view().self.address;
       const pages = mesh!.addressesOf(promoted.cell);
-      return serveCopy(spare, { input, promoted, address, pages, ended, log, timers, endMs });
+      return serveCopy(spare, { input, promoted, address, pages, events, log, timers, endMs });
     },
   });
   user.taker = station;
@@ -133,13 +146,13 @@ function serveCopy(spare: SpareProcess, serving: {
   readonly promoted: Promoted;
   readonly address: string;
   readonly pages: readonly string[];
-  readonly ended: () => void;
+  readonly events: ServingEvents;
   readonly log: StandbyPorts["log"];
   readonly timers: StandbyPorts["timers"];
   /** How long it may take to end (ms). */
   readonly endMs: number;
 }): ServingProcess {
-  const { input, promoted, address, pages, ended, log, timers, endMs } = serving;
+  const { input, promoted, address, pages, events, log, timers, endMs } = serving;
   const { cell } = promoted;
   let kept = () => {};
   let handed: ((done: boolean) => void) | null = null;
@@ -151,8 +164,10 @@ function serveCopy(spare: SpareProcess, serving: {
   const process = spare.take({
     said(text) {
       const line: WorkerLine = JSON.parse(text);
-      if (line.kind === "serving") log.info("another cell is served", { cell, url: line.url });
-      else if (line.kind === "handed") reply(line.done);
+      if (line.kind === "serving") {
+        log.info("another cell is served", { cell, url: line.url });
+        events.serves();
+      } else if (line.kind === "handed") reply(line.done);
       else log.error("another cell cannot be served", { cell, error: line.message });
     },
     logged: (line) => log.info("of another cell", { cell, line }),
@@ -160,7 +175,7 @@ function serveCopy(spare: SpareProcess, serving: {
       log.info("another cell is not served any more", { cell, code });
       kept();
       reply(false);
-      ended();
+      events.ended();
     },
   });
   const assignment: Assignment = {

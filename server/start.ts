@@ -41,6 +41,7 @@ import { docs } from "./web/docs/docs.ts";
 import { shardLimits } from "./settings.ts";
 import { exitOnBug, logActions } from "./process_life.ts";
 import { openServices, type Services } from "./services.ts";
+import { resubmitter } from "./node/resubmit.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
@@ -210,6 +211,7 @@ export async function startNode(
     const { stop, stopped } = stopper(config, open, { front, services, listeners, moves });
     open.node.coordinator.orders.onLeft = stop;
     endWhenLost(open, front, process);
+    takeStranded(open, config);
     const handOver = (done: (handed: boolean) => void) =>
       open.standby === null ? done(false) : open.standby.member.handOver(done);
     return { url: front.url, invite, admin: listeners.network, stop, handOver, stopped };
@@ -247,6 +249,13 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
       });
   };
   return { stop, stopped };
+}
+
+/** What a former primary has acknowledged alone is sent again here. */
+function takeStranded({ node, ports, standby }: OpenNode, config: Config): void {
+  if (standby === null) return;
+  const ageMsMax = shardLimits(config).dedupeWindowMs / 2;
+  standby.member.takeStranded = resubmitter({ ...ports, node, ageMsMax });
 }
 
 /** Ends the process once another place serves its cell: started again, it is the standby. */

@@ -5,7 +5,7 @@ import { decodeToStandby, encodeFromStandby } from "./stream_frames.ts";
 import type { MemberId } from "./role_types.ts";
 import type { RowError, RowStore } from "../store/row_store.ts";
 import type { StandbyFrame } from "./link_frames.ts";
-import { StandbyCopy } from "./standby_copy.ts";
+import { type KeepReplaced, StandbyCopy } from "./standby_copy.ts";
 import type { StandbyPeer } from "./peer.ts";
 
 /** What it needs. */
@@ -16,6 +16,7 @@ export interface CopySideOptions {
   follows(epoch: number): boolean;
   /** What the copy has may have changed. */
   changed(): void;
+  readonly keepReplaced: KeepReplaced;
 }
 
 interface Stream {
@@ -54,12 +55,17 @@ export class CopySide {
   ): void {
     StandbyCopy.open(rows, (error, copy) => {
       done(error, copy === null ? null : new CopySide(copy, options));
-    });
+    }, options.keepReplaced);
   }
 
   /** Whether the store can be opened from it. */
   get whole(): boolean {
     return this.#copy.whole;
+  }
+
+  /** Where the primary is that this copy follows, once it is equal; null: nowhere. */
+  get followed(): StandbyPeer | null {
+    return this.whole ? this.#stream?.peer ?? null : null;
   }
 
   get view(): CopyView {

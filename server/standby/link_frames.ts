@@ -17,6 +17,8 @@ import { askSchema, voteSchema } from "../../shard/federation/caspaxos_schema.ts
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import type { Ask, Vote } from "../../shard/federation/caspaxos.ts";
 import { type CellName, parseCellName } from "../../shard/name/ids.ts";
+import { accountName, deviceId } from "../../shard/record/fields.ts";
+import type { StrandedMessage } from "./stranded.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import type { MemberId, Registered, RoleMessage, Roles, RoleTimes } from "./role_types.ts";
 
@@ -81,7 +83,15 @@ export type StandbyFrame =
   }
   /** Which voters does the recipient know? It replies with them where it knows any. */
   | { readonly kind: "voters_ask"; readonly cell: CellName }
-  | { readonly kind: "voters"; readonly cell: CellName; readonly voters: RoleVoters };
+  | { readonly kind: "voters"; readonly cell: CellName; readonly voters: RoleVoters }
+  /** What a former primary has acknowledged alone, for the present one to take; and it has. */
+  | {
+    readonly kind: "stranded";
+    readonly cell: CellName;
+    readonly n: number;
+    readonly messages: readonly StrandedMessage[];
+  }
+  | { readonly kind: "resubmitted"; readonly cell: CellName; readonly n: number };
 
 /** Part of a stream. */
 export interface StreamPart {
@@ -113,7 +123,17 @@ const MESSAGE = union("role message", {
   yielded: variant(2, { epoch: uint }),
 }) satisfies Schema<RoleMessage>;
 
-const KIND_MAX = 9;
+const STRANDED: Schema<StrandedMessage> = struct({
+  from: accountName,
+  to: accountName,
+  id: text,
+  body: text,
+  ext: text,
+  device: deviceId,
+  at: uint,
+});
+
+const KIND_MAX = 11;
 const FRAME = union("standby frame", {
   offer: variant(0, { cell, stream: uint, epoch: uint, member, voters, times, sync: bool }),
   accepted: variant(1, { cell, stream: uint, member }),
@@ -125,6 +145,8 @@ const FRAME = union("standby frame", {
   vote: variant(7, { cell, place: cell, vote: VOTE }),
   voters_ask: variant(8, { cell }),
   voters: variant(9, { cell, voters }),
+  stranded: variant(10, { cell, n: uint, messages: list(STRANDED) }),
+  resubmitted: variant(11, { cell, n: uint }),
 });
 
 /** The bytes of a frame. */

@@ -1,6 +1,6 @@
 /** Runs the state machine of a member's role: its clock, the register, and messages of others. */
 import type { Cancel, Runtime } from "../node/ports.ts";
-import type { MemberId, RoleInput, RoleMessage, RoleOptions } from "./role_types.ts";
+import type { MemberId, RoleInput, RoleMessage, RoleOptions, Roles } from "./role_types.ts";
 import { RoleMachine } from "./roles.ts";
 import type { RoleRegister } from "./role_register.ts";
 
@@ -9,6 +9,8 @@ export interface DriverOptions extends Pick<Runtime, "clock" | "timers" | "log">
   readonly role: RoleOptions;
   readonly register: RoleRegister;
   send(to: MemberId, message: RoleMessage): void;
+  /** Called before a change is asked for. */
+  asks(roles: Roles): void;
   /** As the effects of the same names. */
   require(members: readonly MemberId[]): void;
   serve(epoch: number): void;
@@ -58,6 +60,7 @@ export class RoleDriver {
           register.read((registered) => this.step({ kind: "read", registered }));
           break;
         case "change":
+          this.#options.asks(effect.roles);
           register.change(effect.version, effect.roles, (outcome) => {
             this.step({ kind: "changed", outcome });
           });

@@ -42,6 +42,8 @@ export interface CopyCounts {
   sameRows: number;
 }
 
+const NOT_KEPT: RowError = { kind: "failed", message: "Rows to be replaced cannot be kept." };
+
 /** Where a copy sends, while it is connected. */
 export interface CopyLink {
   send(frame: FromStandby): void;
@@ -49,12 +51,19 @@ export interface CopyLink {
   end(why: string): void;
 }
 
+/**
+ * Takes rows that the primary's are about to replace, in a copy that others have not been compared
+ * with; false: they cannot be kept, and are not to be replaced. Null: nobody wants them.
+ */
+export type KeepReplaced = () => ((rows: readonly Row[]) => boolean) | null;
+
 type Page = Extract<ToStandby, { readonly kind: "page" }>;
 type Job = Exclude<ToStandby, { readonly kind: "continue" }>;
 
 /** See the head of this file. */
 export class StandbyCopy {
   readonly #rows: RowStore;
+  readonly #keepReplaced: KeepReplaced;
   #state: CopyState;
   #link: CopyLink | null = null;
   /** The position after all jobs that wait. */
@@ -71,8 +80,9 @@ export class StandbyCopy {
   #stale = false;
   readonly counts: CopyCounts = { writes: 0, filledRows: 0, filledBytes: 0, sameRows: 0 };
 
-  private constructor(rows: RowStore, state: CopyState) {
+  private constructor(rows: RowStore, state: CopyState, keepReplaced: KeepReplaced) {
     this.#rows = rows;
+    this.#keepReplaced = keepReplaced;
     this.#state = state;
   }
 
@@ -80,9 +90,10 @@ export class StandbyCopy {
   static open(
     rows: RowStore,
     done: (error: RowError | null, copy: StandbyCopy | null) => void,
+    keepReplaced: KeepReplaced = () => null,
   ): void {
     readState(rows, (error, state) => {
-      done(error, state === null ? null : new StandbyCopy(rows, state));
+      done(error, state === null ? null : new StandbyCopy(rows, state, keepReplaced));
     });
   }
 
@@ -230,9 +241,24 @@ export class StandbyCopy {
       count++;
     }
     this.#jobs.splice(0, count);
-    this.#write(mutations, { ...this.#state, position: at }, (error) => {
-      if (error === null) this.counts.writes += count;
-      done(error);
+    this.#keepOverwritten(mutations, (error) => {
+      if (error !== null) return done(error);
+      this.#write(mutations, { ...this.#state, position: at }, (error) => {
+        if (error === null) this.counts.writes += count;
+        done(error);
+      });
+    });
+  }
+
+  /** Writes overtake the comparison: what they replace would not be seen by it. */
+  #keepOverwritten(mutations: readonly Mutation[], done: (error: RowError | null) => void): void {
+    const keep = this.#state.filling === null ? null : this.#keepReplaced();
+    if (keep === null) return done(null);
+    const keys = mutations.map(({ key }) => key).filter((key) => !isOfCopy(key));
+    this.#rows.read(keys, (error, values) => {
+      if (error !== null) return done(error);
+      const rows = keys.flatMap((key, i) => values[i] == null ? [] : [{ key, value: values[i]! }]);
+      done(keep(rows) ? null : NOT_KEPT);
     });
   }
 
@@ -298,6 +324,8 @@ export class StandbyCopy {
     done: (error: RowError | null) => void,
   ): void {
     const names = new Set([...page.rows.map(({ key }) => key), ...page.kept].map(keyName));
+    const same = new Map(page.rows.map(({ key, value }) => [keyName(key), value]));
+    const keep = this.#keepReplaced();
     const mutations: Mutation[] = page.rows.map(({ key, value }) => ({ kind: "set", key, value }));
     const collect = (after: StoreKey | null) =>
       this.#list(after, (error, rows, ends) => {
@@ -306,6 +334,8 @@ export class StandbyCopy {
         for (const { key } of own) {
           if (!names.has(keyName(key))) mutations.push({ kind: "delete", key });
         }
+        const isOther = ({ key, value }: Row) => !sameBytes(same.get(keyName(key)), value);
+        if (keep !== null && !keep(own.filter(isOther))) return done(NOT_KEPT);
         if (!ends && own.length === rows.length) return collect(rows.at(-1)!.key);
         this.#writePage(page, mutations, done);
       });
@@ -350,4 +380,8 @@ export class StandbyCopy {
       done(error, rows.filter(({ key }) => !isOfCopy(key)), rows.length < RANGE_ROWS);
     });
   }
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array): boolean {
+  return a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

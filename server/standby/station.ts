@@ -6,7 +6,9 @@ import type { CellName } from "../../shard/name/ids.ts";
 import { cellOfChannel } from "../peer/cells/channel_name.ts";
 import type { LagLimits } from "./ack_gate.ts";
 import { type MemberId, type RoleTimes, roleTimes } from "./role_types.ts";
-import { type MemberView, StoreMember } from "./store_member.ts";
+import type { MemberView } from "./member_options.ts";
+import { StoreMember } from "./store_member.ts";
+import type { StrandedFile } from "./stranded_delivery.ts";
 import { NO_VOTE, type RolesFile, RoleVoter } from "./voter.ts";
 import type { RowStore } from "../store/row_store.ts";
 import type { Runtime } from "../node/ports.ts";
@@ -37,6 +39,8 @@ export interface Promoted {
   readonly voters: RoleVoters;
   readonly times: RoleTimes;
   readonly sync: boolean;
+  /** As in `StoredRoles`. */
+  readonly resets: boolean;
 }
 
 /** What it needs of its process. */
@@ -49,13 +53,22 @@ export interface StationOptions extends Runtime {
   /** Stores of which something is remembered, and where that is. */
   stored(): readonly CellName[];
   file(cell: CellName): RolesFile;
+  stranded(cell: CellName): StrandedFile;
   newMember(): MemberId;
   /** Opens the rows of a cell's copy; null: this process keeps none. */
   readonly openCopy: ((cell: CellName) => Promise<RowStore>) | null;
   /** A process that serves a copy may be needed soon. */
   prepare(): void;
-  /** Starts a process that serves a copy, which is closed; `ended` when it and its files are free. */
-  serve(promoted: Promoted, ended: () => void): ServingProcess;
+  /** Starts a process that serves a copy, which is closed. */
+  serve(promoted: Promoted, events: ServingEvents): ServingProcess;
+}
+
+/** What becomes of a process that serves. */
+export interface ServingEvents {
+  /** It serves clients. */
+  serves(): void;
+  /** It and its files are free. */
+  ended(): void;
 }
 
 interface Hosted {
@@ -230,6 +243,7 @@ export class StandbyStation {
       mode: "sync",
       standbys: () => [],
       openCopy: () => openCopy(cell),
+      stranded: this.#options.stranded(cell),
       ready: () => this.#options.prepare(),
       serves: (epoch) => this.#serve(cell, hosted, epoch),
       lost: () => {},
@@ -250,20 +264,22 @@ export class StandbyStation {
   #serve(cell: CellName, hosted: Hosted, epoch: number): void {
     const { clock, log, place, timers } = this.#options;
     if (this.#stopped) return;
-    const { member, sync, times, voters } = hosted.voter.stored;
+    const { member, resets = false, sync, times, voters } = hosted.voter.stored;
     log.warn("this place serves another cell now", { cell, epoch });
     const former = hosted.member;
-    const stored = { member: member!, servedEpoch: epoch, voters, times, sync };
+    const stored = { member: member!, servedEpoch: epoch, voters, times, sync, resets };
     const promoted = { cell, place, ...stored };
     const sinceMs = clock.monoMs();
-    hosted.serving = this.#options.serve(promoted, () => {
+    const serves = () => void (resets && hosted.voter.save({ resets: false }));
+    const ended = () => {
       hosted.serving = null;
       hosted.member = null;
       hosted.ended();
       hosted.failed = clock.monoMs() - sinceMs < SERVED_MS ? hosted.failed + 1 : 0;
       const delayMs = Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** Math.max(0, hosted.failed - 1));
       timers.after(delayMs, () => this.#follow(cell, hosted));
-    });
+    };
+    hosted.serving = this.#options.serve(promoted, { serves, ended });
     // Its role goes on in the process that serves.
     former?.end(() => {});
   }

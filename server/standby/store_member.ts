@@ -3,18 +3,15 @@
  * what the cell serves from. It is the only thing at its place that has the rows open, or that lets
  * something else open them, once its role says so.
  */
-import type { AckMode, LagLimits } from "./ack_gate.ts";
-import type { Cancel, Runtime } from "../node/ports.ts";
-import type { CellName } from "../../shard/name/ids.ts";
-import { CopySide, type CopyView } from "./copy_side.ts";
-import type { MemberId, Registered, RoleMessage } from "./role_types.ts";
+import type { Cancel } from "../node/ports.ts";
+import { CopySide } from "./copy_side.ts";
+import type { MemberId, Registered, RoleMessage, Roles } from "./role_types.ts";
+import type { MemberOptions, MemberView } from "./member_options.ts";
+import { StrandedDelivery, type TakeStranded } from "./stranded_delivery.ts";
 import type { NumberedRows } from "./numbered_rows.ts";
-import { PrimarySide, type StandbyView } from "./primary_side.ts";
+import { PrimarySide } from "./primary_side.ts";
 import { RoleDriver } from "./role_driver.ts";
 import { RoleRegister } from "./role_register.ts";
-import type { RowStore } from "../store/row_store.ts";
-import type { RoleVoter } from "./voter.ts";
-import type { SenderLimits } from "./standby_sender.ts";
 import type { StandbyFrame } from "./link_frames.ts";
 import type { StandbyPeer } from "./peer.ts";
 
@@ -23,54 +20,14 @@ const DRAINED_LOOK_MS = 20;
 /** How long writes wait for a handover; after that the primary keeps its role, if it can (ms). */
 const HANDING_MS = 5000;
 
-/** What it is made with. */
-export interface MemberOptions extends Runtime {
-  readonly cell: CellName;
-  /** The place of this process. */
-  readonly place: CellName;
-  readonly member: MemberId;
-  /** The votes of this place; `votes`: whether this process is what casts them. */
-  readonly voter: RoleVoter;
-  readonly votes: boolean;
-  readonly founds: boolean;
-  readonly servedEpoch: number;
-  readonly mode: AckMode;
-  readonly lag: LagLimits;
-  readonly limits: SenderLimits;
-  /** All processes that are linked, and those at which standbys of this one are to be. */
-  linked(): readonly StandbyPeer[];
-  standbys(): readonly StandbyPeer[];
-  /** Opens the rows of the copy; null: this member does not become a standby. */
-  readonly openCopy: (() => Promise<RowStore>) | null;
-  /** The copy can be opened: it may be needed soon. */
-  ready(): void;
-  /** It is the primary, and the copy is closed. */
-  serves(epoch: number): void;
-  /** It is the primary no more; `handedOver`: as it was ordered to. */
-  lost(handedOver: boolean): void;
-}
-
-/** What a member shows of itself. */
-export interface MemberView {
-  readonly cell: CellName;
-  readonly member: MemberId;
-  readonly role: "primary" | "standby" | "waiting";
-  readonly epoch: number;
-  readonly mode: AckMode;
-  /** Places that vote, and whether the register could be read. */
-  readonly voters: readonly CellName[];
-  readonly registered: boolean;
-  /** Whether this copy may take over by itself. */
-  readonly inSync: boolean;
-  readonly copy: CopyView | null;
-  readonly standbys: readonly StandbyView[];
-}
-
 /** See the head of this file. */
 export class StoreMember {
   readonly #options: MemberOptions;
   readonly #driver: RoleDriver;
   readonly #register: RoleRegister;
+  readonly #delivery: StrandedDelivery;
+  /** Takes messages of a former primary, once this process serves. */
+  takeStranded: TakeStranded | null = null;
   /** Through which link a member was last heard. */
   readonly #heard = new Map<MemberId, StandbyPeer>();
   #copy: CopySide | null = null;
@@ -87,6 +44,7 @@ export class StoreMember {
 
   constructor(options: MemberOptions) {
     this.#options = options;
+    this.#delivery = new StrandedDelivery({ ...options, file: options.stranded });
     const { founds, member, place, servedEpoch, voter, votes } = options;
     const { times } = voter.stored;
     this.#register = new RoleRegister({
@@ -103,6 +61,7 @@ export class StoreMember {
       role: { self: member, times, founds, whole: this.#whole, servedEpoch },
       register: this.#register,
       send: (to, message) => this.#send(to, message),
+      asks: (roles) => this.#asks(roles),
       require: (members) => this.#primary?.require(members),
       serve: (epoch) => this.#serve(epoch),
       stop: () => this.#stop(),
@@ -207,6 +166,13 @@ export class StoreMember {
         voter.learn(frame.voters);
         this.#heard.set(frame.member, peer);
         return this.#copy?.take(peer, frame);
+      case "stranded": {
+        const reply = { kind: "resubmitted", cell, n: frame.n } as const;
+        if (!this.#driver.serves || !this.#options.standbys().includes(peer)) return;
+        return this.takeStranded?.(frame.messages, () => void peer.send(reply));
+      }
+      case "resubmitted":
+        return this.#delivery.taken(frame.n);
       case "accepted":
         this.#heard.set(frame.member, peer);
     }
@@ -296,6 +262,19 @@ export class StoreMember {
     this.#next = timers.after(voter.stored.times.beaconMs / 2, () => this.#tick());
     this.#primary?.tick();
     this.#noteWhole();
+    this.#deliver();
+  }
+
+  /** What this place has acknowledged alone goes to the primary: another place, or this process. */
+  #deliver(): void {
+    const { voter } = this.#options;
+    const primary = this.#copy?.followed ?? null;
+    if (primary !== null && voter.stored.wrote === true) voter.save({ wrote: false });
+    if (!this.#delivery.pending) return;
+    if (primary !== null) this.#delivery.offer(primary);
+    else if (this.takeStranded !== null && this.#driver.serves) {
+      this.#delivery.give(this.takeStranded);
+    }
   }
 
   async #openCopy(): Promise<void> {
@@ -310,6 +289,10 @@ export class StoreMember {
         member,
         follows: (epoch) => machine.follows(epoch),
         changed: () => this.#noteWhole(),
+        keepReplaced: () => {
+          const wrote = this.#options.voter.stored.wrote === true;
+          return wrote ? (rows) => this.#delivery.keep(rows) : null;
+        },
       }, (error, side) => side === null ? reject(new Error(error!.message)) : resolve(side))
     );
     this.#opening = false;
@@ -334,11 +317,20 @@ export class StoreMember {
     this.#served = true;
     log.info("primary of a store", { cell, epoch });
     // Where it is not stored, a restart waits until a lease that it may have given is over.
-    voter.save({ servedEpoch: epoch });
+    voter.save({ servedEpoch: epoch, wrote: true });
     const copy = this.#copy;
     this.#copy = null;
     if (copy === null) this.#options.serves(epoch);
     else copy.close(() => this.#options.serves(epoch));
+  }
+
+  /** Before it asks to take over: what a former primary has acknowledged may be missing here. */
+  #asks({ primary }: Roles): void {
+    const { member, voter } = this.#options;
+    const before = this.registered?.roles ?? null;
+    if (before === null || primary !== member || before.primary === member) return;
+    const hasAll = voter.stored.sync && before.inSync.includes(member);
+    if (!hasAll) voter.save({ resets: true });
   }
 
   #stop(): void {
@@ -362,8 +354,9 @@ export class StoreMember {
   #send(to: MemberId, message: RoleMessage): void {
     const { cell, member, voter } = this.#options;
     // From now on another member may serve: it must not begin at once after a restart.
-    const served = message.kind === "answer" && voter.stored.servedEpoch > 0;
-    if (served && !voter.save({ servedEpoch: 0 })) return;
+    const { resets = false, servedEpoch } = voter.stored;
+    const served = message.kind === "answer" && (servedEpoch > 0 || resets);
+    if (served && !voter.save({ servedEpoch: 0, resets: false })) return;
     const frame = { kind: "role", cell, from: member, to, message } as const;
     const peer = this.#heard.get(to);
     // Where it is not known which process has that copy, that one takes the message.

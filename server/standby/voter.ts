@@ -25,6 +25,13 @@ export interface StoredRoles {
   readonly times: RoleTimes;
   /** Whether writes are acknowledged when standbys have them. */
   readonly sync: boolean;
+  /**
+   * It may lack what a former primary has acknowledged: clients may know events that others will take
+   * the places of. The next process that serves it ends the cursors of all clients.
+   */
+  readonly resets?: boolean;
+  /** It has written as the primary since it was last equal to another place's copy. */
+  readonly wrote?: boolean;
   /** false: it may have forgotten votes, and votes no more before it has learned what was decided. */
   readonly knows?: boolean;
 }

@@ -1,9 +1,9 @@
 /** The files of the directory `standby` of a data directory: what a place remembers of stores' roles. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type CellName, newId, type NodeId, parseCellName } from "../../shard/name/ids.ts";
 import type { Random } from "../node/ports.ts";
 import { FORMAT } from "./data_dir.ts";
-import { readJson, statOf, writeDurably } from "./small_file.ts";
+import { readJson, removeIfThere, statOf, writeDurably } from "./small_file.ts";
 
 const NAME_RE = /^(.+)\.json$/;
 const SECRET_BYTES = 32;
@@ -46,6 +46,44 @@ export function rolesFile(dataDir: string, cell: CellName): KeptObject {
       Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
       writeDurably(dir, name, { v: 1, ...content });
     },
+  };
+}
+
+/** Where what a place has acknowledged alone is kept; `dir`: the directory `standby` of the place. */
+export function strandedPath(dir: string, cell: CellName): string {
+  return join(dir, `${cell}.stranded`);
+}
+
+/** Lines of JSON in a file, each durable when it was added; a last one that is cut is none. */
+export function keptLines<T>(path: string) {
+  return {
+    get exists(): boolean {
+      return statOf(path) !== null;
+    },
+    add(lines: readonly T[]): void {
+      Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      const file = Deno.openSync(path, { append: true, create: true, write: true, mode: 0o600 });
+      try {
+        // A line that a crash has cut ends before the next one.
+        const text = lines.map((line) => `\n${JSON.stringify(line)}`).join("");
+        const bytes = new TextEncoder().encode(text);
+        for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+        file.syncSync();
+      } finally {
+        file.close();
+      }
+    },
+    load(): readonly T[] {
+      if (statOf(path) === null) return [];
+      return Deno.readTextFileSync(path).split("\n").flatMap((line) => {
+        try {
+          return line === "" ? [] : [JSON.parse(line) as T];
+        } catch {
+          return [];
+        }
+      });
+    },
+    remove: () => removeIfThere(path),
   };
 }
 

@@ -36,8 +36,8 @@ export function encodePagedHead(a: Account, lsn: number, pages: HeadPages): Uint
   return w.take();
 }
 
-/** Fills `account` from its head and its pages, whose rows `find` returns. Throws `CorruptBytes`. */
-export function decodePagedHead(account: AccountState, r: ByteReader, find: FindPageRow): void {
+/** Fills what stands before the pages: the mailbox but for its blocks, too. Throws `CorruptBytes`. */
+export function decodePagedStart(account: AccountState, r: ByteReader): void {
   readHeadVersion(r, account, [HEAD_VERSION_PAGED]);
   account.pairGeneration = r.uint();
   account.pairOutFloor = r.uint();
@@ -45,6 +45,11 @@ export function decodePagedHead(account: AccountState, r: ByteReader, find: Find
   account.devices = account.devices.map((d) => ({ ...d, usedAt: r.uint() }));
   account.mailbox = MAILBOX.fill(r, new Mailbox("" as MailboxId));
   account.mailbox.decodeTail(r.view());
+}
+
+/** Fills `account` from its head and its pages, whose rows `find` returns. Throws `CorruptBytes`. */
+export function decodePagedHead(account: AccountState, r: ByteReader, find: FindPageRow): void {
+  decodePagedStart(account, r);
   const pages = HeadPages.decode(r, account, find);
   readOutbox(r, account);
   const former = FORMER.read(r);

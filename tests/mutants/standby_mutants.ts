@@ -68,6 +68,18 @@ const COPY: readonly Row[] = [
     `    this.#run = last?.run ?? options.newRun();\n`,
   ],
   [
+    "replace rows of a former primary by writes without keeping them",
+    `${DIR}/standby_copy.ts`,
+    "const keep = this.#state.filling === null ? null : this.#keepReplaced();",
+    "const keep = null as ReturnType<KeepReplaced>;",
+  ],
+  [
+    "replace rows of a former primary by pages without keeping them",
+    `${DIR}/standby_copy.ts`,
+    "if (keep !== null && !keep(own.filter(isOther)))",
+    "if (keep !== null && !keep([]))",
+  ],
+  [
     "delete rows that a write has added meanwhile",
     `${DIR}/standby_sender.ts`,
     "        !isOfCopy(key) && isUpTo(key, upTo) && !(",

@@ -2,8 +2,18 @@
 import assert from "node:assert/strict";
 import { admin, StandbyCells } from "./standby_cells.ts";
 import { until } from "./until.ts";
-import { rest } from "./client.ts";
+import { Client, rest } from "./client.ts";
 import { tempDir } from "./server.ts";
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
 
 const account = (user: string) => ({ user, password: "correct horse battery" });
 
@@ -109,6 +119,46 @@ Deno.test("12.4: without other voters an operator promotes the copy, and the old
     const b = cells.server("b");
     assert.equal(await b.stop(), 0);
     assert.match(b.log, /another cell is not served any more.*code=0/);
+  } finally {
+    await cells.stop();
+  }
+});
+
+Deno.test("12.4: async: what a lost primary had acknowledged alone is sent again once, and cursors end", async () => {
+  using dir = tempDir();
+  const cells = await StandbyCells.start(dir.path, { mode: "async", automatic: true });
+  try {
+    const token = await register(cells.urlOf("a"), "alice");
+    await register(cells.urlOf("a"), "bob");
+    await write(cells.urlOf("a"), token, "before");
+    const before = await Client.connect(cells.server("a").wsUrl, { auth: { token } });
+    await until(
+      "the copy",
+      async () => (await cells.copies("a")).own?.standbys[0]?.lagWrites === 0,
+    );
+    const b = cells.server("b");
+    Deno.kill(b.pid, "SIGSTOP");
+    await write(cells.urlOf("a"), token, "alone");
+    await cells.server("a").kill();
+    Deno.kill(b.pid, "SIGCONT");
+    await cells.untilPromoted();
+    const promoted = await movedTo(cells.urlOf("b"), token);
+    assert.deepEqual(await textsOf(promoted, token), ["before"]);
+    // Another event has the place of one that this client may know.
+    await write(promoted, token, "meanwhile");
+    const wsUrl = `${promoted.replace("http", "ws")}/v1/ws`;
+    const after = await Client.connect(wsUrl, { auth: { token } });
+    const mailboxOf = ({ welcome }: Client) => String(welcome["cursor"]).split(":")[0];
+    assert.notEqual(mailboxOf(after), mailboxOf(before));
+    await after.close();
+    cells.begin("a").catch(() => {});
+    const texts = ["before", "meanwhile", "alone"];
+    await until("what is sent again", async () => {
+      return (await textsOf(promoted, token)).length === texts.length;
+    });
+    await write(promoted, token, "alone");
+    assert.deepEqual(await textsOf(promoted, token), texts, "its key is known");
+    await until("the end of it", () => !exists(`${cells.dataDir("a")}/standby/a.stranded`));
   } finally {
     await cells.stop();
   }

@@ -5,7 +5,7 @@ import { MemoryDisk } from "./memory_store.ts";
 import { NumberedRows } from "../../server/standby/numbered_rows.ts";
 import { OvertakingRows } from "./overtaking_rows.ts";
 import { Prng } from "./prng.ts";
-import { digestOf, FILLING_KEY, isOfCopy } from "../../server/standby/row_ranges.ts";
+import { digestOf, FILLING_KEY, isOfCopy, keyName } from "../../server/standby/row_ranges.ts";
 import { type SenderLimits, StandbySender } from "../../server/standby/standby_sender.ts";
 import { StandbyCopy } from "../../server/standby/standby_copy.ts";
 import type { FromStandby, ToStandby } from "../../server/standby/stream.ts";
@@ -62,6 +62,10 @@ export class StandbyPair {
   #sender: StandbySender | null = null;
   #streams = 0;
   #runs = 0;
+  /** Rows of a former primary that its successor does not have, until the two are equal. */
+  #stranded: readonly Row[] = [];
+  /** What the copy was asked to keep before it was replaced: durable by then. */
+  readonly #kept = new Set<string>();
   /** The rows of primaries at their latest positions. */
   readonly #states = new Map<string, readonly Row[]>();
 
@@ -112,6 +116,9 @@ export class StandbyPair {
     this.standby = standby;
     StandbyCopy.open(this.standbyDisk.openStored(process), (_, copy) => {
       if (this.standby === standby) standby.copy = copy;
+    }, () => (rows) => {
+      for (const row of rows) this.#kept.add(rowName(row));
+      return true;
     });
   }
 
@@ -140,13 +147,18 @@ export class StandbyPair {
     const rows = this.standbyDisk.stored(["meta"]);
     const isWhole = !rows.some(({ key }) => key[1] === FILLING_KEY[1]);
     if (!isWhole || positionOn(this.standbyDisk) === null) return;
+    this.#checkKept();
     [this.primaryDisk, this.standbyDisk] = [this.standbyDisk, this.primaryDisk];
+    const has = new Set(copied(this.primaryDisk).map(rowName));
+    this.#stranded = copied(this.standbyDisk).filter((row) => !has.has(rowName(row)));
+    this.#kept.clear();
   }
 
   /** The disk of the standby is a new one. */
   wipeStandby(): void {
     this.crashStandby();
     for (const { key } of this.standbyDisk.stored([])) this.standbyDisk.store(key, null);
+    this.#stranded = [];
   }
 
   /** Starts what does not run, again where its disk refused it, and a stream between the two. */
@@ -246,9 +258,23 @@ export class StandbyPair {
     if (Buffer.compare(digestOf(primary), digestOf(standby)) !== 0) {
       assert.deepEqual(standby, primary);
     }
+    this.#checkKept();
     return true;
   }
+
+  /** What a former primary had alone was kept before it was replaced. */
+  #checkKept(): void {
+    if (this.#stranded.length === 0) return;
+    const has = new Set(copied(this.standbyDisk).map(rowName));
+    for (const row of this.#stranded) {
+      if (this.#kept.has(rowName(row)) || has.has(rowName(row))) continue;
+      assert.fail(`the row ${row.key.join("/")} of a former primary was replaced and not kept`);
+    }
+    this.#stranded = [];
+  }
 }
+
+const rowName = ({ key, value }: Row) => `${keyName(key)} ${value.join()}`;
 
 const nameOf = ({ run, w }: Position) => `${run} ${w}`;
 

@@ -1,6 +1,11 @@
 /** Frames about copies of stores, and the register of roles over several places. */
 import assert from "node:assert/strict";
-import { type CellName, parseCellName } from "../../shard/name/ids.ts";
+import {
+  type AccountName,
+  type CellName,
+  type DeviceId,
+  parseCellName,
+} from "../../shard/name/ids.ts";
 import {
   decodeStandbyFrame,
   encodeStandbyFrame,
@@ -117,6 +122,21 @@ Deno.test("12.4: frames about copies are read as they were written; later kinds 
     },
     { kind: "voters_ask", cell: CELL },
     { kind: "voters", cell: CELL, voters },
+    {
+      kind: "stranded",
+      cell: CELL,
+      n: 3,
+      messages: [{
+        from: "ann" as AccountName,
+        to: "bob" as AccountName,
+        id: "m",
+        body: "Hello",
+        ext: "",
+        device: "DDDDDDDDDDDDDDDD" as DeviceId,
+        at: 8,
+      }],
+    },
+    { kind: "resubmitted", cell: CELL, n: 3 },
   ];
   for (const frame of frames) {
     assert.deepEqual(decodeStandbyFrame(encodeStandbyFrame(frame)), frame);
