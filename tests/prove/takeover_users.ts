@@ -5,6 +5,8 @@ import { pause } from "./cell_load.ts";
 
 /** How long each of a user's lanes rests after an ack (ms). */
 const REST_MS = 40;
+/** A connection that lasts so long forgets the tries before (ms). */
+const STABLE_MS = 1000;
 /** Messages that were received after which a user reads: an unread mailbox is full some time. */
 const READ_EVERY = 50;
 
@@ -32,7 +34,8 @@ export class TakeoverUser {
 
   constructor(readonly name: string, url: string, users: readonly string[]) {
     this.#others = users.filter((user) => user !== name);
-    this.#client = createClient({ url });
+    // Losses follow each other sooner than any that are not made: each is the first one.
+    this.#client = createClient({ url, timing: { stableMs: STABLE_MS } });
     this.#client.on("error", (error) => this.errors.push(`${name}: ${error.code}: ${error}`));
     this.#client.on("status", ({ status, reason }) => {
       if (status === "stopped" || status === "signed_out") {

@@ -42,6 +42,32 @@ Deno.test("11: a client whose server dies connects to another one that the welco
   client.close();
 });
 
+Deno.test("12.4: a client goes back to a server that has sent it to a lost one, and learns the next there", async () => {
+  const C = "http://c.test";
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A, onlyTransport: "ws" });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A, B] });
+  await signedIn;
+  const moved = (...servers: string[]) =>
+    fixture.socket.says({ t: "error", code: "moved", message: "elsewhere", servers });
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  // It does not know yet that the other one is lost.
+  moved(A);
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws", "the server that has named it");
+  moved(C);
+  equal(await nextUrl(fixture), "ws://c.test/v1/ws", "what was named, not the given one");
+  fixture.socket.welcome({ resumed: true, mode: "resume", snapshot: undefined });
+  equal(client.state.status, "online");
+  client.close();
+});
+
 Deno.test("11: a client knows a server that was added after its welcome, after a restart as well", async () => {
   const fixture = new ClientFixture();
   const client = fixture.client({ url: A });

@@ -68,6 +68,8 @@ export class Connection {
   #tries = 0;
   #wsFailures = 0;
   #replaced = 0;
+  /** Times in a row that a server has named others. */
+  #moves = 0;
   #malformed = 0;
   #upgradeMs;
   /** @type {string | null} */
@@ -230,7 +232,7 @@ export class Connection {
     if (link !== this.#link) return;
     this.#host.welcomed(welcome);
     if (link.kind === "ws") this.#wsFailures = 0;
-    this.#malformed = 0;
+    this.#malformed = this.#moves = 0;
     this.#reason = null;
     this.#watchStability(link);
     this.become("online");
@@ -294,7 +296,10 @@ export class Connection {
       this.#host.malformed();
     } else if (final && !follows) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
-    this.#retryAfter(this.backoffMs(++this.#tries, error.retryAfterMs));
+    this.#moves = follows ? this.#moves + 1 : 0;
+    // A server that another one has just named is no server that has failed.
+    const tries = this.#moves === 1 ? 1 : ++this.#tries;
+    this.#retryAfter(this.backoffMs(tries, error.retryAfterMs));
     this.become("waiting");
     const away = error.code === "offline" || error.code === "busy";
     if (away && !link.welcomed && !network) this.#host.unreached();
