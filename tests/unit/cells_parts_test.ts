@@ -134,6 +134,18 @@ Deno.test("12: what nodes say of themselves counts by process and stamp, and old
   assert.deepEqual(known.cells, []);
 });
 
+Deno.test("12.4: clients are sent to nodes that are linked, to others only where none is", () => {
+  const known = new Directory({ cell: A, mark: "mark of a" });
+  for (const id of ["lost", "promoted"]) {
+    const node = { id: id as NodeId, incarnation: 1 };
+    known.learn(saying({ node, publicUrls: [`https://${id}`] }), 0);
+  }
+  const among = (...linked: string[]) =>
+    known.addressesOf(B, ({ node }) => linked.includes(node.id));
+  assert.deepEqual(among("promoted"), ["https://promoted"]);
+  assert.deepEqual(among(), ["https://lost", "https://promoted"]);
+});
+
 Deno.test("12: of the tables of a cell the later one counts, and per shard the later epoch", () => {
   const known = new Directory({ cell: A, mark: "mark of a" });
   known.learn(saying(), 0);

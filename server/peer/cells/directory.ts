@@ -60,13 +60,16 @@ export class Directory {
     return [...this.#cells.get(cell)?.nodes.values() ?? []];
   }
 
-  /** Where clients reach a cell: addresses of its nodes, those that are linked first. */
+  /**
+   * Where clients reach a cell: addresses of its nodes that are linked; of the others where none is. One
+   * that is not may be lost, and clients take any of several.
+   */
   addressesOf(cell: CellName, isLinked: (node: NodeSaying) => boolean): readonly string[] {
     const nodes = this.nodesOf(cell).filter(({ saying }) => !saying.left);
-    const [linked, others] = [true, false].map((wanted) =>
-      nodes.filter(({ saying }) => isLinked(saying) === wanted)
-    );
-    return [...new Set([...linked!, ...others!].flatMap(({ saying }) => saying.publicUrls))];
+    const linked = nodes.filter(({ saying }) => isLinked(saying));
+    const urlsOf = (of: readonly KnownNode[]) =>
+      [...new Set(of.flatMap(({ saying }) => saying.publicUrls))];
+    return urlsOf(linked).length > 0 ? urlsOf(linked) : urlsOf(nodes);
   }
 
   /** What all known nodes have said. */
