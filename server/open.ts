@@ -23,7 +23,7 @@ import type { NodeOptions } from "./node/parts.ts";
 import { NodeIdUsedTwice } from "./node/former_process.ts";
 import { engineOf, openStore, servedStore } from "./open_store.ts";
 import { openLinks } from "./open_links.ts";
-import { openStation } from "./open_station.ts";
+import { openStation, type Station } from "./open_station.ts";
 import { openOwnStandby, type OwnStandby } from "./open_standby.ts";
 import type { Promoted, StandbyStation } from "./standby/station.ts";
 import { restoreTag } from "./node/restore_tag.ts";
@@ -131,8 +131,7 @@ export async function openNode(
       ...counted(counters, deliver),
     });
     await started(node);
-    if (cells !== null) beginCells(cells, node, () => about.busy);
-    if (cells !== null) station?.begin(cells);
+    if (cells !== null) begin(cells, node, station, () => about.busy);
     const copies = { standby, station: station?.station ?? null };
     const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
@@ -146,6 +145,11 @@ export async function openNode(
     dir.release();
     throw error;
   }
+}
+
+function begin(cells: CellMesh, node: Node, station: Station | null, busy: () => boolean): void {
+  beginCells(cells, node, busy);
+  station?.begin(cells);
 }
 
 function flushing(out: LogOut): OpenNode["flushLog"] {

@@ -27,7 +27,7 @@ import type { Ports, Random } from "./node/ports.ts";
 import type { Promoted } from "./standby/station.ts";
 import { readSecret } from "./open_links.ts";
 import { dirname } from "node:path";
-import { keptLines, rolesFile, standbyDir, strandedPath } from "./system/standby_files.ts";
+import { keptLines, rolesFile, standbyDir, unreplicatedPath } from "./system/standby_files.ts";
 import { markRestored } from "./node/restore_tag.ts";
 import type { Registers } from "./node/cell_value.ts";
 import type { RowStore } from "./store/row_store.ts";
@@ -113,8 +113,8 @@ export async function openOwnStandby(
     linked: () => peers.all,
     standbys: () => peers.all.filter(isStandby),
     openCopy: promoted === null ? () => openStoredRows(dir.kvPath, dir.markPath) : null,
-    stranded: keptLines(
-      strandedPath(promoted === null ? standbyDir(dir.path) : dirname(dir.path), cell),
+    unreplicated: keptLines(
+      unreplicatedPath(promoted === null ? standbyDir(dir.path) : dirname(dir.path), cell),
     ),
     elsewhere: at ?? place,
   });

@@ -9,7 +9,7 @@ import {
   rolesFile,
   standbyDir,
   storedCells,
-  strandedPath,
+  unreplicatedPath,
 } from "./system/standby_files.ts";
 import type { DataDir } from "./system/data_dir.ts";
 import { engineOf } from "./open_store.ts";
@@ -77,7 +77,7 @@ export function openStation(
     newMember: () => randomName(random) as MemberId,
     openCopy: keepsCopies(config) ? (cell) => openCopy(dir, cell, ports) : null,
     prepare: () => spare.prepare(),
-    stranded: (cell) => keptLines(strandedPath(standbyDir(dir.path), cell)),
+    unreplicated: (cell) => keptLines(unreplicatedPath(standbyDir(dir.path), cell)),
     serve: (promoted, events) => {
       const address = mesh!.view().self.address;
       const pages = mesh!.addressesOf(promoted.cell);

@@ -211,7 +211,7 @@ export async function startNode(
     const { stop, stopped } = stopper(config, open, { front, services, listeners, moves });
     open.node.coordinator.orders.onLeft = stop;
     endWhenLost(open, front, process);
-    takeStranded(open, config);
+    takeUnreplicated(open, config);
     const handOver = (done: (handed: boolean) => void) =>
       open.standby === null ? done(false) : open.standby.member.handOver(done);
     return { url: front.url, invite, admin: listeners.network, stop, handOver, stopped };
@@ -252,10 +252,10 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
 }
 
 /** What a former primary has acknowledged alone is sent again here. */
-function takeStranded({ node, ports, standby }: OpenNode, config: Config): void {
+function takeUnreplicated({ node, ports, standby }: OpenNode, config: Config): void {
   if (standby === null) return;
   const ageMsMax = shardLimits(config).dedupeWindowMs / 2;
-  standby.member.takeStranded = resubmitter({ ...ports, node, ageMsMax });
+  standby.member.takeUnreplicated = resubmitter({ ...ports, node, ageMsMax });
 }
 
 /** Ends the process once another place serves its cell: started again, it is the standby. */

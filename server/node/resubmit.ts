@@ -3,8 +3,8 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import type { Clock, Log, Timers } from "./ports.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { StrandedMessage } from "../standby/stranded.ts";
-import type { TakeStranded } from "../standby/stranded_delivery.ts";
+import type { UnreplicatedMessage } from "../standby/unreplicated.ts";
+import type { TakeUnreplicated } from "../standby/unreplicated_delivery.ts";
 
 /** Wait before a message is tried again, where the refusal says no other (ms). */
 const AGAIN_MS = 500;
@@ -34,7 +34,7 @@ export interface ResubmitOptions {
  * What is refused for good is logged and left out: the account is gone, was made later, or may not
  * send that any more.
  */
-export function resubmitter(options: ResubmitOptions): TakeStranded {
+export function resubmitter(options: ResubmitOptions): TakeUnreplicated {
   const { log } = options;
   return (messages, taken) => {
     let at = 0;
@@ -53,7 +53,7 @@ export function resubmitter(options: ResubmitOptions): TakeStranded {
 
 function send(
   options: ResubmitOptions,
-  message: StrandedMessage,
+  message: UnreplicatedMessage,
   done: (why: string | null) => void,
 ): void {
   const { ageMsMax, clock, node, timers } = options;

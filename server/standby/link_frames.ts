@@ -18,7 +18,7 @@ import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.t
 import type { Ask, Vote } from "../../shard/federation/caspaxos.ts";
 import { type CellName, parseCellName } from "../../shard/name/ids.ts";
 import { accountName, deviceId } from "../../shard/record/fields.ts";
-import type { StrandedMessage } from "./stranded.ts";
+import type { UnreplicatedMessage } from "./unreplicated.ts";
 import { struct, union, variant } from "../../shard/record/struct.ts";
 import type { MemberId, Registered, RoleMessage, Roles, RoleTimes } from "./role_types.ts";
 
@@ -86,10 +86,10 @@ export type StandbyFrame =
   | { readonly kind: "voters"; readonly cell: CellName; readonly voters: RoleVoters }
   /** What a former primary has acknowledged alone, for the present one to take; and it has. */
   | {
-    readonly kind: "stranded";
+    readonly kind: "unreplicated";
     readonly cell: CellName;
     readonly n: number;
-    readonly messages: readonly StrandedMessage[];
+    readonly messages: readonly UnreplicatedMessage[];
   }
   | { readonly kind: "resubmitted"; readonly cell: CellName; readonly n: number };
 
@@ -123,7 +123,7 @@ const MESSAGE = union("role message", {
   yielded: variant(2, { epoch: uint }),
 }) satisfies Schema<RoleMessage>;
 
-const STRANDED: Schema<StrandedMessage> = struct({
+const UNREPLICATED: Schema<UnreplicatedMessage> = struct({
   from: accountName,
   to: accountName,
   id: text,
@@ -145,7 +145,7 @@ const FRAME = union("standby frame", {
   vote: variant(7, { cell, place: cell, vote: VOTE }),
   voters_ask: variant(8, { cell }),
   voters: variant(9, { cell, voters }),
-  stranded: variant(10, { cell, n: uint, messages: list(STRANDED) }),
+  unreplicated: variant(10, { cell, n: uint, messages: list(UNREPLICATED) }),
   resubmitted: variant(11, { cell, n: uint }),
 });
 

@@ -9,7 +9,7 @@ import type { Runtime } from "../node/ports.ts";
 import type { SenderLimits } from "./standby_sender.ts";
 import type { StandbyPeer } from "./peer.ts";
 import type { StandbyView } from "./primary_side.ts";
-import type { StrandedFile } from "./stranded_delivery.ts";
+import type { UnreplicatedFile } from "./unreplicated_delivery.ts";
 
 /** What it is made with. */
 export interface MemberOptions extends Runtime {
@@ -31,7 +31,7 @@ export interface MemberOptions extends Runtime {
   /** Opens the rows of the copy; null: this member does not become a standby. */
   readonly openCopy: (() => Promise<RowStore>) | null;
   /** Where what this place has acknowledged alone is kept until the primary has taken it. */
-  readonly stranded: StrandedFile;
+  readonly unreplicated: UnreplicatedFile;
   /** The copy can be opened: it may be needed soon. */
   ready(): void;
   /** It is the primary, and the copy is closed. */

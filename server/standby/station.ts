@@ -8,7 +8,7 @@ import type { LagLimits } from "./ack_gate.ts";
 import { type MemberId, type RoleTimes, roleTimes } from "./role_types.ts";
 import type { MemberView } from "./member_options.ts";
 import { StoreMember } from "./store_member.ts";
-import type { StrandedFile } from "./stranded_delivery.ts";
+import type { UnreplicatedFile } from "./unreplicated_delivery.ts";
 import { NO_VOTE, type RolesFile, RoleVoter } from "./voter.ts";
 import type { RowStore } from "../store/row_store.ts";
 import type { Runtime } from "../node/ports.ts";
@@ -53,7 +53,7 @@ export interface StationOptions extends Runtime {
   /** Stores of which something is remembered, and where that is. */
   stored(): readonly CellName[];
   file(cell: CellName): RolesFile;
-  stranded(cell: CellName): StrandedFile;
+  unreplicated(cell: CellName): UnreplicatedFile;
   newMember(): MemberId;
   /** Opens the rows of a cell's copy; null: this process keeps none. */
   readonly openCopy: ((cell: CellName) => Promise<RowStore>) | null;
@@ -243,7 +243,7 @@ export class StandbyStation {
       mode: "sync",
       standbys: () => [],
       openCopy: () => openCopy(cell),
-      stranded: this.#options.stranded(cell),
+      unreplicated: this.#options.unreplicated(cell),
       ready: () => this.#options.prepare(),
       serves: (epoch) => this.#serve(cell, hosted, epoch),
       lost: () => {},

@@ -7,7 +7,7 @@ import type { Cancel } from "../node/ports.ts";
 import { CopySide } from "./copy_side.ts";
 import type { MemberId, Registered, RoleMessage, Roles } from "./role_types.ts";
 import type { MemberOptions, MemberView } from "./member_options.ts";
-import { StrandedDelivery, type TakeStranded } from "./stranded_delivery.ts";
+import { UnreplicatedDelivery, type TakeUnreplicated } from "./unreplicated_delivery.ts";
 import type { NumberedRows } from "./numbered_rows.ts";
 import { PrimarySide } from "./primary_side.ts";
 import { RoleDriver } from "./role_driver.ts";
@@ -25,9 +25,9 @@ export class StoreMember {
   readonly #options: MemberOptions;
   readonly #driver: RoleDriver;
   readonly #register: RoleRegister;
-  readonly #delivery: StrandedDelivery;
+  readonly #delivery: UnreplicatedDelivery;
   /** Takes messages of a former primary, once this process serves. */
-  takeStranded: TakeStranded | null = null;
+  takeUnreplicated: TakeUnreplicated | null = null;
   /** Through which link a member was last heard. */
   readonly #heard = new Map<MemberId, StandbyPeer>();
   #copy: CopySide | null = null;
@@ -44,7 +44,7 @@ export class StoreMember {
 
   constructor(options: MemberOptions) {
     this.#options = options;
-    this.#delivery = new StrandedDelivery({ ...options, file: options.stranded });
+    this.#delivery = new UnreplicatedDelivery({ ...options, file: options.unreplicated });
     const { founds, member, place, servedEpoch, voter, votes } = options;
     const { times } = voter.stored;
     this.#register = new RoleRegister({
@@ -166,10 +166,10 @@ export class StoreMember {
         voter.learn(frame.voters);
         this.#heard.set(frame.member, peer);
         return this.#copy?.take(peer, frame);
-      case "stranded": {
+      case "unreplicated": {
         const reply = { kind: "resubmitted", cell, n: frame.n } as const;
         if (!this.#driver.serves || !this.#options.standbys().includes(peer)) return;
-        return this.takeStranded?.(frame.messages, () => void peer.send(reply));
+        return this.takeUnreplicated?.(frame.messages, () => void peer.send(reply));
       }
       case "resubmitted":
         return this.#delivery.taken(frame.n);
@@ -272,8 +272,8 @@ export class StoreMember {
     if (primary !== null && voter.stored.wrote === true) voter.save({ wrote: false });
     if (!this.#delivery.pending) return;
     if (primary !== null) this.#delivery.offer(primary);
-    else if (this.takeStranded !== null && this.#driver.serves) {
-      this.#delivery.give(this.takeStranded);
+    else if (this.takeUnreplicated !== null && this.#driver.serves) {
+      this.#delivery.give(this.takeUnreplicated);
     }
   }
 

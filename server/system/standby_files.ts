@@ -50,8 +50,8 @@ export function rolesFile(dataDir: string, cell: CellName): KeptObject {
 }
 
 /** Where what a place has acknowledged alone is kept; `dir`: the directory `standby` of the place. */
-export function strandedPath(dir: string, cell: CellName): string {
-  return join(dir, `${cell}.stranded`);
+export function unreplicatedPath(dir: string, cell: CellName): string {
+  return join(dir, `${cell}.unreplicated`);
 }
 
 /** Lines of JSON in a file, each durable when it was added; a last one that is cut is none. */

@@ -158,7 +158,7 @@ Deno.test("12.4: async: what a lost primary had acknowledged alone is sent again
     });
     await write(promoted, token, "alone");
     assert.deepEqual(await textsOf(promoted, token), texts, "its key is known");
-    await until("the end of it", () => !exists(`${cells.dataDir("a")}/standby/a.stranded`));
+    await until("the end of it", () => !exists(`${cells.dataDir("a")}/standby/a.unreplicated`));
   } finally {
     await cells.stop();
   }

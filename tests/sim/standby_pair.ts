@@ -63,7 +63,7 @@ export class StandbyPair {
   #streams = 0;
   #runs = 0;
   /** Rows of a former primary that its successor does not have, until the two are equal. */
-  #stranded: readonly Row[] = [];
+  #unreplicated: readonly Row[] = [];
   /** What the copy was asked to keep before it was replaced: durable by then. */
   readonly #kept = new Set<string>();
   /** The rows of primaries at their latest positions. */
@@ -150,7 +150,7 @@ export class StandbyPair {
     this.#checkKept();
     [this.primaryDisk, this.standbyDisk] = [this.standbyDisk, this.primaryDisk];
     const has = new Set(copied(this.primaryDisk).map(rowName));
-    this.#stranded = copied(this.standbyDisk).filter((row) => !has.has(rowName(row)));
+    this.#unreplicated = copied(this.standbyDisk).filter((row) => !has.has(rowName(row)));
     this.#kept.clear();
   }
 
@@ -158,7 +158,7 @@ export class StandbyPair {
   wipeStandby(): void {
     this.crashStandby();
     for (const { key } of this.standbyDisk.stored([])) this.standbyDisk.store(key, null);
-    this.#stranded = [];
+    this.#unreplicated = [];
   }
 
   /** Starts what does not run, again where its disk refused it, and a stream between the two. */
@@ -264,13 +264,13 @@ export class StandbyPair {
 
   /** What a former primary had alone was kept before it was replaced. */
   #checkKept(): void {
-    if (this.#stranded.length === 0) return;
+    if (this.#unreplicated.length === 0) return;
     const has = new Set(copied(this.standbyDisk).map(rowName));
-    for (const row of this.#stranded) {
+    for (const row of this.#unreplicated) {
       if (this.#kept.has(rowName(row)) || has.has(rowName(row))) continue;
       assert.fail(`the row ${row.key.join("/")} of a former primary was replaced and not kept`);
     }
-    this.#stranded = [];
+    this.#unreplicated = [];
   }
 }
 

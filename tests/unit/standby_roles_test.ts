@@ -123,7 +123,7 @@ Deno.test("12.4: frames about copies are read as they were written; later kinds 
     { kind: "voters_ask", cell: CELL },
     { kind: "voters", cell: CELL, voters },
     {
-      kind: "stranded",
+      kind: "unreplicated",
       cell: CELL,
       n: 3,
       messages: [{

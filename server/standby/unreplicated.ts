@@ -12,7 +12,7 @@ import { readRecord } from "../../shard/account/records.ts";
 import type { Row } from "../node/ports.ts";
 
 /** A message that a user has sent, as its own mailbox or the log has it. */
-export interface StrandedMessage {
+export interface UnreplicatedMessage {
   readonly from: AccountName;
   readonly to: AccountName;
   readonly id: string;
@@ -24,17 +24,17 @@ export interface StrandedMessage {
 }
 
 /** What a row has: messages of an account of which the name or only the id is known, and names. */
-export type Stranded =
+export type Unreplicated =
   | { readonly kind: "name"; readonly account: AccountId; readonly name: AccountName }
-  | { readonly kind: "sent"; readonly message: StrandedMessage }
+  | { readonly kind: "sent"; readonly message: UnreplicatedMessage }
   | {
     readonly kind: "sent by";
     readonly account: AccountId;
-    readonly message: Omit<StrandedMessage, "from">;
+    readonly message: Omit<UnreplicatedMessage, "from">;
   };
 
 /** What a row of before has, as it is stored; nothing where it is damaged. */
-export function strandedIn({ key, value: stored }: Row): readonly Stranded[] {
+export function unreplicatedIn({ key, value: stored }: Row): readonly Unreplicated[] {
   const row = checkRow(key, stored, false);
   if (row.kind === "damaged") return [];
   const { value } = row;
@@ -49,8 +49,8 @@ export function strandedIn({ key, value: stored }: Row): readonly Stranded[] {
   return [];
 }
 
-function inRecord(record: Uint8Array): readonly Stranded[] {
-  return readRecord(record).flatMap(({ account, entry }): Stranded[] => {
+function inRecord(record: Uint8Array): readonly Unreplicated[] {
+  return readRecord(record).flatMap(({ account, entry }): Unreplicated[] => {
     if (entry.kind !== "sent" && entry.kind !== "sent_waiting") return [];
     const { at, body, device, ext, id, to } = entry;
     return [{ kind: "sent", message: { from: account, to, id, body, ext, device, at } }];
@@ -58,15 +58,15 @@ function inRecord(record: Uint8Array): readonly Stranded[] {
 }
 
 /** The events behind the blocks: the first row of a head has them, however large the head is. */
-function inHead(name: AccountName, first: Uint8Array): readonly Stranded[] {
+function inHead(name: AccountName, first: Uint8Array): readonly Unreplicated[] {
   const tail = headTail(name, first);
   if (tail === null) return [];
   // Blocks of the same account have its id alone.
   return [{ kind: "name", account: tail.id, name }, ...sentBy(tail.id, tail.events)];
 }
 
-function sentBy(account: AccountId, events: readonly Uint8Array[]): readonly Stranded[] {
-  return events.flatMap((bytes): Stranded[] => {
+function sentBy(account: AccountId, events: readonly Uint8Array[]): readonly Unreplicated[] {
+  return events.flatMap((bytes): Unreplicated[] => {
     const event = decodeEvent(bytes, 0);
     if (event.kind !== "message" || !event.out) return [];
     const { at, body, device, ext, id, with: to } = event;
@@ -76,10 +76,10 @@ function sentBy(account: AccountId, events: readonly Uint8Array[]): readonly Str
 }
 
 /** Messages under their senders' names, each once, in the order of their times. */
-export function messagesOf(all: readonly Stranded[]): readonly StrandedMessage[] {
+export function messagesOf(all: readonly Unreplicated[]): readonly UnreplicatedMessage[] {
   const names = new Map<AccountId, AccountName>();
   for (const one of all) if (one.kind === "name") names.set(one.account, one.name);
-  const found = new Map<string, StrandedMessage>();
+  const found = new Map<string, UnreplicatedMessage>();
   for (const one of all) {
     if (one.kind === "name") continue;
     const from = one.kind === "sent" ? one.message.from : names.get(one.account);

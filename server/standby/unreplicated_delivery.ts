@@ -4,7 +4,7 @@
  * by then. What is sent twice is done once: messages have their own ids.
  */
 import type { CellName } from "../../shard/name/ids.ts";
-import { messagesOf, type Stranded, strandedIn, type StrandedMessage } from "./stranded.ts";
+import { messagesOf, type Unreplicated, unreplicatedIn, type UnreplicatedMessage } from "./unreplicated.ts";
 import type { Log, Row, Timers } from "../node/ports.ts";
 import type { StandbyPeer } from "./peer.ts";
 
@@ -15,31 +15,31 @@ const BATCH_CHARS_MAX = 100_000;
 const AGAIN_MS = 5000;
 
 /** Where it is kept: what was added is durable. */
-export interface StrandedFile {
+export interface UnreplicatedFile {
   readonly exists: boolean;
   /** Throws where it cannot be kept. */
-  add(found: readonly Stranded[]): void;
-  load(): readonly Stranded[];
+  add(found: readonly Unreplicated[]): void;
+  load(): readonly Unreplicated[];
   remove(): void;
 }
 
 /** Takes messages of a batch; `taken` when each of them is durable, or refused for good. */
-export type TakeStranded = (messages: readonly StrandedMessage[], taken: () => void) => void;
+export type TakeUnreplicated = (messages: readonly UnreplicatedMessage[], taken: () => void) => void;
 
 /** What it is made with. */
 export interface DeliveryOptions {
   readonly cell: CellName;
-  readonly file: StrandedFile;
+  readonly file: UnreplicatedFile;
   readonly timers: Timers;
   readonly log: Pick<Log, "info" | "error">;
 }
 
 /** See the head of this file. */
-export class StrandedDelivery {
+export class UnreplicatedDelivery {
   readonly #options: DeliveryOptions;
   /** Accounts and ids of messages that were added by this process. */
   readonly #added = new Set<string>();
-  #left: StrandedMessage[] | null = null;
+  #left: UnreplicatedMessage[] | null = null;
   /** The batch that is under way. */
   #n = 0;
   #count = 0;
@@ -57,7 +57,7 @@ export class StrandedDelivery {
   /** Takes rows that are about to be replaced; false where it cannot keep what they have. */
   keep(rows: readonly Row[]): boolean {
     const { file, log } = this.#options;
-    const found = rows.flatMap(strandedIn).filter((one) => !this.#added.has(nameOf(one)));
+    const found = rows.flatMap(unreplicatedIn).filter((one) => !this.#added.has(nameOf(one)));
     if (found.length === 0) return true;
     try {
       file.add(found);
@@ -76,11 +76,11 @@ export class StrandedDelivery {
   /** Offers the next batch to the primary, unless one is under way. */
   offer(to: StandbyPeer): void {
     const { cell } = this.#options;
-    this.#next((messages, n) => void to.send({ kind: "stranded", cell, n, messages }));
+    this.#next((messages, n) => void to.send({ kind: "unreplicated", cell, n, messages }));
   }
 
   /** Gives the next batch to this process, which is the primary itself. */
-  give(take: TakeStranded): void {
+  give(take: TakeUnreplicated): void {
     this.#next((messages, n) =>
       take(messages, () => {
         this.taken(n);
@@ -102,7 +102,7 @@ export class StrandedDelivery {
     log.info("what was acknowledged here alone was sent again", { cell });
   }
 
-  #next(send: (messages: readonly StrandedMessage[], n: number) => void): void {
+  #next(send: (messages: readonly UnreplicatedMessage[], n: number) => void): void {
     const { cell, file, log, timers } = this.#options;
     if (this.#waits || !this.pending) return;
     if (this.#left === null) {
@@ -120,7 +120,7 @@ export class StrandedDelivery {
   }
 }
 
-function batchOf(messages: readonly StrandedMessage[]): number {
+function batchOf(messages: readonly UnreplicatedMessage[]): number {
   let count = 0;
   for (let chars = 0; count < Math.min(messages.length, BATCH_MESSAGES_MAX); count++) {
     const { body, ext } = messages[count]!;
@@ -130,7 +130,7 @@ function batchOf(messages: readonly StrandedMessage[]): number {
   return count;
 }
 
-function nameOf(one: Stranded): string {
+function nameOf(one: Unreplicated): string {
   if (one.kind === "name") return JSON.stringify([one.account, one.name]);
   return JSON.stringify([one.kind === "sent" ? one.message.from : one.account, one.message.id]);
 }

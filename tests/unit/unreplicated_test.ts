@@ -22,9 +22,13 @@ import { RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import { type ResubmitHost, resubmitter } from "../../server/node/resubmit.ts";
 import type { StandbyFrame } from "../../server/standby/link_frames.ts";
 import type { StoreKey } from "../../server/node/ports.ts";
-import { messagesOf, type Stranded, strandedIn } from "../../server/standby/stranded.ts";
-import type { StrandedMessage } from "../../server/standby/stranded.ts";
-import { StrandedDelivery } from "../../server/standby/stranded_delivery.ts";
+import {
+  messagesOf,
+  type Unreplicated,
+  unreplicatedIn,
+} from "../../server/standby/unreplicated.ts";
+import type { UnreplicatedMessage } from "../../server/standby/unreplicated.ts";
+import { UnreplicatedDelivery } from "../../server/standby/unreplicated_delivery.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 const CELL = "a" as CellName;
@@ -35,7 +39,7 @@ const DEVICE = "DDDDDDDDDDDDDDDD" as DeviceId;
 
 const row = (key: StoreKey, value: Uint8Array) => ({ key, value: addChecksum(key, value) });
 
-function message(id: string, at = 5): StrandedMessage {
+function message(id: string, at = 5): UnreplicatedMessage {
   return { from: ANN, to: BOB, id, body: `body of ${id}`, ext: "", device: DEVICE, at };
 }
 
@@ -84,26 +88,26 @@ Deno.test("12.4: messages are found in the log, in mailbox blocks and in heads, 
     head("in the log", "in a head"),
   ];
   assert.deepEqual(
-    messagesOf(rows.flatMap(strandedIn)),
+    messagesOf(rows.flatMap(unreplicatedIn)),
     ["in the log", "in a block", "in a head"].map((id) => message(id)),
   );
   const damaged = { ...rows[0]!, value: rows[0]!.value.with(9, rows[0]!.value[9]! ^ 1) };
-  assert.deepEqual(strandedIn(damaged), []);
-  assert.deepEqual(strandedIn(row(["meta", "x"], new Uint8Array([1]))), []);
-  const sealed = [rows[1]!, head()].flatMap(strandedIn);
+  assert.deepEqual(unreplicatedIn(damaged), []);
+  assert.deepEqual(unreplicatedIn(row(["meta", "x"], new Uint8Array([1]))), []);
+  const sealed = [rows[1]!, head()].flatMap(unreplicatedIn);
   assert.deepEqual(messagesOf(sealed), [message("in a block")]);
-  assert.deepEqual(messagesOf(strandedIn(rows[1]!)), [], "nobody has the account any more");
+  assert.deepEqual(messagesOf(unreplicatedIn(rows[1]!)), [], "nobody has the account any more");
 });
 
 /** A file in memory. */
 function memoryFile() {
-  let lines: Stranded[] = [];
+  let lines: Unreplicated[] = [];
   return {
     full: false,
     get exists() {
       return lines.length > 0;
     },
-    add(found: readonly Stranded[]) {
+    add(found: readonly Unreplicated[]) {
       if (this.full) throw new Error("No space left on device");
       lines.push(...found);
     },
@@ -115,8 +119,8 @@ function memoryFile() {
 function deliveryOf(file: ReturnType<typeof memoryFile>) {
   const time = new VirtualTime();
   const { timers } = time.process();
-  const delivery = new StrandedDelivery({ cell: CELL, file, timers, log: memoryLog().log });
-  const sent: (StandbyFrame & { kind: "stranded" })[] = [];
+  const delivery = new UnreplicatedDelivery({ cell: CELL, file, timers, log: memoryLog().log });
+  const sent: (StandbyFrame & { kind: "unreplicated" })[] = [];
   const peer = {
     cell: CELL,
     send: (frame: StandbyFrame) => sent.push(frame as typeof sent[number]) > 0,
