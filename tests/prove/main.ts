@@ -28,6 +28,7 @@ import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
 import { restartProof } from "./restart.ts";
 import { takeoverProof } from "./takeover.ts";
+import { takeoverAsyncProof } from "./takeover_async.ts";
 import { workersProof } from "./workers.ts";
 import { patroniProof } from "./patroni.ts";
 import { shiftProof } from "./shift.ts";
@@ -44,6 +45,7 @@ const PROOFS: readonly Proof[] = [
   standbyProof,
   patroniProof,
   takeoverProof,
+  takeoverAsyncProof,
   standbyCostProof,
   restartProof,
   workersProof,

@@ -17,7 +17,7 @@ const KILLS = 20;
 /** Bound of the time from a kill until a user is served by the other cell, ms. */
 const SERVES_MS = 6000;
 /** How long anything may take at all: it is a fault of its own where it does not come (ms). */
-const LIMIT_MS = 60_000;
+export const LIMIT_MS = 60_000;
 const CALM_MS = 2000;
 /** Lines of a log that are shown where it took longer. */
 const LINES = 60;
@@ -88,12 +88,20 @@ function takeGaps(users: readonly TakeoverUser[]): number {
   return Math.max(...users.map((user) => user.takeGap()));
 }
 
-/** Hands a returned machine its role back, once its copy is in sync. */
-export async function handBack(cells: StandbyCells, probe: Probe): Promise<number> {
+/**
+ * Starts the lost machine and hands it its role back, once its copy is in sync and `ready`; returns how
+ * long that took (ms).
+ */
+export async function handBack(
+  cells: StandbyCells,
+  probe: Probe,
+  ready: () => Promise<void> = () => Promise.resolve(),
+): Promise<number> {
   const returned = cells.begin("a");
   // Its failure is a fault of this round, whatever the round is doing then.
   returned.catch(() => {});
   await cells.untilInSync(cells.promotedDir);
+  await ready();
   const startMs = performance.now();
   await admin(cells.dataDir("b"), "POST", "/admin/standby/handback", { cell: "a" });
   await returned;
