@@ -98,21 +98,21 @@ class Sender {
   }
 }
 
-/** Registers users who take messages from anyone; their tokens. */
+/** Registers users who take messages from anyone; their tokens. `does`: how each request is done. */
 export async function makeUsers(
   server: ServerProcess,
   users: readonly string[] = USERS,
+  does: <T>(request: () => Promise<T>) => Promise<T> = (request) => request(),
 ): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();
   for (const user of users) {
-    const made = await rest<{ token: string }>(server.url, "POST", "/v1/register", {
-      body: { user, password: `password of ${user}` },
-    });
-    tokens.set(user, made.token);
-    await rest(server.url, "PUT", "/v1/settings", {
-      token: made.token,
-      body: { messagesFrom: "anyone" },
-    });
+    const body = { user, password: `password of ${user}` };
+    const { token } = await does(() =>
+      rest<{ token: string }>(server.url, "POST", "/v1/register", { body })
+    );
+    tokens.set(user, token);
+    const settings = { messagesFrom: "anyone" };
+    await does(() => rest(server.url, "PUT", "/v1/settings", { token, body: settings }));
   }
   return tokens;
 }

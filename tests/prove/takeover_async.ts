@@ -19,9 +19,9 @@ const KILLS = 20;
 const SERVES_MS = 6000;
 const CALM_MS = 2000;
 /** How long the machine goes on when the standby's is lost: shorter than it waits for it (ms). */
-const ALONE_MS = 900;
+const ALONE_MS = 1000;
 /** `standby.lagMsMax`: acknowledged writes that may be lost are of so long a time (ms). */
-const LAG_MS = 500;
+const LAG_MS = 800;
 /** A write that has begun within the bound is acknowledged when it is durable (ms). */
 const COMMIT_MS = 200;
 
@@ -160,8 +160,9 @@ async function promoted(cells: StandbyCells, probe: Probe): Promise<number> {
 async function underLoad(options: ProofOptions, cells: StandbyCells): Promise<Verdict> {
   const figures = new Figures(options);
   const kills = options.count ?? Math.max(2, Math.round(KILLS * options.scale));
-  const tokens = await makeUsers(cells.server("a"));
-  const probe = await Probe.make(cells);
+  // Beyond the bound of lag writes are refused for a moment.
+  const tokens = await makeUsers(cells.server("a"), USERS, again);
+  const probe = await again(() => Probe.make(cells));
   const users = USERS.map((name) => new TakeoverUser(name, cells.urlOf("a"), USERS));
   const running = users.map((user) => user.run(tokens.get(user.name)!));
   const run = new Run(cells, probe, users, tokens, figures);
