@@ -65,7 +65,7 @@ export class CopySide {
 
   /** Where the primary is that this copy follows, once it is equal; null: nowhere. */
   get followed(): StandbyPeer | null {
-    return this.whole ? this.#stream?.peer ?? null : null;
+    return this.#copy.agrees ? this.#stream?.peer ?? null : null;
   }
 
   get view(): CopyView {

@@ -21,6 +21,15 @@ export interface CopyState {
   readonly filling: Filling | null;
 }
 
+/** What a copy has done since it was opened. */
+export interface CopyCounts {
+  writes: number;
+  /** Rows and bytes of pages, and rows of ranges that were the same. */
+  filledRows: number;
+  filledBytes: number;
+  sameRows: number;
+}
+
 /** After the range that ends at `upTo`; null: the last one. */
 export function nextFilling({ after }: Filling, upTo: StoreKey | null): Filling {
   return { after: upTo ?? after, compared: upTo === null };

@@ -10,6 +10,7 @@
  * shown, the copy is equal.
  */
 import {
+  type CopyCounts,
   type CopyState,
   type Filling,
   fillingMutation,
@@ -32,15 +33,6 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Rows and bytes of one transaction of a page. */
 const PAGE_ROWS_MAX = 500;
 const PAGE_WRITE_BYTES = 600 * 1024;
-
-/** What a copy has done since it was opened. */
-export interface CopyCounts {
-  writes: number;
-  /** Rows and bytes of pages, and rows of ranges that were the same. */
-  filledRows: number;
-  filledBytes: number;
-  sameRows: number;
-}
 
 const NOT_KEPT: RowError = { kind: "failed", message: "Rows to be replaced cannot be kept." };
 
@@ -76,6 +68,8 @@ export class StandbyCopy {
   #asked = false;
   /** The range that was asked for last. */
   #range: { readonly upTo: StoreKey | null; readonly count: number } = { upTo: null, count: 0 };
+  /** The primary of this stream knows the copy's position, or has compared all of its rows. */
+  #agreed = false;
   /** The state is to be read again, after a write that has failed. */
   #stale = false;
   readonly counts: CopyCounts = { writes: 0, filledRows: 0, filledBytes: 0, sameRows: 0 };
@@ -112,6 +106,11 @@ export class StandbyCopy {
     return this.position !== null && this.#state.filling === null;
   }
 
+  /** Whether it is equal to the primary that it is connected with, at its position. */
+  get agrees(): boolean {
+    return this.#link !== null && this.#agreed && this.whole;
+  }
+
   /** Begins a stream. Another one must have ended. */
   connect(link: CopyLink): void {
     if (this.#link !== null) throw new Error("connect: another stream has not ended");
@@ -122,6 +121,7 @@ export class StandbyCopy {
   /** The stream has ended; what it has begun is finished. */
   disconnect(): void {
     this.#link = null;
+    this.#agreed = false;
     this.#jobs = [];
     this.#waitingBytes = 0;
     this.#asked = false;
@@ -131,10 +131,14 @@ export class StandbyCopy {
   take(frame: ToStandby): void {
     if (this.#link === null) return;
     if (frame.kind === "continue") {
+      this.#agreed = true;
       this.#ack();
       return this.#run();
     }
-    if (frame.kind === "compare") this.#taken = frame.at;
+    if (frame.kind === "compare") {
+      this.#agreed = false;
+      this.#taken = frame.at;
+    }
     if (frame.kind === "write") {
       const { at, after } = frame.entry;
       const taken = this.#taken;
@@ -201,7 +205,7 @@ export class StandbyCopy {
     if (job.kind === "compare") return this.#beginCompare(job.at, done);
     if (!this.#asked || job.n !== this.#n) return done(null);
     this.#asked = false;
-    if (job.kind === "equal") return this.#setFilling(null, [], done);
+    if (job.kind === "equal") return this.#isEqual(done);
     if (job.kind === "page") return this.#applyPage(job, done);
     this.#applySame(done);
   }
@@ -269,6 +273,14 @@ export class StandbyCopy {
     // What was asked for was about a range of the copy as it was before.
     this.#asked = false;
     this.#write([numberMutation(at), fillingMutation(filling)], { position: at, filling }, done);
+  }
+
+  #isEqual(done: (error: RowError | null) => void): void {
+    const link = this.#link;
+    this.#setFilling(null, [], (error) => {
+      if (error === null && this.#link === link) this.#agreed = true;
+      done(error);
+    });
   }
 
   #setFilling(

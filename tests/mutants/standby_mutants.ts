@@ -68,6 +68,12 @@ const COPY: readonly Row[] = [
     `    this.#run = last?.run ?? options.newRun();\n`,
   ],
   [
+    "count a copy as equal before its primary has looked at it",
+    `${DIR}/standby_copy.ts`,
+    "return this.#link !== null && this.#agreed && this.whole;",
+    "return this.#link !== null && this.whole;",
+  ],
+  [
     "replace rows of a former primary by writes without keeping them",
     `${DIR}/standby_copy.ts`,
     "const keep = this.#state.filling === null ? null : this.#keepReplaced();",

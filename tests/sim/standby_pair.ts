@@ -66,6 +66,8 @@ export class StandbyPair {
   #unreplicated: readonly Row[] = [];
   /** What the copy was asked to keep before it was replaced: durable by then. */
   readonly #kept = new Set<string>();
+  /** Whether the standby's disk is a former primary's that nobody has compared yet. */
+  #wrote = false;
   /** The rows of primaries at their latest positions. */
   readonly #states = new Map<string, readonly Row[]>();
 
@@ -116,10 +118,7 @@ export class StandbyPair {
     this.standby = standby;
     StandbyCopy.open(this.standbyDisk.openStored(process), (_, copy) => {
       if (this.standby === standby) standby.copy = copy;
-    }, () => (rows) => {
-      for (const row of rows) this.#kept.add(rowName(row));
-      return true;
-    });
+    }, () => this.#wrote ? (rows) => this.#keepRows(rows) : null);
   }
 
   crashPrimary(): void {
@@ -152,6 +151,7 @@ export class StandbyPair {
     const has = new Set(copied(this.primaryDisk).map(rowName));
     this.#unreplicated = copied(this.standbyDisk).filter((row) => !has.has(rowName(row)));
     this.#kept.clear();
+    this.#wrote = true;
   }
 
   /** The disk of the standby is a new one. */
@@ -238,6 +238,7 @@ export class StandbyPair {
   /** What the copy takes for durable is. Throws where it is not. */
   checkState(): void {
     const copy = this.standby?.copy;
+    if (copy?.agrees) this.#wrote = false;
     if (!copy || this.standbyDisk.busy || !copy.whole) return;
     const rows = this.standbyDisk.stored(["meta"]);
     assert.deepEqual(positionOn(this.standbyDisk), copy.position, "the position is another one");
@@ -259,6 +260,11 @@ export class StandbyPair {
       assert.deepEqual(standby, primary);
     }
     this.#checkKept();
+    return true;
+  }
+
+  #keepRows(rows: readonly Row[]): boolean {
+    for (const row of rows) this.#kept.add(rowName(row));
     return true;
   }
 
