@@ -4,7 +4,12 @@
  * by then. What is sent twice is done once: messages have their own ids.
  */
 import type { CellName } from "../../shard/name/ids.ts";
-import { messagesOf, type Unreplicated, unreplicatedIn, type UnreplicatedMessage } from "./unreplicated.ts";
+import {
+  messagesOf,
+  type Unreplicated,
+  unreplicatedIn,
+  type UnreplicatedMessage,
+} from "./unreplicated.ts";
 import type { Log, Row, Timers } from "../node/ports.ts";
 import type { StandbyPeer } from "./peer.ts";
 
@@ -24,7 +29,10 @@ export interface UnreplicatedFile {
 }
 
 /** Takes messages of a batch; `taken` when each of them is durable, or refused for good. */
-export type TakeUnreplicated = (messages: readonly UnreplicatedMessage[], taken: () => void) => void;
+export type TakeUnreplicated = (
+  messages: readonly UnreplicatedMessage[],
+  taken: () => void,
+) => void;
 
 /** What it is made with. */
 export interface DeliveryOptions {

@@ -67,8 +67,9 @@ export class Directory {
   addressesOf(cell: CellName, isLinked: (node: NodeSaying) => boolean): readonly string[] {
     const nodes = this.nodesOf(cell).filter(({ saying }) => !saying.left);
     const linked = nodes.filter(({ saying }) => isLinked(saying));
-    const urlsOf = (of: readonly KnownNode[]) =>
-      [...new Set(of.flatMap(({ saying }) => saying.publicUrls))];
+    const urlsOf = (
+      of: readonly KnownNode[],
+    ) => [...new Set(of.flatMap(({ saying }) => saying.publicUrls))];
     return urlsOf(linked).length > 0 ? urlsOf(linked) : urlsOf(nodes);
   }
 
