@@ -50,6 +50,11 @@ export class RoleDriver {
     return this.machine.servesAt(this.#nowMs());
   }
 
+  /** Whether no other place answers now. */
+  get leased(): boolean {
+    return this.machine.leasedAt(this.#nowMs());
+  }
+
   step(input: RoleInput): void {
     if (this.#ended) return;
     const { register, require, send, serve, stop } = this.#options;

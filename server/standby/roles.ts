@@ -86,7 +86,12 @@ export class RoleMachine {
 
   /** Whether it may answer from its rows at this time: a lease ends between two steps, too. */
   servesAt(nowMs: number): boolean {
-    if (!this.#isPrimary || this.#handTo !== null) return false;
+    return this.#handTo === null && this.leasedAt(nowMs);
+  }
+
+  /** Whether no other place answers at this time: it may hand its role over meanwhile. */
+  leasedAt(nowMs: number): boolean {
+    if (!this.#isPrimary) return false;
     const { servedEpoch, times: { leaseMs } } = this.#options;
     // An answer to a beacon may still let another member serve.
     const alone = this.#epoch === servedEpoch + 1;

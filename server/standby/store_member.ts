@@ -7,7 +7,7 @@ import type { Cancel } from "../node/ports.ts";
 import { CopySide } from "./copy_side.ts";
 import type { MemberId, Registered, RoleMessage, Roles } from "./role_types.ts";
 import type { MemberOptions, MemberView } from "./member_options.ts";
-import { UnreplicatedDelivery, type TakeUnreplicated } from "./unreplicated_delivery.ts";
+import { type TakeUnreplicated, UnreplicatedDelivery } from "./unreplicated_delivery.ts";
 import type { NumberedRows } from "./numbered_rows.ts";
 import { PrimarySide } from "./primary_side.ts";
 import { RoleDriver } from "./role_driver.ts";
@@ -19,6 +19,8 @@ import type { StandbyPeer } from "./peer.ts";
 const DRAINED_LOOK_MS = 20;
 /** How long writes wait for a handover; after that the primary keeps its role, if it can (ms). */
 const HANDING_MS = 5000;
+
+const ELSEWHERE = "another place serves this cell";
 
 /** See the head of this file. */
 export class StoreMember {
@@ -62,7 +64,7 @@ export class StoreMember {
       register: this.#register,
       send: (to, message) => this.#send(to, message),
       asks: (roles) => this.#asks(roles),
-      require: (members) => this.#primary?.require(members),
+      require: (members) => this.#require(members),
       serve: (epoch) => this.#serve(epoch),
       stop: () => this.#stop(),
       stepped: () => this.#stepped(),
@@ -93,7 +95,7 @@ export class StoreMember {
   get mayServe(): boolean | "withheld" {
     if (this.#primary === null || this.#driver.serves) return true;
     if (this.#handingTo === null) return false;
-    return this.#ended ? "withheld" : !this.#overdue;
+    return this.#ended ? "withheld" : !this.#overdue && this.#driver.leased;
   }
 
   get registered(): Registered | null {
@@ -324,6 +326,12 @@ export class StoreMember {
     else copy.close(() => this.#options.serves(epoch));
   }
 
+  #require(members: readonly MemberId[]): void {
+    // Another place is the primary: that nobody is required any more acknowledges nothing.
+    if (this.#driver.machine.isPrimary) this.#primary?.require(members);
+    else this.#primary?.gate.close(ELSEWHERE);
+  }
+
   /** Before it asks to take over: what a former primary has acknowledged may be missing here. */
   #asks({ primary }: Roles): void {
     const { member, voter } = this.#options;
@@ -344,7 +352,7 @@ export class StoreMember {
     const { machine } = this.#driver;
     if (!this.#served || this.#ended || machine.isPrimary) return;
     this.#ended = true;
-    this.#primary?.gate.close("another place serves this cell");
+    this.#primary?.gate.close(ELSEWHERE);
     const handedOver = this.#handingTo !== null;
     this.#reply(handedOver);
     // Messages that are part of this step leave first.

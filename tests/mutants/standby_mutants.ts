@@ -163,8 +163,8 @@ const ROLES: readonly Row[] = ([
   ],
   [
     "serve while handing over",
-    "if (!this.#isPrimary || this.#handTo !== null) return false;",
-    "if (!this.#isPrimary) return false;",
+    "return this.#handTo === null && this.leasedAt(nowMs);",
+    "return this.leasedAt(nowMs);",
   ],
   [
     "drop a lost standby that the register may hold from the ack set",
@@ -172,6 +172,34 @@ const ROLES: readonly Row[] = ([
     "this.#joining.delete(member);",
   ],
 ] as const).map(([name, find, replace]) => [name, `${DIR}/roles.ts`, find, replace]);
+
+/** The wiring of processes. */
+const PLACES: readonly Row[] = [
+  [
+    "acknowledge what waits when another place has become the primary",
+    `${DIR}/store_member.ts`,
+    "if (this.#driver.machine.isPrimary) this.#primary?.require(members);",
+    "if (this.#driver !== null) this.#primary?.require(members);",
+  ],
+  [
+    "reply while another place may serve, during a handover",
+    `${DIR}/store_member.ts`,
+    "!this.#overdue && this.#driver.leased",
+    "!this.#overdue",
+  ],
+  [
+    "go on with cursors after a takeover that may have lost events",
+    `${DIR}/store_member.ts`,
+    "if (!hasAll) voter.save({ resets: true });",
+    "if (!hasAll && voter === null) return;",
+  ],
+  [
+    "forget that a former primary may have acknowledged alone",
+    `${DIR}/store_member.ts`,
+    "voter.save({ servedEpoch: epoch, wrote: true });",
+    "voter.save({ servedEpoch: epoch });",
+  ],
+];
 
 /** What operators and unlucky moments do, which the seeds do not have. */
 const TESTED: readonly Row[] = [
@@ -197,6 +225,7 @@ function mutants(rows: readonly Row[], sim: readonly string[]): Mutant[] {
 export const STANDBY: readonly Mutant[] = [
   ...mutants(COPY, ["--standby"]),
   ...mutants(ROLES, ["--roles"]),
+  ...mutants(PLACES, ["--places"]),
   ...TESTED.flatMap(([name, file, find, replace]) =>
     inTested(file, "tests/unit/roles_test.ts", [name, find, replace])
   ),

@@ -4,6 +4,7 @@
  */
 import { runSeed, type SeedReport } from "./seed.ts";
 import { runRolesSeed } from "./standby_roles_seed.ts";
+import { runPlacesSeed } from "./standby_places_seed.ts";
 import { runStandbySeed } from "./standby_seed.ts";
 
 const USAGE =
@@ -11,6 +12,7 @@ const USAGE =
   --nodes N   nodes of the cell (1 unless said); with --cells, each has 1 to N
   --cells N   cells of one name space (1 unless said)
   --standby   a store and its copy at a standby instead
+  --places    the processes of a store with a standby, at three places, instead
   --roles     members that take over from each other instead
   --seeds N   seeds 1 to N (1000 unless said)
   --seed S    one seed
@@ -20,7 +22,7 @@ interface Options {
   readonly nodes: number;
   readonly cells: number;
   /** What is simulated instead of a cell; "" for a cell. */
-  readonly part: "" | "--standby" | "--roles";
+  readonly part: "" | "--standby" | "--roles" | "--places";
   readonly from: number;
   readonly to: number;
   readonly failFast: boolean;
@@ -37,7 +39,7 @@ export function parseArgs(args: readonly string[]): Options | null {
     const arg = args[i]!;
     if (arg === "--fail-fast") failFast = true;
     else if (arg === "--quiet") quiet = true;
-    else if (arg === "--standby" || arg === "--roles") part = arg;
+    else if (["--standby", "--roles", "--places"].includes(arg)) part = arg as Options["part"];
     else {
       const value = Number(args[++i]);
       if (!/^--(nodes|cells|seeds|seed|from|to)$/.test(arg) || !Number.isSafeInteger(value)) {
@@ -53,7 +55,8 @@ export function parseArgs(args: readonly string[]): Options | null {
   return { nodes, cells, part, from, to, failFast, quiet };
 }
 
-function runOne(seed: number, { cells, nodes, part }: Options): SeedReport {
+async function runOne(seed: number, { cells, nodes, part }: Options): Promise<SeedReport> {
+  if (part === "--places") return await runPlacesSeed(seed);
   if (part === "--standby") return runStandbySeed(seed);
   if (part === "--roles") return runRolesSeed(seed);
   return runSeed(seed, { ...nodes > 1 ? { nodes } : {}, ...cells > 1 ? { cells } : {} });
@@ -72,7 +75,7 @@ function print(text: string): void {
 }
 
 /** Runs what the arguments ask for; returns the exit code. */
-export function main(args: readonly string[]): number {
+export async function main(args: readonly string[]): Promise<number> {
   const options = parseArgs(args);
   if (options === null) {
     print(`${USAGE}\n`);
@@ -87,7 +90,7 @@ export function main(args: readonly string[]): number {
   let shown = began;
   let ran = 0;
   for (let seed = from; seed <= to; seed++) {
-    const report = runOne(seed, options);
+    const report = await runOne(seed, options);
     ran++;
     turns += report.turns;
     virtualMs += report.virtualMs;
@@ -121,4 +124,4 @@ export function main(args: readonly string[]): number {
   return failed.length > 0 ? 1 : 0;
 }
 
-if (import.meta.main) Deno.exit(main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

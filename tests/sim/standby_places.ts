@@ -1,0 +1,415 @@
+/**
+ * A store with a standby as its processes are wired: the member at its own place, the station of the
+ * place that keeps the copy, the process that this one starts to serve it, and a third place that votes.
+ * Disks, links, clocks and processes are simulated; everything else is the program's.
+ */
+import type { CellName } from "../../shard/name/ids.ts";
+import { channelName } from "../../server/peer/cells/channel_name.ts";
+import { decodeStandbyFrame, encodeStandbyFrame } from "../../server/standby/link_frames.ts";
+import { memoryLog } from "./sim_ports.ts";
+import { type MemberId, roleTimes } from "../../server/standby/role_types.ts";
+import { MemoryDisk } from "./memory_store.ts";
+import { type Prng, simRandom } from "./prng.ts";
+import {
+  NO_VOTE,
+  type RolesFile,
+  RoleVoter,
+  type StoredRoles,
+} from "../../server/standby/voter.ts";
+import { NumberedRows } from "../../server/standby/numbered_rows.ts";
+import type { Promoted } from "../../server/standby/station.ts";
+import type { Runtime } from "../../server/node/ports.ts";
+import type { Host } from "./standby_hosts.ts";
+import type { StandbyPeer } from "../../server/standby/peer.ts";
+import { StandbyStation } from "../../server/standby/station.ts";
+import { StoreMember } from "../../server/standby/store_member.ts";
+import type { UnreplicatedFile } from "../../server/standby/unreplicated_delivery.ts";
+import type { VirtualTime } from "./virtual_time.ts";
+
+/** Whose store it is, where its copy is, and who votes besides. */
+export const A = "a" as CellName;
+export const B = "b" as CellName;
+export const W = "w" as CellName;
+
+const LIMITS = { windowBytes: 20_000, fillBytesPerSecond: 10_000_000 };
+const LAG = { writesMax: 200, msMax: 2000 };
+const RING_BYTES = 40_000;
+/** How soon a service manager starts a process again (ms). */
+const AGAIN_MS = 300;
+
+/** What a place keeps. */
+export interface Place {
+  readonly name: CellName;
+  readonly disk: MemoryDisk;
+  roles: StoredRoles | null;
+  readonly messages: UnreplicatedFile;
+  /** Whether the file of its votes takes nothing. */
+  full: boolean;
+}
+
+/** A process that serves the store, once it is the primary. */
+export interface Server {
+  readonly host: Host;
+  readonly member: StoreMember;
+  readonly place: Place;
+  rows: NumberedRows | null;
+}
+
+/** The process of the place with the copy, and the one that it has started to serve. */
+interface Copy {
+  readonly host: Host;
+  child: Server | null;
+}
+
+/** What the seeds see. */
+export interface PlacesOptions {
+  readonly time: VirtualTime;
+  readonly prng: Prng;
+  readonly sync: boolean;
+  place(name: CellName): Place;
+  say(text: string): void;
+  /** A process has opened the rows as the primary; `resets`: clients' cursors end. */
+  opened(server: Server, resets: boolean): void;
+}
+
+/** See the head of this file. */
+export class StandbyPlaces {
+  readonly #options: PlacesOptions;
+  readonly #hosts = new Set<Host>();
+  readonly #cuts = new Set<string>();
+  readonly servers = new Set<Server>();
+  station: StandbyStation | null = null;
+  #own: Host | null = null;
+  #copy: Copy | null = null;
+  #voter: Host | null = null;
+  #members = 0;
+  /** Places whose processes are started again when they end. */
+  readonly kept = new Set<CellName>([A, B, W]);
+
+  constructor(options: PlacesOptions) {
+    this.#options = options;
+  }
+
+  // ---- processes
+
+  start(name: CellName): void {
+    if (name === A && this.#own === null) this.#startOwn();
+    if (name === B && this.#copy === null) this.#startStation();
+    if (name === W && this.#voter === null) this.#startVoter();
+  }
+
+  /** kill -9 of the place's processes, one of which may have started another. */
+  kill(name: CellName): void {
+    this.#options.say(`${name} is killed`);
+    if (name === A) this.#endOwn();
+    if (name === W && this.#voter !== null) this.#end(this.#voter);
+    if (name === W) this.#voter = null;
+    const copy = this.#copy;
+    if (name !== B || copy === null) return;
+    if (copy.child !== null) this.#endServer(copy.child);
+    this.#end(copy.host);
+    this.#copy = null;
+    this.station = null;
+    this.#options.place(B).disk.crash();
+  }
+
+  /** SIGSTOP for a while of all processes of a place. */
+  pause(name: CellName, forMs: number): void {
+    this.#options.say(`${name} is paused for ${Math.round(forMs)} ms`);
+    for (const { process, place } of this.#hosts) {
+      if (place !== name || process.state !== "running") continue;
+      process.pause();
+      this.#options.time.global.timers.after(forMs, () => process.resume());
+    }
+  }
+
+  cut(one: CellName, other: CellName): void {
+    this.#options.say(`cut ${one} ${other}`);
+    this.#cuts.add(`${one} ${other}`).add(`${other} ${one}`);
+    for (const host of this.#hosts) {
+      for (const peer of host.peers.keys()) if (!this.#reach(host, peer)) this.#unlink(host, peer);
+    }
+  }
+
+  heal(): void {
+    this.#cuts.clear();
+    for (const { process } of this.#hosts) process.resume();
+  }
+
+  /** Links processes that reach each other. */
+  link(): void {
+    for (const one of this.#hosts) {
+      for (const other of this.#hosts) {
+        if (one === other || one.peers.has(other) || !this.#reach(one, other)) continue;
+        if (one.process.state !== "running" || other.process.state !== "running") continue;
+        this.#join(one, other);
+        this.#join(other, one);
+        one.taker?.linked();
+        other.taker?.linked();
+      }
+    }
+  }
+
+  #reach(one: Host, other: Host): boolean {
+    return !this.#cuts.has(`${one.place} ${other.place}`);
+  }
+
+  #host(name: CellName, place: CellName): Host {
+    const { prng, time } = this.#options;
+    const rate = 1 + (prng.number() - 0.5) * 0.018;
+    const process = time.process({ monoStartMs: prng.number() * 1e6, wallAheadMs: 0, rate });
+    const host: Host = { name, place, process, peers: new Map(), taker: null };
+    this.#hosts.add(host);
+    return host;
+  }
+
+  #runtime({ process: { clock, timers } }: Host): Runtime {
+    return { clock, timers, random: simRandom(this.#options.prng), log: memoryLog().log };
+  }
+
+  #end(host: Host): void {
+    host.process.kill();
+    this.#hosts.delete(host);
+    for (const peer of [...host.peers.keys()]) this.#unlink(host, peer);
+  }
+
+  #join(from: Host, to: Host): void {
+    const { prng, time } = this.#options;
+    let lastMs = 0;
+    const peer: StandbyPeer = {
+      cell: to.name,
+      send: (frame) => {
+        if (from.peers.get(to) !== peer) return false;
+        const bytes = encodeStandbyFrame(frame);
+        const lateMs = prng.chance(0.01) ? 400 : 6;
+        lastMs = Math.max(lastMs, time.nowMs + prng.number() * lateMs);
+        time.global.timers.after(lastMs - time.nowMs, () => this.#arrive(from, to, bytes));
+        return true;
+      },
+    };
+    from.peers.set(to, peer);
+  }
+
+  #arrive(from: Host, to: Host, bytes: Uint8Array): void {
+    const back = to.peers.get(from);
+    if (back === undefined || from.process.state === "dead") return;
+    to.process.timers.soon(() => {
+      if (to.peers.get(from) === back) to.taker?.take(back, decodeStandbyFrame(bytes)!);
+    });
+  }
+
+  #unlink(one: Host, other: Host): void {
+    for (const [from, to] of [[one, other], [other, one]] as const) {
+      const peer = from.peers.get(to);
+      from.peers.delete(to);
+      if (peer === undefined || from.process.state === "dead") continue;
+      from.process.timers.soon(() => from.taker?.closed(peer));
+    }
+  }
+
+  // ---- the own place
+
+  #startOwn(): void {
+    const place = this.#options.place(A);
+    const host = this.#host(channelName(A, A), A);
+    this.#own = host;
+    if (place.roles === null) {
+      const voters = { generation: 1, places: [A, B, W] };
+      const times = roleTimes(3000);
+      const { sync } = this.#options;
+      const member = this.#newMember();
+      place.roles = { member, voters, vote: NO_VOTE, servedEpoch: 0, times, sync, knows: true };
+    }
+    const voter = new RoleVoter(fileOf(place), place.roles, memoryLog().log);
+    this.#serverOf(host, place, voter, {
+      votes: true,
+      standby: B,
+      openCopy: () => Promise.resolve(place.disk.openStored(host.process)),
+      unreplicated: place.messages,
+      lost: () => {
+        this.#endOwn();
+        this.#again(A);
+      },
+    });
+  }
+
+  #endOwn(): void {
+    if (this.#own === null) return;
+    const server = [...this.servers].find(({ host }) => host === this.#own);
+    this.servers.delete(server!);
+    this.#end(this.#own);
+    this.#own = null;
+    this.#options.place(A).disk.crash();
+  }
+
+  #again(name: CellName): void {
+    this.#options.time.global.timers.after(AGAIN_MS, () => {
+      if (this.kept.has(name)) this.start(name);
+    });
+  }
+
+  #newMember(): MemberId {
+    return `member ${++this.#members}` as MemberId;
+  }
+
+  /** As `openOwnStandby` makes one. */
+  #serverOf(host: Host, place: Place, voter: RoleVoter, how: {
+    readonly votes: boolean;
+    readonly standby: CellName;
+    readonly openCopy: ConstructorParameters<typeof StoreMember>[0]["openCopy"];
+    readonly unreplicated: UnreplicatedFile;
+    lost(handedOver: boolean): void;
+  }): Server {
+    const { say } = this.#options;
+    const member = new StoreMember({
+      ...this.#runtime(host),
+      cell: A,
+      place: place.name,
+      member: voter.stored.member!,
+      voter,
+      votes: how.votes,
+      founds: how.votes,
+      servedEpoch: voter.stored.servedEpoch,
+      mode: voter.stored.sync ? "sync" : "async",
+      lag: LAG,
+      limits: LIMITS,
+      linked: () => [...host.peers.values()],
+      standbys: () =>
+        [...host.peers.values()].filter(({ cell }) =>
+          cell === how.standby || cell === channelName(A, how.standby)
+        ),
+      openCopy: how.openCopy,
+      unreplicated: how.unreplicated,
+      ready: () => {},
+      serves: (epoch) => {
+        say(`${place.name} serves at epoch ${epoch}`);
+        this.#open(server, voter, () => how.lost(false));
+      },
+      lost: (handedOver) => {
+        say(`${place.name} is lost${handedOver ? ", as ordered" : ""}`);
+        how.lost(handedOver);
+      },
+    });
+    const server: Server = { host, member, place, rows: null };
+    this.servers.add(server);
+    host.taker = member;
+    member.start().catch((error) => say(`${place.name}: ${error}`));
+    return server;
+  }
+
+  #open(server: Server, voter: RoleVoter, exit: () => void): void {
+    const { process } = server.host;
+    const options = {
+      ringBytesMax: RING_BYTES,
+      newRun: () => `run ${this.#newMember()}`,
+      later: (run: () => void) => process.timers.soon(run),
+    };
+    NumberedRows.open(server.place.disk.openStored(process), options, (error, rows) => {
+      if (rows === null) {
+        this.#options.say(`not opened: ${error!.message}`);
+        return exit();
+      }
+      server.rows = rows;
+      server.member.opened(rows);
+      const resets = voter.stored.resets === true;
+      this.#options.opened(server, resets);
+      if (resets) voter.save({ resets: false });
+    });
+  }
+
+  // ---- the place with the copy, and the one that votes
+
+  #startStation(): void {
+    const place = this.#options.place(B);
+    const host = this.#host(B, B);
+    const copy: Copy = { host, child: null };
+    this.#copy = copy;
+    const stored = () => place.roles === null ? [] : [A];
+    this.station = this.#stationOf(host, place, stored, (promoted, served) => {
+      copy.child = this.#startChild(copy, promoted, served.serves, () => {
+        copy.child = null;
+        served.ended();
+      });
+      const { member } = copy.child;
+      return {
+        handBack: (done) => member.handOver(done),
+        stop: () => {},
+      };
+    });
+  }
+
+  #startVoter(): void {
+    const place = this.#options.place(W);
+    this.#voter = this.#host(W, W);
+    const stored = () => place.roles === null ? [] : [A];
+    this.#stationOf(this.#voter, place, stored, null);
+  }
+
+  #stationOf(
+    host: Host,
+    place: Place,
+    stored: () => readonly CellName[],
+    serve: ConstructorParameters<typeof StandbyStation>[0]["serve"] | null,
+  ): StandbyStation {
+    const station = new StandbyStation({
+      ...this.#runtime(host),
+      place: place.name,
+      lag: LAG,
+      limits: LIMITS,
+      linked: () => [...host.peers.values()],
+      stored,
+      file: () => fileOf(place),
+      unreplicated: () => place.messages,
+      newMember: () => this.#newMember(),
+      openCopy: serve === null ? null : () => Promise.resolve(place.disk.openStored(host.process)),
+      prepare: () => {},
+      serve: serve ?? (() => {
+        throw new Error("a voter serves nothing");
+      }),
+    });
+    host.taker = station;
+    station.start();
+    return station;
+  }
+
+  /** The process that serves the copy: it votes through its parent, and ends with it. */
+  #startChild(
+    { host: parent }: { readonly host: Host },
+    { member, resets, servedEpoch, sync, times, voters }: Promoted,
+    serves: () => void,
+    ended: () => void,
+  ): Server {
+    const place = this.#options.place(B);
+    const host = this.#host(channelName(A, B), B);
+    const file: RolesFile = { load: () => null, save: () => {} };
+    const stored = { member, voters, vote: NO_VOTE, servedEpoch, times, sync, resets };
+    const server = this.#serverOf(host, place, new RoleVoter(file, stored, memoryLog().log), {
+      votes: false,
+      standby: A,
+      openCopy: null,
+      unreplicated: place.messages,
+      lost: () => {
+        this.#endServer(server);
+        place.disk.crash();
+        parent.process.timers.soon(ended);
+      },
+    });
+    parent.process.timers.after(50, serves);
+    return server;
+  }
+
+  #endServer(server: Server): void {
+    this.servers.delete(server);
+    this.#end(server.host);
+  }
+}
+
+function fileOf(place: Place): RolesFile {
+  return {
+    load: () => place.roles,
+    save(stored) {
+      if (place.full) throw new Error("No space left on device");
+      place.roles = stored;
+    },
+  };
+}
