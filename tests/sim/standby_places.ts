@@ -8,18 +8,12 @@ import { channelName } from "../../server/peer/cells/channel_name.ts";
 import { decodeStandbyFrame, encodeStandbyFrame } from "../../server/standby/link_frames.ts";
 import { memoryLog } from "./sim_ports.ts";
 import { type MemberId, roleTimes } from "../../server/standby/role_types.ts";
-import { MemoryDisk } from "./memory_store.ts";
 import { type Prng, simRandom } from "./prng.ts";
-import {
-  NO_VOTE,
-  type RolesFile,
-  RoleVoter,
-  type StoredRoles,
-} from "../../server/standby/voter.ts";
+import { NO_VOTE, type RolesFile, RoleVoter } from "../../server/standby/voter.ts";
 import { NumberedRows } from "../../server/standby/numbered_rows.ts";
 import type { Promoted } from "../../server/standby/station.ts";
 import type { Runtime } from "../../server/node/ports.ts";
-import type { Host } from "./standby_hosts.ts";
+import { type Host, type Place, rolesFileOf } from "./standby_hosts.ts";
 import type { StandbyPeer } from "../../server/standby/peer.ts";
 import { StandbyStation } from "../../server/standby/station.ts";
 import { StoreMember } from "../../server/standby/store_member.ts";
@@ -36,16 +30,6 @@ const LAG = { writesMax: 200, msMax: 2000 };
 const RING_BYTES = 40_000;
 /** How soon a service manager starts a process again (ms). */
 const AGAIN_MS = 300;
-
-/** What a place keeps. */
-export interface Place {
-  readonly name: CellName;
-  readonly disk: MemoryDisk;
-  roles: StoredRoles | null;
-  readonly messages: UnreplicatedFile;
-  /** Whether the file of its votes takes nothing. */
-  full: boolean;
-}
 
 /** A process that serves the store, once it is the primary. */
 export interface Server {
@@ -220,7 +204,7 @@ export class StandbyPlaces {
       const member = this.#newMember();
       place.roles = { member, voters, vote: NO_VOTE, servedEpoch: 0, times, sync, knows: true };
     }
-    const voter = new RoleVoter(fileOf(place), place.roles, memoryLog().log);
+    const voter = new RoleVoter(rolesFileOf(place), place.roles, memoryLog().log);
     this.#serverOf(host, place, voter, {
       votes: true,
       standby: B,
@@ -358,7 +342,7 @@ export class StandbyPlaces {
       limits: LIMITS,
       linked: () => [...host.peers.values()],
       stored,
-      file: () => fileOf(place),
+      file: () => rolesFileOf(place),
       unreplicated: () => place.messages,
       newMember: () => this.#newMember(),
       openCopy: serve === null ? null : () => Promise.resolve(place.disk.openStored(host.process)),
@@ -402,14 +386,4 @@ export class StandbyPlaces {
     this.servers.delete(server);
     this.#end(server.host);
   }
-}
-
-function fileOf(place: Place): RolesFile {
-  return {
-    load: () => place.roles,
-    save(stored) {
-      if (place.full) throw new Error("No space left on device");
-      place.roles = stored;
-    },
-  };
 }

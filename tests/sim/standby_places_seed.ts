@@ -5,7 +5,8 @@
  * it is sent again once, and clients' cursors end where something is missing.
  */
 import type { CellName } from "../../shard/name/ids.ts";
-import { A, B, type Place, type Server, StandbyPlaces, W } from "./standby_places.ts";
+import { A, B, type Server, StandbyPlaces, W } from "./standby_places.ts";
+import type { Place } from "./standby_hosts.ts";
 import { KeptMessages, messageRow, messagesOn } from "./standby_messages.ts";
 import { MemoryDisk } from "./memory_store.ts";
 import { Prng } from "./prng.ts";
