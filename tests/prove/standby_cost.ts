@@ -150,7 +150,7 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
 
 /** The cost of a standby. */
 export const standbyCostProof: Proof = {
-  name: "standby-cost",
+  name: "ackcost",
   claim: "a cell with a sync and with an async standby beside one without: CPU time of a message " +
     "and latency of its ack, as ratios of one run",
   seconds: 240,

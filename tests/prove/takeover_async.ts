@@ -205,7 +205,7 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
 
 /** The machine of a cell with an async standby is lost. */
 export const takeoverAsyncProof: Proof = {
-  name: "takeover-async",
+  name: "async",
   claim: "a cell with an async standby, its machine killed 20 times: what is missing was acked " +
     "within the stated bound, and is sent again once; the copy is promoted by order",
   seconds: 420,
