@@ -41,7 +41,7 @@ import { docs } from "./web/docs/docs.ts";
 import { shardLimits } from "./settings.ts";
 import { exitOnBug, logActions } from "./process_life.ts";
 import { openServices, type Services } from "./services.ts";
-import { resubmitter } from "./node/resubmit.ts";
+import { resubmitter } from "./standby/resubmit.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";

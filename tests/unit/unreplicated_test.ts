@@ -19,7 +19,7 @@ import { Mailbox } from "../../shard/mailbox/mailbox.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import { RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
-import { type ResubmitHost, resubmitter } from "../../server/node/resubmit.ts";
+import { type ResubmitHost, resubmitter } from "../../server/standby/resubmit.ts";
 import type { StandbyFrame } from "../../server/standby/link_frames.ts";
 import type { StoreKey } from "../../server/node/ports.ts";
 import {

@@ -1,10 +1,10 @@
 /** Messages that a former primary of the store has acknowledged alone, sent once more by this node. */
 import type { AccountName } from "../../shard/name/ids.ts";
-import type { Clock, Log, Timers } from "./ports.ts";
+import type { Clock, Log, Timers } from "../node/ports.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { UnreplicatedMessage } from "../standby/unreplicated.ts";
-import type { TakeUnreplicated } from "../standby/unreplicated_delivery.ts";
+import type { UnreplicatedMessage } from "./unreplicated.ts";
+import type { TakeUnreplicated } from "./unreplicated_delivery.ts";
 
 /** Wait before a message is tried again, where the refusal says no other (ms). */
 const AGAIN_MS = 500;
