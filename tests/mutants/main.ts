@@ -10,8 +10,15 @@ const USAGE = `deno task mutants [--seeds N] [--only TEXT] [--jobs N]
   --only TEXT   mutants whose name or file has this text, or one of several: a|b
   --jobs N      processes at a time (2 unless said)`;
 
-/** A mutant that prints no progress for so long (ms) hangs, and is caught too. */
+/**
+ * A mutant that prints no progress for so much CPU time (ms) hangs, and is caught too. By the clock,
+ * each one would hang on a machine with much other work.
+ */
 const HANG_MS = 60_000;
+/** How often it is looked whether one hangs (ms). */
+const HANG_LOOK_MS = 5000;
+/** The unit of CPU time in `/proc` (ms). */
+const TICK_MS = 10;
 
 /** The same of a file of tests (ms). */
 const TEST_MS = 300_000;
@@ -66,6 +73,17 @@ function fixtureOf({ nodes = 1, cells = 1, sim }: Mutant): readonly string[] {
   return sim ?? ["--nodes", String(nodes), "--cells", String(cells)];
 }
 
+/** The CPU time that a process has used (ms); null where the system does not say, or it has ended. */
+function cpuMs(pid: number): number | null {
+  try {
+    const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
+    // utime and stime, see proc(5).
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  } catch {
+    return null;
+  }
+}
+
 async function simulate(
   dir: string,
   fixture: readonly string[],
@@ -79,17 +97,18 @@ async function simulate(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const kill = () => child.kill("SIGKILL");
-  let timer = setTimeout(kill, HANG_MS);
+  let usedMs = cpuMs(child.pid) ?? 0;
+  const look = setInterval(() => {
+    if ((cpuMs(child.pid) ?? 0) - usedMs > HANG_MS) child.kill("SIGKILL");
+  }, HANG_LOOK_MS);
   const errors = new Response(child.stderr).text();
   let text = "";
   for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
     text += part;
-    clearTimeout(timer);
-    timer = setTimeout(kill, HANG_MS);
+    usedMs = cpuMs(child.pid) ?? 0;
   }
   const { code } = await child.status;
-  clearTimeout(timer);
+  clearInterval(look);
   return { code, text: text + await errors };
 }
 
