@@ -57,7 +57,7 @@ export class ServerProcess {
 
   /**
    * Starts one on a free port of loopback and waits until it serves. `command` is what stands
-   * before `start` on its command line; `clockShiftMs`: by how much its wall clock is ahead;
+   * before `start` on its command line, `before` before the program; `clockShiftMs`: by how much its wall clock is ahead;
    * `patient` (the default): it refuses no work however late it runs; `place`: where it runs, with
    * what environment and nothing of the tests' own.
    */
@@ -67,6 +67,7 @@ export class ServerProcess {
       flags?: readonly string[];
       root?: string;
       command?: string[];
+      before?: readonly string[];
       clockShiftMs?: number;
       patient?: boolean;
       place?: { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
@@ -78,7 +79,16 @@ export class ServerProcess {
     const shiftMs = options.clockShiftMs ?? 0;
     const preload = shiftMs === 0 ? [] : ["--preload", `${HERE}/shifted_clock.ts`];
     const command = options.command ??
-      [Deno.execPath(), "run", "-A", "--no-check", "--quiet", ...preload, `${root}/main.ts`];
+      [
+        ...options.before ?? [],
+        Deno.execPath(),
+        "run",
+        "-A",
+        "--no-check",
+        "--quiet",
+        ...preload,
+        `${root}/main.ts`,
+      ];
     const flags = options.flags ?? [];
     const bind = flags.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
     const refusalAllowance = options.patient === false ? [] : PATIENT;
@@ -123,6 +133,11 @@ export class ServerProcess {
     const output = { text: "" };
     const url = await firstUrl(child.stdout, output, () => lines.join(""));
     return new ServerProcess(child, url, dataDir, lines, output, drained);
+  }
+
+  /** Resolves when it has ended. */
+  get ended(): Promise<unknown> {
+    return this.#child.status;
   }
 
   /** kill -9, and waits for its end. */

@@ -1,4 +1,5 @@
 /** A cell with a standby in another cell, and a witness: real servers on one machine. */
+import type { Machines } from "./machines.ts";
 import { ServerProcess } from "./server.ts";
 import { socketTransport } from "../../server/ops/socket.ts";
 import { until } from "./until.ts";
@@ -31,6 +32,10 @@ export interface StandbySetup {
   /** Whether the witness votes, so that the standby takes over by itself. */
   readonly automatic: boolean;
   readonly flags?: readonly string[];
+  /** Where each runs; on this machine otherwise. */
+  readonly machines?: Machines;
+  /** The program. */
+  readonly root?: string;
 }
 
 /** Asks the admin API of a data directory. */
@@ -90,17 +95,20 @@ export class StandbyCells {
   /** Starts a server, at its addresses of before; resolves when it serves. */
   async begin(name: string, spawned: (pid: number) => void = () => {}): Promise<ServerProcess> {
     const known = this.#addresses.get(name);
-    const { automatic, flags = [], mode } = this.#setup;
+    const { automatic, flags = [], machines, mode, root } = this.#setup;
+    const host = machines?.hostOf(name) ?? "127.0.0.1";
     const join = [...this.#addresses].filter(([other]) => other !== name)
       .map(([, { cells }]) => cells).join();
     const standby = ["--set", "standby.at=b", "--set", `standby.mode=${mode}`];
     const server = await ServerProcess.start({
       dataDir: this.dataDir(name),
       spawned,
+      ...(root === undefined ? {} : { root }),
+      before: machines?.on(name) ?? [],
       flags: [
         ...["--cells-name", name, "--cells-secret-file", `${this.#dir}/secret`],
-        ...["--cells-listen", known?.cells ?? "127.0.0.1:0"],
-        ...["--bind", known === undefined ? "127.0.0.1:0" : new URL(known.url).host],
+        ...["--cells-listen", known?.cells ?? `${host}:0`],
+        ...["--bind", known === undefined ? `${host}:0` : new URL(known.url).host],
         ...(name === "w" || join === "" ? [] : ["--cells-join", join]),
         ...(name === "w" ? ["--set", "cells.witness=true"] : flags),
         ...(name === "a" && mode !== null ? standby : []),

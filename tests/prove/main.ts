@@ -35,6 +35,7 @@ import { shiftProof } from "./shift.ts";
 import { standbyProof } from "./standby.ts";
 import { standbyCostProof } from "./standby_cost.ts";
 import { wanProof } from "./wan.ts";
+import { witnessProof } from "./witness.ts";
 import { webhookProof } from "./webhook.ts";
 import { webProof } from "./web.ts";
 import { worldProof } from "./world.ts";
@@ -47,6 +48,7 @@ const PROOFS: readonly Proof[] = [
   takeoverProof,
   takeoverAsyncProof,
   standbyCostProof,
+  witnessProof,
   restartProof,
   workersProof,
   movesProof,
