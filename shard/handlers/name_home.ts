@@ -26,14 +26,30 @@ const SIGNED_IN: ReadonlySet<OpName> = new Set<OpName>([
   "device.revoke",
   "account.setCredentials",
 ]);
+/** What it asks with a token: one that is refused for good is given up. */
+const BY_TOKEN: ReadonlySet<OpName> = new Set<OpName>(["auth.token", "session.attach"]);
 /** When it may ask again, by then at its home (ms). */
 const MOVED_MS = 200;
+/** When cells that are away may have returned (ms). */
+const AWAY_MS = 2000;
+const AWAY = fail(
+  "unavailable",
+  "The account may be at home in a cell that cannot be reached now",
+  AWAY_MS,
+);
 
-/** The refusal of a client whose account is at home in another cell; null for all others. */
+/**
+ * The refusal of a client whose account is at home in another cell, or may be in one that is away, for
+ * this one may not know its name yet. Null for all others.
+ */
 export function movedTo(cells: Cells | null, account: Account, op: OpName): Failure | null {
   if (cells === null || account.state !== "absent") return null;
   if (!SIGN_IN.has(op) && !SIGNED_IN.has(op)) return null;
-  const cell = account.register?.chosen?.value ?? cells.self;
+  const cell = account.register?.chosen?.value ?? null;
+  if (cell === null) {
+    const isAway = BY_TOKEN.has(op) && cells.peers.some((peer) => !cells.isLinked(peer));
+    return isAway ? AWAY : null;
+  }
   if (cell === cells.self) return null;
   if (SIGNED_IN.has(op)) {
     // Clients repeat it with the same idempotency key once they have followed.

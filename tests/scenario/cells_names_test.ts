@@ -256,6 +256,25 @@ Deno.test("12: a client that signs in at another cell is sent to the home of its
   assert.deepEqual(a.ask("nobody", "account.resolve", {}), { ok: true, value: null });
 });
 
+Deno.test("12: a token is not refused for good while its account may be in a cell that is away", () => {
+  const f = new CellsFixture();
+  const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
+  // One that has not learned the name before its home is lost.
+  f.wan.cutWay(a.name, c.name, true);
+  f.wan.cutWay(c.name, a.name, true);
+  assert.ok(a.register("alice").ok);
+  a.kill();
+  f.settle();
+  const tokenHash = new Uint8Array(32);
+  assert.equal(codeOf(b.ask("alice", "auth.token", { tokenHash })), "moved");
+  assert.equal(codeOf(c.ask("alice", "auth.token", { tokenHash })), "unavailable");
+  f.wan.heal();
+  a.start();
+  f.settle(20_000);
+  assert.equal(codeOf(c.ask("alice", "auth.token", { tokenHash })), "moved");
+  assert.equal(codeOf(c.ask("nobody", "auth.token", { tokenHash })), "unauthorized");
+});
+
 /** The cell that has a name as each of the cells sees it; `reserve`: kept for that one. */
 function compared(f: CellsFixture, name: string, reserve: CellName | null = null) {
   return f.cells.map((cell) => cell.must(name, "name.home", { reserve }).home);
