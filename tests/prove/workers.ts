@@ -19,6 +19,8 @@ const SERVES_MS = 1000;
 /** Between the return of a worker and the next kill, ms. */
 const REST_MS = 2000;
 const LIMIT_MS = 30_000;
+/** Lines of the log that are shown where it took longer. */
+const LINES = 40;
 const FREE = [
   "limits.requestsPerAddressPerSecond=100000",
   "limits.requestsPerAddressBurst=100000",
@@ -112,6 +114,7 @@ async function underLoad({ say, seed }: ProofOptions, fixture: Fixture, kills: n
     const ms = await untilServed(server, served);
     times.push(ms);
     say(`kill ${kill}: every shard serves after ${Math.round(ms)} ms`);
+    if (ms > SERVES_MS) say(server.log.split("\n").slice(-LINES).join("\n"));
     await until(() => childrenOf(server.pid).length === WORKERS, "a new worker");
   }
   const back = await killSupervisor(fixture, served);
