@@ -10,6 +10,7 @@ export const EACH_MAX = 10_000;
 /**
  * A node that has so many requests, and has replied to none for so long (ms), is asked no more: each
  * would wait for all of its time. One that is linked says that it lives, not that it does anything.
+ * Requests that are committed are no sign: while the store is away they wait, and all else goes on.
  */
 export const SILENT_AT = 16;
 export const SILENT_MS = 5000;
@@ -26,10 +27,17 @@ export interface AskedOf {
 /** Why a node is asked no more: it has all that it may have, or it does not reply. */
 export type PeerRefusal = "full" | "silent";
 
+/** A request that has no reply yet. */
+interface Asked extends AskedOf {
+  readonly sinceMs: number;
+  readonly commits: boolean;
+}
+
 interface PeerState {
-  /** Requests without a reply. */
+  /** Requests without a reply, and those of them that are not committed. */
   count: number;
-  /** When it has last replied in time, or was asked first after it had replied to all. */
+  prompt: number;
+  /** When it has last replied in time, or was asked first after it had replied to all of those. */
   repliedMs: number;
   /** When it was last asked for a trial; null: it replies. */
   triedMs: number | null;
@@ -37,7 +45,7 @@ interface PeerState {
 
 /** See the head of this file. All times are monotonic, in ms. */
 export class PeerRequests {
-  readonly #of = new Map<AskedId, AskedOf & { readonly sinceMs: number }>();
+  readonly #of = new Map<AskedId, Asked>();
   readonly #peers = new Map<NodeId, PeerState>();
   readonly #changed: (peer: NodeId, silent: boolean) => void;
 
@@ -46,25 +54,32 @@ export class PeerRequests {
     this.#changed = changed;
   }
 
-  /** Why a node may not be asked now; null where it may, which is a trial where it was silent. */
-  refusal(peer: NodeId, nowMs: number): PeerRefusal | null {
+  /**
+   * Why a node may not be asked now; null where it may, which is a trial where it was silent.
+   * `commits`: what is asked waits for a commit.
+   */
+  refusal(peer: NodeId, nowMs: number, commits: boolean): PeerRefusal | null {
     const state = this.#peers.get(peer);
     if (state === undefined) return null;
     if (state.count >= EACH_MAX) return "full";
     if (state.triedMs === null) {
-      if (state.count < SILENT_AT || nowMs - state.repliedMs < SILENT_MS) return null;
+      if (state.prompt < SILENT_AT || nowMs - state.repliedMs < SILENT_MS) return null;
       this.#changed(peer, true);
-    } else if (nowMs - state.triedMs < TRIAL_MS) return "silent";
+    } else if (commits || nowMs - state.triedMs < TRIAL_MS) return "silent";
     state.triedMs = nowMs;
     return null;
   }
 
-  add(asked: AskedId, of: AskedOf, nowMs: number): void {
+  add(asked: AskedId, of: AskedOf, nowMs: number, commits: boolean): void {
     this.#take(asked);
-    this.#of.set(asked, { ...of, sinceMs: nowMs });
-    const state = this.#peers.get(of.peer);
-    if (state !== undefined) state.count++;
-    else this.#peers.set(of.peer, { count: 1, repliedMs: nowMs, triedMs: null });
+    this.#of.set(asked, { ...of, sinceMs: nowMs, commits });
+    const state = this.#peers.get(of.peer) ??
+      { count: 0, prompt: 0, repliedMs: nowMs, triedMs: null };
+    this.#peers.set(of.peer, state);
+    state.count++;
+    if (commits) return;
+    if (state.prompt === 0 && state.triedMs === null) state.repliedMs = nowMs;
+    state.prompt++;
   }
 
   /** Takes out what a node has replied to, unless it was before; a late reply shows no life. */
@@ -87,6 +102,7 @@ export class PeerRequests {
     this.#of.delete(asked);
     const state = this.#peers.get(of.peer)!;
     state.count--;
+    if (!of.commits) state.prompt--;
     if (state.count === 0 && state.triedMs === null) this.#peers.delete(of.peer);
   }
 

@@ -17,7 +17,7 @@ import { fail } from "../../shard/errors.ts";
 import { isRepeated } from "../../shard/message/packets.ts";
 import { Parked } from "./parked.ts";
 import { peerKey } from "./peers.ts";
-import { REPEATABLE } from "../../shard/handlers/handlers.ts";
+import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
 import { Withheld } from "./withheld.ts";
 
 /** When a client may try again what a broken link has interrupted (ms). */
@@ -125,7 +125,8 @@ export class Remote implements Elsewhere {
     if (input.kind === "request" && this.#parked.has(input.name)) return this.#park(input);
     const { id: shard, epoch, owner } = row;
     const asked = input.request;
-    if (input.kind === "request" && this.#refuse(asked, owner)) return;
+    const commits = input.kind === "request" && WRITES.has(input.op);
+    if (input.kind === "request" && this.#refuse(asked, owner, commits)) return;
     const frame: PeerFrame = input.kind === "interest"
       ? { kind: "interest", asked, shard, epoch, items: input.items }
       : {
@@ -141,14 +142,16 @@ export class Remote implements Elsewhere {
       };
     if (!this.#post(row, frame)) return this.#park(input);
     const nowMs = this.#parts().ports.clock.monoMs();
-    this.#asked.add(asked, { peer: peerKey(owner!), shard, epoch }, nowMs);
+    this.#asked.add(asked, { peer: peerKey(owner!), shard, epoch }, nowMs, commits);
     if (input.kind === "request") this.#parts().traces.routed(input, owner!.id);
   }
 
   /** Replies to a request whose owner may not be asked now; returns whether it did. */
-  #refuse(asked: AskedId, owner: ShardRow["owner"]): boolean {
+  #refuse(asked: AskedId, owner: ShardRow["owner"], commits: boolean): boolean {
     const { callers, ports: { clock } } = this.#parts();
-    const why = owner === null ? null : this.#asked.refusal(peerKey(owner), clock.monoMs());
+    const why = owner === null
+      ? null
+      : this.#asked.refusal(peerKey(owner), clock.monoMs(), commits);
     if (why === null) return false;
     this.refused[why]++;
     this.#tries.delete(asked);

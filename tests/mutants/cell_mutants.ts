@@ -297,8 +297,8 @@ const TESTED: readonly Mutant[] = [
   ]),
   ...inTested("server/node/peer_requests.ts", "tests/scenario/cell_silent_test.ts", [
     "ask a node that replies to nothing all the same",
-    "if (state.count < SILENT_AT ||",
-    "if (state.count >= 0 ||",
+    "if (state.prompt < SILENT_AT ||",
+    "if (state.prompt >= 0 ||",
   ]),
   ...inTested("server/http/cell_callers.ts", "tests/unit/cell_callers_test.ts", [
     "count the connections of a node that has ended for ever",

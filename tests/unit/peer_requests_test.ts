@@ -16,8 +16,8 @@ function open() {
   const changes: string[] = [];
   const requests = new PeerRequests((peer, silent) => changes.push(`${peer} ${silent}`));
   let last = 0;
-  const ask = (peer: NodeId, nowMs: number) => {
-    requests.add(++last, of(peer), nowMs);
+  const ask = (peer: NodeId, nowMs: number, commits = false) => {
+    requests.add(++last, of(peer), nowMs, commits);
     return last;
   };
   return { ask, changes, requests };
@@ -26,21 +26,21 @@ function open() {
 Deno.test("11: PeerRequests: a node has a budget of its own, and gets it back by replies", () => {
   const { ask, requests } = open();
   for (let i = 0; i < EACH_MAX; i++) ask(A, 0);
-  deepEqual([requests.refusal(A, 0), requests.refusal(B, 0)], ["full", null]);
-  deepEqual(requests.replied(1, 1), { ...of(A), sinceMs: 0 });
+  deepEqual([requests.refusal(A, 0, false), requests.refusal(B, 0, false)], ["full", null]);
+  deepEqual(requests.replied(1, 1), { ...of(A), sinceMs: 0, commits: false });
   equal(requests.replied(1, 1), undefined);
-  equal(requests.refusal(A, 1), null);
+  equal(requests.refusal(A, 1, false), null);
 });
 
 Deno.test("11: PeerRequests: a node that is silent gets one request now and then until it replies", () => {
   const { ask, changes, requests } = open();
   for (let i = 0; i < SILENT_AT; i++) ask(A, 0);
-  equal(requests.refusal(A, SILENT_MS - 1), null);
-  const at = (ms: number) => requests.refusal(A, SILENT_MS + ms);
+  equal(requests.refusal(A, SILENT_MS - 1, false), null);
+  const at = (ms: number) => requests.refusal(A, SILENT_MS + ms, false);
   equal(at(0), null, "the first trial");
   ask(A, SILENT_MS);
   deepEqual([at(0), at(TRIAL_MS - 1), at(TRIAL_MS)], ["silent", "silent", null]);
-  equal(requests.refusal(B, SILENT_MS), null);
+  equal(requests.refusal(B, SILENT_MS, false), null);
   const trial = ask(A, SILENT_MS + TRIAL_MS);
   // What it says too late is no sign that it replies.
   requests.replied(1, SILENT_MS + TRIAL_MS);
@@ -53,21 +53,35 @@ Deno.test("11: PeerRequests: a node that is silent gets one request now and then
 Deno.test("11: PeerRequests: few slow requests, or many of a node that replies, are no silence", () => {
   const { ask, changes, requests } = open();
   for (let i = 0; i < SILENT_AT - 1; i++) ask(A, 0);
-  equal(requests.refusal(A, 2 * SILENT_MS), null);
+  equal(requests.refusal(A, 2 * SILENT_MS, false), null);
   for (let i = 0; i < SILENT_AT; i++) ask(B, 0);
   requests.replied(ask(B, SILENT_MS - 2), SILENT_MS - 1);
-  equal(requests.refusal(B, SILENT_MS), null);
+  equal(requests.refusal(B, SILENT_MS, false), null);
   deepEqual(changes, []);
+});
+
+Deno.test("11: PeerRequests: requests that wait for the store say nothing of their node", () => {
+  const { ask, changes, requests } = open();
+  for (let i = 0; i < 10 * SILENT_AT; i++) ask(A, 0, true);
+  equal(requests.refusal(A, 2 * SILENT_MS, false), null);
+  for (let i = 0; i < SILENT_AT; i++) ask(A, 2 * SILENT_MS);
+  equal(requests.refusal(A, 3 * SILENT_MS - 1, false), null);
+  deepEqual(changes, []);
+  // Where it is silent they are no trial.
+  equal(requests.refusal(A, 3 * SILENT_MS, false), null);
+  const later = 3 * SILENT_MS + TRIAL_MS;
+  deepEqual([true, false].map((commits) => requests.refusal(A, later, commits)), ["silent", null]);
+  deepEqual(changes, [`${A} true`]);
 });
 
 Deno.test("11: PeerRequests: the next link with a node begins anew", () => {
   const { ask, requests } = open();
   const asked = Array.from({ length: SILENT_AT }, () => ask(A, 0));
-  equal(requests.refusal(A, SILENT_MS), null);
-  equal(requests.refusal(A, SILENT_MS), "silent");
+  equal(requests.refusal(A, SILENT_MS, false), null);
+  equal(requests.refusal(A, SILENT_MS, false), "silent");
   deepEqual(requests.takeAll(A), asked);
-  equal(requests.refusal(A, SILENT_MS), null);
-  equal(requests.refusal(A, SILENT_MS), null);
+  equal(requests.refusal(A, SILENT_MS, false), null);
+  equal(requests.refusal(A, SILENT_MS, false), null);
 });
 
 Deno.test("11: Parked: what waits for one owner, or one account, leaves room for others", () => {
