@@ -23,6 +23,8 @@ const AGAIN_MAX_MS = 10_000;
 /** A process that has served for so long has not failed to start (ms). */
 const SERVED_MS = 60_000;
 
+const NOT_HANDED = "It was not handed over: its own place is not in sync, or did not take it in time";
+
 /** A process that serves a store. */
 export interface ServingProcess {
   /** Makes the cell's own place the primary again; `done(false)` where it is not in sync. */
@@ -163,7 +165,7 @@ export class StandbyStation {
   handBack(cell: CellName, done: (why: string | null) => void): void {
     const serving = this.#stores.get(cell)?.serving;
     if (!serving) return done(`The cell ${cell} is not served here`);
-    serving.handBack((handed) => done(handed ? null : `Its own place is not in sync yet`));
+    serving.handBack((handed) => done(handed ? null : NOT_HANDED));
   }
 
   /** Ends all; `done` when processes that serve have finished what they had accepted. */
