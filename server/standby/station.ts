@@ -23,7 +23,8 @@ const AGAIN_MAX_MS = 10_000;
 /** A process that has served for so long has not failed to start (ms). */
 const SERVED_MS = 60_000;
 
-const NOT_HANDED = "It was not handed over: its own place is not in sync, or did not take it in time";
+const NOT_HANDED =
+  "It was not handed over: its own place is not in sync, or did not take it in time";
 
 /** A process that serves a store. */
 export interface ServingProcess {
