@@ -17,6 +17,9 @@ import { struct } from "../record/struct.ts";
 /** A home that voters have accepted, or that was decided. */
 export type Home = Accepted<CellName>;
 
+/** Decided in place of a home where the cell of a name has released it: the next cell may have it. */
+export const NO_HOME = "" as CellName;
+
 /** See the head of this file. */
 export interface NameRegister extends VoterState<CellName> {
   /** The newest home that is known to be decided; null: none is. */

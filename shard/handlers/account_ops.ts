@@ -6,7 +6,7 @@ import type { PasswordProof } from "../ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "../presence/presence.ts";
 import { endSession } from "./last_seen.ts";
-import { homeElsewhere, TAKEN } from "./name_home.ts";
+import { homeElsewhere, keepsHome, TAKEN } from "./name_home.ts";
 import { oweSubscription } from "./subscription_packets.ts";
 import { fail, ok } from "../errors.ts";
 import { isNewsOfPlace, knowsPlace } from "../account/known_places.ts";
@@ -34,10 +34,7 @@ export function closeSessions(
   }
 }
 
-/**
- * `conflict` unless the name was never taken, in this cell or another one, or has been released: then
- * it stays this cell's.
- */
+/** `conflict` unless the name was never taken, in this cell or another one, or has been released. */
 export const createAccount: Handler<"account.create"> = (turn, account, input, pending) => {
   if (account.state !== "absent") return TAKEN;
   const elsewhere = homeElsewhere(turn, account);
@@ -164,7 +161,7 @@ export function revokeWatcher(turn: Turn, account: Account, watcher: Account["na
   }
 }
 
-/** `busy` until the last packet has been settled. */
+/** `busy` until the last packet has been settled; `unavailable` while the other cells cannot decide it. */
 export const releaseAccount: Handler<"account.release"> = (turn, account) => {
   if (account.state !== "closed") {
     return fail("conflict", "Cannot release: the account must have been removed first");
@@ -172,6 +169,7 @@ export const releaseAccount: Handler<"account.release"> = (turn, account) => {
   if (account.outbox.size > 0) {
     return fail("busy", "Cannot release yet: its last messages are still being delivered", 1000);
   }
+  if (keepsHome(turn, account)) return { wait: "home" };
   turn.append(account, { kind: "released" });
   return ok(null);
 };

@@ -7,7 +7,8 @@ import type { Cells } from "../federation/cells.ts";
 import { BY_OWNER } from "./by_owner.ts";
 import type { OpName } from "../ops.ts";
 import { fail, type Failure, ok } from "../errors.ts";
-import { homeOf, isTaken, registerOf } from "../account/home.ts";
+import { decidedOf, homeOf, isTaken, registerOf } from "../account/home.ts";
+import { NO_HOME } from "../federation/name_register.ts";
 import type { Handler, Turn, Wait } from "./turn.ts";
 import { spreadOf } from "../retry.ts";
 
@@ -45,7 +46,7 @@ const AWAY = fail(
 export function movedTo(cells: Cells | null, account: Account, op: OpName): Failure | null {
   if (cells === null || account.state !== "absent") return null;
   if (!SIGN_IN.has(op) && !SIGNED_IN.has(op)) return null;
-  const cell = account.register?.chosen?.value ?? null;
+  const cell = homeOf(account, cells.self)?.value ?? null;
   if (cell === null) {
     const isAway = BY_TOKEN.has(op) && cells.peers.some((peer) => !cells.isLinked(peer));
     return isAway ? AWAY : null;
@@ -69,6 +70,15 @@ export function homeElsewhere({ cells }: Turn, account: Account): Failure | Wait
   return home.value === cells.self ? null : TAKEN;
 }
 
+/**
+ * Whether the members are to decide that the name of a removed account has no home before it is released:
+ * then any of them may have it. A cell that is no member yet releases it alone.
+ */
+export function keepsHome({ cells }: Turn, account: Account): boolean {
+  if (cells === null || !cells.voters.includes(cells.self)) return false;
+  return decidedOf(account, cells.self)?.value === cells.self;
+}
+
 /** Over so long (ms) names are spread that new members are to learn. */
 const SHARE_SPREAD_MS = 1000;
 
@@ -79,10 +89,11 @@ const SHARE_SPREAD_MS = 1000;
 export const shareName: Handler<"name.share"> = (turn, account, { add }) => {
   const { cells } = turn;
   if (cells === null) return ok({ left: 0 });
-  const home = homeOf(account, cells.self);
+  const home = decidedOf(account, cells.self);
   const register = registerOf(account, cells.self);
   if (home === null) return register.accepted === null ? ok({ left: 0 }) : { wait: "home" };
-  const fresh = home.value !== cells.self
+  const cell = home.value === NO_HOME ? home.ballot.cell : home.value;
+  const fresh = cell !== cells.self
     ? []
     : add.filter((cell) => cells.peers.includes(cell) && !register.telling.includes(cell));
   // What is owed to a cell that has left is owed to nobody.
@@ -97,8 +108,8 @@ export const shareName: Handler<"name.share"> = (turn, account, { add }) => {
 };
 
 /**
- * A name counts as its cell's also when its account was released: the register keeps it for that cell.
- * A name that nobody has is decided to be that of the cell that it is reserved for, as the name of a
+ * A name counts as its cell's also when its account was released without the other cells. A name that
+ * nobody has is decided to be that of the cell that it is reserved for, as the name of a
  * new account is.
  */
 export const nameHome: Handler<"name.home"> = (turn, account, { reserve }) => {
@@ -107,6 +118,6 @@ export const nameHome: Handler<"name.home"> = (turn, account, { reserve }) => {
   if (isTaken(account)) return ok({ home: cells.self });
   const decided = homeOf(account, cells.self);
   if (decided === null && reserve !== null) return { wait: "home" };
-  const known = decided ?? registerOf(account, cells.self).accepted;
-  return ok({ home: known?.value ?? null });
+  const known = decidedOf(account, cells.self) ?? registerOf(account, cells.self).accepted;
+  return ok({ home: known === null || known.value === NO_HOME ? null : known.value });
 };

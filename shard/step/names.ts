@@ -15,8 +15,8 @@ import { type Ask, compareBallots, NO_BALLOT, type Vote, vote } from "../federat
 import { HomeRounds } from "./home_rounds.ts";
 import { Moves } from "./moves.ts";
 import type { Proxies } from "./proxies.ts";
-import { type Home, type NameRegister, withChosen } from "../federation/name_register.ts";
-import { homeOf, isHere, registerOf } from "../account/home.ts";
+import { type Home, type NameRegister, NO_HOME, withChosen } from "../federation/name_register.ts";
+import { decidedOf, homeOf, isHere, registerOf } from "../account/home.ts";
 import { spreadOf } from "../retry.ts";
 
 /** Cells that may pass a packet on: homes move, and cells learn of it at different times. */
@@ -247,7 +247,7 @@ export class Names {
       case "where":
         return this.#say(account, cell, {
           kind: "there",
-          chosen: homeOf(account, this.#cells.self),
+          chosen: decidedOf(account, this.#cells.self),
         });
       case "there":
         return this.#there(account, cell, message.chosen);
@@ -289,11 +289,22 @@ export class Names {
 
   /** Goes on deciding the home of a name for the requests that wait for it. */
   #go(account: Account): void {
-    if (homeOf(account, this.#cells.self) !== null) return this.#decided(account);
-    if (!this.#turn.writable) return;
     const { self } = this.#cells;
-    const wanted = this.#requests.waiting.homeOf(account.name) ?? self;
-    this.#rounds.go(account, (home) => home ?? wanted);
+    const { waiting } = this.#requests;
+    const { name } = account;
+    const home = homeOf(account, self)?.value ?? null;
+    if (waiting.releases(name) && home === self) return this.#giveUp(account);
+    if (home !== null) return this.#decided(account);
+    if (!this.#turn.writable) return;
+    const wanted = waiting.homeOf(name) ?? self;
+    this.#rounds.go(account, (home) => home === null || home === NO_HOME ? wanted : home);
+  }
+
+  /** Goes on deciding that the name of a removed account has no home. */
+  #giveUp(account: Account): void {
+    const { self } = this.#cells;
+    if (!this.#turn.writable) return;
+    this.#rounds.go(account, (home) => home === null || home === self ? NO_HOME : home);
   }
 
   /** Decides the home of a name: the request that waits for it is the first to. */
@@ -331,7 +342,15 @@ export class Names {
     const home = homeOf(account, this.#cells.self);
     if (home !== null) this.#ways.proxies.homeChanged(name, home.value);
     this.#requests.homeDecided(name);
-    this.#ways.sought(name, true);
+    this.#ways.sought(name, home !== null);
+    this.#giveUpLate(account);
+  }
+
+  /** The name was given up, but who wanted that does not wait any more. */
+  #giveUpLate(account: Account): void {
+    if (account.state !== "closed" || !this.#turn.writable) return;
+    if (decidedOf(account, this.#cells.self)?.value === this.#cells.self) return;
+    this.#turn.append(account, { kind: "released" });
   }
 
   // ---- what other cells are to learn

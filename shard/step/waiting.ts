@@ -52,6 +52,11 @@ export class WaitingRequests {
     return first?.op === "name.home" ? (first.input as Ops["name.home"]["in"]).reserve : null;
   }
 
+  /** Whether this cell is to give a name up. */
+  releases(name: AccountName): boolean {
+    return this.#homes.get(name)?.[0]?.op === "account.release";
+  }
+
   /** Whether a request waits for the store. Those that wait for another shard do not count. */
   get onStore(): boolean {
     return this.#blocks.size + this.#dedupes.size > 0;

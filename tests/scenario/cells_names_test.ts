@@ -280,17 +280,77 @@ function compared(f: CellsFixture, name: string, reserve: CellName | null = null
   return f.cells.map((cell) => cell.must(name, "name.home", { reserve }).home);
 }
 
-Deno.test("12: a name that was released stays its cell's where cells compare names", () => {
+Deno.test("12: a name that was released is free in all cells, also where cells compare names", () => {
   const f = new CellsFixture();
-  const [a] = f.cells as [OneCell, OneCell, OneCell];
+  const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
   a.register("alice");
   f.settle();
   a.must("alice", "account.remove", {});
   f.settle(20_000);
+  assert.deepEqual(compared(f, "alice"), [a.name, a.name, a.name]);
+  assert.equal(codeOf(c.register("alice")), CONFLICT);
   a.must("alice", "account.release", {});
-  assert.deepEqual(compared(f, "alice", "dd" as CellName), [a.name, a.name, a.name]);
-  assert.equal(codeOf(a.register("alice")), "ok");
-  assert.deepEqual(compared(f, "nobody"), [null, null, null]);
+  f.settle();
+  assert.deepEqual(compared(f, "alice"), [null, null, null]);
+  assert.equal(codeOf(a.ask("alice", "account.release", {})), CONFLICT);
+  // As a name that nobody ever had.
+  assert.deepEqual(b.ask("alice", "account.credentials", {}), { ok: true, value: null });
+  assert.equal(codeOf(b.register("alice")), "ok");
+  f.settle();
+  assert.deepEqual(homes(f.cells, "alice"), [b.name, b.name, b.name]);
+  assert.equal(codeOf(a.register("alice")), CONFLICT);
+  b.must("alice", "account.remove", {});
+  f.settle(20_000);
+  b.must("alice", "account.release", {});
+  f.settle();
+  assert.deepEqual(compared(f, "alice", "dd" as CellName), ["dd", "dd", "dd"]);
+});
+
+Deno.test("12: a name is released by a majority, and given up at its cell whenever that learns it", () => {
+  for (const kills of [false, true]) {
+    const f = new CellsFixture({ seed: kills ? 2 : 1 });
+    const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
+    a.register("alice");
+    f.settle();
+    a.must("alice", "account.remove", {});
+    f.settle(20_000);
+    f.wan.isolate(a.name, true);
+    f.settle();
+    assert.equal(codeOf(a.ask("alice", "account.release", {})), "unavailable");
+    assert.equal(codeOf(b.register("alice")), CONFLICT);
+    f.wan.isolate(a.name, false);
+    f.settle();
+    // A vote gets through, what is made of it does not.
+    const of = ({ node }: OneCell) =>
+      [...node.shardOf(ALICE).inspect().accounts].find(({ name }) => name === ALICE)!;
+    f.wan.cutWay(c.name, a.name, true);
+    const released = a.begin("alice", "account.release", {});
+    f.until("an accepted release", () => of(b).register?.accepted?.value === "");
+    if (kills) a.kill();
+    else f.wan.isolate(a.name, true);
+    f.settle(30_000);
+    if (!kills) assert.equal(codeOf(released()!), "unavailable");
+    assert.equal(codeOf(b.register("alice")), CONFLICT);
+    // One cell has not learned yet whose the name was.
+    Object.assign(of(c), { register: null });
+    assert.equal(codeOf(c.register("alice")), "ok");
+    if (kills) a.start();
+    f.wan.heal();
+    f.settle(60_000);
+    assert.deepEqual(homes(f.cells, "alice"), [c.name, c.name, c.name]);
+    assert.equal(codeOf(a.ask("alice", "account.info", {})), "not_found");
+    assert.equal(codeOf(a.ask("alice", "account.resolve", {})), "moved");
+  }
+});
+
+Deno.test("12: a cell that is no member yet releases a name alone", () => {
+  const f = new CellsFixture();
+  const [a] = f.cells as [OneCell];
+  a.register("alice");
+  f.wan.members = { version: 0, cells: [] };
+  a.must("alice", "account.remove", {});
+  f.settle(20_000);
+  a.must("alice", "account.release", {});
 });
 
 Deno.test("12: names that are reserved for a cell that is to join are given to no other one", () => {
