@@ -33,6 +33,8 @@ export interface WindowOptions {
   readonly viewport: { readonly width: number; readonly height: number };
   readonly colorScheme?: "light" | "dark";
   readonly touch?: boolean;
+  /** How long anything may take on the page (ms). */
+  readonly timeoutMs?: number;
 }
 
 /** A message as it is on the page. */
@@ -55,7 +57,6 @@ export class Person {
     this.name = name;
     this.context = context;
     this.page = page;
-    page.setDefaultTimeout(20_000);
     page.on("pageerror", (error) => this.faults.push(`${name}: ${error}`));
     page.on("console", (message) => {
       const text = message.text();
@@ -74,10 +75,11 @@ export class Person {
     browser: Browser,
     name: string,
     url: string,
-    { viewport, colorScheme = "light", touch = false }: WindowOptions,
+    { viewport, colorScheme = "light", touch = false, timeoutMs = 20_000 }: WindowOptions,
   ): Promise<Person> {
     const context = await browser.newContext({ viewport, colorScheme, hasTouch: touch });
     const person = new Person(name, context, await context.newPage());
+    person.page.setDefaultTimeout(timeoutMs);
     await person.page.goto(url);
     return person;
   }

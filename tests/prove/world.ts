@@ -163,8 +163,8 @@ async function away(cells: Cells, ann: Person, bob: Person, shots: string): Prom
 /** Bob signs in at the page of the third cell, which connects to his home by itself. */
 async function elsewhere(browser: Browser, cells: Cells, shots: string): Promise<Person> {
   const { url } = cells.servers.get("lima")!;
-  const bob = await Person.open(browser, "bob", url, { viewport: PHONE, touch: true });
-  bob.page.setDefaultTimeout(TIMEOUT_MS);
+  const phone = { viewport: PHONE, touch: true, timeoutMs: TIMEOUT_MS };
+  const bob = await Person.open(browser, "bob", url, phone);
   await bob.signIn(PASSWORD);
   assert.equal(new URL(bob.page.url()).origin, url);
   await bob.talkTo("ann");
@@ -276,9 +276,12 @@ async function story(
   say: (text: string) => void,
 ): Promise<Readonly<Record<string, string>>> {
   const at = (name: string) => cells.servers.get(name)!.url;
-  const ann = await Person.open(browser, "ann", at("paris"), { viewport: DESKTOP });
-  const bob = await Person.open(browser, "bob", at("tokyo"), { viewport: PHONE, touch: true });
-  for (const person of [ann, bob]) person.page.setDefaultTimeout(TIMEOUT_MS);
+  const [desktop, phone] = [DESKTOP, PHONE].map((viewport) => ({
+    viewport,
+    timeoutMs: TIMEOUT_MS,
+  }));
+  const ann = await Person.open(browser, "ann", at("paris"), desktop!);
+  const bob = await Person.open(browser, "bob", at("tokyo"), { ...phone!, touch: true });
   await meet(ann, bob);
   await takeShots([["chat-ann", ann], ["chat-bob", bob]], pictures);
   say("two people in different cells write to each other");
