@@ -152,8 +152,21 @@ Deno.test("12: a client whose cell is dead asks again who serves it, until that 
   // The other cell knows the dead address only.
   movedTo(A);
   equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  // To be sent on is no failure, after which it would wait ever longer.
+  const tries = [];
+  for (let i = 0; i < 3; i++) {
+    fixture.socket.breaks();
+    const beganMs = fixture.now;
+    equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+    movedTo(A);
+    tries.push(fixture.now - beganMs);
+    const movedMs = fixture.now;
+    equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+    equal(fixture.now - movedMs, 500);
+  }
+  deepEqual(tries, [2000, 4000, 8000]);
   fixture.socket.breaks();
-  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  await nextUrl(fixture);
   movedTo(P, A);
   equal(await nextUrl(fixture), "ws://promoted.test/v1/ws");
   fixture.socket.welcome({ resumed: true, mode: "resume", snapshot: undefined, servers: [P, B] });
