@@ -173,3 +173,21 @@ Deno.test("12: a client whose cell is dead asks again who serves it, until that 
   equal(client.state.status, "online");
   client.close();
 });
+
+Deno.test("12: a client that is sent away soon after it had tried often returns when the server says", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A, onlyTransport: "ws" });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  for (let i = 0; i < 6; i++) {
+    fixture.socket.breaks();
+    await nextUrl(fixture);
+  }
+  fixture.socket.welcome({ servers: [A] });
+  await signedIn;
+  const beganMs = fixture.now;
+  fixture.socket.says({ t: "goaway", reason: "shutdown", retryAfterMs: 2000 });
+  await nextUrl(fixture);
+  equal(fixture.now - beganMs, 2500);
+  client.close();
+});

@@ -48,6 +48,8 @@ const BACK_MS = 500;
 const REPLACED_MAX = 4;
 /** Ends of a link that mean that another client of this device has the session. */
 const REPLACED = ["replaced", "conflict"];
+/** Ends of a link whose server goes away, or has no room for now. */
+const SENT_AWAY = ["shutdown", "busy"];
 /** Refusals of a client that was online, which no repetition changes. */
 const FINAL = ["unauthorized", "forbidden", "unsupported"];
 /** Refusals of a greeting that a repetition can change; after every other one it gives up. */
@@ -296,6 +298,8 @@ export class Connection {
       this.#host.malformed();
     } else if (final && !follows) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
+    // It says itself when to return: that is no failure, whatever there was before.
+    if (link.welcomed && SENT_AWAY.includes(error.code)) this.#tries = 0;
     this.#moves = follows ? this.#moves + 1 : 0;
     // A server that another one has just named is no server that has failed.
     const tries = this.#moves === 1 ? 1 : ++this.#tries;
