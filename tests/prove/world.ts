@@ -27,7 +27,7 @@ const AWAY_MESSAGES = 10;
 const MESSAGES = 5;
 /** What the proof adds to the lines of the documents: a dashboard, a shorter time, a busy machine. */
 const UNKNOWN_MS = 3000;
-const DASHBOARD = "lima";
+const DASHBOARD = "tokyo";
 
 /** The commands of the documents; each port is a free one, the same wherever it is named. */
 function commandsOfDocument(): readonly string[] {
@@ -245,12 +245,17 @@ async function world(page: Page, cells: Cells): Promise<void> {
   await page.getByLabel("Admin token").fill(await cells.token());
   await page.keyboard.press("Enter");
   await page.locator("#world-link").click();
-  for (const name of ["paris", "tokyo"]) {
+  for (const name of ["paris", "lima"]) {
     const card = page.locator("#world-cards li", { has: page.locator(`h3:text-is("${name}")`) });
     await card.locator(".health", { hasText: "Linked" }).waitFor();
   }
   await page.getByRole("slider", { name: "Round trip, plotted" }).waitFor();
+  await paris(page).locator("dd", { hasText: "standby here" }).waitFor();
 }
+
+/** What it shows of Ann's cell, whose standby it is at. */
+const paris = (page: Page) =>
+  page.locator("#world-cards li", { has: page.locator(`h3:text-is("paris")`) });
 
 /** Pictures of the dashboard. */
 async function shoot(page: Page, name: string, shots: string): Promise<void> {
@@ -293,7 +298,10 @@ async function story(
   page.setDefaultTimeout(TIMEOUT_MS);
   await world(page, cells);
   await shoot(page, "world", pictures);
-  const look = () => shoot(page, "world-failed-over", pictures);
+  const look = async () => {
+    await paris(page).locator("dd", { hasText: "served here" }).waitFor();
+    await shoot(page, "world-failed-over", pictures);
+  };
   const took = await failover(cells, ann, bob, look, pictures);
   say("the other cell was killed, served by its standby, and handed back");
   // A server that has only begun refuses for a moment.
