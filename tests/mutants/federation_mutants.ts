@@ -70,9 +70,9 @@ export const FEDERATION: readonly Mutant[] = [
       "register.telling.filter(() => true);",
     ],
     [
-      "take a name that was released for one that nobody has",
-      "return ok({ home: known?.value ?? null });",
-      "return ok({ home: known === null ? null : null });",
+      "take a name that was released for that of a cell without a name",
+      "known === null || known.value === NO_HOME ? null : known.value",
+      "known === null ? null : known.value",
     ],
     [
       "tell who attaches a session at another cell that the token is wrong",
@@ -85,8 +85,27 @@ export const FEDERATION: readonly Mutant[] = [
     NAMES,
     [
       "decide names that are reserved for another cell for this one",
-      "this.#requests.waiting.homeOf(account.name) ?? self;",
-      "this.#requests.waiting.homeOf(account.name) === null ? self : self;",
+      "waiting.homeOf(name) ?? self;",
+      "waiting.homeOf(name) === null ? self : self;",
+    ],
+    [
+      "keep a removed account whose name was given up",
+      'if (account.state !== "closed" || !this.#turn.writable) return;',
+      "if (account.createdAt >= 0) return;",
+    ],
+    [
+      "decide that a name that was released stays without a home",
+      "home === null || home === NO_HOME ? wanted : home",
+      "home ?? wanted",
+    ],
+  ),
+  ...inTested(
+    "shard/handlers/account_ops.ts",
+    NAMES,
+    [
+      "release a name without a decision of the other cells",
+      'if (keepsHome(turn, account)) return { wait: "home" };',
+      "",
     ],
   ),
   ...inTested(
