@@ -111,23 +111,6 @@ Deno.test("12: messages between cells arrive once and in order, also after a cut
   for (const cell of f.cells) assert.equal(cell.disk.rows(["o"]).length, 0);
 });
 
-Deno.test("12: contacts in two cells subscribe to each other, and block", () => {
-  const f = new CellsFixture();
-  const [a, b] = f.cells as [OneCell, OneCell, OneCell];
-  a.register("alice");
-  b.register("bob");
-  befriend(f, a, b);
-  const rosters = [a.must("alice", "mailbox.snapshot", {}), b.must("bob", "mailbox.snapshot", {})];
-  assert.deepEqual(rosters.map((r) => r.snapshot.roster[0]?.subscription), ["both", "both"]);
-  a.send("alice", "bob", "hello");
-  f.settle();
-  assert.deepEqual(b.textsFrom("bob", "alice"), ["hello"]);
-  b.must("bob", "roster.block", { contact: ALICE, blocked: true });
-  a.send("alice", "bob", "are you there?");
-  f.settle(20_000);
-  assert.deepEqual(b.textsFrom("bob", "alice"), ["hello"]);
-});
-
 Deno.test("12: votes survive a crash before any checkpoint has them", () => {
   const f = new CellsFixture();
   const [a, b] = f.cells as [OneCell, OneCell, OneCell];
