@@ -143,8 +143,9 @@ async function underLoad(
   cells: StandbyCells,
   kills: number,
 ): Promise<Verdict> {
-  const tokens = await makeUsers(cells.server("a"));
-  const probe = await Probe.make(cells);
+  // A standby that is late on a busy machine is waited for, or its lease is over for a moment.
+  const tokens = await makeUsers(cells.server("a"), USERS, again);
+  const probe = await again(() => Probe.make(cells));
   const users = USERS.map((name) => new TakeoverUser(name, cells.urlOf("a"), USERS));
   const running = users.map((user) => user.run(tokens.get(user.name)!));
   const times: Times = { served: [], lossPauses: [], handbacks: [], handbackPauses: [] };
