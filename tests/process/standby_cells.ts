@@ -34,8 +34,6 @@ export interface StandbySetup {
   readonly flags?: readonly string[];
   /** Where each runs; on this machine otherwise. */
   readonly machines?: Machines;
-  /** The program. */
-  readonly root?: string;
 }
 
 /** Asks the admin API of a data directory. */
@@ -95,7 +93,7 @@ export class StandbyCells {
   /** Starts a server, at its addresses of before; resolves when it serves. */
   async begin(name: string, spawned: (pid: number) => void = () => {}): Promise<ServerProcess> {
     const known = this.#addresses.get(name);
-    const { automatic, flags = [], machines, mode, root } = this.#setup;
+    const { automatic, flags = [], machines, mode } = this.#setup;
     const host = machines?.hostOf(name) ?? "127.0.0.1";
     const join = [...this.#addresses].filter(([other]) => other !== name)
       .map(([, { cells }]) => cells).join();
@@ -103,7 +101,6 @@ export class StandbyCells {
     const server = await ServerProcess.start({
       dataDir: this.dataDir(name),
       spawned,
-      ...(root === undefined ? {} : { root }),
       before: machines?.on(name) ?? [],
       flags: [
         ...["--cells-name", name, "--cells-secret-file", `${this.#dir}/secret`],

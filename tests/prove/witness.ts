@@ -2,9 +2,8 @@
  * Two cells and a witness on three machines: cell `a`, its standby at `b`, and `w`, which votes. Each
  * machine is lost in turn, and the ways between them are cut in every manner, while a user writes and
  * reads at both places where `a` may be served. It goes on without any one of them, and never has two
- * primaries: the same is looked for in a program whose leases never end, where it must be found.
+ * primaries: `primaryFaults` looks for signs of that in what was acknowledged.
  */
-import { changedCopy } from "./crash.ts";
 import { Figures } from "./figures.ts";
 import { inOwnNetwork, isInOwnNetwork, Machines, machinesObstacle } from "../process/machines.ts";
 import { LASTS_MS, NAMES, Watched, type Way } from "./witness_cells.ts";
@@ -22,13 +21,6 @@ const FLAP_MS = 700;
 /** Cuts that end about when a takeover begins, and how long each lasts (ms). */
 const SHORT_CUTS = 10;
 const SHORT_MS = [2500, 5500] as const;
-/** A primary that serves on from memory although its lease is over: the reads must notice it. */
-const EVERLASTING_LEASE = {
-  file: "server/standby/roles.ts",
-  find: "return nowMs - (this.#leases.get(member) ?? -Infinity) < leaseMs;",
-  replace: "return nowMs - (this.#leases.get(member) ?? -Infinity) <= Infinity;",
-};
-
 /** Ways that are cut. */
 interface Cut {
   readonly name: string;
@@ -117,16 +109,15 @@ async function shortCuts({ say, scale, seed }: ProofOptions, watched: Watched) {
   }
 }
 
-/** Runs the program at `root`, or this one. */
+/** Starts all, and ends all. */
 async function withCells<T>(
   say: ProofOptions["say"],
   run: (watched: Watched) => Promise<T>,
-  root?: string,
 ): Promise<T> {
   using dir = tempDir();
   const machines = await Machines.start(NAMES);
   try {
-    const watched = await Watched.start(dir.path, machines, root);
+    const watched = await Watched.start(dir.path, machines);
     try {
       return await run(watched);
     } catch (error) {
@@ -166,21 +157,9 @@ async function underFaults(options: ProofOptions, watched: Watched, figures: Fig
   figures.atMost("signs of two primaries", two.length, 0, "");
 }
 
-/** The same is looked for in a program that has two. */
-async function found(watched: Watched): Promise<readonly string[]> {
-  watched.cut(CUTS[0]!.ways, true);
-  await watched.lasts(performance.now() + FLAP_MS);
-  return primaryFaults(watched.history);
-}
-
 async function attempt(options: ProofOptions): Promise<Verdict> {
   const figures = new Figures(options);
   await withCells(options.say, (watched) => underFaults(options, watched, figures));
-  using dir = tempDir();
-  const root = changedCopy(dir.path, [EVERLASTING_LEASE]);
-  const faults = await withCells(options.say, found, root);
-  options.say(`leases that never end: ${faults[0] ?? "nothing found"}`);
-  figures.atLeast("signs of two primaries with leases that never end", faults.length, 1, "");
   return figures.verdict;
 }
 

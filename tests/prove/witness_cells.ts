@@ -66,15 +66,14 @@ export class Watched {
     this.#keep(cells.server("a"));
   }
 
-  /** Starts all; `root`: of which program. */
-  static async start(dir: string, machines: Machines, root?: string): Promise<Watched> {
+  /** Starts all. */
+  static async start(dir: string, machines: Machines): Promise<Watched> {
     const promoted = `standby.bind=${machines.hostOf("b")}:${PROMOTED_PORT}`;
     const cells = await StandbyCells.start(dir, {
       mode: "sync",
       automatic: true,
       flags: [...FLAGS, ...FREE, "--set", promoted],
       machines,
-      ...(root === undefined ? {} : { root }),
     });
     try {
       const tokens = new Map<string, string>();
