@@ -1,10 +1,10 @@
 /**
  * When shards learn which account has a name. How long that takes depends on whether the account is
  * in memory, and so on whether its user is online: a client that writes to a stranger, or asks to
- * subscribe, must not be able to measure it. Each answer leaves at a whole step of time after its
- * question arrived.
+ * subscribe, must not be able to measure it. Each answer leaves at the end of the step of time in
+ * which it came; the first ends at a random moment, which hides what is left of the difference.
  */
-import type { Timers } from "./ports.ts";
+import type { EvenPorts } from "./even_answers.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** Longer than reading an account takes, even on a server with much to do (ms). */
@@ -19,11 +19,11 @@ interface Question {
 
 /** See the head of this file. */
 export class EvenResolves {
-  readonly #timers: Pick<Timers, "after">;
+  readonly #ports: EvenPorts;
   readonly #open = new Map<string, Question>();
 
-  constructor(timers: Pick<Timers, "after">) {
-    this.#timers = timers;
+  constructor(ports: EvenPorts) {
+    this.#ports = ports;
   }
 
   /** Questions without an answer. */
@@ -37,7 +37,7 @@ export class EvenResolves {
     if (this.#open.has(key)) return;
     const question: Question = { leave: null, steps: 0 };
     this.#open.set(key, question);
-    this.#step(key, question);
+    this.#step(key, question, STEP_MS * (1 + this.#ports.random.number()));
   }
 
   /** A question is answered elsewhere. */
@@ -52,10 +52,12 @@ export class EvenResolves {
     else question.leave = leave;
   }
 
-  #step(key: string, question: Question): void {
-    this.#timers.after(STEP_MS, () => {
+  #step(key: string, question: Question, ms: number): void {
+    this.#ports.timers.after(ms, () => {
       if (this.#open.get(key) !== question) return;
-      if (question.leave === null && ++question.steps < STEPS_MAX) return this.#step(key, question);
+      if (question.leave === null && ++question.steps < STEPS_MAX) {
+        return this.#step(key, question, STEP_MS);
+      }
       this.#open.delete(key);
       question.leave?.();
     });

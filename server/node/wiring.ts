@@ -66,7 +66,7 @@ export function makeParts(
     outdated: (shard) => dispatch.submit(shard, { kind: "commit_failed" }),
     fenced: (shard) => node.takeovers().fenced(shard),
   });
-  const resolves = new EvenResolves(ports.timers);
+  const resolves = new EvenResolves(ports);
   dispatch.onResolve = (packet) => resolves.asked(packet);
   const execute: Effects["execute"] = (...effect) => effects.execute(...effect);
   const cell = makeCell(ports, options, () => parts, execute, node);
