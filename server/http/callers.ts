@@ -56,8 +56,8 @@ export class Callers {
   }
 
   /**
-   * Whether `address` may have one more of `max` connections of this node. In the last eighth of them it may have
-   * an eighth of what is free, so that some dozens of addresses cannot take all.
+   * Whether `address` may have one more of `max` connections of this node. In the last eighth of them
+   * it may have an eighth of what is free, so that some dozens of addresses cannot take all.
    */
   hasRoom(address: string, max: number): boolean {
     const free = max - this.total;

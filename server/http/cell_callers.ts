@@ -3,10 +3,9 @@
  * addresses have many, and they count those as well. Within the half second an address may have its
  * whole limit at each node; what it has below `toldFrom` at a node does not count at others.
  */
-import { type Asks, question } from "../node/asks.ts";
 import type { Callers } from "./callers.ts";
-import type { Log, Ports } from "../node/ports.ts";
-import type { NodeRef } from "../../shard/name/ids.ts";
+import type { CellRatesHost } from "./cell_rates.ts";
+import { question } from "../node/asks.ts";
 import { ok } from "../../shard/errors.ts";
 
 /** How often a node tells which addresses have many connections (ms). */
@@ -29,14 +28,8 @@ interface Told {
 const MANY = question<Told, null>("many connections");
 
 /** What it needs of its node. */
-export interface CellCallersHost extends Pick<Ports, "clock" | "timers"> {
-  readonly log: Pick<Log, "debug">;
+export interface CellCallersHost extends CellRatesHost {
   readonly node: string;
-  readonly asks: Pick<Asks, "on" | "one">;
-  /** Whether the cell may have other nodes. */
-  readonly several: boolean;
-  /** The other nodes of the cell that are linked. */
-  others(): readonly NodeRef[];
 }
 
 /** See the head of this file. */

@@ -13,13 +13,20 @@ export type EvenPorts = Pick<Runtime, "timers" | "random">;
 /** Longer than reading an account that is not in memory takes on an idle server (ms). */
 const STEP_MS = 5;
 
-/** Calls `ended` at the end of each step until it returns true; returns what stops that. */
-function steps({ timers, random }: EvenPorts, ended: () => boolean): Cancel {
+/**
+ * Calls `ended` at the end of each step of `stepMs` until it returns true; the first takes up to one
+ * more. Returns what stops that.
+ */
+export function steps(
+  { timers, random }: EvenPorts,
+  stepMs: number,
+  ended: () => boolean,
+): Cancel {
   let cancel: Cancel;
   const step = (ms: number) => {
-    cancel = timers.after(ms, () => void (ended() || step(STEP_MS)));
+    cancel = timers.after(ms, () => void (ended() || step(stepMs)));
   };
-  step(STEP_MS * (1 + random.number()));
+  step(stepMs * (1 + random.number()));
   return () => cancel();
 }
 
@@ -31,7 +38,7 @@ export function evenly<T>(
 ): void {
   let came: { readonly answer: T } | null = null;
   // Begun before the question: a timer that is set later would end later.
-  steps(ports, () => {
+  steps(ports, STEP_MS, () => {
     if (came === null) return false;
     done(came.answer);
     return true;
@@ -46,7 +53,7 @@ export function refuseEvenly<T>(
   done: (result: Result<T>) => void,
 ): void {
   let refused: Result<T> | null = null;
-  const cancel = steps(ports, () => {
+  const cancel = steps(ports, STEP_MS, () => {
     if (refused === null) return false;
     done(refused);
     return true;

@@ -4,7 +4,7 @@
  * subscribe, must not be able to measure it. Each answer leaves at the end of the step of time in
  * which it came; the first ends at a random moment, which hides what is left of the difference.
  */
-import type { EvenPorts } from "./even_answers.ts";
+import { type EvenPorts, steps } from "./even_answers.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** Longer than reading an account takes, even on a server with much to do (ms). */
@@ -37,7 +37,13 @@ export class EvenResolves {
     if (this.#open.has(key)) return;
     const question: Question = { leave: null, steps: 0 };
     this.#open.set(key, question);
-    this.#step(key, question, STEP_MS * (1 + this.#ports.random.number()));
+    steps(this.#ports, STEP_MS, () => {
+      if (this.#open.get(key) !== question) return true;
+      if (question.leave === null && ++question.steps < STEPS_MAX) return false;
+      this.#open.delete(key);
+      question.leave?.();
+      return true;
+    });
   }
 
   /** A question is answered elsewhere. */
@@ -50,16 +56,5 @@ export class EvenResolves {
     const question = this.#open.get(`${to}\0${from}`);
     if (question === undefined) leave();
     else question.leave = leave;
-  }
-
-  #step(key: string, question: Question, ms: number): void {
-    this.#ports.timers.after(ms, () => {
-      if (this.#open.get(key) !== question) return;
-      if (question.leave === null && ++question.steps < STEPS_MAX) {
-        return this.#step(key, question, STEP_MS);
-      }
-      this.#open.delete(key);
-      question.leave?.();
-    });
   }
 }
