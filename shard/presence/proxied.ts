@@ -63,6 +63,12 @@ export class Proxied {
     if (this.others.size < OTHERS_MAX) this.others.set(key, { item, node });
   }
 
+  /** Nodes whose edges wait for what the home says, or for nobody to watch this account. */
+  get waiting(): readonly NodeId[] {
+    const nodes = [...this.watchers.values()].flatMap(({ waiting }) => waiting);
+    return [...nodes, ...[...this.others.values()].map(({ node }) => node)];
+  }
+
   /** Whether the home has not replied to a question. */
   get asking(): boolean {
     for (const { asked } of this.watchers.values()) if (asked !== null) return true;

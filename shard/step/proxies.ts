@@ -126,15 +126,25 @@ export class Proxies {
     if (p !== null) this.#keep(p);
   }
 
-  /** An account has moved here: watchers go on seeing what they saw until its clients return. */
+  /**
+   * An account has moved here: watchers go on seeing what they saw until its clients return. Edges
+   * register their interest again, for nobody else replies to what the former home was asked.
+   */
   arrive(account: Account): void {
     const { now, presence } = this.#turn;
     const { name, lastSeen } = account;
+    const id = account.id as AccountId;
     this.#kept.delete(name);
     this.#again.delete(name);
-    const p = presence.ensure(name, account.id as AccountId, lastSeen);
+    const before = presence.get(name);
+    const nodes = new Set([...before?.nodes ?? [], ...before?.proxied?.waiting ?? []]);
+    const p = presence.ensure(name, id, lastSeen);
     p.era = eraOf(account);
     presence.arrive(p, now.mono + AWAIT_MS);
+    for (const node of nodes) {
+      const packet = { kind: "rewatch", watched: name, watchedId: id } as const;
+      this.#turn.emit(account, { kind: "edge", node, packet });
+    }
   }
 
   /** The home of a user of another cell is a third one now: it is asked for what it shows. */

@@ -249,6 +249,18 @@ for (const when of ["after", "before"] as const) {
   });
 }
 
+Deno.test("12: an edge whose question a move has made void asks again once the user is here", () => {
+  const w = new Watching();
+  w.b.must("bob", "move.begin", { to: w.a.name, move: "to a" });
+  const frozen = () => w.b.node.shardOf(BOB).presence.get(BOB)?.rights != null;
+  w.f.until("the freeze", frozen);
+  assert.ok(isUndecided(w.ask().presence!));
+  w.f.until("the arrival", () => w.a.ask("bob", "account.info", {}).ok);
+  w.f.settle(1000);
+  assert.equal(w.last("rewatch")?.watchedId, w.ids[1]);
+  assert.equal(w.ask().presence?.watchedId, w.ids[1]);
+});
+
 Deno.test("12: watchers see a user again whose cell has restarted", () => {
   const w = new Watching();
   w.watch();
