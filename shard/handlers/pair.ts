@@ -118,6 +118,9 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
   if (begins && p.generation !== account.pairGeneration) return replyUnknown(turn, account, p);
   // What is settled makes room before the sender's shard tries again.
   if (known === undefined && isFull(turn, account, p) && forgetSettled(turn, account)) return;
+  const last = Math.max(taken, p.base - 1);
+  // Also of somebody who may be turned away: what comes before it may be taken, and then this one.
+  if (p.n > last + 1) return ack(turn, account, p, last, "gap");
   const reason = known === undefined ? turnedAway(turn, account, p) : null;
   if (reason !== null) {
     // No note is kept of strangers, or they could fill an account to which they may not write.
@@ -125,8 +128,6 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
     if (refused.length > 0 && reason === "") countRefused(turn, account, "full");
     return sendAck(turn, account, p, { as: "alone", n: p.n, refused, forget: false });
   }
-  const last = Math.max(taken, p.base - 1);
-  if (p.n > last + 1) return ack(turn, account, p, last, "gap");
   forgetFormer(turn, account, p.from, p.fromId);
   if (p.payload.kind === "message") takeMessage(turn, account, p);
   else takeSubscription(turn, account, p);
@@ -285,6 +286,7 @@ function settleAcked(turn: Turn, account: Account, p: ShardPacket & { kind: "pai
   if (settles && turn.writable) {
     const waitMs = turn.retries.waitMs("outbox", 1, spreadOfNumber(p.n));
     progress.acked(turn.now.mono + waitMs);
+    progress.settled(p.n, p.as === "alone");
     for (const f of p.refused) {
       const entry = queue.entries.find((e) => e.n === f.n);
       if (f.n > p.n || entry?.payload.kind !== "message" || !account.alive) continue;

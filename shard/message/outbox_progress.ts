@@ -18,6 +18,8 @@ export class OutboxProgress {
   dueMs = 0;
   /** The generation that the recipient has said it has. */
   generation = 0;
+  /** Whether a packet is sent only when the one before it was settled. */
+  oneByOne = false;
   /** How fast the recipient's shard settles its packets; null before the first is sent. */
   drain: DrainMeter | null = null;
   /** The packet that the recipient has asked for last, since all was sent again; 0: none. */
@@ -32,6 +34,15 @@ export class OutboxProgress {
     if (n <= this.#asked) return;
     this.#asked = n;
     this.sentTo = Math.min(this.sentTo, n - 1);
+  }
+
+  /**
+   * Packet `n` was settled. `alone`: the recipient keeps no record of the pair, so that it takes none
+   * of those behind `n` that were sent before: they are sent again, one after another.
+   */
+  settled(n: number, alone: boolean): void {
+    this.oneByOne = alone;
+    if (alone) this.lacks(n + 1);
   }
 
   /** Something was acked: the rest is given its time anew. */

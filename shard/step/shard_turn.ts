@@ -194,7 +194,8 @@ export class ShardTurn implements Turn {
     const progress = account.runtime.progress(to, queue.toId);
     progress.drain ??= new DrainMeter(this.now.mono);
     account.runtime.drain ??= new DrainMeter(this.now.mono);
-    const limit = queue.entries[0]!.n + this.limits.outboxWindow;
+    const window = progress.oneByOne ? 1 : this.limits.outboxWindow;
+    const limit = queue.entries[0]!.n + window;
     const sinceMs = progress.attempts === 0 ? this.now.mono : 0;
     for (const entry of queue.entries) {
       if (entry.n <= progress.sentTo) continue;

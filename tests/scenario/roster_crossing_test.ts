@@ -85,3 +85,27 @@ Deno.test("a late answer of a removed account is for no request that was made si
   const { to, waits } = view(w, "alice");
   assert.deepEqual({ to, waits }, { to: false, waits: true });
 });
+
+Deno.test("a packet that overtakes the one before it is not settled as a stranger's that changes nothing", () => {
+  const w = new NodeFixture();
+  for (const name of NAMES) w.account(name);
+  const ask = (type: (typeof TYPES)[number]) =>
+    w.must("bob", "roster.subscription", { contact: other("bob"), type });
+  const late: (() => void)[] = [];
+  w.loses = (packet, arrive) => {
+    const first = packet.kind === "pair" && packet.from === "bob" && packet.n === 1;
+    if (first || packet.kind === "pair_ack") late.push(arrive);
+    return first || packet.kind === "pair_ack";
+  };
+  ask("subscribe");
+  ask("unsubscribe");
+  w.settle(200);
+  w.loses = () => false;
+  // The request arrives, and its ack; then what was said of the end of it before.
+  const [request, ...acks] = late;
+  request!();
+  w.settle(50);
+  for (const arrive of acks) arrive();
+  w.settle(QUIET_MS);
+  assert.deepEqual(view(w, "alice"), { to: false, from: false, waits: false, asked: false });
+});

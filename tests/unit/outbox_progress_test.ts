@@ -30,6 +30,15 @@ Deno.test("OutboxProgress.restart: what was asked for may be lost, and is asked 
   assert.equal(progress.sentTo, 4);
 });
 
+Deno.test("OutboxProgress.settled: alone, those behind it are sent again, one by one", () => {
+  const progress = sentTo(20);
+  progress.settled(5, true);
+  assert.deepEqual([progress.sentTo, progress.oneByOne], [5, true]);
+  progress.sentTo = 6;
+  progress.settled(6, false);
+  assert.deepEqual([progress.sentTo, progress.oneByOne], [6, false]);
+});
+
 Deno.test("OutboxProgress.hurry: shortens the wait of what is sent again, and no other", () => {
   const progress = sentTo(1);
   progress.dueMs = 1500;
