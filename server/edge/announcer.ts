@@ -4,8 +4,9 @@
  * says before all sessions are announced would show people offline who are not.
  */
 import type { Ops } from "../../shard/ops.ts";
-import type { Result } from "../../shard/errors.ts";
+import type { Failure, Result } from "../../shard/errors.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
+import type { EndReason } from "./types.ts";
 import type { LiveSession } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Registration } from "./watchers.ts";
@@ -102,7 +103,7 @@ export class Announcer {
   #reply(session: LiveSession, result: Result<Ops["session.attach"]["out"]>): void {
     if (!session.alive) return;
     if (result.ok) session.announced(result.value);
-    else session.finish(result.code === "conflict" ? "replaced" : "revoked", false);
+    else session.finish(endOf(result), false);
   }
 
   #attached(job: Job): void {
@@ -132,4 +133,10 @@ export class Announcer {
     const targets = [...asked.targets].map(([name, id]) => ({ name, id }));
     this.#sessions.watchers.register(sessions, targets, () => {}, true);
   }
+}
+
+/** Why a session ends that is refused: one whose account has moved keeps its right elsewhere. */
+function endOf({ code }: Failure): EndReason {
+  if (code === "conflict") return "replaced";
+  return code === "moved" ? "shutdown" : "revoked";
 }

@@ -84,6 +84,7 @@ export class VisibleSessions {
       request(name, op, input, (result) => {
         const known = result.ok || result.code !== "unavailable";
         if (ENDING.test(op)) this.#replied(name, known);
+        if (op === "session.attach" && !result.ok && result.code === "moved") this.#moved(name);
         const certain = life === this.#lifeOf(name) && !this.#cell.ending.has(name);
         if (result.ok && certain) this.#done(name, op, input);
         done(result);
@@ -112,6 +113,11 @@ export class VisibleSessions {
     if (!known) this.#cell.ending.set(name, Infinity);
     else if (pending > 0) this.#cell.ending.set(name, pending);
     else this.#cell.ending.delete(name);
+  }
+
+  /** The account is at home in another cell: an edge that announces a session ends it, without a packet. */
+  #moved(name: AccountName): void {
+    for (const node of this.#cell.nodes) node.#users.delete(name);
   }
 
   #lifeOf(name: AccountName): number {

@@ -102,8 +102,15 @@ Deno.test("announce: rights that have ended or begun meanwhile are taken back an
   assert.equal(last("dave"), "chat");
 });
 
-Deno.test("announce: a session whose right has ended ends, and one that was replaced", () => {
-  for (const [code, reason] of [["unauthorized", "revoked"], ["conflict", "replaced"]] as const) {
+const REFUSALS = [
+  ["unauthorized", "revoked"],
+  ["conflict", "replaced"],
+  // Its token is good in the cell that its account has moved to.
+  ["moved", "shutdown"],
+] as const;
+
+Deno.test("announce: a session whose right has ended ends, one that was replaced, one that has moved", () => {
+  for (const [code, reason] of REFUSALS) {
     const r = withBob();
     const { sink } = r.start();
     r.router.failing.set("session.attach", fail(code, "no"));
