@@ -54,8 +54,8 @@ export class PresenceTable {
   readonly returning = new Returning<Presentity>();
   readonly #users = new Map<AccountName, Presentity>();
   readonly #changed = new Set<Presentity>();
-  /** Users of other cells that were watched, since the last look at them. */
-  #unwatched: Presentity[] = [];
+  /** Users of other cells that were watched, of which homes are still to learn that. */
+  readonly #unwatched: Presentity[] = [];
   /** Users that have moved here and whose clients may return, and until when (monotonic ms). */
   readonly #awaited = new Map<Presentity, number>();
   /** Sessions removed since the step began: after a bug in it their edges may not know. */
@@ -148,8 +148,8 @@ export class PresenceTable {
     isNode: (node: NodeId) => boolean,
   ): { readonly sessions: readonly Attached[]; readonly nodes: readonly NodeId[] } {
     const p = this.#users.get(name);
-    // A commit that failed may have been for this: what is shown is shown already.
-    if (p === undefined || p.proxied !== null) return { sessions: [], nodes: [] };
+    // After a bug or a commit that failed, what is shown is shown already.
+    if (p === undefined || p.proxied !== null) return { sessions: [], nodes: p?.nodes ?? [] };
     const { sessions } = p;
     proxied.epoch = this.epochOf(p);
     proxied.version = p.version;
@@ -195,11 +195,14 @@ export class PresenceTable {
     for (const p of this.#users.values()) if (isProxied(p)) yield p;
   }
 
-  /** Takes the users of other cells that nobody here watches any more. */
-  takeUnwatched(): readonly Presentity[] {
-    const unwatched = this.#unwatched;
-    if (unwatched.length > 0) this.#unwatched = [];
-    return unwatched;
+  /** The first of the users of other cells that nobody here watches any more. */
+  get unwatched(): Presentity | undefined {
+    return this.#unwatched[0];
+  }
+
+  /** Everybody knows by now that nobody watches that user. */
+  unwatchedTold(): void {
+    this.#unwatched.shift();
   }
 
   /** The sessions at the edge of a node, and the users that somebody there watches. */
@@ -241,6 +244,7 @@ export class PresenceTable {
       if (from.#changed.has(p)) this.#changed.add(p);
     }
     for (const [p, untilMs] of from.#awaited) if (owns(p.name)) this.#awaited.set(p, untilMs);
+    this.#unwatched.push(...from.#unwatched.filter(({ name }) => owns(name)));
     this.returning.inherit(from.returning, ({ name }) => owns(name));
   }
 

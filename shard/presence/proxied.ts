@@ -1,8 +1,10 @@
 /** The presence of a user of another cell, kept for the nodes of this cell that watch it. */
+import type { Account } from "../account/account.ts";
 import type { AccountId, AccountName, CellName, NodeId } from "../name/ids.ts";
 import type { InterestItem } from "../edge_packet.ts";
 import type { PresenceOfDevice } from "../ops.ts";
 import type { ShownPresence } from "../federation/proxy_message.ts";
+import { seesOwner } from "../roster/roster.ts";
 
 /** Somebody here who wants to watch. */
 export interface ProxiedWatcher {
@@ -13,6 +15,8 @@ export interface ProxiedWatcher {
   decided: boolean;
   /** Whether it may, as far as the home has said. */
   may: boolean;
+  /** Whether edges are still to learn that it may not any more. */
+  revoking: boolean;
   /** Where it may not, but is to see one who has signed out: last seen then (ms). */
   frozen: number | null;
   /** Nodes whose edges ask again once the home has replied. */
@@ -79,7 +83,8 @@ export class Proxied {
   watcher(name: AccountName, id: AccountId): ProxiedWatcher {
     let watcher = this.watchers.get(name);
     if (watcher?.id !== id) {
-      watcher = { id, asked: null, decided: false, may: false, frozen: null, waiting: [] };
+      const none = { decided: false, may: false, revoking: false, frozen: null, waiting: [] };
+      watcher = { id, asked: null, ...none };
       this.watchers.set(name, watcher);
     }
     return watcher;
@@ -97,4 +102,16 @@ export class Proxied {
     this.lastSeen = lastSeen;
     return true;
   }
+}
+
+/** The accounts that may see the presence of `account`, by name. */
+export function watchersOf(account: Account): Map<AccountName, AccountId> {
+  const watchers = new Map<AccountName, AccountId>();
+  if (!account.active) return watchers;
+  for (const item of account.roster.values()) {
+    const { contact, peerId } = item;
+    if (peerId === "" || !seesOwner(item) || account.blocked.has(contact)) continue;
+    watchers.set(contact, peerId);
+  }
+  return watchers;
 }

@@ -25,8 +25,7 @@ import type { ShardTurn } from "./shard_turn.ts";
 import { cellOf } from "../federation/cell_node.ts";
 import { eraOf, homeOf, isHere } from "../account/home.ts";
 import { UNDECIDED } from "../presence/returning.ts";
-import { seesOwner } from "../roster/roster.ts";
-import { Proxied } from "../presence/proxied.ts";
+import { Proxied, watchersOf } from "../presence/proxied.ts";
 import { UnknownHomes } from "./unknown_homes.ts";
 
 /** Users that are asked for again at one tick, ten of which come in a second. */
@@ -59,7 +58,8 @@ export class Proxies {
 
   /** Whether a `tick` has anything to do. */
   get ticking(): boolean {
-    return this.#again.size + this.#kept.size > 0 || this.unknownHomes.ticking;
+    return this.#again.size + this.#kept.size > 0 || this.unknownHomes.ticking ||
+      this.#turn.presence.unwatched !== undefined;
   }
 
   /** Goes on where the shards have stopped whose users' presence this one has taken over. */
@@ -71,6 +71,7 @@ export class Proxies {
   /** Asks homes again. */
   tick(): void {
     this.unknownHomes.tick();
+    this.unwatch();
     for (const [name, untilMs] of this.#kept) {
       if (untilMs <= this.#turn.now.mono) this.#endKeeping(name);
     }
@@ -92,12 +93,12 @@ export class Proxies {
       if (this.#cells.isLinked(p.proxied.home)) this.#again.add(name);
       return;
     }
-    this.#kept.delete(name);
     if (p !== null) {
       p.proxied.trusted = null;
-      this.#turn.presence.keepNoLonger(p);
       this.#askOthers(p.proxied);
+      this.#turn.presence.keepNoLonger(p);
     }
+    this.#kept.delete(name);
     this.unwatch();
   }
 
@@ -110,7 +111,6 @@ export class Proxies {
   leave(account: Account, home: CellName): void {
     const { presence } = this.#turn;
     const { name } = account;
-    const id = account.id as AccountId;
     const proxied = new Proxied(home);
     proxied.trusted = watchersOf(account);
     const { nodes, sessions } = presence.leave(name, proxied, (node) => cellOf(node) === null);
@@ -118,12 +118,19 @@ export class Proxies {
       const packet = { kind: "closed", sessions: [session], reason: "shutdown" } as const;
       this.#turn.emit(account, { kind: "edge", node, packet });
     }
-    for (const node of nodes) {
-      const packet = { kind: "rewatch", watched: name, watchedId: id } as const;
-      this.#turn.emit(account, { kind: "edge", node, packet });
-    }
+    this.#rewatch(account, nodes);
     const p = this.#find(name);
     if (p !== null) this.#keep(p);
+  }
+
+  /** The edges of these nodes are to register their interest in an account again. */
+  #rewatch(account: Account, nodes: Iterable<NodeId>): void {
+    const packet = {
+      kind: "rewatch",
+      watched: account.name,
+      watchedId: account.id as AccountId,
+    } as const;
+    for (const node of nodes) this.#turn.emit(account, { kind: "edge", node, packet });
   }
 
   /**
@@ -133,18 +140,14 @@ export class Proxies {
   arrive(account: Account): void {
     const { now, presence } = this.#turn;
     const { name, lastSeen } = account;
-    const id = account.id as AccountId;
+    const before = presence.get(name);
+    // First: after a bug nobody would know any more who waits.
+    this.#rewatch(account, new Set([...before?.nodes ?? [], ...before?.proxied?.waiting ?? []]));
     this.#kept.delete(name);
     this.#again.delete(name);
-    const before = presence.get(name);
-    const nodes = new Set([...before?.nodes ?? [], ...before?.proxied?.waiting ?? []]);
-    const p = presence.ensure(name, id, lastSeen);
+    const p = presence.ensure(name, account.id as AccountId, lastSeen);
     p.era = eraOf(account);
     presence.arrive(p, now.mono + AWAIT_MS);
-    for (const node of nodes) {
-      const packet = { kind: "rewatch", watched: name, watchedId: id } as const;
-      this.#turn.emit(account, { kind: "edge", node, packet });
-    }
   }
 
   /** The home of a user of another cell is a third one now: it is asked for what it shows. */
@@ -178,20 +181,22 @@ export class Proxies {
       if (p.proxied.home !== cell || p.proxied.unknown) continue;
       p.proxied.unknown = true;
       this.#turn.presence.pushAgain(p);
-      // Their edges go on with what they saw.
-      const packet = { kind: "unknown", watched: p.name, watchedId: p.id } as const;
-      const waiting = [...p.proxied.watchers.values()].flatMap((of) => of.waiting);
-      for (const node of new Set(waiting)) this.#turn.emit(null, { kind: "edge", node, packet });
     }
   }
 
   /** Homes learn that nobody here watches their users any more. */
   unwatch(): void {
-    for (const { name, proxied } of this.#turn.presence.takeUnwatched()) {
-      this.#again.delete(name);
-      this.#unwatched(name, proxied!.home);
+    const { presence } = this.#turn;
+    for (let p = presence.unwatched; p !== undefined; p = presence.unwatched) {
+      const { name, proxied } = p;
+      // After a bug somebody may watch it again.
+      if (this.#find(name) === null) {
+        this.#again.delete(name);
+        this.#unwatched(name, proxied!.home);
+      }
       proxied!.watchers.clear();
       this.#askOthers(proxied!);
+      presence.unwatchedTold();
     }
   }
 
@@ -340,21 +345,23 @@ export class Proxies {
     if (of?.asked !== asked) return;
     of.asked = null;
     const { decided, frozen } = of;
-    of.decided = true;
+    // It is once edges are notified: after a bug the next reply notifies them.
+    of.decided = false;
     if (presence === null) this.#mayNot(p, watcher, lastSeen);
     else {
       of.may = true;
+      of.revoking = false;
       of.frozen = null;
       this.#shown(p, presence);
     }
-    const { waiting } = of;
-    of.waiting = [];
     // They were shown what was known before, or go on with what they saw.
     if (!decided || presence !== null || lastSeen !== null && lastSeen !== frozen) {
       const { id: watchedId, name: watched } = p;
       const packet = { kind: "ask_again", watched, watchedId, watcher } as const;
-      for (const node of waiting) this.#turn.emit(null, { kind: "edge", node, packet });
+      for (const node of of.waiting) this.#turn.emit(null, { kind: "edge", node, packet });
     }
+    of.waiting = [];
+    of.decided = true;
     this.#keep(p);
     this.#askOthers(p.proxied);
   }
@@ -364,30 +371,21 @@ export class Proxies {
     p.proxied.trusted?.delete(watcher);
     const of = p.proxied.watchers.get(watcher);
     if (of === undefined) return;
-    const { may } = of;
+    of.revoking ||= of.may;
     of.may = false;
     of.frozen = lastSeen;
+    if (of.revoking) {
+      const packet = { kind: "revoke", watched: p.name, watcher, lastSeen } as const;
+      for (const node of p.nodes) this.#turn.emit(null, { kind: "edge", node, packet });
+      of.revoking = false;
+    }
     if (lastSeen === null && of.asked === null && of.waiting.length === 0) {
       p.proxied.watchers.delete(watcher);
-    }
-    const packet = { kind: "revoke", watched: p.name, watcher, lastSeen } as const;
-    for (const node of p.nodes) {
-      if (may) this.#turn.emit(null, { kind: "edge", node, packet });
-      if (p.proxied.watchers.size === 0) this.#turn.presence.removeInterest(p.name, node);
+      if (p.proxied.watchers.size === 0) {
+        for (const node of p.nodes) this.#turn.presence.removeInterest(p.name, node);
+      }
     }
     this.#askOthers(p.proxied);
     this.unwatch();
   }
-}
-
-/** The accounts that may see the presence of `account`, by name. */
-function watchersOf(account: Account): Map<AccountName, AccountId> {
-  const watchers = new Map<AccountName, AccountId>();
-  if (!account.active) return watchers;
-  for (const item of account.roster.values()) {
-    const { contact, peerId } = item;
-    if (peerId === "" || !seesOwner(item) || account.blocked.has(contact)) continue;
-    watchers.set(contact, peerId);
-  }
-  return watchers;
 }

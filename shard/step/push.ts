@@ -32,12 +32,15 @@ function shownOf(turn: Turn, p: Presentity) {
 }
 
 function push(turn: Turn, p: Presentity): void {
-  if (p.nodes.length === 0) return;
   if (p.proxied?.unknown === true) {
     const packet = { kind: "unknown", watched: p.name, watchedId: p.id } as const;
-    for (const node of p.nodes) turn.emit(null, { kind: "edge", node, packet });
+    // Edges that wait for its home go on with what they saw.
+    for (const node of new Set([...p.nodes, ...p.proxied.waiting])) {
+      turn.emit(null, { kind: "edge", node, packet });
+    }
     return;
   }
+  if (p.nodes.length === 0) return;
   const packet = {
     kind: "presence",
     sinceMs: turn.now.mono,

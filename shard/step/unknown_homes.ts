@@ -60,12 +60,12 @@ export class UnknownHomes {
 
   /** The home of a name is known from now on; or no cell knows one, and nobody asks for it again. */
   sought(name: AccountName, known: boolean): void {
-    const watchers = this.#names.get(name)?.watchers;
-    this.#names.delete(name);
-    if (!known) return;
-    for (const { item: { watched, watchedId, watcher }, node } of watchers?.values() ?? []) {
+    const watchers = known ? this.#names.get(name)?.watchers.values() : undefined;
+    for (const { item: { watched, watchedId, watcher }, node } of watchers ?? []) {
       const packet = { kind: "ask_again", watched, watchedId, watcher } as const;
       this.#turn.emit(null, { kind: "edge", node, packet });
     }
+    // Only now: after a bug it is sought once more.
+    this.#names.delete(name);
   }
 }

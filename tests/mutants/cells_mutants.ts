@@ -124,8 +124,8 @@ const PRESENCE: readonly Mutant[] = [
     ],
     [
       "keep from nodes that a right in another cell was lost",
-      'if (may) this.#turn.emit(null, { kind: "edge", node, packet });',
-      "void [may, packet];",
+      "    if (of.revoking) {",
+      "    if (of.revoking && watcher.length === 0) {",
     ],
   ),
   ...inFile(

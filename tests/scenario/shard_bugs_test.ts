@@ -5,39 +5,12 @@
 import assert from "node:assert/strict";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
+import { failing } from "./failing.ts";
 import { LogTail } from "../../shard/step/log_tail.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
 import { OpenBatch } from "../../shard/step/open_batch.ts";
 import { ShardTurn } from "../../shard/step/shard_turn.ts";
 import { AccountCache } from "../../shard/step/account_cache.ts";
-
-type Method = (this: object, ...args: unknown[]) => unknown;
-
-/** Lets the next `times` calls of a method throw that `which` picks, while `run` runs. */
-function failing(
-  of: { readonly prototype: object },
-  name: string,
-  run: () => void,
-  which: (...args: readonly unknown[]) => boolean = () => true,
-  times = 1,
-): void {
-  const methods = of.prototype as Record<string, Method>;
-  const original = methods[name]!;
-  let thrown = 0;
-  methods[name] = function (...args) {
-    if (thrown < times && which(...args)) {
-      thrown++;
-      throw new Error(`bug in ${name}`);
-    }
-    return original.apply(this, args);
-  };
-  try {
-    run();
-  } finally {
-    methods[name] = original;
-  }
-  assert.ok(thrown > 0, `${name} was not called`);
-}
 
 /** The codes of replies, `ok` for successes, by the order of the requests; "" before a reply. */
 class Replies {
