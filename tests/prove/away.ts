@@ -4,6 +4,7 @@
  */
 import { again, pause } from "./cell_load.ts";
 import { Client, rest } from "../process/client.ts";
+import { movesOf } from "./move_phases.ts";
 import type { ServerProcess } from "../process/server.ts";
 import type { Verdict } from "./proof.ts";
 
@@ -21,6 +22,8 @@ export class Bystanders {
   readonly #seen: Map<string, number>;
   readonly #changes: Client;
   readonly #sees: Client;
+  /** What was refused, and why. */
+  readonly #refused: string[] = [];
   #sent = 0;
 
   private constructor(seen: Map<string, number>, changes: Client, sees: Client) {
@@ -69,10 +72,14 @@ export class Bystanders {
     const signal = `signal ${mark}`;
     const beganMs = performance.now();
     this.#began.set(mark, beganMs);
-    this.#changes.command("presence", { show: "away", status: mark }).catch(() => {});
-    this.#changes.command("signal", { to: SEES, type: "typing", body: signal }).catch(() => {});
+    const refused = (error: unknown) => {
+      this.#refused.push(`${mark} after ${Math.round(performance.now() - beganMs)} ms: ${error}`);
+      return null;
+    };
+    this.#changes.command("presence", { show: "away", status: mark }).catch(refused);
+    this.#changes.command("signal", { to: SEES, type: "typing", body: signal }).catch(refused);
     const read = this.#changes.command("snapshot")
-      .then(() => performance.now() - beganMs, () => null);
+      .then(() => performance.now() - beganMs, refused);
     await pause(MARK_MS);
     const ms = await Promise.race([read, pause(LATE_MS).then(() => null)]);
     this.#reads.push(ms ?? Infinity);
@@ -97,12 +104,16 @@ export class Bystanders {
         `${median.toFixed(1)} ms, worst ${(arrived.at(-1) ?? Infinity).toFixed(1)} ms`;
       pass &&= arrived.length === this.#sent;
     }
+    if (this.#refused.length > 0) figures["refused"] = this.#refused.join("; ");
     return { pass, figures };
   }
 }
 
-/** Which of the live nodes has which shards, as one of them says. */
-export async function ownersOf(server: ServerProcess, nodes: number): Promise<string> {
+/** Which node has each shard, as one of the live nodes says. */
+export async function ownersOf(
+  server: ServerProcess,
+  nodes: number,
+): Promise<ReadonlyMap<number, string>> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--no-check", "--quiet", "main.ts", "cluster", "status", "--json"],
@@ -115,5 +126,21 @@ export async function ownersOf(server: ServerProcess, nodes: number): Promise<st
     readonly shards: readonly number[];
   }[];
   const live = rows.slice(0, nodes);
-  return JSON.stringify(live.map(({ id, shards }) => [id, [...shards].sort()]).sort());
+  return new Map(live.flatMap(({ id, shards }) => shards.map((shard) => [shard, id] as const)));
+}
+
+/**
+ * The shards that have another owner than before, but for those that were only given away for the
+ * sake of even load, which these nodes have logged.
+ */
+export function takenOver(
+  before: ReadonlyMap<number, string>,
+  after: ReadonlyMap<number, string>,
+  nodes: readonly ServerProcess[],
+): string {
+  const given = new Set(movesOf(nodes).map(({ move }) => Number(move.split(" ")[0])));
+  return [...before.keys()]
+    .filter((shard) => after.get(shard) !== before.get(shard) && !given.has(shard))
+    .map((shard) => `${shard}: ${before.get(shard)} to ${after.get(shard)}`)
+    .join(", ");
 }

@@ -4,7 +4,7 @@
  * for all. Nothing acked is lost, nobody reads less than was acked before, those that reach the store
  * and each other serve, and without the store presence, signals and reads go on.
  */
-import { Bystanders, ownersOf } from "./away.ts";
+import { Bystanders, ownersOf, takenOver } from "./away.ts";
 import { type Change, changedCopy, type Event, faultsOf, FLAGS, mailbox } from "./crash.ts";
 import { makeUsers, USERS } from "./crash.ts";
 import { pause, probes, Sender, untilServed } from "./cell_load.ts";
@@ -314,16 +314,16 @@ async function withoutStore(nodes: Nodes, bystanders: Bystanders): Promise<boole
   for (let n = 0; n < NODES; n++) nodes.ways.cut(party(n), STORE, false);
   await pause(15_000);
   await bystanders.close();
-  return after === owners;
+  return takenOver(owners, after, nodes.all) === "";
 }
 
 /** Who has which shards, as soon as no shard moves any more. */
-async function settledOwners(server: ServerProcess): Promise<string> {
-  for (let before = "";;) {
-    const owners = await ownersOf(server, NODES);
-    if (owners === before) return owners;
-    before = owners;
+async function settledOwners(server: ServerProcess): Promise<ReadonlyMap<number, string>> {
+  for (let before = await ownersOf(server, NODES);;) {
     await pause(3000);
+    const owners = await ownersOf(server, NODES);
+    if (takenOver(before, owners, []) === "") return owners;
+    before = owners;
   }
 }
 
