@@ -90,8 +90,13 @@ export class Announcer {
     if (!session.alive) return this.#attached(job);
     const { router, timers, random, retries } = this.#deps;
     router.request(session.user, "session.attach", session.announcement(), (result) => {
+      const unknown = !result.ok && (result.code === "unavailable" || result.code === "busy");
+      // It ended meanwhile, and this may have been taken after the shard was notified of that.
+      if (!session.alive && (result.ok || unknown)) {
+        this.#sessions.detaches.add(session.user, session.id);
+      }
       if (!this.#isCurrent(job)) return;
-      if (!result.ok && (result.code === "unavailable" || result.code === "busy")) {
+      if (!result.ok && unknown) {
         const delayMs = retries.againMs("announce", attempt, random.number(), result.retryAfterMs);
         return void timers.after(delayMs, () => this.#attach(job, session, attempt + 1));
       }

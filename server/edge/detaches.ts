@@ -3,14 +3,22 @@ import type { AccountName, SessionId } from "../../shard/name/ids.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import type { Ops } from "../../shard/ops.ts";
 
+/** What the detaches are made with. */
+type DetachDeps = Pick<EdgeDeps, "timers" | "random" | "retries"> & {
+  readonly router: Pick<EdgeDeps["router"], "request">;
+};
+
 /** Detaches that are not confirmed yet: a session that is not detached stays online for ever. */
 export class Detaches {
-  readonly #deps: EdgeDeps;
+  readonly #deps: DetachDeps;
+  /** Called for each that has to be repeated. */
+  readonly #onRepeat: () => void;
   readonly #pending = new Set<SessionId>();
   #idle: (() => void) | null = null;
 
-  constructor(deps: EdgeDeps) {
+  constructor(deps: DetachDeps, onRepeat: () => void) {
     this.#deps = deps;
+    this.#onRepeat = onRepeat;
   }
 
   get size(): number {
@@ -24,12 +32,12 @@ export class Detaches {
   }
 
   #try(user: AccountName, input: Ops["session.detach"]["in"], attempt: number): void {
-    const { router, timers, random, retries, counters } = this.#deps;
+    const { router, timers, random, retries } = this.#deps;
     const { session } = input;
     router.request(user, "session.detach", input, (result) => {
       const unknown = !result.ok && (result.code === "unavailable" || result.code === "busy");
       if (!unknown) return this.#confirmed(session);
-      counters.detachRetries++;
+      this.#onRepeat();
       const delayMs = retries.againMs("detach", attempt, random.number(), result.retryAfterMs);
       timers.after(delayMs, () => this.#try(user, input, attempt + 1));
     });

@@ -48,7 +48,7 @@ export class Sessions {
     this.codec = codec;
     this.#trial = trial;
     this.watchers = new Watchers(deps);
-    this.detaches = new Detaches(deps);
+    this.detaches = new Detaches(deps, () => deps.counters.detachRetries++);
     this.flusher = new Flusher(clock, timers, limits.flushIntervalMaxMs, flushed);
     this.held = new Held(clock, timers);
     const released = (sinceMs: number) => this.flusher.presence(sinceMs);

@@ -8,6 +8,7 @@ import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { DevicePresence, Snapshot } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import { Detaches } from "../edge/detaches.ts";
 import type { Cancel } from "../node/ports.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import { accountOf } from "./service.ts";
@@ -43,6 +44,7 @@ export function agrees(snapshot: Snapshot, service: string): boolean {
 /** See the head of this file. */
 export class Presences {
   readonly #deps: GatewayDeps;
+  readonly #detaches: Detaches;
   /** How many one service may have standing. */
   readonly #perServiceMax: number;
   readonly #standing = new Map<string, Standing>();
@@ -54,6 +56,7 @@ export class Presences {
 
   constructor(deps: GatewayDeps, perServiceMax: number) {
     this.#deps = deps;
+    this.#detaches = new Detaches(deps, () => {});
     this.#perServiceMax = perServiceMax;
     this.#inCell = new CellCount(deps, "presences", (service) => {
       return (this.#counts.get(service) ?? 0) + (this.#opening.get(service) ?? 0);
@@ -137,7 +140,7 @@ export class Presences {
     router.request(user, "session.attach", input, (result) => {
       if (!result.ok) {
         // It may be attached all the same.
-        if (result.code === "unavailable") this.#detach(user, session);
+        if (result.code === "unavailable") this.#detaches.add(user, session);
         return done(refusalOf(result));
       }
       const key = keyOf(service, user);
@@ -172,7 +175,10 @@ export class Presences {
         announced: true,
       };
       router.request(user, "session.attach", input, (result) => {
-        if (!result.ok) this.#end(each);
+        const over = this.#standing.get(keyOf(service, user)) !== each;
+        // This may have been taken after the shard was notified of its end.
+        if (over && (result.ok || result.code === "unavailable")) this.#detaches.add(user, session);
+        else if (!result.ok) this.#end(each);
         left--;
         if (left === 0) done();
       });
@@ -211,7 +217,7 @@ export class Presences {
   }
 
   #end(standing: Standing): void {
-    if (this.#forget(standing)) this.#detach(standing.user, standing.session);
+    if (this.#forget(standing)) this.#detaches.add(standing.user, standing.session);
   }
 
   /** Returns whether it was standing. */
@@ -222,10 +228,6 @@ export class Presences {
     this.#standing.delete(key);
     this.#counts.set(standing.service, (this.#counts.get(standing.service) ?? 1) - 1);
     return true;
-  }
-
-  #detach(user: AccountName, session: SessionId): void {
-    this.#deps.router.request(user, "session.detach", { session }, () => {});
   }
 }
 

@@ -159,3 +159,21 @@ Deno.test("announce concerns the points of one shard only", () => {
   assert.deepEqual(attaches(r), []);
   assert.deepEqual(r.router.announcements, [[0, 1, 2]]);
 });
+
+Deno.test("announce: a session that ends meanwhile is detached after its announcement is taken", () => {
+  for (const answer of ["taken", "unknown"] as const) {
+    const r = withBob();
+    const { session } = r.start();
+    r.time.runFor(1000);
+    r.router.held.add("session.attach");
+    takeOver(r);
+    session.end("signed_out");
+    r.time.runFor(1000);
+    const detaches = () => r.router.asked.filter(({ op }) => op === "session.detach").length;
+    const before = detaches();
+    if (answer === "unknown") r.router.failing.set("session.attach", fail("unavailable", "?"));
+    r.router.release();
+    r.time.runFor(1000);
+    assert.equal(detaches(), before + 1, answer);
+  }
+});
