@@ -4,6 +4,7 @@
  */
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { AskedOf } from "./peer_requests.ts";
+import { isRepeated, type ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardInput } from "../../shard/effects.ts";
 
 /** Inputs beyond which no request may wait. */
@@ -14,6 +15,9 @@ export const OWNER_MAX = 5000;
 export const ACCOUNT_MAX = 1000;
 /** All inputs; more are dropped: interests are asked for again by announcing. */
 const ALL_MAX = 100_000;
+/** Signals, and for how long they wait (ms): one that is late says nothing any more. */
+export const SIGNALS_MAX = 1000;
+export const SIGNAL_WAITS_MS = 2000;
 
 /** One input. */
 export interface ParkedInput {
@@ -23,9 +27,21 @@ export interface ParkedInput {
   readonly againMs: number;
 }
 
+/** Whether a packet waits where its owner cannot be reached: nobody sends it again. */
+export function waits(packet: ShardPacket): boolean {
+  return packet.kind === "signal" || !isRepeated(packet);
+}
+
+function isSignal(input: ShardInput): boolean {
+  return input.kind === "packet" && input.packet.kind === "signal";
+}
+
 /** See the head of this file. */
 export class Parked {
   #inputs: ParkedInput[] = [];
+  /** Until when (monotonic) a signal is worth being routed; kept while it is, and waits again. */
+  readonly #untilMs = new WeakMap<ShardInput, number>();
+  #signals = 0;
   readonly #byAccount = new Map<AccountName, number>();
   readonly #byOwner = new Map<NodeId | null, number>();
 
@@ -35,8 +51,13 @@ export class Parked {
   }
 
   /** Adds an input that waits for `owner`; returns whether a request has room. */
-  add(parked: ParkedInput, owner: NodeId | null): boolean {
+  add(parked: ParkedInput, owner: NodeId | null, nowMs: number): boolean {
     const { input } = parked;
+    if (isSignal(input)) {
+      if (this.#signals >= SIGNALS_MAX) return true;
+      this.#signals++;
+      if (!this.#untilMs.has(input)) this.#untilMs.set(input, nowMs + SIGNAL_WAITS_MS);
+    }
     if (input.kind === "request") {
       const own = this.#byAccount.get(input.name) ?? 0;
       const its = this.#byOwner.get(owner) ?? 0;
@@ -50,10 +71,11 @@ export class Parked {
     return true;
   }
 
-  /** Takes all out, in the order in which they were added. */
-  takeAll(): readonly ParkedInput[] {
-    const all = this.#inputs;
+  /** Takes all out, in the order in which they were added, but for what is too late by now. */
+  takeAll(nowMs: number): readonly ParkedInput[] {
+    const all = this.#inputs.filter(({ input }) => nowMs <= (this.#untilMs.get(input) ?? nowMs));
     this.#inputs = [];
+    this.#signals = 0;
     this.#byAccount.clear();
     this.#byOwner.clear();
     return all;

@@ -14,8 +14,8 @@ import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { fail } from "../../shard/errors.ts";
-import { isRepeated } from "../../shard/message/packets.ts";
-import { Parked } from "./parked.ts";
+
+import { Parked, waits } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
 import { Withheld } from "./withheld.ts";
@@ -94,10 +94,8 @@ export class Remote implements Elsewhere {
         if (!this.#uninterest(row, input.watched)) this.#park(input);
         return;
       case "packet":
-        // All but rewatches are sent again by who has sent them.
-        if (!this.#post(row, carriedFrame(input)) && !isRepeated(input.packet)) {
-          this.#park(input);
-        }
+        // All others are sent again by who has sent them.
+        if (!this.#post(row, carriedFrame(input)) && waits(input.packet)) this.#park(input);
     }
   }
 
@@ -175,7 +173,8 @@ export class Remote implements Elsewhere {
   #park(input: ShardInput, refused: AskedOf | null = null, againMs = 0): void {
     const owner = input.kind === "request" ? this.#parts().map.rowOf(input.name).owner : null;
     const key = owner === null ? null : peerKey(owner);
-    if (this.#parked.add({ input, refused, againMs }, key)) return;
+    const nowMs = this.#parts().ports.clock.monoMs();
+    if (this.#parked.add({ input, refused, againMs }, key, nowMs)) return;
     const { request } = input as Asked;
     this.#tries.delete(request);
     this.#parts().callers.reply(request, fail("busy", BUSY, RETRY_MS));
@@ -189,7 +188,7 @@ export class Remote implements Elsewhere {
       const row = map.table.shards.find(({ id }) => id === shard);
       return row?.epoch === epoch && row.owner !== null && peerKey(row.owner) === peer;
     };
-    for (const { input, refused, againMs } of this.#parked.takeAll()) {
+    for (const { input, refused, againMs } of this.#parked.takeAll(nowMs)) {
       const over = input.kind === "request"
         ? callers.requestOf(input.request) === undefined
         : input.kind === "interest" && callers.interestOf(input.request) === undefined;
@@ -289,7 +288,8 @@ export class Remote implements Elsewhere {
         return true;
       case "packet":
       case "carried":
-        if (map.shardOf(frame.packet.to) === undefined || !this.mayServe) return true;
+        if (map.shardOf(frame.packet.to) === undefined) return true;
+        if (!this.mayServe && !waits(frame.packet)) return true;
         traces.packet(frame.packet, from.id);
         dispatch.route(frame.kind === "packet" ? frame : { ...frame, kind: "packet" });
         return true;
