@@ -89,7 +89,7 @@ Deno.test("11: Parked: what waits for one owner, or one account, leaves room for
   const park = (name: string, owner: NodeId | null) => {
     const input = { kind: "request", request: 1, node: A, name: name as AccountName } as const;
     const request = { ...input, op: "account.remove", input: {}, seed: null } as const;
-    return parked.add({ input: request, refused: null, againMs: 0 }, owner);
+    return parked.add({ input: request, refused: null, againMs: 0 }, owner, 0);
   };
   let taken = 0;
   while (park("ann", A)) taken++;
@@ -97,6 +97,6 @@ Deno.test("11: Parked: what waits for one owner, or one account, leaves room for
   for (let i = ACCOUNT_MAX; i < OWNER_MAX; i++) equal(park(`user${i}`, A), true);
   deepEqual([park("bob", A), park("bob", B), park("zoe", null)], [false, true, true]);
   deepEqual([parked.has("ann" as AccountName), parked.has("eve" as AccountName)], [true, false]);
-  equal(parked.takeAll().length, OWNER_MAX + 2);
+  equal(parked.takeAll(0).length, OWNER_MAX + 2);
   deepEqual([parked.has("ann" as AccountName), park("ann", A)], [false, true]);
 });

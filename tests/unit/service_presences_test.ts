@@ -1,7 +1,7 @@
 /** Presence that services set, at shards that reply late or not at all. */
 import { deepEqual, equal } from "node:assert/strict";
 import { type AccountName, POINT_SPACE } from "../../shard/name/ids.ts";
-import { fail, ok } from "../../shard/errors.ts";
+import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { GatewayDeps } from "../../server/gateway/gateway_deps.ts";
 import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import type { OpName } from "../../shard/ops.ts";
@@ -20,8 +20,12 @@ function standing() {
   const fails = new Set<OpName>();
   const holds = new Set<OpName>();
   const held: (() => void)[] = [];
-  // deno-lint-ignore no-explicit-any
-  const request = (_user: AccountName, op: OpName, _input: unknown, done: (r: any) => void) => {
+  const request = (
+    _user: AccountName,
+    op: OpName,
+    _input: unknown,
+    done: (result: Result<unknown>) => void,
+  ) => {
     asked.push(op);
     const value = op === "mailbox.snapshot"
       ? { snapshot: { blocked: [], roster: [CONTACT] } }
