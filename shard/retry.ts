@@ -77,7 +77,7 @@ export const RETRY_POLICIES = {
   /** Links to other nodes of the cell. */
   link: policy(50, 100, 2000),
   /** Links to nodes of other cells. */
-  cell_link: policy(100, 400, 15_000),
+  cell_link: policy(100, 400, 4000),
   /** Proposals to change the members of the federation that others have overtaken. */
   members: policy(50, 200, 2000),
   /** What the owner of a shard does not serve, because it waits for the store or is none any more. */

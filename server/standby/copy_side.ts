@@ -41,6 +41,8 @@ export class CopySide {
   readonly #copy: StandbyCopy;
   readonly #options: CopySideOptions;
   #stream: Stream | null = null;
+  /** The last stream that was refused: once is enough. */
+  #refused: Pick<Stream, "peer" | "n"> | null = null;
 
   private constructor(copy: StandbyCopy, options: CopySideOptions) {
     this.#copy = copy;
@@ -84,7 +86,9 @@ export class CopySide {
     if (frame.kind === "offer") return this.#offered(peer, frame.stream, frame.epoch);
     const stream = this.#stream;
     if (frame.kind !== "down" && frame.kind !== "ended") return;
-    if (stream === null || stream.peer !== peer || stream.n !== frame.stream) return;
+    if (stream === null || stream.peer !== peer || stream.n !== frame.stream) {
+      return this.#refuse(peer, frame);
+    }
     if (frame.kind === "ended") return this.#end(null);
     // From the moment at which it wants to be the primary itself, it takes nothing more.
     if (!this.#options.follows(stream.epoch)) return this.#end("this primary is not followed");
@@ -94,6 +98,15 @@ export class CopySide {
       if (!(error instanceof CorruptBytes)) throw error;
       this.#end(`a frame cannot be read: ${error.message}`);
     }
+  }
+
+  /** A primary that goes on with a stream that this side does not have begins another one. */
+  #refuse(peer: StandbyPeer, { kind, stream: n }: StandbyFrame & { stream: number }): void {
+    const { cell } = this.#options;
+    const refused = this.#refused;
+    if (kind !== "down" || refused?.peer === peer && refused.n === n) return;
+    this.#refused = { peer, n };
+    peer.send({ kind: "ended", cell, stream: n, why: "the standby does not have this stream" });
   }
 
   /** The link is over. */

@@ -6,7 +6,6 @@ import {
   askOf,
   type Ballot,
   count,
-  NO_BALLOT,
   type Proposal,
   propose,
   type Vote,
@@ -14,14 +13,18 @@ import {
 import type { CellName } from "../../shard/name/ids.ts";
 import type { Cancel, Runtime } from "../node/ports.ts";
 import type { Registered, Roles } from "./role_types.ts";
+import { type RetryPolicy, retryWaitMs } from "../../shard/retry.ts";
 import type { RoleVoter } from "./voter.ts";
 import type { RoleVoters, StandbyFrame } from "./link_frames.ts";
 
 /** How long an operation may take, and after which time voters are asked again (ms). */
 const OPERATION_MS = 2000;
 const ASK_AGAIN_MS = 300;
-/** Longest wait after another proposal has come between (ms). */
-const AGAIN_MS = 100;
+/**
+ * Waits of a change after another proposal has come between: each is longer, so that of two that go on
+ * one gets through, however slow the voters are.
+ */
+const AGAIN: RetryPolicy = { leastMs: 0, baseMs: 100, capMs: 2000, askedMaxMs: 0 };
 
 /** What it is made with. */
 export interface RegisterOptions extends Runtime {
@@ -36,6 +39,8 @@ export interface RegisterOptions extends Runtime {
 }
 
 interface Operation {
+  /** A read gives way to other proposals. */
+  readonly reads: boolean;
   readonly change: (current: Registered | null) => Registered;
   readonly done: (chosen: Registered | null) => void;
   readonly untilMs: number;
@@ -54,6 +59,8 @@ export class RoleRegister {
   /** Names ballots of this process, which no other process has. */
   readonly #name: CellName;
   #counter = 0;
+  /** Rounds in a row of changes that others have overtaken. */
+  #overtakings = 0;
   #operation: Operation | null = null;
 
   constructor(options: RegisterOptions) {
@@ -62,9 +69,12 @@ export class RoleRegister {
     this.#name = `${options.place}.${random}` as CellName;
   }
 
-  /** Reads it; null where it cannot be read now. */
+  /**
+   * Reads it; null where it cannot be read now, or another proposal has come between: a change must
+   * not wait for those who only look.
+   */
   read(done: (registered: Registered | null) => void): void {
-    this.#begin((current) => current ?? UNSET, done);
+    this.#begin(true, (current) => current ?? UNSET, done);
   }
 
   /** Sets the roles where the version is still the given one. */
@@ -76,6 +86,7 @@ export class RoleRegister {
     const wanted = { version: version + 1, roles };
     const text = JSON.stringify(wanted);
     this.#begin(
+      false,
       (current) => (current ?? UNSET).version === version ? wanted : current ?? UNSET,
       (chosen) => {
         if (chosen === null) return done("unknown");
@@ -111,10 +122,11 @@ export class RoleRegister {
     if (operation !== null) this.#end(operation, null);
   }
 
-  #begin(change: Operation["change"], done: Operation["done"]): void {
+  #begin(reads: boolean, change: Operation["change"], done: Operation["done"]): void {
     if (this.#operation !== null) throw new Error("register: another operation is under way");
     const { clock, voter, voters } = this.#options;
     const operation: Operation = {
+      reads,
       change,
       done,
       untilMs: clock.monoMs() + OPERATION_MS,
@@ -124,7 +136,7 @@ export class RoleRegister {
       waiting: () => {},
     };
     this.#operation = operation;
-    this.#round(operation, NO_BALLOT);
+    this.#round(operation);
   }
 
   #end(operation: Operation, chosen: Registered | null): void {
@@ -136,14 +148,15 @@ export class RoleRegister {
 
   #chosen(operation: Operation, { ballot, value }: { ballot: Ballot; value: Registered }): void {
     const { voter } = this.#options;
+    this.#overtakings = 0;
     if (operation.recovers) voter!.recovered({ promised: ballot, accepted: { ballot, value } });
     this.#end(operation, value);
   }
 
-  #round(operation: Operation, above: Ballot): void {
+  #round(operation: Operation): void {
     const { place, voter, voters } = this.#options;
     const promised = voter?.stored.vote.promised.counter ?? 0;
-    this.#counter = Math.max(this.#counter, above.counter, promised) + 1;
+    this.#counter = Math.max(this.#counter, promised) + 1;
     const { places } = voters();
     const asked = operation.recovers ? places.filter((other) => other !== place) : places;
     const ballot = { counter: this.#counter, cell: this.#name };
@@ -154,10 +167,13 @@ export class RoleRegister {
   /** Another proposal has come between: the next round begins some time later. */
   #overtaken(operation: Operation, above: Ballot): void {
     const { random, timers } = this.#options;
+    this.#counter = Math.max(this.#counter, above.counter);
+    if (operation.reads) return this.#end(operation, null);
     operation.proposal = null;
     operation.waiting();
-    operation.waiting = timers.after(random.number() * AGAIN_MS, () => {
-      if (this.#operation === operation) this.#round(operation, above);
+    const waitMs = retryWaitMs(AGAIN, ++this.#overtakings, random.number());
+    operation.waiting = timers.after(waitMs, () => {
+      if (this.#operation === operation) this.#round(operation);
     });
   }
 

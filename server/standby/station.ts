@@ -81,8 +81,9 @@ interface Hosted {
   serving: ServingProcess | null;
   /** Called when the process that serves has ended. */
   ended: () => void;
-  /** Processes in a row that have served for a short time only. */
+  /** Processes in a row that have served for a short time only, and did not end as ordered. */
   failed: number;
+  handed: boolean;
 }
 
 /** See the head of this file. */
@@ -114,6 +115,11 @@ export class StandbyStation {
     return [...this.#stores.values()].flatMap(({ member, serving }) =>
       member === null ? [] : [{ ...member.view, serves: serving !== null }]
     );
+  }
+
+  /** The one of them that is of this cell's store; null: none is kept, or it is not opened yet. */
+  member(cell: CellName): StoreMember | null {
+    return this.#stores.get(cell)?.member ?? null;
   }
 
   /** Takes a frame of a linked process. */
@@ -164,9 +170,12 @@ export class StandbyStation {
 
   /** Hands a cell that is served here back to its own place. */
   handBack(cell: CellName, done: (why: string | null) => void): void {
-    const serving = this.#stores.get(cell)?.serving;
-    if (!serving) return done(`The cell ${cell} is not served here`);
-    serving.handBack((handed) => done(handed ? null : NOT_HANDED));
+    const hosted = this.#stores.get(cell);
+    if (!hosted?.serving) return done(`The cell ${cell} is not served here`);
+    hosted.serving.handBack((handed) => {
+      hosted.handed = handed;
+      done(handed ? null : NOT_HANDED);
+    });
   }
 
   /** Ends all; `done` when processes that serve have finished what they had accepted. */
@@ -191,8 +200,12 @@ export class StandbyStation {
     over();
   }
 
-  /** Only processes of a cell offer its store; a question is for the voter of one place. */
+  /**
+   * Only processes of a cell offer its store; a question is for the voter of one place. Of this cell's
+   * own store its member votes: a second voter over the same file would not know the other's promises.
+   */
   #concerns({ cell: from }: StandbyPeer, frame: StandbyFrame): boolean {
+    if (frame.cell === this.#options.place) return false;
     if (frame.kind === "ask") return frame.place === this.#options.place;
     return frame.kind !== "offer" || (cellOfChannel(from) ?? from) === frame.cell;
   }
@@ -217,14 +230,14 @@ export class StandbyStation {
   }
 
   #add(cell: CellName, voter: RoleVoter): Hosted {
-    const idle = { member: null, starting: false, serving: null, ended: () => {}, failed: 0 };
-    const hosted = { voter, ...idle };
+    const idle = { member: null, starting: false, serving: null, ended: () => {} };
+    const hosted = { voter, ...idle, failed: 0, handed: false };
     this.#stores.set(cell, hosted);
     return hosted;
   }
 
   #offered({ cell, sync, times }: StandbyFrame & { kind: "offer" }, hosted: Hosted): void {
-    if (this.#options.openCopy === null || hosted.starting || hosted.serving !== null) return;
+    if (this.#options.openCopy === null || hosted.serving !== null) return;
     const { voter } = hosted;
     const member = voter.stored.member ?? this.#options.newMember();
     if (voter.stored.member === null && !voter.save({ member, times, sync })) return;
@@ -233,6 +246,8 @@ export class StandbyStation {
 
   #follow(cell: CellName, hosted: Hosted): void {
     const { log, openCopy, timers } = this.#options;
+    // An offer may have come first: a second member of one copy would follow nobody, and take over.
+    if (hosted.member !== null || hosted.starting || hosted.serving !== null) return;
     if (openCopy === null || this.#stopped) return;
     const { servedEpoch, member: id } = hosted.voter.stored;
     const member = new StoreMember({
@@ -278,10 +293,12 @@ export class StandbyStation {
       hosted.serving = null;
       hosted.member = null;
       hosted.ended();
-      hosted.failed = clock.monoMs() - sinceMs < SERVED_MS ? hosted.failed + 1 : 0;
+      const lasted = hosted.handed || clock.monoMs() - sinceMs >= SERVED_MS;
+      hosted.failed = lasted ? 0 : hosted.failed + 1;
       const delayMs = Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** Math.max(0, hosted.failed - 1));
       timers.after(delayMs, () => this.#follow(cell, hosted));
     };
+    hosted.handed = false;
     hosted.serving = this.#options.serve(promoted, { serves, ended });
     // Its role goes on in the process that serves.
     former?.end(() => {});

@@ -176,6 +176,18 @@ const ROLES: readonly Row[] = ([
 /** The wiring of processes. */
 const PLACES: readonly Row[] = [
   [
+    "vote on the own store in two parts of a process",
+    `${DIR}/station.ts`,
+    "    if (frame.cell === this.#options.place) return false;\n",
+    "",
+  ],
+  [
+    "follow with two members of one copy",
+    `${DIR}/station.ts`,
+    "if (hosted.member !== null || hosted.starting || hosted.serving !== null) return;",
+    "if (hosted.serving !== null) return;",
+  ],
+  [
     "acknowledge what waits when another place has become the primary",
     `${DIR}/store_member.ts`,
     "if (this.#driver.machine.isPrimary) this.#primary?.require(members);",
@@ -226,6 +238,15 @@ export const STANDBY: readonly Mutant[] = [
   ...mutants(COPY, ["--standby"]),
   ...mutants(ROLES, ["--roles"]),
   ...mutants(PLACES, ["--places"]),
+  ...inTested(
+    `${DIR}/role_register.ts`,
+    "tests/unit/role_register_test.ts",
+    [
+      "wait no longer each time another proposal has come between",
+      "retryWaitMs(AGAIN, ++this.#overtakings, random.number())",
+      "retryWaitMs(AGAIN, 1, random.number())",
+    ],
+  ),
   ...TESTED.flatMap(([name, file, find, replace]) =>
     inTested(file, "tests/unit/roles_test.ts", [name, find, replace])
   ),

@@ -106,7 +106,7 @@ export class StandbyCells {
         ...["--cells-name", name, "--cells-secret-file", `${this.#dir}/secret`],
         ...["--cells-listen", known?.cells ?? `${host}:0`],
         ...["--bind", known === undefined ? `${host}:0` : new URL(known.url).host],
-        ...(name === "w" || join === "" ? [] : ["--cells-join", join]),
+        ...(join === "" ? [] : ["--cells-join", join]),
         ...(name === "w" ? ["--set", "cells.witness=true"] : flags),
         ...(name === "a" && mode !== null ? standby : []),
         ...(name === "a" && mode !== null && automatic ? ["--set", "standby.voters=w"] : []),

@@ -5,7 +5,6 @@
  */
 import type { CellName } from "../../shard/name/ids.ts";
 import { channelName } from "../../server/peer/cells/channel_name.ts";
-import { decodeStandbyFrame, encodeStandbyFrame } from "../../server/standby/link_frames.ts";
 import { memoryLog } from "./sim_ports.ts";
 import { type MemberId, roleTimes } from "../../server/standby/role_types.ts";
 import { type Prng, simRandom } from "./prng.ts";
@@ -13,12 +12,12 @@ import { NO_VOTE, type RolesFile, RoleVoter } from "../../server/standby/voter.t
 import { NumberedRows } from "../../server/standby/numbered_rows.ts";
 import type { Promoted } from "../../server/standby/station.ts";
 import type { Runtime } from "../../server/node/ports.ts";
-import { type Host, type Place, rolesFileOf } from "./standby_hosts.ts";
-import type { StandbyPeer } from "../../server/standby/peer.ts";
+import { copyOf, type Host, type Place, rolesFileOf } from "./standby_hosts.ts";
+import { StandbyNetwork } from "./standby_network.ts";
 import { StandbyStation } from "../../server/standby/station.ts";
 import { StoreMember } from "../../server/standby/store_member.ts";
 import type { UnreplicatedFile } from "../../server/standby/unreplicated_delivery.ts";
-import type { VirtualTime } from "./virtual_time.ts";
+import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 
 /** Whose store it is, where its copy is, and who votes besides. */
 export const A = "a" as CellName;
@@ -59,11 +58,12 @@ export interface PlacesOptions {
 /** See the head of this file. */
 export class StandbyPlaces {
   readonly #options: PlacesOptions;
-  readonly #hosts = new Set<Host>();
-  readonly #cuts = new Set<string>();
+  readonly #network: StandbyNetwork;
   readonly servers = new Set<Server>();
   station: StandbyStation | null = null;
   #own: Host | null = null;
+  /** The same process as a node of its cell, with the station of it. */
+  #node: Host | null = null;
   #copy: Copy | null = null;
   #voter: Host | null = null;
   #members = 0;
@@ -72,6 +72,13 @@ export class StandbyPlaces {
 
   constructor(options: PlacesOptions) {
     this.#options = options;
+    this.#network = new StandbyNetwork(options.time, options.prng);
+  }
+
+  /** What takes part in the roles now. */
+  get members(): readonly StoreMember[] {
+    const kept = this.station?.member(A) ?? null;
+    return [...[...this.servers].map(({ member }) => member), ...kept === null ? [] : [kept]];
   }
 
   // ---- processes
@@ -100,51 +107,53 @@ export class StandbyPlaces {
   /** SIGSTOP for a while of all processes of a place. */
   pause(name: CellName, forMs: number): void {
     this.#options.say(`${name} is paused for ${Math.round(forMs)} ms`);
-    for (const { process, place } of this.#hosts) {
+    for (const { process, place } of this.#network.hosts) {
+      // One of several names may have been met before.
       if (place !== name || process.state !== "running") continue;
       process.pause();
       this.#options.time.global.timers.after(forMs, () => process.resume());
     }
   }
 
-  cut(one: CellName, other: CellName): void {
-    this.#options.say(`cut ${one} ${other}`);
-    this.#cuts.add(`${one} ${other}`).add(`${other} ${one}`);
-    for (const host of this.#hosts) {
-      for (const peer of host.peers.keys()) if (!this.#reach(host, peer)) this.#unlink(host, peer);
-    }
+  /** Cuts the way from one place to another. */
+  cut(from: CellName, to: CellName): void {
+    this.#options.say(`cut ${from} to ${to}`);
+    this.#network.cut(from, to);
+  }
+
+  /** Breaks the links between two places. */
+  break(one: CellName, other: CellName): void {
+    this.#options.say(`links of ${one} and ${other} break`);
+    this.#network.break(one, other);
+  }
+
+  /** Mends all ways. */
+  mend(): void {
+    this.#options.say("all ways are mended");
+    this.#network.mend();
   }
 
   heal(): void {
-    this.#cuts.clear();
-    for (const { process } of this.#hosts) process.resume();
+    this.mend();
+    for (const { process } of this.#network.hosts) process.resume();
   }
 
   /** Links processes that reach each other. */
   link(): void {
-    for (const one of this.#hosts) {
-      for (const other of this.#hosts) {
-        if (one === other || one.peers.has(other) || !this.#reach(one, other)) continue;
-        if (one.process.state !== "running" || other.process.state !== "running") continue;
-        this.#join(one, other);
-        this.#join(other, one);
-        one.taker?.linked();
-        other.taker?.linked();
-      }
-    }
+    this.#network.link();
   }
 
-  #reach(one: Host, other: Host): boolean {
-    return !this.#cuts.has(`${one.place} ${other.place}`);
+  /** As it is linked; `process`: one that has another name as well. */
+  #host(name: CellName, place: CellName, process = this.#process()): Host {
+    const host: Host = { name, place, process, peers: new Map(), taker: null };
+    this.#network.add(host);
+    return host;
   }
 
-  #host(name: CellName, place: CellName): Host {
+  #process(): VirtualProcess {
     const { prng, time } = this.#options;
     const rate = 1 + (prng.number() - 0.5) * 0.018;
-    const process = time.process({ monoStartMs: prng.number() * 1e6, wallAheadMs: 0, rate });
-    const host: Host = { name, place, process, peers: new Map(), taker: null };
-    this.#hosts.add(host);
-    return host;
+    return time.process({ monoStartMs: prng.number() * 1e6, wallAheadMs: 0, rate });
   }
 
   #runtime({ process: { clock, timers } }: Host): Runtime {
@@ -153,42 +162,7 @@ export class StandbyPlaces {
 
   #end(host: Host): void {
     host.process.kill();
-    this.#hosts.delete(host);
-    for (const peer of [...host.peers.keys()]) this.#unlink(host, peer);
-  }
-
-  #join(from: Host, to: Host): void {
-    const { prng, time } = this.#options;
-    let lastMs = 0;
-    const peer: StandbyPeer = {
-      cell: to.name,
-      send: (frame) => {
-        if (from.peers.get(to) !== peer) return false;
-        const bytes = encodeStandbyFrame(frame);
-        const lateMs = prng.chance(0.01) ? 400 : 6;
-        lastMs = Math.max(lastMs, time.nowMs + prng.number() * lateMs);
-        time.global.timers.after(lastMs - time.nowMs, () => this.#arrive(from, to, bytes));
-        return true;
-      },
-    };
-    from.peers.set(to, peer);
-  }
-
-  #arrive(from: Host, to: Host, bytes: Uint8Array): void {
-    const back = to.peers.get(from);
-    if (back === undefined || from.process.state === "dead") return;
-    to.process.timers.soon(() => {
-      if (to.peers.get(from) === back) to.taker?.take(back, decodeStandbyFrame(bytes)!);
-    });
-  }
-
-  #unlink(one: Host, other: Host): void {
-    for (const [from, to] of [[one, other], [other, one]] as const) {
-      const peer = from.peers.get(to);
-      from.peers.delete(to);
-      if (peer === undefined || from.process.state === "dead") continue;
-      from.process.timers.soon(() => from.taker?.closed(peer));
-    }
+    this.#network.remove(host);
   }
 
   // ---- the own place
@@ -205,11 +179,14 @@ export class StandbyPlaces {
       place.roles = { member, voters, vote: NO_VOTE, servedEpoch: 0, times, sync, knows: true };
     }
     const voter = new RoleVoter(rolesFileOf(place), place.roles, memoryLog().log);
+    this.#node = this.#host(A, A, host.process);
+    this.#stationOf(this.#node, place, () => [], null);
     this.#serverOf(host, place, voter, {
       votes: true,
       standby: B,
       openCopy: () => Promise.resolve(place.disk.openStored(host.process)),
       unreplicated: place.messages,
+      opened: () => {},
       lost: () => {
         this.#endOwn();
         this.#again(A);
@@ -222,7 +199,8 @@ export class StandbyPlaces {
     const server = [...this.servers].find(({ host }) => host === this.#own);
     this.servers.delete(server!);
     this.#end(this.#own);
-    this.#own = null;
+    this.#end(this.#node!);
+    this.#own = this.#node = null;
     this.#options.place(A).disk.crash();
   }
 
@@ -242,6 +220,7 @@ export class StandbyPlaces {
     readonly standby: CellName;
     readonly openCopy: ConstructorParameters<typeof StoreMember>[0]["openCopy"];
     readonly unreplicated: UnreplicatedFile;
+    opened(): void;
     lost(handedOver: boolean): void;
   }): Server {
     const { say } = this.#options;
@@ -267,7 +246,7 @@ export class StandbyPlaces {
       ready: () => {},
       serves: (epoch) => {
         say(`${place.name} serves at epoch ${epoch}`);
-        this.#open(server, voter, () => how.lost(false));
+        this.#open(server, voter, how);
       },
       lost: (handedOver) => {
         say(`${place.name} is lost${handedOver ? ", as ordered" : ""}`);
@@ -281,7 +260,11 @@ export class StandbyPlaces {
     return server;
   }
 
-  #open(server: Server, voter: RoleVoter, exit: () => void): void {
+  #open(
+    server: Server,
+    voter: RoleVoter,
+    { lost, opened }: { lost(handedOver: boolean): void; opened(): void },
+  ): void {
     const { process } = server.host;
     const options = {
       ringBytesMax: RING_BYTES,
@@ -291,13 +274,14 @@ export class StandbyPlaces {
     NumberedRows.open(server.place.disk.openStored(process), options, (error, rows) => {
       if (rows === null) {
         this.#options.say(`not opened: ${error!.message}`);
-        return exit();
+        return lost(false);
       }
       server.rows = rows;
       server.member.opened(rows);
       const resets = voter.stored.resets === true;
       this.#options.opened(server, resets);
       if (resets) voter.save({ resets: false });
+      opened();
     });
   }
 
@@ -345,7 +329,7 @@ export class StandbyPlaces {
       file: () => rolesFileOf(place),
       unreplicated: () => place.messages,
       newMember: () => this.#newMember(),
-      openCopy: serve === null ? null : () => Promise.resolve(place.disk.openStored(host.process)),
+      openCopy: serve === null ? null : async () => await copyOf(place, host),
       prepare: () => {},
       serve: serve ?? (() => {
         throw new Error("a voter serves nothing");
@@ -372,13 +356,13 @@ export class StandbyPlaces {
       standby: A,
       openCopy: null,
       unreplicated: place.messages,
+      opened: () => parent.process.timers.after(50, () => this.servers.has(server) && serves()),
       lost: () => {
         this.#endServer(server);
         place.disk.crash();
         parent.process.timers.soon(ended);
       },
     });
-    parent.process.timers.after(50, serves);
     return server;
   }
 

@@ -46,6 +46,7 @@ class Simulation {
         roles: null,
         messages: new KeptMessages(),
         full: false,
+        fault: null,
       });
     }
     this.places = new StandbyPlaces({
@@ -125,12 +126,29 @@ class Simulation {
 
   check(): void {
     this.checked++;
+    this.#checkRegister();
     const serving = [...this.places.servers].filter(({ host, member, rows }) =>
       rows !== null && host.process.state === "running" && member.mayServe === true
     );
     if (serving.length < 2) return;
     throw new Error(`${serving.map(({ place }) => place.name).join()} serve at once`);
   }
+
+  /** The register had one value at each version, whoever has seen it. */
+  #checkRegister(): void {
+    for (const { fault, name } of this.#places.values()) {
+      if (fault !== null) throw new Error(`${name} ${fault}`);
+    }
+    for (const { registered } of this.places.members) {
+      if (registered === null) continue;
+      const text = JSON.stringify(registered.roles);
+      const known = this.#registered.get(registered.version) ?? text;
+      this.#registered.set(registered.version, known);
+      if (known === text) continue;
+      throw new Error(`the register had ${known} and ${text} at version ${registered.version}`);
+    }
+  }
+  readonly #registered = new Map<number, string>();
 
   /** Whether it is served with a standby in sync. */
   get well(): boolean {
@@ -167,8 +185,7 @@ class Simulation {
       });
     } else if (at < 40) places.pause(name, prng.number() * 5000);
     else if (at < 60) {
-      places.cut(name, prng.pick([A, B, W].filter((other) => other !== name)));
-      time.global.timers.after(prng.number() * 8000, () => places.heal());
+      this.#cut(name);
     } else if (at < 68) this.#handOver();
     else if (at < 74) {
       const place = this.#places.get(name)!;
@@ -178,6 +195,21 @@ class Simulation {
     } else if (at < 80 && name !== W) {
       this.#places.get(name)!.disk.failNext(prng.pick(["full", "failed", "unknown"] as const));
     }
+  }
+
+  /** Some ways of a place, for a moment or for so long that links end. */
+  #cut(name: CellName): void {
+    const { places, prng, time } = this;
+    const others = [A, B, W].filter((other) => other !== name);
+    const cutOff = prng.chance(0.5) ? others : [prng.pick(others)];
+    const how = prng.pick(["break", "both", "out", "in"] as const);
+    for (const other of cutOff) {
+      if (how === "break") places.break(name, other);
+      if (how === "both" || how === "out") places.cut(name, other);
+      if (how === "both" || how === "in") places.cut(other, name);
+    }
+    const forMs = prng.number() * (prng.chance(0.3) ? 14_000 : 6000);
+    time.global.timers.after(forMs, () => places.mend());
   }
 
   #handOver(): void {

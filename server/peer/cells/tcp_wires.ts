@@ -11,6 +11,9 @@ import { parsePlace } from "../place.ts";
 import type { Runtime } from "../../node/ports.ts";
 import type { Wire, WireEvents, WireHost, Wires } from "./wires.ts";
 
+/** How long a connection may take to be made: after that it is tried again (ms). */
+const DIAL_MS = 4000;
+
 /** Refusals that nobody has to know: one of two links is enough, and a cell may name its own nodes. */
 const QUIET: ReadonlySet<LinkRefusal["cause"]> = new Set(["linked", "own"]);
 
@@ -34,7 +37,7 @@ export async function openTcpWires(options: TcpWiresOptions): Promise<Wires> {
     ...options,
     cert: cellCert(key),
     encrypts: () => true,
-    dialMs: silentMs,
+    dialMs: Math.min(DIAL_MS, silentMs),
     handshakeMs: silentMs,
     refused: "cell link refused",
   });
