@@ -41,6 +41,8 @@ export interface RegisterOptions extends Runtime {
 interface Operation {
   /** A read gives way to other proposals. */
   readonly reads: boolean;
+  /** When its present round began (ms). */
+  beganMs: number;
   readonly change: (current: Registered | null) => Registered;
   readonly done: (chosen: Registered | null) => void;
   readonly untilMs: number;
@@ -69,10 +71,7 @@ export class RoleRegister {
     this.#name = `${options.place}.${random}` as CellName;
   }
 
-  /**
-   * Reads it; null where it cannot be read now, or another proposal has come between: a change must
-   * not wait for those who only look.
-   */
+  /** Reads it; null where it cannot be read now. */
   read(done: (registered: Registered | null) => void): void {
     this.#begin(true, (current) => current ?? UNSET, done);
   }
@@ -127,6 +126,7 @@ export class RoleRegister {
     const { clock, voter, voters } = this.#options;
     const operation: Operation = {
       reads,
+      beganMs: 0,
       change,
       done,
       untilMs: clock.monoMs() + OPERATION_MS,
@@ -154,7 +154,8 @@ export class RoleRegister {
   }
 
   #round(operation: Operation): void {
-    const { place, voter, voters } = this.#options;
+    const { clock, place, voter, voters } = this.#options;
+    operation.beganMs = clock.monoMs();
     const promised = voter?.stored.vote.promised.counter ?? 0;
     this.#counter = Math.max(this.#counter, promised) + 1;
     const { places } = voters();
@@ -164,15 +165,18 @@ export class RoleRegister {
     this.#ask(operation);
   }
 
-  /** Another proposal has come between: the next round begins some time later. */
+  /**
+   * Another proposal has come between: the next round begins some time later. A read leaves the other
+   * one the time of two rounds, for a change must not wait for those who only look.
+   */
   #overtaken(operation: Operation, above: Ballot): void {
-    const { random, timers } = this.#options;
+    const { clock, random, timers } = this.#options;
     this.#counter = Math.max(this.#counter, above.counter);
-    if (operation.reads) return this.#end(operation, null);
     operation.proposal = null;
     operation.waiting();
     const waitMs = retryWaitMs(AGAIN, ++this.#overtakings, random.number());
-    operation.waiting = timers.after(waitMs, () => {
+    const politeMs = operation.reads ? 2 * (clock.monoMs() - operation.beganMs) : 0;
+    operation.waiting = timers.after(politeMs + waitMs, () => {
       if (this.#operation === operation) this.#round(operation);
     });
   }

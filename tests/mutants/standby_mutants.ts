@@ -246,6 +246,11 @@ export const STANDBY: readonly Mutant[] = [
       "retryWaitMs(AGAIN, ++this.#overtakings, random.number())",
       "retryWaitMs(AGAIN, 1, random.number())",
     ],
+    [
+      "let those who only read the roles come between changes",
+      "operation.reads ? 2 * (clock.monoMs() - operation.beganMs) : 0",
+      "operation.reads ? 0 : 0",
+    ],
   ),
   ...TESTED.flatMap(([name, file, find, replace]) =>
     inTested(file, "tests/unit/roles_test.ts", [name, find, replace])

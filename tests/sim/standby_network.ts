@@ -2,8 +2,8 @@
  * The links between the simulated processes of a store with a standby, as TCP makes them. What is sent
  * over a way that is cut waits for it, and arrives some time after it is mended, for a sender that got
  * no answer tries again later and later; so does, after a while, what is sent the other way, of which
- * nothing is confirmed. A side that hears nothing for long ends the link; the other one notices that
- * where it can be told.
+ * nothing is confirmed. A side that hears nothing for long ends the link; the other one
+ * notices that where the way to it is not cut.
  */
 import { decodeStandbyFrame, encodeStandbyFrame } from "../../server/standby/link_frames.ts";
 import type { CellName } from "../../shard/name/ids.ts";
@@ -63,7 +63,7 @@ export class StandbyNetwork {
     this.#hosts.add(host);
   }
 
-  /** A process is gone: the others are told where a way leads to them. */
+  /** A process is gone: the others notice that where the way to them is not cut. */
   remove(host: Host): void {
     this.#hosts.delete(host);
     for (const peer of [...host.peers.values()]) this.#close(host, peer);
@@ -179,7 +179,7 @@ export class StandbyNetwork {
     });
   }
 
-  /** Ends a link at one side; at the other as well, where that can be told. */
+  /** Ends a link at one side; at the other as well, where the way to it is not cut. */
   #close(host: Host, peer: StandbyPeer): void {
     const end = this.#ends.get(peer);
     if (end === undefined) return;

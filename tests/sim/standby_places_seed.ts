@@ -134,7 +134,7 @@ class Simulation {
     throw new Error(`${serving.map(({ place }) => place.name).join()} serve at once`);
   }
 
-  /** The register had one value at each version, whoever has seen it. */
+  /** The register had one value at each version, for all who have read it. */
   #checkRegister(): void {
     for (const { fault, name } of this.#places.values()) {
       if (fault !== null) throw new Error(`${name} ${fault}`);

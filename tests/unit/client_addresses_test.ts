@@ -164,7 +164,8 @@ Deno.test("12: a client whose cell is dead asks again who serves it, until that 
     equal(await nextUrl(fixture), "ws://a.test/v1/ws");
     equal(fixture.now - movedMs, 500);
   }
-  deepEqual(tries, [2000, 4000, 8000]);
+  // The failures at the dead address are not waited for.
+  deepEqual(tries, [500, 500, 1500]);
   fixture.socket.breaks();
   await nextUrl(fixture);
   movedTo(P, A);
@@ -189,5 +190,52 @@ Deno.test("12: a client that is sent away soon after it had tried often returns 
   fixture.socket.says({ t: "goaway", reason: "shutdown", retryAfterMs: 2000 });
   await nextUrl(fixture);
   equal(fixture.now - beganMs, 2500);
+  client.close();
+});
+
+Deno.test("12: a client whose servers all fail tries each soon, and then each less and less often", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A, onlyTransport: "ws" });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A, B, "http://c.test"] });
+  await signedIn;
+  const seen = new Map<string, number[]>();
+  for (let i = 0; i < 12; i++) {
+    fixture.socket.breaks();
+    const host = new URL(await nextUrl(fixture)).host;
+    seen.set(host, [...seen.get(host) ?? [], fixture.now]);
+  }
+  deepEqual([...seen], [
+    // That the link broke counts as well.
+    ["a.test", [500, 2000, 4500, 8500]],
+    ["b.test", [1000, 2500, 3500, 5500]],
+    ["c.test", [1500, 3000, 4000, 6000]],
+  ]);
+  client.close();
+});
+
+Deno.test("12: a sign-in by password tries each server that is known, and waits for none that failed", async () => {
+  const fixture = new ClientFixture();
+  fixture.items.set(`roost ${A}`, "{}");
+  const known = fixture.client({ url: A });
+  const signedIn = known.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A, B, "http://c.test"] });
+  await signedIn;
+  known.close();
+  const client = fixture.client({ url: A, allowPlainPassword: true });
+  const again = client.signIn({ user: "ann", password: "secret" });
+  again.catch(() => {});
+  const asked: [string, number][] = [];
+  for (let i = 0; i < 4; i++) {
+    await fixture.settle();
+    const request = fixture.requests.at(-1)!;
+    asked.push([new URL(request.path).host, fixture.now]);
+    request.fail();
+    await fixture.settle();
+    await fixture.pass(fixture.due[0] ?? 0);
+  }
+  deepEqual(asked, [["a.test", 0], ["b.test", 500], ["c.test", 1000], ["a.test", 1500]]);
   client.close();
 });

@@ -14,8 +14,15 @@
 const KNOWN_MAX = 16;
 const ADDRESS_CHARS_MAX = 512;
 
+/**
+ * Tries of an address in a row that have not led to a session, and when the next one is due.
+ * @typedef {{ tries: number, dueMs: number }} Tried
+ */
+
 /** See the head of this file. */
 export class Addresses {
+  /** @type {Map<string, Tried>} */
+  #tried = new Map();
   #given;
   #env;
   #record;
@@ -51,6 +58,10 @@ export class Addresses {
   /** The address that the application gave. */
   get given() {
     return this.#given;
+  }
+
+  get #all() {
+    return [...new Set([this.#given, ...this.#known])];
   }
 
   /** Takes the list of a welcome or of a storage, in place of the one before. @param {unknown} list */
@@ -100,13 +111,55 @@ export class Addresses {
     return true;
   }
 
-  /** The address does not serve: uses the next one from now on. Returns whether one exists. */
+  /**
+   * The address does not serve: uses another one from now on, the next that was not tried, or else the
+   * one that is due first. Returns whether others exist.
+   */
   leave() {
-    const all = [...new Set([this.#given, ...this.#known])];
-    const next = all[(all.indexOf(this.#current) + 1) % all.length];
-    const other = next !== undefined && next !== this.#current;
-    if (other) this.#current = next;
-    return other;
+    const all = this.#all;
+    const at = all.indexOf(this.#current) + 1;
+    const others = [...all.slice(at), ...all.slice(0, at)].filter((a) => a !== this.#current);
+    const dueMs = (/** @type {string} */ address) => this.#tried.get(address)?.dueMs ?? -Infinity;
+    const [first, ...rest] = others;
+    if (first === undefined) return false;
+    this.#current = rest.reduce((best, a) => dueMs(a) < dueMs(best) ? a : best, first);
+    return true;
+  }
+
+  /**
+   * A try of an address has not led to a session.
+   * @param {string} address
+   * @param {number} nowMs
+   * @param {(tries: number) => number} backoffMs the wait before its next try, after so many
+   */
+  failed(address, nowMs, backoffMs) {
+    const tries = (this.#tried.get(address)?.tries ?? 0) + 1;
+    const all = this.#all;
+    for (const other of this.#tried.keys()) if (!all.includes(other)) this.#tried.delete(other);
+    this.#tried.set(address, { tries, dueMs: nowMs + backoffMs(tries) });
+  }
+
+  /** All of them may be tried as if for the first time. */
+  forgetTries() {
+    this.#tried.clear();
+  }
+
+  /** Whether the address to use now was not tried yet. */
+  get isFresh() {
+    return !this.#tried.has(this.#current);
+  }
+
+  /**
+   * The wait before the address to use now is tried: one that others have failed before is not waited
+   * for because of them.
+   * @param {string} from the address that was tried last
+   * @param {number} nowMs
+   * @param {number} soonMs the least wait before another one: not all clients turn to it at one moment
+   */
+  waitMs(from, nowMs, soonMs) {
+    const tried = this.#tried.get(this.#current);
+    if (tried === undefined) return soonMs;
+    return Math.max(this.#current === from ? 0 : soonMs, tried.dueMs - nowMs);
   }
 
   /**

@@ -118,8 +118,7 @@ export class RoostClient extends Calls {
       down: (network) => this.#mailbox.down(network),
       malformed: () => this.#mailbox.forgetPosition(),
       unreached: () => this.#unreached(),
-      sentAway: (servers) => this.#addresses.sentAway(servers),
-      moved: (servers) => this.#addresses.follow(servers),
+      addresses: this.#addresses,
       changed: () => this.#emit("status", this.state),
       gaveUp: (error) => this.#gaveUp(error),
     };
@@ -305,7 +304,6 @@ export class RoostClient extends Calls {
   }
 
   async #unreached() {
-    if (this.#addresses.leave()) return;
     const error = await originRefusal(this.#env, this.#addresses.given);
     if (error !== null) this.#connection.refuse(error);
   }

@@ -12,6 +12,7 @@ import { WsLink } from "./ws_link.js";
 /**
  * @import * as Api from "../client.d.ts"
  * @import { RoostError } from "./error.js"
+ * @import { Addresses } from "./addresses.js"
  * @import { Host, Json, Link } from "./types.d.ts"
  */
 
@@ -19,8 +20,8 @@ import { WsLink } from "./ws_link.js";
  * `opening`: what a new link sends first. `welcomed` takes a welcome before the status is `online`,
  * `online` goes on after it. `released`: a link was left, and with it what it has not settled.
  * `malformed`: the server refused the opening as such; the client forgets what it had stored.
- * `unreached`: a new link found no server, or one that takes nobody now. `sentAway`: the server goes
- * away, and may have named others. `down`: the link is lost, with the network or alone.
+ * `unreached`: a new link found no server, or one that takes nobody now, and no other is known. `down`:
+ * the link is lost, with the network or alone.
  * @typedef {Pick<Host, "events" | "settled" | "cursor"> & {
  *   opening: () => {
  *     url: string, hello: Json, headers: Record<string, string>, opening: Json
@@ -30,9 +31,8 @@ import { WsLink } from "./ws_link.js";
  *   released: (link: Link) => void,
  *   down: (network: boolean) => void,
  *   malformed: () => void,
+ *   addresses: Addresses,
  *   unreached: () => void,
- *   sentAway: (servers: unknown) => void,
- *   moved: (servers: unknown) => boolean,
  *   changed: () => void,
  *   gaveUp: (error: RoostError) => void
  * }} ConnectionHost
@@ -67,7 +67,8 @@ export class Connection {
   #link = null;
   /** A WebSocket that is tried while long-poll works. @type {Link | null} */
   #trial = null;
-  #tries = 0;
+  /** The address of the link of now. */
+  #at = "";
   #wsFailures = 0;
   #replaced = 0;
   /** Times in a row that a server has named others. */
@@ -99,7 +100,7 @@ export class Connection {
       events: host.events,
       settled: host.settled,
       sentAway: (link, servers) => {
-        if (link === this.#link) host.sentAway(servers);
+        if (link === this.#link) host.addresses.sentAway(servers);
       },
       lost: (link, error) => this.lost(link, error),
       cursor: host.cursor,
@@ -155,16 +156,14 @@ export class Connection {
 
   /** Forgets failed tries: a sign-in begins. */
   restart() {
-    this.#tries =
-      this.#wsFailures =
-      this.#replaced =
-      this.#malformed =
-        0;
+    this.#host.addresses.forgetTries();
+    this.#wsFailures = this.#replaced = this.#malformed = 0;
   }
 
   connect() {
     this.#stop.retry();
     this.#retryAt = null;
+    this.#at = this.#host.addresses.current;
     const link = this.#makeLink(this.#chooseTransport());
     this.#link = link;
     this.become("connecting");
@@ -245,7 +244,8 @@ export class Connection {
   #watchStability(link) {
     this.#stop.stable();
     this.#stop.stable = this.#env.after(this.#timing.stableMs, () => {
-      this.#tries = this.#replaced = 0;
+      this.#host.addresses.forgetTries();
+      this.#replaced = 0;
     });
     if (link.kind === "ws") this.#upgradeMs = this.#timing.upgradeMs;
     else this.#planUpgrade();
@@ -290,7 +290,7 @@ export class Connection {
     }
     const contested = REPLACED.includes(error.code) || error.code === "protocol";
     this.#replaced = contested ? this.#replaced + 1 : 0;
-    const follows = error.code === "moved" && this.#host.moved(error.servers);
+    const follows = error.code === "moved" && this.#host.addresses.follow(error.servers);
     const final = link.welcomed ? FINAL.includes(error.code) : !AGAIN.includes(error.code);
     const malformed = error.code === "bad_request" && !link.welcomed;
     if (malformed && this.#malformed++ === 0) {
@@ -298,15 +298,33 @@ export class Connection {
       this.#host.malformed();
     } else if (final && !follows) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
-    // It says itself when to return: that is no failure, whatever there was before.
-    if (link.welcomed && SENT_AWAY.includes(error.code)) this.#tries = 0;
     this.#moves = follows ? this.#moves + 1 : 0;
-    // A server that another one has just named is no server that has failed.
-    const tries = this.#moves === 1 ? 1 : ++this.#tries;
-    this.#retryAfter(this.backoffMs(tries, error.retryAfterMs));
-    this.become("waiting");
     const away = error.code === "offline" || error.code === "busy";
-    if (away && !link.welcomed && !network) this.#host.unreached();
+    const unreached = away && !link.welcomed && !network;
+    this.#retryAfter(this.#waitMs(link, error, unreached));
+    this.become("waiting");
+    if (unreached && this.#at === this.#host.addresses.current) this.#host.unreached();
+  }
+
+  /**
+   * Chooses the address of the next link; returns the wait before it. Each address has tries of its own.
+   * @param {Link} link
+   * @param {RoostError} error
+   * @param {boolean} unreached
+   */
+  #waitMs(link, { code, retryAfterMs }, unreached) {
+    const { addresses } = this.#host;
+    const nowMs = this.#env.now();
+    // It says itself when to return: that is no failure, whatever there was before.
+    if (link.welcomed && SENT_AWAY.includes(code)) {
+      addresses.forgetTries();
+      return this.backoffMs(1, retryAfterMs);
+    }
+    addresses.failed(this.#at, nowMs, (tries) => this.backoffMs(tries, retryAfterMs));
+    if (unreached) addresses.leave();
+    const soonMs = this.backoffMs(1);
+    // A server that another one has just named is no server that has failed.
+    return this.#moves === 1 ? soonMs : addresses.waitMs(this.#at, nowMs, soonMs);
   }
 
   /** Gives up, if it is not online. @param {RoostError} error */

@@ -86,15 +86,18 @@ export class SignIn {
    * @param {() => Promise<Who>} prove
    */
   async #patiently(prove) {
-    const { env, backoffMs, assertOpen } = this.#host;
+    const { addresses, env, backoffMs, assertOpen } = this.#host;
     for (let tries = 0;; tries++) {
+      const at = addresses.current;
       try {
         return await prove();
       } catch (error) {
         const { code, retryAfterMs = 0 } = /** @type {RoostError} */ (error);
         const futile = !PASSING.includes(code) || retryAfterMs > WAIT_MAX_MS;
         if (futile || tries >= TRIES_MAX) throw error;
-        const ms = backoffMs(tries + 1, retryAfterMs);
+        // Another address that was named is no repetition.
+        if (addresses.isFresh) tries--;
+        const ms = addresses.waitMs(at, env.now(), backoffMs(1));
         await new Promise((resolve) => env.after(ms, () => resolve(undefined)));
         assertOpen();
       }
@@ -123,16 +126,17 @@ export class SignIn {
    * @returns {Promise<Json>}
    */
   async #post(path, body, cells = 1) {
-    const { env, timing, addresses } = this.#host;
+    const { addresses, backoffMs, env, timing } = this.#host;
     const base = addresses.current;
     const request = { method: "POST", body, timeoutMs: timing.requestMs };
     try {
       return /** @type {Json} */ (await rest(env, base + path, request));
     } catch (error) {
-      const { code, servers } = /** @type {RoostError} */ (error);
+      const { code, retryAfterMs, servers } = /** @type {RoostError} */ (error);
       if (code === "moved" && cells < CELLS_MAX && addresses.follow(servers)) {
         return await this.#post(path, body, cells + 1);
       }
+      addresses.failed(base, env.now(), (tries) => backoffMs(tries, retryAfterMs));
       if (code !== "offline" || addresses.leave()) throw error;
       throw await originRefusal(env, base) ?? error;
     }
