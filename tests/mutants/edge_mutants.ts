@@ -1,5 +1,5 @@
 /** Mutants of sessions and watchers at an edge. */
-import { inFile, type Mutant } from "./mutant.ts";
+import { inFile, inTested, type Mutant } from "./mutant.ts";
 
 /** See the head of this file. */
 export const EDGE: readonly Mutant[] = [
@@ -135,6 +135,15 @@ export const EDGE: readonly Mutant[] = [
       "hand a session to another device",
       "return session.user === user && session.device === device ? session : null;",
       "return session.user === user ? session : null;",
+    ],
+  ),
+  ...inTested(
+    "server/edge/announcer.ts",
+    "tests/unit/edge_announce_test.ts",
+    [
+      "revoke a session whose account has moved",
+      'return code === "moved" ? "shutdown" : "revoked";',
+      'return "revoked";',
     ],
   ),
 ];

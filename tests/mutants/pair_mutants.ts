@@ -1,5 +1,5 @@
 /** Mutants of the way of a message from its sender to its recipient. */
-import { inFile, type Mutant } from "./mutant.ts";
+import { inFile, inTested, type Mutant } from "./mutant.ts";
 
 /** See the head of this file. */
 export const PAIR: readonly Mutant[] = [
@@ -261,6 +261,15 @@ export const PAIR: readonly Mutant[] = [
       "keep what waits beyond the end of its request",
       "if (!accepted && !blocked && !asked) return;",
       "if (!accepted && !blocked) return;",
+    ],
+  ),
+  ...inTested(
+    "shard/handlers/pair.ts",
+    "tests/scenario/roster_crossing_test.ts",
+    [
+      "turn a stranger's packet away although the one before it has not arrived",
+      "  if (p.n > last + 1) return",
+      "  if (p.n > last + 1 && (known !== undefined || turnedAway(turn, account, p) === null)) return",
     ],
   ),
 ];
