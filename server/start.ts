@@ -24,7 +24,7 @@ import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes, type ImportLimits } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
-import type { Log } from "./node/ports.ts";
+import type { Cancel, Log } from "./node/ports.ts";
 import { isFirst, type WorkerShare } from "./workers/share.ts";
 import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
@@ -45,6 +45,7 @@ import { resubmitter } from "./standby/resubmit.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
+import { giveWhenQuiet, systemMemoryGiver } from "./system/freed_memory.ts";
 
 const DAY_MS = 86_400_000;
 /** How long clients are sent away once another place serves (ms), and the exit code of a lost role. */
@@ -208,7 +209,9 @@ export async function startNode(
     if (share === null) await logActions(open.dir.path, open.log);
     if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
-    const { stop, stopped } = stopper(config, open, { front, services, listeners, moves });
+    const giving = giveWhenQuiet(open.ports, process, systemMemoryGiver());
+    const parts = { front, services, listeners, moves, giving };
+    const { stop, stopped } = stopper(config, open, parts);
     open.node.coordinator.orders.onLeft = stop;
     endWhenLost(open, front, process);
     takeUnreplicated(open, config);
@@ -227,8 +230,10 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
   readonly services: Services;
   readonly listeners: AdminListeners;
   readonly moves: MovesHost | null;
+  /** Ends the giving back of memory. */
+  readonly giving: Cancel;
 }): Pick<RunningRoost, "stop" | "stopped"> {
-  const { front, services, listeners, moves } = parts;
+  const { front, services, listeners, moves, giving } = parts;
   const { log, ports: { timers } } = open;
   let stopping = false;
   let resolve: (code: number) => void;
@@ -237,6 +242,7 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
     if (stopping) return;
     stopping = true;
     log.info("draining", { limitMs: drainMs });
+    giving();
     moves?.evacuation.stop();
     services.gateway.stop();
     services.stop();

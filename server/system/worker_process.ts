@@ -28,7 +28,7 @@ export function startOwn(args: readonly string[], events: OwnProcessEvents): Own
     "-A",
     "--quiet",
     "--no-prompt",
-    "--v8-flags=--no-allocation-site-pretenuring",
+    "--v8-flags=--no-allocation-site-pretenuring,--expose-gc",
   ];
   const program = Deno.build.standalone ? [] : [...flags, Deno.mainModule];
   const child = new Deno.Command(Deno.execPath(), {

@@ -1,4 +1,5 @@
 /** `deno task bench [NAME…] [--json FILE] [--short]`: runs benchmarks and prints their figures. */
+import { bareBench } from "./bare_bench.ts";
 import type { Bench } from "./bench.ts";
 import { houseBench } from "./house.ts";
 import { messagesBench } from "./messages.ts";
@@ -13,6 +14,7 @@ const BENCHES: readonly Bench[] = [
   sizesBench,
   microBench,
   messagesBench,
+  bareBench,
   serverBench,
   scalingBench,
   startCheckBench,

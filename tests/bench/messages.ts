@@ -13,6 +13,7 @@ import type { Session, Sink } from "../../server/edge/types.ts";
 import { makeEdge } from "../sim/test_node.ts";
 import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 import { tempDir } from "../process/server.ts";
+import { cpuOfThreads } from "./thread_cpu.ts";
 
 const USERS = 1000;
 const CONTACTS = 40;
@@ -49,18 +50,6 @@ class CountingSink implements Sink {
   close(): void {}
 
   terminate(): void {}
-}
-
-/** CPU that the threads of this process have used so far, in µs, by what they do. */
-function cpuOfThreads(): Record<"main" | "store" | "other", number> {
-  const used = { main: 0, store: 0, other: 0 };
-  for (const { name } of Deno.readDirSync("/proc/self/task")) {
-    const path = `/proc/self/task/${name}`;
-    const thread = Deno.readTextFileSync(`${path}/comm`).trim();
-    const what = Number(name) === Deno.pid ? "main" : thread.startsWith("sw-") ? "store" : "other";
-    used[what] += Number(Deno.readTextFileSync(`${path}/schedstat`).split(" ")[0]) / 1000;
-  }
-  return used;
 }
 
 class Crowd {
@@ -197,9 +186,9 @@ export const messagesBench: Bench = {
     await crowd.run(kv, WARM_MS);
     const { stats } = crowd.fixture.node.committer;
     const before = { ...stats, sent: crowd.sent, writes: crowd.writes.count };
-    const began = cpuOfThreads();
+    const began = cpuOfThreads(Deno.pid);
     await crowd.run(kv, MEASURED_MS);
-    const ended = cpuOfThreads();
+    const ended = cpuOfThreads(Deno.pid);
     const messages = crowd.sent - before.sent;
     const perSecond = (count: number) => count / (MEASURED_MS / 1000);
     const cpu = (of: "main" | "store" | "other") => (ended[of] - began[of]) / messages;

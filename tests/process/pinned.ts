@@ -18,6 +18,9 @@ export const UNLIMITED: readonly string[] = [
   "limits.subscriptionRequestsBurst=10000",
 ].flatMap((s) => ["--set", s]);
 
+/** After so long a server without clients has given back what its start has freed (ms). */
+export const SETTLED_MS = 45_000;
+
 /** The flags that `deno task start` runs with, in the checkout at `root`. */
 function v8Flags(root: string): string[] {
   return (/--v8-flags=\S+/.exec(Deno.readTextFileSync(`${root}/deno.json`)) ?? []).map(String);

@@ -5,7 +5,7 @@
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { crowd, type PoolFixture, thousand, withPools } from "./provisioned.ts";
 import { Figures, p99Ms, percentiles } from "./figures.ts";
-import { rssOf, windowOf } from "../process/pinned.ts";
+import { rssOf, SETTLED_MS, windowOf } from "../process/pinned.ts";
 
 /** Where figures go: bounds count for this version, an earlier one is only shown. */
 interface Side {
@@ -58,7 +58,10 @@ async function sessions(fixture: PoolFixture, side: Side, options: ProofOptions,
   atMost(side, figures, "sign-ins: p99 to the snapshot", p99Ms(login), 1000, "ms");
   figures.note(`${side.name}: CPU of a sign-in`, serverCpuUs / signIns, "µs");
   await fixture.serve(async (server) => {
+    // What the start has freed is given back by then, and is not the sessions'.
+    await new Promise((resolve) => setTimeout(resolve, options.scale < 1 ? 0 : SETTLED_MS));
     const empty = rssOf(server.pid);
+    figures.note(`${side.name}: empty server`, empty / 2 ** 20, "MiB");
     const idle = await fixture.load("idle", pool, { seconds: options.scale < 1 ? 4 : 120 }, server);
     const { rssAfterBytes = NaN } = idle.server ?? {};
     const each = (rssAfterBytes - empty) / pool.users / 1024;

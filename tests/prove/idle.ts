@@ -2,14 +2,14 @@
 import type { Proof, Verdict } from "./proof.ts";
 import { crowd, withPools } from "./provisioned.ts";
 import { Figures } from "./figures.ts";
-import { rssOf, startPinned, windowOf } from "../process/pinned.ts";
+import { rssOf, SETTLED_MS, startPinned, windowOf } from "../process/pinned.ts";
 import { tempDir } from "../process/server.ts";
 
 /** A server without anybody: what it takes is not the sessions' (bytes). */
-async function emptyRss(): Promise<number> {
+async function emptyRss(waitMs: number): Promise<number> {
   using dir = tempDir();
   const server = await startPinned(`${dir.path}/data`);
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await new Promise((resolve) => setTimeout(resolve, waitMs));
   const rss = rssOf(server.pid);
   await server.stop();
   return rss;
@@ -23,7 +23,7 @@ export const idleProof: Proof = {
   async run(options): Promise<Verdict> {
     const figures = new Figures(options);
     const pool = crowd(options);
-    const empty = await emptyRss();
+    const empty = await emptyRss(options.scale < 1 ? 2000 : SETTLED_MS);
     await withPools(options, [pool], async (fixture) => {
       const seconds = options.scale < 1 ? 5 : 180;
       const result = await fixture.load("idle", pool, { seconds });

@@ -23,7 +23,7 @@ Deno.test("10.12: every task names its permissions but for those that read /proc
   deepEqual(all, READ_PROC);
 });
 
-Deno.test("10.12: no task waits for somebody to grant a permission, or loads native libraries", () => {
+Deno.test("10.12: no task waits for somebody to grant a permission, or names native libraries", () => {
   for (const { name, words } of COMMANDS) {
     ok(words.includes("--no-prompt"), name);
     ok(!words.some((word) => word.startsWith("--allow-ffi")), name);
