@@ -16,8 +16,11 @@ const QUIET_SHARE = 0.2;
 const GROWTH_BYTES = 16 * 2 ** 20;
 /** After so many looks once more: by then accounts that nobody uses have left memory. */
 const AGAIN_LOOKS = 6;
-/** Most of V8's heap that is collected at once (bytes): it takes about a millisecond a megabyte. */
-const HEAP_MAX_BYTES = 256 * 2 ** 20;
+/**
+ * Most of V8's heap that is collected at once (bytes): 2 to 4 ms a megabyte on one busy core, and a
+ * lease in a cell lasts 3 s.
+ */
+const HEAP_MAX_BYTES = 192 * 2 ** 20;
 
 /** What gives memory back. */
 export interface MemoryGiver {

@@ -60,6 +60,6 @@ Deno.test("giveWhenQuiet does nothing under load, nor where the CPU time is not 
 });
 
 Deno.test("giveWhenQuiet does not hold up a process with a large heap", () => {
-  assert.deepEqual(givenIn(quiet(900, 3), 256), ["collect 0", "trim 0"]);
-  assert.deepEqual(givenIn(quiet(900, 3), 257), ["trim 0"]);
+  assert.deepEqual(givenIn(quiet(900, 3), 192), ["collect 0", "trim 0"]);
+  assert.deepEqual(givenIn(quiet(900, 3), 193), ["trim 0"]);
 });
