@@ -34,3 +34,12 @@ Deno.test("10.12: no task changes the lock file", () => {
   for (const { name, words } of COMMANDS) ok(words.includes("--frozen"), name);
   ok(tasks["test"]!.startsWith("deno check --frozen"));
 });
+
+Deno.test("the server has the same flags of V8 wherever it is started or compiled", () => {
+  const flagsIn = (text: string) => text.match(/--v8-flags=--no-allocation[^\s"]*/g) ?? [];
+  const texts = ["server/system/worker_process.ts", ".ci/run"]
+    .map((path) => Deno.readTextFileSync(new URL(path, ROOT)));
+  const flags = [tasks["start"]!, tasks["compile"]!, ...texts].map(flagsIn);
+  deepEqual(flags.map(({ length }) => length), [1, 1, 1, 2]);
+  deepEqual(new Set(flags.flat()).size, 1, flags.flat().join(" "));
+});
