@@ -122,7 +122,7 @@ class Client {
     // A text with a mask of zeros.
     this.#message.set([0x81, 0x80 | 126, 0, SENT, 0, 0, 0, 0]);
     this.#socket.once("data", () => {
-      this.#socket.on("data", (bytes) => this.#read(bytes));
+      this.#socket.on("data", (bytes) => this.#read(bytes as Uint8Array));
       opened();
     });
   }
