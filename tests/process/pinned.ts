@@ -19,7 +19,7 @@ export const UNLIMITED: readonly string[] = [
 ].flatMap((s) => ["--set", s]);
 
 /** After so long a server without clients has given back what its start has freed (ms). */
-export const SETTLED_MS = 45_000;
+export const SETTLED_MS = 90_000;
 
 /** The flags that `deno task start` runs with, in the checkout at `root`. */
 function v8Flags(root: string): string[] {
