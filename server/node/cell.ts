@@ -106,7 +106,7 @@ export class Cell {
     this.#consents = new Consents(parts, members, vouching, {
       linked,
       send,
-      isGone: (node) => liveness.isGone(node),
+      goneMs: (node) => liveness.goneMs(node),
       changed: () => this.look(),
     });
     this.#look = this.#makeLook();

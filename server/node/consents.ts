@@ -9,7 +9,7 @@ import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
 import { type Peer, type PeerFrame, peerKey } from "./peers.ts";
 import { DRIFT } from "./members.ts";
-import { majorityOf, type Vouching } from "./vouching.ts";
+import { majorityOf, VOUCH_OVER_MS, type Vouching } from "./vouching.ts";
 
 /** Time between two questions about one process (ms). */
 const ASK_MS = 250;
@@ -18,8 +18,8 @@ const ASK_MS = 250;
 export interface ConsentsHost {
   linked(): Iterable<Peer>;
   send(peer: NodeId, frame: PeerFrame): void;
-  /** Whether a process is known to have ended. */
-  isGone(node: NodeRef): boolean;
+  /** Since when a process is known to have ended (monotonic, ms); null: it is not. */
+  goneMs(node: NodeRef): number | null;
   /** Enough may have agreed by now. */
   changed(): void;
 }
@@ -57,7 +57,7 @@ export class Consents {
    * that first it asks them, and `changed` follows.
    */
   mayTake(node: NodeRef): boolean {
-    const row = this.#host.isGone(node) ? null : this.#members.rowOf(node);
+    const row = this.#host.goneMs(node) !== null ? null : this.#members.rowOf(node);
     const key = peerKey(node);
     // A longer time by any clock than the process counts for itself.
     if (row === null || row.silentMs * (1 - DRIFT) >= row.withoutStoreMs * (1 + DRIFT)) {
@@ -87,11 +87,15 @@ export class Consents {
     return asking;
   }
 
-  /** Whether a node has no process: a new one reads who owns what before it votes. */
+  /**
+   * Whether a node has no process, and the last vote of the former one is over. A new process reads
+   * who owns what before it votes.
+   */
   #isAway(id: NodeId): boolean {
     if (id === this.#parts().ownership.self.id) return false;
     const process = this.#members.processOf(id);
-    return process === null || this.#host.isGone(process);
+    const endedMs = process === null ? this.#members.leftMs(id) : this.#host.goneMs(process);
+    return endedMs !== null && this.#nowMs - endedMs >= VOUCH_OVER_MS;
   }
 
   #agrees(id: NodeId, asking: Asking, waitMs: number | null): void {

@@ -15,8 +15,8 @@ export class Liveness {
   readonly #members: Members;
   readonly #gossip: Gossip;
   readonly #linked = new Map<NodeId, Peer>();
-  /** Processes that are known to have ended. */
-  readonly #gone = new Set<NodeId>();
+  /** Processes that are known to have ended, and since when (monotonic, ms). */
+  readonly #gone = new Map<NodeId, number>();
 
   constructor(parts: () => NodeParts, members: Members, gossip: Gossip) {
     this.#parts = parts;
@@ -34,7 +34,7 @@ export class Liveness {
     this.#linked.set(peer.key, peer);
     this.#gone.delete(peer.key);
     for (const { id, incarnation: of } of this.#members.others) {
-      if (id === peer.id && of < peer.incarnation) this.#gone.add(peerKey({ id, incarnation: of }));
+      if (id === peer.id && of < peer.incarnation) this.#end(peerKey({ id, incarnation: of }));
     }
   }
 
@@ -45,7 +45,16 @@ export class Liveness {
 
   /** A process has ended. */
   end(peer: Peer): void {
-    this.#gone.add(peer.key);
+    this.#end(peer.key);
+  }
+
+  #end(key: NodeId): void {
+    if (!this.#gone.has(key)) this.#gone.set(key, this.#parts().ports.clock.monoMs());
+  }
+
+  /** Since when a process is known to have ended (monotonic, ms); null: it is not. */
+  goneMs(node: NodeRef): number | null {
+    return this.#gone.get(peerKey(node)) ?? null;
   }
 
   /** Whether a process is known to have ended. */

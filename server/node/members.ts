@@ -66,6 +66,8 @@ interface Seen {
   seenMs: number;
   /** Since when its silence counts. */
   silentFromMs: number;
+  /** The row of a former process that stands in the place of this one's, and has not changed. */
+  readonly hiddenBy: Member | null;
 }
 
 const utf8 = new TextEncoder();
@@ -83,7 +85,7 @@ export class Members {
   #readMs = -Infinity;
   #looked = 0;
   /** Processes that are known without a row, by their nodes, and since when. */
-  readonly #newer = new Map<NodeId, { readonly incarnation: number; readonly sinceMs: number }>();
+  readonly #newer = new Map<NodeId, { readonly incarnation: number; sinceMs: number }>();
   /** The views in those of this node's rows that the store may have. */
   #views: (readonly NodeId[])[] = [];
   /** This node's own row, as it was read last. */
@@ -161,9 +163,29 @@ export class Members {
   /** The row of a process; null where its node has none, another process of it has, or it has left. */
   rowOf({ id, incarnation }: NodeRef): MemberRow | null {
     const seen = this.#others.get(id);
-    if (seen === undefined || seen.member.incarnation !== incarnation) return null;
-    if (seen.member.left) return null;
-    return { ...seen.member, silentMs: this.#readMs - seen.silentFromMs };
+    if (seen === undefined) return null;
+    const { member } = seen;
+    if (member.incarnation < incarnation) return this.#hiddenRow({ id, incarnation }, member);
+    if (member.incarnation > incarnation || member.left) return null;
+    return { ...member, silentMs: this.#readMs - seen.silentFromMs };
+  }
+
+  /**
+   * What is assumed of a process whose row was never seen here, for a late write of the former one
+   * stands in its place: all nodes may vouch for it.
+   */
+  #hiddenRow({ id, incarnation }: NodeRef, former: Member): MemberRow | null {
+    const known = this.#newer.get(id);
+    if (known?.incarnation !== incarnation) return null;
+    const view = [this.#id, ...this.#others.keys()];
+    const { withoutStoreMs } = this.#about;
+    const unknown = { beat: 0, looked: 0, process: "", left: false, view, withoutStoreMs };
+    return { ...former, ...unknown, incarnation, silentMs: this.#readMs - known.sinceMs };
+  }
+
+  /** When this node saw that another one has left (monotonic, ms); without a row it is long ago. */
+  leftMs(id: NodeId): number {
+    return this.#others.get(id)?.seenMs ?? -Infinity;
   }
 
   /** The process of another node whose row has not left; null where it has none. */
@@ -179,9 +201,8 @@ export class Members {
    */
   isAlive(node: NodeRef): boolean {
     const seen = this.#others.get(node.id);
-    if (seen === undefined || seen.member.incarnation < node.incarnation) {
-      return this.#isNewer(node);
-    }
+    if (seen === undefined) return this.#isNewer(node, 0);
+    if (seen.member.incarnation < node.incarnation) return this.#isNewer(node, TAKEOVER_MS);
     if (seen.member.incarnation > node.incarnation) return false;
     if (seen.member.left) return false;
     return this.#readMs - seen.silentFromMs < TAKEOVER_MS;
@@ -189,11 +210,13 @@ export class Members {
 
   /**
    * A process without a row may be newer than what was read: it writes its row before it claims
-   * anything. A listing that began after it was known shows whether it has one.
+   * anything. A listing that began after it was known shows whether it has one. Where that has a
+   * former process of its node, a late write of that one stands in the place of its row: it has
+   * `patienceMs` for its next beat.
    */
-  #isNewer({ id, incarnation }: NodeRef): boolean {
+  #isNewer({ id, incarnation }: NodeRef, patienceMs: number): boolean {
     const known = this.#newer.get(id);
-    if (known?.incarnation === incarnation) return this.#readMs < known.sinceMs;
+    if (known?.incarnation === incarnation) return this.#readMs - known.sinceMs < patienceMs;
     this.#newer.set(id, { incarnation, sinceMs: this.#ports.clock.monoMs() });
     return true;
   }
@@ -223,14 +246,17 @@ export class Members {
    */
   #take(members: readonly Member[], again: boolean): void {
     const nowMs = this.#ports.clock.monoMs();
+    if (again) { for (const known of this.#newer.values()) known.sinceMs = nowMs; }
     const others = members.filter(({ id }) => id !== this.#id);
     this.#own = members.find(({ id }) => id === this.#id) ?? null;
-    this.#others = new Map(others.map((member) => {
-      const before = this.#others.get(member.id);
-      const same = before?.member.incarnation === member.incarnation &&
-        before.member.beat === member.beat;
+    this.#others = new Map(others.map((row) => {
+      const before = this.#others.get(row.id);
+      const hiddenBy = before !== undefined && isLate(row, before) ? row : null;
+      const member = hiddenBy === null ? row : before!.member;
+      const same = before !== undefined && isSame(before.member, member);
       const silentFromMs = same && !again ? before.silentFromMs : nowMs;
-      return [member.id, { member, seenMs: same ? before.seenMs : nowMs, silentFromMs }];
+      const seenMs = same ? before.seenMs : nowMs;
+      return [row.id, { member, seenMs, silentFromMs, hiddenBy }];
     }));
     const forgotten = [...this.#others.values()].filter(({ seenMs }) => nowMs - seenMs > FORGET_MS)
       .map(({ member }) => ({ kind: "delete", key: [...PREFIX, member.id] } as const));
@@ -286,6 +312,18 @@ export class Members {
       done(error);
     });
   }
+}
+
+function isSame(one: Member, other: Member): boolean {
+  return one.incarnation === other.incarnation && one.beat === other.beat;
+}
+
+/**
+ * Whether a row was written before the one that is known, and the store has taken it late: a process
+ * that has ended may have left one write on its way. One that lives writes again.
+ */
+function isLate(row: Member, { member, hiddenBy }: Seen): boolean {
+  return row.incarnation < member.incarnation && (hiddenBy === null || isSame(row, hiddenBy));
 }
 
 function incarnationOf(members: readonly Member[], id: NodeId): number {

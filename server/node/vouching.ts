@@ -50,6 +50,8 @@ export class Vouching {
   readonly #agreed = new Map<NodeId, number>();
   /** When this node has voted for a process last. */
   readonly #votedMs = new Map<NodeId, number>();
+  /** When this process began: what a former one has voted for is not known. */
+  #beganMs: number | null = null;
   #asked = 0;
   /** Another node may take over: this one serves again with a lease only. */
   #yielded = false;
@@ -66,6 +68,7 @@ export class Vouching {
   }
 
   start(): void {
+    this.#beganMs ??= this.#nowMs;
     this.#next = this.#parts().ports.timers.after(ASK_MS, () => {
       this.start();
       this.#ask();
@@ -166,7 +169,7 @@ export class Vouching {
     if (row !== null && row.beat > beat) return null;
     const key = peerKey(of);
     this.#agreed.set(key, Math.max(beat, this.#agreed.get(key) ?? 0));
-    const votedMs = this.#votedMs.get(key) ?? -Infinity;
+    const votedMs = this.#votedMs.get(key) ?? this.#beganMs ?? this.#nowMs;
     return Math.max(0, Math.ceil(VOUCH_OVER_MS - (this.#nowMs - votedMs)));
   }
 }

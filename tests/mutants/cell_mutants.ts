@@ -214,12 +214,6 @@ const ROWS: readonly Row[] = [
     "this.#refuted = update.refuted;",
   ],
   [
-    "never state oneself again to a node that was not known",
-    "server/gossip/swim.ts",
-    "    member.probed = true;\n    member.told = 0;",
-    "    member.probed = true;",
-  ],
-  [
     "forget to announce sessions to a new owner at another node",
     "server/node/takeovers.ts",
     '    cell?.announce(fresh.row, { kind: "announce", lo, hi, epoch });\n',
@@ -273,6 +267,10 @@ const TESTED: readonly Mutant[] = [
     "leave it to chance who learns what a node says of itself",
     "    } else if (member !== undefined && member.told !== this.#said) {",
     "    } else if (member !== undefined && member.told < 0) {",
+  ], [
+    "never state oneself again to a node that was not known",
+    "    member.probed = true;\n    member.told = 0;",
+    "    member.probed = true;",
   ]),
   ...inTested("server/node/shares.ts", LATE, [
     "take a shard that was given away and claimed again",

@@ -35,7 +35,8 @@ export function reshards(cluster: Cluster): void {
       const { lo } = of[0]!;
       const { hi } = of.at(-1)!;
       if (prng.chance(0.5)) hurry(cluster);
-      const at = many && prng.chance(0.6) ? [] : [lo + 1 + prng.int(0, hi - lo - 2)];
+      // A shard of one point cannot be split, which is refused.
+      const at = many && prng.chance(0.6) ? [] : [lo + 1 + prng.int(0, Math.max(0, hi - lo - 2))];
       reshape(cluster, node, { of: of.map(({ id }) => id), at }, () => {});
     });
   }

@@ -71,6 +71,45 @@ Deno.test("11: an owner that is newer than the rows that were read is not dead b
   time.runFor(1);
 });
 
+Deno.test("11: a row that a former process has left on its way ends nobody, and hides nobody for long", () => {
+  const { time, members, beat } = cell();
+  const [a, former, next] = [members(1), members(2), members(2)];
+  beat(former, node(2, 1));
+  beat(next, node(2, 2));
+  beat(a, node(1));
+  beat(former, node(2, 1));
+  beat(a, node(1));
+  assert.deepEqual([a.isAlive(node(2, 2)), a.isAlive(node(2, 1))], [true, false]);
+  assert.equal(a.rowOf(node(2, 2))?.beat, 1);
+  for (let silentMs = 0; silentMs <= TAKEOVER_MS; silentMs += 500) {
+    time.runFor(500);
+    beat(a, node(1));
+  }
+  assert.ok(!a.isAlive(node(2, 2)), "it is silent");
+  // A process that lives writes again: it is the one that goes on.
+  beat(former, node(2, 1));
+  beat(a, node(1));
+  assert.ok(a.isAlive(node(2, 1)));
+});
+
+Deno.test("11: an owner whose row a former process hides may live, and be vouched for", () => {
+  const { time, members, beat } = cell();
+  const [a, b] = [members(1), members(2)];
+  beat(b, node(2, 1));
+  beat(a, node(1));
+  assert.equal(a.rowOf(node(2, 2)), null);
+  for (let silentMs = 0; silentMs < TAKEOVER_MS; silentMs += 500) {
+    assert.ok(a.isAlive(node(2, 2)));
+    time.runFor(450);
+    beat(a, node(1));
+  }
+  const row = a.rowOf(node(2, 2));
+  assert.deepEqual([row?.view, row?.beat], [[node(1).id, node(2).id], 0]);
+  time.runFor(500);
+  beat(a, node(1));
+  assert.ok(!a.isAlive(node(2, 2)));
+});
+
 Deno.test("11: after the store was away for all, nobody is dead before all could write their rows", () => {
   const { time, members, beat } = cell();
   const [a, b] = [members(1), members(2)];
