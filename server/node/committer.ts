@@ -68,27 +68,29 @@ export class Committer {
 
   /** Looks whether something is to be written; called after every turn. */
   poke(): void {
-    if (this.writingSinceMs !== 0 || this.#soon || this.#stopped) return;
-    if (this.#waiting !== null) return;
+    if (this.writingSinceMs !== 0 || this.#soon || this.#stopped || this.#waiting !== null) return;
     const { shards } = this.#host;
     // What a shard that is held has open is waited for, by all of its users.
     const held = shards.some((s) => s.ending && s.open);
     if (held || shards.some((s) => s.urgent)) {
-      this.#soon = true;
-      const run = () => {
-        this.#soon = false;
-        if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();
-      };
-      const { clock, timers } = this.#host.ports;
-      const pauseMs = held ? 0 : this.#notBeforeMs - clock.monoMs();
-      if (pauseMs < 1) timers.soon(run);
-      else timers.after(pauseMs, run);
+      this.#later(held ? 0 : this.#notBeforeMs - this.#host.now().mono, () => this.#commit());
     } else if (this.#lazy === null && shards.some((s) => s.open)) {
       this.#lazy = this.#host.ports.timers.after(LAZY_MS, () => {
         this.#lazy = null;
         if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();
       });
     }
+  }
+
+  /** Nothing is written before `run`, after so long (ms). */
+  #later(pauseMs: number, run: () => void): void {
+    const { timers } = this.#host.ports;
+    this.#soon = true;
+    const go = () => {
+      this.#soon = false;
+      if (this.writingSinceMs === 0 && !this.#stopped) run();
+    };
+    pauseMs < 1 ? timers.soon(go) : timers.after(pauseMs, go);
   }
 
   /** Commits what is open as soon as it can be. */
@@ -149,9 +151,11 @@ export class Committer {
 
   #commit(): void {
     if (this.#waiting !== null) return;
+    const { shards } = this.#host;
+    // It has yet to take its turn with a commit that failed, and to forget what it has open.
+    if (shards.some((s) => s.open && s.inFlight)) return this.#later(0, () => this.#next());
     const sealed: Sealed[] = [];
     let bytes = 0;
-    const shards = this.#host.shards;
     for (let i = 0; i < shards.length; i++) {
       // Begin with another shard each time, so that none starves at the size limit.
       const shard = shards[(i + this.#turn) % shards.length]!;

@@ -49,8 +49,8 @@ const ROWS: readonly Row[] = [
   [
     "take a process whose row was not read yet for dead",
     "server/node/members.ts",
-    "      return this.#isNewer(node);",
-    "      return false;",
+    "    if (seen === undefined) return this.#isNewer(node, 0);",
+    "    if (seen === undefined) return false;",
   ],
   [
     "take another node's table for one's own",
@@ -259,6 +259,7 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
+const VOTES = "tests/scenario/cell_votes_test.ts";
 const LATE = "tests/scenario/cell_late_frames_test.ts";
 
 /** What few seeds have: more nodes, and frames that arrive later. */
@@ -297,6 +298,25 @@ const TESTED: readonly Mutant[] = [
     "ask a node that replies to nothing all the same",
     "if (state.prompt < SILENT_AT ||",
     "if (state.prompt >= 0 ||",
+  ]),
+  ...inTested("server/node/consents.ts", VOTES, [
+    "take over while the last vote of an ended process counts",
+    "this.#nowMs - endedMs >= VOUCH_OVER_MS;",
+    "this.#nowMs >= endedMs;",
+  ]),
+  ...inTested("server/node/vouching.ts", VOTES, [
+    "forget what a former process has voted for",
+    "this.#votedMs.get(key) ?? this.#beganMs ?? this.#nowMs;",
+    "this.#votedMs.get(key) ?? -Infinity;",
+  ]),
+  ...inTested("server/node/members.ts", "tests/unit/members_test.ts", [
+    "take a late row of an ended process for its next one's",
+    "return row.incarnation < member.incarnation && (",
+    "return row.incarnation > member.incarnation && (",
+  ], [
+    "take an owner for dead whose row is hidden",
+    "return this.#isNewer(node, TAKEOVER_MS);",
+    "return this.#isNewer(node, 0);",
   ]),
   ...inTested("server/http/cell_callers.ts", "tests/unit/cell_callers_test.ts", [
     "count the connections of a node that has ended for ever",

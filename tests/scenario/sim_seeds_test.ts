@@ -108,6 +108,11 @@ for (const seed of ORDERED) {
   });
 }
 
+Deno.test("11: seed 6423 of a simulated cell passes: a node stops whose write waits for the store", () => {
+  const { failure } = runSeed(6423, { nodes: 3 });
+  assert.equal(failure, null);
+});
+
 Deno.test("11: seed 73 of a simulated cell passes, which asks a node that has left and ends", () => {
   const { failure } = runSeed(73, { nodes: 3 });
   assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);
