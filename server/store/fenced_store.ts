@@ -67,8 +67,16 @@ export class FencedStore implements Store {
     const fences = batches.map(({ shard }) => this.#fences.get(shard)!);
     this.#rows.write(mutations, (error) => {
       this.#appending = false;
-      if (error === null) batches.forEach((b, i) => fences[i]!.head! += b.records.length);
-      else if (error.kind === "unknown") { for (const fence of fences) fence.head = null; }
+      batches.forEach(({ shard, records }, i) => {
+        const fence = fences[i]!;
+        // All of them may have been read anew since.
+        const fresh = this.#fences.get(shard);
+        const same = fresh !== undefined && fresh.epoch === fence.epoch &&
+          fresh.head === fence.head;
+        if (error === null) fence.head! += records.length;
+        else if (error.kind === "unknown") fence.head = null;
+        if (same) fresh.head = fence.head;
+      });
       done(error);
     });
     this.#appending = true;

@@ -31,6 +31,13 @@ export class SimGroup {
     this.name = name;
     this.nodes = nodes;
     this.cell = cell;
+    // One without a lease may have it again before it is looked at.
+    if (cell !== null) cell.onVote = (voter) => this.#note(nodes.find(({ id }) => id === voter)!);
+  }
+
+  /** Notes that a node has no lease now, if it has none. */
+  #note(node: SimNode): void {
+    if (!runs(node) || !node.running.node.leased) this.#unleasedMs.set(node, this.#time.nowMs);
   }
 
   /** Whether every node serves, may, and has been linked with all others for a while. */
@@ -62,10 +69,7 @@ export class SimGroup {
   /** Who has no lease answers only where a majority had none lately. */
   #lookForVouched(): void {
     const { nowMs } = this.#time;
-    const runs = (node: SimNode) => node.up && node.process.state === "running";
-    for (const node of this.nodes) {
-      if (!runs(node) || !node.running.node.leased) this.#unleasedMs.set(node, nowMs);
-    }
+    for (const node of this.nodes) this.#note(node);
     const lately = this.nodes.filter((node) => {
       return nowMs - (this.#unleasedMs.get(node) ?? -Infinity) <= VOUCHED_MS;
     });
@@ -77,4 +81,8 @@ export class SimGroup {
     const text = `${wrongly.who} serves without a lease, and a majority has one`;
     throw new Violation("a majority without leases vouches", text);
   }
+}
+
+function runs(node: SimNode): boolean {
+  return node.up && node.process.state === "running";
 }

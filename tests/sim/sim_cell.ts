@@ -36,6 +36,8 @@ export class SimCell {
   readonly store: SimCellStore;
   /** Sees every frame that goes over a link. */
   onSent: (frame: PeerFrame) => void = () => {};
+  /** Sees who votes that another node may serve without the store. */
+  onVote: (node: NodeId) => void = () => {};
   readonly #time: VirtualTime;
   readonly #prng: Prng;
   readonly #ends = new Map<NodeId, LinkEnd>();
@@ -266,6 +268,7 @@ class LinkEnd implements PeerLinks {
       return;
     }
     this.#cell.onSent(frame);
+    if (frame.kind === "vouched") this.#cell.onVote(this.node);
     // As bytes, for what a frame cannot carry must not arrive.
     const sent = encodeFrame(frame, this.#process.clock.monoMs());
     linked.lastMs = Math.max(linked.lastMs, this.#cell.nowMs + this.#cell.wayMs(this.node));

@@ -95,3 +95,29 @@ Deno.test("FencedStore a reshape of unknown outcome leaves nobody with a claim",
     assert.equal(held(), 1);
   }
 });
+
+Deno.test("FencedStore notes an append that is under way while the claims are read anew", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const time = new VirtualTime();
+    const disk = new MemoryDisk(time, new Prng(seed));
+    const store = new FencedStore(disk.open(time.process()));
+    const open = [0, 1].map((shard) => ({ shard, epoch: 1, start: 1, owner: ME }));
+    store.reshape({ version: 0, table: new Uint8Array(1), seal: [], open }, () => {});
+    time.runUntilIdle();
+    // A claim of unknown outcome: what the store has is read before the next one.
+    disk.failNext("lost");
+    store.claim([{ shard: 1, epoch: 1 }], ME, () => {});
+    time.runUntilIdle();
+    const errors: (string | null)[] = [];
+    const append = (from: number) => {
+      const batch = { shard: 0, epoch: 1, from, records: [new Uint8Array([from])] };
+      store.append([batch], (error) => errors.push(error?.kind ?? null));
+    };
+    store.holders(() => {});
+    append(1);
+    time.runUntilIdle();
+    append(2);
+    time.runUntilIdle();
+    assert.deepEqual(errors, [null, null], `seed ${seed}`);
+  }
+});
