@@ -318,6 +318,11 @@ const TESTED: readonly Mutant[] = [
     "return this.#isNewer(node, TAKEOVER_MS);",
     "return this.#isNewer(node, 0);",
   ]),
+  ...inTested("server/store/fenced_store.ts", "tests/unit/fenced_store_test.ts", [
+    "forget an append that was under way while the claims were read",
+    "if (same) fresh.head = fence.head;",
+    "if (same && fresh === fence) fresh.head = fence.head;",
+  ]),
   ...inTested("server/http/cell_callers.ts", "tests/unit/cell_callers_test.ts", [
     "count the connections of a node that has ended for ever",
     "if (nowMs - atMs < KEPT_MS) count",
