@@ -9,8 +9,8 @@ export interface DriverOptions extends Pick<Runtime, "clock" | "timers" | "log">
   readonly role: RoleOptions;
   readonly register: RoleRegister;
   send(to: MemberId, message: RoleMessage): void;
-  /** Called before a change is asked for. */
-  asks(roles: Roles): void;
+  /** Called before a change is asked for; false: it must not be, now. */
+  asks(roles: Roles): boolean;
   /** As the effects of the same names. */
   require(members: readonly MemberId[]): void;
   serve(epoch: number): void;
@@ -65,7 +65,10 @@ export class RoleDriver {
           register.read((registered) => this.step({ kind: "read", registered }));
           break;
         case "change":
-          this.#options.asks(effect.roles);
+          if (!this.#options.asks(effect.roles)) {
+            this.#options.timers.soon(() => this.step({ kind: "changed", outcome: "unasked" }));
+            break;
+          }
           register.change(effect.version, effect.roles, (outcome) => {
             this.step({ kind: "changed", outcome });
           });

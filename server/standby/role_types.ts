@@ -59,8 +59,11 @@ export type RoleInput =
   | { readonly kind: "tick" }
   /** The register was read; null: it could not be. */
   | { readonly kind: "read"; readonly registered: Registered | null }
-  /** How the change of the register went; `unknown`: it may still happen. */
-  | { readonly kind: "changed"; readonly outcome: "set" | "other" | "unknown" }
+  /**
+   * How the change of the register went; `unknown`: it may still happen; `unasked`: what it rests on
+   * could not be stored, and it was not asked for.
+   */
+  | { readonly kind: "changed"; readonly outcome: "set" | "other" | "unknown" | "unasked" }
   | { readonly kind: "message"; readonly from: MemberId; readonly message: RoleMessage }
   /** At the primary, of a standby's copy: whole and up to date; behind; or has all that is required. */
   | {

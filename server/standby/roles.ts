@@ -36,6 +36,8 @@ export class RoleMachine {
   #registered: Registered | null = null;
   #asking: "read" | "change" | null = null;
   #askedMs = -Infinity;
+  /** When the next change may be asked for. */
+  #changeAtMs = -Infinity;
   #whole: boolean;
   /** What this process wants the register to hold, until its version is another one. */
   #wanted: { readonly version: number; readonly roles: Roles } | null = null;
@@ -207,9 +209,14 @@ export class RoleMachine {
     this.#drained = false;
   }
 
-  #changed(outcome: "set" | "other" | "unknown"): void {
+  #changed(outcome: (RoleInput & { readonly kind: "changed" })["outcome"]): void {
     this.#asking = null;
     const wanted = this.#wanted;
+    if (outcome === "unasked") {
+      this.#wanted = null;
+      this.#changeAtMs = this.#nowMs + this.#options.times.beaconMs;
+      return;
+    }
     if (outcome !== "set" || wanted === null) return this.#read();
     const { self } = this.#options;
     const successor = this.#handTo;
@@ -243,7 +250,8 @@ export class RoleMachine {
     if (this.#registered === null) return wait >= beaconMs ? this.#read() : undefined;
     const next = this.#wanted?.roles ?? this.#next();
     // A change of unknown outcome is asked for again until the version says how it went.
-    if (next !== null && (this.#wanted === null || wait >= beaconMs)) return this.#change(next);
+    const due = this.#wanted === null ? this.#nowMs >= this.#changeAtMs : wait >= beaconMs;
+    if (next !== null && due) return this.#change(next);
     if (wait >= readMs) this.#read();
   }
 

@@ -310,16 +310,21 @@ export class StoreMember {
   }
 
   #serve(epoch: number): void {
-    const { log, cell, voter } = this.#options;
+    const { log, cell, timers, voter } = this.#options;
     if (this.#primary !== null) {
       if (this.#handingTo === null) this.#primary.gate.reopen();
       return;
     }
     if (this.#served) return;
+    // Where the epoch is not stored, a restart waits until a lease that it may have given is over. Where
+    // it is not that this place has written, the next primary's rows would replace what it acknowledges.
+    if (!voter.save({ servedEpoch: epoch, wrote: true }) && voter.stored.wrote !== true) {
+      return void timers.after(voter.stored.times.beaconMs, () => {
+        if (!this.#ended && this.#driver.machine.serving) this.#serve(epoch);
+      });
+    }
     this.#served = true;
     log.info("primary of a store", { cell, epoch });
-    // Where it is not stored, a restart waits until a lease that it may have given is over.
-    voter.save({ servedEpoch: epoch, wrote: true });
     const copy = this.#copy;
     this.#copy = null;
     if (copy === null) this.#options.serves(epoch);
@@ -332,13 +337,16 @@ export class StoreMember {
     else this.#primary?.gate.close(ELSEWHERE);
   }
 
-  /** Before it asks to take over: what a former primary has acknowledged may be missing here. */
-  #asks({ primary }: Roles): void {
+  /**
+   * Before it asks to take over: what a former primary has acknowledged may be missing here. Where that
+   * cannot be stored it must not: clients would go on with their cursors.
+   */
+  #asks({ primary }: Roles): boolean {
     const { member, voter } = this.#options;
     const before = this.registered?.roles ?? null;
-    if (before === null || primary !== member || before.primary === member) return;
+    if (before === null || primary !== member || before.primary === member) return true;
     const hasAll = voter.stored.sync && before.inSync.includes(member);
-    if (!hasAll) voter.save({ resets: true });
+    return hasAll || voter.stored.resets === true || voter.save({ resets: true });
   }
 
   #stop(): void {

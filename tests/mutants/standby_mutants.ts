@@ -202,14 +202,20 @@ const PLACES: readonly Row[] = [
   [
     "go on with cursors after a takeover that may have lost events",
     `${DIR}/store_member.ts`,
-    "if (!hasAll) voter.save({ resets: true });",
-    "if (!hasAll && voter === null) return;",
+    "return hasAll || voter.stored.resets === true || voter.save({ resets: true });",
+    "return hasAll || voter !== null;",
+  ],
+  [
+    "take over where it cannot be stored that cursors end",
+    `${DIR}/store_member.ts`,
+    "return hasAll || voter.stored.resets === true || voter.save({ resets: true });",
+    "return hasAll || voter.save({ resets: true }) || true;",
   ],
   [
     "forget that a former primary may have acknowledged alone",
     `${DIR}/store_member.ts`,
-    "voter.save({ servedEpoch: epoch, wrote: true });",
-    "voter.save({ servedEpoch: epoch });",
+    "voter.save({ servedEpoch: epoch, wrote: true })",
+    "voter.save({ servedEpoch: epoch })",
   ],
 ];
 

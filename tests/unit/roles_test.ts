@@ -62,6 +62,20 @@ Deno.test("12: a standby takes over only if registered in sync, after takeoverMs
   }
 });
 
+Deno.test("12: a standby that could not store what its takeover rests on follows, and tries again", () => {
+  const { all, machine, pass, step } = member(B, { epoch: 3, primary: A, inSync: [B] });
+  pass(TIMES.takeoverMs);
+  step({ kind: "read", registered: null });
+  assert.equal(all.findLast(({ kind }) => kind === "change") !== undefined, true);
+  assert.ok(!machine.follows(3), "it may be the primary already");
+  all.length = 0;
+  step({ kind: "changed", outcome: "unasked" });
+  assert.ok(machine.follows(3));
+  assert.ok(!all.some(({ kind }) => kind === "change"), "not at once");
+  pass(TIMES.beaconMs);
+  assert.ok(all.some(({ kind }) => kind === "change"));
+});
+
 Deno.test("12: a primary that starts again raises its epoch, and waits for its standby before it serves", () => {
   const { step, machine, all, pass } = member(A, { epoch: 3, primary: A, inSync: [B] }, 3);
   assert.deepEqual(all.at(-1), {
