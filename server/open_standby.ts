@@ -202,9 +202,12 @@ class Primary implements OwnStandby {
     });
   }
 
-  /** Resolves when it is the primary. */
+  /** Resolves when it is the primary; rejects where it follows nobody and another place is. */
   async begin(): Promise<void> {
-    const serves = new Promise<void>((resolve) => this.#serves = resolve);
+    const serves = new Promise<void>((resolve, reject) => {
+      this.#serves = resolve;
+      this.#lost = () => reject(new Error("another place serves this cell"));
+    });
     await this.member.start();
     await serves;
   }

@@ -355,10 +355,14 @@ export class StoreMember {
     this.#primary?.gate.close("the lease is over");
   }
 
-  /** Looks whether it is the primary no more. */
+  /** Looks whether it is the primary no more, or, where it follows nobody, will not be. */
   #stepped(): void {
     const { machine } = this.#driver;
-    if (!this.#served || this.#ended || machine.isPrimary) return;
+    const { member, openCopy } = this.#options;
+    if (this.#ended || machine.isPrimary) return;
+    const primary = this.registered?.roles?.primary ?? member;
+    const waits = !this.#served && (openCopy !== null || primary === member);
+    if (waits) return;
     this.#ended = true;
     this.#primary?.gate.close(ELSEWHERE);
     const handedOver = this.#handingTo !== null;
