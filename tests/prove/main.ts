@@ -10,6 +10,7 @@ import { crashProof } from "./crash.ts";
 import { curvesProof } from "./curves.ts";
 import { cutsProof } from "./cuts.ts";
 import { damageProof } from "./damage.ts";
+import { endingAll } from "./descendants.ts";
 import { dashboardProof } from "./dashboard.ts";
 import { evacuateProof } from "./evacuate.ts";
 import { historyProof } from "./history.ts";
@@ -149,7 +150,7 @@ async function main(args: readonly string[]): Promise<number> {
   };
   const chosen = names.includes("all") ? PROOFS : PROOFS.filter((p) => names.includes(p.name));
   let failed = 0;
-  for (const proof of chosen) if (!await run(proof, options)) failed++;
+  for (const proof of chosen) if (!await endingAll(() => run(proof, options))) failed++;
   return failed === 0 ? 0 : 1;
 }
 
