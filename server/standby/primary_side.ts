@@ -5,7 +5,8 @@ import { CorruptBytes } from "../../shard/record/bytes.ts";
 import { decodeFromStandby, encodeToStandby } from "./stream_frames.ts";
 import type { MemberId, RoleInput, RoleTimes } from "./role_types.ts";
 import type { NumberedRows } from "./numbered_rows.ts";
-import type { Position } from "./write_number.ts";
+import { type Position, samePosition } from "./write_number.ts";
+import { type RetryPolicy, retryWaitMs } from "../../shard/retry.ts";
 import type { RoleVoters, StandbyFrame } from "./link_frames.ts";
 import type { Runtime } from "../node/ports.ts";
 import { type SenderLimits, StandbySender } from "./standby_sender.ts";
@@ -13,9 +14,13 @@ import type { StandbyPeer } from "./peer.ts";
 
 /** How long a process may take to accept a stream before it is offered another one (ms). */
 const ACCEPT_MS = 500;
+/** Waits before another stream is offered to a process that ends them without taking anything. */
+const OFFER: RetryPolicy = { leastMs: 0, baseMs: 200, capMs: 10_000, askedMaxMs: 0 };
+/** A stream that has lasted for so long has not failed (ms). */
+const STEADY_MS = 15_000;
 
 /** What it is made with. */
-export interface PrimaryOptions extends Pick<Runtime, "clock" | "timers" | "log"> {
+export interface PrimaryOptions extends Pick<Runtime, "clock" | "timers" | "random" | "log"> {
   readonly cell: CellName;
   readonly member: MemberId;
   readonly rows: NumberedRows;
@@ -39,6 +44,15 @@ interface Stream {
   readonly offeredMs: number;
   member: MemberId | null;
   sender: StandbySender | null;
+  /** The first position that was acknowledged over it. */
+  began: Position | null;
+}
+
+/** A process that ends its streams without taking anything, as on a full disk. */
+interface Failing {
+  readonly tries: number;
+  readonly why: string;
+  readonly notBeforeMs: number;
 }
 
 interface Has {
@@ -64,6 +78,7 @@ export class PrimarySide {
   readonly gate: AckGate;
   readonly #options: PrimaryOptions;
   #streams: Stream[] = [];
+  readonly #failing = new Map<StandbyPeer, Failing>();
   #last = 0;
   readonly #has = new Map<MemberId, Has>();
   #required: readonly MemberId[] = [];
@@ -111,10 +126,13 @@ export class PrimarySide {
     for (const stream of [...this.#streams]) {
       const late = stream.member === null && nowMs - stream.offeredMs > ACCEPT_MS;
       if (late || stream.epoch !== own) this.#end(stream, "another stream follows");
+      else if (stream.began !== null && nowMs - stream.offeredMs > STEADY_MS) this.#goesOn(stream);
     }
     if (own === null) return;
     for (const peer of peers()) {
-      if (!this.#streams.some((stream) => stream.peer === peer)) this.#offer(peer, own);
+      const notBeforeMs = this.#failing.get(peer)?.notBeforeMs ?? 0;
+      const isFree = !this.#streams.some((stream) => stream.peer === peer);
+      if (isFree && nowMs >= notBeforeMs) this.#offer(peer, own);
     }
     for (const [member, has] of this.#has) {
       if (has.at.w >= this.#options.rows.assigned) has.behindMs = nowMs;
@@ -129,7 +147,7 @@ export class PrimarySide {
     if (stream === undefined) return;
     if (frame.kind === "accepted") return this.#accepted(stream, frame.member);
     if (frame.kind === "ended") {
-      this.#options.log.info("standby stream ended", { why: frame.why });
+      this.#failed(stream, frame.why);
       return this.#end(stream, null);
     }
     try {
@@ -143,6 +161,7 @@ export class PrimarySide {
   /** The link is over. */
   closed(peer: StandbyPeer): void {
     for (const stream of this.#streams.filter((s) => s.peer === peer)) this.#end(stream, null);
+    this.#failing.delete(peer);
   }
 
   /** The members of which each must have a write before it is acknowledged. */
@@ -173,7 +192,7 @@ export class PrimarySide {
     const said = { member, voters: voters(), times, sync: mode === "sync" };
     if (!peer.send({ kind: "offer", cell, stream: n, epoch, ...said })) return;
     const offeredMs = clock.monoMs();
-    this.#streams.push({ n, peer, epoch, offeredMs, member: null, sender: null });
+    this.#streams.push({ n, peer, epoch, offeredMs, member: null, sender: null, began: null });
   }
 
   #accepted(stream: Stream, member: MemberId): void {
@@ -192,11 +211,40 @@ export class PrimarySide {
         if (stream.peer.send({ kind: "down", cell, stream: stream.n, frame: bytes })) return;
         this.#options.timers.soon(() => this.#end(stream, "too much waits for the standby"));
       },
-      acked: (at, filling) => this.#acked(member, at, filling),
-      end: (why) => this.#end(stream, why),
+      acked: (at, filling) => {
+        stream.began ??= at;
+        if (!samePosition(at, stream.began)) this.#goesOn(stream);
+        this.#acked(member, at, filling);
+      },
+      end: (why) => {
+        this.#failed(stream, why);
+        this.#end(stream, why);
+      },
     });
     stream.sender = sender;
-    this.#options.log.info("standby stream began", { cell, standby: stream.peer.cell });
+    if (!this.#failing.has(stream.peer)) this.#sayBegan(stream);
+  }
+
+  #sayBegan({ peer }: Stream): void {
+    this.#options.log.info("standby stream began", {
+      cell: this.#options.cell,
+      standby: peer.cell,
+    });
+  }
+
+  /** A stream has ended by itself: the next one is offered later each time, and said once. */
+  #failed({ peer }: Stream, why: string): void {
+    const { clock, log, random } = this.#options;
+    const before = this.#failing.get(peer);
+    if (before?.why !== why) log.info("standby stream ended", { standby: peer.cell, why });
+    const tries = (before?.tries ?? 0) + 1;
+    const notBeforeMs = clock.monoMs() + retryWaitMs(OFFER, tries, random.number());
+    this.#failing.set(peer, { tries, why, notBeforeMs });
+  }
+
+  /** It takes what it is sent. */
+  #goesOn(stream: Stream): void {
+    if (this.#failing.delete(stream.peer)) this.#sayBegan(stream);
   }
 
   #end(stream: Stream, why: string | null): void {

@@ -78,6 +78,8 @@ interface Hosted {
   readonly voter: RoleVoter;
   member: StoreMember | null;
   starting: boolean;
+  /** Why the copy could not be opened last: that is logged once. */
+  fault: string | null;
   serving: ServingProcess | null;
   /** Called when the process that serves has ended. */
   ended: () => void;
@@ -230,7 +232,7 @@ export class StandbyStation {
   }
 
   #add(cell: CellName, voter: RoleVoter): Hosted {
-    const idle = { member: null, starting: false, serving: null, ended: () => {} };
+    const idle = { member: null, starting: false, fault: null, serving: null, ended: () => {} };
     const hosted = { voter, ...idle, failed: 0, handed: false };
     this.#stores.set(cell, hosted);
     return hosted;
@@ -269,9 +271,12 @@ export class StandbyStation {
     hosted.starting = true;
     member.start().then(() => {
       hosted.starting = false;
+      hosted.fault = null;
       hosted.member = member;
     }, (error) => {
-      log.error("standby copy not opened", { cell, error: String(error) });
+      const fault = String(error);
+      if (hosted.fault !== fault) log.error("standby copy not opened", { cell, error: fault });
+      hosted.fault = fault;
       timers.after(AGAIN_MAX_MS, () => {
         hosted.starting = false;
         this.#follow(cell, hosted);

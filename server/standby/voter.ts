@@ -60,6 +60,8 @@ export class RoleVoter {
   readonly #file: RolesFile;
   #stored: StoredRoles;
   readonly #log: Pick<Log, "error">;
+  /** Whether it could not be stored last: that is logged once. */
+  #fails = false;
 
   constructor(file: RolesFile, stored: StoredRoles, log: Pick<Log, "error">) {
     this.#file = file;
@@ -107,9 +109,11 @@ export class RoleVoter {
     try {
       this.#file.save(next);
     } catch (error) {
-      this.#log.error("roles of a store not stored", { error: String(error) });
+      if (!this.#fails) this.#log.error("roles of a store not stored", { error: String(error) });
+      this.#fails = true;
       return false;
     }
+    this.#fails = false;
     this.#stored = next;
     return true;
   }
