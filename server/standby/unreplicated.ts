@@ -75,17 +75,26 @@ function sentBy(account: AccountId, events: readonly Uint8Array[]): readonly Unr
   });
 }
 
-/** Messages under their senders' names, each once, in the order of their times. */
-export function messagesOf(all: readonly Unreplicated[]): readonly UnreplicatedMessage[] {
-  const names = new Map<AccountId, AccountName>();
-  for (const one of all) if (one.kind === "name") names.set(one.account, one.name);
-  const found = new Map<string, UnreplicatedMessage>();
-  for (const one of all) {
-    if (one.kind === "name") continue;
-    const from = one.kind === "sent" ? one.message.from : names.get(one.account);
-    if (from === undefined) continue;
-    const key = JSON.stringify([from, one.message.id]);
-    if (!found.has(key)) found.set(key, { ...one.message, from });
+/** Where the messages of a file are, and the names of their senders, which may come behind them. */
+export class UnreplicatedIndex {
+  readonly #names = new Map<AccountId, AccountName>();
+  readonly #found: { readonly place: number; readonly at: number }[] = [];
+
+  add(one: Unreplicated, place: number): void {
+    if (one.kind === "name") this.#names.set(one.account, one.name);
+    else this.#found.push({ place, at: one.message.at });
   }
-  return [...found.values()].sort((a, b) => a.at - b.at);
+
+  /** The places, in the order of the messages' times. */
+  get places(): readonly number[] {
+    return this.#found.sort((a, b) => a.at - b.at).map(({ place }) => place);
+  }
+
+  /** A message under its sender's name; null where it is none, or nobody has the account any more. */
+  messageOf(one: Unreplicated | null): UnreplicatedMessage | null {
+    if (one === null || one.kind === "name") return null;
+    if (one.kind === "sent") return one.message;
+    const from = this.#names.get(one.account);
+    return from === undefined ? null : { ...one.message, from };
+  }
 }

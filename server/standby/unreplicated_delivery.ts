@@ -5,9 +5,9 @@
  */
 import type { CellName } from "../../shard/name/ids.ts";
 import {
-  messagesOf,
   type Unreplicated,
   unreplicatedIn,
+  UnreplicatedIndex,
   type UnreplicatedMessage,
 } from "./unreplicated.ts";
 import type { Log, Row, Timers } from "../node/ports.ts";
@@ -18,13 +18,23 @@ const BATCH_MESSAGES_MAX = 50;
 const BATCH_CHARS_MAX = 100_000;
 /** A batch that was not taken for so long is sent again (ms). */
 const AGAIN_MS = 5000;
+/** Names of what was added that are remembered, so that it is not added twice. */
+const ADDED_MAX = 100_000;
 
-/** Where it is kept: what was added is durable. */
+/** Part of a file: what it has, and where; `next`: where the next part begins, null at the end. */
+export interface UnreplicatedPart {
+  readonly lines: readonly { readonly place: number; readonly line: Unreplicated }[];
+  readonly next: number | null;
+}
+
+/** Where it is kept: what was added is durable. Its length is bounded, and it is read in parts. */
 export interface UnreplicatedFile {
   readonly exists: boolean;
   /** Throws where it cannot be kept. */
   add(found: readonly Unreplicated[]): void;
-  load(): readonly Unreplicated[];
+  part(from: number): UnreplicatedPart;
+  /** What is at a place; null where nothing can be read. */
+  at(place: number): Unreplicated | null;
   remove(): void;
 }
 
@@ -47,7 +57,11 @@ export class UnreplicatedDelivery {
   readonly #options: DeliveryOptions;
   /** Accounts and ids of messages that were added by this process. */
   readonly #added = new Set<string>();
-  #left: UnreplicatedMessage[] | null = null;
+  #index = new UnreplicatedIndex();
+  /** Places of the messages that are left; null before the file was read. */
+  #left: readonly number[] | null = null;
+  #reading = false;
+  #refused = false;
   /** The batch that is under way. */
   #n = 0;
   #count = 0;
@@ -70,13 +84,16 @@ export class UnreplicatedDelivery {
     try {
       file.add(found);
     } catch (error) {
-      log.error("acknowledged messages not kept", { error: String(error) });
+      if (!this.#refused) log.error("acknowledged messages not kept", { error: String(error) });
+      this.#refused = true;
       return false;
     }
+    this.#refused = false;
     // What is under way was read from the file as it was before.
     this.#left = null;
-    this.#waits = false;
+    this.#reading = this.#waits = false;
     this.#n++;
+    if (this.#added.size > ADDED_MAX) this.#added.clear();
     for (const one of found) this.#added.add(nameOf(one));
     return true;
   }
@@ -102,8 +119,8 @@ export class UnreplicatedDelivery {
     const { cell, file, log } = this.#options;
     if (n !== this.#n || !this.#waits) return;
     this.#waits = false;
-    this.#left?.splice(0, this.#count);
-    if (this.#left?.length !== 0) return;
+    this.#left = this.#left!.slice(this.#count);
+    if (this.#left.length > 0) return;
     this.#left = null;
     this.#added.clear();
     file.remove();
@@ -111,31 +128,55 @@ export class UnreplicatedDelivery {
   }
 
   #next(send: (messages: readonly UnreplicatedMessage[], n: number) => void): void {
-    const { cell, file, log, timers } = this.#options;
+    const { timers } = this.#options;
     if (this.#waits || !this.pending) return;
-    if (this.#left === null) {
-      this.#left = [...messagesOf(file.load())];
-      log.info("acknowledged here and perhaps nowhere else", { cell, messages: this.#left.length });
-    }
+    if (this.#left === null && !this.#reading) this.#begin();
+    if (this.#left === null) return;
     const n = ++this.#n;
-    this.#count = batchOf(this.#left);
+    const messages = this.#batch(this.#left);
     this.#waits = true;
     timers.after(AGAIN_MS, () => {
       if (this.#n === n) this.#waits = false;
     });
-    if (this.#count === 0) this.taken(n);
-    else send(this.#left.slice(0, this.#count), n);
+    if (messages.length === 0) this.taken(n);
+    else send(messages, n);
   }
-}
 
-function batchOf(messages: readonly UnreplicatedMessage[]): number {
-  let count = 0;
-  for (let chars = 0; count < Math.min(messages.length, BATCH_MESSAGES_MAX); count++) {
-    const { body, ext } = messages[count]!;
-    chars += body.length + ext.length;
-    if (count > 0 && chars > BATCH_CHARS_MAX) break;
+  #begin(): void {
+    this.#reading = true;
+    this.#index = new UnreplicatedIndex();
+    this.#read(this.#index, 0);
   }
-  return count;
+
+  /** Reads one part after the other, each in a turn of its own. */
+  #read(index: UnreplicatedIndex, from: number): void {
+    if (this.#index !== index || !this.#reading) return;
+    const { cell, file, log, timers } = this.#options;
+    const { lines, next } = file.part(from);
+    for (const { line, place } of lines) index.add(line, place);
+    if (next !== null) return timers.soon(() => this.#read(index, next));
+    this.#reading = false;
+    this.#left = index.places;
+    log.info("acknowledged here and perhaps nowhere else", { cell, messages: this.#left.length });
+  }
+
+  /** The first of those that are left; `#count`: how many. */
+  #batch(left: readonly number[]): readonly UnreplicatedMessage[] {
+    const messages = new Map<string, UnreplicatedMessage>();
+    let chars = 0;
+    this.#count = 0;
+    for (const place of left) {
+      const message = this.#index.messageOf(this.#options.file.at(place));
+      if (message !== null) {
+        chars += message.body.length + message.ext.length;
+        const isFull = messages.size >= BATCH_MESSAGES_MAX || chars > BATCH_CHARS_MAX;
+        if (isFull && messages.size > 0) break;
+        messages.set(JSON.stringify([message.from, message.id]), message);
+      }
+      this.#count++;
+    }
+    return [...messages.values()];
+  }
 }
 
 function nameOf(one: Unreplicated): string {

@@ -54,37 +54,97 @@ export function unreplicatedPath(dir: string, cell: CellName): string {
   return join(dir, `${cell}.unreplicated`);
 }
 
-/** Lines of JSON in a file, each durable when it was added; a last one that is cut is none. */
-export function keptLines<T>(path: string) {
+/** Bytes of such a file. */
+const KEPT_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes that are read of it at once, where they have a whole line. */
+const PART_BYTES = 512 * 1024;
+/** Bytes that are read for one line, if that is no longer. */
+const LINE_BYTES = 4096;
+const LINE_END = 10;
+
+/**
+ * Lines of JSON in a file, each durable when it was added; a last one that is cut is none. It has at
+ * most `bytesMax` bytes: beyond, `add` throws.
+ */
+export function keptLines<T>(path: string, bytesMax = KEPT_BYTES_MAX, partBytes = PART_BYTES) {
+  /** Bytes from a place on that end behind a line, and whether they are the last ones. */
+  const read = (
+    from: number,
+    least: number,
+  ): { readonly bytes: Uint8Array; readonly isLast: boolean } => {
+    const size = statOf(path)?.size ?? 0;
+    for (let length = least;; length *= 2) {
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - from)));
+      const isLast = from + bytes.length >= size;
+      if (bytes.length > 0) readAt(path, from, bytes);
+      const end = isLast ? bytes.length : bytes.lastIndexOf(LINE_END);
+      if (isLast || end > 0) return { bytes: bytes.subarray(0, end), isLast };
+    }
+  };
   return {
     get exists(): boolean {
       return statOf(path) !== null;
     },
     add(lines: readonly T[]): void {
+      // A line that a crash has cut ends before the next one.
+      const text = lines.map((line) => `\n${JSON.stringify(line)}`).join("");
+      const bytes = new TextEncoder().encode(text);
+      if ((statOf(path)?.size ?? 0) + bytes.length > bytesMax) {
+        throw new Error(`${path} has reached its limit of ${bytesMax} bytes`);
+      }
       Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       const file = Deno.openSync(path, { append: true, create: true, write: true, mode: 0o600 });
       try {
-        // A line that a crash has cut ends before the next one.
-        const text = lines.map((line) => `\n${JSON.stringify(line)}`).join("");
-        const bytes = new TextEncoder().encode(text);
         for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
         file.syncSync();
       } finally {
         file.close();
       }
     },
-    load(): readonly T[] {
-      if (statOf(path) === null) return [];
-      return Deno.readTextFileSync(path).split("\n").flatMap((line) => {
-        try {
-          return line === "" ? [] : [JSON.parse(line) as T];
-        } catch {
-          return [];
-        }
-      });
+    /** The lines of a part, and where they are; `next`: where the next part begins. */
+    part(from: number) {
+      const { bytes, isLast } = read(from, partBytes);
+      const lines: { readonly place: number; readonly line: T }[] = [];
+      for (let at = 0; at < bytes.length;) {
+        const found = bytes.indexOf(LINE_END, at);
+        const end = found < 0 ? bytes.length : found;
+        const line = lineOf<T>(bytes.subarray(at, end));
+        if (line !== null) lines.push({ place: from + at, line });
+        at = end + 1;
+      }
+      return { lines, next: isLast ? null : from + bytes.length };
+    },
+    at(place: number): T | null {
+      const { bytes } = read(place, Math.min(LINE_BYTES, partBytes));
+      const end = bytes.indexOf(LINE_END);
+      return lineOf<T>(end < 0 ? bytes : bytes.subarray(0, end));
     },
     remove: () => removeIfThere(path),
   };
+}
+
+/** Fills `bytes` from a place of a file. */
+function readAt(path: string, from: number, bytes: Uint8Array): void {
+  const file = Deno.openSync(path);
+  try {
+    file.seekSync(from, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.length;) {
+      const count = file.readSync(bytes.subarray(at));
+      if (count === null) throw new Error(`${path} ends before byte ${from + bytes.length}`);
+      at += count;
+    }
+  } finally {
+    file.close();
+  }
+}
+
+function lineOf<T>(bytes: Uint8Array): T | null {
+  if (bytes.length === 0) return null;
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as T;
+  } catch {
+    return null;
+  }
 }
 
 /**

@@ -6,7 +6,10 @@ import type { MemoryDisk } from "./memory_store.ts";
 import type { Mutation, StoreKey } from "../../server/node/ports.ts";
 import { RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
 import type { Unreplicated } from "../../server/standby/unreplicated.ts";
-import type { UnreplicatedFile } from "../../server/standby/unreplicated_delivery.ts";
+import type {
+  UnreplicatedFile,
+  UnreplicatedPart,
+} from "../../server/standby/unreplicated_delivery.ts";
 import { unreplicatedIn } from "../../server/standby/unreplicated.ts";
 
 const ANN = "ann" as AccountName;
@@ -43,8 +46,14 @@ export class KeptMessages implements UnreplicatedFile {
     this.#lines.push(...found);
   }
 
-  load(): readonly Unreplicated[] {
-    return this.#lines;
+  /** Two lines are a part. */
+  part(from: number): UnreplicatedPart {
+    const lines = this.#lines.slice(from, from + 2).map((line, i) => ({ line, place: from + i }));
+    return { lines, next: from + 2 < this.#lines.length ? from + 2 : null };
+  }
+
+  at(place: number): Unreplicated | null {
+    return this.#lines[place] ?? null;
   }
 
   remove(): void {
