@@ -7,8 +7,8 @@ import type { Account } from "../account/account.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { SilentCause } from "../effects.ts";
 import type { DueKind, Turn } from "./turn.ts";
-import { inbound } from "../roster/subscription.ts";
-import { expireWaiting, hasAsked, settleWaiting } from "./waiting_messages.ts";
+import { inbound, type SubscriptionType } from "../roster/subscription.ts";
+import { expireWaiting, hasAsked, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
 import { causeOf, countLost, countRefused } from "./silent_refusals.ts";
 import { isFullForOthers, isFullForOwner } from "./conversation_room.ts";
 import {
@@ -33,6 +33,9 @@ import { spreadOfNumber } from "../retry.ts";
 import { seenByOwner } from "../roster/roster.ts";
 
 type Pair = ShardPacket & { kind: "pair" };
+
+/** What ends a subscription or a request. */
+const ENDS: ReadonlySet<SubscriptionType> = new Set(["unsubscribe", "unsubscribed"]);
 
 /** Handles one packet addressed to `account`. */
 export function receivePacket(turn: Turn, account: Account, packet: ShardPacket): void {
@@ -193,6 +196,16 @@ function accepts(account: Account, p: { from: Account["name"]; fromId: AccountId
   return item !== undefined && item.peerId === p.fromId && item.state.subscription !== "none";
 }
 
+/**
+ * Whether the sender has yet to learn that this account took back its request, or ended a subscription:
+ * it may have accepted that one, and released what waited. It sees the end, blocked or not.
+ */
+function owesEnd(account: Account, p: Pair): boolean {
+  const queue = account.outbox.get(p.from);
+  return queue?.toId === p.fromId &&
+    queue.entries.some(({ payload }) => payload.kind === "subscription" && ENDS.has(payload.type));
+}
+
 function mayReceive(turn: Turn, account: Account, peer: Account["name"]): boolean {
   const { inboundMessageMs: tokenMs, inboundMessageBurst: burst } = turn.limits;
   const { runtime } = account;
@@ -203,7 +216,10 @@ function mayReceive(turn: Turn, account: Account, peer: Account["name"]): boolea
 
 function takeMessage(turn: Turn, account: Account, p: Pair): void {
   if (p.payload.kind !== "message") return;
-  if (!accepts(account, p)) return refuse(turn, account, p, "", causeOf(account, p.from));
+  if (!accepts(account, p)) {
+    const reason = owesEnd(account, p) ? NOT_ACCEPTED : "";
+    return refuse(turn, account, p, reason, causeOf(account, p.from));
+  }
   // Whose messages are accepted gets receipts as well: it may learn that they are not read.
   if (p.fromId !== account.id && !makeRoom(turn, account, p.from)) {
     return refuse(turn, account, p, "quota", "full");

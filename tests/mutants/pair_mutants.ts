@@ -3,6 +3,15 @@ import { inFile, inTested, type Mutant } from "./mutant.ts";
 
 /** See the head of this file. */
 export const PAIR: readonly Mutant[] = [
+  ...inTested(
+    "shard/handlers/pair.ts",
+    "tests/scenario/waiting_messages_test.ts",
+    [
+      "refuse without a word what was released for a request that was taken back",
+      'const reason = owesEnd(account, p) ? NOT_ACCEPTED : "";',
+      'const reason = owesEnd(account, p) ? "" : "";',
+    ],
+  ),
   ...inFile(
     "shard/message/dedupe.ts",
     [
@@ -202,13 +211,13 @@ export const PAIR: readonly Mutant[] = [
     ],
     [
       "refuse without using up the number",
-      'if (!accepts(account, p)) return refuse(turn, account, p, "", causeOf(account, p.from));',
-      "if (!accepts(account, p)) return;",
+      "return refuse(turn, account, p, reason, causeOf(account, p.from));",
+      "return;",
     ],
     [
       "refuse whom one accepts, now and then",
-      "if (!accepts(account, p)) return refuse",
-      "if (!accepts(account, p) || p.n % 7 === 6) return refuse",
+      "if (!accepts(account, p)) {",
+      "if (!accepts(account, p) || p.n % 7 === 6) {",
     ],
     [
       "do not answer for the user",

@@ -1,4 +1,4 @@
-/** A proof that is told to end leaves no process. */
+/** A proof that gets a signal to end leaves no process. */
 import assert from "node:assert/strict";
 import { descendants, descendantsOf } from "../prove/descendants.ts";
 import { tempDir } from "./server.ts";

@@ -110,6 +110,33 @@ Deno.test("who takes back its request, or removes or blocks the contact, is noti
   }
 });
 
+Deno.test("messages that an acceptance of a request releases that was taken back are undelivered (12)", () => {
+  for (const blocks of [false, true]) {
+    const w = new NodeFixture();
+    for (const user of ["a", "b"]) w.account(user);
+    w.send("a", "b", "m1");
+    w.send("a", "b", "m2");
+    subscription(w, "b", "a", "subscribe");
+    w.settle();
+    // It does not know yet that the request is none any more.
+    const late: (() => void)[] = [];
+    w.loses = (packet, arrive) => {
+      const isLate = packet.kind === "pair" && packet.from === name("b");
+      if (isLate) late.push(arrive);
+      return isLate;
+    };
+    subscription(w, "b", "a", "unsubscribe");
+    if (blocks) w.must("b", "roster.block", { contact: name("a"), blocked: true });
+    subscription(w, "a", "b", "subscribed");
+    w.settle(1000);
+    w.loses = () => false;
+    for (const arrive of late) arrive();
+    w.settle();
+    deepEqual(undelivered(w, "a"), NONE_ACCEPTED, `${blocks}`);
+    deepEqual(w.bodies("b"), []);
+  }
+});
+
 Deno.test("a missing, blocking, hiding or disabled account looks as one that has not answered, until the messages expire", () => {
   const seen = (kind: "missing" | "blocking" | "hiding" | "disabled" | "removed") => {
     const w = new NodeFixture({ limits: { waitingMs: 60_000 } });

@@ -19,7 +19,8 @@ const TICK_MS = 150;
 
 type Offer = StandbyFrame & { readonly kind: "offer" };
 
-Deno.test("12: a standby on a full disk is offered streams less and less often, and named once", () => {
+/** A primary with rows, whose only peer is made by the test. */
+function primarySide(peer: StandbyPeer) {
   const time = new VirtualTime();
   const { clock, timers } = time.global;
   const disk = new MemoryDisk(time, new Prng("disk"));
@@ -32,22 +33,6 @@ Deno.test("12: a standby on a full disk is offered streams less and less often, 
   }, (_, opened) => rows = opened);
   time.runFor(100);
   const opened = rows as unknown as NumberedRows;
-  const offers: number[] = [];
-  /** What the standby does with an offer. */
-  let answers = (frame: Offer): void => {
-    const ended = { kind: "ended", cell: CELL, stream: frame.stream, why: "no space" } as const;
-    primary.take(peer, { kind: "accepted", cell: CELL, stream: frame.stream, member: MEMBER });
-    primary.take(peer, ended);
-  };
-  const peer: StandbyPeer = {
-    cell: "b" as CellName,
-    send(frame) {
-      if (frame.kind !== "offer") return true;
-      offers.push(time.nowMs);
-      timers.soon(() => answers(frame));
-      return true;
-    },
-  };
   const primary = new PrimarySide({
     clock,
     timers,
@@ -65,6 +50,27 @@ Deno.test("12: a standby on a full disk is offered streams less and less often, 
     peers: () => [peer],
     step: () => {},
   });
+  return { lines, opened, primary, time };
+}
+
+Deno.test("12: a standby on a full disk is offered streams less and less often, and named once", () => {
+  const offers: number[] = [];
+  /** What the standby does with an offer. */
+  let answers = (frame: Offer): void => {
+    const ended = { kind: "ended", cell: CELL, stream: frame.stream, why: "no space" } as const;
+    primary.take(peer, { kind: "accepted", cell: CELL, stream: frame.stream, member: MEMBER });
+    primary.take(peer, ended);
+  };
+  const peer: StandbyPeer = {
+    cell: "b" as CellName,
+    send(frame) {
+      if (frame.kind !== "offer") return true;
+      offers.push(time.nowMs);
+      time.global.timers.soon(() => answers(frame));
+      return true;
+    },
+  };
+  const { lines, opened, primary, time } = primarySide(peer);
   const pass = (ms: number) => {
     for (const until = time.nowMs + ms; time.nowMs < until; time.runFor(TICK_MS)) primary.tick();
   };

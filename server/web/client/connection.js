@@ -320,7 +320,11 @@ export class Connection {
       addresses.forgetTries();
       return this.backoffMs(1, retryAfterMs);
     }
-    addresses.failed(this.#at, nowMs, (tries) => this.backoffMs(tries, retryAfterMs));
+    // One that sends on serves others, and soon knows who has taken over from a server that is lost.
+    const slower = code === "moved" ? 2 : 1;
+    addresses.failed(this.#at, nowMs, (tries) => {
+      return this.backoffMs(Math.ceil(tries / slower), retryAfterMs);
+    });
     if (unreached) addresses.leave();
     const soonMs = this.backoffMs(1);
     // A server that another one has just named is no server that has failed.
