@@ -48,10 +48,13 @@ export class StandbyNetwork {
   /** Ways that are cut, and since when (ms). */
   readonly #cuts = new Map<string, number>();
   readonly #ends = new Map<StandbyPeer, End>();
+  /** Least time of a way (ms): places are near each other, or on two continents. */
+  readonly #wayMs: number;
 
   constructor(time: VirtualTime, prng: Prng) {
     this.#time = time;
     this.#prng = prng;
+    this.#wayMs = prng.pick([0, 0, 0, 80]);
   }
 
   /** The processes that run. */
@@ -166,7 +169,7 @@ export class StandbyNetwork {
       if (flow.unconfirmed !== null) flow.unconfirmed--;
       const bytes = flow.waits.shift()!;
       const lateMs = this.#prng.chance(0.01) ? 400 : 6;
-      flow.lastMs = Math.max(flow.lastMs, nowMs + this.#prng.number() * lateMs);
+      flow.lastMs = Math.max(flow.lastMs, nowMs + this.#wayMs + this.#prng.number() * lateMs);
       global.timers.after(flow.lastMs - nowMs, () => this.#arrive(flow, bytes));
     }
   }
