@@ -119,7 +119,7 @@ export class Cell {
       },
       look: () => this.look(),
       execute: (shard, effect) => this.#host.execute(shard, effect),
-      drop: (shard) => this.#host.takeovers().drop(shard, false),
+      drop: (shard) => this.#host.takeovers().drop(shard),
     });
   }
 
@@ -339,7 +339,8 @@ export class Cell {
     if (frame.kind === "owners") this.#shares.told(frame.owners);
     else if (frame.kind === "table") {
       if (frame.version > this.#parts().map.table.version) this.look();
-    } else if (frame.kind === "give") this.#shares.receive(from, frame);
+    } else if (frame.kind === "returning") this.#shares.returning(from, frame);
+    else if (frame.kind === "give") this.#shares.receive(from, frame);
     else if (frame.kind === "taken") this.#shares.taken(frame);
     else if (frame.kind === "gossip") this.#gossip.take(from.key, frame.message);
     else if (frame.kind === "vouch") this.#vouching.asked(from, frame);

@@ -70,8 +70,8 @@ export interface GivingHost {
   mayGive(shard: Shard): boolean;
   /** Commits soon what is open. */
   hurry(): void;
-  /** Drops a shard; what was asked of it goes to its new owner. */
-  drop(shard: Shard): void;
+  /** Drops a shard that was given away; what waits for other shards goes to its new owner. */
+  given(shard: Shard): void;
 }
 
 /** See the head of this file. */
@@ -224,19 +224,21 @@ export class Giving {
   }
 
   #give({ shard, to, done }: Leaving, sinceMs: number): void {
-    const { dispatch, map, ports: { log } } = this.#parts();
+    const { cell, dispatch, map, ports: { log } } = this.#parts();
     this.#now = null;
     const { id, row: { epoch } } = shard;
     const heldMs = this.#nowMs - sinceMs;
     this.#given.set(id, { epoch, untilMs: this.#nowMs + GIVEN_MS, sinceMs, heldMs, to, done });
+    // Sessions of lost nodes count here; its new owner may have begun since, and know of no such node.
+    if (cell!.lost.keys().length > 0) {
+      this.#host.send(peerKey(to), { kind: "returning", shard: id, epoch });
+    }
     this.#host.send(peerKey(to), { kind: "give", shard: id, epoch, heldMs });
     map.table = withEpochs(map.table, [{ shard: id, epoch, owner: to }]);
     log.info("shard given away", { shard: id, to: to.id });
-    // What is held goes to the new owner behind the frame that makes it one.
-    shard.ended = true;
-    map.remove(shard);
+    // What was begun, then what is held goes to the new owner behind the frame that makes it one.
+    this.#host.given(shard);
     dispatch.release([shard]);
-    this.#host.drop(shard);
     this.#pump();
     this.#next();
   }

@@ -87,6 +87,11 @@ export type PeerFrame =
   | { readonly kind: "owners"; readonly owners: readonly Holder[] }
   /** A hint: the shard table has this version in the store. */
   | { readonly kind: "table"; readonly version: number }
+  /**
+   * To a shard that the sender gives up next may return clients of processes that have ended, of which
+   * the recipient may know nothing.
+   */
+  | { readonly kind: "returning"; readonly shard: number; readonly epoch: number }
   /** The sender gives up a shard, which it has held up so long, and the recipient may claim. */
   | {
     readonly kind: "give";

@@ -61,11 +61,14 @@ interface Unconfirmed {
 }
 
 type GiveFrame = PeerFrame & { readonly kind: "give" };
+type ReturningFrame = PeerFrame & { readonly kind: "returning" };
 
 interface Received {
   readonly from: NodeId;
   readonly give: GiveFrame;
   readonly sinceMs: number;
+  /** Whether clients of processes that have ended may return to it. */
+  readonly returning: boolean;
   /** When the store had granted the claim; null: it has not yet. */
   claimedMs: number | null;
 }
@@ -81,6 +84,8 @@ export class Shares {
   readonly #unconfirmed = new Map<Shard, Unconfirmed>();
   /** Shards that other nodes have given to this one and that do not serve yet. */
   readonly #received = new Map<Shard, Received>();
+  /** What nodes have said last of shards that they give next. */
+  readonly #returning = new Map<NodeId, ReturningFrame>();
   #liveKeys = "";
   /** When this process has placed shards first. */
   #beganMs: number | null = null;
@@ -99,7 +104,7 @@ export class Shares {
         !this.#claiming.has(id) && !presence.settling.active && !presence.returning.active &&
         !host.reshaping(),
       hurry: () => host.hurry(),
-      drop: (shard) => host.takeovers().drop(shard, true),
+      given: (shard) => host.takeovers().given(shard),
     });
   }
 
@@ -176,7 +181,7 @@ export class Shares {
     for (const row of map.table.shards) {
       const shard = map.byId(row.id);
       if (shard === undefined || this.#claiming.has(row.id)) continue;
-      if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard, false);
+      if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard);
     }
     this.#host.retry();
   }
@@ -196,13 +201,13 @@ export class Shares {
       return mine !== undefined && mine.row.epoch < epoch ? mine : [];
     });
     map.table = withEpochs(map.table, others);
-    for (const shard of lost) this.#host.takeovers().drop(shard, false);
+    for (const shard of lost) this.#host.takeovers().drop(shard);
     this.#host.retry();
   }
 
   /** Another node has claimed a shard of this one. */
   fenced(shard: Shard): void {
-    this.#host.takeovers().drop(shard, false);
+    this.#host.takeovers().drop(shard);
     this.#host.look();
   }
 
@@ -272,7 +277,7 @@ export class Shares {
       const granted: Holder[] = [];
       fresh.forEach((shard, i) => {
         const mine = error === null ? owned[i] : null;
-        if (mine == null || this.#stopped) return takeovers.drop(shard, false);
+        if (mine == null || this.#stopped) return takeovers.drop(shard);
         map.claimed(mine, ownership.self);
         granted.push({ shard: shard.id, epoch: mine.epoch, owner: ownership.self });
       });
@@ -295,7 +300,7 @@ export class Shares {
     if (received !== undefined) received.claimedMs = clock.monoMs();
     const ended = former !== null && !sameNode(former, self);
     if (!ended || former.id === self.id || this.#host.rowOf(former) === null) {
-      return this.#host.takeovers().granted(shard, epoch, ended);
+      return this.#host.takeovers().granted(shard, epoch, ended || received?.returning === true);
     }
     this.#unconfirmed.set(shard, { former, epoch, beat: null });
     this.#readFormer(shard);
@@ -335,10 +340,18 @@ export class Shares {
 
   // ---- what other nodes give
 
+  /** Clients may return to a shard that another node gives next. */
+  returning(from: Peer, frame: ReturningFrame): void {
+    this.#returning.set(from.key, frame);
+  }
+
   /** Another node gives this one a shard. */
   receive(from: Peer, give: GiveFrame): void {
     const sinceMs = this.#parts().ports.clock.monoMs();
-    const received: Received = { from: from.key, give, sinceMs, claimedMs: null };
+    const said = this.#returning.get(from.key);
+    this.#returning.delete(from.key);
+    const returning = said?.shard === give.shard && said.epoch === give.epoch;
+    const received: Received = { from: from.key, give, sinceMs, returning, claimedMs: null };
     if (this.#take(received)) return;
     const { shard, epoch } = give;
     this.#host.send(from.key, { kind: "taken", shard, epoch, pauseMs: null });

@@ -103,7 +103,7 @@ export class Takeovers {
 
   /**
    * This node owns the shard, of which it knows nothing yet: reads its log, asks for sessions. `ended`:
-   * the process that had it has ended, a moment ago.
+   * the process that had it has ended, a moment ago, or one that had sessions there.
    */
   granted(fresh: Shard, epoch: number, ended: boolean): void {
     const { bugs, cell, loader, options } = this.#parts;
@@ -137,22 +137,40 @@ export class Takeovers {
   }
 
   /**
-   * Another node has the shard from now on, or is about to. What was asked here goes there where it
-   * can be done twice or was not begun; the outcome of the rest is unknown.
+   * The shard, which is quiescent, was given to another node. What waits for other shards goes on
+   * waiting there. All else was held and not begun: its holder sends it there, once.
    */
-  drop(shard: Shard, begunToo: boolean): void {
-    const { callers, dispatch, map } = this.#parts;
+  given(shard: Shard): void {
+    const { callers, dispatch } = this.#parts;
+    const begun = this.#ended(shard);
+    for (const input of callers.requestsOf((name) => shard.owns(name))) {
+      const id = begun.get(input.request);
+      if (id !== undefined) dispatch.route(callers.begun(input, id));
+    }
+  }
+
+  /** This node does not have the shard any more; returns what of it waits for other shards. */
+  #ended(shard: Shard): ReadonlyMap<RequestId, AccountId | ""> {
     shard.ended = true;
-    map.remove(shard);
+    this.#parts.map.remove(shard);
     this.#call(shard, null);
+    return shard.takeBegun();
+  }
+
+  /**
+   * Another node has the shard from now on, or is about to. What was asked here goes there where it
+   * can be done twice; the outcome of the rest is unknown.
+   */
+  drop(shard: Shard): void {
+    const { callers, dispatch } = this.#parts;
+    const begun = this.#ended(shard);
     dispatch.forgetHeld(shard);
-    const begun = shard.takeBegun();
     const owns = (name: AccountName) => shard.owns(name);
     const unknown = "The outcome is not known: look before you repeat it";
     for (const input of callers.requestsOf(owns)) {
       const id = begun.get(input.request);
-      if (begunToo || REPEATABLE.has(input.op)) {
-        if (!begunToo) callers.repeats(input);
+      if (REPEATABLE.has(input.op)) {
+        callers.repeats(input);
         dispatch.route(id === undefined ? input : callers.begun(input, id));
       } else callers.reply(input.request, fail("unavailable", unknown, RETRY_MS));
     }

@@ -173,10 +173,11 @@ const FRAME = union("frame", {
   session: variant(23, { asked: uint, call: value<SessionCall>() }),
   cancel: variant(24, { asked: uint }),
   carried: variant(25, { packet: SHARD_PACKET, hops: uint }),
+  returning: variant(26, of),
 }) satisfies Schema<PeerFrame>;
 
 /** The highest number of a kind that programs of a version know. */
-const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 25 };
+const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 26 };
 
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {

@@ -39,6 +39,7 @@ const FRAMES: Readonly<Record<PeerFrame["kind"], number>> = {
   session: 2,
   carried: 2,
   cancel: 2,
+  returning: 2,
   gossip: 1,
   vouch: 1,
   vouched: 1,

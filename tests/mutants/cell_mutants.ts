@@ -73,7 +73,7 @@ const ROWS: readonly Row[] = [
   [
     "keep a shard that another node has claimed",
     "server/node/takeovers.ts",
-    "    map.remove(shard);\n    this.#call(shard, null);",
+    "    this.#parts.map.remove(shard);\n    this.#call(shard, null);",
     "    this.#call(shard, null);",
   ],
   [
@@ -167,7 +167,7 @@ const ROWS: readonly Row[] = [
   [
     "serve a shard that was given away",
     "server/node/giving.ts",
-    "    shard.ended = true;\n    map.remove(shard);\n    dispatch.release([shard]);\n    this.#host.drop(shard);",
+    "    this.#host.given(shard);\n    dispatch.release([shard]);",
     "    dispatch.release([shard]);",
   ],
   [
@@ -261,6 +261,7 @@ const ROWS: readonly Row[] = [
 
 const VOTES = "tests/scenario/cell_votes_test.ts";
 const LATE = "tests/scenario/cell_late_frames_test.ts";
+const GIVEN = "tests/scenario/cell_given_test.ts";
 
 /** What few seeds have: more nodes, and frames that arrive later. */
 const TESTED: readonly Mutant[] = [
@@ -279,6 +280,16 @@ const TESTED: readonly Mutant[] = [
     "    if (row.epoch > epoch) {\n" +
     "      this.#claim([{ ...row, owner: null }], () => {});\n" +
     "      return true;\n    }\n",
+  ]),
+  ...inTested("server/node/giving.ts", GIVEN, [
+    "forget that clients may return to a shard that is given away",
+    "if (cell!.lost.keys().length > 0) {",
+    "if (cell!.lost.keys().length < 0) {",
+  ]),
+  ...inTested("server/node/takeovers.ts", GIVEN, [
+    "ask the new owner twice for what was held for it",
+    "if (id !== undefined) dispatch.route(callers.begun(input, id));",
+    "dispatch.route(id === undefined ? input : callers.begun(input, id));",
   ]),
   ...inTested("server/node/remote.ts", LATE, [
     "forget that a former owner may have done what the next one is asked",

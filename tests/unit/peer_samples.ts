@@ -246,6 +246,7 @@ export const PEER_SAMPLES: readonly PeerFrame[] = [
   { kind: "announced", lo: 0, hi: 1000, epoch: 2 },
   { kind: "owners", owners: [{ shard: 1, epoch: 2, owner }, { shard: 2, epoch: 1, owner: null }] },
   { kind: "table", version: 8 },
+  { kind: "returning", shard: 4, epoch: 9 },
   { kind: "give", shard: 4, epoch: 9, heldMs: 1.5 },
   { kind: "taken", shard: 4, epoch: 9, pauseMs: 12.25 },
   { kind: "taken", shard: 4, epoch: 9, pauseMs: null },
