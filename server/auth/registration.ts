@@ -168,8 +168,8 @@ function redeemAndCreate(
 ): void {
   const { router, log } = deps;
   const { name, invite, address } = wanted;
-  const create = () =>
-    router.request(name, "account.create", { credentials }, (made) => {
+  const create = (): void =>
+    void router.request(name, "account.create", { credentials }, (made) => {
       if (!made.ok) return done(made.code === "conflict" ? taken() : made);
       log.info("account_registered", { user: name, address, invited: invite !== null });
       done(ok({ user: name, id: made.value.id, proof: null, place: placeOf(name, address) }));

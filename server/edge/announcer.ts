@@ -89,7 +89,11 @@ export class Announcer {
     if (!this.#isCurrent(job)) return;
     if (!session.alive) return this.#attached(job);
     const { router, timers, random, retries } = this.#deps;
-    router.request(session.user, "session.attach", session.announcement(), (result) => {
+    let replied = false;
+    const input = session.announcement();
+    const withdraw = router.request(session.user, "session.attach", input, (result) => {
+      replied = true;
+      this.#sessions.attached(session);
       const unknown = !result.ok && (result.code === "unavailable" || result.code === "busy");
       // It ended meanwhile, and this may have been taken after the shard was notified of that.
       if (!session.alive && (result.ok || unknown)) {
@@ -103,6 +107,7 @@ export class Announcer {
       this.#reply(session, result);
       this.#attached(job);
     });
+    if (!replied) this.#sessions.attaches(session, withdraw);
   }
 
   #reply(session: LiveSession, result: Result<Ops["session.attach"]["out"]>): void {

@@ -66,7 +66,10 @@ export class Opening {
     this.#sessions.add(session);
     const ending = ends === undefined ? {} : { ends };
     const input = { session: id, device, auth, cursor, presence, ...ending };
-    this.#deps.router.request(user, "session.attach", input, (result) => {
+    let replied = false;
+    const withdraw = this.#deps.router.request(user, "session.attach", input, (result) => {
+      replied = true;
+      this.#sessions.attached(session);
       // Without a certain refusal the shard may have the session now.
       const uncertain = result.ok || result.code === "unavailable";
       if (!session.alive) {
@@ -84,6 +87,9 @@ export class Opening {
       if (result.ok) this.#deps.counters.refused++;
       done(refusal!);
     });
+    if (replied || withdraw === undefined) return;
+    this.#sessions.attaches(session, withdraw);
+    options.waits?.(withdraw);
   }
 
   #attached(

@@ -2,7 +2,7 @@
 import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { Retries } from "../../shard/retry.ts";
 import type { Clock, Random } from "../node/ports.ts";
-import type { EdgeRouter } from "../node/router.ts";
+import type { EdgeRouter, Withdraw } from "../node/router.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Detaches } from "./detaches.ts";
@@ -36,6 +36,9 @@ export class Sessions {
   readonly #byId = new Map<SessionId, LiveSession>();
   /** Most users have one session here: no array for those. */
   readonly #byUser = new Map<AccountName, LiveSession | readonly LiveSession[]>();
+
+  /** How to withdraw attaches without a reply. */
+  readonly #attaching = new Map<LiveSession, Withdraw>();
 
   constructor(deps: EdgeDeps, limits: EdgeLimits) {
     const { router, clock, timers, random, retries, counters, codec, trial, flushed } = deps;
@@ -109,8 +112,21 @@ export class Sessions {
     this.#set(session.user, [...this.of(session.user), session]);
   }
 
+  /** The session is being attached, for as long as it lives. */
+  attaches(session: LiveSession, withdraw: Withdraw | void): void {
+    if (session.alive && withdraw !== undefined) this.#attaching.set(session, withdraw);
+  }
+
+  /** The attach of a session has its reply. */
+  attached(session: LiveSession): void {
+    this.#attaching.delete(session);
+  }
+
   /** The session is over; `detach`: its shard must be notified. */
   ended(session: LiveSession, detach: boolean): void {
+    // Were it attached late, it would replace the session of a client that has returned elsewhere.
+    this.#attaching.get(session)?.();
+    this.#attaching.delete(session);
     if (this.#byId.delete(session.id)) {
       this.#set(session.user, this.of(session.user).filter((other) => other !== session));
     }

@@ -2,6 +2,7 @@
  * The seam between transports, protocol codecs and sessions: a transport gives a `Sink`, a codec
  * opens a `Session` with it, and the session pushes encoded events into the sink.
  */
+import type { Withdraw } from "../node/router.ts";
 import type { OpenRateLimits } from "./open_rate.ts";
 import type {
   AccountId,
@@ -117,6 +118,8 @@ export interface OpenSession {
    * They do not count towards the limit of the account's sessions.
    */
   readonly ends?: DeviceId;
+  /** Called where it has to wait for its shard, with what is to be called when its client goes. */
+  readonly waits?: (withdraw: Withdraw) => void;
   /** null for long-poll: the session collects until somebody polls. */
   readonly sink: Sink | null;
   /** In place of a sink: for a client in this process. */

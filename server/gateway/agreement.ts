@@ -6,7 +6,7 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { Presences } from "./presences.ts";
-import type { Router } from "../node/router.ts";
+import type { Router, Withdraw } from "../node/router.ts";
 import { SERVICE_PREFIX } from "../node/reserved_names.ts";
 
 /** What users do that may end their agreement. */
@@ -24,10 +24,10 @@ export function mindAgreement(router: Router, presences: Pick<Presences, "rechec
       op: K,
       input: Ops[K]["in"],
       done: (result: Result<Ops[K]["out"]>) => void,
-    ): void {
+    ): Withdraw | void {
       const service = CHANGES.has(op) ? serviceIn(input) : null;
       if (service === null) return router.request(name, op, input, done);
-      router.request(name, op, input, (result) => {
+      return router.request(name, op, input, (result) => {
         if (result.ok) presences.recheck(service, name);
         done(result);
       });

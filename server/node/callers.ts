@@ -25,6 +25,8 @@ interface Waiting {
   readonly input: Request;
   /** A former owner may have done it without a reply. */
   readonly repeated: boolean;
+  /** Whoever wanted it is gone: it need not be begun. */
+  readonly withdrawn: boolean;
 }
 
 interface Interested {
@@ -61,6 +63,7 @@ export class Callers {
       untilMs: nowMs + REQUEST_TIMEOUT_MS,
       input,
       repeated: false,
+      withdrawn: false,
     });
   }
 
@@ -82,6 +85,19 @@ export class Callers {
     const waiting = this.#requests.get(request);
     if (waiting === undefined || !WRITES.has(op)) return;
     this.#requests.set(request, { ...waiting, repeated: true });
+  }
+
+  /** The request is not wanted any more; see `Withdraw`. */
+  withdraw(request: RequestId): void {
+    const waiting = this.#requests.get(request);
+    if (waiting !== undefined) this.#requests.set(request, { ...waiting, withdrawn: true });
+  }
+
+  /** Refuses a request that was withdrawn, in place of beginning it; returns whether it was. */
+  refuseWithdrawn(request: RequestId): boolean {
+    if (this.#requests.get(request)?.withdrawn !== true) return false;
+    this.reply(request, fail("unavailable", "It was withdrawn"));
+    return true;
   }
 
   /** A request without a reply, as it is to be repeated. */

@@ -3,7 +3,7 @@
  * what they do is in the files beside this one.
  */
 import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
-import { type EdgeRouter, type Router, routerFor } from "./router.ts";
+import { type EdgeRouter, type Router, routerFor, type Withdraw } from "./router.ts";
 import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
@@ -249,7 +249,7 @@ export class Node implements EdgeRouter {
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]>) => void,
     account?: AccountId,
-  ): void {
+  ): Withdraw | void {
     const { abroad, callers, cell, dispatch, map, ports } = this.#parts;
     if (this.#stopped || cell === null && map.shards.length === 0) {
       return done(fail("unavailable", "The server is not serving now", 1000));
@@ -270,6 +270,7 @@ export class Node implements EdgeRouter {
     const asked = { kind: "request", request, ...of } as const;
     callers.request(asked, replied, ports.clock.monoMs());
     dispatch.route(asked);
+    return () => callers.withdraw(request);
   }
 
   forAccount(id: AccountId): Router {

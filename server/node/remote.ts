@@ -190,7 +190,7 @@ export class Remote implements Elsewhere {
     };
     for (const { input, refused, againMs } of this.#parked.takeAll(nowMs)) {
       const over = input.kind === "request"
-        ? callers.requestOf(input.request) === undefined
+        ? callers.refuseWithdrawn(input.request) || callers.requestOf(input.request) === undefined
         : input.kind === "interest" && callers.interestOf(input.request) === undefined;
       if (over) this.#tries.delete((input as Asked).request);
       else if (refused !== null && againMs > nowMs && refuses(refused)) {

@@ -7,18 +7,22 @@ import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 
+/** The request need not be begun any more: where it waits, it is refused with `unavailable`. */
+export type Withdraw = () => void;
+
 /** What edges may ask of the rest of the system. Callbacks may run before the call returns. */
 export interface Router {
   /**
    * Performs an operation about the user `name` wherever its shard is. Answers exactly once, with
-   * `unavailable` where the outcome is not known within the request's deadline.
+   * `unavailable` where the outcome is not known within the request's deadline. Returns how to
+   * withdraw it, where it may have to wait for its shard.
    */
   request<K extends OpName>(
     name: AccountName,
     op: K,
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]>) => void,
-  ): void;
+  ): Withdraw | void;
   /**
    * Registers this node's interest in watched users and asks for their presence. `done` is called
    * once per shard asked, with the answers for that shard's users; calls to one shard keep their
@@ -51,7 +55,7 @@ interface ByAccount extends Router {
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]>) => void,
     account?: AccountId,
-  ): void;
+  ): Withdraw | void;
 }
 
 /** What `Router.forAccount` returns of a node of several. */

@@ -6,6 +6,7 @@
  * an answer; a token bucket of commands for each device; returns are not made for a client that does not read; and
  * a second bucket, the refusalAllowance, of refusals, whose end is the end of the connection.
  */
+import type { Withdraw } from "../node/router.ts";
 import { parseCursor } from "../../shard/name/ids.ts";
 import { type RelayClient, relayClient, type RelayedConnection } from "./relay.ts";
 import { errorFrame } from "./encode.ts";
@@ -55,7 +56,7 @@ export function makeConnector(deps: ConnectionDeps): (wire: WireConnection) => W
 
 type State =
   | { readonly kind: "greeting"; readonly greeting: Greeting }
-  | { readonly kind: "opening" }
+  | { readonly kind: "opening"; withdraw: Withdraw }
   | { readonly kind: "attached"; readonly ctx: CommandContext }
   /** The account's home in another cell has the connection. */
   | { readonly kind: "relayed"; readonly to: RelayedConnection }
@@ -183,9 +184,11 @@ class Connection implements WireHandler, Sink {
       presence: devicePresence(presence),
       resume: sessionChoice(session),
       ...endChoice(end),
+      waits: (withdraw) => state.withdraw = withdraw,
       sink: this,
     };
-    this.#state = { kind: "opening" };
+    const state: State & { readonly kind: "opening" } = { kind: "opening", withdraw: () => {} };
+    this.#state = state;
     const opened = (result: Result<OpenedSession>) => {
       if (!result.ok) {
         noteTokenFailure(this.#deps, this.#wire.address, result);
@@ -383,6 +386,8 @@ class Connection implements WireHandler, Sink {
     const state = this.#state;
     this.#state = { kind: "closed" };
     if (state.kind === "greeting") state.greeting.stop();
+    // Attached late, it would replace the session of a client that has returned by another node.
+    else if (state.kind === "opening") state.withdraw();
     else if (state.kind === "relayed") state.to.close();
   }
 }

@@ -47,12 +47,6 @@ const ROWS: readonly Row[] = [
     "return node === id || this.#votes.has(node);",
   ],
   [
-    "take a process whose row was not read yet for dead",
-    "server/node/members.ts",
-    "    if (seen === undefined) return this.#isNewer(node, 0);",
-    "    if (seen === undefined) return false;",
-  ],
-  [
     "take another node's table for one's own",
     "server/node/resharder.ts",
     ": holder !== undefined && sameNode(holder.owner, ownership.self);",
@@ -315,7 +309,7 @@ const TESTED: readonly Mutant[] = [
     "this.#nowMs - endedMs >= VOUCH_OVER_MS;",
     "this.#nowMs >= endedMs;",
   ]),
-  ...inTested("server/node/vouching.ts", VOTES, [
+  ...inTested("server/node/vouching.ts", "tests/unit/vouching_test.ts", [
     "forget what a former process has voted for",
     "this.#votedMs.get(key) ?? this.#beganMs ?? this.#nowMs;",
     "this.#votedMs.get(key) ?? -Infinity;",
@@ -324,6 +318,10 @@ const TESTED: readonly Mutant[] = [
     "take a late row of an ended process for its next one's",
     "return row.incarnation < member.incarnation && (",
     "return row.incarnation > member.incarnation && (",
+  ], [
+    "take a process whose row was not read yet for dead",
+    "    if (seen === undefined) return this.#isNewer(node, 0);",
+    "    if (seen === undefined) return false;",
   ], [
     "take an owner for dead whose row is hidden",
     "return this.#isNewer(node, TAKEOVER_MS);",

@@ -2,6 +2,7 @@
  * Reads of accounts through any node are never behind what any node has replied before they began: an
  * owner that another one has followed serves nothing from memory.
  */
+import type { Withdraw } from "../../server/node/router.ts";
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { InterestAnswer, InterestItem } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
@@ -22,7 +23,7 @@ export interface Watched {
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]>) => void,
     account?: AccountId,
-  ): void;
+  ): Withdraw | void;
   interest(
     items: readonly InterestItem[],
     done: (answers: readonly InterestAnswer[]) => void,
@@ -40,7 +41,7 @@ export class FreshReads {
     const request = node.request.bind(node);
     node.request = (name, op, input, done, account) => {
       const before = this.#marks.get(name) ?? NONE;
-      request(name, op, input, (result) => {
+      return request(name, op, input, (result) => {
         if (result.ok) this.#replied(name, op, result.value, before, account);
         done(result);
       }, account);

@@ -48,7 +48,8 @@ function lookFor(cluster: Cluster, node: SimNode, ended: Ended): void {
     !apart ||
     ended.still() && person.devices.find(({ id }) => id === device)?.token === tokens.get(device);
   const look = () => {
-    if (!node.serving || node.running.process !== process) return;
+    // One that stops has left its sessions to others, which end them.
+    if (!node.serving || node.stopping || node.running.process !== process) return;
     const left = sessions.filter(({ device, session }) => {
       const [id, of] = [session as SessionId, device as DeviceId];
       return still(device) && node.running.edge.find(id, name, of) !== null;

@@ -81,7 +81,7 @@ export class VisibleSessions {
       account?: AccountId,
     ) => {
       const life = this.#asked(name, op, input);
-      request(name, op, input, (result) => {
+      return request(name, op, input, (result) => {
         const known = result.ok || result.code !== "unavailable";
         if (ENDING.test(op)) this.#replied(name, known);
         if (op === "session.attach" && !result.ok && result.code === "moved") this.#moved(name);
