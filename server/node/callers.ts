@@ -25,7 +25,7 @@ interface Waiting {
   readonly input: Request;
   /** A former owner may have done it without a reply. */
   readonly repeated: boolean;
-  /** Whoever wanted it is gone: it need not be begun. */
+  /** Its caller is gone: it need not be begun. */
   readonly withdrawn: boolean;
 }
 

@@ -59,7 +59,7 @@ Deno.test("hello with a token and device: one frame each way, one request to the
   equal(welcome["serverTime"], node.deps.clock.wallMs());
   equal((welcome["limits"] as Frame)["messageBytesMax"], 16_384);
   deepEqual(node.router.asked, []);
-  deepEqual(node.edge.opened.map(({ sink: _, ...rest }) => rest), [{
+  deepEqual(node.edge.opened.map(({ sink: _, waits: _waits, ...rest }) => rest), [{
     user: "alice",
     device: "phone",
     auth: { kind: "token", tokenHash: hashToken(TOKEN) },
