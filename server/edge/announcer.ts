@@ -51,7 +51,18 @@ export class Announcer {
   announce(lo: number, hi: number, epoch: number, lossy: boolean): void {
     if (lossy) this.#sessions.watchers.doubt(lo, hi);
     // What was begun for an earlier owner is of no use to this one.
-    this.#jobs = this.#jobs.filter((job) => job.lo >= hi || job.hi <= lo);
+    const begun = this.#jobs.filter((job) => job.lo < hi && job.hi > lo);
+    this.#jobs = this.#jobs.filter((job) => !begun.includes(job));
+    // That shard may have been split since: the owner of the rest still waits.
+    for (const job of begun) {
+      if (job.lo < lo) this.#begin(job.lo, lo, job.epoch);
+      if (job.hi > hi) this.#begin(hi, job.hi, job.epoch);
+    }
+    this.#begin(lo, hi, epoch);
+  }
+
+  /** Announces to the owner of the points `[lo, hi)`, which may be a part of its shard. */
+  #begin(lo: number, hi: number, epoch: number): void {
     const sessions = [...this.#sessions.all()].filter(({ user, attaching }) => {
       const point = pointOf(user);
       // The request of one that is being attached is repeated by its sender.

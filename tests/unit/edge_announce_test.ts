@@ -4,7 +4,7 @@ import { ANNOUNCE_STEP, ANNOUNCE_STEP_MS } from "../../server/edge/announcer.ts"
 import { codeOf, device, idOf, name, on, presenceOf, type Rig, rig } from "./edge_fixture.ts";
 import { fail } from "../../shard/errors.ts";
 import type { Ops } from "../../shard/ops.ts";
-import { POINT_SPACE } from "../../shard/name/ids.ts";
+import { POINT_SPACE, pointOf } from "../../shard/name/ids.ts";
 
 /** Every shard has another owner. */
 function takeOver(r: Rig, epoch = r.router.epoch + 1): void {
@@ -158,6 +158,29 @@ Deno.test("announce concerns the points of one shard only", () => {
   r.deliver({ kind: "announce", lo: 0, hi: 1, epoch: 2 });
   assert.deepEqual(attaches(r), []);
   assert.deepEqual(r.router.announcements, [[0, 1, 2]]);
+});
+
+Deno.test("announce: where a shard was split meanwhile, the new owner of a part leaves the rest", () => {
+  const r = withBob();
+  const { sink } = r.start();
+  r.time.runFor(1000);
+  r.router.held.add("session.attach");
+  r.router.epoch = 2;
+  r.deliver({ kind: "announce", lo: 0, hi: POINT_SPACE, epoch: 2, lossy: true });
+  // The part has neither alice nor bob.
+  const points = ["alice", "bob"].map((user) => pointOf(name(user)));
+  const [lo, hi] = [Math.min(...points) + 1, Math.max(...points)];
+  r.deliver({ kind: "announce", lo, hi, epoch: 3, lossy: true });
+  r.router.release();
+  r.time.runFor(1000);
+  assert.deepEqual(
+    r.router.announcements.toSorted(([a], [b]) => a - b),
+    [[0, lo, 2], [lo, hi, 3], [hi, POINT_SPACE, 2]],
+  );
+  r.router.version = 9;
+  r.presence("bob", on("dnd", "new"));
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").at(-1)?.["status"], "new");
 });
 
 Deno.test("announce: a session that ends meanwhile is detached after its announcement is taken", () => {
