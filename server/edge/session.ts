@@ -42,7 +42,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   readonly #shared: Sessions;
   readonly #right: Right;
   #phase: "attaching" | "opened" | "live" | "ended" = "attaching";
-  readonly #presence: OwnPresence;
+  readonly own: OwnPresence;
   /** null while it is lost. */
   #outlet: Push | Polls | Handover | null;
   /** What its end counts as if nobody returns. */
@@ -66,7 +66,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.user = who.user;
     this.device = who.device;
     this.#right = new Right(who.auth);
-    this.#presence = new OwnPresence(who.presence);
+    this.own = new OwnPresence(shared.router, this, who.presence);
     this.time = new SessionTime<LiveSession>(shared, this);
     this.feed = new Feed(shared, who.user);
     this.outgoing = new Outgoing(shared, this, who.device);
@@ -155,11 +155,11 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   get presence(): OpenSession["presence"] {
-    return this.#presence.wanted;
+    return this.own.wanted;
   }
 
   present(presence: OpenSession["presence"], done: (result: Result<null>) => void): void {
-    this.#presence.set(this.#shared.router, this, presence, done);
+    this.own.set(presence, done);
   }
 
   /** What attaches it again to a shard that knows no sessions. */

@@ -10,6 +10,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardMap } from "./shard_map.ts";
+import { Rewatched } from "./rewatched.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 
 /** What is held while the shard that it is for is replaced; the rest concludes what was begun. */
@@ -25,6 +26,8 @@ export interface Elsewhere {
   deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void;
   /** Keeps what a shard says to edges while this node may not serve it; returns whether it does. */
   withhold(shard: Shard, effect: Effect): boolean;
+  /** The edge of this node watches users from now on: see `Rewatched`. */
+  watches(interest: Pick<Interest, "node" | "items">): void;
   /** Whether this node may serve its own shards now. */
   readonly mayServe: boolean;
 }
@@ -37,6 +40,7 @@ export class Dispatch {
   readonly #inbox: Inbox;
   /** Inputs for shards that are about to end. */
   #held: ShardInput[] = [];
+  readonly #rewatched = new Rewatched();
   #stopped = false;
   /** Null where the cell is this node. */
   elsewhere: Elsewhere | null = null;
@@ -55,10 +59,16 @@ export class Dispatch {
     if (this.#stopped && input.kind === "request") return;
     if (shard.ended) return this.route(input);
     if (shard.ending && HELD.has(input.kind)) {
-      if (input.kind !== "tick") this.#held.push(input);
+      if (input.kind !== "tick") this.#hold(input);
       return;
     }
     this.#inbox.put(shard, input);
+  }
+
+  #hold(input: ShardInput): void {
+    this.#rewatched.waits(input);
+    if (input.kind === "interest") this.#rewatched.watches(input);
+    this.#held.push(input);
   }
 
   /** Submits an input to the shards that have its users; drops what concludes something begun. */
@@ -113,6 +123,7 @@ export class Dispatch {
 
   /** Registers interest at the shards of the watched users: `done` is called once for each. */
   interest(items: readonly InterestItem[], done: Answered): void {
+    this.elsewhere?.watches({ node: this.#id, items });
     for (const [row, mine] of this.#map.byRow(items, (item) => item.watched)) {
       const request = this.#callers.next();
       const input = { kind: "interest", request, node: this.#id, items: mine } as const;
@@ -144,9 +155,10 @@ export class Dispatch {
   release(shards: readonly Shard[]): void {
     for (const shard of shards) shard.ending = false;
     // What is for others is held again.
-    const held = this.#held;
+    const held = this.#held.map((input) => this.#rewatched.left(input));
     this.#held = [];
-    for (const input of held) this.route(input);
+    this.#rewatched.clear();
+    for (const input of held) if (input !== null) this.route(input);
   }
 
   /** Forgets the held inputs of a shard's callers: they are repeated from `Callers`. */

@@ -5,6 +5,8 @@
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { AskedOf } from "./peer_requests.ts";
 import { isRepeated, type ShardPacket } from "../../shard/message/packets.ts";
+import type { Interest } from "./callers.ts";
+import { Rewatched } from "./rewatched.ts";
 import type { ShardInput } from "../../shard/effects.ts";
 
 /** Inputs beyond which no request may wait. */
@@ -44,6 +46,7 @@ export class Parked {
   #signals = 0;
   readonly #byAccount = new Map<AccountName, number>();
   readonly #byOwner = new Map<NodeId | null, number>();
+  readonly #rewatched = new Rewatched();
 
   /** Whether requests of an account wait: later ones wait behind them. */
   has(name: AccountName): boolean {
@@ -67,13 +70,24 @@ export class Parked {
       this.#byAccount.set(input.name, own + 1);
       this.#byOwner.set(owner, its + 1);
     }
+    this.#rewatched.waits(input);
     if (this.#inputs.length < ALL_MAX) this.#inputs.push(parked);
     return true;
   }
 
+  /** The edge of this node watches users from now on. */
+  watches(interest: Pick<Interest, "node" | "items">): void {
+    this.#rewatched.watches(interest);
+  }
+
   /** Takes all out, in the order in which they were added, but for what is too late by now. */
   takeAll(nowMs: number): readonly ParkedInput[] {
-    const all = this.#inputs.filter(({ input }) => nowMs <= (this.#untilMs.get(input) ?? nowMs));
+    const all = this.#inputs.flatMap((parked) => {
+      if (nowMs > (this.#untilMs.get(parked.input) ?? nowMs)) return [];
+      const input = this.#rewatched.left(parked.input);
+      return input === null ? [] : input === parked.input ? [parked] : [{ ...parked, input }];
+    });
+    this.#rewatched.clear();
     this.#inputs = [];
     this.#signals = 0;
     this.#byAccount.clear();

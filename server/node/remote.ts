@@ -5,6 +5,7 @@
  */
 import { type AskedOf, type PeerRefusal, PeerRequests, TRIAL_MS } from "./peer_requests.ts";
 import type { Cancel } from "./ports.ts";
+import type { Interest } from "./callers.ts";
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Elsewhere } from "./dispatch.ts";
@@ -80,6 +81,10 @@ export class Remote implements Elsewhere {
 
   withhold(shard: Shard, effect: Effect): boolean {
     return this.withheld.withhold(shard, effect);
+  }
+
+  watches(interest: Pick<Interest, "node" | "items">): void {
+    this.#parked.watches(interest);
   }
 
   // ---- to other nodes

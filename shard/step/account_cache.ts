@@ -141,6 +141,11 @@ export class AccountCache {
     return toLoad;
   }
 
+  /** Whether something waits for the account to be in memory. */
+  awaited(name: AccountName): boolean {
+    return this.#loading.has(name);
+  }
+
   /** Takes a stored head; null where nobody waits for it any more. Run the waiters next. */
   loaded(input: ShardInput & { kind: "loaded" }, monoMs: number): Account | null {
     if (input.generation !== this.generation || !this.#loading.has(input.name)) return null;

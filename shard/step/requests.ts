@@ -70,7 +70,10 @@ export class Requests {
       const { presence } = this.#turn;
       const { session } = p.input as Ops["presence.set"]["in"];
       const known = !presence.settling.active || presence.find(p.name, session) !== undefined;
-      return known ? this.#setPresence(p) : presence.settling.withhold(input);
+      if (!known) return presence.settling.withhold(input);
+      if (!this.#turn.accounts.awaited(p.name)) return this.#setPresence(p);
+      // Behind what was asked before: an announcement of the session would set what it had then.
+      return this.#accounts.whenLoaded([p.name], () => this.#setPresence(p));
     }
     if (!this.#turn.writable && WRITES.has(p.op)) return this.unavailable(p);
     this.#run(p);

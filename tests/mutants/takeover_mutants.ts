@@ -113,7 +113,7 @@ export const TAKEOVER: readonly Mutant[] = [
     "server/edge/own_presence.ts",
     [
       "announce the presence of the time of sign-in",
-      "      if (set.ok) this.#known = presence;\n",
+      "        this.#known = presence;\n",
       "",
     ],
   ),

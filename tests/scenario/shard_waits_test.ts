@@ -1,7 +1,7 @@
 /** Requests that wait for another account's shard or for the store, and answers that get lost. */
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
-import { NodeFixture } from "../sim/node_fixture.ts";
+import type { AccountName, DeviceId, SessionId } from "../../shard/name/ids.ts";
+import { NodeFixture, ONLINE } from "../sim/node_fixture.ts";
 import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
 import { RESOLVE_TIMEOUT_MS } from "../../shard/step/requests.ts";
 
@@ -31,18 +31,23 @@ function apart(fixture: NodeFixture): readonly [string, string] {
   return ["alice", other!];
 }
 
-Deno.test("an account named dedupe does not wait in the place of another's dedupe window", () => {
-  const fixture = new NodeFixture({ shards: 1 });
-  for (const name of ["dedupe", "bob", "carol"]) fixture.account(name);
-  fixture.send("bob", "carol", "m1");
-  fixture.settle(5000);
-  // A clean stop cuts the log but for its last row, which is not of bob.
+/** Starts the node again without its accounts in memory. */
+function restart(fixture: NodeFixture): void {
+  // A clean stop cuts the log but for its last row, which is of another account.
   fixture.account("last");
   let stopped = false;
   fixture.node.stop(() => stopped = true);
   fixture.time.runWhile(() => !stopped, fixture.time.nowMs + 5000);
   fixture.kill();
   fixture.start();
+}
+
+Deno.test("an account named dedupe does not wait in the place of another's dedupe window", () => {
+  const fixture = new NodeFixture({ shards: 1 });
+  for (const name of ["dedupe", "bob", "carol"]) fixture.account(name);
+  fixture.send("bob", "carol", "m1");
+  fixture.settle(5000);
+  restart(fixture);
   fixture.disk.failReadsOf("bob", 300);
   // bob cannot be loaded: who bob is stays unanswered.
   const first = begin(fixture, "dedupe", "bob");
@@ -96,4 +101,34 @@ Deno.test("a request for which no answer comes is refused before its own timeout
   assert.equal(sent.ok(), false);
   assert.ok(sent.atMs() - began < REQUEST_TIMEOUT_MS, `after ${sent.atMs() - began} ms`);
   assert.deepEqual(fixture.bodies(from), []);
+});
+
+Deno.test("what a session is to show is set after the announcement that has been asked for before", () => {
+  const fixture = new NodeFixture({ shards: 1 });
+  fixture.account("alice");
+  fixture.settle(5000);
+  restart(fixture);
+  // Its account has to be read for that, but not for a change.
+  const session = "session000000001" as SessionId;
+  const name = "alice" as AccountName;
+  const away = { ...ONLINE, show: "away" } as const;
+  const expiresAt = fixture.process.clock.wallMs() + 86_400_000;
+  const announcement = {
+    session,
+    device: "phone" as DeviceId,
+    auth: { kind: "issuer", expiresAt },
+    cursor: null,
+    presence: ONLINE,
+    announced: true,
+  } as const;
+  const replies: boolean[] = [];
+  fixture.node.request(name, "session.attach", announcement, ({ ok }) => replies.push(ok));
+  fixture.node.request(name, "presence.set", { session, presence: away }, ({ ok }) => {
+    replies.push(ok);
+  });
+  fixture.settle(1000);
+  assert.deepEqual(replies, [true, true]);
+  const [answer] = fixture.watch("alice", fixture.attach("alice", "laptop"));
+  const shown = answer!.presence?.devices.find(({ device }) => device === "phone");
+  assert.deepEqual(shown?.presence, away);
 });

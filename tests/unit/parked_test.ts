@@ -1,6 +1,8 @@
 /** What waits for an owner that cannot be reached. */
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { Parked, SIGNAL_WAITS_MS, SIGNALS_MAX } from "../../server/node/parked.ts";
+import type { InterestItem } from "../../shard/edge_packet.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
 import type { ShardInput } from "../../shard/effects.ts";
 
 const signal = () => ({ kind: "packet", packet: { kind: "signal" } }) as ShardInput;
@@ -24,4 +26,30 @@ Deno.test("signals that wait are bounded, and leave room for requests", () => {
   for (let i = 0; i < 20_000; i++) add(parked, signal(), 0);
   add(parked, { kind: "request", name: "ann" } as unknown as ShardInput, 0);
   equal(parked.takeAll(0).length, SIGNALS_MAX + 1);
+});
+
+const NODE = "n1" as NodeId;
+const uninterest = (...watched: string[]) =>
+  ({ kind: "uninterest", node: NODE, watched }) as unknown as ShardInput;
+const interest = (watched: string, node = NODE) => ({
+  node,
+  items: [{ watched, watchedId: "", watcher: "ann", watcherId: "" } as unknown as InterestItem],
+});
+const watchedOf = (parked: Parked) =>
+  parked.takeAll(0).flatMap(({ input }) => input.kind === "uninterest" ? [input.watched] : []);
+
+Deno.test("what waits does not end a later interest: that may have been taken already", () => {
+  const parked = new Parked();
+  parked.watches(interest("bob"));
+  add(parked, uninterest("bob", "cid"), 0);
+  add(parked, uninterest("dan"), 0);
+  parked.watches(interest("bob"));
+  parked.watches(interest("dan"));
+  parked.watches(interest("cid", "n2" as NodeId));
+  deepEqual(watchedOf(parked), [["cid"]]);
+  // Nothing is left of that, and a later one ends it.
+  add(parked, uninterest("bob"), 0);
+  parked.watches(interest("bob"));
+  add(parked, uninterest("bob"), 0);
+  deepEqual(watchedOf(parked), [["bob"], ["bob"]]);
 });
