@@ -162,9 +162,7 @@ export class Watchers {
       if (!wanted.has(name)) watcher.refused!.delete(name);
     }
     for (const { name, id } of seen) if (wanted.get(name) === id) wanted.delete(name);
-    for (const [name, id] of watcher.refused ?? []) {
-      if (wanted.get(name) === id) wanted.delete(name);
-    }
+    // Those that were refused too: that they may be seen by now was lost with the former owner.
     this.register([watcher], [...wanted].map(([name, id]) => ({ name, id })), () => {});
   }
 

@@ -200,3 +200,17 @@ Deno.test("announce: a session that ends meanwhile is detached after its announc
     assert.equal(detaches(), before + 1, answer);
   }
 });
+
+Deno.test("announce: whom a session may see by now is asked again, though only its own shard was taken over", () => {
+  const r = withBob();
+  r.router.denied.add("alice>bob");
+  const { sink } = r.start();
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").length, 0);
+  // That he may be seen was lost with the former owner.
+  r.router.denied.clear();
+  const lo = pointOf(name("alice"));
+  r.deliver({ kind: "announce", lo, hi: lo + 1, epoch: 2 });
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").at(-1)?.["user"], "bob");
+});
