@@ -234,6 +234,10 @@ export class Node implements EdgeRouter {
       this.#parts.bugs.caught("inherit", error, { shard: shard.id });
       this.#takeovers.takeOver(shard, () => {});
     }
+    // In a cell those that others have claimed are dropped by what is learned of owners.
+    if (cell !== null) return;
+    const claimed = ({ row }: Shard) => row.owner !== null && !sameNode(row.owner, ownership.self);
+    for (const shard of map.shards.filter(claimed)) this.#takeovers.fenced(shard);
   }
 
   /** The other nodes of the cell; null where the cell is this node. */
