@@ -118,7 +118,8 @@ Deno.test("/admin/live has the last seconds, the state and the shards of a serve
   const ask = async (after: number) =>
     JSON.parse((await raw(port, `/admin/live?after=${after}`, bearer)).body);
   let live = await ask(0);
-  while (live.last < 2) live = await ask(0);
+  // On a busy machine it says that it is busy at first.
+  while (live.last < 2 || live.health.state === "busy") live = await ask(0);
   assert.equal(live.health.state, "healthy");
   assert.equal(live.at.length, live.last);
   assert.ok(live.series.rssBytes[0] > 1e7);
