@@ -47,12 +47,6 @@ const ROWS: readonly Row[] = [
     "return node === id || this.#votes.has(node);",
   ],
   [
-    "take another node's table for one's own",
-    "server/node/resharder.ts",
-    ": holder !== undefined && sameNode(holder.owner, ownership.self);",
-    ": holder !== undefined;",
-  ],
-  [
     "conclude an append that waits for the store without its head",
     "server/node/committer.ts",
     "if (head === rows.at(-1)!.lsn) this.#host.committed(shard, batch);",
@@ -293,6 +287,11 @@ const TESTED: readonly Mutant[] = [
     "use the reply of a former owner",
     "if (!repeatable || row?.epoch === of.epoch) return reply();",
     "if (!repeatable || row !== undefined) return reply();",
+  ]),
+  ...inTested("server/node/resharder.ts", "tests/scenario/lone_usurped_test.ts", [
+    "take another node's table for one's own",
+    ": holder !== undefined && sameNode(holder.owner, ownership.self);",
+    ": holder !== undefined;",
   ]),
   ...inTested("server/node/stored_accounts.ts", "tests/scenario/cell_listing_test.ts", [
     "list accounts without those of shards that change hands",

@@ -33,7 +33,7 @@ Deno.test("11: the limit of connections of one address is that of all workers to
   try {
     const port = Number(new URL(server.url).port);
     const results: number[] = [];
-    // A part at a time: until the others are told, each worker may give all that it has.
+    // A part at a time: until the others have been notified, each worker may give all that it has.
     for (let part = 0; part < 4; part++) {
       for (let i = 0; i < MAX / 2; i++) results.push(await open(port, kept));
       await new Promise((done) => setTimeout(done, 4 * TELL_MS));
@@ -72,7 +72,7 @@ Deno.test("11: a device has one rate at all workers together, however often it c
       await client.close();
       await new Promise((done) => setTimeout(done, 2 * TELL_MS));
     }
-    // Until a worker is told it may give its whole burst, and what comes in for two slow seconds.
+    // Until a worker has been notified it may give its whole burst, and what comes in for two slow seconds.
     const seconds = (performance.now() - beganMs) / 1000 + 2;
     const most = workers * burst + Math.ceil(perSecond * seconds);
     ok(sent >= burst && sent <= most, `${sent} messages, ${most} at most`);
