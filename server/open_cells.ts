@@ -130,6 +130,8 @@ function namesOf(node: Node): NameSource & ShareSource {
         else done(`node ${missing.node}: ${missing.why}`, [], null);
       });
     },
+    stored: (limit, done) =>
+      node.listStored(null, limit, (error, names) => done(error?.message ?? null, names)),
     share: (name, add, done) =>
       node.request(name, "name.share", { add }, (result) => {
         done(result.ok ? result.value.left : null);

@@ -315,9 +315,14 @@ export class Node implements EdgeRouter {
 
   /** Names of accounts in the order of their keys, from checkpoints that are brought up to date. */
   listAccounts(after: StoreKey | null, limit: number, done: AccountPage): void {
-    const reply: AccountPage = (...page) => this.#parts.bugs.guard("list", () => done(...page));
-    const list = () => this.#listing.page(after, limit, reply);
+    const list = () => this.listStored(after, limit, done);
     after === null ? this.committer.checkpointSoFar(list) : list();
+  }
+
+  /** As `listAccounts`, from checkpoints as they are: nothing is written for it. */
+  listStored(after: StoreKey | null, limit: number, done: AccountPage): void {
+    const reply: AccountPage = (...page) => this.#parts.bugs.guard("list", () => done(...page));
+    this.#listing.page(after, limit, reply);
   }
 
   /** Finishes commits, writes checkpoints, and stops; `done` when the store may be closed. */

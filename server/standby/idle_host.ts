@@ -41,6 +41,7 @@ export function idleHost(self: NodeRef): MeshHost {
     busy: () => true,
     names: {
       names: (_after, _limit, done) => done(null, [], null),
+      stored: (_limit, done) => done(null, []),
       share: (_name, _add, done) => done(0),
       home: (_name, _reserve, done) => done({ home: null }),
     },

@@ -203,10 +203,43 @@ Deno.test("12: a cell with accounts does not join by itself", () => {
   const wan = new Wan();
   const [a, b] = cellsOf(wan, 2) as [WanNode, WanNode];
   b.names = ["bob"];
-  wan.time.runFor(30_000);
+  b.unwritten.add("bob");
+  wan.time.runFor(15_000);
+  b.unwritten.clear();
+  wan.time.runFor(15_000);
   assert.equal(b.mesh.membership.joined, false);
   assert.ok(result(wan, (done) => b.mesh.membership.join(true, done)).ok);
   settled(wan, [a, b], ["a", "b"]);
+});
+
+Deno.test("12: a lone cell does not look at its names, nor do cells that know all names", () => {
+  const wan = new Wan();
+  const a = wan.node({ cell: "a" });
+  a.names = ["alice"];
+  wan.time.runFor(60_000);
+  assert.equal(a.mesh.membership.joined, true);
+  assert.deepEqual(a.readings, { stored: 0, written: 0 });
+  const b = wan.node({ cell: "b", join: ["a-1"] });
+  settled(wan, [a, b], ["a", "b"]);
+  wan.time.runFor(25_000);
+  for (const owed of a.owed.values()) owed.clear();
+  wan.time.runFor(10_000);
+  assert.deepEqual([a, b].map(({ mesh }) => mesh.settled.version), [2, 2]);
+  const before = [{ ...a.readings }, { ...b.readings }];
+  wan.time.runFor(60_000);
+  assert.deepEqual([a.readings, b.readings], before);
+});
+
+Deno.test("12: a cell with accounts that has not joined writes none of them to see that it has some", () => {
+  const wan = new Wan();
+  const [, b] = cellsOf(wan, 2) as [WanNode, WanNode];
+  b.names = ["bob"];
+  wan.time.runFor(60_000);
+  assert.equal(b.mesh.membership.joined, false);
+  assert.equal(b.readings.written, 0);
+  // It joins by itself once the last one was removed.
+  b.names = [];
+  settled(wan, [b], ["a", "b"]);
 });
 
 Deno.test("12: names that two cells have are found among many, by whichever of them is asked", () => {

@@ -199,6 +199,10 @@ export class WanNode {
   readonly reserved = new Map<AccountName, CellName>();
   /** Names of its cell's accounts. */
   names: readonly string[] = [];
+  /** Those that are in memory only. */
+  readonly unwritten = new Set<string>();
+  /** How often its names were read, and how often what is in memory was written for it. */
+  readonly readings = { stored: 0, written: 0 };
   readonly #memory = memoryLog();
 
   constructor(wan: Wan, given: NodeGiven) {
@@ -261,7 +265,13 @@ export class WanNode {
         this.owed.set(name, owed);
         this.timers.soon(() => done(owed.size));
       },
+      stored: (limit, done) => {
+        this.readings.stored++;
+        const names = this.names.filter((name) => !this.unwritten.has(name)).slice(0, limit);
+        this.timers.soon(() => done(null, names as AccountName[]));
+      },
       names: (after, limit, done) => {
+        if (after === null) this.readings.written++;
         const from = after === null ? 0 : after as number;
         const names = this.names.slice(from, from + limit) as AccountName[];
         const next = from + limit < this.names.length ? from + limit : null;

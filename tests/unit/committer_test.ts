@@ -128,3 +128,16 @@ Deno.test("12.3: accounts are listed within a second under traffic that leaves t
   sendFor(w, 1000, "m", "short");
   assert.equal(listed, 10);
 });
+
+Deno.test("12: names are listed as the store has them, without writing what is in memory", () => {
+  const w = new NodeFixture({ limits: { checkpointMs: 5000 } });
+  w.account(user(1));
+  const listed: (readonly string[])[] = [];
+  const written = (list: "listStored" | "listAccounts") =>
+    counted(w, () => {
+      w.node[list](null, 10, (_, names) => listed.push(names));
+      w.time.runFor(500);
+    }).checkpointWrites;
+  assert.deepEqual([written("listStored"), written("listAccounts")], [0, 1]);
+  assert.deepEqual(listed, [[], [user(1)]]);
+});

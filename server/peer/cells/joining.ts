@@ -1,4 +1,8 @@
-/** A cell without names joins the federation by itself, once it knows of a member. */
+/**
+ * A cell without names joins the federation by itself, once it knows of a member. Whether it has names
+ * is looked at only while that decides something: never in a lone cell, nor where all members know all
+ * names.
+ */
 import type { Membership } from "./membership.ts";
 import type { Runtime } from "../../node/ports.ts";
 import type { Settled } from "./settled.ts";
@@ -36,13 +40,20 @@ export class Joining {
     this.#stopped = true;
   }
 
+  /** Whether it matters if the cell has names: it could join, or may not tell of any to the others. */
+  get #wonders(): boolean {
+    const { membership: { current: { version }, joined, out }, sharing } = this.#deps;
+    return joined ? version > 1 && sharing.version < version : version > 0 && !out;
+  }
+
   /** Looks whether the cell is to join, where it is time for that. */
   tick(): void {
     const { clock, isEmpty, membership, settled } = this.#deps;
     const nowMs = clock.monoMs();
     if (nowMs - this.#lookedMs < JOIN_MS) return;
+    if (!this.#wonders) return settled.forget();
     this.#lookedMs = nowMs;
-    settled.look((hasNames) => {
+    settled.glance((hasNames) => {
       const { current, joined, out } = membership;
       if (this.#stopped || joined || out || hasNames || current.version === 0) return;
       isEmpty((empty) => this.#join(current.version + 1, empty));

@@ -23,6 +23,14 @@ export interface NameSource {
     done: (error: string | null, names: readonly AccountName[], next: unknown) => void,
   ): void;
   /**
+   * The first names as the store has them by now. `names` has all accounts written that changed, at
+   * every node; this costs one reading, and may lack the newest names.
+   */
+  stored(
+    limit: number,
+    done: (error: string | null, names: readonly AccountName[]) => void,
+  ): void;
+  /**
    * Which cell has a name; see the operation `name.home`. Null where that cannot be said now, or be
    * reserved.
    */

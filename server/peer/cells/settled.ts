@@ -15,7 +15,7 @@ export interface SettledDeps {
   readonly self: CellName;
   current(): Members;
   linksOf(cell: CellName): readonly Linked[];
-  names(): Pick<NameSource, "names">;
+  names(): Pick<NameSource, "names" | "stored">;
   /** Whether the cell has one node, and that has no names in memory. */
   isFresh(): boolean;
   /** The version of the members all of which know what was decided before it. */
@@ -35,9 +35,26 @@ export class Settled {
   /** Looks whether the cell has any name: true where that cannot be read. */
   look(done: (hasNames: boolean) => void): void {
     this.#deps.names().names(null, ROWS_LOOKED_AT, (error, names) => {
-      this.#hasNames = error !== null || names.length > 0;
-      done(this.#hasNames);
+      this.#found(error !== null || names.length > 0, done);
     });
+  }
+
+  /** As `look`, without writing what is in memory where the store has a name already. */
+  glance(done: (hasNames: boolean) => void): void {
+    this.#deps.names().stored(ROWS_LOOKED_AT, (error, names) => {
+      if (error !== null || names.length > 0) this.#found(true, done);
+      else this.look(done);
+    });
+  }
+
+  #found(hasNames: boolean, done: (hasNames: boolean) => void): void {
+    this.#hasNames = hasNames;
+    done(hasNames);
+  }
+
+  /** What was seen is too old to count. */
+  forget(): void {
+    this.#hasNames = null;
   }
 
   /** The version of the members all of which know the names that were decided here before it. */

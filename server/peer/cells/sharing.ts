@@ -112,7 +112,9 @@ export class Sharing {
     const { version } = this.#deps.current();
     if (version !== this.#seen.version) this.#seen = { version, sinceMs: nowMs };
     if (this.#shared === null || this.#running || this.#stopped || nowMs < this.#nextMs) return;
-    if (version <= this.#shared.version || nowMs - this.#seen.sinceMs < QUIET_MS) return;
+    // Of version 1 this cell is the only member, which has nobody to tell.
+    if (version <= Math.max(1, this.#shared.version)) return;
+    if (nowMs - this.#seen.sinceMs < QUIET_MS) return;
     this.#running = true;
     this.#look(this.#deps.current(), this.#shared.cells);
   }
