@@ -56,8 +56,12 @@ export class Incoming {
 
   /** A packet, also one for a name of another cell; the only kind that is neither sent again nor without consequence is the rewatch. */
   packet(packet: ShardPacket, hops = 0, sender: Account | null = null): void {
-    if (this.names === null) this.here(packet);
-    else this.names.packet({ packet, hops, sender });
+    const { names } = this;
+    if (names === null) return this.here(packet);
+    // Most are for an account in memory that is at home here: those cost what they cost a lone cell.
+    const account = this.#accounts.get(packet.to);
+    if (account !== undefined && names.isHere(account, packet)) this.here(packet, account);
+    else names.packet({ packet, hops, sender });
   }
 
   /** Takes a packet once more at the next tick. */
@@ -65,14 +69,14 @@ export class Incoming {
     this.#again.push({ kind: "packet", packet });
   }
 
-  /** A packet for a name of this cell. */
-  here(packet: ShardPacket): void {
+  /** A packet for a name of this cell; `found`: its account, where that is in memory. */
+  here(packet: ShardPacket, found?: Account): void {
     if (packet.kind === "proxy") return this.#proxy(packet);
     if (packet.kind === "rewatch") return this.#rewatch(packet);
     if (packet.kind === "resolved") {
       return this.#requests.resolved(packet.to, packet.from, packet.fromId, packet.open);
     }
-    const account = this.#accounts.get(packet.to);
+    const account = found ?? this.#accounts.get(packet.to);
     if (account !== undefined) return receivePacket(this.#turn, account, packet);
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);

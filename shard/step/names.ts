@@ -137,6 +137,12 @@ export class Names {
 
   // ---- packets
 
+  /** Whether a packet is for an account that is at home here, and not about its home or its presence. */
+  isHere(account: Account, { kind }: ShardPacket): boolean {
+    return kind !== "name" && kind !== "move" && kind !== "proxy" &&
+      isHere(account, this.#cells.self);
+  }
+
   /** Takes a packet: what is for a name of this cell goes on as ever. */
   packet(carried: Carried): void {
     const { packet } = carried;
