@@ -127,7 +127,7 @@ export async function openNode(
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
-      ...sizesOf(config),
+      ...sizesOf(config, share),
       ...counted(counters, deliver),
     });
     await started(node);
@@ -193,9 +193,10 @@ function rolesOf({ member }: OwnStandby): Pick<NodeOptions, "incarnation" | "may
   };
 }
 
-function sizesOf({ log, storage }: Config) {
+function sizesOf({ log, storage }: Config, share: WorkerShare | null) {
   const { cacheUsersMax, shards } = storage;
-  return { traceStepsMax: log.traceStepsMax, cacheUsersMax, shards };
+  const writers = share?.count ?? 1;
+  return { traceStepsMax: log.traceStepsMax, cacheUsersMax, shards, writers };
 }
 
 /** What is under way is finished while standbys still acknowledge it. */

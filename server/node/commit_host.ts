@@ -25,6 +25,8 @@ export interface CommitStats {
 export interface CommitHost {
   readonly ports: Ports;
   readonly shards: readonly Shard[];
+  /** Processes that write into the store together, this one included. */
+  readonly writers: number;
   now(): Now;
   /** Tells a shard how its batch or checkpoint went. */
   committed(shard: Shard, batch: number): void;

@@ -24,7 +24,7 @@ const CHECKPOINT_BYTES_MAX = 128 * 1024;
 const CHECKPOINT_GAP_MS = 100;
 /** How long changes nobody waits for may wait for company (ms). */
 const LAZY_MS = 50;
-/** Bytes of log from which on a commit counts as one under load. */
+/** Bytes of log from which on a commit counts as one under load; of all writers together. */
 const LOADED_BYTES = 16 * 1024;
 /** Least time from the start of such a commit to that of the next (ms): fewer, fuller rows. */
 const LOADED_GAP_MS = 30;
@@ -151,7 +151,7 @@ export class Committer {
 
   #commit(): void {
     if (this.#waiting !== null) return;
-    const { shards } = this.#host;
+    const { shards, writers } = this.#host;
     // It has yet to take its turn with a commit that failed, and to forget what it has open.
     if (shards.some((s) => s.open && s.inFlight)) return this.#later(0, () => this.#next());
     const sealed: Sealed[] = [];
@@ -170,7 +170,7 @@ export class Committer {
     const checkpoint = this.#collectCheckpoint(false);
     const began = this.#host.ports.clock.monoMs();
     this.writingSinceMs = began;
-    this.#notBeforeMs = bytes >= LOADED_BYTES ? began + LOADED_GAP_MS : 0;
+    this.#notBeforeMs = bytes * writers >= LOADED_BYTES ? began + LOADED_GAP_MS : 0;
     this.#append(sealed, checkpoint, began, bytes);
   }
 

@@ -43,6 +43,8 @@ export interface NodeOptions {
   readonly carry?: (packet: ShardPacket, arrive: () => void) => void;
   /** Effects that are withheld while the node may not serve; 10,000 where it is not given. */
   readonly withheldMax?: number;
+  /** Processes of this machine that write into its store together; 1 where it is not given. */
+  readonly writers?: number;
   /** Steps of messages that are kept; 1,000 where it is not given. */
   readonly traceStepsMax?: number;
   /** Called with each step of a message. */

@@ -128,6 +128,7 @@ export function makeCommitter(
     get shards() {
       return map.shards;
     },
+    writers: options.writers ?? 1,
     now: () => clock.now(),
     committed: (shard, batch) => dispatch.submit(shard, { kind: "committed", batch }),
     checkpointed: (shard) => dispatch.submit(shard, { kind: "checkpointed" }),

@@ -2,15 +2,16 @@
  * One connection between two nodes, of one cell or of two: the handshake, then messages, each behind
  * its length. What the sides say first, and what the messages are, is up to who makes it.
  */
-import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Channel } from "./channel.ts";
 import { HELLO_BYTES_MAX, isProof, type LinkRefusal, PROOF_BYTES, type Role } from "./handshake.ts";
-import { plainBytes } from "../../shard/record/bytes.ts";
+import { ByteWriter } from "../../shard/record/bytes.ts";
+import { FrameCutter } from "../system/framed_socket.ts";
 import type { Runtime } from "../node/ports.ts";
 import { runCallback } from "../system/callback.ts";
 
-const LENGTH_BYTES = 4;
+/** Bytes of the length before a message. */
+const SIZE_BYTES = 4;
 
 /** How long a side may take (ms). */
 export interface ConnectionTimes {
@@ -58,9 +59,7 @@ export class Connection<H> {
   #hello: { readonly said: Uint8Array; readonly hello: H } | null = null;
   #open = false;
   #closed = false;
-  /** Bytes that were read and are not a whole message yet. */
-  #read: Uint8Array[] = [];
-  #readBytes = 0;
+  readonly #read = new FrameCutter();
   #heardMs: number;
   #sentMs = 0;
 
@@ -74,7 +73,7 @@ export class Connection<H> {
     socket.on("drain", () => runCallback(() => options.drained?.()));
     socket.on("error", (error: Error) => this.close(error.message));
     socket.on("close", () => this.close("the connection was closed"));
-    this.send([options.own]);
+    this.send(options.own);
     options.timers.after(options.times.handshakeMs, () => {
       if (this.#open) return;
       this.close("the handshake takes too long");
@@ -92,10 +91,18 @@ export class Connection<H> {
     return this.#socket.writableLength;
   }
 
-  /** Sends messages as one write. */
-  send(messages: readonly Uint8Array[]): void {
+  /** Sends a message. */
+  send(message: Uint8Array): void {
+    const w = new ByteWriter(SIZE_BYTES + message.length);
+    const at = w.leaveSize();
+    w.raw(message).setSize(at);
+    this.write(w.view());
+  }
+
+  /** Sends messages as one write: each of them stands behind its length. */
+  write(messages: Uint8Array): void {
     this.#sentMs = this.#options.clock.monoMs();
-    this.#socket.write(Buffer.concat(messages.flatMap((bytes) => [lengthOf(bytes), bytes])));
+    this.#socket.write(messages);
   }
 
   /** Ends it. */
@@ -116,36 +123,25 @@ export class Connection<H> {
     const { beat, clock, timers, times: { pingMs, silentMs } } = this.#options;
     const nowMs = clock.monoMs();
     if (nowMs - this.#heardMs > silentMs) return this.close("it is silent");
-    if (!beat() && nowMs - this.#sentMs >= pingMs / 2) this.send([new Uint8Array()]);
+    if (!beat() && nowMs - this.#sentMs >= pingMs / 2) this.send(new Uint8Array());
     timers.after(pingMs, () => this.#beat());
   }
 
   #data(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#heardMs = this.#options.clock.monoMs();
-    this.#read.push(plainBytes(bytes));
-    this.#readBytes += bytes.length;
-    for (let whole; !this.#closed && (whole = this.#take()) !== null;) this.#whole(whole);
+    this.#read.push(bytes);
+    for (let whole; !this.#closed && (whole = this.#next()) !== null;) this.#whole(whole);
   }
 
-  /** The next whole message of what was read; bytes are put together once all of it has arrived. */
-  #take(): Uint8Array | null {
-    if (this.#readBytes < LENGTH_BYTES) return null;
-    if (this.#read[0]!.length < LENGTH_BYTES) this.#read = [Buffer.concat(this.#read)];
-    const first = this.#read[0]!;
-    const view = new DataView(first.buffer, first.byteOffset, first.length);
-    const length = view.getUint32(0);
+  #next(): Uint8Array | null {
     const most = this.#open ? this.#options.bytesMax(this.#hello!.hello) : HELLO_BYTES_MAX;
-    if (length > most) {
-      this.close(`a frame of ${length} bytes, limit is ${most}`, "stranger");
+    try {
+      return this.#read.next(most);
+    } catch (error) {
+      this.close((error as Error).message, "stranger");
       return null;
     }
-    const end = LENGTH_BYTES + length;
-    if (this.#readBytes < end) return null;
-    const joined = this.#read.length === 1 ? first : Buffer.concat(this.#read);
-    this.#read = joined.length === end ? [] : [joined.subarray(end)];
-    this.#readBytes = joined.length - end;
-    return joined.subarray(LENGTH_BYTES, end);
   }
 
   #whole(bytes: Uint8Array): void {
@@ -174,7 +170,7 @@ export class Connection<H> {
       return this.#over(refusal);
     }
     this.#hello = { said, hello };
-    this.send([this.#proof(role)]);
+    this.send(this.#proof(role));
   }
 
   #proved(proof: Uint8Array): void {
@@ -187,10 +183,4 @@ export class Connection<H> {
     opened(this.#hello!.hello);
     this.#beat();
   }
-}
-
-function lengthOf({ length }: Uint8Array): Uint8Array {
-  const out = new Uint8Array(LENGTH_BYTES);
-  new DataView(out.buffer).setUint32(0, length);
-  return out;
 }

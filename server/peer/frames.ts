@@ -17,12 +17,13 @@ import {
   mapped,
   oneOf,
   optional,
+  OTHER,
   type Schema,
   text,
   uint,
 } from "../../shard/record/schema.ts";
 import { ByteReader, ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
-import { decodeEvent, encodeEvent, type MailboxEvent } from "../../shard/mailbox/mailbox_event.ts";
+import { decodeEvent, type MailboxEvent, writeEvent } from "../../shard/mailbox/mailbox_event.ts";
 import type { NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
@@ -37,11 +38,25 @@ import { PEER_VERSIONS } from "./versions.ts";
 const sessionId = branded<SessionId>();
 const nodeKey = branded<NodeId>();
 
-const event: Schema<MailboxEvent> = mapped(
-  struct({ seq: uint, bytes }),
-  (stored) => decodeEvent(stored.bytes, stored.seq),
-  ({ seq, at, ...body }) => ({ seq, bytes: encodeEvent(at, body) }),
-);
+/** Its position, then its stored form behind a length. */
+const event: Schema<MailboxEvent> = {
+  op: OTHER,
+  bytesMin: 2,
+  open: false,
+  write(w, event) {
+    w.uint(event.seq);
+    const stored = writeEvent(event.at, event);
+    w.uint(stored.length).copy(stored);
+  },
+  read(r) {
+    const seq = r.uint();
+    return decodeEvent(r.view(), seq);
+  },
+  skip(r) {
+    r.uint();
+    r.skip(r.uint());
+  },
+};
 
 const EDGE_PACKET = union("edge packet", {
   events: variant(0, {
@@ -179,11 +194,16 @@ const FRAME = union("frame", {
 /** The highest number of a kind that programs of a version know. */
 const KIND_MAX: Readonly<Record<number, number>> = { 1: 21, 2: 26 };
 
+/** Writes a frame behind what `w` has; `monoMs`: the clock of the sender. */
+export function writeFrame(w: ByteWriter, frame: PeerFrame, monoMs: number): void {
+  setFrameClock(monoMs);
+  FRAME.write(w, frame);
+}
+
 /** The bytes of a frame; `monoMs`: the clock of the sender. */
 export function encodeFrame(frame: PeerFrame, monoMs: number): Uint8Array {
-  setFrameClock(monoMs);
   const w = new ByteWriter();
-  FRAME.write(w, frame);
+  writeFrame(w, frame, monoMs);
   return w.take();
 }
 

@@ -12,7 +12,8 @@ import {
   type Role,
 } from "./handshake.ts";
 import { agreedVersion, isKnown, isReadable, type PeerVersions, replyFor } from "./versions.ts";
-import { decodeFrame, encodeFrame } from "./frames.ts";
+import { decodeFrame, encodeFrame, writeFrame } from "./frames.ts";
+import { ByteWriter } from "../../shard/record/bytes.ts";
 import { fail } from "../../shard/errors.ts";
 import type { NodeRef } from "../../shard/name/ids.ts";
 import type { PeerFrame } from "../node/peers.ts";
@@ -33,6 +34,11 @@ const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const GATHER_MS = 2;
 /** Bytes that may wait for a peer before more is sent: one that is slower is cut off. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Bytes of the length before a frame. */
+const SIZE_BYTES = 4;
+/** Frames of a turn that were longer than this leave their memory. */
+const UNSENT_BYTES_KEPT = 256 * 1024;
 
 /** What a link is made with. */
 export interface LinkOptions extends Runtime {
@@ -57,8 +63,8 @@ export class Link {
   readonly #connection: Connection<Hello>;
   #hello: Hello | null = null;
   #version = 0;
-  /** Frames of this turn. */
-  #unsent: Uint8Array[] = [];
+  /** Frames of this turn, each behind its length: none of them is an array of its own. */
+  #unsent = new ByteWriter();
   /** When frames were written (monotonic, ms). */
   #flushedMs = -GATHER_MS;
   readonly #offset = new ClockOffset();
@@ -103,10 +109,8 @@ export class Link {
   send(frame: PeerFrame): void {
     if (!this.#connection.open) return;
     if (!isKnown(frame, this.#version)) return this.#replyFor(frame);
-    const bytes = this.#bounded(frame);
-    if (bytes === null) return;
-    if (this.#unsent.length === 0) this.#gather();
-    this.#unsent.push(bytes);
+    const isFirst = this.#unsent.length === 0;
+    if (this.#write(frame) && isFirst) this.#gather();
   }
 
   #gather(): void {
@@ -124,15 +128,32 @@ export class Link {
     });
   }
 
-  /** Who waits for a reply that is too long gets an error; what else is too long is not sent. */
-  #bounded(frame: PeerFrame): Uint8Array | null {
+  /**
+   * Adds a frame to those of this turn; returns whether it did. Who waits for a reply that is too
+   * long gets an error; what else is too long is not sent.
+   */
+  #write(frame: PeerFrame): boolean {
     const { clock, log } = this.#options;
-    const [bytes, most] = [encodeFrame(frame, clock.monoMs()), frameBytesMax(this.#version)];
-    if (bytes.length <= most) return bytes;
-    log.error("frame too long for a link", { kind: frame.kind, bytes: bytes.length, most });
-    if (frame.kind !== "reply" && frame.kind !== "called") return null;
-    const result = fail("too_large", `The reply has ${bytes.length} bytes, limit is ${most}`);
-    return encodeFrame({ ...frame, result }, clock.monoMs());
+    const most = frameBytesMax(this.#version);
+    const w = this.#unsent;
+    const at = w.leaveSize();
+    try {
+      writeFrame(w, frame, clock.monoMs());
+    } catch (error) {
+      // The others are sent as they are.
+      w.cutTo(at);
+      throw error;
+    }
+    const bytes = w.length - at - SIZE_BYTES;
+    if (bytes <= most) {
+      w.setSize(at);
+      return true;
+    }
+    w.cutTo(at);
+    log.error("frame too long for a link", { kind: frame.kind, bytes, most });
+    if (frame.kind !== "reply" && frame.kind !== "called") return false;
+    const result = fail("too_large", `The reply has ${bytes} bytes, limit is ${most}`);
+    return this.#write({ ...frame, result });
   }
 
   /** Ends it. */
@@ -141,13 +162,14 @@ export class Link {
   }
 
   #flush(): void {
-    const unsent = this.#unsent;
-    this.#unsent = [];
+    const unsent = this.#unsent.take();
+    if (unsent.length > UNSENT_BYTES_KEPT) this.#unsent = new ByteWriter();
+    else this.#unsent.clear();
     if (!this.#connection.open) return;
     if (this.#connection.waitingBytes > WAITING_BYTES_MAX) {
       return this.close("it takes frames too slowly");
     }
-    this.#connection.send(unsent);
+    this.#connection.write(unsent);
     this.#flushedMs = this.#options.clock.monoMs();
   }
 
@@ -155,7 +177,7 @@ export class Link {
     const { clock } = this.#options;
     const beat = { kind: "clock", wallMs: clock.wallMs() } as const;
     if (!isKnown(beat, this.#version)) return false;
-    this.#connection.send([encodeFrame(beat, clock.monoMs())]);
+    this.#connection.send(encodeFrame(beat, clock.monoMs()));
     return true;
   }
 

@@ -5,6 +5,7 @@
  */
 import { type ByteReader, type ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { OTHER, type Schema } from "../../shard/record/schema.ts";
+import { TextCache } from "../../shard/record/text_cache.ts";
 
 /** Values in values, at most. */
 export const DEPTH_MAX = 16;
@@ -19,7 +20,12 @@ const BYTES = 6;
 const LIST = 7;
 const OBJECT = 8;
 
+type Fields = Record<string, unknown>;
+
 const double = new DataView(new ArrayBuffer(8));
+
+/** Objects of one shape come in numbers: the names of their fields are mostly those just read. */
+const names = new TextCache();
 
 function writeNumber(w: ByteWriter, value: number): void {
   if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
@@ -27,6 +33,17 @@ function writeNumber(w: ByteWriter, value: number): void {
   }
   double.setFloat64(0, value);
   w.u8(DOUBLE).raw(new Uint8Array(double.buffer));
+}
+
+function writeObject(w: ByteWriter, value: Fields, depth: number): void {
+  const names = Object.keys(value);
+  let count = 0;
+  for (const name of names) if (value[name] !== undefined) count++;
+  w.u8(OBJECT).uint(count);
+  for (const name of names) {
+    const field = value[name];
+    if (field !== undefined) write(w.str(name), field, depth + 1);
+  }
 }
 
 function write(w: ByteWriter, value: unknown, depth: number): void {
@@ -40,9 +57,7 @@ function write(w: ByteWriter, value: unknown, depth: number): void {
     w.u8(LIST).uint(value.length);
     for (const item of value) write(w, item, depth + 1);
   } else if (typeof value === "object") {
-    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-    w.u8(OBJECT).uint(fields.length);
-    for (const [name, field] of fields) write(w.str(name), field, depth + 1);
+    writeObject(w, value as Fields, depth);
   } else throw new TypeError(`a ${typeof value} cannot be sent`);
 }
 
@@ -65,7 +80,7 @@ function read(r: ByteReader, depth: number): unknown {
     case BYTES:
       return r.bytes();
     case LIST:
-      return Array.from({ length: r.count() }, () => read(r, depth + 1));
+      return readList(r, depth);
     case OBJECT:
       return readObject(r, depth);
     default:
@@ -73,10 +88,16 @@ function read(r: ByteReader, depth: number): unknown {
   }
 }
 
+function readList(r: ByteReader, depth: number): unknown {
+  const items: unknown[] = [];
+  for (let left = r.count(); left > 0; left--) items.push(read(r, depth + 1));
+  return items;
+}
+
 function readObject(r: ByteReader, depth: number): unknown {
-  const object: Record<string, unknown> = {};
+  const object: Fields = {};
   for (let left = r.count(2); left > 0; left--) {
-    const name = r.str();
+    const name = names.read(r);
     if (name === "__proto__") throw new CorruptBytes("a field that is none");
     object[name] = read(r, depth + 1);
   }

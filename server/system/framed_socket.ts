@@ -34,13 +34,11 @@ export interface FramedEvents {
 
 /** Cuts bytes into frames. */
 export class FrameCutter {
-  readonly #frameBytesMax: number;
   #parts: Uint8Array[] = [];
+  /** Where the next frame begins in the first part. */
+  #at = 0;
+  /** Bytes from there on. */
   #bytes = 0;
-
-  constructor(frameBytesMax: number) {
-    this.#frameBytesMax = frameBytesMax;
-  }
 
   /** Takes bytes as they were read. */
   push(bytes: Uint8Array): void {
@@ -48,33 +46,49 @@ export class FrameCutter {
     this.#bytes += bytes.length;
   }
 
-  /** The next whole frame; null where more bytes are needed. Throws where it is too long. */
-  next(): Uint8Array | null {
+  /**
+   * The next whole frame, a view of what was read; null where more bytes are needed. Throws where it
+   * is longer than `frameBytesMax`.
+   */
+  next(frameBytesMax: number): Uint8Array | null {
     if (this.#bytes < LENGTH_BYTES) return null;
-    if (this.#parts[0]!.length < LENGTH_BYTES) this.#join();
-    const first = this.#parts[0]!;
-    const length = new DataView(first.buffer, first.byteOffset, LENGTH_BYTES).getUint32(0);
-    if (length > this.#frameBytesMax) {
-      throw new Error(`a frame of ${length} bytes, limit is ${this.#frameBytesMax}`);
+    if (this.#parts[0]!.length - this.#at < LENGTH_BYTES) this.#join();
+    const length = this.#length();
+    if (length > frameBytesMax) {
+      throw new Error(`a frame of ${length} bytes, limit is ${frameBytesMax}`);
     }
-    const end = LENGTH_BYTES + length;
-    if (this.#bytes < end) return null;
-    const joined = this.#join();
-    this.#parts = joined.length === end ? [] : [joined.subarray(end)];
-    this.#bytes -= end;
-    return joined.subarray(LENGTH_BYTES, end);
+    const frameBytes = LENGTH_BYTES + length;
+    if (this.#bytes < frameBytes) return null;
+    // Put together once all of it has arrived.
+    if (this.#parts[0]!.length - this.#at < frameBytes) this.#join();
+    const first = this.#parts[0]!;
+    const begin = this.#at + LENGTH_BYTES;
+    this.#bytes -= frameBytes;
+    this.#at = begin + length;
+    if (this.#at === first.length) {
+      this.#parts.shift();
+      this.#at = 0;
+    }
+    return first.subarray(begin, begin + length);
   }
 
-  #join(): Uint8Array {
-    if (this.#parts.length > 1) this.#parts = [plainBytes(Buffer.concat(this.#parts))];
-    return this.#parts[0]!;
+  #length(): number {
+    const [first, at] = [this.#parts[0]!, this.#at];
+    return first[at]! * 2 ** 24 + (first[at + 1]! << 16 | first[at + 2]! << 8 | first[at + 3]!);
+  }
+
+  #join(): void {
+    this.#parts[0] = this.#parts[0]!.subarray(this.#at);
+    this.#parts = [plainBytes(Buffer.concat(this.#parts))];
+    this.#at = 0;
   }
 }
 
 class NetFramed implements FramedSocket {
   readonly #socket: Socket;
   readonly #events: FramedEvents;
-  readonly #cutter: FrameCutter;
+  readonly #cutter = new FrameCutter();
+  readonly #frameBytesMax: number;
   #unsent: Uint8Array[] = [];
   #unsentBytes = 0;
   #connected: boolean;
@@ -85,7 +99,7 @@ class NetFramed implements FramedSocket {
     this.#socket = socket;
     this.#connected = connected;
     this.#events = events;
-    this.#cutter = new FrameCutter(frameBytesMax);
+    this.#frameBytesMax = frameBytesMax;
     socket.on("connect", () => this.#connected = true);
     socket.on("data", (bytes: Uint8Array) => {
       this.#cutter.push(bytes);
@@ -127,7 +141,7 @@ class NetFramed implements FramedSocket {
   #read(): void {
     try {
       while (this.#flows && !this.#closed) {
-        const frame = this.#cutter.next();
+        const frame = this.#cutter.next(this.#frameBytesMax);
         if (frame === null) return;
         this.#events.frame(frame);
       }

@@ -140,6 +140,27 @@ export class ByteWriter {
     return this;
   }
 
+  /** Leaves room for a length of four bytes, and returns where: `setSize` puts it there. */
+  leaveSize(): number {
+    this.#reserve(4);
+    this.#length += 4;
+    return this.#length - 4;
+  }
+
+  /** Puts the length of what was written behind the room at `at` there, its highest byte first. */
+  setSize(at: number): void {
+    const size = this.#length - at - 4;
+    this.#bytes[at] = size >>> 24;
+    this.#bytes[at + 1] = size >>> 16;
+    this.#bytes[at + 2] = size >>> 8;
+    this.#bytes[at + 3] = size;
+  }
+
+  /** Forgets what was written from `length` on. */
+  cutTo(length: number): void {
+    this.#length = length;
+  }
+
   /** Takes back what was written from `length` on: a copy. */
   cutFrom(length: number): Uint8Array {
     const rest = this.#bytes.slice(length, this.#length);
@@ -265,6 +286,34 @@ export class ByteReader {
     } catch {
       throw new CorruptBytes(`invalid UTF-8 at ${start}`);
     }
+  }
+
+  /**
+   * A hash (FNV-1a) of the text that comes next, which it does not skip; -1 where that is longer than
+   * `bytesMax` (127 at most), empty, or past the end.
+   */
+  peekHash(bytesMax: number): number {
+    const bytes = this.#bytes;
+    const n = this.#at < this.#end ? bytes[this.#at]! : 0;
+    const start = this.#at + 1;
+    if (n === 0 || n > bytesMax || start + n > this.#end) return -1;
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < n; i++) hash = Math.imul(hash ^ bytes[start + i]!, 0x01000193);
+    return (hash ^ hash >>> 15) >>> 1;
+  }
+
+  /** Skips the text that comes next where it is this one, in ASCII and below 128 bytes. */
+  takeStr(text: string): boolean {
+    const bytes = this.#bytes;
+    const n = text.length;
+    const start = this.#at + 1;
+    if (bytes[this.#at] !== n || start + n > this.#end) return false;
+    for (let i = 0; i < n; i++) {
+      const c = bytes[start + i]!;
+      if (c !== text.charCodeAt(i) || c >= 0x80) return false;
+    }
+    this.#at = start + n;
+    return true;
   }
 
   /** A copy. */

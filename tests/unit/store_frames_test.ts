@@ -103,17 +103,17 @@ Deno.test("11: FrameCutter gives whole frames, however the bytes arrive, and ref
   const frames = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 12 });
   fc.assert(fc.property(frames, fc.array(fc.integer({ min: 1, max: 30 })), (given, steps) => {
     const all = given.flatMap((frame) => [0, 0, 0, frame.length, ...frame]);
-    const cutter = new FrameCutter(40);
+    const cutter = new FrameCutter();
     const got: Uint8Array[] = [];
     for (let at = 0, i = 0; at < all.length; i++) {
       const step = steps[i % Math.max(1, steps.length)] ?? 7;
       cutter.push(new Uint8Array(all.slice(at, at + step)));
       at += step;
-      for (let whole; (whole = cutter.next()) !== null;) got.push(whole);
+      for (let whole; (whole = cutter.next(40)) !== null;) got.push(whole);
     }
     assert.deepEqual(got, given);
   }));
-  const cutter = new FrameCutter(40);
+  const cutter = new FrameCutter();
   cutter.push(bytes(0, 0, 0, 41));
-  assert.throws(() => cutter.next(), /41 bytes, limit is 40/);
+  assert.throws(() => cutter.next(40), /41 bytes, limit is 40/);
 });

@@ -134,7 +134,7 @@ function wireOf(
       return connection.waitingBytes;
     },
     send: (message) => {
-      if (connection.open) connection.send([message]);
+      if (connection.open) connection.send(message);
     },
     close: (why) => connection.close(why, "linked"),
   };
