@@ -9,6 +9,7 @@
 import type { Cancel, Mutation, StoreError } from "./ports.ts";
 import type { CommitHost, CommitStats, Part, Sealed, Waiting } from "./commit_host.ts";
 import { CheckpointCallers } from "./checkpoint_callers.ts";
+import { CommitLoad } from "./commit_load.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import { STORE_LIMITS } from "./ports.ts";
 
@@ -24,10 +25,6 @@ const CHECKPOINT_BYTES_MAX = 128 * 1024;
 const CHECKPOINT_GAP_MS = 100;
 /** How long changes nobody waits for may wait for company (ms). */
 const LAZY_MS = 50;
-/** Bytes of log from which on a commit counts as one under load; of all writers together. */
-const LOADED_BYTES = 16 * 1024;
-/** Least time from the start of such a commit to that of the next (ms): fewer, fuller rows. */
-const LOADED_GAP_MS = 30;
 /** When a client may try again what a store that takes no writes refuses (ms). */
 const REFUSED_MS = 2000;
 
@@ -53,6 +50,7 @@ export class Committer {
   #soon = false;
   #lazy: Cancel | null = null;
   #turn = 0;
+  readonly #load: CommitLoad;
   #notBeforeMs = 0;
   #checkpointNotBeforeMs = 0;
   #stopped = false;
@@ -64,6 +62,7 @@ export class Committer {
 
   constructor(host: CommitHost) {
     this.#host = host;
+    this.#load = new CommitLoad(host.writers);
   }
 
   /** Looks whether something is to be written; called after every turn. */
@@ -151,7 +150,7 @@ export class Committer {
 
   #commit(): void {
     if (this.#waiting !== null) return;
-    const { shards, writers } = this.#host;
+    const { shards } = this.#host;
     // It has yet to take its turn with a commit that failed, and to forget what it has open.
     if (shards.some((s) => s.open && s.inFlight)) return this.#later(0, () => this.#next());
     const sealed: Sealed[] = [];
@@ -170,7 +169,7 @@ export class Committer {
     const checkpoint = this.#collectCheckpoint(false);
     const began = this.#host.ports.clock.monoMs();
     this.writingSinceMs = began;
-    this.#notBeforeMs = bytes * writers >= LOADED_BYTES ? began + LOADED_GAP_MS : 0;
+    this.#notBeforeMs = this.#load.begins(bytes, began);
     this.#append(sealed, checkpoint, began, bytes);
   }
 

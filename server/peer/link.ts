@@ -141,7 +141,7 @@ export class Link {
       writeFrame(w, frame, clock.monoMs());
     } catch (error) {
       // The others are sent as they are.
-      w.cutTo(at);
+      w.cutFrom(at);
       throw error;
     }
     const bytes = w.length - at - SIZE_BYTES;
@@ -149,7 +149,7 @@ export class Link {
       w.setSize(at);
       return true;
     }
-    w.cutTo(at);
+    w.cutFrom(at);
     log.error("frame too long for a link", { kind: frame.kind, bytes, most });
     if (frame.kind !== "reply" && frame.kind !== "called") return false;
     const result = fail("too_large", `The reply has ${bytes} bytes, limit is ${most}`);

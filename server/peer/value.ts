@@ -5,7 +5,6 @@
  */
 import { type ByteReader, type ByteWriter, CorruptBytes } from "../../shard/record/bytes.ts";
 import { OTHER, type Schema } from "../../shard/record/schema.ts";
-import { TextCache } from "../../shard/record/text_cache.ts";
 
 /** Values in values, at most. */
 export const DEPTH_MAX = 16;
@@ -20,12 +19,15 @@ const BYTES = 6;
 const LIST = 7;
 const OBJECT = 8;
 
+/** Names of fields that are kept; a power of two. */
+const NAMES = 256;
+
 type Fields = Record<string, unknown>;
 
 const double = new DataView(new ArrayBuffer(8));
 
 /** Objects of one shape come in numbers: the names of their fields are mostly those just read. */
-const names = new TextCache();
+const knownNames = new Array<string | undefined>(NAMES).fill(undefined);
 
 function writeNumber(w: ByteWriter, value: number): void {
   if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
@@ -97,7 +99,7 @@ function readList(r: ByteReader, depth: number): unknown {
 function readObject(r: ByteReader, depth: number): unknown {
   const object: Fields = {};
   for (let left = r.count(2); left > 0; left--) {
-    const name = names.read(r);
+    const name = r.strOf(knownNames);
     if (name === "__proto__") throw new CorruptBytes("a field that is none");
     object[name] = read(r, depth + 1);
   }

@@ -15,6 +15,8 @@ const COPY_LOOP_MAX = 256;
 const INT32_MAX = 0x7fff_ffff;
 /** Bytes up to which a text is first taken for ASCII when it is read. */
 const ASCII_ARRAY_MAX = 96;
+/** Bytes of a text that `strOf` keeps; its length then takes one. */
+const KNOWN_BYTES_MAX = 32;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes that cannot be what they should be. */
@@ -156,11 +158,6 @@ export class ByteWriter {
     this.#bytes[at + 3] = size;
   }
 
-  /** Forgets what was written from `length` on. */
-  cutTo(length: number): void {
-    this.#length = length;
-  }
-
   /** Takes back what was written from `length` on: a copy. */
   cutFrom(length: number): Uint8Array {
     const rest = this.#bytes.slice(length, this.#length);
@@ -288,32 +285,25 @@ export class ByteReader {
     }
   }
 
-  /**
-   * A hash (FNV-1a) of the text that comes next, which it does not skip; -1 where that is longer than
-   * `bytesMax` (127 at most), empty, or past the end.
-   */
-  peekHash(bytesMax: number): number {
+  /** As `str`; `known` (a power of two of places) keeps a short text for the next one like it. */
+  strOf(known: (string | undefined)[]): string {
     const bytes = this.#bytes;
     const n = this.#at < this.#end ? bytes[this.#at]! : 0;
     const start = this.#at + 1;
-    if (n === 0 || n > bytesMax || start + n > this.#end) return -1;
-    let hash = 0x811c9dc5;
-    for (let i = 0; i < n; i++) hash = Math.imul(hash ^ bytes[start + i]!, 0x01000193);
-    return (hash ^ hash >>> 15) >>> 1;
-  }
-
-  /** Skips the text that comes next where it is this one, in ASCII and below 128 bytes. */
-  takeStr(text: string): boolean {
-    const bytes = this.#bytes;
-    const n = text.length;
-    const start = this.#at + 1;
-    if (bytes[this.#at] !== n || start + n > this.#end) return false;
-    for (let i = 0; i < n; i++) {
-      const c = bytes[start + i]!;
-      if (c !== text.charCodeAt(i) || c >= 0x80) return false;
+    if (n > KNOWN_BYTES_MAX || start + n > this.#end) return this.str();
+    let [hash, high] = [n, 0];
+    for (let i = start; i < start + n; i++) {
+      high |= bytes[i]!;
+      hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
     }
+    if (high >= 0x80) return this.str();
+    const place = (hash ^ hash >>> 15) & (known.length - 1);
+    const text = known[place];
+    let left = text?.length === n ? n : -1;
+    while (left > 0 && text!.charCodeAt(left - 1) === bytes[start + left - 1]) left--;
+    if (left !== 0) return known[place] = this.str();
     this.#at = start + n;
-    return true;
+    return text!;
   }
 
   /** A copy. */

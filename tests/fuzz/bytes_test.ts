@@ -90,6 +90,25 @@ Deno.test("ByteReader refuses lengths and counts that its bytes cannot hold", ()
   }
 });
 
+Deno.test("ByteReader.strOf returns what str returns, whatever it has kept", () => {
+  const texts = fc.oneof(text, fc.constantFrom("", "é", "Ã©", "name", "nama", "n".repeat(33)));
+  fc.assert(
+    fc.property(fc.array(texts, { maxLength: 20 }), (list) => {
+      const bytes = write(list.map((value) => ({ kind: "str", value }) as const));
+      for (const places of [1, 4]) {
+        const known = new Array<string | undefined>(places).fill(undefined);
+        const [r, plain] = [new ByteReader(bytes), new ByteReader(bytes)];
+        for (const _ of list) equal(r.strOf(known), plain.str());
+        ok(r.done);
+      }
+    }),
+    runs(1000),
+  );
+  for (const bomb of LENGTH_BOMBS) {
+    throws(() => new ByteReader(bomb).strOf([undefined]), CorruptBytes);
+  }
+});
+
 Deno.test("ByteReader.list reads its count of items and no more", () => {
   const w = new ByteWriter();
   w.uint(2).str("a").str("b").str("c");

@@ -26,6 +26,7 @@ export class NodeFixture {
   readonly disk: MemoryDisk;
   readonly limits: ShardLimits;
   readonly shards: number;
+  readonly writers: number;
   /** What shards told the edge. */
   packets: EdgePacket[] = [];
   /** Takes the packets for the edge. */
@@ -40,11 +41,15 @@ export class NodeFixture {
   #sessions = 0;
   readonly #memory = memoryLog();
 
-  constructor(options: { seed?: number; limits?: Partial<ShardLimits>; shards?: number } = {}) {
+  constructor(
+    options: { seed?: number; limits?: Partial<ShardLimits>; shards?: number; writers?: number } =
+      {},
+  ) {
     this.prng = new Prng(options.seed ?? 1);
     this.disk = new MemoryDisk(this.time, this.prng.fork("disk"));
     this.limits = { ...SHARD_LIMITS, ...options.limits };
     this.shards = options.shards ?? 4;
+    this.writers = options.writers ?? 1;
     this.start();
   }
 
@@ -60,6 +65,7 @@ export class NodeFixture {
       node: {
         limits: this.limits,
         shards: this.shards,
+        writers: this.writers,
         observeRefused: (cause, count) => this.refused[cause] = (this.refused[cause] ?? 0) + count,
         carry: (packet, arrive) => this.loses(packet, arrive) || arrive(),
       },

@@ -9,8 +9,8 @@ const BODY = "x".repeat(4000);
 const user = (i: number) => `user${i % USERS}` as AccountName;
 
 /** A node whose accounts all have more to checkpoint than a few writes hold. */
-function busyNode(checkpointMs: number): NodeFixture {
-  const w = new NodeFixture({ limits: { checkpointMs, inboundMessageBurst: 1e9 } });
+function busyNode(checkpointMs: number, writers = 1): NodeFixture {
+  const w = new NodeFixture({ limits: { checkpointMs, inboundMessageBurst: 1e9 }, writers });
   for (let i = 0; i < USERS; i++) {
     w.account(user(i));
     w.must(user(i), "settings.set", { messagesFrom: "anyone" });
@@ -45,6 +45,20 @@ Deno.test("9 C2: commits under load are 30 ms apart, checkpoint writes 100 ms", 
   const { commits, checkpointWrites } = counted(w, () => sendFor(w, 1000, "m"));
   assert.ok(commits >= 20 && commits <= 34, `${commits} commits`);
   assert.ok(checkpointWrites >= 5 && checkpointWrites <= 10, `${checkpointWrites} checkpoints`);
+});
+
+Deno.test("11.9: what counts as load is the rate of bytes, of all processes that write into the store", () => {
+  const commitsOf = (length: number, writers: number) => {
+    const w = busyNode(1000, writers);
+    const body = "x".repeat(length);
+    sendFor(w, 300, "warm", body);
+    return counted(w, () => sendFor(w, 500, "m", body)).commits;
+  };
+  // Of 250 messages, each written for both accounts; 273 KB in 500 ms are load.
+  const [short, shared, long] = [commitsOf(350, 1), commitsOf(350, 2), commitsOf(700, 1)];
+  assert.ok(short > 100, `${short} commits without load`);
+  assert.ok(shared >= 10 && shared <= 18, `${shared} commits of each of two`);
+  assert.ok(long >= 10 && long <= 18, `${long} commits of one`);
 });
 
 Deno.test("9 C2: a checkpoint write follows every commit while accounts have waited for five intervals", () => {
