@@ -31,7 +31,7 @@ const FRAME_BYTES_MAX = 64 * 1024 * 1024;
  * Least time from one write to the next (ms): frames that follow a write so soon wait for each other,
  * for a write costs more than what is in it.
  */
-const GATHER_MS = 2;
+const GATHER_MS = 4;
 /** Bytes that may wait for a peer before more is sent: one that is slower is cut off. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 

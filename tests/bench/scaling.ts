@@ -16,7 +16,7 @@ const USERS = 1000;
 /** Seconds of a run, and of one of a short bench. */
 const SECONDS = 10;
 const SHORT_SECONDS = 3;
-/** Sign-ins of all users before those that are measured. */
+/** Sign-ins of all users before those that are measured; as many for each process. */
 const WARM_LOGINS = 4;
 /**
  * Hops of a message between two nodes, on average: from the edge to the sender's shard, from there to
@@ -88,9 +88,17 @@ async function load(
   };
 }
 
-/** At the calm rate; a run before it makes the code warm, for each process compiles its own. */
-async function calmLoad(server: ServerProcess, kind: Kind, options: BenchOptions): Promise<Run> {
-  for (let i = 0; i < (kind.scenario === "login" ? WARM_LOGINS : 1); i++) {
+/**
+ * At the calm rate. Runs before it make the code warm: each process compiles its own, by what it has
+ * done itself, so that several ones get as much work before, each of them.
+ */
+async function calmLoad(
+  server: ServerProcess,
+  kind: Kind,
+  options: BenchOptions,
+  processes = 1,
+): Promise<Run> {
+  for (let i = 0; i < processes * (kind.scenario === "login" ? WARM_LOGINS : 1); i++) {
     await load(server, kind, kind.calm, options);
   }
   return await load(server, kind, kind.calm, options);
@@ -103,16 +111,17 @@ async function compare(
   options: BenchOptions,
   say: (line: string) => void,
 ): Promise<Figure[]> {
-  const sides = [["one process", []], ["--workers 1", ["--workers", "1"]], [
-    `${WORKERS} workers`,
-    ["--workers", String(WORKERS)],
-  ]] as const;
+  const sides = [
+    ["one process", 1, []],
+    ["--workers 1", 1, ["--workers", "1"]],
+    [`${WORKERS} workers`, WORKERS, ["--workers", String(WORKERS)]],
+  ] as const;
   const runs: { readonly calm: Run; readonly full: Run }[] = [];
   const figures: Figure[] = [];
   const { scenario, unit } = kind;
-  for (const [name, extra] of sides) {
+  for (const [name, processes, extra] of sides) {
     const { calm, full } = await withServer(dataDir, extra, async (server) => ({
-      calm: await calmLoad(server, kind, options),
+      calm: await calmLoad(server, kind, options, processes),
       full: await load(server, kind, kind.full, options),
     }));
     say(`${scenario}, ${name}: ${Math.round(full.perSecond)}/s, ${calm.cpuUs.toFixed(1)} µs`);

@@ -51,7 +51,7 @@ Deno.test("11: a frame after a pause is written at once, those soon after it tog
   }
   advance(0);
   assert.deepEqual(dialler.said(), []);
-  advance(1.5);
+  advance(3);
   const rest = dialler.said();
   assert.equal(rest.length, 1);
   for (const bytes of [...first, ...rest]) listener.take(bytes);
