@@ -1,7 +1,8 @@
 /**
  * How much log is written to a store: under load commits wait for each other, so that there are fewer
- * and fuller ones. What counts is the rate, not the length of a commit: commits that follow each other
- * at once are short, however much there is to write.
+ * and fuller ones. Of a process that writes alone the length of each commit counts. Of several the
+ * rate does: commits that follow each other at once are short, however much there is to write, and
+ * each process sees a part of it.
  */
 
 /** Bytes of log of all writers in `LOADED_GAP_MS` from which on the store is under load. */
@@ -23,7 +24,8 @@ export class CommitLoad {
 
   /** A commit begins (monotonic ms); returns when the next one may. */
   begins(bytes: number, nowMs: number): number {
-    const past = (nowMs - this.#atMs) * LOADED_BYTES / LOADED_GAP_MS;
+    const elapsedMs = this.#writers === 1 ? LOADED_GAP_MS : nowMs - this.#atMs;
+    const past = elapsedMs * LOADED_BYTES / LOADED_GAP_MS;
     // One long commit makes the next one wait, and no other.
     this.#bytes = Math.min(LOADED_BYTES, Math.max(0, this.#bytes - past) + bytes * this.#writers);
     this.#atMs = nowMs;
