@@ -110,11 +110,24 @@ export async function handBack(
   return performance.now() - startMs;
 }
 
+function tail(cells: StandbyCells, name: string): string {
+  return cells.server(name).log.split("\n").slice(-LINES).join("\n");
+}
+
+/** Says why a run was given up, and what the servers have said until then. */
+export function sayFailed({ say }: ProofOptions, cells: StandbyCells, error: unknown): void {
+  for (const name of ["a", "b", "w"]) say(`${name}:\n${tail(cells, name)}`);
+  say(`FAULT ${error}`);
+}
+
 /** Waits until everybody has got more acks than were on their way. */
 export async function everybodyServed(users: readonly TakeoverUser[]): Promise<void> {
   const counts = users.map(({ acked }) => acked.size);
-  const all = () => users.every(({ acked }, i) => acked.size > counts[i]! + USERS.length);
-  await until("everybody is served", all, LIMIT_MS);
+  const isServed = ({ acked }: TakeoverUser, i: number) => acked.size > counts[i]! + USERS.length;
+  await until("everybody is served", () => users.every(isServed), LIMIT_MS).catch((error) => {
+    const doing = users.filter((user, i) => !isServed(user, i)).flatMap((user) => user.doing);
+    throw new Error([String(error), ...doing].join("\n"));
+  });
 }
 
 /** One loss and return of the machine. */
@@ -154,7 +167,7 @@ async function underLoad(
     const last = (of: readonly number[]) => `${Math.round(of.at(-1)!)} ms`;
     const late = times.served.at(-1)! > SERVES_MS;
     for (const name of late ? ["b", "w"] : []) {
-      say(cells.server(name).log.split("\n").slice(-LINES).join("\n"));
+      say(tail(cells, name));
     }
     say(
       `kill ${kill}: served elsewhere after ${last(times.served)} (longest pause of a client ` +
@@ -206,10 +219,7 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
   try {
     return await underLoad(options, cells, kills);
   } catch (error) {
-    for (const name of ["b", "w"]) {
-      options.say(cells.server(name).log.split("\n").slice(-LINES).join("\n"));
-    }
-    options.say(`FAULT ${error}`);
+    sayFailed(options, cells, error);
     return { pass: false, figures: { kills } };
   } finally {
     await cells.stop();

@@ -5,7 +5,7 @@
  * returned, each message once. At last the copy is promoted by order, without the witness.
  */
 import { again, pause } from "./cell_load.ts";
-import { everybodyServed, handBack, LIMIT_MS, Probe } from "./takeover.ts";
+import { everybodyServed, handBack, LIMIT_MS, Probe, sayFailed } from "./takeover.ts";
 import { type Event, faultsOf, FLAGS, mailbox, makeUsers, USERS } from "./crash.ts";
 import { Figures } from "./figures.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
@@ -196,7 +196,7 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
   try {
     return await underLoad(options, cells);
   } catch (error) {
-    options.say(`FAULT ${error}`);
+    sayFailed(options, cells, error);
     return { pass: false, figures: {} };
   } finally {
     await cells.stop();
