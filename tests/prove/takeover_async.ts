@@ -9,6 +9,7 @@ import { everybodyServed, handBack, LIMIT_MS, Probe, sayFailed } from "./takeove
 import { type Event, faultsOf, FLAGS, mailbox, makeUsers, USERS } from "./crash.ts";
 import { Figures } from "./figures.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import { rest } from "../process/client.ts";
 import { roost } from "../process/cli.ts";
 import { StandbyCells } from "../process/standby_cells.ts";
 import { TakeoverUser } from "./takeover_users.ts";
@@ -25,6 +26,9 @@ const LAG_MS = 800;
 /** A write that has begun within the bound is acknowledged when it is durable (ms). */
 const COMMIT_MS = 200;
 
+/** The device that reads mailboxes: a session of another device ends none of the user's own. */
+const READER = "reader";
+
 /** A message that was acknowledged, and was missing after the takeover. */
 interface Lost {
   readonly user: TakeoverUser;
@@ -39,20 +43,21 @@ class Run {
   readonly #cells: StandbyCells;
   readonly #probe: Probe;
   readonly #users: readonly TakeoverUser[];
-  readonly #tokens: ReadonlyMap<string, string>;
+  /** Tokens of the users' reading devices. */
+  readonly #readers: ReadonlyMap<string, string>;
   readonly #figures: Figures;
 
   constructor(
     cells: StandbyCells,
     probe: Probe,
     users: readonly TakeoverUser[],
-    tokens: ReadonlyMap<string, string>,
+    readers: ReadonlyMap<string, string>,
     figures: Figures,
   ) {
     this.#cells = cells;
     this.#probe = probe;
     this.#users = users;
-    this.#tokens = tokens;
+    this.#readers = readers;
     this.#figures = figures;
   }
 
@@ -88,7 +93,7 @@ class Run {
     const server = { wsUrl: `${url.replace("http", "ws")}/v1/ws` };
     const boxes = new Map<string, Event[]>();
     for (const user of USERS) {
-      boxes.set(user, await again(() => mailbox(server, this.#tokens.get(user)!)));
+      boxes.set(user, await again(() => mailbox(server, this.#readers.get(user)!)));
     }
     return boxes;
   }
@@ -157,15 +162,28 @@ async function promoted(cells: StandbyCells, probe: Probe): Promise<number> {
   return performance.now() - startMs;
 }
 
+async function signInReaders(url: string): Promise<ReadonlyMap<string, string>> {
+  const tokens = new Map<string, string>();
+  for (const user of USERS) {
+    const body = { user, password: `password of ${user}`, device: READER };
+    const { token } = await again(() =>
+      rest<{ token: string }>(url, "POST", "/v1/auth/password", { body })
+    );
+    tokens.set(user, token);
+  }
+  return tokens;
+}
+
 async function underLoad(options: ProofOptions, cells: StandbyCells): Promise<Verdict> {
   const figures = new Figures(options);
   const kills = options.count ?? Math.max(2, Math.round(KILLS * options.scale));
   // Beyond the bound of lag writes are refused for a moment.
   const tokens = await makeUsers(cells.server("a"), USERS, again);
+  const readers = await signInReaders(cells.urlOf("a"));
   const probe = await again(() => Probe.make(cells));
   const users = USERS.map((name) => new TakeoverUser(name, cells.urlOf("a"), USERS));
   const running = users.map((user) => user.run(tokens.get(user.name)!));
-  const run = new Run(cells, probe, users, tokens, figures);
+  const run = new Run(cells, probe, users, readers, figures);
   for (let kill = 1; kill <= kills; kill++) {
     options.say(`kill ${kill}, ${await run.round(kill % 2 === 0)}`);
   }
@@ -185,6 +203,9 @@ async function underLoad(options: ProofOptions, cells: StandbyCells): Promise<Ve
     "",
   );
   figures.atMost("served by the other cell, worst", Math.max(...run.served), SERVES_MS, "ms");
+  // Four of them in a row, and a client gives up: what the proof itself does must be none.
+  const replaced = users.reduce((sum, { lost }) => sum + (lost.get("replaced") ?? 0), 0);
+  figures.atMost("connections that another client of the device has ended", replaced, 0, "");
   figures.note("promoted by order in", await promoted(cells, probe), "ms");
   return figures.verdict;
 }
