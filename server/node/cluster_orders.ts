@@ -164,19 +164,27 @@ export class ClusterOrders {
 
   /** Looks whether this node has left, and takes nodes without shards out that are to leave. */
   look(): void {
-    const { cell, map, ownership: { self } } = this.#parts();
+    const { cell, ownership: { self } } = this.#parts();
     if (cell === null) return;
     if (this.#control.hasLeft(self)) return this.onLeft();
-    for (const id of this.#control.state.leaving) {
-      if (map.table.shards.some(({ owner }) => owner?.id === id)) continue;
+    const out = this.#control.state.leaving.filter((id) => this.#isOut(id));
+    // Until the outcome is known: others may know already that it is no node any more.
+    this.#control.goes = out.includes(self.id);
+    for (const id of out) {
       const node = this.#refOf(id);
-      if (id === self.id ? map.shards.length > 0 : node !== null && cell.liveness.isLive(node)) {
-        continue;
-      }
       this.#change((state) => takenOut(state, id, node), ({ ok }) => {
         if (ok) this.#parts().ports.log.info("node taken out of the cell", { node: id });
       });
     }
+  }
+
+  /** Whether a node that is to leave has no shards, and has died where it is another one. */
+  #isOut(id: NodeId): boolean {
+    const { cell, map, ownership: { self } } = this.#parts();
+    if (map.table.shards.some(({ owner }) => owner?.id === id)) return false;
+    if (id === self.id) return map.shards.length === 0;
+    const node = this.#refOf(id);
+    return node === null || !cell!.liveness.isLive(node);
   }
 
   /** The process of a node that has not left. */

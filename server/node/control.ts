@@ -23,6 +23,8 @@ export class ClusterControl {
   /** The version that could not be parsed last: it is logged once. */
   #refused = -1;
   #state = CLUSTER_NOTHING;
+  /** Whether this process takes itself out of the cell: it has no shards, and claims none. */
+  goes = false;
   /** Called when the value has changed; `own`: by this node. */
   onChange: (own: boolean) => void = () => {};
 

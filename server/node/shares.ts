@@ -218,7 +218,7 @@ export class Shares {
     if (!this.#host.leased || this.#stopped) return done(null);
     const { control, map, ownership: { self }, ports: { clock } } = this.#parts();
     // Its shards are for others, where it has any.
-    if (control.hasLeft(self)) return done(null);
+    if (control.hasLeft(self) || control.goes) return done(null);
     const nowMs = clock.monoMs();
     this.#giving.expire();
     const live = this.#host.live();
