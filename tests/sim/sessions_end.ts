@@ -63,7 +63,7 @@ function lookFor(cluster: Cluster, node: SimNode, ended: Ended): void {
       sinceMs = Infinity;
     } else sinceMs = Math.max(Math.min(sinceMs, nowMs), nowMs - reachedMs);
     lookedMs = nowMs;
-    if (nowMs - sinceMs >= ENDED_MS) {
+    if (nowMs - sinceMs >= learntMs(cluster)) {
       const text = `${person.name}/${left[0]!.device} has its session still, although ${why}`;
       throw new Violation("sessions end with their right", text, [person.name]);
     }
@@ -91,7 +91,10 @@ function reachesOwnerMs(cluster: Cluster, node: SimNode, name: AccountName): num
 /** Whether a node cannot have learnt lately what a user has decided at another one. */
 export function isApart(cluster: Cluster, node: SimNode | null, { name }: Person): boolean {
   if (node === null || cluster.groupAt(node).cell === null) return false;
-  // A shard that has met a bug refuses what is announced to it, which is tried again later.
-  const learntMs = cluster.config.bugs > 0 ? ENDED_MS + REFUSED_MS : ENDED_MS;
-  return (reachesOwnerMs(cluster, node, name as AccountName) ?? 0) < learntMs;
+  return (reachesOwnerMs(cluster, node, name as AccountName) ?? 0) < learntMs(cluster);
+}
+
+/** How long a node may take (ms): a shard that has met a bug refuses what is announced to it. */
+function learntMs({ config }: Cluster): number {
+  return config.bugs > 0 ? ENDED_MS + REFUSED_MS : ENDED_MS;
 }
