@@ -11,6 +11,9 @@ import type { Result } from "../../shard/errors.ts";
 import { Returns } from "./returns.ts";
 import { Violation } from "./history.ts";
 
+/** How long a request may be on its way over a link that stands still (ms). */
+const LATE_MS = 10_000;
+
 /** Operations that end sessions, at a moment that is not known before their replies. */
 const ENDING = /^(account\.(set|signOut|remove)|device\.(add|revoke))/;
 
@@ -21,6 +24,10 @@ interface Version {
 
 interface Shown extends Version {
   readonly devices: readonly PresenceOfDevice[];
+}
+
+function isOlder(one: Version, other: Version): boolean {
+  return one.epoch < other.epoch || one.epoch === other.epoch && one.version < other.version;
 }
 
 type Attach = Ops["session.attach"]["in"];
@@ -35,10 +42,36 @@ export class VisibleCell {
   readonly ending = new Map<AccountName, number>();
   /** The session that each device of a user was to have last: it replaces those before it. */
   readonly #attached = new Map<string, SessionId>();
+  /** When the sessions of each device were asked for that have no reply. */
+  readonly #asked = new Map<string, Map<SessionId, number>>();
+  /** The newest presence of each user that any edge was shown. */
+  readonly #newest = new Map<AccountName, Version>();
 
   /** A session is asked for. */
-  attaching(name: AccountName, { device, session }: Attach): void {
-    this.#attached.set(`${name}/${device}`, session);
+  attaching(name: AccountName, { device, session }: Attach, nowMs: number): void {
+    const key = `${name}/${device}`;
+    this.#attached.set(key, session);
+    const asked = this.#asked.get(key) ?? new Map<SessionId, number>();
+    this.#asked.set(key, asked.set(session, nowMs));
+  }
+
+  /** It has a reply. */
+  attached(name: AccountName, { device, session }: Attach): void {
+    this.#asked.get(`${name}/${device}`)?.delete(session);
+  }
+
+  /** Whether another session of the device may still arrive, late, at the owner, and replace it. */
+  mayBeReplaced(name: AccountName, { device }: Attach, nowMs: number): boolean {
+    const asked = this.#asked.get(`${name}/${device}`)?.values() ?? [];
+    return [...asked].some((askedMs) => nowMs - askedMs < LATE_MS);
+  }
+
+  /** Notes a presence that an edge was shown; whether another edge was shown a newer one before. */
+  isOld(user: AccountName, { epoch, version }: Version): boolean {
+    const newest = this.#newest.get(user);
+    if (newest !== undefined && isOlder({ epoch, version }, newest)) return true;
+    this.#newest.set(user, { epoch, version });
+    return false;
   }
 
   /** Whether another session of its device was asked for after this one. */
@@ -84,6 +117,7 @@ export class VisibleSessions {
       return request(name, op, input, (result) => {
         const known = result.ok || result.code !== "unavailable";
         if (ENDING.test(op)) this.#replied(name, known);
+        if (op === "session.attach") this.#cell.attached(name, input as Attach);
         if (op === "session.attach" && !result.ok && result.code === "moved") this.#moved(name);
         const certain = life === this.#lifeOf(name) && !this.#cell.ending.has(name);
         if (result.ok && certain) this.#done(name, op, input);
@@ -130,7 +164,7 @@ export class VisibleSessions {
       this.#cell.ends.set(name, this.#lifeOf(name) + 1);
       this.#cell.ending.set(name, (this.#cell.ending.get(name) ?? 0) + 1);
     }
-    if (op === "session.attach") this.#cell.attaching(name, input as Attach);
+    if (op === "session.attach") this.#cell.attaching(name, input as Attach, this.#nowMs());
     this.#leaves(name, op, input);
     for (const node of this.#cell.nodes) {
       const sessions = node.#users.get(name);
@@ -168,6 +202,7 @@ export class VisibleSessions {
     if (presence === null || announced === true) return;
     // One that was asked for before its reply may have replaced it.
     if (this.#cell.isReplaced(name, input as Attach)) return;
+    if (this.#cell.mayBeReplaced(name, input as Attach, this.#nowMs())) return;
     this.#cell.returns.back(name, this.#nowMs());
     const sessions = this.#users.get(name) ?? new Map<SessionId, DeviceId>();
     this.#users.set(name, sessions.set(session, device));
@@ -196,12 +231,12 @@ export class VisibleSessions {
     // Whether it is online is not known: edges go on with what they knew.
     if (version === PENDING) return void this.pending.add(user);
     this.pending.delete(user);
-    if (devices.length === 0) this.#cell.returns.offline(user, this.#nowMs());
+    // What is late was so when it was said.
+    const old = this.#cell.isOld(user, { epoch, version });
+    if (devices.length === 0 && !old) this.#cell.returns.offline(user, this.#nowMs());
     const newest = this.#newest.get(user);
     // An answer that waited for a commit may be older than what was shown meanwhile.
-    if (newest !== undefined) {
-      if (epoch < newest.epoch || epoch === newest.epoch && version < newest.version) return;
-    }
+    if (newest !== undefined && isOlder({ epoch, version }, newest)) return;
     this.#newest.set(user, { epoch, version });
     for (const device of this.#users.get(user)?.values() ?? []) {
       if (devices.some((d) => d.device === device)) continue;
