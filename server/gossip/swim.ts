@@ -265,6 +265,8 @@ export class Swim {
         return this.#send(from, { kind: "ack", seq: probe.seq });
       case "ping_req": {
         const { seq, target } = probe;
+        // A ping says that its sender knows the node, which tells it then what it has said before.
+        if (!this.#members.has(target)) return this.#send(from, { kind: "nack", seq });
         const untilMs = this.#nowMs + PROBE_TIMEOUT_MS;
         this.#relays.set(++this.#seq, { from, seq, target, untilMs });
         return this.#send(target, { kind: "ping", seq: this.#seq });

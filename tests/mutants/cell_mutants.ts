@@ -254,6 +254,10 @@ const GIVEN = "tests/scenario/cell_given_test.ts";
 /** What few seeds have: more nodes, and frames that arrive later. */
 const TESTED: readonly Mutant[] = [
   ...inTested("server/gossip/swim.ts", "tests/unit/swim_test.ts", [
+    "probe for others whom it does not know",
+    "if (!this.#members.has(target)) return",
+    "if (target === from) return",
+  ], [
     "leave it to chance who learns what a node says of itself",
     "    } else if (member !== undefined && member.told !== this.#said) {",
     "    } else if (member !== undefined && member.told < 0) {",

@@ -100,6 +100,18 @@ Deno.test("11: what a node has said before another one knew it reaches that one 
   assert.equal(net.swims.get(a)!.view(c)!.hints?.table, 2);
 });
 
+Deno.test("11.8: a node does not probe for others whom it does not know: it would not learn of it later", () => {
+  const net = new Net(3);
+  const [a, b, c] = net.keys as [NodeId, NodeId, NodeId];
+  net.step(a, { kind: "members", nodes: [a, b] });
+  // Only by others can b reach c, and a is asked.
+  net.loses = (from, to) => from === b && to === c || from === c && to === b;
+  net.run(10_000);
+  net.step(a, { kind: "members", nodes: [a, b, c] });
+  net.run(3 * PROBE_MS);
+  assert.deepEqual(net.swims.get(a)!.view(c)!.hints, HINTS);
+});
+
 Deno.test("11: what a node has said while another one could not be reached reaches it once it can", () => {
   const net = new Net(3);
   const [a, b] = net.keys as [NodeId, NodeId];
