@@ -61,8 +61,11 @@ export function applyReleased(
   const waiting = account.waiting.get(e.to) ?? [];
   account.waiting.delete(e.to);
   abandonOutbox(account, c, e.toId);
-  for (const { num: own, id, body, ext } of waiting.filter((m) => m.toId === e.toId)) {
-    const num = Math.max(0, own - c.outBase);
+  const released = waiting.filter((m) => m.toId === e.toId);
+  // The account was taken for gone since, and is reached anew: it gets numbers of these, too.
+  if (released.length > 0) c.outBase = Math.min(c.outBase, released[0]!.num - 1);
+  for (const { num: own, id, body, ext } of released) {
+    const num = own - c.outBase;
     pushOutbox(account, e.to, e.toId, ++c.pairOut, { kind: "message", num, id, body, ext });
   }
 }
