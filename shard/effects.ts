@@ -57,6 +57,8 @@ export type ShardInput =
     readonly kind: "uninterest";
     readonly node: NodeId;
     readonly watched: readonly AccountName[];
+    /** Once it has waited: its place among what the node asked for, see `Rewatched`. */
+    readonly order?: number;
   }
   /** The head rows of an account as stored; none where it has never been checkpointed. */
   | {

@@ -66,9 +66,8 @@ export class Dispatch {
   }
 
   #hold(input: ShardInput): void {
-    this.#rewatched.waits(input);
     if (input.kind === "interest") this.#rewatched.watches(input);
-    this.#held.push(input);
+    this.#held.push(this.#rewatched.waits(input));
   }
 
   /** Submits an input to the shards that have its users; drops what concludes something begun. */
@@ -87,8 +86,7 @@ export class Dispatch {
       case "interest":
         return this.#routeInterest(input);
       case "uninterest":
-        if (input.node === this.#id) return this.uninterest(input.watched);
-        return this.#uninterestOf(input);
+        return input.node === this.#id ? this.#uninterest(input) : this.#uninterestOf(input);
       case "owing":
         for (const [row, names] of this.#map.byRow(input.names, (name) => name)) {
           this.#toRow(row, { ...input, names });
@@ -123,6 +121,7 @@ export class Dispatch {
 
   /** Registers interest at the shards of the watched users: `done` is called once for each. */
   interest(items: readonly InterestItem[], done: Answered): void {
+    this.#rewatched.watches({ node: this.#id, items });
     this.elsewhere?.watches({ node: this.#id, items });
     for (const [row, mine] of this.#map.byRow(items, (item) => item.watched)) {
       const request = this.#callers.next();
@@ -133,8 +132,12 @@ export class Dispatch {
   }
 
   uninterest(watched: readonly AccountName[]): void {
-    for (const [row, names] of this.#map.byRow(watched, (name) => name)) {
-      this.#toRow(row, { kind: "uninterest", node: this.#id, watched: names });
+    this.#uninterest({ kind: "uninterest", node: this.#id, watched });
+  }
+
+  #uninterest(input: ShardInput & { readonly kind: "uninterest" }): void {
+    for (const [row, watched] of this.#map.byRow(input.watched, (name) => name)) {
+      this.#toRow(row, { ...input, watched });
     }
   }
 
@@ -155,10 +158,13 @@ export class Dispatch {
   release(shards: readonly Shard[]): void {
     for (const shard of shards) shard.ending = false;
     // What is for others is held again.
-    const held = this.#held.map((input) => this.#rewatched.left(input));
+    const held = this.#held;
     this.#held = [];
-    this.#rewatched.clear();
-    for (const input of held) if (input !== null) this.route(input);
+    for (const waited of held) {
+      const input = this.#rewatched.left(waited);
+      if (input !== null) this.route(input);
+    }
+    this.#rewatched.routed(() => this.#held.some(({ kind }) => kind === "uninterest"));
   }
 
   /** Forgets the held inputs of a shard's callers: they are repeated from `Callers`. */

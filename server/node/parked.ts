@@ -70,8 +70,9 @@ export class Parked {
       this.#byAccount.set(input.name, own + 1);
       this.#byOwner.set(owner, its + 1);
     }
-    this.#rewatched.waits(input);
-    if (this.#inputs.length < ALL_MAX) this.#inputs.push(parked);
+    if (this.#inputs.length < ALL_MAX) {
+      this.#inputs.push({ ...parked, input: this.#rewatched.waits(input) });
+    }
     return true;
   }
 
@@ -80,14 +81,19 @@ export class Parked {
     this.#rewatched.watches(interest);
   }
 
+  /** What is left of an input when it is routed, for what its edge has asked meanwhile; null: nothing. */
+  left(input: ShardInput): ShardInput | null {
+    return this.#rewatched.left(input);
+  }
+
+  /** All that `takeAll` returned was routed, or waits again. */
+  routed(): void {
+    this.#rewatched.routed(() => this.#inputs.some(({ input }) => input.kind === "uninterest"));
+  }
+
   /** Takes all out, in the order in which they were added, but for what is too late by now. */
   takeAll(nowMs: number): readonly ParkedInput[] {
-    const all = this.#inputs.flatMap((parked) => {
-      if (nowMs > (this.#untilMs.get(parked.input) ?? nowMs)) return [];
-      const input = this.#rewatched.left(parked.input);
-      return input === null ? [] : input === parked.input ? [parked] : [{ ...parked, input }];
-    });
-    this.#rewatched.clear();
+    const all = this.#inputs.filter(({ input }) => nowMs <= (this.#untilMs.get(input) ?? nowMs));
     this.#inputs = [];
     this.#signals = 0;
     this.#byAccount.clear();

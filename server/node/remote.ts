@@ -193,7 +193,9 @@ export class Remote implements Elsewhere {
       const row = map.table.shards.find(({ id }) => id === shard);
       return row?.epoch === epoch && row.owner !== null && peerKey(row.owner) === peer;
     };
-    for (const { input, refused, againMs } of this.#parked.takeAll(nowMs)) {
+    for (const { input: waited, refused, againMs } of this.#parked.takeAll(nowMs)) {
+      const input = this.#parked.left(waited);
+      if (input === null) continue;
       const over = input.kind === "request"
         ? callers.refuseWithdrawn(input.request) || callers.requestOf(input.request) === undefined
         : input.kind === "interest" && callers.interestOf(input.request) === undefined;
@@ -202,6 +204,7 @@ export class Remote implements Elsewhere {
         this.#park(input, refused, againMs);
       } else dispatch.route(input);
     }
+    this.#parked.routed();
     this.#wait();
   }
 

@@ -11,32 +11,39 @@ const keyOf = (node: NodeId, name: AccountName) => `${node} ${name}`;
 
 /** The users that nodes watch again whose uninterests wait. */
 export class Rewatched {
-  readonly #keys = new Set<string>();
+  /** When nodes watched users last. */
+  readonly #watched = new Map<string, number>();
+  #last = 0;
   #waiting = false;
 
-  /** An input waits from now on. */
-  waits(input: ShardInput): void {
-    if (input.kind !== "uninterest") return;
+  /** An input waits from now on, perhaps again: returns it with its place among the others. */
+  waits(input: ShardInput): ShardInput {
+    if (input.kind !== "uninterest") return input;
     this.#waiting = true;
-    for (const name of input.watched) this.#keys.delete(keyOf(input.node, name));
+    return input.order === undefined ? { ...input, order: ++this.#last } : input;
   }
 
   /** A node watches users from now on. */
   watches({ node, items }: Pick<Interest, "node" | "items">): void {
     if (!this.#waiting) return;
-    for (const { watched } of items) this.#keys.add(keyOf(node, watched));
+    const order = ++this.#last;
+    for (const { watched } of items) this.#watched.set(keyOf(node, watched), order);
   }
 
-  /** What is left of an input that has waited; null: nothing. */
+  /** What is left of an input that has waited, when it is routed; null: nothing. */
   left(input: ShardInput): ShardInput | null {
-    if (input.kind !== "uninterest" || this.#keys.size === 0) return input;
-    const watched = input.watched.filter((name) => !this.#keys.has(keyOf(input.node, name)));
+    if (input.kind !== "uninterest" || this.#watched.size === 0) return input;
+    const { node, order = 0 } = input;
+    const watched = input.watched.filter((name) => {
+      return (this.#watched.get(keyOf(node, name)) ?? 0) <= order;
+    });
     return watched.length === 0 ? null : { ...input, watched };
   }
 
-  /** Nothing waits any more. */
-  clear(): void {
+  /** All that has waited was routed; `waits`: whether an uninterest waits again by now. */
+  routed(waits: () => boolean): void {
+    if (!this.#waiting || waits()) return;
     this.#waiting = false;
-    this.#keys.clear();
+    this.#watched.clear();
   }
 }
